@@ -1,0 +1,85 @@
+"""The one root error, and the exit codes that scripts may rely on."""
+
+from __future__ import annotations
+
+from enum import IntEnum
+
+
+class ExitCode(IntEnum):
+    """What a process ends with. The order in which they win is that of `PRECEDENCE`."""
+
+    OK = 0
+    FAILURE = 1
+    USAGE = 2
+    WITHHELD = 3
+    SOME_FAILED = 4
+    UNREADABLE = 5
+    CHANGES_PENDING = 6
+    READ_ONLY = 7
+    LOCKED = 75
+    INTERRUPTED = 130
+
+
+PRECEDENCE = (
+    ExitCode.INTERRUPTED,
+    ExitCode.LOCKED,
+    ExitCode.USAGE,
+    ExitCode.FAILURE,
+    ExitCode.UNREADABLE,
+    ExitCode.READ_ONLY,
+    ExitCode.WITHHELD,
+    ExitCode.SOME_FAILED,
+    ExitCode.CHANGES_PENDING,
+    ExitCode.OK,
+)
+
+
+def first_that_applies(codes: set[ExitCode]) -> ExitCode:
+    """Return the code that wins when several apply; `OK` for an empty set."""
+    return next((code for code in PRECEDENCE if code in codes), ExitCode.OK)
+
+
+class BridgeError(Exception):
+    """Anything that stops a command.
+
+    `message` is one sentence that says what is wrong, `hint` one that says what to do about it,
+    `code` a stable identifier in kebab-case for programs. None of them may ever hold the API key
+    or raw output of `wp`.
+    """
+
+    def __init__(
+        self,
+        message: str,
+        *,
+        code: str,
+        hint: str = "",
+        exit_code: ExitCode = ExitCode.FAILURE,
+        domain: str | None = None,
+    ) -> None:
+        super().__init__(message)
+        self.message = message
+        self.code = code
+        self.hint = hint
+        self.exit_code = exit_code
+        self.domain = domain
+
+
+class ConfigError(BridgeError):
+    """The configuration, or the way the command was called, is wrong."""
+
+    def __init__(self, message: str, *, code: str = "config", hint: str = "") -> None:
+        super().__init__(message, code=code, hint=hint, exit_code=ExitCode.USAGE)
+
+
+class UnreadableError(BridgeError):
+    """One of the two sides could not be read."""
+
+    def __init__(self, message: str, *, code: str, hint: str = "") -> None:
+        super().__init__(message, code=code, hint=hint, exit_code=ExitCode.UNREADABLE)
+
+
+class ReadOnlyError(BridgeError):
+    """This engine may look at the network but not change anything."""
+
+    def __init__(self, message: str, *, code: str = "read-only", hint: str = "") -> None:
+        super().__init__(message, code=code, hint=hint, exit_code=ExitCode.READ_ONLY)

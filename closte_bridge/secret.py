@@ -1,0 +1,42 @@
+"""An opaque wrapper around the API key, so that it cannot be printed by accident."""
+
+from __future__ import annotations
+
+import hashlib
+from typing import NoReturn
+
+
+class Secret:
+    """Hold a secret that shows itself only to `reveal()`.
+
+    `str`, `repr`, `format` and f-strings give `<secret>`; pickling, copying and iterating are refused,
+    so that neither a log line, a traceback with locals, nor a serialised plan can carry it.
+    """
+
+    __slots__ = ("__value",)
+
+    def __init__(self, value: str) -> None:
+        self.__value = value
+
+    def reveal(self) -> str:
+        """Return the plain value. Only the code that sends it to Closte calls this."""
+        return self.__value
+
+    def fingerprint(self) -> str:
+        """Return 16 hex digits that identify the secret without giving it away."""
+        return hashlib.sha256(b"closte-bridge key " + self.__value.encode()).hexdigest()[:16]
+
+    def __repr__(self) -> str:
+        return "<secret>"
+
+    def __format__(self, spec: str) -> str:
+        return "<secret>"
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, Secret) and self.__value == other.reveal()
+
+    def __hash__(self) -> int:
+        return hash((Secret, self.__value))
+
+    def __reduce__(self) -> NoReturn:
+        raise TypeError("A secret cannot be serialised.")
