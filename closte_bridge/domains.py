@@ -1,0 +1,140 @@
+"""Domain names: one spelling for each, and what can be said of a name without asking anybody.
+
+A *name* here is a string in A-label form: lower case, no trailing dot, at most one leading `*.` label.
+"""
+
+from __future__ import annotations
+
+import re
+from functools import lru_cache
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from publicsuffixlist import PublicSuffixList
+
+_LABEL = r"[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?"
+# At least two labels, the last one not all digits: the spelling nearly every stored name has already.
+_NORMAL = re.compile(rf"(?=.{{4,253}}\Z)(?:\*\.)?(?:{_LABEL}\.)+(?!\d+\Z){_LABEL}\Z")
+_MAX_INPUT = 1024
+
+# RFC 6761, RFC 6762, RFC 7686, RFC 8375, RFC 9476, and ICANN's reservations of 2018 and 2024.
+_NOT_PUBLIC_TLDS = frozenset(
+    {
+        "alt",
+        "arpa",
+        "corp",
+        "example",
+        "home",
+        "internal",
+        "invalid",
+        "lan",
+        "local",
+        "localdomain",
+        "localhost",
+        "mail",
+        "onion",
+        "test",
+    }
+)
+
+WWW = "www."
+WILDCARD = "*."
+
+
+def normalise(name: str) -> str:
+    """Return the one spelling of `name`: lower case, A-labels, no trailing dot; `*.` may lead.
+
+    Raises ValueError, whose text is the reason in a few words and never quotes the name, when it cannot
+    be a host name at all. A single label or an address is returned as it is: `not_public` judges those.
+    """
+    if _NORMAL.match(name):
+        return name
+    return _normalise_slowly(name)
+
+
+def _normalise_slowly(name: str) -> str:
+    if not name or len(name) > _MAX_INPUT:
+        raise ValueError("empty" if not name else "too long")
+    name = name.strip().lower().removesuffix(".")
+    prefix = WILDCARD if name.startswith(WILDCARD) else ""
+    host = name.removeprefix(WILDCARD)
+    if not host.isascii():
+        host = _to_ascii(host)
+    if not host or len(prefix + host) > 253:  # noqa: PLR2004 - RFC 1035, section 2.3.4
+        raise ValueError("too long" if host else "empty")
+    if _is_address(host):
+        return prefix + host
+    if "_" in host:
+        raise ValueError("has an underscore")
+    for label in host.split("."):
+        if not re.fullmatch(_LABEL, label):
+            raise ValueError("not a host name")
+    return prefix + host
+
+
+def _to_ascii(host: str) -> str:
+    # Only names in Unicode pay for this import.
+    import idna  # noqa: PLC0415
+
+    try:
+        return idna.encode(host, uts46=True, transitional=False).decode("ascii").lower()
+    except (idna.IDNAError, UnicodeError):
+        raise ValueError("not a valid internationalised name") from None
+
+
+def _is_address(host: str) -> bool:
+    if ":" in host:
+        return True
+    return host.replace(".", "").isdigit()
+
+
+def not_public(name: str) -> str | None:
+    """Return why no certificate authority would issue for the normalised `name`, or None."""
+    tld = name[name.rfind(".") + 1 :]
+    if len(tld) == len(name):
+        return "address" if ":" in name else "single label"
+    if tld in _NOT_PUBLIC_TLDS:
+        return f"under .{tld}"
+    if tld.isdigit() or ":" in name:
+        return "address"
+    return None
+
+
+def is_wildcard(name: str) -> bool:
+    """Tell whether the normalised `name` starts with a wildcard label."""
+    return name.startswith(WILDCARD)
+
+
+def wildcard_over(name: str) -> str:
+    """Return the one wildcard that covers `name`: a wildcard stands for exactly one label (RFC 9525, 6.3)."""
+    return "*" + name[name.find(".") :]
+
+
+def www_of(name: str) -> str | None:
+    """Return the `www.` form of `name`, or None where there is none (it has one, or is a wildcard)."""
+    return None if name.startswith((WWW, WILDCARD)) else WWW + name
+
+
+# The three-label names that Ultimate Multisite 2.14.2 takes for registered domains by default.
+_MAIN_THREE_LABELS = (".co.uk", ".com.au", ".co.nz", ".com.br", ".co.in")
+
+
+def is_main_domain(name: str) -> bool:
+    """Tell whether Ultimate Multisite counts `name` as a main domain (setting `main_only`)."""
+    dots = name.count(".")
+    return dots == 1 or (dots == 2 and name.endswith(_MAIN_THREE_LABELS))  # noqa: PLR2004 - three labels
+
+
+@lru_cache(maxsize=1)
+def _suffixes() -> PublicSuffixList:
+    # Reading the list takes longer than planning does, and only additions need it.
+    from publicsuffixlist import PublicSuffixList  # noqa: PLC0415
+
+    return PublicSuffixList()
+
+
+@lru_cache(maxsize=65536)
+def registered_domain(name: str) -> str:
+    """Return the registered domain that certificate authorities count `name` under."""
+    host = name.removeprefix(WILDCARD)
+    return str(_suffixes().privatesuffix(host) or host)

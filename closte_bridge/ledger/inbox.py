@@ -1,0 +1,61 @@
+"""Events on their way through the ledger: copied from WordPress, used as evidence, then acknowledged.
+
+`waiting`: copied, WordPress still has the row. `done`: the row was seen to be gone. `set-aside`: not understood; kept
+and reported, and acknowledged like the others, so that one bad row cannot stop the ones behind it; `aside` once its
+row is gone.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from closte_bridge.ledger.state import Evidence
+from closte_bridge.planning.events import understand
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from closte_bridge.ledger.store import Ledger
+    from closte_bridge.wordpress.snapshot import Event
+
+
+def take_in(ledger: Ledger, events: Sequence[Event], now: float) -> int:
+    """Copy events that are new, with the evidence they give; inside a transaction. Return how many were new.
+
+    An event that was acknowledged and is not among `events` is done with.
+    """
+    seen = {event.uid for event in events}
+    gone = [(uid,) for uid in to_acknowledge(ledger) if uid not in seen]
+    ledger.write("UPDATE events SET state = CASE state WHEN 'waiting' THEN 'done' ELSE 'aside' END WHERE uid = ?", gone)
+    known = {str(uid) for (uid,) in ledger.query("SELECT uid FROM events")} if seen else set()
+    new = [event for event in events if event.uid not in known]
+    for event in new:
+        evidence, understood = understand(event)
+        ledger.write(
+            "INSERT INTO events VALUES (?, ?, ?, ?, ?, ?, ?, ?)",
+            [
+                (
+                    event.uid,
+                    now,
+                    event.created,
+                    event.kind[:64],
+                    event.blog_id,
+                    event.domain[:255],
+                    event.detail[:2000],
+                    "waiting" if understood else "set-aside",
+                )
+            ],
+        )
+        ledger.put_evidence({name: Evidence(kind, now) for name, kind in evidence.items()})
+    return len(new)
+
+
+def to_acknowledge(ledger: Ledger) -> list[str]:
+    """Return the marks of the events that WordPress may delete: the ledger holds them."""
+    return [str(uid) for (uid,) in ledger.query("SELECT uid FROM events WHERE state IN ('waiting', 'set-aside')")]
+
+
+def set_aside(ledger: Ledger) -> int:
+    """Return how many events were not understood."""
+    ((count,),) = ledger.query("SELECT COUNT(*) FROM events WHERE state IN ('set-aside', 'aside')")
+    return int(str(count))

@@ -1,0 +1,45 @@
+"""The append-only log: every change, what caused it, and what came of it."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, NamedTuple
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from closte_bridge.ledger.store import Ledger
+
+
+class Entry(NamedTuple):
+    """One line of the log. `at` is in seconds since the epoch, `run` marks the run that wrote it."""
+
+    at: float
+    run: str
+    action: str
+    name: str
+    cause: str
+    outcome: str
+    detail: str = ""
+
+
+def append(ledger: Ledger, entries: Iterable[Entry]) -> None:
+    """Write entries; inside a transaction of the ledger, so that log and state cannot disagree."""
+    ledger.write(
+        "INSERT INTO log (at, run, action, name, cause, outcome, detail) VALUES (?, ?, ?, ?, ?, ?, ?)",
+        entries,
+    )
+
+
+def read(ledger: Ledger, *, name: str | None = None, since: float = 0.0, limit: int = 100) -> list[Entry]:
+    """Return the newest `limit` entries, oldest first, of one name or of all."""
+    where, values = "at >= ?", [since]
+    parameters: list[object] = [*values]
+    if name is not None:
+        where += " AND name = ?"
+        parameters.append(name)
+    rows = ledger.query(
+        f"SELECT at, run, action, name, cause, outcome, detail FROM log WHERE {where} ORDER BY id DESC LIMIT ?",  # noqa: S608 - fixed text
+        *parameters,
+        limit,
+    )
+    return [Entry(*row) for row in reversed(rows)]

@@ -1,0 +1,96 @@
+"""The tables of the ledger, and how an older ledger becomes a newer one.
+
+`PRAGMA user_version` counts the migrations that a ledger has had. A migration is never changed once released; a new one
+is appended. Each runs in one transaction with its count, so that a crash leaves the old ledger or the new one.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from closte_bridge.errors import BridgeError
+
+if TYPE_CHECKING:
+    import sqlite3
+
+_V1 = """
+CREATE TABLE meta (key TEXT PRIMARY KEY, value TEXT NOT NULL) WITHOUT ROWID;
+CREATE TABLE aliases (
+    name TEXT PRIMARY KEY,
+    origin INTEGER NOT NULL,
+    phase TEXT NOT NULL,
+    since REAL NOT NULL,
+    absent_before INTEGER NOT NULL DEFAULT 0,
+    adopted INTEGER NOT NULL DEFAULT 0
+) WITHOUT ROWID;
+CREATE INDEX aliases_unsettled ON aliases (phase) WHERE phase <> 'present';
+CREATE TABLE absences (
+    name TEXT PRIMARY KEY,
+    since REAL NOT NULL,
+    times INTEGER NOT NULL,
+    last REAL NOT NULL
+) WITHOUT ROWID;
+CREATE TABLE evidence (name TEXT PRIMARY KEY, kind TEXT NOT NULL, received REAL NOT NULL) WITHOUT ROWID;
+CREATE TABLE troubles (
+    name TEXT PRIMARY KEY,
+    attempts INTEGER NOT NULL,
+    next_try REAL NOT NULL,
+    refused INTEGER NOT NULL,
+    message TEXT NOT NULL,
+    since REAL NOT NULL
+) WITHOUT ROWID;
+CREATE TABLE marks (
+    name TEXT NOT NULL,
+    kind TEXT NOT NULL,
+    since REAL NOT NULL,
+    PRIMARY KEY (kind, name)
+) WITHOUT ROWID;
+CREATE TABLE events (
+    uid TEXT PRIMARY KEY,
+    received REAL NOT NULL,
+    created REAL NOT NULL,
+    kind TEXT NOT NULL,
+    blog_id INTEGER NOT NULL,
+    domain TEXT NOT NULL,
+    detail TEXT NOT NULL,
+    state TEXT NOT NULL
+) WITHOUT ROWID;
+CREATE INDEX events_state ON events (state) WHERE state IN ('waiting', 'set-aside');
+CREATE TABLE removals (name TEXT NOT NULL, class TEXT NOT NULL, at REAL NOT NULL);
+CREATE INDEX removals_at ON removals (at);
+CREATE TABLE additions (name TEXT NOT NULL, registered TEXT NOT NULL, at REAL NOT NULL);
+CREATE INDEX additions_at ON additions (at);
+CREATE TABLE log (
+    id INTEGER PRIMARY KEY AUTOINCREMENT,
+    at REAL NOT NULL,
+    run TEXT NOT NULL,
+    action TEXT NOT NULL,
+    name TEXT NOT NULL,
+    cause TEXT NOT NULL,
+    outcome TEXT NOT NULL,
+    detail TEXT NOT NULL
+);
+CREATE INDEX log_name ON log (name);
+CREATE TRIGGER log_is_append_only BEFORE UPDATE ON log BEGIN SELECT RAISE(ABORT, 'the log is append-only'); END;
+"""
+
+MIGRATIONS: tuple[str, ...] = (_V1,)
+
+
+def migrate(connection: sqlite3.Connection, migrations: tuple[str, ...] = MIGRATIONS) -> None:
+    """Bring the ledger to the newest version. Raises BridgeError when a newer program has written it."""
+    (version,) = connection.execute("PRAGMA user_version").fetchone()
+    if version > len(migrations):
+        raise BridgeError(
+            "The ledger was written by a newer version of closte-bridge.",
+            code="ledger-newer",
+            hint="Upgrade closte-bridge on this machine.",
+        )
+    for number in range(version, len(migrations)):
+        statements = f"BEGIN IMMEDIATE;\n{migrations[number]}\nPRAGMA user_version = {number + 1};\nCOMMIT;"
+        try:
+            connection.executescript(statements)
+        except BaseException:
+            if connection.in_transaction:
+                connection.rollback()
+            raise

@@ -1,0 +1,339 @@
+"""The ledger's file: open it safely, read its state, and commit what happened.
+
+SQLite in WAL mode with full synchronisation: a committed intent survives kill -9 and a power cut. One process writes
+at a time (the lock of `closte_bridge.engine.lock`); others may read.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import sqlite3
+import stat
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Any
+
+from closte_bridge.errors import BridgeError
+from closte_bridge.ledger.schema import migrate
+from closte_bridge.ledger.state import (
+    Absence,
+    Evidence,
+    Identity,
+    LedgerState,
+    Origin,
+    Phase,
+    Place,
+    RemovalClass,
+    Trouble,
+    Unsettled,
+)
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator
+    from pathlib import Path
+
+WEEK = 7 * 86400.0
+DAY = 86400.0
+# How long a list may take to show what was just added, in seconds: not known of Closte, so generous.
+LIST_LAG = 600.0
+FILE_NAME = "ledger.sqlite3"
+
+_DAMAGED = (
+    "Move the file away and run `closte-bridge adopt --take-over`: aliases that are still wanted are adopted again."
+)
+
+
+def _translate(error: sqlite3.Error, path: Path) -> BridgeError:
+    text = str(error)
+    if "full" in text:
+        return BridgeError(
+            f'The ledger "{path}" cannot be written: the disk is full.',
+            code="disk-full",
+            hint="Free some space and run again: nothing is lost.",
+        )
+    if "locked" in text or "busy" in text:
+        return BridgeError(
+            f'The ledger "{path}" is in use by another program.',
+            code="ledger-busy",
+            hint="End whatever has the file open, for example an `sqlite3` shell.",
+        )
+    if "readonly" in text or "unable to open" in text:
+        return BridgeError(
+            f'The ledger "{path}" cannot be written.',
+            code="ledger-not-writable",
+            hint="Check the owner and the mode of the state folder and of the file system.",
+        )
+    return BridgeError(
+        f'The ledger "{path}" is damaged or not a ledger ({type(error).__name__}).',
+        code="ledger-damaged",
+        hint=_DAMAGED,
+    )
+
+
+def check_folder(folder: Path) -> None:
+    """Refuse a state folder that is not ours alone.
+
+    Raises BridgeError when it belongs to another user, is open to others, or is not a folder.
+    """
+    status = folder.lstat()
+    if not stat.S_ISDIR(status.st_mode):
+        raise BridgeError(
+            f'The state folder "{folder}" is not a folder.',
+            code="state-folder",
+            hint="Remove what is there (a symbolic link, perhaps), or set `state_dir` in the config.",
+        )
+    if status.st_uid != os.geteuid():
+        raise BridgeError(
+            f'The state folder "{folder}" belongs to another user.',
+            code="other-user",
+            hint="Run as that user (`sudo -u …`), or set `state_dir` in the config.",
+        )
+    if status.st_mode & 0o077:
+        raise BridgeError(
+            f'The state folder "{folder}" is open to other users.',
+            code="state-folder",
+            hint=f"Close it: `chmod 700 {folder}`.",
+        )
+
+
+class Ledger:
+    """An open ledger. Use it as a context manager; every method may raise BridgeError for a full or broken disk."""
+
+    def __init__(self, path: Path, connection: sqlite3.Connection) -> None:
+        self.path = path
+        self._connection = connection
+
+    @classmethod
+    def open(cls, folder: Path, *, create: bool) -> Ledger | None:
+        """Open the ledger in `folder`; without `create`, return None when there is none."""
+        path = folder / FILE_NAME
+        try:
+            if create:
+                folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+            elif not path.exists():
+                return None
+            check_folder(folder)
+            if path.is_symlink() or (path.exists() and path.lstat().st_uid != os.geteuid()):
+                raise BridgeError(
+                    f'The ledger "{path}" is not a file of this user.',
+                    code="other-user",
+                    hint="Run as the ledger's owner, or set another `state_dir`.",
+                )
+        except OSError as error:
+            raise BridgeError(
+                f'The state folder "{folder}" cannot be used ({error.strerror}).',
+                code="state-folder",
+                hint="Create it as the user who runs closte-bridge, mode 0700, or set `state_dir` in the config.",
+            ) from None
+        previous = os.umask(0o077)
+        connection: sqlite3.Connection | None = None
+        try:
+            connection = sqlite3.connect(path, timeout=5.0, isolation_level=None)
+            connection.execute("PRAGMA journal_mode = WAL")
+            connection.execute("PRAGMA synchronous = FULL")
+            migrate(connection)
+        except sqlite3.Error as error:
+            if connection is not None:
+                connection.close()
+            raise _translate(error, path) from None
+        except BaseException:
+            if connection is not None:
+                connection.close()
+            raise
+        finally:
+            os.umask(previous)
+        return cls(path, connection)
+
+    def close(self) -> None:
+        """Close the file."""
+        self._connection.close()
+
+    def __enter__(self) -> Ledger:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    @contextmanager
+    def transaction(self) -> Iterator[None]:
+        """Commit everything inside at once, or nothing of it."""
+        try:
+            self._connection.execute("BEGIN IMMEDIATE")
+            yield
+            self._connection.execute("COMMIT")
+        except BaseException as error:
+            try:
+                if self._connection.in_transaction:
+                    self._connection.execute("ROLLBACK")
+            except sqlite3.Error:
+                pass
+            if isinstance(error, sqlite3.Error):
+                raise _translate(error, self.path) from None
+            raise
+
+    def query(self, sql: str, *values: object) -> list[tuple[Any, ...]]:
+        """Return the rows of one statement of this package's own."""
+        try:
+            return self._connection.execute(sql, values).fetchall()
+        except sqlite3.Error as error:
+            raise _translate(error, self.path) from None
+
+    def write(self, sql: str, rows: Iterable[tuple[object, ...]]) -> None:
+        """Run one statement of this package's own, once a row; inside `transaction`."""
+        try:
+            self._connection.executemany(sql, rows)
+        except sqlite3.Error as error:
+            raise _translate(error, self.path) from None
+
+    # -- reading ------------------------------------------------------------------------------------------------
+
+    def state(self, now: float, *, clock_jumped: bool = False) -> LedgerState:
+        """Return everything the planner may know, as of `now`."""
+        meta = self.meta()
+        try:
+            return self._state(meta, now, clock_jumped=clock_jumped)
+        except (ValueError, KeyError, TypeError):
+            raise BridgeError(
+                f'The ledger "{self.path}" holds something that closte-bridge did not write.',
+                code="ledger-damaged",
+                hint=_DAMAGED,
+            ) from None
+
+    def _state(self, meta: dict[str, str], now: float, *, clock_jumped: bool) -> LedgerState:
+        query = self.query
+        marks: dict[str, set[str]] = {"pin": set(), "leaving": set(), "released": set(), "former": set()}
+        for name, kind in query("SELECT name, kind FROM marks"):
+            marks[str(kind)].add(str(name))
+        identity, place = meta.get("identity"), meta.get("place")
+        return LedgerState(
+            identity=Identity(**json.loads(identity)) if identity else None,
+            place=Place(**json.loads(place)) if place else None,
+            config_path=meta.get("config_path"),
+            ours=dict(query("SELECT name, origin FROM aliases WHERE phase = 'present'")),
+            unsettled={
+                n: Unsettled(Phase(p), Origin(o), s, bool(a))
+                for n, p, o, s, a in query(
+                    "SELECT name, phase, origin, since, absent_before FROM aliases WHERE phase <> 'present'"
+                )
+            },
+            absences={n: Absence(*rest) for n, *rest in query("SELECT name, since, count, last FROM absences")},
+            evidence={n: Evidence(*rest) for n, *rest in query("SELECT name, kind, received FROM evidence")},
+            troubles={
+                n: Trouble(a, t, bool(r), m, s)
+                for n, a, t, r, m, s in query("SELECT name, attempts, next_try, refused, message, since FROM troubles")
+            },
+            pins=frozenset(marks["pin"]),
+            leaving=frozenset(marks["leaving"]),
+            released=frozenset(marks["released"]),
+            former_domains=frozenset(marks["former"]),
+            removals=tuple(
+                (RemovalClass(c), t) for c, t in query("SELECT class, at FROM removals WHERE at > ?", now - DAY)
+            ),
+            added_per_registered=dict(
+                query(
+                    "SELECT registered, COUNT(DISTINCT name) FROM additions WHERE at > ? GROUP BY registered",
+                    now - WEEK,
+                )
+            ),
+            added_this_week=frozenset(str(n) for (n,) in query("SELECT name FROM additions WHERE at > ?", now - WEEK)),
+            added_lately=frozenset(str(n) for (n,) in query("SELECT name FROM additions WHERE at > ?", now - LIST_LAG)),
+            highest_site=int(meta.get("highest_site", "0")),
+            highest_mapping=int(meta.get("highest_mapping", "0")),
+            observed_count=int(meta.get("observed_count", "0")),
+            clock_jumped=clock_jumped,
+        )
+
+    def meta(self) -> dict[str, str]:
+        """Return the small facts: identity, counters, last looks."""
+        return dict(self.query("SELECT key, value FROM meta"))
+
+    # -- writing: call these inside `transaction` ----------------------------------------------------------------
+
+    def set_meta(self, **values: str | None) -> None:
+        """Set small facts; None removes one."""
+        self.write("DELETE FROM meta WHERE key = ?", [(k,) for k, v in values.items() if v is None])
+        self.write(
+            "INSERT INTO meta VALUES (?, ?) ON CONFLICT (key) DO UPDATE SET value = excluded.value WHERE value <> excluded.value",
+            [(k, v) for k, v in values.items() if v is not None],
+        )
+
+    def put_aliases(
+        self,
+        rows: Iterable[tuple[str, int]],
+        phase: Phase,
+        now: float,
+        *,
+        absent_before: bool = False,
+        adopted: bool = False,
+    ) -> None:
+        """Write (name, origin) pairs into a phase; what was there of the name is replaced."""
+        self.write(
+            "INSERT OR REPLACE INTO aliases (name, origin, phase, since, absent_before, adopted) VALUES (?, ?, ?, ?, ?, ?)",
+            [(name, int(origin), phase.value, now, int(absent_before), int(adopted)) for name, origin in rows],
+        )
+
+    def set_phase(self, names: Iterable[str], phase: Phase) -> None:
+        """Move aliases that are in the ledger to another phase."""
+        self.write("UPDATE aliases SET phase = ? WHERE name = ?", [(phase.value, name) for name in names])
+
+    def forget(self, names: Iterable[str]) -> None:
+        """Drop names with everything that was kept of them, but for the log and the counts."""
+        rows = [(name,) for name in names]
+        for table in ("aliases", "absences", "evidence", "troubles"):
+            self.write(f"DELETE FROM {table} WHERE name = ?", rows)  # noqa: S608 - names of our own tables
+        self.write("DELETE FROM marks WHERE kind = 'leaving' AND name = ?", rows)
+
+    def put_absences(self, absences: dict[str, Absence]) -> None:
+        """Remember what complete snapshots did not mention."""
+        self.write("INSERT OR REPLACE INTO absences VALUES (?, ?, ?, ?)", [(n, *a) for n, a in absences.items()])
+
+    def clear(self, table: str, names: Iterable[str]) -> None:
+        """Delete names from one of `absences`, `evidence`, `troubles`."""
+        if table not in {"absences", "evidence", "troubles"}:
+            raise ValueError(table)
+        self.write(f"DELETE FROM {table} WHERE name = ?", [(name,) for name in names])  # noqa: S608 - checked above
+
+    def put_evidence(self, evidence: dict[str, Evidence]) -> None:
+        """Remember removal events; the first one counts until it is cleared."""
+        self.write("INSERT OR IGNORE INTO evidence VALUES (?, ?, ?)", [(n, *e) for n, e in evidence.items()])
+
+    def put_trouble(self, name: str, trouble: Trouble) -> None:
+        """Remember a failed change and when it is tried again."""
+        self.write(
+            "INSERT OR REPLACE INTO troubles VALUES (?, ?, ?, ?, ?, ?)",
+            [
+                (
+                    name,
+                    trouble.attempts,
+                    trouble.next_try,
+                    int(trouble.refused),
+                    trouble.message,
+                    trouble.since,
+                )
+            ],
+        )
+
+    def mark(self, kind: str, names: Iterable[str], now: float) -> None:
+        """Set a mark: `pin`, `leaving`, `released` or `former`."""
+        self.write(
+            "INSERT OR IGNORE INTO marks (name, kind, since) VALUES (?, ?, ?)",
+            [(n, kind, now) for n in names],
+        )
+
+    def unmark(self, kind: str, names: Iterable[str]) -> None:
+        """Take a mark away."""
+        self.write("DELETE FROM marks WHERE kind = ? AND name = ?", [(kind, n) for n in names])
+
+    def count_removal(self, name: str, removal_class: RemovalClass, now: float) -> None:
+        """Count a removal for the limits of the gate."""
+        self.write("INSERT INTO removals VALUES (?, ?, ?)", [(name, removal_class.value, now)])
+
+    def count_addition(self, name: str, registered: str, now: float) -> None:
+        """Count an addition for the certificate budget."""
+        self.write("INSERT INTO additions VALUES (?, ?, ?)", [(name, registered, now)])
+
+    def prune(self, now: float) -> None:
+        """Delete counts and events that no rule looks at any more."""
+        self.write("DELETE FROM removals WHERE at < ?", [(now - 2 * DAY,)])
+        self.write("DELETE FROM additions WHERE at < ?", [(now - 2 * WEEK,)])
+        self.write("DELETE FROM events WHERE state = 'done' AND received < ?", [(now - 4 * WEEK,)])

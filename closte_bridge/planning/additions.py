@@ -1,0 +1,183 @@
+"""Which wanted names are missing at Closte, and which of those can be added now."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, NamedTuple
+
+from closte_bridge.domains import is_wildcard, not_public, registered_domain, wildcard_over
+from closte_bridge.ledger.state import Origin
+from closte_bridge.planning.desired import Desired, Intentions, origin_of, wants_www
+from closte_bridge.planning.model import Action, Change, Hold
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from closte_bridge.ledger.state import LedgerState
+    from closte_bridge.planning.model import Observed
+    from closte_bridge.wordpress.snapshot import Snapshot
+
+
+class Look(NamedTuple):
+    """Everything a decision about one name may look at."""
+
+    snapshot: Snapshot
+    observed: Observed
+    ledger: LedgerState
+    intentions: Intentions
+    desire: Desired
+    now: float
+    retry: bool
+
+
+def present_names(observed: Observed, ledger: LedgerState) -> frozenset[str] | set[str]:
+    """Return the names taken to be at Closte: the list's, or the ledger's when the list cannot be read."""
+    return observed.names if observed.readable else set(ledger.ours)
+
+
+def additions(look: Look) -> tuple[list[Change], list[Hold]]:
+    """Return the additions that may go now and those held back, both in the order of names."""
+    present = present_names(look.observed, look.ledger)
+    pending = _candidates(look, present)
+    in_place = {name for name in present if name[0] == "*"} - look.ledger.leaving
+    coming = _wildcards_on_their_way(look, pending)
+    changes: list[Change] = []
+    holds: list[Hold] = []
+    budget = dict(look.ledger.added_per_registered)
+    # Wildcards first: what they cover needs no place in the budget.
+    for name in sorted(pending, key=lambda n: (n[0] != "*", n)):
+        hold = _held(name, look, in_place, coming) or _over_budget(name, look, budget)
+        if hold:
+            holds.append(hold)
+        else:
+            changes.append(Change(Action.ADD, name, origin_of(name, look.desire), _cause(name, look)))
+    holds += _held_www(look, present)
+    return changes, holds
+
+
+def _candidates(look: Look, present: frozenset[str] | set[str]) -> set[str]:
+    """Names wanted and not there; with them the `www.` names that were ours once and are gone."""
+    desire, ledger = look.desire, look.ledger
+    pending = set(desire.mapped.keys() - present)
+    pending |= (desire.configured | desire.pins) - present
+    for name in ledger.ours.keys() - present - pending:
+        # Once added it stays: a `www.` that Closte lost comes back as long as its name is mapped.
+        if ledger.ours[name] == Origin.WWW and name[4:] in desire.mapped:
+            pending.add(name)
+    for name, unsettled in ledger.unsettled.items():
+        if unsettled.origin == Origin.WWW and name not in present and name[4:] in desire.mapped:
+            pending.add(name)
+    for wildcard in ledger.leaving:
+        # Whoever was reached through it must stay reachable: its `www.` names need no proof of where they lead.
+        if is_wildcard(wildcard):
+            pending |= served_by(wildcard, look) - present
+    return pending - ledger.leaving
+
+
+def served_by(wildcard: str, look: Look) -> set[str]:
+    """Return the wanted names that `wildcard` covers, with the `www.` forms that the network's setting asks for."""
+    desire = look.desire
+    names = {name for name in (*desire.mapped, *desire.pins) if wildcard_over(name) == wildcard}
+    for name, mapping in desire.mapped.items():
+        www = wants_www(name, mapping, look.snapshot)
+        if www and wildcard_over(www) == wildcard:
+            names.add(www)
+    return names - {wildcard}
+
+
+def never_added(name: str, look: Look) -> bool:
+    """Tell whether nothing that passes with time would let `name` be added: it need not be waited for."""
+    unfit = _unfit(name, look)
+    return unfit is not None and unfit[0] != "conflict"
+
+
+def _wildcards_on_their_way(look: Look, pending: set[str]) -> set[str]:
+    """Wildcards that this plan adds and that never failed: what they will cover need not be added beside them."""
+    return {name for name in pending if is_wildcard(name) and name not in look.ledger.troubles}
+
+
+def _held(name: str, look: Look, in_place: set[str], coming: set[str]) -> Hold | None:
+    reason = _unfit(name, look) or _covered(name, in_place, coming)
+    if reason:
+        code, text = reason
+        return Hold(Action.ADD, name, code, text)
+    return _not_yet(name, look)
+
+
+def _unfit(name: str, look: Look) -> tuple[str, str] | None:
+    """What is wrong with the name or its claim."""
+    if why := not_public(name.removeprefix("*.")):
+        return "not-public", f"no certificate can be had for it: {why}"
+    blogs = look.desire.contested.get(name)
+    if blogs:
+        return "conflict", f"sites {', '.join(map(str, sorted(blogs)))} claim it"
+    mapping = look.desire.mapped.get(name)
+    if mapping is None or name in look.desire.configured or name in look.desire.pins:
+        return None
+    site = look.snapshot.sites.get(mapping.blog_id)
+    if site is None:
+        return "site-gone", f"site {mapping.blog_id} of its mapping does not exist"
+    if site.network_id != look.snapshot.network.id:
+        return "other-network", f"its site belongs to network {site.network_id}"
+    return None
+
+
+def _covered(name: str, in_place: set[str], coming: set[str]) -> tuple[str, str] | None:
+    if is_wildcard(name):
+        return None
+    over = wildcard_over(name)
+    if over in in_place:
+        return "covered", f'covered by "{over}"'
+    if over in coming:
+        return "covered", f'will be covered by "{over}", which is added first'
+    return None
+
+
+def _not_yet(name: str, look: Look) -> Hold | None:
+    """Names that were tried, and are tried again later."""
+    trouble = look.ledger.troubles.get(name)
+    if trouble and trouble.next_try > look.now and not look.retry:
+        code = "refused" if trouble.refused else "back-off"
+        return Hold(Action.ADD, name, code, trouble.message, trouble.next_try)
+    if name in look.ledger.added_lately and name in look.ledger.ours and not look.retry:
+        return Hold(Action.ADD, name, "list-lag", "just added; the list does not show it yet")
+    return None
+
+
+def _over_budget(name: str, look: Look, budget: dict[str, int]) -> Hold | None:
+    """Count the name against its registered domain's week; a name that had its place this week keeps it."""
+    if name in look.ledger.added_this_week:
+        return None
+    registered = registered_domain(name)
+    used = budget.get(registered, 0)
+    if used >= look.intentions.certificate_budget:
+        return Hold(
+            Action.ADD,
+            name,
+            "certificate-budget",
+            f'{used} names of "{registered}" were new this week; '
+            f'a wildcard (`wildcards: ["*.{name.partition(".")[2]}"]`) needs only one',
+        )
+    budget[registered] = used + 1
+    return None
+
+
+def _cause(name: str, look: Look) -> str:
+    if name in look.ledger.ours:
+        return "gone from Closte's list"
+    if name in look.ledger.unsettled:
+        return "an earlier attempt had no clear answer"
+    mapping = look.desire.mapped.get(name)
+    if name in look.desire.configured:
+        return "in the config"
+    if name in look.desire.pins:
+        return "pinned"
+    return f"mapped to site {mapping.blog_id}" if mapping else "the www. form of a mapped name"
+
+
+def _held_www(look: Look, present: frozenset[str] | set[str]) -> Iterator[Hold]:
+    """The `www.` forms that the network's setting asks for: held until it is known where they lead."""
+    ours, mapped = look.ledger.ours, look.desire.mapped
+    for name, mapping in mapped.items():
+        www = wants_www(name, mapping, look.snapshot)
+        if www and www not in present and www not in ours and www not in mapped and not not_public(www):
+            yield Hold(Action.ADD, www, "www-unproven", f'held until it leads where "{name}" leads')

@@ -1,0 +1,129 @@
+"""What the network wants at Closte, and everything that so much as mentions a name."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from closte_bridge.domains import WILDCARD, is_main_domain, is_wildcard, normalise, wildcard_over, www_of
+from closte_bridge.ledger.state import Origin
+from closte_bridge.wordpress.snapshot import WwwPolicy
+
+if TYPE_CHECKING:
+    from closte_bridge.ledger.state import LedgerState
+    from closte_bridge.wordpress.snapshot import Mapping, Snapshot
+
+
+@dataclass(frozen=True, slots=True)
+class Intentions:
+    """What the config says about names; all normalised."""
+
+    wildcard: bool = False
+    wildcards: tuple[str, ...] = ()
+    keep: tuple[str, ...] = ()
+    removal_delay: float = 300.0
+    removal_grace: float = 86400.0
+    certificate_budget: int = 40
+
+
+@dataclass(frozen=True, slots=True)
+class Desired:
+    """Names wanted at Closte by where they came from, and what was found wrong with rows.
+
+    `mapped` holds every row's name, also of sites that are gone and of other networks of the installation; who wants
+    an addition looks at `mapped` with the sites. `contested` are claimed by several living sites.
+    """
+
+    mapped: dict[str, Mapping]
+    contested: dict[str, frozenset[int]]
+    malformed: tuple[tuple[Mapping, str], ...]
+    configured: frozenset[str]
+    pins: frozenset[str]
+    kept: frozenset[str]
+    site_domains: frozenset[str]
+    wildcards: frozenset[str]
+
+    def mention(self, name: str) -> str | None:
+        """Return what mentions `name`, in words, or None. Rule 2: a mentioned name is never removed."""
+        if name in self.mapped:
+            return "a mapping"
+        if name.startswith("www.") and name[4:] in self.mapped:
+            return f'the mapping of "{name[4:]}"'
+        if name in self.configured:
+            return "the config"
+        if name in self.pins:
+            return "a pin"
+        if name in self.kept:
+            return "`keep` in the config"
+        if name in self.site_domains:
+            return "a site"
+        if not is_wildcard(name):
+            over = wildcard_over(name)
+            if over in self.wildcards:
+                return f'the wildcard "{over}"'
+        return None
+
+
+def desired(snapshot: Snapshot, intentions: Intentions, ledger: LedgerState) -> Desired:
+    """Collect what everything in WordPress, the config and the pins asks for or mentions."""
+    mapped: dict[str, Mapping] = {}
+    claims: dict[str, dict[int, Mapping]] = {}
+    malformed: list[tuple[Mapping, str]] = []
+    first = mapped.setdefault
+    for mapping in snapshot.mappings:
+        try:
+            name = normalise(mapping.domain)
+        except ValueError as error:
+            malformed.append((mapping, str(error)))
+            continue
+        earlier = first(name, mapping)
+        if earlier is not mapping and earlier.blog_id != mapping.blog_id:
+            claims.setdefault(name, {earlier.blog_id: earlier})[mapping.blog_id] = mapping
+    contested: dict[str, frozenset[int]] = {}
+    for name, rows in claims.items():
+        living = rows.keys() & snapshot.sites.keys()
+        if len(living) > 1:
+            contested[name] = frozenset(living)
+        for blog in living:
+            mapped[name] = rows[blog]
+    configured = set(intentions.wildcards)
+    if intentions.wildcard:
+        configured.add(WILDCARD + snapshot.network.domain)
+    return Desired(
+        mapped=mapped,
+        contested=contested,
+        malformed=tuple(malformed),
+        configured=frozenset(configured),
+        pins=ledger.pins,
+        kept=frozenset(intentions.keep),
+        site_domains=frozenset(site.domain.lower() for site in snapshot.sites.values()),
+        # A wildcard of ours counts until it is gone, also when the config no longer asks for it.
+        wildcards=frozenset(
+            {n for n in configured | ledger.pins if is_wildcard(n)} | {n for n in ledger.ours if n[0] == "*"}
+        ),
+    )
+
+
+def wants_www(name: str, mapping: Mapping, snapshot: Snapshot) -> str | None:
+    """Return the `www.` form that the network's setting asks for beside `name`, or None.
+
+    Never for the network's own subdomains, nor for a name that has it already.
+    """
+    policy = snapshot.settings.www
+    if policy is WwwPolicy.NEVER or (policy is WwwPolicy.MAIN_ONLY and not is_main_domain(name)):
+        return None
+    own = snapshot.network.domain
+    if name == own or name.endswith("." + own) or mapping.blog_id not in snapshot.sites:
+        return None
+    return www_of(name)
+
+
+def origin_of(name: str, desire: Desired) -> Origin:
+    """Return where `name` is wanted from; the config wins, because it leaves only by command."""
+    if name in desire.configured:
+        return Origin.CONFIG
+    if name in desire.pins:
+        return Origin.PIN
+    if name in desire.mapped:
+        return Origin.MAPPING
+    return Origin.WWW

@@ -1,0 +1,60 @@
+"""What an event of the shim proves. It is a hint with a reason, never an order."""
+
+from __future__ import annotations
+
+import json
+from typing import TYPE_CHECKING
+
+from closte_bridge.domains import normalise, www_of
+
+if TYPE_CHECKING:
+    from closte_bridge.wordpress.snapshot import Event
+
+REMOVED = "mapping_removed"
+RENAMED = "mapping_renamed"
+SITE_DELETED = "site_deleted"
+
+# Kinds that say "look now" and prove nothing about a removal.
+LOOK = frozenset(
+    {
+        "mapping_added",
+        "site_created",
+        "site_duplicated",
+        "site_archived",
+        "site_restored",
+        "stage_changed",
+        "settings_changed",
+        "toggle_changed",
+        "everything",
+    }
+)
+
+
+def _names_given_up(event: Event) -> list[str]:
+    if event.kind == REMOVED:
+        return [event.domain]
+    detail = json.loads(event.detail)
+    if event.kind == RENAMED:
+        return [str(detail["from"])]
+    return [str(name) for name in detail["domains"]]
+
+
+def understand(event: Event) -> tuple[dict[str, str], bool]:
+    """Return the names that the event says were given up, each with the event's kind, and whether it made sense.
+
+    The `www.` form goes with its name.
+    """
+    if event.kind in LOOK:
+        return {}, True
+    if event.kind not in {REMOVED, RENAMED, SITE_DELETED}:
+        return {}, False
+    try:
+        names = [normalise(name) for name in _names_given_up(event)]
+    except (ValueError, KeyError, TypeError, RecursionError):
+        return {}, False
+    evidence = {}
+    for name in names:
+        evidence[name] = event.kind
+        if www := www_of(name):
+            evidence.setdefault(www, event.kind)
+    return evidence, True

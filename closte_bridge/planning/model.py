@@ -1,0 +1,134 @@
+"""The values of a plan."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from enum import Enum, StrEnum
+from typing import TYPE_CHECKING, NamedTuple
+
+if TYPE_CHECKING:
+    from closte_bridge.ledger.state import Absence, Origin, RemovalClass
+
+
+class Action(StrEnum):
+    """What a change does at Closte."""
+
+    ADD = "add"
+    REMOVE = "remove"
+
+
+class Change(NamedTuple):
+    """One call that the plan wants to make. `removal_class` is None for an addition."""
+
+    action: Action
+    name: str
+    origin: Origin
+    cause: str
+    removal_class: RemovalClass | None = None
+
+
+class Hold(NamedTuple):
+    """A change withheld. `code` is stable, `reason` for people; `until` is when it is looked at again, if known."""
+
+    action: Action
+    name: str
+    code: str
+    reason: str
+    until: float | None = None
+
+
+class Withheld(NamedTuple):
+    """A class of removals that is over its limit. `digest` stands for exactly these names."""
+
+    removal_class: RemovalClass
+    names: tuple[str, ...]
+    removed: int
+    waiting: int
+    limit: int
+    window: float
+    digest: str
+
+
+class ObservedState(Enum):
+    """How far Closte's list can be believed."""
+
+    COMPLETE = "complete"
+    PARTIAL = "partial"
+    UNREADABLE = "unreadable"
+
+
+@dataclass(frozen=True, slots=True)
+class Observed:
+    """What Closte's list said, judged. `names` is empty when it could not be read."""
+
+    state: ObservedState
+    names: frozenset[str]
+    reason: str = ""
+
+    @property
+    def complete(self) -> bool:
+        """Tell whether a name that is missing here is missing at Closte."""
+        return self.state is ObservedState.COMPLETE
+
+    @property
+    def readable(self) -> bool:
+        """Tell whether a name that is here is at Closte."""
+        return self.state is not ObservedState.UNREADABLE
+
+
+class Mode(Enum):
+    """What this engine may do to this network."""
+
+    FULL = "full"
+    ADD_ONLY = "add-only"
+    READ_ONLY = "read-only"
+    INACTIVE = "inactive"  # the toggle is off: nothing to do, and nothing wrong
+
+
+class Standing(NamedTuple):
+    """The mode with its reason and the way out. `rebind`: the key is new and proven to be the same application's."""
+
+    mode: Mode
+    code: str = ""
+    reason: str = ""
+    hint: str = ""
+    rebind: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Bookkeeping:
+    """What the ledger learns from looking, whether or not anything changes."""
+
+    confirmed: dict[str, Origin] = field(default_factory=dict)
+    vanished: tuple[str, ...] = ()
+    absences: dict[str, Absence] = field(default_factory=dict)
+    mentioned_again: tuple[str, ...] = ()
+    settled: tuple[str, ...] = ()
+
+    def __bool__(self) -> bool:
+        return bool(self.confirmed or self.vanished or self.absences or self.mentioned_again or self.settled)
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """What would change and why, what is held back and why, and what stands in the way."""
+
+    standing: Standing
+    observed: Observed
+    snapshot_faults: tuple[str, ...]
+    changes: tuple[Change, ...]
+    holds: tuple[Hold, ...]
+    withheld: tuple[Withheld, ...]
+    foreign: tuple[str, ...]
+    in_step: int
+    bookkeeping: Bookkeeping
+
+    @property
+    def additions(self) -> tuple[Change, ...]:
+        """Return the additions alone."""
+        return tuple(c for c in self.changes if c.action is Action.ADD)
+
+    @property
+    def removals(self) -> tuple[Change, ...]:
+        """Return the removals alone."""
+        return tuple(c for c in self.changes if c.action is Action.REMOVE)

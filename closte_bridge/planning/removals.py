@@ -1,0 +1,158 @@
+"""Which aliases of ours nothing mentions any more, and on what evidence they may go."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, NamedTuple
+
+from closte_bridge.domains import WILDCARD, WWW, is_wildcard
+from closte_bridge.ledger.state import Absence, Origin, Phase, RemovalClass
+from closte_bridge.planning.additions import never_added, served_by
+from closte_bridge.planning.model import Action, Change, Hold
+
+if TYPE_CHECKING:
+    from closte_bridge.planning.additions import Look
+
+# Rule 4: an absence counts after so many complete snapshots.
+ENOUGH_SNAPSHOTS = 3
+
+
+class Candidates(NamedTuple):
+    """Removals before the gate: those due, those that wait (by class), those held for another reason."""
+
+    due: list[Change]
+    waiting: dict[RemovalClass, list[str]]
+    holds: list[Hold]
+    absences: dict[str, Absence]
+    mentioned_again: tuple[str, ...]
+
+
+def candidates(look: Look) -> Candidates:
+    """Look at each alias that is ours and not wanted. Only a complete snapshot gives evidence of absence."""
+    found = Candidates([], {RemovalClass.EVENT: [], RemovalClass.INFERENCE: []}, [], {}, _mentioned_again(look))
+    for name, origin in sorted(_ours_at_closte(look).items()):
+        if name in look.desire.mapped:
+            continue
+        _judge(name, origin, look, found)
+    return found
+
+
+def _ours_at_closte(look: Look) -> dict[str, Origin]:
+    """Aliases of ours that may be there: settled ones, and unsettled ones that are ours when the list shows them."""
+    unwanted = look.ledger.ours.keys() - look.desire.mapped.keys()
+    observed = look.observed
+    ours = {
+        name: Origin(look.ledger.ours[name]) for name in unwanted if name in observed.names or not observed.complete
+    }
+    for name, unsettled in look.ledger.unsettled.items():
+        removing = unsettled.phase is Phase.REMOVING
+        if (removing and (name in observed.names or not observed.complete)) or (
+            unsettled.absent_before and name in observed.names
+        ):
+            ours[name] = unsettled.origin
+    return ours
+
+
+def _mentioned_again(look: Look) -> tuple[str, ...]:
+    """Names whose absence or evidence no longer holds, because something mentions them."""
+    suspects = look.ledger.absences.keys() | look.ledger.evidence.keys()
+    return tuple(sorted(name for name in suspects if look.desire.mention(name)))
+
+
+def protected(name: str, look: Look) -> str | None:
+    """Return why `name` is never removed whatever is known of it (rule 3), or None."""
+    for own in (look.snapshot.network.domain, *look.ledger.former_domains):
+        if name in {own, WWW + own, WILDCARD + own}:
+            return f'"{own}" is the network\'s own domain'
+    if name == "closte.com" or name.endswith(".closte.com"):
+        return "it belongs to Closte"
+    if name in look.intentions.keep:
+        return "`keep` in the config"
+    return None
+
+
+def _judge(name: str, origin: Origin, look: Look, found: Candidates) -> None:
+    if name in look.ledger.leaving:
+        _judge_leaving(name, origin, look, found)
+        return
+    if look.desire.mention(name):
+        return
+    if why := protected(name, look):
+        found.holds.append(Hold(Action.REMOVE, name, "protected", why))
+    elif origin in {Origin.CONFIG, Origin.PIN}:
+        reason = f"it came from the {origin.word} and leaves only by `closte-bridge domain remove`"
+        found.holds.append(Hold(Action.REMOVE, name, "by-command-only", reason))
+    elif not look.snapshot.complete:
+        reason = f"the snapshot is not complete: {look.snapshot.faults[0]}"
+        found.holds.append(Hold(Action.REMOVE, name, "snapshot-partial", reason))
+    else:
+        _judge_evidence(name, origin, look, found)
+
+
+def _judge_leaving(name: str, origin: Origin, look: Look, found: Candidates) -> None:
+    """A person named it. Still: nothing mapped, nothing protected, and no name left bare behind a wildcard."""
+    if why := protected(name, look):
+        found.holds.append(Hold(Action.REMOVE, name, "protected", why))
+        return
+    if is_wildcard(name):
+        bare = _left_bare(name, look)
+        if bare:
+            reason = f'"{bare}" is covered by it and must be an alias of its own first'
+            found.holds.append(Hold(Action.REMOVE, name, "wildcard-covers", reason))
+            return
+    elif not look.snapshot.complete or look.desire.mention(name):
+        reason = look.desire.mention(name) or "something that could not be read"
+        found.holds.append(Hold(Action.REMOVE, name, "mentioned", f"{reason} mentions it"))
+        return
+    found.due.append(Change(Action.REMOVE, name, origin, "removed by command", RemovalClass.COMMAND))
+
+
+def _left_bare(wildcard: str, look: Look) -> str | None:
+    """Return a name that only this wildcard serves, or None when all it covers are aliases by the list itself."""
+    if not look.observed.complete:
+        return wildcard.removeprefix(WILDCARD)
+    bare = (n for n in served_by(wildcard, look) if n not in look.observed.names and not never_added(n, look))
+    return min(bare, default=None)
+
+
+def _judge_evidence(name: str, origin: Origin, look: Look, found: Candidates) -> None:
+    evidence = look.ledger.evidence.get(name)
+    if evidence:
+        cause = evidence.kind.replace("_", " ")
+        change = Change(Action.REMOVE, name, origin, cause, RemovalClass.EVENT)
+        # After a jump of the clock nobody knows how long ago that was: the delay starts over.
+        received = look.now if look.ledger.clock_jumped else evidence.received
+        due = received + look.intentions.removal_delay
+        wait = Hold(Action.REMOVE, name, "waiting", f"{cause}; waits in case it comes back", due)
+        _sort(change, wait if due > look.now else None, look, found)
+        return
+    if not look.observed.complete:
+        reason = f"Closte's list is not complete: {look.observed.reason}"
+        found.holds.append(Hold(Action.REMOVE, name, "list-not-complete", reason))
+        return
+    absence = _absence(name, look)
+    found.absences[name] = absence
+    due = absence.since + look.intentions.removal_grace
+    change = Change(Action.REMOVE, name, origin, "missing in WordPress", RemovalClass.INFERENCE)
+    reason = f"missing in {absence.times} complete snapshot{'s' * (absence.times > 1)}"
+    ready = absence.times >= ENOUGH_SNAPSHOTS and due <= look.now
+    _sort(change, None if ready else Hold(Action.REMOVE, name, "waiting", reason, due), look, found)
+
+
+def _absence(name: str, look: Look) -> Absence:
+    earlier = look.ledger.absences.get(name)
+    if earlier is None or look.ledger.clock_jumped or look.now < earlier.last:
+        return Absence(look.now, 1, look.now)
+    return Absence(earlier.since, earlier.times + 1, look.now)
+
+
+def _sort(change: Change, wait: Hold | None, look: Look, found: Candidates) -> None:
+    """File a removal under due or waiting. One that failed before waits for its next try, and counts as waiting."""
+    trouble = look.ledger.troubles.get(change.name)
+    if wait is None and trouble and trouble.next_try > look.now and not look.retry:
+        wait = Hold(Action.REMOVE, change.name, "back-off", trouble.message, trouble.next_try)
+    if wait is None:
+        found.due.append(change)
+        return
+    found.holds.append(wait)
+    if change.removal_class:
+        found.waiting[change.removal_class].append(change.name)

@@ -1,0 +1,151 @@
+"""May this engine change this network? (Rules 6 and 10.)"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, NamedTuple
+
+from closte_bridge.planning.model import Mode, Standing
+
+if TYPE_CHECKING:
+    from closte_bridge.ledger.state import LedgerState, Place
+    from closte_bridge.planning.model import Observed
+    from closte_bridge.wordpress.snapshot import Snapshot
+
+# A new key is the same application's when the list holds at least this share of what is ours.
+REBIND_SHARE = 0.9
+
+_TAKE_OVER = "Run `closte-bridge adopt --take-over` if this engine is to be in charge."
+
+
+class Here(NamedTuple):
+    """Where this engine runs and what it was given."""
+
+    place: Place
+    config_path: str | None
+    config_missing: bool
+    key: str | None
+    environments: tuple[str, ...]
+
+
+def _read_only(code: str, reason: str, hint: str) -> Standing:
+    return Standing(Mode.READ_ONLY, code, reason, hint)
+
+
+def judge_standing(snapshot: Snapshot, observed: Observed, ledger: LedgerState, here: Here) -> Standing:
+    """Return the mode with its reason: the strictest that applies."""
+    for judge in (_ownership, _identity, _environment):
+        standing = judge(snapshot, ledger, here)
+        if standing:
+            return standing
+    key = _key(observed, ledger, here)
+    if key and key.mode is Mode.READ_ONLY:
+        return key
+    if inactive := _inactive(snapshot):
+        return inactive
+    if ledger.place != here.place:
+        return Standing(
+            Mode.ADD_ONLY,
+            "moved",
+            "the ledger was bound on another host or in another folder",
+            "Run `closte-bridge adopt` here once the other place is out of use.",
+        )
+    return key or Standing(Mode.FULL)
+
+
+def _ownership(snapshot: Snapshot, ledger: LedgerState, here: Here) -> Standing | None:
+    if ledger.identity is None:
+        if snapshot.owner is None:
+            return _read_only(
+                "not-adopted",
+                "no engine is in charge of this network",
+                "Run `closte-bridge adopt` to take charge.",
+            )
+        return _read_only("other-owner", f'the engine on "{snapshot.owner.host}" is in charge', _TAKE_OVER)
+    if snapshot.owner is None:
+        return _read_only(
+            "owner-gone",
+            "the network no longer names this engine as its owner",
+            "Its database may be an older copy. Run `closte-bridge adopt` to take charge again.",
+        )
+    if snapshot.owner.engine != ledger.identity.engine:
+        return _read_only("other-owner", f'another engine, on "{snapshot.owner.host}", is in charge', _TAKE_OVER)
+    if here.config_missing:
+        return _read_only(
+            "config-gone",
+            f'the config file "{ledger.config_path}" that this ledger knows is not there',
+            "Put it back, or run `closte-bridge adopt` to go on without it.",
+        )
+    return None
+
+
+def _identity(snapshot: Snapshot, ledger: LedgerState, here: Here) -> Standing | None:  # noqa: ARG001 - one shape for all judges
+    identity, network = ledger.identity, snapshot.network
+    assert identity is not None  # noqa: S101 - _ownership returned otherwise
+    for code, what, known, found in (
+        ("main-domain", "main domain", identity.main_domain, network.domain),
+        ("network-id", "network id", str(identity.network_id), str(network.id)),
+        ("database", "database", identity.database, network.database),
+        ("app-id", "Closte application", identity.app_id, network.app_id),
+    ):
+        if known != found:
+            shown = f' (it was "{known}", and is "{found}")' if code != "database" else ""
+            return _read_only(
+                f"identity-{code}",
+                f"the {what} is not the one that this ledger is bound to{shown}",
+                "If this is a copy, leave it so. If the network itself has changed, run `closte-bridge adopt`.",
+            )
+    return None
+
+
+def _environment(snapshot: Snapshot, ledger: LedgerState, here: Here) -> Standing | None:  # noqa: ARG001 - one shape for all judges
+    environment = snapshot.network.environment
+    if environment in here.environments:
+        return None
+    return _read_only(
+        "environment",
+        f'WP_ENVIRONMENT_TYPE is "{environment}"',
+        f"If Closte is to be changed from there, add it to the config: `environments: [production, {environment}]`.",
+    )
+
+
+def _key(observed: Observed, ledger: LedgerState, here: Here) -> Standing | None:
+    assert ledger.identity is not None  # noqa: S101 - _ownership returned otherwise
+    if here.key is None or here.key == ledger.identity.key:
+        return None
+    held = sum(1 for name in ledger.ours if name in observed.names)
+    if observed.complete and ledger.ours and held >= REBIND_SHARE * len(ledger.ours):
+        return Standing(Mode.FULL, rebind=True)
+    return _read_only(
+        "identity-key",
+        "the API key is not the one that this ledger is bound to, and its list does not prove the same application",
+        "Put the old key back, or run `closte-bridge adopt` to bind the new one.",
+    )
+
+
+def _inactive(snapshot: Snapshot) -> Standing | None:
+    if not snapshot.settings.domain_mapping:
+        return Standing(
+            Mode.INACTIVE,
+            "domain-mapping-off",
+            "domain mapping is switched off in Ultimate Multisite",
+            "Switch it on in Ultimate Multisite > Settings > Domain Mapping.",
+        )
+    if not snapshot.settings.integration:
+        return Standing(
+            Mode.INACTIVE,
+            "integration-off",
+            "the Closte integration is switched off in Ultimate Multisite",
+            "Switch it on: `closte-bridge integration enable`.",
+        )
+    return None
+
+
+def past(snapshot: Snapshot, ledger: LedgerState) -> str | None:
+    """Return why the database seems to have gone back in time, or None (rule 1)."""
+    for what, seen, highest in (
+        ("site", ledger.highest_site, snapshot.highest_site),
+        ("mapping", ledger.highest_mapping, snapshot.highest_mapping),
+    ):
+        if highest < seen:
+            return f"the highest {what} id was {seen} and is {highest}: the database seems to have been restored"
+    return None

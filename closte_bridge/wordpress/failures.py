@@ -1,0 +1,169 @@
+"""Put into words why `wp` gave no answer.
+
+What `wp` printed is only looked at, never quoted: it may hold the API key. The sentences looked for were seen from
+WP-CLI 2.12 and WordPress 7.1.
+"""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+from closte_bridge.errors import UnreadableError
+
+
+class Words(NamedTuple):
+    """A sentence that says what is wrong, and one that says what to do."""
+
+    message: str
+    hint: str
+
+
+_KNOWN: dict[str, Words] = {
+    "wp-missing": Words(
+        "The command `wp` was not found.",
+        "Install WP-CLI, or name it in the config: `wp: {command: [php, /opt/wp-cli.phar]}`.",
+    ),
+    "wp-not-executable": Words(
+        "The command `wp` cannot be executed.",
+        "Make it executable, or put `php` before it in the config's `wp: {command: …}`.",
+    ),
+    "wp-root": Words(
+        "WP-CLI refuses to run as root.",
+        "Run as the owner of the site's files, or pass `--allow-root`.",
+    ),
+    "wp-path": Words(
+        "WP-CLI found no WordPress installation where it looked.",
+        "Pass `--path=<folder of wp-config.php>`, or set `wp: {path: …}` in the config.",
+    ),
+    "wp-url": Words(
+        "The network has no site at the address given with `--url`.",
+        "Pass the address of a site of the network that you mean, as `wp site list` shows it.",
+    ),
+    "wp-alias": Words(
+        "WP-CLI does not know that alias.",
+        "`wp cli alias list` shows those it knows.",
+    ),
+    "not-installed": Words(
+        "WordPress is not installed at that path and address.",
+        "Check `--path` and `--url`; `wp core is-installed --network` must succeed.",
+    ),
+    "database": Words(
+        "WordPress cannot reach its database.",
+        "Check that the database server runs and that `wp db check` succeeds.",
+    ),
+    "ssh": Words(
+        "The SSH connection to the WordPress host failed.",
+        "Try `ssh` to the same host by hand; the host key must be known and the login must not ask.",
+    ),
+    "php-fatal": Words(
+        "PHP ended with a fatal error before WordPress could answer.",
+        "Run `wp eval 'echo 1;' --skip-plugins --skip-themes` and look into PHP's error log.",
+    ),
+    "php-memory": Words(
+        "PHP ran out of memory while it read the network.",
+        "Raise PHP's memory_limit for the command line, for example `wp: {command: [php, -d, memory_limit=1G, …]}`.",
+    ),
+    "wp-timeout": Words(
+        "`wp` gave no answer in time and was ended.",
+        "Try `wp option get home` by hand; raise `wp: {timeout: …}` if the host is only slow.",
+    ),
+    "wp-cut": Words(
+        "The answer of `wp` was cut off.",
+        "Run it again; if it stays so, look for a limit on output or memory between here and WordPress.",
+    ),
+    "wp-damaged": Words(
+        "The answer of `wp` was damaged on its way.",
+        "Run it again; look for a wrapper around `wp` that changes what it prints.",
+    ),
+    "wp-too-large": Words(
+        "`wp` printed more than this program is willing to read.",
+        "Look for a plugin that prints without end; `wp eval 'echo 1;' --skip-plugins --skip-themes` shows it.",
+    ),
+    "wp-no-answer": Words(
+        "`wp` ended without an answer.",
+        "Run `wp eval 'echo 1;' --skip-plugins --skip-themes`: it must print 1.",
+    ),
+    "not-multisite": Words(
+        "This WordPress is not a multisite.",
+        "Point `--path` or `--url` at the network that runs Ultimate Multisite.",
+    ),
+    "maintenance": Words(
+        "WordPress is in maintenance mode: an update is under way.",
+        "Run again when it is over. A `.maintenance` file left behind by a failed update can be deleted.",
+    ),
+    "query-failed": Words(
+        "The database refused a query.",
+        "Run `wp db check`; a crashed table or missing rights are the usual causes.",
+    ),
+    "no-transaction": Words(
+        "The database refused to start a transaction, so the network cannot be read consistently.",
+        "Check the database user's rights and that the tables are InnoDB.",
+    ),
+    "plugin-inactive": Words(
+        "Ultimate Multisite is not active on this network.",
+        "Activate it: `wp plugin activate ultimate-multisite --network`.",
+    ),
+    "plugin-not-set-up": Words(
+        "Ultimate Multisite is active, but its set-up was never finished.",
+        "Finish its wizard in the network admin: Ultimate Multisite > Setup.",
+    ),
+    "table-missing": Words(
+        "A table that the network needs is missing.",
+        "Run Ultimate Multisite's set-up again, and `wp db check`.",
+    ),
+    "wp-unexpected": Words(
+        "`wp` answered with a document that does not have the expected form.",
+        "Another version of closte-bridge's scripts may be in between; run it again with `--debug`.",
+    ),
+    "php-exception": Words(
+        "PHP failed while it read the network.",
+        "Look into PHP's error log; `--debug` shows the kind of failure and its line.",
+    ),
+}
+
+# Looked for in this order in what `wp` printed, both streams; the first that is there wins.
+_SIGNS: tuple[tuple[str, bytes], ...] = (
+    ("wp-root", b"YIKES!"),
+    ("wp-path", b"This does not seem to be a WordPress installation"),
+    ("wp-path", b"'wp-config.php' not found"),
+    ("wp-url", b"Verify `--url=<url>` matches an existing site"),
+    ("wp-alias", b"Alias '@"),
+    ("database", b"Error establishing a database connection"),
+    ("database", b"Error establishing database connection"),
+    ("not-installed", b"The site you have requested is not installed"),
+    ("maintenance", b"Briefly unavailable for scheduled maintenance"),
+    ("php-memory", b"Allowed memory size of"),
+    ("wp-missing", b"wp: command not found"),
+    ("wp-missing", b"wp: not found"),
+    ("php-fatal", b"PHP Fatal error"),
+    ("php-fatal", b"Fatal error:"),
+    ("php-fatal", b"PHP Parse error"),
+    ("php-fatal", b"Parse error:"),
+    ("php-fatal", b"There has been a critical error on this website"),
+)
+
+_SHELL_NOT_FOUND = 127
+_SHELL_NOT_EXECUTABLE = 126
+_SSH_FAILED = 255
+
+
+def failure(code: str) -> UnreadableError:
+    """Return the error for `code`; an unknown one is told as a failure of PHP."""
+    words = _KNOWN.get(code) or _KNOWN["php-exception"]
+    return UnreadableError(words.message, code=code if code in _KNOWN else "php-exception", hint=words.hint)
+
+
+def diagnose(status: int, output: bytes, errors: bytes, *, over_ssh: bool) -> UnreadableError:
+    """Return the error for a `wp` that ended with `status` and printed no document."""
+    for code, sign in _SIGNS:
+        if sign in errors or sign in output:
+            return failure(code)
+    if status == _SHELL_NOT_FOUND:
+        return failure("wp-missing")
+    if status == _SHELL_NOT_EXECUTABLE:
+        return failure("wp-not-executable")
+    if over_ssh and status == _SSH_FAILED:
+        return failure("ssh")
+    if status == _SSH_FAILED:
+        return failure("php-fatal")
+    return failure("wp-no-answer")

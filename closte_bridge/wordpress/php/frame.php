@@ -1,0 +1,101 @@
+<?php
+/**
+ * Shared by the scripts that the engine feeds to `wp eval-file -`.
+ *
+ * The engine prepends one assignment, `$closte_bridge_request`, to whichever files it sends. Nothing here stays
+ * behind in WordPress: the text is read from standard input and lives as long as the process.
+ *
+ * PHP 7.4 to 8.5.
+ */
+
+// The shim looks at this and stays silent inside the engine's own calls: an environment variable would not
+// travel over `--ssh`.
+defined( 'CLOSTE_BRIDGE_ENGINE' ) || define( 'CLOSTE_BRIDGE_ENGINE', true );
+
+/**
+ * Print one document between two marks that nothing else in this process can print.
+ *
+ * It goes straight to the descriptor, past output buffers, in one piece: notices can stand before and after it, never inside.
+ *
+ * @param array  $document What the engine asked for.
+ * @param string $nonce    The engine's random mark for this call.
+ */
+function closte_bridge_answer( array $document, string $nonce ): void {
+	$json = json_encode( $document, JSON_UNESCAPED_SLASHES | JSON_INVALID_UTF8_SUBSTITUTE );
+	if ( false === $json ) {
+		$json = json_encode( array( 'error' => array( 'code' => 'not-encodable' ) ) );
+	}
+	fwrite(
+		STDOUT,
+		"\n@closte-bridge-begin 1 $nonce@\n$json\n@closte-bridge-end $nonce " . strlen( $json ) . ' ' . hash( 'sha256', $json ) . "@\n"
+	);
+	fflush( STDOUT );
+}
+
+/**
+ * Run one query and fail loudly: wpdb would print its error into the page and go on.
+ *
+ * @param string $sql  The statement.
+ * @param int    $mode OBJECT, ARRAY_A or ARRAY_N.
+ * @return array The rows.
+ * @throws RuntimeException When the database refused it. The message holds no SQL.
+ */
+function closte_bridge_rows( string $sql, $mode = ARRAY_N ): array {
+	global $wpdb;
+	$wpdb->last_error = '';
+	$rows             = $wpdb->get_results( $sql, $mode );
+	if ( '' !== (string) $wpdb->last_error || ! is_array( $rows ) ) {
+		throw new RuntimeException( 'query-failed' );
+	}
+	return $rows;
+}
+
+/**
+ * Look for a table by its exact name.
+ *
+ * @param string $table The full name.
+ * @return array|null The row of SHOW TABLE STATUS, or null when there is no such table.
+ */
+function closte_bridge_table( string $table ): ?array {
+	global $wpdb;
+	foreach ( closte_bridge_rows( $wpdb->prepare( 'SHOW TABLE STATUS LIKE %s', $wpdb->esc_like( $table ) ), ARRAY_A ) as $row ) {
+		if ( $table === $row['Name'] ) {
+			return $row;
+		}
+	}
+	return null;
+}
+
+/**
+ * Run a job and answer with its document, or with a code when it failed.
+ *
+ * Only a code leaves this place: an exception's message may quote what it was handed.
+ *
+ * @param callable $job     Returns the document.
+ * @param array    $request The engine's request.
+ */
+function closte_bridge_serve( callable $job, array $request ): void {
+	global $wpdb;
+	if ( ! is_multisite() ) {
+		closte_bridge_answer( array( 'error' => array( 'code' => 'not-multisite' ) ), $request['nonce'] );
+		return;
+	}
+	if ( function_exists( 'wp_is_maintenance_mode' ) && wp_is_maintenance_mode() ) {
+		closte_bridge_answer( array( 'error' => array( 'code' => 'maintenance' ) ), $request['nonce'] );
+		return;
+	}
+	$wpdb->suppress_errors( true );
+	try {
+		$document = $job( $request );
+	} catch ( Throwable $failure ) {
+		$code     = $failure instanceof RuntimeException ? $failure->getMessage() : 'php-exception';
+		$document = array(
+			'error' => array(
+				'code' => preg_match( '/^[a-z-]{1,40}$/', $code ) ? $code : 'php-exception',
+				'type' => get_class( $failure ),
+				'line' => $failure->getLine(),
+			),
+		);
+	}
+	closte_bridge_answer( $document, $request['nonce'] );
+}

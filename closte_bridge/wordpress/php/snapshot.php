@@ -1,0 +1,255 @@
+<?php
+/**
+ * Read everything the engine needs to know of one network, in one consistent read.
+ *
+ * Options are read from the table and not through get_network_option(): they belong to the same transaction as
+ * the mappings, and no object cache can hand out yesterday's.
+ */
+
+/**
+ * Read several network options as stored.
+ *
+ * @param int   $network_id The network.
+ * @param array $names      Option names.
+ * @return array Name => value, only those that exist.
+ */
+function closte_bridge_network_options( int $network_id, array $names ): array {
+	global $wpdb;
+	$marks = implode( ',', array_fill( 0, count( $names ), '%s' ) );
+	$rows  = closte_bridge_rows(
+		$wpdb->prepare(
+			"SELECT meta_key, meta_value FROM {$wpdb->sitemeta} WHERE site_id = %d AND meta_key IN ($marks) ORDER BY meta_id DESC",
+			array_merge( array( $network_id ), $names )
+		)
+	);
+	$found = array();
+	foreach ( $rows as $row ) {
+		// Settings are plain arrays. An object in there is somebody's mischief, and is not built.
+		$found[ $row[0] ] = is_serialized( $row[1] ) ? unserialize( trim( $row[1] ), array( 'allowed_classes' => false ) ) : $row[1];
+	}
+	return $found;
+}
+
+/**
+ * Find the plugin without loading it.
+ *
+ * @param mixed $active The network option `active_sitewide_plugins`.
+ * @return array|null Its file, folder and version.
+ */
+function closte_bridge_plugin( $active ): ?array {
+	// The names that the plugin has had: WP Ultimo, Multisite Ultimate, WP Multisite WaaS, Ultimate Multisite.
+	$known = '#^(ultimate-multisite|multisite-ultimate|wp-multisite-waas|wp-ultimo)/[a-z-]+\.php$#';
+	foreach ( is_array( $active ) ? array_keys( $active ) : array() as $file ) {
+		$path = WP_PLUGIN_DIR . '/' . $file;
+		if ( preg_match( $known, $file ) && is_readable( $path ) ) {
+			$header = get_file_data( $path, array( 'Version' => 'Version' ) );
+			return array(
+				'file'    => $file,
+				'folder'  => dirname( $path ),
+				'version' => defined( 'WP_ULTIMO_VERSION' ) ? WP_ULTIMO_VERSION : $header['Version'],
+			);
+		}
+	}
+	return null;
+}
+
+/**
+ * Fetch the API key and hide it behind the engine's one-time pad, so that it never stands in this output.
+ *
+ * @param array      $options Network options.
+ * @param array|null $plugin  From closte_bridge_plugin().
+ * @param string     $pad     Random bytes, base64, used for this call alone.
+ * @return array Where it came from, and the padded key in base64.
+ */
+function closte_bridge_key( array $options, ?array $plugin, string $pad ): array {
+	$source = 'none';
+	$key    = '';
+	$stored = $options['wu_hosting_credential_CLOSTE_CLIENT_API_KEY'] ?? '';
+	if ( defined( 'CLOSTE_CLIENT_API_KEY' ) && is_string( CLOSTE_CLIENT_API_KEY ) && '' !== CLOSTE_CLIENT_API_KEY ) {
+		$source = 'constant';
+		$key    = CLOSTE_CLIENT_API_KEY;
+	} elseif ( is_string( $stored ) && '' !== $stored ) {
+		$class  = '\WP_Ultimo\Helpers\Credential_Store';
+		$file   = ( $plugin['folder'] ?? '' ) . '/inc/helpers/class-credential-store.php';
+		$source = 'option-undecryptable';
+		if ( ! class_exists( $class, false ) && is_readable( $file ) ) {
+			require_once $file;
+		}
+		if ( class_exists( $class, false ) ) {
+			$key    = (string) $class::decrypt( $stored );
+			$source = '' === $key ? $source : 'option';
+		}
+	}
+	$bytes = (string) base64_decode( $pad );
+	if ( strlen( $key ) > strlen( $bytes ) ) {
+		return array( 'source' => 'too-long' );
+	}
+	return array(
+		'source' => $source,
+		'padded' => base64_encode( $key ^ substr( $bytes, 0, strlen( $key ) ) ),
+	);
+}
+
+/**
+ * Read a table's rows with the number the database counts and the highest id it ever gave out.
+ *
+ * @param string $table   Full name.
+ * @param string $columns What to select, in the order in which the engine expects it.
+ * @param string $id      The id column.
+ * @return array
+ */
+function closte_bridge_table_rows( string $table, string $columns, string $id ): array {
+	$status = closte_bridge_table( $table );
+	if ( null === $status ) {
+		return array( 'missing' => true );
+	}
+	$rows  = closte_bridge_rows( "SELECT $columns FROM $table ORDER BY $id" );
+	$count = closte_bridge_rows( "SELECT COUNT(*), MAX($id) FROM $table" );
+	return array(
+		'rows'    => $rows,
+		'count'   => (int) $count[0][0],
+		'highest' => max( (int) $count[0][1], (int) ( $status['Auto_increment'] ?? 0 ) - 1 ),
+	);
+}
+
+/**
+ * Read the hints that the shim left, oldest first.
+ *
+ * @param int $network_id The network.
+ * @param int $limit      At most so many.
+ */
+function closte_bridge_events( int $network_id, int $limit ): array {
+	global $wpdb;
+	$table = $wpdb->base_prefix . 'closte_bridge_events';
+	if ( null === closte_bridge_table( $table ) ) {
+		return array( 'missing' => true );
+	}
+	return array(
+		'rows'  => closte_bridge_rows(
+			$wpdb->prepare(
+				"SELECT uid, created_at, kind, blog_id, domain, detail FROM $table WHERE network_id = %d ORDER BY id LIMIT %d",
+				$network_id,
+				$limit
+			)
+		),
+		'count' => (int) closte_bridge_rows( $wpdb->prepare( "SELECT COUNT(*) FROM $table WHERE network_id = %d", $network_id ) )[0][0],
+	);
+}
+
+/**
+ * Delete the hints that the engine holds in its ledger by now.
+ *
+ * @param int   $network_id The network.
+ * @param array $uids       Their marks: ids could be given out again after a restore.
+ */
+function closte_bridge_acknowledge( int $network_id, array $uids ): void {
+	global $wpdb;
+	$table = $wpdb->base_prefix . 'closte_bridge_events';
+	if ( ! $uids || null === closte_bridge_table( $table ) ) {
+		return;
+	}
+	foreach ( array_chunk( array_map( 'strval', $uids ), 500 ) as $chunk ) {
+		$marks = implode( ',', array_fill( 0, count( $chunk ), '%s' ) );
+		$wpdb->query( $wpdb->prepare( "DELETE FROM $table WHERE network_id = %d AND uid IN ($marks)", array_merge( array( $network_id ), $chunk ) ) );
+	}
+}
+
+/**
+ * Say which database this is, in a form that a copy elsewhere does not share.
+ *
+ * @return string
+ */
+function closte_bridge_database(): string {
+	global $wpdb;
+	if ( defined( 'DB_ENGINE' ) && 'sqlite' === DB_ENGINE ) {
+		$place = 'sqlite ' . ( defined( 'FQDB' ) ? FQDB : '' );
+	} else {
+		$place = 'mysql ' . DB_HOST . ' ' . DB_NAME;
+	}
+	return $place . ' ' . $wpdb->base_prefix;
+}
+
+/**
+ * Build the document.
+ *
+ * @param array $request The engine's request.
+ * @return array
+ */
+function closte_bridge_snapshot( array $request ): array {
+	global $wpdb;
+	$network = get_network();
+	$id      = (int) $network->id;
+	closte_bridge_acknowledge( $id, $request['acknowledge'] ?? array() );
+	// Read from the primary where a database drop-in spreads reads over replicas that lag.
+	if ( method_exists( $wpdb, 'send_reads_to_masters' ) ) {
+		$wpdb->send_reads_to_masters();
+	}
+	$sqlite = defined( 'DB_ENGINE' ) && 'sqlite' === DB_ENGINE;
+	if ( ! $sqlite ) {
+		$wpdb->query( 'SET SESSION information_schema_stats_expiry = 0' ); // MySQL 8 caches the counters; others do not know the variable.
+		$wpdb->query( 'SET TRANSACTION ISOLATION LEVEL REPEATABLE READ' );
+	}
+	if ( false === $wpdb->query( $sqlite ? 'START TRANSACTION' : 'START TRANSACTION WITH CONSISTENT SNAPSHOT' ) ) {
+		throw new RuntimeException( 'no-transaction' );
+	}
+	$options  = closte_bridge_network_options(
+		$id,
+		array(
+			'active_sitewide_plugins',
+			'wu_setup_finished',
+			'wp-ultimo_v2_settings',
+			'wu_host_integrations_enabled',
+			'wu_hosting_credential_CLOSTE_CLIENT_API_KEY',
+			'closte_bridge_owner',
+		)
+	);
+	$sites    = closte_bridge_table_rows(
+		$wpdb->blogs,
+		'blog_id, site_id, domain, archived, spam, deleted',
+		'blog_id'
+	);
+	$mappings = closte_bridge_table_rows(
+		$wpdb->base_prefix . 'wu_domain_mappings',
+		'id, blog_id, domain, active, primary_domain, secure, stage, date_created, date_modified',
+		'id'
+	);
+	$events   = closte_bridge_events( $id, (int) ( $request['event_limit'] ?? 0 ) );
+	$wpdb->query( 'COMMIT' );
+
+	$plugin   = closte_bridge_plugin( $options['active_sitewide_plugins'] ?? null );
+	$settings = $options['wp-ultimo_v2_settings'] ?? array();
+	$toggles  = $options['wu_host_integrations_enabled'] ?? array();
+	return array(
+		'network'  => array(
+			'id'          => $id,
+			'domain'      => $network->domain,
+			'path'        => $network->path,
+			'main_site'   => (int) $network->site_id,
+			'url'         => get_site_url( (int) $network->site_id ),
+			'subdomains'  => is_subdomain_install(),
+			'environment' => function_exists( 'wp_get_environment_type' ) ? wp_get_environment_type() : 'production',
+			'database'    => closte_bridge_database(),
+			'app_id'      => defined( 'CLOSTE_APP_ID' ) ? (string) CLOSTE_APP_ID : null,
+			'root'        => ABSPATH,
+			'wordpress'   => $GLOBALS['wp_version'],
+			'php'         => PHP_VERSION,
+		),
+		'plugin'   => $plugin ? array(
+			'file'    => $plugin['file'],
+			'version' => $plugin['version'],
+			'set_up'  => ! empty( $options['wu_setup_finished'] ),
+		) : null,
+		'settings' => array_intersect_key(
+			is_array( $settings ) ? $settings : array(),
+			array_flip( array( 'enable_domain_mapping', 'dns_check_interval', 'auto_create_www_subdomain' ) )
+		),
+		'toggle'   => is_array( $toggles ) && ! empty( $toggles['closte'] ),
+		'owner'    => $options['closte_bridge_owner'] ?? null,
+		'key'      => isset( $request['pad'] ) ? closte_bridge_key( $options, $plugin, $request['pad'] ) : null,
+		'sites'    => $sites,
+		'mappings' => $mappings,
+		'events'   => $events,
+	);
+}
+
+closte_bridge_serve( 'closte_bridge_snapshot', $closte_bridge_request );

@@ -1,0 +1,83 @@
+"""Read a network: start the call early, take the snapshot and the key when they are needed."""
+
+from __future__ import annotations
+
+import base64
+import secrets
+from typing import TYPE_CHECKING, Any
+
+from closte_bridge.errors import ConfigError
+from closte_bridge.secret import Secret
+from closte_bridge.wordpress.snapshot import EVENT_LIMIT, Snapshot, decode
+from closte_bridge.wordpress.wp import WpCall, WpCost
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from closte_bridge.config.model import WpSettings
+
+_PAD_BYTES = 1024
+_KEY_SOURCES = {
+    "constant": "the constant CLOSTE_CLIENT_API_KEY",
+    "option": "Ultimate Multisite's encrypted setting",
+}
+_KEY_PROBLEMS = {
+    "none": (
+        "No API key is configured anywhere.",
+        "Define CLOSTE_CLIENT_API_KEY in wp-config.php, or set `api_key_file` in the config.",
+    ),
+    "option-undecryptable": (
+        "The API key stored by Ultimate Multisite cannot be decrypted.",
+        "Its salts in wp-config.php may have changed: enter the key again in the integration's wizard.",
+    ),
+    "too-long": (
+        "The API key that WordPress holds is implausibly long.",
+        "Check the constant CLOSTE_CLIENT_API_KEY.",
+    ),
+}
+
+
+class SnapshotCall:
+    """A snapshot that is on its way.
+
+    `ask_key` asks for the key as well; `acknowledge` names events that the ledger holds and WordPress may forget.
+    """
+
+    def __init__(self, settings: WpSettings, cost: WpCost, *, ask_key: bool, acknowledge: Sequence[str] = ()) -> None:
+        self._pad = secrets.token_bytes(_PAD_BYTES)
+        request: dict[str, Any] = {"event_limit": EVENT_LIMIT, "acknowledge": list(acknowledge)}
+        if ask_key:
+            request["pad"] = base64.b64encode(self._pad).decode()
+        self._call = WpCall.start(settings, "snapshot", request, cost)
+        self._key: dict[str, Any] | None = None
+
+    def snapshot(self) -> Snapshot:
+        """Wait for the snapshot. Raises UnreadableError."""
+        document = self._call.result()
+        key = document.pop("key", None)
+        self._key = key if isinstance(key, dict) else None
+        return decode(document)
+
+    def key(self) -> tuple[Secret, str]:
+        """Return the key and, in words, where WordPress had it. Call after `snapshot`.
+
+        Raises ConfigError when WordPress has none that can be used.
+        """
+        raw = self._key or {"source": "none"}
+        source = str(raw.get("source"))
+        if source not in _KEY_SOURCES:
+            message, hint = _KEY_PROBLEMS.get(source, _KEY_PROBLEMS["none"])
+            raise ConfigError(message, code="no-key", hint=hint)
+        padded = base64.b64decode(str(raw["padded"]))
+        plain = bytes(a ^ b for a, b in zip(padded, self._pad, strict=False))
+        if not plain.isascii() or not plain.decode("ascii").isprintable() or b" " in plain:
+            raise ConfigError(
+                "The API key that WordPress holds contains characters that no key has.",
+                code="bad-key",
+                hint="Check the constant CLOSTE_CLIENT_API_KEY for a line break or a quotation mark.",
+            )
+        return Secret(plain.decode("ascii")), _KEY_SOURCES[source]
+
+    def end(self) -> None:
+        """End the call when its answer is no longer wanted."""
+        self._call.end()

@@ -1,0 +1,256 @@
+"""What `wp` read: one network at one moment, as values.
+
+The facts about tables, options and their defaults were measured on Ultimate Multisite 2.14.2; where older releases
+differ, the difference is named beside the code that handles it.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from dataclasses import dataclass, field
+from enum import Enum
+from typing import Any, NamedTuple
+
+from closte_bridge.wordpress.failures import failure
+
+EVENT_LIMIT = 5000
+_DNS_INTERVAL = (10, 300)  # seconds; Ultimate Multisite clamps to these wherever it uses the setting
+
+
+class WwwPolicy(Enum):
+    """The network's setting `auto_create_www_subdomain`."""
+
+    ALWAYS = "always"
+    MAIN_ONLY = "main_only"
+    NEVER = "never"
+
+
+class Site(NamedTuple):
+    """A row of wp_blogs."""
+
+    id: int
+    network_id: int
+    domain: str
+    archived: bool
+    spam: bool
+    deleted: bool
+
+
+class Mapping(NamedTuple):
+    """A row of the mappings table. Dates are as stored: `YYYY-MM-DD HH:MM:SS` in UTC, or None."""
+
+    id: int
+    blog_id: int
+    domain: str
+    active: bool
+    primary: bool
+    secure: bool
+    stage: str
+    created: str | None
+    modified: str | None
+
+
+class Event(NamedTuple):
+    """A hint that the shim left. `created` is in seconds since the epoch by WordPress' clock."""
+
+    uid: str
+    created: int
+    kind: str
+    blog_id: int
+    domain: str
+    detail: str
+
+
+@dataclass(frozen=True, slots=True)
+class Network:
+    """The network itself, and where its database and files are."""
+
+    id: int
+    domain: str
+    path: str
+    main_site: int
+    url: str
+    subdomains: bool
+    environment: str
+    database: str
+    app_id: str | None
+    root: str
+    wordpress: str
+    php: str
+
+
+@dataclass(frozen=True, slots=True)
+class Owner:
+    """The engine in charge of a network, as the network's option says. `since` is ISO 8601, UTC."""
+
+    engine: str
+    host: str
+    since: str
+
+
+@dataclass(frozen=True, slots=True)
+class Settings:
+    """The settings of Ultimate Multisite that concern us, defaults filled in."""
+
+    plugin_version: str
+    domain_mapping: bool
+    dns_check_interval: int
+    www: WwwPolicy
+    integration: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Snapshot:
+    """One consistent read. `faults` is empty when it is complete, else it says what keeps it partial."""
+
+    network: Network
+    settings: Settings
+    owner: Owner | None
+    sites: dict[int, Site]
+    mappings: list[Mapping]
+    highest_site: int
+    highest_mapping: int
+    events: list[Event] = field(default_factory=list)
+    events_waiting: int = 0
+    shim_table: bool = False
+    faults: tuple[str, ...] = ()
+
+    @property
+    def complete(self) -> bool:
+        """Tell whether a name that is missing here is missing in WordPress."""
+        return not self.faults
+
+
+_ON = frozenset({"1", 1})
+
+
+def _flag(value: object) -> bool:
+    return str(value) not in {"", "0", "None", "False"}
+
+
+def _table(document: dict[str, Any], name: str) -> dict[str, Any]:
+    table = document[name]
+    if not isinstance(table, dict):
+        raise TypeError(name)
+    return table
+
+
+def _sites(table: dict[str, Any]) -> dict[int, Site]:
+    return {
+        int(row[0]): Site(int(row[0]), int(row[1]), row[2], _flag(row[3]), _flag(row[4]), _flag(row[5]))
+        for row in table["rows"]
+    }
+
+
+def _mappings(table: dict[str, Any]) -> list[Mapping]:
+    # The one loop that runs once a mapping: unpacked by hand, and stages shared, because there can be 100,000.
+    stages: dict[str, str] = {}
+    share = stages.setdefault
+    on = _ON
+    return [
+        Mapping(int(i), int(b), d, a in on, p in on, s in on, share(t, t), c, m)
+        for i, b, d, a, p, s, t, c, m in table["rows"]
+    ]
+
+
+def _settings(document: dict[str, Any]) -> Settings:
+    plugin = document["plugin"]
+    if plugin is None:
+        raise failure("plugin-inactive")
+    if not plugin["set_up"]:
+        raise failure("plugin-not-set-up")
+    raw = document["settings"] or {}
+    return Settings(
+        plugin_version=str(plugin["version"]),
+        domain_mapping=_flag(raw.get("enable_domain_mapping", 1)),
+        dns_check_interval=_interval(raw.get("dns_check_interval")),
+        www=_www(raw.get("auto_create_www_subdomain")),
+        integration=bool(document["toggle"]),
+    )
+
+
+def _interval(value: object) -> int:
+    low, high = _DNS_INTERVAL
+    try:
+        return max(low, min(high, int(str(value))))
+    except ValueError:
+        return high
+
+
+def _www(value: object) -> WwwPolicy:
+    try:
+        return WwwPolicy(value)
+    except ValueError:
+        return WwwPolicy.ALWAYS  # as Ultimate Multisite takes a value it does not know
+
+
+def _owner(value: object) -> Owner | None:
+    if not isinstance(value, dict) or not isinstance(value.get("engine"), str):
+        return None
+    return Owner(value["engine"][:64], str(value.get("host", ""))[:255], str(value.get("since", ""))[:40])
+
+
+def _network(raw: dict[str, Any]) -> Network:
+    return Network(
+        id=int(raw["id"]),
+        domain=str(raw["domain"]).lower().partition(":")[0],
+        path=str(raw["path"]),
+        main_site=int(raw["main_site"]),
+        url=str(raw["url"]),
+        subdomains=bool(raw["subdomains"]),
+        environment=str(raw["environment"]),
+        # A digest: enough to tell one database from another, and nothing of it in ledgers and plans.
+        database=hashlib.sha256(str(raw["database"]).encode()).hexdigest()[:16],
+        app_id=raw["app_id"],
+        root=str(raw["root"]),
+        wordpress=str(raw["wordpress"]),
+        php=str(raw["php"]),
+    )
+
+
+def _events(raw: dict[str, Any]) -> list[Event]:
+    return [
+        Event(str(u), int(c or 0), str(k), int(b or 0), str(d or ""), str(t or ""))
+        for u, c, k, b, d, t in raw.get("rows", [])
+    ]
+
+
+def decode(document: dict[str, Any]) -> Snapshot:
+    """Turn the document of `snapshot.php` into values.
+
+    Raises UnreadableError when the plugin is not there or the document has another form.
+    """
+    try:
+        return _decode(document)
+    except (KeyError, TypeError, ValueError, AttributeError):
+        raise failure("wp-unexpected") from None
+
+
+def _decode(document: dict[str, Any]) -> Snapshot:
+    settings = _settings(document)
+    sites, mappings = _table(document, "sites"), _table(document, "mappings")
+    if sites.get("missing") or mappings.get("missing"):
+        raise failure("table-missing")
+    events = _table(document, "events")
+    site_rows, mapping_rows = _sites(sites), _mappings(mappings)
+    faults = []
+    if len(site_rows) != sites["count"]:
+        faults.append(f"{len(site_rows)} of {sites['count']} sites were read")
+    if len(mapping_rows) != mappings["count"]:
+        faults.append(f"{len(mapping_rows)} of {mappings['count']} mappings were read")
+    network = _network(document["network"])
+    if not any(site.network_id == network.id for site in site_rows.values()):
+        faults.append("the network has no site")
+    return Snapshot(
+        network=network,
+        settings=settings,
+        owner=_owner(document["owner"]),
+        sites=site_rows,
+        mappings=mapping_rows,
+        highest_site=int(sites["highest"]),
+        highest_mapping=int(mappings["highest"]),
+        events=_events(events),
+        events_waiting=int(events.get("count", 0)),
+        shim_table=not events.get("missing", False),
+        faults=tuple(faults),
+    )

@@ -1,0 +1,198 @@
+"""Run `wp` once: a PHP script on its standard input, one framed document back.
+
+Nothing but the settings of the operator stands in argv, which every user of the machine can see; names, marks and
+padding travel inside the script. The process gets a group of its own, so that a time-out ends its children too.
+"""
+
+from __future__ import annotations
+
+import base64
+import contextlib
+import json
+import os
+import secrets
+import signal
+import subprocess
+import threading
+import time
+from dataclasses import dataclass, field
+from importlib import resources
+from typing import TYPE_CHECKING, Any
+
+from closte_bridge.errors import BridgeError, ExitCode
+from closte_bridge.wordpress import failures
+from closte_bridge.wordpress.frame import FrameError, FrameFault, extract
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from closte_bridge.config.model import WpSettings
+
+MAX_OUTPUT = 512 * 1024 * 1024
+_MAX_ERRORS = 1024 * 1024
+_FAULT_CODES = {FrameFault.CUT: "wp-cut", FrameFault.DAMAGED: "wp-damaged"}
+# Variables that are ours alone: a child could talk to our service manager, or hand a path to others.
+_NOT_FOR_CHILDREN = ("NOTIFY_SOCKET", "WATCHDOG_PID", "WATCHDOG_USEC", "CREDENTIALS_DIRECTORY")
+
+
+@dataclass(slots=True)
+class WpCost:
+    """What the calls of one run cost: how many, and how long somebody waited for them, in seconds."""
+
+    calls: int = 0
+    seconds: float = 0.0
+
+
+def script(name: str, request: Mapping[str, Any]) -> bytes:
+    """Return the PHP text that answers `request`: the shared frame and `<name>.php` of this package."""
+    folder = resources.files("closte_bridge.wordpress") / "php"
+    encoded = base64.b64encode(json.dumps(dict(request)).encode()).decode()
+    parts = [f"<?php\n$closte_bridge_request = json_decode( base64_decode( '{encoded}' ), true );\n"]
+    for part in ("frame", name):
+        parts.append((folder / f"{part}.php").read_text(encoding="utf-8").removeprefix("<?php"))
+    return "\n".join(parts).encode()
+
+
+def command_line(settings: WpSettings) -> list[str]:
+    """Return the argv that runs a script from standard input with the operator's settings."""
+    argv = [*settings.command]
+    if settings.alias:
+        argv.append(settings.alias)
+    argv += ["eval-file", "-", "--skip-plugins", "--skip-themes", "--skip-packages", "--no-color"]
+    for option, value in (("path", settings.path), ("url", settings.url), ("ssh", settings.ssh)):
+        if value:
+            argv.append(f"--{option}={value}")
+    if settings.allow_root:
+        argv.append("--allow-root")
+    return argv
+
+
+def _child_environment() -> dict[str, str]:
+    environment = {name: value for name, value in os.environ.items() if name not in _NOT_FOR_CHILDREN}
+    environment["CLOSTE_BRIDGE_ENGINE"] = "1"
+    return environment
+
+
+@dataclass(slots=True)
+class WpCall:
+    """A running `wp`. Start it with `start`, do other work, then take the document with `result`."""
+
+    settings: WpSettings
+    cost: WpCost
+    nonce: str
+    process: subprocess.Popen[bytes]
+    started: float
+    threads: list[threading.Thread] = field(default_factory=list)
+    output: bytearray = field(default_factory=bytearray)
+    errors: bytearray = field(default_factory=bytearray)
+    too_large: bool = False
+
+    @classmethod
+    def start(cls, settings: WpSettings, name: str, request: Mapping[str, Any], cost: WpCost) -> WpCall:
+        """Start `wp` with the script `name`. Raises UnreadableError when it cannot even be started."""
+        nonce = secrets.token_hex(16)
+        text = script(name, {**request, "nonce": nonce})
+        argv = command_line(settings)
+        cost.calls += 1
+        try:
+            process = subprocess.Popen(
+                argv,
+                stdin=subprocess.PIPE,
+                stdout=subprocess.PIPE,
+                stderr=subprocess.PIPE,
+                start_new_session=True,
+                env=_child_environment(),
+            )
+        except FileNotFoundError:
+            raise failures.failure("wp-missing") from None
+        except PermissionError:
+            raise failures.failure("wp-not-executable") from None
+        except OSError as error:
+            raise BridgeError(
+                f"`wp` could not be started ({error.strerror}).",
+                code="wp-not-started",
+                hint="Check the config's `wp: {command: …}`, free memory and the number of processes.",
+                exit_code=ExitCode.UNREADABLE,
+            ) from None
+        call = cls(settings, cost, nonce, process, time.monotonic())
+        call._pump(text)
+        return call
+
+    def _pump(self, text: bytes) -> None:
+        for target, arguments in (
+            (self._feed, (text,)),
+            (self._drain, (self.process.stdout, self.output, MAX_OUTPUT)),
+            (self._drain, (self.process.stderr, self.errors, _MAX_ERRORS)),
+        ):
+            thread = threading.Thread(target=target, args=arguments, daemon=True)
+            thread.start()
+            self.threads.append(thread)
+
+    def _feed(self, text: bytes) -> None:
+        # A `wp` that ends before it read the script breaks the pipe; its exit tells more than that.
+        with contextlib.suppress(OSError):
+            assert self.process.stdin is not None  # noqa: S101 - it was asked for above
+            with self.process.stdin as pipe:
+                pipe.write(text)
+
+    def _drain(self, stream: Any, into: bytearray, limit: int) -> None:  # noqa: ANN401 - a pipe
+        while chunk := stream.read1(1 << 20):
+            if len(into) + len(chunk) <= limit:
+                into += chunk
+            elif into is self.output:
+                self.too_large = True
+                self.end()
+
+    def end(self) -> None:
+        """End the process group at once; harmless when it is gone."""
+        with contextlib.suppress(ProcessLookupError, PermissionError):
+            os.killpg(self.process.pid, signal.SIGKILL)
+
+    def result(self) -> dict[str, Any]:
+        """Wait for the document, at most the configured time-out.
+
+        Raises UnreadableError with the reason when there is none, or when it is an error that PHP reported.
+        """
+        began = time.monotonic()
+        try:
+            document = self._wait()
+        except BaseException:
+            self.end()
+            self.process.wait()
+            raise
+        finally:
+            self.cost.seconds += time.monotonic() - began
+        problem = document.get("error")
+        if isinstance(problem, dict):
+            raise failures.failure(str(problem.get("code", "")))
+        return document
+
+    def _wait(self) -> dict[str, Any]:
+        deadline = self.started + self.settings.timeout
+        try:
+            status = self.process.wait(max(0.0, deadline - time.monotonic()))
+        except subprocess.TimeoutExpired:
+            raise failures.failure("wp-timeout") from None
+        for thread in self.threads:
+            # A grandchild that kept the pipe open must not keep us.
+            thread.join(max(1.0, min(10.0, deadline - time.monotonic())))
+        if self.too_large:
+            raise failures.failure("wp-too-large")
+        try:
+            document = extract(self.output, self.nonce)
+        except FrameError as error:
+            code = _FAULT_CODES.get(error.fault)
+            if code and status == 0:
+                raise failures.failure(code) from None
+            reason = failures.diagnose(
+                status,
+                bytes(self.output),
+                bytes(self.errors),
+                over_ssh=bool(self.settings.ssh or self.settings.alias),
+            )
+            raise (failures.failure(code) if code and reason.code == "wp-no-answer" else reason) from None
+        if status != 0:
+            # Rule 1: an answer counts only when `wp` also ended well.
+            raise failures.diagnose(status, b"", bytes(self.errors), over_ssh=False)
+        self.output.clear()
+        return document

@@ -1,0 +1,54 @@
+"""Write the few network options that are ours to write."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from closte_bridge.errors import BridgeError, ReadOnlyError
+from closte_bridge.wordpress.failures import failure
+from closte_bridge.wordpress.wp import WpCall, WpCost
+
+if TYPE_CHECKING:
+    from closte_bridge.config.model import WpSettings
+    from closte_bridge.wordpress.snapshot import Owner
+
+
+def _write(settings: WpSettings, cost: WpCost, operation: dict[str, Any]) -> dict[str, Any]:
+    document = WpCall.start(settings, "write", {"operations": [operation]}, cost).result()
+    results = document.get("results")
+    if not isinstance(results, list) or len(results) != 1 or not isinstance(results[0], dict):
+        raise failure("wp-unexpected")
+    return results[0]
+
+
+def set_owner(settings: WpSettings, cost: WpCost, *, expected: str | None, owner: Owner | None) -> None:
+    """Write the owner into the network, or clear it with None.
+
+    `expected` is the engine id that was read before (None for no owner). Raises ReadOnlyError when another engine
+    has written there since, UnreadableError when `wp` failed.
+    """
+    value = None
+    if owner is not None:
+        value = {"engine": owner.engine, "host": owner.host, "since": owner.since}
+    result = _write(settings, cost, {"do": "set-owner", "expected": expected, "owner": value})
+    if result.get("result") != "done":
+        raise ReadOnlyError(
+            "Another engine has taken this network in the meantime.",
+            code="owner-changed",
+            hint="Run `closte-bridge adopt` again to see who it is.",
+        )
+
+
+def set_toggle(settings: WpSettings, cost: WpCost, *, enabled: bool) -> bool:
+    """Switch the Closte integration in Ultimate Multisite; return whether that changed anything.
+
+    Raises UnreadableError when `wp` failed.
+    """
+    result = _write(settings, cost, {"do": "set-toggle", "enabled": enabled})
+    if result.get("result") != "done":
+        raise BridgeError(
+            "WordPress did not take the new setting.",
+            code="toggle-failed",
+            hint="Try it in Ultimate Multisite > Settings > Domain Mapping > Host Integrations.",
+        )
+    return bool(result.get("was")) is not enabled
