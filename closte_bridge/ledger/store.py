@@ -216,7 +216,7 @@ class Ledger:
                     "SELECT name, phase, origin, since, absent_before FROM aliases WHERE phase <> 'present'"
                 )
             },
-            absences={n: Absence(*rest) for n, *rest in query("SELECT name, since, count, last FROM absences")},
+            absences={n: Absence(*rest) for n, *rest in query("SELECT name, since, times, last FROM absences")},
             evidence={n: Evidence(*rest) for n, *rest in query("SELECT name, kind, received FROM evidence")},
             troubles={
                 n: Trouble(a, t, bool(r), m, s)
@@ -253,7 +253,8 @@ class Ledger:
         """Set small facts; None removes one."""
         self.write("DELETE FROM meta WHERE key = ?", [(k,) for k, v in values.items() if v is None])
         self.write(
-            "INSERT INTO meta VALUES (?, ?) ON CONFLICT (key) DO UPDATE SET value = excluded.value WHERE value <> excluded.value",
+            "INSERT INTO meta VALUES (?, ?) "
+            "ON CONFLICT (key) DO UPDATE SET value = excluded.value WHERE value <> excluded.value",
             [(k, v) for k, v in values.items() if v is not None],
         )
 
@@ -268,7 +269,8 @@ class Ledger:
     ) -> None:
         """Write (name, origin) pairs into a phase; what was there of the name is replaced."""
         self.write(
-            "INSERT OR REPLACE INTO aliases (name, origin, phase, since, absent_before, adopted) VALUES (?, ?, ?, ?, ?, ?)",
+            "INSERT OR REPLACE INTO aliases (name, origin, phase, since, absent_before, adopted) "
+            "VALUES (?, ?, ?, ?, ?, ?)",
             [(name, int(origin), phase.value, now, int(absent_before), int(adopted)) for name, origin in rows],
         )
 
@@ -331,6 +333,15 @@ class Ledger:
     def count_addition(self, name: str, registered: str, now: float) -> None:
         """Count an addition for the certificate budget."""
         self.write("INSERT INTO additions VALUES (?, ?, ?)", [(name, registered, now)])
+
+    def start_over(self, now: float) -> None:
+        """Forget how long ago things were: the clock jumped. Counts stay, and waiting begins anew."""
+        self.write("DELETE FROM absences WHERE since <> ?", [(now,)])
+        self.write("UPDATE evidence SET received = ?", [(now,)])
+        self.write("UPDATE removals SET at = ?", [(now,)])
+        self.write("UPDATE additions SET at = min(at, ?)", [(now,)])
+        self.write("UPDATE aliases SET since = ? WHERE phase <> 'present'", [(now,)])
+        self.write("UPDATE troubles SET next_try = min(next_try, ?)", [(now,)])
 
     def prune(self, now: float) -> None:
         """Delete counts and events that no rule looks at any more."""
