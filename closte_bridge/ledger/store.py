@@ -11,6 +11,7 @@ import os
 import sqlite3
 import stat
 from contextlib import contextmanager
+from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
 
 from closte_bridge.errors import BridgeError
@@ -247,6 +248,11 @@ class Ledger:
         """Return the small facts: identity, counters, last looks."""
         return dict(self.query("SELECT key, value FROM meta"))
 
+    def engine_id(self) -> str | None:
+        """Return the id of the engine that this ledger is, or None before adoption."""
+        identity = self.meta().get("identity")
+        return str(json.loads(identity)["engine"]) if identity else None
+
     # -- writing: call these inside `transaction` ----------------------------------------------------------------
 
     def set_meta(self, **values: str | None) -> None:
@@ -257,6 +263,14 @@ class Ledger:
             "ON CONFLICT (key) DO UPDATE SET value = excluded.value WHERE value <> excluded.value",
             [(k, v) for k, v in values.items() if v is not None],
         )
+
+    def set_identity(self, identity: Identity) -> None:
+        """Bind the ledger."""
+        self.set_meta(identity=json.dumps(asdict(identity)))
+
+    def set_place(self, place: Place) -> None:
+        """Remember where the ledger lies."""
+        self.set_meta(place=json.dumps(asdict(place)))
 
     def put_aliases(
         self,

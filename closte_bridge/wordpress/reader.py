@@ -40,12 +40,23 @@ _KEY_PROBLEMS = {
 class SnapshotCall:
     """A snapshot that is on its way.
 
-    `ask_key` asks for the key as well; `acknowledge` names events that the ledger holds and WordPress may forget.
+    `ask_key` asks for the key as well; `acknowledge` names events that the ledger holds and WordPress may forget,
+    provided that `engine` is the owner there.
     """
 
-    def __init__(self, settings: WpSettings, cost: WpCost, *, ask_key: bool, acknowledge: Sequence[str] = ()) -> None:
+    def __init__(
+        self,
+        settings: WpSettings,
+        cost: WpCost,
+        *,
+        ask_key: bool,
+        engine: str | None = None,
+        acknowledge: Sequence[str] = (),
+    ) -> None:
         self._pad = secrets.token_bytes(_PAD_BYTES)
-        request: dict[str, Any] = {"event_limit": EVENT_LIMIT, "acknowledge": list(acknowledge)}
+        request: dict[str, Any] = {"event_limit": EVENT_LIMIT}
+        if engine and acknowledge:
+            request |= {"engine": engine, "acknowledge": list(acknowledge)}
         if ask_key:
             request["pad"] = base64.b64encode(self._pad).decode()
         self._call = WpCall.start(settings, "snapshot", request, cost)

@@ -137,15 +137,17 @@ function closte_bridge_events( int $network_id, int $limit ): array {
 }
 
 /**
- * Delete the hints that the engine holds in its ledger by now.
+ * Delete the hints that the engine holds in its ledger by now, if it is the owner: a copy must not take them from it.
  *
- * @param int   $network_id The network.
- * @param array $uids       Their marks: ids could be given out again after a restore.
+ * @param int    $network_id The network.
+ * @param string $engine     Who asks.
+ * @param array  $uids       Their marks: ids could be given out again after a restore.
  */
-function closte_bridge_acknowledge( int $network_id, array $uids ): void {
+function closte_bridge_acknowledge( int $network_id, string $engine, array $uids ): void {
 	global $wpdb;
 	$table = $wpdb->base_prefix . 'closte_bridge_events';
-	if ( ! $uids || null === closte_bridge_table( $table ) ) {
+	$owner = closte_bridge_network_options( $network_id, array( 'closte_bridge_owner' ) )['closte_bridge_owner'] ?? null;
+	if ( ! is_array( $owner ) || ( $owner['engine'] ?? null ) !== $engine || null === closte_bridge_table( $table ) ) {
 		return;
 	}
 	foreach ( array_chunk( array_map( 'strval', $uids ), 500 ) as $chunk ) {
@@ -179,7 +181,9 @@ function closte_bridge_snapshot( array $request ): array {
 	global $wpdb;
 	$network = get_network();
 	$id      = (int) $network->id;
-	closte_bridge_acknowledge( $id, $request['acknowledge'] ?? array() );
+	if ( ! empty( $request['acknowledge'] ) ) {
+		closte_bridge_acknowledge( $id, (string) $request['engine'], $request['acknowledge'] );
+	}
 	// Read from the primary where a database drop-in spreads reads over replicas that lag.
 	if ( method_exists( $wpdb, 'send_reads_to_masters' ) ) {
 		$wpdb->send_reads_to_masters();

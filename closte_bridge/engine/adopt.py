@@ -1,0 +1,153 @@
+"""Bind this engine to a network: on purpose, visibly, and never over another engine unasked (rule 6)."""
+
+from __future__ import annotations
+
+import secrets
+import socket
+import uuid
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING
+
+from closte_bridge.engine import lock
+from closte_bridge.engine.apply import key_rejected
+from closte_bridge.engine.view import looked_at
+from closte_bridge.errors import ReadOnlyError, UnreadableError
+from closte_bridge.ledger import journal
+from closte_bridge.ledger.journal import Entry
+from closte_bridge.ledger.state import Identity, Phase
+from closte_bridge.ledger.store import Ledger
+from closte_bridge.planning.desired import desired, origin_of
+from closte_bridge.wordpress.snapshot import Owner
+from closte_bridge.wordpress.writer import set_owner
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from closte_bridge.engine.view import Engine, View
+
+
+@dataclass(frozen=True, slots=True)
+class Offer:
+    """What adoption would do, to be shown before it is agreed to.
+
+    `adoptable` are names at Closte that the network wants and that would be ours from then on; `foreign` are those
+    that stay a stranger's. `former` is the main domain that this ledger was bound to before, if another.
+    """
+
+    view: View
+    adoptable: tuple[str, ...]
+    foreign: tuple[str, ...]
+    wanted: int
+    owner: Owner | None
+    former: str | None
+    renewed: bool
+
+
+def _offer(engine: Engine, view: View) -> Offer:
+    snapshot, ledger = view.snapshot, view.ledger
+    desire = desired(snapshot, engine.intentions(), ledger)
+    settled = ledger.ours.keys() | ledger.unsettled.keys() | ledger.released
+    own = snapshot.network.domain
+    strangers = view.observed.names - settled - {own}
+    adoptable = {
+        name for name in strangers if name in desire.mapped or name in desire.configured or name in desire.pins
+    }
+    adoptable |= {name for name in strangers if name.startswith("www.") and name[4:] in desire.mapped}
+    identity = ledger.identity
+    ours = identity is not None and snapshot.owner is not None and snapshot.owner.engine == identity.engine
+    return Offer(
+        view=view,
+        adoptable=tuple(sorted(adoptable)),
+        foreign=tuple(sorted(strangers - adoptable)),
+        wanted=len(desire.mapped),
+        owner=None if ours else snapshot.owner,
+        former=identity.main_domain if identity and identity.main_domain != own else None,
+        renewed=ours,
+    )
+
+
+def _refuse(engine: Engine, view: View, offer: Offer, *, take_over: bool) -> None:
+    if view.listing.key_rejected:
+        raise key_rejected()
+    if not view.observed.readable:
+        raise UnreadableError(
+            f"Closte's list could not be read: {view.observed.reason}",
+            code="list-unreadable",
+            hint="Adoption needs to see what is there. Try `closte-bridge integration test`.",
+        )
+    # What keeps a snapshot partial is its own faults here: the past is what adoption leaves behind.
+    if view.snapshot.faults and not all("restored" in fault for fault in view.snapshot.faults):
+        raise UnreadableError(
+            f"WordPress could not be read completely: {view.snapshot.faults[0]}.",
+            code="snapshot-partial",
+            hint="Run `wp db check`, then adopt again.",
+        )
+    environment = view.snapshot.network.environment
+    if environment not in engine.settings.environments:
+        raise ReadOnlyError(
+            f'WP_ENVIRONMENT_TYPE is "{environment}": such a network is not adopted.',
+            code="environment",
+            hint=f"If it is meant, add it to the config: `environments: [production, {environment}]`.",
+        )
+    if offer.owner and not take_over:
+        raise ReadOnlyError(
+            f'Another engine, on "{offer.owner.host}" since {offer.owner.since}, is in charge of this network.',
+            code="other-owner",
+            hint="Run `closte-bridge adopt --take-over` if that one is out of use.",
+        )
+
+
+def adopt(engine: Engine, *, take_over: bool, agree: Callable[[Offer], None], command: str) -> Offer:
+    """Show what would be bound (`agree` raises to stop), then bind ledger and network; return what was agreed to.
+
+    Raises ReadOnlyError when another engine is in charge, UnreadableError when a side could not be read.
+    """
+    with lock.held(engine.settings.state_dir, command), engine.opened(), looked_at(engine) as view:
+        offer = _offer(engine, view)
+        _refuse(engine, view, offer, take_over=take_over)
+        agree(offer)
+        if engine.ledger is None:
+            engine.ledger = Ledger.open(engine.settings.state_dir, create=True)
+        assert engine.ledger is not None  # noqa: S101 - created above
+        owner = _bind_ledger(engine, engine.ledger, offer)
+        before = view.snapshot.owner.engine if view.snapshot.owner else None
+        set_owner(engine.settings.wp, engine.cost.wp, expected=before, owner=owner)
+        return offer
+
+
+def _bind_ledger(engine: Engine, ledger: Ledger, offer: Offer) -> Owner:
+    """Commit identity, place and adopted names, before the network names the owner: until then nothing is allowed."""
+    view, now = offer.view, engine.clock.now()
+    network = view.snapshot.network
+    known = view.ledger.identity
+    identity = Identity(
+        engine=known.engine if known else uuid.uuid4().hex,
+        network_id=network.id,
+        main_domain=network.domain,
+        database=network.database,
+        app_id=network.app_id,
+        key=view.key.fingerprint(),
+    )
+    desire = desired(view.snapshot, engine.intentions(), view.ledger)
+    run = secrets.token_hex(4)
+    with ledger.transaction():
+        ledger.set_identity(identity)
+        ledger.set_place(engine.place())
+        source = engine.settings.source
+        ledger.set_meta(
+            config_path=str(source.absolute()) if source else None,
+            highest_site=str(view.snapshot.highest_site),
+            highest_mapping=str(view.snapshot.highest_mapping),
+            observed_count=str(len(view.observed.names)),
+            adopted_at=repr(now),
+            **engine.clock.marks(),
+        )
+        if offer.former:
+            ledger.mark("former", [offer.former], now)
+        rows = [(name, origin_of(name, desire)) for name in offer.adoptable]
+        ledger.put_aliases(rows, Phase.PRESENT, now, adopted=True)
+        entries = [Entry(now, run, "adopt", name, "adoption", "done") for name in offer.adoptable]
+        cause = f'taken over from "{offer.owner.host}"' if offer.owner else "adoption"
+        journal.append(ledger, [Entry(now, run, "bind", "", cause, "done", f'"{network.domain}"'), *entries])
+    return Owner(identity.engine, socket.gethostname(), datetime.fromtimestamp(now, UTC).isoformat(timespec="seconds"))

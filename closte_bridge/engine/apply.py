@@ -1,0 +1,185 @@
+"""Carry out a plan's changes: intents first, additions before removals, a second look before anything is removed."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, NamedTuple
+
+from closte_bridge.closte.listing import Readability
+from closte_bridge.closte.outcome import Kind
+from closte_bridge.engine.record import record_intents, record_outcome, record_reread, undo_intents
+from closte_bridge.engine.view import read_snapshot, start_snapshot
+from closte_bridge.errors import BridgeError, UnreadableError
+from closte_bridge.planning.desired import desired
+from closte_bridge.planning.model import Action, Hold, Mode
+from closte_bridge.planning.observed import judge
+from closte_bridge.planning.standing import judge_standing
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator, Sequence
+
+    from closte_bridge.closte.outcome import Outcome
+    from closte_bridge.engine.view import Engine, View
+    from closte_bridge.ledger.store import Ledger
+    from closte_bridge.planning.model import Change, Plan
+
+# One commit holds the intents of so many changes. Each is committed before its call; together they cost one flush.
+_BATCH = 50
+
+
+class Failure(NamedTuple):
+    """A change that did not succeed, with the sentence that says why."""
+
+    change: Change
+    kind: Kind
+    message: str
+
+
+@dataclass(slots=True)
+class Applied:
+    """What became of a plan: every change is in exactly one of the lists, or was never begun."""
+
+    done: list[Change] = field(default_factory=list)
+    failed: list[Failure] = field(default_factory=list)
+    held: list[Hold] = field(default_factory=list)
+    not_begun: list[Change] = field(default_factory=list)
+    stopped: str = ""
+    reread_failed: UnreadableError | None = None
+    key_rejected: bool = False
+
+
+@dataclass(slots=True)
+class _Round:
+    """One pass over changes of one action: who was begun, who is not settled yet."""
+
+    engine: Engine
+    ledger: Ledger
+    view: View
+    run: str
+    applied: Applied
+    on_step: Callable[[], None]
+    begun: dict[str, Change] = field(default_factory=dict)
+    doubtful: list[tuple[Change, Outcome]] = field(default_factory=list)
+
+    def feed(self, changes: Sequence[Change]) -> Iterator[tuple[str, str]]:
+        """Give the client one change after another, each with its intent committed."""
+        for start in range(0, len(changes), _BATCH):
+            batch = changes[start : start + _BATCH]
+            record_intents(self.ledger, batch, self.view, self.engine.clock.now())
+            self.begun.update({change.name: change for change in batch})
+            for change in batch:
+                yield change.action.value, change.name
+
+    def take(self, name: str, outcome: Outcome) -> None:
+        """File one outcome."""
+        change = self.begun.pop(name)
+        settled = record_outcome(self.ledger, change, outcome, self.view, self.engine.clock.now(), self.run)
+        if outcome.attempts == 0 and outcome.kind is not Kind.REFUSED:
+            self.applied.not_begun.append(change)
+            return
+        self.on_step()
+        if outcome.kind is Kind.KEY_REJECTED:
+            self.applied.key_rejected = True
+        if outcome.kind in {Kind.DONE, Kind.ALREADY}:
+            self.applied.done.append(change)
+        elif settled:
+            self.applied.failed.append(Failure(change, outcome.kind, outcome.message))
+        else:
+            self.doubtful.append((change, outcome))
+
+    def settle(self) -> None:
+        """Read the list once more when answers were unclear: what it shows counts."""
+        if not self.doubtful:
+            return
+        outcomes = {change.name: outcome for change, outcome in self.doubtful}
+        changes = [change for change, _ in self.doubtful]
+        failed = changes
+        listing = self.view.client.list_aliases() if not self.applied.key_rejected else None
+        if listing is not None and listing.state is not Readability.UNREADABLE:
+            # Of a list that is not whole, only what it holds is believed.
+            whole = judge(listing, self.view.snapshot.network.domain, self.view.ledger).complete
+            believed = [c for c in changes if whole or c.action is Action.ADD]
+            done, failed = record_reread(
+                self.ledger, believed, listing.names, self.view, self.engine.clock.now(), self.run
+            )
+            failed += [c for c in changes if c not in believed]
+            self.applied.done += done
+        for change in failed:
+            outcome = outcomes[change.name]
+            self.applied.failed.append(Failure(change, outcome.kind, outcome.message))
+
+
+def apply_changes(
+    engine: Engine,
+    ledger: Ledger,
+    view: View,
+    plan: Plan,
+    run: str,
+    *,
+    on_step: Callable[[], None] = lambda: None,
+    should_stop: Callable[[], bool] = lambda: False,
+) -> Applied:
+    """Make the plan's changes at Closte and write down what came of each. Raises BridgeError for a broken ledger."""
+    applied = Applied()
+
+    def over() -> bool:
+        return applied.key_rejected or should_stop()
+
+    def run_round(changes: Sequence[Change]) -> None:
+        if not changes:
+            return
+        if over() or applied.stopped:
+            applied.not_begun += changes
+            return
+        this = _Round(engine, ledger, view, run, applied, on_step)
+        feed = this.feed(changes)
+        applied.stopped = view.client.run(feed, lambda _, name, outcome: this.take(name, outcome), over)  # type: ignore[arg-type]  # the action's values are the client's literals
+        undo_intents(ledger, this.begun.values(), view, engine.clock.now())
+        applied.not_begun += this.begun.values()
+        begun = {c.name for c in (*applied.done, *applied.not_begun)} | {f.change.name for f in applied.failed}
+        begun |= {change.name for change, _ in this.doubtful}
+        applied.not_begun += [change for change in changes if change.name not in begun]
+        this.settle()
+
+    run_round(plan.additions)
+    removals = plan.removals
+    if removals and not over() and not applied.stopped:
+        removals = _still_doomed(engine, view, removals, applied)
+    run_round(removals)
+    return applied
+
+
+def _still_doomed(engine: Engine, view: View, removals: Sequence[Change], applied: Applied) -> tuple[Change, ...]:
+    """Read WordPress once more and keep those removals that nothing mentions even now (rule 4)."""
+    try:
+        snapshot = read_snapshot(engine, start_snapshot(engine, ask_key=False, acknowledge=False), view.ledger)
+    except UnreadableError as error:
+        applied.reread_failed = error
+        applied.held += [_spared(change, "the second look at WordPress failed") for change in removals]
+        return ()
+    standing = judge_standing(snapshot, view.observed, view.ledger, engine.here(view.ledger, view.key))
+    desire = desired(snapshot, engine.intentions(), view.ledger)
+    doomed = []
+    for change in removals:
+        if not snapshot.complete:
+            applied.held.append(_spared(change, f"the second look was not complete: {snapshot.faults[0]}"))
+        elif standing.mode is not Mode.FULL:
+            applied.held.append(_spared(change, standing.reason))
+        elif mention := desire.mention(change.name):
+            applied.held.append(_spared(change, f"{mention} mentions it by now"))
+        else:
+            doomed.append(change)
+    return tuple(doomed)
+
+
+def _spared(change: Change, reason: str) -> Hold:
+    return Hold(Action.REMOVE, change.name, "second-look", reason)
+
+
+def key_rejected() -> BridgeError:
+    """Return the error for a key that Closte does not take."""
+    return BridgeError(
+        "Closte rejected the API key.",
+        code="key-rejected",
+        hint="Compare the key with the one in Closte's dashboard; `closte-bridge integration test` tries it.",
+    )

@@ -1,0 +1,55 @@
+"""What time it is, and whether the clock can be trusted to have run steadily since the last run."""
+
+from __future__ import annotations
+
+import time
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+
+# Slower drift than this is what NTP corrects; a jump beyond it makes waiting start over.
+TOLERANCE = 300.0
+_BOOT_ID = Path("/proc/sys/kernel/random/boot_id")
+
+
+def _boot_id() -> str:
+    try:
+        return _BOOT_ID.read_text(encoding="ascii").strip()
+    except OSError:
+        return ""
+
+
+def _since_boot() -> float:
+    # CLOCK_BOOTTIME goes on while the machine sleeps. It is Linux' own; elsewhere only steps backwards are seen.
+    return time.clock_gettime(time.CLOCK_BOOTTIME) if hasattr(time, "CLOCK_BOOTTIME") else 0.0
+
+
+class Clock:
+    """The wall clock and a steady one beside it; tests pass their own."""
+
+    def __init__(
+        self,
+        now: Callable[[], float] = time.time,
+        steady: Callable[[], float] = _since_boot,
+        boot: Callable[[], str] = _boot_id,
+    ) -> None:
+        self.now = now
+        self._steady = steady
+        self._boot = boot
+
+    def marks(self) -> dict[str, str]:
+        """Return what the next run needs to tell a jump, for the ledger."""
+        return {"last_run": repr(self.now()), "last_steady": repr(self._steady()), "last_boot": self._boot()}
+
+    def jumped(self, marks: Mapping[str, str]) -> bool:
+        """Tell whether the wall clock moved otherwise than time did since `marks` were taken."""
+        if "last_run" not in marks:
+            return False
+        wall = self.now() - float(marks["last_run"])
+        if wall < -TOLERANCE:
+            return True
+        if not marks.get("last_boot") or marks["last_boot"] != self._boot():
+            return False
+        return abs(wall - (self._steady() - float(marks["last_steady"]))) > TOLERANCE

@@ -1,0 +1,39 @@
+"""What a run cost, for its last line and for programs."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+from closte_bridge.wordpress.wp import WpCost
+
+
+@dataclass(slots=True)
+class Cost:
+    """Calls and seconds: of `wp`, of the API, and of planning."""
+
+    wp: WpCost = field(default_factory=WpCost)
+    api_calls: int = 0
+    api_seconds: float = 0.0
+    planning_seconds: float = 0.0
+
+    def as_data(self) -> dict[str, float]:
+        """Return the figures for the JSON envelope; seconds are rounded to milliseconds."""
+        return {
+            "wp_calls": self.wp.calls,
+            "wp_seconds": round(self.wp.seconds, 3),
+            "api_calls": self.api_calls,
+            "api_seconds": round(self.api_seconds, 3),
+            "planning_seconds": round(self.planning_seconds, 3),
+        }
+
+    def sentence(self) -> str:
+        """Return the last line of a run."""
+        return (
+            f"Cost: {_count(self.wp.calls, 'wp call')} ({self.wp.seconds:.2f} s), "
+            f"{_count(self.api_calls, 'API call')} ({self.api_seconds:.2f} s), "
+            f"planning {self.planning_seconds:.3f} s."
+        )
+
+
+def _count(number: int, what: str) -> str:
+    return f"{number} {what}{'' if number == 1 else 's'}"

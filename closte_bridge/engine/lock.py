@@ -1,0 +1,69 @@
+"""One run at a time: a lock on the state folder that says who holds it.
+
+The kernel drops it when the process dies, however it dies; the file with the holder's name stays and means nothing.
+"""
+
+from __future__ import annotations
+
+import fcntl
+import json
+import os
+import time
+from contextlib import contextmanager
+from typing import TYPE_CHECKING
+
+from closte_bridge.errors import BridgeError, ExitCode
+from closte_bridge.ledger.store import check_folder
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+FILE_NAME = "lock"
+
+
+def _held_by(descriptor: int) -> str:
+    try:
+        holder = json.loads(os.pread(descriptor, 1000, 0))
+        minutes = max(0.0, time.time() - float(holder["since"])) / 60
+        return f"process {int(holder['pid'])} (`{str(holder['command'])[:80]}`), for {minutes:.0f} min"
+    except (ValueError, KeyError, TypeError, OSError):
+        return "another process"
+
+
+@contextmanager
+def held(folder: Path, command: str) -> Iterator[None]:
+    """Hold the lock of the state folder while the body runs.
+
+    Raises BridgeError (exit 75) that names the holder when somebody has it, or one about the folder.
+    """
+    try:
+        folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+        check_folder(folder)
+        flags = os.O_RDWR | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW
+        descriptor = os.open(folder / FILE_NAME, flags, 0o600)
+    except OSError as error:
+        raise BridgeError(
+            f'The state folder "{folder}" cannot be used ({error.strerror}).',
+            code="state-folder",
+            hint="Create it as the user who runs closte-bridge, mode 0700, or set `state_dir` in the config.",
+        ) from None
+    try:
+        try:
+            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            raise BridgeError(
+                f"Another run holds the lock: {_held_by(descriptor)}.",
+                code="locked",
+                hint="Wait for it to end; what it does not do, the next run does.",
+                exit_code=ExitCode.LOCKED,
+            ) from None
+        holder = json.dumps({"pid": os.getpid(), "command": command, "since": time.time()})
+        try:
+            os.ftruncate(descriptor, 0)
+            os.pwrite(descriptor, holder.encode(), 0)
+        except OSError:
+            pass  # a full disk keeps the name out, not the lock
+        yield
+    finally:
+        os.close(descriptor)

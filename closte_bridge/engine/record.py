@@ -1,0 +1,202 @@
+"""Write into the ledger what a look showed and what each change came to."""
+
+from __future__ import annotations
+
+import random
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+from closte_bridge.closte.outcome import Kind, Outcome
+from closte_bridge.domains import registered_domain
+from closte_bridge.ledger import inbox, journal
+from closte_bridge.ledger.journal import Entry
+from closte_bridge.ledger.state import Origin, Phase, RemovalClass, Trouble
+from closte_bridge.planning.model import Action, Bookkeeping, Change, Plan
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from closte_bridge.engine.view import Engine, View
+    from closte_bridge.ledger.state import Identity, LedgerState
+    from closte_bridge.ledger.store import Ledger
+
+MINUTE, HOUR, DAY = 60.0, 3600.0, 86400.0
+_FIRST_WAIT = 15.0
+_REFUSED_WAIT = DAY
+# After so many attempts about a day has gone by, and the tries become daily.
+_HOURLY_UNTIL = 30
+
+
+def next_wait(attempts: int, *, refused: bool, chance: float) -> float:
+    """Return seconds to the next try: doubling up to hourly, then daily; refused names wait a day, then a week.
+
+    `chance` in 0..1 spreads the tries by up to a quarter, so that a thousand failures do not come back at once.
+    """
+    if refused:
+        wait = _REFUSED_WAIT if attempts <= 1 else 7 * DAY
+    elif attempts > _HOURLY_UNTIL:
+        wait = DAY
+    else:
+        wait = min(HOUR, _FIRST_WAIT * 2 ** (attempts - 1))
+    return wait * (1 + chance / 4)
+
+
+def record_look(engine: Engine, ledger: Ledger, view: View, plan: Plan, run: str) -> None:
+    """Commit what looking taught: events and their evidence, what was confirmed, what is missing, counters.
+
+    Writes nothing that has not changed, so that a run without changes costs one small commit.
+    """
+    now, state = view.now, view.ledger
+    with ledger.transaction():
+        if state.clock_jumped:
+            ledger.start_over(now)
+        inbox.take_in(ledger, view.snapshot.events, now)
+        _keep_books(ledger, plan.bookkeeping, state, now, run)
+        if view.standing.rebind and state.identity:
+            _rebind(ledger, state.identity, view, run)
+        highest: dict[str, str | None] = {}
+        if view.snapshot.complete:
+            highest = {
+                "highest_site": str(max(state.highest_site, view.snapshot.highest_site)),
+                "highest_mapping": str(max(state.highest_mapping, view.snapshot.highest_mapping)),
+            }
+        if view.observed.complete:
+            highest["observed_count"] = str(len(view.observed.names))
+        ledger.set_meta(**highest, **engine.clock.marks())
+        ledger.prune(now)
+
+
+def _keep_books(ledger: Ledger, books: Bookkeeping, state: LedgerState, now: float, run: str) -> None:
+    for name, origin in books.confirmed.items():
+        phase = state.unsettled[name].phase
+        ledger.put_aliases([(name, origin)], Phase.PRESENT, now)
+        if phase is not Phase.REMOVING:
+            ledger.count_addition(name, registered_domain(name), now)
+        journal.append(ledger, [Entry(now, run, "confirm", name, "seen in the list", "done")])
+    for name in books.vanished:
+        unsettled = state.unsettled.get(name)
+        removing = unsettled is not None and unsettled.phase is Phase.REMOVING
+        action, outcome = ("remove", "done") if removing else ("forget", "no longer at Closte, or never was ours")
+        journal.append(ledger, [Entry(now, run, action, name, "by Closte's list", outcome)])
+    ledger.forget(books.vanished)
+    ledger.put_absences(books.absences)
+    ledger.clear("absences", books.mentioned_again)
+    ledger.clear("evidence", books.mentioned_again)
+    ledger.clear("troubles", books.settled)
+
+
+def _rebind(ledger: Ledger, identity: Identity, view: View, run: str) -> None:
+    ledger.set_identity(replace(identity, key=view.key.fingerprint()))
+    journal.append(ledger, [Entry(view.now, run, "rebind", "", "a new key with the same aliases", "done")])
+
+
+def record_intents(ledger: Ledger, changes: Iterable[Change], view: View, now: float) -> None:
+    """Commit that these changes are about to be asked for, before they are.
+
+    An addition is ours when a complete list had shown that the name was not there, or when it was ours before.
+    """
+    with ledger.transaction():
+        for change in changes:
+            if change.action is Action.REMOVE:
+                ledger.put_aliases([(change.name, change.origin)], Phase.REMOVING, now, absent_before=True)
+                continue
+            earlier = view.ledger.unsettled.get(change.name)
+            ours = change.name in view.ledger.ours or (earlier is not None and earlier.absent_before)
+            ledger.put_aliases(
+                [(change.name, change.origin)],
+                Phase.ADDING,
+                now,
+                absent_before=ours or (view.observed.complete and change.name not in view.observed.names),
+            )
+
+
+def record_outcome(ledger: Ledger, change: Change, outcome: Outcome, view: View, now: float, run: str) -> bool:
+    """Commit what a change came to; return whether it is settled (False: it has to be looked at in the list)."""
+    with ledger.transaction():
+        entry = Entry(now, run, change.action.value, change.name, change.cause, outcome.kind.value, outcome.message)
+        journal.append(ledger, [entry])
+        if outcome.kind in {Kind.DONE, Kind.ALREADY}:
+            _succeeded(ledger, change, outcome, view, now)
+            return True
+        _failed(ledger, change, outcome, view, now)
+        return outcome.attempts == 0 or outcome.kind not in {Kind.UNCLEAR, Kind.FAILED}
+
+
+def _succeeded(ledger: Ledger, change: Change, outcome: Outcome, view: View, now: float) -> None:
+    if change.action is Action.REMOVE:
+        _removed(ledger, change, now)
+        return
+    unproven = not view.observed.complete and change.name not in view.ledger.ours
+    if outcome.kind is Kind.ALREADY and unproven:
+        # It was there before we asked, as far as anybody knows: not ours.
+        ledger.forget([change.name])
+        return
+    added(ledger, change.name, change.origin, now)
+
+
+def added(ledger: Ledger, name: str, origin: Origin, now: float) -> None:
+    """Write down that an alias of ours is at Closte; inside a transaction."""
+    ledger.put_aliases([(name, origin)], Phase.PRESENT, now)
+    ledger.count_addition(name, registered_domain(name), now)
+    ledger.clear("troubles", [name])
+    ledger.unmark("released", [name])
+
+
+def _removed(ledger: Ledger, change: Change, now: float) -> None:
+    ledger.forget([change.name])
+    ledger.count_removal(change.name, change.removal_class or RemovalClass.INFERENCE, now)
+    seen = int(ledger.meta().get("observed_count", "0"))
+    ledger.set_meta(observed_count=str(max(0, seen - 1)))
+
+
+def _failed(ledger: Ledger, change: Change, outcome: Outcome, view: View, now: float) -> None:
+    if outcome.attempts == 0 and outcome.kind is not Kind.REFUSED:
+        _undo_intent(ledger, change, view, now)
+        return
+    earlier = view.ledger.troubles.get(change.name)
+    attempts = (earlier.attempts if earlier else 0) + 1
+    refused = outcome.kind is Kind.REFUSED
+    wait = outcome.retry_after or next_wait(attempts, refused=refused, chance=random.random())  # noqa: S311 - jitter
+    since = earlier.since if earlier else now
+    ledger.put_trouble(change.name, Trouble(attempts, now + wait, refused, outcome.message, since))
+    if outcome.kind is Kind.UNCLEAR:
+        ledger.set_phase([change.name], Phase.REMOVING if change.action is Action.REMOVE else Phase.UNCONFIRMED)
+    else:
+        _undo_intent(ledger, change, view, now)
+
+
+def _undo_intent(ledger: Ledger, change: Change, view: View, now: float) -> None:
+    """The change surely did not happen: put back what the ledger said of the name before."""
+    name = change.name
+    if name in view.ledger.ours:
+        ledger.put_aliases([(name, view.ledger.ours[name])], Phase.PRESENT, now)
+    elif name in view.ledger.unsettled:
+        earlier = view.ledger.unsettled[name]
+        ledger.put_aliases([(name, earlier.origin)], earlier.phase, earlier.since, absent_before=earlier.absent_before)
+    elif change.action is Action.ADD:
+        ledger.write("DELETE FROM aliases WHERE name = ?", [(name,)])
+
+
+def undo_intents(ledger: Ledger, changes: Iterable[Change], view: View, now: float) -> None:
+    """Put the ledger back for changes whose intent was committed and that were never sent."""
+    with ledger.transaction():
+        for change in changes:
+            _undo_intent(ledger, change, view, now)
+
+
+def record_reread(
+    ledger: Ledger, changes: Iterable[Change], names: frozenset[str], view: View, now: float, run: str
+) -> tuple[list[Change], list[Change]]:
+    """Settle changes with unclear answers by a list that was read again; return (succeeded, not)."""
+    succeeded, failed = [], []
+    with ledger.transaction():
+        for change in changes:
+            there = change.name in names
+            if there is not (change.action is Action.ADD):
+                failed.append(change)
+                continue
+            entry = Entry(now, run, change.action.value, change.name, "read the list again", "done")
+            journal.append(ledger, [entry])
+            _succeeded(ledger, change, Outcome(Kind.DONE if view.observed.complete else Kind.ALREADY, ""), view, now)
+            succeeded.append(change)
+    return succeeded, failed

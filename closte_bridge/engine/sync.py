@@ -1,0 +1,151 @@
+"""The main job: plan, and bring Closte in step."""
+
+from __future__ import annotations
+
+import secrets
+import time
+from contextlib import nullcontext
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING
+
+from closte_bridge.engine import lock
+from closte_bridge.engine.apply import Applied, apply_changes
+from closte_bridge.engine.record import record_look
+from closte_bridge.engine.view import looked_at
+from closte_bridge.errors import ExitCode, first_that_applies
+from closte_bridge.planning.gate import NOTHING_APPROVED, Approval
+from closte_bridge.planning.model import Action, Mode
+from closte_bridge.planning.plan import make_plan, narrow
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Collection
+    from contextlib import AbstractContextManager
+
+    from closte_bridge.engine.view import Engine, View
+    from closte_bridge.ledger.store import Ledger
+    from closte_bridge.planning.model import Change, Plan
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Request:
+    """What a run is to do. `only` narrows it to names; `reviewed` to the changes of a plan that a person read."""
+
+    approval: Approval = NOTHING_APPROVED
+    only: frozenset[str] = frozenset()
+    reviewed: frozenset[tuple[str, str]] | None = None
+    retry: bool = False
+    dry_run: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Report:
+    """What a run found and did. `applied` is None when nothing was to be changed at all."""
+
+    network: str
+    view: View
+    plan: Plan
+    applied: Applied | None
+    stale: tuple[tuple[str, str], ...] = ()
+
+    @property
+    def exit_code(self) -> ExitCode:
+        """Return the first code that applies."""
+        codes = {ExitCode.OK}
+        if not self.plan.observed.readable:
+            codes.add(ExitCode.UNREADABLE)
+        if self.plan.withheld or self.stale:
+            codes.add(ExitCode.WITHHELD)
+        if self.applied:
+            codes |= _of_applied(self.applied)
+        elif self.plan.standing.mode is Mode.READ_ONLY:
+            codes.add(ExitCode.READ_ONLY)
+        return first_that_applies(codes)
+
+
+def _of_applied(applied: Applied) -> set[ExitCode]:
+    codes = set()
+    if applied.key_rejected:
+        codes.add(ExitCode.FAILURE)
+    if applied.reread_failed:
+        codes.add(ExitCode.UNREADABLE)
+    if applied.failed or applied.not_begun:
+        codes.add(ExitCode.SOME_FAILED)
+    return codes
+
+
+def plan_of(engine: Engine, view: View, request: Request) -> Plan:
+    """Make the plan for a view; pure but for the time it takes, which is counted."""
+    began = time.perf_counter()
+    plan = make_plan(
+        view.snapshot,
+        view.observed,
+        view.ledger,
+        engine.intentions(),
+        view.standing,
+        view.now,
+        approval=request.approval,
+        retry=request.retry or bool(request.only),
+    )
+    engine.cost.planning_seconds += time.perf_counter() - began
+    return narrow(plan, request.only) if request.only else plan
+
+
+def sync(
+    engine: Engine,
+    request: Request,
+    *,
+    command: str,
+    progress: Callable[[int], AbstractContextManager[Callable[[], None]]] | None = None,
+    should_stop: Callable[[], bool] = lambda: False,
+) -> Report:
+    """Look, plan, pass the gate, apply, and write it all down. One run at a time.
+
+    `progress` opens a bar for so many changes and gives the function that moves it. Raises BridgeError when the lock is
+    taken, a side cannot be read at all, or the ledger fails.
+    """
+    whole = nullcontext() if request.dry_run else lock.held(engine.settings.state_dir, command)
+    with whole, engine.opened(), looked_at(engine, acknowledge=not request.dry_run) as view:
+        plan = plan_of(engine, view, request)
+        plan, stale = _reviewed_only(plan, request)
+        ledger = engine.ledger
+        idle = request.dry_run or ledger is None or plan.standing.mode in {Mode.READ_ONLY, Mode.INACTIVE}
+        if idle or ledger is None:
+            return Report(engine.settings.name, view, plan, None, stale)
+        run = secrets.token_hex(4)
+        record_look(engine, ledger, view, plan, run)
+        bar = progress(len(plan.changes)) if progress and plan.changes else nullcontext(lambda: None)
+        with bar as step:
+            applied = apply_changes(engine, ledger, view, plan, run, on_step=step, should_stop=should_stop)
+        if plan.observed.readable and not applied.key_rejected:
+            _note_success(ledger, engine)
+        return Report(engine.settings.name, view, plan, applied, stale)
+
+
+def _note_success(ledger: Ledger, engine: Engine) -> None:
+    with ledger.transaction():
+        ledger.set_meta(last_success=repr(engine.clock.now()))
+
+
+def _reviewed_only(plan: Plan, request: Request) -> tuple[Plan, tuple[tuple[str, str], ...]]:
+    """Keep of a fresh plan what the reviewed one holds too; return with it what is no longer valid."""
+    if request.reviewed is None:
+        return plan, ()
+
+    def reviewed(change: Change) -> bool:
+        return (change.action.value, change.name) in (request.reviewed or ())
+
+    changes = tuple(filter(reviewed, plan.changes))
+    valid = {(change.action.value, change.name) for change in changes}
+    # A change that has come about already is not stale: it is done.
+    done = {
+        (action, name)
+        for action, name in request.reviewed
+        if (name in plan.observed.names) is (action == Action.ADD.value) and plan.observed.complete
+    }
+    stale = tuple(sorted(request.reviewed - valid - done))
+    return replace(plan, changes=changes), stale
+
+
+def names_of(changes: Collection[Change], action: Action) -> list[str]:
+    """Return the names of the changes of one action."""
+    return [change.name for change in changes if change.action is action]

@@ -1,0 +1,216 @@
+"""Look at both sides at once: start `wp`, load the rest while it runs, ask Closte, judge what came back."""
+
+from __future__ import annotations
+
+import hashlib
+import socket
+import time
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from closte_bridge.config.key_file import configured_key, key_location
+from closte_bridge.engine.clock import Clock
+from closte_bridge.engine.cost import Cost
+from closte_bridge.ledger.inbox import to_acknowledge
+from closte_bridge.ledger.state import Evidence, LedgerState, Place
+from closte_bridge.ledger.store import Ledger
+from closte_bridge.planning.desired import Intentions
+from closte_bridge.planning.events import understand
+from closte_bridge.planning.standing import Here, past
+from closte_bridge.wordpress.reader import SnapshotCall
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping
+
+    from closte_bridge.closte.client import ClosteClient
+    from closte_bridge.closte.listing import Listing
+    from closte_bridge.config.model import Settings
+    from closte_bridge.planning.model import Observed, Standing
+    from closte_bridge.secret import Secret
+    from closte_bridge.wordpress.snapshot import Snapshot
+
+
+@dataclass(slots=True)
+class Engine:
+    """One network's engine: its settings, its ledger (None before adoption), its clock and what it cost so far."""
+
+    settings: Settings
+    environ: Mapping[str, str]
+    clock: Clock = field(default_factory=Clock)
+    cost: Cost = field(default_factory=Cost)
+    ledger: Ledger | None = None
+
+    @contextmanager
+    def opened(self, *, create: bool = False) -> Iterator[Engine]:
+        """Open the ledger for the body; without `create`, go on without one where there is none."""
+        self.ledger = Ledger.open(self.settings.state_dir, create=create)
+        try:
+            yield self
+        finally:
+            if self.ledger is not None:
+                self.ledger.close()
+                self.ledger = None
+
+    def intentions(self) -> Intentions:
+        """Return what the config says about names."""
+        s = self.settings
+        return Intentions(
+            wildcard=s.wildcard,
+            wildcards=s.wildcards,
+            keep=s.keep,
+            removal_delay=s.removal_delay,
+            removal_grace=s.removal_grace,
+            certificate_budget=s.certificate_budget,
+        )
+
+    def place(self) -> Place:
+        """Return where this ledger lies: the machine as a digest, and the folder."""
+        try:
+            machine = Path("/etc/machine-id").read_text(encoding="ascii").strip()
+        except OSError:
+            machine = ""
+        host = hashlib.sha256(f"{machine} {socket.gethostname()}".encode()).hexdigest()[:16]
+        return Place(host, str(self.settings.state_dir.absolute()))
+
+    def here(self, ledger: LedgerState, key: Secret | None) -> Here:
+        """Return where this engine runs and what it was given, for the judgement of its standing."""
+        source = self.settings.source
+        known = ledger.config_path
+        return Here(
+            place=self.place(),
+            config_path=str(source) if source else None,
+            config_missing=known is not None and source is None and not Path(known).exists(),
+            key=key.fingerprint() if key else None,
+            environments=self.settings.environments,
+        )
+
+    def client(self, key: Secret) -> ClosteClient:
+        """Return a client of Closte's API with this network's settings. Raises ConfigError for a bad URL."""
+        # The libraries behind it load while `wp` runs.
+        from closte_bridge.closte.client import ClosteClient  # noqa: PLC0415
+
+        return ClosteClient(
+            self.settings.api_url,
+            key,
+            concurrency=self.settings.concurrency,
+            rate_limit=self.settings.rate_limit,
+        )
+
+    def count_api(self, client: ClosteClient) -> None:
+        """Add what `client` spent to the cost; call once a client."""
+        stats = client.stats
+        self.cost.api_calls += stats.calls
+        self.cost.api_seconds += stats.seconds
+
+
+@dataclass(slots=True)
+class View:
+    """Both sides at one moment, judged, with the key that opened Closte's."""
+
+    snapshot: Snapshot
+    listing: Listing
+    observed: Observed
+    ledger: LedgerState
+    standing: Standing
+    key: Secret
+    key_source: str
+    client: ClosteClient
+    now: float
+
+
+def _ledger_state(engine: Engine, now: float) -> LedgerState:
+    if engine.ledger is None:
+        return LedgerState()
+    jumped = engine.clock.jumped(engine.ledger.meta())
+    return engine.ledger.state(now, clock_jumped=jumped)
+
+
+def _with_fresh_evidence(ledger: LedgerState, snapshot: Snapshot, now: float) -> LedgerState:
+    """Return the ledger as it will be once the snapshot's events are in it: a plan may be made before they are."""
+    fresh: dict[str, Evidence] = {}
+    for event in snapshot.events:
+        evidence, _ = understand(event)
+        for name, kind in evidence.items():
+            fresh.setdefault(name, Evidence(kind, now))
+    return replace(ledger, evidence={**fresh, **ledger.evidence}) if fresh else ledger
+
+
+def read_snapshot(engine: Engine, call: SnapshotCall, ledger: LedgerState) -> Snapshot:
+    """Wait for a snapshot, and hold what the ledger knows against it: a restored database is not complete."""
+    snapshot = call.snapshot()
+    if why := past(snapshot, ledger):
+        snapshot = replace(snapshot, faults=(*snapshot.faults, why))
+    _refuse_document_root(engine, snapshot)
+    return snapshot
+
+
+def _refuse_document_root(engine: Engine, snapshot: Snapshot) -> None:
+    from closte_bridge.errors import ConfigError  # noqa: PLC0415 - the rare path
+
+    if engine.settings.wp.ssh or engine.settings.wp.alias:
+        return
+    root = Path(snapshot.network.root).resolve()
+    if engine.settings.state_dir.resolve().is_relative_to(root):
+        raise ConfigError(
+            f'The state folder "{engine.settings.state_dir}" lies inside the document root.',
+            code="state-folder",
+            hint="Set `state_dir` in the config to a folder that the web server does not serve.",
+        )
+
+
+def start_snapshot(engine: Engine, *, ask_key: bool, acknowledge: bool) -> SnapshotCall:
+    """Start reading; with `acknowledge`, WordPress forgets the events that the ledger holds, if we are the owner."""
+    ledger = engine.ledger if acknowledge else None
+    return SnapshotCall(
+        engine.settings.wp,
+        engine.cost.wp,
+        ask_key=ask_key,
+        engine=ledger.engine_id() if ledger else None,
+        acknowledge=to_acknowledge(ledger) if ledger else (),
+    )
+
+
+@contextmanager
+def looked_at(engine: Engine, *, acknowledge: bool = False) -> Iterator[View]:
+    """Read both sides and judge them; the client is open for the body, and its cost is counted afterwards.
+
+    Raises UnreadableError when `wp` gave no snapshot, ConfigError when there is no key. A list that could not be
+    read is no error here: it is in the view.
+    """
+    from closte_bridge.planning.observed import judge  # noqa: PLC0415 - loaded while `wp` runs
+    from closte_bridge.planning.standing import judge_standing  # noqa: PLC0415 - likewise
+
+    key = configured_key(engine.settings, engine.environ)
+    location = key_location(engine.settings, engine.environ)
+    call = start_snapshot(engine, ask_key=key is None, acknowledge=acknowledge)
+    client: ClosteClient | None = None
+    pool = ThreadPoolExecutor(1)
+    try:
+        early = None
+        if key is not None:
+            client = engine.client(key)
+            early = pool.submit(client.list_aliases)
+        now = engine.clock.now()
+        ledger = _ledger_state(engine, now)
+        snapshot = read_snapshot(engine, call, ledger)
+        source = location[1] if location else ""
+        if key is None:
+            key, source = call.key()
+        if client is None:
+            client = engine.client(key)
+        listing = early.result() if early else client.list_aliases()
+        began = time.perf_counter()
+        ledger = _with_fresh_evidence(ledger, snapshot, now)
+        observed = judge(listing, snapshot.network.domain, ledger)
+        standing = judge_standing(snapshot, observed, ledger, engine.here(ledger, key))
+        engine.cost.planning_seconds += time.perf_counter() - began
+        yield View(snapshot, listing, observed, ledger, standing, key, source, client, now)
+    finally:
+        call.end()
+        if client is not None:
+            engine.count_api(client)
+            client.close()
+        pool.shutdown(wait=False, cancel_futures=True)
