@@ -12,7 +12,7 @@ from closte_bridge.engine import lock
 from closte_bridge.engine.apply import Applied, apply_changes
 from closte_bridge.engine.record import record_look
 from closte_bridge.engine.view import looked_at
-from closte_bridge.errors import ExitCode, first_that_applies
+from closte_bridge.errors import BridgeError, ExitCode, first_that_applies
 from closte_bridge.planning.gate import NOTHING_APPROVED, Approval
 from closte_bridge.planning.model import Action, Mode
 from closte_bridge.planning.plan import make_plan, narrow
@@ -33,6 +33,7 @@ class Request:
     approval: Approval = NOTHING_APPROVED
     only: frozenset[str] = frozenset()
     reviewed: frozenset[tuple[str, str]] | None = None
+    reviewed_network: tuple[str, str] | None = None
     retry: bool = False
     dry_run: bool = False
 
@@ -105,6 +106,7 @@ def sync(
     """
     whole = nullcontext() if request.dry_run else lock.held(engine.settings.state_dir, command)
     with whole, engine.opened(), looked_at(engine, acknowledge=not request.dry_run) as view:
+        _refuse_other_network(view, request)
         plan = plan_of(engine, view, request)
         plan, stale = _reviewed_only(plan, request)
         ledger = engine.ledger
@@ -119,6 +121,17 @@ def sync(
         if plan.observed.readable and not applied.key_rejected:
             _note_success(ledger, engine)
         return Report(engine.settings.name, view, plan, applied, stale)
+
+
+def _refuse_other_network(view: View, request: Request) -> None:
+    network = view.snapshot.network
+    if request.reviewed_network and request.reviewed_network != (network.domain, network.database):
+        raise BridgeError(
+            f'The plan is for another network or database: "{request.reviewed_network[0]}".',
+            code="plan-for-another",
+            hint="Make a new one with `closte-bridge plan --out=FILE`.",
+            exit_code=ExitCode.WITHHELD,
+        )
 
 
 def _note_success(ledger: Ledger, engine: Engine) -> None:

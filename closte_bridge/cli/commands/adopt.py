@@ -1,0 +1,107 @@
+"""`closte-bridge adopt`: put this engine in charge of a network."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import click
+
+from closte_bridge.cli.command import BridgeCommand
+from closte_bridge.cli.context import App, pass_app
+from closte_bridge.cli.formats import Format
+from closte_bridge.cli.networks import engine_of
+from closte_bridge.cli.options import format_options, global_options
+from closte_bridge.cli.result import Message, Problem, Result
+
+if TYPE_CHECKING:
+    from closte_bridge.engine.adopt import Offer
+    from closte_bridge.engine.view import Engine
+
+_EXAMPLES = """
+$ closte-bridge adopt
+Network "network.example.com": 12 mapped names, WordPress in /var/www/html/.
+Closte application: 13 names at Closte, key from the constant CLOSTE_CLIENT_API_KEY.
+Adopted would be 11 names that are at Closte already: a.example.org, b.example.org, …
+Put this engine in charge? [y/n] y
+Success: This engine is in charge of "network.example.com"; 11 names adopted.
+
+$ closte-bridge adopt --take-over --yes
+Success: This engine is in charge of "network.example.com"; 11 names adopted.
+"""
+_SHOWN = 10
+
+
+def _listed(names: tuple[str, ...]) -> str:
+    rest = len(names) - _SHOWN
+    return ", ".join(names[:_SHOWN]) + (f" and {rest} more" if rest > 0 else "")
+
+
+def describe(offer: Offer, engine: Engine) -> list[str]:
+    """Return what adoption would bind, for a person to agree to."""
+    view = offer.view
+    network = view.snapshot.network
+    app_id = f' "{network.app_id}"' if network.app_id else ""
+    lines = [
+        f'Network "{network.domain}": {offer.wanted} mapped names, WordPress in {network.root}.',
+        f"Closte application{app_id}: {len(view.observed.names)} names at Closte, key from {view.key_source}.",
+        f"State folder of this engine: {engine.settings.state_dir}.",
+    ]
+    if offer.owner:
+        lines.append(f'Taken over from the engine on "{offer.owner.host}", in charge since {offer.owner.since}.')
+    if offer.former:
+        lines.append(f'The main domain was "{offer.former}": it, its www. and its wildcard are kept at Closte.')
+    if offer.adoptable:
+        names = _listed(offer.adoptable)
+        lines.append(f"Adopted would be {len(offer.adoptable)} names that are at Closte already: {names}.")
+    if offer.foreign:
+        lines.append(f"Left alone as foreign: {len(offer.foreign)} names: {_listed(offer.foreign)}.")
+    return lines
+
+
+def run_adoption(app: App, *, take_over: bool) -> tuple[Engine, Offer]:
+    """Ask and adopt. Raises BridgeError when it is refused."""
+    from closte_bridge.engine.adopt import adopt  # noqa: PLC0415 - loaded when it is needed
+
+    engine = engine_of(app, app.network())
+
+    def agree(offer: Offer) -> None:
+        for line in describe(offer, engine):
+            app.console.log(line)
+        app.console.confirm("Put this engine in charge?")
+
+    return engine, adopt(engine, take_over=take_over, agree=agree, command=app.command)
+
+
+@click.command(cls=BridgeCommand, short_help="Put this engine in charge of a network.", epilog=_EXAMPLES)
+@click.option("--take-over", is_flag=True, help="Also when another engine is in charge.")
+@format_options(formats=(Format.TABLE, Format.JSON, Format.YAML))
+@global_options
+@pass_app
+def adopt(app: App, take_over: bool) -> Result:
+    """Bind this engine to a network, so that it may change Closte for it.
+
+    Shows the network, the key's application and which names at Closte would be ours from then on, and asks. Without
+    adoption nothing is ever changed. Run it again after the network's main domain, its database or its host changed.
+    """
+    engine, offer = run_adoption(app, take_over=take_over)
+    network = offer.view.snapshot.network.domain
+    warnings = []
+    if not offer.view.observed.complete:
+        warnings.append(
+            Problem(code="list-partial", message=f"Closte's list is not complete: {offer.view.observed.reason}.")
+        )
+    data = {
+        "network": network,
+        "adopted": list(offer.adoptable),
+        "foreign": list(offer.foreign),
+        "taken_over_from": offer.owner.host if offer.owner else None,
+        "renewed": offer.renewed,
+    }
+    text = f'This engine is in charge of "{network}"; {len(offer.adoptable)} names adopted.'
+    return Result(
+        data=data,
+        rendered={Format.TABLE: ""},
+        messages=(Message("success", text), Message("log", engine.cost.sentence())),
+        warnings=tuple(warnings),
+        cost=engine.cost.as_data(),
+    )

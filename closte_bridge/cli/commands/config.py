@@ -1,0 +1,79 @@
+"""`closte-bridge config`: what the configuration says, where from, and whether it is valid."""
+
+from __future__ import annotations
+
+import click
+
+from closte_bridge.cli.command import BridgeCommand, BridgeGroup
+from closte_bridge.cli.context import App, pass_app
+from closte_bridge.cli.effective import settings_rows, settings_yaml
+from closte_bridge.cli.formats import Format
+from closte_bridge.cli.options import format_options, global_options
+from closte_bridge.cli.result import Message, Result
+
+FIELDS = ("network", "key", "value", "origin")
+
+_SHOW = """
+$ closte-bridge config show --path=/srv/wordpress | grep path:
+  path: /srv/wordpress  # --path
+
+$ closte-bridge config show --field=key | head -n 2
+api_url
+api_key_file
+"""
+_VALIDATE = """
+$ closte-bridge config validate
+Success: No configuration file; the defaults apply.
+
+$ closte-bridge config validate config.yaml
+Error: config.yaml:2: Unknown key "remvoal_delay"; did you mean "removal_delay"?
+"""
+
+
+@click.group(cls=BridgeGroup, short_help="Show or validate the configuration.", epilog=_VALIDATE)
+@global_options
+def config() -> None:
+    """Show or validate the configuration.
+
+    It is read from --config or CLOSTE_BRIDGE_CONFIG, else from /etc/closte-bridge/config.yaml, else from
+    closte-bridge/config.yaml in the user's configuration folder. Without any, the defaults apply.
+    """
+
+
+@config.command("show", cls=BridgeCommand, short_help="Show each setting and where it came from.", epilog=_SHOW)
+@format_options(fields=FIELDS, default=Format.YAML)
+@global_options
+@pass_app
+def show(app: App) -> Result:
+    """Show each setting in effect and where it came from: the default, a line of the file, an option or the
+    environment.
+
+    As YAML it is a configuration file itself. The API key is never shown, only the file that it is read from.
+    """
+    effective = app.effective(every=True)
+    rows = [row for settings, origins in effective for row in settings_rows(settings, origins, app.environ)]
+    return Result(data=rows, fields=FIELDS, rendered={Format.YAML: settings_yaml(rows, app.config().source)})
+
+
+@config.command("validate", cls=BridgeCommand, short_help="Check a configuration file.", epilog=_VALIDATE)
+@click.argument("file", required=False, metavar="[<file>]")
+@format_options(formats=(Format.TABLE, Format.JSON))
+@global_options
+@pass_app
+def validate(app: App, file: str | None) -> Result:
+    """Check a configuration file: the one named, or the one that would be used.
+
+    All mistakes are told at once, each with its line.
+    """
+    if file is not None:
+        app.overrides.config = file
+    found = app.config()
+    names = [*found.networks]
+    source = None if found.source is None else str(found.source)
+    if source is None:
+        text = "No configuration file; the defaults apply."
+    else:
+        listed = ", ".join(f'"{name}"' for name in names)
+        text = f'"{source}" is valid: {len(names)} network{"s" if len(names) > 1 else ""}, {listed}.'
+    data = {"file": source, "networks": names}
+    return Result(data=data, rendered={Format.TABLE: ""}, messages=(Message("success", text),))

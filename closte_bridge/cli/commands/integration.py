@@ -1,0 +1,178 @@
+"""`closte-bridge integration`: the toggle in Ultimate Multisite, the key, the connection."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import click
+
+from closte_bridge.cli.command import BridgeCommand, BridgeGroup
+from closte_bridge.cli.context import App, pass_app
+from closte_bridge.cli.formats import Format
+from closte_bridge.cli.networks import engine_of
+from closte_bridge.cli.options import format_options, global_options
+from closte_bridge.cli.result import Message, Problem, Result
+from closte_bridge.errors import ExitCode
+
+if TYPE_CHECKING:
+    from closte_bridge.engine.view import Engine
+
+FIELDS = (
+    "network",
+    "integration",
+    "domain_mapping",
+    "plugin_version",
+    "dns_check_interval",
+    "www",
+    "environment",
+    "key_source",
+    "owner",
+    "events_waiting",
+)
+_FORMATS = (Format.TABLE, Format.CSV, Format.JSON, Format.YAML)
+
+_STATUS = """
+$ closte-bridge integration status --field=integration
+on
+
+$ closte-bridge integration status --fields=integration,key_source --format=json
+{"version": 1, "command": "integration status", "status": "ok", "exit_code": 0, "data": {"integration": "on", \
+"key_source": "the constant CLOSTE_CLIENT_API_KEY"}, "errors": [], "warnings": [], "cost": {…}}
+"""
+_TEST = """
+$ closte-bridge integration test
+Success: Closte answered and took the key (from the constant CLOSTE_CLIENT_API_KEY); its list holds 13 names.
+
+$ closte-bridge integration test; echo $?
+Error: Closte answered "Invalid API key.".
+Compare the key with the one in Closte's dashboard.
+1
+"""
+_TOGGLE = """
+$ closte-bridge integration enable
+Success: The Closte integration is switched on.
+
+$ closte-bridge integration enable
+Success: The Closte integration was on already.
+"""
+
+
+@click.group(cls=BridgeGroup, short_help="Switch the integration, test the connection.", epilog=_TEST)
+@global_options
+def integration() -> None:
+    """See and switch the Closte integration in Ultimate Multisite, and test the connection to Closte."""
+
+
+def _read_status(app: App, engine: Engine) -> tuple[dict[str, object], list[Problem]]:
+    from closte_bridge.config.key_file import key_location  # noqa: PLC0415 - loaded when it is needed
+    from closte_bridge.engine.view import start_snapshot  # noqa: PLC0415 - likewise
+    from closte_bridge.errors import ConfigError  # noqa: PLC0415 - likewise
+
+    location = key_location(engine.settings, app.environ)
+    call = start_snapshot(engine, ask_key=location is None, acknowledge=False)
+    snapshot = call.snapshot()
+    problems = []
+    source: str | None = location[1] if location else None
+    if location is None:
+        try:
+            _, source = call.key()
+        except ConfigError as error:
+            problems = list(Problem.of(error))
+    settings = snapshot.settings
+    data = {
+        "network": snapshot.network.domain,
+        "integration": "on" if settings.integration else "off",
+        "domain_mapping": "on" if settings.domain_mapping else "off",
+        "plugin_version": settings.plugin_version,
+        "dns_check_interval": settings.dns_check_interval,
+        "www": settings.www.value,
+        "environment": snapshot.network.environment,
+        "key_source": source,
+        "owner": snapshot.owner.host if snapshot.owner else None,
+        "events_waiting": snapshot.events_waiting,
+    }
+    return data, problems
+
+
+@integration.command("status", cls=BridgeCommand, short_help="Show the toggle and the settings.", epilog=_STATUS)
+@format_options(fields=FIELDS, formats=_FORMATS)
+@global_options
+@pass_app
+def status(app: App) -> Result:
+    """Show the toggle, the settings of Ultimate Multisite that matter here, and where the key comes from."""
+    engine = engine_of(app, app.network())
+    data, warnings = _read_status(app, engine)
+    return Result(data=data, fields=FIELDS, warnings=tuple(warnings), cost=engine.cost.as_data())
+
+
+def _switch(app: App, *, enabled: bool) -> Result:
+    from closte_bridge.wordpress.writer import set_toggle  # noqa: PLC0415 - loaded when it is needed
+
+    engine = engine_of(app, app.network())
+    changed = set_toggle(engine.settings.wp, engine.cost.wp, enabled=enabled)
+    word = "on" if enabled else "off"
+    text = f"The Closte integration is switched {word}." if changed else f"The Closte integration was {word} already."
+    return Result(
+        data={"integration": word, "changed": changed},
+        rendered={Format.TABLE: ""},
+        messages=(Message("success", text),),
+        cost=engine.cost.as_data(),
+    )
+
+
+@integration.command("enable", cls=BridgeCommand, short_help="Switch the integration on.", epilog=_TOGGLE)
+@format_options(formats=_FORMATS)
+@global_options
+@pass_app
+def enable(app: App) -> Result:
+    """Switch the Closte integration on in Ultimate Multisite: what its settings page does."""
+    return _switch(app, enabled=True)
+
+
+@integration.command("disable", cls=BridgeCommand, short_help="Switch the integration off.", epilog=_TOGGLE)
+@format_options(formats=_FORMATS)
+@global_options
+@pass_app
+def disable(app: App) -> Result:
+    """Switch the Closte integration off in Ultimate Multisite. While it is off, nothing is changed at Closte."""
+    return _switch(app, enabled=False)
+
+
+@integration.command("test", cls=BridgeCommand, short_help="Test the key and the connection.", epilog=_TEST)
+@format_options(formats=_FORMATS)
+@global_options
+@pass_app
+def test(app: App) -> Result:
+    """Ask Closte whether it takes the key, and read its list. Changes nothing."""
+    from closte_bridge.closte.client import ConnectionState  # noqa: PLC0415 - loaded when it is needed
+    from closte_bridge.closte.listing import Readability  # noqa: PLC0415 - likewise
+    from closte_bridge.engine.keys import find_key  # noqa: PLC0415 - likewise
+
+    engine = engine_of(app, app.network())
+    key, source = find_key(engine)
+    with engine.client(key) as client:
+        tested = client.test_connection()
+        listing = client.list_aliases() if tested.ok else None
+        engine.count_api(client)
+    data = {"state": tested.state.value, "key_source": source, "listed": len(listing.names) if listing else None}
+    if not tested.ok:
+        hints = {
+            ConnectionState.KEY_REJECTED: "Compare the key with the one in Closte's dashboard.",
+            ConnectionState.UNREACHABLE: f"Check the network and `api_url` ({engine.settings.api_url}).",
+        }
+        hint = hints.get(tested.state, "Check the key, and `api_url` in the config.")
+        problem = Problem(code=f"connection-{tested.state.value}", message=tested.message, hint=hint)
+        code = ExitCode.UNREADABLE if tested.state is ConnectionState.UNREACHABLE else ExitCode.FAILURE
+        return Result(exit_code=code, data=data, rendered={Format.TABLE: ""}, errors=(problem,))
+    warnings = []
+    if listing and listing.state is not Readability.READABLE:
+        warnings.append(Problem(code="list-unreadable", message=f"The key is right, but the list: {listing.reason}"))
+    held = f"; its list holds {len(listing.names)} names" if listing and not warnings else ""
+    text = f"Closte answered and took the key (from {source}){held}."
+    return Result(
+        data=data,
+        rendered={Format.TABLE: ""},
+        messages=(Message("success", text),),
+        warnings=tuple(warnings),
+        cost=engine.cost.as_data(),
+    )

@@ -1,0 +1,88 @@
+"""`closte-bridge plan`: what would change, and why."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from closte_bridge.cli.command import BridgeCommand
+from closte_bridge.cli.context import App, pass_app
+from closte_bridge.cli.networks import cost_messages, exit_code, on_each, problems, total_cost
+from closte_bridge.cli.options import format_options, global_options
+from closte_bridge.cli.plans import FIELDS, circumstances, plan_rows, rendered, withheld_problems
+from closte_bridge.cli.result import Message, Result
+from closte_bridge.errors import ConfigError, ExitCode, first_that_applies
+
+if TYPE_CHECKING:
+    from closte_bridge.engine.sync import Report
+    from closte_bridge.engine.view import Engine
+
+_EXAMPLES = """
+$ closte-bridge plan
+Network "network.example.com": 1 to add, 0 to remove, 3 in step, 1 held.
+  +  shop.customer.com      mapped to site 4
+  ~+ www.shop.customer.com  held: held until it leads where "shop.customer.com" leads
+Cost: 1 wp call (0.41 s), 1 API call (0.12 s), planning 0.001 s.
+
+$ closte-bridge plan --format=ids
+shop.customer.com
+"""
+
+
+def _plan(engine: Engine, out: Path | None, *, retry: bool) -> Report:
+    from closte_bridge.engine import planfile  # noqa: PLC0415 - loaded when a plan is made
+    from closte_bridge.engine.sync import Report, Request, plan_of  # noqa: PLC0415 - likewise
+    from closte_bridge.engine.view import looked_at  # noqa: PLC0415 - likewise
+
+    with engine.opened(), looked_at(engine) as view:
+        plan = plan_of(engine, view, Request(retry=retry, dry_run=True))
+        if out is not None:
+            planfile.write(out, plan, view)
+        return Report(engine.settings.name, view, plan, None)
+
+
+def _code(report: Report, *, detailed: bool) -> ExitCode:
+    codes = {report.exit_code} - {ExitCode.READ_ONLY}
+    if detailed and report.plan.changes:
+        codes.add(ExitCode.CHANGES_PENDING)
+    return first_that_applies(codes)
+
+
+@click.command(cls=BridgeCommand, short_help="Show what would change, and why.", epilog=_EXAMPLES)
+@click.option("--out", metavar="<file>", help="Write the plan to a file, for review and `closte-bridge apply`.")
+@click.option("--detailed-exitcode", is_flag=True, help="Exit with 6 when there is something to change.")
+@click.option("--retry", is_flag=True, help="Include changes that wait for their next try.")
+@format_options(fields=FIELDS)
+@global_options
+@pass_app
+def plan(app: App, out: str | None, detailed_exitcode: bool, retry: bool) -> Result:
+    """Read WordPress and Closte, and show what a sync would change and why. Changes nothing.
+
+    "+" is added, "-" is removed, "~" is held back for now, "!" is withheld by the gate, "?" is somebody else's.
+    The formats ids and count are of the changes alone.
+    """
+    target = None if out is None else Path(out)
+    if target is not None and len(app.settings()) > 1:
+        raise ConfigError("A plan file is for one network.", code="usage", hint="Choose one with --network=<name>.")
+    outcomes = on_each(app, lambda engine: _plan(engine, target, retry=retry))
+    reports = [o.value for o in outcomes if o.value]
+    errors, warnings, remarks = [*problems(outcomes)], [], []
+    for report in reports:
+        found = circumstances(report)
+        errors += [*found[0], *withheld_problems(report.plan)]
+        warnings += found[1]
+        remarks += found[2]
+    if target is not None:
+        remarks.append(Message("success", f'Plan written to "{target}".'))
+    return Result(
+        exit_code=exit_code(outcomes, lambda report: _code(report, detailed=detailed_exitcode)),
+        data=[row for report in reports for row in plan_rows(report)],
+        fields=FIELDS,
+        rendered=rendered(reports),
+        messages=(*remarks, *cost_messages(outcomes)),
+        errors=tuple(errors),
+        warnings=tuple(warnings),
+        cost=total_cost(outcomes),
+    )

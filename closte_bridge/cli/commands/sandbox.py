@@ -1,0 +1,102 @@
+"""`closte-bridge sandbox`: serve a stand-in for Closte's API on this machine."""
+
+from __future__ import annotations
+
+import signal
+import threading
+from pathlib import Path
+
+import click
+
+from closte_bridge.errors import ConfigError
+from closte_bridge.secret import Secret
+
+
+@click.command()
+@click.option("--port", type=click.IntRange(0, 65535), default=0, help="Port on 127.0.0.1; 0 takes a free one.")
+@click.option("--state", type=click.Path(dir_okay=False, path_type=Path), help="File that keeps the aliases.")
+@click.option("--app-domain", default="network.example.com", show_default=True, help="The list always holds it.")
+@click.option(
+    "--key-file",
+    type=click.Path(exists=True, dir_okay=False, path_type=Path),
+    help="File with the one key that is taken; without it any key is.",
+)
+@click.option("--wrong-key-text", default="Invalid API key.", show_default=True, help="Answer to a wrong key.")
+@click.option("--wrong-key-status", default=200, show_default=True, help="HTTP status that goes with it.")
+@click.option(
+    "--already-text",
+    default="Domain already exists.",
+    show_default=True,
+    help="Answer when an added alias is there; empty: success.",
+)
+@click.option(
+    "--missing-text",
+    default="Domain not found.",
+    show_default=True,
+    help="Answer when a deleted alias is not there; empty: success.",
+)
+@click.option("--latency", type=click.FloatRange(0), default=0.0, help="Seconds that each answer takes.")
+@click.option("--retry-after", default="1", show_default=True, help="The header that goes with the fault 429.")
+@click.option(
+    "--fault",
+    "faults",
+    multiple=True,
+    metavar="KIND[:PROBABILITY[:TIMES]][@DOMAIN]",
+    help="A fault in answers, e.g. error500:0.1, lost:1:3, mixed:0.2 or 429@shop.example.com. Repeatable.",
+)
+@click.option("--seed", type=int, help="Makes the faults the same each time.")
+def sandbox(  # noqa: PLR0913, PLR0917 - click passes one parameter for each option
+    port: int,
+    state: Path | None,
+    app_domain: str,
+    key_file: Path | None,
+    wrong_key_text: str,
+    wrong_key_status: int,
+    already_text: str,
+    missing_text: str,
+    latency: float,
+    retry_after: str,
+    faults: tuple[str, ...],
+    seed: int | None,
+) -> None:
+    """Serve a stand-in for Closte's API on this machine, until SIGTERM or Ctrl-C.
+
+    Prints the URL to set `api_url` to. Nothing of it reaches Closte. Its faults, aliases and requests can be
+    read and changed while it runs, under `/_sandbox/`.
+    """
+    # Imported here: no other command needs a web server.
+    from closte_bridge.sandbox.api import Words  # noqa: PLC0415 - see above
+    from closte_bridge.sandbox.server import Behaviour, Sandbox  # noqa: PLC0415 - see above
+
+    end = threading.Event()
+    before = {number: signal.signal(number, lambda *_: end.set()) for number in (signal.SIGTERM, signal.SIGINT)}
+    try:
+        with Sandbox(
+            app_domain,
+            state=state,
+            key=_key(key_file),
+            port=port,
+            words=Words(wrong_key_text, wrong_key_status, already_text, missing_text),
+            behaviour=Behaviour(latency=latency, retry_after=retry_after),
+            faults=faults,
+            seed=seed,
+        ) as server:
+            click.echo(server.url)
+            # In short steps: some platforms deliver signals only between two waits.
+            while not end.wait(1):
+                pass
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
+
+
+def _key(path: Path | None) -> Secret | None:
+    if path is None:
+        return None
+    try:
+        text = path.read_text(encoding="utf-8").strip()
+    except (OSError, UnicodeDecodeError):
+        text = ""
+    if not text:
+        raise ConfigError(f'The file "{path}" holds no key.')
+    return Secret(text)

@@ -1,0 +1,71 @@
+"""`closte-bridge sync`: bring the domains at Closte into step."""
+
+from __future__ import annotations
+
+import re
+from typing import TYPE_CHECKING
+
+import click
+
+from closte_bridge.cli.command import BridgeCommand
+from closte_bridge.cli.context import App, pass_app
+from closte_bridge.cli.options import format_options, global_options
+from closte_bridge.cli.plans import FIELDS
+from closte_bridge.cli.syncing import run_sync
+from closte_bridge.errors import ConfigError
+
+if TYPE_CHECKING:
+    from closte_bridge.cli.result import Result
+
+_EXAMPLES = """
+$ closte-bridge sync
+Network "network.example.com": 1 to add, 0 to remove, 3 in step.
+  +  shop.customer.com  mapped to site 4
+Success: Added 1 of 1 domain.
+Cost: 1 wp call (0.41 s), 2 API calls (0.25 s), planning 0.001 s.
+
+$ closte-bridge sync --quiet && echo "in step"
+in step
+"""
+
+
+def _digests(raw: tuple[str, ...]) -> frozenset[str]:
+    for digest in raw:
+        if not re.fullmatch(r"[0-9a-f]{12}", digest):
+            raise ConfigError(
+                f'"{digest[:40]}" is not a digest.',
+                code="usage",
+                hint="Take the 12 characters that the message of the gate printed.",
+            )
+    return frozenset(raw)
+
+
+@click.command(cls=BridgeCommand, short_help="Bring the domains at Closte into step.", epilog=_EXAMPLES)
+@click.argument("domains", nargs=-1, metavar="[<domain>...]")
+@click.option("--dry-run", is_flag=True, help="Show what would be done; change nothing.")
+@click.option(
+    "--allow-removals",
+    multiple=True,
+    metavar="<digest>",
+    help="Let the removals go that the gate withheld; the digest stands for exactly those names.",
+)
+@click.option("--retry", is_flag=True, help="Try changes now that wait for their next try.")
+@format_options(fields=FIELDS)
+@global_options
+@pass_app
+def sync(app: App, domains: tuple[str, ...], dry_run: bool, allow_removals: tuple[str, ...], retry: bool) -> Result:
+    """Read WordPress and Closte, and bring the domains at Closte into step: plan, gate, apply.
+
+    With domains, only those (and their www. forms) are changed, and they are tried now.
+    """
+    from closte_bridge.engine.sync import Request  # noqa: PLC0415 - loaded when a sync is made
+    from closte_bridge.engine.wishes import parse_names  # noqa: PLC0415 - likewise
+    from closte_bridge.planning.gate import Approval  # noqa: PLC0415 - likewise
+
+    request = Request(
+        approval=Approval(digests=_digests(allow_removals)),
+        only=frozenset(parse_names(domains)),
+        retry=retry,
+        dry_run=dry_run,
+    )
+    return run_sync(app, request)

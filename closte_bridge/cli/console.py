@@ -1,0 +1,206 @@
+"""The three streams, and who may write what to them, in the manner of WP-CLI."""
+
+from __future__ import annotations
+
+import os
+import sys
+import time
+from contextlib import contextmanager, suppress
+from io import TextIOWrapper
+from pathlib import Path
+from typing import TYPE_CHECKING, Protocol, TextIO
+
+from closte_bridge.cli.text import clean
+from closte_bridge.errors import BridgeError, ConfigError
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator, Mapping
+
+_COLOURS = {"Success": "32;1", "Warning": "33;1", "Error": "31;1", "Debug": "34;1"}
+EVERYTHING = ""
+"""The debug group that stands for all groups."""
+
+
+class Progress(Protocol):
+    """Something to be told how far the work is."""
+
+    def update(self, n_steps: int) -> None:
+        """Count `n_steps` more as done."""
+
+
+class _NoProgress:
+    def update(self, n_steps: int) -> None:
+        """Tell nobody."""
+
+
+class Console:
+    """Own stdin, stdout and stderr.
+
+    `quiet`, `colour` (None: as the stream suits), `debug_group` (None: off), `assume_yes` and `data_only`
+    (stdout is for a program: `log` and `success` go to stderr) may be changed at any time. Whoever reads our
+    output may leave: then it is dropped and the work goes on. Everything shown is cleaned of control characters.
+    """
+
+    def __init__(
+        self,
+        stdin: TextIO,
+        stdout: TextIO,
+        stderr: TextIO,
+        *,
+        environ: Mapping[str, str] | None = None,
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
+        self.stdin = stdin
+        self.stdout = stdout
+        self.stderr = stderr
+        self.environ = os.environ if environ is None else environ
+        self.quiet = False
+        self.colour: bool | None = None
+        self.debug_group: str | None = None
+        self.assume_yes = False
+        self.data_only = False
+        self.write_error: OSError | None = None
+        self._clock = clock
+        self._started = clock()
+        self._gone: list[TextIO] = []
+
+    @classmethod
+    def of_process(cls) -> Console:
+        """Return the console of this process; a stream that is closed reads and writes nothing."""
+        return cls(_opened(sys.stdin, "r"), _opened(sys.stdout, "w"), _opened(sys.stderr, "w"))
+
+    @property
+    def stdout_is_terminal(self) -> bool:
+        """Tell whether a person reads stdout. `SHELL_PIPE` (0: yes, else: no) overrides, as in WP-CLI."""
+        if pipe := self.environ.get("SHELL_PIPE"):
+            return pipe == "0"
+        return _is_terminal(self.stdout)
+
+    def line(self, text: str = "") -> None:
+        """Write data to stdout, whatever the options say."""
+        self._write(self.stdout, clean(text))
+
+    def log(self, text: str) -> None:
+        """Write a remark for people."""
+        if not self.quiet:
+            self._write(self._stream_for_people(), clean(text))
+
+    def success(self, text: str) -> None:
+        """Say that what was asked for is done."""
+        if not self.quiet:
+            self._message(self._stream_for_people(), "Success", text)
+
+    def warning(self, text: str) -> None:
+        """Say on stderr that something needs attention."""
+        if not self.quiet:
+            self._message(self.stderr, "Warning", text)
+
+    def error(self, text: str, hint: str = "") -> None:
+        """Say on stderr, `quiet` or not, what went wrong; `hint` says what to do about it."""
+        self._message(self.stderr, "Error", text)
+        if hint:
+            self._write(self.stderr, clean(hint))
+
+    def debug(self, group: str, text: str) -> None:
+        """Write to stderr when `--debug`, or `--debug=group`, asked for it."""
+        if self.debug_group in {EVERYTHING, group}:
+            seconds = self._clock() - self._started
+            self._message(self.stderr, "Debug", f"{text} ({seconds:.3f}s)", group)
+
+    def confirm(self, question: str) -> None:
+        """Return when the user agrees to `question`.
+
+        Raises ConfigError (`no-terminal`) when there is nobody to ask, BridgeError (`aborted`) on anything
+        but `y` or `yes`. With `--yes` nobody is asked.
+        """
+        if self.assume_yes:
+            return
+        if not _is_terminal(self.stdin):
+            raise ConfigError(
+                "This needs a confirmation, and there is no terminal to ask at.",
+                code="no-terminal",
+                hint='Add "--yes" to agree beforehand.',
+            )
+        self._write(self.stderr, f"{clean(question)} [y/n] ", end="")
+        try:
+            answer = self.stdin.readline()
+        except (OSError, UnicodeDecodeError):
+            answer = ""
+        if not answer.endswith("\n"):
+            self._write(self.stderr, "")
+        if answer.strip().lower() not in {"y", "yes"}:
+            raise BridgeError("Aborted.", code="aborted")
+
+    @contextmanager
+    def progress(self, total: int, label: str) -> Iterator[Progress]:
+        """Show on stderr how many of `total` steps are done: on a terminal, and not when quiet."""
+        if self.quiet or not _is_terminal(self.stderr):
+            yield _NoProgress()
+            return
+        # Only those who watch pay for the import.
+        import click  # noqa: PLC0415
+
+        bar = click.progressbar(length=total, label=clean(label), file=self.stderr)
+        with bar:
+            yield bar
+
+    def finish(self, exit_code: int) -> int:
+        """Flush, and return the exit code: `exit_code`, or 1 when output that somebody waits for was lost."""
+        for stream in (self.stdout, self.stderr):
+            self._write(stream, "", end="")
+        for stream in self._gone:
+            # What is left in its buffer would fail once more at the interpreter's end, with a complaint.
+            with suppress(OSError, ValueError):
+                null = os.open(os.devnull, os.O_WRONLY)
+                os.dup2(null, stream.fileno())
+                os.close(null)
+        if self.write_error is not None:
+            self.error(f"The output could not be written ({self.write_error.strerror}).")
+            return exit_code or 1
+        return exit_code
+
+    def _stream_for_people(self) -> TextIO:
+        return self.stderr if self.data_only else self.stdout
+
+    def _message(self, stream: TextIO, kind: str, text: str, group: str = "") -> None:
+        prefix = f"{kind}:" if not group else f"{kind} ({clean(group)}):"
+        if self._is_coloured(stream):
+            prefix = f"\033[{_COLOURS[kind]}m{prefix}\033[0m"
+        # Each line has the prefix, so that no text can pass for a message of another kind.
+        self._write(stream, "\n".join(f"{prefix} {part}" for part in clean(text).split("\n")))
+
+    def _is_coloured(self, stream: TextIO) -> bool:
+        if self.colour is not None:
+            return self.colour
+        if self.environ.get("NO_COLOR") or self.environ.get("TERM") == "dumb":
+            return False
+        return self.stdout_is_terminal if stream is self.stdout else _is_terminal(stream)
+
+    def _write(self, stream: TextIO, text: str, end: str = "\n") -> None:
+        if stream in self._gone:
+            return
+        encoding = getattr(stream, "encoding", None) or "utf-8"
+        try:
+            stream.write((text + end).encode(encoding, "backslashreplace").decode(encoding))
+            stream.flush()
+        except BrokenPipeError:
+            self._gone.append(stream)
+        except OSError as error:
+            self._gone.append(stream)
+            if stream is self.stdout:
+                self.write_error = error
+
+
+def _opened(stream: TextIO | None, mode: str) -> TextIO:
+    if stream is not None:
+        return stream
+    file = Path(os.devnull).open(mode, encoding="utf-8")  # noqa: SIM115 - it stays open as long as the process
+    assert isinstance(file, TextIOWrapper)  # noqa: S101 - what a text mode gives
+    return file
+
+
+def _is_terminal(stream: TextIO) -> bool:
+    try:
+        return stream.isatty()
+    except ValueError:  # closed
+        return False

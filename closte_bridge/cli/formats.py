@@ -1,0 +1,138 @@
+"""Rows in the formats of WP-CLI: `table`, `csv`, `json`, `yaml`, `ids`, `count`."""
+
+from __future__ import annotations
+
+import csv
+import io
+import json
+import math
+from collections.abc import Mapping, Sequence, Set
+from datetime import date
+from enum import Enum, StrEnum
+from typing import TypeAlias
+
+from closte_bridge.cli.text import clean_cell, encodable
+from closte_bridge.errors import ConfigError
+
+Row: TypeAlias = Mapping[str, object]
+
+
+class Format(StrEnum):
+    """What `--format` takes."""
+
+    TABLE = "table"
+    CSV = "csv"
+    JSON = "json"
+    YAML = "yaml"
+    IDS = "ids"
+    COUNT = "count"
+
+
+def render_rows(rows: Sequence[Row], fields: Sequence[str], fmt: Format | str, *, boxes: bool = False) -> str:
+    """Return the `fields` of `rows` as text without a last line feed.
+
+    A table has `boxes` on a terminal and is separated by tabs otherwise. `ids` are the values of the first
+    field. A field that a row lacks is empty (null in JSON and YAML).
+    """
+    match Format(fmt):
+        case Format.JSON:
+            return to_json([{name: row.get(name) for name in fields} for row in rows])
+        case Format.YAML:
+            return to_yaml([{name: row.get(name) for name in fields} for row in rows])
+        case Format.COUNT:
+            return str(len(rows))
+        case Format.IDS:
+            return " ".join(cell(row.get(fields[0])) for row in rows)
+        case Format.CSV:
+            return _csv(rows, fields)
+        case Format.TABLE:
+            return _boxes(rows, fields) if boxes else _tabs(rows, fields)
+
+
+def render_field(rows: Sequence[Row], field: str) -> str:
+    """Return the value of `field` of each row, one a line."""
+    return "\n".join(cell(row.get(field)) for row in rows)
+
+
+def check_fields(wanted: Sequence[str], available: Sequence[str]) -> None:
+    """Raise ConfigError (`unknown-field`) when one of `wanted` is not `available`."""
+    unknown = [name for name in wanted if name not in available]
+    if unknown:
+        names = ", ".join(f'"{name}"' for name in unknown)
+        raise ConfigError(
+            f"Unknown field{'s' if len(unknown) > 1 else ''}: {names}.",
+            code="unknown-field",
+            hint=f"Available fields: {', '.join(available)}.",
+        )
+
+
+def cell(value: object) -> str:
+    """Return `value` as text for one cell: on one line, booleans in words, lists and mappings as JSON."""
+    plain_value = plain(value)
+    match plain_value:
+        case None:
+            return ""
+        case bool():
+            return "true" if plain_value else "false"
+        case str():
+            return clean_cell(plain_value)
+        case int() | float():
+            return str(plain_value)
+    return clean_cell(json.dumps(plain_value, ensure_ascii=False))
+
+
+def plain(value: object) -> object:
+    """Return `value` made of what JSON has. A secret becomes `<secret>`, a number that is none null."""
+    match value:
+        case Enum():
+            return plain(value.value)
+        case None | bool() | int():
+            return value
+        case float():
+            return value if math.isfinite(value) else None
+        case str():
+            return encodable(value)
+        case date():  # and datetime, which is one
+            return value.isoformat()
+        case Mapping():
+            return {encodable(str(key)): plain(item) for key, item in value.items()}
+        case Set() | list() | tuple():
+            items = [plain(item) for item in value]
+            return sorted(items, key=str) if isinstance(value, Set) else items
+    return encodable(str(value))
+
+
+def to_json(value: object) -> str:
+    """Return `value` as JSON on one line, in ASCII: no terminal and no encoding can do harm to it."""
+    return json.dumps(plain(value), ensure_ascii=True).replace("\x7f", "\\u007f")
+
+
+def to_yaml(value: object) -> str:
+    """Return `value` as YAML in ASCII, the keys in their order."""
+    # Only this format pays for the import.
+    import yaml  # noqa: PLC0415
+
+    text: str = yaml.safe_dump(plain(value), sort_keys=False, allow_unicode=False, width=10_000)
+    return text.removesuffix("\n")
+
+
+def _csv(rows: Sequence[Row], fields: Sequence[str]) -> str:
+    out = io.StringIO()
+    writer = csv.writer(out, lineterminator="\n")
+    writer.writerow(fields)
+    writer.writerows([cell(row.get(name)) for name in fields] for row in rows)
+    return out.getvalue().removesuffix("\n")
+
+
+def _tabs(rows: Sequence[Row], fields: Sequence[str]) -> str:
+    lines = ["\t".join(fields)]
+    lines += ["\t".join(cell(row.get(name)) for name in fields) for row in rows]
+    return "\n".join(lines)
+
+
+def _boxes(rows: Sequence[Row], fields: Sequence[str]) -> str:
+    # Only a terminal pays for the import.
+    from tabulate import tabulate  # noqa: PLC0415
+
+    cells = [[cell(row.get(name)) for name in fields] for row in rows]
+    return tabulate(cells, [*fields], "pretty", stralign="left", disable_numparse=True)

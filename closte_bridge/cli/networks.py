@@ -1,0 +1,88 @@
+"""Run a job on each of the networks that are meant, a few at a time."""
+
+from __future__ import annotations
+
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Generic, TypeVar
+
+from closte_bridge.cli.result import Message, Problem
+from closte_bridge.engine.view import Engine
+from closte_bridge.errors import BridgeError, ExitCode, first_that_applies
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+
+    from closte_bridge.cli.context import App
+    from closte_bridge.config.model import Settings
+
+# Each network has a `wp` of its own, which is what takes memory and time.
+_AT_ONCE = 4
+
+T = TypeVar("T")
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome(Generic[T]):
+    """What a job gave for one network: a value, or the error that stopped it."""
+
+    engine: Engine
+    value: T | None = None
+    error: BridgeError | None = None
+
+
+def on_each(app: App, job: Callable[[Engine], T]) -> list[Outcome[T]]:
+    """Run `job` with the engine of each network that is meant; one network's error does not stop the others.
+
+    With a single network its error is raised as it is.
+    """
+    engines = [engine_of(app, settings) for settings in app.settings()]
+    if len(engines) == 1:
+        return [Outcome(engines[0], job(engines[0]))]
+
+    def run(engine: Engine) -> Outcome[T]:
+        try:
+            return Outcome(engine, job(engine))
+        except BridgeError as error:
+            return Outcome(engine, error=error)
+
+    with ThreadPoolExecutor(_AT_ONCE) as pool:
+        return list(pool.map(run, engines))
+
+
+def engine_of(app: App, settings: Settings) -> Engine:
+    """Return a network's engine with this call's environment."""
+    return Engine(settings, app.environ)
+
+
+def total_cost(outcomes: Sequence[Outcome[T]]) -> dict[str, float]:
+    """Add up what the networks cost."""
+    total: dict[str, float] = {}
+    for outcome in outcomes:
+        for name, figure in outcome.engine.cost.as_data().items():
+            total[name] = round(total.get(name, 0) + figure, 3)
+    return total
+
+
+def cost_messages(outcomes: Sequence[Outcome[T]]) -> tuple[Message, ...]:
+    """Return the last lines of a run."""
+    several = len(outcomes) > 1
+    return tuple(
+        Message("log", f"{o.engine.settings.name}: {o.engine.cost.sentence()}" if several else o.engine.cost.sentence())
+        for o in outcomes
+    )
+
+
+def problems(outcomes: Sequence[Outcome[T]]) -> tuple[Problem, ...]:
+    """Return the errors that stopped whole networks, each with the network's name."""
+    return tuple(
+        Problem(code=o.error.code, message=f"{o.engine.settings.name}: {o.error.message}", hint=o.error.hint)
+        for o in outcomes
+        if o.error
+    )
+
+
+def exit_code(outcomes: Sequence[Outcome[T]], of: Callable[[T], ExitCode]) -> ExitCode:
+    """Return the first code that applies over all networks."""
+    codes = {o.error.exit_code for o in outcomes if o.error}
+    return first_that_applies(codes | {of(o.value) for o in outcomes if o.value is not None})

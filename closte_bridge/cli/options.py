@@ -1,0 +1,195 @@
+"""The options that every command has, and those of commands that print data, as decorators.
+
+They are kept in the App and not handed to the command. A global option can stand anywhere; the last one wins.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, TypeVar
+
+import click
+from click.core import ParameterSource
+
+from closte_bridge.cli.console import EVERYTHING
+from closte_bridge.cli.context import App
+from closte_bridge.cli.formats import Format, check_fields
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+
+Decorated = TypeVar("Decorated", bound="Callable[..., Any] | click.Command")
+
+OPTIONAL_VALUE = ("--debug", "--skip-plugins")
+"""Options whose value is optional and can only be given after `=`."""
+
+
+class GlobalOption(click.Option):
+    """An option that every command has; `written` is how the help shows it."""
+
+    def __init__(self, declarations: Sequence[str], *, written: str, **attributes: Any) -> None:  # noqa: ANN401 - click's own
+        super().__init__(declarations, expose_value=False, **attributes)
+        self.written = written
+
+
+def _into_app(keep: Callable[[App, Any], None]) -> Callable[[click.Context, click.Parameter, Any], None]:
+    """Return a callback that hands a value given in argv to `keep`."""
+
+    def callback(ctx: click.Context, param: click.Parameter, value: Any) -> None:  # noqa: ANN401 - any option's
+        app = ctx.find_object(App)
+        given = param.name and ctx.get_parameter_source(param.name) is ParameterSource.COMMANDLINE
+        if app is not None and given:
+            keep(app, value)
+
+    return callback
+
+
+def _into_overrides(name: str) -> Callable[[App, Any], None]:
+    return lambda app, value: setattr(app.overrides, name, value)
+
+
+def _into_console(name: str) -> Callable[[App, Any], None]:
+    return lambda app, value: setattr(app.console, name, value)
+
+
+def _skip_plugins(app: App, value: str) -> None:
+    app.overrides.skip_plugins = tuple(name for name in value.split(",") if name) or True
+
+
+def _debug(app: App, value: str) -> None:
+    app.console.debug_group = value or EVERYTHING
+
+
+def _global(*names: str, written: str, text: str, keep: Callable[[App, Any], None], **more: Any) -> GlobalOption:  # noqa: ANN401 - click's own
+    return GlobalOption(names, written=written, help=text, callback=_into_app(keep), **more)
+
+
+def _all_global_options() -> list[GlobalOption]:
+    flag: dict[str, Any] = {"is_flag": True}
+    over = _into_overrides
+    return [
+        _global("g_config", "--config", written="--config=<file>", text="The configuration file.", keep=over("config")),
+        _global(
+            "g_network", "--network", written="--network=<name>", text="The network, when there are several.",
+            keep=over("network"),
+        ),
+        _global("g_all", "--all", written="--all", text="All networks.", keep=over("all_networks"), **flag),
+        _global("g_path", "--path", written="--path=<path>", text="The folder of WordPress.", keep=over("path")),
+        _global("g_url", "--url", written="--url=<url>", text="The address of the main site.", keep=over("url")),
+        _global(
+            "g_ssh", "--ssh", written="--ssh=<user@host:port/path>", text="Run wp on another machine.",
+            keep=over("ssh"),
+        ),
+        _global(
+            "g_skip", "--skip-plugins", written="--skip-plugins[=<plugins>]", keep=_skip_plugins,
+            text="Leave plugins out when WordPress is loaded: all, or those named.",
+        ),
+        _global(
+            "g_root", "--allow-root", written="--allow-root", text="Let wp run as root.", keep=over("allow_root"),
+            **flag,
+        ),
+        _global(
+            "g_colour", "--color/--no-color", written="--[no-]color", text="Whether to colour messages.",
+            keep=_into_console("colour"), default=None,
+        ),
+        _global(
+            "g_debug", "--debug", written="--debug[=<group>]", text="Show what happens inside, on stderr.", keep=_debug
+        ),
+        _global(
+            "g_quiet", "--quiet", written="--quiet", text="Print data and errors only.",
+            keep=_into_console("quiet"), **flag,
+        ),
+        _global(
+            "g_yes", "--yes", written="--yes", text="Agree to every question beforehand.",
+            keep=_into_console("assume_yes"), **flag,
+        ),
+    ]  # fmt: skip
+
+
+def global_options(target: Decorated) -> Decorated:
+    """Give a command or a group the options that all have."""
+    for option in reversed(_all_global_options()):
+        _attach(target, option)
+    return target
+
+
+def format_options(
+    *,
+    fields: Sequence[str] = (),
+    extra_fields: Sequence[str] = (),
+    formats: Sequence[Format] = tuple(Format),
+    default: Format = Format.TABLE,
+    porcelain: bool = False,
+) -> Callable[[Decorated], Decorated]:
+    """Give a command `--format`, `--fields`, `--field` and, if `porcelain`, `--porcelain`.
+
+    `fields` are shown by default, `extra_fields` on demand; without any, there is `--format` only.
+    """
+    available = (*fields, *extra_fields)
+
+    def set_format(ctx: click.Context, param: click.Parameter, value: str) -> None:
+        del param
+        if app := ctx.find_object(App):
+            app.output.format = Format(value)
+            app.console.data_only = app.output.is_data
+
+    def set_output(app: App, name: str, value: object) -> None:
+        setattr(app.output, name, value)
+        app.console.data_only = app.output.is_data
+
+    def set_fields(app: App, value: str) -> None:
+        names = tuple(name.strip() for name in value.split(",") if name.strip())
+        check_fields(names, available)
+        set_output(app, "fields", names)
+
+    def set_field(app: App, value: str) -> None:
+        check_fields((value,), available)
+        set_output(app, "field", value)
+
+    options = [
+        click.Option(
+            ["o_format", "--format"],
+            type=click.Choice([str(one) for one in formats]),
+            default=str(default),
+            metavar=f"<{'|'.join(formats)}>",
+            help=f"How to print. Default: {default}.",
+            callback=set_format,
+            expose_value=False,
+        )
+    ]
+    if available:
+        named = f"Available: {', '.join(available)}."
+        options += [
+            _output_option("--fields", "<a,b>", f"Print these fields. {named}", set_fields),
+            _output_option("--field", "<field>", "Print the value of one field, one a line.", set_field),
+        ]
+    if porcelain:
+        text = f'Print the "{fields[0]}" only.' if fields else "Print the id only."
+        option = _output_option("--porcelain", None, text, lambda app, value: set_output(app, "porcelain", value))
+        options.append(option)
+
+    def decorate(target: Decorated) -> Decorated:
+        for option in reversed(options):
+            _attach(target, option)
+        return target
+
+    return decorate
+
+
+def _output_option(name: str, metavar: str | None, text: str, keep: Callable[[App, Any], None]) -> click.Option:
+    return click.Option(
+        ["o_" + name.strip("-"), name],
+        metavar=metavar,
+        is_flag=metavar is None,
+        help=text,
+        callback=_into_app(keep),
+        expose_value=False,
+    )
+
+
+def _attach(target: Callable[..., Any] | click.Command, option: click.Option) -> None:
+    if isinstance(target, click.Command):
+        target.params.insert(0, option)
+        return
+    # Where click's own decorators keep the parameters of a function that is not a command yet.
+    parameters = target.__dict__.setdefault("__click_params__", [])
+    parameters.append(option)

@@ -1,0 +1,235 @@
+"""Show plans and what became of them: as rows for programs, as text for people."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING
+
+from closte_bridge.cli.formats import Format
+from closte_bridge.cli.result import Message, Problem
+from closte_bridge.planning.model import Action, Mode, ObservedState
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Sequence
+
+    from closte_bridge.cli.formats import Row
+    from closte_bridge.engine.sync import Report
+    from closte_bridge.planning.model import Change, Hold, Plan, Withheld
+
+FIELDS = ("domain", "change", "status", "reason", "until", "network")
+# Holds of one kind can number thousands; people see the first of each, programs see all.
+_SHOWN = 10
+_SIGNS = {Action.ADD: "+", Action.REMOVE: "-"}
+
+
+def when(moment: float | None) -> str | None:
+    """Return a moment in ISO 8601, UTC."""
+    return None if moment is None else datetime.fromtimestamp(moment, UTC).isoformat(timespec="seconds")
+
+
+def plan_rows(report: Report) -> list[Row]:
+    """Return everything that the plan holds, one row a name; `status` tells what becomes of it."""
+    plan, network = report.plan, report.view.snapshot.network.domain
+    status = _statuses(report)
+
+    def row(name: str, change: str, state: str, reason: str, until: float | None = None) -> Row:
+        return {
+            "domain": name,
+            "change": change,
+            "status": state,
+            "reason": reason,
+            "until": when(until),
+            "network": network,
+        }
+
+    rows = [row(c.name, c.action.value, *status.get((c.action, c.name), ("planned", c.cause))) for c in plan.changes]
+    held = (*plan.holds, *(report.applied.held if report.applied else ()))
+    rows += [row(h.name, h.action.value, "held", h.reason, h.until) for h in held if h.code != "second-look"]
+    rows += [row(n, "remove", "withheld", _rule(w)) for w in plan.withheld for n in w.names]
+    rows += [row(n, "", "foreign", "not ours and not wanted here; left alone") for n in plan.foreign]
+    rows += [row(n, a, "stale", "the reviewed change is no longer valid") for a, n in report.stale]
+    return rows
+
+
+def _statuses(report: Report) -> dict[tuple[Action, str], tuple[str, str]]:
+    found: dict[tuple[Action, str], tuple[str, str]] = {}
+    if not report.applied:
+        return found
+    for change in report.applied.done:
+        found[change.action, change.name] = ("done", change.cause)
+    for failure in report.applied.failed:
+        found[failure.change.action, failure.change.name] = ("failed", failure.message)
+    for change in report.applied.not_begun:
+        found[change.action, change.name] = ("not begun", report.applied.stopped or "the run ended early")
+    for hold in report.applied.held:
+        found[hold.action, hold.name] = ("held", hold.reason)
+    return found
+
+
+def rendered(reports: Sequence[Report]) -> dict[str, str]:
+    """Return the formats that are not made from the rows: the text, and `ids` and `count` of the changes alone."""
+    changes = [change for report in reports for change in report.plan.changes]
+    return {
+        Format.TABLE: "\n\n".join(plan_text(report) for report in reports),
+        Format.IDS: " ".join(change.name for change in changes),
+        Format.COUNT: str(len(changes)),
+    }
+
+
+def plan_text(report: Report) -> str:
+    """Return a plan as people read it: a headline, then a line for each name that anything is to be said of."""
+    plan = report.plan
+    lines = [_line(_SIGNS[c.action], c.name, c.cause) for c in plan.changes]
+    lines += _grouped([h for h in plan.holds if h.action is Action.REMOVE], "-")
+    lines += _grouped([h for h in plan.holds if h.action is Action.ADD], "+")
+    lines += [_line("!", name, f"removal withheld: {_rule(w)}") for w in plan.withheld for name in w.names[:_SHOWN]]
+    lines += [_line("?", name, "foreign: not ours and not wanted here; left alone") for name in plan.foreign[:_SHOWN]]
+    lines += _more(len(plan.foreign) - _SHOWN, "foreign names")
+    head = _headline(report)
+    if not lines:
+        return head
+    width = max(len(name) for _, name, _ in lines)
+    return "\n".join([head, *(f"  {sign} {name:<{width}}  {text}".rstrip() for sign, name, text in lines)])
+
+
+def _line(sign: str, name: str, text: str) -> tuple[str, str, str]:
+    return sign, name, text
+
+
+def _grouped(holds: Iterable[Hold], sign: str) -> list[tuple[str, str, str]]:
+    groups: dict[str, list[Hold]] = {}
+    for hold in holds:
+        groups.setdefault(hold.code, []).append(hold)
+    lines = []
+    for group in groups.values():
+        for hold in group[:_SHOWN]:
+            until = f" (until {when(hold.until)})" if hold.until else ""
+            lines.append(_line(f"~{sign}", hold.name, f"held: {hold.reason}{until}"))
+        lines += _more(len(group) - _SHOWN, f'held like "{group[0].name}"')
+    return lines
+
+
+def _more(count: int, what: str) -> list[tuple[str, str, str]]:
+    return [_line(" ", "…", f"{count} more {what}")] if count > 0 else []
+
+
+def _headline(report: Report) -> str:
+    plan = report.plan
+    withheld = sum(len(w.names) for w in plan.withheld)
+    counts = [
+        f"{len(plan.additions)} to add",
+        f"{len(plan.removals)} to remove",
+        f"{plan.in_step} in step",
+        *([f"{len(plan.holds)} held"] if plan.holds else []),
+        *([f"{withheld} withheld"] if withheld else []),
+        *([f"{len(plan.foreign)} foreign"] if plan.foreign else []),
+    ]
+    return f'Network "{report.view.snapshot.network.domain}": {", ".join(counts)}.'
+
+
+def _rule(withheld: Withheld) -> str:
+    hours = int(withheld.window / 3600)
+    span = "hour" if hours == 1 else f"{hours} hours"
+    return (
+        f"at most {withheld.limit} by {withheld.removal_class.value} in any {span}, "
+        f"{withheld.removed} removed and {withheld.waiting} waiting"
+    )
+
+
+def withheld_problems(plan: Plan) -> list[Problem]:
+    """Return an error for each class that the gate kept: the rule, the names and the way on."""
+    problems = []
+    for withheld in plan.withheld:
+        names = ", ".join(f'"{name}"' for name in withheld.names[:_SHOWN])
+        rest = len(withheld.names) - _SHOWN
+        names += f" and {rest} more" if rest > 0 else ""
+        problems.append(
+            Problem(
+                code="withheld",
+                message=f"The gate withheld {_count(len(withheld.names), 'removal')} ({_rule(withheld)}): {names}.",
+                hint="If they are meant, review them with `closte-bridge plan --out=FILE` and "
+                f"`closte-bridge apply FILE`, or run `closte-bridge sync --allow-removals={withheld.digest}`.",
+            )
+        )
+    return problems
+
+
+def circumstances(report: Report) -> tuple[list[Problem], list[Problem], list[Message]]:
+    """Return errors, warnings and remarks about the two sides and this engine's standing."""
+    errors, warnings, remarks = [], [], []
+    plan = report.plan
+    if plan.observed.state is ObservedState.UNREADABLE:
+        hint = "What the ledger knows counts as present. Try `closte-bridge integration test`."
+        errors.append(Problem(code="list-unreadable", message=f"Closte's list: {plan.observed.reason}", hint=hint))
+    elif plan.observed.state is ObservedState.PARTIAL:
+        text = f"Closte's list is not complete: {plan.observed.reason}. Nothing is removed by inference."
+        warnings.append(Problem(code="list-partial", message=text))
+    if plan.snapshot_faults:
+        text = f"The snapshot is not complete: {'; '.join(plan.snapshot_faults)}. Nothing is removed."
+        warnings.append(Problem(code="snapshot-partial", message=text))
+    standing = plan.standing
+    if standing.mode is Mode.INACTIVE:
+        remarks.append(Message("log", f"Nothing is changed: {standing.reason}. {standing.hint}"))
+    elif standing.mode is not Mode.FULL:
+        word = "Read-only" if standing.mode is Mode.READ_ONLY else "Add-only"
+        warnings.append(Problem(code=standing.code, message=f"{word}: {standing.reason}. {standing.hint}"))
+    elif standing.rebind:
+        warnings.append(
+            Problem(code="rebind", message="The API key is a new one for the same application; bound to it.")
+        )
+    return errors, warnings, remarks
+
+
+def outcome_problems(report: Report) -> tuple[list[Problem], list[Message]]:
+    """Return an error for each change that failed, and the closing words of a run that changed something."""
+    applied = report.applied
+    if applied is None:
+        return [], []
+    errors = [
+        Problem(
+            code=f"{failure.change.action.value}-{failure.kind.value}",
+            message=f'"{failure.change.name}" was not {_past(failure.change)}: {failure.message}',
+            domain=failure.change.name,
+        )
+        for failure in applied.failed
+    ]
+    if applied.reread_failed:
+        text = f"Nothing was removed, because WordPress could not be read again: {applied.reread_failed.message}"
+        errors.append(Problem(code=applied.reread_failed.code, message=text, hint=applied.reread_failed.hint))
+    if applied.stopped and applied.not_begun:
+        text = f"{_count(len(applied.not_begun), 'change')} not begun: {applied.stopped}"
+        errors.append(Problem(code="stopped", message=text, hint="They stay wanted; the next run goes on with them."))
+    summary, ok = _summary(report)
+    if ok:
+        return errors, [Message("success", summary)]
+    hint = "They stay wanted and are tried again, later and later; `closte-bridge sync --retry` tries now."
+    return [*errors, Problem(code="incomplete", message=summary, hint=hint)], []
+
+
+def _summary(report: Report) -> tuple[str, bool]:
+    applied = report.applied
+    assert applied is not None  # noqa: S101 - the caller looked
+    total = {a: sum(1 for c in report.plan.changes if c.action is a) for a in Action}
+    for hold in applied.held:
+        total[hold.action] -= 1
+    done = {a: sum(1 for c in applied.done if c.action is a) for a in Action}
+    if not any(total.values()):
+        return "Domains already in step.", True
+    parts = [
+        f"{word} {done[action]} of {_count(total[action], 'domain')}"
+        for action, word in ((Action.ADD, "added"), (Action.REMOVE, "removed"))
+        if total[action]
+    ]
+    failed = sum(total.values()) - sum(done.values())
+    text = " and ".join(parts)
+    if failed:
+        return f"Only {text} ({failed} failed).", False
+    return f"{text[0].upper()}{text[1:]}.", True
+
+
+def _past(change: Change) -> str:
+    return "added" if change.action is Action.ADD else "removed"
+
+
+def _count(number: int, what: str) -> str:
+    return f"{number} {what}{'' if number == 1 else 's'}"

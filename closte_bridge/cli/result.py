@@ -1,0 +1,184 @@
+"""What a command answers: one value, and one renderer that makes text or the JSON envelope of it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any, Literal
+
+from closte_bridge.cli.formats import Format, check_fields, render_field, render_rows, to_json, to_yaml
+from closte_bridge.errors import BridgeError, ExitCode
+
+if TYPE_CHECKING:
+    from closte_bridge.cli.console import Console
+    from closte_bridge.cli.formats import Row
+
+ENVELOPE_VERSION = 1
+STATUS = {
+    ExitCode.OK: "ok",
+    ExitCode.FAILURE: "failed",
+    ExitCode.USAGE: "invalid",
+    ExitCode.WITHHELD: "withheld",
+    ExitCode.SOME_FAILED: "some-failed",
+    ExitCode.UNREADABLE: "unreadable",
+    ExitCode.CHANGES_PENDING: "changes",
+    ExitCode.READ_ONLY: "read-only",
+    ExitCode.LOCKED: "locked",
+    ExitCode.INTERRUPTED: "interrupted",
+}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Problem:
+    """An error or a warning. `code` is for programs, `hint` says what to do, `domain` which one it is about."""
+
+    code: str
+    message: str
+    domain: str | None = None
+    hint: str = ""
+
+    @classmethod
+    def of(cls, error: BridgeError) -> tuple[Problem, ...]:
+        """Return what `error` says: one problem, or one for each that it holds."""
+        messages = getattr(error, "problems", None) or (error.message,)
+        return tuple(
+            cls(code=error.code, message=message, domain=error.domain, hint=error.hint) for message in messages
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class Message:
+    """A sentence for people, which is no part of the data."""
+
+    kind: Literal["log", "success"]
+    text: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Result:
+    """The answer of a command.
+
+    `data` is a list of rows, one mapping, or None. `fields` are the columns shown by default (the first one is
+    the id), `rendered` holds the text of a format that is not to be made from `data`. `cost` counts what the
+    command spent, such as calls and seconds. `status` follows from `exit_code` unless given.
+    """
+
+    exit_code: ExitCode = ExitCode.OK
+    status: str = ""
+    data: Sequence[Row] | Row | None = None
+    fields: tuple[str, ...] = ()
+    rendered: Mapping[str, str] = field(default_factory=dict)
+    messages: tuple[Message, ...] = ()
+    errors: tuple[Problem, ...] = ()
+    warnings: tuple[Problem, ...] = ()
+    cost: Mapping[str, float] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        if not self.status:
+            object.__setattr__(self, "status", STATUS[self.exit_code])
+
+    @classmethod
+    def of_error(cls, error: BridgeError) -> Result:
+        """Return the answer that says that `error` stopped the command."""
+        return cls(exit_code=error.exit_code, errors=Problem.of(error))
+
+
+@dataclass(slots=True)
+class Output:
+    """What `--format`, `--fields`, `--field` and `--porcelain` asked for."""
+
+    format: Format = Format.TABLE
+    fields: tuple[str, ...] = ()
+    field: str | None = None
+    porcelain: bool = False
+
+    @property
+    def is_data(self) -> bool:
+        """Tell whether stdout is for a program."""
+        return self.format is not Format.TABLE or self.field is not None or self.porcelain
+
+
+def envelope(result: Result, command: str, data: object) -> dict[str, Any]:
+    """Return the versioned document of `--format=json`. Its keys are a contract: always all of them."""
+    return {
+        "version": ENVELOPE_VERSION,
+        "command": command,
+        "status": result.status,
+        "exit_code": int(result.exit_code),
+        "data": data,
+        "errors": [_problem(problem) for problem in result.errors],
+        "warnings": [_problem(problem) for problem in result.warnings],
+        "cost": dict(result.cost),
+    }
+
+
+def show(result: Result, console: Console, output: Output, command: str) -> None:
+    """Write `result` to the console in the format that was asked for."""
+    if output.format is Format.JSON:
+        console.line(to_json(envelope(result, command, _json_data(result, output))))
+        return
+    text = _text(result, output, boxes=console.stdout_is_terminal)
+    if text:
+        console.line(text)
+    for warning in result.warnings:
+        console.warning(warning.message)
+    for index, error in enumerate(result.errors):
+        following = result.errors[index + 1 :]
+        # Errors that share a hint say it once, at their end.
+        repeated = bool(following) and following[0].hint == error.hint
+        console.error(error.message, "" if repeated else error.hint)
+    for message in () if output.porcelain else result.messages:
+        (console.success if message.kind == "success" else console.log)(message.text)
+
+
+def _problem(problem: Problem) -> dict[str, str | None]:
+    return {
+        "code": problem.code,
+        "message": problem.message,
+        "domain": problem.domain,
+        "hint": problem.hint,
+    }
+
+
+def _columns(result: Result, rows: Sequence[Row], output: Output) -> tuple[str, ...]:
+    available = tuple(dict.fromkeys([*result.fields, *(key for row in rows for key in row)]))
+    wanted = (output.field,) if output.field is not None else output.fields
+    # With no rows there is nothing to know the other fields by.
+    if rows:
+        check_fields(wanted, available)
+    return wanted or result.fields or available
+
+
+def _json_data(result: Result, output: Output) -> object:
+    data = result.data
+    if data is None or not (output.fields or output.field is not None):
+        return data
+    rows = [data] if isinstance(data, Mapping) else data
+    columns = _columns(result, rows, output)
+    if output.field is not None:
+        picked: list[object] = [row.get(output.field) for row in rows]
+    else:
+        picked = [{name: row.get(name) for name in columns} for row in rows]
+    return picked[0] if isinstance(data, Mapping) else picked
+
+
+def _text(result: Result, output: Output, *, boxes: bool) -> str:
+    data = result.data
+    chosen = output.fields or output.field is not None or output.porcelain
+    if not chosen and output.format.value in result.rendered:
+        return result.rendered[output.format.value]
+    if data is None:
+        return ""
+    rows = [data] if isinstance(data, Mapping) else data
+    columns = _columns(result, rows, output)
+    if output.field is not None:
+        return render_field(rows, output.field)
+    if output.porcelain:
+        return render_field(rows, columns[0])
+    if isinstance(data, Mapping):
+        if output.format is Format.YAML:
+            return to_yaml({name: data.get(name) for name in columns})
+        if output.format in {Format.TABLE, Format.CSV}:
+            rows = [{"Field": name, "Value": data.get(name)} for name in columns]
+            columns = ("Field", "Value")
+    return render_rows(rows, columns, output.format, boxes=boxes)

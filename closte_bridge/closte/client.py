@@ -1,0 +1,366 @@
+"""The client of Closte's API: paced, patient, bounded in time and size, and silent about the key."""
+
+from __future__ import annotations
+
+import threading
+import time
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
+from enum import Enum
+from http import HTTPStatus
+from typing import TYPE_CHECKING, Generic, TypeVar
+
+from tenacity import (
+    RetryCallState,
+    Retrying,
+    retry_if_result,
+    stop_after_attempt,
+    stop_any,
+    stop_when_event_set,
+    wait_random_exponential,
+)
+
+from closte_bridge.closte.answer import decode, error_text, succeeded
+from closte_bridge.closte.crew import Crew
+from closte_bridge.closte.listing import Listing, Readability, read_listing
+from closte_bridge.closte.outcome import INVALID_DOMAIN, Action, Kind, Outcome, Verdict, judge
+from closte_bridge.closte.pace import DEFAULT_RATE, LONGEST_PAUSE, Pacer
+from closte_bridge.closte.transport import Limits, Reply, Transport
+from closte_bridge.closte.wording import Cleaner
+from closte_bridge.errors import ConfigError
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Iterator
+    from pathlib import Path
+
+    from closte_bridge.secret import Secret
+
+LIST_LIMIT = 32 * 1024 * 1024
+ANSWER_LIMIT = 64 * 1024
+"""Bytes that an answer may have, packed and unpacked."""
+
+DEFAULT_CONCURRENCY = 4
+_PATHS: dict[Action, str] = {"add": "/adddomainalias", "remove": "/deletedomainalias"}
+_NOT_SENT = "It was not sent, because the run was asked to stop."
+_FIRST_WAIT = 0.25
+_LONGEST_WAIT = 8.0
+
+T = TypeVar("T")
+
+
+class ConnectionState(Enum):
+    """How a test of the connection ended."""
+
+    OK = "ok"
+    KEY_REJECTED = "key-rejected"
+    UNEXPECTED = "unexpected"
+    """A clear answer, but not the one that a valid key gets."""
+    UNREACHABLE = "unreachable"
+    """No answer that could be understood."""
+
+
+@dataclass(frozen=True, slots=True)
+class ConnectionTest:
+    """The result of `ClosteClient.test_connection`; `message` is a sentence that is safe to show."""
+
+    state: ConnectionState
+    message: str
+
+    @property
+    def ok(self) -> bool:
+        """Tell whether the API was reached and took the key."""
+        return self.state is ConnectionState.OK
+
+
+@dataclass(slots=True)
+class Stats:
+    """What a client did so far: requests sent, how many of them were repeats, how often the pace was lowered.
+
+    `seconds` is the wall time during which at least one call was under way, its pauses included.
+    """
+
+    calls: int = 0
+    retries: int = 0
+    slowed: int = 0
+    seconds: float = 0.0
+
+
+@dataclass(frozen=True, slots=True)
+class _Answer(Generic[T]):
+    """What all attempts together came to. `reached` is False when no HTTP answer ever arrived."""
+
+    value: T
+    again: bool
+    attempts: int
+    reached: bool
+    retry_after: float | None
+
+
+class ClosteClient:
+    """Talk to one application's API with its key. A context manager; safe to use from several threads.
+
+    `timeout` holds the seconds for a connection and for a pause within an answer, `total_timeout` those for
+    one whole exchange. `concurrency` bounds the requests in flight of `run`, `rate_limit` is in requests per
+    second, `retries` counts repeats of one request, `longest_pause` is the longest `Retry-After` in seconds
+    that is waited for. `ca_bundle` is a PEM file to trust instead of the usual roots. `sleep` and `clock` are
+    for tests.
+
+    Raises ConfigError when the URL, the key or the bundle cannot be used; nothing else, and no method raises
+    for trouble with the API.
+    """
+
+    def __init__(  # noqa: PLR0913 - options by keyword, each with a default
+        self,
+        api_url: str,
+        key: Secret,
+        *,
+        timeout: tuple[float, float] = (5.0, 45.0),
+        total_timeout: float = 60.0,
+        concurrency: int = DEFAULT_CONCURRENCY,
+        rate_limit: float = DEFAULT_RATE,
+        retries: int = 4,
+        longest_pause: float = LONGEST_PAUSE,
+        ca_bundle: Path | None = None,
+        sleep: Callable[[float], None] | None = None,
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
+        if not key.reveal().strip():
+            raise ConfigError("The API key is empty.", code="key-empty")
+        if concurrency < 1 or not rate_limit > 0 or retries < 0:
+            raise ConfigError("The concurrency and the rate limit must be above zero, retries not below it.")
+        limits = Limits(timeout[0], timeout[1], total_timeout)
+        self._transport = Transport(api_url, limits=limits, pool_size=concurrency, ca_bundle=ca_bundle)
+        self._key = key
+        self._clean = Cleaner(key)
+        self._concurrency = concurrency
+        self._retries = retries
+        self._sleep = sleep
+        self._clock = clock
+        self._stopping = threading.Event()
+        self._pacer = Pacer(rate_limit, wait=self._pause, longest_pause=longest_pause, clock=clock)
+        self._stats = Stats()
+        self._lock = threading.Lock()
+        self._under_way = 0
+        self._since = 0.0
+
+    def __enter__(self) -> ClosteClient:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """Close all connections."""
+        self._transport.close()
+
+    @property
+    def stats(self) -> Stats:
+        """A copy of the counters."""
+        with self._lock:
+            return replace(self._stats, slowed=self._pacer.slowed)
+
+    def list_aliases(self) -> Listing:
+        """Return what Closte's list says, and how far it may be believed."""
+
+        def send() -> Reply:
+            return self._transport.get("/getdomains", {"apikey": self._key.reveal()}, LIST_LIMIT)
+
+        answer = self._ask(send, self._read_list)
+        return replace(answer.value, retry_after=answer.retry_after)
+
+    def add(self, domain: str) -> Outcome:
+        """Add an alias; `*.name` adds a wildcard. Safe to repeat."""
+        return self._change("add", domain).value
+
+    def delete(self, domain: str) -> Outcome:
+        """Delete an alias. Safe to repeat."""
+        return self._change("remove", domain).value
+
+    def test_connection(self) -> ConnectionTest:
+        """Ask for the empty domain to be added: a valid key is answered with one known sentence.
+
+        Nothing changes at Closte (Ultimate Multisite tests its connection in the same way).
+        """
+        return self._ask(lambda: self._post("add", ""), self._read_test).value
+
+    def run(
+        self,
+        changes: Iterable[tuple[Action, str]],
+        on_outcome: Callable[[Action, str, Outcome], None],
+        should_stop: Callable[[], bool] = lambda: False,
+    ) -> str:
+        """Make the changes, at most `concurrency` at a time, and report each outcome as it arrives.
+
+        `changes` is iterated, and both functions are called, in the calling thread; a change is taken from
+        `changes` just before it is sent. Once `should_stop` says so no more is taken, and what is in flight
+        is brought to its end without further repeats.
+
+        Returns why it ended early (a sentence), or an empty string: Closte asked for a pause that is too long
+        to wait for, or could not be reached again and again.
+        """
+        self._stopping.clear()
+        streak = 0
+        longest_streak = max(5, 2 * self._concurrency)
+
+        def on_result(change: tuple[Action, str], answer: _Answer[Outcome]) -> None:
+            nonlocal streak
+            if answer.value.attempts:
+                streak = 0 if answer.reached else streak + 1
+            on_outcome(*change, answer.value)
+
+        def over() -> bool:
+            return streak >= longest_streak or self._pacer.closed_for > 0 or should_stop()
+
+        crew = Crew[tuple[Action, str], _Answer[Outcome]](
+            lambda change: self._change(*change),
+            size=self._concurrency,
+            should_stop=over,
+            stopping=self._stopping,
+        )
+        crew.run(changes, on_result)
+        stopped = self._stopping.is_set()
+        # The crew has gone home: what is asked of this client from here on is to be sent.
+        self._stopping.clear()
+        if (pause := self._pacer.closed_for) > 0:
+            return f"Closte asked for a pause of {pause:.0f} s."
+        if streak >= longest_streak:
+            return f"Closte could not be reached {streak} times in a row."
+        return "The run was asked to stop." if stopped else ""
+
+    def _post(self, action: Action, domain: str) -> Reply:
+        form = {
+            "apikey": self._key.reveal(),
+            "domain": domain,
+            "wildcard": "1" if domain.startswith("*.") else "0",
+        }
+        return self._transport.post(_PATHS[action], form, ANSWER_LIMIT)
+
+    def _change(self, action: Action, domain: str) -> _Answer[Outcome]:
+        in_doubt = False
+
+        def assess(reply: Reply) -> tuple[Verdict, bool]:
+            nonlocal in_doubt
+            verdict = self._judge(action, domain, reply)
+            unlikely = verdict.kind is Kind.FAILED or (verdict.kind is Kind.REFUSED and action == "remove")
+            if verdict.kind is Kind.UNCLEAR:
+                in_doubt = True
+            elif in_doubt and unlikely:
+                # An earlier attempt may have done it, and this no may be in words for "already so".
+                verdict = replace(verdict, kind=Kind.UNCLEAR)
+            return verdict, verdict.again
+
+        answer = self._ask(lambda: self._post(action, domain), assess)
+        verdict = answer.value
+        outcome = Outcome(verdict.kind, verdict.message, answer.attempts, answer.retry_after)
+        return _Answer(outcome, answer.again, answer.attempts, answer.reached, answer.retry_after)
+
+    def _judge(self, action: Action, domain: str, reply: Reply) -> Verdict:
+        if reply.trouble:
+            kind = Kind.UNCLEAR if reply.sent else Kind.FAILED
+            return Verdict(kind, self._clean(reply.trouble), reply.again)
+        return judge(action, domain, reply.status, reply.body, self._clean)
+
+    def _read_list(self, reply: Reply) -> tuple[Listing, bool]:
+        document = None if reply.trouble else decode(reply.body)
+        if reply.status == HTTPStatus.OK and document is not None:
+            listing = read_listing(document, self._clean)
+            if listing.state is not Readability.UNREADABLE:
+                return listing, False
+            # A no is judged by the same words as a no to a change.
+            rejected = self._judge("add", "", reply).kind is Kind.KEY_REJECTED
+            return replace(listing, key_rejected=rejected), False
+        verdict = self._judge("add", "", reply)
+        rejected = verdict.kind is Kind.KEY_REJECTED
+        return Listing(Readability.UNREADABLE, verdict.message, key_rejected=rejected), verdict.again
+
+    def _read_test(self, reply: Reply) -> tuple[ConnectionTest, bool]:
+        document = None if reply.trouble else decode(reply.body)
+        if document is not None and succeeded(document) is False:
+            error = error_text(document)
+            if error.strip() == INVALID_DOMAIN:
+                return ConnectionTest(ConnectionState.OK, "Closte answered and took the key."), False
+        verdict = self._judge("add", "", reply)
+        if verdict.kind is Kind.KEY_REJECTED:
+            return ConnectionTest(ConnectionState.KEY_REJECTED, verdict.message), False
+        if reply.trouble or verdict.kind is Kind.UNCLEAR or verdict.again:
+            return ConnectionTest(ConnectionState.UNREACHABLE, verdict.message), verdict.again
+        words = f"{verdict.message} A valid key is answered otherwise: check the key and the API's URL."
+        return ConnectionTest(ConnectionState.UNEXPECTED, words), False
+
+    def _ask(self, send: Callable[[], Reply], assess: Callable[[Reply], tuple[T, bool]]) -> _Answer[T]:
+        """Send a request, paced, and repeat it with growing, random pauses while that may help."""
+        last: _Answer[T] | None = None
+
+        def once() -> _Answer[T]:
+            nonlocal last
+            wave = self._pacer.acquire() if not self._stopping.is_set() else None
+            if wave is None:
+                last = replace(last, again=False) if last is not None else self._unsent(assess)
+                return last
+            reply = self._sent(send, wave, repeat=last is not None)
+            value, again = assess(reply)
+            pause = self._pacer.closed_for or reply.retry_after
+            again = again and not self._pacer.closed_for
+            attempts, reached = (last.attempts, last.reached) if last is not None else (0, False)
+            last = _Answer(value, again, attempts + 1, reached or not reply.trouble, pause)
+            return last
+
+        retrying = Retrying(
+            stop=stop_any(stop_after_attempt(self._retries + 1), stop_when_event_set(self._stopping)),
+            retry=retry_if_result(_wants_more),
+            wait=wait_random_exponential(multiplier=_FIRST_WAIT, max=_LONGEST_WAIT),
+            sleep=self._nap,
+            retry_error_callback=_last_result,
+        )
+        with self._timed():
+            answer: _Answer[T] = retrying(once)
+        return answer
+
+    def _unsent(self, assess: Callable[[Reply], tuple[T, bool]]) -> _Answer[T]:
+        pause = self._pacer.closed_for or None
+        words = f"It was not sent, because Closte asked for a pause of {pause:.0f} s." if pause else _NOT_SENT
+        value, _ = assess(Reply(trouble=words, sent=False))
+        return _Answer(value, again=False, attempts=0, reached=False, retry_after=pause)
+
+    def _sent(self, send: Callable[[], Reply], wave: int, *, repeat: bool) -> Reply:
+        with self._lock:
+            self._stats.calls += 1
+            self._stats.retries += repeat
+        reply = send()
+        if reply.status in (HTTPStatus.TOO_MANY_REQUESTS, HTTPStatus.SERVICE_UNAVAILABLE):
+            self._pacer.slow_down(wave, reply.retry_after)
+        elif not reply.trouble:
+            self._pacer.speed_up()
+        return reply
+
+    def _pause(self, seconds: float) -> bool:
+        """Sleep; return True when the run is to stop, which also ends the sleep."""
+        if self._sleep is None:
+            return self._stopping.wait(seconds) if seconds > 0 else self._stopping.is_set()
+        self._sleep(seconds)
+        return self._stopping.is_set()
+
+    def _nap(self, seconds: float) -> None:
+        self._pause(seconds)
+
+    @contextmanager
+    def _timed(self) -> Iterator[None]:
+        with self._lock:
+            if not self._under_way:
+                self._since = self._clock()
+            self._under_way += 1
+        try:
+            yield
+        finally:
+            with self._lock:
+                self._under_way -= 1
+                if not self._under_way:
+                    self._stats.seconds += self._clock() - self._since
+
+
+def _wants_more(answer: _Answer[T]) -> bool:
+    return answer.again
+
+
+def _last_result(state: RetryCallState) -> object:
+    return state.outcome.result() if state.outcome is not None else None

@@ -1,0 +1,173 @@
+"""A bound on a whole HTTP exchange, from the first byte sent to the last one read.
+
+A read timeout starts anew with every byte, so a server that drips could hold a request for hours. Here a
+timer shuts the connection's socket down, which ends whatever read is under way.
+
+The module also keeps the HTTP libraries quiet: their debug output quotes URLs, and one of ours holds the key.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import logging
+import socket
+import threading
+from typing import TYPE_CHECKING, Any
+
+from requests.adapters import HTTPAdapter
+from urllib3 import HTTPConnectionPool, HTTPSConnectionPool
+from urllib3.connection import HTTPConnection, HTTPSConnection
+
+if TYPE_CHECKING:
+    from types import TracebackType
+
+    from urllib3.response import HTTPResponse
+
+_here = threading.local()
+
+_TALKATIVE = (
+    "urllib3",
+    "urllib3.connection",
+    "urllib3.connectionpool",
+    "urllib3.poolmanager",
+    "urllib3.response",
+    "urllib3.util.retry",
+    "requests",
+)
+
+
+class Exchange:
+    """One request and its answer, at most `seconds` long. A context manager, bound to its thread.
+
+    `sent` tells whether anything of the request may have reached the server; `expired` whether time ran out.
+    """
+
+    def __init__(self, seconds: float) -> None:
+        self.sent = False
+        self.expired = False
+        self._done = False
+        self._sock: socket.socket | None = None
+        self._lock = threading.Lock()
+        self._timer = threading.Timer(seconds, self._expire)
+        self._timer.daemon = True
+
+    def __enter__(self) -> Exchange:
+        _here.exchange = self
+        self._timer.start()
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        with self._lock:
+            # From here on the socket may serve another request.
+            self._done = True
+        self._timer.cancel()
+        _here.exchange = None
+
+    def watch(self, sock: socket.socket) -> None:
+        """Name the socket that is shut down when the time is over."""
+        with self._lock:
+            self._sock = sock
+            if self.expired:
+                _shut_down(sock)
+
+    def _expire(self) -> None:
+        with self._lock:
+            if self._done:
+                return
+            self.expired = True
+            if self._sock is not None:
+                _shut_down(self._sock)
+
+
+def _shut_down(sock: socket.socket) -> None:
+    # The plain socket's method, also for TLS: SSLSocket's own would pull the TLS state from under the reader.
+    with contextlib.suppress(OSError):
+        socket.socket.shutdown(sock, socket.SHUT_RDWR)
+
+
+def _current() -> Exchange | None:
+    exchange: Exchange | None = getattr(_here, "exchange", None)
+    return exchange
+
+
+class _PlainConnection(HTTPConnection):
+    # Another part of the process may have switched on printing for http.client as a whole.
+    debuglevel = 0
+
+    def send(self, data: Any) -> None:  # noqa: ANN401 - whatever http.client takes
+        _before_sending(self)
+        super().send(data)
+
+    def getresponse(self) -> HTTPResponse:  # type: ignore[override]  # as urllib3 declares it
+        _before_reading(self)
+        return super().getresponse()
+
+
+class _SecureConnection(HTTPSConnection):
+    debuglevel = 0
+
+    def send(self, data: Any) -> None:  # noqa: ANN401 - whatever http.client takes
+        _before_sending(self)
+        super().send(data)
+
+    def getresponse(self) -> HTTPResponse:  # type: ignore[override]  # as urllib3 declares it
+        _before_reading(self)
+        return super().getresponse()
+
+
+def _before_sending(connection: HTTPConnection) -> None:
+    if connection.sock is None:
+        connection.connect()
+    if (exchange := _current()) is not None:
+        exchange.sent = True
+
+
+def _before_reading(connection: HTTPConnection) -> None:
+    exchange = _current()
+    if exchange is not None and connection.sock is not None:
+        exchange.watch(connection.sock)
+
+
+class _PlainPool(HTTPConnectionPool):
+    ConnectionCls = _PlainConnection
+
+
+class _SecurePool(HTTPSConnectionPool):
+    ConnectionCls = _SecureConnection
+
+
+_POOLS = {"http": _PlainPool, "https": _SecurePool}
+
+
+class WatchedAdapter(HTTPAdapter):
+    """The adapter of `requests`, with connections that heed the thread's `Exchange`."""
+
+    def init_poolmanager(self, *args: object, **kwargs: object) -> None:  # noqa: D102 - as in the base class
+        super().init_poolmanager(*args, **kwargs)  # type: ignore[arg-type]  # handed through untouched
+        self.poolmanager.pool_classes_by_scheme = _POOLS
+
+    def proxy_manager_for(self, proxy: str, **kwargs: object) -> object:  # noqa: D102 - as in the base class
+        manager = super().proxy_manager_for(proxy, **kwargs)
+        # A SOCKS proxy works by pool classes of its own; taking them away would go around the proxy.
+        if not proxy.lower().startswith("socks"):
+            manager.pool_classes_by_scheme = _POOLS
+        return manager
+
+
+class _Quiet(logging.Filter):
+    """Drop what the HTTP libraries log in a thread that has an exchange of ours under way."""
+
+    def filter(self, record: logging.LogRecord) -> bool:  # noqa: ARG002 - all records are treated alike
+        return _current() is None
+
+
+_quiet = _Quiet()
+
+
+def silence_libraries() -> None:
+    """Keep URLs of our requests out of every log, whatever level is set. May be called again."""
+    for name in _TALKATIVE:
+        # A logger's filter is not asked about the records of its children: hence each of them.
+        logging.getLogger(name).addFilter(_quiet)

@@ -1,0 +1,88 @@
+"""Make words that came from a server safe to show: short, one line, without control characters or the key."""
+
+from __future__ import annotations
+
+import html
+import re
+import unicodedata
+from typing import TYPE_CHECKING
+from urllib.parse import quote, quote_plus, unquote, unquote_plus
+
+if TYPE_CHECKING:
+    from closte_bridge.secret import Secret
+
+LIMIT = 200
+WITHHELD = "(not shown: it holds the API key)"
+
+_REDACTED = "<secret>"
+_PIECE = 8
+"""So many consecutive characters of the key give it away."""
+
+_LOOKED_AT = 4096
+"""More of a message than this is dropped unread: only `LIMIT` characters of it can be shown anyway."""
+
+_TERMINAL = re.compile(r"\x1b\[[0-?]*[ -/]*[@-~]|\x1b\][^\x07\x1b]*(?:\x07|\x1b\\)?|\x1b.?")
+_HIDDEN = frozenset({"Cc", "Cf", "Cs", "Co", "Cn"})
+
+
+class Cleaner:
+    """A function that makes a server's words safe to show, for one key.
+
+    Call it with the words; it returns at most `LIMIT` characters. The key, its URL-encoded forms and every
+    piece of at least eight consecutive characters of it become `<secret>`. Where the key shows only after
+    decoding, nothing of the message is shown.
+    """
+
+    __slots__ = ("_pieces",)
+
+    def __init__(self, key: Secret | None = None) -> None:
+        self._pieces: dict[int, set[str]] = {}
+        plain = key.reveal() if key is not None else ""
+        for form in {plain, quote(plain, safe=""), quote_plus(plain)} if plain else ():
+            lowered = _lower(form)
+            size = min(_PIECE, len(lowered))
+            pieces = (lowered[at : at + size] for at in range(len(lowered) - size + 1))
+            self._pieces.setdefault(size, set()).update(pieces)
+
+    def __call__(self, text: str) -> str:
+        """Return `text` in a form that is safe to show."""
+        shown = self._redact(_one_line(text[:_LOOKED_AT]))
+        decoded = (unquote(shown), unquote_plus(shown), unquote(unquote(shown)), html.unescape(shown))
+        if any(any(self._marks(form)) for form in decoded if form != shown):
+            return WITHHELD
+        return shown if len(shown) <= LIMIT else shown[: LIMIT - 1] + "…"
+
+    def _marks(self, text: str) -> list[bool]:
+        """Return, for each character of `text`, whether it belongs to a piece of the key."""
+        lowered = _lower(text)
+        marks = [False] * len(text)
+        for size, pieces in self._pieces.items():
+            for at in range(len(text) - size + 1):
+                if lowered[at : at + size] in pieces:
+                    marks[at : at + size] = [True] * size
+        return marks
+
+    def _redact(self, text: str) -> str:
+        marks = self._marks(text)
+        if not any(marks):
+            return text
+        parts: list[str] = []
+        for at, character in enumerate(text):
+            if not marks[at]:
+                parts.append(character)
+            elif at == 0 or not marks[at - 1]:
+                parts.append(_REDACTED)
+        return "".join(parts)
+
+
+def _one_line(text: str) -> str:
+    # Whitespace first: a line break is a control character too, but it separates words.
+    spaced = " ".join(_TERMINAL.sub("", text).split())
+    return "".join(character for character in spaced if unicodedata.category(character) not in _HIDDEN)
+
+
+def _lower(text: str) -> str:
+    """Lower-case `text` without ever changing its length, so that positions stay true."""
+    if text.isascii():
+        return text.lower()
+    return "".join(low if len(low := character.lower()) == 1 else character for character in text)

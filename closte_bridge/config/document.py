@@ -1,0 +1,147 @@
+"""Read a YAML document into plain values, and remember the line of each.
+
+Scalars are resolved as in YAML 1.2's core schema, and more strictly where that one surprises too: `on`,
+`no`, `8:53`, `017` and `2024-01-01` stay text. Tags, merge keys and several documents are refused; depth and
+the number of nodes (aliases expanded) are bounded. No message quotes a value.
+"""
+
+from __future__ import annotations
+
+import math
+import re
+from typing import TYPE_CHECKING
+
+import yaml
+from yaml.nodes import MappingNode, ScalarNode, SequenceNode
+
+from closte_bridge.config.problems import Location, Path, Problem, Problems, show_key
+
+if TYPE_CHECKING:
+    from yaml.nodes import Node
+
+MAX_NODES = 20_000
+MAX_DEPTH = 12
+_TAG = "tag:yaml.org,2002:"
+
+
+class _Loader(yaml.SafeLoader):
+    """Resolves fewer kinds of scalars than its parent, and refuses tags and deep nesting."""
+
+    yaml_implicit_resolvers = {}  # noqa: RUF012 - the parent's name, type and way of extending it
+    depth = 0
+
+    def compose_node(self, parent: Node | None, index: int) -> Node | None:
+        event = self.peek_event()  # type: ignore[no-untyped-call] # not in the stubs
+        if getattr(event, "tag", None):
+            raise yaml.MarkedYAMLError(problem="tags are not supported", problem_mark=event.start_mark)
+        self.depth += 1
+        if self.depth > MAX_DEPTH:
+            raise yaml.MarkedYAMLError(problem="it is nested too deeply", problem_mark=event.start_mark)
+        node = super().compose_node(parent, index)
+        self.depth -= 1
+        return node
+
+
+_Loader.add_implicit_resolver(_TAG + "null", re.compile(r"(?:~|null|Null|NULL|)\Z"), ["~", "n", "N", ""])
+_Loader.add_implicit_resolver(_TAG + "bool", re.compile(r"(?:true|True|TRUE|false|False|FALSE)\Z"), list("tTfF"))
+_Loader.add_implicit_resolver(_TAG + "int", re.compile(r"[-+]?(?:0|[1-9][0-9]{0,17})\Z"), list("-+0123456789"))
+_Loader.add_implicit_resolver(
+    _TAG + "float",
+    re.compile(r"[-+]?(?:0|[1-9][0-9]{0,17})?(?:\.[0-9]{1,18}(?:[eE][-+]?[0-9]{1,2})?|[eE][-+]?[0-9]{1,2})\Z"),
+    list("-+.0123456789"),
+)
+
+
+def read_document(text: str) -> tuple[dict[str, object], Location, Problems]:
+    """Return the mapping that `text` holds, the lines of its parts, and what is wrong with its keys.
+
+    An empty document is an empty mapping. A document that cannot be read at all has one problem.
+    """
+    reader, loader = _Reader(), None
+    try:
+        loader = _Loader(text)
+        node = loader.get_single_node()
+        data = {} if node is None else reader.value(node, ())
+    except yaml.reader.ReaderError as error:
+        line = text.count("\n", 0, error.position) + 1
+        return {}, {}, [Problem(line, "A character that YAML does not allow.")]
+    except yaml.MarkedYAMLError as error:
+        return {}, {}, [_syntax_problem(error)]
+    except (ValueError, OverflowError):  # an escape such as "\\UFFFFFFFF" stands for no character
+        line = loader.line + 1 if loader else 1
+        return {}, {}, [Problem(line, "An escape sequence that stands for no character.")]
+    if data is None:
+        data = {}
+    if not isinstance(data, dict):
+        return {}, {}, [Problem(1, 'The file must hold settings, such as "wildcard: true".')]
+    return data, reader.lines, reader.problems
+
+
+def _syntax_problem(error: yaml.MarkedYAMLError) -> Problem:
+    mark = error.problem_mark or error.context_mark
+    return Problem(mark.line + 1 if mark else 1, f"This is not valid YAML: {_reason(error)}.")
+
+
+def _reason(error: yaml.MarkedYAMLError) -> str:
+    if "\\t" in (error.problem or ""):
+        return "a tab is in the way; indent with spaces"
+    # What PyYAML found stands in quotes in its texts, and may be a piece of a value.
+    both = f"{error.context}, {error.problem}" if (error.problem or "").startswith("but ") else None
+    for reason in (both, error.problem, error.context):
+        if reason and not re.search("['\"<]", reason):
+            return reason
+    return "it cannot be understood"
+
+
+class _Reader:
+    def __init__(self) -> None:
+        self.lines: Location = {}
+        self.problems: Problems = []
+        self._left = MAX_NODES
+
+    def value(self, node: Node, path: Path) -> object:
+        self._left -= 1
+        if self._left < 0 or len(path) > MAX_DEPTH:
+            raise yaml.MarkedYAMLError(problem="it is too large", problem_mark=node.start_mark)
+        if isinstance(node, MappingNode):
+            return self._mapping(node, path)
+        if isinstance(node, SequenceNode):
+            return [self._item(child, (*path, index)) for index, child in enumerate(node.value)]
+        assert isinstance(node, ScalarNode)  # noqa: S101 - YAML has these three kinds
+        return _scalar(node)
+
+    def _item(self, node: Node, path: Path) -> object:
+        self.lines[path] = node.start_mark.line + 1
+        return self.value(node, path)
+
+    def _mapping(self, node: MappingNode, path: Path) -> dict[str, object]:
+        result: dict[str, object] = {}
+        for key_node, value_node in node.value:
+            line = key_node.start_mark.line + 1
+            key = key_node.value
+            if not isinstance(key_node, ScalarNode) or key_node.tag != _TAG + "str":
+                self.problems.append(Problem(line, "A key must be text."))
+                continue
+            if key in result:
+                first = self.lines[(*path, key)]
+                self.problems.append(
+                    Problem(line, f"{show_key(key)} is given twice; the first one is on line {first}.")
+                )
+                continue
+            self.lines[(*path, key)] = line
+            result[key] = self.value(value_node, (*path, key))
+        return result
+
+
+def _scalar(node: ScalarNode) -> object:
+    text = node.value
+    match node.tag.removeprefix(_TAG):
+        case "null":
+            return None
+        case "bool":
+            return text.lower() == "true"
+        case "int":
+            return int(text)
+        case "float" if math.isfinite(float(text)):
+            return float(text)
+    return text

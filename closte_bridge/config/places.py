@@ -1,0 +1,61 @@
+"""Where files are: the user's folders, and paths as people write them."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from closte_bridge.errors import ConfigError
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+NAME = "closte-bridge"
+SYSTEM_STATE = Path("/var/lib") / NAME
+
+
+def home(environ: Mapping[str, str]) -> Path:
+    """Return the user's home folder. Raises ConfigError when nothing says where it is."""
+    if (named := environ.get("HOME")) and Path(named).is_absolute():
+        return Path(named)
+    try:
+        return Path.home()
+    except RuntimeError:
+        raise ConfigError("This user has no home folder.", hint='Set "HOME", or write whole paths.') from None
+
+
+def _user_folder(variable: str, usual: str, environ: Mapping[str, str]) -> Path:
+    # The XDG specification has relative values ignored.
+    named = Path(environ.get(variable, ""))
+    return (named if named.is_absolute() else home(environ) / usual) / NAME
+
+
+def user_config(environ: Mapping[str, str]) -> Path:
+    """Return where the user's own configuration file would be."""
+    return _user_folder("XDG_CONFIG_HOME", ".config", environ) / "config.yaml"
+
+
+def default_state(environ: Mapping[str, str], *, user: int) -> tuple[Path, str]:
+    """Return the state folder when none is configured, for the numeric `user`, and where that came from."""
+    if (named := environ.get("STATE_DIRECTORY", "").split(":")[0]) and Path(named).is_absolute():
+        return Path(named), "environment STATE_DIRECTORY"
+    if user == 0:
+        return SYSTEM_STATE, "default"
+    return _user_folder("XDG_STATE_HOME", ".local/state", environ), "default"
+
+
+def expand(written: str, environ: Mapping[str, str], base: Path) -> Path:
+    """Return `written` as an absolute path: a leading `~` is a home folder, a relative path starts at `base`.
+
+    Raises ConfigError when the home folder is not known.
+    """
+    if written == "~" or written.startswith("~/"):
+        path = home(environ) / written[2:]
+    elif written.startswith("~"):
+        try:
+            path = Path(written).expanduser()
+        except RuntimeError:
+            raise ConfigError("A path begins with the home folder of a user that does not exist.") from None
+    else:
+        path = Path(written)
+    return base.absolute() / path

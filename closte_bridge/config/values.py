@@ -1,0 +1,254 @@
+"""Check one value each: takes what stands in the file, returns what the settings hold.
+
+Each raises `voluptuous.Invalid`, whose text ends a sentence that begins with the name of the setting and
+never quotes the value: it could be a key in the wrong place. Nothing is coerced: `"5"` is no number, `yes` no
+boolean.
+"""
+
+from __future__ import annotations
+
+import ipaddress
+import re
+from pathlib import Path
+from typing import TYPE_CHECKING, TypeAlias
+from urllib.parse import urlsplit
+
+import voluptuous as vol
+
+from closte_bridge.config.durations import parse_duration
+from closte_bridge.config.model import ALIAS, Resolver
+from closte_bridge.domains import is_wildcard, normalise
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    Check: TypeAlias = Callable[[object], object]
+
+ENVIRONMENTS = ("local", "development", "staging", "production")
+_LONGEST = 365 * 86_400.0
+_MAX_TEXT = 4096
+_MAX_PORT = 65_535
+_UNPRINTABLE = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029\ud800-\udfff]")
+# What may stand before the place in WP-CLI's `--ssh`.
+_TRANSPORT = re.compile(r"(?:ssh|vagrant|docker(?:-compose(?:-run)?)?):(?://)?")
+_USUAL_BOOLEANS = frozenset({"yes", "no", "on", "off", "y", "n", "true", "false"})
+
+
+def text(value: object) -> str:
+    """Accept text on one line."""
+    if not isinstance(value, str):
+        raise vol.Invalid("must be text (in quotes if it looks like something else)")
+    if not value:
+        raise vol.Invalid("must not be empty")
+    if len(value) > _MAX_TEXT or _UNPRINTABLE.search(value):
+        raise vol.Invalid("must be text on one line without control characters")
+    return value
+
+
+def path(value: object) -> str:
+    """Accept the path of a file or folder; the home folder that it may begin with must be known."""
+    written = text(value)
+    if written.startswith("~") and not written.startswith("~/") and written != "~":
+        try:
+            Path(written).expanduser()
+        except RuntimeError:
+            raise vol.Invalid("begins with the home folder of a user that does not exist") from None
+    return written
+
+
+def optional(check: Check) -> Check:
+    """Accept what `check` accepts, or null for "not set"."""
+    return lambda value: None if value is None else check(value)
+
+
+def boolean(value: object) -> bool:
+    """Accept true or false."""
+    if isinstance(value, bool):
+        return value
+    if isinstance(value, str) and value.lower() in _USUAL_BOOLEANS:
+        raise vol.Invalid("must be true or false, written so and without quotes")
+    raise vol.Invalid("must be true or false")
+
+
+def whole(lowest: int, highest: int) -> Check:
+    """Accept a whole number from `lowest` to `highest`."""
+
+    def check(value: object) -> int:
+        if isinstance(value, bool) or not isinstance(value, int) or not lowest <= value <= highest:
+            raise vol.Invalid(f"must be a whole number from {lowest} to {highest}")
+        return value
+
+    return check
+
+
+def number(lowest: float, highest: float) -> Check:
+    """Accept a number from `lowest` to `highest`."""
+
+    def check(value: object) -> float:
+        if isinstance(value, bool) or not isinstance(value, int | float) or not lowest <= value <= highest:
+            raise vol.Invalid(f"must be a number from {lowest:g} to {highest:g}")
+        return float(value)
+
+    return check
+
+
+def duration(value: object) -> float:
+    """Accept seconds as a number, or text such as `1h30m`; more than nothing, and a year at most."""
+    seconds = 0.0
+    if isinstance(value, str):
+        try:
+            seconds = parse_duration(value)
+        except ValueError:
+            raise vol.Invalid('must be a duration such as 300, "5m", "24h" or "1h30m"') from None
+    elif isinstance(value, int | float) and not isinstance(value, bool):
+        seconds = float(value)
+    else:
+        raise vol.Invalid('must be a duration such as 300, "5m", "24h" or "1h30m"')
+    if not 0 < seconds <= _LONGEST:
+        raise vol.Invalid("must be more than nothing and at most a year (365d)")
+    return seconds
+
+
+def _name(value: object) -> str:
+    try:
+        return normalise(text(value))
+    except ValueError as error:
+        raise vol.Invalid(f"must be a domain name: {error}") from None
+
+
+def domain(value: object) -> str:
+    """Accept a domain name and return it normalised."""
+    name = _name(value)
+    if is_wildcard(name):
+        raise vol.Invalid("must be a domain name without a wildcard")
+    if "." not in name or ":" in name or name.replace(".", "").isdigit():
+        raise vol.Invalid('must be a whole domain name such as "example.org"')
+    return name
+
+
+def kept(value: object) -> str:
+    """Accept a name to keep: a domain, or a wildcard."""
+    return wildcard(value) if isinstance(value, str) and value.strip().startswith("*") else domain(value)
+
+
+def wildcard(value: object) -> str:
+    """Accept `*.` and a domain name, and return it normalised."""
+    name = _name(value) if isinstance(value, str) and value.strip().startswith("*.") else ""
+    if not name:
+        raise vol.Invalid('must be a wildcard such as "*.example.org"')
+    return "*." + domain(name.removeprefix("*."))
+
+
+def target(value: object) -> str:
+    """Accept an IP address, or the domain name that a CNAME may lead to."""
+    try:
+        return str(ipaddress.ip_address(text(value)))
+    except ValueError:
+        return domain(value)
+
+
+def resolver(value: object) -> Resolver:
+    """Accept an IP address with or without a port: `1.1.1.1`, `8.8.8.8:53`, `[::1]:53`, `::1`."""
+    written = text(value)
+    match = re.fullmatch(r"\[([0-9a-fA-F:.]+)\](?::([0-9]{1,5}))?|([0-9.]+):([0-9]{1,5})", written, re.ASCII)
+    host, port = (match[1] or match[3], match[2] or match[4] or "53") if match else (written, "53")
+    try:
+        address = ipaddress.ip_address(host)
+    except ValueError:
+        raise vol.Invalid('must be an IP address such as "1.1.1.1", "8.8.8.8:53" or "[::1]:53"') from None
+    if not 1 <= int(port) <= _MAX_PORT:
+        raise vol.Invalid(f"must have a port from 1 to {_MAX_PORT}")
+    return Resolver(str(address), int(port))
+
+
+def api_url(value: object) -> str:
+    """Accept the base URL of the API: https, or http to this machine; nothing secret in it."""
+    written = text(value)
+    try:
+        parts = urlsplit(written)
+        host, _port = parts.hostname, parts.port
+    except ValueError:
+        host = None
+    if not host or " " in written or parts.scheme not in {"http", "https"}:
+        raise vol.Invalid('must be a URL such as "https://app.closte.com/api/client"')
+    if parts.username is not None or parts.query or parts.fragment:
+        raise vol.Invalid('must not hold a user, a password, a "?" or a "#"')
+    if parts.scheme == "http" and not _is_loopback(host):
+        raise vol.Invalid("must begin with https:// (http:// is for this machine only)")
+    return written.rstrip("/")
+
+
+def _is_loopback(host: str) -> bool:
+    if host == "localhost":
+        return True
+    try:
+        return ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return False
+
+
+def ssh(value: object) -> str:
+    """Accept what WP-CLI's `--ssh` takes; a password in it is refused."""
+    written = text(value)
+    user, at, _host = written.rpartition("@")
+    if written.startswith("-") or re.search(r"\s", written):
+        raise vol.Invalid('must be a place such as "user@host:22/path"')
+    if at and ":" in _TRANSPORT.sub("", user):
+        raise vol.Invalid("must not hold a password; let SSH use a key")
+    return written
+
+
+def site_url(value: object) -> str:
+    """Accept what WP-CLI's `--url` takes: the address of the main site."""
+    written = text(value)
+    if re.search(r"\s", written) or "@" in written or written.startswith("-"):
+        raise vol.Invalid('must be the address of the main site, such as "https://example.org"')
+    return written
+
+
+def alias(value: object) -> str:
+    """Accept one of WP-CLI's aliases; `@all` is refused, it stands for many networks."""
+    written = text(value)
+    if not re.fullmatch(ALIAS, written):
+        raise vol.Invalid('must be an alias such as "@prod", in quotes')
+    if written == "@all":
+        raise vol.Invalid('must stand for one network; list several under "networks"')
+    return written
+
+
+def environment(value: object) -> str:
+    """Accept a value of `WP_ENVIRONMENT_TYPE`."""
+    if value not in ENVIRONMENTS:
+        raise vol.Invalid(f"must be one of {', '.join(ENVIRONMENTS)}")
+    return str(value)
+
+
+def several(check: Check, *, some: bool = False) -> Check:
+    """Accept a list of what `check` accepts, with at least one item if `some`; return a tuple."""
+    items = vol.Schema([check])
+
+    def check_list(value: object) -> tuple[object, ...]:
+        if not isinstance(value, list):
+            raise vol.Invalid("must be a list, such as [first, second]")
+        if some and not value:
+            raise vol.Invalid("must be a list with at least one item")
+        return tuple(items(value))
+
+    return check_list
+
+
+def once(check: Check, *, some: bool = False) -> Check:
+    """Accept what `several` accepts, and drop repetitions."""
+    inner = several(check, some=some)
+    return lambda value: tuple(dict.fromkeys(inner(value)))  # type: ignore[call-overload] # a tuple
+
+
+def skip_plugins(value: object) -> bool | tuple[object, ...]:
+    """Accept true (all), false (none), or a list of plugins."""
+    if isinstance(value, bool):
+        return value
+    if not isinstance(value, list):
+        raise vol.Invalid("must be true, false or a list of plugins")
+    names = several(text, some=True)(value)
+    assert isinstance(names, tuple)  # noqa: S101 - what `several` makes
+    return names
