@@ -68,6 +68,8 @@ def check_fields(wanted: Sequence[str], available: Sequence[str]) -> None:
 
 def cell(value: object) -> str:
     """Return `value` as text for one cell: on one line, booleans in words, lists and mappings as JSON."""
+    if isinstance(value, str) and not isinstance(value, Enum):
+        return clean_cell(value)
     plain_value = plain(value)
     match plain_value:
         case None:

@@ -89,7 +89,7 @@ def plan_text(report: Report) -> str:
     if not lines:
         return head
     width = max(len(name) for _, name, _ in lines)
-    return "\n".join([head, *(f"  {sign} {name:<{width}}  {text}".rstrip() for sign, name, text in lines)])
+    return "\n".join([head, *(f"  {sign:<2} {name:<{width}}  {text}".rstrip() for sign, name, text in lines)])
 
 
 def _line(sign: str, name: str, text: str) -> tuple[str, str, str]:

@@ -79,7 +79,7 @@ def _read_status(app: App, engine: Engine) -> tuple[dict[str, object], list[Prob
         except ConfigError as error:
             problems = list(Problem.of(error))
     settings = snapshot.settings
-    data = {
+    data: dict[str, object] = {
         "network": snapshot.network.domain,
         "integration": "on" if settings.integration else "off",
         "domain_mapping": "on" if settings.domain_mapping else "off",

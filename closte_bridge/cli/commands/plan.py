@@ -31,7 +31,8 @@ shop.customer.com
 """
 
 
-def _plan(engine: Engine, out: Path | None, *, retry: bool) -> Report:
+def plan_one(engine: Engine, out: Path | None = None, *, retry: bool = False) -> Report:
+    """Look at one network and return its plan; with `out`, write it there too."""
     from closte_bridge.engine import planfile  # noqa: PLC0415 - loaded when a plan is made
     from closte_bridge.engine.sync import Report, Request, plan_of  # noqa: PLC0415 - likewise
     from closte_bridge.engine.view import looked_at  # noqa: PLC0415 - likewise
@@ -66,7 +67,7 @@ def plan(app: App, out: str | None, detailed_exitcode: bool, retry: bool) -> Res
     target = None if out is None else Path(out)
     if target is not None and len(app.settings()) > 1:
         raise ConfigError("A plan file is for one network.", code="usage", hint="Choose one with --network=<name>.")
-    outcomes = on_each(app, lambda engine: _plan(engine, target, retry=retry))
+    outcomes = on_each(app, lambda engine: plan_one(engine, target, retry=retry))
     reports = [o.value for o in outcomes if o.value]
     errors, warnings, remarks = [*problems(outcomes)], [], []
     for report in reports:

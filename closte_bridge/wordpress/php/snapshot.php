@@ -93,16 +93,13 @@ function closte_bridge_key( array $options, ?array $plugin, string $pad ): array
 /**
  * Read a table's rows with the number the database counts and the highest id it ever gave out.
  *
- * @param string $table   Full name.
+ * @param array  $status  The table's row of SHOW TABLE STATUS.
  * @param string $columns What to select, in the order in which the engine expects it.
  * @param string $id      The id column.
  * @return array
  */
-function closte_bridge_table_rows( string $table, string $columns, string $id ): array {
-	$status = closte_bridge_table( $table );
-	if ( null === $status ) {
-		return array( 'missing' => true );
-	}
+function closte_bridge_table_rows( array $status, string $columns, string $id ): array {
+	$table = $status['Name'];
 	$rows  = closte_bridge_rows( "SELECT $columns FROM $table ORDER BY $id" );
 	$count = closte_bridge_rows( "SELECT COUNT(*), MAX($id) FROM $table" );
 	return array(
@@ -110,6 +107,37 @@ function closte_bridge_table_rows( string $table, string $columns, string $id ):
 		'count'   => (int) $count[0][0],
 		'highest' => max( (int) $count[0][1], (int) ( $status['Auto_increment'] ?? 0 ) - 1 ),
 	);
+}
+
+/**
+ * Read the mappings of the whole installation.
+ *
+ * All networks share one table, but Ultimate Multisite 2.14.2 builds another name on a secondary network
+ * (`wu_2_domain_mappings`): whichever tables there are are read together, and a row belongs to the network of its site.
+ *
+ * @return array Rows, their number, and the sum of the highest ids, which never falls unless a table is restored.
+ */
+function closte_bridge_mappings(): array {
+	global $wpdb;
+	$shape = '/^' . preg_quote( $wpdb->base_prefix, '/' ) . 'wu_(\d+_)?domain_mappings$/';
+	$like  = $wpdb->esc_like( $wpdb->base_prefix . 'wu_' ) . '%' . $wpdb->esc_like( 'domain_mappings' );
+	$found = array( 'missing' => true );
+	foreach ( closte_bridge_rows( $wpdb->prepare( 'SHOW TABLE STATUS LIKE %s', $like ), ARRAY_A ) as $status ) {
+		if ( ! preg_match( $shape, $status['Name'] ) ) {
+			continue;
+		}
+		$part  = closte_bridge_table_rows(
+			$status,
+			'id, blog_id, domain, active, primary_domain, secure, stage, date_created, date_modified',
+			'id'
+		);
+		$found = isset( $found['missing'] ) ? $part : array(
+			'rows'    => array_merge( $found['rows'], $part['rows'] ),
+			'count'   => $found['count'] + $part['count'],
+			'highest' => $found['highest'] + $part['highest'],
+		);
+	}
+	return $found;
 }
 
 /**
@@ -207,16 +235,11 @@ function closte_bridge_snapshot( array $request ): array {
 			'closte_bridge_owner',
 		)
 	);
-	$sites    = closte_bridge_table_rows(
-		$wpdb->blogs,
-		'blog_id, site_id, domain, archived, spam, deleted',
-		'blog_id'
-	);
-	$mappings = closte_bridge_table_rows(
-		$wpdb->base_prefix . 'wu_domain_mappings',
-		'id, blog_id, domain, active, primary_domain, secure, stage, date_created, date_modified',
-		'id'
-	);
+	$blogs    = closte_bridge_table( $wpdb->blogs );
+	$sites    = $blogs
+		? closte_bridge_table_rows( $blogs, 'blog_id, site_id, domain, archived, spam, deleted', 'blog_id' )
+		: array( 'missing' => true );
+	$mappings = closte_bridge_mappings();
 	$events   = closte_bridge_events( $id, (int) ( $request['event_limit'] ?? 0 ) );
 	$wpdb->query( 'COMMIT' );
 

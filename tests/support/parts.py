@@ -1,0 +1,71 @@
+"""Finds the real parts that tests run against: PHP, WordPress core, WP-CLI and the SQLite driver.
+
+`script/setup` puts them into `.cache/wp-files` of the repository; the environment variable
+`CLOSTE_BRIDGE_PARTS` points at another copy of the same layout.
+"""
+
+from __future__ import annotations
+
+import os
+import shutil
+from dataclasses import dataclass
+from pathlib import Path
+
+REPOSITORY = Path(__file__).resolve().parents[2]
+STAND_IN = REPOSITORY / "tests" / "stand_in" / "ultimate-multisite"
+
+
+class MissingPartError(Exception):
+    """A real part that the tests need is not there; the message says how to get it."""
+
+
+@dataclass(frozen=True)
+class Parts:
+    """Where the real parts are: absolute paths, all known to exist."""
+
+    php: str
+    wordpress: Path
+    wp_cli: Path
+    sqlite_driver: Path
+
+
+def find_program(name: str) -> str:
+    """Return the absolute path of a program, also from the administrator's folders.
+
+    Raises `MissingPartError` when it is nowhere.
+    """
+    search = os.pathsep.join([os.environ.get("PATH", ""), "/usr/local/sbin", "/usr/sbin", "/sbin"])
+    found = shutil.which(name, path=search)
+    if found is None:
+        raise MissingPartError(f'The program "{name}" is missing: run script/setup.')
+    return found
+
+
+def find_parts() -> Parts:
+    """Return the real parts. Raises `MissingPartError` when one of them is missing."""
+    base = Path(os.environ.get("CLOSTE_BRIDGE_PARTS") or REPOSITORY / ".cache" / "wp-files").resolve()
+    parts = Parts(
+        php=find_program("php"),
+        wordpress=base / "latest" / "wordpress",
+        wp_cli=base / "wp-cli" / "wp-cli.phar",
+        sqlite_driver=base / "sqlite-database-integration",
+    )
+    needed = (parts.wordpress / "wp-settings.php", parts.wp_cli, parts.sqlite_driver / "db.copy")
+    for path in needed:
+        if not path.is_file():
+            raise MissingPartError(f'The file "{path}" is missing: run script/setup.')
+    return parts
+
+
+def plugin_folder() -> Path:
+    """Return the Ultimate Multisite to test with: `ULTIMATE_MULTISITE_DIR`, else our stand-in."""
+    real = os.environ.get("ULTIMATE_MULTISITE_DIR")
+    folder = Path(real).resolve() if real else STAND_IN
+    if not (folder / "ultimate-multisite.php").is_file():
+        raise MissingPartError(f'There is no Ultimate Multisite in "{folder}".')
+    return folder
+
+
+def is_stand_in() -> bool:
+    """Tell whether the tests run on our stand-in rather than on the real plugin."""
+    return not os.environ.get("ULTIMATE_MULTISITE_DIR")

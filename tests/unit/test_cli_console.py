@@ -1,0 +1,211 @@
+from __future__ import annotations
+
+import io
+from typing import TYPE_CHECKING
+
+import pytest
+
+from closte_bridge.cli.console import EVERYTHING, Console
+from closte_bridge.errors import BridgeError, ConfigError, ExitCode
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+
+class Stream(io.StringIO):
+    def __init__(self, text: str = "", *, terminal: bool = False) -> None:
+        super().__init__(text)
+        self.terminal = terminal
+
+    def isatty(self) -> bool:
+        return self.terminal
+
+
+class Broken(Stream):
+    def __init__(self, error: OSError) -> None:
+        super().__init__()
+        self.error = error
+        self.tries = 0
+
+    def write(self, _text: str) -> int:
+        self.tries += 1
+        raise self.error
+
+
+def console(
+    answer: str = "", *, out: bool = False, err: bool = False, inp: bool = False, environ: dict[str, str] | None = None
+) -> Console:
+    times = iter([10.0, 10.1234, 11.0])
+    return Console(
+        Stream(answer, terminal=inp),
+        Stream(terminal=out),
+        Stream(terminal=err),
+        environ=environ or {},
+        clock=lambda: next(times),
+    )
+
+
+def written(one: Console) -> tuple[str, str]:
+    assert isinstance(one.stdout, Stream)
+    assert isinstance(one.stderr, Stream)
+    return one.stdout.getvalue(), one.stderr.getvalue()
+
+
+def say_all(one: Console) -> None:
+    one.line("data")
+    one.log("A remark.")
+    one.success("Done.")
+    one.warning("Careful.")
+    one.error("Wrong.", "Do this.")
+    one.debug("wp", "Called.")
+
+
+def test_each_kind_has_its_stream_and_prefix() -> None:
+    one = console()
+    say_all(one)
+    assert written(one) == (
+        "data\nA remark.\nSuccess: Done.\n",
+        "Warning: Careful.\nError: Wrong.\nDo this.\n",
+    )
+
+
+def test_quiet_leaves_data_and_errors() -> None:
+    one = console()
+    one.quiet = True
+    say_all(one)
+    assert written(one) == ("data\n", "Error: Wrong.\nDo this.\n")
+
+
+def test_what_is_for_people_leaves_stdout_to_a_program() -> None:
+    one = console()
+    one.data_only = True
+    one.line("data")
+    one.log("A remark.")
+    one.success("Done.")
+    assert written(one) == ("data\n", "A remark.\nSuccess: Done.\n")
+
+
+@pytest.mark.parametrize(("group", "shown"), [(EVERYTHING, True), ("wp", True), ("api", False), (None, False)])
+def test_debug_shows_the_group_asked_for(group: str | None, shown: bool) -> None:
+    one = console()
+    one.debug_group = group
+    one.debug("wp", "Called.")
+    assert written(one)[1] == ("Debug (wp): Called. (0.123s)\n" if shown else "")
+
+
+def test_colours_on_a_terminal() -> None:
+    one = console(out=True, err=True)
+    one.debug_group = EVERYTHING
+    say_all(one)
+    assert written(one) == (
+        "data\nA remark.\n\033[32;1mSuccess:\033[0m Done.\n",
+        "\033[33;1mWarning:\033[0m Careful.\n\033[31;1mError:\033[0m Wrong.\nDo this.\n"
+        "\033[34;1mDebug (wp):\033[0m Called. (0.123s)\n",
+    )
+
+
+@pytest.mark.parametrize(
+    ("terminal", "option", "environ", "coloured"),
+    [
+        (True, None, {}, True),
+        (False, None, {}, False),
+        (True, False, {}, False),
+        (False, True, {"NO_COLOR": "1"}, True),
+        (True, None, {"NO_COLOR": "1"}, False),
+        (True, None, {"NO_COLOR": ""}, True),
+        (True, None, {"TERM": "dumb"}, False),
+        (False, None, {"SHELL_PIPE": "0"}, True),
+        (True, None, {"SHELL_PIPE": "1"}, False),
+    ],
+)
+def test_what_decides_about_colour(
+    terminal: bool, option: bool | None, environ: dict[str, str], coloured: bool
+) -> None:
+    one = console(out=terminal, environ=environ)
+    one.colour = option
+    one.success("Done.")
+    assert ("\033" in written(one)[0]) is coloured
+
+
+def test_nothing_that_a_terminal_acts_on_gets_through() -> None:
+    one = console()
+    one.line("a\x1b]0;title\x07b\tc\nd\u202ee\x9bf\x7fg\rh\udc80i")
+    one.error("x\x1b[2J\nSuccess: not true")
+    assert written(one) == (
+        "a\\x1b]0;title\\x07b\tc\nd\\u202ee\\x9bf\\x7fg\\x0dh\\x80i\n",
+        "Error: x\\x1b[2J\nError: Success: not true\n",
+    )
+
+
+@pytest.mark.parametrize("answer", ["y\n", "Yes\n", " y \n", "y"])
+def test_agreeing(answer: str) -> None:
+    one = console(answer, inp=True)
+    one.confirm("Remove \x1b it?")
+    out, err = written(one)
+    assert (out, err.rstrip("\n")) == ("", "Remove \\x1b it? [y/n] ")
+
+
+@pytest.mark.parametrize("answer", ["n\n", "\n", "", "maybe\n", "yes please\n"])
+def test_refusing(answer: str) -> None:
+    one = console(answer, inp=True)
+    with pytest.raises(BridgeError, match=r"^Aborted\.$") as caught:
+        one.confirm("Really?")
+    assert caught.value.exit_code is ExitCode.FAILURE
+
+
+def test_without_a_terminal_nobody_is_asked() -> None:
+    one = console("y\n")
+    with pytest.raises(ConfigError) as caught:
+        one.confirm("Really?")
+    assert '"--yes"' in caught.value.hint
+    assert written(one) == ("", "")
+    one.assume_yes = True
+    one.confirm("Really?")
+    assert written(one) == ("", "")
+
+
+def test_progress_is_for_those_who_watch() -> None:
+    for one in (console(), console(err=True)):
+        one.quiet = one.stderr.isatty()
+        with one.progress(3, "Adding") as bar:
+            bar.update(3)
+        assert written(one) == ("", "")
+    one = console(err=True)
+    with one.progress(3, "Adding\x1b") as bar:
+        bar.update(1)
+        bar.update(2)
+    out, err = written(one)
+    assert out == ""
+    assert "Adding\\x1b" in err
+    assert "100%" in err
+
+
+def test_the_work_goes_on_when_the_reader_has_left() -> None:
+    out = Broken(BrokenPipeError())
+    one = Console(Stream(), out, Stream(), environ={})
+    one.line("a")
+    one.line("b")
+    assert out.tries == 1
+    assert one.finish(0) == 0
+    assert written(Console(Stream(), Stream(), one.stderr, environ={}))[1] == ""
+
+
+def test_output_that_is_lost_is_an_error() -> None:
+    one = Console(Stream(), Broken(OSError(28, "No space left on device")), Stream(), environ={})
+    one.line("a")
+    assert one.finish(0) == 1
+    assert one.finish(4) == 4
+    assert isinstance(one.stderr, Stream)
+    assert one.stderr.getvalue().startswith("Error: The output could not be written (No space left on device).\n")
+
+
+def test_an_encoding_without_the_character_does_no_harm(tmp_path: Path) -> None:
+    with (tmp_path / "out").open("w", encoding="ascii") as out:
+        Console(Stream(), out, Stream(), environ={}).line("bücher")
+    assert (tmp_path / "out").read_bytes() == b"b\\xfccher\n"
+
+
+def test_closed_streams_are_no_trouble() -> None:
+    stream = Stream()
+    stream.close()
+    assert Console(stream, stream, stream, environ={}).stdout_is_terminal is False

@@ -1,0 +1,287 @@
+from __future__ import annotations
+
+import threading
+from typing import TYPE_CHECKING
+
+import pytest
+
+from closte_bridge.closte.client import ClosteClient, ConnectionState
+from closte_bridge.closte.listing import Readability
+from closte_bridge.closte.outcome import Action, Kind, Outcome
+from closte_bridge.errors import ConfigError
+from closte_bridge.sandbox.api import Words
+from closte_bridge.sandbox.server import APP_DOMAIN, Behaviour, Sandbox
+from closte_bridge.secret import Secret
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+KEY = Secret("Canary-3f9a77c1d2e4")
+NAME = "shop.example.org"
+
+
+def client(sandbox: Sandbox, **options: object) -> ClosteClient:
+    settings: dict[str, object] = {"rate_limit": 10_000.0, "sleep": lambda _: None, **options}
+    return ClosteClient(sandbox.url, KEY, **settings)  # type: ignore[arg-type]  # options differ in type
+
+
+@pytest.fixture
+def sandbox() -> Iterator[Sandbox]:
+    with Sandbox(key=KEY, behaviour=Behaviour(slow=0.01, drip=0.001, retry_after="0")) as server:
+        yield server
+
+
+def test_adds_lists_and_deletes(sandbox: Sandbox) -> None:
+    with client(sandbox) as closte:
+        assert closte.add(NAME) == Outcome(Kind.DONE, "Closte confirmed it.")
+        assert closte.add("*.example.org").kind is Kind.DONE
+        assert closte.add(NAME).kind is Kind.ALREADY
+        listing = closte.list_aliases()
+        assert (listing.state, listing.names) == (Readability.READABLE, frozenset({APP_DOMAIN, NAME, "*.example.org"}))
+        assert closte.delete("*.example.org").kind is Kind.DONE
+        assert closte.delete("*.example.org").kind is Kind.ALREADY
+        assert closte.add("nonsense").kind is Kind.REFUSED
+    assert sandbox.aliases == {APP_DOMAIN, NAME}
+
+
+def test_sends_what_the_api_expects(sandbox: Sandbox) -> None:
+    with client(sandbox) as closte:
+        closte.add(NAME)
+        closte.add("*.example.org")
+        closte.delete(NAME)
+        closte.list_aliases()
+    sent = [(request.call, request.domain, request.wildcard, request.key_in) for request in sandbox.requests]
+    assert sent == [
+        ("add", NAME, "0", "body"),
+        ("add", "*.example.org", "1", "body"),
+        ("remove", NAME, "0", "body"),
+        ("list", "", "", "query"),
+    ]
+    assert sandbox.connections == 1
+
+
+@pytest.mark.parametrize("fault", ["error500", "429", "503", "reset", "lost", "garbage", "empty", "truncated", "mixed"])
+def test_gets_over_what_passes(sandbox: Sandbox, fault: str) -> None:
+    with client(sandbox, retries=6) as closte:
+        sandbox.set_faults(f"{fault}:1:2", seed=3)
+        outcome = closte.add(NAME)
+        assert outcome.kind in (Kind.DONE, Kind.ALREADY)
+        assert sandbox.aliases == {APP_DOMAIN, NAME}
+        sandbox.set_faults(f"{fault}:1:2", seed=3)
+        assert closte.delete(NAME).kind in (Kind.DONE, Kind.ALREADY)
+        assert sandbox.aliases == {APP_DOMAIN}
+        if fault != "mixed":
+            sandbox.set_faults(f"{fault}:1:2")
+            assert closte.list_aliases().state is Readability.READABLE
+            assert closte.stats.retries >= 4
+
+
+@pytest.mark.parametrize(
+    ("fault", "kind", "attempts"),
+    [
+        ("error500", Kind.UNCLEAR, 3),
+        ("503", Kind.UNCLEAR, 3),
+        ("429", Kind.FAILED, 3),
+        ("reset", Kind.UNCLEAR, 3),
+        ("garbage", Kind.UNCLEAR, 3),
+        ("empty", Kind.UNCLEAR, 3),
+        ("redirect", Kind.UNCLEAR, 1),
+        ("huge", Kind.UNCLEAR, 1),
+        ("unknown-error", Kind.FAILED, 1),
+    ],
+)
+def test_what_does_not_pass(sandbox: Sandbox, fault: str, kind: Kind, attempts: int) -> None:
+    sandbox.set_faults(fault)
+    with client(sandbox, retries=2) as closte:
+        outcome = closte.add(NAME)
+        assert (outcome.kind, outcome.attempts) == (kind, attempts)
+        assert closte.list_aliases().state is Readability.UNREADABLE
+        # What does not change is not tried in vain, and a redirect is not followed.
+        assert [request.call for request in sandbox.requests] == ["add"] * attempts + ["list"] * attempts
+
+
+@pytest.mark.parametrize("call", ["add", "remove"])
+def test_a_no_after_a_lost_answer_is_no_clear_no(call: str) -> None:
+    with Sandbox(words=Words(already="Nope.", missing="Nope."), faults=["lost:1:1"]) as sandbox:
+        sandbox.aliases = {NAME} if call == "remove" else set()
+        with client(sandbox) as closte:
+            outcome = closte.add(NAME) if call == "add" else closte.delete(NAME)
+            assert (outcome.kind, outcome.attempts) == (Kind.UNCLEAR, 2)
+            assert "Nope." in outcome.message
+            # Without the lost answer the same words are a clear no.
+            assert (closte.add(NAME) if call == "add" else closte.delete(NAME)).kind is Kind.FAILED
+
+
+def test_nobody_there() -> None:
+    with Sandbox() as sandbox:
+        pass
+    with client(sandbox, retries=1) as closte:
+        outcome = closte.add(NAME)
+        assert outcome == Outcome(Kind.FAILED, '"127.0.0.1" refused the connection.', attempts=2)
+        listing = closte.list_aliases()
+        assert listing.state is Readability.UNREADABLE
+        assert listing.reason == '"127.0.0.1" refused the connection.'
+        assert closte.test_connection().state is ConnectionState.UNREACHABLE
+
+
+class TestConnectionTest:
+    def test_ok(self, sandbox: Sandbox) -> None:
+        with client(sandbox) as closte:
+            assert closte.test_connection().ok
+        assert sandbox.aliases == {APP_DOMAIN}
+        assert [(request.call, request.domain) for request in sandbox.requests] == [("add", "")]
+
+    def test_wrong_key(self, sandbox: Sandbox) -> None:
+        with ClosteClient(sandbox.url, Secret("another key of mine")) as closte:
+            assert closte.test_connection().state is ConnectionState.KEY_REJECTED
+            assert closte.add(NAME).kind is Kind.KEY_REJECTED
+            listing = closte.list_aliases()
+            assert (listing.state, listing.key_rejected) == (Readability.UNREADABLE, True)
+
+    @pytest.mark.parametrize("status", [401, 403])
+    def test_wrong_key_by_its_status(self, status: int) -> None:
+        with Sandbox(key=Secret("right"), words=Words("No.", status)) as sandbox, client(sandbox) as closte:
+            assert closte.test_connection().state is ConnectionState.KEY_REJECTED
+            assert closte.add(NAME).kind is Kind.KEY_REJECTED
+            assert closte.list_aliases().key_rejected
+
+    def test_words_that_nobody_knows(self) -> None:
+        with Sandbox(key=Secret("right"), words=Words("Computer says no.")) as sandbox, client(sandbox) as closte:
+            test = closte.test_connection()
+        assert test.state is ConnectionState.UNEXPECTED
+        assert "Computer says no." in test.message
+
+    def test_not_reached(self, sandbox: Sandbox) -> None:
+        sandbox.set_faults("garbage")
+        with client(sandbox, retries=0) as closte:
+            assert closte.test_connection().state is ConnectionState.UNREACHABLE
+
+
+class TestRun:
+    def test_makes_all_changes_with_few_in_flight(self) -> None:
+        changes: list[tuple[Action, str]] = [("add", f"site-{number}.example.org") for number in range(40)]
+        pulled, finished, ahead = 0, 0, []
+        outcomes: dict[str, Kind] = {}
+        threads = set()
+
+        def source() -> Iterator[tuple[Action, str]]:
+            nonlocal pulled
+            for change in changes:
+                pulled += 1
+                ahead.append(pulled - finished)
+                threads.add(threading.current_thread())
+                yield change
+
+        def on_outcome(action: Action, domain: str, outcome: Outcome) -> None:
+            nonlocal finished
+            finished += 1
+            threads.add(threading.current_thread())
+            assert action == "add"
+            outcomes[domain] = outcome.kind
+
+        with Sandbox(behaviour=Behaviour(latency=0.01)) as sandbox, client(sandbox, concurrency=5) as closte:
+            assert closte.run(source(), on_outcome) == ""
+            assert sandbox.aliases == {APP_DOMAIN, *(name for _, name in changes)}
+            assert sandbox.connections <= 5
+            assert closte.stats.calls == 40
+            assert closte.stats.seconds > 0
+        assert set(outcomes.values()) == {Kind.DONE}
+        assert len(outcomes) == 40
+        assert max(ahead) == 5
+        assert threads == {threading.current_thread()}
+
+    def test_one_bad_domain_does_not_block_the_others(self, sandbox: Sandbox) -> None:
+        sandbox.set_faults("error500@bad.example.org", "reset@worse.example.org")
+        names = ["bad.example.org", "worse.example.org", "a.example.org", "not a name", "b.example.org"]
+        kinds: dict[str, Kind] = {}
+        with client(sandbox, concurrency=1) as closte:
+            closte.run((("add", name) for name in names), lambda _, name, outcome: kinds.update({name: outcome.kind}))
+        assert list(kinds.values()) == [Kind.UNCLEAR, Kind.UNCLEAR, Kind.DONE, Kind.REFUSED, Kind.DONE]
+
+    def test_stops_when_asked_and_reports_what_was_in_flight(self, sandbox: Sandbox) -> None:
+        seen: list[str] = []
+        pulled: list[str] = []
+
+        def source() -> Iterator[tuple[Action, str]]:
+            for number in range(100):
+                pulled.append(f"site-{number}.example.org")
+                yield "add", pulled[-1]
+
+        with client(sandbox, concurrency=3) as closte:
+            reason = closte.run(source(), lambda _, name, __: seen.append(name), lambda: len(seen) >= 4)
+            assert reason == "The run was asked to stop."
+            assert sorted(seen) == sorted(pulled)
+            assert len(pulled) < 10
+            # The client is good for more.
+            assert closte.add(NAME).kind is Kind.DONE
+
+    def test_a_wish_to_stop_ends_the_waiting(self, sandbox: Sandbox) -> None:
+        sandbox.set_faults("429")
+        outcomes: list[Outcome] = []
+        pauses = 0
+
+        def should_stop() -> bool:
+            nonlocal pauses
+            pauses += 1
+            return pauses > 3
+
+        # Real sleeping: the pause of 50 s that the server asks for would run into the limit of the test.
+        sandbox.behaviour = Behaviour(retry_after="50")
+        with ClosteClient(sandbox.url, KEY, rate_limit=1000) as closte:
+            closte.run([("add", NAME)], lambda *change: outcomes.append(change[2]), should_stop)
+        assert [outcome.kind for outcome in outcomes] == [Kind.FAILED]
+        assert outcomes[0].attempts == 1
+
+    def test_a_long_pause_ends_the_run(self, sandbox: Sandbox) -> None:
+        sandbox.behaviour = Behaviour(retry_after="3600")
+        sandbox.set_faults("429:1:1")
+        outcomes: list[Outcome] = []
+        with client(sandbox, concurrency=1) as closte:
+            changes: list[tuple[Action, str]] = [("add", NAME), ("add", "b.example.org")]
+            reason = closte.run(changes, lambda *change: outcomes.append(change[2]))
+            assert reason.startswith("Closte asked for a pause of 3")
+            assert [outcome.kind for outcome in outcomes] == [Kind.FAILED]
+            assert outcomes[0].retry_after == pytest.approx(3600, abs=60)
+            later = closte.add(NAME)
+            assert (later.kind, later.attempts) == (Kind.FAILED, 0)
+            assert later.retry_after is not None
+            assert closte.list_aliases().retry_after is not None
+        assert len(sandbox.requests) == 1
+
+    def test_gives_up_when_closte_cannot_be_reached(self) -> None:
+        with Sandbox() as sandbox:
+            pass
+        outcomes: list[Outcome] = []
+        with client(sandbox, retries=0, concurrency=2) as closte:
+            changes: list[tuple[Action, str]] = [("add", f"site-{number}.example.org") for number in range(100)]
+            reason = closte.run(changes, lambda *change: outcomes.append(change[2]))
+        assert reason.startswith("Closte could not be reached")
+        assert 5 <= len(outcomes) <= 7
+
+    def test_an_error_of_the_caller_comes_out(self, sandbox: Sandbox) -> None:
+        def on_outcome(*_: object) -> None:
+            raise KeyError("ledger")
+
+        with client(sandbox) as closte, pytest.raises(KeyError, match="ledger"):
+            closte.run([("add", NAME)], on_outcome)
+
+    def test_slows_down_when_told(self, sandbox: Sandbox) -> None:
+        sandbox.set_faults("429:1:2")
+        with client(sandbox, concurrency=1) as closte:
+            closte.run([("add", NAME)], lambda *_: None)
+            stats = closte.stats
+        assert (stats.calls, stats.retries, stats.slowed) == (3, 2, 2)
+
+
+@pytest.mark.parametrize(
+    "options", [{"concurrency": 0}, {"rate_limit": 0.0}, {"retries": -1}, {"rate_limit": float("nan")}]
+)
+def test_refuses_senseless_options(sandbox: Sandbox, options: dict[str, object]) -> None:
+    with pytest.raises(ConfigError):
+        client(sandbox, **options)
+
+
+@pytest.mark.parametrize("key", ["", "  \n"])
+def test_refuses_an_empty_key(sandbox: Sandbox, key: str) -> None:
+    with pytest.raises(ConfigError, match="key is empty"):
+        ClosteClient(sandbox.url, Secret(key))

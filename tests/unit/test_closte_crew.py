@@ -1,0 +1,72 @@
+from __future__ import annotations
+
+import threading
+from typing import TYPE_CHECKING
+
+import pytest
+
+from closte_bridge.closte.crew import Crew
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+
+def crew(work: Callable[[int], int], size: int = 2, stopping: threading.Event | None = None) -> Crew[int, int]:
+    return Crew(work, size=size, should_stop=lambda: False, stopping=stopping or threading.Event())
+
+
+def test_delivers_every_result_with_its_task() -> None:
+    seen: dict[int, int] = {}
+    crew(lambda number: number * 2).run(range(50), lambda task, result: seen.update({task: result}))
+    assert seen == {number: number * 2 for number in range(50)}
+
+
+def test_leaves_no_thread_behind() -> None:
+    before = threading.active_count()
+    crew(lambda number: number, size=8).run(range(50), lambda *_: None)
+    assert threading.active_count() == before
+
+
+def test_without_tasks_starts_no_thread() -> None:
+    before = threading.active_count()
+    crew(lambda number: number).run([], lambda *_: None)
+    assert threading.active_count() == before
+
+
+def test_an_error_in_the_work_comes_out_in_the_calling_thread() -> None:
+    def work(number: int) -> int:
+        raise LookupError(number)
+
+    stopping = threading.Event()
+    with pytest.raises(LookupError):
+        crew(work, stopping=stopping).run(range(5), lambda *_: None)
+    assert stopping.is_set()
+
+
+def test_an_error_in_the_tasks_comes_out_without_waiting_for_what_is_in_work() -> None:
+    over = threading.Event()
+
+    def tasks() -> Iterator[int]:
+        yield 1
+        raise LookupError
+
+    def work(number: int) -> int:
+        over.wait(30)
+        return number
+
+    with pytest.raises(LookupError):
+        crew(work).run(tasks(), lambda *_: None)
+    # Had it waited, the event would have been the only way out.
+    assert not over.is_set()
+    over.set()
+
+
+def test_an_interruption_sets_the_others_stopping() -> None:
+    stopping = threading.Event()
+
+    def on_result(*_: object) -> None:
+        raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        crew(lambda number: number, stopping=stopping).run(range(5), on_result)
+    assert stopping.is_set()

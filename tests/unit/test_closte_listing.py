@@ -1,0 +1,194 @@
+from __future__ import annotations
+
+import json
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from closte_bridge.closte.listing import Listing, Readability, parse_listing
+
+OWN = "network.example.com"
+
+
+def parse(domains: object, **more: object) -> Listing:
+    return parse_listing(json.dumps({"success": True, "domains": domains, **more}).encode())
+
+
+@pytest.mark.parametrize(
+    ("domains", "names"),
+    [
+        ([OWN, "shop.example.org"], {OWN, "shop.example.org"}),
+        ([], set()),
+        (["Shop.Example.ORG.", " a.example.org "], {"shop.example.org", "a.example.org"}),
+        (["*.example.org", "a.example.org"], {"*.example.org", "a.example.org"}),
+        (["münchen.example.org", "*.BÜCHER.example"], {"xn--mnchen-3ya.example.org", "*.xn--bcher-kva.example"}),
+        (["some_thing.example.org"], {"some_thing.example.org"}),
+        ([{"domain": "a.example.org", "wildcard": True}], {"*.a.example.org"}),
+        ([{"domain": "*.a.example.org", "wildcard": "1"}], {"*.a.example.org"}),
+        ([{"Domain_Name": "a.example.org", "is_wildcard": 0, "id": 7}], {"a.example.org"}),
+        ([{"hostname": "a.example.org", "name": "My shop. It sells."}], {"a.example.org"}),
+        ([{"host": "a.example.org", "name": "A.example.org"}, OWN], {"a.example.org", OWN}),
+        (
+            [{"alias": "a.example.org", "ssl": {"state": "ok"}, "host": "192.0.2.10", "ips": ["192.0.2.10", 4]}],
+            {"a.example.org"},
+        ),
+        ({"a.example.org": {"wildcard": 1}, "b.example.org": None}, {"*.a.example.org", "b.example.org"}),
+        ({"0": "a.example.org", "2": {"domain": "b.example.org"}}, {"a.example.org", "b.example.org"}),
+        ({"data": ["a.example.org"], "total": 1, "page": 1, "next": None}, {"a.example.org"}),
+        ({"items": {"a.example.org": True}}, {"a.example.org"}),
+        ({"list": []}, set()),
+        ({}, set()),
+    ],
+)
+def test_understands_the_shapes_that_a_list_may_have(domains: object, names: set[str]) -> None:
+    listing = parse(domains)
+    assert listing == Listing(Readability.READABLE, "", frozenset(names))
+
+
+@pytest.mark.parametrize(
+    ("domains", "names", "reason"),
+    [
+        ([OWN, 17, None], {OWN}, "Of the 3 entries of the list, 2 could not be understood."),
+        ([OWN, "no name"], {OWN}, "Of the 2 entries of the list, 1 could not be understood."),
+        ([OWN, ""], {OWN}, "Of the 2 entries of the list, 1 could not be understood."),
+        ([OWN, "*.*.example.org"], {OWN}, "Of the 2 entries of the list, 1 could not be understood."),
+        ([OWN, "a..example.org"], {OWN}, "Of the 2 entries of the list, 1 could not be understood."),
+        ([OWN, ".example.org"], {OWN}, "Of the 2 entries of the list, 1 could not be understood."),
+        ([OWN, "localhost"], {OWN}, "Of the 2 entries of the list, 1 could not be understood."),
+        ([OWN, f"{'x' * 64}.example.org"], {OWN}, "Of the 2 entries of the list, 1 could not be understood."),
+        ([OWN, ".".join(["x" * 60] * 5)], {OWN}, "Of the 2 entries of the list, 1 could not be understood."),
+        ([OWN, "a.example.org\nb.example.org"], {OWN}, "Of the 2 entries of the list, 1 could not be understood."),
+        ([OWN, "\ud800.example.org"], {OWN}, "Of the 2 entries of the list, 1 could not be understood."),
+        (
+            [{"domain": "a.example.org", "alias": "b.example.org"}],
+            {"a.example.org", "b.example.org"},
+            "Of the 1 entries of the list, 1 could not be understood.",
+        ),
+        (
+            [{"domain": "a.example.org", "aliases": ["www.a.example.org"]}],
+            {"a.example.org"},
+            "Of the 1 entries of the list, 1 could not be understood.",
+        ),
+        (
+            [{"domain": "a.example.org", "wildcard": "perhaps"}],
+            {"a.example.org"},
+            "Of the 1 entries of the list, 1 could not be understood.",
+        ),
+        ({OWN: 1, "Quota": 5}, {OWN}, "Of the 2 entries of the list, 1 could not be understood."),
+        (
+            {"domains": [OWN], "aliases": ["a.example.org"]},
+            {OWN, "a.example.org"},
+            "The answer holds more than one list.",
+        ),
+        ({"data": [OWN], "total": 5}, {OWN}, "The list holds 1 entries of 5."),
+        ({"data": [OWN], "meta": {"total_count": "5"}}, {OWN}, "The list holds 1 entries of 5."),
+        ({"total": 5}, set(), None),
+    ],
+)
+def test_says_when_a_list_is_not_whole(domains: object, names: set[str], reason: str | None) -> None:
+    listing = parse(domains)
+    if reason is None:
+        assert listing.state is Readability.UNREADABLE
+    else:
+        assert listing == Listing(Readability.PARTIAL, reason, frozenset(names))
+
+
+@pytest.mark.parametrize(
+    "hint",
+    [
+        {"has_more": True},
+        {"hasMore": "1"},
+        {"next": "https://app.example/x"},
+        {"next_page": 2},
+        {"links": {"next": "/p2"}},
+        {"pagination": {"total_pages": 3}},
+        {"truncated": True},
+        {"lastPage": "4"},
+        {"total": 2},
+    ],
+)
+def test_paging_makes_a_list_partial(hint: dict[str, object]) -> None:
+    assert parse([OWN], **hint).state is Readability.PARTIAL
+
+
+@pytest.mark.parametrize(
+    "hint",
+    [{"has_more": False}, {"next": None}, {"next": ""}, {"total": 1}, {"pages": 1}, {"total": True}, {"links": {}}],
+)
+def test_a_hint_that_says_nothing_leaves_a_list_whole(hint: dict[str, object]) -> None:
+    assert parse([OWN], **hint).state is Readability.READABLE
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        b"",
+        b"<html>",
+        b"null",
+        b"[]",
+        b'["a.example.org"]',
+        b"\xff\xfe\x00",
+        b'{"domains": ["a.example.org"]}',
+        b'{"success": null, "domains": []}',
+        b'{"success": "perhaps", "domains": []}',
+        b'{"success": [], "domains": []}',
+        b'{"success": false, "domains": ["a.example.org"]}',
+        b'{"success": true}',
+        b'{"success": true, "domains": null}',
+        b'{"success": true, "domains": "a.example.org"}',
+        b'{"success": true, "domains": [1, 2]}',
+        b'{"success": true, "domains": [[["a.example.org"]]]}',
+        b'{"success": true, "domains": {"count": 4}}',
+        b'{"success": true, "domains": {"a": 1, "b": 2}}',
+        b'{"success": true, "domains": ["a.example.org"',
+        b'{"success": true, "domains": [' + b"9" * 5000 + b"]}",
+        b"[" * 100_000,
+        b'{"success": true, "domains": ' + b'[{"a":' * 400 + b"1" + b"}]" * 400 + b"}",
+    ],
+)
+def test_what_is_not_understood_is_unreadable(body: bytes) -> None:
+    listing = parse_listing(body)
+    assert listing.state is Readability.UNREADABLE
+    assert listing.reason.endswith(".")
+    assert not listing.names
+
+
+def test_quotes_the_error() -> None:
+    body = json.dumps({"success": False, "error": "Go\naway\x1b[31m!"}).encode()
+    assert parse_listing(body).reason == 'Closte answered "Go away!".'
+
+
+LABELS = st.text("abzAZ019_-", min_size=1, max_size=6) | st.just("x" * 63)
+NAMES = st.builds(
+    lambda star, labels: star + ".".join(labels), st.sampled_from(["", "*."]), st.lists(LABELS, min_size=2, max_size=3)
+)
+
+
+@given(st.lists(NAMES, max_size=8))
+def test_strings_and_objects_say_the_same(names: list[str]) -> None:
+    # Whether or not the quick look at plain lists is enough, the result is that of the slow one.
+    expected = frozenset(name.lower() for name in names)
+    assert parse(names).names == expected
+    assert parse([{"domain": name} for name in names]).names == expected
+    assert parse([name.lower() for name in names]).names == expected
+
+
+@given(st.lists(st.one_of(NAMES, st.text(max_size=12), st.integers(), st.none()), max_size=8))
+def test_is_readable_only_when_every_entry_is_understood(items: list[object]) -> None:
+    listing = parse(items)
+    understood = [item for item in items if parse([item]).state is Readability.READABLE]
+    assert (listing.state is Readability.READABLE) == (len(understood) == len(items))
+    if listing.state is not Readability.UNREADABLE:
+        assert len(listing.names) <= len(understood)
+
+
+@given(
+    st.recursive(
+        st.none() | st.booleans() | st.integers() | st.text(max_size=8) | st.just("a.example.org"),
+        lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=8), inner, max_size=3),
+        max_leaves=12,
+    )
+)
+def test_never_raises(domains: object) -> None:
+    assert isinstance(parse(domains), Listing)

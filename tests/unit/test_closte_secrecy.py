@@ -1,0 +1,125 @@
+"""The key never gets out: not in a message, an exception, a repr, a log or on a stream."""
+
+from __future__ import annotations
+
+import http.client
+import json
+import logging
+import traceback
+from typing import TYPE_CHECKING
+from urllib.parse import quote
+
+import pytest
+import requests
+from werkzeug import Request, Response
+
+from closte_bridge.closte.client import ClosteClient
+from closte_bridge.sandbox.faults import FaultKind
+from closte_bridge.sandbox.server import Behaviour, Sandbox
+from closte_bridge.secret import Secret
+
+if TYPE_CHECKING:
+    from pytest_httpserver import HTTPServer
+
+CANARY = "Canary/3f9a+77c1=d2e4"
+
+
+def hunt(*places: object) -> None:
+    """Fail when eight characters in a row of the key are anywhere, in whichever spelling."""
+    text = "\n".join(map(str, places)).lower()
+    for spelling in (CANARY, quote(CANARY, safe="")):
+        for at in range(len(spelling) - 7):
+            assert spelling[at : at + 8].lower() not in text
+
+
+@pytest.fixture
+def loud(caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch) -> pytest.LogCaptureFixture:
+    """Everything that talks, at its loudest."""
+    caplog.set_level(logging.DEBUG)
+    for name in list(logging.root.manager.loggerDict):
+        if name.startswith(("urllib3", "requests")):
+            caplog.set_level(logging.DEBUG, logger=name)
+    monkeypatch.setattr(http.client.HTTPConnection, "debuglevel", 1)
+    return caplog
+
+
+def use(url: str, total_timeout: float = 30.0) -> list[object]:
+    with ClosteClient(
+        url, Secret(CANARY), rate_limit=10_000, retries=1, total_timeout=total_timeout, sleep=lambda _: None
+    ) as it:
+        seen: list[object] = [
+            it.list_aliases(),
+            it.test_connection(),
+            it.add("a.example.org"),
+            it.delete("a.example.org"),
+        ]
+        it.run([("add", "b.example.org")], lambda *change: seen.extend(change))
+        return [*map(repr, seen), repr(it), str(it.__dict__), str(it._transport.__dict__), repr(it.stats)]
+
+
+@pytest.mark.parametrize("kind", list(FaultKind))
+def test_through_every_fault(
+    kind: FaultKind, loud: pytest.LogCaptureFixture, capfd: pytest.CaptureFixture[str]
+) -> None:
+    with Sandbox(faults=[kind.value], behaviour=Behaviour(slow=0.3, drip=0.1), seed=1) as sandbox:
+        seen = use(sandbox.url, total_timeout=0.2)
+        journal = repr(sandbox.requests)
+    streams = capfd.readouterr()
+    hunt(*seen, loud.text, *(record.__dict__ for record in loud.records), streams.out, streams.err, journal)
+
+
+def test_the_hunt_finds_what_the_libraries_would_say(loud: pytest.LogCaptureFixture) -> None:
+    # Without the precautions urllib3 does log the key: otherwise the test above would prove nothing.
+    with Sandbox() as sandbox:
+        requests.get(f"{sandbox.url}/getdomains", params={"apikey": CANARY}, timeout=5).close()
+    with pytest.raises(AssertionError):
+        hunt(loud.text)
+
+
+@pytest.mark.parametrize("status", [200, 401, 404, 429, 500])
+def test_a_server_that_echoes_everything(httpserver: HTTPServer, status: int, loud: pytest.LogCaptureFixture) -> None:
+    def echo(request: Request) -> Response:
+        words = f"Sorry: {request.values['apikey']} {request.url} {request.get_data(as_text=True)} {CANARY[2:12]}"
+        return Response(json.dumps({"success": False, "error": words}), status, headers={"Location": request.url})
+
+    httpserver.expect_request("/getdomains").respond_with_handler(echo)
+    httpserver.expect_request("/adddomainalias").respond_with_handler(echo)
+    httpserver.expect_request("/deletedomainalias").respond_with_handler(echo)
+    seen = use(httpserver.url_for("/"))
+    assert "Sorry" in str(seen)
+    ours = [record for record in loud.records if not record.name.startswith("werkzeug")]
+    hunt(*seen, *(record.getMessage() for record in ours))
+
+
+def test_an_exception_that_nobody_expects(monkeypatch: pytest.MonkeyPatch, loud: pytest.LogCaptureFixture) -> None:
+    def fail(*_: object, **options: object) -> None:
+        raise RuntimeError(f"{options} {CANARY}")
+
+    monkeypatch.setattr(requests.Session, "request", fail)
+    seen = use("https://api.example.org/")
+    assert "could not be made (RuntimeError)" in str(seen)
+    hunt(*seen, loud.text)
+
+
+@pytest.mark.parametrize(
+    "url",
+    [
+        f"https://{CANARY}@api.example.org/",
+        f"https://:{CANARY[7:]}@api.example.org/",
+        f"https://api.example.org/?apikey={CANARY}",
+    ],
+)
+def test_a_url_with_the_key_in_it_is_refused_silently(url: str) -> None:
+    try:
+        ClosteClient(url, Secret(CANARY))
+    except Exception:
+        hunt(traceback.format_exc().replace("ClosteClient(url, Secret(CANARY))", ""))
+    else:
+        pytest.fail("it was taken")
+
+
+def test_logging_of_others_goes_on(loud: pytest.LogCaptureFixture) -> None:
+    with Sandbox() as sandbox:
+        use(sandbox.url)
+        requests.get(f"{sandbox.control_url}/faults", timeout=5).close()
+    assert "/_sandbox/faults" in loud.text

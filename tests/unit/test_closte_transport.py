@@ -1,0 +1,335 @@
+from __future__ import annotations
+
+import gzip
+import json
+import socket
+import ssl
+import threading
+from contextlib import contextmanager
+from typing import TYPE_CHECKING
+
+import pytest
+import trustme
+from pytest_httpserver import HTTPServer
+from werkzeug import Request, Response
+
+from closte_bridge.closte.client import ANSWER_LIMIT, ClosteClient
+from closte_bridge.closte.listing import Readability
+from closte_bridge.closte.outcome import Kind
+from closte_bridge.closte.transport import check_api_url
+from closte_bridge.errors import ConfigError
+from closte_bridge.secret import Secret
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+    from pathlib import Path
+
+KEY = Secret("Canary-3f9a77c1d2e4")
+DONE = {"success": True}
+
+
+def client(url: str, **options: object) -> ClosteClient:
+    settings: dict[str, object] = {"retries": 0, "rate_limit": 10_000.0, **options}
+    return ClosteClient(url, KEY, **settings)  # type: ignore[arg-type]  # options differ in type
+
+
+@contextmanager
+def raw_server(serve: Callable[[socket.socket], None]) -> Iterator[str]:
+    """Serve one connection with bare bytes; yields the API's URL."""
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+
+        def accept() -> None:
+            try:
+                connection, _ = listener.accept()
+                with connection:
+                    serve(connection)
+            except OSError:
+                pass  # the client has gone, as it should
+
+        thread = threading.Thread(target=accept, daemon=True)
+        thread.start()
+        yield f"http://127.0.0.1:{listener.getsockname()[1]}"
+        listener.shutdown(socket.SHUT_RDWR)
+        thread.join()
+
+
+class TestUrl:
+    @pytest.mark.parametrize(
+        "url",
+        [
+            "https://app.closte.com/api/client",
+            "HTTPS://app.closte.com:8443/api/client/",
+            "http://127.0.0.1:8080/api",
+            "http://localhost/x",
+            "http://[::1]:99",
+            "http://127.9.9.9",
+        ],
+    )
+    def test_takes(self, url: str) -> None:
+        base, host, _ = check_api_url(url)
+        assert not base.endswith("/")
+        assert host
+
+    @pytest.mark.parametrize(
+        "url",
+        [
+            "",
+            "app.closte.com/api/client",
+            "http://app.closte.com/api/client",
+            "http://127.0.0.1.example.com/",
+            "http://localhost.example.com/",
+            "http://192.168.1.1/",
+            "http://2130706433/",
+            "ftp://app.closte.com/",
+            "file:///etc/passwd",
+            "https://",
+            "https:///api",
+            "https://user:hunter2@app.closte.com/",
+            "https://hunter2@app.closte.com/",
+            "https://app.closte.com/api?apikey=hunter2",
+            "https://app.closte.com/api?",
+            "https://app.closte.com/api#hunter2",
+            "https://app.closte.com\\@evil.example/hunter2",
+            "https://app.closte.com /hunter2",
+            "https://app.closte.com/\nhunter2",
+            "https://app.closte.com:99999/hunter2",
+            "https://app.closte.com:x/hunter2",
+            "https://[::1/hunter2",
+            "https://ápp.closte.com/",
+        ],
+    )
+    def test_refuses_without_quoting(self, url: str) -> None:
+        with pytest.raises(ConfigError) as caught:
+            check_api_url(url)
+        assert "hunter2" not in caught.value.message + caught.value.hint
+        assert caught.value.__context__ is None
+
+
+class TestRequest:
+    def test_is_as_the_facts_say(self, httpserver: HTTPServer) -> None:
+        httpserver.expect_request("/api/getdomains").respond_with_json({"success": True, "domains": []})
+        httpserver.expect_request("/api/adddomainalias").respond_with_json(DONE)
+        with client(httpserver.url_for("/api/")) as closte:
+            assert closte.list_aliases().state is Readability.READABLE
+            assert closte.add("*.example.org").kind is Kind.DONE
+        (listed, _), (added, _) = httpserver.log
+        assert (listed.method, listed.query_string, listed.data) == ("GET", b"apikey=Canary-3f9a77c1d2e4", b"")
+        assert (added.method, added.query_string) == ("POST", b"")
+        assert added.content_type == "application/x-www-form-urlencoded"
+        assert added.form.to_dict() == {"apikey": "Canary-3f9a77c1d2e4", "domain": "*.example.org", "wildcard": "1"}
+
+    def test_carries_neither_cookies_nor_the_credentials_of_netrc(
+        self, httpserver: HTTPServer, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        netrc = tmp_path / "netrc"
+        netrc.write_text("default login somebody password secret\n")
+        monkeypatch.setenv("NETRC", str(netrc))
+        monkeypatch.setenv("http_proxy", "http://127.0.0.1:1")
+        monkeypatch.setenv("all_proxy", "http://127.0.0.1:1")
+        httpserver.expect_request("/adddomainalias").respond_with_json(DONE, headers={"Set-Cookie": "a=b; Path=/"})
+        with client(httpserver.url_for("/")) as closte:
+            closte.add("a.example.org")
+            assert closte.add("a.example.org").kind is Kind.DONE
+        for request, _ in httpserver.log:
+            assert "Cookie" not in request.headers
+            assert "Authorization" not in request.headers
+
+    def test_shows_a_proxy_the_host_only(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        seen = bytearray()
+
+        def serve(connection: socket.socket) -> None:
+            seen.extend(connection.recv(65536))
+            connection.sendall(b"HTTP/1.1 502 Bad Gateway\r\nContent-Length: 0\r\n\r\n")
+
+        monkeypatch.delenv("no_proxy", raising=False)
+        monkeypatch.delenv("NO_PROXY", raising=False)
+        with raw_server(serve) as proxy:
+            monkeypatch.setenv("https_proxy", proxy)
+            with client("https://api.example.org/api/client") as closte:
+                listing = closte.list_aliases()
+        assert listing.reason == 'The proxy did not lead to "api.example.org".'
+        assert seen.startswith(b"CONNECT api.example.org:443 ")
+        assert b"Canary" not in seen
+
+    def test_goes_around_the_proxy_where_it_should(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        monkeypatch.setenv("https_proxy", "http://127.0.0.1:1")
+        monkeypatch.setenv("no_proxy", "example.org")
+        with client("https://api.example.org/") as closte:
+            assert closte._transport._session.proxies == {}
+
+
+class TestAnswer:
+    def test_may_be_packed(self, httpserver: HTTPServer) -> None:
+        body = gzip.compress(json.dumps({"success": True, "domains": ["a.example.org"]}).encode())
+        httpserver.expect_request("/getdomains").respond_with_data(body, headers={"Content-Encoding": "gzip"})
+        with client(httpserver.url_for("/")) as closte:
+            assert closte.list_aliases().names == {"a.example.org"}
+
+    @pytest.mark.parametrize(
+        ("body", "encoding", "words"),
+        [
+            (gzip.compress(b'{"success": true}' + b" " * ANSWER_LIMIT), "gzip", "larger than 64 KiB"),
+            (gzip.compress(b"0" * 50_000_000), "gzip", "larger than 64 KiB"),
+            (gzip.compress(b'{"success": true}')[:-4], "gzip", "could not be understood"),
+            (b'{"success": true}', "gzip", "broke off"),
+            (b'{"success": true}', "br", "packed in a way"),
+            (b'{"success": true}' + b" " * ANSWER_LIMIT, "identity", "larger than 64 KiB"),
+        ],
+    )
+    def test_is_bounded(self, httpserver: HTTPServer, body: bytes, encoding: str, words: str) -> None:
+        httpserver.expect_request("/adddomainalias").respond_with_data(body, headers={"Content-Encoding": encoding})
+        with client(httpserver.url_for("/")) as closte:
+            outcome = closte.add("a.example.org")
+        assert outcome.kind is Kind.UNCLEAR
+        assert words in outcome.message
+
+    def test_without_a_length_is_bounded_too(self) -> None:
+        def serve(connection: socket.socket) -> None:
+            connection.recv(65536)
+            connection.sendall(b"HTTP/1.1 200 OK\r\n\r\n")
+            while True:
+                connection.sendall(b" " * 65536)
+
+        with raw_server(serve) as url, client(url) as closte:
+            assert "larger than 64 KiB" in closte.add("a.example.org").message
+
+    @pytest.mark.parametrize(
+        "start",
+        [
+            b"",
+            b"HTTP/1.1 200 OK\r\nX: ",
+            b"HTTP/1.1 100 Continue\r\n\r\n",
+            b"HTTP/1.1 200 OK\r\nContent-Length: 99999\r\n\r\n",
+            b"HTTP/1.1 200 OK\r\n\r\n",
+            b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n",
+        ],
+    )
+    def test_that_drips_does_not_hold_us_up(self, start: bytes) -> None:
+        over = threading.Event()
+
+        def serve(connection: socket.socket) -> None:
+            connection.recv(65536)
+            connection.sendall(start)
+            while not over.wait(0.05):
+                connection.sendall(b"1")
+
+        with raw_server(serve) as url, client(url, total_timeout=0.5) as closte:
+            outcome = closte.add("a.example.org")
+            over.set()
+        assert outcome.kind is Kind.UNCLEAR
+        assert outcome.message == '"127.0.0.1" did not complete its answer within 0.5 s.'
+
+    def test_that_never_comes(self) -> None:
+        over = threading.Event()
+
+        def serve(_: socket.socket) -> None:
+            over.wait(30)
+
+        with raw_server(serve) as url, client(url, timeout=(1, 0.2)) as closte:
+            outcome = closte.add("a.example.org")
+            over.set()
+        assert (outcome.kind, outcome.message) == (Kind.UNCLEAR, '"127.0.0.1" did not answer within 0.2 s.')
+
+    @pytest.mark.parametrize(
+        "answer",
+        [
+            b"",
+            b"nonsense\r\n\r\n",
+            b"HTTP/1.1 200 OK\r\nContent-Length: 50\r\n\r\n{}",
+            b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\nzz\r\n{}\r\n",
+            b"HTTP/1.1 200 OK\r\n" + b"X: y\r\n" * 500 + b"\r\n",
+            b"HTTP/1.1 200 OK\r\nX: " + b"y" * 100_000 + b"\r\n\r\n",
+        ],
+    )
+    def test_that_is_broken(self, answer: bytes) -> None:
+        def serve(connection: socket.socket) -> None:
+            connection.recv(65536)
+            connection.sendall(answer)
+
+        with raw_server(serve) as url, client(url) as closte:
+            outcome = closte.add("a.example.org")
+        assert outcome.kind is Kind.UNCLEAR
+        assert outcome.message == 'The connection to "127.0.0.1" broke off before the answer was complete.'
+
+    def test_of_a_redirect_is_not_followed(self, httpserver: HTTPServer) -> None:
+        httpserver.expect_request("/getdomains").respond_with_data(
+            b"", status=301, headers={"Location": httpserver.url_for("/elsewhere")}
+        )
+        with client(httpserver.url_for("/")) as closte:
+            listing = closte.list_aliases()
+        assert listing.reason == "Closte answered with a redirect (HTTP 301), which is not followed."
+        assert len(httpserver.log) == 1
+
+    def test_may_come_on_a_connection_that_was_closed_meanwhile(self, httpserver: HTTPServer) -> None:
+        def answer(_: Request) -> Response:
+            return Response(json.dumps(DONE), headers={"Connection": "close"})
+
+        httpserver.expect_request("/adddomainalias").respond_with_handler(answer)
+        with client(httpserver.url_for("/")) as closte:
+            assert [closte.add("a.example.org").kind for _ in range(3)] == [Kind.DONE] * 3
+
+
+def test_a_name_that_does_not_resolve(monkeypatch: pytest.MonkeyPatch) -> None:
+    def fail(*_: object) -> None:
+        raise socket.gaierror(socket.EAI_NONAME, "nothing known")
+
+    monkeypatch.setattr(socket, "getaddrinfo", fail)
+    for name in ("https_proxy", "HTTPS_PROXY", "all_proxy", "ALL_PROXY"):
+        monkeypatch.delenv(name, raising=False)
+    with client("https://api.invalid/") as closte:
+        outcome = closte.add("a.example.org")
+    assert (outcome.kind, outcome.message) == (Kind.FAILED, 'The name "api.invalid" could not be resolved.')
+
+
+@pytest.fixture(scope="module")
+def authority() -> trustme.CA:
+    return trustme.CA()
+
+
+class TestTls:
+    @contextmanager
+    def served(self, authority: trustme.CA, name: str) -> Iterator[str]:
+        context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+        authority.issue_cert(name).configure_cert(context)
+        with HTTPServer(host="localhost", ssl_context=context) as server:
+            server.expect_request("/adddomainalias").respond_with_json(DONE)
+            yield server.url_for("/")
+
+    @pytest.fixture
+    def bundle(self, authority: trustme.CA, tmp_path: Path) -> Path:
+        path = tmp_path / "ca.pem"
+        authority.cert_pem.write_to_path(str(path))
+        return path
+
+    def test_a_good_certificate(self, authority: trustme.CA, bundle: Path) -> None:
+        with self.served(authority, "localhost") as url, client(url, ca_bundle=bundle) as closte:
+            assert closte.add("a.example.org").kind is Kind.DONE
+
+    def test_an_unknown_authority(self, authority: trustme.CA) -> None:
+        with self.served(authority, "localhost") as url, client(url, retries=3) as closte:
+            outcome = closte.add("a.example.org")
+            listing = closte.list_aliases()
+        assert (outcome.kind, outcome.attempts) == (Kind.FAILED, 1)
+        assert outcome.message.startswith('The certificate of "localhost" could not be verified: ')
+        assert listing.reason == outcome.message
+        assert "http" not in outcome.message
+
+    def test_another_name(self, authority: trustme.CA, bundle: Path) -> None:
+        with self.served(authority, "other.example.org") as url, client(url, ca_bundle=bundle) as closte:
+            outcome = closte.add("a.example.org")
+        assert outcome.kind is Kind.FAILED
+        assert "could not be verified: Hostname mismatch" in outcome.message
+
+    def test_a_server_without_tls(self, httpserver: HTTPServer) -> None:
+        with client(httpserver.url_for("/").replace("http:", "https:")) as closte:
+            outcome = closte.add("a.example.org")
+        assert (outcome.kind, outcome.message) == (Kind.FAILED, 'No secure connection to "localhost" could be made.')
+
+    def test_a_bundle_that_is_not_there(self, tmp_path: Path) -> None:
+        with pytest.raises(ConfigError, match="does not exist"):
+            client("https://localhost/", ca_bundle=tmp_path / "none.pem")
+
+    def test_a_bundle_that_is_none(self, tmp_path: Path) -> None:
+        (tmp_path / "ca.pem").write_text("nothing")
+        with client("https://localhost/", ca_bundle=tmp_path / "ca.pem") as closte:
+            assert closte.add("a.example.org").kind is Kind.FAILED

@@ -1,0 +1,80 @@
+from __future__ import annotations
+
+import pytest
+
+from closte_bridge.errors import ConfigError
+from closte_bridge.sandbox.faults import Dice, Fault, FaultKind
+
+
+@pytest.mark.parametrize(
+    ("text", "fault"),
+    [
+        ("slow", Fault(FaultKind.SLOW)),
+        ("429:0.25", Fault(FaultKind.TOO_MANY, 0.25)),
+        ("lost:1:3", Fault(FaultKind.LOST, 1, 3)),
+        ("lost::3@Shop.example.org", Fault(FaultKind.LOST, 1, 3, "shop.example.org")),
+        ("mixed:0", Fault(FaultKind.MIXED, 0)),
+    ],
+)
+def test_reads_a_fault(text: str, fault: Fault) -> None:
+    assert Fault.parse(text) == fault
+    assert Fault.parse(str(fault)) == fault
+
+
+@pytest.mark.parametrize(
+    "text", ["", "fire", "slow:2", "slow:-1", "slow:x", "slow:1:x", "slow:1:1:1", "slow:nan", "slow:1:-1"]
+)
+def test_refuses_what_is_no_fault(text: str) -> None:
+    with pytest.raises(ConfigError, match="KIND") as caught:
+        Fault.parse(text)
+    assert "error500" in caught.value.hint
+
+
+def test_the_same_seed_gives_the_same_faults() -> None:
+    faults = [Fault(FaultKind.SLOW, 0.3), Fault(FaultKind.MIXED, 0.5)]
+    throws = [[dice.throw("add") for _ in range(50)] for dice in (Dice(faults, 7), Dice(faults, 7), Dice(faults, 8))]
+    assert throws[0] == throws[1] != throws[2]
+
+
+def test_strikes_as_often_as_it_should() -> None:
+    dice = Dice([Fault(FaultKind.SLOW, 0.3)], seed=1)
+    hits = sum(dice.throw("add") is FaultKind.SLOW for _ in range(2000))
+    assert 500 < hits < 700
+    assert Dice([Fault(FaultKind.SLOW, 0)]).throw("add") is None
+    assert Dice().throw("list") is None
+
+
+def test_strikes_only_so_many_times() -> None:
+    dice = Dice([Fault(FaultKind.LOST, times=2), Fault(FaultKind.SLOW, times=1)])
+    assert [dice.throw("add") for _ in range(4)] == [FaultKind.LOST, FaultKind.LOST, FaultKind.SLOW, None]
+
+
+def test_strikes_one_domain_only() -> None:
+    dice = Dice([Fault(FaultKind.RESET, domain="bad.example.org")])
+    assert dice.throw("add", "bad.example.org") is FaultKind.RESET
+    assert dice.throw("add", "good.example.org") is None
+    assert dice.throw("list") is None
+
+
+def test_faults_of_the_list_strike_the_list_only() -> None:
+    dice = Dice([Fault(FaultKind.LIST_EMPTY)])
+    assert dice.throw("add") is None
+    assert dice.throw("list") is FaultKind.LIST_EMPTY
+
+
+def test_mixed_gives_every_fault_that_fits() -> None:
+    dice = Dice([Fault(FaultKind.MIXED)], seed=1)
+    changes = {dice.throw("add") for _ in range(500)}
+    lists = {dice.throw("list") for _ in range(1000)}
+    assert {FaultKind.LOST, FaultKind.RESET, FaultKind.TOO_MANY, FaultKind.DRIP} <= changes
+    assert {FaultKind.LIST_SHRUNK, FaultKind.LIST_NO_OWN, FaultKind.LIST_HIDDEN} <= lists
+    assert not any(kind is None or kind.only_lists or kind is FaultKind.MIXED for kind in changes)
+
+
+def test_a_sample_lacks_some_and_keeps_the_order() -> None:
+    names = [str(number) for number in range(10)]
+    left = Dice(seed=1).sample(names, 0.3)
+    assert len(left) == 7
+    assert left == sorted(left)
+    assert Dice(seed=1).sample(["only"], 0.01) == []
+    assert Dice(seed=1).sample([], 0.5) == []

@@ -1,0 +1,285 @@
+from __future__ import annotations
+
+import json
+import os
+import signal
+import socket
+import subprocess
+import sys
+import time
+from typing import TYPE_CHECKING, Any
+
+import pytest
+import requests
+
+from closte_bridge.errors import BridgeError
+from closte_bridge.sandbox.api import Words
+from closte_bridge.sandbox.server import APP_DOMAIN, Behaviour, Sandbox
+from closte_bridge.secret import Secret
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+KEY = "Canary-3f9a77c1d2e4"
+NAME = "shop.example.org"
+
+
+@pytest.fixture
+def sandbox() -> Iterator[Sandbox]:
+    with Sandbox(key=Secret(KEY), behaviour=Behaviour(slow=0.01, drip=0.001, huge=3_000_000)) as server:
+        yield server
+
+
+@pytest.fixture
+def session() -> Iterator[requests.Session]:
+    with requests.Session() as it:
+        it.trust_env = False
+        yield it
+
+
+def post(session: requests.Session, sandbox: Sandbox, call: str = "adddomainalias", **fields: str) -> requests.Response:
+    form = {"apikey": KEY, "domain": NAME, "wildcard": "", **fields}
+    return session.post(f"{sandbox.url}/{call}", data=form, timeout=10, allow_redirects=False)
+
+
+def listed(session: requests.Session, sandbox: Sandbox, key: str = KEY) -> Any:  # noqa: ANN401 - any JSON
+    return session.get(f"{sandbox.url}/getdomains", params={"apikey": key}, timeout=10).json()
+
+
+def test_answers_as_closte_does(sandbox: Sandbox, session: requests.Session) -> None:
+    assert post(session, sandbox).json() == {"success": True}
+    assert post(session, sandbox, domain="*.example.org", wildcard="1").json() == {"success": True}
+    assert listed(session, sandbox) == {"success": True, "domains": [APP_DOMAIN, NAME, "*.example.org"]}
+    assert post(session, sandbox, "deletedomainalias", wildcard="0").json() == {"success": True}
+    task = post(session, sandbox, "gettaskstatus", id="7").json()
+    assert task["success"] is True
+    assert task["task"]["id"] == "7"
+    assert sandbox.aliases == {APP_DOMAIN, "*.example.org"}
+
+
+@pytest.mark.parametrize("domain", ["", "no name", "x.closte.com", APP_DOMAIN])
+def test_refuses_with_the_known_sentence(sandbox: Sandbox, session: requests.Session, domain: str) -> None:
+    response = post(session, sandbox, "deletedomainalias", domain=domain)
+    assert response.status_code == 200
+    assert response.json() == {"success": False, "error": f"Invalid or empty domain: {domain}"}
+
+
+def test_wants_the_key_where_it_belongs(sandbox: Sandbox, session: requests.Session) -> None:
+    wrong = {"success": False, "error": "Invalid API key."}
+    assert listed(session, sandbox, key="wrong") == wrong
+    assert post(session, sandbox, apikey="").json() == wrong
+    in_query = session.post(f"{sandbox.url}/adddomainalias?apikey={KEY}", data={"domain": NAME}, timeout=10)
+    assert in_query.json() == wrong
+    as_json = session.post(f"{sandbox.url}/adddomainalias", json={"apikey": KEY, "domain": NAME}, timeout=10)
+    assert as_json.json() == wrong
+    assert sandbox.aliases == {APP_DOMAIN}
+    assert [request.key_in for request in sandbox.requests] == ["query", "body", "query", ""]
+    assert not any(request.key_ok for request in sandbox.requests)
+
+
+def test_its_unknown_words_can_be_set(session: requests.Session) -> None:
+    words = Words("Who are you?", 403, already="", missing="Gone.")
+    with Sandbox(key=Secret("right"), words=words) as sandbox:
+        response = post(session, sandbox)
+        assert (response.status_code, response.json()["error"]) == (403, "Who are you?")
+        assert post(session, sandbox, apikey="right").json() == {"success": True}
+        assert post(session, sandbox, apikey="right").json() == {"success": True}
+        answer = post(session, sandbox, "deletedomainalias", apikey="right", domain="b.example.org")
+        assert answer.json() == {"success": False, "error": "Gone."}
+
+
+def test_without_a_key_takes_any_but_none(session: requests.Session) -> None:
+    with Sandbox() as sandbox:
+        assert post(session, sandbox, apikey="anything").json() == {"success": True}
+        assert post(session, sandbox, apikey="").json()["success"] is False
+
+
+def test_knows_nothing_else(sandbox: Sandbox, session: requests.Session) -> None:
+    assert session.get(sandbox.url + "/adddomainalias", timeout=10).status_code == 404
+    assert session.post(sandbox.url + "/ssl/install", timeout=10).status_code == 404
+    assert session.put(sandbox.url + "/getdomains", timeout=10).status_code == 404
+    assert [request.call for request in sandbox.requests] == ["other"] * 3
+
+
+@pytest.mark.parametrize(
+    ("fault", "status", "body"),
+    [
+        ("error500", 500, b"<!doctype"),
+        ("429", 429, b"{"),
+        ("503", 503, b"<!doctype"),
+        ("garbage", 200, b"<!doctype"),
+        ("empty", 200, b""),
+        ("redirect", 302, b""),
+        ("unknown-error", 200, b'{"success": false'),
+    ],
+)
+def test_faults_that_do_nothing(
+    sandbox: Sandbox, session: requests.Session, fault: str, status: int, body: bytes
+) -> None:
+    sandbox.set_faults(fault)
+    response = post(session, sandbox)
+    assert response.status_code == status
+    assert response.content.startswith(body)
+    assert response.headers.get("Retry-After") == ("1" if fault == "429" else None)
+    assert sandbox.aliases == {APP_DOMAIN}
+    assert sandbox.requests[0].fault == fault
+
+
+@pytest.mark.parametrize(("fault", "done"), [("reset", False), ("lost", True), ("truncated", True)])
+def test_faults_without_an_answer(sandbox: Sandbox, session: requests.Session, fault: str, done: bool) -> None:
+    sandbox.set_faults(fault)
+    with pytest.raises((requests.ConnectionError, requests.exceptions.ChunkedEncodingError)):
+        post(session, sandbox)
+    assert (NAME in sandbox.aliases) == done
+
+
+@pytest.mark.parametrize("fault", ["slow", "drip"])
+def test_faults_that_only_take_time(sandbox: Sandbox, session: requests.Session, fault: str) -> None:
+    sandbox.set_faults(fault)
+    assert post(session, sandbox).json() == {"success": True}
+
+
+def test_a_huge_answer(sandbox: Sandbox, session: requests.Session) -> None:
+    sandbox.set_faults("huge")
+    assert len(post(session, sandbox).content) == 3_000_000
+
+
+@pytest.mark.parametrize(
+    ("fault", "domains"),
+    [
+        ("list-strings", [APP_DOMAIN, "*.example.org"]),
+        ("list-objects", [{"domain": APP_DOMAIN, "wildcard": False}, {"domain": "example.org", "wildcard": True}]),
+        ("list-dict", {APP_DOMAIN: {"id": 0}, "*.example.org": {"id": 1}}),
+        ("list-no-own", ["*.example.org"]),
+        ("list-empty", []),
+        ("list-truncated", [APP_DOMAIN]),
+    ],
+)
+def test_shapes_of_the_list(sandbox: Sandbox, session: requests.Session, fault: str, domains: object) -> None:
+    sandbox.aliases = {"*.example.org"}
+    sandbox.set_faults(fault)
+    assert listed(session, sandbox)["domains"] == domains
+
+
+def test_more_shapes_of_the_list(sandbox: Sandbox, session: requests.Session) -> None:
+    sandbox.aliases = {f"site-{number}.example.org" for number in range(9)}
+    sandbox.set_faults("list-shrunk", seed=1)
+    assert len(listed(session, sandbox)["domains"]) == 5
+    sandbox.set_faults("list-nested")
+    assert len(listed(session, sandbox)["domains"]["data"]) == 10
+    sandbox.set_faults("list-unknown")
+    assert APP_DOMAIN not in json.dumps(listed(session, sandbox))
+    sandbox.set_faults("list-hidden")
+    assert listed(session, sandbox)["success"] is False
+
+
+def test_can_be_controlled_while_it_runs(sandbox: Sandbox, session: requests.Session) -> None:
+    control = sandbox.control_url
+    put = session.put(f"{control}/aliases", json={"aliases": [NAME]}, timeout=10).json()
+    assert put["aliases"] == [APP_DOMAIN, NAME]
+    assert session.get(f"{control}/aliases", timeout=10).json()["aliases"] == [APP_DOMAIN, NAME]
+    session.put(f"{control}/faults", json={"faults": ["error500:1:5"], "seed": 3}, timeout=10)
+    assert post(session, sandbox).status_code == 500
+    assert session.get(f"{control}/faults", timeout=10).json()["faults"] == ["error500:1:4"]
+    seen = session.get(f"{control}/requests", timeout=10).json()
+    assert (seen["count"], seen["requests"][0]["call"]) == (1, "add")
+    assert KEY not in json.dumps(seen)
+    assert session.get(f"{control}/requests?since=1", timeout=10).json()["requests"] == []
+    session.post(f"{control}/reset", timeout=10)
+    assert (sandbox.aliases, sandbox.requests, sandbox.faults) == ({APP_DOMAIN}, [], ())
+
+
+def test_refuses_senseless_control(sandbox: Sandbox, session: requests.Session) -> None:
+    control = sandbox.control_url
+    for what, body in [
+        ("faults", b'{"faults": ["fire"]}'),
+        ("faults", b'{"faults": "slow"}'),
+        ("faults", b'{"faults": [1]}'),
+        ("faults", b"[]"),
+        ("aliases", b"{}"),
+        ("aliases", b"nonsense"),
+    ]:
+        response = session.put(f"{control}/{what}", data=body, timeout=10)
+        assert response.status_code == 400, (what, body)
+        assert response.json()["success"] is False
+    assert session.get(f"{control}/requests?since=x", timeout=10).status_code == 400
+    assert session.get(f"{control}/nothing", timeout=10).status_code == 404
+    web = session.post(f"{control}/reset", headers={"Origin": "https://evil.example"}, timeout=10)
+    assert web.status_code == 403
+
+
+def test_refuses_a_body_that_is_too_large(sandbox: Sandbox) -> None:
+    with socket.create_connection(("127.0.0.1", sandbox.port)) as connection:
+        connection.sendall(b"PUT /_sandbox/aliases HTTP/1.1\r\nHost: x\r\nContent-Length: 99999999999\r\n\r\n")
+        assert connection.recv(100).startswith(b"HTTP/1.1 413 ")
+
+
+def test_listens_on_this_machine_only(sandbox: Sandbox) -> None:
+    assert sandbox._server.server_address[0] == "127.0.0.1"
+
+
+def test_a_port_that_is_taken(sandbox: Sandbox) -> None:
+    with pytest.raises(BridgeError, match="cannot listen"):
+        Sandbox(port=sandbox.port)
+
+
+def test_ends_while_clients_hang_on(session: requests.Session) -> None:
+    with Sandbox(behaviour=Behaviour(slow=600), faults=["slow"]) as sandbox:
+        idle = socket.create_connection(("127.0.0.1", sandbox.port))
+        busy = socket.create_connection(("127.0.0.1", sandbox.port))
+        busy.sendall(b"GET /api/client/getdomains?apikey=x HTTP/1.1\r\nHost: x\r\n\r\n")
+        for _ in range(1000):
+            if sandbox.connections == 2:
+                break
+            time.sleep(0.01)
+    with idle, busy:
+        assert idle.recv(1) == b""
+    assert not sandbox._server._open
+
+
+class TestCommand:
+    @staticmethod
+    def start(*options: str) -> subprocess.Popen[str]:
+        program = "from closte_bridge.cli.commands.sandbox import sandbox; sandbox()"
+        return subprocess.Popen(
+            [sys.executable, "-c", program, *options], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+        )
+
+    @staticmethod
+    def url(process: subprocess.Popen[str]) -> str:
+        assert process.stdout is not None
+        return process.stdout.readline().strip()
+
+    @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
+    def test_serves_and_ends_cleanly(self, tmp_path: Path, session: requests.Session, number: int) -> None:
+        key_file = tmp_path / "key"
+        key_file.write_text(f"{KEY}\n")
+        with self.start(
+            "--key-file", str(key_file), "--app-domain", "my.example.org", "--fault", "error500:1:1"
+        ) as process:
+            url = self.url(process)
+            call = f"{url}/getdomains"
+            assert session.get(call, params={"apikey": KEY}, timeout=10).status_code == 500
+            assert session.get(call, params={"apikey": KEY}, timeout=10).json()["domains"] == ["my.example.org"]
+            assert session.get(call, params={"apikey": "x"}, timeout=10).json()["success"] is False
+            process.send_signal(number)
+            out, err = process.communicate(timeout=30)
+        assert (process.returncode, out, err) == (0, "", "")
+
+    def test_its_state_survives_a_kill(self, tmp_path: Path, session: requests.Session) -> None:
+        state = str(tmp_path / "state.json")
+        with self.start("--state", state) as process:
+            url = self.url(process)
+            form = {"apikey": "x", "domain": NAME, "wildcard": "0"}
+            assert session.post(f"{url}/adddomainalias", data=form, timeout=10).json() == {"success": True}
+            os.kill(process.pid, signal.SIGKILL)
+            process.communicate()
+        with self.start("--state", state) as process:
+            url = self.url(process)
+            listing = session.get(f"{url}/getdomains", params={"apikey": "x"}, timeout=10).json()
+            assert listing["domains"] == [APP_DOMAIN, NAME]
+            seen = session.get(f"{url.removesuffix('/api/client')}/_sandbox/requests", timeout=10).json()
+            assert [request["call"] for request in seen["requests"]] == ["add", "list"]
+            process.terminate()
+            process.communicate(timeout=30)
