@@ -45,7 +45,7 @@ COMMANDS: dict[str, Entry] = {
     "domain": _entry("Look and mend", "List, explain, add and remove domains.", "domain"),
     "log": _entry("Look and mend", "Show what was done, and when.", "log"),
     "config": _entry("Look and mend", "Show or validate the configuration.", "config"),
-    "sandbox": _entry("Learn", "Try everything on a network that is not real.", "sandbox"),
+    "sandbox": _entry("Learn", "Serve a stand-in for Closte on this machine.", "sandbox"),
     "completion": _entry("Learn", "Print the completion script of a shell.", "completion"),
 }
 

@@ -29,15 +29,7 @@ OURS = ("config", "completion")
 # A command that is still to come has a line in the table but no module.
 ON_DISK = [name for name, entry in table.COMMANDS.items() if name in OURS or find_spec(entry.module)]
 
-every_command = pytest.mark.parametrize(
-    "name",
-    [
-        pytest.param(name, marks=pytest.mark.xfail(reason="It lacks our manners; remove this mark when it has them."))
-        if name == "sandbox"
-        else name
-        for name in ON_DISK
-    ],
-)
+every_command = pytest.mark.parametrize("name", ON_DISK)
 
 
 def with_verbs(name: str) -> Iterator[tuple[str, click.Command]]:

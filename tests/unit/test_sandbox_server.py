@@ -241,9 +241,11 @@ def test_ends_while_clients_hang_on(session: requests.Session) -> None:
 class TestCommand:
     @staticmethod
     def start(*options: str) -> subprocess.Popen[str]:
-        program = "from closte_bridge.cli.commands.sandbox import sandbox; sandbox()"
         return subprocess.Popen(
-            [sys.executable, "-c", program, *options], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+            [sys.executable, "-m", "closte_bridge", "sandbox", *options],
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
         )
 
     @staticmethod

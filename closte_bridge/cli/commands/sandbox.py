@@ -8,11 +8,23 @@ from pathlib import Path
 
 import click
 
+from closte_bridge.cli.command import BridgeCommand
+from closte_bridge.cli.context import App, pass_app
+from closte_bridge.cli.formats import Format, to_json
+from closte_bridge.cli.options import format_options, global_options
 from closte_bridge.errors import ConfigError
 from closte_bridge.secret import Secret
 
+_EXAMPLES = """
+$ closte-bridge sandbox --port=8099 --state=aliases.json
+http://127.0.0.1:8099/api/client
 
-@click.command()
+$ closte-bridge sandbox --port=8099 --fault=error500:0.1 --fault=lost:1:3 --seed=7
+http://127.0.0.1:8099/api/client
+"""
+
+
+@click.command(cls=BridgeCommand, short_help="Serve a stand-in for Closte on this machine.", epilog=_EXAMPLES)
 @click.option("--port", type=click.IntRange(0, 65535), default=0, help="Port on 127.0.0.1; 0 takes a free one.")
 @click.option("--state", type=click.Path(dir_okay=False, path_type=Path), help="File that keeps the aliases.")
 @click.option("--app-domain", default="network.example.com", show_default=True, help="The list always holds it.")
@@ -45,7 +57,11 @@ from closte_bridge.secret import Secret
     help="A fault in answers, e.g. error500:0.1, lost:1:3, mixed:0.2 or 429@shop.example.com. Repeatable.",
 )
 @click.option("--seed", type=int, help="Makes the faults the same each time.")
+@format_options(formats=(Format.TABLE, Format.JSON))
+@global_options
+@pass_app
 def sandbox(  # noqa: PLR0913, PLR0917 - click passes one parameter for each option
+    app: App,
     port: int,
     state: Path | None,
     app_domain: str,
@@ -81,7 +97,8 @@ def sandbox(  # noqa: PLR0913, PLR0917 - click passes one parameter for each opt
             faults=faults,
             seed=seed,
         ) as server:
-            click.echo(server.url)
+            # A program that waits for the address gets it as a line of its own in either format.
+            app.console.line(to_json({"url": server.url}) if app.output.format is Format.JSON else server.url)
             # In short steps: some platforms deliver signals only between two waits.
             while not end.wait(1):
                 pass
