@@ -156,9 +156,15 @@ def withheld_problems(plan: Plan) -> list[Problem]:
 
 def circumstances(report: Report) -> tuple[list[Problem], list[Problem], list[Message]]:
     """Return errors, warnings and remarks about the two sides and this engine's standing."""
-    errors, warnings, remarks = [], [], []
+    from closte_bridge.engine.apply import key_rejected  # noqa: PLC0415 - loaded by the look before
+
+    errors: list[Problem] = []
+    warnings: list[Problem] = []
+    remarks: list[Message] = []
     plan = report.plan
-    if plan.observed.state is ObservedState.UNREADABLE:
+    if report.view.listing.key_rejected:
+        errors += Problem.of(key_rejected())
+    elif plan.observed.state is ObservedState.UNREADABLE:
         hint = "What the ledger knows counts as present. Try `closte-bridge integration test`."
         errors.append(Problem(code="list-unreadable", message=f"Closte's list: {plan.observed.reason}", hint=hint))
     elif plan.observed.state is ObservedState.PARTIAL:

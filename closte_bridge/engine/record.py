@@ -11,6 +11,7 @@ from closte_bridge.domains import registered_domain
 from closte_bridge.ledger import inbox, journal
 from closte_bridge.ledger.journal import Entry
 from closte_bridge.ledger.state import Origin, Phase, RemovalClass, Trouble
+from closte_bridge.ledger.store import LIST_LAG
 from closte_bridge.planning.model import Action, Bookkeeping, Change, Plan
 
 if TYPE_CHECKING:
@@ -77,6 +78,10 @@ def _keep_books(ledger: Ledger, books: Bookkeeping, state: LedgerState, now: flo
         unsettled = state.unsettled.get(name)
         removing = unsettled is not None and unsettled.phase is Phase.REMOVING
         action, outcome = ("remove", "done") if removing else ("forget", "no longer at Closte, or never was ours")
+        if removing:
+            # The answer to this removal was lost, and with it its class: the stricter reading counts.
+            removal_class = RemovalClass.EVENT if name in state.evidence else RemovalClass.INFERENCE
+            ledger.count_removal(name, RemovalClass.COMMAND if name in state.leaving else removal_class, now)
         journal.append(ledger, [Entry(now, run, action, name, "by Closte's list", outcome)])
     ledger.forget(books.vanished)
     ledger.put_absences(books.absences)
@@ -132,6 +137,14 @@ def _succeeded(ledger: Ledger, change: Change, outcome: Outcome, view: View, now
         ledger.forget([change.name])
         return
     added(ledger, change.name, change.origin, now)
+    if change.name in view.ledger.ours:
+        # It had been confirmed before and then was not in the list: asked again less and less often until it shows.
+        earlier = view.ledger.troubles.get(change.name)
+        attempts = (earlier.attempts if earlier else 0) + 1
+        wait = max(LIST_LAG, next_wait(attempts, refused=False, chance=random.random()))  # noqa: S311 - jitter
+        message = "Closte confirmed it, but its list does not show it"
+        since = earlier.since if earlier else now
+        ledger.put_trouble(change.name, Trouble(attempts, now + wait, False, message, since))
 
 
 def added(ledger: Ledger, name: str, origin: Origin, now: float) -> None:

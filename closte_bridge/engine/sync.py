@@ -9,7 +9,7 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from closte_bridge.engine import lock
-from closte_bridge.engine.apply import Applied, apply_changes
+from closte_bridge.engine.apply import Applied, apply_changes, key_rejected
 from closte_bridge.engine.record import record_look
 from closte_bridge.engine.view import looked_at
 from closte_bridge.errors import BridgeError, ExitCode, first_that_applies
@@ -52,6 +52,8 @@ class Report:
     def exit_code(self) -> ExitCode:
         """Return the first code that applies."""
         codes = {ExitCode.OK}
+        if self.view.listing.key_rejected:
+            codes.add(ExitCode.FAILURE)
         if not self.plan.observed.readable:
             codes.add(ExitCode.UNREADABLE)
         if self.plan.withheld or self.stale:
@@ -106,6 +108,8 @@ def sync(
     """
     whole = nullcontext() if request.dry_run else lock.held(engine.settings.state_dir, command)
     with whole, engine.opened(), looked_at(engine, acknowledge=not request.dry_run) as view:
+        if view.listing.key_rejected and not request.dry_run:
+            raise key_rejected()
         _refuse_other_network(view, request)
         plan = plan_of(engine, view, request)
         plan, stale = _reviewed_only(plan, request)
