@@ -84,5 +84,7 @@ def _tell(app: App, report: Report, errors: list[Problem], warnings: list[Proble
         Problem(code="stale", message=f'"{name}": the reviewed change ({action}) is no longer valid.', domain=name)
         for action, name in report.stale
     ]
-    remarks += closing if not report.stale else []
+    # No word of success beside what was withheld, unless something was done.
+    quiet = report.stale or (report.plan.withheld and not report.plan.changes)
+    remarks += closing if not quiet else []
     app.console.debug("sync", f"{report.network}: {len(report.plan.changes)} changes planned.")

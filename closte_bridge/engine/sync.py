@@ -13,6 +13,7 @@ from closte_bridge.engine.apply import Applied, apply_changes, key_rejected
 from closte_bridge.engine.record import record_look
 from closte_bridge.engine.view import looked_at
 from closte_bridge.errors import BridgeError, ExitCode, first_that_applies
+from closte_bridge.planning.desired import desired
 from closte_bridge.planning.gate import NOTHING_APPROVED, Approval
 from closte_bridge.planning.model import Action, Mode
 from closte_bridge.planning.plan import make_plan, narrow
@@ -47,6 +48,7 @@ class Report:
     plan: Plan
     applied: Applied | None
     stale: tuple[tuple[str, str], ...] = ()
+    unknown: tuple[str, ...] = ()
 
     @property
     def exit_code(self) -> ExitCode:
@@ -56,6 +58,8 @@ class Report:
             codes.add(ExitCode.FAILURE)
         if not self.plan.observed.readable:
             codes.add(ExitCode.UNREADABLE)
+        if self.unknown:
+            codes.add(ExitCode.SOME_FAILED)
         if self.plan.withheld or self.stale:
             codes.add(ExitCode.WITHHELD)
         if self.applied:
@@ -113,10 +117,11 @@ def sync(
         _refuse_other_network(view, request)
         plan = plan_of(engine, view, request)
         plan, stale = _reviewed_only(plan, request)
+        unknown = _unknown(engine, view, request)
         ledger = engine.ledger
         idle = request.dry_run or ledger is None or plan.standing.mode in {Mode.READ_ONLY, Mode.INACTIVE}
         if idle or ledger is None:
-            return Report(engine.settings.name, view, plan, None, stale)
+            return Report(engine.settings.name, view, plan, None, stale, unknown)
         run = secrets.token_hex(4)
         record_look(engine, ledger, view, plan, run)
         bar = progress(len(plan.changes)) if progress and plan.changes else nullcontext(lambda: None)
@@ -124,7 +129,7 @@ def sync(
             applied = apply_changes(engine, ledger, view, plan, run, on_step=step, should_stop=should_stop)
         if plan.observed.readable and not applied.key_rejected:
             _note_success(ledger, engine)
-        return Report(engine.settings.name, view, plan, applied, stale)
+        return Report(engine.settings.name, view, plan, applied, stale, unknown)
 
 
 def _refuse_other_network(view: View, request: Request) -> None:
@@ -136,6 +141,15 @@ def _refuse_other_network(view: View, request: Request) -> None:
             hint="Make a new one with `closte-bridge plan --out=FILE`.",
             exit_code=ExitCode.WITHHELD,
         )
+
+
+def _unknown(engine: Engine, view: View, request: Request) -> tuple[str, ...]:
+    """Return the names asked for that neither side knows: most likely a slip of the keyboard."""
+    if not request.only:
+        return ()
+    desire = desired(view.snapshot, engine.intentions(), view.ledger)
+    known = view.observed.names | view.ledger.ours.keys() | view.ledger.unsettled.keys()
+    return tuple(sorted(name for name in request.only if name not in known and not desire.mention(name)))
 
 
 def _note_success(ledger: Ledger, engine: Engine) -> None:

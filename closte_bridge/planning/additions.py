@@ -180,4 +180,4 @@ def _held_www(look: Look, present: frozenset[str] | set[str]) -> Iterator[Hold]:
     for name, mapping in mapped.items():
         www = wants_www(name, mapping, look.snapshot)
         if www and www not in present and www not in ours and www not in mapped and not not_public(www):
-            yield Hold(Action.ADD, www, "www-unproven", f'held until it leads where "{name}" leads')
+            yield Hold(Action.ADD, www, "www-unproven", f'waits until it leads where "{name}" leads')

@@ -21,7 +21,7 @@ _EXAMPLES = """
 $ closte-bridge adopt
 Network "network.example.com": 12 mapped names, WordPress in /var/www/html/.
 Closte application: 13 names at Closte, key from the constant CLOSTE_CLIENT_API_KEY.
-Adopted would be 11 names that are at Closte already: a.example.org, b.example.org, …
+Adopted would be 11 names at Closte already: a.example.org, b.example.org, …
 Put this engine in charge? [y/n] y
 Success: This engine is in charge of "network.example.com"; 11 names adopted.
 
@@ -29,6 +29,10 @@ $ closte-bridge adopt --take-over --yes
 Success: This engine is in charge of "network.example.com"; 11 names adopted.
 """
 _SHOWN = 10
+
+
+def _count(names: tuple[str, ...]) -> str:
+    return f"{len(names)} name{'' if len(names) == 1 else 's'}"
 
 
 def _listed(names: tuple[str, ...]) -> str:
@@ -52,9 +56,9 @@ def describe(offer: Offer, engine: Engine) -> list[str]:
         lines.append(f'The main domain was "{offer.former}": it, its www. and its wildcard are kept at Closte.')
     if offer.adoptable:
         names = _listed(offer.adoptable)
-        lines.append(f"Adopted would be {len(offer.adoptable)} names that are at Closte already: {names}.")
+        lines.append(f"Adopted would be {_count(offer.adoptable)} at Closte already: {names}.")
     if offer.foreign:
-        lines.append(f"Left alone as foreign: {len(offer.foreign)} names: {_listed(offer.foreign)}.")
+        lines.append(f"Left alone as foreign: {_count(offer.foreign)}: {_listed(offer.foreign)}.")
     return lines
 
 
@@ -97,7 +101,7 @@ def adopt(app: App, take_over: bool) -> Result:
         "taken_over_from": offer.owner.host if offer.owner else None,
         "renewed": offer.renewed,
     }
-    text = f'This engine is in charge of "{network}"; {len(offer.adoptable)} names adopted.'
+    text = f'This engine is in charge of "{network}"; {_count(offer.adoptable)} adopted.'
     return Result(
         data=data,
         rendered={Format.TABLE: ""},

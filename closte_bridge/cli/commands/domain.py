@@ -47,7 +47,7 @@ $ closte-bridge domain explain www.shop.customer.com
 www.shop.customer.com: held
 WordPress: not mapped.
 Closte: not there.
-Why: held until it leads where "shop.customer.com" leads.
+Why: waits until it leads where "shop.customer.com" leads.
 Next step: Point the www. name where its name points.
 
 $ closte-bridge domain explain shop.customer.com --field=next_step
@@ -212,7 +212,7 @@ def explain(app: App, name: str) -> Result:
         f"{known.name}: {known.state}",
         f"WordPress: {wordpress}.",
         f"Closte: {closte}.",
-        *([f"Why: {known.reason}{until}."] if known.reason else []),
+        *([f"Why: {known.reason.removesuffix('.')}{until}."] if known.reason else []),
         f"Next step: {data['next_step']}",
         *(["History:", *(f"  {line}" for line in past)] if past else []),
     ]
