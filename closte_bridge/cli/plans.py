@@ -207,7 +207,7 @@ def outcome_problems(report: Report) -> tuple[list[Problem], list[Message]]:
         errors.append(Problem(code="stopped", message=text, hint="They stay wanted; the next run goes on with them."))
     summary, ok = _summary(report)
     if ok:
-        return errors, [Message("success", summary)]
+        return errors, [Message("success" if report.plan.observed.readable else "log", summary)]
     hint = "They stay wanted and are tried again, later and later; `closte-bridge sync --retry` tries now."
     return [*errors, Problem(code="incomplete", message=summary, hint=hint)], []
 
@@ -219,6 +219,8 @@ def _summary(report: Report) -> tuple[str, bool]:
     for hold in applied.held:
         total[hold.action] -= 1
     done = {a: sum(1 for c in applied.done if c.action is a) for a in Action}
+    if not any(total.values()) and not report.plan.observed.readable:
+        return "Nothing to change, as far as the ledger knows.", True
     if not any(total.values()):
         return "Domains already in step.", True
     parts = [

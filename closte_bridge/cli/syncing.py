@@ -84,7 +84,16 @@ def _tell(app: App, report: Report, errors: list[Problem], warnings: list[Proble
         Problem(code="stale", message=f'"{name}": the reviewed change ({action}) is no longer valid.', domain=name)
         for action, name in report.stale
     ]
+    errors += [
+        Problem(
+            code="unknown-domain",
+            message=f'"{name}" is not known on either side.',
+            hint="`closte-bridge domain list` shows those that are; `closte-bridge domain add` pins one.",
+            domain=name,
+        )
+        for name in report.unknown
+    ]
     # No word of success beside what was withheld, unless something was done.
-    quiet = report.stale or (report.plan.withheld and not report.plan.changes)
+    quiet = report.stale or report.unknown or (report.plan.withheld and not report.plan.changes)
     remarks += closing if not quiet else []
     app.console.debug("sync", f"{report.network}: {len(report.plan.changes)} changes planned.")
