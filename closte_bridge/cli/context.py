@@ -60,6 +60,10 @@ class App:
             self.console.debug("config", f"Read {self._config.source or 'no file: the defaults apply'}.")
         return self._config
 
+    def forget_config(self) -> None:
+        """Have the configuration read again the next time it is asked for."""
+        self._config = None
+
     def settings(self, *, every: bool = False) -> list[Settings]:
         """Return the settings of the networks that are meant, with the options applied.
 

@@ -106,8 +106,8 @@ def envelope(result: Result, command: str, data: object) -> dict[str, Any]:
         "status": result.status,
         "exit_code": int(result.exit_code),
         "data": data,
-        "errors": [_problem(problem) for problem in result.errors],
-        "warnings": [_problem(problem) for problem in result.warnings],
+        "errors": [problem_data(problem) for problem in result.errors],
+        "warnings": [problem_data(problem) for problem in result.warnings],
         "cost": dict(result.cost),
     }
 
@@ -131,7 +131,8 @@ def show(result: Result, console: Console, output: Output, command: str) -> None
         (console.success if message.kind == "success" else console.log)(message.text)
 
 
-def _problem(problem: Problem) -> dict[str, str | None]:
+def problem_data(problem: Problem) -> dict[str, str | None]:
+    """Return a problem as the envelope has it."""
     return {
         "code": problem.code,
         "message": problem.message,

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from contextlib import contextmanager
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 from closte_bridge.cli.networks import cost_messages, exit_code, on_each, problems, total_cost
 from closte_bridge.cli.plans import (
@@ -14,7 +14,8 @@ from closte_bridge.cli.plans import (
     rendered,
     withheld_problems,
 )
-from closte_bridge.cli.result import Message, Problem, Result
+from closte_bridge.cli.result import Message, Problem, Result, problem_data
+from closte_bridge.errors import BridgeError, ExitCode
 from closte_bridge.planning.model import Mode
 
 if TYPE_CHECKING:
@@ -35,47 +36,75 @@ def _bar(app: App) -> Callable[[int], AbstractContextManager[Callable[[], None]]
     return opened
 
 
+class Words(NamedTuple):
+    """What is to be said of one run."""
+
+    errors: list[Problem]
+    warnings: list[Problem]
+    remarks: list[Message]
+
+
 def run_sync(app: App, request: Request, *, said: tuple[Message, ...] = ()) -> Result:
     """Sync the networks that are meant and put what came of it into words; `said` are remarks from before."""
-    from closte_bridge.engine.sync import sync  # noqa: PLC0415 - loaded when a sync is made
 
-    def job(engine: Engine) -> Report:
-        return sync(engine, request, command=app.command, progress=_bar(app))
+    def job(engine: Engine) -> tuple[Report, Words]:
+        return sync_one(engine, request, app.command, _bar(app))
 
     outcomes = on_each(app, job)
-    errors: list[Problem] = [*problems(outcomes)]
-    warnings: list[Problem] = []
-    remarks: list[Message] = [*said]
-    for outcome in outcomes:
-        if outcome.value:
-            _tell(app, outcome.value, errors, warnings, remarks)
-    reports = [o.value for o in outcomes if o.value]
+    runs = [outcome.value for outcome in outcomes if outcome.value]
+    for report, _ in runs:
+        app.console.debug("sync", f"{report.network}: {len(report.plan.changes)} changes planned.")
     return Result(
-        exit_code=exit_code(outcomes, lambda report: report.exit_code),
-        data=[row for report in reports for row in plan_rows(report)],
+        exit_code=exit_code(outcomes, lambda run: run[0].exit_code),
+        data=[row for report, _ in runs for row in plan_rows(report)],
         fields=FIELDS,
-        rendered=rendered(reports),
-        messages=(*remarks, *cost_messages(outcomes)),
-        errors=tuple(errors),
-        warnings=tuple(warnings),
+        rendered=rendered([report for report, _ in runs]),
+        messages=(*said, *(remark for _, words in runs for remark in words.remarks), *cost_messages(outcomes)),
+        errors=(*problems(outcomes), *(error for _, words in runs for error in words.errors)),
+        warnings=tuple(warning for _, words in runs for warning in words.warnings),
         cost=total_cost(outcomes),
     )
 
 
-def _tell(app: App, report: Report, errors: list[Problem], warnings: list[Problem], remarks: list[Message]) -> None:
+def sync_one(
+    engine: Engine,
+    request: Request,
+    command: str,
+    progress: Callable[[int], AbstractContextManager[Callable[[], None]]] | None = None,
+    should_stop: Callable[[], bool] = lambda: False,
+) -> tuple[Report, Words]:
+    """Sync one network, then write its metrics and tell of its problems as the config says.
+
+    Raises BridgeError as `sync` does, after the same.
+    """
+    from closte_bridge.engine.aftermath import after_run  # noqa: PLC0415 - loaded when a sync is made
+    from closte_bridge.engine.sync import sync  # noqa: PLC0415 - likewise
+
+    try:
+        report = sync(engine, request, command=command, progress=progress, should_stop=should_stop)
+    except BridgeError as error:
+        if not request.dry_run and error.exit_code is not ExitCode.LOCKED:
+            after_run(engine, None, error.exit_code, [problem_data(problem) for problem in Problem.of(error)])
+        raise
+    words = _words(report)
+    if not request.dry_run:
+        data = [problem_data(problem) for problem in (*words.errors, *words.warnings)]
+        for trouble in after_run(engine, report, report.exit_code, data):
+            words.warnings.extend(Problem.of(trouble))
+    return report, words
+
+
+def _words(report: Report) -> Words:
     from closte_bridge.engine.apply import key_rejected  # noqa: PLC0415 - loaded by the sync before
 
-    found = circumstances(report)
+    errors, warnings, remarks = circumstances(report)
     standing = report.plan.standing
-    errors += found[0]
-    remarks += found[2]
     if standing.mode is Mode.READ_ONLY:
         # What `plan` only mentions is what stops a sync.
+        warnings = []
         errors.append(
             Problem(code=standing.code, message=f"Nothing was changed: {standing.reason}.", hint=standing.hint)
         )
-    else:
-        warnings += found[1]
     if report.applied and report.applied.key_rejected:
         errors += Problem.of(key_rejected())
     failed, closing = outcome_problems(report)
@@ -96,4 +125,4 @@ def _tell(app: App, report: Report, errors: list[Problem], warnings: list[Proble
     # No word of success beside what was withheld, unless something was done.
     quiet = report.stale or report.unknown or (report.plan.withheld and not report.plan.changes)
     remarks += closing if not quiet else []
-    app.console.debug("sync", f"{report.network}: {len(report.plan.changes)} changes planned.")
+    return Words(errors, warnings, remarks)

@@ -22,6 +22,19 @@ if TYPE_CHECKING:
 FILE_NAME = "lock"
 
 
+def holder_since(folder: Path) -> float | None:
+    """Return since when (epoch seconds) a running process holds the lock, or None when nobody does."""
+    try:
+        with (folder / FILE_NAME).open("rb") as file:
+            try:
+                fcntl.flock(file, fcntl.LOCK_SH | fcntl.LOCK_NB)
+            except BlockingIOError:
+                return float(json.loads(file.read(1000))["since"])
+    except (OSError, ValueError, KeyError, TypeError):
+        pass
+    return None
+
+
 def _held_by(descriptor: int) -> str:
     try:
         holder = json.loads(os.pread(descriptor, 1000, 0))

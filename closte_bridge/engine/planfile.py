@@ -7,13 +7,12 @@ same. So a file that was tampered with can at most leave something out.
 from __future__ import annotations
 
 import json
-import os
-import secrets
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
 from closte_bridge.domains import normalise
+from closte_bridge.engine.files import write_whole
 from closte_bridge.errors import BridgeError, ConfigError
 from closte_bridge.planning.model import Action
 
@@ -60,20 +59,9 @@ def document(plan: Plan, view: View) -> dict[str, Any]:
 
 
 def write(path: Path, plan: Plan, view: View) -> None:
-    """Write the plan beside `path` and rename it there: a reader sees the whole of it or nothing."""
-    beside = path.with_name(f".{path.name}.{secrets.token_hex(4)}")
+    """Write the plan for review: a reader sees the whole of it or nothing. Raises BridgeError."""
     try:
-        descriptor = os.open(beside, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)
-        try:
-            with os.fdopen(descriptor, "w", encoding="utf-8") as file:
-                json.dump(document(plan, view), file, indent=1)
-                file.write("\n")
-                file.flush()
-                os.fsync(file.fileno())
-            beside.replace(path)
-        except BaseException:
-            beside.unlink(missing_ok=True)
-            raise
+        write_whole(path, f"{json.dumps(document(plan, view), indent=1)}\n".encode())
     except OSError as error:
         raise BridgeError(
             f'The plan could not be written to "{path}" ({error.strerror}).',

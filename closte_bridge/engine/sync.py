@@ -121,6 +121,8 @@ def sync(
         ledger = engine.ledger
         idle = request.dry_run or ledger is None or plan.standing.mode in {Mode.READ_ONLY, Mode.INACTIVE}
         if idle or ledger is None:
+            if ledger is not None and not request.dry_run and plan.standing.mode is Mode.INACTIVE:
+                _note_success(ledger, engine)
             return Report(engine.settings.name, view, plan, None, stale, unknown)
         run = secrets.token_hex(4)
         record_look(engine, ledger, view, plan, run)

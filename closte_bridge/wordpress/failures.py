@@ -83,6 +83,10 @@ _KNOWN: dict[str, Words] = {
         "`wp` ended without an answer.",
         "Run `wp eval 'echo 1;' --skip-plugins --skip-themes`: it must print 1.",
     ),
+    "wp-status": Words(
+        "`wp` answered, but ended with a failure, so its answer does not count.",
+        "Run `wp eval 'echo 1;'; echo $?`: a plugin that fails as PHP ends makes that something else than 0.",
+    ),
     "not-multisite": Words(
         "This WordPress is not a multisite.",
         "Point `--path` or `--url` at the network that runs Ultimate Multisite.",

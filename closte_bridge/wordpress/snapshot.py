@@ -7,6 +7,7 @@ differ, the difference is named beside the code that handles it.
 from __future__ import annotations
 
 import hashlib
+import re
 from dataclasses import dataclass, field
 from enum import Enum
 from typing import Any, NamedTuple
@@ -171,10 +172,11 @@ def _settings(document: dict[str, Any]) -> Settings:
 
 def _interval(value: object) -> int:
     low, high = _DNS_INTERVAL
-    try:
-        return max(low, min(high, int(str(value))))
-    except ValueError:
+    if value is None or value == "false":  # how earlier releases could store "not set"
         return high
+    # PHP's own cast: the digits at the beginning, else 0.
+    digits = re.match(r"\s*[+-]?\d{1,18}", str(int(value) if isinstance(value, bool) else value))
+    return max(low, min(high, int(digits[0]) if digits else 0))
 
 
 def _www(value: object) -> WwwPolicy:

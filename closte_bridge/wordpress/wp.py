@@ -86,6 +86,7 @@ class WpCall:
     output: bytearray = field(default_factory=bytearray)
     errors: bytearray = field(default_factory=bytearray)
     too_large: bool = False
+    answered: bool = False
 
     @classmethod
     def start(cls, settings: WpSettings, name: str, request: Mapping[str, Any], cost: WpCost) -> WpCall:
@@ -136,15 +137,26 @@ class WpCall:
                 pipe.write(text)
 
     def _drain(self, stream: Any, into: bytearray, limit: int) -> None:  # noqa: ANN401 - a pipe
-        while chunk := stream.read1(1 << 20):
-            if len(into) + len(chunk) <= limit:
-                into += chunk
-            elif into is self.output:
-                self.too_large = True
-                self.end()
+        with stream:
+            while chunk := stream.read1(1 << 20):
+                if len(into) + len(chunk) <= limit:
+                    into += chunk
+                elif into is self.output:
+                    self.too_large = True
+                    self._kill()
 
     def end(self) -> None:
-        """End the process group at once; harmless when it is gone."""
+        """End the process with all its children, when its answer is not wanted any more; harmless afterwards."""
+        if self.answered:
+            # The number of a process that is gone may be somebody else's by now.
+            return
+        self.answered = True
+        self._kill()
+        self.process.wait()
+        for thread in self.threads:
+            thread.join(1.0)
+
+    def _kill(self) -> None:
         with contextlib.suppress(ProcessLookupError, PermissionError):
             os.killpg(self.process.pid, signal.SIGKILL)
 
@@ -156,11 +168,9 @@ class WpCall:
         began = time.monotonic()
         try:
             document = self._wait()
-        except BaseException:
-            self.end()
-            self.process.wait()
-            raise
+            self.answered = True
         finally:
+            self.end()
             self.cost.seconds += time.monotonic() - began
         problem = document.get("error")
         if isinstance(problem, dict):
@@ -193,6 +203,7 @@ class WpCall:
             raise (failures.failure(code) if code and reason.code == "wp-no-answer" else reason) from None
         if status != 0:
             # Rule 1: an answer counts only when `wp` also ended well.
-            raise failures.diagnose(status, b"", bytes(self.errors), over_ssh=False)
+            reason = failures.diagnose(status, b"", bytes(self.errors), over_ssh=False)
+            raise failures.failure("wp-status") if reason.code == "wp-no-answer" else reason
         self.output.clear()
         return document

@@ -76,7 +76,11 @@ function closte_bridge_key( array $options, ?array $plugin, string $pad ): array
 			require_once $file;
 		}
 		if ( class_exists( $class, false ) ) {
-			$key    = (string) $class::decrypt( $stored );
+			try {
+				$key = (string) $class::decrypt( $stored );
+			} catch ( Throwable $failure ) {
+				$key = ''; // It logs through the plugin, which is not loaded here.
+			}
 			$source = '' === $key ? $source : 'option';
 		}
 	}

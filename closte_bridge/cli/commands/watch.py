@@ -1,0 +1,133 @@
+"""`closte-bridge watch`: keep working, for a service manager."""
+
+from __future__ import annotations
+
+import os
+import signal
+from typing import TYPE_CHECKING, NoReturn
+
+import click
+
+from closte_bridge.cli.command import BridgeCommand
+from closte_bridge.cli.context import App, pass_app
+from closte_bridge.cli.networks import engine_of
+from closte_bridge.cli.options import global_options
+from closte_bridge.cli.result import Problem
+from closte_bridge.cli.syncing import sync_one
+from closte_bridge.errors import BridgeError
+
+if TYPE_CHECKING:
+    from closte_bridge.cli.syncing import Words
+    from closte_bridge.config.model import Settings
+    from closte_bridge.engine.sync import Report
+    from closte_bridge.engine.watch import Signals
+
+_EXAMPLES = """
+$ closte-bridge watch --interval=60
+Watching "default": a full look every 60 s, events at once.
+Added 1 of 1 domain.
+
+$ systemctl reload closte-bridge@default
+"""
+
+
+class _Teller:
+    """Says what changed since it last spoke: a state that lasts is told once, not at every run."""
+
+    def __init__(self, app: App) -> None:
+        self._app = app
+        self._last: tuple[str, ...] = ()
+
+    def run(self, report: Report, words: Words) -> None:
+        """Tell of a run: what it did, and problems that are new."""
+        if report.applied and report.applied.done:
+            for remark in words.remarks:
+                self._app.console.log(remark.text)
+        self.problems([*words.errors, *words.warnings])
+
+    def problems(self, problems: list[Problem]) -> None:
+        """Tell of problems unless they are the same as before."""
+        spoken = tuple(problem.message for problem in problems)
+        if self._last and not spoken:
+            self._app.console.log("All is well again.")
+        for problem in problems if spoken != self._last else ():
+            self._app.console.error(problem.message, problem.hint)
+        self._last = spoken
+
+
+def _mind_signals(signals: Signals) -> None:
+    def stop(_number: int, _frame: object) -> NoReturn:
+        signals.stop.set()
+        # Whatever is waited for, `wp` or Closte, is waited for no longer.
+        raise KeyboardInterrupt
+
+    def reload(_number: int, _frame: object) -> None:
+        signals.reload.set()
+
+    signal.signal(signal.SIGTERM, stop)
+    signal.signal(signal.SIGINT, stop)
+    signal.signal(signal.SIGHUP, reload)
+
+
+@click.command(cls=BridgeCommand, short_help="Keep working: events at once, the rest when due.", epilog=_EXAMPLES)
+@click.option(
+    "--interval",
+    type=click.FloatRange(1, 86_400),
+    default=300.0,
+    metavar="<seconds>",
+    help="A full look at least this often. Default: 300.",
+)
+@global_options
+@pass_app
+def watch(app: App, interval: float) -> int:
+    """Sync at once when the shim wakes us, when something held is due, and at an interval in any case.
+
+    Made for a service manager: ready and alive by sd_notify, stops on SIGTERM, reads its configuration again on
+    SIGHUP. The lock is held while it works and never while it waits.
+    """
+    from closte_bridge.engine.notify import Notifier  # noqa: PLC0415 - loaded when it is needed
+    from closte_bridge.engine.sync import Request  # noqa: PLC0415 - likewise
+    from closte_bridge.engine.watch import RealWaiter, Signals, Watch  # noqa: PLC0415 - likewise
+
+    notifier = Notifier(os.environ)
+    signals = Signals()
+    current: list[Settings] = [app.network()]
+    _mind_signals(signals)
+    teller = _Teller(app)
+
+    def work() -> Report:
+        engine = engine_of(app, current[0])
+        report, words = sync_one(engine, Request(), "watch", should_stop=signals.stop.is_set)
+        teller.run(report, words)
+        app.console.debug("watch", engine.cost.sentence())
+        return report
+
+    def reload() -> None:
+        notifier.send(RELOADING="1")
+        try:
+            app.forget_config()
+            current[0] = app.network()
+            app.console.log("Configuration read again.")
+        except BridgeError as error:
+            app.console.error(f"The old configuration stays in use: {error.message}", error.hint)
+        notifier.send(READY="1")
+
+    def sign(status: str) -> None:
+        states = {"WATCHDOG": "1"}
+        if status:
+            states |= {"READY": "1", "STATUS": status.replace("\n", " ")}
+        notifier.send(**states)
+
+    app.console.log(f'Watching "{current[0].name}": a full look every {interval:g} s, events at once.')
+    Watch(
+        folder=current[0].state_dir,
+        interval=interval,
+        work=work,
+        tell=lambda error: teller.problems(list(Problem.of(error))),
+        sign=sign,
+        reload=reload,
+        waiter=RealWaiter(signals),
+        signals=signals,
+    ).run()
+    notifier.send(STOPPING="1")
+    return 0

@@ -1,0 +1,111 @@
+"""After a run: the metrics file, and the command that people set to be told of problems.
+
+Neither can fail a run: what goes wrong here is reported beside its result.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import signal
+import subprocess
+from typing import TYPE_CHECKING, Any
+
+from closte_bridge.errors import BridgeError
+from closte_bridge.ledger.store import Ledger
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from closte_bridge.engine.sync import Report
+    from closte_bridge.engine.view import Engine
+
+# The same problems are told again after a day, others at the earliest after five minutes.
+_SAME_AGAIN = 86_400.0
+_AT_MOST_EVERY = 300.0
+_PATIENCE = 30.0
+
+
+def after_run(
+    engine: Engine, report: Report | None, exit_code: int, problems: Sequence[dict[str, Any]]
+) -> list[BridgeError]:
+    """Write the metrics and tell of problems, as the config says; return what went wrong with that.
+
+    `problems` are those of the run as they stand in the JSON envelope.
+    """
+    settings = engine.settings
+    if settings.metrics_file is None and not settings.on_problem:
+        return []
+    troubles: list[BridgeError] = []
+    try:
+        ledger = Ledger.open(settings.state_dir, create=False)
+    except BridgeError as error:
+        return [error]
+    marks = ledger.meta() if ledger else {}
+    try:
+        if settings.metrics_file is not None:
+            _write_metrics(engine, report, exit_code, marks)
+    except BridgeError as error:
+        troubles.append(error)
+    try:
+        if settings.on_problem and ledger is not None:
+            _tell(engine, ledger, marks, problems)
+    except BridgeError as error:
+        troubles.append(error)
+    finally:
+        if ledger is not None:
+            ledger.close()
+    return troubles
+
+
+def _write_metrics(engine: Engine, report: Report | None, exit_code: int, marks: dict[str, str]) -> None:
+    from closte_bridge.engine import metrics  # noqa: PLC0415 - only where a file is wanted
+
+    path = metrics.metrics_path(engine.settings)
+    assert path is not None  # noqa: S101 - looked at by the caller
+    metrics.write(path, metrics.render(report, engine.cost, engine.settings, marks, exit_code))
+
+
+def _tell(engine: Engine, ledger: Ledger, marks: dict[str, str], problems: Sequence[dict[str, Any]]) -> None:
+    """Run the command when there is news: other problems than last time, the same for a day, or none any more."""
+    now = engine.clock.now()
+    told = hashlib.sha256(json.dumps(sorted({p["code"] for p in problems})).encode()).hexdigest() if problems else ""
+    before, at = marks.get("told", ""), float(marks.get("told_at", "0"))
+    waited = abs(now - at)
+    if waited < (_SAME_AGAIN if told == before else _AT_MOST_EVERY) or not (problems or before):
+        return
+    with ledger.transaction():
+        ledger.set_meta(told=told, told_at=repr(now))
+    status = "problem" if problems else "resolved"
+    document = {"version": 1, "network": engine.settings.name, "status": status, "problems": list(problems)}
+    _run(engine.settings.on_problem, json.dumps(document).encode())
+
+
+def _run(argv: Sequence[str], text: bytes) -> None:
+    try:
+        process = subprocess.Popen(
+            argv,
+            stdin=subprocess.PIPE,
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.DEVNULL,
+            start_new_session=True,
+        )
+    except OSError as error:
+        raise _failed(f"could not be started ({error.strerror})") from None
+    try:
+        process.communicate(text, timeout=_PATIENCE)
+    except subprocess.TimeoutExpired:
+        os.killpg(process.pid, signal.SIGKILL)
+        process.communicate()
+        raise _failed(f"was ended after {_PATIENCE:.0f} s") from None
+    if process.returncode != 0:
+        raise _failed(f"ended with {process.returncode}")
+
+
+def _failed(what: str) -> BridgeError:
+    return BridgeError(
+        f"The command of `on_problem` {what}.",
+        code="on-problem",
+        hint="Run it by hand with a JSON object on standard input.",
+    )

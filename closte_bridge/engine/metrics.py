@@ -1,0 +1,99 @@
+"""What a monitor wants to know of a run, as a file for node_exporter's textfile collector.
+
+No domain stands in a label: names are many, come and go, and are nobody else's business.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from typing import TYPE_CHECKING
+
+from prometheus_client import CollectorRegistry, Gauge, generate_latest
+
+from closte_bridge.config.model import DEFAULT_NETWORK
+from closte_bridge.engine.files import write_whole
+from closte_bridge.errors import BridgeError
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from closte_bridge.config.model import Settings
+    from closte_bridge.engine.cost import Cost
+    from closte_bridge.engine.sync import Report
+
+_PREFIX = "closte_bridge"
+
+
+def metrics_path(settings: Settings) -> Path | None:
+    """Return the network's own file: networks that inherit one `metrics_file` get a suffix each."""
+    path = settings.metrics_file
+    if path is None or settings.name == DEFAULT_NETWORK:
+        return path
+    return path.with_name(f"{path.stem}_{settings.name}{path.suffix}")
+
+
+class _Book:
+    """Gauges of one network, collected by name."""
+
+    def __init__(self, network: str) -> None:
+        self.registry = CollectorRegistry()
+        self._network = network
+
+    def set(self, name: str, text: str, value: float) -> None:
+        gauge = Gauge(f"{_PREFIX}_{name}", text, ["network"], registry=self.registry)
+        gauge.labels(self._network).set(value)
+
+    def set_by(self, name: str, text: str, label: str, values: dict[str, int]) -> None:
+        gauge = Gauge(f"{_PREFIX}_{name}", text, ["network", label], registry=self.registry)
+        for value, count in values.items():
+            gauge.labels(self._network, value).set(count)
+
+
+def render(report: Report | None, cost: Cost, settings: Settings, marks: dict[str, str], exit_code: int) -> bytes:
+    """Return the exposition text. `marks` are the ledger's small facts; `report` is None when a run failed early."""
+    book = _Book(settings.name)
+    book.set("last_run_exit_code", "Exit code of the last run.", exit_code)
+    for name, key, text in (
+        ("last_run_timestamp_seconds", "last_run", "When WordPress and Closte were last looked at."),
+        (
+            "last_success_timestamp_seconds",
+            "last_success",
+            "When both sides could last be read and nothing stood in the way.",
+        ),
+    ):
+        if key in marks:
+            book.set(name, text, float(marks[key]))
+    book.set("wp_calls", "Calls of wp in the last run.", cost.wp.calls)
+    book.set("wp_seconds", "Seconds spent waiting for wp in the last run.", cost.wp.seconds)
+    book.set("api_calls", "Requests to Closte in the last run.", cost.api_calls)
+    book.set("api_seconds", "Seconds spent waiting for Closte in the last run.", cost.api_seconds)
+    book.set("planning_seconds", "Seconds spent planning in the last run.", cost.planning_seconds)
+    if report is not None:
+        _of_plan(book, report)
+    return generate_latest(book.registry)
+
+
+def _of_plan(book: _Book, report: Report) -> None:
+    plan, applied = report.plan, report.applied
+    book.set("domains_in_step", "Mapped names that are at Closte.", plan.in_step)
+    book.set("aliases_ours", "Aliases that are ours by the ledger.", len(report.view.ledger.ours))
+    book.set("aliases_foreign", "Aliases at Closte that are not ours.", len(plan.foreign))
+    book.set("events_waiting", "Events of the shim that were waiting.", report.view.snapshot.events_waiting)
+    book.set("list_complete", "1 when Closte's list could be believed.", int(plan.observed.complete))
+    book.set("snapshot_complete", "1 when the snapshot could be believed.", int(not plan.snapshot_faults))
+    book.set("removals_withheld", "Removals that the gate keeps.", sum(len(w.names) for w in plan.withheld))
+    book.set("changes_failed", "Changes of the last run that failed.", len(applied.failed) if applied else 0)
+    book.set("changes_done", "Changes that the last run made.", len(applied.done) if applied else 0)
+    book.set_by("held", "Changes held back, by reason.", "reason", dict(Counter(h.code for h in plan.holds)))
+
+
+def write(path: Path, text: bytes) -> None:
+    """Write the file for others to read. Raises BridgeError when that fails."""
+    try:
+        write_whole(path, text, 0o644)
+    except OSError as error:
+        raise BridgeError(
+            f'The metrics could not be written to "{path}" ({error.strerror}).',
+            code="metrics-file",
+            hint="Create its folder and let this user write there, or change `metrics_file` in the config.",
+        ) from None

@@ -1,0 +1,157 @@
+"""The loop: sync when something happened, when something is due, and at an interval in any case.
+
+It holds nothing between two runs but the time of the next one; all else is in the ledger, so killing it costs nothing.
+Time, waiting and the work itself are handed in: a year can be tried in a second.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import threading
+import time
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Protocol
+
+from closte_bridge.errors import BridgeError, ExitCode
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from pathlib import Path
+
+    from closte_bridge.engine.sync import Report
+
+WAKE_FILE = "wake"
+WATCHING_FILE = "watching"
+# How often the wake file is looked at, in seconds: an event is acted on within about this time.
+_GLANCE = 0.5
+# How often it shows that it is alive, in seconds: to the shim by a file, to systemd by its watchdog.
+_SIGN_OF_LIFE = 5.0
+# A run that something waits for is not started sooner than this after the last one.
+_BREATH = 1.0
+_LOCKED_AGAIN = 5.0
+
+
+class Waiter(Protocol):
+    """Where the loop gets the time and waits: the real one, or a test's."""
+
+    def now(self) -> float:
+        """Return seconds since the epoch."""
+        ...
+
+    def pause(self, seconds: float) -> None:
+        """Return after so many seconds, or sooner when somebody calls `stop` or `reload`."""
+        ...
+
+
+@dataclass(slots=True)
+class Signals:
+    """What the outside may ask of the loop; safe to set from a signal handler."""
+
+    stop: threading.Event = field(default_factory=threading.Event)
+    reload: threading.Event = field(default_factory=threading.Event)
+
+
+class RealWaiter:
+    """The wall clock, and waiting that a signal cuts short."""
+
+    def __init__(self, signals: Signals) -> None:
+        self._signals = signals
+
+    def now(self) -> float:
+        """Return seconds since the epoch."""
+        return time.time()
+
+    def pause(self, seconds: float) -> None:
+        """Wait, or return at once when the loop is to stop."""
+        self._signals.stop.wait(seconds)
+
+
+def touch(path: Path) -> None:
+    """Set the time of a marker file to now; a full or read-only disk only means that nobody sees it."""
+    try:
+        descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW, 0o600)
+        try:
+            os.utime(descriptor)
+        finally:
+            os.close(descriptor)
+    except OSError:
+        pass
+
+
+def _stamp(path: Path) -> int:
+    try:
+        return path.lstat().st_mtime_ns
+    except OSError:
+        return 0
+
+
+def next_due(report: Report, now: float, interval: float) -> float:
+    """Return when to run again: at the interval, or sooner when a hold ends before that."""
+    ends = [hold.until for hold in report.plan.holds if hold.until and hold.until > now]
+    return min([now + interval, *ends])
+
+
+@dataclass(slots=True)
+class Watch:
+    """The loop of one network. `work` makes one run and tells of it; `tell` is given the error of a run that failed."""
+
+    folder: Path
+    interval: float
+    work: Callable[[], Report]
+    tell: Callable[[BridgeError], None]
+    sign: Callable[[str], None]
+    reload: Callable[[], None]
+    waiter: Waiter
+    signals: Signals
+
+    def run(self) -> None:
+        """Run until told to stop, by `signals` or KeyboardInterrupt. Errors of a run are told, and the loop goes on."""
+        try:
+            self._run()
+        except KeyboardInterrupt:
+            pass  # a signal: what was begun is in the ledger
+        finally:
+            with contextlib.suppress(OSError):
+                (self.folder / WATCHING_FILE).unlink()
+
+    def _run(self) -> None:
+        while not self.signals.stop.is_set():
+            if self.signals.reload.is_set():
+                self.signals.reload.clear()
+                self.reload()
+            seen = _stamp(self.folder / WAKE_FILE)
+            due = self._once()
+            self._wait(due, seen)
+
+    def _once(self) -> float:
+        touch(self.folder / WATCHING_FILE)
+        try:
+            report = self.work()
+        except BridgeError as error:
+            now = self.waiter.now()
+            if error.exit_code is ExitCode.LOCKED:
+                # Somebody runs by hand; what it leaves is ours right after.
+                return now + min(_LOCKED_AGAIN, self.interval)
+            self.tell(error)
+            self.sign(f"Failing: {error.message}")
+            return now + self.interval
+        self.sign(f"{report.plan.in_step} in step, {len(report.plan.holds)} held.")
+        return next_due(report, self.waiter.now(), self.interval)
+
+    def _wait(self, due: float, seen: int) -> None:
+        self.waiter.pause(_BREATH)
+        deadline = max(due, self.waiter.now())
+        last_sign = 0.0
+        while not (self.signals.stop.is_set() or self.signals.reload.is_set()):
+            remaining = deadline - self.waiter.now()
+            # A clock that was set back must not make the loop sleep for longer than it meant to.
+            if remaining <= 0 or remaining > self.interval + _LOCKED_AGAIN:
+                return
+            if _stamp(self.folder / WAKE_FILE) != seen:
+                return
+            if abs(self.waiter.now() - last_sign) >= _SIGN_OF_LIFE:
+                last_sign = self.waiter.now()
+                touch(self.folder / WATCHING_FILE)
+                self.sign("")
+            self.waiter.pause(min(_GLANCE, remaining))

@@ -1,0 +1,283 @@
+from __future__ import annotations
+
+import itertools
+import random
+import socket
+from dataclasses import dataclass, field
+from types import SimpleNamespace
+from typing import TYPE_CHECKING, Any, cast
+
+import pytest
+
+from closte_bridge.engine.notify import Notifier
+from closte_bridge.engine.watch import WAKE_FILE, WATCHING_FILE, Signals, Watch, next_due, touch
+from closte_bridge.errors import BridgeError, ExitCode
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from pathlib import Path
+
+    from closte_bridge.engine.sync import Report
+
+DAY = 86_400.0
+
+
+def report(*untils: float | None) -> Report:
+    holds = [SimpleNamespace(until=until) for until in untils]
+    return cast("Report", SimpleNamespace(plan=SimpleNamespace(holds=holds, in_step=1)))
+
+
+@dataclass
+class FakeWaiter:
+    """Time that passes only by pausing; `on_pause` is what the world does meanwhile."""
+
+    time: float = 1_800_000_000.0
+    pauses: int = 0
+    on_pause: Callable[[FakeWaiter], None] = field(default=lambda _: None)
+
+    def now(self) -> float:
+        return self.time
+
+    def pause(self, seconds: float) -> None:
+        assert seconds >= 0
+        self.pauses += 1
+        self.time += seconds
+        self.on_pause(self)
+
+
+@dataclass
+class Loop:
+    folder: Path
+    work: Callable[[], Report]
+    waiter: FakeWaiter
+    interval: float = 300.0
+    told: list[BridgeError] = field(default_factory=list)
+    signs: list[str] = field(default_factory=list)
+    reloads: int = 0
+    signals: Signals = field(default_factory=Signals)
+
+    def run(self) -> None:
+        def reload() -> None:
+            self.reloads += 1
+
+        Watch(
+            folder=self.folder,
+            interval=self.interval,
+            work=self.work,
+            tell=self.told.append,
+            sign=self.signs.append,
+            reload=reload,
+            waiter=self.waiter,
+            signals=self.signals,
+        ).run()
+
+
+def test_a_run_is_due_at_the_interval_or_when_a_hold_ends_before() -> None:
+    assert next_due(report(), 1000.0, 300.0) == 1300.0
+    assert next_due(report(None, 1100.0, 1200.0), 1000.0, 300.0) == 1100.0
+    assert next_due(report(900.0, 5000.0), 1000.0, 300.0) == 1300.0
+
+
+def test_it_runs_at_the_interval_and_stops_when_told(tmp_path: Path) -> None:
+    runs: list[float] = []
+    waiter = FakeWaiter()
+
+    def work() -> Report:
+        runs.append(waiter.time)
+        if len(runs) == 4:
+            loop.signals.stop.set()
+        return report()
+
+    loop = Loop(tmp_path, work, waiter)
+    loop.run()
+    assert [round(after - before) for before, after in itertools.pairwise(runs)] == [300, 300, 300]
+    assert not (tmp_path / WATCHING_FILE).exists()
+
+
+def test_it_shows_that_it_is_watching(tmp_path: Path) -> None:
+    seen: list[bool] = []
+    waiter = FakeWaiter(on_pause=lambda _: seen.append((tmp_path / WATCHING_FILE).exists()))
+
+    def work() -> Report:
+        if waiter.pauses > 20:
+            loop.signals.stop.set()
+        return report()
+
+    loop = Loop(tmp_path, work, waiter, interval=4.0)
+    loop.run()
+    assert seen
+    assert all(seen)
+
+
+def test_an_event_is_acted_on_at_once(tmp_path: Path) -> None:
+    runs: list[float] = []
+    waiter = FakeWaiter()
+
+    def world(this: FakeWaiter) -> None:
+        if this.pauses == 7:
+            touch(tmp_path / WAKE_FILE)
+
+    waiter.on_pause = world
+
+    def work() -> Report:
+        runs.append(waiter.time)
+        if len(runs) == 2:
+            loop.signals.stop.set()
+        return report()
+
+    loop = Loop(tmp_path, work, waiter)
+    loop.run()
+    assert runs[1] - runs[0] < 10
+
+
+def test_an_event_that_arrives_during_a_run_leads_to_another(tmp_path: Path) -> None:
+    runs: list[float] = []
+    waiter = FakeWaiter()
+
+    def work() -> Report:
+        runs.append(waiter.time)
+        if len(runs) == 1:
+            touch(tmp_path / WAKE_FILE)
+        else:
+            loop.signals.stop.set()
+        return report()
+
+    loop = Loop(tmp_path, work, waiter)
+    loop.run()
+    assert runs[1] - runs[0] < 10
+
+
+def test_errors_are_told_and_the_loop_goes_on(tmp_path: Path) -> None:
+    waiter = FakeWaiter()
+    runs: list[float] = []
+
+    def work() -> Report:
+        runs.append(waiter.time)
+        if len(runs) == 1:
+            raise BridgeError("The disk is full.", code="disk-full")
+        if len(runs) == 2:
+            raise BridgeError("Another run holds the lock.", code="locked", exit_code=ExitCode.LOCKED)
+        loop.signals.stop.set()
+        return report()
+
+    loop = Loop(tmp_path, work, waiter)
+    loop.run()
+    assert [error.code for error in loop.told] == ["disk-full"]
+    assert [round(after - before) for before, after in itertools.pairwise(runs)] == [300, 5]
+    assert "Failing: The disk is full." in loop.signs
+
+
+def test_reload_happens_between_runs(tmp_path: Path) -> None:
+    waiter = FakeWaiter()
+    runs: list[float] = []
+
+    def world(this: FakeWaiter) -> None:
+        if this.pauses == 3:
+            loop.signals.reload.set()
+
+    waiter.on_pause = world
+
+    def work() -> Report:
+        runs.append(waiter.time)
+        if len(runs) == 2:
+            loop.signals.stop.set()
+        return report()
+
+    loop = Loop(tmp_path, work, waiter)
+    loop.run()
+    assert loop.reloads == 1
+    assert runs[1] - runs[0] < 10
+
+
+def test_a_signal_in_the_middle_of_a_run_ends_it_quietly(tmp_path: Path) -> None:
+    def work() -> Report:
+        raise KeyboardInterrupt
+
+    loop = Loop(tmp_path, work, FakeWaiter())
+    loop.run()
+    assert loop.told == []
+    assert not (tmp_path / WATCHING_FILE).exists()
+
+
+def test_a_clock_that_is_set_back_does_not_stop_the_loop(tmp_path: Path) -> None:
+    waiter = FakeWaiter()
+    runs = 0
+
+    def world(this: FakeWaiter) -> None:
+        if this.pauses == 5:
+            this.time -= 30 * DAY
+
+    waiter.on_pause = world
+
+    def work() -> Report:
+        nonlocal runs
+        runs += 1
+        if runs == 2:
+            loop.signals.stop.set()
+        return report()
+
+    loop = Loop(tmp_path, work, waiter)
+    loop.run()
+    assert waiter.pauses < 20
+
+
+def test_a_year_neither_drifts_nor_piles_up(tmp_path: Path) -> None:
+    """365 days of events and due holds: no look is later than the interval, no two closer than a breath."""
+    waiter = FakeWaiter()
+    start, chance = waiter.time, random.Random(7)
+    gaps: list[float] = []
+    last = waiter.time
+    failures = 0
+
+    def world(this: FakeWaiter) -> None:
+        if chance.random() < 0.002:
+            touch(tmp_path / WAKE_FILE)
+
+    waiter.on_pause = world
+
+    def work() -> Report:
+        nonlocal last, failures
+        gaps.append(waiter.time - last)
+        last = waiter.time
+        if waiter.time - start > 365 * DAY:
+            loop.signals.stop.set()
+        if chance.random() < 0.01:
+            failures += 1
+            raise BridgeError("Closte is away.", code="api")
+        return report(waiter.time + chance.uniform(1, 7200))
+
+    # A coarse interval keeps the number of half-second glances in a test's bounds.
+    loop = Loop(tmp_path, work, waiter, interval=21_600.0)
+    glance = 300.0
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("closte_bridge.engine.watch._GLANCE", glance)
+        loop.run()
+    assert max(gaps) <= 21_600.0 + 2
+    assert min(gaps[1:]) >= 1.0
+    assert len(loop.told) == failures > 0
+    assert sorted(path.name for path in tmp_path.iterdir()) == [WAKE_FILE]
+
+
+def test_systemd_is_told_and_children_are_not(tmp_path: Path) -> None:
+    address = str(tmp_path / "notify")
+    with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as listener:
+        listener.bind(address)
+        listener.settimeout(5)
+        environ: dict[str, str] = {"NOTIFY_SOCKET": address, "WATCHDOG_USEC": "20000000", "HOME": "x"}
+        notifier = Notifier(environ)
+        notifier.send(READY="1", STATUS="3 in step.")
+        assert listener.recv(1000) == b"READY=1\nSTATUS=3 in step."
+    assert environ == {"HOME": "x"}
+    assert notifier.watchdog == 10.0
+    notifier.send(READY="1")  # nobody listens any more
+
+
+@pytest.mark.parametrize(
+    "environ", [{}, {"WATCHDOG_USEC": "x"}, {"WATCHDOG_USEC": "1000000", "WATCHDOG_PID": "1"}], ids=str
+)
+def test_without_a_watchdog_there_is_no_interval(environ: dict[str, str]) -> None:
+    assert Notifier(cast("Any", dict(environ))).watchdog is None
+
+
+def test_touch_survives_a_folder_that_is_gone(tmp_path: Path) -> None:
+    touch(tmp_path / "gone" / "wake")
