@@ -41,6 +41,10 @@ WWW = "www."
 WILDCARD = "*."
 
 
+is_normal = _NORMAL.match
+"""Gives something true when a name is in its one spelling already; for loops over very many, otherwise `normalise`."""
+
+
 def normalise(name: str) -> str:
     """Return the one spelling of `name`: lower case, A-labels, no trailing dot; `*.` may lead.
 

@@ -97,7 +97,9 @@ class _Round:
         listing = self.view.client.list_aliases() if not self.applied.key_rejected else None
         if listing is not None and listing.state is not Readability.UNREADABLE:
             # Of a list that is not whole, only what it holds is believed.
-            whole = judge(listing, self.view.snapshot.network.domain, self.view.ledger).complete
+            # Against the ledger as it is now: what this run removed is no shrinking of the list.
+            ledger = self.ledger.state(self.engine.clock.now())
+            whole = judge(listing, self.view.snapshot.network.domain, ledger).complete
             believed = [c for c in changes if whole or c.action is Action.ADD]
             done, failed = record_reread(
                 self.ledger, believed, listing.names, self.view, self.engine.clock.now(), self.run

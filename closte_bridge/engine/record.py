@@ -79,6 +79,8 @@ def _keep_books(ledger: Ledger, books: Bookkeeping, state: LedgerState, now: flo
         removing = unsettled is not None and unsettled.phase is Phase.REMOVING
         action, outcome = ("remove", "done") if removing else ("forget", "no longer at Closte, or never was ours")
         if removing:
+            ledger.count_removal(name, _class_of(name, state), now)
+        if removing:
             # The answer to this removal was lost, and with it its class: the stricter reading counts.
             removal_class = RemovalClass.EVENT if name in state.evidence else RemovalClass.INFERENCE
             ledger.count_removal(name, RemovalClass.COMMAND if name in state.leaving else removal_class, now)
@@ -88,6 +90,13 @@ def _keep_books(ledger: Ledger, books: Bookkeeping, state: LedgerState, now: flo
     ledger.clear("absences", books.mentioned_again)
     ledger.clear("evidence", books.mentioned_again)
     ledger.clear("troubles", books.settled)
+
+
+def _class_of(name: str, state: LedgerState) -> RemovalClass:
+    """Return what the removal of `name` rested on: its answer was lost, and the intent does not say."""
+    if name in state.leaving:
+        return RemovalClass.COMMAND
+    return RemovalClass.EVENT if name in state.evidence else RemovalClass.INFERENCE
 
 
 def _rebind(ledger: Ledger, identity: Identity, view: View, run: str) -> None:

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from closte_bridge.domains import is_wildcard, not_public, registered_domain, wildcard_over
 from closte_bridge.ledger.state import Origin
-from closte_bridge.planning.desired import Desired, Intentions, origin_of, wants_www
+from closte_bridge.planning.desired import Desired, Intentions, origin_of, wanted_www
 from closte_bridge.planning.model import Action, Change, Hold
 
 if TYPE_CHECKING:
@@ -76,12 +76,8 @@ def _candidates(look: Look, present: frozenset[str] | set[str]) -> set[str]:
 def served_by(wildcard: str, look: Look) -> set[str]:
     """Return the wanted names that `wildcard` covers, with the `www.` forms that the network's setting asks for."""
     desire = look.desire
-    names = {name for name in (*desire.mapped, *desire.pins) if wildcard_over(name) == wildcard}
-    for name, mapping in desire.mapped.items():
-        www = wants_www(name, mapping, look.snapshot)
-        if www and wildcard_over(www) == wildcard:
-            names.add(www)
-    return names - {wildcard}
+    wanted = (*desire.mapped, *desire.pins, *wanted_www(desire, look.snapshot))
+    return {name for name in wanted if wildcard_over(name) == wildcard} - {wildcard}
 
 
 def never_added(name: str, look: Look) -> bool:
@@ -176,8 +172,8 @@ def _cause(name: str, look: Look) -> str:
 
 def _held_www(look: Look, present: frozenset[str] | set[str]) -> Iterator[Hold]:
     """The `www.` forms that the network's setting asks for: held until it is known where they lead."""
-    ours, mapped = look.ledger.ours, look.desire.mapped
-    for name, mapping in mapped.items():
-        www = wants_www(name, mapping, look.snapshot)
-        if www and www not in present and www not in ours and www not in mapped and not not_public(www):
+    forms = wanted_www(look.desire, look.snapshot)
+    open_ones = forms.keys() - present - look.ledger.ours.keys() - look.desire.mapped.keys()
+    for www, name in forms.items() if open_ones else ():
+        if www in open_ones and not not_public(www):
             yield Hold(Action.ADD, www, "www-unproven", f'waits until it leads where "{name}" leads')

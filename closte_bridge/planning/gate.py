@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 from typing import TYPE_CHECKING, NamedTuple
 
-from closte_bridge.ledger.state import RemovalClass
+from closte_bridge.ledger.state import Phase, RemovalClass
 from closte_bridge.planning.model import Withheld
 
 if TYPE_CHECKING:
@@ -20,7 +20,10 @@ DAY = 86400.0
 
 
 class Limit(NamedTuple):
-    """At most `floor` names or `share` of the ledger, whichever is more, in any `window` seconds."""
+    """At most `floor` names or `share` of the ledger, whichever is more, in any `window` seconds.
+
+    The ledger's size is what it was before the removals of the window.
+    """
 
     window: float
     floor: int
@@ -64,14 +67,17 @@ def gate(look: Look, found: Candidates, approval: Approval = NOTHING_APPROVED) -
     the limit and nothing else: what is not due by its evidence is not here.
     """
     passed = Passed([c for c in found.due if c.removal_class is RemovalClass.COMMAND], [])
-    size = len(look.ledger.ours)
+    going = sum(1 for u in look.ledger.unsettled.values() if u.phase is Phase.REMOVING)
+    size = len(look.ledger.ours) + going
     for removal_class, limit in LIMITS.items():
         due = [c for c in found.due if c.removal_class is removal_class]
         if not due:
             continue
-        removed = _removed_lately(look, removal_class, limit.window)
+        lately = _removed_lately(look, limit.window)
+        removed = lately.count(removal_class)
         waiting = len(due) + len(found.waiting[removal_class])
-        allowed = max(limit.floor, int(size * limit.share))
+        # Of what there was before: a run that was interrupted half-way must find the limit that it began with.
+        allowed = max(limit.floor, int((size + len(lately)) * limit.share))
         if removed + waiting <= allowed and not (limit.never_all and waiting >= size):
             passed.changes.extend(due)
             continue
@@ -85,10 +91,6 @@ def gate(look: Look, found: Candidates, approval: Approval = NOTHING_APPROVED) -
     return passed
 
 
-def _removed_lately(look: Look, removal_class: RemovalClass, window: float) -> int:
-    """Count removals inside the window; after a jump of the clock all that the ledger still has count."""
-    return sum(
-        1
-        for counted, at in look.ledger.removals
-        if counted is removal_class and (look.ledger.clock_jumped or look.now - at < window)
-    )
+def _removed_lately(look: Look, window: float) -> list[RemovalClass]:
+    """Return the class of each removal inside the window; after a jump of the clock all that the ledger has count."""
+    return [cls for cls, at in look.ledger.removals if look.ledger.clock_jumped or look.now - at < window]

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from closte_bridge.closte.listing import Listing, Readability
+from closte_bridge.ledger.state import Phase
 from closte_bridge.planning.model import Observed, ObservedState
 
 if TYPE_CHECKING:
@@ -17,7 +18,8 @@ SHRINK_TOLERANCE = 0.1
 def judge(listing: Listing, main_domain: str, ledger: LedgerState) -> Observed:
     """Return what the list said with how far it can be believed.
 
-    The ledger's `observed_count` is the length of the last complete list less what was removed by us since.
+    The ledger's `observed_count` is the length of the last complete list less what is known to be removed by us since.
+    A name that we asked to remove without learning what came of it, and that is gone, went by our doing too.
     """
     names = listing.names
     if listing.state is Readability.UNREADABLE:
@@ -28,7 +30,8 @@ def judge(listing: Listing, main_domain: str, ledger: LedgerState) -> Observed:
         return Observed(
             ObservedState.PARTIAL, names, f'the list does not hold the network\'s own domain "{main_domain}"'
         )
-    before = ledger.observed_count
+    gone = (n for n, unsettled in ledger.unsettled.items() if unsettled.phase is Phase.REMOVING and n not in names)
+    before = ledger.observed_count - sum(1 for _ in gone)
     if len(names) < before * (1 - SHRINK_TOLERANCE):
         return Observed(
             ObservedState.PARTIAL,

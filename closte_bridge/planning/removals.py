@@ -38,10 +38,14 @@ def candidates(look: Look) -> Candidates:
 
 def _ours_at_closte(look: Look) -> dict[str, Origin]:
     """Aliases of ours that may be there: settled ones, and unsettled ones that are ours when the list shows them."""
-    unwanted = look.ledger.ours.keys() - look.desire.mapped.keys()
+    mapped, leaving = look.desire.mapped, look.ledger.leaving
     observed = look.observed
     ours = {
-        name: Origin(look.ledger.ours[name]) for name in unwanted if name in observed.names or not observed.complete
+        name: Origin(look.ledger.ours[name])
+        for name in look.ledger.ours.keys() - mapped.keys()
+        # The `www.` forms of mapped names, of which there may be as many: `_judge` would pass over each.
+        if (name[:4] != WWW or name[4:] not in mapped or name in leaving)
+        and (name in observed.names or not observed.complete)
     }
     for name, unsettled in look.ledger.unsettled.items():
         removing = unsettled.phase is Phase.REMOVING

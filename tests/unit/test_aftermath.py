@@ -1,0 +1,199 @@
+from __future__ import annotations
+
+import json
+import stat
+import sys
+import threading
+import time
+from types import SimpleNamespace
+from typing import TYPE_CHECKING, Any, cast
+
+import pytest
+from prometheus_client.parser import text_string_to_metric_families
+
+from closte_bridge.config.model import Settings
+from closte_bridge.engine import lock
+from closte_bridge.engine.aftermath import after_run
+from closte_bridge.engine.clock import Clock
+from closte_bridge.engine.metrics import metrics_path
+from closte_bridge.engine.view import Engine
+from closte_bridge.ledger.store import Ledger
+from closte_bridge.planning.model import Action, Hold
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from closte_bridge.engine.sync import Report
+
+PROBLEM = {"code": "add-failed", "message": 'Closte answered "no".', "domain": "shop.example.org", "hint": ""}
+
+
+class Time:
+    def __init__(self) -> None:
+        self.now = 1_800_000_000.0
+
+    def __call__(self) -> float:
+        return self.now
+
+
+@pytest.fixture
+def clock() -> Time:
+    return Time()
+
+
+def engine(folder: Path, clock: Time, **settings: Any) -> Engine:  # noqa: ANN401 - any setting's value
+    state = folder / "state"
+    ledger = Ledger.open(state, create=True)
+    assert ledger is not None
+    ledger.close()
+    return Engine(Settings(state_dir=state, **settings), {}, Clock(now=clock))
+
+
+def report() -> Report:
+    plan = SimpleNamespace(
+        in_step=12,
+        foreign=("stranger.example.org",),
+        observed=SimpleNamespace(complete=True),
+        snapshot_faults=(),
+        withheld=(),
+        holds=(Hold(Action.ADD, "a.test", "not-public", "x"), Hold(Action.ADD, "b.test", "not-public", "x")),
+    )
+    view = SimpleNamespace(ledger=SimpleNamespace(ours={"a": 1}), snapshot=SimpleNamespace(events_waiting=3))
+    applied = SimpleNamespace(failed=[1], done=[1, 2])
+    return cast("Report", SimpleNamespace(plan=plan, view=view, applied=applied))
+
+
+def samples(path: Path) -> dict[tuple[str, str], float]:
+    families = text_string_to_metric_families(path.read_text())
+    return {
+        (sample.name, sample.labels.get("reason", "")): sample.value for family in families for sample in family.samples
+    }
+
+
+def test_metrics_say_what_a_run_found_without_any_domain(tmp_path: Path, clock: Time) -> None:
+    path = tmp_path / "bridge.prom"
+    this = engine(tmp_path, clock, metrics_file=path)
+    ledger = Ledger.open(this.settings.state_dir, create=False)
+    assert ledger is not None
+    with ledger, ledger.transaction():
+        ledger.set_meta(last_run="100.5", last_success="99.5")
+    assert after_run(this, report(), 4, [PROBLEM]) == []
+    found = samples(path)
+    assert found["closte_bridge_last_run_exit_code", ""] == 4
+    assert found["closte_bridge_last_run_timestamp_seconds", ""] == 100.5
+    assert found["closte_bridge_last_success_timestamp_seconds", ""] == 99.5
+    assert found["closte_bridge_domains_in_step", ""] == 12
+    assert found["closte_bridge_held", "not-public"] == 2
+    assert found["closte_bridge_changes_failed", ""] == 1
+    assert "example.org" not in path.read_text()
+    assert stat.S_IMODE(path.stat().st_mode) == 0o644
+
+
+def test_a_run_that_failed_early_keeps_the_last_success_apart(tmp_path: Path, clock: Time) -> None:
+    path = tmp_path / "bridge.prom"
+    assert after_run(engine(tmp_path, clock, metrics_file=path), None, 5, [PROBLEM]) == []
+    found = samples(path)
+    assert found["closte_bridge_last_run_exit_code", ""] == 5
+    assert ("closte_bridge_last_success_timestamp_seconds", "") not in found
+    assert ("closte_bridge_domains_in_step", "") not in found
+
+
+def test_networks_that_inherit_one_metrics_file_do_not_share_it(tmp_path: Path) -> None:
+    inherited = {"metrics_file": tmp_path / "bridge.prom", "state_dir": tmp_path}
+    assert metrics_path(Settings(**cast("Any", inherited))) == tmp_path / "bridge.prom"
+    assert metrics_path(Settings(name="shop", **cast("Any", inherited))) == tmp_path / "bridge_shop.prom"
+
+
+def test_a_metrics_folder_that_is_gone_is_reported_beside_the_result(tmp_path: Path, clock: Time) -> None:
+    (trouble,) = after_run(engine(tmp_path, clock, metrics_file=tmp_path / "gone" / "x.prom"), None, 0, [])
+    assert trouble.code == "metrics-file"
+
+
+@pytest.fixture
+def told(tmp_path: Path) -> Path:
+    return tmp_path / "told"
+
+
+def listener(told: Path, exit_code: int = 0) -> tuple[str, ...]:
+    program = (
+        f"import pathlib, sys; pathlib.Path({str(told)!r}).open('a').write(sys.stdin.read() + '\\n'); "
+        f"raise SystemExit({exit_code})"
+    )
+    return (sys.executable, "-c", program)
+
+
+def heard(told: Path) -> list[dict[str, Any]]:
+    return [json.loads(line) for line in told.read_text().splitlines()] if told.exists() else []
+
+
+def test_problems_are_told_once_then_daily_and_their_end_too(tmp_path: Path, clock: Time, told: Path) -> None:
+    this = engine(tmp_path, clock, on_problem=listener(told))
+    steps: list[tuple[float, list[dict[str, Any]]]] = [
+        (0, []),
+        (60, [PROBLEM]),
+        (3600, [PROBLEM]),
+        (86_401, [PROBLEM]),
+        (60, []),
+        (600, []),
+        (600, []),
+    ]
+    for passed, problems in steps:
+        clock.now += passed
+        assert after_run(this, None, 0, problems) == []
+    assert [document["status"] for document in heard(told)] == ["problem", "problem", "resolved"]
+    assert heard(told)[0]["problems"] == [PROBLEM]
+    assert heard(told)[0]["network"] == "default"
+
+
+def test_flapping_problems_are_told_at_most_every_five_minutes(tmp_path: Path, clock: Time, told: Path) -> None:
+    this = engine(tmp_path, clock, on_problem=listener(told))
+    for turn in range(60):
+        clock.now += 10
+        after_run(this, None, 0, [{**PROBLEM, "code": f"code-{turn % 2}"}])
+    assert len(heard(told)) <= 2
+
+
+@pytest.mark.parametrize(
+    ("command", "words"),
+    [
+        (("/nonexistent/command",), "could not be started"),
+        ((sys.executable, "-c", "raise SystemExit(3)"), "ended with 3"),
+    ],
+    ids=["missing", "failing"],
+)
+def test_a_command_that_fails_is_reported(tmp_path: Path, clock: Time, command: tuple[str, ...], words: str) -> None:
+    (trouble,) = after_run(engine(tmp_path, clock, on_problem=command), None, 1, [PROBLEM])
+    assert trouble.code == "on-problem"
+    assert words in trouble.message
+
+
+def test_a_command_that_hangs_is_ended(tmp_path: Path, clock: Time, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("closte_bridge.engine.aftermath._PATIENCE", 0.2)
+    command = (sys.executable, "-c", "import time; time.sleep(600)")
+    (trouble,) = after_run(engine(tmp_path, clock, on_problem=command), None, 1, [PROBLEM])
+    assert "was ended after" in trouble.message
+
+
+def test_nothing_is_done_when_nothing_is_configured(tmp_path: Path, clock: Time) -> None:
+    assert after_run(engine(tmp_path, clock), None, 1, [PROBLEM]) == []
+
+
+def test_a_held_lock_is_seen_from_outside(tmp_path: Path) -> None:
+    folder = tmp_path / "state"
+    assert lock.holder_since(folder) is None
+    entered, leave = threading.Event(), threading.Event()
+
+    def hold() -> None:
+        with lock.held(folder, "sync"):
+            entered.set()
+            leave.wait(10)
+
+    thread = threading.Thread(target=hold)
+    thread.start()
+    assert entered.wait(10)
+    since = lock.holder_since(folder)
+    leave.set()
+    thread.join()
+    assert since is not None
+    assert abs(time.time() - since) < 60
+    assert lock.holder_since(folder) is None

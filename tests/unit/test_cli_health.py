@@ -1,0 +1,72 @@
+from __future__ import annotations
+
+import io
+import json
+import time
+from typing import TYPE_CHECKING
+
+import pytest
+
+from closte_bridge.cli.console import Console
+from closte_bridge.cli.main import run
+from closte_bridge.ledger.state import Identity
+from closte_bridge.ledger.store import Ledger
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+
+def health(tmp_path: Path, *argv: str) -> tuple[int, str, str]:
+    config = tmp_path / "config.yaml"
+    config.write_text("state_dir: state\n")
+    streams = io.StringIO(), io.StringIO(), io.StringIO()
+    code = run(["health", f"--config={config}", *argv], console=Console(*streams, environ={}), environ={})
+    return code, streams[1].getvalue(), streams[2].getvalue()
+
+
+def adopted(tmp_path: Path, **meta: str) -> None:
+    ledger = Ledger.open(tmp_path / "state", create=True)
+    assert ledger is not None
+    with ledger, ledger.transaction():
+        ledger.set_identity(Identity("e", 1, "example.net", "d", None, "k"))
+        ledger.set_meta(**meta)
+
+
+def test_red_before_adoption(tmp_path: Path) -> None:
+    code, out, err = health(tmp_path)
+    assert (code, out) == (1, "")
+    assert err.splitlines()[0] == "Error: default: no engine is in charge of this network."
+
+
+def test_red_before_the_first_success(tmp_path: Path) -> None:
+    adopted(tmp_path)
+    assert health(tmp_path)[2].startswith("Error: default: there was no success yet.")
+
+
+def test_green_after_a_success(tmp_path: Path) -> None:
+    adopted(tmp_path, last_success=repr(time.time() - 60))
+    assert health(tmp_path) == (0, "Success: All well: 1 network.\n", "")
+
+
+def test_red_when_the_success_is_too_old(tmp_path: Path) -> None:
+    adopted(tmp_path, last_success=repr(time.time() - 3600))
+    code, _, err = health(tmp_path)
+    assert code == 1
+    assert err.splitlines()[0] == "Error: default: the last success was 60 minutes ago."
+    assert health(tmp_path, "--max-age=2h")[0] == 0
+
+
+def test_programs_get_rows(tmp_path: Path) -> None:
+    adopted(tmp_path, last_success=repr(time.time() - 3600))
+    code, out, _ = health(tmp_path, "--format=json")
+    answer = json.loads(out)
+    assert (code, answer["exit_code"]) == (1, 1)
+    assert answer["data"][0]["healthy"] is False
+    assert answer["errors"][0]["code"] == "unhealthy"
+
+
+@pytest.mark.parametrize("raw", ["soon", "", "-5m"])
+def test_a_duration_that_is_none_is_a_usage_error(tmp_path: Path, raw: str) -> None:
+    code, _, err = health(tmp_path, f"--max-age={raw}")
+    assert code == 2
+    assert "is not a duration" in err
