@@ -39,6 +39,10 @@ _KNOWN: dict[str, Words] = {
         "The network has no site at the address given with `--url`.",
         "Pass the address of a site of the network that you mean, as `wp site list` shows it.",
     ),
+    "wp-main-site": Words(
+        "WordPress finds no site at the network's own address.",
+        "Compare DOMAIN_CURRENT_SITE in wp-config.php with the main site in the database; or pass `--url`.",
+    ),
     "wp-alias": Words(
         "WP-CLI does not know that alias.",
         "`wp cli alias list` shows those it knows.",
@@ -131,6 +135,7 @@ _SIGNS: tuple[tuple[str, bytes], ...] = (
     ("wp-path", b"This does not seem to be a WordPress installation"),
     ("wp-path", b"'wp-config.php' not found"),
     ("wp-url", b"Verify `--url=<url>` matches an existing site"),
+    ("wp-main-site", b"Verify DOMAIN_CURRENT_SITE matches an existing site"),
     ("wp-alias", b"Alias '@"),
     ("database", b"Error establishing a database connection"),
     ("database", b"Error establishing database connection"),
@@ -149,6 +154,11 @@ _SIGNS: tuple[tuple[str, bytes], ...] = (
 _SHELL_NOT_FOUND = 127
 _SHELL_NOT_EXECUTABLE = 126
 _SSH_FAILED = 255
+
+
+def codes() -> frozenset[str]:
+    """Return the codes of all errors that a failing `wp` can come to."""
+    return frozenset(_KNOWN)
 
 
 def failure(code: str) -> UnreadableError:

@@ -81,7 +81,7 @@ def mariadb_server(folder: Path) -> Iterator[MariaServer]:
             stdout=output,
             stderr=output,
         )  # fmt: skip
-    client = (find_program("mariadb"), "--no-defaults", f"--socket={socket}", "--user=root")
+    client = (find_program("mariadb"), "--no-defaults", f"--socket={socket}", "--user=root", "--default-character-set=utf8mb4")
     try:
         _wait(server, client, log)
         yield MariaServer(socket, port, client)

@@ -27,7 +27,7 @@ $ closte-bridge watch --interval=60
 Watching "default": a full look every 60 s, events at once.
 Added 1 of 1 domain.
 
-$ systemctl reload closte-bridge@default
+$ closte-bridge watch --network=shop --quiet
 """
 
 

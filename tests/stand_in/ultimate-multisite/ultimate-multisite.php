@@ -26,7 +26,7 @@ foreach (
 		'class-domain',
 		'class-domain-manager',
 		'class-stage-machine',
-		'class-credential-store',
+		'helpers/class-credential-store',
 		'class-site-duplicator',
 		'class-integration-registry',
 		'class-closte-integration',
