@@ -44,6 +44,7 @@ COMMANDS: dict[str, Entry] = {
     "apply": _entry("Work", "Apply a plan that was reviewed.", "apply"),
     "watch": _entry("Work", "Keep working: events at once, the rest when due.", "watch"),
     "domain": _entry("Look and mend", "List, explain, add and remove domains.", "domain"),
+    "doctor": _entry("Look and mend", "Check everything, with the remedy for each.", "doctor"),
     "health": _entry("Look and mend", "Say whether all is well, for a monitor.", "health"),
     "log": _entry("Look and mend", "Show what was done, and when.", "log"),
     "config": _entry("Look and mend", "Show or validate the configuration.", "config"),

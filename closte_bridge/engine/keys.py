@@ -10,6 +10,7 @@ from closte_bridge.engine.view import start_snapshot
 if TYPE_CHECKING:
     from closte_bridge.engine.view import Engine
     from closte_bridge.secret import Secret
+    from closte_bridge.wordpress.reader import SnapshotCall
 
 
 def find_key(engine: Engine) -> tuple[Secret, str]:
@@ -17,10 +18,21 @@ def find_key(engine: Engine) -> tuple[Secret, str]:
 
     Raises ConfigError when a configured one cannot be read or there is none, UnreadableError when `wp` failed.
     """
+    if key_location(engine.settings, engine.environ) is not None:
+        return configured_or(engine, None)
+    call = start_snapshot(engine, ask_key=True, acknowledge=False)
+    call.snapshot()
+    return configured_or(engine, call)
+
+
+def configured_or(engine: Engine, call: SnapshotCall | None) -> tuple[Secret, str]:
+    """Return the configured key, or else the one that `call`, which asked for it, brought from WordPress.
+
+    Raises ConfigError when a configured one cannot be read or there is none.
+    """
     key = configured_key(engine.settings, engine.environ)
     location = key_location(engine.settings, engine.environ)
     if key is not None and location is not None:
         return key, location[1]
-    call = start_snapshot(engine, ask_key=True, acknowledge=False)
-    call.snapshot()
+    assert call is not None  # noqa: S101 - without a configured key WordPress was asked
     return call.key()

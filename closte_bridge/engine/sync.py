@@ -129,8 +129,8 @@ def sync(
         bar = progress(len(plan.changes)) if progress and plan.changes else nullcontext(lambda: None)
         with bar as step:
             applied = apply_changes(engine, ledger, view, plan, run, on_step=step, should_stop=should_stop)
-        if plan.observed.readable and not applied.key_rejected:
-            _note_success(ledger, engine)
+        if not applied.key_rejected and (plan.observed.readable or applied.done):
+            _note_success(ledger, engine, whole=plan.observed.readable)
         return Report(engine.settings.name, view, plan, applied, stale, unknown)
 
 
@@ -154,9 +154,11 @@ def _unknown(engine: Engine, view: View, request: Request) -> tuple[str, ...]:
     return tuple(sorted(name for name in request.only if name not in known and not desire.mention(name)))
 
 
-def _note_success(ledger: Ledger, engine: Engine) -> None:
+def _note_success(ledger: Ledger, engine: Engine, *, whole: bool = True) -> None:
+    """Write down that WordPress was read and that names could be added; `whole`: and that the list was read, too."""
+    now = repr(engine.clock.now())
     with ledger.transaction():
-        ledger.set_meta(last_success=repr(engine.clock.now()))
+        ledger.set_meta(able=now, **({"last_success": now} if whole else {}))
 
 
 def _reviewed_only(plan: Plan, request: Request) -> tuple[Plan, tuple[tuple[str, str], ...]]:

@@ -170,7 +170,16 @@ def start_snapshot(engine: Engine, *, ask_key: bool, acknowledge: bool) -> Snaps
         ask_key=ask_key,
         engine=ledger.engine_id() if ledger else None,
         acknowledge=to_acknowledge(ledger) if ledger else (),
+        status=_status(ledger, engine.clock.now()) if ledger else None,
     )
+
+
+def _status(ledger: Ledger, now: float) -> dict[str, object] | None:
+    """Return what the shim is to know of this engine: how long ago it could do its work, and what it proved."""
+    last = ledger.meta().get("able")
+    if last is None or float(last) > now:
+        return None
+    return {"age": int(now - float(last)), "verdicts": {}}
 
 
 @contextmanager

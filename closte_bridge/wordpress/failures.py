@@ -52,8 +52,9 @@ _KNOWN: dict[str, Words] = {
         "Check `--path` and `--url`; `wp core is-installed --network` must succeed.",
     ),
     "database": Words(
-        "WordPress cannot reach its database.",
-        "Check that the database server runs and that `wp db check` succeeds.",
+        # WordPress has the same sentence for both.
+        "WordPress cannot reach its database, or finds no such network in it.",
+        "Check that the database server runs and that `wp db check` succeeds; with several networks, check `--url`.",
     ),
     "ssh": Words(
         "The SSH connection to the WordPress host failed.",
@@ -118,6 +119,18 @@ _KNOWN: dict[str, Words] = {
     "table-missing": Words(
         "A table that the network needs is missing.",
         "Run Ultimate Multisite's set-up again, and `wp db check`.",
+    ),
+    "shim-not-writable": Words(
+        "A file of the shim could not be written: the disk is full, or the folder belongs to somebody else.",
+        "Run as the owner of the site's files, with room on the disk; then install again.",
+    ),
+    "shim-no-table": Words(
+        "The database refused to make the table for the shim's events.",
+        "The database user needs the right to create tables, as WordPress' own updates do.",
+    ),
+    "shim-other-owner": Words(
+        "Another engine is in charge of this network.",
+        "Run `closte-bridge adopt --take-over` first if that one is out of use.",
     ),
     "wp-unexpected": Words(
         "`wp` answered with a document that does not have the expected form.",

@@ -12,7 +12,7 @@ from closte_bridge.wordpress.snapshot import EVENT_LIMIT, Snapshot, decode
 from closte_bridge.wordpress.wp import WpCall, WpCost
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
 
     from closte_bridge.config.model import WpSettings
 
@@ -41,7 +41,8 @@ class SnapshotCall:
     """A snapshot that is on its way.
 
     `ask_key` asks for the key as well; `acknowledge` names events that the ledger holds and WordPress may forget,
-    provided that `engine` is the owner there.
+    provided that `engine` is the owner there, and `status` what the shim is to know: `age`, the seconds since the
+    engine's last success, and `verdicts`.
     """
 
     def __init__(
@@ -52,11 +53,14 @@ class SnapshotCall:
         ask_key: bool,
         engine: str | None = None,
         acknowledge: Sequence[str] = (),
+        status: Mapping[str, Any] | None = None,
     ) -> None:
         self._pad = secrets.token_bytes(_PAD_BYTES)
         request: dict[str, Any] = {"event_limit": EVENT_LIMIT}
         if engine and acknowledge:
             request |= {"engine": engine, "acknowledge": list(acknowledge)}
+        if engine and status:
+            request |= {"engine": engine, "status": status}
         if ask_key:
             request["pad"] = base64.b64encode(self._pad).decode()
         self._call = WpCall.start(settings, "snapshot", request, cost)

@@ -15,6 +15,7 @@ from typing import Any, NamedTuple
 from closte_bridge.wordpress.failures import failure
 
 EVENT_LIMIT = 5000
+_LARGEST = 2**63 - 1
 _DNS_INTERVAL = (10, 300)  # seconds; Ultimate Multisite clamps to these wherever it uses the setting
 
 
@@ -212,9 +213,17 @@ def _network(raw: dict[str, Any]) -> Network:
 
 def _events(raw: dict[str, Any]) -> list[Event]:
     return [
-        Event(str(u), int(c or 0), str(k), int(b or 0), str(d or ""), str(t or ""))
+        Event(str(u), _number(c), str(k), _number(b), str(d or ""), str(t or ""))
         for u, c, k, b, d, t in raw.get("rows", [])
     ]
+
+
+def _number(value: object) -> int:
+    """Return a column as a number that the ledger can hold; 0 for what is none: an odd event must not stop the rest."""
+    try:
+        return max(-_LARGEST, min(_LARGEST, int(str(value))))
+    except ValueError:
+        return 0
 
 
 def decode(document: dict[str, Any]) -> Snapshot:
@@ -224,7 +233,7 @@ def decode(document: dict[str, Any]) -> Snapshot:
     """
     try:
         return _decode(document)
-    except (KeyError, TypeError, ValueError, AttributeError):
+    except (LookupError, TypeError, ValueError, AttributeError, OverflowError):
         raise failure("wp-unexpected") from None
 
 

@@ -53,12 +53,17 @@ def script(name: str, request: Mapping[str, Any]) -> bytes:
     return "\n".join(parts).encode()
 
 
-def command_line(settings: WpSettings) -> list[str]:
-    """Return the argv that runs a script from standard input with the operator's settings."""
+def command_line(settings: WpSettings, *, plugins: bool = False) -> list[str]:
+    """Return the argv that runs a script from standard input with the operator's settings.
+
+    Plugins and themes are left out unless `plugins`; must-use plugins always load.
+    """
     argv = [*settings.command]
     if settings.alias:
         argv.append(settings.alias)
-    argv += ["eval-file", "-", "--skip-plugins", "--skip-themes", "--skip-packages", "--no-color"]
+    argv += ["eval-file", "-", "--skip-themes", "--skip-packages", "--no-color"]
+    if not plugins:
+        argv.append("--skip-plugins")
     for option, value in (("path", settings.path), ("url", settings.url), ("ssh", settings.ssh)):
         if value:
             argv.append(f"--{option}={value}")
@@ -89,11 +94,13 @@ class WpCall:
     answered: bool = False
 
     @classmethod
-    def start(cls, settings: WpSettings, name: str, request: Mapping[str, Any], cost: WpCost) -> WpCall:
+    def start(
+        cls, settings: WpSettings, name: str, request: Mapping[str, Any], cost: WpCost, *, plugins: bool = False
+    ) -> WpCall:
         """Start `wp` with the script `name`. Raises UnreadableError when it cannot even be started."""
         nonce = secrets.token_hex(16)
         text = script(name, {**request, "nonce": nonce})
-        argv = command_line(settings)
+        argv = command_line(settings, plugins=plugins)
         cost.calls += 1
         try:
             process = subprocess.Popen(

@@ -67,6 +67,19 @@ function closte_bridge_table( string $table ): ?array {
 }
 
 /**
+ * Tell whether an update is under way, by the rule of WordPress: its file is there, and is younger than ten minutes.
+ *
+ * Not wp_is_maintenance_mode(): WP-CLI makes that say no.
+ */
+function closte_bridge_maintenance(): bool {
+	$upgrading = 0;
+	if ( is_readable( ABSPATH . '.maintenance' ) ) {
+		require ABSPATH . '.maintenance';
+	}
+	return time() - (int) $upgrading < 600;
+}
+
+/**
  * Run a job and answer with its document, or with a code when it failed.
  *
  * Only a code leaves this place: an exception's message may quote what it was handed.
@@ -80,7 +93,7 @@ function closte_bridge_serve( callable $job, array $request ): void {
 		closte_bridge_answer( array( 'error' => array( 'code' => 'not-multisite' ) ), $request['nonce'] );
 		return;
 	}
-	if ( function_exists( 'wp_is_maintenance_mode' ) && wp_is_maintenance_mode() ) {
+	if ( closte_bridge_maintenance() ) {
 		closte_bridge_answer( array( 'error' => array( 'code' => 'maintenance' ) ), $request['nonce'] );
 		return;
 	}

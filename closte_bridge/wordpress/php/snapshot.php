@@ -189,6 +189,34 @@ function closte_bridge_acknowledge( int $network_id, string $engine, array $uids
 }
 
 /**
+ * Keep the engine's sign of life for the shim, if it is the owner and there is a shim: at most every ten minutes.
+ *
+ * @param int    $network_id The network.
+ * @param string $engine     Who asks.
+ * @param mixed  $owner      The owner as it was read.
+ * @param array  $status     `age`: seconds since the engine's last success; `verdicts`: domain => whether its DNS is right.
+ */
+function closte_bridge_keep_status( int $network_id, string $engine, $owner, array $status ): void {
+	if ( ! is_array( $owner ) || ( $owner['engine'] ?? null ) !== $engine ) {
+		return;
+	}
+	// By this machine's clock: the engine's may be another.
+	$heartbeat = time() - (int) $status['age'];
+	$stored    = closte_bridge_network_options( $network_id, array( 'closte_bridge_status' ) )['closte_bridge_status'] ?? null;
+	$before    = is_array( $stored ) && is_numeric( $stored['heartbeat'] ?? null ) ? (int) $stored['heartbeat'] : 0;
+	if ( $before > time() || $heartbeat - $before >= 600 ) {
+		update_network_option(
+			$network_id,
+			'closte_bridge_status',
+			array(
+				'heartbeat' => $heartbeat,
+				'verdicts'  => $status['verdicts'],
+			)
+		);
+	}
+}
+
+/**
  * Say which database this is, in a form that a copy elsewhere does not share.
  *
  * @return string
@@ -246,6 +274,9 @@ function closte_bridge_snapshot( array $request ): array {
 	$mappings = closte_bridge_mappings();
 	$events   = closte_bridge_events( $id, (int) ( $request['event_limit'] ?? 0 ) );
 	$wpdb->query( 'COMMIT' );
+	if ( isset( $request['status'] ) && empty( $events['missing'] ) ) {
+		closte_bridge_keep_status( $id, (string) $request['engine'], $options['closte_bridge_owner'] ?? null, $request['status'] );
+	}
 
 	$plugin   = closte_bridge_plugin( $options['active_sitewide_plugins'] ?? null );
 	$settings = $options['wp-ultimo_v2_settings'] ?? array();

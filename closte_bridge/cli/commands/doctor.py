@@ -1,0 +1,70 @@
+"""`closte-bridge doctor`: every check, each failure with its remedy."""
+
+from __future__ import annotations
+
+import click
+
+from closte_bridge.cli.command import BridgeCommand
+from closte_bridge.cli.context import App, pass_app
+from closte_bridge.cli.networks import cost_messages, exit_code, on_each, problems, total_cost
+from closte_bridge.cli.options import format_options, global_options
+from closte_bridge.cli.result import Message, Problem, Result
+from closte_bridge.errors import ExitCode
+
+FIELDS = ("check", "status", "message", "hint", "link", "network")
+
+_EXAMPLES = """
+$ closte-bridge doctor --fields=check,status | head -n 3
+check	status
+lock	ok
+ledger	ok
+
+$ closte-bridge doctor --format=json --quiet > doctor.json
+"""
+
+
+@click.command(cls=BridgeCommand, short_help="Check everything, with the remedy for each.", epilog=_EXAMPLES)
+@format_options(fields=FIELDS)
+@global_options
+@pass_app
+def doctor(app: App) -> Result:
+    """Check WordPress, the key, Closte, this machine and the mappings; name what is wrong and what to do.
+
+    Changes nothing. Exits with 1 when a check found an error; warnings alone are no failure.
+    """
+    from closte_bridge.doctor.examine import examine  # noqa: PLC0415 - loaded when it is needed
+    from closte_bridge.doctor.model import Status  # noqa: PLC0415 - likewise
+
+    outcomes = on_each(app, examine)
+    rows, errors, warnings = [], [*problems(outcomes)], []
+    for outcome in outcomes:
+        for finding in outcome.value or ():
+            rows.append(
+                {
+                    "check": finding.check,
+                    "status": finding.status.value,
+                    "message": finding.message,
+                    "hint": finding.hint,
+                    "link": finding.link,
+                    "network": outcome.engine.settings.name,
+                }
+            )
+            problem = Problem(code=finding.check, message=finding.message, hint=finding.hint)
+            if finding.status is Status.ERROR:
+                errors.append(problem)
+            elif finding.status is Status.WARNING:
+                warnings.append(problem)
+    well = sum(1 for row in rows if row["status"] == Status.OK.value)
+    text = f"{well} of {len(rows)} checks passed."
+    closing = Message("success" if not (errors or warnings) else "log", text)
+    code = ExitCode.FAILURE if errors else ExitCode.OK
+    return Result(
+        exit_code=exit_code(outcomes, lambda _: code),
+        data=rows,
+        fields=FIELDS,
+        rendered={"table": "\n".join(f"{row['status']:<8} {row['check']:<18} {row['message']}" for row in rows)},
+        errors=tuple(errors),
+        warnings=tuple(warnings),
+        messages=(closing, *cost_messages(outcomes)),
+        cost=total_cost(outcomes),
+    )

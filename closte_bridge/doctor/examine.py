@@ -1,0 +1,83 @@
+"""Make all checks in an order in which the first failure explains those after it."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from closte_bridge.config.key_file import key_location
+from closte_bridge.doctor.closte import of_closte
+from closte_bridge.doctor.here import of_ledger, of_standing
+from closte_bridge.doctor.model import Finding, error, ok, skip, warning
+from closte_bridge.doctor.wordpress import of_events, of_installation, of_rows, of_snapshot
+from closte_bridge.engine.keys import configured_or
+from closte_bridge.engine.view import read_snapshot, start_snapshot
+from closte_bridge.errors import BridgeError
+from closte_bridge.planning.observed import judge
+from closte_bridge.planning.standing import judge_standing
+from closte_bridge.wordpress.wp import WpCall
+
+if TYPE_CHECKING:
+    from closte_bridge.engine.view import Engine
+    from closte_bridge.ledger.state import LedgerState
+    from closte_bridge.secret import Secret
+    from closte_bridge.wordpress.snapshot import Snapshot
+
+
+def examine(engine: Engine) -> list[Finding]:
+    """Return what every check found. Never raises BridgeError: what cannot be looked at is a finding."""
+    try:
+        with engine.opened():
+            return _examine(engine)
+    except BridgeError as failure:
+        # What stands before everything else: the state folder or the ledger.
+        return [error("ledger", failure.message, failure.hint)]
+
+
+def _examine(engine: Engine) -> list[Finding]:
+    from closte_bridge.ledger.state import LedgerState  # noqa: PLC0415 - for a network without a ledger
+
+    findings = list(of_ledger(engine))
+    ledger = engine.ledger.state(engine.clock.now()) if engine.ledger else LedgerState()
+    try:
+        call = start_snapshot(engine, ask_key=key_location(engine.settings, engine.environ) is None, acknowledge=False)
+        snapshot = read_snapshot(engine, call, ledger)
+    except BridgeError as failure:
+        findings.append(error(_room(failure.code), failure.message, failure.hint))
+        findings += [skip(check, "WordPress could not be read.") for check in ("key", "connection", "list", "owner")]
+        return findings
+    findings += of_snapshot(snapshot)
+    findings += of_rows(snapshot, engine, ledger)
+    findings += of_events(snapshot)
+    findings += _installation(engine)
+    try:
+        key, source = configured_or(engine, call)
+    except BridgeError as failure:
+        findings.append(error("key", failure.message, failure.hint))
+        findings += [skip(check, "There is no key.") for check in ("connection", "list", "owner")]
+        return findings
+    findings.append(ok("key", f"The API key comes from {source}."))
+    return findings + _closte(engine, snapshot, ledger, key)
+
+
+def _closte(engine: Engine, snapshot: Snapshot, ledger: LedgerState, key: Secret) -> list[Finding]:
+    with engine.client(key) as client:
+        observed = judge(client.list_aliases(), snapshot.network.domain, ledger)
+        findings = list(of_closte(client, observed))
+        engine.count_api(client)
+    findings.append(of_standing(judge_standing(snapshot, observed, ledger, engine.here(ledger, key))))
+    return findings
+
+
+def _installation(engine: Engine) -> list[Finding]:
+    """Load WordPress with its plugins once: what only fails then is found here."""
+    try:
+        facts = WpCall.start(engine.settings.wp, "doctor", {}, engine.cost.wp, plugins=True).result()
+    except BridgeError as failure:
+        return [warning("plugins-load", f"With plugins loaded: {failure.message}", failure.hint)]
+    return list(of_installation(facts))
+
+
+def _room(code: str) -> str:
+    if code.startswith("wp-") or code == "ssh":
+        return "wp-cli"
+    return "plugin" if code.startswith("plugin") else "wordpress"

@@ -1,0 +1,78 @@
+"""What can be wrong on this machine: the ledger, the lock, whoever should run us."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from closte_bridge.doctor.model import Finding, error, ok, skip, warning
+from closte_bridge.engine.lock import holder_since
+from closte_bridge.engine.watch import WATCHING_FILE
+from closte_bridge.planning.model import Mode
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from closte_bridge.engine.view import Engine
+    from closte_bridge.planning.model import Standing
+
+_TOO_LONG = 1800.0
+_WATCH_IS_ALIVE = 60.0
+
+
+def of_ledger(engine: Engine) -> Iterator[Finding]:
+    """Return whether the ledger is sound and somebody keeps it going."""
+    now = engine.clock.now()
+    held = holder_since(engine.settings.state_dir)
+    if held is not None and now - held > _TOO_LONG:
+        hint = "See what it does (`ps`); end it if it hangs: nothing is lost by that."
+        yield warning("lock", f"A run has held the lock for {(now - held) / 60:.0f} minutes.", hint)
+    else:
+        yield ok("lock", "No run hangs.")
+    if engine.ledger is None:
+        yield skip("ledger", "There is no ledger yet.")
+        return
+    ((verdict,),) = engine.ledger.query("PRAGMA quick_check(1)")
+    if verdict == "ok":
+        yield ok("ledger", f'The ledger "{engine.ledger.path}" is sound.')
+    else:
+        hint = "Move it away and run `closte-bridge adopt --take-over`: wanted aliases are adopted again."
+        yield error("ledger", f'The ledger "{engine.ledger.path}" is damaged.', hint)
+    yield from _rhythm(engine, now)
+
+
+def _rhythm(engine: Engine, now: float) -> Iterator[Finding]:
+    assert engine.ledger is not None  # noqa: S101 - the caller looked
+    marks = engine.ledger.meta()
+    if engine.clock.jumped(marks):
+        hint = "Waiting times start over at the next run. Set the clock by NTP."
+        yield warning("clock-jump", "The clock of this machine jumped since the last run.", hint)
+    if _watching(engine, now):
+        yield ok("runner", "`closte-bridge watch` is running.")
+    elif now - float(marks.get("last_run", "0")) <= _TOO_LONG:
+        yield ok("runner", f"The last run was {(now - float(marks['last_run'])) / 60:.0f} minutes ago.")
+    else:
+        hint = "Run `closte-bridge watch` as a service, or `closte-bridge sync` from a timer."
+        yield error("runner", "Nothing runs this engine: no watch, and no run for half an hour.", hint)
+    success = marks.get("last_success")
+    if success is not None and now - float(success) <= _TOO_LONG:
+        yield ok("last-success", f"The last success was {(now - float(success)) / 60:.0f} minutes ago.")
+    else:
+        age = f"{(now - float(success)) / 60:.0f} minutes ago" if success else "never"
+        yield warning("last-success", f"The last success: {age}.", "Run `closte-bridge sync` and look at what it says.")
+
+
+def _watching(engine: Engine, now: float) -> bool:
+    try:
+        return now - (engine.settings.state_dir / WATCHING_FILE).stat().st_mtime < _WATCH_IS_ALIVE
+    except OSError:
+        return False
+
+
+def of_standing(standing: Standing) -> Finding:
+    """Return whether this engine may change the network."""
+    if standing.mode is Mode.FULL:
+        return ok("owner", "This engine is in charge of the network.")
+    if standing.mode is Mode.INACTIVE:
+        return ok("owner", f"This engine is in charge, and nothing is changed: {standing.reason}.")
+    word = "read-only" if standing.mode is Mode.READ_ONLY else "add-only"
+    return error("owner", f"This engine is {word}: {standing.reason}.", standing.hint)

@@ -1,0 +1,49 @@
+"""What a check found."""
+
+from __future__ import annotations
+
+from enum import StrEnum
+from typing import NamedTuple
+
+
+class Status(StrEnum):
+    """How a check ended. `SKIP`: it could not be made, because something before it failed."""
+
+    OK = "ok"
+    WARNING = "warning"
+    ERROR = "error"
+    SKIP = "skip"
+
+
+class Finding(NamedTuple):
+    """One check: its name in kebab-case, how it ended, what was seen, and what to do when that is not well."""
+
+    check: str
+    status: Status
+    message: str
+    hint: str = ""
+
+    @property
+    def link(self) -> str:
+        """Return where the documentation says more."""
+        return f"docs/runbook.md#{self.check}"
+
+
+def ok(check: str, message: str) -> Finding:
+    """Return a check that found all well."""
+    return Finding(check, Status.OK, message)
+
+
+def warning(check: str, message: str, hint: str) -> Finding:
+    """Return a check that found something to look at."""
+    return Finding(check, Status.WARNING, message, hint)
+
+
+def error(check: str, message: str, hint: str) -> Finding:
+    """Return a check that found something that keeps the bridge from working."""
+    return Finding(check, Status.ERROR, message, hint)
+
+
+def skip(check: str, message: str) -> Finding:
+    """Return a check that could not be made."""
+    return Finding(check, Status.SKIP, message)

@@ -1,0 +1,137 @@
+"""What can be wrong on WordPress' side."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator
+from typing import TYPE_CHECKING, Any
+
+from closte_bridge.doctor.model import Finding, error, ok, warning
+from closte_bridge.planning.desired import desired
+
+if TYPE_CHECKING:
+    from closte_bridge.engine.view import Engine
+    from closte_bridge.ledger.state import LedgerState
+    from closte_bridge.wordpress.snapshot import Snapshot
+
+_EVENTS_TOO_OLD = 3600.0
+_CLOCKS_APART = 60.0
+_STUCK_AFTER = 86_400.0
+_SHOWN = 5
+Findings = Iterator[Finding]
+
+
+def of_snapshot(snapshot: Snapshot) -> Findings:
+    """Return what the snapshot itself shows."""
+    network, settings = snapshot.network, snapshot.settings
+    yield ok("wordpress", f'WordPress {network.wordpress} on PHP {network.php}, network "{network.domain}".')
+    yield ok("plugin", f"Ultimate Multisite {settings.plugin_version} is active and set up.")
+    if snapshot.complete:
+        yield ok("snapshot", f"{len(snapshot.mappings)} mappings and {len(snapshot.sites)} sites were read completely.")
+    else:
+        hint = "Nothing is removed while that is so. Run `wp db check`; after a restore run `closte-bridge adopt`."
+        yield warning("snapshot", f"The snapshot is not complete: {'; '.join(snapshot.faults)}.", hint)
+    if settings.domain_mapping:
+        yield ok("domain-mapping", "Domain mapping is on.")
+    else:
+        hint = "Switch it on in Ultimate Multisite > Settings > Domain Mapping."
+        yield error("domain-mapping", "Domain mapping is switched off: nothing is changed at Closte.", hint)
+    if settings.integration:
+        yield ok("integration", "The Closte integration is on.")
+    else:
+        hint = "Run `closte-bridge integration enable`."
+        yield error("integration", "The Closte integration is off: nothing is changed at Closte.", hint)
+    yield ok("dns-interval", f"DNS and certificates are checked every {settings.dns_check_interval} s at first.")
+
+
+def of_rows(snapshot: Snapshot, engine: Engine, ledger: LedgerState) -> Findings:
+    """Return what is odd in the mappings."""
+    desire = desired(snapshot, engine.intentions(), ledger)
+    orphans = [m for m in snapshot.mappings if m.blog_id not in snapshot.sites]
+    if orphans:
+        names = _some([m.domain for m in orphans])
+        hint = (
+            "Delete them if the sites will not come back: `wp wu domain delete <id>`. Until then they stay at Closte."
+        )
+        yield warning("orphan-rows", f"{_count(len(orphans), 'mapping')} of sites that do not exist: {names}.", hint)
+    else:
+        yield ok("orphan-rows", "Every mapping belongs to a site that exists.")
+    if desire.contested:
+        hint = "Remove the mapping from all sites but one."
+        yield warning("conflicts", f"Claimed by several sites: {_some([*desire.contested])}.", hint)
+    else:
+        yield ok("conflicts", "No domain is claimed by two sites.")
+    if desire.malformed:
+        hint = "Delete the mapping and create it again with a proper name."
+        yield warning("malformed", f"Not host names: {_some([repr(m.domain) for m, _ in desire.malformed])}.", hint)
+    else:
+        yield ok("malformed", "Every mapping is a host name.")
+    yield _stuck(snapshot)
+
+
+def _stuck(snapshot: Snapshot) -> Finding:
+    limit = time.strftime("%Y-%m-%d %H:%M:%S", time.gmtime(time.time() - _STUCK_AFTER))
+    stuck = [
+        m.domain
+        for m in snapshot.mappings
+        if m.stage in {"failed", "ssl-failed"}
+        or (m.stage in {"checking-dns", "checking-ssl-cert"} and (m.modified or m.created or "") < limit)
+    ]
+    if not stuck:
+        return ok("stuck-stages", "No mapping has been stuck in a stage for a day.")
+    hint = "`closte-bridge domain explain <domain>` says what each one waits for."
+    return warning("stuck-stages", f"{_count(len(stuck), 'mapping')} stuck: {_some(stuck)}.", hint)
+
+
+def of_events(snapshot: Snapshot) -> Findings:
+    """Return whether hints of the shim pile up."""
+    oldest = min((event.created for event in snapshot.events), default=None)
+    if oldest is not None and time.time() - oldest > _EVENTS_TOO_OLD:
+        hint = "Nothing collects them: see that `closte-bridge watch` or a timer runs."
+        count = _count(snapshot.events_waiting, "event")
+        yield warning("events", f"{count} waiting, the oldest for {(time.time() - oldest) / 60:.0f} minutes.", hint)
+    else:
+        yield ok("events", f"{_count(snapshot.events_waiting, 'event')} waiting.")
+
+
+def of_installation(facts: dict[str, Any]) -> Findings:
+    """Return what WordPress with its plugins loaded told of itself (`doctor.php`)."""
+    if facts.get("plugin_loaded"):
+        yield ok("plugins-load", "WordPress loads with all its plugins.")
+    else:
+        hint = "Look into PHP's error log: WordPress started, but Ultimate Multisite did not."
+        yield error("plugins-load", "Ultimate Multisite does not load.", hint)
+    if facts.get("sunrise_constant") and facts.get("sunrise_file"):
+        yield ok("sunrise", "SUNRISE is set and sunrise.php is there.")
+    else:
+        missing = "wp-content/sunrise.php is missing" if facts.get("sunrise_constant") else "SUNRISE is not defined"
+        hint = (
+            "Put `define('SUNRISE', true);` into wp-config.php (at Closte: the dashboard's field for additional "
+            "content) and let Ultimate Multisite copy its sunrise.php to wp-content."
+        )
+        yield error("sunrise", f"Mapped domains are not served: {missing}.", hint)
+    if facts.get("provider_listens") and not facts.get("shim"):
+        hint = "Install the shim: it takes the provider's listeners off while this engine is in charge."
+        yield warning("built-in-provider", "Ultimate Multisite's own Closte provider sends domains as well.", hint)
+    else:
+        yield ok("built-in-provider", "Nobody else sends domains to Closte.")
+    if facts.get("proc_open"):
+        yield ok("php-functions", "PHP may start processes: events are acted on at once.")
+    else:
+        hint = "Run `closte-bridge watch`, or a timer: events are then found by looking."
+        yield warning("php-functions", "PHP's proc_open is disabled: WordPress cannot start the engine.", hint)
+    apart = abs(time.time() - float(facts.get("time") or 0))
+    if apart <= _CLOCKS_APART:
+        yield ok("clock", "The clocks of this machine and of WordPress agree.")
+    else:
+        hint = "Set both by NTP: waiting times depend on them."
+        yield warning("clock", f"The clocks of this machine and of WordPress are {apart:.0f} s apart.", hint)
+
+
+def _some(names: list[str]) -> str:
+    rest = len(names) - _SHOWN
+    return ", ".join(names[:_SHOWN]) + (f" and {rest} more" if rest > 0 else "")
+
+
+def _count(number: int, what: str) -> str:
+    return f"{number} {what}{'' if number == 1 else 's'}"

@@ -1,0 +1,175 @@
+"""`sync --woken`: what the shim starts when something happened in WordPress.
+
+Any number of these may be started at once; one of them works. Each touches the wake file first, then tries for a lock
+of its own, which is not the engine's. Who does not get it leaves at once: the holder sees the wake file and runs
+again. The holder stays as long as removals wait for their delay, and runs once more when they are due.
+"""
+
+from __future__ import annotations
+
+import fcntl
+import json
+import os
+import time
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from closte_bridge.engine.files import write_whole
+from closte_bridge.engine.watch import WAKE_FILE, touch
+from closte_bridge.errors import BridgeError, ExitCode
+from closte_bridge.ledger.store import check_folder
+from closte_bridge.planning.model import Action
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+    from pathlib import Path
+
+    from closte_bridge.engine.sync import Report
+
+LOCK_FILE = "woken.lock"
+LAST_FILE = "woken.json"
+# While wakes keep coming, each run waits longer than the one before: seconds.
+_PAUSES = (0.5, 1.0, 2.0, 4.0, 8.0, 16.0, 30.0)
+_CALM = 60.0
+_GLANCE = 0.25
+# The engine's lock is somebody else's for so long at most, in seconds; then the next poll finds the events.
+_PATIENCE = 900.0
+_LOCKED_AGAIN = 0.5
+# A little later than due, so that the run finds it due.
+_GRACE = 0.2
+
+
+@dataclass(slots=True)
+class Waiting:
+    """The clock and the pause; tests pass their own."""
+
+    now: Callable[[], float] = time.time
+    pause: Callable[[float], None] = time.sleep
+
+
+def woken(folder: Path, delay: float, work: Callable[[], Report], waiting: Waiting | None = None) -> ExitCode:
+    """Note that something happened, and run `work` until nothing new is left; return the last run's code.
+
+    `folder` is the state folder, `delay` the network's `removal_delay` in seconds. Returns OK at once when another
+    such process is at it. Raises BridgeError when the state folder cannot be used.
+    """
+    waiting = waiting or Waiting()
+    _prepare(folder)
+    wake = folder / WAKE_FILE
+    touch(wake)
+    code = ExitCode.OK
+    while True:
+        with _alone(folder) as alone:
+            if not alone:
+                return code
+            seen, code = _until_calm(folder, delay, work, waiting)
+        # Somebody may have touched the file, found the lock taken and left, just before it was free.
+        if _stamp(wake) == seen:
+            return code
+
+
+def last(folder: Path) -> dict[str, object] | None:
+    """Return what the last run of this kind came to: `at` (epoch seconds), `exit_code` and `code`; None if none."""
+    try:
+        found = json.loads((folder / LAST_FILE).read_bytes()[:1000])
+        return {"at": float(found["at"]), "exit_code": int(found["exit_code"]), "code": str(found["code"])[:64]}
+    except (OSError, ValueError, KeyError, TypeError):
+        return None
+
+
+def _prepare(folder: Path) -> None:
+    try:
+        folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+        check_folder(folder)
+    except OSError as error:
+        raise BridgeError(
+            f'The state folder "{folder}" cannot be used ({error.strerror}).',
+            code="state-folder",
+            hint="Create it as the user who runs closte-bridge, mode 0700, or set `state_dir` in the config.",
+        ) from None
+
+
+@contextmanager
+def _alone(folder: Path) -> Iterator[bool]:
+    descriptor = os.open(folder / LOCK_FILE, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW, 0o600)
+    try:
+        try:
+            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            yield False
+            return
+        yield True
+    finally:
+        os.close(descriptor)
+
+
+def _until_calm(
+    folder: Path, delay: float, work: Callable[[], Report], waiting: Waiting
+) -> tuple[int, ExitCode]:
+    """Run until the wake file rests and nothing is due soon; return its stamp before the last run, and the code."""
+    wake = folder / WAKE_FILE
+    haste, ended = 0, 0.0
+    while True:
+        seen = _stamp(wake)
+        due, code = _run(folder, delay, work, waiting)
+        haste = haste + 1 if waiting.now() - ended < _CALM else 0
+        ended = waiting.now()
+        if _stamp(wake) == seen and not _wait(wake, seen, due, waiting):
+            return seen, code
+        if _stamp(wake) != seen:
+            waiting.pause(_PAUSES[min(haste, len(_PAUSES) - 1)])
+
+
+def _run(folder: Path, delay: float, work: Callable[[], Report], waiting: Waiting) -> tuple[float | None, ExitCode]:
+    """Make one run; return when to make the next one, if it is known, and the code."""
+    began = waiting.now()
+    while True:
+        try:
+            report = work()
+        except BridgeError as error:
+            if error.exit_code is ExitCode.LOCKED and 0 <= waiting.now() - began < _PATIENCE:
+                waiting.pause(_LOCKED_AGAIN)
+                continue
+            _note(folder, waiting.now(), error.exit_code, error.code)
+            return None, error.exit_code
+        _note(folder, waiting.now(), report.exit_code, "")
+        return _due(report, waiting.now(), delay), report.exit_code
+
+
+def _due(report: Report, now: float, delay: float) -> float | None:
+    """Return when the last of the removals that wait for their delay is due: they go together, in one run."""
+    ends = [
+        hold.until
+        for hold in report.plan.holds
+        if hold.action is Action.REMOVE and hold.code == "waiting" and hold.until and now < hold.until <= now + delay
+    ]
+    return max(ends, default=None)
+
+
+def _wait(wake: Path, seen: int, due: float | None, waiting: Waiting) -> bool:
+    """Wait until `due` or until the wake file is touched; return False when there is nothing to wait for."""
+    if due is None:
+        return False
+    began = waiting.now()
+    while _stamp(wake) == seen:
+        remaining = due + _GRACE - waiting.now()
+        # A clock that was set back must not make it wait for longer than it meant to.
+        if remaining <= 0 or waiting.now() < began:
+            break
+        waiting.pause(min(_GLANCE, remaining))
+    return True
+
+
+def _note(folder: Path, now: float, exit_code: ExitCode, code: str) -> None:
+    document = {"at": now, "exit_code": int(exit_code), "code": code}
+    # On a full disk nobody learns of it here; the run itself has said more.
+    with suppress(OSError):
+        write_whole(folder / LAST_FILE, json.dumps(document).encode())
+
+
+def _stamp(path: Path) -> int:
+    try:
+        return path.lstat().st_mtime_ns
+    except OSError:
+        return 0

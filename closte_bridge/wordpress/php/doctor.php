@@ -1,0 +1,52 @@
+<?php
+/**
+ * Look at what only WordPress with its plugins loaded can tell. Reads only.
+ */
+
+/**
+ * Say whether the provider that Ultimate Multisite brings for Closte listens for new domains.
+ *
+ * @return bool
+ */
+function closte_bridge_provider_listens(): bool {
+	global $wp_filter;
+	$classes = array(
+		'WP_Ultimo\Integrations\Providers\Closte\Closte_Domain_Mapping', // Since 2.5.
+		'WP_Ultimo\Integrations\Host_Providers\Closte_Host_Provider',    // Before.
+	);
+	foreach ( array( 'wu_add_domain', 'wu_add_subdomain' ) as $hook ) {
+		foreach ( isset( $wp_filter[ $hook ] ) ? $wp_filter[ $hook ]->callbacks : array() as $callbacks ) {
+			foreach ( $callbacks as $callback ) {
+				$function = $callback['function'];
+				if ( is_array( $function ) && is_object( $function[0] ) && in_array( get_class( $function[0] ), $classes, true ) ) {
+					return true;
+				}
+			}
+		}
+	}
+	return false;
+}
+
+/**
+ * Build the document.
+ *
+ * @param array $request The engine's request.
+ * @return array
+ */
+function closte_bridge_doctor( array $request ): array {
+	unset( $request );
+	return array(
+		'time'             => time(),
+		'sunrise_constant' => defined( 'SUNRISE' ) && SUNRISE,
+		'sunrise_file'     => is_readable( WP_CONTENT_DIR . '/sunrise.php' ),
+		'plugin_loaded'    => defined( 'WP_ULTIMO_VERSION' ) || class_exists( '\WP_Ultimo', false ),
+		'provider_listens' => closte_bridge_provider_listens(),
+		'proc_open'        => function_exists( 'proc_open' ),
+		'mu_folder'        => WPMU_PLUGIN_DIR,
+		'mu_writable'      => is_writable( is_dir( WPMU_PLUGIN_DIR ) ? WPMU_PLUGIN_DIR : dirname( WPMU_PLUGIN_DIR ) ),
+		'shim'             => is_readable( WPMU_PLUGIN_DIR . '/closte-bridge-shim.php' ),
+		'cron_disabled'    => defined( 'DISABLE_WP_CRON' ) && DISABLE_WP_CRON,
+	);
+}
+
+closte_bridge_serve( 'closte_bridge_doctor', $closte_bridge_request );

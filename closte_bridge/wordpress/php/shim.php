@@ -1,0 +1,360 @@
+<?php
+/**
+ * Install the shim, look at it, remove it. What is written comes from the engine; where it goes is asked of WordPress.
+ *
+ * A file is ours when its second line says so, with the digest of all the rest. Others are never touched.
+ */
+
+const CLOSTE_BRIDGE_LOADER = 'closte-bridge-shim.php';
+const CLOSTE_BRIDGE_PARTS  = 'closte-bridge';
+
+/**
+ * Put the mark into a file's text.
+ *
+ * @param string $text    The text, which begins with a line of its own for the opening tag.
+ * @param string $version The version it belongs to.
+ * @return string
+ */
+function closte_bridge_mark( string $text, string $version ): string {
+	$rest = substr( $text, strlen( "<?php\n" ) );
+	return "<?php\n// closte-bridge-shim $version sha256:" . hash( 'sha256', $rest ) . "\n" . $rest;
+}
+
+/**
+ * Look at a file.
+ *
+ * @param string $path The file.
+ * @return array State (`missing`, `stranger`, `changed` or `ours`), and the version that it names.
+ */
+function closte_bridge_file_state( string $path ): array {
+	if ( ! file_exists( $path ) && ! is_link( $path ) ) {
+		return array( 'missing', null );
+	}
+	$text = is_file( $path ) && ! is_link( $path ) ? (string) file_get_contents( $path ) : '';
+	if ( ! preg_match( '#\A<\?php\n// closte-bridge-shim (\S{1,40}) sha256:([0-9a-f]{64})\n#', $text, $found ) ) {
+		return array( 'stranger', null );
+	}
+	$intact = hash( 'sha256', substr( $text, strlen( $found[0] ) ) ) === $found[2];
+	return array( $intact ? 'ours' : 'changed', $found[1] );
+}
+
+/**
+ * List the files of an installation, with those of other versions.
+ *
+ * @param array $names Those that this version has.
+ * @return array Paths by name.
+ */
+function closte_bridge_shim_files( array $names ): array {
+	foreach ( (array) glob( WPMU_PLUGIN_DIR . '/' . CLOSTE_BRIDGE_PARTS . '/*.php' ) as $path ) {
+		$names[] = CLOSTE_BRIDGE_PARTS . '/' . basename( $path );
+	}
+	$names[] = CLOSTE_BRIDGE_LOADER;
+	$names[] = CLOSTE_BRIDGE_PARTS . '/config.php';
+	$files   = array();
+	foreach ( array_unique( $names ) as $name ) {
+		$files[ $name ] = WPMU_PLUGIN_DIR . '/' . $name;
+	}
+	return $files;
+}
+
+/**
+ * Write one file so that a reader sees the old one or the new one, never a part.
+ *
+ * @param string $path The file.
+ * @param string $text Its text.
+ * @throws RuntimeException When it cannot be written.
+ */
+function closte_bridge_write_whole( string $path, string $text ): void {
+	$beside = $path . '.' . bin2hex( random_bytes( 4 ) ) . '.tmp';
+	$length = @file_put_contents( $beside, $text );
+	if ( strlen( $text ) !== $length || ! @chmod( $beside, 0644 ) || ! @rename( $beside, $path ) ) {
+		if ( file_exists( $beside ) ) {
+			unlink( $beside );
+		}
+		throw new RuntimeException( 'shim-not-writable' );
+	}
+	if ( function_exists( 'opcache_invalidate' ) ) {
+		@opcache_invalidate( $path, true );
+	}
+}
+
+/**
+ * Read the owner's engine id.
+ *
+ * @param int $network_id The network.
+ * @return string|null
+ */
+function closte_bridge_owner_engine( int $network_id ): ?string {
+	$owner = get_network_option( $network_id, 'closte_bridge_owner', null );
+	return is_array( $owner ) && isset( $owner['engine'] ) && is_string( $owner['engine'] ) ? $owner['engine'] : null;
+}
+
+/**
+ * Refuse to change what another engine put here.
+ *
+ * @param int   $network_id The network.
+ * @param array $request    `engine`: who asks, or null.
+ * @throws RuntimeException When another engine is the owner.
+ */
+function closte_bridge_refuse_stranger( int $network_id, array $request ): void {
+	$owner = closte_bridge_owner_engine( $network_id );
+	if ( null !== $owner && ( $request['engine'] ?? null ) !== $owner ) {
+		throw new RuntimeException( 'shim-other-owner' );
+	}
+}
+
+/**
+ * Read what is configured for each network.
+ *
+ * @return array By network id.
+ */
+function closte_bridge_shim_config(): array {
+	$path = WPMU_PLUGIN_DIR . '/' . CLOSTE_BRIDGE_PARTS . '/config.php';
+	if ( 'ours' !== closte_bridge_file_state( $path )[0] ) {
+		return array();
+	}
+	$config = include $path;
+	return is_array( $config ) ? $config : array();
+}
+
+/**
+ * Write what is configured for each network.
+ *
+ * @param array  $config  By network id.
+ * @param string $version The version of the shim.
+ */
+function closte_bridge_write_config( array $config, string $version ): void {
+	$text = "<?php\n/**\n * What the shim needs to know of the engine, by network. Written by `closte-bridge shim install`.\n */\n\n"
+		. "defined( 'ABSPATH' ) || exit;\n\nreturn " . var_export( $config, true ) . ";\n";
+	closte_bridge_write_whole( WPMU_PLUGIN_DIR . '/' . CLOSTE_BRIDGE_PARTS . '/config.php', closte_bridge_mark( $text, $version ) );
+}
+
+/**
+ * Make the table of events, which all networks share.
+ *
+ * @throws RuntimeException When the database refuses.
+ */
+function closte_bridge_make_table(): void {
+	global $wpdb;
+	$table   = $wpdb->base_prefix . 'closte_bridge_events';
+	$collate = $wpdb->get_charset_collate();
+	if ( null !== closte_bridge_table( $table ) ) {
+		return;
+	}
+	$wpdb->query(
+		"CREATE TABLE $table (
+			id bigint(20) unsigned NOT NULL AUTO_INCREMENT,
+			network_id bigint(20) unsigned NOT NULL,
+			uid varchar(32) NOT NULL,
+			created_at bigint(20) NOT NULL,
+			kind varchar(32) NOT NULL,
+			blog_id bigint(20) unsigned NOT NULL DEFAULT 0,
+			domain varchar(255) NOT NULL DEFAULT '',
+			detail text NOT NULL,
+			PRIMARY KEY  (id),
+			UNIQUE KEY uid (uid),
+			KEY network_id (network_id, id)
+		) $collate"
+	);
+	if ( null === closte_bridge_table( $table ) ) {
+		throw new RuntimeException( 'shim-no-table' );
+	}
+}
+
+/**
+ * Install, or bring up to date.
+ *
+ * @param array $request `version`, `files` (name => text in base64), `config` (for this network), `engine`.
+ * @return array
+ * @throws RuntimeException When something is in the way.
+ */
+function closte_bridge_shim_install( array $request ): array {
+	$id = get_current_network_id();
+	closte_bridge_refuse_stranger( $id, $request );
+	$strangers = array();
+	$files     = closte_bridge_shim_files( array_keys( $request['files'] ) );
+	foreach ( $files as $name => $path ) {
+		if ( 'stranger' === closte_bridge_file_state( $path )[0] ) {
+			$strangers[] = $name;
+		}
+	}
+	if ( $strangers ) {
+		return array(
+			'result'    => 'strangers',
+			'folder'    => WPMU_PLUGIN_DIR,
+			'strangers' => $strangers,
+		);
+	}
+	$folder = WPMU_PLUGIN_DIR . '/' . CLOSTE_BRIDGE_PARTS;
+	if ( is_link( $folder ) || ! wp_mkdir_p( $folder ) || ! is_writable( $folder ) || ! is_writable( WPMU_PLUGIN_DIR ) ) {
+		return array(
+			'result' => 'not-writable',
+			'folder' => WPMU_PLUGIN_DIR,
+		);
+	}
+	closte_bridge_make_table();
+	$config        = closte_bridge_shim_config();
+	$config[ $id ] = $request['config'];
+	closte_bridge_write_config( $config, $request['version'] );
+	// The loader comes last: until then nothing of the new version is used.
+	$texts = $request['files'];
+	uksort(
+		$texts,
+		static function ( $a, $b ) {
+			return ( CLOSTE_BRIDGE_LOADER === $a ) <=> ( CLOSTE_BRIDGE_LOADER === $b );
+		}
+	);
+	foreach ( $texts as $name => $text ) {
+		closte_bridge_write_whole( WPMU_PLUGIN_DIR . '/' . $name, closte_bridge_mark( base64_decode( $text ), $request['version'] ) );
+	}
+	foreach ( array_diff_key( $files, $request['files'] ) as $name => $path ) {
+		if ( CLOSTE_BRIDGE_PARTS . '/config.php' !== $name && 'missing' !== closte_bridge_file_state( $path )[0] ) {
+			unlink( $path ); // Of an older version.
+		}
+	}
+	return array(
+		'result' => 'done',
+		'owner'  => closte_bridge_owner_engine( $id ),
+	) + closte_bridge_shim_status( $request );
+}
+
+/**
+ * Tell whether another network of this installation still uses the shim.
+ *
+ * @param int $id This network.
+ * @return bool
+ */
+function closte_bridge_used_elsewhere( int $id ): bool {
+	return (bool) array_diff_key( closte_bridge_shim_config(), array( $id => true ) );
+}
+
+/**
+ * Remove everything of this network's, and the files and the table when no other network uses them.
+ *
+ * @param array $request `engine`; `keep_owner`; `version`.
+ * @return array
+ * @throws RuntimeException When another engine is in charge.
+ */
+function closte_bridge_shim_uninstall( array $request ): array {
+	global $wpdb;
+	$id = get_current_network_id();
+	closte_bridge_refuse_stranger( $id, $request );
+	$table  = $wpdb->base_prefix . 'closte_bridge_events';
+	$shared = closte_bridge_used_elsewhere( $id );
+	$left   = array();
+	if ( $shared ) {
+		$config = closte_bridge_shim_config();
+		unset( $config[ $id ] );
+		closte_bridge_write_config( $config, $request['version'] );
+	} else {
+		$left = closte_bridge_remove_files();
+	}
+	if ( null !== closte_bridge_table( $table ) ) {
+		$wpdb->query( $shared ? $wpdb->prepare( "DELETE FROM $table WHERE network_id = %d", $id ) : "DROP TABLE $table" );
+	}
+	delete_network_option( $id, 'closte_bridge_status' );
+	if ( empty( $request['keep_owner'] ) ) {
+		delete_network_option( $id, 'closte_bridge_owner' );
+	}
+	return array(
+		'result' => 'done',
+		'folder' => WPMU_PLUGIN_DIR,
+		'left'   => $left,
+		'shared' => $shared,
+	);
+}
+
+/**
+ * Remove the files that are ours; the loader first, so that nothing of the rest is used.
+ *
+ * @return array Names of files that could not be removed, or are not ours.
+ */
+function closte_bridge_remove_files(): array {
+	$left = array();
+	foreach ( array_reverse( closte_bridge_shim_files( array() ) ) as $name => $path ) {
+		$state = closte_bridge_file_state( $path )[0];
+		if ( 'missing' !== $state && ( 'stranger' === $state || ! @unlink( $path ) ) ) {
+			$left[] = $name;
+		}
+	}
+	$folder = WPMU_PLUGIN_DIR . '/' . CLOSTE_BRIDGE_PARTS;
+	if ( is_dir( $folder ) && ! is_link( $folder ) ) {
+		foreach ( (array) glob( $folder . '/*.tmp' ) as $leftover ) {
+			unlink( $leftover );
+		}
+		@rmdir( $folder );
+	}
+	return $left;
+}
+
+/**
+ * Ask the shim that is loaded in this process a question.
+ *
+ * @param string $part   The part.
+ * @param string $method Its method.
+ * @param array  $args   Arguments.
+ * @return mixed Null when no shim is loaded.
+ */
+function closte_bridge_ask_shim( string $part, string $method, array $args = array() ) {
+	return function_exists( 'Closte_Bridge\run' ) ? Closte_Bridge\run( $part, $method, $args ) : null;
+}
+
+/**
+ * Look at everything.
+ *
+ * @param array $request `files`: name => text in base64, of this version.
+ * @return array
+ */
+function closte_bridge_shim_status( array $request ): array {
+	global $wpdb;
+	$id      = get_current_network_id();
+	$table   = $wpdb->base_prefix . 'closte_bridge_events';
+	$version = null;
+	$states  = array();
+	foreach ( closte_bridge_shim_files( array_keys( $request['files'] ?? array() ) ) as $name => $path ) {
+		list( $state, $of ) = closte_bridge_file_state( $path );
+		if ( 'ours' === $state && isset( $request['files'][ $name ] ) ) {
+			$wanted = closte_bridge_mark( base64_decode( $request['files'][ $name ] ), $of );
+			$state  = file_get_contents( $path ) === $wanted ? 'ours' : 'other-version';
+		}
+		$version         = CLOSTE_BRIDGE_LOADER === $name ? $of : $version;
+		$states[ $name ] = $state;
+	}
+	$has_table = null !== closte_bridge_table( $table );
+	$events    = $has_table
+		? closte_bridge_rows( $wpdb->prepare( "SELECT COUNT(*), MIN(created_at) FROM $table WHERE network_id = %d", $id ) )[0]
+		: array( 0, null );
+	$config    = closte_bridge_shim_config()[ $id ] ?? null;
+	return array(
+		'folder'    => WPMU_PLUGIN_DIR,
+		'version'   => $version,
+		'files'     => $states,
+		'loaded'    => function_exists( 'Closte_Bridge\run' ),
+		'disabled'  => defined( 'CLOSTE_BRIDGE_DISABLE' ) && CLOSTE_BRIDGE_DISABLE,
+		'config'    => $config,
+		'table'     => $has_table,
+		'events'    => (int) $events[0],
+		'oldest'    => null === $events[1] ? null : max( 0, time() - (int) $events[1] ),
+		'owner'     => closte_bridge_owner_engine( $id ),
+		'in_charge' => (bool) closte_bridge_ask_shim( 'Charge', 'is_ours' ),
+		'silence'   => closte_bridge_ask_shim( 'Charge', 'silence' ),
+		'wake'      => is_array( $config ) ? closte_bridge_ask_shim( 'Wake', 'method', array( $config ) ) : null,
+	);
+}
+
+/**
+ * Do what the engine asks for.
+ *
+ * @param array $request `do`: `install`, `status` or `uninstall`.
+ * @return array
+ */
+function closte_bridge_shim( array $request ): array {
+	$jobs = array(
+		'install'   => 'closte_bridge_shim_install',
+		'status'    => 'closte_bridge_shim_status',
+		'uninstall' => 'closte_bridge_shim_uninstall',
+	);
+	return $jobs[ $request['do'] ]( $request );
+}
+
+closte_bridge_serve( 'closte_bridge_shim', $closte_bridge_request );
