@@ -3,19 +3,20 @@
 from __future__ import annotations
 
 import base64
-import secrets
+import os
 from typing import TYPE_CHECKING, Any
 
 from closte_bridge.errors import ConfigError
 from closte_bridge.secret import Secret
-from closte_bridge.wordpress.snapshot import EVENT_LIMIT, Snapshot, decode
 from closte_bridge.wordpress.wp import WpCall, WpCost
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
     from closte_bridge.config.model import WpSettings
+    from closte_bridge.wordpress.snapshot import Snapshot
 
+EVENT_LIMIT = 5000
 _PAD_BYTES = 1024
 _KEY_SOURCES = {
     "constant": "the constant CLOSTE_CLIENT_API_KEY",
@@ -55,7 +56,7 @@ class SnapshotCall:
         acknowledge: Sequence[str] = (),
         status: Mapping[str, Any] | None = None,
     ) -> None:
-        self._pad = secrets.token_bytes(_PAD_BYTES)
+        self._pad = os.urandom(_PAD_BYTES)
         request: dict[str, Any] = {"event_limit": EVENT_LIMIT}
         if engine and acknowledge:
             request |= {"engine": engine, "acknowledge": list(acknowledge)}
@@ -65,16 +66,26 @@ class SnapshotCall:
             request["pad"] = base64.b64encode(self._pad).decode()
         self._call = WpCall.start(settings, "snapshot", request, cost)
         self._key: dict[str, Any] | None = None
+        self._document: dict[str, Any] | None = None
 
-    def snapshot(self) -> Snapshot:
-        """Wait for the snapshot. Raises UnreadableError."""
+    def wait(self) -> None:
+        """Wait for the answer; `snapshot` makes sense of it. Raises UnreadableError."""
         document = self._call.result()
         key = document.pop("key", None)
         self._key = key if isinstance(key, dict) else None
+        self._document = document
+
+    def snapshot(self) -> Snapshot:
+        """Return the snapshot, once; wait for it if need be. Raises UnreadableError."""
+        from closte_bridge.wordpress.snapshot import decode  # noqa: PLC0415 - loaded while `wp` runs
+
+        if self._document is None:
+            self.wait()
+        document, self._document = self._document or {}, None
         return decode(document)
 
     def key(self) -> tuple[Secret, str]:
-        """Return the key and, in words, where WordPress had it. Call after `snapshot`.
+        """Return the key and, in words, where WordPress had it. Call after `wait` or `snapshot`.
 
         Raises ConfigError when WordPress has none that can be used.
         """

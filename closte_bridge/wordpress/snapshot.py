@@ -14,7 +14,6 @@ from typing import Any, NamedTuple
 
 from closte_bridge.wordpress.failures import failure
 
-EVENT_LIMIT = 5000
 _LARGEST = 2**63 - 1
 _DNS_INTERVAL = (10, 300)  # seconds; Ultimate Multisite clamps to these wherever it uses the setting
 

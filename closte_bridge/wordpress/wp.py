@@ -10,13 +10,12 @@ import base64
 import contextlib
 import json
 import os
-import secrets
 import signal
 import subprocess
 import threading
 import time
 from dataclasses import dataclass, field
-from importlib import resources
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from closte_bridge.errors import BridgeError, ExitCode
@@ -30,6 +29,7 @@ if TYPE_CHECKING:
 
 MAX_OUTPUT = 512 * 1024 * 1024
 _MAX_ERRORS = 1024 * 1024
+_SCRIPTS = Path(__file__).with_name("php")
 _FAULT_CODES = {FrameFault.CUT: "wp-cut", FrameFault.DAMAGED: "wp-damaged"}
 # Variables that are ours alone: a child could talk to our service manager, or hand a path to others.
 _NOT_FOR_CHILDREN = ("NOTIFY_SOCKET", "WATCHDOG_PID", "WATCHDOG_USEC", "CREDENTIALS_DIRECTORY")
@@ -45,11 +45,10 @@ class WpCost:
 
 def script(name: str, request: Mapping[str, Any]) -> bytes:
     """Return the PHP text that answers `request`: the shared frame and `<name>.php` of this package."""
-    folder = resources.files("closte_bridge.wordpress") / "php"
     encoded = base64.b64encode(json.dumps(dict(request)).encode()).decode()
     parts = [f"<?php\n$closte_bridge_request = json_decode( base64_decode( '{encoded}' ), true );\n"]
     for part in ("frame", name):
-        parts.append((folder / f"{part}.php").read_text(encoding="utf-8").removeprefix("<?php"))
+        parts.append((_SCRIPTS / f"{part}.php").read_text(encoding="utf-8").removeprefix("<?php"))
     return "\n".join(parts).encode()
 
 
@@ -98,7 +97,7 @@ class WpCall:
         cls, settings: WpSettings, name: str, request: Mapping[str, Any], cost: WpCost, *, plugins: bool = False
     ) -> WpCall:
         """Start `wp` with the script `name`. Raises UnreadableError when it cannot even be started."""
-        nonce = secrets.token_hex(16)
+        nonce = os.urandom(16).hex()
         text = script(name, {**request, "nonce": nonce})
         argv = command_line(settings, plugins=plugins)
         cost.calls += 1
@@ -184,8 +183,18 @@ class WpCall:
             raise failures.failure(str(problem.get("code", "")))
         return document
 
+    def _until_exit(self) -> None:
+        # The process stays to be waited for: its number cannot become somebody else's meanwhile.
+        with contextlib.suppress(ChildProcessError):
+            os.waitid(os.P_PID, self.process.pid, os.WEXITED | os.WNOWAIT)
+
     def _wait(self) -> dict[str, Any]:
         deadline = self.started + self.settings.timeout
+        if hasattr(os, "waitid"):
+            # `Popen.wait` with a time-out only looks every 50 ms.
+            exited = threading.Thread(target=self._until_exit, daemon=True)
+            exited.start()
+            exited.join(max(0.0, deadline - time.monotonic()))
         try:
             status = self.process.wait(max(0.0, deadline - time.monotonic()))
         except subprocess.TimeoutExpired:

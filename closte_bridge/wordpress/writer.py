@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from closte_bridge.errors import BridgeError, ReadOnlyError
 from closte_bridge.wordpress.failures import failure
 from closte_bridge.wordpress.wp import WpCall, WpCost
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from closte_bridge.config.model import WpSettings
     from closte_bridge.wordpress.snapshot import Owner
 
@@ -52,3 +54,34 @@ def set_toggle(settings: WpSettings, cost: WpCost, *, enabled: bool) -> bool:
             hint="Try it in Ultimate Multisite > Settings > Domain Mapping > Host Integrations.",
         )
     return bool(result.get("was")) is not enabled
+
+
+class StageMove(NamedTuple):
+    """A mapping that is to change its stage; `secure` None leaves that flag as it is."""
+
+    mapping: int
+    domain: str
+    before: str
+    after: str
+    secure: bool | None
+
+
+# Each save of a domain flushes WordPress' object cache: seconds between two of them, and saves in one process.
+_STAGE_PAUSE = 0.05
+MOST_STAGES = 200
+
+
+def set_stages(settings: WpSettings, cost: WpCost, moves: Sequence[StageMove]) -> list[str]:
+    """Move mappings through Ultimate Multisite's own model in one process, at most `MOST_STAGES` of them.
+
+    Returns a word for each: `done`, `changed` when the mapping is no longer what was expected, or `refused …`.
+    Raises UnreadableError when `wp` failed.
+    """
+    changes = [
+        {"id": m.mapping, "domain": m.domain, "from": m.before, "to": m.after, "secure": m.secure} for m in moves
+    ]
+    request = {"changes": changes[:MOST_STAGES], "pause": int(_STAGE_PAUSE * 1_000_000)}
+    results = WpCall.start(settings, "stages", request, cost, plugins=True).result().get("results")
+    if not isinstance(results, list) or len(results) != min(len(moves), MOST_STAGES):
+        raise failure("wp-unexpected")
+    return [str(result) for result in results]

@@ -1,0 +1,51 @@
+<?php
+/**
+ * Move mappings to another stage through Ultimate Multisite's own model, so that its hooks fire as they always do.
+ *
+ * Runs with plugins loaded. Each change names what it expects to find: whatever was changed in the meantime, by a
+ * person or by Ultimate Multisite itself, stays as it is.
+ */
+
+/**
+ * Change one mapping.
+ *
+ * @param array $change `id`, `domain`, `from`, `to`, `secure` (bool, or null to leave it).
+ * @return string `done`, `changed` (it is not what was expected), or `refused` with Ultimate Multisite's error code.
+ */
+function closte_bridge_move_stage( array $change ): string {
+	$domain = wu_get_domain( (int) $change['id'] );
+	if ( ! $domain || $domain->get_domain() !== $change['domain'] || $domain->get_stage() !== $change['from'] ) {
+		return 'changed';
+	}
+	$domain->set_stage( $change['to'] );
+	if ( null !== $change['secure'] ) {
+		$domain->set_secure( (bool) $change['secure'] );
+	}
+	$saved = $domain->save();
+	if ( is_wp_error( $saved ) ) {
+		return 'refused ' . preg_replace( '/[^a-z0-9_-]/i', '', (string) $saved->get_error_code() );
+	}
+	return 'done';
+}
+
+/**
+ * Change several, with a breath between them: each save flushes the object cache.
+ *
+ * @param array $request `changes`, and `pause` in microseconds.
+ * @return array One result a change, in their order.
+ */
+function closte_bridge_move_stages( array $request ): array {
+	if ( ! function_exists( 'wu_get_domain' ) ) {
+		throw new RuntimeException( 'plugin-inactive' );
+	}
+	$results = array();
+	foreach ( $request['changes'] as $change ) {
+		if ( $results ) {
+			usleep( (int) $request['pause'] );
+		}
+		$results[] = closte_bridge_move_stage( $change );
+	}
+	return array( 'results' => $results );
+}
+
+closte_bridge_serve( 'closte_bridge_move_stages', $closte_bridge_request );
