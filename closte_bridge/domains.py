@@ -12,9 +12,9 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from publicsuffixlist import PublicSuffixList
 
-_LABEL = r"[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?"
+_LABEL = r"(?!-)[a-z0-9-]{1,63}(?<!-)"
 # At least two labels, the last one not all digits: the spelling nearly every stored name has already.
-_NORMAL = re.compile(rf"(?=.{{4,253}}\Z)(?:\*\.)?(?:{_LABEL}\.)+(?!\d+\Z){_LABEL}\Z")
+_NORMAL = re.compile(rf"(?=.{{4,253}}\Z)(?:\*\.)?(?:{_LABEL}\.)++(?!\d+\Z){_LABEL}\Z")
 _MAX_INPUT = 1024
 
 # RFC 6761, RFC 6762, RFC 7686, RFC 8375, RFC 9476, and ICANN's reservations of 2018 and 2024.

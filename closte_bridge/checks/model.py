@@ -77,7 +77,7 @@ class DnsVerdict:
     `advice` is the customer's next step in one sentence, or empty when there is none. `differing` names the
     servers that do not say the right thing. `ttl` is how long in seconds a wrong answer may still be kept
     somewhere. `proxy` names a well-known CDN that the zone or a CNAME hints at. `caa_unknown`: the CAA records
-    could not be read, which a certificate authority takes for a no.
+    could not be read, which a certificate authority takes for a no. `detail` is for experts.
     """
 
     name: str
@@ -93,6 +93,7 @@ class DnsVerdict:
     caa: tuple[str, ...] = ()
     caa_unknown: bool = False
     proxy: str | None = None
+    detail: str = ""
 
     @property
     def addresses(self) -> tuple[str, ...]:

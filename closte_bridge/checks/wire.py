@@ -130,11 +130,16 @@ class Wire:
 def _message(question: Question) -> dns.message.QueryMessage:
     flags = dns.flags.from_text(" ".join(["RD"] * question.rd + ["CD"] * question.cd))
     return dns.message.make_query(
-        dns.name.from_text(question.name), question.kind, use_edns=0, payload=_PAYLOAD, want_dnssec=question.do, flags=flags
+        dns.name.from_text(question.name),
+        question.kind,
+        use_edns=0,
+        payload=_PAYLOAD,
+        want_dnssec=question.do,
+        flags=flags,
     )
 
 
 def _query_message(message: dns.message.Message) -> dns.message.QueryMessage:
     if not isinstance(message, dns.message.QueryMessage):
-        raise dns.exception.FormError("not an answer to a question")
+        raise ValueError("not an answer to a question")
     return message

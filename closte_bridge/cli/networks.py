@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Generic, TypeVar
 
@@ -45,6 +44,8 @@ def on_each(app: App, job: Callable[[Engine], T]) -> list[Outcome[T]]:
             return Outcome(engine, job(engine))
         except BridgeError as error:
             return Outcome(engine, error=error)
+
+    from concurrent.futures import ThreadPoolExecutor  # noqa: PLC0415 - only for several
 
     with ThreadPoolExecutor(_AT_ONCE) as pool:
         return list(pool.map(run, engines))

@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
     from closte_bridge.cli.formats import Row
+    from closte_bridge.cli.result import Output
     from closte_bridge.engine.sync import Report
     from closte_bridge.planning.model import Change, Hold, Plan, Withheld
 
@@ -66,6 +67,16 @@ def _statuses(report: Report) -> dict[tuple[Action, str], tuple[str, str]]:
     return found
 
 
+def rows_shown(reports: Sequence[Report], output: Output) -> list[Row]:
+    """Return the rows of several plans, or none when `output` asks for a text that is not made from them."""
+    if not output.wants_rows(RENDERED):
+        return []
+    return [row for report in reports for row in plan_rows(report)]
+
+
+RENDERED = (Format.TABLE, Format.IDS, Format.COUNT)
+
+
 def rendered(reports: Sequence[Report]) -> dict[str, str]:
     """Return the formats that are not made from the rows: the text, and `ids` and `count` of the changes alone."""
     changes = [change for report in reports for change in report.plan.changes]
@@ -82,7 +93,9 @@ def plan_text(report: Report) -> str:
     lines = [_line(_SIGNS[c.action], c.name, c.cause) for c in plan.changes]
     lines += _grouped([h for h in plan.holds if h.action is Action.REMOVE], "-")
     lines += _grouped([h for h in plan.holds if h.action is Action.ADD], "+")
-    lines += [_line("!", name, f"removal withheld: {_rule(w)}") for w in plan.withheld for name in w.names[:_SHOWN]]
+    for w in plan.withheld:
+        lines += [_line("!", name, f"removal withheld: {_rule(w)}") for name in w.names[:_SHOWN]]
+        lines += _more(len(w.names) - _SHOWN, "removals withheld by the same rule")
     lines += [_line("?", name, "foreign: not ours and not wanted here; left alone") for name in plan.foreign[:_SHOWN]]
     lines += _more(len(plan.foreign) - _SHOWN, "foreign names")
     head = _headline(report)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Literal
 
@@ -97,6 +97,11 @@ class Output:
         """Tell whether stdout is for a program."""
         return self.format is not Format.TABLE or self.field is not None or self.porcelain
 
+    def wants_rows(self, rendered: Collection[str]) -> bool:
+        """Tell whether rows are shown, and not one of the texts that are `rendered` for some formats already."""
+        chosen = bool(self.fields) or self.field is not None or self.porcelain
+        return chosen or self.format.value not in rendered
+
 
 def envelope(result: Result, command: str, data: object) -> dict[str, Any]:
     """Return the versioned document of `--format=json`. Its keys are a contract: always all of them."""
@@ -165,8 +170,7 @@ def _json_data(result: Result, output: Output) -> object:
 
 def _text(result: Result, output: Output, *, boxes: bool) -> str:
     data = result.data
-    chosen = output.fields or output.field is not None or output.porcelain
-    if not chosen and output.format.value in result.rendered:
+    if not output.wants_rows(result.rendered):
         return result.rendered[output.format.value]
     if data is None:
         return ""

@@ -39,6 +39,7 @@ COMMANDS: dict[str, Entry] = {
     "setup": _entry("Start", "Set everything up, asking at each step.", "setup"),
     "adopt": _entry("Start", "Put this engine in charge of a network.", "adopt"),
     "integration": _entry("Start", "Switch the integration, test the connection.", "integration"),
+    "shim": _entry("Start", "Let WordPress wake this engine.", "shim"),
     "plan": _entry("Work", "Show what would change, and why.", "plan"),
     "sync": _entry("Work", "Bring the domains at Closte into step.", "sync"),
     "apply": _entry("Work", "Apply a plan that was reviewed.", "apply"),

@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
+import os
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, NamedTuple
 
-from closte_bridge.cli.networks import cost_messages, exit_code, on_each, problems, total_cost
+from closte_bridge.cli.networks import cost_messages, engine_of, exit_code, on_each, problems, total_cost
 from closte_bridge.cli.plans import (
     FIELDS,
     circumstances,
     outcome_problems,
-    plan_rows,
     rendered,
+    rows_shown,
     withheld_problems,
 )
 from closte_bridge.cli.result import Message, Problem, Result, problem_data
@@ -25,6 +26,10 @@ if TYPE_CHECKING:
     from closte_bridge.cli.context import App
     from closte_bridge.engine.sync import Report, Request
     from closte_bridge.engine.view import Engine
+
+
+# Descriptors up to this one are closed by a process that the shim started.
+_INHERITED = 4096
 
 
 def _bar(app: App) -> Callable[[int], AbstractContextManager[Callable[[], None]]]:
@@ -56,7 +61,7 @@ def run_sync(app: App, request: Request, *, said: tuple[Message, ...] = ()) -> R
         app.console.debug("sync", f"{report.network}: {len(report.plan.changes)} changes planned.")
     return Result(
         exit_code=exit_code(outcomes, lambda run: run[0].exit_code),
-        data=[row for report, _ in runs for row in plan_rows(report)],
+        data=rows_shown([report for report, _ in runs], app.output),
         fields=FIELDS,
         rendered=rendered([report for report, _ in runs]),
         messages=(*said, *(remark for _, words in runs for remark in words.remarks), *cost_messages(outcomes)),
@@ -64,6 +69,21 @@ def run_sync(app: App, request: Request, *, said: tuple[Message, ...] = ()) -> R
         warnings=tuple(warning for _, words in runs for warning in words.warnings),
         cost=total_cost(outcomes),
     )
+
+
+def run_woken(app: App) -> int:
+    """Sync one network because the shim said so; return the exit code. Says nothing: nobody is there to read it."""
+    # A child of a web server inherits its sockets, and would keep them open for as long as it waits.
+    os.closerange(3, _INHERITED)
+    from closte_bridge.engine.sync import Request  # noqa: PLC0415 - loaded when a sync is made
+    from closte_bridge.engine.woken import woken  # noqa: PLC0415 - likewise
+
+    settings = app.network()
+
+    def work() -> Report:
+        return sync_one(engine_of(app, settings), Request(), app.command)[0]
+
+    return int(woken(settings.state_dir, settings.removal_delay, work))
 
 
 def sync_one(

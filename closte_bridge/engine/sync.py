@@ -2,26 +2,23 @@
 
 from __future__ import annotations
 
-import secrets
+import os
 import time
 from contextlib import nullcontext
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from closte_bridge.engine import lock
-from closte_bridge.engine.apply import Applied, apply_changes, key_rejected
-from closte_bridge.engine.record import record_look
 from closte_bridge.engine.view import looked_at
 from closte_bridge.errors import BridgeError, ExitCode, first_that_applies
-from closte_bridge.planning.desired import desired
 from closte_bridge.planning.gate import NOTHING_APPROVED, Approval
 from closte_bridge.planning.model import Action, Mode
-from closte_bridge.planning.plan import make_plan, narrow
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection
     from contextlib import AbstractContextManager
 
+    from closte_bridge.engine.apply import Applied
     from closte_bridge.engine.view import Engine, View
     from closte_bridge.ledger.store import Ledger
     from closte_bridge.planning.model import Change, Plan
@@ -82,6 +79,8 @@ def _of_applied(applied: Applied) -> set[ExitCode]:
 
 def plan_of(engine: Engine, view: View, request: Request) -> Plan:
     """Make the plan for a view; pure but for the time it takes, which is counted."""
+    from closte_bridge.planning.plan import make_plan, narrow  # noqa: PLC0415 - loaded while `wp` ran
+
     began = time.perf_counter()
     plan = make_plan(
         view.snapshot,
@@ -112,6 +111,9 @@ def sync(
     """
     whole = nullcontext() if request.dry_run else lock.held(engine.settings.state_dir, command)
     with whole, engine.opened(), looked_at(engine, acknowledge=not request.dry_run) as view:
+        from closte_bridge.engine.apply import apply_changes, key_rejected  # noqa: PLC0415 - loaded while `wp` ran
+        from closte_bridge.engine.record import record_look  # noqa: PLC0415 - likewise
+
         if view.listing.key_rejected and not request.dry_run:
             raise key_rejected()
         _refuse_other_network(view, request)
@@ -124,7 +126,7 @@ def sync(
             if ledger is not None and not request.dry_run and plan.standing.mode is Mode.INACTIVE:
                 _note_success(ledger, engine)
             return Report(engine.settings.name, view, plan, None, stale, unknown)
-        run = secrets.token_hex(4)
+        run = os.urandom(4).hex()
         record_look(engine, ledger, view, plan, run)
         bar = progress(len(plan.changes)) if progress and plan.changes else nullcontext(lambda: None)
         with bar as step:
@@ -149,6 +151,8 @@ def _unknown(engine: Engine, view: View, request: Request) -> tuple[str, ...]:
     """Return the names asked for that neither side knows: most likely a slip of the keyboard."""
     if not request.only:
         return ()
+    from closte_bridge.planning.desired import desired  # noqa: PLC0415 - loaded while `wp` ran
+
     desire = desired(view.snapshot, engine.intentions(), view.ledger)
     known = view.observed.names | view.ledger.ours.keys() | view.ledger.unsettled.keys()
     return tuple(sorted(name for name in request.only if name not in known and not desire.mention(name)))

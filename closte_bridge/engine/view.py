@@ -2,35 +2,35 @@
 
 from __future__ import annotations
 
-import hashlib
-import socket
+import threading
 import time
-from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeVar
 
 from closte_bridge.config.key_file import configured_key, key_location
 from closte_bridge.engine.clock import Clock
 from closte_bridge.engine.cost import Cost
+from closte_bridge.errors import ConfigError
 from closte_bridge.ledger.inbox import to_acknowledge
 from closte_bridge.ledger.state import Evidence, LedgerState, Place
 from closte_bridge.ledger.store import Ledger
-from closte_bridge.planning.desired import Intentions
-from closte_bridge.planning.events import understand
-from closte_bridge.planning.standing import Here, past
 from closte_bridge.wordpress.reader import SnapshotCall
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Callable, Iterator, Mapping
 
     from closte_bridge.closte.client import ClosteClient
     from closte_bridge.closte.listing import Listing
     from closte_bridge.config.model import Settings
+    from closte_bridge.planning.desired import Intentions
     from closte_bridge.planning.model import Observed, Standing
+    from closte_bridge.planning.standing import Here
     from closte_bridge.secret import Secret
     from closte_bridge.wordpress.snapshot import Snapshot
+
+T = TypeVar("T")
 
 
 @dataclass(slots=True)
@@ -56,6 +56,8 @@ class Engine:
 
     def intentions(self) -> Intentions:
         """Return what the config says about names."""
+        from closte_bridge.planning.desired import Intentions  # noqa: PLC0415 - loaded while `wp` runs
+
         s = self.settings
         return Intentions(
             wildcard=s.wildcard,
@@ -68,6 +70,9 @@ class Engine:
 
     def place(self) -> Place:
         """Return where this ledger lies: the machine as a digest, and the folder."""
+        import hashlib  # noqa: PLC0415 - loaded while `wp` runs
+        import socket  # noqa: PLC0415 - likewise
+
         try:
             machine = Path("/etc/machine-id").read_text(encoding="ascii").strip()
         except OSError:
@@ -77,6 +82,8 @@ class Engine:
 
     def here(self, ledger: LedgerState, key: Secret | None) -> Here:
         """Return where this engine runs and what it was given, for the judgement of its standing."""
+        from closte_bridge.planning.standing import Here  # noqa: PLC0415 - loaded while `wp` runs
+
         source = self.settings.source
         known = ledger.config_path
         return Here(
@@ -130,6 +137,8 @@ def _ledger_state(engine: Engine, now: float) -> LedgerState:
 
 def _with_fresh_evidence(ledger: LedgerState, snapshot: Snapshot, now: float) -> LedgerState:
     """Return the ledger as it will be once the snapshot's events are in it: a plan may be made before they are."""
+    from closte_bridge.planning.events import understand  # noqa: PLC0415 - loaded while `wp` runs
+
     fresh: dict[str, Evidence] = {}
     for event in snapshot.events:
         evidence, _ = understand(event)
@@ -140,6 +149,8 @@ def _with_fresh_evidence(ledger: LedgerState, snapshot: Snapshot, now: float) ->
 
 def read_snapshot(engine: Engine, call: SnapshotCall, ledger: LedgerState) -> Snapshot:
     """Wait for a snapshot, and hold what the ledger knows against it: a restored database is not complete."""
+    from closte_bridge.planning.standing import past  # noqa: PLC0415 - loaded while `wp` runs
+
     snapshot = call.snapshot()
     if why := past(snapshot, ledger):
         snapshot = replace(snapshot, faults=(*snapshot.faults, why))
@@ -148,8 +159,6 @@ def read_snapshot(engine: Engine, call: SnapshotCall, ledger: LedgerState) -> Sn
 
 
 def _refuse_document_root(engine: Engine, snapshot: Snapshot) -> None:
-    from closte_bridge.errors import ConfigError  # noqa: PLC0415 - the rare path
-
     if engine.settings.wp.ssh or engine.settings.wp.alias:
         return
     root = Path(snapshot.network.root).resolve()
@@ -182,6 +191,36 @@ def _status(ledger: Ledger, now: float) -> dict[str, object] | None:
     return {"age": int(now - float(last)), "verdicts": {}}
 
 
+def _begun(job: Callable[[], T]) -> Callable[[], T]:
+    """Start `job` in a thread that no exit waits for; return a function that waits for what it gives or raises."""
+    given: list[T] = []
+    raised: list[BaseException] = []
+
+    def work() -> None:
+        try:
+            given.append(job())
+        except BaseException as error:
+            raised.append(error)
+
+    thread = threading.Thread(target=work, daemon=True)
+    thread.start()
+
+    def result() -> T:
+        thread.join()
+        if raised:
+            raise raised[0]
+        return given[0]
+
+    return result
+
+
+def _load_the_rest() -> None:
+    """Import what is needed once `wp` has answered; nothing of it delays the start."""
+    import closte_bridge.closte.client  # noqa: PLC0415
+    import closte_bridge.engine.apply  # noqa: PLC0415
+    import closte_bridge.planning.plan  # noqa: F401, PLC0415
+
+
 @contextmanager
 def looked_at(engine: Engine, *, acknowledge: bool = False) -> Iterator[View]:
     """Read both sides and judge them; the client is open for the body, and its cost is counted afterwards.
@@ -189,28 +228,36 @@ def looked_at(engine: Engine, *, acknowledge: bool = False) -> Iterator[View]:
     Raises UnreadableError when `wp` gave no snapshot, ConfigError when there is no key. A list that could not be
     read is no error here: it is in the view.
     """
-    from closte_bridge.planning.observed import judge  # noqa: PLC0415 - loaded while `wp` runs
-    from closte_bridge.planning.standing import judge_standing  # noqa: PLC0415 - likewise
-
     key = configured_key(engine.settings, engine.environ)
     location = key_location(engine.settings, engine.environ)
     call = start_snapshot(engine, ask_key=key is None, acknowledge=acknowledge)
     client: ClosteClient | None = None
-    pool = ThreadPoolExecutor(1)
     try:
-        early = None
+        source = location[1] if location else ""
+        no_key: ConfigError | None = None
         if key is not None:
             client = engine.client(key)
-            early = pool.submit(client.list_aliases)
+            listed = _begun(client.list_aliases)
+        _load_the_rest()
         now = engine.clock.now()
         ledger = _ledger_state(engine, now)
-        snapshot = read_snapshot(engine, call, ledger)
-        source = location[1] if location else ""
+        call.wait()
         if key is None:
-            key, source = call.key()
-        if client is None:
-            client = engine.client(key)
-        listing = early.result() if early else client.list_aliases()
+            try:
+                key, source = call.key()
+            except ConfigError as error:
+                no_key = error  # what is wrong with the snapshot is said first
+            else:
+                # The list is on its way while the snapshot is made of what `wp` said.
+                client = engine.client(key)
+                listed = _begun(client.list_aliases)
+        snapshot = read_snapshot(engine, call, ledger)
+        if key is None or client is None:
+            raise no_key or AssertionError
+        listing = listed()
+        from closte_bridge.planning.observed import judge  # noqa: PLC0415 - loaded while `wp` ran
+        from closte_bridge.planning.standing import judge_standing  # noqa: PLC0415 - likewise
+
         began = time.perf_counter()
         ledger = _with_fresh_evidence(ledger, snapshot, now)
         observed = judge(listing, snapshot.network.domain, ledger)
@@ -222,4 +269,3 @@ def looked_at(engine: Engine, *, acknowledge: bool = False) -> Iterator[View]:
         if client is not None:
             engine.count_api(client)
             client.close()
-        pool.shutdown(wait=False, cancel_futures=True)

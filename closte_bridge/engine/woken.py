@@ -36,6 +36,8 @@ _GLANCE = 0.25
 # The engine's lock is somebody else's for so long at most, in seconds; then the next poll finds the events.
 _PATIENCE = 900.0
 _LOCKED_AGAIN = 0.5
+# Removals that are due within so many seconds are made in one run.
+_TOGETHER = 5.0
 # A little later than due, so that the run finds it due.
 _GRACE = 0.2
 
@@ -104,9 +106,7 @@ def _alone(folder: Path) -> Iterator[bool]:
         os.close(descriptor)
 
 
-def _until_calm(
-    folder: Path, delay: float, work: Callable[[], Report], waiting: Waiting
-) -> tuple[int, ExitCode]:
+def _until_calm(folder: Path, delay: float, work: Callable[[], Report], waiting: Waiting) -> tuple[int, ExitCode]:
     """Run until the wake file rests and nothing is due soon; return its stamp before the last run, and the code."""
     wake = folder / WAKE_FILE
     haste, ended = 0, 0.0
@@ -138,13 +138,13 @@ def _run(folder: Path, delay: float, work: Callable[[], Report], waiting: Waitin
 
 
 def _due(report: Report, now: float, delay: float) -> float | None:
-    """Return when the last of the removals that wait for their delay is due: they go together, in one run."""
-    ends = [
+    """Return when removals that wait for their delay are due; those of nearly the same time go together, in one run."""
+    ends = sorted(
         hold.until
         for hold in report.plan.holds
         if hold.action is Action.REMOVE and hold.code == "waiting" and hold.until and now < hold.until <= now + delay
-    ]
-    return max(ends, default=None)
+    )
+    return max((end for end in ends if end <= ends[0] + _TOGETHER), default=None)
 
 
 def _wait(wake: Path, seen: int, due: float | None, waiting: Waiting) -> bool:

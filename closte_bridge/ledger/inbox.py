@@ -10,7 +10,6 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from closte_bridge.ledger.state import Evidence
-from closte_bridge.planning.events import understand
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -24,11 +23,15 @@ def take_in(ledger: Ledger, events: Sequence[Event], now: float) -> int:
 
     An event that was acknowledged and is not among `events` is done with.
     """
+    # `to_acknowledge` is needed before `wp` starts, and that must not wait for this.
+    from closte_bridge.planning.events import understand  # noqa: PLC0415
+
     seen = {event.uid for event in events}
     gone = [(uid,) for uid in to_acknowledge(ledger) if uid not in seen]
     ledger.write("UPDATE events SET state = CASE state WHEN 'waiting' THEN 'done' ELSE 'aside' END WHERE uid = ?", gone)
     known = {str(uid) for (uid,) in ledger.query("SELECT uid FROM events")} if seen else set()
-    new = [event for event in events if event.uid not in known]
+    # By uid, the last one wins: a row that somebody copied must not stop the ones behind it.
+    new = list({event.uid: event for event in events if event.uid not in known}.values())
     for event in new:
         evidence, understood = understand(event)
         ledger.write(

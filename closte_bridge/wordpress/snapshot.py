@@ -123,10 +123,11 @@ class Snapshot:
 
 
 _ON = frozenset({"1", 1})
+_OFF = frozenset({"", "0", "None", "False", 0, None})
 
 
 def _flag(value: object) -> bool:
-    return str(value) not in {"", "0", "None", "False"}
+    return str(value) not in _OFF
 
 
 def _table(document: dict[str, Any], name: str) -> dict[str, Any]:
@@ -137,14 +138,15 @@ def _table(document: dict[str, Any], name: str) -> dict[str, Any]:
 
 
 def _sites(table: dict[str, Any]) -> dict[int, Site]:
+    off = _OFF
     return {
-        int(row[0]): Site(int(row[0]), int(row[1]), row[2], _flag(row[3]), _flag(row[4]), _flag(row[5]))
-        for row in table["rows"]
+        (number := int(i)): Site(number, int(n), d, a not in off, s not in off, x not in off)
+        for i, n, d, a, s, x in table["rows"]
     }
 
 
 def _mappings(table: dict[str, Any]) -> list[Mapping]:
-    # The one loop that runs once a mapping: unpacked by hand, and stages shared, because there can be 100,000.
+    # A loop that runs once a mapping: unpacked by hand, and stages shared, because there can be 100,000.
     stages: dict[str, str] = {}
     share = stages.setdefault
     on = _ON

@@ -12,6 +12,7 @@ from closte_bridge.cli.formats import Format
 from closte_bridge.cli.networks import engine_of
 from closte_bridge.cli.options import format_options, global_options
 from closte_bridge.cli.result import Message, Problem, Result
+from closte_bridge.cli.text import counted
 
 if TYPE_CHECKING:
     from closte_bridge.engine.adopt import Offer
@@ -31,10 +32,6 @@ Success: This engine is in charge of "network.example.com"; 11 names adopted.
 _SHOWN = 10
 
 
-def _count(names: tuple[str, ...]) -> str:
-    return f"{len(names)} name{'' if len(names) == 1 else 's'}"
-
-
 def _listed(names: tuple[str, ...]) -> str:
     rest = len(names) - _SHOWN
     return ", ".join(names[:_SHOWN]) + (f" and {rest} more" if rest > 0 else "")
@@ -45,9 +42,10 @@ def describe(offer: Offer, engine: Engine) -> list[str]:
     view = offer.view
     network = view.snapshot.network
     app_id = f' "{network.app_id}"' if network.app_id else ""
+    mapped, listed = counted(offer.wanted, "mapped name"), counted(len(view.observed.names), "name")
     lines = [
-        f'Network "{network.domain}": {offer.wanted} mapped names, WordPress in {network.root}.',
-        f"Closte application{app_id}: {len(view.observed.names)} names at Closte, key from {view.key_source}.",
+        f'Network "{network.domain}": {mapped}, WordPress in {network.root}.',
+        f"Closte application{app_id}: {listed} at Closte, key from {view.key_source}.",
         f"State folder of this engine: {engine.settings.state_dir}.",
     ]
     if offer.owner:
@@ -56,9 +54,9 @@ def describe(offer: Offer, engine: Engine) -> list[str]:
         lines.append(f'The main domain was "{offer.former}": it, its www. and its wildcard are kept at Closte.')
     if offer.adoptable:
         names = _listed(offer.adoptable)
-        lines.append(f"Adopted would be {_count(offer.adoptable)} at Closte already: {names}.")
+        lines.append(f"Adopted would be {counted(len(offer.adoptable), 'name')} at Closte already: {names}.")
     if offer.foreign:
-        lines.append(f"Left alone as foreign: {_count(offer.foreign)}: {_listed(offer.foreign)}.")
+        lines.append(f"Left alone as foreign: {counted(len(offer.foreign), 'name')}: {_listed(offer.foreign)}.")
     return lines
 
 
@@ -101,7 +99,8 @@ def adopt(app: App, take_over: bool) -> Result:
         "taken_over_from": offer.owner.host if offer.owner else None,
         "renewed": offer.renewed,
     }
-    text = f'This engine is in charge of "{network}"; {_count(offer.adoptable)} adopted.'
+    adopted = counted(len(offer.adoptable), "name")
+    text = f'This engine is in charge of "{network}"; {adopted} adopted.'
     return Result(
         data=data,
         rendered={Format.TABLE: ""},

@@ -12,6 +12,7 @@ from closte_bridge.cli.formats import Format
 from closte_bridge.cli.networks import engine_of
 from closte_bridge.cli.options import format_options, global_options
 from closte_bridge.cli.result import Message, Problem, Result
+from closte_bridge.cli.text import counted
 from closte_bridge.errors import ExitCode
 
 if TYPE_CHECKING:
@@ -163,11 +164,12 @@ def test(app: App) -> Result:
         hint = hints.get(tested.state, "Check the key, and `api_url` in the config.")
         problem = Problem(code=f"connection-{tested.state.value}", message=tested.message, hint=hint)
         code = ExitCode.UNREADABLE if tested.state is ConnectionState.UNREACHABLE else ExitCode.FAILURE
-        return Result(exit_code=code, data=data, rendered={Format.TABLE: ""}, errors=(problem,))
+        cost = engine.cost.as_data()
+        return Result(exit_code=code, data=data, rendered={Format.TABLE: ""}, errors=(problem,), cost=cost)
     warnings = []
     if listing and listing.state is not Readability.READABLE:
         warnings.append(Problem(code="list-unreadable", message=f"The key is right, but the list: {listing.reason}"))
-    held = f"; its list holds {len(listing.names)} names" if listing and not warnings else ""
+    held = f"; its list holds {counted(len(listing.names), 'name')}" if listing and not warnings else ""
     text = f"Closte answered and took the key (from {source}){held}."
     return Result(
         data=data,

@@ -11,7 +11,7 @@ from closte_bridge.cli.command import BridgeCommand
 from closte_bridge.cli.context import App, pass_app
 from closte_bridge.cli.networks import cost_messages, exit_code, on_each, problems, total_cost
 from closte_bridge.cli.options import format_options, global_options
-from closte_bridge.cli.plans import FIELDS, circumstances, plan_rows, rendered, withheld_problems
+from closte_bridge.cli.plans import FIELDS, circumstances, rendered, rows_shown, withheld_problems
 from closte_bridge.cli.result import Message, Result
 from closte_bridge.errors import ConfigError, ExitCode, first_that_applies
 
@@ -79,7 +79,7 @@ def plan(app: App, out: str | None, detailed_exitcode: bool, retry: bool) -> Res
         remarks.append(Message("success", f'Plan written to "{target}".'))
     return Result(
         exit_code=exit_code(outcomes, lambda report: _code(report, detailed=detailed_exitcode)),
-        data=[row for report in reports for row in plan_rows(report)],
+        data=rows_shown(reports, app.output),
         fields=FIELDS,
         rendered=rendered(reports),
         messages=(*remarks, *cost_messages(outcomes)),

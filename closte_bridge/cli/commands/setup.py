@@ -12,6 +12,7 @@ from closte_bridge.cli.networks import engine_of
 from closte_bridge.cli.options import format_options, global_options
 from closte_bridge.cli.plans import plan_rows, plan_text
 from closte_bridge.cli.result import Message, Result
+from closte_bridge.cli.text import counted
 from closte_bridge.errors import BridgeError
 
 _EXAMPLES = """
@@ -56,12 +57,13 @@ def setup(app: App, take_over: bool) -> Result:
         app.console.confirm("The Closte integration is off. Switch it on?")
         set_toggle(engine.settings.wp, engine.cost.wp, enabled=True)
     _, offer = run_adoption(app, take_over=take_over)
+    adopted = counted(len(offer.adoptable), "name")
     report = plan_one(engine_of(app, app.network()))
     return Result(
         data=plan_rows(report),
         rendered={Format.TABLE: plan_text(report)},
         messages=(
-            Message("success", f'"{network.domain}" is set up; {len(offer.adoptable)} names adopted.'),
+            Message("success", f'"{network.domain}" is set up; {adopted} adopted.'),
             Message("log", "`closte-bridge sync` makes the changes of this plan."),
         ),
     )

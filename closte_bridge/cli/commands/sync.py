@@ -11,7 +11,7 @@ from closte_bridge.cli.command import BridgeCommand
 from closte_bridge.cli.context import App, pass_app
 from closte_bridge.cli.options import format_options, global_options
 from closte_bridge.cli.plans import FIELDS
-from closte_bridge.cli.syncing import run_sync
+from closte_bridge.cli.syncing import run_sync, run_woken
 from closte_bridge.errors import ConfigError
 
 if TYPE_CHECKING:
@@ -50,21 +50,32 @@ def _digests(raw: tuple[str, ...]) -> frozenset[str]:
     help="Let the removals go that the gate withheld; the digest stands for exactly those names.",
 )
 @click.option("--retry", is_flag=True, help="Try changes now that wait for their next try.")
+@click.option("--woken", is_flag=True, hidden=True, help="Started by the shim: leave at once if another one is at it.")
 @format_options(fields=FIELDS)
 @global_options
 @pass_app
-def sync(app: App, domains: tuple[str, ...], dry_run: bool, allow_removals: tuple[str, ...], retry: bool) -> Result:
+def sync(
+    app: App, domains: tuple[str, ...], dry_run: bool, allow_removals: tuple[str, ...], retry: bool, woken: bool
+) -> Result | int:
     """Read WordPress and Closte, and bring the domains at Closte into step: plan, gate, apply.
 
     With domains, only those (and their www. forms) are changed, and they are tried now.
     """
     from closte_bridge.engine.sync import Request  # noqa: PLC0415 - loaded when a sync is made
-    from closte_bridge.engine.wishes import parse_names  # noqa: PLC0415 - likewise
     from closte_bridge.planning.gate import Approval  # noqa: PLC0415 - likewise
 
+    names: list[str] = []
+    if domains:
+        from closte_bridge.engine.wishes import parse_names  # noqa: PLC0415 - only for these
+
+        names = parse_names(domains)
+    if woken:
+        if domains or dry_run or allow_removals or retry:
+            raise ConfigError('"--woken" goes with no other option and no domain.', code="usage")
+        return run_woken(app)
     request = Request(
         approval=Approval(digests=_digests(allow_removals)),
-        only=frozenset(parse_names(domains)),
+        only=frozenset(names),
         retry=retry,
         dry_run=dry_run,
     )

@@ -296,7 +296,7 @@ function closte_bridge_remove_files(): array {
  * @return mixed Null when no shim is loaded.
  */
 function closte_bridge_ask_shim( string $part, string $method, array $args = array() ) {
-	return function_exists( 'Closte_Bridge\run' ) ? Closte_Bridge\run( $part, $method, $args ) : null;
+	return defined( 'CLOSTE_BRIDGE_SHIM' ) ? Closte_Bridge\run( $part, $method, $args ) : null;
 }
 
 /**
@@ -329,7 +329,7 @@ function closte_bridge_shim_status( array $request ): array {
 		'folder'    => WPMU_PLUGIN_DIR,
 		'version'   => $version,
 		'files'     => $states,
-		'loaded'    => function_exists( 'Closte_Bridge\run' ),
+		'loaded'    => defined( 'CLOSTE_BRIDGE_SHIM' ),
 		'disabled'  => defined( 'CLOSTE_BRIDGE_DISABLE' ) && CLOSTE_BRIDGE_DISABLE,
 		'config'    => $config,
 		'table'     => $has_table,

@@ -1,0 +1,126 @@
+"""Check where names lead: ask the zone's own servers and several resolvers, and judge what they say."""
+
+from __future__ import annotations
+
+import asyncio
+import secrets
+from dataclasses import dataclass
+from ipaddress import ip_address
+from typing import TYPE_CHECKING
+
+from dns.rdatatype import AAAA, A
+
+from closte_bridge.checks.caa import CaaLookup
+from closte_bridge.checks.judge import Look, judge, with_caa
+from closte_bridge.checks.lookup import Resolvers, ask_authority, combine
+from closte_bridge.checks.model import Answer, DnsCode, DnsVerdict, Expected, Outcome
+from closte_bridge.checks.wire import Endpoint, Wire
+from closte_bridge.checks.zone import Zones
+from closte_bridge.domains import is_wildcard
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from closte_bridge.checks.zone import Nameserver
+    from closte_bridge.config.model import DnsSettings
+
+ISSUER = "letsencrypt.org"
+"""Who issues Closte's certificates, as far as is known; the value that a CAA record must name."""
+
+_TRIED_ADDRESSES = 2
+
+
+def _port_53(address: str) -> Endpoint:
+    return Endpoint(address, 53)
+
+
+def _globally_reachable(address: str) -> bool:
+    return ip_address(address).is_global
+
+
+@dataclass(frozen=True, slots=True)
+class Edges:
+    """Where the outside world begins. Tests, whose world is on loopback, pass their own.
+
+    `authority` says where a zone's server is reached. `public` says whether an address that a customer's DNS names
+    may be sent anything: otherwise anybody who may map a domain could probe the networks behind this machine.
+    """
+
+    authority: Callable[[str], Endpoint] = _port_53
+    public: Callable[[str], bool] = _globally_reachable
+
+
+def probe_name(name: str) -> str:
+    """Return the name to ask for: `name` itself, or a random one below a wildcard."""
+    return f"cb-{secrets.token_hex(6)}{name[1:]}" if is_wildcard(name) else name
+
+
+class DnsCheck:
+    """Checks many names in one pass and one event loop; what they share is asked once."""
+
+    def __init__(self, settings: DnsSettings, *, issuer: str = ISSUER, edges: Edges | None = None) -> None:
+        self._settings = settings
+        self._issuer = issuer
+        self._edges = edges or Edges()
+        self._wire = Wire(timeout=settings.timeout, concurrency=settings.concurrency)
+        self._resolvers = Resolvers(self._wire, [(str(r), Endpoint(r.address, r.port)) for r in settings.resolvers])
+        self._zones = Zones(self._wire, self._resolvers, self._edges.authority)
+        self._caa = CaaLookup(self._resolvers)
+
+    async def expected(self, main_domain: str) -> Expected:
+        """Return where names should point: at `dns.targets`, else where `main_domain` leads.
+
+        There are no addresses in it when no resolver could tell.
+        """
+        targets = self._settings.targets or (main_domain,)
+        addresses = [t for t in targets if _is_address(t)]
+        names = [t for t in targets if not _is_address(t)]
+        chain: list[str] = []
+        for answers in await asyncio.gather(*(self._resolvers.observe(name) for name in names)):
+            for answer in answers:
+                addresses += answer.addresses
+                chain += answer.cnames
+        source = "`dns.targets`" if self._settings.targets else f"where {main_domain} leads"
+        return Expected(_sorted(addresses), tuple(dict.fromkeys(names + chain)), source)
+
+    async def check(self, name: str, expected: Expected, *, probe: str | None = None) -> DnsVerdict:
+        """Return the verdict on `name`. `probe` is the name asked for in place of a wildcard (`probe_name`)."""
+        probe = probe or probe_name(name)
+        zone, resolved = await asyncio.gather(self._zones.find(name.removeprefix("*.")), self._resolvers.observe(probe))
+        servers = zone.servers if zone else ()
+        own = await asyncio.gather(*(self._ask_own(server, probe) for server in servers))
+        heard = self._wire.answered > 0
+        verdict = judge(Look(name, expected, zone, (*own, *resolved), heard))
+        if verdict.code is not DnsCode.RIGHT:
+            return verdict
+        return with_caa(verdict, await self._caa.records(name.removeprefix("*.")), self._issuer)
+
+    async def _ask_own(self, server: Nameserver, name: str) -> Answer:
+        """Ask one server of the zone, at its second address when the first keeps silent."""
+        answer = Answer(server.name, True, Outcome.LAME if server.missing else Outcome.TIMEOUT)
+        for address in server.addresses[:_TRIED_ADDRESSES]:
+            if not self._edges.public(address):
+                answer = answer._replace(outcome=Outcome.UNREACHABLE)
+                continue
+            endpoint = self._edges.authority(address)
+            v4, v6 = await asyncio.gather(
+                *(ask_authority(self._wire, endpoint, name, kind, self._resolvers) for kind in (A, AAAA))
+            )
+            answer = combine(server.name, v4, v6, authoritative=True)
+            if answer.outcome not in {Outcome.TIMEOUT, Outcome.UNREACHABLE}:
+                break
+        return answer
+
+
+def _is_address(text: str) -> bool:
+    try:
+        ip_address(text)
+    except ValueError:
+        return False
+    return True
+
+
+def _sorted(addresses: list[str]) -> tuple[str, ...]:
+    """Return each address once, in its one spelling, IPv4 first and in numerical order."""
+    unique = {ip_address(a) for a in addresses}
+    return tuple(str(a) for a in sorted(unique, key=lambda a: (a.version, int(a))))

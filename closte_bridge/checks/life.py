@@ -1,0 +1,260 @@
+"""The life of a domain: what is remembered of its checks, where it stands, and which stage follows. Pure.
+
+`History` is all that has to be kept between looks; every value in it fits into one column of a table. Times are
+seconds since the epoch.
+"""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from enum import StrEnum
+from typing import TYPE_CHECKING, NamedTuple
+
+from closte_bridge.checks.model import Checked, DnsCode, TlsCode
+from closte_bridge.checks.schedule import DAY, HOUR, CertificateDue, certificate_due, next_look
+
+if TYPE_CHECKING:
+    from closte_bridge.wordpress.snapshot import Mapping
+
+FAILURES_BEFORE_BACKWARDS = 3
+BACKWARDS_AFTER = HOUR
+EXPIRY_WARNING = 14 * DAY
+
+CHECKING_DNS, CHECKING_SSL, DONE = "checking-dns", "checking-ssl-cert", "done"
+FAILED, SSL_FAILED = "failed", "ssl-failed"
+_GIVEN_UP = frozenset({FAILED, SSL_FAILED})
+# `done-without-ssl` is not here: it works, and may be what somebody chose.
+_ON_THE_WAY = frozenset({CHECKING_DNS, CHECKING_SSL, FAILED, SSL_FAILED})
+
+
+class History(NamedTuple):
+    """What was last seen of a domain, and since when.
+
+    `failures` counts the looks in a row in which the domain was seen to be wrong and did not serve; `failing_since`
+    and `failed_at` are the first and the last of them. A silence (time-out, nothing reached) neither counts nor
+    clears. `changed` is when a verdict last became another one.
+    """
+
+    first_seen: float
+    next_look: float
+    looked: float | None = None
+    changed: float = 0.0
+    dns: str = ""
+    tls: str = ""
+    leads_here: bool = False
+    right_since: float | None = None
+    serves: bool = False
+    not_after: float | None = None
+    failures: int = 0
+    failing_since: float | None = None
+    failed_at: float | None = None
+    advice: str = ""
+
+
+def begin(now: float) -> History:
+    """Return the history of a domain that is wanted from `now` on: it is due at once."""
+    return History(first_seen=now, next_look=now, changed=now)
+
+
+def learn(history: History, checked: Checked, *, interval: float) -> History:
+    """Return the history after a look. `interval` is the network's `dns_check_interval` in seconds.
+
+    A look that told nothing (*unknown*) changes nothing but when to look again. `advice` is DNS' next step before
+    TLS': a name that leads elsewhere has no use for a certificate here.
+    """
+    after = history._replace(looked=checked.at, first_seen=min(history.first_seen, checked.at))
+    if checked.dns.code is not DnsCode.UNKNOWN:
+        after = _seen(after, checked)
+    due = next_look(
+        checked.name,
+        first_seen=after.first_seen,
+        changed=after.changed,
+        settled=is_settled(after),
+        interval=interval,
+        now=checked.at,
+    )
+    return after._replace(next_look=due)
+
+
+def _seen(history: History, checked: Checked) -> History:
+    now, dns, tls = checked.at, checked.dns, checked.tls
+    tls_code = tls.code.value if tls else ""
+    # Of a silence nothing follows for where the name leads, so what was known stays.
+    leads_here = dns.leads_here if dns.code.conclusive else history.leads_here
+    first_right = now if history.right_since is None else min(history.right_since, now)
+    serves = tls is not None and tls.serves
+    failures, since, last = _failures(history, checked)
+    return history._replace(
+        changed=history.changed if (dns.code.value, tls_code) == (history.dns, history.tls) else now,
+        dns=dns.code.value,
+        tls=tls_code,
+        leads_here=leads_here,
+        right_since=first_right if leads_here else None,
+        serves=serves,
+        not_after=_expiry(checked) or history.not_after,
+        failures=failures,
+        failing_since=since,
+        failed_at=last,
+        advice=dns.advice or (tls.advice if tls else ""),
+    )
+
+
+def _expiry(checked: Checked) -> float | None:
+    """Return when the certificate for this very name ends, if one was seen: the first of several."""
+    own = {TlsCode.RIGHT, TlsCode.EXPIRED}
+    addresses = checked.tls.addresses if checked.tls else ()
+    return min((a.certificate.not_after for a in addresses if a.certificate and a.code in own), default=None)
+
+
+def _failures(history: History, checked: Checked) -> tuple[int, float | None, float | None]:
+    dns, tls = checked.dns, checked.tls
+    if tls is not None and tls.serves:
+        return 0, None, None
+    silent = not dns.code.conclusive or (dns.leads_here and (tls is None or not tls.code.conclusive))
+    if silent:
+        return history.failures, history.failing_since, history.failed_at
+    since = checked.at if history.failing_since is None else min(history.failing_since, checked.at)
+    return history.failures + 1, since, checked.at
+
+
+def _dns_ok(history: History) -> bool:
+    """Tell whether the last look saw the name lead here; what a silence leaves standing is no proof."""
+    return history.leads_here and history.dns != DnsCode.TIMEOUT
+
+
+def is_settled(history: History) -> bool:
+    """Tell whether visitors have their padlock: the name leads here, and every address has a right certificate."""
+    return _dns_ok(history) and history.tls == TlsCode.RIGHT
+
+
+class Phase(StrEnum):
+    """How far a domain has come."""
+
+    WANTED = "wanted"
+    ALIASED = "aliased"
+    DNS_OK = "dns-ok"
+    TLS_OK = "tls-ok"
+    BLOCKED = "blocked"
+
+
+class Life(NamedTuple):
+    """Where a domain stands. `reason` is a code of `DnsCode` or `TlsCode`, or what `blocked` was given.
+
+    `expires_in` is in seconds and only there when it is worth a warning: 14 days or less, negative once expired.
+    """
+
+    phase: Phase
+    since: float
+    next_try: float
+    reason: str = ""
+    advice: str = ""
+    expires_in: float | None = None
+
+
+def stand(history: History, *, aliased: bool, now: float, blocked: str = "") -> Life:
+    """Return where a domain stands at `now`.
+
+    `aliased`: Closte has the alias. `blocked` is why it cannot get one (a hold of the plan, an error), or empty.
+    """
+    expires_in = None
+    if history.not_after is not None and history.not_after - now <= EXPIRY_WARNING:
+        expires_in = history.not_after - now
+    phase, since, reason = _phase(history, aliased=aliased, now=now, blocked=blocked)
+    stuck = phase is Phase.BLOCKED or (reason != "" and phase is not Phase.TLS_OK)
+    return Life(phase, since, history.next_look, reason, history.advice if stuck else "", expires_in)
+
+
+def _phase(history: History, *, aliased: bool, now: float, blocked: str) -> tuple[Phase, float, str]:
+    if not aliased:
+        return (Phase.BLOCKED if blocked else Phase.WANTED), history.first_seen, blocked
+    if history.looked is None:
+        return Phase.ALIASED, history.first_seen, ""
+    if is_settled(history):
+        return Phase.TLS_OK, history.changed, ""
+    if not _dns_ok(history):
+        # Nothing is wrong with the name as long as no look has told anything.
+        return (Phase.BLOCKED if history.dns else Phase.ALIASED), history.changed, history.dns
+    since = history.right_since if history.right_since is not None else history.changed
+    if history.dns in {DnsCode.CAA, DnsCode.CNAME_AT_APEX}:
+        return Phase.BLOCKED, history.changed, history.dns
+    if certificate_due(history.right_since, now) is CertificateDue.LATE or history.serves:
+        return Phase.BLOCKED, since, history.tls
+    return Phase.DNS_OK, since, history.tls
+
+
+class StageMove(NamedTuple):
+    """What is to be written to a mapping. `secure` is None when it stays as it is."""
+
+    stage: str
+    secure: bool | None
+    reason: str
+
+
+class StageHold(NamedTuple):
+    """A stage that would move but for a rule; `code` is stable, `reason` for people."""
+
+    code: str
+    reason: str
+
+
+def next_stage(
+    mapping: Mapping, history: History, *, adopted: float, revive: bool = False
+) -> StageMove | StageHold | None:
+    """Return what follows for the mapping's stage from what is proven, or None when it is right as it is.
+
+    `adopted` is when this engine took charge. A mapping that Ultimate Multisite had given up before only moves with
+    `revive`, because reaching `done` can make it its site's primary domain. One that a person has switched off
+    (`active`) does not move at all. The reason of a move is a sentence's part for people.
+    """
+    if history.looked is None:
+        return None
+    move = _forwards(mapping, history) or _backwards(mapping, history)
+    if move is None:
+        return None
+    if not mapping.active:
+        return StageHold("switched-off", "somebody has switched this mapping off in Ultimate Multisite")
+    if mapping.stage in _GIVEN_UP and not revive and not _given_up_after(mapping, adopted):
+        return StageHold(
+            "given-up-before",
+            "Ultimate Multisite had given it up before this engine took charge; "
+            f"`closte-bridge domain revive {mapping.domain}` says what would change",
+        )
+    return move
+
+
+def _forwards(mapping: Mapping, history: History) -> StageMove | None:
+    if mapping.stage not in _ON_THE_WAY:
+        return None
+    if is_settled(history):
+        return StageMove(DONE, True, "DNS and the certificate are right")
+    if _dns_ok(history) and mapping.stage in {CHECKING_DNS, FAILED}:
+        return StageMove(CHECKING_SSL, None, "DNS is right")
+    return None
+
+
+def _backwards(mapping: Mapping, history: History) -> StageMove | None:
+    """Three failures over an hour, and never a domain that serves.
+
+    An expired certificate alone moves nothing: the mapping would stop to work altogether, and a late renewal
+    is reported instead.
+    """
+    if mapping.stage not in {CHECKING_SSL, DONE} or history.serves:
+        return None
+    # From the first failure to the last: an hour in which nobody looked proves nothing.
+    lasted = (history.failed_at or 0.0) - (history.failing_since or 0.0)
+    if history.failures < FAILURES_BEFORE_BACKWARDS or lasted < BACKWARDS_AFTER:
+        return None
+    if not history.leads_here:
+        return StageMove(CHECKING_DNS, False, f"DNS has been wrong for over an hour ({history.dns})")
+    if mapping.stage == DONE and history.tls != TlsCode.EXPIRED:
+        return StageMove(CHECKING_SSL, False, f"the certificate has been wrong for over an hour ({history.tls})")
+    return None
+
+
+def _given_up_after(mapping: Mapping, adopted: float) -> bool:
+    """Tell whether Ultimate Multisite gave the mapping up after adoption; without a readable date it did not."""
+    try:
+        modified = datetime.strptime(mapping.modified or "", "%Y-%m-%d %H:%M:%S").replace(tzinfo=UTC)
+    except ValueError:
+        return False
+    return modified.timestamp() > adopted

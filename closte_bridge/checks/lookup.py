@@ -1,0 +1,174 @@
+"""What one server, or any resolver, makes of a name: messages in, small values out."""
+
+from __future__ import annotations
+
+import asyncio
+import zlib
+from ipaddress import ip_address
+from typing import TYPE_CHECKING, Generic, NamedTuple, TypeVar
+
+import dns.exception
+import dns.flags
+import dns.rcode
+from dns.rdatatype import A, AAAA
+
+from closte_bridge.checks.model import Answer, Outcome
+from closte_bridge.checks.wire import NO_ROUTE, Endpoint, Question, Reply
+
+if TYPE_CHECKING:
+    from collections.abc import Awaitable, Callable, Sequence
+
+    from dns.message import QueryMessage
+    from dns.rdatatype import RdataType
+
+    from closte_bridge.checks.wire import Wire
+
+T = TypeVar("T")
+
+_MOST_ADDRESSES = 256
+
+
+class Part(NamedTuple):
+    """What one reply says of one record type. `target` is where the last CNAME leads when its records are not there."""
+
+    outcome: Outcome
+    addresses: tuple[str, ...] = ()
+    cnames: tuple[str, ...] = ()
+    ttl: int | None = None
+    target: str | None = None
+
+
+class Memo(Generic[T]):
+    """Asks once for each key, also when many want to know at the same time. For one pass in one event loop."""
+
+    def __init__(self, make: Callable[[str], Awaitable[T]]) -> None:
+        self._make = make
+        self._answers: dict[str, asyncio.Future[T]] = {}
+
+    async def get(self, key: str) -> T:
+        """Return what was made of `key`."""
+        if key not in self._answers:
+            self._answers[key] = asyncio.ensure_future(self._make(key))
+        # Whoever gives up waiting must not take the answer away from the others.
+        return await asyncio.shield(self._answers[key])
+
+
+def failed(reply: Reply) -> Outcome:
+    """Return what a reply without a conclusive message stands for, asked of a resolver."""
+    if reply.message is None:
+        return Outcome.UNREACHABLE if reply.failure == NO_ROUTE else Outcome.TIMEOUT
+    return Outcome.SERVFAIL if reply.rcode == dns.rcode.SERVFAIL else Outcome.REFUSED
+
+
+def distil(message: QueryMessage) -> Part:
+    """Follow the CNAMEs inside a conclusive message and return what is at their end."""
+    try:
+        chain = message.resolve_chaining()
+    except dns.exception.DNSException:
+        # A chain without end, or records for a name that is said not to exist: no visitor gets anywhere.
+        return Part(Outcome.NO_ADDRESS)
+    cnames = tuple(_text(rdata.target) for rrset in chain.cnames for rdata in rrset)
+    target = _text(chain.canonical_name) if cnames else None
+    if chain.answer is not None:
+        addresses = tuple(str(ip_address(rdata.address)) for rdata in list(chain.answer)[:_MOST_ADDRESSES])
+        return Part(Outcome.ADDRESSES, addresses, cnames, chain.minimum_ttl)
+    missing = message.rcode() == dns.rcode.NXDOMAIN and not cnames
+    return Part(Outcome.NXDOMAIN if missing else Outcome.NO_ADDRESS, (), cnames, chain.minimum_ttl, target)
+
+
+def _text(name: object) -> str:
+    return str(name).lower().removesuffix(".")
+
+
+def combine(server: str, v4: Part, v6: Part, *, authoritative: bool) -> Answer:
+    """Return one answer from those for A and AAAA.
+
+    When only AAAA went wrong, what A said stands: a server that keeps silent about AAAA is a common defect.
+    """
+    parts = (v4, v6)
+    cnames = v4.cnames or v6.cnames
+    ttls = [p.ttl for p in parts if p.ttl is not None and p.outcome is Outcome.ADDRESSES]
+    ttls = ttls or [p.ttl for p in parts if p.ttl is not None]
+    outcome = _combined(v4.outcome, v6.outcome)
+    addresses = v4.addresses + v6.addresses if outcome is Outcome.ADDRESSES else ()
+    return Answer(server, authoritative, outcome, addresses, cnames, min(ttls, default=None))
+
+
+def _combined(v4: Outcome, v6: Outcome) -> Outcome:
+    if Outcome.BOGUS in {v4, v6}:
+        return Outcome.BOGUS
+    if v4 is Outcome.ADDRESSES:
+        return v4
+    if not v4.conclusive:
+        return v4
+    if not v6.conclusive or v6 is Outcome.ADDRESSES:
+        return v6
+    return Outcome.NXDOMAIN if v4 is v6 is Outcome.NXDOMAIN else Outcome.NO_ADDRESS
+
+
+class Resolvers:
+    """The recursive servers of the configuration. `addresses` remembers for one pass what it was told."""
+
+    def __init__(self, wire: Wire, endpoints: Sequence[tuple[str, Endpoint]]) -> None:
+        self._wire = wire
+        self._endpoints = tuple(endpoints)
+        self.addresses = Memo(self._addresses)
+
+    async def first(self, name: str, kind: RdataType) -> Reply:
+        """Return the first conclusive reply of any resolver, without validation if need be; else the last one."""
+        # Names take turns at who is asked first, so that none carries the whole load.
+        turn = zlib.crc32(name.encode()) % len(self._endpoints)
+        reply = Reply(None)
+        for validate in (True, False):
+            for _, endpoint in (*self._endpoints[turn:], *self._endpoints[:turn]):
+                reply = await self._wire.ask(endpoint, Question(name, kind, rd=True, do=not validate, cd=not validate))
+                if reply.conclusive:
+                    return reply
+            if reply.rcode != dns.rcode.SERVFAIL:
+                break
+        return reply
+
+    async def observe(self, name: str) -> list[Answer]:
+        """Return what each resolver says of `name`."""
+        return list(await asyncio.gather(*(self._observe(label, e, name) for label, e in self._endpoints)))
+
+    async def _observe(self, label: str, endpoint: Endpoint, name: str) -> Answer:
+        v4, v6 = await asyncio.gather(self._part(endpoint, name, A), self._part(endpoint, name, AAAA))
+        return combine(label, v4, v6, authoritative=False)
+
+    async def _part(self, endpoint: Endpoint, name: str, kind: RdataType) -> Part:
+        reply = await self._wire.ask(endpoint, Question(name, kind, rd=True))
+        if reply.rcode == dns.rcode.SERVFAIL:
+            # Once more, and then without validation: only when that works it is DNSSEC that is broken.
+            reply = await self._wire.ask(endpoint, Question(name, kind, rd=True, do=True))
+            if reply.rcode == dns.rcode.SERVFAIL:
+                unchecked = await self._wire.ask(endpoint, Question(name, kind, rd=True, do=True, cd=True))
+                return Part(Outcome.BOGUS if unchecked.conclusive else Outcome.SERVFAIL)
+        if reply.message is None or not reply.conclusive:
+            return Part(failed(reply))
+        return distil(reply.message)
+
+    async def _addresses(self, name: str) -> Answer:
+        replies = await asyncio.gather(self.first(name, A), self.first(name, AAAA))
+        v4, v6 = (distil(r.message) if r.message and r.conclusive else Part(failed(r)) for r in replies)
+        return combine("", v4, v6, authoritative=False)
+
+
+async def ask_authority(wire: Wire, endpoint: Endpoint, name: str, kind: RdataType, resolvers: Resolvers) -> Part:
+    """Ask a zone's own server, and follow a CNAME that leads out of the zone with the resolvers."""
+    reply = await wire.ask(endpoint, Question(name, kind))
+    message = reply.message
+    if message is None:
+        return Part(failed(reply))
+    if not reply.conclusive or not message.flags & dns.flags.AA:
+        return Part(Outcome.LAME)
+    part = distil(message)
+    if part.target is None or part.outcome is Outcome.ADDRESSES:
+        return part
+    beyond = await resolvers.addresses.get(part.target)
+    family = tuple(a for a in beyond.addresses if (":" in a) == (kind == AAAA))
+    outcome = beyond.outcome
+    if outcome.conclusive:
+        outcome = Outcome.ADDRESSES if family else Outcome.NO_ADDRESS
+    ttls = [t for t in (part.ttl, beyond.ttl) if t is not None]
+    return Part(outcome, family, part.cnames + beyond.cnames, min(ttls, default=None))

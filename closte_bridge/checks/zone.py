@@ -1,0 +1,141 @@
+"""Which zone a name lies in, and which servers are in charge of it."""
+
+from __future__ import annotations
+
+import asyncio
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, NamedTuple
+
+import dns.flags
+import dns.name
+from dns.rdatatype import AAAA, CNAME, NS, SOA, A
+
+from closte_bridge.checks.lookup import Memo
+from closte_bridge.checks.wire import Question
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from dns.message import QueryMessage
+
+    from closte_bridge.checks.lookup import Resolvers
+    from closte_bridge.checks.wire import Endpoint, Wire
+
+_MOST_SERVERS = 8
+
+
+class Nameserver(NamedTuple):
+    """A server of a zone and its addresses, IPv4 first. `missing`: its name has none, for certain."""
+
+    name: str
+    addresses: tuple[str, ...]
+    missing: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Zone:
+    """A zone and the servers that it is delegated to."""
+
+    apex: str
+    servers: tuple[Nameserver, ...]
+
+
+class _Step(NamedTuple):
+    """What the resolvers say of the zone of one name: its apex, or why they cannot say."""
+
+    apex: str | None
+    is_alias: bool = False
+
+
+class Zones:
+    """Finds zones, and remembers them for one pass. `route` says where an authoritative address is reached."""
+
+    def __init__(self, wire: Wire, resolvers: Resolvers, route: Callable[[str], Endpoint]) -> None:
+        self._wire = wire
+        self._resolvers = resolvers
+        self._route = route
+        self._steps = Memo(self._step)
+        self._servers = Memo(self._delegated)
+
+    async def find(self, name: str) -> Zone | None:
+        """Return the zone of `name`, or None when nothing can be learnt.
+
+        When the resolvers cannot get at a delegated zone, the zone above is asked for the delegation: a zone whose
+        servers do not answer, or do not know it, has servers all the same.
+        """
+        stuck = None
+        while name:
+            step = await self._steps.get(name)
+            if step.apex is not None:
+                break
+            # An alias is no apex, but the name above it is in the same zone.
+            stuck = stuck if step.is_alias else name
+            name = name.partition(".")[2]
+        else:
+            return None
+        zone = Zone(step.apex, await self._servers.get(step.apex))
+        return zone if stuck is None else await self._below(zone, stuck)
+
+    async def _step(self, name: str) -> _Step:
+        reply = await self._resolvers.first(name, SOA)
+        if reply.message is None or not reply.conclusive:
+            return _Step(None)
+        owner = dns.name.from_text(name)
+        for rrset in reply.message.answer:
+            if rrset.rdtype == SOA and rrset.name == owner:
+                return _Step(name)
+            if rrset.rdtype == CNAME and rrset.name == owner:
+                return _Step(None, is_alias=True)
+        for rrset in reply.message.authority:
+            if rrset.rdtype == SOA and owner.is_subdomain(rrset.name):
+                return _Step(_text(rrset.name))
+        return _Step(None)
+
+    async def _delegated(self, apex: str) -> tuple[Nameserver, ...]:
+        reply = await self._resolvers.first(apex, NS)
+        if reply.message is None or not reply.conclusive:
+            return ()
+        return await self._named(reply.message, _ns_names(reply.message.answer, apex))
+
+    async def _named(self, message: QueryMessage, names: list[str]) -> tuple[Nameserver, ...]:
+        glue = _glue(message)
+
+        async def one(name: str) -> Nameserver:
+            found = await self._resolvers.addresses.get(name)
+            addresses = found.addresses or glue.get(name, ())
+            missing = not addresses and found.outcome.conclusive
+            return Nameserver(name, tuple(sorted(addresses, key=lambda a: ":" in a)), missing)
+
+        return tuple(await asyncio.gather(*(one(name) for name in names[:_MOST_SERVERS])))
+
+    async def _below(self, above: Zone, stuck: str) -> Zone:
+        """Return the zone that `above` delegates towards `stuck`, else `above` itself."""
+        for server in above.servers:
+            for address in server.addresses[:1]:
+                message = (await self._wire.ask(self._route(address), Question(stuck, NS))).message
+                if message is None or message.flags & dns.flags.AA:
+                    continue
+                for rrset in message.authority:
+                    apex = _text(rrset.name)
+                    if rrset.rdtype == NS and apex != above.apex and f".{stuck}".endswith(f".{apex}"):
+                        return Zone(apex, await self._named(message, _ns_names(message.authority, apex)))
+        return above
+
+
+def _text(name: object) -> str:
+    return str(name).lower().removesuffix(".")
+
+
+def _ns_names(section: list[dns.rrset.RRset], apex: str) -> list[str]:
+    return sorted(
+        _text(r.target) for rrset in section if rrset.rdtype == NS and _text(rrset.name) == apex for r in rrset
+    )
+
+
+def _glue(message: QueryMessage) -> dict[str, tuple[str, ...]]:
+    glue: dict[str, tuple[str, ...]] = {}
+    for rrset in message.additional:
+        if rrset.rdtype in {A, AAAA}:
+            name = _text(rrset.name)
+            glue[name] = glue.get(name, ()) + tuple(r.address for r in rrset)
+    return glue

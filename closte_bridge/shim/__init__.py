@@ -1,0 +1,1 @@
+"""The must-use plugin: its files, and putting them into WordPress."""

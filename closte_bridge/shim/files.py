@@ -1,0 +1,66 @@
+"""The shim's files as they are installed, and what they are told about this engine."""
+
+from __future__ import annotations
+
+import base64
+import os
+import shutil
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from closte_bridge.engine.watch import WAKE_FILE
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from closte_bridge.config.model import Settings
+
+FOLDER = Path(__file__).with_name("php")
+WAYS = ("auto", "file", "process", "none")
+# What says where the configuration and the state are; never a secret, only places.
+_KEPT = (
+    "HOME",
+    "PATH",
+    "CLOSTE_BRIDGE_CONFIG",
+    "CLOSTE_BRIDGE_API_KEY_FILE",
+    "STATE_DIRECTORY",
+    "XDG_CONFIG_HOME",
+    "XDG_STATE_HOME",
+    "WP_CLI_CACHE_DIR",
+    "WP_CLI_CONFIG_PATH",
+    "WP_CLI_PACKAGES_DIR",
+)
+
+
+def texts() -> dict[str, str]:
+    """Return the shim's files: names relative to the must-use folder, and their texts in base64."""
+    paths = [FOLDER / "closte-bridge-shim.php", *sorted((FOLDER / "closte-bridge").glob("class-*.php"))]
+    return {str(path.relative_to(FOLDER)): base64.b64encode(path.read_bytes()).decode() for path in paths}
+
+
+def program() -> list[str]:
+    """Return the argv that starts this very program again: whole paths only."""
+    called = Path(sys.argv[0])
+    if called.name == "closte-bridge" and called.is_file() and os.access(called, os.X_OK):
+        return [str(called.absolute())]
+    return [sys.executable, "-m", "closte_bridge"]
+
+
+def configuration(settings: Settings, environ: Mapping[str, str], options: list[str], wake: str) -> dict[str, Any]:
+    """Return what the shim is told: how to wake this engine, fixed now and looked up nowhere later.
+
+    `options` are the global options that this call was given, and that the engine needs again. Over SSH there is
+    nothing to wake: the engine is on another machine.
+    """
+    if settings.wp.ssh or settings.wp.alias:
+        return {"engine": None, "wake": "none", "wake_file": None}
+    environment = {name: environ[name] for name in _KEPT if environ.get(name)}
+    return {
+        "engine": [*program(), *options],
+        "setsid": shutil.which("setsid") or "/usr/bin/setsid",
+        "environment": environment | {"LC_ALL": "C.UTF-8"},
+        "user": os.geteuid(),
+        "wake": wake,
+        "wake_file": str(settings.state_dir.absolute() / WAKE_FILE),
+    }

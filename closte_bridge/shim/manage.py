@@ -1,0 +1,74 @@
+"""Install the shim through `wp`, look at it, remove it: the same on this machine and over SSH."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, NoReturn
+
+from closte_bridge import __version__
+from closte_bridge.errors import BridgeError, ReadOnlyError, UnreadableError
+from closte_bridge.shim.files import texts
+from closte_bridge.wordpress.failures import failure
+from closte_bridge.wordpress.wp import WpCall
+
+if TYPE_CHECKING:
+    from closte_bridge.engine.view import Engine
+
+
+def install(engine: Engine, configuration: dict[str, Any]) -> dict[str, Any]:
+    """Put the shim into the must-use folder, or bring it up to date; return what `status` returns.
+
+    Raises ReadOnlyError when another engine is in charge, BridgeError when a stranger's file is in the way or nothing
+    can be written there, UnreadableError when `wp` failed. Nothing is changed then.
+    """
+    answer = _ask(engine, {"do": "install", "files": texts(), "version": __version__, "config": configuration})
+    if answer.get("result") == "strangers":
+        names = ", ".join(f'"{name}"' for name in answer["strangers"])
+        raise BridgeError(
+            f'In "{answer["folder"]}" there are files of this name that are not ours: {names}.',
+            code="shim-stranger",
+            hint="Look at them, move them away, and install again.",
+        )
+    if answer.get("result") == "not-writable":
+        raise _not_writable(str(answer["folder"]))
+    return answer
+
+
+def status(engine: Engine) -> dict[str, Any]:
+    """Return what is installed and in what state. Raises UnreadableError when `wp` failed."""
+    return _ask(engine, {"do": "status", "files": texts()})
+
+
+def uninstall(engine: Engine, *, keep_owner: bool) -> dict[str, Any]:
+    """Remove everything of ours from WordPress; with `keep_owner` all but the name of the engine in charge.
+
+    Raises ReadOnlyError when another engine is in charge, UnreadableError when `wp` failed.
+    """
+    return _ask(engine, {"do": "uninstall", "keep_owner": keep_owner, "version": __version__})
+
+
+def _ask(engine: Engine, request: dict[str, Any]) -> dict[str, Any]:
+    with engine.opened():
+        identity = engine.ledger.engine_id() if engine.ledger else None
+    call = WpCall.start(engine.settings.wp, "shim", {**request, "engine": identity}, engine.cost.wp)
+    try:
+        return call.result()
+    except UnreadableError as error:
+        _translate(error)
+    except (KeyError, TypeError, ValueError):
+        raise failure("wp-unexpected") from None
+
+
+def _translate(error: UnreadableError) -> NoReturn:
+    if error.code == "shim-other-owner":
+        raise ReadOnlyError(error.message, code="other-owner", hint=error.hint) from None
+    if error.code.startswith("shim-"):
+        raise BridgeError(error.message, code=error.code, hint=error.hint) from None
+    raise error
+
+
+def _not_writable(folder: str) -> BridgeError:
+    return BridgeError(
+        f'The user of `wp` cannot write into "{folder}".',
+        code="shim-not-writable",
+        hint="Run as the owner of the site's files. Or copy the files of `closte-bridge shim files` there by hand.",
+    )

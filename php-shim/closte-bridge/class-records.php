@@ -1,0 +1,127 @@
+<?php
+/**
+ * Makes sure that every new site has its domain record.
+ *
+ * @package Closte_Bridge
+ */
+
+namespace Closte_Bridge;
+
+\defined( 'ABSPATH' ) || exit;
+
+/**
+ * Ultimate Multisite makes the record itself since 2.4. Where it did not, it is made at the end of the request, or of
+ * a duplication: never while a site is still being copied.
+ */
+final class Records {
+
+	/**
+	 * The sites of this request that may lack a record.
+	 *
+	 * @var array
+	 */
+	private static $sites = array();
+
+	/**
+	 * Remember a new site.
+	 *
+	 * @param int $blog_id The site.
+	 */
+	public static function expect( $blog_id ) {
+		self::$sites[ (int) $blog_id ] = true;
+	}
+
+	/**
+	 * Make the records that are missing.
+	 *
+	 * @param int|null $blog_id Of this site only.
+	 */
+	public static function settle( $blog_id = null ) {
+		$sites       = null === $blog_id ? \array_keys( self::$sites ) : array( (int) $blog_id );
+		self::$sites = \array_diff_key( self::$sites, \array_flip( $sites ) );
+		foreach ( $sites as $site ) {
+			try {
+				self::make( $site );
+			} catch ( \Throwable $failure ) {
+				continue; // The engine makes up for it.
+			}
+		}
+	}
+
+	/**
+	 * Make one site's record unless there is one, or there should be none.
+	 *
+	 * @param int $blog_id The site.
+	 */
+	private static function make( $blog_id ) {
+		if ( ! \function_exists( 'wu_create_domain' ) || ! \function_exists( 'wu_get_domains' ) ) {
+			return;
+		}
+		if ( ! \get_network_option( null, 'wu_setup_finished' ) ) {
+			return;
+		}
+		$site = \get_site( $blog_id );
+		if ( ! $site || ! self::may_have_one( $site ) ) {
+			return;
+		}
+		$there = \wu_get_domains(
+			array(
+				'blog_id' => $blog_id,
+				'number'  => 1,
+			)
+		);
+		if ( $there || ( \function_exists( 'wu_get_domain_by_domain' ) && \wu_get_domain_by_domain( $site->domain ) ) ) {
+			return;
+		}
+		$class   = '\WP_Ultimo\Managers\Domain_Manager';
+		$manager = \class_exists( $class, false ) ? $class::get_instance() : null;
+		if ( \is_callable( array( $manager, 'create_domain_record_for_site' ) ) ) {
+			$manager->create_domain_record_for_site( $site );
+			return;
+		}
+		\wu_create_domain(
+			array(
+				'blog_id'        => $blog_id,
+				'domain'         => $site->domain,
+				'active'         => true,
+				'primary_domain' => true,
+				'secure'         => false,
+				'stage'          => 'checking-dns',
+			)
+		);
+	}
+
+	/**
+	 * Tell whether a site's domain is its own: not shared with others, and not in somebody's way.
+	 *
+	 * @param \WP_Site $site The site.
+	 * @return bool
+	 */
+	private static function may_have_one( $site ) {
+		$network = \get_network( (int) $site->network_id );
+		if ( ! $network || \is_main_site( (int) $site->blog_id, (int) $site->network_id ) || $site->path !== $network->path ) {
+			return false;
+		}
+		$class   = '\WP_Ultimo\Managers\Domain_Manager';
+		$manager = \class_exists( $class, false ) ? $class::get_instance() : null;
+		$shared  = \is_callable( array( $manager, 'is_network_base_domain' ) ) && $manager->is_network_base_domain( $site->domain );
+		$bases   = (array) \apply_filters( 'wu_checkout_form_base_domains', array() ); // phpcs:ignore WordPress.NamingConventions.PrefixAllGlobals -- Ultimate Multisite's own.
+		$bases[] = $network->domain;
+		if ( $shared || \in_array( self::bare( $site->domain ), \array_map( array( __CLASS__, 'bare' ), $bases ), true ) ) {
+			return false;
+		}
+		return (bool) \apply_filters( 'wu_should_create_domain_record_for_site', true, $site ); // phpcs:ignore WordPress.NamingConventions.PrefixAllGlobals -- likewise.
+	}
+
+	/**
+	 * Reduce a name to what is compared.
+	 *
+	 * @param mixed $name As written somewhere.
+	 * @return string Lower case, without scheme, port, path, trailing dot and `www.`.
+	 */
+	public static function bare( $name ) {
+		$name = \strtolower( \trim( \is_scalar( $name ) ? (string) $name : '' ) );
+		$name = (string) \preg_replace( array( '#^[a-z]+://#', '#[/:].*$#s', '#\.$#', '#^www\.#' ), '', $name );
+		return $name;
+	}
+}

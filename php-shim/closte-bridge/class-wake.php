@@ -1,0 +1,124 @@
+<?php
+/**
+ * Wakes the engine: by touching a file that somebody watches, else by starting it, else not at all.
+ *
+ * @package Closte_Bridge
+ */
+
+namespace Closte_Bridge;
+
+\defined( 'ABSPATH' ) || exit;
+
+/**
+ * Waits for nothing, and needs nothing: what is not seen now is found by the engine's next look.
+ */
+final class Wake {
+
+	/** A watcher shows every few seconds that it is there. */
+	const FRESH = 30;
+
+	/**
+	 * Return what `shim install` fixed for this network.
+	 *
+	 * @return array Empty when there is nothing.
+	 */
+	public static function config() {
+		$file = __DIR__ . '/config.php';
+		if ( ! \is_readable( $file ) ) {
+			return array();
+		}
+		$all = include $file;
+		$id  = \get_current_network_id();
+		return \is_array( $all ) && isset( $all[ $id ] ) && \is_array( $all[ $id ] ) ? $all[ $id ] : array();
+	}
+
+	/**
+	 * Wake the engine.
+	 */
+	public static function engine() {
+		$config = self::config();
+		$method = self::method( $config );
+		if ( 'file' === $method[0] ) {
+			@\touch( $config['wake_file'] ); // phpcs:ignore -- a full disk only means that nobody sees it.
+		} elseif ( 'process' === $method[0] ) {
+			self::start( $config );
+		}
+	}
+
+	/**
+	 * Choose how, and say why.
+	 *
+	 * @param array $config From `config`.
+	 * @return array `file`, `process` or `poll`, and a sentence.
+	 */
+	public static function method( array $config ) {
+		$mode = \defined( 'CLOSTE_BRIDGE_WAKE' ) ? CLOSTE_BRIDGE_WAKE : ( isset( $config['wake'] ) ? $config['wake'] : 'auto' );
+		if ( ! \in_array( $mode, array( 'auto', 'file', 'process', 'none' ), true ) ) {
+			return array( 'poll', 'CLOSTE_BRIDGE_WAKE is none of "auto", "file", "process" and "none".' );
+		}
+		if ( 'none' === $mode ) {
+			return array( 'poll', 'Waking is switched off.' );
+		}
+		if ( empty( $config['wake_file'] ) || empty( $config['engine'] ) || ! \is_array( $config['engine'] ) ) {
+			return array( 'poll', 'The engine is on another machine.' );
+		}
+		if ( \function_exists( 'posix_geteuid' ) && isset( $config['user'] ) && \posix_geteuid() !== $config['user'] ) {
+			return array( 'poll', 'This process does not run as the engine\'s user.' );
+		}
+		$folder = \dirname( $config['wake_file'] );
+		$usable = @\is_dir( $folder ) && @\is_writable( $folder ); // phpcs:ignore -- open_basedir complains.
+		if ( 'process' !== $mode && $usable && ( 'file' === $mode || self::is_watched( $folder ) ) ) {
+			return array( 'file', 'Somebody watches the wake file.' );
+		}
+		if ( 'file' === $mode ) {
+			return array( 'poll', 'The folder of the wake file cannot be written.' );
+		}
+		$why = self::why_no_process( $config );
+		return '' === $why ? array( 'process', 'The engine is started.' ) : array( 'poll', $why );
+	}
+
+	/**
+	 * Tell whether a watcher was there a moment ago.
+	 *
+	 * @param string $folder The state folder.
+	 * @return bool
+	 */
+	private static function is_watched( $folder ) {
+		\clearstatcache( true, $folder . '/watching' );
+		$seen = @\filemtime( $folder . '/watching' ); // phpcs:ignore -- usually there is none.
+		return \is_int( $seen ) && \abs( \time() - $seen ) <= self::FRESH;
+	}
+
+	/**
+	 * Say what keeps a process from being started.
+	 *
+	 * @param array $config From `config`.
+	 * @return string A sentence, or ''.
+	 */
+	private static function why_no_process( array $config ) {
+		if ( ! \function_exists( 'proc_open' ) || ! \function_exists( 'proc_close' ) ) {
+			return 'PHP may not start processes (disable_functions).';
+		}
+		foreach ( array( isset( $config['setsid'] ) ? $config['setsid'] : '', $config['engine'][0] ) as $program ) {
+			if ( ! \is_string( $program ) || '' === $program || ! @\is_executable( $program ) ) { // phpcs:ignore -- open_basedir complains.
+				return \sprintf( 'The program "%s" cannot be executed.', \is_string( $program ) ? $program : '' );
+			}
+		}
+		return '';
+	}
+
+	/**
+	 * Start the engine and leave it alone: no shell, no terminal, no environment of ours, nothing to wait for.
+	 *
+	 * @param array $config From `config`.
+	 */
+	private static function start( array $config ) {
+		$argv    = \array_merge( array( $config['setsid'], '--fork' ), \array_values( $config['engine'] ), array( 'sync', '--woken', '--quiet' ) );
+		$null    = array( 'null' );
+		$pipes   = array();
+		$process = @\proc_open( $argv, array( $null, $null, $null ), $pipes, '/', isset( $config['environment'] ) ? $config['environment'] : array() ); // phpcs:ignore -- an argument list, no shell.
+		if ( \is_resource( $process ) ) {
+			\proc_close( $process );
+		}
+	}
+}
