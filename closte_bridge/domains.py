@@ -16,6 +16,8 @@ _LABEL = r"(?!-)[a-z0-9-]{1,63}(?<!-)"
 # At least two labels, the last one not all digits: the spelling nearly every stored name has already.
 _NORMAL = re.compile(rf"(?=.{{4,253}}\Z)(?:\*\.)?(?:{_LABEL}\.)++(?!\d+\Z){_LABEL}\Z")
 _MAX_INPUT = 1024
+# IPv6, in brackets or not, or IPv4 with a port.
+_ADDRESS = re.compile(r"\[?[0-9a-f:.]+\]?(?::[0-9]+)?")
 
 # RFC 6761, RFC 6762, RFC 7686, RFC 8375, RFC 9476, and ICANN's reservations of 2018 and 2024.
 _NOT_PUBLIC_TLDS = frozenset(
@@ -63,7 +65,7 @@ def _normalise_slowly(name: str) -> str:
     prefix = WILDCARD if name.startswith(WILDCARD) else ""
     host = name.removeprefix(WILDCARD)
     if not host.isascii():
-        host = _to_ascii(host)
+        host = _to_ascii(host).removesuffix(".")
     if not host or len(prefix + host) > 253:  # noqa: PLR2004 - RFC 1035, section 2.3.4
         raise ValueError("too long" if host else "empty")
     if _is_address(host):
@@ -88,7 +90,7 @@ def _to_ascii(host: str) -> str:
 
 def _is_address(host: str) -> bool:
     if ":" in host:
-        return True
+        return _ADDRESS.fullmatch(host) is not None
     return host.replace(".", "").isdigit()
 
 

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Generic, NamedTuple, TypeVar
 import dns.exception
 import dns.flags
 import dns.rcode
-from dns.rdatatype import A, AAAA
+from dns.rdatatype import AAAA, A
 
 from closte_bridge.checks.model import Answer, Outcome
 from closte_bridge.checks.wire import NO_ROUTE, Endpoint, Question, Reply
@@ -36,6 +36,7 @@ class Part(NamedTuple):
     cnames: tuple[str, ...] = ()
     ttl: int | None = None
     target: str | None = None
+    validated: bool = False
 
 
 class Memo(Generic[T]):
@@ -91,7 +92,7 @@ def combine(server: str, v4: Part, v6: Part, *, authoritative: bool) -> Answer:
     ttls = ttls or [p.ttl for p in parts if p.ttl is not None]
     outcome = _combined(v4.outcome, v6.outcome)
     addresses = v4.addresses + v6.addresses if outcome is Outcome.ADDRESSES else ()
-    return Answer(server, authoritative, outcome, addresses, cnames, min(ttls, default=None))
+    return Answer(server, authoritative, outcome, addresses, cnames, min(ttls, default=None), v4.validated or v6.validated)
 
 
 def _combined(v4: Outcome, v6: Outcome) -> Outcome:
@@ -146,7 +147,7 @@ class Resolvers:
                 return Part(Outcome.BOGUS if unchecked.conclusive else Outcome.SERVFAIL)
         if reply.message is None or not reply.conclusive:
             return Part(failed(reply))
-        return distil(reply.message)
+        return distil(reply.message)._replace(validated=bool(reply.message.flags & dns.flags.AD))
 
     async def _addresses(self, name: str) -> Answer:
         replies = await asyncio.gather(self.first(name, A), self.first(name, AAAA))

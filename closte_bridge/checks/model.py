@@ -50,7 +50,10 @@ class Outcome(StrEnum):
 
 
 class Answer(NamedTuple):
-    """One server's answer. `cnames` is the chain that was followed, `ttl` in seconds the lowest on the way."""
+    """One server's answer. `cnames` is the chain that was followed, `ttl` in seconds the lowest on the way.
+
+    `validated`: a resolver has verified the DNSSEC signatures.
+    """
 
     server: str
     authoritative: bool
@@ -58,6 +61,7 @@ class Answer(NamedTuple):
     addresses: tuple[str, ...] = ()
     cnames: tuple[str, ...] = ()
     ttl: int | None = None
+    validated: bool = False
 
 
 @dataclass(frozen=True, slots=True)

@@ -47,9 +47,7 @@ def certificate_due(right_since: float | None, now: float) -> CertificateDue:
     return CertificateDue.DUE if waited <= CERTIFICATE_LATE else CertificateDue.LATE
 
 
-def next_look(
-    name: str, *, first_seen: float, changed: float, settled: bool, interval: float, now: float
-) -> float:
+def next_look(name: str, *, first_seen: float, changed: float, settled: bool, interval: float, now: float) -> float:
     """Return when a domain that was looked at `now` is looked at next: always, and at most a day later.
 
     `first_seen` is when it was first wanted, `changed` when its verdict last changed. `settled`: visitors have their

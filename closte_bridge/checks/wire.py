@@ -128,7 +128,8 @@ class Wire:
 
 
 def _message(question: Question) -> dns.message.QueryMessage:
-    flags = dns.flags.from_text(" ".join(["RD"] * question.rd + ["CD"] * question.cd))
+    # AD in a question asks the resolver to say whether it has validated its answer (RFC 6840, 5.7).
+    flags = dns.flags.from_text(" ".join(["RD", "AD"] * question.rd + ["CD"] * question.cd))
     return dns.message.make_query(
         dns.name.from_text(question.name),
         question.kind,

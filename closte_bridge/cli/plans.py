@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from closte_bridge.cli.formats import Format
 from closte_bridge.cli.result import Message, Problem
+from closte_bridge.cli.stages import stage_lines, stage_rows
 from closte_bridge.planning.model import Action, Mode, ObservedState
 
 if TYPE_CHECKING:
@@ -20,6 +21,7 @@ if TYPE_CHECKING:
 FIELDS = ("domain", "change", "status", "reason", "until", "network")
 # Holds of one kind can number thousands; people see the first of each, programs see all.
 _SHOWN = 10
+IN_STEP = "Domains already in step."
 _SIGNS = {Action.ADD: "+", Action.REMOVE: "-"}
 
 
@@ -49,7 +51,7 @@ def plan_rows(report: Report) -> list[Row]:
     rows += [row(n, "remove", "withheld", _rule(w)) for w in plan.withheld for n in w.names]
     rows += [row(n, "", "foreign", "not ours and not wanted here; left alone") for n in plan.foreign]
     rows += [row(n, a, "stale", "the reviewed change is no longer valid") for a, n in report.stale]
-    return rows
+    return rows + stage_rows(report, network)
 
 
 def _statuses(report: Report) -> dict[tuple[Action, str], tuple[str, str]]:
@@ -98,6 +100,7 @@ def plan_text(report: Report) -> str:
         lines += _more(len(w.names) - _SHOWN, "removals withheld by the same rule")
     lines += [_line("?", name, "foreign: not ours and not wanted here; left alone") for name in plan.foreign[:_SHOWN]]
     lines += _more(len(plan.foreign) - _SHOWN, "foreign names")
+    lines += stage_lines(report)
     head = _headline(report)
     if not lines:
         return head
@@ -235,7 +238,7 @@ def _summary(report: Report) -> tuple[str, bool]:
     if not any(total.values()) and not report.plan.observed.readable:
         return "Nothing to change, as far as the ledger knows.", True
     if not any(total.values()):
-        return "Domains already in step.", True
+        return IN_STEP, True
     parts = [
         f"{word} {done[action]} of {_count(total[action], 'domain')}"
         for action, word in ((Action.ADD, "added"), (Action.REMOVE, "removed"))

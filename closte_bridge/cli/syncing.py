@@ -16,6 +16,7 @@ from closte_bridge.cli.plans import (
     withheld_problems,
 )
 from closte_bridge.cli.result import Message, Problem, Result, problem_data
+from closte_bridge.cli.stages import stage_words
 from closte_bridge.errors import BridgeError, ExitCode
 from closte_bridge.planning.model import Mode
 
@@ -145,4 +146,5 @@ def _words(report: Report) -> Words:
     # No word of success beside what was withheld, unless something was done.
     quiet = report.stale or report.unknown or (report.plan.withheld and not report.plan.changes)
     remarks += closing if not quiet else []
-    return Words(errors, warnings, remarks)
+    failed_stages, moved = stage_words(report)
+    return Words([*errors, *failed_stages], warnings, [*moved, *remarks])

@@ -80,6 +80,7 @@ class Settings:
     api_url: str = "https://app.closte.com/api/client"
     api_key_file: Path | None = None
     wp: WpSettings = field(default_factory=WpSettings)
+    checks: bool = True
     wildcard: bool = False
     wildcards: tuple[str, ...] = ()
     keep: tuple[str, ...] = ()

@@ -29,6 +29,7 @@ SECTIONS: dict[str, dict[str, v.Check]] = {
         "api_url": v.api_url,
         "api_key_file": v.optional(v.path),
         "state_dir": v.optional(v.path),
+        "checks": v.boolean,
         "wildcard": v.boolean,
         "wildcards": v.once(v.wildcard),
         "keep": v.once(v.kept),

@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from closte_bridge.closte.listing import Readability
 from closte_bridge.closte.outcome import Kind
-from closte_bridge.engine.record import record_intents, record_outcome, record_reread, undo_intents
+from closte_bridge.domains import is_wildcard, wildcard_over
+from closte_bridge.engine.record import record_intents, record_outcome, record_reread, record_return, undo_intents
 from closte_bridge.engine.view import read_snapshot, start_snapshot
 from closte_bridge.errors import BridgeError, UnreadableError
 from closte_bridge.planning.desired import desired
@@ -21,6 +22,7 @@ if TYPE_CHECKING:
     from closte_bridge.closte.outcome import Outcome
     from closte_bridge.engine.view import Engine, View
     from closte_bridge.ledger.store import Ledger
+    from closte_bridge.planning.desired import Desired
     from closte_bridge.planning.model import Change, Plan
 
 # One commit holds the intents of so many changes. Each is committed before its call; together they cost one flush.
@@ -161,7 +163,8 @@ def _still_doomed(engine: Engine, view: View, removals: Sequence[Change], applie
         return ()
     standing = judge_standing(snapshot, view.observed, view.ledger, engine.here(view.ledger, view.key))
     desire = desired(snapshot, engine.intentions(), view.ledger)
-    doomed = []
+    before = desired(view.snapshot, engine.intentions(), view.ledger)
+    doomed, back = [], []
     for change in removals:
         if not snapshot.complete:
             applied.held.append(_spared(change, f"the second look was not complete: {snapshot.faults[0]}"))
@@ -169,9 +172,21 @@ def _still_doomed(engine: Engine, view: View, removals: Sequence[Change], applie
             applied.held.append(_spared(change, standing.reason))
         elif mention := desire.mention(change.name):
             applied.held.append(_spared(change, f"{mention} mentions it by now"))
+            back.append(change.name)
+        elif late := _covered_since(change.name, before, desire):
+            applied.held.append(_spared(change, f'it covers "{late}", which was mapped just now'))
         else:
             doomed.append(change)
+    if back and engine.ledger is not None:
+        record_return(engine.ledger, back)
     return tuple(doomed)
+
+
+def _covered_since(name: str, before: Desired, after: Desired) -> str | None:
+    """Return a name under the wildcard `name` that was mapped since the first look: nobody added it yet."""
+    if not is_wildcard(name):
+        return None
+    return min((n for n in after.mapped.keys() - before.mapped.keys() if wildcard_over(n) == name), default=None)
 
 
 def _spared(change: Change, reason: str) -> Hold:

@@ -47,9 +47,14 @@ class Clock:
         """Tell whether the wall clock moved otherwise than time did since `marks` were taken."""
         if "last_run" not in marks:
             return False
-        wall = self.now() - float(marks["last_run"])
+        try:
+            last_run, last_steady = float(marks["last_run"]), float(marks.get("last_steady", "nan"))
+        except ValueError:
+            return True
+        wall = self.now() - last_run
         if wall < -TOLERANCE:
             return True
         if not marks.get("last_boot") or marks["last_boot"] != self._boot():
             return False
-        return abs(wall - (self._steady() - float(marks["last_steady"]))) > TOLERANCE
+        # Written so that a mark that is no number counts as a jump.
+        return not abs(wall - (self._steady() - last_steady)) <= TOLERANCE

@@ -30,7 +30,7 @@ def holder_since(folder: Path) -> float | None:
                 fcntl.flock(file, fcntl.LOCK_SH | fcntl.LOCK_NB)
             except BlockingIOError:
                 return float(json.loads(file.read(1000))["since"])
-    except (OSError, ValueError, KeyError, TypeError):
+    except (OSError, ValueError, KeyError, TypeError, RecursionError):
         pass
     return None
 
@@ -40,7 +40,7 @@ def _held_by(descriptor: int) -> str:
         holder = json.loads(os.pread(descriptor, 1000, 0))
         minutes = max(0.0, time.time() - float(holder["since"])) / 60
         return f"process {int(holder['pid'])} (`{str(holder['command'])[:80]}`), for {minutes:.0f} min"
-    except (ValueError, KeyError, TypeError, OSError):
+    except (ValueError, KeyError, TypeError, OSError, OverflowError, RecursionError):
         return "another process"
 
 

@@ -13,9 +13,10 @@ from closte_bridge.ledger.journal import Entry
 from closte_bridge.ledger.state import Origin, Phase, RemovalClass, Trouble
 from closte_bridge.ledger.store import LIST_LAG
 from closte_bridge.planning.model import Action, Bookkeeping, Change, Plan
+from closte_bridge.planning.removals import lost_class
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Collection, Iterable
 
     from closte_bridge.engine.view import Engine, View
     from closte_bridge.ledger.state import Identity, LedgerState
@@ -79,24 +80,15 @@ def _keep_books(ledger: Ledger, books: Bookkeeping, state: LedgerState, now: flo
         removing = unsettled is not None and unsettled.phase is Phase.REMOVING
         action, outcome = ("remove", "done") if removing else ("forget", "no longer at Closte, or never was ours")
         if removing:
-            ledger.count_removal(name, _class_of(name, state), now)
-        if removing:
-            # The answer to this removal was lost, and with it its class: the stricter reading counts.
-            removal_class = RemovalClass.EVENT if name in state.evidence else RemovalClass.INFERENCE
-            ledger.count_removal(name, RemovalClass.COMMAND if name in state.leaving else removal_class, now)
+            ledger.count_removal(name, lost_class(name, state), now)
         journal.append(ledger, [Entry(now, run, action, name, "by Closte's list", outcome)])
     ledger.forget(books.vanished)
     ledger.put_absences(books.absences)
     ledger.clear("absences", books.mentioned_again)
     ledger.clear("evidence", books.mentioned_again)
     ledger.clear("troubles", books.settled)
-
-
-def _class_of(name: str, state: LedgerState) -> RemovalClass:
-    """Return what the removal of `name` rested on: its answer was lost, and the intent does not say."""
-    if name in state.leaving:
-        return RemovalClass.COMMAND
-    return RemovalClass.EVENT if name in state.evidence else RemovalClass.INFERENCE
+    ledger.unmark("leaving", books.staying)
+    ledger.disclaim(books.lapsed)
 
 
 def _rebind(ledger: Ledger, identity: Identity, view: View, run: str) -> None:
@@ -114,14 +106,19 @@ def record_intents(ledger: Ledger, changes: Iterable[Change], view: View, now: f
             if change.action is Action.REMOVE:
                 ledger.put_aliases([(change.name, change.origin)], Phase.REMOVING, now, absent_before=True)
                 continue
-            earlier = view.ledger.unsettled.get(change.name)
-            ours = change.name in view.ledger.ours or (earlier is not None and earlier.absent_before)
+            ours = _claimed(change.name, view)
             ledger.put_aliases(
                 [(change.name, change.origin)],
                 Phase.ADDING,
                 now,
                 absent_before=ours or (view.observed.complete and change.name not in view.observed.names),
             )
+
+
+def _claimed(name: str, view: View) -> bool:
+    """Tell whether `name` is ours if it is there: it was, or an earlier request for it found it missing."""
+    earlier = view.ledger.unsettled.get(name)
+    return name in view.ledger.ours or (earlier is not None and earlier.absent_before)
 
 
 def record_outcome(ledger: Ledger, change: Change, outcome: Outcome, view: View, now: float, run: str) -> bool:
@@ -140,7 +137,7 @@ def _succeeded(ledger: Ledger, change: Change, outcome: Outcome, view: View, now
     if change.action is Action.REMOVE:
         _removed(ledger, change, now)
         return
-    unproven = not view.observed.complete and change.name not in view.ledger.ours
+    unproven = not view.observed.complete and not _claimed(change.name, view)
     if outcome.kind is Kind.ALREADY and unproven:
         # It was there before we asked, as far as anybody knows: not ours.
         ledger.forget([change.name])
@@ -178,7 +175,9 @@ def _failed(ledger: Ledger, change: Change, outcome: Outcome, view: View, now: f
     earlier = view.ledger.troubles.get(change.name)
     attempts = (earlier.attempts if earlier else 0) + 1
     refused = outcome.kind is Kind.REFUSED
-    wait = outcome.retry_after or next_wait(attempts, refused=refused, chance=random.random())  # noqa: S311 - jitter
+    wait = next_wait(attempts, refused=refused, chance=random.random())  # noqa: S311 - jitter
+    # A pause that Closte asks for is kept, but no answer may put a name off for good.
+    wait = max(wait, min(outcome.retry_after or 0.0, DAY))
     since = earlier.since if earlier else now
     ledger.put_trouble(change.name, Trouble(attempts, now + wait, refused, outcome.message, since))
     if outcome.kind is Kind.UNCLEAR:
@@ -197,6 +196,13 @@ def _undo_intent(ledger: Ledger, change: Change, view: View, now: float) -> None
         ledger.put_aliases([(name, earlier.origin)], earlier.phase, earlier.since, absent_before=earlier.absent_before)
     elif change.action is Action.ADD:
         ledger.write("DELETE FROM aliases WHERE name = ?", [(name,)])
+
+
+def record_return(ledger: Ledger, names: Collection[str]) -> None:
+    """Commit that names about to be removed are mentioned again: should they go anew, waiting starts over."""
+    with ledger.transaction():
+        ledger.clear("absences", names)
+        ledger.clear("evidence", names)
 
 
 def undo_intents(ledger: Ledger, changes: Iterable[Change], view: View, now: float) -> None:

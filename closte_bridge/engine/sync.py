@@ -19,6 +19,8 @@ if TYPE_CHECKING:
     from contextlib import AbstractContextManager
 
     from closte_bridge.engine.apply import Applied
+    from closte_bridge.engine.verify import Verified
+    from closte_bridge.planning.stages import StagePlan
     from closte_bridge.engine.view import Engine, View
     from closte_bridge.ledger.store import Ledger
     from closte_bridge.planning.model import Change, Plan
@@ -34,6 +36,7 @@ class Request:
     reviewed_network: tuple[str, str] | None = None
     retry: bool = False
     dry_run: bool = False
+    revive: frozenset[str] = frozenset()
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,6 +49,8 @@ class Report:
     applied: Applied | None
     stale: tuple[tuple[str, str], ...] = ()
     unknown: tuple[str, ...] = ()
+    verified: Verified | None = None
+    stages: StagePlan | None = None
 
     @property
     def exit_code(self) -> ExitCode:
@@ -59,6 +64,8 @@ class Report:
             codes.add(ExitCode.SOME_FAILED)
         if self.plan.withheld or self.stale:
             codes.add(ExitCode.WITHHELD)
+        if self.verified:
+            codes |= _of_verified(self.verified)
         if self.applied:
             codes |= _of_applied(self.applied)
         elif self.plan.standing.mode is Mode.READ_ONLY:
@@ -73,6 +80,15 @@ def _of_applied(applied: Applied) -> set[ExitCode]:
     if applied.reread_failed:
         codes.add(ExitCode.UNREADABLE)
     if applied.failed or applied.not_begun:
+        codes.add(ExitCode.SOME_FAILED)
+    return codes
+
+
+def _of_verified(verified: Verified) -> set[ExitCode]:
+    codes = set()
+    if verified.trouble:
+        codes.add(ExitCode.UNREADABLE)
+    if any(moved.result.startswith("refused") for moved in verified.moved):
         codes.add(ExitCode.SOME_FAILED)
     return codes
 
@@ -133,7 +149,19 @@ def sync(
             applied = apply_changes(engine, ledger, view, plan, run, on_step=step, should_stop=should_stop)
         if not applied.key_rejected and (plan.observed.readable or applied.done):
             _note_success(ledger, engine, whole=plan.observed.readable)
-        return Report(engine.settings.name, view, plan, applied, stale, unknown)
+        verified = None
+        if engine.settings.checks and not applied.key_rejected and request.reviewed is None:
+            verified = _verify(engine, ledger, view, request, run, should_stop)
+        return Report(engine.settings.name, view, plan, applied, stale, unknown, verified)
+
+
+def _verify(
+    engine: Engine, ledger: Ledger, view: View, request: Request, run: str, should_stop: Callable[[], bool]
+) -> Verified:
+    from closte_bridge.engine.verify import verify  # noqa: PLC0415 - loaded when there are checks
+
+    names = frozenset() if not request.only else request.only | {f"www.{name}" for name in request.only}
+    return verify(engine, ledger, view, run, only=names, revive=request.revive, should_stop=should_stop)
 
 
 def _refuse_other_network(view: View, request: Request) -> None:

@@ -13,14 +13,15 @@ from closte_bridge.config.key_file import configured_key, key_location
 from closte_bridge.engine.clock import Clock
 from closte_bridge.engine.cost import Cost
 from closte_bridge.errors import ConfigError
-from closte_bridge.ledger.inbox import to_acknowledge
+from closte_bridge.ledger.inbox import known_events, to_acknowledge
 from closte_bridge.ledger.state import Evidence, LedgerState, Place
 from closte_bridge.ledger.store import Ledger
 from closte_bridge.wordpress.reader import SnapshotCall
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Mapping
+    from collections.abc import Callable, Collection, Iterator, Mapping
 
+    from closte_bridge.checks.dns import Edges
     from closte_bridge.closte.client import ClosteClient
     from closte_bridge.closte.listing import Listing
     from closte_bridge.config.model import Settings
@@ -35,13 +36,17 @@ T = TypeVar("T")
 
 @dataclass(slots=True)
 class Engine:
-    """One network's engine: its settings, its ledger (None before adoption), its clock and what it cost so far."""
+    """One network's engine: its settings, its ledger (None before adoption), its clock and what it cost so far.
+
+    `edges` leads DNS checks elsewhere in tests.
+    """
 
     settings: Settings
     environ: Mapping[str, str]
     clock: Clock = field(default_factory=Clock)
     cost: Cost = field(default_factory=Cost)
     ledger: Ledger | None = None
+    edges: Edges | None = None
 
     @contextmanager
     def opened(self, *, create: bool = False) -> Iterator[Engine]:
@@ -135,16 +140,18 @@ def _ledger_state(engine: Engine, now: float) -> LedgerState:
     return engine.ledger.state(now, clock_jumped=jumped)
 
 
-def _with_fresh_evidence(ledger: LedgerState, snapshot: Snapshot, now: float) -> LedgerState:
-    """Return the ledger as it will be once the snapshot's events are in it: a plan may be made before they are."""
+def _with_fresh_evidence(ledger: LedgerState, snapshot: Snapshot, known: Collection[str], now: float) -> LedgerState:
+    """Return the ledger as it will be once the snapshot's events are in it: a plan may be made before they are.
+
+    `known` are the events that are in it: what they proved may have been found void since.
+    """
     from closte_bridge.planning.events import understand  # noqa: PLC0415 - loaded while `wp` runs
 
     fresh: dict[str, Evidence] = {}
     for event in snapshot.events:
-        evidence, _ = understand(event)
-        for name, kind in evidence.items():
-            fresh.setdefault(name, Evidence(kind, now))
-    return replace(ledger, evidence={**fresh, **ledger.evidence}) if fresh else ledger
+        if event.uid not in known:
+            fresh |= {name: Evidence(kind, now) for name, kind in understand(event)[0].items()}
+    return replace(ledger, evidence={**ledger.evidence, **fresh}) if fresh else ledger
 
 
 def read_snapshot(engine: Engine, call: SnapshotCall, ledger: LedgerState) -> Snapshot:
@@ -259,7 +266,8 @@ def looked_at(engine: Engine, *, acknowledge: bool = False) -> Iterator[View]:
         from closte_bridge.planning.standing import judge_standing  # noqa: PLC0415 - likewise
 
         began = time.perf_counter()
-        ledger = _with_fresh_evidence(ledger, snapshot, now)
+        known = known_events(engine.ledger) if engine.ledger and snapshot.events else ()
+        ledger = _with_fresh_evidence(ledger, snapshot, known, now)
         observed = judge(listing, snapshot.network.domain, ledger)
         standing = judge_standing(snapshot, observed, ledger, engine.here(ledger, key))
         engine.cost.planning_seconds += time.perf_counter() - began

@@ -29,7 +29,11 @@ def take_in(ledger: Ledger, events: Sequence[Event], now: float) -> int:
     seen = {event.uid for event in events}
     gone = [(uid,) for uid in to_acknowledge(ledger) if uid not in seen]
     ledger.write("UPDATE events SET state = CASE state WHEN 'waiting' THEN 'done' ELSE 'aside' END WHERE uid = ?", gone)
-    known = {str(uid) for (uid,) in ledger.query("SELECT uid FROM events")} if seen else set()
+    # WordPress still has, or has again, what counted as gone: it must be told once more.
+    back = [(uid,) for uid in seen]
+    ledger.write("UPDATE events SET state = 'waiting' WHERE uid = ? AND state = 'done'", back)
+    ledger.write("UPDATE events SET state = 'set-aside' WHERE uid = ? AND state = 'aside'", back)
+    known = known_events(ledger) if seen else set()
     # By uid, the last one wins: a row that somebody copied must not stop the ones behind it.
     new = list({event.uid: event for event in events if event.uid not in known}.values())
     for event in new:
@@ -51,6 +55,11 @@ def take_in(ledger: Ledger, events: Sequence[Event], now: float) -> int:
         )
         ledger.put_evidence({name: Evidence(kind, now) for name, kind in evidence.items()})
     return len(new)
+
+
+def known_events(ledger: Ledger) -> set[str]:
+    """Return the marks of all events that were taken in."""
+    return {str(uid) for (uid,) in ledger.query("SELECT uid FROM events")}
 
 
 def to_acknowledge(ledger: Ledger) -> list[str]:

@@ -6,12 +6,13 @@ is appended. Each runs in one transaction with its count, so that a crash leaves
 
 from __future__ import annotations
 
+import sqlite3
 from typing import TYPE_CHECKING
 
 from closte_bridge.errors import BridgeError
 
 if TYPE_CHECKING:
-    import sqlite3
+    from collections.abc import Iterator
 
 _V1 = """
 CREATE TABLE meta (key TEXT PRIMARY KEY, value TEXT NOT NULL) WITHOUT ROWID;
@@ -74,7 +75,28 @@ CREATE INDEX log_name ON log (name);
 CREATE TRIGGER log_is_append_only BEFORE UPDATE ON log BEGIN SELECT RAISE(ABORT, 'the log is append-only'); END;
 """
 
-MIGRATIONS: tuple[str, ...] = (_V1,)
+_V2 = """
+CREATE TABLE histories (
+    name TEXT PRIMARY KEY,
+    first_seen REAL NOT NULL,
+    next_look REAL NOT NULL,
+    looked REAL,
+    changed REAL NOT NULL,
+    dns TEXT NOT NULL,
+    tls TEXT NOT NULL,
+    leads_here INTEGER NOT NULL,
+    right_since REAL,
+    serves INTEGER NOT NULL,
+    not_after REAL,
+    failures INTEGER NOT NULL,
+    failing_since REAL,
+    failed_at REAL,
+    advice TEXT NOT NULL
+) WITHOUT ROWID;
+CREATE INDEX histories_failing ON histories (failures) WHERE failures > 0;
+"""
+
+MIGRATIONS: tuple[str, ...] = (_V1, _V2)
 
 
 def migrate(connection: sqlite3.Connection, migrations: tuple[str, ...] = MIGRATIONS) -> None:
@@ -87,10 +109,26 @@ def migrate(connection: sqlite3.Connection, migrations: tuple[str, ...] = MIGRAT
             hint="Upgrade closte-bridge on this machine.",
         )
     for number in range(version, len(migrations)):
-        statements = f"BEGIN IMMEDIATE;\n{migrations[number]}\nPRAGMA user_version = {number + 1};\nCOMMIT;"
+        connection.execute("BEGIN IMMEDIATE")
         try:
-            connection.executescript(statements)
+            # Another process may have done it while this one waited for its turn.
+            if connection.execute("PRAGMA user_version").fetchone() == (number,):
+                for statement in _statements(migrations[number]):
+                    connection.execute(statement)
+                connection.execute(f"PRAGMA user_version = {number + 1}")
+            connection.execute("COMMIT")
         except BaseException:
             if connection.in_transaction:
-                connection.rollback()
+                connection.execute("ROLLBACK")
             raise
+
+
+def _statements(script: str) -> Iterator[str]:
+    """Split a migration into its statements: `executescript` would commit what was begun before it."""
+    statement = ""
+    for line in script.splitlines():
+        statement += line + "\n"
+        if sqlite3.complete_statement(statement):
+            yield statement
+            statement = ""
+    assert not statement.strip(), "a migration ends with a semicolon"  # noqa: S101 - checked by every start

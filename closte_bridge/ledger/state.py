@@ -119,4 +119,5 @@ class LedgerState:
     highest_site: int = 0
     highest_mapping: int = 0
     observed_count: int = 0
+    leading_www: frozenset[str] = frozenset()
     clock_jumped: bool = False

@@ -39,6 +39,12 @@ DAY = 86400.0
 LIST_LAG = 600.0
 FILE_NAME = "ledger.sqlite3"
 
+# The `www.` names that lead where their names lead, by the last looks at both.
+_LEADING_WWW = """
+SELECT www.name FROM histories AS www JOIN histories AS name ON name.name = substr(www.name, 5)
+WHERE www.name >= 'www.' AND www.name < 'www/' AND www.leads_here = 1 AND name.leads_here = 1
+"""
+
 _DAMAGED = (
     "Move the file away and run `closte-bridge adopt --take-over`: aliases that are still wanted are adopted again."
 )
@@ -194,11 +200,14 @@ class Ledger:
         try:
             return self._state(meta, now, clock_jumped=clock_jumped)
         except (ValueError, KeyError, TypeError):
-            raise BridgeError(
-                f'The ledger "{self.path}" holds something that closte-bridge did not write.',
-                code="ledger-damaged",
-                hint=_DAMAGED,
-            ) from None
+            raise self._odd() from None
+
+    def _odd(self) -> BridgeError:
+        return BridgeError(
+            f'The ledger "{self.path}" holds something that closte-bridge did not write.',
+            code="ledger-damaged",
+            hint=_DAMAGED,
+        )
 
     def _state(self, meta: dict[str, str], now: float, *, clock_jumped: bool) -> LedgerState:
         query = self.query
@@ -228,7 +237,9 @@ class Ledger:
             released=frozenset(marks["released"]),
             former_domains=frozenset(marks["former"]),
             removals=tuple(
-                (RemovalClass(c), t) for c, t in query("SELECT class, at FROM removals WHERE at > ?", now - DAY)
+                # After a jump of the clock nobody knows how long ago they were: all count.
+                (RemovalClass(c), t)
+                for c, t in query("SELECT class, at FROM removals WHERE at > ? OR ?", now - DAY, clock_jumped)
             ),
             added_per_registered=dict(
                 query(
@@ -241,6 +252,7 @@ class Ledger:
             highest_site=int(meta.get("highest_site", "0")),
             highest_mapping=int(meta.get("highest_mapping", "0")),
             observed_count=int(meta.get("observed_count", "0")),
+            leading_www=frozenset(str(n) for (n,) in query(_LEADING_WWW)),
             clock_jumped=clock_jumped,
         )
 
@@ -251,7 +263,10 @@ class Ledger:
     def engine_id(self) -> str | None:
         """Return the id of the engine that this ledger is, or None before adoption."""
         identity = self.meta().get("identity")
-        return str(json.loads(identity)["engine"]) if identity else None
+        try:
+            return str(json.loads(identity)["engine"]) if identity else None
+        except (ValueError, KeyError, TypeError):
+            raise self._odd() from None
 
     # -- writing: call these inside `transaction` ----------------------------------------------------------------
 
@@ -292,6 +307,10 @@ class Ledger:
         """Move aliases that are in the ledger to another phase."""
         self.write("UPDATE aliases SET phase = ? WHERE name = ?", [(phase.value, name) for name in names])
 
+    def disclaim(self, names: Iterable[str]) -> None:
+        """Take note that these unsettled names would not be ours if they showed up now."""
+        self.write("UPDATE aliases SET absent_before = 0 WHERE name = ? AND phase <> 'present'", [(n,) for n in names])
+
     def forget(self, names: Iterable[str]) -> None:
         """Drop names with everything that was kept of them, but for the log and the counts."""
         rows = [(name,) for name in names]
@@ -310,8 +329,8 @@ class Ledger:
         self.write(f"DELETE FROM {table} WHERE name = ?", [(name,) for name in names])  # noqa: S608 - checked above
 
     def put_evidence(self, evidence: dict[str, Evidence]) -> None:
-        """Remember removal events; the first one counts until it is cleared."""
-        self.write("INSERT OR IGNORE INTO evidence VALUES (?, ?, ?)", [(n, *e) for n, e in evidence.items()])
+        """Remember removal events; the last one counts: between two of them the name was back."""
+        self.write("INSERT OR REPLACE INTO evidence VALUES (?, ?, ?)", [(n, *e) for n, e in evidence.items()])
 
     def put_trouble(self, name: str, trouble: Trouble) -> None:
         """Remember a failed change and when it is tried again."""
@@ -356,6 +375,7 @@ class Ledger:
         self.write("UPDATE additions SET at = min(at, ?)", [(now,)])
         self.write("UPDATE aliases SET since = ? WHERE phase <> 'present'", [(now,)])
         self.write("UPDATE troubles SET next_try = min(next_try, ?)", [(now,)])
+        self.write("UPDATE histories SET next_look = min(next_look, ?)", [(now,)])
 
     def prune(self, now: float) -> None:
         """Delete counts and events that no rule looks at any more."""

@@ -39,7 +39,7 @@ def additions(look: Look) -> tuple[list[Change], list[Hold]]:
     present = present_names(look.observed, look.ledger)
     pending = _candidates(look, present)
     in_place = {name for name in present if name[0] == "*"} - look.ledger.leaving
-    coming = _wildcards_on_their_way(look, pending)
+    coming: set[str] = set()
     changes: list[Change] = []
     holds: list[Hold] = []
     budget = dict(look.ledger.added_per_registered)
@@ -50,7 +50,10 @@ def additions(look: Look) -> tuple[list[Change], list[Hold]]:
             holds.append(hold)
         else:
             changes.append(Change(Action.ADD, name, origin_of(name, look.desire), _cause(name, look)))
-    holds += _held_www(look, present)
+        # What a wildcard on its way will cover need not be added beside it, unless it failed before.
+        if is_wildcard(name) and name not in look.ledger.troubles and (hold is None or hold.code == "list-lag"):
+            coming.add(name)
+    holds += sorted(_held_www(look, present | pending), key=lambda hold: hold.name)
     return changes, holds
 
 
@@ -66,6 +69,8 @@ def _candidates(look: Look, present: frozenset[str] | set[str]) -> set[str]:
     for name, unsettled in ledger.unsettled.items():
         if unsettled.origin == Origin.WWW and name not in present and name[4:] in desire.mapped:
             pending.add(name)
+    if proven := ledger.leading_www - present:
+        pending |= proven & wanted_www(desire, look.snapshot).keys()
     for wildcard in ledger.leaving:
         # Whoever was reached through it must stay reachable: its `www.` names need no proof of where they lead.
         if is_wildcard(wildcard):
@@ -84,11 +89,6 @@ def never_added(name: str, look: Look) -> bool:
     """Tell whether nothing that passes with time would let `name` be added: it need not be waited for."""
     unfit = _unfit(name, look)
     return unfit is not None and unfit[0] != "conflict"
-
-
-def _wildcards_on_their_way(look: Look, pending: set[str]) -> set[str]:
-    """Wildcards that this plan adds and that never failed: what they will cover need not be added beside them."""
-    return {name for name in pending if is_wildcard(name) and name not in look.ledger.troubles}
 
 
 def _held(name: str, look: Look, in_place: set[str], coming: set[str]) -> Hold | None:
@@ -170,10 +170,10 @@ def _cause(name: str, look: Look) -> str:
     return f"mapped to site {mapping.blog_id}" if mapping else "the www. form of a mapped name"
 
 
-def _held_www(look: Look, present: frozenset[str] | set[str]) -> Iterator[Hold]:
+def _held_www(look: Look, known: frozenset[str] | set[str]) -> Iterator[Hold]:
     """The `www.` forms that the network's setting asks for: held until it is known where they lead."""
     forms = wanted_www(look.desire, look.snapshot)
-    open_ones = forms.keys() - present - look.ledger.ours.keys() - look.desire.mapped.keys()
+    open_ones = forms.keys() - known - look.ledger.ours.keys() - look.desire.mapped.keys()
     for www, name in forms.items() if open_ones else ():
         if www in open_ones and not not_public(www):
             yield Hold(Action.ADD, www, "www-unproven", f'waits until it leads where "{name}" leads')

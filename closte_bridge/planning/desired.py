@@ -5,7 +5,16 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from closte_bridge.domains import WILDCARD, WWW, is_main_domain, is_normal, is_wildcard, normalise, wildcard_over, www_of
+from closte_bridge.domains import (
+    WILDCARD,
+    WWW,
+    is_main_domain,
+    is_normal,
+    is_wildcard,
+    normalise,
+    wildcard_over,
+    www_of,
+)
 from closte_bridge.ledger.state import Origin
 from closte_bridge.wordpress.snapshot import WwwPolicy
 
@@ -45,6 +54,18 @@ class Desired:
 
     def mention(self, name: str) -> str | None:
         """Return what mentions `name`, in words, or None. Rule 2: a mentioned name is never removed."""
+        if asked := self.ask(name):
+            return asked
+        if name in self.site_domains:
+            return "a site"
+        if not is_wildcard(name):
+            over = wildcard_over(name)
+            if over in self.wildcards:
+                return f'the wildcard "{over}"'
+        return None
+
+    def ask(self, name: str) -> str | None:
+        """Return what names `name` itself, in words, or None: a command to remove it counts no more then."""
         if name in self.mapped:
             return "a mapping"
         if name.startswith("www.") and name[4:] in self.mapped:
@@ -55,12 +76,6 @@ class Desired:
             return "a pin"
         if name in self.kept:
             return "`keep` in the config"
-        if name in self.site_domains:
-            return "a site"
-        if not is_wildcard(name):
-            over = wildcard_over(name)
-            if over in self.wildcards:
-                return f'the wildcard "{over}"'
         return None
 
 
@@ -87,24 +102,43 @@ def desired(snapshot: Snapshot, intentions: Intentions, ledger: LedgerState) -> 
         living = rows.keys() & snapshot.sites.keys()
         if len(living) > 1:
             contested[name] = frozenset(living)
-        for blog in living:
-            mapped[name] = rows[blog]
+        mapped[name] = rows[min(rows, key=lambda blog: _rank(blog, snapshot))]
     configured = set(intentions.wildcards)
     if intentions.wildcard:
         configured.add(WILDCARD + snapshot.network.domain)
     return Desired(
         mapped=mapped,
         contested=contested,
-        malformed=tuple(malformed),
+        malformed=tuple(sorted(malformed, key=lambda row: (str(row[0].domain), row[0].id))),
         configured=frozenset(configured),
         pins=ledger.pins,
         kept=frozenset(intentions.keep),
-        site_domains=frozenset(site.domain.lower() for site in snapshot.sites.values()),
-        # A wildcard of ours counts until it is gone, also when the config no longer asks for it.
+        site_domains=frozenset(_site_domain(site.domain) for site in snapshot.sites.values()),
+        # A wildcard of ours counts until it is gone, also when the config no longer asks for it, and while it is not
+        # known whether it came or went.
         wildcards=frozenset(
-            {n for n in configured | ledger.pins if is_wildcard(n)} | {n for n in ledger.ours if n[0] == "*"}
+            {n for n in configured | ledger.pins if is_wildcard(n)}
+            | {n for n in ledger.ours if n[0] == "*"}
+            | {n for n in ledger.unsettled if n[0] == "*"}
         ),
     )
+
+
+def _rank(blog: int, snapshot: Snapshot) -> tuple[bool, bool, int]:
+    """Order the sites that claim one name: living ones of this network first, whatever the order of rows."""
+    site = snapshot.sites.get(blog)
+    return site is None, site is None or site.network_id != snapshot.network.id, blog
+
+
+def _site_domain(domain: str) -> str:
+    """Return a site's domain in the spelling of names; WordPress allows a port and Unicode there."""
+    if is_normal(domain):
+        return domain
+    host = domain.partition(":")[0]
+    try:
+        return normalise(host)
+    except ValueError:
+        return host.lower()
 
 
 def wants_www(name: str, mapping: Mapping, snapshot: Snapshot) -> str | None:

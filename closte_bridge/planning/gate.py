@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from closte_bridge.ledger.state import Phase, RemovalClass
 from closte_bridge.planning.model import Withheld
+from closte_bridge.planning.removals import lost_class
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -69,11 +70,12 @@ def gate(look: Look, found: Candidates, approval: Approval = NOTHING_APPROVED) -
     passed = Passed([c for c in found.due if c.removal_class is RemovalClass.COMMAND], [])
     going = sum(1 for u in look.ledger.unsettled.values() if u.phase is Phase.REMOVING)
     size = len(look.ledger.ours) + going
+    unsettled = _perhaps_removed(look, found)
     for removal_class, limit in LIMITS.items():
         due = [c for c in found.due if c.removal_class is removal_class]
         if not due:
             continue
-        lately = _removed_lately(look, limit.window)
+        lately = _removed_lately(look, limit.window) + unsettled
         removed = lately.count(removal_class)
         waiting = len(due) + len(found.waiting[removal_class])
         # Of what there was before: a run that was interrupted half-way must find the limit that it began with.
@@ -89,6 +91,16 @@ def gate(look: Look, found: Candidates, approval: Approval = NOTHING_APPROVED) -
             mark = digest(look.snapshot.network.domain, removal_class, names)
             passed.withheld.append(Withheld(removal_class, names, removed, waiting, allowed, limit.window, mark))
     return passed
+
+
+def _perhaps_removed(look: Look, found: Candidates) -> list[RemovalClass]:
+    """Return the class of each removal that may have happened: its answer was lost, and it is not asked for anew."""
+    counted = {change.name for change in found.due}.union(*found.waiting.values())
+    return [
+        lost_class(name, look.ledger)
+        for name, unsettled in look.ledger.unsettled.items()
+        if unsettled.phase is Phase.REMOVING and name not in counted and name not in look.observed.names
+    ]
 
 
 def _removed_lately(look: Look, window: float) -> list[RemovalClass]:

@@ -97,16 +97,19 @@ class Standing(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class Bookkeeping:
-    """What the ledger learns from looking, whether or not anything changes."""
+    """What the ledger learns from looking, whether or not anything changes.
+
+    `staying` are names whose dismissal is spent, because something asks for them again. `lapsed` are wanted names whose
+    last request certainly came to nothing: if they turn up without another, somebody else put them there.
+    """
 
     confirmed: dict[str, Origin] = field(default_factory=dict)
     vanished: tuple[str, ...] = ()
     absences: dict[str, Absence] = field(default_factory=dict)
     mentioned_again: tuple[str, ...] = ()
     settled: tuple[str, ...] = ()
-
-    def __bool__(self) -> bool:
-        return bool(self.confirmed or self.vanished or self.absences or self.mentioned_again or self.settled)
+    staying: tuple[str, ...] = ()
+    lapsed: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

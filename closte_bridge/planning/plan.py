@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+from enum import Enum
 from typing import TYPE_CHECKING
 
-from closte_bridge.ledger.state import LedgerState, Origin, Phase
+from closte_bridge.ledger.state import LedgerState, Phase, Unsettled
 from closte_bridge.planning.additions import Look, additions, present_names
 from closte_bridge.planning.desired import Intentions, desired
 from closte_bridge.planning.gate import NOTHING_APPROVED, Approval, gate
@@ -36,9 +38,15 @@ def make_plan(
     `approval` is what a person let go beyond the limits; `retry` ignores back-off. What the mode forbids
     is still planned: who applies the plan looks at `standing` (an add-only plan has its removals held).
     """
-    look = Look(snapshot, observed, ledger, intentions, desired(snapshot, intentions, ledger), now, retry)
+    desire = desired(snapshot, intentions, ledger)
+    # Asked for again since the command to remove it: the command is spent, and must not strike later.
+    staying = frozenset(name for name in ledger.leaving if desire.ask(name))
+    ledger = replace(ledger, leaving=ledger.leaving - staying)
+    look = Look(snapshot, observed, ledger, intentions, desire, now, retry)
     adds, holds = additions(look)
     found = candidates(look)
+    wanted = {change.name for change in adds} | {hold.name for hold in holds}
+    books = replace(_bookkeeping(look, found, wanted), staying=tuple(sorted(staying)))
     removals, withheld = gate(look, found, approval)
     if standing.mode is Mode.ADD_ONLY:
         holds += [Hold(Action.REMOVE, c.name, "add-only", standing.reason) for c in removals]
@@ -58,7 +66,7 @@ def make_plan(
         withheld=tuple(withheld),
         foreign=tuple(sorted(_foreign(look))),
         in_step=sum(1 for name in look.desire.mapped if name in present),
-        bookkeeping=_bookkeeping(look, found, {c.name for c in adds}),
+        bookkeeping=books,
     )
 
 
@@ -68,36 +76,56 @@ def _foreign(look: Look) -> set[str]:
     return {name for name in rest if name != look.snapshot.network.domain and not look.desire.mention(name)}
 
 
-def _bookkeeping(look: Look, found: Candidates, adding: set[str]) -> Bookkeeping:
+def _bookkeeping(look: Look, found: Candidates, wanted: set[str]) -> Bookkeeping:
+    """`wanted` are the names that are to be added, now or once what holds them back is over."""
     ledger, observed = look.ledger, look.observed
-    confirmed: dict[str, Origin] = {}
-    vanished: list[str] = []
-    for name, unsettled in ledger.unsettled.items():
-        if unsettled.phase is Phase.REMOVING:
-            if observed.complete and name not in observed.names:
-                vanished.append(name)
-            elif name in observed.names and look.desire.mention(name):
-                confirmed[name] = unsettled.origin
-        elif name in observed.names:
-            if unsettled.absent_before:
-                confirmed[name] = unsettled.origin
-            else:
-                vanished.append(name)
-        elif observed.complete and name not in adding and look.now - unsettled.since > _INTENT_LIFE:
-            vanished.append(name)
+    fates = {name: _fate(name, unsettled, look, wanted) for name, unsettled in ledger.unsettled.items()}
+    vanished = [name for name, fate in fates.items() if fate is _Fate.VANISHED]
     if observed.complete:
-        # Ours, unwanted, and gone from Closte already: nothing is left to do but to forget it.
-        gone = ledger.ours.keys() - observed.names - look.desire.mapped.keys() - adding
-        vanished += [n for n in gone if n in ledger.leaving or not look.desire.mention(n)]
-    # A name that is there and wanted has no trouble left; one that is there and unwanted may have failed to leave.
-    settled = tuple(n for n in ledger.troubles if n in observed.names and look.desire.mention(n))
+        # Ours, not wanted there, and gone from Closte already: nothing is left to do but to forget it.
+        vanished += ledger.ours.keys() - observed.names - wanted - ledger.added_lately
     return Bookkeeping(
-        confirmed=confirmed,
+        confirmed={name: ledger.unsettled[name].origin for name, fate in fates.items() if fate is _Fate.CONFIRMED},
         vanished=tuple(sorted(vanished)),
         absences=found.absences,
         mentioned_again=found.mentioned_again,
-        settled=settled,
+        settled=tuple(sorted(name for name in ledger.troubles if _settled(name, look, wanted))),
+        lapsed=tuple(sorted(name for name, fate in fates.items() if fate is _Fate.LAPSED)),
     )
+
+
+class _Fate(Enum):
+    """What the list says of a change whose answer was lost."""
+
+    OPEN = 0
+    CONFIRMED = 1
+    VANISHED = 2
+    LAPSED = 3
+
+
+def _fate(name: str, unsettled: Unsettled, look: Look, wanted: set[str]) -> _Fate:
+    there, gone = name in look.observed.names, look.observed.complete and name not in look.observed.names
+    if unsettled.phase is Phase.REMOVING:
+        if gone:
+            return _Fate.VANISHED
+        return _Fate.CONFIRMED if there and look.desire.mention(name) else _Fate.OPEN
+    if there:
+        # If nobody knows that it was missing before we asked, it is somebody else's.
+        return _Fate.CONFIRMED if unsettled.absent_before else _Fate.VANISHED
+    if not gone or look.now - unsettled.since <= _INTENT_LIFE:
+        return _Fate.OPEN
+    if name not in wanted:
+        return _Fate.VANISHED
+    return _Fate.LAPSED if unsettled.absent_before else _Fate.OPEN
+
+
+def _settled(name: str, look: Look, wanted: set[str]) -> bool:
+    """Tell whether the trouble with `name` is over: it is there as wanted, or nobody wants anything of it any more."""
+    if name in look.observed.names and look.desire.mention(name):
+        return True
+    ledger = look.ledger
+    open_ = name in wanted or name in ledger.ours or name in ledger.unsettled
+    return not open_ and look.snapshot.complete and look.observed.complete
 
 
 def narrow(plan: Plan, names: Collection[str]) -> Plan:

@@ -10,10 +10,18 @@ from closte_bridge.planning.additions import never_added, served_by
 from closte_bridge.planning.model import Action, Change, Hold
 
 if TYPE_CHECKING:
+    from closte_bridge.ledger.state import LedgerState
     from closte_bridge.planning.additions import Look
 
 # Rule 4: an absence counts after so many complete snapshots.
 ENOUGH_SNAPSHOTS = 3
+
+
+def lost_class(name: str, ledger: LedgerState) -> RemovalClass:
+    """Return what a removal with a lost answer rested on: its intent does not say, but its grounds are still there."""
+    if name in ledger.leaving:
+        return RemovalClass.COMMAND
+    return RemovalClass.EVENT if name in ledger.evidence else RemovalClass.INFERENCE
 
 
 class Candidates(NamedTuple):
@@ -28,7 +36,7 @@ class Candidates(NamedTuple):
 
 def candidates(look: Look) -> Candidates:
     """Look at each alias that is ours and not wanted. Only a complete snapshot gives evidence of absence."""
-    found = Candidates([], {RemovalClass.EVENT: [], RemovalClass.INFERENCE: []}, [], {}, _mentioned_again(look))
+    found = Candidates([], {cls: [] for cls in RemovalClass}, [], {}, _mentioned_again(look))
     for name, origin in sorted(_ours_at_closte(look).items()):
         if name in look.desire.mapped:
             continue
@@ -82,8 +90,10 @@ def _judge(name: str, origin: Origin, look: Look, found: Candidates) -> None:
         return
     if why := protected(name, look):
         found.holds.append(Hold(Action.REMOVE, name, "protected", why))
-    elif origin in {Origin.CONFIG, Origin.PIN}:
-        reason = f"it came from the {origin.word} and leaves only by `closte-bridge domain remove`"
+    elif origin in {Origin.CONFIG, Origin.PIN} or is_wildcard(name):
+        # A wildcard covers more than whoever asked for it knows of, so a row that is gone says too little.
+        what = "it is a wildcard" if is_wildcard(name) else f"it came from the {origin.word}"
+        reason = f"{what} and leaves only by `closte-bridge domain remove`"
         found.holds.append(Hold(Action.REMOVE, name, "by-command-only", reason))
     elif not look.snapshot.complete:
         reason = f"the snapshot is not complete: {look.snapshot.faults[0]}"
@@ -97,17 +107,19 @@ def _judge_leaving(name: str, origin: Origin, look: Look, found: Candidates) -> 
     if why := protected(name, look):
         found.holds.append(Hold(Action.REMOVE, name, "protected", why))
         return
-    if is_wildcard(name):
-        bare = _left_bare(name, look)
-        if bare:
-            reason = f'"{bare}" is covered by it and must be an alias of its own first'
-            found.holds.append(Hold(Action.REMOVE, name, "wildcard-covers", reason))
-            return
-    elif not look.snapshot.complete or look.desire.mention(name):
-        reason = look.desire.mention(name) or "something that could not be read"
-        found.holds.append(Hold(Action.REMOVE, name, "mentioned", f"{reason} mentions it"))
+    if mention := look.desire.mention(name):
+        found.holds.append(Hold(Action.REMOVE, name, "mentioned", f"{mention} mentions it"))
         return
-    found.due.append(Change(Action.REMOVE, name, origin, "removed by command", RemovalClass.COMMAND))
+    if not look.snapshot.complete:
+        # Also for a wildcard: what it covers may be among what was not read.
+        reason = f"the snapshot is not complete: {look.snapshot.faults[0]}"
+        found.holds.append(Hold(Action.REMOVE, name, "snapshot-partial", reason))
+        return
+    if is_wildcard(name) and (bare := _left_bare(name, look)):
+        reason = f'"{bare}" is covered by it and must be an alias of its own first'
+        found.holds.append(Hold(Action.REMOVE, name, "wildcard-covers", reason))
+        return
+    _sort(Change(Action.REMOVE, name, origin, "removed by command", RemovalClass.COMMAND), None, look, found)
 
 
 def _left_bare(wildcard: str, look: Look) -> str | None:
@@ -158,5 +170,5 @@ def _sort(change: Change, wait: Hold | None, look: Look, found: Candidates) -> N
         found.due.append(change)
         return
     found.holds.append(wait)
-    if change.removal_class:
-        found.waiting[change.removal_class].append(change.name)
+    assert change.removal_class is not None  # noqa: S101 - every removal has its class
+    found.waiting[change.removal_class].append(change.name)

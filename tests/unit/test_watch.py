@@ -24,7 +24,7 @@ DAY = 86_400.0
 
 def report(*untils: float | None) -> Report:
     holds = [SimpleNamespace(until=until) for until in untils]
-    return cast("Report", SimpleNamespace(plan=SimpleNamespace(holds=holds, in_step=1)))
+    return cast("Report", SimpleNamespace(plan=SimpleNamespace(holds=holds, in_step=1), verified=None))
 
 
 @dataclass

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import click
@@ -12,10 +13,10 @@ from closte_bridge.cli.formats import Format
 from closte_bridge.cli.networks import engine_of
 from closte_bridge.cli.options import format_options, global_options
 from closte_bridge.cli.plans import FIELDS as PLAN_FIELDS
-from closte_bridge.cli.plans import circumstances, when
+from closte_bridge.cli.plans import IN_STEP, circumstances, when
 from closte_bridge.cli.result import Message, Problem, Result
 from closte_bridge.cli.syncing import run_sync
-from closte_bridge.errors import BridgeError, ConfigError, ExitCode
+from closte_bridge.errors import BridgeError, ConfigError, ExitCode, first_that_applies
 
 if TYPE_CHECKING:
     from closte_bridge.engine.inventory import Known
@@ -273,7 +274,31 @@ def remove(app: App, domains: tuple[str, ...]) -> Result:
     wildcards = any(name.startswith("*.") for name in names)
     # The names behind a wildcard are added by the same run, so it is not narrowed then.
     only = frozenset() if wildcards else frozenset(names)
-    return run_sync(app, Request(only=only, retry=True), said=said)
+    return _with_remaining(run_sync(app, Request(only=only, retry=True), said=said), dismissal.removing)
+
+
+def _with_remaining(result: Result, names: list[str]) -> Result:
+    """Return the result of a removal that says which of the names are still there, and why; exit 3 when one is."""
+    rows = result.data if isinstance(result.data, list) else []
+    kept = [r for r in rows if r["domain"] in names and r["change"] == "remove" and r["status"] == "held"]
+    if not kept:
+        return result
+    warnings = [
+        Problem(
+            code="not-removed",
+            message=f'"{row["domain"]}" is not removed yet: {row["reason"]}. Each sync looks at it again.',
+            domain=str(row["domain"]),
+        )
+        for row in kept
+    ]
+    return replace(
+        result,
+        exit_code=first_that_applies({result.exit_code, ExitCode.WITHHELD}),
+        status="",
+        warnings=(*result.warnings, *warnings),
+        # "Already in step" is true of the rest, and not what was asked.
+        messages=tuple(m for m in result.messages if m.text != IN_STEP),
+    )
 
 
 @domain.command("release", cls=BridgeCommand, short_help="Forget domains; leave them at Closte.", epilog=_RELEASE)

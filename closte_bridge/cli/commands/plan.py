@@ -41,7 +41,12 @@ def plan_one(engine: Engine, out: Path | None = None, *, retry: bool = False) ->
         plan = plan_of(engine, view, Request(retry=retry, dry_run=True))
         if out is not None:
             planfile.write(out, plan, view)
-        return Report(engine.settings.name, view, plan, None)
+        stages = None
+        if engine.settings.checks and engine.ledger is not None:
+            from closte_bridge.engine.verify import stages_of  # noqa: PLC0415 - likewise
+
+            stages = stages_of(engine.ledger, view.snapshot)
+        return Report(engine.settings.name, view, plan, None, stages=stages)
 
 
 def _code(report: Report, *, detailed: bool) -> ExitCode:
@@ -61,7 +66,8 @@ def _code(report: Report, *, detailed: bool) -> ExitCode:
 def plan(app: App, out: str | None, detailed_exitcode: bool, retry: bool) -> Result:
     """Read WordPress and Closte, and show what a sync would change and why. Changes nothing.
 
-    "+" is added, "-" is removed, "~" is held back for now, "!" is withheld by the gate, "?" is somebody else's.
+    "+" is added, "-" is removed, "~" is held back for now, "!" is withheld by the gate, "?" is somebody else's, ">"
+    moves to another stage in Ultimate Multisite.
     The formats ids and count are of the changes alone.
     """
     target = None if out is None else Path(out)

@@ -1,0 +1,95 @@
+"""Show which mappings move to another stage in Ultimate Multisite, and what became of it."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from closte_bridge.cli.result import Message, Problem
+
+if TYPE_CHECKING:
+    from closte_bridge.cli.formats import Row
+    from closte_bridge.engine.sync import Report
+    from closte_bridge.planning.stages import StagePlan
+
+_SHOWN = 10
+
+
+def stage_plan(report: Report) -> StagePlan | None:
+    """Return the stages of a report: of what was looked at in a sync, or of what the ledger knew in a plan."""
+    return report.verified.stages if report.verified else report.stages
+
+
+def stage_lines(report: Report) -> list[tuple[str, str, str]]:
+    """Return a line for each mapping that moves, and for those that a rule holds."""
+    plan = stage_plan(report)
+    if plan is None:
+        return []
+    lines = [(">", c.name, f"stage {c.mapping.stage} -> {c.stage}: {c.reason}") for c in plan.changes]
+    lines += [("~>", held.name, f"stage held: {held.reason}") for held in plan.holds[:_SHOWN]]
+    if len(plan.holds) > _SHOWN:
+        lines.append((" ", "…", f"{len(plan.holds) - _SHOWN} more stages held"))
+    return lines
+
+
+def stage_rows(report: Report, network: str) -> list[Row]:
+    """Return a row for each mapping whose stage moves or is held."""
+    plan = stage_plan(report)
+    if plan is None:
+        return []
+    results = {moved.name: moved.result for moved in report.verified.moved} if report.verified else {}
+
+    def row(name: str, status: str, reason: str) -> Row:
+        return {
+            "domain": name,
+            "change": "stage",
+            "status": status,
+            "reason": reason,
+            "until": None,
+            "network": network,
+        }
+
+    words = {"done": "done", "changed": "held"}
+    rows = [
+        row(
+            c.name,
+            words.get(results[c.name], "failed") if c.name in results else "planned",
+            f"{c.mapping.stage} -> {c.stage}: {c.reason}",
+        )
+        for c in plan.changes
+    ]
+    return rows + [row(held.name, "held", held.reason) for held in plan.holds]
+
+
+def stage_words(report: Report) -> tuple[list[Problem], list[Message]]:
+    """Return errors and remarks about what a sync did to stages."""
+    verified = report.verified
+    if verified is None:
+        return [], []
+    errors = [
+        Problem(
+            code="stage-refused",
+            message=f'Ultimate Multisite did not take the stage "{moved.after}" for "{moved.name}" ({moved.result}).',
+            domain=moved.name,
+        )
+        for moved in verified.moved
+        if moved.result.startswith("refused")
+    ]
+    if verified.trouble:
+        text = f"Stages could not be written: {verified.trouble.message}"
+        errors.append(Problem(code=verified.trouble.code, message=text, hint=verified.trouble.hint))
+    done = sum(1 for moved in verified.moved if moved.result == "done")
+    remarks = []
+    if verified.checked:
+        right = sum(1 for checked in verified.checked.values() if checked.tls and checked.tls.serves)
+        remarks.append(
+            Message("log", f"Checked {_count(len(verified.checked), 'domain')}: {right} with their padlock.")
+        )
+    if done:
+        remarks.append(Message("log", f"Moved {_count(done, 'mapping')} to another stage."))
+    if verified.due_later:
+        remarks.append(Message("log", f"{_count(verified.due_later, 'check')} more due; the next run goes on."))
+    return errors, remarks
+
+
+def _count(number: int, what: str) -> str:
+    return f"{number} {what}{'' if number == 1 else 's'}"
