@@ -101,8 +101,8 @@ def _apex(verdict: DnsVerdict, _: Expected) -> str:
 def _not_delegated(verdict: DnsVerdict, _: Expected) -> str:
     if verdict.nameservers and any(a.authoritative and not a.outcome.conclusive for a in verdict.answers):
         return (
-            f"Enter at the registrar of {verdict.zone} the nameservers that hold the zone: "
-            f"{listed(verdict.nameservers)} do not know it."
+            f"Enter at the registrar of {verdict.zone} the nameservers that hold its zone: "
+            f"the present ones ({listed(verdict.nameservers)}) do not know it."
         )
     return (
         f"Register the domain of {verdict.name}, or have its registrar enter nameservers: "

@@ -92,7 +92,9 @@ def combine(server: str, v4: Part, v6: Part, *, authoritative: bool) -> Answer:
     ttls = ttls or [p.ttl for p in parts if p.ttl is not None]
     outcome = _combined(v4.outcome, v6.outcome)
     addresses = v4.addresses + v6.addresses if outcome is Outcome.ADDRESSES else ()
-    return Answer(server, authoritative, outcome, addresses, cnames, min(ttls, default=None), v4.validated or v6.validated)
+    return Answer(
+        server, authoritative, outcome, addresses, cnames, min(ttls, default=None), v4.validated or v6.validated
+    )
 
 
 def _combined(v4: Outcome, v6: Outcome) -> Outcome:

@@ -14,9 +14,6 @@ if TYPE_CHECKING:
 
     from closte_bridge.checks.model import AddressVerdict, Checked, DnsVerdict
 
-FIELDS = ("domain", "dns", "tls", "points_at", "expected", "issuer", "expires", "days_left", "next_step")
-"""The columns of `row`, in the order of a table."""
-
 _DNS_WORDS = {
     DnsCode.RIGHT: "points where it should",
     DnsCode.NOT_DELEGATED: "is not delegated to nameservers that know it",

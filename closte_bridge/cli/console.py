@@ -76,6 +76,11 @@ class Console:
             return pipe == "0"
         return _is_terminal(self.stdout)
 
+    @property
+    def stderr_is_terminal(self) -> bool:
+        """Tell whether a person sees stderr."""
+        return _is_terminal(self.stderr)
+
     def line(self, text: str = "") -> None:
         """Write data to stdout, whatever the options say."""
         self._write(self.stdout, clean(text))

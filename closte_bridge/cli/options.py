@@ -13,13 +13,14 @@ from click.core import ParameterSource
 from closte_bridge.cli.console import EVERYTHING
 from closte_bridge.cli.context import App
 from closte_bridge.cli.formats import Format, check_fields
+from closte_bridge.errors import ConfigError
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
 Decorated = TypeVar("Decorated", bound="Callable[..., Any] | click.Command")
 
-OPTIONAL_VALUE = ("--debug", "--skip-plugins")
+OPTIONAL_VALUE = ("--debug", "--skip-plugins", "--wait")
 """Options whose value is optional and can only be given after `=`."""
 
 
@@ -193,3 +194,13 @@ def _attach(target: Callable[..., Any] | click.Command, option: click.Option) ->
     # Where click's own decorators keep the parameters of a function that is not a command yet.
     parameters = target.__dict__.setdefault("__click_params__", [])
     parameters.append(option)
+
+
+def duration(text: str) -> float:
+    """Return the seconds that an option's `text` stands for. Raises ConfigError when it is not a duration."""
+    from closte_bridge.config.durations import parse_duration  # noqa: PLC0415 - only for options with a duration
+
+    try:
+        return parse_duration(text)
+    except ValueError:
+        raise ConfigError(f'"{text}" is not a duration.', code="usage", hint="Write it like 30m or 2h.") from None

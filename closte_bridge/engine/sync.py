@@ -20,10 +20,10 @@ if TYPE_CHECKING:
 
     from closte_bridge.engine.apply import Applied
     from closte_bridge.engine.verify import Verified
-    from closte_bridge.planning.stages import StagePlan
     from closte_bridge.engine.view import Engine, View
     from closte_bridge.ledger.store import Ledger
     from closte_bridge.planning.model import Change, Plan
+    from closte_bridge.planning.stages import StagePlan
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

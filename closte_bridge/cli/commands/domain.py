@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 import click
 
+from closte_bridge.cli.checking import check, revive
 from closte_bridge.cli.command import BridgeCommand, BridgeGroup
 from closte_bridge.cli.context import App, pass_app
 from closte_bridge.cli.formats import Format
@@ -81,6 +82,10 @@ Success: Released 0 of 1 domain; it stays at Closte.
 @global_options
 def domain() -> None:
     """List, explain, add and remove domains."""
+
+
+domain.add_command(check)
+domain.add_command(revive)
 
 
 def _look(engine: Engine, name: str | None = None) -> tuple[list[Known], Report, list[Entry]]:

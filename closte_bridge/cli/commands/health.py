@@ -9,10 +9,10 @@ import click
 from closte_bridge.cli.command import BridgeCommand
 from closte_bridge.cli.context import App, pass_app
 from closte_bridge.cli.networks import engine_of
-from closte_bridge.cli.options import format_options, global_options
+from closte_bridge.cli.options import duration, format_options, global_options
 from closte_bridge.cli.plans import when
 from closte_bridge.cli.result import Message, Problem, Result
-from closte_bridge.errors import ConfigError, ExitCode
+from closte_bridge.errors import ExitCode
 
 if TYPE_CHECKING:
     from closte_bridge.engine.view import Engine
@@ -67,12 +67,7 @@ def health(app: App, max_age: str) -> Result:
 
     A success is a run that could read both sides and was not turned away by Closte.
     """
-    from closte_bridge.config.durations import parse_duration  # noqa: PLC0415 - loaded when it is needed
-
-    try:
-        limit = parse_duration(max_age)
-    except ValueError:
-        raise ConfigError(f'"{max_age}" is not a duration.', code="usage", hint="Write it like 30m or 2h.") from None
+    limit = duration(max_age)
     rows = [_look(engine_of(app, settings), limit) for settings in app.settings(every=True)]
     errors = tuple(
         Problem(

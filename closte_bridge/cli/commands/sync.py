@@ -9,7 +9,7 @@ import click
 
 from closte_bridge.cli.command import BridgeCommand
 from closte_bridge.cli.context import App, pass_app
-from closte_bridge.cli.options import format_options, global_options
+from closte_bridge.cli.options import duration, format_options, global_options
 from closte_bridge.cli.plans import FIELDS
 from closte_bridge.cli.syncing import run_sync, run_woken
 from closte_bridge.errors import ConfigError
@@ -27,6 +27,8 @@ Cost: 1 wp call (0.41 s), 2 API calls (0.25 s), planning 0.001 s.
 $ closte-bridge sync --quiet && echo "in step"
 in step
 """
+
+DEFAULT_WAIT = "30m"
 
 
 def _digests(raw: tuple[str, ...]) -> frozenset[str]:
@@ -50,16 +52,28 @@ def _digests(raw: tuple[str, ...]) -> frozenset[str]:
     help="Let the removals go that the gate withheld; the digest stands for exactly those names.",
 )
 @click.option("--retry", is_flag=True, help="Try changes now that wait for their next try.")
+@click.option(
+    "--wait",
+    metavar="[=<timeout>]",
+    help="Follow the domains until they have their padlock. Default: 30m.",
+)
 @click.option("--woken", is_flag=True, hidden=True, help="Started by the shim: leave at once if another one is at it.")
 @format_options(fields=FIELDS)
 @global_options
 @pass_app
 def sync(
-    app: App, domains: tuple[str, ...], dry_run: bool, allow_removals: tuple[str, ...], retry: bool, woken: bool
+    app: App,
+    domains: tuple[str, ...],
+    dry_run: bool,
+    allow_removals: tuple[str, ...],
+    retry: bool,
+    wait: str | None,
+    woken: bool,
 ) -> Result | int:
     """Read WordPress and Closte, and bring the domains at Closte into step: plan, gate, apply.
 
-    With domains, only those (and their www. forms) are changed, and they are tried now.
+    With domains, only those (and their www. forms) are changed, and they are tried now. Then DNS and certificates are
+    looked at where that is due, and stages in Ultimate Multisite move when something is proven.
     """
     from closte_bridge.engine.sync import Request  # noqa: PLC0415 - loaded when a sync is made
     from closte_bridge.planning.gate import Approval  # noqa: PLC0415 - likewise
@@ -70,7 +84,7 @@ def sync(
 
         names = parse_names(domains)
     if woken:
-        if domains or dry_run or allow_removals or retry:
+        if domains or dry_run or allow_removals or retry or wait:
             raise ConfigError('"--woken" goes with no other option and no domain.', code="usage")
         return run_woken(app)
     request = Request(
@@ -79,4 +93,10 @@ def sync(
         retry=retry,
         dry_run=dry_run,
     )
-    return run_sync(app, request)
+    if wait is None:
+        return run_sync(app, request)
+    from closte_bridge.cli.waiting import run_waiting  # noqa: PLC0415 - for this option alone
+
+    if dry_run:
+        raise ConfigError('"--wait" and "--dry-run" exclude each other.', code="usage")
+    return run_waiting(app, request, duration(wait or DEFAULT_WAIT))
