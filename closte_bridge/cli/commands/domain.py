@@ -10,20 +10,18 @@ import click
 from closte_bridge.cli.checking import check, revive
 from closte_bridge.cli.command import BridgeCommand, BridgeGroup
 from closte_bridge.cli.context import App, pass_app
+from closte_bridge.cli.explaining import explain, look, look_at_one, sides
 from closte_bridge.cli.formats import Format
 from closte_bridge.cli.networks import engine_of
 from closte_bridge.cli.options import format_options, global_options
 from closte_bridge.cli.plans import FIELDS as PLAN_FIELDS
-from closte_bridge.cli.plans import IN_STEP, circumstances, when
+from closte_bridge.cli.plans import IN_STEP, when
 from closte_bridge.cli.result import Message, Problem, Result
 from closte_bridge.cli.syncing import run_sync
-from closte_bridge.errors import BridgeError, ConfigError, ExitCode, first_that_applies
+from closte_bridge.errors import ConfigError, ExitCode, first_that_applies
 
 if TYPE_CHECKING:
     from closte_bridge.engine.inventory import Known
-    from closte_bridge.engine.sync import Report
-    from closte_bridge.engine.view import Engine
-    from closte_bridge.ledger.journal import Entry
 
 FIELDS = ("domain", "site", "stage", "closte", "origin", "state", "reason")
 EXTRA = ("ours", "active", "primary", "secure", "until")
@@ -43,17 +41,6 @@ in step
 
 $ closte-bridge domain get nobody.example.org
 Error: "nobody.example.org" is not known on either side.
-"""
-_EXPLAIN = """
-$ closte-bridge domain explain www.shop.customer.com
-www.shop.customer.com: held
-WordPress: not mapped.
-Closte: not there.
-Why: waits until it leads where "shop.customer.com" leads.
-Next step: Point the www. name where its name points.
-
-$ closte-bridge domain explain shop.customer.com --field=next_step
-Nothing: both sides agree.
 """
 _ADD = """
 $ closte-bridge domain add legacy.customer.com
@@ -86,18 +73,7 @@ def domain() -> None:
 
 domain.add_command(check)
 domain.add_command(revive)
-
-
-def _look(engine: Engine, name: str | None = None) -> tuple[list[Known], Report, list[Entry]]:
-    from closte_bridge.engine.inventory import inventory  # noqa: PLC0415 - loaded when it is needed
-    from closte_bridge.engine.sync import Report, Request, plan_of  # noqa: PLC0415 - likewise
-    from closte_bridge.engine.view import looked_at  # noqa: PLC0415 - likewise
-    from closte_bridge.ledger import journal  # noqa: PLC0415 - likewise
-
-    with engine.opened(), looked_at(engine) as view:
-        plan = plan_of(engine, view, Request(dry_run=True))
-        history = journal.read(engine.ledger, name=name, limit=20) if engine.ledger and name else []
-        return inventory(engine, view, plan), Report(engine.settings.name, view, plan, None), history
+domain.add_command(explain)
 
 
 def _row(known: Known) -> dict[str, object]:
@@ -118,12 +94,6 @@ def _row(known: Known) -> dict[str, object]:
     }
 
 
-def _sides(report: Report) -> tuple[ExitCode, tuple[Problem, ...], tuple[Problem, ...]]:
-    errors, warnings, _ = circumstances(report)
-    code = ExitCode.OK if report.plan.observed.readable else ExitCode.UNREADABLE
-    return code, tuple(errors), tuple(warnings)
-
-
 @domain.command("list", cls=BridgeCommand, short_help="List every domain of both sides.", epilog=_LIST)
 @click.option("--state", metavar="<state>", help='Only those in this state, such as "held" or "in step".')
 @format_options(fields=FIELDS, extra_fields=EXTRA)
@@ -135,33 +105,16 @@ def list_(app: App, state: str | None) -> Result:
     States: in step, to add, to remove, held, withheld, foreign, unknown.
     """
     engine = engine_of(app, app.network())
-    known, report, _ = _look(engine)
-    code, errors, warnings = _sides(report)
+    found = look(engine)
+    code, errors, warnings = sides(found.report)
     return Result(
         exit_code=code,
-        data=[_row(k) for k in known if state is None or k.state == state],
+        data=[_row(k) for k in found.known if state is None or k.state == state],
         fields=FIELDS,
         errors=errors,
         warnings=warnings,
         cost=engine.cost.as_data(),
     )
-
-
-def _find(app: App, engine: Engine, raw: str) -> tuple[Known, Report, list[Entry]]:
-    from closte_bridge.engine.wishes import parse_names  # noqa: PLC0415 - loaded when it is needed
-
-    (name,) = parse_names([raw])
-    known, report, history = _look(engine, name)
-    found = next((k for k in known if k.name == name), None)
-    if found is None:
-        raise BridgeError(
-            f'"{name}" is not known on either side.',
-            code="unknown-domain",
-            hint="`closte-bridge domain list` shows those that are; `closte-bridge domain add` pins one.",
-            domain=name,
-        )
-    app.console.debug("domain", f"{name}: {found.state}")
-    return found, report, history
 
 
 @domain.command("get", cls=BridgeCommand, short_help="Show one domain.", epilog=_GET)
@@ -172,61 +125,12 @@ def _find(app: App, engine: Engine, raw: str) -> tuple[Known, Report, list[Entry
 def get(app: App, name: str) -> Result:
     """Show what both sides know of one domain."""
     engine = engine_of(app, app.network())
-    known, report, _ = _find(app, engine, name)
-    code, errors, warnings = _sides(report)
+    found = look_at_one(engine, name)
+    code, errors, warnings = sides(found.report)
     return Result(
         exit_code=code,
-        data=_row(known),
+        data=_row(found.known[0]),
         fields=(*FIELDS, *EXTRA),
-        errors=errors,
-        warnings=warnings,
-        cost=engine.cost.as_data(),
-    )
-
-
-@domain.command("explain", cls=BridgeCommand, short_help="Explain one domain in plain words.", epilog=_EXPLAIN)
-@click.argument("name", metavar="<domain>")
-@format_options(
-    fields=("domain", "state", "wordpress", "closte", "why", "next_step", "history"),
-    formats=(Format.TABLE, Format.JSON, Format.YAML),
-)
-@global_options
-@pass_app
-def explain(app: App, name: str) -> Result:
-    """Explain where one domain stands on both sides, why, what was done for it, and what to do next."""
-    from closte_bridge.engine.inventory import next_step  # noqa: PLC0415 - loaded by the look before
-
-    engine = engine_of(app, app.network())
-    known, report, history = _find(app, engine, name)
-    code, errors, warnings = _sides(report)
-    mapping = known.mapping
-    wordpress = f'mapped to site {mapping.blog_id}, stage "{mapping.stage}"' if mapping else "not mapped"
-    there = {True: "there", False: "not there", None: "its list could not be read"}[known.at_closte]
-    closte = f"{there}{', ours' if known.ours else ''}"
-    until = f" (until {when(known.until)})" if known.until else ""
-    past = [f"{when(e.at)} {e.action}: {e.outcome} ({e.cause}){' ' + e.detail if e.detail else ''}" for e in history]
-    data = {
-        "domain": known.name,
-        "state": known.state,
-        "wordpress": wordpress,
-        "closte": closte,
-        "why": f"{known.reason}{until}",
-        "next_step": next_step(known),
-        "history": past,
-    }
-    lines = [
-        f"{known.name}: {known.state}",
-        f"WordPress: {wordpress}.",
-        f"Closte: {closte}.",
-        *([f"Why: {known.reason.removesuffix('.')}{until}."] if known.reason else []),
-        f"Next step: {data['next_step']}",
-        *(["History:", *(f"  {line}" for line in past)] if past else []),
-    ]
-    return Result(
-        exit_code=code,
-        data=data,
-        fields=tuple(data),
-        rendered={Format.TABLE: "\n".join(lines)},
         errors=errors,
         warnings=warnings,
         cost=engine.cost.as_data(),
