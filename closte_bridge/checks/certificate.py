@@ -50,6 +50,13 @@ def _children(element: _Element, tag: int = _SEQUENCE) -> list[_Element]:
     return list(_elements(element.body))
 
 
+def _inside(data: bytes) -> _Element:
+    """Return the first element of `data`. Raises ValueError when there is none."""
+    for element in _elements(data):
+        return element
+    raise ValueError("empty")
+
+
 def read(der: bytes) -> Certificate:
     """Return what the certificate says. Raises ValueError when it cannot be understood."""
     try:
@@ -101,7 +108,7 @@ def _dns_names(fields: list[_Element]) -> Iterator[str]:
     for field in fields:
         if field.tag != _EXTENSIONS:
             continue
-        for extension in _children(next(_elements(field.body))):
+        for extension in _children(_inside(field.body)):
             identifier, *others = _children(extension)
             if identifier.tag == _OID and identifier.body == _SUBJECT_ALT_NAME:
                 # Between the two there may be the boolean that says "critical".
@@ -111,5 +118,5 @@ def _dns_names(fields: list[_Element]) -> Iterator[str]:
 def _alternative_names(value: _Element) -> list[str]:
     if value.tag != _OCTETS:
         raise ValueError("unexpected tag")
-    names = [e for e in _children(next(_elements(value.body))) if e.tag == _DNS_NAME]
+    names = [e for e in _children(_inside(value.body)) if e.tag == _DNS_NAME]
     return [_text(e).lower() for e in names[:_MOST_NAMES]]

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, NamedTuple
 from closte_bridge.cli.networks import cost_messages, engine_of, exit_code, on_each, problems, total_cost
 from closte_bridge.cli.plans import (
     FIELDS,
+    IN_STEP,
     circumstances,
     outcome_problems,
     rendered,
@@ -17,8 +18,8 @@ from closte_bridge.cli.plans import (
 )
 from closte_bridge.cli.result import Message, Problem, Result, problem_data
 from closte_bridge.cli.stages import stage_words
-from closte_bridge.errors import BridgeError, ExitCode
-from closte_bridge.planning.model import Mode
+from closte_bridge.errors import BridgeError, ExitCode, first_that_applies
+from closte_bridge.planning.model import Action, Mode
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -50,26 +51,51 @@ class Words(NamedTuple):
     remarks: list[Message]
 
 
-def run_sync(app: App, request: Request, *, said: tuple[Message, ...] = ()) -> Result:
-    """Sync the networks that are meant and put what came of it into words; `said` are remarks from before."""
+def run_sync(
+    app: App, request: Request, *, said: tuple[Message, ...] = (), leaving: frozenset[str] = frozenset()
+) -> Result:
+    """Sync the networks that are meant and put what came of it into words; `said` are remarks from before.
+
+    `leaving` are names that somebody wants removed: one that has to stay for now is told of, with exit code 3.
+    """
 
     def job(engine: Engine) -> tuple[Report, Words]:
         return sync_one(engine, request, app.command, _bar(app))
 
     outcomes = on_each(app, job)
     runs = [outcome.value for outcome in outcomes if outcome.value]
+    kept = [problem for report, words in runs for problem in _kept(report, words, leaving)]
     for report, _ in runs:
         app.console.debug("sync", f"{report.network}: {len(report.plan.changes)} changes planned.")
     return Result(
-        exit_code=exit_code(outcomes, lambda run: run[0].exit_code),
+        exit_code=first_that_applies(
+            {exit_code(outcomes, lambda run: run[0].exit_code)} | ({ExitCode.WITHHELD} if kept else set())
+        ),
         data=rows_shown([report for report, _ in runs], app.output),
         fields=FIELDS,
         rendered=rendered([report for report, _ in runs]),
         messages=(*said, *(remark for _, words in runs for remark in words.remarks), *cost_messages(outcomes)),
         errors=(*problems(outcomes), *(error for _, words in runs for error in words.errors)),
-        warnings=tuple(warning for _, words in runs for warning in words.warnings),
+        warnings=(*(warning for _, words in runs for warning in words.warnings), *kept),
         cost=total_cost(outcomes),
     )
+
+
+def _kept(report: Report, words: Words, leaving: frozenset[str]) -> list[Problem]:
+    """Return a warning for each of the names `leaving` that is held; "in step" is not what was asked for then."""
+    held = (*report.plan.holds, *(report.applied.held if report.applied else ()))
+    found = [
+        Problem(
+            code="not-removed",
+            message=f'"{hold.name}" is not removed yet: {hold.reason}. Each sync looks at it again.',
+            domain=hold.name,
+        )
+        for hold in held
+        if hold.action is Action.REMOVE and hold.name in leaving
+    ]
+    if found:
+        words.remarks[:] = [remark for remark in words.remarks if remark.text != IN_STEP]
+    return found
 
 
 def run_woken(app: App) -> int:

@@ -61,7 +61,7 @@ final class Events {
 	 * @param mixed $id     The mapping.
 	 */
 	public static function domain_changed( $before, $name = '', $id = 0 ) {
-		if ( $before === $name ) {
+		if ( $before === $name || ! \is_scalar( $before ) || ! \is_scalar( $name ) ) {
 			return;
 		}
 		$detail = 'new' === $before ? array() : array( 'from' => (string) $before );
@@ -109,7 +109,7 @@ final class Events {
 	 * @param mixed $id     The mapping.
 	 */
 	public static function stage_changed( $before, $stage = '', $id = 0 ) {
-		if ( 'new' === $before || $before === $stage || \doing_action( 'wu_async_process_domain_stage' ) ) {
+		if ( ! \is_scalar( $before ) || ! \is_scalar( $stage ) || 'new' === $before || $before === $stage || \doing_action( 'wu_async_process_domain_stage' ) ) {
 			return;
 		}
 		$mapping = \function_exists( 'wu_get_domain' ) ? \wu_get_domain( (int) $id ) : null;
@@ -142,7 +142,9 @@ final class Events {
 	 * @param mixed $copy `site_id`, and since some release `from_site_id`.
 	 */
 	public static function site_duplicated( $copy ) {
-		$site = \is_array( $copy ) && isset( $copy['site_id'] ) ? \get_site( (int) $copy['site_id'] ) : null;
+		// For 0 there would be the current site.
+		$id   = \is_array( $copy ) && isset( $copy['site_id'] ) ? (int) $copy['site_id'] : 0;
+		$site = $id > 0 ? \get_site( $id ) : null;
 		if ( $site ) {
 			$from = isset( $copy['from_site_id'] ) ? array( 'from' => (int) $copy['from_site_id'] ) : array();
 			self::add( 'site_duplicated', $site->blog_id, $site->domain, $from );
@@ -202,7 +204,7 @@ final class Events {
 	 * @param mixed  $blog_id The site.
 	 */
 	private static function site_changed( $kind, $blog_id ) {
-		$site = \get_site( (int) $blog_id );
+		$site = (int) $blog_id > 0 ? \get_site( (int) $blog_id ) : null;
 		self::add( $kind, $blog_id, $site ? $site->domain : '' );
 	}
 

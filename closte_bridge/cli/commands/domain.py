@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import click
@@ -183,31 +182,7 @@ def remove(app: App, domains: tuple[str, ...]) -> Result:
     wildcards = any(name.startswith("*.") for name in names)
     # The names behind a wildcard are added by the same run, so it is not narrowed then.
     only = frozenset() if wildcards else frozenset(names)
-    return _with_remaining(run_sync(app, Request(only=only, retry=True), said=said), dismissal.removing)
-
-
-def _with_remaining(result: Result, names: list[str]) -> Result:
-    """Return the result of a removal that says which of the names are still there, and why; exit 3 when one is."""
-    rows = result.data if isinstance(result.data, list) else []
-    kept = [r for r in rows if r["domain"] in names and r["change"] == "remove" and r["status"] == "held"]
-    if not kept:
-        return result
-    warnings = [
-        Problem(
-            code="not-removed",
-            message=f'"{row["domain"]}" is not removed yet: {row["reason"]}. Each sync looks at it again.',
-            domain=str(row["domain"]),
-        )
-        for row in kept
-    ]
-    return replace(
-        result,
-        exit_code=first_that_applies({result.exit_code, ExitCode.WITHHELD}),
-        status="",
-        warnings=(*result.warnings, *warnings),
-        # "Already in step" is true of the rest, and not what was asked.
-        messages=tuple(m for m in result.messages if m.text != IN_STEP),
-    )
+    return run_sync(app, Request(only=only, retry=True), said=said, leaving=frozenset(dismissal.removing))
 
 
 @domain.command("release", cls=BridgeCommand, short_help="Forget domains; leave them at Closte.", epilog=_RELEASE)

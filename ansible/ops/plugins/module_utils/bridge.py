@@ -1,0 +1,78 @@
+# Copyright: the closte-bridge project
+# SPDX-License-Identifier: MIT
+"""Talks to the engine, and only through its JSON."""
+
+from __future__ import annotations
+
+import json
+import os
+
+VERSION = 1
+EXECUTABLE = "/usr/local/sbin/closte-bridge-as"
+# What the engine answers with when it did what it could: in step, withheld, some failed.
+DONE = (0, 3, 4)
+
+
+class BridgeFailure(Exception):
+    """The engine could not be asked, or said something that is not its JSON; the text is for people."""
+
+
+class Engine:
+    """The engine of this host, called for one network at a time through the wrapper that the role installs."""
+
+    def __init__(self, module, executable):
+        self._module = module
+        self._executable = executable
+
+    @property
+    def installed(self):
+        """Tell whether there is anything to call."""
+        return os.access(self._executable, os.X_OK)
+
+    def ask(self, network, *command):
+        """Run a command for a network and return its envelope. Raises BridgeFailure when there is none."""
+        if not self.installed:
+            raise BridgeFailure(f'The engine is not installed: there is no "{self._executable}".')
+        argv = [self._executable, network, *command, "--format=json"]
+        code, out, _errors = self._module.run_command(argv, handle_exceptions=False)
+        try:
+            envelope = json.loads(out)
+            matches = envelope["exit_code"] == code and envelope["version"] == VERSION
+        except (ValueError, KeyError, TypeError):
+            # What it said instead is not quoted: it did not come from the part that minds its words.
+            raise BridgeFailure(f'"closte-bridge {" ".join(command[:2])}" ended with {code} and gave no JSON.') from None
+        if not matches:
+            raise BridgeFailure("The engine on this host speaks another version than this collection.")
+        return envelope
+
+
+def codes(envelope):
+    """Return the codes of everything that an envelope complains of."""
+    return {problem["code"] for problem in envelope["errors"] + envelope["warnings"]}
+
+
+def sentence(envelope):
+    """Return what went wrong in one line, with what to do about it."""
+    problems = envelope["errors"] or envelope["warnings"]
+    if not problems:
+        return f'The engine answered "{envelope["status"]}".'
+    return " ".join(f"{problem['message']} {problem['hint']}".strip() for problem in problems)
+
+
+def changes(envelope):
+    """Return the domains that a plan or a sync would add or did add, and the same for removals, sorted."""
+    rows = [row for row in envelope["data"] or [] if row["status"] in ("planned", "done")]
+    return tuple(
+        sorted(row["domain"] for row in rows if row["change"] == change) for change in ("add", "remove")
+    )
+
+
+def diff_of(before, after, header):
+    """Return an Ansible diff of two sets of lines."""
+    before, after = sorted(before), sorted(after)
+    return {
+        "before": "".join(f"{line}\n" for line in before),
+        "after": "".join(f"{line}\n" for line in after),
+        "before_header": header,
+        "after_header": header,
+    }

@@ -1,0 +1,225 @@
+#!/usr/bin/python
+# Copyright: the closte-bridge project
+# SPDX-License-Identifier: MIT
+"""What the bridge is to a WordPress network: in charge, with its shim, the integration on or off."""
+
+from __future__ import annotations
+
+DOCUMENTATION = r"""
+---
+module: closte_bridge_network
+short_description: Put the engine in charge of a WordPress network, with its shim
+description:
+  - Adopts a network, switches the Closte integration in Ultimate Multisite, installs or removes the WordPress shim.
+  - Never takes a network over from another engine; that is C(closte-bridge adopt --take-over), by hand.
+version_added: 0.1.0
+author:
+  - The closte-bridge project (@closte-bridge)
+options:
+  name:
+    description: The network's name in the config.
+    type: str
+    required: true
+  state:
+    description: V(absent) takes shim, events and owner out of WordPress.
+    type: str
+    choices: [present, absent]
+    default: present
+  adopted:
+    description: Put the engine in charge. With V(false), who is in charge is left as it is.
+    type: bool
+    default: false
+  integration:
+    description: Switch the Closte integration on or off. Left as it is when not given.
+    type: bool
+  shim:
+    description: Whether the shim is there. Left as it is when not given.
+    type: str
+    choices: [present, absent]
+  wake:
+    description: How the shim wakes the engine.
+    type: str
+    choices: [auto, file, process, none]
+    default: auto
+  executable:
+    description: The command for root that runs the engine; the role installs it.
+    type: path
+    default: /usr/local/sbin/closte-bridge-as
+attributes:
+  check_mode:
+    description: Can run in check mode and say what would change. Before the engine is there, everything would.
+    support: full
+  diff_mode:
+    description: Shows what changes in WordPress.
+    support: full
+"""
+
+EXAMPLES = r"""
+- name: Put the engine in charge of the shop
+  closte_bridge.ops.closte_bridge_network:
+    name: shop
+    adopted: true
+    shim: present
+    integration: true
+
+- name: Leave WordPress as it was
+  closte_bridge.ops.closte_bridge_network:
+    name: shop
+    state: absent
+"""
+
+RETURN = r"""
+steps:
+  description: What was done, or would be.
+  returned: always
+  type: list
+  elements: str
+integration_before:
+  description: V(on) or V(off), what the integration was before this task switched it.
+  returned: when it was switched
+  type: str
+"""
+
+from ansible.module_utils.basic import AnsibleModule
+from ansible_collections.closte_bridge.ops.plugins.module_utils.bridge import (
+    EXECUTABLE,
+    BridgeFailure,
+    Engine,
+    codes,
+    diff_of,
+    sentence,
+)
+
+OTHERS = {"other-owner", "owner-changed"}
+UNBOUND = {"not-adopted", "owner-gone"}
+
+
+class Network:
+    """One network, and what is still to be done to it. `steps` collects that in words."""
+
+    def __init__(self, module, engine):
+        self.name = module.params["name"]
+        self.check_mode = module.check_mode
+        self.engine = engine
+        self.before, self.after, self.steps = [], [], []
+        self.facts = {}
+
+    def _do(self, step, *command):
+        self.steps.append(step)
+        if self.check_mode:
+            return
+        envelope = self.engine.ask(self.name, *command)
+        if envelope["exit_code"] != 0:
+            raise BridgeFailure(sentence(envelope))
+
+    def _asked(self, *command):
+        envelope = self.engine.ask(self.name, *command)
+        if envelope["data"] is None:
+            raise BridgeFailure(sentence(envelope))
+        return envelope
+
+    def switch(self, wanted):
+        """Switch the integration on or off."""
+        found = self._asked("integration", "status")["data"]["integration"]
+        word = "on" if wanted else "off"
+        self._note("integration", found, word)
+        if found != word:
+            self.facts["integration_before"] = found
+            self._do(f"Switch the integration {word}", "integration", "enable" if wanted else "disable")
+
+    def adopt(self):
+        """Put the engine in charge, unless it is."""
+        found = codes(self._asked("plan"))
+        if found & OTHERS:
+            raise BridgeFailure(
+                f'Another engine is in charge of "{self.name}". If that one is out of use, '
+                f'run "closte-bridge-as {self.name} adopt --take-over" on the host.'
+            )
+        unbound = bool(found & UNBOUND)
+        self._note("in charge", "no" if unbound else "yes", "yes")
+        if unbound:
+            self._do("Put the engine in charge", "adopt", "--yes")
+
+    def install(self, wake):
+        """Install the shim, or bring it up to date."""
+        status = self._asked("shim", "status")
+        wrong = codes(status) & {"shim-changed", "shim-other-version", "shim-no-table", "shim-no-config"}
+        wanting = status["data"]["installed"] not in ("yes", "disabled") or bool(wrong)
+        self._note("shim", f"{status['data']['installed']} {status['data']['version'] or ''}".strip(), "yes", wanting)
+        if wanting:
+            self._do("Install the shim", "shim", "install", "--yes", f"--wake={wake}")
+
+    def remove(self):
+        """Remove the shim; the engine stays in charge."""
+        found = self._asked("shim", "status")["data"]["installed"]
+        self._note("shim", found, "no")
+        if found != "no":
+            self._do("Remove the shim", "shim", "uninstall", "--keep-owner", "--yes")
+
+    def leave(self):
+        """Take everything of ours out of WordPress."""
+        status = self._asked("shim", "status")["data"]
+        ours = status["installed"] != "no" or status["table"] or status["owner"]
+        self._note("shim", status["installed"], "no")
+        self._note("in charge", "yes" if status["owner"] else "no", "no")
+        if ours:
+            self._do("Take shim, events and owner out of WordPress", "shim", "uninstall", "--yes")
+
+    def _note(self, what, found, wanted, differs=None):
+        self.before.append(f"{what}: {found}")
+        self.after.append(f"{what}: {wanted if (found != wanted if differs is None else differs) else found}")
+
+
+def _bring_about(network, params):
+    if params["state"] == "absent":
+        network.leave()
+    if params["integration"] is not None:
+        network.switch(params["integration"])
+    if params["state"] == "absent":
+        return
+    if params["adopted"]:
+        network.adopt()
+    if params["shim"] == "present":
+        network.install(params["wake"])
+    elif params["shim"] == "absent":
+        network.remove()
+
+
+def _wanted_at_first(params):
+    """Return what would be done where nothing of the engine is there yet."""
+    if params["state"] == "absent":
+        return []
+    steps = ["Put the engine in charge"] if params["adopted"] else []
+    return steps + (["Install the shim"] if params["shim"] == "present" else [])
+
+
+def main():
+    """Run the module."""
+    module = AnsibleModule(
+        argument_spec={
+            "name": {"type": "str", "required": True},
+            "state": {"type": "str", "choices": ["present", "absent"], "default": "present"},
+            "adopted": {"type": "bool", "default": False},
+            "integration": {"type": "bool"},
+            "shim": {"type": "str", "choices": ["present", "absent"]},
+            "wake": {"type": "str", "choices": ["auto", "file", "process", "none"], "default": "auto"},
+            "executable": {"type": "path", "default": EXECUTABLE},
+        },
+        supports_check_mode=True,
+    )
+    params = module.params
+    engine = Engine(module, params["executable"])
+    if module.check_mode and not engine.installed:
+        steps = _wanted_at_first(params)
+        module.exit_json(changed=bool(steps), steps=steps, msg="The engine is not installed yet.")
+    network = Network(module, engine)
+    try:
+        _bring_about(network, params)
+    except BridgeFailure as failure:
+        module.fail_json(msg=str(failure), steps=network.steps)
+    diff = diff_of(network.before, network.after, f"{network.name} in WordPress")
+    module.exit_json(changed=bool(network.steps), steps=network.steps, diff=diff, **network.facts)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,1 @@
+"""Measures the engine beside its lower bounds; start it with `script/bench`."""

@@ -1,0 +1,83 @@
+"""`script/bench [--quick] [--json] [--write] [--only PART]`: measure, and show the figures."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import sys
+import tempfile
+from pathlib import Path
+
+from benchmarks import measures
+from benchmarks.report import Figure, as_data, machine, page, table
+from benchmarks.world import template
+from tests.support.parts import REPOSITORY
+
+PARTS = ("version", "sync", "adds")
+
+
+def main() -> int:
+    """Measure what was asked for; the exit code tells only whether measuring itself worked."""
+    options = _options()
+    about = machine()
+    with tempfile.TemporaryDirectory(prefix="closte-bench-") as name:
+        figures = _measure(Path(name), options.only or PARTS, quick=options.quick)
+    if options.write:
+        target = REPOSITORY / "docs" / "performance.md"
+        target.write_text(page(figures, about, quick=options.quick), encoding="utf-8")
+    if options.json:
+        print(json.dumps(as_data(figures, about, quick=options.quick), indent=2))
+    else:
+        print(table(figures))
+    return 0
+
+
+def _options() -> argparse.Namespace:
+    parser = argparse.ArgumentParser(prog="script/bench", description="Measure the engine beside its lower bounds.")
+    parser.add_argument("--quick", action="store_true", help="about a minute: fewer repetitions, no 100,000 mappings")
+    parser.add_argument("--json", action="store_true", help="print JSON instead of the table")
+    parser.add_argument("--write", action="store_true", help="write docs/performance.md as well")
+    parser.add_argument("--only", action="append", choices=PARTS, help="measure this part only; repeatable")
+    return parser.parse_args()
+
+
+def _measure(folder: Path, parts: tuple[str, ...], *, quick: bool) -> list[Figure]:
+    figures: list[Figure] = []
+    if "version" in parts:
+        _say("version")
+        figures += measures.version(10 if quick else 40)
+    if {"sync", "adds"} & {*parts}:
+        folders = measures.numbered(folder)
+        network = template(folder)
+    if "sync" in parts:
+        rounds = 3 if quick else 11
+        for count, www, key_file in (
+            (10_000, False, False),
+            (10_000, True, False),
+            (10_000, False, True),
+            (100_000, False, False),
+            (100_000, True, False),
+        ):
+            if quick and (count > 10_000 or www or key_file):
+                continue
+            _say(f"sync, {count:,} mappings")
+            repeat = rounds if count < 100_000 else 5
+            figures += measures.no_op(network, next(folders), count, repeat, www=www, key_file=key_file)
+    if "adds" in parts:
+        count = 200 if quick else 1000
+        for concurrency, rate in ((4, 1000), (16, 100), (4, 10)):
+            if quick and rate == 10:
+                continue
+            _say(f"additions, {concurrency} in flight")
+            target = next(folders)
+            target.mkdir()
+            figures.append(measures.additions(network, target, count, concurrency, rate))
+    return figures
+
+
+def _say(what: str) -> None:
+    print(f"== {what}", file=sys.stderr, flush=True)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

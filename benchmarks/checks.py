@@ -1,0 +1,208 @@
+"""Measure a pass over many domains: start it with `python -m benchmarks.checks`, optionally with a number of domains.
+
+DNS and TLS servers run in a process of their own and take 20 ms for each answer. The same domains, or the first of
+them, are checked in one pass, one domain after another, and one question after another. Ends with 1 when the pass is
+not at least 20 times as fast as one domain after another, or takes 150 MB or more.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import multiprocessing
+import re
+import resource
+import ssl
+import struct
+import sys
+import tempfile
+import time
+from pathlib import Path
+from typing import TYPE_CHECKING, cast
+
+import trustme
+
+from closte_bridge.checks.dns import DnsCheck, Edges
+from closte_bridge.checks.model import Checked, DnsCode, TlsCode
+from closte_bridge.checks.pool import Pool
+from closte_bridge.checks.tls import TlsCheck
+from closte_bridge.checks.wire import Endpoint
+from closte_bridge.config.model import DnsSettings, Resolver, TlsSettings
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from multiprocessing.connection import Connection
+
+LATENCY = 0.02
+WANTED_FACTOR = 20.0
+MOST_BYTES = 150 * 1000**2
+HOST = "127.0.54.1"
+MAIN = "main.bench.test"
+SAMPLE = 25  # domains of which the slow ways are measured
+
+A, NS, SOA = 1, 2, 6
+_LABEL_END = 5  # the null label, the type and the class
+
+
+class Names(asyncio.DatagramProtocol):
+    """A server that is every resolver and every zone's authority: all names lead to this host."""
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        """Keep the way to answer."""
+        # In Python 3.11 it is one without being an instance of it.
+        self.transport = cast("asyncio.DatagramTransport", transport)
+
+    def datagram_received(self, data: bytes, addr: tuple[str, int]) -> None:
+        """Answer later."""
+        asyncio.get_running_loop().call_later(LATENCY, self.transport.sendto, answer(data), addr)
+
+
+def answer(query: bytes) -> bytes:
+    """Return the answer to one question, made by hand so that the server takes little of the machine."""
+    end = query.index(b"\0", 12) + _LABEL_END
+    question, (kind,) = query[12:end], struct.unpack("!H", query[end - 4 : end - 2])
+    name = b"\xc0\x0c"
+    soa = b"\0\0" + struct.pack("!5I", 1, 3600, 600, 86400, 60)
+    records = {
+        A: [bytes(map(int, HOST.split(".")))],
+        NS: [b"\x03ns" + digit + b"\x05bench\x04test\0" for digit in (b"1", b"2")],
+        SOA: [soa],
+    }.get(kind, [])
+    # Every name is the top of a zone of its own, the most that there can be to ask.
+    answers = b"".join(name + struct.pack("!HHIH", kind, 1, 300, len(r)) + r for r in records)
+    authority = b"" if records else name + struct.pack("!HHIH", SOA, 1, 60, len(soa)) + soa
+    header = query[:2] + struct.pack("!5H", 0x8580, 1, len(records), 0 if records else 1, 0)
+    return header + question + answers + authority
+
+
+class Padlock(asyncio.Protocol):
+    """The server's side of a handshake, in which each flight takes its time."""
+
+    def __init__(self, context: ssl.SSLContext) -> None:
+        self._in, self._out = ssl.MemoryBIO(), ssl.MemoryBIO()
+        self._tls = context.wrap_bio(self._in, self._out, server_side=True)
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        """Keep the way to answer."""
+        self._transport = cast("asyncio.Transport", transport)
+
+    def data_received(self, data: bytes) -> None:
+        """Go on with the handshake, later."""
+        self._in.write(data)
+        asyncio.get_running_loop().call_later(LATENCY, self._go_on)
+
+    def _go_on(self) -> None:
+        try:
+            self._tls.do_handshake()
+        except ssl.SSLWantReadError:
+            pass
+        except ssl.SSLError:
+            self._transport.abort()
+            return
+        if not self._transport.is_closing():
+            self._transport.write(self._out.read())
+
+
+def serve(pipe: Connection, certificate: str) -> None:
+    """Serve names and certificates until the parent ends; the ports go through the pipe."""
+
+    async def run() -> None:
+        loop = asyncio.get_running_loop()
+        names, _ = await loop.create_datagram_endpoint(Names, local_addr=(HOST, 0))
+        context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+        context.load_cert_chain(certificate)
+        server = await loop.create_server(lambda: Padlock(context), HOST, 0, backlog=1000)
+        pipe.send((names.get_extra_info("sockname")[1], server.sockets[0].getsockname()[1]))
+        await asyncio.Event().wait()
+
+    asyncio.run(run())
+
+
+def in_one_pass(pool: Pool, domains: list[str]) -> list[Checked]:
+    """Check as the engine does."""
+    return pool.check(domains)
+
+
+def one_by_one(pool: Pool, domains: list[str]) -> list[Checked]:
+    """Check one domain after another, whose own questions may go at the same time."""
+
+    async def run() -> list[Checked]:
+        edges = pool.edges or Edges()
+        dns, tls = DnsCheck(pool.dns, edges=edges), TlsCheck(pool.tls, public=edges.public)
+        expected = await dns.expected(pool.main_domain)
+        found = []
+        for name in domains:
+            verdict = await dns.check(name, expected)
+            found.append(Checked(name, verdict, await tls.check(name, verdict.addresses), time.time()))
+        return found
+
+    return asyncio.run(run())
+
+
+def seconds_per_domain(way: Callable[[Pool, list[str]], list[Checked]], pool: Pool, domains: list[str]) -> float:
+    """Measure one way; every verdict must be right, or the figure would mean nothing."""
+    began = time.perf_counter()
+    found = way(pool, domains)
+    seconds = time.perf_counter() - began
+    right = [c for c in found if c.dns.code is DnsCode.RIGHT and c.tls and c.tls.code is TlsCode.RIGHT]
+    if len(right) != len(domains):
+        raise RuntimeError(f"{len(right)} of {len(domains)} verdicts are right")
+    return seconds / len(domains)
+
+
+def peak_bytes() -> int:
+    """Return the highest resident set of this process."""
+    found = re.search(r"^VmHWM:\s+(\d+) kB$", Path("/proc/self/status").read_text(encoding="ascii"), re.MULTILINE)
+    return int(found[1]) * 1024 if found else sys.maxsize
+
+
+def measure(count: int, dns_port: int, tls_port: int, ca_file: Path) -> bool:
+    """Measure all ways and print what came out; return whether it is good enough."""
+
+    def pool(concurrency: int) -> Pool:
+        return Pool(
+            main_domain=MAIN,
+            dns=DnsSettings(resolvers=(Resolver(HOST, dns_port), Resolver(HOST, dns_port)), concurrency=concurrency),
+            tls=TlsSettings(port=tls_port, ca_file=ca_file, concurrency=concurrency),
+            edges=Edges(authority=lambda address: Endpoint(address, dns_port), public=lambda _: True),
+        )
+
+    domains = [f"d{i}.bench.test" for i in range(count)]
+    # The list of public suffixes is read once in a process' life, and all ways pay for it alike.
+    seconds_per_domain(in_one_pass, pool(50), domains[:1])
+    own_time = resource.getrusage(resource.RUSAGE_SELF).ru_utime
+    fast = seconds_per_domain(in_one_pass, pool(50), domains)
+    own_time = resource.getrusage(resource.RUSAGE_SELF).ru_utime - own_time
+    peak = peak_bytes()
+    by_domain = seconds_per_domain(one_by_one, pool(50), domains[:SAMPLE])
+    by_question = seconds_per_domain(one_by_one, pool(1), domains[:SAMPLE])
+    print(f"{count} domains, each DNS and TLS answer after {LATENCY * 1000:.0f} ms")
+    print(f"in one pass:                {fast * count:8.2f} s  ({own_time / count * 1000:.1f} ms of CPU a domain)")
+    for words, slow in (("one domain after another:  ", by_domain), ("one question after another:", by_question)):
+        print(f"{words} {slow * count:8.2f} s  ({slow / fast:.0f} times as long; measured on {SAMPLE})")
+    print(f"peak of memory:             {peak / 1000**2:8.1f} MB")
+    return by_domain / fast >= WANTED_FACTOR and peak < MOST_BYTES
+
+
+def main() -> int:
+    """Set up the servers and measure."""
+    count = int(sys.argv[1]) if len(sys.argv) > 1 else 1000
+    with tempfile.TemporaryDirectory() as folder:
+        ca, ca_file = trustme.CA(), Path(folder, "ca.pem")
+        leaf = ca.issue_cert("*.bench.test", key_type=trustme.KeyType.ECDSA)
+        ca.cert_pem.write_to_path(str(ca_file))
+        certificate = Path(folder, "server.pem")
+        leaf.private_key_and_cert_chain_pem.write_to_path(str(certificate))
+        spawn = multiprocessing.get_context("spawn")
+        ours, theirs = spawn.Pipe()
+        server = spawn.Process(target=serve, args=(theirs, str(certificate)), daemon=True)
+        server.start()
+        try:
+            dns_port, tls_port = ours.recv()
+            return 0 if measure(count, dns_port, tls_port, ca_file) else 1
+        finally:
+            server.terminate()
+            server.join()
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,184 @@
+"""The measurements themselves: each gives figures beside their lower bounds."""
+
+from __future__ import annotations
+
+import http.client
+import itertools
+import statistics
+import sys
+import threading
+import time
+from typing import TYPE_CHECKING
+from urllib.parse import urlencode, urlsplit
+
+import yaml
+
+from benchmarks.report import Figure
+from benchmarks.timing import in_turn, run
+from benchmarks.world import SCRIPT, Cost, World, domains, world
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+    from tests.support.wordpress import Multisite
+
+MEGABYTE = 1_000_000
+LATENCY = 0.05
+
+
+def version(rounds: int) -> list[Figure]:
+    """`closte-bridge --version` beside `python -c pass`."""
+    jobs = {
+        "bare": [sys.executable, "-c", "pass"],
+        "script": [str(SCRIPT), "--version"],
+        "module": [sys.executable, "-m", "closte_bridge", "--version"],
+    }
+    samples = in_turn({name: lambda argv=argv: {"wall": run(argv).seconds} for name, argv in jobs.items()}, rounds)  # type: ignore[misc]  # the default binds the loop's value
+    bare = samples.median("bare.wall")
+    return [
+        Figure(
+            what=f"`{words} --version`",
+            value=samples.median(f"{name}.wall") / bare,
+            unit="times `python -c pass`",
+            limit=4,
+            bound=f"{bare * 1000:.0f} ms, and {samples.median(f'{name}.wall') * 1000:.0f} ms",
+            details={"bare_seconds": bare, "seconds": samples.median(f"{name}.wall")},
+        )
+        for name, words in (("script", "closte-bridge"), ("module", "python -m closte_bridge"))
+    ]
+
+
+def no_op(
+    template: Multisite, folder: Path, count: int, rounds: int, *, www: bool = False, key_file: bool = False
+) -> list[Figure]:
+    """A sync that finds both sides in step, beside the bare script that reads the same rows."""
+    names = domains(count)
+    aliases = [*names, *("www." + name for name in names)] if www else names
+    kind = ", their www. forms at Closte too" if www else ", key in a file" if key_file else ""
+    what = f"{count:,} mappings{kind}"
+    with world(template, folder, names, aliases, settings={"key_file": key_file}) as this:
+        calls: set[tuple[int, int]] = set()
+
+        def sync() -> dict[str, float]:
+            ended = this.bridge("sync")
+            cost = Cost.of(ended)
+            calls.add((cost.wp_calls, cost.api_calls))
+            return {"wall": ended.seconds, "api": cost.api_seconds, "planning": cost.planning_seconds}
+
+        samples = in_turn({"bare": lambda: {"wall": this.bare().seconds}, "sync": sync}, rounds)
+        peak = this.peak("sync")
+    bare, wall, api = (samples.median(name) for name in ("bare.wall", "sync.wall", "sync.api"))
+    # With the key at hand the API is asked while `wp` runs: nothing was waited for.
+    waited = (lambda _: 0.0) if key_file else (lambda one: one["sync.api"])
+    added = statistics.median(one["sync.wall"] - waited(one) - one["bare.wall"] for one in samples.runs)
+    wp_calls, api_calls = max(calls)
+    low, high = samples.spread("bare.wall")
+    limits = {10_000: 0.2, 100_000: 1.0}
+    details = {"bare_seconds": bare, "seconds": wall, "api_seconds": api, "wp_calls": wp_calls, "api_calls": api_calls}
+    figures = [
+        Figure(
+            what=f"A run without changes, {what}: added",
+            value=added,
+            unit="s",
+            limit=limits.get(count),
+            bound=f"`wp` alone {bare:.2f} s ({low:.2f} to {high:.2f}), the run {wall:.2f} s "
+            f"with {api:.2f} s of API; {wp_calls} `wp` process, {api_calls} API request",
+            details=details,
+        ),
+        Figure(
+            what=f"Its memory, {what}",
+            value=peak / MEGABYTE,
+            unit="MB",
+            limit=200,
+            bound=f"Python alone {_idle():.0f} MB",
+        ),
+    ]
+    return [*figures, _planning(what, names, aliases, samples.median("sync.planning"), count)]
+
+
+def _planning(what: str, names: list[str], aliases: list[str], seconds: float, count: int) -> Figure:
+    least = min(_differences(names, aliases) for _ in range(5))
+    return Figure(
+        what=f"Planning, {what}",
+        value=seconds * 1000,
+        unit="ms",
+        limit=100 if count == 10_000 else None,
+        bound=f"set differences alone {least * 1000:.1f} ms",
+    )
+
+
+def _differences(names: list[str], aliases: list[str]) -> float:
+    listed, ours = set(aliases), dict.fromkeys(aliases)
+    began = time.perf_counter()
+    wanted = dict.fromkeys(names)
+    assert not wanted.keys() - listed  # noqa: S101 - in step, or the figure means nothing
+    assert len(listed - ours.keys()) == 0  # noqa: S101 - likewise
+    assert len(ours.keys() - wanted.keys()) == len(aliases) - len(names)  # noqa: S101 - likewise
+    return time.perf_counter() - began
+
+
+def _idle() -> float:
+    code = "import re;print(re.search(r'VmHWM:\\s+(\\d+)', open('/proc/self/status').read())[1])"
+    return int(run([sys.executable, "-c", code]).stdout) * 1024 / MEGABYTE
+
+
+def additions(template: Multisite, folder: Path, count: int, concurrency: int, rate: float) -> Figure:
+    """Many additions at once, beside bare threads that post the same and know nothing of rate limits."""
+    names = domains(count)
+    bound = min(concurrency / LATENCY, rate)
+    settings = {"concurrency": concurrency, "rate_limit": rate, "latency": LATENCY}
+    with world(template, folder / "engine", names, [], settings=settings) as this:
+        wall = this.bridge("sync", "--quiet").seconds
+        reached = _rate(this)
+    with world(template, folder / "bare", [], [], settings={"latency": LATENCY}) as this:
+        _post(this, names, concurrency)
+        bare = _rate(this)
+    return Figure(
+        what=f"{count:,} additions, {concurrency} in flight, at most {rate:g} a second",
+        value=100 * reached / bound,
+        unit="% of the bound",
+        limit=80,
+        over=True,
+        bound=f"{reached:.1f} of {bound:.1f} a second in {wall:.1f} s; bare threads without a limit {bare:.1f} a second",
+        details={"per_second": reached, "bound_per_second": bound, "bare_per_second": bare, "seconds": wall},
+    )
+
+
+def _rate(this: World) -> float:
+    times = sorted(this.requests("add"))
+    return (len(times) - 1) / (times[-1] - times[0])
+
+
+def _post(this: World, names: list[str], concurrency: int) -> None:
+    url = urlsplit(str(yaml.safe_load(this.config.read_text(encoding="utf-8"))["api_url"]))
+    left, lock = iter(names), threading.Lock()
+
+    def work() -> None:
+        connection = http.client.HTTPConnection(str(url.hostname), url.port)
+        for name in _taken(left, lock):
+            form = urlencode({"apikey": "benchmark-key", "domain": name, "wildcard": "0"})
+            headers = {"Content-Type": "application/x-www-form-urlencoded"}
+            connection.request("POST", f"{url.path}/adddomainalias", form, headers)
+            connection.getresponse().read()
+        connection.close()
+
+    threads = [threading.Thread(target=work) for _ in range(concurrency)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+
+
+def _taken(left: Iterator[str], lock: threading.Lock) -> Iterator[str]:
+    while True:
+        with lock:
+            name = next(left, None)
+        if name is None:
+            return
+        yield name
+
+
+def numbered(folder: Path) -> Iterator[Path]:
+    """Give one new folder after the other."""
+    return (folder / str(number) for number in itertools.count())

@@ -1,0 +1,122 @@
+"""What was measured, as values, as a table, and as the page `docs/performance.md`."""
+
+from __future__ import annotations
+
+import os
+import platform
+import subprocess
+from dataclasses import asdict, dataclass, field
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING, Any
+
+from closte_bridge import __version__
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Figure:
+    """One figure beside its lower bound. `limit` is what it is meant to keep; `over`, that more is better.
+
+    `value` and `limit` are in `unit`. `bound` is the lower bound in words with its own figure.
+    """
+
+    what: str
+    value: float
+    unit: str
+    bound: str
+    limit: float | None = None
+    over: bool = False
+    details: dict[str, float] = field(default_factory=dict)
+
+    @property
+    def kept(self) -> bool | None:
+        """Tell whether the limit is kept; None when there is none."""
+        if self.limit is None:
+            return None
+        return self.value >= self.limit if self.over else self.value <= self.limit
+
+    def cells(self) -> tuple[str, str, str, str]:
+        """Return what was measured, the figure, what it is meant to keep, and the lower bound."""
+        limit = "" if self.limit is None else f"{'≥' if self.over else '≤'} {_plain(self.limit)} {self.unit}"
+        missed = "" if self.kept in {True, None} else " (missed)"
+        return self.what, f"{_plain(self.value)} {self.unit}{missed}", limit, self.bound
+
+
+def _plain(value: float) -> str:
+    if abs(value) >= 100 or value == int(value):  # noqa: RUF100
+        return f"{value:.0f}"
+    return f"{value:.1f}" if abs(value) >= 10 else f"{value:.2f}"
+
+
+HEAD = ("Measured", "Figure", "Meant to be", "Beside its lower bound in the same run")
+
+
+def machine() -> dict[str, str]:
+    """Return what the figures were measured on."""
+    model = ""
+    try:
+        with open("/proc/cpuinfo", encoding="utf-8") as file:  # noqa: PTH123 - a pseudo file
+            model = next((line.partition(":")[2].strip() for line in file if line.startswith("model name")), "")
+    except OSError:
+        pass
+    php = subprocess.run(["php", "-r", "echo PHP_VERSION;"], capture_output=True, text=True, check=False).stdout  # noqa: S607 - whichever the tests use
+    return {
+        "version": __version__,
+        "date": datetime.now(UTC).isoformat(timespec="minutes"),
+        "processor": f"{model or platform.machine()}, {os.cpu_count()} cores",
+        "system": f"{platform.system()} {platform.release()}",
+        "python": platform.python_version(),
+        "php": php.strip(),
+        "load": f"{os.getloadavg()[0]:.1f}",
+    }
+
+
+def as_data(figures: Sequence[Figure], about: dict[str, str], *, quick: bool) -> dict[str, Any]:
+    """Return everything for `--json`."""
+    return {"machine": about, "quick": quick, "figures": [{**asdict(one), "kept": one.kept} for one in figures]}
+
+
+def table(figures: Sequence[Figure]) -> str:
+    """Return the figures as text in columns."""
+    rows = [HEAD, *(one.cells() for one in figures)]
+    widths = [max(len(row[column]) for row in rows) for column in range(3)]
+    return "\n".join(
+        "  ".join([*(f"{cell:<{width}}" for cell, width in zip(row, widths, strict=False)), row[3]]) for row in rows
+    )
+
+
+_PAGE = """# Performance
+
+What a run costs, measured by `script/bench` on real parts: a WordPress multisite on SQLite read by WP-CLI, and the
+project's sandbox in place of Closte, in a process of its own. `script/bench --write` measures again and writes this
+page; nothing on it was typed by hand.
+
+{table}
+
+Measured {date} with version {version} on {processor}; {system}, Python {python}, PHP {php}, load {load} at the start.{quick}
+
+## How to read it
+
+- *A run without changes* is `closte-bridge sync` when both sides agree, compared with `wp eval-file` of a script that
+  prints the same rows (`benchmarks/rows.php`): WordPress' own start and the database are in both. What is shown is the
+  median of the differences of runs in pairs, less the wait for the API as the run's last line tells it. The ledger is
+  adopted, and no name is due for a look at its DNS.
+- There are four sites for five mappings, and 95 of 100 names have a registered domain of their own. The `www.` form of
+  each name is held, as the default setting has it, unless the line says that Closte has it.
+- *Memory* is the highest resident set of the engine's process alone (`VmHWM`); PHP's comes on top.
+- *Planning* is what the last line of such a run tells. Its lower bound is what no planner can do without: the
+  differences between the names on both sides, as sets.
+- *Additions* are counted at the Closte's end, from the first request to the last. They cannot be faster than the
+  requests in flight divided by the time of one, nor than the rate limit.
+- Benchmarks report; they never fail. A slow or busy machine shows as such in the column of the lower bounds.
+"""
+
+
+def page(figures: Sequence[Figure], about: dict[str, str], *, quick: bool) -> str:
+    """Return the text of `docs/performance.md`."""
+    rows = ["| " + " | ".join(cells) + " |" for cells in (HEAD, *(one.cells() for one in figures))]
+    rows.insert(1, "|---|---|---|---|")
+    note = " A short run (`--quick`): few repetitions." if quick else ""
+    return _PAGE.format(table="\n".join(rows), quick=note, **about)

@@ -1,0 +1,181 @@
+"""A real network to measure on: multisite on SQLite with many sites and mappings, a Closte, and an adopted ledger."""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import subprocess
+import sys
+import time
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import yaml
+
+from benchmarks.timing import Ended, run
+from closte_bridge.checks.life import History
+from closte_bridge.ledger import histories
+from closte_bridge.ledger.store import DAY, Ledger
+from tests.support.parts import REPOSITORY, find_parts
+from tests.support.wordpress import MAIN_DOMAIN, Multisite, build_template, copy_multisite, sqlite_database
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator, Mapping
+
+SCRIPT = Path(sys.executable).with_name("closte-bridge")
+ROWS = Path(__file__).with_name("rows.php")
+# So many of a hundred mappings are a site's first; the others are its second or third.
+_FIRST_OF_HUNDRED = 80
+# So many of a hundred names have a registered domain of their own.
+_DISTINCT_OF_HUNDRED = 95
+
+
+def domains(count: int) -> list[str]:
+    """Return `count` names: nearly all below registered domains of their own, and 30 at most below any other."""
+    shared = count * (100 - _DISTINCT_OF_HUNDRED) // 100
+    names = [f"shop{number}.group-{number // 30}.org" for number in range(shared)]
+    endings = ("com", "net", "co.uk", "de", "com.br", "io")
+    return names + [f"customer-{number}.{endings[number % len(endings)]}" for number in range(count - shared)]
+
+
+@dataclass(frozen=True, slots=True)
+class Cost:
+    """What the last line of a run says: calls, and seconds."""
+
+    wp_calls: int
+    wp_seconds: float
+    api_calls: int
+    api_seconds: float
+    planning_seconds: float
+
+    @classmethod
+    def of(cls, ended: Ended) -> Cost:
+        """Read the line. Raises RuntimeError when there is none."""
+        pattern = r"Cost: (\d+) wp calls? \((\S+) s\), (\d+) API calls? \((\S+) s\), planning (\S+) s\."
+        found = re.search(pattern, ended.stdout + ended.stderr)
+        if found is None:
+            raise RuntimeError(f"No cost in: {ended.stdout[-300:]} {ended.stderr[-300:]}")
+        wp, wp_seconds, api, api_seconds, planning = found.groups()
+        return cls(int(wp), float(wp_seconds), int(api), float(api_seconds), float(planning))
+
+
+@dataclass(frozen=True)
+class World:
+    """A network with its Closte; `config` leads the engine to both."""
+
+    multisite: Multisite
+    config: Path
+
+    @property
+    def folder(self) -> Path:
+        """Where everything of this network lies."""
+        return self.config.parent
+
+    @property
+    def env(self) -> dict[str, str]:
+        """The environment of all commands."""
+        return {**self.multisite.env, "PATH": os.environ["PATH"]}
+
+    def bridge(self, *arguments: str) -> Ended:
+        """Run `closte-bridge` as it is installed."""
+        return run([str(SCRIPT), *arguments, f"--config={self.config}"], self.env)
+
+    def peak(self, *arguments: str) -> int:
+        """Run `closte-bridge` and return the most memory that its process ever had, in bytes."""
+        target = self.folder / "peak"
+        argv = [sys.executable, "-m", "benchmarks.peak", str(target), *arguments, f"--config={self.config}"]
+        run(argv, {**self.env, "PYTHONPATH": str(REPOSITORY)})
+        return int(target.read_text(encoding="ascii"))
+
+    def requests(self, call: str) -> list[float]:
+        """Return when the Closte was asked for `call`, in seconds since the epoch."""
+        lines = (self.folder / "closte.json.requests.jsonl").read_text(encoding="utf-8").splitlines()
+        return [one["at"] for one in map(json.loads, lines) if one["call"] == call]
+
+    def look_later(self, names: Iterable[str]) -> None:
+        """Let the ledger know all these names' DNS and certificates to be well, and to be looked at again in a week."""
+        ledger = Ledger.open(self.folder / "state", create=False)
+        assert ledger is not None  # noqa: S101 - adopted before
+        now = time.time()
+        with ledger, ledger.transaction():
+            later = History(first_seen=now - DAY, next_look=now + 7 * DAY, looked=now, dns="ok", tls="ok", serves=True)
+            histories.save(ledger, dict.fromkeys(names, later))
+
+    def bare(self) -> Ended:
+        """Run the lower bound: `wp eval-file` with a script that prints the same rows."""
+        argv = [*self.multisite.wp_command, "eval-file", str(ROWS), f"--path={self.multisite.path}"]
+        return run(
+            [*argv, "--skip-plugins", "--skip-themes", "--skip-packages", "--no-color", "--allow-root"], self.env
+        )
+
+
+def template(folder: Path) -> Multisite:
+    """Build the network that every world is a copy of."""
+    path = folder / "template"
+    return build_template(path, find_parts(), sqlite_database(path))
+
+
+@contextmanager
+def world(
+    original: Multisite, folder: Path, names: list[str], aliases: Iterable[str], *, settings: Mapping[str, object]
+) -> Iterator[World]:
+    """Map `names`, serve a Closte that holds `aliases`, adopt, and end that Closte when the body ends.
+
+    No name is due to be looked at: how long DNS takes is no matter of the engine's.
+
+    `settings` are keys of the configuration; `latency` among them is the Closte's, in seconds, and `key_file` puts
+    the key into a file instead of `wp-config.php`.
+    """
+    folder.mkdir()
+    multisite = copy_multisite(original, folder / "site", sqlite_database(folder / "site"))
+    options = dict(settings or {})
+    latency, key_file = options.pop("latency", 0), options.pop("key_file", False)
+    multisite.enable_closte(api_key=None if key_file else "benchmark-key")
+    _fill(multisite, names)
+    with _closte(folder / "closte.json", aliases, str(latency)) as url:
+        config = folder / "config.yaml"
+        document: dict[str, object] = {
+            "api_url": url,
+            "checks": False,
+            "state_dir": str(folder / "state"),
+            "wp": {"command": multisite.wp_command, "path": str(multisite.path), "allow_root": True},
+            **options,
+        }
+        if key_file:
+            document["api_key_file"] = str(folder / "key")
+            (folder / "key").touch(0o600)
+            (folder / "key").write_text("benchmark-key\n", encoding="ascii")
+        config.write_text(yaml.safe_dump(document), encoding="utf-8")
+        this = World(multisite, config)
+        this.bridge("adopt", "--yes")
+        this.look_later([*names, *("www." + name for name in names)])
+        yield this
+
+
+def _fill(multisite: Multisite, names: list[str]) -> None:
+    sites = max(1, len(names) * _FIRST_OF_HUNDRED // 100)
+    rows = [
+        f"({number}, 1, 'site{number}.{MAIN_DOMAIN}', '/', '2024-01-01 00:00:00', '2024-01-01 00:00:00')"
+        for number in range(2, sites + 2)
+    ]
+    columns = "blog_id, site_id, domain, path, registered, last_updated"
+    chunks = [rows[start : start + 500] for start in range(0, len(rows), 500)]
+    inserts = [f"INSERT INTO wp_blogs ({columns}) VALUES {','.join(chunk)}" for chunk in chunks]  # noqa: S608 - made above
+    multisite.sql(";\n".join(["BEGIN", *inserts, "COMMIT"]) + ";\n")
+    multisite.add_mappings_sql((name, 2 + number % sites) for number, name in enumerate(names))
+
+
+@contextmanager
+def _closte(state: Path, aliases: Iterable[str], latency: str) -> Iterator[str]:
+    state.write_text(json.dumps({"app_domain": MAIN_DOMAIN, "aliases": list(aliases)}), encoding="utf-8")
+    argv = [str(SCRIPT), "sandbox", f"--state={state}", f"--app-domain={MAIN_DOMAIN}", f"--latency={latency}"]
+    process = subprocess.Popen(argv, stdout=subprocess.PIPE, text=True)
+    try:
+        assert process.stdout is not None  # noqa: S101 - asked for above
+        yield process.stdout.readline().strip()
+    finally:
+        process.terminate()
+        process.wait()

@@ -1,0 +1,167 @@
+"""Small machines for the role: real systemd, real SSH, this machine's files underneath, and all writes in memory."""
+
+from __future__ import annotations
+
+import contextlib
+import hashlib
+import os
+import shlex
+import subprocess
+import time
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from tests.support.parts import MissingPartError, find_program
+from tests.support.ports import accepts, free_port
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+
+BOOT = Path(__file__).with_name("machine.sh")
+START_SECONDS = 60
+CONTROL_GROUPS = (Path("/sys/fs/cgroup"), Path("/sys/fs/cgroup/unified"))
+# What a machine writes by itself, and what belongs to whoever logs in.
+NOISE = ("run", "tmp", "var/tmp", "var/log/journal", "root/.ansible", "var/lib/systemd", "var/cache", "root/.cache")
+
+Process = subprocess.CompletedProcess[str]
+
+
+@dataclass(frozen=True)
+class Machine:
+    """A running machine. `pid` is its process 1 as seen from here; `key` opens it over SSH on `port` as root."""
+
+    name: str
+    pid: int
+    port: int
+    key: Path
+
+    @property
+    def enter(self) -> list[str]:
+        """The argv prefix that runs a program inside."""
+        return [find_program("nsenter"), f"--target={self.pid}", "--all", "--root", "--wd=/"]
+
+    def run(self, *argv: str, check: bool = True, stdin: str = "") -> Process:
+        """Run a program inside as root."""
+        environment = {"PATH": "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin", "LC_ALL": "C.UTF-8"}
+        done = subprocess.run(
+            [*self.enter, *argv], input=stdin, capture_output=True, text=True, check=False, env=environment
+        )
+        if check and done.returncode:
+            raise AssertionError(f"{shlex.join(argv)} ended with {done.returncode}:\n{done.stdout}\n{done.stderr}")
+        return done
+
+    @property
+    def written(self) -> Path:
+        """The folder with everything that was written inside, as seen from here."""
+        return Path(f"/proc/{self.pid}/root/run/written")
+
+    def files(self) -> dict[str, str]:
+        """Return every path that was written inside, with a digest of what it is; noise is left out."""
+        found = {}
+        for folder, _folders, names in os.walk(self.written):
+            for path in (Path(folder), *(Path(folder, name) for name in names)):
+                inside = str(path.relative_to(self.written))
+                if inside != "." and not any(inside == noise or inside.startswith(f"{noise}/") for noise in NOISE):
+                    found[inside] = _digest(path)
+        return found
+
+    def path(self, inside: str) -> Path:
+        """Return where a path inside is, as seen from here."""
+        return Path(f"/proc/{self.pid}/root", inside.lstrip("/"))
+
+
+def _digest(path: Path) -> str:
+    status = path.lstat()
+    where = f"{status.st_mode:o} {status.st_uid}:{status.st_gid}"
+    if path.is_symlink():
+        return f"{where} -> {path.readlink()}"
+    if path.is_dir():
+        return f"{where} folder"
+    if not path.is_file():
+        return f"{where} removed" if path.is_char_device() else where
+    return f"{where} {hashlib.sha256(path.read_bytes()).hexdigest()}"
+
+
+@contextmanager
+def machine(name: str, folder: Path, key: Path) -> Iterator[Machine]:
+    """Boot a machine in the new folder `folder`, reachable with the SSH key `key`; everything of it ends afterwards.
+
+    Raises `MissingPartError` when this machine does not let one boot.
+    """
+    units, place = folder / "units", folder / "place"
+    units.mkdir(parents=True)
+    place.mkdir()
+    port = free_port()
+    _write_units(units, port, key)
+    group = f"closte-bridge-test-{os.getpid()}-{name}"
+    booting = subprocess.Popen(
+        [find_program("unshare"), "--mount", str(BOOT), group, str(place), str(units)],
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+    )
+    try:
+        pid = _first_process(booting, port)
+        running = Machine(name, pid, port, key)
+        running.run("hostname", name)
+        yield running
+    finally:
+        booting.kill()
+        booting.wait()
+        _remove_groups(group)
+
+
+def _write_units(units: Path, port: int, key: Path) -> None:
+    (units / "machine.target").write_text(
+        "[Unit]\nDefaultDependencies=no\nWants=systemd-journald.service machine-sshd.service\n"
+        "After=machine-sshd.service\n"
+    )
+    host_key = key.with_name("host_key")
+    settings = (
+        f"-o ListenAddress=127.0.0.1 -o Port={port} -o HostKey={host_key} -o PidFile=none -o UsePAM=no"
+        f" -o AuthorizedKeysFile={key}.pub -o StrictModes=no -o PermitRootLogin=yes"
+        " -o Subsystem='sftp internal-sftp' -o MaxStartups=50 -o PasswordAuthentication=yes"
+    )
+    (units / "machine-sshd.service").write_text(
+        "[Unit]\nDefaultDependencies=no\n[Service]\nRuntimeDirectory=sshd\n"
+        f"ExecStart={find_program('sshd')} -D -e -f /dev/null {settings}\n"
+    )
+
+
+def _first_process(booting: subprocess.Popen[bytes], port: int) -> int:
+    deadline = time.monotonic() + START_SECONDS
+    children = Path(f"/proc/{booting.pid}/task/{booting.pid}/children")
+    while time.monotonic() < deadline and booting.poll() is None:
+        found = children.read_text().split()
+        if found and accepts(port):
+            return int(found[0])
+        time.sleep(0.05)
+    booting.kill()
+    said = booting.communicate()[0].decode(errors="replace")
+    raise MissingPartError(f"A machine with systemd could not be booted here (root and overlayfs are needed): {said}")
+
+
+def _remove_groups(name: str) -> None:
+    for base in CONTROL_GROUPS:
+        for folder, _folders, _files in os.walk(base / name, topdown=False):
+            for _try in range(100):
+                with contextlib.suppress(FileNotFoundError):
+                    try:
+                        Path(folder).rmdir()
+                    except OSError:
+                        time.sleep(0.05)  # the processes are being ended
+                        continue
+                break
+
+
+def make_keys(folder: Path) -> Path:
+    """Make the key that opens the machines, and their host key beside it; return the former."""
+    folder.mkdir(parents=True)
+    for name in ("user_key", "host_key"):
+        argv: Sequence[str] = [
+            find_program("ssh-keygen"), "-q", "-t", "ed25519", "-N", "", "-C", "test", "-f", str(folder / name),
+        ]  # fmt: skip
+        subprocess.run(argv, check=True, stdin=subprocess.DEVNULL)
+    return folder / "user_key"

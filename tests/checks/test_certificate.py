@@ -1,0 +1,75 @@
+"""The certificate reader against a library that reads everything, and against nonsense."""
+
+from __future__ import annotations
+
+import datetime
+import ssl
+
+import pytest
+import trustme
+from cryptography import x509
+from cryptography.hazmat.primitives import hashes, serialization
+from cryptography.hazmat.primitives.asymmetric import ec
+from cryptography.x509.oid import NameOID
+from hypothesis import given
+from hypothesis import strategies as st
+
+from closte_bridge.checks.certificate import read
+from tests.checks.tls_world import self_signed
+
+CA = trustme.CA(organization_name="Test Authority")
+DER = ssl.PEM_cert_to_DER_cert(CA.issue_cert("shop.test", "*.shop.test").cert_chain_pems[0].bytes().decode())
+
+
+def test_it_reads_what_the_library_reads() -> None:
+    whole, own = x509.load_der_x509_certificate(DER), read(DER)
+    names = whole.extensions.get_extension_for_class(x509.SubjectAlternativeName).value
+    assert own.names == tuple(names.get_values_for_type(x509.DNSName)) == ("shop.test", "*.shop.test")
+    assert own.not_before == whole.not_valid_before_utc.timestamp()
+    assert own.not_after == whole.not_valid_after_utc.timestamp()
+    assert own.fingerprint == whole.fingerprint(hashes.SHA256()).hex()
+    assert own.issuer == "Test Authority"
+
+
+@pytest.mark.parametrize("year", [1951, 1999, 2049, 2050, 2150, 9999])
+def test_both_forms_of_time(year: int) -> None:
+    until = datetime.datetime(year, 12, 31, 23, 59, 59, tzinfo=datetime.UTC)
+    key = ec.generate_private_key(ec.SECP256R1())
+    nobody = x509.Name([])
+    start = datetime.datetime(1950, 1, 1, tzinfo=datetime.UTC)
+    builder = x509.CertificateBuilder(nobody, nobody, key.public_key(), 1, start, until)
+    own = read(builder.sign(key, hashes.SHA256()).public_bytes(serialization.Encoding.DER))
+    assert (own.not_before, own.not_after) == (start.timestamp(), until.timestamp())
+    assert (own.subject, own.issuer, own.names) == ("", "", ())
+
+
+def test_a_critical_extension_and_other_alphabets() -> None:
+    pem, _ = self_signed("shop.test", names=("shop.test",))
+    own = read(ssl.PEM_cert_to_DER_cert(pem.decode()))
+    assert own.names == ("shop.test",)
+    assert own.subject == own.issuer == "Acme, Ünlimited, shop.test"
+
+
+def test_what_a_stranger_wrote_cannot_move_the_cursor() -> None:
+    key = ec.generate_private_key(ec.SECP256R1())
+    evil = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "a\x1b[2Jb")])
+    day = datetime.datetime(2025, 1, 1, tzinfo=datetime.UTC)
+    builder = x509.CertificateBuilder(evil, evil, key.public_key(), 1, day, day)
+    own = read(builder.sign(key, hashes.SHA256()).public_bytes(serialization.Encoding.DER))
+    assert own.issuer == "a?[2Jb"
+
+
+@given(st.binary(max_size=200))
+def test_nonsense_is_a_value_error(data: bytes) -> None:
+    with pytest.raises(ValueError, match=r".*"):
+        read(data)
+
+
+@given(st.integers(0, len(DER) - 1), st.integers(0, 255), st.booleans())
+def test_damage_never_breaks_the_reader(at: int, byte: int, cut: bool) -> None:
+    damaged = DER[:at] if cut else DER[:at] + bytes([byte]) + DER[at + 1 :]
+    try:
+        read(damaged)
+    except ValueError:
+        return
+    assert not cut

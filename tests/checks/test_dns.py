@@ -1,0 +1,237 @@
+"""Every verdict on DNS, produced by real servers."""
+
+from __future__ import annotations
+
+import asyncio
+import dataclasses
+import re
+from typing import TYPE_CHECKING
+
+import pytest
+
+from closte_bridge.checks.dns import DnsCheck, Edges, probe_name
+from closte_bridge.checks.judge import leads_where
+from closte_bridge.checks.model import DnsCode, Outcome
+from closte_bridge.checks.wire import Endpoint
+from closte_bridge.config.model import DnsSettings, Resolver
+from tests.checks.zones import NETWORK_A, NETWORK_AAAA, STRANGER_A
+
+if TYPE_CHECKING:
+    from closte_bridge.checks.model import DnsVerdict, Expected
+    from tests.checks.dns_world import DnsWorld
+
+# The name, what is to be said of it, whether it leads to the network, and what to do.
+CASES = [
+    ("shop.test", DnsCode.RIGHT, True, r""),
+    ("www.shop.test", DnsCode.RIGHT, True, r""),
+    ("a.shop.test", DnsCode.RIGHT, True, r""),
+    ("allowed.shop.test", DnsCode.RIGHT, True, r""),
+    ("x.strict.test", DnsCode.RIGHT, True, r""),
+    ("signed.test", DnsCode.RIGHT, True, r""),
+    ("*.wild.shop.test", DnsCode.RIGHT, True, r""),
+    (
+        "aaaa.shop.test",
+        DnsCode.ONE_FAMILY,
+        False,
+        r"Add A of aaaa\.shop\.test with 127\.0\.10\.1: it has AAAA alone, and not every visitor has IPv6\.",
+    ),
+    (
+        "old-aaaa.shop.test",
+        DnsCode.ONE_FAMILY,
+        False,
+        r"Point AAAA of old-aaaa\.shop\.test at 2001:db8::10; it now answers 2001:db8::bad\.",
+    ),
+    (
+        "old-a.shop.test",
+        DnsCode.ONE_FAMILY,
+        False,
+        r"Point A of old-a\.shop\.test at 127\.0\.10\.1; it now answers 203\.0\.113\.9\.",
+    ),
+    (
+        "elsewhere.shop.test",
+        DnsCode.ELSEWHERE,
+        False,
+        r"Point A of elsewhere\.shop\.test at 127\.0\.10\.1; it now answers 203\.0\.113\.9\.",
+    ),
+    (
+        "both-elsewhere.shop.test",
+        DnsCode.ELSEWHERE,
+        False,
+        r"Point A of both-elsewhere\.shop\.test at 127\.0\.10\.1 and AAAA at 2001:db8::10; "
+        r"it now answers 203\.0\.113\.9, 2001:db8::bad\.",
+    ),
+    ("mixed.shop.test", DnsCode.ELSEWHERE, False, r"Point A of mixed\.shop\.test .*; it now answers 203\.0\.113\.9\."),
+    ("*.wrong.shop.test", DnsCode.ELSEWHERE, False, r"Point A of \*\.wrong\.shop\.test at 127\.0\.10\.1; .*"),
+    (
+        "alias.shop.test",
+        DnsCode.ELSEWHERE,
+        False,
+        r"Point alias\.shop\.test at network\.test; its CNAME now leads to host\.other\.test \(203\.0\.113\.9\)\.",
+    ),
+    (
+        "mail.shop.test",
+        DnsCode.NO_ADDRESS,
+        False,
+        r"Add A with 127\.0\.10\.1 and AAAA with 2001:db8::10 for mail\.shop\.test in the zone shop\.test: .*",
+    ),
+    ("dangling.shop.test", DnsCode.NO_ADDRESS, False, r".*: its CNAME leads to nothing\.other\.test, which .*"),
+    ("loop.shop.test", DnsCode.NO_ADDRESS, False, r"Add A .*"),
+    ("missing.shop.test", DnsCode.NXDOMAIN, False, r"Add A .* in the zone shop\.test: it does not exist\."),
+    ("*.none.shop.test", DnsCode.NXDOMAIN, False, r"Add A .* for \*\.none\.shop\.test .*"),
+    ("unregistered.test", DnsCode.NOT_DELEGATED, False, r"Register the domain of unregistered\.test, .*"),
+    ("a.unregistered.test", DnsCode.NOT_DELEGATED, False, r"Register the domain of a\.unregistered\.test, .*"),
+    (
+        "lame.test",
+        DnsCode.NOT_DELEGATED,
+        False,
+        r"Enter at the registrar of lame\.test .*: the present ones \(ns2\.test\) do not know it\.",
+    ),
+    ("ghost.test", DnsCode.NOT_DELEGATED, False, r"Enter at the registrar of ghost\.test .*"),
+    ("partly.test", DnsCode.PARTLY, False, r"Ask whoever runs the DNS of partly\.test .*: ns2\.test still .*"),
+    ("stale.shop.test", DnsCode.PARTLY, False, r"Wait: the change is made, .* for up to 50 minutes\."),
+    ("apex.test", DnsCode.CNAME_AT_APEX, True, r"Replace the CNAME of apex\.test by A with 127\.0\.10\.1 and .*"),
+    (
+        "forbidden.shop.test",
+        DnsCode.CAA,
+        True,
+        r'Add the CAA record 0 issue "letsencrypt\.org" for forbidden\.shop\.test: .*pki\.other\.test.*',
+    ),
+    ("*.strict.test", DnsCode.CAA, True, r'Add the CAA record 0 issuewild "letsencrypt\.org" for strict\.test: .*'),
+    ("broken.test", DnsCode.DNSSEC, False, r"Have the DS record of broken\.test .*"),
+    ("cdn.shop.test", DnsCode.ELSEWHERE, False, r"Point cdn\.shop\.test at network\.test; .*"),
+]
+
+
+def look(
+    names: DnsWorld, *wanted: str, settings: DnsSettings | None = None, edges: Edges | None = None, issuer: str = ""
+) -> tuple[Expected, list[DnsVerdict]]:
+    async def run() -> tuple[Expected, list[DnsVerdict]]:
+        more = {"issuer": issuer} if issuer else {}
+        check = DnsCheck(settings or names.settings(), edges=edges or names.edges, **more)
+        expected = await check.expected("network.test")
+        return expected, list(await asyncio.gather(*(check.check(name, expected) for name in wanted)))
+
+    return asyncio.run(run())
+
+
+@pytest.fixture(scope="module")
+def verdicts(names: DnsWorld) -> dict[str, DnsVerdict]:
+    """All cases in one pass, as a real pass has them."""
+    _, found = look(names, *(name for name, *_ in CASES))
+    return {verdict.name: verdict for verdict in found}
+
+
+@pytest.mark.parametrize(("name", "code", "leads_here", "advice"), CASES, ids=[c[0] for c in CASES])
+def test_each_name_gets_its_verdict_and_its_advice(
+    verdicts: dict[str, DnsVerdict], name: str, code: DnsCode, leads_here: bool, advice: str
+) -> None:
+    verdict = verdicts[name]
+    assert (verdict.code, verdict.leads_here) == (code, leads_here), verdict
+    assert re.fullmatch(advice, verdict.advice), verdict.advice
+
+
+def test_where_names_should_point_follows_the_main_domain(names: DnsWorld) -> None:
+    expected, _ = look(names)
+    assert expected.addresses == (NETWORK_A, NETWORK_AAAA)
+    assert expected.names == ("network.test",)
+
+
+def test_targets_replace_the_main_domain(names: DnsWorld) -> None:
+    settings = names.settings(targets=("203.0.113.77", "host.other.test"))
+    expected, (verdict,) = look(names, "elsewhere.shop.test", settings=settings)
+    assert expected.addresses == ("203.0.113.9", "203.0.113.77")
+    assert expected.names == ("host.other.test",)
+    assert verdict.code is DnsCode.RIGHT
+
+
+def test_the_evidence_names_each_server(verdicts: dict[str, DnsVerdict], names: DnsWorld) -> None:
+    verdict = verdicts["partly.test"]
+    assert verdict.nameservers == ("ns1.test", "ns2.test")
+    assert {a.server: a.addresses for a in verdict.answers if a.authoritative} == {
+        "ns1.test": (NETWORK_A,),
+        "ns2.test": (STRANGER_A,),
+    }
+    assert [a.server for a in verdict.answers if not a.authoritative] == [str(r) for r in names.settings().resolvers]
+    assert "ns2.test" in verdict.differing
+    assert verdict.ttl == 300
+    alias = verdicts["alias.shop.test"]
+    assert {a.cnames for a in alias.answers} == {("host.other.test",)}
+    # The lowest on the way: what the resolver holds of the target is a little older than the CNAME.
+    assert all(a.ttl is not None and 0 < a.ttl <= 300 for a in alias.answers)
+
+
+def test_an_answer_that_needs_tcp_is_read_whole(names: DnsWorld) -> None:
+    settings = names.settings(targets=tuple(f"192.0.2.{i}" for i in range(1, 121)))
+    _, (verdict,) = look(names, "big.test", settings=settings)
+    assert verdict.code is DnsCode.RIGHT
+    assert {len(answer.addresses) for answer in verdict.answers} == {120}
+
+
+def test_a_silent_zone_is_a_time_out_and_not_an_answer(names: DnsWorld) -> None:
+    _, (verdict,) = look(names, "silent.test", settings=names.settings(timeout=0.3))
+    assert verdict.code is DnsCode.TIMEOUT
+    assert verdict.nameservers == ("ns4.test",)
+    assert verdict.advice.startswith("Ask whoever runs the DNS of silent.test why its nameservers (ns4.test) ")
+
+
+def test_without_a_resolver_nothing_is_said_of_any_name(names: DnsWorld) -> None:
+    # The server of the silent zone, which does not answer as a resolver either.
+    nobody = DnsSettings(resolvers=(Resolver("127.0.53.4", names.port),), timeout=0.1)
+    expected, (verdict,) = look(names, "shop.test", settings=nobody)
+    assert expected.addresses == ()
+    assert verdict.code is DnsCode.UNKNOWN
+    _, (verdict,) = look(names, "shop.test", settings=dataclasses.replace(nobody, targets=(NETWORK_A,)))
+    assert verdict.code is DnsCode.UNKNOWN
+
+
+def test_a_resolver_that_is_down_does_not_spoil_the_verdict(names: DnsWorld) -> None:
+    settings = names.settings(timeout=0.3)
+    settings = dataclasses.replace(settings, resolvers=(Resolver("127.0.53.4", names.port), *settings.resolvers))
+    _, verdicts = look(names, "shop.test", "missing.shop.test", "broken.test", settings=settings)
+    assert [v.code for v in verdicts] == [DnsCode.RIGHT, DnsCode.NXDOMAIN, DnsCode.DNSSEC]
+
+
+def test_resolvers_decide_when_the_way_to_the_zone_is_barred(names: DnsWorld) -> None:
+    barred = Edges(authority=lambda _: Endpoint("127.0.53.4", names.port), public=lambda _: True)
+    _, verdicts = look(names, "shop.test", "elsewhere.shop.test", settings=names.settings(timeout=0.2), edges=barred)
+    assert [v.code for v in verdicts] == [DnsCode.RIGHT, DnsCode.ELSEWHERE]
+    assert {a.outcome for a in verdicts[0].answers if a.authoritative} == {Outcome.TIMEOUT}
+
+
+def test_servers_on_private_networks_are_not_asked(names: DnsWorld) -> None:
+    asked: list[str] = []
+
+    def authority(address: str) -> Endpoint:
+        asked.append(address)
+        return Endpoint(address, names.port)
+
+    _, (verdict,) = look(names, "shop.test", edges=Edges(authority=authority))
+    assert asked == []
+    assert verdict.code is DnsCode.RIGHT
+
+
+def test_another_issuer_can_be_named(names: DnsWorld) -> None:
+    _, verdicts = look(names, "forbidden.shop.test", "x.strict.test", issuer="pki.other.test")
+    assert [v.code for v in verdicts] == [DnsCode.RIGHT, DnsCode.CAA]
+
+
+def test_a_www_name_is_held_until_it_leads_where_its_name_leads(names: DnsWorld) -> None:
+    found = look(
+        names,
+        *("shop.test", "www.shop.test", "missing.shop.test", "elsewhere.shop.test", "www.elsewhere.shop.test"),
+        *("partly.test", "alias.shop.test"),
+    )[1]
+    by_name = {verdict.name: verdict for verdict in found}
+    shop, elsewhere = by_name["shop.test"], by_name["elsewhere.shop.test"]
+    assert leads_where(by_name["www.shop.test"], shop)
+    assert leads_where(by_name["www.elsewhere.shop.test"], elsewhere)
+    for other in ("missing.shop.test", "elsewhere.shop.test", "partly.test"):
+        assert not leads_where(by_name[other], shop)
+    assert not leads_where(by_name["missing.shop.test"], by_name["missing.shop.test"])
+
+
+def test_a_wildcard_is_probed_by_another_random_label_each_time() -> None:
+    first, second = probe_name("*.shop.test"), probe_name("*.shop.test")
+    assert first != second
+    assert re.fullmatch(r"cb-[0-9a-f]{12}\.shop\.test", first)
+    assert probe_name("shop.test") == "shop.test"

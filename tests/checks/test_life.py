@@ -1,0 +1,332 @@
+"""Where a domain stands, and which stage follows from what is proven: every rule, and properties over random lives."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import UTC, datetime
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from closte_bridge.checks.life import (
+    CHECKING_DNS,
+    CHECKING_SSL,
+    DONE,
+    FAILED,
+    SSL_FAILED,
+    History,
+    Life,
+    Phase,
+    StageHold,
+    StageMove,
+    begin,
+    learn,
+    next_stage,
+    stand,
+)
+from closte_bridge.checks.model import (
+    AddressVerdict,
+    Certificate,
+    Checked,
+    DnsCode,
+    DnsVerdict,
+    TlsCode,
+    TlsVerdict,
+)
+from closte_bridge.checks.schedule import DAY, HOUR, MINUTE
+from closte_bridge.wordpress.snapshot import Mapping
+
+START = 1_750_000_000.0
+ADOPTED = START - 10 * DAY
+LEADS_HERE = {DnsCode.RIGHT, DnsCode.PROXIED, DnsCode.CAA, DnsCode.CNAME_AT_APEX}
+ALL_STAGES = (CHECKING_DNS, CHECKING_SSL, DONE, "done-without-ssl", FAILED, SSL_FAILED, "something-new")
+
+
+def look(
+    at: float,
+    dns: DnsCode = DnsCode.RIGHT,
+    tls: TlsCode | None = TlsCode.RIGHT,
+    *,
+    also: TlsCode | None = None,
+    expires: float = 80 * DAY,
+) -> Checked:
+    """Return what a check at that time would have seen; `also` is a second address."""
+    found = None
+    if tls is not None:
+        certificate = Certificate("", "CA", ("shop.test",), 0.0, START + expires, "")
+        codes = [tls] if also is None else [tls, also]
+        addresses = tuple(
+            AddressVerdict(f"192.0.2.{i}", code, certificate if code.conclusive else None)
+            for i, code in enumerate(codes)
+        )
+        found = TlsVerdict("shop.test", tls, f"TLS: {tls}." * (tls is not TlsCode.RIGHT), addresses, certificate, 1)
+    advice = "" if dns in {DnsCode.RIGHT, DnsCode.PROXIED, DnsCode.UNKNOWN} else f"DNS: {dns}."
+    return Checked("shop.test", DnsVerdict("shop.test", dns, advice, dns in LEADS_HERE), found, at)
+
+
+def lived(*looks: Checked, first: float = START) -> History:
+    history = begin(first)
+    for checked in looks:
+        history = learn(history, checked, interval=300)
+    return history
+
+
+def when(seconds: float) -> str:
+    return datetime.fromtimestamp(seconds, UTC).strftime("%Y-%m-%d %H:%M:%S")
+
+
+def mapped(stage: str, *, active: bool = True, modified: str | None = when(START)) -> Mapping:
+    return Mapping(1, 2, "shop.test", active, False, False, stage, None, modified)
+
+
+def stage_after(
+    stage: str, *looks: Checked, active: bool = True, modified: str | None = when(START), revive: bool = False
+) -> StageMove | StageHold | None:
+    mapping = mapped(stage, active=active, modified=modified)
+    return next_stage(mapping, lived(*looks), adopted=ADOPTED, revive=revive)
+
+
+def standing(history: History, now: float, *, aliased: bool = True, blocked: str = "") -> Life:
+    return stand(history, aliased=aliased, now=now, blocked=blocked)
+
+
+# -- where it stands -------------------------------------------------------------------------------------------------
+
+
+def test_a_domain_goes_from_wanted_to_the_padlock() -> None:
+    history = begin(START)
+    assert standing(history, START, aliased=False).phase is Phase.WANTED
+    assert standing(history, START).phase is Phase.ALIASED
+    history = learn(history, look(START + 60, DnsCode.NXDOMAIN, None), interval=300)
+    life = standing(history, START + 60)
+    assert (life.phase, life.reason, life.advice) == (Phase.BLOCKED, "nxdomain", "DNS: nxdomain.")
+    assert (life.since, life.next_try) == (START + 60, START + 360)
+    history = learn(history, look(START + 360, tls=TlsCode.DEFAULT_CERTIFICATE), interval=300)
+    life = standing(history, START + 361)
+    assert (life.phase, life.since) == (Phase.DNS_OK, START + 360)
+    history = learn(history, look(START + 660), interval=300)
+    life = standing(history, START + 661)
+    assert (life.phase, life.reason, life.advice, life.expires_in) == (Phase.TLS_OK, "", "", None)
+
+
+def test_an_alias_that_cannot_be_had_is_blocked_with_its_reason() -> None:
+    life = standing(begin(START), START, aliased=False, blocked="certificate-budget")
+    assert (life.phase, life.reason) == (Phase.BLOCKED, "certificate-budget")
+
+
+def test_the_certificate_is_a_problem_only_when_it_is_late() -> None:
+    history = lived(look(START, tls=TlsCode.NO_LISTENER))
+    assert standing(history, START + 10 * MINUTE).phase is Phase.DNS_OK
+    late = standing(history, START + 10 * MINUTE + 1)
+    assert (late.phase, late.since, late.reason, late.advice) == (
+        Phase.BLOCKED,
+        START,
+        "no-listener",
+        "TLS: no-listener.",
+    )
+
+
+@pytest.mark.parametrize("code", [DnsCode.CAA, DnsCode.CNAME_AT_APEX])
+def test_what_keeps_the_certificate_away_is_said_at_once(code: DnsCode) -> None:
+    life = standing(lived(look(START, code, TlsCode.DEFAULT_CERTIFICATE)), START)
+    assert (life.phase, life.reason, life.advice) == (Phase.BLOCKED, code.value, f"DNS: {code}.")
+    # With a certificate there is no harm in it.
+    assert standing(lived(look(START, code)), START).phase is Phase.TLS_OK
+
+
+def test_one_address_without_a_right_certificate_is_not_a_padlock() -> None:
+    history = lived(look(START, tls=TlsCode.WRONG_NAME, also=TlsCode.RIGHT))
+    assert history.serves
+    life = standing(history, START)
+    assert (life.phase, life.reason) == (Phase.BLOCKED, "wrong-name")
+
+
+def test_a_look_that_told_nothing_changes_nothing() -> None:
+    before = lived(look(START))
+    after = learn(before, look(START + HOUR, DnsCode.UNKNOWN, None), interval=300)
+    assert after == before._replace(looked=START + HOUR, next_look=after.next_look)
+    assert standing(after, START + HOUR).phase is Phase.TLS_OK
+    never = lived(look(START, DnsCode.UNKNOWN, None))
+    assert standing(never, START).phase is Phase.ALIASED
+    assert next_stage(mapped(CHECKING_DNS), never, adopted=ADOPTED) is None
+
+
+def test_nameservers_that_do_not_answer_are_said_to_be_so() -> None:
+    history = lived(look(START), look(START + HOUR, DnsCode.TIMEOUT, None))
+    life = standing(history, START + HOUR)
+    assert (life.phase, life.reason, life.advice) == (Phase.BLOCKED, "time-out", "DNS: time-out.")
+
+
+@pytest.mark.parametrize(("days", "warned"), [(15, False), (13, True), (-1, True)])
+def test_an_expiry_within_14_days_is_reported(days: int, warned: bool) -> None:
+    code = TlsCode.RIGHT if days > 0 else TlsCode.EXPIRED
+    life = standing(lived(look(START, tls=code, expires=days * DAY)), START)
+    assert life.expires_in == (days * DAY if warned else None)
+
+
+# -- stages forwards -------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("stage", [CHECKING_DNS, FAILED])
+def test_dns_that_is_right_moves_the_stage_on(stage: str) -> None:
+    assert stage_after(stage, look(START, tls=TlsCode.DEFAULT_CERTIFICATE)) == StageMove(
+        CHECKING_SSL, None, "DNS is right"
+    )
+
+
+@pytest.mark.parametrize("stage", [CHECKING_DNS, CHECKING_SSL, FAILED, SSL_FAILED])
+@pytest.mark.parametrize("dns", [DnsCode.RIGHT, DnsCode.PROXIED, DnsCode.CAA])
+def test_a_right_certificate_moves_it_to_the_end(stage: str, dns: DnsCode) -> None:
+    move = stage_after(stage, look(START, dns))
+    assert isinstance(move, StageMove)
+    assert (move.stage, move.secure) == (DONE, True)
+
+
+@pytest.mark.parametrize("stage", ALL_STAGES)
+def test_a_valid_certificate_somewhere_else_proves_nothing(stage: str) -> None:
+    for dns in (DnsCode.ELSEWHERE, DnsCode.PARTLY, DnsCode.ONE_FAMILY, DnsCode.DNSSEC, DnsCode.TIMEOUT):
+        assert stage_after(stage, look(START, dns)) is None
+
+
+@pytest.mark.parametrize("stage", [CHECKING_SSL, SSL_FAILED, DONE, "done-without-ssl", "something-new"])
+def test_dns_alone_moves_no_other_stage(stage: str) -> None:
+    assert stage_after(stage, look(START, tls=TlsCode.DEFAULT_CERTIFICATE)) is None
+
+
+@pytest.mark.parametrize("stage", [DONE, "done-without-ssl", "something-new"])
+def test_what_works_or_was_chosen_is_left_alone(stage: str) -> None:
+    assert stage_after(stage, look(START)) is None
+
+
+@pytest.mark.parametrize("stage", [FAILED, SSL_FAILED])
+@pytest.mark.parametrize("modified", [when(ADOPTED), when(ADOPTED - DAY), None, "0000-00-00 00:00:00"])
+def test_what_had_been_given_up_before_adoption_moves_by_command_only(stage: str, modified: str | None) -> None:
+    hold = stage_after(stage, look(START), modified=modified)
+    assert isinstance(hold, StageHold)
+    assert hold.code == "given-up-before"
+    assert "closte-bridge domain revive shop.test" in hold.reason
+    assert isinstance(stage_after(stage, look(START), modified=modified, revive=True), StageMove)
+
+
+@pytest.mark.parametrize("revive", [False, True])
+def test_a_mapping_that_a_person_switched_off_stays_as_it_is(revive: bool) -> None:
+    hold = stage_after(CHECKING_DNS, look(START), active=False, revive=revive)
+    assert isinstance(hold, StageHold)
+    assert hold.code == "switched-off"
+
+
+def test_nothing_follows_from_not_having_looked() -> None:
+    assert next_stage(mapped(CHECKING_DNS), begin(START), adopted=ADOPTED) is None
+
+
+# -- stages backwards ------------------------------------------------------------------------------------------------
+
+
+def wrong(at: float) -> Checked:
+    return look(START + at, DnsCode.NXDOMAIN, None)
+
+
+def test_three_failures_over_an_hour_move_it_back() -> None:
+    move = stage_after(DONE, look(START), wrong(60), wrong(1800), wrong(60 + HOUR))
+    assert isinstance(move, StageMove)
+    assert (move.stage, move.secure) == (CHECKING_DNS, False)
+    assert stage_after(CHECKING_SSL, wrong(0), wrong(60), wrong(HOUR)) == move
+
+
+def test_fewer_or_faster_failures_do_not() -> None:
+    assert stage_after(DONE, wrong(60), wrong(60 + 2 * HOUR)) is None
+    assert stage_after(DONE, *(wrong(60.0 * i) for i in range(59))) is None
+    # An hour in which nobody looked, or nobody could see, proves nothing.
+    silence = [look(START + 3 * HOUR, DnsCode.UNKNOWN, None), look(START + 4 * HOUR, DnsCode.TIMEOUT, None)]
+    assert stage_after(DONE, wrong(0), wrong(60), wrong(120), *silence) is None
+
+
+def test_a_silence_neither_counts_nor_clears() -> None:
+    looks = [wrong(0), look(START + 60, DnsCode.TIMEOUT, None), wrong(1800), wrong(HOUR)]
+    assert isinstance(stage_after(DONE, *looks), StageMove)
+    silent = [look(START + i * HOUR, tls=TlsCode.NO_LISTENER) for i in range(9)]
+    assert stage_after(DONE, *silent) is None
+
+
+def test_one_right_look_starts_the_count_anew() -> None:
+    assert stage_after(DONE, wrong(0), wrong(1800), look(START + 1900), wrong(HOUR), wrong(HOUR + 60)) is None
+
+
+def test_a_domain_that_serves_never_moves_back() -> None:
+    elsewhere = [look(START + i * HOUR, DnsCode.ELSEWHERE) for i in range(9)]
+    assert stage_after(DONE, *elsewhere) is None
+    half = [look(START + i * HOUR, tls=TlsCode.WRONG_NAME, also=TlsCode.RIGHT) for i in range(9)]
+    assert stage_after(DONE, *half) is None
+
+
+def test_a_wrong_certificate_moves_it_to_its_check() -> None:
+    move = stage_after(DONE, *(look(START + i * 1800, tls=TlsCode.SELF_SIGNED) for i in range(3)))
+    assert isinstance(move, StageMove)
+    assert (move.stage, move.secure) == (CHECKING_SSL, False)
+
+
+def test_an_expired_certificate_is_reported_and_moves_nothing() -> None:
+    looks = [look(START + i * HOUR, tls=TlsCode.EXPIRED, expires=-DAY) for i in range(9)]
+    assert stage_after(DONE, *looks) is None
+    life = standing(lived(*looks), START + 9 * HOUR)
+    assert (life.phase, life.reason) == (Phase.BLOCKED, "expired")
+    assert life.expires_in == -DAY - 9 * HOUR
+
+
+@pytest.mark.parametrize("stage", [CHECKING_DNS, FAILED, SSL_FAILED, "done-without-ssl", "something-new"])
+def test_no_other_stage_moves_back(stage: str) -> None:
+    assert stage_after(stage, *(wrong(i * HOUR) for i in range(9))) is None
+
+
+# -- whatever happens ------------------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True)
+class Step:
+    after: float
+    dns: DnsCode
+    tls: TlsCode | None
+    also: TlsCode | None
+
+
+STEPS = st.lists(
+    st.builds(
+        Step,
+        st.floats(-HOUR, 2 * DAY),
+        st.sampled_from(DnsCode),
+        st.sampled_from([None, *TlsCode]),
+        st.sampled_from([None, *TlsCode]),
+    ),
+    max_size=30,
+)
+HOME_STAGES = st.sampled_from(ALL_STAGES)
+
+
+@given(STEPS, HOME_STAGES, st.booleans(), st.booleans())
+def test_the_rules_hold_in_every_life(steps: list[Step], stage: str, active: bool, old: bool) -> None:
+    now, history = START, begin(START)
+    mapping = mapped(stage, active=active, modified=when(ADOPTED - DAY if old else START))
+    for step in steps:
+        now += step.after
+        checked = look(now, step.dns, step.tls, also=step.also)
+        history = learn(history, checked, interval=300)
+        assert now < history.next_look <= now + DAY
+        assert (history.failing_since is None) == (history.failures == 0)
+        verdict = next_stage(mapping, history, adopted=ADOPTED)
+        life = standing(history, now)
+        assert life.next_try == history.next_look
+        if not isinstance(verdict, StageMove):
+            continue
+        assert active
+        assert not (old and stage in {FAILED, SSL_FAILED})
+        assert verdict.stage != stage
+        if verdict.stage == DONE:
+            assert verdict.secure
+            assert life.phase is Phase.TLS_OK
+        if verdict.stage == CHECKING_DNS or (stage, verdict.stage) == (DONE, CHECKING_SSL):
+            assert history.failures >= 3
+            assert not history.serves
+        # What it moves to is right: the same look moves it no further, but never to and fro.
+        again = next_stage(mapping._replace(stage=verdict.stage), history, adopted=ADOPTED)
+        assert not isinstance(again, StageMove) or again.stage != stage

@@ -1,0 +1,165 @@
+"""Many names in one pass, with real DNS and real TLS behind them."""
+
+from __future__ import annotations
+
+import asyncio
+import threading
+from typing import TYPE_CHECKING
+
+import pytest
+
+from closte_bridge.checks.dns import DnsCheck
+from closte_bridge.checks.model import DnsCode, TlsCode
+from closte_bridge.checks.pool import Pool
+from closte_bridge.checks.wire import Reply, Wire
+from closte_bridge.config.model import TlsSettings
+
+if TYPE_CHECKING:
+    from closte_bridge.checks.model import Checked
+    from tests.checks.dns_world import DnsWorld
+    from tests.checks.tls_world import TlsWorld
+
+NETWORK, CDN = "127.0.10.1", "127.0.10.3"
+
+
+def pool_of(names: DnsWorld, servers: TlsWorld, *, stop: threading.Event | None = None, concurrency: int = 50) -> Pool:
+    return Pool(
+        main_domain="four.test",
+        dns=names.settings(concurrency=concurrency),
+        tls=TlsSettings(port=servers.port, ca_file=servers.ca_file, concurrency=concurrency, timeout=5),
+        edges=names.edges,
+        should_stop=stop.is_set if stop else lambda: False,
+    )
+
+
+def test_names_are_checked_through_dns_to_the_padlock(names: DnsWorld, servers: TlsWorld) -> None:
+    wild = servers.issue("*.wild.shop.test")
+    servers.serve(NETWORK, servers.issue("four.test"), a__shop__test=servers.issue("a.shop.test"))
+    servers.serve("127.0.10.9", wild)
+    wanted = ["a.shop.test", "partly.test", "missing.shop.test", "failing.four.test", "a.shop.test"]
+    found = pool_of(names, servers).check(wanted)
+    assert [(c.name, c.dns.code, c.tls.code if c.tls else None) for c in found[:3]] == [
+        ("a.shop.test", DnsCode.RIGHT, TlsCode.RIGHT),
+        ("partly.test", DnsCode.PARTLY, TlsCode.DEFAULT_CERTIFICATE),
+        ("missing.shop.test", DnsCode.NXDOMAIN, None),
+    ]
+    failing = found[3]
+    assert failing.dns.code is DnsCode.ELSEWHERE
+    assert failing.tls is not None
+    assert failing.tls.code is TlsCode.WRONG_NAME
+    assert len(found) == 4
+
+
+def test_the_default_certificate_is_told_from_a_wrong_one(names: DnsWorld, servers: TlsWorld) -> None:
+    servers.serve(NETWORK, servers.issue("*.host.test"))
+    (found,) = pool_of(names, servers).check(["a.shop.test"])
+    assert found.tls is not None
+    assert (found.dns.code, found.tls.code) == (DnsCode.RIGHT, TlsCode.DEFAULT_CERTIFICATE)
+
+
+def test_a_wildcard_is_probed_through_both(names: DnsWorld, servers: TlsWorld) -> None:
+    servers.serve(NETWORK, servers.issue("*.wild.shop.test"))
+    (found,) = pool_of(names, servers).check(["*.wild.shop.test"])
+    assert found.tls is not None
+    assert (found.name, found.dns.code, found.tls.code) == ("*.wild.shop.test", DnsCode.RIGHT, TlsCode.RIGHT)
+
+
+def test_behind_a_cdn_a_right_certificate_is_enough(names: DnsWorld, servers: TlsWorld) -> None:
+    servers.serve(CDN, servers.issue("cdn.shop.test", "cloudy.test", "else.four.test"))
+    found = pool_of(names, servers).check(["cdn.shop.test", "cloudy.test", "else.four.test"])
+    assert [(c.dns.code, c.dns.leads_here, c.dns.advice) for c in found[:2]] == [(DnsCode.PROXIED, True, "")] * 2
+    assert {c.dns.proxy for c in found[:2]} == {"Cloudflare"}
+    # The same server without a hint at a CDN is a stranger's, however good its certificate.
+    assert (found[2].dns.code, found[2].dns.leads_here) == (DnsCode.ELSEWHERE, False)
+
+
+def test_behind_a_cdn_without_a_certificate_it_points_elsewhere(names: DnsWorld, servers: TlsWorld) -> None:
+    servers.serve(CDN, servers.issue("other.test"))
+    (found,) = pool_of(names, servers).check(["cdn.shop.test"])
+    assert (found.dns.code, found.dns.leads_here) == (DnsCode.ELSEWHERE, False)
+
+
+def test_no_more_is_in_flight_than_is_allowed(
+    names: DnsWorld, servers: TlsWorld, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    servers.serve(NETWORK, servers.issue("*.shop.test"))
+    in_flight = most = 0
+    once = Wire._once
+
+    async def counted(self: Wire, *args: object, **more: object) -> Reply:
+        nonlocal in_flight, most
+        in_flight += 1
+        most = max(most, in_flight)
+        try:
+            return await once(self, *args, **more)  # type: ignore[arg-type] # handed on as they came
+        finally:
+            in_flight -= 1
+
+    monkeypatch.setattr(Wire, "_once", counted)
+    wanted = [f"{label}.shop.test" for label in ("a", "www", "old-a", "mail", "missing", "mixed", "allowed")]
+    assert len(pool_of(names, servers, concurrency=3).check(wanted)) == 7
+    assert most == 3
+
+
+def test_a_check_that_breaks_blocks_no_other(
+    names: DnsWorld, servers: TlsWorld, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    servers.serve(NETWORK, servers.issue("a.shop.test"))
+    ask_own = DnsCheck._ask_own
+
+    async def broken(self: DnsCheck, server: object, name: str) -> object:
+        if name == "old-a.shop.test":
+            raise ZeroDivisionError
+        return await ask_own(self, server, name)  # type: ignore[arg-type] # handed on as it came
+
+    monkeypatch.setattr(DnsCheck, "_ask_own", broken)
+    found = pool_of(names, servers).check(["old-a.shop.test", "a.shop.test"])
+    assert [(c.dns.code, c.dns.detail) for c in found] == [
+        (DnsCode.UNKNOWN, "ZeroDivisionError"),
+        (DnsCode.RIGHT, ""),
+    ]
+
+
+def test_what_the_callback_raises_comes_out(names: DnsWorld, servers: TlsWorld) -> None:
+    def refuse(_: Checked) -> None:
+        raise KeyError("no")
+
+    with pytest.raises(KeyError, match="no"):
+        pool_of(names, servers).run(["missing.shop.test", "mail.shop.test"], refuse)
+
+
+def test_it_stops_when_told_and_drops_what_is_under_way(names: DnsWorld, servers: TlsWorld) -> None:
+    stop = threading.Event()
+    stop.set()
+    found: list[Checked] = []
+    pool = pool_of(names, servers, stop=stop)
+    # The silent zone would take far longer than anybody waits.
+    expected = pool.run(["silent.test"] * 50, found.append)
+    assert found == []
+    assert expected.addresses == (NETWORK,)
+
+
+def test_names_are_taken_only_as_there_is_room(names: DnsWorld, servers: TlsWorld) -> None:
+    servers.serve(NETWORK, servers.issue("*.shop.test"))
+    taken = 0
+    given_when_taken: list[int] = []
+    found: list[Checked] = []
+
+    def many() -> object:
+        nonlocal taken
+        for _ in range(40):
+            taken += 1
+            given_when_taken.append(taken - len(found))
+            yield "a.shop.test"
+
+    pool_of(names, servers, concurrency=4).run(many(), found.append)  # type: ignore[arg-type] # a generator of names
+    assert len(found) == 40
+    assert max(given_when_taken) <= 4
+
+
+def test_one_pass_leaves_nothing_open(names: DnsWorld, servers: TlsWorld) -> None:
+    pool = pool_of(names, servers)
+    pool.check(["a.shop.test", "missing.shop.test"])
+    with pytest.raises(RuntimeError):
+        asyncio.get_running_loop()
+    assert threading.active_count() < 10

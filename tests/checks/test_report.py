@@ -1,0 +1,161 @@
+"""What people read of a verdict."""
+
+from __future__ import annotations
+
+import json
+
+import pytest
+
+from closte_bridge.checks.advice import for_tls
+from closte_bridge.checks.fields import FIELDS
+from closte_bridge.checks.judge import Look, judge
+from closte_bridge.checks.model import (
+    AddressVerdict,
+    Answer,
+    Certificate,
+    Checked,
+    DnsCode,
+    DnsVerdict,
+    Expected,
+    Outcome,
+    TlsCode,
+    TlsVerdict,
+)
+from closte_bridge.checks.report import document, next_step, row, sentences
+from closte_bridge.checks.zone import Nameserver, Zone
+
+NOW = 1_750_000_000.0
+EXPECTED = Expected(("192.0.2.10",), ("network.example.org",), "where network.example.org leads")
+ZONE = Zone("example.com", (Nameserver("ns1.example.com", ("192.0.2.53",)),))
+
+
+def elsewhere() -> DnsVerdict:
+    answers = (
+        Answer("ns1.example.com", True, Outcome.ADDRESSES, ("203.0.113.9",), (), 300),
+        Answer("1.1.1.1", False, Outcome.NXDOMAIN, (), (), 60),
+        Answer("8.8.8.8", False, Outcome.TIMEOUT),
+    )
+    return judge(Look("example.com", EXPECTED, ZONE, answers))
+
+
+def served(days: float) -> Checked:
+    answers = (Answer("1.1.1.1", False, Outcome.ADDRESSES, ("192.0.2.10",), (), 300),)
+    certificate = Certificate("", "Let's Encrypt, R11", ("example.com",), NOW - 1, NOW + days * 86_400, "ab")
+    at = AddressVerdict("192.0.2.10", TlsCode.RIGHT, certificate)
+    tls = TlsVerdict("example.com", TlsCode.RIGHT, "", (at,), certificate, int(days))
+    return Checked("example.com", judge(Look("example.com", EXPECTED, ZONE, answers)), tls, NOW)
+
+
+def test_the_sentences_of_a_name_that_points_elsewhere() -> None:
+    checked = Checked("example.com", elsewhere(), None, NOW)
+    assert list(sentences(checked)) == [
+        '"example.com" points elsewhere.',
+        "Its nameserver ns1.example.com answers: 203.0.113.9.",
+        "The resolver 1.1.1.1 answers: does not exist.",
+        "The resolver 8.8.8.8 answers: no answer.",
+        "It should lead to 192.0.2.10.",
+        "Next step: Point A of example.com at 192.0.2.10; it now answers 203.0.113.9.",
+    ]
+
+
+def test_the_sentences_of_a_name_that_is_served() -> None:
+    assert list(sentences(served(80))) == [
+        '"example.com" points where it should.',
+        "At 192.0.2.10, the certificate is right, from Let's Encrypt, R11, until 2025-09-03.",
+    ]
+    assert list(sentences(served(9)))[-1] == "The certificate expires in 9 days, on 2025-06-24."
+    assert list(sentences(served(1)))[-1] == "The certificate expires in 1 day, on 2025-06-16."
+
+
+def test_a_row_has_every_field() -> None:
+    assert tuple(row(served(80))) == FIELDS
+    assert row(served(80)) == {
+        "domain": "example.com",
+        "dns": "right",
+        "tls": "right",
+        "points_at": "192.0.2.10",
+        "expected": "192.0.2.10",
+        "issuer": "Let's Encrypt, R11",
+        "expires": "2025-09-03",
+        "days_left": "80",
+        "next_step": "",
+    }
+    empty = row(Checked("example.com", DnsVerdict("example.com", DnsCode.UNKNOWN), None, NOW))
+    assert {key: value for key, value in empty.items() if value} == {"domain": "example.com", "dns": "unknown"}
+
+
+def test_a_document_is_plain_json() -> None:
+    found = json.loads(json.dumps(document(served(80))))
+    assert found["checked_at"] == "2025-06-15T15:06:40Z"
+    assert found["dns"]["answers"][0]["addresses"] == ["192.0.2.10"]
+    assert found["tls"]["addresses"][0]["certificate"]["not_after"] == "2025-09-03T15:06:40Z"
+    assert document(Checked("example.com", elsewhere(), None, NOW))["tls"] is None
+
+
+@pytest.mark.parametrize("code", list(DnsCode))
+def test_every_dns_verdict_has_its_words(code: DnsCode) -> None:
+    verdict = DnsVerdict("example.com", code, "Do it.", expected=("192.0.2.10",), caa_unknown=True)
+    said = list(sentences(Checked("example.com", verdict, None, NOW)))
+    assert all(text[-1] == "." for text in said)
+    assert said[-1] == "Next step: Do it."
+    assert any("CAA" in text for text in said)
+
+
+@pytest.mark.parametrize("code", list(TlsCode))
+def test_every_tls_verdict_has_its_words_and_its_step(code: TlsCode) -> None:
+    at = AddressVerdict("2001:db8::1", code)
+    advice = for_tls("example.com", at)
+    assert bool(advice) is (code not in {TlsCode.RIGHT, TlsCode.UNKNOWN})
+    checked = Checked(
+        "example.com", DnsVerdict("example.com", DnsCode.RIGHT), TlsVerdict("example.com", code, advice, (at,)), NOW
+    )
+    said = list(sentences(checked))
+    assert said[1].startswith("At 2001:db8::1, ")
+    assert all(text[-1] == "." for text in said)
+    assert next_step(checked) == advice
+
+
+def test_dns_comes_before_the_certificate() -> None:
+    tls = TlsVerdict("example.com", TlsCode.WRONG_NAME, "Have a certificate issued.")
+    assert next_step(Checked("example.com", elsewhere(), tls, NOW)).startswith("Point A of example.com at ")
+
+
+def verdict(*answers: Answer, zone: Zone | None = ZONE, heard: bool = True) -> DnsVerdict:
+    return judge(Look("example.com", EXPECTED, zone, answers, heard))
+
+
+OWN = Answer("ns1.example.com", True, Outcome.TIMEOUT)
+ASKED = Answer("1.1.1.1", False, Outcome.TIMEOUT)
+HERE, AWAY = ("192.0.2.10",), ("203.0.113.9",)
+
+
+def test_a_silence_is_ours_when_nobody_was_heard() -> None:
+    assert verdict(OWN, ASKED).code is DnsCode.TIMEOUT
+    assert verdict(OWN, ASKED, heard=False).code is DnsCode.UNKNOWN
+    no_route = [a._replace(outcome=Outcome.UNREACHABLE) for a in (OWN, ASKED)]
+    assert verdict(*no_route).code is DnsCode.UNKNOWN
+    assert verdict().code is DnsCode.UNKNOWN
+
+
+def test_the_zones_own_servers_decide() -> None:
+    right = OWN._replace(outcome=Outcome.ADDRESSES, addresses=HERE)
+    stale = ASKED._replace(outcome=Outcome.ADDRESSES, addresses=AWAY, ttl=90_000)
+    late = verdict(right, stale)
+    assert (late.code, late.differing, late.ttl) == (DnsCode.PARTLY, ("1.1.1.1",), 90_000)
+    assert late.advice.endswith("for up to 2 days.")
+    changed = verdict(right._replace(addresses=AWAY), stale._replace(addresses=HERE))
+    assert changed.code is DnsCode.ELSEWHERE
+
+
+def test_one_resolver_that_cannot_validate_does_not_outweigh_one_that_has() -> None:
+    bogus = ASKED._replace(outcome=Outcome.BOGUS)
+    own = OWN._replace(outcome=Outcome.ADDRESSES, addresses=HERE)
+    other = Answer("8.8.8.8", False, Outcome.ADDRESSES, HERE)
+    assert verdict(own, bogus, other).code is DnsCode.DNSSEC
+    assert verdict(own, bogus, other._replace(validated=True)).code is DnsCode.RIGHT
+
+
+def test_a_cname_to_the_network_is_right_wherever_that_leads() -> None:
+    alias = ASKED._replace(outcome=Outcome.ADDRESSES, addresses=AWAY, cnames=("network.example.org",))
+    name = Look("www.example.com", EXPECTED, ZONE, (alias,))
+    assert judge(name).code is DnsCode.RIGHT

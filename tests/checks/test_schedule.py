@@ -1,0 +1,105 @@
+"""When a domain is looked at next: properties that hold for every domain at every time."""
+
+from __future__ import annotations
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from closte_bridge.checks.schedule import DAY, HOUR, MINUTE, CertificateDue, certificate_due, next_look
+
+INTERVALS = st.floats(10, 300)
+TIMES = st.floats(0, 4e9)
+AGES = st.floats(0, 400 * DAY)
+
+
+def wait(age: float, *, since_change: float | None = None, settled: bool = False, interval: float = 300.0) -> float:
+    now = 1e9
+    changed = now - (age if since_change is None else since_change)
+    due = next_look("shop.test", first_seen=now - age, changed=changed, settled=settled, interval=interval, now=now)
+    return due - now
+
+
+@given(AGES, AGES, st.booleans(), st.floats(-1e9, 1e9), st.text(max_size=20), TIMES)
+def test_there_is_always_a_next_look_within_a_day(
+    age: float, since_change: float, settled: bool, interval: float, name: str, now: float
+) -> None:
+    due = next_look(name, first_seen=now - age, changed=now - since_change, settled=settled, interval=interval, now=now)
+    assert now + 9.99 <= due <= now + DAY
+
+
+@given(TIMES, TIMES, TIMES, st.booleans(), INTERVALS)
+def test_times_from_the_future_do_no_harm(
+    first_seen: float, changed: float, now: float, settled: bool, interval: float
+) -> None:
+    due = next_look("a.test", first_seen=first_seen, changed=changed, settled=settled, interval=interval, now=now)
+    assert now < due <= now + DAY
+
+
+@given(st.floats(0, DAY), INTERVALS)
+def test_the_first_24_hours_go_at_the_networks_own_interval(age: float, interval: float) -> None:
+    assert wait(age, interval=interval) == pytest.approx(interval)
+
+
+@given(AGES, st.floats(0, HOUR), INTERVALS)
+def test_so_does_the_hour_after_a_change(age: float, since_change: float, interval: float) -> None:
+    assert wait(age, since_change=since_change, interval=interval) == pytest.approx(interval)
+
+
+@given(AGES, AGES, INTERVALS)
+def test_waits_grow_up_to_the_jitter(younger: float, older: float, interval: float) -> None:
+    younger, older = sorted((younger, older))
+    assert wait(younger, interval=interval) * 0.8 <= wait(older, interval=interval) + 1e-3
+
+
+@given(AGES, st.floats(0, HOUR), INTERVALS)
+def test_a_settled_domain_is_left_alone_for_the_better_part_of_an_hour(
+    age: float, since_change: float, interval: float
+) -> None:
+    assert wait(age, since_change=since_change, settled=True, interval=interval) >= 0.8 * HOUR
+
+
+def test_waits_reach_an_hour_and_then_a_day() -> None:
+    assert 0.8 * HOUR <= wait(32 * HOUR) <= HOUR
+    assert 0.8 * DAY <= wait(10 * DAY) <= DAY
+    assert 0.8 * DAY <= wait(1000 * DAY) <= DAY
+
+
+def test_an_interval_out_of_bounds_is_clamped_as_ultimate_multisite_does() -> None:
+    assert wait(0, interval=1) == 10
+    assert wait(0, interval=3000) == 300
+
+
+def test_no_crowd_forms() -> None:
+    now = 1e9
+    due = {
+        next_look(f"{i}.test", first_seen=0, changed=0, settled=True, interval=300, now=now) - now for i in range(200)
+    }
+    assert len(due) > 190
+    assert max(due) - min(due) > 0.15 * DAY
+
+
+def test_a_year_of_looks_at_a_domain_that_never_gets_right_is_few_hundred() -> None:
+    first = now = 1e9
+    looks = 0
+    while now < first + 365 * DAY:
+        now = next_look("shop.test", first_seen=first, changed=first, settled=False, interval=300, now=now)
+        looks += 1
+    assert 288 + 355 < looks < 900
+
+
+@pytest.mark.parametrize(
+    ("waited", "expected"),
+    [
+        (None, CertificateDue.NOT_YET),
+        (-5.0, CertificateDue.SOON),
+        (0.0, CertificateDue.SOON),
+        (5 * MINUTE, CertificateDue.DUE),
+        (10 * MINUTE, CertificateDue.DUE),
+        (10 * MINUTE + 1, CertificateDue.LATE),
+        (DAY, CertificateDue.LATE),
+    ],
+)
+def test_when_the_certificate_is_expected(waited: float | None, expected: CertificateDue) -> None:
+    now = 1e9
+    assert certificate_due(None if waited is None else now - waited, now) is expected

@@ -1,0 +1,253 @@
+"""Every verdict on certificates, produced by real servers."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from datetime import timedelta
+from typing import TYPE_CHECKING
+
+import pytest
+import trustme
+
+from closte_bridge.checks.model import AddressVerdict, Certificate, TlsCode
+from closte_bridge.checks.tls import TlsCheck, diagnose, summarise
+from closte_bridge.config.model import TlsSettings
+from closte_bridge.errors import ConfigError
+from tests.checks.tls_world import DAY, NOW, context_of, cut, garbage, self_signed, silent
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from closte_bridge.checks.model import TlsVerdict
+    from tests.checks.tls_world import TlsWorld
+
+HERE = "127.0.10.1"
+OTHER = "127.0.10.2"
+
+
+def look(
+    servers: TlsWorld, name: str, *addresses: str, ours: bool = False, timeout: float = 10.0, probe: str | None = None
+) -> TlsVerdict:
+    wanted = addresses or (HERE,)
+
+    async def run() -> TlsVerdict:
+        settings = TlsSettings(port=servers.port, ca_file=servers.ca_file, timeout=timeout)
+        return await TlsCheck(settings).check(name, wanted, ours=wanted if ours else (), probe=probe)
+
+    return asyncio.run(run())
+
+
+def test_right(servers: TlsWorld) -> None:
+    servers.serve(HERE, servers.issue("shop.test", "www.shop.test", not_after=NOW + 20 * DAY + timedelta(hours=1)))
+    verdict = look(servers, "shop.test")
+    assert verdict.code is TlsCode.RIGHT
+    assert (verdict.advice, verdict.serves, verdict.days_left) == ("", True, 20)
+    assert verdict.certificate is not None
+    assert verdict.certificate.names == ("shop.test", "www.shop.test")
+    assert verdict.certificate.issuer.startswith("Test Authority")
+    assert verdict.certificate.not_after == (NOW + 20 * DAY + timedelta(hours=1)).timestamp()
+    assert servers.recorder.asked_for == ["shop.test"]
+
+
+def test_right_through_an_intermediate_and_an_internationalised_name(servers: TlsWorld) -> None:
+    servers.serve(HERE, servers.issue("xn--bcher-kva.test", ca=servers.ca.create_child_ca()))
+    assert look(servers, "xn--bcher-kva.test").code is TlsCode.RIGHT
+
+
+def test_a_wildcard_stands_for_one_label(servers: TlsWorld) -> None:
+    servers.serve(HERE, servers.issue("*.shop.test"))
+    assert look(servers, "a.shop.test").code is TlsCode.RIGHT
+    for name in ("a.b.shop.test", "shop.test"):
+        verdict = look(servers, name)
+        assert verdict.code is TlsCode.WRONG_NAME
+        assert "*.shop.test" in verdict.advice
+
+
+def test_a_wildcard_is_asked_for_by_its_probe(servers: TlsWorld) -> None:
+    servers.serve(HERE, servers.issue("*.shop.test"), b__shop__test=servers.issue("b.shop.test"))
+    assert look(servers, "*.shop.test", probe="cb-1.shop.test").code is TlsCode.RIGHT
+    assert look(servers, "*.shop.test", probe="b.shop.test").code is TlsCode.RIGHT
+    assert servers.recorder.asked_for == ["cb-1.shop.test", "b.shop.test"]
+
+
+def test_the_common_name_does_not_count(servers: TlsWorld) -> None:
+    servers.serve(HERE, context_of(*self_signed("shop.test"), servers.folder))
+    verdict = look(servers, "shop.test")
+    assert verdict.code is TlsCode.WRONG_NAME
+    assert verdict.advice.endswith("the one at 127.0.10.1 is for no name at all.")
+
+
+def test_wrong_name(servers: TlsWorld) -> None:
+    servers.serve(HERE, None, shop__test=servers.issue("www.shop.test", "other.test"))
+    verdict = look(servers, "shop.test", ours=True)
+    assert verdict.code is TlsCode.WRONG_NAME
+    assert verdict.advice == (
+        "Check that shop.test points at the right server, and have a certificate issued for it: "
+        "the one at 127.0.10.1 is for www.shop.test, other.test."
+    )
+
+
+def test_clostes_default_certificate_is_still_there(servers: TlsWorld) -> None:
+    right = servers.issue("done.test")
+    servers.serve(HERE, servers.issue("*.host.test"), done__test=right)
+    verdict = look(servers, "shop.test", ours=True)
+    assert verdict.code is TlsCode.DEFAULT_CERTIFICATE
+    assert verdict.advice == (
+        "Wait for the certificate of shop.test: 127.0.10.1 still shows the host's default one, for *.host.test."
+    )
+    assert look(servers, "done.test", ours=True).code is TlsCode.RIGHT
+    # Of a stranger's server nothing is to be waited for.
+    assert look(servers, "shop.test").code is TlsCode.WRONG_NAME
+
+
+def test_a_default_certificate_may_be_self_signed(servers: TlsWorld) -> None:
+    servers.serve(HERE, context_of(*self_signed("localhost", names=("localhost",)), servers.folder))
+    assert look(servers, "shop.test", ours=True).code is TlsCode.DEFAULT_CERTIFICATE
+
+
+def test_self_signed(servers: TlsWorld) -> None:
+    servers.serve(HERE, context_of(*self_signed("shop.test", names=("shop.test",)), servers.folder))
+    verdict = look(servers, "shop.test")
+    assert verdict.code is TlsCode.SELF_SIGNED
+    assert verdict.certificate is not None
+    assert verdict.certificate.issuer == "Acme, Ünlimited, shop.test"
+    assert verdict.days_left == 29
+
+
+def test_expired(servers: TlsWorld) -> None:
+    servers.serve(HERE, servers.issue("shop.test", not_before=NOW - 90 * DAY, not_after=NOW - 2 * DAY))
+    verdict = look(servers, "shop.test")
+    assert verdict.code is TlsCode.EXPIRED
+    assert verdict.days_left == -3
+    assert not verdict.serves
+
+
+def test_not_yet_valid(servers: TlsWorld) -> None:
+    servers.serve(HERE, servers.issue("shop.test", not_before=NOW + 2 * DAY, not_after=NOW + 90 * DAY))
+    assert look(servers, "shop.test").code is TlsCode.NOT_YET_VALID
+
+
+def test_unknown_issuer(servers: TlsWorld) -> None:
+    servers.serve(HERE, servers.issue("shop.test", ca=trustme.CA(organization_name="Nobody's Authority")))
+    verdict = look(servers, "shop.test")
+    assert verdict.code is TlsCode.UNKNOWN_ISSUER
+    assert "is from Nobody's Authority" in verdict.advice
+
+
+def test_a_missing_intermediate_is_an_unknown_issuer(servers: TlsWorld) -> None:
+    leaf = servers.ca.create_child_ca().issue_cert("shop.test")
+    servers.serve(HERE, context_of(leaf.cert_chain_pems[0].bytes(), leaf.private_key_pem.bytes(), servers.folder))
+    assert look(servers, "shop.test").code is TlsCode.UNKNOWN_ISSUER
+
+
+def test_no_listener(servers: TlsWorld) -> None:
+    verdict = look(servers, "shop.test")
+    assert verdict.code is TlsCode.NO_LISTENER
+    assert verdict.certificate is None
+
+
+def test_time_out(servers: TlsWorld) -> None:
+    servers.listen(HERE, silent)
+    verdict = look(servers, "shop.test", timeout=0.3)
+    assert verdict.code is TlsCode.TIMEOUT
+    # Nobody is judged by a single try.
+    assert servers.recorder.connections == 2
+
+
+@pytest.mark.parametrize("talk", [garbage, cut])
+def test_a_handshake_that_fails(servers: TlsWorld, talk: object) -> None:
+    servers.listen(HERE, talk)  # type: ignore[arg-type] # both are what it says; parametrize knows objects only
+    verdict = look(servers, "shop.test")
+    assert verdict.code is TlsCode.HANDSHAKE_FAILED
+    assert servers.recorder.connections == 2
+
+
+def test_a_server_that_refuses_the_name(servers: TlsWorld) -> None:
+    servers.serve(HERE, None)
+    verdict = look(servers, "shop.test")
+    assert verdict.code is TlsCode.HANDSHAKE_FAILED
+    assert "UNRECOGNIZED_NAME" in verdict.addresses[0].detail
+
+
+def test_every_address_counts(servers: TlsWorld) -> None:
+    servers.serve(HERE, servers.issue("shop.test"))
+    servers.serve(OTHER, servers.issue("other.test"))
+    verdict = look(servers, "shop.test", HERE, OTHER, HERE)
+    assert verdict.code is TlsCode.WRONG_NAME
+    assert verdict.serves
+    assert [(a.address, a.code) for a in verdict.addresses] == [
+        (HERE, TlsCode.RIGHT),
+        (OTHER, TlsCode.WRONG_NAME),
+    ]
+    assert OTHER in verdict.advice
+
+
+def test_the_certificate_that_expires_first_is_shown(servers: TlsWorld) -> None:
+    servers.serve(HERE, servers.issue("shop.test", not_after=NOW + 50 * DAY))
+    servers.serve(OTHER, servers.issue("shop.test", not_after=NOW + 9 * DAY))
+    verdict = look(servers, "shop.test", HERE, OTHER)
+    assert verdict.code is TlsCode.RIGHT
+    assert verdict.days_left == 8
+
+
+def test_nothing_is_sent_after_the_handshake(servers: TlsWorld) -> None:
+    servers.serve(HERE, servers.issue("shop.test"))
+    servers.serve(OTHER, context_of(*self_signed("shop.test", names=("shop.test",)), servers.folder))
+    look(servers, "shop.test", HERE, OTHER, ours=True)
+    look(servers, "other.test", HERE, OTHER, ours=True)
+    servers.stack.close()
+    assert servers.recorder.connections > 4
+    assert servers.recorder.said == []
+
+
+def test_addresses_that_are_not_public_are_left_alone(servers: TlsWorld) -> None:
+    servers.serve(HERE, servers.issue("shop.test"))
+
+    async def run(*ours: str) -> TlsVerdict:
+        settings = TlsSettings(port=servers.port, ca_file=servers.ca_file)
+        return await TlsCheck(settings, public=lambda _: False).check("shop.test", [HERE], ours=ours)
+
+    verdict = asyncio.run(run())
+    assert verdict.code is TlsCode.UNKNOWN
+    assert servers.recorder.connections == 0
+    # Where the network itself lives is not the customer's choice.
+    assert asyncio.run(run(HERE)).code is TlsCode.RIGHT
+
+
+def test_the_systems_roots_do_not_know_the_test_authority(servers: TlsWorld) -> None:
+    servers.serve(HERE, servers.issue("shop.test"))
+    settings = TlsSettings(port=servers.port)
+
+    async def run() -> TlsVerdict:
+        return await TlsCheck(settings).check("shop.test", [HERE])
+
+    assert asyncio.run(run()).code is TlsCode.UNKNOWN_ISSUER
+
+
+@pytest.mark.parametrize("content", [None, b"", b"not a certificate"])
+def test_a_bad_ca_file_is_an_error_with_a_hint(tmp_path: Path, content: bytes | None) -> None:
+    file = tmp_path / "ca.pem"
+    if content is not None:
+        file.write_bytes(content)
+    with pytest.raises(ConfigError, match="cannot be read as certificates") as raised:
+        TlsCheck(TlsSettings(ca_file=file))
+    assert raised.value.hint
+
+
+def test_what_cannot_be_reached_from_here_counts_only_when_nothing_can() -> None:
+    soon = Certificate("", "", ("shop.test",), 0.0, 100.0, "")
+    right = AddressVerdict(HERE, TlsCode.RIGHT, soon)
+    far = AddressVerdict("2001:db8::1", TlsCode.UNKNOWN)
+    assert summarise("shop.test", [far, right], 0.0).code is TlsCode.RIGHT
+    assert summarise("shop.test", [far], 0.0).code is TlsCode.UNKNOWN
+    assert summarise("shop.test", [], 0.0).code is TlsCode.UNKNOWN
+
+
+def test_an_expired_certificate_above_the_leaf_is_the_issuers() -> None:
+    leaf = Certificate("", "", ("shop.test",), 0.0, time.time() + 1e6, "")
+    assert diagnose(leaf, "shop.test", 10, time.time()) is TlsCode.UNKNOWN_ISSUER
+    assert diagnose(leaf, "shop.test", 9, time.time()) is TlsCode.UNKNOWN_ISSUER
+    expired = leaf._replace(not_after=1.0)
+    assert diagnose(expired, "shop.test", 10, time.time()) is TlsCode.EXPIRED
+    assert diagnose(None, "shop.test", 66, time.time()) is TlsCode.HANDSHAKE_FAILED

@@ -1,0 +1,118 @@
+"""A real process, killed with SIGKILL at random moments, two hundred times in all.
+
+Beside the killed one lives a twin that meets the same changes and is never disturbed: both must end the same.
+"""
+
+from __future__ import annotations
+
+import random
+import subprocess
+import time
+from typing import TYPE_CHECKING
+
+import pytest
+
+from tests.support.faults import FOREIGN, OWN, assert_books_agree, asked
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from tests.support.faults import World
+
+pytestmark = pytest.mark.real
+
+START = [f"shop.customer{number}.com" for number in range(120)]
+KILLS = 38
+LAST_RUNS = 10
+
+
+class Story:
+    """What happens in WordPress: the same for both twins. Some names leave, some come back, new ones come."""
+
+    def __init__(self, seed: int) -> None:
+        self._chance = random.Random(seed)
+        self._number = 0
+        self.removed: set[str] = set()
+
+    def next(self, *worlds: World) -> None:
+        """Tell one step to all worlds."""
+        mapped = sorted(worlds[0].wordpress.domains)
+        add = [f"new{self._number + at}.customer{self._chance.randrange(40)}.org" for at in range(3)]
+        self._number += len(add)
+        # At most a quarter may leave in an hour, and no name twice.
+        leaving = [n for n in self._chance.sample(mapped, 1) if n not in self.removed and len(self.removed) < 25]
+        if self.removed and self._chance.random() < 0.2:
+            add += {self._chance.choice(sorted(self.removed))} - set(mapped)
+        self.removed |= set(leaving)
+        for world in worlds:
+            world.wordpress.change(add=add, drop=leaving)
+
+
+def kill_one(world: World, moment: float) -> bool:
+    """Start a sync and kill it after so many seconds; return whether it was still running."""
+    process = subprocess.Popen(
+        world.argv("sync", "--retry", "--quiet"),
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL,
+        env=world.environ,
+    )
+    try:
+        process.wait(moment)
+    except subprocess.TimeoutExpired:
+        process.kill()
+        process.wait()
+        return True
+    return False
+
+
+def undisturbed(world: World) -> float:
+    """Return how many seconds a run takes that nobody disturbs."""
+    began = time.monotonic()
+    done = world.cli("sync", "--retry", "--quiet")
+    assert done.returncode == 0, done
+    return time.monotonic() - began
+
+
+def at_rest(world: World, context: str) -> dict[str, object]:
+    """Run until nothing changes any more; return the state of the books."""
+    last: dict[str, object] = {}
+    for _ in range(LAST_RUNS):
+        world.sync()
+        state = {"aliases at Closte": sorted(world.sandbox.aliases), **world.books()}
+        if state == last:
+            return state
+        last = state
+    pytest.fail(f"Not at rest after {LAST_RUNS} runs ({context}).")
+
+
+@pytest.mark.parametrize(
+    ("seed", "faults"),
+    [(1, ()), (2, ()), (3, ("lost:0.2", "truncated:0.1")), (4, ()), (5, ("lost:0.2", "error500:0.1"))],
+)
+def test_killed_at_any_moment_it_comes_to_the_same_end(
+    make_world: Callable[..., World], seed: int, faults: tuple[str, ...]
+) -> None:
+    killed, twin = make_world("killed", START), make_world("twin", START)
+    for world in (killed, twin):
+        world.adopt()
+    context = f"seed {seed}"
+    story, chance = Story(seed), random.Random(seed + 1000)
+    story.next(killed, twin)
+    length = undisturbed(killed)
+    twin.sync()
+    killed.sandbox.set_faults(*faults, seed=seed)
+    survived = 0
+    for _ in range(KILLS):
+        story.next(killed, twin)
+        twin.sync()
+        survived += not kill_one(killed, chance.uniform(0, 1.1) * length)
+        assert killed.sandbox.aliases >= FOREIGN | {OWN}, context
+        assert asked(killed.sandbox.requests, "remove") <= story.removed, context
+    killed.sandbox.set_faults()
+    expected, found = at_rest(twin, context), at_rest(killed, context)
+    assert twin.sandbox.aliases == twin.wanted
+    assert found == expected, context
+    assert killed.wordpress.events == 0
+    assert_books_agree(killed, context=context)
+    assert survived < KILLS / 2, "Kills that come after the end show nothing."

@@ -1,0 +1,159 @@
+"""Each exit code of the contract, reached for real."""
+
+from __future__ import annotations
+
+import signal
+from typing import TYPE_CHECKING
+
+import pytest
+
+from closte_bridge.engine import lock
+from tests.support.bridge import Bridge, bridge_for, set_option
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+    from tests.support.wordpress import Multisite
+
+pytestmark = pytest.mark.real
+
+NAMES = [f"n{number}.example.org" for number in range(4)]
+COST = "Cost: 1 wp call (0.00 s), {api} (0.00 s), planning 0.000 s.\n"
+
+
+@pytest.fixture
+def bridge(multisite: Multisite, tmp_path: Path) -> Iterator[Bridge]:
+    """An engine in charge of a network with four names that are still to be added."""
+    set_option(multisite, "wu_host_integrations_enabled", {"closte": True})
+    set_option(multisite, "wp-ultimo_v2_settings", {"auto_create_www_subdomain": "never"})
+    multisite.add_mappings_sql([(name, 1) for name in NAMES])
+    with bridge_for(multisite, tmp_path / "bridge") as bridge:
+        bridge.adopt()
+        yield bridge
+
+
+def test_0_and_6_and_2(bridge: Bridge) -> None:
+    count = ("plan", "--quiet", "--format=count")
+    assert bridge.run(*count).golden == (0, "4\n", "")
+    assert bridge.run(*count, "--detailed-exitcode").golden == (6, "4\n", "")
+    assert bridge.run("sync", "--quiet", "--format=count").golden == (0, "4\n", "")
+    assert bridge.run(*count, "--detailed-exitcode").golden == (0, "0\n", "")
+    usage = {
+        ("sync", "--nonsense"): "usage",
+        ("sync", "two words"): "bad-domain",
+        ("plan", "--out"): "usage",
+        ("nonsense",): "unknown-command",
+        ("--network=nobody", "plan"): "unknown-network",
+        ("apply",): "usage",
+        ("plan", "surplus"): "usage",
+    }
+    for args, code in usage.items():
+        ran = bridge.run(*args, "--format=json")
+        assert (ran.code, ran.codes) == (2, [code]), args
+    bridge.key_file.chmod(0o644)
+    assert bridge.run("plan", "--format=json").codes == ["key-file"]
+    bridge.write_config(api_key_file=None)
+    assert bridge.run("plan").golden == (
+        2,
+        "",
+        "Error: No API key is configured anywhere.\n"
+        "Define CLOSTE_CLIENT_API_KEY in wp-config.php, or set `api_key_file` in the config.\n",
+    )
+
+
+def test_1_a_rejected_key(bridge: Bridge) -> None:
+    rejected = "Error: Closte rejected the API key.\n"
+    hint = "Compare the key with the one in Closte's dashboard; `closte-bridge integration test` tries it.\n"
+    bridge.sandbox.api.takes = lambda _key: False  # type: ignore[method-assign]  # as for a key that was revoked
+    ran = bridge.run("sync")
+    assert ran.code == 1
+    assert ran.err.endswith(rejected + hint)
+    tested = bridge.run("integration", "test")
+    assert tested.golden == (
+        1, "", "Error: Closte answered \"Invalid API key.\".\nCompare the key with the one in Closte's dashboard.\n"
+    )  # fmt: skip
+    assert bridge.run("adopt", "--yes", "--format=json").codes == ["key-rejected"]
+    assert bridge.aliases == set()
+
+
+def test_4_some_failed_and_are_tried_again(bridge: Bridge) -> None:
+    bridge.sandbox.set_faults("unknown-error@n1.example.org")
+    ran = bridge.run("sync")
+    incomplete = "They stay wanted and are tried again, later and later; `closte-bridge sync --retry` tries now.\n"
+    assert (ran.code, ran.err) == (
+        4,
+        'Error: "n1.example.org" was not added: Closte answered "The operation could not be completed.".\n'
+        f"Error: Only added 3 of 4 domains (1 failed).\n{incomplete}",
+    )
+    bridge.changes()
+    # It waits for its next try, unless somebody does not want to wait.
+    waits = bridge.run("sync", "--fields=domain,status,until", "--format=json")
+    assert (waits.code, bridge.changes()) == (0, [])
+    [row] = waits.envelope["data"]
+    assert (row["domain"], row["status"]) == ("n1.example.org", "held")
+    failed = bridge.run("sync", "--retry", "--format=json")
+    assert (failed.code, failed.envelope["status"]) == (4, "some-failed")
+    assert failed.envelope["errors"][0] == {
+        "code": "add-failed",
+        "message": '"n1.example.org" was not added: Closte answered "The operation could not be completed.".',
+        "domain": "n1.example.org",
+        "hint": "",
+    }
+    bridge.sandbox.set_faults()
+    assert bridge.run("sync", "n1.example.org", "--quiet", "--format=ids").golden == (0, "n1.example.org\n", "")
+    # What Closte refuses for good holds nothing else up.
+    bridge.multisite.add_mappings_sql([("internal.closte.com", 1), ("good.example.org", 1)])
+    refused = bridge.run("sync", "--format=json")
+    assert (refused.code, refused.codes) == (4, ["add-refused", "incomplete"])
+    assert bridge.aliases == {*NAMES, "good.example.org"}
+
+
+def test_5_a_list_that_cannot_be_read(bridge: Bridge) -> None:
+    assert bridge.run("sync").code == 0
+    bridge.changes()
+    bridge.multisite.add_mappings_sql([("new.example.org", 1)])
+    bridge.multisite.sql("DELETE FROM wp_wu_domain_mappings WHERE domain = 'n0.example.org'")
+    bridge.sandbox.set_faults("list-unknown")
+    ran = bridge.run("sync", "--format=json")
+    # Additions go on; what is missing is not looked at.
+    assert (ran.code, ran.codes) == (5, ["list-unreadable"])
+    assert bridge.changes() == [("add", "new.example.org")]
+    assert bridge.run("domain", "get", "n1.example.org", "--field=closte").out == "unknown\n"
+    bridge.sandbox.set_faults("list-no-own")
+    partial = bridge.run("sync")
+    assert (partial.code, partial.err) == (
+        0,
+        'Warning: Closte\'s list is not complete: the list does not hold the network\'s own domain "example.net". '
+        "Nothing is removed by inference.\n",
+    )
+
+
+def test_75_another_run(bridge: Bridge) -> None:
+    with lock.held(bridge.state, "watch"):
+        ran = bridge.run("sync")
+        assert (ran.code, ran.out) == (75, "")
+        assert "Error: Another run holds the lock: process " in ran.err
+        assert "(`watch`), for 0 min.\nWait for it to end; what it does not do, the next run does.\n" in ran.err
+        assert bridge.run("domain", "add", "x.example.org", "--format=json").codes == ["locked"]
+        # Looking needs no lock.
+        assert bridge.run("plan", "--format=count", "--quiet").golden == (0, "4\n", "")
+    assert bridge.changes() == []
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_130_interrupted(bridge: Bridge, number: signal.Signals) -> None:
+    bridge.write_config(concurrency=1)
+    bridge.sandbox.set_faults("slow@n2.example.org")
+
+    def in_the_middle() -> bool:
+        return len(bridge.aliases) == 2
+
+    ran = bridge.run_interrupted(number, in_the_middle, "sync")
+    assert (ran.code, ran.out, ran.err) == (130, "", "Error: Interrupted.\n")
+    assert bridge.aliases >= set(NAMES[:2])
+    bridge.sandbox.set_faults()
+    # Nothing is lost, and nothing is left in the way.
+    assert bridge.run("sync").code == 0
+    assert bridge.aliases == set(NAMES)
+    assert bridge.run("domain", "list", "--state=in step", "--format=count").out == "4\n"

@@ -1,0 +1,302 @@
+"""What leaves Closte, on what evidence, and what the gate keeps until a person has agreed."""
+
+from __future__ import annotations
+
+import json
+from typing import TYPE_CHECKING
+
+import pytest
+
+from tests.support.bridge import Bridge, bridge_for, delete_mappings, set_option
+from tests.support.wordpress import TABLE
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+    from tests.support.wordpress import Multisite
+
+pytestmark = pytest.mark.real
+
+# What is more than nothing to the config, and nothing to a test.
+AT_ONCE = 0.001
+
+
+@pytest.fixture
+def bridge(multisite: Multisite, tmp_path: Path) -> Iterator[Bridge]:
+    """A network in charge of nothing yet, whose waits are over at once."""
+    set_option(multisite, "wu_host_integrations_enabled", {"closte": True})
+    set_option(multisite, "wp-ultimo_v2_settings", {"auto_create_www_subdomain": "never"})
+    with bridge_for(multisite, tmp_path / "bridge", removal_delay=AT_ONCE, removal_grace=AT_ONCE) as bridge:
+        bridge.create_events_table()
+        bridge.adopt()
+        yield bridge
+
+
+def start(bridge: Bridge, *names: str) -> None:
+    """Map names and have them at Closte."""
+    bridge.multisite.add_mappings_sql([(name, 1) for name in names])
+    assert bridge.run("sync", "--quiet", "--format=count").golden == (0, f"{len(names)}\n", "")
+    assert bridge.aliases == set(names)
+    bridge.changes()
+
+
+def statuses(bridge: Bridge, *args: str) -> tuple[int, dict[str, tuple[str, str]]]:
+    """Run a command that shows a plan; return its exit code and, by domain, the change and its status."""
+    document = bridge.run(*args, "--format=json").envelope
+    return document["exit_code"], {row["domain"]: (row["change"], row["status"]) for row in document["data"]}
+
+
+# By events
+
+
+def test_mappings_removed_renamed_and_moved(bridge: Bridge) -> None:
+    start(bridge, "removed.example.org", "renamed.example.org", "moved.example.org", "quiet.example.org")
+    bridge.sandbox.aliases = bridge.aliases | {"www.removed.example.org", "new.example.org"}
+    rows = bridge.multisite
+    delete_mappings(rows, ["removed.example.org"])
+    rows.sql(f"UPDATE {TABLE} SET domain = 'new.example.org' WHERE domain = 'renamed.example.org'")
+    rows.sql(f"UPDATE {TABLE} SET blog_id = 2 WHERE domain = 'moved.example.org'")
+    rows.sql("INSERT INTO wp_blogs (blog_id, site_id, domain, path) VALUES (2, 1, 'two.example.net', '/')")
+    waiting = [
+        bridge.add_event("mapping_removed", "removed.example.org"),
+        bridge.add_event("mapping_renamed", "new.example.org", detail={"from": "renamed.example.org"}),
+        bridge.add_event("mapping_removed", "moved.example.org", blog_id=1),
+        bridge.add_event("mapping_added", "moved.example.org", blog_id=2),
+    ]
+    # The first run learns of the events, and waits in case one of the names comes back.
+    assert statuses(bridge, "sync") == (
+        0,
+        {
+            "removed.example.org": ("remove", "held"),
+            "renamed.example.org": ("remove", "held"),
+            "www.removed.example.org": ("", "foreign"),
+        },
+    )
+    assert bridge.changes() == []
+    assert bridge.event_uids() == waiting
+    # The second has them in its ledger, so WordPress may forget them.
+    assert bridge.run("sync").golden == (
+        0,
+        'Network "example.net": 0 to add, 2 to remove, 3 in step, 1 foreign.\n'
+        "  -  removed.example.org      mapping removed\n"
+        "  -  renamed.example.org      mapping renamed\n"
+        "  ?  www.removed.example.org  foreign: not ours and not wanted here; left alone\n"
+        "Success: Removed 2 of 2 domains.\n"
+        "Cost: 2 wp calls (0.00 s), 3 API calls (0.00 s), planning 0.000 s.\n",
+        "",
+    )
+    assert bridge.changes() == [("remove", "removed.example.org"), ("remove", "renamed.example.org")]
+    assert bridge.event_uids() == []
+    assert bridge.run("integration", "status", "--field=events_waiting").out == "0\n"
+    log = bridge.run("log", "removed.example.org", "--fields=action,cause,outcome").out
+    assert log.splitlines()[-1] == "remove\tmapping removed\tdone"
+
+
+def test_a_deleted_site_gives_its_names_up_when_its_rows_are_gone(bridge: Bridge) -> None:
+    start(bridge, "one.example.org", "two.example.org")
+    blog_id = bridge.multisite.create_site("gone")
+    bridge.multisite.sql(f"UPDATE {TABLE} SET blog_id = {blog_id} WHERE domain <> 'gone.example.net'")
+    assert bridge.run("sync").code == 0
+    bridge.multisite.delete_site(blog_id)
+    bridge.add_event("site_deleted", blog_id=blog_id, detail={"domains": ["one.example.org", "two.example.org"]})
+    for _ in range(2):
+        # The rows of a site that is gone still mention their names.
+        assert statuses(bridge, "sync") == (0, {})
+    delete_mappings(bridge.multisite, ["one.example.org", "two.example.org"])
+    bridge.changes()
+    bridge.add_event("site_deleted", blog_id=blog_id, detail={"domains": ["one.example.org", "two.example.org"]})
+    assert bridge.run("sync").code == 0
+    assert bridge.run("sync").code == 0
+    assert bridge.changes() == [("remove", "one.example.org"), ("remove", "two.example.org")]
+
+
+def test_poisoned_events_stop_nothing(bridge: Bridge) -> None:
+    start(bridge, "stays.example.org", "goes.example.org")
+    delete_mappings(bridge.multisite, ["goes.example.org"])
+    poison: list[tuple[str, str, object]] = [
+        ("no_such_kind", "stays.example.org", ""),
+        ("mapping_removed", "", ""),
+        ("mapping_removed", "not a domain", ""),
+        ("mapping_removed", "example.net", ""),
+        ("mapping_removed", "*.example.org", ""),
+        ("mapping_removed", "stays.example.org", ""),
+        ("mapping_renamed", "x.example.org", "no JSON at all"),
+        ("mapping_renamed", "x.example.org", {"to": "nothing"}),
+        ("mapping_renamed", "x.example.org", {"from": ["stays.example.org"]}),
+        ("site_deleted", "", {"domains": "stays.example.org"}),
+        ("site_deleted", "", {"domains": {"a": 1}}),
+        ("site_deleted", "", "[" * 50_000),
+        ("'; DROP TABLE events; --", "x' OR 1=1", {"from": "x' OR 1=1"}),
+        ("mapping_removed", "ünïcödé.example.org", "\x1b[31mred\x07"),
+    ]
+    for kind, name, detail in poison:
+        bridge.add_event(kind, name, detail=detail)
+    # Marks that are not unique, or nothing at all.
+    for uid in ("same", "same", "", ""):
+        bridge.add_event("everything", uid=uid)
+    bridge.add_event("mapping_removed", "goes.example.org")
+    for _ in range(2):
+        ran = bridge.run("sync")
+        assert (ran.code, ran.err) == (0, ""), ran
+    assert bridge.changes() == [("remove", "goes.example.org")]
+    assert bridge.aliases == {"stays.example.org"}
+    assert bridge.event_uids() == []
+
+
+# More than the gate lets through
+
+DOOMED = [f"d{number:02}.example.org" for number in range(30)]
+KEPT = [f"k{number}.example.org" for number in range(10)]
+RULE = "at most 20 by event in any hour, 0 removed and 30 waiting"
+DIGEST = "DIGEST"
+WITHHELD = (
+    f'Error: The gate withheld 30 removals ({RULE}): {", ".join(json.dumps(name) for name in DOOMED[:10])} and 20 more.\n'
+    "If they are meant, review them with `closte-bridge plan --out=FILE` and `closte-bridge apply FILE`, "
+    "or run `closte-bridge sync --allow-removals=DIGEST`.\n"
+)
+SHOWN = (
+    'Network "example.net": 0 to add, 0 to remove, 10 in step, 30 withheld.\n'
+    + "".join(f"  !  {name}  removal withheld: {RULE}\n" for name in DOOMED[:10])
+    + "     …                20 more removals withheld by the same rule\n"
+)
+COST = "Cost: 1 wp call (0.00 s), 1 API call (0.00 s), planning 0.000 s.\n"
+
+
+def digest_of(ran_err: str) -> str:
+    return ran_err.rsplit("--allow-removals=", 1)[1][:12]
+
+
+@pytest.fixture
+def doomed(bridge: Bridge) -> Bridge:
+    """Forty names at Closte, thirty of which have been unmapped at once, each with its event."""
+    start(bridge, *DOOMED, *KEPT)
+    delete_mappings(bridge.multisite, DOOMED)
+    for name in DOOMED:
+        bridge.add_event("mapping_removed", name)
+    assert statuses(bridge, "sync") == (0, {name: ("remove", "held") for name in DOOMED})
+    return bridge
+
+
+def test_a_mass_removal_waits_for_the_digest(doomed: Bridge) -> None:
+    refused = doomed.run("sync")
+    digest = digest_of(refused.err)
+    assert refused.golden == (3, SHOWN + COST, WITHHELD.replace(DIGEST, digest))
+    # Asking again changes nothing, and neither does another digest.
+    assert doomed.run("sync", "--allow-removals=0123456789ab").golden == refused.golden
+    assert doomed.run("sync", "--allow-removals=all").golden == (
+        2, "", 'Error: "all" is not a digest.\nTake the 12 characters that the message of the gate printed.\n'
+    )  # fmt: skip
+    assert doomed.changes() == []
+    # Additions go on, and so do the removals that somebody names one by one.
+    doomed.multisite.add_mappings_sql([("new.example.com", 1)])
+    withheld = doomed.run("sync", "--format=json")
+    assert (withheld.code, withheld.envelope["status"], withheld.codes) == (3, "withheld", ["withheld"])
+    assert doomed.changes() == [("add", "new.example.com")]
+    # A name that is wanted again is not among them: the digest is another one, and the old one is void.
+    doomed.multisite.add_mappings_sql([(DOOMED[0], 1)])
+    other = doomed.run("sync", f"--allow-removals={digest}")
+    assert (other.code, doomed.changes()) == (3, [])
+    done = doomed.run("sync", f"--allow-removals={digest_of(other.err)}", "--quiet", "--format=count")
+    assert done.golden == (0, "29\n", "")
+    assert doomed.changes() == [("remove", name) for name in DOOMED[1:]]
+    assert doomed.aliases == {*KEPT, "new.example.com", DOOMED[0]}
+
+
+def test_a_mass_removal_goes_by_a_reviewed_plan(doomed: Bridge) -> None:
+    plan = doomed.folder / "plan.json"
+    written = doomed.run("plan", f"--out={plan}")
+    success = 'Success: Plan written to "<folder>/plan.json".\n'
+    assert written.golden == (3, f"{SHOWN}{success}{COST}", WITHHELD.replace(DIGEST, digest_of(written.err)))
+    document = json.loads(plan.read_text())
+    assert [change["name"] for change in document["changes"] if change["withheld"]] == DOOMED
+    damaged_plans(doomed, document)
+    tampered_plans(doomed, document)
+    # Two of them are mapped again meanwhile; the rest goes.
+    doomed.multisite.add_mappings_sql([(name, 1) for name in DOOMED[:2]])
+    stale = doomed.run("apply", str(plan))
+    assert stale.code == 3
+    assert stale.err == "".join(
+        f'Error: "{name}": the reviewed change (remove) is no longer valid.\n' for name in DOOMED[:2]
+    )
+    assert doomed.changes() == [("remove", name) for name in DOOMED[2:]]
+    # What has been done is not stale when the plan is applied once more.
+    delete_mappings(doomed.multisite, DOOMED[:2])
+    again = doomed.run("apply", str(plan))
+    assert (again.code, doomed.changes()) == (3, [])
+    assert doomed.aliases == {*KEPT, *DOOMED[:2]}
+
+
+def damaged_plans(doomed: Bridge, document: dict[str, object]) -> None:
+    path = doomed.folder / "other.json"
+    error = 'Error: The file "<folder>/other.json" is not a plan of closte-bridge, or it is damaged.\n'
+    hint = "Make a new one with `closte-bridge plan --out=FILE`.\n"
+    assert doomed.run("apply", str(path)).golden == (
+        2,
+        "",
+        'Error: The plan file "<folder>/other.json" cannot be read (No such file or directory).\n'
+        "Make one with `closte-bridge plan --out=FILE`.\n",
+    )
+    path.write_text(json.dumps(document)[:-20])
+    assert doomed.run("apply", str(path)).golden == (2, "", error + hint)
+    path.write_text(json.dumps(document | {"network": "another.example.com"}))
+    assert doomed.run("apply", str(path)).golden == (
+        3,
+        "",
+        f'Error: The plan is for another network or database: "another.example.com".\n{hint}',
+    )
+
+
+def tampered_plans(doomed: Bridge, document: dict[str, object]) -> None:
+    """Names that somebody wrote into a plan are not removed: they are not due."""
+    path = doomed.folder / "other.json"
+    extra = ["example.net", KEPT[0], "victim.example.org"]
+    changes = [{"action": "remove", "name": name, "cause": "event", "withheld": True} for name in extra]
+    path.write_text(json.dumps(document | {"changes": changes}))
+    ran = doomed.run("apply", str(path))
+    assert ran.code == 3
+    assert doomed.changes() == []
+    assert '"k0.example.org": the reviewed change (remove) is no longer valid.' in ran.err
+
+
+def test_what_is_only_missing_waits_for_three_looks_and_a_person(bridge: Bridge) -> None:
+    start(bridge, *DOOMED, *KEPT)
+    delete_mappings(bridge.multisite, DOOMED)
+    for _ in range(2):
+        code, found = statuses(bridge, "sync")
+        assert (code, set(found.values())) == (0, {("remove", "held")})
+    refused = bridge.run("sync")
+    assert refused.code == 3
+    assert "(at most 4 by inference in any 24 hours, 0 removed and 30 waiting)" in refused.err
+    assert bridge.changes() == []
+    bridge.write_config(removal_grace="24h")
+    # A digest lifts the limit, not the wait.
+    early = bridge.run("sync", f"--allow-removals={digest_of(refused.err)}")
+    assert (early.code, bridge.changes()) == (0, [])
+    bridge.write_config(removal_grace=AT_ONCE)
+    done = bridge.run("sync", f"--allow-removals={digest_of(refused.err)}", "--quiet", "--format=count")
+    assert done.golden == (0, "30\n", "")
+    assert bridge.changes() == [("remove", name) for name in DOOMED]
+    # A few go by themselves, and what the list no longer holds is forgotten.
+    delete_mappings(bridge.multisite, KEPT[:2])
+    bridge.sandbox.aliases = set(KEPT[1:])
+    for _ in range(3):
+        assert bridge.run("sync").code == 0
+    assert bridge.changes() == [("remove", KEPT[1])]
+    assert bridge.aliases == set(KEPT[2:])
+
+
+def test_a_restored_database_removes_nothing(bridge: Bridge) -> None:
+    start(bridge, *KEPT)
+    delete_mappings(bridge.multisite, KEPT[5:])
+    bridge.multisite.sql(f"UPDATE sqlite_sequence SET seq = 5 WHERE name = '{TABLE}'")
+    for name in KEPT[5:]:
+        bridge.add_event("mapping_removed", name)
+    ran = bridge.run("sync", "--format=json")
+    assert (ran.code, ran.codes) == (0, ["snapshot-partial"])
+    again = bridge.run("sync")
+    assert again.err == (
+        "Warning: The snapshot is not complete: the highest mapping id was 10 and is 5: "
+        "the database seems to have been restored. Nothing is removed.\n"
+    )
+    assert bridge.changes() == []

@@ -1,0 +1,437 @@
+"""From adoption to being in step, and what is said on the way: every word of it, in every format."""
+
+from __future__ import annotations
+
+import json
+from typing import TYPE_CHECKING
+
+import pytest
+import yaml
+
+from tests.support.bridge import Bridge, bridge_for, delete_mappings, set_option, table
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+    from tests.support.wordpress import Multisite
+
+pytestmark = pytest.mark.real
+
+COST = "Cost: 1 wp call (0.00 s), {api} (0.00 s), planning 0.000 s.\n"
+ONE, TWO, THREE = (COST.format(api=api) for api in ("1 API call", "2 API calls", "3 API calls"))
+NOTES = """\
+  ~+ www.a.customer.org     held: waits until it leads where "a.customer.org" leads
+  ~+ www.b.customer.org     held: waits until it leads where "b.customer.org" leads
+  ~+ www.shop.customer.com  held: waits until it leads where "shop.customer.com" leads
+  ?  stranger.example.org   foreign: not ours and not wanted here; left alone
+"""
+PLAN = f"""\
+Network "example.net": 2 to add, 0 to remove, 1 in step, 3 held, 1 foreign.
+  +  b.customer.org         mapped to site 1
+  +  shop.customer.com      mapped to site 1
+{NOTES}"""
+IN_STEP = f"""\
+Network "example.net": 0 to add, 0 to remove, 3 in step, 3 held, 1 foreign.
+{NOTES}"""
+OFFER = """\
+Network "example.net": 3 mapped names, WordPress in <site>/.
+Closte application: 3 names at Closte, key from api_key_file.
+State folder of this engine: <folder>/state.
+Adopted would be 1 name at Closte already: a.customer.org.
+Left alone as foreign: 1 name: stranger.example.org.
+"""
+NOT_ADOPTED = "no engine is in charge of this network"
+RUN_ADOPT = "Run `closte-bridge adopt` to take charge."
+NO_TERMINAL = """\
+Error: This needs a confirmation, and there is no terminal to ask at.
+Add "--yes" to agree beforehand.
+"""
+CSV = """\
+domain,change,status,reason,until,network
+b.customer.org,add,planned,mapped to site 1,,example.net
+shop.customer.com,add,planned,mapped to site 1,,example.net
+www.a.customer.org,add,held,"waits until it leads where ""a.customer.org"" leads",,example.net
+www.b.customer.org,add,held,"waits until it leads where ""b.customer.org"" leads",,example.net
+www.shop.customer.com,add,held,"waits until it leads where ""shop.customer.com"" leads",,example.net
+stranger.example.org,,foreign,not ours and not wanted here; left alone,,example.net
+"""
+ENVELOPE = ["version", "command", "status", "exit_code", "data", "errors", "warnings", "cost"]
+COSTS = {"wp_calls", "wp_seconds", "api_calls", "api_seconds", "planning_seconds"}
+
+
+@pytest.fixture
+def bridge(multisite: Multisite, tmp_path: Path) -> Iterator[Bridge]:
+    """Three mapped names, of which Closte has one, and a stranger's."""
+    set_option(multisite, "wu_host_integrations_enabled", {"closte": True})
+    multisite.add_mappings_sql([(name, 1) for name in ("a.customer.org", "b.customer.org", "shop.customer.com")])
+    with bridge_for(multisite, tmp_path / "bridge") as bridge:
+        bridge.sandbox.aliases = {"a.customer.org", "stranger.example.org"}
+        yield bridge
+
+
+def test_from_adoption_to_in_step(bridge: Bridge) -> None:
+    before_adoption(bridge)
+    adoption(bridge)
+    planning(bridge)
+    syncing(bridge)
+    the_log(bridge)
+
+
+def before_adoption(bridge: Bridge) -> None:
+    assert bridge.run("plan").golden == (0, PLAN + ONE, f"Warning: Read-only: {NOT_ADOPTED}. {RUN_ADOPT}\n")
+    nothing = f"Error: Nothing was changed: {NOT_ADOPTED}.\n{RUN_ADOPT}\n"
+    assert bridge.run("sync").golden == (7, PLAN + ONE, nothing)
+    assert bridge.run("domain", "add", "x.example.org").golden == (
+        7, "", f"Error: No engine is in charge of this network.\n{RUN_ADOPT}\n"
+    )  # fmt: skip
+    assert bridge.run("log").golden == (0, "time\taction\tdomain\tcause\toutcome\tdetail\n", "")
+    assert bridge.changes() == []
+
+
+def adoption(bridge: Bridge) -> None:
+    assert bridge.run("adopt").golden == (2, OFFER, NO_TERMINAL)
+    question = "Put this engine in charge? [y/n] "
+    assert bridge.run_asked("n\n", "adopt").golden == (1, OFFER, f"{question}Error: Aborted.\n")
+    assert bridge.multisite.network_option("closte_bridge_owner") is None
+    two_calls = ONE.replace("1 wp call", "2 wp calls")
+    said = 'Success: This engine is in charge of "example.net"; 1 name adopted.\n'
+    assert bridge.run_asked("y\n", "adopt").golden == (0, OFFER + said + two_calls, question)
+    owner = bridge.multisite.network_option("closte_bridge_owner")
+    assert sorted(owner) == ["engine", "host", "since"]
+    # Once more changes nothing, and finds nothing more to adopt.
+    again = bridge.run("adopt", "--yes", "--format=json", "--quiet")
+    assert (again.code, again.err) == (0, "")
+    assert again.envelope["data"] == {
+        "network": "example.net",
+        "adopted": [],
+        "foreign": ["stranger.example.org"],
+        "taken_over_from": None,
+        "renewed": True,
+    }
+    assert bridge.changes() == []
+
+
+def planning(bridge: Bridge) -> None:
+    assert bridge.run("plan").golden == (0, PLAN + ONE, "")
+    assert bridge.run("plan", "--format=csv").golden == (0, CSV, ONE)
+    assert bridge.run("plan", "--format=ids", "--quiet").golden == (0, "b.customer.org shop.customer.com\n", "")
+    assert bridge.run("sync", "--dry-run", "--format=count").golden == (0, "2\n", ONE)
+    fields = bridge.run("plan", "--fields=domain,status", "--quiet", "--detailed-exitcode")
+    assert fields.golden == (6, "\n".join(["domain\tstatus", *TWO_COLUMNS]) + "\n", "")
+    assert bridge.run("plan", "--field=change", "--quiet").out == "add\nadd\nadd\nadd\nadd\n\n"
+    rows = yaml.safe_load(bridge.run("plan", "--format=yaml").out)
+    ran = bridge.run("plan", "--format=json", "--detailed-exitcode")
+    assert (ran.code, ran.err) == (6, "")
+    assert list(ran.envelope) == ENVELOPE
+    assert ran.envelope | {"cost": {}} == {
+        "version": 1,
+        "command": "plan",
+        "status": "changes",
+        "exit_code": 6,
+        "data": rows,
+        "errors": [],
+        "warnings": [],
+        "cost": {},
+    }
+    assert set(ran.envelope["cost"]) == COSTS
+    assert (ran.envelope["cost"]["wp_calls"], ran.envelope["cost"]["api_calls"]) == (1, 1)
+    assert [list(row) for row in rows] == [CSV.split("\n", 1)[0].split(",")] * 6
+    assert bridge.run("plan", "--fields=domain,nonsense").golden == (
+        2,
+        "",
+        'Error: Unknown field: "nonsense".\nAvailable fields: domain, change, status, reason, until, network.\n',
+    )
+    assert bridge.changes() == []
+
+
+TWO_COLUMNS = [
+    "b.customer.org\tplanned",
+    "shop.customer.com\tplanned",
+    "www.a.customer.org\theld",
+    "www.b.customer.org\theld",
+    "www.shop.customer.com\theld",
+    "stranger.example.org\tforeign",
+]
+
+
+def syncing(bridge: Bridge) -> None:
+    # One name, by itself.
+    one = bridge.run("sync", "b.customer.org")
+    assert one.golden == (
+        0,
+        'Network "example.net": 1 to add, 0 to remove, 1 in step, 1 held.\n'
+        "  +  b.customer.org      mapped to site 1\n"
+        '  ~+ www.b.customer.org  held: waits until it leads where "b.customer.org" leads\n'
+        f"Success: Added 1 of 1 domain.\n{TWO}",
+        "",
+    )
+    assert bridge.changes() == [("add", "b.customer.org")]
+    rest = bridge.run("sync", "--format=json")
+    assert (rest.code, rest.envelope["status"]) == (0, "ok")
+    assert rest.envelope["data"][0] == {
+        "domain": "shop.customer.com",
+        "change": "add",
+        "status": "done",
+        "reason": "mapped to site 1",
+        "until": None,
+        "network": "example.net",
+    }
+    assert bridge.changes() == [("add", "shop.customer.com")]
+    assert bridge.aliases == {"a.customer.org", "b.customer.org", "shop.customer.com", "stranger.example.org"}
+    assert bridge.run("sync").golden == (0, f"{IN_STEP}Success: Domains already in step.\n{ONE}", "")
+    assert bridge.run("sync", "--quiet").golden == (0, IN_STEP, "")
+    assert bridge.run("plan", "--detailed-exitcode", "--format=count", "--quiet").golden == (0, "0\n", "")
+    assert bridge.changes() == []
+
+
+def the_log(bridge: Bridge) -> None:
+    fields = "--fields=action,domain,cause,outcome,detail"
+    assert bridge.run("log", fields, "--format=csv").golden == (
+        0,
+        "action,domain,cause,outcome,detail\n"
+        'bind,,adoption,done,"""example.net"""\n'
+        "adopt,a.customer.org,adoption,done,\n"
+        'bind,,adoption,done,"""example.net"""\n'
+        "add,b.customer.org,mapped to site 1,done,Closte confirmed it.\n"
+        "add,shop.customer.com,mapped to site 1,done,Closte confirmed it.\n",
+        "",
+    )
+    assert bridge.run("log", "shop.customer.com", "--format=count").golden == (0, "1\n", "")
+    assert bridge.run("log", "--limit=1", "--field=domain").golden == (0, "shop.customer.com\n", "")
+    [entry] = table(bridge.run("log", "--limit=1").out)
+    assert entry["time"] == "<time>"
+    assert bridge.run("log", "--since=0.0001", "--limit=0").code == 2
+
+
+# One domain at a time
+
+
+def test_domain_commands(bridge: Bridge) -> None:
+    bridge.adopt()
+    assert bridge.run("sync").code == 0
+    bridge.changes()
+    looking(bridge)
+    pinning(bridge)
+    removing(bridge)
+    wildcards(bridge)
+    releasing(bridge)
+
+
+LIST = """\
+domain\tsite\tstage\tcloste\torigin\tstate\treason
+a.customer.org\t1\tdone\tyes\tmapping\tin step\ta mapping
+b.customer.org\t1\tdone\tyes\tmapping\tin step\ta mapping
+shop.customer.com\t1\tdone\tyes\tmapping\tin step\ta mapping
+stranger.example.org\t\t\tyes\tforeign\tforeign\tnot ours and not wanted here
+www.a.customer.org\t\t\tno\twww\theld\twaits until it leads where "a.customer.org" leads
+www.b.customer.org\t\t\tno\twww\theld\twaits until it leads where "b.customer.org" leads
+www.shop.customer.com\t\t\tno\twww\theld\twaits until it leads where "shop.customer.com" leads
+"""
+UNKNOWN = """\
+Error: "nobody.example.org" is not known on either side.
+`closte-bridge domain list` shows those that are; `closte-bridge domain add` pins one.
+"""
+EXPLAINED = """\
+shop.customer.com: in step
+WordPress: mapped to site 1, stage "done".
+Closte: there, ours.
+Why: a mapping.
+Next step: Nothing: both sides agree.
+History:
+  <time> add: done (mapped to site 1) Closte confirmed it.
+"""
+
+
+def looking(bridge: Bridge) -> None:
+    assert bridge.run("domain", "list").golden == (0, LIST, "")
+    held = bridge.run("domain", "list", "--state=held", "--format=ids")
+    assert held.golden == (0, "www.a.customer.org www.b.customer.org www.shop.customer.com\n", "")
+    assert bridge.run("domain", "list", "--state=foreign", "--format=count").golden == (0, "1\n", "")
+    got = bridge.run("domain", "get", "SHOP.customer.com.", "--format=json").envelope["data"]
+    assert got == {
+        "domain": "shop.customer.com",
+        "site": 1,
+        "stage": "done",
+        "closte": "yes",
+        "origin": "mapping",
+        "state": "in step",
+        "reason": "a mapping",
+        "ours": True,
+        "active": True,
+        "primary": False,
+        "secure": False,
+        "until": None,
+    }
+    assert bridge.run("domain", "get", "shop.customer.com", "--fields=domain,ours").golden == (
+        0, "Field\tValue\ndomain\tshop.customer.com\nours\ttrue\n", ""
+    )  # fmt: skip
+    assert bridge.run("domain", "get", "stranger.example.org", "--field=state").golden == (0, "foreign\n", "")
+    assert bridge.run("domain", "get", "nobody.example.org").golden == (1, "", UNKNOWN)
+    assert bridge.run("domain", "explain", "shop.customer.com").golden == (0, EXPLAINED, "")
+    assert bridge.run("domain", "explain", "www.shop.customer.com", "--field=next_step").golden == (
+        0, "Point the www. name where its name points.\n", ""
+    )  # fmt: skip
+
+
+def pinning(bridge: Bridge) -> None:
+    added = bridge.run("domain", "add", "Legacy.Customer.com", "bücher.example.org")
+    assert added.golden == (
+        0,
+        'Network "example.net": 2 to add, 0 to remove, 3 in step.\n'
+        "  +  legacy.customer.com        pinned\n"
+        "  +  xn--bcher-kva.example.org  pinned\n"
+        f"Success: Added 2 of 2 domains.\n{THREE}",
+        "",
+    )
+    assert bridge.run("domain", "add", "legacy.customer.com").golden == (
+        0, f'Network "example.net": 0 to add, 0 to remove, 3 in step.\nSuccess: Domains already in step.\n{ONE}', ""
+    )  # fmt: skip
+    assert bridge.run("domain", "add").golden == (2, "", "Error: Name at least one domain.\n")
+    assert bridge.run("domain", "add", "a b").golden == (
+        2, "", 'Error: "a b" is not a domain name: not a host name.\n'
+    )  # fmt: skip
+    assert bridge.run("domain", "add", "shop.local").golden == (
+        2, "", 'Error: "shop.local" cannot be added: no certificate can be had for it (under .local).\n'
+    )  # fmt: skip
+    assert bridge.changes() == [("add", "legacy.customer.com"), ("add", "xn--bcher-kva.example.org")]
+
+
+def removing(bridge: Bridge) -> None:
+    assert bridge.run("domain", "remove", "legacy.customer.com").golden == (2, "", NO_TERMINAL)
+    refused = {
+        "shop.customer.com": "is still mapped in WordPress.\n"
+        "Remove the mapping there first; the alias then goes by itself.\n",
+        "stranger.example.org": "is not one of our aliases.\n"
+        "Only what this engine added or adopted is removed; remove others in Closte's dashboard.\n",
+        "example.net": "is not one of our aliases.\n"
+        "Only what this engine added or adopted is removed; remove others in Closte's dashboard.\n",
+    }
+    for name, words in refused.items():
+        assert bridge.run("domain", "remove", name, "--yes").golden == (1, "", f'Error: "{name}" {words}')
+    # One that may not go keeps the others from going as well: it is one wish.
+    assert bridge.run("domain", "remove", "legacy.customer.com", "shop.customer.com", "--yes").code == 1
+    assert bridge.changes() == []
+    asked = bridge.run_asked("y\n", "domain", "remove", "legacy.customer.com")
+    assert asked.golden == (
+        0,
+        'Network "example.net": 0 to add, 1 to remove, 3 in step.\n'
+        "  -  legacy.customer.com  removed by command\n"
+        "Success: Removed 1 of 1 domain.\n"
+        "Cost: 2 wp calls (0.00 s), 2 API calls (0.00 s), planning 0.000 s.\n",
+        "Remove legacy.customer.com at Closte? [y/n] ",
+    )
+    assert bridge.changes() == [("remove", "legacy.customer.com")]
+
+
+def wildcards(bridge: Bridge) -> None:
+    assert bridge.run("domain", "add", "*.customer.com").code == 0
+    bridge.multisite.add_mappings_sql([("new.customer.com", 1)])
+    covered = bridge.run("plan", "--fields=domain,status,reason", "--format=json").envelope["data"][0]
+    assert covered == {"domain": "new.customer.com", "status": "held", "reason": 'covered by "*.customer.com"'}
+    bridge.changes()
+    # What it covers is added first; the wildcard itself goes when the list shows that.
+    first = bridge.run("domain", "remove", "*.customer.com", "--yes", "--format=json")
+    assert (first.code, first.codes) == (3, ["not-removed"])
+    assert bridge.changes() == [("add", "new.customer.com")]
+    assert "must be an alias of its own first" in first.envelope["warnings"][0]["message"]
+    assert bridge.run("sync").code == 0
+    assert bridge.changes() == [("remove", "*.customer.com")]
+
+
+def releasing(bridge: Bridge) -> None:
+    said = "Success: Released {} of 1 domain; it stays at Closte.\n"
+    for released in (1, 0):
+        ran = bridge.run("domain", "release", "shop.customer.com", "--yes")
+        assert ran.golden == (0, said.format(released), "")
+    assert "shop.customer.com" in bridge.aliases
+    # Once let go it is nobody's: not adopted again, and not removed when its mapping goes.
+    adopted = bridge.run("adopt", "--yes", "--format=json").envelope["data"]
+    assert adopted["adopted"] == []
+    delete_mappings(bridge.multisite, ["shop.customer.com"])
+    assert bridge.run("domain", "get", "shop.customer.com", "--field=state").out == "foreign\n"
+    assert bridge.changes() == []
+
+
+# The integration, and the first minute
+
+STATUS = {
+    "network": "example.net",
+    "integration": "on",
+    "domain_mapping": "on",
+    "plugin_version": "2.14.2",
+    "dns_check_interval": 300,
+    "www": "always",
+    "environment": "production",
+    "key_source": "api_key_file",
+    "owner": None,
+    "events_waiting": 0,
+}
+
+
+def test_the_integration(bridge: Bridge) -> None:
+    status = bridge.run("integration", "status", "--format=json")
+    assert status.envelope["data"] == STATUS
+    assert json.dumps(yaml.safe_load(bridge.run("integration", "status", "--format=yaml").out)) == json.dumps(STATUS)
+    lines = bridge.run("integration", "status", "--fields=integration,owner,www", "--format=csv")
+    assert lines.golden == (0, "Field,Value\nintegration,on\nowner,\nwww,always\n", "")
+    assert bridge.run("integration", "status", "--field=dns_check_interval").golden == (0, "300\n", "")
+    toggling(bridge)
+    connecting(bridge)
+
+
+def toggling(bridge: Bridge) -> None:
+    bridge.adopt()
+    switched = "Success: The Closte integration {}.\n"
+    set_option(bridge.multisite, "wu_host_integrations_enabled", {"cpanel": True, "closte": True})
+    for verb, words in (("disable", "is switched off"), ("disable", "was off already")):
+        assert bridge.run("integration", verb).golden == (0, switched.format(words), "")
+    assert bridge.multisite.network_option("wu_host_integrations_enabled") == {"cpanel": True, "closte": False}
+    off = bridge.run("sync")
+    why = (
+        "Nothing is changed: the Closte integration is switched off in Ultimate Multisite. "
+        "Switch it on: `closte-bridge integration enable`.\n"
+    )
+    assert off.golden == (0, PLAN + why + ONE, "")
+    assert bridge.run("plan").golden == (0, PLAN + why + ONE, "")
+    for verb, words in (("enable", "is switched on"), ("enable", "was on already")):
+        assert bridge.run("integration", verb).golden == (0, switched.format(words), "")
+    set_option(bridge.multisite, "wp-ultimo_v2_settings", {"enable_domain_mapping": 0})
+    off = bridge.run("sync", "--format=json")
+    assert (off.code, bridge.changes()) == (0, [])
+    assert off.err == ""
+    assert "Nothing is changed: domain mapping is switched off" in bridge.run("sync").out
+    set_option(bridge.multisite, "wp-ultimo_v2_settings", None)
+
+
+def connecting(bridge: Bridge) -> None:
+    good = "Success: Closte answered and took the key (from api_key_file); its list holds 3 names.\n"
+    assert bridge.run("integration", "test").golden == (0, good, "")
+    bridge.sandbox.set_faults("list-unknown")
+    unreadable = bridge.run("integration", "test", "--format=json")
+    assert (unreadable.code, unreadable.codes) == (0, ["list-unreadable"])
+    bridge.sandbox.set_faults()
+    good_url = bridge.settings["api_url"]
+    bridge.write_config(api_url=good_url.replace("/client", "/elsewhere"))
+    elsewhere = bridge.run("integration", "test")
+    assert (elsewhere.code, elsewhere.out) == (1, "")
+    assert elsewhere.err.startswith("Error: ")
+    bridge.write_config(api_url="http://127.0.0.1:9/api/client", rate_limit=1000)
+    assert bridge.run("integration", "test", "--format=json").codes == ["connection-unreachable"]
+
+
+def test_setup(bridge: Bridge) -> None:
+    set_option(bridge.multisite, "wu_host_integrations_enabled", None)
+    hello = 'Ultimate Multisite 2.14.2 on "example.net", WordPress in <site>/.\n'
+    took = "Closte answered and took the key (from api_key_file).\n"
+    switch = "The Closte integration is off. Switch it on? [y/n] "
+    assert bridge.run_asked("n\n", "setup").golden == (1, hello + took, f"{switch}Error: Aborted.\n")
+    assert not bridge.multisite.network_option("wu_host_integrations_enabled")
+    done = 'Success: "example.net" is set up; 1 name adopted.\n`closte-bridge sync` makes the changes of this plan.\n'
+    question = "Put this engine in charge? [y/n] "
+    ran = bridge.run_asked("y\ny\n", "setup")
+    assert ran.golden == (0, hello + took + OFFER + PLAN + done, switch + question)
+    assert bridge.multisite.network_option("wu_host_integrations_enabled") == {"closte": True}
+    again = bridge.run("setup", "--yes", "--format=json", "--quiet")
+    assert (again.code, len(again.envelope["data"])) == (0, 6)
+    assert bridge.changes() == []

@@ -1,0 +1,99 @@
+"""The demo runs, leaves nothing behind, and the README shows what it prints."""
+
+from __future__ import annotations
+
+import os
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from tests.support.parts import is_stand_in
+
+REPOSITORY = Path(__file__).resolve().parents[2]
+README = (REPOSITORY / "README.md").read_text(encoding="utf-8")
+
+pytestmark = pytest.mark.real
+
+
+@pytest.fixture(scope="module")
+def demo(tmp_path_factory: pytest.TempPathFactory) -> str:
+    """What the demo prints; it has ended well, and its folder is gone."""
+    folder = tmp_path_factory.mktemp("demo")
+    done = subprocess.run(
+        [sys.executable, str(REPOSITORY / "script" / "lib" / "demo.py")],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        stdin=subprocess.DEVNULL,
+        text=True,
+        check=False,
+        env=os.environ | {"TMPDIR": str(folder), "PYTHONPATH": str(REPOSITORY)},
+    )
+    assert done.returncode == 0, done.stdout
+    assert list(folder.iterdir()) == []
+    return done.stdout
+
+
+def steps(output: str) -> list[str]:
+    """Return the commands with what each printed, figures of time left out."""
+    parts = re.split(r"^(?=\$ )", re.sub(r"\d+\.\d+ s", "… s", output), flags=re.MULTILINE)
+    return [part.split("\n\n")[0].strip() for part in parts if part.startswith("$ ")]
+
+
+def step(output: str, command: str, number: int = 0) -> str:
+    """Return the step that is the `number`th call of `command`."""
+    return [part for part in steps(output) if part.split("\n")[0] == f"$ {command}"][number]
+
+
+def test_the_readme_shows_what_plan_prints(demo: str) -> None:
+    (shown,) = [block for block in re.findall(r"```console\n(.*?)```", README, re.DOTALL) if "Network" in block]
+    assert steps(shown) == [step(demo, "closte-bridge plan")]
+
+
+def test_it_ends_with_what_became_of_it(demo: str) -> None:
+    assert re.fullmatch(
+        r"Demo passed: all \d+ commands ended with the exit code that they must have\.",
+        demo.rstrip("\n").split("\n")[-1],
+    )
+
+
+def test_it_says_what_is_not_real(demo: str) -> None:
+    assert ("a stand-in for Ultimate Multisite as the plugin" in demo) is is_stand_in()
+    assert "Closte is a stand-in on this machine" in demo
+
+
+def test_nothing_happens_before_adoption(demo: str) -> None:
+    refused = step(demo, "closte-bridge sync --format=count")
+    assert "Error: Nothing was changed: no engine is in charge of this network." in refused
+    assert refused.endswith("(exit code 7)")
+
+
+def test_the_second_sync_does_nothing(demo: str) -> None:
+    first, second = step(demo, "closte-bridge sync", 0), step(demo, "closte-bridge sync", 1)
+    assert "Success: Added 6 of 6 domains." in first
+    assert "0 to add, 0 to remove, 10 in step" in second
+    assert "1 API call (" in second
+
+
+def test_a_failure_is_told_and_recovers(demo: str) -> None:
+    failed = step(demo, "closte-bridge sync", 2)
+    assert "Error: Only added 0 of 1 domain (1 failed)." in failed
+    assert failed.endswith("(exit code 4)")
+    assert "Success: Added 1 of 1 domain." in step(demo, "closte-bridge sync --retry")
+
+
+def test_a_removed_mapping_waits_and_goes(demo: str) -> None:
+    assert "garden.example.org  held: missing in 1 complete snapshot" in step(demo, "closte-bridge sync", 3)
+    assert "Success: Removed 1 of 1 domain." in step(demo, "closte-bridge sync", 4)
+
+
+def test_a_mass_removal_waits_for_a_person(demo: str) -> None:
+    withheld = step(demo, "closte-bridge sync", 5)
+    assert "Error: The gate withheld 4 removals" in withheld
+    assert "Success" not in withheld
+    assert withheld.endswith("(exit code 3)")
+    (applied,) = [part for part in steps(demo) if part.startswith("$ closte-bridge apply ")]
+    assert "Success: Removed 4 of 4 domains." in applied
+    assert "0 to add, 0 to remove, 6 in step" in step(demo, "closte-bridge plan", -1)

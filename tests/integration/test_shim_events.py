@@ -1,0 +1,281 @@
+"""What the shim notes of what happens in a real network, through every way it can happen."""
+
+from __future__ import annotations
+
+import json
+from typing import TYPE_CHECKING
+
+import pytest
+
+from tests.support.parts import is_stand_in
+from tests.support.shim import bare_shim, clear_events, events, heartbeat, shimmed
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+    from tests.support.bridge import Bridge
+    from tests.support.wordpress import Multisite
+
+pytestmark = pytest.mark.real
+
+
+@pytest.fixture
+def network(multisite: Multisite) -> Multisite:
+    """A network with the shim and an owner, and no engine behind it."""
+    bare_shim(multisite)
+    return multisite
+
+
+@pytest.fixture
+def bridge(multisite: Multisite, tmp_path: Path) -> Iterator[Bridge]:
+    with shimmed(multisite, tmp_path / "engine") as bridge:
+        yield bridge
+
+
+def test_mappings(network: Multisite) -> None:
+    site = network.create_site("one")
+    clear_events(network)
+    network.add_mapping("shop.example.com", site)
+    network.rename_mapping("shop.example.com", "store.example.com")
+    network.set_stage("store.example.com", "done")
+    network.delete_mapping("store.example.com")
+    assert events(network) == [
+        ("mapping_added", site, "shop.example.com", None),
+        ("mapping_renamed", site, "store.example.com", {"from": "shop.example.com"}),
+        ("stage_changed", site, "store.example.com", {"from": "checking-dns", "to": "done"}),
+        ("mapping_removed", site, "store.example.com", None),
+    ]
+
+
+def test_sites(network: Multisite) -> None:
+    site = network.create_site("one")
+    name = "one.example.net"
+    assert events(network) == [("mapping_added", site, name, None), ("site_created", site, name, None)]
+    network.add_mapping("shop.example.com", site)
+    clear_events(network)
+    for verb in ("archive", "unarchive", "spam", "unspam", "deactivate", "activate"):
+        network.wp("site", verb, str(site))
+    network.delete_site(site)
+    kinds = [kind for kind, *_ in events(network)]
+    assert kinds == [
+        "site_archived",
+        "site_restored",
+        "site_archived",
+        "site_restored",
+        "site_archived",
+        "site_restored",
+        "site_deleted",
+    ]
+    assert sorted(events(network)[-1][3]["domains"]) == [name, "shop.example.com"]
+
+
+def test_a_duplicate(network: Multisite) -> None:
+    source = network.create_site("one")
+    clear_events(network)
+    call = "\\WP_Ultimo\\Helpers\\Site_Duplicator::duplicate_site((int) $args[0], 'Copy', json_decode($args[1], true))"
+    options = {"domain": "two.example.net", "path": "/", "email": "admin@example.net"}
+    copy = network.php_json(call, str(source), json.dumps(options))
+    found = events(network)
+    assert ("site_duplicated", copy, "two.example.net", {"from": source}) in found
+    assert ("mapping_added", copy, "two.example.net", None) in found
+    assert network.domains().count("two.example.net") == 1
+
+
+def test_settings_and_toggle(network: Multisite) -> None:
+    network.enable_closte(enabled=False)
+    network.enable_closte(enabled=False)
+    network.enable_closte()
+    network.set_setting("auto_create_www_subdomain", "never")
+    network.set_setting("some_other_setting", "x")
+    network.set_network_option("wu_hosting_credential_CLOSTE_CLIENT_API_KEY", "secret-as-anything")
+    found = events(network)
+    assert [(kind, detail) for kind, _, _, detail in found] == [
+        ("toggle_changed", {"enabled": False}),
+        ("toggle_changed", {"enabled": True}),
+        ("settings_changed", {"settings": ["auto_create_www_subdomain"]}),
+        ("settings_changed", {"settings": ["api_key"]}),
+    ]
+
+
+def test_what_the_checks_of_ultimate_multisite_change_is_nothing_to_look_at(network: Multisite) -> None:
+    site = network.create_site("one")
+    network.add_mapping("shop.example.com", site)
+    clear_events(network)
+    network.add_mu_plugin("dns", "add_filter('wu_domain_has_correct_dns', '__return_true');")
+    network.php("do_action('wu_async_process_domain_stage', wu_get_domain_by_domain('shop.example.com')->get_id(), 0);")
+    assert events(network) == []
+
+
+def test_the_engines_own_calls_make_no_events(network: Multisite) -> None:
+    site = network.create_site("one")
+    clear_events(network)
+    network.php("define('CLOSTE_BRIDGE_ENGINE', true); wu_get_domain_by_domain('one.example.net')->delete();")
+    assert network.domains() == []
+    assert events(network) == []
+    assert site
+
+
+def test_a_request_with_too_many_says_everything(network: Multisite) -> None:
+    network.php(
+        r"""for ($i = 0; $i < 1500; $i++) { Closte_Bridge\run('Events', 'domain_changed', ['new', "$i.example"]); }"""
+    )
+    assert events(network) == [("everything", 0, "", None)]
+
+
+def test_one_event_is_noted_once(network: Multisite) -> None:
+    network.php("for ($i = 0; $i < 5; $i++) { do_action('archive_blog', 1); }")
+    assert events(network) == [("site_archived", 1, "example.net", None)]
+
+
+def test_nothing_is_noted_for_nobody(network: Multisite) -> None:
+    network.php("delete_network_option(null, 'closte_bridge_owner');")
+    network.create_site("one")
+    assert events(network) == []
+
+
+def test_hostile_names_stay_text(bridge: Bridge) -> None:
+    multisite = bridge.multisite
+    mark = bridge.folder / "executed"
+    hostile = [
+        f"a'; touch {mark}; '.example.com",
+        f"$(touch {mark}).example.com",
+        f"`touch {mark}`\nX: y.example.com",
+        '"quoted" %s %d {} \\.example.com',
+        "münchen-\u202e\U0001f600.example",
+        "\udcff".encode("utf-8", "surrogateescape").decode("latin-1") + ".example.com",
+    ]
+    multisite.php(
+        r"""
+        function changed(...$args) { Closte_Bridge\run('Events', 'domain_changed', $args); }
+        foreach (json_decode($args[0]) as $name) { changed('new', $name, 0); }
+        changed('new', "bad\xff\xfe.example.com", 0);
+        changed('new', str_repeat('a', 10240) . '.example.com', 0);
+        changed(str_repeat('b', 10240), 'c.example.com', 0);
+        changed(array('x'), new stdClass(), 0);
+        do_action('wu_duplicate_site', array('site_id' => 'x'));
+        foreach (array('domain_deleted', 'domain_saved', 'site_created', 'site_deleted', 'stage_changed') as $method) {
+            foreach (array(null, 7, 'text', array(), new stdClass()) as $odd) {
+                Closte_Bridge\run('Events', $method, array($odd, $odd, $odd));
+            }
+        }""",
+        json.dumps(hostile),
+    )
+    found = events(multisite)
+    assert [domain for kind, _, domain, _ in found if kind == "mapping_added"][: len(hostile)] == hostile
+    assert {kind for kind, *_ in found} == {"mapping_added", "everything"}, found
+    assert all(len(domain) <= 253 for _, _, domain, _ in found)
+    # The engine takes them in and is none the worse for it.
+    assert bridge.run("sync").code == 0
+    assert bridge.run("sync").code == 0
+    assert events(multisite) == []
+    assert not mark.exists()
+
+
+def test_a_broken_table_harms_nobody(bridge: Bridge) -> None:
+    multisite = bridge.multisite
+    multisite.php("global $wpdb; $wpdb->query('DROP TABLE wp_closte_bridge_events');")
+    ran = multisite.wp("site", "create", "--slug=one", "--porcelain")
+    assert ran.stderr == ""
+    assert multisite.domains() == ["one.example.net"]
+    assert bridge.run("shim", "status", "--format=json").codes == ["shim-no-table"]
+
+
+def test_the_providers_listeners(network: Multisite) -> None:
+    sending = {"wu_add_domain", "wu_add_subdomain"}
+
+    def asked_for(slug: str) -> set[str]:
+        network.create_site(slug)
+        return {hook for hook, args in network.jobs() if slug in json.dumps(args)} & sending
+
+    # Never heard of: the provider works.
+    assert asked_for("one") == sending
+    heartbeat(network)
+    assert asked_for("two") == set()
+    heartbeat(network, age=1700)
+    assert asked_for("three") == set()
+    heartbeat(network, age=1900)
+    assert asked_for("four") == sending
+    heartbeat(network, age=-4000)
+    assert asked_for("five") == sending
+    heartbeat(network)
+    network.define("CLOSTE_BRIDGE_DISABLE", value=True)
+    assert asked_for("six") == sending
+    network.define("CLOSTE_BRIDGE_DISABLE", value=False)
+    assert asked_for("seven") == set()
+    network.php("delete_network_option(null, 'closte_bridge_owner');")
+    assert asked_for("eight") == sending
+
+
+SENDING = r"""
+add_filter('pre_http_request', function ($answer, $args, $url) {
+    add_option('sent_' . md5($url), $url);
+    return new WP_Error('no');
+}, 10, 3);
+"""
+LISTENERS = r"""
+function counted($hook) {
+    global $wp_filter;
+    $count = 0;
+    foreach ($wp_filter[$hook]->callbacks ?? array() as $callbacks) {
+        foreach ($callbacks as $callback) { $count += is_array($callback['function']); }
+    }
+    return $count;
+}
+"""
+
+
+def test_jobs_that_wait_already_are_not_sent_twice(network: Multisite) -> None:
+    network.add_mu_plugin("counting", LISTENERS)
+    run = "(do_action($args[0], 'x.example.com', 1) ?? counted($args[0]))"
+    network.add_mu_plugin("http", SENDING)
+    heartbeat(network)
+    for hook in ("wu_add_domain", "wu_remove_domain", "wu_add_subdomain", "wu_remove_subdomain"):
+        assert network.php_json(run, hook) == 0
+    assert network.php_json("counted('wu_add_domain')") == 1, "given back, or never taken: nothing was asked here"
+    assert network.sql("SELECT option_name FROM wp_options WHERE option_name LIKE 'sent_%'") == []
+    heartbeat(network, age=4000)
+    network.php("do_action('wu_remove_domain', 'x.example.com', 1);")
+    assert len(network.sql("SELECT option_name FROM wp_options WHERE option_name LIKE 'sent_%'")) == 1
+
+
+def test_the_older_layout_of_the_provider_is_known_too(network: Multisite) -> None:
+    if not is_stand_in():
+        pytest.skip("the layout before 2.5 cannot be beside the real one")
+    network.add_mu_plugin(
+        "older",
+        "eval('namespace WP_Ultimo\\Integrations\\Host_Providers; class Closte_Host_Provider { "
+        'public function on_add_domain($d, $s) { add_option("old_sent", $d); } }\');'
+        "add_action('plugins_loaded', function () { add_action('wu_add_domain', "
+        "array(new \\WP_Ultimo\\Integrations\\Host_Providers\\Closte_Host_Provider(), 'on_add_domain'), 10, 2); });",
+    )
+    heartbeat(network)
+    network.php("do_action('wu_add_domain', 'x.example.com', 1);")
+    assert network.sql("SELECT option_value FROM wp_options WHERE option_name = 'old_sent'") == []
+    heartbeat(network, age=4000)
+    network.add_mu_plugin("http", "add_filter('pre_http_request', fn() => new WP_Error('no'));")
+    network.php("do_action('wu_add_domain', 'x.example.com', 1);")
+    assert len(network.sql("SELECT option_value FROM wp_options WHERE option_name = 'old_sent'")) == 1
+
+
+def test_the_notice_and_the_verdict(network: Multisite) -> None:
+    site = network.create_site("one")
+    network.add_mapping("shop.example.com", site)
+    network.add_mu_plugin(
+        "seen", "function seen($hook) { wp_set_current_user(1); ob_start(); do_action($hook); return ob_get_clean(); }"
+    )
+    notice = "seen('network_admin_notices')"
+    verdict = "apply_filters('wu_domain_has_correct_dns', false, wu_get_domain_by_domain('shop.example.com'), array())"
+    assert "closte-bridge has not reported yet" in network.php_json(notice)
+    heartbeat(network, age=3600)
+    assert "for 60 minutes" in network.php_json(notice)
+    heartbeat(network)
+    assert "closte-bridge" not in network.php_json(notice)
+    assert network.php_json(verdict) is False
+    status = "array('heartbeat' => time(), 'verdicts' => array('shop.example.com' => true))"
+    network.php(f"update_network_option(null, 'closte_bridge_status', {status});")
+    assert network.php_json(verdict) is True
+    for crafted in ("'text'", "array('heartbeat' => array(), 'verdicts' => 'x')", "array('heartbeat' => '1e99')", "7"):
+        network.php(f"update_network_option(null, 'closte_bridge_status', {crafted});")
+        assert network.php_json(verdict) is False
+        assert "closte-bridge" in network.php_json(notice)

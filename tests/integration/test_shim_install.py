@@ -1,0 +1,198 @@
+"""Installing the shim, looking at it, removing it, and `wp closte-bridge`."""
+
+from __future__ import annotations
+
+import json
+from typing import TYPE_CHECKING
+
+import pytest
+
+from tests.support.bridge import bridge_for
+from tests.support.parts import is_stand_in
+from tests.support.shim import MU_PLUGINS, events, install, shimmed, status
+
+if TYPE_CHECKING:
+    import subprocess
+    from collections.abc import Iterator
+    from pathlib import Path
+
+    from tests.support.bridge import Bridge
+    from tests.support.ssh import SshServer
+    from tests.support.wordpress import Multisite
+
+pytestmark = pytest.mark.real
+
+
+@pytest.fixture
+def bridge(multisite: Multisite, tmp_path: Path) -> Iterator[Bridge]:
+    with shimmed(multisite, tmp_path / "engine") as bridge:
+        yield bridge
+
+
+def all_that_is_ours(multisite: Multisite) -> list[str]:
+    """Return every trace of the project in the network: files, options, tables, jobs."""
+    folder = multisite.path / MU_PLUGINS
+    found = [str(path.relative_to(folder)) for path in folder.rglob("*closte*")]
+    for table, column in (("wp_sitemeta", "meta_key"), ("wp_options", "option_name")):
+        rows = multisite.sql(f"SELECT {column} AS name FROM {table} WHERE {column} LIKE '%closte_bridge%'")  # noqa: S608
+        found += [str(row["name"]) for row in rows]
+    found += multisite.php_json("$GLOBALS['wpdb']->get_col(\"SHOW TABLES LIKE '%closte\\_bridge%'\")")
+    found += [hook for hook, _ in multisite.jobs() if "closte_bridge" in hook]
+    return sorted(found)
+
+
+def test_nothing_remains(multisite: Multisite, tmp_path: Path) -> None:
+    multisite.enable_closte()
+    before = all_that_is_ours(multisite)
+    assert before == []
+    with shimmed(multisite, tmp_path / "engine") as bridge:
+        multisite.create_site("one")
+        bridge.run("sync")
+        bridge.run("sync")
+        multisite.create_site("two")
+        assert events(multisite)
+        assert bridge.run("shim", "uninstall").code == 2, "nobody to ask"
+        ran = bridge.run("shim", "uninstall", "--yes")
+        assert ran.golden == (0, "Success: The shim is gone; Ultimate Multisite's own provider is back.\n", "")
+        assert all_that_is_ours(multisite) == []
+        assert bridge.run("shim", "status", "--format=json").codes == ["shim-missing"]
+        # The provider's listeners are back, and nobody stands before them.
+        multisite.create_site("three")
+        assert ("wu_add_subdomain", {"subdomain": "three.example.net", "site_id": 4}) in multisite.jobs()
+        # No later run brings anything back.
+        assert bridge.run("sync").code == 7
+        assert all_that_is_ours(multisite) == []
+
+
+def test_the_engine_can_stay_in_charge(bridge: Bridge) -> None:
+    assert bridge.run("shim", "uninstall", "--keep-owner", "--yes").code == 0
+    bridge.run("sync")
+    assert bridge.run("sync").code == 0
+    assert all_that_is_ours(bridge.multisite) == ["closte_bridge_owner"]
+
+
+def test_installing_again_changes_nothing_and_repairs(bridge: Bridge) -> None:
+    folder = bridge.multisite.path / MU_PLUGINS
+    files = {path: path.read_bytes() for path in folder.rglob("*.php")}
+    install(bridge)
+    assert {path: path.read_bytes() for path in folder.rglob("*.php")} == files
+    loader = folder / "closte-bridge-shim.php"
+    loader.write_bytes(files[loader].replace(b"PHP_INT_MAX", b"PHP_INT_MIN"))
+    (folder / "closte-bridge" / "class-wake.php").unlink()
+    found = bridge.run("shim", "status", "--format=json")
+    assert (found.code, sorted(found.codes)) == (1, ["shim-changed", "shim-missing"])
+    old = folder / "closte-bridge" / "class-of-an-older-version.php"
+    old.write_bytes(files[folder / "closte-bridge" / "class-wake.php"])
+    install(bridge)
+    assert {path: path.read_bytes() for path in folder.rglob("*.php")} == files
+    assert status(bridge)["installed"] == "yes"
+
+
+def test_a_strangers_file_is_never_touched(multisite: Multisite, tmp_path: Path) -> None:
+    stranger = multisite.add_mu_plugin("closte-bridge-shim", "// Somebody else's.")
+    text = stranger.read_text()
+    with bridge_for(multisite, tmp_path / "engine") as bridge:
+        ran = bridge.run("shim", "install", "--format=json")
+        assert (ran.code, ran.codes) == (1, ["shim-stranger"])
+        assert all_that_is_ours(multisite) == ["closte-bridge-shim.php"]
+        assert bridge.run("shim", "uninstall", "--yes").code == 1
+    assert stranger.read_text() == text
+
+
+def test_another_engine_is_left_alone(bridge: Bridge, tmp_path: Path) -> None:
+    with bridge_for(bridge.multisite, tmp_path / "other") as other:
+        for command in (("install",), ("uninstall", "--yes")):
+            ran = other.run("shim", *command, "--format=json")
+            assert (ran.code, ran.codes) == (7, ["other-owner"])
+    assert status(bridge)["installed"] == "yes"
+
+
+def test_a_folder_that_cannot_be_written(multisite: Multisite, tmp_path: Path) -> None:
+    multisite.define("WPMU_PLUGIN_DIR", "/proc/mu-plugins")
+    with bridge_for(multisite, tmp_path / "engine") as bridge:
+        ran = bridge.run("shim", "install", "--format=json")
+        assert (ran.code, ran.codes) == (1, ["shim-not-writable"])
+        assert "sandbox" not in all_that_is_ours(multisite)
+
+
+@pytest.mark.ssh
+def test_over_ssh(multisite: Multisite, tmp_path: Path, sshd: SshServer) -> None:
+    multisite.enable_closte()
+    wp = {"command": multisite.wp_command, "ssh": sshd.target(multisite.path), "path": None}
+    with bridge_for(multisite, tmp_path / "engine") as bridge:
+        bridge.env |= {"PATH": sshd.env(multisite.env)["PATH"]}
+        bridge.write_config(wp={key: value for key, value in wp.items() if value})
+        bridge.adopt()
+        ran = bridge.run("shim", "install")
+        assert ran.code == 0, ran
+        assert "The engine is on another machine." in ran.out
+        assert status(bridge)["wake"] == "poll"
+        multisite.create_site("one")
+        assert "one.example.net" not in bridge.aliases
+        assert bridge.run("sync").code == 0
+        assert "one.example.net" in bridge.aliases
+        refused = multisite.wp("closte-bridge", "plan", check=False)
+        assert refused.returncode == 1
+        assert "not on this machine" in refused.stderr
+        assert bridge.run("shim", "uninstall", "--yes").code == 0
+        assert all_that_is_ours(multisite) == []
+
+
+def passed(bridge: Bridge, *args: str, stdin: str = "") -> subprocess.CompletedProcess[str]:
+    return bridge.multisite.wp("closte-bridge", *args, check=False, stdin=stdin)
+
+
+def test_wp_closte_bridge(bridge: Bridge) -> None:
+    bridge.multisite.create_site("one")
+    ran = passed(bridge, "plan", "--detailed-exitcode", "--format=csv")
+    assert (ran.returncode, ran.stderr) == (6, "")
+    assert "one.example.net" in ran.stdout
+    # As it stands: options that WP-CLI knows, repeats, an end of options, and its own words.
+    for words in (
+        ("plan", "--no-such"),
+        ("domain", "get", "--", "--help"),
+        ("domain", "get", "x", "--field=a", "--field=b"),
+    ):
+        ours = bridge.run(*words)
+        through = passed(bridge, *words)
+        assert (through.returncode, bridge.normalised(through.stdout), bridge.normalised(through.stderr)) == ours.golden
+    for words in (("--help",), ("plan", "--help"), ("help", "shim", "install"), ("--version",)):
+        through = passed(bridge, *words)
+        assert (through.returncode, through.stdout) == (0, bridge.run(*words).out), words
+    through = bridge.multisite.wp("help", "closte-bridge", "plan")
+    assert through.stdout == bridge.run("plan", "--help").out
+
+
+@pytest.mark.parametrize("release", ["2.3", "2.14.2"])
+def test_every_site_has_its_record(multisite: Multisite, tmp_path: Path, release: str) -> None:
+    """Before 2.4 Ultimate Multisite made no record; a filter stands in for that."""
+    if release == "2.3":
+        if not is_stand_in():
+            pytest.skip("the real one is of a later release")
+        multisite.add_mu_plugin(
+            "old",
+            "add_action('plugins_loaded', function () { remove_action('wp_insert_site', "
+            "array(\\WP_Ultimo\\Managers\\Domain_Manager::get_instance(), 'handle_site_created')); });",
+        )
+    with shimmed(multisite, tmp_path / "engine"):
+        one = multisite.create_site("one")
+        multisite.php(
+            "wpmu_create_blog('example.net', '/sub/', 'Sub', 1); wpmu_create_blog('two.example.net', '/', 'T', 1);"
+        )
+        call = "\\WP_Ultimo\\Helpers\\Site_Duplicator::duplicate_site((int) $args[0], 'C', json_decode($args[1], true))"
+        options = {"domain": "three.example.net", "path": "/", "email": "a@example.net"}
+        multisite.php_json(call, str(one), json.dumps(options))
+        multisite.add_mu_plugin(
+            "bases", "add_filter('wu_checkout_form_base_domains', fn($d) => array('shared.example.org'));"
+        )
+        multisite.php("wpmu_create_blog('shared.example.org', '/', 'S', 1);")
+        multisite.add_mu_plugin("off", "add_filter('wu_should_create_domain_record_for_site', '__return_false');")
+        multisite.create_site("four")
+        rows = multisite.mappings()
+        assert [(row["domain"], row["primary_domain"], row["stage"]) for row in rows] == [
+            ("one.example.net", "1", "checking-dns"),
+            ("two.example.net", "1", "checking-dns"),
+            ("three.example.net", "1", "checking-dns"),
+        ]
+        checked = {args["domain_id"] for hook, args in multisite.jobs("wu_async_process_domain_stage")}
+        assert checked == {int(str(row["id"])) for row in rows}

@@ -1,0 +1,308 @@
+"""Every way in which `wp` can fail, each produced for real: its own error, with what to do, and nothing of the output."""
+
+from __future__ import annotations
+
+import os
+import re
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import pytest
+
+from closte_bridge.errors import ExitCode, UnreadableError
+from closte_bridge.wordpress import failures, wp
+from closte_bridge.wordpress.reader import SnapshotCall
+from closte_bridge.wordpress.wp import WpCost
+from tests.support.bridge import (
+    KEY,
+    LIMIT_SECONDS,
+    Bridge,
+    bridge_for,
+    set_option,
+    wait_until,
+    wp_settings,
+    write_script,
+)
+from tests.support.ports import free_port
+from tests.support.wordpress import TABLE, Multisite
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+    from closte_bridge.config.model import WpSettings
+    from tests.support.ssh import SshServer
+
+pytestmark = pytest.mark.real
+
+RAW = "raw-output-of-wp"
+# What a broken plugin may say just before it ends; the key may be in it.
+CONFESSION = f"fwrite(STDERR, '{RAW} ' . CLOSTE_CLIENT_API_KEY); echo '{RAW} ' . CLOSTE_CLIENT_API_KEY;"
+
+
+@dataclass
+class Case:
+    """A network in which something is about to be broken."""
+
+    multisite: Multisite
+    folder: Path
+
+    @property
+    def settings(self) -> WpSettings:
+        return wp_settings(self.multisite)
+
+    def wrapped(self, script: str) -> WpSettings:
+        """Return settings whose `wp` is a shell script, in which `$WP` stands for the real one."""
+        command = " ".join(self.settings.command)
+        return replace(self.settings, command=(str(write_script(self.folder / "wp", f'WP="{command}"\n{script}')),))
+
+    def mu_plugin(self, code: str) -> WpSettings:
+        self.multisite.add_mu_plugin("broken", code)
+        return self.settings
+
+    def query_filter(self, start: str, code: str) -> WpSettings:
+        """Let a must-use plugin meddle with the queries that start so; `$sql` is the query."""
+        head = f"add_filter('query', function ($sql) {{ if (0 === strpos($sql, '{start}')) {{ {code} }} return $sql; }});"
+        return self.mu_plugin(head)
+
+    def option(self, name: str, value: object) -> WpSettings:
+        set_option(self.multisite, name, value)
+        return self.settings
+
+    def sql(self, statement: str) -> WpSettings:
+        self.multisite.sql(statement)
+        return self.settings
+
+    def without(self, *constants: str) -> WpSettings:
+        config = self.multisite.path / "wp-config.php"
+        lines = config.read_text().splitlines()
+        config.write_text("\n".join(line for line in lines if not any(f"'{name}'" in line for name in constants)))
+        return self.settings
+
+    def file(self, name: str, text: str | None) -> WpSettings:
+        """Write a file of the network, or with None take it away."""
+        path = self.multisite.path / name
+        if text is None:
+            path.unlink()
+        else:
+            path.write_text(text)
+        return self.settings
+
+
+def not_executable(case: Case) -> WpSettings:
+    script = write_script(case.folder / "wp", "exit 0")
+    script.chmod(0o644)
+    return replace(case.settings, command=(str(script),))
+
+
+def no_database_server(case: Case) -> WpSettings:
+    case.file("wp-content/db.php", None)
+    case.multisite.define("DB_HOST", f"localhost:{case.folder / 'no-socket'}")
+    return case.settings
+
+
+def empty_database(case: Case) -> WpSettings:
+    case.without("MULTISITE", "SUBDOMAIN_INSTALL")
+    return case.file("wp-content/database/.ht.sqlite", "")
+
+
+def drop_table(case: Case) -> WpSettings:
+    # Through WordPress: the SQLite driver keeps books of its tables.
+    case.multisite.php(f'global $wpdb; $wpdb->query("DROP TABLE {TABLE}");')
+    return case.settings
+
+
+def unreadable_ssh(case: Case) -> WpSettings:
+    return replace(case.settings, ssh=f"127.0.0.1:{free_port()}", path=None)
+
+
+NO_SUCH_FILE = "/no/such/folder/wp"
+# (the error's code, what breaks it)
+CASES: dict[str, tuple[str, Callable[[Case], WpSettings]]] = {
+    "wp is missing": ("wp-missing", lambda c: replace(c.settings, command=(NO_SUCH_FILE,))),
+    "what wp is made of is missing": ("wp-missing", lambda c: replace(c.settings, command=("env", NO_SUCH_FILE))),
+    "wp is not executable": ("wp-not-executable", not_executable),
+    "wp is a folder to env": ("wp-not-executable", lambda c: replace(c.settings, command=("env", str(c.folder)))),
+    "another folder": ("wp-path", lambda c: replace(c.settings, path=str(c.folder))),
+    "no wp-config.php": ("wp-path", lambda c: c.file("wp-config.php", None)),
+    "the url of nobody": ("wp-url", lambda c: replace(c.settings, url="nobody.example.com")),
+    "no main site": ("wp-main-site", lambda c: c.sql("DELETE FROM wp_blogs")),
+    "an unknown alias": ("wp-alias", lambda c: replace(c.settings, alias="@nobody", path=None)),
+    "not a multisite": ("not-multisite", lambda c: c.without("MULTISITE", "SUBDOMAIN_INSTALL")),
+    "not installed": ("not-installed", empty_database),
+    "a broken database file": ("php-fatal", lambda c: c.file("wp-content/database/.ht.sqlite", "garbage" * 1000)),
+    "no database server": ("database", no_database_server),
+    "the network is nowhere": ("database", lambda c: c.sql("UPDATE wp_blogs SET site_id = 7")),
+    "the plugin is not active": ("plugin-inactive", lambda c: c.option("active_sitewide_plugins", {})),
+    "set-up is not finished": ("plugin-not-set-up", lambda c: c.option("wu_setup_finished", None)),
+    "the mappings' table is missing": ("table-missing", drop_table),
+    "a column is missing": ("query-failed", lambda c: c.sql(f"ALTER TABLE {TABLE} RENAME COLUMN stage TO stages")),
+    "maintenance": ("maintenance", lambda c: c.file(".maintenance", "<?php $upgrading = time();")),
+    "no transaction": ("no-transaction", lambda c: c.query_filter("START TRANSACTION", "return 'NONSENSE';")),
+    "an exception in the middle": (
+        "php-exception",
+        lambda c: c.query_filter("SELECT blog_id", f"throw new LogicException('{RAW} ' . CLOSTE_CLIENT_API_KEY);"),
+    ),
+    "other columns": ("wp-unexpected", lambda c: c.query_filter("SELECT blog_id", "return 'SELECT 1';")),
+    "a syntax error": ("php-fatal", lambda c: c.mu_plugin("this is no PHP")),
+    "an uncaught exception": ("php-fatal", lambda c: c.mu_plugin(f"{CONFESSION} throw new Exception('{RAW}');")),
+    "memory exhausted": (
+        "php-memory",
+        lambda c: c.mu_plugin(f"{CONFESSION} ini_set('memory_limit', '128M'); str_repeat('x', 200 * 1024 * 1024);"),
+    ),
+    "exit without a word": ("wp-no-answer", lambda c: c.mu_plugin(f"{CONFESSION} exit(0);")),
+    "nothing at all": ("wp-no-answer", lambda c: c.wrapped("exit 0")),
+    "killed": ("wp-no-answer", lambda c: c.wrapped("kill -9 $$")),
+    "an answer and status 1": ("wp-status", lambda c: c.wrapped('$WP "$@"; exit 1')),
+    "a plugin that fails at the end": (
+        "wp-status", lambda c: c.mu_plugin("register_shutdown_function(function () { exit(7); });")
+    ),
+    "cut off": ("wp-cut", lambda c: c.wrapped('$WP "$@" | head -c 600')),
+    "cut off at the very end": ("wp-cut", lambda c: c.wrapped('$WP "$@" | head -c -2')),
+    "damaged": ("wp-damaged", lambda c: c.wrapped('$WP "$@" | sed s/example/exbmple/')),
+    "ssh to nobody": ("ssh", unreadable_ssh),
+}  # fmt: skip
+
+
+def read(settings: WpSettings) -> UnreadableError:
+    """Try to read the network and return the error that came of it."""
+    call = SnapshotCall(settings, WpCost(), ask_key=True)
+    with pytest.raises(UnreadableError) as caught:
+        call.snapshot()
+    return caught.value
+
+
+def check(error: UnreadableError, code: str) -> None:
+    """An error has its code, a sentence, a way on and exit code 5, and nothing that came from outside."""
+    assert error.code == code
+    assert error.exit_code is ExitCode.UNREADABLE
+    assert re.fullmatch(r"[A-Z`].*\.", error.message)
+    assert re.fullmatch(r"[A-Z`].*[.`]", error.hint)
+    text = f"{error.message} {error.hint} {error!r}"
+    assert not any(secret in text for secret in (RAW, KEY, "example.net", "nobody"))
+
+
+@pytest.mark.parametrize("name", CASES)
+def test_each_failure_has_its_own_error(name: str, multisite: Multisite, tmp_path: Path) -> None:
+    code, broken = CASES[name]
+    multisite.define("CLOSTE_CLIENT_API_KEY", KEY)
+    try:
+        error = read(broken(Case(multisite, tmp_path)))
+    except UnreadableError as early:  # one that could not even be started
+        error = early
+    check(error, code)
+
+
+# Produced by tests of their own below.
+ELSEWHERE = {"wp-root", "wp-timeout", "wp-too-large"}
+
+
+def test_no_error_is_left_out() -> None:
+    assert {code for code, _ in CASES.values()} | ELSEWHERE == set(failures.codes())
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="Only root is refused by WP-CLI.")
+def test_wp_refuses_root(multisite: Multisite) -> None:
+    check(read(replace(wp_settings(multisite), allow_root=False)), "wp-root")
+
+
+def test_a_time_out_ends_the_children_too(multisite: Multisite, tmp_path: Path) -> None:
+    pids = tmp_path / "pids"
+    settings = Case(multisite, tmp_path).wrapped(f"sleep 600 & echo $! $$ >{pids}.new; mv {pids}.new {pids}; wait")
+    call = SnapshotCall(replace(settings, timeout=1.0), WpCost(), ask_key=False)
+    wait_until(pids.exists)
+    with pytest.raises(UnreadableError) as caught:
+        call.snapshot()
+    check(caught.value, "wp-timeout")
+    for pid in pids.read_text().split():
+        wait_until(lambda pid=pid: ended(pid))  # type: ignore[misc]  # the default is the point
+
+
+def ended(pid: str) -> bool:
+    try:
+        return ") Z " in Path(f"/proc/{pid}/stat").read_text()
+    except FileNotFoundError:
+        return True
+
+
+def test_endless_output_is_not_read_to_its_end(
+    multisite: Multisite, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(wp, "MAX_OUTPUT", 4 * 1024 * 1024)
+    case = Case(multisite, tmp_path)
+    check(read(case.wrapped("yes")), "wp-too-large")
+    # The same when what prints is not `wp` itself but something that it left behind.
+    check(read(case.wrapped("yes &")), "wp-too-large")
+    check(read(case.mu_plugin("while (true) { echo str_repeat('x', 65536); }")), "wp-too-large")
+
+
+def test_endless_errors_do_no_harm(multisite: Multisite, tmp_path: Path) -> None:
+    settings = Case(multisite, tmp_path).wrapped('yes error | head -c 30000000 >&2\nexec $WP "$@"')
+    assert SnapshotCall(settings, WpCost(), ask_key=False).snapshot().complete
+
+
+@pytest.mark.ssh
+def test_ssh(multisite: Multisite, sshd: SshServer, tmp_path: Path) -> None:
+    def over(ssh: str, **env: str) -> WpSettings:
+        environment = sshd.env(multisite.env) | env
+        names = ["env", "-i", *(f"{name}={value}" for name, value in environment.items())]
+        return replace(wp_settings(multisite), command=(*names, *multisite.wp_command), ssh=ssh, path=None)
+
+    check(read(over(sshd.target(tmp_path))), "wp-path")
+    check(read(over(sshd.target(multisite.path).replace(f"{sshd.user}@", "somebody-else@"))), "ssh")
+    # An `ssh` that does not know the host's key, and may not ask.
+    check(read(over(sshd.target(multisite.path), PATH=multisite.env["PATH"])), "ssh")
+    multisite.add_mu_plugin("broken", f"{CONFESSION} throw new Exception('{RAW}');")
+    multisite.define("CLOSTE_CLIENT_API_KEY", KEY)
+    check(read(over(sshd.target(multisite.path))), "php-fatal")
+
+
+# As the user sees it
+
+
+@pytest.fixture
+def bridge(multisite: Multisite, tmp_path: Path) -> Iterator[Bridge]:
+    with bridge_for(multisite, tmp_path / "bridge") as bridge:
+        yield bridge
+
+
+def test_what_the_user_sees(bridge: Bridge) -> None:
+    bridge.multisite.add_mappings_sql([("shop.example.org", 1)])
+    bridge.multisite.enable_closte(api_key=None)
+    bridge.adopt()
+    assert bridge.run("sync").code == 0
+    bridge.changes()
+    bridge.multisite.add_mu_plugin("broken", f"echo '{RAW} {KEY}'; throw new Exception('{RAW} {KEY}');")
+    assert bridge.run("sync").golden == (
+        5,
+        "",
+        "Error: PHP ended with a fatal error before WordPress could answer.\n"
+        "Run `wp eval 'echo 1;' --skip-plugins --skip-themes` and look into PHP's error log.\n",
+    )
+    failed = bridge.run("plan", "--format=json", "--debug")
+    assert failed.code == 5
+    assert RAW not in failed.out + failed.err
+    assert bridge.changes() == []
+    (bridge.multisite.path / "wp-content" / "mu-plugins" / "broken.php").unlink()
+    # One network's failure, one sentence; nothing was lost by it.
+    bridge.write_config(wp={**bridge.settings["wp"], "command": [NO_SUCH_FILE]})
+    assert bridge.run("integration", "status", "--format=json").envelope["errors"] == [
+        {
+            "code": "wp-missing",
+            "message": "The command `wp` was not found.",
+            "domain": None,
+            "hint": "Install WP-CLI, or name it in the config: `wp: {command: [php, /opt/wp-cli.phar]}`.",
+        }
+    ]
+    bridge.write_config(wp={**bridge.settings["wp"], "command": bridge.multisite.wp_command, "timeout": LIMIT_SECONDS})
+    assert bridge.run("plan", "--format=count").out == "0\n"
+
+
+def test_a_state_folder_inside_the_document_root_is_refused(bridge: Bridge) -> None:
+    bridge.write_config(state_dir=str(bridge.multisite.path / "state"))
+    assert bridge.run("plan").golden == (
+        2,
+        "",
+        'Error: The state folder "<site>/state" lies inside the document root.\n'
+        "Set `state_dir` in the config to a folder that the web server does not serve.\n",
+    )

@@ -1,0 +1,385 @@
+"""Reading a network with real `wp`: everything that is there, whatever else WordPress prints, at one moment."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+import pytest
+
+from closte_bridge.errors import ConfigError
+from closte_bridge.wordpress.reader import SnapshotCall
+from closte_bridge.wordpress.snapshot import Mapping, Owner, Site, Snapshot, WwwPolicy
+from closte_bridge.wordpress.wp import WpCost
+from tests.support.bridge import EVENTS, add_event, create_events_table, set_option, wp_settings, write_script
+from tests.support.wordpress import END_OF_CONFIG, TABLE, copy_multisite, sqlite_database
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from closte_bridge.config.model import WpSettings
+    from tests.support.ssh import SshServer
+    from tests.support.wordpress import Multisite
+
+pytestmark = pytest.mark.real
+
+KEY = "constant-key-0123456789abcdef"
+DATES = ("2024-01-01 00:00:00", "2024-01-01 00:00:00")
+
+
+def read(settings: WpSettings) -> Snapshot:
+    return SnapshotCall(settings, WpCost(), ask_key=False).snapshot()
+
+
+def read_key(settings: WpSettings) -> tuple[str, str]:
+    """Return the key and where WordPress had it."""
+    call = SnapshotCall(settings, WpCost(), ask_key=True)
+    call.snapshot()
+    key, source = call.key()
+    return key.reveal(), source
+
+
+def names(snapshot: Snapshot) -> list[str]:
+    return sorted(mapping.domain for mapping in snapshot.mappings)
+
+
+def everything_is_read(multisite: Multisite, settings: WpSettings) -> None:
+    """Fill the network with all that a table can hold, and read it back row by row."""
+    blog_id = multisite.create_site("one")
+    bulk = [(f"d{number:03}.example.org", blog_id) for number in range(248)]
+    odd = [("twice.example.org", blog_id), ("twice.example.org", 1), ("of-a-site-that-is-gone.example.org", 999)]
+    multisite.add_mappings_sql([*bulk, *odd])
+    multisite.sql(f"UPDATE {TABLE} SET secure = 1, primary_domain = 1, active = 0 WHERE domain = 'd000.example.org'")
+    multisite.sql(f"UPDATE {TABLE} SET domain = 'Bücher.example.org', stage = 'ssl-failed' WHERE domain = 'd001.example.org'")
+    multisite.sql(f"UPDATE wp_blogs SET archived = 1, spam = 1 WHERE blog_id = {blog_id}")
+    snapshot = read(settings)
+    assert snapshot.complete
+    assert len(snapshot.mappings) == 252
+    assert [m.id for m in snapshot.mappings] == list(range(1, 253))
+    assert snapshot.highest_mapping == 252
+    assert snapshot.highest_site == blog_id
+    by_id = {mapping.id: mapping for mapping in snapshot.mappings}
+    assert by_id[1].domain == "one.example.net"
+    assert by_id[2] == Mapping(2, blog_id, "d000.example.org", False, True, True, "done", *DATES)
+    assert by_id[3] == Mapping(3, blog_id, "Bücher.example.org", True, False, False, "ssl-failed", *DATES)
+    assert [(m.domain, m.blog_id) for m in snapshot.mappings[249:]] == odd
+    assert snapshot.sites == {
+        1: Site(1, 1, "example.net", archived=False, spam=False, deleted=False),
+        blog_id: Site(blog_id, 1, "one.example.net", archived=True, spam=True, deleted=False),
+    }
+    network = snapshot.network
+    assert (network.id, network.domain, network.main_site, network.subdomains) == (1, "example.net", 1, True)
+    assert network.root == f"{multisite.path}/"
+    # A row that was deleted is gone; the highest id that was ever given out is not.
+    multisite.sql(f"DELETE FROM {TABLE} WHERE id = 252")
+    after = read(settings)
+    assert (len(after.mappings), after.highest_mapping) == (251, 252)
+
+
+def test_everything_is_read(multisite: Multisite) -> None:
+    everything_is_read(multisite, wp_settings(multisite))
+    multisite.sql(f"DELETE FROM {TABLE}")
+    empty = read(wp_settings(multisite))
+    assert (empty.mappings, empty.complete) == ([], True)
+
+
+@pytest.mark.mariadb
+def test_everything_is_read_from_mariadb(multisite_mariadb: Multisite) -> None:
+    everything_is_read(multisite_mariadb, wp_settings(multisite_mariadb))
+
+
+@pytest.mark.ssh
+def test_everything_is_read_over_ssh(multisite: Multisite, sshd: SshServer) -> None:
+    settings = wp_settings(multisite)
+    command = tuple(
+        f"PATH={sshd.env(multisite.env)['PATH']}" if word.startswith("PATH=") else word for word in settings.command
+    )
+    multisite.define("CLOSTE_CLIENT_API_KEY", KEY)
+    remote = replace(settings, command=command, path=None, ssh=sshd.target(multisite.path))
+    everything_is_read(multisite, remote)
+    assert read_key(remote) == (KEY, "the constant CLOSTE_CLIENT_API_KEY")
+
+
+# Settings
+
+
+@pytest.mark.parametrize(
+    ("stored", "mapping", "interval", "www"),
+    [
+        (None, True, 300, WwwPolicy.ALWAYS),
+        ({"enable_domain_mapping": 0, "dns_check_interval": 3, "auto_create_www_subdomain": "never"},
+         False, 10, WwwPolicy.NEVER),
+        ({"enable_domain_mapping": "1", "dns_check_interval": "86400", "auto_create_www_subdomain": "main_only"},
+         True, 300, WwwPolicy.MAIN_ONLY),
+        ({"enable_domain_mapping": False, "dns_check_interval": "60", "auto_create_www_subdomain": "sometimes"},
+         False, 60, WwwPolicy.ALWAYS),
+        # What PHP makes of such numbers; "false" is how an old release stored "not set".
+        ({"enable_domain_mapping": "false", "dns_check_interval": "false", "auto_create_www_subdomain": ["x"]},
+         True, 300, WwwPolicy.ALWAYS),
+        ({"enable_domain_mapping": "", "dns_check_interval": 45.7, "auto_create_www_subdomain": None},
+         False, 45, WwwPolicy.ALWAYS),
+        ({"dns_check_interval": "abc"}, True, 10, WwwPolicy.ALWAYS),
+        ("an option of another kind", True, 300, WwwPolicy.ALWAYS),
+    ],
+)  # fmt: skip
+def test_settings(
+    shared: Multisite, stored: object, mapping: bool, interval: int, www: WwwPolicy
+) -> None:
+    value = dict_of_lists(stored)
+    set_option(shared, "wp-ultimo_v2_settings", value)
+    settings = read(wp_settings(shared)).settings
+    assert (settings.domain_mapping, settings.dns_check_interval, settings.www) == (mapping, interval, www)
+    assert settings.plugin_version == "2.14.2"
+
+
+def dict_of_lists(stored: object) -> object:
+    """Return `stored` with lists written as PHP knows them: as arrays with numbers for keys."""
+    if not isinstance(stored, dict):
+        return stored
+    return {key: dict(enumerate(item)) if isinstance(item, list) else item for key, item in stored.items()}
+
+
+@pytest.fixture(scope="module")
+def shared(multisite_template: Multisite, tmp_path_factory: pytest.TempPathFactory) -> Multisite:
+    """One network for the tests that set all they look at."""
+    path = tmp_path_factory.mktemp("shared") / "wordpress"
+    return copy_multisite(multisite_template, path, sqlite_database(path))
+
+
+def test_the_toggle(shared: Multisite) -> None:
+    found = []
+    for stored in (None, {"closte": True}, {"closte": False, "cpanel": True}, {"closte": "1"}, "broken"):
+        set_option(shared, "wu_host_integrations_enabled", stored)
+        found.append(read(wp_settings(shared)).settings.integration)
+    assert found == [False, True, False, True, False]
+
+
+def test_what_kind_of_network_it_is(multisite: Multisite) -> None:
+    settings = wp_settings(multisite)
+    before = read(settings)
+    assert (before.network.environment, before.network.app_id, before.owner) == ("production", None, None)
+    multisite.define("WP_ENVIRONMENT_TYPE", "staging")
+    multisite.define("CLOSTE_APP_ID", 4711)
+    set_option(multisite, "closte_bridge_owner", {"engine": "e1", "host": "web1", "since": "2024-01-01T00:00:00+00:00"})
+    after = read(settings)
+    assert (after.network.environment, after.network.app_id) == ("staging", "4711")
+    assert after.owner == Owner("e1", "web1", "2024-01-01T00:00:00+00:00")
+    assert after.network.database == before.network.database
+    set_option(multisite, "closte_bridge_owner", {"host": "without an engine"})
+    assert read(settings).owner is None
+
+
+# The key
+
+
+def test_the_key_from_the_constant_and_from_the_encrypted_option(multisite: Multisite, tmp_path: Path) -> None:
+    settings = wp_settings(multisite)
+    with pytest.raises(ConfigError, match="No API key is configured anywhere"):
+        read_key(settings)
+    multisite.php(
+        "update_network_option(null, 'wu_hosting_credential_CLOSTE_CLIENT_API_KEY',"
+        " \\WP_Ultimo\\Helpers\\Credential_Store::encrypt($args[0]));",
+        "encrypted-key-0123456789",
+    )
+    # Nothing that `wp` prints holds the key, in whatever form.
+    watched, printed = overheard(settings, tmp_path)
+    assert read_key(watched) == ("encrypted-key-0123456789", "Ultimate Multisite's encrypted setting")
+    multisite.define("CLOSTE_CLIENT_API_KEY", KEY)
+    assert read_key(watched) == (KEY, "the constant CLOSTE_CLIENT_API_KEY")
+    said = printed.read_text()
+    assert said.count("@closte-bridge-begin") == 2
+    assert not any(key in said for key in (KEY, "encrypted-key-0123456789", "wu_enc"))
+    for bad, code in (("two words", "bad-key"), ("k" * 2000, "no-key")):
+        multisite.define("CLOSTE_CLIENT_API_KEY", bad)
+        with pytest.raises(ConfigError) as caught:
+            read_key(settings)
+        assert caught.value.code == code
+        assert bad not in caught.value.message + caught.value.hint
+    multisite.define("CLOSTE_CLIENT_API_KEY", "")
+    multisite.define("AUTH_SALT", "other salts than those it was encrypted with")
+    with pytest.raises(ConfigError, match="cannot be decrypted"):
+        read_key(settings)
+
+
+# Noise
+
+
+def overheard(settings: WpSettings, folder: Path) -> tuple[WpSettings, Path]:
+    """Return settings whose `wp` is the same, and the file with all that it prints."""
+    printed = folder / "printed"
+    told = write_script(folder / "wp", f'exec {" ".join(settings.command)} "$@" 2>&1 | tee -a {printed}')
+    return replace(settings, command=(str(told),)), printed
+
+
+FRAME = r"\n@closte-bridge-begin 1 0123456789abcdef0123456789abcdef@\n{}\n@closte-bridge-end 0123456789abcdef0123456789abcdef 2 "
+NOISY = rf"""
+echo "<br />\n<b>Warning</b>:  Undefined variable in <b>/x.php</b> on line <b>1</b><br />\n";
+trigger_error('A plugin is wrong.', E_USER_WARNING);
+echo "{FRAME}", hash('sha256', '{{}}'), "@\n", "\n@closte-bridge-begin 1 ";
+fwrite(STDERR, "PHP Deprecated:  something\nFatal error: not really\n");
+ob_start(fn($text) => "<!-- " . strtoupper($text) . " -->");
+add_filter('wp_die_handler', fn() => function () {{ echo 'Dead.'; exit(3); }});
+add_action('init', function () {{ echo "{{\"error\": {{\"code\": \"not-multisite\"}}}}"; }});
+register_shutdown_function(function () {{
+    while (ob_get_level()) {{ ob_end_flush(); }}
+    echo "\n@closte-bridge-end ", str_repeat("\x00\xff ", 100), "Fatal error: at the very end";
+}});
+add_action('shutdown', function () {{ global $wpdb; $wpdb->show_errors(); $wpdb->query('SELECT nonsense FROM nowhere'); }});
+"""
+
+
+def test_whatever_plugins_print_the_document_is_found(multisite: Multisite, tmp_path: Path) -> None:
+    multisite.define("WP_DEBUG", value=True)
+    multisite.define("WP_DEBUG_DISPLAY", value=True)
+    multisite.define("CLOSTE_CLIENT_API_KEY", KEY)
+    multisite.add_mappings_sql([("shop.example.org", 1)])
+    plugin = multisite.add_mu_plugin("noisy", NOISY)
+    settings, printed = overheard(wp_settings(multisite), tmp_path)
+    assert names(read(settings)) == ["shop.example.org"]
+    said = printed.read_bytes()
+    assert all(noise in said for noise in (b"Undefined variable", b"A plugin is wrong", b"at the very end", b"\xff"))
+    assert read_key(wp_settings(multisite)) == (KEY, "the constant CLOSTE_CLIENT_API_KEY")
+    # One that swallows all that is printed, and one that prints megabytes.
+    plugin.write_text("<?php ob_start(fn() => ''); echo str_repeat('x', 5000000); fwrite(STDOUT, str_repeat('y', 5000000));")
+    assert names(read(wp_settings(multisite))) == ["shop.example.org"]
+
+
+def test_ordinary_plugins_are_not_even_loaded(multisite: Multisite) -> None:
+    broken = multisite.path / "wp-content" / "plugins" / "broken.php"
+    broken.write_text("<?php\n/* Plugin Name: Broken */\n")
+    multisite.wp("plugin", "activate", "broken", "--network")
+    broken.write_text("<?php\n/* Plugin Name: Broken */\nthis is no PHP")
+    assert multisite.wp("eval", "1;", check=False).returncode != 0
+    assert read(wp_settings(multisite)).complete
+
+
+# Several networks
+
+SECOND = r"""
+require_once ABSPATH . 'wp-admin/includes/upgrade.php';
+populate_network(2, 'second.example.com', 'admin@example.net', 'Second', '/', true);
+$blog = wp_insert_site(['domain' => 'second.example.com', 'path' => '/', 'network_id' => 2, 'title' => 'Second', 'user_id' => 1]);
+if (is_wp_error($blog)) { WP_CLI::error($blog->get_error_message()); }
+update_network_option(2, 'site_name', 'Second');
+update_network_option(2, 'active_sitewide_plugins', get_network_option(1, 'active_sitewide_plugins'));
+update_network_option(2, 'wu_setup_finished', time());
+echo "\nid=$blog\n";
+"""
+
+
+def add_second_network(multisite: Multisite) -> int:
+    """Make the network `second.example.com` in the same installation and return its main site."""
+    blog_id = int(multisite.php(SECOND).rsplit("id=", 1)[1])
+    config = multisite.path / "wp-config.php"
+    fixed = ("DOMAIN_CURRENT_SITE", "PATH_CURRENT_SITE", "SITE_ID_CURRENT_SITE", "BLOG_ID_CURRENT_SITE")
+    lines = [line for line in config.read_text().splitlines() if not any(f"'{name}'" in line for name in fixed)]
+    assert END_OF_CONFIG in lines
+    config.write_text("\n".join(lines) + "\n")
+    return blog_id
+
+
+def test_several_networks_in_one_installation(multisite: Multisite) -> None:
+    blog_id = add_second_network(multisite)
+    multisite.sql(f"DELETE FROM {TABLE}")
+    multisite.add_mappings_sql([("first.example.org", 1), ("other.example.org", blog_id)])
+    create_events_table(multisite)
+    set_option(multisite, "wu_host_integrations_enabled", {"closte": True}, network_id=2)
+    set_option(multisite, "closte_bridge_owner", {"engine": "e2", "host": "h", "since": "s"}, network_id=2)
+    for network_id in (1, 2):
+        add_event(multisite, "everything", uid=f"of-{network_id}", network_id=network_id)
+    first = read(wp_settings(multisite, url="example.net"))
+    second = read(wp_settings(multisite, url="http://second.example.com/"))
+    assert (first.network.id, first.network.domain, first.network.main_site) == (1, "example.net", 1)
+    assert (second.network.id, second.network.domain, second.network.main_site) == (2, "second.example.com", blog_id)
+    # The table is everybody's: a name that the other network maps is mentioned.
+    assert names(first) == names(second) == ["first.example.org", "other.example.org"]
+    assert {site.network_id for site in first.sites.values()} == {1, 2}
+    assert (first.settings.integration, second.settings.integration) == (False, True)
+    assert (first.owner, second.owner) == (None, Owner("e2", "h", "s"))
+    assert ([e.uid for e in first.events], [e.uid for e in second.events]) == (["of-1"], ["of-2"])
+    # What Ultimate Multisite makes on a network of its own is read as well.
+    multisite.php(
+        "global $wpdb; $create = $wpdb->get_row(\"SHOW CREATE TABLE $args[0]\", ARRAY_N)[1];"
+        " $wpdb->query(str_replace($args[0], $args[1], $create));",
+        TABLE,
+        "wp_wu_2_domain_mappings",
+    )
+    columns = "blog_id, domain, active, primary_domain, secure, stage, date_created, date_modified"
+    multisite.sql(
+        f"INSERT INTO wp_wu_2_domain_mappings ({columns})"  # noqa: S608 - constants
+        f" VALUES ({blog_id}, 'own-table.example.org', 1, 0, 0, 'done', NULL, NULL)"
+    )
+    assert "own-table.example.org" in names(read(wp_settings(multisite, url="second.example.com")))
+    # Without an address `wp` takes the first network, and says nothing.
+    assert read(wp_settings(multisite)).network.id == 1
+
+
+# One moment
+
+# While the sites are being read, somebody else adds a site with a mapping, deletes another's, and changes a setting.
+MEDDLER = r"""
+add_filter('query', function ($sql) {
+    static $done = false;
+    if (!$done && false !== strpos($sql, 'FROM wp_blogs ORDER BY')) {
+        $done = true;
+        [$host, $socket] = explode(':', DB_HOST, 2);
+        $other = new mysqli($host, DB_USER, DB_PASSWORD, DB_NAME, 0, $socket);
+        $other->multi_query("STATEMENTS");
+        while ($other->more_results() && $other->next_result()) {}
+        fwrite(STDERR, $other->error ?: 'meddled');
+    }
+    return $sql;
+});
+"""
+
+
+@pytest.mark.mariadb
+def test_one_consistent_read_amid_writers(multisite_mariadb: Multisite) -> None:
+    multisite = multisite_mariadb
+    multisite.add_mappings_sql([("stays.example.org", 1), ("goes.example.org", 1)])
+    create_events_table(multisite)
+    set_option(multisite, "wu_host_integrations_enabled", {"closte": True})
+    row = "7, 'comes.example.org', 1, 0, 0, 'done', NULL, NULL"
+    columns = "blog_id, domain, active, primary_domain, secure, stage, date_created, date_modified"
+    statements = [
+        "INSERT INTO wp_blogs (blog_id, site_id, domain, path) VALUES (7, 1, 'seven.example.net', '/')",
+        f"INSERT INTO {TABLE} ({columns}) VALUES ({row})",
+        f"DELETE FROM {TABLE} WHERE domain = 'goes.example.org'",
+        "DELETE FROM wp_sitemeta WHERE meta_key = 'wu_host_integrations_enabled'",
+        f"INSERT INTO {EVENTS} (network_id, uid, created_at, kind, blog_id, domain, detail)"
+        " VALUES (1, 'late', 1, 'everything', 0, '', '')",
+    ]
+    plugin = multisite.add_mu_plugin("meddler", MEDDLER.replace("STATEMENTS", ";".join(statements)))
+    during = read(wp_settings(multisite))
+    plugin.unlink()
+    assert during.complete
+    assert (names(during), sorted(during.sites)) == (["goes.example.org", "stays.example.org"], [1])
+    assert (during.settings.integration, during.events, during.events_waiting) == (True, [], 0)
+    after = read(wp_settings(multisite))
+    assert (names(after), sorted(after.sites)) == (["comes.example.org", "stays.example.org"], [1, 7])
+    assert (after.settings.integration, [event.uid for event in after.events]) == (False, ["late"])
+
+
+# Events
+
+
+def test_events_are_read_and_acknowledged_by_their_owner_alone(multisite: Multisite) -> None:
+    settings = wp_settings(multisite)
+    assert (read(settings).shim_table, read(settings).events_waiting) == (False, 0)
+    create_events_table(multisite)
+    for uid in ("a", "b"):
+        add_event(multisite, "mapping_removed", f"{uid}.example.org", uid=uid, detail={"n": "ü"}, blog_id=3)
+    found = read(settings)
+    assert found.shim_table
+    assert [(e.uid, e.kind, e.blog_id, e.domain, e.detail) for e in found.events] == [
+        (uid, "mapping_removed", 3, f"{uid}.example.org", '{"n": "ü"}') for uid in ("a", "b")
+    ]
+
+    def acknowledge(engine: str) -> list[str]:
+        call = SnapshotCall(settings, WpCost(), ask_key=False, engine=engine, acknowledge=["a", "b' OR '1'='1"])
+        return [event.uid for event in call.snapshot().events]
+
+    assert acknowledge("e1") == ["a", "b"]
+    set_option(multisite, "closte_bridge_owner", {"engine": "e1", "host": "h", "since": "s"})
+    assert acknowledge("e2") == ["a", "b"]
+    assert acknowledge("e1") == ["b"]

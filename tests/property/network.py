@@ -1,0 +1,162 @@
+"""A WordPress network that lives in memory: what `wp` would read of it, and how it changes."""
+
+from __future__ import annotations
+
+import copy
+import json
+from dataclasses import dataclass, field
+
+from closte_bridge.domains import normalise, wildcard_over
+from closte_bridge.errors import UnreadableError
+from closte_bridge.planning.desired import Intentions
+from closte_bridge.wordpress.snapshot import Event, Mapping, Network, Owner, Settings, Site, Snapshot, WwwPolicy
+
+MAIN = "network.org"
+NEW_MAIN = "renamed.org"
+OTHER_NETWORK = 2
+
+
+def normal(raw: str) -> str | None:
+    """Return the one spelling of a name, or None when it is none."""
+    try:
+        return normalise(raw)
+    except ValueError:
+        return None
+
+
+@dataclass
+class Rows:
+    """What a backup of the database holds."""
+
+    sites: dict[int, Site]
+    mappings: list[Mapping]
+    events: list[Event]
+    owner: Owner | None
+    highest_site: int
+    highest_mapping: int
+
+
+@dataclass
+class WordPress:
+    """The database of one installation with two networks; ours is network 1."""
+
+    domain: str = MAIN
+    rows: Rows = field(
+        default_factory=lambda: Rows({1: Site(1, 1, MAIN, False, False, False)}, [], [], None, 1, 0)  # noqa: FBT003
+    )
+    backup: Rows | None = None
+    marks: int = 0
+
+    def create_site(self, domain: str, network: int = 1) -> int:
+        """Make a site, as `wp site create` does without a domain record."""
+        self.rows.highest_site += 1
+        site = self.rows.highest_site
+        self.rows.sites[site] = Site(site, network, domain, archived=False, spam=False, deleted=False)
+        return site
+
+    def delete_site(self, site: int, *, tell: bool) -> None:
+        """Delete a site: its mappings stay behind."""
+        del self.rows.sites[site]
+        names = [row.domain for row in self.rows.mappings if row.blog_id == site]
+        if tell:
+            self.note("site_deleted", site, "", {"domains": names})
+
+    def hide_site(self, site: int, flag: str) -> None:
+        """Archive a site or mark it as spam: its names stay wanted."""
+        self.rows.sites[site] = self.rows.sites[site]._replace(**{flag: True})
+
+    def add(self, site: int, domain: str) -> None:
+        """Map a domain, in whatever spelling."""
+        self.rows.highest_mapping += 1
+        row = Mapping(
+            self.rows.highest_mapping,
+            site,
+            domain,
+            active=True,
+            primary=False,
+            secure=False,
+            stage="checking-dns",
+            created=None,
+            modified=None,
+        )
+        self.rows.mappings.append(row)
+
+    def remove(self, index: int, *, tell: bool) -> None:
+        """Delete a mapping; `tell`: the shim leaves an event."""
+        row = self.rows.mappings.pop(index)
+        if tell:
+            self.note("mapping_removed", row.blog_id, row.domain)
+
+    def rename(self, index: int, domain: str, *, tell: bool) -> None:
+        """Give a mapping another domain."""
+        row = self.rows.mappings[index]
+        self.rows.mappings[index] = row._replace(domain=domain)
+        if tell:
+            self.note("mapping_renamed", row.blog_id, domain, {"from": row.domain, "to": domain})
+
+    def note(self, kind: str, site: int, domain: str, detail: object = None) -> None:
+        """Leave an event, as the shim does."""
+        self.marks += 1
+        text = json.dumps(detail) if detail is not None else ""
+        self.rows.events.append(Event(f"event-{self.marks}", 0, kind, site, domain, text))
+
+    def back_up(self) -> None:
+        """Keep a copy of the database."""
+        self.backup = copy.deepcopy(self.rows)
+
+    def restore(self) -> None:
+        """Go back to the copy; its counters go back too."""
+        if self.backup is not None:
+            self.rows = copy.deepcopy(self.backup)
+
+    def snapshot(self, mode: str) -> Snapshot:
+        """Return what `wp` reads; `mode` is `ok`, `partial` (some rows are missing) or `unreadable`."""
+        if mode == "unreadable":
+            raise UnreadableError("The snapshot could not be read.", code="wp-failed")
+        whole = mode == "ok"
+        rows = self.rows
+        return Snapshot(
+            network=Network(
+                id=1,
+                domain=self.domain,
+                path="/",
+                main_site=1,
+                url=f"https://{self.domain}",
+                subdomains=True,
+                environment="production",
+                database="0123456789abcdef",
+                app_id="app",
+                root="/nonexistent/html/",
+                wordpress="7.1.1",
+                php="8.2",
+            ),
+            settings=Settings("2.14.2", domain_mapping=True, dns_check_interval=300, www=WwwPolicy.ALWAYS, integration=True),
+            owner=rows.owner,
+            sites={n: s for n, s in rows.sites.items() if whole or n % 2},
+            mappings=[m for m in rows.mappings if whole or m.id % 2],
+            highest_site=rows.highest_site,
+            highest_mapping=rows.highest_mapping,
+            events=list(rows.events),
+            events_waiting=len(rows.events),
+            shim_table=True,
+            faults=() if whole else ("some rows were not read",),
+        )
+
+
+def mentions(snapshot: Snapshot, intentions: Intentions, pins: set[str], wildcards: set[str], name: str) -> str | None:
+    """Say what mentions `name`, in the words of the design and none of the planner's (`wildcards`: ours at Closte)."""
+    mapped = {normal(row.domain) for row in snapshot.mappings}
+    configured = set(intentions.wildcards) | ({f"*.{snapshot.network.domain}"} if intentions.wildcard else set())
+    covering = {w for w in configured | pins | wildcards if w.startswith("*.")}
+    for what, there in (
+        ("a row", name in mapped),
+        ("the row of its name without www.", name.startswith("www.") and name[4:] in mapped),
+        ("a site", name in {normal(site.domain) for site in snapshot.sites.values()}),
+        ("the config", name in configured),
+        ("keep", name in intentions.keep),
+        ("a pin", name in pins),
+        ("a wildcard", not name.startswith("*.") and wildcard_over(name) in covering),
+    ):
+        if there:
+            return what
+    return None

@@ -1,0 +1,407 @@
+"""What may never happen, tried over random lives of a network.
+
+The real engine (look, judge, plan, gate, apply, second look, ledger in SQLite) runs between a WordPress and a Closte in
+memory, with time, faults, kills and people's doings made up. `judge.py` holds each removal against the rules.
+"""
+
+from __future__ import annotations
+
+import shutil
+import tempfile
+from contextlib import suppress
+from dataclasses import replace
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from hypothesis import HealthCheck, assume, settings
+from hypothesis import strategies as st
+from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
+
+from closte_bridge.domains import not_public, wildcard_over
+from closte_bridge.engine import wishes
+from closte_bridge.engine.adopt import adopt
+from closte_bridge.engine.sync import Report, Request, sync
+from closte_bridge.errors import BridgeError
+from closte_bridge.ledger.state import Phase
+from closte_bridge.planning.gate import Approval
+from closte_bridge.planning.model import Mode
+from tests.property.network import MAIN, NEW_MAIN, normal
+from tests.property.world import FAULTS, Faults, Killed, World
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+HOUR, DAY, WEEK = 3600.0, 86400.0, 604800.0
+
+PLAIN = [f"{letter}.example.com" for letter in "abcdefgh"] + ["shop.io", "www.shop.io", "covered.wild.net", "b.wild.net"]
+NAMES = st.sampled_from(
+    [
+        *PLAIN,
+        "www.a.example.com",
+        f"one.{MAIN}",
+        f"two.{MAIN}",
+        f"www.{MAIN}",
+        MAIN,
+        "xn--bcher-kva.de",
+        "cust.closte.com",
+    ]
+)
+ROWS = st.one_of(
+    NAMES,
+    st.sampled_from(
+        [
+            "Bücher.de",
+            "A.EXAMPLE.COM.",
+            " b.example.com ",
+            "*.wild.net",
+            "localhost",
+            "foo.test",
+            "bad_name.example.com",
+            "192.0.2.7",
+            "shop.io:8080",
+            "",
+            "a..b",
+            "x" * 70 + ".com",
+            "\x1b[31mred.com",
+            "'; DROP TABLE aliases; --",
+            "\N{PILE OF POO}.la",
+        ]
+    ),
+)
+WILDCARDS = st.sampled_from(["*.wild.net", "*.example.com"])
+CHANGES = st.lists(st.sampled_from(FAULTS), max_size=5).map(tuple)
+LISTINGS = st.sampled_from(["ok", "ok", "ok", "partial", "unreadable", "headless", "shrunk"])
+SNAPSHOTS = st.sampled_from(["ok", "ok", "ok", "ok", "partial", "unreadable"])
+NUMBERS = st.integers(0, 1000)
+
+
+def fast_folder() -> Path:
+    """A folder where a committed transaction costs little: in memory, where that is to be had."""
+    memory = Path("/dev/shm")
+    return Path(tempfile.mkdtemp(prefix="cb-", dir=memory if memory.is_dir() else None))
+
+
+class Lives(RuleBasedStateMachine):
+    """One network's life."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.folder = fast_folder()
+        self.world = World(self.folder)
+        self.last: Report | None = None
+
+    def teardown(self) -> None:
+        """In the end, with nothing in the way, everything that is wanted gets there."""
+        try:
+            if self.world.wordpress.rows.owner is not None:
+                self._all_is_well_in_the_end()
+        finally:
+            shutil.rmtree(self.folder)
+
+    # -- running the engine ------------------------------------------------------------------------------------------
+
+    def run(self, faults: Faults, work: Callable[[], object]) -> object:
+        """Run one command of the engine in this world; None when it was killed or had to give up."""
+        world = self.world
+        ledger = world.ledger()
+        size = len(ledger.ours) + sum(1 for unsettled in ledger.unsettled.values() if unsettled.phase is Phase.REMOVING)
+        world.judge.begin()
+        try:
+            with world.around(faults), suppress(Killed, BridgeError):
+                return work()
+        finally:
+            world.faults = Faults()
+            world.judge.end(size)
+        return None
+
+    def sync(self, faults: Faults, request: Request | None = None) -> Report | None:
+        """Sync once."""
+        report = self.run(faults, lambda: sync(self.world.engine(), request or Request(), command="sync"))
+        self.last = report if isinstance(report, Report) else None
+        return self.last
+
+    def adopt(self) -> None:
+        """Adopt what is there, and whatever else is in charge."""
+        world = self.world
+        offer = self.run(Faults(), lambda: adopt(world.engine(), take_over=True, agree=lambda _: None, command="adopt"))
+        assert offer is not None
+        for name in offer.adoptable:  # type: ignore[attr-defined]
+            world.closte[name] = "us"
+            world.judge.ours_now(name)
+        if offer.former:  # type: ignore[attr-defined]
+            world.judge.former.add(offer.former)  # type: ignore[attr-defined]
+
+    @initialize(
+        mapped=st.lists(ROWS, max_size=12),
+        foreign=st.sets(NAMES, max_size=4),
+        adopting=st.sets(st.sampled_from(PLAIN), max_size=4),
+    )
+    def begin(self, mapped: list[str], foreign: set[str], adopting: set[str]) -> None:
+        """A network with sites and mappings, an application with aliases; then the engine takes charge."""
+        wordpress = self.world.wordpress
+        sites = [wordpress.create_site(f"one.{MAIN}"), wordpress.create_site("elsewhere.example.net", 2)]
+        for number, name in enumerate(mapped):
+            wordpress.add([1, sites[0], sites[0], sites[1], 77][number % 5], name)
+        for name in adopting:
+            wordpress.add(sites[0], name)
+        self.world.closte |= dict.fromkeys(foreign | adopting, "other")
+        self.world.closte[MAIN] = "other"
+        self.adopt()
+
+    # -- WordPress -----------------------------------------------------------------------------------------------------
+
+    @rule(name=ROWS, pick=NUMBERS)
+    def map_a_domain(self, name: str, pick: int) -> None:
+        sites = sorted(self.world.wordpress.rows.sites)
+        self.world.wordpress.add(sites[pick % len(sites)], name)
+
+    @rule(names=st.lists(ROWS, min_size=6, max_size=12))
+    def map_many_domains(self, names: list[str]) -> None:
+        for name in names:
+            self.world.wordpress.add(1, name)
+
+    @rule(pick=NUMBERS, tell=st.booleans())
+    def unmap_a_domain(self, pick: int, tell: bool) -> None:
+        rows = self.world.wordpress.rows.mappings
+        assume(rows)
+        self.world.wordpress.remove(pick % len(rows), tell=tell)
+
+    @rule(keep=st.integers(0, 2), tell=st.booleans())
+    def unmap_nearly_all(self, keep: int, tell: bool) -> None:
+        while len(self.world.wordpress.rows.mappings) > keep:
+            self.world.wordpress.remove(0, tell=tell)
+
+    @rule(pick=NUMBERS, name=ROWS, tell=st.booleans())
+    def rename_a_mapping(self, pick: int, name: str, tell: bool) -> None:
+        rows = self.world.wordpress.rows.mappings
+        assume(rows)
+        self.world.wordpress.rename(pick % len(rows), name, tell=tell)
+
+    @rule(pick=NUMBERS)
+    def row_twice(self, pick: int) -> None:
+        rows = self.world.wordpress.rows.mappings
+        assume(rows)
+        self.world.wordpress.add(rows[pick % len(rows)].blog_id, rows[pick % len(rows)].domain)
+
+    @rule(domain=NAMES, network=st.sampled_from([1, 1, 2]))
+    def create_a_site(self, domain: str, network: int) -> None:
+        self.world.wordpress.create_site(domain, network)
+
+    @rule(pick=NUMBERS, tell=st.booleans())
+    def delete_a_site(self, pick: int, tell: bool) -> None:
+        sites = sorted(self.world.wordpress.rows.sites)[1:]
+        assume(sites)
+        self.world.wordpress.delete_site(sites[pick % len(sites)], tell=tell)
+
+    @rule(pick=NUMBERS, flag=st.sampled_from(["archived", "spam", "deleted"]))
+    def hide_a_site(self, pick: int, flag: str) -> None:
+        sites = sorted(self.world.wordpress.rows.sites)
+        self.world.wordpress.hide_site(sites[pick % len(sites)], flag)
+
+    @rule(kind=st.sampled_from(["everything", "mapping_removed", "site_deleted", "made-up"]), name=ROWS)
+    def an_event_out_of_nowhere(self, kind: str, name: str) -> None:
+        self.world.wordpress.note(kind, 1, name)
+
+    @rule()
+    def back_the_database_up(self) -> None:
+        self.world.wordpress.back_up()
+
+    @rule()
+    def restore_the_database(self) -> None:
+        self.world.wordpress.restore()
+
+    @precondition(lambda self: self.world.wordpress.domain == MAIN)
+    @rule()
+    def give_the_network_a_new_main_domain(self) -> None:
+        self.world.wordpress.domain = NEW_MAIN
+        self.world.closte[NEW_MAIN] = "other"
+        self.adopt()
+
+    # -- Closte ----------------------------------------------------------------------------------------------------------
+
+    @rule(name=st.one_of(NAMES, WILDCARDS))
+    def somebody_adds_an_alias(self, name: str) -> None:
+        if name in self.world.closte:
+            return
+        ledger = self.world.ledger()
+        # Who put it there cannot be told where the ledger still waits for, or believes in, one of its own.
+        waiting = ledger.unsettled.get(name)
+        self.world.closte[name] = "either" if name in ledger.ours or (waiting and waiting.absent_before) else "other"
+
+    @rule(pick=NUMBERS)
+    def somebody_removes_an_alias(self, pick: int) -> None:
+        names = sorted(self.world.closte.keys() - {self.world.wordpress.domain})
+        assume(names)
+        del self.world.closte[names[pick % len(names)]]
+
+    @rule(name=st.sampled_from(PLAIN))
+    def closte_does_not_like_a_name(self, name: str) -> None:
+        self.world.failing.add(name)
+
+    # -- people and their config ---------------------------------------------------------------------------------------------
+
+    @rule(
+        wildcard=st.booleans(),
+        wildcards=st.sets(WILDCARDS),
+        keep=st.sets(NAMES, max_size=2),
+        delay=st.sampled_from([0.0, 300.0]),
+        grace=st.sampled_from([0.0, DAY]),
+        budget=st.sampled_from([1, 3, 40]),
+    )
+    def change_the_config(  # noqa: PLR0917 - what the config holds
+        self, wildcard: bool, wildcards: set[str], keep: set[str], delay: float, grace: float, budget: int
+    ) -> None:
+        self.world.settings = replace(
+            self.world.settings,
+            wildcard=wildcard,
+            wildcards=tuple(sorted(wildcards)),
+            keep=tuple(sorted(keep)),
+            removal_delay=delay,
+            removal_grace=grace,
+            certificate_budget=budget,
+        )
+
+    @rule(name=st.one_of(NAMES, WILDCARDS))
+    def pin(self, name: str) -> None:
+        if self.run(Faults(), lambda: wishes.pin(self.world.engine(), [name], "domain add")) is not None:
+            self.world.judge.pins.add(name)
+            self.world.judge.dismissed.discard(name)
+
+    @rule(name=st.one_of(NAMES, WILDCARDS))
+    def dismiss(self, name: str) -> None:
+        judge = self.world.judge
+        dismissal = self.run(Faults(), lambda: wishes.dismiss(self.world.engine(), [name], "domain remove"))
+        if isinstance(dismissal, wishes.Dismissal):
+            judge.pins.discard(name)
+            judge.dismissed |= set(dismissal.removing)
+
+    @rule(name=st.one_of(NAMES, WILDCARDS))
+    def release(self, name: str) -> None:
+        judge = self.world.judge
+        if self.run(Faults(), lambda: wishes.release(self.world.engine(), [name], "domain release")) is not None:
+            judge.pins.discard(name)
+            judge.dismissed.discard(name)
+            if name in self.world.closte:
+                self.world.closte[name] = "other"
+
+    # -- time ------------------------------------------------------------------------------------------------------------------
+
+    @rule(seconds=st.sampled_from([20.0, 301.0, HOUR + 1, DAY / 2, DAY + 1, WEEK + DAY]))
+    def time_passes(self, seconds: float) -> None:
+        self.world.true_time += seconds
+
+    @rule(seconds=st.sampled_from([400.0, 2 * HOUR, 2 * DAY, 30 * DAY]), back=st.booleans())
+    def the_clock_jumps(self, seconds: float, back: bool) -> None:
+        self.world.offset += -seconds if back else seconds
+
+    @rule()
+    def the_machine_restarts(self) -> None:
+        # What the clock did across it cannot be told from time that passed.
+        meta = self.world.meta()
+        steady = float(meta["last_run"]) - float(meta["last_steady"])
+        self.world.offset = steady - self.world.booted
+        self.world.booted, self.world.boots = self.world.true_time - 30, self.world.boots + 1
+
+    # -- the engine --------------------------------------------------------------------------------------------------------------
+
+    @rule(
+        listings=st.tuples(LISTINGS, LISTINGS),
+        snapshots=st.tuples(SNAPSHOTS, SNAPSHOTS),
+        changes=CHANGES,
+        kill_at=st.one_of(st.none(), st.none(), st.integers(0, 9)),
+        late=st.one_of(st.none(), ROWS),
+    )
+    def sync_in_bad_weather(  # noqa: PLR0917 - what may go wrong
+        self,
+        listings: tuple[str, str],
+        snapshots: tuple[str, str],
+        changes: tuple[str, ...],
+        kill_at: int | None,
+        late: str | None,
+    ) -> None:
+        between = None if late is None else lambda: self.world.wordpress.add(1, late)
+        self.sync(Faults(*listings, snapshots, changes, kill_at, between))
+
+    @rule()
+    def sync_and_find_nothing_left(self) -> None:
+        """Planning after a clean run finds nothing to do."""
+        report = self.sync(Faults())
+        if report is None or report.plan.standing.mode is not Mode.FULL or not report.plan.observed.complete:
+            return
+        for _ in range(3):
+            if self.world.failing or not report.plan.changes:
+                break
+            report = self.sync(Faults())
+            assert report is not None
+        else:
+            raise AssertionError(f"never comes to rest: {report.plan.changes}")
+
+    @rule(times=st.integers(3, 4), tell=st.booleans())
+    def days_go_by(self, times: int, tell: bool) -> None:
+        """The watch does its work; what is missing long enough becomes due."""
+        for _ in range(times):
+            self.sync(Faults())
+            self.world.true_time += DAY / 2 if tell else 301.0
+
+    @precondition(lambda self: self.last is not None and self.last.plan.withheld)
+    @rule(another=st.booleans())
+    def approve_what_is_withheld(self, another: bool) -> None:
+        """A person lets exactly these names go."""
+        assert self.last is not None
+        withheld = self.last.plan.withheld[0]
+        if another:
+            self.world.wordpress.rows.mappings.clear()
+        self.world.judge.approved = set(withheld.names)
+        self.sync(Faults(), Request(approval=Approval(digests=frozenset({withheld.digest}))))
+
+    # -- always ------------------------------------------------------------------------------------------------------------------
+
+    @invariant()
+    def is_never_given_up(self) -> None:
+        """Every failed change has a next try, at most about a week away by the clock that set it."""
+        if not (self.folder / "state" / "ledger.sqlite3").exists():
+            return
+        for name, trouble in self.world.ledger().troubles.items():
+            assert trouble.next_try - float(self.world.meta()["last_run"]) <= WEEK * 1.25 + 1, (name, trouble)
+
+    def _all_is_well_in_the_end(self) -> None:
+        world = self.world
+        world.settings = replace(world.settings, certificate_budget=40)
+        self.adopt()
+        self._weeks_go_by()
+        missing = self._wanted() - world.closte.keys()
+        assert missing <= world.failing, f"still missing: {missing - world.failing}"
+        world.failing.clear()
+        self._weeks_go_by()
+        assert not self._wanted() - world.closte.keys(), f"given up: {self._wanted() - world.closte.keys()}"
+
+    def _weeks_go_by(self) -> None:
+        for _ in range(4):
+            self.world.true_time += 9 * DAY
+            assert self.sync(Faults()) is not None
+        assert self.sync(Faults()) is not None
+
+    def _wanted(self) -> set[str]:
+        """Names that have to be there in the end: public, of one living site of ours, under no wildcard in place."""
+        world, claims = self.world, dict[str, set[int]]()
+        sites = world.wordpress.rows.sites
+        for row in world.wordpress.rows.mappings:
+            name = normal(row.domain)
+            if name is not None and row.blog_id in sites:
+                claims.setdefault(name, set()).add(row.blog_id)
+        wanted = {
+            name
+            for name, blogs in claims.items()
+            if len(blogs) == 1 and sites[min(blogs)].network_id == 1 and not not_public(name.removeprefix("*."))
+        }
+        wanted |= world.judge.pins | set(world.settings.wildcards)
+        return {n for n in wanted if n.startswith("*.") or wildcard_over(n) not in world.closte}
+
+
+TestLives = Lives.TestCase
+TestLives.settings = settings(
+    max_examples=60,
+    stateful_step_count=40,
+    deadline=None,
+    suppress_health_check=[HealthCheck.too_slow, HealthCheck.filter_too_much],
+)

@@ -1,0 +1,268 @@
+"""Both sides in memory around the real engine: a WordPress, a Closte, a clock; and who did what, to judge it by."""
+
+from __future__ import annotations
+
+import math
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+from unittest import mock
+
+from closte_bridge.closte.client import ClosteClient, Stats
+from closte_bridge.closte.listing import Listing, Readability
+from closte_bridge.closte.outcome import Kind, Outcome
+from closte_bridge.config.model import Settings
+from closte_bridge.engine.clock import Clock
+from closte_bridge.engine.view import Engine
+from closte_bridge.ledger.store import Ledger
+from tests.property.judge import Judge
+from tests.property.network import WordPress
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Iterator, Sequence
+
+    from closte_bridge.ledger.state import LedgerState
+    from closte_bridge.secret import Secret
+    from closte_bridge.wordpress.snapshot import Owner, Snapshot
+
+
+class Killed(BaseException):
+    """The process is no more."""
+
+
+# What Closte may do with one change. The first four settle it, the rest leave it open.
+FAULTS = ("ok", "failed", "refused", "not-sent", "key", "done-unclear", "lost-unclear", "kill-before", "kill-after")
+
+
+@dataclass
+class Faults:
+    """What goes wrong in the next run."""
+
+    listing: str = "ok"
+    later_listing: str = "ok"
+    snapshots: tuple[str, str] = ("ok", "ok")
+    changes: tuple[str, ...] = ()
+    kill_at: int | None = None
+    between: Callable[[], None] | None = None
+
+
+class World:
+    """Everything around one engine."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        self.wordpress = WordPress()
+        self.closte: dict[str, str] = {self.wordpress.domain: "other"}  # who put each name there
+        self.true_time = 1_700_000_000.0
+        self.offset = 0.0
+        self.booted, self.boots = self.true_time - 1000, 1
+        self.failing: set[str] = set()
+        self.faults = Faults()
+        self.outcomes: list[Kind] = []
+        self.looks = self.lists = self.ticks = self.answered = 0
+        key = folder / "key"
+        key.write_text("key-of-the-test-application")
+        key.chmod(0o600)
+        self.settings = Settings(state_dir=folder / "state", api_key_file=key)
+        self.judge = Judge(self)
+
+    # -- time ---------------------------------------------------------------------------------------------------
+
+    def wall(self) -> float:
+        """What the wall clock shows."""
+        return self.true_time + self.offset
+
+    def engine(self) -> WorldEngine:
+        """Return a new process, as it were."""
+        clock = Clock(self.wall, lambda: self.true_time - self.booted, lambda: f"boot-{self.boots}")
+        return WorldEngine(self.settings, {}, clock, world=self)
+
+    # -- the ledger, read beside the engine ------------------------------------------------------------------------
+
+    def ledger(self) -> LedgerState:
+        """Return what the ledger holds now."""
+        with self.opened() as ledger:
+            return ledger.state(self.wall())
+
+    def meta(self) -> dict[str, str]:
+        """Return the ledger's small facts."""
+        with self.opened() as ledger:
+            return ledger.meta()
+
+    @contextmanager
+    def opened(self) -> Iterator[Ledger]:
+        """Open the ledger beside the engine."""
+        ledger = Ledger.open(self.settings.state_dir, create=True)
+        assert ledger is not None
+        with ledger:
+            yield ledger
+
+    # -- what the engine reaches -------------------------------------------------------------------------------------
+
+    @contextmanager
+    def around(self, faults: Faults) -> Iterator[None]:
+        """Put this world around the engine for one run."""
+        self.faults = faults
+        self.looks = self.lists = self.ticks = self.answered = 0
+        self.outcomes = []
+        plain = Ledger.transaction
+
+        @contextmanager
+        def transaction(ledger: Ledger) -> Iterator[None]:
+            self._tick()
+            with plain(ledger):
+                yield
+            self._tick()
+
+        def call(*_: object, acknowledge: Sequence[str] = (), **__: object) -> FakeCall:
+            return FakeCall(self, tuple(acknowledge))
+
+        def set_owner(*_: object, owner: Owner, **__: object) -> None:
+            self.wordpress.rows.owner = owner
+
+        with ExitStack() as stack:
+            stack.enter_context(mock.patch.object(Ledger, "transaction", transaction))
+            stack.enter_context(mock.patch("closte_bridge.engine.view.SnapshotCall", call))
+            stack.enter_context(mock.patch("closte_bridge.engine.adopt.set_owner", set_owner))
+            yield
+        self.faults = Faults()
+
+    def _tick(self) -> None:
+        if self.faults.kill_at is not None and self.ticks == self.faults.kill_at:
+            raise Killed
+        self.ticks += 1
+
+    def read(self, acknowledged: tuple[str, ...]) -> Snapshot:
+        """Answer one call of `wp`."""
+        events = self.wordpress.rows.events
+        mode = self.faults.snapshots[min(self.looks, 1)]
+        if self.looks == 1 and self.faults.between:
+            self.faults.between()
+        self.looks += 1
+        snapshot = self.wordpress.snapshot(mode)  # a call that fails is not delivered
+        events[:] = [event for event in events if event.uid not in acknowledged]
+        snapshot = replace(snapshot, events=list(events))
+        self.judge.delivered(snapshot, first=self.looks == 1)
+        return snapshot
+
+    def listing(self) -> Listing:
+        """Answer a call for the list."""
+        mode = self.faults.listing if self.lists == 0 else self.faults.later_listing
+        self.lists += 1
+        names = frozenset(self.closte)
+        if mode == "unreadable":
+            return Listing(Readability.UNREADABLE, "The answer is not a JSON object.")
+        if mode == "partial":
+            return Listing(Readability.PARTIAL, "Of 9 entries, 3 could not be understood.", frozenset(sorted(names)[::2]))
+        if mode == "headless":
+            names -= {self.wordpress.domain}
+        if mode == "shrunk":
+            # Shorter by more than a tenth than the last list that was believed, without saying so.
+            before = int(self.meta().get("observed_count", "0"))
+            short = max(0, math.ceil(before * 0.9) - 1)
+            names = frozenset([self.wordpress.domain, *sorted(names - {self.wordpress.domain})][: max(short, 1)])
+        return Listing(Readability.READABLE, "", names)
+
+    def change(self, action: str, name: str) -> Outcome:
+        """Answer one change, with whatever fault is next."""
+        faults = self.faults.changes
+        fault = faults[self.answered] if self.answered < len(faults) else "ok"
+        self.answered += 1
+        if name in self.failing and fault != "refused":
+            fault = "failed"
+        plain = {
+            "failed": Outcome(Kind.FAILED, "Closte answered with an unnamed error.", retry_after=1e9),
+            "refused": Outcome(Kind.REFUSED, 'Closte answered "Invalid or empty domain: …".'),
+            "not-sent": Outcome(Kind.FAILED, "Not sent.", attempts=0),
+            "key": Outcome(Kind.KEY_REJECTED, "Closte refused access (HTTP 401)."),
+            "lost-unclear": Outcome(Kind.UNCLEAR, "Closte had an internal error (HTTP 500)."),
+        }
+        if action == "remove":
+            self.judge.removal(name)
+        if fault == "kill-before":
+            raise Killed
+        if fault in plain:
+            return plain[fault]
+        outcome = self._add(name) if action == "add" else self._remove(name)
+        if fault == "kill-after":
+            raise Killed
+        return Outcome(Kind.UNCLEAR, "The connection was reset.") if fault == "done-unclear" else outcome
+
+    def _add(self, name: str) -> Outcome:
+        if self.closte.get(name) != "other":
+            self.judge.ours_now(name)
+        if name in self.closte:
+            return Outcome(Kind.ALREADY, 'Closte answered "already exists".')
+        self.closte[name] = "us"
+        return Outcome(Kind.DONE, "Closte confirmed it.")
+
+    def _remove(self, name: str) -> Outcome:
+        if self.closte.pop(name, None) is None:
+            return Outcome(Kind.ALREADY, 'Closte answered "domain not found".')
+        self.judge.removed(name)
+        return Outcome(Kind.DONE, "Closte confirmed it.")
+
+
+class FakeCall:
+    """A call of `wp` for a snapshot."""
+
+    def __init__(self, world: World, acknowledged: tuple[str, ...]) -> None:
+        self.world = world
+        self.acknowledged = acknowledged
+
+    def snapshot(self) -> Snapshot:
+        """Wait for it."""
+        return self.world.read(self.acknowledged)
+
+    def wait(self) -> None:
+        """There is nothing to wait for."""
+
+    def end(self) -> None:
+        """Nothing runs."""
+
+
+class FakeClient(ClosteClient):
+    """Closte's client, without a connection."""
+
+    def __init__(self, world: World) -> None:
+        self.world = world
+
+    def close(self) -> None:
+        """Nothing is open."""
+
+    @property
+    def stats(self) -> Stats:
+        """Nothing was spent."""
+        return Stats()
+
+    def list_aliases(self) -> Listing:
+        """Ask for the list."""
+        return self.world.listing()
+
+    def run(
+        self,
+        changes: Iterable[tuple[Any, str]],
+        on_outcome: Callable[[Any, str, Outcome], None],
+        should_stop: Callable[[], bool] = lambda: False,
+    ) -> str:
+        """Make the changes one after another."""
+        for action, name in changes:
+            outcome = self.world.change(action, name)
+            self.world.outcomes.append(outcome.kind)
+            on_outcome(action, name, outcome)
+            if should_stop():
+                return "The run was asked to stop."
+        return ""
+
+
+@dataclass(slots=True)
+class WorldEngine(Engine):
+    """The engine, with the world's Closte behind it."""
+
+    world: World | None = field(default=None, kw_only=True)
+
+    def client(self, key: Secret) -> ClosteClient:  # noqa: ARG002 - the world has one key
+        """Return the client of this world."""
+        assert self.world is not None
+        return FakeClient(self.world)

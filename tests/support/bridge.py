@@ -1,0 +1,361 @@
+"""Runs the real program against a real network and a stand-in of Closte, and compares what it says word for word."""
+
+from __future__ import annotations
+
+import json
+import os
+import pty
+import re
+import signal
+import socket
+import subprocess
+import sys
+import time
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+import yaml
+
+from closte_bridge.config.model import WpSettings
+from closte_bridge.sandbox.server import Sandbox
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator, Mapping, Sequence
+    from pathlib import Path
+
+    from tests.support.wordpress import Multisite
+
+KEY = "key-of-the-test-application-0123456789"
+EVENTS = "wp_closte_bridge_events"
+LIMIT_SECONDS = 120
+# What the coverage of subprocesses needs to know; everything else of this environment stays out.
+_PASSED_ON = ("COVERAGE_PROCESS_START", "COVERAGE_FILE")
+_VARYING = (
+    (re.compile(r"\(\d+\.\d\d s\)"), "(0.00 s)"),
+    (re.compile(r"planning \d+\.\d+ s"), "planning 0.000 s"),
+    (re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\+00:00"), "<time>"),
+)
+
+
+@dataclass(frozen=True)
+class Ran:
+    """What one call of the program came to. `out` and `err` are normalised: times, costs and places are fixed."""
+
+    code: int
+    out: str
+    err: str
+
+    @property
+    def golden(self) -> tuple[int, str, str]:
+        """Exit code, stdout and stderr, to be compared as a whole."""
+        return self.code, self.out, self.err
+
+    @property
+    def envelope(self) -> dict[str, Any]:
+        """The document of `--format=json`."""
+        document = json.loads(self.out)
+        assert isinstance(document, dict)
+        assert document["exit_code"] == self.code
+        return document
+
+    @property
+    def codes(self) -> list[str]:
+        """The codes of the envelope's errors, or else of its warnings."""
+        document = self.envelope
+        return [str(problem["code"]) for problem in document["errors"] or document["warnings"]]
+
+
+@dataclass
+class Bridge:
+    """One engine: its config, state folder and key, the network it is for and the stand-in of Closte.
+
+    `folder` holds all that is the engine's. `settings` is the config; after a change of it call `write_config`.
+    """
+
+    multisite: Multisite
+    sandbox: Sandbox
+    folder: Path
+    settings: dict[str, Any] = field(default_factory=dict)
+    env: dict[str, str] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        self.folder.mkdir(parents=True)
+        self.key_file = self.folder / "key"
+        self.write_key(KEY)
+        self.settings = {
+            "api_url": self.sandbox.url,
+            "api_key_file": str(self.key_file),
+            "checks": False,
+            "state_dir": str(self.state),
+            "wp": {
+                "command": self.multisite.wp_command,
+                "path": str(self.multisite.path),
+                "allow_root": os.geteuid() == 0,
+            },
+            "rate_limit": 1000,
+            **self.settings,
+        }
+        self.write_config()
+
+    @property
+    def config(self) -> Path:
+        """The config file."""
+        return self.folder / "config.yaml"
+
+    @property
+    def state(self) -> Path:
+        """The state folder."""
+        return self.folder / "state"
+
+    def write_config(self, **changes: object) -> None:
+        """Change some keys of the config (None takes one out) and write the file."""
+        self.settings |= changes
+        kept = {key: value for key, value in self.settings.items() if value is not None}
+        self.config.write_text(yaml.safe_dump(kept, allow_unicode=True))
+
+    def write_key(self, key: str) -> None:
+        """Put a key into the key file."""
+        self.key_file.write_text(key + "\n")
+        self.key_file.chmod(0o600)
+
+    # Running
+
+    def argv(self, *args: str) -> list[str]:
+        """Return the command line of one call."""
+        return [sys.executable, "-m", "closte_bridge", *args]
+
+    def environment(self, **more: str) -> dict[str, str]:
+        """Return the environment of one call: the network's, our config, and `more`."""
+        passed = {name: os.environ[name] for name in _PASSED_ON if name in os.environ}
+        return self.multisite.env | passed | {"CLOSTE_BRIDGE_CONFIG": str(self.config)} | self.env | more
+
+    def run(self, *args: str, stdin: str | None = None, **env: str) -> Ran:
+        """Run the program to its end; without `stdin` there is nothing to read and nobody to ask."""
+        done = subprocess.run(
+            self.argv(*args),
+            input=stdin,
+            stdin=subprocess.DEVNULL if stdin is None else None,
+            capture_output=True,
+            text=True,
+            check=False,
+            cwd=self.folder,
+            env=self.environment(**env),
+            timeout=LIMIT_SECONDS,
+        )
+        assert KEY not in done.stdout + done.stderr
+        assert "Traceback" not in done.stderr, done.stderr
+        return Ran(done.returncode, self.normalised(done.stdout), self.normalised(done.stderr))
+
+    def run_as_shown(self, *args: str) -> Ran:
+        """Run the program with both streams in one, as a person sees them; `out` holds them."""
+        done = subprocess.run(
+            self.argv(*args),
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+            check=False,
+            cwd=self.folder,
+            env=self.environment(),
+            timeout=LIMIT_SECONDS,
+        )
+        return Ran(done.returncode, self.normalised(done.stdout), "")
+
+    def run_asked(self, answer: str, *args: str) -> Ran:
+        """Run the program with a terminal as its stdin, at which `answer` is typed to whatever it asks."""
+        leader, follower = pty.openpty()
+        try:
+            os.write(leader, answer.encode())
+            done = subprocess.run(
+                self.argv(*args),
+                stdin=follower,
+                capture_output=True,
+                text=True,
+                check=False,
+                cwd=self.folder,
+                env=self.environment(),
+                timeout=LIMIT_SECONDS,
+            )
+        finally:
+            os.close(leader)
+            os.close(follower)
+        return Ran(done.returncode, self.normalised(done.stdout), self.normalised(done.stderr))
+
+    def run_interrupted(self, number: signal.Signals, ready: Callable[[], bool], *args: str) -> Ran:
+        """Run the program and send it a signal as soon as `ready` says so."""
+        process = subprocess.Popen(
+            self.argv(*args),
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+            cwd=self.folder,
+            env=self.environment(),
+        )
+        try:
+            wait_until(lambda: ready() or process.poll() is not None)
+            process.send_signal(number)
+            out, err = process.communicate(timeout=LIMIT_SECONDS)
+        finally:
+            process.kill()
+            process.wait()
+        return Ran(process.returncode, self.normalised(out), self.normalised(err))
+
+    def adopt(self, *args: str) -> Ran:
+        """Put this engine in charge; anything but success fails the test."""
+        ran = self.run("adopt", "--yes", *args)
+        assert ran.code == 0, ran
+        return ran
+
+    def normalised(self, text: str) -> str:
+        """Return `text` with what differs from run to run replaced: seconds, times, places, the machine's name."""
+        for pattern, fixed in _VARYING:
+            text = pattern.sub(fixed, text)
+        places = ((self.folder, "<folder>"), (self.multisite.path, "<site>"), (self.sandbox.url, "<api>"))
+        # The longer first: one may be the beginning of another.
+        for place, name in sorted(((str(place), name) for place, name in places), key=lambda pair: -len(pair[0])):
+            text = text.replace(place, name)
+        return text.replace(f'"{socket.gethostname()}"', '"<host>"')
+
+    # Closte
+
+    @property
+    def aliases(self) -> set[str]:
+        """What is at Closte besides the application's own domain."""
+        return self.sandbox.aliases - {self.multisite.main_domain}
+
+    def changes(self) -> list[tuple[str, str]]:
+        """Return what Closte was asked to change since the last call: (`add` or `remove`, domain), sorted."""
+        asked = [(r.call, r.domain) for r in self.sandbox.requests if r.call in {"add", "remove"} and r.domain]
+        self.sandbox.journal.clear()
+        return sorted(asked)
+
+    # Events, as the shim writes them
+
+    def create_events_table(self) -> None:
+        """Make the table that the shim makes."""
+        create_events_table(self.multisite)
+
+    def add_event(self, kind: str, domain: str = "", **more: object) -> str:
+        """Write one event row by hand and return its uid."""
+        return add_event(self.multisite, kind, domain, **more)
+
+    def event_uids(self) -> list[str]:
+        """Return the uids of the rows that WordPress still has."""
+        rows = self.multisite.sql(f"SELECT uid FROM {EVENTS} ORDER BY id")  # noqa: S608 - a constant
+        return [str(row["uid"]) for row in rows]
+
+
+@contextmanager
+def bridge_for(multisite: Multisite, folder: Path, **settings: object) -> Iterator[Bridge]:
+    """Give an engine in the new folder `folder` for `multisite`, with a stand-in of Closte of its own."""
+    with Sandbox(multisite.main_domain) as sandbox:
+        yield Bridge(multisite, sandbox, folder, dict(settings))
+
+
+def create_events_table(multisite: Multisite) -> None:
+    """Make `{base_prefix}closte_bridge_events` as WordPress would."""
+    columns = (
+        "id bigint(20) unsigned NOT NULL AUTO_INCREMENT, network_id bigint(20) NOT NULL, uid varchar(32) NOT NULL,"
+        " created_at bigint(20) NOT NULL, kind varchar(32) NOT NULL, blog_id bigint(20) NOT NULL,"
+        " domain varchar(255) NOT NULL, detail text NOT NULL, PRIMARY KEY (id)"
+    )
+    multisite.php(f'global $wpdb; $wpdb->query("CREATE TABLE {EVENTS} ({columns})");')
+
+
+def add_event(
+    multisite: Multisite,
+    kind: str,
+    domain: str = "",
+    *,
+    detail: object = "",
+    blog_id: int = 1,
+    network_id: int = 1,
+    uid: str | None = None,
+) -> str:
+    """Write one event row; `detail` becomes JSON unless it is text already. Returns its uid."""
+    uid = os.urandom(16).hex() if uid is None else uid
+    text = detail if isinstance(detail, str) else json.dumps(detail, ensure_ascii=False)
+    values = [str(network_id), quoted(uid), str(int(time.time())), quoted(kind), str(blog_id)]
+    values += [quoted(domain), quoted(text)]
+    multisite.sql(
+        f"INSERT INTO {EVENTS} (network_id, uid, created_at, kind, blog_id, domain, detail)"  # noqa: S608 - quoted
+        f" VALUES ({', '.join(values)})"
+    )
+    return uid
+
+
+def delete_mappings(multisite: Multisite, domains: Sequence[str]) -> None:
+    """Take mappings out of the table without a hook, as a plugin or a person at the database does."""
+    names = ", ".join(quoted(domain) for domain in domains)
+    multisite.sql(f"DELETE FROM wp_wu_domain_mappings WHERE domain IN ({names})")  # noqa: S608 - quoted
+
+
+def quoted(text: str) -> str:
+    """Write text as SQL that both kinds of database understand; they differ over backslashes."""
+    assert "\\" not in text
+    return "'" + text.replace("'", "''") + "'"
+
+
+def wait_until(ready: Callable[[], bool]) -> None:
+    """Wait for something that happens for certain; a test that waits too long has failed."""
+    deadline = time.monotonic() + LIMIT_SECONDS
+    while not ready():
+        assert time.monotonic() < deadline, "It never happened."
+        time.sleep(0.02)
+
+
+def wp_settings(multisite: Multisite, **changes: Any) -> WpSettings:  # noqa: ANN401 - whatever the settings take
+    """Return the settings that lead to the network, with an environment that keeps `wp` away from everything else."""
+    names = ["env", "-i", *(f"{name}={value}" for name, value in multisite.env.items())]
+    return WpSettings(
+        **{
+            "command": (*names, *multisite.wp_command),
+            "path": str(multisite.path),
+            "allow_root": os.geteuid() == 0,
+            "timeout": float(LIMIT_SECONDS),
+            **changes,
+        }
+    )
+
+
+def serialised(value: object) -> str:
+    """Write a value as PHP's `serialize` does."""
+    match value:
+        case None:
+            return "N;"
+        case bool():
+            return f"b:{int(value)};"
+        case int():
+            return f"i:{value};"
+        case float():
+            return f"d:{value!r};"
+        case dict():
+            items = "".join(serialised(key) + serialised(item) for key, item in value.items())
+            return f"a:{len(value)}:{{{items}}}"
+    text = str(value)
+    return f's:{len(text.encode())}:"{text}";'
+
+
+def set_option(multisite: Multisite, name: str, value: object, network_id: int = 1) -> None:
+    """Put a network option straight into its table; None takes it out."""
+    where = f"site_id = {network_id} AND meta_key = {quoted(name)}"
+    multisite.sql(f"DELETE FROM wp_sitemeta WHERE {where}")  # noqa: S608 - quoted
+    if value is not None:
+        stored = quoted(value if isinstance(value, str) else serialised(value))
+        columns = "site_id, meta_key, meta_value"
+        multisite.sql(f"INSERT INTO wp_sitemeta ({columns}) VALUES ({network_id}, {quoted(name)}, {stored})")  # noqa: S608
+
+
+def write_script(path: Path, text: str) -> Path:
+    """Write a shell script that can be executed and return its path."""
+    path.write_text(f"#!/bin/sh\n{text}\n")
+    path.chmod(0o755)
+    return path
+
+
+def table(text: str) -> list[Mapping[str, str]]:
+    """Read a table as it is printed into a pipe."""
+    head, *lines = [line.split("\t") for line in text.splitlines()]
+    return [dict(zip(head, line, strict=True)) for line in lines]

@@ -1,0 +1,187 @@
+"""A cheap stand-in for `wp`: answers with a document that was once read from a real network.
+
+The executable is a few lines of shell that hand the script over to this process, where the network is kept: it takes
+some milliseconds, where PHP and WordPress take a second.
+"""
+
+from __future__ import annotations
+
+import base64
+import contextlib
+import copy
+import hashlib
+import json
+import re
+import socketserver
+import threading
+import time
+from typing import TYPE_CHECKING, Any
+
+from tests.support.parts import find_program
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+    from pathlib import Path
+
+_END = b"\n@end@\n"
+_CLIENT = r"""
+exec 3<>"/dev/tcp/127.0.0.1/$CANNED_PORT" || exit 1
+cat >&3
+printf '\n@end@\n' >&3
+IFS= read -r status <&3
+IFS= read -r errors <&3
+printf '%s\n' "$errors" >&2
+cat <&3
+exit "$status"
+"""
+_STAMP = "2024-01-01 00:00:00"
+State = dict[str, Any]
+
+
+def framed(document: State, nonce: str) -> bytes:
+    """Frame a document as `frame.php` does."""
+    body = json.dumps(document, separators=(",", ":")).encode()
+    begin = f"\n@closte-bridge-begin 1 {nonce}@\n".encode()
+    return begin + body + f"\n@closte-bridge-end {nonce} {len(body)} {hashlib.sha256(body).hexdigest()}@\n".encode()
+
+
+def snapshot(state: State, request: State) -> State:
+    """Answer as `snapshot.php` does."""
+    owner = state["document"]["owner"]
+    if request.get("acknowledge") and owner and owner["engine"] == request["engine"]:
+        gone = set(request["acknowledge"])
+        state["events"] = [row for row in state["events"] if row[0] not in gone]
+    rows = state["events"][: request["event_limit"]]
+    document = {**state["document"], "events": {"rows": rows, "count": len(state["events"])}}
+    if "pad" in request:
+        pad, key = base64.b64decode(request["pad"]), state["key"].encode()
+        padded = bytes(a ^ b for a, b in zip(key, pad, strict=False))
+        document["key"] = {"source": "constant", "padded": base64.b64encode(padded).decode()}
+    return document
+
+
+def write(state: State, request: State) -> State:
+    """Answer as `write.php` does."""
+    results: list[State] = []
+    document = state["document"]
+    for operation in request["operations"]:
+        if operation["do"] == "set-toggle":
+            results.append({"result": "done", "was": document["toggle"]})
+            document["toggle"] = operation["enabled"]
+        elif (document["owner"] or {}).get("engine") != operation["expected"]:
+            results.append({"result": "conflict"})
+        else:
+            document["owner"] = operation["owner"]
+            results.append({"result": "done"})
+    return {"results": results}
+
+
+class CannedWordPress:
+    """A network in memory and the `wp` that reads it. Site 1 is the only one; every mapping belongs to it.
+
+    A context manager: it answers from entering to leaving. `trouble` says how `wp` fails: `cut` (the output breaks
+    off, in the middle of the key where it holds one), `leak` (the plain key stands in the notices of both streams),
+    `status`, `sleep` (seconds).
+    """
+
+    def __init__(self, folder: Path, document: State, key: str) -> None:
+        folder.mkdir()
+        self.trouble: State = {}
+        self._state: State = {
+            "document": {**document, "toggle": True, "owner": None}, "events": [], "key": key, "uids": 0
+        }  # fmt: skip
+        self._lock = threading.Lock()
+        self._client = folder / "wp.sh"
+        self._server = _Server(("127.0.0.1", 0), _handler(self))
+        port = self._server.server_address[1]
+        self._client.write_text(_CLIENT.replace("$CANNED_PORT", str(port)))
+        self._thread = threading.Thread(target=self._server.serve_forever, args=(0.02,), daemon=True)
+
+    def __enter__(self) -> CannedWordPress:
+        self._thread.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._server.shutdown()
+        self._thread.join()
+        self._server.server_close()
+
+    @property
+    def command(self) -> list[str]:
+        """The argv prefix for the config's `wp.command`."""
+        return [find_program("bash"), "--norc", str(self._client)]
+
+    def picture(self) -> State:
+        """Return a copy of everything."""
+        with self._lock:
+            return copy.deepcopy(self._state)
+
+    def restore(self, picture: State) -> None:
+        """Go back to a picture."""
+        with self._lock:
+            self._state = copy.deepcopy(picture)
+
+    @property
+    def domains(self) -> set[str]:
+        """The mapped names."""
+        return {row[2] for row in self.picture()["document"]["mappings"]["rows"]}
+
+    @property
+    def events(self) -> int:
+        """How many events wait to be acknowledged."""
+        return len(self.picture()["events"])
+
+    def change(self, *, add: Iterable[str] = (), drop: Iterable[str] = (), events: bool = True) -> None:
+        """Map and unmap names; with `events`, the shim told of it."""
+        with self._lock:
+            state, dropped = self._state, set(drop)
+            table = state["document"]["mappings"]
+            gone = [row[2] for row in table["rows"] if row[2] in dropped]
+            table["rows"] = [row for row in table["rows"] if row[2] not in dropped]
+            for name in add:
+                table["highest"] += 1
+                table["rows"].append([str(table["highest"]), "1", name, "1", "0", "0", "done", _STAMP, _STAMP])
+            table["count"] = len(table["rows"])
+            for name in gone if events else ():
+                state["uids"] += 1
+                state["events"].append([f"uid-{state['uids']}", "1700000000", "mapping_removed", "1", name, ""])
+
+    def answer(self, script: bytes) -> bytes:
+        """Return exit status, stderr and stdout for a script, as the client expects them."""
+        found = re.search(rb"base64_decode\( '([^']*)' \)", script)
+        request = json.loads(base64.b64decode(found.group(1))) if found else {}
+        with self._lock:
+            state, trouble = self._state, dict(self.trouble)
+            document = write(state, request) if "operations" in request else snapshot(state, request)
+            output = framed(document, request["nonce"])
+        time.sleep(trouble.get("sleep", 0))
+        noise = state["key"].encode() * 3 if trouble.get("leak") else b""
+        if trouble.get("cut"):
+            at = output.find(b'"padded":"')
+            output = output[: at + 20 if at >= 0 else len(output) // 2]
+        status = str(trouble.get("status", 0)).encode()
+        return status + b"\nPHP Notice: " + noise + b"\nNotice: define( 'KEY', '" + noise + b"' )\n" + output
+
+
+class _Server(socketserver.ThreadingTCPServer):
+    allow_reuse_address = True
+    daemon_threads = True
+    request_queue_size = 64
+
+    def handle_error(self, request: Any, client_address: Any) -> None:  # noqa: ANN401 - as in the base class
+        """A client whose engine was killed may go away at any moment."""
+
+
+def _handler(network: CannedWordPress) -> type[socketserver.StreamRequestHandler]:
+    class Handler(socketserver.StreamRequestHandler):
+        def handle(self) -> None:
+            script = bytearray()
+            while not script.endswith(_END):
+                chunk = self.request.recv(1 << 16)
+                if not chunk:
+                    return
+                script += chunk
+            with contextlib.suppress(OSError):
+                self.request.sendall(network.answer(bytes(script)))
+
+    return Handler

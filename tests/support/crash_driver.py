@@ -1,0 +1,137 @@
+"""Runs commands of the program in forked children that die at a chosen point, as a kill would have them.
+
+    python -m tests.support.crash_driver
+
+One JSON line in for each command: `{"argv": […], "die_at": n or null, "env": {…}}`; one out:
+`{"status": …, "points": […], "stdout": …, "stderr": …}`. A point is passed right before and right after each commit
+of the ledger, each request to Closte and each call of `wp`; `points` names those that were passed. A child that dies
+ends with status 137, without flushing, closing or cleaning anything up.
+"""
+
+from __future__ import annotations
+
+import gc
+import json
+import os
+import sys
+import tempfile
+import threading
+from contextlib import contextmanager
+from typing import IO, TYPE_CHECKING, Any, NoReturn
+
+# Everything that a command may import is loaded once, before the first fork.
+import closte_bridge.cli.commands.adopt
+import closte_bridge.cli.commands.domain
+import closte_bridge.cli.commands.plan
+import closte_bridge.cli.commands.sync
+import closte_bridge.config.schema
+import closte_bridge.engine.adopt
+import closte_bridge.engine.sync  # noqa: F401 - loaded for the children, like those above
+import closte_bridge.closte.client
+from closte_bridge.cli.main import run
+from closte_bridge.closte.transport import Transport
+from closte_bridge.ledger.store import Ledger
+from closte_bridge.domains import registered_domain
+from closte_bridge.wordpress.wp import WpCall
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+DIED = 137
+
+
+class Points:
+    """Counts the points of one run, and ends the process at one of them."""
+
+    def __init__(self, die_at: int | None, report: IO[str]) -> None:
+        self._die_at = die_at
+        self._report = report
+        self._lock = threading.Lock()
+        self._count = 0
+
+    def __call__(self, name: str) -> None:
+        """Pass a point."""
+        with self._lock:
+            self._count += 1
+            os.write(self._report.fileno(), f"{name}\n".encode())
+            if self._count == self._die_at:
+                os._exit(DIED)
+
+    def around(self, work: Callable[..., Any], name: str) -> Callable[..., Any]:
+        """Return `work` with a point before and one after."""
+
+        def wrapped(*args: Any, **kwargs: Any) -> Any:  # noqa: ANN401 - handed through
+            self(f"before {name}")
+            result = work(*args, **kwargs)
+            self(f"after {name}")
+            return result
+
+        return wrapped
+
+    def install(self) -> None:
+        """Put the points into this process."""
+        transaction = Ledger.transaction
+
+        @contextmanager
+        def with_points(ledger: Ledger) -> Iterator[None]:
+            with transaction(ledger):
+                yield
+                self("before commit")
+            self("after commit")
+
+        setattr(Ledger, "transaction", with_points)  # noqa: B010 - a type checker need not follow this
+        setattr(Transport, "_send", self.around(getattr(Transport, "_send"), "request"))  # noqa: B009, B010 - likewise
+        setattr(WpCall, "result", self.around(WpCall.result, "wp"))  # noqa: B010 - likewise
+
+
+def child(order: dict[str, Any], out: IO[str], err: IO[str], report: IO[str]) -> NoReturn:
+    """Run one command and end."""
+    os.environ.clear()
+    os.environ.update(order["env"])
+    nothing = os.open(os.devnull, os.O_RDONLY)
+    for target, descriptor in ((0, nothing), (1, out.fileno()), (2, err.fileno())):
+        os.dup2(descriptor, target)
+    Points(order["die_at"], report).install()
+    status = 70
+    try:
+        status = run(order["argv"])
+        sys.stdout.flush()
+        sys.stderr.flush()
+    finally:
+        os._exit(status)
+
+
+def serve(order: dict[str, Any]) -> dict[str, Any]:
+    """Run one command in a child and tell how it ended."""
+    with (
+        tempfile.TemporaryFile("w+") as out,
+        tempfile.TemporaryFile("w+") as err,
+        tempfile.TemporaryFile("w+") as report,
+    ):
+        pid = os.fork()
+        if not pid:
+            child(order, out, err, report)
+        _, status = os.waitpid(pid, 0)
+        for file in (out, err, report):
+            file.seek(0)
+        return {
+            "status": os.waitstatus_to_exitcode(status),
+            "points": report.read().splitlines(),
+            "stdout": out.read(),
+            "stderr": err.read(),
+        }
+
+
+def main() -> None:
+    """Serve orders until there are no more."""
+    # What each child would load anew, and the pauses between repeats: time, and nothing else.
+    registered_domain("example.com")
+    setattr(closte_bridge.closte.client, "_FIRST_WAIT", 0.001)  # noqa: B010 - a type checker need not follow this
+    gc.freeze()
+    for line in sys.stdin:
+        sys.stdout.write(json.dumps(serve(json.loads(line))) + "\n")
+        sys.stdout.flush()
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,245 @@
+"""A whole small world to break things in: a canned WordPress, a stand-in for Closte, a state folder, a config.
+
+What happened is judged by the stand-in's own journal, never by what the engine says of itself.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import sqlite3
+import subprocess
+import sys
+from contextlib import closing
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+from closte_bridge.closte.client import ClosteClient
+from closte_bridge.config.load import load_config
+from closte_bridge.config.model import WpSettings
+from closte_bridge.engine.adopt import adopt
+from closte_bridge.engine.sync import Request, sync
+from closte_bridge.engine.view import Engine
+from closte_bridge.ledger.store import FILE_NAME
+from closte_bridge.sandbox.faults import FaultKind
+from closte_bridge.sandbox.server import Behaviour, Sandbox
+from closte_bridge.secret import Secret
+from closte_bridge.wordpress.wp import WpCall, WpCost
+from tests.support.canned_wp import CannedWordPress
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Sequence
+    from pathlib import Path
+
+    from closte_bridge.engine.sync import Report
+    from closte_bridge.sandbox.journal import Request as Asked
+    from tests.support.wordpress import Multisite
+
+KEY = "a-key-of-a-test"
+OWN = "example.net"
+FOREIGN = frozenset({"somebody.example.org", "www.somebody.example.org", "*.else.example.org"})
+
+# Faults that answer instead of doing what was asked.
+_IDLE = frozenset(
+    kind.value
+    for kind in (
+        FaultKind.ERROR_500, FaultKind.TOO_MANY, FaultKind.UNAVAILABLE, FaultKind.RESET, FaultKind.GARBAGE,
+        FaultKind.EMPTY, FaultKind.REDIRECT, FaultKind.UNKNOWN_ERROR, FaultKind.LIST_HIDDEN, FaultKind.HUGE,
+    )
+)  # fmt: skip
+
+# Fast enough for hundreds of faults; what they do stays the same.
+HASTY = Behaviour(slow=0.01, drip=0.0002, retry_after="0", huge=200_000)
+
+
+def document_of(multisite: Multisite) -> dict[str, Any]:
+    """Return what `snapshot.php` answers for a real network."""
+    settings = WpSettings(command=tuple(multisite.wp_command), path=str(multisite.path), allow_root=True)
+    return WpCall.start(settings, "snapshot", {"event_limit": 0}, WpCost()).result()
+
+
+class HastyEngine(Engine):
+    """An engine in this process whose client does not sleep between repeats."""
+
+    __slots__ = ()
+
+    def client(self, key: Secret) -> ClosteClient:
+        """Return a client that is as patient as the real one, in no time."""
+        s = self.settings
+        return ClosteClient(
+            s.api_url, key, concurrency=s.concurrency, rate_limit=s.rate_limit, sleep=lambda _: None
+        )
+
+
+@dataclass
+class World:
+    """Everything a test needs. A context manager: its two servers answer from entering to leaving."""
+
+    folder: Path
+    sandbox: Sandbox
+    wordpress: CannedWordPress
+    config: Path = field(init=False)
+    settings: dict[str, Any] = field(init=False)
+    _pictures: dict[str, tuple[dict[str, Any], list[str]]] = field(default_factory=dict, init=False)
+
+    def __post_init__(self) -> None:
+        self.config = self.folder / "config.yaml"
+        self.key_file = self.folder / "api-key"
+        self.key_file.touch(mode=0o600)
+        self.key_file.write_text(KEY + "\n")
+        self.settings = {
+            "api_url": self.sandbox.url,
+            "api_key_file": str(self.key_file),
+            "checks": False,
+            "state_dir": str(self.state_dir),
+            "wp": {"command": self.wordpress.command, "timeout": "60s"},
+            "removal_delay": 0.001,
+            "rate_limit": 1000,
+            "checks": False,
+        }
+        self.configure()
+
+    def __enter__(self) -> World:
+        self.sandbox.__enter__()
+        self.wordpress.__enter__()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.wordpress.__exit__()
+        self.sandbox.__exit__()
+
+    @property
+    def state_dir(self) -> Path:
+        """The state folder."""
+        return self.folder / "state"
+
+    def configure(self, **settings: object) -> None:
+        """Write the config, with these settings changed."""
+        self.settings |= settings
+        self.config.write_text(json.dumps(self.settings))
+
+    @property
+    def environ(self) -> dict[str, str]:
+        """An environment for the program, with nothing of the developer's own."""
+        kept = {name: value for name, value in os.environ.items() if not name.startswith(("CLOSTE_", "XDG_"))}
+        return {**kept, "HOME": str(self.folder), "CLOSTE_BRIDGE_CONFIG": str(self.config), "NO_COLOR": "1"}
+
+    def argv(self, *words: str) -> list[str]:
+        """Return the argv of the program."""
+        return [sys.executable, "-m", "closte_bridge", *words]
+
+    def cli(self, *words: str, stdin: str = "", **more: str) -> subprocess.CompletedProcess[str]:
+        """Run the program to its end; `more` are variables of its environment."""
+        return subprocess.run(
+            self.argv(*words), input=stdin, capture_output=True, text=True, check=False, env={**self.environ, **more}
+        )
+
+    def engine(self) -> HastyEngine:
+        """Return an engine in this process."""
+        (settings,) = load_config(self.config, self.environ).networks.values()
+        return HastyEngine(settings, self.environ)
+
+    def adopt(self) -> None:
+        """Bind an engine to the network."""
+        adopt(self.engine(), take_over=False, agree=lambda _: None, command="test")
+
+    def sync(self, **request: Any) -> Report:  # noqa: ANN401 - the fields of Request
+        """Sync once in this process, back-off ignored."""
+        return sync(self.engine(), Request(retry=True, **request), command="test")
+
+    @property
+    def wanted(self) -> set[str]:
+        """What Closte should hold in the end."""
+        return {OWN, *FOREIGN, *self.wordpress.domains}
+
+    # -- the ledger, read without the project's own code ----------------------------------------------------------
+
+    def rows(self, sql: str) -> list[tuple[Any, ...]]:
+        """Return the rows of a query of the ledger."""
+        with closing(sqlite3.connect(self.state_dir / FILE_NAME)) as connection:
+            return connection.execute(sql).fetchall()
+
+    def books(self) -> dict[str, object]:
+        """Return what of the ledger must not depend on how often the work was interrupted."""
+        return {
+            "aliases": sorted(self.rows("SELECT name, origin, phase FROM aliases")),
+            "removed": sorted(self.rows("SELECT DISTINCT name, class FROM removals")),
+            "added": sorted(self.rows("SELECT DISTINCT name, registered FROM additions")),
+            "absent": sorted(self.rows("SELECT name FROM absences")),
+            "evidence": sorted(self.rows("SELECT name, kind FROM evidence")),
+            "marks": sorted(self.rows("SELECT kind, name FROM marks")),
+            "trouble": sorted(self.rows("SELECT name FROM troubles")),
+        }
+
+    def logged(self) -> set[tuple[str, str, str]]:
+        """Return (action, name, outcome) of every entry of the log."""
+        return set(self.rows("SELECT action, name, outcome FROM log"))
+
+    # -- the whole world as a picture that can be gone back to ------------------------------------------------------
+
+    def keep(self, name: str) -> None:
+        """Take a picture of the state folder, the network and the aliases."""
+        if self.state_dir.exists():
+            shutil.copytree(self.state_dir, self.folder / name)
+        self._pictures[name] = (self.wordpress.picture(), self.sandbox.store.names)
+
+    def restore(self, name: str) -> None:
+        """Go back to a picture."""
+        shutil.rmtree(self.state_dir, ignore_errors=True)
+        if (self.folder / name).exists():
+            shutil.copytree(self.folder / name, self.state_dir)
+        network, aliases = self._pictures[name]
+        self.wordpress.restore(network)
+        self.sandbox.reset()
+        self.sandbox.aliases = set(aliases)
+
+
+def new_world(folder: Path, document: dict[str, Any], *, mapped: Sequence[str] = (), key: str | None = KEY) -> World:
+    """Return a world in the new folder: `mapped` names are at Closte already, with some that are somebody's."""
+    folder.mkdir()
+    # WordPress' root must be another folder than the state's.
+    network = {**document["network"], "root": str(folder / "document-root")}
+    wordpress = CannedWordPress(folder / "wordpress", {**document, "network": network}, KEY)
+    sandbox = Sandbox(OWN, key=Secret(key) if key else None, behaviour=HASTY)
+    wordpress.change(add=mapped)
+    sandbox.aliases = {*FOREIGN, *mapped}
+    return World(folder, sandbox, wordpress)
+
+
+# -- what the stand-in's journal proves ---------------------------------------------------------------------------
+
+
+def worked(request: Asked) -> bool:
+    """Tell whether a request was carried out, whatever became of its answer."""
+    return request.key_ok and request.fault not in _IDLE
+
+
+def carried_out(requests: Iterable[Asked], call: str) -> set[str]:
+    """Return the names for which `add` or `remove` was carried out."""
+    return {request.domain for request in requests if request.call == call and worked(request)}
+
+
+def asked(requests: Iterable[Asked], call: str) -> set[str]:
+    """Return the names that a call was made for at all."""
+    return {request.domain for request in requests if request.call == call}
+
+
+def assert_books_agree(world: World, *, unsure: Iterable[str] = (), context: object = "") -> None:
+    """Hold ledger and log against the journal.
+
+    `unsure` are names that were added while the list could not be believed: whether those are ours nobody can
+    know, and the ledger may or may not claim them.
+    """
+    added, removed = (carried_out(world.sandbox.requests, call) for call in ("add", "remove"))
+    log = world.logged()
+    for action, name, outcome in log:
+        if action in {"add", "remove"} and outcome in {"done", "already"}:
+            assert name in (added if action == "add" else removed), (context, action, name)
+    seen = {name for action, name, outcome in log if action in {"add", "confirm"} and outcome in {"done", "already"}}
+    assert added - set(unsure) <= seen, context
+    gone = {name for action, name, outcome in log if action == "remove" and outcome in {"done", "already"}}
+    assert removed - set(unsure) <= gone | added, context
+    ours = {name for name, phase in world.rows("SELECT name, phase FROM aliases") if phase == "present"}
+    assert ours <= world.sandbox.aliases, context
+    assert not ours & FOREIGN, context

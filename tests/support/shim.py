@@ -1,0 +1,116 @@
+"""What the tests of the shim share: an engine with the shim installed, and waiting for what it does by itself."""
+
+from __future__ import annotations
+
+import json
+import time
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from closte_bridge.shim.files import texts
+from closte_bridge.wordpress.wp import script
+from tests.support.bridge import EVENTS, Bridge, bridge_for, set_option, wait_until
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from tests.support.wordpress import Multisite
+
+MU_PLUGINS = "wp-content/mu-plugins"
+
+
+@contextmanager
+def shimmed(
+    multisite: Multisite, folder: Path, *, wake: str = "none", closte: bool = True, **settings: object
+) -> Iterator[Bridge]:
+    """Give an adopted engine whose shim is installed; nothing of it is left running afterwards."""
+    if closte:
+        multisite.enable_closte()
+    with bridge_for(multisite, folder, **settings) as bridge:
+        bridge.adopt()
+        install(bridge, wake)
+        try:
+            yield bridge
+        finally:
+            # Whoever was started by the shim leaves as soon as the network has no place for it.
+            settle(bridge)
+
+
+def bare_shim(multisite: Multisite) -> None:
+    """Put the shim into a network whose owner is some engine that nobody can wake."""
+    multisite.enable_closte()
+    request = {
+        "do": "install",
+        "nonce": "n",
+        "engine": None,
+        "version": "test",
+        "files": texts(),
+        "config": {"engine": None, "wake": "none", "wake_file": None},
+    }
+    owner = "update_network_option(null, 'closte_bridge_owner', ['engine' => 'e', 'host' => 'h', 'since' => '']);"
+    answer = multisite.wp("eval-file", "-", stdin=script("shim", request).decode() + owner).stdout
+    assert '"result":"done"' in answer, answer
+
+
+def install(bridge: Bridge, wake: str = "none") -> None:
+    """Install the shim; anything but success fails the test."""
+    ran = bridge.run("shim", "install", f"--wake={wake}")
+    assert ran.code == 0, ran
+
+
+def status(bridge: Bridge) -> dict[str, Any]:
+    """Return what `shim status` says."""
+    found = bridge.run("shim", "status", "--format=json").envelope["data"]
+    assert isinstance(found, dict)
+    return found
+
+
+def processes(bridge: Bridge) -> list[int]:
+    """Return the ids of processes that the shim started for this engine and that still run."""
+    found = []
+    for place in Path("/proc").glob("[0-9]*/cmdline"):
+        try:
+            words = place.read_bytes().split(b"\0")
+        except OSError:
+            continue  # it has ended
+        if b"--woken" in words and str(bridge.config).encode() in b" ".join(words):
+            found.append(int(place.parent.name))
+    return found
+
+
+def settle(bridge: Bridge, seconds: float = 60) -> None:
+    """Wait until what the shim started has ended."""
+    deadline = time.monotonic() + seconds
+    while processes(bridge):
+        assert time.monotonic() < deadline, "What the shim started does not end."
+        time.sleep(0.1)
+
+
+def heartbeat(multisite: Multisite, age: int = 0) -> None:
+    """Have the engine heard of `age` seconds ago."""
+    set_option(multisite, "closte_bridge_status", {"heartbeat": int(time.time()) - age, "verdicts": {}})
+
+
+def events(multisite: Multisite) -> list[tuple[str, int, str, Any]]:
+    """Return the rows that wait: kind, site, domain, detail."""
+    rows = multisite.sql(f"SELECT kind, blog_id, domain, detail FROM {EVENTS} ORDER BY id")  # noqa: S608 - a constant
+    return [
+        (
+            str(r["kind"]),
+            int(str(r["blog_id"])),
+            str(r["domain"]),
+            json.loads(str(r["detail"])) if r["detail"] else None,
+        )
+        for r in rows
+    ]
+
+
+def clear_events(multisite: Multisite) -> None:
+    """Forget the rows."""
+    multisite.sql(f"DELETE FROM {EVENTS}")  # noqa: S608 - a constant
+
+
+def wait_for_alias(bridge: Bridge, name: str, *, there: bool = True) -> None:
+    """Wait until Closte has a name, or has it no more."""
+    wait_until(lambda: (name in bridge.aliases) is there)

@@ -1,0 +1,274 @@
+"""The documents say what the program says: commands, options, config keys, codes, rooms, paths and links."""
+
+from __future__ import annotations
+
+import ast
+import re
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+import pytest
+
+from closte_bridge.checks.model import DnsCode, TlsCode
+from closte_bridge.cli.command import name_of
+from closte_bridge.cli.effective import settings_rows
+from closte_bridge.cli.options import GlobalOption
+from closte_bridge.cli.result import STATUS, Result, envelope
+from closte_bridge.cli.root import root
+from closte_bridge.closte.client import ConnectionState
+from closte_bridge.closte.outcome import Kind
+from closte_bridge.config.model import Settings
+from closte_bridge.config.schema import SECTIONS
+from closte_bridge.engine.cost import Cost
+from closte_bridge.errors import PRECEDENCE
+from closte_bridge.sandbox.faults import FaultKind
+from closte_bridge.wordpress import failures
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+REPOSITORY = Path(__file__).resolve().parents[2]
+PACKAGE = REPOSITORY / "closte_bridge"
+PAGES = (REPOSITORY / "README.md", REPOSITORY / "CHANGELOG.md", *sorted((REPOSITORY / "docs").glob("*.md")))
+REFERENCE = (REPOSITORY / "docs" / "reference.md").read_text(encoding="utf-8")
+RUNBOOK = (REPOSITORY / "docs" / "runbook.md").read_text(encoding="utf-8")
+ARCHITECTURE = (REPOSITORY / "docs" / "architecture.md").read_text(encoding="utf-8")
+EVERYWHERE = {"--help"}
+
+
+def commands(group: click.Group = root, parent: click.Context | None = None) -> Iterator[tuple[str, click.Command]]:
+    ctx = click.Context(group, parent, info_name="closte-bridge" if parent is None else group.name)
+    for name in group.list_commands(ctx):
+        command = group.get_command(ctx, name)
+        assert command is not None
+        if isinstance(command, click.Group):
+            yield from commands(command, ctx)
+        else:
+            yield f"{name_of(ctx)} {name}".strip(), command
+
+
+COMMANDS = dict(commands())
+
+
+def section(text: str, heading: str) -> str:
+    """Return what stands under a heading, up to the next one of any level."""
+    found = re.search(rf"^{re.escape(heading)}\n(.*?)(?=^#|\Z)", text, re.MULTILINE | re.DOTALL)
+    assert found, f'There is no "{heading}".'
+    return found.group(1)
+
+
+def rows(text: str) -> list[list[str]]:
+    """Return the cells of all tables, without their heads."""
+    lines = [line.strip("|") for line in text.splitlines() if line[:1] == "|"]
+    cells = [[cell.strip() for cell in re.split(r"(?<!\\)\|", line)] for line in lines]
+    return [row for row in cells if not set("".join(row)) <= set("-: ")]
+
+
+def options(text: str) -> set[str]:
+    return set(re.findall(r"(?<![\w-])--[a-z][a-z-]*", text))
+
+
+def own_options(command: click.Command) -> set[str]:
+    params = [param for param in command.params if isinstance(param, click.Option) and not param.hidden]
+    return {name for param in params if not isinstance(param, GlobalOption) for name in param.opts if name[:2] == "--"}
+
+
+# -- the reference ---------------------------------------------------------------------------------------------------
+
+
+def test_every_command_has_its_section_and_no_other() -> None:
+    documented = re.findall(r"^### `closte-bridge ([^`]+)`$", REFERENCE, re.MULTILINE)
+    assert sorted(documented) == sorted(COMMANDS)
+
+
+@pytest.mark.parametrize("name", COMMANDS)
+def test_every_option_is_in_its_commands_section_and_no_other(name: str) -> None:
+    text = section(REFERENCE, f"### `closte-bridge {name}`")
+    assert options(text) - EVERYWHERE == own_options(COMMANDS[name]) - EVERYWHERE
+
+
+@pytest.mark.parametrize("name", COMMANDS)
+def test_the_usage_of_commands_with_arguments_is_there(name: str) -> None:
+    command = COMMANDS[name]
+    ctx = click.Context(command)
+    written = [param.make_metavar(ctx) for param in command.params if isinstance(param, click.Argument)]
+    if written:
+        assert f"`closte-bridge {name} {' '.join(written)}`" in section(REFERENCE, f"### `closte-bridge {name}`")
+
+
+def test_the_global_options() -> None:
+    written = {param.written for param in COMMANDS["plan"].params if isinstance(param, GlobalOption)}
+    documented = {row[0].strip("`") for row in rows(section(REFERENCE, "## Global options"))[1:]}
+    assert documented == written | {"--help", "--version"}
+
+
+def test_the_fields_of_commands_are_told() -> None:
+    for name, command in COMMANDS.items():
+        helps = [param.help or "" for param in command.params if isinstance(param, click.Option)]
+        for found in filter(None, (re.search(r"Available: ([\w, ]+)\.", text) for text in helps)):
+            text = section(REFERENCE, f"### `closte-bridge {name}`") + section(REFERENCE, "## Fields of plans")
+            text += section(REFERENCE, "### `closte-bridge domain list`") * (name == "domain get")
+            missing = [field for field in found.group(1).split(", ") if f"`{field}`" not in text]
+            assert not missing, f"{name}: {missing}"
+
+
+def test_the_config_keys_and_their_defaults() -> None:
+    documented = {row[0].strip("`"): row[1].strip("`") for row in rows(section(REFERENCE, "## Configuration"))[1:]}
+    keys = {f"{name}.{key}" if name else key for name, keys in SECTIONS.items() for key in keys}
+    assert set(documented) == keys
+    for row in settings_rows(Settings(state_dir=Path("/")), {}, {}):
+        value = row["value"]
+        if row["key"] == "state_dir":
+            continue
+        if isinstance(value, list):
+            shown = f"[{', '.join(map(str, value))}]"
+        else:
+            shown = {None: "null", True: "true", False: "false"}.get(value, str(value))  # type: ignore[call-overload]  # values are plain
+        assert documented[str(row["key"])] == shown, row["key"]
+
+
+def test_the_exit_codes() -> None:
+    documented = [row[:2] for row in rows(section(REFERENCE, "## Exit codes"))[1:]]
+    assert documented == [[str(int(code)), f"`{STATUS[code]}`"] for code in PRECEDENCE]
+    readme = (REPOSITORY / "README.md").read_text(encoding="utf-8")
+    assert sorted(int(row[0]) for row in rows(section(readme, "## Exit codes"))[1:]) == sorted(map(int, PRECEDENCE))
+
+
+def test_the_envelope() -> None:
+    text = section(REFERENCE, "## The JSON envelope")
+    assert [row[0].strip("`") for row in rows(text)[1:]] == list(envelope(Result(), "plan", None))
+    assert all(f"`{name}`" in text for name in Cost().as_data())
+
+
+def test_the_words_of_checks() -> None:
+    text = section(REFERENCE, "## What checks say")
+    words = {code.value for codes in (DnsCode, TlsCode) for code in codes}
+    assert {word for row in rows(text) for word in re.findall(r"`([a-z-]+)`", row[0])} - {"dns", "tls"} == words
+
+
+def test_what_the_readme_calls_missing_is_missing() -> None:
+    readme = (REPOSITORY / "README.md").read_text(encoding="utf-8")
+    missing = re.search(r"\*\*Not yet:\*\*(.*?)\n(?:\n|\*\*)", readme, re.DOTALL)
+    assert missing is None or not set(re.findall(r"`([a-z ]+)`", missing.group(1))) & set(COMMANDS)
+
+
+def test_the_faults_of_the_sandbox() -> None:
+    text = section(REFERENCE, "### `closte-bridge sandbox`")
+    assert not [kind.value for kind in FaultKind if f"`{kind.value}`" not in text]
+
+
+# -- the runbook -----------------------------------------------------------------------------------------------------
+
+ERRORS = {"BridgeError", "ConfigError", "UnreadableError", "ReadOnlyError", "Problem", "_read_only", "Standing"}
+DYNAMIC = {
+    "connection-": {state.value for state in ConnectionState} - {"ok"},
+    "add-": {kind.value for kind in Kind},
+    "remove-": {kind.value for kind in Kind},
+    "identity-": {"main-domain", "network-id", "database", "app-id", "key"},
+    "shim-": {"missing", "stranger", "changed", "other-version"},
+}
+
+
+def codes_in_the_program() -> set[str]:
+    """Return every code that is written as a constant where an error, a problem or a standing is made."""
+    found = {start + end for start, ends in DYNAMIC.items() for end in ends} | set(failures._KNOWN)
+    for path in PACKAGE.rglob("*.py"):
+        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+            if not isinstance(node, ast.Call):
+                continue
+            named = {keyword.arg: keyword.value for keyword in node.keywords}
+            code = named.get("code")
+            called = getattr(node.func, "id", getattr(node.func, "attr", ""))
+            if code is None and called in {"_read_only", "Standing"} and node.args:
+                code = node.args[0 if called == "_read_only" else min(1, len(node.args) - 1)]
+            known_form = called in ERRORS or called == "__init__"
+            if known_form and isinstance(code, ast.Constant) and isinstance(code.value, str):
+                found.add(code.value)
+    return found
+
+
+def test_the_runbook_knows_every_code_and_no_other() -> None:
+    tables = {code for row in rows(RUNBOOK) for code in re.findall(r"`([a-z0-9-]+)`", row[0])}
+    prose = set(re.findall(r"`([a-z0-9-]+)`", "\n".join(line for line in RUNBOOK.splitlines() if line[:1] != "|")))
+    codes = codes_in_the_program()
+    assert "withheld" in codes, "The search itself is broken."
+    assert sorted(codes - tables - prose) == [], "These codes are not in docs/runbook.md."
+    assert sorted(tables - codes) == [], "docs/runbook.md has codes that the program does not have."
+
+
+def test_the_links_of_doctor_lead_into_the_runbook() -> None:
+    written = "".join(path.read_text(encoding="utf-8") for path in (PACKAGE / "doctor").glob("*.py"))
+    checks = set(re.findall(r'\b(?:ok|warning|error|skip)\(\s*"([a-z-]+)"', written)) | {"wp-cli"}
+    documented = set(re.findall(r"^### ([a-z-]+)$", RUNBOOK, re.MULTILINE))
+    assert "ledger" in checks, "The search itself is broken."
+    assert checks == documented
+
+
+# -- the architecture ------------------------------------------------------------------------------------------------
+
+
+def imports_of(room: Path) -> set[str]:
+    """Return the other rooms that a package imports from, also for types alone."""
+    found = set()
+    for path in room.rglob("*.py"):
+        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+            if isinstance(node, ast.ImportFrom) and (node.module or "").startswith("closte_bridge."):
+                found.add(str(node.module).split(".")[1])
+    return found - {room.name}
+
+
+def test_the_rooms_import_what_the_table_allows() -> None:
+    table = {row[0]: row[2] for row in rows(section(ARCHITECTURE, "## The rooms"))[1:]}
+    rooms = [path.parent for path in sorted(PACKAGE.glob("*/__init__.py"))]
+    for room in rooms:
+        allowed = table.get(f"`closte_bridge/{room.name}`")
+        assert allowed, f"closte_bridge/{room.name} is not in the table of rooms."
+        if allowed != "all":
+            beyond = imports_of(room) - set(re.findall(r"`(\w+)`", allowed))
+            assert not beyond, f"closte_bridge/{room.name} imports {beyond}, which the table does not allow."
+
+
+def test_every_library_has_its_reason() -> None:
+    text = (REPOSITORY / "pyproject.toml").read_text(encoding="utf-8")
+    named = re.findall(r'^    "([A-Za-z][\w-]*)[\[<>=]', text, re.MULTILINE)
+    reasons = section(ARCHITECTURE, "## What we did not write")
+    assert named
+    assert not [name for name in named if not name.startswith("types-") and name.lower() not in reasons.lower()]
+
+
+# -- all pages -------------------------------------------------------------------------------------------------------
+
+
+def anchors(text: str) -> set[str]:
+    titles = re.findall(r"^#+ (.+)$", text, re.MULTILINE)
+    return {re.sub(r"[^\w\- ]", "", title.lower()).replace(" ", "-") for title in titles}
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
+def test_links_lead_somewhere(page: Path) -> None:
+    text = page.read_text(encoding="utf-8")
+    for target in re.findall(r"\]\(([^)\s]+)\)", text):
+        if target.startswith("https://"):
+            continue
+        name, _, anchor = target.partition("#")
+        other = (page.parent / name).resolve() if name else page
+        assert other.is_file(), target
+        assert not anchor or anchor in anchors(other.read_text(encoding="utf-8")), target
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
+def test_files_that_are_named_exist(page: Path) -> None:
+    text = page.read_text(encoding="utf-8")
+    named = re.findall(r"`((?:closte_bridge|tests|script|docs)/[\w/.-]+)`", text)
+    assert not [name for name in named if not (REPOSITORY / name).exists()]
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
+def test_commands_that_are_named_exist(page: Path) -> None:
+    text = page.read_text(encoding="utf-8")
+    first = {name.split()[0] for name in COMMANDS} | {"help"}
+    calls = re.findall(r"^\$ closte-bridge ([^\s#]+) ?([a-z]*)", text, re.MULTILINE)
+    assert not [call for call in calls if call[0] not in first]
+    nouns = {name.split()[0] for name in COMMANDS if " " in name}
+    assert not [call for call in calls if call[0] in nouns and " ".join(call) not in COMMANDS]
