@@ -42,7 +42,7 @@ def test_0_and_6_and_2(bridge: Bridge) -> None:
     usage = {
         ("sync", "--nonsense"): "usage",
         ("sync", "two words"): "bad-domain",
-        ("plan", "--out"): "usage",
+        ("sync", "--allow-removals=everything"): "usage",
         ("nonsense",): "unknown-command",
         ("--network=nobody", "plan"): "unknown-network",
         ("apply",): "usage",

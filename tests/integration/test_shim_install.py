@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 from typing import TYPE_CHECKING
 
 import pytest
@@ -58,7 +59,8 @@ def test_nothing_remains(multisite: Multisite, tmp_path: Path) -> None:
         assert bridge.run("shim", "status", "--format=json").codes == ["shim-missing"]
         # The provider's listeners are back, and nobody stands before them.
         multisite.create_site("three")
-        assert ("wu_add_subdomain", {"subdomain": "three.example.net", "site_id": 4}) in multisite.jobs()
+        told = [args["subdomain"] for _, args in multisite.jobs("wu_add_subdomain")]
+        assert "three.example.net" in told
         # No later run brings anything back.
         assert bridge.run("sync").code == 7
         assert all_that_is_ours(multisite) == []
@@ -118,10 +120,10 @@ def test_a_folder_that_cannot_be_written(multisite: Multisite, tmp_path: Path) -
 @pytest.mark.ssh
 def test_over_ssh(multisite: Multisite, tmp_path: Path, sshd: SshServer) -> None:
     multisite.enable_closte()
-    wp = {"command": multisite.wp_command, "ssh": sshd.target(multisite.path), "path": None}
+    wp = {"command": multisite.wp_command, "ssh": sshd.target(multisite.path), "allow_root": os.geteuid() == 0}
     with bridge_for(multisite, tmp_path / "engine") as bridge:
         bridge.env |= {"PATH": sshd.env(multisite.env)["PATH"]}
-        bridge.write_config(wp={key: value for key, value in wp.items() if value})
+        bridge.write_config(wp=wp)
         bridge.adopt()
         ran = bridge.run("shim", "install")
         assert ran.code == 0, ran
@@ -145,8 +147,9 @@ def passed(bridge: Bridge, *args: str, stdin: str = "") -> subprocess.CompletedP
 def test_wp_closte_bridge(bridge: Bridge) -> None:
     bridge.multisite.create_site("one")
     ran = passed(bridge, "plan", "--detailed-exitcode", "--format=csv")
-    assert (ran.returncode, ran.stderr) == (6, "")
+    assert ran.returncode == 6
     assert "one.example.net" in ran.stdout
+    assert ran.stderr.startswith("Cost: ")
     # As it stands: options that WP-CLI knows, repeats, an end of options, and its own words.
     for words in (
         ("plan", "--no-such"),
@@ -171,8 +174,12 @@ def test_every_site_has_its_record(multisite: Multisite, tmp_path: Path, release
             pytest.skip("the real one is of a later release")
         multisite.add_mu_plugin(
             "old",
-            "add_action('plugins_loaded', function () { remove_action('wp_insert_site', "
-            "array(\\WP_Ultimo\\Managers\\Domain_Manager::get_instance(), 'handle_site_created')); });",
+            r"""add_action('plugins_loaded', function () {
+                $class = '\WP_Ultimo\Managers\Domain_Manager';
+                if (class_exists($class)) {
+                    remove_action('wp_insert_site', array($class::get_instance(), 'handle_site_created'));
+                }
+            });""",
         )
     with shimmed(multisite, tmp_path / "engine"):
         one = multisite.create_site("one")

@@ -10,8 +10,9 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from tests.support.bridge import EVENTS, wait_until
-from tests.support.shim import events, install, processes, settle, shimmed, status, wait_for_alias
+from tests.support.bridge import EVENTS, wait_until, write_script
+from tests.support.shim import clear_events, events, install, processes, settle, shimmed, status, wait_for_alias
+from tests.support.wordpress import php_literal
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -147,28 +148,26 @@ def test_a_watcher_is_told_by_a_file(bridge: Bridge) -> None:
     assert status(bridge)["wake"] == "process"
 
 
-@pytest.mark.parametrize("way", ["missing", "not executable", "broken", "hanging", "read-only folder"])
-def test_an_engine_that_does_not_work_harms_nobody(bridge: Bridge, way: str) -> None:
+def test_an_engine_that_does_not_work_harms_nobody(bridge: Bridge) -> None:
     multisite = bridge.multisite
     config = multisite.path / "wp-content/mu-plugins/closte-bridge/config.php"
-    program = bridge.folder / "program"
-    if way != "missing":
-        program.write_text("#!/bin/sh\n" + {"hanging": "exec sleep 5", "broken": "exit 1"}.get(way, "") + "\n")
-        program.chmod(0o644 if way == "not executable" else 0o755)
     told = multisite.php_json("(include WP_CONTENT_DIR . '/mu-plugins/closte-bridge/config.php')[1]")
-    told["engine"] = [str(program)]
-    if way == "read-only folder":
-        told["engine"], told["wake"] = [str(program)], "file"
-        told["wake_file"] = "/proc/wake"
-    multisite.wp(
-        "eval-file", "-", json.dumps(told), str(config),
-        stdin="<?php $told = var_export(json_decode($args[0], true), true);"
-        " file_put_contents($args[1], '<?php return array(1 => ' . $told . ');');",
-    )  # fmt: skip
-    ran = multisite.wp("site", "create", "--slug=one", "--porcelain")
-    assert ran.stderr == ""
-    assert [kind for kind, *_ in events(multisite)] == ["mapping_added", "site_created"]
-    assert multisite.domains() == ["one.example.net"]
+    programs = {name: bridge.folder / name for name in ("missing", "not-executable", "broken", "hanging")}
+    for name, text in (("not-executable", "exit 0"), ("broken", "exit 1"), ("hanging", "exec sleep 5")):
+        write_script(programs[name], text)
+    programs["not-executable"].chmod(0o644)
+    changes: list[dict[str, object]] = [{"engine": [str(program)]} for program in programs.values()]
+    changes += [{"wake": "file", "wake_file": "/proc/wake"}, {"wake": ["odd"], "engine": "odd", "environment": 5}]
+    for number, change in enumerate(changes):
+        text = json.dumps(told | change)
+        config.write_text(f"<?php return array(1 => json_decode({php_literal(text)}, true));")
+        clear_events(multisite)
+        ran = multisite.wp("site", "create", f"--slug=s{number}", "--porcelain")
+        assert ran.stderr == "", change
+        assert [kind for kind, *_ in events(multisite)] == ["mapping_added", "site_created"], change
+    assert len(multisite.domains()) == len(changes)
+    found = bridge.run("shim", "status", "--format=json")
+    assert (found.code, found.codes) == (1, ["shim-stranger", "shim-no-config"])
 
 
 def test_what_it_is_told_is_no_command(bridge: Bridge) -> None:

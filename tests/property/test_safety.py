@@ -17,11 +17,13 @@ from hypothesis import HealthCheck, assume, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
 
+from closte_bridge.checks.life import History
 from closte_bridge.domains import not_public, wildcard_over
 from closte_bridge.engine import wishes
 from closte_bridge.engine.adopt import adopt
 from closte_bridge.engine.sync import Report, Request, sync
 from closte_bridge.errors import BridgeError
+from closte_bridge.ledger import histories
 from closte_bridge.ledger.state import Phase
 from closte_bridge.planning.gate import Approval
 from closte_bridge.planning.model import Mode
@@ -237,6 +239,13 @@ class Lives(RuleBasedStateMachine):
     @rule(name=st.sampled_from(PLAIN))
     def closte_does_not_like_a_name(self, name: str) -> None:
         self.world.failing.add(name)
+
+    @rule(names=st.sets(st.sampled_from(["a.example.com", "b.example.com", "shop.io", "b.wild.net"])))
+    def these_lead_here_with_their_www(self, names: set[str]) -> None:
+        """What looking at DNS would have taught: the `www.` forms are wanted from now on."""
+        seen = History(first_seen=self.world.wall(), next_look=self.world.wall(), leads_here=True)
+        with self.world.opened() as ledger, ledger.transaction():
+            histories.save(ledger, dict.fromkeys({*names, *(f"www.{name}" for name in names)}, seen))
 
     # -- people and their config ---------------------------------------------------------------------------------------------
 

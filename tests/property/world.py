@@ -64,7 +64,7 @@ class World:
         key = folder / "key"
         key.write_text("key-of-the-test-application")
         key.chmod(0o600)
-        self.settings = Settings(state_dir=folder / "state", api_key_file=key)
+        self.settings = Settings(state_dir=folder / "state", api_key_file=key, checks=False)
         self.judge = Judge(self)
 
     # -- time ---------------------------------------------------------------------------------------------------

@@ -94,6 +94,9 @@ class Bridge:
                 "allow_root": os.geteuid() == 0,
             },
             "rate_limit": 1000,
+            # What names resolve to is for other tests; whatever looks all the same asks nobody but this machine.
+            "checks": False,
+            "dns": {"resolvers": ["127.0.0.1:9"], "timeout": 0.1},
             **self.settings,
         }
         self.write_config()

@@ -14,10 +14,10 @@ from closte_bridge.cli.formats import Format
 from closte_bridge.cli.networks import engine_of
 from closte_bridge.cli.options import format_options, global_options
 from closte_bridge.cli.plans import FIELDS as PLAN_FIELDS
-from closte_bridge.cli.plans import IN_STEP, when
-from closte_bridge.cli.result import Message, Problem, Result
+from closte_bridge.cli.plans import when
+from closte_bridge.cli.result import Message, Result
 from closte_bridge.cli.syncing import run_sync
-from closte_bridge.errors import ConfigError, ExitCode, first_that_applies
+from closte_bridge.errors import ConfigError
 
 if TYPE_CHECKING:
     from closte_bridge.engine.inventory import Known
