@@ -30,7 +30,15 @@ mount --bind "$folder/upper" "$root/run/written"
 hostname "$name"
 echo "$name" >"$root/etc/hostname"
 head -c 16 /dev/urandom | od -An -tx1 | tr -d ' \n' >"$root/etc/machine-id"
-# Only what the test wants runs: the units of the machine underneath stay where they are, unstarted.
+# Only what the test wants runs: what the machine underneath would start, or mount, is not started here.
+: >"$root/etc/fstab"
+for unit in "$root"/lib/systemd/system/*.target.wants/* "$root"/etc/systemd/system/*.target.wants/*; do
+    case ${unit##*/} in
+        systemd-journald* | *.target) ;;
+        *) ln -sf /dev/null "$root/etc/systemd/system/${unit##*/}" ;;
+    esac
+done
+ln -sf /dev/null "$root/etc/systemd/system/tmp.mount"
 cp "$units"/* "$root/etc/systemd/system/"
 exec chroot "$root" env -i container=closte-bridge-test LC_ALL=C.UTF-8 \
     PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin \

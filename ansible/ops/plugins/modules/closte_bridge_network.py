@@ -41,6 +41,11 @@ options:
     type: str
     choices: [auto, file, process, none]
     default: auto
+  memory:
+    description:
+      - A file that keeps what the integration was before this module switched it for the first time.
+        With V(state=absent), it is switched back to that.
+    type: path
   executable:
     description: The command for root that runs the engine; the role installs it.
     type: path
@@ -74,11 +79,9 @@ steps:
   returned: always
   type: list
   elements: str
-integration_before:
-  description: V(on) or V(off), what the integration was before this task switched it.
-  returned: when it was switched
-  type: str
 """
+
+import os
 
 from ansible.module_utils.basic import AnsibleModule
 from ansible_collections.closte_bridge.ops.plugins.module_utils.bridge import (
@@ -102,7 +105,7 @@ class Network:
         self.check_mode = module.check_mode
         self.engine = engine
         self.before, self.after, self.steps = [], [], []
-        self.facts = {}
+        self.memory = module.params["memory"]
 
     def _do(self, step, *command):
         self.steps.append(step)
@@ -124,8 +127,21 @@ class Network:
         word = "on" if wanted else "off"
         self._note("integration", found, word)
         if found != word:
-            self.facts["integration_before"] = found
             self._do(f"Switch the integration {word}", "integration", "enable" if wanted else "disable")
+            self._remember(found)
+
+    def _remember(self, found):
+        if self.memory and not self.check_mode and not os.path.exists(self.memory):
+            with open(self.memory, "w", encoding="ascii") as file:
+                file.write(f"{found}\n")
+
+    def before_us(self):
+        """Return what the integration was before it was switched here, or None when it never was."""
+        try:
+            with open(self.memory or "", encoding="ascii") as file:
+                return file.read().strip() == "on"
+        except OSError:
+            return None
 
     def adopt(self):
         """Put the engine in charge, unless it is."""
@@ -173,10 +189,11 @@ class Network:
 def _bring_about(network, params):
     if params["state"] == "absent":
         network.leave()
+        if (before := network.before_us()) is not None:
+            network.switch(before)
+        return
     if params["integration"] is not None:
         network.switch(params["integration"])
-    if params["state"] == "absent":
-        return
     if params["adopted"]:
         network.adopt()
     if params["shim"] == "present":
@@ -203,6 +220,7 @@ def main():
             "integration": {"type": "bool"},
             "shim": {"type": "str", "choices": ["present", "absent"]},
             "wake": {"type": "str", "choices": ["auto", "file", "process", "none"], "default": "auto"},
+            "memory": {"type": "path"},
             "executable": {"type": "path", "default": EXECUTABLE},
         },
         supports_check_mode=True,
@@ -218,7 +236,7 @@ def main():
     except BridgeFailure as failure:
         module.fail_json(msg=str(failure), steps=network.steps)
     diff = diff_of(network.before, network.after, f"{network.name} in WordPress")
-    module.exit_json(changed=bool(network.steps), steps=network.steps, diff=diff, **network.facts)
+    module.exit_json(changed=bool(network.steps), steps=network.steps, diff=diff)
 
 
 if __name__ == "__main__":
