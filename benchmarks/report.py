@@ -95,7 +95,8 @@ page; nothing on it was typed by hand.
 
 {table}
 
-Measured {date} with version {version} on {processor}; {system}, Python {python}, PHP {php}, load {load} at the start.{quick}
+Measured {date} with version {version} on {processor}; {system}, Python {python}, PHP {php}; load at the start
+{load}.{quick}
 
 ## How to read it
 

@@ -139,7 +139,6 @@ def world(
         config = folder / "config.yaml"
         document: dict[str, object] = {
             "api_url": url,
-            "checks": False,
             "state_dir": str(folder / "state"),
             "wp": {"command": multisite.wp_command, "path": str(multisite.path), "allow_root": True},
             **options,

@@ -21,72 +21,76 @@ if ( ! \defined( 'ABSPATH' ) || ! \is_multisite() || \PHP_VERSION_ID < 70400 || 
 if ( \defined( 'CLOSTE_BRIDGE_DISABLE' ) && CLOSTE_BRIDGE_DISABLE ) {
 	return;
 }
-\define( 'CLOSTE_BRIDGE_SHIM', true );
 
-/**
- * Run one method of a part, which is loaded at its first use, and let nothing of it out.
- *
- * @param string $part   The part: `Events`, `Records`, …
- * @param string $method Its method.
- * @param array  $args   What the hook handed over.
- * @return mixed What the method returned; the first argument when it failed, as a filter needs it.
- */
-function run( $part, $method, array $args = array() ) {
-	try {
-		$class = __NAMESPACE__ . '\\' . $part;
-		if ( ! \class_exists( $class, false ) ) {
-			$file = __DIR__ . '/closte-bridge/class-' . \strtolower( $part ) . '.php';
-			if ( ! \is_readable( $file ) ) {
-				return isset( $args[0] ) ? $args[0] : null;
+// In a block, so that a second copy of this file declares nothing twice.
+if ( ! \defined( 'CLOSTE_BRIDGE_SHIM' ) ) {
+	\define( 'CLOSTE_BRIDGE_SHIM', true );
+
+	/**
+	 * Run one method of a part, which is loaded at its first use, and let nothing of it out.
+	 *
+	 * @param string $part   The part: `Events`, `Records`, …
+	 * @param string $method Its method.
+	 * @param array  $args   What the hook handed over.
+	 * @return mixed What the method returned; the first argument when it failed, as a filter needs it.
+	 */
+	function run( $part, $method, array $args = array() ) {
+		try {
+			$class = __NAMESPACE__ . '\\' . $part;
+			if ( ! \class_exists( $class, false ) ) {
+				$file = __DIR__ . '/closte-bridge/class-' . \strtolower( $part ) . '.php';
+				if ( ! \is_readable( $file ) ) {
+					return isset( $args[0] ) ? $args[0] : null;
+				}
+				include_once $file;
 			}
-			include_once $file;
-		}
-		return $class::$method( ...$args );
-	} catch ( \Throwable $failure ) {
-		return isset( $args[0] ) ? $args[0] : null;
-	}
-}
-
-/**
- * Lead a hook to a method.
- *
- * @param string $hook     The hook.
- * @param string $part     The part.
- * @param string $method   Its method.
- * @param int    $priority When; late, unless something is to be seen before Ultimate Multisite sees it.
- * @param int    $args     How many arguments the method takes.
- */
-function lead( $hook, $part, $method, $priority = \PHP_INT_MAX, $args = 1 ) {
-	\add_filter(
-		$hook,
-		static function ( ...$given ) use ( $part, $method ) {
-			return run( $part, $method, $given );
-		},
-		$priority,
-		$args
-	);
-}
-
-/**
- * Stand before whoever listens to the provider's events: with an audience already there, one more changes nothing.
- */
-function place_gates() {
-	global $wp_filter;
-	foreach ( array( 'wu_add_domain', 'wu_remove_domain', 'wu_add_subdomain', 'wu_remove_subdomain' ) as $hook ) {
-		if ( isset( $wp_filter[ $hook ] ) ) {
-			\add_action( $hook, __NAMESPACE__ . '\gate', \PHP_INT_MIN );
+			return $class::$method( ...$args );
+		} catch ( \Throwable $failure ) {
+			return isset( $args[0] ) ? $args[0] : null;
 		}
 	}
-}
 
-/**
- * Decide, before the provider hears of something, whether it is to.
- *
- * @param mixed $passed The hook's first argument.
- * @return mixed The same.
- */
-function gate( $passed = null ) {
-	return run( 'Listeners', 'decide', array( $passed ) );
+	/**
+	 * Lead a hook to a method.
+	 *
+	 * @param string $hook     The hook.
+	 * @param string $part     The part.
+	 * @param string $method   Its method.
+	 * @param int    $priority When; late, unless something is to be seen before Ultimate Multisite sees it.
+	 * @param int    $args     How many arguments the method takes.
+	 */
+	function lead( $hook, $part, $method, $priority = \PHP_INT_MAX, $args = 1 ) {
+		\add_filter(
+			$hook,
+			static function ( ...$given ) use ( $part, $method ) {
+				return run( $part, $method, $given );
+			},
+			$priority,
+			$args
+		);
+	}
+
+	/**
+	 * Stand before whoever listens to the provider's events: with an audience already there, one more changes nothing.
+	 */
+	function place_gates() {
+		global $wp_filter;
+		foreach ( array( 'wu_add_domain', 'wu_remove_domain', 'wu_add_subdomain', 'wu_remove_subdomain' ) as $hook ) {
+			if ( isset( $wp_filter[ $hook ] ) ) {
+				\add_action( $hook, __NAMESPACE__ . '\gate', \PHP_INT_MIN );
+			}
+		}
+	}
+
+	/**
+	 * Decide, before the provider hears of something, whether it is to.
+	 *
+	 * @param mixed $passed The hook's first argument.
+	 * @return mixed The same.
+	 */
+	function gate( $passed = null ) {
+		return run( 'Listeners', 'decide', array( $passed ) );
+	}
 }
 
 // What changes in WordPress.

@@ -11,8 +11,7 @@ from typing import TYPE_CHECKING
 from closte_bridge.engine import lock
 from closte_bridge.engine.view import looked_at
 from closte_bridge.errors import BridgeError, ExitCode, first_that_applies
-from closte_bridge.planning.gate import NOTHING_APPROVED, Approval
-from closte_bridge.planning.model import Action, Mode
+from closte_bridge.planning.model import NOTHING_APPROVED, Action, Approval, Mode
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection

@@ -6,14 +6,14 @@ import hashlib
 from typing import TYPE_CHECKING, NamedTuple
 
 from closte_bridge.ledger.state import Phase, RemovalClass
-from closte_bridge.planning.model import Withheld
+from closte_bridge.planning.model import NOTHING_APPROVED, Withheld
 from closte_bridge.planning.removals import lost_class
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
     from closte_bridge.planning.additions import Look
-    from closte_bridge.planning.model import Change
+    from closte_bridge.planning.model import Approval, Change
     from closte_bridge.planning.removals import Candidates
 
 HOUR = 3600.0
@@ -42,16 +42,6 @@ def digest(network: str, removal_class: RemovalClass, names: Iterable[str]) -> s
     """Return the 12 hex digits that stand for exactly these names of this class in this network."""
     text = "\n".join([network, removal_class.value, *sorted(names)])
     return hashlib.sha256(text.encode()).hexdigest()[:12]
-
-
-class Approval(NamedTuple):
-    """What a person let go beyond the limits: digests as printed, and the names of a plan that was reviewed."""
-
-    digests: frozenset[str] = frozenset()
-    names: frozenset[str] = frozenset()
-
-
-NOTHING_APPROVED = Approval()
 
 
 class Passed(NamedTuple):

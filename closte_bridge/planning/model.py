@@ -49,6 +49,16 @@ class Withheld(NamedTuple):
     digest: str
 
 
+class Approval(NamedTuple):
+    """What a person let go beyond the limits: digests as printed, and the names of a plan that was reviewed."""
+
+    digests: frozenset[str] = frozenset()
+    names: frozenset[str] = frozenset()
+
+
+NOTHING_APPROVED = Approval()
+
+
 class ObservedState(Enum):
     """How far Closte's list can be believed."""
 

@@ -9,8 +9,19 @@ from typing import TYPE_CHECKING
 from closte_bridge.ledger.state import LedgerState, Phase, Unsettled
 from closte_bridge.planning.additions import Look, additions, present_names
 from closte_bridge.planning.desired import Intentions, desired
-from closte_bridge.planning.gate import NOTHING_APPROVED, Approval, gate
-from closte_bridge.planning.model import Action, Bookkeeping, Change, Hold, Mode, Observed, Plan, Standing
+from closte_bridge.planning.gate import gate
+from closte_bridge.planning.model import (
+    NOTHING_APPROVED,
+    Action,
+    Approval,
+    Bookkeeping,
+    Change,
+    Hold,
+    Mode,
+    Observed,
+    Plan,
+    Standing,
+)
 from closte_bridge.planning.removals import Candidates, candidates
 
 if TYPE_CHECKING:

@@ -54,7 +54,7 @@ def configuration(settings: Settings, environ: Mapping[str, str], options: list[
     nothing to wake: the engine is on another machine.
     """
     if settings.wp.ssh or settings.wp.alias:
-        return {"engine": None, "wake": "none", "wake_file": None}
+        return {"engine": None, "wake": "auto", "wake_file": None}
     environment = {name: environ[name] for name in _KEPT if environ.get(name)}
     return {
         "engine": [*program(), *options],

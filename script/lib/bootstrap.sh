@@ -80,6 +80,32 @@ ensure_system() {
     }
 }
 
+# Unpack the DNS servers of the tests into `.cache/dns`, unless the machine has them.
+# Unpacked and not installed: the packages would start services of their own on port 53, now and at each boot.
+ensure_dns() {
+    { have knotd && have keymgr && have unbound; } && return 0
+    dns="$cache/dns"
+    [ -e "$dns/ready" ] && return 0
+    missing="knot unbound"
+    have apt-get || die "There is no apt-get: install these yourself: $missing"
+    say "Unpacking $missing into .cache/dns"
+    rm -rf "$dns" "$dns.debs"
+    mkdir -p "$dns" "$dns.debs/partial"
+    {
+        as_root apt-get update -q &&
+            as_root apt-get install -q -y --no-install-recommends --download-only \
+                -o "Dir::Cache::archives=$dns.debs" knot unbound
+    } >"$cache/apt.log" 2>&1 </dev/null || {
+        tail -n 20 "$cache/apt.log" >&2
+        die "apt could not fetch: $missing"
+    }
+    for package in "$dns.debs"/*.deb; do
+        dpkg-deb --extract "$package" "$dns" || die "dpkg-deb could not unpack $package."
+    done
+    rm -rf "$dns.debs"
+    : >"$dns/ready"
+}
+
 # Make `.venv` with the package in it; $1 says which of its extras (`test`), or nothing.
 ensure_venv() {
     python3 -c 'import sys; sys.exit(sys.version_info < (3, 11))' || die "Python 3.11 or newer is needed."
@@ -157,6 +183,7 @@ bootstrap() {
         *) die "Set up what? \"test\" or \"demo\"." ;;
     esac
     ensure_system "$1"
+    [ "$1" = demo ] || ensure_dns
     if [ -e "$system_roots" ]; then
         export PIP_CERT="${PIP_CERT:-$system_roots}" NODE_EXTRA_CA_CERTS="${NODE_EXTRA_CA_CERTS:-$system_roots}"
     fi

@@ -40,6 +40,8 @@ for unit in "$root"/lib/systemd/system/*.target.wants/* "$root"/etc/systemd/syst
 done
 ln -sf /dev/null "$root/etc/systemd/system/tmp.mount"
 cp "$units"/* "$root/etc/systemd/system/"
+# systemd hands credentials over by mounts that have to be seen everywhere.
+mount --make-rshared "$root"
 exec chroot "$root" env -i container=closte-bridge-test LC_ALL=C.UTF-8 \
     PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin \
     /lib/systemd/systemd --system --unit=machine.target --log-target=journal

@@ -62,9 +62,7 @@ def program(name: str) -> tuple[str, dict[str, str]]:
     try:
         return find_program(name), environment
     except MissingPartError:
-        libraries = [str(p.parent) for p in _UNPACKED.glob("usr/lib/*/libc*")] or [
-            str(p) for p in _UNPACKED.glob("usr/lib/*-linux-*")
-        ]
+        libraries = [str(folder) for folder in _UNPACKED.glob("usr/lib/*-linux-*")]
         environment["LD_LIBRARY_PATH"] = os.pathsep.join(libraries)
         for folder in ("usr/sbin", "usr/bin"):
             if (path := _UNPACKED / folder / name).is_file():

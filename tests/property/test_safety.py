@@ -25,8 +25,7 @@ from closte_bridge.engine.sync import Report, Request, sync
 from closte_bridge.errors import BridgeError
 from closte_bridge.ledger import histories
 from closte_bridge.ledger.state import Phase
-from closte_bridge.planning.gate import Approval
-from closte_bridge.planning.model import Mode
+from closte_bridge.planning.model import Approval, Mode
 from tests.property.network import MAIN, NEW_MAIN, normal
 from tests.property.world import FAULTS, Faults, Killed, World
 
@@ -403,7 +402,8 @@ class Lives(RuleBasedStateMachine):
             for name, blogs in claims.items()
             if len(blogs) == 1 and sites[min(blogs)].network_id == 1 and not not_public(name.removeprefix("*."))
         }
-        wanted |= world.judge.pins | set(world.settings.wildcards)
+        contested = {name for name, blogs in claims.items() if len(blogs) > 1}
+        wanted |= (world.judge.pins | set(world.settings.wildcards)) - contested
         return {n for n in wanted if n.startswith("*.") or wildcard_over(n) not in world.closte}
 
 

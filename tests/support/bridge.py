@@ -29,8 +29,8 @@ if TYPE_CHECKING:
 KEY = "key-of-the-test-application-0123456789"
 EVENTS = "wp_closte_bridge_events"
 LIMIT_SECONDS = 120
-# What the coverage of subprocesses needs to know; everything else of this environment stays out.
-_PASSED_ON = ("COVERAGE_PROCESS_START", "COVERAGE_FILE")
+# Where Python finds us, and what the coverage of subprocesses needs; the rest of this environment stays out.
+_PASSED_ON = ("PYTHONPATH", "COVERAGE_PROCESS_START", "COVERAGE_FILE")
 _VARYING = (
     (re.compile(r"\(\d+\.\d\d s\)"), "(0.00 s)"),
     (re.compile(r"planning \d+\.\d+ s"), "planning 0.000 s"),

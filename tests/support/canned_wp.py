@@ -88,8 +88,12 @@ class CannedWordPress:
         folder.mkdir()
         self.trouble: State = {}
         self._state: State = {
-            "document": {**document, "toggle": True, "owner": None}, "events": [], "key": key, "uids": 0
-        }  # fmt: skip
+            # A copy: worlds must not share their rows.
+            "document": {**copy.deepcopy(document), "toggle": True, "owner": None},
+            "events": [],
+            "key": key,
+            "uids": 0,
+        }
         self._lock = threading.Lock()
         self._client = folder / "wp.sh"
         self._server = _Server(("127.0.0.1", 0), _handler(self))

@@ -221,8 +221,8 @@ def carried_out(requests: Iterable[Asked], call: str) -> set[str]:
 
 
 def asked(requests: Iterable[Asked], call: str) -> set[str]:
-    """Return the names that a call was made for at all."""
-    return {request.domain for request in requests if request.call == call}
+    """Return the names that a call was made for at all; a request that a kill cut off has no key yet."""
+    return {request.domain for request in requests if request.call == call and request.key_ok}
 
 
 def assert_books_agree(world: World, *, unsure: Iterable[str] = (), context: object = "") -> None:

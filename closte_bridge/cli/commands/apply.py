@@ -35,7 +35,7 @@ def apply(app: App, file: str) -> Result:
     """
     from closte_bridge.engine import planfile  # noqa: PLC0415 - loaded when it is needed
     from closte_bridge.engine.sync import Request  # noqa: PLC0415 - likewise
-    from closte_bridge.planning.gate import Approval  # noqa: PLC0415 - likewise
+    from closte_bridge.planning.model import Approval  # noqa: PLC0415 - likewise
 
     app.network()  # a plan is for one network
     reviewed = planfile.read(Path(file))

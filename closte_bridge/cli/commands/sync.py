@@ -76,7 +76,7 @@ def sync(
     looked at where that is due, and stages in Ultimate Multisite move when something is proven.
     """
     from closte_bridge.engine.sync import Request  # noqa: PLC0415 - loaded when a sync is made
-    from closte_bridge.planning.gate import Approval  # noqa: PLC0415 - likewise
+    from closte_bridge.planning.model import Approval  # noqa: PLC0415 - likewise
 
     names: list[str] = []
     if domains:

@@ -1,0 +1,130 @@
+"""One question to one server that does not behave."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import socket
+import threading
+from typing import TYPE_CHECKING
+
+import dns.flags
+import dns.message
+import pytest
+from dns.rdatatype import A
+
+from closte_bridge.checks.wire import NO_ROUTE, TIMED_OUT, Endpoint, Question, Reply, Wire
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+ASKED = Question("Shop.test", A, rd=True)
+
+
+class Server:
+    """Answers the UDP questions that come with what `script` makes of them: any number of packets."""
+
+    def __init__(self) -> None:
+        self.line = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+        self.line.bind(("127.0.53.30", 0))
+        self.line.settimeout(0.05)
+        self.endpoint = Endpoint(*self.line.getsockname())
+        self.questions: list[bytes] = []
+        self.script: Callable[[bytes], list[bytes]] = lambda _: []
+        self.stopping = False
+        self.thread = threading.Thread(target=self._run)
+
+    def _run(self) -> None:
+        while not self.stopping:
+            with contextlib.suppress(TimeoutError):
+                query, client = self.line.recvfrom(2000)
+                self.questions.append(query)
+                for packet in self.script(query):
+                    self.line.sendto(packet, client)
+
+
+@pytest.fixture
+def server() -> Iterator[Server]:
+    one = Server()
+    one.thread.start()
+    yield one
+    one.stopping = True
+    one.thread.join()
+    one.line.close()
+
+
+def answer(query: bytes, *, truncated: bool = False) -> bytes:
+    reply = dns.message.make_response(dns.message.from_wire(query))
+    if truncated:
+        reply.flags |= dns.flags.TC
+    return reply.to_wire()
+
+
+def ask(endpoint: Endpoint, *, times: int = 1, timeout: float = 0.3) -> tuple[Wire, Reply]:
+    async def run() -> tuple[Wire, Reply]:
+        wire = Wire(timeout=timeout, concurrency=2)
+        for _ in range(times):
+            reply = await wire.ask(endpoint, ASKED)
+        return wire, reply
+
+    return asyncio.run(run())
+
+
+def test_the_question_is_one_that_others_understand(server: Server) -> None:
+    server.script = lambda query: [answer(query)]
+    wire, reply = ask(server.endpoint)
+    (query,) = server.questions
+    asked = dns.message.from_wire(query)
+    assert [(q.name.to_text(), q.rdtype) for q in asked.question] == [("Shop.test.", A)]
+    assert asked.flags & dns.flags.RD
+    assert (asked.edns, asked.payload) == (0, 1232)
+    assert reply.conclusive
+    assert (wire.asked, wire.answered) == (1, 1)
+
+
+def test_answers_to_other_questions_are_passed_over(server: Server) -> None:
+    def script(query: bytes) -> list[bytes]:
+        right = answer(query)
+        other_number = bytes([right[0] ^ 1]) + right[1:]
+        other_name = right.replace(b"\x04Shop", b"\x04Show")
+        return [b"", other_number, other_name, b"nonsense", right.replace(b"\x04Shop", b"\x04sHOP")]
+
+    server.script = script
+    _, reply = ask(server.endpoint)
+    assert reply.conclusive
+    assert len(server.questions) == 1
+
+
+def test_a_lost_packet_is_asked_for_again(server: Server) -> None:
+    server.script = lambda query: [answer(query)] if len(server.questions) > 1 else []
+    wire, reply = ask(server.endpoint)
+    assert reply.conclusive
+    assert (wire.asked, wire.answered) == (2, 1)
+
+
+def test_what_cannot_be_read_is_no_answer(server: Server) -> None:
+    server.script = lambda query: [answer(query)[:-12] + b"\xff" * 12, query]
+    _, reply = ask(server.endpoint)
+    assert (reply.message, reply.failure) == (None, TIMED_OUT)
+
+
+def test_a_server_that_never_answers_is_soon_asked_only_once(server: Server) -> None:
+    wire, reply = ask(server.endpoint, times=6, timeout=0.05)
+    assert reply.failure == TIMED_OUT
+    # Three tries for each of the first four questions, one of them over TCP; then one.
+    assert (wire.asked, wire.answered) == (4 * 3 + 2, 0)
+    assert len(server.questions) == 4 * 2 + 2
+
+
+def test_what_does_not_fit_is_asked_for_over_tcp_and_not_believed(server: Server) -> None:
+    server.script = lambda query: [answer(query, truncated=True)]
+    # Nothing listens there over TCP.
+    _, reply = ask(server.endpoint)
+    assert reply.message is None
+
+
+def test_where_no_way_leads_is_told_from_silence() -> None:
+    # A broadcast address, which nobody may send to unasked.
+    wire, reply = ask(Endpoint("255.255.255.255", 53))
+    assert reply.failure == NO_ROUTE
+    assert wire.asked == 1

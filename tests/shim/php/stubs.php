@@ -1,0 +1,236 @@
+<?php
+/**
+ * As much of WordPress and Ultimate Multisite as the shim touches, for tests without either.
+ */
+
+error_reporting( E_ALL );
+ini_set( 'display_errors', '1' );
+set_error_handler(
+	static function ( $level, $message, $file, $line ) {
+		// Whatever PHP has to say is a failure; what is silenced on purpose is not said.
+		if ( error_reporting() & $level ) {
+			throw new ErrorException( $message, 0, $level, $file, $line );
+		}
+		return true;
+	}
+);
+
+define( 'ABSPATH', __DIR__ . '/' );
+
+class WP_Hook {
+	public $callbacks = array();
+}
+
+class WP_Site {
+	public $blog_id;
+	public $site_id = '1';
+	public $network_id = 1;
+	public $domain;
+	public $path = '/';
+
+	public function __construct( $blog_id, $domain, $path = '/' ) {
+		$this->blog_id = (string) $blog_id;
+		$this->domain  = $domain;
+		$this->path    = $path;
+	}
+}
+
+final class World {
+	public static $options  = array();
+	public static $sites    = array();
+	public static $domains  = array();
+	public static $queries  = array();
+	public static $reads    = 0;
+	public static $doing    = array();
+	public static $did      = array();
+	public static $writable = true;
+	public static $settled  = array();
+}
+
+final class Stub_DB {
+	public $base_prefix = 'wp_';
+	public $insert_id   = 1;
+
+	public function prepare( $sql, ...$values ) {
+		$sql = str_replace( '%s', "'%s'", $sql );
+		return vsprintf( $sql, array_map( 'addslashes', array_map( 'strval', $values ) ) );
+	}
+
+	public function query( $sql ) {
+		World::$queries[] = $sql;
+		return World::$writable ? 1 : false;
+	}
+
+	public function suppress_errors( $on = true ) {
+		return false;
+	}
+}
+
+final class Stub_Domain {
+	private $id;
+	private $blog_id;
+	private $domain;
+
+	public function __construct( $id, $blog_id, $domain ) {
+		list( $this->id, $this->blog_id, $this->domain ) = array( $id, $blog_id, $domain );
+	}
+
+	public function get_id() {
+		return $this->id;
+	}
+
+	public function get_blog_id() {
+		return $this->blog_id;
+	}
+
+	public function get_domain() {
+		return $this->domain;
+	}
+}
+
+$wpdb      = new Stub_DB();
+$wp_filter = array();
+
+function add_filter( $hook, $function, $priority = 10, $args = 1 ) {
+	global $wp_filter;
+	if ( ! isset( $wp_filter[ $hook ] ) ) {
+		$wp_filter[ $hook ] = new WP_Hook();
+	}
+	$wp_filter[ $hook ]->callbacks[ $priority ][] = array( 'function' => $function, 'accepted_args' => $args );
+	ksort( $wp_filter[ $hook ]->callbacks );
+	return true;
+}
+
+function add_action( $hook, $function, $priority = 10, $args = 1 ) {
+	return add_filter( $hook, $function, $priority, $args );
+}
+
+function remove_action( $hook, $function, $priority = 10 ) {
+	global $wp_filter;
+	$callbacks = isset( $wp_filter[ $hook ]->callbacks[ $priority ] ) ? $wp_filter[ $hook ]->callbacks[ $priority ] : array();
+	foreach ( $callbacks as $key => $callback ) {
+		if ( $callback['function'] === $function ) {
+			unset( $wp_filter[ $hook ]->callbacks[ $priority ][ $key ] );
+			if ( ! $wp_filter[ $hook ]->callbacks[ $priority ] ) {
+				unset( $wp_filter[ $hook ]->callbacks[ $priority ] );
+			}
+			if ( ! $wp_filter[ $hook ]->callbacks ) {
+				unset( $wp_filter[ $hook ] );
+			}
+			return true;
+		}
+	}
+	return false;
+}
+
+function has_action( $hook ) {
+	global $wp_filter;
+	return isset( $wp_filter[ $hook ] );
+}
+
+function apply_filters( $hook, $value = null, ...$more ) {
+	global $wp_filter;
+	$priorities = isset( $wp_filter[ $hook ] ) ? array_keys( $wp_filter[ $hook ]->callbacks ) : array();
+	foreach ( $priorities as $priority ) {
+		// Looked at again each time, as WordPress does: a callback may take others off.
+		$callbacks = isset( $wp_filter[ $hook ]->callbacks[ $priority ] ) ? $wp_filter[ $hook ]->callbacks[ $priority ] : array();
+		foreach ( $callbacks as $callback ) {
+			$args  = array_slice( array_merge( array( $value ), $more ), 0, $callback['accepted_args'] );
+			$value = call_user_func_array( $callback['function'], $args );
+		}
+	}
+	return $value;
+}
+
+function do_action( $hook, ...$args ) {
+	global $wp_filter;
+	World::$doing[]      = $hook;
+	World::$did[ $hook ] = true;
+	$priorities          = isset( $wp_filter[ $hook ] ) ? array_keys( $wp_filter[ $hook ]->callbacks ) : array();
+	foreach ( $priorities as $priority ) {
+		$callbacks = isset( $wp_filter[ $hook ]->callbacks[ $priority ] ) ? $wp_filter[ $hook ]->callbacks[ $priority ] : array();
+		foreach ( $callbacks as $callback ) {
+			call_user_func_array( $callback['function'], array_slice( $args, 0, $callback['accepted_args'] ) );
+		}
+	}
+	array_pop( World::$doing );
+}
+
+function doing_action( $hook ) {
+	return in_array( $hook, World::$doing, true );
+}
+
+function did_action( $hook ) {
+	return isset( World::$did[ $hook ] );
+}
+
+function is_multisite() {
+	return true;
+}
+
+function is_wp_error( $value ) {
+	return false;
+}
+
+function get_network_option( $network, $name, $otherwise = false ) {
+	++World::$reads;
+	return array_key_exists( $name, World::$options ) ? World::$options[ $name ] : $otherwise;
+}
+
+function get_current_network_id() {
+	return 1;
+}
+
+function get_network( $id = null ) {
+	return (object) array( 'id' => 1, 'domain' => 'example.net', 'path' => '/', 'site_id' => 1 );
+}
+
+function is_main_site( $blog_id, $network_id = null ) {
+	return 1 === (int) $blog_id;
+}
+
+function get_site( $id ) {
+	return isset( World::$sites[ $id ] ) ? World::$sites[ $id ] : null;
+}
+
+function wp_check_invalid_utf8( $text, $strip = false ) {
+	return preg_match( '//u', $text ) ? $text : (string) iconv( 'utf-8', 'utf-8//IGNORE', $text );
+}
+
+function current_user_can( $what ) {
+	return true;
+}
+
+function esc_html( $text ) {
+	return htmlspecialchars( $text, ENT_QUOTES );
+}
+
+function wu_create_domain( $data ) {
+	World::$domains[] = $data;
+	return true;
+}
+
+function wu_get_domains( $query ) {
+	$found = array();
+	foreach ( World::$domains as $id => $data ) {
+		if ( $data['blog_id'] === $query['blog_id'] ) {
+			$found[] = new Stub_Domain( $id + 1, $data['blog_id'], $data['domain'] );
+		}
+	}
+	return $found;
+}
+
+function wu_get_domain_by_domain( $name ) {
+	foreach ( World::$domains as $id => $data ) {
+		if ( $data['domain'] === $name ) {
+			return new Stub_Domain( $id + 1, $data['blog_id'], $data['domain'] );
+		}
+	}
+	return false;
+}
+
+function wu_get_domain( $id ) {
+	return isset( World::$domains[ $id - 1 ] )
+		? new Stub_Domain( $id, World::$domains[ $id - 1 ]['blog_id'], World::$domains[ $id - 1 ]['domain'] )
+		: false;
+}

@@ -1,0 +1,200 @@
+<?php
+/**
+ * The shim without WordPress: each check prints a line, and the last line says that none was left out.
+ */
+
+require __DIR__ . '/stubs.php';
+require __DIR__ . '/provider.php';
+
+function check( $what, $is, $expected = true ) {
+	$same = $is === $expected;
+	echo $same ? 'ok ' : 'NOT ok ', $what, $same ? '' : ': ' . var_export( $is, true ) . ' is not ' . var_export( $expected, true ), "\n";
+}
+
+function rows() {
+	$rows           = World::$queries;
+	World::$queries = array();
+	return $rows;
+}
+
+function the_end() {
+	do_action( 'shutdown' );
+	World::$did = array();
+	return rows();
+}
+
+function kinds( $sql ) {
+	preg_match_all( "/, '[0-9a-f]{32}', \d+, '([a-z_]+)', (\d+), '/", implode( ' ', $sql ), $found );
+	return array_map( static function ( $kind, $blog ) {
+		return "$kind $blog";
+	}, $found[1], $found[2] );
+}
+
+// An ordinary page view.
+require $argv[1] . '/closte-bridge-shim.php';
+do_action( 'plugins_loaded' );
+$queries = the_end();
+check( 'a page view reads no option', World::$reads, 0 );
+check( 'a page view asks the database nothing', $queries, array() );
+$parts = array_filter( get_included_files(), static function ( $file ) {
+	return false !== strpos( $file, '/class-' );
+} );
+check( 'a page view loads no part', array_values( $parts ), array() );
+check( 'nobody listens where nobody listened', has_action( 'wu_add_domain' ), false );
+require $argv[1] . '/closte-bridge-shim.php';
+check( 'loaded twice, it is there once', defined( 'CLOSTE_BRIDGE_SHIM' ) );
+
+// Nobody in charge.
+World::$sites   = array( 1 => new WP_Site( 1, 'example.net' ), 2 => new WP_Site( 2, 'one.example.net' ) );
+World::$domains = array( array( 'blog_id' => 2, 'domain' => 'one.example.net' ) );
+do_action( 'wp_insert_site', World::$sites[2] );
+check( 'without an owner nothing is written', the_end(), array() );
+
+// Events.
+World::$options['closte_bridge_owner'] = array( 'engine' => 'e' );
+World::$options['wu_setup_finished']   = 1;
+do_action( 'wu_transition_domain_domain', 'new', 'a.example.com', 7 );
+do_action( 'wu_domain_post_save', array(), new Stub_Domain( 7, 2, 'a.example.com' ), true );
+do_action( 'wu_transition_domain_domain', 'a.example.com', 'b.example.com', 7 );
+do_action( 'wu_domain_post_save', array(), new Stub_Domain( 7, 2, 'b.example.com' ), false );
+do_action( 'wu_domain_post_delete', true, new Stub_Domain( 7, 2, 'b.example.com' ) );
+do_action( 'wu_domain_post_delete', false, new Stub_Domain( 8, 2, 'c.example.com' ) );
+do_action( 'wu_transition_domain_stage', 'failed', 'done', 1 );
+do_action( 'archive_blog', 2 );
+do_action( 'archive_blog', 2 );
+do_action( 'unarchive_blog', '2' );
+$sql = the_end();
+check( 'one insert', count( $sql ), 1 );
+check(
+	'what happened',
+	kinds( $sql ),
+	array( 'mapping_added 2', 'mapping_renamed 2', 'mapping_removed 2', 'stage_changed 2', 'site_archived 2', 'site_restored 2' )
+);
+check( 'the end comes once', the_end(), array() );
+
+do_action( 'update_site_option_wu_host_integrations_enabled', 'wu_host_integrations_enabled', array( 'closte' => true ), array(), 1 );
+do_action( 'update_site_option_wu_host_integrations_enabled', 'wu_host_integrations_enabled', array( 'x' => true ), array( 'y' => 1 ), 1 );
+do_action( 'update_site_option_wp-ultimo_v2_settings', 'wp-ultimo_v2_settings', array( 'dns_check_interval' => 5, 'z' => 1 ), 'odd', 1 );
+do_action( 'add_site_option_wp-ultimo_v2_settings', 'wp-ultimo_v2_settings', array( 'z' => 1 ), 1 );
+do_action( 'delete_site_option_wu_hosting_credential_CLOSTE_CLIENT_API_KEY', 'wu_hosting_credential_CLOSTE_CLIENT_API_KEY', 1 );
+$sql = the_end();
+check( 'settings', kinds( $sql ), array( 'toggle_changed 0', 'settings_changed 0', 'settings_changed 0' ) );
+
+for ( $i = 0; $i < 1500; $i++ ) {
+	do_action( 'wu_transition_domain_domain', 'new', "$i.example.com", 0 );
+}
+check( 'too many say everything', kinds( the_end() ), array( 'everything 0' ) );
+
+World::$writable = false;
+do_action( 'archive_blog', 2 );
+check( 'a database that refuses is asked twice', count( the_end() ), 2 );
+World::$writable = true;
+
+$odd = array( null, false, 7, 1.5, 'text', "\xff\xfe", str_repeat( 'a', 10240 ), array( 'x' ), new stdClass(), "a\0b\n'\"\\" );
+foreach ( array( 'wu_transition_domain_domain', 'wu_transition_domain_stage', 'wu_domain_post_save', 'wu_domain_post_delete', 'wp_insert_site', 'wu_duplicate_site', 'wp_delete_site', 'archive_blog', 'make_ham_blog', 'update_site_option_wp-ultimo_v2_settings', 'delete_site_option_wu_host_integrations_enabled' ) as $hook ) {
+	foreach ( $odd as $one ) {
+		foreach ( $odd as $two ) {
+			do_action( $hook, $one, $two, $two, $one );
+		}
+	}
+}
+check( 'odd arguments do no harm', count( the_end() ) <= 2 );
+
+// Site deleted: its names in pieces, odd ones left out.
+World::$domains = array();
+for ( $i = 0; $i < 20; $i++ ) {
+	World::$domains[] = array( 'blog_id' => 2, 'domain' => str_repeat( 'a', 60 ) . ".$i.example.com" );
+}
+World::$domains[] = array( 'blog_id' => 2, 'domain' => "odd name\n" );
+do_action( 'wp_delete_site', World::$sites[2] );
+$sql = the_end();
+check( 'names of a deleted site', kinds( $sql ), array( 'site_deleted 2', 'site_deleted 2', 'site_deleted 2' ) );
+check( 'odd names are left out', strpos( $sql[0], 'odd name' ), false );
+
+// Records.
+World::$domains = array();
+foreach ( array( array( 3, 'three.example.net', '/' ), array( 4, 'example.net', '/sub/' ), array( 5, 'WWW.Example.NET', '/' ), array( 6, 'shared.example.org', '/' ), array( 7, 'seven.example.net', '/' ) ) as $site ) {
+	World::$sites[ $site[0] ] = new WP_Site( ...$site );
+	do_action( 'wp_insert_site', World::$sites[ $site[0] ] );
+}
+add_filter( 'wu_checkout_form_base_domains', static function ( $bases ) {
+	return array( 'https://www.Shared.example.org:8080/x', array( 'odd' ), null );
+} );
+add_filter( 'wu_should_create_domain_record_for_site', static function ( $create, $site ) {
+	return '7' !== $site->blog_id;
+}, 10, 2 );
+check( 'no record while a site is being made', World::$domains, array() );
+the_end();
+check( 'records', array_column( World::$domains, 'domain' ), array( 'three.example.net' ) );
+do_action( 'wp_insert_site', World::$sites[3] );
+the_end();
+check( 'never a second one', count( World::$domains ), 1 );
+World::$sites[8] = new WP_Site( 8, 'eight.example.net' );
+do_action( 'wp_insert_site', World::$sites[8] );
+do_action( 'wu_duplicate_site', array( 'site_id' => 8 ) );
+check( 'a duplicate has its record at once', array_column( World::$domains, 'domain' ), array( 'three.example.net', 'eight.example.net' ) );
+the_end();
+check( 'and only one', count( World::$domains ), 2 );
+
+// Listeners, in both layouts.
+foreach ( array( '\WP_Ultimo\Integrations\Providers\Closte\Closte_Domain_Mapping', '\WP_Ultimo\Integrations\Host_Providers\Closte_Host_Provider' ) as $class ) {
+	$provider = new $class();
+	add_action( 'wu_add_domain', array( $provider, 'on_add_domain' ), 10, 2 );
+	do_action( 'plugins_loaded' );
+	$asked = static function () {
+		$asked = null;
+		$ask   = static function () use ( &$asked ) {
+			$asked = has_action( 'wu_add_domain' );
+		};
+		add_action( 'wu_transition_domain_domain', $ask, 10, 3 );
+		do_action( 'wu_transition_domain_domain', 'new', 'x.example.com', 9 );
+		remove_action( 'wu_transition_domain_domain', $ask, 10 );
+		return $asked;
+	};
+	unset( World::$options['closte_bridge_status'] );
+	check( 'not heard of: the provider listens', $asked() );
+	World::$options['closte_bridge_status'] = array( 'heartbeat' => time(), 'verdicts' => array() );
+	check( 'in charge: nobody listens', $asked(), false );
+	do_action( 'wu_add_domain', 'sent.example.com', 1 );
+	check( 'in charge: an earlier job sends nothing', $provider->sent, array() );
+	World::$options['closte_bridge_status']['heartbeat'] = time() - 4000;
+	check( 'silent for long: the provider listens again', $asked() );
+	do_action( 'wu_add_domain', 'sent.example.com', 1 );
+	check( 'silent for long: it sends', $provider->sent, array( 'sent.example.com' ) );
+	remove_action( 'wu_add_domain', array( $provider, 'on_add_domain' ), 10 );
+	remove_action( 'wu_add_domain', 'Closte_Bridge\gate', PHP_INT_MIN );
+	check( 'nothing is left', has_action( 'wu_add_domain' ), false );
+	the_end();
+}
+
+// Crafted options.
+$domain = new Stub_Domain( 1, 2, 'Shop.example.com' );
+foreach ( array( null, 7, 'text', array(), new stdClass(), array( 'heartbeat' => array() ), array( 'heartbeat' => '1e400' ), array( 'heartbeat' => time(), 'verdicts' => 'odd' ), array( 'heartbeat' => time(), 'verdicts' => array( 'shop.example.com' => 'yes' ) ) ) as $crafted ) {
+	World::$options['closte_bridge_status'] = $crafted;
+	check( 'a crafted status is no verdict', apply_filters( 'wu_domain_has_correct_dns', 'thought', $domain, array() ), 'thought' );
+}
+foreach ( array( true, false ) as $verdict ) {
+	World::$options['closte_bridge_status'] = array( 'heartbeat' => time(), 'verdicts' => array( 'shop.example.com' => $verdict ) );
+	check( 'the verdict', apply_filters( 'wu_domain_has_correct_dns', null, $domain, array() ), $verdict );
+}
+foreach ( array( null, 7, array( 'engine' => array() ), new stdClass() ) as $crafted ) {
+	World::$options['closte_bridge_owner'] = $crafted;
+	check( 'a crafted owner owns nothing', Closte_Bridge\run( 'Charge', 'owner' ), '' );
+}
+
+// The way to the engine.
+$words = static function ( $line ) {
+	return Closte_Bridge\run( 'Command', 'behind', array( explode( ' ', $line ) ) );
+};
+class WP_CLI {}
+check( 'as it stands', $words( '--path=/x closte-bridge plan --no-www -- --help closte-bridge' ), array( 'plan', '--no-www', '--', '--help', 'closte-bridge' ) );
+check( 'help', $words( 'help closte-bridge plan' ), array( 'plan', '--help' ) );
+foreach ( array( array(), array( 'wake' => 'odd' ), array( 'engine' => 'odd', 'wake_file' => '/x' ), array( 'engine' => array( '/no/such' ), 'wake_file' => '/no/such/x' ) ) as $config ) {
+	$method = Closte_Bridge\run( 'Wake', 'method', array( $config ) );
+	check( 'no way to wake it', $method[0], 'poll' );
+}
+define( 'CLOSTE_BRIDGE_ENGINE', true );
+World::$options['closte_bridge_owner'] = array( 'engine' => 'e' );
+do_action( 'archive_blog', 2 );
+check( 'silent in the calls of the engine', the_end(), array() );
+echo 'all on PHP ', PHP_MAJOR_VERSION, '.', PHP_MINOR_VERSION, "\n";
