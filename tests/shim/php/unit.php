@@ -30,6 +30,13 @@ function kinds( $sql ) {
 	}, $found[1], $found[2] );
 }
 
+// Every file is one that this PHP can read.
+foreach ( array_slice( $argv, 1 ) as $folder ) {
+	foreach ( array_merge( glob( "$folder/*.php" ), glob( "$folder/*/*.php" ) ) as $file ) {
+		check( 'syntax of ' . basename( $file ), count( token_get_all( file_get_contents( $file ), TOKEN_PARSE ) ) > 1 );
+	}
+}
+
 // An ordinary page view.
 require $argv[1] . '/closte-bridge-shim.php';
 do_action( 'plugins_loaded' );

@@ -1,10 +1,11 @@
-// Runs unit.php on one PHP version compiled to WebAssembly: node versions.mjs <php-wasm folder> <version> <shim folder>
+// Runs unit.php on one PHP version compiled to WebAssembly:
+// node versions.mjs <php-wasm folder> <version> <shim folder> <folder of the engine's scripts>
 import { createRequire } from 'node:module';
 import { readdirSync, readFileSync, statSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { fileURLToPath, pathToFileURL } from 'node:url';
 
-const [wasm, version, shim] = process.argv.slice(2);
+const [wasm, version, shim, scripts] = process.argv.slice(2);
 const require = createRequire(join(wasm, 'package.json'));
 const load = (name) => import(pathToFileURL(require.resolve(name)));
 const { loadNodeRuntime } = await load('@php-wasm/node');
@@ -23,8 +24,9 @@ const copy = (from, to) => {
 };
 copy(dirname(fileURLToPath(import.meta.url)), '/tests');
 copy(shim, '/shim');
+copy(scripts, '/scripts');
 const answer = await php.run({
-	code: "<?php $argv = array('unit.php', '/shim'); chdir('/tests'); require '/tests/unit.php';",
+	code: "<?php $argv = array('unit.php', '/shim', '/scripts'); chdir('/tests'); require '/tests/unit.php';",
 });
 process.stdout.write(answer.text);
 process.stderr.write(answer.errors);
