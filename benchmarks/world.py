@@ -165,6 +165,11 @@ def _fill(multisite: Multisite, names: list[str]) -> None:
     inserts = [f"INSERT INTO wp_blogs ({columns}) VALUES {','.join(chunk)}" for chunk in chunks]  # noqa: S608 - made above
     multisite.sql(";\n".join(["BEGIN", *inserts, "COMMIT"]) + ";\n")
     multisite.add_mappings_sql((name, 2 + number % sites) for number, name in enumerate(names))
+    # No two rows of a real network have the same dates.
+    multisite.sql(
+        "UPDATE wp_wu_domain_mappings SET date_created = datetime(date_created, '+' || id || ' minutes'),"
+        " date_modified = datetime(date_modified, '+' || (id * 60 + 3607) || ' seconds');\n"
+    )
 
 
 @contextmanager

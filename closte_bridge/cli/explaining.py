@@ -13,6 +13,7 @@ from closte_bridge.cli.networks import engine_of
 from closte_bridge.cli.options import format_options, global_options
 from closte_bridge.cli.plans import circumstances, when
 from closte_bridge.cli.result import Problem, Result
+from closte_bridge.cli.stages import certificate_warnings
 from closte_bridge.errors import BridgeError, ExitCode
 
 if TYPE_CHECKING:
@@ -27,6 +28,7 @@ $ closte-bridge domain explain www.shop.customer.com
 www.shop.customer.com: held
 WordPress: not mapped.
 Closte: not there.
+Checked: 2026-02-03T10:15:00+00:00: DNS unknown, certificate not tried; next look 2026-02-03T10:20:00+00:00.
 Why: waits until it leads where "shop.customer.com" leads.
 Next step: Point the www. name where its name points.
 
@@ -45,6 +47,7 @@ class Found(NamedTuple):
     report: Report
     entries: list[Entry]
     history: History | None
+    adopted: float = 0.0
 
 
 def look(engine: Engine, name: str | None = None) -> Found:
@@ -59,7 +62,8 @@ def look(engine: Engine, name: str | None = None) -> Found:
         entries = journal.read(engine.ledger, name=name, limit=20) if engine.ledger and name else []
         history = histories.load(engine.ledger, [name]).get(name) if engine.ledger and name else None
         known = inventory(engine, view, plan)
-        return Found(known, Report(engine.settings.name, view, plan, None), entries, history)
+        adopted = float(engine.ledger.meta().get("adopted_at", "0")) if engine.ledger else 0.0
+        return Found(known, Report(engine.settings.name, view, plan, None), entries, history, adopted)
 
 
 def look_at_one(engine: Engine, raw: str) -> Found:
@@ -91,9 +95,21 @@ def _checked(history: History | None, now: float) -> str:
     if history is None or history.looked is None:
         return "not yet"
     words = f"{when(history.looked)}: DNS {history.dns or 'unknown'}, certificate {history.tls or 'not tried'}"
-    if history.not_after is not None:
-        words += f", valid for {(history.not_after - now) / _DAY:.0f} days"
+    if history.not_after is not None and history.leads_here:
+        days = (history.not_after - now) / _DAY
+        words += f", valid for {days:.0f} days" if days > 0 else f", ended {-days:.0f} days ago"
     return f"{words}; next look {when(history.next_look)}"
+
+
+def _stage_held(found: Found) -> list[str]:
+    """Return why the mapping's stage stays although something is proven, if a rule keeps it."""
+    from closte_bridge.checks.life import StageHold, next_stage  # noqa: PLC0415 - loaded when it is needed
+
+    (known,) = found.known
+    if known.mapping is None or found.history is None:
+        return []
+    move = next_stage(known.mapping, found.history, adopted=found.adopted)
+    return [f"the stage stays: {move.reason}"] if isinstance(move, StageHold) else []
 
 
 def _explained(found: Found, now: float) -> dict[str, object]:
@@ -104,7 +120,10 @@ def _explained(found: Found, now: float) -> dict[str, object]:
     mapping = known.mapping
     there = {True: "there", False: "not there", None: "its list could not be read"}[known.at_closte]
     until = f" (until {when(known.until)})" if known.until else ""
-    life = stand(found.history or begin(now), aliased=bool(known.at_closte), now=now, blocked=known.code)
+    # What the ledger knows counts as present where the list cannot be read.
+    aliased = known.ours if known.at_closte is None else known.at_closte
+    life = stand(found.history or begin(now), aliased=aliased, now=now, blocked=known.code)
+    reasons = [known.reason.removesuffix(".") + until, *_stage_held(found)]
     return {
         "domain": known.name,
         "state": known.state,
@@ -112,7 +131,7 @@ def _explained(found: Found, now: float) -> dict[str, object]:
         "wordpress": f'mapped to site {mapping.blog_id}, stage "{mapping.stage}"' if mapping else "not mapped",
         "closte": f"{there}{', ours' if known.ours else ''}",
         "checked": _checked(found.history, now),
-        "why": f"{known.reason.removesuffix('.')}{until}",
+        "why": "; ".join(filter(None, reasons)),
         # What keeps visitors from their padlock goes before what the two sides still have to do.
         "next_step": life.advice or next_step(known),
         "history": [
@@ -129,10 +148,16 @@ def _explained(found: Found, now: float) -> dict[str, object]:
 @pass_app
 def explain(app: App, name: str) -> Result:
     """Explain where one domain stands on both sides, why, what was done for it, and what to do next."""
+    from closte_bridge.checks.life import EXPIRY_WARNING  # noqa: PLC0415 - loaded when it is needed
+
     engine = engine_of(app, app.network())
     found = look_at_one(engine, name)
     code, errors, warnings = sides(found.report)
-    data = _explained(found, engine.clock.now())
+    now = engine.clock.now()
+    data = _explained(found, now)
+    if found.history and found.history.leads_here and found.history.not_after is not None:
+        ends = [(str(data["domain"]), found.history.not_after)]
+        warnings = (*warnings, *certificate_warnings([e for e in ends if e[1] <= now + EXPIRY_WARNING], now))
     past = data["history"]
     lines = [
         f"{data['domain']}: {data['state']}",

@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING
 from closte_bridge.cli.result import Message, Problem
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from closte_bridge.cli.formats import Row
     from closte_bridge.engine.sync import Report
     from closte_bridge.planning.stages import StagePlan
@@ -75,7 +77,7 @@ def stage_words(report: Report) -> tuple[list[Problem], list[Message]]:
         if moved.result.startswith("refused")
     ]
     if verified.trouble:
-        text = f"Stages could not be written: {verified.trouble.message}"
+        text = f"DNS, certificates and stages were not seen to: {verified.trouble.message}"
         errors.append(Problem(code=verified.trouble.code, message=text, hint=verified.trouble.hint))
     done = sum(1 for moved in verified.moved if moved.result == "done")
     remarks = []
@@ -86,9 +88,21 @@ def stage_words(report: Report) -> tuple[list[Problem], list[Message]]:
         )
     if done:
         remarks.append(Message("log", f"Moved {_count(done, 'mapping')} to another stage."))
+    if verified.moves_later:
+        remarks.append(Message("log", f"{_count(verified.moves_later, 'mapping')} more to move; the next run goes on."))
     if verified.due_later:
         remarks.append(Message("log", f"{_count(verified.due_later, 'check')} more due; the next run goes on."))
     return errors, remarks
+
+
+def certificate_warnings(expiring: Sequence[tuple[str, float]], now: float) -> list[Problem]:
+    """Return warnings about certificates that have ended or soon will; see `expiry_words`."""
+    from closte_bridge.engine.expiry import HINT, expiry_words  # noqa: PLC0415 - for those who have one
+
+    return [
+        Problem(code=words.code, message=words.message, hint=HINT, domain=words.domain)
+        for words in expiry_words(expiring, now)
+    ]
 
 
 def _count(number: int, what: str) -> str:

@@ -17,7 +17,7 @@ from closte_bridge.cli.plans import (
     withheld_problems,
 )
 from closte_bridge.cli.result import Message, Problem, Result, problem_data
-from closte_bridge.cli.stages import stage_words
+from closte_bridge.cli.stages import certificate_warnings, stage_words
 from closte_bridge.errors import BridgeError, ExitCode, first_that_applies
 from closte_bridge.planning.model import Action, Mode
 
@@ -134,6 +134,8 @@ def sync_one(
             after_run(engine, None, error.exit_code, [problem_data(problem) for problem in Problem.of(error)])
         raise
     words = _words(report)
+    if report.verified and report.verified.expiring:
+        words.warnings.extend(certificate_warnings(report.verified.expiring, engine.clock.now()))
     if not request.dry_run:
         data = [problem_data(problem) for problem in (*words.errors, *words.warnings)]
         for trouble in after_run(engine, report, report.exit_code, data):

@@ -39,7 +39,7 @@ def _held_by(descriptor: int) -> str:
     try:
         holder = json.loads(os.pread(descriptor, 1000, 0))
         minutes = max(0.0, time.time() - float(holder["since"])) / 60
-        return f"process {int(holder['pid'])} (`{str(holder['command'])[:80]}`), for {minutes:.0f} min"
+        return f"process {int(holder['pid'])} (`{holder['command']}`), for {minutes:.0f} min"
     except (ValueError, KeyError, TypeError, OSError, OverflowError, RecursionError):
         return "another process"
 
@@ -71,7 +71,8 @@ def held(folder: Path, command: str) -> Iterator[None]:
                 hint="Wait for it to end; what it does not do, the next run does.",
                 exit_code=ExitCode.LOCKED,
             ) from None
-        holder = json.dumps({"pid": os.getpid(), "command": command, "since": time.time()})
+        # Cut, so that the whole of it is read back.
+        holder = json.dumps({"pid": os.getpid(), "command": command[:80], "since": time.time()})
         try:
             os.ftruncate(descriptor, 0)
             os.pwrite(descriptor, holder.encode(), 0)

@@ -86,7 +86,7 @@ def _of_applied(applied: Applied) -> set[ExitCode]:
 def _of_verified(verified: Verified) -> set[ExitCode]:
     codes = set()
     if verified.trouble:
-        codes.add(ExitCode.UNREADABLE)
+        codes.add(verified.trouble.exit_code)
     if any(moved.result.startswith("refused") for moved in verified.moved):
         codes.add(ExitCode.SOME_FAILED)
     return codes
@@ -106,6 +106,7 @@ def plan_of(engine: Engine, view: View, request: Request) -> Plan:
         view.now,
         approval=request.approval,
         retry=request.retry or bool(request.only),
+        desire=view.desire(engine),
     )
     engine.cost.planning_seconds += time.perf_counter() - began
     return narrow(plan, request.only) if request.only else plan
@@ -178,9 +179,7 @@ def _unknown(engine: Engine, view: View, request: Request) -> tuple[str, ...]:
     """Return the names asked for that neither side knows: most likely a slip of the keyboard."""
     if not request.only:
         return ()
-    from closte_bridge.planning.desired import desired  # noqa: PLC0415 - loaded while `wp` ran
-
-    desire = desired(view.snapshot, engine.intentions(), view.ledger)
+    desire = view.desire(engine)
     known = view.observed.names | view.ledger.ours.keys() | view.ledger.unsettled.keys()
     return tuple(sorted(name for name in request.only if name not in known and not desire.mention(name)))
 

@@ -5,12 +5,11 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, NamedTuple
 
-from closte_bridge.checks.life import begin, learn
+from closte_bridge.checks.life import DONE, EXPIRY_WARNING, begin, learn
 from closte_bridge.domains import not_public
 from closte_bridge.errors import BridgeError
 from closte_bridge.ledger import histories, journal
 from closte_bridge.ledger.journal import Entry
-from closte_bridge.planning.desired import desired, wanted_www
 from closte_bridge.planning.stages import StagePlan, names_to_know, plan_stages
 from closte_bridge.wordpress.writer import MOST_STAGES, StageMove, set_stages
 
@@ -21,10 +20,13 @@ if TYPE_CHECKING:
     from closte_bridge.checks.model import Checked
     from closte_bridge.engine.view import Engine, View
     from closte_bridge.ledger.store import Ledger
+    from closte_bridge.planning.stages import StageChange
     from closte_bridge.wordpress.snapshot import Snapshot
 
 # One run looks at no more domains than this: the rest follows in the next.
 MOST_CHECKS = 1000
+# The mark of a mapping that was "done" until this engine moved it backwards.
+WAS_DONE = "was-done"
 NO_STAGES = StagePlan((), ())
 
 
@@ -40,24 +42,30 @@ class Moved(NamedTuple):
 
 @dataclass(slots=True)
 class Verified:
-    """What looking came to. `due_later` is how many more were due than one run looks at."""
+    """What looking came to. `due_later` and `moves_later` are how many more there are than one run looks at or moves.
+
+    `proven` are `www.` forms that were seen to lead where their names lead: the next run adds them. `expiring` are the
+    names whose certificate ends within 14 days or has ended, each with its end in seconds since the epoch.
+    """
 
     checked: dict[str, Checked] = field(default_factory=dict)
     stages: StagePlan = NO_STAGES
     moved: list[Moved] = field(default_factory=list)
     due_later: int = 0
+    moves_later: int = 0
+    proven: frozenset[str] = frozenset()
+    expiring: list[tuple[str, float]] = field(default_factory=list)
     next_look: float | None = None
     trouble: BridgeError | None = None
 
 
 def watched_names(engine: Engine, view: View) -> set[str]:
-    """Return every name whose DNS and certificate matter: wanted ones, and `www.` forms that may be."""
-    snapshot = view.snapshot
-    desire = desired(snapshot, engine.intentions(), view.ledger)
-    own = _own_sites(snapshot)
+    """Return every name whose DNS and certificate may matter: wanted ones, and `www.` forms that may be."""
+    desire = view.desire(engine)
+    own = _own_sites(view.snapshot)
     names = {name for name, mapping in desire.mapped.items() if mapping.blog_id in own}
-    www = {form for form, name in wanted_www(desire, snapshot).items() if name in names}
-    return {name for name in names | www | desire.configured | desire.pins if not not_public(name)}
+    names.update([form for form, name in desire.www.items() if name in names], desire.configured, desire.pins)
+    return names
 
 
 def _own_sites(snapshot: Snapshot) -> set[int]:
@@ -86,23 +94,52 @@ def verify(
 ) -> Verified:
     """Check what is due (or `only` those names, at once), remember it, and move stages.
 
-    Trouble with `wp` while stages are written is in the result and loses nothing: the next run does it again.
+    Trouble (with `tls.ca_file`, or with `wp` while stages are written) is in the result and loses nothing: the next run
+    does it again.
     """
     found = Verified()
     names = watched_names(engine, view)
-    known = histories.known(ledger)
-    now = engine.clock.now()
-    wanted = names & set(only) if only else {name for name in names if known.get(name, 0.0) <= now}
-    due = sorted(wanted, key=lambda name: (known.get(name, 0.0), name))
+    # One pass over what the ledger holds: there can be 200,000 names.
+    due_at: dict[str, float] = {}
+    now, gone = engine.clock.now(), []
+    for name, next_look in histories.next_looks(ledger):
+        if name not in names:
+            gone.append(name)
+        elif next_look <= now or only:
+            due_at[name] = next_look
+        else:
+            names.discard(name)
+    wanted = (name for name in names if (not only or name in only) and not not_public(name))
+    due = sorted(wanted, key=lambda name: (due_at.get(name, 0.0), name))
     found.due_later = max(0, len(due) - MOST_CHECKS)
-    _look(engine, ledger, view, due[:MOST_CHECKS], found, on_step, should_stop)
+    try:
+        _look(engine, ledger, view, due[:MOST_CHECKS], found, on_step, should_stop)
+    except BridgeError as error:
+        found.trouble = error
+        return found
     if view.snapshot.complete:
-        with ledger.transaction():
-            histories.forget(ledger, known.keys() - names)
+        _forget(ledger, view.snapshot, gone)
     found.stages = stages_of(ledger, view.snapshot, revive)
     _move(engine, ledger, found, run)
-    found.next_look = min(histories.known(ledger).values(), default=None)
+    found.proven = (
+        (ledger.leading_www() & view.desire(engine).www.keys()) - view.ledger.leading_www - view.observed.names
+    )
+    found.expiring = histories.expiring(ledger, now + EXPIRY_WARNING)
+    # What is remembered of names that are not looked at any more is never due.
+    looks = histories.next_looks(ledger) if gone else ()
+    over = frozenset(gone)
+    first = min((at for name, at in looks if name not in over), default=None) if gone else histories.first_look(ledger)
+    found.next_look = now if found.due_later else first
     return found
+
+
+def _forget(ledger: Ledger, snapshot: Snapshot, names: Collection[str]) -> None:
+    """Drop what is remembered of names that nobody wants any more, and of mappings that are gone."""
+    marked = _was_done(ledger)
+    rows = {mapping.id for mapping in snapshot.mappings} if marked else set()
+    with ledger.transaction():
+        histories.forget(ledger, names)
+        ledger.unmark(WAS_DONE, [str(id_) for id_ in marked - rows])
 
 
 def _look(
@@ -146,20 +183,40 @@ def _look(
 
 def _move(engine: Engine, ledger: Ledger, found: Verified, run: str) -> None:
     changes = found.stages.changes[:MOST_STAGES]
+    found.moves_later = len(found.stages.changes) - len(changes)
     if not changes:
         return
-    moves = [StageMove(c.mapping.id, c.mapping.domain, c.mapping.stage, c.stage, c.secure) for c in changes]
+    back = _was_done(ledger)
+    moves = [
+        StageMove(c.mapping.id, c.mapping.domain, c.mapping.stage, c.stage, c.secure, c.mapping.id in back)
+        for c in changes
+    ]
+    now = engine.clock.now()
+    # Before the first is written: killed in between, its return must make nothing a primary domain either.
+    with ledger.transaction():
+        ledger.mark(WAS_DONE, [str(c.mapping.id) for c in changes if c.mapping.stage == DONE], now)
     try:
         results = set_stages(engine.settings.wp, engine.cost.wp, moves)
     except BridgeError as error:
         found.trouble = error
         return
-    now = engine.clock.now()
     found.moved = [
         Moved(c.name, c.mapping.stage, c.stage, c.reason, result) for c, result in zip(changes, results, strict=True)
     ]
+    arrived = [str(c.mapping.id) for c, result in zip(changes, results, strict=True) if _is_done(c, result)]
     with ledger.transaction():
+        ledger.unmark(WAS_DONE, arrived)
         journal.append(
             ledger,
             [Entry(now, run, "stage", m.name, m.reason, m.result, f"{m.before} -> {m.after}") for m in found.moved],
         )
+
+
+def _is_done(change: StageChange, result: str) -> bool:
+    """Tell whether a mapping is "done" after a move: it arrived there, or was not taken from there."""
+    return change.stage == DONE if result == "done" else change.mapping.stage == DONE
+
+
+def _was_done(ledger: Ledger) -> set[int]:
+    """Return the ids of mappings that this engine has moved away from "done"."""
+    return {int(name) for (name,) in ledger.query("SELECT name FROM marks WHERE kind = ?", WAS_DONE)}

@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from closte_bridge.closte.client import ClosteClient
     from closte_bridge.closte.listing import Listing
     from closte_bridge.config.model import Settings
-    from closte_bridge.planning.desired import Intentions
+    from closte_bridge.planning.desired import Desired, Intentions
     from closte_bridge.planning.model import Observed, Standing
     from closte_bridge.planning.standing import Here
     from closte_bridge.secret import Secret
@@ -131,6 +131,15 @@ class View:
     key_source: str
     client: ClosteClient
     now: float
+    _desire: Desired | None = None
+
+    def desire(self, engine: Engine) -> Desired:
+        """Return what the network wants, put together once."""
+        from closte_bridge.planning.desired import desired  # noqa: PLC0415 - loaded while `wp` ran
+
+        if self._desire is None:
+            self._desire = desired(self.snapshot, engine.intentions(), self.ledger)
+        return self._desire
 
 
 def _ledger_state(engine: Engine, now: float) -> LedgerState:

@@ -89,9 +89,13 @@ def _stamp(path: Path) -> int:
 def next_due(report: Report, now: float, interval: float) -> float:
     """Return when to run again: at the interval, or sooner when a hold ends before that."""
     ends = [hold.until for hold in report.plan.holds if hold.until and hold.until > now]
-    if report.verified and report.verified.next_look is not None:
+    verified = report.verified
+    if verified and verified.next_look is not None:
         # A check that is overdue (there are more than one run looks at) is made after a breath, not at once.
-        ends.append(max(report.verified.next_look, now + _BREATH))
+        ends.append(max(verified.next_look, now + _BREATH))
+    if verified and (verified.moves_later or verified.proven):
+        # More stages than one run moves, or a `www.` name that may be added now.
+        ends.append(now + _BREATH)
     return min([now + interval, *ends])
 
 

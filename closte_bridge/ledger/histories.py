@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 from closte_bridge.checks.life import History
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Iterable
+    from collections.abc import Collection, Iterable, Iterator
 
     from closte_bridge.ledger.store import Ledger
 
@@ -40,14 +40,30 @@ def troubled(ledger: Ledger) -> dict[str, History]:
     return {str(name): _history(tuple(rest)) for name, *rest in rows}
 
 
-def known(ledger: Ledger) -> dict[str, float]:
-    """Return when each domain that was ever looked at is looked at next, in seconds since the epoch."""
-    return dict(ledger.query("SELECT name, next_look FROM histories"))
+def next_looks(ledger: Ledger) -> Iterator[tuple[str, float]]:
+    """Give each domain that was ever looked at, and when it is looked at next, in seconds since the epoch."""
+    return ledger.stream("SELECT name, next_look FROM histories")
+
+
+def first_look(ledger: Ledger) -> float | None:
+    """Return when the next domain is looked at, or None when none ever was."""
+    ((first,),) = ledger.query("SELECT min(next_look) FROM histories")
+    return None if first is None else float(first)
 
 
 def leading(ledger: Ledger) -> frozenset[str]:
     """Return the names that were seen to lead where they should."""
     return frozenset(str(name) for (name,) in ledger.query("SELECT name FROM histories WHERE leads_here = 1"))
+
+
+def expiring(ledger: Ledger, before: float) -> list[tuple[str, float]]:
+    """Return the names that lead here with a certificate that ends `before` then, and its end; the first end first."""
+    rows = ledger.query(
+        "SELECT name, not_after FROM histories "
+        "WHERE not_after <= ? AND leads_here = 1 AND tls IN ('right', 'expired') ORDER BY not_after, name",
+        before,
+    )
+    return [(str(name), float(end)) for name, end in rows]
 
 
 def save(ledger: Ledger, histories: dict[str, History]) -> None:

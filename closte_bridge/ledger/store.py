@@ -45,6 +45,8 @@ SELECT www.name FROM histories AS www JOIN histories AS name ON name.name = subs
 WHERE www.name >= 'www.' AND www.name < 'www/' AND www.leads_here = 1 AND name.leads_here = 1
 """
 
+# I/O errors that come from the file itself.
+_DAMAGE = frozenset({"SQLITE_IOERR_SHORT_READ", "SQLITE_IOERR_DATA"})
 _DAMAGED = (
     "Move the file away and run `closte-bridge adopt --take-over`: aliases that are still wanted are adopted again."
 )
@@ -63,6 +65,14 @@ def _translate(error: sqlite3.Error, path: Path) -> BridgeError:
             f'The ledger "{path}" is in use by another program.',
             code="ledger-busy",
             hint="End whatever has the file open, for example an `sqlite3` shell.",
+        )
+    name = getattr(error, "sqlite_errorname", "")
+    if name.startswith("SQLITE_IOERR") and name not in _DAMAGE:
+        # A quota and a limit of the process end here, and so does a disk with no room for SQLite's index of its log.
+        return BridgeError(
+            f'The ledger "{path}" cannot be read or written: the disk reports an error.',
+            code="disk-error",
+            hint="Check its free space, your quota and the kernel's messages, then run again: nothing is lost.",
         )
     if "readonly" in text or "unable to open" in text:
         return BridgeError(
@@ -185,6 +195,13 @@ class Ledger:
         except sqlite3.Error as error:
             raise _translate(error, self.path) from None
 
+    def stream(self, sql: str) -> Iterator[tuple[Any, ...]]:
+        """Give the rows of one statement one by one, for those that can be very many."""
+        try:
+            yield from self._connection.execute(sql)
+        except sqlite3.Error as error:
+            raise _translate(error, self.path) from None
+
     def write(self, sql: str, rows: Iterable[tuple[object, ...]]) -> None:
         """Run one statement of this package's own, once a row; inside `transaction`."""
         try:
@@ -212,14 +229,14 @@ class Ledger:
     def _state(self, meta: dict[str, str], now: float, *, clock_jumped: bool) -> LedgerState:
         query = self.query
         marks: dict[str, set[str]] = {"pin": set(), "leaving": set(), "released": set(), "former": set()}
-        for name, kind in query("SELECT name, kind FROM marks"):
+        for name, kind in query("SELECT name, kind FROM marks WHERE kind <> 'was-done'"):
             marks[str(kind)].add(str(name))
         identity, place = meta.get("identity"), meta.get("place")
         return LedgerState(
             identity=Identity(**json.loads(identity)) if identity else None,
             place=Place(**json.loads(place)) if place else None,
             config_path=meta.get("config_path"),
-            ours=dict(query("SELECT name, origin FROM aliases WHERE phase = 'present'")),
+            ours=dict(self.stream("SELECT name, origin FROM aliases WHERE phase = 'present'")),
             unsettled={
                 n: Unsettled(Phase(p), Origin(o), s, bool(a))
                 for n, p, o, s, a in query(
@@ -252,13 +269,17 @@ class Ledger:
             highest_site=int(meta.get("highest_site", "0")),
             highest_mapping=int(meta.get("highest_mapping", "0")),
             observed_count=int(meta.get("observed_count", "0")),
-            leading_www=frozenset(str(n) for (n,) in query(_LEADING_WWW)),
+            leading_www=self.leading_www(),
             clock_jumped=clock_jumped,
         )
 
     def meta(self) -> dict[str, str]:
         """Return the small facts: identity, counters, last looks."""
         return dict(self.query("SELECT key, value FROM meta"))
+
+    def leading_www(self) -> frozenset[str]:
+        """Return the `www.` names that lead where their names lead, by the last looks at both."""
+        return frozenset(str(name) for (name,) in self.query(_LEADING_WWW))
 
     def engine_id(self) -> str | None:
         """Return the id of the engine that this ledger is, or None before adoption."""
@@ -349,7 +370,7 @@ class Ledger:
         )
 
     def mark(self, kind: str, names: Iterable[str], now: float) -> None:
-        """Set a mark: `pin`, `leaving`, `released` or `former`."""
+        """Set a mark: `pin`, `leaving`, `released` or `former`; `was-done` has ids of mappings for names."""
         self.write(
             "INSERT OR IGNORE INTO marks (name, kind, since) VALUES (?, ?, ?)",
             [(n, kind, now) for n in names],

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from closte_bridge.domains import is_wildcard, not_public, registered_domain, wildcard_over
 from closte_bridge.ledger.state import Origin
-from closte_bridge.planning.desired import Desired, Intentions, origin_of, wanted_www
+from closte_bridge.planning.desired import Desired, Intentions, origin_of
 from closte_bridge.planning.model import Action, Change, Hold
 
 if TYPE_CHECKING:
@@ -70,7 +70,7 @@ def _candidates(look: Look, present: frozenset[str] | set[str]) -> set[str]:
         if unsettled.origin == Origin.WWW and name not in present and name[4:] in desire.mapped:
             pending.add(name)
     if proven := ledger.leading_www - present:
-        pending |= proven & wanted_www(desire, look.snapshot).keys()
+        pending |= proven & desire.www.keys()
     for wildcard in ledger.leaving:
         # Whoever was reached through it must stay reachable: its `www.` names need no proof of where they lead.
         if is_wildcard(wildcard):
@@ -81,7 +81,7 @@ def _candidates(look: Look, present: frozenset[str] | set[str]) -> set[str]:
 def served_by(wildcard: str, look: Look) -> set[str]:
     """Return the wanted names that `wildcard` covers, with the `www.` forms that the network's setting asks for."""
     desire = look.desire
-    wanted = (*desire.mapped, *desire.pins, *wanted_www(desire, look.snapshot))
+    wanted = (*desire.mapped, *desire.pins, *desire.www)
     return {name for name in wanted if wildcard_over(name) == wildcard} - {wildcard}
 
 
@@ -172,8 +172,8 @@ def _cause(name: str, look: Look) -> str:
 
 def _held_www(look: Look, known: frozenset[str] | set[str]) -> Iterator[Hold]:
     """The `www.` forms that the network's setting asks for: held until it is known where they lead."""
-    forms = wanted_www(look.desire, look.snapshot)
-    open_ones = forms.keys() - known - look.ledger.ours.keys() - look.desire.mapped.keys()
-    for www, name in forms.items() if open_ones else ():
-        if www in open_ones and not not_public(www):
+    forms = look.desire.www
+    ours, mapped = look.ledger.ours, look.desire.mapped
+    for www, name in forms.items():
+        if www not in known and www not in ours and www not in mapped and not not_public(www):
             yield Hold(Action.ADD, www, "www-unproven", f'waits until it leads where "{name}" leads')

@@ -13,7 +13,6 @@ from closte_bridge.domains import (
     is_wildcard,
     normalise,
     wildcard_over,
-    www_of,
 )
 from closte_bridge.ledger.state import Origin
 from closte_bridge.wordpress.snapshot import WwwPolicy
@@ -40,10 +39,12 @@ class Desired:
     """Names wanted at Closte by where they came from, and what was found wrong with rows.
 
     `mapped` holds every row's name, also of sites that are gone and of other networks of the installation; who wants
-    an addition looks at `mapped` with the sites. `contested` are claimed by several living sites.
+    an addition looks at `mapped` with the sites. `www` holds the `www.` forms that the network's setting asks for, each
+    with the name that it stands beside. `contested` are claimed by several living sites.
     """
 
     mapped: dict[str, Mapping]
+    www: dict[str, str]
     contested: dict[str, frozenset[int]]
     malformed: tuple[tuple[Mapping, str], ...]
     configured: frozenset[str]
@@ -108,6 +109,7 @@ def desired(snapshot: Snapshot, intentions: Intentions, ledger: LedgerState) -> 
         configured.add(WILDCARD + snapshot.network.domain)
     return Desired(
         mapped=mapped,
+        www=_www_forms(mapped, snapshot),
         contested=contested,
         malformed=tuple(sorted(malformed, key=lambda row: (str(row[0].domain), row[0].id))),
         configured=frozenset(configured),
@@ -118,6 +120,7 @@ def desired(snapshot: Snapshot, intentions: Intentions, ledger: LedgerState) -> 
         # known whether it came or went.
         wildcards=frozenset(
             {n for n in configured | ledger.pins if is_wildcard(n)}
+            | {n for n in mapped if n[0] == "*"}
             | {n for n in ledger.ours if n[0] == "*"}
             | {n for n in ledger.unsettled if n[0] == "*"}
         ),
@@ -141,22 +144,11 @@ def _site_domain(domain: str) -> str:
         return host.lower()
 
 
-def wants_www(name: str, mapping: Mapping, snapshot: Snapshot) -> str | None:
-    """Return the `www.` form that the network's setting asks for beside `name`, or None.
+def _www_forms(mapped: dict[str, Mapping], snapshot: Snapshot) -> dict[str, str]:
+    """Return the `www.` forms that the network's setting asks for, each with the name that it stands beside.
 
-    Never for the network's own subdomains, nor for a name that has it already.
+    None for the network's own subdomains, for a site that is gone, nor for a name that has it already.
     """
-    policy = snapshot.settings.www
-    if policy is WwwPolicy.NEVER or (policy is WwwPolicy.MAIN_ONLY and not is_main_domain(name)):
-        return None
-    own = snapshot.network.domain
-    if name == own or name.endswith("." + own) or mapping.blog_id not in snapshot.sites:
-        return None
-    return www_of(name)
-
-
-def wanted_www(desire: Desired, snapshot: Snapshot) -> dict[str, str]:
-    """Return what `wants_www` says of all mapped names: each `www.` form with the name that it stands beside."""
     policy, sites, own = snapshot.settings.www, snapshot.sites, snapshot.network.domain
     if policy is WwwPolicy.NEVER:
         return {}
@@ -164,7 +156,7 @@ def wanted_www(desire: Desired, snapshot: Snapshot) -> dict[str, str]:
     below = "." + own
     return {
         WWW + name: name
-        for name, mapping in desire.mapped.items()
+        for name, mapping in mapped.items()
         if not name.startswith(never)
         and not name.endswith(below)
         and name != own

@@ -34,9 +34,10 @@ def _names_given_up(event: Event) -> list[str]:
     if event.kind == REMOVED:
         return [event.domain]
     detail = json.loads(event.detail)
-    if event.kind == RENAMED:
-        return [str(detail["from"])]
-    return [str(name) for name in detail["domains"]]
+    names = [detail["from"]] if event.kind == RENAMED else detail["domains"]
+    if not isinstance(names, list) or not all(isinstance(name, str) for name in names):
+        raise TypeError("names")
+    return names
 
 
 def understand(event: Event) -> tuple[dict[str, str], bool]:

@@ -38,7 +38,7 @@ def judge(listing: Listing, main_domain: str, ledger: LedgerState) -> Observed:
             names,
             f"the list shrank from {before} to {len(names)} names without our doing",
         )
-    missing = len(ledger.ours.keys() - names)
+    missing = sum(1 for name in ledger.ours if name not in names)
     if missing > len(ledger.ours) * SHRINK_TOLERANCE and missing > 1:
         return Observed(
             ObservedState.PARTIAL,

@@ -27,13 +27,14 @@ from closte_bridge.planning.removals import Candidates, candidates
 if TYPE_CHECKING:
     from collections.abc import Collection
 
+    from closte_bridge.planning.desired import Desired
     from closte_bridge.wordpress.snapshot import Snapshot
 
 # An intent whose request may still be on its way is not forgotten for so many seconds.
 _INTENT_LIFE = 3600.0
 
 
-def make_plan(
+def make_plan(  # noqa: PLR0913 - options by keyword, each with a default
     snapshot: Snapshot,
     observed: Observed,
     ledger: LedgerState,
@@ -43,20 +44,24 @@ def make_plan(
     *,
     approval: Approval = NOTHING_APPROVED,
     retry: bool = False,
+    desire: Desired | None = None,
 ) -> Plan:
     """Compare both sides and return what would change, what is held back and why.
 
-    `approval` is what a person let go beyond the limits; `retry` ignores back-off. What the mode forbids
-    is still planned: who applies the plan looks at `standing` (an add-only plan has its removals held).
+    `approval` is what a person let go beyond the limits; `retry` ignores back-off; `desire` is what `desired` says, for
+    a caller who knows it already. What the mode forbids is still planned: who applies the plan looks at `standing` (an
+    add-only plan has its removals held).
     """
-    desire = desired(snapshot, intentions, ledger)
+    desire = desire or desired(snapshot, intentions, ledger)
     # Asked for again since the command to remove it: the command is spent, and must not strike later.
     staying = frozenset(name for name in ledger.leaving if desire.ask(name))
     ledger = replace(ledger, leaving=ledger.leaving - staying)
     look = Look(snapshot, observed, ledger, intentions, desire, now, retry)
     adds, holds = additions(look)
     found = candidates(look)
-    wanted = {change.name for change in adds} | {hold.name for hold in holds}
+    # Only of these the books ask; holds can be as many as mappings.
+    asked = ledger.unsettled.keys() | ledger.troubles.keys() | {n for n in ledger.ours if n not in observed.names}
+    wanted = {c.name for c in adds if c.name in asked} | {h.name for h in holds if h.name in asked}
     books = replace(_bookkeeping(look, found, wanted), staying=tuple(sorted(staying)))
     removals, withheld = gate(look, found, approval)
     if standing.mode is Mode.ADD_ONLY:
@@ -83,7 +88,9 @@ def make_plan(
 
 def _foreign(look: Look) -> set[str]:
     """Names at Closte that are not ours and that nothing here wants; the network's own is no stranger."""
-    rest = look.observed.names - look.ledger.ours.keys() - look.ledger.unsettled.keys() - look.desire.mapped.keys()
+    ours, unsettled, mapped = look.ledger.ours, look.ledger.unsettled, look.desire.mapped
+    # Name by name: differences of sets would be copies of lists that can be long.
+    rest = (n for n in look.observed.names if n not in ours and n not in unsettled and n not in mapped)
     return {name for name in rest if name != look.snapshot.network.domain and not look.desire.mention(name)}
 
 
@@ -94,7 +101,8 @@ def _bookkeeping(look: Look, found: Candidates, wanted: set[str]) -> Bookkeeping
     vanished = [name for name, fate in fates.items() if fate is _Fate.VANISHED]
     if observed.complete:
         # Ours, not wanted there, and gone from Closte already: nothing is left to do but to forget it.
-        vanished += ledger.ours.keys() - observed.names - wanted - ledger.added_lately
+        gone = (name for name in ledger.ours if name not in observed.names)
+        vanished += (name for name in gone if name not in wanted and name not in ledger.added_lately)
     return Bookkeeping(
         confirmed={name: ledger.unsettled[name].origin for name, fate in fates.items() if fate is _Fate.CONFIRMED},
         vanished=tuple(sorted(vanished)),

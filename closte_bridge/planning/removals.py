@@ -50,9 +50,10 @@ def _ours_at_closte(look: Look) -> dict[str, Origin]:
     observed = look.observed
     ours = {
         name: Origin(look.ledger.ours[name])
-        for name in look.ledger.ours.keys() - mapped.keys()
+        for name in look.ledger.ours
+        if name not in mapped
         # The `www.` forms of mapped names, of which there may be as many: `_judge` would pass over each.
-        if (name[:4] != WWW or name[4:] not in mapped or name in leaving)
+        and (name[:4] != WWW or name[4:] not in mapped or name in leaving)
         and (name in observed.names or not observed.complete)
     }
     for name, unsettled in look.ledger.unsettled.items():

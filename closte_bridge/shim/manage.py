@@ -70,5 +70,5 @@ def _not_writable(folder: str) -> BridgeError:
     return BridgeError(
         f'The user of `wp` cannot write into "{folder}".',
         code="shim-not-writable",
-        hint="Run as the owner of the site's files. Or copy the files of `closte-bridge shim files` there by hand.",
+        hint='Run as the owner of the files of the site; see "Files" in docs/shim.md.',
     )

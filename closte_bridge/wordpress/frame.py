@@ -28,11 +28,10 @@ class FrameError(Exception):
         self.fault = fault
 
 
-def extract(output: bytes | bytearray, nonce: str) -> dict[str, Any]:
-    """Return the document marked with `nonce`.
+def extract(output: bytes | bytearray, nonce: str) -> str:
+    """Return the text of the document marked with `nonce`, for `parse`.
 
-    Raises FrameError: ABSENT when it never began, CUT when it did not end, DAMAGED when it differs from its digest
-    or is not a JSON object.
+    Raises FrameError: ABSENT when it never began, CUT when it did not end, DAMAGED when it differs from its digest.
     """
     begin = f"\n@closte-bridge-begin 1 {nonce}@\n".encode()
     end = f"\n@closte-bridge-end {nonce} ".encode()
@@ -44,12 +43,20 @@ def extract(output: bytes | bytearray, nonce: str) -> dict[str, Any]:
     close = output.find(b"@\n", stop + len(end)) if stop >= 0 else -1
     if close < 0:
         raise FrameError(FrameFault.CUT)
-    body = output[start:stop]
+    body = memoryview(output)[start:stop]
     length, _, digest = output[stop + len(end) : close].partition(b" ")
     if length != str(len(body)).encode() or digest != hashlib.sha256(body).hexdigest().encode():
         raise FrameError(FrameFault.DAMAGED)
     try:
-        document = json.loads(body)
+        return str(body, "utf-8")
+    except ValueError:
+        raise FrameError(FrameFault.DAMAGED) from None
+
+
+def parse(text: str) -> dict[str, Any]:
+    """Return the document. Raises FrameError, DAMAGED, when it is not a JSON object."""
+    try:
+        document = json.loads(text)
     except (ValueError, RecursionError):
         raise FrameError(FrameFault.DAMAGED) from None
     if not isinstance(document, dict):

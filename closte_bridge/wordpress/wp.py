@@ -20,7 +20,7 @@ from typing import TYPE_CHECKING, Any
 
 from closte_bridge.errors import BridgeError, ExitCode
 from closte_bridge.wordpress import failures
-from closte_bridge.wordpress.frame import FrameError, FrameFault, extract
+from closte_bridge.wordpress.frame import FrameError, FrameFault, extract, parse
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -205,7 +205,7 @@ class WpCall:
         if self.too_large:
             raise failures.failure("wp-too-large")
         try:
-            document = extract(self.output, self.nonce)
+            text = extract(self.output, self.nonce)
         except FrameError as error:
             code = _FAULT_CODES.get(error.fault)
             if code and status == 0:
@@ -222,4 +222,7 @@ class WpCall:
             reason = failures.diagnose(status, b"", bytes(self.errors), over_ssh=False)
             raise failures.failure("wp-status") if reason.code == "wp-no-answer" else reason
         self.output.clear()
-        return document
+        try:
+            return parse(text)
+        except FrameError:
+            raise failures.failure("wp-damaged") from None

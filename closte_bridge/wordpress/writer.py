@@ -57,13 +57,17 @@ def set_toggle(settings: WpSettings, cost: WpCost, *, enabled: bool) -> bool:
 
 
 class StageMove(NamedTuple):
-    """A mapping that is to change its stage; `secure` None leaves that flag as it is."""
+    """A mapping that is to change its stage; `secure` None leaves that flag as it is.
+
+    `back`: it was "done" before this engine moved it backwards, so that its return makes nothing a primary domain.
+    """
 
     mapping: int
     domain: str
     before: str
     after: str
     secure: bool | None
+    back: bool = False
 
 
 # Each save of a domain flushes WordPress' object cache: seconds between two of them, and saves in one process.
@@ -78,7 +82,8 @@ def set_stages(settings: WpSettings, cost: WpCost, moves: Sequence[StageMove]) -
     Raises UnreadableError when `wp` failed.
     """
     changes = [
-        {"id": m.mapping, "domain": m.domain, "from": m.before, "to": m.after, "secure": m.secure} for m in moves
+        {"id": m.mapping, "domain": m.domain, "from": m.before, "to": m.after, "secure": m.secure, "back": m.back}
+        for m in moves
     ]
     request = {"changes": changes[:MOST_STAGES], "pause": int(_STAGE_PAUSE * 1_000_000)}
     results = WpCall.start(settings, "stages", request, cost, plugins=True).result().get("results")

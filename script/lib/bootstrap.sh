@@ -24,6 +24,8 @@ system_roots=/etc/ssl/certs/ca-certificates.crt
 
 php_modules="sqlite3 mysqli mbstring xml curl intl zip"
 
+. "$root/script/lib/ansible.sh"
+
 say() { printf '%s\n' "== $*" >&2; }
 
 die() {
@@ -64,6 +66,9 @@ missing_packages() {
     { have mariadbd && have mariadb-install-db; } || echo mariadb-server-core
     have mariadb-dump || echo mariadb-client
     { have sshd && have ssh-keygen; } || echo openssh-server openssh-client
+    # For the small machines that Ansible provisions.
+    { [ -x /lib/systemd/systemd ] && have systemd-analyze; } || echo systemd
+    /usr/bin/python3 -c 'import ensurepip, venv' 2>/dev/null || echo python3-venv
 }
 
 # Install with apt what is missing for $1.
@@ -193,8 +198,7 @@ ensure_php_versions() {
             "$npm" install --silent --ignore-scripts --no-audit --no-fund --no-package-lock --save-exact \
             "@php-wasm/node@$php_versions" "@php-wasm/universal@$php_versions" >/dev/null
     ) || die "npm could not fetch @php-wasm/node."
-    # Another way to run each of them, which nobody takes here.
-    rm -rf "$versions"/node_modules/@php-wasm/node-*/jspi "$versions/node_modules/@php-wasm/node-5-2" "$cache/npm"
+    rm -rf "$versions/node_modules/@php-wasm/node-5-2" "$cache/npm"
     printf '%s\n' "$php_versions" >"$versions/version"
 }
 
@@ -213,4 +217,5 @@ bootstrap() {
     ensure_venv "$extras"
     ensure_parts
     [ "$1" != test ] || ensure_php_versions
+    [ "$1" != test ] || ensure_wheels
 }

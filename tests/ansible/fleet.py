@@ -89,6 +89,7 @@ class Fleet:
     key: Path
     hosts: list[Host]
     wheel: Path
+    per_host: dict[str, dict[str, Any]] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         target = self.folder / "collections" / "ansible_collections" / "closte_bridge"
@@ -128,17 +129,17 @@ class Fleet:
         """Write the inventory, with `changes` on every host; a None takes a variable out."""
         hosts = {}
         for host in self.hosts:
-            merged = self.variables(host) | changes
+            merged = self.variables(host) | changes | self.per_host.get(host.name, {})
             hosts[host.name] = {name: value for name, value in merged.items() if value is not None}
         inventory = {"closte_bridge": {"hosts": hosts}}
         (self.folder / "inventory.yml").write_text(yaml.safe_dump(inventory))
 
     def play(self, playbook: str, *options: str, **variables: Any) -> Ran:  # noqa: ANN401 - likewise
-        """Run one of the collection's playbooks on all hosts (or with `--limit`)."""
+        """Run one of the collection's playbooks, or a file, on all hosts (or with `--limit`)."""
         log = self.folder / "ansible.log"
         log.unlink(missing_ok=True)
         argv = [tool("ansible-playbook"), "-i", str(self.folder / "inventory.yml"), *options]
-        argv += ["-e", json.dumps(variables), f"closte_bridge.ops.{playbook}"]
+        argv += ["-e", json.dumps(variables), playbook if "/" in playbook else f"closte_bridge.ops.{playbook}"]
         done = subprocess.run(
             argv, capture_output=True, text=True, check=False, cwd=self.folder, env=self._environment(),
             timeout=LIMIT_SECONDS, stdin=subprocess.DEVNULL,

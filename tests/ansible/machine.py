@@ -46,7 +46,7 @@ class Machine:
         """Run a program inside as root."""
         environment = {"PATH": "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin", "LC_ALL": "C.UTF-8"}
         done = subprocess.run(
-            [*self.enter, *argv], input=stdin, capture_output=True, text=True, check=False, env=environment
+            [*self.enter, *argv], input=stdin, capture_output=True, text=True, check=False, env=environment, cwd="/"
         )
         if check and done.returncode:
             raise AssertionError(f"{shlex.join(argv)} ended with {done.returncode}:\n{done.stdout}\n{done.stderr}")
@@ -96,14 +96,16 @@ def machine(name: str, folder: Path, key: Path) -> Iterator[Machine]:
     port = free_port()
     _write_units(units, port, key)
     group = f"closte-bridge-test-{os.getpid()}-{name}"
-    booting = subprocess.Popen(
-        [find_program("unshare"), "--mount", str(BOOT), group, str(place), str(units)],
-        stdin=subprocess.DEVNULL,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.STDOUT,
-    )
+    log = folder / "log"
+    with log.open("wb") as said:
+        booting = subprocess.Popen(
+            [find_program("unshare"), "--mount", str(BOOT), group, str(place), str(units)],
+            stdin=subprocess.DEVNULL,
+            stdout=said,
+            stderr=subprocess.STDOUT,
+        )
     try:
-        pid = _first_process(booting, port)
+        pid = _first_process(booting, port, log)
         running = Machine(name, pid, port, key)
         running.run("hostname", name)
         yield running
@@ -130,7 +132,7 @@ def _write_units(units: Path, port: int, key: Path) -> None:
     )
 
 
-def _first_process(booting: subprocess.Popen[bytes], port: int) -> int:
+def _first_process(booting: subprocess.Popen[bytes], port: int, log: Path) -> int:
     deadline = time.monotonic() + START_SECONDS
     children = Path(f"/proc/{booting.pid}/task/{booting.pid}/children")
     while time.monotonic() < deadline and booting.poll() is None:
@@ -138,8 +140,7 @@ def _first_process(booting: subprocess.Popen[bytes], port: int) -> int:
         if found and accepts(port):
             return int(found[0])
         time.sleep(0.05)
-    booting.kill()
-    said = booting.communicate()[0].decode(errors="replace")
+    said = log.read_text(errors="replace")
     raise MissingPartError(f"A machine with systemd could not be booted here (root and overlayfs are needed): {said}")
 
 

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from tests.support.faults import World, document_of, new_world
+from tests.support.faults import Driver, World, document_of, new_world
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
@@ -56,3 +56,11 @@ def make_world(quick_folder: Path, document: dict[str, Any]) -> Iterator[Callabl
     yield make
     for world in worlds:
         world.__exit__()
+
+
+@pytest.fixture(scope="session")
+def driver() -> Iterator[Driver]:
+    """Runs commands in forks of a process that has loaded the program already."""
+    running = Driver()
+    yield running
+    running.end()

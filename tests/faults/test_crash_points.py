@@ -5,23 +5,19 @@ Whatever the point, the runs that follow come to the same end as if nothing had 
 
 from __future__ import annotations
 
-import json
 import random
-import subprocess
-import sys
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import pytest
 
 from tests.support.crash_driver import DIED
 from tests.support.faults import FOREIGN, OWN, assert_books_agree, asked
-from tests.support.parts import REPOSITORY
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable
 
-    from tests.support.faults import World
+    from tests.support.faults import Driver, World
 
 pytestmark = pytest.mark.real
 
@@ -30,41 +26,6 @@ ENOUGH = 8
 # Few names: three of four are to go, so that every limit and every share of the rules is close.
 OLD = [f"old{number}.example.com" for number in range(4)]
 NEW = [f"new{number}.example.org" for number in range(2)]
-
-
-class Driver:
-    """Runs commands that die on demand."""
-
-    def __init__(self) -> None:
-        self._process = subprocess.Popen(
-            [sys.executable, "-m", "tests.support.crash_driver"],
-            cwd=REPOSITORY,
-            stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE,
-            text=True,
-        )
-
-    def run(self, world: World, *argv: str, die_at: int | None = None) -> dict[str, Any]:
-        """Run a command to its end, or to a point."""
-        assert self._process.stdin is not None
-        assert self._process.stdout is not None
-        order = {"argv": [*argv], "die_at": die_at, "env": world.environ}
-        self._process.stdin.write(json.dumps(order) + "\n")
-        self._process.stdin.flush()
-        answer: dict[str, Any] = json.loads(self._process.stdout.readline())
-        return answer
-
-    def end(self) -> None:
-        """End it by ending its input."""
-        self._process.communicate()
-
-
-@pytest.fixture(scope="module")
-def driver() -> Iterator[Driver]:
-    """One driver for all: it loads the program once."""
-    running = Driver()
-    yield running
-    running.end()
 
 
 @dataclass(frozen=True)

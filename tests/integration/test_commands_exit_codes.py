@@ -65,7 +65,7 @@ def test_0_and_6_and_2(bridge: Bridge) -> None:
 def test_1_a_rejected_key(bridge: Bridge) -> None:
     rejected = "Error: Closte rejected the API key.\n"
     hint = "Compare the key with the one in Closte's dashboard; `closte-bridge integration test` tries it.\n"
-    bridge.sandbox.api.takes = lambda _key: False  # type: ignore[method-assign]  # as for a key that was revoked
+    bridge.take_keys(taken=False)
     ran = bridge.run("sync")
     assert ran.code == 1
     assert ran.err.endswith(rejected + hint)
@@ -124,7 +124,7 @@ def test_5_a_list_that_cannot_be_read(bridge: Bridge) -> None:
     partial = bridge.run("sync")
     assert (partial.code, partial.err) == (
         0,
-        'Warning: Closte\'s list is not complete: the list does not hold the network\'s own domain "example.net". '
+        "Warning: Closte's list is not complete: the list does not hold the network's own domain \"example.net\". "
         "Nothing is removed by inference.\n",
     )
 

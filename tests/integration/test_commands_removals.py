@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from tests.support.bridge import Bridge, bridge_for, delete_mappings, set_option
+from tests.support.bridge import AT_ONCE, Bridge, bridge_for, delete_mappings, set_option
 from tests.support.wordpress import TABLE
 
 if TYPE_CHECKING:
@@ -17,9 +17,6 @@ if TYPE_CHECKING:
     from tests.support.wordpress import Multisite
 
 pytestmark = pytest.mark.real
-
-# What is more than nothing to the config, and nothing to a test.
-AT_ONCE = 0.001
 
 
 @pytest.fixture
@@ -150,8 +147,9 @@ DOOMED = [f"d{number:02}.example.org" for number in range(30)]
 KEPT = [f"k{number}.example.org" for number in range(10)]
 RULE = "at most 20 by event in any hour, 0 removed and 30 waiting"
 DIGEST = "DIGEST"
+TEN = ", ".join(json.dumps(name) for name in DOOMED[:10])
 WITHHELD = (
-    f'Error: The gate withheld 30 removals ({RULE}): {", ".join(json.dumps(name) for name in DOOMED[:10])} and 20 more.\n'
+    f"Error: The gate withheld 30 removals ({RULE}): {TEN} and 20 more.\n"
     "If they are meant, review them with `closte-bridge plan --out=FILE` and `closte-bridge apply FILE`, "
     "or run `closte-bridge sync --allow-removals=DIGEST`.\n"
 )
@@ -174,7 +172,7 @@ def doomed(bridge: Bridge) -> Bridge:
     delete_mappings(bridge.multisite, DOOMED)
     for name in DOOMED:
         bridge.add_event("mapping_removed", name)
-    assert statuses(bridge, "sync") == (0, {name: ("remove", "held") for name in DOOMED})
+    assert statuses(bridge, "sync") == (0, dict.fromkeys(DOOMED, ("remove", "held")))
     return bridge
 
 

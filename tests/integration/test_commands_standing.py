@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import shutil
 from dataclasses import replace
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
@@ -19,6 +18,7 @@ from tests.support.wordpress import copy_multisite, sqlite_database
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+    from pathlib import Path
 
     from tests.support.wordpress import Multisite
 
@@ -174,7 +174,9 @@ def test_the_main_domain_has_changed(bridge: Bridge) -> None:
     assert 'The main domain was "example.net": it, its www. and its wildcard are kept at Closte.\n' in adopted.out
     # The former ones are kept, even when somebody asks for them to go.
     kept = bridge.run("domain", "remove", "www.example.net", "*.example.net", "--yes")
-    words = 'Warning: "{}" is not removed yet: "example.net" is the network\'s own domain. Each sync looks at it again.\n'
+    words = (
+        'Warning: "{}" is not removed yet: "example.net" is the network\'s own domain. Each sync looks at it again.\n'
+    )
     assert (kept.code, kept.err) == (3, words.format("*.example.net") + words.format("www.example.net"))
     assert bridge.run("sync").code == 0
     assert bridge.changes() == [("add", "new.example.com")]

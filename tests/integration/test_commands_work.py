@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import json
+from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
 import pytest
@@ -60,13 +60,19 @@ ENVELOPE = ["version", "command", "status", "exit_code", "data", "errors", "warn
 COSTS = {"wp_calls", "wp_seconds", "api_calls", "api_seconds", "planning_seconds"}
 
 
-@pytest.fixture
-def bridge(multisite: Multisite, tmp_path: Path) -> Iterator[Bridge]:
-    """Three mapped names, of which Closte has one, and a stranger's."""
+@contextmanager
+def three_mapped(multisite: Multisite, folder: Path) -> Iterator[Bridge]:
+    """Give an engine for three mapped names, of which Closte has one, and a stranger's."""
     set_option(multisite, "wu_host_integrations_enabled", {"closte": True})
     multisite.add_mappings_sql([(name, 1) for name in ("a.customer.org", "b.customer.org", "shop.customer.com")])
-    with bridge_for(multisite, tmp_path / "bridge") as bridge:
+    with bridge_for(multisite, folder / "bridge") as bridge:
         bridge.sandbox.aliases = {"a.customer.org", "stranger.example.org"}
+        yield bridge
+
+
+@pytest.fixture
+def bridge(multisite: Multisite, tmp_path: Path) -> Iterator[Bridge]:
+    with three_mapped(multisite, tmp_path) as bridge:
         yield bridge
 
 
@@ -350,88 +356,4 @@ def releasing(bridge: Bridge) -> None:
     assert adopted["adopted"] == []
     delete_mappings(bridge.multisite, ["shop.customer.com"])
     assert bridge.run("domain", "get", "shop.customer.com", "--field=state").out == "foreign\n"
-    assert bridge.changes() == []
-
-
-# The integration, and the first minute
-
-STATUS = {
-    "network": "example.net",
-    "integration": "on",
-    "domain_mapping": "on",
-    "plugin_version": "2.14.2",
-    "dns_check_interval": 300,
-    "www": "always",
-    "environment": "production",
-    "key_source": "api_key_file",
-    "owner": None,
-    "events_waiting": 0,
-}
-
-
-def test_the_integration(bridge: Bridge) -> None:
-    status = bridge.run("integration", "status", "--format=json")
-    assert status.envelope["data"] == STATUS
-    assert json.dumps(yaml.safe_load(bridge.run("integration", "status", "--format=yaml").out)) == json.dumps(STATUS)
-    lines = bridge.run("integration", "status", "--fields=integration,owner,www", "--format=csv")
-    assert lines.golden == (0, "Field,Value\nintegration,on\nowner,\nwww,always\n", "")
-    assert bridge.run("integration", "status", "--field=dns_check_interval").golden == (0, "300\n", "")
-    toggling(bridge)
-    connecting(bridge)
-
-
-def toggling(bridge: Bridge) -> None:
-    bridge.adopt()
-    switched = "Success: The Closte integration {}.\n"
-    set_option(bridge.multisite, "wu_host_integrations_enabled", {"cpanel": True, "closte": True})
-    for verb, words in (("disable", "is switched off"), ("disable", "was off already")):
-        assert bridge.run("integration", verb).golden == (0, switched.format(words), "")
-    assert bridge.multisite.network_option("wu_host_integrations_enabled") == {"cpanel": True, "closte": False}
-    off = bridge.run("sync")
-    why = (
-        "Nothing is changed: the Closte integration is switched off in Ultimate Multisite. "
-        "Switch it on: `closte-bridge integration enable`.\n"
-    )
-    assert off.golden == (0, PLAN + why + ONE, "")
-    assert bridge.run("plan").golden == (0, PLAN + why + ONE, "")
-    for verb, words in (("enable", "is switched on"), ("enable", "was on already")):
-        assert bridge.run("integration", verb).golden == (0, switched.format(words), "")
-    set_option(bridge.multisite, "wp-ultimo_v2_settings", {"enable_domain_mapping": 0})
-    off = bridge.run("sync", "--format=json")
-    assert (off.code, bridge.changes()) == (0, [])
-    assert off.err == ""
-    assert "Nothing is changed: domain mapping is switched off" in bridge.run("sync").out
-    set_option(bridge.multisite, "wp-ultimo_v2_settings", None)
-
-
-def connecting(bridge: Bridge) -> None:
-    good = "Success: Closte answered and took the key (from api_key_file); its list holds 3 names.\n"
-    assert bridge.run("integration", "test").golden == (0, good, "")
-    bridge.sandbox.set_faults("list-unknown")
-    unreadable = bridge.run("integration", "test", "--format=json")
-    assert (unreadable.code, unreadable.codes) == (0, ["list-unreadable"])
-    bridge.sandbox.set_faults()
-    good_url = bridge.settings["api_url"]
-    bridge.write_config(api_url=good_url.replace("/client", "/elsewhere"))
-    elsewhere = bridge.run("integration", "test")
-    assert (elsewhere.code, elsewhere.out) == (1, "")
-    assert elsewhere.err.startswith("Error: ")
-    bridge.write_config(api_url="http://127.0.0.1:9/api/client", rate_limit=1000)
-    assert bridge.run("integration", "test", "--format=json").codes == ["connection-unreachable"]
-
-
-def test_setup(bridge: Bridge) -> None:
-    set_option(bridge.multisite, "wu_host_integrations_enabled", None)
-    hello = 'Ultimate Multisite 2.14.2 on "example.net", WordPress in <site>/.\n'
-    took = "Closte answered and took the key (from api_key_file).\n"
-    switch = "The Closte integration is off. Switch it on? [y/n] "
-    assert bridge.run_asked("n\n", "setup").golden == (1, hello + took, f"{switch}Error: Aborted.\n")
-    assert not bridge.multisite.network_option("wu_host_integrations_enabled")
-    done = 'Success: "example.net" is set up; 1 name adopted.\n`closte-bridge sync` makes the changes of this plan.\n'
-    question = "Put this engine in charge? [y/n] "
-    ran = bridge.run_asked("y\ny\n", "setup")
-    assert ran.golden == (0, hello + took + OFFER + PLAN + done, switch + question)
-    assert bridge.multisite.network_option("wu_host_integrations_enabled") == {"closte": True}
-    again = bridge.run("setup", "--yes", "--format=json", "--quiet")
-    assert (again.code, len(again.envelope["data"])) == (0, 6)
     assert bridge.changes() == []

@@ -35,7 +35,7 @@ def all_that_is_ours(multisite: Multisite) -> list[str]:
     folder = multisite.path / MU_PLUGINS
     found = [str(path.relative_to(folder)) for path in folder.rglob("*closte*")]
     for table, column in (("wp_sitemeta", "meta_key"), ("wp_options", "option_name")):
-        rows = multisite.sql(f"SELECT {column} AS name FROM {table} WHERE {column} LIKE '%closte_bridge%'")  # noqa: S608
+        rows = multisite.sql(f"SELECT {column} AS name FROM {table} WHERE {column} LIKE '%closte_bridge%'")
         found += [str(row["name"]) for row in rows]
     found += multisite.php_json("$GLOBALS['wpdb']->get_col(\"SHOW TABLES LIKE '%closte\\_bridge%'\")")
     found += [hook for hook, _ in multisite.jobs() if "closte_bridge" in hook]
@@ -151,19 +151,21 @@ def test_wp_closte_bridge(bridge: Bridge) -> None:
     assert "one.example.net" in ran.stdout
     assert ran.stderr.startswith("Cost: ")
     # As it stands: options that WP-CLI knows, repeats, an end of options, and its own words.
-    for words in (
+    calls: tuple[tuple[str, ...], ...] = (
         ("plan", "--no-such"),
         ("domain", "get", "--", "--help"),
         ("domain", "get", "x", "--field=a", "--field=b"),
-    ):
+    )
+    for words in calls:
         ours = bridge.run(*words)
         through = passed(bridge, *words)
         assert (through.returncode, bridge.normalised(through.stdout), bridge.normalised(through.stderr)) == ours.golden
-    for words in (("--help",), ("plan", "--help"), ("help", "shim", "install"), ("--version",)):
+    calls = (("--help",), ("shim", "--help"), ("help", "shim", "install"), ("--version",))
+    for words in calls:
         through = passed(bridge, *words)
         assert (through.returncode, through.stdout) == (0, bridge.run(*words).out), words
-    through = bridge.multisite.wp("help", "closte-bridge", "plan")
-    assert through.stdout == bridge.run("plan", "--help").out
+    through = bridge.multisite.wp("help", "closte-bridge", "shim")
+    assert through.stdout == bridge.run("shim", "--help").out
 
 
 @pytest.mark.parametrize("release", ["2.3", "2.14.2"])

@@ -218,7 +218,7 @@ def test_poisoned_events_are_set_aside(bridge: Bridge) -> None:
     bridge.add_event("site_deleted", "a.example.com", detail="[" * 1900)
     bridge.add_event("mapping_renamed", "b.example.com", detail={"to": 5})
     multisite.sql(
-        f"INSERT INTO {EVENTS} (network_id, uid, created_at, kind, blog_id, domain, detail)"  # noqa: S608 - a constant
+        f"INSERT INTO {EVENTS} (network_id, uid, created_at, kind, blog_id, domain, detail)"
         " VALUES (1, '', 9223372036854775807, '', 9223372036854775807, '', '')"
     )
     multisite.create_site("one")

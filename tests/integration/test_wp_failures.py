@@ -1,4 +1,4 @@
-"""Every way in which `wp` can fail, each produced for real: its own error, with what to do, and nothing of the output."""
+"""Every way in which `wp` can fail, each for real: its own error, with what to do, and nothing of the output."""
 
 from __future__ import annotations
 
@@ -62,7 +62,9 @@ class Case:
 
     def query_filter(self, start: str, code: str) -> WpSettings:
         """Let a must-use plugin meddle with the queries that start so; `$sql` is the query."""
-        head = f"add_filter('query', function ($sql) {{ if (0 === strpos($sql, '{start}')) {{ {code} }} return $sql; }});"
+        head = (
+            f"add_filter('query', function ($sql) {{ if (0 === strpos($sql, '{start}')) {{ {code} }} return $sql; }});"
+        )
         return self.mu_plugin(head)
 
     def option(self, name: str, value: object) -> WpSettings:

@@ -6,7 +6,6 @@ import json
 import os
 import pty
 import re
-import signal
 import socket
 import subprocess
 import sys
@@ -21,6 +20,7 @@ from closte_bridge.config.model import WpSettings
 from closte_bridge.sandbox.server import Sandbox
 
 if TYPE_CHECKING:
+    import signal
     from collections.abc import Callable, Iterator, Mapping, Sequence
     from pathlib import Path
 
@@ -29,6 +29,8 @@ if TYPE_CHECKING:
 KEY = "key-of-the-test-application-0123456789"
 EVENTS = "wp_closte_bridge_events"
 LIMIT_SECONDS = 120
+# A wait that is more than nothing to the config, and nothing to a test.
+AT_ONCE = 0.001
 # Where Python finds us, and what the coverage of subprocesses needs; the rest of this environment stays out.
 _PASSED_ON = ("PYTHONPATH", "COVERAGE_PROCESS_START", "COVERAGE_FILE")
 _VARYING = (
@@ -86,7 +88,6 @@ class Bridge:
         self.settings = {
             "api_url": self.sandbox.url,
             "api_key_file": str(self.key_file),
-            "checks": False,
             "state_dir": str(self.state),
             "wp": {
                 "command": self.multisite.wp_command,
@@ -223,6 +224,10 @@ class Bridge:
 
     # Closte
 
+    def take_keys(self, *, taken: bool) -> None:
+        """Let the stand-in take any key, or none, as when the right one was revoked."""
+        self.sandbox.api.takes = lambda key: taken and bool(key)  # type: ignore[method-assign]
+
     @property
     def aliases(self) -> set[str]:
         """What is at Closte besides the application's own domain."""
@@ -240,13 +245,13 @@ class Bridge:
         """Make the table that the shim makes."""
         create_events_table(self.multisite)
 
-    def add_event(self, kind: str, domain: str = "", **more: object) -> str:
+    def add_event(self, kind: str, domain: str = "", **more: Any) -> str:  # noqa: ANN401 - as below
         """Write one event row by hand and return its uid."""
         return add_event(self.multisite, kind, domain, **more)
 
     def event_uids(self) -> list[str]:
         """Return the uids of the rows that WordPress still has."""
-        rows = self.multisite.sql(f"SELECT uid FROM {EVENTS} ORDER BY id")  # noqa: S608 - a constant
+        rows = self.multisite.sql(f"SELECT uid FROM {EVENTS} ORDER BY id")
         return [str(row["uid"]) for row in rows]
 
 
@@ -283,7 +288,7 @@ def add_event(
     values = [str(network_id), quoted(uid), str(int(time.time())), quoted(kind), str(blog_id)]
     values += [quoted(domain), quoted(text)]
     multisite.sql(
-        f"INSERT INTO {EVENTS} (network_id, uid, created_at, kind, blog_id, domain, detail)"  # noqa: S608 - quoted
+        f"INSERT INTO {EVENTS} (network_id, uid, created_at, kind, blog_id, domain, detail)"
         f" VALUES ({', '.join(values)})"
     )
     return uid
@@ -292,7 +297,7 @@ def add_event(
 def delete_mappings(multisite: Multisite, domains: Sequence[str]) -> None:
     """Take mappings out of the table without a hook, as a plugin or a person at the database does."""
     names = ", ".join(quoted(domain) for domain in domains)
-    multisite.sql(f"DELETE FROM wp_wu_domain_mappings WHERE domain IN ({names})")  # noqa: S608 - quoted
+    multisite.sql(f"DELETE FROM wp_wu_domain_mappings WHERE domain IN ({names})")
 
 
 def quoted(text: str) -> str:
@@ -344,11 +349,11 @@ def serialised(value: object) -> str:
 def set_option(multisite: Multisite, name: str, value: object, network_id: int = 1) -> None:
     """Put a network option straight into its table; None takes it out."""
     where = f"site_id = {network_id} AND meta_key = {quoted(name)}"
-    multisite.sql(f"DELETE FROM wp_sitemeta WHERE {where}")  # noqa: S608 - quoted
+    multisite.sql(f"DELETE FROM wp_sitemeta WHERE {where}")
     if value is not None:
         stored = quoted(value if isinstance(value, str) else serialised(value))
         columns = "site_id, meta_key, meta_value"
-        multisite.sql(f"INSERT INTO wp_sitemeta ({columns}) VALUES ({network_id}, {quoted(name)}, {stored})")  # noqa: S608
+        multisite.sql(f"INSERT INTO wp_sitemeta ({columns}) VALUES ({network_id}, {quoted(name)}, {stored})")
 
 
 def write_script(path: Path, text: str) -> Path:

@@ -111,9 +111,9 @@ class CannedWordPress:
         self._server.server_close()
 
     @property
-    def command(self) -> list[str]:
-        """The argv prefix for the config's `wp.command`."""
-        return [find_program("bash"), "--norc", str(self._client)]
+    def settings(self) -> State:
+        """The config's section `wp`."""
+        return {"command": [find_program("bash"), "--norc", str(self._client)], "timeout": "60s"}
 
     def picture(self) -> State:
         """Return a copy of everything."""

@@ -11,6 +11,7 @@ import shutil
 import sqlite3
 import subprocess
 import sys
+import time
 from contextlib import closing
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
@@ -19,6 +20,7 @@ from closte_bridge.closte.client import ClosteClient
 from closte_bridge.config.load import load_config
 from closte_bridge.config.model import WpSettings
 from closte_bridge.engine.adopt import adopt
+from closte_bridge.engine.clock import Clock
 from closte_bridge.engine.sync import Request, sync
 from closte_bridge.engine.view import Engine
 from closte_bridge.ledger.store import FILE_NAME
@@ -26,7 +28,10 @@ from closte_bridge.sandbox.faults import FaultKind
 from closte_bridge.sandbox.server import Behaviour, Sandbox
 from closte_bridge.secret import Secret
 from closte_bridge.wordpress.wp import WpCall, WpCost
+from tests.support.bridge import EVENTS, add_event, create_events_table
 from tests.support.canned_wp import CannedWordPress
+from tests.support.parts import REPOSITORY
+from tests.support.wordpress import TABLE
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
@@ -59,6 +64,44 @@ def document_of(multisite: Multisite) -> dict[str, Any]:
     return WpCall.start(settings, "snapshot", {"event_limit": 0}, WpCost()).result()
 
 
+class RealWordPress:
+    """The same for a real network: slower, and beyond doubt. A context manager for the shape of it."""
+
+    def __init__(self, multisite: Multisite) -> None:
+        self.multisite = multisite
+        multisite.enable_closte(api_key=None)
+        create_events_table(multisite)
+
+    def __enter__(self) -> RealWordPress:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        """Nothing runs between two calls."""
+
+    @property
+    def settings(self) -> dict[str, object]:
+        """The config's section `wp`."""
+        return {"command": self.multisite.wp_command, "path": str(self.multisite.path), "allow_root": True}
+
+    @property
+    def domains(self) -> set[str]:
+        """The mapped names."""
+        return set(self.multisite.domains())
+
+    @property
+    def events(self) -> int:
+        """How many events wait to be acknowledged."""
+        return len(self.multisite.sql(f"SELECT uid FROM {EVENTS}"))  # noqa: S608 - a constant
+
+    def change(self, *, add: Iterable[str] = (), drop: Iterable[str] = (), events: bool = True) -> None:
+        """Map and unmap names behind WordPress' back; with `events`, the shim told of it."""
+        self.multisite.add_mappings_sql((name, 1) for name in add)
+        for name in drop:
+            self.multisite.sql(f"DELETE FROM {TABLE} WHERE domain = '{name}'")  # noqa: S608 - a name of a test
+            if events:
+                add_event(self.multisite, "mapping_removed", name)
+
+
 class HastyEngine(Engine):
     """An engine in this process whose client does not sleep between repeats."""
 
@@ -78,7 +121,7 @@ class World:
 
     folder: Path
     sandbox: Sandbox
-    wordpress: CannedWordPress
+    wordpress: CannedWordPress | RealWordPress
     config: Path = field(init=False)
     settings: dict[str, Any] = field(init=False)
     _pictures: dict[str, tuple[dict[str, Any], list[str]]] = field(default_factory=dict, init=False)
@@ -93,7 +136,7 @@ class World:
             "api_key_file": str(self.key_file),
             "checks": False,
             "state_dir": str(self.state_dir),
-            "wp": {"command": self.wordpress.command, "timeout": "60s"},
+            "wp": self.wordpress.settings,
             "removal_delay": 0.001,
             "rate_limit": 1000,
         }
@@ -134,18 +177,19 @@ class World:
             self.argv(*words), input=stdin, capture_output=True, text=True, check=False, env={**self.environ, **more}
         )
 
-    def engine(self) -> HastyEngine:
-        """Return an engine in this process."""
+    def engine(self, later: float = 0.0) -> HastyEngine:
+        """Return an engine in this process, for which it is so many seconds later."""
         (settings,) = load_config(self.config, self.environ).networks.values()
-        return HastyEngine(settings, self.environ)
+        clock = Clock(now=lambda: time.time() + later, steady=lambda: time.clock_gettime(time.CLOCK_BOOTTIME) + later)
+        return HastyEngine(settings, self.environ, clock=clock)
 
     def adopt(self) -> None:
         """Bind an engine to the network."""
         adopt(self.engine(), take_over=False, agree=lambda _: None, command="test")
 
-    def sync(self, **request: Any) -> Report:  # noqa: ANN401 - the fields of Request
-        """Sync once in this process, back-off ignored."""
-        return sync(self.engine(), Request(retry=True, **request), command="test")
+    def sync(self, *, later: float = 0.0, only: frozenset[str] = frozenset()) -> Report:
+        """Sync once in this process, back-off ignored, so many seconds later."""
+        return sync(self.engine(later), Request(retry=True, only=only), command="test")
 
     @property
     def wanted(self) -> set[str]:
@@ -181,6 +225,7 @@ class World:
         """Take a picture of the state folder, the network and the aliases."""
         if self.state_dir.exists():
             shutil.copytree(self.state_dir, self.folder / name)
+        assert isinstance(self.wordpress, CannedWordPress)
         self._pictures[name] = (self.wordpress.picture(), self.sandbox.store.names)
 
     def restore(self, name: str) -> None:
@@ -189,6 +234,7 @@ class World:
         if (self.folder / name).exists():
             shutil.copytree(self.folder / name, self.state_dir)
         network, aliases = self._pictures[name]
+        assert isinstance(self.wordpress, CannedWordPress)
         self.wordpress.restore(network)
         self.sandbox.reset()
         self.sandbox.aliases = set(aliases)
@@ -204,6 +250,43 @@ def new_world(folder: Path, document: dict[str, Any], *, mapped: Sequence[str] =
     wordpress.change(add=mapped)
     sandbox.aliases = {*FOREIGN, *mapped}
     return World(folder, sandbox, wordpress)
+
+
+def real_world(folder: Path, multisite: Multisite, *, mapped: Sequence[str] = ()) -> World:
+    """Return the same around a real network."""
+    folder.mkdir()
+    wordpress = RealWordPress(multisite)
+    wordpress.change(add=mapped)
+    sandbox = Sandbox(OWN, key=Secret(KEY), behaviour=HASTY)
+    sandbox.aliases = {*FOREIGN, *mapped}
+    return World(folder, sandbox, wordpress)
+
+
+class Driver:
+    """Runs commands that die on demand."""
+
+    def __init__(self) -> None:
+        self._process = subprocess.Popen(
+            [sys.executable, "-m", "tests.support.crash_driver"],
+            cwd=REPOSITORY,
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            text=True,
+        )
+
+    def run(self, world: World, *argv: str, die_at: int | None = None) -> dict[str, Any]:
+        """Run a command to its end, or to a point."""
+        assert self._process.stdin is not None
+        assert self._process.stdout is not None
+        order = {"argv": [*argv], "die_at": die_at, "env": world.environ}
+        self._process.stdin.write(json.dumps(order) + "\n")
+        self._process.stdin.flush()
+        answer: dict[str, Any] = json.loads(self._process.stdout.readline())
+        return answer
+
+    def end(self) -> None:
+        """End it by ending its input."""
+        self._process.communicate()
 
 
 # -- what the stand-in's journal proves ---------------------------------------------------------------------------

@@ -94,7 +94,7 @@ def heartbeat(multisite: Multisite, age: int = 0) -> None:
 
 def events(multisite: Multisite) -> list[tuple[str, int, str, Any]]:
     """Return the rows that wait: kind, site, domain, detail."""
-    rows = multisite.sql(f"SELECT kind, blog_id, domain, detail FROM {EVENTS} ORDER BY id")  # noqa: S608 - a constant
+    rows = multisite.sql(f"SELECT kind, blog_id, domain, detail FROM {EVENTS} ORDER BY id")
     return [
         (
             str(r["kind"]),
@@ -108,7 +108,7 @@ def events(multisite: Multisite) -> list[tuple[str, int, str, Any]]:
 
 def clear_events(multisite: Multisite) -> None:
     """Forget the rows."""
-    multisite.sql(f"DELETE FROM {EVENTS}")  # noqa: S608 - a constant
+    multisite.sql(f"DELETE FROM {EVENTS}")
 
 
 def wait_for_alias(bridge: Bridge, name: str, *, there: bool = True) -> None:

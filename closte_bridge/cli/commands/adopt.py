@@ -20,14 +20,17 @@ if TYPE_CHECKING:
 
 _EXAMPLES = """
 $ closte-bridge adopt
-Network "network.example.com": 12 mapped names, WordPress in /var/www/html/.
-Closte application: 13 names at Closte, key from the constant CLOSTE_CLIENT_API_KEY.
-Adopted would be 11 names at Closte already: a.example.org, b.example.org, …
+Network "network.example.com": 3 mapped names, WordPress in /var/www/html/.
+Closte application: 3 names at Closte, key from the constant CLOSTE_CLIENT_API_KEY.
+State folder of this engine: /var/lib/closte-bridge.
+Adopted would be 2 names at Closte already: one.network.example.com, two.network.example.com.
 Put this engine in charge? [y/n] y
-Success: This engine is in charge of "network.example.com"; 11 names adopted.
+Success: This engine is in charge of "network.example.com"; 2 names adopted.
+Cost: 2 wp calls (0.83 s), 1 API call (0.12 s), planning 0.001 s.
 
-$ closte-bridge adopt --take-over --yes
-Success: This engine is in charge of "network.example.com"; 11 names adopted.
+$ closte-bridge adopt --take-over --yes --quiet --format=json
+{"version": 1, "command": "adopt", "status": "ok", "exit_code": 0, "data": {"network": "network.example.com", \
+"adopted": [], "foreign": [], "taken_over_from": null, "renewed": true}, "errors": [], "warnings": [], "cost": {…}}
 """
 _SHOWN = 10
 

@@ -15,10 +15,25 @@ from closte_bridge.cli.syncing import run_sync
 
 _EXAMPLES = """
 $ closte-bridge plan --out=plan.json --quiet
-Network "network.example.com": 0 to add, 0 to remove, 20 in step, 12 withheld.
+Network "network.example.com": 0 to add, 0 to remove, 3 in step, 1 held, 4 withheld.
+  ~+ www.shop.customer.com  held: waits until it leads where "shop.customer.com" leads
+  !  a.example.org          removal withheld: at most 3 by inference in any 24 hours, 0 removed and 4 waiting
+  !  b.example.org          removal withheld: at most 3 by inference in any 24 hours, 0 removed and 4 waiting
+  !  c.example.org          removal withheld: at most 3 by inference in any 24 hours, 0 removed and 4 waiting
+  !  d.example.org          removal withheld: at most 3 by inference in any 24 hours, 0 removed and 4 waiting
+Error: The gate withheld 4 removals (…): "a.example.org", "b.example.org", "c.example.org", "d.example.org".
+…
 
 $ closte-bridge apply plan.json
-Success: Removed 12 of 12 domains.
+Network "network.example.com": 0 to add, 4 to remove, 3 in step, 1 held.
+  -  a.example.org          missing in WordPress
+  -  b.example.org          missing in WordPress
+  -  c.example.org          missing in WordPress
+  -  d.example.org          missing in WordPress
+  ~+ www.shop.customer.com  held: waits until it leads where "shop.customer.com" leads
+Plan of 2026-02-03T10:15:00+00:00.
+Success: Removed 4 of 4 domains.
+Cost: 2 wp calls (0.82 s), 5 API calls (0.51 s), planning 0.001 s.
 """
 
 

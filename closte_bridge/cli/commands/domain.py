@@ -28,7 +28,9 @@ EXTRA = ("ours", "active", "primary", "secure", "until")
 _LIST = """
 $ closte-bridge domain list --fields=domain,closte,state
 domain	closte	state
+one.network.example.com	yes	in step
 shop.customer.com	yes	in step
+two.network.example.com	yes	in step
 www.shop.customer.com	no	held
 
 $ closte-bridge domain list --state=held --format=ids
@@ -40,20 +42,29 @@ in step
 
 $ closte-bridge domain get nobody.example.org
 Error: "nobody.example.org" is not known on either side.
+`closte-bridge domain list` shows those that are; `closte-bridge domain add` pins one.
 """
 _ADD = """
 $ closte-bridge domain add legacy.customer.com
+Network "network.example.com": 1 to add, 0 to remove, 3 in step.
+  +  legacy.customer.com  pinned
+Checked 1 domain: 0 with their padlock.
 Success: Added 1 of 1 domain.
+Cost: 1 wp call (0.41 s), 2 API calls (0.25 s), planning 0.001 s.
 
-$ closte-bridge domain add legacy.customer.com
-Success: Domains already in step.
+$ closte-bridge domain add legacy.customer.com --quiet --format=count
+0
 """
 _REMOVE = """
 $ closte-bridge domain remove legacy.customer.com --yes
+Network "network.example.com": 0 to add, 1 to remove, 3 in step.
+  -  legacy.customer.com  removed by command
 Success: Removed 1 of 1 domain.
+Cost: 2 wp calls (0.82 s), 2 API calls (0.25 s), planning 0.001 s.
 
 $ closte-bridge domain remove shop.customer.com --yes
 Error: "shop.customer.com" is still mapped in WordPress.
+Remove the mapping there first; the alias then goes by itself.
 """
 _RELEASE = """
 $ closte-bridge domain release legacy.customer.com --yes

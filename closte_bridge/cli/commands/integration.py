@@ -42,7 +42,7 @@ $ closte-bridge integration status --fields=integration,key_source --format=json
 """
 _TEST = """
 $ closte-bridge integration test
-Success: Closte answered and took the key (from the constant CLOSTE_CLIENT_API_KEY); its list holds 13 names.
+Success: Closte answered and took the key (from the constant CLOSTE_CLIENT_API_KEY); its list holds 3 names.
 
 $ closte-bridge integration test; echo $?
 Error: Closte answered "Invalid API key.".

@@ -21,13 +21,14 @@ if TYPE_CHECKING:
 
 _EXAMPLES = """
 $ closte-bridge plan
-Network "network.example.com": 1 to add, 0 to remove, 3 in step, 1 held.
+Network "network.example.com": 1 to add, 0 to remove, 2 in step, 1 held.
   +  shop.customer.com      mapped to site 4
   ~+ www.shop.customer.com  held: waits until it leads where "shop.customer.com" leads
 Cost: 1 wp call (0.41 s), 1 API call (0.12 s), planning 0.001 s.
 
-$ closte-bridge plan --format=ids
+$ closte-bridge plan --quiet --format=ids --detailed-exitcode; echo $?
 shop.customer.com
+6
 """
 
 

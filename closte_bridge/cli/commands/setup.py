@@ -21,9 +21,17 @@ Ultimate Multisite 2.14.2 on "network.example.com", WordPress in /var/www/html/.
 Closte answered and took the key (from the constant CLOSTE_CLIENT_API_KEY).
 The Closte integration is off. Switch it on? [y/n] y
 …
-Success: Set up. `closte-bridge sync` makes the changes of this plan.
+Put this engine in charge? [y/n] y
+Network "network.example.com": 1 to add, 0 to remove, 2 in step, 1 held.
+  +  shop.customer.com      mapped to site 4
+  ~+ www.shop.customer.com  held: waits until it leads where "shop.customer.com" leads
+Success: "network.example.com" is set up; 2 names adopted.
+`closte-bridge sync` makes the changes of this plan.
 
 $ closte-bridge setup --take-over --yes --quiet
+Network "network.example.com": 1 to add, 0 to remove, 2 in step, 1 held.
+  +  shop.customer.com      mapped to site 4
+  ~+ www.shop.customer.com  held: waits until it leads where "shop.customer.com" leads
 """
 
 

@@ -7,9 +7,37 @@
  */
 
 /**
+ * Keep Ultimate Multisite from making a mapping its site's primary domain, and return how to let it again.
+ *
+ * Reaching "done" does so for a mapping that is new. One that was there before and comes back has had its turn: what
+ * is primary since then is somebody's decision.
+ *
+ * @return callable
+ */
+function closte_bridge_without_promotion(): callable {
+	global $wp_filter;
+	$hook  = 'wu_transition_domain_stage';
+	$taken = array();
+	foreach ( isset( $wp_filter[ $hook ] ) ? $wp_filter[ $hook ]->callbacks : array() as $priority => $callbacks ) {
+		foreach ( $callbacks as $callback ) {
+			$function = $callback['function'];
+			if ( is_array( $function ) && 'maybe_auto_promote_primary_domain' === $function[1] ) {
+				$taken[] = array( $hook, $function, $priority, $callback['accepted_args'] );
+				remove_filter( $hook, $function, $priority );
+			}
+		}
+	}
+	return static function () use ( $taken ) {
+		foreach ( $taken as $arguments ) {
+			add_filter( ...$arguments );
+		}
+	};
+}
+
+/**
  * Change one mapping.
  *
- * @param array $change `id`, `domain`, `from`, `to`, `secure` (bool, or null to leave it).
+ * @param array $change `id`, `domain`, `from`, `to`, `secure` (bool, or null to leave it), `back`: it was "done" before.
  * @return string `done`, `changed` (it is not what was expected), or `refused` with Ultimate Multisite's error code.
  */
 function closte_bridge_move_stage( array $change ): string {
@@ -21,7 +49,14 @@ function closte_bridge_move_stage( array $change ): string {
 	if ( null !== $change['secure'] ) {
 		$domain->set_secure( (bool) $change['secure'] );
 	}
-	$saved = $domain->save();
+	$restore = empty( $change['back'] ) ? null : closte_bridge_without_promotion();
+	try {
+		$saved = $domain->save();
+	} finally {
+		if ( $restore ) {
+			$restore();
+		}
+	}
 	if ( is_wp_error( $saved ) ) {
 		return 'refused ' . preg_replace( '/[^a-z0-9_-]/i', '', (string) $saved->get_error_code() );
 	}

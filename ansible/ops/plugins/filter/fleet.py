@@ -1,0 +1,117 @@
+# Copyright: the closte-bridge project
+# SPDX-License-Identifier: MIT
+"""Makes one report of what the hosts of a fleet answered."""
+
+from __future__ import annotations
+
+DOCUMENTATION = r"""
+name: fleet
+short_description: Make one row for each network of a fleet
+version_added: 0.1.0
+author: The closte-bridge project (@closte-bridge)
+description:
+  - Takes what M(closte_bridge.ops.closte_bridge_info) answered on each host, and gives rows for a report.
+  - A host that did not answer has a row that says why.
+positional: _input
+options:
+  _input:
+    description: For each host the registered result, or what was registered when the host could not be reached.
+    type: dict
+    required: true
+"""
+
+EXAMPLES = r"""
+rows: "{{ answers | closte_bridge.ops.fleet }}"
+"""
+
+RETURN = r"""
+_value:
+  description: Rows with C(host), C(network), C(state) (C(ok), C(pending), C(attention) or C(broken)), C(text), counts and details.
+  type: list
+  elements: dict
+"""
+
+WORDS = {"ok": "in step", "pending": "changes pending", "attention": "needs attention", "broken": "broken"}
+ORDER = ("broken", "attention", "pending", "ok")
+COUNTED = (("add", "planned"), ("remove", "planned"))
+
+
+def _broken(host, network, text):
+    return {
+        "host": host, "network": network, "state": "broken", "text": text, "add": 0, "remove": 0, "held": 0,
+        "withheld": 0, "foreign": 0, "changes": [], "remarks": [],
+    }  # fmt: skip
+
+
+def _said(problem):
+    return f"{problem['message']} {problem['hint']}".strip()
+
+
+def _of_network(host, network, topics):
+    """Return the row of a network from the envelopes of everything that was asked."""
+    row = _broken(host, network, "")
+    for envelope in topics.values():
+        row["remarks"] += [_said(problem) for problem in envelope["errors"] + envelope["warnings"]]
+    plan = topics.get("plan", {}).get("data") or []
+    for line in plan:
+        kind = line["change"] if line["status"] == "planned" else line["status"]
+        if kind in row and isinstance(row[kind], int):
+            row[kind] += 1
+        if line["status"] != "foreign":
+            row["changes"].append({key: line[key] for key in ("domain", "change", "status", "reason")})
+    row["state"] = _state(row, topics)
+    row["text"] = row["remarks"][0] if row["state"] in ("broken", "attention") and row["remarks"] else WORDS[row["state"]]
+    return row
+
+
+def _state(row, topics):
+    # Of the plan, only sides that could not be read are a failure; the health and the doctor say so themselves.
+    codes = {envelope["exit_code"] for envelope in topics.values()}
+    if codes & {1, 2, 5, 130}:
+        return "broken"
+    if row["remarks"] or row["withheld"]:
+        return "attention"
+    return "pending" if row["add"] + row["remove"] else "ok"
+
+
+def _of_host(host, answer):
+    if not isinstance(answer, dict) or answer.get("unreachable") or answer.get("failed") or "networks" not in answer:
+        text = str(answer.get("msg", "")) if isinstance(answer, dict) else ""
+        return [_broken(host, "", text.strip() or "The host did not answer.")]
+    rows = [
+        _broken(host, network, answer["problems"][network])
+        if network in answer.get("problems", {})
+        else _of_network(host, network, topics)
+        for network, topics in sorted(answer["networks"].items())
+    ]
+    return rows or [_broken(host, "", "There is no network on this host.")]
+
+
+def fleet(answers):
+    """Return the rows of a report, the worst first."""
+    rows = [row for host in sorted(answers) for row in _of_host(host, answers[host])]
+    return sorted(rows, key=lambda row: (ORDER.index(row["state"]), row["host"], row["network"]))
+
+
+def fleet_table(rows):
+    """Return the rows as lines of text for a terminal."""
+    head = ("HOST", "NETWORK", "STATE", "ADD", "REMOVE", "HELD", "WITHHELD", "WHAT")
+    lines = [head] + [
+        (
+            row["host"], row["network"] or "-", row["state"],
+            *(str(row[key]) for key in ("add", "remove", "held", "withheld")), row["text"],
+        )
+        for row in rows
+    ]  # fmt: skip
+    widths = [max(len(line[column]) for line in lines) for column in range(len(head) - 1)]
+    return [
+        "  ".join([*(text.ljust(width) for text, width in zip(line, widths)), line[-1]]).rstrip() for line in lines
+    ]
+
+
+class FilterModule:
+    """The filters of this collection."""
+
+    def filters(self):
+        """Return them by their names."""
+        return {"fleet": fleet, "fleet_table": fleet_table}

@@ -1,0 +1,261 @@
+"""A disk that is full, read-only or broken, and a lock that somebody else holds: one clear error, and nothing lost."""
+
+from __future__ import annotations
+
+import json
+import os
+import random
+import resource
+import subprocess
+import sys
+from contextlib import contextmanager
+from typing import TYPE_CHECKING
+
+import pytest
+
+from closte_bridge.engine import lock
+from closte_bridge.ledger.store import FILE_NAME
+from tests.support.faults import FOREIGN, OWN, assert_books_agree, asked
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+    from pathlib import Path
+
+    from tests.support.faults import Driver, World
+
+pytestmark = pytest.mark.real
+
+OLD = [f"old.customer{number}.com" for number in range(12)]
+DISK_KIB = 4096
+# How much room there is, so that it ends at different steps: at once, at the intents, in the middle of the outcomes.
+ROOM_KIB = (0, 8, 48, 160, 400)
+DISK_CODES = {"disk-full", "disk-error"}
+
+needs_root = pytest.mark.skipif(
+    os.geteuid() != 0 and not os.environ.get("CI"), reason="Only root may mount a small disk; there is a test with a limit."
+)  # fmt: skip
+
+
+@contextmanager
+def small_disk(folder: Path) -> Iterator[None]:
+    """Mount a disk of a few megabytes at `folder`."""
+    folder.mkdir(mode=0o700)
+    subprocess.run(
+        ["mount", "-t", "tmpfs", "-o", f"size={DISK_KIB}k,mode=0700", "tmpfs", str(folder)], check=True
+    )  # fmt: skip
+    try:
+        yield
+    finally:
+        subprocess.run(["umount", "--lazy", str(folder)], check=True)
+
+
+def fill(folder: Path, leave_kib: int) -> Path:
+    """Fill the disk but for so much, and return the file that does it."""
+    ballast = folder / "ballast"
+    with ballast.open("wb", buffering=0) as file:
+        try:
+            while True:
+                file.write(b"x" * 4096)
+        except OSError:
+            pass
+        file.truncate(max(0, file.tell() - leave_kib * 1024))
+    return ballast
+
+
+def limited(world: World, kib: int, *words: str) -> subprocess.CompletedProcess[str]:
+    """Run the program where no file may grow beyond so much."""
+    code = "import os, resource, sys; n = int(sys.argv[1]); resource.setrlimit(resource.RLIMIT_FSIZE, (n, n));"
+    code += " os.execv(sys.argv[2], sys.argv[2:])"
+    return subprocess.run(
+        [sys.executable, "-c", code, str(kib * 1024), *world.argv(*words)],
+        capture_output=True,
+        text=True,
+        check=False,
+        env=world.environ,
+    )
+
+
+def the_one_error(done: subprocess.CompletedProcess[str]) -> str:
+    """Return the code of the one error that stopped a command called with `--format=json`."""
+    assert done.stderr == ""
+    envelope = json.loads(done.stdout)
+    assert envelope["exit_code"] == done.returncode
+    (error,) = envelope["errors"]
+    assert error["message"]
+    assert error["hint"]
+    return str(error["code"])
+
+
+def names(prefix: object) -> list[str]:
+    return [f"new{prefix}.customer{number}.org" for number in range(20)]
+
+
+def assert_everything_goes_on(world: World) -> None:
+    for _ in range(4):
+        done = world.cli("sync", "--retry", "--quiet")
+        assert done.returncode == 0, done
+    assert world.sandbox.aliases == world.wanted
+    assert not world.rows("SELECT name FROM aliases WHERE phase <> 'present'")
+    assert not world.rows("SELECT name FROM troubles")
+    assert_books_agree(world)
+
+
+def changed(world: World, number: int) -> None:
+    world.wordpress.change(add=names(number), drop=OLD[number : number + 1])
+    world.cli("sync", "nothing.example.com", "--quiet")
+
+
+@needs_root
+def test_a_full_disk_stops_with_one_error_and_loses_nothing(make_world: Callable[..., World]) -> None:
+    world = make_world(mapped=OLD)
+    stopped = 0
+    with small_disk(world.state_dir):
+        world.adopt()
+        for number, room in enumerate(ROOM_KIB):
+            changed(world, number)
+            ballast = fill(world.state_dir, room)
+            done = world.cli("sync", "--format=json")
+            if done.returncode != 0:
+                stopped += 1
+                assert (done.returncode, the_one_error(done) in DISK_CODES) == (1, True), done
+            ballast.unlink()
+            assert world.sandbox.aliases >= FOREIGN | {OWN}
+            assert_everything_goes_on(world)
+    assert stopped >= 3
+
+
+def test_a_quota_stops_with_one_error_and_loses_nothing(make_world: Callable[..., World]) -> None:
+    assert resource.getrlimit(resource.RLIMIT_FSIZE)[1] == resource.RLIM_INFINITY
+    world = make_world(mapped=OLD)
+    world.adopt()
+    stopped = 0
+    for number, room in enumerate(ROOM_KIB):
+        changed(world, number)
+        done = limited(world, room, "sync", "--format=json")
+        if done.returncode != 0:
+            stopped += 1
+            assert (done.returncode, the_one_error(done) in DISK_CODES) == (1, True), done
+        assert_everything_goes_on(world)
+    assert stopped >= 3
+
+
+@contextmanager
+def read_only(folder: Path) -> Iterator[None]:
+    """Make the state folder read-only while the body runs."""
+    root = os.geteuid() == 0
+    if root:
+        subprocess.run(["mount", "-o", "remount,ro", str(folder)], check=True)
+    else:
+        folder.chmod(0o500)
+        (folder / FILE_NAME).chmod(0o400)
+    try:
+        yield
+    finally:
+        if root:
+            subprocess.run(["mount", "-o", "remount,rw", str(folder)], check=True)
+        else:
+            folder.chmod(0o700)
+            (folder / FILE_NAME).chmod(0o600)
+
+
+@needs_root
+def test_a_read_only_state_folder_stops_with_one_error(make_world: Callable[..., World]) -> None:
+    world = make_world(mapped=OLD)
+    with small_disk(world.state_dir):
+        world.adopt()
+        world.wordpress.change(add=names("x"), drop=OLD[:1])
+        with read_only(world.state_dir):
+            for command in (("sync",), ("adopt", "--yes"), ("domain", "add", "pin.example.com")):
+                done = world.cli(*command, "--format=json")
+                assert (done.returncode, the_one_error(done)) == (1, "state-folder"), done
+            done = world.cli("plan", "--format=json")
+            assert done.returncode in {0, 1}, done
+            if done.returncode:
+                assert the_one_error(done) == "ledger-not-writable", done
+        assert not carried_changes(world)
+        assert_everything_goes_on(world)
+
+
+def carried_changes(world: World) -> set[str]:
+    """Return the names that any change was asked for."""
+    return asked(world.sandbox.requests, "add") | asked(world.sandbox.requests, "remove")
+
+
+DAMAGES: dict[str, Callable[[bytearray, random.Random], object]] = {
+    "header": lambda raw, _: raw.__setitem__(slice(0, 100), b"\xff" * 100),
+    "schema": lambda raw, _: raw.__setitem__(slice(100, 2000), b"\x00" * 1900),
+    "cut in half": lambda raw, _: raw.__delitem__(slice(len(raw) // 2, None)),
+    "cut to a page": lambda raw, _: raw.__delitem__(slice(4096, None)),
+    "zeros": lambda raw, _: raw.__setitem__(slice(4096, None), bytes(len(raw) - 4096)),
+    "noise": lambda raw, chance: raw.__setitem__(slice(4096, None), chance.randbytes(len(raw) - 4096)),
+}
+
+
+def scatter(raw: bytearray, chance: random.Random) -> None:
+    """Overwrite a few stretches somewhere."""
+    for _ in range(chance.randint(1, 6)):
+        at, size = chance.randrange(len(raw)), chance.randint(1, 400)
+        raw[at : at + size] = chance.randbytes(len(raw[at : at + size]))
+
+
+@pytest.mark.parametrize("damage", [*DAMAGES, *(f"seed {seed}" for seed in range(24))])
+def test_a_damaged_ledger_never_removes_anything(make_world: Callable[..., World], driver: Driver, damage: str) -> None:
+    world = make_world(mapped=OLD)
+    world.adopt()
+    world.wordpress.change(add=["new.example.org"])
+    world.sync()
+    world.wordpress.change(add=["more.example.org"])
+    path = world.state_dir / FILE_NAME
+    chance = random.Random(damage)
+    raw = bytearray(path.read_bytes())
+    (DAMAGES.get(damage) or scatter)(raw, chance)
+    path.write_bytes(raw)
+    for command in (("plan",), ("sync",), ("sync",), ("log",), ("domain", "list"), ("domain", "add", "pin.example.com")):
+        done = driver.run(world, *command, "--format=json")
+        envelope = json.loads(done["stdout"])
+        codes = {error["code"] for error in envelope["errors"]}
+        assert "internal-error" not in codes, (damage, command, done)
+        assert done["stderr"] == "", (damage, command, done)
+        if done["status"] == 1:
+            (error,) = envelope["errors"]
+            assert error["code"].startswith("ledger-"), (damage, command, error)
+    assert asked(world.sandbox.requests, "remove") == set(), damage
+    assert world.sandbox.aliases >= world.wanted - {"more.example.org"}, damage
+
+
+def test_an_empty_ledger_is_a_fresh_one(make_world: Callable[..., World]) -> None:
+    world = make_world(mapped=OLD)
+    world.adopt()
+    (world.state_dir / FILE_NAME).write_bytes(b"")
+    world.wordpress.change(drop=OLD[:1])
+    done = world.cli("sync", "--format=json")
+    assert (done.returncode, json.loads(done.stdout)["errors"][0]["code"]) == (7, "other-owner")
+    assert carried_changes(world) == set()
+
+
+def test_the_way_out_of_a_damaged_ledger(make_world: Callable[..., World]) -> None:
+    """What the hint says is enough: move it away, take over, go on."""
+    world = make_world(mapped=OLD)
+    world.adopt()
+    path = world.state_dir / FILE_NAME
+    path.write_bytes(b"not a ledger at all, but long enough to be looked at" * 100)
+    done = world.cli("sync", "--format=json")
+    assert (done.returncode, the_one_error(done)) == (1, "ledger-damaged")
+    path.rename(path.with_suffix(".damaged"))
+    assert world.cli("adopt", "--take-over", "--yes", "--quiet").returncode == 0
+    world.wordpress.change(add=names("x"), drop=OLD[:2])
+    assert_everything_goes_on(world)
+
+
+def test_whoever_holds_the_lock_is_named_and_left_alone(make_world: Callable[..., World]) -> None:
+    world = make_world(mapped=OLD)
+    world.adopt()
+    world.wordpress.change(add=["new.example.org"], drop=OLD[:1])
+    with lock.held(world.state_dir, "watch"):
+        for command in (("sync",), ("adopt", "--yes"), ("domain", "add", "pin.example.com")):
+            done = world.cli(*command, "--format=json")
+            assert (done.returncode, the_one_error(done)) == (75, "locked"), done
+            assert f"process {os.getpid()} (`watch`)" in done.stdout
+        assert world.cli("plan", "--quiet").returncode == 0
+    assert carried_changes(world) == set()
+    assert_everything_goes_on(world)

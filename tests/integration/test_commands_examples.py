@@ -1,0 +1,196 @@
+"""The examples in the help of the commands are true: each is run as it stands there, and says what stands there."""
+
+from __future__ import annotations
+
+import os
+import pty
+import re
+import shutil
+import subprocess
+import sys
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import click
+import pytest
+
+from closte_bridge.cli.root import root
+from tests.support.bridge import (
+    AT_ONCE,
+    KEY,
+    LIMIT_SECONDS,
+    Bridge,
+    bridge_for,
+    delete_mappings,
+    set_option,
+    write_script,
+)
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+    from pathlib import Path
+
+    from tests.support.wordpress import Multisite
+
+pytestmark = pytest.mark.real
+
+DOOMED = [f"{letter}.example.org" for letter in "abcd"]
+
+
+@dataclass(frozen=True)
+class Example:
+    """A command line as typed, and what is said to come of it."""
+
+    typed: str
+    said: str
+
+
+def examples(command: str) -> list[Example]:
+    """Return the examples in the help of a command."""
+    found: click.Command | None = root
+    with click.Context(root) as ctx:
+        for word in command.split():
+            assert isinstance(found, click.Group)
+            found = found.get_command(ctx, word)
+    assert found is not None
+    parts = (found.epilog or "").strip("\n").split("\n$ ")
+    pairs = [part.removeprefix("$ ").partition("\n") for part in parts]
+    return [Example(typed, said.strip("\n")) for typed, _, said in pairs]
+
+
+# What is about this machine, and how the help names it.
+FIXED = (
+    (re.compile(r"\(\d+\.\d\d s\)"), "(0.00 s)"),
+    (re.compile(r"planning \d+\.\d{3} s"), "planning 0.000 s"),
+    (re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\+00:00"), "<time>"),
+    (re.compile(r'"cost": \{[^}]*\}'), '"cost": {…}'),
+    (re.compile(r"--allow-removals=[0-9a-f]{12}"), "--allow-removals=<digest>"),
+)
+
+
+def comparable(text: str) -> str:
+    for pattern, fixed in FIXED:
+        text = pattern.sub(fixed, text)
+    return text.strip("\n")
+
+
+class Shell:
+    """Types command lines at a shell of this network, as a person would who answers every question with yes."""
+
+    def __init__(self, bridge: Bridge) -> None:
+        self.bridge = bridge
+        self.bin = bridge.folder / "bin"
+        self.bin.mkdir()
+        write_script(self.bin / "closte-bridge", f'exec {sys.executable} -m closte_bridge "$@"')
+
+    def type(self, line: str) -> str:
+        """Return what stands on the screen then, without what was typed as an answer."""
+        leader, follower = pty.openpty()
+        try:
+            os.write(leader, b"y\n" * 3)
+            env = self.bridge.environment()
+            done = subprocess.run(
+                ["/bin/sh", "-c", line],
+                stdin=follower,
+                stdout=subprocess.PIPE,
+                stderr=subprocess.STDOUT,
+                text=True,
+                check=False,
+                cwd=self.bridge.folder,
+                env=env | {"PATH": f"{self.bin}:{env['PATH']}"},
+                timeout=LIMIT_SECONDS,
+            )
+        finally:
+            os.close(leader)
+            os.close(follower)
+        assert KEY not in done.stdout
+        text = done.stdout.replace(f"{self.bridge.multisite.path}/", "/var/www/html/")
+        return text.replace(str(self.bridge.state), "/var/lib/closte-bridge").replace(
+            "example.net", "network.example.com"
+        )
+
+
+def same(said: str, shown: str) -> bool:
+    """Compare. In the help `…` stands for anything, also for lines; a typed `y` is not on the screen."""
+    wanted = comparable(said).replace("[y/n] y\n", "[y/n] ")
+    return re.fullmatch(re.escape(wanted).replace("…", r"[\s\S]*"), comparable(shown)) is not None
+
+
+@pytest.fixture
+def bridge(multisite: Multisite, tmp_path: Path) -> Iterator[Bridge]:
+    """A network with three mapped names, two of which Closte has already, and nothing set up."""
+    multisite.sql("INSERT INTO wp_blogs (blog_id, site_id, domain, path) VALUES (4, 1, 'shop.example.net', '/')")
+    multisite.add_mappings_sql([(name, 4) for name in ("one.example.net", "two.example.net", "shop.customer.com")])
+    multisite.define("CLOSTE_CLIENT_API_KEY", KEY)
+    with bridge_for(multisite, tmp_path / "bridge", api_key_file=None, removal_delay=AT_ONCE) as bridge:
+        bridge.sandbox.aliases = {"one.example.net", "two.example.net"}
+        yield bridge
+
+
+def forget_everything(bridge: Bridge) -> None:
+    shutil.rmtree(bridge.state)
+    set_option(bridge.multisite, "closte_bridge_owner", None)
+
+
+def break_the_key(bridge: Bridge) -> None:
+    bridge.take_keys(taken=False)
+
+
+def mend_the_key(bridge: Bridge) -> None:
+    bridge.take_keys(taken=True)
+
+
+def switch_off(bridge: Bridge) -> None:
+    set_option(bridge.multisite, "wu_host_integrations_enabled", None)
+
+
+def check_too(bridge: Bridge) -> None:
+    """As by default; whoever is asked what a name resolves to does not answer here."""
+    bridge.write_config(checks=True)
+
+
+def pin_again(bridge: Bridge) -> None:
+    assert bridge.run("domain", "add", "legacy.customer.com").code == 0
+
+
+def add_doomed(bridge: Bridge) -> None:
+    """Four names that are gone from WordPress without a hint why, seen for the third time."""
+    bridge.multisite.add_mappings_sql([(name, 4) for name in DOOMED])
+    assert bridge.run("sync").code == 0
+    delete_mappings(bridge.multisite, DOOMED)
+    bridge.write_config(removal_grace=AT_ONCE)
+    for _ in range(2):
+        assert bridge.run("sync").code == 0
+
+
+# The commands in the order of a story; before an example of the given number, something may have to happen.
+STORY: dict[str, dict[int, Callable[[Bridge], None]]] = {
+    "setup": {},
+    "adopt": {0: forget_everything},
+    "integration status": {},
+    "integration test": {1: break_the_key},
+    "plan": {0: mend_the_key},
+    "sync": {0: check_too},
+    "log": {},
+    "domain list": {},
+    "domain get": {},
+    "domain explain": {},
+    "apply": {0: add_doomed},
+    "domain add": {},
+    "domain remove": {},
+    "domain release": {0: pin_again},
+    "integration enable": {0: switch_off},
+}
+
+
+def test_the_examples_are_true(bridge: Bridge) -> None:
+    shell = Shell(bridge)
+    wrong = []
+    for command, preparations in STORY.items():
+        for number, example in enumerate(examples(command)):
+            if prepare := preparations.get(number):
+                prepare(bridge)
+            shown = shell.type(example.typed)
+            if not same(example.said, shown):
+                wrong.append(f"$ {example.typed}\n{shown}--- and not:\n{example.said}\n")
+    assert not wrong, "\n".join(wrong)

@@ -1,0 +1,297 @@
+"""From a mapping with wrong DNS to a visitor with a padlock, with nobody touching it."""
+
+from __future__ import annotations
+
+import datetime
+from typing import TYPE_CHECKING
+
+import pytest
+
+from closte_bridge.errors import ExitCode
+from tests.support.bridge import set_option
+from tests.support.life import HERE, HOUR, STRANGER
+from tests.support.parts import is_stand_in
+
+if TYPE_CHECKING:
+    from tests.support.life import Life
+
+pytestmark = pytest.mark.real
+
+SHOP, OTHER = "shop.example.org", "other.example.org"
+SITE = 2
+# Of whoever has just been moved, another look is not due before this.
+SOON = 70.0
+
+
+def test_from_wrong_dns_to_the_padlock(world: Life) -> None:
+    world.bridge.adopt()
+    world.names.point(**{SHOP: STRANGER})
+    world.bridge.multisite.add_mapping(SHOP, SITE)
+    report = world.sync()
+    assert SHOP in world.bridge.aliases
+    assert report.verified is not None
+    assert report.verified.checked[SHOP].dns.code == "points-elsewhere"
+    assert world.stage(SHOP) == ("checking-dns", False)
+
+    # Before the next look is due nobody looks, and so nothing moves.
+    world.names.point(**{SHOP: HERE})
+    world.sync(after=20)
+    assert world.stage(SHOP) == ("checking-dns", False)
+    report = world.sync(after=50)
+    assert report.exit_code is ExitCode.OK
+    assert world.stage(SHOP) == ("checking-ssl-cert", False)
+
+    world.certificates.issue(SHOP)
+    world.sync(after=SOON)
+    assert world.stage(SHOP) == ("done", True)
+    report = world.sync(after=SOON)
+    assert report.verified is not None
+    assert report.verified.stages.changes == ()
+    history = world.run("log", "--fields=domain,action,detail", "--format=csv").out
+    assert f"{SHOP},stage,checking-dns -> checking-ssl-cert" in history
+    assert f"{SHOP},stage,checking-ssl-cert -> done" in history
+
+
+def test_what_ultimate_multisite_gave_up_comes_alive(world: Life) -> None:
+    """Given up after adoption: by itself. Created with `wp wu domain create`, whose check is never enqueued: too."""
+    world.bridge.adopt()
+    world.names.point(**{SHOP: HERE, OTHER: HERE})
+    world.certificates.issue(SHOP, OTHER)
+    world.bridge.multisite.add_mapping(SHOP, SITE)
+    created = ("--domain=" + OTHER, f"--blog_id={SITE}", "--stage=checking-dns", "--active=1")
+    world.bridge.multisite.wp("wu", "domain", "create", *created)
+    world.bridge.multisite.set_stage(SHOP, "failed")
+    world.write(SHOP, date_modified=_stamp(days=1))
+    world.sync(after=7 * 24 * HOUR)
+    assert world.stage(SHOP) == ("done", True)
+    assert world.stage(OTHER) == ("done", True)
+
+
+def _stamp(**ago: float) -> str:
+    """Return a moment of the world's first day, or one before, as WordPress writes it."""
+    then = datetime.datetime.now(datetime.UTC) + datetime.timedelta(**ago)
+    return then.strftime("%Y-%m-%d %H:%M:%S")
+
+
+def test_what_was_given_up_before_comes_alive_by_command_alone(world: Life) -> None:
+    world.names.point(**{SHOP: HERE, OTHER: STRANGER})
+    world.certificates.issue(SHOP)
+    world.bridge.multisite.add_mappings_sql([(SHOP, SITE), (OTHER, SITE)], stage="failed")
+    world.bridge.adopt()
+    world.sync()
+    assert world.stage(SHOP) == ("failed", False)
+    plan = world.run("plan").out
+    assert f"stage held: Ultimate Multisite had given it up before this engine took charge; `closte-bridge domain revive {SHOP}`" in plan  # fmt: skip
+
+    refused = world.run("domain", "revive", SHOP, answer="n\n")
+    said = f'"{SHOP}" would move from "failed" to "done", and may become the primary domain of site {SITE}.\n'
+    assert refused.code == 1
+    assert said in refused.out + refused.err
+    assert world.stage(SHOP) == ("failed", False)
+
+    hopeless = world.run("domain", "revive", OTHER, "--yes")
+    assert hopeless.code == 4
+    assert hopeless.err.startswith(f'Error: "{OTHER}": its stage "failed" stays: points-elsewhere.\n')
+
+    revived = world.run("domain", "revive", SHOP, OTHER, answer="y\n")
+    assert revived.code == 0, revived
+    assert world.stage(SHOP) == ("done", True)
+    assert world.stage(OTHER) == ("failed", False)
+
+
+def test_a_person_who_switched_it_off_is_respected(world: Life) -> None:
+    world.bridge.adopt()
+    world.names.point(**{SHOP: HERE})
+    world.certificates.issue(SHOP)
+    world.bridge.multisite.add_mapping(SHOP, SITE, active=0)
+    world.write(SHOP, active=0)
+    report = world.sync()
+    assert world.stage(SHOP) == ("checking-dns", False)
+    assert report.verified is not None
+    assert [held.code for held in report.verified.stages.holds] == ["switched-off"]
+    assert SHOP in world.bridge.aliases
+
+
+def test_the_plan_shows_what_would_move(world: Life) -> None:
+    """What a sync that was killed before it could write the stages has left."""
+    world.bridge.adopt()
+    world.names.point(**{SHOP: HERE})
+    world.certificates.issue(SHOP)
+    world.bridge.multisite.add_mapping(SHOP, SITE)
+    # The machine runs out of processes after the first call of `wp`, say.
+    command = world.bridge.settings["wp"]["command"]
+    guard = world.bridge.folder / "wp"
+    guard.write_text(f"#!/bin/sh\ncase \" $* \" in *' --skip-plugins '*) exec {' '.join(command)} \"$@\";; esac\nexit 1\n")
+    guard.chmod(0o755)
+    world.bridge.settings["wp"]["command"] = [str(guard)]
+    world.bridge.write_config()
+    failed = world.run("sync")
+    assert failed.code == 5
+    assert "Error: DNS, certificates and stages were not seen to: " in failed.err
+    plan = world.run("plan", "--format=json")
+    (row,) = [row for row in plan.envelope["data"] if row["change"] == "stage"]
+    assert (row["domain"], row["status"]) == (SHOP, "planned")
+    assert row["reason"] == "checking-dns -> done: DNS and the certificate are right"
+    assert f"  >  {SHOP}  stage checking-dns -> done: DNS and the certificate are right\n" in world.run("plan").out
+    world.bridge.settings["wp"]["command"] = command
+    world.bridge.write_config()
+    done = world.run("sync", "--format=json")
+    assert done.code == 0
+    assert [r["status"] for r in done.envelope["data"] if r["change"] == "stage"] == ["done"]
+    assert world.stage(SHOP) == ("done", True)
+
+
+def test_backwards_only_after_an_hour_of_failures(world: Life) -> None:
+    world.bridge.adopt()
+    world.names.point(**{SHOP: HERE})
+    world.certificates.issue(SHOP)
+    world.bridge.multisite.add_mapping(SHOP, SITE)
+    world.sync()
+    assert world.stage(SHOP) == ("done", True)
+    world.names.point(**{SHOP: STRANGER})
+    world.sync(after=2 * HOUR)
+    world.sync(after=0.5 * HOUR)
+    world.sync(after=0.25 * HOUR)
+    assert world.stage(SHOP) == ("done", True)
+    # Nobody gets an answer: that is no failure of the domain's.
+    world.bridge.write_config(dns={"resolvers": ["127.0.54.12:9"], "timeout": 0.1})
+    world.sync(after=2 * HOUR)
+    assert world.stage(SHOP) == ("done", True)
+    world.bridge.write_config(dns={"resolvers": [world.names.resolver], "timeout": 5})
+    world.sync(after=1 * HOUR)
+    assert world.stage(SHOP) == ("checking-dns", False)
+
+
+def test_never_backwards_for_a_domain_that_serves(world: Life) -> None:
+    """One address of two has the certificate: the visitor who gets that one has a padlock."""
+    world.bridge.adopt()
+    world.names.point(**{SHOP: HERE})
+    world.certificates.issue(SHOP)
+    world.bridge.multisite.add_mapping(SHOP, SITE)
+    world.sync()
+    world.names.point(**{SHOP: f"{HERE}\n{SHOP}. A {STRANGER}"})
+    for _ in range(5):
+        report = world.sync(after=2 * HOUR)
+    assert report.verified is not None
+    assert report.verified.checked[SHOP].dns.code == "points-elsewhere"
+    assert world.stage(SHOP) == ("done", True)
+
+
+# -- the primary domain of a site -------------------------------------------------------------------------------------
+
+
+def test_a_new_mapping_becomes_primary_as_by_ultimate_multisite(world: Life) -> None:
+    """The site's own subdomain gives way to the first custom domain, and that one to no other: as the plugin has it."""
+    own = f"shop.{world.bridge.multisite.main_domain}"
+    world.bridge.adopt()
+    world.names.point(**{SHOP: HERE, OTHER: HERE, own: HERE})
+    world.certificates.issue(SHOP)
+    multisite = world.bridge.multisite
+    multisite.add_mapping(SHOP, SITE)
+    multisite.add_mapping(OTHER, SITE)
+    assert world.primaries() == {own}
+    world.sync()
+    world.certificates.issue(OTHER)
+    world.sync(after=SOON)
+    assert world.stage(OTHER) == world.stage(SHOP) == ("done", True)
+    multisite.run_jobs()
+    ours = world.primaries()
+    assert ours == {SHOP}
+    if not is_stand_in():
+        return  # the real one asks the internet for a certificate
+    # The same by the plugin alone, on the same rows.
+    multisite.add_mu_plugin(
+        "right",
+        "add_filter('wu_domain_has_correct_dns', '__return_true');\n"
+        "add_filter('wu_stand_in_has_valid_ssl_certificate', '__return_true');",
+    )
+    for name in (SHOP, OTHER):
+        world.write(name, stage="checking-dns", primary_domain=0, secure=0)
+    world.write(own, primary_domain=1)
+    for name in (SHOP, OTHER):
+        for _ in range(2):
+            multisite.php(f"do_action('wu_async_process_domain_stage', {world.mapping(name)['id']}, 0);")
+    multisite.run_jobs()
+    assert world.stage(OTHER) == world.stage(SHOP) == ("done", True)
+    assert world.primaries() == ours
+
+
+def test_one_that_comes_back_takes_nothing_over(world: Life) -> None:
+    """Somebody has made another name primary; a domain that we moved backwards does not change that when it returns."""
+    own = f"shop.{world.bridge.multisite.main_domain}"
+    world.bridge.adopt()
+    world.names.point(**{SHOP: HERE, own: HERE})
+    world.certificates.issue(SHOP)
+    world.bridge.multisite.add_mapping(SHOP, SITE)
+    world.sync()
+    world.write(SHOP, primary_domain=0)
+    world.write(own, primary_domain=1)
+    world.names.point(**{SHOP: STRANGER})
+    for _ in range(3):
+        world.sync(after=2 * HOUR)
+    assert world.stage(SHOP) == ("checking-dns", False)
+    world.names.point(**{SHOP: HERE})
+    world.sync(after=2 * HOUR)
+    world.bridge.multisite.run_jobs()
+    assert world.stage(SHOP) == ("done", True)
+    assert world.primaries() == {own}
+    # That was once: a mapping that is new is promoted as ever.
+    world.bridge.multisite.delete_mapping(SHOP)
+    world.bridge.multisite.add_mapping(SHOP, SITE)
+    world.sync(after=2 * HOUR)
+    assert world.stage(SHOP) == ("done", True)
+    assert SHOP in world.primaries()
+
+
+# -- the `www.` form ---------------------------------------------------------------------------------------------------
+
+
+def test_the_www_form_is_added_once_it_leads_here_and_stays(world: Life) -> None:
+    www = f"www.{SHOP}"
+    set_option(world.bridge.multisite, "wp-ultimo_v2_settings", {"auto_create_www_subdomain": "always"})
+    world.bridge.adopt()
+    world.names.point(**{SHOP: HERE, www: STRANGER})
+    world.bridge.multisite.add_mapping(SHOP, SITE)
+    report = world.sync()
+    assert {hold.name: hold.code for hold in report.plan.holds} == {www: "www-unproven"}
+    assert world.bridge.aliases == {SHOP, f"shop.{world.bridge.multisite.main_domain}"}
+    world.names.point(**{www: HERE})
+    report = world.sync(after=400)
+    assert report.verified is not None
+    assert report.verified.proven == {www}
+    world.sync(after=2)
+    assert www in world.bridge.aliases
+    # Its name leads elsewhere now; neither is taken away.
+    world.names.point(**{SHOP: STRANGER, www: STRANGER})
+    for _ in range(3):
+        world.sync(after=24 * HOUR)
+    assert {SHOP, www} <= world.bridge.aliases
+    assert ("remove", www) not in world.bridge.changes()
+
+
+# -- certificates that end ---------------------------------------------------------------------------------------------
+
+
+def test_a_certificate_that_ends_is_told(world: Life) -> None:
+    world.bridge.adopt()
+    world.names.point(**{SHOP: HERE, OTHER: HERE})
+    now = datetime.datetime.now(datetime.UTC)
+    world.certificates.issue(SHOP, not_after=now + datetime.timedelta(days=5, hours=1))
+    world.certificates.issue(OTHER)
+    for name in (SHOP, OTHER):
+        world.bridge.multisite.add_mapping(name, SITE)
+    ran = world.run("sync", "--format=json")
+    assert (ran.code, ran.codes) == (0, ["certificate-expiring"])
+    assert world.stage(SHOP) == ("done", True)
+    explained = world.run("domain", "explain", SHOP)
+    assert f'The certificate of "{SHOP}" expires in 5 days.' in explained.err + explained.out
+    (finding,) = [r for r in world.run("doctor", "--format=json").envelope["data"] if r["check"] == "certificates"]
+    assert finding["status"] == "warning"
+    assert SHOP in finding["message"]
+    world.certificates.issue(SHOP, not_after=now - datetime.timedelta(days=1))
+    ran = world.run("sync", SHOP, "--format=json")
+    assert (ran.code, ran.codes) == (0, ["certificate-expired"])
+    # Reported, and not hidden by moving it backwards: the mapping would stop to work altogether.
+    for _ in range(4):
+        world.sync(after=2 * HOUR)
+    assert world.stage(SHOP) == ("done", True)

@@ -1,0 +1,251 @@
+"""The world of a domain's life: DNS that changes while it runs, TLS servers that get certificates, time that passes.
+
+All names are under example.org, example.com and example.net, which only the servers on loopback serve here.
+"""
+
+from __future__ import annotations
+
+import io
+import socket
+import subprocess
+import time
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+import closte_bridge.cli.networks
+from closte_bridge.checks.dns import Edges
+from closte_bridge.checks.wire import Endpoint
+from closte_bridge.cli import main
+from closte_bridge.cli.console import Console
+from closte_bridge.config.load import load_config
+from closte_bridge.engine.clock import Clock
+from closte_bridge.engine.sync import Report, Request, sync
+from closte_bridge.engine.view import Engine
+from tests.checks.dns_world import _UNBOUND, _running, program
+from tests.checks.tls_world import TlsWorld, tls_world
+from tests.support.bridge import KEY, Bridge, Ran
+
+if TYPE_CHECKING:
+    import ssl
+    from collections.abc import Iterator, Mapping
+    from pathlib import Path
+
+    import pytest
+
+    from tests.support.databases import Row
+
+AUTHORITY, RESOLVER = "127.0.54.1", "127.0.54.11"
+# Where the network is served, and a customer's old host.
+HERE, STRANGER = "127.0.10.1", "127.0.10.3"
+HOUR = 3600.0
+ZONES = ("example.net", "example.org", "example.com")
+_NAMESERVER = "ns1.example.net."
+
+
+@dataclass
+class Names:
+    """One authoritative Knot whose zones can be changed, and one Unbound that keeps nothing."""
+
+    port: int
+    folder: Path
+    records: dict[str, str] = field(default_factory=dict)
+    _serial: int = 1
+
+    def reset(self) -> None:
+        """Have the network's own name and nothing else."""
+        self.records = {}
+        self.point(**{"example.net": HERE})
+
+    def point(self, **addresses: str | None) -> None:
+        """Give names their addresses, or take them out with None; whoever asks afterwards gets the new ones."""
+        for name, address in addresses.items():
+            self.records.pop(name, None)
+            if address is not None:
+                self.records[name] = address
+        self._serial += 1
+        self.write()
+        path, environment = program("knotc")
+        argv = [path, "-c", str(self.folder / "knot.conf"), "-b", "zone-reload"]
+        subprocess.run(argv, check=True, capture_output=True, env=environment)
+
+    def write(self) -> None:
+        """Write the zone files."""
+        for zone in ZONES:
+            lines = [f"$ORIGIN {zone}.", "$TTL 1", f"@ SOA {_NAMESERVER} root.{zone}. {self._serial} 3600 600 86400 1"]
+            lines.append(f"@ NS {_NAMESERVER}")
+            if zone == "example.net":
+                lines.append(f"ns1 A {AUTHORITY}")
+            lines += [f"{n}. A {a}" for n, a in self.records.items() if n == zone or n.endswith(f".{zone}")]
+            (self.folder / zone).write_text("\n".join(lines) + "\n")
+
+    @property
+    def resolver(self) -> str:
+        """The resolver as the config names it."""
+        return f"{RESOLVER}:{self.port}"
+
+    @property
+    def edges(self) -> Edges:
+        """Lead the checks to the servers on loopback, and nowhere else."""
+        return Edges(authority=lambda address: Endpoint(address, self.port), public=lambda a: a.startswith("127."))
+
+
+@contextmanager
+def changing_names(folder: Path) -> Iterator[Names]:
+    """Run both servers with their files in the new folder `folder`, whose path must be short."""
+    folder.mkdir()
+    names = Names(_free_port(), folder)
+    names.records = {"example.net": HERE}
+    names.write()
+    lines = [f"server:\n  rundir: {folder}\n  listen: {AUTHORITY}@{names.port}\n  udp-workers: 1\n  tcp-workers: 1"]
+    lines.append("  background-workers: 1\nlog:\n  - target: stderr\n    any: warning")
+    lines.append(f"control:\n  listen: {folder}/k.sock\ndatabase:\n  storage: {folder}")
+    lines.append("  journal-db-max-size: 16M\n  kasp-db-max-size: 16M\n  timer-db-max-size: 16M\nzone:")
+    for zone in ZONES:
+        lines.append(f"  - domain: {zone}\n    storage: {folder}\n    file: {zone}\n    journal-content: none")
+    (folder / "knot.conf").write_text("\n".join(lines) + "\n")
+    resolver = folder / "unbound"
+    resolver.mkdir()
+    config = _UNBOUND.format(address=RESOLVER, port=names.port, folder=resolver)
+    config += "  cache-max-ttl: 0\n  cache-max-negative-ttl: 0\n"
+    for zone in (*ZONES, "."):
+        config += f'stub-zone:\n  name: "{zone}"\n  stub-addr: {AUTHORITY}@{names.port}\n'
+    (resolver / "unbound.conf").write_text(config)
+    with ExitStack() as stack:
+        argv = ["knotd", "-c", str(folder / "knot.conf")]
+        stack.enter_context(_running(argv, folder, AUTHORITY, names.port, ZONES[0]))
+        argv = ["unbound", "-c", str(resolver / "unbound.conf")]
+        stack.enter_context(_running(argv, resolver, RESOLVER, names.port, ZONES[0]))
+        yield names
+
+
+def _free_port() -> int:
+    for _ in range(50):
+        with ExitStack() as stack:
+            port = 0
+            try:
+                for address in (AUTHORITY, RESOLVER):
+                    for kind in (socket.SOCK_STREAM, socket.SOCK_DGRAM):
+                        one = stack.enter_context(socket.socket(socket.AF_INET, kind))
+                        one.bind((address, port))
+                        port = one.getsockname()[1]
+            except OSError:
+                continue
+            return port
+    raise RuntimeError("No port is free on both addresses.")
+
+
+class Certificates:
+    """What the network's server shows: a certificate for each name that was issued one, else the host's default."""
+
+    def __init__(self, world: TlsWorld, address: str = HERE) -> None:
+        self._world = world
+        self._own: dict[str, ssl.SSLContext] = {}
+        default = world.issue("default.host.example")
+
+        def choose(connection: ssl.SSLObject, name: str | None, _: ssl.SSLContext) -> None:
+            if name in self._own:
+                connection.context = self._own[name]
+
+        default.sni_callback = choose
+
+        def talk(connection: socket.socket) -> None:
+            with default.wrap_socket(connection, server_side=True) as tls:
+                tls.recv(1)
+
+        world.listen(address, talk)
+
+    def issue(self, *names: str, **validity: Any) -> None:  # noqa: ANN401 - what `TlsWorld.issue` takes
+        """Give each of the names a certificate."""
+        for name in names:
+            self._own[name] = self._world.issue(name, **validity)
+
+    def withdraw(self, *names: str) -> None:
+        """Take the names' certificates away."""
+        for name in names:
+            del self._own[name]
+
+
+@dataclass
+class Life:
+    """A network, an engine in charge of it, and the world that its domains live in. `later` is in seconds."""
+
+    bridge: Bridge
+    names: Names
+    certificates: Certificates
+    patch: pytest.MonkeyPatch
+    later: float = 0.0
+
+    @property
+    def clock(self) -> Clock:
+        """The real clock, and as much later as the test says."""
+        return Clock(
+            now=lambda: time.time() + self.later, steady=lambda: time.clock_gettime(time.CLOCK_BOOTTIME) + self.later
+        )
+
+    def engine(self) -> Engine:
+        """Return an engine that looks into this world, at this world's time."""
+        environ = {"CLOSTE_BRIDGE_CONFIG": str(self.bridge.config), "HOME": str(self.bridge.folder)}
+        (settings,) = load_config(None, environ).networks.values()
+        return Engine(settings, environ, self.clock, edges=self.names.edges)
+
+    def sync(self, *, after: float = 0.0, **request: Any) -> Report:  # noqa: ANN401 - what `Request` takes
+        """Make one run, `after` seconds later."""
+        self.later += after
+        return sync(self.engine(), Request(**request), command="test")
+
+    def run(self, *argv: str, answer: str = "") -> Ran:
+        """Run the program in this process, in this world; `answer` is typed at a terminal."""
+        out, err = io.StringIO(), io.StringIO()
+        environ = {"CLOSTE_BRIDGE_CONFIG": str(self.bridge.config), "HOME": str(self.bridge.folder)}
+
+        def engine(settings: Any, given: Mapping[str, str]) -> Engine:  # noqa: ANN401 - as `Engine`
+            return Engine(settings, given, self.clock, edges=self.names.edges)
+
+        with self.patch.context() as patch:
+            patch.setattr(closte_bridge.cli.networks, "Engine", engine)
+            console = Console(_Terminal(answer) if answer else io.StringIO(), out, err)
+            code = main.run(argv, environ=environ, console=console)
+        assert KEY not in out.getvalue() + err.getvalue()
+        return Ran(code, self.bridge.normalised(out.getvalue()), self.bridge.normalised(err.getvalue()))
+
+    def mapping(self, domain: str) -> Row:
+        """Return the row of a mapping."""
+        (row,) = [row for row in self.bridge.multisite.mappings() if row["domain"] == domain]
+        return row
+
+    def stage(self, domain: str) -> tuple[str, bool]:
+        """Return a mapping's stage, and whether it is secure."""
+        row = self.mapping(domain)
+        return str(row["stage"]), str(row["secure"]) == "1"
+
+    def primaries(self) -> set[str]:
+        """Return the primary domains of all sites."""
+        return {str(r["domain"]) for r in self.bridge.multisite.mappings() if str(r["primary_domain"]) == "1"}
+
+    def write(self, domain: str, **columns: str | int) -> None:
+        """Write into a row without any hook."""
+        text = ", ".join(f"{name} = '{value}'" for name, value in columns.items())
+        self.bridge.multisite.sql(f"UPDATE wp_wu_domain_mappings SET {text} WHERE domain = '{domain}'")
+
+
+class _Terminal(io.StringIO):
+    def isatty(self) -> bool:
+        return True
+
+
+@contextmanager
+def life(bridge: Bridge, names: Names, folder: Path) -> Iterator[Life]:
+    """Give the world for `bridge`, whose checks it leads here."""
+    import pytest  # noqa: PLC0415 - this module is imported by code that is measured, too
+
+    names.reset()
+    with tls_world(folder / "tls") as world:
+        php = ["env", "-i", *(f"{name}={value}" for name, value in bridge.multisite.env.items())]
+        bridge.settings["wp"]["command"] = [*php, *bridge.multisite.wp_command]
+        bridge.write_config(
+            checks=True,
+            dns={"resolvers": [names.resolver], "timeout": 5},
+            tls={"port": world.port, "ca_file": str(world.ca_file), "timeout": 10},
+        )
+        yield Life(bridge, names, Certificates(world), pytest.MonkeyPatch())

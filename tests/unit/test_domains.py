@@ -1,0 +1,150 @@
+from __future__ import annotations
+
+import pytest
+
+from closte_bridge.domains import (
+    is_main_domain,
+    is_normal,
+    is_wildcard,
+    normalise,
+    not_public,
+    registered_domain,
+    wildcard_over,
+    www_of,
+)
+
+
+@pytest.mark.parametrize(
+    ("raw", "name"),
+    [
+        ("example.com", "example.com"),
+        ("EXAMPLE.Com", "example.com"),
+        ("example.com.", "example.com"),
+        (" example.com\n", "example.com"),
+        ("*.Example.com", "*.example.com"),
+        ("bücher.de", "xn--bcher-kva.de"),
+        ("*.BÜCHER.de.", "*.xn--bcher-kva.de"),
+        ("bücher。de。", "xn--bcher-kva.de"),
+        ("straße.de", "xn--strae-oqa.de"),
+        ("xn--bcher-kva.de", "xn--bcher-kva.de"),
+        ("1.com", "1.com"),
+        ("192.0.2.1", "192.0.2.1"),
+        ("2001:db8::1", "2001:db8::1"),
+        ("[2001:db8::1]:443", "[2001:db8::1]:443"),
+        ("192.0.2.1:80", "192.0.2.1:80"),
+        ("localhost", "localhost"),
+        ("a" * 63 + ".com", "a" * 63 + ".com"),
+    ],
+)
+def test_every_name_has_one_spelling(raw: str, name: str) -> None:
+    assert normalise(raw) == name
+    assert normalise(name) == name
+
+
+@pytest.mark.parametrize(
+    ("raw", "why"),
+    [
+        ("", "empty"),
+        (".", "empty"),
+        ("  ", "empty"),
+        ("*.", "not a host name"),
+        ("a" * 1025, "too long"),
+        (".".join(["a" * 60] * 5), "too long"),
+        ("*." + ".".join(["a" * 62] * 4) + "a", "too long"),
+        ("foo_bar.com", "has an underscore"),
+        ("_dmarc.example.com", "has an underscore"),
+        ("a..b", "not a host name"),
+        (".example.com", "not a host name"),
+        ("example.com..", "not a host name"),
+        ("-a.com", "not a host name"),
+        ("a-.com", "not a host name"),
+        ("a" * 64 + ".com", "not a host name"),
+        ("example.com:8080", "not a host name"),
+        ("https://example.com", "not a host name"),
+        ("user:x\x1b[31m", "not a host name"),
+        ("*.*.example.com", "not a host name"),
+        ("a.*.example.com", "not a host name"),
+        ("exa mple.com", "not a host name"),
+        ("example.com\x00", "not a host name"),
+        ("💩.com", "not a valid internationalised name"),
+        ("\udcff.com", "not a valid internationalised name"),
+        ("ü" * 70 + ".com", "not a valid internationalised name"),
+    ],
+)
+def test_what_is_no_host_name_says_why_and_never_quotes_it(raw: str, why: str) -> None:
+    with pytest.raises(ValueError, match=f"^{why}$"):
+        normalise(raw)
+
+
+@pytest.mark.parametrize("name", ["example.com", "*.example.com", "a.b.c.d.example.com", "1.com", "a-b.c--d.io"])
+def test_what_is_in_its_one_spelling_already_is_seen_at_once(name: str) -> None:
+    assert is_normal(name)
+
+
+@pytest.mark.parametrize("name", ["Example.com", "example.com.", "example.com\n", "localhost", "1.2.3.4", "*", "a_b.c"])
+def test_everything_else_takes_the_longer_way(name: str) -> None:
+    assert not is_normal(name)
+
+
+@pytest.mark.parametrize(
+    ("name", "why"),
+    [
+        ("example.com", None),
+        ("*.example.com", None),
+        ("localhost", "single label"),
+        ("shop.local", "under .local"),
+        ("a.test", "under .test"),
+        ("db.internal", "under .internal"),
+        ("x.localhost", "under .localhost"),
+        ("1.0.0.10.in-addr.arpa", "under .arpa"),
+        ("192.0.2.1", "address"),
+        ("10", "single label"),
+        ("2001:db8::1", "address"),
+        ("2001:db8::192.0.2.1", "address"),
+        ("192.0.2.1:80", "address"),
+    ],
+)
+def test_no_certificate_is_to_be_had_for_what_is_not_public(name: str, why: str | None) -> None:
+    assert not_public(name) == why
+
+
+def test_a_wildcard_covers_exactly_one_label() -> None:
+    assert wildcard_over("a.example.com") == "*.example.com"
+    assert wildcard_over("b.a.example.com") == "*.a.example.com"
+    assert is_wildcard("*.example.com")
+    assert not is_wildcard("example.com")
+
+
+@pytest.mark.parametrize(
+    ("name", "www"),
+    [("example.com", "www.example.com"), ("www.example.com", None), ("*.example.com", None)],
+)
+def test_the_www_form_exists_once(name: str, www: str | None) -> None:
+    assert www_of(name) == www
+
+
+@pytest.mark.parametrize(
+    ("name", "main"),
+    [
+        ("example.com", True),
+        ("shop.example.com", False),
+        ("example.co.uk", True),
+        ("shop.example.co.uk", False),
+        ("example.org.uk", False),
+    ],
+)
+def test_main_domains_are_those_that_ultimate_multisite_takes_for_them(name: str, main: bool) -> None:
+    assert is_main_domain(name) is main
+
+
+@pytest.mark.parametrize(
+    ("name", "registered"),
+    [
+        ("a.b.example.com", "example.com"),
+        ("*.example.co.uk", "example.co.uk"),
+        ("example.github.io", "example.github.io"),
+        ("com", "com"),
+    ],
+)
+def test_the_registered_domain_is_what_certificate_authorities_count_by(name: str, registered: str) -> None:
+    assert registered_domain(name) == registered

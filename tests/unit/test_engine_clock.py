@@ -1,0 +1,100 @@
+from __future__ import annotations
+
+import time
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import pytest
+
+from closte_bridge.engine import clock
+from closte_bridge.engine.clock import TOLERANCE, Clock
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+
+@dataclass
+class Machine:
+    """A machine whose clocks can be set."""
+
+    wall: float = 1_800_000_000.0
+    steady: float = 5000.0
+    boot: str = "boot-1"
+
+    def clock(self) -> Clock:
+        return Clock(lambda: self.wall, lambda: self.steady, lambda: self.boot)
+
+    def pass_time(self, seconds: float) -> None:
+        self.wall += seconds
+        self.steady += seconds
+
+
+@pytest.mark.parametrize("seconds", [0.0, 1.0, 40 * 86400.0])
+def test_time_that_passes_is_no_jump(seconds: float) -> None:
+    machine = Machine()
+    marks = machine.clock().marks()
+    machine.pass_time(seconds)
+    assert not machine.clock().jumped(marks)
+
+
+@pytest.mark.parametrize(
+    ("seconds", "jumped"), [(TOLERANCE, False), (-TOLERANCE, False), (TOLERANCE + 1, True), (-TOLERANCE - 1, True)]
+)
+def test_what_ntp_corrects_is_no_jump_and_more_is(seconds: float, jumped: bool) -> None:
+    machine = Machine()
+    marks = machine.clock().marks()
+    machine.pass_time(86400)
+    machine.wall += seconds
+    assert machine.clock().jumped(marks) is jumped
+
+
+def test_across_a_restart_only_a_step_back_can_be_told() -> None:
+    machine = Machine()
+    marks = machine.clock().marks()
+    machine.boot, machine.steady = "boot-2", 10.0
+    machine.wall += 86400
+    assert not machine.clock().jumped(marks)
+    machine.wall -= 86400 + TOLERANCE + 1
+    assert machine.clock().jumped(marks)
+
+
+def test_where_restarts_cannot_be_told_only_a_step_back_can() -> None:
+    machine = Machine(boot="")
+    marks = machine.clock().marks()
+    machine.wall += 86400
+    assert not machine.clock().jumped(marks)
+
+
+def test_without_marks_there_is_nothing_to_compare() -> None:
+    assert not Machine().clock().jumped({})
+
+
+@pytest.mark.parametrize(
+    "damage", [{"last_run": "soon"}, {"last_run": "nan"}, {"last_steady": "soon"}, {"last_steady": "nan"}]
+)
+def test_marks_that_are_no_numbers_count_as_a_jump(damage: dict[str, str]) -> None:
+    machine = Machine()
+    assert machine.clock().jumped({**machine.clock().marks(), **damage})
+
+
+def test_a_mark_that_is_missing_counts_as_a_jump() -> None:
+    machine = Machine()
+    marks = machine.clock().marks()
+    del marks["last_steady"]
+    assert machine.clock().jumped(marks)
+
+
+def test_this_machines_clock_runs_steadily() -> None:
+    marks = Clock().marks()
+    assert float(marks["last_run"]) > 1_700_000_000
+    assert not Clock().jumped(marks)
+
+
+def test_where_the_system_has_no_such_clock_there_is_a_steady_nothing(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.delattr(time, "CLOCK_BOOTTIME", raising=False)
+    monkeypatch.setattr(clock, "_BOOT_ID", tmp_path / "missing")
+    marks = Clock().marks()
+    assert (marks["last_steady"], marks["last_boot"]) == ("0.0", "")
+    assert not Clock().jumped(marks)

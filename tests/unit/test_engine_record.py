@@ -1,0 +1,130 @@
+from __future__ import annotations
+
+from types import SimpleNamespace
+from typing import TYPE_CHECKING, cast
+
+import pytest
+
+from closte_bridge.closte.outcome import Kind, Outcome
+from closte_bridge.engine.record import (
+    DAY,
+    HOUR,
+    next_wait,
+    record_intents,
+    record_outcome,
+    record_reread,
+    record_return,
+    undo_intents,
+)
+from closte_bridge.ledger.journal import read
+from closte_bridge.ledger.state import Absence, Evidence, Origin, Phase, RemovalClass
+from closte_bridge.planning.model import Action, Change
+from tests.support.ledgers import opened
+from tests.support.looks import UNREADABLE, a_list
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+    from closte_bridge.engine.view import View
+    from closte_bridge.ledger.store import Ledger
+    from closte_bridge.planning.model import Observed
+
+NOW = 1_800_000_000.0
+ADD = Change(Action.ADD, "x.com", Origin.MAPPING, "mapped to site 1")
+REMOVE = Change(Action.REMOVE, "x.com", Origin.MAPPING, "mapping removed", RemovalClass.EVENT)
+
+
+@pytest.fixture
+def ledger(tmp_path: Path) -> Iterator[Ledger]:
+    with opened(tmp_path / "state") as ledger:
+        yield ledger
+
+
+def view(ledger: Ledger, observed: Observed | None = None) -> View:
+    return cast("View", SimpleNamespace(ledger=ledger.state(NOW), observed=observed or a_list()))
+
+
+def test_waiting_doubles_up_to_an_hour_and_becomes_daily() -> None:
+    waits = [next_wait(attempts, refused=False, chance=0) for attempts in range(1, 33)]
+    assert waits[:9] == [15, 30, 60, 120, 240, 480, 960, 1920, HOUR]
+    assert set(waits[8:30]) == {HOUR}
+    assert waits[30:] == [DAY, DAY]
+    assert sum(waits[:30]) == pytest.approx(DAY, rel=0.1)
+
+
+def test_what_is_refused_waits_a_day_and_then_a_week() -> None:
+    assert [next_wait(attempts, refused=True, chance=0) for attempts in (1, 2, 99)] == [DAY, 7 * DAY, 7 * DAY]
+
+
+def test_chance_spreads_the_tries_by_up_to_a_quarter() -> None:
+    for refused in (False, True):
+        for attempts in (1, 5, 50):
+            low, high = (next_wait(attempts, refused=refused, chance=chance) for chance in (0, 1))
+            assert high == low * 1.25
+
+
+def test_no_number_of_attempts_gives_up() -> None:
+    for attempts in (0, 1, 10**6, 10**12):
+        assert 0 < next_wait(attempts, refused=False, chance=1) <= 1.25 * DAY
+        assert 0 < next_wait(attempts, refused=True, chance=1) <= 8.75 * DAY
+
+
+@pytest.mark.parametrize(("asked", "least", "most"), [(1.0, 15, 19), (7200.0, 7200, 7200), (1e9, DAY, DAY)])
+def test_a_pause_that_closte_asks_for_is_kept_up_to_a_day(
+    ledger: Ledger, asked: float, least: float, most: float
+) -> None:
+    this = view(ledger)
+    record_intents(ledger, [ADD], this, NOW)
+    outcome = Outcome(Kind.FAILED, "Too many.", retry_after=asked)
+    assert record_outcome(ledger, ADD, outcome, this, NOW, "run") is False
+    trouble = ledger.state(NOW).troubles["x.com"]
+    assert least <= trouble.next_try - NOW <= most
+    assert (trouble.attempts, trouble.refused, trouble.message) == (1, False, "Too many.")
+
+
+@pytest.mark.parametrize("action", [ADD, REMOVE])
+def test_intents_are_taken_back_when_nothing_was_sent(ledger: Ledger, action: Change) -> None:
+    before = ledger.state(NOW)
+    this = view(ledger)
+    record_intents(ledger, [ADD], this, NOW)
+    assert ledger.state(NOW).unsettled.keys() == {"x.com"}
+    undo_intents(ledger, [ADD], this, NOW)
+    assert ledger.state(NOW) == before
+
+
+def test_an_answer_that_says_already_there_does_not_make_a_strangers_alias_ours(ledger: Ledger) -> None:
+    this = view(ledger, UNREADABLE)
+    record_intents(ledger, [ADD], this, NOW)
+    record_outcome(ledger, ADD, Outcome(Kind.ALREADY, ""), this, NOW, "run")
+    assert not ledger.state(NOW).ours
+    assert not ledger.state(NOW).unsettled
+
+
+def test_an_alias_of_ours_whose_answer_was_lost_stays_ours_when_it_is_already_there(ledger: Ledger) -> None:
+    # The first run saw that it was missing, asked, and died; the next one cannot read the list.
+    record_intents(ledger, [ADD], view(ledger, a_list()), NOW)
+    this = view(ledger, UNREADABLE)
+    record_intents(ledger, [ADD], this, NOW)
+    record_outcome(ledger, ADD, Outcome(Kind.ALREADY, ""), this, NOW, "run")
+    assert ledger.state(NOW).ours == {"x.com": Origin.MAPPING}
+
+
+def test_a_removal_read_from_the_list_counts(ledger: Ledger) -> None:
+    with ledger.transaction():
+        ledger.put_aliases([("x.com", Origin.MAPPING)], Phase.PRESENT, NOW)
+    this = view(ledger, a_list("x.com"))
+    record_intents(ledger, [REMOVE], this, NOW)
+    record_outcome(ledger, REMOVE, Outcome(Kind.UNCLEAR, ""), this, NOW, "run")
+    assert record_reread(ledger, [REMOVE, ADD], frozenset(), this, NOW, "run") == ([REMOVE], [ADD])
+    state = ledger.state(NOW)
+    assert (state.ours, state.unsettled, state.removals) == ({}, {}, ((RemovalClass.EVENT, NOW),))
+    assert [(entry.action, entry.outcome) for entry in read(ledger)] == [("remove", "unclear"), ("remove", "done")]
+
+
+def test_what_comes_back_at_the_last_moment_starts_over(ledger: Ledger) -> None:
+    with ledger.transaction():
+        ledger.put_evidence({"x.com": Evidence("mapping_removed", NOW), "y.com": Evidence("mapping_removed", NOW)})
+        ledger.put_absences({"x.com": Absence(NOW, 3, NOW)})
+    record_return(ledger, ["x.com"])
+    assert (ledger.state(NOW).evidence.keys(), ledger.state(NOW).absences) == ({"y.com"}, {})

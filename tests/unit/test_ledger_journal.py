@@ -1,0 +1,52 @@
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import pytest
+
+from closte_bridge.ledger.journal import Entry, append, read
+from tests.support.ledgers import opened
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+    from closte_bridge.ledger.store import Ledger
+
+ENTRIES = [
+    Entry(float(number), "run", "add", "xyz"[number % 3] + ".com", "mapped to site 1", "done", f"number {number}")
+    for number in range(6)
+]
+
+
+@pytest.fixture
+def ledger(tmp_path: Path) -> Iterator[Ledger]:
+    with opened(tmp_path / "state") as ledger:
+        with ledger.transaction():
+            append(ledger, ENTRIES)
+        yield ledger
+
+
+def test_everything_is_told_oldest_first(ledger: Ledger) -> None:
+    assert read(ledger) == ENTRIES
+
+
+def test_the_newest_are_told_when_there_are_too_many(ledger: Ledger) -> None:
+    assert read(ledger, limit=2) == ENTRIES[-2:]
+
+
+def test_of_one_name_or_since_a_moment(ledger: Ledger) -> None:
+    assert read(ledger, name="y.com") == [ENTRIES[1], ENTRIES[4]]
+    assert read(ledger, since=4) == ENTRIES[4:]
+    assert read(ledger, name="y.com", since=2) == [ENTRIES[4]]
+
+
+def test_an_entry_of_a_transaction_that_fails_is_not_there(ledger: Ledger) -> None:
+    def fail() -> None:
+        with ledger.transaction():
+            append(ledger, [ENTRIES[0]])
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        fail()
+    assert read(ledger) == ENTRIES

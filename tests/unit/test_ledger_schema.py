@@ -1,0 +1,133 @@
+from __future__ import annotations
+
+import sqlite3
+import threading
+from typing import TYPE_CHECKING
+
+import pytest
+
+from closte_bridge.errors import BridgeError
+from closte_bridge.ledger.schema import MIGRATIONS, migrate
+from closte_bridge.ledger.state import Origin, Phase
+from closte_bridge.ledger.store import FILE_NAME, Ledger
+from tests.support.ledgers import opened
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+MORE = "CREATE TABLE more (x TEXT);\nINSERT INTO more VALUES ('half; way');\n"
+TRIGGER = "CREATE TRIGGER t BEFORE DELETE ON more BEGIN\n  SELECT 1;\n  SELECT 2;\nEND;\n"
+
+
+@pytest.fixture
+def connection(tmp_path: Path) -> Iterator[sqlite3.Connection]:
+    connection = sqlite3.connect(tmp_path / "ledger", isolation_level=None)
+    yield connection
+    connection.close()
+
+
+def version(connection: sqlite3.Connection) -> int:
+    return int(connection.execute("PRAGMA user_version").fetchone()[0])
+
+
+def tables(connection: sqlite3.Connection) -> set[str]:
+    return {name for (name,) in connection.execute("SELECT name FROM sqlite_master WHERE type = 'table'")}
+
+
+@pytest.mark.parametrize("start", range(len(MIGRATIONS)))
+def test_every_older_ledger_becomes_the_newest(connection: sqlite3.Connection, start: int) -> None:
+    migrate(connection, MIGRATIONS[:start])
+    migrate(connection)
+    assert version(connection) == len(MIGRATIONS)
+    assert {"aliases", "events", "log", "histories"} <= tables(connection)
+
+
+def test_a_second_time_changes_nothing(connection: sqlite3.Connection) -> None:
+    migrate(connection)
+    before = connection.execute("PRAGMA schema_version").fetchone()
+    migrate(connection)
+    assert connection.execute("PRAGMA schema_version").fetchone() == before
+
+
+def test_a_migration_may_hold_statements_with_semicolons_inside(connection: sqlite3.Connection) -> None:
+    migrate(connection, (MORE + TRIGGER,))
+    assert connection.execute("SELECT x FROM more").fetchall() == [("half; way",)]
+    assert version(connection) == 1
+
+
+@pytest.mark.parametrize("broken", ["CREATE TABLE meta (x TEXT);\n", "THIS IS NO SQL;\n"])
+def test_a_migration_that_fails_half_way_leaves_the_old_ledger(connection: sqlite3.Connection, broken: str) -> None:
+    migrate(connection)
+    before = tables(connection)
+    with pytest.raises(sqlite3.Error):
+        migrate(connection, (*MIGRATIONS, MORE + broken))
+    assert not connection.in_transaction
+    assert version(connection) == len(MIGRATIONS)
+    assert tables(connection) == before
+    migrate(connection, (*MIGRATIONS, MORE))
+    assert version(connection) == len(MIGRATIONS) + 1
+
+
+def test_a_migration_that_cannot_even_begin_leaves_the_old_ledger(connection: sqlite3.Connection) -> None:
+    path = connection.execute("PRAGMA database_list").fetchone()[2]
+    connection.execute("PRAGMA busy_timeout = 1")
+    other = sqlite3.connect(path, isolation_level=None)
+    other.execute("BEGIN IMMEDIATE")
+    with pytest.raises(sqlite3.OperationalError, match="locked"):
+        migrate(connection)
+    other.close()
+    assert version(connection) == 0
+
+
+def test_of_the_migrations_that_went_through_each_stays(connection: sqlite3.Connection) -> None:
+    with pytest.raises(sqlite3.Error):
+        migrate(connection, (MORE, "CREATE TABLE even_more (x TEXT);\n", "THIS IS NO SQL;\n"))
+    assert version(connection) == 2
+    assert tables(connection) == {"more", "even_more"}
+
+
+def test_a_newer_ledger_is_refused_and_left_as_it_is(tmp_path: Path) -> None:
+    folder = tmp_path / "state"
+    with opened(folder) as ledger:
+        ledger.put_aliases([("x.com", Origin.PIN)], Phase.PRESENT, 0)
+        ledger.query(f"PRAGMA user_version = {len(MIGRATIONS) + 1}")
+    with pytest.raises(BridgeError) as caught:
+        Ledger.open(folder, create=True)
+    assert caught.value.code == "ledger-newer"
+    assert "Upgrade" in caught.value.hint
+    connection = sqlite3.connect(folder / FILE_NAME)
+    assert connection.execute("SELECT name FROM aliases").fetchall() == [("x.com",)]
+    connection.close()
+
+
+def test_two_processes_that_start_at_once_migrate_once(tmp_path: Path) -> None:
+    folder = tmp_path / "state"
+    folder.mkdir(mode=0o700)
+    first = sqlite3.connect(folder / FILE_NAME, isolation_level=None)
+    first.execute("PRAGMA journal_mode = WAL")
+    first.execute("BEGIN IMMEDIATE")
+    found: list[object] = []
+    waiting = threading.Event()
+
+    def second() -> None:
+        connection = sqlite3.connect(folder / FILE_NAME, isolation_level=None, timeout=60)
+        connection.set_trace_callback(lambda sql: waiting.set() if sql.startswith("BEGIN") else None)
+        try:
+            migrate(connection, (MORE,))
+            found.append(version(connection))
+        except sqlite3.Error as error:
+            found.append(error)
+        finally:
+            connection.close()
+
+    thread = threading.Thread(target=second)
+    thread.start()
+    # It has read version 0 and waits for its turn to write.
+    assert waiting.wait(60)
+    first.execute("CREATE TABLE more (x TEXT)")
+    first.execute("PRAGMA user_version = 1")
+    first.execute("COMMIT")
+    thread.join()
+    first.close()
+    assert found == [1]

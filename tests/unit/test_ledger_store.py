@@ -1,0 +1,369 @@
+from __future__ import annotations
+
+import os
+import sqlite3
+from typing import TYPE_CHECKING
+
+import pytest
+
+from closte_bridge.errors import BridgeError
+from closte_bridge.ledger import histories
+from closte_bridge.ledger.state import (
+    Absence,
+    Evidence,
+    Identity,
+    LedgerState,
+    Origin,
+    Phase,
+    Place,
+    RemovalClass,
+    Trouble,
+    Unsettled,
+)
+from closte_bridge.ledger.store import DAY, FILE_NAME, LIST_LAG, WEEK, Ledger
+from tests.support.ledgers import opened
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+    from pathlib import Path
+
+NOW = 1_800_000_000.0
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    return tmp_path / "state"
+
+
+@pytest.fixture
+def ledger(folder: Path) -> Iterator[Ledger]:
+    with opened(folder) as ledger:
+        yield ledger
+
+
+def code_of(work: Callable[[], object]) -> str:
+    with pytest.raises(BridgeError) as caught:
+        work()
+    assert caught.value.hint
+    return caught.value.code
+
+
+# -- the file --------------------------------------------------------------------------------------------------------
+
+
+def test_a_new_ledger_is_empty_and_its_owners_alone(folder: Path, ledger: Ledger) -> None:
+    assert ledger.state(NOW) == LedgerState()
+    assert ledger.engine_id() is None
+    assert folder.stat().st_mode & 0o777 == 0o700
+    assert ledger.path.stat().st_mode & 0o777 == 0o600
+
+
+def test_where_there_is_none_there_is_none_unless_it_is_to_be_made(folder: Path) -> None:
+    assert Ledger.open(folder, create=False) is None
+    folder.mkdir(mode=0o700)
+    assert Ledger.open(folder, create=False) is None
+    assert not list(folder.iterdir())
+
+
+def test_what_was_committed_is_there_after_reopening(folder: Path) -> None:
+    with opened(folder) as first, first.transaction():
+        first.put_aliases([("x.com", Origin.MAPPING)], Phase.PRESENT, NOW)
+    second = Ledger.open(folder, create=False)
+    assert second is not None
+    with second:
+        assert second.state(NOW).ours == {"x.com": Origin.MAPPING}
+
+
+def test_a_folder_open_to_others_is_refused(folder: Path) -> None:
+    folder.mkdir()
+    folder.chmod(0o750)
+    assert code_of(lambda: Ledger.open(folder, create=True)) == "state-folder"
+
+
+def test_a_link_in_the_folders_place_is_refused(folder: Path, tmp_path: Path) -> None:
+    real = tmp_path / "real"
+    real.mkdir(mode=0o700)
+    folder.symlink_to(real)
+    assert code_of(lambda: Ledger.open(folder, create=True)) == "state-folder"
+
+
+def test_a_file_in_the_folders_place_is_refused(folder: Path) -> None:
+    folder.touch()
+    assert code_of(lambda: Ledger.open(folder, create=True)) == "state-folder"
+
+
+def test_another_users_folder_is_refused(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    folder.mkdir(mode=0o700)
+    monkeypatch.setattr(os, "geteuid", lambda: folder.stat().st_uid + 1)
+    assert code_of(lambda: Ledger.open(folder, create=True)) == "other-user"
+
+
+def test_another_users_file_is_refused(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    opened(folder).close()
+    answers = iter([folder.stat().st_uid, folder.stat().st_uid + 1])
+    monkeypatch.setattr(os, "geteuid", lambda: next(answers))
+    assert code_of(lambda: Ledger.open(folder, create=True)) == "other-user"
+
+
+def test_a_link_in_the_files_place_is_refused(folder: Path, tmp_path: Path) -> None:
+    folder.mkdir(mode=0o700)
+    (folder / FILE_NAME).symlink_to(tmp_path / "elsewhere")
+    assert code_of(lambda: Ledger.open(folder, create=True)) == "other-user"
+    assert not (tmp_path / "elsewhere").exists()
+
+
+@pytest.mark.parametrize("content", [b"not a database at all " * 100, b"SQLite format 3\x00" + b"\xff" * 4096])
+def test_a_damaged_file_is_called_damaged_and_left_as_it_is(folder: Path, content: bytes) -> None:
+    folder.mkdir(mode=0o700)
+    path = folder / FILE_NAME
+    path.write_bytes(content)
+    assert code_of(lambda: Ledger.open(folder, create=True)) == "ledger-damaged"
+    assert path.read_bytes() == content
+
+
+def test_a_folder_in_the_files_place_cannot_be_written(folder: Path) -> None:
+    (folder / FILE_NAME).mkdir(parents=True)
+    folder.chmod(0o700)
+    assert code_of(lambda: Ledger.open(folder, create=True)) == "ledger-not-writable"
+
+
+def test_a_ledger_in_other_hands_is_busy(folder: Path, ledger: Ledger) -> None:
+    with opened(folder) as other:
+        other._connection.execute("PRAGMA busy_timeout = 1")
+        with ledger.transaction():
+            assert code_of(lambda: other.transaction().__enter__()) == "ledger-busy"
+
+
+def test_others_may_read_while_one_writes(folder: Path, ledger: Ledger) -> None:
+    with opened(folder) as other, ledger.transaction():
+        ledger.set_meta(a="1")
+        assert other.meta() == {}
+
+
+# -- transactions ----------------------------------------------------------------------------------------------------
+
+
+def test_a_transaction_that_fails_leaves_nothing(ledger: Ledger) -> None:
+    def fail() -> None:
+        with ledger.transaction():
+            ledger.set_meta(a="1")
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        fail()
+    assert ledger.meta() == {}
+    with ledger.transaction():
+        ledger.set_meta(a="2")
+    assert ledger.meta() == {"a": "2"}
+
+
+def test_a_connection_that_breaks_in_a_transaction_says_so(ledger: Ledger) -> None:
+    def commit() -> None:
+        with ledger.transaction():
+            ledger._connection.close()
+
+    assert code_of(commit) == "ledger-damaged"
+
+
+def test_statements_that_fail_never_show_sqlites_errors(ledger: Ledger) -> None:
+    assert code_of(lambda: ledger.query("SELECT nothing")) == "ledger-damaged"
+    assert code_of(lambda: ledger.write("INSERT INTO nothing VALUES (?)", [(1,)])) == "ledger-damaged"
+    assert code_of(lambda: list(ledger.stream("SELECT nothing"))) == "ledger-damaged"
+
+
+@pytest.mark.parametrize(
+    ("table", "values"),
+    [
+        ("meta", ("identity", "{broken")),
+        ("meta", ("identity", "[]")),
+        ("meta", ("identity", '{"no": "such field"}')),
+        ("meta", ("highest_site", "many")),
+        ("marks", ("x.com", "made-up", NOW)),
+        ("aliases", ("x.com", 1, "floating", NOW, 0, 0)),
+        ("aliases", ("x.com", 9, "adding", NOW, 0, 0)),
+        ("removals", ("x.com", "made-up", NOW)),
+    ],
+)
+def test_what_somebody_else_wrote_there_is_called_damage(
+    ledger: Ledger, table: str, values: tuple[object, ...]
+) -> None:
+    marks = ", ".join("?" * len(values))
+    ledger.write(f"INSERT INTO {table} VALUES ({marks})", [values])
+    assert code_of(lambda: ledger.state(NOW)) == "ledger-damaged"
+
+
+@pytest.mark.parametrize("identity", ["{broken", "[]", "{}", "7"])
+def test_an_engine_id_that_cannot_be_read_is_called_damage(ledger: Ledger, identity: str) -> None:
+    ledger.set_meta(identity=identity)
+    assert code_of(ledger.engine_id) == "ledger-damaged"
+
+
+# -- what it keeps ---------------------------------------------------------------------------------------------------
+
+
+def test_everything_that_is_written_is_read_back(ledger: Ledger) -> None:
+    identity = Identity("engine", 1, "network.org", "digest", None, "key")
+    place = Place("host", "/state")
+    trouble = Trouble(3, NOW + 60, True, 'Closte answered "no".', NOW - 60)
+    seen = histories.History(first_seen=NOW, next_look=NOW, leads_here=True)
+    with ledger.transaction():
+        ledger.set_identity(identity)
+        ledger.set_place(place)
+        ledger.set_meta(config_path="/etc/c.yaml", highest_site="5", highest_mapping="7", observed_count="9")
+        ledger.put_aliases([("x.com", Origin.MAPPING), ("www.x.com", Origin.WWW)], Phase.PRESENT, NOW)
+        ledger.put_aliases([("y.com", Origin.PIN)], Phase.ADDING, NOW, absent_before=True)
+        ledger.put_absences({"x.com": Absence(NOW - 9, 2, NOW)})
+        ledger.put_evidence({"x.com": Evidence("site_deleted", NOW)})
+        ledger.put_trouble("y.com", trouble)
+        for kind in ("pin", "leaving", "released", "former"):
+            ledger.mark(kind, [f"{kind}.com"], NOW)
+        ledger.count_removal("z.com", RemovalClass.EVENT, NOW)
+        ledger.count_addition("y.com", "y.com", NOW)
+        histories.save(ledger, {"x.com": seen, "www.x.com": seen, "www.z.com": seen})
+    assert ledger.engine_id() == "engine"
+    assert ledger.state(NOW) == LedgerState(
+        identity=identity,
+        place=place,
+        config_path="/etc/c.yaml",
+        ours={"x.com": Origin.MAPPING, "www.x.com": Origin.WWW},
+        unsettled={"y.com": Unsettled(Phase.ADDING, Origin.PIN, NOW, True)},
+        absences={"x.com": Absence(NOW - 9, 2, NOW)},
+        evidence={"x.com": Evidence("site_deleted", NOW)},
+        troubles={"y.com": trouble},
+        pins=frozenset({"pin.com"}),
+        leaving=frozenset({"leaving.com"}),
+        released=frozenset({"released.com"}),
+        former_domains=frozenset({"former.com"}),
+        removals=((RemovalClass.EVENT, NOW),),
+        added_per_registered={"y.com": 1},
+        added_this_week=frozenset({"y.com"}),
+        added_lately=frozenset({"y.com"}),
+        highest_site=5,
+        highest_mapping=7,
+        observed_count=9,
+        leading_www=frozenset({"www.x.com"}),
+    )
+
+
+def test_small_facts_can_be_changed_and_removed(ledger: Ledger) -> None:
+    ledger.set_meta(a="1", b="2")
+    ledger.set_meta(a="3", b=None)
+    assert ledger.meta() == {"a": "3"}
+
+
+def test_a_change_without_an_answer_moves_on_to_another_phase(ledger: Ledger) -> None:
+    ledger.put_aliases([("x.com", Origin.PIN)], Phase.ADDING, NOW, absent_before=True)
+    ledger.set_phase(["x.com", "unknown.com"], Phase.UNCONFIRMED)
+    assert ledger.state(NOW).unsettled == {"x.com": Unsettled(Phase.UNCONFIRMED, Origin.PIN, NOW, True)}
+
+
+def test_a_claim_can_be_given_up_but_not_for_what_is_ours(ledger: Ledger) -> None:
+    ledger.put_aliases([("x.com", Origin.PIN)], Phase.UNCONFIRMED, NOW, absent_before=True)
+    ledger.put_aliases([("y.com", Origin.PIN)], Phase.PRESENT, NOW)
+    ledger.disclaim(["x.com", "y.com"])
+    assert ledger.state(NOW).unsettled["x.com"].absent_before is False
+    assert "y.com" in ledger.state(NOW).ours
+
+
+def test_what_is_forgotten_leaves_only_its_counts(ledger: Ledger) -> None:
+    ledger.put_aliases([("x.com", Origin.MAPPING)], Phase.PRESENT, NOW)
+    ledger.put_absences({"x.com": Absence(NOW, 1, NOW)})
+    ledger.put_evidence({"x.com": Evidence("mapping_removed", NOW)})
+    ledger.put_trouble("x.com", Trouble(1, NOW, False, "", NOW))
+    ledger.mark("leaving", ["x.com"], NOW)
+    ledger.mark("released", ["x.com"], NOW)
+    ledger.count_removal("x.com", RemovalClass.COMMAND, NOW)
+    ledger.forget(["x.com"])
+    assert ledger.state(NOW) == LedgerState(
+        released=frozenset({"x.com"}), removals=((RemovalClass.COMMAND, NOW),)
+    )
+
+
+def test_of_several_events_the_last_one_counts(ledger: Ledger) -> None:
+    ledger.put_evidence({"x.com": Evidence("mapping_removed", NOW)})
+    ledger.put_evidence({"x.com": Evidence("site_deleted", NOW + 60)})
+    assert ledger.state(NOW).evidence == {"x.com": Evidence("site_deleted", NOW + 60)}
+
+
+def test_marks_are_set_once_and_taken_away(ledger: Ledger) -> None:
+    ledger.mark("pin", ["x.com", "x.com", "y.com"], NOW)
+    ledger.mark("pin", ["x.com"], NOW + 1)
+    ledger.unmark("pin", ["y.com"])
+    assert ledger.query("SELECT name, kind, since FROM marks") == [("x.com", "pin", NOW)]
+
+
+@pytest.mark.parametrize("table", ["absences", "evidence", "troubles"])
+def test_single_names_are_cleared_from_what_is_kept_of_them(ledger: Ledger, table: str) -> None:
+    ledger.put_absences({"x.com": Absence(NOW, 1, NOW), "y.com": Absence(NOW, 1, NOW)})
+    ledger.put_evidence({"x.com": Evidence("k", NOW), "y.com": Evidence("k", NOW)})
+    for name in ("x.com", "y.com"):
+        ledger.put_trouble(name, Trouble(1, NOW, False, "", NOW))
+    ledger.clear(table, ["x.com"])
+    assert set(getattr(ledger.state(NOW), table)) == {"y.com"}
+
+
+def test_nothing_else_can_be_cleared(ledger: Ledger) -> None:
+    with pytest.raises(ValueError, match="aliases"):
+        ledger.clear("aliases", ["x.com"])
+
+
+def test_counts_are_those_of_their_windows(ledger: Ledger) -> None:
+    for number, ago in enumerate((0, LIST_LAG - 1, LIST_LAG, DAY, WEEK - 1, WEEK)):
+        ledger.count_addition(f"n{number}.x.com", "x.com", NOW - ago)
+        ledger.count_removal(f"n{number}.x.com", RemovalClass.INFERENCE, NOW - ago)
+    ledger.count_addition("n0.x.com", "x.com", NOW)
+    state = ledger.state(NOW)
+    assert state.added_lately == {"n0.x.com", "n1.x.com"}
+    assert len(state.added_this_week) == 5
+    assert state.added_per_registered == {"x.com": 5}
+    assert [NOW - at for _, at in state.removals] == [0, LIST_LAG - 1, LIST_LAG]
+
+
+def test_after_a_jump_of_the_clock_every_removal_is_told(ledger: Ledger) -> None:
+    ledger.count_removal("x.com", RemovalClass.EVENT, NOW - 400 * DAY)
+    assert ledger.state(NOW).removals == ()
+    state = ledger.state(NOW, clock_jumped=True)
+    assert state.clock_jumped
+    assert state.removals == ((RemovalClass.EVENT, NOW - 400 * DAY),)
+
+
+@pytest.mark.parametrize("jump", [-400 * DAY, 400 * DAY], ids=["back", "forward"])
+def test_after_a_jump_waiting_starts_over_and_nothing_is_put_off(ledger: Ledger, jump: float) -> None:
+    now = NOW + jump
+    ledger.put_aliases([("x.com", Origin.PIN)], Phase.ADDING, NOW)
+    ledger.put_aliases([("y.com", Origin.PIN)], Phase.PRESENT, NOW)
+    ledger.put_absences({"y.com": Absence(NOW - DAY, 2, NOW)})
+    ledger.put_evidence({"y.com": Evidence("mapping_removed", NOW)})
+    ledger.put_trouble("x.com", Trouble(1, NOW + DAY, False, "", NOW))
+    ledger.count_removal("z.com", RemovalClass.EVENT, NOW)
+    ledger.count_addition("x.com", "x.com", NOW)
+    histories.save(ledger, {"x.com": histories.History(first_seen=NOW, next_look=NOW + DAY)})
+    ledger.start_over(now)
+    state = ledger.state(now)
+    assert state.absences == {}
+    assert state.evidence["y.com"].received == now
+    assert state.unsettled["x.com"].since == now
+    assert state.troubles["x.com"].next_try == min(NOW + DAY, now)
+    assert state.removals == ((RemovalClass.EVENT, now),)
+    assert ledger.query("SELECT at FROM additions") == [(min(NOW, now),)]
+    assert dict(histories.next_looks(ledger))["x.com"] == min(NOW + DAY, now)
+
+
+def test_what_no_rule_looks_at_any_more_is_deleted(ledger: Ledger) -> None:
+    for ago in (0.0, 2 * DAY + 1, 2 * WEEK + 1):
+        ledger.count_removal("x.com", RemovalClass.EVENT, NOW - ago)
+        ledger.count_addition("x.com", "x.com", NOW - ago)
+    for number, (state, ago) in enumerate((("done", 0), ("done", 4 * WEEK + 1), ("set-aside", 4 * WEEK + 1))):
+        ledger.write(
+            "INSERT INTO events VALUES (?, ?, ?, ?, ?, ?, ?, ?)", [(str(number), NOW - ago, 0, "k", 1, "", "", state)]
+        )
+    ledger.prune(NOW)
+    assert ledger.query("SELECT COUNT(*) FROM removals") == [(1,)]
+    assert ledger.query("SELECT COUNT(*) FROM additions") == [(2,)]
+    assert ledger.query("SELECT uid FROM events ORDER BY uid") == [("0",), ("2",)]
+
+
+def test_the_log_is_append_only(ledger: Ledger) -> None:
+    ledger.write("INSERT INTO log (at, run, action, name, cause, outcome, detail) VALUES (0,'','','','','','')", [()])
+    with pytest.raises(sqlite3.IntegrityError, match="append-only"):
+        ledger._connection.execute("UPDATE log SET name = 'x.com'")

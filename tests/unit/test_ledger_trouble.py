@@ -1,0 +1,168 @@
+"""A full disk, a folder that cannot be written, a process that is killed in the middle."""
+
+from __future__ import annotations
+
+import os
+import signal
+import sqlite3
+import subprocess
+import sys
+from typing import TYPE_CHECKING
+
+import pytest
+
+from closte_bridge.errors import BridgeError
+from closte_bridge.ledger.state import Origin, Phase
+from closte_bridge.ledger.store import Ledger, _translate
+from tests.support.ledgers import opened
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+    from pathlib import Path
+
+NOW = 1_800_000_000.0
+MANY = [(f"name{number:06}.example.com", Origin.MAPPING) for number in range(40_000)]
+
+
+def code_of(work: Callable[[], object]) -> str:
+    with pytest.raises(BridgeError) as caught:
+        work()
+    assert caught.value.hint
+    return caught.value.code
+
+
+def fill(ledger: Ledger) -> None:
+    with ledger.transaction():
+        ledger.put_aliases(MANY, Phase.PRESENT, NOW)
+
+
+def with_one_alias(folder: Path) -> None:
+    with opened(folder) as ledger, ledger.transaction():
+        ledger.put_aliases([("x.com", Origin.PIN)], Phase.PRESENT, NOW)
+
+
+def test_a_full_disk_is_called_full_and_loses_nothing(tmp_path: Path) -> None:
+    with_one_alias(tmp_path / "state")
+    with opened(tmp_path / "state") as ledger:
+        (pages,) = ledger.query("PRAGMA page_count")
+        ledger.query(f"PRAGMA max_page_count = {pages[0] + 5}")
+        assert code_of(lambda: fill(ledger)) == "disk-full"
+        assert ledger.state(NOW).ours == {"x.com": Origin.PIN}
+        ledger.query("PRAGMA max_page_count = 1000000")
+        fill(ledger)
+    with opened(tmp_path / "state") as ledger:
+        assert len(ledger.state(NOW).ours) == len(MANY) + 1
+
+
+@pytest.fixture
+def mount(tmp_path: Path) -> Iterator[Callable[[str], Path]]:
+    """Mounts a small file system with the given options in a folder; nothing without the right to."""
+    mounted: list[Path] = []
+
+    def make(options: str) -> Path:
+        place = tmp_path / "mounted"
+        place.mkdir(exist_ok=True)
+        done = subprocess.run(
+            ["mount", "-t", "tmpfs", "-o", f"mode=0700,{options}", "tmpfs", str(place)],  # noqa: S607 - whichever
+            check=False,
+            capture_output=True,
+        )
+        if done.returncode:
+            pytest.skip("Mounting takes the rights of root; the test beside this one needs none.")
+        mounted.append(place)
+        return place
+
+    yield make
+    for place in mounted:
+        subprocess.run(["umount", str(place)], check=True)  # noqa: S607 - whichever
+
+
+def test_a_file_system_that_is_full_is_called_full_and_loses_nothing(mount: Callable[[str], Path]) -> None:
+    folder = mount("size=512k")
+    with_one_alias(folder)
+    with opened(folder) as ledger:
+        assert code_of(lambda: fill(ledger)) == "disk-full"
+    with opened(folder) as ledger:
+        assert ledger.state(NOW).ours == {"x.com": Origin.PIN}
+
+
+def test_a_file_system_that_has_no_room_at_all_is_called_full(mount: Callable[[str], Path]) -> None:
+    folder = mount("size=64k")
+    (folder / "ballast").write_bytes(b"x" * 60 * 1024)
+    assert code_of(lambda: opened(folder)) == "disk-full"
+
+
+def test_a_file_system_that_is_read_only_cannot_be_written(mount: Callable[[str], Path]) -> None:
+    folder = mount("size=1m")
+    with_one_alias(folder)
+    subprocess.run(["mount", "-o", "remount,ro", str(folder)], check=True)  # noqa: S607 - whichever
+    assert code_of(lambda: opened(folder)) == "ledger-not-writable"
+
+
+def test_a_folder_that_may_not_be_written_is_told_apart_from_damage(tmp_path: Path) -> None:
+    folder = tmp_path / "state"
+    folder.mkdir(mode=0o500)
+    if os.geteuid() == 0:
+        # Nothing keeps root out of a folder: what SQLite would say is judged instead.
+        said = sqlite3.OperationalError("unable to open database file")
+        assert _translate(said, folder).code == "ledger-not-writable"
+    else:
+        assert code_of(lambda: opened(folder)) == "ledger-not-writable"
+
+
+def test_a_folder_that_cannot_be_made_is_named(tmp_path: Path) -> None:
+    (tmp_path / "file").touch()
+    with pytest.raises(BridgeError) as caught:
+        Ledger.open(tmp_path / "file" / "state", create=True)
+    assert caught.value.code == "state-folder"
+    assert str(tmp_path / "file" / "state") in caught.value.message
+
+
+@pytest.mark.parametrize(
+    ("said", "code"),
+    [
+        (sqlite3.OperationalError("database or disk is full"), "disk-full"),
+        (sqlite3.OperationalError("database is locked"), "ledger-busy"),
+        (sqlite3.OperationalError("attempt to write a readonly database"), "ledger-not-writable"),
+        (sqlite3.DatabaseError("database disk image is malformed"), "ledger-damaged"),
+        (sqlite3.IntegrityError("UNIQUE constraint failed: meta.key"), "ledger-damaged"),
+    ],
+)
+def test_what_sqlite_says_becomes_a_sentence_with_a_remedy(tmp_path: Path, said: sqlite3.Error, code: str) -> None:
+    error = _translate(said, tmp_path)
+    assert (error.code, error.message.endswith("."), error.hint.endswith(".")) == (code, True, True)
+
+
+_WRITER = """
+import sys
+from pathlib import Path
+from closte_bridge.ledger.state import Origin, Phase
+from closte_bridge.ledger.store import Ledger
+
+ledger = Ledger.open(Path(sys.argv[1]), create=True)
+with ledger.transaction():
+    ledger.put_aliases([("committed.com", Origin.PIN)], Phase.ADDING, 0, absent_before=True)
+with ledger.transaction():
+    ledger.put_aliases([(f"name{n}.com", Origin.MAPPING) for n in range(20000)], Phase.PRESENT, 0)
+    print("in the middle", flush=True)
+    sys.stdin.read()
+"""
+
+
+def test_a_process_killed_in_a_transaction_leaves_what_was_committed(tmp_path: Path) -> None:
+    folder = tmp_path / "state"
+    process = subprocess.Popen(
+        [sys.executable, "-c", _WRITER, str(folder)], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
+    )
+    assert process.stdout is not None
+    assert process.stdin is not None
+    assert process.stdout.readline() == "in the middle\n"
+    process.send_signal(signal.SIGKILL)
+    process.wait()
+    process.stdout.close()
+    process.stdin.close()
+    with opened(folder) as ledger:
+        state = ledger.state(NOW)
+        assert state.unsettled.keys() == {"committed.com"}
+        assert state.ours == {}
+        fill(ledger)

@@ -1,0 +1,139 @@
+from __future__ import annotations
+
+import pytest
+
+from closte_bridge.ledger.state import LedgerState, Origin, Phase
+from closte_bridge.planning.desired import Desired, Intentions, desired, origin_of
+from closte_bridge.wordpress.snapshot import Snapshot, WwwPolicy
+from tests.support.looks import MAIN, a_ledger, a_row, a_site, a_snapshot, waiting_for
+
+
+def wanted(snapshot: Snapshot, ledger: LedgerState | None = None, **config: object) -> Desired:
+    return desired(snapshot, Intentions(**config), ledger or a_ledger())  # type: ignore[arg-type]
+
+
+def test_every_row_is_wanted_whatever_its_stage_in_its_one_spelling() -> None:
+    rows = [a_row("Shop.Example.COM.", stage="failed"), a_row("bücher.de", stage="checking-dns")]
+    assert list(wanted(a_snapshot(*rows)).mapped) == ["shop.example.com", "xn--bcher-kva.de"]
+
+
+def test_what_is_no_host_name_is_told_apart_in_a_steady_order() -> None:
+    desire = wanted(a_snapshot("b..b", "good.com", "a_a.com"))
+    assert list(desire.mapped) == ["good.com"]
+    assert [(row.domain, why) for row, why in desire.malformed] == [
+        ("a_a.com", "has an underscore"),
+        ("b..b", "not a host name"),
+    ]
+
+
+def test_two_living_sites_contest_a_name() -> None:
+    sites = [a_site(2), a_site(3)]
+    desire = wanted(a_snapshot(a_row("x.com", 2), a_row("x.com", 3), a_row("x.com", 3), sites=sites))
+    assert desire.contested == {"x.com": frozenset({2, 3})}
+
+
+def test_a_row_of_a_site_that_is_gone_contests_nothing() -> None:
+    desire = wanted(a_snapshot(a_row("x.com", 9), a_row("X.com", 2), a_row("x.com", 8), sites=[a_site(2)]))
+    assert desire.contested == {}
+    assert desire.mapped["x.com"].blog_id == 2
+
+
+@pytest.mark.parametrize("order", [(2, 3, 9), (9, 3, 2), (3, 9, 2)])
+def test_of_several_sites_the_choice_does_not_depend_on_the_order_of_rows(order: tuple[int, ...]) -> None:
+    sites = [a_site(2, network=2), a_site(3)]
+    desire = wanted(a_snapshot(*(a_row("x.com", blog) for blog in order), sites=sites))
+    assert desire.mapped["x.com"].blog_id == 3
+
+
+def test_of_sites_that_are_all_gone_the_lowest_is_named() -> None:
+    assert wanted(a_snapshot(a_row("x.com", 9), a_row("x.com", 8))).mapped["x.com"].blog_id == 8
+
+
+@pytest.mark.parametrize(
+    ("name", "words"),
+    [
+        ("mapped.com", "a mapping"),
+        ("www.mapped.com", 'the mapping of "mapped.com"'),
+        ("gone.com", "a mapping"),
+        ("*.wild.com", "the config"),
+        ("pinned.com", "a pin"),
+        ("kept.com", "`keep` in the config"),
+        ("site2.network.org", "a site"),
+        ("münchen.site.org", None),
+        ("xn--mnchen-3ya.site.org", "a site"),
+        ("port.site.org", "a site"),
+        ("a.wild.com", 'the wildcard "*.wild.com"'),
+        ("b.a.wild.com", None),
+        ("a.pinned.org", 'the wildcard "*.pinned.org"'),
+        ("a.old.com", 'the wildcard "*.old.com"'),
+        ("a.odd.com", 'the wildcard "*.odd.com"'),
+        ("a.coming.com", 'the wildcard "*.coming.com"'),
+        ("www.www.mapped.com", None),
+        ("nothing.com", None),
+    ],
+)
+def test_whatever_mentions_a_name_is_named(name: str, words: str | None) -> None:
+    sites = [
+        a_site(2),
+        a_site(3, "München.site.org"),
+        a_site(4, "Port.site.org:8080", network=2),
+        a_site(5, "odd_one.site.org"),
+    ]
+    ledger = a_ledger(
+        "*.old.com", pins={"pinned.com", "*.pinned.org"}, unsettled={"*.coming.com": waiting_for(Phase.ADDING)}
+    )
+    snapshot = a_snapshot("mapped.com", "*.odd.com", a_row("gone.com", 77), sites=sites)
+    desire = wanted(snapshot, ledger, wildcards=("*.wild.com",), keep=("kept.com",))
+    assert desire.mention(name) == words
+    assert "odd_one.site.org" in desire.site_domains
+
+
+def test_only_what_names_it_itself_makes_a_command_void() -> None:
+    snapshot = a_snapshot("mapped.com", sites=[a_site(2)])
+    desire = wanted(snapshot, a_ledger("*.old.com"))
+    assert desire.ask("www.mapped.com") == 'the mapping of "mapped.com"'
+    assert desire.ask("site2.network.org") is None
+    assert desire.ask("a.old.com") is None
+
+
+def test_the_networks_wildcard_is_wanted_on_request_only() -> None:
+    assert wanted(a_snapshot()).configured == frozenset()
+    assert wanted(a_snapshot(), wildcard=True, wildcards=("*.x.com",)).configured == {f"*.{MAIN}", "*.x.com"}
+
+
+def test_the_config_wins_over_a_pin_and_a_pin_over_a_mapping() -> None:
+    names = ("c.com", "p.com", "m.com")
+    desire = wanted(a_snapshot(*names), a_ledger(pins={"c.com", "p.com"}), wildcards=("c.com",))
+    assert [origin_of(name, desire) for name in (*names, "www.m.com")] == [
+        Origin.CONFIG,
+        Origin.PIN,
+        Origin.MAPPING,
+        Origin.WWW,
+    ]
+
+
+@pytest.mark.parametrize(
+    ("policy", "expected"),
+    [
+        (WwwPolicy.ALWAYS, {"www.x.com", "www.shop.x.com", "www.elsewhere.com"}),
+        (WwwPolicy.MAIN_ONLY, {"www.x.com", "www.elsewhere.com"}),
+        (WwwPolicy.NEVER, set()),
+    ],
+)
+def test_www_goes_as_the_networks_setting_says_and_never_with_its_own_names(
+    policy: WwwPolicy, expected: set[str]
+) -> None:
+    rows = [
+        "x.com",
+        "www.y.com",
+        "shop.x.com",
+        MAIN,
+        f"one.{MAIN}",
+        a_row("gone.com", 9),
+        a_row("elsewhere.com", 2),
+        "*.z.com",
+    ]
+    snapshot = a_snapshot(*rows, www=policy, sites=[a_site(2, network=2)])
+    desire = wanted(snapshot)
+    assert set(desire.www) == expected
+    assert all(www == f"www.{name}" for www, name in desire.www.items())

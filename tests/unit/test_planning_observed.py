@@ -1,0 +1,68 @@
+from __future__ import annotations
+
+import pytest
+
+from closte_bridge.closte.listing import Listing, Readability
+from closte_bridge.ledger.state import Phase
+from closte_bridge.planning.model import ObservedState
+from closte_bridge.planning.observed import judge
+from tests.support.looks import MAIN, a_ledger, waiting_for
+
+
+def listing(*names: str, state: Readability = Readability.READABLE, reason: str = "") -> Listing:
+    return Listing(state, reason, frozenset(names))
+
+
+def names(number: int) -> list[str]:
+    return [f"n{n}.com" for n in range(number)]
+
+
+def test_a_list_with_everything_in_it_is_believed() -> None:
+    observed = judge(listing(MAIN, "a.com"), MAIN, a_ledger("a.com", observed_count=2))
+    assert (observed.state, observed.names, observed.reason) == (ObservedState.COMPLETE, {MAIN, "a.com"}, "")
+
+
+def test_an_unreadable_list_holds_nothing_and_says_why() -> None:
+    observed = judge(listing("a.com", state=Readability.UNREADABLE, reason="Garbage."), MAIN, a_ledger())
+    assert (observed.state, observed.names, observed.reason) == (ObservedState.UNREADABLE, frozenset(), "Garbage.")
+    assert not observed.readable
+
+
+def test_a_partial_list_is_believed_for_what_it_holds() -> None:
+    observed = judge(listing("a.com", state=Readability.PARTIAL, reason="More pages."), MAIN, a_ledger())
+    assert (observed.state, observed.names, observed.reason) == (ObservedState.PARTIAL, {"a.com"}, "More pages.")
+    assert observed.readable
+    assert not observed.complete
+
+
+@pytest.mark.parametrize("found", [(), ("a.com",)])
+def test_a_list_without_the_networks_own_domain_is_partial(found: tuple[str, ...]) -> None:
+    observed = judge(listing(*found), MAIN, a_ledger())
+    assert observed.state is ObservedState.PARTIAL
+    assert observed.reason == f'the list does not hold the network\'s own domain "{MAIN}"'
+
+
+@pytest.mark.parametrize(("left", "believed"), [(18, True), (17, False), (0, False)])
+def test_a_list_that_shrank_by_more_than_a_tenth_is_partial(left: int, believed: bool) -> None:
+    observed = judge(listing(MAIN, *names(left - 1)), MAIN, a_ledger(observed_count=20))
+    assert observed.complete is believed
+    if not believed:
+        assert observed.reason == f"the list shrank from 20 to {max(left, 1)} names without our doing"
+
+
+def test_what_we_removed_without_learning_so_is_our_doing() -> None:
+    unsettled = {name: waiting_for(Phase.REMOVING) for name in names(5)} | {"new.com": waiting_for(Phase.ADDING)}
+    ledger = a_ledger(unsettled=unsettled, observed_count=8)
+    assert judge(listing(MAIN, "a.com", "b.com"), MAIN, ledger).complete
+    assert not judge(listing(MAIN, "a.com"), MAIN, ledger).complete
+
+
+@pytest.mark.parametrize(
+    ("ours", "lacking", "believed"),
+    [(1, 1, True), (2, 2, False), (20, 2, True), (20, 3, False), (5, 1, True), (19, 2, False)],
+)
+def test_a_list_that_lacks_more_than_a_tenth_of_ours_is_partial(ours: int, lacking: int, believed: bool) -> None:
+    observed = judge(listing(MAIN, *names(ours - lacking)), MAIN, a_ledger(*names(ours)))
+    assert observed.complete is believed
+    if not believed:
+        assert observed.reason == f"the list lacks {lacking} of the {ours} aliases that are ours"

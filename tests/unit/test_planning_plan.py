@@ -1,0 +1,193 @@
+from __future__ import annotations
+
+import pytest
+
+from closte_bridge.ledger.state import Absence, LedgerState, Origin, Phase
+from closte_bridge.planning.model import Action, Mode, Observed, Standing
+from closte_bridge.planning.plan import narrow
+from closte_bridge.wordpress.snapshot import Snapshot, WwwPolicy
+from tests.support.looks import (
+    DAY,
+    HOUR,
+    MAIN,
+    MINUTE,
+    NOW,
+    UNREADABLE,
+    a_ledger,
+    a_list,
+    a_plan,
+    a_row,
+    a_snapshot,
+    adds,
+    holds,
+    missing,
+    partial,
+    told,
+    trouble,
+    waiting_for,
+)
+
+OLD = NOW - HOUR - MINUTE
+
+
+def test_when_both_sides_agree_there_is_nothing_to_do() -> None:
+    plan = a_plan(a_snapshot("a.com", "b.com"), a_list("a.com", "b.com"), a_ledger("a.com", "b.com"))
+    assert (plan.changes, plan.holds, plan.withheld, plan.foreign) == ((), (), (), ())
+    assert plan.in_step == 2
+    assert plan.bookkeeping == type(plan.bookkeeping)()
+
+
+def test_a_plan_tells_its_changes_apart() -> None:
+    ledger = a_ledger("old.com", *(f"stay{n}.com" for n in range(5)), evidence={"old.com": told()})
+    plan = a_plan(a_snapshot("new.com", *(f"stay{n}.com" for n in range(5))), a_list(*ledger.ours), ledger)
+    assert [change.name for change in plan.additions] == ["new.com"]
+    assert [change.name for change in plan.removals] == ["old.com"]
+    assert plan.changes == (*plan.additions, *plan.removals)
+    assert (plan.observed.complete, plan.observed.readable, plan.snapshot_faults) == (True, True, ())
+
+
+def test_foreign_is_what_nobody_here_asked_for() -> None:
+    ledger = a_ledger(
+        "ours.com", pins={"pin.com"}, unsettled={"open.com": waiting_for(Phase.ADDING, absent_before=False)}
+    )
+    there = a_list("ours.com", "pin.com", "open.com", "mapped.com", "www.mapped.com", "b.com", "a.com")
+    assert a_plan(a_snapshot("mapped.com"), there, ledger).foreign == ("a.com", "b.com")
+
+
+@pytest.mark.parametrize(
+    ("phase", "absent_before", "since", "snapshot", "observed", "fate"),
+    [
+        (Phase.ADDING, True, NOW, a_snapshot("x.com"), a_list("x.com"), "confirmed"),
+        (Phase.ADDING, False, NOW, a_snapshot("x.com"), a_list("x.com"), "vanished"),
+        (Phase.ADDING, True, NOW, a_snapshot("x.com"), partial("x.com"), "confirmed"),
+        (Phase.ADDING, True, NOW, a_snapshot(), a_list(), "open"),
+        (Phase.ADDING, True, OLD, a_snapshot(), a_list(), "vanished"),
+        (Phase.ADDING, True, OLD, a_snapshot(), partial(), "open"),
+        (Phase.ADDING, True, OLD, a_snapshot(), UNREADABLE, "open"),
+        (Phase.UNCONFIRMED, True, OLD, a_snapshot("x.com"), a_list(), "lapsed"),
+        (Phase.UNCONFIRMED, False, OLD, a_snapshot("x.com"), a_list(), "open"),
+        (Phase.REMOVING, True, NOW, a_snapshot(), a_list(), "vanished"),
+        (Phase.REMOVING, True, NOW, a_snapshot(), UNREADABLE, "open"),
+        (Phase.REMOVING, True, NOW, a_snapshot(), a_list("x.com"), "open"),
+        (Phase.REMOVING, True, NOW, a_snapshot("x.com"), a_list("x.com"), "confirmed"),
+        (Phase.REMOVING, True, NOW, a_snapshot("x.com"), UNREADABLE, "open"),
+    ],
+)
+def test_the_list_settles_changes_whose_answer_was_lost(
+    phase: Phase, absent_before: bool, since: float, snapshot: Snapshot, observed: Observed, fate: str
+) -> None:
+    unsettled = waiting_for(phase, since=since, absent_before=absent_before, origin=Origin.WWW)
+    books = a_plan(snapshot, observed, a_ledger(unsettled={"x.com": unsettled})).bookkeeping
+    found = {
+        "confirmed": list(books.confirmed.items()) == [("x.com", Origin.WWW)],
+        "vanished": books.vanished == ("x.com",),
+        "lapsed": books.lapsed == ("x.com",),
+    }
+    assert [word for word, there in found.items() if there] == ([] if fate == "open" else [fate])
+
+
+def test_an_attempt_that_came_to_nothing_stays_wanted_with_its_back_off() -> None:
+    unsettled = {"x.com": waiting_for(Phase.UNCONFIRMED, since=OLD)}
+    ledger = a_ledger(unsettled=unsettled, troubles={"x.com": trouble(attempts=9)})
+    plan = a_plan(a_snapshot("x.com"), a_list(), ledger)
+    assert holds(plan) == {"x.com": "back-off"}
+    assert (plan.bookkeeping.lapsed, plan.bookkeeping.settled) == (("x.com",), ())
+
+
+@pytest.mark.parametrize(
+    ("ledger", "snapshot"),
+    [
+        (a_ledger("x.com"), a_snapshot()),
+        (a_ledger("x.com", leaving={"x.com"}), a_snapshot()),
+        (a_ledger("www.x.com"), a_snapshot("x.com")),
+        (a_ledger(f"one.{MAIN}"), a_snapshot()),
+        (a_ledger("x.com", origins={"*.old.com": Origin.CONFIG}), a_snapshot()),
+    ],
+    ids=["unwanted", "leaving", "only mentioned", "under the network", "a wildcard that left the config"],
+)
+def test_what_was_ours_and_is_gone_and_not_wanted_there_is_forgotten(ledger: LedgerState, snapshot: Snapshot) -> None:
+    many = [f"stay{n}.com" for n in range(40)]
+    ledger.ours.update(dict.fromkeys(many, 1))
+    plan = a_plan(snapshot, a_list(*many, "x.com" if "x.com" in {m.domain for m in snapshot.mappings} else MAIN), ledger)
+    assert set(plan.bookkeeping.vanished) == ledger.ours.keys() - set(many)
+
+
+def test_what_was_ours_and_is_gone_and_wanted_is_not_forgotten() -> None:
+    ledger = a_ledger(
+        "back.com",
+        "held.com",
+        "lag.com",
+        origins={"www.back.com": Origin.WWW, "pin.com": Origin.PIN},
+        pins={"pin.com"},
+        troubles={"held.com": trouble()},
+        added_lately={"lag.com"},
+    )
+    plan = a_plan(a_snapshot("back.com", "held.com"), a_list(), ledger)
+    assert plan.bookkeeping.vanished == ()
+
+
+@pytest.mark.parametrize("observed", [partial(), UNREADABLE])
+def test_nothing_is_forgotten_by_a_list_that_is_not_complete(observed: Observed) -> None:
+    assert a_plan(a_snapshot(), observed, a_ledger("x.com")).bookkeeping.vanished == ()
+
+
+@pytest.mark.parametrize(
+    ("snapshot", "observed", "ledger", "settled"),
+    [
+        (a_snapshot("x.com"), a_list("x.com"), a_ledger("x.com"), True),
+        (a_snapshot("x.com"), a_list(), a_ledger(), False),
+        (a_snapshot(), a_list("x.com"), a_ledger("x.com"), False),
+        (a_snapshot(), a_list(), a_ledger(), True),
+        (a_snapshot(), a_list(), a_ledger(unsettled={"x.com": waiting_for(Phase.UNCONFIRMED)}), False),
+        (a_snapshot(faults=("torn",)), a_list(), a_ledger(), False),
+        (a_snapshot(), UNREADABLE, a_ledger(), False),
+    ],
+    ids=["there", "still wanted", "still to go", "nobody asks", "open", "partial", "unreadable"],
+)
+def test_trouble_is_over_when_nothing_is_left_of_it(
+    snapshot: Snapshot, observed: Observed, ledger: LedgerState, settled: bool
+) -> None:
+    ledger.troubles["x.com"] = trouble()
+    assert a_plan(snapshot, observed, ledger).bookkeeping.settled == (("x.com",) if settled else ())
+
+
+def test_what_is_mentioned_again_voids_what_was_held_against_it() -> None:
+    ledger = a_ledger("a.com", "b.com", absences={"a.com": missing(), "c.com": missing()}, evidence={"b.com": told()})
+    plan = a_plan(a_snapshot("a.com", "b.com", faults=("torn",)), a_list("a.com", "b.com"), ledger)
+    assert plan.bookkeeping.mentioned_again == ("a.com", "b.com")
+
+
+def test_an_add_only_plan_withholds_nothing_because_it_removes_nothing() -> None:
+    ledger = a_ledger("x.com", absences={"x.com": missing()})
+    standing = Standing(Mode.ADD_ONLY, "moved", "it was moved")
+    plan = a_plan(a_snapshot(), a_list("x.com"), ledger, standing=standing)
+    assert (plan.changes, plan.withheld) == ((), ())
+
+
+def test_narrowed_to_names_a_plan_keeps_their_www_forms_and_its_books() -> None:
+    many = [f"stay{n}.com" for n in range(20)]
+    gone = [f"gone{n}.com" for n in range(4)]
+    ledger = a_ledger(*many, *gone, "c.com", absences=dict.fromkeys(gone, missing()), evidence={"c.com": told()})
+    snapshot = a_snapshot(*many, "a.com", "b.com", a_row("d.com", 9), www=WwwPolicy.ALWAYS)
+    whole = a_plan(snapshot, a_list(*ledger.ours, "e.com"), ledger)
+    part = narrow(whole, ["a.com", "c.com", "stay1.com", "gone1.com", "e.com"])
+    assert adds(part) == ["a.com"]
+    assert [change.name for change in part.removals] == ["c.com"]
+    assert holds(part) == {"www.a.com": "www-unproven", "www.stay1.com": "www-unproven"}
+    assert part.withheld == whole.withheld
+    assert part.foreign == ("e.com",)
+    assert (part.bookkeeping, part.in_step) == (whole.bookkeeping, whole.in_step)
+    assert narrow(whole, ["d.com"]).withheld == ()
+
+
+def test_a_missing_name_is_counted_once_a_look() -> None:
+    ledger = a_ledger("x.com", "y.com", absences={"x.com": missing(1, since=NOW - DAY, last=NOW - HOUR)})
+    books = a_plan(a_snapshot("y.com"), a_list("x.com", "y.com"), ledger).bookkeeping
+    assert books.absences == {"x.com": Absence(NOW - DAY, 2, NOW)}
+
+
+def test_no_name_is_both_changed_and_held() -> None:
+    ledger = a_ledger(unsettled={"www.x.com": waiting_for(Phase.UNCONFIRMED, origin=Origin.WWW)})
+    plan = a_plan(a_snapshot("x.com", www=WwwPolicy.ALWAYS), a_list("x.com"), ledger)
+    assert [(c.action, c.name) for c in plan.changes] == [(Action.ADD, "www.x.com")]
+    assert not plan.holds

@@ -1,0 +1,317 @@
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import pytest
+
+from closte_bridge.ledger.state import Origin, Phase, RemovalClass
+from closte_bridge.planning.model import Mode, ObservedState, Standing
+from closte_bridge.wordpress.snapshot import WwwPolicy
+from tests.support.looks import (
+    DAY,
+    HOUR,
+    MAIN,
+    MINUTE,
+    NOW,
+    UNREADABLE,
+    a_ledger,
+    a_list,
+    a_plan,
+    a_row,
+    a_site,
+    a_snapshot,
+    holds,
+    missing,
+    partial,
+    removes,
+    the_hold,
+    told,
+    trouble,
+    waiting_for,
+)
+
+if TYPE_CHECKING:
+    from closte_bridge.planning.model import Observed
+
+# Enough aliases of ours that stay, so that the gate lets a few of the others go.
+STAY = [f"stay{number}.com" for number in range(12)]
+
+
+def test_a_name_unmapped_goes_after_the_delay() -> None:
+    ledger = a_ledger("x.com", *STAY, evidence={"x.com": told(5 * MINUTE)})
+    plan = a_plan(a_snapshot(*STAY), a_list("x.com", *STAY), ledger)
+    assert [(c.name, c.cause, c.removal_class) for c in plan.changes] == [
+        ("x.com", "mapping removed", RemovalClass.EVENT)
+    ]
+
+
+def test_until_then_it_waits_in_case_it_comes_back() -> None:
+    ledger = a_ledger("x.com", *STAY, evidence={"x.com": told(5 * MINUTE - 1, "site_deleted")})
+    plan = a_plan(a_snapshot(*STAY), a_list("x.com", *STAY), ledger)
+    assert not plan.changes
+    assert the_hold(plan, "x.com")[2:] == ("waiting", "site deleted; waits in case it comes back", NOW + 1)
+
+
+def test_after_a_jump_of_the_clock_the_delay_starts_over() -> None:
+    ledger = a_ledger("x.com", *STAY, evidence={"x.com": told(DAY)}, clock_jumped=True)
+    plan = a_plan(a_snapshot(*STAY), a_list("x.com", *STAY), ledger)
+    assert the_hold(plan, "x.com").until == NOW + 300
+
+
+@pytest.mark.parametrize("observed", [a_list("x.com"), partial("x.com"), partial(), UNREADABLE])
+def test_with_an_event_the_list_need_not_be_complete(observed: Observed) -> None:
+    ledger = a_ledger("x.com", *STAY, evidence={"x.com": told()})
+    assert removes(a_plan(a_snapshot(*STAY), observed, ledger)) == ["x.com"]
+
+
+def test_an_absence_counts_after_three_complete_snapshots_and_the_grace() -> None:
+    ledger = a_ledger("x.com", *STAY, absences={"x.com": missing(2, since=NOW - DAY)})
+    plan = a_plan(a_snapshot(*STAY), a_list("x.com", *STAY), ledger)
+    assert [(c.name, c.cause, c.removal_class) for c in plan.changes] == [
+        ("x.com", "missing in WordPress", RemovalClass.INFERENCE)
+    ]
+    assert plan.bookkeeping.absences["x.com"] == (NOW - DAY, 3, NOW)
+
+
+@pytest.mark.parametrize(
+    ("times", "since", "reason", "due"),
+    [
+        (0, NOW, "missing in 1 complete snapshot", NOW + DAY),
+        (1, NOW - 2 * DAY, "missing in 2 complete snapshots", NOW - DAY),
+        (9, NOW - DAY + 1, "missing in 10 complete snapshots", NOW + 1),
+    ],
+)
+def test_one_without_the_other_is_not_enough(times: int, since: float, reason: str, due: float) -> None:
+    absences = {"x.com": missing(times, since=since)} if times else {}
+    plan = a_plan(a_snapshot(*STAY), a_list("x.com", *STAY), a_ledger("x.com", *STAY, absences=absences))
+    assert not plan.changes
+    assert the_hold(plan, "x.com")[2:] == ("waiting", reason, due)
+
+
+@pytest.mark.parametrize(("jumped", "last"), [(True, NOW - HOUR), (False, NOW + 1)], ids=["jump", "backwards"])
+def test_an_absence_starts_over_when_the_clock_was_moved(jumped: bool, last: float) -> None:
+    ledger = a_ledger("x.com", *STAY, absences={"x.com": missing(9, last=last)}, clock_jumped=jumped)
+    plan = a_plan(a_snapshot(*STAY), a_list("x.com", *STAY), ledger)
+    assert plan.bookkeeping.absences["x.com"] == (NOW, 1, NOW)
+    assert not plan.changes
+
+
+@pytest.mark.parametrize("state", [ObservedState.PARTIAL, ObservedState.UNREADABLE])
+def test_without_a_complete_list_nothing_goes_by_inference(state: ObservedState) -> None:
+    ledger = a_ledger("x.com", absences={"x.com": missing(9)})
+    plan = a_plan(a_snapshot(), a_list("x.com", state=state), ledger)
+    assert holds(plan) == {"x.com": "list-not-complete"}
+    assert not plan.changes
+    assert not plan.bookkeeping.absences
+
+
+def test_a_partial_snapshot_removes_nothing_at_all() -> None:
+    origins = {"*.w.com": Origin.PIN, "cmd.com": Origin.PIN}
+    ledger = a_ledger(
+        "event.com",
+        "gone.com",
+        *STAY,
+        origins=origins,
+        leaving=set(origins),
+        evidence={"event.com": told()},
+        absences={"gone.com": missing(9)},
+    )
+    names = ("event.com", "gone.com", *origins, *STAY)
+    plan = a_plan(a_snapshot(*STAY, faults=("2 of 3 mappings were read",)), a_list(*names), ledger)
+    assert not plan.changes
+    assert {name: code for name, code in holds(plan).items() if name in {"event.com", "gone.com", *origins}} == {
+        name: "snapshot-partial" for name in ("event.com", "gone.com", *origins)
+    }
+    assert the_hold(plan, "gone.com").reason == "the snapshot is not complete: 2 of 3 mappings were read"
+    assert not plan.bookkeeping.absences
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        "mapped.com",
+        "www.mapped.com",
+        "gone-site.com",
+        "other-network.com",
+        "site2.network.org",
+        "pin.com",
+        "a.wild.com",
+        "kept.com",
+    ],
+)
+def test_what_anything_mentions_stays_and_its_evidence_is_void(name: str) -> None:
+    snapshot = a_snapshot(
+        "mapped.com", a_row("gone-site.com", 9), a_row("other-network.com", 3), sites=[a_site(2), a_site(3, network=2)]
+    )
+    ledger = a_ledger(name, *STAY, pins={"pin.com"}, evidence={name: told()}, absences={name: missing(9)})
+    config = {"wildcards": ("*.wild.com",), "keep": ("kept.com",)}
+    plan = a_plan(snapshot, a_list(name, *STAY, "*.wild.com"), ledger, config=config)
+    assert name not in removes(plan)
+    assert name in plan.bookkeeping.mentioned_again
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        MAIN,
+        f"www.{MAIN}",
+        f"*.{MAIN}",
+        "old.org",
+        "www.old.org",
+        "*.old.org",
+        "closte.com",
+        "c.closte.com",
+        "kept.com",
+    ],
+)
+@pytest.mark.parametrize("leaving", [False, True])
+def test_some_names_are_never_removed(name: str, leaving: bool) -> None:
+    snapshot = a_snapshot(sites=[])
+    snapshot.sites[1] = a_site(1, "elsewhere.org")
+    ledger = a_ledger(
+        name,
+        *STAY,
+        former_domains={"old.org"},
+        evidence={name: told()},
+        absences={name: missing(9)},
+        leaving={name} if leaving else (),
+    )
+    plan = a_plan(snapshot, a_list(name, *STAY), ledger, config={"keep": ("kept.com",)})
+    assert name not in removes(plan)
+    assert holds(plan).get(name) == (None if name == "kept.com" else "protected")
+
+
+def test_a_foreign_alias_is_listed_and_left_alone() -> None:
+    ledger = a_ledger(evidence={"x.com": told()}, absences={"x.com": missing(9)}, leaving={"x.com"})
+    plan = a_plan(a_snapshot(), a_list("x.com"), ledger)
+    assert plan.foreign == ("x.com",)
+    assert not plan.changes
+
+
+@pytest.mark.parametrize(
+    ("name", "origin", "what"),
+    [
+        ("x.com", Origin.PIN, "it came from the pin"),
+        ("x.com", Origin.CONFIG, "it came from the config"),
+        ("*.w.com", Origin.MAPPING, "it is a wildcard"),
+    ],
+)
+def test_pins_the_config_and_wildcards_leave_by_command_only(name: str, origin: Origin, what: str) -> None:
+    ledger = a_ledger(*STAY, origins={name: origin}, evidence={name: told()}, absences={name: missing(9)})
+    plan = a_plan(a_snapshot(*STAY), a_list(name, *STAY), ledger)
+    assert not plan.changes
+    hold = the_hold(plan, name)
+    assert (hold.code, hold.reason) == (
+        "by-command-only",
+        f"{what} and leaves only by `closte-bridge domain remove`",
+    )
+
+
+def test_by_command_a_name_goes_at_once() -> None:
+    plan = a_plan(a_snapshot(), a_list("x.com"), a_ledger(origins={"x.com": Origin.PIN}, leaving={"x.com"}))
+    assert [(c.name, c.cause, c.removal_class) for c in plan.changes] == [
+        ("x.com", "removed by command", RemovalClass.COMMAND)
+    ]
+
+
+def test_by_command_too_a_failure_is_tried_again_later() -> None:
+    ledger = a_ledger("x.com", leaving={"x.com"}, troubles={"x.com": trouble()})
+    assert holds(a_plan(a_snapshot(), a_list("x.com"), ledger)) == {"x.com": "back-off"}
+    assert removes(a_plan(a_snapshot(), a_list("x.com"), ledger, retry=True)) == ["x.com"]
+
+
+@pytest.mark.parametrize(
+    "snapshot",
+    [a_snapshot("x.com"), a_snapshot("X.com.")],
+)
+def test_a_command_is_spent_when_the_name_is_mapped_again(snapshot: object) -> None:
+    ledger = a_ledger("x.com", leaving={"x.com"})
+    plan = a_plan(snapshot, a_list("x.com"), ledger)  # type: ignore[arg-type]
+    assert not plan.changes
+    assert plan.bookkeeping.staying == ("x.com",)
+    # And if Closte has lost it meanwhile, it is added again.
+    plan = a_plan(snapshot, a_list(), ledger)  # type: ignore[arg-type]
+    assert [change.name for change in plan.additions] == ["x.com"]
+
+
+def test_a_command_does_not_take_a_wildcard_that_the_config_wants_again() -> None:
+    ledger = a_ledger(origins={"*.w.com": Origin.CONFIG}, leaving={"*.w.com"})
+    plan = a_plan(a_snapshot(), a_list("*.w.com"), ledger, config={"wildcards": ("*.w.com",)})
+    assert not plan.changes
+    assert plan.bookkeeping.staying == ("*.w.com",)
+
+
+def test_a_command_waits_while_a_site_or_a_wildcard_mentions_the_name() -> None:
+    ledger = a_ledger(f"site2.{MAIN}", "a.w.com", "*.w.com", leaving={f"site2.{MAIN}", "a.w.com"})
+    plan = a_plan(a_snapshot(sites=[a_site(2)]), a_list(*ledger.ours), ledger)
+    assert the_hold(plan, f"site2.{MAIN}").reason == "a site mentions it"
+    assert the_hold(plan, "a.w.com").reason == 'the wildcard "*.w.com" mentions it'
+    assert not plan.bookkeeping.staying
+
+
+def test_before_a_wildcard_leaves_all_that_it_covers_is_there_by_itself() -> None:
+    ledger = a_ledger(origins={"*.w.com": Origin.PIN}, leaving={"*.w.com"})
+    snapshot = a_snapshot("a.w.com", "w.com", www=WwwPolicy.ALWAYS)
+    plan = a_plan(snapshot, a_list("*.w.com", "w.com", "a.w.com"), ledger)
+    assert not plan.removals
+    assert the_hold(plan, "*.w.com").reason == '"www.w.com" is covered by it and must be an alias of its own first'
+    plan = a_plan(snapshot, a_list("*.w.com", "w.com", "a.w.com", "www.w.com"), ledger)
+    assert removes(plan) == ["*.w.com"]
+
+
+def test_what_can_never_be_added_does_not_keep_a_wildcard() -> None:
+    snapshot = a_snapshot(a_row("gone.w.com", 9), a_row("other.w.com", 2), sites=[a_site(2, network=2)])
+    ledger = a_ledger(origins={"*.w.com": Origin.PIN}, leaving={"*.w.com"})
+    assert removes(a_plan(snapshot, a_list("*.w.com"), ledger)) == ["*.w.com"]
+
+
+def test_a_contested_name_keeps_the_wildcard_that_serves_it() -> None:
+    snapshot = a_snapshot("x.w.com", a_row("x.w.com", 2), sites=[a_site(2)])
+    ledger = a_ledger(origins={"*.w.com": Origin.PIN}, leaving={"*.w.com"})
+    assert holds(a_plan(snapshot, a_list("*.w.com"), ledger))["*.w.com"] == "wildcard-covers"
+
+
+def test_without_a_complete_list_no_wildcard_leaves() -> None:
+    ledger = a_ledger(origins={"*.w.com": Origin.PIN}, leaving={"*.w.com"})
+    assert holds(a_plan(a_snapshot(), UNREADABLE, ledger)) == {"*.w.com": "wildcard-covers"}
+
+
+@pytest.mark.parametrize(
+    ("phase", "absent_before", "observed", "gone"),
+    [
+        (Phase.REMOVING, True, a_list("x.com", *STAY), True),
+        (Phase.REMOVING, True, a_list(*STAY), False),
+        (Phase.REMOVING, True, UNREADABLE, True),
+        (Phase.UNCONFIRMED, True, a_list("x.com", *STAY), True),
+        (Phase.UNCONFIRMED, True, UNREADABLE, False),
+        (Phase.UNCONFIRMED, False, a_list("x.com", *STAY), False),
+        (Phase.ADDING, False, partial("x.com", *STAY), False),
+    ],
+)
+def test_a_change_without_an_answer_is_ours_only_if_that_is_known(
+    phase: Phase, absent_before: bool, observed: Observed, gone: bool
+) -> None:
+    ledger = a_ledger(
+        *STAY, unsettled={"x.com": waiting_for(phase, absent_before=absent_before)}, evidence={"x.com": told()}
+    )
+    assert removes(a_plan(a_snapshot(*STAY), observed, ledger)) == (["x.com"] if gone else [])
+
+
+def test_a_removal_that_failed_waits_for_its_next_try() -> None:
+    ledger = a_ledger("x.com", *STAY, evidence={"x.com": told()}, troubles={"x.com": trouble()})
+    plan = a_plan(a_snapshot(*STAY), a_list("x.com", *STAY), ledger)
+    assert the_hold(plan, "x.com")[2:] == ("back-off", 'Closte answered "no".', NOW + HOUR)
+
+
+def test_what_is_gone_at_closte_already_is_not_removed() -> None:
+    ledger = a_ledger("x.com", *STAY, absences={"x.com": missing(9)})
+    assert not a_plan(a_snapshot(*STAY), a_list(*STAY), ledger).changes
+
+
+def test_where_only_adding_is_allowed_removals_are_held() -> None:
+    ledger = a_ledger("x.com", *STAY, evidence={"x.com": told()})
+    standing = Standing(Mode.ADD_ONLY, "moved", "the ledger was bound on another host")
+    plan = a_plan(a_snapshot("new.com", *STAY), a_list("x.com", *STAY), ledger, standing=standing)
+    assert [change.name for change in plan.changes] == ["new.com"]
+    assert the_hold(plan, "x.com")[2:4] == ("add-only", "the ledger was bound on another host")
+    assert not plan.withheld

@@ -1,0 +1,150 @@
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from closte_bridge.ledger.state import Identity, LedgerState, Place
+from closte_bridge.planning.model import Mode, Standing
+from closte_bridge.planning.standing import Here, judge_standing, past
+from tests.support.looks import ENGINE, MAIN, UNREADABLE, a_ledger, a_list, a_snapshot, partial
+
+if TYPE_CHECKING:
+    from closte_bridge.planning.model import Observed
+
+PLACE = Place("host-digest", "/var/lib/closte-bridge")
+IDENTITY = Identity(ENGINE, 1, MAIN, "0123456789abcdef", "app", "key-1")
+HERE = Here(PLACE, None, False, "key-1", ("production",))  # noqa: FBT003 - a record's fields in order
+OURS = [f"n{number}.com" for number in range(10)]
+
+
+def bound(**more: Any) -> LedgerState:  # noqa: ANN401 - any field
+    return a_ledger(*OURS, **{"identity": IDENTITY, "place": PLACE, **more})
+
+
+def standing(
+    snapshot: dict[str, Any] | None = None,
+    ledger: LedgerState | None = None,
+    here: Here = HERE,
+    observed: Observed | None = None,
+) -> Standing:
+    return judge_standing(a_snapshot(**(snapshot or {})), observed or a_list(*OURS), ledger or bound(), here)
+
+
+def test_where_everything_fits_all_is_allowed() -> None:
+    assert standing() == Standing(Mode.FULL)
+
+
+def test_before_adoption_nothing_is_changed() -> None:
+    found = standing({"owner": None}, a_ledger())
+    assert (found.mode, found.code) == (Mode.READ_ONLY, "not-adopted")
+    assert "closte-bridge adopt" in found.hint
+
+
+def test_a_fresh_ledger_is_not_the_owner() -> None:
+    found = standing({}, a_ledger())
+    assert (found.mode, found.code) == (Mode.READ_ONLY, "other-owner")
+    assert found.reason == 'the engine on "host-1" is in charge'
+
+
+def test_another_engine_is_the_owner() -> None:
+    found = standing({"owner": "engine-2"})
+    assert (found.mode, found.code) == (Mode.READ_ONLY, "other-owner")
+    assert found.reason == 'another engine, on "host-1", is in charge'
+    assert "--take-over" in found.hint
+
+
+def test_a_network_that_forgot_its_owner_is_left_alone() -> None:
+    assert standing({"owner": None}).code == "owner-gone"
+
+
+def test_a_config_that_is_gone_stops_everything() -> None:
+    found = standing(ledger=bound(config_path="/etc/x.yaml"), here=HERE._replace(config_missing=True))
+    assert (found.mode, found.code) == (Mode.READ_ONLY, "config-gone")
+    assert '"/etc/x.yaml"' in found.reason
+
+
+@pytest.mark.parametrize(
+    ("network", "code", "shown"),
+    [
+        ({"domain": "copy.org"}, "identity-main-domain", True),
+        ({"id": 2}, "identity-network-id", True),
+        ({"database": "another"}, "identity-database", False),
+        ({"app_id": None}, "identity-app-id", True),
+    ],
+)
+def test_a_copy_is_read_only(network: dict[str, Any], code: str, shown: bool) -> None:
+    found = standing({"network": network})
+    assert (found.mode, found.code) == (Mode.READ_ONLY, code)
+    assert ("(it was " in found.reason) is shown
+
+
+def test_an_environment_is_read_only_unless_the_config_allows_it() -> None:
+    snapshot = {"network": {"environment": "staging"}}
+    found = standing(snapshot)
+    assert (found.mode, found.code) == (Mode.READ_ONLY, "environment")
+    assert "`environments: [production, staging]`" in found.hint
+    assert standing(snapshot, here=HERE._replace(environments=("staging",))).mode is Mode.FULL
+
+
+@pytest.mark.parametrize(
+    ("settings", "code"),
+    [
+        ({"domain_mapping": False, "integration": False}, "domain-mapping-off"),
+        ({"integration": False}, "integration-off"),
+    ],
+)
+def test_with_the_toggle_off_nothing_is_to_be_done(settings: dict[str, Any], code: str) -> None:
+    found = standing({"settings": settings})
+    assert (found.mode, found.code) == (Mode.INACTIVE, code)
+
+
+def test_what_is_wrong_comes_before_the_toggle() -> None:
+    off = {"settings": {"integration": False}}
+    assert standing({**off, "owner": None}).mode is Mode.READ_ONLY
+    assert standing(off, here=HERE._replace(key="key-2"), observed=UNREADABLE).code == "identity-key"
+    assert standing(off, here=HERE._replace(key="key-2")).mode is Mode.INACTIVE
+
+
+@pytest.mark.parametrize("place", [replace(PLACE, host="other"), replace(PLACE, path="/elsewhere"), None])
+def test_elsewhere_the_ledger_may_only_add(place: Place | None) -> None:
+    found = standing(ledger=bound(place=place))
+    assert (found.mode, found.code, found.rebind) == (Mode.ADD_ONLY, "moved", False)
+
+
+@pytest.mark.parametrize(
+    ("observed", "proven"),
+    [
+        (a_list(*OURS), True),
+        (a_list(*OURS[:9]), True),
+        (a_list(*OURS[:8]), False),
+        (partial(*OURS), False),
+        (UNREADABLE, False),
+    ],
+)
+def test_a_new_key_binds_itself_when_its_list_is_the_same_applications(observed: Observed, proven: bool) -> None:
+    found = standing(here=HERE._replace(key="key-2"), observed=observed)
+    assert found == Standing(Mode.FULL, rebind=True) if proven else found.code == "identity-key"
+
+
+def test_a_new_key_proves_nothing_when_there_is_nothing_of_ours() -> None:
+    found = standing(ledger=replace(bound(), ours={}), here=HERE._replace(key="key-2"))
+    assert found.code == "identity-key"
+
+
+def test_without_a_key_the_binding_is_not_in_question() -> None:
+    assert standing(here=HERE._replace(key=None)).mode is Mode.FULL
+
+
+@pytest.mark.parametrize(
+    ("highest", "words"),
+    [
+        ((5, 7), None),
+        ((6, 8), None),
+        ((4, 7), "the highest site id was 5 and is 4: the database seems to have been restored"),
+        ((5, 6), "the highest mapping id was 7 and is 6: the database seems to have been restored"),
+    ],
+)
+def test_a_database_that_went_back_in_time_is_noticed(highest: tuple[int, int], words: str | None) -> None:
+    assert past(a_snapshot(highest=highest), bound(highest_site=5, highest_mapping=7)) == words
