@@ -5,6 +5,7 @@ from __future__ import annotations
 import html
 import re
 import unicodedata
+from base64 import b64encode
 from typing import TYPE_CHECKING
 from urllib.parse import quote, quote_plus, unquote, unquote_plus
 
@@ -15,6 +16,7 @@ LIMIT = 200
 WITHHELD = "(not shown: it holds the API key)"
 
 _REDACTED = "<secret>"
+_URL_SAFE = str.maketrans("+/", "-_")
 _PIECE = 8
 """So many consecutive characters of the key give it away."""
 
@@ -28,9 +30,9 @@ _HIDDEN = frozenset({"Cc", "Cf", "Cs", "Co", "Cn"})
 class Cleaner:
     """A function that makes a server's words safe to show, for one key.
 
-    Call it with the words; it returns at most `LIMIT` characters. The key, its URL-encoded forms and every
-    piece of at least eight consecutive characters of it become `<secret>`. Where the key shows only after
-    decoding, nothing of the message is shown.
+    Call it with the words; it returns at most `LIMIT` characters. The key, its URL-encoded, hexadecimal and base64
+    forms and every piece of at least eight consecutive characters of them become `<secret>`. Where the key shows only
+    after decoding, nothing of the message is shown.
     """
 
     __slots__ = ("_pieces",)
@@ -38,7 +40,7 @@ class Cleaner:
     def __init__(self, key: Secret | None = None) -> None:
         self._pieces: dict[int, set[str]] = {}
         plain = key.reveal() if key is not None else ""
-        for form in {plain, quote(plain, safe=""), quote_plus(plain)} if plain else ():
+        for form in _spellings(plain) if plain else ():
             lowered = _lower(form)
             size = min(_PIECE, len(lowered))
             pieces = (lowered[at : at + size] for at in range(len(lowered) - size + 1))
@@ -73,6 +75,19 @@ class Cleaner:
             elif at == 0 or not marks[at - 1]:
                 parts.append(_REDACTED)
         return "".join(parts)
+
+
+def _spellings(plain: str) -> set[str]:
+    """Return the forms in which a server may repeat the key."""
+    raw = plain.encode()
+    forms = {plain, quote(plain, safe=""), quote_plus(plain), raw.hex()}
+    for before in range(3):
+        # What stands before the key in the encoded text shifts it by 0, 2 or 4 bits; the characters at both ends are
+        # shared with the neighbours.
+        encoded = b64encode(b"\0" * before + raw).decode().rstrip("=")
+        inner = encoded[-(-before * 8 // 6) : -1]
+        forms |= {inner, inner.translate(_URL_SAFE)}
+    return forms - {""}
 
 
 def _one_line(text: str) -> str:

@@ -7,7 +7,9 @@ from typing import TYPE_CHECKING
 from closte_bridge.config.key_file import key_location
 from closte_bridge.doctor.closte import of_closte
 from closte_bridge.doctor.here import of_ledger, of_standing
-from closte_bridge.doctor.model import Finding, error, ok, skip, warning
+from closte_bridge.doctor.model import Finding, Status, error, ok, skip, warning
+from closte_bridge.doctor.outside import of_certificates, of_names
+from closte_bridge.doctor.shim import of_shim
 from closte_bridge.doctor.wordpress import of_events, of_installation, of_rows, of_snapshot
 from closte_bridge.engine.keys import configured_or
 from closte_bridge.engine.view import read_snapshot, start_snapshot
@@ -27,7 +29,10 @@ def examine(engine: Engine) -> list[Finding]:
     """Return what every check found. Never raises BridgeError: what cannot be looked at is a finding."""
     try:
         with engine.opened():
-            return _examine(engine)
+            findings = _examine(engine)
+        if any(finding.check == "wordpress" and finding.status is Status.OK for finding in findings):
+            findings.append(of_shim(engine))
+        return findings
     except BridgeError as failure:
         # What stands before everything else: the state folder or the ledger.
         return [error("ledger", failure.message, failure.hint)]
@@ -47,8 +52,10 @@ def _examine(engine: Engine) -> list[Finding]:
         return findings
     findings += of_snapshot(snapshot)
     findings += of_rows(snapshot, engine, ledger)
-    findings += of_events(snapshot)
+    findings += of_events(snapshot, engine.clock.now())
     findings += _installation(engine)
+    findings += of_names(engine, snapshot.network.domain)
+    findings += of_certificates(engine)
     try:
         key, source = configured_or(engine, call)
     except BridgeError as failure:
@@ -74,7 +81,7 @@ def _installation(engine: Engine) -> list[Finding]:
         facts = WpCall.start(engine.settings.wp, "doctor", {}, engine.cost.wp, plugins=True).result()
     except BridgeError as failure:
         return [warning("plugins-load", f"With plugins loaded: {failure.message}", failure.hint)]
-    return list(of_installation(facts))
+    return list(of_installation(facts, engine.clock.now()))
 
 
 def _room(code: str) -> str:

@@ -66,11 +66,11 @@ def of_rows(snapshot: Snapshot, engine: Engine, ledger: LedgerState) -> Findings
         yield warning("malformed", f"Not host names: {_some([repr(m.domain) for m, _ in desire.malformed])}.", hint)
     else:
         yield ok("malformed", "Every mapping is a host name.")
-    yield _stuck(snapshot)
+    yield _stuck(snapshot, engine.clock.now())
 
 
-def _stuck(snapshot: Snapshot) -> Finding:
-    limit = time.strftime("%Y-%m-%d %H:%M:%S", time.gmtime(time.time() - _STUCK_AFTER))
+def _stuck(snapshot: Snapshot, now: float) -> Finding:
+    limit = time.strftime("%Y-%m-%d %H:%M:%S", time.gmtime(now - _STUCK_AFTER))
     stuck = [
         m.domain
         for m in snapshot.mappings
@@ -83,19 +83,20 @@ def _stuck(snapshot: Snapshot) -> Finding:
     return warning("stuck-stages", f"{_count(len(stuck), 'mapping')} stuck: {_some(stuck)}.", hint)
 
 
-def of_events(snapshot: Snapshot) -> Findings:
+def of_events(snapshot: Snapshot, now: float) -> Findings:
     """Return whether hints of the shim pile up."""
     oldest = min((event.created for event in snapshot.events), default=None)
-    if oldest is not None and time.time() - oldest > _EVENTS_TOO_OLD:
+    if oldest is not None and now - oldest > _EVENTS_TOO_OLD:
         hint = "Nothing collects them: see that `closte-bridge watch` or a timer runs."
         count = _count(snapshot.events_waiting, "event")
-        yield warning("events", f"{count} waiting, the oldest for {(time.time() - oldest) / 60:.0f} minutes.", hint)
+        yield warning("events", f"{count} waiting, the oldest for {(now - oldest) / 60:.0f} minutes.", hint)
     else:
         yield ok("events", f"{_count(snapshot.events_waiting, 'event')} waiting.")
 
 
-def of_installation(facts: dict[str, Any]) -> Findings:
+def of_installation(facts: dict[str, Any], now: float) -> Findings:
     """Return what WordPress with its plugins loaded told of itself (`doctor.php`)."""
+    yield ok("wp-cli", f"WP-CLI {facts.get('wp_cli') or 'of an unknown version'} answers.")
     if facts.get("plugin_loaded"):
         yield ok("plugins-load", "WordPress loads with all its plugins.")
     else:
@@ -120,7 +121,7 @@ def of_installation(facts: dict[str, Any]) -> Findings:
     else:
         hint = "Run `closte-bridge watch`, or a timer: events are then found by looking."
         yield warning("php-functions", "PHP's proc_open is disabled: WordPress cannot start the engine.", hint)
-    apart = abs(time.time() - float(facts.get("time") or 0))
+    apart = abs(now - float(facts.get("time") or 0))
     if apart <= _CLOCKS_APART:
         yield ok("clock", "The clocks of this machine and of WordPress agree.")
     else:

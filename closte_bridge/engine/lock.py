@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 FILE_NAME = "lock"
+_LONGEST = 2000
 
 
 def holder_since(folder: Path) -> float | None:
@@ -29,7 +30,7 @@ def holder_since(folder: Path) -> float | None:
             try:
                 fcntl.flock(file, fcntl.LOCK_SH | fcntl.LOCK_NB)
             except BlockingIOError:
-                return float(json.loads(file.read(1000))["since"])
+                return float(json.loads(file.read(_LONGEST))["since"])
     except (OSError, ValueError, KeyError, TypeError, RecursionError):
         pass
     return None
@@ -37,7 +38,7 @@ def holder_since(folder: Path) -> float | None:
 
 def _held_by(descriptor: int) -> str:
     try:
-        holder = json.loads(os.pread(descriptor, 1000, 0))
+        holder = json.loads(os.pread(descriptor, _LONGEST, 0))
         minutes = max(0.0, time.time() - float(holder["since"])) / 60
         return f"process {int(holder['pid'])} (`{holder['command']}`), for {minutes:.0f} min"
     except (ValueError, KeyError, TypeError, OSError, OverflowError, RecursionError):

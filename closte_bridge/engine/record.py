@@ -123,7 +123,8 @@ def _claimed(name: str, view: View) -> bool:
 
 def record_outcome(ledger: Ledger, change: Change, outcome: Outcome, view: View, now: float, run: str) -> bool:
     """Commit what a change came to; return whether it is settled (False: it has to be looked at in the list)."""
-    with ledger.transaction():
+    # The intent is on the disk. Without this the list tells what came of it, so nobody has to wait for the disk again.
+    with ledger.transaction(durable=False):
         entry = Entry(now, run, change.action.value, change.name, change.cause, outcome.kind.value, outcome.message)
         journal.append(ledger, [entry])
         if outcome.kind in {Kind.DONE, Kind.ALREADY}:

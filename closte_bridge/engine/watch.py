@@ -139,6 +139,7 @@ class Watch:
             now = self.waiter.now()
             if error.exit_code is ExitCode.LOCKED:
                 # Somebody runs by hand; what it leaves is ours right after.
+                self.sign("Waiting: another run holds the lock.")
                 return now + min(_LOCKED_AGAIN, self.interval)
             self.tell(error)
             self.sign(f"Failing: {error.message}")

@@ -51,11 +51,6 @@ def first_look(ledger: Ledger) -> float | None:
     return None if first is None else float(first)
 
 
-def leading(ledger: Ledger) -> frozenset[str]:
-    """Return the names that were seen to lead where they should."""
-    return frozenset(str(name) for (name,) in ledger.query("SELECT name FROM histories WHERE leads_here = 1"))
-
-
 def expiring(ledger: Ledger, before: float) -> list[tuple[str, float]]:
     """Return the names that lead here with a certificate that ends `before` then, and its end; the first end first."""
     rows = ledger.query(

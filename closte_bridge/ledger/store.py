@@ -1,7 +1,7 @@
 """The ledger's file: open it safely, read its state, and commit what happened.
 
-SQLite in WAL mode with full synchronisation: a committed intent survives kill -9 and a power cut. One process writes
-at a time (the lock of `closte_bridge.engine.lock`); others may read.
+SQLite in WAL mode with full synchronisation: a committed intent survives kill -9 and a power cut (an outcome kill -9
+alone, see `Ledger.transaction`). One process writes at a time (the lock of `closte_bridge.engine.lock`); others may read.
 """
 
 from __future__ import annotations
@@ -149,13 +149,11 @@ class Ledger:
             connection.execute("PRAGMA journal_mode = WAL")
             connection.execute("PRAGMA synchronous = FULL")
             migrate(connection)
-        except sqlite3.Error as error:
+        except BaseException as error:
             if connection is not None:
                 connection.close()
-            raise _translate(error, path) from None
-        except BaseException:
-            if connection is not None:
-                connection.close()
+            if isinstance(error, sqlite3.Error):
+                raise _translate(error, path) from None
             raise
         finally:
             os.umask(previous)
@@ -172,9 +170,14 @@ class Ledger:
         self.close()
 
     @contextmanager
-    def transaction(self) -> Iterator[None]:
-        """Commit everything inside at once, or nothing of it."""
+    def transaction(self, *, durable: bool = True) -> Iterator[None]:
+        """Commit everything inside at once, or nothing of it.
+
+        One that is not `durable` does not wait for the disk: no kill can lose it, but a power cut can until the next one
+        that is. That is for what the next list tells as well.
+        """
         try:
+            self._connection.execute(f"PRAGMA synchronous = {'FULL' if durable else 'NORMAL'}")
             self._connection.execute("BEGIN IMMEDIATE")
             yield
             self._connection.execute("COMMIT")

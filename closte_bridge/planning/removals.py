@@ -72,14 +72,15 @@ def _mentioned_again(look: Look) -> tuple[str, ...]:
 
 
 def protected(name: str, look: Look) -> str | None:
-    """Return why `name` is never removed whatever is known of it (rule 3), or None."""
+    """Return why `name` is never removed whatever is known of it (rule 3), or None.
+
+    What the config keeps is not asked for here: it counts as mentioned.
+    """
     for own in (look.snapshot.network.domain, *look.ledger.former_domains):
         if name in {own, WWW + own, WILDCARD + own}:
             return f'"{own}" is the network\'s own domain'
     if name == "closte.com" or name.endswith(".closte.com"):
         return "it belongs to Closte"
-    if name in look.intentions.keep:
-        return "`keep` in the config"
     return None
 
 

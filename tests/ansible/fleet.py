@@ -1,4 +1,4 @@
-"""Ansible against small machines, each with a WordPress network and an application of its own at a stand-in of Closte."""
+"""Ansible against small machines, each with a WordPress network and an application at a stand-in of Closte."""
 
 from __future__ import annotations
 
@@ -161,8 +161,8 @@ class Fleet:
             "ANSIBLE_PIPELINING": "1",
             "ANSIBLE_RETRY_FILES_ENABLED": "0",
             "ANSIBLE_LOCALHOST_WARNING": "0",
-            # A path for the sockets of SSH has to be short.
-            "ANSIBLE_SSH_CONTROL_PATH_DIR": f"/tmp/cb-cp-{os.getpid()}",
+            # With the machines, the connections end as well.
+            "ANSIBLE_SSH_CONTROL_PATH_DIR": str(self.folder / "cp"),
         }
 
 

@@ -1,4 +1,4 @@
-"""The life of a small fleet: provisioned, at work, changed, reported on, and cleared away, by what can be seen of it."""
+"""The life of a small fleet: provisioned, at work, changed, reported on, cleared away, by what can be seen of it."""
 
 from __future__ import annotations
 
@@ -63,6 +63,8 @@ def test_a_fleet_is_provisioned_serves_changes_and_leaves_without_a_trace(fleet:
         # What is at Closte stays: nobody asked for its removal.
         assert "first.example.org" in host.aliases
     assert succeeded(fleet.play("remove")).changed == []
+
+    networks_on_other_machines_are_served(fleet, web1, web2, before[0])
 
 
 def change_key_and_runner(fleet: Fleet, web1: Host, web2: Host) -> None:
@@ -161,6 +163,33 @@ def modules_do_what_they_say(fleet: Fleet, web1: Host) -> None:
     assert "legacy.example.com" not in web1.aliases
 
 
+def networks_on_other_machines_are_served(fleet: Fleet, web1: Host, web2: Host, before: dict[str, str]) -> None:
+    """One machine looks after the network of another, where it has nothing but a login with a password."""
+    password = "canary-password-of-a-login-4d20"
+    web2.machine.run("chpasswd", stdin=f"{OWNER}:{password}\n")
+    host_key = fleet.key.with_name("host_key.pub").read_text().strip()
+    network = {
+        "name": "far",
+        "ssh": f"{OWNER}@127.0.0.1:{web2.machine.port}{SITE}",
+        "ssh_password": password,
+        "ssh_known_hosts": [f"[127.0.0.1]:{web2.machine.port} {host_key}"],
+        "api_key": web2.key,
+        "integration": True,
+    }
+    settings = {"api_url": web2.sandbox.url, "rate_limit": 1000}
+    fleet.per_host = {
+        "web1": {"closte_bridge_networks": [network], "closte_bridge_settings": settings, "closte_bridge_interval": 5}
+    }
+    fleet.write_inventory()
+    done = succeeded(fleet.play("provision", "--diff", "-vvv", "--limit=web1"))
+    assert password not in done.text
+    known = web2.aliases
+    web2.multisite.add_mapping("far.example.org", 1)
+    web2.expect(*known, "far.example.org")
+    succeeded(fleet.play("remove", "--limit=web1"))
+    assert left_behind(web1, before) == {}
+
+
 # What is looked at
 
 
@@ -170,7 +199,7 @@ def succeeded(ran: Ran) -> Ran:
 
 
 def secret_is_kept(host: Host) -> bool:
-    """Tell whether the key is in its own file, closed to others, and nowhere else that was written, the journal included."""
+    """Tell whether the key is in its own file, closed to others, and nowhere else that was written."""
     holders = []
     for folder in (host.machine.written, host.machine.path("/run/log"), host.machine.path("/run/systemd")):
         for path in folder.rglob("*"):
@@ -214,7 +243,8 @@ def network_options(host: Host) -> dict[str, object]:
     """Return what WordPress keeps of the network: options, tables and must-use plugins; an empty switch is none."""
     code = """[
         'options' => array_column($GLOBALS['wpdb']->get_results(
-            "SELECT meta_key, meta_value FROM {$GLOBALS['wpdb']->sitemeta} WHERE meta_key NOT LIKE '%transient%'", ARRAY_A
+            "SELECT meta_key, meta_value FROM {$GLOBALS['wpdb']->sitemeta} WHERE meta_key NOT LIKE '%transient%'",
+            ARRAY_A
         ), 'meta_value', 'meta_key'),
         'tables' => $GLOBALS['wpdb']->get_col('SHOW TABLES'),
         'plugins' => glob(WPMU_PLUGIN_DIR . '/*'),
@@ -236,5 +266,3 @@ def left_behind(host: Host, before: dict[str, str]) -> dict[str, str]:
         and not name.startswith(ignored)
         and not (state.endswith("folder") and os.path.isdir(f"/{name}"))  # noqa: PTH112 - only a question
     } | {name: "gone" for name in before if name not in now}
-
-

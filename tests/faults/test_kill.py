@@ -89,7 +89,7 @@ def at_rest(world: World, context: str) -> dict[str, object]:
     for _ in range(LAST_RUNS):
         world.sync(later=7200.0)
         books = world.books()
-        state = {"aliases at Closte": sorted(world.sandbox.aliases)}
+        state: dict[str, object] = {"aliases at Closte": sorted(world.sandbox.aliases)}
         state |= {part: books[part] for part in ("aliases", "absent", "marks", "trouble")}
         if state == last:
             return state

@@ -121,7 +121,9 @@ def test_the_plan_shows_what_would_move(world: Life) -> None:
     # The machine runs out of processes after the first call of `wp`, say.
     command = world.bridge.settings["wp"]["command"]
     guard = world.bridge.folder / "wp"
-    guard.write_text(f"#!/bin/sh\ncase \" $* \" in *' --skip-plugins '*) exec {' '.join(command)} \"$@\";; esac\nexit 1\n")
+    guard.write_text(
+        f'#!/bin/sh\ncase " $* " in *\' --skip-plugins \'*) exec {" ".join(command)} "$@";; esac\nexit 1\n'
+    )
     guard.chmod(0o755)
     world.bridge.settings["wp"]["command"] = [str(guard)]
     world.bridge.write_config()

@@ -4,14 +4,18 @@ from __future__ import annotations
 
 import copy
 import json
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
+from typing import TYPE_CHECKING, Any
 
 from closte_bridge.domains import normalise, wildcard_over
 from closte_bridge.errors import UnreadableError
-from closte_bridge.planning.desired import Intentions
-from closte_bridge.wordpress.snapshot import Event, Mapping, Network, Owner, Settings, Site, Snapshot, WwwPolicy
+from closte_bridge.wordpress.snapshot import Event, WwwPolicy
+from tests.support.looks import MAIN, a_row, a_site, a_snapshot
 
-MAIN = "network.org"
+if TYPE_CHECKING:
+    from closte_bridge.planning.desired import Intentions
+    from closte_bridge.wordpress.snapshot import Mapping, Owner, Site, Snapshot
+
 NEW_MAIN = "renamed.org"
 OTHER_NETWORK = 2
 
@@ -41,9 +45,7 @@ class WordPress:
     """The database of one installation with two networks; ours is network 1."""
 
     domain: str = MAIN
-    rows: Rows = field(
-        default_factory=lambda: Rows({1: Site(1, 1, MAIN, False, False, False)}, [], [], None, 1, 0)  # noqa: FBT003
-    )
+    rows: Rows = field(default_factory=lambda: Rows({1: a_site(1, MAIN)}, [], [], None, 1, 0))
     backup: Rows | None = None
     marks: int = 0
 
@@ -51,7 +53,7 @@ class WordPress:
         """Make a site, as `wp site create` does without a domain record."""
         self.rows.highest_site += 1
         site = self.rows.highest_site
-        self.rows.sites[site] = Site(site, network, domain, archived=False, spam=False, deleted=False)
+        self.rows.sites[site] = a_site(site, domain, network)
         return site
 
     def delete_site(self, site: int, *, tell: bool) -> None:
@@ -63,23 +65,13 @@ class WordPress:
 
     def hide_site(self, site: int, flag: str) -> None:
         """Archive a site or mark it as spam: its names stay wanted."""
-        self.rows.sites[site] = self.rows.sites[site]._replace(**{flag: True})
+        flags: dict[str, Any] = {flag: True}
+        self.rows.sites[site] = self.rows.sites[site]._replace(**flags)
 
     def add(self, site: int, domain: str) -> None:
         """Map a domain, in whatever spelling."""
         self.rows.highest_mapping += 1
-        row = Mapping(
-            self.rows.highest_mapping,
-            site,
-            domain,
-            active=True,
-            primary=False,
-            secure=False,
-            stage="checking-dns",
-            created=None,
-            modified=None,
-        )
-        self.rows.mappings.append(row)
+        self.rows.mappings.append(a_row(domain, site, self.rows.highest_mapping, stage="checking-dns"))
 
     def remove(self, index: int, *, tell: bool) -> None:
         """Delete a mapping; `tell`: the shim leaves an event."""
@@ -115,31 +107,17 @@ class WordPress:
             raise UnreadableError("The snapshot could not be read.", code="wp-failed")
         whole = mode == "ok"
         rows = self.rows
-        return Snapshot(
-            network=Network(
-                id=1,
-                domain=self.domain,
-                path="/",
-                main_site=1,
-                url=f"https://{self.domain}",
-                subdomains=True,
-                environment="production",
-                database="0123456789abcdef",
-                app_id="app",
-                root="/nonexistent/html/",
-                wordpress="7.1.1",
-                php="8.2",
+        return replace(
+            a_snapshot(
+                *(m for m in rows.mappings if whole or m.id % 2),
+                www=WwwPolicy.ALWAYS,
+                faults=() if whole else ("some rows were not read",),
+                events=rows.events,
+                network={"domain": self.domain, "root": "/nonexistent/html/"},
+                highest=(rows.highest_site, rows.highest_mapping),
             ),
-            settings=Settings("2.14.2", domain_mapping=True, dns_check_interval=300, www=WwwPolicy.ALWAYS, integration=True),
             owner=rows.owner,
             sites={n: s for n, s in rows.sites.items() if whole or n % 2},
-            mappings=[m for m in rows.mappings if whole or m.id % 2],
-            highest_site=rows.highest_site,
-            highest_mapping=rows.highest_mapping,
-            events=list(rows.events),
-            events_waiting=len(rows.events),
-            shim_table=True,
-            faults=() if whole else ("some rows were not read",),
         )
 
 

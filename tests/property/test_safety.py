@@ -7,10 +7,8 @@ memory, with time, faults, kills and people's doings made up. `judge.py` holds e
 from __future__ import annotations
 
 import shutil
-import tempfile
 from contextlib import suppress
 from dataclasses import replace
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 from hypothesis import HealthCheck, assume, settings
@@ -26,60 +24,15 @@ from closte_bridge.errors import BridgeError
 from closte_bridge.ledger import histories
 from closte_bridge.ledger.state import Phase
 from closte_bridge.planning.model import Approval, Mode
-from tests.property.network import MAIN, NEW_MAIN, normal
-from tests.property.world import FAULTS, Faults, Killed, World
+from tests.property.choices import CHANGES, LISTINGS, NAMES, NUMBERS, PLAIN, ROWS, SNAPSHOTS, WILDCARDS, fast_folder
+from tests.property.network import NEW_MAIN, normal
+from tests.property.world import Faults, Killed, World
+from tests.support.looks import MAIN
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
 HOUR, DAY, WEEK = 3600.0, 86400.0, 604800.0
-
-PLAIN = [f"{letter}.example.com" for letter in "abcdefgh"] + ["shop.io", "www.shop.io", "covered.wild.net", "b.wild.net"]
-NAMES = st.sampled_from(
-    [
-        *PLAIN,
-        "www.a.example.com",
-        f"one.{MAIN}",
-        f"two.{MAIN}",
-        f"www.{MAIN}",
-        MAIN,
-        "xn--bcher-kva.de",
-        "cust.closte.com",
-    ]
-)
-ROWS = st.one_of(
-    NAMES,
-    st.sampled_from(
-        [
-            "Bücher.de",
-            "A.EXAMPLE.COM.",
-            " b.example.com ",
-            "*.wild.net",
-            "localhost",
-            "foo.test",
-            "bad_name.example.com",
-            "192.0.2.7",
-            "shop.io:8080",
-            "",
-            "a..b",
-            "x" * 70 + ".com",
-            "\x1b[31mred.com",
-            "'; DROP TABLE aliases; --",
-            "\N{PILE OF POO}.la",
-        ]
-    ),
-)
-WILDCARDS = st.sampled_from(["*.wild.net", "*.example.com"])
-CHANGES = st.lists(st.sampled_from(FAULTS), max_size=5).map(tuple)
-LISTINGS = st.sampled_from(["ok", "ok", "ok", "partial", "unreadable", "headless", "shrunk"])
-SNAPSHOTS = st.sampled_from(["ok", "ok", "ok", "ok", "partial", "unreadable"])
-NUMBERS = st.integers(0, 1000)
-
-
-def fast_folder() -> Path:
-    """A folder where a committed transaction costs little: in memory, where that is to be had."""
-    memory = Path("/dev/shm")
-    return Path(tempfile.mkdtemp(prefix="cb-", dir=memory if memory.is_dir() else None))
 
 
 class Lives(RuleBasedStateMachine):
@@ -99,7 +52,7 @@ class Lives(RuleBasedStateMachine):
         finally:
             shutil.rmtree(self.folder)
 
-    # -- running the engine ------------------------------------------------------------------------------------------
+    # -- running the engine -------------------------------------------------------------------------------------
 
     def run(self, faults: Faults, work: Callable[[], object], *, syncing: bool = False) -> object:
         """Run one command of the engine in this world; None when it was killed or had to give up."""
@@ -150,7 +103,7 @@ class Lives(RuleBasedStateMachine):
         self.world.closte[MAIN] = "other"
         self.adopt()
 
-    # -- WordPress -----------------------------------------------------------------------------------------------------
+    # -- WordPress ----------------------------------------------------------------------------------------------
 
     @rule(name=ROWS, pick=NUMBERS)
     def map_a_domain(self, name: str, pick: int) -> None:
@@ -219,7 +172,7 @@ class Lives(RuleBasedStateMachine):
         self.world.closte[NEW_MAIN] = "other"
         self.adopt()
 
-    # -- Closte ----------------------------------------------------------------------------------------------------------
+    # -- Closte -------------------------------------------------------------------------------------------------
 
     @rule(name=st.one_of(NAMES, WILDCARDS))
     def somebody_adds_an_alias(self, name: str) -> None:
@@ -247,7 +200,7 @@ class Lives(RuleBasedStateMachine):
         with self.world.opened() as ledger, ledger.transaction():
             histories.save(ledger, dict.fromkeys({*names, *(f"www.{name}" for name in names)}, seen))
 
-    # -- people and their config ---------------------------------------------------------------------------------------------
+    # -- people and their config --------------------------------------------------------------------------------
 
     @rule(
         wildcard=st.booleans(),
@@ -257,7 +210,7 @@ class Lives(RuleBasedStateMachine):
         grace=st.sampled_from([0.0, DAY]),
         budget=st.sampled_from([1, 3, 40]),
     )
-    def change_the_config(  # noqa: PLR0917 - what the config holds
+    def change_the_config(
         self, wildcard: bool, wildcards: set[str], keep: set[str], delay: float, grace: float, budget: int
     ) -> None:
         self.world.settings = replace(
@@ -293,7 +246,7 @@ class Lives(RuleBasedStateMachine):
             if name in self.world.closte:
                 self.world.closte[name] = "other"
 
-    # -- time ------------------------------------------------------------------------------------------------------------------
+    # -- time ---------------------------------------------------------------------------------------------------
 
     @rule(seconds=st.sampled_from([20.0, 301.0, HOUR + 1, DAY / 2, DAY + 1, WEEK + DAY]))
     def time_passes(self, seconds: float) -> None:
@@ -311,7 +264,7 @@ class Lives(RuleBasedStateMachine):
         self.world.offset = steady - self.world.booted
         self.world.booted, self.world.boots = self.world.true_time - 30, self.world.boots + 1
 
-    # -- the engine --------------------------------------------------------------------------------------------------------------
+    # -- the engine ---------------------------------------------------------------------------------------------
 
     @rule(
         listings=st.tuples(LISTINGS, LISTINGS),
@@ -320,7 +273,7 @@ class Lives(RuleBasedStateMachine):
         kill_at=st.one_of(st.none(), st.none(), st.integers(0, 9)),
         late=st.one_of(st.none(), ROWS),
     )
-    def sync_in_bad_weather(  # noqa: PLR0917 - what may go wrong
+    def sync_in_bad_weather(
         self,
         listings: tuple[str, str],
         snapshots: tuple[str, str],
@@ -363,7 +316,7 @@ class Lives(RuleBasedStateMachine):
         self.world.judge.approved = set(withheld.names)
         self.sync(Faults(), Request(approval=Approval(digests=frozenset({withheld.digest}))))
 
-    # -- always ------------------------------------------------------------------------------------------------------------------
+    # -- always -------------------------------------------------------------------------------------------------
 
     @invariant()
     def is_never_given_up(self) -> None:
@@ -410,7 +363,7 @@ class Lives(RuleBasedStateMachine):
 
 TestLives = Lives.TestCase
 TestLives.settings = settings(
-    max_examples=80,
+    max_examples=60,
     stateful_step_count=40,
     deadline=None,
     suppress_health_check=[HealthCheck.too_slow, HealthCheck.filter_too_much],

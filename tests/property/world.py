@@ -5,7 +5,6 @@ from __future__ import annotations
 import math
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field, replace
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 from unittest import mock
 
@@ -21,6 +20,7 @@ from tests.property.network import WordPress
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Sequence
+    from pathlib import Path
 
     from closte_bridge.ledger.state import LedgerState
     from closte_bridge.secret import Secret
@@ -154,7 +154,9 @@ class World:
         if mode == "unreadable":
             return Listing(Readability.UNREADABLE, "The answer is not a JSON object.")
         if mode == "partial":
-            return Listing(Readability.PARTIAL, "Of 9 entries, 3 could not be understood.", frozenset(sorted(names)[::2]))
+            return Listing(
+                Readability.PARTIAL, "Of 9 entries, 3 could not be understood.", frozenset(sorted(names)[::2])
+            )
         if mode == "headless":
             names -= {self.wordpress.domain}
         if mode == "shrunk":

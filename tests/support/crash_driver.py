@@ -2,7 +2,8 @@
 
     python -m tests.support.crash_driver
 
-One JSON line in for each command: `{"argv": […], "die_at": n or null, "env": {…}}`; one out:
+One JSON line in for each command: `{"argv": […], "die_at": n or null, "env": {…}, "break": "module:Class.method" or
+null, "words": …}`, where what is named by `break` raises an exception that says `words`; one out:
 `{"status": …, "points": […], "stdout": …, "stderr": …}`. A point is passed right before and right after each commit
 of the ledger, each request to Closte and each call of `wp`; `points` names those that were passed. A child that dies
 ends with status 137, without flushing, closing or cleaning anything up.
@@ -17,6 +18,7 @@ import sys
 import tempfile
 import threading
 from contextlib import contextmanager
+from importlib import import_module
 from typing import IO, TYPE_CHECKING, Any, NoReturn
 
 # Everything that a command may import is loaded once, before the first fork.
@@ -24,14 +26,14 @@ import closte_bridge.cli.commands.adopt
 import closte_bridge.cli.commands.domain
 import closte_bridge.cli.commands.plan
 import closte_bridge.cli.commands.sync
+import closte_bridge.closte.client
 import closte_bridge.config.schema
 import closte_bridge.engine.adopt
-import closte_bridge.engine.sync  # noqa: F401 - loaded for the children, like those above
-import closte_bridge.closte.client
+import closte_bridge.engine.sync
 from closte_bridge.cli.main import run
 from closte_bridge.closte.transport import Transport
-from closte_bridge.ledger.store import Ledger
 from closte_bridge.domains import registered_domain
+from closte_bridge.ledger.store import Ledger
 from closte_bridge.wordpress.wp import WpCall
 
 if TYPE_CHECKING:
@@ -84,6 +86,20 @@ class Points:
         setattr(WpCall, "result", self.around(WpCall.result, "wp"))  # noqa: B010 - likewise
 
 
+def break_down(what: str, words: str) -> None:
+    """Have a function fail in a way that nobody thought of."""
+
+    def fail(*_: object, **__: object) -> NoReturn:
+        raise RuntimeError(words)
+
+    module, _, path = what.partition(":")
+    *holders, name = path.split(".")
+    holder: Any = import_module(module)
+    for part in holders:
+        holder = getattr(holder, part)
+    setattr(holder, name, fail)
+
+
 def child(order: dict[str, Any], out: IO[str], err: IO[str], report: IO[str]) -> NoReturn:
     """Run one command and end."""
     os.environ.clear()
@@ -92,6 +108,8 @@ def child(order: dict[str, Any], out: IO[str], err: IO[str], report: IO[str]) ->
     for target, descriptor in ((0, nothing), (1, out.fileno()), (2, err.fileno())):
         os.dup2(descriptor, target)
     Points(order["die_at"], report).install()
+    if order["break"]:
+        break_down(order["break"], order["words"])
     status = 70
     try:
         status = run(order["argv"])

@@ -91,13 +91,13 @@ class RealWordPress:
     @property
     def events(self) -> int:
         """How many events wait to be acknowledged."""
-        return len(self.multisite.sql(f"SELECT uid FROM {EVENTS}"))  # noqa: S608 - a constant
+        return len(self.multisite.sql(f"SELECT uid FROM {EVENTS}"))
 
     def change(self, *, add: Iterable[str] = (), drop: Iterable[str] = (), events: bool = True) -> None:
         """Map and unmap names behind WordPress' back; with `events`, the shim told of it."""
         self.multisite.add_mappings_sql((name, 1) for name in add)
         for name in drop:
-            self.multisite.sql(f"DELETE FROM {TABLE} WHERE domain = '{name}'")  # noqa: S608 - a name of a test
+            self.multisite.sql(f"DELETE FROM {TABLE} WHERE domain = '{name}'")
             if events:
                 add_event(self.multisite, "mapping_removed", name)
 
@@ -110,9 +110,7 @@ class HastyEngine(Engine):
     def client(self, key: Secret) -> ClosteClient:
         """Return a client that is as patient as the real one, in no time."""
         s = self.settings
-        return ClosteClient(
-            s.api_url, key, concurrency=s.concurrency, rate_limit=s.rate_limit, sleep=lambda _: None
-        )
+        return ClosteClient(s.api_url, key, concurrency=s.concurrency, rate_limit=s.rate_limit, sleep=lambda _: None)
 
 
 @dataclass
@@ -122,15 +120,17 @@ class World:
     folder: Path
     sandbox: Sandbox
     wordpress: CannedWordPress | RealWordPress
+    key: str = KEY
     config: Path = field(init=False)
     settings: dict[str, Any] = field(init=False)
+    more_environ: dict[str, str] = field(default_factory=dict, init=False)
     _pictures: dict[str, tuple[dict[str, Any], list[str]]] = field(default_factory=dict, init=False)
 
     def __post_init__(self) -> None:
         self.config = self.folder / "config.yaml"
         self.key_file = self.folder / "api-key"
         self.key_file.touch(mode=0o600)
-        self.key_file.write_text(KEY + "\n")
+        self.key_file.write_text(self.key + "\n")
         self.settings = {
             "api_url": self.sandbox.url,
             "api_key_file": str(self.key_file),
@@ -165,17 +165,17 @@ class World:
     def environ(self) -> dict[str, str]:
         """An environment for the program, with nothing of the developer's own."""
         kept = {name: value for name, value in os.environ.items() if not name.startswith(("CLOSTE_", "XDG_"))}
-        return {**kept, "HOME": str(self.folder), "CLOSTE_BRIDGE_CONFIG": str(self.config), "NO_COLOR": "1"}
+        own = {"HOME": str(self.folder), "CLOSTE_BRIDGE_CONFIG": str(self.config), "NO_COLOR": "1"}
+        return kept | own | self.more_environ
 
     def argv(self, *words: str) -> list[str]:
         """Return the argv of the program."""
         return [sys.executable, "-m", "closte_bridge", *words]
 
-    def cli(self, *words: str, stdin: str = "", **more: str) -> subprocess.CompletedProcess[str]:
-        """Run the program to its end; `more` are variables of its environment."""
-        return subprocess.run(
-            self.argv(*words), input=stdin, capture_output=True, text=True, check=False, env={**self.environ, **more}
-        )
+    def cli(self, *words: str) -> subprocess.CompletedProcess[str]:
+        """Run the program to its end."""
+        argv, nothing = self.argv(*words), subprocess.DEVNULL
+        return subprocess.run(argv, stdin=nothing, capture_output=True, text=True, check=False, env=self.environ)
 
     def engine(self, later: float = 0.0) -> HastyEngine:
         """Return an engine in this process, for which it is so many seconds later."""
@@ -240,26 +240,26 @@ class World:
         self.sandbox.aliases = set(aliases)
 
 
-def new_world(folder: Path, document: dict[str, Any], *, mapped: Sequence[str] = (), key: str | None = KEY) -> World:
+def new_world(folder: Path, document: dict[str, Any], *, mapped: Sequence[str] = (), key: str = KEY) -> World:
     """Return a world in the new folder: `mapped` names are at Closte already, with some that are somebody's."""
     folder.mkdir()
     # WordPress' root must be another folder than the state's.
     network = {**document["network"], "root": str(folder / "document-root")}
-    wordpress = CannedWordPress(folder / "wordpress", {**document, "network": network}, KEY)
-    sandbox = Sandbox(OWN, key=Secret(key) if key else None, behaviour=HASTY)
+    wordpress = CannedWordPress(folder / "wordpress", {**document, "network": network}, key)
+    sandbox = Sandbox(OWN, key=Secret(key), behaviour=HASTY)
     wordpress.change(add=mapped)
     sandbox.aliases = {*FOREIGN, *mapped}
-    return World(folder, sandbox, wordpress)
+    return World(folder, sandbox, wordpress, key)
 
 
-def real_world(folder: Path, multisite: Multisite, *, mapped: Sequence[str] = ()) -> World:
+def real_world(folder: Path, multisite: Multisite, *, mapped: Sequence[str] = (), key: str = KEY) -> World:
     """Return the same around a real network."""
     folder.mkdir()
     wordpress = RealWordPress(multisite)
     wordpress.change(add=mapped)
-    sandbox = Sandbox(OWN, key=Secret(KEY), behaviour=HASTY)
+    sandbox = Sandbox(OWN, key=Secret(key), behaviour=HASTY)
     sandbox.aliases = {*FOREIGN, *mapped}
-    return World(folder, sandbox, wordpress)
+    return World(folder, sandbox, wordpress, key)
 
 
 class Driver:
@@ -274,11 +274,13 @@ class Driver:
             text=True,
         )
 
-    def run(self, world: World, *argv: str, die_at: int | None = None) -> dict[str, Any]:
-        """Run a command to its end, or to a point."""
+    def run(
+        self, world: World, *argv: str, die_at: int | None = None, broken: str | None = None, words: str = ""
+    ) -> dict[str, Any]:
+        """Run a command to its end, or to a point; `broken` names what raises an exception that says `words`."""
         assert self._process.stdin is not None
         assert self._process.stdout is not None
-        order = {"argv": [*argv], "die_at": die_at, "env": world.environ}
+        order = {"argv": [*argv], "die_at": die_at, "env": world.environ, "break": broken, "words": words}
         self._process.stdin.write(json.dumps(order) + "\n")
         self._process.stdin.flush()
         answer: dict[str, Any] = json.loads(self._process.stdout.readline())

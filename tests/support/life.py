@@ -50,11 +50,13 @@ class Names:
     port: int
     folder: Path
     records: dict[str, str] = field(default_factory=dict)
+    nameserver: str = _NAMESERVER
     _serial: int = 1
 
     def reset(self) -> None:
         """Have the network's own name and nothing else."""
         self.records = {}
+        self.nameserver = _NAMESERVER
         self.point(**{"example.net": HERE})
 
     def point(self, **addresses: str | None) -> None:
@@ -73,7 +75,7 @@ class Names:
         """Write the zone files."""
         for zone in ZONES:
             lines = [f"$ORIGIN {zone}.", "$TTL 1", f"@ SOA {_NAMESERVER} root.{zone}. {self._serial} 3600 600 86400 1"]
-            lines.append(f"@ NS {_NAMESERVER}")
+            lines.append(f"@ NS {self.nameserver if zone == 'example.net' else _NAMESERVER}")
             if zone == "example.net":
                 lines.append(f"ns1 A {AUTHORITY}")
             lines += [f"{n}. A {a}" for n, a in self.records.items() if n == zone or n.endswith(f".{zone}")]
@@ -168,19 +170,24 @@ class Certificates:
 
 @dataclass
 class Life:
-    """A network, an engine in charge of it, and the world that its domains live in. `later` is in seconds."""
+    """A network, an engine in charge of it, and the world that its domains live in.
+
+    `later` is how many seconds have passed that did not, `jump` how far somebody has set the clock.
+    """
 
     bridge: Bridge
     names: Names
     certificates: Certificates
     patch: pytest.MonkeyPatch
     later: float = 0.0
+    jump: float = 0.0
 
     @property
     def clock(self) -> Clock:
         """The real clock, and as much later as the test says."""
         return Clock(
-            now=lambda: time.time() + self.later, steady=lambda: time.clock_gettime(time.CLOCK_BOOTTIME) + self.later
+            now=lambda: time.time() + self.later + self.jump,
+            steady=lambda: time.clock_gettime(time.CLOCK_BOOTTIME) + self.later,
         )
 
     def engine(self) -> Engine:

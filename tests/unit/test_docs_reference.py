@@ -166,6 +166,7 @@ DYNAMIC = {
     "add-": {kind.value for kind in Kind},
     "remove-": {kind.value for kind in Kind},
     "identity-": {"main-domain", "network-id", "database", "app-id", "key"},
+    "certificate-": {"expired", "expiring"},
     "shim-": {"missing", "stranger", "changed", "other-version"},
 }
 

@@ -41,8 +41,6 @@ def test_of_several_the_first_that_applies_wins(codes: set[ExitCode], first: Exi
         (ReadOnlyError("A."), "read-only", ExitCode.READ_ONLY),
     ],
 )
-def test_every_error_has_a_sentence_a_code_and_an_exit_code(
-    error: BridgeError, code: str, exit_code: ExitCode
-) -> None:
+def test_every_error_has_a_sentence_a_code_and_an_exit_code(error: BridgeError, code: str, exit_code: ExitCode) -> None:
     assert (str(error), error.message, error.code, error.hint) == ("A.", "A.", code, "")
     assert (error.exit_code, error.domain) == (exit_code, None)

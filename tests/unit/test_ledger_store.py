@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from closte_bridge.checks.life import History
 from closte_bridge.errors import BridgeError
 from closte_bridge.ledger import histories
 from closte_bridge.ledger.state import (
@@ -205,7 +206,7 @@ def test_everything_that_is_written_is_read_back(ledger: Ledger) -> None:
     identity = Identity("engine", 1, "network.org", "digest", None, "key")
     place = Place("host", "/state")
     trouble = Trouble(3, NOW + 60, True, 'Closte answered "no".', NOW - 60)
-    seen = histories.History(first_seen=NOW, next_look=NOW, leads_here=True)
+    seen = History(first_seen=NOW, next_look=NOW, leads_here=True)
     with ledger.transaction():
         ledger.set_identity(identity)
         ledger.set_place(place)
@@ -274,9 +275,7 @@ def test_what_is_forgotten_leaves_only_its_counts(ledger: Ledger) -> None:
     ledger.mark("released", ["x.com"], NOW)
     ledger.count_removal("x.com", RemovalClass.COMMAND, NOW)
     ledger.forget(["x.com"])
-    assert ledger.state(NOW) == LedgerState(
-        released=frozenset({"x.com"}), removals=((RemovalClass.COMMAND, NOW),)
-    )
+    assert ledger.state(NOW) == LedgerState(released=frozenset({"x.com"}), removals=((RemovalClass.COMMAND, NOW),))
 
 
 def test_of_several_events_the_last_one_counts(ledger: Ledger) -> None:
@@ -337,7 +336,7 @@ def test_after_a_jump_waiting_starts_over_and_nothing_is_put_off(ledger: Ledger,
     ledger.put_trouble("x.com", Trouble(1, NOW + DAY, False, "", NOW))
     ledger.count_removal("z.com", RemovalClass.EVENT, NOW)
     ledger.count_addition("x.com", "x.com", NOW)
-    histories.save(ledger, {"x.com": histories.History(first_seen=NOW, next_look=NOW + DAY)})
+    histories.save(ledger, {"x.com": History(first_seen=NOW, next_look=NOW + DAY)})
     ledger.start_over(now)
     state = ledger.state(now)
     assert state.absences == {}

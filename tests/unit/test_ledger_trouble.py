@@ -133,6 +133,22 @@ def test_what_sqlite_says_becomes_a_sentence_with_a_remedy(tmp_path: Path, said:
     assert (error.code, error.message.endswith("."), error.hint.endswith(".")) == (code, True, True)
 
 
+@pytest.mark.parametrize(
+    ("number", "code"),
+    [
+        ("SQLITE_IOERR_WRITE", "disk-error"),
+        ("SQLITE_IOERR_FSYNC", "disk-error"),
+        ("SQLITE_IOERR_SHMSIZE", "disk-error"),
+        ("SQLITE_IOERR_SHORT_READ", "ledger-damaged"),
+        ("SQLITE_CORRUPT", "ledger-damaged"),
+    ],
+)
+def test_an_error_of_the_disk_is_told_apart_from_damage(tmp_path: Path, number: str, code: str) -> None:
+    said = sqlite3.OperationalError("disk I/O error")
+    said.sqlite_errorname = number
+    assert _translate(said, tmp_path).code == code
+
+
 _WRITER = """
 import sys
 from pathlib import Path

@@ -4,7 +4,7 @@ import pytest
 
 from closte_bridge.ledger.state import LedgerState, Origin, Phase
 from closte_bridge.planning.desired import Desired, Intentions, desired, origin_of
-from closte_bridge.wordpress.snapshot import Snapshot, WwwPolicy
+from closte_bridge.wordpress.snapshot import Mapping, Snapshot, WwwPolicy
 from tests.support.looks import MAIN, a_ledger, a_row, a_site, a_snapshot, waiting_for
 
 
@@ -123,7 +123,7 @@ def test_the_config_wins_over_a_pin_and_a_pin_over_a_mapping() -> None:
 def test_www_goes_as_the_networks_setting_says_and_never_with_its_own_names(
     policy: WwwPolicy, expected: set[str]
 ) -> None:
-    rows = [
+    rows: list[str | Mapping] = [
         "x.com",
         "www.y.com",
         "shop.x.com",

@@ -19,7 +19,7 @@ def names(number: int) -> list[str]:
 
 def test_a_list_with_everything_in_it_is_believed() -> None:
     observed = judge(listing(MAIN, "a.com"), MAIN, a_ledger("a.com", observed_count=2))
-    assert (observed.state, observed.names, observed.reason) == (ObservedState.COMPLETE, {MAIN, "a.com"}, "")
+    assert (observed.state, observed.names, observed.reason) == (ObservedState.COMPLETE, frozenset({MAIN, "a.com"}), "")
 
 
 def test_an_unreadable_list_holds_nothing_and_says_why() -> None:
@@ -30,7 +30,11 @@ def test_an_unreadable_list_holds_nothing_and_says_why() -> None:
 
 def test_a_partial_list_is_believed_for_what_it_holds() -> None:
     observed = judge(listing("a.com", state=Readability.PARTIAL, reason="More pages."), MAIN, a_ledger())
-    assert (observed.state, observed.names, observed.reason) == (ObservedState.PARTIAL, {"a.com"}, "More pages.")
+    assert (observed.state, observed.names, observed.reason) == (
+        ObservedState.PARTIAL,
+        frozenset({"a.com"}),
+        "More pages.",
+    )
     assert observed.readable
     assert not observed.complete
 

@@ -108,7 +108,9 @@ def test_an_attempt_that_came_to_nothing_stays_wanted_with_its_back_off() -> Non
 def test_what_was_ours_and_is_gone_and_not_wanted_there_is_forgotten(ledger: LedgerState, snapshot: Snapshot) -> None:
     many = [f"stay{n}.com" for n in range(40)]
     ledger.ours.update(dict.fromkeys(many, 1))
-    plan = a_plan(snapshot, a_list(*many, "x.com" if "x.com" in {m.domain for m in snapshot.mappings} else MAIN), ledger)
+    plan = a_plan(
+        snapshot, a_list(*many, "x.com" if "x.com" in {m.domain for m in snapshot.mappings} else MAIN), ledger
+    )
     assert set(plan.bookkeeping.vanished) == ledger.ours.keys() - set(many)
 
 

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
 PLACE = Place("host-digest", "/var/lib/closte-bridge")
 IDENTITY = Identity(ENGINE, 1, MAIN, "0123456789abcdef", "app", "key-1")
-HERE = Here(PLACE, None, False, "key-1", ("production",))  # noqa: FBT003 - a record's fields in order
+HERE = Here(PLACE, None, config_missing=False, key="key-1", environments=("production",))
 OURS = [f"n{number}.com" for number in range(10)]
 
 

@@ -37,6 +37,7 @@ function closte_bridge_doctor( array $request ): array {
 	unset( $request );
 	return array(
 		'time'             => time(),
+		'wp_cli'           => defined( 'WP_CLI_VERSION' ) ? WP_CLI_VERSION : null,
 		'sunrise_constant' => defined( 'SUNRISE' ) && SUNRISE,
 		'sunrise_file'     => is_readable( WP_CONTENT_DIR . '/sunrise.php' ),
 		'plugin_loaded'    => defined( 'WP_ULTIMO_VERSION' ) || class_exists( '\WP_Ultimo', false ),

@@ -26,14 +26,13 @@ rows: "{{ answers | closte_bridge.ops.fleet }}"
 
 RETURN = r"""
 _value:
-  description: Rows with C(host), C(network), C(state) (C(ok), C(pending), C(attention) or C(broken)), C(text), counts and details.
+  description: Rows with C(host), C(network), C(state) (ok, pending, attention or broken), C(text), counts and details.
   type: list
   elements: dict
 """
 
 WORDS = {"ok": "in step", "pending": "changes pending", "attention": "needs attention", "broken": "broken"}
 ORDER = ("broken", "attention", "pending", "ok")
-COUNTED = (("add", "planned"), ("remove", "planned"))
 
 
 def _broken(host, network, text):
@@ -60,7 +59,8 @@ def _of_network(host, network, topics):
         if line["status"] != "foreign":
             row["changes"].append({key: line[key] for key in ("domain", "change", "status", "reason")})
     row["state"] = _state(row, topics)
-    row["text"] = row["remarks"][0] if row["state"] in ("broken", "attention") and row["remarks"] else WORDS[row["state"]]
+    unwell = row["state"] in ("broken", "attention") and row["remarks"]
+    row["text"] = row["remarks"][0] if unwell else WORDS[row["state"]]
     return row
 
 
@@ -105,7 +105,8 @@ def fleet_table(rows):
     ]  # fmt: skip
     widths = [max(len(line[column]) for line in lines) for column in range(len(head) - 1)]
     return [
-        "  ".join([*(text.ljust(width) for text, width in zip(line, widths)), line[-1]]).rstrip() for line in lines
+        "  ".join([*(text.ljust(width) for text, width in zip(line, widths, strict=False)), line[-1]]).rstrip()
+        for line in lines
     ]
 
 

@@ -13,7 +13,7 @@ EXECUTABLE = "/usr/local/sbin/closte-bridge-as"
 DONE = (0, 3, 4)
 
 
-class BridgeFailure(Exception):
+class BridgeError(Exception):
     """The engine could not be asked, or said something that is not its JSON; the text is for people."""
 
 
@@ -30,9 +30,9 @@ class Engine:
         return os.access(self._executable, os.X_OK)
 
     def ask(self, network, *command):
-        """Run a command for a network and return its envelope. Raises BridgeFailure when there is none."""
+        """Run a command for a network and return its envelope. Raises BridgeError when there is none."""
         if not self.installed:
-            raise BridgeFailure(f'The engine is not installed: there is no "{self._executable}".')
+            raise BridgeError(f'The engine is not installed: there is no "{self._executable}".')
         argv = [self._executable, network, *command, "--format=json"]
         code, out, _errors = self._module.run_command(argv, handle_exceptions=False)
         try:
@@ -40,9 +40,9 @@ class Engine:
             matches = envelope["exit_code"] == code and envelope["version"] == VERSION
         except (ValueError, KeyError, TypeError):
             # What it said instead is not quoted: it did not come from the part that minds its words.
-            raise BridgeFailure(f'"closte-bridge {" ".join(command[:2])}" ended with {code} and gave no JSON.') from None
+            raise BridgeError(f'"closte-bridge {" ".join(command[:2])}" ended with {code} and gave no JSON.') from None
         if not matches:
-            raise BridgeFailure("The engine on this host speaks another version than this collection.")
+            raise BridgeError("The engine on this host speaks another version than this collection.")
         return envelope
 
 
@@ -62,9 +62,7 @@ def sentence(envelope):
 def changes(envelope):
     """Return the domains that a plan or a sync would add or did add, and the same for removals, sorted."""
     rows = [row for row in envelope["data"] or [] if row["status"] in ("planned", "done")]
-    return tuple(
-        sorted(row["domain"] for row in rows if row["change"] == change) for change in ("add", "remove")
-    )
+    return tuple(sorted(row["domain"] for row in rows if row["change"] == change) for change in ("add", "remove"))
 
 
 def diff_of(before, after, header):

@@ -65,7 +65,7 @@ EXAMPLES = r"""
 
 RETURN = r"""
 domain:
-  description: What both sides know of the domain afterwards, as C(closte-bridge domain get) has it. Null when nobody knows it.
+  description: What both sides know of the domain afterwards, as C(domain get) has it; null when nobody knows it.
   returned: always
   type: dict
 """
@@ -73,14 +73,18 @@ domain:
 from ansible.module_utils.basic import AnsibleModule
 from ansible_collections.closte_bridge.ops.plugins.module_utils.bridge import (
     EXECUTABLE,
-    BridgeFailure,
+    BridgeError,
     Engine,
     codes,
     diff_of,
     sentence,
 )
 
-COMMANDS = {"present": ["domain", "add"], "absent": ["domain", "remove", "--yes"], "released": ["domain", "release", "--yes"]}
+COMMANDS = {
+    "present": ["domain", "add"],
+    "absent": ["domain", "remove", "--yes"],
+    "released": ["domain", "release", "--yes"],
+}
 
 
 def _read(engine, network, name):
@@ -90,7 +94,7 @@ def _read(engine, network, name):
         return envelope["data"]
     if "unknown-domain" in codes(envelope):
         return None
-    raise BridgeFailure(sentence(envelope))
+    raise BridgeError(sentence(envelope))
 
 
 def _is(known, state):
@@ -105,7 +109,9 @@ def _is(known, state):
 
 
 def _lines(known):
-    return [] if known is None else [f"at Closte: {known['closte']}", f"ours: {known['ours']}", f"state: {known['state']}"]
+    if known is None:
+        return []
+    return [f"at Closte: {known['closte']}", f"ours: {known['ours']}", f"state: {known['state']}"]
 
 
 def _expected(state, known):
@@ -134,11 +140,13 @@ def main():
             module.exit_json(changed=False, domain=before)
         header = f"{name} in {network}"
         if module.check_mode:
-            module.exit_json(changed=True, domain=before, diff=diff_of(_lines(before), _expected(state, before), header))
+            module.exit_json(
+                changed=True, domain=before, diff=diff_of(_lines(before), _expected(state, before), header)
+            )
         envelope = engine.ask(network, *COMMANDS[state], name)
         after = _read(engine, network, name)
-    except BridgeFailure as failure:
-        module.fail_json(msg=str(failure))
+    except BridgeError as error:
+        module.fail_json(msg=str(error))
     if not _is(after, state):
         module.fail_json(msg=sentence(envelope), domain=after)
     module.exit_json(changed=True, domain=after, diff=diff_of(_lines(before), _lines(after), header))

@@ -76,7 +76,7 @@ problems:
 import os
 
 from ansible.module_utils.basic import AnsibleModule
-from ansible_collections.closte_bridge.ops.plugins.module_utils.bridge import EXECUTABLE, BridgeFailure, Engine
+from ansible_collections.closte_bridge.ops.plugins.module_utils.bridge import EXECUTABLE, BridgeError, Engine
 
 COMMANDS = {
     "plan": ("plan",),
@@ -124,8 +124,8 @@ def main():
             command = ("health", f"--max-age={params['max_age']}") if topic == "health" else COMMANDS[topic]
             try:
                 answers[network][topic] = engine.ask(network, *command)
-            except BridgeFailure as failure:
-                problems[network] = str(failure)
+            except BridgeError as error:
+                problems[network] = str(error)
     module.exit_json(changed=False, networks=answers, problems=problems)
 
 

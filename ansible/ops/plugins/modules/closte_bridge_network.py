@@ -86,7 +86,7 @@ import os
 from ansible.module_utils.basic import AnsibleModule
 from ansible_collections.closte_bridge.ops.plugins.module_utils.bridge import (
     EXECUTABLE,
-    BridgeFailure,
+    BridgeError,
     Engine,
     codes,
     diff_of,
@@ -113,12 +113,12 @@ class Network:
             return
         envelope = self.engine.ask(self.name, *command)
         if envelope["exit_code"] != 0:
-            raise BridgeFailure(sentence(envelope))
+            raise BridgeError(sentence(envelope))
 
     def _asked(self, *command):
         envelope = self.engine.ask(self.name, *command)
         if envelope["data"] is None:
-            raise BridgeFailure(sentence(envelope))
+            raise BridgeError(sentence(envelope))
         return envelope
 
     def switch(self, wanted):
@@ -147,7 +147,7 @@ class Network:
         """Put the engine in charge, unless it is."""
         found = codes(self._asked("plan"))
         if found & OTHERS:
-            raise BridgeFailure(
+            raise BridgeError(
                 f'Another engine is in charge of "{self.name}". If that one is out of use, '
                 f'run "closte-bridge-as {self.name} adopt --take-over" on the host.'
             )
@@ -233,8 +233,8 @@ def main():
     network = Network(module, engine)
     try:
         _bring_about(network, params)
-    except BridgeFailure as failure:
-        module.fail_json(msg=str(failure), steps=network.steps)
+    except BridgeError as error:
+        module.fail_json(msg=str(error), steps=network.steps)
     diff = diff_of(network.before, network.after, f"{network.name} in WordPress")
     module.exit_json(changed=bool(network.steps), steps=network.steps, diff=diff)
 

@@ -90,7 +90,7 @@ from ansible.module_utils.basic import AnsibleModule
 from ansible_collections.closte_bridge.ops.plugins.module_utils.bridge import (
     DONE,
     EXECUTABLE,
-    BridgeFailure,
+    BridgeError,
     Engine,
     changes,
     diff_of,
@@ -124,11 +124,9 @@ def main():
     )
     params = module.params
     try:
-        envelope = Engine(module, params["executable"]).ask(
-            params["network"], *_arguments(params, module.check_mode)
-        )
-    except BridgeFailure as failure:
-        module.fail_json(msg=str(failure))
+        envelope = Engine(module, params["executable"]).ask(params["network"], *_arguments(params, module.check_mode))
+    except BridgeError as error:
+        module.fail_json(msg=str(error))
     added, removed = changes(envelope)
     result = {
         "changed": bool(added or removed),

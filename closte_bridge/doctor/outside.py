@@ -1,0 +1,76 @@
+"""What can be wrong with what visitors meet: resolvers, where the network leads, certificates."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import TYPE_CHECKING
+
+from closte_bridge.checks.model import Outcome
+from closte_bridge.doctor.model import Finding, error, ok, skip, warning
+from closte_bridge.engine.expiry import HINT, expiry_words
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from closte_bridge.checks.model import DnsVerdict
+    from closte_bridge.engine.view import Engine
+
+_MUTE = frozenset({Outcome.TIMEOUT, Outcome.UNREACHABLE, Outcome.REFUSED})
+
+
+def of_names(engine: Engine, main_domain: str) -> Iterator[Finding]:
+    """Ask each resolver for the network's own domain; return whether they answer and where it leads."""
+    if not engine.settings.checks:
+        yield skip("resolvers", "DNS is not looked at: `checks` is off in the config.")
+        yield skip("main-domain", "DNS is not looked at: `checks` is off in the config.")
+        return
+    verdict = asyncio.run(_verdict(engine, main_domain))
+    answers = [a for a in verdict.answers if not a.authoritative]
+    mute = [a.server for a in answers if a.outcome in _MUTE]
+    hint = "Set `dns.resolvers` in the config to servers that this machine may ask (UDP and TCP)."
+    if len(mute) == len(answers):
+        yield error("resolvers", f"No resolver answers: {', '.join(mute)}.", hint)
+        yield skip("main-domain", "No resolver answers.")
+        return
+    if mute:
+        yield warning("resolvers", f"Resolvers that do not answer: {', '.join(mute)}.", hint)
+    else:
+        yield ok("resolvers", f"Every resolver answers: {', '.join(a.server for a in answers)}.")
+    yield _main_domain(engine, main_domain, verdict)
+
+
+async def _verdict(engine: Engine, main_domain: str) -> DnsVerdict:
+    from closte_bridge.checks.dns import DnsCheck, Edges  # noqa: PLC0415 - brings the library
+
+    check = DnsCheck(engine.settings.dns, edges=engine.edges or Edges())
+    return await check.check(main_domain, await check.expected(main_domain))
+
+
+def _main_domain(engine: Engine, main_domain: str, verdict: DnsVerdict) -> Finding:
+    if not verdict.addresses:
+        hint = "Point it at the address that Closte's dashboard shows. Until then no customer's name can be judged."
+        return error("main-domain", f'The network\'s own domain "{main_domain}" leads nowhere.', hint)
+    if verdict.proxy and not engine.settings.dns.targets:
+        hint = "Set `dns.targets` in the config to the address that customers shall point their names at."
+        text = (
+            f'The network\'s own domain "{main_domain}" is behind {verdict.proxy}: names are compared with its proxy.'
+        )
+        return warning("main-domain", text, hint)
+    targets = " Customers' names are held against `dns.targets`." if engine.settings.dns.targets else ""
+    return ok("main-domain", f'"{main_domain}" leads to {", ".join(verdict.addresses)}.{targets}')
+
+
+def of_certificates(engine: Engine) -> Iterator[Finding]:
+    """Return what is remembered of certificates that end."""
+    from closte_bridge.checks.life import EXPIRY_WARNING  # noqa: PLC0415 - brings the library
+    from closte_bridge.ledger import histories  # noqa: PLC0415 - likewise
+
+    if engine.ledger is None:
+        yield skip("certificates", "There is no ledger yet.")
+        return
+    now = engine.clock.now()
+    found = expiry_words(histories.expiring(engine.ledger, now + EXPIRY_WARNING), now)
+    for words in found:
+        yield warning("certificates", words.message, HINT)
+    if not found:
+        yield ok("certificates", "No certificate that was seen ends within 14 days.")

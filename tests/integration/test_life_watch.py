@@ -1,0 +1,199 @@
+"""`closte-bridge watch` as a service manager runs it: a real process, real signals, a real socket."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import signal
+import socket
+import subprocess
+import time
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+import pytest
+
+from closte_bridge.engine.lock import held, holder_since
+from closte_bridge.engine.watch import WAKE_FILE, WATCHING_FILE, touch
+from closte_bridge.sandbox.server import Behaviour
+from tests.support.bridge import Bridge, bridge_for, delete_mappings, set_option, wait_until, write_script
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+    from tests.support.wordpress import Multisite
+
+pytestmark = pytest.mark.real
+
+# Longer than any of these tests waits for anything, so that nothing here happens merely because it was time for it.
+INTERVAL = "--interval=3600"
+# What is slow in these tests takes so many seconds; who is told to stop must not wait for it.
+SLOW = 300.0
+PROMPTLY = 30.0
+
+
+@pytest.fixture
+def bridge(multisite: Multisite, tmp_path: Path) -> Iterator[Bridge]:
+    """An engine in charge of a network in step."""
+    set_option(multisite, "wu_host_integrations_enabled", {"closte": True})
+    set_option(multisite, "wp-ultimo_v2_settings", {"auto_create_www_subdomain": "never"})
+    with bridge_for(multisite, tmp_path / "bridge", removal_delay="3s") as bridge:
+        bridge.adopt()
+        yield bridge
+
+
+@dataclass
+class Watching:
+    """A running `watch`, and what it has told its service manager."""
+
+    process: subprocess.Popen[str]
+    listener: socket.socket
+    log: Path
+    told: list[str] = field(default_factory=list)
+
+    def listen(self) -> list[str]:
+        """Return everything told so far."""
+        with contextlib.suppress(BlockingIOError):
+            while True:
+                self.told += self.listener.recv(10_000).decode().splitlines()
+        return self.told
+
+    def ready(self) -> None:
+        """Wait for its first run."""
+        wait_until(lambda: "READY=1" in self.listen() or self.process.poll() is not None)
+        assert self.process.poll() is None, self.said
+
+    @property
+    def said(self) -> str:
+        """What stands in its journal."""
+        return self.log.read_text()
+
+    def end(self) -> float:
+        """Tell it to stop, and return how many seconds it took; it ended well."""
+        began = time.monotonic()
+        self.process.send_signal(signal.SIGTERM)
+        assert self.process.wait(timeout=PROMPTLY) == 0, self.said
+        took = time.monotonic() - began
+        assert "STOPPING=1" in self.listen()
+        assert "Traceback" not in self.said
+        return took
+
+
+@contextmanager
+def watching(bridge: Bridge) -> Iterator[Watching]:
+    """Run `watch` for the body."""
+    address = str(bridge.folder / "notify")
+    with contextlib.suppress(FileNotFoundError):
+        os.unlink(address)
+    log = bridge.folder / "watch.log"
+    with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as listener, log.open("w") as output:
+        listener.bind(address)
+        listener.setblocking(False)
+        process = subprocess.Popen(
+            bridge.argv("watch", INTERVAL),
+            stdin=subprocess.DEVNULL,
+            stdout=output,
+            stderr=output,
+            text=True,
+            cwd=bridge.folder,
+            env=bridge.environment(NOTIFY_SOCKET=address, WATCHDOG_USEC="20000000"),
+        )
+        try:
+            yield Watching(process, listener, log)
+        finally:
+            process.kill()
+            process.wait()
+
+
+def wake(bridge: Bridge) -> None:
+    """Touch the wake file, as the shim does."""
+    touch(bridge.state / WAKE_FILE)
+
+
+def test_a_day_of_a_watch(bridge: Bridge) -> None:
+    bridge.create_events_table()
+    with watching(bridge) as watch:
+        watch.ready()
+        assert (bridge.state / WATCHING_FILE).exists()
+        assert any(line.startswith("STATUS=") for line in watch.listen())
+
+        # An event is acted on at once.
+        bridge.multisite.add_mappings_sql([("shop.example.org", 1), ("old.example.org", 1)])
+        wake(bridge)
+        wait_until(lambda: bridge.aliases == {"shop.example.org", "old.example.org"})
+
+        # While it waits, others may work.
+        wait_until(lambda: holder_since(bridge.state) is None)
+        with held(bridge.state, "test"):
+            pass
+
+        # A removal that is due after its delay happens then, with no other event.
+        delete_mappings(bridge.multisite, ["old.example.org"])
+        bridge.add_event("mapping_removed", "old.example.org")
+        wake(bridge)
+        wait_until(lambda: bridge.aliases == {"shop.example.org"})
+
+        # The config is read again when it is asked to; a broken one is told of, and not used.
+        bridge.write_config(wildcards=["*.example.org"])
+        watch.process.send_signal(signal.SIGHUP)
+        wait_until(lambda: "*.example.org" in bridge.aliases)
+        assert watch.listen().count("RELOADING=1") == 1
+        bridge.config.write_text("wildcards: 7\n")
+        watch.process.send_signal(signal.SIGHUP)
+        wait_until(lambda: "The old configuration stays in use" in watch.said)
+        bridge.multisite.add_mappings_sql([("new.example.com", 1)])
+        wake(bridge)
+        wait_until(lambda: "new.example.com" in bridge.aliases)
+
+        # Somebody else's run is waited for, and what it leaves is done.
+        bridge.write_config()
+        with held(bridge.state, "test"):
+            bridge.multisite.add_mappings_sql([("late.example.com", 1)])
+            wake(bridge)
+            wait_until(lambda: "STATUS=Waiting: another run holds the lock." in watch.listen())
+        wait_until(lambda: "late.example.com" in bridge.aliases)
+        wait_until(lambda: watch.listen().count("WATCHDOG=1") > 3)
+        watch.end()
+    assert not (bridge.state / WATCHING_FILE).exists()
+    assert watch.process.returncode == 0
+
+
+def test_it_stops_in_the_middle_of_a_slow_answer_and_loses_nothing(bridge: Bridge) -> None:
+    bridge.sandbox.behaviour = Behaviour(slow=SLOW)
+    bridge.sandbox.set_faults("slow:1:1@shop.example.org", "slow:1:1@more.example.org")
+    bridge.multisite.add_mappings_sql([("shop.example.org", 1)])
+
+    def asked(name: str) -> bool:
+        return any(r.call == "add" and r.domain == name for r in bridge.sandbox.requests)
+
+    with watching(bridge) as watch:
+        wait_until(lambda: asked("shop.example.org"))
+        assert watch.end() < PROMPTLY
+    assert holder_since(bridge.state) is None
+    # And so it is when nobody asks it to stop.
+    bridge.multisite.add_mappings_sql([("more.example.org", 1)])
+    with watching(bridge) as watch:
+        wait_until(lambda: asked("more.example.org"))
+        watch.process.kill()
+        watch.process.wait()
+    assert holder_since(bridge.state) is None
+    with watching(bridge) as watch:
+        watch.ready()
+        assert bridge.aliases == {"shop.example.org", "more.example.org"}
+        watch.end()
+    listed = bridge.run("domain", "list", "--fields=domain,state,ours", "--format=csv").out.splitlines()[1:]
+    assert listed == ["more.example.org,in step,true", "shop.example.org,in step,true"]
+
+
+def test_it_stops_in_the_middle_of_a_slow_wp_and_takes_it_along(bridge: Bridge) -> None:
+    pid_file = bridge.folder / "pid"
+    slow = write_script(bridge.folder / "slow-wp", f"echo $$ > {pid_file}\nexec sleep {SLOW:.0f}")
+    bridge.settings["wp"]["command"] = [str(slow)]
+    bridge.write_config()
+    with watching(bridge) as watch:
+        wait_until(lambda: pid_file.exists() and pid_file.read_text().endswith("\n"))
+        watch.end()
+    with pytest.raises(ProcessLookupError):
+        os.kill(int(pid_file.read_text()), 0)

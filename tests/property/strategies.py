@@ -1,0 +1,139 @@
+"""Anything that both sides, the ledger and the config can look like."""
+
+from __future__ import annotations
+
+from hypothesis import strategies as st
+
+from closte_bridge.ledger.state import Absence, Evidence, LedgerState, Origin, Phase, RemovalClass, Trouble, Unsettled
+from closte_bridge.planning.desired import Intentions
+from closte_bridge.planning.model import Mode, Observed, ObservedState, Standing
+from closte_bridge.wordpress.snapshot import Mapping, Snapshot, WwwPolicy
+from tests.support.looks import DAY, HOUR, MAIN, NOW, WEEK, a_row, a_site, a_snapshot
+
+PLAIN = (
+    "a.com",
+    "b.com",
+    "www.a.com",
+    "www.www.a.com",
+    "a.wild.net",
+    "b.a.wild.net",
+    "www.a.wild.net",
+    f"one.{MAIN}",
+    f"www.{MAIN}",
+    f"*.{MAIN}",
+    MAIN,
+    "former.org",
+    "*.former.org",
+    "c.closte.com",
+    "closte.com",
+    "xn--bcher-kva.de",
+    "*.wild.net",
+    "*.com",
+    "foo.test",
+    "localhost",
+    "192.0.2.1",
+)
+NAMES = st.sampled_from(PLAIN)
+HOSTILE = st.one_of(
+    st.sampled_from(
+        [
+            "A.COM.",
+            " b.com",
+            "bücher.de",
+            "BÜCHER.DE",
+            "a_b.com",
+            "",
+            ".",
+            "*.*.net",
+            "a.com:80",
+            "x" * 300,
+            "\x1b[2J.com",
+        ]
+    ),
+    st.text(max_size=12),
+)
+ROW_NAMES = st.one_of(NAMES, NAMES, HOSTILE)
+TIMES = st.one_of(
+    st.sampled_from([NOW, NOW - 299, NOW - 300, NOW - HOUR, NOW - DAY, NOW - DAY + 1, NOW - WEEK, NOW + HOUR]),
+    st.floats(NOW - 2 * WEEK, NOW + DAY),
+)
+ORIGINS = st.sampled_from(Origin)
+PHASES = st.sampled_from([Phase.ADDING, Phase.UNCONFIRMED, Phase.REMOVING])
+
+
+def subsets(most: int = 6) -> st.SearchStrategy[frozenset[str]]:
+    """Give sets of names."""
+    return st.frozensets(NAMES, max_size=most)
+
+
+@st.composite
+def snapshots(draw: st.DrawFn) -> Snapshot:
+    """Give what `wp` may have read."""
+    sites = [
+        a_site(n, draw(st.one_of(NAMES, HOSTILE)), draw(st.sampled_from([1, 1, 2])))
+        for n in draw(st.sets(st.integers(2, 4)))
+    ]
+    rows: list[Mapping] = [
+        a_row(name, draw(st.integers(1, 6)), number)
+        for number, name in enumerate(draw(st.lists(ROW_NAMES, max_size=8)))
+    ]
+    faults = draw(st.sampled_from([(), (), (), ("2 of 3 mappings were read",)]))
+    return a_snapshot(*rows, sites=sites, www=draw(st.sampled_from(WwwPolicy)), faults=faults)
+
+
+@st.composite
+def lists(draw: st.DrawFn) -> Observed:
+    """Give what Closte's list may have said."""
+    state = draw(st.sampled_from([*ObservedState, ObservedState.COMPLETE]))
+    names = draw(subsets(12)) | {MAIN}
+    return Observed(state, names if state is not ObservedState.UNREADABLE else frozenset(), "some reason")
+
+
+def origins_of(names: frozenset[str]) -> st.SearchStrategy[dict[str, Origin]]:
+    """Give an origin to each name; what came as a `www.` form starts with it."""
+    return st.fixed_dictionaries(
+        {n: ORIGINS if n.startswith("www.") else ORIGINS.filter(lambda o: o is not Origin.WWW) for n in sorted(names)}
+    )
+
+
+@st.composite
+def ledgers(draw: st.DrawFn) -> LedgerState:
+    """Give what the ledger may hold."""
+    ours = draw(subsets(12).flatmap(origins_of))
+    open_ = {name: origin for name, origin in draw(subsets(4).flatmap(origins_of)).items() if name not in ours}
+    return LedgerState(
+        ours={name: int(origin) for name, origin in ours.items()},
+        unsettled={n: Unsettled(draw(PHASES), o, draw(TIMES), draw(st.booleans())) for n, o in open_.items()},
+        absences={n: Absence(draw(TIMES), draw(st.integers(1, 5)), draw(TIMES)) for n in draw(subsets())},
+        evidence={n: Evidence("mapping_removed", draw(TIMES)) for n in draw(subsets())},
+        troubles={n: Trouble(1, draw(TIMES), draw(st.booleans()), "No.", NOW) for n in draw(subsets())},
+        pins=draw(subsets(3)),
+        leaving=draw(subsets(3)),
+        former_domains=draw(st.sampled_from([frozenset(), frozenset({"former.org"})])),
+        removals=tuple(
+            draw(st.lists(st.tuples(st.sampled_from(RemovalClass), TIMES.filter(lambda t: t > NOW - DAY)), max_size=4))
+        ),
+        added_per_registered=draw(st.dictionaries(st.sampled_from(["a.com", "wild.net"]), st.integers(0, 50))),
+        added_this_week=draw(subsets(3)),
+        added_lately=draw(subsets(3)),
+        leading_www=frozenset(n for n in draw(subsets(3)) if n.startswith("www.")),
+        clock_jumped=draw(st.sampled_from([False, False, True])),
+    )
+
+
+def intentions() -> st.SearchStrategy[Intentions]:
+    """Give what the config may say."""
+    return st.builds(
+        Intentions,
+        wildcard=st.booleans(),
+        wildcards=st.lists(st.sampled_from(["*.wild.net", "*.com", "*.former.org"]), unique=True, max_size=2).map(
+            tuple
+        ),
+        keep=st.lists(NAMES, unique=True, max_size=2).map(tuple),
+        removal_delay=st.sampled_from([0.0, 300.0]),
+        removal_grace=st.sampled_from([0.0, DAY]),
+        certificate_budget=st.sampled_from([1, 40]),
+    )
+
+
+STANDINGS = st.sampled_from([Standing(Mode.FULL), Standing(Mode.FULL), Standing(Mode.ADD_ONLY, "moved", "moved")])

@@ -1,0 +1,250 @@
+"""What holds of every single plan, whatever the two sides, the ledger and the config look like."""
+
+from __future__ import annotations
+
+import random
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any
+
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from closte_bridge.closte.listing import Listing, Readability
+from closte_bridge.domains import normalise, not_public, wildcard_over
+from closte_bridge.engine.record import DAY, next_wait
+from closte_bridge.ledger.state import Origin, Phase, RemovalClass
+from closte_bridge.planning.events import understand
+from closte_bridge.planning.model import Approval, Mode, Standing
+from closte_bridge.planning.observed import judge
+from closte_bridge.planning.plan import make_plan, narrow
+from closte_bridge.wordpress.snapshot import Event
+from tests.property.network import mentions
+from tests.property.strategies import STANDINGS, intentions, ledgers, lists, snapshots, subsets
+from tests.support.looks import MAIN, NOW
+
+if TYPE_CHECKING:
+    from closte_bridge.ledger.state import LedgerState
+    from closte_bridge.planning.desired import Intentions
+    from closte_bridge.planning.model import Observed, Plan
+    from closte_bridge.wordpress.snapshot import Snapshot
+
+QUICK = settings(max_examples=80, deadline=None)
+FULL = Standing(Mode.FULL)
+SIDES = {"snapshot": snapshots(), "observed": lists(), "ledger": ledgers(), "config": intentions()}
+
+
+def plan_of(snapshot: Snapshot, observed: Observed, ledger: LedgerState, config: Intentions, **more: object) -> Plan:
+    standing: Standing = more.pop("standing")  # type: ignore[assignment]
+    return make_plan(snapshot, observed, ledger, config, standing, NOW, **more)  # type: ignore[arg-type]
+
+
+@QUICK
+@given(**SIDES, standing=STANDINGS, seed=st.integers())
+def test_the_same_look_gives_the_same_plan_in_whatever_order(
+    snapshot: Snapshot, observed: Observed, ledger: LedgerState, config: Intentions, standing: Standing, seed: int
+) -> None:
+    plan = plan_of(snapshot, observed, ledger, config, standing=standing)
+    assert plan_of(snapshot, observed, ledger, config, standing=standing) == plan
+    chance = random.Random(seed)
+
+    def shuffled(items: dict[Any, Any]) -> Any:  # noqa: ANN401 - of the same type
+        return dict(chance.sample(list(items.items()), len(items)))
+
+    other = replace(
+        snapshot,
+        mappings=chance.sample(snapshot.mappings, len(snapshot.mappings)),
+        sites=shuffled(snapshot.sites),
+    )
+    tables = ("ours", "unsettled", "absences", "evidence", "troubles")
+    mixed = replace(ledger, **{table: shuffled(getattr(ledger, table)) for table in tables})
+    assert plan_of(other, observed, mixed, config, standing=standing) == plan
+
+
+@QUICK
+@given(**SIDES, standing=STANDINGS, retry=st.booleans(), approved=subsets())
+def test_only_ours_and_only_what_nothing_mentions_is_removed(
+    snapshot: Snapshot,
+    observed: Observed,
+    ledger: LedgerState,
+    config: Intentions,
+    standing: Standing,
+    retry: bool,
+    approved: frozenset[str],
+) -> None:
+    approval = Approval(names=approved)
+    plan = plan_of(snapshot, observed, ledger, config, standing=standing, retry=retry, approval=approval)
+    wildcards = {name for name in {*ledger.ours, *ledger.unsettled} if name.startswith("*.")}
+    for change in plan.removals:
+        name = change.name
+        unsettled = ledger.unsettled.get(name)
+        assert name in ledger.ours or (unsettled and (unsettled.phase is Phase.REMOVING or unsettled.absent_before))
+        assert mentions(snapshot, config, set(ledger.pins), wildcards, name) is None
+        assert not any(name in {own, f"www.{own}", f"*.{own}"} for own in (MAIN, *ledger.former_domains))
+        assert not f".{name}".endswith(".closte.com")
+        assert snapshot.complete
+        assert standing.mode is Mode.FULL
+        by_command = name in ledger.leaving
+        assert by_command or change.origin not in {Origin.CONFIG, Origin.PIN}
+        assert by_command or not name.startswith("*.")
+        if change.removal_class in {RemovalClass.INFERENCE, RemovalClass.EVENT}:
+            _rests_on_evidence(name, observed, ledger, config)
+        assert change.removal_class is not RemovalClass.APPROVED or name in approved
+
+
+def _rests_on_evidence(name: str, observed: Observed, ledger: LedgerState, config: Intentions) -> None:
+    if name in ledger.evidence:
+        since = NOW if ledger.clock_jumped else ledger.evidence[name].received
+        assert NOW - since >= config.removal_delay
+        return
+    assert observed.complete
+    absence = ledger.absences[name]
+    assert not ledger.clock_jumped
+    assert absence.times >= 2
+    assert NOW - absence.since >= config.removal_grace
+
+
+@QUICK
+@given(**SIDES)
+def test_the_gate_holds_in_every_plan(
+    snapshot: Snapshot, observed: Observed, ledger: LedgerState, config: Intentions
+) -> None:
+    plan = plan_of(snapshot, observed, ledger, config, standing=FULL)
+    going = [name for name, unsettled in ledger.unsettled.items() if unsettled.phase is Phase.REMOVING]
+    size = len(ledger.ours) + len(going)
+    for removal_class, window, floor, share in (
+        (RemovalClass.INFERENCE, DAY, 3, 0.10),
+        (RemovalClass.EVENT, 3600.0, 20, 0.25),
+    ):
+        names = [change.name for change in plan.removals if change.removal_class is removal_class]
+        lately = [c for c, at in ledger.removals if ledger.clock_jumped or NOW - at < window]
+        lost = [n for n in going if n not in names and n not in observed.names]
+        limit = max(floor, int((size + len(lately) + len(lost)) * share))
+        assert not names or len(names) + lately.count(removal_class) <= limit
+        assert removal_class is RemovalClass.EVENT or not names or len(names) < size
+
+
+@QUICK
+@given(**SIDES, standing=STANDINGS)
+def test_every_name_has_one_fate(
+    snapshot: Snapshot, observed: Observed, ledger: LedgerState, config: Intentions, standing: Standing
+) -> None:
+    plan = plan_of(snapshot, observed, ledger, config, standing=standing)
+    held = [hold.name for hold in plan.holds if hold.code != "malformed"]
+    changed = [change.name for change in plan.changes]
+    withheld = [name for kept in plan.withheld for name in kept.names]
+    fates = [*held, *changed, *withheld]
+    assert len(fates) == len(set(fates)), sorted(name for name in fates if fates.count(name) > 1)
+    assert not set(plan.foreign) & {*fates, *ledger.ours, *ledger.unsettled}
+    books = plan.bookkeeping
+    assert not set(books.vanished) & {*books.confirmed, *books.lapsed, *(c.name for c in plan.removals)}
+
+
+@QUICK
+@given(**SIDES)
+def test_whatever_is_wanted_and_missing_is_added_or_held_with_a_reason(
+    snapshot: Snapshot, observed: Observed, ledger: LedgerState, config: Intentions
+) -> None:
+    plan = plan_of(snapshot, observed, ledger, config, standing=FULL)
+    wanted = set(ledger.pins) | set(config.wildcards)
+    malformed = 0
+    for row in snapshot.mappings:
+        try:
+            wanted.add(normalise(row.domain))
+        except ValueError:
+            malformed += 1
+    present = observed.names if observed.readable else ledger.ours.keys()
+    decided = {change.name for change in plan.additions} | {hold.name for hold in plan.holds}
+    assert wanted - present <= decided
+    assert len([hold for hold in plan.holds if hold.code == "malformed"]) == malformed
+    for change in plan.additions:
+        assert change.name not in present
+        assert not_public(change.name.removeprefix("*.")) is None
+        assert normalise(change.name) == change.name
+
+
+@QUICK
+@given(**SIDES)
+def test_what_a_plan_adds_needs_no_wildcard_that_is_there(
+    snapshot: Snapshot, observed: Observed, ledger: LedgerState, config: Intentions
+) -> None:
+    plan = plan_of(snapshot, observed, ledger, config, standing=FULL)
+    there = set(observed.names if observed.readable else ledger.ours)
+    kept = {name for name in there if name.startswith("*.")} - ledger.leaving
+    for change in plan.additions:
+        assert change.name.startswith("*.") or wildcard_over(change.name) not in kept
+    for change in plan.removals:
+        if change.name.startswith("*."):
+            assert observed.complete
+
+
+@QUICK
+@given(**SIDES, names=subsets())
+def test_a_narrowed_plan_is_part_of_the_whole(
+    snapshot: Snapshot, observed: Observed, ledger: LedgerState, config: Intentions, names: frozenset[str]
+) -> None:
+    whole = plan_of(snapshot, observed, ledger, config, standing=FULL)
+    part = narrow(whole, names)
+    assert set(part.changes) <= set(whole.changes)
+    assert set(part.holds) <= set(whole.holds)
+    assert {change.name for change in part.changes} <= names | {f"www.{name}" for name in names}
+
+
+@QUICK
+@given(
+    state=st.sampled_from(Readability),
+    names=subsets(20),
+    ledger=ledgers(),
+    before=st.integers(0, 30),
+    own=st.booleans(),
+)
+def test_a_list_is_complete_only_if_nothing_speaks_against_it(
+    state: Readability, names: frozenset[str], ledger: LedgerState, before: int, own: bool
+) -> None:
+    names = names | {MAIN} if own else names - {MAIN}
+    observed = judge(Listing(state, "some reason", names), MAIN, replace(ledger, observed_count=before))
+    doing = {n for n, u in ledger.unsettled.items() if u.phase is Phase.REMOVING and n not in names}
+    if observed.complete:
+        assert state is Readability.READABLE
+        assert own
+        assert len(names) >= (before - len(doing)) * 0.9
+    assert observed.names <= names
+    assert observed.complete or observed.reason
+
+
+@QUICK
+@given(st.text(max_size=40))
+def test_a_name_has_one_spelling_or_none(raw: str) -> None:
+    try:
+        name = normalise(raw)
+    except ValueError:
+        return
+    assert normalise(name) == name
+    assert normalise(f" {name.upper()} ") == name
+    assert name.isascii()
+    assert name.isprintable()
+    assert name == name.lower()
+    assert len(name) <= 253
+
+
+@QUICK
+@given(
+    st.sampled_from(["mapping_removed", "mapping_renamed", "site_deleted", "everything", "x"]),
+    st.text(max_size=20),
+    st.one_of(
+        st.text(max_size=20),
+        st.sampled_from(['{"from": "a.com"}', '{"from": {}}', '{"domains": ["a.com", 1]}', '{"domains": [[]]}', "NaN"]),
+    ),
+)
+def test_no_event_can_stop_a_run_or_name_what_is_no_name(kind: str, domain: str, detail: str) -> None:
+    evidence, understood = understand(Event("uid", 0, kind, 1, domain, detail))
+    assert understood or not evidence
+    assert all(normalise(name) == name for name in evidence)
+
+
+@QUICK
+@given(st.integers(0, 10**9), st.booleans(), st.floats(0, 1))
+def test_back_off_never_gives_up(attempts: int, refused: bool, chance: float) -> None:
+    assert 0 < next_wait(attempts, refused=refused, chance=chance) <= 8.75 * DAY
+    assert next_wait(attempts + 1, refused=refused, chance=chance) >= next_wait(
+        attempts, refused=refused, chance=chance
+    )

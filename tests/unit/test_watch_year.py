@@ -1,0 +1,156 @@
+"""A year of `watch` with the real runs, ledger and schedule; only time, WordPress, Closte and the wire are made up."""
+
+from __future__ import annotations
+
+import itertools
+import os
+import random
+import tempfile
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, cast
+
+import pytest
+
+from closte_bridge.checks.model import Checked, DnsCode, DnsVerdict
+from closte_bridge.config.model import Settings
+from closte_bridge.engine import sync as sync_module
+from closte_bridge.engine import verify as verify_module
+from closte_bridge.engine.clock import Clock
+from closte_bridge.engine.sync import Report, Request, sync
+from closte_bridge.engine.view import Engine, View
+from closte_bridge.engine.watch import WAKE_FILE, Signals, Watch, touch
+from closte_bridge.ledger import inbox
+from closte_bridge.ledger.state import Origin, Phase
+from closte_bridge.planning.model import Mode, Standing
+from closte_bridge.wordpress.snapshot import Event
+from tests.support.looks import a_list, a_row, a_snapshot
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Iterator
+
+DAY = 86_400.0
+YEAR = 365 * DAY
+START = 1_800_000_000.0
+NAMES = ["a.example.org", "b.example.org", "c.example.org"]
+TABLES = ("aliases", "absences", "evidence", "troubles", "marks", "events", "removals", "additions", "histories", "log")
+
+
+@dataclass
+class World:
+    """Everything outside, and the time."""
+
+    folder: Path
+    time: float = START
+    chance: random.Random = field(default_factory=lambda: random.Random(11))
+    wordpress: dict[str, Event] = field(default_factory=dict)
+    told: int = 0
+    looks: list[tuple[str, float]] = field(default_factory=list)
+    runs: list[float] = field(default_factory=list)
+    sizes: list[dict[str, int]] = field(default_factory=list)
+
+    def now(self) -> float:
+        return self.time
+
+    def pause(self, seconds: float) -> None:
+        self.time += seconds
+        # About once a day something happens in WordPress.
+        if self.chance.random() < seconds / DAY:
+            self.told += 1
+            self.wordpress[f"{self.told:032x}"] = Event(
+                f"{self.told:032x}", int(self.time), "mapping_added", 1, NAMES[0], ""
+            )
+            touch(self.folder / WAKE_FILE)
+
+    def pool(self, **settings: Any) -> World:  # noqa: ANN401 - as `Pool`
+        assert settings["now"]() == self.time
+        return self
+
+    def run(self, names: Iterable[str], take: Callable[[Checked], None]) -> None:
+        """Stand in for the pool: some looks tell nothing, some that a name leads elsewhere for a while."""
+        for name in names:
+            self.looks.append((name, self.time))
+            code = self.chance.choices([DnsCode.RIGHT, DnsCode.UNKNOWN, DnsCode.ELSEWHERE], [97, 2, 1])[0]
+            verdict = DnsVerdict(name, code, leads_here=code is DnsCode.RIGHT)
+            take(Checked(name, verdict, None, self.time))
+
+    @contextmanager
+    def looked_at(self, engine: Engine, *, acknowledge: bool) -> Iterator[View]:
+        assert acknowledge
+        assert engine.ledger is not None
+        for uid in inbox.to_acknowledge(engine.ledger):
+            self.wordpress.pop(uid, None)
+        snapshot = a_snapshot(*(a_row(n, number=i) for i, n in enumerate(NAMES, 1)), events=self.wordpress.values())
+        state = engine.ledger.state(self.time, clock_jumped=engine.clock.jumped(engine.ledger.meta()))
+        assert not state.clock_jumped
+        standing = Standing(Mode.FULL, "", "", "")
+        listing = cast("Any", _Listing())
+        yield View(
+            snapshot, listing, a_list(*NAMES), state, standing, cast("Any", None), "", cast("Any", None), self.time
+        )
+
+
+class _Listing:
+    key_rejected = False
+
+
+@pytest.fixture
+def folder() -> Iterator[Path]:
+    """A folder in memory where there is one: thousands of commits, each flushed to the disk, take minutes on some."""
+    memory = Path("/dev/shm")
+    with tempfile.TemporaryDirectory(prefix="cb-", dir=memory if os.access(memory, os.W_OK) else None) as name:
+        yield Path(name)
+
+
+def test_a_year_with_the_real_ledger(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    world = World(folder)
+    settings = Settings(state_dir=folder)
+    engine = Engine(settings, {}, Clock(now=world.now, steady=world.now, boot=lambda: "boot"))
+    monkeypatch.setattr(sync_module, "looked_at", world.looked_at)
+    monkeypatch.setattr("closte_bridge.checks.pool.Pool", world.pool)
+    monkeypatch.setattr(verify_module, "set_stages", lambda _s, _c, moves: ["changed" for _ in moves])
+    with engine.opened(create=True):
+        assert engine.ledger is not None
+        with engine.ledger.transaction():
+            engine.ledger.put_aliases([(name, Origin.MAPPING) for name in NAMES], Phase.PRESENT, START)
+    signals = Signals()
+
+    def work() -> Report:
+        world.runs.append(world.time)
+        if world.time - START > (len(world.sizes) + 1) * 30 * DAY:
+            with engine.opened():
+                assert engine.ledger is not None
+                world.sizes.append({t: engine.ledger.query(f"SELECT COUNT(*) FROM {t}")[0][0] for t in TABLES})
+        if world.time - START > YEAR:
+            signals.stop.set()
+        return sync(engine, Request(), command="watch")
+
+    monkeypatch.setattr("closte_bridge.engine.watch._GLANCE", 900.0)
+    Watch(
+        folder=folder, interval=DAY / 2, work=work, tell=_fail, sign=lambda _: None, reload=lambda: None,
+        waiter=world, signals=signals,
+    ).run()  # fmt: skip
+
+    # Looked at in time all year long: at first at the network's interval, and never later than daily.
+    for name in NAMES:
+        times = [at for n, at in world.looks if n == name]
+        gaps = [after - before for before, after in itertools.pairwise(times)]
+        assert max(gaps) <= DAY + 900.0 + 2
+        assert min(gaps) >= 299.0
+        assert times[-1] > START + YEAR - 2 * DAY
+    # No storm of runs: every one had its reason.
+    assert len(world.runs) < len(world.looks) + 2 * world.told + 2 * 365 + 10
+    # Every event was taken in and acknowledged.
+    assert world.told > 250
+    assert len(world.wordpress) <= 3
+    first, last = world.sizes[1], world.sizes[-1]
+    assert len(world.sizes) == 12
+    for table in set(TABLES) - {"events"}:
+        assert last[table] == first[table], table
+    assert last["histories"] == len(NAMES)
+    assert max(size["events"] for size in world.sizes) < 28 * 3
+
+
+def _fail(error: Exception) -> None:
+    raise AssertionError(error)
