@@ -67,7 +67,7 @@ def no_op(
             return {"wall": ended.seconds, "api": cost.api_seconds, "planning": cost.planning_seconds}
 
         samples = in_turn({"bare": lambda: {"wall": this.bare().seconds}, "sync": sync}, rounds)
-        peak = this.peak("sync")
+        taken = this.taken("sync")
     bare, wall, api = (samples.median(name) for name in ("bare.wall", "sync.wall", "sync.api"))
     # With the key at hand the API is asked while `wp` runs: nothing was waited for.
     waited = (lambda _: 0.0) if key_file else (lambda one: one["sync.api"])
@@ -76,6 +76,7 @@ def no_op(
     low, high = samples.spread("bare.wall")
     limits = {10_000: 0.2, 100_000: 1.0}
     details = {"bare_seconds": bare, "seconds": wall, "api_seconds": api, "wp_calls": wp_calls, "api_calls": api_calls}
+    details["cpu_seconds"] = taken["cpu_seconds"]
     figures = [
         Figure(
             what=f"A run without changes, {what}: added",
@@ -83,12 +84,13 @@ def no_op(
             unit="s",
             limit=limits.get(count),
             bound=f"`wp` alone {bare:.2f} s ({low:.2f} to {high:.2f}), the run {wall:.2f} s "
-            f"with {api:.2f} s of API; {wp_calls} `wp` process, {api_calls} API request",
+            f"with {api:.2f} s of API; {wp_calls} `wp` process, {api_calls} API request; "
+            f"the engine's own CPU time {taken['cpu_seconds']:.2f} s",
             details=details,
         ),
         Figure(
             what=f"Its memory, {what}",
-            value=peak / MEGABYTE,
+            value=taken["bytes"] / MEGABYTE,
             unit="MB",
             limit=200,
             bound=f"Python alone {_idle():.0f} MB",

@@ -1,13 +1,15 @@
-"""Run `closte-bridge` with the arguments given, then write this process's peak of memory in bytes to a file.
+"""Run `closte-bridge` with the arguments given, then write what this process took to a file: memory, CPU time.
 
-The figure is the kernel's `VmHWM`: the resident set at its highest, of this process alone. Those that `wait` reports
+Memory is the kernel's `VmHWM`: the resident set at its highest, of this process alone. Those that `wait` reports
 count children as well, and what the process was before `exec`.
 """
 
 from __future__ import annotations
 
+import json
 import re
 import sys
+import time
 from pathlib import Path
 
 
@@ -19,7 +21,8 @@ def main() -> int:
 
     status = bridge()
     found = re.search(r"^VmHWM:\s+(\d+) kB$", Path("/proc/self/status").read_text(encoding="ascii"), re.MULTILINE)
-    target.write_text(str(int(found[1]) * 1024 if found else 0), encoding="ascii")
+    taken = {"bytes": int(found[1]) * 1024 if found else 0, "cpu_seconds": time.process_time()}
+    target.write_text(json.dumps(taken), encoding="ascii")
     return status
 
 

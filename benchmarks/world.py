@@ -83,12 +83,12 @@ class World:
         """Run `closte-bridge` as it is installed."""
         return run([str(SCRIPT), *arguments, f"--config={self.config}"], self.env)
 
-    def peak(self, *arguments: str) -> int:
-        """Run `closte-bridge` and return the most memory that its process ever had, in bytes."""
+    def taken(self, *arguments: str) -> dict[str, float]:
+        """Run `closte-bridge` and return what its process took: `bytes` of memory at most, `cpu_seconds`."""
         target = self.folder / "peak"
         argv = [sys.executable, "-m", "benchmarks.peak", str(target), *arguments, f"--config={self.config}"]
         run(argv, {**self.env, "PYTHONPATH": str(REPOSITORY)})
-        return int(target.read_text(encoding="ascii"))
+        return dict(json.loads(target.read_text(encoding="ascii")))
 
     def requests(self, call: str) -> list[float]:
         """Return when the Closte was asked for `call`, in seconds since the epoch."""

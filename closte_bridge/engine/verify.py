@@ -10,6 +10,7 @@ from closte_bridge.domains import not_public
 from closte_bridge.errors import BridgeError
 from closte_bridge.ledger import histories, journal
 from closte_bridge.ledger.journal import Entry
+from closte_bridge.ledger.store import DAY
 from closte_bridge.planning.stages import StagePlan, names_to_know, plan_stages
 from closte_bridge.wordpress.writer import MOST_STAGES, StageMove, set_stages
 
@@ -27,6 +28,8 @@ if TYPE_CHECKING:
 MOST_CHECKS = 1000
 # The mark of a mapping that was "done" until this engine moved it backwards.
 WAS_DONE = "was-done"
+# The mark of a move that Ultimate Multisite has refused: it is tried again after a day.
+REFUSED = "stage-refused"
 NO_STAGES = StagePlan((), ())
 
 
@@ -118,7 +121,7 @@ def verify(
         found.trouble = error
         return found
     if view.snapshot.complete:
-        _forget(ledger, view.snapshot, gone)
+        _forget(ledger, view.snapshot, gone, now)
     found.stages = stages_of(ledger, view.snapshot, revive)
     _move(engine, ledger, found, run)
     found.proven = (
@@ -133,13 +136,14 @@ def verify(
     return found
 
 
-def _forget(ledger: Ledger, snapshot: Snapshot, names: Collection[str]) -> None:
+def _forget(ledger: Ledger, snapshot: Snapshot, names: Collection[str], now: float) -> None:
     """Drop what is remembered of names that nobody wants any more, and of mappings that are gone."""
     marked = _was_done(ledger)
     rows = {mapping.id for mapping in snapshot.mappings} if marked else set()
     with ledger.transaction():
         histories.forget(ledger, names)
         ledger.unmark(WAS_DONE, [str(id_) for id_ in marked - rows])
+        ledger.write("DELETE FROM marks WHERE kind = ? AND since < ?", [(REFUSED, now - 7 * DAY)])
 
 
 def _look(
@@ -182,8 +186,11 @@ def _look(
 
 
 def _move(engine: Engine, ledger: Ledger, found: Verified, run: str) -> None:
-    changes = found.stages.changes[:MOST_STAGES]
-    found.moves_later = len(found.stages.changes) - len(changes)
+    now = engine.clock.now()
+    refused = _refused(ledger, now)
+    open_ones = [c for c in found.stages.changes if _move_id(c) not in refused]
+    changes = open_ones[:MOST_STAGES]
+    found.moves_later = len(open_ones) - len(changes)
     if not changes:
         return
     back = _was_done(ledger)
@@ -191,7 +198,6 @@ def _move(engine: Engine, ledger: Ledger, found: Verified, run: str) -> None:
         StageMove(c.mapping.id, c.mapping.domain, c.mapping.stage, c.stage, c.secure, c.mapping.id in back)
         for c in changes
     ]
-    now = engine.clock.now()
     # Before the first is written: killed in between, its return must make nothing a primary domain either.
     with ledger.transaction():
         ledger.mark(WAS_DONE, [str(c.mapping.id) for c in changes if c.mapping.stage == DONE], now)
@@ -204,12 +210,27 @@ def _move(engine: Engine, ledger: Ledger, found: Verified, run: str) -> None:
         Moved(c.name, c.mapping.stage, c.stage, c.reason, result) for c, result in zip(changes, results, strict=True)
     ]
     arrived = [str(c.mapping.id) for c, result in zip(changes, results, strict=True) if _is_done(c, result)]
+    # What somebody else has moved meanwhile was not our doing: the next run sees what became of it.
+    ours = [move for move in found.moved if move.result != "changed"]
+    no = [_move_id(c) for c, result in zip(changes, results, strict=True) if result.startswith("refused")]
     with ledger.transaction():
         ledger.unmark(WAS_DONE, arrived)
+        ledger.unmark(REFUSED, no)
+        ledger.mark(REFUSED, no, now)
         journal.append(
             ledger,
-            [Entry(now, run, "stage", m.name, m.reason, m.result, f"{m.before} -> {m.after}") for m in found.moved],
+            [Entry(now, run, "stage", m.name, m.reason, m.result, f"{m.before} -> {m.after}") for m in ours],
         )
+
+
+def _move_id(change: StageChange) -> str:
+    return f"{change.mapping.id} {change.mapping.stage} {change.stage}"
+
+
+def _refused(ledger: Ledger, now: float) -> set[str]:
+    """Return the moves that Ultimate Multisite has refused lately: they are not tried, nor told of, at every run."""
+    rows = ledger.query("SELECT name FROM marks WHERE kind = ? AND since BETWEEN ? AND ?", REFUSED, now - DAY, now)
+    return {str(name) for (name,) in rows}
 
 
 def _is_done(change: StageChange, result: str) -> bool:

@@ -1,7 +1,8 @@
 """The ledger's file: open it safely, read its state, and commit what happened.
 
 SQLite in WAL mode with full synchronisation: a committed intent survives kill -9 and a power cut (an outcome kill -9
-alone, see `Ledger.transaction`). One process writes at a time (the lock of `closte_bridge.engine.lock`); others may read.
+alone, see `Ledger.transaction`). One process writes at a time (the lock of `closte_bridge.engine.lock`); others may
+read.
 """
 
 from __future__ import annotations
@@ -173,8 +174,8 @@ class Ledger:
     def transaction(self, *, durable: bool = True) -> Iterator[None]:
         """Commit everything inside at once, or nothing of it.
 
-        One that is not `durable` does not wait for the disk: no kill can lose it, but a power cut can until the next one
-        that is. That is for what the next list tells as well.
+        One that is not `durable` does not wait for the disk: no kill can lose it, but a power cut can until the next
+        one that is. That is for what the next list tells as well.
         """
         try:
             self._connection.execute(f"PRAGMA synchronous = {'FULL' if durable else 'NORMAL'}")
@@ -232,7 +233,7 @@ class Ledger:
     def _state(self, meta: dict[str, str], now: float, *, clock_jumped: bool) -> LedgerState:
         query = self.query
         marks: dict[str, set[str]] = {"pin": set(), "leaving": set(), "released": set(), "former": set()}
-        for name, kind in query("SELECT name, kind FROM marks WHERE kind <> 'was-done'"):
+        for name, kind in query("SELECT name, kind FROM marks WHERE kind NOT IN ('was-done', 'stage-refused')"):
             marks[str(kind)].add(str(name))
         identity, place = meta.get("identity"), meta.get("place")
         return LedgerState(
@@ -373,7 +374,7 @@ class Ledger:
         )
 
     def mark(self, kind: str, names: Iterable[str], now: float) -> None:
-        """Set a mark: `pin`, `leaving`, `released` or `former`; `was-done` has ids of mappings for names."""
+        """Set a mark: `pin`, `leaving`, `released` or `former`, or one of stages (`engine.verify`)."""
         self.write(
             "INSERT OR IGNORE INTO marks (name, kind, since) VALUES (?, ?, ?)",
             [(n, kind, now) for n in names],

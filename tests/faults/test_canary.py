@@ -44,8 +44,8 @@ EVERYTHING = (
     ("integration", "status"), ("integration", "test"), ("adopt", "--yes"), ("plan",), ("plan", "--out=PLAN"),
     ("apply", "PLAN"), ("sync",), ("sync", "--retry"), ("domain", "list"), ("domain", "get", OLD[0]),
     ("domain", "explain", OLD[0]), ("domain", "add", "pin.example.com"),
-    ("domain", "remove", "pin.example.com", "--yes"), ("domain", "release", OLD[1], "--yes"), ("doctor",), ("health",), ("setup", "--yes"), ("log",),
-    ("integration", "disable"), ("integration", "enable"),
+    ("domain", "remove", "pin.example.com", "--yes"), ("domain", "release", OLD[1], "--yes"),
+    ("doctor",), ("health",), ("setup", "--yes"), ("log",), ("integration", "disable"), ("integration", "enable"),
 )  # fmt: skip
 # What meets Closte, WordPress or the ledger first, and so fails in a way of its own.
 SOME = (("integration", "test"), ("adopt", "--yes"), ("plan", "--out=PLAN"), ("sync", "--retry"), ("doctor",), ("log",))

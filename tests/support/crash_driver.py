@@ -75,8 +75,8 @@ class Points:
         transaction = Ledger.transaction
 
         @contextmanager
-        def with_points(ledger: Ledger) -> Iterator[None]:
-            with transaction(ledger):
+        def with_points(*args: Any, **options: Any) -> Iterator[None]:  # noqa: ANN401 - handed through
+            with transaction(*args, **options):
                 yield
                 self("before commit")
             self("after commit")

@@ -81,7 +81,8 @@ def mariadb_server(folder: Path) -> Iterator[MariaServer]:
             stdout=output,
             stderr=output,
         )  # fmt: skip
-    client = (find_program("mariadb"), "--no-defaults", f"--socket={socket}", "--user=root", "--default-character-set=utf8mb4")
+    options = (f"--socket={socket}", "--user=root", "--default-character-set=utf8mb4")
+    client = (find_program("mariadb"), "--no-defaults", *options)
     try:
         _wait(server, client, log)
         yield MariaServer(socket, port, client)

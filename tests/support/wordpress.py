@@ -119,7 +119,7 @@ class Multisite:
         ]
         columns = "blog_id, domain, active, primary_domain, secure, stage, date_created, date_modified"
         statements = [
-            f"INSERT INTO {TABLE} ({columns}) VALUES {','.join(rows[start : start + 500])}"  # noqa: S608 - escaped above
+            f"INSERT INTO {TABLE} ({columns}) VALUES {','.join(rows[start : start + 500])}"
             for start in range(0, len(rows), 500)
         ]
         if statements:
@@ -147,7 +147,7 @@ class Multisite:
 
     def mappings(self) -> list[Row]:
         """Return all rows of the mappings table, in the order they were made."""
-        return self.sql(f"SELECT * FROM {TABLE} ORDER BY id")  # noqa: S608 - a constant
+        return self.sql(f"SELECT * FROM {TABLE} ORDER BY id")
 
     def domains(self) -> list[str]:
         """Return the domains of all rows, sorted."""

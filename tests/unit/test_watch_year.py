@@ -30,6 +30,8 @@ from tests.support.looks import a_list, a_row, a_snapshot
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator
 
+    from closte_bridge.wordpress.writer import StageMove
+
 DAY = 86_400.0
 YEAR = 365 * DAY
 START = 1_800_000_000.0
@@ -46,6 +48,9 @@ class World:
     chance: random.Random = field(default_factory=lambda: random.Random(11))
     wordpress: dict[str, Event] = field(default_factory=dict)
     told: int = 0
+    stages: dict[str, str] = field(default_factory=lambda: dict.fromkeys(NAMES, "done"))
+    moves: int = 0
+    refuse: bool = False
     looks: list[tuple[str, float]] = field(default_factory=list)
     runs: list[float] = field(default_factory=list)
     sizes: list[dict[str, int]] = field(default_factory=list)
@@ -75,13 +80,21 @@ class World:
             verdict = DnsVerdict(name, code, leads_here=code is DnsCode.RIGHT)
             take(Checked(name, verdict, None, self.time))
 
+    def move(self, _settings: object, _cost: object, moves: list[StageMove]) -> list[str]:
+        self.moves += len(moves)
+        if self.refuse:
+            return ["refused domain"] * len(moves)
+        self.stages.update({move.domain: move.after for move in moves})
+        return ["done"] * len(moves)
+
     @contextmanager
     def looked_at(self, engine: Engine, *, acknowledge: bool) -> Iterator[View]:
         assert acknowledge
         assert engine.ledger is not None
         for uid in inbox.to_acknowledge(engine.ledger):
             self.wordpress.pop(uid, None)
-        snapshot = a_snapshot(*(a_row(n, number=i) for i, n in enumerate(NAMES, 1)), events=self.wordpress.values())
+        rows = [a_row(name, number=number, stage=self.stages[name]) for number, name in enumerate(NAMES, 1)]
+        snapshot = a_snapshot(*rows, events=self.wordpress.values())
         state = engine.ledger.state(self.time, clock_jumped=engine.clock.jumped(engine.ledger.meta()))
         assert not state.clock_jumped
         standing = Standing(Mode.FULL, "", "", "")
@@ -109,7 +122,7 @@ def test_a_year_with_the_real_ledger(folder: Path, monkeypatch: pytest.MonkeyPat
     engine = Engine(settings, {}, Clock(now=world.now, steady=world.now, boot=lambda: "boot"))
     monkeypatch.setattr(sync_module, "looked_at", world.looked_at)
     monkeypatch.setattr("closte_bridge.checks.pool.Pool", world.pool)
-    monkeypatch.setattr(verify_module, "set_stages", lambda _s, _c, moves: ["changed" for _ in moves])
+    monkeypatch.setattr(verify_module, "set_stages", world.move)
     with engine.opened(create=True):
         assert engine.ledger is not None
         with engine.ledger.transaction():
@@ -146,10 +159,36 @@ def test_a_year_with_the_real_ledger(folder: Path, monkeypatch: pytest.MonkeyPat
     assert len(world.wordpress) <= 3
     first, last = world.sizes[1], world.sizes[-1]
     assert len(world.sizes) == 12
-    for table in set(TABLES) - {"events"}:
+    for table in set(TABLES) - {"events", "log", "marks"}:
         assert last[table] == first[table], table
+    # The log holds what was done, and nothing of the looks.
+    assert last["log"] <= world.moves < 200
+    assert last["marks"] <= len(NAMES)
     assert last["histories"] == len(NAMES)
     assert max(size["events"] for size in world.sizes) < 28 * 3
+
+
+def test_a_stage_that_is_refused_is_not_tried_at_every_run(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    world = World(folder, refuse=True)
+    world.stages[NAMES[0]] = "checking-dns"
+    engine = Engine(Settings(state_dir=folder), {}, Clock(now=world.now, steady=world.now, boot=lambda: "boot"))
+    monkeypatch.setattr(sync_module, "looked_at", world.looked_at)
+    monkeypatch.setattr("closte_bridge.checks.pool.Pool", world.pool)
+    monkeypatch.setattr(verify_module, "set_stages", world.move)
+    monkeypatch.setattr(world, "chance", random.Random(1))
+    with engine.opened(create=True):
+        assert engine.ledger is not None
+        with engine.ledger.transaction():
+            engine.ledger.put_aliases([(name, Origin.MAPPING) for name in NAMES], Phase.PRESENT, START)
+    codes = []
+    for _ in range(20):
+        codes.append(int(sync(engine, Request(), command="test").exit_code))
+        world.time += 3600.0
+    assert world.moves == 1
+    assert codes.count(4) == 1
+    world.time += DAY
+    sync(engine, Request(), command="test")
+    assert world.moves == 2
 
 
 def _fail(error: Exception) -> None:
