@@ -88,7 +88,8 @@ def _stamp(path: Path) -> int:
 
 def next_due(report: Report, now: float, interval: float) -> float:
     """Return when to run again: at the interval, or sooner when a hold ends before that."""
-    ends = [hold.until for hold in report.plan.holds if hold.until and hold.until > now]
+    # By the time of the look: what became due while a long run went on is due now.
+    ends = [max(hold.until, now) for hold in report.plan.holds if hold.until and hold.until > report.view.now]
     verified = report.verified
     if verified and verified.next_look is not None:
         # A check that is overdue (there are more than one run looks at) is made after a breath, not at once.

@@ -142,7 +142,11 @@ def _due(report: Report, now: float, delay: float) -> float | None:
     ends = sorted(
         hold.until
         for hold in report.plan.holds
-        if hold.action is Action.REMOVE and hold.code == "waiting" and hold.until and now < hold.until <= now + delay
+        if hold.action is Action.REMOVE
+        and hold.code == "waiting"
+        and hold.until
+        # By the time of the look: what became due while a long run went on is due now.
+        and report.view.now < hold.until <= now + delay
     )
     return max((end for end in ends if end <= ends[0] + _TOGETHER), default=None)
 

@@ -206,8 +206,9 @@ ensure_php_versions() {
 bootstrap() {
     case $1 in
         test) extras=test ;;
+        ansible) extras="test,ansible-test" ;;
         demo) extras="" ;;
-        *) die "Set up what? \"test\" or \"demo\"." ;;
+        *) die "Set up what? \"test\", \"ansible\" or \"demo\"." ;;
     esac
     ensure_system "$1"
     [ "$1" = demo ] || ensure_dns
@@ -217,5 +218,5 @@ bootstrap() {
     ensure_venv "$extras"
     ensure_parts
     [ "$1" != test ] || ensure_php_versions
-    [ "$1" != test ] || ensure_wheels
+    [ "$1" != ansible ] || ensure_wheels
 }

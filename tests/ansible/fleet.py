@@ -29,7 +29,7 @@ if TYPE_CHECKING:
 COLLECTION = REPOSITORY / "ansible" / "ops"
 SITE = "/srv/www/shop"
 OWNER = "shopowner"
-LIMIT_SECONDS = 300
+LIMIT_SECONDS = 900
 WHEELS = REPOSITORY / ".cache" / "wheels"
 
 

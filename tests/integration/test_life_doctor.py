@@ -78,6 +78,7 @@ def sound(world: Life, tmp_path: Path) -> Iterator[Life]:
         shutil.rmtree(place)
         shutil.copytree(tmp_path / str(number), place, symlinks=True)
     config.write_text(text)
+    (multisite.path / ".maintenance").unlink(missing_ok=True)
     bridge.settings = settings
     bridge.sandbox.set_faults()
     world.later = world.jump = 0.0
@@ -111,10 +112,6 @@ def test_a_sound_network(sound: Life) -> None:
 # -- what WordPress and its rows tell --------------------------------------------------------------------------------
 
 
-def _sql(text: str) -> Callable[[Life], object]:
-    return lambda world: world.bridge.multisite.sql(text)
-
-
 def _option(name: str, value: object) -> Callable[[Life], object]:
     return lambda world: set_option(world.bridge.multisite, name, value)
 
@@ -130,10 +127,6 @@ def _all(*faults: Callable[[Life], object]) -> Callable[[Life], object]:
 def _old_event(world: Life) -> None:
     world.bridge.add_event("mapping_added", SHOP)
     world.bridge.multisite.sql("UPDATE wp_closte_bridge_events SET created_at = created_at - 7200")
-
-
-def _mu_plugin(code: str) -> Callable[[Life], object]:
-    return lambda world: world.bridge.multisite.add_mu_plugin("fault", code)
 
 
 def _disable_proc_open(world: Life) -> None:
@@ -210,8 +203,21 @@ def _bad_command(world: Life) -> None:
     world.bridge.write_config()
 
 
-def _shim(world: Life) -> Any:  # noqa: ANN401 - a path
-    return world.bridge.multisite.path / "wp-content" / "mu-plugins"
+def _change_shim(world: Life) -> None:
+    path = world.bridge.multisite.path / "wp-content" / "mu-plugins" / "closte-bridge" / "class-wake.php"
+    path.write_text(path.read_text() + "// x\n")
+
+
+def _ahead(world: Life) -> None:
+    """Have the ledger remember a mapping that the database has never heard of."""
+    with world.engine().opened() as engine:
+        assert engine.ledger is not None
+        with engine.ledger.transaction():
+            engine.ledger.set_meta(highest_mapping="4711")
+
+
+def _maintain(world: Life) -> None:
+    (world.bridge.multisite.path / ".maintenance").write_text("<?php $upgrading = time();")
 
 
 def _stranger_owner(world: Life) -> None:
@@ -254,7 +260,7 @@ CASES: dict[str, tuple[Callable[[Life], object], int, dict[str, tuple[str, str]]
         {"events": ("warning", "1 event waiting, the oldest for 120 minutes.")},
     ),
     "a database that went back in time": (
-        _sql("DELETE FROM wp_wu_domain_mappings"),
+        _ahead,
         0,
         {"snapshot": ("warning", "The snapshot is not complete: ")},
     ),
@@ -279,7 +285,10 @@ CASES: dict[str, tuple[Callable[[Life], object], int, dict[str, tuple[str, str]]
         {"php-functions": ("warning", "PHP's proc_open is disabled: WordPress cannot start the engine.")},
     ),
     "the shim gone, and the built-in provider at work": (
-        lambda world: world.run("shim", "uninstall", "--keep-owner", "--yes"),
+        _all(
+            lambda world: world.run("shim", "uninstall", "--keep-owner", "--yes"),
+            lambda world: world.bridge.multisite.define("CLOSTE_CLIENT_API_KEY", KEY),
+        ),
         0,
         {
             "shim": ("warning", "The shim is not installed: what changes in WordPress is found by looking."),
@@ -287,7 +296,7 @@ CASES: dict[str, tuple[Callable[[Life], object], int, dict[str, tuple[str, str]]
         },
     ),
     "the shim changed": (
-        lambda world: (_shim(world) / "closte-bridge" / "class-wake.php").open("a").write("// x\n"),
+        _change_shim,
         0,
         {"shim": ("warning", "The shim is not as it was installed: closte-bridge/class-wake.php (changed).")},
     ),
@@ -307,7 +316,14 @@ CASES: dict[str, tuple[Callable[[Life], object], int, dict[str, tuple[str, str]]
         1,
         {"connection": ("error", "")},
     ),
-    "a wrong key": (_wrong_key, 1, {"connection": ("error", "Closte rejected the API key.")}),
+    "a wrong key": (
+        _wrong_key,
+        1,
+        {
+            "connection": ("error", 'Closte answered "Invalid API key.".'),
+            "owner": ("error", "This engine is read-only: the API key is not the one"),
+        },
+    ),
     "no key": (_write(api_key_file=None), 1, {"key": ("error", "")}),
     "a list that cannot be read": (
         _faults("list-unknown"),
@@ -322,7 +338,7 @@ CASES: dict[str, tuple[Callable[[Life], object], int, dict[str, tuple[str, str]]
         1,
         {
             "runner": ("error", "Nothing runs this engine: no watch, and no run for half an hour."),
-            "last-success": ("warning", "The last success: 60 minutes ago."),
+            "last-success": ("warning", "The last success: 6"),
             "clock": ("warning", ""),
         },
     ),
@@ -341,8 +357,9 @@ CASES: dict[str, tuple[Callable[[Life], object], int, dict[str, tuple[str, str]]
         {"ledger": ("error", "")},
     ),
     "a damaged ledger": (_damage_ledger, 1, {"ledger": ("error", "")}),
-    "no wp": (_bad_command, 1, {"wp-cli": ("error", "`wp` is not there")}),
-    "no WordPress": (_drop_database, 1, {"wordpress": ("error", "")}),
+    "no wp": (_bad_command, 1, {"wp-cli": ("error", "The command `wp` was not found.")}),
+    "no WordPress": (_drop_database, 1, {"wp-cli": ("error", "WordPress finds no site")}),
+    "WordPress being updated": (_maintain, 1, {"wordpress": ("error", "")}),
     "the plugin is not active": (_option("active_sitewide_plugins", {}), 1, {"plugin": ("error", "")}),
     # The names
     "a network behind a CDN": (

@@ -81,7 +81,9 @@ def test_what_was_given_up_before_comes_alive_by_command_alone(world: Life) -> N
     world.sync()
     assert world.stage(SHOP) == ("failed", False)
     plan = world.run("plan").out
-    assert f"stage held: Ultimate Multisite had given it up before this engine took charge; `closte-bridge domain revive {SHOP}`" in plan  # fmt: skip
+    held = "Ultimate Multisite had given it up before this engine took charge"
+    assert f"stage held: {held}; `closte-bridge domain revive {SHOP}` says what would change" in plan
+    assert held in world.run("domain", "explain", SHOP, "--field=why").out
 
     refused = world.run("domain", "revive", SHOP, answer="n\n")
     said = f'"{SHOP}" would move from "failed" to "done", and may become the primary domain of site {SITE}.\n'

@@ -85,8 +85,7 @@ class Watching:
 def watching(bridge: Bridge) -> Iterator[Watching]:
     """Run `watch` for the body."""
     address = str(bridge.folder / "notify")
-    with contextlib.suppress(FileNotFoundError):
-        os.unlink(address)
+    (bridge.folder / "notify").unlink(missing_ok=True)
     log = bridge.folder / "watch.log"
     with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as listener, log.open("w") as output:
         listener.bind(address)
@@ -166,7 +165,8 @@ def test_it_stops_in_the_middle_of_a_slow_answer_and_loses_nothing(bridge: Bridg
     bridge.multisite.add_mappings_sql([("shop.example.org", 1)])
 
     def asked(name: str) -> bool:
-        return any(r.call == "add" and r.domain == name for r in bridge.sandbox.requests)
+        # The fault has struck: the request is there, and no answer yet.
+        return any(fault.domain == name and fault.times == 0 for fault in bridge.sandbox.faults)
 
     with watching(bridge) as watch:
         wait_until(lambda: asked("shop.example.org"))
@@ -197,3 +197,17 @@ def test_it_stops_in_the_middle_of_a_slow_wp_and_takes_it_along(bridge: Bridge) 
         watch.end()
     with pytest.raises(ProcessLookupError):
         os.kill(int(pid_file.read_text()), 0)
+
+
+def test_it_stops_in_the_middle_of_slow_dns(bridge: Bridge) -> None:
+    bridge.multisite.add_mappings_sql([("shop.example.org", 1)])
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as silent:
+        silent.bind(("127.0.0.1", 0))
+        silent.settimeout(120)
+        bridge.write_config(checks=True, dns={"resolvers": [f"127.0.0.1:{silent.getsockname()[1]}"], "timeout": 60})
+        with watching(bridge) as watch:
+            assert silent.recv(1000)
+            watch.end()
+    # What was added before is not lost with the look.
+    assert bridge.aliases == {"shop.example.org"}
+    assert holder_since(bridge.state) is None

@@ -104,7 +104,7 @@ def no_database_server(case: Case) -> WpSettings:
 
 
 def empty_database(case: Case) -> WpSettings:
-    case.without("MULTISITE", "SUBDOMAIN_INSTALL")
+    case.without(*MULTISITE)
     return case.file("wp-content/database/.ht.sqlite", "")
 
 
@@ -118,6 +118,8 @@ def unreadable_ssh(case: Case) -> WpSettings:
     return replace(case.settings, ssh=f"127.0.0.1:{free_port()}", path=None)
 
 
+# Any of these makes WordPress take itself for a multisite.
+MULTISITE = ("MULTISITE", "SUBDOMAIN_INSTALL", "SUNRISE")
 NO_SUCH_FILE = "/no/such/folder/wp"
 # (the error's code, what breaks it)
 CASES: dict[str, tuple[str, Callable[[Case], WpSettings]]] = {
@@ -130,7 +132,7 @@ CASES: dict[str, tuple[str, Callable[[Case], WpSettings]]] = {
     "the url of nobody": ("wp-url", lambda c: replace(c.settings, url="nobody.example.com")),
     "no main site": ("wp-main-site", lambda c: c.sql("DELETE FROM wp_blogs")),
     "an unknown alias": ("wp-alias", lambda c: replace(c.settings, alias="@nobody", path=None)),
-    "not a multisite": ("not-multisite", lambda c: c.without("MULTISITE", "SUBDOMAIN_INSTALL")),
+    "not a multisite": ("not-multisite", lambda c: c.without(*MULTISITE)),
     "not installed": ("not-installed", empty_database),
     "a broken database file": ("php-fatal", lambda c: c.file("wp-content/database/.ht.sqlite", "garbage" * 1000)),
     "no database server": ("database", no_database_server),
@@ -195,12 +197,14 @@ def test_each_failure_has_its_own_error(name: str, multisite: Multisite, tmp_pat
     check(error, code)
 
 
-# Produced by tests of their own below.
+# Produced by tests of their own below; those of the shim's installation are for the tests of the shim.
 ELSEWHERE = {"wp-root", "wp-timeout", "wp-too-large"}
 
 
 def test_no_error_is_left_out() -> None:
-    assert {code for code, _ in CASES.values()} | ELSEWHERE == set(failures.codes())
+    assert {code for code, _ in CASES.values()} | ELSEWHERE == {
+        code for code in failures.codes() if not code.startswith("shim-")
+    }
 
 
 @pytest.mark.skipif(os.geteuid() != 0, reason="Only root is refused by WP-CLI.")

@@ -274,6 +274,7 @@ wp:
   allow_root: true  # --allow-root
   skip_plugins: false  # default
   timeout: 2m  # default
+checks: true  # default
 wildcard: false  # default
 wildcards: []  # default
 keep: [a.example]  # c.yaml:3

@@ -53,11 +53,13 @@ class Work:
     ran: list[float] = field(default_factory=list)
 
     def __call__(self) -> Report:
-        self.ran.append(self.time.now)
+        began = self.time.now
+        self.ran.append(began)
         if self.during:
             self.during.pop(0)()
         holds = self.holds.pop(0) if self.holds else []
-        report = SimpleNamespace(plan=SimpleNamespace(holds=holds), exit_code=ExitCode.OK)
+        view = SimpleNamespace(now=began)
+        report = SimpleNamespace(plan=SimpleNamespace(holds=holds), view=view, exit_code=ExitCode.OK)
         return cast("Report", report)
 
 

@@ -22,9 +22,10 @@ if TYPE_CHECKING:
 DAY = 86_400.0
 
 
-def report(*untils: float | None) -> Report:
+def report(*untils: float | None, looked: float = 1000.0) -> Report:
     holds = [SimpleNamespace(until=until) for until in untils]
-    return cast("Report", SimpleNamespace(plan=SimpleNamespace(holds=holds, in_step=1), verified=None))
+    plan, view = SimpleNamespace(holds=holds, in_step=1), SimpleNamespace(now=looked)
+    return cast("Report", SimpleNamespace(plan=plan, view=view, verified=None))
 
 
 @dataclass
@@ -76,6 +77,10 @@ def test_a_run_is_due_at_the_interval_or_when_a_hold_ends_before() -> None:
     assert next_due(report(), 1000.0, 300.0) == 1300.0
     assert next_due(report(None, 1100.0, 1200.0), 1000.0, 300.0) == 1100.0
     assert next_due(report(900.0, 5000.0), 1000.0, 300.0) == 1300.0
+
+
+def test_what_became_due_during_a_long_run_is_due_at_once() -> None:
+    assert next_due(report(1003.0, looked=1000.0), 1020.0, 300.0) == 1020.0
 
 
 def test_it_runs_at_the_interval_and_stops_when_told(tmp_path: Path) -> None:
