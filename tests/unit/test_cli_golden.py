@@ -299,7 +299,7 @@ on_problem: []  # default
 """,
         "",
     )
-    assert run(*argv, "--format=count").out == "30\n"
+    assert run(*argv, "--format=count").out == "31\n"
     assert run(*argv, "--fields=key,origin", "--format=csv").out.startswith("key,origin\napi_url,default\n")
     assert run(*argv, "--field=key").out.startswith("api_url\napi_key_file\nstate_dir\nwp.command\n")
     assert run("@prod", *argv, "--format=table").out.count("default\twp.alias\t@prod\t@prod\n") == 1
