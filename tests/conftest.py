@@ -5,6 +5,7 @@ from __future__ import annotations
 import fcntl
 import os
 import shutil
+import signal
 import tempfile
 import uuid
 from contextlib import AbstractContextManager, ExitStack, contextmanager
@@ -124,3 +125,8 @@ def server_or_fail(server: AbstractContextManager[T]) -> Iterator[T]:
         except MissingPartError as error:
             pytest.fail(str(error))
         yield running
+
+
+def pytest_configure() -> None:
+    """Let tests interrupt what they start: a runner in the background hands an ignored SIGINT down to all."""
+    signal.signal(signal.SIGINT, signal.default_int_handler)

@@ -109,9 +109,9 @@ class World:
         plain = Ledger.transaction
 
         @contextmanager
-        def transaction(ledger: Ledger) -> Iterator[None]:
+        def transaction(ledger: Ledger, **options: bool) -> Iterator[None]:
             self._tick()
-            with plain(ledger):
+            with plain(ledger, **options):
                 yield
             self._tick()
 
