@@ -125,6 +125,7 @@ class World:
     settings: dict[str, Any] = field(init=False)
     more_environ: dict[str, str] = field(default_factory=dict, init=False)
     _pictures: dict[str, tuple[dict[str, Any], list[str]]] = field(default_factory=dict, init=False)
+    log_start: int = field(default=0, init=False)
 
     def __post_init__(self) -> None:
         self.config = self.folder / "config.yaml"
@@ -216,8 +217,8 @@ class World:
         }
 
     def logged(self) -> set[tuple[str, str, str]]:
-        """Return (action, name, outcome) of every entry of the log."""
-        return set(self.rows("SELECT action, name, outcome FROM log"))
+        """Return (action, name, outcome) of the log's entries, since the picture that was gone back to last."""
+        return set(self.rows(f"SELECT action, name, outcome FROM log WHERE id > {self.log_start}"))
 
     # -- the whole world as a picture that can be gone back to ------------------------------------------------------
 
@@ -233,6 +234,8 @@ class World:
         shutil.rmtree(self.state_dir, ignore_errors=True)
         if (self.folder / name).exists():
             shutil.copytree(self.folder / name, self.state_dir)
+            # The sandbox's journal starts anew, and so does what the log is held against.
+            self.log_start = int(str(self.rows("SELECT ifnull(max(id), 0) FROM log")[0][0]))
         network, aliases = self._pictures[name]
         assert isinstance(self.wordpress, CannedWordPress)
         self.wordpress.restore(network)
