@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import sys
 
 from closte_bridge import __version__
@@ -13,11 +14,17 @@ def main() -> int:
         if sys.argv[1:] == ["--version"] and sys.stdout is not None:
             # Asked for by scripts, often: answered before anything else is imported.
             return _print_version()
+        # What is imported is no garbage, and neither are the 500,000 objects that a large network is read into: to look
+        # through them again and again would take longer than planning does.
+        gc.set_threshold(500_000, 10, 10)
         from closte_bridge.cli.main import run  # noqa: PLC0415 - see above
 
         return run(sys.argv[1:])
     except KeyboardInterrupt:
         return 130
+    finally:
+        # The interpreter would look through everything once more before it ends.
+        gc.freeze()
 
 
 def _print_version() -> int:

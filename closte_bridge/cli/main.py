@@ -5,7 +5,6 @@ No traceback ever reaches the user, and no text of an unexpected exception: it m
 
 from __future__ import annotations
 
-import gc
 import logging
 import os
 import signal
@@ -134,9 +133,6 @@ def _mind_the_process(console: Console) -> None:
     def ignored(failed: sys.UnraisableHookArgs) -> None:
         console.debug("ignored", f"{failed.exc_type.__name__} while cleaning up.")
 
-    # A network is read into some 500,000 objects, none of them garbage: looking through them again and again would
-    # take longer than planning does.
-    gc.set_threshold(200_000, 10, 10)
     signal.signal(signal.SIGTERM, interrupt)
     threading.excepthook = thread_failed
     sys.unraisablehook = ignored

@@ -270,17 +270,22 @@ def looked_at(engine: Engine, *, acknowledge: bool = False) -> Iterator[View]:
         snapshot = read_snapshot(engine, call, ledger)
         if key is None or client is None:
             raise no_key or AssertionError
-        listing = listed()
-        from closte_bridge.planning.observed import judge  # noqa: PLC0415 - loaded while `wp` ran
+        from closte_bridge.planning.desired import desired  # noqa: PLC0415 - loaded while `wp` ran
+        from closte_bridge.planning.observed import judge  # noqa: PLC0415 - likewise
         from closte_bridge.planning.standing import judge_standing  # noqa: PLC0415 - likewise
 
+        # The half of planning that needs no list, while that is on its way.
+        began = time.perf_counter()
+        desire = desired(snapshot, engine.intentions(), ledger)
+        engine.cost.planning_seconds += time.perf_counter() - began
+        listing = listed()
         began = time.perf_counter()
         known = known_events(engine.ledger) if engine.ledger and snapshot.events else ()
         ledger = _with_fresh_evidence(ledger, snapshot, known, now)
         observed = judge(listing, snapshot.network.domain, ledger)
         standing = judge_standing(snapshot, observed, ledger, engine.here(ledger, key))
         engine.cost.planning_seconds += time.perf_counter() - began
-        yield View(snapshot, listing, observed, ledger, standing, key, source, client, now)
+        yield View(snapshot, listing, observed, ledger, standing, key, source, client, now, desire)
     finally:
         call.end()
         if client is not None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from operator import attrgetter
 from typing import TYPE_CHECKING, NamedTuple
 
 from closte_bridge.domains import is_wildcard, not_public, registered_domain, wildcard_over
@@ -10,8 +11,6 @@ from closte_bridge.planning.desired import Desired, Intentions, origin_of
 from closte_bridge.planning.model import Action, Change, Hold
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
-
     from closte_bridge.ledger.state import LedgerState
     from closte_bridge.planning.model import Observed
     from closte_bridge.wordpress.snapshot import Snapshot
@@ -53,7 +52,7 @@ def additions(look: Look) -> tuple[list[Change], list[Hold]]:
         # What a wildcard on its way will cover need not be added beside it, unless it failed before.
         if is_wildcard(name) and name not in look.ledger.troubles and (hold is None or hold.code == "list-lag"):
             coming.add(name)
-    holds += sorted(_held_www(look, present | pending), key=lambda hold: hold.name)
+    holds += sorted(_held_www(look, present, pending), key=attrgetter("name"))
     return changes, holds
 
 
@@ -62,9 +61,9 @@ def _candidates(look: Look, present: frozenset[str] | set[str]) -> set[str]:
     desire, ledger = look.desire, look.ledger
     pending = set(desire.mapped.keys() - present)
     pending |= (desire.configured | desire.pins) - present
-    for name in ledger.ours.keys() - present - pending:
+    for name, origin in ledger.ours.items():
         # Once added it stays: a `www.` that Closte lost comes back as long as its name is mapped.
-        if ledger.ours[name] == Origin.WWW and name[4:] in desire.mapped:
+        if origin == Origin.WWW and name not in present and name[4:] in desire.mapped:
             pending.add(name)
     for name, unsettled in ledger.unsettled.items():
         if unsettled.origin == Origin.WWW and name not in present and name[4:] in desire.mapped:
@@ -170,10 +169,11 @@ def _cause(name: str, look: Look) -> str:
     return f"mapped to site {mapping.blog_id}" if mapping else "the www. form of a mapped name"
 
 
-def _held_www(look: Look, known: frozenset[str] | set[str]) -> Iterator[Hold]:
+def _held_www(look: Look, present: frozenset[str] | set[str], pending: set[str]) -> list[Hold]:
     """The `www.` forms that the network's setting asks for: held until it is known where they lead."""
-    forms = look.desire.www
     ours, mapped = look.ledger.ours, look.desire.mapped
-    for www, name in forms.items():
-        if www not in known and www not in ours and www not in mapped and not not_public(www):
-            yield Hold(Action.ADD, www, "www-unproven", f'waits until it leads where "{name}" leads')
+    return [
+        Hold(Action.ADD, www, "www-unproven", f'waits until it leads where "{name}" leads')
+        for www, name in look.desire.www.items()
+        if not (www in present or www in ours or www in mapped or www in pending or not_public(www))
+    ]

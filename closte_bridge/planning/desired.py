@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import cache
 from typing import TYPE_CHECKING
 
 from closte_bridge.domains import (
@@ -18,6 +19,8 @@ from closte_bridge.ledger.state import Origin
 from closte_bridge.wordpress.snapshot import WwwPolicy
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from closte_bridge.ledger.state import LedgerState
     from closte_bridge.wordpress.snapshot import Mapping, Snapshot
 
@@ -40,7 +43,8 @@ class Desired:
 
     `mapped` holds every row's name, also of sites that are gone and of other networks of the installation; who wants
     an addition looks at `mapped` with the sites. `www` holds the `www.` forms that the network's setting asks for, each
-    with the name that it stands beside. `contested` are claimed by several living sites.
+    with the name that it stands beside. `contested` are claimed by several living sites. `site_domains` puts its names
+    together when it is first called.
     """
 
     mapped: dict[str, Mapping]
@@ -50,14 +54,14 @@ class Desired:
     configured: frozenset[str]
     pins: frozenset[str]
     kept: frozenset[str]
-    site_domains: frozenset[str]
+    site_domains: Callable[[], frozenset[str]]
     wildcards: frozenset[str]
 
     def mention(self, name: str) -> str | None:
         """Return what mentions `name`, in words, or None. Rule 2: a mentioned name is never removed."""
         if asked := self.ask(name):
             return asked
-        if name in self.site_domains:
+        if name in self.site_domains():
             return "a site"
         if not is_wildcard(name):
             over = wildcard_over(name)
@@ -115,7 +119,8 @@ def desired(snapshot: Snapshot, intentions: Intentions, ledger: LedgerState) -> 
         configured=frozenset(configured),
         pins=ledger.pins,
         kept=frozenset(intentions.keep),
-        site_domains=frozenset(_site_domain(site.domain) for site in snapshot.sites.values()),
+        # Hardly ever asked for, and there are as many as sites.
+        site_domains=cache(lambda: frozenset(_site_domain(site.domain) for site in snapshot.sites.values())),
         # A wildcard of ours counts until it is gone, also when the config no longer asks for it, and while it is not
         # known whether it came or went.
         wildcards=frozenset(

@@ -85,7 +85,7 @@ def test_whatever_mentions_a_name_is_named(name: str, words: str | None) -> None
     snapshot = a_snapshot("mapped.com", "*.odd.com", a_row("gone.com", 77), sites=sites)
     desire = wanted(snapshot, ledger, wildcards=("*.wild.com",), keep=("kept.com",))
     assert desire.mention(name) == words
-    assert "odd_one.site.org" in desire.site_domains
+    assert "odd_one.site.org" in desire.site_domains()
 
 
 def test_only_what_names_it_itself_makes_a_command_void() -> None:
