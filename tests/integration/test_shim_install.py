@@ -88,6 +88,9 @@ def test_installing_again_changes_nothing_and_repairs(bridge: Bridge) -> None:
     install(bridge)
     assert {path: path.read_bytes() for path in folder.rglob("*.php")} == files
     assert status(bridge)["installed"] == "yes"
+    assert status(bridge)["wake_set"] == "none"
+    install(bridge, "file")
+    assert status(bridge)["wake_set"] == "file"
 
 
 def test_a_strangers_file_is_never_touched(multisite: Multisite, tmp_path: Path) -> None:

@@ -13,16 +13,15 @@ from closte_bridge.cli.networks import engine_of
 from closte_bridge.cli.options import format_options, global_options
 from closte_bridge.cli.plans import when
 from closte_bridge.cli.result import Message, Problem, Result
+from closte_bridge.cli.shim_problems import installed_state, problems_of, way_to_wake
 from closte_bridge.errors import ExitCode
 
 if TYPE_CHECKING:
     from closte_bridge.engine.view import Engine
 
 FIELDS = ("installed", "version", "folder", "in_charge", "heartbeat", "wake", "why", "events_waiting", "last_woken")
-_EXTRA = ("files", "table", "owner", "oldest_event", "set_aside", "engine", "wake_file")
+_EXTRA = ("files", "table", "owner", "oldest_event", "set_aside", "engine", "wake_file", "wake_set")
 _FORMATS = (Format.TABLE, Format.CSV, Format.JSON, Format.YAML)
-# An event that waits for longer than this, in seconds, was missed by whoever should have fetched it.
-_OVERDUE = 1800
 
 _INSTALL = """
 $ closte-bridge shim install
@@ -75,7 +74,7 @@ def _options(app: App) -> list[str]:
 
 
 def _how(found: dict[str, Any]) -> str:
-    way, why = _wake(found)
+    way, why = way_to_wake(found)
     words = {
         "file": "It touches a file that this engine watches.",
         "process": "It starts this engine whenever something changes.",
@@ -83,11 +82,26 @@ def _how(found: dict[str, Any]) -> str:
     return words.get(way) or f"It leaves its events to the next `closte-bridge sync`: {why}"
 
 
-def _wake(found: dict[str, Any]) -> tuple[str, str]:
-    answer = found.get("wake")
-    if isinstance(answer, list) and len(answer) == 2:  # noqa: PLR2004 - the method and the reason
-        return str(answer[0]), str(answer[1])
-    return "poll", "The shim is not loaded."
+def run_install(app: App, engine: Engine, wake: str = "auto") -> dict[str, Any]:
+    """Install the shim and return what its status is then. Raises BridgeError when something is in the way."""
+    from closte_bridge.shim import manage  # noqa: PLC0415 - loaded when it is needed
+    from closte_bridge.shim.files import configuration  # noqa: PLC0415 - likewise
+
+    manage.install(engine, configuration(engine.settings, app.environ, _options(app), wake))
+    # Asked again: only the next process has the new shim loaded.
+    return manage.status(engine)
+
+
+def installed_words(found: dict[str, Any]) -> str:
+    """Return the sentence that says where it is."""
+    return f"The shim {found['version']} is installed in {found['folder']}."
+
+
+def isinstalled_state(engine: Engine) -> bool:
+    """Tell whether the shim is there, whole and up to date."""
+    from closte_bridge.shim import manage  # noqa: PLC0415 - loaded when it is needed
+
+    return installed_state(manage.status(engine)) == "yes"
 
 
 @shim.command("install", cls=BridgeCommand, short_help="Install the shim, or update it.", epilog=_INSTALL)
@@ -107,25 +121,16 @@ def install(app: App, wake: str) -> Result:
     The path of this program, its configuration and its state folder are fixed in it. Files of the same name that are
     not ours are never overwritten. Works over --ssh as well: then nobody is woken, and the next sync finds the events.
     """
-    from closte_bridge.shim import manage  # noqa: PLC0415 - loaded when it is needed
-    from closte_bridge.shim.files import configuration  # noqa: PLC0415 - likewise
-
     engine = engine_of(app, app.network())
-    told = configuration(engine.settings, app.environ, _options(app), wake)
-    manage.install(engine, told)
-    # Asked again: only the next process has the new shim loaded.
-    found = manage.status(engine)
-    messages = [
-        Message("success", f"The shim {found['version']} is installed in {found['folder']}."),
-        Message("log", _how(found)),
-    ]
+    found = run_install(app, engine, wake)
+    messages = [Message("success", installed_words(found)), Message("log", _how(found))]
     if not found["owner"]:
         messages.append(Message("log", "It collects nothing until `closte-bridge adopt` puts an engine in charge."))
     return Result(
         data=_data(engine, found),
         rendered={Format.TABLE: ""},
         messages=tuple(messages),
-        warnings=tuple(_problems(found)),
+        warnings=tuple(problems_of(found)),
         cost=engine.cost.as_data(),
     )
 
@@ -137,12 +142,12 @@ def _data(engine: Engine, found: dict[str, Any]) -> dict[str, object]:
     with engine.opened():
         aside = set_aside(engine.ledger) if engine.ledger else 0
     woken = last(engine.settings.state_dir)
-    way, why = _wake(found)
+    way, why = way_to_wake(found)
     config = found["config"] if isinstance(found["config"], dict) else {}
     now = engine.clock.now()
     silence = found["silence"]
     return {
-        "installed": _installed(found),
+        "installed": installed_state(found),
         "version": found["version"],
         "folder": found["folder"],
         "in_charge": "yes" if found["in_charge"] else "no",
@@ -158,63 +163,8 @@ def _data(engine: Engine, found: dict[str, Any]) -> dict[str, object]:
         "set_aside": aside,
         "engine": config.get("engine"),
         "wake_file": config.get("wake_file"),
+        "wake_set": config.get("wake"),
     }
-
-
-def _installed(found: dict[str, Any]) -> str:
-    states = set(found["files"].values())
-    if states == {"missing"}:
-        return "no"
-    if states == {"ours"} and found["table"] and found["config"]:
-        return "disabled" if found["disabled"] else "yes"
-    return "damaged"
-
-
-def _problems(found: dict[str, Any]) -> list[Problem]:
-    """Say what keeps the shim from doing its work."""
-    problems = []
-    again = "Run `closte-bridge shim install` again."
-    words = {
-        "missing": "is missing",
-        "stranger": "is not ours",
-        "changed": "was changed",
-        "other-version": "is outdated",
-    }
-    for name, state in found["files"].items():
-        if state in words and _installed(found) != "no":
-            problems.append(Problem(code=f"shim-{state}", message=f'The file "{name}" {words[state]}.', hint=again))
-    if _installed(found) == "no":
-        return [
-            Problem(code="shim-missing", message="The shim is not installed.", hint="`closte-bridge shim install`.")
-        ]
-    if not found["table"]:
-        problems.append(Problem(code="shim-no-table", message="The table of the events is missing.", hint=again))
-    if not found["config"]:
-        problems.append(Problem(code="shim-no-config", message="This network is not in its config.", hint=again))
-    if found["disabled"]:
-        problems.append(
-            Problem(
-                code="shim-disabled",
-                message="CLOSTE_BRIDGE_DISABLE switches the shim off.",
-                hint="Take it out of wp-config.php.",
-            )
-        )
-    elif not found["loaded"]:
-        problems.append(Problem(code="shim-not-loaded", message="WordPress does not load the shim.", hint=again))
-    config = found["config"] if isinstance(found["config"], dict) else {}
-    if config.get("engine") and config.get("wake") != "none" and _wake(found)[0] == "poll" and found["loaded"]:
-        problems.append(
-            Problem(code="shim-cannot-wake", message=f"The shim cannot wake this engine: {_wake(found)[1]}", hint=again)
-        )
-    if found["oldest"] is not None and int(found["oldest"]) > _OVERDUE:
-        problems.append(
-            Problem(
-                code="shim-events-overdue",
-                message=f"{found['events']} events wait, the oldest for {int(found['oldest']) // 60} minutes.",
-                hint="Run `closte-bridge sync` and look at what it says.",
-            )
-        )
-    return problems
 
 
 @shim.command("status", cls=BridgeCommand, short_help="Show whether it is there and works.", epilog=_STATUS)
@@ -231,7 +181,7 @@ def status(app: App) -> Result:
     engine = engine_of(app, app.network())
     found = manage.status(engine)
     data = _data(engine, found)
-    problems = _problems(found)
+    problems = problems_of(found)
     if data["set_aside"]:
         problems.append(
             Problem(
