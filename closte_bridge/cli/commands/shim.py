@@ -97,7 +97,7 @@ def installed_words(found: dict[str, Any]) -> str:
     return f"The shim {found['version']} is installed in {found['folder']}."
 
 
-def isinstalled_state(engine: Engine) -> bool:
+def is_installed(engine: Engine) -> bool:
     """Tell whether the shim is there, whole and up to date."""
     from closte_bridge.shim import manage  # noqa: PLC0415 - loaded when it is needed
 

@@ -300,6 +300,27 @@ function closte_bridge_ask_shim( string $part, string $method, array $args = arr
 }
 
 /**
+ * Try whether an event could be written down: a row of no network, which nobody reads, and which goes at once.
+ *
+ * A read-only database and a full disk show only by trying, and on SQLite only when it is committed.
+ *
+ * @param string $table The table.
+ * @return bool
+ */
+function closte_bridge_takes_events( string $table ): bool {
+	global $wpdb;
+	$uid   = bin2hex( random_bytes( 16 ) );
+	$taken = $wpdb->query(
+		$wpdb->prepare(
+			"INSERT INTO $table (network_id, uid, created_at, kind, blog_id, domain, detail) VALUES (0, %s, %d, 'probe', 0, '', '')",
+			$uid,
+			time()
+		)
+	);
+	return $taken && $wpdb->query( $wpdb->prepare( "DELETE FROM $table WHERE network_id = 0 AND uid = %s", $uid ) );
+}
+
+/**
  * Look at everything.
  *
  * @param array $request `files`: name => text in base64, of this version.
@@ -333,6 +354,7 @@ function closte_bridge_shim_status( array $request ): array {
 		'disabled'  => defined( 'CLOSTE_BRIDGE_DISABLE' ) && CLOSTE_BRIDGE_DISABLE,
 		'config'    => $config,
 		'table'     => $has_table,
+		'writable'  => $has_table && closte_bridge_takes_events( $table ),
 		'events'    => (int) $events[0],
 		'oldest'    => null === $events[1] ? null : max( 0, time() - (int) $events[1] ),
 		'owner'     => closte_bridge_owner_engine( $id ),
