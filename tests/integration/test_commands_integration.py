@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 import pytest
 import yaml
 
+from closte_bridge import __version__
 from tests.integration.test_commands_work import OFFER, ONE, PLAN, three_mapped
 from tests.support.bridge import Bridge, set_option
 
@@ -101,9 +102,17 @@ def test_setup(bridge: Bridge) -> None:
     assert not bridge.multisite.network_option("wu_host_integrations_enabled")
     done = 'Success: "example.net" is set up; 1 name adopted.\n`closte-bridge sync` makes the changes of this plan.\n'
     question = "Put this engine in charge? [y/n] "
-    ran = bridge.run_asked("y\ny\n", "setup")
-    assert ran.golden == (0, hello + took + OFFER + PLAN + done, switch + question)
+    shim = "Install the shim, a must-use plugin through which WordPress wakes this engine? [y/n] "
+    later = "Not installed: changes are found by looking. `closte-bridge shim install` does it later.\n"
+    ran = bridge.run_asked("y\ny\nn\n", "setup")
+    assert ran.golden == (0, hello + took + OFFER + later + PLAN + done, switch + question + shim)
     assert bridge.multisite.network_option("wu_host_integrations_enabled") == {"closte": True}
+    loader = bridge.multisite.path / "wp-content/mu-plugins/closte-bridge-shim.php"
+    assert not loader.exists()
+    renewed = bridge.run_asked("y\ny\n", "setup")
+    assert (renewed.code, renewed.err) == (0, question + shim)
+    assert f"The shim {__version__} is installed in <site>/wp-content/mu-plugins.\n" in renewed.out
+    assert loader.exists()
     again = bridge.run("setup", "--yes", "--format=json", "--quiet")
     assert (again.code, len(again.envelope["data"])) == (0, 6)
     assert bridge.changes() == []

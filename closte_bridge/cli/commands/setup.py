@@ -11,7 +11,7 @@ from closte_bridge.cli.formats import Format
 from closte_bridge.cli.networks import engine_of
 from closte_bridge.cli.options import format_options, global_options
 from closte_bridge.cli.plans import plan_rows, plan_text
-from closte_bridge.cli.result import Message, Result
+from closte_bridge.cli.result import Message, Problem, Result
 from closte_bridge.cli.text import counted
 from closte_bridge.errors import BridgeError
 
@@ -22,6 +22,8 @@ Closte answered and took the key (from the constant CLOSTE_CLIENT_API_KEY).
 The Closte integration is off. Switch it on? [y/n] y
 …
 Put this engine in charge? [y/n] y
+Install the shim, a must-use plugin through which WordPress wakes this engine? [y/n] y
+The shim … is installed in /var/www/html/wp-content/mu-plugins.
 Network "network.example.com": 1 to add, 0 to remove, 2 in step, 1 held.
   +  shop.customer.com      mapped to site 4
   ~+ www.shop.customer.com  held: waits until it leads where "shop.customer.com" leads
@@ -41,7 +43,7 @@ Network "network.example.com": 1 to add, 0 to remove, 2 in step, 1 held.
 @global_options
 @pass_app
 def setup(app: App, take_over: bool) -> Result:
-    """Check WordPress, the key and the connection, switch the integration on, adopt the network, show the first plan.
+    """Check WordPress, the key and the connection, switch the integration on, adopt, install the shim, show a plan.
 
     Asks before each change. Each step can be run again, and what is done already is not done twice.
     """
@@ -66,6 +68,7 @@ def setup(app: App, take_over: bool) -> Result:
         set_toggle(engine.settings.wp, engine.cost.wp, enabled=True)
     _, offer = run_adoption(app, take_over=take_over)
     adopted = counted(len(offer.adoptable), "name")
+    warnings = _offer_shim(app)
     report = plan_one(engine_of(app, app.network()))
     return Result(
         data=plan_rows(report),
@@ -74,4 +77,23 @@ def setup(app: App, take_over: bool) -> Result:
             Message("success", f'"{network.domain}" is set up; {adopted} adopted.'),
             Message("log", "`closte-bridge sync` makes the changes of this plan."),
         ),
+        warnings=warnings,
     )
+
+
+def _offer_shim(app: App) -> tuple[Problem, ...]:
+    """Ask whether to install the shim, unless it is there; what keeps it out is a warning: all works without it."""
+    from closte_bridge.cli.commands.shim import installed_words, is_installed, run_install  # noqa: PLC0415 - as above
+
+    engine = engine_of(app, app.network())
+    try:
+        if is_installed(engine):
+            return ()
+        app.console.confirm("Install the shim, a must-use plugin through which WordPress wakes this engine?")
+        app.console.log(installed_words(run_install(app, engine)))
+    except BridgeError as error:
+        if error.code == "aborted":
+            app.console.log("Not installed: changes are found by looking. `closte-bridge shim install` does it later.")
+            return ()
+        return Problem.of(error)
+    return ()
