@@ -29,7 +29,7 @@ if ( ! \defined( 'CLOSTE_BRIDGE_SHIM' ) ) {
 	/**
 	 * Run one method of a part, which is loaded at its first use, and let nothing of it out.
 	 *
-	 * @param string $part   The part: `Events`, `Records`, …
+	 * @param string $part   The part, such as `Events`.
 	 * @param string $method Its method.
 	 * @param array  $args   What the hook handed over.
 	 * @return mixed What the method returned; the first argument when it failed, as a filter needs it.

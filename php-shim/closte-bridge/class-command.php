@@ -65,10 +65,10 @@ final class Command {
 		if ( ! \function_exists( 'proc_open' ) ) {
 			\WP_CLI::error( 'PHP may not start processes here (disable_functions).' );
 		}
-		$argv    = \array_slice( isset( $GLOBALS['argv'] ) ? (array) $GLOBALS['argv'] : array(), 1 );
-		$behind  = self::behind( $argv );
-		$engine  = self::engine_for( \array_values( $config['engine'] ), $behind );
-		$pipes   = array();
+		$argv   = \array_slice( isset( $GLOBALS['argv'] ) ? (array) $GLOBALS['argv'] : array(), 1 );
+		$behind = self::behind( $argv );
+		$engine = self::engine_for( \array_values( $config['engine'] ), $behind );
+		$pipes  = array();
 		// What was set at the installation, such as where the state is; what is set now comes first.
 		$env     = \array_merge( isset( $config['environment'] ) ? (array) $config['environment'] : array(), (array) \getenv() );
 		$process = @\proc_open( \array_merge( $engine, $behind ), array( STDIN, STDOUT, STDERR ), $pipes, null, $env ); // phpcs:ignore -- an argument list, no shell.

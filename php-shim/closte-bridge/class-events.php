@@ -281,7 +281,7 @@ final class Events {
 		}
 		$blog_id = (int) $blog_id;
 		$domain  = \is_scalar( $domain ) ? (string) $domain : '';
-		$text    = $detail ? (string) \json_encode( $detail, JSON_INVALID_UTF8_SUBSTITUTE | JSON_UNESCAPED_SLASHES ) : '';
+		$text    = $detail ? (string) \wp_json_encode( $detail, JSON_INVALID_UTF8_SUBSTITUTE | JSON_UNESCAPED_SLASHES ) : '';
 		if ( \strlen( $domain ) > self::LONGEST_NAME || \strlen( $text ) > self::LONGEST_DETAIL ) {
 			list( $kind, $domain, $text ) = array( 'everything', '', '' );
 		}

@@ -88,6 +88,10 @@ final class Stub_Domain {
 	}
 }
 
+function wp_json_encode( $value, $flags = 0 ) {
+	return json_encode( $value, $flags );
+}
+
 $wpdb      = new Stub_DB();
 $wp_filter = array();
 
