@@ -96,7 +96,9 @@ CREATE TABLE histories (
 CREATE INDEX histories_failing ON histories (failures) WHERE failures > 0;
 """
 
-MIGRATIONS: tuple[str, ...] = (_V1, _V2)
+_V3 = "CREATE INDEX histories_changed ON histories (changed);"
+
+MIGRATIONS: tuple[str, ...] = (_V1, _V2, _V3)
 
 
 def migrate(connection: sqlite3.Connection, migrations: tuple[str, ...] = MIGRATIONS) -> None:

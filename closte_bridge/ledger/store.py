@@ -233,7 +233,8 @@ class Ledger:
     def _state(self, meta: dict[str, str], now: float, *, clock_jumped: bool) -> LedgerState:
         query = self.query
         marks: dict[str, set[str]] = {"pin": set(), "leaving": set(), "released": set(), "former": set()}
-        for name, kind in query("SELECT name, kind FROM marks WHERE kind NOT IN ('was-done', 'stage-refused')"):
+        # Other kinds of marks are no matter of the plan's.
+        for name, kind in query("SELECT name, kind FROM marks WHERE kind IN ('pin', 'leaving', 'released', 'former')"):
             marks[str(kind)].add(str(name))
         identity, place = meta.get("identity"), meta.get("place")
         return LedgerState(
@@ -374,7 +375,7 @@ class Ledger:
         )
 
     def mark(self, kind: str, names: Iterable[str], now: float) -> None:
-        """Set a mark: `pin`, `leaving`, `released` or `former`, or one of stages (`engine.verify`)."""
+        """Set a mark: `pin`, `leaving`, `released` or `former`, or one of stages (`engine.verify`) or records."""
         self.write(
             "INSERT OR IGNORE INTO marks (name, kind, since) VALUES (?, ?, ?)",
             [(n, kind, now) for n in names],

@@ -1,0 +1,62 @@
+"""What the engine has proven about DNS answers Ultimate Multisite's own check."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from tests.support.life import HERE, STRANGER
+from tests.support.shim import heartbeat, install
+
+if TYPE_CHECKING:
+    from tests.support.life import Life
+
+pytestmark = pytest.mark.real
+
+SHOP, OTHER, LATE = "shop.example.org", "other.example.org", "late.example.org"
+SITE = 2
+
+
+def told(world: Life) -> Any:  # noqa: ANN401 - PHP decides
+    """Return the verdicts that WordPress holds."""
+    status = world.bridge.multisite.network_option("closte_bridge_status")
+    return status and status["verdicts"]
+
+
+def thinks(world: Life, name: str, before: str) -> Any:  # noqa: ANN401 - PHP decides
+    """Return what the filter answers when `before` is what Ultimate Multisite thinks."""
+    domain = f"wu_get_domain_by_domain('{name}')"
+    return world.bridge.multisite.php_json(f"apply_filters('wu_domain_has_correct_dns', {before}, {domain}, array())")
+
+
+def test_a_proven_verdict_answers_ultimate_multisite(world: Life) -> None:
+    multisite = world.bridge.multisite
+    world.bridge.adopt()
+    install(world.bridge)
+    world.names.point(**{SHOP: HERE, OTHER: STRANGER})
+    multisite.add_mapping(SHOP, SITE)
+    multisite.add_mapping(OTHER, SITE)
+    world.sync()
+    assert told(world) is None
+    assert thinks(world, SHOP, "false") is False
+
+    world.sync(after=20)
+    assert {name: told(world)[name] for name in (SHOP, OTHER)} == {SHOP: True, OTHER: False}
+    assert thinks(world, SHOP, "false") is True
+    assert thinks(world, OTHER, "true") is False
+    # Where nothing was proven, nothing is said.
+    multisite.add_mapping(LATE, SITE)
+    assert (thinks(world, LATE, "false"), thinks(world, LATE, "true")) == (False, True)
+
+    # Its own check, which fails behind a load balancer, passes now.
+    world.write(SHOP, stage="checking-dns")
+    multisite.php(f"do_action('wu_async_process_domain_stage', wu_get_domain_by_domain('{SHOP}')->get_id(), 0);")
+    assert world.stage(SHOP)[0] == "checking-ssl-cert"
+
+    # What is proven later is told with the next sign of life.
+    world.names.point(**{SHOP: None, OTHER: HERE})
+    world.sync(after=700)
+    heartbeat(multisite, age=700)
+    world.sync(after=20)
+    assert {name: told(world)[name] for name in (SHOP, OTHER)} == {SHOP: False, OTHER: True}

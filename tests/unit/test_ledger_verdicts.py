@@ -1,0 +1,67 @@
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import pytest
+
+from closte_bridge.checks.life import History
+from closte_bridge.checks.model import DnsCode
+from closte_bridge.ledger import histories
+from closte_bridge.ledger.verdicts import MOST_VERDICTS, verdicts
+from closte_bridge.ledger.waiting import await_records, forget_records, records_due
+from tests.support.ledgers import opened
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+    from closte_bridge.ledger.store import Ledger
+
+NOW = 1_800_000_000.0
+RIGHT = History(NOW - 9, NOW + 9, looked=NOW - 5, changed=NOW - 5, dns="right", tls="right", leads_here=True)
+WRONG = RIGHT._replace(dns="points-elsewhere", tls="", leads_here=False)
+
+
+@pytest.fixture
+def ledger(tmp_path: Path) -> Iterator[Ledger]:
+    with opened(tmp_path / "state") as ledger:
+        yield ledger
+
+
+@pytest.mark.parametrize("code", DnsCode)
+def test_only_what_was_proven_is_told(ledger: Ledger, code: DnsCode) -> None:
+    for right in (True, False):
+        histories.save(ledger, {"a.com": RIGHT._replace(dns=code.value, leads_here=right)})
+        assert verdicts(ledger, NOW) == ({"a.com": right} if code.conclusive else {})
+
+
+def test_a_name_that_was_never_looked_at_has_no_verdict(ledger: Ledger) -> None:
+    histories.save(ledger, {"a.com": History(NOW, NOW), "b.com": RIGHT._replace(looked=None)})
+    assert verdicts(ledger, NOW) == {}
+
+
+def test_a_verdict_is_no_longer_told_when_it_is_old(ledger: Ledger) -> None:
+    histories.save(ledger, {"right.com": RIGHT, "wrong.com": WRONG})
+    assert verdicts(ledger, NOW) == {"right.com": True, "wrong.com": False}
+    assert verdicts(ledger, NOW + 3000) == {"right.com": True, "wrong.com": False}
+    assert verdicts(ledger, NOW + 4000) == {"right.com": True}
+    assert verdicts(ledger, NOW + 86400) == {"right.com": True}
+    assert verdicts(ledger, NOW + 3 * 86400) == {}
+    assert verdicts(ledger, NOW - 10) == {}, "the clock was set back: nobody knows how old it is"
+
+
+def test_the_newest_are_told_when_there_are_too_many(ledger: Ledger) -> None:
+    many = {f"n{number}.com": RIGHT._replace(changed=NOW - number) for number in range(MOST_VERDICTS + 9)}
+    histories.save(ledger, {**many, "silent.com": RIGHT._replace(changed=NOW + 1, dns="time-out")})
+    assert verdicts(ledger, NOW).keys() == {f"n{number}.com" for number in range(MOST_VERDICTS)}
+
+
+def test_sites_that_wait_for_their_record(ledger: Ledger) -> None:
+    assert records_due(ledger) == {}
+    await_records(ledger, {2: NOW, 3: NOW})
+    await_records(ledger, {3: NOW + 5})
+    assert records_due(ledger) == {2: NOW, 3: NOW + 5}
+    forget_records(ledger, [2, 9])
+    assert records_due(ledger) == {3: NOW + 5}
+    # It is no mark that the planner knows.
+    assert ledger.state(NOW).pins == frozenset()
