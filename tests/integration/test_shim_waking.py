@@ -3,22 +3,36 @@
 from __future__ import annotations
 
 import json
+import os
+import sqlite3
 import subprocess
 import time
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import closing
 from typing import TYPE_CHECKING
 
 import pytest
 
-from tests.support.bridge import EVENTS, wait_until, write_script
-from tests.support.shim import clear_events, events, install, processes, settle, shimmed, status, wait_for_alias
+from tests.support.bridge import EVENTS, bridge_for, wait_until
+from tests.support.shim import (
+    clear_events,
+    events,
+    heartbeat,
+    install,
+    processes,
+    settle,
+    shimmed,
+    status,
+    wait_for_alias,
+)
 from tests.support.wordpress import php_literal
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
     from pathlib import Path
 
     from tests.support.bridge import Bridge
+    from tests.support.ssh import SshServer
     from tests.support.wordpress import Multisite
 
 pytestmark = pytest.mark.real
@@ -32,10 +46,22 @@ def bridge(multisite: Multisite, tmp_path: Path) -> Iterator[Bridge]:
         yield bridge
 
 
-def everything_reaches_closte(bridge: Bridge) -> None:
-    """Create, duplicate, map, rename, unmap, archive and delete; each shows at Closte by itself."""
+def everything_reaches_closte(bridge: Bridge, poll: Callable[[], object] | None = None) -> None:
+    """Create, duplicate, map, rename, unmap, archive and delete; each shows at Closte by itself.
+
+    With `poll`, nobody is woken: that is called again and again instead, as a timer does.
+    """
     multisite = bridge.multisite
-    assert status(bridge)["wake"] == "process"
+    assert status(bridge)["wake"] == ("poll" if poll else "process")
+
+    def wait_for_alias(bridge: Bridge, name: str, *, there: bool = True) -> None:
+        def ready() -> bool:
+            if poll:
+                poll()
+            return (name in bridge.aliases) is there
+
+        wait_until(ready)
+
     site = multisite.create_site("one")
     wait_for_alias(bridge, "one.example.net")
     call = "\\WP_Ultimo\\Helpers\\Site_Duplicator::duplicate_site((int) $args[0], 'Copy', json_decode($args[1], true))"
@@ -66,6 +92,7 @@ def everything_reaches_closte(bridge: Bridge) -> None:
     settle(bridge)
     assert bridge.aliases >= {"one.example.net", "two.example.net"}
     assert bridge.run("sync").code == 0
+    bridge.run("sync")
     assert events(multisite) == []
 
 
@@ -77,6 +104,38 @@ def test_everything_reaches_closte(bridge: Bridge) -> None:
 def test_everything_reaches_closte_on_mariadb(multisite_mariadb: Multisite, tmp_path: Path) -> None:
     with shimmed(multisite_mariadb, tmp_path / "engine", wake="auto", removal_delay=f"{DELAY}s") as bridge:
         everything_reaches_closte(bridge)
+
+
+@pytest.mark.ssh
+def test_everything_reaches_closte_over_ssh_later(multisite: Multisite, tmp_path: Path, sshd: SshServer) -> None:
+    multisite.enable_closte()
+    wp = {"command": multisite.wp_command, "ssh": sshd.target(multisite.path), "allow_root": os.geteuid() == 0}
+    with bridge_for(multisite, tmp_path / "engine", removal_delay=f"{DELAY}s") as bridge:
+        bridge.env |= {"PATH": sshd.env(multisite.env)["PATH"]}
+        bridge.write_config(wp=wp)
+        bridge.adopt()
+        install(bridge, "auto")
+        everything_reaches_closte(bridge, lambda: bridge.run("sync"))
+
+
+def test_an_addition_waits_for_nothing_but_one_run(bridge: Bridge) -> None:
+    """Three seconds on a machine of its own; on a slow or busy one, no more than what its own runs take."""
+    bridge.run("sync")
+    began = time.monotonic()
+    assert bridge.run("sync").code == 0
+    one_run = time.monotonic() - began
+    waited = []
+    for slug in ("one", "two", "three"):
+        bridge.sandbox.journal.clear()
+        bridge.multisite.create_site(slug)
+        over = time.monotonic()
+        wait_for_alias(bridge, f"{slug}.example.net")
+        waited.append(time.monotonic() - over)
+        # The first run that was started has found and added it.
+        asked = [request.call for request in bridge.sandbox.requests]
+        assert asked[: asked.index("add") + 1] == ["list", "add"]
+        settle(bridge)
+    assert min(waited) <= max(3.0, 3 * one_run), (waited, one_run)
 
 
 def runs(bridge: Bridge) -> int:
@@ -121,8 +180,12 @@ def many_at_once(bridge: Bridge) -> None:
     assert sorted(added) == sorted(names)
 
 
+def test_twenty_processes_at_once(bridge: Bridge) -> None:
+    many_at_once(bridge)
+
+
 @pytest.mark.mariadb
-def test_twenty_processes_at_once(multisite_mariadb: Multisite, tmp_path: Path) -> None:
+def test_twenty_processes_at_once_on_mariadb(multisite_mariadb: Multisite, tmp_path: Path) -> None:
     with shimmed(multisite_mariadb, tmp_path / "engine", wake="auto") as bridge:
         many_at_once(bridge)
 
@@ -148,16 +211,12 @@ def test_a_watcher_is_told_by_a_file(bridge: Bridge) -> None:
     assert status(bridge)["wake"] == "process"
 
 
-def test_an_engine_that_does_not_work_harms_nobody(bridge: Bridge) -> None:
+def test_an_odd_configuration_harms_nobody(bridge: Bridge) -> None:
     multisite = bridge.multisite
     config = multisite.path / "wp-content/mu-plugins/closte-bridge/config.php"
     told = multisite.php_json("(include WP_CONTENT_DIR . '/mu-plugins/closte-bridge/config.php')[1]")
-    programs = {name: bridge.folder / name for name in ("missing", "not-executable", "broken", "hanging")}
-    for name, text in (("not-executable", "exit 0"), ("broken", "exit 1"), ("hanging", "exec sleep 5")):
-        write_script(programs[name], text)
-    programs["not-executable"].chmod(0o644)
-    changes: list[dict[str, object]] = [{"engine": [str(program)]} for program in programs.values()]
-    changes += [{"wake": "file", "wake_file": "/proc/wake"}, {"wake": ["odd"], "engine": "odd", "environment": 5}]
+    changes: list[dict[str, object]] = [{"wake": "file", "wake_file": "/proc/wake"}]
+    changes += [{"wake": ["odd"], "engine": "odd", "environment": 5}, {"setsid": "/no/such/program"}]
     for number, change in enumerate(changes):
         text = json.dumps(told | change)
         config.write_text(f"<?php return array(1 => json_decode({php_literal(text)}, true));")
@@ -182,6 +241,43 @@ def test_what_it_is_told_is_no_command(bridge: Bridge) -> None:
     wait_for_alias(bridge, "one.example.net")
     assert list(bridge.folder.rglob("executed")) == []
     assert not (bridge.multisite.path / "executed").exists()
+
+
+def test_titles_are_no_command_either(bridge: Bridge) -> None:
+    mark = bridge.folder / "executed"
+    titles = [
+        f"'; touch {mark}; '",
+        f'$(touch {mark}) `touch {mark}`\n<script>"quoted" %s {{}}',
+        "münchen \u202e\U0001f600",
+        "x" * 10240,
+    ]
+    code = """foreach (json_decode($args[0]) as $i => $title) {
+        echo is_wp_error(wpmu_create_blog("t$i.example.net", '/', $title, 1)) ? 'refused' : 'made ';
+    }"""
+    assert bridge.multisite.php(code, json.dumps(titles)) == "made " * len(titles)
+    for number in range(len(titles)):
+        wait_for_alias(bridge, f"t{number}.example.net")
+    assert not mark.exists()
+
+
+def test_a_run_that_failed_in_part_is_a_sign_of_life(bridge: Bridge) -> None:
+    """It read WordPress and could add, whatever its exit code."""
+    multisite = bridge.multisite
+    install(bridge, "none")
+    multisite.add_mappings_sql([("bad.example.com", 1), ("good.example.com", 1)])
+    bridge.sandbox.set_faults("unknown-error@bad.example.com")
+    assert bridge.run("sync").code == 4
+    assert status(bridge)["in_charge"] == "no"
+    bridge.run("sync")
+    assert status(bridge)["in_charge"] == "yes"
+    # One that could add nothing is none.
+    heartbeat(multisite, age=7200)
+    with closing(sqlite3.connect(bridge.state / "ledger.sqlite3")) as ledger, ledger:
+        ledger.execute("UPDATE meta SET value = value - 7200 WHERE key = 'able'")
+    bridge.take_keys(taken=False)
+    assert bridge.run("sync").code == 1
+    assert bridge.run("sync").code == 1
+    assert status(bridge)["in_charge"] == "no"
 
 
 def test_only_the_poll(bridge: Bridge) -> None:
