@@ -254,7 +254,12 @@ class Lives(RuleBasedStateMachine):
 
     @rule(seconds=st.sampled_from([400.0, 2 * HOUR, 2 * DAY, 30 * DAY]), back=st.booleans())
     def the_clock_jumps(self, seconds: float, back: bool) -> None:
-        self.world.offset += -seconds if back else seconds
+        world = self.world
+        if not back and world.meta()["last_boot"] != f"boot-{world.boots}":
+            # Before the first look after a restart it cannot be told from time that the machine was off.
+            world.true_time, world.booted = world.true_time + seconds, world.booted + seconds
+        else:
+            world.offset += -seconds if back else seconds
 
     @rule()
     def the_machine_restarts(self) -> None:
