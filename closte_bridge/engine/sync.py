@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from contextlib import AbstractContextManager
 
     from closte_bridge.engine.apply import Applied
+    from closte_bridge.engine.records import Records
     from closte_bridge.engine.verify import Verified
     from closte_bridge.engine.view import Engine, View
     from closte_bridge.ledger.store import Ledger
@@ -50,6 +51,7 @@ class Report:
     unknown: tuple[str, ...] = ()
     verified: Verified | None = None
     stages: StagePlan | None = None
+    records: Records | None = None
 
     @property
     def exit_code(self) -> ExitCode:
@@ -65,6 +67,8 @@ class Report:
             codes.add(ExitCode.WITHHELD)
         if self.verified:
             codes |= _of_verified(self.verified)
+        if self.records:
+            codes |= _of_records(self.records)
         if self.applied:
             codes |= _of_applied(self.applied)
         elif self.plan.standing.mode is Mode.READ_ONLY:
@@ -88,6 +92,15 @@ def _of_verified(verified: Verified) -> set[ExitCode]:
     if verified.trouble:
         codes.add(verified.trouble.exit_code)
     if any(moved.result.startswith("refused") for moved in verified.moved):
+        codes.add(ExitCode.SOME_FAILED)
+    return codes
+
+
+def _of_records(records: Records) -> set[ExitCode]:
+    codes = set()
+    if records.trouble:
+        codes.add(records.trouble.exit_code)
+    if any(word.startswith("refused") for word in records.results.values()):
         codes.add(ExitCode.SOME_FAILED)
     return codes
 
@@ -133,16 +146,17 @@ def sync(
         if view.listing.key_rejected and not request.dry_run:
             raise key_rejected()
         _refuse_other_network(view, request)
+        ledger = engine.ledger
+        idle = request.dry_run or ledger is None or view.standing.mode in {Mode.READ_ONLY, Mode.INACTIVE}
+        run = os.urandom(4).hex()
+        records = _records(engine, view, request, run, idle=idle)
         plan = plan_of(engine, view, request)
         plan, stale = _reviewed_only(plan, request)
         unknown = _unknown(engine, view, request)
-        ledger = engine.ledger
-        idle = request.dry_run or ledger is None or plan.standing.mode in {Mode.READ_ONLY, Mode.INACTIVE}
         if idle or ledger is None:
             if ledger is not None and not request.dry_run and plan.standing.mode is Mode.INACTIVE:
                 _note_success(ledger, engine)
-            return Report(engine.settings.name, view, plan, None, stale, unknown)
-        run = os.urandom(4).hex()
+            return Report(engine.settings.name, view, plan, None, stale, unknown, records=records)
         record_look(engine, ledger, view, plan, run)
         bar = progress(len(plan.changes)) if progress and plan.changes else nullcontext(lambda: None)
         with bar as step:
@@ -152,7 +166,17 @@ def sync(
         verified = None
         if engine.settings.checks and not applied.key_rejected and request.reviewed is None:
             verified = _verify(engine, ledger, view, request, run, should_stop)
-        return Report(engine.settings.name, view, plan, applied, stale, unknown, verified)
+        return Report(engine.settings.name, view, plan, applied, stale, unknown, verified, records=records)
+
+
+def _records(engine: Engine, view: View, request: Request, run: str, *, idle: bool) -> Records:
+    """Make the domain records that are missing before the plan is made; a run that is narrowed only notes them."""
+    from closte_bridge.engine.records import make_up, records_of  # noqa: PLC0415 - loaded while `wp` ran
+
+    if idle or engine.ledger is None:
+        return records_of(engine.ledger, view)
+    narrowed = bool(request.only) or request.reviewed is not None
+    return make_up(engine, engine.ledger, view, run, only_note=narrowed)
 
 
 def _verify(

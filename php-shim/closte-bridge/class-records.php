@@ -51,37 +51,69 @@ final class Records {
 	/**
 	 * Make one site's record unless there is one, or there should be none.
 	 *
-	 * @param int $blog_id The site.
+	 * @param int  $blog_id The site.
+	 * @param bool $really  Whether to make it; else only what would be done is said.
+	 * @return string `made`, `missing` (it would be made), `there`, `unwanted`, `gone`, `inactive` (Ultimate Multisite is
+	 *                not at work), or `refused` with the code of its error.
 	 */
-	private static function make( $blog_id ) {
+	public static function make( $blog_id, $really = true ) {
 		if ( ! \function_exists( 'wu_create_domain' ) || ! \function_exists( 'wu_get_domains' ) ) {
-			return;
+			return 'inactive';
 		}
 		if ( ! \get_network_option( null, 'wu_setup_finished' ) ) {
-			return;
+			return 'inactive';
 		}
 		$site = \get_site( $blog_id );
-		if ( ! $site || ! self::may_have_one( $site ) ) {
-			return;
+		if ( ! $site ) {
+			return 'gone';
 		}
+		if ( self::of( $blog_id ) || ( \function_exists( 'wu_get_domain_by_domain' ) && \wu_get_domain_by_domain( $site->domain ) ) ) {
+			return 'there';
+		}
+		if ( ! self::may_have_one( $site ) ) {
+			return 'unwanted';
+		}
+		if ( ! $really ) {
+			return 'missing';
+		}
+		$made = self::create( $site );
+		if ( \is_wp_error( $made ) ) {
+			return 'refused ' . \preg_replace( '/[^a-z0-9_-]/i', '', (string) $made->get_error_code() );
+		}
+		return self::of( $blog_id ) ? 'made' : 'refused';
+	}
+
+	/**
+	 * Find a site's record.
+	 *
+	 * @param int $blog_id The site.
+	 * @return object|null One of its mappings.
+	 */
+	public static function of( $blog_id ) {
 		$there = \wu_get_domains(
 			array(
-				'blog_id' => $blog_id,
+				'blog_id' => (int) $blog_id,
 				'number'  => 1,
 			)
 		);
-		if ( $there || ( \function_exists( 'wu_get_domain_by_domain' ) && \wu_get_domain_by_domain( $site->domain ) ) ) {
-			return;
-		}
+		return \is_array( $there ) && $there ? \reset( $there ) : null;
+	}
+
+	/**
+	 * Have Ultimate Multisite make the record, by its own way where it has one.
+	 *
+	 * @param \WP_Site $site The site.
+	 * @return mixed The mapping, or a WP_Error.
+	 */
+	private static function create( $site ) {
 		$class   = '\WP_Ultimo\Managers\Domain_Manager';
 		$manager = \class_exists( $class, false ) ? $class::get_instance() : null;
 		if ( \is_callable( array( $manager, 'create_domain_record_for_site' ) ) ) {
-			$manager->create_domain_record_for_site( $site );
-			return;
+			return $manager->create_domain_record_for_site( $site );
 		}
-		\wu_create_domain(
+		return \wu_create_domain(
 			array(
-				'blog_id'        => $blog_id,
+				'blog_id'        => (int) $site->blog_id,
 				'domain'         => $site->domain,
 				'active'         => true,
 				'primary_domain' => true,

@@ -142,6 +142,15 @@ do_action( 'wu_duplicate_site', array( 'site_id' => 8 ) );
 check( 'a duplicate has its record at once', array_column( World::$domains, 'domain' ), array( 'three.example.net', 'eight.example.net' ) );
 the_end();
 check( 'and only one', count( World::$domains ), 2 );
+World::$sites[9] = new WP_Site( 9, 'nine.example.net' );
+$words = array();
+foreach ( array( 3, 4, 5, 6, 7, 8, 9, 99 ) as $id ) {
+	$words[] = Closte_Bridge\Records::make( $id, false );
+}
+check( 'what would be made', $words, array( 'there', 'unwanted', 'unwanted', 'unwanted', 'unwanted', 'there', 'missing', 'gone' ) );
+check( 'asking makes none', count( World::$domains ), 2 );
+check( 'a record is made on command', Closte_Bridge\Records::make( 9 ), 'made' );
+check( 'and is there then', Closte_Bridge\Records::make( 9 ), 'there' );
 
 // Listeners, in both layouts.
 foreach ( array( '\WP_Ultimo\Integrations\Providers\Closte\Closte_Domain_Mapping', '\WP_Ultimo\Integrations\Host_Providers\Closte_Host_Provider' ) as $class ) {

@@ -1,0 +1,219 @@
+"""Sites whose domain record could not be made get it from the engine; those of older sites only on command."""
+
+from __future__ import annotations
+
+import json
+import sqlite3
+from contextlib import closing
+from typing import TYPE_CHECKING
+
+import pytest
+
+from tests.support.bridge import bridge_for, delete_mappings, set_option
+from tests.support.shim import shimmed
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+    from tests.support.bridge import Bridge
+    from tests.support.wordpress import Multisite
+
+pytestmark = pytest.mark.real
+
+
+@pytest.fixture
+def bridge(multisite: Multisite, tmp_path: Path) -> Iterator[Bridge]:
+    with shimmed(multisite, tmp_path / "engine") as bridge:
+        yield bridge
+
+
+def site_without_record(multisite: Multisite, slug: str) -> int:
+    """Create a site while Ultimate Multisite is not loaded, so that nobody makes its record."""
+    ran = multisite.wp("site", "create", f"--slug={slug}", "--porcelain", "--skip-plugins")
+    assert f"{slug}.{multisite.main_domain}" not in multisite.domains()
+    return int(ran.stdout.split()[-1])
+
+
+def wp_calls(bridge: Bridge) -> int:
+    """Return how many `wp` processes a sync needs that has nothing to do."""
+    ran = bridge.run("sync", "--format=json")
+    assert ran.code == 0, ran
+    return int(ran.envelope["cost"]["wp_calls"])
+
+
+def is_made_up_for(bridge: Bridge) -> None:
+    """The next sync makes the record as Ultimate Multisite would have, adds its domain, and does not do so twice."""
+    multisite = bridge.multisite
+    site = site_without_record(multisite, "one")
+    plan = bridge.run("plan", "--detailed-exitcode")
+    assert plan.code == 6
+    assert "  *  one.example.net  site 2 has no domain record\n" in plan.out
+    assert "1 record to make" in plan.out
+    assert bridge.run("sync", "--dry-run").out.startswith(plan.out.partition("Cost:")[0])
+    assert multisite.domains() == []
+    ran = bridge.run("sync", "--format=json")
+    assert ran.code == 0, ran
+    assert ran.envelope["cost"]["wp_calls"] == 2
+    assert [(row["change"], row["domain"], row["status"]) for row in ran.envelope["data"]] == [
+        ("record", "one.example.net", "done"),
+        ("add", "one.example.net", "done"),
+    ]
+    assert "one.example.net" in bridge.aliases
+    (row,) = multisite.mappings()
+    assert (row["blog_id"], row["primary_domain"], row["stage"]) == (str(site), "1", "checking-dns")
+    # Ultimate Multisite's own function made it: its check of the stage is enqueued.
+    checked = {args["domain_id"] for _, args in multisite.jobs("wu_async_process_domain_stage")}
+    assert checked == {int(str(row["id"]))}
+    assert wp_calls(bridge) == 1
+    assert multisite.domains() == ["one.example.net"]
+    log = bridge.run("log", "one.example.net", "--fields=action,cause,outcome", "--format=csv").out
+    assert "record,site created without one,done\n" in log
+
+
+def test_a_record_that_failed_is_made_up_for(bridge: Bridge) -> None:
+    is_made_up_for(bridge)
+
+
+@pytest.mark.mariadb
+def test_on_mariadb(multisite_mariadb: Multisite, tmp_path: Path) -> None:
+    with shimmed(multisite_mariadb, tmp_path / "engine") as bridge:
+        is_made_up_for(bridge)
+
+
+def test_many_at_once_by_the_rules_of_the_shim(bridge: Bridge) -> None:
+    """None for a shared base domain, a subdirectory site, or where a filter says no; and nobody asks again."""
+    multisite = bridge.multisite
+    multisite.add_mu_plugin(
+        "rules",
+        "add_filter('wu_checkout_form_base_domains', fn($d) => array('shared.example.org'));"
+        "add_filter('wu_should_create_domain_record_for_site', fn($make, $site) => 'no.example.net' !== $site->domain,"
+        " 10, 2);",
+    )
+    sites = [("shared.example.org", "/"), ("example.net", "/sub/"), ("dir.example.net", "/sub/")]
+    sites += [(f"{slug}.example.net", "/") for slug in ("no", "one", "two", "odd")]
+    code = "foreach (json_decode($args[0]) as $site) { wpmu_create_blog($site[0], $site[1], 'T', 1); }"
+    multisite.wp("eval-file", "-", json.dumps(sites), "--skip-plugins", stdin=f"<?php {code}")
+    multisite.sql("UPDATE wp_blogs SET domain = 'o_dd.example.net' WHERE domain = 'odd.example.net'")
+    # A run that is narrowed makes none, and forgets none.
+    assert bridge.run("domain", "add", "pinned.example.org").code == 0
+    assert multisite.domains() == []
+    ran = bridge.run("sync", "--format=json")
+    # What Ultimate Multisite refuses is told, and stops nobody else.
+    assert (ran.code, ran.codes) == (4, ["record-refused"])
+    assert ran.envelope["errors"][0]["domain"] == "o_dd.example.net"
+    assert ran.envelope["cost"]["wp_calls"] == 2
+    assert multisite.domains() == ["one.example.net", "two.example.net"]
+    assert {"one.example.net", "two.example.net"} <= bridge.aliases
+    assert wp_calls(bridge) == 1, "what was refused is tried again after an hour, the others never"
+
+
+def test_a_site_that_may_still_be_in_the_making_waits(bridge: Bridge) -> None:
+    """Nothing says that its request is over: a large site may still be being copied."""
+    multisite = bridge.multisite
+    columns = "site_id, domain, path, registered, last_updated"
+    values = "1, 'one.example.net', '/', '2026-01-01 00:00:00', '2026-01-01 00:00:00'"
+    multisite.sql(f"INSERT INTO wp_blogs ({columns}) VALUES ({values})")
+    ran = bridge.run("sync", "--format=json")
+    assert (ran.code, ran.envelope["cost"]["wp_calls"]) == (0, 1)
+    (row,) = ran.envelope["data"]
+    assert (row["change"], row["status"]) == ("record", "held")
+    assert row["reason"] == "site 2 has no domain record, and may still be in the making"
+    ten_minutes_later(bridge)
+    # Where `wp` works only without plugins, domains are added all the same, and the record is made later.
+    broken = multisite.path / "wp-content/plugins/broken.php"
+    broken.write_text("<?php\n/* Plugin Name: Broken */\nif (getenv('CLOSTE_BRIDGE_ENGINE')) { exit(3); }\n")
+    multisite.wp("plugin", "activate", "broken", "--network")
+    multisite.add_mappings_sql([("shop.example.com", 1)])
+    ran = bridge.run("sync", "--format=json")
+    assert ran.code == 5, ran
+    assert ran.envelope["errors"][0]["message"].startswith("Domain records were not made: ")
+    assert "shop.example.com" in bridge.aliases
+    broken.write_text("<?php\n/* Plugin Name: Broken */\n")
+    assert wp_calls(bridge) == 1
+    ten_minutes_later(bridge)
+    assert wp_calls(bridge) == 2
+    assert "one.example.net" in bridge.aliases
+
+
+def ten_minutes_later(bridge: Bridge) -> None:
+    """Let the time have come that the ledger waits for."""
+    with closing(sqlite3.connect(bridge.state / "ledger.sqlite3")) as connection, connection:
+        changed = connection.execute("UPDATE marks SET since = since - 601 WHERE kind = 'record-due'").rowcount
+    assert changed == 1
+
+
+def test_a_record_that_somebody_deleted_stays_deleted(bridge: Bridge) -> None:
+    multisite = bridge.multisite
+    multisite.create_site("one")
+    multisite.delete_mapping("one.example.net")
+    multisite.create_site("two")
+    bridge.run("sync")
+    assert multisite.domains() == ["two.example.net"]
+    delete_mappings(multisite, ["two.example.net"])
+    assert wp_calls(bridge) == 1
+    assert multisite.domains() == []
+
+
+# -- older sites -----------------------------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def older(multisite: Multisite, tmp_path: Path) -> Iterator[Bridge]:
+    """Two sites without a record, and an engine that is not in charge yet."""
+    multisite.enable_closte()
+    multisite.add_mu_plugin("bases", "add_filter('wu_checkout_form_base_domains', fn($d) => array('no.example.net'));")
+    for slug in ("one", "no", "two"):
+        site_without_record(multisite, slug)
+    with bridge_for(multisite, tmp_path / "engine") as bridge:
+        yield bridge
+
+
+def test_older_sites_are_filled_in_only_on_command(older: Bridge) -> None:
+    multisite = older.multisite
+    refused = older.run("domain", "backfill", "--yes", "--format=json")
+    assert (refused.code, refused.codes) == (7, ["not-adopted"])
+    older.adopt()
+    assert wp_calls(older) == 1
+    assert multisite.domains() == []
+    set_option(multisite, "wu_host_integrations_enabled", None)
+    idle = older.run("domain", "backfill", "--yes")
+    assert (idle.code, idle.err) == (0, "")
+    assert idle.out.startswith("Nothing is changed: the Closte integration is switched off")
+    # What is created meanwhile is no older site: it gets its record as soon as something may be changed.
+    site_without_record(multisite, "new")
+    assert wp_calls(older) == 1
+    set_option(multisite, "wu_host_integrations_enabled", {"closte": True})
+    assert wp_calls(older) == 1
+    ten_minutes_later(older)
+    assert wp_calls(older) == 2
+    assert multisite.domains() == ["new.example.net"]
+    shown = older.run("domain", "backfill", "--dry-run", "--fields=domain,site,status", "--format=csv")
+    assert shown.golden == (0, "domain,site,status\none.example.net,2,planned\ntwo.example.net,4,planned\n", "")
+    said = '"one.example.net" for site 2.\n"two.example.net" for site 4.\n'
+    question = "Make these 2 domain records? [y/n] "
+    assert older.run_asked("n\n", "domain", "backfill").golden == (1, said, question + "Error: Aborted.\n")
+    assert multisite.domains() == ["new.example.net"]
+    done = older.run_asked("y\n", "domain", "backfill")
+    closing = "Success: Made 2 of 2 domain records.\n`closte-bridge sync` adds their domains at Closte.\n"
+    cost = "Cost: 3 wp calls (0.00 s), 1 API call (0.00 s), planning 0.000 s.\n"
+    assert done.golden == (0, said + closing + cost, question)
+    assert multisite.domains() == ["new.example.net", "one.example.net", "two.example.net"]
+    assert older.run("domain", "backfill").golden == (
+        0,
+        "Success: Every site that can have a domain record has one.\n",
+        "",
+    )
+    older.run("sync")
+    assert older.aliases == {"new.example.net", "one.example.net", "two.example.net"}
+
+
+def test_some_of_the_older_sites(older: Bridge) -> None:
+    older.adopt()
+    names = ("TWO.example.net", "no.example.net", "nobody.example.net")
+    ran = older.run("domain", "backfill", *names, "--yes", "--format=json")
+    assert ran.code == 4
+    assert ran.codes == ["not-lacking", "not-lacking"]
+    assert [(row["domain"], row["status"]) for row in ran.envelope["data"]] == [("two.example.net", "done")]
+    assert older.multisite.domains() == ["two.example.net"]
+    assert older.run("domain", "backfill", "a b").code == 2
