@@ -36,9 +36,8 @@ def reason_of(site: int, word: str | None) -> str:
     return others.get(word or "", f"site {site} has no domain record")
 
 
-def _held(records: Records) -> list[Lack]:
-    due = {lack.site for lack in records.due}
-    return [lack for lack in records.plan.lacks if lack.site not in due]
+def _held(report: Report, records: Records) -> list[Lack]:
+    return [lack for lack in records.plan.lacks if lack.due > report.view.now]
 
 
 def _waits(site: int) -> str:
@@ -66,7 +65,7 @@ def record_rows(report: Report, network: str) -> list[Row]:
         word = "failed" if records.trouble else records.results.get(lack.site)
         reason = records.trouble.message if records.trouble else reason_of(lack.site, word)
         rows.append(row(lack, status_of(word), reason))
-    return rows + [row(lack, "held", _waits(lack.site), _moment(lack.due)) for lack in _held(records)]
+    return rows + [row(lack, "held", _waits(lack.site), _moment(lack.due)) for lack in _held(report, records)]
 
 
 def _moment(at: float) -> str:
@@ -80,7 +79,7 @@ def record_lines(report: Report) -> list[tuple[str, str, str]]:
         return []
     lines = [("*", lack.domain, reason_of(lack.site, records.results.get(lack.site))) for lack in records.due[:_SHOWN]]
     lines += _more(len(records.due) - _SHOWN, "sites without a domain record")
-    held = _held(records)
+    held = _held(report, records)
     lines += [("~*", lack.domain, f"held: {_waits(lack.site)} (until {_moment(lack.due)})") for lack in held[:_SHOWN]]
     return lines + _more(len(held) - _SHOWN, "held likewise")
 

@@ -66,6 +66,10 @@ def _of_wordpress(found: dict[str, Any]) -> list[Problem]:
     if found["table"] and not found["writable"]:
         text = "The database takes no events: it is read-only, or its disk is full."
         return [Problem(code="shim-cannot-note", message=text, hint="Until it does, changes are found by looking.")]
+    if found["owner"] and not found["in_charge"] and found["silence"] is not None:
+        minutes = int(found["silence"]) // 60
+        text = f"The engine was last heard of {minutes} minutes ago: Ultimate Multisite's own provider works meanwhile."
+        return [Problem(code="shim-silent", message=text, hint="Run `closte-bridge sync` and look at what it says.")]
     return []
 
 

@@ -65,7 +65,7 @@ def make_up(engine: Engine, ledger: Ledger, view: View, run: str, *, only_note: 
         await_records(ledger, found.plan.waiting)
         forget_records(ledger, found.plan.settled)
     if only_note:
-        found.due = ()
+        return Records()
     found.later = max(0, len(found.due) - MOST_RECORDS)
     found.due = found.due[:MOST_RECORDS]
     if not found.due:

@@ -14,7 +14,7 @@ import pytest
 
 from tests.support.bridge import wait_until, write_script
 from tests.support.parts import find_program
-from tests.support.shim import bare_shim, clear_events, events, shimmed
+from tests.support.shim import bare_shim, change_config, clear_events, events, shimmed
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -34,14 +34,7 @@ def bridge(multisite: Multisite, tmp_path: Path) -> Iterator[Bridge]:
 
 def engine_is(bridge: Bridge, program: Path) -> None:
     """Have the shim start this program."""
-    code = """
-        $folder = WPMU_PLUGIN_DIR . '/closte-bridge';
-        $config = include "$folder/config.php";
-        $config[1]['engine'] = array($args[0]);
-        $text = "\\nreturn " . var_export($config, true) . ";\\n";
-        $mark = "<?php\\n// closte-bridge-shim test sha256:" . hash('sha256', $text) . "\\n";
-        file_put_contents("$folder/config.php", $mark . $text);"""
-    bridge.multisite.php(code, str(program))
+    change_config(bridge.multisite, "$config[1]['engine'] = array($args[0]);", str(program))
 
 
 def codes(bridge: Bridge) -> list[str]:

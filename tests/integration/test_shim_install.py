@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from tests.support.bridge import bridge_for
+from tests.support.bridge import add_event, bridge_for
 from tests.support.parts import is_stand_in
-from tests.support.shim import MU_PLUGINS, events, install, shimmed, status
+from tests.support.shim import MU_PLUGINS, change_config, events, install, shimmed, status
 
 if TYPE_CHECKING:
     import subprocess
@@ -64,6 +64,20 @@ def test_nothing_remains(multisite: Multisite, tmp_path: Path) -> None:
         # No later run brings anything back.
         assert bridge.run("sync").code == 7
         assert all_that_is_ours(multisite) == []
+
+
+def test_another_network_keeps_what_it_uses(bridge: Bridge) -> None:
+    """Networks of one installation share the files and the table."""
+    multisite = bridge.multisite
+    change_config(multisite, "$config[2] = $config[1];")
+    bridge.add_event("mapping_added", "here.example.com")
+    add_event(multisite, "mapping_added", "there.example.com", network_id=2)
+    shared = set(all_that_is_ours(multisite)) - {"closte_bridge_owner", "closte_bridge_status"}
+    assert bridge.run("shim", "uninstall", "--yes").code == 0
+    assert set(all_that_is_ours(multisite)) == shared
+    assert [domain for _, _, domain, _ in events(multisite)] == ["there.example.com"]
+    found = bridge.run("shim", "status", "--format=json")
+    assert found.codes == ["shim-no-config"]
 
 
 def test_the_engine_can_stay_in_charge(bridge: Bridge) -> None:
@@ -171,6 +185,16 @@ def test_wp_closte_bridge(bridge: Bridge) -> None:
     assert through.stdout == bridge.run("shim", "--help").out
 
 
+def sign_up(multisite: Multisite, slug: str) -> None:
+    """Sign up for a site and follow the link in the mail, as two requests."""
+    multisite.add_mu_plugin("no-mail", "add_filter('pre_wp_mail', '__return_true');")
+    name = f"{slug}.example.net"
+    multisite.php(f"wpmu_signup_blog('{name}', '/', 'T', 'visitor{slug}', 'v-{slug}@example.net');")
+    (row,) = multisite.sql(f"SELECT activation_key FROM wp_signups WHERE domain = '{name}'")
+    activated = "(is_array($made = wpmu_activate_signup($args[0])) ? $made['blog_id'] : $made->get_error_message())"
+    assert int(multisite.php_json(activated, str(row["activation_key"]))) > 1
+
+
 @pytest.mark.parametrize("release", ["2.3", "2.14.2"])
 def test_every_site_has_its_record(multisite: Multisite, tmp_path: Path, release: str) -> None:
     """Before 2.4 Ultimate Multisite made no record; a filter stands in for that."""
@@ -194,17 +218,24 @@ def test_every_site_has_its_record(multisite: Multisite, tmp_path: Path, release
         call = "\\WP_Ultimo\\Helpers\\Site_Duplicator::duplicate_site((int) $args[0], 'C', json_decode($args[1], true))"
         options = {"domain": "three.example.net", "path": "/", "email": "a@example.net"}
         multisite.php_json(call, str(one), json.dumps(options))
+        sign_up(multisite, "four")
+        # As a checkout does it.
+        data = "array('domain' => 'five.example.net', 'path' => '/', 'title' => 'Five', 'type' => 'default')"
+        made = f"function_exists('wu_create_site') ? wu_create_site({data})->get_id() : 0"
+        assert multisite.php_json(f"({made}) ?: wpmu_create_blog('five.example.net', '/', 'Five', 1)") > 0
         multisite.add_mu_plugin(
             "bases", "add_filter('wu_checkout_form_base_domains', fn($d) => array('shared.example.org'));"
         )
         multisite.php("wpmu_create_blog('shared.example.org', '/', 'S', 1);")
         multisite.add_mu_plugin("off", "add_filter('wu_should_create_domain_record_for_site', '__return_false');")
-        multisite.create_site("four")
+        multisite.create_site("six")
         rows = multisite.mappings()
         assert [(row["domain"], row["primary_domain"], row["stage"]) for row in rows] == [
             ("one.example.net", "1", "checking-dns"),
             ("two.example.net", "1", "checking-dns"),
             ("three.example.net", "1", "checking-dns"),
+            ("four.example.net", "1", "checking-dns"),
+            ("five.example.net", "1", "checking-dns"),
         ]
         checked = {args["domain_id"] for hook, args in multisite.jobs("wu_async_process_domain_stage")}
         assert checked == {int(str(row["id"])) for row in rows}

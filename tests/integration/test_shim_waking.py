@@ -277,7 +277,9 @@ def test_a_run_that_failed_in_part_is_a_sign_of_life(bridge: Bridge) -> None:
     bridge.take_keys(taken=False)
     assert bridge.run("sync").code == 1
     assert bridge.run("sync").code == 1
-    assert status(bridge)["in_charge"] == "no"
+    silent = bridge.run("shim", "status", "--format=json")
+    assert (silent.code, silent.codes) == (1, ["shim-silent"])
+    assert silent.envelope["data"]["in_charge"] == "no"
 
 
 def test_only_the_poll(bridge: Bridge) -> None:

@@ -59,6 +59,17 @@ def install(bridge: Bridge, wake: str = "none") -> None:
     assert ran.code == 0, ran
 
 
+def change_config(multisite: Multisite, change: str, *args: str) -> None:
+    """Change what `shim install` fixed: `change` is PHP that works on `$config`, with `$args`."""
+    code = """
+        $path = WPMU_PLUGIN_DIR . '/closte-bridge/config.php';
+        $config = include $path;
+        %s
+        $text = "\\nreturn " . var_export($config, true) . ";\\n";
+        file_put_contents($path, "<?php\\n// closte-bridge-shim test sha256:" . hash('sha256', $text) . "\\n$text");"""
+    multisite.php(code % change, *args)
+
+
 def status(bridge: Bridge) -> dict[str, Any]:
     """Return what `shim status` says."""
     found = bridge.run("shim", "status", "--format=json").envelope["data"]
