@@ -6,8 +6,10 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
 from closte_bridge.cli.formats import Format
+from closte_bridge.cli.records import record_lines, record_rows
 from closte_bridge.cli.result import Message, Problem
 from closte_bridge.cli.stages import stage_lines, stage_rows
+from closte_bridge.cli.text import counted
 from closte_bridge.planning.model import Action, Mode, ObservedState
 
 if TYPE_CHECKING:
@@ -51,7 +53,7 @@ def plan_rows(report: Report) -> list[Row]:
     rows += [row(n, "remove", "withheld", _rule(w)) for w in plan.withheld for n in w.names]
     rows += [row(n, "", "foreign", "not ours and not wanted here; left alone") for n in plan.foreign]
     rows += [row(n, a, "stale", "the reviewed change is no longer valid") for a, n in report.stale]
-    return rows + stage_rows(report, network)
+    return record_rows(report, network) + rows + stage_rows(report, network)
 
 
 def _statuses(report: Report) -> dict[tuple[Action, str], tuple[str, str]]:
@@ -92,7 +94,8 @@ def rendered(reports: Sequence[Report]) -> dict[str, str]:
 def plan_text(report: Report) -> str:
     """Return a plan as people read it: a headline, then a line for each name that anything is to be said of."""
     plan = report.plan
-    lines = [_line(_SIGNS[c.action], c.name, c.cause) for c in plan.changes]
+    lines = record_lines(report)
+    lines += [_line(_SIGNS[c.action], c.name, c.cause) for c in plan.changes]
     lines += _grouped([h for h in plan.holds if h.action is Action.REMOVE], "-")
     lines += _grouped([h for h in plan.holds if h.action is Action.ADD], "+")
     for w in plan.withheld:
@@ -139,6 +142,7 @@ def _headline(report: Report) -> str:
         *([f"{len(plan.holds)} held"] if plan.holds else []),
         *([f"{withheld} withheld"] if withheld else []),
         *([f"{len(plan.foreign)} foreign"] if plan.foreign else []),
+        *([f"{counted(len(report.records.due), 'record')} to make"] if report.records and report.records.due else []),
     ]
     return f'Network "{report.view.snapshot.network.domain}": {", ".join(counts)}.'
 

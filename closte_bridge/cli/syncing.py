@@ -16,6 +16,7 @@ from closte_bridge.cli.plans import (
     rows_shown,
     withheld_problems,
 )
+from closte_bridge.cli.records import record_words
 from closte_bridge.cli.result import Message, Problem, Result, problem_data
 from closte_bridge.cli.stages import certificate_warnings, stage_words
 from closte_bridge.errors import BridgeError, ExitCode, first_that_applies
@@ -175,4 +176,5 @@ def _words(report: Report) -> Words:
     quiet = report.stale or report.unknown or (report.plan.withheld and not report.plan.changes)
     remarks += closing if not quiet else []
     failed_stages, moved = stage_words(report)
-    return Words([*errors, *failed_stages], warnings, [*moved, *remarks])
+    failed_records, made = record_words(report)
+    return Words([*errors, *failed_records, *failed_stages], warnings, [*made, *moved, *remarks])

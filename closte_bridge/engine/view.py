@@ -16,10 +16,12 @@ from closte_bridge.errors import ConfigError
 from closte_bridge.ledger.inbox import known_events, to_acknowledge
 from closte_bridge.ledger.state import Evidence, LedgerState, Place
 from closte_bridge.ledger.store import Ledger
+from closte_bridge.ledger.verdicts import verdicts
 from closte_bridge.wordpress.reader import SnapshotCall
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Collection, Iterator, Mapping
+    from collections.abc import Callable, Collection, Iterator, Sequence
+    from collections.abc import Mapping as MappingType
 
     from closte_bridge.checks.dns import Edges
     from closte_bridge.closte.client import ClosteClient
@@ -29,7 +31,7 @@ if TYPE_CHECKING:
     from closte_bridge.planning.model import Observed, Standing
     from closte_bridge.planning.standing import Here
     from closte_bridge.secret import Secret
-    from closte_bridge.wordpress.snapshot import Snapshot
+    from closte_bridge.wordpress.snapshot import Mapping, Snapshot
 
 T = TypeVar("T")
 
@@ -42,7 +44,7 @@ class Engine:
     """
 
     settings: Settings
-    environ: Mapping[str, str]
+    environ: MappingType[str, str]
     clock: Clock = field(default_factory=Clock)
     cost: Cost = field(default_factory=Cost)
     ledger: Ledger | None = None
@@ -141,6 +143,14 @@ class View:
             self._desire = desired(self.snapshot, engine.intentions(), self.ledger)
         return self._desire
 
+    def include(self, mappings: Sequence[Mapping]) -> None:
+        """Let what was mapped since the look count as seen."""
+        if mappings:
+            highest = max(self.snapshot.highest_mapping, *(mapping.id for mapping in mappings))
+            rows = [*self.snapshot.mappings, *mappings]
+            self.snapshot = replace(self.snapshot, mappings=rows, highest_mapping=highest)
+            self._desire = None
+
 
 def _ledger_state(engine: Engine, now: float) -> LedgerState:
     if engine.ledger is None:
@@ -204,7 +214,7 @@ def _status(ledger: Ledger, now: float) -> dict[str, object] | None:
     last = ledger.meta().get("able")
     if last is None or float(last) > now:
         return None
-    return {"age": int(now - float(last)), "verdicts": {}}
+    return {"age": int(now - float(last)), "verdicts": verdicts(ledger, now)}
 
 
 def _begun(job: Callable[[], T]) -> Callable[[], T]:
@@ -234,6 +244,7 @@ def _load_the_rest() -> None:
     """Import what is needed once `wp` has answered; nothing of it delays the start."""
     import closte_bridge.closte.client  # noqa: PLC0415
     import closte_bridge.engine.apply  # noqa: PLC0415
+    import closte_bridge.engine.records  # noqa: PLC0415
     import closte_bridge.planning.plan  # noqa: F401, PLC0415
 
 

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 import click
 
+from closte_bridge.cli.backfilling import backfill
 from closte_bridge.cli.checking import check, revive
 from closte_bridge.cli.command import BridgeCommand, BridgeGroup
 from closte_bridge.cli.context import App, pass_app
@@ -84,6 +85,7 @@ def domain() -> None:
 domain.add_command(check)
 domain.add_command(revive)
 domain.add_command(explain)
+domain.add_command(backfill)
 
 
 def _row(known: Known) -> dict[str, object]:

@@ -35,6 +35,7 @@ shop.customer.com
 def plan_one(engine: Engine, out: Path | None = None, *, retry: bool = False) -> Report:
     """Look at one network and return its plan; with `out`, write it there too."""
     from closte_bridge.engine import planfile  # noqa: PLC0415 - loaded when a plan is made
+    from closte_bridge.engine.records import records_of  # noqa: PLC0415 - likewise
     from closte_bridge.engine.sync import Report, Request, plan_of  # noqa: PLC0415 - likewise
     from closte_bridge.engine.view import looked_at  # noqa: PLC0415 - likewise
 
@@ -47,12 +48,13 @@ def plan_one(engine: Engine, out: Path | None = None, *, retry: bool = False) ->
             from closte_bridge.engine.verify import stages_of  # noqa: PLC0415 - likewise
 
             stages = stages_of(engine.ledger, view.snapshot)
-        return Report(engine.settings.name, view, plan, None, stages=stages)
+        records = records_of(engine.ledger, view)
+        return Report(engine.settings.name, view, plan, None, stages=stages, records=records)
 
 
 def _code(report: Report, *, detailed: bool) -> ExitCode:
     codes = {report.exit_code} - {ExitCode.READ_ONLY}
-    if detailed and report.plan.changes:
+    if detailed and (report.plan.changes or (report.records and report.records.due)):
         codes.add(ExitCode.CHANGES_PENDING)
     return first_that_applies(codes)
 
@@ -68,7 +70,7 @@ def plan(app: App, out: str | None, detailed_exitcode: bool, retry: bool) -> Res
     """Read WordPress and Closte, and show what a sync would change and why. Changes nothing.
 
     "+" is added, "-" is removed, "~" is held back for now, "!" is withheld by the gate, "?" is somebody else's, ">"
-    moves to another stage in Ultimate Multisite.
+    moves to another stage in Ultimate Multisite, "*" is a site that gets its domain record first.
     The formats ids and count are of the changes alone.
     """
     target = None if out is None else Path(out)
