@@ -163,6 +163,11 @@ def add_doomed(bridge: Bridge) -> None:
         assert bridge.run("sync").code == 0
 
 
+def lose_a_record(bridge: Bridge) -> None:
+    """A site that was there before the engine, without a domain record."""
+    bridge.multisite.sql("INSERT INTO wp_blogs (blog_id, site_id, domain, path) VALUES (2, 1, 'old.example.net', '/')")
+
+
 # The commands in the order of a story; before an example of the given number, something may have to happen.
 STORY: dict[str, dict[int, Callable[[Bridge], None]]] = {
     "setup": {},
@@ -179,6 +184,7 @@ STORY: dict[str, dict[int, Callable[[Bridge], None]]] = {
     "domain add": {},
     "domain remove": {},
     "domain release": {0: pin_again},
+    "domain backfill": {0: lose_a_record},
     "integration enable": {0: switch_off},
 }
 
