@@ -33,9 +33,12 @@ def install(engine: Engine, configuration: dict[str, Any]) -> dict[str, Any]:
     return answer
 
 
-def status(engine: Engine) -> dict[str, Any]:
-    """Return what is installed and in what state. Raises UnreadableError when `wp` failed."""
-    return _ask(engine, {"do": "status", "files": texts()})
+def status(engine: Engine, *, probe: bool = False) -> dict[str, Any]:
+    """Return what is installed and in what state; with `probe`, write a row that nobody reads, and take it back.
+
+    Raises UnreadableError when `wp` failed.
+    """
+    return _ask(engine, {"do": "status", "files": texts(), "probe": probe})
 
 
 def uninstall(engine: Engine, *, keep_owner: bool) -> dict[str, Any]:

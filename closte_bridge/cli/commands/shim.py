@@ -174,12 +174,13 @@ def _data(engine: Engine, found: dict[str, Any]) -> dict[str, object]:
 def status(app: App) -> Result:
     """Show whether the shim is installed and loaded, who is in charge, how this engine is woken, and what waits.
 
-    Looks through `wp`: PHP's settings for the web server may be others. Exit 1 when something is wrong with it.
+    Looks through `wp`: PHP's settings for the web server may be others. Tries whether this engine can be started, and
+    whether an event can be written down. Exit 1 when something is wrong.
     """
     from closte_bridge.shim import manage  # noqa: PLC0415 - loaded when it is needed
 
     engine = engine_of(app, app.network())
-    found = manage.status(engine)
+    found = manage.status(engine, probe=True)
     data = _data(engine, found)
     problems = problems_of(found)
     if data["set_aside"]:

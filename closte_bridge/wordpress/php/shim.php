@@ -323,7 +323,7 @@ function closte_bridge_takes_events( string $table ): bool {
 /**
  * Look at everything.
  *
- * @param array $request `files`: name => text in base64, of this version.
+ * @param array $request `files`: name => text in base64, of this version; `probe`: whether to try to write a row.
  * @return array
  */
 function closte_bridge_shim_status( array $request ): array {
@@ -354,7 +354,7 @@ function closte_bridge_shim_status( array $request ): array {
 		'disabled'  => defined( 'CLOSTE_BRIDGE_DISABLE' ) && CLOSTE_BRIDGE_DISABLE,
 		'config'    => $config,
 		'table'     => $has_table,
-		'writable'  => $has_table && closte_bridge_takes_events( $table ),
+		'writable'  => $has_table && ( empty( $request['probe'] ) || closte_bridge_takes_events( $table ) ),
 		'events'    => (int) $events[0],
 		'oldest'    => null === $events[1] ? null : max( 0, time() - (int) $events[1] ),
 		'owner'     => closte_bridge_owner_engine( $id ),
