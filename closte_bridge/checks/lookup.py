@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import zlib
+from functools import lru_cache
 from ipaddress import ip_address
 from typing import TYPE_CHECKING, Generic, NamedTuple, TypeVar
 
@@ -13,12 +14,11 @@ import dns.rcode
 from dns.rdatatype import AAAA, A
 
 from closte_bridge.checks.model import Answer, Outcome
-from closte_bridge.checks.wire import NO_ROUTE, Endpoint, Question, Reply
+from closte_bridge.checks.wire import NO_ROUTE, Endpoint, Question, Reply, parsed
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Sequence
 
-    from dns.message import QueryMessage
     from dns.rdatatype import RdataType
 
     from closte_bridge.checks.wire import Wire
@@ -61,8 +61,17 @@ def failed(reply: Reply) -> Outcome:
     return Outcome.SERVFAIL if reply.rcode == dns.rcode.SERVFAIL else Outcome.REFUSED
 
 
-def distil(message: QueryMessage) -> Part:
+def distil(reply: Reply) -> Part:
     """Follow the CNAMEs inside a conclusive message and return what is at their end."""
+    return _distilled(reply.wire)
+
+
+@lru_cache(maxsize=1024)
+def _distilled(wire: bytes) -> Part:
+    # Like the message itself, it is made once of the same bytes.
+    message = parsed(wire).message
+    if message is None:
+        return Part(Outcome.TIMEOUT)
     try:
         chain = message.resolve_chaining()
     except dns.exception.DNSException:
@@ -146,14 +155,19 @@ class Resolvers:
             reply = await self._wire.ask(endpoint, Question(name, kind, rd=True, do=True))
             if reply.rcode == dns.rcode.SERVFAIL:
                 unchecked = await self._wire.ask(endpoint, Question(name, kind, rd=True, do=True, cd=True))
-                return Part(Outcome.BOGUS if unchecked.conclusive else Outcome.SERVFAIL)
+                if not unchecked.conclusive:
+                    return Part(Outcome.SERVFAIL)
+                # What failed may have been the way to the zone, which is mended by now: only if not it is broken.
+                reply = await self._wire.ask(endpoint, Question(name, kind, rd=True, do=True))
+                if not reply.conclusive:
+                    return Part(Outcome.BOGUS)
         if reply.message is None or not reply.conclusive:
             return Part(failed(reply))
-        return distil(reply.message)._replace(validated=bool(reply.message.flags & dns.flags.AD))
+        return distil(reply)._replace(validated=bool(reply.message.flags & dns.flags.AD))
 
     async def _addresses(self, name: str) -> Answer:
         replies = await asyncio.gather(self.first(name, A), self.first(name, AAAA))
-        v4, v6 = (distil(r.message) if r.message and r.conclusive else Part(failed(r)) for r in replies)
+        v4, v6 = (distil(r) if r.conclusive else Part(failed(r)) for r in replies)
         return combine("", v4, v6, authoritative=False)
 
 
@@ -165,7 +179,7 @@ async def ask_authority(wire: Wire, endpoint: Endpoint, name: str, kind: RdataTy
         return Part(failed(reply))
     if not reply.conclusive or not message.flags & dns.flags.AA:
         return Part(Outcome.LAME)
-    part = distil(message)
+    part = distil(reply)
     if part.target is None or part.outcome is Outcome.ADDRESSES:
         return part
     beyond = await resolvers.addresses.get(part.target)

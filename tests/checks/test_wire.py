@@ -13,6 +13,7 @@ import dns.message
 import pytest
 from dns.rdatatype import A
 
+from closte_bridge.checks import wire as wire_module
 from closte_bridge.checks.wire import NO_ROUTE, TIMED_OUT, Endpoint, Question, Reply, Wire
 
 if TYPE_CHECKING:
@@ -121,6 +122,49 @@ def test_what_does_not_fit_is_asked_for_over_tcp_and_not_believed(server: Server
     # Nothing listens there over TCP.
     _, reply = ask(server.endpoint)
     assert reply.message is None
+
+
+def test_a_tcp_answer_to_another_question_is_not_believed(server: Server) -> None:
+    """The packet over UDP is cut, and over TCP somebody else's answer comes."""
+    server.script = lambda query: [answer(query, truncated=True)]
+    asked: list[bytes] = []
+
+    def talk(listener: socket.socket) -> None:
+        for _ in range(3):
+            connection, _ = listener.accept()
+            with connection:
+                size = int.from_bytes(connection.recv(2, socket.MSG_WAITALL), "big")
+                asked.append(connection.recv(size, socket.MSG_WAITALL))
+                wrong = answer(asked[-1]).replace(b"\x04Shop", b"\x04Show")
+                connection.sendall(len(wrong).to_bytes(2, "big") + wrong)
+
+    with socket.create_server(server.endpoint) as listener:
+        thread = threading.Thread(target=talk, args=(listener,))
+        thread.start()
+        _, reply = ask(server.endpoint, timeout=5)
+        thread.join()
+    assert len(asked) == 3
+    assert (reply.message, reply.failure) == (None, TIMED_OUT)
+
+
+def test_the_same_answer_is_read_once_and_belongs_to_each_question(
+    server: Server, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Byte for byte the same but for its number, as from several servers of one zone."""
+    read: list[bytes] = []
+    from_wire = dns.message.from_wire
+
+    def counted(data: bytes, **more: object) -> dns.message.Message:
+        read.append(data)
+        return from_wire(data, **more)  # type: ignore[arg-type]  # handed on as it came
+
+    server.script = lambda query: [answer(query)]
+    monkeypatch.setattr("closte_bridge.checks.wire.dns.message.from_wire", counted)
+    wire_module.parsed.cache_clear()
+    _, reply = ask(server.endpoint, times=3)
+    assert reply.conclusive
+    # The server reads the three questions by the same function.
+    assert len([data for data in read if data[:2] == b"\0\0"]) == 1
 
 
 def test_where_no_way_leads_is_told_from_silence() -> None:

@@ -1,0 +1,158 @@
+"""No verdict from a single failed query: what is made of a resolver that fails now and then."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import TYPE_CHECKING
+
+import dns.flags
+import dns.message
+import dns.rcode
+import dns.rrset
+import pytest
+from dns.rdatatype import CAA, A
+
+from closte_bridge.checks.dns import DnsCheck, Edges
+from closte_bridge.checks.lookup import Resolvers
+from closte_bridge.checks.model import Checked, DnsCode, Outcome
+from closte_bridge.checks.report import sentences
+from closte_bridge.checks.wire import Wire
+from closte_bridge.config.model import DnsSettings, Resolver
+from tests.checks.test_wire import Server
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+    from closte_bridge.checks.model import Answer, DnsVerdict
+    from closte_bridge.checks.wire import Reply
+
+NAME = "shop.test"
+
+
+@pytest.fixture
+def server() -> Iterator[Server]:
+    one = Server()
+    one.thread.start()
+    yield one
+    one.stopping = True
+    one.thread.join()
+    one.line.close()
+
+
+def moody(server: Server, mood: Callable[[int, bool], dns.rcode.Rcode | None]) -> list[bool]:
+    """Let the server answer by its mood (None: not at all); return what it was asked: each time, whether with CD."""
+    asked: list[bool] = []
+
+    def script(query: bytes) -> list[bytes]:
+        question = dns.message.from_wire(query)
+        reply = dns.message.make_response(question)
+        reply.flags |= dns.flags.RA
+        if question.question[0].rdtype != A:
+            return [reply.to_wire()]
+        unchecked = bool(question.flags & dns.flags.CD)
+        code = mood(len(asked), unchecked)
+        asked.append(unchecked)
+        if code is None:
+            return []
+        reply.set_rcode(code)
+        if code == dns.rcode.NOERROR:
+            reply.answer.append(dns.rrset.from_text(question.question[0].name, 300, "IN", "A", "192.0.2.10"))
+        return [reply.to_wire()]
+
+    server.script = script
+    return asked
+
+
+def observed(server: Server) -> Answer:
+    async def run() -> list[Answer]:
+        return await Resolvers(Wire(timeout=0.3, concurrency=5), [("r", server.endpoint)]).observe(NAME)
+
+    (answer,) = asyncio.run(run())
+    return answer
+
+
+OK, SERVFAIL, REFUSED = dns.rcode.NOERROR, dns.rcode.SERVFAIL, dns.rcode.REFUSED
+
+
+@pytest.mark.parametrize(
+    ("mood", "outcome", "asked"),
+    [
+        (lambda n, _: None if n == 0 else OK, Outcome.ADDRESSES, [False, False]),
+        (lambda n, _: SERVFAIL if n == 0 else OK, Outcome.ADDRESSES, [False, False]),
+        # Its way to the zone was barred for a while: what then works without validation works with it, too.
+        (lambda n, _: SERVFAIL if n < 2 else OK, Outcome.ADDRESSES, [False, False, True, False]),
+        (lambda _, unchecked: OK if unchecked else SERVFAIL, Outcome.BOGUS, [False, False, True, False]),
+        (lambda _n, _u: SERVFAIL, Outcome.SERVFAIL, [False, False, True]),
+        (lambda _n, _u: REFUSED, Outcome.REFUSED, [False]),
+    ],
+    ids=["lost", "failed once", "failed twice", "never validates", "always fails", "refused"],
+)
+def test_a_resolver_that_fails(
+    server: Server, mood: Callable[[int, bool], dns.rcode.Rcode | None], outcome: Outcome, asked: list[bool]
+) -> None:
+    questions = moody(server, mood)
+    assert observed(server).outcome is outcome
+    assert questions == asked
+
+
+def test_the_next_resolver_is_asked_when_one_fails(server: Server) -> None:
+    other = Server()
+    other.thread.start()
+    try:
+        moody(server, lambda _n, _u: SERVFAIL)
+        moody(other, lambda _n, _u: OK)
+
+        async def run() -> list[Reply]:
+            endpoints = [("a", server.endpoint), ("b", other.endpoint)]
+            resolvers = Resolvers(Wire(timeout=0.3, concurrency=5), endpoints)
+            return [await resolvers.first(name, A) for name in (NAME, "other.test", "third.test")]
+
+        assert all(reply.conclusive for reply in asyncio.run(run()))
+    finally:
+        other.stopping = True
+        other.thread.join()
+        other.line.close()
+
+
+def test_without_validation_when_nobody_validates(server: Server) -> None:
+    """Where a zone lies can be learnt although its signatures are broken."""
+    moody(server, lambda _, unchecked: OK if unchecked else SERVFAIL)
+
+    async def run() -> Reply:
+        return await Resolvers(Wire(timeout=0.3, concurrency=5), [("r", server.endpoint)]).first(NAME, A)
+
+    assert asyncio.run(run()).conclusive
+
+
+def test_nobody_answers_for_certain(server: Server) -> None:
+    moody(server, lambda _n, _u: REFUSED)
+
+    async def run() -> Reply:
+        return await Resolvers(Wire(timeout=0.3, concurrency=5), [("r", server.endpoint)]).first(NAME, A)
+
+    assert asyncio.run(run()).rcode == REFUSED
+
+
+def test_caa_records_that_cannot_be_read_are_told(server: Server) -> None:
+    """A certificate authority takes that for a no; nothing else is wrong with the name."""
+
+    def script(query: bytes) -> list[bytes]:
+        question = dns.message.from_wire(query)
+        reply = dns.message.make_response(question)
+        if question.question[0].rdtype == CAA:
+            reply.set_rcode(SERVFAIL)
+        elif question.question[0].rdtype == A:
+            reply.answer.append(dns.rrset.from_text(question.question[0].name, 300, "IN", "A", "192.0.2.10"))
+        return [reply.to_wire()]
+
+    server.script = script
+
+    async def run() -> DnsVerdict:
+        settings = DnsSettings(resolvers=(Resolver(*server.endpoint),), timeout=0.3)
+        check = DnsCheck(settings, edges=Edges(public=lambda _: False))
+        return await check.check(NAME, await check.expected("network.test"))
+
+    verdict = asyncio.run(run())
+    assert (verdict.code, verdict.caa_unknown) == (DnsCode.RIGHT, True)
+    said = list(sentences(Checked(NAME, verdict, None, 0.0)))
+    assert "Its CAA records cannot be read, and no certificate authority issues while that is so." in said
