@@ -159,11 +159,3 @@ def with_tls(verdict: DnsVerdict, tls: TlsVerdict | None) -> DnsVerdict:
     if behind and tls is not None and tls.code is TlsCode.RIGHT:
         return replace(verdict, code=DnsCode.PROXIED, leads_here=True, advice="")
     return verdict
-
-
-def leads_where(www: DnsVerdict, name: DnsVerdict) -> bool:
-    """Tell whether the `www.` form leads where the name itself leads: the condition for adding it."""
-    if www.leads_here and name.leads_here:
-        return True
-    settled = {DnsCode.RIGHT, DnsCode.ELSEWHERE, DnsCode.PROXIED}
-    return {www.code, name.code} <= settled and bool(www.addresses) and set(www.addresses) == set(name.addresses)

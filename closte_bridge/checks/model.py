@@ -184,3 +184,8 @@ class Checked:
     dns: DnsVerdict
     tls: TlsVerdict | None
     at: float
+
+    @property
+    def padlock(self) -> bool:
+        """Tell whether visitors get here with a padlock: another host's certificate, however right, is none of ours."""
+        return self.dns.leads_here and self.tls is not None and self.tls.code is TlsCode.RIGHT

@@ -79,7 +79,7 @@ def check(app: App, domains: tuple[str, ...]) -> Result:
 
     engine = engine_of(app, app.network())
     checked, _ = _look(engine, _names(domains))
-    bad = [c for c in checked if not (c.tls and c.tls.serves)]
+    bad = [c for c in checked if not c.padlock]
     return Result(
         exit_code=ExitCode.SOME_FAILED if bad else ExitCode.OK,
         data=[report.document(c) | report.row(c) for c in checked]

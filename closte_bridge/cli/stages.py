@@ -82,7 +82,7 @@ def stage_words(report: Report) -> tuple[list[Problem], list[Message]]:
     done = sum(1 for moved in verified.moved if moved.result == "done")
     remarks = []
     if verified.checked:
-        right = sum(1 for checked in verified.checked.values() if checked.tls and checked.tls.serves)
+        right = sum(1 for checked in verified.checked.values() if checked.padlock)
         remarks.append(
             Message("log", f"Checked {_count(len(verified.checked), 'domain')}: {right} with their padlock.")
         )

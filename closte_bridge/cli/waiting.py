@@ -38,7 +38,7 @@ def _seen(name: str, checked: Checked | None) -> Seen:
         return Seen(name, "", "", "", arrived=False)
     tls = checked.tls
     advice = checked.dns.advice or (tls.advice if tls else "")
-    return Seen(name, checked.dns.code.value, tls.code.value if tls else "", advice, arrived=bool(tls and tls.serves))
+    return Seen(name, checked.dns.code.value, tls.code.value if tls else "", advice, arrived=checked.padlock)
 
 
 @contextmanager

@@ -73,3 +73,14 @@ def test_damage_never_breaks_the_reader(at: int, byte: int, cut: bool) -> None:
     except ValueError:
         return
     assert not cut
+
+
+@pytest.mark.parametrize(
+    ("part", "instead"),
+    [(b"\x17\x0d", b"\x02\x0d"), (b"\x55\x1d\x11\x01\x01\xff\x04", b"\x55\x1d\x11\x01\x01\xff\x05")],
+    ids=["a date that is a number", "names that are no octets"],
+)
+def test_a_part_of_another_kind_is_a_value_error(part: bytes, instead: bytes) -> None:
+    assert part in DER
+    with pytest.raises(ValueError, match=r".*"):
+        read(DER.replace(part, instead))

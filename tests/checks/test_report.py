@@ -115,6 +115,35 @@ def test_every_tls_verdict_has_its_words_and_its_step(code: TlsCode) -> None:
     assert next_step(checked) == advice
 
 
+def test_why_nothing_is_known() -> None:
+    unknown = DnsVerdict("example.com", DnsCode.UNKNOWN)
+    assert list(sentences(Checked("example.com", unknown, None, NOW))) == [
+        '"example.com" could not be judged.',
+        "It is not known where it should point: no resolver could look up the network's own domain.",
+    ]
+    unheard = DnsVerdict("example.com", DnsCode.UNKNOWN, expected=("192.0.2.10",))
+    assert list(sentences(Checked("example.com", unheard, None, NOW)))[1].startswith("No DNS server that was asked ")
+
+
+def test_a_certificate_for_another_name_shows_its_names() -> None:
+    for names, shown in ((("a.com", "b.com"), "(a.com, b.com)"), ((), "(it has none)")):
+        certificate = Certificate("", "CA", names, NOW - 1, NOW + 9, "ab")
+        at = AddressVerdict("192.0.2.10", TlsCode.WRONG_NAME, certificate)
+        tls = TlsVerdict("example.com", TlsCode.WRONG_NAME, "", (at,), certificate, 0)
+        dns = DnsVerdict("example.com", DnsCode.RIGHT, leads_here=True)
+        checked = Checked("example.com", dns, tls, NOW)
+        assert shown in list(sentences(checked))[1]
+        assert not checked.padlock
+
+
+def test_a_padlock_is_one_that_is_here_and_everywhere() -> None:
+    """Another host's certificate, or one of two addresses with a right one, is none."""
+    assert served(80).padlock
+    tls = served(80).tls
+    assert not Checked("example.com", elsewhere(), tls, NOW).padlock
+    assert not Checked("example.com", served(80).dns, None, NOW).padlock
+
+
 def test_dns_comes_before_the_certificate() -> None:
     tls = TlsVerdict("example.com", TlsCode.WRONG_NAME, "Have a certificate issued.")
     assert next_step(Checked("example.com", elsewhere(), tls, NOW)).startswith("Point A of example.com at ")
@@ -143,6 +172,8 @@ def test_the_zones_own_servers_decide() -> None:
     late = verdict(right, stale)
     assert (late.code, late.differing, late.ttl) == (DnsCode.PARTLY, ("1.1.1.1",), 90_000)
     assert late.advice.endswith("for up to 2 days.")
+    assert verdict(right, stale._replace(ttl=50)).advice.endswith("for up to 50 seconds.")
+    assert verdict(right, stale._replace(ttl=3600)).advice.endswith("for up to 1 hour.")
     changed = verdict(right._replace(addresses=AWAY), stale._replace(addresses=HERE))
     assert changed.code is DnsCode.ELSEWHERE
 

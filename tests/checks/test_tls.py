@@ -17,6 +17,7 @@ from closte_bridge.errors import ConfigError
 from tests.checks.tls_world import DAY, NOW, context_of, cut, garbage, self_signed, silent
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
     from pathlib import Path
 
     from closte_bridge.checks.model import TlsVerdict
@@ -225,6 +226,90 @@ def test_the_systems_roots_do_not_know_the_test_authority(servers: TlsWorld) -> 
     assert asyncio.run(run()).code is TlsCode.UNKNOWN_ISSUER
 
 
+def test_the_systems_roots_are_what_counts(servers: TlsWorld, monkeypatch: pytest.MonkeyPatch) -> None:
+    """OpenSSL is told where the system keeps its roots; nothing else makes this one right."""
+    monkeypatch.setenv("SSL_CERT_FILE", str(servers.ca_file))
+    servers.serve(HERE, servers.issue("shop.test"))
+
+    async def run() -> TlsVerdict:
+        return await TlsCheck(TlsSettings(port=servers.port)).check("shop.test", [HERE])
+
+    assert asyncio.run(run()).code is TlsCode.RIGHT
+
+
+def _foreign(servers: TlsWorld) -> None:
+    servers.serve(HERE, servers.issue("shop.test", ca=trustme.CA(organization_name="Nobody's Authority")))
+
+
+def _self_signed(servers: TlsWorld) -> None:
+    servers.serve(HERE, context_of(*self_signed("shop.test", names=("shop.test",)), servers.folder))
+
+
+# What makes each verdict, and the customer's next step as it stands in `domain explain`.
+STEPS: dict[TlsCode, tuple[Callable[[TlsWorld], object], str]] = {
+    TlsCode.RIGHT: (lambda s: s.serve(HERE, s.issue("shop.test")), ""),
+    TlsCode.NO_LISTENER: (
+        lambda _: None,
+        "Check that shop.test points at the right server: nothing at 127.0.10.1 accepts HTTPS.",
+    ),
+    TlsCode.TIMEOUT: (
+        lambda s: s.listen(HERE, silent),
+        "Check that shop.test points at the right server: 127.0.10.1 does not answer over HTTPS.",
+    ),
+    TlsCode.WRONG_NAME: (
+        lambda s: s.serve(HERE, None, shop__test=s.issue("other.test")),
+        "Check that shop.test points at the right server, and have a certificate issued for it: "
+        "the one at 127.0.10.1 is for other.test.",
+    ),
+    TlsCode.SELF_SIGNED: (
+        _self_signed,
+        "Have a certificate issued for shop.test: the one at 127.0.10.1 is signed by itself.",
+    ),
+    TlsCode.EXPIRED: (
+        lambda s: s.serve(HERE, s.issue("shop.test", not_before=NOW - 90 * DAY, not_after=NOW - 2 * DAY)),
+        "Have the certificate of shop.test renewed: the one at 127.0.10.1 has expired.",
+    ),
+    TlsCode.NOT_YET_VALID: (
+        lambda s: s.serve(HERE, s.issue("shop.test", not_before=NOW + 2 * DAY, not_after=NOW + 90 * DAY)),
+        "Wait, or check the server's clock: the certificate at 127.0.10.1 is not valid yet.",
+    ),
+    TlsCode.UNKNOWN_ISSUER: (
+        _foreign,
+        "Have a certificate issued for shop.test by an authority that browsers know, with its whole chain: "
+        "the one at 127.0.10.1 is from Nobody's Authority.",
+    ),
+    TlsCode.DEFAULT_CERTIFICATE: (
+        lambda s: s.serve(HERE, s.issue("*.host.test")),
+        "Wait for the certificate of shop.test: 127.0.10.1 still shows the host's default one, for *.host.test.",
+    ),
+    TlsCode.HANDSHAKE_FAILED: (
+        lambda s: s.listen(HERE, garbage),
+        "Check what answers at 127.0.10.1: it does not complete a TLS handshake for shop.test.",
+    ),
+}
+
+
+@pytest.mark.parametrize("code", [code for code in TlsCode if code is not TlsCode.UNKNOWN])
+def test_each_verdict_has_its_next_step(servers: TlsWorld, code: TlsCode) -> None:
+    make, step = STEPS[code]
+    make(servers)
+    verdict = look(servers, "shop.test", ours=True, timeout=0.5 if code is TlsCode.TIMEOUT else 10.0)
+    assert (verdict.code, verdict.advice) == (code, step)
+
+
+def test_an_address_that_cannot_be_reached_from_here(servers: TlsWorld) -> None:
+    """A broadcast address, to which nobody may connect: that tells nothing of the server, and nothing is to be done."""
+    verdict = look(servers, "shop.test", "255.255.255.255")
+    assert (verdict.code, verdict.advice) == (TlsCode.UNKNOWN, "")
+
+
+def test_an_internet_protocol_6_address_is_written_in_brackets(servers: TlsWorld) -> None:
+    """As it is in a URL. Nothing listens at that port of this machine, if it speaks IPv6 at all."""
+    verdict = look(servers, "shop.test", "::1")
+    assert verdict.code in {TlsCode.NO_LISTENER, TlsCode.UNKNOWN}
+    assert "[::1]" in verdict.advice or verdict.code is TlsCode.UNKNOWN
+
+
 @pytest.mark.parametrize("content", [None, b"", b"not a certificate"])
 def test_a_bad_ca_file_is_an_error_with_a_hint(tmp_path: Path, content: bytes | None) -> None:
     file = tmp_path / "ca.pem"
@@ -251,3 +336,18 @@ def test_an_expired_certificate_above_the_leaf_is_the_issuers() -> None:
     expired = leaf._replace(not_after=1.0)
     assert diagnose(expired, "shop.test", 10, time.time()) is TlsCode.EXPIRED
     assert diagnose(None, "shop.test", 66, time.time()) is TlsCode.HANDSHAKE_FAILED
+
+
+def test_a_certificate_that_cannot_be_read_is_none(servers: TlsWorld, monkeypatch: pytest.MonkeyPatch) -> None:
+    """OpenSSL accepts it and this reader does not: its names are not known, so it counts for no name."""
+
+    def unreadable(_: bytes) -> Certificate:
+        raise ValueError("not a certificate")
+
+    monkeypatch.setattr("closte_bridge.checks.tls.read", unreadable)
+    servers.serve(HERE, servers.issue("shop.test"))
+    verdict = look(servers, "shop.test")
+    assert (verdict.code, verdict.addresses[0].detail) == (
+        TlsCode.HANDSHAKE_FAILED,
+        "a certificate that cannot be read",
+    )
