@@ -77,6 +77,28 @@ def _child_environment() -> dict[str, str]:
     return environment
 
 
+class _Process(subprocess.Popen[bytes]):
+    """A process that does not outlive an interruption of its own start (Ctrl-C, SIGTERM)."""
+
+    def __init__(self, *args: Any, **options: Any) -> None:  # noqa: ANN401 - as Popen
+        try:
+            super().__init__(*args, **options)
+        except Exception:
+            raise
+        except BaseException:
+            # From here on nobody would know of it.
+            if pid := getattr(self, "pid", None):
+                _kill_group(pid)
+                with contextlib.suppress(subprocess.TimeoutExpired, OSError):
+                    self.wait(timeout=1.0)
+            raise
+
+
+def _kill_group(pid: int) -> None:
+    with contextlib.suppress(ProcessLookupError, PermissionError):
+        os.killpg(pid, signal.SIGKILL)
+
+
 @dataclass(slots=True)
 class WpCall:
     """A running `wp`. Start it with `start`, do other work, then take the document with `result`."""
@@ -102,7 +124,7 @@ class WpCall:
         argv = command_line(settings, plugins=plugins)
         cost.calls += 1
         try:
-            process = subprocess.Popen(
+            process = _Process(
                 argv,
                 stdin=subprocess.PIPE,
                 stdout=subprocess.PIPE,
@@ -122,7 +144,12 @@ class WpCall:
                 exit_code=ExitCode.UNREADABLE,
             ) from None
         call = cls(settings, cost, nonce, process, time.monotonic())
-        call._pump(text)
+        try:
+            call._pump(text)
+        except BaseException:
+            with process:  # closes what nobody reads
+                call.end()
+            raise
         return call
 
     def _pump(self, text: bytes) -> None:
@@ -163,8 +190,7 @@ class WpCall:
             thread.join(1.0)
 
     def _kill(self) -> None:
-        with contextlib.suppress(ProcessLookupError, PermissionError):
-            os.killpg(self.process.pid, signal.SIGKILL)
+        _kill_group(self.process.pid)
 
     def result(self) -> dict[str, Any]:
         """Wait for the document, at most the configured time-out.

@@ -60,6 +60,7 @@ class StageMove(NamedTuple):
     """A mapping that is to change its stage; `secure` None leaves that flag as it is.
 
     `back`: it was "done" before this engine moved it backwards, so that its return makes nothing a primary domain.
+    `prove`: Ultimate Multisite's own test request has to come back to this network first.
     """
 
     mapping: int
@@ -68,21 +69,38 @@ class StageMove(NamedTuple):
     after: str
     secure: bool | None
     back: bool = False
+    prove: bool = False
 
 
 # Each save of a domain flushes WordPress' object cache: seconds between two of them, and saves in one process.
 _STAGE_PAUSE = 0.05
 MOST_STAGES = 200
+# A test request may take so many seconds (it tries HTTPS, then HTTP); all of one process must fit into its time.
+_PROOF_SECONDS = 20.0
+_MOST_PROOFS = 4
+
+
+def most_proofs(settings: WpSettings) -> int:
+    """Return how many moves with `prove` one process may be given."""
+    return max(1, min(_MOST_PROOFS, int(settings.timeout / _PROOF_SECONDS) - 1))
 
 
 def set_stages(settings: WpSettings, cost: WpCost, moves: Sequence[StageMove]) -> list[str]:
     """Move mappings through Ultimate Multisite's own model in one process, at most `MOST_STAGES` of them.
 
-    Returns a word for each: `done`, `changed` when the mapping is no longer what was expected, or `refused …`.
-    Raises UnreadableError when `wp` failed.
+    Returns a word for each: `done`, `changed` when the mapping is no longer what was expected, `unproven` when the
+    test request did not come back, or `refused …`. Raises UnreadableError when `wp` failed.
     """
     changes = [
-        {"id": m.mapping, "domain": m.domain, "from": m.before, "to": m.after, "secure": m.secure, "back": m.back}
+        {
+            "id": m.mapping,
+            "domain": m.domain,
+            "from": m.before,
+            "to": m.after,
+            "secure": m.secure,
+            "back": m.back,
+            "prove": m.prove,
+        }
         for m in moves
     ]
     request = {"changes": changes[:MOST_STAGES], "pause": int(_STAGE_PAUSE * 1_000_000)}

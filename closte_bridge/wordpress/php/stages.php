@@ -35,15 +35,37 @@ function closte_bridge_without_promotion(): callable {
 }
 
 /**
+ * Tell whether a request for the domain arrives at this very network: Ultimate Multisite asks the domain for the
+ * mapping's id, with a token that only this network can have made.
+ *
+ * @param object $domain The mapping.
+ * @return bool True as well where Ultimate Multisite has no such request (before 2.4.4).
+ */
+function closte_bridge_leads_here( $domain ): bool {
+	$manager = is_callable( array( '\WP_Ultimo\Managers\Domain_Manager', 'get_instance' ) )
+		? \WP_Ultimo\Managers\Domain_Manager::get_instance()
+		: null;
+	if ( ! $manager || ! method_exists( $manager, 'verify_domain_with_loopback_request' ) ) {
+		return true;
+	}
+	return (bool) $manager->verify_domain_with_loopback_request( $domain );
+}
+
+/**
  * Change one mapping.
  *
- * @param array $change `id`, `domain`, `from`, `to`, `secure` (bool, or null to leave it), `back`: it was "done" before.
- * @return string `done`, `changed` (it is not what was expected), or `refused` with Ultimate Multisite's error code.
+ * @param array $change `id`, `domain`, `from`, `to`, `secure` (bool, or null to leave it), `back`: it was "done" before;
+ *                      `prove`: it is behind a CDN, which may lead elsewhere.
+ * @return string `done`, `changed` (it is not what was expected), `unproven` (the CDN does not lead here), or `refused`
+ *                with Ultimate Multisite's error code.
  */
 function closte_bridge_move_stage( array $change ): string {
 	$domain = wu_get_domain( (int) $change['id'] );
 	if ( ! $domain || $domain->get_domain() !== $change['domain'] || $domain->get_stage() !== $change['from'] ) {
 		return 'changed';
+	}
+	if ( ! empty( $change['prove'] ) && ! closte_bridge_leads_here( $domain ) ) {
+		return 'unproven';
 	}
 	$domain->set_stage( $change['to'] );
 	if ( null !== $change['secure'] ) {

@@ -1,0 +1,49 @@
+"""A `wp` never outlives whoever started it, at whatever moment that one is interrupted."""
+
+from __future__ import annotations
+
+import subprocess
+from typing import TYPE_CHECKING
+
+import pytest
+
+from closte_bridge.config.model import WpSettings
+from closte_bridge.wordpress.wp import WpCall, WpCost
+from tests.support.bridge import wait_until, write_script
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+
+def gone(pid: int) -> bool:
+    """Tell whether a process has ended; one that only its parent has not looked after is."""
+    try:
+        with open(f"/proc/{pid}/stat", encoding="ascii") as file:  # noqa: PTH123 - a pseudo file
+            return file.read().rpartition(")")[2].split()[0] == "Z"
+    except OSError:
+        return True
+
+
+@pytest.mark.parametrize("moment", ["start", "pump"])
+def test_interrupted_while_it_is_started(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, moment: str) -> None:
+    command = str(write_script(tmp_path / "wp", "exec sleep 600"))
+    pids: list[int] = []
+    execute = subprocess.Popen._execute_child  # type: ignore[attr-defined]  # the standard library's own
+
+    def interrupted(self: subprocess.Popen[bytes], *args: object) -> None:
+        execute(self, *args)
+        pids.append(self.pid)
+        if moment == "start":
+            raise KeyboardInterrupt
+
+    def pump(self: WpCall, text: bytes) -> None:
+        assert text
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(subprocess.Popen, "_execute_child", interrupted)
+    if moment == "pump":
+        monkeypatch.setattr(WpCall, "_pump", pump)
+    with pytest.raises(KeyboardInterrupt):
+        WpCall.start(WpSettings(command=(command,)), "snapshot", {}, WpCost())
+    (pid,) = pids
+    wait_until(lambda: gone(pid))
