@@ -22,7 +22,7 @@ EXPIRY_WARNING = 14 * DAY
 
 CHECKING_DNS, CHECKING_SSL, DONE = "checking-dns", "checking-ssl-cert", "done"
 FAILED, SSL_FAILED = "failed", "ssl-failed"
-_GIVEN_UP = frozenset({FAILED, SSL_FAILED})
+GIVEN_UP = frozenset({FAILED, SSL_FAILED})
 # `done-without-ssl` is not here: it works, and may be what somebody chose.
 _ON_THE_WAY = frozenset({CHECKING_DNS, CHECKING_SSL, FAILED, SSL_FAILED})
 
@@ -198,13 +198,14 @@ class StageHold(NamedTuple):
 
 
 def next_stage(
-    mapping: Mapping, history: History, *, adopted: float, revive: bool = False
+    mapping: Mapping, history: History, *, adopted: float, given_up: bool = False, revive: bool = False
 ) -> StageMove | StageHold | None:
     """Return what follows for the mapping's stage from what is proven, or None when it is right as it is.
 
-    `adopted` is when this engine took charge. A mapping that Ultimate Multisite had given up before only moves with
-    `revive`, because reaching `done` can make it its site's primary domain. One that a person has switched off
-    (`active`) does not move at all. The reason of a move is a sentence's part for people.
+    `adopted` is when this engine took charge. A mapping that Ultimate Multisite had given up before (`given_up`: it
+    was seen so at that time) only moves with `revive`, because reaching `done` can make it its site's primary domain.
+    One that a person has switched off (`active`) does not move at all. The reason of a move is a sentence's part for
+    people.
     """
     if history.looked is None:
         return None
@@ -213,7 +214,7 @@ def next_stage(
         return None
     if not mapping.active:
         return StageHold("switched-off", "somebody has switched this mapping off in Ultimate Multisite")
-    if mapping.stage in _GIVEN_UP and not revive and not _given_up_after(mapping, adopted):
+    if mapping.stage in GIVEN_UP and not revive and (given_up or not _given_up_after(mapping, adopted)):
         return StageHold(
             "given-up-before",
             "Ultimate Multisite had given it up before this engine took charge; "

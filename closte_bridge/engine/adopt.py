@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
+from closte_bridge.checks.life import GIVEN_UP
 from closte_bridge.engine import lock
 from closte_bridge.engine.apply import key_rejected
 from closte_bridge.engine.view import looked_at
@@ -18,6 +19,7 @@ from closte_bridge.ledger.journal import Entry
 from closte_bridge.ledger.state import Identity, Phase
 from closte_bridge.ledger.store import Ledger
 from closte_bridge.planning.desired import desired, origin_of
+from closte_bridge.planning.stages import GIVEN_UP_BEFORE
 from closte_bridge.wordpress.snapshot import Owner
 from closte_bridge.wordpress.writer import set_owner
 
@@ -131,7 +133,13 @@ def _bind_ledger(engine: Engine, ledger: Ledger, offer: Offer) -> Owner:
     )
     desire = desired(view.snapshot, engine.intentions(), view.ledger)
     run = secrets.token_hex(4)
+    since = ledger.meta().get("adopted_at")
+    given_up = [str(m.id) for m in view.snapshot.mappings if m.stage in GIVEN_UP]
     with ledger.transaction():
+        if since is None or not offer.renewed:
+            # Whatever Ultimate Multisite gives up from now on comes alive by itself, and nothing of before.
+            since = repr(now)
+            ledger.mark(GIVEN_UP_BEFORE, given_up, now)
         ledger.set_identity(identity)
         ledger.set_place(engine.place())
         source = engine.settings.source
@@ -140,7 +148,7 @@ def _bind_ledger(engine: Engine, ledger: Ledger, offer: Offer) -> Owner:
             highest_site=str(view.snapshot.highest_site),
             highest_mapping=str(view.snapshot.highest_mapping),
             observed_count=str(len(view.observed.names)),
-            adopted_at=repr(now),
+            adopted_at=since,
             **engine.clock.marks(),
         )
         if offer.former:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, NamedTuple
 
 from closte_bridge.checks.life import StageHold, next_stage
+from closte_bridge.checks.model import DnsCode
 from closte_bridge.domains import normalise
 
 if TYPE_CHECKING:
@@ -15,16 +16,38 @@ if TYPE_CHECKING:
     from closte_bridge.wordpress.snapshot import Mapping
 
 DONE = "done"
+# The mark in the ledger of a mapping (by its id) that Ultimate Multisite had given up before this engine took charge.
+GIVEN_UP_BEFORE = "given-up"
 
 
 class StageChange(NamedTuple):
-    """One mapping that moves; `secure` is None when that flag stays."""
+    """One mapping that moves; `secure` is None when that flag stays.
+
+    `prove`: the name is behind a CDN, so that nothing seen from outside tells whether the CDN leads to this network;
+    Ultimate Multisite's own test request has to come back before the mapping moves.
+    """
 
     mapping: Mapping
     name: str
     stage: str
     secure: bool | None
     reason: str
+    prove: bool = False
+
+    @property
+    def key(self) -> str:
+        """Return what tells this move from any other, for marks in the ledger."""
+        return f"{self.mapping.id} {self.mapping.stage} {self.stage}"
+
+    @property
+    def unproven(self) -> StageHeld:
+        """Return the hold for a test request that did not come back."""
+        reason = (
+            "it is behind a CDN, and Ultimate Multisite's test request through it did not come back to this network: "
+            "the CDN may still lead to another server; it is tried again every hour, and "
+            f"`closte-bridge domain revive {self.name}` moves it all the same"
+        )
+        return StageHeld(self.name, "proxy-unproven", reason)
 
 
 class StageHeld(NamedTuple):
@@ -52,12 +75,15 @@ def plan_stages(
     histories: MappingType[str, History],
     *,
     adopted: float,
+    given_up: Collection[int] = (),
+    unproven: Collection[str] = (),
     revive: Collection[str] = (),
 ) -> StagePlan:
     """Return what follows for the stages of `mappings`.
 
-    `adopted` is when this engine took charge, in seconds since the epoch; `revive` names those that a person brings
-    back although Ultimate Multisite had given them up before.
+    `adopted` is when this engine took charge, in seconds since the epoch; `given_up` are the ids of mappings that
+    Ultimate Multisite had given up by then; `unproven` the keys of moves whose proof has failed lately. `revive` names
+    those that a person brings back all the same.
     """
     changes: list[StageChange] = []
     holds: list[StageHeld] = []
@@ -66,11 +92,16 @@ def plan_stages(
         history = histories.get(name) if name else None
         if name is None or history is None:
             continue
-        move = next_stage(mapping, history, adopted=adopted, revive=name in revive)
+        move = next_stage(mapping, history, adopted=adopted, given_up=mapping.id in given_up, revive=name in revive)
         if isinstance(move, StageHold):
             holds.append(StageHeld(name, move.code, move.reason))
         elif move is not None:
-            changes.append(StageChange(mapping, name, move.stage, move.secure, move.reason))
+            prove = history.dns == DnsCode.PROXIED and move.stage == DONE and name not in revive
+            change = StageChange(mapping, name, move.stage, move.secure, move.reason, prove)
+            if prove and change.key in unproven:
+                holds.append(change.unproven)
+            else:
+                changes.append(change)
     return StagePlan(tuple(changes), tuple(holds))
 
 

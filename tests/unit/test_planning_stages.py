@@ -82,3 +82,26 @@ def test_backwards_only_after_failures_that_last() -> None:
 def test_only_those_that_have_not_arrived_need_their_history() -> None:
     rows = [mapping("a.example.org", "done"), mapping("B.example.org", "failed"), mapping("no name", "failed")]
     assert names_to_know(rows) == {"b.example.org"}
+
+
+def test_what_was_seen_given_up_at_adoption_stays_so_whatever_its_date() -> None:
+    row = mapping("shop.example.org", "failed", modified=NEW)
+    plan = plan_stages([row], {"shop.example.org": history()}, adopted=ADOPTED, given_up={row.id})
+    assert [(held.name, held.code) for held in plan.holds] == [("shop.example.org", "given-up-before")]
+    plan = plan_stages([row], {"shop.example.org": history()}, adopted=ADOPTED, given_up={row.id + 1})
+    assert plan.holds == ()
+
+
+def test_behind_a_cdn_a_proof_is_asked_for() -> None:
+    row, known = mapping("shop.example.org", "checking-ssl-cert"), {"shop.example.org": history("proxied")}
+    (change,) = plan_stages([row], known, adopted=ADOPTED).changes
+    assert (change.stage, change.prove) == ("done", True)
+    failed = plan_stages([row], known, adopted=ADOPTED, unproven={change.key})
+    assert failed.changes == ()
+    assert [held.code for held in failed.holds] == ["proxy-unproven"]
+    # A person who says so is believed.
+    (revived,) = plan_stages([row], known, adopted=ADOPTED, unproven={change.key}, revive=["shop.example.org"]).changes
+    assert not revived.prove
+    # What leads here by DNS needs none.
+    (change,) = plan_stages([row], {"shop.example.org": history()}, adopted=ADOPTED).changes
+    assert not change.prove
