@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import os
 import socket
+import time
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -21,6 +22,11 @@ class Notifier:
         self.watchdog = _interval(environ)
         for name in ("WATCHDOG_USEC", "WATCHDOG_PID"):
             environ.pop(name, None)
+
+    def reloading(self) -> None:
+        """Say that the configuration is read again; systemd holds the time against its own (sd_notify(3))."""
+        micro = time.clock_gettime_ns(time.CLOCK_MONOTONIC) // 1000
+        self.send(RELOADING="1", MONOTONIC_USEC=str(micro))
 
     def send(self, **states: str) -> None:
         """Send states such as READY=1 or STATUS=…; one that cannot be sent is dropped."""
