@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from benchmarks.report import Figure
-from benchmarks.timing import in_turn
+from benchmarks.timing import Samples, in_turn
 from benchmarks.world import world
 from closte_bridge.shim.files import texts
 from closte_bridge.wordpress.wp import script
@@ -143,20 +143,25 @@ def requests(template: Multisite, folder: Path, rounds: int) -> list[Figure]:
             bound=f"nothing; the page asks {views.median('without.queries'):.0f}",
         ),
     ]
-    bare = changes.median("without.seconds") * 1000
+    # Of both the lower quartile: what else the machine does only ever makes a request longer.
+    bare = _quartile(changes, "without.seconds") * 1000
     for name in sites:
-        pairs = [(one[f"{name}.seconds"] - one["without.seconds"]) * 1000 for one in changes.runs]
+        more_ms = _quartile(changes, f"{name}.seconds") * 1000 - bare
         figures.append(
             Figure(
                 what=f"A mapping is changed with the engine {name}: more time",
-                value=statistics.median(pairs),
+                value=more_ms,
                 unit="ms",
                 limit=CHANGE_LIMIT_MS,
-                bound=f"nothing; {1 + statistics.median(pairs) / bare:.3f} times a request of {bare:.0f} ms",
-                details={"ratio": 1 + statistics.median(pairs) / bare, "request_ms": bare},
+                bound=f"nothing; {1 + more_ms / bare:.3f} times a request of {bare:.0f} ms",
+                details={"ratio": 1 + more_ms / bare, "request_ms": bare},
             )
         )
     return figures
+
+
+def _quartile(samples: Samples, name: str) -> float:
+    return statistics.quantiles([one[name] for one in samples.runs], n=4)[0]
 
 
 def addition(template: Multisite, folder: Path, rounds: int) -> list[Figure]:
