@@ -7,13 +7,19 @@ import json
 import sys
 import tempfile
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-from benchmarks import measures
+from benchmarks import checks, measures, shim
 from benchmarks.report import Figure, as_data, machine, page, table
 from benchmarks.world import template
 from tests.support.parts import REPOSITORY
 
-PARTS = ("version", "sync", "adds")
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from tests.support.wordpress import Multisite
+
+PARTS = ("version", "sync", "adds", "checks", "shim")
 
 
 def main() -> int:
@@ -46,7 +52,7 @@ def _measure(folder: Path, parts: tuple[str, ...], *, quick: bool) -> list[Figur
     if "version" in parts:
         _say("version")
         figures += measures.version(10 if quick else 40)
-    if {"sync", "adds"} & {*parts}:
+    if {"sync", "adds", "shim"} & {*parts}:
         folders = measures.numbered(folder)
         network = template(folder)
     if "sync" in parts:
@@ -64,14 +70,26 @@ def _measure(folder: Path, parts: tuple[str, ...], *, quick: bool) -> list[Figur
             repeat = rounds if count < 100_000 else 5
             figures += measures.no_op(network, next(folders), count, repeat, www=www, key_file=key_file)
     if "adds" in parts:
-        count = 200 if quick else 1000
-        for concurrency, rate in ((4, 1000), (16, 100), (4, 10)):
-            if quick and rate == 10:
-                continue
-            _say(f"additions, {concurrency} in flight")
-            target = next(folders)
-            target.mkdir()
-            figures.append(measures.additions(network, target, count, concurrency, rate))
+        figures += _additions(network, folders, quick=quick)
+    if "checks" in parts:
+        _say("checks of DNS and certificates")
+        figures += checks.figures(quick=quick)
+    if "shim" in parts:
+        _say("the shim")
+        figures += shim.figures(network, next(folders), quick=quick)
+    return figures
+
+
+def _additions(network: Multisite, folders: Iterator[Path], *, quick: bool) -> list[Figure]:
+    count = 200 if quick else 1000
+    figures = []
+    for concurrency, rate in ((4, 1000), (16, 100), (4, 10)):
+        if quick and rate == 10:
+            continue
+        _say(f"additions, {concurrency} in flight")
+        target = next(folders)
+        target.mkdir()
+        figures.append(measures.additions(network, target, count, concurrency, rate))
     return figures
 
 
