@@ -1,0 +1,57 @@
+"""Closte's answers: whatever comes back, there is an outcome, and no word of it acts on a terminal."""
+
+from __future__ import annotations
+
+import json
+
+from hypothesis import given
+from hypothesis import strategies as st
+
+from closte_bridge.closte.listing import Listing, parse_listing
+from closte_bridge.closte.outcome import Action, Verdict, judge
+from closte_bridge.closte.wording import Cleaner
+from closte_bridge.secret import Secret
+from tests.fuzz.mutations import ODD, damaged, mutated
+
+KEY = "k3y-of-the-fuzz-application"
+GOOD_LIST = {"success": True, "domains": [{"domain": "a.com", "wildcard": 0}, "b.com", {"domain": "c.com"}], "page": 1}
+GOOD_ANSWER = {"success": False, "error": "Domain already exists", "data": {"key": KEY}}
+CLEAN = Cleaner(Secret(KEY))
+
+
+def plain(text: str) -> None:
+    assert KEY not in text
+    assert "\x1b" not in text
+    assert "\n" not in text
+
+
+@given(mutated(GOOD_LIST) | ODD)
+def test_any_list_is_judged(document: object) -> None:
+    listing = parse_listing(json.dumps(document).encode(), CLEAN)
+    assert isinstance(listing, Listing)
+    plain(listing.reason)
+    assert all(name == name.lower() and "\0" not in name for name in listing.names)
+
+
+@given(damaged(json.dumps(GOOD_LIST).encode()) | st.binary(max_size=300))
+def test_any_bytes_are_judged(body: bytes) -> None:
+    listing = parse_listing(body, CLEAN)
+    plain(listing.reason)
+
+
+@given(
+    st.sampled_from(["add", "remove"]),
+    st.integers(100, 599),
+    mutated(GOOD_ANSWER).map(lambda document: json.dumps(document).encode())
+    | damaged(json.dumps(GOOD_ANSWER).encode())
+    | st.binary(max_size=200),
+)
+def test_any_answer_to_a_change_has_a_meaning(action: Action, status: int, body: bytes) -> None:
+    verdict = judge(action, "a.com", status, body, CLEAN)
+    assert isinstance(verdict, Verdict)
+    plain(verdict.message)
+
+
+@given(st.integers(1, 60_000), st.sampled_from(["[", '{"domains":', '{"a":[']))
+def test_depth_is_no_way_to_bring_it_down(depth: int, opening: str) -> None:
+    assert not parse_listing((opening * depth).encode(), CLEAN).names

@@ -1,0 +1,101 @@
+"""Files that people, editors and full disks have left half right: one clear error, never a traceback."""
+
+from __future__ import annotations
+
+import json
+from typing import TYPE_CHECKING, Any
+
+from hypothesis import given
+from hypothesis import strategies as st
+
+from closte_bridge.config.load import load_config
+from closte_bridge.engine import planfile
+from closte_bridge.errors import BridgeError, ConfigError
+from tests.fuzz.mutations import ODD, damaged, mutated
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+GOOD_PLAN: dict[str, Any] = {
+    "kind": planfile.KIND,
+    "version": planfile.VERSION,
+    "network": "network.org",
+    "database": "0123456789abcdef",
+    "created": "2024-01-01T00:00:00+00:00",
+    "changes": [{"action": "add", "name": "a.com"}, {"action": "remove", "name": "b.com"}],
+}
+GOOD_CONFIG = b"""\
+api_url: https://app.closte.com/api/client
+wp:
+  command: [wp]
+  path: /var/www/html
+  timeout: 120
+wildcards: ["*.example.org"]
+keep: [legacy.example.org]
+removal_delay: 5m
+dns: {resolvers: ["1.1.1.1", "8.8.8.8:53"], targets: []}
+tls: {port: 443}
+networks:
+  shop: {rate_limit: 5}
+"""
+
+
+@given(mutated(GOOD_PLAN).map(lambda document: json.dumps(document).encode()) | damaged(json.dumps(GOOD_PLAN).encode()))
+def test_any_plan_file_is_a_plan_or_one_error(tmp_path: Path, data: bytes) -> None:
+    path = tmp_path / "plan.json"
+    path.write_bytes(data)
+    try:
+        plan = planfile.read(path)
+    except ConfigError:
+        return
+    assert all(action in {"add", "remove"} for action, _ in plan.changes)
+
+
+def refusal(path: Path) -> str | None:
+    """Return what is said against a config, or None when it is taken. Any other error than ours is a defect."""
+    try:
+        assert load_config(path, {}).networks
+    except BridgeError as error:
+        return error.message or "nothing"
+    return None
+
+
+@given(damaged(GOOD_CONFIG) | st.binary(max_size=300))
+def test_any_config_is_settings_or_errors_with_lines(tmp_path: Path, data: bytes) -> None:
+    path = tmp_path / "config.yaml"
+    path.write_bytes(data)
+    if said := refusal(path):
+        assert "\x1b" not in said
+
+
+KEYS = (
+    "api_url",
+    "state_dir",
+    "wp",
+    "keep",
+    "wildcards",
+    "removal_delay",
+    "dns",
+    "tls",
+    "networks",
+    "concurrency",
+    "x",
+)
+
+
+@given(st.dictionaries(st.sampled_from(KEYS), ODD, min_size=1))
+def test_odd_values_are_told_all_at_once(tmp_path: Path, values: dict[str, object]) -> None:
+    path = tmp_path / "config.yaml"
+    # JSON is YAML, but for what JSON cannot say.
+    path.write_text(json.dumps(values), encoding="utf-8", errors="surrogatepass")
+    refusal(path)
+
+
+def test_a_bomb_of_aliases_is_refused_and_not_built(tmp_path: Path) -> None:
+    lines = ["a0: &a0 [x, x, x, x, x, x, x, x, x]"]
+    lines += [f"a{n}: &a{n} [{', '.join([f'*a{n - 1}'] * 9)}]" for n in range(1, 12)]
+    path = tmp_path / "config.yaml"
+    path.write_text("\n".join(lines), encoding="ascii")
+    said = refusal(path)
+    assert said is not None
+    assert len(said) < 10_000

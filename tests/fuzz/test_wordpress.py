@@ -1,0 +1,165 @@
+"""What `wp` says is outside input: any plugin may print, and any row may have been written by anybody."""
+
+from __future__ import annotations
+
+import contextlib
+import hashlib
+import json
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from closte_bridge.domains import is_wildcard, normalise, not_public, registered_domain, wildcard_over
+from closte_bridge.errors import UnreadableError
+from closte_bridge.planning.events import understand
+from closte_bridge.wordpress.frame import FrameError, extract, parse
+from closte_bridge.wordpress.snapshot import Event, decode
+from tests.fuzz.mutations import ODD_TEXT, damaged, mutated
+from tests.support.canned_wp import framed
+from tests.support.looks import a_ledger, a_list, a_plan, told
+
+DAY = "2024-01-01 00:00:00"
+GOOD: dict[str, Any] = {
+    "network": {
+        "id": 1,
+        "domain": "network.org",
+        "path": "/",
+        "main_site": 1,
+        "url": "https://network.org",
+        "subdomains": True,
+        "environment": "production",
+        "database": "host name",
+        "app_id": None,
+        "root": "/srv",
+        "wordpress": "6.8",
+        "php": "8.2",
+    },
+    "plugin": {"version": "2.14.2", "set_up": True},
+    "settings": {"enable_domain_mapping": True, "dns_check_interval": 300, "auto_create_www_subdomain": "always"},
+    "toggle": True,
+    "owner": {"engine": "engine-1", "host": "h", "since": "2024"},
+    "sites": {
+        "rows": [["1", "1", "network.org", "0", "0", "0"], ["2", "1", "site2.network.org", "0", "0", "0"]],
+        "count": 2,
+        "highest": 2,
+    },
+    "mappings": {
+        "rows": [
+            ["1", "2", "customer.com", "1", "1", "0", "done", DAY, DAY],
+            ["2", "2", "*.x.com", 0, 0, 0, "", DAY, None],
+        ],
+        "count": 2,
+        "highest": 2,
+    },
+    "events": {"rows": [["u", "1", "mapping_removed", "2", "gone.com", ""]], "count": 1},
+}
+NONCE = "00ff" * 8
+
+
+def test_the_good_document_is_understood() -> None:
+    snapshot = decode(json.loads(json.dumps(GOOD)))
+    assert (len(snapshot.mappings), len(snapshot.events), snapshot.faults) == (2, 1, ())
+
+
+@given(mutated(GOOD))
+def test_any_document_is_a_snapshot_or_unreadable(document: dict[str, Any]) -> None:
+    try:
+        snapshot = decode(document)
+    except UnreadableError:
+        return
+    # Whatever passes can be planned with, and removes nothing that it did not have to show.
+    plan = a_plan(snapshot, a_list("customer.com", "ours.com"), a_ledger("ours.com", absences={}))
+    assert not [change for change in plan.removals if change.name != "ours.com"]
+    json.dumps([*plan.changes, *plan.holds], default=str)
+
+
+@given(damaged(framed(GOOD, NONCE)), st.binary(max_size=200), st.binary(max_size=200))
+def test_damage_is_seen_whatever_stands_around(output: bytes, before: bytes, after: bytes) -> None:
+    try:
+        document = parse(extract(before + output + after, NONCE))
+    except FrameError:
+        return
+    # Damage outside of the frame does no harm; inside, nothing else has the digest.
+    assert document == GOOD
+
+
+@given(st.text(max_size=400))
+def test_what_has_the_digest_but_is_no_document_is_damage(text: str) -> None:
+    body = text.encode("utf-8", "surrogatepass")
+    digest = hashlib.sha256(body).hexdigest()
+    output = f"\n@closte-bridge-begin 1 {NONCE}@\n".encode() + body
+    output += f"\n@closte-bridge-end {NONCE} {len(body)} {digest}@\n".encode()
+    with contextlib.suppress(FrameError):
+        assert isinstance(parse(extract(output, NONCE)), dict)
+
+
+@given(st.sampled_from(["[", '{"a":']), st.integers(1, 100_000))
+def test_depth_is_no_way_to_bring_it_down(opening: str, depth: int) -> None:
+    with pytest.raises(FrameError):
+        parse(opening * depth)
+
+
+EVENT_KINDS = st.sampled_from(["mapping_removed", "mapping_renamed", "site_deleted", "everything", "", "made-up"])
+DETAILS = (
+    ODD_TEXT
+    | st.text(max_size=40)
+    | st.sampled_from(
+        [
+            '{"from": "a.com"}',
+            '{"from": 7}',
+            '{"domains": ["a.com", "b.com"]}',
+            '{"domains": "a.com"}',
+            "[" * 9999,
+            "{}",
+            "null",
+        ]
+    )
+)
+
+
+@given(EVENT_KINDS, ODD_TEXT | st.text(max_size=40), DETAILS)
+def test_any_event_is_understood_or_set_aside(kind: str, domain: str, detail: str) -> None:
+    evidence, understood = understand(Event("u", 1, kind, 1, domain, detail))
+    assert understood or not evidence
+    # Evidence is of names in their one spelling: nothing else can ever match an alias.
+    assert all(normalise(name) == name for name in evidence)
+
+
+@given(st.text(max_size=80) | ODD_TEXT | st.from_regex(r"[a-zA-Z0-9.*_\-:\[\]]{1,80}"))
+def test_a_name_has_one_spelling_or_none(text: str) -> None:
+    try:
+        name = normalise(text)
+    except ValueError:
+        return
+    assert normalise(name) == name
+    assert name.isascii()
+    assert name == name.lower()
+    assert not set(name) & set(" \n\r\t\0'\"$`;|&<>\\/%@")
+    # Never an option of anything that it is handed to.
+    assert not name.startswith("-")
+    not_public(name)
+    if "." in name and not_public(name) is None:
+        registered_domain(name)
+        assert is_wildcard(wildcard_over(name))
+
+
+@given(st.lists(st.sampled_from(["ours.com", "mapped.com", "x" * 63 + ".com", "a.b.c.d.com"]), max_size=4))
+def test_events_alone_remove_nothing_that_is_mapped(names: list[str]) -> None:
+    document = json.loads(json.dumps(GOOD))
+    document["mappings"]["rows"] = [[str(n), "2", name, 1, 0, 0, "done", DAY, DAY] for n, name in enumerate(names, 1)]
+    document["mappings"] |= {"count": len(names), "highest": len(names)}
+    ledger = a_ledger(*names, evidence=dict.fromkeys(names, told()))
+    assert not a_plan(decode(document), a_list(*names), ledger).removals
+
+
+def test_a_row_without_a_domain_keeps_the_snapshot_from_being_complete() -> None:
+    document = json.loads(json.dumps(GOOD))
+    document["mappings"]["rows"][0][2] = None
+    document["sites"]["rows"][1][2] = None
+    snapshot = decode(document)
+    assert snapshot.faults == ("a mapping has no domain",)
+    assert [mapping.domain for mapping in snapshot.mappings] == ["", "*.x.com"]
+    held = a_plan(snapshot, a_list("ours.com"), a_ledger("ours.com"))
+    assert ("", "malformed") in {(hold.name, hold.code) for hold in held.holds}
