@@ -14,9 +14,9 @@ def main() -> int:
         if sys.argv[1:] == ["--version"] and sys.stdout is not None:
             # Asked for by scripts, often: answered before anything else is imported.
             return _print_version()
-        # What is imported is no garbage, and neither are the 500,000 objects that a large network is read into: to look
+        # What is imported is no garbage, and neither are the million objects that a large network is read into: to look
         # through them again and again would take longer than planning does.
-        gc.set_threshold(500_000, 10, 10)
+        gc.set_threshold(2_000_000, 10, 10)
         from closte_bridge.cli.main import run  # noqa: PLC0415 - see above
 
         return run(sys.argv[1:])

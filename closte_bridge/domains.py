@@ -106,6 +106,13 @@ def not_public(name: str) -> str | None:
     return None
 
 
+def only_public(names: list[str]) -> list[str]:
+    """Return those of `names`, each with a dot, that `not_public` has nothing to say against; made for very many."""
+    # With a dot in it, whether a name is public follows from its last label, of which there are few.
+    unfit = tuple("." + tld for tld in {name.rpartition(".")[2] for name in names} if not_public("www." + tld))
+    return [name for name in names if not name.endswith(unfit)] if unfit else names
+
+
 def is_wildcard(name: str) -> bool:
     """Tell whether the normalised `name` starts with a wildcard label."""
     return name.startswith(WILDCARD)

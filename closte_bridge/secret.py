@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 from typing import NoReturn
 
 
@@ -24,6 +23,8 @@ class Secret:
 
     def fingerprint(self) -> str:
         """Return 16 hex digits that identify the secret without giving it away."""
+        import hashlib  # noqa: PLC0415 - OpenSSL behind it is loaded while `wp` runs
+
         return hashlib.sha256(b"closte-bridge key " + self.__value.encode()).hexdigest()[:16]
 
     def __repr__(self) -> str:

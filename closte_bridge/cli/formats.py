@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import csv
 import io
 import json
 import math
@@ -120,6 +119,8 @@ def to_yaml(value: object) -> str:
 
 def _csv(rows: Sequence[Row], fields: Sequence[str]) -> str:
     out = io.StringIO()
+    import csv  # noqa: PLC0415 - for this format alone
+
     writer = csv.writer(out, lineterminator="\n")
     writer.writerow(fields)
     writer.writerows([cell(row.get(name)) for name in fields] for row in rows)

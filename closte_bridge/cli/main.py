@@ -10,7 +10,6 @@ import os
 import signal
 import sys
 import threading
-import traceback
 from typing import TYPE_CHECKING, NoReturn
 
 import click
@@ -97,6 +96,8 @@ def _invoke(app: App, argv: list[str]) -> Result | int:
 def _failure(app: App, error: Exception) -> Result:
     if isinstance(error, BridgeError):
         return Result.of_error(error)
+    import traceback  # noqa: PLC0415 - hardly ever needed
+
     for frame in traceback.extract_tb(error.__traceback__):
         app.console.debug("traceback", f"{frame.filename}:{frame.lineno} in {frame.name}")
     hint = 'This is a mistake in closte-bridge. Run it again with "--debug" to see where.'

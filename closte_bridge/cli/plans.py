@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import UTC, datetime
+from heapq import nsmallest
 from typing import TYPE_CHECKING
 
 from closte_bridge.cli.formats import Format
@@ -10,7 +11,7 @@ from closte_bridge.cli.records import record_lines, record_rows
 from closte_bridge.cli.result import Message, Problem
 from closte_bridge.cli.stages import stage_lines, stage_rows
 from closte_bridge.cli.text import counted
-from closte_bridge.planning.model import Action, Mode, ObservedState
+from closte_bridge.planning.model import Action, Mode, ObservedState, unproven_hold
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
@@ -96,8 +97,9 @@ def plan_text(report: Report) -> str:
     plan = report.plan
     lines = record_lines(report)
     lines += [_line(_SIGNS[c.action], c.name, c.cause) for c in plan.changes]
-    lines += _grouped([h for h in plan.holds if h.action is Action.REMOVE], "-")
-    lines += _grouped([h for h in plan.holds if h.action is Action.ADD], "+")
+    lines += _grouped([h for h in plan.held if h.action is Action.REMOVE], "-")
+    lines += _grouped([h for h in plan.held if h.action is Action.ADD], "+")
+    lines += _unproven(plan)
     for w in plan.withheld:
         lines += [_line("!", name, f"removal withheld: {_rule(w)}") for name in w.names[:_SHOWN]]
         lines += _more(len(w.names) - _SHOWN, "removals withheld by the same rule")
@@ -128,6 +130,11 @@ def _grouped(holds: Iterable[Hold], sign: str) -> list[tuple[str, str, str]]:
     return lines
 
 
+def _unproven(plan: Plan) -> list[tuple[str, str, str]]:
+    first = [unproven_hold(name) for name in nsmallest(_SHOWN, plan.unproven)]
+    return _grouped(first, "+") + _more(len(plan.unproven) - _SHOWN, f'held like "{first[0].name}"' if first else "")
+
+
 def _more(count: int, what: str) -> list[tuple[str, str, str]]:
     return [_line(" ", "…", f"{count} more {what}")] if count > 0 else []
 
@@ -139,7 +146,7 @@ def _headline(report: Report) -> str:
         f"{len(plan.additions)} to add",
         f"{len(plan.removals)} to remove",
         f"{plan.in_step} in step",
-        *([f"{len(plan.holds)} held"] if plan.holds else []),
+        *([f"{plan.hold_count} held"] if plan.hold_count else []),
         *([f"{withheld} withheld"] if withheld else []),
         *([f"{len(plan.foreign)} foreign"] if plan.foreign else []),
         *([f"{counted(len(report.records.due), 'record')} to make"] if report.records and report.records.due else []),

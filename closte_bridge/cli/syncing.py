@@ -84,7 +84,7 @@ def run_sync(
 
 def _kept(report: Report, words: Words, leaving: frozenset[str]) -> list[Problem]:
     """Return a warning for each of the names `leaving` that is held; "in step" is not what was asked for then."""
-    held = (*report.plan.holds, *(report.applied.held if report.applied else ()))
+    held = (*report.plan.held, *(report.applied.held if report.applied else ()))
     found = [
         Problem(
             code="not-removed",
@@ -120,6 +120,7 @@ def sync_one(
     command: str,
     progress: Callable[[int], AbstractContextManager[Callable[[], None]]] | None = None,
     should_stop: Callable[[], bool] = lambda: False,
+    should_yield: Callable[[], bool] = lambda: False,
 ) -> tuple[Report, Words]:
     """Sync one network, then write its metrics and tell of its problems as the config says.
 
@@ -129,7 +130,9 @@ def sync_one(
     from closte_bridge.engine.sync import sync  # noqa: PLC0415 - likewise
 
     try:
-        report = sync(engine, request, command=command, progress=progress, should_stop=should_stop)
+        report = sync(
+            engine, request, command=command, progress=progress, should_stop=should_stop, should_yield=should_yield
+        )
     except BridgeError as error:
         if not request.dry_run and error.exit_code is not ExitCode.LOCKED:
             after_run(engine, None, error.exit_code, [problem_data(problem) for problem in Problem.of(error)])

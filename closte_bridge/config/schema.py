@@ -7,7 +7,6 @@ key.
 from __future__ import annotations
 
 import re
-from difflib import get_close_matches
 from typing import TYPE_CHECKING, NamedTuple, TypeAlias
 
 import voluptuous as vol
@@ -154,6 +153,8 @@ def _unknown_key(path: Path, depth: int) -> str:
     known = [*SECTIONS[section]]
     if not section:
         known += [name for name in SECTIONS if name] + ([] if depth else ["networks"])
+    from difflib import get_close_matches  # noqa: PLC0415 - only for a key that is wrong
+
     close = get_close_matches(key.lower().replace("-", "_"), known, n=1)
     if close:
         return f'{start}; did you mean "{close[0]}"?'

@@ -45,7 +45,7 @@ def after_run(
     marks = ledger.meta() if ledger else {}
     try:
         if settings.metrics_file is not None:
-            _write_metrics(engine, report, exit_code, marks)
+            _write_metrics(engine, report, exit_code, marks, ledger)
     except BridgeError as error:
         troubles.append(error)
     try:
@@ -59,12 +59,15 @@ def after_run(
     return troubles
 
 
-def _write_metrics(engine: Engine, report: Report | None, exit_code: int, marks: dict[str, str]) -> None:
+def _write_metrics(
+    engine: Engine, report: Report | None, exit_code: int, marks: dict[str, str], ledger: Ledger | None
+) -> None:
     from closte_bridge.engine import metrics  # noqa: PLC0415 - only where a file is wanted
 
     path = metrics.metrics_path(engine.settings)
     assert path is not None  # noqa: S101 - looked at by the caller
-    metrics.write(path, metrics.render(report, engine.cost, engine.settings, marks, exit_code))
+    looks = metrics.seen(ledger, engine.clock.now()) if ledger else None
+    metrics.write(path, metrics.render(report, engine.cost, engine.settings, marks, exit_code, looks))
 
 
 def _tell(engine: Engine, ledger: Ledger, marks: dict[str, str], problems: Sequence[dict[str, Any]]) -> None:

@@ -6,13 +6,14 @@ No domain stands in a label: names are many, come and go, and are nobody else's 
 from __future__ import annotations
 
 from collections import Counter
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 from prometheus_client import CollectorRegistry, Gauge, generate_latest
 
 from closte_bridge.config.model import DEFAULT_NETWORK
 from closte_bridge.engine.files import write_whole
 from closte_bridge.errors import BridgeError
+from closte_bridge.planning.model import UNPROVEN
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -20,6 +21,7 @@ if TYPE_CHECKING:
     from closte_bridge.config.model import Settings
     from closte_bridge.engine.cost import Cost
     from closte_bridge.engine.sync import Report
+    from closte_bridge.ledger.store import Ledger
 
 _PREFIX = "closte_bridge"
 
@@ -49,8 +51,37 @@ class _Book:
             gauge.labels(self._network, value).set(count)
 
 
-def render(report: Report | None, cost: Cost, settings: Settings, marks: dict[str, str], exit_code: int) -> bytes:
-    """Return the exposition text. `marks` are the ledger's small facts; `report` is None when a run failed early."""
+class Seen(NamedTuple):
+    """What the ledger holds of looks at DNS and certificates: names by verdict, and certificates that end."""
+
+    dns: dict[str, int]
+    tls: dict[str, int]
+    expired: int
+    expiring: int
+
+
+def seen(ledger: Ledger, now: float) -> Seen:
+    """Return what is remembered of looks; `now` is in seconds since the epoch."""
+    from closte_bridge.checks.life import EXPIRY_WARNING  # noqa: PLC0415 - where there is a ledger
+    from closte_bridge.ledger import histories  # noqa: PLC0415 - likewise
+
+    ends = [end for _, end in histories.expiring(ledger, now + EXPIRY_WARNING)]
+    expired = sum(1 for end in ends if end <= now)
+    return Seen(*histories.tally(ledger), expired, len(ends) - expired)
+
+
+def render(
+    report: Report | None,
+    cost: Cost,
+    settings: Settings,
+    marks: dict[str, str],
+    exit_code: int,
+    looks: Seen | None = None,
+) -> bytes:
+    """Return the exposition text.
+
+    `marks` are the ledger's small facts; `report` is None when a run failed early, `looks` when there is no ledger.
+    """
     book = _Book(settings.name)
     book.set("last_run_exit_code", "Exit code of the last run.", exit_code)
     for name, key, text in (
@@ -68,6 +99,13 @@ def render(report: Report | None, cost: Cost, settings: Settings, marks: dict[st
     book.set("api_calls", "Requests to Closte in the last run.", cost.api_calls)
     book.set("api_seconds", "Seconds spent waiting for Closte in the last run.", cost.api_seconds)
     book.set("planning_seconds", "Seconds spent planning in the last run.", cost.planning_seconds)
+    if looks is not None:
+        book.set_by("names_dns", "Names by what was last seen of their DNS.", "verdict", looks.dns)
+        book.set_by(
+            "names_tls", "Names that lead here by what was last seen of their certificate.", "verdict", looks.tls
+        )
+        book.set("certificates_expired", "Certificates that have ended.", looks.expired)
+        book.set("certificates_expiring", "Certificates that end within 14 days.", looks.expiring)
     if report is not None:
         _of_plan(book, report)
     return generate_latest(book.registry)
@@ -84,7 +122,10 @@ def _of_plan(book: _Book, report: Report) -> None:
     book.set("removals_withheld", "Removals that the gate keeps.", sum(len(w.names) for w in plan.withheld))
     book.set("changes_failed", "Changes of the last run that failed.", len(applied.failed) if applied else 0)
     book.set("changes_done", "Changes that the last run made.", len(applied.done) if applied else 0)
-    book.set_by("held", "Changes held back, by reason.", "reason", dict(Counter(h.code for h in plan.holds)))
+    held = Counter(hold.code for hold in plan.held)
+    if plan.unproven:
+        held[UNPROVEN] = len(plan.unproven)
+    book.set_by("held", "Changes held back, by reason.", "reason", dict(held))
 
 
 def write(path: Path, text: bytes) -> None:

@@ -132,10 +132,12 @@ def sync(
     command: str,
     progress: Callable[[int], AbstractContextManager[Callable[[], None]]] | None = None,
     should_stop: Callable[[], bool] = lambda: False,
+    should_yield: Callable[[], bool] = lambda: False,
 ) -> Report:
     """Look, plan, pass the gate, apply, and write it all down. One run at a time.
 
-    `progress` opens a bar for so many changes and gives the function that moves it. Raises BridgeError when the lock is
+    `progress` opens a bar for so many changes and gives the function that moves it. Once `should_yield` says so, looks
+    at DNS and certificates are left to the next run. Raises BridgeError when the lock is
     taken, a side cannot be read at all, or the ledger fails.
     """
     whole = nullcontext() if request.dry_run else lock.held(engine.settings.state_dir, command)
@@ -165,7 +167,7 @@ def sync(
             _note_success(ledger, engine, whole=plan.observed.readable)
         verified = None
         if engine.settings.checks and not applied.key_rejected and request.reviewed is None:
-            verified = _verify(engine, ledger, view, request, run, should_stop)
+            verified = _verify(engine, ledger, view, request, run, lambda: should_stop() or should_yield())
         return Report(engine.settings.name, view, plan, applied, stale, unknown, verified, records=records)
 
 

@@ -5,24 +5,25 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, NamedTuple
 
-from closte_bridge.checks.life import DONE, EXPIRY_WARNING, begin, learn
-from closte_bridge.domains import not_public
+from closte_bridge.checks.life import DONE, EXPIRY_WARNING, GIVEN_UP, begin, learn
+from closte_bridge.engine.due import due_names, next_look, own_sites
 from closte_bridge.errors import BridgeError
 from closte_bridge.ledger import histories, journal
 from closte_bridge.ledger.journal import Entry
 from closte_bridge.ledger.store import DAY
-from closte_bridge.planning.stages import StagePlan, names_to_know, plan_stages
-from closte_bridge.wordpress.writer import MOST_STAGES, StageMove, set_stages
+from closte_bridge.planning.stages import GIVEN_UP_BEFORE, StagePlan, names_to_know, plan_stages
+from closte_bridge.wordpress.writer import MOST_STAGES, StageMove, most_proofs, set_stages
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection
+    from collections.abc import Mapping as MappingType
 
     from closte_bridge.checks.life import History
     from closte_bridge.checks.model import Checked
     from closte_bridge.engine.view import Engine, View
     from closte_bridge.ledger.store import Ledger
     from closte_bridge.planning.stages import StageChange
-    from closte_bridge.wordpress.snapshot import Snapshot
+    from closte_bridge.wordpress.snapshot import Mapping, Snapshot
 
 # One run looks at no more domains than this: the rest follows in the next.
 MOST_CHECKS = 1000
@@ -30,6 +31,9 @@ MOST_CHECKS = 1000
 WAS_DONE = "was-done"
 # The mark of a move that Ultimate Multisite has refused: it is tried again after a day.
 REFUSED = "stage-refused"
+# The mark of a move whose test request did not come back to this network: it is tried again after an hour.
+UNPROVEN = "stage-unproven"
+_PROVE_AGAIN = 3600.0
 NO_STAGES = StagePlan((), ())
 
 
@@ -62,26 +66,30 @@ class Verified:
     trouble: BridgeError | None = None
 
 
-def watched_names(engine: Engine, view: View) -> set[str]:
-    """Return every name whose DNS and certificate may matter: wanted ones, and `www.` forms that may be."""
-    desire = view.desire(engine)
-    own = _own_sites(view.snapshot)
-    names = {name for name, mapping in desire.mapped.items() if mapping.blog_id in own}
-    names.update([form for form, name in desire.www.items() if name in names], desire.configured, desire.pins)
-    return names
-
-
-def _own_sites(snapshot: Snapshot) -> set[int]:
-    return {site.id for site in snapshot.sites.values() if site.network_id == snapshot.network.id}
-
-
-def stages_of(ledger: Ledger, snapshot: Snapshot, revive: Collection[str] = ()) -> StagePlan:
-    """Return which stages would move from what the ledger holds of earlier looks."""
-    own = _own_sites(snapshot)
+def stages_of(ledger: Ledger, snapshot: Snapshot, now: float, revive: Collection[str] = ()) -> StagePlan:
+    """Return which stages would move at `now` from what the ledger holds of earlier looks."""
+    own = own_sites(snapshot)
     ours = [mapping for mapping in snapshot.mappings if mapping.blog_id in own]
     known = {**histories.load(ledger, names_to_know(ours)), **histories.troubled(ledger)}
-    adopted = float(ledger.meta().get("adopted_at", "0"))
-    return plan_stages(ours, known, adopted=adopted, revive=revive) if known else NO_STAGES
+    return stages_from(ledger, ours, known, now, revive) if known else NO_STAGES
+
+
+def stages_from(
+    ledger: Ledger,
+    mappings: Collection[Mapping],
+    known: MappingType[str, History],
+    now: float,
+    revive: Collection[str] = (),
+) -> StagePlan:
+    """Return which stages of `mappings` would move at `now`, from these histories and the ledger's marks."""
+    return plan_stages(
+        mappings,
+        known,
+        adopted=float(ledger.meta().get("adopted_at", "0")),
+        given_up={int(id_) for id_ in _marked(ledger, GIVEN_UP_BEFORE)},
+        unproven=_marked(ledger, UNPROVEN, now - _PROVE_AGAIN, now),
+        revive=revive,
+    )
 
 
 def verify(
@@ -101,49 +109,37 @@ def verify(
     does it again.
     """
     found = Verified()
-    names = watched_names(engine, view)
-    # One pass over what the ledger holds: there can be 200,000 names.
-    due_at: dict[str, float] = {}
-    now, gone = engine.clock.now(), []
-    for name, next_look in histories.next_looks(ledger):
-        if name not in names:
-            gone.append(name)
-        elif next_look <= now or only:
-            due_at[name] = next_look
-        else:
-            names.discard(name)
-    wanted = (name for name in names if (not only or name in only) and not not_public(name))
-    due = sorted(wanted, key=lambda name: (due_at.get(name, 0.0), name))
-    found.due_later = max(0, len(due) - MOST_CHECKS)
+    now = engine.clock.now()
+    due = due_names(engine, ledger, view, only, now)
+    found.due_later = max(0, len(due.names) - MOST_CHECKS)
     try:
-        _look(engine, ledger, view, due[:MOST_CHECKS], found, on_step, should_stop)
+        _look(engine, ledger, view, due.names[:MOST_CHECKS], found, on_step, should_stop)
     except BridgeError as error:
         found.trouble = error
         return found
     if view.snapshot.complete:
-        _forget(ledger, view.snapshot, gone, now)
-    found.stages = stages_of(ledger, view.snapshot, revive)
+        _forget(ledger, view.snapshot, due.gone, now)
+    found.stages = stages_of(ledger, view.snapshot, now, revive)
     _move(engine, ledger, found, run)
     found.proven = (
         (ledger.leading_www() & view.desire(engine).www.keys()) - view.ledger.leading_www - view.observed.names
     )
-    found.expiring = histories.expiring(ledger, now + EXPIRY_WARNING)
-    # What is remembered of names that are not looked at any more is never due.
-    looks = histories.next_looks(ledger) if gone else ()
-    over = frozenset(gone)
-    first = min((at for name, at in looks if name not in over), default=None) if gone else histories.first_look(ledger)
-    found.next_look = now if found.due_later else first
+    found.expiring = due.idle.expiring if due.idle else histories.expiring(ledger, now + EXPIRY_WARNING)
+    found.next_look = now if found.due_later else next_look(ledger, due)
     return found
 
 
 def _forget(ledger: Ledger, snapshot: Snapshot, names: Collection[str], now: float) -> None:
     """Drop what is remembered of names that nobody wants any more, and of mappings that are gone."""
-    marked = _was_done(ledger)
-    rows = {mapping.id for mapping in snapshot.mappings} if marked else set()
+    was_done, given_up = _marked(ledger, WAS_DONE), _marked(ledger, GIVEN_UP_BEFORE)
+    rows = {str(mapping.id): mapping.stage for mapping in snapshot.mappings} if was_done or given_up else {}
     with ledger.transaction():
         histories.forget(ledger, names)
-        ledger.unmark(WAS_DONE, [str(id_) for id_ in marked - rows])
-        ledger.write("DELETE FROM marks WHERE kind = ? AND since < ?", [(REFUSED, now - 7 * DAY)])
+        ledger.unmark(WAS_DONE, was_done - rows.keys())
+        # Somebody has brought it back: whatever becomes of it from now on comes after adoption.
+        ledger.unmark(GIVEN_UP_BEFORE, [id_ for id_ in given_up if rows.get(id_) not in GIVEN_UP])
+        old = now - 7 * DAY
+        ledger.write("DELETE FROM marks WHERE kind = ? AND since < ?", [(REFUSED, old), (UNPROVEN, old)])
 
 
 def _look(
@@ -187,15 +183,19 @@ def _look(
 
 def _move(engine: Engine, ledger: Ledger, found: Verified, run: str) -> None:
     now = engine.clock.now()
-    refused = _refused(ledger, now)
-    open_ones = [c for c in found.stages.changes if _move_id(c) not in refused]
-    changes = open_ones[:MOST_STAGES]
+    # They are not tried, nor told of, at every run.
+    refused = _marked(ledger, REFUSED, now - DAY, now)
+    open_ones = [c for c in found.stages.changes if c.key not in refused]
+    to_prove = [c for c in open_ones if c.prove][: most_proofs(engine.settings.wp)]
+    changes = [*[c for c in open_ones if not c.prove][: MOST_STAGES - len(to_prove)], *to_prove]
     found.moves_later = len(open_ones) - len(changes)
     if not changes:
         return
-    back = _was_done(ledger)
+    back = _marked(ledger, WAS_DONE)
     moves = [
-        StageMove(c.mapping.id, c.mapping.domain, c.mapping.stage, c.stage, c.secure, c.mapping.id in back)
+        StageMove(
+            c.mapping.id, c.mapping.domain, c.mapping.stage, c.stage, c.secure, str(c.mapping.id) in back, c.prove
+        )
         for c in changes
     ]
     # Before the first is written: killed in between, its return must make nothing a primary domain either.
@@ -206,38 +206,36 @@ def _move(engine: Engine, ledger: Ledger, found: Verified, run: str) -> None:
     except BridgeError as error:
         found.trouble = error
         return
-    found.moved = [
-        Moved(c.name, c.mapping.stage, c.stage, c.reason, result) for c, result in zip(changes, results, strict=True)
-    ]
-    arrived = [str(c.mapping.id) for c, result in zip(changes, results, strict=True) if _is_done(c, result)]
+    answers = [*zip(changes, results, strict=True)]
+    unproven = [c for c, result in answers if result == "unproven"]
+    held = tuple(c.unproven for c in unproven)
+    found.stages = StagePlan(tuple(c for c in found.stages.changes if c not in unproven), found.stages.holds + held)
+    answers = [(c, result) for c, result in answers if result != "unproven"]
+    found.moved = [Moved(c.name, c.mapping.stage, c.stage, c.reason, result) for c, result in answers]
+    arrived = [str(c.mapping.id) for c, result in answers if _is_done(c, result)]
     # What somebody else has moved meanwhile was not our doing: the next run sees what became of it.
     ours = [move for move in found.moved if move.result != "changed"]
-    no = [_move_id(c) for c, result in zip(changes, results, strict=True) if result.startswith("refused")]
+    no = {
+        REFUSED: [c.key for c, result in answers if result.startswith("refused")],
+        UNPROVEN: [c.key for c in unproven],
+    }
     with ledger.transaction():
         ledger.unmark(WAS_DONE, arrived)
-        ledger.unmark(REFUSED, no)
-        ledger.mark(REFUSED, no, now)
+        for kind, keys in no.items():
+            ledger.unmark(kind, keys)
+            ledger.mark(kind, keys, now)
         journal.append(
             ledger,
             [Entry(now, run, "stage", m.name, m.reason, m.result, f"{m.before} -> {m.after}") for m in ours],
         )
 
 
-def _move_id(change: StageChange) -> str:
-    return f"{change.mapping.id} {change.mapping.stage} {change.stage}"
-
-
-def _refused(ledger: Ledger, now: float) -> set[str]:
-    """Return the moves that Ultimate Multisite has refused lately: they are not tried, nor told of, at every run."""
-    rows = ledger.query("SELECT name FROM marks WHERE kind = ? AND since BETWEEN ? AND ?", REFUSED, now - DAY, now)
+def _marked(ledger: Ledger, kind: str, since: float = 0.0, until: float = float("inf")) -> set[str]:
+    """Return what carries a mark that was set between two times, in seconds since the epoch."""
+    rows = ledger.query("SELECT name FROM marks WHERE kind = ? AND since BETWEEN ? AND ?", kind, since, until)
     return {str(name) for (name,) in rows}
 
 
 def _is_done(change: StageChange, result: str) -> bool:
     """Tell whether a mapping is "done" after a move: it arrived there, or was not taken from there."""
     return change.stage == DONE if result == "done" else change.mapping.stage == DONE
-
-
-def _was_done(ledger: Ledger) -> set[int]:
-    """Return the ids of mappings that this engine has moved away from "done"."""
-    return {int(name) for (name,) in ledger.query("SELECT name FROM marks WHERE kind = ?", WAS_DONE)}

@@ -14,7 +14,6 @@ from closte_bridge.engine.clock import Clock
 from closte_bridge.engine.cost import Cost
 from closte_bridge.errors import ConfigError
 from closte_bridge.ledger.inbox import known_events, to_acknowledge
-from closte_bridge.ledger.state import Evidence, LedgerState, Place
 from closte_bridge.ledger.store import Ledger
 from closte_bridge.ledger.verdicts import verdicts
 from closte_bridge.wordpress.reader import SnapshotCall
@@ -27,6 +26,8 @@ if TYPE_CHECKING:
     from closte_bridge.closte.client import ClosteClient
     from closte_bridge.closte.listing import Listing
     from closte_bridge.config.model import Settings
+    from closte_bridge.ledger.histories import Ahead
+    from closte_bridge.ledger.state import Evidence, LedgerState, Place
     from closte_bridge.planning.desired import Desired, Intentions
     from closte_bridge.planning.model import Observed, Standing
     from closte_bridge.planning.standing import Here
@@ -79,6 +80,8 @@ class Engine:
         """Return where this ledger lies: the machine as a digest, and the folder."""
         import hashlib  # noqa: PLC0415 - loaded while `wp` runs
         import socket  # noqa: PLC0415 - likewise
+
+        from closte_bridge.ledger.state import Place  # noqa: PLC0415 - likewise
 
         try:
             machine = Path("/etc/machine-id").read_text(encoding="ascii").strip()
@@ -134,6 +137,7 @@ class View:
     client: ClosteClient
     now: float
     _desire: Desired | None = None
+    ahead: Ahead | None = None
 
     def desire(self, engine: Engine) -> Desired:
         """Return what the network wants, put together once."""
@@ -154,9 +158,21 @@ class View:
 
 def _ledger_state(engine: Engine, now: float) -> LedgerState:
     if engine.ledger is None:
+        from closte_bridge.ledger.state import LedgerState  # noqa: PLC0415 - loaded while `wp` runs
+
         return LedgerState()
     jumped = engine.clock.jumped(engine.ledger.meta())
     return engine.ledger.state(now, clock_jumped=jumped)
+
+
+def _ahead(engine: Engine, now: float) -> Ahead | None:
+    """Return which names are due to be looked at; asked for while `wp` runs, it costs nothing."""
+    if engine.ledger is None or not engine.settings.checks:
+        return None
+    from closte_bridge.checks.life import EXPIRY_WARNING  # noqa: PLC0415 - loaded while `wp` runs
+    from closte_bridge.ledger.histories import ahead  # noqa: PLC0415 - loaded while `wp` runs
+
+    return ahead(engine.ledger, now, warn_until=now + EXPIRY_WARNING)
 
 
 def _with_fresh_evidence(ledger: LedgerState, snapshot: Snapshot, known: Collection[str], now: float) -> LedgerState:
@@ -164,7 +180,8 @@ def _with_fresh_evidence(ledger: LedgerState, snapshot: Snapshot, known: Collect
 
     `known` are the events that are in it: what they proved may have been found void since.
     """
-    from closte_bridge.planning.events import understand  # noqa: PLC0415 - loaded while `wp` runs
+    from closte_bridge.ledger.state import Evidence  # noqa: PLC0415 - loaded while `wp` runs
+    from closte_bridge.planning.events import understand  # noqa: PLC0415 - likewise
 
     fresh: dict[str, Evidence] = {}
     for event in snapshot.events:
@@ -268,6 +285,7 @@ def looked_at(engine: Engine, *, acknowledge: bool = False) -> Iterator[View]:
         _load_the_rest()
         now = engine.clock.now()
         ledger = _ledger_state(engine, now)
+        ahead = _ahead(engine, now)
         call.wait()
         if key is None:
             try:
@@ -296,7 +314,7 @@ def looked_at(engine: Engine, *, acknowledge: bool = False) -> Iterator[View]:
         observed = judge(listing, snapshot.network.domain, ledger)
         standing = judge_standing(snapshot, observed, ledger, engine.here(ledger, key))
         engine.cost.planning_seconds += time.perf_counter() - began
-        yield View(snapshot, listing, observed, ledger, standing, key, source, client, now, desire)
+        yield View(snapshot, listing, observed, ledger, standing, key, source, client, now, desire, ahead)
     finally:
         call.end()
         if client is not None:

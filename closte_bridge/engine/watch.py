@@ -30,6 +30,8 @@ _SIGN_OF_LIFE = 5.0
 # A run that something waits for is not started sooner than this after the last one.
 _BREATH = 1.0
 _LOCKED_AGAIN = 5.0
+# Looks at DNS and certificates go on for so long, in seconds, although something has happened meanwhile.
+_LOOKS_UNDISTURBED = 60.0
 
 
 class Waiter(Protocol):
@@ -89,7 +91,7 @@ def _stamp(path: Path) -> int:
 def next_due(report: Report, now: float, interval: float) -> float:
     """Return when to run again: at the interval, or sooner when a hold ends before that."""
     # By the time of the look: what became due while a long run went on is due now.
-    ends = [max(hold.until, now) for hold in report.plan.holds if hold.until and hold.until > report.view.now]
+    ends = [max(hold.until, now) for hold in report.plan.held if hold.until and hold.until > report.view.now]
     verified = report.verified
     if verified and verified.next_look is not None:
         # A check that is overdue (there are more than one run looks at) is made after a breath, not at once.
@@ -102,16 +104,41 @@ def next_due(report: Report, now: float, interval: float) -> float:
 
 @dataclass(slots=True)
 class Watch:
-    """The loop of one network. `work` makes one run and tells of it; `tell` is given the error of a run that failed."""
+    """The loop of one network. `work` makes one run and tells of it; `tell` is given the error of a run that failed.
+
+    `sign` is given a sentence for the service manager, or nothing but the fact that this is alive; `reload` reads the
+    configuration again and returns the state folder. A run that takes long calls `alive` from time to time.
+    """
 
     folder: Path
     interval: float
     work: Callable[[], Report]
     tell: Callable[[BridgeError], None]
     sign: Callable[[str], None]
-    reload: Callable[[], None]
+    reload: Callable[[], Path]
     waiter: Waiter
     signals: Signals
+    _last_sign: float = 0.0
+    _seen: int = 0
+    _yield_from: float | None = None
+
+    def should_yield(self) -> bool:
+        """Tell whether something happened since this run began, and looks at names have had a minute by now.
+
+        Names whose servers keep silent can take many minutes; whoever has just mapped a domain does not wait for them.
+        """
+        now = self.waiter.now()
+        if self._yield_from is None:
+            self._yield_from = now + _LOOKS_UNDISTURBED
+        return now >= self._yield_from and _stamp(self.folder / WAKE_FILE) != self._seen
+
+    def alive(self) -> None:
+        """Show that this is alive, unless that was done a moment ago."""
+        now = self.waiter.now()
+        if abs(now - self._last_sign) >= _SIGN_OF_LIFE:
+            self._last_sign = now
+            touch(self.folder / WATCHING_FILE)
+            self.sign("")
 
     def run(self) -> None:
         """Run until told to stop, by `signals` or KeyboardInterrupt. Errors of a run are told, and the loop goes on."""
@@ -120,20 +147,28 @@ class Watch:
         except KeyboardInterrupt:
             pass  # a signal: what was begun is in the ledger
         finally:
-            with contextlib.suppress(OSError):
-                (self.folder / WATCHING_FILE).unlink()
+            self._leave()
+
+    def _leave(self) -> None:
+        with contextlib.suppress(OSError):
+            (self.folder / WATCHING_FILE).unlink()
 
     def _run(self) -> None:
         while not self.signals.stop.is_set():
             if self.signals.reload.is_set():
                 self.signals.reload.clear()
-                self.reload()
-            seen = _stamp(self.folder / WAKE_FILE)
+                folder = self.reload()
+                if folder != self.folder:
+                    self._leave()
+                    self.folder = folder
+            self._seen = _stamp(self.folder / WAKE_FILE)
+            self._yield_from = None
             due = self._once()
-            self._wait(due, seen)
+            self._wait(due)
 
     def _once(self) -> float:
-        touch(self.folder / WATCHING_FILE)
+        self._last_sign = 0.0
+        self.alive()
         try:
             report = self.work()
         except BridgeError as error:
@@ -145,22 +180,18 @@ class Watch:
             self.tell(error)
             self.sign(f"Failing: {error.message}")
             return now + self.interval
-        self.sign(f"{report.plan.in_step} in step, {len(report.plan.holds)} held.")
+        self.sign(f"{report.plan.in_step} in step, {report.plan.hold_count} held.")
         return next_due(report, self.waiter.now(), self.interval)
 
-    def _wait(self, due: float, seen: int) -> None:
+    def _wait(self, due: float) -> None:
         self.waiter.pause(_BREATH)
         deadline = max(due, self.waiter.now())
-        last_sign = 0.0
         while not (self.signals.stop.is_set() or self.signals.reload.is_set()):
             remaining = deadline - self.waiter.now()
             # A clock that was set back must not make the loop sleep for longer than it meant to.
             if remaining <= 0 or remaining > self.interval + _LOCKED_AGAIN:
                 return
-            if _stamp(self.folder / WAKE_FILE) != seen:
+            if _stamp(self.folder / WAKE_FILE) != self._seen:
                 return
-            if abs(self.waiter.now() - last_sign) >= _SIGN_OF_LIFE:
-                last_sign = self.waiter.now()
-                touch(self.folder / WATCHING_FILE)
-                self.sign("")
+            self.alive()
             self.waiter.pause(min(_GLANCE, remaining))

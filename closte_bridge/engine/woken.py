@@ -141,7 +141,7 @@ def _due(report: Report, now: float, delay: float) -> float | None:
     """Return when removals that wait for their delay are due; those of nearly the same time go together, in one run."""
     ends = sorted(
         hold.until
-        for hold in report.plan.holds
+        for hold in report.plan.held
         if hold.action is Action.REMOVE
         and hold.code == "waiting"
         and hold.until

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 from closte_bridge.checks.life import History
 
@@ -40,6 +40,41 @@ def troubled(ledger: Ledger) -> dict[str, History]:
     return {str(name): _history(tuple(rest)) for name, *rest in rows}
 
 
+class Ahead(NamedTuple):
+    """Which domains are due, and of those that are not just enough to tell whether others are the very same ones.
+
+    `due` are those that are due, with when; `others` and `mark` are of the rest: how many, and the sum of their
+    hashes. Hashes are keyed anew in each process, so that no choice of names makes two sums the same. `first` is when
+    the first of them is due; `expiring` is what `expiring` gives.
+    """
+
+    due: dict[str, float]
+    others: int
+    mark: int
+    first: float | None
+    expiring: list[tuple[str, float]]
+
+    def are_the_others(self, names: Collection[str]) -> bool:
+        """Tell whether `names` are exactly those that were looked at and are not due."""
+        return len(names) == self.others and sum(map(hash, names)) == self.mark
+
+
+def ahead(ledger: Ledger, now: float, *, warn_until: float) -> Ahead:
+    """Return what is due at `now`, without keeping the rest: there can be 200,000 names."""
+    due: dict[str, float] = {}
+    count = mark = 0
+    first: float | None = None
+    for name, next_look in next_looks(ledger):
+        if next_look <= now:
+            due[name] = next_look
+        else:
+            count += 1
+            mark += hash(name)
+            if first is None or next_look < first:
+                first = next_look
+    return Ahead(due, count, mark, first, expiring(ledger, warn_until))
+
+
 def next_looks(ledger: Ledger) -> Iterator[tuple[str, float]]:
     """Give each domain that was ever looked at, and when it is looked at next, in seconds since the epoch."""
     return ledger.stream("SELECT name, next_look FROM histories")
@@ -59,6 +94,31 @@ def expiring(ledger: Ledger, before: float) -> list[tuple[str, float]]:
         before,
     )
     return [(str(name), float(end)) for name, end in rows]
+
+
+def tally(ledger: Ledger) -> tuple[dict[str, int], dict[str, int]]:
+    """Return how many names were last seen with each verdict on DNS, and on certificates; never seen is no verdict."""
+    dns = ledger.query("SELECT dns, COUNT(*) FROM histories WHERE dns <> '' GROUP BY dns")
+    tls = ledger.query("SELECT tls, COUNT(*) FROM histories WHERE tls <> '' AND leads_here = 1 GROUP BY tls")
+    return {str(code): int(count) for code, count in dns}, {str(code): int(count) for code, count in tls}
+
+
+def astray(ledger: Ledger) -> list[str]:
+    """Return the names that were seen to lead elsewhere or nowhere, in the alphabet's order."""
+    rows = ledger.query(
+        "SELECT name FROM histories WHERE leads_here = 0 AND dns NOT IN ('', 'unknown') ORDER BY name",
+    )
+    return [str(name) for (name,) in rows]
+
+
+def without_padlock(ledger: Ledger, right_before: float) -> list[str]:
+    """Return the names that lead here since before then and have no right certificate, in the alphabet's order."""
+    rows = ledger.query(
+        "SELECT name FROM histories WHERE leads_here = 1 AND right_since < ? AND tls NOT IN ('', 'right', 'unknown') "
+        "ORDER BY name",
+        right_before,
+    )
+    return [str(name) for (name,) in rows]
 
 
 def save(ledger: Ledger, histories: dict[str, History]) -> None:

@@ -9,8 +9,6 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from closte_bridge.ledger.state import Evidence
-
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
@@ -24,6 +22,7 @@ def take_in(ledger: Ledger, events: Sequence[Event], now: float) -> int:
     An event that was acknowledged and is not among `events` is done with.
     """
     # `to_acknowledge` is needed before `wp` starts, and that must not wait for this.
+    from closte_bridge.ledger.state import Evidence  # noqa: PLC0415
     from closte_bridge.planning.events import understand  # noqa: PLC0415
 
     seen = {event.uid for event in events}

@@ -17,22 +17,12 @@ from typing import TYPE_CHECKING, Any
 
 from closte_bridge.errors import BridgeError
 from closte_bridge.ledger.schema import migrate
-from closte_bridge.ledger.state import (
-    Absence,
-    Evidence,
-    Identity,
-    LedgerState,
-    Origin,
-    Phase,
-    Place,
-    RemovalClass,
-    Trouble,
-    Unsettled,
-)
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
     from pathlib import Path
+
+    from closte_bridge.ledger.state import Absence, Evidence, Identity, LedgerState, Phase, Place, RemovalClass, Trouble
 
 WEEK = 7 * 86400.0
 DAY = 86400.0
@@ -217,9 +207,12 @@ class Ledger:
 
     def state(self, now: float, *, clock_jumped: bool = False) -> LedgerState:
         """Return everything the planner may know, as of `now`."""
+        # The classes behind it are many: loaded while `wp` runs.
+        from closte_bridge.ledger.reading import read_state  # noqa: PLC0415
+
         meta = self.meta()
         try:
-            return self._state(meta, now, clock_jumped=clock_jumped)
+            return read_state(self, meta, now, clock_jumped=clock_jumped)
         except (ValueError, KeyError, TypeError):
             raise self._odd() from None
 
@@ -228,54 +221,6 @@ class Ledger:
             f'The ledger "{self.path}" holds something that closte-bridge did not write.',
             code="ledger-damaged",
             hint=_DAMAGED,
-        )
-
-    def _state(self, meta: dict[str, str], now: float, *, clock_jumped: bool) -> LedgerState:
-        query = self.query
-        marks: dict[str, set[str]] = {"pin": set(), "leaving": set(), "released": set(), "former": set()}
-        # Other kinds of marks are no matter of the plan's.
-        for name, kind in query("SELECT name, kind FROM marks WHERE kind IN ('pin', 'leaving', 'released', 'former')"):
-            marks[str(kind)].add(str(name))
-        identity, place = meta.get("identity"), meta.get("place")
-        return LedgerState(
-            identity=Identity(**json.loads(identity)) if identity else None,
-            place=Place(**json.loads(place)) if place else None,
-            config_path=meta.get("config_path"),
-            ours=dict(self.stream("SELECT name, origin FROM aliases WHERE phase = 'present'")),
-            unsettled={
-                n: Unsettled(Phase(p), Origin(o), s, bool(a))
-                for n, p, o, s, a in query(
-                    "SELECT name, phase, origin, since, absent_before FROM aliases WHERE phase <> 'present'"
-                )
-            },
-            absences={n: Absence(*rest) for n, *rest in query("SELECT name, since, times, last FROM absences")},
-            evidence={n: Evidence(*rest) for n, *rest in query("SELECT name, kind, received FROM evidence")},
-            troubles={
-                n: Trouble(a, t, bool(r), m, s)
-                for n, a, t, r, m, s in query("SELECT name, attempts, next_try, refused, message, since FROM troubles")
-            },
-            pins=frozenset(marks["pin"]),
-            leaving=frozenset(marks["leaving"]),
-            released=frozenset(marks["released"]),
-            former_domains=frozenset(marks["former"]),
-            removals=tuple(
-                # After a jump of the clock nobody knows how long ago they were: all count.
-                (RemovalClass(c), t)
-                for c, t in query("SELECT class, at FROM removals WHERE at > ? OR ?", now - DAY, clock_jumped)
-            ),
-            added_per_registered=dict(
-                query(
-                    "SELECT registered, COUNT(DISTINCT name) FROM additions WHERE at > ? GROUP BY registered",
-                    now - WEEK,
-                )
-            ),
-            added_this_week=frozenset(str(n) for (n,) in query("SELECT name FROM additions WHERE at > ?", now - WEEK)),
-            added_lately=frozenset(str(n) for (n,) in query("SELECT name FROM additions WHERE at > ?", now - LIST_LAG)),
-            highest_site=int(meta.get("highest_site", "0")),
-            highest_mapping=int(meta.get("highest_mapping", "0")),
-            observed_count=int(meta.get("observed_count", "0")),
-            leading_www=self.leading_www(),
-            clock_jumped=clock_jumped,
         )
 
     def meta(self) -> dict[str, str]:

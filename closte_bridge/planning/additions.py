@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-from operator import attrgetter
 from typing import TYPE_CHECKING, NamedTuple
 
-from closte_bridge.domains import is_wildcard, not_public, registered_domain, wildcard_over
+from closte_bridge.domains import is_wildcard, not_public, only_public, registered_domain, wildcard_over
 from closte_bridge.ledger.state import Origin
 from closte_bridge.planning.desired import Desired, Intentions, origin_of
 from closte_bridge.planning.model import Action, Change, Hold
@@ -33,10 +32,25 @@ def present_names(observed: Observed, ledger: LedgerState) -> frozenset[str] | s
     return observed.names if observed.readable else set(ledger.ours)
 
 
-def additions(look: Look) -> tuple[list[Change], list[Hold]]:
-    """Return the additions that may go now and those held back, both in the order of names."""
+class Additions(NamedTuple):
+    """The additions that may go now and those held back, both in the order of names.
+
+    `unproven` are the `www.` forms that the network's setting asks for, held until it is known where they lead;
+    `in_step` counts the mapped names that are there.
+    """
+
+    changes: list[Change]
+    holds: list[Hold]
+    unproven: frozenset[str]
+    in_step: int
+
+
+def additions(look: Look) -> Additions:
+    """Decide about every name that is wanted and not there."""
     present = present_names(look.observed, look.ledger)
-    pending = _candidates(look, present)
+    # Name by name: a difference of sets would go through what is present as well, which can be as much.
+    missing = {name for name in look.desire.mapped if name not in present}
+    pending = _candidates(look, present, missing)
     in_place = {name for name in present if name[0] == "*"} - look.ledger.leaving
     coming: set[str] = set()
     changes: list[Change] = []
@@ -52,18 +66,16 @@ def additions(look: Look) -> tuple[list[Change], list[Hold]]:
         # What a wildcard on its way will cover need not be added beside it, unless it failed before.
         if is_wildcard(name) and name not in look.ledger.troubles and (hold is None or hold.code == "list-lag"):
             coming.add(name)
-    holds += sorted(_held_www(look, present, pending), key=attrgetter("name"))
-    return changes, holds
+    return Additions(changes, holds, _unproven(look, present, pending), len(look.desire.mapped) - len(missing))
 
 
-def _candidates(look: Look, present: frozenset[str] | set[str]) -> set[str]:
-    """Names wanted and not there; with them the `www.` names that were ours once and are gone."""
-    desire, ledger = look.desire, look.ledger
-    pending = set(desire.mapped.keys() - present)
-    pending |= (desire.configured | desire.pins) - present
+def _candidates(look: Look, present: frozenset[str] | set[str], missing: set[str]) -> set[str]:
+    """Names wanted and not there, of which `missing` are mapped; with them `www.` names that were ours once."""
+    desire, ledger, www = look.desire, look.ledger, int(Origin.WWW)
+    pending = missing | ((desire.configured | desire.pins) - present)
     for name, origin in ledger.ours.items():
         # Once added it stays: a `www.` that Closte lost comes back as long as its name is mapped.
-        if origin == Origin.WWW and name not in present and name[4:] in desire.mapped:
+        if origin == www and name not in present and name[4:] in desire.mapped:
             pending.add(name)
     for name, unsettled in ledger.unsettled.items():
         if unsettled.origin == Origin.WWW and name not in present and name[4:] in desire.mapped:
@@ -169,11 +181,14 @@ def _cause(name: str, look: Look) -> str:
     return f"mapped to site {mapping.blog_id}" if mapping else "the www. form of a mapped name"
 
 
-def _held_www(look: Look, present: frozenset[str] | set[str], pending: set[str]) -> list[Hold]:
-    """The `www.` forms that the network's setting asks for: held until it is known where they lead."""
+def _unproven(look: Look, present: frozenset[str] | set[str], pending: set[str]) -> frozenset[str]:
     ours, mapped = look.ledger.ours, look.desire.mapped
-    return [
-        Hold(Action.ADD, www, "www-unproven", f'waits until it leads where "{name}" leads')
-        for www, name in look.desire.www.items()
-        if not (www in present or www in ours or www in mapped or www in pending or not_public(www))
-    ]
+    return frozenset(
+        only_public(
+            [
+                www
+                for www in look.desire.www
+                if www not in present and www not in ours and www not in mapped and www not in pending
+            ]
+        )
+    )

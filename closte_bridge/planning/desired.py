@@ -159,6 +159,7 @@ def _www_forms(mapped: dict[str, Mapping], snapshot: Snapshot) -> dict[str, str]
         return {}
     never = (WWW, WILDCARD)
     below = "." + own
+    every = policy is not WwwPolicy.MAIN_ONLY
     return {
         WWW + name: name
         for name, mapping in mapped.items()
@@ -166,7 +167,7 @@ def _www_forms(mapped: dict[str, Mapping], snapshot: Snapshot) -> dict[str, str]
         and not name.endswith(below)
         and name != own
         and mapping.blog_id in sites
-        and (policy is not WwwPolicy.MAIN_ONLY or is_main_domain(name))
+        and (every or is_main_domain(name))
     }
 
 

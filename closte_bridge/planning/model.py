@@ -37,6 +37,14 @@ class Hold(NamedTuple):
     until: float | None = None
 
 
+UNPROVEN = "www-unproven"
+
+
+def unproven_hold(www: str) -> Hold:
+    """Return the hold of a `www.` form that waits until it is known where it leads."""
+    return Hold(Action.ADD, www, UNPROVEN, f'waits until it leads where "{www[4:]}" leads')
+
+
 class Withheld(NamedTuple):
     """A class of removals that is over its limit. `digest` stands for exactly these names."""
 
@@ -124,17 +132,32 @@ class Bookkeeping:
 
 @dataclass(frozen=True, slots=True)
 class Plan:
-    """What would change and why, what is held back and why, and what stands in the way."""
+    """What would change and why, what is held back and why, and what stands in the way.
+
+    `held` are the changes held back but for one kind: `unproven` are the `www.` forms that wait until it is known
+    where they lead. There can be as many as mappings, so that they become holds only for who looks at each (`holds`).
+    """
 
     standing: Standing
     observed: Observed
     snapshot_faults: tuple[str, ...]
     changes: tuple[Change, ...]
-    holds: tuple[Hold, ...]
+    held: tuple[Hold, ...]
+    unproven: frozenset[str]
     withheld: tuple[Withheld, ...]
     foreign: tuple[str, ...]
     in_step: int
     bookkeeping: Bookkeeping
+
+    @property
+    def holds(self) -> tuple[Hold, ...]:
+        """Return everything that is held back; `hold_count` tells how many these are without making them."""
+        return (*self.held, *map(unproven_hold, sorted(self.unproven)))
+
+    @property
+    def hold_count(self) -> int:
+        """Return how many changes are held back."""
+        return len(self.held) + len(self.unproven)
 
     @property
     def additions(self) -> tuple[Change, ...]:

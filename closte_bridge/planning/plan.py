@@ -7,7 +7,7 @@ from enum import Enum
 from typing import TYPE_CHECKING
 
 from closte_bridge.ledger.state import LedgerState, Phase, Unsettled
-from closte_bridge.planning.additions import Look, additions, present_names
+from closte_bridge.planning.additions import Look, additions
 from closte_bridge.planning.desired import Intentions, desired
 from closte_bridge.planning.gate import gate
 from closte_bridge.planning.model import (
@@ -57,12 +57,15 @@ def make_plan(  # noqa: PLR0913 - options by keyword, each with a default
     staying = frozenset(name for name in ledger.leaving if desire.ask(name))
     ledger = replace(ledger, leaving=ledger.leaving - staying)
     look = Look(snapshot, observed, ledger, intentions, desire, now, retry)
-    adds, holds = additions(look)
+    adds, holds, unproven, in_step = additions(look)
     found = candidates(look)
-    # Only of these the books ask; holds can be as many as mappings.
-    asked = ledger.unsettled.keys() | ledger.troubles.keys() | {n for n in ledger.ours if n not in observed.names}
-    wanted = {c.name for c in adds if c.name in asked} | {h.name for h in holds if h.name in asked}
-    books = replace(_bookkeeping(look, found, wanted), staying=tuple(sorted(staying)))
+    # Only of these the books ask.
+    missing = [name for name in ledger.ours if name not in observed.names]
+    asked = {*ledger.unsettled, *ledger.troubles, *missing}
+    wanted: set[str] = set()
+    if asked:
+        wanted = asked & unproven | asked.intersection(item.name for items in (adds, holds) for item in items)
+    books = replace(_bookkeeping(look, found, wanted, missing), staying=tuple(sorted(staying)))
     removals, withheld = gate(look, found, approval)
     if standing.mode is Mode.ADD_ONLY:
         holds += [Hold(Action.REMOVE, c.name, "add-only", standing.reason) for c in removals]
@@ -72,37 +75,41 @@ def make_plan(  # noqa: PLR0913 - options by keyword, each with a default
         Hold(Action.ADD, str(m.domain)[:255], "malformed", f"not a host name: {why}")
         for m, why in look.desire.malformed
     ]
-    present = present_names(observed, ledger)
     return Plan(
         standing=standing,
         observed=observed,
         snapshot_faults=snapshot.faults,
         changes=(*adds, *removals),
-        holds=tuple(holds),
+        held=tuple(holds),
+        unproven=unproven,
         withheld=tuple(withheld),
-        foreign=tuple(sorted(_foreign(look))),
-        in_step=sum(1 for name in look.desire.mapped if name in present),
+        foreign=tuple(sorted(_foreign(look, in_step))),
+        in_step=in_step,
         bookkeeping=books,
     )
 
 
-def _foreign(look: Look) -> set[str]:
+def _foreign(look: Look, in_step: int) -> set[str]:
     """Names at Closte that are not ours and that nothing here wants; the network's own is no stranger."""
+    names, own = look.observed.names, look.snapshot.network.domain
+    if len(names) == in_step + (own in names and own not in look.desire.mapped):
+        return set()  # nothing is there but what is mapped
     ours, unsettled, mapped = look.ledger.ours, look.ledger.unsettled, look.desire.mapped
-    # Name by name: differences of sets would be copies of lists that can be long.
-    rest = (n for n in look.observed.names if n not in ours and n not in unsettled and n not in mapped)
-    return {name for name in rest if name != look.snapshot.network.domain and not look.desire.mention(name)}
+    rest = (n for n in names.difference(mapped) if n not in ours and n not in unsettled)
+    return {name for name in rest if name != own and not look.desire.mention(name)}
 
 
-def _bookkeeping(look: Look, found: Candidates, wanted: set[str]) -> Bookkeeping:
-    """`wanted` are the names that are to be added, now or once what holds them back is over."""
+def _bookkeeping(look: Look, found: Candidates, wanted: set[str], missing: list[str]) -> Bookkeeping:
+    """`wanted` are the names that are to be added, now or once what holds them back is over.
+
+    `missing` are those of ours that the list does not show.
+    """
     ledger, observed = look.ledger, look.observed
     fates = {name: _fate(name, unsettled, look, wanted) for name, unsettled in ledger.unsettled.items()}
     vanished = [name for name, fate in fates.items() if fate is _Fate.VANISHED]
     if observed.complete:
         # Ours, not wanted there, and gone from Closte already: nothing is left to do but to forget it.
-        gone = (name for name in ledger.ours if name not in observed.names)
-        vanished += (name for name in gone if name not in wanted and name not in ledger.added_lately)
+        vanished += (name for name in missing if name not in wanted and name not in ledger.added_lately)
     return Bookkeeping(
         confirmed={name: ledger.unsettled[name].origin for name, fate in fates.items() if fate is _Fate.CONFIRMED},
         vanished=tuple(sorted(vanished)),
@@ -159,7 +166,8 @@ def narrow(plan: Plan, names: Collection[str]) -> Plan:
         observed=plan.observed,
         snapshot_faults=plan.snapshot_faults,
         changes=tuple(filter(keep, plan.changes)),
-        holds=tuple(filter(keep, plan.holds)),
+        held=tuple(filter(keep, plan.held)),
+        unproven=plan.unproven & chosen,
         withheld=tuple(w for w in plan.withheld if chosen.intersection(w.names)),
         foreign=tuple(name for name in plan.foreign if name in chosen),
         in_step=plan.in_step,

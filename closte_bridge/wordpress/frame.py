@@ -6,7 +6,6 @@ length and a SHA-256 of the document, so that noise cannot look like it and a cu
 
 from __future__ import annotations
 
-import hashlib
 import json
 from enum import Enum
 from typing import Any
@@ -33,6 +32,8 @@ def extract(output: bytes | bytearray, nonce: str) -> str:
 
     Raises FrameError: ABSENT when it never began, CUT when it did not end, DAMAGED when it differs from its digest.
     """
+    import hashlib  # noqa: PLC0415 - OpenSSL behind it is loaded while `wp` runs
+
     begin = f"\n@closte-bridge-begin 1 {nonce}@\n".encode()
     end = f"\n@closte-bridge-end {nonce} ".encode()
     start = output.find(begin)

@@ -10,12 +10,15 @@ import hashlib
 import re
 from dataclasses import dataclass, field
 from enum import Enum
-from typing import TYPE_CHECKING, Any, NamedTuple
+from functools import partial
+from typing import TYPE_CHECKING, Any, NamedTuple, TypeVar
 
 from closte_bridge.wordpress.failures import failure
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
+
+Odd = TypeVar("Odd", str, None)
 
 _LARGEST = 2**63 - 1
 _DNS_INTERVAL = (10, 300)  # seconds; Ultimate Multisite clamps to these wherever it uses the setting
@@ -129,6 +132,9 @@ class Snapshot:
 
 
 _ROWS_AT_ONCE = 5000
+# What the classes' own constructors come to, without a call of a Python function for each row.
+_MAKE_SITE: Callable[[tuple[Any, ...]], Site] = partial(tuple.__new__, Site)
+_MAKE_MAPPING: Callable[[tuple[Any, ...]], Mapping] = partial(tuple.__new__, Mapping)
 _ON = frozenset({"1", 1})
 _OFF = frozenset({"", "0", "None", "False", 0, None})
 
@@ -144,33 +150,55 @@ def _table(document: dict[str, Any], name: str) -> dict[str, Any]:
     return table
 
 
-def _used_up(rows: list[Any]) -> Iterator[Any]:
-    """Give the rows in their order and drop them meanwhile: two forms of a large network at once take much memory."""
+def _columns(rows: list[Any]) -> Iterator[tuple[tuple[Any, ...], ...]]:
+    """Give some rows after the other as columns, and drop them meanwhile: two forms of a network take much memory."""
     rows.reverse()
     while rows:
         some = rows[-_ROWS_AT_ONCE:]
         del rows[-_ROWS_AT_ONCE:]
         some.reverse()
-        yield from some
+        yield tuple(zip(*some, strict=True))
+
+
+def _texts(column: tuple[Any, ...], odd: Odd) -> tuple[str | Odd, ...]:
+    """Return a column of texts; what is none, which only a damaged table can hold, becomes `odd`."""
+    if {*map(type, column)} <= {str}:
+        return column
+    return tuple(value if isinstance(value, str) else odd for value in column)
 
 
 def _sites(table: dict[str, Any]) -> dict[int, Site]:
-    off = _OFF
-    return {
-        (number := int(i)): Site(number, int(n), d, a not in off, s not in off, x not in off)
-        for i, n, d, a, s, x in _used_up(table["rows"])
-    }
+    # Column by column and without a loop of Python's own, like the mappings: there can be 100,000.
+    sites: dict[int, Site] = {}
+    for numbers, networks, domains, archived, spam, deleted in _columns(table["rows"]):
+        ids = [*map(int, numbers)]
+        flags = ([value not in _OFF for value in column] for column in (archived, spam, deleted))
+        sites.update(
+            zip(
+                ids,
+                map(_MAKE_SITE, zip(ids, map(int, networks), _texts(domains, ""), *flags, strict=True)),
+                strict=True,
+            )
+        )
+    return sites
 
 
-def _mappings(table: dict[str, Any]) -> list[Mapping]:
-    # A loop that runs once a mapping: unpacked by hand, and stages shared, because there can be 100,000.
-    stages: dict[str, str] = {}
-    share = stages.setdefault
-    on = _ON
-    return [
-        Mapping(int(i), int(b), d, a in on, p in on, s in on, share(t, t), None if m else c, m)
-        for i, b, d, a, p, s, t, c, m in _used_up(table["rows"])
-    ]
+def _mappings(table: dict[str, Any]) -> tuple[list[Mapping], bool]:
+    """Return the mappings, and whether one has no domain at all."""
+    mappings: list[Mapping] = []
+    nameless = False
+    shared: dict[str, str] = {}
+    for ids, blogs, domains, active, primary, secure, stages, created, modified in _columns(table["rows"]):
+        flags = ([value in _ON for value in column] for column in (active, primary, secure))
+        words, later = _texts(stages, ""), _texts(modified, None)
+        known = map(shared.setdefault, words, words)
+        dates = [None if last else first for first, last in zip(_texts(created, None), later, strict=True)]
+        names = _texts(domains, "")
+        nameless |= names is not domains
+        mappings += map(
+            _MAKE_MAPPING, zip(map(int, ids), map(int, blogs), names, *flags, known, dates, later, strict=True)
+        )
+    return mappings, nameless
 
 
 def _settings(document: dict[str, Any]) -> Settings:
@@ -261,7 +289,7 @@ def _decode(document: dict[str, Any]) -> Snapshot:
     if sites.get("missing") or mappings.get("missing"):
         raise failure("table-missing")
     events = _table(document, "events")
-    site_rows, mapping_rows = _sites(sites), _mappings(mappings)
+    site_rows, (mapping_rows, nameless) = _sites(sites), _mappings(mappings)
     faults = []
     if len(site_rows) != sites["count"]:
         faults.append(f"{len(site_rows)} of {sites['count']} sites were read")
@@ -270,6 +298,9 @@ def _decode(document: dict[str, Any]) -> Snapshot:
     network = _network(document["network"])
     if not any(site.network_id == network.id for site in site_rows.values()):
         faults.append("the network has no site")
+    if nameless:
+        # What it was may be an alias of ours.
+        faults.append("a mapping has no domain")
     return Snapshot(
         network=network,
         settings=settings,

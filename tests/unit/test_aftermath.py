@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import json
+import re
 import stat
 import sys
 import threading
@@ -11,14 +12,18 @@ from typing import TYPE_CHECKING, Any, cast
 import pytest
 from prometheus_client.parser import text_string_to_metric_families
 
+from closte_bridge.checks.life import History
+from closte_bridge.checks.schedule import DAY
 from closte_bridge.config.model import Settings
 from closte_bridge.engine import lock
 from closte_bridge.engine.aftermath import after_run
 from closte_bridge.engine.clock import Clock
 from closte_bridge.engine.metrics import metrics_path
 from closte_bridge.engine.view import Engine
+from closte_bridge.ledger import histories
 from closte_bridge.ledger.store import Ledger
 from closte_bridge.planning.model import Action, Hold
+from tests.support.parts import REPOSITORY
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -56,7 +61,8 @@ def report() -> Report:
         observed=SimpleNamespace(complete=True),
         snapshot_faults=(),
         withheld=(),
-        holds=(Hold(Action.ADD, "a.test", "not-public", "x"), Hold(Action.ADD, "b.test", "not-public", "x")),
+        unproven=("www.a.test",),
+        held=(Hold(Action.ADD, "a.test", "not-public", "x"), Hold(Action.ADD, "b.test", "not-public", "x")),
     )
     view = SimpleNamespace(ledger=SimpleNamespace(ours={"a": 1}), snapshot=SimpleNamespace(events_waiting=3))
     applied = SimpleNamespace(failed=[1], done=[1, 2])
@@ -87,6 +93,69 @@ def test_metrics_say_what_a_run_found_without_any_domain(tmp_path: Path, clock: 
     assert found["closte_bridge_changes_failed", ""] == 1
     assert "example.org" not in path.read_text()
     assert stat.S_IMODE(path.stat().st_mode) == 0o644
+
+
+def test_metrics_count_what_was_seen_of_dns_and_certificates(tmp_path: Path, clock: Time) -> None:
+    path = tmp_path / "bridge.prom"
+    this = engine(tmp_path, clock, metrics_file=path)
+    ledger = Ledger.open(this.settings.state_dir, create=False)
+    assert ledger is not None
+    right = History(0.0, 0.0, looked=1.0, dns="right", tls="right", leads_here=True, not_after=clock.now + 90 * DAY)
+    with ledger, ledger.transaction():
+        histories.save(
+            ledger,
+            {
+                "a.com": right,
+                "b.com": right._replace(not_after=clock.now + 5 * DAY),
+                "c.com": right._replace(not_after=clock.now - DAY, tls="expired"),
+                "d.com": right._replace(dns="points-elsewhere", leads_here=False),
+                "e.com": History(0.0, 0.0),
+            },
+        )
+    # It is so as well after a run that failed before it saw anything.
+    assert after_run(this, None, 5, [PROBLEM]) == []
+    counted = {
+        (sample.name, sample.labels.get("verdict", "")): sample.value
+        for family in text_string_to_metric_families(path.read_text())
+        for sample in family.samples
+    }
+    assert counted["closte_bridge_names_dns", "right"] == 3
+    assert counted["closte_bridge_names_dns", "points-elsewhere"] == 1
+    assert counted["closte_bridge_names_tls", "right"] == 2
+    assert counted["closte_bridge_names_tls", "expired"] == 1
+    assert counted["closte_bridge_certificates_expiring", ""] == 1
+    assert counted["closte_bridge_certificates_expired", ""] == 1
+    assert ".com" not in path.read_text()
+
+
+def test_every_metric_is_documented(tmp_path: Path, clock: Time) -> None:
+    path = tmp_path / "bridge.prom"
+    this = engine(tmp_path, clock, metrics_file=path)
+    ledger = Ledger.open(this.settings.state_dir, create=False)
+    assert ledger is not None
+    with ledger, ledger.transaction():
+        ledger.set_meta(last_run="100.5", last_success="99.5")
+    assert after_run(this, report(), 0, []) == []
+    found = {family.name.removeprefix("closte_bridge_") for family in text_string_to_metric_families(path.read_text())}
+    text = (REPOSITORY / "docs" / "reference.md").read_text(encoding="utf-8")
+    section = text.partition("## Metrics\n")[2].partition("\n## ")[0]
+    assert set(re.findall(r"`([a-z_]+)`", section.partition("|---|---|")[2])) - {"verdict", "reason"} == found
+
+
+def test_the_file_is_one_that_the_collector_takes(tmp_path: Path, clock: Time) -> None:
+    """No times in it, nothing left beside it, and whole at any moment: a reader that had it open keeps the old one."""
+    path = tmp_path / "bridge.prom"
+    this = engine(tmp_path, clock, metrics_file=path)
+    assert after_run(this, None, 5, []) == []
+    with path.open() as before:
+        old = path.read_text()
+        assert after_run(this, report(), 0, []) == []
+        assert before.read() == old != path.read_text()
+    assert [found.name for found in tmp_path.glob("*.prom*")] == ["bridge.prom"]
+    assert not [found for found in tmp_path.iterdir() if found.name.startswith(".")]
+    lines = [line for line in path.read_text().splitlines() if not line.startswith("#")]
+    assert lines
+    assert all(len(line.rsplit(" ", 2)) == 2 or line.rsplit(" ", 1)[0].endswith("}") for line in lines)
 
 
 def test_a_run_that_failed_early_keeps_the_last_success_apart(tmp_path: Path, clock: Time) -> None:
@@ -165,6 +234,13 @@ def test_a_command_that_fails_is_reported(tmp_path: Path, clock: Time, command: 
     (trouble,) = after_run(engine(tmp_path, clock, on_problem=command), None, 1, [PROBLEM])
     assert trouble.code == "on-problem"
     assert words in trouble.message
+
+
+def test_a_ledger_that_cannot_be_read_is_reported(tmp_path: Path, clock: Time) -> None:
+    this = engine(tmp_path, clock, metrics_file=tmp_path / "x.prom", on_problem=("true",))
+    (this.settings.state_dir / "ledger.sqlite3").write_bytes(b"x" * 9000)
+    (trouble,) = after_run(this, None, 1, [PROBLEM])
+    assert trouble.code == "ledger-damaged"
 
 
 def test_a_command_that_hangs_is_ended(tmp_path: Path, clock: Time, monkeypatch: pytest.MonkeyPatch) -> None:

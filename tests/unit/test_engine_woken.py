@@ -59,7 +59,7 @@ class Work:
             self.during.pop(0)()
         holds = self.holds.pop(0) if self.holds else []
         view = SimpleNamespace(now=began)
-        report = SimpleNamespace(plan=SimpleNamespace(holds=holds), view=view, exit_code=ExitCode.OK)
+        report = SimpleNamespace(plan=SimpleNamespace(held=holds), view=view, exit_code=ExitCode.OK)
         return cast("Report", report)
 
 

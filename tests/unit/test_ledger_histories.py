@@ -66,3 +66,21 @@ def test_what_nobody_wants_any_more_is_dropped(ledger: Ledger) -> None:
     histories.save(ledger, {"a.com": FRESH, "b.com": FRESH})
     histories.forget(ledger, ["a.com", "c.com"])
     assert dict(histories.next_looks(ledger)) == {"b.com": NOW + 60}
+
+
+def test_what_is_due_is_known_and_the_rest_is_told_apart_without_being_kept(ledger: Ledger) -> None:
+    later = FRESH._replace(next_look=NOW + 5)
+    ends = SERVING._replace(tls="right", not_after=NOW + 9)
+    histories.save(ledger, {"due.com": ends, "a.com": FRESH, "b.com": later})
+    found = histories.ahead(ledger, NOW, warn_until=NOW + 10)
+    assert (found.due, found.first, found.expiring) == ({"due.com": NOW}, NOW + 5, [("due.com", NOW + 9)])
+    assert found.are_the_others({"b.com", "a.com"})
+    assert not found.are_the_others({"a.com"})
+    assert not found.are_the_others({"a.com", "c.com"})
+    assert not found.are_the_others({"a.com", "b.com", "c.com"})
+
+
+def test_nothing_is_ahead_of_a_ledger_that_knows_no_name(ledger: Ledger) -> None:
+    found = histories.ahead(ledger, NOW, warn_until=NOW)
+    assert (found.due, found.first, found.expiring) == ({}, None, [])
+    assert found.are_the_others(set())

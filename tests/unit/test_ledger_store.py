@@ -179,7 +179,6 @@ def test_statements_that_fail_never_show_sqlites_errors(ledger: Ledger) -> None:
         ("meta", ("identity", "[]")),
         ("meta", ("identity", '{"no": "such field"}')),
         ("meta", ("highest_site", "many")),
-        ("marks", ("x.com", "made-up", NOW)),
         ("aliases", ("x.com", 1, "floating", NOW, 0, 0)),
         ("aliases", ("x.com", 9, "adding", NOW, 0, 0)),
         ("removals", ("x.com", "made-up", NOW)),

@@ -3,6 +3,7 @@ from __future__ import annotations
 import itertools
 import random
 import socket
+import time
 from dataclasses import dataclass, field
 from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any, cast
@@ -24,7 +25,7 @@ DAY = 86_400.0
 
 def report(*untils: float | None, looked: float = 1000.0) -> Report:
     holds = [SimpleNamespace(until=until) for until in untils]
-    plan, view = SimpleNamespace(holds=holds, in_step=1), SimpleNamespace(now=looked)
+    plan, view = SimpleNamespace(held=holds, hold_count=len(holds), in_step=1), SimpleNamespace(now=looked)
     return cast("Report", SimpleNamespace(plan=plan, view=view, verified=None))
 
 
@@ -56,12 +57,15 @@ class Loop:
     signs: list[str] = field(default_factory=list)
     reloads: int = 0
     signals: Signals = field(default_factory=Signals)
+    moved_to: Path | None = None
+    watch: Watch = field(init=False)
 
     def run(self) -> None:
-        def reload() -> None:
+        def reload() -> Path:
             self.reloads += 1
+            return self.moved_to or self.folder
 
-        Watch(
+        self.watch = Watch(
             folder=self.folder,
             interval=self.interval,
             work=self.work,
@@ -70,7 +74,8 @@ class Loop:
             reload=reload,
             waiter=self.waiter,
             signals=self.signals,
-        ).run()
+        )
+        self.watch.run()
 
 
 def test_a_run_is_due_at_the_interval_or_when_a_hold_ends_before() -> None:
@@ -112,6 +117,88 @@ def test_it_shows_that_it_is_watching(tmp_path: Path) -> None:
     loop.run()
     assert seen
     assert all(seen)
+
+
+def test_a_long_run_shows_that_it_is_alive(tmp_path: Path) -> None:
+    waiter = FakeWaiter()
+
+    def work() -> Report:
+        for _ in range(600):
+            waiter.time += 0.2
+            loop.watch.alive()
+        loop.signals.stop.set()
+        return report()
+
+    loop = Loop(tmp_path, work, waiter)
+    loop.run()
+    # Two minutes of work: a sign about every five seconds, and not five times a second.
+    assert 20 <= loop.signs.count("") <= 25
+
+
+def test_looks_give_way_to_events_after_a_minute(tmp_path: Path) -> None:
+    waiter = FakeWaiter()
+    gave_way: list[tuple[int, bool]] = []
+
+    def work() -> Report:
+        waiter.time += 1000  # the additions of this run
+        for second in range(0, 200, 20):
+            if second == 40:
+                touch(tmp_path / WAKE_FILE)
+            gave_way.append((second, loop.watch.should_yield()))
+            waiter.time += 20
+        loop.signals.stop.set()
+        return report()
+
+    loop = Loop(tmp_path, work, waiter)
+    loop.run()
+    # Counted from the first look, and only because something happened.
+    assert [second for second, yes in gave_way if yes] == [60, 80, 100, 120, 140, 160, 180]
+
+
+def test_looks_that_nothing_disturbs_go_on(tmp_path: Path) -> None:
+    waiter = FakeWaiter()
+
+    def work() -> Report:
+        for _ in range(100):
+            waiter.time += 20
+            assert not loop.watch.should_yield()
+        loop.signals.stop.set()
+        return report()
+
+    loop = Loop(tmp_path, work, waiter)
+    loop.run()
+    assert loop.told == []
+
+
+def test_a_reload_may_move_the_state_folder(tmp_path: Path) -> None:
+    old, new = tmp_path / "old", tmp_path / "new"
+    old.mkdir()
+    new.mkdir()
+    waiter = FakeWaiter()
+    runs: list[float] = []
+
+    def world(this: FakeWaiter) -> None:
+        if this.pauses == 3:
+            loop.signals.reload.set()
+        if this.pauses == 20:
+            touch(new / WAKE_FILE)
+
+    waiter.on_pause = world
+
+    def work() -> Report:
+        runs.append(waiter.time)
+        if len(runs) == 2:
+            assert not (old / WATCHING_FILE).exists()
+            assert (new / WATCHING_FILE).exists()
+        if len(runs) == 3:
+            loop.signals.stop.set()
+        return report()
+
+    loop = Loop(old, work, waiter, moved_to=new)
+    loop.run()
+    # The wake file of the new folder is heard: no run waited for the interval.
+    assert runs[-1] - runs[0] < 60
+    assert sorted(path.name for path in tmp_path.rglob("*") if path.is_file()) == [WAKE_FILE]
 
 
 def test_an_event_is_acted_on_at_once(tmp_path: Path) -> None:
@@ -272,6 +359,12 @@ def test_systemd_is_told_and_children_are_not(tmp_path: Path) -> None:
         notifier = Notifier(environ)
         notifier.send(READY="1", STATUS="3 in step.")
         assert listener.recv(1000) == b"READY=1\nSTATUS=3 in step."
+        before = time.clock_gettime(time.CLOCK_MONOTONIC)
+        notifier.reloading()
+        states = dict(line.split("=") for line in listener.recv(1000).decode().splitlines())
+        # The time, for systemd's `notify-reload`.
+        assert states["RELOADING"] == "1"
+        assert before - 1 <= int(states["MONOTONIC_USEC"]) / 1e6 <= time.clock_gettime(time.CLOCK_MONOTONIC)
     assert environ == {"HOME": "x"}
     assert notifier.watchdog == 10.0
     notifier.send(READY="1")  # nobody listens any more

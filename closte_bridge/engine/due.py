@@ -1,0 +1,77 @@
+"""Which names are to have their DNS and certificate looked at now."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, NamedTuple
+
+from closte_bridge.domains import not_public
+from closte_bridge.ledger import histories
+
+if TYPE_CHECKING:
+    from collections.abc import Collection, Iterable, Mapping
+
+    from closte_bridge.engine.view import Engine, View
+    from closte_bridge.ledger.histories import Ahead
+    from closte_bridge.ledger.store import Ledger
+    from closte_bridge.wordpress.snapshot import Snapshot
+
+
+class Due(NamedTuple):
+    """The names to look at, the longest due first, and those that were looked at once and matter no more.
+
+    `idle` is what was known before `wp` answered, when there is nothing to look at and that still holds.
+    """
+
+    names: list[str]
+    gone: Collection[str]
+    idle: Ahead | None = None
+
+
+def watched_names(engine: Engine, view: View) -> set[str]:
+    """Return every name whose DNS and certificate may matter: wanted ones, and `www.` forms that may be."""
+    desire = view.desire(engine)
+    own = own_sites(view.snapshot)
+    names = {name for name, mapping in desire.mapped.items() if mapping.blog_id in own}
+    names.update([form for form, name in desire.www.items() if name in names], desire.configured, desire.pins)
+    return names
+
+
+def own_sites(snapshot: Snapshot) -> set[int]:
+    """Return the ids of this network's sites."""
+    return {site.id for site in snapshot.sites.values() if site.network_id == snapshot.network.id}
+
+
+def due_names(engine: Engine, ledger: Ledger, view: View, only: Collection[str], now: float) -> Due:
+    """Return what is to be looked at: what is due at `now`, or `only` those names."""
+    names, ahead = watched_names(engine, view), view.ahead
+    if ahead and not only and ahead.due.keys() <= names:
+        others = names.difference(ahead.due) if ahead.due else names
+        if ahead.are_the_others(others):
+            return Due(_in_order(ahead.due, ahead.due), (), None if ahead.due else ahead)
+    # One pass over what the ledger holds: there can be 200,000 names.
+    due_at: dict[str, float] = {}
+    gone = []
+    for name, next_look in histories.next_looks(ledger):
+        if name not in names:
+            gone.append(name)
+        elif next_look <= now or only:
+            due_at[name] = next_look
+        else:
+            names.discard(name)
+    return Due(_in_order((name for name in names if not only or name in only), due_at), gone)
+
+
+def _in_order(names: Iterable[str], due_at: Mapping[str, float]) -> list[str]:
+    public = (name for name in names if not not_public(name))
+    return sorted(public, key=lambda name: (due_at.get(name, 0.0), name))
+
+
+def next_look(ledger: Ledger, due: Due) -> float | None:
+    """Return when the next name is due, after these have been looked at; None when none ever is."""
+    if due.idle:
+        return due.idle.first
+    if not due.gone:
+        return histories.first_look(ledger)
+    # What is remembered of names that are not looked at any more is never due.
+    over = frozenset(due.gone)
+    return min((at for name, at in histories.next_looks(ledger) if name not in over), default=None)

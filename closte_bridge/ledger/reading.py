@@ -1,0 +1,75 @@
+"""Read everything that the planner may know of the past."""
+
+from __future__ import annotations
+
+import json
+from typing import TYPE_CHECKING
+
+from closte_bridge.ledger.state import (
+    Absence,
+    Evidence,
+    Identity,
+    LedgerState,
+    Origin,
+    Phase,
+    Place,
+    RemovalClass,
+    Trouble,
+    Unsettled,
+)
+from closte_bridge.ledger.store import DAY, LIST_LAG, WEEK
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from closte_bridge.ledger.store import Ledger
+
+
+def read_state(ledger: Ledger, meta: Mapping[str, str], now: float, *, clock_jumped: bool) -> LedgerState:
+    """Return the state as of `now`. Raises ValueError, KeyError or TypeError for what this package never writes."""
+    query = ledger.query
+    marks: dict[str, set[str]] = {"pin": set(), "leaving": set(), "released": set(), "former": set()}
+    # Other kinds of marks are no matter of the plan's.
+    for name, kind in query("SELECT name, kind FROM marks WHERE kind IN ('pin', 'leaving', 'released', 'former')"):
+        marks[str(kind)].add(str(name))
+    identity, place = meta.get("identity"), meta.get("place")
+    return LedgerState(
+        identity=Identity(**json.loads(identity)) if identity else None,
+        place=Place(**json.loads(place)) if place else None,
+        config_path=meta.get("config_path"),
+        ours=dict(ledger.stream("SELECT name, origin FROM aliases WHERE phase = 'present'")),
+        unsettled={
+            n: Unsettled(Phase(p), Origin(o), s, bool(a))
+            for n, p, o, s, a in query(
+                "SELECT name, phase, origin, since, absent_before FROM aliases WHERE phase <> 'present'"
+            )
+        },
+        absences={n: Absence(*rest) for n, *rest in query("SELECT name, since, times, last FROM absences")},
+        evidence={n: Evidence(*rest) for n, *rest in query("SELECT name, kind, received FROM evidence")},
+        troubles={
+            n: Trouble(a, t, bool(r), m, s)
+            for n, a, t, r, m, s in query("SELECT name, attempts, next_try, refused, message, since FROM troubles")
+        },
+        pins=frozenset(marks["pin"]),
+        leaving=frozenset(marks["leaving"]),
+        released=frozenset(marks["released"]),
+        former_domains=frozenset(marks["former"]),
+        removals=tuple(
+            # After a jump of the clock nobody knows how long ago they were: all count.
+            (RemovalClass(c), t)
+            for c, t in query("SELECT class, at FROM removals WHERE at > ? OR ?", now - DAY, clock_jumped)
+        ),
+        added_per_registered=dict(
+            query(
+                "SELECT registered, COUNT(DISTINCT name) FROM additions WHERE at > ? GROUP BY registered",
+                now - WEEK,
+            )
+        ),
+        added_this_week=frozenset(str(n) for (n,) in query("SELECT name FROM additions WHERE at > ?", now - WEEK)),
+        added_lately=frozenset(str(n) for (n,) in query("SELECT name FROM additions WHERE at > ?", now - LIST_LAG)),
+        highest_site=int(meta.get("highest_site", "0")),
+        highest_mapping=int(meta.get("highest_mapping", "0")),
+        observed_count=int(meta.get("observed_count", "0")),
+        leading_www=ledger.leading_www(),
+        clock_jumped=clock_jumped,
+    )

@@ -1,0 +1,70 @@
+"""The short cut past the ledger's histories must choose the same names as the long way."""
+
+from __future__ import annotations
+
+from types import SimpleNamespace
+from typing import TYPE_CHECKING, cast
+
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from closte_bridge.checks.life import History
+from closte_bridge.engine import due
+from closte_bridge.engine.due import due_names, next_look
+from closte_bridge.ledger import histories
+from tests.support.ledgers import opened
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+    from closte_bridge.engine.view import Engine, View
+    from closte_bridge.ledger.store import Ledger
+
+NOW = 1_800_000_000.0
+NAMES = ("a.com", "b.com", "www.b.com", "c.test")
+
+
+@pytest.fixture
+def ledger(tmp_path: Path) -> Iterator[Ledger]:
+    with opened(tmp_path / "state") as ledger:
+        yield ledger
+
+
+def remember(ledger: Ledger, looks: dict[str, float]) -> None:
+    with ledger.transaction():
+        histories.forget(ledger, [name for name, _ in histories.next_looks(ledger)])
+        histories.save(ledger, {name: History(first_seen=NOW, next_look=at) for name, at in looks.items()})
+
+
+def chosen(ledger: Ledger, names: set[str], *, short: bool, only: frozenset[str] = frozenset()) -> due.Due:
+    """Ask with or without what was read ahead."""
+    ahead = histories.ahead(ledger, NOW, warn_until=NOW) if short else None
+    view = cast("View", SimpleNamespace(ahead=ahead))
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(due, "watched_names", lambda *_: set(names))
+        return due_names(cast("Engine", None), ledger, view, only, NOW)
+
+
+@settings(suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(
+    looks=st.dictionaries(st.sampled_from(NAMES), st.sampled_from((NOW - 5, NOW, NOW + 5))),
+    names=st.sets(st.sampled_from(NAMES)),
+    only=st.frozensets(st.sampled_from(NAMES)),
+)
+def test_both_ways_choose_the_same(
+    ledger: Ledger, looks: dict[str, float], names: set[str], only: frozenset[str]
+) -> None:
+    remember(ledger, looks)
+    short, long = chosen(ledger, names, short=True, only=only), chosen(ledger, names, short=False, only=only)
+    assert short.names == long.names
+    assert sorted(short.gone) == sorted(long.gone)
+    assert next_look(ledger, short) == next_look(ledger, long)
+
+
+def test_nothing_due_and_nobody_new_is_seen_without_a_second_pass(ledger: Ledger) -> None:
+    remember(ledger, {"a.com": NOW + 5, "b.com": NOW + 7})
+    found = chosen(ledger, {"a.com", "b.com"}, short=True)
+    assert found.idle is not None
+    assert (found.names, found.gone, next_look(ledger, found)) == ([], (), NOW + 5)
