@@ -68,14 +68,18 @@ missing_packages() {
         echo "php-$module"
     done
     [ "$1" != demo ] || return 0
+    { have sshd && have ssh-keygen; } || echo openssh-server openssh-client
+    if [ "$1" = ansible ]; then
+        # For the small machines that Ansible provisions.
+        { [ -x /lib/systemd/systemd ] && have systemd-analyze; } || echo systemd
+        /usr/bin/python3 -c 'import ensurepip, venv' 2>/dev/null || echo python3-venv
+        /usr/bin/python3 -c 'import packaging' 2>/dev/null || echo python3-packaging
+        return 0
+    fi
     have phpcs || echo php-codesniffer
     # Not mariadb-server: that one would start a server of its own.
     { have mariadbd && have mariadb-install-db; } || echo mariadb-server-core
     have mariadb-dump || echo mariadb-client
-    { have sshd && have ssh-keygen; } || echo openssh-server openssh-client
-    # For the small machines that Ansible provisions.
-    { [ -x /lib/systemd/systemd ] && have systemd-analyze; } || echo systemd
-    /usr/bin/python3 -c 'import ensurepip, venv' 2>/dev/null || echo python3-venv
 }
 
 # Install with apt what is missing for $1.
@@ -124,11 +128,12 @@ ensure_dns() {
 # Make `.venv` with the package in it; $1 says which of its extras (`test`), or nothing.
 ensure_venv() {
     python3 -c 'import sys; sys.exit(sys.version_info < (3, 11))' || die "Python 3.11 or newer is needed."
-    # The extras last: what the tests installed serves the demo as well.
+    # The extras last: what has more of them serves those who need fewer.
     wanted="$root $(python3 -V) $(cksum <"$root/pyproject.toml")"
     if [ -x "$venv/bin/python" ] && [ -f "$venv/installed" ]; then
         case $(cat "$venv/installed") in
-            "$wanted $1" | "$wanted test") return 0 ;;
+            "$wanted $1" | "$wanted test,ansible-test") return 0 ;;
+            "$wanted test") [ -n "$1" ] || return 0 ;;
         esac
     fi
     say "Installing the package into .venv"
@@ -245,7 +250,7 @@ bootstrap() {
         *) die "Set up what? \"test\", \"ansible\" or \"demo\"." ;;
     esac
     ensure_system "$1"
-    [ "$1" = demo ] || ensure_dns
+    [ "$1" != test ] || ensure_dns
     if [ -e "$system_roots" ]; then
         export PIP_CERT="${PIP_CERT:-$system_roots}" NODE_EXTRA_CA_CERTS="${NODE_EXTRA_CA_CERTS:-$system_roots}"
     fi
@@ -253,5 +258,5 @@ bootstrap() {
     ensure_parts
     [ "$1" != test ] || ensure_php_versions
     [ "$1" != test ] || ensure_wpcs
-    [ "$1" != ansible ] || ensure_wheels
+    [ "$1" != ansible ] || { ensure_wheels && ensure_oldest_ansible; }
 }

@@ -1,26 +1,25 @@
-"""A fleet of two machines, each with a WordPress network and an application at a stand-in of Closte."""
+"""A fleet of small machines, each with WordPress networks and their applications at stand-ins of Closte."""
 
 from __future__ import annotations
 
-from contextlib import ExitStack
+from contextlib import ExitStack, contextmanager
 from typing import TYPE_CHECKING
 
 import pytest
 
 from closte_bridge.sandbox.server import Sandbox
 from closte_bridge.secret import Secret
-from tests.ansible.fleet import Fleet, Host, build_wheel, move_in
+from tests.ansible.fleet import Fleet, Host, Network, build_wheel, move_in
 from tests.ansible.machine import machine, make_keys
 from tests.conftest import server_or_fail, short_folder
 from tests.support.wordpress import MAIN_DOMAIN, copy_multisite, sqlite_database
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
+    from contextlib import AbstractContextManager
     from pathlib import Path
 
     from tests.support.wordpress import Multisite
-
-CANARIES = {"web1": "canary-key-of-the-first-host-9f3b71c2", "web2": "canary-key-of-the-second-host-55aa20de"}
 
 
 @pytest.fixture(scope="session")
@@ -29,17 +28,34 @@ def wheel(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return build_wheel(tmp_path_factory.mktemp("wheel"))
 
 
+@pytest.fixture(scope="session")
+def new_fleet(multisite_template: Multisite, wheel: Path) -> Callable[..., AbstractContextManager[Fleet]]:
+    """Makes fleets of machines that know nothing of the bridge yet: names of hosts, and of the networks of each."""
+
+    @contextmanager
+    def make(hosts: dict[str, list[str]], *, systemd: bool = True) -> Iterator[Fleet]:
+        with short_folder() as folder, ExitStack() as stack:
+            key = make_keys(folder / "keys")
+            made = []
+            for name, networks in hosts.items():
+                place = folder / f"machine-{name}"
+                booted = stack.enter_context(server_or_fail(machine(name, place, key, systemd=systemd)))
+                made.append(Host(name, booted, []))
+                for network in networks:
+                    canary = f"canary-key-of-{network}-on-{name}-9f3b71c2"
+                    path = folder / f"{name}-{network}"
+                    site = copy_multisite(multisite_template, path, sqlite_database(path))
+                    owner, inside = move_in(booted, site, network, folder)
+                    sandbox = stack.enter_context(Sandbox(MAIN_DOMAIN, key=Secret(canary)))
+                    made[-1].networks.append(Network(network, owner, inside, sandbox, canary))
+            (folder / "fleet").mkdir()
+            yield Fleet(folder / "fleet", key, made, wheel)
+
+    return make
+
+
 @pytest.fixture(scope="module")
-def fleet(multisite_template: Multisite, wheel: Path) -> Iterator[Fleet]:
-    """Two machines that know nothing of the bridge yet."""
-    with short_folder() as folder, ExitStack() as stack:
-        key = make_keys(folder / "keys")
-        hosts = []
-        for name, canary in CANARIES.items():
-            site = copy_multisite(multisite_template, folder / name, sqlite_database(folder / name))
-            booted = stack.enter_context(server_or_fail(machine(name, folder / f"machine-{name}", key)))
-            inside = move_in(booted, site, folder)
-            sandbox = stack.enter_context(Sandbox(MAIN_DOMAIN, key=Secret(canary)))
-            hosts.append(Host(name, booted, inside, sandbox, canary))
-        (folder / "fleet").mkdir()
-        yield Fleet(folder / "fleet", key, hosts, wheel)
+def fleet(new_fleet: Callable[..., AbstractContextManager[Fleet]]) -> Iterator[Fleet]:
+    """Two machines. The second has a network besides that only a login with a password leads to."""
+    with new_fleet({"web1": ["shop"], "web2": ["shop", "club"]}) as fleet:
+        yield fleet

@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-import functools
 import json
 import os
 import re
 import shutil
 import subprocess
 import sys
+import time
 import zipfile
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -24,11 +24,12 @@ if TYPE_CHECKING:
     from closte_bridge.sandbox.server import Sandbox
     from tests.ansible.machine import Machine
     from tests.support.databases import Database
-    from tests.support.parts import Parts
 
 COLLECTION = REPOSITORY / "ansible" / "ops"
-SITE = "/srv/www/shop"
-OWNER = "shopowner"
+SITES = "/srv/www"
+PARTS = "/srv/parts"
+# No test asks anybody but this machine; DNS is for other tests.
+SETTINGS = {"rate_limit": 1000, "dns": {"resolvers": ["127.0.0.1:9"], "timeout": 0.1}}
 LIMIT_SECONDS = 900
 WHEELS = REPOSITORY / ".cache" / "wheels"
 
@@ -36,30 +37,43 @@ WHEELS = REPOSITORY / ".cache" / "wheels"
 def tool(name: str) -> str:
     """Return the path of one of Ansible's programs: beside this Python, or where CLOSTE_BRIDGE_ANSIBLE says."""
     folders = [os.environ.get("CLOSTE_BRIDGE_ANSIBLE", ""), str(Path(sys.executable).parent), os.environ["PATH"]]
-    found = shutil.which(name, path=os.pathsep.join(folder for folder in folders if folder))
+    return _found(name, os.pathsep.join(folder for folder in folders if folder))
+
+
+def oldest_tool(name: str) -> str:
+    """Return the path of one of the programs of the oldest Ansible that the collection is for."""
+    return _found(name, os.environ.get("CLOSTE_BRIDGE_OLDEST_ANSIBLE") or str(REPOSITORY / ".cache/ansible-oldest/bin"))
+
+
+def _found(name: str, folders: str) -> str:
+    found = shutil.which(name, path=folders)
     if found is None:
-        raise MissingPartError(f'The program "{name}" is missing: run script/setup.')
+        raise MissingPartError(f'The program "{name}" is missing: run script/test-ansible.')
     return found
 
 
-@functools.cache
-def ansible_version() -> tuple[int, ...]:
-    """Return the version of ansible-core."""
-    said = subprocess.run([tool("ansible"), "--version"], capture_output=True, text=True, check=True).stdout
-    found = re.search(r"core (\d+)\.(\d+)", said)
+def ansible_version(program: str) -> str:
+    """Return the version of ansible-core that a program belongs to, as in "2.16"."""
+    said = subprocess.run([program, "--version"], capture_output=True, text=True, check=True).stdout
+    found = re.search(r"core (\d+\.\d+)", said)
     assert found, said
-    return tuple(int(part) for part in found.groups())
+    return found[1]
 
 
 @dataclass
-class Host:
-    """One host of the fleet: its machine, its WordPress network, and its application at Closte."""
+class Network:
+    """One WordPress network of a host, with its application at Closte. `key` opens the latter."""
 
     name: str
-    machine: Machine
+    owner: str
     multisite: Multisite
     sandbox: Sandbox
     key: str
+
+    @property
+    def path(self) -> str:
+        """The document root, as seen inside the machine."""
+        return str(self.multisite.path)
 
     @property
     def aliases(self) -> set[str]:
@@ -69,6 +83,20 @@ class Host:
     def expect(self, *aliases: str) -> None:
         """Wait until exactly these are at Closte."""
         wait_until(lambda: self.aliases == set(aliases))
+
+
+@dataclass
+class Host:
+    """One host of the fleet: its machine and its WordPress networks."""
+
+    name: str
+    machine: Machine
+    networks: list[Network]
+
+    @property
+    def shop(self) -> Network:
+        """The first of its networks, which every host has."""
+        return self.networks[0]
 
 
 @dataclass
@@ -90,12 +118,18 @@ class Fleet:
     hosts: list[Host]
     wheel: Path
     per_host: dict[str, dict[str, Any]] = field(default_factory=dict)
+    program: str = field(default_factory=lambda: tool("ansible-playbook"))
 
     def __post_init__(self) -> None:
         target = self.folder / "collections" / "ansible_collections" / "closte_bridge"
         target.mkdir(parents=True)
         (target / "ops").symlink_to(COLLECTION)
         self.write_inventory()
+
+    @property
+    def version(self) -> str:
+        """The version of the engine in the wheel."""
+        return self.wheel.name.split("-")[1]
 
     def variables(self, host: Host) -> dict[str, Any]:
         """Return the variables that a user would give for a host."""
@@ -110,19 +144,23 @@ class Fleet:
             "closte_bridge_wheel": str(self.wheel),
             "closte_bridge_pip_args": f"--no-index --find-links={WHEELS}",
             "closte_bridge_python": "/usr/bin/python3",
-            "closte_bridge_manage_packages": False,
             "closte_bridge_adopt": True,
-            "closte_bridge_interval": 60,
-            "closte_bridge_settings": {"api_url": host.sandbox.url, "rate_limit": 1000},
-            "closte_bridge_networks": [
-                {
-                    "name": "shop",
-                    "path": SITE,
-                    "api_key": host.key,
-                    "integration": True,
-                    "write_paths": [f"{SITE}/wp-content/database"],
-                }
-            ],
+            # So seldom that only a wake-up can be what makes something happen.
+            "closte_bridge_interval": 3600,
+            "closte_bridge_settings": SETTINGS,
+            "closte_bridge_networks": [self.network(host.shop)],
+        }
+
+    @staticmethod
+    def network(network: Network) -> dict[str, Any]:
+        """Return what a user would say of a network."""
+        return {
+            "name": network.name,
+            "path": network.path,
+            "api_key": network.key,
+            "integration": True,
+            "write_paths": [f"{network.path}/wp-content/database"],
+            "settings": {"api_url": network.sandbox.url},
         }
 
     def write_inventory(self, **changes: Any) -> None:  # noqa: ANN401 - whatever a variable may be
@@ -138,19 +176,22 @@ class Fleet:
         """Run one of the collection's playbooks, or a file, on all hosts (or with `--limit`)."""
         log = self.folder / "ansible.log"
         log.unlink(missing_ok=True)
-        argv = [tool("ansible-playbook"), "-i", str(self.folder / "inventory.yml"), *options]
+        argv = [self.program, "-i", str(self.folder / "inventory.yml"), *options]
         argv += ["-e", json.dumps(variables), playbook if "/" in playbook else f"closte_bridge.ops.{playbook}"]
+        began = time.monotonic()
         done = subprocess.run(
             argv, capture_output=True, text=True, check=False, cwd=self.folder, env=self._environment(),
             timeout=LIMIT_SECONDS, stdin=subprocess.DEVNULL,
         )  # fmt: skip
+        # Shown when the test fails, or with pytest's -s.
+        sys.stderr.write(f"{playbook} {' '.join(options)}: {done.returncode} after {time.monotonic() - began:.0f} s\n")
         text = done.stdout + done.stderr + (log.read_text() if log.exists() else "")
         return Ran(done.returncode, text, _recap(done.stdout), _changed(done.stdout))
 
     def _environment(self) -> dict[str, str]:
         home = self.folder / "home"
         home.mkdir(exist_ok=True)
-        tools = Path(tool("ansible-playbook")).parent
+        tools = Path(self.program).parent
         return {
             "PATH": f"{tools}{os.pathsep}{os.environ['PATH']}",
             "HOME": str(home),
@@ -182,26 +223,38 @@ def _changed(text: str) -> list[str]:
     return found
 
 
-def move_in(machine: Machine, site: Multisite, folder: Path) -> Multisite:
-    """Move a network into a machine, to a folder of its own that belongs to its own user; return it as seen there."""
-    for place in (REPOSITORY, site.path):
-        for parent in (place, *place.parents):
-            machine.run("chmod", "a+x", str(parent))
-    machine.run("useradd", "--create-home", "--shell", "/bin/sh", OWNER)
-    machine.run("mkdir", "-p", "/srv/www")
-    machine.run("cp", "-a", str(site.path), SITE)
-    machine.run("chown", "-R", "-h", f"{OWNER}:{OWNER}", SITE)
-    parts = site.parts
-    php = "exec php -d display_errors=stderr"
-    machine.run("tee", "/usr/local/bin/wp", stdin=f'#!/bin/sh\n{php} {parts.wp_cli} "$@"\n')
-    machine.run("chmod", "755", "/usr/local/bin/wp")
-    inside = f"runuser -u {OWNER} -- env HOME=/home/{OWNER} php"
-    php_there = write_script(folder / f"php-{machine.name}", f'exec {" ".join(machine.enter)} {inside} "$@"')
-    return Multisite(Path(SITE), site.home, _with_php(parts, php_there), _NoDatabase(), site.main_domain)
+def move_in(machine: Machine, site: Multisite, name: str, folder: Path) -> tuple[str, Multisite]:
+    """Move a network into a machine, to a folder of its own; return the user it belongs to, and it as seen there."""
+    owner, target, base = f"{name}owner", f"{SITES}/{name}", site.parts.wordpress.parents[1]
+    if not machine.path(f"{PARTS}/latest").exists():
+        # At a place that the hardened units see, wherever the checkout is.
+        machine.run("mkdir", "-p", PARTS, SITES)
+        machine.run("mount", "--bind", str(base), PARTS)
+        wp = f'#!/bin/sh\nexec php -d display_errors=stderr {PARTS}/wp-cli/wp-cli.phar "$@"\n'
+        machine.run("tee", "/usr/local/bin/wp", stdin=wp)
+        machine.run("chmod", "755", "/usr/local/bin/wp")
+    _point_at(site.path, base)
+    machine.run("useradd", "--create-home", "--shell", "/bin/sh", owner)
+    machine.run("cp", "-a", str(site.path), target)
+    machine.run("chown", "-R", "-h", f"{owner}:{owner}", target)
+    inside = f"runuser -u {owner} -- env HOME=/home/{owner} WP_CLI_CACHE_DIR=/home/{owner}/.wp-cli php"
+    php_there = write_script(folder / f"php-{machine.name}-{name}", f'exec {" ".join(machine.enter)} {inside} "$@"')
+    parts = replace(site.parts, php=str(php_there), wp_cli=Path(f"{PARTS}/wp-cli/wp-cli.phar"))
+    return owner, Multisite(Path(target), site.home, parts, _NoDatabase(), site.main_domain)
 
 
-def _with_php(parts: Parts, php: Path) -> Parts:
-    return type(parts)(str(php), parts.wordpress, parts.wp_cli, parts.sqlite_driver)
+def _point_at(site: Path, base: Path) -> None:
+    """Point everything in a network that lies in the folder of the parts at where the machine has them."""
+    for path in list(site.rglob("*")):
+        if path.is_symlink():
+            goal = path.resolve()
+            path.unlink()
+            if goal.is_relative_to(base):
+                path.symlink_to(PARTS / goal.relative_to(base))
+            else:
+                shutil.copytree(goal, path)
+    driver = site / "wp-content" / "db.php"
+    driver.write_text(driver.read_text().replace(str(base), PARTS))
 
 
 class _NoDatabase:
@@ -216,6 +269,11 @@ class _NoDatabase:
 
 
 _: type[Database] = _NoDatabase
+
+
+def yaml_blocks(page: Path) -> list[Any]:
+    """Return what the blocks of YAML on a page say."""
+    return [yaml.safe_load(block) for block in re.findall(r"^```yaml\n(.*?)^```$", page.read_text(), re.M | re.S)]
 
 
 def build_wheel(folder: Path) -> Path:

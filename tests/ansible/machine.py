@@ -85,21 +85,23 @@ def _digest(path: Path) -> str:
 
 
 @contextmanager
-def machine(name: str, folder: Path, key: Path) -> Iterator[Machine]:
+def machine(name: str, folder: Path, key: Path, *, systemd: bool = True) -> Iterator[Machine]:
     """Boot a machine in the new folder `folder`, reachable with the SSH key `key`; everything of it ends afterwards.
 
-    Raises `MissingPartError` when this machine does not let one boot.
+    Without `systemd` an SSH server is its first process. Raises `MissingPartError` when this machine does not let one
+    boot.
     """
     units, place = folder / "units", folder / "place"
     units.mkdir(parents=True)
     place.mkdir()
     port = free_port()
-    _write_units(units, port, key)
+    sshd = _sshd(folder, port, key)
+    _write_units(units, sshd)
     group = f"closte-bridge-test-{os.getpid()}-{name}"
     log = folder / "log"
     with log.open("wb") as said:
         booting = subprocess.Popen(
-            [find_program("unshare"), "--mount", str(BOOT), group, str(place), str(units)],
+            [find_program("unshare"), "--mount", str(BOOT), group, str(place), str(units), "" if systemd else sshd],
             stdin=subprocess.DEVNULL,
             stdout=said,
             stderr=subprocess.STDOUT,
@@ -115,20 +117,33 @@ def machine(name: str, folder: Path, key: Path) -> Iterator[Machine]:
         _remove_groups(group)
 
 
-def _write_units(units: Path, port: int, key: Path) -> None:
+def _sshd(folder: Path, port: int, key: Path) -> str:
+    """Return the command line of the machine's SSH server, whose configuration lands in `folder`."""
+    settings = {
+        "ListenAddress": "127.0.0.1",
+        "Port": port,
+        "HostKey": key.with_name("host_key"),
+        "PidFile": "none",
+        "UsePAM": "no",
+        "AuthorizedKeysFile": f"{key}.pub",
+        "StrictModes": "no",
+        "PermitRootLogin": "yes",
+        "PasswordAuthentication": "yes",
+        "Subsystem": "sftp internal-sftp",
+        "MaxStartups": 50,
+    }
+    config = folder / "sshd_config"
+    config.write_text("".join(f"{name} {value}\n" for name, value in settings.items()))
+    return f"{find_program('sshd')} -D -e -f {config}"
+
+
+def _write_units(units: Path, sshd: str) -> None:
     (units / "machine.target").write_text(
         "[Unit]\nDefaultDependencies=no\nWants=systemd-journald.service machine-sshd.service\n"
         "After=machine-sshd.service\n"
     )
-    host_key = key.with_name("host_key")
-    settings = (
-        f"-o ListenAddress=127.0.0.1 -o Port={port} -o HostKey={host_key} -o PidFile=none -o UsePAM=no"
-        f" -o AuthorizedKeysFile={key}.pub -o StrictModes=no -o PermitRootLogin=yes"
-        " -o Subsystem='sftp internal-sftp' -o MaxStartups=50 -o PasswordAuthentication=yes"
-    )
     (units / "machine-sshd.service").write_text(
-        "[Unit]\nDefaultDependencies=no\n[Service]\nRuntimeDirectory=sshd\n"
-        f"ExecStart={find_program('sshd')} -D -e -f /dev/null {settings}\n"
+        f"[Unit]\nDefaultDependencies=no\n[Service]\nRuntimeDirectory=sshd\nExecStart={sshd}\n"
     )
 
 

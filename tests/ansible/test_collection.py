@@ -4,7 +4,10 @@ from __future__ import annotations
 
 import json
 import os
+import re
+import shutil
 import subprocess
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -12,9 +15,13 @@ import pytest
 import yaml
 
 from closte_bridge import __version__
-from tests.ansible.fleet import COLLECTION, tool
+from tests.ansible.fleet import COLLECTION, tool, yaml_blocks
+from tests.support.parts import REPOSITORY
 
 ROLE = COLLECTION / "roles" / "closte_bridge"
+MODULES = {path.stem for path in (COLLECTION / "plugins" / "modules").glob("*.py")}
+# What only the plays of daily work take.
+PLAYS = {f"closte_bridge_{name}" for name in ("hosts", "report_dir", "serial", "max_fail", "max_age")}
 ANY_FOLDER = ("ansible_collections", "closte_bridge", "ops")
 
 
@@ -22,20 +29,19 @@ ANY_FOLDER = ("ansible_collections", "closte_bridge", "ops")
 def installed(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The collection where Ansible expects one."""
     base = tmp_path_factory.mktemp("collections")
-    target = base.joinpath(*ANY_FOLDER)
-    target.parent.mkdir(parents=True)
-    target.symlink_to(COLLECTION)
+    # A copy: some of the tools leave folders of their own behind.
+    shutil.copytree(COLLECTION, base.joinpath(*ANY_FOLDER), ignore=shutil.ignore_patterns("__pycache__", ".ansible"))
     return base
 
 
-def run(installed: Path, *argv: str) -> str:
+def run(installed: Path, *argv: str, **variables: str) -> str:
     environment = {
         "PATH": f"{Path(tool(argv[0])).parent}{os.pathsep}{os.environ['PATH']}",
         "HOME": str(installed),
         "LC_ALL": "C.UTF-8",
         "ANSIBLE_COLLECTIONS_PATH": str(installed),
         "NO_COLOR": "1",
-    }
+    } | variables
     folder = installed.joinpath(*ANY_FOLDER)
     done = subprocess.run(
         [tool(argv[0]), *argv[1:]], capture_output=True, text=True, check=False, cwd=folder, env=environment
@@ -79,6 +85,36 @@ def test_no_task_loops_over_what_holds_a_secret() -> None:
     assert "closte_bridge_networks | map(attribute='name')" in (ROLE / "tasks" / "absent.yml").read_text()
 
 
+def test_the_inventories_of_the_readme_are_made_of_what_there_is(installed: Path, tmp_path: Path) -> None:
+    inventories = [block for block in yaml_blocks(COLLECTION / "README.md") if isinstance(block, dict)]
+    assert len(inventories) == 2
+    options = specs()
+    for number, inventory in enumerate(inventories):
+        group = inventory["closte_bridge"]
+        written = group.get("vars", {})
+        for host in group["hosts"].values():
+            written = written | host
+            for network in host["closte_bridge_networks"]:
+                assert network.keys() <= options["closte_bridge_networks"]["options"].keys()
+        assert {name for name in written if not name.startswith("ansible_")} <= options.keys()
+        path = tmp_path / f"inventory{number}.yml"
+        path.write_text(yaml.safe_dump(inventory))
+        listed = json.loads(run(installed, "ansible-inventory", "-i", str(path), "--list"))
+        assert sorted(listed["closte_bridge"]["hosts"]) == sorted(group["hosts"])
+
+
+def test_the_readmes_of_collection_and_role_name_what_there_is() -> None:
+    """Playbooks, modules and variables that the pages name exist, and each playbook and module is named."""
+    page = (COLLECTION / "README.md").read_text()
+    playbooks = {path.stem for path in (COLLECTION / "playbooks").glob("*.yml")} - {"report"}
+    assert set(re.findall(r"closte_bridge\.ops\.(\w+)", page)) - {"closte_bridge"} - MODULES == playbooks
+    for module in MODULES:
+        assert f"`{module}`" in page or f"{module}:" in page
+    for path in (COLLECTION / "README.md", ROLE / "README.md"):
+        named = set(re.findall(r"\bcloste_bridge_\w+", path.read_text()))
+        assert named <= specs().keys() | MODULES | PLAYS, path
+
+
 def test_versions_agree() -> None:
     assert read(COLLECTION / "galaxy.yml")["version"] == __version__
     assert f"## {__version__}" in (COLLECTION / "CHANGELOG.md").read_text()
@@ -90,7 +126,7 @@ def test_lint(installed: Path) -> None:
 
 
 def test_modules_are_documented(installed: Path) -> None:
-    names = [f"closte_bridge.ops.{path.stem}" for path in sorted((COLLECTION / "plugins" / "modules").glob("*.py"))]
+    names = [f"closte_bridge.ops.{module}" for module in sorted(MODULES)]
     assert len(names) == 4
     documented = json.loads(run(installed, "ansible-doc", "--json", *names))
     for name in names:
@@ -104,3 +140,28 @@ def test_modules_are_documented(installed: Path) -> None:
 def test_the_collection_can_be_built(installed: Path, tmp_path: Path) -> None:
     run(installed, "ansible-galaxy", "collection", "build", "--output-path", str(tmp_path))
     assert [path.name for path in tmp_path.iterdir()] == [f"closte_bridge-ops-{__version__}.tar.gz"]
+
+
+def test_sanity(installed: Path) -> None:
+    """Ansible's own checks of a collection, in virtual environments that it makes for them."""
+    home = REPOSITORY / ".cache" / "ansible-test"
+    _help_pip(home)
+    python = f"{sys.version_info.major}.{sys.version_info.minor}"
+    # Those that need an environment of their own only to run a linter that we have elsewhere are left out.
+    skipped = [f"--skip-test={name}" for name in ("pylint", "pep8", "yamllint", "changelog")]
+    run(installed, "ansible-test", "sanity", "--python", python, *skipped, HOME=str(home))
+
+
+def _help_pip(home: Path) -> None:
+    """Make a home for ansible-test: it hands no settings of pip on, and fetches from elsewhere what Python has."""
+    (source,) = Path(tool("ansible-test")).parents[1].glob("lib/python*/site-packages/ansible_test/_internal")
+    version = re.search(r"\bpip='([\d.]+)'", (source / "python_requirements.py").read_text())
+    assert version
+    script = home / ".ansible" / "test" / "cache" / f"get_pip_{version[1].replace('.', '_')}.py"
+    script.parent.mkdir(parents=True, exist_ok=True)
+    script.write_text("import ensurepip\n\nensurepip.bootstrap()\n")
+    settings = home / ".config" / "pip" / "pip.conf"
+    settings.parent.mkdir(parents=True, exist_ok=True)
+    given = {name[4:].lower().replace("_", "-"): value for name, value in os.environ.items() if name[:4] == "PIP_"}
+    lines = [f"{name} = {value}\n" for name, value in given.items() if name != "require-virtualenv"]
+    settings.write_text("".join(["[global]\n", *lines]))

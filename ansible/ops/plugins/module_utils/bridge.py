@@ -6,11 +6,15 @@ from __future__ import annotations
 
 import json
 import os
+import time
 
 VERSION = 1
 EXECUTABLE = "/usr/local/sbin/closte-bridge-as"
 # What the engine answers with when it did what it could: in step, withheld, some failed.
 DONE = (0, 3, 4)
+# Another run is at work, such as the service's own: it is waited for, for so many seconds in all.
+LOCKED = 75
+PATIENCE = 120
 
 
 class BridgeError(Exception):
@@ -30,11 +34,22 @@ class Engine:
         return os.access(self._executable, os.X_OK)
 
     def ask(self, network, *command):
-        """Run a command for a network and return its envelope. Raises BridgeError when there is none."""
+        """Run a command for a network and return its envelope. Raises BridgeError when there is none.
+
+        While another run is at work this waits for it, for two minutes at most.
+        """
         if not self.installed:
             raise BridgeError(f'The engine is not installed: there is no "{self._executable}".')
         argv = [self._executable, network, *command, "--format=json"]
-        code, out, _errors = self._module.run_command(argv, handle_exceptions=False)
+        deadline = time.monotonic() + PATIENCE
+        while True:
+            code, out, _errors = self._module.run_command(argv, handle_exceptions=False)
+            if code != LOCKED or time.monotonic() > deadline:
+                return self._envelope(command, code, out)
+            time.sleep(1)
+
+    @staticmethod
+    def _envelope(command, code, out):
         try:
             envelope = json.loads(out)
             matches = envelope["exit_code"] == code and envelope["version"] == VERSION
@@ -60,9 +75,10 @@ def sentence(envelope):
 
 
 def changes(envelope):
-    """Return the domains that a plan or a sync would add or did add, and the same for removals, sorted."""
+    """Return the domains that a plan or a sync adds, removes, and moves to another stage: three sorted lists."""
     rows = [row for row in envelope["data"] or [] if row["status"] in ("planned", "done")]
-    return tuple(sorted(row["domain"] for row in rows if row["change"] == change) for change in ("add", "remove"))
+    kinds = ("add", "remove", "stage")
+    return tuple(sorted(row["domain"] for row in rows if row["change"] == kind) for kind in kinds)
 
 
 def diff_of(before, after, header):

@@ -161,6 +161,7 @@ class Network:
         status = self._asked("shim", "status")
         wrong = codes(status) & {"shim-changed", "shim-other-version", "shim-no-table", "shim-no-config"}
         wanting = status["data"]["installed"] not in ("yes", "disabled") or bool(wrong)
+        wanting = wanting or status["data"].get("wake_set", wake) != wake
         self._note("shim", f"{status['data']['installed']} {status['data']['version'] or ''}".strip(), "yes", wanting)
         if wanting:
             self._do("Install the shim", "shim", "install", "--yes", f"--wake={wake}")
@@ -206,7 +207,8 @@ def _wanted_at_first(params):
     """Return what would be done where nothing of the engine is there yet."""
     if params["state"] == "absent":
         return []
-    steps = ["Put the engine in charge"] if params["adopted"] else []
+    steps = ["Switch the integration on"] if params["integration"] else []
+    steps += ["Put the engine in charge"] if params["adopted"] else []
     return steps + (["Install the shim"] if params["shim"] == "present" else [])
 
 

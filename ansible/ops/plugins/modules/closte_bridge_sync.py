@@ -12,7 +12,7 @@ short_description: Bring the domains at Closte into step with a WordPress networ
 description:
   - Runs one C(closte-bridge sync) for a network, and says what it changed.
   - In check mode nothing is changed; what would be is reported as the change.
-  - Removals that the gate withholds are no failure; they are in RV(withheld), with what lets them go in RV(warnings).
+  - Removals that the gate withholds are no failure; they are in RV(withheld), and warnings say what lets them go.
 version_added: 0.1.0
 author:
   - The closte-bridge project (@closte-bridge)
@@ -67,6 +67,11 @@ added:
   elements: str
 removed:
   description: Domains that were removed at Closte, or would be.
+  returned: always
+  type: list
+  elements: str
+moved:
+  description: Domains that moved to another stage in Ultimate Multisite, or would.
   returned: always
   type: list
   elements: str
@@ -127,17 +132,18 @@ def main():
         envelope = Engine(module, params["executable"]).ask(params["network"], *_arguments(params, module.check_mode))
     except BridgeError as error:
         module.fail_json(msg=str(error))
-    added, removed = changes(envelope)
+    added, removed, moved = changes(envelope)
     result = {
-        "changed": bool(added or removed),
+        "changed": bool(added or removed or moved),
         "added": added,
         "removed": removed,
+        "moved": moved,
         "withheld": _of_status(envelope, "withheld"),
         "failed_domains": _of_status(envelope, "failed"),
         "exit_code": envelope["exit_code"],
         "diff": diff_of(removed, added, f"{params['network']} at Closte"),
     }
-    if envelope["exit_code"] not in DONE or (envelope["exit_code"] == SOME_FAILED and not added and not removed):
+    if envelope["exit_code"] not in DONE or (envelope["exit_code"] == SOME_FAILED and not result["changed"]):
         module.fail_json(msg=sentence(envelope), **result)
     for problem in envelope["errors"] + envelope["warnings"]:
         module.warn(f"{problem['message']} {problem['hint']}".strip())

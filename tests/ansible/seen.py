@@ -1,0 +1,131 @@
+"""What the tests look at after Ansible has been there: files, units, secrets, and WordPress itself."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import re
+from collections import Counter
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from tests.ansible.fleet import Fleet, Host, Network, Ran
+
+KEYS = "etc/closte-bridge/keys/"
+# What runs with the least rights: 2.0 on systemd's scale, which takes it times ten.
+EXPOSURE = 20
+
+
+def succeeded(ran: Ran) -> Ran:
+    """Return what a playbook came to; one that failed fails the test."""
+    assert ran.code == 0, ran.text[: ran.text.find("PLAY RECAP")][-8000:]
+    return ran
+
+
+def foretold_wrong(foretold: Ran, done: Ran) -> dict[str, int]:
+    """Return the changes that check mode did not foretell (above zero), or foretold in vain (below)."""
+    counts = Counter(done.changed)
+    counts.subtract(foretold.changed)
+    return {change: count for change, count in counts.items() if count}
+
+
+def canaries(fleet: Fleet, text: str) -> list[str]:
+    """Return those networks whose key stands in a text."""
+    networks = [(host, network) for host in fleet.hosts for network in host.networks]
+    return [f"{network.name} on {host.name}" for host, network in networks if network.key in text]
+
+
+def secrets_are_kept(host: Host, places: dict[str, str]) -> None:
+    """Hold that each secret is in its own file of the folder of the keys, closed to others, and nowhere else."""
+    written = host.machine.written
+    # What is in memory only: credentials that systemd handed over, copies for the instances, the journal.
+    folders = [written, *(host.machine.path(f"/run/{name}") for name in ("log", "systemd"))]
+    holders: dict[str, list[Path]] = {secret: [] for secret in places}
+    for folder in folders:
+        for path in folder.rglob("*"):
+            with contextlib.suppress(OSError):
+                if path.is_file() and not path.is_symlink():
+                    content = path.read_bytes()
+                    for secret, found in holders.items():
+                        if secret.encode() in content:
+                            found.append(path)
+    for secret, place in places.items():
+        assert [str(path.relative_to(written)) for path in holders[secret]] == [f"{KEYS}{place}"]
+        assert holders[secret][0].stat().st_mode & 0o777 == 0o400
+
+
+def units_are_right(host: Host, networks: dict[str, tuple[str, set[str]]]) -> None:
+    """Hold that systemd itself finds nothing wrong with the units, with each network's own settings.
+
+    `networks` says for each whom it runs as, and where it may write besides its ledger.
+    """
+    names = [name for name in host.machine.files() if re.fullmatch(r"etc/systemd/system/closte-bridge@\.\w+", name)]
+    watching = "etc/systemd/system/closte-bridge@.timer" not in names
+    assert names
+    host.machine.run("mkdir", "/run/judged")
+    for network, (owner, writable) in networks.items():
+        judged = [f"/run/judged/{Path(name).name.replace('@.', f'@{network}.')}" for name in names]
+        for name, path in zip(names, judged, strict=True):
+            host.machine.run("ln", "-s", f"/{name}", path)
+        verified = host.machine.run("systemd-analyze", "verify", *judged)
+        assert "closte-bridge" not in verified.stdout + verified.stderr
+        unit = f"closte-bridge@{network}.service"
+        limit = ("security", "--offline=true", f"--threshold={EXPOSURE}", "--no-pager", f"/run/judged/{unit}")
+        host.machine.run("systemd-analyze", *limit)
+        shown = {name: _property(host, unit, name) for name in ("User", "Type", "ReadWritePaths", "NRestarts")}
+        assert set(shown.pop("ReadWritePaths").split()) == {f"/var/lib/closte-bridge/{network}"} | writable
+        assert shown == {"User": owner, "Type": "notify" if watching else "oneshot", "NRestarts": "0"}
+        assert not watching or _property(host, unit, "WatchdogUSec") == "30min"
+
+
+def _property(host: Host, unit: str, name: str) -> str:
+    return host.machine.run("systemctl", "show", "-P", name, unit).stdout.strip()
+
+
+def main_process(host: Host, network: str) -> str:
+    """Return the process id of the service of a network, "0" when it does not run."""
+    return _property(host, f"closte-bridge@{network}.service", "MainPID")
+
+
+def run_cron(host: Host) -> None:
+    """Do what cron does with the entry of a host's first network."""
+    entry = host.machine.run("cat", f"/etc/cron.d/closte-bridge-{host.shop.name}").stdout.splitlines()
+    settings = [line for line in entry if re.match(r"[A-Z_]+=", line)]
+    (job,) = [line for line in entry if line.startswith("*/")]
+    user, command = job.split(None, 6)[5:]
+    host.machine.run("runuser", "-u", user, "--", "env", "-i", *settings, "sh", "-c", command)
+
+
+def network_options(network: Network) -> dict[str, object]:
+    """Return what WordPress keeps of the network: options, tables and must-use plugins; an empty switch is none."""
+    code = """[
+        'options' => array_column($GLOBALS['wpdb']->get_results(
+            "SELECT meta_key, meta_value FROM {$GLOBALS['wpdb']->sitemeta} WHERE meta_key NOT LIKE '%transient%'
+            AND meta_key NOT LIKE 'wu_stand_in_queue%'",
+            ARRAY_A
+        ), 'meta_value', 'meta_key'),
+        'tables' => $GLOBALS['wpdb']->get_col('SHOW TABLES'),
+        'plugins' => glob(WPMU_PLUGIN_DIR . '/*'),
+    ]"""
+    found = network.multisite.php_json(code)
+    switches = found["options"].pop("wu_host_integrations_enabled", "")
+    assert 's:6:"closte";b:1' not in switches
+    return dict(found)
+
+
+def left_behind(host: Host, before: dict[str, str]) -> dict[str, str]:
+    """Return what was written and is still there: neither the sites' databases, nor folders that were there anyway."""
+    now = host.machine.files()
+    # The copies that the tools for users make of what they change are theirs.
+    ignored = (
+        *(f"{network.path.lstrip('/')}/wp-content/database" for network in host.networks),
+        *(f"etc/{name}-" for name in ("passwd", "shadow", "group", "gshadow")),
+    )
+    return {
+        name: state
+        for name, state in now.items()
+        if before.get(name) != state
+        and not name.startswith(ignored)
+        and not (state.endswith("folder") and os.path.isdir(f"/{name}"))  # noqa: PTH112 - only a question
+    } | {name: "gone" for name in before if name not in now}
