@@ -21,6 +21,8 @@ if TYPE_CHECKING:
 _POLL = 0.2
 """Seconds after which the wish to stop is looked at again."""
 
+_NOWHERE = Expected((), (), "")
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Pool:
@@ -41,8 +43,9 @@ class Pool:
     def run(self, names: Iterable[str], on_result: Callable[[Checked], None]) -> Expected:
         """Check each name (normalised; wildcards too), and call `on_result` in this thread as verdicts arrive.
 
-        Returns where the names should point; `names` is iterated no further than there is room. What `on_result`
-        raises comes out. A name whose check breaks for a reason nobody thought of is *unknown*, and blocks no other.
+        Returns where the names should point (nothing when it was stopped before that was known); `names` is iterated no
+        further than there is room. What `on_result` raises comes out. A name whose check breaks for a reason nobody
+        thought of is *unknown*, and blocks no other.
         Raises ConfigError for a bad `tls.ca_file`.
         """
         return asyncio.run(self._run(iter(names), on_result))
@@ -58,8 +61,14 @@ class Pool:
         edges = self.edges or Edges()
         dns = DnsCheck(self.dns, issuer=self.issuer, edges=edges)
         tls = TlsCheck(self.tls, now=self.now, public=edges.public)
-        expected = await dns.expected(self.main_domain)
-        work = asyncio.ensure_future(self._all(names, dns, tls, expected, on_result))
+        expected = _NOWHERE
+
+        async def look() -> None:
+            nonlocal expected
+            expected = await dns.expected(self.main_domain)
+            await self._all(names, dns, tls, expected, on_result)
+
+        work = asyncio.ensure_future(look())
         try:
             while not (await asyncio.wait({work}, timeout=_POLL))[0]:
                 if self.should_stop():

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from typing import TYPE_CHECKING, NamedTuple
 
 import click
@@ -28,7 +29,10 @@ $ closte-bridge domain explain www.shop.customer.com
 www.shop.customer.com: held
 WordPress: not mapped.
 Closte: not there.
+Phase: blocked since 2026-02-03T10:15:00+00:00.
 Checked: 2026-02-03T10:15:00+00:00: DNS unknown, certificate not tried; next look 2026-02-03T10:20:00+00:00.
+Now: "www.shop.customer.com" could not be judged.
+Now: It is not known where it should point: no resolver could look up the network's own domain.
 Why: waits until it leads where "shop.customer.com" leads.
 Next step: Point the www. name where its name points.
 
@@ -37,7 +41,11 @@ Nothing: both sides agree.
 """
 
 _DAY = 86_400.0
-_FIELDS = ("domain", "state", "phase", "wordpress", "closte", "checked", "why", "next_step", "history")
+_FIELDS = (
+    "domain", "state", "phase", "since", "wordpress", "closte", "checked", "evidence", "why", "next_step", "history",
+)  # fmt: skip
+# Seconds that a look at one name's DNS and certificate may take; then what is remembered has to do.
+_PATIENCE = 20.0
 
 
 class Found(NamedTuple):
@@ -47,11 +55,17 @@ class Found(NamedTuple):
     report: Report
     entries: list[Entry]
     history: History | None
-    adopted: float = 0.0
+    expiring: list[tuple[str, float]]
+    stage_held: str = ""
+    evidence: tuple[str, ...] = ()
 
 
-def look(engine: Engine, name: str | None = None) -> Found:
-    """Look at both sides and the ledger; with `name`, read what was done and seen of that one as well."""
+def look(engine: Engine, name: str | None = None, *, check: bool = False) -> Found:
+    """Look at both sides and the ledger; with `name`, read what was done and seen of that one as well.
+
+    With `check`, look at its DNS and certificate, too: the history is what it would be then. Nothing is remembered.
+    """
+    from closte_bridge.checks.life import EXPIRY_WARNING  # noqa: PLC0415 - loaded when it is needed
     from closte_bridge.engine.inventory import inventory  # noqa: PLC0415 - loaded when it is needed
     from closte_bridge.engine.sync import Report, Request, plan_of  # noqa: PLC0415 - likewise
     from closte_bridge.engine.view import looked_at  # noqa: PLC0415 - likewise
@@ -62,16 +76,55 @@ def look(engine: Engine, name: str | None = None) -> Found:
         entries = journal.read(engine.ledger, name=name, limit=20) if engine.ledger and name else []
         history = histories.load(engine.ledger, [name]).get(name) if engine.ledger and name else None
         known = inventory(engine, view, plan)
-        adopted = float(engine.ledger.meta().get("adopted_at", "0")) if engine.ledger else 0.0
-        return Found(known, Report(engine.settings.name, view, plan, None), entries, history, adopted)
+        ends = histories.expiring(engine.ledger, view.now + EXPIRY_WARNING) if engine.ledger else []
+        found = Found(known, Report(engine.settings.name, view, plan, None), entries, history, ends)
+        return _checked_now(engine, found, name) if name and check else found
 
 
-def look_at_one(engine: Engine, raw: str) -> Found:
-    """Look at one domain. Raises BridgeError when neither side knows it."""
+def _checked_now(engine: Engine, found: Found, name: str) -> Found:
+    """Add what is to be seen of one name at this moment, and what its stage makes of it."""
+    from closte_bridge.checks.life import EXPIRY_WARNING, begin, learn  # noqa: PLC0415 - loaded when it is needed
+    from closte_bridge.checks.pool import Pool  # noqa: PLC0415 - likewise
+    from closte_bridge.checks.report import sentences  # noqa: PLC0415 - likewise
+    from closte_bridge.domains import not_public  # noqa: PLC0415 - likewise
+    from closte_bridge.engine.verify import stages_from  # noqa: PLC0415 - likewise
+
+    known = next((k for k in found.known if k.name == name), None)
+    if known is None or known.origin == "foreign":
+        return found
+    settings, snapshot = engine.settings, found.report.view.snapshot
+    if settings.checks and not not_public(name.removeprefix("*.")):
+        end = time.monotonic() + _PATIENCE
+        pool = Pool(
+            main_domain=snapshot.network.domain,
+            dns=settings.dns,
+            tls=settings.tls,
+            edges=engine.edges,
+            now=engine.clock.now,
+            should_stop=lambda: time.monotonic() > end,
+        )
+        for checked in pool.check([name]):
+            history = found.history or begin(checked.at)
+            history = learn(history, checked, interval=snapshot.settings.dns_check_interval)
+            seen = tuple(text for text in sentences(checked) if not text.startswith("Next step: "))
+            # When it is looked at again is up to the runs, which know nothing of this look.
+            due = found.history.next_look if found.history else checked.at
+            found = found._replace(history=history._replace(next_look=due), evidence=seen)
+            end_seen = history.not_after
+            ending = history.leads_here and end_seen is not None and end_seen <= checked.at + EXPIRY_WARNING
+            found = found._replace(expiring=[(name, end_seen)] if ending and end_seen is not None else [])
+    if engine.ledger and known.mapping and found.history:
+        stages = stages_from(engine.ledger, [known.mapping], {name: found.history}, engine.clock.now())
+        found = found._replace(stage_held="; ".join(f"the stage stays: {held.reason}" for held in stages.holds))
+    return found
+
+
+def look_at_one(engine: Engine, raw: str, *, check: bool = False) -> Found:
+    """Look at one domain, see `look`. Raises BridgeError when neither side knows it."""
     from closte_bridge.engine.wishes import parse_names  # noqa: PLC0415 - loaded when it is needed
 
     (name,) = parse_names([raw])
-    found = look(engine, name)
+    found = look(engine, name, check=check)
     known = [k for k in found.known if k.name == name]
     if not known:
         raise BridgeError(
@@ -90,6 +143,12 @@ def sides(report: Report) -> tuple[ExitCode, tuple[Problem, ...], tuple[Problem,
     return code, tuple(errors), tuple(warnings)
 
 
+def ends(found: Found) -> list[Problem]:
+    """Return warnings about certificates of the names found that have ended or soon will."""
+    names = {known.name for known in found.known}
+    return certificate_warnings([e for e in found.expiring if e[0] in names], found.report.view.now)
+
+
 def _checked(history: History | None, now: float) -> str:
     """Return what was last seen of DNS and certificate, in a sentence's part."""
     if history is None or history.looked is None:
@@ -101,20 +160,9 @@ def _checked(history: History | None, now: float) -> str:
     return f"{words}; next look {when(history.next_look)}"
 
 
-def _stage_held(found: Found) -> list[str]:
-    """Return why the mapping's stage stays although something is proven, if a rule keeps it."""
-    from closte_bridge.checks.life import StageHold, next_stage  # noqa: PLC0415 - loaded when it is needed
-
-    (known,) = found.known
-    if known.mapping is None or found.history is None:
-        return []
-    move = next_stage(known.mapping, found.history, adopted=found.adopted)
-    return [f"the stage stays: {move.reason}"] if isinstance(move, StageHold) else []
-
-
 def _explained(found: Found, now: float) -> dict[str, object]:
     from closte_bridge.checks.life import begin, stand  # noqa: PLC0415 - loaded when it is needed
-    from closte_bridge.engine.inventory import next_step  # noqa: PLC0415 - loaded by the look before
+    from closte_bridge.engine.inventory import next_step, stands_first  # noqa: PLC0415 - loaded by the look before
 
     (known,) = found.known
     mapping = known.mapping
@@ -123,17 +171,20 @@ def _explained(found: Found, now: float) -> dict[str, object]:
     # What the ledger knows counts as present where the list cannot be read.
     aliased = known.ours if known.at_closte is None else known.at_closte
     life = stand(found.history or begin(now), aliased=aliased, now=now, blocked=known.code)
-    reasons = [known.reason.removesuffix(".") + until, *_stage_held(found)]
+    reasons = [known.reason.removesuffix(".") + until, found.stage_held]
+    judged = known.origin != "foreign"
     return {
         "domain": known.name,
         "state": known.state,
-        "phase": life.phase.value if known.origin != "foreign" else None,
+        "phase": life.phase.value if judged else None,
+        "since": when(life.since) if judged and found.history else None,
         "wordpress": f'mapped to site {mapping.blog_id}, stage "{mapping.stage}"' if mapping else "not mapped",
         "closte": f"{there}{', ours' if known.ours else ''}",
         "checked": _checked(found.history, now),
+        "evidence": list(found.evidence),
         "why": "; ".join(filter(None, reasons)),
-        # What keeps visitors from their padlock goes before what the two sides still have to do.
-        "next_step": life.advice or next_step(known),
+        # What keeps visitors from their padlock goes before what the two sides still have to do by themselves.
+        "next_step": next_step(known) if stands_first(known) else life.advice or next_step(known),
         "history": [
             f"{when(e.at)} {e.action}: {e.outcome} ({e.cause}){' ' + e.detail if e.detail else ''}"
             for e in found.entries
@@ -147,23 +198,23 @@ def _explained(found: Found, now: float) -> dict[str, object]:
 @global_options
 @pass_app
 def explain(app: App, name: str) -> Result:
-    """Explain where one domain stands on both sides, why, what was done for it, and what to do next."""
-    from closte_bridge.checks.life import EXPIRY_WARNING  # noqa: PLC0415 - loaded when it is needed
+    """Explain where one domain stands on both sides, what its DNS and certificate show now, why, and what to do next.
 
+    Looks at DNS and certificate, and changes and remembers nothing.
+    """
     engine = engine_of(app, app.network())
-    found = look_at_one(engine, name)
+    found = look_at_one(engine, name, check=True)
     code, errors, warnings = sides(found.report)
-    now = engine.clock.now()
-    data = _explained(found, now)
-    if found.history and found.history.leads_here and found.history.not_after is not None:
-        ends = [(str(data["domain"]), found.history.not_after)]
-        warnings = (*warnings, *certificate_warnings([e for e in ends if e[1] <= now + EXPIRY_WARNING], now))
+    data = _explained(found, engine.clock.now())
     past = data["history"]
+    since = f" since {data['since']}" if data["since"] else ""
     lines = [
         f"{data['domain']}: {data['state']}",
         f"WordPress: {data['wordpress']}.",
         f"Closte: {data['closte']}.",
+        *([f"Phase: {data['phase']}{since}."] if data["phase"] else []),
         *([f"Checked: {data['checked']}."] if found.history else []),
+        *(f"Now: {text}" for text in found.evidence),
         *([f"Why: {data['why']}."] if data["why"] else []),
         f"Next step: {data['next_step']}",
         *(["History:", *(f"  {line}" for line in past)] if isinstance(past, list) and past else []),
@@ -174,6 +225,6 @@ def explain(app: App, name: str) -> Result:
         fields=_FIELDS,
         rendered={Format.TABLE: "\n".join(lines)},
         errors=errors,
-        warnings=warnings,
+        warnings=(*warnings, *ends(found)),
         cost=engine.cost.as_data(),
     )

@@ -5,13 +5,14 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from closte_bridge.closte.client import ConnectionState
-from closte_bridge.doctor.model import Finding, error, ok, skip, warning
+from closte_bridge.doctor.model import Finding, error, ok, skip, some, warning
 from closte_bridge.planning.model import ObservedState
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from closte_bridge.closte.client import ClosteClient
+    from closte_bridge.ledger.state import LedgerState
     from closte_bridge.planning.model import Observed
 
 _HINTS = {
@@ -19,6 +20,15 @@ _HINTS = {
     ConnectionState.UNREACHABLE: "Check the network of this machine, and `api_url` in the config.",
     ConnectionState.UNEXPECTED: "Check the key, and `api_url` in the config.",
 }
+
+
+def of_changes(ledger: LedgerState) -> Finding:
+    """Return which additions and removals Closte would not make."""
+    if not ledger.troubles:
+        return ok("changes", "No addition or removal keeps failing.")
+    failing = [f"{name} ({trouble.message.removesuffix('.')})" for name, trouble in sorted(ledger.troubles.items())]
+    hint = "`closte-bridge domain explain <domain>` says when it is tried again, `closte-bridge log` what was tried."
+    return warning("changes", f"Closte did not make every change: {some(failing)}.", hint)
 
 
 def of_closte(client: ClosteClient, observed: Observed) -> Iterator[Finding]:

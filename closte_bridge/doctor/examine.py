@@ -5,15 +5,16 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from closte_bridge.config.key_file import key_location
-from closte_bridge.doctor.closte import of_closte
+from closte_bridge.doctor.closte import of_changes, of_closte
 from closte_bridge.doctor.here import of_ledger, of_standing
 from closte_bridge.doctor.model import Finding, Status, error, ok, skip, warning
-from closte_bridge.doctor.outside import of_certificates, of_names
+from closte_bridge.doctor.outside import of_certificates, of_domains, of_names
 from closte_bridge.doctor.shim import of_shim
 from closte_bridge.doctor.wordpress import of_events, of_installation, of_rows, of_snapshot
 from closte_bridge.engine.keys import configured_or
 from closte_bridge.engine.view import read_snapshot, start_snapshot
 from closte_bridge.errors import BridgeError
+from closte_bridge.planning.desired import desired
 from closte_bridge.planning.observed import judge
 from closte_bridge.planning.standing import judge_standing
 from closte_bridge.wordpress.wp import WpCall
@@ -51,11 +52,14 @@ def _examine(engine: Engine) -> list[Finding]:
         findings += [skip(check, "WordPress could not be read.") for check in ("key", "connection", "list", "owner")]
         return findings
     findings += of_snapshot(snapshot)
-    findings += of_rows(snapshot, engine, ledger)
+    desire = desired(snapshot, engine.intentions(), ledger)
+    findings += of_rows(snapshot, engine, desire)
     findings += of_events(snapshot, engine.clock.now())
     findings += _installation(engine)
     findings += of_names(engine, snapshot.network.domain)
+    findings += of_domains(engine, {*desire.mapped, *desire.configured, *desire.pins})
     findings += of_certificates(engine)
+    findings.append(of_changes(ledger))
     try:
         key, source = configured_or(engine, call)
     except BridgeError as failure:

@@ -3,7 +3,12 @@
 from __future__ import annotations
 
 from enum import StrEnum
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+_SHOWN = 5
 
 
 class Status(StrEnum):
@@ -27,6 +32,12 @@ class Finding(NamedTuple):
     def link(self) -> str:
         """Return where the documentation says more."""
         return f"docs/runbook.md#{self.check}"
+
+
+def some(names: Sequence[str]) -> str:
+    """Return how many names there are when that is more than a few, and the first of them."""
+    rest = len(names) - _SHOWN
+    return ", ".join(names[:_SHOWN]) + (f" and {rest} more" if rest > 0 else "")
 
 
 def ok(check: str, message: str) -> Finding:

@@ -6,11 +6,11 @@ import asyncio
 from typing import TYPE_CHECKING
 
 from closte_bridge.checks.model import Outcome
-from closte_bridge.doctor.model import Finding, error, ok, skip, warning
+from closte_bridge.doctor.model import Finding, error, ok, skip, some, warning
 from closte_bridge.engine.expiry import HINT, expiry_words
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Collection, Iterator
 
     from closte_bridge.checks.model import DnsVerdict
     from closte_bridge.engine.view import Engine
@@ -58,6 +58,27 @@ def _main_domain(engine: Engine, main_domain: str, verdict: DnsVerdict) -> Findi
         return warning("main-domain", text, hint)
     targets = " Customers' names are held against `dns.targets`." if engine.settings.dns.targets else ""
     return ok("main-domain", f'"{main_domain}" leads to {", ".join(verdict.addresses)}.{targets}')
+
+
+def of_domains(engine: Engine, wanted: Collection[str]) -> Iterator[Finding]:
+    """Return what is remembered of `wanted` names that visitors do not reach here, or not with a padlock."""
+    from closte_bridge.checks.schedule import CERTIFICATE_LATE  # noqa: PLC0415 - brings the library
+    from closte_bridge.ledger import histories  # noqa: PLC0415 - likewise
+
+    if engine.ledger is None or not engine.settings.checks:
+        why = "There is no ledger yet." if engine.ledger is None else "`checks` is off in the config."
+        yield from (skip(check, why) for check in ("domains-dns", "domains-tls"))
+        return
+    hint = "`closte-bridge domain explain <domain>` says what its owner has to do."
+    if astray := [name for name in histories.astray(engine.ledger) if name in wanted]:
+        yield warning("domains-dns", f"DNS does not lead here: {some(astray)}.", hint)
+    else:
+        yield ok("domains-dns", "DNS of every domain that was looked at leads here.")
+    before = engine.clock.now() - CERTIFICATE_LATE
+    if bare := [name for name in histories.without_padlock(engine.ledger, before) if name in wanted]:
+        yield warning("domains-tls", f"No right certificate although DNS leads here: {some(bare)}.", hint)
+    else:
+        yield ok("domains-tls", "Every domain that leads here has its certificate, or still has time to get it.")
 
 
 def of_certificates(engine: Engine) -> Iterator[Finding]:

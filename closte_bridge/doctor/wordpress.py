@@ -6,18 +6,16 @@ import time
 from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any
 
-from closte_bridge.doctor.model import Finding, error, ok, warning
-from closte_bridge.planning.desired import desired
+from closte_bridge.doctor.model import Finding, error, ok, some, warning
 
 if TYPE_CHECKING:
     from closte_bridge.engine.view import Engine
-    from closte_bridge.ledger.state import LedgerState
+    from closte_bridge.planning.desired import Desired
     from closte_bridge.wordpress.snapshot import Snapshot
 
 _EVENTS_TOO_OLD = 3600.0
 _CLOCKS_APART = 60.0
 _STUCK_AFTER = 86_400.0
-_SHOWN = 5
 Findings = Iterator[Finding]
 
 
@@ -44,12 +42,11 @@ def of_snapshot(snapshot: Snapshot) -> Findings:
     yield ok("dns-interval", f"DNS and certificates are checked every {settings.dns_check_interval} s at first.")
 
 
-def of_rows(snapshot: Snapshot, engine: Engine, ledger: LedgerState) -> Findings:
+def of_rows(snapshot: Snapshot, engine: Engine, desire: Desired) -> Findings:
     """Return what is odd in the mappings."""
-    desire = desired(snapshot, engine.intentions(), ledger)
     orphans = [m for m in snapshot.mappings if m.blog_id not in snapshot.sites]
     if orphans:
-        names = _some([m.domain for m in orphans])
+        names = some([m.domain for m in orphans])
         hint = (
             "Delete them if the sites will not come back: `wp wu domain delete <id>`. Until then they stay at Closte."
         )
@@ -58,12 +55,12 @@ def of_rows(snapshot: Snapshot, engine: Engine, ledger: LedgerState) -> Findings
         yield ok("orphan-rows", "Every mapping belongs to a site that exists.")
     if desire.contested:
         hint = "Remove the mapping from all sites but one."
-        yield warning("conflicts", f"Claimed by several sites: {_some([*desire.contested])}.", hint)
+        yield warning("conflicts", f"Claimed by several sites: {some([*desire.contested])}.", hint)
     else:
         yield ok("conflicts", "No domain is claimed by two sites.")
     if desire.malformed:
         hint = "Delete the mapping and create it again with a proper name."
-        yield warning("malformed", f"Not host names: {_some([repr(m.domain) for m, _ in desire.malformed])}.", hint)
+        yield warning("malformed", f"Not host names: {some([repr(m.domain) for m, _ in desire.malformed])}.", hint)
     else:
         yield ok("malformed", "Every mapping is a host name.")
     yield _stuck(snapshot, engine.clock.now())
@@ -80,7 +77,7 @@ def _stuck(snapshot: Snapshot, now: float) -> Finding:
     if not stuck:
         return ok("stuck-stages", "No mapping has been stuck in a stage for a day.")
     hint = "`closte-bridge domain explain <domain>` says what each one waits for."
-    return warning("stuck-stages", f"{_count(len(stuck), 'mapping')} stuck: {_some(stuck)}.", hint)
+    return warning("stuck-stages", f"{_count(len(stuck), 'mapping')} stuck: {some(stuck)}.", hint)
 
 
 def of_events(snapshot: Snapshot, now: float) -> Findings:
@@ -127,11 +124,6 @@ def of_installation(facts: dict[str, Any], now: float) -> Findings:
     else:
         hint = "Set both by NTP: waiting times depend on them."
         yield warning("clock", f"The clocks of this machine and of WordPress are {apart:.0f} s apart.", hint)
-
-
-def _some(names: list[str]) -> str:
-    rest = len(names) - _SHOWN
-    return ", ".join(names[:_SHOWN]) + (f" and {rest} more" if rest > 0 else "")
 
 
 def _count(number: int, what: str) -> str:

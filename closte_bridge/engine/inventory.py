@@ -89,6 +89,15 @@ _STEPS = {
 }
 
 
+# Who points a name's DNS here gains nothing while one of these stands.
+_FIRST = frozenset(_STEPS) - {"in step", "to add", "unknown", "www-unproven"}
+
+
+def stands_first(known: Known) -> bool:
+    """Tell whether what `next_step` says is to be done before anything about the name's DNS and certificate."""
+    return known.code in _FIRST or known.state in _FIRST
+
+
 def next_step(known: Known) -> str:
     """Return what somebody has to do for this name, in one sentence."""
     return _STEPS.get(known.code) or _STEPS.get(known.state) or "Nothing for now: it is looked at again by itself."

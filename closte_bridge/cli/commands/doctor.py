@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 import click
 
 from closte_bridge.cli.command import BridgeCommand
@@ -10,6 +12,9 @@ from closte_bridge.cli.networks import cost_messages, exit_code, on_each, proble
 from closte_bridge.cli.options import format_options, global_options
 from closte_bridge.cli.result import Message, Problem, Result
 from closte_bridge.errors import ExitCode
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
 
 FIELDS = ("check", "status", "message", "hint", "link", "network")
 
@@ -21,6 +26,12 @@ ledger	ok
 
 $ closte-bridge doctor --format=json --quiet > doctor.json
 """
+
+
+def _lines(row: Mapping[str, str]) -> list[str]:
+    """Return what a check found, and below it the remedy and where to read more."""
+    lines = [f"{row['status']:<8} {row['check']:<18} {row['message']}"]
+    return [*lines, f"{'':<27} {row['hint']} See {row['link']}."] if row["hint"] else lines
 
 
 @click.command(cls=BridgeCommand, short_help="Check everything, with the remedy for each.", epilog=_EXAMPLES)
@@ -62,7 +73,7 @@ def doctor(app: App) -> Result:
         exit_code=exit_code(outcomes, lambda _: code),
         data=rows,
         fields=FIELDS,
-        rendered={"table": "\n".join(f"{row['status']:<8} {row['check']:<18} {row['message']}" for row in rows)},
+        rendered={"table": "\n".join(line for row in rows for line in _lines(row))},
         errors=tuple(errors),
         warnings=tuple(warnings),
         messages=(closing, *cost_messages(outcomes)),

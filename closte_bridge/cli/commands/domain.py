@@ -10,7 +10,7 @@ from closte_bridge.cli.backfilling import backfill
 from closte_bridge.cli.checking import check, revive
 from closte_bridge.cli.command import BridgeCommand, BridgeGroup
 from closte_bridge.cli.context import App, pass_app
-from closte_bridge.cli.explaining import explain, look, look_at_one, sides
+from closte_bridge.cli.explaining import ends, explain, look, look_at_one, sides
 from closte_bridge.cli.formats import Format
 from closte_bridge.cli.networks import engine_of
 from closte_bridge.cli.options import format_options, global_options
@@ -124,7 +124,7 @@ def list_(app: App, state: str | None) -> Result:
         data=[_row(k) for k in found.known if state is None or k.state == state],
         fields=FIELDS,
         errors=errors,
-        warnings=warnings,
+        warnings=(*warnings, *ends(found)),
         cost=engine.cost.as_data(),
     )
 
@@ -144,7 +144,7 @@ def get(app: App, name: str) -> Result:
         data=_row(found.known[0]),
         fields=(*FIELDS, *EXTRA),
         errors=errors,
-        warnings=warnings,
+        warnings=(*warnings, *ends(found)),
         cost=engine.cost.as_data(),
     )
 

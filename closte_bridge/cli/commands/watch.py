@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import contextlib
+import gc
 import os
 import signal
 from typing import TYPE_CHECKING, NoReturn
@@ -17,6 +19,8 @@ from closte_bridge.cli.syncing import sync_one
 from closte_bridge.errors import BridgeError
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from closte_bridge.cli.syncing import Words
     from closte_bridge.config.model import Settings
     from closte_bridge.engine.sync import Report
@@ -29,6 +33,10 @@ Added 1 of 1 domain.
 
 $ closte-bridge watch --network=shop --quiet
 """
+
+
+# How much longer systemd shall wait for the first run, each time that it shows that it goes on: seconds.
+_FIRST_RUN_GOES_ON = 300
 
 
 class _Teller:
@@ -85,6 +93,13 @@ def watch(app: App, interval: float) -> int:
     Made for a service manager: ready and alive by sd_notify, stops on SIGTERM, reads its configuration again on
     SIGHUP. The lock is held while it works and never while it waits.
     """
+    # Told to stop before the loop began, or while it ended.
+    with contextlib.suppress(KeyboardInterrupt):
+        _watch(app, interval)
+    return 0
+
+
+def _watch(app: App, interval: float) -> None:
     from closte_bridge.engine.notify import Notifier  # noqa: PLC0415 - loaded when it is needed
     from closte_bridge.engine.sync import Request  # noqa: PLC0415 - likewise
     from closte_bridge.engine.watch import RealWaiter, Signals, Watch  # noqa: PLC0415 - likewise
@@ -95,15 +110,22 @@ def watch(app: App, interval: float) -> int:
     _mind_signals(signals)
     teller = _Teller(app)
 
+    def stopping() -> bool:
+        # Whatever takes long asks for this again and again.
+        loop.alive()
+        return signals.stop.is_set()
+
     def work() -> Report:
+        # A single command leaves its garbage to the end; one that lives for months must not.
+        gc.collect()
         engine = engine_of(app, current[0])
-        report, words = sync_one(engine, Request(), "watch", should_stop=signals.stop.is_set)
+        report, words = sync_one(engine, Request(), "watch", should_stop=stopping, should_yield=loop.should_yield)
         teller.run(report, words)
         app.console.debug("watch", engine.cost.sentence())
         return report
 
-    def reload() -> None:
-        notifier.send(RELOADING="1")
+    def reload() -> Path:
+        notifier.reloading()
         try:
             app.forget_config()
             current[0] = app.network()
@@ -111,15 +133,23 @@ def watch(app: App, interval: float) -> int:
         except BridgeError as error:
             app.console.error(f"The old configuration stays in use: {error.message}", error.hint)
         notifier.send(READY="1")
+        return current[0].state_dir
+
+    ready = False
 
     def sign(status: str) -> None:
+        nonlocal ready
         states = {"WATCHDOG": "1"}
+        ready = ready or bool(status)
         if status:
             states |= {"READY": "1", "STATUS": status.replace("\n", " ")}
+        elif not ready:
+            # A first run with thousands of domains takes longer than systemd waits for a service to start.
+            states["EXTEND_TIMEOUT_USEC"] = str(_FIRST_RUN_GOES_ON * 1_000_000)
         notifier.send(**states)
 
     app.console.log(f'Watching "{current[0].name}": a full look every {interval:g} s, events at once.')
-    Watch(
+    loop = Watch(
         folder=current[0].state_dir,
         interval=interval,
         work=work,
@@ -128,6 +158,6 @@ def watch(app: App, interval: float) -> int:
         reload=reload,
         waiter=RealWaiter(signals),
         signals=signals,
-    ).run()
+    )
+    loop.run()
     notifier.send(STOPPING="1")
-    return 0
