@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import threading
+import time
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import pytest
@@ -12,7 +14,7 @@ from closte_bridge.checks.dns import DnsCheck
 from closte_bridge.checks.model import DnsCode, TlsCode
 from closte_bridge.checks.pool import Pool
 from closte_bridge.checks.wire import Reply, Wire
-from closte_bridge.config.model import TlsSettings
+from closte_bridge.config.model import DnsSettings, Resolver, TlsSettings
 
 if TYPE_CHECKING:
     from closte_bridge.checks.model import Checked
@@ -134,9 +136,19 @@ def test_it_stops_when_told_and_drops_what_is_under_way(names: DnsWorld, servers
     found: list[Checked] = []
     pool = pool_of(names, servers, stop=stop)
     # The silent zone would take far longer than anybody waits.
-    expected = pool.run(["silent.test"] * 50, found.append)
+    pool.run(["silent.test"] * 50, found.append)
     assert found == []
-    assert expected.addresses == (NETWORK,)
+
+
+def test_it_stops_although_no_resolver_says_where_names_should_point(names: DnsWorld, servers: TlsWorld) -> None:
+    stop = threading.Event()
+    stop.set()
+    silent = DnsSettings(resolvers=(Resolver("127.0.53.4", names.port),), timeout=100)
+    pool = replace(pool_of(names, servers, stop=stop), dns=silent)
+    began = time.monotonic()
+    assert pool.run(["shop.test"], lambda _: None).addresses == ()
+    # Any of its three tries would take longer.
+    assert time.monotonic() - began < 60
 
 
 def test_names_are_taken_only_as_there_is_room(names: DnsWorld, servers: TlsWorld) -> None:

@@ -242,6 +242,7 @@ EXPLAINED = """\
 shop.customer.com: in step
 WordPress: mapped to site 1, stage "done".
 Closte: there, ours.
+Phase: aliased.
 Why: a mapping.
 Next step: Nothing: both sides agree.
 History:

@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import datetime
+import json
+import signal
+import time
 from typing import TYPE_CHECKING
 
 import pytest
 
 from closte_bridge.errors import ExitCode
-from tests.support.bridge import set_option
+from tests.support.bridge import set_option, write_script
 from tests.support.life import HERE, HOUR, STRANGER
-from tests.support.parts import is_stand_in
 
 if TYPE_CHECKING:
     from tests.support.life import Life
@@ -65,6 +67,57 @@ def test_what_ultimate_multisite_gave_up_comes_alive(world: Life) -> None:
     world.sync(after=7 * 24 * HOUR)
     assert world.stage(SHOP) == ("done", True)
     assert world.stage(OTHER) == ("done", True)
+
+
+def test_given_up_before_stays_so_whoever_touches_the_row(world: Life) -> None:
+    """Somebody saves the mapping after adoption: it is given up as it was, and not since."""
+    world.names.point(**{SHOP: HERE})
+    world.certificates.issue(SHOP)
+    world.bridge.multisite.add_mappings_sql([(SHOP, SITE)], stage="failed")
+    world.bridge.adopt()
+    world.write(SHOP, date_modified=_stamp(days=1))
+    report = world.sync(after=2 * 24 * HOUR)
+    assert world.stage(SHOP) == ("failed", False)
+    assert report.verified is not None
+    assert [held.code for held in report.verified.stages.holds] == ["given-up-before"]
+    # Somebody brings it back, and it is given up anew: that is since adoption.
+    world.write(SHOP, stage="checking-dns")
+    world.names.point(**{SHOP: STRANGER})
+    world.sync(after=24 * HOUR)
+    world.write(SHOP, stage="failed", date_modified=_stamp(days=3))
+    world.names.point(**{SHOP: HERE})
+    world.sync(after=24 * HOUR)
+    assert world.stage(SHOP) == ("done", True)
+
+
+def test_adopting_again_gives_nothing_up(world: Life) -> None:
+    """What was given up between two adoptions by the same engine was so on its watch."""
+    world.bridge.adopt()
+    world.names.point(**{SHOP: HERE})
+    world.certificates.issue(SHOP)
+    world.bridge.multisite.add_mapping(SHOP, SITE)
+    world.bridge.multisite.set_stage(SHOP, "failed")
+    time.sleep(1.1)  # the row's date has whole seconds
+    world.bridge.multisite.set_stage(SHOP, "ssl-failed")
+    world.bridge.adopt()
+    world.sync()
+    assert world.stage(SHOP) == ("done", True)
+
+
+def test_several_move_in_one_process_and_only_when_something_changes(world: Life) -> None:
+    names = [f"{label}.example.org" for label in ("a", "b", "c", "d")]
+    world.bridge.adopt()
+    world.names.point(**dict.fromkeys(names, HERE))
+    world.certificates.issue(*names)
+    world.bridge.multisite.add_mappings_sql([(name, SITE) for name in names], stage="checking-dns")
+    first = world.run("sync", "--format=json")
+    assert {world.stage(name) for name in names} == {("done", True)}
+    # One process reads, one moves all four.
+    assert first.envelope["cost"]["wp_calls"] == 2
+    world.later += 2 * HOUR
+    second = world.run("sync", "--format=json")
+    assert "Checked" not in second.err
+    assert second.envelope["cost"]["wp_calls"] == 1
 
 
 def _stamp(**ago: float) -> str:
@@ -145,6 +198,33 @@ def test_the_plan_shows_what_would_move(world: Life) -> None:
     assert world.stage(SHOP) == ("done", True)
 
 
+@pytest.mark.parametrize("moment", ["before", "after"])
+def test_killed_while_stages_are_written(world: Life, moment: str) -> None:
+    """With -9, before WordPress heard of it or after WordPress did it: the next run comes to the same end."""
+    world.bridge.adopt()
+    world.names.point(**{SHOP: HERE})
+    world.certificates.issue(SHOP)
+    world.bridge.multisite.add_mapping(SHOP, SITE)
+    command = world.bridge.settings["wp"]["command"]
+    wp = " ".join(command)
+    did = f'{wp} "$@" > /dev/null' if moment == "after" else ":"
+    guard = write_script(
+        world.bridge.folder / "wp",
+        f'case " $* " in *" --skip-plugins "*) exec {wp} "$@";; esac\n{did}\nkill -9 $PPID\nexit 1',
+    )
+    world.bridge.settings["wp"]["command"] = [str(guard)]
+    world.bridge.write_config()
+    assert world.bridge.run("sync").code == -signal.SIGKILL
+    assert world.stage(SHOP) == (("done", True) if moment == "after" else ("checking-dns", False))
+    world.bridge.settings["wp"]["command"] = command
+    world.bridge.write_config()
+    # What was seen is remembered: the stage moves without another look.
+    world.sync()
+    assert world.stage(SHOP) == ("done", True)
+    assert world.primaries() == {SHOP}
+    assert world.run("plan", "--detailed-exitcode").code == 0
+
+
 def test_backwards_only_after_an_hour_of_failures(world: Life) -> None:
     world.bridge.adopt()
     world.names.point(**{SHOP: HERE})
@@ -179,72 +259,6 @@ def test_never_backwards_for_a_domain_that_serves(world: Life) -> None:
     assert report.verified is not None
     assert report.verified.checked[SHOP].dns.code == "points-elsewhere"
     assert world.stage(SHOP) == ("done", True)
-
-
-# -- the primary domain of a site -------------------------------------------------------------------------------------
-
-
-def test_a_new_mapping_becomes_primary_as_by_ultimate_multisite(world: Life) -> None:
-    """The site's own subdomain gives way to the first custom domain, and that one to no other: as the plugin has it."""
-    own = f"shop.{world.bridge.multisite.main_domain}"
-    world.bridge.adopt()
-    world.names.point(**{SHOP: HERE, OTHER: HERE, own: HERE})
-    world.certificates.issue(SHOP)
-    multisite = world.bridge.multisite
-    multisite.add_mapping(SHOP, SITE)
-    multisite.add_mapping(OTHER, SITE)
-    assert world.primaries() == {own}
-    world.sync()
-    world.certificates.issue(OTHER)
-    world.sync(after=SOON)
-    assert world.stage(OTHER) == world.stage(SHOP) == ("done", True)
-    multisite.run_jobs()
-    ours = world.primaries()
-    assert ours == {SHOP}
-    if not is_stand_in():
-        return  # the real one asks the internet for a certificate
-    # The same by the plugin alone, on the same rows.
-    multisite.add_mu_plugin(
-        "right",
-        "add_filter('wu_domain_has_correct_dns', '__return_true');\n"
-        "add_filter('wu_stand_in_has_valid_ssl_certificate', '__return_true');",
-    )
-    for name in (SHOP, OTHER):
-        world.write(name, stage="checking-dns", primary_domain=0, secure=0)
-    world.write(own, primary_domain=1)
-    for name in (SHOP, OTHER):
-        for _ in range(2):
-            multisite.php(f"do_action('wu_async_process_domain_stage', {world.mapping(name)['id']}, 0);")
-    multisite.run_jobs()
-    assert world.stage(OTHER) == world.stage(SHOP) == ("done", True)
-    assert world.primaries() == ours
-
-
-def test_one_that_comes_back_takes_nothing_over(world: Life) -> None:
-    """Somebody has made another name primary; a domain that we moved backwards does not change that when it returns."""
-    own = f"shop.{world.bridge.multisite.main_domain}"
-    world.bridge.adopt()
-    world.names.point(**{SHOP: HERE, own: HERE})
-    world.certificates.issue(SHOP)
-    world.bridge.multisite.add_mapping(SHOP, SITE)
-    world.sync()
-    world.write(SHOP, primary_domain=0)
-    world.write(own, primary_domain=1)
-    world.names.point(**{SHOP: STRANGER})
-    for _ in range(3):
-        world.sync(after=2 * HOUR)
-    assert world.stage(SHOP) == ("checking-dns", False)
-    world.names.point(**{SHOP: HERE})
-    world.sync(after=2 * HOUR)
-    world.bridge.multisite.run_jobs()
-    assert world.stage(SHOP) == ("done", True)
-    assert world.primaries() == {own}
-    # That was once: a mapping that is new is promoted as ever.
-    world.bridge.multisite.delete_mapping(SHOP)
-    world.bridge.multisite.add_mapping(SHOP, SITE)
-    world.sync(after=2 * HOUR)
-    assert world.stage(SHOP) == ("done", True)
-    assert SHOP in world.primaries()
 
 
 # -- the `www.` form ---------------------------------------------------------------------------------------------------
@@ -284,8 +298,18 @@ def test_a_certificate_that_ends_is_told(world: Life) -> None:
     world.certificates.issue(OTHER)
     for name in (SHOP, OTHER):
         world.bridge.multisite.add_mapping(name, SITE)
+    told, metrics = world.bridge.folder / "told", world.bridge.folder / "bridge.prom"
+    hook = write_script(world.bridge.folder / "hook", f"cat >> {told}; echo >> {told}")
+    world.bridge.write_config(on_problem=[str(hook)], metrics_file=str(metrics))
     ran = world.run("sync", "--format=json")
     assert (ran.code, ran.codes) == (0, ["certificate-expiring"])
+    (document,) = [json.loads(line) for line in told.read_text().splitlines()]
+    assert [(document["status"], problem["code"]) for problem in document["problems"]] == [
+        ("problem", "certificate-expiring")
+    ]
+    assert 'closte_bridge_certificates_expiring{network="default"} 1.0\n' in metrics.read_text()
+    for command in (("domain", "list"), ("domain", "get", SHOP)):
+        assert f'Warning: The certificate of "{SHOP}" expires in 5 days.\n' in world.run(*command).err
     assert world.stage(SHOP) == ("done", True)
     explained = world.run("domain", "explain", SHOP)
     assert f'The certificate of "{SHOP}" expires in 5 days.' in explained.err + explained.out
@@ -293,8 +317,11 @@ def test_a_certificate_that_ends_is_told(world: Life) -> None:
     assert finding["status"] == "warning"
     assert SHOP in finding["message"]
     world.certificates.issue(SHOP, not_after=now - datetime.timedelta(days=1))
+    world.later += HOUR
     ran = world.run("sync", SHOP, "--format=json")
     assert (ran.code, ran.codes) == (0, ["certificate-expired"])
+    assert json.loads(told.read_text().splitlines()[-1])["problems"][0]["code"] == "certificate-expired"
+    assert 'closte_bridge_certificates_expired{network="default"} 1.0\n' in metrics.read_text()
     # Reported, and not hidden by moving it backwards: the mapping would stop to work altogether.
     for _ in range(4):
         world.sync(after=2 * HOUR)

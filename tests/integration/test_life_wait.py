@@ -2,20 +2,83 @@
 
 from __future__ import annotations
 
+import contextlib
+import fcntl
+import os
+import pty
+import re
+import socket
+import struct
 import subprocess
+import termios
+import threading
+import time
 from typing import TYPE_CHECKING
 
 import pytest
 
+from closte_bridge.engine.sync import Request, sync
 from tests.support.bridge import LIMIT_SECONDS, set_option, wait_until
 from tests.support.life import HERE, STRANGER
 
 if TYPE_CHECKING:
+    from tests.support.bridge import Bridge
     from tests.support.life import Life
 
 pytestmark = pytest.mark.real
 
 SHOP = "shop.example.org"
+
+
+class Terminal:
+    """A run of the program at a terminal of 100 columns; what it shows is gathered."""
+
+    def __init__(self, bridge: Bridge, *argv: str) -> None:
+        self.raw = ""
+        self._leader, follower = pty.openpty()
+        fcntl.ioctl(follower, termios.TIOCSWINSZ, struct.pack("4H", 40, 100, 0, 0))
+        self._process = subprocess.Popen(
+            bridge.argv(*argv),
+            stdin=follower,
+            stdout=follower,
+            stderr=follower,
+            cwd=bridge.folder,
+            env=bridge.environment(TERM="xterm-256color", COLUMNS="100"),
+        )
+        os.close(follower)
+        self._reader = threading.Thread(target=self._read, daemon=True)
+        self._reader.start()
+
+    def _read(self) -> None:
+        # A terminal whose last program has ended is an error to its reader.
+        with contextlib.suppress(OSError):
+            while data := os.read(self._leader, 4096):
+                self.raw += data.decode("utf-8", "replace")
+
+    @property
+    def text(self) -> str:
+        """What was written, without colours and movements."""
+        return re.sub(r"\x1b\[[0-9;?]*[A-Za-z]", "", self.raw)
+
+    def wait_for(self, text: str) -> None:
+        """Wait until it was shown."""
+        wait_until(lambda: text in self.text or self._process.poll() is not None)
+        assert text in self.text
+
+    def ended(self) -> int:
+        """Wait for the end, and return the exit code."""
+        code = self._process.wait(timeout=LIMIT_SECONDS)
+        self._reader.join(timeout=LIMIT_SECONDS)
+        return code
+
+    def __enter__(self) -> Terminal:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._process.kill()
+        self._process.wait()
+        self._reader.join(timeout=LIMIT_SECONDS)
+        os.close(self._leader)
 
 
 def test_sync_follows_to_the_padlock(world: Life) -> None:
@@ -53,6 +116,81 @@ def test_sync_follows_to_the_padlock(world: Life) -> None:
     assert world.stage(SHOP) == ("done", True)
 
 
+def test_a_terminal_shows_a_table_that_changes(world: Life) -> None:
+    bridge = world.bridge
+    set_option(
+        bridge.multisite, "wp-ultimo_v2_settings", {"auto_create_www_subdomain": "never", "dns_check_interval": 10}
+    )
+    bridge.adopt()
+    world.names.point(**{SHOP: STRANGER})
+    bridge.multisite.add_mapping(SHOP, 2)
+    with Terminal(bridge, "sync", SHOP, "--wait=10m", "--color") as terminal:
+        terminal.wait_for("points-elsewhere")
+        # The row with what the customer does next; on a narrow terminal it goes over several lines.
+        assert "┃ domain" in terminal.text
+        assert "next step" in terminal.text
+        assert "Point A of" in terminal.text
+        world.certificates.issue(SHOP)
+        world.names.point(**{SHOP: HERE})
+        assert terminal.ended() == 0
+    # It was drawn anew over itself, and is gone in the end: the result is what stays.
+    assert "\x1b[2K" in terminal.raw
+    assert "1 of 1 followed domains have their padlock." in terminal.text
+
+
+def test_trouble_meanwhile_is_no_reason_to_give_up(world: Life, monkeypatch: pytest.MonkeyPatch) -> None:
+    """WordPress is away for a while; when it is so to the end, that is said too."""
+    world.bridge.adopt()
+    world.names.point(**{SHOP: HERE})
+    world.bridge.multisite.add_mapping(SHOP, 2)
+    maintenance = world.bridge.multisite.path / ".maintenance"
+    slept: list[float] = []
+
+    def sleep(seconds: float) -> None:
+        slept.append(seconds)
+        if len(slept) == 1:
+            maintenance.write_text("<?php $upgrading = time();")
+        elif len(slept) == 3:
+            maintenance.unlink()
+            world.certificates.issue(SHOP)
+
+    monkeypatch.setattr("closte_bridge.cli.waiting.time.sleep", sleep)
+    ran = world.run("sync", SHOP, "--wait=10m")
+    assert ran.code == 0, ran
+    assert "Success: 1 of 1 followed domains have their padlock.\n" in ran.out
+    assert len(slept) >= 3
+    assert world.stage(SHOP) == ("done", True)
+
+
+def test_trouble_to_the_end_is_told(world: Life, monkeypatch: pytest.MonkeyPatch) -> None:
+    world.bridge.adopt()
+    world.names.point(**{SHOP: HERE})
+    world.bridge.multisite.add_mapping(SHOP, 2)
+    real_sleep = time.sleep
+
+    def sleep(seconds: float) -> None:
+        (world.bridge.multisite.path / ".maintenance").write_text("<?php $upgrading = time();")
+        real_sleep(min(seconds, 1.0))
+
+    monkeypatch.setattr("closte_bridge.cli.waiting.time.sleep", sleep)
+    # Long enough for a first look at any speed, and for another.
+    ran = world.run("sync", SHOP, "--wait=15s", "--format=json")
+    assert ran.code == 4
+    assert {problem["code"] for problem in ran.envelope["errors"]} == {"maintenance", "no-padlock"}
+
+
+def test_without_names_it_follows_what_the_first_run_adds(world: Life) -> None:
+    world.bridge.adopt()
+    world.names.point(**{SHOP: HERE, "late.example.org": STRANGER})
+    world.certificates.issue(SHOP)
+    for name in (SHOP, "late.example.org"):
+        world.bridge.multisite.add_mapping(name, 2)
+    ran = world.run("sync", "--wait=1s")
+    assert ran.code == 4
+    assert '"late.example.org" has no padlock yet: DNS points-elsewhere, TLS no-listener.' in ran.err
+    assert f'"{SHOP}"' not in ran.err
+
+
 def test_one_that_does_not_arrive_in_time(world: Life) -> None:
     world.bridge.adopt()
     world.names.point(**{SHOP: STRANGER})
@@ -61,6 +199,18 @@ def test_one_that_does_not_arrive_in_time(world: Life) -> None:
     assert (ran.code, ran.codes) == (4, ["no-padlock"])
     (problem,) = ran.envelope["errors"]
     assert problem["hint"] == f"Point A of {SHOP} at {HERE}; it now answers {STRANGER}."
+
+
+def test_another_hosts_padlock_is_none(world: Life) -> None:
+    """The customer's old host has a valid certificate: visitors have a padlock, and are not here."""
+    world.bridge.adopt()
+    world.names.point(**{SHOP: STRANGER})
+    world.certificates.elsewhere(STRANGER).issue(SHOP)
+    world.bridge.multisite.add_mapping(SHOP, 2)
+    assert "Checked 1 domain: 0 with their padlock.\n" in world.run("sync", SHOP).out
+    assert world.run("domain", "check", SHOP).code == 4
+    ran = world.run("sync", SHOP, "--wait=1s", "--format=json")
+    assert (ran.code, ran.codes) == (4, ["no-padlock"])
 
 
 def test_check_looks_at_any_name(world: Life) -> None:
@@ -73,3 +223,22 @@ def test_check_looks_at_any_name(world: Life) -> None:
     assert ran.code == 4
     assert f"Next step: Point A of other.example.com at {HERE}; it now answers {STRANGER}." in ran.out
     assert not world.bridge.state.exists()
+
+
+def test_looks_are_left_to_the_next_run_when_something_happened(world: Life) -> None:
+    """A server that keeps silent would take minutes; what is to be added is not kept waiting by it."""
+    world.bridge.adopt()
+    world.bridge.multisite.add_mapping(SHOP, 2)
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as silent:
+        silent.bind(("127.0.0.1", 0))
+        resolver = f"127.0.0.1:{silent.getsockname()[1]}"
+        world.bridge.write_config(dns={"resolvers": [resolver], "timeout": 60})
+        report = sync(world.engine(), Request(), command="test", should_yield=lambda: True)
+    assert report.verified is not None
+    assert report.verified.checked == {}
+    assert SHOP in world.bridge.aliases
+    # It is due as it was.
+    world.bridge.write_config(dns={"resolvers": [world.names.resolver], "timeout": 5})
+    report = world.sync()
+    assert report.verified is not None
+    assert SHOP in report.verified.checked

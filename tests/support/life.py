@@ -28,7 +28,7 @@ from tests.support.bridge import KEY, Bridge, Ran
 
 if TYPE_CHECKING:
     import ssl
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Callable, Iterator, Mapping
     from pathlib import Path
 
     import pytest
@@ -41,22 +41,28 @@ HERE, STRANGER = "127.0.10.1", "127.0.10.3"
 HOUR = 3600.0
 ZONES = ("example.net", "example.org", "example.com")
 _NAMESERVER = "ns1.example.net."
+_CDN_NAMESERVER = "ada.ns.cloudflare.com."
 
 
 @dataclass
 class Names:
-    """One authoritative Knot whose zones can be changed, and one Unbound that keeps nothing."""
+    """One authoritative Knot whose zones can be changed, and one Unbound that keeps nothing.
+
+    `behind_cdn` are zones with a CDN's nameservers; `nameserver` is that of the network's own.
+    """
 
     port: int
     folder: Path
     records: dict[str, str] = field(default_factory=dict)
     nameserver: str = _NAMESERVER
+    behind_cdn: set[str] = field(default_factory=set)
     _serial: int = 1
 
     def reset(self) -> None:
         """Have the network's own name and nothing else."""
         self.records = {}
         self.nameserver = _NAMESERVER
+        self.behind_cdn = set()
         self.point(**{"example.net": HERE})
 
     def point(self, **addresses: str | None) -> None:
@@ -75,7 +81,8 @@ class Names:
         """Write the zone files."""
         for zone in ZONES:
             lines = [f"$ORIGIN {zone}.", "$TTL 1", f"@ SOA {_NAMESERVER} root.{zone}. {self._serial} 3600 600 86400 1"]
-            lines.append(f"@ NS {self.nameserver if zone == 'example.net' else _NAMESERVER}")
+            nameserver = self.nameserver if zone == "example.net" else _NAMESERVER
+            lines.append(f"@ NS {_CDN_NAMESERVER if zone in self.behind_cdn else nameserver}")
             if zone == "example.net":
                 lines.append(f"ns1 A {AUTHORITY}")
             lines += [f"{n}. A {a}" for n, a in self.records.items() if n == zone or n.endswith(f".{zone}")]
@@ -156,6 +163,14 @@ class Certificates:
                 tls.recv(1)
 
         world.listen(address, talk)
+
+    def elsewhere(self, address: str) -> Certificates:
+        """Return another server's certificates, from the same authority."""
+        return Certificates(self._world, address)
+
+    def listen(self, address: str, talk: Callable[[socket.socket], None]) -> None:
+        """Let another address answer in another way."""
+        self._world.listen(address, talk)
 
     def issue(self, *names: str, **validity: Any) -> None:  # noqa: ANN401 - what `TlsWorld.issue` takes
         """Give each of the names a certificate."""

@@ -9,6 +9,7 @@ import pytest
 
 from closte_bridge.cli.console import Console
 from closte_bridge.cli.main import run
+from closte_bridge.engine import lock
 from closte_bridge.ledger.state import Identity
 from closte_bridge.ledger.store import Ledger
 
@@ -54,6 +55,23 @@ def test_red_when_the_success_is_too_old(tmp_path: Path) -> None:
     assert code == 1
     assert err.splitlines()[0] == "Error: default: the last success was 60 minutes ago."
     assert health(tmp_path, "--max-age=2h")[0] == 0
+
+
+def test_red_when_a_run_hangs(tmp_path: Path) -> None:
+    """A check, or anything else, that never ends: the success before it is recent, and the lock has been held for long.
+
+    The monitor asks for more than the run may take.
+    """
+    adopted(tmp_path, last_success=repr(time.time() - 60))
+    with lock.held(tmp_path / "state", "watch"):
+        assert health(tmp_path)[0] == 0
+        since = time.time() - 2400
+        (tmp_path / "state" / lock.FILE_NAME).write_text(json.dumps({"pid": 1, "command": "watch", "since": since}))
+        code, _, err = health(tmp_path)
+        assert code == 1
+        assert err.splitlines()[0] == "Error: default: a run has been under way for 40 minutes."
+        assert health(tmp_path, "--max-age=2h")[0] == 0
+    assert health(tmp_path)[0] == 0
 
 
 def test_programs_get_rows(tmp_path: Path) -> None:

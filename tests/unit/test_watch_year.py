@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import gc
 import itertools
 import os
 import random
+import sys
 import tempfile
+from array import array
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -51,8 +54,11 @@ class World:
     stages: dict[str, str] = field(default_factory=lambda: dict.fromkeys(NAMES, "done"))
     moves: int = 0
     refuse: bool = False
-    looks: list[tuple[str, float]] = field(default_factory=list)
-    runs: list[float] = field(default_factory=list)
+    # Numbers in arrays: what a test notes of a year must not look like a leak.
+    looks: dict[str, array[float]] = field(default_factory=lambda: {name: array("d") for name in NAMES})
+    runs: array[float] = field(default_factory=lambda: array("d"))
+    blocks: list[int] = field(default_factory=list)
+    files: list[int] = field(default_factory=list)
     sizes: list[dict[str, int]] = field(default_factory=list)
 
     def now(self) -> float:
@@ -75,7 +81,7 @@ class World:
     def run(self, names: Iterable[str], take: Callable[[Checked], None]) -> None:
         """Stand in for the pool: some looks tell nothing, some that a name leads elsewhere for a while."""
         for name in names:
-            self.looks.append((name, self.time))
+            self.looks[name].append(self.time)
             code = self.chance.choices([DnsCode.RIGHT, DnsCode.UNKNOWN, DnsCode.ELSEWHERE], [97, 2, 1])[0]
             verdict = DnsVerdict(name, code, leads_here=code is DnsCode.RIGHT)
             take(Checked(name, verdict, None, self.time))
@@ -135,25 +141,28 @@ def test_a_year_with_the_real_ledger(folder: Path, monkeypatch: pytest.MonkeyPat
             with engine.opened():
                 assert engine.ledger is not None
                 world.sizes.append({t: engine.ledger.query(f"SELECT COUNT(*) FROM {t}")[0][0] for t in TABLES})
+            gc.collect()
+            world.blocks.append(sys.getallocatedblocks())
+            world.files.append(len([*Path("/proc/self/fd").iterdir()]))
         if world.time - START > YEAR:
             signals.stop.set()
         return sync(engine, Request(), command="watch")
 
     monkeypatch.setattr("closte_bridge.engine.watch._GLANCE", 900.0)
     Watch(
-        folder=folder, interval=DAY / 2, work=work, tell=_fail, sign=lambda _: None, reload=lambda: None,
+        folder=folder, interval=DAY / 2, work=work, tell=_fail, sign=lambda _: None, reload=lambda: folder,
         waiter=world, signals=signals,
     ).run()  # fmt: skip
 
     # Looked at in time all year long: at first at the network's interval, and never later than daily.
-    for name in NAMES:
-        times = [at for n, at in world.looks if n == name]
+    for times in world.looks.values():
         gaps = [after - before for before, after in itertools.pairwise(times)]
         assert max(gaps) <= DAY + 900.0 + 2
         assert min(gaps) >= 299.0
         assert times[-1] > START + YEAR - 2 * DAY
     # No storm of runs: every one had its reason.
-    assert len(world.runs) < len(world.looks) + 2 * world.told + 2 * 365 + 10
+    looks = sum(map(len, world.looks.values()))
+    assert len(world.runs) < looks + 2 * world.told + 2 * 365 + 10
     # Every event was taken in and acknowledged.
     assert world.told > 250
     assert len(world.wordpress) <= 3
@@ -166,6 +175,11 @@ def test_a_year_with_the_real_ledger(folder: Path, monkeypatch: pytest.MonkeyPat
     assert last["marks"] <= len(NAMES)
     assert last["histories"] == len(NAMES)
     assert max(size["events"] for size in world.sizes) < 28 * 3
+    # Nothing is left in memory by the runs between the second month and the last: one object of each would show.
+    runs = sum(1 for at in world.runs if at > START + 60 * DAY)
+    assert runs > 1000
+    assert world.blocks[-1] - world.blocks[1] < runs / 2, world.blocks
+    assert world.files[-1] <= world.files[1]
 
 
 def test_a_stage_that_is_refused_is_not_tried_at_every_run(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -1,0 +1,247 @@
+"""Every message of `domain explain`, with what it tells of made for real."""
+
+from __future__ import annotations
+
+import datetime
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from closte_bridge.engine.inventory import _STEPS
+from tests.checks.tls_world import silent
+from tests.support.bridge import AT_ONCE, delete_mappings, set_option
+from tests.support.life import HERE, HOUR, STRANGER
+
+if TYPE_CHECKING:
+    from tests.support.life import Life
+
+pytestmark = pytest.mark.real
+
+SITE = 2
+SHOP = "shop.example.org"
+LATER = "Nothing for now: it is looked at again by itself."
+
+# What `domain explain` says to do, by the state or the reason that it follows from; `None` is every other reason.
+STEPS = {
+    "in step": "Nothing: both sides agree.",
+    "to add": "Nothing: the next `closte-bridge sync` adds it.",
+    "to remove": "Nothing: the next `closte-bridge sync` removes it.",
+    "withheld": "Review the withheld removals: `closte-bridge plan`.",
+    "foreign": "Nothing, if somebody put it there on purpose; else remove it in Closte's dashboard.",
+    "unknown": "Closte's list could not be read: try `closte-bridge integration test`.",
+    "conflict": "Remove the mapping from all sites but one.",
+    "not-public": "Map a name that exists on the public internet.",
+    "site-gone": "Delete the mapping: its site is gone.",
+    "certificate-budget": "Set the wildcard in the config, or wait: room comes back within a week.",
+    "refused": "Check the spelling of the name; Closte does not take it.",
+    "by-command-only": "If it is no longer needed: `closte-bridge domain remove`.",
+    "www-unproven": "Point the www. name where its name points.",
+    None: LATER,
+}
+
+
+def explained(world: Life, name: str) -> dict[str, Any]:
+    """Return what `domain explain` says of a name."""
+    ran = world.run("domain", "explain", name, "--format=json")
+    assert ran.code in {0, 5}, ran
+    data = ran.envelope["data"]
+    assert isinstance(data, dict)
+    return data
+
+
+def test_no_step_is_missing_here() -> None:
+    assert {key: text for key, text in STEPS.items() if key} == _STEPS
+
+
+def test_every_state_has_its_reason_and_its_next_step(world: Life) -> None:
+    multisite = world.bridge.multisite
+    world.bridge.write_config(wildcards=["*.wild.example.com"], certificate_budget=6)
+    world.bridge.adopt()
+    right = [SHOP, "failing.example.org", *(f"c{i}.example.com" for i in range(1, 7))]
+    world.names.point(**dict.fromkeys([*right, "new.example.org"], HERE))
+    world.certificates.issue(*right, "new.example.org")
+    multisite.add_mappings_sql([(name, SITE) for name in right])
+    multisite.add_mappings_sql([("both.example.org", 1), ("both.example.org", SITE), ("orphan.example.org", 77)])
+    multisite.add_mappings_sql([("intranet.local", SITE), ("shop.closte.com", SITE)])
+    world.bridge.sandbox.aliases = world.bridge.sandbox.aliases | {"stranger.example.org"}
+    world.bridge.sandbox.set_faults("error500@failing.example.org")
+    world.run("sync")
+    world.bridge.sandbox.set_faults()
+    multisite.add_mappings_sql([("new.example.org", SITE)])
+    world.bridge.write_config(wildcards=None)
+
+    found = {
+        name: explained(world, name)
+        for name in (
+            *(SHOP, "new.example.org", "both.example.org", "orphan.example.org", "intranet.local", "shop.closte.com"),
+            *("failing.example.org", "stranger.example.org", "*.wild.example.com", "c6.example.com"),
+        )
+    }
+    said = {name: (data["state"], data["phase"], data["next_step"]) for name, data in found.items()}
+    assert said == {
+        SHOP: ("in step", "tls-ok", STEPS["in step"]),
+        "new.example.org": ("to add", "wanted", STEPS["to add"]),
+        "both.example.org": ("held", "blocked", STEPS["conflict"]),
+        "orphan.example.org": ("held", "blocked", STEPS["site-gone"]),
+        "intranet.local": ("held", "blocked", STEPS["not-public"]),
+        "shop.closte.com": ("held", "blocked", STEPS["refused"]),
+        "failing.example.org": ("held", "blocked", STEPS[None]),
+        "stranger.example.org": ("foreign", None, STEPS["foreign"]),
+        "*.wild.example.com": ("held", "blocked", STEPS["by-command-only"]),
+        "c6.example.com": ("held", "blocked", STEPS["certificate-budget"]),
+    }
+    assert found[SHOP]["wordpress"] == f'mapped to site {SITE}, stage "done"'
+    assert found[SHOP]["closte"] == "there, ours"
+    assert found["stranger.example.org"]["wordpress"] == "not mapped"
+    assert found["both.example.org"]["why"] == "sites 1, 2 claim it"
+    assert found["orphan.example.org"]["why"] == "site 77 of its mapping does not exist"
+    assert found["intranet.local"]["why"] == "no certificate can be had for it: under .local"
+    assert found["new.example.org"]["why"] == f"mapped to site {SITE}"
+    assert found["new.example.org"]["closte"] == "not there"
+    assert "(until " in found["failing.example.org"]["why"]
+    assert found["failing.example.org"]["history"]
+
+    # The list cannot be read: the ledger's word counts.
+    world.bridge.sandbox.set_faults("list-unknown")
+    unread = explained(world, SHOP)
+    assert (unread["state"], unread["next_step"]) == ("unknown", STEPS["unknown"])
+    assert unread["closte"] == "its list could not be read, ours"
+    world.bridge.sandbox.set_faults()
+
+
+def test_removals_wait_are_due_and_are_withheld(world: Life) -> None:
+    multisite = world.bridge.multisite
+    world.bridge.write_config(removal_delay="1m", removal_grace=AT_ONCE, checks=False)
+    world.bridge.create_events_table()
+    world.bridge.adopt()
+    names = [f"c{i}.example.com" for i in range(8)]
+    multisite.add_mappings_sql([(name, SITE) for name in (SHOP, *names)])
+    world.sync()
+    delete_mappings(multisite, [SHOP])
+    world.bridge.add_event("mapping_removed", SHOP)
+    world.sync()
+    told = explained(world, SHOP)
+    assert (told["state"], told["next_step"]) == ("held", STEPS[None])
+    assert "waits in case it comes back (until " in told["why"]
+    world.later += 120
+    told = explained(world, SHOP)
+    assert (told["state"], told["next_step"]) == ("to remove", STEPS["to remove"])
+    delete_mappings(multisite, names[:5])
+    for _ in range(4):
+        world.sync(after=HOUR)
+    told = explained(world, names[0])
+    assert (told["state"], told["why"], told["next_step"]) == (
+        "withheld",
+        "the gate keeps its removal",
+        STEPS["withheld"],
+    )
+
+
+def test_a_www_form_waits_for_its_dns(world: Life) -> None:
+    set_option(world.bridge.multisite, "wp-ultimo_v2_settings", {"auto_create_www_subdomain": "always"})
+    world.bridge.adopt()
+    world.names.point(**{SHOP: HERE})
+    world.certificates.issue(SHOP)
+    world.bridge.multisite.add_mapping(SHOP, SITE)
+    world.sync()
+    told = explained(world, f"www.{SHOP}")
+    assert told["why"] == f'waits until it leads where "{SHOP}" leads'
+    assert told["next_step"] == f"Add A with {HERE} for www.{SHOP} in the zone example.org: it does not exist."
+    assert f'"www.{SHOP}" does not exist in the DNS.' in told["evidence"]
+    # Where nobody looks at DNS, only the rule itself can be said.
+    world.bridge.write_config(checks=False)
+    other = "other.example.org"
+    world.bridge.multisite.add_mapping(other, SITE)
+    told = explained(world, f"www.{other}")
+    assert (told["next_step"], told["checked"], told["evidence"]) == (STEPS["www-unproven"], "not yet", [])
+
+
+def test_from_alias_to_padlock_each_phase_is_told_with_its_evidence(world: Life) -> None:
+    world.bridge.adopt()
+    world.names.point(**{SHOP: STRANGER})
+    world.bridge.multisite.add_mapping(SHOP, SITE)
+    world.sync()
+    told = explained(world, SHOP)
+    assert (told["state"], told["phase"]) == ("in step", "blocked")
+    assert told["next_step"] == f"Point A of {SHOP} at {HERE}; it now answers {STRANGER}."
+    assert told["evidence"] == [
+        f'"{SHOP}" points elsewhere.',
+        f"Its nameserver ns1.example.net answers: {STRANGER}.",
+        f"The resolver {world.names.resolver} answers: {STRANGER}.",
+        f"It should lead to {HERE}.",
+        f"At {STRANGER}, nothing accepts HTTPS.",
+    ]
+    assert "DNS points-elsewhere, certificate no-listener; next look " in told["checked"]
+
+    # It shows what is so now, and remembers nothing of it: the next run is not spared its own look.
+    world.names.point(**{SHOP: HERE})
+    told = explained(world, SHOP)
+    waiting = (
+        f"Wait for the certificate of {SHOP}: {HERE} still shows the host's default one, for default.host.example."
+    )
+    assert (told["phase"], told["next_step"]) == ("dns-ok", waiting)
+    assert told["evidence"][0] == f'"{SHOP}" points where it should.'
+    assert told["evidence"][-1].startswith(f"At {HERE}, the host still shows its default certificate ")
+    assert world.stage(SHOP) == ("checking-dns", False)
+    world.sync(after=70)
+    assert world.stage(SHOP) == ("checking-ssl-cert", False)
+
+    # The certificate is a problem only when it is late.
+    world.later += 700
+    told = explained(world, SHOP)
+    assert (told["phase"], told["next_step"]) == ("blocked", waiting)
+
+    world.certificates.issue(SHOP)
+    world.sync(after=70)
+    told = explained(world, SHOP)
+    assert (told["phase"], told["next_step"]) == ("tls-ok", "Nothing: both sides agree.")
+    assert told["wordpress"] == f'mapped to site {SITE}, stage "done"'
+    assert ", valid for " in told["checked"]
+    assert any("stage: done" in line and "checking-ssl-cert -> done" in line for line in told["history"])
+    shown = world.run("domain", "explain", SHOP).out
+    assert f"\nNow: At {HERE}, the certificate is right, from Test Authority" in shown
+    assert "\nPhase: tls-ok since <time>.\n" in shown
+    assert "\nHistory:\n  <time> " in shown
+
+
+def test_a_certificate_that_has_ended_is_told(world: Life) -> None:
+    ended = datetime.datetime.now(datetime.UTC) - datetime.timedelta(days=3)
+    world.bridge.adopt()
+    world.names.point(**{SHOP: HERE})
+    world.certificates.issue(SHOP, not_before=ended - datetime.timedelta(days=90), not_after=ended)
+    world.bridge.multisite.add_mapping(SHOP, SITE)
+    ran = world.run("domain", "explain", SHOP)
+    assert "certificate expired, ended 3 days ago; next look " in ran.out
+    assert f'Warning: The certificate of "{SHOP}" expired 3 days ago.\n' in ran.err
+
+
+def test_stages_that_stay_are_told(world: Life) -> None:
+    world.bridge.adopt()
+    world.names.point(**{SHOP: HERE})
+    world.certificates.issue(SHOP)
+    world.bridge.multisite.add_mapping(SHOP, SITE)
+    world.write(SHOP, active=0)
+    assert (
+        "the stage stays: somebody has switched this mapping off in Ultimate Multisite" in explained(world, SHOP)["why"]
+    )
+
+
+def test_a_look_that_never_ends_is_done_without(world: Life, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A server that answers nobody: what is remembered is told."""
+    monkeypatch.setattr("closte_bridge.cli.explaining._PATIENCE", 0.5)
+    world.bridge.adopt()
+    world.names.point(**{SHOP: HERE})
+    world.certificates.issue(SHOP)
+    world.bridge.multisite.add_mapping(SHOP, SITE)
+    world.sync()
+    world.certificates.listen(STRANGER, silent)
+    world.names.point(**{SHOP: STRANGER})
+    told = explained(world, SHOP)
+    assert told["evidence"] == []
+    assert "DNS right, certificate right" in told["checked"]
+
+
+def test_a_name_that_nobody_knows(world: Life) -> None:
+    ran = world.run("domain", "explain", "nobody.example.org")
+    assert (ran.code, ran.out) == (1, "")
+    assert ran.err.startswith('Error: "nobody.example.org" is not known on either side.\n')

@@ -1,0 +1,384 @@
+"""Faults that `doctor` tells of, made for real in a network of which there was nothing to say but good."""
+
+from __future__ import annotations
+
+import contextlib
+import re
+import sqlite3
+import time
+from typing import TYPE_CHECKING, Any
+
+from tests.support.bridge import KEY, set_option
+from tests.support.life import HERE, STRANGER
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from pathlib import Path
+
+    from tests.support.life import Life
+
+DAY = 86_400.0
+SHOP = "shop.example.org"
+
+
+def _option(name: str, value: object) -> Callable[[Life], object]:
+    return lambda world: set_option(world.bridge.multisite, name, value)
+
+
+def _row(domain: str, blog_id: int = 2, stage: str = "done") -> Callable[[Life], object]:
+    return lambda world: world.bridge.multisite.add_mappings_sql([(domain, blog_id)], stage=stage)
+
+
+def _all(*faults: Callable[[Life], object]) -> Callable[[Life], object]:
+    return lambda world: [fault(world) for fault in faults]
+
+
+def _old_event(world: Life) -> None:
+    world.bridge.add_event("mapping_added", SHOP)
+    world.bridge.multisite.sql("UPDATE wp_closte_bridge_events SET created_at = created_at - 7200")
+
+
+def _disable_proc_open(world: Life) -> None:
+    command = world.bridge.settings["wp"]["command"]
+    at = next(i for i, word in enumerate(command) if word.endswith("php"))
+    world.bridge.settings["wp"]["command"] = [
+        *command[: at + 1],
+        "-d",
+        "disable_functions=proc_open",
+        *command[at + 1 :],
+    ]
+    world.bridge.write_config()
+
+
+def _remove(name: str) -> Callable[[Life], object]:
+    return lambda world: (world.bridge.multisite.path / "wp-content" / name).unlink()
+
+
+def _write(**changes: Any) -> Callable[[Life], object]:  # noqa: ANN401 - what the config takes
+    return lambda world: world.bridge.write_config(**changes)
+
+
+def nothing_listens(world: Life) -> None:
+    world.bridge.write_config(dns={"resolvers": ["127.0.54.12:9"], "timeout": 0.2})
+
+
+def _one_listens(world: Life) -> None:
+    world.bridge.write_config(dns={"resolvers": [world.names.resolver, "127.0.54.12:9"], "timeout": 0.5})
+
+
+def proxied(world: Life) -> None:
+    world.names.nameserver = "ada.ns.cloudflare.com."
+    world.names.point()
+
+
+def _faults(*faults: str) -> Callable[[Life], object]:
+    return lambda world: world.bridge.sandbox.set_faults(*faults)
+
+
+def _later(seconds: float) -> Callable[[Life], object]:
+    def pass_by(world: Life) -> None:
+        world.later += seconds
+
+    return pass_by
+
+
+def _wrong_key(world: Life) -> None:
+    world.bridge.write_key("another-key-0123456789-abcdefghijk")
+
+
+def ledger_of(world: Life) -> Path:
+    return world.bridge.state / "ledger.sqlite3"
+
+
+def _damage_ledger(world: Life) -> None:
+    with contextlib.closing(sqlite3.connect(ledger_of(world))) as connection:
+        connection.execute("PRAGMA wal_checkpoint(TRUNCATE)")
+    text = bytearray(ledger_of(world).read_bytes())
+    # The header and the first pages stay: it opens, and what is in it does not fit together.
+    text[-8192:] = b"\x0d" * 8192
+    ledger_of(world).write_bytes(text)
+
+
+def _spoil_ledger(world: Life) -> None:
+    """Put into the log what may not be there, which nobody notices while writing."""
+    change = "UPDATE sqlite_master SET sql = replace(sql, ?, ?) WHERE name = 'log'"
+    strict, lax = "detail TEXT NOT NULL", "detail TEXT"
+    for statement, values in (
+        (change, (strict, lax)),
+        ("INSERT INTO log (at, run, action, name, cause, outcome, detail) VALUES (1, '', '', '', '', '', NULL)", ()),
+        (change, (lax, strict)),
+    ):
+        with contextlib.closing(sqlite3.connect(ledger_of(world), isolation_level=None)) as connection:
+            connection.execute("PRAGMA writable_schema = ON")
+            connection.execute(statement, values)
+
+
+def _jump(world: Life) -> None:
+    world.jump = 1200.0
+
+
+def _drop_database(world: Life) -> None:
+    (world.bridge.multisite.path / "wp-content" / "database" / ".ht.sqlite").unlink()
+
+
+def bad_command(world: Life) -> None:
+    world.bridge.settings["wp"]["command"] = ["/nowhere/wp"]
+    world.bridge.write_config()
+
+
+def _change_shim(world: Life) -> None:
+    path = world.bridge.multisite.path / "wp-content" / "mu-plugins" / "closte-bridge" / "class-wake.php"
+    path.write_text(path.read_text() + "// x\n")
+
+
+def _ahead(world: Life) -> None:
+    """Have the ledger remember a mapping that the database has never heard of."""
+    with world.engine().opened() as engine:
+        assert engine.ledger is not None
+        with engine.ledger.transaction():
+            engine.ledger.set_meta(highest_mapping="4711")
+
+
+def _maintain(world: Life) -> None:
+    (world.bridge.multisite.path / ".maintenance").write_text("<?php $upgrading = time();")
+
+
+def _astray(world: Life) -> None:
+    world.names.point(**{SHOP: STRANGER, "bare.example.org": HERE})
+    world.bridge.multisite.add_mappings_sql([("bare.example.org", 2)])
+    world.sync(only=frozenset({SHOP, "bare.example.org"}))
+    with world.engine().opened() as engine:
+        assert engine.ledger is not None
+        engine.ledger.write("UPDATE histories SET right_since = right_since - 3600", [()])
+
+
+def _ending(world: Life) -> None:
+    with world.engine().opened() as engine:
+        assert engine.ledger is not None
+        rows = [(time.time() + 5 * DAY + 3600, SHOP)]
+        engine.ledger.write("UPDATE histories SET not_after = ? WHERE name = ?", rows)
+
+
+def _failing(world: Life) -> None:
+    world.names.point(**{"failing.example.org": HERE})
+    world.certificates.issue("failing.example.org")
+    world.bridge.multisite.add_mappings_sql([("failing.example.org", 2)])
+    world.bridge.sandbox.set_faults("error500@failing.example.org")
+    world.run("sync", "failing.example.org")
+
+
+def _take_out_of_network(world: Life) -> None:
+    config = world.bridge.multisite.path / "wp-config.php"
+    text = re.sub(r"define\(\s*'(MULTISITE|WP_ALLOW_MULTISITE)'[^;]*;", "", config.read_text())
+    config.write_text(text)
+
+
+def _stranger_owner(world: Life) -> None:
+    set_option(
+        world.bridge.multisite,
+        "closte_bridge_owner",
+        {"engine": "somebody-else", "host": "other", "since": int(time.time())},
+    )
+
+
+# As when the web server may not read it at that moment: WordPress goes on without.
+_SHIM_ASIDE = """
+$file = WPMU_PLUGIN_DIR . '/closte-bridge-shim.php';
+if ( is_file( $file ) ) {
+    rename( $file, "$file.aside" );
+    add_action( 'muplugins_loaded', function () use ( $file ) { rename( "$file.aside", $file ); } );
+}
+"""
+
+CASES: dict[str, tuple[Callable[[Life], object], int, dict[str, tuple[str, str]]]] = {
+    "domain mapping off": (
+        _option("wp-ultimo_v2_settings", {"enable_domain_mapping": False, "auto_create_www_subdomain": "never"}),
+        1,
+        {"domain-mapping": ("error", "Domain mapping is switched off: nothing is changed at Closte.")},
+    ),
+    "the toggle off": (
+        _option("wu_host_integrations_enabled", {"closte": False}),
+        1,
+        {"integration": ("error", "The Closte integration is off: nothing is changed at Closte.")},
+    ),
+    "rows": (
+        _all(
+            _row("gone.example.org", 77),
+            _row(SHOP, 1),
+            _row("not_a_name.example.org"),
+            _row("x.example.org", 2, "failed"),
+        ),
+        0,
+        {
+            "orphan-rows": ("warning", "1 mapping of sites that do not exist: gone.example.org."),
+            "conflicts": ("warning", f"Claimed by several sites: {SHOP}."),
+            "malformed": ("warning", "Not host names: 'not_a_name.example.org'."),
+            "stuck-stages": ("warning", "1 mapping stuck: x.example.org."),
+        },
+    ),
+    "events that nobody collects": (
+        _old_event,
+        0,
+        {"events": ("warning", "1 event waiting, the oldest for 120 minutes.")},
+    ),
+    "a database that went back in time": (
+        _ahead,
+        0,
+        {"snapshot": ("warning", "The snapshot is not complete: ")},
+    ),
+    "without sunrise.php": (
+        _remove("sunrise.php"),
+        1,
+        {"sunrise": ("error", "Mapped domains are not served: wp-content/sunrise.php is missing.")},
+    ),
+    "without SUNRISE": (
+        lambda world: world.bridge.multisite.define("SUNRISE", value=False),
+        1,
+        {"sunrise": ("error", "Mapped domains are not served: SUNRISE is not defined.")},
+    ),
+    "a plugin that ends every page": (
+        lambda world: write_plugin(world, "if ( ! defined( 'X' ) ) { throw new Exception( 'no' ); }"),
+        0,
+        {"plugins-load": ("warning", "With plugins loaded: ")},
+    ),
+    "the plugin does not load": (
+        lambda world: world.bridge.multisite.add_mu_plugin(
+            "hide", "add_filter('pre_site_option_active_sitewide_plugins', '__return_empty_array');"
+        ),
+        1,
+        {"plugins-load": ("error", "Ultimate Multisite does not load.")},
+    ),
+    "no processes": (
+        _disable_proc_open,
+        0,
+        {"php-functions": ("warning", "PHP's proc_open is disabled: WordPress cannot start the engine.")},
+    ),
+    "the shim gone, and the built-in provider at work": (
+        _all(
+            lambda world: world.run("shim", "uninstall", "--keep-owner", "--yes"),
+            lambda world: world.bridge.multisite.define("CLOSTE_CLIENT_API_KEY", KEY),
+        ),
+        0,
+        {
+            "shim": ("warning", "The shim is not installed: what changes in WordPress is found by looking."),
+            "built-in-provider": ("warning", "Ultimate Multisite's own Closte provider sends domains as well."),
+        },
+    ),
+    "the shim changed": (
+        _change_shim,
+        0,
+        {"shim": ("warning", "The shim is not as it was installed: closte-bridge/class-wake.php (changed).")},
+    ),
+    "the shim disabled": (
+        lambda world: world.bridge.multisite.define("CLOSTE_BRIDGE_DISABLE", value=True),
+        0,
+        {"shim": ("warning", "CLOSTE_BRIDGE_DISABLE switches the shim off.")},
+    ),
+    "the shim is not loaded": (
+        lambda world: world.bridge.multisite.add_mu_plugin("aside", _SHIM_ASIDE),
+        0,
+        {"shim": ("warning", "WordPress does not load the shim.")},
+    ),
+    "no sign of life": (
+        _option("closte_bridge_status", None),
+        0,
+        {"shim": ("warning", "The shim has no sign of life of this engine")},
+    ),
+    # Closte
+    "Closte down": (
+        _write(api_url="http://127.0.0.1:9/api/client"),
+        1,
+        {"connection": ("error", "")},
+    ),
+    "a wrong key": (
+        _wrong_key,
+        1,
+        {
+            "connection": ("error", 'Closte answered "Invalid API key.".'),
+            "owner": ("error", "This engine is read-only: the API key is not the one"),
+        },
+    ),
+    "no key": (_write(api_key_file=None), 1, {"key": ("error", "")}),
+    "a list that cannot be read": (
+        _faults("list-unknown"),
+        0,
+        {"list": ("warning", "Closte's list cannot be read: ")},
+    ),
+    "a list that is not whole": (_faults("list-no-own"), 0, {"list": ("warning", "Closte's list is not complete: ")}),
+    # This machine
+    "another owner": (_stranger_owner, 1, {"owner": ("error", "This engine is read-only: ")}),
+    "nothing runs": (
+        _later(3600.0),
+        1,
+        {
+            "runner": ("error", "Nothing runs this engine: no watch, and no run for half an hour."),
+            "last-success": ("warning", "The last success: 6"),
+            "clock": ("warning", ""),
+        },
+    ),
+    "the clock was set": (
+        _jump,
+        0,
+        {
+            "clock-jump": ("warning", "The clock of this machine jumped since the last run."),
+            "clock": ("warning", "The clocks of this machine and of WordPress are 12"),
+        },
+    ),
+    "no ledger": (lambda world: ledger_of(world).unlink(), 1, {"owner": ("error", "This engine is read-only: ")}),
+    "a ledger that is nothing of the kind": (
+        lambda world: ledger_of(world).write_bytes(b"x" * 9000),
+        1,
+        {"ledger": ("error", "")},
+    ),
+    "a damaged ledger": (_damage_ledger, 1, {"ledger": ("error", "")}),
+    "a ledger with a hole": (_spoil_ledger, 1, {"ledger": ("error", 'The ledger "')}),
+    "no wp": (bad_command, 1, {"wp-cli": ("error", "The command `wp` was not found.")}),
+    "no WordPress": (_drop_database, 1, {"wp-cli": ("error", "WordPress finds no site")}),
+    "WordPress being updated": (_maintain, 1, {"wordpress": ("error", "")}),
+    "no multisite": (_take_out_of_network, 1, {"wordpress": ("error", "")}),
+    "the plugin not set up": (_option("wu_setup_finished", None), 1, {"plugin": ("error", "")}),
+    "the plugin is not active": (_option("active_sitewide_plugins", {}), 1, {"plugin": ("error", "")}),
+    # The names
+    "names that lead elsewhere, and one without its certificate": (
+        _astray,
+        0,
+        {
+            "domains-dns": ("warning", f"DNS does not lead here: {SHOP}."),
+            "domains-tls": ("warning", "No right certificate although DNS leads here: bare.example.org."),
+        },
+    ),
+    "certificates that end": (
+        _ending,
+        0,
+        {"certificates": ("warning", f'The certificate of "{SHOP}" expires in 5 days.')},
+    ),
+    "what Closte would not do": (
+        _failing,
+        0,
+        {"changes": ("warning", "Closte did not make every change: failing.example.org (")},
+    ),
+    "a network behind a CDN": (
+        proxied,
+        0,
+        {"main-domain": ("warning", 'The network\'s own domain "example.net" is behind Cloudflare')},
+    ),
+    "no resolver": (nothing_listens, 1, {"resolvers": ("error", "No resolver answers: 127.0.54.12:9.")}),
+    "a resolver that is mute": (
+        _one_listens,
+        0,
+        {"resolvers": ("warning", "Resolvers that do not answer: 127.0.54.12:9.")},
+    ),
+    "a network that leads nowhere": (
+        lambda world: world.names.point(**{"example.net": None}),
+        1,
+        {"main-domain": ("error", 'The network\'s own domain "example.net" leads nowhere.')},
+    ),
+}
+
+
+def write_plugin(world: Life, code: str) -> None:
+    """Add a plugin that is active on the whole network."""
+    folder = world.bridge.multisite.path / "wp-content" / "plugins"
+    (folder / "fault.php").write_text(f"<?php\n/* Plugin Name: Fault */\n{code}\n")
+    active = dict(world.bridge.multisite.network_option("active_sitewide_plugins"))
+    set_option(world.bridge.multisite, "active_sitewide_plugins", active | {"fault.php": int(time.time())})
