@@ -17,6 +17,9 @@ final class Wake {
 	/** A watcher shows every few seconds that it is there. */
 	const FRESH = 30;
 
+	/** An engine that was started and has not shown itself since is not started again for so many seconds. */
+	const PENDING = 30;
+
 	/**
 	 * Return what `shim install` fixed for this network.
 	 *
@@ -40,9 +43,28 @@ final class Wake {
 		$method = self::method( $config );
 		if ( 'file' === $method[0] ) {
 			@\touch( $config['wake_file'] ); // phpcs:ignore -- a full disk only means that nobody sees it.
-		} elseif ( 'process' === $method[0] ) {
+		} elseif ( 'process' === $method[0] && ! self::is_pending( $config['wake_file'] ) ) {
+			@\touch( \dirname( $config['wake_file'] ) . '/waking' ); // phpcs:ignore -- likewise.
 			self::start( $config );
 		}
+	}
+
+	/**
+	 * Tell whether an engine that was started a moment ago has yet to begin: it will see what was noted just now.
+	 *
+	 * It touches the wake file before it looks. One that is broken or hangs never does, and is not started at each request.
+	 *
+	 * @param string $wake_file The file.
+	 * @return bool
+	 */
+	private static function is_pending( $wake_file ) {
+		$mark = \dirname( $wake_file ) . '/waking';
+		\clearstatcache( true, $mark );
+		\clearstatcache( true, $wake_file );
+		$started = @\filemtime( $mark ); // phpcs:ignore -- usually it is old, or there is none.
+		$shown   = @\filemtime( $wake_file ); // phpcs:ignore -- likewise.
+		$age     = \is_int( $started ) ? \time() - $started : -1;
+		return $age >= 0 && $age < self::PENDING && ( ! \is_int( $shown ) || $shown < $started );
 	}
 
 	/**

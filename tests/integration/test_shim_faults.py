@@ -33,7 +33,8 @@ def bridge(multisite: Multisite, tmp_path: Path) -> Iterator[Bridge]:
 
 
 def engine_is(bridge: Bridge, program: Path) -> None:
-    """Have the shim start this program."""
+    """Have the shim start this program, as if it had not started any other a moment ago."""
+    (bridge.state / "waking").unlink(missing_ok=True)
     change_config(bridge.multisite, "$config[1]['engine'] = array($args[0]);", str(program))
 
 
@@ -68,14 +69,19 @@ def test_an_engine_that_does_not_work(bridge: Bridge) -> None:
     assert '"<folder>/broken" ended with 1' in ran.envelope["errors"][0]["message"]
     # One that hangs.
     mark = bridge.folder / "pid"
-    text = f'if [ "$1" = --version ]; then exec sleep 60; fi; echo $$ >{mark}.new; mv {mark}.new {mark}; exec sleep 600'
+    starts = bridge.folder / "starts"
+    text = f'if [ "$1" = --version ]; then exec sleep 60; fi; echo "$*" >>{starts}; echo $$ >{mark}.new'
+    text += f"; mv {mark}.new {mark}; exec sleep 600"
     engine_is(bridge, write_script(bridge.folder / "hanging", text))
     a_request_goes_on(bridge, "four")
     wait_until(mark.exists)
     pid = int(mark.read_text())
     try:
-        # The request is over, and what it started is not.
+        # The request is over, and what it started is not. The next one starts no other beside it.
         os.kill(pid, 0)
+        (bridge.state / "waking").touch()
+        a_request_goes_on(bridge, "five")
+        assert starts.read_text() == "sync --woken --quiet\n"
         assert codes(bridge) == ["shim-engine-broken"]
     finally:
         os.kill(pid, signal.SIGKILL)
