@@ -84,7 +84,8 @@ def _served(template: Multisite, folder: Path, name: str, program: str | None) -
         if program:
             engine.write_text(f"#!/bin/sh\n{program}\n", encoding="ascii")
             engine.chmod(0o755)
-        wake = str(folder / name / "no-watcher" / "wake")
+        (folder / f"{name}-state").mkdir()
+        wake = str(folder / f"{name}-state" / "wake")
         _install(multisite, {"engine": [str(engine)], "setsid": "/usr/bin/setsid", "environment": {}, "wake": "auto",
                              "wake_file": wake})  # fmt: skip
     multisite.set_network_option("closte_bridge_owner", {"engine": "e", "host": "h", "since": ""})
