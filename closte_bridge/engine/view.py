@@ -181,7 +181,7 @@ def _with_fresh_evidence(ledger: LedgerState, snapshot: Snapshot, known: Collect
     `known` are the events that are in it: what they proved may have been found void since.
     """
     from closte_bridge.ledger.state import Evidence  # noqa: PLC0415 - loaded while `wp` runs
-    from closte_bridge.planning.events import understand  # noqa: PLC0415 - likewise
+    from closte_bridge.wordpress.events import understand  # noqa: PLC0415 - likewise
 
     fresh: dict[str, Evidence] = {}
     for event in snapshot.events:

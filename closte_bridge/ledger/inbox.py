@@ -23,7 +23,7 @@ def take_in(ledger: Ledger, events: Sequence[Event], now: float) -> int:
     """
     # `to_acknowledge` is needed before `wp` starts, and that must not wait for this.
     from closte_bridge.ledger.state import Evidence  # noqa: PLC0415
-    from closte_bridge.planning.events import understand  # noqa: PLC0415
+    from closte_bridge.wordpress.events import understand  # noqa: PLC0415
 
     seen = {event.uid for event in events}
     gone = [(uid,) for uid in to_acknowledge(ledger) if uid not in seen]

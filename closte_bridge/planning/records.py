@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, NamedTuple
 
-from closte_bridge.planning.events import REMOVED
+from closte_bridge.wordpress.events import REMOVED
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterable, Mapping

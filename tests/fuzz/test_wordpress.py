@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 
 from closte_bridge.domains import is_wildcard, normalise, not_public, registered_domain, wildcard_over
 from closte_bridge.errors import UnreadableError
-from closte_bridge.planning.events import understand
+from closte_bridge.wordpress.events import understand
 from closte_bridge.wordpress.frame import FrameError, extract, parse
 from closte_bridge.wordpress.snapshot import Event, decode
 from tests.fuzz.mutations import ODD_TEXT, damaged, mutated

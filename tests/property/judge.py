@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 from closte_bridge.domains import not_public, wildcard_over, www_of
 from closte_bridge.engine.clock import TOLERANCE
 from closte_bridge.planning.desired import Intentions
-from closte_bridge.planning.events import understand
+from closte_bridge.wordpress.events import understand
 from tests.property.network import mentions, normal
 
 if TYPE_CHECKING:

@@ -13,10 +13,10 @@ from closte_bridge.closte.listing import Listing, Readability
 from closte_bridge.domains import normalise, not_public, wildcard_over
 from closte_bridge.engine.record import DAY, next_wait
 from closte_bridge.ledger.state import Origin, Phase, RemovalClass
-from closte_bridge.planning.events import understand
 from closte_bridge.planning.model import Approval, Mode, Standing
 from closte_bridge.planning.observed import judge
 from closte_bridge.planning.plan import make_plan, narrow
+from closte_bridge.wordpress.events import understand
 from closte_bridge.wordpress.snapshot import Event
 from tests.property.network import mentions
 from tests.property.strategies import STANDINGS, intentions, ledgers, lists, snapshots, subsets

@@ -4,7 +4,7 @@ import json
 
 import pytest
 
-from closte_bridge.planning.events import LOOK, understand
+from closte_bridge.wordpress.events import LOOK, understand
 from closte_bridge.wordpress.snapshot import Event
 
 
