@@ -1,0 +1,144 @@
+"""Runs commands of the program in forked children: at another time, on a full disk, or killed after a while.
+
+    python -m tests.proof.driver
+
+One JSON line in for each set of commands that run at once, `[{"argv": […], "env": {…}, "later": s, "jump": s,
+"kill_after": s or null, "fsize": bytes or null, "dns_port": n or null}, …]`; one out, in the same order:
+`[{"status": …, "stdout": …, "stderr": …, "seconds": …}, …]`. A child that is killed has status -9. `later` moves both
+clocks, as time that passes does; `jump` moves the wall clock alone. With a `dns_port`, DNS is asked on loopback only.
+"""
+
+from __future__ import annotations
+
+import gc
+import json
+import os
+import resource
+import signal
+import sys
+import tempfile
+import time
+from dataclasses import dataclass
+from typing import IO, TYPE_CHECKING, Any, NoReturn
+
+# Everything that a command may import is loaded once, before the first fork.
+import closte_bridge.checks.dns
+import closte_bridge.cli.commands.adopt
+import closte_bridge.cli.commands.domain
+import closte_bridge.cli.commands.log
+import closte_bridge.cli.commands.plan
+import closte_bridge.cli.commands.sync
+import closte_bridge.cli.networks
+import closte_bridge.closte.client
+import closte_bridge.config.schema
+import closte_bridge.engine.adopt
+import closte_bridge.engine.records
+import closte_bridge.engine.sync
+import closte_bridge.engine.verify
+from closte_bridge.checks.dns import Edges
+from closte_bridge.checks.wire import Endpoint
+from closte_bridge.cli.main import run
+from closte_bridge.domains import registered_domain
+from closte_bridge.engine.clock import Clock
+from closte_bridge.engine.view import Engine
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+LIMIT_SECONDS = 180.0
+
+
+def _lead_here(order: dict[str, Any]) -> None:
+    """Give every engine of this process the clock and the DNS of the order."""
+    later, jump, port = order["later"], order["jump"], order["dns_port"]
+    clock = Clock(
+        now=lambda: time.time() + later + jump,
+        steady=lambda: time.clock_gettime(time.CLOCK_BOOTTIME) + later,
+    )
+    edges = Edges(authority=lambda address: Endpoint(address, port), public=lambda a: a.startswith("127."))
+
+    def engine(settings: Any, environ: Mapping[str, str]) -> Engine:  # noqa: ANN401 - as `Engine`
+        return Engine(settings, environ, clock, edges=edges if port else None)
+
+    setattr(closte_bridge.cli.networks, "Engine", engine)  # noqa: B010 - a type checker need not follow this
+
+
+def _child(order: dict[str, Any], out: IO[str], err: IO[str]) -> NoReturn:
+    status = 70
+    try:
+        os.environ.clear()
+        os.environ.update(order["env"])
+        nothing = os.open(os.devnull, os.O_RDONLY)
+        for target, descriptor in ((0, nothing), (1, out.fileno()), (2, err.fileno())):
+            os.dup2(descriptor, target)
+        if order["fsize"] is not None:
+            resource.setrlimit(resource.RLIMIT_FSIZE, (order["fsize"], order["fsize"]))
+        _lead_here(order)
+        status = run(order["argv"])
+        sys.stdout.flush()
+        sys.stderr.flush()
+    finally:
+        os._exit(status)
+
+
+@dataclass
+class _Running:
+    pid: int
+    deadline: float
+    out: IO[str]
+    err: IO[str]
+    began: float
+    seconds: float = 0.0
+    status: int | None = None
+
+    def look(self, now: float) -> None:
+        """Kill it when its time has come, and note its end."""
+        if now >= self.deadline:
+            os.kill(self.pid, signal.SIGKILL)
+        pid, status = os.waitpid(self.pid, 0 if now >= self.deadline else os.WNOHANG)
+        if pid:
+            self.status = os.waitstatus_to_exitcode(status)
+            self.seconds = now - self.began
+
+    def answer(self) -> dict[str, object]:
+        """Return what became of it."""
+        texts = []
+        for file in (self.out, self.err):
+            file.seek(0)
+            texts.append(file.read())
+            file.close()
+        return {"status": self.status, "stdout": texts[0], "stderr": texts[1], "seconds": self.seconds}
+
+
+def serve(orders: list[dict[str, Any]]) -> list[dict[str, object]]:
+    """Run the commands at once and tell how each ended."""
+    running = []
+    for order in orders:
+        out, err = tempfile.TemporaryFile("w+"), tempfile.TemporaryFile("w+")  # noqa: SIM115 - closed by `answer`
+        began = time.monotonic()
+        pid = os.fork()
+        if not pid:
+            _child(order, out, err)
+        kill_after = order["kill_after"]
+        running.append(_Running(pid, began + (LIMIT_SECONDS if kill_after is None else kill_after), out, err, began))
+    while any(one.status is None for one in running):
+        for one in running:
+            if one.status is None:
+                one.look(time.monotonic())
+        time.sleep(0.002)
+    return [one.answer() for one in running]
+
+
+def main() -> None:
+    """Serve orders until there are no more."""
+    # What each child would load anew, and the pauses between repeats: time, and nothing else.
+    registered_domain("example.com")
+    setattr(closte_bridge.closte.client, "_FIRST_WAIT", 0.001)  # noqa: B010 - a type checker need not follow this
+    gc.freeze()
+    for line in sys.stdin:
+        sys.stdout.write(json.dumps(serve(json.loads(line))) + "\n")
+        sys.stdout.flush()
+
+
+if __name__ == "__main__":
+    main()
