@@ -114,8 +114,8 @@ Measured {date} with version {version} on {processor}; {system}, Python {python}
 - *A pass of checks* looks at the DNS and the certificate of 1,000 names, at servers of its own that take 20 ms for each
   answer. *One domain after another* still asks each domain's own questions side by side; *one question after another*
   does nothing side by side. Both are measured on a few names and reckoned up. The pass is bound by the processor.
-- *A page view* and *a mapping is changed* are requests to PHP's own web server, with the shim and without it in turn. Of
-  page views the median of the differences is shown, of changes the difference of the lower quartiles: what else the
+- *A page view* and *a mapping is changed* are requests to PHP's own web server, with the shim and without it in turn.
+  Of page views the median of the differences is shown, of changes the difference of the lower quartiles: what else the
   machine does only ever makes a request longer.
 - Benchmarks report; they never fail. A slow or busy machine shows as such in the column of the lower bounds.
 """
