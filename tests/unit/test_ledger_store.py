@@ -192,6 +192,13 @@ def test_what_somebody_else_wrote_there_is_called_damage(
     assert code_of(lambda: ledger.state(NOW)) == "ledger-damaged"
 
 
+def test_a_mark_of_another_kind_is_no_matter_of_the_plans(ledger: Ledger) -> None:
+    before = ledger.state(NOW)
+    with ledger.transaction():
+        ledger.mark("stage-refused", ["7 checking-dns done"], NOW)
+    assert ledger.state(NOW) == before
+
+
 @pytest.mark.parametrize("identity", ["{broken", "[]", "{}", "7"])
 def test_an_engine_id_that_cannot_be_read_is_called_damage(ledger: Ledger, identity: str) -> None:
     ledger.set_meta(identity=identity)
