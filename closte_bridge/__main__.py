@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gc
+import os
 import sys
 
 from closte_bridge import __version__
@@ -10,6 +11,7 @@ from closte_bridge import __version__
 
 def main() -> int:
     """Run the command in `sys.argv` and return the exit code."""
+    head = None
     try:
         if sys.argv[1:] == ["--version"] and sys.stdout is not None:
             # Asked for by scripts, often: answered before anything else is imported.
@@ -17,12 +19,19 @@ def main() -> int:
         # What is imported is no garbage, and neither are the million objects that a large network is read into: to look
         # through them again and again would take longer than planning does.
         gc.set_threshold(2_000_000, 10, 10)
+        if sys.argv[1:2] in (["plan"], ["sync"]):
+            # `wp` takes longest of all, and runs while the rest is imported.
+            from closte_bridge.cli.headstart import begin  # noqa: PLC0415 - see above
+
+            head = begin(sys.argv[1:], os.environ)
         from closte_bridge.cli.main import run  # noqa: PLC0415 - see above
 
-        return run(sys.argv[1:])
+        return run(sys.argv[1:], head=head)
     except KeyboardInterrupt:
         return 130
     finally:
+        if head is not None:
+            head.drop()
         # The interpreter would look through everything once more before it ends.
         gc.freeze()
 

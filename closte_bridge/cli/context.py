@@ -16,6 +16,7 @@ if TYPE_CHECKING:
 
     from closte_bridge.cli.console import Console
     from closte_bridge.config.model import Config, Settings, WpSettings
+    from closte_bridge.wordpress.process import HeadStart
 
 
 @dataclass(slots=True)
@@ -40,13 +41,17 @@ class Overrides:
 
 @dataclass(slots=True)
 class App:
-    """The state of one call of the program. `command` is the command's name in words (`config show`)."""
+    """The state of one call of the program.
+
+    `command` is the command's name in words (`config show`), `head` a `wp` that was started before all this.
+    """
 
     console: Console
     environ: Mapping[str, str]
     overrides: Overrides = field(default_factory=Overrides)
     output: Output = field(default_factory=Output)
     command: str = ""
+    head: HeadStart | None = None
     _config: Config | None = None
 
     def config(self) -> Config:

@@ -25,20 +25,29 @@ from closte_bridge.errors import BridgeError, ExitCode
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
+    from closte_bridge.wordpress.process import HeadStart
+
 PROGRAM = "closte-bridge"
 COMPLETE = "_CLOSTE_BRIDGE_COMPLETE"
 
 
-def run(argv: Sequence[str], *, console: Console | None = None, environ: Mapping[str, str] | None = None) -> int:
+def run(
+    argv: Sequence[str],
+    *,
+    console: Console | None = None,
+    environ: Mapping[str, str] | None = None,
+    head: HeadStart | None = None,
+) -> int:
     """Run `argv` (without the program's name) and return the exit code; nothing is raised.
 
-    Without a `console` it is the process's own, and signals, threads and loggers are made to keep our manners.
+    Without a `console` it is the process's own, and signals, threads and loggers are made to keep our manners. `head`
+    is a `wp` that was started already; whoever started it ends it if nobody takes it.
     """
     environ = os.environ if environ is None else environ
     if console is None:
         console = Console.of_process()
         _mind_the_process(console)
-    app = App(console, environ)
+    app = App(console, environ, head=head)
     try:
         _look_ahead(app, list(argv))
         exit_code = _answer(app, list(argv))

@@ -52,8 +52,8 @@ def on_each(app: App, job: Callable[[Engine], T]) -> list[Outcome[T]]:
 
 
 def engine_of(app: App, settings: Settings) -> Engine:
-    """Return a network's engine with this call's environment."""
-    return Engine(settings, app.environ)
+    """Return a network's engine with this call's environment, and with the `wp` that was started for it."""
+    return Engine(settings, app.environ, head=app.head)
 
 
 def total_cost(outcomes: Sequence[Outcome[T]]) -> dict[str, float]:

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeAlias
 
 from closte_bridge.config.model import DnsSettings, Settings, TlsSettings, WpSettings
-from closte_bridge.config.places import default_state, expand
+from closte_bridge.config.places import default_state, expand, expand_wp
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -38,7 +38,7 @@ def build(
     for key in _PATHS:
         if (written := flat.get(key)) is not None:
             flat[key] = expand(str(written), environ, base)
-    _expand_wp(flat, environ, base)
+    expand_wp(flat, environ, base)
     if flat.get("state_dir") is None:
         folder, where["state_dir"] = default_state(environ, user=os.geteuid())
         flat["state_dir"] = folder / name if shared else folder
@@ -50,13 +50,3 @@ def build(
     for section, make in _SECTIONS.items():
         top[section] = make(**inner[section])
     return Settings(name=name, source=source.absolute() if source else None, **top), where
-
-
-def _expand_wp(flat: dict[str, object], environ: Mapping[str, str], base: Path) -> None:
-    # With an alias or over SSH, the path is one of another machine.
-    elsewhere = flat.get("wp.ssh") or flat.get("wp.alias")
-    if (path := flat.get("wp.path")) is not None and not elsewhere:
-        flat["wp.path"] = str(expand(str(path), environ, base))
-    command = flat.get("wp.command")
-    if isinstance(command, tuple) and ("/" in command[0] or command[0].startswith("~")):
-        flat["wp.command"] = (str(expand(command[0], environ, base)), *command[1:])

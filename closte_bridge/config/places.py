@@ -59,3 +59,14 @@ def expand(written: str, environ: Mapping[str, str], base: Path) -> Path:
     else:
         path = Path(written)
     return base.absolute() / path
+
+
+def expand_wp(flat: dict[str, object], environ: Mapping[str, str], base: Path) -> None:
+    """Make the paths among the settings of `wp` (dotted keys) absolute, in place. Raises ConfigError as `expand`."""
+    # With an alias or over SSH, the path is one of another machine.
+    elsewhere = flat.get("wp.ssh") or flat.get("wp.alias")
+    if (path := flat.get("wp.path")) is not None and not elsewhere:
+        flat["wp.path"] = str(expand(str(path), environ, base))
+    command = flat.get("wp.command")
+    if isinstance(command, tuple) and ("/" in command[0] or command[0].startswith("~")):
+        flat["wp.command"] = (str(expand(command[0], environ, base)), *command[1:])

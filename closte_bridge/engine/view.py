@@ -32,6 +32,7 @@ if TYPE_CHECKING:
     from closte_bridge.planning.model import Observed, Standing
     from closte_bridge.planning.standing import Here
     from closte_bridge.secret import Secret
+    from closte_bridge.wordpress.process import HeadStart
     from closte_bridge.wordpress.snapshot import Mapping, Snapshot
 
 T = TypeVar("T")
@@ -41,7 +42,7 @@ T = TypeVar("T")
 class Engine:
     """One network's engine: its settings, its ledger (None before adoption), its clock and what it cost so far.
 
-    `edges` leads DNS checks elsewhere in tests.
+    `edges` leads DNS checks elsewhere in tests. `head` is a `wp` that was started before the settings were known.
     """
 
     settings: Settings
@@ -50,6 +51,7 @@ class Engine:
     cost: Cost = field(default_factory=Cost)
     ledger: Ledger | None = None
     edges: Edges | None = None
+    head: HeadStart | None = None
 
     @contextmanager
     def opened(self, *, create: bool = False) -> Iterator[Engine]:
@@ -223,6 +225,7 @@ def start_snapshot(engine: Engine, *, ask_key: bool, acknowledge: bool) -> Snaps
         engine=ledger.engine_id() if ledger else None,
         acknowledge=to_acknowledge(ledger) if ledger else (),
         status=_status(ledger, engine.clock.now()) if ledger else None,
+        early=engine.head,
     )
 
 

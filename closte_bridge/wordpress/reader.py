@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
     from closte_bridge.config.model import WpSettings
+    from closte_bridge.wordpress.process import HeadStart
     from closte_bridge.wordpress.snapshot import Snapshot
 
 EVENT_LIMIT = 5000
@@ -43,7 +44,7 @@ class SnapshotCall:
 
     `ask_key` asks for the key as well; `acknowledge` names events that the ledger holds and WordPress may forget,
     provided that `engine` is the owner there, and `status` what the shim is to know: `age`, the seconds since the
-    engine's last success, and `verdicts`.
+    engine's last success, and `verdicts`. `early` is a `wp` that may have been started already.
     """
 
     def __init__(
@@ -55,6 +56,7 @@ class SnapshotCall:
         engine: str | None = None,
         acknowledge: Sequence[str] = (),
         status: Mapping[str, Any] | None = None,
+        early: HeadStart | None = None,
     ) -> None:
         self._pad = os.urandom(_PAD_BYTES)
         request: dict[str, Any] = {"event_limit": EVENT_LIMIT}
@@ -64,7 +66,7 @@ class SnapshotCall:
             request |= {"engine": engine, "status": status}
         if ask_key:
             request["pad"] = base64.b64encode(self._pad).decode()
-        self._call = WpCall.start(settings, "snapshot", request, cost)
+        self._call = WpCall.start(settings, "snapshot", request, cost, early=early)
         self._key: dict[str, Any] | None = None
         self._document: dict[str, Any] | None = None
 

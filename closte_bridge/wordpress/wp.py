@@ -1,7 +1,7 @@
 """Run `wp` once: a PHP script on its standard input, one framed document back.
 
 Nothing but the settings of the operator stands in argv, which every user of the machine can see; names, marks and
-padding travel inside the script. The process gets a group of its own, so that a time-out ends its children too.
+padding travel inside the script.
 """
 
 from __future__ import annotations
@@ -10,7 +10,6 @@ import base64
 import contextlib
 import json
 import os
-import signal
 import subprocess
 import threading
 import time
@@ -21,18 +20,18 @@ from typing import TYPE_CHECKING, Any
 from closte_bridge.errors import BridgeError, ExitCode
 from closte_bridge.wordpress import failures
 from closte_bridge.wordpress.frame import FrameError, FrameFault, extract, parse
+from closte_bridge.wordpress.process import argv_of, kill_group, spawn
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from closte_bridge.config.model import WpSettings
+    from closte_bridge.wordpress.process import HeadStart
 
 MAX_OUTPUT = 512 * 1024 * 1024
 _MAX_ERRORS = 1024 * 1024
 _SCRIPTS = Path(__file__).with_name("php")
 _FAULT_CODES = {FrameFault.CUT: "wp-cut", FrameFault.DAMAGED: "wp-damaged"}
-# Variables that are ours alone: a child could talk to our service manager, or hand a path to others.
-_NOT_FOR_CHILDREN = ("NOTIFY_SOCKET", "WATCHDOG_PID", "WATCHDOG_USEC", "CREDENTIALS_DIRECTORY")
 
 
 @dataclass(slots=True)
@@ -53,50 +52,16 @@ def script(name: str, request: Mapping[str, Any]) -> bytes:
 
 
 def command_line(settings: WpSettings, *, plugins: bool = False) -> list[str]:
-    """Return the argv that runs a script from standard input with the operator's settings.
-
-    Plugins and themes are left out unless `plugins`; must-use plugins always load.
-    """
-    argv = [*settings.command]
-    if settings.alias:
-        argv.append(settings.alias)
-    argv += ["eval-file", "-", "--skip-themes", "--skip-packages", "--no-color"]
-    if not plugins:
-        argv.append("--skip-plugins")
-    for option, value in (("path", settings.path), ("url", settings.url), ("ssh", settings.ssh)):
-        if value:
-            argv.append(f"--{option}={value}")
-    if settings.allow_root:
-        argv.append("--allow-root")
-    return argv
-
-
-def _child_environment() -> dict[str, str]:
-    environment = {name: value for name, value in os.environ.items() if name not in _NOT_FOR_CHILDREN}
-    environment["CLOSTE_BRIDGE_ENGINE"] = "1"
-    return environment
-
-
-class _Process(subprocess.Popen[bytes]):
-    """A process that does not outlive an interruption of its own start (Ctrl-C, SIGTERM)."""
-
-    def __init__(self, *args: Any, **options: Any) -> None:  # noqa: ANN401 - as Popen
-        try:
-            super().__init__(*args, **options)
-        except Exception:
-            raise
-        except BaseException:
-            # From here on nobody would know of it.
-            if pid := getattr(self, "pid", None):
-                _kill_group(pid)
-                with contextlib.suppress(subprocess.TimeoutExpired, OSError):
-                    self.wait(timeout=1.0)
-            raise
-
-
-def _kill_group(pid: int) -> None:
-    with contextlib.suppress(ProcessLookupError, PermissionError):
-        os.killpg(pid, signal.SIGKILL)
+    """Return the argv that runs a script from standard input with the operator's settings, as `process.argv_of`."""
+    return argv_of(
+        settings.command,
+        alias=settings.alias,
+        path=settings.path,
+        url=settings.url,
+        ssh=settings.ssh,
+        allow_root=settings.allow_root,
+        plugins=plugins,
+    )
 
 
 @dataclass(slots=True)
@@ -116,22 +81,25 @@ class WpCall:
 
     @classmethod
     def start(
-        cls, settings: WpSettings, name: str, request: Mapping[str, Any], cost: WpCost, *, plugins: bool = False
+        cls,
+        settings: WpSettings,
+        name: str,
+        request: Mapping[str, Any],
+        cost: WpCost,
+        *,
+        plugins: bool = False,
+        early: HeadStart | None = None,
     ) -> WpCall:
-        """Start `wp` with the script `name`. Raises UnreadableError when it cannot even be started."""
+        """Start `wp` with the script `name`, or hand it to the one that was started `early` with the same command line.
+
+        Raises UnreadableError when it cannot even be started.
+        """
         nonce = os.urandom(16).hex()
         text = script(name, {**request, "nonce": nonce})
         argv = command_line(settings, plugins=plugins)
         cost.calls += 1
         try:
-            process = _Process(
-                argv,
-                stdin=subprocess.PIPE,
-                stdout=subprocess.PIPE,
-                stderr=subprocess.PIPE,
-                start_new_session=True,
-                env=_child_environment(),
-            )
+            process = (early.take(argv) if early else None) or spawn(argv)
         except FileNotFoundError:
             raise failures.failure("wp-missing") from None
         except PermissionError:
@@ -190,7 +158,7 @@ class WpCall:
             thread.join(1.0)
 
     def _kill(self) -> None:
-        _kill_group(self.process.pid)
+        kill_group(self.process.pid)
 
     def result(self) -> dict[str, Any]:
         """Wait for the document, at most the configured time-out.

@@ -8,8 +8,8 @@ from pathlib import Path
 
 import pytest
 
-from closte_bridge.config import load
-from closte_bridge.config.load import MAX_SIZE, load_config
+from closte_bridge.config.file import MAX_SIZE, find_config
+from closte_bridge.config.load import load_config
 from closte_bridge.config.model import Config, DnsSettings, Resolver, Settings, TlsSettings, WpSettings
 from closte_bridge.config.problems import InvalidConfigError
 from closte_bridge.errors import ConfigError, ExitCode
@@ -405,7 +405,7 @@ def test_a_user_without_a_home_gets_a_clear_error(tmp_path: Path, monkeypatch: p
     path.write_text("state_dir: /s\nmetrics_file: ~/m\n")
     with pytest.raises(InvalidConfigError, match="no home folder"):
         load_config(path, {})
-    assert load.find_config(None, {}, system_path=tmp_path / "none") is None
+    assert find_config(None, {}, system_path=tmp_path / "none") is None
 
 
 def test_libraries_are_imported_only_when_there_is_a_file(tmp_path: Path) -> None:

@@ -1,0 +1,72 @@
+"""Find the configuration file, and read it."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from closte_bridge.config.places import expand, user_config
+from closte_bridge.config.problems import InvalidConfigError
+from closte_bridge.errors import ConfigError
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+SYSTEM_CONFIG = Path("/etc/closte-bridge/config.yaml")
+VARIABLE = "CLOSTE_BRIDGE_CONFIG"
+MAX_SIZE = 256 * 1024
+
+
+def find_config(explicit: Path | None, environ: Mapping[str, str], *, system_path: Path = SYSTEM_CONFIG) -> Path | None:
+    """Return the file that counts. A usual place is passed over only when nothing at all is there."""
+    if explicit is not None:
+        return explicit
+    if named := environ.get(VARIABLE):
+        return expand(named, environ, Path())
+    for path in _usual_places(system_path, environ):
+        try:
+            path.lstat()
+        except (FileNotFoundError, NotADirectoryError):
+            continue
+        except OSError as error:
+            raise _unreadable(path, error) from None
+        return path
+    return None
+
+
+def _usual_places(system_path: Path, environ: Mapping[str, str]) -> list[Path]:
+    try:
+        return [system_path, user_config(environ)]
+    except ConfigError:  # a user without a home folder has no file there
+        return [system_path]
+
+
+def _unreadable(path: Path, error: OSError) -> ConfigError:
+    match error:
+        case FileNotFoundError() | NotADirectoryError():
+            reason = "does not exist"
+        case IsADirectoryError():
+            reason = "is a directory"
+        case PermissionError():
+            reason = "may not be read by this user"
+        case _:
+            reason = f"cannot be read ({error.strerror})"
+    return ConfigError(f'The configuration file "{path}" {reason}.', code="config-file")
+
+
+def read_config(path: Path) -> str:
+    """Return the text of a configuration file. Raises ConfigError (code `config-file`) when it cannot be read."""
+    try:
+        with path.open("rb") as file:
+            raw = file.read(MAX_SIZE + 1)
+    except OSError as error:
+        raise _unreadable(path, error) from None
+    except ValueError:  # a NUL in the name
+        raise _unreadable(path, FileNotFoundError()) from None
+    if len(raw) > MAX_SIZE:
+        raise ConfigError(f'The configuration file "{path}" is larger than {MAX_SIZE // 1024} KiB.', code="config-file")
+    try:
+        return raw.decode("utf-8-sig")
+    except UnicodeDecodeError as error:
+        line = raw.count(b"\n", 0, error.start) + 1
+    raise InvalidConfigError((f"{path}:{line}: The file is not UTF-8 text.",))

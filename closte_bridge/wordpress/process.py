@@ -1,0 +1,117 @@
+"""The process of `wp`: its command line, how it is started, and how it is ended.
+
+It gets a group of its own, so that a time-out ends its children too. A run starts with this module, before anything
+else is loaded: what it imports delays `wp`.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import signal
+import subprocess
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+# Variables that are ours alone: a child could talk to our service manager, or hand a path to others.
+_NOT_FOR_CHILDREN = ("NOTIFY_SOCKET", "WATCHDOG_PID", "WATCHDOG_USEC", "CREDENTIALS_DIRECTORY")
+
+
+def argv_of(
+    command: Sequence[str],
+    *,
+    alias: str | None = None,
+    path: str | None = None,
+    url: str | None = None,
+    ssh: str | None = None,
+    allow_root: bool = False,
+    plugins: bool = False,
+) -> list[str]:
+    """Return the argv that runs a script from standard input.
+
+    Plugins and themes are left out unless `plugins`; must-use plugins always load.
+    """
+    argv = [*command]
+    if alias:
+        argv.append(alias)
+    argv += ["eval-file", "-", "--skip-themes", "--skip-packages", "--no-color"]
+    if not plugins:
+        argv.append("--skip-plugins")
+    for option, value in (("path", path), ("url", url), ("ssh", ssh)):
+        if value:
+            argv.append(f"--{option}={value}")
+    if allow_root:
+        argv.append("--allow-root")
+    return argv
+
+
+def spawn(argv: Sequence[str]) -> subprocess.Popen[bytes]:
+    """Start `argv` with pipes at all ends. Raises OSError when it cannot be started."""
+    return _Process(
+        argv,
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        start_new_session=True,
+        env=_child_environment(),
+    )
+
+
+def _child_environment() -> dict[str, str]:
+    environment = {name: value for name, value in os.environ.items() if name not in _NOT_FOR_CHILDREN}
+    environment["CLOSTE_BRIDGE_ENGINE"] = "1"
+    return environment
+
+
+class _Process(subprocess.Popen[bytes]):
+    """A process that does not outlive an interruption of its own start (Ctrl-C, SIGTERM)."""
+
+    def __init__(self, *args: Any, **options: Any) -> None:  # noqa: ANN401 - as Popen
+        try:
+            super().__init__(*args, **options)
+        except Exception:
+            raise
+        except BaseException:
+            # From here on nobody would know of it.
+            if pid := getattr(self, "pid", None):
+                kill_group(pid)
+                with contextlib.suppress(subprocess.TimeoutExpired, OSError):
+                    self.wait(timeout=1.0)
+            raise
+
+
+def kill_group(pid: int) -> None:
+    """End a process that `spawn` started, with all its children."""
+    with contextlib.suppress(ProcessLookupError, PermissionError):
+        os.killpg(pid, signal.SIGKILL)
+
+
+class HeadStart:
+    """A `wp` that was started before it was known what to ask it.
+
+    WordPress takes its time to load, and reads the script only then: nothing happens there before that. Whoever
+    needs a `wp` with the very same command line takes it; if nobody does, `drop` ends it.
+    """
+
+    def __init__(self, argv: Sequence[str]) -> None:
+        """Start `argv`. Raises OSError when it cannot be started."""
+        self._argv = [*argv]
+        self._process: subprocess.Popen[bytes] | None = spawn(argv)
+
+    def take(self, argv: Sequence[str]) -> subprocess.Popen[bytes] | None:
+        """Return the process, once, if it was started as `argv`; else end it."""
+        if self._argv != [*argv]:
+            self.drop()
+        process, self._process = self._process, None
+        return process
+
+    def drop(self) -> None:
+        """End the process if nobody took it."""
+        if self._process is None:
+            return
+        process, self._process = self._process, None
+        kill_group(process.pid)
+        with process:  # closes the pipes, and waits
+            pass
