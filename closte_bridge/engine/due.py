@@ -8,7 +8,7 @@ from closte_bridge.domains import not_public
 from closte_bridge.ledger import histories
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Iterable, Mapping
+    from collections.abc import Collection, Iterable, Iterator, Mapping
 
     from closte_bridge.engine.view import Engine, View
     from closte_bridge.ledger.histories import Ahead
@@ -27,13 +27,22 @@ class Due(NamedTuple):
     idle: Ahead | None = None
 
 
-def watched_names(engine: Engine, view: View) -> set[str]:
-    """Return every name whose DNS and certificate may matter: wanted ones, and `www.` forms that may be."""
+def watched_names(engine: Engine, view: View) -> Iterator[str]:
+    """Give every name whose DNS and certificate may matter, each once: wanted ones, and `www.` forms that may be."""
     desire = view.desire(engine)
-    own = own_sites(view.snapshot)
-    names = {name for name, mapping in desire.mapped.items() if mapping.blog_id in own}
-    names.update([form for form, name in desire.www.items() if name in names], desire.configured, desire.pins)
-    return names
+    mapped, www, own = desire.mapped, desire.www, own_sites(view.snapshot)
+
+    def ours(name: str) -> bool:
+        return name in mapped and mapped[name].blog_id in own
+
+    def form_of_ours(name: str) -> bool:
+        return name in www and mapped[www[name]].blog_id in own
+
+    yield from (name for name, mapping in mapped.items() if mapping.blog_id in own)
+    yield from (
+        form for form, name in www.items() if mapped[name].blog_id in own and not (form in mapped and ours(form))
+    )
+    yield from (name for name in desire.configured | desire.pins if not ours(name) and not form_of_ours(name))
 
 
 def own_sites(snapshot: Snapshot) -> set[int]:
@@ -43,11 +52,13 @@ def own_sites(snapshot: Snapshot) -> set[int]:
 
 def due_names(engine: Engine, ledger: Ledger, view: View, only: Collection[str], now: float) -> Due:
     """Return what is to be looked at: what is due at `now`, or `only` those names."""
-    names, ahead = watched_names(engine, view), view.ahead
-    if ahead and not only and ahead.due.keys() <= names:
-        others = names.difference(ahead.due) if ahead.due else names
-        if ahead.are_the_others(others):
-            return Due(_in_order(ahead.due, ahead.due), (), None if ahead.due else ahead)
+    ahead = view.ahead
+    # Mostly nothing is due, and a set of 200,000 names would be made for nothing.
+    if ahead and not only and not ahead.due and ahead.are_the_others(watched_names(engine, view)):
+        return Due([], (), ahead)
+    names = set(watched_names(engine, view))
+    if ahead and not only and ahead.due.keys() <= names and ahead.are_the_others(names.difference(ahead.due)):
+        return Due(_in_order(ahead.due, ahead.due), ())
     # One pass over what the ledger holds: there can be 200,000 names.
     due_at: dict[str, float] = {}
     gone = []

@@ -54,9 +54,13 @@ class Ahead(NamedTuple):
     first: float | None
     expiring: list[tuple[str, float]]
 
-    def are_the_others(self, names: Collection[str]) -> bool:
-        """Tell whether `names` are exactly those that were looked at and are not due."""
-        return len(names) == self.others and sum(map(hash, names)) == self.mark
+    def are_the_others(self, names: Iterable[str]) -> bool:
+        """Tell whether `names`, each given once, are exactly those that were looked at and are not due."""
+        count = mark = 0
+        for name in names:
+            count += 1
+            mark += hash(name)
+        return count == self.others and mark == self.mark
 
 
 def ahead(ledger: Ledger, now: float, *, warn_until: float) -> Ahead:

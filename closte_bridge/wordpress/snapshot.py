@@ -131,7 +131,6 @@ class Snapshot:
         return not self.faults
 
 
-_ROWS_AT_ONCE = 5000
 # What the classes' own constructors come to, without a call of a Python function for each row.
 _MAKE_SITE: Callable[[tuple[Any, ...]], Site] = partial(tuple.__new__, Site)
 _MAKE_MAPPING: Callable[[tuple[Any, ...]], Mapping] = partial(tuple.__new__, Mapping)
@@ -150,27 +149,28 @@ def _table(document: dict[str, Any], name: str) -> dict[str, Any]:
     return table
 
 
-def _columns(rows: list[Any]) -> Iterator[tuple[tuple[Any, ...], ...]]:
-    """Give some rows after the other as columns, and drop them meanwhile: two forms of a network take much memory."""
-    rows.reverse()
-    while rows:
-        some = rows[-_ROWS_AT_ONCE:]
-        del rows[-_ROWS_AT_ONCE:]
-        some.reverse()
-        yield tuple(zip(*some, strict=True))
+def _columns(table: dict[str, Any]) -> Iterator[list[list[Any]]]:
+    """Give the columns of some rows after the other, and drop them meanwhile: two forms of a network take much memory.
+
+    A column is a text with a value a line, or a list where some value cannot stand so.
+    """
+    parts = table["columns"]
+    parts.reverse()
+    while parts:
+        yield [column.split("\n") if isinstance(column, str) else column for column in parts.pop()]
 
 
-def _texts(column: tuple[Any, ...], odd: Odd) -> tuple[str | Odd, ...]:
+def _texts(column: list[Any], odd: Odd) -> list[str | Odd]:
     """Return a column of texts; what is none, which only a damaged table can hold, becomes `odd`."""
     if {*map(type, column)} <= {str}:
         return column
-    return tuple(value if isinstance(value, str) else odd for value in column)
+    return [value if isinstance(value, str) else odd for value in column]
 
 
 def _sites(table: dict[str, Any]) -> dict[int, Site]:
     # Column by column and without a loop of Python's own, like the mappings: there can be 100,000.
     sites: dict[int, Site] = {}
-    for numbers, networks, domains, archived, spam, deleted in _columns(table["rows"]):
+    for numbers, networks, domains, archived, spam, deleted in _columns(table):
         ids = [*map(int, numbers)]
         flags = ([value not in _OFF for value in column] for column in (archived, spam, deleted))
         sites.update(
@@ -188,7 +188,7 @@ def _mappings(table: dict[str, Any]) -> tuple[list[Mapping], bool]:
     mappings: list[Mapping] = []
     nameless = False
     shared: dict[str, str] = {}
-    for ids, blogs, domains, active, primary, secure, stages, created, modified in _columns(table["rows"]):
+    for ids, blogs, domains, active, primary, secure, stages, created, modified in _columns(table):
         flags = ([value in _ON for value in column] for column in (active, primary, secure))
         words, later = _texts(stages, ""), _texts(modified, None)
         known = map(shared.setdefault, words, words)

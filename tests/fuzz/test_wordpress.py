@@ -41,14 +41,14 @@ GOOD: dict[str, Any] = {
     "toggle": True,
     "owner": {"engine": "engine-1", "host": "h", "since": "2024"},
     "sites": {
-        "rows": [["1", "1", "network.org", "0", "0", "0"], ["2", "1", "site2.network.org", "0", "0", "0"]],
+        "columns": [["1\n2", "1\n1", "network.org\nsite2.network.org", "0\n0", "0\n0", "0\n0"]],
         "count": 2,
         "highest": 2,
     },
     "mappings": {
-        "rows": [
+        "columns": [
             ["1", "2", "customer.com", "1", "1", "0", "done", DAY, DAY],
-            ["2", "2", "*.x.com", 0, 0, 0, "", DAY, None],
+            ["2", "2", "*.x.com", "0", [0], ["0"], "", DAY, [None]],
         ],
         "count": 2,
         "highest": 2,
@@ -148,7 +148,8 @@ def test_a_name_has_one_spelling_or_none(text: str) -> None:
 @given(st.lists(st.sampled_from(["ours.com", "mapped.com", "x" * 63 + ".com", "a.b.c.d.com"]), max_size=4))
 def test_events_alone_remove_nothing_that_is_mapped(names: list[str]) -> None:
     document = json.loads(json.dumps(GOOD))
-    document["mappings"]["rows"] = [[str(n), "2", name, 1, 0, 0, "done", DAY, DAY] for n, name in enumerate(names, 1)]
+    rows = [[str(n), "2", name, "1", "0", "0", "done", DAY, DAY] for n, name in enumerate(names, 1)]
+    document["mappings"]["columns"] = [["\n".join(column) for column in zip(*rows, strict=True)]] if rows else []
     document["mappings"] |= {"count": len(names), "highest": len(names)}
     ledger = a_ledger(*names, evidence=dict.fromkeys(names, told()))
     assert not a_plan(decode(document), a_list(*names), ledger).removals
@@ -156,8 +157,8 @@ def test_events_alone_remove_nothing_that_is_mapped(names: list[str]) -> None:
 
 def test_a_row_without_a_domain_keeps_the_snapshot_from_being_complete() -> None:
     document = json.loads(json.dumps(GOOD))
-    document["mappings"]["rows"][0][2] = None
-    document["sites"]["rows"][1][2] = None
+    document["mappings"]["columns"][0][2] = [None]
+    document["sites"]["columns"][0][2] = ["network.org", None]
     snapshot = decode(document)
     assert snapshot.faults == ("a mapping has no domain",)
     assert [mapping.domain for mapping in snapshot.mappings] == ["", "*.x.com"]

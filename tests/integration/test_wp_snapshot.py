@@ -91,6 +91,29 @@ def test_everything_is_read_from_mariadb(multisite_mariadb: Multisite) -> None:
     everything_is_read(multisite_mariadb, wp_settings(multisite_mariadb))
 
 
+@pytest.mark.mariadb
+def test_values_that_no_line_can_hold(multisite_mariadb: Multisite) -> None:
+    """Columns travel as lines of one text: NULL, line breaks and broken UTF-8 must not shift what stands beside."""
+    multisite = multisite_mariadb
+    multisite.sql(f"DELETE FROM {TABLE}")
+    multisite.sql(f"ALTER TABLE {TABLE} MODIFY domain VARBINARY(191), MODIFY stage VARCHAR(40)")
+    # More than travel in one part.
+    multisite.add_mappings_sql((f"d{number}.example.org", number) for number in range(5003))
+    for stage, domain in ((r"'two\nlines'", "d1.example.org"), ("''", "d2.example.org")):
+        multisite.sql(f"UPDATE {TABLE} SET stage = {stage} WHERE domain = '{domain}'")
+    multisite.sql(f"UPDATE {TABLE} SET date_modified = NULL, date_created = NULL WHERE domain = 'd3.example.org'")
+    multisite.sql(f"UPDATE {TABLE} SET domain = X'6434C3' WHERE domain = 'd4.example.org'")
+    snapshot = read(wp_settings(multisite))
+    assert snapshot.complete
+    rows = {mapping.blog_id: mapping for mapping in snapshot.mappings}
+    assert sorted(rows) == list(range(5003))
+    assert (rows[1].stage, rows[2].stage, rows[5].stage) == ("two\nlines", "", "done")
+    assert (rows[3].created, rows[3].modified) == (None, None)
+    assert rows[4].domain == "d4\ufffd"
+    others = [mapping for blog_id, mapping in rows.items() if blog_id != 4]
+    assert all(mapping.domain == f"d{mapping.blog_id}.example.org" for mapping in others)
+
+
 @pytest.mark.ssh
 def test_everything_is_read_over_ssh(multisite: Multisite, sshd: SshServer) -> None:
     settings = wp_settings(multisite)

@@ -34,6 +34,7 @@ printf '%s\n' "$errors" >&2
 cat <&3
 exit "$status"
 """
+_TABLES = ("sites", "mappings")
 _STAMP = "2024-01-01 00:00:00"
 State = dict[str, Any]
 
@@ -45,6 +46,21 @@ def framed(document: State, nonce: str) -> bytes:
     return begin + body + f"\n@closte-bridge-end {nonce} {len(body)} {hashlib.sha256(body).hexdigest()}@\n".encode()
 
 
+def as_rows(table: State) -> State:
+    """Return a table as `snapshot.php` writes it with its `rows` one by one, for changes."""
+    rows: list[list[Any]] = []
+    for part in table["columns"]:
+        values = [column.split("\n") if isinstance(column, str) else column for column in part]
+        rows += map(list, zip(*values, strict=True))
+    return {"rows": rows, "count": table["count"], "highest": table["highest"]}
+
+
+def as_columns(table: State) -> State:
+    """Return a table of `rows` as `snapshot.php` writes it."""
+    parts = [[[*column] for column in zip(*table["rows"], strict=True)]] if table["rows"] else []
+    return {"columns": parts, "count": table["count"], "highest": table["highest"]}
+
+
 def snapshot(state: State, request: State) -> State:
     """Answer as `snapshot.php` does."""
     owner = state["document"]["owner"]
@@ -52,7 +68,8 @@ def snapshot(state: State, request: State) -> State:
         gone = set(request["acknowledge"])
         state["events"] = [row for row in state["events"] if row[0] not in gone]
     rows = state["events"][: request["event_limit"]]
-    document = {**state["document"], "events": {"rows": rows, "count": len(state["events"])}}
+    tables = {name: as_columns(state["document"][name]) for name in _TABLES}
+    document = {**state["document"], **tables, "events": {"rows": rows, "count": len(state["events"])}}
     if "pad" in request:
         pad, key = base64.b64decode(request["pad"]), state["key"].encode()
         padded = bytes(a ^ b for a, b in zip(key, pad, strict=False))
@@ -89,7 +106,12 @@ class CannedWordPress:
         self.trouble: State = {}
         self._state: State = {
             # A copy: worlds must not share their rows.
-            "document": {**copy.deepcopy(document), "toggle": True, "owner": None},
+            "document": {
+                **copy.deepcopy(document),
+                **{name: as_rows(document[name]) for name in _TABLES},
+                "toggle": True,
+                "owner": None,
+            },
             "events": [],
             "key": key,
             "uids": 0,

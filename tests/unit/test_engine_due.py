@@ -68,3 +68,32 @@ def test_nothing_due_and_nobody_new_is_seen_without_a_second_pass(ledger: Ledger
     found = chosen(ledger, {"a.com", "b.com"}, short=True)
     assert found.idle is not None
     assert (found.names, found.gone, next_look(ledger, found)) == ([], (), NOW + 5)
+
+
+@given(
+    sites=st.dictionaries(st.integers(1, 3), st.integers(1, 2)),
+    mapped=st.dictionaries(st.sampled_from(("a.com", "www.a.com", "b.com", "www.b.com")), st.integers(1, 4)),
+    others=st.lists(
+        st.frozensets(st.sampled_from(("*.a.com", "b.com", "www.b.com", "pin.org"))), min_size=2, max_size=2
+    ),
+)
+def test_each_watched_name_is_given_once(
+    sites: dict[int, int], mapped: dict[str, int], others: list[frozenset[str]]
+) -> None:
+    configured, pins = others
+    www = {f"www.{name}": name for name in mapped if not name.startswith("www.")}
+    desire = SimpleNamespace(
+        mapped={name: SimpleNamespace(blog_id=blog) for name, blog in mapped.items()},
+        www=www,
+        configured=configured,
+        pins=pins,
+    )
+    snapshot = SimpleNamespace(
+        network=SimpleNamespace(id=1),
+        sites={blog: SimpleNamespace(id=blog, network_id=network) for blog, network in sites.items()},
+    )
+    view = cast("View", SimpleNamespace(desire=lambda _: desire, snapshot=snapshot))
+    ours = {name for name, blog in mapped.items() if sites.get(blog) == 1}
+    expected = ours | {form for form, name in www.items() if name in ours} | configured | pins
+    found = list(due.watched_names(cast("Engine", None), view))
+    assert sorted(found) == sorted(expected)

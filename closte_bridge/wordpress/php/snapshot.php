@@ -95,6 +95,30 @@ function closte_bridge_key( array $options, ?array $plugin, string $pad ): array
 }
 
 /**
+ * Turn rows into columns, some thousands of rows at a time.
+ *
+ * A column is one text with a value a line: that takes a third of what the values take one by one, to write and to read.
+ * Where a value is NULL, or has lines of its own, it is an array.
+ *
+ * @param array $rows Rows of equal length.
+ * @return array Parts, each a list of columns.
+ */
+function closte_bridge_columns( array $rows ): array {
+	$parts = array();
+	foreach ( array_chunk( $rows, 5000 ) as $some ) {
+		$columns = array();
+		foreach ( array_keys( $some[0] ) as $index ) {
+			$values    = array_column( $some, $index );
+			$text      = implode( "\n", $values );
+			$odd       = in_array( null, $values, true ) || substr_count( $text, "\n" ) !== count( $values ) - 1;
+			$columns[] = $odd ? $values : $text;
+		}
+		$parts[] = $columns;
+	}
+	return $parts;
+}
+
+/**
  * Read a table's rows with the number the database counts and the highest id it ever gave out.
  *
  * @param array  $status  The table's row of SHOW TABLE STATUS.
@@ -107,7 +131,7 @@ function closte_bridge_table_rows( array $status, string $columns, string $id ):
 	$rows  = closte_bridge_rows( "SELECT $columns FROM $table ORDER BY $id" );
 	$count = closte_bridge_rows( "SELECT COUNT(*), MAX($id) FROM $table" );
 	return array(
-		'rows'    => $rows,
+		'columns' => closte_bridge_columns( $rows ),
 		'count'   => (int) $count[0][0],
 		'highest' => max( (int) $count[0][1], (int) ( $status['Auto_increment'] ?? 0 ) - 1 ),
 	);
@@ -119,7 +143,7 @@ function closte_bridge_table_rows( array $status, string $columns, string $id ):
  * All networks share one table, but Ultimate Multisite 2.14.2 builds another name on a secondary network
  * (`wu_2_domain_mappings`): whichever tables there are are read together, and a row belongs to the network of its site.
  *
- * @return array Rows, their number, and the sum of the highest ids, which never falls unless a table is restored.
+ * @return array Columns, the number of rows, and the sum of the highest ids, which never falls unless a table is restored.
  */
 function closte_bridge_mappings(): array {
 	global $wpdb;
@@ -136,7 +160,7 @@ function closte_bridge_mappings(): array {
 			'id'
 		);
 		$found = isset( $found['missing'] ) ? $part : array(
-			'rows'    => array_merge( $found['rows'], $part['rows'] ),
+			'columns' => array_merge( $found['columns'], $part['columns'] ),
 			'count'   => $found['count'] + $part['count'],
 			'highest' => $found['highest'] + $part['highest'],
 		);
