@@ -8,8 +8,6 @@ from dataclasses import dataclass
 from ipaddress import ip_address
 from typing import TYPE_CHECKING
 
-from dns.rdatatype import AAAA, A
-
 from closte_bridge.checks.caa import CaaLookup
 from closte_bridge.checks.judge import Look, judge, with_caa
 from closte_bridge.checks.lookup import Resolvers, ask_authority, combine
@@ -103,9 +101,7 @@ class DnsCheck:
                 answer = answer._replace(outcome=Outcome.UNREACHABLE)
                 continue
             endpoint = self._edges.authority(address)
-            v4, v6 = await asyncio.gather(
-                *(ask_authority(self._wire, endpoint, name, kind, self._resolvers) for kind in (A, AAAA))
-            )
+            v4, v6 = await ask_authority(self._wire, endpoint, name, self._resolvers)
             answer = combine(server.name, v4, v6, authoritative=True)
             if answer.outcome not in {Outcome.TIMEOUT, Outcome.UNREACHABLE}:
                 break

@@ -145,11 +145,13 @@ class Resolvers:
         return list(await asyncio.gather(*(self._observe(label, e, name) for label, e in self._endpoints)))
 
     async def _observe(self, label: str, endpoint: Endpoint, name: str) -> Answer:
-        v4, v6 = await asyncio.gather(self._part(endpoint, name, A), self._part(endpoint, name, AAAA))
+        replies = await self._wire.ask_together(endpoint, [Question(name, kind, rd=True) for kind in (A, AAAA)])
+        v4, v6 = await asyncio.gather(
+            *(self._part(endpoint, name, kind, r) for kind, r in zip((A, AAAA), replies, strict=True))
+        )
         return combine(label, v4, v6, authoritative=False)
 
-    async def _part(self, endpoint: Endpoint, name: str, kind: RdataType) -> Part:
-        reply = await self._wire.ask(endpoint, Question(name, kind, rd=True))
+    async def _part(self, endpoint: Endpoint, name: str, kind: RdataType, reply: Reply) -> Part:
         if reply.rcode == dns.rcode.SERVFAIL:
             # Once more, and then without validation: only when that works it is DNSSEC that is broken.
             reply = await self._wire.ask(endpoint, Question(name, kind, rd=True, do=True))
@@ -171,9 +173,13 @@ class Resolvers:
         return combine("", v4, v6, authoritative=False)
 
 
-async def ask_authority(wire: Wire, endpoint: Endpoint, name: str, kind: RdataType, resolvers: Resolvers) -> Part:
-    """Ask a zone's own server, and follow a CNAME that leads out of the zone with the resolvers."""
-    reply = await wire.ask(endpoint, Question(name, kind))
+async def ask_authority(wire: Wire, endpoint: Endpoint, name: str, resolvers: Resolvers) -> tuple[Part, Part]:
+    """Ask a zone's own server for A and AAAA, and follow a CNAME that leads out of the zone with the resolvers."""
+    v4, v6 = await wire.ask_together(endpoint, [Question(name, A), Question(name, AAAA)])
+    return await _own_part(v4, A, resolvers), await _own_part(v6, AAAA, resolvers)
+
+
+async def _own_part(reply: Reply, kind: RdataType, resolvers: Resolvers) -> Part:
     message = reply.message
     if message is None:
         return Part(failed(reply))

@@ -7,8 +7,10 @@ A certificate that does not verify is read in a second handshake that verifies n
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import errno
 import secrets
+import socket
 import ssl
 import time
 from typing import TYPE_CHECKING, NamedTuple
@@ -27,6 +29,7 @@ if TYPE_CHECKING:
 DAY = 86_400.0
 _TRIES = 2
 _MOST_ADDRESSES = 16
+_LARGEST = 65_536  # bytes read at a time
 # There is no way from here: that says nothing about the server.
 _LOCAL = frozenset({errno.ENETUNREACH, errno.EADDRNOTAVAIL, errno.EAFNOSUPPORT, errno.EACCES, errno.EPERM})
 
@@ -171,23 +174,36 @@ class TlsCheck:
             return _Met(TlsCode.UNKNOWN if error.errno in _LOCAL else TlsCode.NO_LISTENER, detail=error.strerror or "")
 
     async def _handshake(self, address: str, host: str, *, verify: bool) -> _Met:
-        transport, _ = await asyncio.get_running_loop().create_connection(
-            asyncio.Protocol,
-            address,
-            self._settings.port,
-            ssl=self._contexts[verify],
-            server_hostname=host,
-            ssl_handshake_timeout=self._settings.timeout,
-        )
-        try:
-            der = transport.get_extra_info("ssl_object").getpeercert(binary_form=True)
-        finally:
-            # Not `close`, which would go on talking.
-            transport.abort()
+        """Shake hands over a bare socket: of what asyncio's own TLS does around it, nothing is needed here."""
+        loop = asyncio.get_running_loop()
+        heard, to_say = ssl.MemoryBIO(), ssl.MemoryBIO()
+        tls = self._contexts[verify].wrap_bio(heard, to_say, server_hostname=host)
+        with socket.socket(socket.AF_INET6 if ":" in address else socket.AF_INET) as line:
+            line.setblocking(False)
+            await loop.sock_connect(line, (address, self._settings.port))
+            while not _done(tls):
+                await loop.sock_sendall(line, to_say.read())
+                data = await loop.sock_recv(line, _LARGEST)
+                if not data:
+                    raise ConnectionResetError
+                heard.write(data)
+            with contextlib.suppress(OSError):
+                # The last word, so that the server does not take it for a failure; then the connection is cut.
+                line.send(to_say.read())
+        der = tls.getpeercert(binary_form=True)
         try:
             return _Met(TlsCode.RIGHT, read(der) if der else None)
         except ValueError:
             return _Met(TlsCode.RIGHT)
+
+
+def _done(tls: ssl.SSLObject) -> bool:
+    """Go on with a handshake as far as it goes; tell whether that was its end."""
+    try:
+        tls.do_handshake()
+    except ssl.SSLWantReadError:
+        return False
+    return True
 
 
 def diagnose(certificate: Certificate | None, host: str, error: int, now: float) -> TlsCode:

@@ -20,6 +20,8 @@ import dns.rdataclass
 import dns.rdatatype
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from dns.rdatatype import RdataType
 
 # What fits into one packet on every path (DNS flag day 2020).
@@ -76,10 +78,11 @@ class Reply(NamedTuple):
 
 
 class Wire:
-    """Questions on the wire, at most `concurrency` at a time. `timeout` is in seconds, for one try.
+    """Questions on the wire. `timeout` is in seconds, for one try.
 
-    Belongs to one event loop. UDP first, twice; then TCP, which is also used at once for an answer that did not fit.
-    Every try has its own socket and so its own port, because a stranger must not guess the answer.
+    At most `concurrency` servers are being asked at a time; what is asked together counts as one. Belongs to one event
+    loop. UDP first, twice; then TCP, which is also used at once for an answer that did not fit. Every try has its own
+    socket and so its own port, because a stranger must not guess the answer.
     """
 
     def __init__(self, *, timeout: float, concurrency: int) -> None:
@@ -91,58 +94,93 @@ class Wire:
 
     async def ask(self, server: Endpoint, question: Question) -> Reply:
         """Return the server's reply; a silence only after every try."""
-        query = _query(question)
-        only_once = self._silent[server] >= _GIVEN_UP_AFTER
-        reply = Reply(None, TIMED_OUT)
-        for use_tcp in (False,) if only_once else (*[False] * _UDP_TRIES, True):
-            async with self._slots:
-                self.asked += 1
-                reply = await self._once(server, query, use_tcp=use_tcp)
-            if reply.message is not None:
-                self._silent[server] = 0
-                self.answered += 1
-                return reply
-            if reply.failure == NO_ROUTE:
-                return reply
-        self._silent[server] += 1
-        return reply
+        return (await self.ask_together(server, [question]))[0]
 
-    async def _once(self, server: Endpoint, query: bytes, *, use_tcp: bool) -> Reply:
+    async def ask_together(self, server: Endpoint, questions: Sequence[Question]) -> list[Reply]:
+        """Return the server's reply to each question, and ask again only what it kept silent about.
+
+        Questions that go side by side share a socket, a wait and a timer, which cost more than what is sent.
+        """
+        only_once = self._silent[server] >= _GIVEN_UP_AFTER
+        replies = [Reply(None, TIMED_OUT)] * len(questions)
+        for use_tcp in (False,) if only_once else (*[False] * _UDP_TRIES, True):
+            unanswered = [at for at, reply in enumerate(replies) if reply.message is None]
+            queries = [_query(questions[at]) for at in unanswered]
+            async with self._slots:
+                self.asked += len(queries)
+                packets, failure = await self._once(server, queries, use_tcp=use_tcp)
+            for at, packet in zip(unanswered, packets, strict=True):
+                replies[at] = _reply(packet, failure)
+            if failure == NO_ROUTE or all(reply.message for reply in replies):
+                break
+        answered = sum(reply.message is not None for reply in replies)
+        self.answered += answered
+        if answered:
+            self._silent[server] = 0
+        elif failure != NO_ROUTE:
+            self._silent[server] += len(questions)
+        return replies
+
+    async def _once(self, server: Endpoint, queries: list[bytes], *, use_tcp: bool) -> tuple[list[bytes], str]:
+        """Return one packet for each query, empty where none came, and why."""
+        answers = [b""] * len(queries)
         try:
             async with asyncio.timeout(self._timeout):
-                return parsed((await (_by_tcp if use_tcp else _by_udp)(server, query))[2:])
+                await (_by_tcp if use_tcp else _by_udp)(server, dict(enumerate(queries)), answers)
         except OSError as error:
             # TimeoutError is one of them.
-            return Reply(None, NO_ROUTE if error.errno in _NO_ROUTE else TIMED_OUT)
-        except (dns.exception.DNSException, EOFError, ValueError):
+            return answers, NO_ROUTE if error.errno in _NO_ROUTE else TIMED_OUT
+        except (EOFError, ValueError):
             # Nonsense is as good as nothing, and may be different the next time.
-            return Reply(None, TIMED_OUT)
+            pass
+        return answers, TIMED_OUT
 
 
-async def _by_udp(server: Endpoint, query: bytes) -> bytes:
+async def _by_udp(server: Endpoint, waiting: dict[int, bytes], answers: list[bytes]) -> None:
+    """Fill in the answers as they come, in any order; what is cut is fetched over TCP."""
     loop = asyncio.get_running_loop()
+    cut: dict[int, bytes] = {}
     family = socket.AF_INET6 if ":" in server.address else socket.AF_INET
     with socket.socket(family, socket.SOCK_DGRAM) as line:
         line.setblocking(False)
         # A connected socket hears nobody else, and hears at once of a port that is closed.
         line.connect(server)
-        line.send(query)
-        answer = b""
-        while not _fits(query, answer):
-            answer = await loop.sock_recv(line, _LARGEST)
-    return await _by_tcp(server, query) if answer[2] & _TRUNCATED else answer
+        for query in waiting.values():
+            line.send(query)
+        while waiting:
+            packet = await loop.sock_recv(line, _LARGEST)
+            at = next((at for at, query in waiting.items() if _fits(query, packet)), None)
+            if at is None:
+                continue
+            query = waiting.pop(at)
+            if packet[2] & _TRUNCATED:
+                cut[at] = query
+            else:
+                answers[at] = packet
+    await _by_tcp(server, cut, answers)
 
 
-async def _by_tcp(server: Endpoint, query: bytes) -> bytes:
-    reader, writer = await asyncio.open_connection(*server)
+async def _by_tcp(server: Endpoint, waiting: dict[int, bytes], answers: list[bytes]) -> None:
+    for at, query in waiting.items():
+        reader, writer = await asyncio.open_connection(*server)
+        try:
+            writer.write(len(query).to_bytes(2, "big") + query)
+            answer = await reader.readexactly(int.from_bytes(await reader.readexactly(2), "big"))
+        finally:
+            writer.transport.abort()
+        if not _fits(query, answer):
+            raise ValueError("an answer to another question")
+        answers[at] = answer
+
+
+def _reply(packet: bytes, failure: str) -> Reply:
+    """Return what a packet says; an empty one, and one that cannot be read, are a failure."""
+    if not packet:
+        return Reply(None, failure)
     try:
-        writer.write(len(query).to_bytes(2, "big") + query)
-        answer = await reader.readexactly(int.from_bytes(await reader.readexactly(2), "big"))
-    finally:
-        writer.transport.abort()
-    if not _fits(query, answer):
-        raise ValueError("an answer to another question")
-    return answer
+        return parsed(packet[2:])
+    except (dns.exception.DNSException, ValueError):
+        return Reply(None, TIMED_OUT)
 
 
 def _fits(query: bytes, answer: bytes) -> bool:

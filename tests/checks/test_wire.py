@@ -11,13 +11,15 @@ from typing import TYPE_CHECKING
 import dns.flags
 import dns.message
 import pytest
-from dns.rdatatype import A
+from dns.rdatatype import AAAA, A
 
 from closte_bridge.checks import wire as wire_module
 from closte_bridge.checks.wire import NO_ROUTE, TIMED_OUT, Endpoint, Question, Reply, Wire
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
+
+    from dns.rdatatype import RdataType
 
 ASKED = Question("Shop.test", A, rd=True)
 
@@ -165,6 +167,64 @@ def test_the_same_answer_is_read_once_and_belongs_to_each_question(
     assert reply.conclusive
     # The server reads the three questions by the same function.
     assert len([data for data in read if data[:2] == b"\0\0"]) == 1
+
+
+def ask_together(endpoint: Endpoint, timeout: float = 0.3) -> tuple[Wire, list[Reply]]:
+    async def run() -> tuple[Wire, list[Reply]]:
+        wire = Wire(timeout=timeout, concurrency=1)
+        return wire, await wire.ask_together(endpoint, [ASKED, ASKED._replace(kind=AAAA)])
+
+    return asyncio.run(run())
+
+
+def kinds(queries: list[bytes]) -> list[RdataType]:
+    return [dns.message.from_wire(query).question[0].rdtype for query in queries]
+
+
+def test_what_is_asked_together_is_told_apart_in_any_order(server: Server) -> None:
+    """The first answer comes only when both questions are there, after the second."""
+
+    def script(_: bytes) -> list[bytes]:
+        return [answer(query) for query in reversed(server.questions)] if len(server.questions) == 2 else []
+
+    server.script = script
+    wire, replies = ask_together(server.endpoint)
+    assert [r.message.question[0].rdtype for r in replies if r.message] == [A, AAAA]
+    assert (wire.asked, wire.answered) == (2, 2)
+    numbers = {query[:2] for query in server.questions}
+    assert len(numbers) == 2
+
+
+def test_only_what_was_kept_silent_about_is_asked_again(server: Server) -> None:
+    """Some servers never answer a question for AAAA."""
+    server.script = lambda query: [answer(query)] if kinds([query]) == [A] else []
+    wire, replies = ask_together(server.endpoint)
+    assert [(r.conclusive, r.failure) for r in replies] == [(True, ""), (False, TIMED_OUT)]
+    assert kinds(server.questions) == [A, AAAA, AAAA]
+    # The third time over TCP, where nothing listens.
+    assert (wire.asked, wire.answered) == (4, 1)
+
+
+def test_only_what_does_not_fit_is_fetched_over_tcp(server: Server) -> None:
+    server.script = lambda query: [answer(query, truncated=kinds([query]) == [AAAA])]
+    asked: list[bytes] = []
+
+    def talk(listener: socket.socket) -> None:
+        connection, _ = listener.accept()
+        with connection:
+            size = int.from_bytes(connection.recv(2, socket.MSG_WAITALL), "big")
+            asked.append(connection.recv(size, socket.MSG_WAITALL))
+            right = answer(asked[0])
+            connection.sendall(len(right).to_bytes(2, "big") + right)
+
+    with socket.create_server(server.endpoint) as listener:
+        thread = threading.Thread(target=talk, args=(listener,))
+        thread.start()
+        _, replies = ask_together(server.endpoint, timeout=5)
+        thread.join()
+    assert [r.conclusive for r in replies] == [True, True]
+    assert kinds(asked) == [AAAA]
+    assert kinds(server.questions) == [A, AAAA]
 
 
 def test_where_no_way_leads_is_told_from_silence() -> None:
