@@ -151,3 +151,8 @@ def registered_domain(name: str) -> str:
     """Return the registered domain that certificate authorities count `name` under."""
     host = name.removeprefix(WILDCARD)
     return str(_suffixes().privatesuffix(host) or host)
+
+
+def lies_in(name: str, zone: str) -> bool:
+    """Tell whether `name` is that of the DNS zone or below it; the root's is empty."""
+    return name == zone or not zone or name.endswith(f".{zone}")

@@ -33,7 +33,8 @@ def _port_53(address: str) -> Endpoint:
 
 
 def _globally_reachable(address: str) -> bool:
-    return ip_address(address).is_global
+    found = ip_address(address)
+    return found.is_global and not found.is_multicast
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,7 +63,7 @@ class DnsCheck:
         self._edges = edges or Edges()
         self._wire = Wire(timeout=settings.timeout, concurrency=settings.concurrency)
         self._resolvers = Resolvers(self._wire, [(str(r), Endpoint(r.address, r.port)) for r in settings.resolvers])
-        self._zones = Zones(self._wire, self._resolvers, self._edges.authority)
+        self._zones = Zones(self._wire, self._resolvers, self._edges.authority, self._edges.public)
         self._caa = CaaLookup(self._resolvers)
 
     async def expected(self, main_domain: str) -> Expected:
@@ -85,15 +86,14 @@ class DnsCheck:
         """Return the verdict on `name`. `probe` is the name asked for in place of a wildcard (`probe_name`)."""
         probe = probe or probe_name(name)
         zone, resolved = await asyncio.gather(self._zones.find(name.removeprefix("*.")), self._resolvers.observe(probe))
-        servers = zone.servers if zone else ()
-        own = await asyncio.gather(*(self._ask_own(server, probe) for server in servers))
+        own = await asyncio.gather(*(self._ask_own(s, probe, zone.apex) for s in zone.servers)) if zone else []
         heard = self._wire.answered > 0
         verdict = judge(Look(name, expected, zone, (*own, *resolved), heard))
         if verdict.code is not DnsCode.RIGHT:
             return verdict
         return with_caa(verdict, await self._caa.records(name.removeprefix("*.")), self._issuer)
 
-    async def _ask_own(self, server: Nameserver, name: str) -> Answer:
+    async def _ask_own(self, server: Nameserver, name: str, apex: str) -> Answer:
         """Ask one server of the zone, at its second address when the first keeps silent."""
         answer = Answer(server.name, True, Outcome.LAME if server.missing else Outcome.TIMEOUT)
         for address in server.addresses[:_TRIED_ADDRESSES]:
@@ -101,7 +101,7 @@ class DnsCheck:
                 answer = answer._replace(outcome=Outcome.UNREACHABLE)
                 continue
             endpoint = self._edges.authority(address)
-            v4, v6 = await ask_authority(self._wire, endpoint, name, self._resolvers)
+            v4, v6 = await ask_authority(self._wire, endpoint, name, apex, self._resolvers)
             answer = combine(server.name, v4, v6, authoritative=True)
             if answer.outcome not in {Outcome.TIMEOUT, Outcome.UNREACHABLE}:
                 break

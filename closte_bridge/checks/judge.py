@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from closte_bridge.checks import advice, proxies
 from closte_bridge.checks.caa import permits
 from closte_bridge.checks.model import Answer, DnsCode, DnsVerdict, Expected, Outcome, TlsCode
-from closte_bridge.domains import is_wildcard, registered_domain
+from closte_bridge.domains import is_wildcard, lies_in, registered_domain
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -107,7 +107,8 @@ def _wrong(look: Look, kinds: dict[Answer, DnsCode]) -> DnsCode:
 def _silence(look: Look) -> DnsCode:
     """Return what it means that nobody said anything conclusive."""
     own = {a.outcome for a in look.answers if a.authoritative}
-    if Outcome.LAME in own:
+    # One that keeps silent may know the zone.
+    if Outcome.LAME in own and Outcome.TIMEOUT not in own:
         return DnsCode.NOT_DELEGATED
     silent = {a.outcome for a in look.answers}
     if not look.heard or silent <= {Outcome.UNREACHABLE, Outcome.REFUSED}:
@@ -128,7 +129,7 @@ def _is_apex(look: Look) -> bool:
 def _above_registered(look: Look) -> bool:
     """Tell whether the name's zone is that of a public suffix: nobody has delegated anything below it."""
     registered = registered_domain(_host(look))
-    return look.zone is not None and look.zone.apex != registered and registered.endswith(f".{look.zone.apex}")
+    return look.zone is not None and look.zone.apex != registered and lies_in(registered, look.zone.apex)
 
 
 def _proxy(look: Look) -> str | None:

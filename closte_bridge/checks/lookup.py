@@ -15,6 +15,7 @@ from dns.rdatatype import AAAA, A
 
 from closte_bridge.checks.model import Answer, Outcome
 from closte_bridge.checks.wire import NO_ROUTE, Endpoint, Question, Reply, parsed
+from closte_bridge.domains import lies_in
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Sequence
@@ -173,19 +174,30 @@ class Resolvers:
         return combine("", v4, v6, authoritative=False)
 
 
-async def ask_authority(wire: Wire, endpoint: Endpoint, name: str, resolvers: Resolvers) -> tuple[Part, Part]:
-    """Ask a zone's own server for A and AAAA, and follow a CNAME that leads out of the zone with the resolvers."""
-    v4, v6 = await wire.ask_together(endpoint, [Question(name, A), Question(name, AAAA)])
-    return await _own_part(v4, A, resolvers), await _own_part(v6, AAAA, resolvers)
+async def ask_authority(
+    wire: Wire, endpoint: Endpoint, name: str, apex: str, resolvers: Resolvers
+) -> tuple[Part, Part]:
+    """Ask a server of the zone `apex` for A and AAAA; where a CNAME leads out of the zone, the resolvers are asked."""
+    questions = [Question(name, A), Question(name, AAAA)]
+    replies = await wire.ask_together(endpoint, questions)
+    if any(_is_lame(reply) for reply in replies):
+        # Perhaps it only had a bad moment.
+        replies = await wire.ask_together(endpoint, questions)
+    v4, v6 = replies
+    return await _own_part(v4, A, apex, resolvers), await _own_part(v6, AAAA, apex, resolvers)
 
 
-async def _own_part(reply: Reply, kind: RdataType, resolvers: Resolvers) -> Part:
-    message = reply.message
-    if message is None:
+def _is_lame(reply: Reply) -> bool:
+    """Tell whether a server has answered without being in charge."""
+    return reply.message is not None and not (reply.conclusive and reply.message.flags & dns.flags.AA)
+
+
+async def _own_part(reply: Reply, kind: RdataType, apex: str, resolvers: Resolvers) -> Part:
+    if reply.message is None:
         return Part(failed(reply))
-    if not reply.conclusive or not message.flags & dns.flags.AA:
+    if _is_lame(reply):
         return Part(Outcome.LAME)
-    part = distil(reply)
+    part = _within(distil(reply), apex)
     if part.target is None or part.outcome is Outcome.ADDRESSES:
         return part
     beyond = await resolvers.addresses.get(part.target)
@@ -195,3 +207,11 @@ async def _own_part(reply: Reply, kind: RdataType, resolvers: Resolvers) -> Part
         outcome = Outcome.ADDRESSES if family else Outcome.NO_ADDRESS
     ttls = [t for t in (part.ttl, beyond.ttl) if t is not None]
     return Part(outcome, family, part.cnames + beyond.cnames, min(ttls, default=None))
+
+
+def _within(part: Part, apex: str) -> Part:
+    """Return what a server may say: about names outside its zone it could say anything, and nobody believes it."""
+    for at, alias in enumerate(part.cnames):
+        if not lies_in(alias, apex):
+            return Part(Outcome.NO_ADDRESS, (), part.cnames[: at + 1], part.ttl, alias)
+    return part

@@ -48,12 +48,18 @@ class _Step(NamedTuple):
 
 
 class Zones:
-    """Finds zones, and remembers them for one pass. `route` says where an authoritative address is reached."""
+    """Finds zones, and remembers them for one pass.
 
-    def __init__(self, wire: Wire, resolvers: Resolvers, route: Callable[[str], Endpoint]) -> None:
+    `route` says where an authoritative address is reached, `public` whether it may be sent anything.
+    """
+
+    def __init__(
+        self, wire: Wire, resolvers: Resolvers, route: Callable[[str], Endpoint], public: Callable[[str], bool]
+    ) -> None:
         self._wire = wire
         self._resolvers = resolvers
         self._route = route
+        self._public = public
         self._steps = Memo(self._step)
         self._servers = Memo(self._delegated)
 
@@ -111,7 +117,7 @@ class Zones:
     async def _below(self, above: Zone, stuck: str) -> Zone:
         """Return the zone that `above` delegates towards `stuck`, else `above` itself."""
         for server in above.servers:
-            for address in server.addresses[:1]:
+            for address in filter(self._public, server.addresses[:1]):
                 message = (await self._wire.ask(self._route(address), Question(stuck, NS))).message
                 if message is None or message.flags & dns.flags.AA:
                     continue

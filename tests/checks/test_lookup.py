@@ -13,7 +13,7 @@ import pytest
 from dns.rdatatype import CAA, A
 
 from closte_bridge.checks.dns import DnsCheck, Edges
-from closte_bridge.checks.lookup import Resolvers
+from closte_bridge.checks.lookup import Resolvers, ask_authority, combine
 from closte_bridge.checks.model import Checked, DnsCode, Outcome
 from closte_bridge.checks.report import sentences
 from closte_bridge.checks.wire import Wire
@@ -46,7 +46,7 @@ def moody(server: Server, mood: Callable[[int, bool], dns.rcode.Rcode | None]) -
     def script(query: bytes) -> list[bytes]:
         question = dns.message.from_wire(query)
         reply = dns.message.make_response(question)
-        reply.flags |= dns.flags.RA
+        reply.flags |= dns.flags.RA | dns.flags.AA
         if question.question[0].rdtype != A:
             return [reply.to_wire()]
         unchecked = bool(question.flags & dns.flags.CD)
@@ -131,6 +131,60 @@ def test_nobody_answers_for_certain(server: Server) -> None:
         return await Resolvers(Wire(timeout=0.3, concurrency=5), [("r", server.endpoint)]).first(NAME, A)
 
     assert asyncio.run(run()).rcode == REFUSED
+
+
+def own_answer(server: Server) -> Answer:
+    """Ask the server as one of the zone's own, and as the resolver beside."""
+
+    async def run() -> Answer:
+        wire = Wire(timeout=0.3, concurrency=5)
+        resolvers = Resolvers(wire, [("r", server.endpoint)])
+        v4, v6 = await ask_authority(wire, server.endpoint, NAME, NAME, resolvers)
+        return combine("own", v4, v6, authoritative=True)
+
+    return asyncio.run(run())
+
+
+@pytest.mark.parametrize(
+    ("moods", "outcome"),
+    [
+        ([SERVFAIL, OK], Outcome.ADDRESSES),
+        ([REFUSED, OK], Outcome.ADDRESSES),
+        ([SERVFAIL, SERVFAIL], Outcome.LAME),
+        ([SERVFAIL, None, None], Outcome.TIMEOUT),
+    ],
+    ids=["failed once", "refused once", "fails", "failed, then silent"],
+)
+def test_an_own_server_is_not_lame_for_one_failure(
+    server: Server, moods: list[dns.rcode.Rcode | None], outcome: Outcome
+) -> None:
+    moody(server, lambda n, _: moods[min(n, len(moods) - 1)])
+    assert own_answer(server).outcome is outcome
+
+
+def test_of_other_zones_an_own_server_is_not_believed(server: Server) -> None:
+    """It may say anything: that the network's name is on the network behind this machine, for example."""
+    asked: list[tuple[str, bool]] = []
+
+    def script(query: bytes) -> list[bytes]:
+        question = dns.message.from_wire(query)
+        name, as_resolver = question.question[0].name.to_text(), bool(question.flags & dns.flags.RD)
+        asked.append((name, as_resolver))
+        reply = dns.message.make_response(question)
+        reply.flags |= dns.flags.RA if as_resolver else dns.flags.AA
+        if question.question[0].rdtype == A:
+            address = "192.0.2.10" if as_resolver else "10.0.0.1"
+            if not as_resolver:
+                reply.answer.append(dns.rrset.from_text(name, 300, "IN", "CNAME", "in.shop.test."))
+                reply.answer.append(dns.rrset.from_text("in.shop.test.", 300, "IN", "CNAME", "network.test."))
+            reply.answer.append(dns.rrset.from_text("network.test.", 300, "IN", "A", address))
+        return [reply.to_wire()]
+
+    server.script = script
+    answer = own_answer(server)
+    assert (answer.outcome, answer.addresses) == (Outcome.ADDRESSES, ("192.0.2.10",))
+    assert answer.cnames == ("in.shop.test", "network.test")
+    assert ("network.test.", True) in asked
 
 
 def test_caa_records_that_cannot_be_read_are_told(server: Server) -> None:

@@ -13,7 +13,7 @@ import pytest
 from closte_bridge.checks.dns import DnsCheck
 from closte_bridge.checks.model import DnsCode, TlsCode
 from closte_bridge.checks.pool import Pool
-from closte_bridge.checks.wire import Reply, Wire
+from closte_bridge.checks.wire import Wire
 from closte_bridge.config.model import DnsSettings, Resolver, TlsSettings
 
 if TYPE_CHECKING:
@@ -88,7 +88,7 @@ def test_no_more_is_in_flight_than_is_allowed(
     in_flight = most = 0
     once = Wire._once
 
-    async def counted(self: Wire, *args: object, **more: object) -> Reply:
+    async def counted(self: Wire, *args: object, **more: object) -> tuple[list[bytes], str]:
         nonlocal in_flight, most
         in_flight += 1
         most = max(most, in_flight)
@@ -109,10 +109,10 @@ def test_a_check_that_breaks_blocks_no_other(
     servers.serve(NETWORK, servers.issue("a.shop.test"))
     ask_own = DnsCheck._ask_own
 
-    async def broken(self: DnsCheck, server: object, name: str) -> object:
+    async def broken(self: DnsCheck, server: object, name: str, apex: str) -> object:
         if name == "old-a.shop.test":
             raise ZeroDivisionError
-        return await ask_own(self, server, name)  # type: ignore[arg-type] # handed on as it came
+        return await ask_own(self, server, name, apex)  # type: ignore[arg-type] # handed on as it came
 
     monkeypatch.setattr(DnsCheck, "_ask_own", broken)
     found = pool_of(names, servers).check(["old-a.shop.test", "a.shop.test"])

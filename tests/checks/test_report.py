@@ -190,3 +190,23 @@ def test_a_cname_to_the_network_is_right_wherever_that_leads() -> None:
     alias = ASKED._replace(outcome=Outcome.ADDRESSES, addresses=AWAY, cnames=("network.example.org",))
     name = Look("www.example.com", EXPECTED, ZONE, (alias,))
     assert judge(name).code is DnsCode.RIGHT
+
+
+def test_a_top_level_domain_that_does_not_exist_delegates_nothing() -> None:
+    """The root itself says so."""
+    root = Zone("", (Nameserver("a.root.test", ("192.0.2.1",)),))
+    gone = Answer("192.0.2.53", False, Outcome.NXDOMAIN)
+    nowhere = judge(Look("shop.nowhere", EXPECTED, root, (gone,)))
+    assert nowhere.code is DnsCode.NOT_DELEGATED
+    assert nowhere.advice == (
+        "Register the domain of shop.nowhere, or have its registrar enter nameservers: "
+        "the zone above it knows nothing of it."
+    )
+
+
+def test_one_lame_server_does_not_speak_for_a_silent_one() -> None:
+    lame, failed = OWN._replace(outcome=Outcome.LAME), ASKED._replace(outcome=Outcome.SERVFAIL)
+    assert verdict(lame, failed).code is DnsCode.NOT_DELEGATED
+    assert verdict(lame, OWN._replace(server="ns2.example.com"), failed).code is DnsCode.TIMEOUT
+    # Of one that cannot be reached from here the resolvers have spoken.
+    assert verdict(lame, OWN._replace(outcome=Outcome.UNREACHABLE), failed).code is DnsCode.NOT_DELEGATED

@@ -6,6 +6,7 @@ from closte_bridge.domains import (
     is_main_domain,
     is_normal,
     is_wildcard,
+    lies_in,
     normalise,
     not_public,
     registered_domain,
@@ -148,3 +149,17 @@ def test_main_domains_are_those_that_ultimate_multisite_takes_for_them(name: str
 )
 def test_the_registered_domain_is_what_certificate_authorities_count_by(name: str, registered: str) -> None:
     assert registered_domain(name) == registered
+
+
+@pytest.mark.parametrize(
+    ("name", "zone", "expected"),
+    [
+        ("shop.test", "shop.test", True),
+        ("a.b.shop.test", "shop.test", True),
+        ("shop.test", "", True),
+        ("ashop.test", "shop.test", False),
+        ("test", "shop.test", False),
+    ],
+)
+def test_what_lies_in_a_zone(name: str, zone: str, expected: bool) -> None:
+    assert lies_in(name, zone) is expected
