@@ -166,7 +166,7 @@ class Resolvers:
                     return Part(Outcome.BOGUS)
         if reply.message is None or not reply.conclusive:
             return Part(failed(reply))
-        return distil(reply)._replace(validated=bool(reply.message.flags & dns.flags.AD))
+        return distil(reply)._replace(validated=bool(reply.flags & dns.flags.AD))
 
     async def _addresses(self, name: str) -> Answer:
         replies = await asyncio.gather(self.first(name, A), self.first(name, AAAA))
@@ -189,7 +189,7 @@ async def ask_authority(
 
 def _is_lame(reply: Reply) -> bool:
     """Tell whether a server has answered without being in charge."""
-    return reply.message is not None and not (reply.conclusive and reply.message.flags & dns.flags.AA)
+    return reply.message is not None and not (reply.conclusive and reply.flags & dns.flags.AA)
 
 
 async def _own_part(reply: Reply, kind: RdataType, apex: str, resolvers: Resolvers) -> Part:

@@ -92,8 +92,8 @@ class Pool:
             for name in names:
                 on_result(await self._one(name, dns, tls, expected))
 
-        # A name has several questions under way at a time, so this many names keep both kinds of slots busy.
-        size = max(self.dns.concurrency, self.tls.concurrency)
+        # While some names wait for DNS, others shake hands: so many keep both kinds of slots busy.
+        size = self.dns.concurrency + self.tls.concurrency
         try:
             async with asyncio.TaskGroup() as group:
                 for _ in range(size):

@@ -118,13 +118,13 @@ class Zones:
         """Return the zone that `above` delegates towards `stuck`, else `above` itself."""
         for server in above.servers:
             for address in filter(self._public, server.addresses[:1]):
-                message = (await self._wire.ask(self._route(address), Question(stuck, NS))).message
-                if message is None or message.flags & dns.flags.AA:
+                reply = await self._wire.ask(self._route(address), Question(stuck, NS))
+                if reply.message is None or reply.flags & dns.flags.AA:
                     continue
-                for rrset in message.authority:
+                for rrset in reply.message.authority:
                     apex = _text(rrset.name)
                     if rrset.rdtype == NS and apex != above.apex and f".{stuck}".endswith(f".{apex}"):
-                        return Zone(apex, await self._named(message, _ns_names(message.authority, apex)))
+                        return Zone(apex, await self._named(reply.message, _ns_names(reply.message.authority, apex)))
         return above
 
 

@@ -152,7 +152,7 @@ def test_a_tcp_answer_to_another_question_is_not_believed(server: Server) -> Non
 def test_the_same_answer_is_read_once_and_belongs_to_each_question(
     server: Server, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Byte for byte the same but for its number, as from several servers of one zone."""
+    """The same but for its number and for who says it, as from several servers of one zone and a resolver."""
     read: list[bytes] = []
     from_wire = dns.message.from_wire
 
@@ -160,11 +160,21 @@ def test_the_same_answer_is_read_once_and_belongs_to_each_question(
         read.append(data)
         return from_wire(data, **more)  # type: ignore[arg-type]  # handed on as it came
 
-    server.script = lambda query: [answer(query)]
+    who = [dns.flags.AA, dns.flags.RA, dns.flags.RA | dns.flags.AD]
+    replies: list[Reply] = []
+
+    def script(query: bytes) -> list[bytes]:
+        own = answer(query)
+        return [own[:2] + (int.from_bytes(own[2:4], "big") | who[len(replies)]).to_bytes(2, "big") + own[4:]]
+
+    server.script = script
     monkeypatch.setattr("closte_bridge.checks.wire.dns.message.from_wire", counted)
-    wire_module.parsed.cache_clear()
-    _, reply = ask(server.endpoint, times=3)
-    assert reply.conclusive
+    wire_module._read.cache_clear()
+    for _ in who:
+        _, reply = ask(server.endpoint)
+        replies.append(reply)
+    assert all(reply.conclusive for reply in replies)
+    assert [reply.flags & (dns.flags.AA | dns.flags.RA | dns.flags.AD) for reply in replies] == who
     # The server reads the three questions by the same function.
     assert len([data for data in read if data[:2] == b"\0\0"]) == 1
 
