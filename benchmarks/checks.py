@@ -43,7 +43,8 @@ HOST = "127.0.54.1"
 MAIN = "main.bench.test"
 SAMPLE = 25  # domains of which the slow ways are measured
 
-A, NS, SOA = 1, 2, 6
+A, NS, SOA, OPT = 1, 2, 6, 41
+_RECURSION_DESIRED = 1  # in the third byte of a message
 _LABEL_END = 5  # the null label, the type and the class
 
 
@@ -74,8 +75,11 @@ def answer(query: bytes) -> bytes:
     # Every name is the top of a zone of its own, the most that there can be to ask.
     answers = b"".join(name + struct.pack("!HHIH", kind, 1, 300, len(r)) + r for r in records)
     authority = b"" if records else name + struct.pack("!HHIH", SOA, 1, 60, len(soa)) + soa
-    header = query[:2] + struct.pack("!5H", 0x8580, 1, len(records), 0 if records else 1, 0)
-    return header + question + answers + authority
+    # As a real one, a resolver says that it is one, a zone's server that it is in charge, and each what it takes.
+    flags = 0x8180 if query[2] & _RECURSION_DESIRED else 0x8400
+    header = query[:2] + struct.pack("!5H", flags, 1, len(records), 0 if records else 1, 1)
+    opt = b"\0" + struct.pack("!HHIH", OPT, 1232, 0, 0)
+    return header + question + answers + authority + opt
 
 
 class Padlock(asyncio.Protocol):
