@@ -62,9 +62,14 @@ class CaaLookup:
         if reply.message is None or not reply.conclusive:
             return None
         # The resolver has followed CNAMEs, as an issuer does: whatever CAA records are in the answer count.
-        return tuple(
-            Record(r.flags, r.tag.decode("ascii", "replace").lower(), r.value.decode("utf-8", "replace"))
-            for rrset in reply.message.answer
-            if rrset.rdtype == CAA
-            for r in rrset
-        )
+        found = [_record(record.data) for record in reply.message.answer if record.kind == CAA]
+        return tuple(record for record in found if record) if None not in found else None
+
+
+def _record(data: bytes) -> Record | None:
+    """Return the record (RFC 8659, 4.1), or None when it cannot be understood."""
+    flags, size = data[0] if data else 0, data[1] if len(data) > 1 else 0
+    tag, value = data[2 : 2 + size], data[2 + size :]
+    if not size or len(tag) < size:
+        return None
+    return Record(flags, tag.decode("ascii", "replace").lower(), value.decode("utf-8", "replace"))

@@ -4,17 +4,14 @@ from __future__ import annotations
 
 import asyncio
 import zlib
-from functools import lru_cache
-from ipaddress import ip_address
 from typing import TYPE_CHECKING, Generic, NamedTuple, TypeVar
 
-import dns.exception
-import dns.flags
-import dns.rcode
+from dns.rcode import NXDOMAIN, SERVFAIL
 from dns.rdatatype import AAAA, A
 
+from closte_bridge.checks.message import follow
 from closte_bridge.checks.model import Answer, Outcome
-from closte_bridge.checks.wire import NO_ROUTE, Endpoint, Question, Reply, parsed
+from closte_bridge.checks.wire import NO_ROUTE, Endpoint, Question, Reply
 from closte_bridge.domains import lies_in
 
 if TYPE_CHECKING:
@@ -22,6 +19,7 @@ if TYPE_CHECKING:
 
     from dns.rdatatype import RdataType
 
+    from closte_bridge.checks.message import Message
     from closte_bridge.checks.wire import Wire
 
 T = TypeVar("T")
@@ -59,36 +57,20 @@ def failed(reply: Reply) -> Outcome:
     """Return what a reply without a conclusive message stands for, asked of a resolver."""
     if reply.message is None:
         return Outcome.UNREACHABLE if reply.failure == NO_ROUTE else Outcome.TIMEOUT
-    return Outcome.SERVFAIL if reply.rcode == dns.rcode.SERVFAIL else Outcome.REFUSED
+    return Outcome.SERVFAIL if reply.rcode == SERVFAIL else Outcome.REFUSED
 
 
-def distil(reply: Reply) -> Part:
+def distil(message: Message) -> Part:
     """Follow the CNAMEs inside a conclusive message and return what is at their end."""
-    return _distilled(reply.wire)
-
-
-@lru_cache(maxsize=1024)
-def _distilled(wire: bytes) -> Part:
-    # Like the message itself, it is made once of the same bytes.
-    message = parsed(wire).message
-    if message is None:
-        return Part(Outcome.TIMEOUT)
-    try:
-        chain = message.resolve_chaining()
-    except dns.exception.DNSException:
-        # A chain without end, or records for a name that is said not to exist: no visitor gets anywhere.
+    chain = follow(message)
+    if chain is None:
         return Part(Outcome.NO_ADDRESS)
-    cnames = tuple(_text(rdata.target) for rrset in chain.cnames for rdata in rrset)
-    target = _text(chain.canonical_name) if cnames else None
-    if chain.answer is not None:
-        addresses = tuple(str(ip_address(rdata.address)) for rdata in list(chain.answer)[:_MOST_ADDRESSES])
-        return Part(Outcome.ADDRESSES, addresses, cnames, chain.minimum_ttl)
-    missing = message.rcode() == dns.rcode.NXDOMAIN and not cnames
-    return Part(Outcome.NXDOMAIN if missing else Outcome.NO_ADDRESS, (), cnames, chain.minimum_ttl, target)
-
-
-def _text(name: object) -> str:
-    return str(name).lower().removesuffix(".")
+    if chain.records:
+        addresses = tuple(dict.fromkeys(record.text for record in chain.records[:_MOST_ADDRESSES]))
+        return Part(Outcome.ADDRESSES, addresses, chain.cnames, chain.ttl)
+    missing = message.rcode == NXDOMAIN and not chain.cnames
+    target = chain.cnames[-1] if chain.cnames else None
+    return Part(Outcome.NXDOMAIN if missing else Outcome.NO_ADDRESS, (), chain.cnames, chain.ttl, target)
 
 
 def combine(server: str, v4: Part, v6: Part, *, authoritative: bool) -> Answer:
@@ -137,7 +119,7 @@ class Resolvers:
                 reply = await self._wire.ask(endpoint, Question(name, kind, rd=True, do=not validate, cd=not validate))
                 if reply.conclusive:
                     return reply
-            if reply.rcode != dns.rcode.SERVFAIL:
+            if reply.rcode != SERVFAIL:
                 break
         return reply
 
@@ -153,10 +135,10 @@ class Resolvers:
         return combine(label, v4, v6, authoritative=False)
 
     async def _part(self, endpoint: Endpoint, name: str, kind: RdataType, reply: Reply) -> Part:
-        if reply.rcode == dns.rcode.SERVFAIL:
+        if reply.rcode == SERVFAIL:
             # Once more, and then without validation: only when that works it is DNSSEC that is broken.
             reply = await self._wire.ask(endpoint, Question(name, kind, rd=True, do=True))
-            if reply.rcode == dns.rcode.SERVFAIL:
+            if reply.rcode == SERVFAIL:
                 unchecked = await self._wire.ask(endpoint, Question(name, kind, rd=True, do=True, cd=True))
                 if not unchecked.conclusive:
                     return Part(Outcome.SERVFAIL)
@@ -166,11 +148,11 @@ class Resolvers:
                     return Part(Outcome.BOGUS)
         if reply.message is None or not reply.conclusive:
             return Part(failed(reply))
-        return distil(reply)._replace(validated=bool(reply.flags & dns.flags.AD))
+        return distil(reply.message)._replace(validated=reply.message.validated)
 
     async def _addresses(self, name: str) -> Answer:
         replies = await asyncio.gather(self.first(name, A), self.first(name, AAAA))
-        v4, v6 = (distil(r) if r.conclusive else Part(failed(r)) for r in replies)
+        v4, v6 = (distil(r.message) if r.message and r.conclusive else Part(failed(r)) for r in replies)
         return combine("", v4, v6, authoritative=False)
 
 
@@ -189,7 +171,7 @@ async def ask_authority(
 
 def _is_lame(reply: Reply) -> bool:
     """Tell whether a server has answered without being in charge."""
-    return reply.message is not None and not (reply.conclusive and reply.flags & dns.flags.AA)
+    return reply.message is not None and not (reply.conclusive and reply.message.authoritative)
 
 
 async def _own_part(reply: Reply, kind: RdataType, apex: str, resolvers: Resolvers) -> Part:
@@ -197,7 +179,7 @@ async def _own_part(reply: Reply, kind: RdataType, apex: str, resolvers: Resolve
         return Part(failed(reply))
     if _is_lame(reply):
         return Part(Outcome.LAME)
-    part = _within(distil(reply), apex)
+    part = _within(distil(reply.message), apex)
     if part.target is None or part.outcome is Outcome.ADDRESSES:
         return part
     beyond = await resolvers.addresses.get(part.target)

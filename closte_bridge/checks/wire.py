@@ -11,13 +11,13 @@ from collections import Counter
 from functools import lru_cache
 from typing import TYPE_CHECKING, NamedTuple
 
-import dns.exception
 import dns.flags
-import dns.message
 import dns.name
 import dns.rcode
 import dns.rdataclass
 import dns.rdatatype
+
+from closte_bridge.checks.message import Message, read
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -30,9 +30,6 @@ _LARGEST = 65_535
 _HEADER = 12
 # Its name, type, payload, extended flags and length (RFC 6891, 6.1.2).
 _OPT = struct.Struct("!BHHIH")
-_NO_NUMBER = b"\0\0"
-# What tells of the server and of the question, and nothing of the name.
-_OF_THE_SERVER = dns.flags.AA | dns.flags.RD | dns.flags.RA | dns.flags.AD | dns.flags.CD
 _TRUNCATED = 0x02  # in the third byte of a message
 _UDP_TRIES = 2
 # A server that never answered this many questions gets one try for each further one.
@@ -63,17 +60,15 @@ class Question(NamedTuple):
 
 
 class Reply(NamedTuple):
-    """A message with its response code, or why there is none: `TIMED_OUT` or `NO_ROUTE`.
+    """A message, or why there is none: `TIMED_OUT` or `NO_ROUTE`."""
 
-    `flags` are the message's: its own lack those that tell of the server. `wire` is the message as it came, but for
-    them and its number: the same bytes are the same answer.
-    """
-
-    message: dns.message.QueryMessage | None
+    message: Message | None
     failure: str = ""
-    rcode: dns.rcode.Rcode | None = None
-    wire: bytes = b""
-    flags: int = 0
+
+    @property
+    def rcode(self) -> int | None:
+        """Return the response code."""
+        return self.message.rcode if self.message else None
 
     @property
     def conclusive(self) -> bool:
@@ -182,8 +177,8 @@ def _reply(packet: bytes, failure: str) -> Reply:
     if not packet:
         return Reply(None, failure)
     try:
-        return parsed(packet[2:])
-    except (dns.exception.DNSException, ValueError):
+        return Reply(read(packet))
+    except ValueError:
         return Reply(None, TIMED_OUT)
 
 
@@ -192,24 +187,6 @@ def _fits(query: bytes, answer: bytes) -> bool:
     question = query[_HEADER : -_OPT.size]
     repeated = answer[_HEADER : _HEADER + len(question)]
     return len(answer) > _HEADER and answer[:2] == query[:2] and repeated.lower() == question.lower()
-
-
-def parsed(answer: bytes) -> Reply:
-    """Return the reply that is in `answer`, a message without its number. Raises ValueError or DNSException."""
-    flags = int.from_bytes(answer[:2], "big")
-    return _read((flags & ~_OF_THE_SERVER).to_bytes(2, "big") + answer[2:])._replace(flags=flags)
-
-
-@lru_cache(maxsize=1024)
-def _read(answer: bytes) -> Reply:
-    """All servers of a zone, and the resolvers that have just asked them, say the same but for who says it.
-
-    It is read once, since reading took a third of a pass' time. Nobody changes what is returned.
-    """
-    message = dns.message.from_wire(_NO_NUMBER + answer, ignore_trailing=True)
-    if not isinstance(message, dns.message.QueryMessage) or not message.flags & dns.flags.QR:
-        raise ValueError("not an answer to a question")
-    return Reply(message, "", message.rcode(), answer)
 
 
 def _query(question: Question) -> bytes:

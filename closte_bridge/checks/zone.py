@@ -6,19 +6,17 @@ import asyncio
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, NamedTuple
 
-import dns.flags
-import dns.name
 from dns.rdatatype import AAAA, CNAME, NS, SOA, A
 
 from closte_bridge.checks.lookup import Memo
 from closte_bridge.checks.wire import Question
+from closte_bridge.domains import lies_in
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
-
-    from dns.message import QueryMessage
+    from collections.abc import Callable, Iterable
 
     from closte_bridge.checks.lookup import Resolvers
+    from closte_bridge.checks.message import Message, Record
     from closte_bridge.checks.wire import Endpoint, Wire
 
 _MOST_SERVERS = 8
@@ -86,15 +84,14 @@ class Zones:
         reply = await self._resolvers.first(name, SOA)
         if reply.message is None or not reply.conclusive:
             return _Step(None)
-        owner = dns.name.from_text(name)
-        for rrset in reply.message.answer:
-            if rrset.rdtype == SOA and rrset.name == owner:
+        for record in reply.message.answer:
+            if record.kind == SOA and record.owner == name:
                 return _Step(name)
-            if rrset.rdtype == CNAME and rrset.name == owner:
+            if record.kind == CNAME and record.owner == name:
                 return _Step(None, is_alias=True)
-        for rrset in reply.message.authority:
-            if rrset.rdtype == SOA and owner.is_subdomain(rrset.name):
-                return _Step(_text(rrset.name))
+        for record in reply.message.authority:
+            if record.kind == SOA and lies_in(name, record.owner):
+                return _Step(record.owner)
         return _Step(None)
 
     async def _delegated(self, apex: str) -> tuple[Nameserver, ...]:
@@ -103,7 +100,7 @@ class Zones:
             return ()
         return await self._named(reply.message, _ns_names(reply.message.answer, apex))
 
-    async def _named(self, message: QueryMessage, names: list[str]) -> tuple[Nameserver, ...]:
+    async def _named(self, message: Message, names: list[str]) -> tuple[Nameserver, ...]:
         glue = _glue(message)
 
         async def one(name: str) -> Nameserver:
@@ -119,29 +116,22 @@ class Zones:
         for server in above.servers:
             for address in filter(self._public, server.addresses[:1]):
                 reply = await self._wire.ask(self._route(address), Question(stuck, NS))
-                if reply.message is None or reply.flags & dns.flags.AA:
+                if reply.message is None or reply.message.authoritative:
                     continue
-                for rrset in reply.message.authority:
-                    apex = _text(rrset.name)
-                    if rrset.rdtype == NS and apex != above.apex and f".{stuck}".endswith(f".{apex}"):
-                        return Zone(apex, await self._named(reply.message, _ns_names(reply.message.authority, apex)))
+                for record in reply.message.authority:
+                    if record.kind == NS and record.owner != above.apex and lies_in(stuck, record.owner):
+                        names = _ns_names(reply.message.authority, record.owner)
+                        return Zone(record.owner, await self._named(reply.message, names))
         return above
 
 
-def _text(name: object) -> str:
-    return str(name).lower().removesuffix(".")
+def _ns_names(section: Iterable[Record], apex: str) -> list[str]:
+    return sorted({record.text for record in section if record.kind == NS and record.owner == apex})
 
 
-def _ns_names(section: list[dns.rrset.RRset], apex: str) -> list[str]:
-    return sorted(
-        _text(r.target) for rrset in section if rrset.rdtype == NS and _text(rrset.name) == apex for r in rrset
-    )
-
-
-def _glue(message: QueryMessage) -> dict[str, tuple[str, ...]]:
+def _glue(message: Message) -> dict[str, tuple[str, ...]]:
     glue: dict[str, tuple[str, ...]] = {}
-    for rrset in message.additional:
-        if rrset.rdtype in {A, AAAA}:
-            name = _text(rrset.name)
-            glue[name] = glue.get(name, ()) + tuple(r.address for r in rrset)
+    for record in message.additional:
+        if record.kind in {A, AAAA}:
+            glue[record.owner] = (*glue.get(record.owner, ()), record.text)
     return glue

@@ -13,7 +13,6 @@ import dns.message
 import pytest
 from dns.rdatatype import AAAA, A
 
-from closte_bridge.checks import wire as wire_module
 from closte_bridge.checks.wire import NO_ROUTE, TIMED_OUT, Endpoint, Question, Reply, Wire
 
 if TYPE_CHECKING:
@@ -149,36 +148,6 @@ def test_a_tcp_answer_to_another_question_is_not_believed(server: Server) -> Non
     assert (reply.message, reply.failure) == (None, TIMED_OUT)
 
 
-def test_the_same_answer_is_read_once_and_belongs_to_each_question(
-    server: Server, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """The same but for its number and for who says it, as from several servers of one zone and a resolver."""
-    read: list[bytes] = []
-    from_wire = dns.message.from_wire
-
-    def counted(data: bytes, **more: object) -> dns.message.Message:
-        read.append(data)
-        return from_wire(data, **more)  # type: ignore[arg-type]  # handed on as it came
-
-    who = [dns.flags.AA, dns.flags.RA, dns.flags.RA | dns.flags.AD]
-    replies: list[Reply] = []
-
-    def script(query: bytes) -> list[bytes]:
-        own = answer(query)
-        return [own[:2] + (int.from_bytes(own[2:4], "big") | who[len(replies)]).to_bytes(2, "big") + own[4:]]
-
-    server.script = script
-    monkeypatch.setattr("closte_bridge.checks.wire.dns.message.from_wire", counted)
-    wire_module._read.cache_clear()
-    for _ in who:
-        _, reply = ask(server.endpoint)
-        replies.append(reply)
-    assert all(reply.conclusive for reply in replies)
-    assert [reply.flags & (dns.flags.AA | dns.flags.RA | dns.flags.AD) for reply in replies] == who
-    # The server reads the three questions by the same function.
-    assert len([data for data in read if data[:2] == b"\0\0"]) == 1
-
-
 def ask_together(endpoint: Endpoint, timeout: float = 0.3) -> tuple[Wire, list[Reply]]:
     async def run() -> tuple[Wire, list[Reply]]:
         wire = Wire(timeout=timeout, concurrency=1)
@@ -199,7 +168,7 @@ def test_what_is_asked_together_is_told_apart_in_any_order(server: Server) -> No
 
     server.script = script
     wire, replies = ask_together(server.endpoint)
-    assert [r.message.question[0].rdtype for r in replies if r.message] == [A, AAAA]
+    assert [r.message.kind for r in replies if r.message] == [A, AAAA]
     assert (wire.asked, wire.answered) == (2, 2)
     numbers = {query[:2] for query in server.questions}
     assert len(numbers) == 2
