@@ -132,12 +132,9 @@ def _expiry(checked: Checked) -> Iterator[str]:
 
 
 def document(checked: Checked) -> dict[str, Any]:
-    """Return both verdicts with all their evidence as plain values for JSON. Times are ISO 8601 in UTC."""
+    """Return a row with the evidence for both verdicts as plain values for JSON. Times are ISO 8601 in UTC."""
     dns, tls = checked.dns, checked.tls
-    return {
-        "domain": checked.name,
-        "checked_at": _moment(checked.at),
-        "next_step": next_step(checked),
+    evidence = {
         "dns": {
             "code": dns.code.value,
             "leads_here": dns.leads_here,
@@ -170,6 +167,7 @@ def document(checked: Checked) -> dict[str, Any]:
             "addresses": [_address(a) for a in tls.addresses],
         },
     }
+    return {**row(checked), "checked_at": _moment(checked.at), "evidence": evidence}
 
 
 def _address(at: AddressVerdict) -> dict[str, Any]:

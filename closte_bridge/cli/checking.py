@@ -82,7 +82,7 @@ def check(app: App, domains: tuple[str, ...]) -> Result:
     bad = [c for c in checked if not c.padlock]
     return Result(
         exit_code=ExitCode.SOME_FAILED if bad else ExitCode.OK,
-        data=[report.document(c) | report.row(c) for c in checked]
+        data=[report.document(c) for c in checked]
         if app.output.format is Format.JSON and not app.output.fields and app.output.field is None
         else [report.row(c) for c in checked],
         fields=FIELDS,

@@ -87,9 +87,10 @@ def test_a_row_has_every_field() -> None:
 def test_a_document_is_plain_json() -> None:
     found = json.loads(json.dumps(document(served(80))))
     assert found["checked_at"] == "2025-06-15T15:06:40Z"
-    assert found["dns"]["answers"][0]["addresses"] == ["192.0.2.10"]
-    assert found["tls"]["addresses"][0]["certificate"]["not_after"] == "2025-09-03T15:06:40Z"
-    assert document(Checked("example.com", elsewhere(), None, NOW))["tls"] is None
+    assert (found["dns"], found["tls"]) == ("right", "right")
+    assert found["evidence"]["dns"]["answers"][0]["addresses"] == ["192.0.2.10"]
+    assert found["evidence"]["tls"]["addresses"][0]["certificate"]["not_after"] == "2025-09-03T15:06:40Z"
+    assert document(Checked("example.com", elsewhere(), None, NOW))["evidence"]["tls"] is None
 
 
 @pytest.mark.parametrize("code", list(DnsCode))

@@ -222,6 +222,11 @@ def test_check_looks_at_any_name(world: Life) -> None:
     ran = world.run("domain", "check", "other.example.com", SHOP)
     assert ran.code == 4
     assert f"Next step: Point A of other.example.com at {HERE}; it now answers {STRANGER}." in ran.out
+    (row,) = world.run("domain", "check", SHOP, "--format=json").envelope["data"]
+    assert (row["dns"], row["tls"]) == ("right", "right")
+    assert {tuple(answer["addresses"]) for answer in row["evidence"]["dns"]["answers"]} == {(HERE,)}
+    (at,) = row["evidence"]["tls"]["addresses"]
+    assert (at["address"], at["certificate"]["names"]) == (HERE, [SHOP])
     assert not world.bridge.state.exists()
 
 
