@@ -21,7 +21,7 @@ from closte_bridge.sandbox.server import Behaviour
 from tests.support.bridge import Bridge, bridge_for, delete_mappings, set_option, wait_until, write_script
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
 
     from tests.support.wordpress import Multisite
 
@@ -32,6 +32,8 @@ INTERVAL = "--interval=3600"
 # What is slow in these tests takes so many seconds; who is told to stop must not wait for it.
 SLOW = 300.0
 PROMPTLY = 30.0
+# What is promised of a stop, in seconds. A busy machine makes anything slow, so the quickest of a few tries counts.
+PROMISED, TRIES = 2.0, 3
 
 
 @pytest.fixture
@@ -231,3 +233,39 @@ def test_it_stops_in_the_middle_of_slow_dns(bridge: Bridge) -> None:
     # What was added before is not lost with the look.
     assert bridge.aliases == {"shop.example.org"}
     assert holder_since(bridge.state) is None
+
+
+def _waits(_: Bridge, watch: Watching, __: socket.socket) -> None:
+    watch.ready()
+
+
+def _asks_wp(bridge: Bridge, _: Watching, __: socket.socket) -> None:
+    asked = bridge.folder / "asked"
+    wait_until(asked.exists)
+    asked.unlink()
+
+
+def _asks_dns(_: Bridge, __: Watching, silent: socket.socket) -> None:
+    assert silent.recv(1000)
+
+
+@pytest.mark.parametrize("busy", [_waits, _asks_wp, _asks_dns])
+def test_it_stops_within_two_seconds(bridge: Bridge, busy: Callable[[Bridge, Watching, socket.socket], None]) -> None:
+    if busy is _asks_wp:
+        script = f"touch {bridge.folder / 'asked'}\nexec sleep {SLOW:.0f}"
+        bridge.settings["wp"]["command"] = [str(write_script(bridge.folder / "slow-wp", script))]
+        bridge.write_config()
+    took = []
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as silent:
+        silent.bind(("127.0.0.1", 0))
+        silent.settimeout(120)
+        if busy is _asks_dns:
+            bridge.multisite.add_mappings_sql([("shop.example.org", 1)])
+            bridge.write_config(checks=True, dns={"resolvers": [f"127.0.0.1:{silent.getsockname()[1]}"], "timeout": 60})
+        for _ in range(TRIES):
+            with watching(bridge) as watch:
+                busy(bridge, watch, silent)
+                took.append(watch.end())
+            if took[-1] < PROMISED:
+                break
+    assert min(took) < PROMISED, took
