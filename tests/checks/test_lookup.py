@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import struct
 from typing import TYPE_CHECKING
 
 import dns.flags
@@ -14,6 +15,7 @@ from dns.rdatatype import CAA, A
 
 from closte_bridge.checks.dns import DnsCheck, Edges
 from closte_bridge.checks.lookup import Resolvers, ask_authority, combine
+from closte_bridge.checks.message import read
 from closte_bridge.checks.model import Checked, DnsCode, Outcome
 from closte_bridge.checks.report import sentences
 from closte_bridge.checks.wire import Wire
@@ -187,12 +189,19 @@ def test_of_other_zones_an_own_server_is_not_believed(server: Server) -> None:
     assert ("network.test.", True) in asked
 
 
-def test_caa_records_that_cannot_be_read_are_told(server: Server) -> None:
+@pytest.mark.parametrize("mangled", [b"", b"\0\5", b"\0\0issue", b"\0\x09issue"])
+def test_caa_records_that_cannot_be_read_are_told(server: Server, mangled: bytes) -> None:
     """A certificate authority takes that for a no; nothing else is wrong with the name."""
 
     def script(query: bytes) -> list[bytes]:
         question = dns.message.from_wire(query)
         reply = dns.message.make_response(question)
+        if question.question[0].rdtype == CAA and mangled:
+            packet = dns.message.make_response(question).to_wire()[:-11]
+            record = struct.pack("!HHHIH", 0xC00C, CAA, 1, 300, len(mangled)) + mangled
+            whole = packet[:6] + b"\0\1" + packet[8:10] + b"\0\0" + packet[12:] + record
+            assert [found.data for found in read(whole).answer] == [mangled]
+            return [whole]
         if question.question[0].rdtype == CAA:
             reply.set_rcode(SERVFAIL)
         elif question.question[0].rdtype == A:

@@ -14,7 +14,7 @@ from closte_bridge.checks.model import AddressVerdict, Certificate, TlsCode
 from closte_bridge.checks.tls import TlsCheck, diagnose, summarise
 from closte_bridge.config.model import TlsSettings
 from closte_bridge.errors import ConfigError
-from tests.checks.tls_world import DAY, NOW, context_of, cut, garbage, self_signed, silent
+from tests.checks.tls_world import DAY, NOW, closed, context_of, cut, garbage, self_signed, silent
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -156,7 +156,7 @@ def test_time_out(servers: TlsWorld) -> None:
     assert servers.recorder.connections == 2
 
 
-@pytest.mark.parametrize("talk", [garbage, cut])
+@pytest.mark.parametrize("talk", [garbage, cut, closed])
 def test_a_handshake_that_fails(servers: TlsWorld, talk: object) -> None:
     servers.listen(HERE, talk)  # type: ignore[arg-type] # both are what it says; parametrize knows objects only
     verdict = look(servers, "shop.test")

@@ -175,6 +175,12 @@ def garbage(connection: socket.socket) -> None:
     connection.sendall(b"HTTP/1.1 400 Bad Request\r\n\r\n")
 
 
+def closed(connection: socket.socket) -> None:
+    """End the connection in the middle of the handshake."""
+    while len(connection.recv(1000)) == 1000:
+        pass
+
+
 def cut(connection: socket.socket) -> None:
     """Reset the connection in the middle of the handshake."""
     connection.recv(1)
