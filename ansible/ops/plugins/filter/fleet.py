@@ -33,12 +33,13 @@ _value:
 
 WORDS = {"ok": "in step", "pending": "changes pending", "attention": "needs attention", "broken": "broken"}
 ORDER = ("broken", "attention", "pending", "ok")
+SWITCHES = {"integration": "the Closte integration", "domain_mapping": "domain mapping"}
 
 
 def _broken(host, network, text):
     return {
-        "host": host, "network": network, "state": "broken", "text": text, "add": 0, "remove": 0, "held": 0,
-        "withheld": 0, "foreign": 0, "changes": [], "remarks": [],
+        "host": host, "network": network, "state": "broken", "text": text, "add": 0, "remove": 0, "record": 0,
+        "held": 0, "withheld": 0, "foreign": 0, "changes": [], "remarks": [],
     }  # fmt: skip
 
 
@@ -49,8 +50,8 @@ def _said(problem):
 def _of_network(host, network, topics):
     """Return the row of a network from the envelopes of everything that was asked."""
     row = _broken(host, network, "")
-    for envelope in topics.values():
-        row["remarks"] += [_said(problem) for problem in envelope["errors"] + envelope["warnings"]]
+    said = [_said(problem) for envelope in topics.values() for problem in envelope["errors"] + envelope["warnings"]]
+    row["remarks"] = list(dict.fromkeys(said + _asleep(topics)))
     plan = topics.get("plan", {}).get("data") or []
     for line in plan:
         kind = line["change"] if line["status"] == "planned" else line["status"]
@@ -64,6 +65,13 @@ def _of_network(host, network, topics):
     return row
 
 
+def _asleep(topics):
+    """Return why nothing is changed where the network itself is switched off; its plan alone is only empty."""
+    status = topics.get("status", {}).get("data") or {}
+    off = [words for key, words in SWITCHES.items() if status.get(key) == "off"]
+    return [f"Nothing is changed: {words} is switched off in Ultimate Multisite." for words in off]
+
+
 def _state(row, topics):
     # Of the plan, only sides that could not be read are a failure; the health and the doctor say so themselves.
     codes = {envelope["exit_code"] for envelope in topics.values()}
@@ -71,7 +79,7 @@ def _state(row, topics):
         return "broken"
     if row["remarks"] or row["withheld"]:
         return "attention"
-    return "pending" if row["add"] + row["remove"] else "ok"
+    return "pending" if row["add"] + row["remove"] + row["record"] else "ok"
 
 
 def _of_host(host, answer):
@@ -95,11 +103,11 @@ def fleet(answers):
 
 def fleet_table(rows):
     """Return the rows as lines of text for a terminal."""
-    head = ("HOST", "NETWORK", "STATE", "ADD", "REMOVE", "HELD", "WITHHELD", "WHAT")
+    head = ("HOST", "NETWORK", "STATE", "ADD", "REMOVE", "RECORD", "HELD", "WITHHELD", "WHAT")
     lines = [head] + [
         (
             row["host"], row["network"] or "-", row["state"],
-            *(str(row[key]) for key in ("add", "remove", "held", "withheld")), row["text"],
+            *(str(row[key]) for key in ("add", "remove", "record", "held", "withheld")), row["text"],
         )
         for row in rows
     ]  # fmt: skip

@@ -75,10 +75,14 @@ def sentence(envelope):
 
 
 def changes(envelope):
-    """Return the domains that a plan or a sync adds, removes, and moves to another stage: three sorted lists."""
+    """Return the domains of a plan or a sync by what is done to them, sorted.
+
+    `add` and `remove` happen at Closte; `stage` (it moves to another) and `record` (its site gets its domain record)
+    happen in Ultimate Multisite.
+    """
     rows = [row for row in envelope["data"] or [] if row["status"] in ("planned", "done")]
-    kinds = ("add", "remove", "stage")
-    return tuple(sorted(row["domain"] for row in rows if row["change"] == kind) for kind in kinds)
+    kinds = ("add", "remove", "stage", "record")
+    return {kind: sorted(row["domain"] for row in rows if row["change"] == kind) for kind in kinds}
 
 
 def diff_of(before, after, header):

@@ -11,7 +11,9 @@ module: closte_bridge_sync
 short_description: Bring the domains at Closte into step with a WordPress network
 description:
   - Runs one C(closte-bridge sync) for a network, and says what it changed.
-  - In check mode nothing is changed; what would be is reported as the change.
+  - In check mode nothing is changed; what would be is reported as the change. Two things are known only afterwards.
+    A domain that gets its record is added at Closte in the same run, if nothing holds it; and stages move by what a
+    look at DNS and certificates proves.
   - Removals that the gate withholds are no failure; they are in RV(withheld), and warnings say what lets them go.
 version_added: 0.1.0
 author:
@@ -44,7 +46,7 @@ attributes:
     description: Can run in check mode and say what would change.
     support: full
   diff_mode:
-    description: Shows which domains come and go at Closte.
+    description: Shows which domains come and go at Closte, and which get a record or a stage in Ultimate Multisite.
     support: full
 """
 
@@ -72,6 +74,11 @@ removed:
   elements: str
 moved:
   description: Domains that moved to another stage in Ultimate Multisite, or would.
+  returned: always
+  type: list
+  elements: str
+recorded:
+  description: Domains of sites that got their domain record in Ultimate Multisite, or would.
   returned: always
   type: list
   elements: str
@@ -111,6 +118,21 @@ def _arguments(params, check_mode):
     return ["sync", *options, *(["--retry"] if params["retry"] else []), *params["domains"]]
 
 
+def _diff(network, envelope, found):
+    """Return what changes on each of the two sides, as Ansible shows it."""
+    moves = [f"{row['domain']}: {row['reason']}" for row in envelope["data"] or [] if _moves(row)]
+    records = [f"{domain}: has a domain record" for domain in found["record"]]
+    sides = [
+        diff_of(found["remove"], found["add"], f"{network} at Closte"),
+        diff_of([], moves + records, f"{network} in Ultimate Multisite"),
+    ]
+    return [side for side in sides if side["before"] or side["after"]]
+
+
+def _moves(row):
+    return row["change"] == "stage" and row["status"] in ("planned", "done")
+
+
 def _of_status(envelope, status):
     return sorted(row["domain"] for row in envelope["data"] or [] if row["status"] == status)
 
@@ -132,16 +154,17 @@ def main():
         envelope = Engine(module, params["executable"]).ask(params["network"], *_arguments(params, module.check_mode))
     except BridgeError as error:
         module.fail_json(msg=str(error))
-    added, removed, moved = changes(envelope)
+    found = changes(envelope)
     result = {
-        "changed": bool(added or removed or moved),
-        "added": added,
-        "removed": removed,
-        "moved": moved,
+        "changed": any(found.values()),
+        "added": found["add"],
+        "removed": found["remove"],
+        "moved": found["stage"],
+        "recorded": found["record"],
         "withheld": _of_status(envelope, "withheld"),
         "failed_domains": _of_status(envelope, "failed"),
         "exit_code": envelope["exit_code"],
-        "diff": diff_of(removed, added, f"{params['network']} at Closte"),
+        "diff": _diff(params["network"], envelope, found),
     }
     if envelope["exit_code"] not in DONE or (envelope["exit_code"] == SOME_FAILED and not result["changed"]):
         module.fail_json(msg=sentence(envelope), **result)

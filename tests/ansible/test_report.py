@@ -1,0 +1,91 @@
+"""What a report makes of the hosts' answers, without any host."""
+
+from __future__ import annotations
+
+import importlib.util
+from typing import TYPE_CHECKING, Any
+
+from tests.ansible.fleet import COLLECTION
+
+if TYPE_CHECKING:
+    from types import ModuleType
+
+
+def plugin(path: str) -> ModuleType:
+    """Load a plugin of the collection that needs nothing of Ansible."""
+    spec = importlib.util.spec_from_file_location(path.replace("/", "_"), COLLECTION / "plugins" / f"{path}.py")
+    assert spec
+    assert spec.loader
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
+
+
+def envelope(data: object = None, code: int = 0, **problems: list[dict[str, Any]]) -> dict[str, Any]:
+    return {"version": 1, "status": "ok", "exit_code": code, "data": data, "errors": [], "warnings": []} | problems
+
+
+def line(change: str, domain: str = "example.org", status: str = "planned") -> dict[str, Any]:
+    return {"domain": domain, "change": change, "status": status, "reason": "why", "until": None, "network": "shop"}
+
+
+def rows(**networks: dict[str, Any]) -> list[dict[str, Any]]:
+    found = plugin("filter/fleet").fleet({"web1": {"networks": networks, "problems": {}}})
+    assert isinstance(found, list)
+    return found
+
+
+def test_a_network_in_step_has_nothing_to_say() -> None:
+    (row,) = rows(shop={"plan": envelope([line("", status="foreign")])})
+    assert (row["state"], row["text"], row["foreign"], row["changes"]) == ("ok", "in step", 1, [])
+
+
+def test_records_to_make_are_pending_as_well() -> None:
+    (row,) = rows(shop={"plan": envelope([line("record"), line("add", "www.example.org", "held")])})
+    assert (row["state"], row["record"], row["held"], row["add"]) == ("pending", 1, 1, 0)
+
+
+def test_a_network_that_is_switched_off_is_not_in_step() -> None:
+    off = envelope({"integration": "off", "domain_mapping": "on"})
+    (row,) = rows(shop={"plan": envelope([]), "status": off})
+    assert row["state"] == "attention"
+    assert row["text"] == "Nothing is changed: the Closte integration is switched off in Ultimate Multisite."
+
+
+def test_what_two_answers_say_is_said_once() -> None:
+    problem = {"code": "no-key", "message": "No API key.", "hint": "Give one.", "domain": None}
+    (row,) = rows(shop={"plan": envelope(code=2, errors=[problem]), "status": envelope({}, warnings=[problem])})
+    assert (row["state"], row["text"], row["remarks"]) == ("broken", "No API key. Give one.", ["No API key. Give one."])
+
+
+def test_the_worst_comes_first_and_a_host_that_is_away_is_not_left_out() -> None:
+    fleet = plugin("filter/fleet")
+    well = {"networks": {"shop": {"plan": envelope([])}}, "problems": {}}
+    problems = {"networks": {"club": {}}, "problems": {"club": "It gave no JSON."}}
+    answers = {"web1": well, "web2": problems, "web3": {"unreachable": True, "msg": "Refused\n"}, "web4": {}}
+    found = fleet.fleet(answers)
+    assert [(row["host"], row["state"], row["text"]) for row in found] == [
+        ("web2", "broken", "It gave no JSON."),
+        ("web3", "broken", "Refused"),
+        ("web4", "broken", "The host did not answer."),
+        ("web1", "ok", "in step"),
+    ]
+    table = fleet.fleet_table(found)
+    assert table[0].split() == ["HOST", "NETWORK", "STATE", "ADD", "REMOVE", "RECORD", "HELD", "WITHHELD", "WHAT"]
+    assert table[2].split() == ["web3", "-", "broken", "0", "0", "0", "0", "0", "Refused"]
+    assert len({text.index(row["text"]) for text, row in zip(table[1:], found, strict=True)}) == 1
+
+
+def test_the_changes_of_a_sync_are_told_apart() -> None:
+    done = [
+        line("record", "new.example.org", "done"),
+        line("stage", "b.example.org", "done"),
+        line("add", "a.example.org"),
+    ]
+    left = [line("add", "c.example.org", "held"), line("record", "d.example.org", "failed"), line("", "e.example.org")]
+    assert plugin("module_utils/bridge").changes(envelope([*done, *left])) == {
+        "add": ["a.example.org"],
+        "remove": [],
+        "stage": ["b.example.org"],
+        "record": ["new.example.org"],
+    }
