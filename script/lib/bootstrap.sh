@@ -69,13 +69,10 @@ missing_packages() {
     done
     [ "$1" != demo ] || return 0
     { have sshd && have ssh-keygen; } || echo openssh-server openssh-client
-    if [ "$1" = ansible ]; then
-        # For the small machines that Ansible provisions.
-        { [ -x /lib/systemd/systemd ] && have systemd-analyze; } || echo systemd
-        /usr/bin/python3 -c 'import ensurepip, venv' 2>/dev/null || echo python3-venv
-        /usr/bin/python3 -c 'import packaging' 2>/dev/null || echo python3-packaging
-        return 0
-    fi
+    # For the small machines that Ansible provisions.
+    { [ -x /lib/systemd/systemd ] && have systemd-analyze; } || echo systemd
+    /usr/bin/python3 -c 'import ensurepip, venv' 2>/dev/null || echo python3-venv
+    /usr/bin/python3 -c 'import packaging' 2>/dev/null || echo python3-packaging
     have phpcs || echo php-codesniffer
     # Not mariadb-server: that one would start a server of its own.
     { have mariadbd && have mariadb-install-db; } || echo mariadb-server-core
@@ -125,15 +122,14 @@ ensure_dns() {
     : >"$dns/ready"
 }
 
-# Make `.venv` with the package in it; $1 says which of its extras (`test`), or nothing.
+# Make `.venv` with the package in it; $1 says which of its extras (`test,ansible-test`), or nothing.
 ensure_venv() {
     python3 -c 'import sys; sys.exit(sys.version_info < (3, 11))' || die "Python 3.11 or newer is needed."
-    # The extras last: what has more of them serves those who need fewer.
+    # The extras last: what has them serves those who need none.
     wanted="$root $(python3 -V) $(cksum <"$root/pyproject.toml")"
     if [ -x "$venv/bin/python" ] && [ -f "$venv/installed" ]; then
         case $(cat "$venv/installed") in
             "$wanted $1" | "$wanted test,ansible-test") return 0 ;;
-            "$wanted test") [ -n "$1" ] || return 0 ;;
         esac
     fi
     say "Installing the package into .venv"
@@ -244,19 +240,21 @@ wordpress_standards() {
 # Everything for $1: `test` or `demo`.
 bootstrap() {
     case $1 in
-        test) extras=test ;;
-        ansible) extras="test,ansible-test" ;;
+        test) extras=test,ansible-test ;;
         demo) extras="" ;;
-        *) die "Set up what? \"test\", \"ansible\" or \"demo\"." ;;
+        *) die "Set up what? \"test\" or \"demo\"." ;;
     esac
     ensure_system "$1"
-    [ "$1" != test ] || ensure_dns
     if [ -e "$system_roots" ]; then
         export PIP_CERT="${PIP_CERT:-$system_roots}" NODE_EXTRA_CA_CERTS="${NODE_EXTRA_CA_CERTS:-$system_roots}"
     fi
     ensure_venv "$extras"
     ensure_parts
-    [ "$1" != test ] || ensure_php_versions
-    [ "$1" != test ] || ensure_wpcs
-    [ "$1" != ansible ] || { ensure_wheels && ensure_oldest_ansible; }
+    [ "$1" = test ] || return 0
+    ensure_dns
+    ensure_php_versions
+    ensure_wpcs
+    ensure_wheels
+    ensure_oldest_ansible
+    ensure_newest_ansible
 }

@@ -42,13 +42,23 @@ def tool(name: str) -> str:
 
 def oldest_tool(name: str) -> str:
     """Return the path of one of the programs of the oldest Ansible that the collection is for."""
-    return _found(name, os.environ.get("CLOSTE_BRIDGE_OLDEST_ANSIBLE") or str(REPOSITORY / ".cache/ansible-oldest/bin"))
+    return _other(name, "oldest")
+
+
+def newest_tool(name: str) -> str:
+    """Return the path of one of the programs of the newest Ansible; it may want a newer Python than these tests."""
+    return _other(name, "newest")
+
+
+def _other(name: str, which: str) -> str:
+    given = os.environ.get(f"CLOSTE_BRIDGE_{which.upper()}_ANSIBLE")
+    return _found(name, given or str(REPOSITORY / ".cache" / f"ansible-{which}" / "bin"))
 
 
 def _found(name: str, folders: str) -> str:
     found = shutil.which(name, path=folders)
     if found is None:
-        raise MissingPartError(f'The program "{name}" is missing: run script/test-ansible.')
+        raise MissingPartError(f'The program "{name}" is missing: run script/setup.')
     return found
 
 
@@ -118,7 +128,7 @@ class Fleet:
     hosts: list[Host]
     wheel: Path
     per_host: dict[str, dict[str, Any]] = field(default_factory=dict)
-    program: str = field(default_factory=lambda: tool("ansible-playbook"))
+    program: str = field(default_factory=lambda: newest_tool("ansible-playbook"))
 
     def __post_init__(self) -> None:
         target = self.folder / "collections" / "ansible_collections" / "closte_bridge"
