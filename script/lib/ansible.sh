@@ -66,8 +66,9 @@ ensure_newer_python() {
     [ -x "$newer/usr/bin/python3" ] && return 0
     have apt-get || die "There is no apt-get: use Python 3.12 or newer."
     say "Unpacking $newer_python into .cache/newer-python"
-    mirror=$(apt-get indextargets --format '$(CODENAME) $(COMPONENT) $(ORIGIN) $(REPO_URI)' 'Created-By: Packages' |
-        sed -n "s/^$(. /etc/os-release && echo "$VERSION_CODENAME") main Debian //p" | head -n 1)
+    mirror=$(mirror_of_debian)
+    # Without lists apt does not know what its sources are.
+    [ -n "$mirror" ] || { as_root apt-get update -q >/dev/null 2>&1 && mirror=$(mirror_of_debian); }
     [ -n "$mirror" ] || die "apt knows no mirror of Debian: use Python 3.12 or newer."
     apt_there="$newer.apt"
     rm -rf "$newer" "$newer.new" "$apt_there"
@@ -94,6 +95,13 @@ ensure_newer_python() {
     } >"$newer.new/usr/bin/python3"
     chmod 755 "$newer.new/usr/bin/python3"
     mv "$newer.new" "$newer"
+}
+
+# Print where this machine's apt gets Debian from.
+mirror_of_debian() {
+    # shellcheck disable=SC2016 # the names are apt's
+    apt-get indextargets --format '$(CODENAME) $(COMPONENT) $(ORIGIN) $(REPO_URI)' 'Created-By: Packages' |
+        sed -n "s/^$(. /etc/os-release && echo "$VERSION_CODENAME") main Debian //p" | head -n 1
 }
 
 # apt with the newer Debian's packages instead of this machine's, of which it sees none as installed.

@@ -10,6 +10,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    from collections.abc import Collection, Iterable
+
     from tests.ansible.fleet import Fleet, Host, Network, Ran
 
 KEYS = "etc/closte-bridge/keys/"
@@ -114,18 +116,64 @@ def network_options(network: Network) -> dict[str, object]:
     return dict(found)
 
 
-def left_behind(host: Host, before: dict[str, str]) -> dict[str, str]:
-    """Return what was written and is still there: neither the sites' databases, nor folders that were there anyway."""
+def options_changed(network: Network, before: dict[str, object]) -> dict[str, object]:
+    """Return what is not as it was `before`: for each kind, and each option, the old and the new value."""
+    now = network_options(network)
+    old, new = before | dict(before["options"]), now | dict(now["options"])  # type: ignore[call-overload]
+    return {key: (old.get(key), new.get(key)) for key in old | new if key != "options" and old.get(key) != new.get(key)}
+
+
+# Where apt and dpkg keep their books, and where the scripts of packages write.
+BOOKS = (
+    *("var/lib/dpkg", "var/lib/apt", "var/lib/ucf", "var/log/apt", "var/log/dpkg.log", "var/log/alternatives.log"),
+    *(
+        "etc/rc",
+        "etc/init.d",
+        "etc/systemd",
+        "etc/group",
+        "etc/gshadow",
+        "var/spool/cron",
+        "usr/lib/python3",
+        "etc/ld.so.cache",
+    ),
+)
+
+
+def packages_of(host: Host) -> dict[str, str]:
+    """Return the versions of the distribution's packages that are installed, by name."""
+    said = host.machine.run("dpkg-query", "--show", "--showformat=${Package} ${Version}\\n").stdout
+    return dict(line.split() for line in said.splitlines() if " " in line.strip())
+
+
+def files_of(host: Host, packages: Iterable[str]) -> set[str]:
+    """Return the paths, as `Machine.files` has them, of packages of the distribution."""
+    listed = host.machine.run("dpkg", "--listfiles", *packages).stdout.splitlines()
+    return {re.sub("^/(?=s?bin/|lib)", "usr/", path).lstrip("/") for path in listed}
+
+
+def left_behind(host: Host, before: dict[str, str], of_packages: Collection[str] = ()) -> dict[str, str]:
+    """Return what was written and is still there: neither the sites' databases, nor folders that were there anyway.
+
+    Packages of the distribution stay: with any, `of_packages` are their files, and apt's books have changed.
+    """
     now = host.machine.files()
-    # The copies that the tools for users make of what they change are theirs.
+    # The copies that the tools for users make of what they change are theirs, and Ultimate Multisite's log its own.
     ignored = (
+        *(f"{network.path.lstrip('/')}/wp-content/uploads/wu-logs" for network in host.networks),
         *(f"{network.path.lstrip('/')}/wp-content/database" for network in host.networks),
         *(f"etc/{name}-" for name in ("passwd", "shadow", "group", "gshadow")),
+        *(BOOKS if of_packages else ()),
     )
     return {
         name: state
         for name, state in now.items()
         if before.get(name) != state
-        and not name.startswith(ignored)
+        and ("closte" in name or not (name.startswith(ignored) or name in of_packages))
         and not (state.endswith("folder") and os.path.isdir(f"/{name}"))  # noqa: PTH112 - only a question
-    } | {name: "gone" for name in before if name not in now}
+    } | {name: "gone" for name in before if not (name in now or name in of_packages or name.startswith(ignored))}
+
+
+def mapped(network: Network) -> set[str]:
+    """Return the domains that are mapped in WordPress."""
+    column = "get_col(\"SELECT domain FROM {$GLOBALS['wpdb']->base_prefix}wu_domain_mappings\")"
+    return set(network.multisite.php_json(f"$GLOBALS['wpdb']->{column}"))

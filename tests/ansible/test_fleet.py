@@ -9,13 +9,15 @@ import pytest
 import yaml
 
 from closte_bridge.secret import Secret
-from tests.ansible.fleet import COLLECTION, WHEELS, Fleet, Host, Network, as_version, yaml_blocks
+from tests.ansible.fleet import COLLECTION, SETTINGS, WHEELS, Fleet, Host, Network, as_version, yaml_blocks
 from tests.ansible.seen import (
     canaries,
     foretold_wrong,
     left_behind,
     main_process,
+    mapped,
     network_options,
+    options_changed,
     run_cron,
     secrets_are_kept,
     succeeded,
@@ -51,16 +53,19 @@ def test_a_fleet_is_provisioned_serves_changes_and_leaves_without_a_trace(fleet:
     provision(fleet, web1, web2, before)
     mappings_reach_closte(web1, networks)
     again_by_the_readme(fleet)
+    what_cannot_be_is_refused(fleet, web1, web2)
     report_names_the_broken_one(fleet, web1, web2)
     modules_do_what_they_say(fleet, web1)
     change_what_there_is(fleet, web1, web2)
-    assert network_options(club) == networks_before[2]
+    assert options_changed(club, networks_before[2]) == {}
     go_back(fleet, web2)
 
+    # The site of its own that one test made.
+    web1.shop.multisite.delete_site(2)
     gone = succeeded(fleet.play("remove"))
     assert gone.changed
     assert [left_behind(host, files) for host, files in zip(fleet.hosts, before, strict=True)] == [{}, {}]
-    assert [network_options(network) for network in networks] == networks_before
+    assert [options_changed(*pair) for pair in zip(networks, networks_before, strict=True)] == [{}, {}, {}]
     # What is at Closte stays: nobody asked for its removal.
     assert all("first.example.org" in network.aliases for network in networks)
 
@@ -145,6 +150,38 @@ def again_by_the_readme(fleet: Fleet) -> None:
     assert set(again.recap) == {"web1", "web2"}
 
 
+def what_cannot_be_is_refused(fleet: Fleet, web1: Host, web2: Host) -> None:
+    """A config that the engine does not take, and a network of another engine: nothing lands, nobody is pushed out."""
+    wordpress = web2.shop.multisite
+    ours = wordpress.network_option("closte_bridge_owner")
+    wordpress.set_network_option(
+        "closte_bridge_owner", {"engine": "f" * 32, "host": "elsewhere", "since": ours["since"]}
+    )
+    given = {name: dict(variables) for name, variables in fleet.per_host.items()}
+    fleet.per_host["web1"]["closte_bridge_settings"] = {**SETTINGS, "removal_grase": "48h"}
+    switched_off = fleet.network(web2.shop) | {"integration": False}
+    fleet.per_host["web2"]["closte_bridge_networks"] = [switched_off]
+    fleet.write_inventory()
+    before = [host.machine.files() for host in fleet.hosts]
+    options = ("closte_bridge_owner", "wu_host_integrations_enabled")
+    options_before = [wordpress.network_option(name) for name in options]
+    refused = fleet.play("provision", "--diff")
+    assert [refused.recap[host.name]["failed"] for host in fleet.hosts] == [1, 1]
+    assert refused.changed == []
+    assert 'Unknown key \\"removal_grase\\"' in refused.text, refused.text
+    assert re.search(r"Another engine is in charge of .*--take-over", refused.text)
+    # What is another engine's is not taken away either.
+    play = fleet.folder / "leave.yml"
+    task = {"name": "Leave", "closte_bridge.ops.closte_bridge_network": {"name": "shop", "state": "absent"}}
+    play.write_text(yaml.safe_dump([{"hosts": "web2", "gather_facts": False, "tasks": [task]}]))
+    assert succeeded(fleet.play(str(play))).changed == []
+    assert [left_behind(host, files) for host, files in zip(fleet.hosts, before, strict=True)] == [{}, {}]
+    assert [wordpress.network_option(name) for name in options] == options_before
+    wordpress.set_network_option("closte_bridge_owner", ours)
+    fleet.per_host = given
+    fleet.write_inventory()
+
+
 def report_names_the_broken_one(fleet: Fleet, web1: Host, web2: Host) -> None:
     """WordPress of one host is broken: the other is served, and every report says which one is not well."""
     config = f"{web2.shop.path}/wp-config.php"
@@ -171,16 +208,24 @@ def report_names_the_broken_one(fleet: Fleet, web1: Host, web2: Host) -> None:
     for name in ("shop", "club"):
         web1.machine.run("systemctl", "stop", f"closte-bridge@{name}.service")
     web1.shop.multisite.add_mapping("third.example.org", 1)
+    # Ultimate Multisite is not loaded, so the new site lacks its domain record.
+    web1.shop.multisite.wp("site", "create", "--slug=fourth", "--skip-plugins")
     stopped = fleet.play("sync")
     assert stopped.code != 0
     assert set(stopped.recap) == {"away"}
     assert "third.example.org" not in web1.shop.aliases
     fleet.write_inventory()
 
-    synced = fleet.play("sync", closte_bridge_serial=2, closte_bridge_max_fail=60)
+    fourth = f"fourth.{web1.shop.multisite.main_domain}"
+    told = ["+third.example.org", f"+{fourth}: has a domain record"]
+    foretold = succeeded(fleet.play("sync", "--check", "--diff", "--limit=web1"))
+    assert [line for line in told if f"\n{line}\n" not in foretold.text] == []
+    assert mapped(web1.shop) == {"first.example.org", "third.example.org"}
+    synced = fleet.play("sync", "--diff", closte_bridge_serial=2, closte_bridge_max_fail=60)
     assert synced.recap["web2"]["failed"] == 1
-    assert synced.recap["web1"]["changed"] == 1
-    assert "third.example.org" in web1.shop.aliases
+    assert synced.recap["web1"]["changed"] == foretold.recap["web1"]["changed"] == 1
+    assert [line for line in told if f"\n{line}\n" not in synced.text] == []
+    assert {"third.example.org", fourth} <= web1.shop.aliases
     for name in ("shop", "club"):
         web1.machine.run("systemctl", "start", f"closte-bridge@{name}.service")
     web2.machine.run("mv", f"{config}.away", config)
@@ -234,6 +279,9 @@ def change_what_there_is(fleet: Fleet, web1: Host, web2: Host) -> None:
         "closte_bridge_manage_packages": False,
     }
     fleet.write_inventory()
+    # As if it had been run by cron for a while before.
+    web1.machine.run("mkdir", "-p", "/var/log/closte-bridge")
+    web1.machine.run("touch", "/var/log/closte-bridge/club.log", "/var/log/closte-bridge/club.log.2.gz")
     process = main_process(web1, "shop")
     foretold = succeeded(fleet.play("provision", "--check", "--diff"))
     done = succeeded(fleet.play("provision", "--diff", "-vvv"))
@@ -243,7 +291,8 @@ def change_what_there_is(fleet: Fleet, web1: Host, web2: Host) -> None:
     assert old not in done.text
     assert canaries(fleet, foretold.text + done.text) == []
     shop.multisite.add_mapping("second.example.org", 1)
-    shop.expect("first.example.org", "second.example.org", "third.example.org")
+    fourth = f"fourth.{shop.multisite.main_domain}"
+    shop.expect("first.example.org", "second.example.org", "third.example.org", fourth)
     assert [name for name in web1.machine.files() if "club" in name] == []
 
     assert web2.machine.run("closte-bridge", "--version").stdout.split()[-1] == "0.1.999"

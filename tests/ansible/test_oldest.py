@@ -1,4 +1,4 @@
-"""The oldest Ansible that the collection is for, on a host without systemd, as containers are."""
+"""The oldest Ansible that the collection is for, on a host without systemd and much else, as containers are."""
 
 from __future__ import annotations
 
@@ -10,20 +10,29 @@ import yaml
 from tests.ansible.fleet import COLLECTION, Fleet, ansible_version, oldest_tool
 from tests.ansible.seen import (
     canaries,
+    files_of,
     foretold_wrong,
     left_behind,
     network_options,
-    run_cron,
+    options_changed,
+    packages_of,
     secrets_are_kept,
     succeeded,
 )
+from tests.support.bridge import wait_until
 from tests.support.parts import REPOSITORY
 
 if TYPE_CHECKING:
     from collections.abc import Callable
     from contextlib import AbstractContextManager
 
+    from tests.ansible.fleet import Host
+
 pytestmark = pytest.mark.real
+
+# What the role installs where it is missing; the last is for Ansible's own module.
+PACKAGES = ("python3-venv", "python3-packaging", "cron", "logrotate", "python3-apt")
+LOG = "/var/log/closte-bridge/shop.log"
 
 
 def test_the_oldest_ansible_provisions_a_host_without_systemd(
@@ -34,26 +43,64 @@ def test_the_oldest_ansible_provisions_a_host_without_systemd(
         oldest = yaml.safe_load((COLLECTION / "meta" / "runtime.yml").read_text())["requires_ansible"]
         assert oldest == f">={ansible_version(fleet.program)}.0"
         (box,) = fleet.hosts
+        take_packages_away(box)
+        packages = packages_of(box)
         before, network_before = box.machine.files(), network_options(box.shop)
-        # The base system has neither cron nor logrotate, and their daemons would have nothing to do here.
-        checkout = {"closte_bridge_wheel": None, "closte_bridge_path": str(REPOSITORY)}
-        fleet.write_inventory(closte_bridge_manage_packages=False, **checkout)
+        checkout = {"closte_bridge_wheel": None, "closte_bridge_path": str(REPOSITORY), "closte_bridge_interval": 60}
+        fleet.write_inventory(**checkout)
         foretold = succeeded(fleet.play("provision", "--check", "--diff", "-vvv"))
         assert left_behind(box, before) == {}
         done = succeeded(fleet.play("provision", "--diff", "-vvv"))
         assert foretold_wrong(foretold, done) == {}
         assert canaries(fleet, foretold.text + done.text) == []
         secrets_are_kept(box, {box.shop.key: "shop"})
-        assert succeeded(fleet.play("provision", "--diff")).changed == []
 
-        # The shim starts the engine; what it cannot, cron's entry does.
+        # The shim starts the engine; what it never hears of, cron's entry finds.
+        box.machine.run("sh", "-c", "pgrep -x cron || cron")
         box.shop.multisite.add_mapping("first.example.org", 1)
         box.shop.expect("first.example.org")
-        run_cron(box)
+        map_behind_its_back(box, "second.example.org")
+        assert succeeded(fleet.play("provision", "--diff")).changed == []
         plan = fleet.play("plan", closte_bridge_report_dir=str(fleet.folder))
         assert "Nothing is broken." in plan.text
         assert (fleet.folder / "closte-bridge-plan.html").read_text().count("<svg") == 2
+        wait_until(lambda: "second.example.org" in box.shop.aliases)
+        logs_are_rotated(box)
 
+        # Others may have come with them in another version than before.
+        new = {name for name, version in packages_of(box).items() if packages.get(name) != version}
+        assert set(PACKAGES) <= new
+        of_packages = files_of(box, new)
         succeeded(fleet.play("remove"))
-        assert left_behind(box, before) == {}
-        assert network_options(box.shop) == network_before
+        assert left_behind(box, before, of_packages) == {}
+        assert options_changed(box.shop, network_before) == {}
+
+
+def take_packages_away(box: Host) -> None:
+    """Leave a host with what Debian's smallest system has."""
+    venv = "python3.*-venv"
+    shown = box.machine.run(
+        "dpkg-query", "--show", "--showformat=${Package} ${db:Status-Status}\\n", *PACKAGES, venv, check=False
+    )
+    there = [line.split()[0] for line in shown.stdout.splitlines() if line.endswith(" installed")]
+    assert "python3-venv" in there
+    box.machine.run("apt-get", "purge", "-q", "-y", *there)
+    assert box.machine.run("python3", "-c", "import ensurepip", check=False).returncode != 0
+
+
+def map_behind_its_back(box: Host, domain: str) -> None:
+    """Add a mapping that no hook of WordPress tells of."""
+    fields = f"'domain' => '{domain}', 'blog_id' => 1, 'active' => 1, 'stage' => 'checking-dns'"
+    times = "'date_created' => gmdate('Y-m-d H:i:s'), 'date_modified' => gmdate('Y-m-d H:i:s')"
+    table = "$GLOBALS['wpdb']->base_prefix . 'wu_domain_mappings'"
+    box.shop.multisite.php(f"$GLOBALS['wpdb']->insert({table}, [{fields}, {times}]);")
+
+
+def logs_are_rotated(box: Host) -> None:
+    """What cron's entry has said goes to another file, and it can go on writing."""
+    box.machine.run("tee", "-a", LOG, stdin="something went wrong\n")
+    state = box.machine.run("stat", "-c", "%a %U", LOG).stdout
+    box.machine.run("logrotate", "--force", "--state=/tmp/logrotate", "/etc/logrotate.d/closte-bridge")
+    assert "something went wrong\n" in box.machine.run("cat", f"{LOG}.1").stdout
+    assert box.machine.run("cat", LOG).stdout == ""
+    assert box.machine.run("stat", "-c", "%a %U", LOG).stdout == state == f"640 {box.shop.owner}\n"

@@ -21,7 +21,9 @@ options:
     type: str
     required: true
   state:
-    description: V(absent) takes shim, events and owner out of WordPress.
+    description:
+      - V(absent) takes shim, events and owner out of WordPress.
+      - Where another engine is in charge by now, nothing in WordPress is ours, and nothing is changed there.
     type: str
     choices: [present, absent]
     default: present
@@ -143,15 +145,18 @@ class Network:
         except OSError:
             return None
 
-    def adopt(self):
-        """Put the engine in charge, unless it is."""
+    def unbound(self):
+        """Tell whether nobody is in charge. Raises BridgeError when another engine is."""
         found = codes(self._asked("plan"))
         if found & OTHERS:
             raise BridgeError(
                 f'Another engine is in charge of "{self.name}". If that one is out of use, '
                 f'run "closte-bridge-as {self.name} adopt --take-over" on the host.'
             )
-        unbound = bool(found & UNBOUND)
+        return bool(found & UNBOUND)
+
+    def adopt(self, unbound):
+        """Put the engine in charge, unless it is."""
         self._note("in charge", "no" if unbound else "yes", "yes")
         if unbound:
             self._do("Put the engine in charge", "adopt", "--yes")
@@ -174,13 +179,16 @@ class Network:
             self._do("Remove the shim", "shim", "uninstall", "--keep-owner", "--yes")
 
     def leave(self):
-        """Take everything of ours out of WordPress."""
+        """Take everything of ours out of WordPress; return whether it was ours at all."""
         status = self._asked("shim", "status")["data"]
+        if status["owner"] and codes(self.engine.ask(self.name, "plan")) & OTHERS:
+            return False
         ours = status["installed"] != "no" or status["table"] or status["owner"]
         self._note("shim", status["installed"], "no")
         self._note("in charge", "yes" if status["owner"] else "no", "no")
         if ours:
             self._do("Take shim, events and owner out of WordPress", "shim", "uninstall", "--yes")
+        return True
 
     def _note(self, what, found, wanted, differs=None):
         self.before.append(f"{what}: {found}")
@@ -189,14 +197,15 @@ class Network:
 
 def _bring_about(network, params):
     if params["state"] == "absent":
-        network.leave()
-        if (before := network.before_us()) is not None:
+        if network.leave() and (before := network.before_us()) is not None:
             network.switch(before)
         return
+    # Asked first: where another engine is in charge, nothing is switched either.
+    unbound = params["adopted"] and network.unbound()
     if params["integration"] is not None:
         network.switch(params["integration"])
     if params["adopted"]:
-        network.adopt()
+        network.adopt(unbound)
     if params["shim"] == "present":
         network.install(params["wake"])
     elif params["shim"] == "absent":
