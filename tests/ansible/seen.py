@@ -111,8 +111,14 @@ def network_options(network: Network) -> dict[str, object]:
         'plugins' => glob(WPMU_PLUGIN_DIR . '/*'),
     ]"""
     found = network.multisite.php_json(code)
+    # What WordPress itself notes when a site is made.
+    for name in ("blog_count", "site_meta_supported"):
+        found["options"].pop(name, None)
     switches = found["options"].pop("wu_host_integrations_enabled", "")
     assert 's:6:"closte";b:1' not in switches
+    # Ultimate Multisite notes there as well when it was last loaded after it was not: only whether it is on counts.
+    if "wu_sunrise_meta" in found["options"]:
+        found["options"]["wu_sunrise_meta"] = re.findall('"active";b:[01]', found["options"]["wu_sunrise_meta"])
     return dict(found)
 
 
