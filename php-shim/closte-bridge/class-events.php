@@ -155,7 +155,7 @@ final class Events {
 	}
 
 	/**
-	 * A site was deleted: with it, its names were given up.
+	 * A site was deleted: with it, those of its names were given up that have no row at the end of the request.
 	 *
 	 * @param mixed $site The WP_Site that was.
 	 */
@@ -163,20 +163,60 @@ final class Events {
 		if ( ! $site instanceof \WP_Site ) {
 			return;
 		}
-		$names    = array( $site->domain );
-		$query    = array(
-			'blog_id' => (int) $site->blog_id,
-			'number'  => self::MOST_ROWS,
-		);
-		$mappings = \function_exists( 'wu_get_domains' ) ? \wu_get_domains( $query ) : array();
-		foreach ( \is_array( $mappings ) ? $mappings : array() as $mapping ) {
-			$names[] = $mapping->get_domain();
-		}
+		$names = \array_merge( array( $site->domain ), self::mapped_to( $site->blog_id ) );
 		// One odd name must not spoil the evidence of the others.
 		$names = \array_filter( \array_unique( $names ), array( __CLASS__, 'is_name' ) );
 		foreach ( $names ? \array_chunk( $names, 7 ) : array( array() ) as $some ) {
 			self::add( 'site_deleted', $site->blog_id, $site->domain, array( 'domains' => $some ) );
 		}
+	}
+
+	/**
+	 * Return the names that have a row for a site.
+	 *
+	 * @param mixed $blog_id The site.
+	 * @return array
+	 */
+	private static function mapped_to( $blog_id ) {
+		$query    = array(
+			'blog_id' => (int) $blog_id,
+			'number'  => self::MOST_ROWS,
+		);
+		$mappings = \function_exists( 'wu_get_domains' ) ? \wu_get_domains( $query ) : array();
+		$names    = array();
+		foreach ( \is_array( $mappings ) ? $mappings : array() as $mapping ) {
+			$names[] = $mapping->get_domain();
+		}
+		return $names;
+	}
+
+	/**
+	 * Leave out of deleted sites what they still have rows for: Ultimate Multisite keeps them, so that those names were
+	 * not given up. Whoever deletes such a row later says so then.
+	 *
+	 * @param array $rows The events of this request.
+	 * @return array
+	 */
+	public static function given_up( array $rows ) {
+		$standing = array();
+		foreach ( $rows as $key => $row ) {
+			if ( 'site_deleted' !== $row['kind'] ) {
+				continue;
+			}
+			$site  = $row['blog_id'];
+			$first = ! isset( $standing[ $site ] );
+			if ( $first ) {
+				$standing[ $site ] = self::mapped_to( $site );
+			}
+			$detail = \json_decode( $row['detail'], true );
+			$names  = \array_values( \array_udiff( $detail['domains'], $standing[ $site ], 'strcasecmp' ) );
+			if ( ! $names && ! $first ) {
+				unset( $rows[ $key ] );
+				continue;
+			}
+			$rows[ $key ]['detail'] = (string) \wp_json_encode( array( 'domains' => $names ), JSON_UNESCAPED_SLASHES );
+		}
+		return $rows;
 	}
 
 	/**
@@ -335,7 +375,7 @@ final class Events {
 			$row  = \reset( $rows );
 			$rows = array( \array_merge( $row, array( 'kind' => 'everything', 'blog_id' => 0, 'domain' => '', 'detail' => '' ) ) ); // phpcs:ignore WordPress.Arrays.ArrayDeclarationSpacing -- one row.
 		}
-		if ( self::write( $rows ) ) {
+		if ( self::write( run( 'Events', 'given_up', array( $rows ) ) ) ) {
 			run( 'Wake', 'engine' );
 		}
 	}

@@ -114,9 +114,18 @@ for ( $i = 0; $i < 20; $i++ ) {
 }
 World::$domains[] = array( 'blog_id' => 2, 'domain' => "odd name\n" );
 do_action( 'wp_delete_site', World::$sites[2] );
+World::$domains = array();
 $sql = the_end();
 check( 'names of a deleted site', kinds( $sql ), array( 'site_deleted 2', 'site_deleted 2', 'site_deleted 2' ) );
 check( 'odd names are left out', strpos( $sql[0], 'odd name' ), false );
+World::$domains = array();
+for ( $i = 0; $i < 20; $i++ ) {
+	World::$domains[] = array( 'blog_id' => 2, 'domain' => "$i.example.com" );
+}
+do_action( 'wp_delete_site', World::$sites[2] );
+$sql = the_end();
+check( 'names whose rows stand were not given up', kinds( $sql ), array( 'site_deleted 2' ) );
+check( 'the site itself was', substr_count( $sql[0], 'example' ), 2 );
 
 // Records.
 World::$domains = array();
