@@ -183,13 +183,17 @@ def _with_fresh_evidence(ledger: LedgerState, snapshot: Snapshot, known: Collect
     `known` are the events that are in it: what they proved may have been found void since.
     """
     from closte_bridge.ledger.state import Evidence  # noqa: PLC0415 - loaded while `wp` runs
-    from closte_bridge.wordpress.events import understand  # noqa: PLC0415 - likewise
+    from closte_bridge.wordpress.events import taken, understand  # noqa: PLC0415 - likewise
 
-    fresh: dict[str, Evidence] = {}
-    for event in snapshot.events:
-        if event.uid not in known:
-            fresh |= {name: Evidence(kind, now) for name, kind in understand(event)[0].items()}
-    return replace(ledger, evidence={**ledger.evidence, **fresh}) if fresh else ledger
+    new = [event for event in snapshot.events if event.uid not in known]
+    if not new:
+        return ledger
+    evidence = dict(ledger.evidence)
+    for event in new:
+        evidence |= {name: Evidence(kind, now) for name, kind in understand(event)[0].items()}
+        for name in taken(event):
+            evidence.pop(name, None)
+    return replace(ledger, evidence=evidence)
 
 
 def read_snapshot(engine: Engine, call: SnapshotCall, ledger: LedgerState) -> Snapshot:

@@ -17,13 +17,15 @@ if TYPE_CHECKING:
 
 
 def take_in(ledger: Ledger, events: Sequence[Event], now: float) -> int:
-    """Copy events that are new, with the evidence they give; inside a transaction. Return how many were new.
+    """Copy events that are new, with the evidence they give or make void; inside a transaction. Return how many.
+
+    They are taken in their order: a name that was given up and then came into use again has no evidence against it.
 
     An event that was acknowledged and is not among `events` is done with.
     """
     # `to_acknowledge` is needed before `wp` starts, and that must not wait for this.
     from closte_bridge.ledger.state import Evidence  # noqa: PLC0415
-    from closte_bridge.wordpress.events import understand  # noqa: PLC0415
+    from closte_bridge.wordpress.events import taken, understand  # noqa: PLC0415
 
     seen = {event.uid for event in events}
     gone = [(uid,) for uid in to_acknowledge(ledger) if uid not in seen]
@@ -53,6 +55,7 @@ def take_in(ledger: Ledger, events: Sequence[Event], now: float) -> int:
             ],
         )
         ledger.put_evidence({name: Evidence(kind, now) for name, kind in evidence.items()})
+        ledger.clear("evidence", taken(event))
     return len(new)
 
 

@@ -14,6 +14,9 @@ REMOVED = "mapping_removed"
 RENAMED = "mapping_renamed"
 SITE_DELETED = "site_deleted"
 
+# Of these the domain is a name that came into use, or came back: what was said of it before is over.
+_TAKEN = frozenset({"mapping_added", RENAMED, "site_created", "site_duplicated"})
+
 # Kinds that say "look now" and prove nothing about a removal.
 LOOK = frozenset(
     {
@@ -59,3 +62,18 @@ def understand(event: Event) -> tuple[dict[str, str], bool]:
         if www := www_of(name):
             evidence.setdefault(www, event.kind)
     return evidence, True
+
+
+def taken(event: Event) -> list[str]:
+    """Return the names that the event says came into use: no earlier event counts against them any more.
+
+    What comes later must stand on its own: a name that is removed, mapped again and then missing was not given up.
+    """
+    if event.kind not in _TAKEN:
+        return []
+    try:
+        name = normalise(event.domain)
+    except ValueError:
+        return []
+    www = www_of(name)
+    return [name, www] if www else [name]

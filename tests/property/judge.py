@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 from closte_bridge.domains import not_public, wildcard_over, www_of
 from closte_bridge.engine.clock import TOLERANCE
 from closte_bridge.planning.desired import Intentions
-from closte_bridge.wordpress.events import understand
+from closte_bridge.wordpress.events import taken, understand
 from tests.property.network import mentions, normal
 
 if TYPE_CHECKING:
@@ -72,6 +72,8 @@ class Judge:
                 if event.uid not in self.delivered_events:
                     self.delivered_events.add(event.uid)
                     self.told |= dict.fromkeys(understand(event)[0], now)
+                    for name in taken(event):
+                        self.told.pop(name, None)
         for name in {*self.world.closte, *self.told, *self.missing}:
             if self.mention(name, snapshot):
                 self.told.pop(name, None)

@@ -68,10 +68,12 @@ class WordPress:
         flags: dict[str, Any] = {flag: True}
         self.rows.sites[site] = self.rows.sites[site]._replace(**flags)
 
-    def add(self, site: int, domain: str) -> None:
-        """Map a domain, in whatever spelling."""
+    def add(self, site: int, domain: str, *, tell: bool = False) -> None:
+        """Map a domain, in whatever spelling; `tell`: the shim leaves an event."""
         self.rows.highest_mapping += 1
         self.rows.mappings.append(a_row(domain, site, self.rows.highest_mapping, stage="checking-dns"))
+        if tell:
+            self.note("mapping_added", site, domain)
 
     def remove(self, index: int, *, tell: bool) -> None:
         """Delete a mapping; `tell`: the shim leaves an event."""

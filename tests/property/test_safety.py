@@ -105,10 +105,21 @@ class Lives(RuleBasedStateMachine):
 
     # -- WordPress ----------------------------------------------------------------------------------------------
 
-    @rule(name=ROWS, pick=NUMBERS)
-    def map_a_domain(self, name: str, pick: int) -> None:
+    @rule(name=ROWS, pick=NUMBERS, tell=st.booleans())
+    def map_a_domain(self, name: str, pick: int, tell: bool) -> None:
         sites = sorted(self.world.wordpress.rows.sites)
-        self.world.wordpress.add(sites[pick % len(sites)], name)
+        self.world.wordpress.add(sites[pick % len(sites)], name, tell=tell)
+
+    @rule(pick=NUMBERS, lost=st.booleans())
+    def unmap_a_domain_and_map_it_again(self, pick: int, lost: bool) -> None:
+        """Between two looks; the second row may then be lost without a word, as half-done imports do it."""
+        wordpress = self.world.wordpress
+        assume(wordpress.rows.mappings)
+        row = wordpress.rows.mappings[pick % len(wordpress.rows.mappings)]
+        wordpress.remove(pick % len(wordpress.rows.mappings), tell=True)
+        wordpress.add(row.blog_id, row.domain, tell=True)
+        if lost:
+            wordpress.remove(len(wordpress.rows.mappings) - 1, tell=False)
 
     @rule(names=st.lists(ROWS, min_size=6, max_size=12))
     def map_many_domains(self, names: list[str]) -> None:

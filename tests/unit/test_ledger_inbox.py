@@ -91,3 +91,13 @@ def test_a_second_event_for_a_name_makes_its_waiting_start_over(ledger: Ledger) 
     took(ledger, [event("1")])
     took(ledger, [event("2")], NOW + 60)
     assert ledger.state(NOW).evidence["x.com"].received == NOW + 60
+
+
+def test_a_name_that_came_into_use_again_was_not_given_up(ledger: Ledger) -> None:
+    took(ledger, [event("1"), event("2", kind="mapping_added")])
+    assert ledger.state(NOW).evidence == {}
+    took(ledger, [event("3")])
+    took(ledger, [event("4", "y.com"), event("5", "x.com", "mapping_renamed", '{"from": "z.com"}')])
+    assert sorted(ledger.state(NOW).evidence) == ["www.y.com", "www.z.com", "y.com", "z.com"]
+    took(ledger, [event("6")])
+    assert "x.com" in ledger.state(NOW).evidence

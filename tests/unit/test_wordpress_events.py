@@ -4,7 +4,7 @@ import json
 
 import pytest
 
-from closte_bridge.wordpress.events import LOOK, understand
+from closte_bridge.wordpress.events import LOOK, taken, understand
 from closte_bridge.wordpress.snapshot import Event
 
 
@@ -54,3 +54,15 @@ def test_the_other_kinds_say_look_and_prove_nothing(kind: str) -> None:
 )
 def test_what_makes_no_sense_proves_nothing_and_says_so(odd: Event) -> None:
     assert understand(odd) == ({}, False)
+
+
+@pytest.mark.parametrize("kind", ["mapping_added", "mapping_renamed", "site_created", "site_duplicated"])
+def test_a_name_that_came_into_use_is_taken_with_its_www(kind: str) -> None:
+    assert taken(event(kind, "Shop.COM.", {"from": "old.com"})) == ["shop.com", "www.shop.com"]
+    assert taken(event(kind, "www.shop.com")) == ["www.shop.com"]
+    assert taken(event(kind, "not a name")) == []
+
+
+@pytest.mark.parametrize("kind", ["mapping_removed", "site_deleted", "site_archived", "everything", "made-up"])
+def test_other_events_take_nothing(kind: str) -> None:
+    assert taken(event(kind, "shop.com")) == []
