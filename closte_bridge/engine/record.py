@@ -78,11 +78,15 @@ def _keep_books(ledger: Ledger, books: Bookkeeping, state: LedgerState, now: flo
     for name in books.vanished:
         unsettled = state.unsettled.get(name)
         removing = unsettled is not None and unsettled.phase is Phase.REMOVING
-        action, outcome = ("remove", "done") if removing else ("forget", "no longer at Closte, or never was ours")
+        action, outcome = ("remove", "done") if removing else ("forget", "no longer at Closte")
         if removing:
             ledger.count_removal(name, lost_class(name, state), now)
         journal.append(ledger, [Entry(now, run, action, name, "by Closte's list", outcome)])
-    ledger.forget(books.vanished)
+    # Asked for, so that the log explains how it got there; whether it was there before, no list had told.
+    why = "it is there, and may have been before it was asked for: not ours"
+    unclaimed = [Entry(now, run, "add", n, "an answer was lost", "unclaimed", why) for n in books.unclaimed]
+    journal.append(ledger, unclaimed)
+    ledger.forget((*books.vanished, *books.unclaimed))
     ledger.put_absences(books.absences)
     ledger.clear("absences", books.mentioned_again)
     ledger.clear("evidence", books.mentioned_again)

@@ -118,11 +118,13 @@ class Bookkeeping:
     """What the ledger learns from looking, whether or not anything changes.
 
     `staying` are names whose dismissal is spent, because something asks for them again. `lapsed` are wanted names whose
-    last request certainly came to nothing: if they turn up without another, somebody else put them there.
+    last request certainly came to nothing: if they turn up without another, somebody else put them there. `unclaimed`
+    are there after a request whose answer was lost, and nobody knows whether they were there before it: not ours.
     """
 
     confirmed: dict[str, Origin] = field(default_factory=dict)
     vanished: tuple[str, ...] = ()
+    unclaimed: tuple[str, ...] = ()
     absences: dict[str, Absence] = field(default_factory=dict)
     mentioned_again: tuple[str, ...] = ()
     settled: tuple[str, ...] = ()

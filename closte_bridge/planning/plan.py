@@ -113,6 +113,7 @@ def _bookkeeping(look: Look, found: Candidates, wanted: set[str], missing: list[
     return Bookkeeping(
         confirmed={name: ledger.unsettled[name].origin for name, fate in fates.items() if fate is _Fate.CONFIRMED},
         vanished=tuple(sorted(vanished)),
+        unclaimed=tuple(sorted(name for name, fate in fates.items() if fate is _Fate.UNCLAIMED)),
         absences=found.absences,
         mentioned_again=found.mentioned_again,
         settled=tuple(sorted(name for name in ledger.troubles if _settled(name, look, wanted))),
@@ -127,6 +128,7 @@ class _Fate(Enum):
     CONFIRMED = 1
     VANISHED = 2
     LAPSED = 3
+    UNCLAIMED = 4
 
 
 def _fate(name: str, unsettled: Unsettled, look: Look, wanted: set[str]) -> _Fate:
@@ -137,7 +139,7 @@ def _fate(name: str, unsettled: Unsettled, look: Look, wanted: set[str]) -> _Fat
         return _Fate.CONFIRMED if there and look.desire.mention(name) else _Fate.OPEN
     if there:
         # If nobody knows that it was missing before we asked, it is somebody else's.
-        return _Fate.CONFIRMED if unsettled.absent_before else _Fate.VANISHED
+        return _Fate.CONFIRMED if unsettled.absent_before else _Fate.UNCLAIMED
     if not gone or look.now - unsettled.since <= _INTENT_LIFE:
         return _Fate.OPEN
     if name not in wanted:

@@ -58,7 +58,8 @@ def test_foreign_is_what_nobody_here_asked_for() -> None:
     ("phase", "absent_before", "since", "snapshot", "observed", "fate"),
     [
         (Phase.ADDING, True, NOW, a_snapshot("x.com"), a_list("x.com"), "confirmed"),
-        (Phase.ADDING, False, NOW, a_snapshot("x.com"), a_list("x.com"), "vanished"),
+        (Phase.ADDING, False, NOW, a_snapshot("x.com"), a_list("x.com"), "unclaimed"),
+        (Phase.UNCONFIRMED, False, NOW, a_snapshot(), partial("x.com"), "unclaimed"),
         (Phase.ADDING, True, NOW, a_snapshot("x.com"), partial("x.com"), "confirmed"),
         (Phase.ADDING, True, NOW, a_snapshot(), a_list(), "open"),
         (Phase.ADDING, True, OLD, a_snapshot(), a_list(), "vanished"),
@@ -82,6 +83,7 @@ def test_the_list_settles_changes_whose_answer_was_lost(
         "confirmed": list(books.confirmed.items()) == [("x.com", Origin.WWW)],
         "vanished": books.vanished == ("x.com",),
         "lapsed": books.lapsed == ("x.com",),
+        "unclaimed": books.unclaimed == ("x.com",),
     }
     assert [word for word, there in found.items() if there] == ([] if fate == "open" else [fate])
 
