@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import json
 import threading
 import time
 from contextlib import contextmanager
-from dataclasses import dataclass, field, replace
+from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, TypeVar
 
@@ -27,7 +28,7 @@ if TYPE_CHECKING:
     from closte_bridge.closte.listing import Listing
     from closte_bridge.config.model import Settings
     from closte_bridge.ledger.histories import Ahead
-    from closte_bridge.ledger.state import Evidence, LedgerState, Place
+    from closte_bridge.ledger.state import LedgerState, Place
     from closte_bridge.planning.desired import Desired, Intentions
     from closte_bridge.planning.model import Observed, Standing
     from closte_bridge.planning.standing import Here
@@ -227,10 +228,19 @@ def start_snapshot(engine: Engine, *, ask_key: bool, acknowledge: bool) -> Snaps
         engine.cost.wp,
         ask_key=ask_key,
         engine=ledger.engine_id() if ledger else None,
-        acknowledge=to_acknowledge(ledger) if ledger else (),
+        acknowledge=_to_acknowledge(engine, ledger) if ledger else (),
         status=_status(ledger, engine.clock.now()) if ledger else None,
         early=engine.head,
     )
+
+
+def _to_acknowledge(engine: Engine, ledger: Ledger) -> list[str]:
+    """Return the events that WordPress may forget: none where the ledger may be a copy, whose first one needs them."""
+    marks = to_acknowledge(ledger)
+    if not marks:
+        return []
+    place = ledger.meta().get("place")
+    return marks if place == json.dumps(asdict(engine.place())) else []
 
 
 def _status(ledger: Ledger, now: float) -> dict[str, object] | None:

@@ -93,6 +93,49 @@ def write(state: State, request: State) -> State:
     return {"results": results}
 
 
+def move_stages(state: State, request: State) -> State:
+    """Answer as `stages.php` does."""
+    results = []
+    for change in request["changes"]:
+        rows = [row for row in state["document"]["mappings"]["rows"] if row[0] == str(change["id"])]
+        if not rows or (rows[0][2], rows[0][6]) != (change["domain"], change["from"]):
+            results.append("changed")
+            continue
+        rows[0][6] = change["to"]
+        if change["secure"] is not None:
+            rows[0][5] = str(int(change["secure"]))
+        results.append("done")
+    return {"results": results}
+
+
+def make_records(state: State, request: State) -> State:
+    """Answer as `records.php` does."""
+    results: list[list[object]] = []
+    document = state["document"]
+    table = document["mappings"]
+    domains = {int(row[0]): row[2] for row in document["sites"]["rows"]}
+    for site in request["sites"]:
+        domain = domains[int(site)]
+        if any(row[2] == domain for row in table["rows"]):
+            results.append(["there", None])
+        elif not request["really"]:
+            results.append(["missing", None])
+        else:
+            table["highest"] += 1
+            table["rows"].append([str(table["highest"]), str(site), domain, "1", "1", "0", "done", _STAMP, _STAMP])
+            table["count"] = len(table["rows"])
+            results.append(["made", [table["highest"], site, domain, 1, 1, 0, "done"]])
+    return {"results": results}
+
+
+def answered(state: State, request: State) -> State:
+    """Answer one request, by what it asks for."""
+    for key, answer in (("operations", write), ("changes", move_stages), ("sites", make_records)):
+        if key in request:
+            return answer(state, request)
+    return snapshot(state, request)
+
+
 class CannedWordPress:
     """A network in memory and the `wp` that reads it. Site 1 is the only one; every mapping belongs to it.
 
@@ -169,8 +212,42 @@ class CannedWordPress:
                 table["rows"].append([str(table["highest"]), "1", name, "1", "0", "0", "done", _STAMP, _STAMP])
             table["count"] = len(table["rows"])
             for name in gone if events else ():
-                state["uids"] += 1
-                state["events"].append([f"uid-{state['uids']}", "1700000000", "mapping_removed", "1", name, ""])
+                self._note("mapping_removed", "1", name)
+
+    def create_site(self, domain: str) -> None:
+        """Make a site without its domain record; the shim told of it."""
+        with self._lock:
+            table = self._state["document"]["sites"]
+            table["highest"] += 1
+            table["rows"].append([str(table["highest"]), "1", domain, "0", "0", "0"])
+            table["count"] = len(table["rows"])
+            self._note("site_created", str(table["highest"]), domain)
+
+    def note(self, kind: str, domain: str) -> None:
+        """Leave an event, as the shim does."""
+        with self._lock:
+            self._note(kind, "1", domain)
+
+    def _note(self, kind: str, site: str, domain: str) -> None:
+        self._state["uids"] += 1
+        self._state["events"].append([f"uid-{self._state['uids']}", "1700000000", kind, site, domain, ""])
+
+    def set_stage(self, domain: str, stage: str) -> None:
+        """Give a mapping another stage behind WordPress' back."""
+        with self._lock:
+            for row in self._state["document"]["mappings"]["rows"]:
+                if row[2] == domain:
+                    row[6] = stage
+
+    def give_to(self, engine: str) -> None:
+        """Have another engine be the owner."""
+        with self._lock:
+            self._state["document"]["owner"]["engine"] = engine
+
+    @property
+    def stages(self) -> dict[str, str]:
+        """The stage of each mapping by its name."""
+        return {row[2]: row[6] for row in self.picture()["document"]["mappings"]["rows"]}
 
     def answer(self, script: bytes) -> bytes:
         """Return exit status, stderr and stdout for a script, as the client expects them."""
@@ -178,7 +255,7 @@ class CannedWordPress:
         request = json.loads(base64.b64decode(found.group(1))) if found else {}
         with self._lock:
             state, trouble = self._state, dict(self.trouble)
-            document = write(state, request) if "operations" in request else snapshot(state, request)
+            document = answered(state, request)
             output = framed(document, request["nonce"])
         time.sleep(trouble.get("sleep", 0))
         noise = state["key"].encode() * 3 if trouble.get("leak") else b""

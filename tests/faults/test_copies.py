@@ -1,0 +1,48 @@
+"""A copy of the ledger, or an event of long ago, must not take from the first engine what it needs to know."""
+
+from __future__ import annotations
+
+import shutil
+from typing import TYPE_CHECKING
+
+from tests.support.canned_wp import CannedWordPress
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from tests.support.faults import World
+
+OLD = [f"old{number}.example.com" for number in range(4)]
+
+
+def test_an_engine_with_a_copied_ledger_leaves_the_events_to_the_first(make_world: Callable[..., World]) -> None:
+    world = make_world(mapped=OLD)
+    world.configure(removal_delay=3600)
+    world.adopt()
+    world.sync()
+    second = world.folder / "second"
+    shutil.copytree(world.state_dir, second)
+    world.wordpress.change(drop=OLD[:1])
+    world.configure(state_dir=str(second))
+    for _ in range(2):
+        world.sync()
+    assert world.wordpress.events == 1
+    world.configure(state_dir=str(world.state_dir))
+    world.sync()
+    assert world.rows("SELECT name FROM evidence") == [(OLD[0],), (f"www.{OLD[0]}",)]
+    world.sync()
+    assert world.wordpress.events == 0
+
+
+def test_a_name_that_was_mapped_again_does_not_go_by_the_event_of_before(make_world: Callable[..., World]) -> None:
+    """Taken off one site, put on another, and then lost in a half-done import, all before anybody looked."""
+    world = make_world(mapped=OLD)
+    assert isinstance(world.wordpress, CannedWordPress)
+    world.adopt()
+    world.sync()
+    world.wordpress.change(drop=OLD[:1])
+    world.wordpress.note("mapping_added", OLD[0])
+    for _ in range(2):
+        world.sync(later=600)
+    assert OLD[0] in world.sandbox.aliases
+    assert world.rows("SELECT name FROM absences") == [(OLD[0],)]
