@@ -1,16 +1,23 @@
-"""The program dies right before and right after each commit, each request and each call of `wp`, one after another.
+"""The program dies at each point of a run, one after another: see `tests.support.crash_driver` for what a point is.
 
 Whatever the point, the runs that follow come to the same end as if nothing had happened.
 """
 
 from __future__ import annotations
 
+import json
 import random
+import time
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import pytest
+from prometheus_client.parser import text_string_to_metric_families
 
+from closte_bridge.checks.life import History
+from closte_bridge.ledger import histories
+from closte_bridge.ledger.store import Ledger
+from tests.support.canned_wp import CannedWordPress
 from tests.support.crash_driver import DIED
 from tests.support.faults import FOREIGN, OWN, asked, assert_books_agree
 
@@ -28,14 +35,27 @@ OLD = [f"old{number}.example.com" for number in range(4)]
 NEW = [f"new{number}.example.org" for number in range(2)]
 
 
+# What every run of the engine does at least once.
+LEDGER = {"write", "before commit", "after commit"}
+PROCESS = {"before start", "after start", "before wp", "after wp"}
+FILES = {"before file", "after file"}
+ALL = LEDGER | PROCESS | FILES | {"before request", "after request"}
+
+
 @dataclass(frozen=True)
 class Scenario:
-    """A world just before a command, and the faults it meets. `again`: a person repeats a command that died."""
+    """A world just before a command, and the faults it meets. `again`: a person repeats a command that died.
+
+    At least so many points there must be, of exactly these `kinds`: no change of the driver may make them fewer unseen.
+    """
 
     prepare: Callable[[World], None]
+    least: int
     argv: tuple[str, ...] = ("sync", "--retry", "--quiet")
     faults: tuple[str, ...] = ()
     again: bool = False
+    kinds: frozenset[str] = frozenset(ALL)
+    ends_on: str | None = None
 
 
 def by_event(world: World) -> None:
@@ -70,16 +90,71 @@ def unbound(world: World) -> None:
     world.wordpress.change(add=NEW)
 
 
+def to_apply(world: World) -> None:
+    """A person has reviewed a plan."""
+    by_event(world)
+    assert world.cli("plan", f"--out={plan_file(world)}", "--quiet").returncode == 0
+
+
+def plan_file(world: World) -> str:
+    return str(world.folder / "plan.json")
+
+
+def with_metrics(world: World) -> None:
+    """Beside the changes, a file is written for the monitor."""
+    by_inference(world)
+    world.configure(metrics_file=str(world.folder / "bridge.prom"))
+
+
+def without_a_record(world: World) -> None:
+    """A site was created and its domain record was not."""
+    assert isinstance(world.wordpress, CannedWordPress)
+    world.sync()
+    world.wordpress.create_site("new.example.net")
+
+
+def proven(world: World) -> None:
+    """Looks have proven what two stages do not say yet; no look is due."""
+    assert isinstance(world.wordpress, CannedWordPress)
+    world.sync()
+    now = time.time()
+    right = History(now, now + 9e6, now, now, "right", "right", leads_here=True, right_since=now, serves=True)
+    names = [OWN, *OLD, *(f"www.{name}" for name in (OWN, *OLD))]
+    ledger = Ledger.open(world.state_dir, create=False)
+    assert ledger is not None
+    with ledger, ledger.transaction():
+        # The `www.` forms lead elsewhere, so that they stay out of this.
+        histories.save(ledger, {n: right._replace(leads_here=n[:4] != "www.") for n in names})
+    for name in OLD[:2]:
+        world.wordpress.set_stage(name, "checking-dns")
+    world.configure(checks=True, dns={"resolvers": ["127.0.0.1:9"], "timeout": 0.1})
+
+
+def taken_over(world: World) -> None:
+    """Another engine has taken the network, and is out of use."""
+    assert isinstance(world.wordpress, CannedWordPress)
+    world.sync()
+    world.wordpress.give_to("another-engine")
+    world.wordpress.change(add=NEW)
+
+
 SCENARIOS = {
-    "events": Scenario(by_event),
+    "events": Scenario(by_event, 60),
     "events, answers lost": Scenario(
-        by_event, faults=(f"lost:1:1@{NEW[0]}", f"lost:1:1@{OLD[0]}", f"error500:1:1@{OLD[1]}")
+        by_event, 60, faults=(f"lost:1:1@{NEW[0]}", f"lost:1:1@{OLD[0]}", f"error500:1:1@{OLD[1]}")
     ),
-    "inference": Scenario(by_inference),
-    "inference, answers lost": Scenario(by_inference, faults=(f"lost:1:1@{OLD[0]}", f"truncated:1:1@{OLD[1]}")),
-    "moved": Scenario(moved, faults=(f"lost:1:1@{OLD[1]}",)),
-    "adoption": Scenario(unbound, ("adopt", "--yes", "--quiet"), again=True),
-    "a command": Scenario(by_command, ("domain", "remove", "pin.example.com", "--yes", "--quiet"), again=True),
+    "inference": Scenario(with_metrics, 60),
+    "inference, answers lost": Scenario(by_inference, 60, faults=(f"lost:1:1@{OLD[0]}", f"truncated:1:1@{OLD[1]}")),
+    "moved": Scenario(moved, 60, faults=(f"lost:1:1@{OLD[1]}",)),
+    "adoption": Scenario(unbound, 40, ("adopt", "--yes", "--quiet"), again=True),
+    "taking over": Scenario(taken_over, 30, ("adopt", "--take-over", "--yes", "--quiet"), again=True),
+    "a command": Scenario(by_command, 40, ("domain", "remove", "pin.example.com", "--yes", "--quiet"), again=True),
+    "a reviewed plan": Scenario(to_apply, 60, ("apply", "{plan}", "--quiet"), again=True),
+    "a record": Scenario(without_a_record, 40),
+    "stages": Scenario(proven, 30),
+    "watch": Scenario(
+        by_event, 60, ("watch", "--quiet"), kinds=frozenset({*ALL, "before pause"}), ends_on="before pause"
+    ),
 }
 
 
@@ -94,17 +169,23 @@ def world_of(make_world: Callable[..., World], scenario: Scenario) -> World:
     return world
 
 
+def argv_of(world: World, scenario: Scenario) -> list[str]:
+    return [word.replace("{plan}", plan_file(world)) for word in scenario.argv]
+
+
 def to_the_end(
     driver: Driver, world: World, scenario: Scenario, expected: dict[str, object] | None = None
 ) -> dict[str, object]:
     """Run until the state is the one expected, or else until nothing changes any more; return the state."""
     if scenario.again:
-        driver.run(world, *scenario.argv)
+        driver.run(world, *argv_of(world, scenario))
     last: object = None
     for _ in range(ENOUGH):
         done = driver.run(world, "sync", "--retry", "--quiet")
         assert done["status"] in {0, 3, 4}, done
+        assert isinstance(world.wordpress, CannedWordPress)
         state = {"aliases": sorted(world.sandbox.aliases), "events": world.wordpress.events, **world.books()}
+        state |= {"stages": world.wordpress.stages, "record due": world.rows("SELECT name FROM marks")}
         if state in (last, expected):
             return state
         last = state
@@ -120,22 +201,92 @@ def assert_sane(world: World, end: dict[str, object], expected: dict[str, object
 
 
 @pytest.mark.parametrize("name", SCENARIOS)
-def test_dying_at_any_point_changes_nothing(make_world: Callable[..., World], driver: Driver, name: str) -> None:
+def test_dying_at_any_point_changes_nothing(
+    make_world: Callable[..., World], driver: Driver, name: str, record_property: Callable[[str, object], None]
+) -> None:
     scenario = SCENARIOS[name]
     world = world_of(make_world, scenario)
+    argv = argv_of(world, scenario)
     world.sandbox.set_faults(*scenario.faults)
-    points = driver.run(world, *scenario.argv)["points"]
-    assert {"before commit", "after commit", "before request", "after request", "before wp", "after wp"} == set(points)
+    points = driver.run(world, *argv, die_on=scenario.ends_on)["points"]
+    record_property("points", len(points))
+    assert set(points) == scenario.kinds
+    assert len(points) >= scenario.least
     expected = to_the_end(driver, world, scenario)
     assert (world.sandbox.aliases, world.wordpress.events) == (world.wanted, 0)
     for number, point in enumerate(points, start=1):
         context = f"{name}: died at point {number} of {len(points)}, {point}"
         world.restore("before")
         world.sandbox.set_faults(*scenario.faults)
-        died = driver.run(world, *scenario.argv, die_at=number)
+        died = driver.run(world, *argv, die_at=number)
         assert died["status"] == DIED, (context, died)
+        assert_files_whole(world)
         end = to_the_end(driver, world, scenario, expected)
         assert_sane(world, end, expected, context)
+
+
+def assert_files_whole(world: World) -> None:
+    """A file that others read is the old one or the new one."""
+    metrics, plan = world.folder / "bridge.prom", world.folder / "plan.json"
+    if metrics.exists():
+        assert [*text_string_to_metric_families(metrics.read_text())]
+    if plan.exists():
+        assert json.loads(plan.read_text())["changes"]
+
+
+def test_dying_while_a_plan_is_written_leaves_the_old_one_or_the_new_one(
+    make_world: Callable[..., World], driver: Driver, record_property: Callable[[str, object], None]
+) -> None:
+    world = world_of(make_world, Scenario(to_apply, 0))
+    old = (world.folder / "plan.json").read_bytes()
+    world.wordpress.change(add=["later.example.org"])
+    argv = ("plan", f"--out={plan_file(world)}", "--quiet")
+    points = driver.run(world, *argv)["points"]
+    record_property("points", len(points))
+    assert set(points) == PROCESS | FILES | {"before request", "after request"}
+    assert points.count("before file") >= 4  # opened, its mode, flushed, renamed
+    new = json.loads((world.folder / "plan.json").read_bytes())
+    seen = set()
+    for number, _ in enumerate(points, start=1):
+        (world.folder / "plan.json").write_bytes(old)
+        assert driver.run(world, *argv, die_at=number)["status"] == DIED
+        found = (world.folder / "plan.json").read_bytes()
+        seen.add(found == old)
+        assert found == old or json.loads(found)["changes"] == new["changes"], number
+    assert seen == {True, False}
+    assert driver.run(world, "apply", plan_file(world), "--quiet")["status"] == 0
+    assert world.sandbox.aliases == world.wanted
+
+
+def test_dying_while_no_list_can_be_read_is_explained(make_world: Callable[..., World], driver: Driver) -> None:
+    """Whether a name was there before nobody knows then: it is not claimed, and the log says that it was asked for."""
+    world = world_of(make_world, Scenario(unbound, 0))
+    world.adopt()
+    world.sync()
+    world.wordpress.change(add=["blind.example.org"])
+    world.keep("blind")
+    world.sandbox.set_faults("list-hidden:1")
+    points = driver.run(world, "sync", "--retry", "--quiet")["points"]
+    unclaimed = 0
+    for number, point in enumerate(points, start=1):
+        world.restore("blind")
+        world.sandbox.set_faults("list-hidden:1")
+        assert driver.run(world, "sync", "--retry", "--quiet", die_at=number)["status"] == DIED
+        world.sandbox.set_faults()
+        asked_for = "blind.example.org" in asked(world.sandbox.requests, "add")
+        if asked_for:
+            world.wordpress.change(drop=["blind.example.org"])
+        for later in (0.0, 400.0, 7200.0, 14400.0):
+            world.sync(later=later)
+        there = "blind.example.org" in world.sandbox.aliases
+        words = {outcome for action, name, outcome in world.logged() if (action, name) == ("add", "blind.example.org")}
+        gone = ("remove", "blind.example.org", "done") in world.logged()
+        context = f"died at point {number} of {len(points)}, {point}: {words}"
+        assert there or words & {"done", "already"} or not asked_for or gone, context
+        if there:
+            assert words & {"done", "unclaimed"}, context
+        unclaimed += "unclaimed" in words
+    assert unclaimed >= 2
 
 
 def test_dying_again_and_again_changes_nothing(make_world: Callable[..., World], driver: Driver) -> None:

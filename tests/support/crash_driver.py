@@ -2,11 +2,18 @@
 
     python -m tests.support.crash_driver
 
-One JSON line in for each command: `{"argv": […], "die_at": n or null, "env": {…}, "break": "module:Class.method" or
-null, "words": …}`, where what is named by `break` raises an exception that says `words`; one out:
-`{"status": …, "points": […], "stdout": …, "stderr": …}`. A point is passed right before and right after each commit
-of the ledger, each request to Closte and each call of `wp`; `points` names those that were passed. A child that dies
-ends with status 137, without flushing, closing or cleaning anything up.
+One JSON line in for each command: `{"argv": […], "die_at": n or null, "die_on": "name of a point" or null, "env": {…},
+"break": "module:Class.method" or null, "words": …}`, where what is named by `break` raises an exception that says
+`words`; one out: `{"status": …, "points": […], "stdout": …, "stderr": …}`. `points` names those that were passed:
+
+- `write`: right before a statement that changes the ledger, by SQLite's own account (one for each row);
+- `before commit`, `after commit` of the ledger;
+- `before request`, `after request` to Closte; `before start`, `after start`, `before wp`, `after wp`: a process of `wp`
+  is started, and its answer is waited for;
+- `before file`, `after file`: a file is opened for writing, flushed, renamed, removed, or given a mode or a length;
+- `before pause`: `watch` has nothing to do.
+
+A child that dies ends with status 137, without flushing, closing or cleaning anything up.
 """
 
 from __future__ import annotations
@@ -14,6 +21,8 @@ from __future__ import annotations
 import gc
 import json
 import os
+import re
+import sqlite3
 import sys
 import tempfile
 import threading
@@ -23,16 +32,24 @@ from typing import IO, TYPE_CHECKING, Any, NoReturn
 
 # Everything that a command may import is loaded once, before the first fork.
 import closte_bridge.cli.commands.adopt
+import closte_bridge.cli.commands.apply
 import closte_bridge.cli.commands.domain
+import closte_bridge.cli.commands.integration
 import closte_bridge.cli.commands.plan
 import closte_bridge.cli.commands.sync
+import closte_bridge.cli.commands.watch
 import closte_bridge.closte.client
 import closte_bridge.config.schema
 import closte_bridge.engine.adopt
+import closte_bridge.engine.metrics
+import closte_bridge.engine.records
 import closte_bridge.engine.sync
+import closte_bridge.engine.verify
+import closte_bridge.engine.wishes
 from closte_bridge.cli.main import run
 from closte_bridge.closte.transport import Transport
 from closte_bridge.domains import registered_domain
+from closte_bridge.engine.watch import RealWaiter
 from closte_bridge.ledger.store import Ledger
 from closte_bridge.wordpress.wp import WpCall
 
@@ -40,13 +57,17 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
 DIED = 137
+_OF_FILES = ("fsync", "replace", "rename", "unlink", "ftruncate", "fchmod", "pwrite", "utime", "mkdir")
+_CHANGES = re.compile(r"\s*(?:INSERT|UPDATE|DELETE|REPLACE|CREATE|PRAGMA user_version =)", re.IGNORECASE)
 
 
 class Points:
     """Counts the points of one run, and ends the process at one of them."""
 
-    def __init__(self, die_at: int | None, report: IO[str]) -> None:
+    def __init__(self, die_at: int | None, die_on: str | None, report: IO[str]) -> None:
         self._die_at = die_at
+        self._die_on = die_on
+        self._write = os.write
         self._report = report
         self._lock = threading.Lock()
         self._count = 0
@@ -55,8 +76,8 @@ class Points:
         """Pass a point."""
         with self._lock:
             self._count += 1
-            os.write(self._report.fileno(), f"{name}\n".encode())
-            if self._count == self._die_at:
+            self._write(self._report.fileno(), f"{name}\n".encode())
+            if self._count == self._die_at or name == self._die_on:
                 os._exit(DIED)
 
     def around(self, work: Callable[..., Any], name: str) -> Callable[..., Any]:
@@ -84,6 +105,32 @@ class Points:
         setattr(Ledger, "transaction", with_points)  # noqa: B010 - a type checker need not follow this
         setattr(Transport, "_send", self.around(getattr(Transport, "_send"), "request"))  # noqa: B009, B010 - likewise
         setattr(WpCall, "result", self.around(WpCall.result, "wp"))  # noqa: B010 - likewise
+        setattr(WpCall, "start", self.around(WpCall.start, "start"))  # noqa: B010 - likewise
+        setattr(RealWaiter, "pause", self.around(RealWaiter.pause, "pause"))  # noqa: B010 - likewise
+        self._watch_files()
+        self._watch_statements()
+
+    def _watch_files(self) -> None:
+        for name in _OF_FILES:
+            setattr(os, name, self.around(getattr(os, name), "file"))
+        opened = os.open
+        with_points = self.around(opened, "file")
+
+        def open_(path: Any, flags: int, *rest: Any, **more: Any) -> int:  # noqa: ANN401 - handed through
+            changes = flags & (os.O_WRONLY | os.O_RDWR | os.O_CREAT) and path != os.devnull
+            return int((with_points if changes else opened)(path, flags, *rest, **more))
+
+        setattr(os, "open", open_)  # noqa: B010 - a type checker need not follow this
+
+    def _watch_statements(self) -> None:
+        connect = sqlite3.connect
+
+        def traced(*args: Any, **options: Any) -> sqlite3.Connection:  # noqa: ANN401 - handed through
+            connection: sqlite3.Connection = connect(*args, **options)
+            connection.set_trace_callback(lambda statement: self("write") if _CHANGES.match(statement) else None)
+            return connection
+
+        setattr(sqlite3, "connect", traced)  # noqa: B010 - a type checker need not follow this
 
 
 def break_down(what: str, words: str) -> None:
@@ -107,7 +154,7 @@ def child(order: dict[str, Any], out: IO[str], err: IO[str], report: IO[str]) ->
     nothing = os.open(os.devnull, os.O_RDONLY)
     for target, descriptor in ((0, nothing), (1, out.fileno()), (2, err.fileno())):
         os.dup2(descriptor, target)
-    Points(order["die_at"], report).install()
+    Points(order["die_at"], order["die_on"], report).install()
     if order["break"]:
         break_down(order["break"], order["words"])
     status = 70

@@ -278,12 +278,22 @@ class Driver:
         )
 
     def run(
-        self, world: World, *argv: str, die_at: int | None = None, broken: str | None = None, words: str = ""
+        self,
+        world: World,
+        *argv: str,
+        die_at: int | None = None,
+        die_on: str | None = None,
+        broken: str | None = None,
+        words: str = "",
     ) -> dict[str, Any]:
-        """Run a command to its end, or to a point; `broken` names what raises an exception that says `words`."""
+        """Run a command to its end, or to a point, by its number or its name.
+
+        `broken` names what raises an exception that says `words`.
+        """
         assert self._process.stdin is not None
         assert self._process.stdout is not None
-        order = {"argv": [*argv], "die_at": die_at, "env": world.environ, "break": broken, "words": words}
+        dying = {"die_at": die_at, "die_on": die_on}
+        order = {"argv": [*argv], **dying, "env": world.environ, "break": broken, "words": words}
         self._process.stdin.write(json.dumps(order) + "\n")
         self._process.stdin.flush()
         answer: dict[str, Any] = json.loads(self._process.stdout.readline())
