@@ -9,9 +9,10 @@ from hypothesis import strategies as st
 
 from closte_bridge.closte.listing import Listing, parse_listing
 from closte_bridge.closte.outcome import Action, Verdict, judge
+from closte_bridge.closte.pace import retry_after
 from closte_bridge.closte.wording import Cleaner
 from closte_bridge.secret import Secret
-from tests.fuzz.mutations import ODD, damaged, mutated
+from tests.fuzz.mutations import ODD, ODD_TEXT, damaged, mutated
 
 KEY = "k3y-of-the-fuzz-application"
 GOOD_LIST = {"success": True, "domains": [{"domain": "a.com", "wildcard": 0}, "b.com", {"domain": "c.com"}], "page": 1}
@@ -55,3 +56,10 @@ def test_any_answer_to_a_change_has_a_meaning(action: Action, status: int, body:
 @given(st.integers(1, 60_000), st.sampled_from(["[", '{"domains":', '{"a":[']))
 def test_depth_is_no_way_to_bring_it_down(depth: int, opening: str) -> None:
     assert not parse_listing((opening * depth).encode(), CLEAN).names
+
+
+@given(ODD_TEXT | st.text(max_size=40) | st.sampled_from(["9" * 400, "-3", "1.5", "Wed, 21 Oct 2015 07:28:00 GMT"]))
+def test_any_pause_that_is_asked_for_is_a_number_or_none(header: str) -> None:
+    for date in (None, header):
+        pause = retry_after(header, date, 1_700_000_000.0)
+        assert pause is None or 0 <= pause < float("inf")

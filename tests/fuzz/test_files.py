@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import fcntl
 import json
 from typing import TYPE_CHECKING, Any
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from closte_bridge.config.key_file import read_key_file
 from closte_bridge.config.load import load_config
-from closte_bridge.engine import planfile
+from closte_bridge.engine import lock, planfile
 from closte_bridge.errors import BridgeError, ConfigError
 from tests.fuzz.mutations import ODD, damaged, mutated
 
@@ -99,3 +102,29 @@ def test_a_bomb_of_aliases_is_refused_and_not_built(tmp_path: Path) -> None:
     said = refusal(path)
     assert said is not None
     assert len(said) < 10_000
+
+
+@given(st.binary(max_size=80) | st.sampled_from([b"key\n", b"key\r\n", b"\xff" * 20, b"k" * 100_000]))
+def test_any_key_file_is_a_key_or_one_error_without_it(tmp_path: Path, data: bytes) -> None:
+    path = tmp_path / "key"
+    path.touch(mode=0o600)
+    path.write_bytes(data)
+    said = ""
+    try:
+        assert read_key_file(path, {}).reveal().isprintable()
+    except ConfigError as error:
+        said = f"{error.message} {error.hint}"
+    assert len(data) <= 8 or data.decode("latin-1").strip() not in said
+
+
+@given(damaged(b'{"pid": 1, "command": "sync", "since": 1700000000.0}') | st.binary(max_size=100))
+def test_any_name_in_the_lock_is_harmless(tmp_path: Path, data: bytes) -> None:
+    folder = tmp_path / "state"
+    folder.mkdir(mode=0o700, exist_ok=True)
+    (folder / lock.FILE_NAME).write_bytes(data)
+    with (folder / lock.FILE_NAME).open("rb") as other:
+        fcntl.flock(other, fcntl.LOCK_EX)
+        lock.holder_since(folder)
+        with pytest.raises(BridgeError) as caught, lock.held(folder, "test"):
+            pass
+    assert caught.value.code == "locked"

@@ -1,29 +1,133 @@
-"""DNS servers and TLS servers belong to anybody."""
+"""DNS servers and TLS servers belong to anybody: any answer gives a verdict, and no word of it acts on a terminal."""
 
 from __future__ import annotations
 
+import asyncio
+import ssl
+import time
+from typing import TYPE_CHECKING
+
 import dns.message
 import dns.rrset
+import trustme
 from hypothesis import given
 from hypothesis import strategies as st
 
+from closte_bridge.checks.certificate import read as read_certificate
+from closte_bridge.checks.dns import DnsCheck, Edges
 from closte_bridge.checks.lookup import distil
 from closte_bridge.checks.message import read
-from closte_bridge.checks.model import Outcome
+from closte_bridge.checks.model import AddressVerdict, Certificate, DnsVerdict, Expected, Outcome
+from closte_bridge.checks.names import any_covers
+from closte_bridge.checks.tls import diagnose, summarise
+from closte_bridge.checks.wire import Endpoint, Reply, Wire, _reply
+from closte_bridge.config.model import DnsSettings, Resolver
 from tests.fuzz.mutations import damaged
 
-QUERY = dns.message.make_query("shop.example.org", "A", want_dnssec=True)
-ANSWER = dns.message.make_response(QUERY)
-ANSWER.answer.append(dns.rrset.from_text("shop.example.org.", 60, "IN", "CNAME", "www.example.net."))
-ANSWER.answer.append(dns.rrset.from_text("www.example.net.", 60, "IN", "A", "192.0.2.1", "192.0.2.2"))
-ANSWER.authority.append(dns.rrset.from_text("example.net.", 60, "IN", "NS", "a.example.net.", "b.example.net."))
-ANSWER.additional.append(dns.rrset.from_text("example.net.", 60, "IN", "CAA", '0 issue "ca.example.org"'))
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+
+    from closte_bridge.checks.wire import Question
+
+NAME = "shop.example.org"
 
 
-@given(damaged(ANSWER.to_wire()) | st.binary(max_size=300))
-def test_any_answer_is_a_message_or_a_known_error(answer: bytes) -> None:
+def answer(*records: str, to: str = NAME, kind: str = "A") -> bytes:
+    """Return a message that says these things, the way a zone's server does."""
+    message = dns.message.make_response(dns.message.make_query(to, kind, want_dnssec=True))
+    for record in records:
+        section, owner, type_, *rest = record.split()
+        into = {"an": message.answer, "au": message.authority, "ad": message.additional}[section]
+        into.append(dns.rrset.from_text(owner, 60, "IN", type_, " ".join(rest)))
+    return message.to_wire()
+
+
+GOOD = answer(
+    f"an {NAME}. CNAME www.example.net.",
+    "an www.example.net. A 192.0.2.1",
+    "au example.net. NS a.example.net.",
+    'ad example.net. CAA 0 issue "ca.example.org"',
+)
+ANSWERS = st.one_of(
+    st.sampled_from(
+        [
+            GOOD,
+            answer(f"an {NAME}. CNAME {NAME}."),
+            answer(f"an {NAME}. A 192.0.2.1"),
+            answer("an example.org. NS a.example.net.", to="example.org", kind="NS"),
+            answer("au org. NS a.example.net.", "ad a.example.net. A 192.0.2.7", to="example.org", kind="NS"),
+            answer("au . SOA a.example.net. b.example.net. 1 1 1 1 1"),
+            answer(f'an {NAME}. CAA 0 issue "\\027[31m"', kind="CAA"),
+            answer(f"an {NAME}. TYPE65280 \\# 2 0102"),
+        ]
+    ),
+    damaged(GOOD),
+)
+
+
+@given(damaged(GOOD) | st.binary(max_size=300))
+def test_any_answer_is_a_message_or_a_known_error(said: bytes) -> None:
     try:
-        message = read(answer)
+        message = read(said)
     except ValueError:
         return
     assert distil(message).outcome in Outcome
+
+
+class Parrot(Wire):
+    """Asks nobody, and says one thing after another, for ever."""
+
+    def __init__(self, answers: list[bytes]) -> None:
+        super().__init__(timeout=1, concurrency=10)
+        self._said = self._round_and_round(answers)
+
+    @staticmethod
+    def _round_and_round(answers: list[bytes]) -> Iterator[bytes]:
+        while True:
+            yield from answers
+
+    async def ask_together(self, server: Endpoint, questions: Sequence[Question]) -> list[Reply]:  # noqa: ARG002 - as in `Wire`
+        """Say the next things, whatever the questions were."""
+        self.asked += len(questions)
+        assert self.asked < 2000, "It asks for ever."
+        replies = [_reply(next(self._said), "") for _ in questions]
+        self.answered += sum(reply.message is not None for reply in replies)
+        return replies
+
+
+def looked(answers: list[bytes], name: str) -> DnsVerdict:
+    """Return the verdict of a whole look at `name`."""
+    settings = DnsSettings(resolvers=(Resolver("127.0.0.1", 9),), timeout=1, concurrency=10, targets=())
+    check = DnsCheck(settings, edges=Edges(public=lambda _: True))
+    parrot = Parrot(answers)
+    for holder in (check, check._resolvers, check._zones):
+        holder._wire = parrot
+    return asyncio.run(check.check(name, Expected(("192.0.2.1",), ("example.net",), "a test")))
+
+
+@given(st.lists(ANSWERS, min_size=1, max_size=6), st.sampled_from([NAME, "example.org", "*.example.org"]))
+def test_whatever_servers_say_there_is_a_verdict(answers: list[bytes], name: str) -> None:
+    verdict = looked(answers, name)
+    assert isinstance(verdict, DnsVerdict)
+    assert "\x1b" not in repr(verdict.advice)
+
+
+CA = trustme.CA(organization_name="Test Authority")
+DER = ssl.PEM_cert_to_DER_cert(CA.issue_cert("shop.test", "*.shop.test").cert_chain_pems[0].bytes().decode())
+CERTIFICATES = damaged(DER) | st.binary(max_size=300) | st.integers(1, 60_000).map(lambda depth: b"\x30\x80" * depth)
+
+
+@given(CERTIFICATES, st.sampled_from(["shop.test", "a.shop.test", "other.test"]), st.integers(0, 100))
+def test_any_certificate_is_understood_or_refused(der: bytes, host: str, error: int) -> None:
+    certificate: Certificate | None = None
+    try:
+        certificate = read_certificate(der)
+    except ValueError:
+        pass
+    else:
+        assert all(text.isprintable() for text in (certificate.subject, certificate.issuer, *certificate.names))
+        any_covers(certificate.names, host)
+    code = diagnose(certificate, host, error, time.time())
+    verdict = summarise(host, [AddressVerdict("192.0.2.1", code, certificate)], time.time())
+    assert verdict.code is code
+    assert "\x1b" not in repr(verdict.advice)

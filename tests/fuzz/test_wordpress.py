@@ -5,18 +5,24 @@ from __future__ import annotations
 import contextlib
 import hashlib
 import json
+from types import SimpleNamespace
 from typing import Any
+from unittest import mock
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from closte_bridge.config.model import WpSettings
 from closte_bridge.domains import is_wildcard, normalise, not_public, registered_domain, wildcard_over
-from closte_bridge.errors import UnreadableError
+from closte_bridge.errors import BridgeError, UnreadableError
 from closte_bridge.wordpress.events import understand
 from closte_bridge.wordpress.frame import FrameError, extract, parse
+from closte_bridge.wordpress.records import make_records
 from closte_bridge.wordpress.snapshot import Event, decode
-from tests.fuzz.mutations import ODD_TEXT, damaged, mutated
+from closte_bridge.wordpress.wp import WpCall, WpCost
+from closte_bridge.wordpress.writer import StageMove, set_stages, set_toggle
+from tests.fuzz.mutations import ODD, ODD_TEXT, damaged, mutated
 from tests.support.canned_wp import framed
 from tests.support.looks import a_ledger, a_list, a_plan, told
 
@@ -164,3 +170,23 @@ def test_a_row_without_a_domain_keeps_the_snapshot_from_being_complete() -> None
     assert [mapping.domain for mapping in snapshot.mappings] == ["", "*.x.com"]
     held = a_plan(snapshot, a_list("ours.com"), a_ledger("ours.com"))
     assert ("", "malformed") in {(hold.name, hold.code) for hold in held.holds}
+
+
+RECORD = [7, 2, "site2.network.org", 1, 1, 0, "checking-dns"]
+ANSWERS: dict[str, Any] = {"results": [["made", RECORD], ["there", None]]}
+
+
+@given(mutated(ANSWERS) | ODD)
+def test_any_answer_to_what_we_write_is_a_word_for_each_or_unreadable(answer: object) -> None:
+    """Records and stages: what comes back stands beside what was asked for, or nothing of it counts."""
+    settings, cost = WpSettings(), WpCost()
+    moves = [StageMove(number, f"{number}.com", "checking-dns", "done", secure=True) for number in (1, 2)]
+    with mock.patch.object(WpCall, "start", return_value=SimpleNamespace(result=lambda: answer)):
+        if not isinstance(answer, dict):
+            return
+        with contextlib.suppress(UnreadableError):
+            assert [result.site for result in make_records(settings, cost, [2, 3], really=True)] == [2, 3]
+        with contextlib.suppress(UnreadableError):
+            assert len(set_stages(settings, cost, moves)) == 2
+        with contextlib.suppress(UnreadableError, BridgeError):
+            set_toggle(settings, cost, enabled=True)
