@@ -9,7 +9,7 @@ import time
 from pathlib import Path
 
 from tests.proof.campaign import Result, campaign
-from tests.proof.report import summary, write_page
+from tests.proof.report import keep, kept, summary, write_page
 from tests.support.parts import find_parts
 from tests.support.wordpress import build_template, sqlite_database
 
@@ -36,12 +36,16 @@ def main() -> int:
                 say=_say,
             )
             results.append(result)
+            if options.keep:
+                keep(options.keep, result)
             held = f"BROKEN: {result.broken}" if result.broken else "everything held"
             _say(f"seed {seed}: {result.rounds} rounds in {result.seconds:.0f} s, {held}")
             seed += 1
+    if options.keep:
+        results = kept(options.keep)
     sys.stdout.write(summary(results) + "\n")
     if options.write:
-        write_page(results, time.monotonic() - began)
+        write_page(results)
     broken = [result.seed for result in results if result.broken]
     if broken:
         _say(f"Not everything held. Run it again with: script/proof --seed {broken[0]} --seeds 1")
@@ -55,6 +59,7 @@ def _options() -> argparse.Namespace:
     parser.add_argument("--minutes", type=float, default=15, help="no round begins after so many minutes (default: 15)")
     parser.add_argument("--rounds", type=int, help="rounds for each seed (default: each fault once)")
     parser.add_argument("--mappings", type=int, default=300, help="mappings to begin with (default: 300)")
+    parser.add_argument("--keep", type=Path, help="a file that keeps what each seed came to; all of it is reported")
     parser.add_argument("--write", action="store_true", help="write the results into docs/proof.md")
     return parser.parse_args()
 

@@ -10,8 +10,9 @@ from collections import Counter
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
-from tests.proof.faults import FAULTS, SYNC
+from tests.proof.faults import SYNC
 from tests.proof.invariants import HOUR, BrokenError, Watcher
+from tests.proof.upheavals import FAULTS
 from tests.proof.world import proof_world
 from tests.support.shim import MU_PLUGINS
 from tests.support.wordpress import copy_multisite, sqlite_database
@@ -91,6 +92,11 @@ class Campaign:
         self.world.stream.step(sites=sites)
         self.watcher.check([])
 
+    def lose(self) -> None:
+        """Have one name go out of WordPress without a word."""
+        self.world.stream.silent()
+        self.watcher.look()
+
     def adopt_anew(self, *, look: bool = True) -> None:
         """What the runbook says after a restored backup; a person who does so waits until Closte answers."""
         self.world.sandbox.set_faults()
@@ -120,12 +126,12 @@ class Campaign:
 
     def round(self, number: int, fault: Callable[[Campaign], None]) -> None:
         """Let things happen, let something go wrong, and let time pass."""
+        self.watcher.scene = fault.__name__.replace("_", " ")
         if number % 3 == 0:
             self.back_up(number)
         self.story()
         if self.chance.random() < 0.25:
-            self.world.stream.silent()
-            self.watcher.look()
+            self.lose()
         if self.chance.random() < 0.3:
             self.world.sandbox.set_faults(*_UNSTEADY, seed=self.chance.randrange(10**6))
             self.count("Closte: unsteady during another fault")
@@ -143,7 +149,7 @@ class Campaign:
         last: object = None
         approved: list[str] = []
         for _ in range(_LAST_RUNS):
-            (ran,) = self.run((*SYNC, *approved))
+            (ran,) = self.run((*SYNC, *approved), approved=bool(approved))
             # More at once than the gate lets through: a person reads the names and agrees, as the message says.
             approved = sorted(set(re.findall(r"--allow-removals=[0-9a-f]{12}", ran.stdout)))
             self.runs["removals approved by a person"] += len(approved)
@@ -157,7 +163,7 @@ class Campaign:
                 break
             last = aliases
         (ran,) = self.run(("log", "--limit=100000", "--format=json"))
-        return self.watcher.at_the_end(json.loads(ran.stdout)["data"] + self.other_logs)
+        return self.watcher.at_the_end(json.loads(ran.stdout)["data"], self.other_logs)
 
 
 def campaign(
@@ -170,8 +176,12 @@ def campaign(
     mappings: int = 300,
     faults: Sequence[Callable[[Campaign], None]] = FAULTS,
     say: Callable[[str], None] = lambda _: None,
+    mutant: str | None = None,
 ) -> Result:
-    """Run one campaign in the new folder: so many rounds (each fault once when None), none begun after `until`."""
+    """Run one campaign in the new folder: so many rounds (each fault once when None), none begun after `until`.
+
+    `mutant` is a safety rule that the engine is to lack, see `tests.proof.mutants`.
+    """
     folder.mkdir()
     began = time.monotonic()
     chance = random.Random(seed)
@@ -180,7 +190,7 @@ def campaign(
     figures: Counter[str] = Counter()
     done, broken = 0, ""
     order: list[Callable[[Campaign], None]] = []
-    with proof_world(folder, multisite, chance, mappings=mappings, names=needs_names) as world:
+    with proof_world(folder, multisite, chance, mappings=mappings, names=needs_names, mutant=mutant) as world:
         this = Campaign(world, Watcher(world), chance, template)
         try:
             this.prepare()

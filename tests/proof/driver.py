@@ -1,11 +1,13 @@
 """Runs commands of the program in forked children: at another time, on a full disk, or killed after a while.
 
-    python -m tests.proof.driver
+    python -m tests.proof.driver [MUTANT]
 
-One JSON line in for each set of commands that run at once, `[{"argv": […], "env": {…}, "later": s, "jump": s,
-"kill_after": s or null, "fsize": bytes or null, "dns_port": n or null}, …]`; one out, in the same order:
-`[{"status": …, "stdout": …, "stderr": …, "seconds": …}, …]`. A child that is killed has status -9. `later` moves both
-clocks, as time that passes does; `jump` moves the wall clock alone. With a `dns_port`, DNS is asked on loopback only.
+With the name of a mutant (`tests.proof.mutants`) the engine lacks one of its safety rules. One JSON line in for each
+set of commands that run at once, `[{"argv": […], "env": {…}, "later": s, "jump": s, "kill_after": s or null,
+"kill_when": path or null, "fsize": bytes or null, "dns_port": n or null}, …]`; one out, in the same order:
+`[{"status": …, "stdout": …, "stderr": …, "seconds": …}, …]`. A child that is killed has status -9; `kill_when` is a
+file whose coming is the moment. `later` moves both clocks, as time that passes does; `jump` moves the wall clock alone.
+With a `dns_port`, DNS is asked on loopback only.
 """
 
 from __future__ import annotations
@@ -41,6 +43,7 @@ from closte_bridge.cli.main import run
 from closte_bridge.domains import registered_domain
 from closte_bridge.engine.clock import Clock
 from closte_bridge.engine.view import Engine
+from tests.proof.mutants import mutate
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -88,14 +91,16 @@ class _Running:
     out: IO[str]
     err: IO[str]
     began: float
+    kill_when: str | None = None
     seconds: float = 0.0
     status: int | None = None
 
     def look(self, now: float) -> None:
         """Kill it when its time has come, and note its end."""
-        if now >= self.deadline:
+        over = now >= self.deadline or (self.kill_when is not None and os.path.exists(self.kill_when))  # noqa: PTH110 - asked 500 times a second
+        if over:
             os.kill(self.pid, signal.SIGKILL)
-        pid, status = os.waitpid(self.pid, 0 if now >= self.deadline else os.WNOHANG)
+        pid, status = os.waitpid(self.pid, 0 if over else os.WNOHANG)
         if pid:
             self.status = os.waitstatus_to_exitcode(status)
             self.seconds = now - self.began
@@ -120,7 +125,8 @@ def serve(orders: list[dict[str, Any]]) -> list[dict[str, object]]:
         if not pid:
             _child(order, out, err)
         kill_after = order["kill_after"]
-        running.append(_Running(pid, began + (LIMIT_SECONDS if kill_after is None else kill_after), out, err, began))
+        deadline = began + (LIMIT_SECONDS if kill_after is None else kill_after)
+        running.append(_Running(pid, deadline, out, err, began, order["kill_when"]))
     while any(one.status is None for one in running):
         for one in running:
             if one.status is None:
@@ -134,6 +140,8 @@ def main() -> None:
     # What each child would load anew, and the pauses between repeats: time, and nothing else.
     registered_domain("example.com")
     setattr(closte_bridge.closte.client, "_FIRST_WAIT", 0.001)  # noqa: B010 - a type checker need not follow this
+    for name in sys.argv[1:]:
+        mutate(name)
     gc.freeze()
     for line in sys.stdin:
         sys.stdout.write(json.dumps(serve(json.loads(line))) + "\n")

@@ -1,22 +1,18 @@
-"""The ways in which the world goes wrong. Each prepares its fault, runs the engine in it, judges, and cleans up."""
+"""What goes wrong around a run: Closte, `wp`, names, the process itself. `upheavals` has what changes the world.
+
+Each prepares its fault, runs the engine in it, judges, and cleans up.
+"""
 
 from __future__ import annotations
 
-import json
-import shutil
-import sqlite3
-from contextlib import closing
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from closte_bridge.sandbox.faults import FaultKind
 from tests.proof.invariants import HOUR
-from tests.support.bridge import delete_mappings
 from tests.support.life import HERE, STRANGER
-from tests.support.wordpress import TABLE, copy_multisite, sqlite_database
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
     from pathlib import Path
 
     from tests.proof.campaign import Campaign
@@ -41,6 +37,16 @@ def closte_fails(campaign: Campaign) -> None:
     campaign.pass_time(20 * 60)
     campaign.run((*SYNC, "--retry"))
     sandbox.set_faults()
+
+
+def closte_lies(campaign: Campaign) -> None:
+    """Closte's list lacks much of what is there, and says nothing of it; for a day."""
+    for kind in campaign.chance.sample(("list-shrunk", "list-no-own", "list-empty"), 3):
+        campaign.world.sandbox.set_faults(f"{kind}:1")
+        campaign.count(f"Closte: {kind}")
+        campaign.run(SYNC)
+        campaign.pass_time(9 * HOUR)
+    campaign.world.sandbox.set_faults()
 
 
 def closte_refuses_the_key(campaign: Campaign) -> None:
@@ -117,25 +123,54 @@ def names_and_certificates_flap(campaign: Campaign) -> None:
 
 
 def killed(campaign: Campaign) -> None:
-    """The engine is killed with SIGKILL at a random moment, two or three times in a row."""
-    sandbox = campaign.world.sandbox
+    """The engine is killed with SIGKILL, at a random moment and right after a change was made, in any order."""
+    sandbox, chance = campaign.world.sandbox, campaign.chance
     usual = sandbox.behaviour
     # Closte takes its time, so that a kill often strikes between a request and its answer.
     sandbox.behaviour = replace(usual, latency=0.15)
-    for _ in range(campaign.chance.choice((2, 3))):
-        moment = campaign.chance.uniform(0.1, 1.0) * campaign.usual_seconds
-        (ran,) = campaign.run((*SYNC, "--retry"), kill_after=moment)
-        campaign.count("engine: killed (-9)" if ran.status == -9 else "engine: kill came too late")
-        if campaign.chance.random() < 0.4:
+    for at_a_change in chance.sample((True, True, False, False), 3):
+        if at_a_change:
+            campaign.world.stream.mapped(chance.choice((1, 3)))
+            _kill_at_a_change(campaign)
+        else:
+            moment = chance.uniform(0.1, 1.0) * campaign.usual_seconds
+            (ran,) = campaign.run((*SYNC, "--retry"), kill_after=moment)
+            campaign.count("engine: killed (-9)" if ran.status == -9 else "engine: kill came too late")
+        if chance.random() < 0.4:
             campaign.story(sites=False)
     sandbox.behaviour = usual
+
+
+def _kill_at_a_change(campaign: Campaign) -> None:
+    """Kill it when Closte has made its first or second change of the run, and has not said so yet."""
+    world = campaign.world
+    world.strike.unlink(missing_ok=True)
+    world.strike_in = campaign.chance.choice((1, 1, 2))
+    (ran,) = campaign.run((*SYNC, "--retry"), kill_when=str(world.strike))
+    world.strike_in = 0
+    campaign.count("engine: killed (-9) before an answer" if ran.status == -9 else "engine: kill came too late")
+
+
+def killed_blind(campaign: Campaign) -> None:
+    """Killed likewise while Closte's list cannot be read; then what was asked for goes out of use."""
+    world = campaign.world
+    names = world.stream.mapped(2)
+    campaign.watcher.look()
+    world.sandbox.set_faults("list-hidden:1")
+    _kill_at_a_change(campaign)
+    world.sandbox.set_faults()
+    if campaign.chance.random() < 0.5:
+        world.stream.tell([{"do": "remove", "domain": name} for name in names])
+        campaign.watcher.look()
+    campaign.run(SYNC)
 
 
 def two_at_once(campaign: Campaign) -> None:
     """Two engines with the same ledger start at the same moment, while WordPress changes."""
     orders = [campaign.world.order(*SYNC) for _ in range(2)]
     campaign.count("engine: two at once")
-    campaign.run_orders(orders)
+    rans = campaign.run_orders(orders)
+    campaign.require(sorted(ran.status for ran in rans)[1] == 75, f"Two ran at once: {[r.status for r in rans]}.")
 
 
 def the_disk_is_full(campaign: Campaign) -> None:
@@ -162,133 +197,3 @@ def _fill(ballast: Path, leave_kib: int) -> None:
         except OSError:
             pass
         file.truncate(max(0, file.tell() - leave_kib * 1024))
-
-
-def the_clock_jumps(campaign: Campaign) -> None:
-    """Somebody sets the clock, hours or days forwards or backwards, and back again."""
-    campaign.world.jump = campaign.chance.choice((-48, -3, 2, 26, 72)) * HOUR
-    campaign.count("clock: set forwards" if campaign.world.jump > 0 else "clock: set backwards")
-    campaign.run(SYNC)
-    campaign.pass_time(600)
-    campaign.run(SYNC)
-    campaign.world.jump = 0.0
-    campaign.run(SYNC)
-
-
-def the_database_goes_back(campaign: Campaign) -> None:
-    """Somebody restores an older copy of the database; sometimes the person then adopts anew."""
-    if not campaign.backups:
-        return
-    source = campaign.chance.choice(campaign.backups)
-    campaign.count("database: restored from earlier")
-    campaign.watcher.look()
-    campaign.watcher.forget_events_before()
-    campaign.world.put_back(source)
-    campaign.watcher.look()
-    campaign.restored = True
-    campaign.run(SYNC)
-    if campaign.chance.random() < 0.5:
-        campaign.story()
-        campaign.adopt_anew()
-    campaign.run(SYNC)
-
-
-def an_import_is_half_done(campaign: Campaign) -> None:
-    """A part of the mappings is missing for a while, and comes back."""
-    multisite, chance, watcher = campaign.world.multisite, campaign.chance, campaign.watcher
-    watcher.check([])
-    where = chance.choice(("id % 2 = 0", "id % 3 > 0", "id > (SELECT max(id) / 2 FROM wp_wu_domain_mappings)", "1"))
-    watcher.spared = set(watcher.mentioned)
-    with closing(sqlite3.connect(campaign.world.database)) as database:
-        names = [str(name) for (name,) in database.execute(f"SELECT domain FROM {TABLE} WHERE {where}")]
-        columns = [str(row[1]) for row in database.execute(f"PRAGMA table_info({TABLE})")]
-        rows = database.execute(f"SELECT * FROM {TABLE} WHERE {where}").fetchall()
-    delete_mappings(multisite, names)
-    campaign.count("import: half done")
-    for _ in range(chance.choice((1, 4))):
-        campaign.run(SYNC)
-        campaign.pass_time(9 * HOUR)
-    with closing(sqlite3.connect(campaign.world.database)) as database, database:
-        # The engine may have made some records anew meanwhile; those are the same names.
-        there = {str(name) for (name,) in database.execute(f"SELECT domain FROM {TABLE}")}
-        at = columns.index("domain")
-        marks = ", ".join("?" * len(columns))
-        fresh = [row for row in rows if row[at] not in there]
-        database.executemany(f"INSERT OR REPLACE INTO {TABLE} ({', '.join(columns)}) VALUES ({marks})", fresh)
-    watcher.check([])
-    watcher.spared = set()
-    campaign.run(SYNC)
-
-
-def the_config_vanishes(campaign: Campaign) -> None:
-    """The config file is gone: named and not found, or not even named, so that defaults would hold."""
-    world = campaign.world
-    kept = world.config.rename(world.config.with_suffix(".kept"))
-    campaign.count("config: vanished")
-    named, unnamed = world.order(*SYNC), world.order(*SYNC, f"--path={world.multisite.path}", "--allow-root")
-    env = unnamed["env"]
-    del env["CLOSTE_BRIDGE_CONFIG"]
-    # The same ledger and the same `wp`; Closte's own address leads into a dead end on this machine.
-    env |= {"STATE_DIRECTORY": str(world.state), "https_proxy": "http://127.0.0.1:9"}
-    env |= {"PATH": f"{world.folder / 'bin'}:{env['PATH']}", "CLOSTE_BRIDGE_API_KEY_FILE": str(world.folder / "key")}
-    for order in (named, unnamed):
-        (ran,) = campaign.run_orders([order], changes_nothing=True)
-        campaign.require(ran.status not in {0, 3, 4}, f"Without its config it ended with {ran.status}.")
-    kept.rename(world.config)
-
-
-def a_copy_wakes_up(campaign: Campaign) -> None:
-    """A copy of the network starts an engine with the real key: database only, with files, or with the ledger."""
-    world, chance = campaign.world, campaign.chance
-    kind = chance.choice(("database only", "database and files", "everything"))
-    campaign.copies += 1
-    folder = world.folder / f"copy{campaign.copies}"
-    folder.mkdir()
-    site = copy_multisite(campaign.template, folder / "site", sqlite_database(folder / "site"))
-    if kind != "database only":
-        shutil.rmtree(site.path)
-        shutil.copytree(world.multisite.path, site.path, symlinks=True)
-    world.back_up(sqlite_database(site.path).path)
-    state = folder / "state"
-    if kind == "everything":
-        shutil.copytree(world.state, state)
-    settings = world.engine_settings(state) | {"wp": world.wrapped(site, folder / "bin")}
-    config = folder / "config.yaml"
-    config.write_text(json.dumps(settings))
-    # The copy goes its own way, so that there would be something to do.
-    domains = sorted(site.domains())
-    delete_mappings(site, chance.sample(domains, len(domains) // 3))
-    site.add_mappings_sql((f"copy{campaign.copies}-{n}.customer.org", 1) for n in range(3))
-    campaign.count(f"copy: {kind}")
-    later = world.later
-    for passed in (0.0, 26 * HOUR):
-        for argv in (SYNC, ("domain", "add", "pin.copy.org", "--format=json"), ("adopt", "--yes", "--format=json")):
-            if argv[0] == "adopt" and kind == "everything":
-                continue  # that would be a person who binds the copy on purpose
-            order = world.order(*argv, config=config, later=later + passed)
-            (ran,) = campaign.run_orders([order], changes_nothing=True)
-            campaign.require(ran.status in {1, 5, 7}, f"A copy ({kind}) ended with {ran.status}: {ran.stdout[-800:]}")
-    shutil.rmtree(folder)
-
-
-def the_ledger_is_copied(campaign: Campaign) -> None:
-    """The same network has a second engine with a copy of the ledger in another folder: it may add, never remove."""
-    world = campaign.world
-    campaign.copies += 1
-    state = world.folder / f"ledger{campaign.copies}"
-    shutil.copytree(world.state, state)
-    config = world.folder / "second.yaml"
-    config.write_text(json.dumps(world.settings | {"state_dir": str(state)}))
-    campaign.count("copy: ledger alone")
-    campaign.run_orders([world.order(*SYNC, config=config, later=world.later + 26 * HOUR)], no_removals=True)
-    # What it added, its own log explains.
-    (ran,) = campaign.run_orders([world.order("log", "--limit=100000", "--format=json", config=config)])
-    campaign.other_logs += json.loads(ran.stdout)["data"]
-    shutil.rmtree(state)
-
-
-FAULTS: tuple[Callable[[Campaign], None], ...] = (
-    closte_fails, closte_fails, closte_refuses_the_key, wp_fails, wp_fails, wp_hangs, the_database_is_away,
-    names_and_certificates_flap, killed, killed, two_at_once, the_disk_is_full, the_clock_jumps,
-    the_database_goes_back, an_import_is_half_done, the_config_vanishes, a_copy_wakes_up, the_ledger_is_copied,
-)  # fmt: skip

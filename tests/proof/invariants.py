@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections import Counter
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
@@ -11,7 +12,7 @@ from tests.support.bridge import EVENTS
 from tests.support.faults import FOREIGN, OWN
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Sequence
 
     from tests.proof.world import Ran, World
 
@@ -20,6 +21,8 @@ STATUSES = {0, 1, 2, 3, 4, 5, 7, 75, -9}
 MINUTE, HOUR, DAY = 60.0, 3600.0, 86400.0
 # What time the rules of the config make a removal wait, less what clocks may differ by.
 _DELAY, _GRACE = 5 * MINUTE - 1, 24 * HOUR - 1
+# So many complete looks a name must be missing in when nothing told of its end.
+_LOOKS = 3
 
 
 class BrokenError(AssertionError):
@@ -33,18 +36,26 @@ def forms(names: Iterable[str]) -> set[str]:
 
 @dataclass
 class Watcher:
-    """Follows one world. `spared` are names that are not in the table for a moment and are wanted all the same."""
+    """Follows one world. `spared` are names that are not in the table for a moment and are wanted all the same.
+
+    `told` are names whose end the shim has told of, `looks` how often the engine ran since a name went (at most so
+    often it can have seen that), `added_in` in which scene a name was added last.
+    """
 
     world: World
     mentioned: set[str] = field(default_factory=set)
     spared: set[str] = field(default_factory=set)
     gone_since: dict[str, float] = field(default_factory=dict)
+    looks: Counter[str] = field(default_factory=Counter)
     told: set[str] = field(default_factory=set)
     uids: set[str] = field(default_factory=set)
-    _seen_changes: int = 0
-    _seen_requests: int = 0
+    scene: str = ""
+    added_in: dict[str, str] = field(default_factory=dict)
     removed: int = 0
     added: int = 0
+    _removals: list[tuple[float, bool]] = field(default_factory=list)
+    _seen_changes: int = 0
+    _seen_requests: int = 0
 
     def look(self) -> None:
         """Read what WordPress mentions now, and which events it has; call after everything that changes it."""
@@ -52,29 +63,42 @@ class Watcher:
         mentioned = forms(rows)
         for name in self.mentioned - mentioned:
             self.gone_since[name] = self.world.later
+            self.looks[name] = 0
         for name in mentioned:
             self.gone_since.pop(name, None)
         self.mentioned = mentioned
-        events = self.world.multisite.sql(f"SELECT uid, kind, domain, detail FROM {EVENTS}")
-        self.uids |= {str(row["uid"]) for row in events}
-        for row in events:
-            detail = json.loads(str(row["detail"])) if row["detail"] else {}
-            if row["kind"] == "mapping_removed":
-                self.told |= forms([str(row["domain"])])
-            elif row["kind"] == "mapping_renamed":
-                self.told |= forms([str(detail["from"])])
-            elif row["kind"] == "site_deleted":
-                self.told |= forms(detail["domains"])
+        for row in self.world.multisite.sql(f"SELECT uid, kind, domain, detail FROM {EVENTS} ORDER BY id"):
+            if str(row["uid"]) not in self.uids:
+                self.uids.add(str(row["uid"]))
+                self._hear(str(row["kind"]), str(row["domain"]), str(row["detail"] or "{}"))
+        self.told -= mentioned
+
+    def _hear(self, kind: str, domain: str, detail: str) -> None:
+        if kind == "mapping_removed":
+            self.told |= forms([domain])
+        elif kind == "mapping_renamed":
+            self.told |= forms([str(json.loads(detail)["from"])])
+        elif kind == "site_deleted":
+            self.told |= forms(json.loads(detail)["domains"])
+        if kind in {"mapping_added", "mapping_renamed", "site_created", "site_duplicated"}:
+            self.told -= forms([domain])
 
     def forget_events_before(self) -> None:
         """An older database is put back: rows that no engine had read are gone by nobody's fault of ours."""
         known = {str(uid) for (uid,) in self.world.ledger("SELECT uid FROM events")}
         self.uids &= known
 
-    def check(self, rans: Iterable[Ran], *, changes_nothing: bool = False, no_removals: bool = False) -> None:
-        """Hold what just ran against everything. Raises BrokenError."""
+    def check(
+        self, rans: Sequence[Ran], *, changes_nothing: bool = False, no_removals: bool = False, approved: bool = False
+    ) -> None:
+        """Hold what just ran against everything; with `approved` a person let more go than the limits do.
+
+        Raises BrokenError.
+        """
         for ran in rans:
             _judge_words(ran)
+        if not changes_nothing and not no_removals:
+            self.looks.update(dict.fromkeys(self.gone_since, len(rans)))
         before = self.mentioned
         self.look()
         wanted = before | self.mentioned
@@ -83,33 +107,53 @@ class Watcher:
         asked = {(r.call, r.domain.lower()) for r in requests if r.call in {"add", "remove"} and r.key_ok}
         fresh = self.world.changes[self._seen_changes :]
         self._seen_changes += len(fresh)
+        removals = {name for action, name in fresh if action == "remove"}
+        size = len(self.world.sandbox.aliases) + len(removals)
         self.added += sum(1 for action, _ in fresh if action == "add")
-        self.removed += sum(1 for action, _ in fresh if action == "remove")
-        _require(not (changes_nothing and asked), f"A copy asked Closte for changes: {sorted(asked)}.")
+        self.removed += len(removals)
+        self.added_in |= {name: self.scene for action, name in fresh if action == "add"}
+        _require(not (changes_nothing and asked), f"Changes were asked for where none may be: {sorted(asked)}.")
         for action, name in sorted(asked | set(fresh)):
             if action == "add":
                 _require(name in wanted, f'"{name}" was added and nothing wants it.')
             else:
                 _require(not no_removals, f'"{name}" was removed by an engine that may only add.')
                 self._judge_removal(name)
+        if not approved:
+            self._removals += [(self.world.later, name in self.told) for name in removals]
+            self._judge_limits(size)
         missing = (FOREIGN | {OWN}) - self.world.sandbox.aliases
         _require(not missing, f"Foreign names are gone: {sorted(missing)}.")
 
     def _judge_removal(self, name: str) -> None:
         _require(name not in FOREIGN | {OWN}, f'"{name}" is not ours and was removed.')
         _require(name not in self.mentioned, f'"{name}" was removed while WordPress mentions it.')
-        _require(name not in self.spared, f'"{name}" was removed while an import was half done.')
+        _require(name not in self.spared, f'"{name}" was removed while it was missing only for a moment.')
         since = self.gone_since.get(name)
         _require(since is not None, f'"{name}" was removed, and nobody ever unmapped it.')
         assert since is not None
         waited = self.world.later - since
         wait = _DELAY if name in self.told else _GRACE
         _require(waited >= wait, f'"{name}" was removed {waited:.0f} s after it went, and not {wait:.0f} s.')
+        seen = self.looks[name]
+        _require(name in self.told or seen >= _LOOKS, f'"{name}" was removed and was found missing only {seen} times.')
+
+    def _judge_limits(self, size: int) -> None:
+        """Hold the removals of the last hour and day against the limits; `size`: aliases before the last of them."""
+        for told, window, floor, share in ((True, HOUR, 20, 0.25), (False, DAY, 3, 0.1)):
+            count = sum(1 for at, how in self._removals if how is told and self.world.later - at < window - 1)
+            lately = sum(1 for at, _ in self._removals if self.world.later - at < window)
+            limit = max(floor, int((size + lately) * share))
+            what = "by events in an hour" if told else "by inference in a day"
+            _require(count <= limit, f"{count} names were removed {what}, where {limit} may be.")
 
     # The end
 
-    def at_the_end(self, log: list[dict[str, str]]) -> dict[str, int]:
-        """Judge what is left when faults have stopped and time has passed. Return what a person would still see."""
+    def at_the_end(self, log: list[dict[str, str]], others: list[dict[str, str]]) -> dict[str, int]:
+        """Judge what is left when faults have stopped and time has passed. Return what a person would still see.
+
+        `log` is the engine's, `others` those of engines that ran with a copy of its ledger.
+        """
         world = self.world
         rows, aliases = world.rows(), world.sandbox.aliases
         missing = world.wanted() - aliases
@@ -121,8 +165,24 @@ class Watcher:
         stale = aliases - forms(rows) - FOREIGN - {OWN}
         _require(not stale & ours, f"Nothing wants these and they were not removed: {sorted(stale & ours)}.")
         self._judge_events()
-        self._judge_log(log)
-        return {"left to a person": len(stale), "aliases": len(aliases), "wanted": len(rows), "events": len(self.uids)}
+        self._judge_log(log + others)
+        unclaimed = aliases - ours - FOREIGN - {OWN}
+        why = {name: self._why_unclaimed(name, log, others) for name in unclaimed}
+        left = Counter(f"left to a person: {why[name]}" for name in stale)
+        figures = {"aliases": len(aliases), "not claimed": len(unclaimed), "left to a person": len(stale)}
+        return {**left, **figures, "wanted": len(rows), "events": len(self.uids)}
+
+    def _why_unclaimed(self, name: str, log: list[dict[str, str]], others: list[dict[str, str]]) -> str:
+        """Return why an alias is not the ledger's, by the rules. Raises BrokenError when no rule says so."""
+        said = [entry for entry in log if entry["domain"] == name]
+        if any(entry["outcome"] == "unclaimed" for entry in said):
+            return "asked for while no list could be believed, and the answer was lost"
+        if any(entry["outcome"] == "already" and entry["action"] == "add" for entry in said):
+            return "there already by Closte's words, while no list could be believed"
+        if any(entry["domain"] == name and entry["outcome"] in {"done", "already"} for entry in others):
+            return "added by an engine with a copy of the ledger"
+        scene = self.added_in.get(name, "the beginning")
+        raise BrokenError(f'Nobody claims "{name}", of {scene}, and no rule says why: {said}')
 
     def _judge_events(self) -> None:
         known = {str(uid) for (uid,) in self.world.ledger("SELECT uid FROM events")}
@@ -133,11 +193,14 @@ class Watcher:
     def _judge_log(self, log: list[dict[str, str]]) -> None:
         done = [entry for entry in log if entry["outcome"] in {"done", "already"}]
         adds = {e["domain"] for e in done if e["action"] in {"add", "confirm"}}
+        adds |= {e["domain"] for e in log if e["outcome"] == "unclaimed"}
         removes = {e["domain"] for e in done if e["action"] == "remove"}
         really_added = {name for action, name in self.world.changes if action == "add"}
         really_removed = {name for action, name in self.world.changes if action == "remove"}
         lost = really_added - adds
-        _require(not lost, f"The log does not know that these were added: {sorted(lost)}.")
+        told = [entry for entry in log if entry["domain"] in lost]
+        scenes = {name: self.added_in.get(name) for name in lost}
+        _require(not lost, f"The log does not know that these were added: {scenes}; it says {told}.")
         lost = really_removed - removes
         _require(not lost, f"The log does not know that these were removed: {sorted(lost)}.")
         _require(removes <= really_removed, f"The log tells of removals that never were: {removes - really_removed}.")

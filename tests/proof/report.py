@@ -3,20 +3,25 @@
 from __future__ import annotations
 
 import datetime
+import json
 import os
 import platform
 from collections import Counter
+from dataclasses import asdict
 from typing import TYPE_CHECKING
 
+from tests.proof.campaign import Result
 from tests.support.parts import REPOSITORY, is_stand_in
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
+    from pathlib import Path
 
-    from tests.proof.campaign import Result
+    from tests.proof.mutants import Mutant
 
 PAGE = REPOSITORY / "docs" / "proof.md"
 BEGIN, END = "<!-- results: script/proof --write -->", "<!-- end of results -->"
+MUTANTS_BEGIN, MUTANTS_END = "<!-- mutants: python -m tests.proof.mutants --write -->", "<!-- end of mutants -->"
 
 
 def _total(results: Sequence[Result], part: str) -> Counter[str]:
@@ -41,27 +46,72 @@ def summary(results: Sequence[Result]) -> str:
     return "\n".join(lines)
 
 
-def write_page(results: Sequence[Result], seconds: float) -> None:
+def keep(path: Path, result: Result) -> None:
+    """Append a result to a file, one line each."""
+    with path.open("a", encoding="utf-8") as file:
+        file.write(json.dumps(asdict(result)) + "\n")
+
+
+def kept(path: Path) -> list[Result]:
+    """Return the results of a file, by seed."""
+    found = [Result(**json.loads(line)) for line in path.read_text(encoding="utf-8").splitlines()]
+    return sorted(found, key=lambda result: result.seed)
+
+
+def write_page(results: Sequence[Result]) -> None:
     """Put the results into the page, in the place of the earlier ones."""
-    text = PAGE.read_text(encoding="utf-8")
-    before, _, rest = text.partition(BEGIN)
-    _, _, after = rest.partition(END)
-    PAGE.write_text(f"{before}{BEGIN}\n{_table(results, seconds)}\n{END}{after}", encoding="utf-8")
+    _write(BEGIN, _table(results), END)
 
 
-def _table(results: Sequence[Result], seconds: float) -> str:
+def write_mutants(mutants: Mapping[str, Mutant], found: Mapping[str, Result], seconds: float) -> None:
+    """Put the outcome of a hunt for mutants into the page, in the place of the earlier one."""
+    caught = sum(1 for result in found.values() if result.broken)
+    lines = [
+        "",
+        f"{_today()}, {_plugin()}, {_machine()}, {seconds / 60:.0f} minutes: {caught} of {len(found)} were caught.",
+        "",
+        "| rule | what was taken away | in the rounds | caught by |",
+        "|---|---|---|---|",
+    ]
+    for name, result in found.items():
+        mutant = mutants[name]
+        rounds = ", ".join(sorted({fault.replace("_", " ") for fault in mutant.faults}))
+        said = " ".join(result.broken[:120].split()).replace("|", "/") or "NOT CAUGHT"
+        lines.append(f"| {mutant.rule} | {mutant.what} | {rounds} | {said}{'…' * (len(result.broken) > 120)} |")
+    _write(MUTANTS_BEGIN, "\n".join([*lines, ""]), MUTANTS_END)
+
+
+def _write(begin: str, text: str, end: str) -> None:
+    page = PAGE.read_text(encoding="utf-8")
+    before, _, rest = page.partition(begin)
+    _, _, after = rest.partition(end)
+    PAGE.write_text(f"{before}{begin}\n{text}\n{end}{after}", encoding="utf-8")
+
+
+def _plugin() -> str:
+    return "the stand-in for Ultimate Multisite" if is_stand_in() else "the real Ultimate Multisite"
+
+
+def _today() -> str:
+    return datetime.datetime.now(datetime.UTC).date().isoformat()
+
+
+def _machine() -> str:
+    return f"Python {platform.python_version()}, {os.cpu_count()} processors"
+
+
+def _table(results: Sequence[Result]) -> str:
+    seconds = sum(result.seconds for result in results)
     faults, story, figures = (_total(results, part) for part in ("faults", "story", "figures"))
-    plugin = "the stand-in for Ultimate Multisite" if is_stand_in() else "the real Ultimate Multisite"
-    today = datetime.datetime.now(datetime.UTC).date().isoformat()
     seeds = f"{results[0].seed} to {results[-1].seed}"
     held = sum(1 for result in results if not result.broken)
     ends = ", ".join(
         f"{key.removeprefix('exit ')} ({figures[key]} times)" for key in sorted(figures) if key[:5] == "exit "
     )
-    machine = f"Python {platform.python_version()}, {os.cpu_count()} processors"
+    left = sorted(key for key in figures if key.startswith("left to a person: "))
     lines = [
         "",
-        f"{today}, {plugin}, {machine}, {seconds / 60:.0f} minutes.",
+        f"{_today()}, {_plugin()}, {_machine()}, {seconds / 60:.0f} minutes.",
         "",
         "| what | how many |",
         "|---|---|",
@@ -75,7 +125,8 @@ def _table(results: Sequence[Result], seconds: float) -> str:
         f"| changes in WordPress | {sum(story.values())} |",
         f"| aliases added, removed at Closte | {figures['added at Closte']}, {figures['removed at Closte']} |",
         f"| events of the shim, all of which arrived | {figures['events']} |",
-        f"| aliases that nobody wants and no ledger claims | {figures['left to a person']} |",
+        f"| aliases that nobody wants and no ledger claims, each for a reason | {figures['left to a person']} |",
+        *(f"| {key.removeprefix('left to a person: ')} | {figures[key]} |" for key in left),
         "",
         f"Exit codes: {ends}.",
         "",

@@ -86,6 +86,31 @@ class Stream:
             self.told[str(operation["do"])] = self.told.get(str(operation["do"]), 0) + 1
         self.multisite.php(_PHP, json.dumps(operations))
 
+    def mapped(self, count: int) -> list[str]:
+        """Map new names to the main site and return them."""
+        names = [self._name() for _ in range(count)]
+        self.tell([{"do": "create", "domain": name, "site": 1} for name in names])
+        return names
+
+    def moved(self, count: int) -> list[str]:
+        """Take names off their sites, map them to the main site, and return them."""
+        rows = self.multisite.sql(f"SELECT domain FROM {TABLE} WHERE blog_id > 1 ORDER BY id")
+        mapped = [str(row["domain"]) for row in rows if not str(row["domain"]).endswith(self.multisite.main_domain)]
+        names = self._chance.sample(mapped, min(count, len(mapped)))
+        operations: list[Operation] = []
+        for name in names:
+            operations += [{"do": "remove", "domain": name}, {"do": "create", "domain": name, "site": 1}]
+        self.tell(operations)
+        return names
+
+    def site_goes(self) -> None:
+        """Delete the site with the most mappings; those stay."""
+        rows = self.multisite.sql(
+            f"SELECT blog_id FROM {TABLE} WHERE blog_id IN (SELECT blog_id FROM wp_blogs WHERE blog_id > 1) "
+            "GROUP BY blog_id ORDER BY COUNT(*) DESC LIMIT 1"
+        )
+        self.tell([{"do": "delete-site", "site": int(str(row["blog_id"]))} for row in rows])
+
     def silent(self, count: int = 1) -> list[str]:
         """Take names out behind WordPress' back, where no hook fires; return them."""
         rows = self.multisite.sql(f"SELECT domain FROM {TABLE} ORDER BY id")

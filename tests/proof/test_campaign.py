@@ -1,4 +1,8 @@
-"""The short form of the campaign: fewer mappings, some faults in each round, one seed. The long one: `script/proof`."""
+"""The short form of the campaign: fewer mappings, several faults in each round, one seed. The long one: `script/proof`.
+
+And two engines that lack a safety rule, so that a campaign that sees nothing is noticed; all of them:
+`python -m tests.proof.mutants`.
+"""
 
 from __future__ import annotations
 
@@ -7,8 +11,9 @@ from typing import TYPE_CHECKING
 import pytest
 
 from tests.conftest import short_folder
-from tests.proof import faults
+from tests.proof import faults, upheavals
 from tests.proof.campaign import campaign
+from tests.proof.mutants import MUTANTS
 
 if TYPE_CHECKING:
     from tests.proof.campaign import Campaign
@@ -21,13 +26,20 @@ SEED = 7
 
 def at_once(this: Campaign) -> None:
     """Several things go wrong one after another, with nothing good between them."""
-    for fault in (faults.killed, faults.closte_fails, faults.wp_fails):
+    for fault in (faults.killed, faults.closte_fails, faults.wp_fails, faults.killed_blind):
         fault(this)
 
 
 def and_then(this: Campaign) -> None:
     """Likewise, with what concerns time and place."""
-    for fault in (faults.two_at_once, faults.the_disk_is_full, faults.the_database_goes_back, faults.a_copy_wakes_up):
+    for fault in (
+        faults.two_at_once,
+        faults.the_disk_is_full,
+        upheavals.the_database_goes_back,
+        upheavals.an_import_is_half_done,
+        upheavals.copies_wake_up,
+        upheavals.the_ledger_is_copied,
+    ):
         fault(this)
 
 
@@ -36,5 +48,16 @@ def test_what_is_thrown_at_it_is_survived(multisite_template: Multisite) -> None
         result = campaign(folder / "c", multisite_template, SEED, mappings=60, faults=(at_once, and_then))
     assert not result.broken, f"Seed {SEED}: {result.broken}"
     assert result.rounds == 2
-    assert sum(result.faults.values()) >= 8, result.faults
+    assert sum(result.faults.values()) >= 15, result.faults
     assert result.figures["added at Closte"] >= 30, result.figures
+
+
+@pytest.mark.parametrize("name", ["no grace", "no word of what a kill left"])
+def test_an_engine_that_lacks_a_rule_is_caught(multisite_template: Multisite, name: str) -> None:
+    chosen = [getattr(upheavals, fault, None) or getattr(faults, fault) for fault in MUTANTS[name].faults]
+    for seed in range(SEED, SEED + 3):
+        with short_folder() as folder:
+            result = campaign(folder / "c", multisite_template, seed, mappings=20, faults=chosen, mutant=name)
+        if result.broken:
+            return
+    pytest.fail(f"Nobody noticed the lack of a rule: {name}")

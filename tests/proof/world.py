@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import json
 import os
+import shlex
 import shutil
 import sqlite3
 import subprocess
 import sys
+import time
 from contextlib import ExitStack, closing, contextmanager
 from dataclasses import dataclass, field
 from functools import partial
@@ -35,6 +37,8 @@ if TYPE_CHECKING:
 
 KEY = "key-of-the-campaign-0123456789abcdef"
 DISK_KIB = 16384
+# So long an answer is kept back once a kill was called for.
+_STRIKE_SECONDS = 0.1
 _KEPT = ("PYTHONPATH", "COVERAGE_PROCESS_START", "COVERAGE_FILE")
 
 # Each call of `wp` takes the next word of the file `modes`; without one it behaves.
@@ -51,6 +55,7 @@ noisy)
     printf '\n<br />\n<b>Warning</b>: more noise\n'
     exit $status ;;
 slow) sleep 1; real "$@" ;;
+then) real "$@"; status=$?; sh "$dir/hook"; exit $status ;;
 cut) real "$@" | head -c 1500; exit 0 ;;
 torn) real "$@" | head -c 4000; exit 255 ;;
 mute) real "$@" >/dev/null; exit 0 ;;
@@ -76,9 +81,9 @@ class Ran:
 class Driver:
     """Commands in forks of a process that has loaded the program already."""
 
-    def __init__(self) -> None:
+    def __init__(self, mutant: str | None = None) -> None:
         self._process = subprocess.Popen(
-            [sys.executable, "-m", "tests.proof.driver"],
+            [sys.executable, "-m", "tests.proof.driver", *([mutant] if mutant else [])],
             cwd=REPOSITORY,
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
@@ -101,7 +106,8 @@ class Driver:
 @dataclass
 class World:
     """Everything that a campaign breaks. `later` is how many seconds have passed that did not, `jump` by how much
-    somebody has set the clock. `changes` are the changes at Closte as they really happened.
+    somebody has set the clock. `changes` are the changes at Closte as they really happened. `strike_in` is after how
+    many of them the file `strike` appears, for who waits for a moment between a change and its answer.
     """
 
     folder: Path
@@ -116,10 +122,12 @@ class World:
     changes: list[tuple[str, str]] = field(default_factory=list)
     later: float = 0.0
     jump: float = 0.0
+    strike_in: int = 0
 
     def __post_init__(self) -> None:
         self.config = self.folder / "config.yaml"
         self.state = self.folder / "disk" / "state"
+        self.strike = self.folder / "strike"
         self._observe()
         self.settings = {
             **self.engine_settings(self.state),
@@ -138,6 +146,10 @@ class World:
         change = work(domain, wildcard=wildcard)
         if change == "done":
             self.changes.append((action, domain.lower()))
+            self.strike_in -= 1
+            if self.strike_in == 0:
+                self.strike.touch()
+                time.sleep(_STRIKE_SECONDS)
         return change
 
     def engine_settings(self, state: Path) -> dict[str, Any]:
@@ -201,8 +213,16 @@ class World:
         env = {"PATH": os.environ["PATH"], "HOME": str(self.folder), "NO_COLOR": "1", **kept}
         env["CLOSTE_BRIDGE_CONFIG"] = str(config or self.config)
         port = self.names.port if self.names else None
-        base = {"later": self.later, "jump": self.jump, "kill_after": None, "fsize": None, "dns_port": port}
+        base: dict[str, Any] = {"later": self.later, "jump": self.jump, "dns_port": port}
+        base |= {"kill_after": None, "kill_when": None, "fsize": None}
         return {"argv": list(argv), "env": env, **base, **more}
+
+    def after_the_first_look(self, statement: str) -> None:
+        """Have a statement of SQL run on the network's database right after the next call of `wp` has read it."""
+        code = "import sqlite3, sys; d = sqlite3.connect(sys.argv[1], timeout=30); d.execute(sys.argv[2]); d.commit()"
+        words = " ".join(map(shlex.quote, [sys.executable, "-c", code, str(self.database), statement]))
+        (self.folder / "bin" / "hook").write_text(words + "\n")
+        self.misbehave("then")
 
     # What is true, read without the project's own code
 
@@ -242,7 +262,13 @@ class World:
 
 @contextmanager
 def proof_world(
-    folder: Path, multisite: Multisite, chance: random.Random, *, mappings: int, names: bool = True
+    folder: Path,
+    multisite: Multisite,
+    chance: random.Random,
+    *,
+    mappings: int,
+    names: bool = True,
+    mutant: str | None = None,
 ) -> Iterator[World]:
     """Build the world around a fresh network: `mappings` names, half of which are at Closte already."""
     with ExitStack() as stack:
@@ -259,7 +285,7 @@ def proof_world(
         first = stream.start(mappings)
         sandbox = stack.enter_context(Sandbox(OWN, key=Secret(KEY), behaviour=HASTY))
         sandbox.aliases = {*FOREIGN, *first[: mappings // 2]}
-        driver = Driver()
+        driver = Driver(mutant)
         stack.callback(driver.end)
         on_small_disk = stack.enter_context(_small_disk(folder / "disk"))
         world = World(folder, multisite, sandbox, stream, driver, dns, certificates, on_small_disk)

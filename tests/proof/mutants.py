@@ -1,0 +1,312 @@
+"""Engines that lack one safety rule each: `python -m tests.proof.mutants` shows that the campaign catches every one.
+
+Each is applied in the process that runs the engine (`tests.proof.driver`), before any command: no file is changed. The
+campaign then runs with the faults in which the rule matters; it must break. The whole engine passes the same rounds.
+"""
+
+from __future__ import annotations
+
+import argparse
+import sys
+import tempfile
+import time
+from contextlib import nullcontext
+from dataclasses import dataclass, replace
+from importlib import import_module
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from tests.proof.campaign import Result
+
+
+@dataclass(frozen=True)
+class Mutant:
+    """A rule (its number in `docs/architecture.md`), what is done to it, and the faults in which that matters."""
+
+    rule: int
+    what: str
+    apply: Callable[[], None]
+    faults: tuple[str, ...]
+
+
+def _put(where: str, value: object) -> None:
+    """Put something in the place of `module:name`, `module:Class.name`, and of whoever imported it by its name."""
+    path, _, name = where.partition(":")
+    holder: Any = import_module(path)
+    *classes, last = name.split(".")
+    for one in classes:
+        holder = getattr(holder, one)
+    before = getattr(holder, last)
+    setattr(holder, last, value)
+    if not classes:
+        for module in [m for n, m in sys.modules.items() if n.startswith("closte_bridge.")]:
+            if getattr(module, last, None) is before:
+                setattr(module, last, value)
+
+
+def _putting(where: str, value: object) -> Callable[[], None]:
+    return lambda: _put(where, value)
+
+
+def _any_list_is_whole() -> None:
+    from closte_bridge.closte.listing import Readability  # noqa: PLC0415 - in the engine's process alone
+    from closte_bridge.planning.model import Observed, ObservedState  # noqa: PLC0415 - likewise
+
+    def judge(listing: Any, main_domain: str, ledger: Any) -> Observed:  # noqa: ANN401 - as what it replaces
+        if listing.state is Readability.UNREADABLE:
+            return Observed(ObservedState.UNREADABLE, frozenset(), listing.reason)
+        return Observed(ObservedState.COMPLETE, listing.names)
+
+    _put("closte_bridge.planning.observed:judge", judge)
+
+
+def _rows_of_gone_sites_do_not_count() -> None:
+    from closte_bridge.planning import desired as module  # noqa: PLC0415 - in the engine's process alone
+
+    whole = module.desired
+
+    def desired(snapshot: Any, *rest: Any) -> Any:  # noqa: ANN401 - as what it replaces
+        rows = [row for row in snapshot.mappings if row.blog_id in snapshot.sites]
+        return whole(replace(snapshot, mappings=rows), *rest)
+
+    _put("closte_bridge.planning.desired:desired", desired)
+
+
+def _whatever_is_there_is_ours() -> None:
+    from closte_bridge.ledger.state import Origin  # noqa: PLC0415 - in the engine's process alone
+
+    _put("closte_bridge.planning.removals:_ours_at_closte", lambda look: dict.fromkeys(look.observed.names, Origin(1)))
+
+
+def _shorter(**waits: Any) -> Callable[[], None]:  # noqa: ANN401 - the intentions' own types
+    def apply() -> None:
+        from closte_bridge.engine.view import Engine  # noqa: PLC0415 - in the engine's process alone
+
+        intentions = Engine.intentions
+        _put("closte_bridge.engine.view:Engine.intentions", lambda self: replace(intentions(self), **waits))
+
+    return apply
+
+
+def _no_limit(removal_class: str) -> Callable[[], None]:
+    def apply() -> None:
+        from closte_bridge.ledger.state import RemovalClass  # noqa: PLC0415 - in the engine's process alone
+        from closte_bridge.planning.gate import LIMITS  # noqa: PLC0415 - likewise
+
+        of = RemovalClass(removal_class)
+        LIMITS[of] = LIMITS[of]._replace(floor=10**6, never_all=False)
+
+    return apply
+
+
+def _no_words(what: str) -> Callable[[], None]:
+    """Leave entries of one kind out of the log."""
+
+    def apply() -> None:
+        from closte_bridge.ledger import journal  # noqa: PLC0415 - in the engine's process alone
+
+        append = journal.append
+        _put(
+            "closte_bridge.ledger.journal:append",
+            lambda ledger, entries: append(ledger, [e for e in entries if what not in (e.action, e.outcome)]),
+        )
+
+    return apply
+
+
+def _never_again() -> None:
+    from closte_bridge.planning import additions  # noqa: PLC0415 - in the engine's process alone
+    from closte_bridge.planning.model import Action, Hold  # noqa: PLC0415 - likewise
+
+    def never(name: str, look: Any) -> Hold | None:  # noqa: ANN401 - as what it replaces
+        return Hold(Action.ADD, name, "given-up", "it failed") if name in look.ledger.troubles else None
+
+    _put(f"{additions.__name__}:_not_yet", never)
+
+
+def _anywhere() -> None:
+    from closte_bridge.planning import standing  # noqa: PLC0415 - in the engine's process alone
+
+    whole = standing.judge_standing
+
+    def judge(snapshot: Any, observed: Any, ledger: Any, here: Any) -> Any:  # noqa: ANN401 - as what it replaces
+        return whole(snapshot, observed, replace(ledger, place=here.place), here)
+
+    _put("closte_bridge.planning.standing:judge_standing", judge)
+
+
+def _config_or_not() -> None:
+    from closte_bridge.engine.view import Engine  # noqa: PLC0415 - in the engine's process alone
+
+    here = Engine.here
+    _put("closte_bridge.engine.view:Engine.here", lambda *a: here(*a)._replace(config_missing=False))
+
+
+def _events_are_not_kept() -> None:
+    from closte_bridge.ledger import inbox  # noqa: PLC0415 - in the engine's process alone
+
+    take_in = inbox.take_in
+    _put("closte_bridge.ledger.inbox:take_in", lambda ledger, events, now: take_in(ledger, events[:2], now))
+    _put("closte_bridge.engine.view:_with_fresh_evidence", lambda ledger, *_: ledger)
+
+
+_NOTHING = lambda *_, **__: None  # noqa: E731 - the shortest way to say it
+
+MUTANTS: dict[str, Mutant] = {
+    "an older database counts": Mutant(
+        1, "a database that went back in time is complete", _putting("closte_bridge.planning.standing:past", _NOTHING),
+        ("the_database_goes_back",),
+    ),
+    "any list counts": Mutant(
+        1, "a list that shrank, or lacks the network's own name, is complete", _any_list_is_whole,
+        ("closte_lies",),
+    ),
+    "rows of gone sites": Mutant(
+        2, "a mapping of a site that is gone mentions nothing", _rows_of_gone_sites_do_not_count, ("a_site_goes",),
+    ),
+    "everything is ours": Mutant(
+        3, "an alias that is in no ledger may be removed", _whatever_is_there_is_ours, ("nobody_runs_it",),
+    ),
+    "no grace": Mutant(
+        4, "`removal_grace` is a minute", _shorter(removal_grace=60.0), ("an_import_is_half_done",),
+    ),
+    "two looks": Mutant(
+        4, "a name that was missing twice may go", _putting("closte_bridge.planning.removals:ENOUGH_SNAPSHOTS", 2),
+        ("nobody_runs_it",),
+    ),
+    "no delay": Mutant(
+        4, "`removal_delay` is nothing", _shorter(removal_delay=0.0), ("mapped_again_at_the_last_moment",),
+    ),
+    "no limit without events": Mutant(
+        4, "any number goes in a day by inference", _no_limit("inference"), ("an_import_is_half_done",),
+    ),
+    "no limit with events": Mutant(
+        4, "any number goes in an hour by events", _no_limit("event"), ("a_plugin_goes_mad",),
+    ),
+    "no second look": Mutant(
+        4, "the doomed names are not read again",
+        _putting("closte_bridge.engine.apply:_still_doomed", lambda *given: given[2]),
+        ("mapped_again_at_the_last_moment",),
+    ),
+    "evidence for ever": Mutant(
+        4, "evidence holds although something mentioned the name since",
+        _putting("closte_bridge.planning.removals:_mentioned_again", lambda _: ()), ("an_import_is_half_done",),
+    ),
+    "events in no order": Mutant(
+        4, "a later event that maps a name does not void an earlier one",
+        _putting("closte_bridge.wordpress.events:taken", lambda _: []), ("an_import_is_half_done",),
+    ),
+    "a steady clock": Mutant(
+        4, "a jump of the clock is not noticed", _putting("closte_bridge.engine.clock:Clock.jumped", lambda *_: False),
+        ("the_clock_jumps",),
+    ),
+    "no intents": Mutant(
+        5, "nothing is written down before a request", _putting("closte_bridge.engine.record:record_intents", _NOTHING),
+        ("killed",),
+    ),
+    "no word of what a kill left": Mutant(
+        5, "what the list shows of a killed run is not logged", _no_words("confirm"), ("killed",),
+    ),
+    "no word of what is not claimed": Mutant(
+        5, "what a blind, killed run asked for is not logged", _no_words("unclaimed"), ("killed_blind",),
+    ),
+    "no word of removals": Mutant(5, "removals are not logged", _no_words("remove"), ("nobody_runs_it",)),
+    "given up": Mutant(5, "what failed once is not tried again", _never_again, ("closte_fails", "closte_fails")),
+    "events lost": Mutant(
+        5, "only two events of a look are kept", _events_are_not_kept, ("an_import_is_half_done",),
+    ),
+    "a copy's events": Mutant(
+        5, "a copy of the ledger takes events from the first",
+        _putting("closte_bridge.engine.view:_to_acknowledge", lambda _, ledger: _acknowledged(ledger)),
+        ("the_ledger_is_copied",),
+    ),
+    "any database": Mutant(
+        6, "the ledger is bound to nothing", _putting("closte_bridge.planning.standing:_identity", _NOTHING),
+        ("copies_wake_up",),
+    ),
+    "any adoption": Mutant(
+        6, "`adopt` takes a network from its owner unasked", _putting("closte_bridge.engine.adopt:_refuse", _NOTHING),
+        ("copies_wake_up",),
+    ),
+    "any folder": Mutant(
+        6, "a ledger in another folder may remove", _anywhere, ("the_ledger_is_copied",),
+    ),
+    "any config": Mutant(
+        6, "a config that the ledger knew need not be there", _config_or_not, ("the_config_vanishes",),
+    ),
+    "no lock": Mutant(
+        7, "two runs at a time", _putting("closte_bridge.engine.lock:held", lambda *_: nullcontext()), ("two_at_once",),
+    ),
+    "no toggle": Mutant(
+        10, "changes go on with the integration off", _putting("closte_bridge.planning.standing:_inactive", _NOTHING),
+        ("the_integration_is_off",),
+    ),
+}  # fmt: skip
+
+
+def _acknowledged(ledger: Any) -> list[str]:  # noqa: ANN401 - a ledger
+    from closte_bridge.ledger.inbox import to_acknowledge  # noqa: PLC0415 - in the engine's process alone
+
+    return to_acknowledge(ledger)
+
+
+def mutate(name: str) -> None:
+    """Take the rule away in this process."""
+    MUTANTS[name].apply()
+
+
+def hunt(names: list[str], *, seed: int, tries: int, say: Callable[[str], None]) -> dict[str, Result]:
+    """Run each mutant until something does not hold, at most `tries` seeds; return its last campaign."""
+    from tests.proof import faults, upheavals  # noqa: PLC0415 - they import the driver's side
+    from tests.proof.campaign import campaign  # noqa: PLC0415 - likewise
+    from tests.support.parts import find_parts  # noqa: PLC0415 - likewise
+    from tests.support.wordpress import build_template, sqlite_database  # noqa: PLC0415 - likewise
+
+    found: dict[str, Result] = {}
+    with tempfile.TemporaryDirectory(prefix="cb-") as folder:
+        template = build_template(Path(folder, "t"), find_parts(), sqlite_database(Path(folder, "t")))
+        for number, name in enumerate(names):
+            chosen = [getattr(upheavals, f, None) or getattr(faults, f) for f in MUTANTS[name].faults]
+            for again in range(tries):
+                where = Path(folder, f"{number}-{again}")
+                found[name] = campaign(where, template, seed + again, mappings=60, faults=chosen, mutant=name)
+                if found[name].broken:
+                    break
+            say(f"{name}: {found[name].broken or 'NOT CAUGHT'} ({found[name].seconds:.0f} s)")
+    return found
+
+
+def _say(text: str) -> None:
+    sys.stderr.write(text + "\n")
+    sys.stderr.flush()
+
+
+def main() -> int:
+    """Hunt the mutants; 1 when one was not caught."""
+    parser = argparse.ArgumentParser(prog="python -m tests.proof.mutants", description=__doc__)
+    parser.add_argument("names", nargs="*", help="which (default: all)")
+    parser.add_argument("--seed", type=int, default=1)
+    parser.add_argument("--tries", type=int, default=3, help="so many seeds for each at most (default: 3)")
+    parser.add_argument("--write", action="store_true", help="write the outcome into docs/proof.md")
+    options = parser.parse_args()
+    began = time.monotonic()
+    found = hunt(
+        options.names or list(MUTANTS),
+        seed=options.seed,
+        tries=options.tries,
+        say=_say,
+    )
+    if options.write:
+        from tests.proof.report import write_mutants  # noqa: PLC0415 - it imports the campaign
+
+        write_mutants(MUTANTS, found, time.monotonic() - began)
+    missed = [name for name, result in found.items() if not result.broken]
+    sys.stderr.write(f"{len(found) - len(missed)} of {len(found)} were caught.\n")
+    return 1 if missed else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
