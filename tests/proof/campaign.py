@@ -73,9 +73,18 @@ class Campaign:
         """Let time pass that does not."""
         self.world.later += seconds
 
-    def run(self, argv: Sequence[str], *, look: bool = True, **more: Any) -> list[Ran]:  # noqa: ANN401 - see driver
-        """Run one command and judge."""
-        return self.run_orders([self.world.order(*argv, **more)], look=look)
+    def run(
+        self,
+        argv: Sequence[str],
+        *,
+        look: bool = True,
+        changes_nothing: bool = False,
+        approved: bool = False,
+        **more: Any,  # noqa: ANN401 - see driver
+    ) -> list[Ran]:
+        """Run one command and judge; `more` is for the driver."""
+        orders = [self.world.order(*argv, **more)]
+        return self.run_orders(orders, look=look, changes_nothing=changes_nothing, approved=approved)
 
     def run_orders(self, orders: list[dict[str, Any]], *, look: bool = True, **judge: bool) -> list[Ran]:
         """Run commands at once and judge; without `look` the database cannot be read now."""

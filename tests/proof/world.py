@@ -215,6 +215,7 @@ class World:
         port = self.names.port if self.names else None
         base: dict[str, Any] = {"later": self.later, "jump": self.jump, "dns_port": port}
         base |= {"kill_after": None, "kill_when": None, "fsize": None}
+        assert more.keys() <= base.keys(), f"The driver knows nothing of {more.keys() - base.keys()}."
         return {"argv": list(argv), "env": env, **base, **more}
 
     def after_the_first_look(self, statement: str) -> None:
