@@ -7,7 +7,6 @@ import json
 import os
 import platform
 from collections import Counter
-from dataclasses import asdict
 from typing import TYPE_CHECKING
 
 from tests.proof.campaign import Result
@@ -49,7 +48,7 @@ def summary(results: Sequence[Result]) -> str:
 def keep(path: Path, result: Result) -> None:
     """Append a result to a file, one line each."""
     with path.open("a", encoding="utf-8") as file:
-        file.write(json.dumps(asdict(result)) + "\n")
+        file.write(json.dumps(vars(result)) + "\n")
 
 
 def kept(path: Path) -> list[Result]:
