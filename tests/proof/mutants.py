@@ -171,7 +171,7 @@ MUTANTS: dict[str, Mutant] = {
         3, "an alias that is in no ledger may be removed", _whatever_is_there_is_ours, ("nobody_runs_it",),
     ),
     "no grace": Mutant(
-        4, "`removal_grace` is a minute", _shorter(removal_grace=60.0), ("an_import_is_half_done",),
+        4, "`removal_grace` is a minute", _shorter(removal_grace=60.0), ("the_clock_jumps",),
     ),
     "two looks": Mutant(
         4, "a name that was missing twice may go", _putting("closte_bridge.planning.removals:ENOUGH_SNAPSHOTS", 2),
