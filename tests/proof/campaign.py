@@ -26,6 +26,8 @@ if TYPE_CHECKING:
 
 _LAST_RUNS = 40
 _BACKUPS = 3
+# So long a request takes at most that was on its way when its sender was killed: it must not count for a later moment.
+_ON_THE_WAY = 0.4
 # What Closte may do while something else goes wrong.
 _UNSTEADY = ("lost:0.15", "error500:0.1", "truncated:0.1", "reset:0.05")
 
@@ -89,6 +91,8 @@ class Campaign:
     def run_orders(self, orders: list[dict[str, Any]], *, look: bool = True, **judge: bool) -> list[Ran]:
         """Run commands at once and judge; without `look` the database cannot be read now."""
         rans = self.world.driver.run(orders)
+        if any(ran.status == -9 for ran in rans):
+            time.sleep(_ON_THE_WAY)
         self.runs["engine runs"] += len(rans)
         for ran in rans:
             self.runs[f"exit {ran.status}"] += 1
