@@ -139,21 +139,21 @@ def taken_over(world: World) -> None:
 
 
 SCENARIOS = {
-    "events": Scenario(by_event, 60),
+    "events": Scenario(by_event, 95),
     "events, answers lost": Scenario(
-        by_event, 60, faults=(f"lost:1:1@{NEW[0]}", f"lost:1:1@{OLD[0]}", f"error500:1:1@{OLD[1]}")
+        by_event, 100, faults=(f"lost:1:1@{NEW[0]}", f"lost:1:1@{OLD[0]}", f"error500:1:1@{OLD[1]}")
     ),
-    "inference": Scenario(with_metrics, 60),
-    "inference, answers lost": Scenario(by_inference, 60, faults=(f"lost:1:1@{OLD[0]}", f"truncated:1:1@{OLD[1]}")),
-    "moved": Scenario(moved, 60, faults=(f"lost:1:1@{OLD[1]}",)),
-    "adoption": Scenario(unbound, 40, ("adopt", "--yes", "--quiet"), again=True),
-    "taking over": Scenario(taken_over, 30, ("adopt", "--take-over", "--yes", "--quiet"), again=True),
-    "a command": Scenario(by_command, 40, ("domain", "remove", "pin.example.com", "--yes", "--quiet"), again=True),
-    "a reviewed plan": Scenario(to_apply, 60, ("apply", "{plan}", "--quiet"), again=True),
-    "a record": Scenario(without_a_record, 40),
-    "stages": Scenario(proven, 30),
+    "inference": Scenario(with_metrics, 92),
+    "inference, answers lost": Scenario(by_inference, 90, faults=(f"lost:1:1@{OLD[0]}", f"truncated:1:1@{OLD[1]}")),
+    "moved": Scenario(moved, 90, faults=(f"lost:1:1@{OLD[1]}",)),
+    "adoption": Scenario(unbound, 58, ("adopt", "--yes", "--quiet"), again=True),
+    "taking over": Scenario(taken_over, 28, ("adopt", "--take-over", "--yes", "--quiet"), again=True),
+    "a command": Scenario(by_command, 60, ("domain", "remove", "pin.example.com", "--yes", "--quiet"), again=True),
+    "a reviewed plan": Scenario(to_apply, 95, ("apply", "{plan}", "--quiet"), again=True),
+    "a record": Scenario(without_a_record, 54),
+    "stages": Scenario(proven, 42),
     "watch": Scenario(
-        by_event, 60, ("watch", "--quiet"), kinds=frozenset({*ALL, "before pause"}), ends_on="before pause"
+        by_event, 100, ("watch", "--quiet"), kinds=frozenset({*ALL, "before pause"}), ends_on="before pause"
     ),
 }
 
