@@ -94,6 +94,13 @@ def _is_address(host: str) -> bool:
     return host.replace(".", "").isdigit()
 
 
+def shown(text: str) -> str:
+    """Return `text`, which a stranger wrote, on one line: what a terminal or a log would act on becomes an escape."""
+    if text.isprintable():
+        return text
+    return "".join(c if c.isprintable() else c.encode("unicode_escape").decode("ascii") for c in text)
+
+
 def not_public(name: str) -> str | None:
     """Return why no certificate authority would issue for the normalised `name`, or None."""
     tld = name[name.rfind(".") + 1 :]

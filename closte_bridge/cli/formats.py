@@ -123,8 +123,14 @@ def _csv(rows: Sequence[Row], fields: Sequence[str]) -> str:
 
     writer = csv.writer(out, lineterminator="\n")
     writer.writerow(fields)
-    writer.writerows([cell(row.get(name)) for name in fields] for row in rows)
+    writer.writerows([_no_formula(row.get(name)) for name in fields] for row in rows)
     return out.getvalue().removesuffix("\n")
+
+
+def _no_formula(value: object) -> str:
+    # As WP-CLI does: a spreadsheet would calculate what begins so, and names can come from strangers.
+    text = cell(value)
+    return f"'{text}" if text.startswith(("=", "+", "-", "@")) and not isinstance(value, int | float) else text
 
 
 def _tabs(rows: Sequence[Row], fields: Sequence[str]) -> str:

@@ -6,6 +6,7 @@ from dataclasses import replace
 from enum import Enum
 from typing import TYPE_CHECKING
 
+from closte_bridge.domains import shown
 from closte_bridge.ledger.state import LedgerState, Phase, Unsettled
 from closte_bridge.planning.additions import Look, additions
 from closte_bridge.planning.desired import Intentions, desired
@@ -72,7 +73,7 @@ def make_plan(  # noqa: PLR0913 - options by keyword, each with a default
         removals, withheld = [], []
     holds += found.holds
     holds += [
-        Hold(Action.ADD, str(m.domain)[:255], "malformed", f"not a host name: {why}")
+        Hold(Action.ADD, shown(m.domain[:255]), "malformed", f"not a host name: {why}")
         for m, why in look.desire.malformed
     ]
     return Plan(

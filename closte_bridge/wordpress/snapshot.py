@@ -13,6 +13,7 @@ from enum import Enum
 from functools import partial
 from typing import TYPE_CHECKING, Any, NamedTuple, TypeVar
 
+from closte_bridge.domains import shown
 from closte_bridge.wordpress.failures import failure
 
 if TYPE_CHECKING:
@@ -209,7 +210,7 @@ def _settings(document: dict[str, Any]) -> Settings:
         raise failure("plugin-not-set-up")
     raw = document["settings"] or {}
     return Settings(
-        plugin_version=str(plugin["version"]),
+        plugin_version=shown(str(plugin["version"])),
         domain_mapping=_flag(raw.get("enable_domain_mapping", 1)),
         dns_check_interval=_interval(raw.get("dns_check_interval")),
         www=_www(raw.get("auto_create_www_subdomain")),
@@ -236,24 +237,29 @@ def _www(value: object) -> WwwPolicy:
 def _owner(value: object) -> Owner | None:
     if not isinstance(value, dict) or not isinstance(value.get("engine"), str):
         return None
-    return Owner(value["engine"][:64], str(value.get("host", ""))[:255], str(value.get("since", ""))[:40])
+    host, since = str(value.get("host", "")), str(value.get("since", ""))
+    return Owner(value["engine"][:64], shown(host[:255]), shown(since[:40]))
 
 
 def _network(raw: dict[str, Any]) -> Network:
+    # What is shown to people is on one line: a text with a line break in it could pass for a message of ours.
+    app_id, root = raw["app_id"], str(raw["root"])
+    if "\0" in root:
+        raise ValueError("no path")
     return Network(
         id=int(raw["id"]),
-        domain=str(raw["domain"]).lower().partition(":")[0],
-        path=str(raw["path"]),
+        domain=shown(str(raw["domain"]).lower().partition(":")[0]),
+        path=shown(str(raw["path"])),
         main_site=int(raw["main_site"]),
-        url=str(raw["url"]),
+        url=shown(str(raw["url"])),
         subdomains=bool(raw["subdomains"]),
-        environment=str(raw["environment"]),
+        environment=shown(str(raw["environment"])),
         # A digest: enough to tell one database from another, and nothing of it in ledgers and plans.
         database=hashlib.sha256(str(raw["database"]).encode()).hexdigest()[:16],
-        app_id=raw["app_id"],
-        root=str(raw["root"]),
-        wordpress=str(raw["wordpress"]),
-        php=str(raw["php"]),
+        app_id=None if app_id is None else shown(str(app_id)),
+        root=root,
+        wordpress=shown(str(raw["wordpress"])),
+        php=shown(str(raw["php"])),
     )
 
 

@@ -113,7 +113,7 @@ def test_globals_stand_anywhere_and_the_last_wins(tmp_path: Path) -> None:
     assert value("wp.path", "--path=/a", "config", "show") == "/a"
     assert value("wp.skip_plugins", "--skip-plugins", "config", "show") == "true"
     assert value("wp.skip_plugins", "config", "show", "--skip-plugins=a,b") == '"[""a"", ""b""]"'
-    assert value("wp.alias", "--quiet", "@prod", "config", "show") == "@prod"
+    assert value("wp.alias", "--quiet", "@prod", "config", "show") == "'@prod"
     assert value("wp.allow_root", "config", "--allow-root", "show") == "true"
 
 

@@ -126,3 +126,15 @@ def test_json_and_yaml_come_back_and_are_ascii(value: object) -> None:
         assert text.isascii()
         assert "\x1b" not in text
         assert "\x7f" not in text
+
+
+def test_csv_holds_no_formula() -> None:
+    rows: list[dict[str, object]] = [
+        {"domain": "=HYPERLINK(1)", "n": -3},
+        {"domain": "+a", "n": 1.5},
+        {"domain": "-b", "n": None},
+        {"domain": "@c"},
+    ]
+    assert render_rows(rows, ("domain", "n"), Format.CSV).splitlines() == [
+        "domain,n", "'=HYPERLINK(1),-3", "'+a,1.5", "'-b,", "'@c,",
+    ]  # fmt: skip

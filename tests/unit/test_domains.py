@@ -10,6 +10,7 @@ from closte_bridge.domains import (
     normalise,
     not_public,
     registered_domain,
+    shown,
     wildcard_over,
     www_of,
 )
@@ -163,3 +164,17 @@ def test_the_registered_domain_is_what_certificate_authorities_count_by(name: st
 )
 def test_what_lies_in_a_zone(name: str, zone: str, expected: bool) -> None:
     assert lies_in(name, zone) is expected
+
+
+@pytest.mark.parametrize(
+    ("text", "harmless"),
+    [
+        ("exämple.org", "exämple.org"),
+        ("a\r\n<3>b", "a\\r\\n<3>b"),
+        ("\x1b[2J\x9b", "\\x1b[2J\\x9b"),
+        ("\u202ea\u2028\ud800", "\\u202ea\\u2028\\ud800"),
+    ],
+)
+def test_a_strangers_text_is_shown_on_one_line(text: str, harmless: str) -> None:
+    assert shown(text) == harmless
+    assert shown(text).isprintable()

@@ -13,6 +13,7 @@ from closte_bridge.cli.networks import engine_of
 from closte_bridge.cli.options import format_options, global_options
 from closte_bridge.cli.result import Message, Problem, Result
 from closte_bridge.cli.text import counted
+from closte_bridge.domains import shown
 
 if TYPE_CHECKING:
     from closte_bridge.engine.adopt import Offer
@@ -47,7 +48,7 @@ def describe(offer: Offer, engine: Engine) -> list[str]:
     app_id = f' "{network.app_id}"' if network.app_id else ""
     mapped, listed = counted(offer.wanted, "mapped name"), counted(len(view.observed.names), "name")
     lines = [
-        f'Network "{network.domain}": {mapped}, WordPress in {network.root}.',
+        f'Network "{network.domain}": {mapped}, WordPress in {shown(network.root)}.',
         f"Closte application{app_id}: {listed} at Closte, key from {view.key_source}.",
         f"State folder of this engine: {engine.settings.state_dir}.",
     ]

@@ -13,6 +13,7 @@ from closte_bridge.cli.options import format_options, global_options
 from closte_bridge.cli.plans import plan_rows, plan_text
 from closte_bridge.cli.result import Message, Problem, Result
 from closte_bridge.cli.text import counted
+from closte_bridge.domains import shown
 from closte_bridge.errors import BridgeError
 
 _EXAMPLES = """
@@ -56,7 +57,8 @@ def setup(app: App, take_over: bool) -> Result:
     engine = engine_of(app, app.network())
     snapshot = start_snapshot(engine, ask_key=False, acknowledge=False).snapshot()
     network = snapshot.network
-    say(f'Ultimate Multisite {snapshot.settings.plugin_version} on "{network.domain}", WordPress in {network.root}.')
+    version, root = snapshot.settings.plugin_version, shown(network.root)
+    say(f'Ultimate Multisite {version} on "{network.domain}", WordPress in {root}.')
     key, source = find_key(engine)
     with engine.client(key) as client:
         tested = client.test_connection()

@@ -1,0 +1,126 @@
+"""Nothing that WordPress or Closte says acts on a terminal, forges a line of the log, or becomes a formula.
+
+A network full of hostile text: in domains, stages, owners, versions and paths, in events, and in Closte's words. Each
+command is run on it in each format, and its streams are looked at byte by byte.
+"""
+
+from __future__ import annotations
+
+import csv
+import io
+import json
+import re
+import unicodedata
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from closte_bridge.cli.root import COMMANDS
+from closte_bridge.sandbox.api import Words
+from tests.support.canned_wp import CannedWordPress
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from tests.support.faults import Driver, World
+
+pytestmark = pytest.mark.real
+
+# Colours and titles, a bell, line ends that forge messages and journal priorities, text that runs backwards.
+POISON = (
+    "\x1b[2J\x1b]0;owned\x07",
+    "\r\n<0>Error: forged",
+    "\n<3>forged",
+    "\nSuccess: forged",
+    "\x9b31m\x85forged",
+    "\u202egnp.exe\u2066",
+    "\u2028<1>forged",
+    "\x00\x08\x7f",
+    "=HYPERLINK(forged)",
+    "@SUM(forged)",
+    "+forged",
+    "-forged",
+    "--exec=forged",
+    "@forged",
+    "\t=forged",
+)
+MAPPED = "customer.example.org"
+COMMANDS_RUN = (
+    ("config", "show"), ("config", "validate"), ("integration", "status"), ("integration", "test"),
+    ("adopt", "--yes"), ("plan",), ("plan", "--out=PLAN"), ("sync", "--retry"), ("apply", "PLAN"), ("domain", "list"),
+    ("domain", "get", MAPPED), ("domain", "explain", MAPPED), ("domain", "add", "pin.example.com"),
+    ("domain", "backfill"), ("domain", "remove", "pin.example.com", "--yes"), ("domain", "release", MAPPED, "--yes"),
+    ("shim", "status"), ("doctor",), ("health",), ("setup", "--yes"), ("log",), ("integration", "disable"),
+    ("completion", "bash"),
+)  # fmt: skip
+MANNERS = (("--debug",), ("--format=csv",), ("--format=json",), ("--format=yaml",), ("--format=ids",))
+
+
+def poison(world: World) -> None:
+    """Put hostile text wherever WordPress is believed for words."""
+    assert isinstance(world.wordpress, CannedWordPress)
+    picture = world.wordpress.picture()
+    document: dict[str, Any] = picture["document"]
+    bad = "".join(POISON)
+    document["network"] |= {"wordpress": bad, "php": bad, "environment": "production", "app_id": bad, "path": bad}
+    document["plugin"] |= {"version": bad, "file": bad}
+    document["network"]["root"] += bad.replace("\0", "")
+    table = document["mappings"]
+    for number, text in enumerate([*POISON, *(f"{text}.example.com" for text in POISON), *(f"a{p}" for p in POISON)]):
+        row = [str(100 + number), "1", text, "1", "0", "0", text, text, text]
+        table["rows"].append(row)
+    table["rows"].append(["99", "1", MAPPED, "1", "0", "0", bad, bad, bad])
+    table |= {"count": len(table["rows"]), "highest": 1000}
+    document["sites"]["rows"].append(["7", "1", bad, "0", "0", "0"])
+    document["sites"] |= {"count": len(document["sites"]["rows"]), "highest": 7}
+    picture["events"] = [
+        [f"uid{number}{text}", "1700000000", kind, "1", text, json.dumps({"from": text, "domains": [text]})]
+        for number, text in enumerate(POISON)
+        for kind in ("mapping_removed", "site_deleted", text)
+    ]
+    world.wordpress.restore(picture)
+
+
+def assert_harmless(what: object, *streams: str) -> None:
+    for text in streams:
+        for character in set(text) - {"\n", "\t"}:
+            assert unicodedata.category(character) not in {"Cc", "Cf", "Cs", "Zl", "Zp"}, (what, ascii(character), text)
+        for line in text.split("\n"):
+            assert not re.match(r"<[0-7]>", line), (what, line)
+            assert not re.match(r"(Success|Error|Warning): forged", line), (what, line)
+
+
+def assert_no_formula(what: object, text: str) -> None:
+    for row in csv.reader(io.StringIO(text)):
+        for cell in row:
+            assert not re.match(r"[=@\t\r]|[+-](?!\d+(\.\d+)?$)", cell), (what, cell)
+
+
+@pytest.mark.parametrize("owner", ["nobody", "a stranger"])
+def test_a_network_of_hostile_text(make_world: Callable[..., World], driver: Driver, owner: str) -> None:
+    assert {words[0] for words in COMMANDS_RUN} == COMMANDS.keys() - {"watch", "sandbox"}
+    world = make_world(mapped=[MAPPED])
+    poison(world)
+    if owner == "a stranger":
+        assert isinstance(world.wordpress, CannedWordPress)
+        picture = world.wordpress.picture()
+        bad = "".join(POISON)
+        picture["document"]["owner"] = {"engine": bad, "host": bad, "since": bad}
+        world.wordpress.restore(picture)
+    else:
+        driver.run(world, "adopt", "--yes")
+    world.sandbox.api.words = Words(already="".join(POISON), missing=POISON[1], unknown=POISON[0])
+    plan = str(world.folder / "plan.json")
+    forged = 0
+    # Under a stranger most commands say the same.
+    for command in COMMANDS_RUN if owner == "nobody" else COMMANDS_RUN[:6]:
+        words = [word.replace("PLAN", plan) for word in command]
+        for manner in MANNERS:
+            done = driver.run(world, *words, *manner)
+            assert "internal error" not in done["stderr"] + done["stdout"], (command, manner, done)
+            assert_harmless((command, manner), done["stdout"], done["stderr"])
+            forged += (done["stdout"] + done["stderr"]).count("forged")
+            if manner == ("--format=csv",) and done["status"] != 2:
+                assert_no_formula(command, done["stdout"])
+    # The text did arrive: nothing of it would show in an empty network either.
+    assert forged > 30
