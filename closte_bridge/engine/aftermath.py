@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 from closte_bridge.errors import BridgeError
 from closte_bridge.ledger.store import Ledger
+from closte_bridge.wordpress.process import environment_of_children
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -93,6 +94,7 @@ def _run(argv: Sequence[str], text: bytes) -> None:
             stdout=subprocess.DEVNULL,
             stderr=subprocess.DEVNULL,
             start_new_session=True,
+            env=environment_of_children(),
         )
     except OSError as error:
         raise _failed(f"could not be started ({error.strerror})") from None

@@ -55,14 +55,13 @@ def spawn(argv: Sequence[str]) -> subprocess.Popen[bytes]:
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
         start_new_session=True,
-        env=_child_environment(),
+        env=environment_of_children() | {"CLOSTE_BRIDGE_ENGINE": "1"},
     )
 
 
-def _child_environment() -> dict[str, str]:
-    environment = {name: value for name, value in os.environ.items() if name not in _NOT_FOR_CHILDREN}
-    environment["CLOSTE_BRIDGE_ENGINE"] = "1"
-    return environment
+def environment_of_children() -> dict[str, str]:
+    """Return this process's environment without what is for nobody but itself."""
+    return {name: value for name, value in os.environ.items() if name not in _NOT_FOR_CHILDREN}
 
 
 class _Process(subprocess.Popen[bytes]):

@@ -1,0 +1,120 @@
+"""Nothing that anybody writes becomes an option of `wp`, of `ssh` or of our own program, or a command of a shell."""
+
+from __future__ import annotations
+
+import json
+from typing import TYPE_CHECKING, Any
+
+import pytest
+import voluptuous as vol
+
+from closte_bridge.cli.main import run
+from closte_bridge.config import values
+from closte_bridge.config.model import WpSettings
+from closte_bridge.engine import aftermath
+from closte_bridge.wordpress.wp import WpCall, WpCost, command_line, script
+from tests.support.bridge import write_script
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from pathlib import Path
+
+    from tests.support.faults import World
+
+OPTION_LIKE = ("--exec=touch owned", "-oProxyCommand=touch owned", "--require=owned.php", "@all", "--ssh=evil")
+
+
+@pytest.mark.parametrize(
+    "place",
+    [
+        "-oProxyCommand=x", "ssh:-oProxyCommand=x", "ssh://-oProxyCommand=x", "u@-oProxyCommand=x", "ssh:u@-x",
+        "docker:--privileged", "docker-compose-run:-v=x", "vagrant:-x", "-u@host",
+    ],
+)  # fmt: skip
+def test_a_place_is_no_option_of_what_wp_cli_starts(place: str) -> None:
+    with pytest.raises(vol.Invalid, match="must be a place"):
+        values.ssh(place)
+
+
+@pytest.mark.parametrize("place", ["host", "u@host:22/path", "ssh:u@host~/x", "docker:web", "vagrant", "u@host/a-b@c"])
+def test_places_are_still_taken(place: str) -> None:
+    assert values.ssh(place) == place
+
+
+@pytest.mark.parametrize("url", ["--exec=x", "-x", "u:p@host", "a b"])
+def test_an_address_is_no_option(url: str) -> None:
+    with pytest.raises(vol.Invalid):
+        values.site_url(url)
+
+
+@pytest.mark.parametrize("alias", ["prod", "@all", "@", "@a b", "@--exec", "-@x", "@x\n"])
+def test_an_alias_is_one_word(alias: str) -> None:
+    if alias == "@--exec":  # a dash inside is part of a name, behind the "@"
+        assert values.alias(alias) == alias
+        return
+    with pytest.raises(vol.Invalid):
+        values.alias(alias)
+
+
+@pytest.mark.parametrize("text", OPTION_LIKE)
+def test_settings_stay_the_values_of_their_options(text: str) -> None:
+    argv = command_line(WpSettings(path=text, url=text, ssh=text))
+    assert [word for word in argv if text in word] == [f"--path={text}", f"--url={text}", f"--ssh={text}"]
+
+
+def test_a_domain_never_stands_in_the_arguments_of_wp(make_world: Callable[..., World]) -> None:
+    """What `wp` is really called with, while domains are called like options and like commands."""
+    world = make_world(mapped=["customer.example.org"])
+    names = [*OPTION_LIKE, "$(touch owned)", "`touch owned`", "'; touch owned; '", "--exec=x.example.com"]
+    world.wordpress.change(add=names)
+    seen = world.folder / "arguments"
+    command: list[str] = world.settings["wp"]["command"]
+    spy = write_script(world.folder / "spy", f'printf "%s\\n" "$@" >>{seen}\nexec {" ".join(command)}')
+    world.configure(wp={"command": [str(spy)], "timeout": 60})
+    for words in (["adopt", "--yes"], ["sync"], ["domain", "list"], ["doctor"]):
+        world.cli(*words)
+    arguments = seen.read_text()
+    assert arguments.count("eval-file") >= 4
+    assert not [name for name in names if name in arguments]
+    assert not list(world.folder.rglob("owned*"))
+
+
+@pytest.mark.parametrize("text", ["'.system('touch owned').'", "\\'; system('x'); //", "?><?php system('x');", "\n"])
+def test_what_a_script_is_asked_cannot_become_php(text: str) -> None:
+    request = {"acknowledge": [text], "engine": text}
+    first, second, *_ = script("snapshot", request).decode().splitlines()
+    assert first == "<?php"
+    # The one place where it stands is base64 inside quotes.
+    assert text not in second
+    assert json.dumps(text)[1:-1] not in second
+
+
+@pytest.mark.parametrize("name", OPTION_LIKE[:2])
+def test_our_own_program_takes_no_domain_for_an_option(name: str, capsys: pytest.CaptureFixture[str]) -> None:
+    assert run(["domain", "add", name], environ={"HOME": "/nonexistent"}) == 2
+    assert run(["domain", "add", "--", name], environ={"HOME": "/nonexistent"}) == 2
+    assert "Error:" in capsys.readouterr().err
+
+
+def test_the_command_for_problems_is_no_shells(tmp_path: Path) -> None:
+    seen, owned = tmp_path / "seen", tmp_path / "owned"
+    spy = write_script(tmp_path / "spy", f'printf "%s\\n" "$@" >{seen}; cat >>{seen}')
+    problem: dict[str, Any] = {"problems": [{"message": f"$(touch {owned}) \x1b[2J `touch {owned}`"}]}
+    aftermath._run([str(spy), f"; touch {owned}", f"$(touch {owned})"], json.dumps(problem).encode())
+    assert seen.read_text().splitlines()[:2] == [f"; touch {owned}", f"$(touch {owned})"]
+    assert "\x1b" not in seen.read_text()
+    assert not owned.exists()
+
+
+def test_our_service_managers_socket_is_not_handed_on(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    seen = tmp_path / "environment"
+    spy = write_script(tmp_path / "spy", f"env >{seen}")
+    for name in ("NOTIFY_SOCKET", "CREDENTIALS_DIRECTORY", "WATCHDOG_PID"):
+        monkeypatch.setenv(name, "/run/x")
+    WpCall.start(WpSettings(command=(str(spy),)), "snapshot", {}, WpCost()).process.wait()
+    for name in ("NOTIFY_SOCKET", "CREDENTIALS_DIRECTORY", "WATCHDOG_PID"):
+        assert name not in seen.read_text()
+    seen.unlink()
+    aftermath._run([str(spy)], b"{}")
+    for name in ("NOTIFY_SOCKET", "CREDENTIALS_DIRECTORY", "WATCHDOG_PID"):
+        assert name not in seen.read_text()
