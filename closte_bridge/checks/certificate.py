@@ -23,6 +23,7 @@ _LONG_LENGTH = 0x80
 _COMMON_NAME, _ORGANISATION = b"\x55\x04\x03", b"\x55\x04\x0a"
 _SUBJECT_ALT_NAME = b"\x55\x1d\x11"
 _MOST_NAMES = 1000
+_SPACE, _DELETE = 0x20, 0x7F
 
 
 class _Element(NamedTuple):
@@ -119,4 +120,9 @@ def _alternative_names(value: _Element) -> list[str]:
     if value.tag != _OCTETS:
         raise ValueError("unexpected tag")
     names = [e for e in _children(_inside(value.body)) if e.tag == _DNS_NAME]
-    return [_text(e).lower() for e in names[:_MOST_NAMES]]
+    return [_presented(e) for e in names[:_MOST_NAMES]]
+
+
+def _presented(name: _Element) -> str:
+    # Neither cut off nor folded from other alphabets: both could turn it into somebody else's name.
+    return "".join(chr(b) if _SPACE < b < _DELETE else "?" for b in name.body).lower()

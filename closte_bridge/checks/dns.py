@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import secrets
 from dataclasses import dataclass
-from ipaddress import ip_address
+from ipaddress import IPv4Address, IPv6Address, IPv6Network, ip_address
 from typing import TYPE_CHECKING
 
 from closte_bridge.checks.caa import CaaLookup
@@ -26,6 +26,9 @@ ISSUER = "letsencrypt.org"
 """Who issues Closte's certificates, as far as is known; the value that a CAA record must name."""
 
 _TRIED_ADDRESSES = 2
+# NAT64's prefix (RFC 6052), the one for local use (RFC 8215), and IPv4-compatible addresses, which are no longer used.
+_TRANSLATED = IPv6Network("64:ff9b::/96")
+_LOCAL_USE = (IPv6Network("64:ff9b:1::/48"), IPv6Network("::/96"))
 
 
 def _port_53(address: str) -> Endpoint:
@@ -34,7 +37,17 @@ def _port_53(address: str) -> Endpoint:
 
 def _globally_reachable(address: str) -> bool:
     found = ip_address(address)
-    return found.is_global and not found.is_multicast
+    inner = _inside(found) if isinstance(found, IPv6Address) else None
+    if inner is not None:
+        return _globally_reachable(str(inner))
+    local = isinstance(found, IPv6Address) and (found.is_site_local or any(found in net for net in _LOCAL_USE))
+    return found.is_global and not found.is_multicast and not local
+
+
+def _inside(address: IPv6Address) -> IPv4Address | None:
+    """Return the IPv4 address that an IPv6 address is translated to on its way, if it is one of those."""
+    last = IPv4Address(int(address) & 0xFFFFFFFF)
+    return address.sixtofour or address.ipv4_mapped or (last if address in _TRANSLATED else None)
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,0 +1,86 @@
+"""What strangers put into the DNS and into certificates: it proves nothing that it does not say, and leads nowhere."""
+
+from __future__ import annotations
+
+import datetime
+
+import pytest
+from cryptography import x509
+from cryptography.hazmat.primitives import hashes, serialization
+from cryptography.hazmat.primitives.asymmetric import ec
+from cryptography.x509.oid import ExtensionOID
+
+from closte_bridge.checks.certificate import read
+from closte_bridge.checks.dns import Edges
+from closte_bridge.checks.names import any_covers
+
+_HOST = "a" * 61 + "." + "b" * 60 + "." + "c" * 60 + ".customer.example"  # 200 characters
+_DNS_NAME, _SEQUENCE = 0x82, 0x30
+
+
+def element(tag: int, body: bytes) -> bytes:
+    size = len(body).to_bytes((len(body).bit_length() + 7) // 8 or 1, "big")
+    return bytes([tag]) + (size if len(body) < 128 else bytes([0x80 | len(size)]) + size) + body
+
+
+def certificate(names: list[bytes]) -> bytes:
+    """Return a certificate for these names, byte by byte: libraries refuse to make it."""
+    raw = element(_SEQUENCE, b"".join(element(_DNS_NAME, name) for name in names))
+    key, nobody = ec.generate_private_key(ec.SECP256R1()), x509.Name([])
+    day = datetime.datetime(2025, 1, 1, tzinfo=datetime.UTC)
+    builder = x509.CertificateBuilder(nobody, nobody, key.public_key(), 1, day, day)
+    builder = builder.add_extension(x509.UnrecognizedExtension(ExtensionOID.SUBJECT_ALTERNATIVE_NAME, raw), False)
+    return builder.sign(key, hashes.SHA256()).public_bytes(serialization.Encoding.DER)
+
+
+@pytest.mark.parametrize(
+    ("presented", "host"),
+    [
+        # Cut off where a reader stops, it would be another's name.
+        (f"{_HOST}.attacker.example".encode(), _HOST),
+        (b"shop.example\0.attacker.example", "shop.example"),
+        # Some letters of Unicode become ASCII in lower case: the Kelvin sign is a "k" then.
+        ("ban\u212a.example".encode(), "bank.example"),
+        (b"*\0.example", "a.example"),
+        (b"shop.example\n", "shop.example"),
+        (b" shop.example", "shop.example"),
+        (b"shop.example.", "shop.example"),
+    ],
+)
+def test_a_name_in_a_certificate_is_taken_as_it_is(presented: bytes, host: str) -> None:
+    assert not any_covers(read(certificate([presented])).names, host)
+
+
+def test_a_long_name_still_stands_for_itself() -> None:
+    assert any_covers(read(certificate([_HOST.upper().encode()])).names, _HOST)
+
+
+def test_a_giant_list_of_names_is_bounded() -> None:
+    found = read(certificate([b"n%d.example" % number for number in range(20_000)]))
+    assert len(found.names) == 1000
+
+
+@pytest.mark.parametrize("body", [b"", b"\x82\x85\xff\xff\xff\xff\xff", b"\x82\x7fx", b"\x30\x80\x00\x00"])
+def test_lengths_that_lie_are_an_error_and_no_hang(body: bytes) -> None:
+    whole = certificate([b"shop.example"])
+    at = whole.index(b"shop.example") - 2
+    with pytest.raises(ValueError, match=r".*"):
+        read(whole[:at] + body + whole[at + len(body) : at + 3])
+
+
+@pytest.mark.parametrize(
+    "address",
+    [
+        "127.0.0.1", "10.0.0.1", "169.254.169.254", "192.168.1.1", "100.64.0.1", "0.1.2.3", "255.255.255.255",
+        "224.0.0.251", "239.1.1.1", "::1", "::", "fe80::1", "fec0::1", "fd00:ec2::254", "ff02::fb", "ff0e::1",
+        "::ffff:127.0.0.1", "::127.0.0.1", "64:ff9b::7f00:1", "64:ff9b::a9fe:a9fe", "64:ff9b:1::a00:1", "2002:7f00:1::",
+        "2002:a00:1::1",
+    ],
+)  # fmt: skip
+def test_nothing_is_sent_to_where_only_this_machine_could(address: str) -> None:
+    assert not Edges().public(address)
+
+
+@pytest.mark.parametrize("address", ["8.8.8.8", "2606:4700::1", "64:ff9b::808:808", "2002:808:808::1"])
+def test_the_world_is_still_asked(address: str) -> None:
+    assert Edges().public(address)
