@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import stat
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -58,11 +60,21 @@ def read_config(path: Path) -> str:
     """Return the text of a configuration file. Raises ConfigError (code `config-file`) when it cannot be read."""
     try:
         with path.open("rb") as file:
+            mode = os.fstat(file.fileno()).st_mode
             raw = file.read(MAX_SIZE + 1)
     except OSError as error:
         raise _unreadable(path, error) from None
     except ValueError:  # a NUL in the name
         raise _unreadable(path, FileNotFoundError()) from None
+    if stat.S_ISREG(mode) and mode & stat.S_IWOTH:
+        # It names commands that are started.
+        from shlex import quote  # noqa: PLC0415 - hardly ever needed
+
+        raise ConfigError(
+            f'The configuration file "{path}" can be changed by everybody.',
+            code="config-file",
+            hint=f"Look whether it is what you wrote, then run `chmod o-w {quote(str(path))}`.",
+        )
     if len(raw) > MAX_SIZE:
         raise ConfigError(f'The configuration file "{path}" is larger than {MAX_SIZE // 1024} KiB.', code="config-file")
     try:

@@ -11,7 +11,7 @@ import json
 import os
 import sqlite3
 import stat
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
 
@@ -104,6 +104,14 @@ def check_folder(folder: Path) -> None:
         )
 
 
+def _make(path: Path) -> None:
+    # With its mode from the start; SQLite gives the files beside it the same. Not by the umask, which is the whole
+    # process's: other threads are at work. What keeps the file from being made keeps SQLite from it too, and SQLite
+    # says what it is.
+    with suppress(OSError):
+        os.close(os.open(path, os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600))
+
+
 class Ledger:
     """An open ledger. Use it as a context manager; every method may raise BridgeError for a full or broken disk."""
 
@@ -133,9 +141,9 @@ class Ledger:
                 code="state-folder",
                 hint="Create it as the user who runs closte-bridge, mode 0700, or set `state_dir` in the config.",
             ) from None
-        previous = os.umask(0o077)
         connection: sqlite3.Connection | None = None
         try:
+            _make(path)
             connection = sqlite3.connect(path, timeout=5.0, isolation_level=None)
             connection.execute("PRAGMA journal_mode = WAL")
             connection.execute("PRAGMA synchronous = FULL")
@@ -146,8 +154,6 @@ class Ledger:
             if isinstance(error, sqlite3.Error):
                 raise _translate(error, path) from None
             raise
-        finally:
-            os.umask(previous)
         return cls(path, connection)
 
     def close(self) -> None:

@@ -1,0 +1,216 @@
+"""Other users of the machine: what they can write, replace, link to or read of ours."""
+
+from __future__ import annotations
+
+import json
+import os
+import threading
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import pytest
+
+from closte_bridge.config.key_file import read_key_file
+from closte_bridge.config.load import load_config
+from closte_bridge.engine import lock, planfile, watch, woken
+from closte_bridge.engine.files import write_whole
+from closte_bridge.errors import BridgeError, ConfigError
+from closte_bridge.ledger.store import Ledger
+from tests.support.ledgers import opened
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+ROOT = os.geteuid() == 0
+
+
+@pytest.fixture
+def no_umask() -> Iterator[None]:
+    """What a careless service manager gives: whatever is made is open to everybody."""
+    before = os.umask(0)
+    yield
+    os.umask(before)
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    return tmp_path / "state"
+
+
+def modes(folder: Path) -> set[int]:
+    return {path.lstat().st_mode & 0o777 for path in folder.iterdir()}
+
+
+@pytest.mark.usefixtures("no_umask")
+def test_whatever_the_umask_files_are_their_owners_alone(folder: Path) -> None:
+    with lock.held(folder, "sync"), opened(folder) as ledger, ledger.transaction():
+        ledger.set_meta(last_run="1")
+        watch.touch(folder / watch.WAKE_FILE)
+        woken._note(folder, 1.0, 0, "")  # type: ignore[arg-type]  # any number
+        write_whole(folder / "plan.json", b"{}")
+        # With SQLite's own beside the ledger.
+        assert {"ledger.sqlite3", "ledger.sqlite3-wal", "ledger.sqlite3-shm", "lock", "wake"} <= {
+            path.name for path in folder.iterdir()
+        }
+        assert modes(folder) == {0o600}
+    assert folder.stat().st_mode & 0o777 == 0o700
+
+
+def test_opening_a_ledger_changes_nothing_for_other_threads(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The umask is the whole process's: several networks are worked on at once, and each `wp` inherits it."""
+    monkeypatch.setattr(os, "umask", lambda _: pytest.fail("the umask was changed"))
+    with opened(folder):
+        pass
+
+
+@pytest.mark.parametrize("name", ["ledger.sqlite3", "lock", "wake", "watching", "woken.lock"])
+def test_links_in_the_state_folder_are_not_followed(folder: Path, tmp_path: Path, name: str) -> None:
+    victim = tmp_path / "victim"
+    victim.write_text("precious")
+    before = victim.stat().st_mtime_ns
+    folder.mkdir(mode=0o700)
+    (folder / name).symlink_to(victim)
+
+    def work() -> None:
+        with lock.held(folder, "sync"), opened(folder):
+            watch.touch(folder / name)
+        with woken._alone(folder):
+            pass
+
+    if name in {"wake", "watching"}:
+        work()
+    else:
+        with pytest.raises((BridgeError, OSError)):
+            work()
+    assert victim.read_text() == "precious"
+    assert victim.stat().st_mtime_ns == before
+
+
+@pytest.mark.parametrize("what", ["plan", "metrics"])
+def test_a_link_in_the_place_of_what_is_written_is_replaced(tmp_path: Path, what: str) -> None:
+    victim, target = tmp_path / "victim", tmp_path / what
+    victim.write_text("precious")
+    target.symlink_to(victim)
+    write_whole(target, b"new")
+    assert victim.read_text() == "precious"
+    assert not target.is_symlink()
+
+
+def test_a_key_is_judged_by_the_file_that_is_read(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Whoever swaps the file between looking and reading changes nothing: both are of one open file."""
+    good, bad = tmp_path / "good", tmp_path / "bad"
+    good.touch(0o600)
+    good.write_text("the-good-key\n")
+    bad.write_text("a-strangers-key\n")
+    bad.chmod(0o644)
+    real = os.open
+
+    def swapped(path: Path, *arguments: int) -> int:
+        descriptor = real(path, *arguments)
+        bad.replace(good)
+        return descriptor
+
+    monkeypatch.setattr(os, "open", swapped)
+    assert read_key_file(good, {}).reveal() == "the-good-key"
+    monkeypatch.undo()
+    with pytest.raises(ConfigError, match="can be read or changed by others"):
+        read_key_file(good, {})
+
+
+@pytest.mark.parametrize("make", [os.mkfifo, os.mkdir])
+def test_a_key_file_that_is_none_holds_nobody_up(tmp_path: Path, make: Callable[[Path], None]) -> None:
+    make(tmp_path / "key")
+    with pytest.raises(ConfigError, match="is not a file"):
+        read_key_file(tmp_path / "key", {})
+
+
+@pytest.mark.parametrize("mode", [0o602, 0o666, 0o777])
+def test_a_config_that_everybody_can_write_is_refused(tmp_path: Path, mode: int) -> None:
+    """It names commands that are started."""
+    path = tmp_path / "config.yaml"
+    path.write_text("on_problem: [/bin/sh, -c, id]\n")
+    path.chmod(mode)
+    with pytest.raises(ConfigError) as caught:
+        load_config(path, {"HOME": str(tmp_path)})
+    assert caught.value.code == "config-file"
+    assert "everybody" in caught.value.message
+    assert str(path) in caught.value.hint
+    path.chmod(0o644)
+    assert load_config(path, {"HOME": str(tmp_path)}).networks
+
+
+@pytest.mark.skipif(not ROOT, reason="only root can give a folder away")
+def test_a_folder_or_ledger_of_another_user_is_refused(folder: Path) -> None:
+    with opened(folder):
+        pass
+    ledger = folder / "ledger.sqlite3"
+    os.chown(ledger, 65534, 65534)
+    with pytest.raises(BridgeError) as caught:
+        Ledger.open(folder, create=True)
+    assert caught.value.code == "other-user"
+    os.chown(folder, 65534, 65534)
+    with pytest.raises(BridgeError) as caught:
+        Ledger.open(folder, create=True)
+    assert caught.value.code == "other-user"
+    with pytest.raises(BridgeError) as caught, lock.held(folder, "sync"):
+        pass
+    assert caught.value.code == "other-user"
+
+
+def test_two_who_come_at_once_do_not_both_get_the_lock(folder: Path) -> None:
+    inside, most, refused = 0, 0, []
+    guard = threading.Lock()
+
+    def work() -> None:
+        nonlocal inside, most
+        try:
+            with lock.held(folder, "sync"):
+                with guard:
+                    inside += 1
+                    most = max(most, inside)
+                with guard:
+                    inside -= 1
+        except BridgeError as error:
+            refused.append(error.code)
+
+    threads = [threading.Thread(target=work) for _ in range(20)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert most == 1
+    assert set(refused) <= {"locked"}
+
+
+@pytest.mark.parametrize("text", ["{", "[" * 5000, '{"pid": "x"}', '{"since": 1e999}', "\x1b[2J" * 500, "\0" * 9000])
+def test_what_stands_in_the_lock_file_is_not_believed(folder: Path, text: str) -> None:
+    with lock.held(folder, "sync"):
+        Path(folder / "lock").write_text(text)
+        with pytest.raises(BridgeError) as caught, lock.held(folder, "plan"):
+            pass
+    assert caught.value.code == "locked"
+    assert "\x1b" not in caught.value.message
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"action": "remove", "name": "../../etc/passwd"},
+        {"action": "remove", "name": "--exec=x"},
+        {"action": "rm -rf", "name": "a.com"},
+        {"action": "remove", "name": "A.com"},
+        {"action": "remove", "name": ["a.com"]},
+    ],
+)
+def test_a_tampered_plan_is_none(tmp_path: Path, change: object) -> None:
+    document = {
+        "kind": planfile.KIND,
+        "version": 1,
+        "network": "n",
+        "database": "d",
+        "created": "",
+        "changes": [change],
+    }
+    (tmp_path / "plan").write_text(json.dumps(document | {"changes": [change]}))
+    with pytest.raises(ConfigError, match="not a plan"):
+        planfile.read(tmp_path / "plan")
