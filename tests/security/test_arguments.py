@@ -11,6 +11,7 @@ import voluptuous as vol
 from closte_bridge.cli.main import run
 from closte_bridge.config import values
 from closte_bridge.config.model import WpSettings
+from closte_bridge.config.schema import NETWORK_NAME, validate
 from closte_bridge.engine import aftermath
 from closte_bridge.wordpress.wp import WpCall, WpCost, command_line, script
 from tests.support.bridge import write_script
@@ -118,3 +119,13 @@ def test_our_service_managers_socket_is_not_handed_on(tmp_path: Path, monkeypatc
     aftermath._run([str(spy)], b"{}")
     for name in ("NOTIFY_SOCKET", "CREDENTIALS_DIRECTORY", "WATCHDOG_PID"):
         assert name not in seen.read_text()
+
+
+@pytest.mark.parametrize("name", ["a b", "%i", "../x", "-x", "A", "a.b", "a\nb", "a@b", "a;b", "", "x" * 64, "a\x1b"])
+def test_a_networks_name_is_safe_in_units_paths_labels_and_options(name: str) -> None:
+    """It becomes an instance of a systemd unit, a folder, a file's name, a label of a metric, an option's value."""
+    assert not NETWORK_NAME.fullmatch(name)
+    _, networks, problems = validate({"networks": {name: {}}}, {})
+    assert not networks
+    assert len(problems) == 1
+    assert "\x1b" not in problems[0].message

@@ -100,6 +100,8 @@ def assert_no_formula(what: object, text: str) -> None:
 def test_a_network_of_hostile_text(make_world: Callable[..., World], driver: Driver, owner: str) -> None:
     assert {words[0] for words in COMMANDS_RUN} == COMMANDS.keys() - {"watch", "sandbox"}
     world = make_world(mapped=[MAPPED])
+    metrics = world.folder / "metrics.prom"
+    world.configure(metrics_file=str(metrics))
     poison(world)
     if owner == "a stranger":
         assert isinstance(world.wordpress, CannedWordPress)
@@ -124,3 +126,7 @@ def test_a_network_of_hostile_text(make_world: Callable[..., World], driver: Dri
                 assert_no_formula(command, done["stdout"])
     # The text did arrive: nothing of it would show in an empty network either.
     assert forged > 30
+    # No name and no word of anybody's is a label: neither can a label be broken out of.
+    if owner == "nobody":
+        assert "closte_bridge_held" in metrics.read_text()
+    assert not metrics.exists() or "forged" not in metrics.read_text()

@@ -1,0 +1,214 @@
+"""A Closte that means harm: answers without end, packed ones that unfold, redirects, and what the environment adds."""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import socket
+import ssl
+import subprocess
+import sys
+import threading
+import time
+import zlib
+from contextlib import contextmanager
+from typing import TYPE_CHECKING
+
+import pytest
+import trustme
+from pytest_httpserver import HTTPServer
+
+from closte_bridge.closte.client import LIST_LIMIT
+from tests.support.parts import REPOSITORY
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+    from pathlib import Path
+
+KEY = "Canary-3f9a77c1d2e4"
+GIGABYTE = 1 << 30
+# What a process of ours may take on top of what it takes anyhow, in bytes: the bound on a list, some times over.
+ROOM = 256 << 20
+_CLIENT = """
+import re, sys
+from closte_bridge.closte.client import ClosteClient
+from closte_bridge.secret import Secret
+
+with ClosteClient(sys.argv[1], Secret({key!r}), retries=0, total_timeout=float(sys.argv[2])) as closte:
+    print(closte.list_aliases().reason)
+    print(closte.add("a.example.org").message)
+print(re.search(r"VmHWM:\\s+(\\d+)", open("/proc/self/status").read())[1])
+"""
+
+
+def asked(url: str, seconds: float = 60.0, environment: dict[str, str] | None = None) -> tuple[str, str, int]:
+    """Ask for the list and for an addition in a process of its own; return what it says, and its memory in bytes."""
+    argv = [sys.executable, "-c", _CLIENT.format(key=KEY), url, str(seconds)]
+    env = {**os.environ, "PYTHONPATH": str(REPOSITORY), **(environment or {})}
+    done = subprocess.run(argv, capture_output=True, text=True, check=True, env=env)
+    listed, added, memory = done.stdout.splitlines()
+    assert KEY not in done.stdout + done.stderr
+    return listed, added, int(memory) * 1024
+
+
+@contextmanager
+def serving(serve: Callable[[socket.socket], None]) -> Iterator[str]:
+    """Serve connections with bare bytes, one after the other; yields the API's URL."""
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+
+        def accept() -> None:
+            while True:
+                try:
+                    connection, _ = listener.accept()
+                except OSError:
+                    return
+                try:
+                    with connection:
+                        connection.recv(65536)
+                        serve(connection)
+                except OSError:
+                    continue
+
+        thread = threading.Thread(target=accept, daemon=True)
+        thread.start()
+        yield f"http://127.0.0.1:{listener.getsockname()[1]}"
+        listener.shutdown(socket.SHUT_RDWR)
+        thread.join()
+
+
+def bomb() -> bytes:
+    """Return a gigabyte of white space, packed: a megabyte."""
+    packer = zlib.compressobj(1, zlib.DEFLATED, zlib.MAX_WBITS | 16)
+    return b"".join(packer.compress(b" " * (1 << 24)) for _ in range(GIGABYTE >> 24)) + packer.flush()
+
+
+@pytest.mark.parametrize("packed", [False, True])
+def test_a_gigabyte_is_given_up(packed: bool) -> None:
+    sent = 0
+    packed_body = bomb() if packed else b""
+
+    def serve(connection: socket.socket) -> None:
+        nonlocal sent
+        kind = b"Content-Encoding: gzip\r\n" if packed else b""
+        body = packed_body if packed else b" " * (1 << 20)
+        length = len(body) if packed else GIGABYTE
+        connection.sendall(b"HTTP/1.1 200 OK\r\n" + kind + b"Content-Length: %d\r\n\r\n" % length)
+        for _ in range(1 if packed else GIGABYTE >> 20):
+            connection.sendall(body)
+            sent += len(body)
+
+    with serving(serve) as url:
+        listed, added, memory = asked(url)
+    _, _, idle = asked("http://127.0.0.1:1")
+    assert listed == "The answer is larger than 32768 KiB and was given up."
+    assert added == "The answer is larger than 64 KiB and was given up."
+    assert memory < idle + ROOM
+    assert sent < GIGABYTE // 8
+
+
+def test_an_answer_that_drips_is_given_up() -> None:
+    def serve(connection: socket.socket) -> None:
+        connection.sendall(b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n")
+        for _ in range(600):
+            connection.sendall(b"1\r\n \r\n")
+            time.sleep(0.05)
+
+    began = time.monotonic()
+    with serving(serve) as url:
+        listed, added, _ = asked(url, 1.0)
+    assert "did not complete its answer within 1 s" in listed
+    assert "did not complete its answer within 1 s" in added
+    assert time.monotonic() - began < 20
+
+
+@pytest.mark.parametrize("body", ["[" * 1_000_000, '{"domains":' * 200_000, '{"success": 1' + "0" * 5000 + "}"])
+def test_depth_and_giant_numbers_are_answers_that_are_not_understood(httpserver: HTTPServer, body: str) -> None:
+    httpserver.expect_request("/getdomains").respond_with_data(body)
+    httpserver.expect_request("/adddomainalias").respond_with_data(body[:60_000])
+    listed, added, _ = asked(httpserver.url_for("/"))
+    assert listed == "Closte's answer could not be understood."
+    assert "could not be understood" in added
+
+
+@pytest.mark.parametrize("entry", [b"[]", b"{}", b'""', b"0", b'{"a":{}}'])
+def test_small_entries_without_number_take_no_memory(httpserver: HTTPServer, entry: bytes) -> None:
+    """As bytes such a list is within the bounds; as objects of Python it would take a gigabyte and more."""
+    many = (LIST_LIMIT - 100) // (len(entry) + 1)
+    body = b'{"success":true,"domains":[' + b",".join([entry] * many) + b"]}"
+    httpserver.expect_request("/getdomains").respond_with_data(body)
+    httpserver.expect_request("/adddomainalias").respond_with_json({"success": True})
+    listed, _, memory = asked(httpserver.url_for("/"))
+    _, _, idle = asked("http://127.0.0.1:1")
+    assert listed == "Closte's answer could not be understood."
+    assert memory < idle + ROOM
+
+
+@pytest.mark.parametrize("status", [301, 302, 303, 307, 308])
+def test_no_redirect_leads_the_key_anywhere(httpserver: HTTPServer, status: int) -> None:
+    seen: list[bytes] = []
+
+    def serve(connection: socket.socket) -> None:
+        seen.append(b"something came")
+        connection.sendall(b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\n{}")
+
+    with serving(serve) as elsewhere:
+        httpserver.expect_request(re.compile("/.*")).respond_with_data(b"", status, headers={"Location": elsewhere})
+        listed, added, _ = asked(httpserver.url_for("/"))
+    assert "redirect" in listed
+    assert "redirect" in added
+    assert seen == []
+
+
+_NO_EXCEPTIONS = {"no_proxy": "", "NO_PROXY": ""}
+_VARIABLES = ("http_proxy", "HTTP_PROXY", "https_proxy", "HTTPS_PROXY", "all_proxy", "ALL_PROXY", "REQUEST_METHOD")
+
+
+@pytest.mark.parametrize("variable", _VARIABLES)
+def test_no_proxy_of_the_environment_sees_what_goes_to_this_machine(httpserver: HTTPServer, variable: str) -> None:
+    seen: list[bytes] = []
+
+    def serve(connection: socket.socket) -> None:
+        seen.append(b"something came")
+
+    httpserver.expect_request("/getdomains").respond_with_json({"success": True, "domains": []})
+    httpserver.expect_request("/adddomainalias").respond_with_json({"success": True})
+    with serving(serve) as proxy:
+        listed, _, _ = asked(httpserver.url_for("/"), environment={**_NO_EXCEPTIONS, variable: proxy})
+    assert listed == ""
+    assert seen == []
+
+
+@pytest.mark.parametrize("variable", ["https_proxy", "HTTPS_PROXY", "all_proxy", "ALL_PROXY"])
+def test_a_proxy_of_the_environment_sees_the_host_and_no_key(variable: str) -> None:
+    seen: list[bytes] = []
+
+    def serve(connection: socket.socket) -> None:
+        # A proxy that wants to read along answers as if it were the API.
+        connection.sendall(b"HTTP/1.1 200 Connection established\r\n\r\n")
+        seen.append(connection.recv(65536))
+        connection.sendall(b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\n{}")
+
+    with serving(serve) as proxy:
+        listed, added, _ = asked("https://api.example.org/x", environment={**_NO_EXCEPTIONS, variable: proxy})
+    assert listed
+    assert added
+    # What follows CONNECT is the beginning of TLS, and the certificate is not the API's.
+    assert len(seen) >= 2
+    assert all(first[:1] == b"\x16" and KEY.encode() not in first for first in seen)
+
+
+@pytest.mark.parametrize("variable", ["REQUESTS_CA_BUNDLE", "CURL_CA_BUNDLE", "PYTHONHTTPSVERIFY", "SSLKEYLOGFILE"])
+def test_the_environment_cannot_switch_verification_off(tmp_path: Path, variable: str) -> None:
+    authority = trustme.CA()
+    authority.cert_pem.write_to_path(str(tmp_path / "ca.pem"))
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    authority.issue_cert("localhost").configure_cert(context)
+    value = "0" if variable == "PYTHONHTTPSVERIFY" else str(tmp_path / "ca.pem")
+    if variable == "SSLKEYLOGFILE":
+        value = str(tmp_path / "keys")
+    with HTTPServer(host="localhost", ssl_context=context) as server:
+        server.expect_request(re.compile("/.*")).respond_with_json({"success": True, "domains": []})
+        listed, _, _ = asked(server.url_for("/"), environment={variable: value})
+        assert "could not be verified" in listed
+        assert not [request for request, _ in server.log if KEY in json.dumps([request.url, request.get_data(True)])]
