@@ -1,0 +1,40 @@
+"""Every test that docs/security.md names exists."""
+
+from __future__ import annotations
+
+import re
+
+import pytest
+
+from tests.support.parts import REPOSITORY
+
+PAGE = REPOSITORY / "docs" / "security.md"
+_FEWEST = 40
+
+
+def missing(page: str) -> list[str]:
+    """Return which of the tests that a page names do not exist: `tests/file.py`, or `tests/file.py::test_name`."""
+    lost = []
+    for file, name in re.findall(r"`(tests/[\w./-]+?\.(?:py|php))(?:::(\w+))?`", page):
+        path = REPOSITORY / file
+        if not path.is_file() or (name and not re.search(rf"def {name}\(", path.read_text(encoding="utf-8"))):
+            lost.append(f"{file}::{name}")
+    return lost
+
+
+def test_every_test_that_is_named_exists() -> None:
+    page = PAGE.read_text(encoding="utf-8")
+    assert missing(page) == []
+    assert len(re.findall(r"`tests/[\w./-]+::test_\w+`", page)) >= _FEWEST
+
+
+def test_each_threat_names_one() -> None:
+    table = PAGE.read_text(encoding="utf-8").partition("## Threats")[2].partition("\n## ")[0]
+    rows = [line for line in table.splitlines() if line.startswith("|") and not line.startswith(("|---", "| threat"))]
+    assert len(rows) > 20
+    assert [row for row in rows if "`tests/" not in row] == []
+
+
+@pytest.mark.parametrize("named", ["`tests/no/file.py`", "`tests/security/test_files.py::test_nothing_of_that_name`"])
+def test_one_that_does_not_is_found(named: str) -> None:
+    assert len(missing(named)) == 1
