@@ -3,23 +3,24 @@
 from __future__ import annotations
 
 import argparse
+import functools
 import json
 import sys
 import tempfile
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from benchmarks import checks, measures, shim
+from benchmarks import checks, growth, measures, plots, rival, shim
 from benchmarks.report import Figure, as_data, machine, page, table
 from benchmarks.world import template
 from tests.support.parts import REPOSITORY
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
 
     from tests.support.wordpress import Multisite
 
-PARTS = ("version", "sync", "adds", "checks", "shim")
+PARTS = ("version", "sync", "growth", "profile", "rival", "adds", "checks", "shim")
 
 
 def main() -> int:
@@ -30,6 +31,7 @@ def main() -> int:
         figures = _measure(Path(name), options.only or PARTS, quick=options.quick)
     if options.write:
         target = REPOSITORY / "docs" / "performance.md"
+        plots.draw(figures, target.parent)
         target.write_text(page(figures, about, quick=options.quick), encoding="utf-8")
     if options.json:
         print(json.dumps(as_data(figures, about, quick=options.quick), indent=2))
@@ -48,36 +50,49 @@ def _options() -> argparse.Namespace:
 
 
 def _measure(folder: Path, parts: tuple[str, ...], *, quick: bool) -> list[Figure]:
+    folders = measures.numbered(folder)
+    network = functools.cache(lambda: template(next(folders)))
+    jobs: dict[str, Callable[[], list[Figure]]] = {
+        "version": lambda: measures.version(10 if quick else 40),
+        "sync": lambda: _syncs(network(), folders, quick=quick),
+        "growth": lambda: [
+            *growth.by_mappings(network(), folders, quick=quick),
+            *growth.by_networks(network(), next(folders), quick=quick),
+        ],
+        "profile": lambda: _profiles(network(), folders, quick=quick),
+        "rival": lambda: rival.figures(quick=quick),
+        "adds": lambda: _additions(network(), folders, quick=quick),
+        "checks": lambda: checks.figures(quick=quick),
+        "shim": lambda: shim.figures(network(), next(folders), quick=quick),
+    }
     figures: list[Figure] = []
-    if "version" in parts:
-        _say("version")
-        figures += measures.version(10 if quick else 40)
-    if {"sync", "adds", "shim"} & {*parts}:
-        folders = measures.numbered(folder)
-        network = template(folder)
-    if "sync" in parts:
-        rounds = 3 if quick else 11
-        for count, www, key_file in (
-            (10_000, False, False),
-            (10_000, True, False),
-            (10_000, False, True),
-            (100_000, False, False),
-            (100_000, True, False),
-        ):
-            if quick and (count > 10_000 or www or key_file):
-                continue
-            _say(f"sync, {count:,} mappings")
-            repeat = rounds if count < 100_000 else 5
-            figures += measures.no_op(network, next(folders), count, repeat, www=www, key_file=key_file)
-    if "adds" in parts:
-        figures += _additions(network, folders, quick=quick)
-    if "checks" in parts:
-        _say("checks of DNS and certificates")
-        figures += checks.figures(quick=quick)
-    if "shim" in parts:
-        _say("the shim")
-        figures += shim.figures(network, next(folders), quick=quick)
+    for part in PARTS:
+        if part in parts:
+            _say(part)
+            figures += jobs[part]()
     return figures
+
+
+def _syncs(network: Multisite, folders: Iterator[Path], *, quick: bool) -> list[Figure]:
+    figures: list[Figure] = []
+    for count, www, key_file in (
+        (10_000, False, False),
+        (10_000, True, False),
+        (10_000, False, True),
+        (100_000, False, False),
+        (100_000, True, False),
+    ):
+        if quick and (count > 10_000 or www or key_file):
+            continue
+        _say(f"sync, {count:,} mappings")
+        rounds = 3 if quick else 11 if count < 100_000 else 5
+        figures += measures.no_op(network, next(folders), count, rounds, www=www, key_file=key_file)
+    return figures
+
+
+def _profiles(network: Multisite, folders: Iterator[Path], *, quick: bool) -> list[Figure]:
+    counts = (10_000,) if quick else (10_000, 100_000)
+    return [figure for n in counts for figure in growth.profile(network, next(folders), n, 3 if quick else 7)]
 
 
 def _additions(network: Multisite, folders: Iterator[Path], *, quick: bool) -> list[Figure]:

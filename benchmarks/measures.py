@@ -25,6 +25,8 @@ if TYPE_CHECKING:
 
 MEGABYTE = 1_000_000
 LATENCY = 0.05
+# One after another is slow, and each takes as long as the one before.
+_LOOPED = 50
 
 
 def version(rounds: int) -> list[Figure]:
@@ -76,7 +78,7 @@ def no_op(
     low, high = samples.spread("bare.wall")
     limits = {10_000: 0.2, 100_000: 1.0}
     details = {"bare_seconds": bare, "seconds": wall, "api_seconds": api, "wp_calls": wp_calls, "api_calls": api_calls}
-    details["cpu_seconds"] = taken["cpu_seconds"]
+    details |= {"cpu_seconds": taken["cpu_seconds"], "planning_seconds": samples.median("sync.planning")}
     figures = [
         Figure(
             what=f"A run without changes, {what}: added",
@@ -87,6 +89,8 @@ def no_op(
             f"with {api:.2f} s of API; {wp_calls} `wp` process, {api_calls} API request; "
             f"the engine's own CPU time {taken['cpu_seconds']:.2f} s",
             details=details,
+            series="" if kind else "mappings",
+            at=count,
         ),
         Figure(
             what=f"Its memory, {what}",
@@ -136,14 +140,24 @@ def additions(template: Multisite, folder: Path, count: int, concurrency: int, r
     with world(template, folder / "bare", [], [], settings={"latency": LATENCY}) as this:
         _post(this, names, concurrency)
         bare = _rate(this)
+    with world(template, folder / "loop", [], [], settings={"latency": LATENCY}) as this:
+        _post(this, names[:_LOOPED], 1)
+        loop = _rate(this)
     return Figure(
         what=f"{count:,} additions, {concurrency} in flight, at most {rate:g} a second",
         value=100 * reached / bound,
         unit="% of the bound",
         limit=80,
         over=True,
-        bound=f"{reached:.1f} of {bound:.1f} a second; bare threads without a limit {bare:.1f} a second",
-        details={"per_second": reached, "bound_per_second": bound, "bare_per_second": bare, "seconds": wall},
+        bound=f"{reached:.1f} of {bound:.1f} a second; bare threads without a limit {bare:.1f} a second, "
+        f"a plain loop {loop:.1f} a second",
+        details={
+            "loop_per_second": loop,
+            "per_second": reached,
+            "bound_per_second": bound,
+            "bare_per_second": bare,
+            "seconds": wall,
+        },
     )
 
 

@@ -9,6 +9,7 @@ from dataclasses import asdict, dataclass, field
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
+from benchmarks.plots import drawn
 from closte_bridge import __version__
 
 if TYPE_CHECKING:
@@ -19,7 +20,8 @@ if TYPE_CHECKING:
 class Figure:
     """One figure beside its lower bound. `limit` is what it is meant to keep; `over`, that more is better.
 
-    `value` and `limit` are in `unit`. `bound` is the lower bound in words with its own figure.
+    `value` and `limit` are in `unit`. `bound` is the lower bound in words with its own figure. Figures of one `series`
+    are drawn together, each `at` its size.
     """
 
     what: str
@@ -29,6 +31,8 @@ class Figure:
     limit: float | None = None
     over: bool = False
     details: dict[str, float] = field(default_factory=dict)
+    series: str = ""
+    at: float = 0
 
     @property
     def kept(self) -> bool | None:
@@ -97,7 +101,7 @@ page; nothing on it was typed by hand.
 
 Measured {date} with version {version} on {processor}; {system}, Python {python}, PHP {php}; load at the start
 {load}.{quick}
-
+{plots}
 ## How to read it
 
 - *A run without changes* is `closte-bridge sync` when both sides agree, compared with `wp eval-file` of a script that
@@ -117,6 +121,15 @@ Measured {date} with version {version} on {processor}; {system}, Python {python}
 - *A page view* and *a mapping is changed* are requests to PHP's own web server, with the shim and without it in turn.
   Of page views the median of the differences is shown, of changes the difference of the lower quartiles: what else the
   machine does only ever makes a request longer.
+- *Growth*: the same runs at 100 to 100,000 mappings; and `plan --all` with 1 to 100 networks in one config, which all
+  lead to one WordPress, beside as many bare reads with as many at a time.
+- *Where the time goes* is one run, the one whose length is the median, with a watch around its parts
+  (`benchmarks/profile.py`). What `wp` takes is divided by two more runs of it: one that does nothing, and one that
+  reads the rows and nothing else. Python's start and imports are left out: they go on while `wp` runs.
+- *Planning alone* is beside octoDNS, which brings DNS records into step: both have their two sides in memory, in their
+  own forms, and neither reads or sends anything. The work is alike and not the same. octoDNS compares the values of
+  records too, and copies the zone so that processors may change it; ours judges holds, wildcards, limits, evidence.
+- *A plain loop* asks for one addition after another over one connection: what a script of a few lines does.
 - Benchmarks report; they never fail. A slow or busy machine shows as such in the column of the lower bounds.
 """
 
@@ -126,4 +139,5 @@ def page(figures: Sequence[Figure], about: dict[str, str], *, quick: bool) -> st
     rows = ["| " + " | ".join(cells) + " |" for cells in (HEAD, *(one.cells() for one in figures))]
     rows.insert(1, "|---|---|---|---|")
     note = " A short run (`--quick`): few repetitions." if quick else ""
-    return _PAGE.format(table="\n".join(rows), quick=note, **about)
+    shown = "".join(f"\n![{words}]({name})\n" for name, words in drawn(figures))
+    return _PAGE.format(table="\n".join(rows), quick=note, plots=shown, **about)

@@ -1,0 +1,123 @@
+"""How cost grows with mappings and with networks, and where the time of a run goes."""
+
+from __future__ import annotations
+
+import json
+import sys
+import time
+from concurrent.futures import ThreadPoolExecutor
+from typing import TYPE_CHECKING
+
+import yaml
+
+from benchmarks.measures import no_op
+from benchmarks.report import Figure
+from benchmarks.timing import run
+from benchmarks.world import World, domains, world
+from closte_bridge.cli.networks import _AT_ONCE
+from tests.support.parts import REPOSITORY
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+    from tests.support.wordpress import Multisite
+
+
+def by_mappings(template: Multisite, folders: Iterator[Path], *, quick: bool) -> list[Figure]:
+    """Runs without changes on small networks; those on large ones are measured for their own sake."""
+    return [
+        figure
+        for count in ((100,) if quick else (100, 1_000))
+        for figure in no_op(template, next(folders), count, 3 if quick else 9)
+    ]
+
+
+def by_networks(template: Multisite, folder: Path, *, quick: bool) -> list[Figure]:
+    """`plan --all` over many networks in one config, beside as many bare reads, as many at a time.
+
+    They all lead to one WordPress with 1,000 mappings: what one network costs is the same wherever it is.
+    """
+    names = domains(1_000)
+    found = []
+    with world(template, folder, names, names, settings={}) as this:
+        for count in (1, 4) if quick else (1, 10, 100):
+            config = _of_many(this, count)
+            argv = [sys.executable, "-m", "closte_bridge", "plan", "--all", "--quiet", f"--config={config}"]
+            seconds = run(argv, this.env).seconds
+            bare = _bare(this, count)
+            found.append(
+                Figure(
+                    what=f"`plan --all` of {count} networks with 1,000 mappings each, {_AT_ONCE} at a time: a network",
+                    value=seconds / count,
+                    unit="s",
+                    bound=f"`wp` alone, {_AT_ONCE} at a time, {bare / count:.2f} s a network; "
+                    f"all {seconds:.1f} s and {bare:.1f} s",
+                    series="networks",
+                    at=count,
+                    details={"seconds": seconds, "bare_seconds": bare},
+                )
+            )
+    return found
+
+
+def _of_many(this: World, count: int) -> Path:
+    document = yaml.safe_load(this.config.read_text(encoding="utf-8"))
+    document["networks"] = {f"network{number}": {} for number in range(count)}
+    config = this.folder / f"config-{count}.yaml"
+    config.write_text(yaml.safe_dump(document), encoding="utf-8")
+    return config
+
+
+def _bare(this: World, count: int) -> float:
+    began = time.perf_counter()
+    with ThreadPoolExecutor(_AT_ONCE) as pool:
+        list(pool.map(lambda _: this.bare(), range(count)))
+    return time.perf_counter() - began
+
+
+def profile(template: Multisite, folder: Path, count: int, rounds: int) -> list[Figure]:
+    """Where the time of a run without changes goes: medians of the parts."""
+    names = domains(count)
+    runs: list[dict[str, float]] = []
+    with world(template, folder, names, names, settings={}) as this:
+        started, read = (min(_wp(this, code) for _ in range(rounds)) for code in ("", None))
+        target = this.folder / "profile"
+        for number in range(rounds + 1):
+            argv = [sys.executable, "-m", "benchmarks.profile", str(target), "sync", f"--config={this.config}"]
+            run(argv, {**this.env, "PYTHONPATH": str(REPOSITORY)})
+            if number:
+                runs.append(json.loads(target.read_text(encoding="utf-8")))
+    # The run whose whole is the median one: parts of one run add up, medians of parts do not.
+    parts = sorted(runs, key=lambda one: sum(one.values()))[len(runs) // 2]
+    waited = parts.pop("waiting for wp")
+    start = min(started, waited)
+    rows = max(0.0, min(read - started, waited - start))
+    parts = {
+        "wp starts WordPress": start,
+        "SQL, JSON and transfer": rows,
+        "the rest of wp": waited - start - rows,
+        **parts,
+    }
+    whole = sum(parts.values())
+    shares = ", ".join(f"{name} {100 * seconds / whole:.0f} %" for name, seconds in parts.items())
+    return [
+        Figure(
+            what=f"Where the time goes, {count:,} mappings, without Python's own start",
+            value=whole,
+            unit="s",
+            bound=shares,
+            series="profile",
+            at=count,
+            details=parts,
+        )
+    ]
+
+
+def _wp(this: World, code: str | None) -> float:
+    """Return the seconds of `wp` that does nothing (`code` is empty), or of the bare script that reads the rows."""
+    if code is None:
+        return this.bare().seconds
+    argv = [*this.multisite.wp_command, "eval", ";", f"--path={this.multisite.path}"]
+    options = ["--skip-plugins", "--skip-themes", "--skip-packages", "--no-color", "--allow-root"]
+    return run([*argv, *options], this.env).seconds

@@ -1,0 +1,95 @@
+"""Run `closte-bridge` with the arguments given and write down how long each part of the work took.
+
+A part's time is its own: what another part took inside it is counted there. What is waited for while something else
+works in another thread is counted in the thread that waits.
+"""
+
+from __future__ import annotations
+
+import functools
+import json
+import sys
+import threading
+import time
+from importlib import import_module
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+# Where each part of a run is: module, class or nothing, function.
+PARTS: dict[str, tuple[tuple[str, str, str], ...]] = {
+    "waiting for wp": (("closte_bridge.wordpress.wp", "WpCall", "_wait"),),
+    "checking and parsing its answer": (
+        ("closte_bridge.wordpress.wp", "", "extract"),
+        ("closte_bridge.wordpress.wp", "", "parse"),
+        ("closte_bridge.wordpress.snapshot", "", "decode"),
+    ),
+    "Closte's list": (("closte_bridge.closte.client", "ClosteClient", "list_aliases"),),
+    "planning": (("closte_bridge.planning.plan", "", "make_plan"),),
+    "the ledger": (
+        ("closte_bridge.ledger.store", "Ledger", "open"),
+        ("closte_bridge.ledger.store", "Ledger", "state"),
+        ("closte_bridge.ledger.store", "Ledger", "query"),
+        ("closte_bridge.ledger.store", "Ledger", "write"),
+    ),
+}
+
+
+class Clock:
+    """Adds up the time of parts, without what other parts took inside them."""
+
+    def __init__(self) -> None:
+        self.seconds: dict[str, float] = dict.fromkeys(PARTS, 0.0)
+        self._here = threading.local()
+
+    def timed(self, part: str, function: Callable[..., Any]) -> Callable[..., Any]:
+        """Return the function with a watch around it."""
+
+        @functools.wraps(function)
+        def watched(*args: Any, **options: Any) -> Any:  # noqa: ANN401 - any function's
+            outer = getattr(self._here, "inside", None)
+            self._here.inside = 0.0
+            began = time.perf_counter()
+            try:
+                return function(*args, **options)
+            finally:
+                took = time.perf_counter() - began
+                if threading.current_thread() is threading.main_thread():
+                    self.seconds[part] += took - self._here.inside
+                self._here.inside = None if outer is None else outer + took
+
+        return watched
+
+
+def watch_all(clock: Clock) -> None:
+    """Put a watch around each function of `PARTS`. Raises AttributeError or KeyError when one has gone."""
+    for part, places in PARTS.items():
+        for module_name, owner_name, name in places:
+            module = import_module(module_name)
+            owner = getattr(module, owner_name) if owner_name else module
+            raw = owner.__dict__[name] if owner_name else getattr(owner, name)
+            if isinstance(raw, classmethod):
+                setattr(owner, name, classmethod(clock.timed(part, raw.__func__)))
+            else:
+                setattr(owner, name, clock.timed(part, raw))
+
+
+def main() -> int:
+    """Run with `FILE ARGUMENTS…`; return the exit code."""
+    target = Path(sys.argv.pop(1))
+    sys.argv[0] = "closte-bridge"
+    from closte_bridge.__main__ import main as bridge  # noqa: PLC0415 - as the installed script does it
+
+    clock = Clock()
+    watch_all(clock)
+    began = time.perf_counter()
+    status = bridge()
+    clock.seconds["everything else"] = time.perf_counter() - began - sum(clock.seconds.values())
+    target.write_text(json.dumps(clock.seconds), encoding="utf-8")
+    return status
+
+
+if __name__ == "__main__":
+    sys.exit(main())

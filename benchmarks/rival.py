@@ -1,0 +1,109 @@
+"""Another reconciler's plan of the same size: octoDNS, whose records stand for our mappings and aliases.
+
+Both have their two sides in memory already, in their own forms; neither reads, writes or sends anything. Both sides
+are one zone of CNAME records there, which is the form in which octoDNS has least to do.
+"""
+
+from __future__ import annotations
+
+import gc
+import logging
+import statistics
+import time
+from typing import TYPE_CHECKING, Any
+
+from benchmarks.report import Figure
+from benchmarks.world import domains
+from tests.support.looks import a_ledger, a_list, a_plan, a_snapshot
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+_ZONE = "benchmark.org."
+
+
+def ours(count: int, *, fresh: bool) -> Callable[[], int]:
+    """Return a function that plans `count` mappings, all new or all in step, and gives the number of changes."""
+    names = domains(count)
+    snapshot = a_snapshot(*names)
+    observed, ledger = (a_list(), a_ledger()) if fresh else (a_list(*names), a_ledger(*names))
+    # The budget for certificates would hold names back, and octoDNS has no such thing.
+    intentions = {"certificate_budget": 10 * count}
+    return lambda: len(a_plan(snapshot, observed, ledger, config=intentions).changes)
+
+
+def theirs(count: int, *, fresh: bool) -> Callable[[], int]:
+    """Return the same for octoDNS."""
+    from octodns.provider.base import BaseProvider  # noqa: PLC0415 - only where a benchmark is run
+    from octodns.record import Record  # noqa: PLC0415 - likewise
+    from octodns.zone import Zone  # noqa: PLC0415 - likewise
+
+    logging.getLogger().setLevel(logging.ERROR)
+
+    def filled(names: list[str]) -> Any:  # noqa: ANN401 - octoDNS has no types
+        zone = Zone(_ZONE, [])
+        for name in names:
+            data = {"type": "CNAME", "ttl": 300, "value": "host.example.net."}
+            zone.add_record(Record.new(zone, name.replace(".", "-"), data, lenient=True), lenient=True)
+        return zone
+
+    names = domains(count)
+    desired, present = filled(names), [] if fresh else [*filled(names).records]
+
+    class InMemory(BaseProvider):  # type: ignore[misc]  # octoDNS has no types
+        """A provider whose records are there already."""
+
+        log = logging.getLogger("memory")
+        SUPPORTS_GEO = False
+        SUPPORTS = frozenset({"CNAME"})
+
+        def populate(self, zone: Any, target: bool = False, lenient: bool = False) -> bool:  # noqa: ANN401 - as theirs
+            for record in present:
+                zone.add_record(record, lenient=lenient)
+            return target
+
+        def _apply(self, plan: Any) -> None:  # noqa: ANN401 - as theirs
+            raise NotImplementedError(plan)
+
+    provider = InMemory("memory")
+
+    def plan() -> int:
+        found = provider.plan(desired)
+        return len(found.changes) if found else 0
+
+    return plan
+
+
+def _seconds(work: Callable[[], int], expected: int, rounds: int) -> float:
+    taken = []
+    for _ in range(rounds):
+        gc.collect()
+        began = time.perf_counter()
+        changes = work()
+        taken.append(time.perf_counter() - began)
+        if changes != expected:
+            raise RuntimeError(f"{changes} changes instead of {expected}: a figure of that would mean nothing.")
+    return statistics.median(taken)
+
+
+def figures(*, quick: bool) -> list[Figure]:
+    """Return both planners' times, for plans that change nothing and plans that add everything."""
+    from octodns import __version__ as version  # noqa: PLC0415 - only where a benchmark is run
+
+    found = []
+    for count in (1_000,) if quick else (1_000, 10_000):
+        for fresh, words in ((False, "nothing to change"), (True, "all of them new")):
+            expected = count if fresh else 0
+            own, other = (_seconds(make(count, fresh=fresh), expected, 3 if quick else 7) for make in (ours, theirs))
+            found.append(
+                Figure(
+                    what=f"Planning alone, {count:,} names, {words}",
+                    value=own * 1000,
+                    unit="ms",
+                    bound=f"octoDNS {version} plans {count:,} records in {other * 1000:.1f} ms",
+                    series="rival, new" if fresh else "rival, same",
+                    at=count,
+                    details={"seconds": own, "other_seconds": other},
+                )
+            )
+    return found

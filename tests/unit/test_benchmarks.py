@@ -1,0 +1,54 @@
+"""The benchmarks' own parts: what they measure exists, and what they draw is their data. No time is measured here."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from typing import TYPE_CHECKING
+
+from benchmarks.plots import PLOTS, drawn
+from benchmarks.profile import PARTS, Clock
+from benchmarks.report import Figure, page
+from benchmarks.rival import ours
+from tests.support.parts import REPOSITORY
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+ABOUT = dict.fromkeys(("version", "date", "processor", "system", "python", "php", "load"), "x")
+
+
+def a_figure(series: str, at: float = 1) -> Figure:
+    return Figure(what="w", value=1.0, unit="s", bound="b", series=series, at=at)
+
+
+def test_the_parts_of_a_profile_exist_and_the_program_still_runs(tmp_path: Path) -> None:
+    argv = [sys.executable, "-m", "benchmarks.profile", str(tmp_path / "seconds"), "--version"]
+    env = {**os.environ, "PYTHONPATH": str(REPOSITORY)}
+    done = subprocess.run(argv, capture_output=True, text=True, check=False, env=env)
+    assert done.returncode == 0, done.stderr
+    assert json.loads((tmp_path / "seconds").read_text()).keys() == {*PARTS, "everything else"}
+
+
+def test_a_parts_time_is_its_own() -> None:
+    clock = Clock()
+    inner = clock.timed("planning", lambda: sum(range(200_000)))
+    outer = clock.timed("the ledger", inner)
+    assert outer() == sum(range(200_000))
+    # Nearly all of it was the inner one's.
+    assert clock.seconds["planning"] > clock.seconds["the ledger"] >= 0
+
+
+def test_a_page_shows_the_plots_that_its_figures_are_enough_for() -> None:
+    assert drawn([a_figure("")]) == []
+    for name, series, words, _ in PLOTS:
+        text = page([a_figure(series)], ABOUT, quick=False)
+        assert f"![{words}]({name})" in text
+        assert text.count("![") == 1
+
+
+def test_the_compared_planning_does_what_it_says() -> None:
+    assert ours(300, fresh=True)() == 300
+    assert ours(300, fresh=False)() == 0
