@@ -71,6 +71,11 @@ def make_plan(  # noqa: PLR0913 - options by keyword, each with a default
     if standing.mode is Mode.ADD_ONLY:
         holds += [Hold(Action.REMOVE, c.name, "add-only", standing.reason) for c in removals]
         removals, withheld = [], []
+    elif standing.mode is Mode.INACTIVE:
+        # Nothing goes, so there is nothing for a person to decide.
+        why = "these are more removals than may go at once"
+        holds += [Hold(Action.REMOVE, name, "over-limit", why) for kept in withheld for name in kept.names]
+        withheld = []
     holds += found.holds
     holds += [
         Hold(Action.ADD, shown(m.domain[:255]), "malformed", f"not a host name: {why}")

@@ -161,6 +161,18 @@ def test_what_is_mentioned_again_voids_what_was_held_against_it() -> None:
     assert plan.bookkeeping.mentioned_again == ("a.com", "b.com")
 
 
+def test_while_the_integration_is_off_nothing_is_withheld_because_nothing_goes() -> None:
+    """Rule 10: it ends with 0, whatever is over a limit; what would be is in the plan."""
+    names = [f"old{n}.com" for n in range(30)]
+    ledger = a_ledger(*names, "stay.com", evidence={name: told() for name in names})
+    whole = a_plan(a_snapshot("stay.com"), a_list(*ledger.ours), ledger)
+    assert [len(withheld.names) for withheld in whole.withheld] == [30]
+    off = Standing(Mode.INACTIVE, "integration-off", "the Closte integration is switched off in Ultimate Multisite")
+    plan = a_plan(a_snapshot("stay.com"), a_list(*ledger.ours), ledger, standing=off)
+    assert plan.withheld == ()
+    assert holds(plan) == dict.fromkeys(names, "over-limit")
+
+
 def test_an_add_only_plan_withholds_nothing_because_it_removes_nothing() -> None:
     ledger = a_ledger("x.com", absences={"x.com": missing()})
     standing = Standing(Mode.ADD_ONLY, "moved", "it was moved")
