@@ -59,8 +59,7 @@ class Watcher:
 
     def look(self) -> None:
         """Read what WordPress mentions now, and which events it has; call after everything that changes it."""
-        rows = self.world.rows()
-        mentioned = forms(rows)
+        mentioned = forms(self.world.rows()) | self.world.sites()
         for name in self.mentioned - mentioned:
             self.gone_since[name] = self.world.later
             self.looks[name] = 0
@@ -162,7 +161,7 @@ class Watcher:
         _require(ours <= aliases, f"The ledger claims what is not there: {sorted(ours - aliases)}.")
         unsettled = [name for (name,) in world.ledger("SELECT name FROM aliases WHERE phase <> 'present'")]
         _require(not unsettled, f"Unsettled names are left: {sorted(unsettled)}.")
-        stale = aliases - forms(rows) - FOREIGN - {OWN}
+        stale = aliases - forms(rows) - world.sites() - FOREIGN - {OWN}
         _require(not stale & ours, f"Nothing wants these and they were not removed: {sorted(stale & ours)}.")
         self._judge_events()
         self._judge_log(log + others)

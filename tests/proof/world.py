@@ -231,6 +231,10 @@ class World:
         """Return the mapped names."""
         return {str(row["domain"]).lower() for row in self.multisite.sql(f"SELECT domain FROM {TABLE}")}
 
+    def sites(self) -> set[str]:
+        """Return the names of the sites themselves: while there is one, its name is not gone, row or not."""
+        return {str(row["domain"]).lower() for row in self.multisite.sql("SELECT domain FROM wp_blogs")}
+
     def wanted(self) -> set[str]:
         """Return the mapped names of sites that exist: those of others are kept where they are, and not added."""
         query = f"SELECT domain FROM {TABLE} WHERE blog_id IN (SELECT blog_id FROM wp_blogs)"
