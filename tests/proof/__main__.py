@@ -39,7 +39,8 @@ def main() -> int:
             if options.keep:
                 keep(options.keep, result)
             held = f"BROKEN: {result.broken}" if result.broken else "everything held"
-            _say(f"seed {seed}: {result.rounds} rounds in {result.seconds:.0f} s, {held}")
+            took = f"{result.rounds} rounds in {result.seconds:.0f} s, the slowest command {result.slowest:.1f} s"
+            _say(f"seed {seed}: {took}, {held}")
             seed += 1
     if options.keep:
         results = kept(options.keep)

@@ -43,6 +43,7 @@ class Result:
     story: Counter[str]
     figures: Counter[str]
     broken: str
+    slowest: float = 0.0
 
 
 @dataclass
@@ -61,6 +62,7 @@ class Campaign:
     restored: bool = False
     copies: int = 0
     usual_seconds: float = 1.5
+    slowest: float = 0.0
 
     def count(self, kind: str, times: int = 1) -> None:
         """Count a fault."""
@@ -91,6 +93,10 @@ class Campaign:
     def run_orders(self, orders: list[dict[str, Any]], *, look: bool = True, **judge: bool) -> list[Ran]:
         """Run commands at once and judge; without `look` the database cannot be read now."""
         rans = self.world.driver.run(orders)
+        for ran, order in zip(rans, orders, strict=True):
+            self.slowest = max(self.slowest, ran.seconds)
+            asked_for = order["kill_after"] is not None or order["kill_when"] is not None
+            self.require(asked_for or ran.status != -9, f"A command hung: {order['argv']}, {ran.seconds:.0f} s.")
         if any(ran.status == -9 for ran in rans):
             time.sleep(_ON_THE_WAY)
         self.runs["engine runs"] += len(rans)
@@ -223,4 +229,6 @@ def campaign(
         figures.update(this.runs)
         figures["added at Closte"], figures["removed at Closte"] = this.watcher.added, this.watcher.removed
         figures["hours"] = int(world.later / HOUR)
-        return Result(seed, done, time.monotonic() - began, this.faults, Counter(world.stream.told), figures, broken)
+        return Result(
+            seed, done, time.monotonic() - began, this.faults, Counter(world.stream.told), figures, broken, this.slowest
+        )
