@@ -13,6 +13,7 @@ from closte_bridge.cli.options import format_options, global_options
 from closte_bridge.cli.records import reason_of, refusal, status_of
 from closte_bridge.cli.result import Message, Problem, Result
 from closte_bridge.cli.text import counted
+from closte_bridge.domains import shown
 from closte_bridge.errors import ExitCode
 from closte_bridge.planning.model import Mode
 
@@ -116,7 +117,7 @@ def _rows(found: Survey, words: dict[int, str]) -> list[dict[str, object]]:
 
 def _ask(app: App, lacks: tuple[Lack, ...]) -> None:
     for lack in lacks[:_SHOWN]:
-        app.console.log(f'"{lack.domain}" for site {lack.site}.')
+        app.console.log(f'"{shown(lack.domain)}" for site {lack.site}.')
     if len(lacks) > _SHOWN:
         app.console.log(f"And {len(lacks) - _SHOWN} more; --dry-run shows them all.")
     app.console.confirm("Make this domain record?" if len(lacks) == 1 else f"Make these {len(lacks)} domain records?")

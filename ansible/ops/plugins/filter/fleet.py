@@ -101,13 +101,18 @@ def fleet(answers):
     return sorted(rows, key=lambda row: (ORDER.index(row["state"]), row["host"], row["network"]))
 
 
+def _shown(text):
+    """Return a host's text on one line: what a terminal would act on becomes an escape."""
+    return "".join(c if c.isprintable() else c.encode("unicode_escape").decode("ascii") for c in text)
+
+
 def fleet_table(rows):
     """Return the rows as lines of text for a terminal."""
     head = ("HOST", "NETWORK", "STATE", "ADD", "REMOVE", "RECORD", "HELD", "WITHHELD", "WHAT")
     lines = [head] + [
         (
-            row["host"], row["network"] or "-", row["state"],
-            *(str(row[key]) for key in ("add", "remove", "record", "held", "withheld")), row["text"],
+            _shown(row["host"]), _shown(row["network"] or "-"), row["state"],
+            *(str(row[key]) for key in ("add", "remove", "record", "held", "withheld")), _shown(row["text"]),
         )
         for row in rows
     ]  # fmt: skip
