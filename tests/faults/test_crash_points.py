@@ -201,15 +201,12 @@ def assert_sane(world: World, end: dict[str, object], expected: dict[str, object
 
 
 @pytest.mark.parametrize("name", SCENARIOS)
-def test_dying_at_any_point_changes_nothing(
-    make_world: Callable[..., World], driver: Driver, name: str, record_property: Callable[[str, object], None]
-) -> None:
+def test_dying_at_any_point_changes_nothing(make_world: Callable[..., World], driver: Driver, name: str) -> None:
     scenario = SCENARIOS[name]
     world = world_of(make_world, scenario)
     argv = argv_of(world, scenario)
     world.sandbox.set_faults(*scenario.faults)
     points = driver.run(world, *argv, die_on=scenario.ends_on)["points"]
-    record_property("points", len(points))
     assert set(points) == scenario.kinds
     assert len(points) >= scenario.least
     expected = to_the_end(driver, world, scenario)
@@ -235,14 +232,13 @@ def assert_files_whole(world: World) -> None:
 
 
 def test_dying_while_a_plan_is_written_leaves_the_old_one_or_the_new_one(
-    make_world: Callable[..., World], driver: Driver, record_property: Callable[[str, object], None]
+    make_world: Callable[..., World], driver: Driver
 ) -> None:
     world = world_of(make_world, Scenario(to_apply, 0))
     old = (world.folder / "plan.json").read_bytes()
     world.wordpress.change(add=["later.example.org"])
     argv = ("plan", f"--out={plan_file(world)}", "--quiet")
     points = driver.run(world, *argv)["points"]
-    record_property("points", len(points))
     assert set(points) == PROCESS | FILES | {"before request", "after request"}
     assert points.count("before file") >= 4  # opened, its mode, flushed, renamed
     new = json.loads((world.folder / "plan.json").read_bytes())

@@ -20,7 +20,6 @@ from tests.support.databases import SqliteDatabase
 from tests.support.shim import MU_PLUGINS
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
     from pathlib import Path
 
     from tests.support.wordpress import Multisite
@@ -88,7 +87,6 @@ def test_dying_before_anything_that_is_written(
     begin: dict[str, Any] | None,
     request_: dict[str, Any],
     least: int,
-    record_property: Callable[[str, object], None],
 ) -> None:
     folder, kept = multisite.path / MU_PLUGINS, tmp_path / "kept"
     if begin:
@@ -102,7 +100,6 @@ def test_dying_before_anything_that_is_written(
     status, points, _ = run(multisite, request_)
     assert status == 0
     assert points >= least
-    record_property("points", points)
     done = {path.relative_to(folder): path.read_bytes() for path in sorted(folder.rglob("*.php"))}
     for number in range(1, points + 1):
         shutil.rmtree(folder)
