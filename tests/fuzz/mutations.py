@@ -79,7 +79,7 @@ def mutated(draw: st.DrawFn, good: dict[str, Any]) -> Any:  # noqa: ANN401 - JSO
             elif kind == "gone":
                 del parent[key]
             elif isinstance(parent, list):
-                parent.append(copy.deepcopy(parent[int(key)]))
+                parent.append(copy.deepcopy(parent[key]))  # type: ignore[index]  # what is no number is no matter here
 
         document = _changed(document, path, change)
     return document
