@@ -40,9 +40,6 @@ def world(
     multisite = copy_multisite(multisite_template, folder / "wordpress", sqlite_database(folder / "wordpress"))
     set_option(multisite, "wu_host_integrations_enabled", {"closte": True})
     set_option(multisite, "wp-ultimo_v2_settings", {"auto_create_www_subdomain": "never"})
-    if is_stand_in():
-        multisite.define("SUNRISE", value=True)
-        (multisite.path / "wp-content" / "sunrise.php").write_text("<?php\n")
     multisite.create_site("shop")
     own = f"shop.{multisite.main_domain}"
     multisite.add_mappings_sql([(SHOP, 2)])

@@ -42,6 +42,21 @@ NEW_RECORD = [
 ]
 
 
+def sunrise(multisite: Multisite) -> bool:
+    """Tell whether mapped domains are served."""
+    sql = "SELECT meta_value FROM wp_sitemeta WHERE meta_key = 'wu_sunrise_meta'"
+    return '"active";b:1' in str(multisite.sql(sql))
+
+
+def test_whoever_skips_plugins_switches_mapped_domains_off(multisite: Multisite) -> None:
+    multisite.wp("eval", "1;")
+    assert sunrise(multisite)
+    multisite.wp("eval", "1;", "--skip-plugins")
+    assert not sunrise(multisite)
+    multisite.wp("eval", "1;")
+    assert sunrise(multisite)
+
+
 @pytest.fixture
 def recording(multisite: Multisite) -> Multisite:
     """A network that writes down every hook that concerns us."""

@@ -11,6 +11,7 @@ from closte_bridge.errors import ConfigError
 from closte_bridge.wordpress.reader import SnapshotCall
 from closte_bridge.wordpress.snapshot import Mapping, Owner, Site, Snapshot, WwwPolicy
 from closte_bridge.wordpress.wp import WpCost
+from tests.integration.test_stand_in import sunrise
 from tests.support.bridge import EVENTS, add_event, create_events_table, set_option, wp_settings, write_script
 from tests.support.wordpress import END_OF_CONFIG, TABLE, copy_multisite, sqlite_database
 
@@ -55,8 +56,12 @@ def everything_is_read(multisite: Multisite, settings: WpSettings) -> None:
         f"UPDATE {TABLE} SET domain = 'Bücher.example.org', stage = 'ssl-failed' WHERE domain = 'd001.example.org'"
     )
     multisite.sql(f"UPDATE wp_blogs SET archived = 1, spam = 1 WHERE blog_id = {blog_id}")
+    multisite.wp("eval", "1;")
+    assert sunrise(multisite)
     snapshot = read(settings)
     assert snapshot.complete
+    # Ultimate Multisite's sunrise.php must not take the plugins that are skipped for switched off.
+    assert sunrise(multisite), "Mapped domains are served no more."
     assert len(snapshot.mappings) == 252
     assert [m.id for m in snapshot.mappings] == list(range(1, 253))
     assert snapshot.highest_mapping == 252

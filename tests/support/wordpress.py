@@ -229,9 +229,8 @@ def build_template(path: Path, parts: Parts, database: Database, main_domain: st
         "--admin_user=admin", f"--admin_email=admin@{main_domain}", "--admin_password=admin",
     )  # fmt: skip
     _write_config(path, database, main_domain)
-    if not is_stand_in():
-        multisite.define("SUNRISE", value=True)
-        shutil.copy(plugin_folder() / "sunrise.php", path / "wp-content" / "sunrise.php")
+    multisite.define("SUNRISE", value=True)
+    shutil.copy(plugin_folder() / "sunrise.php", path / "wp-content" / "sunrise.php")
     multisite.wp("plugin", "activate", "ultimate-multisite", "--network")
     multisite.php(
         r"""
