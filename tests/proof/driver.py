@@ -60,8 +60,8 @@ def _lead_here(order: dict[str, Any]) -> None:
     )
     edges = Edges(authority=lambda address: Endpoint(address, port), public=lambda a: a.startswith("127."))
 
-    def engine(settings: Any, environ: Mapping[str, str]) -> Engine:  # noqa: ANN401 - as `Engine`
-        return Engine(settings, environ, clock, edges=edges if port else None)
+    def engine(settings: Any, environ: Mapping[str, str], **more: Any) -> Engine:  # noqa: ANN401 - as `Engine`
+        return Engine(settings, environ, clock, edges=edges if port else None, **more)
 
     setattr(closte_bridge.cli.networks, "Engine", engine)  # noqa: B010 - a type checker need not follow this
 

@@ -221,8 +221,8 @@ class Life:
         out, err = io.StringIO(), io.StringIO()
         environ = {"CLOSTE_BRIDGE_CONFIG": str(self.bridge.config), "HOME": str(self.bridge.folder)}
 
-        def engine(settings: Any, given: Mapping[str, str]) -> Engine:  # noqa: ANN401 - as `Engine`
-            return Engine(settings, given, self.clock, edges=self.names.edges)
+        def engine(settings: Any, given: Mapping[str, str], **more: Any) -> Engine:  # noqa: ANN401 - as `Engine`
+            return Engine(settings, given, self.clock, edges=self.names.edges, **more)
 
         with self.patch.context() as patch:
             patch.setattr(closte_bridge.cli.networks, "Engine", engine)
