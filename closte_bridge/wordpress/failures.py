@@ -62,7 +62,7 @@ _KNOWN: dict[str, Words] = {
     ),
     "php-fatal": Words(
         "PHP ended with a fatal error before WordPress could answer.",
-        "Run `wp eval 'echo 1;' --skip-plugins --skip-themes` and look into PHP's error log.",
+        "Run `wp eval 'echo 1;'` and look into PHP's error log.",
     ),
     "php-memory": Words(
         "PHP ran out of memory while it read the network.",
@@ -82,11 +82,11 @@ _KNOWN: dict[str, Words] = {
     ),
     "wp-too-large": Words(
         "`wp` printed more than this program is willing to read.",
-        "Look for a plugin that prints without end; `wp eval 'echo 1;' --skip-plugins --skip-themes` shows it.",
+        "Look for a plugin that prints without end; `wp eval 'echo 1;'` shows it.",
     ),
     "wp-no-answer": Words(
         "`wp` ended without an answer.",
-        "Run `wp eval 'echo 1;' --skip-plugins --skip-themes`: it must print 1.",
+        "Run `wp eval 'echo 1;'`: it must print 1.",
     ),
     "wp-status": Words(
         "`wp` answered, but ended with a failure, so its answer does not count.",

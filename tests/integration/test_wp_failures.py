@@ -283,7 +283,7 @@ def test_what_the_user_sees(bridge: Bridge) -> None:
         5,
         "",
         "Error: PHP ended with a fatal error before WordPress could answer.\n"
-        "Run `wp eval 'echo 1;' --skip-plugins --skip-themes` and look into PHP's error log.\n",
+        "Run `wp eval 'echo 1;'` and look into PHP's error log.\n",
     )
     failed = bridge.run("plan", "--format=json", "--debug")
     assert failed.code == 5
