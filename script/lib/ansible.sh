@@ -53,9 +53,10 @@ ensure_newest_ansible() {
     say "Installing $newest_ansible into .cache/ansible-newest"
     rm -rf "$newest"
     "$python_of_newest" -m venv --without-pip "$newest"
-    PIP_CACHE_DIR="$cache/pip" PIP_DISABLE_PIP_VERSION_CHECK=1 \
-        "$venv/bin/python" -m pip --python "$newest/bin/python" install -q "$newest_ansible" ||
-        die "pip could not install: $newest_ansible"
+    # The pip that came with this machine's Python may be too old to run on a newer one.
+    pip_install "$venv" --target "$newest/newer-pip" "pip>=24.1"
+    PYTHONPATH="$newest/newer-pip" PIP_CACHE_DIR="$cache/pip" PIP_DISABLE_PIP_VERSION_CHECK=1 \
+        "$newest/bin/python" -m pip install -q "$newest_ansible" || die "pip could not install: $newest_ansible"
     printf '%s\n' "$wanted_newest" >"$newest/made-for"
 }
 
