@@ -15,6 +15,8 @@ description:
 version_added: 0.1.0
 author:
   - The closte-bridge project (@closte-bridge)
+extends_documentation_fragment:
+  - closte_bridge.ops.engine
 options:
   network:
     description: The network's name in the config.
@@ -32,10 +34,6 @@ options:
     type: str
     choices: [present, absent, released]
     default: present
-  executable:
-    description: The command for root that runs the engine; the role installs it.
-    type: path
-    default: /usr/local/sbin/closte-bridge-as
 attributes:
   check_mode:
     description: Can run in check mode and say what would change.

@@ -15,6 +15,8 @@ description:
 version_added: 0.1.0
 author:
   - The closte-bridge project (@closte-bridge)
+extends_documentation_fragment:
+  - closte_bridge.ops.engine
 options:
   networks:
     description: The networks to ask about. The default is every one of this host that has a ledger folder.
@@ -35,10 +37,6 @@ options:
     description: The folder of the ledgers.
     type: path
     default: /var/lib/closte-bridge
-  executable:
-    description: The command for root that runs the engine; the role installs it.
-    type: path
-    default: /usr/local/sbin/closte-bridge-as
 attributes:
   check_mode:
     description: Changes nothing in any case.

@@ -15,6 +15,8 @@ description:
 version_added: 0.1.0
 author:
   - The closte-bridge project (@closte-bridge)
+extends_documentation_fragment:
+  - closte_bridge.ops.engine
 options:
   name:
     description: The network's name in the config.
@@ -48,10 +50,6 @@ options:
       - A file that keeps what the integration was before this module switched it for the first time.
         With V(state=absent), it is switched back to that.
     type: path
-  executable:
-    description: The command for root that runs the engine; the role installs it.
-    type: path
-    default: /usr/local/sbin/closte-bridge-as
 attributes:
   check_mode:
     description: Can run in check mode and say what would change. Before the engine is there, everything would.
