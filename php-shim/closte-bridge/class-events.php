@@ -1,6 +1,6 @@
 <?php
 /**
- * Collects what happened in this request, and hands it to the engine at its end.
+ * Says what a hook means: which event it is, of which site and which name.
  *
  * @package Closte_Bridge
  */
@@ -10,48 +10,15 @@ namespace Closte_Bridge;
 \defined( 'ABSPATH' ) || exit;
 
 /**
- * One insert at the end of a request that had events. They are hints with a reason: the engine looks for itself.
+ * What is led to hooks. Events are hints with a reason: the engine looks for itself.
  */
 final class Events {
 
-	/** More than this, and one row says *everything*. */
-	const MOST_ROWS  = 1000;
-	const MOST_BYTES = 262144;
+	/** A name that is longer is none. */
+	const LONGEST_NAME = 253;
 
-	/** A name that is longer is none, and would be cut into another one. */
-	const LONGEST_NAME   = 253;
-	const LONGEST_DETAIL = 2000;
-
-	/** So many rows are kept when nobody fetches them. */
-	const KEPT = 50000;
-
-	/**
-	 * The rows, by what makes them differ: kind, blog_id, domain, detail.
-	 *
-	 * @var array
-	 */
-	private static $rows = array();
-
-	/**
-	 * Bytes of the rows.
-	 *
-	 * @var int
-	 */
-	private static $bytes = 0;
-
-	/**
-	 * Mapping id => keys of the rows that wait to learn their site.
-	 *
-	 * @var array
-	 */
-	private static $siteless = array();
-
-	/**
-	 * Whether the end of the request was asked for.
-	 *
-	 * @var bool
-	 */
-	private static $expected = false;
+	/** More names of one site are not asked for. */
+	const MOST_NAMES = 1000;
 
 	/**
 	 * A mapping got a name, or another one.
@@ -65,10 +32,7 @@ final class Events {
 			return;
 		}
 		$detail = 'new' === $before ? array() : array( 'from' => (string) $before );
-		$key    = self::add( $detail ? 'mapping_renamed' : 'mapping_added', 0, $name, $detail );
-		if ( null !== $key ) {
-			self::$siteless[ (int) $id ][] = $key;
-		}
+		run( 'Outbox', 'add_siteless', array( (int) $id, $detail ? 'mapping_renamed' : 'mapping_added', $name, $detail ) );
 	}
 
 	/**
@@ -78,15 +42,9 @@ final class Events {
 	 * @param mixed $domain The mapping.
 	 */
 	public static function domain_saved( $data, $domain = null ) {
-		if ( ! \is_object( $domain ) || ! self::$siteless || ! isset( self::$siteless[ (int) $domain->get_id() ] ) ) {
-			return;
+		if ( \is_object( $domain ) ) {
+			run( 'Outbox', 'site_known', array( (int) $domain->get_id(), (int) $domain->get_blog_id() ) );
 		}
-		foreach ( self::$siteless[ (int) $domain->get_id() ] as $key ) {
-			if ( isset( self::$rows[ $key ] ) ) {
-				self::$rows[ $key ]['blog_id'] = (int) $domain->get_blog_id();
-			}
-		}
-		unset( self::$siteless[ (int) $domain->get_id() ] );
 	}
 
 	/**
@@ -97,7 +55,7 @@ final class Events {
 	 */
 	public static function domain_deleted( $result, $domain = null ) {
 		if ( $result && ! \is_wp_error( $result ) && \is_object( $domain ) ) {
-			self::add( 'mapping_removed', $domain->get_blog_id(), $domain->get_domain() );
+			self::note( 'mapping_removed', $domain->get_blog_id(), $domain->get_domain() );
 		}
 	}
 
@@ -118,7 +76,7 @@ final class Events {
 				'from' => \substr( (string) $before, 0, 40 ),
 				'to'   => \substr( (string) $stage, 0, 40 ),
 			);
-			self::add( 'stage_changed', $mapping->get_blog_id(), $mapping->get_domain(), $detail );
+			self::note( 'stage_changed', $mapping->get_blog_id(), $mapping->get_domain(), $detail );
 		}
 	}
 
@@ -129,8 +87,8 @@ final class Events {
 	 */
 	public static function site_created( $site ) {
 		if ( $site instanceof \WP_Site ) {
-			self::add( 'site_created', $site->blog_id, $site->domain );
-			if ( ! self::is_silent() ) {
+			self::note( 'site_created', $site->blog_id, $site->domain );
+			if ( ! \defined( 'CLOSTE_BRIDGE_ENGINE' ) ) {
 				run( 'Records', 'expect', array( (int) $site->blog_id ) );
 			}
 		}
@@ -147,8 +105,8 @@ final class Events {
 		$site = $id > 0 ? \get_site( $id ) : null;
 		if ( $site ) {
 			$from = isset( $copy['from_site_id'] ) ? array( 'from' => (int) $copy['from_site_id'] ) : array();
-			self::add( 'site_duplicated', $site->blog_id, $site->domain, $from );
-			if ( ! self::is_silent() ) {
+			self::note( 'site_duplicated', $site->blog_id, $site->domain, $from );
+			if ( ! \defined( 'CLOSTE_BRIDGE_ENGINE' ) ) {
 				run( 'Records', 'settle', array( (int) $site->blog_id ) );
 			}
 		}
@@ -167,7 +125,7 @@ final class Events {
 		// One odd name must not spoil the evidence of the others.
 		$names = \array_filter( \array_unique( $names ), array( __CLASS__, 'is_name' ) );
 		foreach ( $names ? \array_chunk( $names, 7 ) : array( array() ) as $some ) {
-			self::add( 'site_deleted', $site->blog_id, $site->domain, array( 'domains' => $some ) );
+			self::note( 'site_deleted', $site->blog_id, $site->domain, array( 'domains' => $some ) );
 		}
 	}
 
@@ -180,7 +138,7 @@ final class Events {
 	private static function mapped_to( $blog_id ) {
 		$query    = array(
 			'blog_id' => (int) $blog_id,
-			'number'  => self::MOST_ROWS,
+			'number'  => self::MOST_NAMES,
 		);
 		$mappings = \function_exists( 'wu_get_domains' ) ? \wu_get_domains( $query ) : array();
 		$names    = array();
@@ -245,7 +203,7 @@ final class Events {
 	 */
 	private static function site_changed( $kind, $blog_id ) {
 		$site = (int) $blog_id > 0 ? \get_site( (int) $blog_id ) : null;
-		self::add( $kind, $blog_id, $site ? $site->domain : '' );
+		self::note( $kind, $blog_id, $site ? $site->domain : '' );
 	}
 
 	/**
@@ -283,7 +241,7 @@ final class Events {
 			$on  = \is_array( $value ) && ! empty( $value['closte'] );
 			$was = \is_array( $before ) && ! empty( $before['closte'] );
 			if ( $on !== $was ) {
-				self::add( 'toggle_changed', 0, '', array( 'enabled' => $on ), $network_id );
+				self::note( 'toggle_changed', 0, '', array( 'enabled' => $on ), $network_id );
 			}
 			return;
 		}
@@ -298,124 +256,20 @@ final class Events {
 				}
 			}
 			if ( $changed ) {
-				self::add( 'settings_changed', 0, '', array( 'settings' => $changed ), $network_id );
+				self::note( 'settings_changed', 0, '', array( 'settings' => $changed ), $network_id );
 			}
 			return;
 		}
-		self::add( 'settings_changed', 0, '', array( 'settings' => array( 'api_key' ) ), $network_id );
+		self::note( 'settings_changed', 0, '', array( 'settings' => array( 'api_key' ) ), $network_id );
 	}
 
 	/**
-	 * Collect one event.
+	 * Have an event written at the end of the request.
 	 *
-	 * @param string $kind       What happened.
-	 * @param mixed  $blog_id    To which site.
-	 * @param mixed  $domain     To which name.
-	 * @param array  $detail     More of it.
-	 * @param int    $network_id The network; 0 for that of the site.
-	 * @return string|null The key of its row, or null when it was not kept.
+	 * @param mixed ...$event What `Outbox::add` takes.
 	 */
-	private static function add( $kind, $blog_id, $domain, array $detail = array(), $network_id = 0 ) {
-		if ( self::is_silent() ) {
-			return null;
-		}
-		$blog_id = (int) $blog_id;
-		$domain  = \is_scalar( $domain ) ? (string) $domain : '';
-		$text    = $detail ? (string) \wp_json_encode( $detail, JSON_INVALID_UTF8_SUBSTITUTE | JSON_UNESCAPED_SLASHES ) : '';
-		if ( \strlen( $domain ) > self::LONGEST_NAME || \strlen( $text ) > self::LONGEST_DETAIL ) {
-			list( $kind, $domain, $text ) = array( 'everything', '', '' );
-		}
-		$key = $kind . "\0" . $blog_id . "\0" . $domain . "\0" . $text;
-		if ( ! isset( self::$rows[ $key ] ) && \count( self::$rows ) <= self::MOST_ROWS && self::$bytes <= self::MOST_BYTES ) {
-			self::$bytes       += \strlen( $key ) + 100;
-			self::$rows[ $key ] = array(
-				'network_id' => $network_id,
-				'created_at' => \time(),
-				'kind'       => $kind,
-				'blog_id'    => $blog_id,
-				'domain'     => $domain,
-				'detail'     => $text,
-			);
-		}
-		self::expect_the_end();
-		return $key;
-	}
-
-	/**
-	 * Have `finish` called at the end of the request.
-	 */
-	private static function expect_the_end() {
-		if ( self::$expected ) {
-			return;
-		}
-		self::$expected = true;
-		if ( \did_action( 'shutdown' ) && ! \doing_action( 'shutdown' ) ) {
-			\register_shutdown_function( __NAMESPACE__ . '\run', 'Events', 'finish' );
-			return;
-		}
-		lead( 'shutdown', 'Events', 'finish', \PHP_INT_MAX, 0 );
-	}
-
-	/**
-	 * At the end of the request: make the records that are missing, write the events, wake the engine.
-	 */
-	public static function finish() {
-		run( 'Records', 'settle' );
-		$rows           = self::$rows;
-		$too_many       = \count( $rows ) > self::MOST_ROWS || self::$bytes > self::MOST_BYTES;
-		self::$rows     = array();
-		self::$siteless = array();
-		self::$bytes    = 0;
-		self::$expected = false;
-		// Nobody would fetch them: a network without an owner gets no rows.
-		if ( ! $rows || '' === run( 'Charge', 'owner' ) ) {
-			return;
-		}
-		if ( $too_many ) {
-			$row  = \reset( $rows );
-			$rows = array( \array_merge( $row, array( 'kind' => 'everything', 'blog_id' => 0, 'domain' => '', 'detail' => '' ) ) ); // phpcs:ignore WordPress.Arrays.ArrayDeclarationSpacing -- one row.
-		}
-		if ( self::write( run( 'Events', 'given_up', array( $rows ) ) ) ) {
-			run( 'Wake', 'engine' );
-		}
-	}
-
-	/**
-	 * Write the rows with one statement.
-	 *
-	 * @param array $rows What to write.
-	 * @return bool Whether the database took them.
-	 */
-	private static function write( array $rows ) {
-		global $wpdb;
-		$table   = $wpdb->base_prefix . 'closte_bridge_events';
-		$current = \get_current_network_id();
-		$values  = array();
-		foreach ( $rows as $row ) {
-			$site     = ! $row['network_id'] && $row['blog_id'] ? \get_site( $row['blog_id'] ) : null;
-			$network  = $row['network_id'] ? $row['network_id'] : ( $site ? (int) $site->network_id : $current );
-			$domain   = \wp_check_invalid_utf8( $row['domain'], true );
-			$values[] = $wpdb->prepare(
-				'(%d, %s, %d, %s, %d, %s, %s)',
-				$network,
-				\bin2hex( \random_bytes( 16 ) ),
-				$row['created_at'],
-				$row['kind'],
-				$row['blog_id'],
-				$domain,
-				$row['detail']
-			);
-		}
-		$sql        = "INSERT INTO $table (network_id, uid, created_at, kind, blog_id, domain, detail) VALUES " . \implode( ', ', $values );
-		$suppressed = $wpdb->suppress_errors( true );
-		// Twice, because another process may have been in the way.
-		$written = $wpdb->query( $sql ) || $wpdb->query( $sql ); // phpcs:ignore WordPress.DB -- prepared above, row by row.
-		$last    = (int) $wpdb->insert_id;
-		if ( $written && $last > self::KEPT && $last % 500 < \count( $rows ) ) {
-			$wpdb->query( $wpdb->prepare( "DELETE FROM $table WHERE id <= %d", $last - self::KEPT ) ); // phpcs:ignore WordPress.DB -- our own table.
-		}
-		$wpdb->suppress_errors( $suppressed );
-		return (bool) $written;
+	private static function note( ...$event ) {
+		run( 'Outbox', 'add', $event );
 	}
 
 	/**
@@ -424,16 +278,7 @@ final class Events {
 	 * @param mixed $name The text.
 	 * @return bool
 	 */
-	public static function is_name( $name ) {
+	private static function is_name( $name ) {
 		return \is_string( $name ) && \strlen( $name ) <= self::LONGEST_NAME && \preg_match( '/^[a-z0-9_*-]+(\.[a-z0-9_-]+)+$/iD', $name );
-	}
-
-	/**
-	 * Tell whether this is the engine's own call: it knows what it does.
-	 *
-	 * @return bool
-	 */
-	private static function is_silent() {
-		return \defined( 'CLOSTE_BRIDGE_ENGINE' );
 	}
 }

@@ -1,0 +1,198 @@
+<?php
+/**
+ * Collects the events of this request, and hands them to the engine at its end.
+ *
+ * @package Closte_Bridge
+ */
+
+namespace Closte_Bridge;
+
+\defined( 'ABSPATH' ) || exit;
+
+/**
+ * One insert at the end of a request that had events, bounded, into a table of the network's own database.
+ */
+final class Outbox {
+
+	/** More than this, and one row says *everything*. */
+	const MOST_ROWS  = 1000;
+	const MOST_BYTES = 262144;
+
+	/** A name that is longer is none, and would be cut into another one. */
+	const LONGEST_NAME   = 253;
+	const LONGEST_DETAIL = 2000;
+
+	/** So many rows are kept when nobody fetches them. */
+	const KEPT = 50000;
+
+	/**
+	 * The rows, by what makes them differ: kind, blog_id, domain, detail.
+	 *
+	 * @var array
+	 */
+	private static $rows = array();
+
+	/**
+	 * Bytes of the rows.
+	 *
+	 * @var int
+	 */
+	private static $bytes = 0;
+
+	/**
+	 * Mapping id => keys of the rows that wait to learn their site.
+	 *
+	 * @var array
+	 */
+	private static $siteless = array();
+
+	/**
+	 * Whether the end of the request was asked for.
+	 *
+	 * @var bool
+	 */
+	private static $expected = false;
+
+	/**
+	 * Collect one event. In the engine's own calls none: it knows what it does.
+	 *
+	 * @param string $kind       What happened.
+	 * @param mixed  $blog_id    To which site.
+	 * @param mixed  $domain     To which name.
+	 * @param array  $detail     More of it.
+	 * @param int    $network_id The network; 0 for that of the site.
+	 * @return string|null The key of its row, or null when it was not kept.
+	 */
+	public static function add( $kind, $blog_id, $domain, array $detail = array(), $network_id = 0 ) {
+		if ( \defined( 'CLOSTE_BRIDGE_ENGINE' ) ) {
+			return null;
+		}
+		$blog_id = (int) $blog_id;
+		$domain  = \is_scalar( $domain ) ? (string) $domain : '';
+		$text    = $detail ? (string) \wp_json_encode( $detail, JSON_INVALID_UTF8_SUBSTITUTE | JSON_UNESCAPED_SLASHES ) : '';
+		if ( \strlen( $domain ) > self::LONGEST_NAME || \strlen( $text ) > self::LONGEST_DETAIL ) {
+			list( $kind, $domain, $text ) = array( 'everything', '', '' );
+		}
+		$key = $kind . "\0" . $blog_id . "\0" . $domain . "\0" . $text;
+		if ( ! isset( self::$rows[ $key ] ) && \count( self::$rows ) <= self::MOST_ROWS && self::$bytes <= self::MOST_BYTES ) {
+			self::$bytes       += \strlen( $key ) + 100;
+			self::$rows[ $key ] = array(
+				'network_id' => $network_id,
+				'created_at' => \time(),
+				'kind'       => $kind,
+				'blog_id'    => $blog_id,
+				'domain'     => $domain,
+				'detail'     => $text,
+			);
+		}
+		self::expect_the_end();
+		return $key;
+	}
+
+	/**
+	 * Collect one event of a mapping whose site is not known yet.
+	 *
+	 * @param int    $id     The mapping.
+	 * @param string $kind   What happened.
+	 * @param mixed  $domain To which name.
+	 * @param array  $detail More of it.
+	 */
+	public static function add_siteless( $id, $kind, $domain, array $detail ) {
+		$key = self::add( $kind, 0, $domain, $detail );
+		if ( null !== $key ) {
+			self::$siteless[ $id ][] = $key;
+		}
+	}
+
+	/**
+	 * Write the site of a mapping into the rows that wait for it.
+	 *
+	 * @param int $id      The mapping.
+	 * @param int $blog_id Its site.
+	 */
+	public static function site_known( $id, $blog_id ) {
+		foreach ( isset( self::$siteless[ $id ] ) ? self::$siteless[ $id ] : array() as $key ) {
+			if ( isset( self::$rows[ $key ] ) ) {
+				self::$rows[ $key ]['blog_id'] = $blog_id;
+			}
+		}
+		unset( self::$siteless[ $id ] );
+	}
+
+	/**
+	 * Have `finish` called at the end of the request.
+	 */
+	private static function expect_the_end() {
+		if ( self::$expected ) {
+			return;
+		}
+		self::$expected = true;
+		if ( \did_action( 'shutdown' ) && ! \doing_action( 'shutdown' ) ) {
+			\register_shutdown_function( __NAMESPACE__ . '\run', 'Outbox', 'finish' );
+			return;
+		}
+		lead( 'shutdown', 'Outbox', 'finish', \PHP_INT_MAX, 0 );
+	}
+
+	/**
+	 * At the end of the request: make the records that are missing, write the events, wake the engine.
+	 */
+	public static function finish() {
+		run( 'Records', 'settle' );
+		$rows           = self::$rows;
+		$too_many       = \count( $rows ) > self::MOST_ROWS || self::$bytes > self::MOST_BYTES;
+		self::$rows     = array();
+		self::$siteless = array();
+		self::$bytes    = 0;
+		self::$expected = false;
+		// Nobody would fetch them: a network without an owner gets no rows.
+		if ( ! $rows || '' === run( 'Charge', 'owner' ) ) {
+			return;
+		}
+		if ( $too_many ) {
+			$row  = \reset( $rows );
+			$rows = array( \array_merge( $row, array( 'kind' => 'everything', 'blog_id' => 0, 'domain' => '', 'detail' => '' ) ) ); // phpcs:ignore WordPress.Arrays.ArrayDeclarationSpacing -- one row.
+		}
+		if ( self::write( run( 'Events', 'given_up', array( $rows ) ) ) ) {
+			run( 'Wake', 'engine' );
+		}
+	}
+
+	/**
+	 * Write the rows with one statement.
+	 *
+	 * @param array $rows What to write.
+	 * @return bool Whether the database took them.
+	 */
+	private static function write( array $rows ) {
+		global $wpdb;
+		$table   = $wpdb->base_prefix . 'closte_bridge_events';
+		$current = \get_current_network_id();
+		$values  = array();
+		foreach ( $rows as $row ) {
+			$site     = ! $row['network_id'] && $row['blog_id'] ? \get_site( $row['blog_id'] ) : null;
+			$network  = $row['network_id'] ? $row['network_id'] : ( $site ? (int) $site->network_id : $current );
+			$domain   = \wp_check_invalid_utf8( $row['domain'], true );
+			$values[] = $wpdb->prepare(
+				'(%d, %s, %d, %s, %d, %s, %s)',
+				$network,
+				\bin2hex( \random_bytes( 16 ) ),
+				$row['created_at'],
+				$row['kind'],
+				$row['blog_id'],
+				$domain,
+				$row['detail']
+			);
+		}
+		$sql        = "INSERT INTO $table (network_id, uid, created_at, kind, blog_id, domain, detail) VALUES " . \implode( ', ', $values );
+		$suppressed = $wpdb->suppress_errors( true );
+		// Twice, because another process may have been in the way.
+		$written = $wpdb->query( $sql ) || $wpdb->query( $sql ); // phpcs:ignore WordPress.DB -- prepared above, row by row.
+		$last    = (int) $wpdb->insert_id;
+		if ( $written && $last > self::KEPT && $last % 500 < \count( $rows ) ) {
+			$wpdb->query( $wpdb->prepare( "DELETE FROM $table WHERE id <= %d", $last - self::KEPT ) ); // phpcs:ignore WordPress.DB -- our own table.
+		}
+		$wpdb->suppress_errors( $suppressed );
+		return (bool) $written;
+	}
+}
