@@ -11,13 +11,14 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from benchmarks import checks, growth, measures, plots, rival, shim
-from benchmarks.report import Figure, as_data, machine, page, table
+from benchmarks.report import as_data, machine, page, table
 from benchmarks.world import template
 from tests.support.parts import REPOSITORY
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
+    from benchmarks.figure import Figure
     from tests.support.wordpress import Multisite
 
 PARTS = ("version", "sync", "growth", "profile", "rival", "adds", "checks", "shim")

@@ -23,7 +23,7 @@ from typing import TYPE_CHECKING, cast
 
 import trustme
 
-from benchmarks.report import Figure
+from benchmarks.figure import Figure
 from closte_bridge.checks.dns import DnsCheck, Edges
 from closte_bridge.checks.model import Checked, DnsCode, TlsCode
 from closte_bridge.checks.pool import Pool

@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING
 
 import yaml
 
+from benchmarks.figure import Figure
 from benchmarks.measures import no_op
-from benchmarks.report import Figure
 from benchmarks.timing import run
 from benchmarks.world import World, domains, world
 from closte_bridge.cli.networks import _AT_ONCE

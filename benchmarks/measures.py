@@ -13,7 +13,7 @@ from urllib.parse import urlencode, urlsplit
 
 import yaml
 
-from benchmarks.report import Figure
+from benchmarks.figure import Figure
 from benchmarks.timing import in_turn, run
 from benchmarks.world import SCRIPT, Cost, World, domains, world
 

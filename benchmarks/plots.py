@@ -8,7 +8,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
     from pathlib import Path
 
-    from benchmarks.report import Figure
+    from benchmarks.figure import Figure
 
 _SIZE = (7.0, 3.4)
 

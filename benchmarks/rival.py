@@ -12,7 +12,7 @@ import statistics
 import time
 from typing import TYPE_CHECKING, Any
 
-from benchmarks.report import Figure
+from benchmarks.figure import Figure
 from benchmarks.world import domains
 from tests.support.looks import a_ledger, a_list, a_plan, a_snapshot
 

@@ -15,7 +15,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from benchmarks.report import Figure
+from benchmarks.figure import Figure
 from benchmarks.timing import Samples, in_turn
 from benchmarks.world import world
 from closte_bridge.shim.files import texts

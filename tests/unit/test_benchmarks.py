@@ -8,9 +8,10 @@ import subprocess
 import sys
 from typing import TYPE_CHECKING
 
+from benchmarks.figure import Figure
 from benchmarks.plots import PLOTS, drawn
 from benchmarks.profile import PARTS, Clock
-from benchmarks.report import Figure, page
+from benchmarks.report import page
 from benchmarks.rival import ours
 from tests.support.parts import REPOSITORY
 

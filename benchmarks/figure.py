@@ -1,0 +1,43 @@
+"""One figure: what was measured, beside its lower bound."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Figure:
+    """One figure beside its lower bound. `limit` is what it is meant to keep; `over`, that more is better.
+
+    `value` and `limit` are in `unit`. `bound` is the lower bound in words with its own figure. Figures of one `series`
+    are drawn together, each `at` its size.
+    """
+
+    what: str
+    value: float
+    unit: str
+    bound: str
+    limit: float | None = None
+    over: bool = False
+    details: dict[str, float] = field(default_factory=dict)
+    series: str = ""
+    at: float = 0
+
+    @property
+    def kept(self) -> bool | None:
+        """Tell whether the limit is kept; None when there is none."""
+        if self.limit is None:
+            return None
+        return self.value >= self.limit if self.over else self.value <= self.limit
+
+    def cells(self) -> tuple[str, str, str, str]:
+        """Return what was measured, the figure, what it is meant to keep, and the lower bound."""
+        limit = "" if self.limit is None else f"{'≥' if self.over else '≤'} {_plain(self.limit)} {self.unit}"
+        missed = "" if self.kept in {True, None} else " (missed)"
+        return self.what, f"{_plain(self.value)} {self.unit}{missed}", limit, self.bound
+
+
+def _plain(value: float) -> str:
+    if abs(value) >= 100 or value == int(value):  # noqa: RUF100
+        return f"{value:.0f}"
+    return f"{value:.1f}" if abs(value) >= 10 else f"{value:.2f}"
