@@ -105,16 +105,8 @@ class _PlainConnection(HTTPConnection):
         return super().getresponse()
 
 
-class _SecureConnection(HTTPSConnection):
-    debuglevel = 0
-
-    def send(self, data: Any) -> None:  # noqa: ANN401 - whatever http.client takes
-        _before_sending(self)
-        super().send(data)
-
-    def getresponse(self) -> HTTPResponse:  # type: ignore[override]  # as urllib3 declares it
-        _before_reading(self)
-        return super().getresponse()
+class _SecureConnection(_PlainConnection, HTTPSConnection):
+    pass
 
 
 def _before_sending(connection: HTTPConnection) -> None:
