@@ -44,16 +44,20 @@ def _usual_places(system_path: Path, environ: Mapping[str, str]) -> list[Path]:
 
 
 def _unreadable(path: Path, error: OSError) -> ConfigError:
+    hint = f"Name the file itself, with `--config` or in {VARIABLE}."
     match error:
         case FileNotFoundError() | NotADirectoryError():
             reason = "does not exist"
+            hint = f"Look at what `--config` or {VARIABLE} says; without either, no file is needed."
         case IsADirectoryError():
             reason = "is a directory"
         case PermissionError():
             reason = "may not be read by this user"
+            hint = "Run as the user it was written for, or let that user's group read it."
         case _:
             reason = f"cannot be read ({error.strerror})"
-    return ConfigError(f'The configuration file "{path}" {reason}.', code="config-file")
+            hint = "Look at the disk it is on, or name another file."
+    return ConfigError(f'The configuration file "{path}" {reason}.', code="config-file", hint=hint)
 
 
 def read_config(path: Path) -> str:
@@ -76,7 +80,11 @@ def read_config(path: Path) -> str:
             hint=f"Look whether it is what you wrote, then run `chmod o-w {quote(str(path))}`.",
         )
     if len(raw) > MAX_SIZE:
-        raise ConfigError(f'The configuration file "{path}" is larger than {MAX_SIZE // 1024} KiB.', code="config-file")
+        raise ConfigError(
+            f'The configuration file "{path}" is larger than {MAX_SIZE // 1024} KiB.',
+            code="config-file",
+            hint="Look whether it is the file that you mean.",
+        )
     try:
         return raw.decode("utf-8-sig")
     except UnicodeDecodeError as error:

@@ -341,6 +341,7 @@ def test_a_named_file_that_is_missing_is_an_error(tmp_path: Path) -> None:
             load_config(explicit, environ)
         assert caught.value.message == f'The configuration file "{missing}" does not exist.'
         assert caught.value.code == "config-file"
+        assert "without either, no file is needed" in caught.value.hint
 
 
 def test_a_dangling_link_in_a_usual_place_is_not_passed_over(tmp_path: Path) -> None:
