@@ -13,7 +13,7 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
 from closte_bridge.errors import BridgeError, ExitCode
-from closte_bridge.ledger.store import check_folder
+from closte_bridge.ledger.folder import make_folder, unusable
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -52,16 +52,11 @@ def held(folder: Path, command: str) -> Iterator[None]:
     Raises BridgeError (exit 75) that names the holder when somebody has it, or one about the folder.
     """
     try:
-        folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-        check_folder(folder)
+        make_folder(folder)
         flags = os.O_RDWR | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW
         descriptor = os.open(folder / FILE_NAME, flags, 0o600)
     except OSError as error:
-        raise BridgeError(
-            f'The state folder "{folder}" cannot be used ({error.strerror}).',
-            code="state-folder",
-            hint="Create it as the user who runs closte-bridge, mode 0700, or set `state_dir` in the config.",
-        ) from None
+        raise unusable(folder, error) from None
     try:
         try:
             fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)

@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING
 from closte_bridge.engine.files import write_whole
 from closte_bridge.engine.watch import WAKE_FILE, touch
 from closte_bridge.errors import BridgeError, ExitCode
-from closte_bridge.ledger.store import check_folder
+from closte_bridge.ledger.folder import make_folder, unusable
 from closte_bridge.planning.model import Action
 
 if TYPE_CHECKING:
@@ -57,7 +57,10 @@ def woken(folder: Path, delay: float, work: Callable[[], Report], waiting: Waiti
     such process is at it. Raises BridgeError when the state folder cannot be used.
     """
     waiting = waiting or Waiting()
-    _prepare(folder)
+    try:
+        make_folder(folder)
+    except OSError as error:
+        raise unusable(folder, error) from None
     wake = folder / WAKE_FILE
     touch(wake)
     code = ExitCode.OK
@@ -78,18 +81,6 @@ def last(folder: Path) -> dict[str, object] | None:
         return {"at": float(found["at"]), "exit_code": int(found["exit_code"]), "code": str(found["code"])[:64]}
     except (OSError, ValueError, KeyError, TypeError):
         return None
-
-
-def _prepare(folder: Path) -> None:
-    try:
-        folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-        check_folder(folder)
-    except OSError as error:
-        raise BridgeError(
-            f'The state folder "{folder}" cannot be used ({error.strerror}).',
-            code="state-folder",
-            hint="Create it as the user who runs closte-bridge, mode 0700, or set `state_dir` in the config.",
-        ) from None
 
 
 @contextmanager

@@ -10,12 +10,12 @@ from __future__ import annotations
 import json
 import os
 import sqlite3
-import stat
 from contextlib import contextmanager, suppress
 from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
 
 from closte_bridge.errors import BridgeError
+from closte_bridge.ledger.folder import check_folder, make_folder, unusable
 from closte_bridge.ledger.schema import migrate
 
 if TYPE_CHECKING:
@@ -78,32 +78,6 @@ def _translate(error: sqlite3.Error, path: Path) -> BridgeError:
     )
 
 
-def check_folder(folder: Path) -> None:
-    """Refuse a state folder that is not ours alone.
-
-    Raises BridgeError when it belongs to another user, is open to others, or is not a folder.
-    """
-    status = folder.lstat()
-    if not stat.S_ISDIR(status.st_mode):
-        raise BridgeError(
-            f'The state folder "{folder}" is not a folder.',
-            code="state-folder",
-            hint="Remove what is there (a symbolic link, perhaps), or set `state_dir` in the config.",
-        )
-    if status.st_uid != os.geteuid():
-        raise BridgeError(
-            f'The state folder "{folder}" belongs to another user.',
-            code="other-user",
-            hint="Run as that user (`sudo -u …`), or set `state_dir` in the config.",
-        )
-    if status.st_mode & 0o077:
-        raise BridgeError(
-            f'The state folder "{folder}" is open to other users.',
-            code="state-folder",
-            hint=f"Close it: `chmod 700 {folder}`.",
-        )
-
-
 def _make(path: Path) -> None:
     # With its mode from the start; SQLite gives the files beside it the same. Not by the umask, which is the whole
     # process's: other threads are at work. What keeps the file from being made keeps SQLite from it too, and SQLite
@@ -125,10 +99,11 @@ class Ledger:
         path = folder / FILE_NAME
         try:
             if create:
-                folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+                make_folder(folder)
             elif not path.exists():
                 return None
-            check_folder(folder)
+            else:
+                check_folder(folder)
             if path.is_symlink() or (path.exists() and path.lstat().st_uid != os.geteuid()):
                 raise BridgeError(
                     f'The ledger "{path}" is not a file of this user.',
@@ -136,11 +111,7 @@ class Ledger:
                     hint="Run as the ledger's owner, or set another `state_dir`.",
                 )
         except OSError as error:
-            raise BridgeError(
-                f'The state folder "{folder}" cannot be used ({error.strerror}).',
-                code="state-folder",
-                hint="Create it as the user who runs closte-bridge, mode 0700, or set `state_dir` in the config.",
-            ) from None
+            raise unusable(folder, error) from None
         connection: sqlite3.Connection | None = None
         try:
             _make(path)

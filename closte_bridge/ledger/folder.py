@@ -1,0 +1,54 @@
+"""The state folder, where the ledger and all that belongs to it lies: this user's alone."""
+
+from __future__ import annotations
+
+import os
+import stat
+from typing import TYPE_CHECKING
+
+from closte_bridge.errors import BridgeError
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+
+def make_folder(folder: Path) -> None:
+    """Make the state folder where it is missing, and refuse it as `check_folder` does."""
+    folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+    check_folder(folder)
+
+
+def check_folder(folder: Path) -> None:
+    """Refuse a state folder that is not ours alone.
+
+    Raises BridgeError when it belongs to another user, is open to others, or is not a folder; OSError when it cannot be
+    looked at.
+    """
+    status = folder.lstat()
+    if not stat.S_ISDIR(status.st_mode):
+        raise BridgeError(
+            f'The state folder "{folder}" is not a folder.',
+            code="state-folder",
+            hint="Remove what is there (a symbolic link, perhaps), or set `state_dir` in the config.",
+        )
+    if status.st_uid != os.geteuid():
+        raise BridgeError(
+            f'The state folder "{folder}" belongs to another user.',
+            code="other-user",
+            hint="Run as that user (`sudo -u …`), or set `state_dir` in the config.",
+        )
+    if status.st_mode & 0o077:
+        raise BridgeError(
+            f'The state folder "{folder}" is open to other users.',
+            code="state-folder",
+            hint=f"Close it: `chmod 700 {folder}`.",
+        )
+
+
+def unusable(folder: Path, error: OSError) -> BridgeError:
+    """Return the error that says what the system has against the state folder."""
+    return BridgeError(
+        f'The state folder "{folder}" cannot be used ({error.strerror}).',
+        code="state-folder",
+        hint="Create it as the user who runs closte-bridge, mode 0700, or set `state_dir` in the config.",
+    )
