@@ -8,6 +8,9 @@ import sys
 
 from closte_bridge import __version__
 
+# The commands that begin by reading WordPress: what they need of it is started before anything else.
+EARLY = ("plan", "sync")
+
 
 def main() -> int:
     """Run the command in `sys.argv` and return the exit code."""
@@ -19,11 +22,10 @@ def main() -> int:
         # What is imported is no garbage, and neither are the million objects that a large network is read into: to look
         # through them again and again would take longer than planning does.
         gc.set_threshold(2_000_000, 10, 10)
-        if sys.argv[1:2] in (["plan"], ["sync"]):
-            # `wp` takes longest of all, and runs while the rest is imported.
+        if sys.argv[1:] and sys.argv[1] in EARLY:
             from closte_bridge.cli.headstart import begin  # noqa: PLC0415 - see above
 
-            head = begin(sys.argv[1:], os.environ)
+            head = begin(sys.argv[2:], os.environ)
         from closte_bridge.cli.main import run  # noqa: PLC0415 - see above
 
         return run(sys.argv[1:], head=head)

@@ -19,7 +19,6 @@ from closte_bridge.wordpress.process import HeadStart, argv_of
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
-COMMANDS = frozenset({"plan", "sync"})
 _FLAGS = frozenset(
     {
         "--allow-root",
@@ -37,24 +36,22 @@ _FLAGS = frozenset(
 _VALUES = frozenset({"--allow-removals", "--config", "--debug", "--field", "--fields", "--format", "--out", "--path"})
 
 
-def begin(argv: Sequence[str], environ: Mapping[str, str]) -> HeadStart | None:
-    """Start the `wp` that `argv` (without the program's name) will most likely need; None when that is not clear."""
+def begin(words: Sequence[str], environ: Mapping[str, str]) -> HeadStart | None:
+    """Start the `wp` that a command with these `words` behind it will most likely need; None when that is not clear."""
     try:
-        guessed = guess(argv, environ)
+        guessed = guess(words, environ)
         return HeadStart(guessed) if guessed else None
     except (BridgeError, OSError, ValueError):
         return None
 
 
-def guess(argv: Sequence[str], environ: Mapping[str, str]) -> list[str] | None:
+def guess(words: Sequence[str], environ: Mapping[str, str]) -> list[str] | None:
     """Return the command line of `wp` for a single network on this machine, or None.
 
     Raises ConfigError when the configuration cannot be read.
     """
-    if not argv or argv[0] not in COMMANDS:
-        return None
     given: dict[str, str] = {}
-    for word in argv[1:]:
+    for word in words:
         name, equals, value = word.partition("=")
         if name not in (_VALUES if equals else _FLAGS) and word.startswith("-"):
             return None
