@@ -18,7 +18,7 @@ from closte_bridge.errors import ExitCode
 from closte_bridge.planning.model import Mode
 
 if TYPE_CHECKING:
-    from closte_bridge.engine.records import Survey
+    from closte_bridge.engine.backfill import Survey
     from closte_bridge.planning.records import Lack
 
 FIELDS = ("domain", "site", "status", "reason", "network")
@@ -56,8 +56,8 @@ def backfill(app: App, domains: tuple[str, ...], dry_run: bool) -> Result:
     With domains, of those sites only. A sync does this by itself, but only for sites that were created since this
     engine took charge. None is made for a shared domain, for a subdirectory site, or where a filter says no.
     """
-    from closte_bridge.engine.records import backfill as fill  # noqa: PLC0415 - loaded when it is needed
-    from closte_bridge.engine.records import survey  # noqa: PLC0415 - likewise
+    from closte_bridge.engine.backfill import backfill as fill  # noqa: PLC0415 - loaded when it is needed
+    from closte_bridge.engine.backfill import survey  # noqa: PLC0415 - likewise
 
     engine = engine_of(app, app.network())
     only = _names(domains)

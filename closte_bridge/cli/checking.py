@@ -19,7 +19,7 @@ from closte_bridge.errors import BridgeError, ConfigError, ExitCode
 
 if TYPE_CHECKING:
     from closte_bridge.checks.model import Checked
-    from closte_bridge.engine.view import Engine
+    from closte_bridge.engine.engine import Engine
     from closte_bridge.wordpress.snapshot import Snapshot
 
 _CHECK = """
@@ -51,7 +51,7 @@ def _names(raw: tuple[str, ...]) -> list[str]:
 
 def _look(engine: Engine, names: list[str]) -> tuple[list[Checked], Snapshot]:
     from closte_bridge.checks.pool import Pool  # noqa: PLC0415 - loaded when it is needed
-    from closte_bridge.engine.view import start_snapshot  # noqa: PLC0415 - likewise
+    from closte_bridge.engine.snapshots import start_snapshot  # noqa: PLC0415 - likewise
 
     snapshot = start_snapshot(engine, ask_key=False, acknowledge=False).snapshot()
     pool = Pool(

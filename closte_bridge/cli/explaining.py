@@ -19,9 +19,9 @@ from closte_bridge.errors import BridgeError, ExitCode
 
 if TYPE_CHECKING:
     from closte_bridge.checks.life import History
+    from closte_bridge.engine.engine import Engine
     from closte_bridge.engine.inventory import Known
     from closte_bridge.engine.sync import Report
-    from closte_bridge.engine.view import Engine
     from closte_bridge.ledger.journal import Entry
 
 _EXPLAIN = """
@@ -67,8 +67,8 @@ def look(engine: Engine, name: str | None = None, *, check: bool = False) -> Fou
     """
     from closte_bridge.checks.life import EXPIRY_WARNING  # noqa: PLC0415 - loaded when it is needed
     from closte_bridge.engine.inventory import inventory  # noqa: PLC0415 - loaded when it is needed
+    from closte_bridge.engine.look import looked_at  # noqa: PLC0415 - likewise
     from closte_bridge.engine.sync import Report, Request, plan_of  # noqa: PLC0415 - likewise
-    from closte_bridge.engine.view import looked_at  # noqa: PLC0415 - likewise
     from closte_bridge.ledger import histories, journal  # noqa: PLC0415 - likewise
 
     with engine.opened(), looked_at(engine) as view:

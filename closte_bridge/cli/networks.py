@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Generic, TypeVar
 
 from closte_bridge.cli.result import Message, Problem
-from closte_bridge.engine.view import Engine
+from closte_bridge.engine.engine import Engine
 from closte_bridge.errors import BridgeError, ExitCode, first_that_applies
 
 if TYPE_CHECKING:

@@ -202,7 +202,8 @@ def circumstances(report: Report) -> tuple[list[Problem], list[Problem], list[Me
         warnings.append(Problem(code="snapshot-partial", message=text))
     standing = plan.standing
     if standing.mode is Mode.INACTIVE:
-        remarks.append(Message("log", f"Nothing is changed: {standing.reason}. {standing.hint}"))
+        note = Problem(code=standing.code, message=f"Nothing is changed: {standing.reason}.", hint=standing.hint)
+        remarks.append(Message("log", f"{note.message} {note.hint}", note))
     elif standing.mode is not Mode.FULL:
         word = "Read-only" if standing.mode is Mode.READ_ONLY else "Add-only"
         warnings.append(Problem(code=standing.code, message=f"{word}: {standing.reason}. {standing.hint}"))

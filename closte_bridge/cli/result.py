@@ -48,10 +48,11 @@ class Problem:
 
 @dataclass(frozen=True, slots=True)
 class Message:
-    """A sentence for people, which is no part of the data."""
+    """A sentence for people, which is no part of the data. With `note`, programs are told the same in their way."""
 
     kind: Literal["log", "success"]
     text: str
+    note: Problem | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -113,6 +114,7 @@ def envelope(result: Result, command: str, data: object) -> dict[str, Any]:
         "data": data,
         "errors": [problem_data(problem) for problem in result.errors],
         "warnings": [problem_data(problem) for problem in result.warnings],
+        "notes": [problem_data(message.note) for message in result.messages if message.note],
         "cost": dict(result.cost),
     }
 

@@ -27,8 +27,8 @@ if TYPE_CHECKING:
     from contextlib import AbstractContextManager
 
     from closte_bridge.cli.context import App
+    from closte_bridge.engine.engine import Engine
     from closte_bridge.engine.sync import Report, Request
-    from closte_bridge.engine.view import Engine
 
 
 # Descriptors up to this one are closed by a process that the shim started.

@@ -12,7 +12,7 @@ from closte_bridge.doctor.outside import of_certificates, of_domains, of_names
 from closte_bridge.doctor.shim import of_shim
 from closte_bridge.doctor.wordpress import of_events, of_installation, of_rows, of_snapshot
 from closte_bridge.engine.keys import configured_or
-from closte_bridge.engine.view import read_snapshot, start_snapshot
+from closte_bridge.engine.snapshots import read_snapshot, start_snapshot
 from closte_bridge.errors import BridgeError
 from closte_bridge.planning.desired import desired
 from closte_bridge.planning.observed import judge
@@ -20,7 +20,7 @@ from closte_bridge.planning.standing import judge_standing
 from closte_bridge.wordpress.wp import WpCall
 
 if TYPE_CHECKING:
-    from closte_bridge.engine.view import Engine
+    from closte_bridge.engine.engine import Engine
     from closte_bridge.ledger.state import LedgerState
     from closte_bridge.secret import Secret
     from closte_bridge.wordpress.snapshot import Snapshot

@@ -12,7 +12,7 @@ from closte_bridge.planning.model import Mode
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from closte_bridge.engine.view import Engine
+    from closte_bridge.engine.engine import Engine
     from closte_bridge.planning.model import Standing
 
 _TOO_LONG = 1800.0

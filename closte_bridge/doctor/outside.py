@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from collections.abc import Collection, Iterator
 
     from closte_bridge.checks.model import DnsVerdict
-    from closte_bridge.engine.view import Engine
+    from closte_bridge.engine.engine import Engine
 
 _MUTE = frozenset({Outcome.TIMEOUT, Outcome.UNREACHABLE, Outcome.REFUSED})
 

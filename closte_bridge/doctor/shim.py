@@ -9,7 +9,7 @@ from closte_bridge.errors import BridgeError
 from closte_bridge.shim.manage import status
 
 if TYPE_CHECKING:
-    from closte_bridge.engine.view import Engine
+    from closte_bridge.engine.engine import Engine
 
 _INSTALL = "Run `closte-bridge shim install`; `closte-bridge shim status` shows more."
 

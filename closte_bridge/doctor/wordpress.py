@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 from closte_bridge.doctor.model import Finding, error, ok, some, warning
 
 if TYPE_CHECKING:
-    from closte_bridge.engine.view import Engine
+    from closte_bridge.engine.engine import Engine
     from closte_bridge.planning.desired import Desired
     from closte_bridge.wordpress.snapshot import Snapshot
 

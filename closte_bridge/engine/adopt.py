@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 from closte_bridge.checks.life import GIVEN_UP
 from closte_bridge.engine import lock
 from closte_bridge.engine.apply import key_rejected
-from closte_bridge.engine.view import looked_at
+from closte_bridge.engine.look import looked_at
 from closte_bridge.errors import ReadOnlyError, UnreadableError
 from closte_bridge.ledger import journal
 from closte_bridge.ledger.journal import Entry
@@ -26,7 +26,8 @@ from closte_bridge.wordpress.writer import set_owner
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from closte_bridge.engine.view import Engine, View
+    from closte_bridge.engine.engine import Engine
+    from closte_bridge.engine.view import View
 
 
 @dataclass(frozen=True, slots=True)

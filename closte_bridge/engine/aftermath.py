@@ -19,8 +19,8 @@ from closte_bridge.wordpress.process import environment_of_children
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    from closte_bridge.engine.engine import Engine
     from closte_bridge.engine.sync import Report
-    from closte_bridge.engine.view import Engine
 
 # The same problems are told again after a day, others at the earliest after five minutes.
 _SAME_AGAIN = 86_400.0

@@ -9,7 +9,7 @@ from closte_bridge.closte.listing import Readability
 from closte_bridge.closte.outcome import Kind
 from closte_bridge.domains import is_wildcard, wildcard_over
 from closte_bridge.engine.record import record_intents, record_outcome, record_reread, record_return, undo_intents
-from closte_bridge.engine.view import read_snapshot, start_snapshot
+from closte_bridge.engine.snapshots import read_snapshot, start_snapshot
 from closte_bridge.errors import BridgeError, UnreadableError
 from closte_bridge.planning.desired import desired
 from closte_bridge.planning.model import Action, Hold, Mode
@@ -20,7 +20,8 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
 
     from closte_bridge.closte.outcome import Outcome
-    from closte_bridge.engine.view import Engine, View
+    from closte_bridge.engine.engine import Engine
+    from closte_bridge.engine.view import View
     from closte_bridge.ledger.store import Ledger
     from closte_bridge.planning.desired import Desired
     from closte_bridge.planning.model import Change, Plan

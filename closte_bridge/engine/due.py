@@ -10,7 +10,8 @@ from closte_bridge.ledger import histories
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterable, Iterator, Mapping
 
-    from closte_bridge.engine.view import Engine, View
+    from closte_bridge.engine.engine import Engine
+    from closte_bridge.engine.view import View
     from closte_bridge.ledger.histories import Ahead
     from closte_bridge.ledger.store import Ledger
     from closte_bridge.wordpress.snapshot import Snapshot

@@ -10,7 +10,8 @@ from closte_bridge.planning.desired import desired, origin_of
 from closte_bridge.planning.model import Action
 
 if TYPE_CHECKING:
-    from closte_bridge.engine.view import Engine, View
+    from closte_bridge.engine.engine import Engine
+    from closte_bridge.engine.view import View
     from closte_bridge.planning.model import Plan
     from closte_bridge.wordpress.snapshot import Mapping
 

@@ -5,10 +5,10 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from closte_bridge.config.key_file import configured_key, key_location
-from closte_bridge.engine.view import start_snapshot
+from closte_bridge.engine.snapshots import start_snapshot
 
 if TYPE_CHECKING:
-    from closte_bridge.engine.view import Engine
+    from closte_bridge.engine.engine import Engine
     from closte_bridge.secret import Secret
     from closte_bridge.wordpress.reader import SnapshotCall
 

@@ -18,7 +18,8 @@ from closte_bridge.planning.removals import lost_class
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterable
 
-    from closte_bridge.engine.view import Engine, View
+    from closte_bridge.engine.engine import Engine
+    from closte_bridge.engine.view import View
     from closte_bridge.ledger.state import Identity, LedgerState
     from closte_bridge.ledger.store import Ledger
 

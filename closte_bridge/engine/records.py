@@ -1,25 +1,23 @@
-"""Make up for domain records whose creation failed, and fill in those of older sites when a person says so."""
+"""Make up for domain records whose creation failed."""
 
 from __future__ import annotations
 
-import os
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
-from closte_bridge.engine import lock
-from closte_bridge.errors import BridgeError, ReadOnlyError, UnreadableError
+from closte_bridge.errors import BridgeError
 from closte_bridge.ledger import journal
 from closte_bridge.ledger.journal import Entry
 from closte_bridge.ledger.waiting import await_records, forget_records, records_due
 from closte_bridge.planning.model import Mode
-from closte_bridge.planning.records import IN_THE_MAKING, NO_RECORDS, Lack, RecordPlan, backfillable, plan_records
+from closte_bridge.planning.records import IN_THE_MAKING, NO_RECORDS, Lack, RecordPlan, plan_records
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Collection, Iterable, Sequence
+    from collections.abc import Iterable, Sequence
 
-    from closte_bridge.engine.view import Engine, View
+    from closte_bridge.engine.engine import Engine
+    from closte_bridge.engine.view import View
     from closte_bridge.ledger.store import Ledger
-    from closte_bridge.planning.model import Standing
     from closte_bridge.wordpress.records import RecordResult
     from closte_bridge.wordpress.snapshot import Mapping
 
@@ -71,7 +69,7 @@ def make_up(engine: Engine, ledger: Ledger, view: View, run: str, *, only_note: 
     if not found.due:
         return found
     try:
-        results = _make(engine, ledger, found.due, run, "site created without one")
+        results = make_batch(engine, ledger, found.due, run, "site created without one")
     except BridgeError as error:
         found.trouble = error
         with ledger.transaction():
@@ -86,7 +84,7 @@ def _mappings(results: Iterable[RecordResult]) -> list[Mapping]:
     return [result.mapping for result in results if result.mapping]
 
 
-def _make(engine: Engine, ledger: Ledger, lacks: Sequence[Lack], run: str, cause: str) -> list[RecordResult]:
+def make_batch(engine: Engine, ledger: Ledger, lacks: Sequence[Lack], run: str, cause: str) -> list[RecordResult]:
     """Have one batch made, and write down what came of it."""
     from closte_bridge.wordpress.records import make_records  # noqa: PLC0415 - only when there are some
 
@@ -104,71 +102,3 @@ def _make(engine: Engine, ledger: Ledger, lacks: Sequence[Lack], run: str, cause
         await_records(ledger, dict.fromkeys(refused, now + _REFUSED_WAIT))
         journal.append(ledger, entries)
     return results
-
-
-@dataclass(frozen=True, slots=True)
-class Survey:
-    """Sites of any age that lack their record and could have one, by WordPress' own word."""
-
-    network: str
-    standing: Standing
-    lacks: tuple[Lack, ...]
-
-
-def survey(engine: Engine, only: Collection[str] = ()) -> Survey:
-    """Return every site that lacks its record (of `only`, when given) and may have one. Changes nothing.
-
-    Raises UnreadableError when WordPress could not be read completely.
-    """
-    from closte_bridge.engine.view import looked_at  # noqa: PLC0415 - the libraries behind it load meanwhile
-
-    with engine.opened(), looked_at(engine) as view:
-        if not view.snapshot.complete:
-            raise UnreadableError(
-                f"WordPress could not be read completely: {view.snapshot.faults[0]}.",
-                code="snapshot-partial",
-                hint="Run `wp db check`, then try again.",
-            )
-        lacks = [lack for lack in backfillable(view.snapshot) if not only or lack.domain in only]
-        network, standing = view.snapshot.network.domain, view.standing
-    return Survey(network, standing, tuple(_possible(engine, lacks)))
-
-
-def _possible(engine: Engine, lacks: list[Lack]) -> list[Lack]:
-    from closte_bridge.wordpress.records import MOST_ASKED, make_records  # noqa: PLC0415 - only when it is needed
-
-    found: list[Lack] = []
-    for start in range(0, len(lacks), MOST_ASKED):
-        some = lacks[start : start + MOST_ASKED]
-        results = make_records(engine.settings.wp, engine.cost.wp, [lack.site for lack in some], really=False)
-        found += [lack for lack, result in zip(some, results, strict=True) if result.word == "missing"]
-    return found
-
-
-def backfill(
-    engine: Engine,
-    found: Survey,
-    command: str,
-    on_step: Callable[[], None] = lambda: None,
-) -> dict[int, str]:
-    """Make the records that a survey found, some hundred in each process; return what became of each site.
-
-    Raises ReadOnlyError when this engine must not change the network, BridgeError when the lock is taken or `wp`
-    failed: what was made by then stays, and doing it again is safe.
-    """
-    from closte_bridge.wordpress.records import MOST_RECORDS  # noqa: PLC0415 - only when it is needed
-
-    if found.standing.mode is Mode.READ_ONLY:
-        raise ReadOnlyError(
-            f"Nothing was changed: {found.standing.reason}.", code=found.standing.code, hint=found.standing.hint
-        )
-    words: dict[int, str] = {}
-    run = os.urandom(4).hex()
-    with lock.held(engine.settings.state_dir, command), engine.opened():
-        assert engine.ledger is not None  # noqa: S101 - only an adopted network is not read-only
-        for start in range(0, len(found.lacks), MOST_RECORDS):
-            some = found.lacks[start : start + MOST_RECORDS]
-            for result in _make(engine, engine.ledger, some, run, "backfill"):
-                words[result.site] = result.word
-                on_step()
-    return words

@@ -9,7 +9,7 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from closte_bridge.engine import lock
-from closte_bridge.engine.view import looked_at
+from closte_bridge.engine.look import looked_at
 from closte_bridge.errors import BridgeError, ExitCode, first_that_applies
 from closte_bridge.planning.model import NOTHING_APPROVED, Action, Approval, Mode
 
@@ -18,9 +18,10 @@ if TYPE_CHECKING:
     from contextlib import AbstractContextManager
 
     from closte_bridge.engine.apply import Applied
+    from closte_bridge.engine.engine import Engine
     from closte_bridge.engine.records import Records
     from closte_bridge.engine.verify import Verified
-    from closte_bridge.engine.view import Engine, View
+    from closte_bridge.engine.view import View
     from closte_bridge.ledger.store import Ledger
     from closte_bridge.planning.model import Change, Plan
     from closte_bridge.planning.stages import StagePlan

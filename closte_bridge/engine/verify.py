@@ -20,7 +20,8 @@ if TYPE_CHECKING:
 
     from closte_bridge.checks.life import History
     from closte_bridge.checks.model import Checked
-    from closte_bridge.engine.view import Engine, View
+    from closte_bridge.engine.engine import Engine
+    from closte_bridge.engine.view import View
     from closte_bridge.ledger.store import Ledger
     from closte_bridge.planning.stages import StageChange
     from closte_bridge.wordpress.snapshot import Mapping, Snapshot

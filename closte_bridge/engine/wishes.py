@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from closte_bridge.domains import normalise, not_public
 from closte_bridge.engine import lock
-from closte_bridge.engine.view import read_snapshot, start_snapshot
+from closte_bridge.engine.snapshots import read_snapshot, start_snapshot
 from closte_bridge.errors import BridgeError, ConfigError, ReadOnlyError
 from closte_bridge.ledger import journal
 from closte_bridge.ledger.journal import Entry
@@ -16,7 +16,7 @@ from closte_bridge.planning.desired import desired
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-    from closte_bridge.engine.view import Engine
+    from closte_bridge.engine.engine import Engine
     from closte_bridge.ledger.state import LedgerState
     from closte_bridge.ledger.store import Ledger
 

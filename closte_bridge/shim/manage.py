@@ -11,7 +11,7 @@ from closte_bridge.wordpress.failures import failure
 from closte_bridge.wordpress.wp import WpCall
 
 if TYPE_CHECKING:
-    from closte_bridge.engine.view import Engine
+    from closte_bridge.engine.engine import Engine
 
 
 def install(engine: Engine, configuration: dict[str, Any]) -> dict[str, Any]:

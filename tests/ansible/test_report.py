@@ -22,7 +22,15 @@ def plugin(path: str) -> ModuleType:
 
 
 def envelope(data: object = None, code: int = 0, **problems: list[dict[str, Any]]) -> dict[str, Any]:
-    return {"version": 1, "status": "ok", "exit_code": code, "data": data, "errors": [], "warnings": []} | problems
+    return {
+        "version": 1,
+        "status": "ok",
+        "exit_code": code,
+        "data": data,
+        "errors": [],
+        "warnings": [],
+        "notes": [],
+    } | problems
 
 
 def line(change: str, domain: str = "example.org", status: str = "planned") -> dict[str, Any]:

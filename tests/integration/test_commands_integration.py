@@ -73,6 +73,7 @@ def toggling(bridge: Bridge) -> None:
     off = bridge.run("sync", "--format=json")
     assert (off.code, bridge.changes()) == (0, [])
     assert off.err == ""
+    assert [note["code"] for note in off.envelope["notes"]] == ["domain-mapping-off"]
     assert "Nothing is changed: domain mapping is switched off" in bridge.run("sync").out
     set_option(bridge.multisite, "wp-ultimo_v2_settings", None)
 

@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING
 import pytest
 
 from closte_bridge.config.load import load_config
+from closte_bridge.engine.engine import Engine
 from closte_bridge.engine.sync import Request, sync
-from closte_bridge.engine.view import Engine
 from closte_bridge.errors import ExitCode
 from tests.support.bridge import Bridge, bridge_for, set_option
 from tests.support.wordpress import copy_multisite, sqlite_database

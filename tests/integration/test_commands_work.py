@@ -56,7 +56,7 @@ www.b.customer.org,add,held,"waits until it leads where ""b.customer.org"" leads
 www.shop.customer.com,add,held,"waits until it leads where ""shop.customer.com"" leads",,example.net
 stranger.example.org,,foreign,not ours and not wanted here; left alone,,example.net
 """
-ENVELOPE = ["version", "command", "status", "exit_code", "data", "errors", "warnings", "cost"]
+ENVELOPE = ["version", "command", "status", "exit_code", "data", "errors", "warnings", "notes", "cost"]
 COSTS = {"wp_calls", "wp_seconds", "api_calls", "api_seconds", "planning_seconds"}
 
 
@@ -138,6 +138,7 @@ def planning(bridge: Bridge) -> None:
         "data": rows,
         "errors": [],
         "warnings": [],
+        "notes": [],
         "cost": {},
     }
     assert set(ran.envelope["cost"]) == COSTS

@@ -42,7 +42,7 @@ from closte_bridge.checks.wire import Endpoint
 from closte_bridge.cli.main import run
 from closte_bridge.domains import registered_domain
 from closte_bridge.engine.clock import Clock
-from closte_bridge.engine.view import Engine
+from closte_bridge.engine.engine import Engine
 from tests.proof.mutants import mutate
 
 if TYPE_CHECKING:

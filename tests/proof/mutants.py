@@ -83,10 +83,10 @@ def _whatever_is_there_is_ours() -> None:
 
 def _shorter(**waits: Any) -> Callable[[], None]:  # noqa: ANN401 - the intentions' own types
     def apply() -> None:
-        from closte_bridge.engine.view import Engine  # noqa: PLC0415 - in the engine's process alone
+        from closte_bridge.engine.engine import Engine  # noqa: PLC0415 - in the engine's process alone
 
         intentions = Engine.intentions
-        _put("closte_bridge.engine.view:Engine.intentions", lambda self: replace(intentions(self), **waits))
+        _put("closte_bridge.engine.engine:Engine.intentions", lambda self: replace(intentions(self), **waits))
 
     return apply
 
@@ -139,10 +139,10 @@ def _anywhere() -> None:
 
 
 def _config_or_not() -> None:
-    from closte_bridge.engine.view import Engine  # noqa: PLC0415 - in the engine's process alone
+    from closte_bridge.engine.engine import Engine  # noqa: PLC0415 - in the engine's process alone
 
     here = Engine.here
-    _put("closte_bridge.engine.view:Engine.here", lambda *a: here(*a)._replace(config_missing=False))
+    _put("closte_bridge.engine.engine:Engine.here", lambda *a: here(*a)._replace(config_missing=False))
 
 
 def _events_are_not_kept() -> None:
@@ -150,7 +150,7 @@ def _events_are_not_kept() -> None:
 
     take_in = inbox.take_in
     _put("closte_bridge.ledger.inbox:take_in", lambda ledger, events, now: take_in(ledger, events[:2], now))
-    _put("closte_bridge.engine.view:_with_fresh_evidence", lambda ledger, *_: ledger)
+    _put("closte_bridge.engine.look:_with_fresh_evidence", lambda ledger, *_: ledger)
 
 
 _NOTHING = lambda *_, **__: None  # noqa: E731 - the shortest way to say it
@@ -220,7 +220,7 @@ MUTANTS: dict[str, Mutant] = {
     ),
     "a copy's events": Mutant(
         5, "a copy of the ledger takes events from the first",
-        _putting("closte_bridge.engine.view:_to_acknowledge", lambda _, ledger: _acknowledged(ledger)),
+        _putting("closte_bridge.engine.snapshots:_to_acknowledge", lambda _, ledger: _acknowledged(ledger)),
         ("the_ledger_is_copied",),
     ),
     "any database": Mutant(

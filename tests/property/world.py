@@ -13,7 +13,7 @@ from closte_bridge.closte.listing import Listing, Readability
 from closte_bridge.closte.outcome import Kind, Outcome
 from closte_bridge.config.model import Settings
 from closte_bridge.engine.clock import Clock
-from closte_bridge.engine.view import Engine
+from closte_bridge.engine.engine import Engine
 from closte_bridge.ledger.store import Ledger
 from tests.property.judge import Judge
 from tests.property.network import WordPress
@@ -123,7 +123,7 @@ class World:
 
         with ExitStack() as stack:
             stack.enter_context(mock.patch.object(Ledger, "transaction", transaction))
-            stack.enter_context(mock.patch("closte_bridge.engine.view.SnapshotCall", call))
+            stack.enter_context(mock.patch("closte_bridge.engine.snapshots.SnapshotCall", call))
             stack.enter_context(mock.patch("closte_bridge.engine.adopt.set_owner", set_owner))
             yield
         self.faults = Faults()

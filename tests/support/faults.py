@@ -21,8 +21,8 @@ from closte_bridge.config.load import load_config
 from closte_bridge.config.model import WpSettings
 from closte_bridge.engine.adopt import adopt
 from closte_bridge.engine.clock import Clock
+from closte_bridge.engine.engine import Engine
 from closte_bridge.engine.sync import Request, sync
-from closte_bridge.engine.view import Engine
 from closte_bridge.ledger.store import FILE_NAME
 from closte_bridge.sandbox.faults import FaultKind
 from closte_bridge.sandbox.server import Behaviour, Sandbox

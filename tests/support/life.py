@@ -20,8 +20,8 @@ from closte_bridge.cli import main
 from closte_bridge.cli.console import Console
 from closte_bridge.config.load import load_config
 from closte_bridge.engine.clock import Clock
+from closte_bridge.engine.engine import Engine
 from closte_bridge.engine.sync import Report, Request, sync
-from closte_bridge.engine.view import Engine
 from tests.checks.dns_world import _UNBOUND, _running, program
 from tests.checks.tls_world import TlsWorld, tls_world
 from tests.support.bridge import KEY, Bridge, Ran

@@ -18,8 +18,8 @@ from closte_bridge.config.model import Settings
 from closte_bridge.engine import lock
 from closte_bridge.engine.aftermath import after_run
 from closte_bridge.engine.clock import Clock
+from closte_bridge.engine.engine import Engine
 from closte_bridge.engine.metrics import metrics_path
-from closte_bridge.engine.view import Engine
 from closte_bridge.ledger import histories
 from closte_bridge.ledger.store import Ledger
 from closte_bridge.planning.model import Action, Hold

@@ -180,6 +180,7 @@ Examples:
 
 
 SEE = 'See "closte-bridge {} --help".'
+NO_FILE = "Look at what `--config` or CLOSTE_BRIDGE_CONFIG says; without either, no file is needed."
 
 
 @pytest.mark.parametrize(
@@ -203,7 +204,7 @@ SEE = 'See "closte-bridge {} --help".'
         (["config", "show", "--network=x"], 'There is no network "x".', "Networks: default."),
         (["@all", "config", "show"], '"@all" cannot be used as an alias: it must stand for one network.',
          "For all networks of the configuration there is --all."),
-        (["config", "show", "--config=none.yaml"], 'The configuration file "none.yaml" does not exist.', None),
+        (["config", "show", "--config=none.yaml"], 'The configuration file "none.yaml" does not exist.', NO_FILE),
     ],
 )  # fmt: skip
 def test_mistakes_in_the_arguments(run: Run, argv: list[str], error: str, hint: str | None) -> None:
@@ -233,7 +234,7 @@ def test_a_good_configuration(run: Run, tmp_path: Path) -> None:
     assert (answer.code, answer.err) == (0, "")
     assert json.loads(answer.out) == {
         "version": 1, "command": "config validate", "status": "ok", "exit_code": 0,
-        "data": {"file": "good.yaml", "networks": ["a", "b"]}, "errors": [], "warnings": [], "cost": {},
+        "data": {"file": "good.yaml", "networks": ["a", "b"]}, "errors": [], "warnings": [], "notes": [], "cost": {},
     }  # fmt: skip
 
 
@@ -342,7 +343,7 @@ def test_completing(run: Run) -> None:
 
 def test_hostile_arguments(run: Run) -> None:
     assert run("config", "validate", b"\x80\x1b[31m") == Answer(
-        2, "", 'Error: The configuration file "\\x80\\x1b[31m" does not exist.\n'
+        2, "", f'Error: The configuration file "\\x80\\x1b[31m" does not exist.\n{NO_FILE}\n'
     )
     answer = run("config", "validate", b"\x80", "--format=json")
     assert json.loads(answer.out)["errors"][0]["message"] == 'The configuration file "\ufffd" does not exist.'

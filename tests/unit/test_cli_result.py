@@ -39,7 +39,10 @@ def test_the_keys_of_the_envelope_are_a_contract() -> None:
         errors=(Problem(code="refused", message="Refused.", domain="a.example", hint="Ask."),),
         warnings=(Problem(code="slow", message="Slow."),),
         cost={"requests": 3, "seconds": 1.5},
-        messages=(Message("success", "Done."),),
+        messages=(
+            Message("success", "Done."),
+            Message("log", "Off. Switch it on.", Problem(code="off", message="Off.", hint="Switch it on.")),
+        ),
     )
     out, err = shown(result, Output(format=Format.JSON))
     assert err == ""
@@ -52,10 +55,11 @@ def test_the_keys_of_the_envelope_are_a_contract() -> None:
         "data": ROWS,
         "errors": [{"code": "refused", "message": "Refused.", "domain": "a.example", "hint": "Ask."}],
         "warnings": [{"code": "slow", "message": "Slow.", "domain": None, "hint": ""}],
+        "notes": [{"code": "off", "message": "Off.", "domain": None, "hint": "Switch it on."}],
         "cost": {"requests": 3, "seconds": 1.5},
     }
     assert [*envelope(Result(), "", None)] == [
-        "version", "command", "status", "exit_code", "data", "errors", "warnings", "cost",
+        "version", "command", "status", "exit_code", "data", "errors", "warnings", "notes", "cost",
     ]  # fmt: skip
 
 

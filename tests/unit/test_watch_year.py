@@ -21,8 +21,9 @@ from closte_bridge.config.model import Settings
 from closte_bridge.engine import sync as sync_module
 from closte_bridge.engine import verify as verify_module
 from closte_bridge.engine.clock import Clock
+from closte_bridge.engine.engine import Engine
 from closte_bridge.engine.sync import Report, Request, sync
-from closte_bridge.engine.view import Engine, View
+from closte_bridge.engine.view import View
 from closte_bridge.engine.watch import WAKE_FILE, Signals, Watch, touch
 from closte_bridge.ledger import inbox
 from closte_bridge.ledger.state import Origin, Phase

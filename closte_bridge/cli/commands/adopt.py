@@ -17,7 +17,7 @@ from closte_bridge.domains import shown
 
 if TYPE_CHECKING:
     from closte_bridge.engine.adopt import Offer
-    from closte_bridge.engine.view import Engine
+    from closte_bridge.engine.engine import Engine
 
 _EXAMPLES = """
 $ closte-bridge adopt
@@ -31,7 +31,8 @@ Cost: 2 wp calls (0.83 s), 1 API call (0.12 s), planning 0.001 s.
 
 $ closte-bridge adopt --take-over --yes --quiet --format=json
 {"version": 1, "command": "adopt", "status": "ok", "exit_code": 0, "data": {"network": "network.example.com", \
-"adopted": [], "foreign": [], "taken_over_from": null, "renewed": true}, "errors": [], "warnings": [], "cost": {…}}
+"adopted": [], "foreign": [], "taken_over_from": null, "renewed": true}, "errors": [], "warnings": [], "notes": [], \
+"cost": {…}}
 """
 _SHOWN = 10
 

@@ -15,7 +15,7 @@ from closte_bridge.cli.result import Message, Problem, Result
 from closte_bridge.errors import ExitCode
 
 if TYPE_CHECKING:
-    from closte_bridge.engine.view import Engine
+    from closte_bridge.engine.engine import Engine
 
 FIELDS = ("network", "healthy", "last_success", "last_run", "reason")
 

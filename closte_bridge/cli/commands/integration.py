@@ -16,7 +16,7 @@ from closte_bridge.cli.text import counted
 from closte_bridge.errors import ExitCode
 
 if TYPE_CHECKING:
-    from closte_bridge.engine.view import Engine
+    from closte_bridge.engine.engine import Engine
 
 FIELDS = (
     "network",
@@ -38,7 +38,7 @@ on
 
 $ closte-bridge integration status --fields=integration,key_source --format=json
 {"version": 1, "command": "integration status", "status": "ok", "exit_code": 0, "data": {"integration": "on", \
-"key_source": "the constant CLOSTE_CLIENT_API_KEY"}, "errors": [], "warnings": [], "cost": {…}}
+"key_source": "the constant CLOSTE_CLIENT_API_KEY"}, "errors": [], "warnings": [], "notes": [], "cost": {…}}
 """
 _TEST = """
 $ closte-bridge integration test
@@ -66,7 +66,7 @@ def integration() -> None:
 
 def _read_status(app: App, engine: Engine) -> tuple[dict[str, object], list[Problem]]:
     from closte_bridge.config.key_file import key_location  # noqa: PLC0415 - loaded when it is needed
-    from closte_bridge.engine.view import start_snapshot  # noqa: PLC0415 - likewise
+    from closte_bridge.engine.snapshots import start_snapshot  # noqa: PLC0415 - likewise
     from closte_bridge.errors import ConfigError  # noqa: PLC0415 - likewise
 
     location = key_location(engine.settings, app.environ)

@@ -16,8 +16,8 @@ from closte_bridge.cli.result import Message, Result
 from closte_bridge.errors import ConfigError, ExitCode, first_that_applies
 
 if TYPE_CHECKING:
+    from closte_bridge.engine.engine import Engine
     from closte_bridge.engine.sync import Report
-    from closte_bridge.engine.view import Engine
 
 _EXAMPLES = """
 $ closte-bridge plan
@@ -35,9 +35,9 @@ shop.customer.com
 def plan_one(engine: Engine, out: Path | None = None, *, retry: bool = False) -> Report:
     """Look at one network and return its plan; with `out`, write it there too."""
     from closte_bridge.engine import planfile  # noqa: PLC0415 - loaded when a plan is made
+    from closte_bridge.engine.look import looked_at  # noqa: PLC0415 - likewise
     from closte_bridge.engine.records import records_of  # noqa: PLC0415 - likewise
     from closte_bridge.engine.sync import Report, Request, plan_of  # noqa: PLC0415 - likewise
-    from closte_bridge.engine.view import looked_at  # noqa: PLC0415 - likewise
 
     with engine.opened(), looked_at(engine) as view:
         plan = plan_of(engine, view, Request(retry=retry, dry_run=True))

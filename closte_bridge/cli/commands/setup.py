@@ -50,7 +50,7 @@ def setup(app: App, take_over: bool) -> Result:
     """
     from closte_bridge.cli.commands.plan import plan_one  # noqa: PLC0415 - loaded when it is needed
     from closte_bridge.engine.keys import find_key  # noqa: PLC0415 - likewise
-    from closte_bridge.engine.view import start_snapshot  # noqa: PLC0415 - likewise
+    from closte_bridge.engine.snapshots import start_snapshot  # noqa: PLC0415 - likewise
     from closte_bridge.wordpress.writer import set_toggle  # noqa: PLC0415 - likewise
 
     say = app.console.log

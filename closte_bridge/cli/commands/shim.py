@@ -17,7 +17,7 @@ from closte_bridge.cli.shim_problems import installed_state, problems_of, way_to
 from closte_bridge.errors import ExitCode
 
 if TYPE_CHECKING:
-    from closte_bridge.engine.view import Engine
+    from closte_bridge.engine.engine import Engine
 
 FIELDS = ("installed", "version", "folder", "in_charge", "heartbeat", "wake", "why", "events_waiting", "last_woken")
 _EXTRA = ("files", "table", "owner", "oldest_event", "set_aside", "engine", "wake_file", "wake_set")

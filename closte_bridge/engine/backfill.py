@@ -1,0 +1,87 @@
+"""Domain records for sites that were there before this engine, when a person says so."""
+
+from __future__ import annotations
+
+import os
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from closte_bridge.engine import lock
+from closte_bridge.engine.records import make_batch
+from closte_bridge.errors import ReadOnlyError, UnreadableError
+from closte_bridge.planning.model import Mode
+from closte_bridge.planning.records import Lack, backfillable
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Collection
+
+    from closte_bridge.engine.engine import Engine
+    from closte_bridge.planning.model import Standing
+
+
+@dataclass(frozen=True, slots=True)
+class Survey:
+    """Sites of any age that lack their record and could have one, by WordPress' own word."""
+
+    network: str
+    standing: Standing
+    lacks: tuple[Lack, ...]
+
+
+def survey(engine: Engine, only: Collection[str] = ()) -> Survey:
+    """Return every site that lacks its record (of `only`, when given) and may have one. Changes nothing.
+
+    Raises UnreadableError when WordPress could not be read completely.
+    """
+    from closte_bridge.engine.look import looked_at  # noqa: PLC0415 - the libraries behind it load meanwhile
+
+    with engine.opened(), looked_at(engine) as view:
+        if not view.snapshot.complete:
+            raise UnreadableError(
+                f"WordPress could not be read completely: {view.snapshot.faults[0]}.",
+                code="snapshot-partial",
+                hint="Run `wp db check`, then try again.",
+            )
+        lacks = [lack for lack in backfillable(view.snapshot) if not only or lack.domain in only]
+        network, standing = view.snapshot.network.domain, view.standing
+    return Survey(network, standing, tuple(_possible(engine, lacks)))
+
+
+def _possible(engine: Engine, lacks: list[Lack]) -> list[Lack]:
+    from closte_bridge.wordpress.records import MOST_ASKED, make_records  # noqa: PLC0415 - only when it is needed
+
+    found: list[Lack] = []
+    for start in range(0, len(lacks), MOST_ASKED):
+        some = lacks[start : start + MOST_ASKED]
+        results = make_records(engine.settings.wp, engine.cost.wp, [lack.site for lack in some], really=False)
+        found += [lack for lack, result in zip(some, results, strict=True) if result.word == "missing"]
+    return found
+
+
+def backfill(
+    engine: Engine,
+    found: Survey,
+    command: str,
+    on_step: Callable[[], None] = lambda: None,
+) -> dict[int, str]:
+    """Make the records that a survey found, some hundred in each process; return what became of each site.
+
+    Raises ReadOnlyError when this engine must not change the network, BridgeError when the lock is taken or `wp`
+    failed: what was made by then stays, and doing it again is safe.
+    """
+    from closte_bridge.wordpress.records import MOST_RECORDS  # noqa: PLC0415 - only when it is needed
+
+    if found.standing.mode is Mode.READ_ONLY:
+        raise ReadOnlyError(
+            f"Nothing was changed: {found.standing.reason}.", code=found.standing.code, hint=found.standing.hint
+        )
+    words: dict[int, str] = {}
+    run = os.urandom(4).hex()
+    with lock.held(engine.settings.state_dir, command), engine.opened():
+        assert engine.ledger is not None  # noqa: S101 - only an adopted network is not read-only
+        for start in range(0, len(found.lacks), MOST_RECORDS):
+            some = found.lacks[start : start + MOST_RECORDS]
+            for result in make_batch(engine, engine.ledger, some, run, "backfill"):
+                words[result.site] = result.word
+                on_step()
+    return words

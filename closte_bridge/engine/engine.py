@@ -1,0 +1,111 @@
+"""One network's engine: what it was given to work with, and what all its runs share."""
+
+from __future__ import annotations
+
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from closte_bridge.engine.clock import Clock
+from closte_bridge.engine.cost import Cost
+from closte_bridge.ledger.store import Ledger
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping
+
+    from closte_bridge.checks.dns import Edges
+    from closte_bridge.closte.client import ClosteClient
+    from closte_bridge.config.model import Settings
+    from closte_bridge.ledger.state import LedgerState, Place
+    from closte_bridge.planning.desired import Intentions
+    from closte_bridge.planning.standing import Here
+    from closte_bridge.secret import Secret
+    from closte_bridge.wordpress.process import HeadStart
+
+
+@dataclass(slots=True)
+class Engine:
+    """One network's engine: its settings, its ledger (None before adoption), its clock and what it cost so far.
+
+    `edges` leads DNS checks elsewhere in tests. `head` is a `wp` that was started before the settings were known.
+    """
+
+    settings: Settings
+    environ: Mapping[str, str]
+    clock: Clock = field(default_factory=Clock)
+    cost: Cost = field(default_factory=Cost)
+    ledger: Ledger | None = None
+    edges: Edges | None = None
+    head: HeadStart | None = None
+
+    @contextmanager
+    def opened(self, *, create: bool = False) -> Iterator[Engine]:
+        """Open the ledger for the body; without `create`, go on without one where there is none."""
+        self.ledger = Ledger.open(self.settings.state_dir, create=create)
+        try:
+            yield self
+        finally:
+            if self.ledger is not None:
+                self.ledger.close()
+                self.ledger = None
+
+    def intentions(self) -> Intentions:
+        """Return what the config says about names."""
+        from closte_bridge.planning.desired import Intentions  # noqa: PLC0415 - loaded while `wp` runs
+
+        s = self.settings
+        return Intentions(
+            wildcard=s.wildcard,
+            wildcards=s.wildcards,
+            keep=s.keep,
+            removal_delay=s.removal_delay,
+            removal_grace=s.removal_grace,
+            certificate_budget=s.certificate_budget,
+        )
+
+    def place(self) -> Place:
+        """Return where this ledger lies: the machine as a digest, and the folder."""
+        import hashlib  # noqa: PLC0415 - loaded while `wp` runs
+        import socket  # noqa: PLC0415 - likewise
+
+        from closte_bridge.ledger.state import Place  # noqa: PLC0415 - likewise
+
+        try:
+            machine = Path("/etc/machine-id").read_text(encoding="ascii").strip()
+        except OSError:
+            machine = ""
+        host = hashlib.sha256(f"{machine} {socket.gethostname()}".encode()).hexdigest()[:16]
+        return Place(host, str(self.settings.state_dir.absolute()))
+
+    def here(self, ledger: LedgerState, key: Secret | None) -> Here:
+        """Return where this engine runs and what it was given, for the judgement of its standing."""
+        from closte_bridge.planning.standing import Here  # noqa: PLC0415 - loaded while `wp` runs
+
+        source = self.settings.source
+        known = ledger.config_path
+        return Here(
+            place=self.place(),
+            config_path=str(source) if source else None,
+            config_missing=known is not None and source is None and not Path(known).exists(),
+            key=key.fingerprint() if key else None,
+            environments=self.settings.environments,
+        )
+
+    def client(self, key: Secret) -> ClosteClient:
+        """Return a client of Closte's API with this network's settings. Raises ConfigError for a bad URL."""
+        # The libraries behind it load while `wp` runs.
+        from closte_bridge.closte.client import ClosteClient  # noqa: PLC0415
+
+        return ClosteClient(
+            self.settings.api_url,
+            key,
+            concurrency=self.settings.concurrency,
+            rate_limit=self.settings.rate_limit,
+        )
+
+    def count_api(self, client: ClosteClient) -> None:
+        """Add what `client` spent to the cost; call once a client."""
+        stats = client.stats
+        self.cost.api_calls += stats.calls
+        self.cost.api_seconds += stats.seconds

@@ -1,0 +1,152 @@
+"""Look at both sides at once: start `wp`, load the rest while it runs, ask Closte, judge what came back."""
+
+from __future__ import annotations
+
+import threading
+import time
+from contextlib import contextmanager
+from dataclasses import replace
+from typing import TYPE_CHECKING, TypeVar
+
+from closte_bridge.config.key_file import configured_key, key_location
+from closte_bridge.engine.snapshots import read_snapshot, start_snapshot
+from closte_bridge.engine.view import View
+from closte_bridge.errors import ConfigError
+from closte_bridge.ledger.inbox import known_events
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Collection, Iterator
+
+    from closte_bridge.closte.client import ClosteClient
+    from closte_bridge.engine.engine import Engine
+    from closte_bridge.ledger.histories import Ahead
+    from closte_bridge.ledger.state import LedgerState
+    from closte_bridge.wordpress.snapshot import Snapshot
+
+T = TypeVar("T")
+
+
+def _ledger_state(engine: Engine, now: float) -> LedgerState:
+    if engine.ledger is None:
+        from closte_bridge.ledger.state import LedgerState  # noqa: PLC0415 - loaded while `wp` runs
+
+        return LedgerState()
+    jumped = engine.clock.jumped(engine.ledger.meta())
+    return engine.ledger.state(now, clock_jumped=jumped)
+
+
+def _ahead(engine: Engine, now: float) -> Ahead | None:
+    """Return which names are due to be looked at; asked for while `wp` runs, it costs nothing."""
+    if engine.ledger is None or not engine.settings.checks:
+        return None
+    from closte_bridge.checks.life import EXPIRY_WARNING  # noqa: PLC0415 - loaded while `wp` runs
+    from closte_bridge.ledger.histories import ahead  # noqa: PLC0415 - loaded while `wp` runs
+
+    return ahead(engine.ledger, now, warn_until=now + EXPIRY_WARNING)
+
+
+def _with_fresh_evidence(ledger: LedgerState, snapshot: Snapshot, known: Collection[str], now: float) -> LedgerState:
+    """Return the ledger as it will be once the snapshot's events are in it: a plan may be made before they are.
+
+    `known` are the events that are in it: what they proved may have been found void since.
+    """
+    from closte_bridge.ledger.state import Evidence  # noqa: PLC0415 - loaded while `wp` runs
+    from closte_bridge.wordpress.events import taken, understand  # noqa: PLC0415 - likewise
+
+    new = [event for event in snapshot.events if event.uid not in known]
+    if not new:
+        return ledger
+    evidence = dict(ledger.evidence)
+    for event in new:
+        evidence |= {name: Evidence(kind, now) for name, kind in understand(event)[0].items()}
+        for name in taken(event):
+            evidence.pop(name, None)
+    return replace(ledger, evidence=evidence)
+
+
+def _begun(job: Callable[[], T]) -> Callable[[], T]:
+    """Start `job` in a thread that no exit waits for; return a function that waits for what it gives or raises."""
+    given: list[T] = []
+    raised: list[BaseException] = []
+
+    def work() -> None:
+        try:
+            given.append(job())
+        except BaseException as error:
+            raised.append(error)
+
+    thread = threading.Thread(target=work, daemon=True)
+    thread.start()
+
+    def result() -> T:
+        thread.join()
+        if raised:
+            raise raised[0]
+        return given[0]
+
+    return result
+
+
+def _load_the_rest() -> None:
+    """Import what is needed once `wp` has answered; nothing of it delays the start."""
+    import closte_bridge.closte.client  # noqa: PLC0415
+    import closte_bridge.engine.apply  # noqa: PLC0415
+    import closte_bridge.engine.records  # noqa: PLC0415
+    import closte_bridge.planning.plan  # noqa: F401, PLC0415
+
+
+@contextmanager
+def looked_at(engine: Engine, *, acknowledge: bool = False) -> Iterator[View]:
+    """Read both sides and judge them; the client is open for the body, and its cost is counted afterwards.
+
+    Raises UnreadableError when `wp` gave no snapshot, ConfigError when there is no key. A list that could not be
+    read is no error here: it is in the view.
+    """
+    key = configured_key(engine.settings, engine.environ)
+    location = key_location(engine.settings, engine.environ)
+    call = start_snapshot(engine, ask_key=key is None, acknowledge=acknowledge)
+    client: ClosteClient | None = None
+    try:
+        source = location[1] if location else ""
+        no_key: ConfigError | None = None
+        if key is not None:
+            client = engine.client(key)
+            listed = _begun(client.list_aliases)
+        _load_the_rest()
+        now = engine.clock.now()
+        ledger = _ledger_state(engine, now)
+        ahead = _ahead(engine, now)
+        call.wait()
+        if key is None:
+            try:
+                key, source = call.key()
+            except ConfigError as error:
+                no_key = error  # what is wrong with the snapshot is said first
+            else:
+                # The list is on its way while the snapshot is made of what `wp` said.
+                client = engine.client(key)
+                listed = _begun(client.list_aliases)
+        snapshot = read_snapshot(engine, call, ledger)
+        if key is None or client is None:
+            raise no_key or AssertionError
+        from closte_bridge.planning.desired import desired  # noqa: PLC0415 - loaded while `wp` ran
+        from closte_bridge.planning.observed import judge  # noqa: PLC0415 - likewise
+        from closte_bridge.planning.standing import judge_standing  # noqa: PLC0415 - likewise
+
+        # The half of planning that needs no list, while that is on its way.
+        began = time.perf_counter()
+        desire = desired(snapshot, engine.intentions(), ledger)
+        engine.cost.planning_seconds += time.perf_counter() - began
+        listing = listed()
+        began = time.perf_counter()
+        known = known_events(engine.ledger) if engine.ledger and snapshot.events else ()
+        ledger = _with_fresh_evidence(ledger, snapshot, known, now)
+        observed = judge(listing, snapshot.network.domain, ledger)
+        standing = judge_standing(snapshot, observed, ledger, engine.here(ledger, key))
+        engine.cost.planning_seconds += time.perf_counter() - began
+        yield View(snapshot, listing, observed, ledger, standing, key, source, client, now, desire, ahead)
+    finally:
+        call.end()
+        if client is not None:
+            engine.count_api(client)
+            client.close()

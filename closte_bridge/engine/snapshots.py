@@ -1,0 +1,73 @@
+"""Read WordPress on an engine's behalf: start `wp`, tell it what the ledger holds, judge what it gave."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import asdict, replace
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from closte_bridge.errors import ConfigError
+from closte_bridge.ledger.inbox import to_acknowledge
+from closte_bridge.ledger.verdicts import verdicts
+from closte_bridge.wordpress.reader import SnapshotCall
+
+if TYPE_CHECKING:
+    from closte_bridge.engine.engine import Engine
+    from closte_bridge.ledger.state import LedgerState
+    from closte_bridge.ledger.store import Ledger
+    from closte_bridge.wordpress.snapshot import Snapshot
+
+
+def read_snapshot(engine: Engine, call: SnapshotCall, ledger: LedgerState) -> Snapshot:
+    """Wait for a snapshot, and hold what the ledger knows against it: a restored database is not complete."""
+    from closte_bridge.planning.standing import past  # noqa: PLC0415 - loaded while `wp` runs
+
+    snapshot = call.snapshot()
+    if why := past(snapshot, ledger):
+        snapshot = replace(snapshot, faults=(*snapshot.faults, why))
+    _refuse_document_root(engine, snapshot)
+    return snapshot
+
+
+def _refuse_document_root(engine: Engine, snapshot: Snapshot) -> None:
+    if engine.settings.wp.ssh or engine.settings.wp.alias:
+        return
+    root = Path(snapshot.network.root).resolve()
+    if engine.settings.state_dir.resolve().is_relative_to(root):
+        raise ConfigError(
+            f'The state folder "{engine.settings.state_dir}" lies inside the document root.',
+            code="state-folder",
+            hint="Set `state_dir` in the config to a folder that the web server does not serve.",
+        )
+
+
+def start_snapshot(engine: Engine, *, ask_key: bool, acknowledge: bool) -> SnapshotCall:
+    """Start reading; with `acknowledge`, WordPress forgets the events that the ledger holds, if we are the owner."""
+    ledger = engine.ledger if acknowledge else None
+    return SnapshotCall(
+        engine.settings.wp,
+        engine.cost.wp,
+        ask_key=ask_key,
+        engine=ledger.engine_id() if ledger else None,
+        acknowledge=_to_acknowledge(engine, ledger) if ledger else (),
+        status=_status(ledger, engine.clock.now()) if ledger else None,
+        early=engine.head,
+    )
+
+
+def _to_acknowledge(engine: Engine, ledger: Ledger) -> list[str]:
+    """Return the events that WordPress may forget: none where the ledger may be a copy, whose first one needs them."""
+    marks = to_acknowledge(ledger)
+    if not marks:
+        return []
+    place = ledger.meta().get("place")
+    return marks if place == json.dumps(asdict(engine.place())) else []
+
+
+def _status(ledger: Ledger, now: float) -> dict[str, object] | None:
+    """Return what the shim is to know of this engine: how long ago it could do its work, and what it proved."""
+    last = ledger.meta().get("able")
+    if last is None or float(last) > now:
+        return None
+    return {"age": int(now - float(last)), "verdicts": verdicts(ledger, now)}
