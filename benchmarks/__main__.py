@@ -43,7 +43,7 @@ def main() -> int:
 
 def _options() -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="script/bench", description="Measure the engine beside its lower bounds.")
-    parser.add_argument("--quick", action="store_true", help="about a minute: fewer repetitions, no 100,000 mappings")
+    parser.add_argument("--quick", action="store_true", help="a few minutes: fewer repetitions, no 100,000 mappings")
     parser.add_argument("--json", action="store_true", help="print JSON instead of the table")
     parser.add_argument("--write", action="store_true", help="write docs/performance.md as well")
     parser.add_argument("--only", action="append", choices=PARTS, help="measure this part only; repeatable")

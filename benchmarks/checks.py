@@ -11,7 +11,6 @@ from __future__ import annotations
 import asyncio
 import json
 import multiprocessing
-import re
 import ssl
 import struct
 import subprocess
@@ -24,6 +23,7 @@ from typing import TYPE_CHECKING, cast
 import trustme
 
 from benchmarks.figure import Figure
+from benchmarks.memory import MEGABYTE, highest, of_python_alone
 from closte_bridge.checks.dns import DnsCheck, Edges
 from closte_bridge.checks.model import Checked, DnsCode, TlsCode
 from closte_bridge.checks.pool import Pool
@@ -158,12 +158,6 @@ def seconds_per_domain(way: Callable[[Pool, list[str]], list[Checked]], pool: Po
     return seconds / len(domains)
 
 
-def peak_bytes() -> int:
-    """Return the highest resident set of this process."""
-    found = re.search(r"^VmHWM:\s+(\d+) kB$", Path("/proc/self/status").read_text(encoding="ascii"), re.MULTILINE)
-    return int(found[1]) * 1024 if found else sys.maxsize
-
-
 def measure(count: int, dns_port: int, tls_port: int, ca_file: Path) -> dict[str, float]:
     """Measure all ways; return seconds for all domains, and bytes."""
 
@@ -181,7 +175,7 @@ def measure(count: int, dns_port: int, tls_port: int, ca_file: Path) -> dict[str
     own_time = time.process_time()
     fast = seconds_per_domain(in_one_pass, pool(50), domains)
     own_time = time.process_time() - own_time
-    peak = peak_bytes()
+    peak = highest()
     return {
         "count": count,
         "pass_seconds": fast * count,
@@ -237,10 +231,10 @@ def as_figures(found: dict[str, float]) -> list[Figure]:
         ),
         Figure(
             what="Memory of that pass",
-            value=found["bytes"] / 1000**2,
+            value=found["bytes"] / MEGABYTE,
             unit="MB",
-            limit=MOST_BYTES / 1000**2,
-            bound="Python alone 10 MB",
+            limit=MOST_BYTES / MEGABYTE,
+            bound=of_python_alone(),
         ),
     ]
 

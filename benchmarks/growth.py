@@ -81,7 +81,8 @@ def profile(template: Multisite, folder: Path, count: int, rounds: int) -> list[
     names = domains(count)
     runs: list[dict[str, float]] = []
     with world(template, folder, names, names, settings={}) as this:
-        started, read = (min(_wp(this, code) for _ in range(rounds)) for code in ("", None))
+        started = min(_idle_wp(this) for _ in range(rounds))
+        read = min(this.bare().seconds for _ in range(rounds))
         target = this.folder / "profile"
         for number in range(rounds + 1):
             argv = [sys.executable, "-m", "benchmarks.profile", str(target), "sync", f"--config={this.config}"]
@@ -114,10 +115,8 @@ def profile(template: Multisite, folder: Path, count: int, rounds: int) -> list[
     ]
 
 
-def _wp(this: World, code: str | None) -> float:
-    """Return the seconds of `wp` that does nothing (`code` is empty), or of the bare script that reads the rows."""
-    if code is None:
-        return this.bare().seconds
+def _idle_wp(this: World) -> float:
+    """Return the seconds of a `wp` that does nothing."""
     argv = [*this.multisite.wp_command, "eval", ";", f"--path={this.multisite.path}"]
     options = ["--skip-plugins", "--skip-themes", "--skip-packages", "--no-color", "--allow-root"]
     return run([*argv, *options], this.env).seconds

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import http.client
 import itertools
+import json
 import statistics
 import sys
 import threading
@@ -14,8 +15,9 @@ from urllib.parse import urlencode, urlsplit
 import yaml
 
 from benchmarks.figure import Figure
+from benchmarks.memory import MEGABYTE, of_python_alone
 from benchmarks.timing import in_turn, run
-from benchmarks.world import SCRIPT, Cost, World, domains, world
+from benchmarks.world import SCRIPT, World, domains, world
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -23,7 +25,6 @@ if TYPE_CHECKING:
 
     from tests.support.wordpress import Multisite
 
-MEGABYTE = 1_000_000
 LATENCY = 0.05
 # One after another is slow, and each takes as long as the one before.
 _LOOPED = 50
@@ -63,21 +64,23 @@ def no_op(
         calls: set[tuple[int, int]] = set()
 
         def sync() -> dict[str, float]:
-            ended = this.bridge("sync")
-            cost = Cost.of(ended)
-            calls.add((cost.wp_calls, cost.api_calls))
-            return {"wall": ended.seconds, "api": cost.api_seconds, "planning": cost.planning_seconds}
+            ended = this.bridge("sync", "--format=json")
+            cost = json.loads(ended.stdout)["cost"]
+            calls.add((cost["wp_calls"], cost["api_calls"]))
+            return {"wall": ended.seconds} | {
+                name: cost[f"{name}_seconds"] for name in ("api", "list_wait", "planning")
+            }
 
         samples = in_turn({"bare": lambda: {"wall": this.bare().seconds}, "sync": sync}, rounds)
         taken = this.taken("sync")
-    bare, wall, api = (samples.median(name) for name in ("bare.wall", "sync.wall", "sync.api"))
-    # With the key at hand the API is asked while `wp` runs: nothing was waited for.
-    waited = (lambda _: 0.0) if key_file else (lambda one: one["sync.api"])
-    added = statistics.median(one["sync.wall"] - waited(one) - one["bare.wall"] for one in samples.runs)
+    bare, wall, api, wait = (samples.median(name) for name in ("bare.wall", "sync.wall", "sync.api", "sync.list_wait"))
+    # Of the API only what was waited for: it is asked while `wp` runs, or at least while its answer is read.
+    added = statistics.median(one["sync.wall"] - one["sync.list_wait"] - one["bare.wall"] for one in samples.runs)
     wp_calls, api_calls = max(calls)
     low, high = samples.spread("bare.wall")
     limits = {10_000: 0.2, 100_000: 1.0}
-    details = {"bare_seconds": bare, "seconds": wall, "api_seconds": api, "wp_calls": wp_calls, "api_calls": api_calls}
+    details = {"bare_seconds": bare, "seconds": wall, "api_seconds": api, "list_wait_seconds": wait}
+    details |= {"wp_calls": wp_calls, "api_calls": api_calls}
     details |= {"cpu_seconds": taken["cpu_seconds"], "planning_seconds": samples.median("sync.planning")}
     figures = [
         Figure(
@@ -86,7 +89,8 @@ def no_op(
             unit="s",
             limit=limits.get(count),
             bound=f"`wp` alone {bare:.2f} s ({low:.2f} to {high:.2f}), the run {wall:.2f} s "
-            f"with {api:.2f} s of API; {wp_calls} `wp` process, {api_calls} API request; "
+            f"with {api:.2f} s of API, of which {wait:.2f} s were waited for; "
+            f"{wp_calls} `wp` process, {api_calls} API request; "
             f"the engine's own CPU time {taken['cpu_seconds']:.2f} s",
             details=details,
             series="" if kind else "mappings",
@@ -97,7 +101,7 @@ def no_op(
             value=taken["bytes"] / MEGABYTE,
             unit="MB",
             limit=200,
-            bound=f"Python alone {_idle():.0f} MB",
+            bound=of_python_alone(),
         ),
     ]
     return [*figures, _planning(what, names, aliases, samples.median("sync.planning"), count)]
@@ -122,11 +126,6 @@ def _differences(names: list[str], aliases: list[str]) -> float:
     assert len(listed - ours.keys()) == 0  # noqa: S101 - likewise
     assert len(ours.keys() - wanted.keys()) == len(aliases) - len(names)  # noqa: S101 - likewise
     return time.perf_counter() - began
-
-
-def _idle() -> float:
-    code = "import re;print(re.search(r'VmHWM:\\s+(\\d+)', open('/proc/self/status').read())[1])"
-    return int(run([sys.executable, "-c", code]).stdout) * 1024 / MEGABYTE
 
 
 def additions(template: Multisite, folder: Path, count: int, concurrency: int, rate: float) -> Figure:

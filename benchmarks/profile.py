@@ -26,8 +26,13 @@ PARTS: dict[str, tuple[tuple[str, str, str], ...]] = {
         ("closte_bridge.wordpress.wp", "", "parse"),
         ("closte_bridge.wordpress.snapshot", "", "decode"),
     ),
-    "Closte's list": (("closte_bridge.closte.client", "ClosteClient", "list_aliases"),),
-    "planning": (("closte_bridge.planning.plan", "", "make_plan"),),
+    "waiting for Closte's list": (("closte_bridge.engine.look", "Begun", "result"),),
+    "planning": (
+        ("closte_bridge.planning.desired", "", "desired"),
+        ("closte_bridge.planning.observed", "", "judge"),
+        ("closte_bridge.planning.standing", "", "judge_standing"),
+        ("closte_bridge.planning.plan", "", "make_plan"),
+    ),
     "the ledger": (
         ("closte_bridge.ledger.store", "Ledger", "open"),
         ("closte_bridge.ledger.store", "Ledger", "state"),

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import os
-import re
 import subprocess
 import sys
 import time
@@ -39,27 +38,6 @@ def domains(count: int) -> list[str]:
     names = [f"shop{number}.group-{number // 30}.org" for number in range(shared)]
     endings = ("com", "net", "co.uk", "de", "com.br", "io")
     return names + [f"customer-{number}.{endings[number % len(endings)]}" for number in range(count - shared)]
-
-
-@dataclass(frozen=True, slots=True)
-class Cost:
-    """What the last line of a run says: calls, and seconds."""
-
-    wp_calls: int
-    wp_seconds: float
-    api_calls: int
-    api_seconds: float
-    planning_seconds: float
-
-    @classmethod
-    def of(cls, ended: Ended) -> Cost:
-        """Read the line. Raises RuntimeError when there is none."""
-        pattern = r"Cost: (\d+) wp calls? \((\S+) s\), (\d+) API calls? \((\S+) s\), planning (\S+) s\."
-        found = re.search(pattern, ended.stdout + ended.stderr)
-        if found is None:
-            raise RuntimeError(f"No cost in: {ended.stdout[-300:]} {ended.stderr[-300:]}")
-        wp, wp_seconds, api, api_seconds, planning = found.groups()
-        return cls(int(wp), float(wp_seconds), int(api), float(api_seconds), float(planning))
 
 
 @dataclass(frozen=True)

@@ -9,11 +9,16 @@ from closte_bridge.wordpress.wp import WpCost
 
 @dataclass(slots=True)
 class Cost:
-    """Calls and seconds: of `wp`, of the API, and of planning."""
+    """Calls and seconds: of `wp`, of the API, and of planning.
+
+    `api_seconds` adds up what the requests took, also of those under way at the same time; `list_wait` is how long
+    nothing else was left to do but to wait for Closte's list.
+    """
 
     wp: WpCost = field(default_factory=WpCost)
     api_calls: int = 0
     api_seconds: float = 0.0
+    list_wait: float = 0.0
     planning_seconds: float = 0.0
 
     def as_data(self) -> dict[str, float]:
@@ -23,6 +28,7 @@ class Cost:
             "wp_seconds": round(self.wp.seconds, 3),
             "api_calls": self.api_calls,
             "api_seconds": round(self.api_seconds, 3),
+            "list_wait_seconds": round(self.list_wait, 3),
             "planning_seconds": round(self.planning_seconds, 3),
         }
 

@@ -6,7 +6,7 @@ import threading
 import time
 from contextlib import contextmanager
 from dataclasses import replace
-from typing import TYPE_CHECKING, TypeVar
+from typing import TYPE_CHECKING, Generic, TypeVar
 
 from closte_bridge.config.key_file import configured_key, key_location
 from closte_bridge.engine.snapshots import read_snapshot, start_snapshot
@@ -64,27 +64,27 @@ def _with_fresh_evidence(ledger: LedgerState, snapshot: Snapshot, known: Collect
     return replace(ledger, evidence=evidence)
 
 
-def _begun(job: Callable[[], T]) -> Callable[[], T]:
-    """Start `job` in a thread that no exit waits for; return a function that waits for what it gives or raises."""
-    given: list[T] = []
-    raised: list[BaseException] = []
+class Begun(Generic[T]):
+    """A job in a thread of its own, which no exit waits for."""
 
-    def work() -> None:
+    def __init__(self, job: Callable[[], T]) -> None:
+        self._given: list[T] = []
+        self._raised: list[BaseException] = []
+        self._thread = threading.Thread(target=self._work, args=(job,), daemon=True)
+        self._thread.start()
+
+    def _work(self, job: Callable[[], T]) -> None:
         try:
-            given.append(job())
+            self._given.append(job())
         except BaseException as error:
-            raised.append(error)
+            self._raised.append(error)
 
-    thread = threading.Thread(target=work, daemon=True)
-    thread.start()
-
-    def result() -> T:
-        thread.join()
-        if raised:
-            raise raised[0]
-        return given[0]
-
-    return result
+    def result(self) -> T:
+        """Wait for the job; return what it gave, or raise what it raised."""
+        self._thread.join()
+        if self._raised:
+            raise self._raised[0]
+        return self._given[0]
 
 
 def _load_the_rest() -> None:
@@ -111,7 +111,7 @@ def looked_at(engine: Engine, *, acknowledge: bool = False) -> Iterator[View]:
         no_key: ConfigError | None = None
         if key is not None:
             client = engine.client(key)
-            listed = _begun(client.list_aliases)
+            listed = Begun(client.list_aliases)
         _load_the_rest()
         now = engine.clock.now()
         ledger = _ledger_state(engine, now)
@@ -125,7 +125,7 @@ def looked_at(engine: Engine, *, acknowledge: bool = False) -> Iterator[View]:
             else:
                 # The list is on its way while the snapshot is made of what `wp` said.
                 client = engine.client(key)
-                listed = _begun(client.list_aliases)
+                listed = Begun(client.list_aliases)
         snapshot = read_snapshot(engine, call, ledger)
         if key is None or client is None:
             raise no_key or AssertionError
@@ -137,7 +137,9 @@ def looked_at(engine: Engine, *, acknowledge: bool = False) -> Iterator[View]:
         began = time.perf_counter()
         desire = desired(snapshot, engine.intentions(), ledger)
         engine.cost.planning_seconds += time.perf_counter() - began
-        listing = listed()
+        began = time.perf_counter()
+        listing = listed.result()
+        engine.cost.list_wait += time.perf_counter() - began
         began = time.perf_counter()
         known = known_events(engine.ledger) if engine.ledger and snapshot.events else ()
         ledger = _with_fresh_evidence(ledger, snapshot, known, now)

@@ -57,7 +57,7 @@ www.shop.customer.com,add,held,"waits until it leads where ""shop.customer.com""
 stranger.example.org,,foreign,not ours and not wanted here; left alone,,example.net
 """
 ENVELOPE = ["version", "command", "status", "exit_code", "data", "errors", "warnings", "notes", "cost"]
-COSTS = {"wp_calls", "wp_seconds", "api_calls", "api_seconds", "planning_seconds"}
+COSTS = {"wp_calls", "wp_seconds", "api_calls", "api_seconds", "list_wait_seconds", "planning_seconds"}
 
 
 @contextmanager

@@ -1,0 +1,28 @@
+"""Memory: the kernel's `VmHWM`, a process' resident set at its highest.
+
+Of one process alone: what `wait` reports counts children as well, and what the process was before `exec`.
+"""
+
+from __future__ import annotations
+
+import re
+import sys
+from pathlib import Path
+
+from benchmarks.timing import run
+
+MEGABYTE = 1_000_000
+
+
+def highest() -> int:
+    """Return this process' figure in bytes. Raises RuntimeError where the kernel tells none."""
+    found = re.search(r"^VmHWM:\s+(\d+) kB$", Path("/proc/self/status").read_text(encoding="ascii"), re.MULTILINE)
+    if found is None:
+        raise RuntimeError("/proc/self/status has no VmHWM")
+    return int(found[1]) * 1024
+
+
+def of_python_alone() -> str:
+    """Return the lower bound of all of ours, in words."""
+    code = "import re;print(re.search(r'VmHWM:\\s+(\\d+)', open('/proc/self/status').read())[1])"
+    return f"Python alone {int(run([sys.executable, '-c', code]).stdout) * 1024 / MEGABYTE:.0f} MB"
