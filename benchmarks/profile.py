@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 
 # Where each part of a run is: module, class or nothing, function.
 PARTS: dict[str, tuple[tuple[str, str, str], ...]] = {
+    "importing": (("builtins", "", "__import__"),),
     "waiting for wp": (("closte_bridge.wordpress.wp", "WpCall", "_wait"),),
     "checking and parsing its answer": (
         ("closte_bridge.wordpress.wp", "", "extract"),
