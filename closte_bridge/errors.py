@@ -67,7 +67,7 @@ class BridgeError(Exception):
 class ConfigError(BridgeError):
     """The configuration, or the way the command was called, is wrong."""
 
-    def __init__(self, message: str, *, code: str = "config", hint: str = "") -> None:
+    def __init__(self, message: str, *, code: str, hint: str = "") -> None:
         super().__init__(message, code=code, hint=hint, exit_code=ExitCode.USAGE)
 
 

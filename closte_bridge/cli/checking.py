@@ -45,7 +45,7 @@ def _names(raw: tuple[str, ...]) -> list[str]:
     from closte_bridge.engine.wishes import parse_names  # noqa: PLC0415 - loaded when it is needed
 
     if not raw:
-        raise ConfigError("Name at least one domain.", code="usage")
+        raise ConfigError("Name at least one domain.", code="usage", hint="See `closte-bridge domain --help`.")
     return parse_names(raw)
 
 
@@ -99,8 +99,8 @@ def check(app: App, domains: tuple[str, ...]) -> Result:
 def revive(app: App, domains: tuple[str, ...]) -> Result:
     """Bring back mappings that Ultimate Multisite had given up before this engine took charge.
 
-    Looks at DNS and certificate first, says what would change, and asks: reaching "done" can make a domain the primary
-    one of its site, to which visitors are then redirected.
+    It moves one as well whose CDN lets no test request through. Looks at DNS and certificate first, says what would
+    change, and asks: reaching "done" can make a domain the primary one of its site, to which visitors are then redirected.
     """
     from closte_bridge.checks.life import StageHold, begin, learn, next_stage  # noqa: PLC0415 - loaded when needed
     from closte_bridge.engine.sync import Request  # noqa: PLC0415 - likewise
@@ -113,12 +113,18 @@ def revive(app: App, domains: tuple[str, ...]) -> Result:
     for one in checked:
         mapping = mappings.get(one.name)
         if mapping is None:
-            raise BridgeError(f'"{one.name}" is not mapped in WordPress.', code="not-mapped", domain=one.name)
+            raise BridgeError(
+                f'"{one.name}" is not mapped in WordPress.',
+                code="not-mapped",
+                hint="`closte-bridge domain list` shows what is.",
+                domain=one.name,
+            )
         history = learn(begin(one.at), one, interval=snapshot.settings.dns_check_interval)
         move = next_stage(mapping, history, adopted=0.0, revive=True)
         if move is None or isinstance(move, StageHold):
             reason = move.reason if move else f'its stage "{mapping.stage}" stays: {one.dns.code.value}'
-            problems.append(Problem(code="not-revived", message=f'"{one.name}": {reason}.', domain=one.name))
+            hint = f"`closte-bridge domain check {one.name}` says what is missing."
+            problems.append(Problem(code="not-revived", message=f'"{one.name}": {reason}.', domain=one.name, hint=hint))
             continue
         primary = f", and may become the primary domain of site {mapping.blog_id}" if move.stage == "done" else ""
         app.console.log(f'"{one.name}" would move from "{mapping.stage}" to "{move.stage}"{primary}.')

@@ -95,10 +95,12 @@ class Console:
         if not self.quiet:
             self._message(self._stream_for_people(), "Success", text)
 
-    def warning(self, text: str) -> None:
-        """Say on stderr that something needs attention."""
+    def warning(self, text: str, hint: str = "") -> None:
+        """Say on stderr that something needs attention; `hint` says what to do about it."""
         if not self.quiet:
             self._message(self.stderr, "Warning", text)
+            if hint:
+                self._write(self.stderr, clean(hint))
 
     def error(self, text: str, hint: str = "") -> None:
         """Say on stderr, `quiet` or not, what went wrong; `hint` says what to do about it."""
@@ -134,7 +136,9 @@ class Console:
         if not answer.endswith("\n"):
             self._write(self.stderr, "")
         if answer.strip().lower() not in {"y", "yes"}:
-            raise BridgeError("Aborted.", code="aborted")
+            raise BridgeError(
+                "Aborted.", code="aborted", hint="What was agreed to before stays done; run it again to go on."
+            )
 
     @contextmanager
     def progress(self, total: int, label: str) -> Iterator[Progress]:

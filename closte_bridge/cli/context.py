@@ -104,7 +104,9 @@ class App:
     def _selected(self, config: Config, *, every: bool) -> list[str]:
         wanted = self.overrides.network
         if wanted is not None and self.overrides.all_networks:
-            raise ConfigError('"--network" and "--all" exclude each other.', code="usage")
+            raise ConfigError(
+                '"--network" and "--all" exclude each other.', code="usage", hint="Leave one of them out."
+            )
         if wanted is not None and wanted not in config.networks:
             raise ConfigError(
                 f'There is no network "{wanted}".', code="unknown-network", hint=f"Networks: {_names(config)}."
@@ -115,7 +117,7 @@ class App:
             raise ConfigError(
                 f"The configuration has {len(config.networks)} networks.",
                 code="which-network",
-                hint=f"Choose one with --network=<name>, or --all: {_names(config)}.",
+                hint=f"Choose one with --network=<name>: {_names(config)}. `plan`, `sync` and `doctor` take --all.",
             )
         return [*config.networks]
 
@@ -160,7 +162,7 @@ def _checked(key: str, value: str) -> object:
     try:
         return SECTIONS["wp"][key](value)
     except voluptuous.Invalid as error:
-        raise ConfigError(f'"--{key}" {error.msg}.', code="usage") from None
+        raise ConfigError(f'"--{key}" {error.msg}.', code="usage", hint="See `closte-bridge --help`.") from None
 
 
 def _local(path: str, environ: Mapping[str, str]) -> str:

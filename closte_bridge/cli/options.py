@@ -75,14 +75,14 @@ def _all_global_options() -> list[GlobalOption]:
         ),
         _global("g_all", "--all", written="--all", text="All networks.", keep=over("all_networks"), **flag),
         _global("g_path", "--path", written="--path=<path>", text="The folder of WordPress.", keep=over("path")),
-        _global("g_url", "--url", written="--url=<url>", text="The address of the main site.", keep=over("url")),
+        _global("g_url", "--url", written="--url=<url>", text="The address of a site.", keep=over("url")),
         _global(
             "g_ssh", "--ssh", written="--ssh=<user@host:port/path>", text="Run wp on another machine.",
             keep=over("ssh"),
         ),
         _global(
             "g_skip", "--skip-plugins", written="--skip-plugins[=<plugins>]", keep=_skip_plugins,
-            text="Leave plugins out when WordPress is loaded: all, or those named.",
+            text="Accepted as WP-CLI has it: plugins are always left out.",
         ),
         _global(
             "g_root", "--allow-root", written="--allow-root", text="Let wp run as root.", keep=over("allow_root"),

@@ -25,6 +25,10 @@ FIELDS = ("domain", "change", "status", "reason", "until", "network")
 # Holds of one kind can number thousands; people see the first of each, programs see all.
 _SHOWN = 10
 IN_STEP = "Domains already in step."
+_TRIED_AGAIN = (
+    "What failed stays wanted and is tried again, later and later; `closte-bridge domain explain <domain>` says when, "
+    "`closte-bridge sync --retry` tries now."
+)
 _SIGNS = {Action.ADD: "+", Action.REMOVE: "-"}
 
 
@@ -196,17 +200,19 @@ def circumstances(report: Report) -> tuple[list[Problem], list[Problem], list[Me
         errors.append(Problem(code="list-unreadable", message=f"Closte's list: {plan.observed.reason}", hint=hint))
     elif plan.observed.state is ObservedState.PARTIAL:
         text = f"Closte's list is not complete: {plan.observed.reason}. Nothing is removed by inference."
-        warnings.append(Problem(code="list-partial", message=text))
+        hint = "If names were removed at Closte on purpose, run `closte-bridge adopt` again."
+        warnings.append(Problem(code="list-partial", message=text, hint=hint))
     if plan.snapshot_faults:
         text = f"The snapshot is not complete: {'; '.join(plan.snapshot_faults)}. Nothing is removed."
-        warnings.append(Problem(code="snapshot-partial", message=text))
+        hint = "Run `wp db check`. After a restored backup, run `closte-bridge adopt`."
+        warnings.append(Problem(code="snapshot-partial", message=text, hint=hint))
     standing = plan.standing
     if standing.mode is Mode.INACTIVE:
         note = Problem(code=standing.code, message=f"Nothing is changed: {standing.reason}.", hint=standing.hint)
         remarks.append(Message("log", f"{note.message} {note.hint}", note))
     elif standing.mode is not Mode.FULL:
         word = "Read-only" if standing.mode is Mode.READ_ONLY else "Add-only"
-        warnings.append(Problem(code=standing.code, message=f"{word}: {standing.reason}. {standing.hint}"))
+        warnings.append(Problem(code=standing.code, message=f"{word}: {standing.reason}.", hint=standing.hint))
     elif standing.rebind:
         warnings.append(
             Problem(code="rebind", message="The API key is a new one for the same application; bound to it.")
@@ -223,6 +229,7 @@ def outcome_problems(report: Report) -> tuple[list[Problem], list[Message]]:
         Problem(
             code=f"{failure.change.action.value}-{failure.kind.value}",
             message=f'"{failure.change.name}" was not {_past(failure.change)}: {failure.message}',
+            hint=_TRIED_AGAIN,
             domain=failure.change.name,
         )
         for failure in applied.failed
@@ -236,8 +243,7 @@ def outcome_problems(report: Report) -> tuple[list[Problem], list[Message]]:
     summary, ok = _summary(report)
     if ok:
         return errors, [Message("success" if report.plan.observed.readable else "log", summary)]
-    hint = "They stay wanted and are tried again, later and later; `closte-bridge sync --retry` tries now."
-    return [*errors, Problem(code="incomplete", message=summary, hint=hint)], []
+    return [*errors, Problem(code="incomplete", message=summary, hint=_TRIED_AGAIN)], []
 
 
 def _summary(report: Report) -> tuple[str, bool]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Literal
 
@@ -127,15 +127,20 @@ def show(result: Result, console: Console, output: Output, command: str) -> None
     text = _text(result, output, boxes=console.stdout_is_terminal)
     if text:
         console.line(text)
-    for warning in result.warnings:
-        console.warning(warning.message)
-    for index, error in enumerate(result.errors):
-        following = result.errors[index + 1 :]
-        # Errors that share a hint say it once, at their end.
-        repeated = bool(following) and following[0].hint == error.hint
-        console.error(error.message, "" if repeated else error.hint)
+    for warning, hint in _with_hints(result.warnings):
+        console.warning(warning, hint)
+    for error, hint in _with_hints(result.errors):
+        console.error(error, hint)
     for message in () if output.porcelain else result.messages:
         (console.success if message.kind == "success" else console.log)(message.text)
+
+
+def _with_hints(problems: Sequence[Problem]) -> Iterator[tuple[str, str]]:
+    """Give each message with its hint; those that share one say it once, at their end."""
+    for index, problem in enumerate(problems):
+        following = problems[index + 1 : index + 2]
+        repeated = bool(following) and following[0].hint == problem.hint
+        yield problem.message, "" if repeated else problem.hint
 
 
 def problem_data(problem: Problem) -> dict[str, str | None]:

@@ -71,6 +71,7 @@ def stage_words(report: Report) -> tuple[list[Problem], list[Message]]:
         Problem(
             code="stage-refused",
             message=f'Ultimate Multisite did not take the stage "{moved.after}" for "{moved.name}" ({moved.result}).',
+            hint="Look at the mapping in Ultimate Multisite; it is tried again after a day.",
             domain=moved.name,
         )
         for moved in verified.moved

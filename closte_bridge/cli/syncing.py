@@ -88,7 +88,8 @@ def _kept(report: Report, words: Words, leaving: frozenset[str]) -> list[Problem
     found = [
         Problem(
             code="not-removed",
-            message=f'"{hold.name}" is not removed yet: {hold.reason}. Each sync looks at it again.',
+            message=f'"{hold.name}" is not removed yet: {hold.reason}.',
+            hint="Each sync looks at it again.",
             domain=hold.name,
         )
         for hold in held
@@ -163,7 +164,12 @@ def _words(report: Report) -> Words:
     failed, closing = outcome_problems(report)
     errors += [*failed, *withheld_problems(report.plan)]
     errors += [
-        Problem(code="stale", message=f'"{name}": the reviewed change ({action}) is no longer valid.', domain=name)
+        Problem(
+            code="stale",
+            message=f'"{name}": the reviewed change ({action}) is no longer valid.',
+            hint="Make a new plan to review: `closte-bridge plan --out=FILE`.",
+            domain=name,
+        )
         for action, name in report.stale
     ]
     errors += [

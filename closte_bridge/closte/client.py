@@ -125,9 +125,13 @@ class ClosteClient:
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
         if not key.reveal().strip():
-            raise ConfigError("The API key is empty.", code="key-empty")
+            raise ConfigError("The API key is empty.", code="key-empty", hint="Copy it from Closte's dashboard again.")
         if concurrency < 1 or not rate_limit > 0 or retries < 0:
-            raise ConfigError("The concurrency and the rate limit must be above zero, retries not below it.")
+            raise ConfigError(
+                "The concurrency and the rate limit must be above zero, retries not below it.",
+                code="config-invalid",
+                hint="Set `concurrency` and `rate_limit` in the config.",
+            )
         limits = Limits(timeout[0], timeout[1], total_timeout)
         self._transport = Transport(api_url, limits=limits, pool_size=concurrency, ca_bundle=ca_bundle)
         self._key = key

@@ -86,7 +86,11 @@ class Transport:
         )
         if ca_bundle is not None:
             if not ca_bundle.is_file():
-                raise ConfigError(f'The file of certificate authorities "{ca_bundle}" does not exist.')
+                raise ConfigError(
+                    f'The file of certificate authorities "{ca_bundle}" does not exist.',
+                    code="ca-file",
+                    hint="Name a file in PEM form, or none.",
+                )
             session.verify = str(ca_bundle)
         adapter = WatchedAdapter(pool_connections=2, pool_maxsize=pool_size)
         session.mount("https://", adapter)
@@ -164,30 +168,34 @@ class Transport:
         return Reply(trouble=words, sent=exchange.sent, again=again)
 
 
+def _no_api(message: str) -> ConfigError:
+    hint = "Set `api_url` to something like https://app.closte.com/api/client."
+    return ConfigError(message, code="api-url", hint=hint)
+
+
 def check_api_url(url: str) -> tuple[str, str, int | None]:
     """Return the URL without a trailing slash, its host and its port.
 
     Raises ConfigError when it is not HTTPS (or HTTP to this machine), or holds anything but scheme, host,
     port and path. The message does not quote the URL: a password may be in it.
     """
-    hint = "Set api_url to something like https://app.closte.com/api/client."
     if not url.isascii() or re.search(r"[\s\\\x00-\x1f\x7f]", url):
-        raise ConfigError("The API's URL holds characters that no URL may hold.", hint=hint)
+        raise _no_api("The API's URL holds characters that no URL may hold.")
     try:
         parts = urlsplit(url)
         host, port = parts.hostname or "", parts.port
     except ValueError:
         host, port, parts = "", None, urlsplit("")
     if not host:
-        raise ConfigError("The API's URL names no host.", hint=hint)
+        raise _no_api("The API's URL names no host.")
     if "@" in url:
-        raise ConfigError("The API's URL must not hold a user name or a password.", hint=hint)
+        raise _no_api("The API's URL must not hold a user name or a password.")
     if "?" in url or "#" in url:
-        raise ConfigError("The API's URL must not hold a query or a fragment.", hint=hint)
+        raise _no_api("The API's URL must not hold a query or a fragment.")
     if parts.scheme == "http" and not _is_loopback(host):
-        raise ConfigError("The API's URL must start with https://: the key would be readable on its way.", hint=hint)
+        raise _no_api("The API's URL must start with https://: the key would be readable on its way.")
     if parts.scheme not in ("http", "https"):
-        raise ConfigError("The API's URL must start with https://.", hint=hint)
+        raise _no_api("The API's URL must start with https://.")
     return url.rstrip("/"), host, port
 
 

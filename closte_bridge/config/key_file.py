@@ -105,5 +105,8 @@ def _reason(error: OSError) -> str:
     return f"cannot be read ({error.strerror})"
 
 
-def _unusable(path: Path, reason: str, hint: str = "") -> ConfigError:
+_ONLY_THE_KEY = "It is to hold the key alone, with mode 0600, and to belong to the user who runs closte-bridge."
+
+
+def _unusable(path: Path, reason: str, hint: str = _ONLY_THE_KEY) -> ConfigError:
     return ConfigError(f'The key file "{path}" {reason}.', code="key-file", hint=hint)

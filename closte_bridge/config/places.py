@@ -21,7 +21,9 @@ def home(environ: Mapping[str, str]) -> Path:
     try:
         return Path.home()
     except RuntimeError:
-        raise ConfigError("This user has no home folder.", hint='Set "HOME", or write whole paths.') from None
+        raise ConfigError(
+            "This user has no home folder.", code="config-path", hint='Set "HOME", or write whole paths.'
+        ) from None
 
 
 def _user_folder(variable: str, usual: str, environ: Mapping[str, str]) -> Path:
@@ -55,7 +57,11 @@ def expand(written: str, environ: Mapping[str, str], base: Path) -> Path:
         try:
             path = Path(written).expanduser()
         except RuntimeError:
-            raise ConfigError("A path begins with the home folder of a user that does not exist.") from None
+            raise ConfigError(
+                "A path begins with the home folder of a user that does not exist.",
+                code="config-path",
+                hint="Write the whole path.",
+            ) from None
     else:
         path = Path(written)
     return base.absolute() / path

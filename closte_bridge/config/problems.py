@@ -14,6 +14,7 @@ Location: TypeAlias = dict[Path, int]
 """The line, from 1, of each key and each item."""
 
 _MAX_KEY = 60
+_MEND = "Mend it and check again: `closte-bridge config validate`."
 
 
 class Problem(NamedTuple):
@@ -29,7 +30,7 @@ Problems: TypeAlias = list[Problem]
 class InvalidConfigError(ConfigError):
     """The configuration file is wrong. `problems` holds one text for each thing; the message all of them."""
 
-    def __init__(self, problems: tuple[str, ...], *, hint: str = "") -> None:
+    def __init__(self, problems: tuple[str, ...], *, hint: str = _MEND) -> None:
         super().__init__("\n".join(problems), code="config-invalid", hint=hint)
         self.problems = problems
 

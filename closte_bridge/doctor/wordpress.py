@@ -46,7 +46,7 @@ def of_rows(snapshot: Snapshot, engine: Engine, desire: Desired) -> Findings:
     """Return what is odd in the mappings."""
     orphans = [m for m in snapshot.mappings if m.blog_id not in snapshot.sites]
     if orphans:
-        names = some([m.domain for m in orphans])
+        names = some([f"{m.domain} (id {m.id})" for m in orphans])
         hint = (
             "Delete them if the sites will not come back: `wp wu domain delete <id>`. Until then they stay at Closte."
         )

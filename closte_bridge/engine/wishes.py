@@ -28,7 +28,11 @@ def parse_names(raw: Iterable[str]) -> list[str]:
         try:
             names.append(normalise(name))
         except ValueError as error:
-            raise ConfigError(f'"{name[:80]}" is not a domain name: {error}.', code="bad-domain") from None
+            raise ConfigError(
+                f'"{name[:80]}" is not a domain name: {error}.',
+                code="bad-domain",
+                hint="Write it like shop.example.com, or *.example.com for a wildcard.",
+            ) from None
     return names
 
 
@@ -46,7 +50,11 @@ def pin(engine: Engine, names: list[str], command: str) -> list[str]:
     """Want these names at Closte whatever WordPress says; return those that were not pinned before."""
     for name in names:
         if why := not_public(name.removeprefix("*.")):
-            raise ConfigError(f'"{name}" cannot be added: no certificate can be had for it ({why}).', code="not-public")
+            raise ConfigError(
+                f'"{name}" cannot be added: no certificate can be had for it ({why}).',
+                code="not-public",
+                hint="Pin a name of the public DNS.",
+            )
     with lock.held(engine.settings.state_dir, command), engine.opened():
         ledger, now = _bound(engine), engine.clock.now()
         new = [name for name in names if name not in ledger.state(now).pins]

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import errno
 import os
+import pwd
 import stat
+from shlex import quote
 from typing import TYPE_CHECKING
 
 from closte_bridge.errors import BridgeError
@@ -41,8 +44,21 @@ def check_folder(folder: Path) -> None:
         raise BridgeError(
             f'The state folder "{folder}" is open to other users.',
             code="state-folder",
-            hint=f"Close it: `chmod 700 {folder}`.",
+            hint=f"Close it: `chmod 700 {quote(str(folder))}`.",
         )
+
+
+def foresee(folder: Path) -> None:
+    """Make nothing, and raise the error that making and checking the state folder would raise."""
+    try:
+        if os.path.lexists(folder):
+            check_folder(folder)
+            return
+        around = next(parent for parent in folder.absolute().parents if parent.exists())
+        if not os.access(around, os.W_OK | os.X_OK):
+            raise PermissionError(errno.EACCES, os.strerror(errno.EACCES))
+    except OSError as error:
+        raise unusable(folder, error) from None
 
 
 def unusable(folder: Path, error: OSError) -> BridgeError:
@@ -50,5 +66,12 @@ def unusable(folder: Path, error: OSError) -> BridgeError:
     return BridgeError(
         f'The state folder "{folder}" cannot be used ({error.strerror}).',
         code="state-folder",
-        hint="Create it as the user who runs closte-bridge, mode 0700, or set `state_dir` in the config.",
+        hint=f"As root: `install -d -m 700 -o {_user()} {quote(str(folder))}`; or set `state_dir` in the config.",
     )
+
+
+def _user() -> str:
+    try:
+        return pwd.getpwuid(os.geteuid()).pw_name
+    except KeyError:
+        return str(os.geteuid())

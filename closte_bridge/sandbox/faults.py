@@ -88,6 +88,7 @@ class Fault:
             known = ", ".join(sorted(kind.value for kind in FaultKind))
             raise ConfigError(
                 f'The fault "{text}" is not of the form KIND[:PROBABILITY[:TIMES]][@DOMAIN].',
+                code="usage",
                 hint=f"The kinds are {known}; a probability is from 0 to 1.",
             )
         return fault

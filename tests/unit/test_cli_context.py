@@ -50,9 +50,13 @@ def test_which_networks_are_meant(file: Path) -> None:
 @pytest.mark.parametrize(
     ("overrides", "code", "hint"),
     [
-        ({}, "which-network", "Choose one with --network=<name>, or --all: one, two, three."),
+        (
+            {},
+            "which-network",
+            "Choose one with --network=<name>: one, two, three. `plan`, `sync` and `doctor` take --all.",
+        ),
         ({"network": "four"}, "unknown-network", "Networks: one, two, three."),
-        ({"network": "one", "all_networks": True}, "usage", ""),
+        ({"network": "one", "all_networks": True}, "usage", "Leave one of them out."),
         ({"all_networks": True}, "one-network", "Choose it with --network=<name>: one, two, three."),
         ({"all_networks": True, "path": "/x"}, "one-network", "Choose one with --network=<name>: one, two, three."),
     ],

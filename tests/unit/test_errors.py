@@ -36,7 +36,7 @@ def test_of_several_the_first_that_applies_wins(codes: set[ExitCode], first: Exi
     ("error", "code", "exit_code"),
     [
         (BridgeError("A.", code="a"), "a", ExitCode.FAILURE),
-        (ConfigError("A."), "config", ExitCode.USAGE),
+        (ConfigError("A.", code="c"), "c", ExitCode.USAGE),
         (UnreadableError("A.", code="b"), "b", ExitCode.UNREADABLE),
         (ReadOnlyError("A."), "read-only", ExitCode.READ_ONLY),
     ],

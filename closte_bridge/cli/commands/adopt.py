@@ -95,7 +95,11 @@ def adopt(app: App, take_over: bool) -> Result:
     warnings = []
     if not offer.view.observed.complete:
         warnings.append(
-            Problem(code="list-partial", message=f"Closte's list is not complete: {offer.view.observed.reason}.")
+            Problem(
+                code="list-partial",
+                message=f"Closte's list is not complete: {offer.view.observed.reason}.",
+                hint="Names that it does not show are not adopted. Run `closte-bridge adopt` again when it is whole.",
+            )
         )
     data = {
         "network": network,

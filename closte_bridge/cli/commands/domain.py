@@ -153,7 +153,7 @@ def _names(raw: tuple[str, ...]) -> list[str]:
     from closte_bridge.engine.wishes import parse_names  # noqa: PLC0415 - loaded when it is needed
 
     if not raw:
-        raise ConfigError("Name at least one domain.", code="usage")
+        raise ConfigError("Name at least one domain.", code="usage", hint="See `closte-bridge domain --help`.")
     return parse_names(raw)
 
 

@@ -28,6 +28,7 @@ Error: default: the last success was 42 minutes ago.
 Run `closte-bridge sync` and look at what it says.
 1
 """
+NOT_ADOPTED = "no engine is in charge of this network"
 
 
 def _look(engine: Engine, limit: float) -> dict[str, object]:
@@ -40,7 +41,7 @@ def _look(engine: Engine, limit: float) -> dict[str, object]:
     success = float(marks["last_success"]) if "last_success" in marks else None
     reason = ""
     if "identity" not in marks:
-        reason = "no engine is in charge of this network"
+        reason = NOT_ADOPTED
     elif success is None:
         reason = "there was no success yet"
     elif now - success > limit:
@@ -55,6 +56,12 @@ def _look(engine: Engine, limit: float) -> dict[str, object]:
         "last_run": when(last_run),
         "reason": reason,
     }
+
+
+def _remedy(row: dict[str, object], *, several: bool) -> str:
+    command = "adopt" if row["reason"] == NOT_ADOPTED else "sync"
+    which = f" --network={row['network']}" if several else ""
+    return f"Run `closte-bridge {command}{which}` and look at what it says."
 
 
 @click.command(cls=BridgeCommand, short_help="Say whether all is well, for a monitor.", epilog=_EXAMPLES)
@@ -73,7 +80,7 @@ def health(app: App, max_age: str) -> Result:
         Problem(
             code="unhealthy",
             message=f"{row['network']}: {row['reason']}.",
-            hint="Run `closte-bridge sync` and look at what it says.",
+            hint=_remedy(row, several=len(rows) > 1),
         )
         for row in rows
         if not row["healthy"]

@@ -16,6 +16,8 @@ from closte_bridge.cli.text import counted
 from closte_bridge.errors import ExitCode
 
 if TYPE_CHECKING:
+    from closte_bridge.closte.client import ConnectionTest
+    from closte_bridge.config.model import Settings
     from closte_bridge.engine.engine import Engine
 
 FIELDS = (
@@ -139,6 +141,17 @@ def disable(app: App) -> Result:
     return _switch(app, enabled=False)
 
 
+def connection_hint(tested: ConnectionTest, settings: Settings) -> str:
+    """Return what to do when Closte could not be reached, or did not take the key."""
+    from closte_bridge.closte.client import ConnectionState  # noqa: PLC0415 - loaded when it is needed
+
+    hints = {
+        ConnectionState.KEY_REJECTED: "Compare the key with the one in Closte's dashboard.",
+        ConnectionState.UNREACHABLE: f"Check the network and `api_url` ({settings.api_url}).",
+    }
+    return hints.get(tested.state, "Check the key, and `api_url` in the config.")
+
+
 @integration.command("test", cls=BridgeCommand, short_help="Test the key and the connection.", epilog=_TEST)
 @format_options(formats=_FORMATS)
 @global_options
@@ -157,18 +170,16 @@ def test(app: App) -> Result:
         engine.count_api(client)
     data = {"state": tested.state.value, "key_source": source, "listed": len(listing.names) if listing else None}
     if not tested.ok:
-        hints = {
-            ConnectionState.KEY_REJECTED: "Compare the key with the one in Closte's dashboard.",
-            ConnectionState.UNREACHABLE: f"Check the network and `api_url` ({engine.settings.api_url}).",
-        }
-        hint = hints.get(tested.state, "Check the key, and `api_url` in the config.")
+        hint = connection_hint(tested, engine.settings)
         problem = Problem(code=f"connection-{tested.state.value}", message=tested.message, hint=hint)
         code = ExitCode.UNREADABLE if tested.state is ConnectionState.UNREACHABLE else ExitCode.FAILURE
         cost = engine.cost.as_data()
         return Result(exit_code=code, data=data, rendered={Format.TABLE: ""}, errors=(problem,), cost=cost)
     warnings = []
     if listing and listing.state is not Readability.READABLE:
-        warnings.append(Problem(code="list-unreadable", message=f"The key is right, but the list: {listing.reason}"))
+        hint = "Additions go on, and nothing is removed by inference, until the list can be read again."
+        text = f"The key is right, but the list: {listing.reason}"
+        warnings.append(Problem(code="list-unreadable", message=text, hint=hint))
     held = f"; its list holds {counted(len(listing.names), 'name')}" if listing and not warnings else ""
     text = f"Closte answered and took the key (from {source}){held}."
     return Result(

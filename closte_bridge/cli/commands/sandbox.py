@@ -115,5 +115,7 @@ def _key(path: Path | None) -> Secret | None:
     except (OSError, UnicodeDecodeError):
         text = ""
     if not text:
-        raise ConfigError(f'The file "{path}" holds no key.')
+        raise ConfigError(
+            f'The file "{path}" holds no key.', code="key-file", hint="Write the key into it, and nothing else."
+        )
     return Secret(text)

@@ -6,6 +6,7 @@ import click
 
 from closte_bridge.cli.command import BridgeCommand
 from closte_bridge.cli.commands.adopt import run_adoption
+from closte_bridge.cli.commands.integration import connection_hint
 from closte_bridge.cli.context import App, pass_app
 from closte_bridge.cli.formats import Format
 from closte_bridge.cli.networks import engine_of
@@ -15,19 +16,20 @@ from closte_bridge.cli.result import Message, Problem, Result
 from closte_bridge.cli.text import counted
 from closte_bridge.domains import shown
 from closte_bridge.errors import BridgeError
+from closte_bridge.ledger.folder import foresee
 
 _EXAMPLES = """
 $ closte-bridge setup
 Ultimate Multisite 2.14.2 on "network.example.com", WordPress in /var/www/html/.
 Closte answered and took the key (from the constant CLOSTE_CLIENT_API_KEY).
-The Closte integration is off. Switch it on? [y/n] y
 …
 Put this engine in charge? [y/n] y
-Install the shim, a must-use plugin through which WordPress wakes this engine? [y/n] y
-The shim … is installed in /var/www/html/wp-content/mu-plugins.
+The Closte integration is off. Switch it on? [y/n] y
 Network "network.example.com": 1 to add, 0 to remove, 2 in step, 1 held.
   +  shop.customer.com      mapped to site 4
   ~+ www.shop.customer.com  held: waits until it leads where "shop.customer.com" leads
+Install the shim, a must-use plugin through which WordPress wakes this engine? [y/n] y
+The shim … is installed in /var/www/html/wp-content/mu-plugins.
 Success: "network.example.com" is set up; 2 names adopted.
 `closte-bridge sync` makes the changes of this plan.
 
@@ -44,9 +46,10 @@ Network "network.example.com": 1 to add, 0 to remove, 2 in step, 1 held.
 @global_options
 @pass_app
 def setup(app: App, take_over: bool) -> Result:
-    """Check WordPress, the key and the connection, switch the integration on, adopt, install the shim, show a plan.
+    """Check WordPress, the key and the connection, adopt, switch the integration on, show a plan, install the shim.
 
-    Asks before each change. Each step can be run again, and what is done already is not done twice.
+    Asks before each change. Each step can be run again, and what is done already is not done twice. At Closte nothing
+    is changed; with the shim, the next change of a mapping in WordPress starts a sync.
     """
     from closte_bridge.cli.commands.plan import plan_one  # noqa: PLC0415 - loaded when it is needed
     from closte_bridge.engine.keys import find_key  # noqa: PLC0415 - likewise
@@ -55,6 +58,7 @@ def setup(app: App, take_over: bool) -> Result:
 
     say = app.console.log
     engine = engine_of(app, app.network())
+    foresee(engine.settings.state_dir)
     snapshot = start_snapshot(engine, ask_key=False, acknowledge=False).snapshot()
     network = snapshot.network
     version, root = snapshot.settings.plugin_version, shown(network.root)
@@ -63,18 +67,22 @@ def setup(app: App, take_over: bool) -> Result:
     with engine.client(key) as client:
         tested = client.test_connection()
     if not tested.ok:
-        raise BridgeError(tested.message, code=f"connection-{tested.state.value}", hint="Check the key and `api_url`.")
+        hint = connection_hint(tested, engine.settings)
+        raise BridgeError(tested.message, code=f"connection-{tested.state.value}", hint=hint)
     say(f"Closte answered and took the key (from {source}).")
+    _, offer = run_adoption(app, take_over=take_over)
+    adopted = counted(len(offer.adoptable), "name")
     if not snapshot.settings.integration:
         app.console.confirm("The Closte integration is off. Switch it on?")
         set_toggle(engine.settings.wp, engine.cost.wp, enabled=True)
-    _, offer = run_adoption(app, take_over=take_over)
-    adopted = counted(len(offer.adoptable), "name")
-    warnings = _offer_shim(app)
     report = plan_one(engine_of(app, app.network()))
+    if app.output.format is Format.TABLE:
+        # Before the shim is offered: with it, the next change of a mapping makes the changes of this plan.
+        app.console.line(plan_text(report))
+    warnings = _offer_shim(app)
     return Result(
         data=plan_rows(report),
-        rendered={Format.TABLE: plan_text(report)},
+        rendered={Format.TABLE: ""},
         messages=(
             Message("success", f'"{network.domain}" is set up; {adopted} adopted.'),
             Message("log", "`closte-bridge sync` makes the changes of this plan."),

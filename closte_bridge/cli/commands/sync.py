@@ -88,7 +88,9 @@ def sync(
         names = parse_names(domains)
     if woken:
         if domains or dry_run or allow_removals or retry or wait:
-            raise ConfigError('"--woken" goes with no other option and no domain.', code="usage")
+            raise ConfigError(
+                '"--woken" goes with no other option and no domain.', code="usage", hint="Leave the others out."
+            )
         return run_woken(app)
     request = Request(
         approval=Approval(digests=_digests(allow_removals)),
@@ -101,5 +103,5 @@ def sync(
     from closte_bridge.cli.waiting import run_waiting  # noqa: PLC0415 - for this option alone
 
     if dry_run:
-        raise ConfigError('"--wait" and "--dry-run" exclude each other.', code="usage")
+        raise ConfigError('"--wait" and "--dry-run" exclude each other.', code="usage", hint="Leave one of them out.")
     return run_waiting(app, request, duration(wait or DEFAULT_WAIT))
