@@ -100,7 +100,8 @@ def revive(app: App, domains: tuple[str, ...]) -> Result:
     """Bring back mappings that Ultimate Multisite had given up before this engine took charge.
 
     It moves one as well whose CDN lets no test request through. Looks at DNS and certificate first, says what would
-    change, and asks: reaching "done" can make a domain the primary one of its site, to which visitors are then redirected.
+    change, and asks: reaching "done" can make a domain the primary one of its site, to which visitors are then
+    redirected.
     """
     from closte_bridge.checks.life import StageHold, begin, learn, next_stage  # noqa: PLC0415 - loaded when needed
     from closte_bridge.engine.sync import Request  # noqa: PLC0415 - likewise

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import time
 from contextlib import contextmanager
+from dataclasses import replace
 from typing import TYPE_CHECKING, NamedTuple
 
-from closte_bridge.cli.networks import engine_of
+from closte_bridge.cli.networks import Outcome, engine_of, total_cost
 from closte_bridge.cli.plans import FIELDS, plan_rows, rendered
 from closte_bridge.cli.result import Message, Problem, Result
 from closte_bridge.cli.syncing import sync_one
@@ -89,7 +90,14 @@ def run_waiting(app: App, request: Request, timeout: float) -> Result:
 
     settings = app.network()
     deadline = time.monotonic() + timeout
-    report, words = sync_one(engine_of(app, settings), request, app.command)
+    runs: list[Outcome[Report]] = []
+
+    def once(request: Request) -> tuple[Report, Words]:
+        engine = engine_of(app, settings)
+        runs.append(Outcome(engine))
+        return sync_one(engine, request, app.command)
+
+    report, words = once(request)
     names = _followed(report, request)
     seen = {name: _seen(name, report.verified.checked.get(name) if report.verified else None) for name in names}
     trouble: list[Problem] = []
@@ -102,7 +110,7 @@ def run_waiting(app: App, request: Request, timeout: float) -> Result:
             waiting = frozenset(name for name, one in seen.items() if not one.arrived)
             try:
                 again = NewRequest(only=waiting, approval=request.approval)
-                report, words = sync_one(engine_of(app, settings), again, app.command)
+                report, words = once(again)
                 trouble = []
             except BridgeError as error:
                 trouble = list(Problem.of(error))
@@ -111,7 +119,7 @@ def run_waiting(app: App, request: Request, timeout: float) -> Result:
             checked = report.verified.checked if report.verified else {}
             seen |= {name: _seen(name, checked[name]) for name in waiting if name in checked}
             show([*seen.values()])
-    return _result(report, words, [*seen.values()], trouble)
+    return replace(_result(report, words, [*seen.values()], trouble), cost=total_cost(runs))
 
 
 def _result(report: Report, words: Words, seen: list[Seen], trouble: list[Problem]) -> Result:

@@ -197,6 +197,7 @@ def test_one_that_does_not_arrive_in_time(world: Life) -> None:
     world.bridge.multisite.add_mapping(SHOP, 2)
     ran = world.run("sync", SHOP, "--wait=1s", "--format=json")
     assert (ran.code, ran.codes) == (4, ["no-padlock"])
+    assert ran.envelope["cost"]["wp_calls"] > 0
     (problem,) = ran.envelope["errors"]
     assert problem["hint"] == f"Point A of {SHOP} at {HERE}; it now answers {STRANGER}."
 
@@ -211,6 +212,7 @@ def test_another_hosts_padlock_is_none(world: Life) -> None:
     assert world.run("domain", "check", SHOP).code == 4
     ran = world.run("sync", SHOP, "--wait=1s", "--format=json")
     assert (ran.code, ran.codes) == (4, ["no-padlock"])
+    assert ran.envelope["cost"]["wp_calls"] > 0
 
 
 def test_check_looks_at_any_name(world: Life) -> None:

@@ -22,6 +22,7 @@ from closte_bridge.config.model import Settings
 from closte_bridge.config.schema import SECTIONS
 from closte_bridge.engine.cost import Cost
 from closte_bridge.errors import PRECEDENCE
+from closte_bridge.planning.model import UNPROVEN, Action
 from closte_bridge.sandbox.faults import FaultKind
 from closte_bridge.wordpress import failures
 
@@ -147,10 +148,30 @@ def test_the_words_of_checks() -> None:
     assert {word for row in rows(text) for word in re.findall(r"`([a-z-]+)`", row[0])} - {"dns", "tls"} == words
 
 
-def test_what_the_readme_calls_missing_is_missing() -> None:
-    readme = (REPOSITORY / "README.md").read_text(encoding="utf-8")
-    missing = re.search(r"\*\*Not yet:\*\*(.*?)\n(?:\n|\*\*)", readme, re.DOTALL)
-    assert missing is None or not set(re.findall(r"`([a-z ]+)`", missing.group(1))) & set(COMMANDS)
+def test_the_reasons_of_holds() -> None:
+    paths = [*(REPOSITORY / "closte_bridge" / "planning").glob("*.py"), REPOSITORY / "closte_bridge/engine/apply.py"]
+    planning = "".join(path.read_text(encoding="utf-8") for path in paths)
+    made = set(re.findall(r'Hold\(\s*Action\.\w+,\s*[\w.()\[\]:]+,\s*"([a-z-]+)"', planning))
+    made |= set(re.findall(r'return "([a-z-]+)", f?[\'"]', planning)) | {UNPROVEN, "refused", "back-off"}
+    text = section(REFERENCE, "## Fields of plans")
+    told = {
+        word for row in rows(text) if row[1] in {"add", "remove", "both"} for word in re.findall(r"`([a-z-]+)`", row[0])
+    }
+    assert told == made
+
+
+def test_the_actions_of_the_log() -> None:
+    engine = "".join(
+        path.read_text(encoding="utf-8") for path in (REPOSITORY / "closte_bridge" / "engine").glob("*.py")
+    )
+    made = set(re.findall(r'Entry\((?:view\.)?now, run, "([a-z]+)"', engine)) | {action.value for action in Action}
+    made |= set(re.findall(r'_note\(ledger, now, "([a-z]+)"', engine)) | {"forget"}
+    told = {
+        word
+        for row in rows(section(REFERENCE, "### `closte-bridge log`"))
+        for word in re.findall(r"`([a-z]+)`", row[0])
+    }
+    assert told == made
 
 
 def test_the_faults_of_the_sandbox() -> None:

@@ -23,6 +23,7 @@ from closte_bridge.errors import ConfigError
 if TYPE_CHECKING:
     from closte_bridge.engine.inventory import Known
 
+STATES = ("in step", "to add", "to remove", "held", "withheld", "foreign", "unknown")
 FIELDS = ("domain", "site", "stage", "closte", "origin", "state", "reason")
 EXTRA = ("ours", "active", "primary", "secure", "until")
 
@@ -107,7 +108,12 @@ def _row(known: Known) -> dict[str, object]:
 
 
 @domain.command("list", cls=BridgeCommand, short_help="List every domain of both sides.", epilog=_LIST)
-@click.option("--state", metavar="<state>", help='Only those in this state, such as "held" or "in step".')
+@click.option(
+    "--state",
+    type=click.Choice(STATES),
+    metavar="<state>",
+    help='Only those in this state, such as "held" or "in step".',
+)
 @format_options(fields=FIELDS, extra_fields=EXTRA)
 @global_options
 @pass_app

@@ -19,6 +19,7 @@ from closte_bridge.cli.syncing import sync_one
 from closte_bridge.errors import BridgeError
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
     from pathlib import Path
 
     from closte_bridge.cli.syncing import Words
@@ -51,15 +52,18 @@ class _Teller:
         if report.applied and report.applied.done:
             for remark in words.remarks:
                 self._app.console.log(remark.text)
-        self.problems([*words.errors, *words.warnings])
+        self.problems(words.errors, words.warnings)
 
-    def problems(self, problems: list[Problem]) -> None:
+    def problems(self, errors: Sequence[Problem], warnings: Sequence[Problem] = ()) -> None:
         """Tell of problems unless they are the same as before."""
-        spoken = tuple(problem.message for problem in problems)
+        spoken = tuple(problem.message for problem in (*errors, *warnings))
         if self._last and not spoken:
             self._app.console.log("All is well again.")
-        for problem in problems if spoken != self._last else ():
-            self._app.console.error(problem.message, problem.hint)
+        if spoken != self._last:
+            for problem in errors:
+                self._app.console.error(problem.message, problem.hint)
+            for problem in warnings:
+                self._app.console.warning(problem.message, problem.hint)
         self._last = spoken
 
 
