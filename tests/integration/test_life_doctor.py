@@ -60,12 +60,9 @@ def sound(world: Life, tmp_path: Path) -> Iterator[Life]:
     """The same, put back afterwards as it was."""
     bridge, multisite = world.bridge, world.bridge.multisite
     places = (multisite.path / "wp-content", bridge.folder)
-    config, settings, records = (
-        multisite.path / "wp-config.php",
-        copy.deepcopy(bridge.settings),
-        dict(world.names.records),
-    )
-    text = config.read_text()
+    config = multisite.path / "wp-config.php"
+    text, settings = config.read_text(), copy.deepcopy(bridge.settings)
+    records, aliases = dict(world.names.records), bridge.sandbox.aliases
     for number, place in enumerate(places):
         shutil.copytree(place, tmp_path / str(number), symlinks=True)
     yield world
@@ -76,6 +73,7 @@ def sound(world: Life, tmp_path: Path) -> Iterator[Life]:
     (multisite.path / ".maintenance").unlink(missing_ok=True)
     bridge.settings = settings
     bridge.sandbox.set_faults()
+    bridge.sandbox.aliases = aliases
     world.later = world.jump = 0.0
     world.names.reset()
     world.names.point(**records)
@@ -239,7 +237,7 @@ def test_remedies_are_shown_at_a_terminal_too(sound: Life) -> None:
     assert f"{'':<27} {hint} See docs/runbook.md#orphan-rows.\n" in out
 
 
-def test_stale_certificates_and_targets(sound: Life) -> None:
+def test_targets_checks_off_and_the_toggle_off(sound: Life) -> None:
     proxied(sound)
     sound.bridge.settings["dns"]["targets"] = [HERE]
     sound.bridge.write_config(checks=True)

@@ -63,6 +63,7 @@ def test_through_every_fault(
 ) -> None:
     with Sandbox(faults=[kind.value], behaviour=Behaviour(slow=0.3, drip=0.1), seed=1) as sandbox:
         seen = use(sandbox.url, total_timeout=0.2)
+        assert sandbox.requests
         journal = repr(sandbox.requests)
     streams = capfd.readouterr()
     hunt(*seen, loud.text, *(record.__dict__ for record in loud.records), streams.out, streams.err, journal)

@@ -147,12 +147,6 @@ def test_the_words_of_checks() -> None:
     assert {word for row in rows(text) for word in re.findall(r"`([a-z-]+)`", row[0])} - {"dns", "tls"} == words
 
 
-def test_what_the_readme_calls_missing_is_missing() -> None:
-    readme = (REPOSITORY / "README.md").read_text(encoding="utf-8")
-    missing = re.search(r"\*\*Not yet:\*\*(.*?)\n(?:\n|\*\*)", readme, re.DOTALL)
-    assert missing is None or not set(re.findall(r"`([a-z ]+)`", missing.group(1))) & set(COMMANDS)
-
-
 def test_the_faults_of_the_sandbox() -> None:
     text = section(REFERENCE, "### `closte-bridge sandbox`")
     assert not [kind.value for kind in FaultKind if f"`{kind.value}`" not in text]

@@ -83,13 +83,15 @@ def test_a_pause_that_closte_asks_for_is_kept_up_to_a_day(
     assert (trouble.attempts, trouble.refused, trouble.message) == (1, False, "Too many.")
 
 
-@pytest.mark.parametrize("action", [ADD, REMOVE])
-def test_intents_are_taken_back_when_nothing_was_sent(ledger: Ledger, action: Change) -> None:
+@pytest.mark.parametrize(("change", "listed"), [(ADD, ()), (REMOVE, ("x.com",))], ids=["add", "remove"])
+def test_intents_are_taken_back_when_nothing_was_sent(ledger: Ledger, change: Change, listed: tuple[str, ...]) -> None:
+    with ledger.transaction():
+        ledger.put_aliases([(name, Origin.MAPPING) for name in listed], Phase.PRESENT, NOW)
     before = ledger.state(NOW)
-    this = view(ledger)
-    record_intents(ledger, [ADD], this, NOW)
+    this = view(ledger, a_list(*listed))
+    record_intents(ledger, [change], this, NOW)
     assert ledger.state(NOW).unsettled.keys() == {"x.com"}
-    undo_intents(ledger, [ADD], this, NOW)
+    undo_intents(ledger, [change], this, NOW)
     assert ledger.state(NOW) == before
 
 
