@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, TypeVar
 
 import pytest
+from hypothesis import HealthCheck, settings
 
 from tests.support.databases import MariaDatabase
 from tests.support.mariadb import MariaServer, mariadb_server
@@ -130,3 +131,11 @@ def server_or_fail(server: AbstractContextManager[T]) -> Iterator[T]:
 def pytest_configure() -> None:
     """Let tests interrupt what they start: a runner in the background hands an ignored SIGINT down to all."""
     signal.signal(signal.SIGINT, signal.default_int_handler)
+
+
+# In CI the same examples every time; elsewhere new ones, to find what nobody thought of. Before any test module is
+# imported, because that is when a test takes its settings. Slowness is the machine's.
+settings.register_profile(
+    "ours", derandomize=bool(os.environ.get("CI")), deadline=None, suppress_health_check=[HealthCheck.too_slow]
+)
+settings.load_profile("ours")

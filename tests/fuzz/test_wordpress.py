@@ -22,6 +22,7 @@ from closte_bridge.wordpress.records import make_records
 from closte_bridge.wordpress.snapshot import Event, decode
 from closte_bridge.wordpress.wp import WpCall, WpCost
 from closte_bridge.wordpress.writer import StageMove, set_stages, set_toggle
+from tests.fuzz.examples import FUZZ
 from tests.fuzz.mutations import ODD, ODD_TEXT, damaged, mutated
 from tests.support.canned_wp import framed
 from tests.support.looks import a_ledger, a_list, a_plan, told
@@ -69,6 +70,7 @@ def test_the_good_document_is_understood() -> None:
     assert (len(snapshot.mappings), len(snapshot.events), snapshot.faults) == (2, 1, ())
 
 
+@FUZZ
 @given(mutated(GOOD))
 def test_any_document_is_a_snapshot_or_unreadable(document: dict[str, Any]) -> None:
     try:
@@ -81,6 +83,7 @@ def test_any_document_is_a_snapshot_or_unreadable(document: dict[str, Any]) -> N
     json.dumps([*plan.changes, *plan.holds], default=str)
 
 
+@FUZZ
 @given(damaged(framed(GOOD, NONCE)), st.binary(max_size=200), st.binary(max_size=200))
 def test_damage_is_seen_whatever_stands_around(output: bytes, before: bytes, after: bytes) -> None:
     try:
@@ -91,6 +94,7 @@ def test_damage_is_seen_whatever_stands_around(output: bytes, before: bytes, aft
     assert document == GOOD
 
 
+@FUZZ
 @given(st.text(max_size=400))
 def test_what_has_the_digest_but_is_no_document_is_damage(text: str) -> None:
     body = text.encode("utf-8", "surrogatepass")
@@ -101,6 +105,7 @@ def test_what_has_the_digest_but_is_no_document_is_damage(text: str) -> None:
         assert isinstance(parse(extract(output, NONCE)), dict)
 
 
+@FUZZ
 @given(st.sampled_from(["[", '{"a":']), st.integers(1, 100_000))
 def test_depth_is_no_way_to_bring_it_down(opening: str, depth: int) -> None:
     with pytest.raises(FrameError):
@@ -125,6 +130,7 @@ DETAILS = (
 )
 
 
+@FUZZ
 @given(EVENT_KINDS, ODD_TEXT | st.text(max_size=40), DETAILS)
 def test_any_event_is_understood_or_set_aside(kind: str, domain: str, detail: str) -> None:
     evidence, understood = understand(Event("u", 1, kind, 1, domain, detail))
@@ -133,6 +139,7 @@ def test_any_event_is_understood_or_set_aside(kind: str, domain: str, detail: st
     assert all(normalise(name) == name for name in evidence)
 
 
+@FUZZ
 @given(st.text(max_size=80) | ODD_TEXT | st.from_regex(r"[a-zA-Z0-9.*_\-:\[\]]{1,80}"))
 def test_a_name_has_one_spelling_or_none(text: str) -> None:
     try:
@@ -151,6 +158,7 @@ def test_a_name_has_one_spelling_or_none(text: str) -> None:
         assert is_wildcard(wildcard_over(name))
 
 
+@FUZZ
 @given(st.lists(st.sampled_from(["ours.com", "mapped.com", "x" * 63 + ".com", "a.b.c.d.com"]), max_size=4))
 def test_events_alone_remove_nothing_that_is_mapped(names: list[str]) -> None:
     document = json.loads(json.dumps(GOOD))
@@ -176,6 +184,7 @@ RECORD = [7, 2, "site2.network.org", 1, 1, 0, "checking-dns"]
 ANSWERS: dict[str, Any] = {"results": [["made", RECORD], ["there", None]]}
 
 
+@FUZZ
 @given(mutated(ANSWERS) | ODD)
 def test_any_answer_to_what_we_write_is_a_word_for_each_or_unreadable(answer: object) -> None:
     """Records and stages: what comes back stands beside what was asked for, or nothing of it counts."""

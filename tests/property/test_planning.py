@@ -28,7 +28,7 @@ if TYPE_CHECKING:
     from closte_bridge.planning.model import Observed, Plan
     from closte_bridge.wordpress.snapshot import Snapshot
 
-QUICK = settings(max_examples=150, deadline=None)
+QUICK = settings(max_examples=150)
 FULL = Standing(Mode.FULL)
 SIDES = {"snapshot": snapshots(), "observed": lists(), "ledger": ledgers(), "config": intentions()}
 
