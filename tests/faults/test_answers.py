@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from closte_bridge.planning.model import ObservedState
+from closte_bridge.sandbox.api import Words
 from closte_bridge.sandbox.faults import FaultKind
 from tests.support.faults import FOREIGN, OWN, asked, assert_books_agree, carried_out
 
@@ -90,6 +91,7 @@ def test_each_fault_alone(make_world: Callable[..., World], kind: FaultKind) -> 
     gone, fresh = set(FEW[:5]), [f"new{number}.example.com" for number in range(5)]
     world.wordpress.change(add=fresh, drop=gone)
     # Closte's words for "already so" are not known: here they are none that the client could understand.
+    world.sandbox.api.words = Words(already="Nein.", missing="Nein.")
     world.sandbox.set_faults(*(f"{kind.value}:0.7@{name}" for name in (*gone, *fresh)), seed=7)
     bring_in_step(world, kind)
     assert asked(world.sandbox.requests, "remove") == gone
@@ -101,7 +103,7 @@ def test_lost_answers_whatever_the_words_for_already_so(
     make_world: Callable[..., World], already: str, missing: str
 ) -> None:
     world = make_world(mapped=FEW)
-    world.sandbox.api.words = type(world.sandbox.api.words)(already=already, missing=missing)
+    world.sandbox.api.words = Words(already=already, missing=missing)
     world.adopt()
     gone, fresh = set(FEW[:5]), [f"new{number}.example.com" for number in range(5)]
     world.wordpress.change(add=fresh, drop=gone)

@@ -15,6 +15,7 @@ import pytest
 
 from closte_bridge.engine import lock
 from closte_bridge.ledger.store import FILE_NAME
+from tests.support.bridge import LIMIT_SECONDS
 from tests.support.faults import FOREIGN, OWN, asked, assert_books_agree
 from tests.support.parts import find_program
 
@@ -74,6 +75,7 @@ def limited(world: World, kib: int, *words: str) -> subprocess.CompletedProcess[
         text=True,
         check=False,
         env=world.environ,
+        timeout=LIMIT_SECONDS,
     )
 
 
@@ -143,21 +145,13 @@ def test_a_quota_stops_with_one_error_and_loses_nothing(make_world: Callable[...
 
 @contextmanager
 def read_only(folder: Path) -> Iterator[None]:
-    """Make the state folder read-only while the body runs."""
-    root = os.geteuid() == 0
-    if root:
-        subprocess.run([find_program("mount"), "-o", "remount,ro", str(folder)], check=True)
-    else:
-        folder.chmod(0o500)
-        (folder / FILE_NAME).chmod(0o400)
+    """Make the disk that is mounted there read-only while the body runs."""
+    mount = find_program("mount")
+    subprocess.run([mount, "-o", "remount,ro", str(folder)], check=True)
     try:
         yield
     finally:
-        if root:
-            subprocess.run([find_program("mount"), "-o", "remount,rw", str(folder)], check=True)
-        else:
-            folder.chmod(0o700)
-            (folder / FILE_NAME).chmod(0o600)
+        subprocess.run([mount, "-o", "remount,rw", str(folder)], check=True)
 
 
 @needs_root

@@ -147,24 +147,7 @@ class Bridge:
             env=self.environment(**env),
             timeout=LIMIT_SECONDS,
         )
-        assert KEY not in done.stdout + done.stderr
-        assert "Traceback" not in done.stderr, done.stderr
-        return Ran(done.returncode, self.normalised(done.stdout), self.normalised(done.stderr))
-
-    def run_as_shown(self, *args: str) -> Ran:
-        """Run the program with both streams in one, as a person sees them; `out` holds them."""
-        done = subprocess.run(
-            self.argv(*args),
-            stdin=subprocess.DEVNULL,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.STDOUT,
-            text=True,
-            check=False,
-            cwd=self.folder,
-            env=self.environment(),
-            timeout=LIMIT_SECONDS,
-        )
-        return Ran(done.returncode, self.normalised(done.stdout), "")
+        return self.ran(done.returncode, done.stdout, done.stderr)
 
     def run_asked(self, answer: str, *args: str) -> Ran:
         """Run the program with a terminal as its stdin, at which `answer` is typed to whatever it asks."""
@@ -184,7 +167,7 @@ class Bridge:
         finally:
             os.close(leader)
             os.close(follower)
-        return Ran(done.returncode, self.normalised(done.stdout), self.normalised(done.stderr))
+        return self.ran(done.returncode, done.stdout, done.stderr)
 
     def run_interrupted(self, number: signal.Signals, ready: Callable[[], bool], *args: str) -> Ran:
         """Run the program and send it a signal as soon as `ready` says so."""
@@ -204,7 +187,13 @@ class Bridge:
         finally:
             process.kill()
             process.wait()
-        return Ran(process.returncode, self.normalised(out), self.normalised(err))
+        return self.ran(process.returncode, out, err)
+
+    def ran(self, code: int, out: str, err: str) -> Ran:
+        """Return what a call came to, whatever it was for: it shows no key and no traceback."""
+        assert KEY not in out + err
+        assert "Traceback" not in out + err, out + err
+        return Ran(code, self.normalised(out), self.normalised(err))
 
     def adopt(self, *args: str) -> Ran:
         """Put this engine in charge; anything but success fails the test."""

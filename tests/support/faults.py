@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import json
 import os
+import select
 import shutil
 import sqlite3
 import subprocess
@@ -28,7 +29,7 @@ from closte_bridge.sandbox.faults import FaultKind
 from closte_bridge.sandbox.server import Behaviour, Sandbox
 from closte_bridge.secret import Secret
 from closte_bridge.wordpress.wp import WpCall, WpCost
-from tests.support.bridge import EVENTS, add_event, create_events_table
+from tests.support.bridge import EVENTS, LIMIT_SECONDS, add_event, create_events_table
 from tests.support.canned_wp import CannedWordPress
 from tests.support.parts import REPOSITORY
 from tests.support.wordpress import TABLE
@@ -135,7 +136,9 @@ class World:
         self.settings = {
             "api_url": self.sandbox.url,
             "api_key_file": str(self.key_file),
+            # Whatever looks all the same asks nobody but this machine.
             "checks": False,
+            "dns": {"resolvers": ["127.0.0.1:9"], "timeout": 0.1},
             "state_dir": str(self.state_dir),
             "wp": self.wordpress.settings,
             "removal_delay": 0.001,
@@ -175,8 +178,15 @@ class World:
 
     def cli(self, *words: str) -> subprocess.CompletedProcess[str]:
         """Run the program to its end."""
-        argv, nothing = self.argv(*words), subprocess.DEVNULL
-        return subprocess.run(argv, stdin=nothing, capture_output=True, text=True, check=False, env=self.environ)
+        return subprocess.run(
+            self.argv(*words),
+            stdin=subprocess.DEVNULL,
+            capture_output=True,
+            text=True,
+            check=False,
+            env=self.environ,
+            timeout=LIMIT_SECONDS,
+        )
 
     def engine(self, later: float = 0.0) -> HastyEngine:
         """Return an engine in this process, for which it is so many seconds later."""
@@ -296,6 +306,7 @@ class Driver:
         order = {"argv": [*argv], **dying, "env": world.environ, "break": broken, "words": words}
         self._process.stdin.write(json.dumps(order) + "\n")
         self._process.stdin.flush()
+        assert select.select([self._process.stdout], [], [], LIMIT_SECONDS)[0], f"It does not end: {argv}"
         answer: dict[str, Any] = json.loads(self._process.stdout.readline())
         return answer
 

@@ -24,7 +24,6 @@ from closte_bridge.engine.engine import Engine
 from closte_bridge.engine.sync import Report, Request, sync
 from tests.checks.dns_world import _UNBOUND, _running, program
 from tests.checks.tls_world import TlsWorld, tls_world
-from tests.support.bridge import KEY, Bridge, Ran
 
 if TYPE_CHECKING:
     import ssl
@@ -33,6 +32,7 @@ if TYPE_CHECKING:
 
     import pytest
 
+    from tests.support.bridge import Bridge, Ran
     from tests.support.databases import Row
 
 AUTHORITY, RESOLVER = "127.0.54.1", "127.0.54.11"
@@ -228,8 +228,7 @@ class Life:
             patch.setattr(closte_bridge.cli.networks, "Engine", engine)
             console = Console(_Terminal(answer) if answer else io.StringIO(), out, err)
             code = main.run(argv, environ=environ, console=console)
-        assert KEY not in out.getvalue() + err.getvalue()
-        return Ran(code, self.bridge.normalised(out.getvalue()), self.bridge.normalised(err.getvalue()))
+        return self.bridge.ran(code, out.getvalue(), err.getvalue())
 
     def mapping(self, domain: str) -> Row:
         """Return the row of a mapping."""
