@@ -15,7 +15,7 @@ from closte_bridge.checks.model import DnsCode, TlsCode
 from closte_bridge.checks.pool import Pool
 from closte_bridge.checks.wire import Wire
 from closte_bridge.config.model import DnsSettings, Resolver, TlsSettings
-from tests.support.bridge import wait_until
+from tests.support.running import wait_until
 
 if TYPE_CHECKING:
     from closte_bridge.checks.model import Checked

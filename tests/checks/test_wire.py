@@ -14,7 +14,7 @@ import pytest
 from dns.rdatatype import AAAA, A
 
 from closte_bridge.checks.wire import NO_ROUTE, TIMED_OUT, Endpoint, Question, Reply, Wire
-from tests.support.bridge import wait_until
+from tests.support.running import wait_until
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator

@@ -11,7 +11,8 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from tests.support.faults import Driver, World, document_of, new_world
+from tests.support.canned_world import World, document_of, new_world
+from tests.support.driver import Driver
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence

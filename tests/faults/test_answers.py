@@ -10,13 +10,14 @@ import pytest
 from closte_bridge.planning.model import ObservedState
 from closte_bridge.sandbox.api import Words
 from closte_bridge.sandbox.faults import FaultKind
-from tests.support.faults import FOREIGN, OWN, asked, assert_books_agree, carried_out
+from tests.support.canned_world import FOREIGN, OWN
+from tests.support.journal import asked, assert_books_agree, carried_out
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
     from closte_bridge.sandbox.server import Sandbox
-    from tests.support.faults import World
+    from tests.support.canned_world import World
 
 pytestmark = pytest.mark.real
 

@@ -25,15 +25,16 @@ import trustme
 
 from closte_bridge.sandbox.api import Words
 from tests.support.canary import KEY, Watcher, found, found_in_files
+from tests.support.canned_world import real_world
 from tests.support.canned_wp import CannedWordPress
 from tests.support.commands import CALLS, COMMANDS, SERVING, called, words_of
-from tests.support.faults import real_world
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
     from pathlib import Path
 
-    from tests.support.faults import Driver, World
+    from tests.support.canned_world import World
+    from tests.support.driver import Driver
     from tests.support.wordpress import Multisite
 
 pytestmark = pytest.mark.real

@@ -17,14 +17,16 @@ from prometheus_client.parser import text_string_to_metric_families
 from closte_bridge.checks.life import History
 from closte_bridge.ledger import histories
 from closte_bridge.ledger.store import Ledger
+from tests.support.canned_world import FOREIGN, OWN
 from tests.support.canned_wp import CannedWordPress
 from tests.support.crash_driver import DIED
-from tests.support.faults import FOREIGN, OWN, asked, assert_books_agree
+from tests.support.journal import asked, assert_books_agree
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from tests.support.faults import Driver, World
+    from tests.support.canned_world import World
+    from tests.support.driver import Driver
 
 pytestmark = pytest.mark.real
 

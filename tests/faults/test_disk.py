@@ -15,15 +15,17 @@ import pytest
 
 from closte_bridge.engine import lock
 from closte_bridge.ledger.store import FILE_NAME
-from tests.support.bridge import LIMIT_SECONDS
-from tests.support.faults import FOREIGN, OWN, asked, assert_books_agree
+from tests.support.canned_world import FOREIGN, OWN
+from tests.support.journal import asked, assert_books_agree
 from tests.support.parts import find_program
+from tests.support.running import LIMIT_SECONDS
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
     from pathlib import Path
 
-    from tests.support.faults import Driver, World
+    from tests.support.canned_world import World
+    from tests.support.driver import Driver
 
 pytestmark = pytest.mark.real
 

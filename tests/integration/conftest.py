@@ -7,8 +7,9 @@ from typing import TYPE_CHECKING
 import pytest
 
 from tests.conftest import server_or_fail, short_folder
-from tests.support.bridge import bridge_for, set_option
+from tests.support.bridge import bridge_for
 from tests.support.life import Life, Names, changing_names, life
+from tests.support.rows import set_option
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -16,18 +16,11 @@ import click
 import pytest
 
 from closte_bridge.cli.root import root
-from tests.support.bridge import (
-    AT_ONCE,
-    KEY,
-    LIMIT_SECONDS,
-    Bridge,
-    bridge_for,
-    delete_mappings,
-    set_option,
-    write_script,
-)
+from tests.support.bridge import AT_ONCE, KEY, Bridge, bridge_for
 from tests.support.commands import COMMANDS
 from tests.support.ledgers import opened
+from tests.support.rows import delete_mappings, set_option
+from tests.support.running import LIMIT_SECONDS, write_script
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator

@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING
 import pytest
 
 from closte_bridge.engine import lock
-from tests.support.bridge import Bridge, bridge_for, set_option
+from tests.support.bridge import Bridge, bridge_for
+from tests.support.rows import set_option
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -19,7 +20,6 @@ if TYPE_CHECKING:
 pytestmark = pytest.mark.real
 
 NAMES = [f"n{number}.example.org" for number in range(4)]
-COST = "Cost: 1 wp call (0.00 s), {api} (0.00 s), planning 0.000 s.\n"
 
 
 @pytest.fixture

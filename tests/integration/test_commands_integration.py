@@ -10,12 +10,13 @@ import yaml
 
 from closte_bridge import __version__
 from tests.integration.test_commands_work import OFFER, ONE, PLAN, three_mapped
-from tests.support.bridge import Bridge, set_option
+from tests.support.rows import set_option
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
+    from tests.support.bridge import Bridge
     from tests.support.wordpress import Multisite
 
 pytestmark = pytest.mark.real

@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from tests.support.bridge import AT_ONCE, Bridge, bridge_for, delete_mappings, set_option
+from tests.support.bridge import AT_ONCE, Bridge, bridge_for
+from tests.support.rows import delete_mappings, set_option
 from tests.support.wordpress import TABLE
 
 if TYPE_CHECKING:

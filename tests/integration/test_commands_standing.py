@@ -13,7 +13,8 @@ from closte_bridge.config.load import load_config
 from closte_bridge.engine.engine import Engine
 from closte_bridge.engine.sync import Request, sync
 from closte_bridge.errors import ExitCode
-from tests.support.bridge import Bridge, bridge_for, set_option
+from tests.support.bridge import Bridge, bridge_for
+from tests.support.rows import set_option
 from tests.support.wordpress import copy_multisite, sqlite_database
 
 if TYPE_CHECKING:

@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING
 import pytest
 import yaml
 
-from tests.support.bridge import Bridge, bridge_for, delete_mappings, set_option, table
+from tests.support.bridge import Bridge, bridge_for, table
+from tests.support.rows import delete_mappings, set_option
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

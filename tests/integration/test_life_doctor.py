@@ -16,10 +16,11 @@ from closte_bridge.engine.lock import held
 from closte_bridge.engine.watch import WATCHING_FILE, touch
 from closte_bridge.sandbox.server import Sandbox
 from closte_bridge.secret import Secret
-from tests.support.bridge import KEY, Bridge, set_option
+from tests.support.bridge import KEY, Bridge
 from tests.support.doctor_faults import CASES, SHOP, bad_command, ledger_of, nothing_listens, proxied
 from tests.support.life import HERE, Names, life
 from tests.support.parts import is_stand_in
+from tests.support.rows import set_option
 from tests.support.wordpress import copy_multisite, sqlite_database
 
 if TYPE_CHECKING:

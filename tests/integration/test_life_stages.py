@@ -11,8 +11,9 @@ from typing import TYPE_CHECKING
 import pytest
 
 from closte_bridge.errors import ExitCode
-from tests.support.bridge import set_option, write_script
 from tests.support.life import HERE, HOUR, STRANGER
+from tests.support.rows import set_option
+from tests.support.running import write_script
 
 if TYPE_CHECKING:
     from tests.support.life import Life
@@ -120,9 +121,9 @@ def test_several_move_in_one_process_and_only_when_something_changes(world: Life
     assert second.envelope["cost"]["wp_calls"] == 1
 
 
-def _stamp(**ago: float) -> str:
-    """Return a moment of the world's first day, or one before, as WordPress writes it."""
-    then = datetime.datetime.now(datetime.UTC) + datetime.timedelta(**ago)
+def _stamp(**ahead: float) -> str:
+    """Return a moment that is so much ahead of now, as WordPress writes it."""
+    then = datetime.datetime.now(datetime.UTC) + datetime.timedelta(**ahead)
     return then.strftime("%Y-%m-%d %H:%M:%S")
 
 

@@ -18,7 +18,9 @@ from closte_bridge.engine.lock import held, holder_since
 from closte_bridge.engine.watch import WAKE_FILE, WATCHING_FILE, touch
 from closte_bridge.errors import BridgeError
 from closte_bridge.sandbox.server import Behaviour
-from tests.support.bridge import Bridge, bridge_for, delete_mappings, set_option, wait_until, write_script
+from tests.support.bridge import Bridge, bridge_for
+from tests.support.rows import delete_mappings, set_option
+from tests.support.running import wait_until, write_script
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator

@@ -12,8 +12,8 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from tests.support.bridge import wait_until, write_script
 from tests.support.parts import find_program
+from tests.support.running import wait_until, write_script
 from tests.support.shim import bare_shim, change_config, clear_events, events, shimmed
 
 if TYPE_CHECKING:

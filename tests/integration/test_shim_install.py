@@ -8,8 +8,9 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from tests.support.bridge import add_event, bridge_for
+from tests.support.bridge import bridge_for
 from tests.support.parts import is_stand_in
+from tests.support.rows import add_event
 from tests.support.shim import MU_PLUGINS, change_config, events, install, shimmed, status
 
 if TYPE_CHECKING:

@@ -13,7 +13,9 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from tests.support.bridge import EVENTS, bridge_for, wait_until
+from tests.support.bridge import bridge_for
+from tests.support.rows import EVENTS
+from tests.support.running import wait_until
 from tests.support.shim import (
     clear_events,
     events,

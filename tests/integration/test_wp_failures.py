@@ -14,17 +14,10 @@ from closte_bridge.errors import ExitCode, UnreadableError
 from closte_bridge.wordpress import failures, wp
 from closte_bridge.wordpress.reader import SnapshotCall
 from closte_bridge.wordpress.wp import WpCost
-from tests.support.bridge import (
-    KEY,
-    LIMIT_SECONDS,
-    Bridge,
-    bridge_for,
-    set_option,
-    wait_until,
-    wp_settings,
-    write_script,
-)
+from tests.support.bridge import KEY, Bridge, bridge_for
 from tests.support.ports import free_port
+from tests.support.rows import set_option
+from tests.support.running import LIMIT_SECONDS, wait_until, wp_settings, write_script
 from tests.support.wordpress import TABLE, Multisite
 
 if TYPE_CHECKING:

@@ -20,8 +20,8 @@ from closte_bridge.sandbox.server import Sandbox
 from closte_bridge.secret import Secret
 from tests.checks.tls_world import tls_world
 from tests.proof.stream import Stream
+from tests.support.canned_world import FOREIGN, HASTY, OWN
 from tests.support.databases import SqliteDatabase
-from tests.support.faults import FOREIGN, HASTY, OWN
 from tests.support.life import HERE, Certificates, changing_names
 from tests.support.parts import REPOSITORY, MissingPartError, find_program
 from tests.support.wordpress import TABLE

@@ -59,7 +59,6 @@ class World:
         self.booted, self.boots = self.true_time - 1000, 1
         self.failing: set[str] = set()
         self.faults = Faults()
-        self.outcomes: list[Kind] = []
         self.looks = self.lists = self.ticks = self.answered = 0
         key = folder / "key"
         key.write_text("key-of-the-test-application")
@@ -105,7 +104,6 @@ class World:
         """Put this world around the engine for one run."""
         self.faults = faults
         self.looks = self.lists = self.ticks = self.answered = 0
-        self.outcomes = []
         plain = Ledger.transaction
 
         @contextmanager
@@ -251,7 +249,6 @@ class FakeClient(ClosteClient):
         """Make the changes one after another."""
         for action, name in changes:
             outcome = self.world.change(action, name)
-            self.world.outcomes.append(outcome.kind)
             on_outcome(action, name, outcome)
             if should_stop():
                 return "The run was asked to stop."

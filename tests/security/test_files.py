@@ -17,9 +17,9 @@ from closte_bridge.engine import lock, metrics, planfile, watch, woken
 from closte_bridge.engine.files import write_whole
 from closte_bridge.errors import BridgeError, ConfigError
 from closte_bridge.ledger.store import Ledger
-from tests.support.bridge import LIMIT_SECONDS
 from tests.support.ledgers import opened
 from tests.support.looks import NOW, a_ledger, a_list, a_plan, a_snapshot
+from tests.support.running import LIMIT_SECONDS
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator

@@ -22,7 +22,8 @@ from tests.support.commands import CALLS, COMMANDS, SERVING, called, words_of
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from tests.support.faults import Driver, World
+    from tests.support.canned_world import World
+    from tests.support.driver import Driver
 
 pytestmark = pytest.mark.real
 

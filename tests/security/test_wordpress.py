@@ -10,14 +10,14 @@ import pytest
 
 from closte_bridge.errors import UnreadableError
 from closte_bridge.wordpress.failures import codes, failure
-from closte_bridge.wordpress.reader import SnapshotCall
-from closte_bridge.wordpress.wp import WpCost
-from tests.support.bridge import add_event, bridge_for, set_option, wp_settings
+from tests.support.bridge import bridge_for
+from tests.support.rows import add_event, set_option
+from tests.support.running import wp_settings
+from tests.support.snapshots import names, read, read_key
 
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from closte_bridge.wordpress.snapshot import Snapshot
     from tests.support.wordpress import Multisite
 
 pytestmark = pytest.mark.real
@@ -28,10 +28,6 @@ def must_use(multisite: Multisite, code: str) -> None:
     folder = multisite.path / "wp-content" / "mu-plugins"
     folder.mkdir(exist_ok=True)
     (folder / "evil.php").write_text(f"<?php\n{code}\n")
-
-
-def snapshot(multisite: Multisite) -> Snapshot:
-    return SnapshotCall(wp_settings(multisite), WpCost(), ask_key=False).snapshot()
 
 
 def test_a_frame_that_a_plugin_prints_is_not_ours(multisite: Multisite) -> None:
@@ -45,7 +41,7 @@ def test_a_frame_that_a_plugin_prints_is_not_ours(multisite: Multisite) -> None:
     )
     (multisite.path / "frames").write_text(frames)
     must_use(multisite, "readfile( ABSPATH . 'frames' ); register_shutdown_function( 'readfile', ABSPATH . 'frames' );")
-    assert [mapping.domain for mapping in snapshot(multisite).mappings] == ["customer.example.org"]
+    assert names(read(wp_settings(multisite))) == ["customer.example.org"]
 
 
 @pytest.mark.parametrize("option", ["wu_host_integrations_enabled", "wp-ultimo_v2_settings", "closte_bridge_owner"])
@@ -59,7 +55,7 @@ def test_no_object_is_built_from_what_is_stored(multisite: Multisite, option: st
     gadget = f'O:6:"Gadget":1:{{s:1:"f";s:{len(str(owned))}:"{owned}";}}'
     for stored in (gadget, f'a:1:{{s:6:"closte";{gadget}}}'):
         set_option(multisite, option, stored)
-        assert snapshot(multisite).complete
+        assert read(wp_settings(multisite)).complete
         assert not owned.exists()
 
 
@@ -97,7 +93,6 @@ def test_only_the_plugins_own_files_are_looked_at(multisite: Multisite, plugin: 
     (multisite.path / "evil.php").write_text("<?php /* Plugin Name: Evil */")
     set_option(multisite, "wu_hosting_credential_CLOSTE_CLIENT_API_KEY", "stored")
     set_option(multisite, "active_sitewide_plugins", {plugin: 1})
-    call = SnapshotCall(wp_settings(multisite), WpCost(), ask_key=True)
     with pytest.raises(UnreadableError, match="not active"):
-        call.snapshot()
+        read_key(wp_settings(multisite))
     assert not owned.exists()

@@ -9,26 +9,24 @@ import re
 import socket
 import subprocess
 import sys
-import time
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 import yaml
 
-from closte_bridge.config.model import WpSettings
 from closte_bridge.sandbox.server import Sandbox
+from tests.support.rows import EVENTS, add_event, create_events_table
+from tests.support.running import LIMIT_SECONDS, wait_until
 
 if TYPE_CHECKING:
     import signal
-    from collections.abc import Callable, Iterator, Mapping, Sequence
+    from collections.abc import Callable, Iterator, Mapping
     from pathlib import Path
 
     from tests.support.wordpress import Multisite
 
 KEY = "key-of-the-test-application-0123456789"
-EVENTS = "wp_closte_bridge_events"
-LIMIT_SECONDS = 120
 # A wait that is more than nothing to the config, and nothing to a test.
 AT_ONCE = 0.001
 # Where Python finds us, and what the coverage of subprocesses needs; the rest of this environment stays out.
@@ -249,107 +247,6 @@ def bridge_for(multisite: Multisite, folder: Path, **settings: object) -> Iterat
     """Give an engine in the new folder `folder` for `multisite`, with a stand-in of Closte of its own."""
     with Sandbox(multisite.main_domain) as sandbox:
         yield Bridge(multisite, sandbox, folder, dict(settings))
-
-
-def create_events_table(multisite: Multisite) -> None:
-    """Make `{base_prefix}closte_bridge_events` as WordPress would."""
-    columns = (
-        "id bigint(20) unsigned NOT NULL AUTO_INCREMENT, network_id bigint(20) NOT NULL, uid varchar(32) NOT NULL,"
-        " created_at bigint(20) NOT NULL, kind varchar(32) NOT NULL, blog_id bigint(20) NOT NULL,"
-        " domain varchar(255) NOT NULL, detail text NOT NULL, PRIMARY KEY (id)"
-    )
-    multisite.php(f'global $wpdb; $wpdb->query("CREATE TABLE {EVENTS} ({columns})");')
-
-
-def add_event(
-    multisite: Multisite,
-    kind: str,
-    domain: str = "",
-    *,
-    detail: object = "",
-    blog_id: int = 1,
-    network_id: int = 1,
-    uid: str | None = None,
-) -> str:
-    """Write one event row; `detail` becomes JSON unless it is text already. Returns its uid."""
-    uid = os.urandom(16).hex() if uid is None else uid
-    text = detail if isinstance(detail, str) else json.dumps(detail, ensure_ascii=False)
-    values = [str(network_id), quoted(uid), str(int(time.time())), quoted(kind), str(blog_id)]
-    values += [quoted(domain), quoted(text)]
-    multisite.sql(
-        f"INSERT INTO {EVENTS} (network_id, uid, created_at, kind, blog_id, domain, detail)"
-        f" VALUES ({', '.join(values)})"
-    )
-    return uid
-
-
-def delete_mappings(multisite: Multisite, domains: Sequence[str]) -> None:
-    """Take mappings out of the table without a hook, as a plugin or a person at the database does."""
-    names = ", ".join(quoted(domain) for domain in domains)
-    multisite.sql(f"DELETE FROM wp_wu_domain_mappings WHERE domain IN ({names})")
-
-
-def quoted(text: str) -> str:
-    """Write text as SQL that both kinds of database understand; they differ over backslashes."""
-    assert "\\" not in text
-    return "'" + text.replace("'", "''") + "'"
-
-
-def wait_until(ready: Callable[[], bool]) -> None:
-    """Wait for something that happens for certain; a test that waits too long has failed."""
-    deadline = time.monotonic() + LIMIT_SECONDS
-    while not ready():
-        assert time.monotonic() < deadline, "It never happened."
-        time.sleep(0.02)
-
-
-def wp_settings(multisite: Multisite, **changes: Any) -> WpSettings:  # noqa: ANN401 - whatever the settings take
-    """Return the settings that lead to the network, with an environment that keeps `wp` away from everything else."""
-    names = ["env", "-i", *(f"{name}={value}" for name, value in multisite.env.items())]
-    return WpSettings(
-        **{
-            "command": (*names, *multisite.wp_command),
-            "path": str(multisite.path),
-            "allow_root": os.geteuid() == 0,
-            "timeout": float(LIMIT_SECONDS),
-            **changes,
-        }
-    )
-
-
-def serialised(value: object) -> str:
-    """Write a value as PHP's `serialize` does."""
-    match value:
-        case None:
-            return "N;"
-        case bool():
-            return f"b:{int(value)};"
-        case int():
-            return f"i:{value};"
-        case float():
-            return f"d:{value!r};"
-        case dict():
-            items = "".join(serialised(key) + serialised(item) for key, item in value.items())
-            return f"a:{len(value)}:{{{items}}}"
-    text = str(value)
-    return f's:{len(text.encode())}:"{text}";'
-
-
-def set_option(multisite: Multisite, name: str, value: object, network_id: int = 1) -> None:
-    """Put a network option straight into its table; None takes it out."""
-    where = f"site_id = {network_id} AND meta_key = {quoted(name)}"
-    multisite.sql(f"DELETE FROM wp_sitemeta WHERE {where}")
-    if value is not None:
-        stored = quoted(value if isinstance(value, str) else serialised(value))
-        columns = "site_id, meta_key, meta_value"
-        multisite.sql(f"INSERT INTO wp_sitemeta ({columns}) VALUES ({network_id}, {quoted(name)}, {stored})")
-
-
-def write_script(path: Path, text: str) -> Path:
-    """Write a shell script that can be executed and return its path."""
-    path.write_text(f"#!/bin/sh\n{text}\n")
-    path.chmod(0o755)
-    return path
 
 
 def table(text: str) -> list[Mapping[str, str]]:

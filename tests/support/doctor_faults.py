@@ -8,8 +8,9 @@ import sqlite3
 import time
 from typing import TYPE_CHECKING, Any
 
-from tests.support.bridge import KEY, set_option
+from tests.support.bridge import KEY
 from tests.support.life import HERE, STRANGER
+from tests.support.rows import set_option
 
 if TYPE_CHECKING:
     from collections.abc import Callable

@@ -15,7 +15,7 @@ from closte_bridge.cli.root import COMMANDS
 from closte_bridge.config.load import load_config
 from closte_bridge.wordpress.process import HeadStart
 from closte_bridge.wordpress.wp import command_line
-from tests.support.bridge import wait_until, write_script
+from tests.support.running import wait_until, write_script
 from tests.unit.test_wordpress_process import gone
 
 if TYPE_CHECKING:

@@ -9,7 +9,7 @@ import pytest
 
 from closte_bridge.config.model import WpSettings
 from closte_bridge.wordpress.wp import WpCall, WpCost
-from tests.support.bridge import wait_until, write_script
+from tests.support.running import wait_until, write_script
 
 if TYPE_CHECKING:
     from pathlib import Path

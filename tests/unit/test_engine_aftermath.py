@@ -4,8 +4,6 @@ import json
 import re
 import stat
 import sys
-import threading
-import time
 from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any, cast
 
@@ -15,7 +13,6 @@ from prometheus_client.parser import text_string_to_metric_families
 from closte_bridge.checks.life import History
 from closte_bridge.checks.schedule import DAY
 from closte_bridge.config.model import Settings
-from closte_bridge.engine import lock
 from closte_bridge.engine.aftermath import after_run
 from closte_bridge.engine.clock import Clock
 from closte_bridge.engine.engine import Engine
@@ -252,24 +249,3 @@ def test_a_command_that_hangs_is_ended(tmp_path: Path, clock: Time, monkeypatch:
 
 def test_nothing_is_done_when_nothing_is_configured(tmp_path: Path, clock: Time) -> None:
     assert after_run(engine(tmp_path, clock), None, 1, [PROBLEM]) == []
-
-
-def test_a_held_lock_is_seen_from_outside(tmp_path: Path) -> None:
-    folder = tmp_path / "state"
-    assert lock.holder_since(folder) is None
-    entered, leave = threading.Event(), threading.Event()
-
-    def hold() -> None:
-        with lock.held(folder, "sync"):
-            entered.set()
-            leave.wait(10)
-
-    thread = threading.Thread(target=hold)
-    thread.start()
-    assert entered.wait(10)
-    since = lock.holder_since(folder)
-    leave.set()
-    thread.join()
-    assert since is not None
-    assert abs(time.time() - since) < 60
-    assert lock.holder_since(folder) is None
