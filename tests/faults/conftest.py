@@ -4,18 +4,17 @@ from __future__ import annotations
 
 import fcntl
 import json
-import os
-import tempfile
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
 
 from tests.support.canned_world import World, document_of, new_world
 from tests.support.driver import Driver
+from tests.support.folders import in_memory
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
+    from pathlib import Path
 
     from tests.support.wordpress import Multisite
 
@@ -33,14 +32,10 @@ def document(multisite_template: Multisite, shared_folder: Path) -> dict[str, An
 
 
 @pytest.fixture
-def quick_folder(tmp_path: Path) -> Iterator[Path]:
-    """A folder in memory where there is such a thing: thousands of commits are flushed here."""
-    memory = Path("/dev/shm")
-    if not os.access(memory, os.W_OK):
-        yield tmp_path
-        return
-    with tempfile.TemporaryDirectory(prefix="closte-bridge-", dir=memory) as name:
-        yield Path(name)
+def quick_folder() -> Iterator[Path]:
+    """A folder in memory where there is such a thing."""
+    with in_memory() as folder:
+        yield folder
 
 
 @pytest.fixture

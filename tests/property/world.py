@@ -17,6 +17,7 @@ from closte_bridge.engine.engine import Engine
 from closte_bridge.ledger.store import Ledger
 from tests.property.judge import Judge
 from tests.property.network import WordPress
+from tests.support.ledgers import opened
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Sequence
@@ -92,9 +93,7 @@ class World:
     @contextmanager
     def opened(self) -> Iterator[Ledger]:
         """Open the ledger beside the engine."""
-        ledger = Ledger.open(self.settings.state_dir, create=True)
-        assert ledger is not None
-        with ledger:
+        with opened(self.settings.state_dir) as ledger:
             yield ledger
 
     # -- what the engine reaches -------------------------------------------------------------------------------------

@@ -7,12 +7,14 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from tests.support.ledgers import opened
 from tests.support.program import Run, runner
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Iterator, Mapping
     from pathlib import Path
 
+    from closte_bridge.ledger.store import Ledger
     from tests.support.configs import Write
 
 
@@ -49,3 +51,16 @@ def write(tmp_path: Path) -> Write:
         return path
 
     return make
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    """Where a state folder can be made."""
+    return tmp_path / "state"
+
+
+@pytest.fixture
+def ledger(folder: Path) -> Iterator[Ledger]:
+    """An empty ledger in the state folder."""
+    with opened(folder) as ledger:
+        yield ledger

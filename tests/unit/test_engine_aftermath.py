@@ -18,8 +18,8 @@ from closte_bridge.engine.clock import Clock
 from closte_bridge.engine.engine import Engine
 from closte_bridge.engine.metrics import metrics_path
 from closte_bridge.ledger import histories
-from closte_bridge.ledger.store import Ledger
 from closte_bridge.planning.model import Action, Hold
+from tests.support.ledgers import opened
 from tests.support.parts import REPOSITORY
 
 if TYPE_CHECKING:
@@ -45,9 +45,7 @@ def clock() -> Time:
 
 def engine(folder: Path, clock: Time, **settings: Any) -> Engine:  # noqa: ANN401 - any setting's value
     state = folder / "state"
-    ledger = Ledger.open(state, create=True)
-    assert ledger is not None
-    ledger.close()
+    opened(state).close()
     return Engine(Settings(state_dir=state, **settings), {}, Clock(now=clock))
 
 
@@ -76,9 +74,7 @@ def samples(path: Path) -> dict[tuple[str, str], float]:
 def test_metrics_say_what_a_run_found_without_any_domain(tmp_path: Path, clock: Time) -> None:
     path = tmp_path / "bridge.prom"
     this = engine(tmp_path, clock, metrics_file=path)
-    ledger = Ledger.open(this.settings.state_dir, create=False)
-    assert ledger is not None
-    with ledger, ledger.transaction():
+    with opened(this.settings.state_dir) as ledger, ledger.transaction():
         ledger.set_meta(last_run="100.5", last_success="99.5")
     assert after_run(this, report(), 4, [PROBLEM]) == []
     found = samples(path)
@@ -95,10 +91,8 @@ def test_metrics_say_what_a_run_found_without_any_domain(tmp_path: Path, clock: 
 def test_metrics_count_what_was_seen_of_dns_and_certificates(tmp_path: Path, clock: Time) -> None:
     path = tmp_path / "bridge.prom"
     this = engine(tmp_path, clock, metrics_file=path)
-    ledger = Ledger.open(this.settings.state_dir, create=False)
-    assert ledger is not None
     right = History(0.0, 0.0, looked=1.0, dns="right", tls="right", leads_here=True, not_after=clock.now + 90 * DAY)
-    with ledger, ledger.transaction():
+    with opened(this.settings.state_dir) as ledger, ledger.transaction():
         histories.save(
             ledger,
             {
@@ -128,9 +122,7 @@ def test_metrics_count_what_was_seen_of_dns_and_certificates(tmp_path: Path, clo
 def test_every_metric_is_documented(tmp_path: Path, clock: Time) -> None:
     path = tmp_path / "bridge.prom"
     this = engine(tmp_path, clock, metrics_file=path)
-    ledger = Ledger.open(this.settings.state_dir, create=False)
-    assert ledger is not None
-    with ledger, ledger.transaction():
+    with opened(this.settings.state_dir) as ledger, ledger.transaction():
         ledger.set_meta(last_run="100.5", last_success="99.5")
     assert after_run(this, report(), 0, []) == []
     found = {family.name.removeprefix("closte_bridge_") for family in text_string_to_metric_families(path.read_text())}

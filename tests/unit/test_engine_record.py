@@ -19,13 +19,9 @@ from closte_bridge.engine.record import (
 from closte_bridge.ledger.journal import read
 from closte_bridge.ledger.state import Absence, Evidence, Origin, Phase, RemovalClass
 from closte_bridge.planning.model import Action, Change
-from tests.support.ledgers import opened
 from tests.support.looks import UNREADABLE, a_list
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
-    from pathlib import Path
-
     from closte_bridge.engine.view import View
     from closte_bridge.ledger.store import Ledger
     from closte_bridge.planning.model import Observed
@@ -33,12 +29,6 @@ if TYPE_CHECKING:
 NOW = 1_800_000_000.0
 ADD = Change(Action.ADD, "x.com", Origin.MAPPING, "mapped to site 1")
 REMOVE = Change(Action.REMOVE, "x.com", Origin.MAPPING, "mapping removed", RemovalClass.EVENT)
-
-
-@pytest.fixture
-def ledger(tmp_path: Path) -> Iterator[Ledger]:
-    with opened(tmp_path / "state") as ledger:
-        yield ledger
 
 
 def view(ledger: Ledger, observed: Observed | None = None) -> View:
