@@ -14,11 +14,11 @@ from closte_bridge.checks.dns import DnsCheck, Edges, probe_name
 from closte_bridge.checks.model import DnsCode, Outcome
 from closte_bridge.checks.wire import Endpoint
 from closte_bridge.config.model import DnsSettings, Resolver
-from tests.checks.zones import NETWORK_A, NETWORK_AAAA, STRANGER_A
+from tests.support.zones import NETWORK_A, NETWORK_AAAA, STRANGER_A
 
 if TYPE_CHECKING:
     from closte_bridge.checks.model import DnsVerdict, Expected
-    from tests.checks.dns_world import DnsWorld
+    from tests.support.dns_world import DnsWorld
 
 # The name, what is to be said of it, whether it leads to the network, and what to do.
 CASES = [

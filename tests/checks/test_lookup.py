@@ -20,25 +20,15 @@ from closte_bridge.checks.model import Checked, DnsCode, Outcome
 from closte_bridge.checks.report import sentences
 from closte_bridge.checks.wire import Wire
 from closte_bridge.config.model import DnsSettings, Resolver
-from tests.checks.test_wire import Server
+from tests.support.udp import Server
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable
 
     from closte_bridge.checks.model import Answer, DnsVerdict
     from closte_bridge.checks.wire import Reply
 
 NAME = "shop.test"
-
-
-@pytest.fixture
-def server() -> Iterator[Server]:
-    one = Server()
-    one.thread.start()
-    yield one
-    one.stopping = True
-    one.thread.join()
-    one.line.close()
 
 
 def moody(server: Server, mood: Callable[[int, bool], dns.rcode.Rcode | None]) -> list[bool]:
@@ -102,9 +92,7 @@ def test_a_resolver_that_fails(
 
 
 def test_the_next_resolver_is_asked_when_one_fails(server: Server) -> None:
-    other = Server()
-    other.thread.start()
-    try:
+    with Server() as other:
         moody(server, lambda _n, _u: SERVFAIL)
         moody(other, lambda _n, _u: OK)
 
@@ -114,10 +102,6 @@ def test_the_next_resolver_is_asked_when_one_fails(server: Server) -> None:
             return [await resolvers.first(name, A) for name in (NAME, "other.test", "third.test")]
 
         assert all(reply.conclusive for reply in asyncio.run(run()))
-    finally:
-        other.stopping = True
-        other.thread.join()
-        other.line.close()
 
 
 def test_without_validation_when_nobody_validates(server: Server) -> None:

@@ -19,8 +19,8 @@ from tests.support.running import wait_until
 
 if TYPE_CHECKING:
     from closte_bridge.checks.model import Checked
-    from tests.checks.dns_world import DnsWorld
-    from tests.checks.tls_world import TlsWorld
+    from tests.support.dns_world import DnsWorld
+    from tests.support.tls_world import TlsWorld
 
 NETWORK, CDN = "127.0.10.1", "127.0.10.3"
 

@@ -15,14 +15,14 @@ from closte_bridge.checks.model import AddressVerdict, Certificate, TlsCode
 from closte_bridge.checks.tls import TlsCheck, diagnose, summarise
 from closte_bridge.config.model import TlsSettings
 from closte_bridge.errors import ConfigError
-from tests.checks.tls_world import DAY, NOW, closed, context_of, cut, garbage, self_signed, silent
+from tests.support.tls_world import DAY, NOW, closed, context_of, cut, garbage, self_signed, silent
 
 if TYPE_CHECKING:
     from collections.abc import Callable
     from pathlib import Path
 
     from closte_bridge.checks.model import TlsVerdict
-    from tests.checks.tls_world import TlsWorld
+    from tests.support.tls_world import TlsWorld
 
 HERE = "127.0.10.1"
 OTHER = "127.0.10.2"

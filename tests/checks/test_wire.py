@@ -3,59 +3,25 @@
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import socket
 import threading
 from typing import TYPE_CHECKING
 
 import dns.flags
 import dns.message
-import pytest
 from dns.rdatatype import AAAA, A
 
 from closte_bridge.checks.wire import NO_ROUTE, TIMED_OUT, Endpoint, Question, Reply, Wire
 from tests.support.running import wait_until
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
-
     from dns.rdatatype import RdataType
+
+    from tests.support.udp import Server
 
 ASKED = Question("Shop.test", A, rd=True)
 # An answer that is to come has time enough on any machine; silence is soon taken for such.
 LONG, SHORT = 10.0, 0.5
-
-
-class Server:
-    """Answers the UDP questions that come with what `script` makes of them: any number of packets."""
-
-    def __init__(self) -> None:
-        self.line = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
-        self.line.bind(("127.0.53.30", 0))
-        self.line.settimeout(0.05)
-        self.endpoint = Endpoint(*self.line.getsockname())
-        self.questions: list[bytes] = []
-        self.script: Callable[[bytes], list[bytes]] = lambda _: []
-        self.stopping = False
-        self.thread = threading.Thread(target=self._run)
-
-    def _run(self) -> None:
-        while not self.stopping:
-            with contextlib.suppress(TimeoutError):
-                query, client = self.line.recvfrom(2000)
-                self.questions.append(query)
-                for packet in self.script(query):
-                    self.line.sendto(packet, client)
-
-
-@pytest.fixture
-def server() -> Iterator[Server]:
-    one = Server()
-    one.thread.start()
-    yield one
-    one.stopping = True
-    one.thread.join()
-    one.line.close()
 
 
 def answer(query: bytes, *, truncated: bool = False) -> bytes:

@@ -115,7 +115,7 @@ def same(said: str, shown: str) -> bool:
 @pytest.fixture
 def bridge(multisite: Multisite, tmp_path: Path) -> Iterator[Bridge]:
     """A network with three mapped names, two of which Closte has already, and nothing set up."""
-    multisite.sql("INSERT INTO wp_blogs (blog_id, site_id, domain, path) VALUES (4, 1, 'shop.example.net', '/')")
+    multisite.add_site_sql(4, "shop.example.net")
     multisite.add_mappings_sql([(name, 4) for name in ("one.example.net", "two.example.net", "shop.customer.com")])
     multisite.define("CLOSTE_CLIENT_API_KEY", KEY)
     with bridge_for(multisite, tmp_path / "bridge", api_key_file=None, removal_delay=AT_ONCE) as bridge:
@@ -161,7 +161,7 @@ def add_doomed(bridge: Bridge) -> None:
 
 def lose_a_record(bridge: Bridge) -> None:
     """A site that was there before the engine, without a domain record."""
-    bridge.multisite.sql("INSERT INTO wp_blogs (blog_id, site_id, domain, path) VALUES (2, 1, 'old.example.net', '/')")
+    bridge.multisite.add_site_sql(2, "old.example.net")
 
 
 def wait_for_long(bridge: Bridge) -> None:

@@ -9,7 +9,7 @@ import pytest
 
 from closte_bridge.engine import lock
 from tests.support.bridge import Bridge, bridge_for
-from tests.support.rows import set_option
+from tests.support.rows import switch_on
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -25,8 +25,7 @@ NAMES = [f"n{number}.example.org" for number in range(4)]
 @pytest.fixture
 def bridge(multisite: Multisite, tmp_path: Path) -> Iterator[Bridge]:
     """An engine in charge of a network with four names that are still to be added."""
-    set_option(multisite, "wu_host_integrations_enabled", {"closte": True})
-    set_option(multisite, "wp-ultimo_v2_settings", {"auto_create_www_subdomain": "never"})
+    switch_on(multisite)
     multisite.add_mappings_sql([(name, 1) for name in NAMES])
     with bridge_for(multisite, tmp_path / "bridge") as bridge:
         bridge.adopt()

@@ -9,7 +9,7 @@ import pytest
 import yaml
 
 from closte_bridge import __version__
-from tests.integration.test_commands_work import OFFER, ONE, PLAN, three_mapped
+from tests.integration.three_mapped import OFFER, ONE, PLAN, three_mapped
 from tests.support.rows import set_option
 
 if TYPE_CHECKING:

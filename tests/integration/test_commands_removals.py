@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from tests.support.bridge import AT_ONCE, Bridge, bridge_for
-from tests.support.rows import delete_mappings, set_option
+from tests.support.rows import delete_mappings, switch_on
 from tests.support.wordpress import TABLE
 
 if TYPE_CHECKING:
@@ -23,8 +23,7 @@ pytestmark = pytest.mark.real
 @pytest.fixture
 def bridge(multisite: Multisite, tmp_path: Path) -> Iterator[Bridge]:
     """A network in charge of nothing yet, whose waits are over at once."""
-    set_option(multisite, "wu_host_integrations_enabled", {"closte": True})
-    set_option(multisite, "wp-ultimo_v2_settings", {"auto_create_www_subdomain": "never"})
+    switch_on(multisite)
     with bridge_for(multisite, tmp_path / "bridge", removal_delay=AT_ONCE, removal_grace=AT_ONCE) as bridge:
         bridge.create_events_table()
         bridge.adopt()
@@ -55,7 +54,7 @@ def test_mappings_removed_renamed_and_moved(bridge: Bridge) -> None:
     delete_mappings(rows, ["removed.example.org"])
     rows.sql(f"UPDATE {TABLE} SET domain = 'new.example.org' WHERE domain = 'renamed.example.org'")
     rows.sql(f"UPDATE {TABLE} SET blog_id = 2 WHERE domain = 'moved.example.org'")
-    rows.sql("INSERT INTO wp_blogs (blog_id, site_id, domain, path) VALUES (2, 1, 'two.example.net', '/')")
+    rows.add_site_sql(2, "two.example.net")
     waiting = [
         bridge.add_event("mapping_removed", "removed.example.org"),
         bridge.add_event("mapping_renamed", "new.example.org", detail={"from": "renamed.example.org"}),

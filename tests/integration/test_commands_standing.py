@@ -14,7 +14,7 @@ from closte_bridge.engine.engine import Engine
 from closte_bridge.engine.sync import Request, sync
 from closte_bridge.errors import ExitCode
 from tests.support.bridge import Bridge, bridge_for
-from tests.support.rows import set_option
+from tests.support.rows import set_option, switch_on
 from tests.support.wordpress import copy_multisite, sqlite_database
 
 if TYPE_CHECKING:
@@ -31,8 +31,7 @@ OURS = [f"n{number}.example.org" for number in range(10)]
 @pytest.fixture
 def bridge(multisite: Multisite, tmp_path: Path) -> Iterator[Bridge]:
     """An engine in charge of a network in step, whose next sync would add one name and remove another."""
-    set_option(multisite, "wu_host_integrations_enabled", {"closte": True})
-    set_option(multisite, "wp-ultimo_v2_settings", {"auto_create_www_subdomain": "never"})
+    switch_on(multisite)
     multisite.add_mappings_sql([(name, 1) for name in OURS])
     with bridge_for(multisite, tmp_path / "bridge") as bridge:
         bridge.adopt()
@@ -207,8 +206,7 @@ def test_all_networks(multisite: Multisite, tmp_path: Path) -> None:
     other = copy_multisite(multisite, tmp_path / "other", sqlite_database(tmp_path / "other"))
     with bridge_for(multisite, tmp_path / "a") as first, bridge_for(other, tmp_path / "b") as second:
         for bridge, name in ((first, "Müller.example.org"), (second, "second.example.org")):
-            set_option(bridge.multisite, "wu_host_integrations_enabled", {"closte": True})
-            set_option(bridge.multisite, "wp-ultimo_v2_settings", {"auto_create_www_subdomain": "never"})
+            switch_on(bridge.multisite)
             bridge.multisite.add_mappings_sql([(name, 1)])
         networks = {"one": first.settings, "two": second.settings}
         first.config.write_text(json.dumps({"networks": networks}))

@@ -20,7 +20,7 @@ from tests.support.bridge import KEY, Bridge
 from tests.support.doctor_faults import CASES, SHOP, bad_command, ledger_of, nothing_listens, proxied
 from tests.support.life import HERE, Names, life
 from tests.support.parts import is_stand_in
-from tests.support.rows import set_option
+from tests.support.rows import set_option, switch_on
 from tests.support.wordpress import copy_multisite, sqlite_database
 
 if TYPE_CHECKING:
@@ -39,8 +39,7 @@ def world(
     """A network of which there is nothing to say but good."""
     folder = tmp_path_factory.mktemp("doctor")
     multisite = copy_multisite(multisite_template, folder / "wordpress", sqlite_database(folder / "wordpress"))
-    set_option(multisite, "wu_host_integrations_enabled", {"closte": True})
-    set_option(multisite, "wp-ultimo_v2_settings", {"auto_create_www_subdomain": "never"})
+    switch_on(multisite)
     multisite.create_site("shop")
     own = f"shop.{multisite.main_domain}"
     multisite.add_mappings_sql([(SHOP, 2)])

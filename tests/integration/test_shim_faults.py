@@ -159,13 +159,6 @@ def test_a_read_only_database_on_mariadb(multisite_mariadb: Multisite) -> None:
     assert events(multisite) == []
 
 
-@pytest.fixture
-def network(multisite: Multisite) -> Multisite:
-    """A network with the shim and an owner, and no engine behind it."""
-    bare_shim(multisite)
-    return multisite
-
-
 def test_a_function_that_is_disabled(network: Multisite) -> None:
     """Hosts switch `proc_open` off: then nobody is started, and nothing is said about it to a visitor."""
     argv = [network.parts.php, "-d", "disable_functions=proc_open,exec,shell_exec,system,passthru,popen"]

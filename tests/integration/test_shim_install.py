@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import os
 from typing import TYPE_CHECKING
 
@@ -216,9 +215,7 @@ def test_every_site_has_its_record(multisite: Multisite, tmp_path: Path, release
         multisite.php(
             "wpmu_create_blog('example.net', '/sub/', 'Sub', 1); wpmu_create_blog('two.example.net', '/', 'T', 1);"
         )
-        call = "\\WP_Ultimo\\Helpers\\Site_Duplicator::duplicate_site((int) $args[0], 'C', json_decode($args[1], true))"
-        options = {"domain": "three.example.net", "path": "/", "email": "a@example.net"}
-        multisite.php_json(call, str(one), json.dumps(options))
+        multisite.duplicate_site(one, "three.example.net")
         sign_up(multisite, "four")
         # As a checkout does it.
         data = "array('domain' => 'five.example.net', 'path' => '/', 'title' => 'Five', 'type' => 'default')"

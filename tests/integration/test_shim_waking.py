@@ -66,9 +66,7 @@ def everything_reaches_closte(bridge: Bridge, poll: Callable[[], object] | None 
 
     site = multisite.create_site("one")
     wait_for_alias(bridge, "one.example.net")
-    call = "\\WP_Ultimo\\Helpers\\Site_Duplicator::duplicate_site((int) $args[0], 'Copy', json_decode($args[1], true))"
-    options = {"domain": "two.example.net", "path": "/", "email": "admin@example.net"}
-    multisite.php_json(call, str(site), json.dumps(options))
+    multisite.duplicate_site(site, "two.example.net")
     wait_for_alias(bridge, "two.example.net")
     multisite.add_mapping("shop.example.com", site)
     wait_for_alias(bridge, "shop.example.com")

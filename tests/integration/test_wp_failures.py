@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 import re
 from dataclasses import dataclass, replace
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
@@ -16,12 +15,14 @@ from closte_bridge.wordpress.reader import SnapshotCall
 from closte_bridge.wordpress.wp import WpCost
 from tests.support.bridge import KEY, Bridge, bridge_for
 from tests.support.ports import free_port
+from tests.support.processes import ended
 from tests.support.rows import set_option
 from tests.support.running import LIMIT_SECONDS, wait_until, wp_settings, write_script
 from tests.support.wordpress import TABLE, Multisite
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
+    from pathlib import Path
 
     from closte_bridge.config.model import WpSettings
     from tests.support.ssh import SshServer
@@ -69,9 +70,7 @@ class Case:
         return self.settings
 
     def without(self, *constants: str) -> WpSettings:
-        config = self.multisite.path / "wp-config.php"
-        lines = config.read_text().splitlines()
-        config.write_text("\n".join(line for line in lines if not any(f"'{name}'" in line for name in constants)))
+        self.multisite.undefine(*constants)
         return self.settings
 
     def file(self, name: str, text: str | None) -> WpSettings:
@@ -214,14 +213,7 @@ def test_a_time_out_ends_the_children_too(multisite: Multisite, tmp_path: Path) 
         call.snapshot()
     check(caught.value, "wp-timeout")
     for pid in pids.read_text().split():
-        wait_until(lambda pid=pid: ended(pid))  # type: ignore[misc]  # the default is the point
-
-
-def ended(pid: str) -> bool:
-    try:
-        return ") Z " in Path(f"/proc/{pid}/stat").read_text()
-    except FileNotFoundError:
-        return True
+        wait_until(lambda pid=pid: ended(int(pid)))  # type: ignore[misc]  # the default is the point
 
 
 def test_endless_output_is_not_read_to_its_end(

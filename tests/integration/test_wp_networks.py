@@ -8,7 +8,7 @@ from closte_bridge.wordpress.snapshot import Owner
 from tests.support.rows import add_event, create_events_table, set_option
 from tests.support.running import wp_settings
 from tests.support.snapshots import names, read
-from tests.support.wordpress import END_OF_CONFIG, TABLE, Multisite
+from tests.support.wordpress import TABLE, Multisite
 
 pytestmark = pytest.mark.real
 
@@ -29,11 +29,7 @@ echo "\nid=$blog\n";
 def add_second_network(multisite: Multisite) -> int:
     """Make the network `second.example.com` in the same installation and return its main site."""
     blog_id = int(multisite.php(SECOND).rsplit("id=", 1)[1])
-    config = multisite.path / "wp-config.php"
-    fixed = ("DOMAIN_CURRENT_SITE", "PATH_CURRENT_SITE", "SITE_ID_CURRENT_SITE", "BLOG_ID_CURRENT_SITE")
-    lines = [line for line in config.read_text().splitlines() if not any(f"'{name}'" in line for name in fixed)]
-    assert END_OF_CONFIG in lines
-    config.write_text("\n".join(lines) + "\n")
+    multisite.undefine("DOMAIN_CURRENT_SITE", "PATH_CURRENT_SITE", "SITE_ID_CURRENT_SITE", "BLOG_ID_CURRENT_SITE")
     return blog_id
 
 

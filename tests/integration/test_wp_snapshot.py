@@ -10,7 +10,6 @@ import pytest
 from closte_bridge.wordpress.reader import SnapshotCall
 from closte_bridge.wordpress.snapshot import Mapping, Owner, Site, WwwPolicy
 from closte_bridge.wordpress.wp import WpCost
-from tests.integration.test_stand_in import sunrise
 from tests.support.rows import EVENTS, add_event, create_events_table, set_option
 from tests.support.running import wp_settings
 from tests.support.snapshots import names, read, read_key
@@ -40,11 +39,11 @@ def everything_is_read(multisite: Multisite, settings: WpSettings) -> None:
     )
     multisite.sql(f"UPDATE wp_blogs SET archived = 1, spam = 1 WHERE blog_id = {blog_id}")
     multisite.wp("eval", "1;")
-    assert sunrise(multisite)
+    assert multisite.serves_mapped_domains()
     snapshot = read(settings)
     assert snapshot.complete
     # Ultimate Multisite's sunrise.php must not take the plugins that are skipped for switched off.
-    assert sunrise(multisite), "Mapped domains are served no more."
+    assert multisite.serves_mapped_domains(), "Mapped domains are served no more."
     assert len(snapshot.mappings) == 252
     assert [m.id for m in snapshot.mappings] == list(range(1, 253))
     assert snapshot.highest_mapping == 252

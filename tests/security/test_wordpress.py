@@ -23,13 +23,6 @@ if TYPE_CHECKING:
 pytestmark = pytest.mark.real
 
 
-def must_use(multisite: Multisite, code: str) -> None:
-    """Put code into WordPress that runs in every process of it, also in ours."""
-    folder = multisite.path / "wp-content" / "mu-plugins"
-    folder.mkdir(exist_ok=True)
-    (folder / "evil.php").write_text(f"<?php\n{code}\n")
-
-
 def test_a_frame_that_a_plugin_prints_is_not_ours(multisite: Multisite) -> None:
     """It knows the form, and not the mark of this call."""
     multisite.add_mappings_sql([("customer.example.org", 1)])
@@ -40,15 +33,16 @@ def test_a_frame_that_a_plugin_prints_is_not_ours(multisite: Multisite) -> None:
         for mark in ("", "0" * 32, ".*", "f" * 32)
     )
     (multisite.path / "frames").write_text(frames)
-    must_use(multisite, "readfile( ABSPATH . 'frames' ); register_shutdown_function( 'readfile', ABSPATH . 'frames' );")
+    printed = "readfile( ABSPATH . 'frames' );"
+    multisite.add_mu_plugin("evil", f"{printed} register_shutdown_function( function () {{ {printed} }} );")
     assert names(read(wp_settings(multisite))) == ["customer.example.org"]
 
 
 @pytest.mark.parametrize("option", ["wu_host_integrations_enabled", "wp-ultimo_v2_settings", "closte_bridge_owner"])
 def test_no_object_is_built_from_what_is_stored(multisite: Multisite, option: str, tmp_path: Path) -> None:
     owned = tmp_path / "owned"
-    must_use(
-        multisite,
+    multisite.add_mu_plugin(
+        "evil",
         "class Gadget { public $f; function __wakeup() { touch( $this->f ); }"
         " function __destruct() { touch( $this->f ); } }",
     )

@@ -17,7 +17,7 @@ import yaml
 
 from closte_bridge.sandbox.server import Sandbox
 from tests.support.rows import EVENTS, add_event, create_events_table
-from tests.support.running import LIMIT_SECONDS, wait_until
+from tests.support.running import LIMIT_SECONDS, wait_until, write_script
 
 if TYPE_CHECKING:
     import signal
@@ -192,6 +192,17 @@ class Bridge:
         assert KEY not in out + err
         assert "Traceback" not in out + err, out + err
         return Ran(code, self.normalised(out), self.normalised(err))
+
+    @contextmanager
+    def other_wp(self, script: str) -> Iterator[None]:
+        """Have a shell script in the place of `wp` while the body runs; its `$WP` is the right one."""
+        wp = self.settings["wp"]
+        right = wp["command"]
+        wp["command"] = [str(write_script(self.folder / "other-wp", f'WP="{" ".join(right)}"\n{script}'))]
+        self.write_config()
+        yield
+        wp["command"] = right
+        self.write_config()
 
     def adopt(self, *args: str) -> Ran:
         """Put this engine in charge; anything but success fails the test."""

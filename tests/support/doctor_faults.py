@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import re
 import sqlite3
 import time
 from typing import TYPE_CHECKING, Any
@@ -169,9 +168,7 @@ def _failing(world: Life) -> None:
 
 
 def _take_out_of_network(world: Life) -> None:
-    config = world.bridge.multisite.path / "wp-config.php"
-    text = re.sub(r"define\(\s*'(MULTISITE|WP_ALLOW_MULTISITE)'[^;]*;", "", config.read_text())
-    config.write_text(text)
+    world.bridge.multisite.undefine("MULTISITE", "WP_ALLOW_MULTISITE")
 
 
 def _stranger_owner(world: Life) -> None:

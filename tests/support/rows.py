@@ -85,3 +85,9 @@ def set_option(multisite: Multisite, name: str, value: object, network_id: int =
         stored = quoted(value if isinstance(value, str) else serialised(value))
         columns = "site_id, meta_key, meta_value"
         multisite.sql(f"INSERT INTO wp_sitemeta ({columns}) VALUES ({network_id}, {quoted(name)}, {stored})")
+
+
+def switch_on(multisite: Multisite, **settings: object) -> None:
+    """Switch the integration on; with Ultimate Multisite's `settings`, and without `www.` forms if they do not say."""
+    set_option(multisite, "wu_host_integrations_enabled", {"closte": True})
+    set_option(multisite, "wp-ultimo_v2_settings", {"auto_create_www_subdomain": "never", **settings})
