@@ -265,26 +265,6 @@ def test_servers_on_private_networks_are_not_asked_for_a_delegation_either(names
     assert asked == []
 
 
-@pytest.mark.parametrize(
-    ("address", "public"),
-    [
-        ("192.0.2.1", False),
-        ("1.1.1.1", True),
-        ("10.0.0.1", False),
-        ("169.254.169.254", False),
-        ("100.64.0.1", False),
-        ("127.0.0.1", False),
-        ("224.0.0.251", False),
-        ("ff0e::fb", False),
-        ("fd00::1", False),
-        ("::ffff:10.0.0.1", False),
-        ("2606:4700:4700::1111", True),
-    ],
-)
-def test_which_addresses_are_public(address: str, public: bool) -> None:
-    assert Edges().public(address) is public
-
-
 def test_another_issuer_can_be_named(names: DnsWorld) -> None:
     _, verdicts = look(names, "forbidden.shop.test", "x.strict.test", issuer="pki.other.test")
     assert [v.code for v in verdicts] == [DnsCode.RIGHT, DnsCode.CAA]

@@ -11,26 +11,24 @@ import html
 import json
 import signal
 import socket
-import ssl
 import subprocess
-import threading
 import time
 import uuid
-from contextlib import closing, contextmanager
+from contextlib import closing
 from typing import TYPE_CHECKING
 from urllib.parse import quote
 
 import pytest
-import trustme
 
 from closte_bridge.sandbox.api import Words
 from tests.support.canary import KEY, Watcher, found, found_in_files
 from tests.support.canned_world import real_world
 from tests.support.canned_wp import CannedWordPress
 from tests.support.commands import CALLS, COMMANDS, SERVING, called, words_of
+from tests.support.tls_world import tls_world
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable
     from pathlib import Path
 
     from tests.support.canned_world import World
@@ -161,42 +159,18 @@ def test_when_the_key_is_wrong(make_world: Callable[..., World], driver: Driver,
     assert codes["integration test"] == codes["sync --retry"] == 1
 
 
-@contextmanager
-def tls_server(folder: Path) -> Iterator[int]:
-    """Serve TLS with a certificate that nobody trusts; yield the port."""
-    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-    trustme.CA().issue_cert("127.0.0.1").configure_cert(context)
-    with closing(socket.create_server(("127.0.0.1", 0))) as server:
-        server.settimeout(0.05)
-        end = threading.Event()
-
-        def serve() -> None:
-            while not end.is_set():
-                try:
-                    client, _ = server.accept()
-                    with context.wrap_socket(client, server_side=True) as secure:
-                        secure.recv(1)
-                except OSError:
-                    continue
-
-        thread = threading.Thread(target=serve, daemon=True)
-        thread.start()
-        yield server.getsockname()[1]
-        end.set()
-        thread.join()
-
-
 @pytest.mark.parametrize("trouble", ["refused", "untrusted", "no TLS", "redirect", "garbage", "reset", "too large"])
 def test_when_closte_cannot_be_reached(
     make_world: Callable[..., World], driver: Driver, trouble: str, tmp_path: Path
 ) -> None:
     world = make(make_world)
     assert driver.run(world, "adopt", "--yes")["status"] == 0
-    with tls_server(tmp_path) as port, closing(socket.socket()) as unused:
+    with tls_world(tmp_path / "tls") as tls, closing(socket.socket()) as unused:
+        tls.serve("127.0.10.1", tls.issue("127.0.10.1"))
         unused.bind(("127.0.0.1", 0))
         urls = {
             "refused": f"http://127.0.0.1:{unused.getsockname()[1]}/api/client",
-            "untrusted": f"https://127.0.0.1:{port}/api/client",
+            "untrusted": f"https://127.0.10.1:{tls.port}/api/client",
             "no TLS": world.sandbox.url.replace("http:", "https:"),
         }
         if trouble in urls:

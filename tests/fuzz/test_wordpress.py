@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import hashlib
 import json
 from types import SimpleNamespace
 from typing import Any
@@ -24,7 +23,7 @@ from closte_bridge.wordpress.wp import WpCall, WpCost
 from closte_bridge.wordpress.writer import StageMove, set_stages, set_toggle
 from tests.fuzz.examples import FUZZ
 from tests.fuzz.mutations import ODD, ODD_TEXT, damaged, mutated
-from tests.support.canned_wp import framed
+from tests.support.canned_wp import frame_of, framed
 from tests.support.looks import a_ledger, a_list, a_plan, told
 
 DAY = "2024-01-01 00:00:00"
@@ -97,10 +96,7 @@ def test_damage_is_seen_whatever_stands_around(output: bytes, before: bytes, aft
 @FUZZ
 @given(st.text(max_size=400))
 def test_what_has_the_digest_but_is_no_document_is_damage(text: str) -> None:
-    body = text.encode("utf-8", "surrogatepass")
-    digest = hashlib.sha256(body).hexdigest()
-    output = f"\n@closte-bridge-begin 1 {NONCE}@\n".encode() + body
-    output += f"\n@closte-bridge-end {NONCE} {len(body)} {digest}@\n".encode()
+    output = frame_of(text.encode("utf-8", "surrogatepass"), NONCE)
     with contextlib.suppress(FrameError):
         assert isinstance(parse(extract(output, NONCE)), dict)
 
@@ -147,8 +143,10 @@ def test_a_name_has_one_spelling_or_none(text: str) -> None:
     except ValueError:
         return
     assert normalise(name) == name
+    assert normalise(f" {name.upper()} ") == name
     assert name.isascii()
     assert name == name.lower()
+    assert len(name) <= 253
     assert not set(name) & set(" \n\r\t\0'\"$`;|&<>\\/%@")
     # Never an option of anything that it is handed to.
     assert not name.startswith("-")

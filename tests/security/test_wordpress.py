@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
-import json
 from typing import TYPE_CHECKING
 
 import pytest
@@ -11,6 +9,7 @@ import pytest
 from closte_bridge.errors import UnreadableError
 from closte_bridge.wordpress.failures import codes, failure
 from tests.support.bridge import bridge_for
+from tests.support.canned_wp import framed
 from tests.support.rows import add_event, set_option
 from tests.support.running import wp_settings
 from tests.support.snapshots import names, read, read_key
@@ -26,13 +25,9 @@ pytestmark = pytest.mark.real
 def test_a_frame_that_a_plugin_prints_is_not_ours(multisite: Multisite) -> None:
     """It knows the form, and not the mark of this call."""
     multisite.add_mappings_sql([("customer.example.org", 1)])
-    body = json.dumps({"mappings": {"rows": [], "count": 0, "highest": 0}})
-    digest = hashlib.sha256(body.encode()).hexdigest()
-    frames = "".join(
-        f"\n@closte-bridge-begin 1 {mark}@\n{body}\n@closte-bridge-end {mark} {len(body)} {digest}@\n"
-        for mark in ("", "0" * 32, ".*", "f" * 32)
-    )
-    (multisite.path / "frames").write_text(frames)
+    document = {"mappings": {"rows": [], "count": 0, "highest": 0}}
+    frames = b"".join(framed(document, mark) for mark in ("", "0" * 32, ".*", "f" * 32))
+    (multisite.path / "frames").write_bytes(frames)
     printed = "readfile( ABSPATH . 'frames' );"
     multisite.add_mu_plugin("evil", f"{printed} register_shutdown_function( function () {{ {printed} }} );")
     assert names(read(wp_settings(multisite))) == ["customer.example.org"]
