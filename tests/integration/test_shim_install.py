@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from typing import TYPE_CHECKING
 
 import pytest
@@ -137,10 +136,8 @@ def test_a_folder_that_cannot_be_written(multisite: Multisite, tmp_path: Path) -
 @pytest.mark.ssh
 def test_over_ssh(multisite: Multisite, tmp_path: Path, sshd: SshServer) -> None:
     multisite.enable_closte()
-    wp = {"command": multisite.wp_command, "ssh": sshd.target(multisite.path), "allow_root": os.geteuid() == 0}
     with bridge_for(multisite, tmp_path / "engine") as bridge:
-        bridge.env |= {"PATH": sshd.env(multisite.env)["PATH"]}
-        bridge.write_config(wp=wp)
+        bridge.go_over_ssh(sshd)
         bridge.adopt()
         ran = bridge.run("shim", "install")
         assert ran.code == 0, ran

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 import sqlite3
 import subprocess
 import time
@@ -109,10 +108,8 @@ def test_everything_reaches_closte_on_mariadb(multisite_mariadb: Multisite, tmp_
 @pytest.mark.ssh
 def test_everything_reaches_closte_over_ssh_later(multisite: Multisite, tmp_path: Path, sshd: SshServer) -> None:
     multisite.enable_closte()
-    wp = {"command": multisite.wp_command, "ssh": sshd.target(multisite.path), "allow_root": os.geteuid() == 0}
     with bridge_for(multisite, tmp_path / "engine", removal_delay=f"{DELAY}s") as bridge:
-        bridge.env |= {"PATH": sshd.env(multisite.env)["PATH"]}
-        bridge.write_config(wp=wp)
+        bridge.go_over_ssh(sshd)
         bridge.adopt()
         install(bridge, "auto")
         everything_reaches_closte(bridge, lambda: bridge.run("sync"))

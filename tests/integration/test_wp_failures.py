@@ -235,9 +235,7 @@ def test_endless_errors_do_no_harm(multisite: Multisite, tmp_path: Path) -> None
 @pytest.mark.ssh
 def test_ssh(multisite: Multisite, sshd: SshServer, tmp_path: Path) -> None:
     def over(ssh: str, **env: str) -> WpSettings:
-        environment = sshd.env(multisite.env) | env
-        names = ["env", "-i", *(f"{name}={value}" for name, value in environment.items())]
-        return replace(wp_settings(multisite), command=(*names, *multisite.wp_command), ssh=ssh, path=None)
+        return wp_settings(multisite, sshd.env(multisite.env) | env, ssh=ssh, path=None)
 
     check(read(over(sshd.target(tmp_path))), "wp-path")
     check(read(over(sshd.target(multisite.path).replace(f"{sshd.user}@", "somebody-else@"))), "ssh")

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import pytest
@@ -103,12 +102,8 @@ def test_values_that_no_line_can_hold(multisite_mariadb: Multisite) -> None:
 
 @pytest.mark.ssh
 def test_everything_is_read_over_ssh(multisite: Multisite, sshd: SshServer) -> None:
-    settings = wp_settings(multisite)
-    command = tuple(
-        f"PATH={sshd.env(multisite.env)['PATH']}" if word.startswith("PATH=") else word for word in settings.command
-    )
     multisite.define("CLOSTE_CLIENT_API_KEY", KEY)
-    remote = replace(settings, command=command, path=None, ssh=sshd.target(multisite.path))
+    remote = wp_settings(multisite, sshd.env(multisite.env), path=None, ssh=sshd.target(multisite.path))
     everything_is_read(multisite, remote)
     assert read_key(remote) == (KEY, "the constant CLOSTE_CLIENT_API_KEY")
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import os
-import pty
 import re
 import socket
 import subprocess
@@ -17,13 +16,14 @@ import yaml
 
 from closte_bridge.sandbox.server import Sandbox
 from tests.support.rows import EVENTS, add_event, create_events_table
-from tests.support.running import LIMIT_SECONDS, wait_until, write_script
+from tests.support.running import LIMIT_SECONDS, typed, wait_until, write_script
 
 if TYPE_CHECKING:
     import signal
     from collections.abc import Callable, Iterator, Mapping
     from pathlib import Path
 
+    from tests.support.ssh import SshServer
     from tests.support.wordpress import Multisite
 
 KEY = "key-of-the-test-application-0123456789"
@@ -31,7 +31,8 @@ KEY = "key-of-the-test-application-0123456789"
 AT_ONCE = 0.001
 # Where Python finds us, and what the coverage of subprocesses needs; the rest of this environment stays out.
 _PASSED_ON = ("PYTHONPATH", "COVERAGE_PROCESS_START", "COVERAGE_FILE")
-_VARYING = (
+# What differs from run to run, and what stands for it.
+VARYING = (
     (re.compile(r"\(\d+\.\d\d s\)"), "(0.00 s)"),
     (re.compile(r"planning \d+\.\d+ s"), "planning 0.000 s"),
     (re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\+00:00"), "<time>"),
@@ -121,6 +122,13 @@ class Bridge:
         self.key_file.write_text(key + "\n")
         self.key_file.chmod(0o600)
 
+    def go_over_ssh(self, sshd: SshServer) -> None:
+        """Reach WordPress by `wp --ssh` from now on."""
+        self.env |= {"PATH": sshd.env(self.multisite.env)["PATH"]}
+        target = sshd.target(self.multisite.path)
+        wp = {"command": self.multisite.wp_command, "ssh": target, "allow_root": os.geteuid() == 0}
+        self.write_config(wp=wp)
+
     # Running
 
     def argv(self, *args: str) -> list[str]:
@@ -149,12 +157,10 @@ class Bridge:
 
     def run_asked(self, answer: str, *args: str) -> Ran:
         """Run the program with a terminal as its stdin, at which `answer` is typed to whatever it asks."""
-        leader, follower = pty.openpty()
-        try:
-            os.write(leader, answer.encode())
+        with typed(answer) as terminal:
             done = subprocess.run(
                 self.argv(*args),
-                stdin=follower,
+                stdin=terminal,
                 capture_output=True,
                 text=True,
                 check=False,
@@ -162,9 +168,6 @@ class Bridge:
                 env=self.environment(),
                 timeout=LIMIT_SECONDS,
             )
-        finally:
-            os.close(leader)
-            os.close(follower)
         return self.ran(done.returncode, done.stdout, done.stderr)
 
     def run_interrupted(self, number: signal.Signals, ready: Callable[[], bool], *args: str) -> Ran:
@@ -212,7 +215,7 @@ class Bridge:
 
     def normalised(self, text: str) -> str:
         """Return `text` with what differs from run to run replaced: seconds, times, places, the machine's name."""
-        for pattern, fixed in _VARYING:
+        for pattern, fixed in VARYING:
             text = pattern.sub(fixed, text)
         places = ((self.folder, "<folder>"), (self.multisite.path, "<site>"), (self.sandbox.url, "<api>"))
         # The longer first: one may be the beginning of another.

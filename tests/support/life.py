@@ -23,6 +23,7 @@ from closte_bridge.engine.engine import Engine
 from closte_bridge.engine.sync import Report, Request, sync
 from tests.support.dns_world import UNBOUND, program, running
 from tests.support.ports import free_port_on
+from tests.support.running import wp_settings
 from tests.support.tls_world import TlsWorld, tls_world
 
 if TYPE_CHECKING:
@@ -247,8 +248,7 @@ def life(bridge: Bridge, names: Names, folder: Path) -> Iterator[Life]:
 
     names.reset()
     with tls_world(folder / "tls") as world:
-        php = ["env", "-i", *(f"{name}={value}" for name, value in bridge.multisite.env.items())]
-        bridge.settings["wp"]["command"] = [*php, *bridge.multisite.wp_command]
+        bridge.settings["wp"]["command"] = [*wp_settings(bridge.multisite).command]
         bridge.write_config(
             checks=True,
             dns={"resolvers": [names.resolver], "timeout": 5},

@@ -1,15 +1,17 @@
-"""Scripts to run, `wp` by itself, and waiting for what runs."""
+"""Scripts to run, terminals, `wp` by itself, and waiting for what runs."""
 
 from __future__ import annotations
 
 import os
+import pty
 import time
+from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
 from closte_bridge.config.model import WpSettings
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterator, Mapping
     from pathlib import Path
 
     from tests.support.wordpress import Multisite
@@ -33,9 +35,25 @@ def wait_until(ready: Callable[[], bool]) -> None:
         time.sleep(0.02)
 
 
-def wp_settings(multisite: Multisite, **changes: Any) -> WpSettings:  # noqa: ANN401 - whatever the settings take
+@contextmanager
+def typed(answer: str) -> Iterator[int]:
+    """Yield the descriptor of a terminal at which `answer` is typed to whatever is asked."""
+    leader, follower = pty.openpty()
+    try:
+        os.write(leader, answer.encode())
+        yield follower
+    finally:
+        os.close(leader)
+        os.close(follower)
+
+
+def wp_settings(
+    multisite: Multisite,
+    env: Mapping[str, str] | None = None,
+    **changes: Any,  # noqa: ANN401 - whatever the settings take
+) -> WpSettings:
     """Return the settings that lead to the network, with an environment that keeps `wp` away from everything else."""
-    names = ["env", "-i", *(f"{name}={value}" for name, value in multisite.env.items())]
+    names = ["env", "-i", *(f"{name}={value}" for name, value in (env or multisite.env).items())]
     return WpSettings(
         **{
             "command": (*names, *multisite.wp_command),
