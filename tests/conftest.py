@@ -1,29 +1,31 @@
-"""Fixtures for every test: real WordPress networks, a private MariaDB server, a private SSH server."""
+"""Fixtures for every test: real WordPress networks, canned ones, a private MariaDB server, a private SSH server."""
 
 from __future__ import annotations
 
 import fcntl
+import json
 import os
 import shutil
 import signal
-import tempfile
 import uuid
-from contextlib import AbstractContextManager, ExitStack, contextmanager
-from pathlib import Path
-from typing import TYPE_CHECKING, TypeVar
+from typing import TYPE_CHECKING, Any
 
 import pytest
+from hypothesis import HealthCheck, settings
 
+from tests.support.canned_world import World, document_of, new_world
 from tests.support.databases import MariaDatabase
+from tests.support.driver import Driver
+from tests.support.folders import in_memory, short_folder
 from tests.support.mariadb import MariaServer, mariadb_server
 from tests.support.parts import MissingPartError, Parts, find_parts
+from tests.support.servers import server_or_fail
 from tests.support.ssh import SshServer, ssh_server
 from tests.support.wordpress import Multisite, build_template, copy_multisite, sqlite_database
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
-
-T = TypeVar("T")
+    from collections.abc import Callable, Iterator, Sequence
+    from pathlib import Path
 
 
 @pytest.fixture(scope="session")
@@ -79,7 +81,6 @@ def multisite(new_multisite: Callable[[str], Multisite]) -> Multisite:
 @pytest.fixture(scope="session")
 def mariadb() -> Iterator[MariaServer]:
     """A private MariaDB server, ended after the tests."""
-    # A folder of its own with a short path: a socket's path may have 107 bytes only.
     with short_folder() as folder, server_or_fail(mariadb_server(folder / "m")) as server:
         yield server
 
@@ -109,24 +110,57 @@ def sshd(parts: Parts) -> Iterator[SshServer]:
         yield server
 
 
-@contextmanager
-def short_folder() -> Iterator[Path]:
-    """Make a temporary folder whose path is short."""
-    with tempfile.TemporaryDirectory(prefix="cb-") as name:
-        yield Path(name)
+@pytest.fixture(scope="session")
+def document(multisite_template: Multisite, shared_folder: Path) -> dict[str, Any]:
+    """What a real network answers: read once a session, and canned."""
+    kept = shared_folder / "document.json"
+    with (shared_folder / "document.lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        if not kept.exists():
+            kept.write_text(json.dumps(document_of(multisite_template)))
+    found: dict[str, Any] = json.loads(kept.read_text())
+    return found
 
 
-@contextmanager
-def server_or_fail(server: AbstractContextManager[T]) -> Iterator[T]:
-    """Enter a server's context; a missing program fails the test instead of skipping it."""
-    with ExitStack() as stack:
-        try:
-            running = stack.enter_context(server)
-        except MissingPartError as error:
-            pytest.fail(str(error))
-        yield running
+@pytest.fixture
+def quick_folder() -> Iterator[Path]:
+    """A folder in memory where there is such a thing."""
+    with in_memory() as folder:
+        yield folder
+
+
+@pytest.fixture
+def make_world(quick_folder: Path, document: dict[str, Any]) -> Iterator[Callable[..., World]]:
+    """Makes worlds: give each a name and what is mapped and at Closte already; they end with the test."""
+    worlds: list[World] = []
+
+    def make(name: str = "world", mapped: Sequence[str] = (), **more: Any) -> World:  # noqa: ANN401 - see new_world
+        world = new_world(quick_folder / name, document, mapped=mapped, **more)
+        world.__enter__()
+        worlds.append(world)
+        return world
+
+    yield make
+    for world in worlds:
+        world.__exit__()
+
+
+@pytest.fixture(scope="session")
+def driver() -> Iterator[Driver]:
+    """Runs commands in forks of a process that has loaded the program already."""
+    running = Driver()
+    yield running
+    running.end()
 
 
 def pytest_configure() -> None:
     """Let tests interrupt what they start: a runner in the background hands an ignored SIGINT down to all."""
     signal.signal(signal.SIGINT, signal.default_int_handler)
+
+
+# In CI the same examples every time; elsewhere new ones, to find what nobody thought of. Before any test module is
+# imported, because that is when a test takes its settings. Slowness is the machine's.
+settings.register_profile(
+    "ours", derandomize=bool(os.environ.get("CI")), deadline=None, suppress_health_check=[HealthCheck.too_slow]
+)
+settings.load_profile("ours")

@@ -11,7 +11,8 @@ from closte_bridge.sandbox.server import Sandbox
 from closte_bridge.secret import Secret
 from tests.ansible.fleet import Fleet, Host, Network, build_wheel, move_in
 from tests.ansible.machine import machine, make_keys
-from tests.conftest import server_or_fail, short_folder
+from tests.support.folders import short_folder
+from tests.support.servers import server_or_fail
 from tests.support.wordpress import MAIN_DOMAIN, copy_multisite, sqlite_database
 
 if TYPE_CHECKING:

@@ -16,8 +16,8 @@ from typing import TYPE_CHECKING, Any
 
 import yaml
 
-from tests.support.bridge import wait_until, write_script
 from tests.support.parts import REPOSITORY, MissingPartError
+from tests.support.running import wait_until, write_script
 from tests.support.wordpress import Multisite
 
 if TYPE_CHECKING:

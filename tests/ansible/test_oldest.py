@@ -19,8 +19,8 @@ from tests.ansible.seen import (
     secrets_are_kept,
     succeeded,
 )
-from tests.support.bridge import wait_until
 from tests.support.parts import REPOSITORY
+from tests.support.running import wait_until
 
 if TYPE_CHECKING:
     from collections.abc import Callable

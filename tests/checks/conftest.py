@@ -6,9 +6,11 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from tests.checks.dns_world import DnsWorld, dns_world
-from tests.checks.tls_world import TlsWorld, tls_world
-from tests.conftest import server_or_fail, short_folder
+from tests.support.dns_world import DnsWorld, dns_world
+from tests.support.folders import short_folder
+from tests.support.servers import server_or_fail
+from tests.support.tls_world import TlsWorld, tls_world
+from tests.support.udp import Server
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -28,3 +30,10 @@ def servers(tmp_path: Path) -> Iterator[TlsWorld]:
     """A world of TLS servers, empty at first."""
     with tls_world(tmp_path / "tls") as world:
         yield world
+
+
+@pytest.fixture
+def server() -> Iterator[Server]:
+    """A server on UDP that does not answer yet."""
+    with Server() as one:
+        yield one

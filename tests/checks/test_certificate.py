@@ -15,7 +15,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from closte_bridge.checks.certificate import read
-from tests.checks.tls_world import self_signed
+from tests.support.tls_world import self_signed
 
 CA = trustme.CA(organization_name="Test Authority")
 DER = ssl.PEM_cert_to_DER_cert(CA.issue_cert("shop.test", "*.shop.test").cert_chain_pems[0].bytes().decode())

@@ -14,11 +14,11 @@ from closte_bridge.checks.dns import DnsCheck, Edges, probe_name
 from closte_bridge.checks.model import DnsCode, Outcome
 from closte_bridge.checks.wire import Endpoint
 from closte_bridge.config.model import DnsSettings, Resolver
-from tests.checks.zones import NETWORK_A, NETWORK_AAAA, STRANGER_A
+from tests.support.zones import NETWORK_A, NETWORK_AAAA, STRANGER_A
 
 if TYPE_CHECKING:
     from closte_bridge.checks.model import DnsVerdict, Expected
-    from tests.checks.dns_world import DnsWorld
+    from tests.support.dns_world import DnsWorld
 
 # The name, what is to be said of it, whether it leads to the network, and what to do.
 CASES = [
@@ -211,7 +211,7 @@ def test_an_answer_that_needs_tcp_is_read_whole(names: DnsWorld) -> None:
 
 
 def test_a_silent_zone_is_a_time_out_and_not_an_answer(names: DnsWorld) -> None:
-    _, (verdict,) = look(names, "silent.test", settings=names.settings(timeout=0.3))
+    _, (verdict,) = look(names, "silent.test", settings=names.settings(timeout=1.0))
     assert verdict.code is DnsCode.TIMEOUT
     assert verdict.nameservers == ("ns4.test",)
     assert verdict.advice.startswith("Ask whoever runs the DNS of silent.test why its nameservers (ns4.test) ")
@@ -228,7 +228,7 @@ def test_without_a_resolver_nothing_is_said_of_any_name(names: DnsWorld) -> None
 
 
 def test_a_resolver_that_is_down_does_not_spoil_the_verdict(names: DnsWorld) -> None:
-    settings = names.settings(timeout=0.3)
+    settings = names.settings(timeout=1.0)
     settings = dataclasses.replace(settings, resolvers=(Resolver("127.0.53.4", names.port), *settings.resolvers))
     _, verdicts = look(names, "shop.test", "missing.shop.test", "broken.test", settings=settings)
     assert [v.code for v in verdicts] == [DnsCode.RIGHT, DnsCode.NXDOMAIN, DnsCode.DNSSEC]
@@ -236,7 +236,7 @@ def test_a_resolver_that_is_down_does_not_spoil_the_verdict(names: DnsWorld) -> 
 
 def test_resolvers_decide_when_the_way_to_the_zone_is_barred(names: DnsWorld) -> None:
     barred = Edges(authority=lambda _: Endpoint("127.0.53.4", names.port), public=lambda _: True)
-    _, verdicts = look(names, "shop.test", "elsewhere.shop.test", settings=names.settings(timeout=0.2), edges=barred)
+    _, verdicts = look(names, "shop.test", "elsewhere.shop.test", settings=names.settings(timeout=1.0), edges=barred)
     assert [v.code for v in verdicts] == [DnsCode.RIGHT, DnsCode.ELSEWHERE]
     assert {a.outcome for a in verdicts[0].answers if a.authoritative} == {Outcome.TIMEOUT}
 
@@ -263,26 +263,6 @@ def test_servers_on_private_networks_are_not_asked_for_a_delegation_either(names
 
     look(names, "lame.test", "silent.test", settings=names.settings(timeout=0.3), edges=Edges(authority=authority))
     assert asked == []
-
-
-@pytest.mark.parametrize(
-    ("address", "public"),
-    [
-        ("192.0.2.1", False),
-        ("1.1.1.1", True),
-        ("10.0.0.1", False),
-        ("169.254.169.254", False),
-        ("100.64.0.1", False),
-        ("127.0.0.1", False),
-        ("224.0.0.251", False),
-        ("ff0e::fb", False),
-        ("fd00::1", False),
-        ("::ffff:10.0.0.1", False),
-        ("2606:4700:4700::1111", True),
-    ],
-)
-def test_which_addresses_are_public(address: str, public: bool) -> None:
-    assert Edges().public(address) is public
 
 
 def test_another_issuer_can_be_named(names: DnsWorld) -> None:

@@ -20,25 +20,15 @@ from closte_bridge.checks.model import Checked, DnsCode, Outcome
 from closte_bridge.checks.report import sentences
 from closte_bridge.checks.wire import Wire
 from closte_bridge.config.model import DnsSettings, Resolver
-from tests.checks.test_wire import Server
+from tests.support.udp import Server
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable
 
     from closte_bridge.checks.model import Answer, DnsVerdict
     from closte_bridge.checks.wire import Reply
 
 NAME = "shop.test"
-
-
-@pytest.fixture
-def server() -> Iterator[Server]:
-    one = Server()
-    one.thread.start()
-    yield one
-    one.stopping = True
-    one.thread.join()
-    one.line.close()
 
 
 def moody(server: Server, mood: Callable[[int, bool], dns.rcode.Rcode | None]) -> list[bool]:
@@ -65,14 +55,16 @@ def moody(server: Server, mood: Callable[[int, bool], dns.rcode.Rcode | None]) -
     return asked
 
 
-def observed(server: Server) -> Answer:
+def observed(server: Server, timeout: float) -> Answer:
     async def run() -> list[Answer]:
-        return await Resolvers(Wire(timeout=0.3, concurrency=5), [("r", server.endpoint)]).observe(NAME)
+        return await Resolvers(Wire(timeout=timeout, concurrency=5), [("r", server.endpoint)]).observe(NAME)
 
     (answer,) = asyncio.run(run())
     return answer
 
 
+# An answer that is to come has time enough on any machine; silence is soon taken for such.
+LONG, SHORT = 10.0, 0.5
 OK, SERVFAIL, REFUSED = dns.rcode.NOERROR, dns.rcode.SERVFAIL, dns.rcode.REFUSED
 
 
@@ -93,27 +85,23 @@ def test_a_resolver_that_fails(
     server: Server, mood: Callable[[int, bool], dns.rcode.Rcode | None], outcome: Outcome, asked: list[bool]
 ) -> None:
     questions = moody(server, mood)
-    assert observed(server).outcome is outcome
+    # Only silence has to be waited for.
+    lost = mood(0, False) is None
+    assert observed(server, SHORT if lost else LONG).outcome is outcome
     assert questions == asked
 
 
 def test_the_next_resolver_is_asked_when_one_fails(server: Server) -> None:
-    other = Server()
-    other.thread.start()
-    try:
+    with Server() as other:
         moody(server, lambda _n, _u: SERVFAIL)
         moody(other, lambda _n, _u: OK)
 
         async def run() -> list[Reply]:
             endpoints = [("a", server.endpoint), ("b", other.endpoint)]
-            resolvers = Resolvers(Wire(timeout=0.3, concurrency=5), endpoints)
+            resolvers = Resolvers(Wire(timeout=LONG, concurrency=5), endpoints)
             return [await resolvers.first(name, A) for name in (NAME, "other.test", "third.test")]
 
         assert all(reply.conclusive for reply in asyncio.run(run()))
-    finally:
-        other.stopping = True
-        other.thread.join()
-        other.line.close()
 
 
 def test_without_validation_when_nobody_validates(server: Server) -> None:
@@ -121,7 +109,7 @@ def test_without_validation_when_nobody_validates(server: Server) -> None:
     moody(server, lambda _, unchecked: OK if unchecked else SERVFAIL)
 
     async def run() -> Reply:
-        return await Resolvers(Wire(timeout=0.3, concurrency=5), [("r", server.endpoint)]).first(NAME, A)
+        return await Resolvers(Wire(timeout=LONG, concurrency=5), [("r", server.endpoint)]).first(NAME, A)
 
     assert asyncio.run(run()).conclusive
 
@@ -130,16 +118,16 @@ def test_nobody_answers_for_certain(server: Server) -> None:
     moody(server, lambda _n, _u: REFUSED)
 
     async def run() -> Reply:
-        return await Resolvers(Wire(timeout=0.3, concurrency=5), [("r", server.endpoint)]).first(NAME, A)
+        return await Resolvers(Wire(timeout=LONG, concurrency=5), [("r", server.endpoint)]).first(NAME, A)
 
     assert asyncio.run(run()).rcode == REFUSED
 
 
-def own_answer(server: Server) -> Answer:
+def own_answer(server: Server, timeout: float = LONG) -> Answer:
     """Ask the server as one of the zone's own, and as the resolver beside."""
 
     async def run() -> Answer:
-        wire = Wire(timeout=0.3, concurrency=5)
+        wire = Wire(timeout=timeout, concurrency=5)
         resolvers = Resolvers(wire, [("r", server.endpoint)])
         v4, v6 = await ask_authority(wire, server.endpoint, NAME, NAME, resolvers)
         return combine("own", v4, v6, authoritative=True)
@@ -161,7 +149,7 @@ def test_an_own_server_is_not_lame_for_one_failure(
     server: Server, moods: list[dns.rcode.Rcode | None], outcome: Outcome
 ) -> None:
     moody(server, lambda n, _: moods[min(n, len(moods) - 1)])
-    assert own_answer(server).outcome is outcome
+    assert own_answer(server, SHORT if None in moods else LONG).outcome is outcome
 
 
 def test_of_other_zones_an_own_server_is_not_believed(server: Server) -> None:
@@ -211,7 +199,7 @@ def test_caa_records_that_cannot_be_read_are_told(server: Server, mangled: bytes
     server.script = script
 
     async def run() -> DnsVerdict:
-        settings = DnsSettings(resolvers=(Resolver(*server.endpoint),), timeout=0.3)
+        settings = DnsSettings(resolvers=(Resolver(*server.endpoint),), timeout=LONG)
         check = DnsCheck(settings, edges=Edges(public=lambda _: False))
         return await check.check(NAME, await check.expected("network.test"))
 

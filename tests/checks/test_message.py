@@ -173,7 +173,6 @@ def test_what_leads_nowhere(packet: bytes) -> None:
 
 
 ANSWER = response("shop.test. 300 A 192.0.2.1", "shop.test. 300 AAAA 2001:db8::1")
-QUESTION_END = 12 + len(b"\x04shop\x04test\0") + 4
 
 
 @pytest.mark.parametrize(

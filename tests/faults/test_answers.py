@@ -8,14 +8,16 @@ from typing import TYPE_CHECKING
 import pytest
 
 from closte_bridge.planning.model import ObservedState
+from closte_bridge.sandbox.api import Words
 from closte_bridge.sandbox.faults import FaultKind
-from tests.support.faults import FOREIGN, OWN, asked, assert_books_agree, carried_out
+from tests.support.canned_world import FOREIGN, OWN
+from tests.support.journal import asked, assert_books_agree, carried_out
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
     from closte_bridge.sandbox.server import Sandbox
-    from tests.support.faults import World
+    from tests.support.canned_world import World
 
 pytestmark = pytest.mark.real
 
@@ -90,6 +92,7 @@ def test_each_fault_alone(make_world: Callable[..., World], kind: FaultKind) -> 
     gone, fresh = set(FEW[:5]), [f"new{number}.example.com" for number in range(5)]
     world.wordpress.change(add=fresh, drop=gone)
     # Closte's words for "already so" are not known: here they are none that the client could understand.
+    world.sandbox.api.words = Words(already="Nein.", missing="Nein.")
     world.sandbox.set_faults(*(f"{kind.value}:0.7@{name}" for name in (*gone, *fresh)), seed=7)
     bring_in_step(world, kind)
     assert asked(world.sandbox.requests, "remove") == gone
@@ -101,7 +104,7 @@ def test_lost_answers_whatever_the_words_for_already_so(
     make_world: Callable[..., World], already: str, missing: str
 ) -> None:
     world = make_world(mapped=FEW)
-    world.sandbox.api.words = type(world.sandbox.api.words)(already=already, missing=missing)
+    world.sandbox.api.words = Words(already=already, missing=missing)
     world.adopt()
     gone, fresh = set(FEW[:5]), [f"new{number}.example.com" for number in range(5)]
     world.wordpress.change(add=fresh, drop=gone)

@@ -5,12 +5,16 @@ from __future__ import annotations
 import shutil
 from typing import TYPE_CHECKING
 
+import pytest
+
 from tests.support.canned_wp import CannedWordPress
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from tests.support.faults import World
+    from tests.support.canned_world import World
+
+pytestmark = pytest.mark.real
 
 OLD = [f"old{number}.example.com" for number in range(4)]
 

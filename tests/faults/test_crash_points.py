@@ -16,15 +16,17 @@ from prometheus_client.parser import text_string_to_metric_families
 
 from closte_bridge.checks.life import History
 from closte_bridge.ledger import histories
-from closte_bridge.ledger.store import Ledger
+from tests.support.canned_world import FOREIGN, OWN
 from tests.support.canned_wp import CannedWordPress
 from tests.support.crash_driver import DIED
-from tests.support.faults import FOREIGN, OWN, asked, assert_books_agree
+from tests.support.journal import asked, assert_books_agree
+from tests.support.ledgers import opened
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from tests.support.faults import Driver, World
+    from tests.support.canned_world import World
+    from tests.support.driver import Driver
 
 pytestmark = pytest.mark.real
 
@@ -120,9 +122,7 @@ def proven(world: World) -> None:
     now = time.time()
     right = History(now, now + 9e6, now, now, "right", "right", leads_here=True, right_since=now, serves=True)
     names = [OWN, *OLD, *(f"www.{name}" for name in (OWN, *OLD))]
-    ledger = Ledger.open(world.state_dir, create=False)
-    assert ledger is not None
-    with ledger, ledger.transaction():
+    with opened(world.state_dir) as ledger, ledger.transaction():
         # The `www.` forms lead elsewhere, so that they stay out of this.
         histories.save(ledger, {n: right._replace(leads_here=n[:4] != "www.") for n in names})
     for name in OLD[:2]:

@@ -8,60 +8,30 @@ import random
 import resource
 import subprocess
 import sys
-from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
 import pytest
 
 from closte_bridge.engine import lock
 from closte_bridge.ledger.store import FILE_NAME
-from tests.support.faults import FOREIGN, OWN, asked, assert_books_agree
-from tests.support.parts import find_program
+from tests.support.canned_world import FOREIGN, OWN
+from tests.support.disks import fill, needs_root, read_only, small_disk
+from tests.support.journal import asked, assert_books_agree
+from tests.support.running import LIMIT_SECONDS
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
-    from pathlib import Path
+    from collections.abc import Callable
 
-    from tests.support.faults import Driver, World
+    from tests.support.canned_world import World
+    from tests.support.driver import Driver
 
 pytestmark = pytest.mark.real
 
 OLD = [f"old.customer{number}.com" for number in range(12)]
-DISK_KIB = 4096
+DISK = "4m"
 # How much room there is, so that it ends at different steps: at once, at the intents, in the middle of the outcomes.
 ROOM_KIB = (0, 8, 48, 160, 400)
 DISK_CODES = {"disk-full", "disk-error"}
-
-needs_root = pytest.mark.skipif(
-    os.geteuid() != 0 and not os.environ.get("CI"),
-    reason="Only root may mount a small disk; another test has a limit instead.",
-)
-
-
-@contextmanager
-def small_disk(folder: Path) -> Iterator[None]:
-    """Mount a disk of a few megabytes at `folder`."""
-    folder.mkdir(mode=0o700)
-    subprocess.run(
-        [find_program("mount"), "-t", "tmpfs", "-o", f"size={DISK_KIB}k,mode=0700", "tmpfs", str(folder)], check=True
-    )  # fmt: skip
-    try:
-        yield
-    finally:
-        subprocess.run([find_program("umount"), "--lazy", str(folder)], check=True)
-
-
-def fill(folder: Path, leave_kib: int) -> Path:
-    """Fill the disk but for so much, and return the file that does it."""
-    ballast = folder / "ballast"
-    with ballast.open("wb", buffering=0) as file:
-        try:
-            while True:
-                file.write(b"x" * 4096)
-        except OSError:
-            pass
-        file.truncate(max(0, file.tell() - leave_kib * 1024))
-    return ballast
 
 
 def limited(world: World, kib: int, *words: str) -> subprocess.CompletedProcess[str]:
@@ -74,6 +44,7 @@ def limited(world: World, kib: int, *words: str) -> subprocess.CompletedProcess[
         text=True,
         check=False,
         env=world.environ,
+        timeout=LIMIT_SECONDS,
     )
 
 
@@ -111,7 +82,7 @@ def changed(world: World, number: int) -> None:
 def test_a_full_disk_stops_with_one_error_and_loses_nothing(make_world: Callable[..., World], driver: Driver) -> None:
     world = make_world(mapped=OLD)
     stopped = 0
-    with small_disk(world.state_dir):
+    with small_disk(world.state_dir, DISK):
         world.adopt()
         for number, room in enumerate(ROOM_KIB):
             changed(world, number)
@@ -141,29 +112,10 @@ def test_a_quota_stops_with_one_error_and_loses_nothing(make_world: Callable[...
     assert stopped >= 3
 
 
-@contextmanager
-def read_only(folder: Path) -> Iterator[None]:
-    """Make the state folder read-only while the body runs."""
-    root = os.geteuid() == 0
-    if root:
-        subprocess.run([find_program("mount"), "-o", "remount,ro", str(folder)], check=True)
-    else:
-        folder.chmod(0o500)
-        (folder / FILE_NAME).chmod(0o400)
-    try:
-        yield
-    finally:
-        if root:
-            subprocess.run([find_program("mount"), "-o", "remount,rw", str(folder)], check=True)
-        else:
-            folder.chmod(0o700)
-            (folder / FILE_NAME).chmod(0o600)
-
-
 @needs_root
 def test_a_read_only_state_folder_stops_with_one_error(make_world: Callable[..., World], driver: Driver) -> None:
     world = make_world(mapped=OLD)
-    with small_disk(world.state_dir):
+    with small_disk(world.state_dir, DISK):
         world.adopt()
         world.wordpress.change(add=names("x"), drop=OLD[:1])
         with read_only(world.state_dir):

@@ -12,6 +12,7 @@ from closte_bridge.closte.outcome import Action, Verdict, judge
 from closte_bridge.closte.pace import retry_after
 from closte_bridge.closte.wording import Cleaner
 from closte_bridge.secret import Secret
+from tests.fuzz.examples import FUZZ
 from tests.fuzz.mutations import ODD, ODD_TEXT, damaged, mutated
 
 KEY = "k3y-of-the-fuzz-application"
@@ -26,6 +27,7 @@ def plain(text: str) -> None:
     assert "\n" not in text
 
 
+@FUZZ
 @given(mutated(GOOD_LIST) | ODD)
 def test_any_list_is_judged(document: object) -> None:
     listing = parse_listing(json.dumps(document).encode(), CLEAN)
@@ -34,12 +36,14 @@ def test_any_list_is_judged(document: object) -> None:
     assert all(name == name.lower() and "\0" not in name for name in listing.names)
 
 
+@FUZZ
 @given(damaged(json.dumps(GOOD_LIST).encode()) | st.binary(max_size=300))
 def test_any_bytes_are_judged(body: bytes) -> None:
     listing = parse_listing(body, CLEAN)
     plain(listing.reason)
 
 
+@FUZZ
 @given(
     st.sampled_from(["add", "remove"]),
     st.integers(100, 599),
@@ -53,11 +57,13 @@ def test_any_answer_to_a_change_has_a_meaning(action: Action, status: int, body:
     plain(verdict.message)
 
 
+@FUZZ
 @given(st.integers(1, 60_000), st.sampled_from(["[", '{"domains":', '{"a":[']))
 def test_depth_is_no_way_to_bring_it_down(depth: int, opening: str) -> None:
     assert not parse_listing((opening * depth).encode(), CLEAN).names
 
 
+@FUZZ
 @given(ODD_TEXT | st.text(max_size=40) | st.sampled_from(["9" * 400, "-3", "1.5", "Wed, 21 Oct 2015 07:28:00 GMT"]))
 def test_any_pause_that_is_asked_for_is_a_number_or_none(header: str) -> None:
     for date in (None, header):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import fcntl
 import json
+import re
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -12,8 +13,10 @@ from hypothesis import strategies as st
 
 from closte_bridge.config.key_file import read_key_file
 from closte_bridge.config.load import load_config
+from closte_bridge.config.problems import InvalidConfigError
 from closte_bridge.engine import lock, planfile
 from closte_bridge.errors import BridgeError, ConfigError
+from tests.fuzz.examples import FUZZ
 from tests.fuzz.mutations import ODD, damaged, mutated
 
 if TYPE_CHECKING:
@@ -43,6 +46,7 @@ networks:
 """
 
 
+@FUZZ
 @given(mutated(GOOD_PLAN).map(lambda document: json.dumps(document).encode()) | damaged(json.dumps(GOOD_PLAN).encode()))
 def test_any_plan_file_is_a_plan_or_one_error(tmp_path: Path, data: bytes) -> None:
     path = tmp_path / "plan.json"
@@ -54,21 +58,23 @@ def test_any_plan_file_is_a_plan_or_one_error(tmp_path: Path, data: bytes) -> No
     assert all(action in {"add", "remove"} for action, _ in plan.changes)
 
 
-def refusal(path: Path) -> str | None:
-    """Return what is said against a config, or None when it is taken. Any other error than ours is a defect."""
+def problems(path: Path) -> list[str]:
+    """Return what is wrong with a config, without the place: each has its line. Any other error is a defect."""
     try:
         assert load_config(path, {}).networks
-    except BridgeError as error:
-        return error.message or "nothing"
-    return None
+    except InvalidConfigError as error:
+        return [re.sub(rf"\A{re.escape(str(path))}:[1-9]\d*: (?=\S)", "", text) for text in error.problems]
+    return []
 
 
+@FUZZ
 @given(damaged(GOOD_CONFIG) | st.binary(max_size=300))
 def test_any_config_is_settings_or_errors_with_lines(tmp_path: Path, data: bytes) -> None:
     path = tmp_path / "config.yaml"
     path.write_bytes(data)
-    if said := refusal(path):
-        assert "\x1b" not in said
+    for text in problems(path):
+        assert str(path) not in text
+        assert "\x1b" not in text
 
 
 KEYS = (
@@ -86,12 +92,19 @@ KEYS = (
 )
 
 
+@FUZZ
 @given(st.dictionaries(st.sampled_from(KEYS), ODD, min_size=1))
 def test_odd_values_are_told_all_at_once(tmp_path: Path, values: dict[str, object]) -> None:
     path = tmp_path / "config.yaml"
-    # JSON is YAML, but for what JSON cannot say.
-    path.write_text(json.dumps(values), encoding="utf-8", errors="surrogatepass")
-    refusal(path)
+
+    def told(document: dict[str, object]) -> set[str]:
+        # JSON is YAML, but for what JSON cannot say.
+        path.write_text(json.dumps(document), encoding="utf-8", errors="surrogatepass")
+        return set(problems(path))
+
+    together = told(values)
+    for key, value in values.items():
+        assert told({key: value}) <= together
 
 
 def test_a_bomb_of_aliases_is_refused_and_not_built(tmp_path: Path) -> None:
@@ -99,11 +112,12 @@ def test_a_bomb_of_aliases_is_refused_and_not_built(tmp_path: Path) -> None:
     lines += [f"a{n}: &a{n} [{', '.join([f'*a{n - 1}'] * 9)}]" for n in range(1, 12)]
     path = tmp_path / "config.yaml"
     path.write_text("\n".join(lines), encoding="ascii")
-    said = refusal(path)
-    assert said is not None
-    assert len(said) < 10_000
+    said = problems(path)
+    assert said
+    assert sum(map(len, said)) < 10_000
 
 
+@FUZZ
 @given(st.binary(max_size=80) | st.sampled_from([b"key\n", b"key\r\n", b"\xff" * 20, b"k" * 100_000]))
 def test_any_key_file_is_a_key_or_one_error_without_it(tmp_path: Path, data: bytes) -> None:
     path = tmp_path / "key"
@@ -117,6 +131,7 @@ def test_any_key_file_is_a_key_or_one_error_without_it(tmp_path: Path, data: byt
     assert len(data) <= 8 or data.decode("latin-1").strip() not in said
 
 
+@FUZZ
 @given(damaged(b'{"pid": 1, "command": "sync", "since": 1700000000.0}') | st.binary(max_size=100))
 def test_any_name_in_the_lock_is_harmless(tmp_path: Path, data: bytes) -> None:
     folder = tmp_path / "state"

@@ -22,6 +22,7 @@ from closte_bridge.checks.names import any_covers
 from closte_bridge.checks.tls import diagnose, summarise
 from closte_bridge.checks.wire import _OPT, TIMED_OUT, Endpoint, Reply, Wire, _fits, _query, _reply
 from closte_bridge.config.model import DnsSettings, Resolver
+from tests.fuzz.examples import FUZZ
 from tests.fuzz.mutations import damaged
 
 if TYPE_CHECKING:
@@ -67,6 +68,7 @@ ANSWERS = st.one_of(
 )
 
 
+@FUZZ
 @given(damaged(GOOD) | st.binary(max_size=300))
 def test_any_answer_is_a_message_or_a_known_error(said: bytes) -> None:
     try:
@@ -113,6 +115,7 @@ def looked(answers: list[bytes], name: str) -> DnsVerdict:
     return asyncio.run(check.check(name, Expected(("192.0.2.1",), ("example.net",), "a test")))
 
 
+@FUZZ
 @given(st.lists(ANSWERS, min_size=1, max_size=6), st.sampled_from([NAME, "example.org", "*.example.org"]))
 def test_whatever_servers_say_there_is_a_verdict(answers: list[bytes], name: str) -> None:
     verdict = looked(answers, name)
@@ -125,6 +128,7 @@ DER = ssl.PEM_cert_to_DER_cert(CA.issue_cert("shop.test", "*.shop.test").cert_ch
 CERTIFICATES = damaged(DER) | st.binary(max_size=300) | st.integers(1, 60_000).map(lambda depth: b"\x30\x80" * depth)
 
 
+@FUZZ
 @given(CERTIFICATES, st.sampled_from(["shop.test", "a.shop.test", "other.test"]), st.integers(0, 100))
 def test_any_certificate_is_understood_or_refused(der: bytes, host: str, error: int) -> None:
     certificate: Certificate | None = None

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import hashlib
 import json
 from types import SimpleNamespace
 from typing import Any
@@ -22,8 +21,9 @@ from closte_bridge.wordpress.records import make_records
 from closte_bridge.wordpress.snapshot import Event, decode
 from closte_bridge.wordpress.wp import WpCall, WpCost
 from closte_bridge.wordpress.writer import StageMove, set_stages, set_toggle
+from tests.fuzz.examples import FUZZ
 from tests.fuzz.mutations import ODD, ODD_TEXT, damaged, mutated
-from tests.support.canned_wp import framed
+from tests.support.canned_wp import frame_of, framed
 from tests.support.looks import a_ledger, a_list, a_plan, told
 
 DAY = "2024-01-01 00:00:00"
@@ -69,6 +69,7 @@ def test_the_good_document_is_understood() -> None:
     assert (len(snapshot.mappings), len(snapshot.events), snapshot.faults) == (2, 1, ())
 
 
+@FUZZ
 @given(mutated(GOOD))
 def test_any_document_is_a_snapshot_or_unreadable(document: dict[str, Any]) -> None:
     try:
@@ -81,6 +82,7 @@ def test_any_document_is_a_snapshot_or_unreadable(document: dict[str, Any]) -> N
     json.dumps([*plan.changes, *plan.holds], default=str)
 
 
+@FUZZ
 @given(damaged(framed(GOOD, NONCE)), st.binary(max_size=200), st.binary(max_size=200))
 def test_damage_is_seen_whatever_stands_around(output: bytes, before: bytes, after: bytes) -> None:
     try:
@@ -91,16 +93,15 @@ def test_damage_is_seen_whatever_stands_around(output: bytes, before: bytes, aft
     assert document == GOOD
 
 
+@FUZZ
 @given(st.text(max_size=400))
 def test_what_has_the_digest_but_is_no_document_is_damage(text: str) -> None:
-    body = text.encode("utf-8", "surrogatepass")
-    digest = hashlib.sha256(body).hexdigest()
-    output = f"\n@closte-bridge-begin 1 {NONCE}@\n".encode() + body
-    output += f"\n@closte-bridge-end {NONCE} {len(body)} {digest}@\n".encode()
+    output = frame_of(text.encode("utf-8", "surrogatepass"), NONCE)
     with contextlib.suppress(FrameError):
         assert isinstance(parse(extract(output, NONCE)), dict)
 
 
+@FUZZ
 @given(st.sampled_from(["[", '{"a":']), st.integers(1, 100_000))
 def test_depth_is_no_way_to_bring_it_down(opening: str, depth: int) -> None:
     with pytest.raises(FrameError):
@@ -125,6 +126,7 @@ DETAILS = (
 )
 
 
+@FUZZ
 @given(EVENT_KINDS, ODD_TEXT | st.text(max_size=40), DETAILS)
 def test_any_event_is_understood_or_set_aside(kind: str, domain: str, detail: str) -> None:
     evidence, understood = understand(Event("u", 1, kind, 1, domain, detail))
@@ -133,6 +135,7 @@ def test_any_event_is_understood_or_set_aside(kind: str, domain: str, detail: st
     assert all(normalise(name) == name for name in evidence)
 
 
+@FUZZ
 @given(st.text(max_size=80) | ODD_TEXT | st.from_regex(r"[a-zA-Z0-9.*_\-:\[\]]{1,80}"))
 def test_a_name_has_one_spelling_or_none(text: str) -> None:
     try:
@@ -140,8 +143,10 @@ def test_a_name_has_one_spelling_or_none(text: str) -> None:
     except ValueError:
         return
     assert normalise(name) == name
+    assert normalise(f" {name.upper()} ") == name
     assert name.isascii()
     assert name == name.lower()
+    assert len(name) <= 253
     assert not set(name) & set(" \n\r\t\0'\"$`;|&<>\\/%@")
     # Never an option of anything that it is handed to.
     assert not name.startswith("-")
@@ -151,6 +156,7 @@ def test_a_name_has_one_spelling_or_none(text: str) -> None:
         assert is_wildcard(wildcard_over(name))
 
 
+@FUZZ
 @given(st.lists(st.sampled_from(["ours.com", "mapped.com", "x" * 63 + ".com", "a.b.c.d.com"]), max_size=4))
 def test_events_alone_remove_nothing_that_is_mapped(names: list[str]) -> None:
     document = json.loads(json.dumps(GOOD))
@@ -176,6 +182,7 @@ RECORD = [7, 2, "site2.network.org", 1, 1, 0, "checking-dns"]
 ANSWERS: dict[str, Any] = {"results": [["made", RECORD], ["there", None]]}
 
 
+@FUZZ
 @given(mutated(ANSWERS) | ODD)
 def test_any_answer_to_what_we_write_is_a_word_for_each_or_unreadable(answer: object) -> None:
     """Records and stages: what comes back stands beside what was asked for, or nothing of it counts."""

@@ -6,9 +6,12 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from tests.conftest import server_or_fail, short_folder
-from tests.support.bridge import bridge_for, set_option
+from tests.support.bridge import bridge_for
+from tests.support.folders import short_folder
 from tests.support.life import Life, Names, changing_names, life
+from tests.support.rows import switch_on
+from tests.support.servers import server_or_fail
+from tests.support.shim import bare_shim
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -28,8 +31,14 @@ def changing_dns() -> Iterator[Names]:
 @pytest.fixture
 def world(multisite: Multisite, changing_dns: Names, tmp_path: Path) -> Iterator[Life]:
     """A network with the site "shop" (2) and nothing mapped yet; nobody is in charge, `www.` forms are not wanted."""
-    set_option(multisite, "wu_host_integrations_enabled", {"closte": True})
-    set_option(multisite, "wp-ultimo_v2_settings", {"auto_create_www_subdomain": "never", "dns_check_interval": 60})
+    switch_on(multisite, dns_check_interval=60)
     multisite.create_site("shop")
     with bridge_for(multisite, tmp_path / "bridge") as bridge, life(bridge, changing_dns, tmp_path) as world:
         yield world
+
+
+@pytest.fixture
+def network(multisite: Multisite) -> Multisite:
+    """A network with the shim and an owner, and no engine behind it."""
+    bare_shim(multisite)
+    return multisite

@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING
 import pytest
 
 from closte_bridge.engine import lock
-from tests.support.bridge import Bridge, bridge_for, set_option
+from tests.support.bridge import Bridge, bridge_for
+from tests.support.rows import switch_on
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -19,14 +20,12 @@ if TYPE_CHECKING:
 pytestmark = pytest.mark.real
 
 NAMES = [f"n{number}.example.org" for number in range(4)]
-COST = "Cost: 1 wp call (0.00 s), {api} (0.00 s), planning 0.000 s.\n"
 
 
 @pytest.fixture
 def bridge(multisite: Multisite, tmp_path: Path) -> Iterator[Bridge]:
     """An engine in charge of a network with four names that are still to be added."""
-    set_option(multisite, "wu_host_integrations_enabled", {"closte": True})
-    set_option(multisite, "wp-ultimo_v2_settings", {"auto_create_www_subdomain": "never"})
+    switch_on(multisite)
     multisite.add_mappings_sql([(name, 1) for name in NAMES])
     with bridge_for(multisite, tmp_path / "bridge") as bridge:
         bridge.adopt()
@@ -80,7 +79,10 @@ def test_1_a_rejected_key(bridge: Bridge) -> None:
 def test_4_some_failed_and_are_tried_again(bridge: Bridge) -> None:
     bridge.sandbox.set_faults("unknown-error@n1.example.org")
     ran = bridge.run("sync")
-    incomplete = "They stay wanted and are tried again, later and later; `closte-bridge sync --retry` tries now.\n"
+    incomplete = (
+        "What failed stays wanted and is tried again, later and later; `closte-bridge domain explain <domain>` says "
+        "when, `closte-bridge sync --retry` tries now.\n"
+    )
     assert (ran.code, ran.err) == (
         4,
         'Error: "n1.example.org" was not added: Closte answered "The operation could not be completed.".\n'
@@ -125,7 +127,8 @@ def test_5_a_list_that_cannot_be_read(bridge: Bridge) -> None:
     assert (partial.code, partial.err) == (
         0,
         "Warning: Closte's list is not complete: the list does not hold the network's own domain \"example.net\". "
-        "Nothing is removed by inference.\n",
+        "Nothing is removed by inference.\n"
+        "Look at the list in Closte's dashboard. If names were removed there on purpose, `closte-bridge adopt` again.\n",
     )
 
 

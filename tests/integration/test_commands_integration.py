@@ -9,13 +9,14 @@ import pytest
 import yaml
 
 from closte_bridge import __version__
-from tests.integration.test_commands_work import OFFER, ONE, PLAN, three_mapped
-from tests.support.bridge import Bridge, set_option
+from tests.integration.three_mapped import OFFER, ONE, PLAN, three_mapped
+from tests.support.rows import set_option
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
+    from tests.support.bridge import Bridge
     from tests.support.wordpress import Multisite
 
 pytestmark = pytest.mark.real
@@ -94,19 +95,29 @@ def connecting(bridge: Bridge) -> None:
     assert bridge.run("integration", "test", "--format=json").codes == ["connection-unreachable"]
 
 
+def test_setup_looks_first_whether_there_can_be_a_ledger(bridge: Bridge, tmp_path: Path) -> None:
+    (tmp_path / "file").touch()
+    bridge.write_config(state_dir=str(tmp_path / "file"))
+    ran = bridge.run("setup", "--yes")
+    assert (ran.code, ran.out) == (1, "")
+    assert ran.err.startswith('Error: The state folder "')
+    assert bridge.multisite.network_option("closte_bridge_owner") is None
+
+
 def test_setup(bridge: Bridge) -> None:
     set_option(bridge.multisite, "wu_host_integrations_enabled", None)
     hello = 'Ultimate Multisite 2.14.2 on "example.net", WordPress in <site>/.\n'
     took = "Closte answered and took the key (from api_key_file).\n"
     switch = "The Closte integration is off. Switch it on? [y/n] "
-    assert bridge.run_asked("n\n", "setup").golden == (1, hello + took, f"{switch}Error: Aborted.\n")
-    assert not bridge.multisite.network_option("wu_host_integrations_enabled")
-    done = 'Success: "example.net" is set up; 1 name adopted.\n`closte-bridge sync` makes the changes of this plan.\n'
     question = "Put this engine in charge? [y/n] "
+    aborted = "Error: Aborted.\nWhat was agreed to before stays done; run it again to go on.\n"
+    assert bridge.run_asked("n\n", "setup").golden == (1, hello + took + OFFER, question + aborted)
+    assert not bridge.state.exists()
+    done = 'Success: "example.net" is set up; 1 name adopted.\n`closte-bridge sync` makes the changes of this plan.\n'
     shim = "Install the shim, a must-use plugin through which WordPress wakes this engine? [y/n] "
     later = "Not installed: changes are found by looking. `closte-bridge shim install` does it later.\n"
     ran = bridge.run_asked("y\ny\nn\n", "setup")
-    assert ran.golden == (0, hello + took + OFFER + later + PLAN + done, switch + question + shim)
+    assert ran.golden == (0, hello + took + OFFER + PLAN + later + done, question + switch + shim)
     assert bridge.multisite.network_option("wu_host_integrations_enabled") == {"closte": True}
     loader = bridge.multisite.path / "wp-content/mu-plugins/closte-bridge-shim.php"
     assert not loader.exists()

@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from tests.support.bridge import AT_ONCE, Bridge, bridge_for, delete_mappings, set_option
+from tests.support.bridge import AT_ONCE, Bridge, bridge_for
+from tests.support.rows import delete_mappings, switch_on
 from tests.support.wordpress import TABLE
 
 if TYPE_CHECKING:
@@ -22,8 +23,7 @@ pytestmark = pytest.mark.real
 @pytest.fixture
 def bridge(multisite: Multisite, tmp_path: Path) -> Iterator[Bridge]:
     """A network in charge of nothing yet, whose waits are over at once."""
-    set_option(multisite, "wu_host_integrations_enabled", {"closte": True})
-    set_option(multisite, "wp-ultimo_v2_settings", {"auto_create_www_subdomain": "never"})
+    switch_on(multisite)
     with bridge_for(multisite, tmp_path / "bridge", removal_delay=AT_ONCE, removal_grace=AT_ONCE) as bridge:
         bridge.create_events_table()
         bridge.adopt()
@@ -54,7 +54,7 @@ def test_mappings_removed_renamed_and_moved(bridge: Bridge) -> None:
     delete_mappings(rows, ["removed.example.org"])
     rows.sql(f"UPDATE {TABLE} SET domain = 'new.example.org' WHERE domain = 'renamed.example.org'")
     rows.sql(f"UPDATE {TABLE} SET blog_id = 2 WHERE domain = 'moved.example.org'")
-    rows.sql("INSERT INTO wp_blogs (blog_id, site_id, domain, path) VALUES (2, 1, 'two.example.net', '/')")
+    rows.add_site_sql(2, "two.example.net")
     waiting = [
         bridge.add_event("mapping_removed", "removed.example.org"),
         bridge.add_event("mapping_renamed", "new.example.org", detail={"from": "renamed.example.org"}),
@@ -214,9 +214,8 @@ def test_a_mass_removal_goes_by_a_reviewed_plan(doomed: Bridge) -> None:
     doomed.multisite.add_mappings_sql([(name, 1) for name in DOOMED[:2]])
     stale = doomed.run("apply", str(plan))
     assert stale.code == 3
-    assert stale.err == "".join(
-        f'Error: "{name}": the reviewed change (remove) is no longer valid.\n' for name in DOOMED[:2]
-    )
+    words = [f'Error: "{name}": the reviewed change (remove) is no longer valid.\n' for name in DOOMED[:2]]
+    assert stale.err == "".join(words) + "Make a new plan to review: `closte-bridge plan --out=FILE`.\n"
     assert doomed.changes() == [("remove", name) for name in DOOMED[2:]]
     # What has been done is not stale when the plan is applied once more.
     delete_mappings(doomed.multisite, DOOMED[:2])
@@ -296,5 +295,6 @@ def test_a_restored_database_removes_nothing(bridge: Bridge) -> None:
     assert again.err == (
         "Warning: The snapshot is not complete: the highest mapping id was 10 and is 5: "
         "the database seems to have been restored. Nothing is removed.\n"
+        "Run `wp db check`. After a restored backup, run `closte-bridge adopt`.\n"
     )
     assert bridge.changes() == []

@@ -13,7 +13,8 @@ from closte_bridge.config.load import load_config
 from closte_bridge.engine.engine import Engine
 from closte_bridge.engine.sync import Request, sync
 from closte_bridge.errors import ExitCode
-from tests.support.bridge import Bridge, bridge_for, set_option
+from tests.support.bridge import Bridge, bridge_for
+from tests.support.rows import set_option, switch_on
 from tests.support.wordpress import copy_multisite, sqlite_database
 
 if TYPE_CHECKING:
@@ -30,8 +31,7 @@ OURS = [f"n{number}.example.org" for number in range(10)]
 @pytest.fixture
 def bridge(multisite: Multisite, tmp_path: Path) -> Iterator[Bridge]:
     """An engine in charge of a network in step, whose next sync would add one name and remove another."""
-    set_option(multisite, "wu_host_integrations_enabled", {"closte": True})
-    set_option(multisite, "wp-ultimo_v2_settings", {"auto_create_www_subdomain": "never"})
+    switch_on(multisite)
     multisite.add_mappings_sql([(name, 1) for name in OURS])
     with bridge_for(multisite, tmp_path / "bridge") as bridge:
         bridge.adopt()
@@ -47,7 +47,7 @@ def read_only(bridge: Bridge, reason: str, hint: str, *, wanted: int = 1) -> Non
     assert (ran.code, ran.err) == (7, f"Error: Nothing was changed: {reason}.\n{hint}\n")
     plan = bridge.run("plan", "--format=count")
     assert (plan.code, plan.out) == (0, f"{wanted}\n")
-    assert plan.err.startswith(f"Warning: Read-only: {reason}. {hint}\n")
+    assert plan.err.startswith(f"Warning: Read-only: {reason}.\n{hint}\n")
     assert bridge.changes() == []
 
 
@@ -101,10 +101,7 @@ def test_copies(bridge: Bridge, tmp_path: Path) -> None:
     shutil.copytree(bridge.state, moved.state)
     bridge.multisite.sql("DELETE FROM wp_wu_domain_mappings WHERE domain = 'n0.example.org'")
     moved.write_config(removal_grace=0.001)
-    words = (
-        "Add-only: the ledger was bound on another host or in another folder. "
-        "Run `closte-bridge adopt` here once the other place is out of use."
-    )
+    words = "Add-only: the ledger was bound on another host or in another folder."
     for _ in range(3):
         ran = moved.run("sync", "--format=json")
         assert (ran.code, [problem["message"] for problem in ran.envelope["warnings"]]) == (0, [words])
@@ -174,10 +171,9 @@ def test_the_main_domain_has_changed(bridge: Bridge) -> None:
     assert 'The main domain was "example.net": it, its www. and its wildcard are kept at Closte.\n' in adopted.out
     # The former ones are kept, even when somebody asks for them to go.
     kept = bridge.run("domain", "remove", "www.example.net", "*.example.net", "--yes")
-    words = (
-        'Warning: "{}" is not removed yet: "example.net" is the network\'s own domain. Each sync looks at it again.\n'
-    )
-    assert (kept.code, kept.err) == (3, words.format("*.example.net") + words.format("www.example.net"))
+    words = 'Warning: "{}" is not removed yet: "example.net" is the network\'s own domain.\n'
+    told = words.format("*.example.net") + words.format("www.example.net") + "Each sync looks at it again.\n"
+    assert (kept.code, kept.err) == (3, told)
     assert bridge.run("sync").code == 0
     assert bridge.changes() == [("add", "new.example.com")]
     assert {"example.net", "www.example.net", "*.example.net"} < bridge.sandbox.aliases
@@ -206,8 +202,7 @@ def test_all_networks(multisite: Multisite, tmp_path: Path) -> None:
     other = copy_multisite(multisite, tmp_path / "other", sqlite_database(tmp_path / "other"))
     with bridge_for(multisite, tmp_path / "a") as first, bridge_for(other, tmp_path / "b") as second:
         for bridge, name in ((first, "Müller.example.org"), (second, "second.example.org")):
-            set_option(bridge.multisite, "wu_host_integrations_enabled", {"closte": True})
-            set_option(bridge.multisite, "wp-ultimo_v2_settings", {"auto_create_www_subdomain": "never"})
+            switch_on(bridge.multisite)
             bridge.multisite.add_mappings_sql([(name, 1)])
         networks = {"one": first.settings, "two": second.settings}
         first.config.write_text(json.dumps({"networks": networks}))
@@ -219,7 +214,8 @@ def both(first: Bridge, second: Bridge) -> None:
     assert first.run("sync").golden == (
         2,
         "",
-        "Error: The configuration has 2 networks.\nChoose one with --network=<name>, or --all: one, two.\n",
+        "Error: The configuration has 2 networks.\nChoose one with --network=<name>: one, two. "
+        "`plan`, `sync` and `doctor` take --all.\n",
     )
     # The second is read-only, which stops nothing of the first.
     assert first.run("--network=one", "adopt", "--yes", "--quiet").golden == (0, "", "")

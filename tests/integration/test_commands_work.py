@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
 import pytest
 import yaml
 
-from tests.support.bridge import Bridge, bridge_for, delete_mappings, set_option, table
+from tests.integration.three_mapped import NOTES, OFFER, ONE, PLAN, THREE, TWO, three_mapped
+from tests.support.bridge import Bridge, table
+from tests.support.rows import delete_mappings
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -18,29 +19,9 @@ if TYPE_CHECKING:
 
 pytestmark = pytest.mark.real
 
-COST = "Cost: 1 wp call (0.00 s), {api} (0.00 s), planning 0.000 s.\n"
-ONE, TWO, THREE = (COST.format(api=api) for api in ("1 API call", "2 API calls", "3 API calls"))
-NOTES = """\
-  ~+ www.a.customer.org     held: waits until it leads where "a.customer.org" leads
-  ~+ www.b.customer.org     held: waits until it leads where "b.customer.org" leads
-  ~+ www.shop.customer.com  held: waits until it leads where "shop.customer.com" leads
-  ?  stranger.example.org   foreign: not ours and not wanted here; left alone
-"""
-PLAN = f"""\
-Network "example.net": 2 to add, 0 to remove, 1 in step, 3 held, 1 foreign.
-  +  b.customer.org         mapped to site 1
-  +  shop.customer.com      mapped to site 1
-{NOTES}"""
 IN_STEP = f"""\
 Network "example.net": 0 to add, 0 to remove, 3 in step, 3 held, 1 foreign.
 {NOTES}"""
-OFFER = """\
-Network "example.net": 3 mapped names, WordPress in <site>/.
-Closte application: 3 names at Closte, key from api_key_file.
-State folder of this engine: <folder>/state.
-Adopted would be 1 name at Closte already: a.customer.org.
-Left alone as foreign: 1 name: stranger.example.org.
-"""
 NOT_ADOPTED = "no engine is in charge of this network"
 RUN_ADOPT = "Run `closte-bridge adopt` to take charge."
 NO_TERMINAL = """\
@@ -60,16 +41,6 @@ ENVELOPE = ["version", "command", "status", "exit_code", "data", "errors", "warn
 COSTS = {"wp_calls", "wp_seconds", "api_calls", "api_seconds", "list_wait_seconds", "planning_seconds"}
 
 
-@contextmanager
-def three_mapped(multisite: Multisite, folder: Path) -> Iterator[Bridge]:
-    """Give an engine for three mapped names, of which Closte has one, and a stranger's."""
-    set_option(multisite, "wu_host_integrations_enabled", {"closte": True})
-    multisite.add_mappings_sql([(name, 1) for name in ("a.customer.org", "b.customer.org", "shop.customer.com")])
-    with bridge_for(multisite, folder / "bridge") as bridge:
-        bridge.sandbox.aliases = {"a.customer.org", "stranger.example.org"}
-        yield bridge
-
-
 @pytest.fixture
 def bridge(multisite: Multisite, tmp_path: Path) -> Iterator[Bridge]:
     with three_mapped(multisite, tmp_path) as bridge:
@@ -85,7 +56,7 @@ def test_from_adoption_to_in_step(bridge: Bridge) -> None:
 
 
 def before_adoption(bridge: Bridge) -> None:
-    assert bridge.run("plan").golden == (0, PLAN + ONE, f"Warning: Read-only: {NOT_ADOPTED}. {RUN_ADOPT}\n")
+    assert bridge.run("plan").golden == (0, PLAN + ONE, f"Warning: Read-only: {NOT_ADOPTED}.\n{RUN_ADOPT}\n")
     nothing = f"Error: Nothing was changed: {NOT_ADOPTED}.\n{RUN_ADOPT}\n"
     assert bridge.run("sync").golden == (7, PLAN + ONE, nothing)
     assert bridge.run("domain", "add", "x.example.org").golden == (
@@ -295,7 +266,11 @@ def pinning(bridge: Bridge) -> None:
     assert bridge.run("domain", "add", "legacy.customer.com").golden == (
         0, f'Network "example.net": 0 to add, 0 to remove, 3 in step.\nSuccess: Domains already in step.\n{ONE}', ""
     )  # fmt: skip
-    assert bridge.run("domain", "add").golden == (2, "", "Error: Name at least one domain.\n")
+    assert bridge.run("domain", "add").golden == (
+        2,
+        "",
+        "Error: Name at least one domain.\nSee `closte-bridge domain --help`.\n",
+    )
     assert bridge.run("domain", "add", "a b").golden == (
         2, "", 'Error: "a b" is not a domain name: not a host name.\n'
     )  # fmt: skip

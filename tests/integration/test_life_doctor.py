@@ -16,10 +16,11 @@ from closte_bridge.engine.lock import held
 from closte_bridge.engine.watch import WATCHING_FILE, touch
 from closte_bridge.sandbox.server import Sandbox
 from closte_bridge.secret import Secret
-from tests.support.bridge import KEY, Bridge, set_option
+from tests.support.bridge import KEY, Bridge
 from tests.support.doctor_faults import CASES, SHOP, bad_command, ledger_of, nothing_listens, proxied
 from tests.support.life import HERE, Names, life
 from tests.support.parts import is_stand_in
+from tests.support.rows import set_option, switch_on
 from tests.support.wordpress import copy_multisite, sqlite_database
 
 if TYPE_CHECKING:
@@ -38,8 +39,7 @@ def world(
     """A network of which there is nothing to say but good."""
     folder = tmp_path_factory.mktemp("doctor")
     multisite = copy_multisite(multisite_template, folder / "wordpress", sqlite_database(folder / "wordpress"))
-    set_option(multisite, "wu_host_integrations_enabled", {"closte": True})
-    set_option(multisite, "wp-ultimo_v2_settings", {"auto_create_www_subdomain": "never"})
+    switch_on(multisite)
     multisite.create_site("shop")
     own = f"shop.{multisite.main_domain}"
     multisite.add_mappings_sql([(SHOP, 2)])
@@ -60,12 +60,9 @@ def sound(world: Life, tmp_path: Path) -> Iterator[Life]:
     """The same, put back afterwards as it was."""
     bridge, multisite = world.bridge, world.bridge.multisite
     places = (multisite.path / "wp-content", bridge.folder)
-    config, settings, records = (
-        multisite.path / "wp-config.php",
-        copy.deepcopy(bridge.settings),
-        dict(world.names.records),
-    )
-    text = config.read_text()
+    config = multisite.path / "wp-config.php"
+    text, settings = config.read_text(), copy.deepcopy(bridge.settings)
+    records, aliases = dict(world.names.records), bridge.sandbox.aliases
     for number, place in enumerate(places):
         shutil.copytree(place, tmp_path / str(number), symlinks=True)
     yield world
@@ -76,6 +73,7 @@ def sound(world: Life, tmp_path: Path) -> Iterator[Life]:
     (multisite.path / ".maintenance").unlink(missing_ok=True)
     bridge.settings = settings
     bridge.sandbox.set_faults()
+    bridge.sandbox.aliases = aliases
     world.later = world.jump = 0.0
     world.names.reset()
     world.names.point(**records)
@@ -239,7 +237,7 @@ def test_remedies_are_shown_at_a_terminal_too(sound: Life) -> None:
     assert f"{'':<27} {hint} See docs/runbook.md#orphan-rows.\n" in out
 
 
-def test_stale_certificates_and_targets(sound: Life) -> None:
+def test_targets_checks_off_and_the_toggle_off(sound: Life) -> None:
     proxied(sound)
     sound.bridge.settings["dns"]["targets"] = [HERE]
     sound.bridge.write_config(checks=True)

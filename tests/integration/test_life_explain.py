@@ -8,9 +8,10 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from closte_bridge.engine.inventory import _STEPS
-from tests.checks.tls_world import silent
-from tests.support.bridge import AT_ONCE, delete_mappings, set_option
+from tests.support.bridge import AT_ONCE
 from tests.support.life import HERE, HOUR, STRANGER
+from tests.support.rows import delete_mappings, set_option
+from tests.support.tls_world import silent
 
 if TYPE_CHECKING:
     from tests.support.life import Life

@@ -11,8 +11,9 @@ from typing import TYPE_CHECKING
 import pytest
 
 from closte_bridge.errors import ExitCode
-from tests.support.bridge import set_option, write_script
 from tests.support.life import HERE, HOUR, STRANGER
+from tests.support.rows import set_option
+from tests.support.running import write_script
 
 if TYPE_CHECKING:
     from tests.support.life import Life
@@ -120,9 +121,9 @@ def test_several_move_in_one_process_and_only_when_something_changes(world: Life
     assert second.envelope["cost"]["wp_calls"] == 1
 
 
-def _stamp(**ago: float) -> str:
-    """Return a moment of the world's first day, or one before, as WordPress writes it."""
-    then = datetime.datetime.now(datetime.UTC) + datetime.timedelta(**ago)
+def _stamp(**ahead: float) -> str:
+    """Return a moment that is so much ahead of now, as WordPress writes it."""
+    then = datetime.datetime.now(datetime.UTC) + datetime.timedelta(**ahead)
     return then.strftime("%Y-%m-%d %H:%M:%S")
 
 
@@ -174,24 +175,16 @@ def test_the_plan_shows_what_would_move(world: Life) -> None:
     world.certificates.issue(SHOP)
     world.bridge.multisite.add_mapping(SHOP, SITE)
     # The machine runs out of processes after the first call of `wp`, say.
-    command = world.bridge.settings["wp"]["command"]
-    guard = world.bridge.folder / "wp"
-    guard.write_text(
-        f'#!/bin/sh\ncase " $* " in *\' --skip-plugins \'*) exec {" ".join(command)} "$@";; esac\nexit 1\n'
-    )
-    guard.chmod(0o755)
-    world.bridge.settings["wp"]["command"] = [str(guard)]
-    world.bridge.write_config()
-    failed = world.run("sync")
-    assert failed.code == 5
-    assert "Error: DNS, certificates and stages were not seen to: " in failed.err
-    plan = world.run("plan", "--format=json")
-    (row,) = [row for row in plan.envelope["data"] if row["change"] == "stage"]
-    assert (row["domain"], row["status"]) == (SHOP, "planned")
-    assert row["reason"] == "checking-dns -> done: DNS and the certificate are right"
-    assert f"  >  {SHOP}  stage checking-dns -> done: DNS and the certificate are right\n" in world.run("plan").out
-    world.bridge.settings["wp"]["command"] = command
-    world.bridge.write_config()
+    with world.bridge.other_wp('case " $* " in *" --skip-plugins "*) exec $WP "$@";; esac\nexit 1'):
+        failed = world.run("sync")
+        assert failed.code == 5
+        assert "Error: DNS, certificates and stages were not seen to: " in failed.err
+        plan = world.run("plan", "--format=json")
+        (row,) = [row for row in plan.envelope["data"] if row["change"] == "stage"]
+        assert (row["domain"], row["status"]) == (SHOP, "planned")
+        assert row["reason"] == "checking-dns -> done: DNS and the certificate are right"
+        shown = f"  >  {SHOP}  stage checking-dns -> done: DNS and the certificate are right\n"
+        assert shown in world.run("plan").out
     done = world.run("sync", "--format=json")
     assert done.code == 0
     assert [r["status"] for r in done.envelope["data"] if r["change"] == "stage"] == ["done"]
@@ -205,19 +198,11 @@ def test_killed_while_stages_are_written(world: Life, moment: str) -> None:
     world.names.point(**{SHOP: HERE})
     world.certificates.issue(SHOP)
     world.bridge.multisite.add_mapping(SHOP, SITE)
-    command = world.bridge.settings["wp"]["command"]
-    wp = " ".join(command)
-    did = f'{wp} "$@" > /dev/null' if moment == "after" else ":"
-    guard = write_script(
-        world.bridge.folder / "wp",
-        f'case " $* " in *" --skip-plugins "*) exec {wp} "$@";; esac\n{did}\nkill -9 $PPID\nexit 1',
-    )
-    world.bridge.settings["wp"]["command"] = [str(guard)]
-    world.bridge.write_config()
-    assert world.bridge.run("sync").code == -signal.SIGKILL
+    did = '$WP "$@" > /dev/null' if moment == "after" else ":"
+    script = f'case " $* " in *" --skip-plugins "*) exec $WP "$@";; esac\n{did}\nkill -9 $PPID\nexit 1'
+    with world.bridge.other_wp(script):
+        assert world.bridge.run("sync").code == -signal.SIGKILL
     assert world.stage(SHOP) == (("done", True) if moment == "after" else ("checking-dns", False))
-    world.bridge.settings["wp"]["command"] = command
-    world.bridge.write_config()
     # What was seen is remembered: the stage moves without another look.
     world.sync()
     assert world.stage(SHOP) == ("done", True)

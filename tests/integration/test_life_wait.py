@@ -12,16 +12,18 @@ import struct
 import subprocess
 import termios
 import threading
-import time
 from typing import TYPE_CHECKING
 
 import pytest
 
 from closte_bridge.engine.sync import Request, sync
-from tests.support.bridge import LIMIT_SECONDS, set_option, wait_until
 from tests.support.life import HERE, STRANGER
+from tests.support.rows import set_option
+from tests.support.running import LIMIT_SECONDS, wait_until
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from tests.support.bridge import Bridge
     from tests.support.life import Life
 
@@ -138,27 +140,44 @@ def test_a_terminal_shows_a_table_that_changes(world: Life) -> None:
     assert "1 of 1 followed domains have their padlock." in terminal.text
 
 
+class Pauses:
+    """The clock of `--wait`: a pause takes no time of anybody's. `during` is called in each, with its number."""
+
+    def __init__(self, during: Callable[[int], object]) -> None:
+        self._during = during
+        self._passed = 0.0
+        self.count = 0
+
+    def sleep(self, seconds: float) -> None:
+        self._passed += seconds
+        self.count += 1
+        self._during(self.count)
+
+    def monotonic(self) -> float:
+        return self._passed
+
+
 def test_trouble_meanwhile_is_no_reason_to_give_up(world: Life, monkeypatch: pytest.MonkeyPatch) -> None:
     """WordPress is away for a while; when it is so to the end, that is said too."""
     world.bridge.adopt()
     world.names.point(**{SHOP: HERE})
     world.bridge.multisite.add_mapping(SHOP, 2)
     maintenance = world.bridge.multisite.path / ".maintenance"
-    slept: list[float] = []
 
-    def sleep(seconds: float) -> None:
-        slept.append(seconds)
-        if len(slept) == 1:
+    def change(pause: int) -> None:
+        if pause == 1:
             maintenance.write_text("<?php $upgrading = time();")
-        elif len(slept) == 3:
+        elif pause == 3:
             maintenance.unlink()
             world.certificates.issue(SHOP)
 
-    monkeypatch.setattr("closte_bridge.cli.waiting.time.sleep", sleep)
+    pauses = Pauses(change)
+    # Not the functions of the module `time` itself: whatever waits for `wp` needs them.
+    monkeypatch.setattr("closte_bridge.cli.waiting.time", pauses)
     ran = world.run("sync", SHOP, "--wait=10m")
     assert ran.code == 0, ran
     assert "Success: 1 of 1 followed domains have their padlock.\n" in ran.out
-    assert len(slept) >= 3
+    assert pauses.count >= 3
     assert world.stage(SHOP) == ("done", True)
 
 
@@ -166,16 +185,12 @@ def test_trouble_to_the_end_is_told(world: Life, monkeypatch: pytest.MonkeyPatch
     world.bridge.adopt()
     world.names.point(**{SHOP: HERE})
     world.bridge.multisite.add_mapping(SHOP, 2)
-    real_sleep = time.sleep
-
-    def sleep(seconds: float) -> None:
-        (world.bridge.multisite.path / ".maintenance").write_text("<?php $upgrading = time();")
-        real_sleep(min(seconds, 1.0))
-
-    monkeypatch.setattr("closte_bridge.cli.waiting.time.sleep", sleep)
-    # Long enough for a first look at any speed, and for another.
-    ran = world.run("sync", SHOP, "--wait=15s", "--format=json")
+    maintenance = world.bridge.multisite.path / ".maintenance"
+    pauses = Pauses(lambda _: maintenance.write_text("<?php $upgrading = time();"))
+    monkeypatch.setattr("closte_bridge.cli.waiting.time", pauses)
+    ran = world.run("sync", SHOP, "--wait=2m", "--format=json")
     assert ran.code == 4
+    assert pauses.monotonic() == 120
     assert {problem["code"] for problem in ran.envelope["errors"]} == {"maintenance", "no-padlock"}
 
 

@@ -6,13 +6,11 @@ import os
 import re
 import subprocess
 import sys
-from pathlib import Path
 
 import pytest
 
-from tests.support.parts import is_stand_in
+from tests.support.parts import REPOSITORY, is_stand_in
 
-REPOSITORY = Path(__file__).resolve().parents[2]
 README = (REPOSITORY / "README.md").read_text(encoding="utf-8")
 
 pytestmark = pytest.mark.real

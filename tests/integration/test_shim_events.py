@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from tests.support.parts import is_stand_in
-from tests.support.shim import bare_shim, clear_events, events, heartbeat, shimmed
+from tests.support.shim import clear_events, events, heartbeat, shimmed
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -18,13 +18,6 @@ if TYPE_CHECKING:
     from tests.support.wordpress import Multisite
 
 pytestmark = pytest.mark.real
-
-
-@pytest.fixture
-def network(multisite: Multisite) -> Multisite:
-    """A network with the shim and an owner, and no engine behind it."""
-    bare_shim(multisite)
-    return multisite
 
 
 @pytest.fixture
@@ -89,9 +82,7 @@ def test_a_site_that_takes_its_rows_with_it(network: Multisite) -> None:
 def test_a_duplicate(network: Multisite) -> None:
     source = network.create_site("one")
     clear_events(network)
-    call = "\\WP_Ultimo\\Helpers\\Site_Duplicator::duplicate_site((int) $args[0], 'Copy', json_decode($args[1], true))"
-    options = {"domain": "two.example.net", "path": "/", "email": "admin@example.net"}
-    copy = network.php_json(call, str(source), json.dumps(options))
+    copy = network.duplicate_site(source, "two.example.net")
     found = events(network)
     assert ("site_duplicated", copy, "two.example.net", {"from": source}) in found
     assert ("mapping_added", copy, "two.example.net", None) in found
@@ -124,12 +115,11 @@ def test_what_the_checks_of_ultimate_multisite_change_is_nothing_to_look_at(netw
 
 
 def test_the_engines_own_calls_make_no_events(network: Multisite) -> None:
-    site = network.create_site("one")
+    network.create_site("one")
     clear_events(network)
     network.php("define('CLOSTE_BRIDGE_ENGINE', true); wu_get_domain_by_domain('one.example.net')->delete();")
     assert network.domains() == []
     assert events(network) == []
-    assert site
 
 
 def test_a_request_with_too_many_says_everything(network: Multisite) -> None:

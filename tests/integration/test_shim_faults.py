@@ -7,13 +7,12 @@ import os
 import re
 import signal
 import subprocess
-from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from tests.support.bridge import wait_until, write_script
-from tests.support.parts import find_program
+from tests.support.disks import needs_root, small_disk
+from tests.support.running import wait_until, write_script
 from tests.support.shim import bare_shim, change_config, clear_events, events, shimmed
 
 if TYPE_CHECKING:
@@ -89,9 +88,6 @@ def test_an_engine_that_does_not_work(bridge: Bridge) -> None:
 
 # -- the database ----------------------------------------------------------------------------------------------------
 
-needs_root = pytest.mark.skipif(
-    os.geteuid() != 0 and not os.environ.get("CI"), reason="Only root may mount a small disk."
-)
 # Each prints what WordPress made of it; of the first only the shim makes something.
 REQUESTS = (
     "do_action('update_site_option_wu_host_integrations_enabled', 'wu_host_integrations_enabled', "
@@ -123,20 +119,6 @@ def same_with_and_without(multisite: Multisite, before: str = "") -> None:
     assert without[0] == (0, "over", "")
 
 
-@contextmanager
-def small_disk(multisite: Multisite, size: str = "16m") -> Iterator[Path]:
-    """Have the network's SQLite database on a disk of its own."""
-    folder = multisite.path / "wp-content/database"
-    kept = {path.name: path.read_bytes() for path in folder.iterdir() if path.is_file()}
-    subprocess.run([find_program("mount"), "-t", "tmpfs", "-o", f"size={size}", "tmpfs", str(folder)], check=True)
-    try:
-        for name, data in kept.items():
-            (folder / name).write_bytes(data)
-        yield folder
-    finally:
-        subprocess.run([find_program("umount"), "--lazy", str(folder)], check=True)
-
-
 # The disk becomes full while the request is under way: with a full one, WordPress on SQLite does not even begin.
 FILL = """
     $ballast = fopen(WP_CONTENT_DIR . '/database/ballast', 'w');
@@ -148,7 +130,8 @@ FILL = """
 
 @needs_root
 def test_a_full_disk(bridge: Bridge) -> None:
-    with small_disk(bridge.multisite) as disk:
+    disk = bridge.multisite.path / "wp-content/database"
+    with small_disk(disk, "16m"):
         same_with_and_without(bridge.multisite, FILL)
         (disk / "ballast").unlink()
         assert events(bridge.multisite) == []
@@ -174,13 +157,6 @@ def test_a_read_only_database_on_mariadb(multisite_mariadb: Multisite) -> None:
     same_with_and_without(multisite)
     multisite.define("DB_USER", "root")
     assert events(multisite) == []
-
-
-@pytest.fixture
-def network(multisite: Multisite) -> Multisite:
-    """A network with the shim and an owner, and no engine behind it."""
-    bare_shim(multisite)
-    return multisite
 
 
 def test_a_function_that_is_disabled(network: Multisite) -> None:

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import json
-import os
 from typing import TYPE_CHECKING
 
 import pytest
 
-from tests.support.bridge import add_event, bridge_for
+from tests.support.bridge import bridge_for
 from tests.support.parts import is_stand_in
+from tests.support.rows import add_event
 from tests.support.shim import MU_PLUGINS, change_config, events, install, shimmed, status
 
 if TYPE_CHECKING:
@@ -131,16 +130,14 @@ def test_a_folder_that_cannot_be_written(multisite: Multisite, tmp_path: Path) -
     with bridge_for(multisite, tmp_path / "engine") as bridge:
         ran = bridge.run("shim", "install", "--format=json")
         assert (ran.code, ran.codes) == (1, ["shim-not-writable"])
-        assert "sandbox" not in all_that_is_ours(multisite)
+        assert all_that_is_ours(multisite) == []
 
 
 @pytest.mark.ssh
 def test_over_ssh(multisite: Multisite, tmp_path: Path, sshd: SshServer) -> None:
     multisite.enable_closte()
-    wp = {"command": multisite.wp_command, "ssh": sshd.target(multisite.path), "allow_root": os.geteuid() == 0}
     with bridge_for(multisite, tmp_path / "engine") as bridge:
-        bridge.env |= {"PATH": sshd.env(multisite.env)["PATH"]}
-        bridge.write_config(wp=wp)
+        bridge.go_over_ssh(sshd)
         bridge.adopt()
         ran = bridge.run("shim", "install")
         assert ran.code == 0, ran
@@ -215,9 +212,7 @@ def test_every_site_has_its_record(multisite: Multisite, tmp_path: Path, release
         multisite.php(
             "wpmu_create_blog('example.net', '/sub/', 'Sub', 1); wpmu_create_blog('two.example.net', '/', 'T', 1);"
         )
-        call = "\\WP_Ultimo\\Helpers\\Site_Duplicator::duplicate_site((int) $args[0], 'C', json_decode($args[1], true))"
-        options = {"domain": "three.example.net", "path": "/", "email": "a@example.net"}
-        multisite.php_json(call, str(one), json.dumps(options))
+        multisite.duplicate_site(one, "three.example.net")
         sign_up(multisite, "four")
         # As a checkout does it.
         data = "array('domain' => 'five.example.net', 'path' => '/', 'title' => 'Five', 'type' => 'default')"

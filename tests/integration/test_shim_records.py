@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from tests.support.bridge import bridge_for, delete_mappings, set_option
+from tests.support.bridge import bridge_for
+from tests.support.rows import delete_mappings, set_option
 from tests.support.shim import shimmed
 
 if TYPE_CHECKING:

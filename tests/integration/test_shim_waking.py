@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 import sqlite3
 import subprocess
 import time
@@ -13,7 +12,9 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from tests.support.bridge import EVENTS, bridge_for, wait_until
+from tests.support.bridge import bridge_for
+from tests.support.rows import EVENTS
+from tests.support.running import wait_until
 from tests.support.shim import (
     clear_events,
     events,
@@ -64,9 +65,7 @@ def everything_reaches_closte(bridge: Bridge, poll: Callable[[], object] | None 
 
     site = multisite.create_site("one")
     wait_for_alias(bridge, "one.example.net")
-    call = "\\WP_Ultimo\\Helpers\\Site_Duplicator::duplicate_site((int) $args[0], 'Copy', json_decode($args[1], true))"
-    options = {"domain": "two.example.net", "path": "/", "email": "admin@example.net"}
-    multisite.php_json(call, str(site), json.dumps(options))
+    multisite.duplicate_site(site, "two.example.net")
     wait_for_alias(bridge, "two.example.net")
     multisite.add_mapping("shop.example.com", site)
     wait_for_alias(bridge, "shop.example.com")
@@ -109,10 +108,8 @@ def test_everything_reaches_closte_on_mariadb(multisite_mariadb: Multisite, tmp_
 @pytest.mark.ssh
 def test_everything_reaches_closte_over_ssh_later(multisite: Multisite, tmp_path: Path, sshd: SshServer) -> None:
     multisite.enable_closte()
-    wp = {"command": multisite.wp_command, "ssh": sshd.target(multisite.path), "allow_root": os.geteuid() == 0}
     with bridge_for(multisite, tmp_path / "engine", removal_delay=f"{DELAY}s") as bridge:
-        bridge.env |= {"PATH": sshd.env(multisite.env)["PATH"]}
-        bridge.write_config(wp=wp)
+        bridge.go_over_ssh(sshd)
         bridge.adopt()
         install(bridge, "auto")
         everything_reaches_closte(bridge, lambda: bridge.run("sync"))

@@ -42,19 +42,13 @@ NEW_RECORD = [
 ]
 
 
-def sunrise(multisite: Multisite) -> bool:
-    """Tell whether mapped domains are served."""
-    sql = "SELECT meta_value FROM wp_sitemeta WHERE meta_key = 'wu_sunrise_meta'"
-    return '"active";b:1' in str(multisite.sql(sql))
-
-
 def test_whoever_skips_plugins_switches_mapped_domains_off(multisite: Multisite) -> None:
     multisite.wp("eval", "1;")
-    assert sunrise(multisite)
+    assert multisite.serves_mapped_domains()
     multisite.wp("eval", "1;", "--skip-plugins")
-    assert not sunrise(multisite)
+    assert not multisite.serves_mapped_domains()
     multisite.wp("eval", "1;")
-    assert sunrise(multisite)
+    assert multisite.serves_mapped_domains()
 
 
 @pytest.fixture
@@ -154,9 +148,7 @@ def test_a_filter_switches_the_record_off(recording: Multisite) -> None:
 def test_a_duplicated_site_gets_its_record(recording: Multisite) -> None:
     source = recording.create_site("one")
     hooks(recording)
-    call = "\\WP_Ultimo\\Helpers\\Site_Duplicator::duplicate_site((int) $args[0], 'Copy', json_decode($args[1], true))"
-    options = {"domain": "two.example.net", "path": "/", "email": "admin@example.net"}
-    blog_id = recording.php_json(call, str(source), json.dumps(options))
+    blog_id = recording.duplicate_site(source, "two.example.net")
     fired = hooks(recording)
     assert names(fired)[-1] == "wu_duplicate_site"
     assert fired[-1][1] == [{"from_site_id": source, "site_id": blog_id}]

@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 import re
 from dataclasses import dataclass, replace
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
@@ -14,21 +13,16 @@ from closte_bridge.errors import ExitCode, UnreadableError
 from closte_bridge.wordpress import failures, wp
 from closte_bridge.wordpress.reader import SnapshotCall
 from closte_bridge.wordpress.wp import WpCost
-from tests.support.bridge import (
-    KEY,
-    LIMIT_SECONDS,
-    Bridge,
-    bridge_for,
-    set_option,
-    wait_until,
-    wp_settings,
-    write_script,
-)
+from tests.support.bridge import KEY, Bridge, bridge_for
 from tests.support.ports import free_port
+from tests.support.processes import ended
+from tests.support.rows import set_option
+from tests.support.running import LIMIT_SECONDS, wait_until, wp_settings, write_script
 from tests.support.wordpress import TABLE, Multisite
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
+    from pathlib import Path
 
     from closte_bridge.config.model import WpSettings
     from tests.support.ssh import SshServer
@@ -76,9 +70,7 @@ class Case:
         return self.settings
 
     def without(self, *constants: str) -> WpSettings:
-        config = self.multisite.path / "wp-config.php"
-        lines = config.read_text().splitlines()
-        config.write_text("\n".join(line for line in lines if not any(f"'{name}'" in line for name in constants)))
+        self.multisite.undefine(*constants)
         return self.settings
 
     def file(self, name: str, text: str | None) -> WpSettings:
@@ -221,14 +213,7 @@ def test_a_time_out_ends_the_children_too(multisite: Multisite, tmp_path: Path) 
         call.snapshot()
     check(caught.value, "wp-timeout")
     for pid in pids.read_text().split():
-        wait_until(lambda pid=pid: ended(pid))  # type: ignore[misc]  # the default is the point
-
-
-def ended(pid: str) -> bool:
-    try:
-        return ") Z " in Path(f"/proc/{pid}/stat").read_text()
-    except FileNotFoundError:
-        return True
+        wait_until(lambda pid=pid: ended(int(pid)))  # type: ignore[misc]  # the default is the point
 
 
 def test_endless_output_is_not_read_to_its_end(
@@ -250,9 +235,7 @@ def test_endless_errors_do_no_harm(multisite: Multisite, tmp_path: Path) -> None
 @pytest.mark.ssh
 def test_ssh(multisite: Multisite, sshd: SshServer, tmp_path: Path) -> None:
     def over(ssh: str, **env: str) -> WpSettings:
-        environment = sshd.env(multisite.env) | env
-        names = ["env", "-i", *(f"{name}={value}" for name, value in environment.items())]
-        return replace(wp_settings(multisite), command=(*names, *multisite.wp_command), ssh=ssh, path=None)
+        return wp_settings(multisite, sshd.env(multisite.env) | env, ssh=ssh, path=None)
 
     check(read(over(sshd.target(tmp_path))), "wp-path")
     check(read(over(sshd.target(multisite.path).replace(f"{sshd.user}@", "somebody-else@"))), "ssh")

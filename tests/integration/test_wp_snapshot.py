@@ -1,23 +1,20 @@
-"""Reading a network with real `wp`: everything that is there, whatever else WordPress prints, at one moment."""
+"""Reading a network with real `wp`: everything that is there, at one moment."""
 
 from __future__ import annotations
 
-from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import pytest
 
-from closte_bridge.errors import ConfigError
 from closte_bridge.wordpress.reader import SnapshotCall
-from closte_bridge.wordpress.snapshot import Mapping, Owner, Site, Snapshot, WwwPolicy
+from closte_bridge.wordpress.snapshot import Mapping, Owner, Site, WwwPolicy
 from closte_bridge.wordpress.wp import WpCost
-from tests.integration.test_stand_in import sunrise
-from tests.support.bridge import EVENTS, add_event, create_events_table, set_option, wp_settings, write_script
-from tests.support.wordpress import END_OF_CONFIG, TABLE, copy_multisite, sqlite_database
+from tests.support.rows import EVENTS, add_event, create_events_table, set_option
+from tests.support.running import wp_settings
+from tests.support.snapshots import names, read, read_key
+from tests.support.wordpress import TABLE, copy_multisite, sqlite_database
 
 if TYPE_CHECKING:
-    from pathlib import Path
-
     from closte_bridge.config.model import WpSettings
     from tests.support.ssh import SshServer
     from tests.support.wordpress import Multisite
@@ -27,22 +24,6 @@ pytestmark = pytest.mark.real
 KEY = "constant-key-0123456789abcdef"
 # When it was made is of interest only where nobody knows when it was changed.
 DATES = (None, "2024-01-01 00:00:00")
-
-
-def read(settings: WpSettings) -> Snapshot:
-    return SnapshotCall(settings, WpCost(), ask_key=False).snapshot()
-
-
-def read_key(settings: WpSettings) -> tuple[str, str]:
-    """Return the key and where WordPress had it."""
-    call = SnapshotCall(settings, WpCost(), ask_key=True)
-    call.snapshot()
-    key, source = call.key()
-    return key.reveal(), source
-
-
-def names(snapshot: Snapshot) -> list[str]:
-    return sorted(mapping.domain for mapping in snapshot.mappings)
 
 
 def everything_is_read(multisite: Multisite, settings: WpSettings) -> None:
@@ -57,11 +38,11 @@ def everything_is_read(multisite: Multisite, settings: WpSettings) -> None:
     )
     multisite.sql(f"UPDATE wp_blogs SET archived = 1, spam = 1 WHERE blog_id = {blog_id}")
     multisite.wp("eval", "1;")
-    assert sunrise(multisite)
+    assert multisite.serves_mapped_domains()
     snapshot = read(settings)
     assert snapshot.complete
     # Ultimate Multisite's sunrise.php must not take the plugins that are skipped for switched off.
-    assert sunrise(multisite), "Mapped domains are served no more."
+    assert multisite.serves_mapped_domains(), "Mapped domains are served no more."
     assert len(snapshot.mappings) == 252
     assert [m.id for m in snapshot.mappings] == list(range(1, 253))
     assert snapshot.highest_mapping == 252
@@ -121,12 +102,8 @@ def test_values_that_no_line_can_hold(multisite_mariadb: Multisite) -> None:
 
 @pytest.mark.ssh
 def test_everything_is_read_over_ssh(multisite: Multisite, sshd: SshServer) -> None:
-    settings = wp_settings(multisite)
-    command = tuple(
-        f"PATH={sshd.env(multisite.env)['PATH']}" if word.startswith("PATH=") else word for word in settings.command
-    )
     multisite.define("CLOSTE_CLIENT_API_KEY", KEY)
-    remote = replace(settings, command=command, path=None, ssh=sshd.target(multisite.path))
+    remote = wp_settings(multisite, sshd.env(multisite.env), path=None, ssh=sshd.target(multisite.path))
     everything_is_read(multisite, remote)
     assert read_key(remote) == (KEY, "the constant CLOSTE_CLIENT_API_KEY")
 
@@ -198,158 +175,6 @@ def test_what_kind_of_network_it_is(multisite: Multisite) -> None:
     # What a failed update left behind stops nothing after ten minutes.
     (multisite.path / ".maintenance").write_text("<?php $upgrading = time() - 600;")
     assert read(settings).owner is None
-
-
-# The key
-
-
-def test_the_key_from_the_constant_and_from_the_encrypted_option(multisite: Multisite, tmp_path: Path) -> None:
-    settings = wp_settings(multisite)
-    with pytest.raises(ConfigError, match="No API key is configured anywhere"):
-        read_key(settings)
-    multisite.php(
-        "update_network_option(null, 'wu_hosting_credential_CLOSTE_CLIENT_API_KEY',"
-        " \\WP_Ultimo\\Helpers\\Credential_Store::encrypt($args[0]));",
-        "encrypted-key-0123456789",
-    )
-    # Nothing that `wp` prints holds the key, in whatever form.
-    watched, printed = overheard(settings, tmp_path)
-    assert read_key(watched) == ("encrypted-key-0123456789", "Ultimate Multisite's encrypted setting")
-    multisite.define("CLOSTE_CLIENT_API_KEY", KEY)
-    assert read_key(watched) == (KEY, "the constant CLOSTE_CLIENT_API_KEY")
-    said = printed.read_text()
-    assert said.count("@closte-bridge-begin") == 2
-    assert not any(key in said for key in (KEY, "encrypted-key-0123456789", "wu_enc"))
-    for bad, code in (("two words", "bad-key"), ("k" * 2000, "no-key")):
-        multisite.define("CLOSTE_CLIENT_API_KEY", bad)
-        with pytest.raises(ConfigError) as caught:
-            read_key(settings)
-        assert caught.value.code == code
-        assert bad not in caught.value.message + caught.value.hint
-    multisite.define("CLOSTE_CLIENT_API_KEY", "")
-    multisite.define("AUTH_SALT", "other salts than those it was encrypted with")
-    with pytest.raises(ConfigError, match="cannot be decrypted"):
-        read_key(settings)
-
-
-# Noise
-
-
-def overheard(settings: WpSettings, folder: Path) -> tuple[WpSettings, Path]:
-    """Return settings whose `wp` is the same, and the file with all that it prints."""
-    printed = folder / "printed"
-    told = write_script(folder / "wp", f'exec {" ".join(settings.command)} "$@" 2>&1 | tee -a {printed}')
-    return replace(settings, command=(str(told),)), printed
-
-
-NONCE = "0123456789abcdef" * 2
-FRAME = rf"\n@closte-bridge-begin 1 {NONCE}@\n{{}}\n@closte-bridge-end {NONCE} 2 "
-NOISY = rf"""
-echo "<br />\n<b>Warning</b>:  Undefined variable in <b>/x.php</b> on line <b>1</b><br />\n";
-trigger_error('A plugin is wrong.', E_USER_WARNING);
-echo "{FRAME}", hash('sha256', '{{}}'), "@\n", "\n@closte-bridge-begin 1 ";
-fwrite(STDERR, "PHP Deprecated:  something\nFatal error: not really\n");
-ob_start(fn($text) => "<!-- " . strtoupper($text) . " -->");
-add_filter('wp_die_handler', fn() => function () {{ echo 'Dead.'; exit(3); }});
-add_action('init', function () {{ echo "{{\"error\": {{\"code\": \"not-multisite\"}}}}"; }});
-register_shutdown_function(function () {{
-    while (ob_get_level()) {{ ob_end_flush(); }}
-    echo "\n@closte-bridge-end ", str_repeat("\x00\xff ", 100), "Fatal error: at the very end";
-}});
-add_action('shutdown', function () {{
-    global $wpdb; $wpdb->show_errors(); $wpdb->query('SELECT nonsense FROM nowhere');
-}});
-"""
-
-
-def test_whatever_plugins_print_the_document_is_found(multisite: Multisite, tmp_path: Path) -> None:
-    multisite.define("WP_DEBUG", value=True)
-    multisite.define("WP_DEBUG_DISPLAY", value=True)
-    multisite.define("CLOSTE_CLIENT_API_KEY", KEY)
-    multisite.add_mappings_sql([("shop.example.org", 1)])
-    plugin = multisite.add_mu_plugin("noisy", NOISY)
-    settings, printed = overheard(wp_settings(multisite), tmp_path)
-    assert names(read(settings)) == ["shop.example.org"]
-    said = printed.read_bytes()
-    assert all(noise in said for noise in (b"Undefined variable", b"A plugin is wrong", b"at the very end", b"\xff"))
-    assert read_key(wp_settings(multisite)) == (KEY, "the constant CLOSTE_CLIENT_API_KEY")
-    # One that swallows all that is printed, and one that prints megabytes.
-    plugin.write_text(
-        "<?php ob_start(fn() => ''); echo str_repeat('x', 5000000); fwrite(STDOUT, str_repeat('y', 5000000));"
-    )
-    assert names(read(wp_settings(multisite))) == ["shop.example.org"]
-
-
-def test_ordinary_plugins_are_not_even_loaded(multisite: Multisite) -> None:
-    broken = multisite.path / "wp-content" / "plugins" / "broken.php"
-    broken.write_text("<?php\n/* Plugin Name: Broken */\n")
-    multisite.wp("plugin", "activate", "broken", "--network")
-    broken.write_text("<?php\n/* Plugin Name: Broken */\nthis is no PHP")
-    assert multisite.wp("eval", "1;", check=False).returncode != 0
-    assert read(wp_settings(multisite)).complete
-
-
-# Several networks
-
-SECOND = r"""
-require_once ABSPATH . 'wp-admin/includes/upgrade.php';
-populate_network(2, 'second.example.com', 'admin@example.net', 'Second', '/', true);
-$blog = wp_insert_site(
-    ['domain' => 'second.example.com', 'path' => '/', 'network_id' => 2, 'title' => 'Second', 'user_id' => 1]
-);
-if (is_wp_error($blog)) { WP_CLI::error($blog->get_error_message()); }
-update_network_option(2, 'site_name', 'Second');
-update_network_option(2, 'active_sitewide_plugins', get_network_option(1, 'active_sitewide_plugins'));
-update_network_option(2, 'wu_setup_finished', time());
-echo "\nid=$blog\n";
-"""
-
-
-def add_second_network(multisite: Multisite) -> int:
-    """Make the network `second.example.com` in the same installation and return its main site."""
-    blog_id = int(multisite.php(SECOND).rsplit("id=", 1)[1])
-    config = multisite.path / "wp-config.php"
-    fixed = ("DOMAIN_CURRENT_SITE", "PATH_CURRENT_SITE", "SITE_ID_CURRENT_SITE", "BLOG_ID_CURRENT_SITE")
-    lines = [line for line in config.read_text().splitlines() if not any(f"'{name}'" in line for name in fixed)]
-    assert END_OF_CONFIG in lines
-    config.write_text("\n".join(lines) + "\n")
-    return blog_id
-
-
-def test_several_networks_in_one_installation(multisite: Multisite) -> None:
-    blog_id = add_second_network(multisite)
-    multisite.sql(f"DELETE FROM {TABLE}")
-    multisite.add_mappings_sql([("first.example.org", 1), ("other.example.org", blog_id)])
-    create_events_table(multisite)
-    set_option(multisite, "wu_host_integrations_enabled", {"closte": True}, network_id=2)
-    set_option(multisite, "closte_bridge_owner", {"engine": "e2", "host": "h", "since": "s"}, network_id=2)
-    for network_id in (1, 2):
-        add_event(multisite, "everything", uid=f"of-{network_id}", network_id=network_id)
-    first = read(wp_settings(multisite, url="example.net"))
-    second = read(wp_settings(multisite, url="http://second.example.com/"))
-    assert (first.network.id, first.network.domain, first.network.main_site) == (1, "example.net", 1)
-    assert (second.network.id, second.network.domain, second.network.main_site) == (2, "second.example.com", blog_id)
-    # The table is everybody's: a name that the other network maps is mentioned.
-    assert names(first) == names(second) == ["first.example.org", "other.example.org"]
-    assert {site.network_id for site in first.sites.values()} == {1, 2}
-    assert (first.settings.integration, second.settings.integration) == (False, True)
-    assert (first.owner, second.owner) == (None, Owner("e2", "h", "s"))
-    assert ([e.uid for e in first.events], [e.uid for e in second.events]) == (["of-1"], ["of-2"])
-    # What Ultimate Multisite makes on a network of its own is read as well.
-    multisite.php(
-        'global $wpdb; $create = $wpdb->get_row("SHOW CREATE TABLE $args[0]", ARRAY_N)[1];'
-        " $wpdb->query(str_replace($args[0], $args[1], $create));",
-        TABLE,
-        "wp_wu_2_domain_mappings",
-    )
-    columns = "blog_id, domain, active, primary_domain, secure, stage, date_created, date_modified"
-    multisite.sql(
-        f"INSERT INTO wp_wu_2_domain_mappings ({columns})"
-        f" VALUES ({blog_id}, 'own-table.example.org', 1, 0, 0, 'done', NULL, NULL)"
-    )
-    assert "own-table.example.org" in names(read(wp_settings(multisite, url="second.example.com")))
-    # Without an address `wp` takes the first network, and says nothing.
-    assert read(wp_settings(multisite)).network.id == 1
 
 
 # One moment

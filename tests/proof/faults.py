@@ -10,11 +10,10 @@ from typing import TYPE_CHECKING
 
 from closte_bridge.sandbox.faults import FaultKind
 from tests.proof.invariants import HOUR
+from tests.support.disks import fill
 from tests.support.life import HERE, STRANGER
 
 if TYPE_CHECKING:
-    from pathlib import Path
-
     from tests.proof.campaign import Campaign
 
 SYNC = ("sync", "--format=json")
@@ -178,8 +177,7 @@ def the_disk_is_full(campaign: Campaign) -> None:
     world, chance = campaign.world, campaign.chance
     room = chance.choice((0, 8, 48, 160))
     if world.on_small_disk and chance.random() < 0.7:
-        ballast = world.folder / "disk" / "ballast"
-        _fill(ballast, room)
+        ballast = fill(world.folder / "disk", room)
         campaign.count("disk: full")
         campaign.run((*SYNC, "--retry"))
         ballast.unlink()
@@ -187,13 +185,3 @@ def the_disk_is_full(campaign: Campaign) -> None:
         campaign.count("disk: quota")
         campaign.run((*SYNC, "--retry"), fsize=room * 1024)
     campaign.run(SYNC)
-
-
-def _fill(ballast: Path, leave_kib: int) -> None:
-    with ballast.open("wb", buffering=0) as file:
-        try:
-            while True:
-                file.write(b"x" * 4096)
-        except OSError:
-            pass
-        file.truncate(max(0, file.tell() - leave_kib * 1024))

@@ -8,8 +8,8 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from tests.proof.world import KEY
-from tests.support.bridge import EVENTS
-from tests.support.faults import FOREIGN, OWN
+from tests.support.canned_world import FOREIGN, OWN
+from tests.support.rows import EVENTS
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence

@@ -9,7 +9,7 @@ from __future__ import annotations
 import json
 from typing import TYPE_CHECKING
 
-from tests.support.bridge import delete_mappings
+from tests.support.rows import delete_mappings
 from tests.support.wordpress import TABLE
 
 if TYPE_CHECKING:

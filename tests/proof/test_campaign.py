@@ -10,10 +10,10 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from tests.conftest import short_folder
 from tests.proof import faults, upheavals
 from tests.proof.campaign import campaign
 from tests.proof.mutants import MUTANTS
+from tests.support.folders import short_folder
 
 if TYPE_CHECKING:
     from tests.proof.campaign import Campaign

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 from tests.proof import faults
 from tests.proof.faults import SYNC
 from tests.proof.invariants import HOUR, MINUTE
-from tests.support.bridge import delete_mappings, quoted
+from tests.support.rows import delete_mappings, quoted
 from tests.support.wordpress import TABLE, copy_multisite, sqlite_database
 
 if TYPE_CHECKING:

@@ -18,12 +18,13 @@ from typing import TYPE_CHECKING, Any
 from closte_bridge.ledger.store import FILE_NAME
 from closte_bridge.sandbox.server import Sandbox
 from closte_bridge.secret import Secret
-from tests.checks.tls_world import tls_world
 from tests.proof.stream import Stream
+from tests.support.canned_world import FOREIGN, HASTY, OWN
 from tests.support.databases import SqliteDatabase
-from tests.support.faults import FOREIGN, HASTY, OWN
+from tests.support.disks import small_disk
 from tests.support.life import HERE, Certificates, changing_names
-from tests.support.parts import REPOSITORY, MissingPartError, find_program
+from tests.support.parts import REPOSITORY, MissingPartError
+from tests.support.tls_world import tls_world
 from tests.support.wordpress import TABLE
 
 if TYPE_CHECKING:
@@ -36,7 +37,7 @@ if TYPE_CHECKING:
     from tests.support.wordpress import Multisite
 
 KEY = "key-of-the-campaign-0123456789abcdef"
-DISK_KIB = 16384
+DISK = "16m"
 # So long an answer is kept back once a kill was called for.
 _STRIKE_SECONDS = 0.1
 _KEPT = ("PYTHONPATH", "COVERAGE_PROCESS_START", "COVERAGE_FILE")
@@ -300,15 +301,11 @@ def proof_world(
 
 @contextmanager
 def _small_disk(folder: Path) -> Iterator[bool]:
-    """Mount a disk of a few megabytes where one may; tell whether."""
-    folder.mkdir(mode=0o700)
-    try:
-        argv = [find_program("mount"), "-t", "tmpfs", "-o", f"size={DISK_KIB}k,mode=0700", "tmpfs", str(folder)]
-        mounted = subprocess.run(argv, check=False, capture_output=True).returncode == 0
-    except MissingPartError:
-        mounted = False
-    try:
+    """Have a disk of a few megabytes where one may; tell whether."""
+    with ExitStack() as stack:
+        try:
+            stack.enter_context(small_disk(folder, DISK))
+            mounted = True
+        except (MissingPartError, subprocess.CalledProcessError):
+            mounted = False
         yield mounted
-    finally:
-        if mounted:
-            subprocess.run([find_program("umount"), "--lazy", str(folder)], check=True)

@@ -2,9 +2,6 @@
 
 from __future__ import annotations
 
-import tempfile
-from pathlib import Path
-
 from hypothesis import strategies as st
 
 from tests.property.world import FAULTS
@@ -55,9 +52,3 @@ CHANGES = st.lists(st.sampled_from(FAULTS), max_size=5).map(tuple)
 LISTINGS = st.sampled_from(["ok", "ok", "ok", "partial", "unreadable", "headless", "shrunk"])
 SNAPSHOTS = st.sampled_from(["ok", "ok", "ok", "ok", "partial", "unreadable"])
 NUMBERS = st.integers(0, 1000)
-
-
-def fast_folder() -> Path:
-    """A folder where a committed transaction costs little: in memory, where that is to be had."""
-    memory = Path("/dev/shm")
-    return Path(tempfile.mkdtemp(prefix="cb-", dir=memory if memory.is_dir() else None))

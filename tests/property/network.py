@@ -17,7 +17,6 @@ if TYPE_CHECKING:
     from closte_bridge.wordpress.snapshot import Mapping, Owner, Site, Snapshot
 
 NEW_MAIN = "renamed.org"
-OTHER_NETWORK = 2
 
 
 def normal(raw: str) -> str | None:

@@ -6,8 +6,7 @@ memory, with time, faults, kills and people's doings made up. `judge.py` holds e
 
 from __future__ import annotations
 
-import shutil
-from contextlib import suppress
+from contextlib import ExitStack, suppress
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
@@ -24,9 +23,10 @@ from closte_bridge.errors import BridgeError
 from closte_bridge.ledger import histories
 from closte_bridge.ledger.state import Phase
 from closte_bridge.planning.model import Approval, Mode
-from tests.property.choices import CHANGES, LISTINGS, NAMES, NUMBERS, PLAIN, ROWS, SNAPSHOTS, WILDCARDS, fast_folder
+from tests.property.choices import CHANGES, LISTINGS, NAMES, NUMBERS, PLAIN, ROWS, SNAPSHOTS, WILDCARDS
 from tests.property.network import NEW_MAIN, normal
 from tests.property.world import Faults, Killed, World
+from tests.support.folders import in_memory
 from tests.support.looks import MAIN
 
 if TYPE_CHECKING:
@@ -40,7 +40,8 @@ class Lives(RuleBasedStateMachine):
 
     def __init__(self) -> None:
         super().__init__()
-        self.folder = fast_folder()
+        self._end = ExitStack()
+        self.folder = self._end.enter_context(in_memory())
         self.world = World(self.folder)
         self.last: Report | None = None
 
@@ -50,7 +51,7 @@ class Lives(RuleBasedStateMachine):
             if self.world.wordpress.rows.owner is not None:
                 self._all_is_well_in_the_end()
         finally:
-            shutil.rmtree(self.folder)
+            self._end.close()
 
     # -- running the engine -------------------------------------------------------------------------------------
 

@@ -17,6 +17,7 @@ from closte_bridge.engine.engine import Engine
 from closte_bridge.ledger.store import Ledger
 from tests.property.judge import Judge
 from tests.property.network import WordPress
+from tests.support.ledgers import opened
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Sequence
@@ -59,7 +60,6 @@ class World:
         self.booted, self.boots = self.true_time - 1000, 1
         self.failing: set[str] = set()
         self.faults = Faults()
-        self.outcomes: list[Kind] = []
         self.looks = self.lists = self.ticks = self.answered = 0
         key = folder / "key"
         key.write_text("key-of-the-test-application")
@@ -93,9 +93,7 @@ class World:
     @contextmanager
     def opened(self) -> Iterator[Ledger]:
         """Open the ledger beside the engine."""
-        ledger = Ledger.open(self.settings.state_dir, create=True)
-        assert ledger is not None
-        with ledger:
+        with opened(self.settings.state_dir) as ledger:
             yield ledger
 
     # -- what the engine reaches -------------------------------------------------------------------------------------
@@ -105,7 +103,6 @@ class World:
         """Put this world around the engine for one run."""
         self.faults = faults
         self.looks = self.lists = self.ticks = self.answered = 0
-        self.outcomes = []
         plain = Ledger.transaction
 
         @contextmanager
@@ -251,7 +248,6 @@ class FakeClient(ClosteClient):
         """Make the changes one after another."""
         for action, name in changes:
             outcome = self.world.change(action, name)
-            self.world.outcomes.append(outcome.kind)
             on_outcome(action, name, outcome)
             if should_stop():
                 return "The run was asked to stop."

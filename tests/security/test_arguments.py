@@ -14,13 +14,13 @@ from closte_bridge.config.model import WpSettings
 from closte_bridge.config.schema import NETWORK_NAME, validate
 from closte_bridge.engine import aftermath
 from closte_bridge.wordpress.wp import WpCall, WpCost, command_line, script
-from tests.support.bridge import write_script
+from tests.support.running import write_script
 
 if TYPE_CHECKING:
     from collections.abc import Callable
     from pathlib import Path
 
-    from tests.support.faults import World
+    from tests.support.canned_world import World
 
 OPTION_LIKE = ("--exec=touch owned", "-oProxyCommand=touch owned", "--require=owned.php", "@all", "--ssh=evil")
 
@@ -63,6 +63,7 @@ def test_settings_stay_the_values_of_their_options(text: str) -> None:
     assert [word for word in argv if text in word] == [f"--path={text}", f"--url={text}", f"--ssh={text}"]
 
 
+@pytest.mark.real
 def test_a_domain_never_stands_in_the_arguments_of_wp(make_world: Callable[..., World]) -> None:
     """What `wp` is really called with, while domains are called like options and like commands."""
     world = make_world(mapped=["customer.example.org"])

@@ -5,14 +5,11 @@ from __future__ import annotations
 import json
 import os
 import re
-import socket
 import ssl
 import subprocess
 import sys
-import threading
 import time
 import zlib
-from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
 import pytest
@@ -21,9 +18,10 @@ from pytest_httpserver import HTTPServer
 
 from closte_bridge.closte.client import LIST_LIMIT
 from tests.support.parts import REPOSITORY
+from tests.support.raw_server import raw_server
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    import socket
     from pathlib import Path
 
 KEY = "Canary-3f9a77c1d2e4"
@@ -52,31 +50,6 @@ def asked(url: str, seconds: float = 60.0, environment: dict[str, str] | None = 
     return listed, added, int(memory) * 1024
 
 
-@contextmanager
-def serving(serve: Callable[[socket.socket], None]) -> Iterator[str]:
-    """Serve connections with bare bytes, one after the other; yields the API's URL."""
-    with socket.create_server(("127.0.0.1", 0)) as listener:
-
-        def accept() -> None:
-            while True:
-                try:
-                    connection, _ = listener.accept()
-                except OSError:
-                    return
-                try:
-                    with connection:
-                        connection.recv(65536)
-                        serve(connection)
-                except OSError:
-                    continue
-
-        thread = threading.Thread(target=accept, daemon=True)
-        thread.start()
-        yield f"http://127.0.0.1:{listener.getsockname()[1]}"
-        listener.shutdown(socket.SHUT_RDWR)
-        thread.join()
-
-
 def bomb() -> bytes:
     """Return a gigabyte of white space, packed: a megabyte."""
     packer = zlib.compressobj(1, zlib.DEFLATED, zlib.MAX_WBITS | 16)
@@ -88,7 +61,7 @@ def test_a_gigabyte_is_given_up(packed: bool) -> None:
     sent = 0
     packed_body = bomb() if packed else b""
 
-    def serve(connection: socket.socket) -> None:
+    def serve(connection: socket.socket, __: bytes) -> None:
         nonlocal sent
         kind = b"Content-Encoding: gzip\r\n" if packed else b""
         body = packed_body if packed else b" " * (1 << 20)
@@ -98,7 +71,7 @@ def test_a_gigabyte_is_given_up(packed: bool) -> None:
             connection.sendall(body)
             sent += len(body)
 
-    with serving(serve) as url:
+    with raw_server(serve) as url:
         listed, added, memory = asked(url)
     _, _, idle = asked("http://127.0.0.1:1")
     assert listed == "The answer is larger than 32768 KiB and was given up."
@@ -108,14 +81,14 @@ def test_a_gigabyte_is_given_up(packed: bool) -> None:
 
 
 def test_an_answer_that_drips_is_given_up() -> None:
-    def serve(connection: socket.socket) -> None:
+    def serve(connection: socket.socket, __: bytes) -> None:
         connection.sendall(b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n")
         for _ in range(600):
             connection.sendall(b"1\r\n \r\n")
             time.sleep(0.05)
 
     began = time.monotonic()
-    with serving(serve) as url:
+    with raw_server(serve) as url:
         listed, added, _ = asked(url, 1.0)
     assert "did not complete its answer within 1 s" in listed
     assert "did not complete its answer within 1 s" in added
@@ -148,11 +121,11 @@ def test_small_entries_without_number_take_no_memory(httpserver: HTTPServer, ent
 def test_no_redirect_leads_the_key_anywhere(httpserver: HTTPServer, status: int) -> None:
     seen: list[bytes] = []
 
-    def serve(connection: socket.socket) -> None:
+    def serve(connection: socket.socket, __: bytes) -> None:
         seen.append(b"something came")
         connection.sendall(b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\n{}")
 
-    with serving(serve) as elsewhere:
+    with raw_server(serve) as elsewhere:
         httpserver.expect_request(re.compile("/.*")).respond_with_data(b"", status, headers={"Location": elsewhere})
         listed, added, _ = asked(httpserver.url_for("/"))
     assert "redirect" in listed
@@ -168,12 +141,12 @@ _VARIABLES = ("http_proxy", "HTTP_PROXY", "https_proxy", "HTTPS_PROXY", "all_pro
 def test_no_proxy_of_the_environment_sees_what_goes_to_this_machine(httpserver: HTTPServer, variable: str) -> None:
     seen: list[bytes] = []
 
-    def serve(connection: socket.socket) -> None:
+    def serve(connection: socket.socket, __: bytes) -> None:
         seen.append(b"something came")
 
     httpserver.expect_request("/getdomains").respond_with_json({"success": True, "domains": []})
     httpserver.expect_request("/adddomainalias").respond_with_json({"success": True})
-    with serving(serve) as proxy:
+    with raw_server(serve) as proxy:
         listed, _, _ = asked(httpserver.url_for("/"), environment={**_NO_EXCEPTIONS, variable: proxy})
     assert listed == ""
     assert seen == []
@@ -183,13 +156,13 @@ def test_no_proxy_of_the_environment_sees_what_goes_to_this_machine(httpserver: 
 def test_a_proxy_of_the_environment_sees_the_host_and_no_key(variable: str) -> None:
     seen: list[bytes] = []
 
-    def serve(connection: socket.socket) -> None:
+    def serve(connection: socket.socket, __: bytes) -> None:
         # A proxy that wants to read along answers as if it were the API.
         connection.sendall(b"HTTP/1.1 200 Connection established\r\n\r\n")
         seen.append(connection.recv(65536))
         connection.sendall(b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\n{}")
 
-    with serving(serve) as proxy:
+    with raw_server(serve) as proxy:
         listed, added, _ = asked("https://api.example.org/x", environment={**_NO_EXCEPTIONS, variable: proxy})
     assert listed
     assert added

@@ -6,20 +6,25 @@ import json
 import os
 import threading
 from pathlib import Path
-from typing import TYPE_CHECKING
+from types import SimpleNamespace
+from typing import TYPE_CHECKING, cast
 
 import pytest
 
 from closte_bridge.config.key_file import read_key_file
 from closte_bridge.config.load import load_config
-from closte_bridge.engine import lock, planfile, watch, woken
+from closte_bridge.engine import lock, metrics, planfile, watch, woken
 from closte_bridge.engine.files import write_whole
 from closte_bridge.errors import BridgeError, ConfigError
 from closte_bridge.ledger.store import Ledger
 from tests.support.ledgers import opened
+from tests.support.looks import NOW, a_ledger, a_list, a_plan, a_snapshot
+from tests.support.running import LIMIT_SECONDS
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
+
+    from closte_bridge.engine.view import View
 
 ROOT = os.geteuid() == 0
 
@@ -86,14 +91,26 @@ def test_links_in_the_state_folder_are_not_followed(folder: Path, tmp_path: Path
     assert victim.stat().st_mtime_ns == before
 
 
-@pytest.mark.parametrize("what", ["plan", "metrics"])
-def test_a_link_in_the_place_of_what_is_written_is_replaced(tmp_path: Path, what: str) -> None:
-    victim, target = tmp_path / "victim", tmp_path / what
+def write_a_plan(path: Path) -> None:
+    snapshot = a_snapshot("new.com")
+    planfile.write(
+        path, a_plan(snapshot, a_list(), a_ledger()), cast("View", SimpleNamespace(snapshot=snapshot, now=NOW))
+    )
+
+
+def write_metrics(path: Path) -> None:
+    metrics.write(path, b"metric 1\n")
+
+
+@pytest.mark.parametrize("write", [write_a_plan, write_metrics])
+def test_a_link_in_the_place_of_what_is_written_is_replaced(tmp_path: Path, write: Callable[[Path], None]) -> None:
+    victim, target = tmp_path / "victim", tmp_path / "target"
     victim.write_text("precious")
     target.symlink_to(victim)
-    write_whole(target, b"new")
+    write(target)
     assert victim.read_text() == "precious"
     assert not target.is_symlink()
+    assert target.read_text()
 
 
 def test_a_key_is_judged_by_the_file_that_is_read(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -157,29 +174,30 @@ def test_a_folder_or_ledger_of_another_user_is_refused(folder: Path) -> None:
     assert caught.value.code == "other-user"
 
 
-def test_two_who_come_at_once_do_not_both_get_the_lock(folder: Path) -> None:
-    inside, most, refused = 0, 0, []
-    guard = threading.Lock()
+def test_of_many_who_come_at_once_one_gets_the_lock(folder: Path) -> None:
+    many = 20
+    start = threading.Barrier(many)
+    # The first one stays inside until all others have been refused.
+    others = threading.Semaphore(0)
+    inside: list[bool] = []
+    refused: list[str] = []
 
     def work() -> None:
-        nonlocal inside, most
+        start.wait(LIMIT_SECONDS)
         try:
             with lock.held(folder, "sync"):
-                with guard:
-                    inside += 1
-                    most = max(most, inside)
-                with guard:
-                    inside -= 1
+                inside.append(all(others.acquire(timeout=LIMIT_SECONDS) for _ in range(many - 1)))
         except BridgeError as error:
             refused.append(error.code)
+            others.release()
 
-    threads = [threading.Thread(target=work) for _ in range(20)]
+    threads = [threading.Thread(target=work) for _ in range(many)]
     for thread in threads:
         thread.start()
     for thread in threads:
         thread.join()
-    assert most == 1
-    assert set(refused) <= {"locked"}
+    assert inside == [True]
+    assert refused == ["locked"] * (many - 1)
 
 
 @pytest.mark.parametrize("text", ["{", "[" * 5000, '{"pid": "x"}', '{"since": 1e999}', "\x1b[2J" * 500, "\0" * 9000])
@@ -211,6 +229,6 @@ def test_a_tampered_plan_is_none(tmp_path: Path, change: object) -> None:
         "created": "",
         "changes": [change],
     }
-    (tmp_path / "plan").write_text(json.dumps(document | {"changes": [change]}))
+    (tmp_path / "plan").write_text(json.dumps(document))
     with pytest.raises(ConfigError, match="not a plan"):
         planfile.read(tmp_path / "plan")

@@ -74,13 +74,13 @@ def test_lengths_that_lie_are_an_error_and_no_hang(body: bytes) -> None:
         "127.0.0.1", "10.0.0.1", "169.254.169.254", "192.168.1.1", "100.64.0.1", "0.1.2.3", "255.255.255.255",
         "224.0.0.251", "239.1.1.1", "::1", "::", "fe80::1", "fec0::1", "fd00:ec2::254", "ff02::fb", "ff0e::1",
         "::ffff:127.0.0.1", "::127.0.0.1", "64:ff9b::7f00:1", "64:ff9b::a9fe:a9fe", "64:ff9b:1::a00:1", "2002:7f00:1::",
-        "2002:a00:1::1",
+        "2002:a00:1::1", "192.0.2.1",
     ],
 )  # fmt: skip
 def test_nothing_is_sent_to_where_only_this_machine_could(address: str) -> None:
     assert not Edges().public(address)
 
 
-@pytest.mark.parametrize("address", ["8.8.8.8", "2606:4700::1", "64:ff9b::808:808", "2002:808:808::1"])
+@pytest.mark.parametrize("address", ["8.8.8.8", "1.1.1.1", "2606:4700::1", "64:ff9b::808:808", "2002:808:808::1"])
 def test_the_world_is_still_asked(address: str) -> None:
     assert Edges().public(address)

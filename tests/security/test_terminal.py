@@ -15,14 +15,15 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from closte_bridge.cli.root import COMMANDS
 from closte_bridge.sandbox.api import Words
 from tests.support.canned_wp import CannedWordPress
+from tests.support.commands import CALLS, COMMANDS, SERVING, called, words_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from tests.support.faults import Driver, World
+    from tests.support.canned_world import World
+    from tests.support.driver import Driver
 
 pytestmark = pytest.mark.real
 
@@ -45,15 +46,8 @@ POISON = (
     "\t=forged",
 )
 MAPPED = "customer.example.org"
-COMMANDS_RUN = (
-    ("config", "show"), ("config", "validate"), ("integration", "status"), ("integration", "test"),
-    ("adopt", "--yes"), ("plan",), ("plan", "--out=PLAN"), ("sync", "--retry"), ("apply", "PLAN"), ("domain", "list"),
-    ("domain", "get", MAPPED), ("domain", "explain", MAPPED), ("domain", "add", "pin.example.com"),
-    ("domain", "backfill"), ("domain", "remove", "pin.example.com", "--yes"), ("domain", "release", MAPPED, "--yes"),
-    ("shim", "status"), ("doctor",), ("health",), ("setup", "--yes"), ("log",), ("integration", "disable"),
-    ("completion", "bash"),
-)  # fmt: skip
-MANNERS = (("--debug",), ("--format=csv",), ("--format=json",), ("--format=yaml",), ("--format=ids",))
+MANNERS = ("--debug", "--format=csv", "--format=json", "--format=yaml", "--format=ids")
+UNDER_A_STRANGER = ("config show", "integration status", "integration test", "adopt --yes", "plan", "shim status")
 
 
 def poison(world: World) -> None:
@@ -98,7 +92,7 @@ def assert_no_formula(what: object, text: str) -> None:
 
 @pytest.mark.parametrize("owner", ["nobody", "a stranger"])
 def test_a_network_of_hostile_text(make_world: Callable[..., World], driver: Driver, owner: str) -> None:
-    assert {words[0] for words in COMMANDS_RUN} == COMMANDS.keys() - {"watch", "sandbox"}
+    assert {called(call) for call in CALLS} == COMMANDS.keys() - SERVING
     world = make_world(mapped=[MAPPED])
     metrics = world.folder / "metrics.prom"
     world.configure(metrics_file=str(metrics))
@@ -112,18 +106,17 @@ def test_a_network_of_hostile_text(make_world: Callable[..., World], driver: Dri
     else:
         driver.run(world, "adopt", "--yes")
     world.sandbox.api.words = Words(already="".join(POISON), missing=POISON[1], unknown=POISON[0])
-    plan = str(world.folder / "plan.json")
     forged = 0
     # Under a stranger most commands say the same.
-    for command in COMMANDS_RUN if owner == "nobody" else COMMANDS_RUN[:6]:
-        words = [word.replace("PLAN", plan) for word in command]
+    for call in CALLS if owner == "nobody" else UNDER_A_STRANGER:
+        words = words_of(call, PLAN=str(world.folder / "plan.json"), NAME=MAPPED, OTHER=MAPPED)
         for manner in MANNERS:
-            done = driver.run(world, *words, *manner)
-            assert "internal error" not in done["stderr"] + done["stdout"], (command, manner, done)
-            assert_harmless((command, manner), done["stdout"], done["stderr"])
+            done = driver.run(world, *words, manner)
+            assert "internal error" not in done["stderr"] + done["stdout"], (call, manner, done)
+            assert_harmless((call, manner), done["stdout"], done["stderr"])
             forged += (done["stdout"] + done["stderr"]).count("forged")
-            if manner == ("--format=csv",) and done["status"] != 2:
-                assert_no_formula(command, done["stdout"])
+            if manner == "--format=csv" and done["status"] != 2:
+                assert_no_formula(call, done["stdout"])
     # The text did arrive: nothing of it would show in an empty network either.
     assert forged > 30
     # No name and no word of anybody's is a label: neither can a label be broken out of.

@@ -2,64 +2,49 @@
 
 from __future__ import annotations
 
-import hashlib
-import json
 from typing import TYPE_CHECKING
 
 import pytest
 
 from closte_bridge.errors import UnreadableError
 from closte_bridge.wordpress.failures import codes, failure
-from closte_bridge.wordpress.reader import SnapshotCall
-from closte_bridge.wordpress.wp import WpCost
-from tests.support.bridge import EVENTS, add_event, bridge_for, set_option, wp_settings
+from tests.support.bridge import bridge_for
+from tests.support.canned_wp import framed
+from tests.support.rows import add_event, set_option
+from tests.support.running import wp_settings
+from tests.support.snapshots import names, read, read_key
 
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from closte_bridge.wordpress.snapshot import Snapshot
     from tests.support.wordpress import Multisite
 
 pytestmark = pytest.mark.real
 
 
-def must_use(multisite: Multisite, code: str) -> None:
-    """Put code into WordPress that runs in every process of it, also in ours."""
-    folder = multisite.path / "wp-content" / "mu-plugins"
-    folder.mkdir(exist_ok=True)
-    (folder / "evil.php").write_text(f"<?php\n{code}\n")
-
-
-def snapshot(multisite: Multisite) -> Snapshot:
-    return SnapshotCall(wp_settings(multisite), WpCost(), ask_key=False).snapshot()
-
-
 def test_a_frame_that_a_plugin_prints_is_not_ours(multisite: Multisite) -> None:
     """It knows the form, and not the mark of this call."""
     multisite.add_mappings_sql([("customer.example.org", 1)])
-    body = json.dumps({"mappings": {"rows": [], "count": 0, "highest": 0}})
-    digest = hashlib.sha256(body.encode()).hexdigest()
-    frames = "".join(
-        f"\n@closte-bridge-begin 1 {mark}@\n{body}\n@closte-bridge-end {mark} {len(body)} {digest}@\n"
-        for mark in ("", "0" * 32, ".*", "f" * 32)
-    )
-    (multisite.path / "frames").write_text(frames)
-    must_use(multisite, "readfile( ABSPATH . 'frames' ); register_shutdown_function( 'readfile', ABSPATH . 'frames' );")
-    assert [mapping.domain for mapping in snapshot(multisite).mappings] == ["customer.example.org"]
+    document = {"mappings": {"rows": [], "count": 0, "highest": 0}}
+    frames = b"".join(framed(document, mark) for mark in ("", "0" * 32, ".*", "f" * 32))
+    (multisite.path / "frames").write_bytes(frames)
+    printed = "readfile( ABSPATH . 'frames' );"
+    multisite.add_mu_plugin("evil", f"{printed} register_shutdown_function( function () {{ {printed} }} );")
+    assert names(read(wp_settings(multisite))) == ["customer.example.org"]
 
 
 @pytest.mark.parametrize("option", ["wu_host_integrations_enabled", "wp-ultimo_v2_settings", "closte_bridge_owner"])
 def test_no_object_is_built_from_what_is_stored(multisite: Multisite, option: str, tmp_path: Path) -> None:
     owned = tmp_path / "owned"
-    must_use(
-        multisite,
+    multisite.add_mu_plugin(
+        "evil",
         "class Gadget { public $f; function __wakeup() { touch( $this->f ); }"
         " function __destruct() { touch( $this->f ); } }",
     )
     gadget = f'O:6:"Gadget":1:{{s:1:"f";s:{len(str(owned))}:"{owned}";}}'
     for stored in (gadget, f'a:1:{{s:6:"closte";{gadget}}}'):
         set_option(multisite, option, stored)
-        assert snapshot(multisite).complete
+        assert read(wp_settings(multisite)).complete
         assert not owned.exists()
 
 
@@ -74,8 +59,8 @@ def test_marks_of_events_are_values_of_a_statement(multisite: Multisite, tmp_pat
         assert bridge.run("sync").code == 0
         assert bridge.run("sync").code == 0
         assert bridge.event_uids() == ["other"]
-    assert multisite.sql(f"SELECT COUNT(*) AS n FROM {EVENTS}")[0]["n"] in {1, "1"}
-    assert multisite.sql("SELECT COUNT(*) AS n FROM wp_users")
+    (users,) = multisite.sql("SELECT COUNT(*) AS n FROM wp_users")
+    assert str(users["n"]) == "1"
 
 
 @pytest.mark.parametrize("code", ["wp-timeout\n", "../../etc", "\x1b[2J", "no-such-code", "x" * 9999])
@@ -97,7 +82,6 @@ def test_only_the_plugins_own_files_are_looked_at(multisite: Multisite, plugin: 
     (multisite.path / "evil.php").write_text("<?php /* Plugin Name: Evil */")
     set_option(multisite, "wu_hosting_credential_CLOSTE_CLIENT_API_KEY", "stored")
     set_option(multisite, "active_sitewide_plugins", {plugin: 1})
-    call = SnapshotCall(wp_settings(multisite), WpCost(), ask_key=True)
     with pytest.raises(UnreadableError, match="not active"):
-        call.snapshot()
+        read_key(wp_settings(multisite))
     assert not owned.exists()

@@ -4,36 +4,35 @@ from __future__ import annotations
 
 import json
 import os
-import pty
 import re
 import socket
 import subprocess
 import sys
-import time
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 import yaml
 
-from closte_bridge.config.model import WpSettings
 from closte_bridge.sandbox.server import Sandbox
+from tests.support.rows import EVENTS, add_event, create_events_table
+from tests.support.running import LIMIT_SECONDS, typed, wait_until, write_script
 
 if TYPE_CHECKING:
     import signal
-    from collections.abc import Callable, Iterator, Mapping, Sequence
+    from collections.abc import Callable, Iterator, Mapping
     from pathlib import Path
 
+    from tests.support.ssh import SshServer
     from tests.support.wordpress import Multisite
 
 KEY = "key-of-the-test-application-0123456789"
-EVENTS = "wp_closte_bridge_events"
-LIMIT_SECONDS = 120
 # A wait that is more than nothing to the config, and nothing to a test.
 AT_ONCE = 0.001
 # Where Python finds us, and what the coverage of subprocesses needs; the rest of this environment stays out.
 _PASSED_ON = ("PYTHONPATH", "COVERAGE_PROCESS_START", "COVERAGE_FILE")
-_VARYING = (
+# What differs from run to run, and what stands for it.
+VARYING = (
     (re.compile(r"\(\d+\.\d\d s\)"), "(0.00 s)"),
     (re.compile(r"planning \d+\.\d+ s"), "planning 0.000 s"),
     (re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\+00:00"), "<time>"),
@@ -123,6 +122,13 @@ class Bridge:
         self.key_file.write_text(key + "\n")
         self.key_file.chmod(0o600)
 
+    def go_over_ssh(self, sshd: SshServer) -> None:
+        """Reach WordPress by `wp --ssh` from now on."""
+        self.env |= {"PATH": sshd.env(self.multisite.env)["PATH"]}
+        target = sshd.target(self.multisite.path)
+        wp = {"command": self.multisite.wp_command, "ssh": target, "allow_root": os.geteuid() == 0}
+        self.write_config(wp=wp)
+
     # Running
 
     def argv(self, *args: str) -> list[str]:
@@ -147,33 +153,14 @@ class Bridge:
             env=self.environment(**env),
             timeout=LIMIT_SECONDS,
         )
-        assert KEY not in done.stdout + done.stderr
-        assert "Traceback" not in done.stderr, done.stderr
-        return Ran(done.returncode, self.normalised(done.stdout), self.normalised(done.stderr))
-
-    def run_as_shown(self, *args: str) -> Ran:
-        """Run the program with both streams in one, as a person sees them; `out` holds them."""
-        done = subprocess.run(
-            self.argv(*args),
-            stdin=subprocess.DEVNULL,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.STDOUT,
-            text=True,
-            check=False,
-            cwd=self.folder,
-            env=self.environment(),
-            timeout=LIMIT_SECONDS,
-        )
-        return Ran(done.returncode, self.normalised(done.stdout), "")
+        return self.ran(done.returncode, done.stdout, done.stderr)
 
     def run_asked(self, answer: str, *args: str) -> Ran:
         """Run the program with a terminal as its stdin, at which `answer` is typed to whatever it asks."""
-        leader, follower = pty.openpty()
-        try:
-            os.write(leader, answer.encode())
+        with typed(answer) as terminal:
             done = subprocess.run(
                 self.argv(*args),
-                stdin=follower,
+                stdin=terminal,
                 capture_output=True,
                 text=True,
                 check=False,
@@ -181,10 +168,7 @@ class Bridge:
                 env=self.environment(),
                 timeout=LIMIT_SECONDS,
             )
-        finally:
-            os.close(leader)
-            os.close(follower)
-        return Ran(done.returncode, self.normalised(done.stdout), self.normalised(done.stderr))
+        return self.ran(done.returncode, done.stdout, done.stderr)
 
     def run_interrupted(self, number: signal.Signals, ready: Callable[[], bool], *args: str) -> Ran:
         """Run the program and send it a signal as soon as `ready` says so."""
@@ -204,7 +188,24 @@ class Bridge:
         finally:
             process.kill()
             process.wait()
-        return Ran(process.returncode, self.normalised(out), self.normalised(err))
+        return self.ran(process.returncode, out, err)
+
+    def ran(self, code: int, out: str, err: str) -> Ran:
+        """Return what a call came to, whatever it was for: it shows no key and no traceback."""
+        assert KEY not in out + err
+        assert "Traceback" not in out + err, out + err
+        return Ran(code, self.normalised(out), self.normalised(err))
+
+    @contextmanager
+    def other_wp(self, script: str) -> Iterator[None]:
+        """Have a shell script in the place of `wp` while the body runs; its `$WP` is the right one."""
+        wp = self.settings["wp"]
+        right = wp["command"]
+        wp["command"] = [str(write_script(self.folder / "other-wp", f'WP="{" ".join(right)}"\n{script}'))]
+        self.write_config()
+        yield
+        wp["command"] = right
+        self.write_config()
 
     def adopt(self, *args: str) -> Ran:
         """Put this engine in charge; anything but success fails the test."""
@@ -214,7 +215,7 @@ class Bridge:
 
     def normalised(self, text: str) -> str:
         """Return `text` with what differs from run to run replaced: seconds, times, places, the machine's name."""
-        for pattern, fixed in _VARYING:
+        for pattern, fixed in VARYING:
             text = pattern.sub(fixed, text)
         places = ((self.folder, "<folder>"), (self.multisite.path, "<site>"), (self.sandbox.url, "<api>"))
         # The longer first: one may be the beginning of another.
@@ -260,107 +261,6 @@ def bridge_for(multisite: Multisite, folder: Path, **settings: object) -> Iterat
     """Give an engine in the new folder `folder` for `multisite`, with a stand-in of Closte of its own."""
     with Sandbox(multisite.main_domain) as sandbox:
         yield Bridge(multisite, sandbox, folder, dict(settings))
-
-
-def create_events_table(multisite: Multisite) -> None:
-    """Make `{base_prefix}closte_bridge_events` as WordPress would."""
-    columns = (
-        "id bigint(20) unsigned NOT NULL AUTO_INCREMENT, network_id bigint(20) NOT NULL, uid varchar(32) NOT NULL,"
-        " created_at bigint(20) NOT NULL, kind varchar(32) NOT NULL, blog_id bigint(20) NOT NULL,"
-        " domain varchar(255) NOT NULL, detail text NOT NULL, PRIMARY KEY (id)"
-    )
-    multisite.php(f'global $wpdb; $wpdb->query("CREATE TABLE {EVENTS} ({columns})");')
-
-
-def add_event(
-    multisite: Multisite,
-    kind: str,
-    domain: str = "",
-    *,
-    detail: object = "",
-    blog_id: int = 1,
-    network_id: int = 1,
-    uid: str | None = None,
-) -> str:
-    """Write one event row; `detail` becomes JSON unless it is text already. Returns its uid."""
-    uid = os.urandom(16).hex() if uid is None else uid
-    text = detail if isinstance(detail, str) else json.dumps(detail, ensure_ascii=False)
-    values = [str(network_id), quoted(uid), str(int(time.time())), quoted(kind), str(blog_id)]
-    values += [quoted(domain), quoted(text)]
-    multisite.sql(
-        f"INSERT INTO {EVENTS} (network_id, uid, created_at, kind, blog_id, domain, detail)"
-        f" VALUES ({', '.join(values)})"
-    )
-    return uid
-
-
-def delete_mappings(multisite: Multisite, domains: Sequence[str]) -> None:
-    """Take mappings out of the table without a hook, as a plugin or a person at the database does."""
-    names = ", ".join(quoted(domain) for domain in domains)
-    multisite.sql(f"DELETE FROM wp_wu_domain_mappings WHERE domain IN ({names})")
-
-
-def quoted(text: str) -> str:
-    """Write text as SQL that both kinds of database understand; they differ over backslashes."""
-    assert "\\" not in text
-    return "'" + text.replace("'", "''") + "'"
-
-
-def wait_until(ready: Callable[[], bool]) -> None:
-    """Wait for something that happens for certain; a test that waits too long has failed."""
-    deadline = time.monotonic() + LIMIT_SECONDS
-    while not ready():
-        assert time.monotonic() < deadline, "It never happened."
-        time.sleep(0.02)
-
-
-def wp_settings(multisite: Multisite, **changes: Any) -> WpSettings:  # noqa: ANN401 - whatever the settings take
-    """Return the settings that lead to the network, with an environment that keeps `wp` away from everything else."""
-    names = ["env", "-i", *(f"{name}={value}" for name, value in multisite.env.items())]
-    return WpSettings(
-        **{
-            "command": (*names, *multisite.wp_command),
-            "path": str(multisite.path),
-            "allow_root": os.geteuid() == 0,
-            "timeout": float(LIMIT_SECONDS),
-            **changes,
-        }
-    )
-
-
-def serialised(value: object) -> str:
-    """Write a value as PHP's `serialize` does."""
-    match value:
-        case None:
-            return "N;"
-        case bool():
-            return f"b:{int(value)};"
-        case int():
-            return f"i:{value};"
-        case float():
-            return f"d:{value!r};"
-        case dict():
-            items = "".join(serialised(key) + serialised(item) for key, item in value.items())
-            return f"a:{len(value)}:{{{items}}}"
-    text = str(value)
-    return f's:{len(text.encode())}:"{text}";'
-
-
-def set_option(multisite: Multisite, name: str, value: object, network_id: int = 1) -> None:
-    """Put a network option straight into its table; None takes it out."""
-    where = f"site_id = {network_id} AND meta_key = {quoted(name)}"
-    multisite.sql(f"DELETE FROM wp_sitemeta WHERE {where}")
-    if value is not None:
-        stored = quoted(value if isinstance(value, str) else serialised(value))
-        columns = "site_id, meta_key, meta_value"
-        multisite.sql(f"INSERT INTO wp_sitemeta ({columns}) VALUES ({network_id}, {quoted(name)}, {stored})")
-
-
-def write_script(path: Path, text: str) -> Path:
-    """Write a shell script that can be executed and return its path."""
-    path.write_text(f"#!/bin/sh\n{text}\n")
-    path.chmod(0o755)
-    return path
 
 
 def table(text: str) -> list[Mapping[str, str]]:

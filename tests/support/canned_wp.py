@@ -41,7 +41,11 @@ State = dict[str, Any]
 
 def framed(document: State, nonce: str) -> bytes:
     """Frame a document as `frame.php` does."""
-    body = json.dumps(document, separators=(",", ":")).encode()
+    return frame_of(json.dumps(document, separators=(",", ":")).encode(), nonce)
+
+
+def frame_of(body: bytes, nonce: str) -> bytes:
+    """Put the frame around what may be no document."""
     begin = f"\n@closte-bridge-begin 1 {nonce}@\n".encode()
     return begin + body + f"\n@closte-bridge-end {nonce} {len(body)} {hashlib.sha256(body).hexdigest()}@\n".encode()
 

@@ -4,9 +4,13 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+import pytest
+
+from closte_bridge.errors import BridgeError
 from closte_bridge.ledger.store import Ledger
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
     from pathlib import Path
 
 
@@ -15,3 +19,11 @@ def opened(folder: Path) -> Ledger:
     ledger = Ledger.open(folder, create=True)
     assert ledger is not None
     return ledger
+
+
+def code_of(work: Callable[[], object]) -> str:
+    """Return the code of the error that `work` ends with, which has a hint."""
+    with pytest.raises(BridgeError) as caught:
+        work()
+    assert caught.value.hint
+    return caught.value.code

@@ -6,7 +6,6 @@ All names are under example.org, example.com and example.net, which only the ser
 from __future__ import annotations
 
 import io
-import socket
 import subprocess
 import time
 from contextlib import ExitStack, contextmanager
@@ -22,17 +21,20 @@ from closte_bridge.config.load import load_config
 from closte_bridge.engine.clock import Clock
 from closte_bridge.engine.engine import Engine
 from closte_bridge.engine.sync import Report, Request, sync
-from tests.checks.dns_world import _UNBOUND, _running, program
-from tests.checks.tls_world import TlsWorld, tls_world
-from tests.support.bridge import KEY, Bridge, Ran
+from tests.support.dns_world import UNBOUND, program, running
+from tests.support.ports import free_port_on
+from tests.support.running import wp_settings
+from tests.support.tls_world import TlsWorld, tls_world
 
 if TYPE_CHECKING:
+    import socket
     import ssl
     from collections.abc import Callable, Iterator, Mapping
     from pathlib import Path
 
     import pytest
 
+    from tests.support.bridge import Bridge, Ran
     from tests.support.databases import Row
 
 AUTHORITY, RESOLVER = "127.0.54.1", "127.0.54.11"
@@ -103,7 +105,7 @@ class Names:
 def changing_names(folder: Path) -> Iterator[Names]:
     """Run both servers with their files in the new folder `folder`, whose path must be short."""
     folder.mkdir()
-    names = Names(_free_port(), folder)
+    names = Names(free_port_on(AUTHORITY, RESOLVER), folder)
     names.records = {"example.net": HERE}
     names.write()
     lines = [f"server:\n  rundir: {folder}\n  listen: {AUTHORITY}@{names.port}\n  udp-workers: 1\n  tcp-workers: 1"]
@@ -115,33 +117,17 @@ def changing_names(folder: Path) -> Iterator[Names]:
     (folder / "knot.conf").write_text("\n".join(lines) + "\n")
     resolver = folder / "unbound"
     resolver.mkdir()
-    config = _UNBOUND.format(address=RESOLVER, port=names.port, folder=resolver)
+    config = UNBOUND.format(address=RESOLVER, port=names.port, folder=resolver)
     config += "  cache-max-ttl: 0\n  cache-max-negative-ttl: 0\n"
     for zone in (*ZONES, "."):
         config += f'stub-zone:\n  name: "{zone}"\n  stub-addr: {AUTHORITY}@{names.port}\n'
     (resolver / "unbound.conf").write_text(config)
     with ExitStack() as stack:
         argv = ["knotd", "-c", str(folder / "knot.conf")]
-        stack.enter_context(_running(argv, folder, AUTHORITY, names.port, ZONES[0]))
+        stack.enter_context(running(argv, folder, AUTHORITY, names.port, ZONES[0]))
         argv = ["unbound", "-c", str(resolver / "unbound.conf")]
-        stack.enter_context(_running(argv, resolver, RESOLVER, names.port, ZONES[0]))
+        stack.enter_context(running(argv, resolver, RESOLVER, names.port, ZONES[0]))
         yield names
-
-
-def _free_port() -> int:
-    for _ in range(50):
-        with ExitStack() as stack:
-            port = 0
-            try:
-                for address in (AUTHORITY, RESOLVER):
-                    for kind in (socket.SOCK_STREAM, socket.SOCK_DGRAM):
-                        one = stack.enter_context(socket.socket(socket.AF_INET, kind))
-                        one.bind((address, port))
-                        port = one.getsockname()[1]
-            except OSError:
-                continue
-            return port
-    raise RuntimeError("No port is free on both addresses.")
 
 
 class Certificates:
@@ -228,8 +214,7 @@ class Life:
             patch.setattr(closte_bridge.cli.networks, "Engine", engine)
             console = Console(_Terminal(answer) if answer else io.StringIO(), out, err)
             code = main.run(argv, environ=environ, console=console)
-        assert KEY not in out.getvalue() + err.getvalue()
-        return Ran(code, self.bridge.normalised(out.getvalue()), self.bridge.normalised(err.getvalue()))
+        return self.bridge.ran(code, out.getvalue(), err.getvalue())
 
     def mapping(self, domain: str) -> Row:
         """Return the row of a mapping."""
@@ -263,8 +248,7 @@ def life(bridge: Bridge, names: Names, folder: Path) -> Iterator[Life]:
 
     names.reset()
     with tls_world(folder / "tls") as world:
-        php = ["env", "-i", *(f"{name}={value}" for name, value in bridge.multisite.env.items())]
-        bridge.settings["wp"]["command"] = [*php, *bridge.multisite.wp_command]
+        bridge.settings["wp"]["command"] = [*wp_settings(bridge.multisite).command]
         bridge.write_config(
             checks=True,
             dns={"resolvers": [names.resolver], "timeout": 5},

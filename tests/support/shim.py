@@ -10,7 +10,9 @@ from typing import TYPE_CHECKING, Any
 
 from closte_bridge.shim.files import texts
 from closte_bridge.wordpress.wp import script
-from tests.support.bridge import EVENTS, Bridge, bridge_for, set_option, wait_until
+from tests.support.bridge import Bridge, bridge_for
+from tests.support.rows import EVENTS, set_option
+from tests.support.running import wait_until
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -90,12 +92,9 @@ def processes(bridge: Bridge) -> list[int]:
     return found
 
 
-def settle(bridge: Bridge, seconds: float = 60) -> None:
+def settle(bridge: Bridge) -> None:
     """Wait until what the shim started has ended."""
-    deadline = time.monotonic() + seconds
-    while processes(bridge):
-        assert time.monotonic() < deadline, "What the shim started does not end."
-        time.sleep(0.1)
+    wait_until(lambda: not processes(bridge))
 
 
 def heartbeat(multisite: Multisite, age: int = 0) -> None:

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING
 
 from tests.support.parts import Parts, find_program
 from tests.support.ports import accepts, free_port
+from tests.support.running import write_script
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -101,7 +102,7 @@ def _write_remote_wp(folder: Path, parts: Parts) -> None:
     folder.mkdir()
     folder.with_name("home").mkdir()
     root = " --allow-root" if os.geteuid() == 0 else ""
-    _write_script(folder / "wp", f'exec {shlex.join([parts.php, str(parts.wp_cli)])}{root} "$@"')
+    write_script(folder / "wp", f'exec {shlex.join([parts.php, str(parts.wp_cli)])}{root} "$@"')
 
 
 def _write_local_ssh(folder: Path, bin_folder: Path) -> None:
@@ -112,12 +113,7 @@ def _write_local_ssh(folder: Path, bin_folder: Path) -> None:
         "-o", "GlobalKnownHostsFile=none", "-o", "StrictHostKeyChecking=yes",
         "-o", "IdentitiesOnly=yes", "-o", "BatchMode=yes",
     ]  # fmt: skip
-    _write_script(bin_folder / "ssh", f'exec {shlex.join(options)} "$@"')
-
-
-def _write_script(path: Path, command: str) -> None:
-    path.write_text(f"#!/bin/sh\n{command}\n")
-    path.chmod(0o755)
+    write_script(bin_folder / "ssh", f'exec {shlex.join(options)} "$@"')
 
 
 def _wait(server: subprocess.Popen[bytes], port: int, log: Path) -> None:

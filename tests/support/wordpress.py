@@ -97,6 +97,18 @@ class Multisite:
         """Create the site `slug.<main domain>` as an administrator would and return its `blog_id`."""
         return int(self.wp("site", "create", f"--slug={slug}", "--porcelain").stdout.split()[-1])
 
+    def add_site_sql(self, blog_id: int, domain: str) -> None:
+        """Write a site straight into its table: no hooks, and no record of its domain."""
+        values = f"{blog_id}, 1, '{_escape(domain)}', '/'"
+        self.sql(f"INSERT INTO wp_blogs (blog_id, site_id, domain, path) VALUES ({values})")
+
+    def duplicate_site(self, source: int, domain: str) -> int:
+        """Copy a site to a domain as Ultimate Multisite does, and return the copy's `blog_id`."""
+        options = {"domain": domain, "path": "/", "email": f"admin@{self.main_domain}"}
+        arguments = "(int) $args[0], 'Copy', json_decode($args[1], true)"
+        call = rf"\WP_Ultimo\Helpers\Site_Duplicator::duplicate_site({arguments})"
+        return int(self.php_json(call, str(source), json.dumps(options)))
+
     def delete_site(self, blog_id: int) -> None:
         """Delete a site; its mappings stay behind, as in the real plugin."""
         self.wp("site", "delete", str(blog_id), "--yes")
@@ -153,6 +165,11 @@ class Multisite:
         """Return the domains of all rows, sorted."""
         return sorted(str(row["domain"]) for row in self.mappings())
 
+    def serves_mapped_domains(self) -> bool:
+        """Tell what Ultimate Multisite's `sunrise.php` goes by."""
+        sql = "SELECT meta_value FROM wp_sitemeta WHERE meta_key = 'wu_sunrise_meta'"
+        return '"active";b:1' in str(self.sql(sql))
+
     # Settings
 
     def set_network_option(self, name: str, value: object) -> None:
@@ -179,6 +196,11 @@ class Multisite:
         line = f"define( '{name}', {php_literal(value)} );\n"
         text = re.sub(rf"^define\( '{name}', .*\n", "", config.read_text(), flags=re.MULTILINE)
         config.write_text(text.replace(END_OF_CONFIG, line + END_OF_CONFIG))
+
+    def undefine(self, *names: str) -> None:
+        """Take the definitions of constants out of `wp-config.php`."""
+        config = self.path / "wp-config.php"
+        config.write_text(re.sub(rf"^define\( '({'|'.join(names)})', .*\n", "", config.read_text(), flags=re.MULTILINE))
 
     def add_mu_plugin(self, name: str, code: str) -> Path:
         """Write a must-use plugin (`code` without the opening tag) and return its path."""

@@ -15,8 +15,8 @@ from closte_bridge.cli.root import COMMANDS
 from closte_bridge.config.load import load_config
 from closte_bridge.wordpress.process import HeadStart
 from closte_bridge.wordpress.wp import command_line
-from tests.support.bridge import wait_until, write_script
-from tests.unit.test_wordpress_process import gone
+from tests.support.processes import ended
+from tests.support.running import wait_until, write_script
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -109,7 +109,7 @@ def test_only_the_very_same_command_line_gets_it(tmp_path: Path) -> None:
     started = other._process
     assert started is not None
     assert other.take([wp, "b"]) is None
-    assert gone(started.pid)
+    assert ended(started.pid)
 
 
 @pytest.mark.parametrize("argv", [["sync", "--no-such-option=1"], ["sync", "--quiet", "-x"], ["plan", "*"]])
@@ -123,7 +123,7 @@ def test_none_is_left_when_the_command_fails_first(tmp_path: Path, argv: list[st
     assert done.returncode == 2, done
     assert b"Traceback" not in done.stderr
     if (tmp_path / "pid").exists():
-        wait_until(lambda: gone(int((tmp_path / "pid").read_text())))
+        wait_until(lambda: ended(int((tmp_path / "pid").read_text())))
 
 
 def test_a_run_starts_wp_once(tmp_path: Path) -> None:

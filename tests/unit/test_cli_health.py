@@ -11,7 +11,7 @@ from closte_bridge.cli.console import Console
 from closte_bridge.cli.main import run
 from closte_bridge.engine import lock
 from closte_bridge.ledger.state import Identity
-from closte_bridge.ledger.store import Ledger
+from tests.support.ledgers import opened
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -26,9 +26,7 @@ def health(tmp_path: Path, *argv: str) -> tuple[int, str, str]:
 
 
 def adopted(tmp_path: Path, **meta: str) -> None:
-    ledger = Ledger.open(tmp_path / "state", create=True)
-    assert ledger is not None
-    with ledger, ledger.transaction():
+    with opened(tmp_path / "state") as ledger, ledger.transaction():
         ledger.set_identity(Identity("e", 1, "example.net", "d", None, "k"))
         ledger.set_meta(**meta)
 

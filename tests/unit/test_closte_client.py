@@ -225,7 +225,7 @@ class TestRun:
             pauses += 1
             return pauses > 3
 
-        # Real sleeping: the pause of 50 s that the server asks for would run into the limit of the test.
+        # With the client's real sleeping: the pause of 50 s that the server asks for is cut short.
         sandbox.behaviour = Behaviour(retry_after="50")
         with ClosteClient(sandbox.url, KEY, rate_limit=1000) as closte:
             closte.run([("add", NAME)], lambda *change: outcomes.append(change[2]), should_stop)

@@ -19,9 +19,10 @@ from closte_bridge.closte.outcome import Kind
 from closte_bridge.closte.transport import check_api_url
 from closte_bridge.errors import ConfigError
 from closte_bridge.secret import Secret
+from tests.support.raw_server import raw_server
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Iterator
     from pathlib import Path
 
 KEY = Secret("Canary-3f9a77c1d2e4")
@@ -31,26 +32,6 @@ DONE = {"success": True}
 def client(url: str, **options: object) -> ClosteClient:
     settings: dict[str, object] = {"retries": 0, "rate_limit": 10_000.0, **options}
     return ClosteClient(url, KEY, **settings)  # type: ignore[arg-type]  # options differ in type
-
-
-@contextmanager
-def raw_server(serve: Callable[[socket.socket], None]) -> Iterator[str]:
-    """Serve one connection with bare bytes; yields the API's URL."""
-    with socket.create_server(("127.0.0.1", 0)) as listener:
-
-        def accept() -> None:
-            try:
-                connection, _ = listener.accept()
-                with connection:
-                    serve(connection)
-            except OSError:
-                pass  # the client has gone, as it should
-
-        thread = threading.Thread(target=accept, daemon=True)
-        thread.start()
-        yield f"http://127.0.0.1:{listener.getsockname()[1]}"
-        listener.shutdown(socket.SHUT_RDWR)
-        thread.join()
 
 
 class TestUrl:
@@ -137,8 +118,8 @@ class TestRequest:
     def test_shows_a_proxy_the_host_only(self, monkeypatch: pytest.MonkeyPatch) -> None:
         seen = bytearray()
 
-        def serve(connection: socket.socket) -> None:
-            seen.extend(connection.recv(65536))
+        def serve(connection: socket.socket, request: bytes) -> None:
+            seen.extend(request)
             connection.sendall(b"HTTP/1.1 502 Bad Gateway\r\nContent-Length: 0\r\n\r\n")
 
         monkeypatch.delenv("no_proxy", raising=False)
@@ -184,8 +165,7 @@ class TestAnswer:
         assert words in outcome.message
 
     def test_without_a_length_is_bounded_too(self) -> None:
-        def serve(connection: socket.socket) -> None:
-            connection.recv(65536)
+        def serve(connection: socket.socket, _: bytes) -> None:
             connection.sendall(b"HTTP/1.1 200 OK\r\n\r\n")
             while True:
                 connection.sendall(b" " * 65536)
@@ -207,8 +187,7 @@ class TestAnswer:
     def test_that_drips_does_not_hold_us_up(self, start: bytes) -> None:
         over = threading.Event()
 
-        def serve(connection: socket.socket) -> None:
-            connection.recv(65536)
+        def serve(connection: socket.socket, _: bytes) -> None:
             connection.sendall(start)
             while not over.wait(0.05):
                 connection.sendall(b"1")
@@ -222,7 +201,7 @@ class TestAnswer:
     def test_that_never_comes(self) -> None:
         over = threading.Event()
 
-        def serve(_: socket.socket) -> None:
+        def serve(_: socket.socket, __: bytes) -> None:
             over.wait(30)
 
         with raw_server(serve) as url, client(url, timeout=(1, 0.2)) as closte:
@@ -242,8 +221,7 @@ class TestAnswer:
         ],
     )
     def test_that_is_broken(self, answer: bytes) -> None:
-        def serve(connection: socket.socket) -> None:
-            connection.recv(65536)
+        def serve(connection: socket.socket, _: bytes) -> None:
             connection.sendall(answer)
 
         with raw_server(serve) as url, client(url) as closte:

@@ -5,17 +5,14 @@ from __future__ import annotations
 import ast
 import re
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import click
 import pytest
 
 from closte_bridge.checks.model import DnsCode, TlsCode
-from closte_bridge.cli.command import name_of
 from closte_bridge.cli.effective import settings_rows
 from closte_bridge.cli.options import GlobalOption
 from closte_bridge.cli.result import STATUS, Result, envelope
-from closte_bridge.cli.root import root
 from closte_bridge.closte.client import ConnectionState
 from closte_bridge.closte.outcome import Kind
 from closte_bridge.config.model import Settings
@@ -25,31 +22,15 @@ from closte_bridge.errors import PRECEDENCE
 from closte_bridge.planning.model import UNPROVEN, Action
 from closte_bridge.sandbox.faults import FaultKind
 from closte_bridge.wordpress import failures
+from tests.support.commands import COMMANDS
+from tests.support.parts import REPOSITORY
 
-if TYPE_CHECKING:
-    from collections.abc import Iterator
-
-REPOSITORY = Path(__file__).resolve().parents[2]
 PACKAGE = REPOSITORY / "closte_bridge"
 PAGES = (REPOSITORY / "README.md", REPOSITORY / "CHANGELOG.md", *sorted((REPOSITORY / "docs").glob("*.md")))
 REFERENCE = (REPOSITORY / "docs" / "reference.md").read_text(encoding="utf-8")
 RUNBOOK = (REPOSITORY / "docs" / "runbook.md").read_text(encoding="utf-8")
 ARCHITECTURE = (REPOSITORY / "docs" / "architecture.md").read_text(encoding="utf-8")
 EVERYWHERE = {"--help"}
-
-
-def commands(group: click.Group = root, parent: click.Context | None = None) -> Iterator[tuple[str, click.Command]]:
-    ctx = click.Context(group, parent, info_name="closte-bridge" if parent is None else group.name)
-    for name in group.list_commands(ctx):
-        command = group.get_command(ctx, name)
-        assert command is not None
-        if isinstance(command, click.Group):
-            yield from commands(command, ctx)
-        else:
-            yield f"{name_of(ctx)} {name}".strip(), command
-
-
-COMMANDS = dict(commands())
 
 
 def section(text: str, heading: str) -> str:

@@ -13,24 +13,14 @@ from closte_bridge.checks.life import History
 from closte_bridge.engine import due
 from closte_bridge.engine.due import due_names, next_look
 from closte_bridge.ledger import histories
-from tests.support.ledgers import opened
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
-    from pathlib import Path
-
     from closte_bridge.engine.engine import Engine
     from closte_bridge.engine.view import View
     from closte_bridge.ledger.store import Ledger
 
 NOW = 1_800_000_000.0
 NAMES = ("a.com", "b.com", "www.b.com", "c.test")
-
-
-@pytest.fixture
-def ledger(tmp_path: Path) -> Iterator[Ledger]:
-    with opened(tmp_path / "state") as ledger:
-        yield ledger
 
 
 def remember(ledger: Ledger, looks: dict[str, float]) -> None:

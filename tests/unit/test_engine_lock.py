@@ -29,11 +29,6 @@ with lock.held(Path(sys.argv[1]), "sync --wait"):
 
 
 @pytest.fixture
-def folder(tmp_path: Path) -> Path:
-    return tmp_path / "state"
-
-
-@pytest.fixture
 def holder(folder: Path) -> Iterator[subprocess.Popen[str]]:
     """Another process that holds the lock until its stdin ends."""
     with subprocess.Popen(

@@ -19,13 +19,9 @@ from closte_bridge.engine.record import (
 from closte_bridge.ledger.journal import read
 from closte_bridge.ledger.state import Absence, Evidence, Origin, Phase, RemovalClass
 from closte_bridge.planning.model import Action, Change
-from tests.support.ledgers import opened
 from tests.support.looks import UNREADABLE, a_list
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
-    from pathlib import Path
-
     from closte_bridge.engine.view import View
     from closte_bridge.ledger.store import Ledger
     from closte_bridge.planning.model import Observed
@@ -33,12 +29,6 @@ if TYPE_CHECKING:
 NOW = 1_800_000_000.0
 ADD = Change(Action.ADD, "x.com", Origin.MAPPING, "mapped to site 1")
 REMOVE = Change(Action.REMOVE, "x.com", Origin.MAPPING, "mapping removed", RemovalClass.EVENT)
-
-
-@pytest.fixture
-def ledger(tmp_path: Path) -> Iterator[Ledger]:
-    with opened(tmp_path / "state") as ledger:
-        yield ledger
 
 
 def view(ledger: Ledger, observed: Observed | None = None) -> View:
@@ -83,13 +73,15 @@ def test_a_pause_that_closte_asks_for_is_kept_up_to_a_day(
     assert (trouble.attempts, trouble.refused, trouble.message) == (1, False, "Too many.")
 
 
-@pytest.mark.parametrize("action", [ADD, REMOVE])
-def test_intents_are_taken_back_when_nothing_was_sent(ledger: Ledger, action: Change) -> None:
+@pytest.mark.parametrize(("change", "listed"), [(ADD, ()), (REMOVE, ("x.com",))], ids=["add", "remove"])
+def test_intents_are_taken_back_when_nothing_was_sent(ledger: Ledger, change: Change, listed: tuple[str, ...]) -> None:
+    with ledger.transaction():
+        ledger.put_aliases([(name, Origin.MAPPING) for name in listed], Phase.PRESENT, NOW)
     before = ledger.state(NOW)
-    this = view(ledger)
-    record_intents(ledger, [ADD], this, NOW)
+    this = view(ledger, a_list(*listed))
+    record_intents(ledger, [change], this, NOW)
     assert ledger.state(NOW).unsettled.keys() == {"x.com"}
-    undo_intents(ledger, [ADD], this, NOW)
+    undo_intents(ledger, [change], this, NOW)
     assert ledger.state(NOW) == before
 
 

@@ -6,23 +6,18 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from closte_bridge.ledger.store import Ledger
-
 if TYPE_CHECKING:
-    from pathlib import Path
+    from closte_bridge.ledger.store import Ledger
 
 NORMAL, FULL = 1, 2
 
 
 @pytest.mark.parametrize(("durable", "expected"), [(True, FULL), (False, NORMAL)])
-def test_a_transaction_waits_for_the_disk_when_it_must(tmp_path: Path, durable: bool, expected: int) -> None:
-    ledger = Ledger.open(tmp_path / "state", create=True)
-    assert ledger is not None
-    with ledger:
-        # Whatever the transaction before this one was.
-        with ledger.transaction(durable=not durable):
-            pass
-        with ledger.transaction(durable=durable):
-            ledger.set_meta(able="1.0")
-            assert ledger.query("PRAGMA synchronous") == [(expected,)]
-        assert ledger.meta()["able"] == "1.0"
+def test_a_transaction_waits_for_the_disk_when_it_must(ledger: Ledger, durable: bool, expected: int) -> None:
+    # Whatever the transaction before this one was.
+    with ledger.transaction(durable=not durable):
+        pass
+    with ledger.transaction(durable=durable):
+        ledger.set_meta(able="1.0")
+        assert ledger.query("PRAGMA synchronous") == [(expected,)]
+    assert ledger.meta()["able"] == "1.0"

@@ -2,28 +2,16 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-import pytest
-
 from closte_bridge.checks.life import History
 from closte_bridge.ledger import histories
-from tests.support.ledgers import opened
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
-    from pathlib import Path
-
     from closte_bridge.ledger.store import Ledger
 
 NOW = 1_800_000_000.0
 FRESH = History(first_seen=NOW, next_look=NOW + 60)
 FAILING = FRESH._replace(failures=2, failing_since=NOW - 9, failed_at=NOW, dns="elsewhere", advice="Point it here.")
 SERVING = FRESH._replace(leads_here=True, serves=True, looked=NOW, right_since=NOW, not_after=NOW + 9, next_look=NOW)
-
-
-@pytest.fixture
-def ledger(tmp_path: Path) -> Iterator[Ledger]:
-    with opened(tmp_path / "state") as ledger:
-        yield ledger
 
 
 def test_a_history_is_read_back_as_it_was_written(ledger: Ledger) -> None:

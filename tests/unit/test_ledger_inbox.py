@@ -3,25 +3,15 @@ from __future__ import annotations
 import json
 from typing import TYPE_CHECKING
 
-import pytest
-
 from closte_bridge.ledger.inbox import known_events, set_aside, take_in, to_acknowledge
 from closte_bridge.wordpress.snapshot import Event
-from tests.support.ledgers import opened
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
-    from pathlib import Path
+    from collections.abc import Sequence
 
     from closte_bridge.ledger.store import Ledger
 
 NOW = 1_800_000_000.0
-
-
-@pytest.fixture
-def ledger(tmp_path: Path) -> Iterator[Ledger]:
-    with opened(tmp_path / "state") as ledger:
-        yield ledger
 
 
 def event(uid: str, domain: str = "x.com", kind: str = "mapping_removed", detail: str = "") -> Event:

@@ -5,12 +5,8 @@ from typing import TYPE_CHECKING
 import pytest
 
 from closte_bridge.ledger.journal import Entry, append, read
-from tests.support.ledgers import opened
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
-    from pathlib import Path
-
     from closte_bridge.ledger.store import Ledger
 
 ENTRIES = [
@@ -20,11 +16,10 @@ ENTRIES = [
 
 
 @pytest.fixture
-def ledger(tmp_path: Path) -> Iterator[Ledger]:
-    with opened(tmp_path / "state") as ledger:
-        with ledger.transaction():
-            append(ledger, ENTRIES)
-        yield ledger
+def ledger(ledger: Ledger) -> Ledger:
+    with ledger.transaction():
+        append(ledger, ENTRIES)
+    return ledger
 
 
 def test_everything_is_told_oldest_first(ledger: Ledger) -> None:

@@ -7,7 +7,6 @@ from typing import TYPE_CHECKING
 import pytest
 
 from closte_bridge.checks.life import History
-from closte_bridge.errors import BridgeError
 from closte_bridge.ledger import histories
 from closte_bridge.ledger.state import (
     Absence,
@@ -22,31 +21,12 @@ from closte_bridge.ledger.state import (
     Unsettled,
 )
 from closte_bridge.ledger.store import DAY, FILE_NAME, LIST_LAG, WEEK, Ledger
-from tests.support.ledgers import opened
+from tests.support.ledgers import code_of, opened
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
     from pathlib import Path
 
 NOW = 1_800_000_000.0
-
-
-@pytest.fixture
-def folder(tmp_path: Path) -> Path:
-    return tmp_path / "state"
-
-
-@pytest.fixture
-def ledger(folder: Path) -> Iterator[Ledger]:
-    with opened(folder) as ledger:
-        yield ledger
-
-
-def code_of(work: Callable[[], object]) -> str:
-    with pytest.raises(BridgeError) as caught:
-        work()
-    assert caught.value.hint
-    return caught.value.code
 
 
 # -- the file --------------------------------------------------------------------------------------------------------

@@ -14,21 +14,14 @@ import pytest
 from closte_bridge.errors import BridgeError
 from closte_bridge.ledger.state import Origin, Phase
 from closte_bridge.ledger.store import Ledger, _translate
-from tests.support.ledgers import opened
+from tests.support.disks import needs_root, read_only, small_disk
+from tests.support.ledgers import code_of, opened
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
     from pathlib import Path
 
 NOW = 1_800_000_000.0
 MANY = [(f"name{number:06}.example.com", Origin.MAPPING) for number in range(40_000)]
-
-
-def code_of(work: Callable[[], object]) -> str:
-    with pytest.raises(BridgeError) as caught:
-        work()
-    assert caught.value.hint
-    return caught.value.code
 
 
 def fill(ledger: Ledger) -> None:
@@ -54,49 +47,29 @@ def test_a_full_disk_is_called_full_and_loses_nothing(tmp_path: Path) -> None:
         assert len(ledger.state(NOW).ours) == len(MANY) + 1
 
 
-@pytest.fixture
-def mount(tmp_path: Path) -> Iterator[Callable[[str], Path]]:
-    """Mounts a small file system with the given options in a folder; nothing without the right to."""
-    mounted: list[Path] = []
-
-    def make(options: str) -> Path:
-        place = tmp_path / "mounted"
-        place.mkdir(exist_ok=True)
-        done = subprocess.run(
-            ["mount", "-t", "tmpfs", "-o", f"mode=0700,{options}", "tmpfs", str(place)],  # noqa: S607 - whichever
-            check=False,
-            capture_output=True,
-        )
-        if done.returncode:
-            pytest.skip("Mounting takes the rights of root; the test beside this one needs none.")
-        mounted.append(place)
-        return place
-
-    yield make
-    for place in mounted:
-        subprocess.run(["umount", str(place)], check=True)  # noqa: S607 - whichever
+@needs_root
+def test_a_file_system_that_is_full_is_called_full_and_loses_nothing(folder: Path) -> None:
+    with small_disk(folder, "512k"):
+        with_one_alias(folder)
+        with opened(folder) as ledger:
+            assert code_of(lambda: fill(ledger)) == "disk-full"
+        with opened(folder) as ledger:
+            assert ledger.state(NOW).ours == {"x.com": Origin.PIN}
 
 
-def test_a_file_system_that_is_full_is_called_full_and_loses_nothing(mount: Callable[[str], Path]) -> None:
-    folder = mount("size=512k")
-    with_one_alias(folder)
-    with opened(folder) as ledger:
-        assert code_of(lambda: fill(ledger)) == "disk-full"
-    with opened(folder) as ledger:
-        assert ledger.state(NOW).ours == {"x.com": Origin.PIN}
+@needs_root
+def test_a_file_system_that_has_no_room_at_all_is_called_full(folder: Path) -> None:
+    with small_disk(folder, "64k"):
+        (folder / "ballast").write_bytes(b"x" * 60 * 1024)
+        assert code_of(lambda: opened(folder)) == "disk-full"
 
 
-def test_a_file_system_that_has_no_room_at_all_is_called_full(mount: Callable[[str], Path]) -> None:
-    folder = mount("size=64k")
-    (folder / "ballast").write_bytes(b"x" * 60 * 1024)
-    assert code_of(lambda: opened(folder)) == "disk-full"
-
-
-def test_a_file_system_that_is_read_only_cannot_be_written(mount: Callable[[str], Path]) -> None:
-    folder = mount("size=1m")
-    with_one_alias(folder)
-    subprocess.run(["mount", "-o", "remount,ro", str(folder)], check=True)  # noqa: S607 - whichever
-    assert code_of(lambda: opened(folder)) == "ledger-not-writable"
+@needs_root
+def test_a_file_system_that_is_read_only_cannot_be_written(folder: Path) -> None:
+    with small_disk(folder, "1m"):
+        with_one_alias(folder)
+        with read_only(folder):
+            assert code_of(lambda: opened(folder)) == "ledger-not-writable"
 
 
 def test_a_folder_that_may_not_be_written_is_told_apart_from_damage(tmp_path: Path) -> None:

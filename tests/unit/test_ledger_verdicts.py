@@ -9,23 +9,13 @@ from closte_bridge.checks.model import DnsCode
 from closte_bridge.ledger import histories
 from closte_bridge.ledger.verdicts import MOST_VERDICTS, verdicts
 from closte_bridge.ledger.waiting import await_records, forget_records, records_due
-from tests.support.ledgers import opened
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
-    from pathlib import Path
-
     from closte_bridge.ledger.store import Ledger
 
 NOW = 1_800_000_000.0
 RIGHT = History(NOW - 9, NOW + 9, looked=NOW - 5, changed=NOW - 5, dns="right", tls="right", leads_here=True)
 WRONG = RIGHT._replace(dns="points-elsewhere", tls="", leads_here=False)
-
-
-@pytest.fixture
-def ledger(tmp_path: Path) -> Iterator[Ledger]:
-    with opened(tmp_path / "state") as ledger:
-        yield ledger
 
 
 @pytest.mark.parametrize("code", DnsCode)

@@ -6,7 +6,6 @@ import signal
 import socket
 import subprocess
 import sys
-import time
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -16,6 +15,7 @@ from closte_bridge.errors import BridgeError
 from closte_bridge.sandbox.api import Words
 from closte_bridge.sandbox.server import APP_DOMAIN, Behaviour, Sandbox
 from closte_bridge.secret import Secret
+from tests.support.running import wait_until
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -224,15 +224,12 @@ def test_a_port_that_is_taken(sandbox: Sandbox) -> None:
         Sandbox(port=sandbox.port)
 
 
-def test_ends_while_clients_hang_on(session: requests.Session) -> None:
+def test_ends_while_clients_hang_on() -> None:
     with Sandbox(behaviour=Behaviour(slow=600), faults=["slow"]) as sandbox:
         idle = socket.create_connection(("127.0.0.1", sandbox.port))
         busy = socket.create_connection(("127.0.0.1", sandbox.port))
         busy.sendall(b"GET /api/client/getdomains?apikey=x HTTP/1.1\r\nHost: x\r\n\r\n")
-        for _ in range(1000):
-            if sandbox.connections == 2:
-                break
-            time.sleep(0.01)
+        wait_until(lambda: sandbox.connections == 2)
     with idle, busy:
         assert idle.recv(1) == b""
     assert not sandbox._server._open

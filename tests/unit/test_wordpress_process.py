@@ -9,19 +9,11 @@ import pytest
 
 from closte_bridge.config.model import WpSettings
 from closte_bridge.wordpress.wp import WpCall, WpCost
-from tests.support.bridge import wait_until, write_script
+from tests.support.processes import ended
+from tests.support.running import wait_until, write_script
 
 if TYPE_CHECKING:
     from pathlib import Path
-
-
-def gone(pid: int) -> bool:
-    """Tell whether a process has ended; one that only its parent has not looked after is."""
-    try:
-        with open(f"/proc/{pid}/stat", encoding="ascii") as file:  # noqa: PTH123 - a pseudo file
-            return file.read().rpartition(")")[2].split()[0] == "Z"
-    except OSError:
-        return True
 
 
 @pytest.mark.parametrize("moment", ["start", "pump"])
@@ -46,4 +38,4 @@ def test_interrupted_while_it_is_started(tmp_path: Path, monkeypatch: pytest.Mon
     with pytest.raises(KeyboardInterrupt):
         WpCall.start(WpSettings(command=(command,)), "snapshot", {}, WpCost())
     (pid,) = pids
-    wait_until(lambda: gone(pid))
+    wait_until(lambda: ended(pid))

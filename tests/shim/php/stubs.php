@@ -44,7 +44,6 @@ final class World {
 	public static $doing    = array();
 	public static $did      = array();
 	public static $writable = true;
-	public static $settled  = array();
 }
 
 final class Stub_DB {

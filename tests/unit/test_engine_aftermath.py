@@ -4,8 +4,6 @@ import json
 import re
 import stat
 import sys
-import threading
-import time
 from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any, cast
 
@@ -15,14 +13,13 @@ from prometheus_client.parser import text_string_to_metric_families
 from closte_bridge.checks.life import History
 from closte_bridge.checks.schedule import DAY
 from closte_bridge.config.model import Settings
-from closte_bridge.engine import lock
 from closte_bridge.engine.aftermath import after_run
 from closte_bridge.engine.clock import Clock
 from closte_bridge.engine.engine import Engine
 from closte_bridge.engine.metrics import metrics_path
 from closte_bridge.ledger import histories
-from closte_bridge.ledger.store import Ledger
 from closte_bridge.planning.model import Action, Hold
+from tests.support.ledgers import opened
 from tests.support.parts import REPOSITORY
 
 if TYPE_CHECKING:
@@ -48,9 +45,7 @@ def clock() -> Time:
 
 def engine(folder: Path, clock: Time, **settings: Any) -> Engine:  # noqa: ANN401 - any setting's value
     state = folder / "state"
-    ledger = Ledger.open(state, create=True)
-    assert ledger is not None
-    ledger.close()
+    opened(state).close()
     return Engine(Settings(state_dir=state, **settings), {}, Clock(now=clock))
 
 
@@ -79,9 +74,7 @@ def samples(path: Path) -> dict[tuple[str, str], float]:
 def test_metrics_say_what_a_run_found_without_any_domain(tmp_path: Path, clock: Time) -> None:
     path = tmp_path / "bridge.prom"
     this = engine(tmp_path, clock, metrics_file=path)
-    ledger = Ledger.open(this.settings.state_dir, create=False)
-    assert ledger is not None
-    with ledger, ledger.transaction():
+    with opened(this.settings.state_dir) as ledger, ledger.transaction():
         ledger.set_meta(last_run="100.5", last_success="99.5")
     assert after_run(this, report(), 4, [PROBLEM]) == []
     found = samples(path)
@@ -98,10 +91,8 @@ def test_metrics_say_what_a_run_found_without_any_domain(tmp_path: Path, clock: 
 def test_metrics_count_what_was_seen_of_dns_and_certificates(tmp_path: Path, clock: Time) -> None:
     path = tmp_path / "bridge.prom"
     this = engine(tmp_path, clock, metrics_file=path)
-    ledger = Ledger.open(this.settings.state_dir, create=False)
-    assert ledger is not None
     right = History(0.0, 0.0, looked=1.0, dns="right", tls="right", leads_here=True, not_after=clock.now + 90 * DAY)
-    with ledger, ledger.transaction():
+    with opened(this.settings.state_dir) as ledger, ledger.transaction():
         histories.save(
             ledger,
             {
@@ -131,9 +122,7 @@ def test_metrics_count_what_was_seen_of_dns_and_certificates(tmp_path: Path, clo
 def test_every_metric_is_documented(tmp_path: Path, clock: Time) -> None:
     path = tmp_path / "bridge.prom"
     this = engine(tmp_path, clock, metrics_file=path)
-    ledger = Ledger.open(this.settings.state_dir, create=False)
-    assert ledger is not None
-    with ledger, ledger.transaction():
+    with opened(this.settings.state_dir) as ledger, ledger.transaction():
         ledger.set_meta(last_run="100.5", last_success="99.5")
     assert after_run(this, report(), 0, []) == []
     found = {family.name.removeprefix("closte_bridge_") for family in text_string_to_metric_families(path.read_text())}
@@ -219,7 +208,7 @@ def test_flapping_problems_are_told_at_most_every_five_minutes(tmp_path: Path, c
     for turn in range(60):
         clock.now += 10
         after_run(this, None, 0, [{**PROBLEM, "code": f"code-{turn % 2}"}])
-    assert len(heard(told)) <= 2
+    assert 1 <= len(heard(told)) <= 2
 
 
 @pytest.mark.parametrize(
@@ -252,24 +241,3 @@ def test_a_command_that_hangs_is_ended(tmp_path: Path, clock: Time, monkeypatch:
 
 def test_nothing_is_done_when_nothing_is_configured(tmp_path: Path, clock: Time) -> None:
     assert after_run(engine(tmp_path, clock), None, 1, [PROBLEM]) == []
-
-
-def test_a_held_lock_is_seen_from_outside(tmp_path: Path) -> None:
-    folder = tmp_path / "state"
-    assert lock.holder_since(folder) is None
-    entered, leave = threading.Event(), threading.Event()
-
-    def hold() -> None:
-        with lock.held(folder, "sync"):
-            entered.set()
-            leave.wait(10)
-
-    thread = threading.Thread(target=hold)
-    thread.start()
-    assert entered.wait(10)
-    since = lock.holder_since(folder)
-    leave.set()
-    thread.join()
-    assert since is not None
-    assert abs(time.time() - since) < 60
-    assert lock.holder_since(folder) is None

@@ -4,10 +4,8 @@ from __future__ import annotations
 
 import gc
 import itertools
-import os
 import random
 import sys
-import tempfile
 from array import array
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -29,6 +27,7 @@ from closte_bridge.ledger import inbox
 from closte_bridge.ledger.state import Origin, Phase
 from closte_bridge.planning.model import Mode, Standing
 from closte_bridge.wordpress.snapshot import Event
+from tests.support.folders import in_memory
 from tests.support.looks import a_list, a_row, a_snapshot
 
 if TYPE_CHECKING:
@@ -117,10 +116,8 @@ class _Listing:
 
 @pytest.fixture
 def folder() -> Iterator[Path]:
-    """A folder in memory where there is one: thousands of commits, each flushed to the disk, take minutes on some."""
-    memory = Path("/dev/shm")
-    with tempfile.TemporaryDirectory(prefix="cb-", dir=memory if os.access(memory, os.W_OK) else None) as name:
-        yield Path(name)
+    with in_memory() as folder:
+        yield folder
 
 
 def test_a_year_with_the_real_ledger(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:

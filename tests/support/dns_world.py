@@ -20,8 +20,9 @@ import dns.rcode
 from closte_bridge.checks.dns import Edges
 from closte_bridge.checks.wire import Endpoint
 from closte_bridge.config.model import DnsSettings, Resolver
-from tests.checks.zones import SIGNED, WITH_APEX_CNAME, ZONES, hosted_by
 from tests.support.parts import REPOSITORY, MissingPartError, find_program
+from tests.support.ports import free_port_on
+from tests.support.zones import SIGNED, WITH_APEX_CNAME, ZONES, hosted_by
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -70,28 +71,11 @@ def program(name: str) -> tuple[str, dict[str, str]]:
         raise
 
 
-def _free_port() -> int:
-    """Return a port that is free for UDP and TCP on all addresses of the world."""
-    for _ in range(50):
-        with ExitStack() as stack:
-            port = 0
-            try:
-                for address in (*KNOTS, LAX, SILENT, *RESOLVERS):
-                    for kind in (socket.SOCK_STREAM, socket.SOCK_DGRAM):
-                        one = stack.enter_context(socket.socket(socket.AF_INET, kind))
-                        one.bind((address, port))
-                        port = one.getsockname()[1]
-            except OSError:
-                continue
-            return port
-    raise RuntimeError("No port is free on all addresses.")
-
-
 @contextmanager
 def dns_world(folder: Path) -> Iterator[DnsWorld]:
     """Run the world with its files in the new folder `folder`, and end it afterwards."""
     folder.mkdir(parents=True)
-    port = _free_port()
+    port = free_port_on(*KNOTS, LAX, SILENT, *RESOLVERS)
     with ExitStack() as stack:
         silent = stack.enter_context(socket.socket(socket.AF_INET, socket.SOCK_DGRAM))
         silent.bind((SILENT, port))
@@ -105,7 +89,7 @@ def dns_world(folder: Path) -> Iterator[DnsWorld]:
 
 
 @contextmanager
-def _running(argv: list[str], folder: Path, address: str, port: int, asked: str) -> Iterator[None]:
+def running(argv: list[str], folder: Path, address: str, port: int, asked: str) -> Iterator[None]:
     """Run a server until the body is done; it is up once it answers for the name `asked`."""
     log = folder / "log"
     path, environment = program(argv[0])
@@ -147,7 +131,7 @@ def _knot(folder: Path, address: str, port: int) -> Iterator[None]:
         lines.append(f"  - domain: {name}\n    storage: {folder}\n    file: {name}\n    journal-content: none{signing}")
     (folder / "knot.conf").write_text("\n".join(lines) + "\n")
     argv = ["knotd", "-c", str(folder / "knot.conf")]
-    with _running(argv, folder, address, port, next(iter(zones))):
+    with running(argv, folder, address, port, next(iter(zones))):
         deadline = time.monotonic() + START_SECONDS
         while not all(_answers(address, port, name) for name in zones):
             assert time.monotonic() < deadline, (folder / "log").read_text(errors="replace")
@@ -169,7 +153,7 @@ def _anchors(folder: Path) -> list[str]:
     return anchors
 
 
-_UNBOUND = """server:
+UNBOUND = """server:
   interface: {address}
   port: {port}
   username: ""
@@ -192,17 +176,17 @@ def _lax(folder: Path, port: int) -> Iterator[None]:
     folder.mkdir()
     (folder / "zone").write_text(ZONES[WITH_APEX_CNAME])
     zone = f'auth-zone:\n  name: "{WITH_APEX_CNAME}"\n  zonefile: "zone"\n  for-downstream: yes\n  for-upstream: no\n'
-    config = _UNBOUND.format(address=LAX, port=port, folder=folder) + zone
+    config = UNBOUND.format(address=LAX, port=port, folder=folder) + zone
     (folder / "unbound.conf").write_text(config)
     argv = ["unbound", "-c", str(folder / "unbound.conf")]
-    with _running(argv, folder, LAX, port, WITH_APEX_CNAME):
+    with running(argv, folder, LAX, port, WITH_APEX_CNAME):
         yield
 
 
 @contextmanager
 def _resolver(folder: Path, address: str, port: int, anchors: list[str]) -> Iterator[None]:
     folder.mkdir()
-    lines = [_UNBOUND.format(address=address, port=port, folder=folder), *anchors]
+    lines = [UNBOUND.format(address=address, port=port, folder=folder), *anchors]
     # Nothing but the anchors above is validated, and nothing outside this world is asked.
     lines.append("  outbound-msg-retry: 2")
     if address == RESOLVERS[1]:
@@ -214,5 +198,5 @@ def _resolver(folder: Path, address: str, port: int, anchors: list[str]) -> Iter
         lines.append(f'stub-zone:\n  name: "{name}"\n  stub-addr: {server}@{port}')
     (folder / "unbound.conf").write_text("\n".join(lines) + "\n")
     argv = ["unbound", "-c", str(folder / "unbound.conf")]
-    with _running(argv, folder, address, port, "test"):
+    with running(argv, folder, address, port, "test"):
         yield

@@ -24,13 +24,12 @@ from closte_bridge.engine.clock import Clock
 from closte_bridge.engine.engine import Engine
 from closte_bridge.engine.sync import Request, sync
 from closte_bridge.ledger.store import FILE_NAME
-from closte_bridge.sandbox.faults import FaultKind
 from closte_bridge.sandbox.server import Behaviour, Sandbox
 from closte_bridge.secret import Secret
 from closte_bridge.wordpress.wp import WpCall, WpCost
-from tests.support.bridge import EVENTS, add_event, create_events_table
 from tests.support.canned_wp import CannedWordPress
-from tests.support.parts import REPOSITORY
+from tests.support.rows import EVENTS, add_event, create_events_table
+from tests.support.running import LIMIT_SECONDS
 from tests.support.wordpress import TABLE
 
 if TYPE_CHECKING:
@@ -38,21 +37,11 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from closte_bridge.engine.sync import Report
-    from closte_bridge.sandbox.journal import Request as Asked
     from tests.support.wordpress import Multisite
 
 KEY = "a-key-of-a-test"
 OWN = "example.net"
 FOREIGN = frozenset({"somebody.example.org", "www.somebody.example.org", "*.else.example.org"})
-
-# Faults that answer instead of doing what was asked.
-_IDLE = frozenset(
-    kind.value
-    for kind in (
-        FaultKind.ERROR_500, FaultKind.TOO_MANY, FaultKind.UNAVAILABLE, FaultKind.RESET, FaultKind.GARBAGE,
-        FaultKind.EMPTY, FaultKind.REDIRECT, FaultKind.UNKNOWN_ERROR, FaultKind.LIST_HIDDEN, FaultKind.HUGE,
-    )
-)  # fmt: skip
 
 # Fast enough for hundreds of faults; what they do stays the same.
 HASTY = Behaviour(slow=0.01, drip=0.0002, retry_after="0", huge=200_000)
@@ -135,7 +124,9 @@ class World:
         self.settings = {
             "api_url": self.sandbox.url,
             "api_key_file": str(self.key_file),
+            # Whatever looks all the same asks nobody but this machine.
             "checks": False,
+            "dns": {"resolvers": ["127.0.0.1:9"], "timeout": 0.1},
             "state_dir": str(self.state_dir),
             "wp": self.wordpress.settings,
             "removal_delay": 0.001,
@@ -175,8 +166,15 @@ class World:
 
     def cli(self, *words: str) -> subprocess.CompletedProcess[str]:
         """Run the program to its end."""
-        argv, nothing = self.argv(*words), subprocess.DEVNULL
-        return subprocess.run(argv, stdin=nothing, capture_output=True, text=True, check=False, env=self.environ)
+        return subprocess.run(
+            self.argv(*words),
+            stdin=subprocess.DEVNULL,
+            capture_output=True,
+            text=True,
+            check=False,
+            env=self.environ,
+            timeout=LIMIT_SECONDS,
+        )
 
     def engine(self, later: float = 0.0) -> HastyEngine:
         """Return an engine in this process, for which it is so many seconds later."""
@@ -263,80 +261,3 @@ def real_world(folder: Path, multisite: Multisite, *, mapped: Sequence[str] = ()
     sandbox = Sandbox(OWN, key=Secret(key), behaviour=HASTY)
     sandbox.aliases = {*FOREIGN, *mapped}
     return World(folder, sandbox, wordpress, key)
-
-
-class Driver:
-    """Runs commands that die on demand."""
-
-    def __init__(self) -> None:
-        self._process = subprocess.Popen(
-            [sys.executable, "-m", "tests.support.crash_driver"],
-            cwd=REPOSITORY,
-            stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE,
-            text=True,
-        )
-
-    def run(
-        self,
-        world: World,
-        *argv: str,
-        die_at: int | None = None,
-        die_on: str | None = None,
-        broken: str | None = None,
-        words: str = "",
-    ) -> dict[str, Any]:
-        """Run a command to its end, or to a point, by its number or its name.
-
-        `broken` names what raises an exception that says `words`.
-        """
-        assert self._process.stdin is not None
-        assert self._process.stdout is not None
-        dying = {"die_at": die_at, "die_on": die_on}
-        order = {"argv": [*argv], **dying, "env": world.environ, "break": broken, "words": words}
-        self._process.stdin.write(json.dumps(order) + "\n")
-        self._process.stdin.flush()
-        answer: dict[str, Any] = json.loads(self._process.stdout.readline())
-        return answer
-
-    def end(self) -> None:
-        """End it by ending its input."""
-        self._process.communicate()
-
-
-# -- what the stand-in's journal proves ---------------------------------------------------------------------------
-
-
-def worked(request: Asked) -> bool:
-    """Tell whether a request was carried out, whatever became of its answer."""
-    return request.key_ok and request.fault not in _IDLE
-
-
-def carried_out(requests: Iterable[Asked], call: str) -> set[str]:
-    """Return the names for which `add` or `remove` was carried out."""
-    return {request.domain for request in requests if request.call == call and worked(request)}
-
-
-def asked(requests: Iterable[Asked], call: str) -> set[str]:
-    """Return the names that a call was made for at all; a request that a kill cut off has no key yet."""
-    return {request.domain for request in requests if request.call == call and request.key_ok}
-
-
-def assert_books_agree(world: World, *, unsure: Iterable[str] = (), context: object = "") -> None:
-    """Hold ledger and log against the journal.
-
-    `unsure` are names that were added while the list could not be believed: whether those are ours nobody can
-    know, and the ledger may or may not claim them.
-    """
-    added, removed = (carried_out(world.sandbox.requests, call) for call in ("add", "remove"))
-    log = world.logged()
-    for action, name, outcome in log:
-        if action in {"add", "remove"} and outcome in {"done", "already"}:
-            assert name in (added if action == "add" else removed), (context, action, name)
-    seen = {name for action, name, outcome in log if action in {"add", "confirm"} and outcome in {"done", "already"}}
-    assert added - set(unsure) <= seen, context
-    gone = {name for action, name, outcome in log if action == "remove" and outcome in {"done", "already"}}
-    assert removed - set(unsure) <= gone | added, context
-    ours = {name for name, phase in world.rows("SELECT name, phase FROM aliases") if phase == "present"}
-    assert ours <= world.sandbox.aliases, context
-    assert not ours & FOREIGN, context

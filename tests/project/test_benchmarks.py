@@ -6,6 +6,7 @@ import json
 import os
 import subprocess
 import sys
+from types import SimpleNamespace
 from typing import TYPE_CHECKING
 
 from benchmarks.figure import Figure
@@ -17,6 +18,8 @@ from tests.support.parts import REPOSITORY
 
 if TYPE_CHECKING:
     from pathlib import Path
+
+    import pytest
 
 ABOUT = dict.fromkeys(("version", "date", "processor", "system", "python", "php", "load"), "x")
 
@@ -33,13 +36,20 @@ def test_the_parts_of_a_profile_exist_and_the_program_still_runs(tmp_path: Path)
     assert json.loads((tmp_path / "seconds").read_text()).keys() == {*PARTS, "everything else"}
 
 
-def test_a_parts_time_is_its_own() -> None:
+def test_a_parts_time_is_its_own(monkeypatch: pytest.MonkeyPatch) -> None:
+    now = 0.0
+    monkeypatch.setattr("benchmarks.profile.time", SimpleNamespace(perf_counter=lambda: now))
     clock = Clock()
-    inner = clock.timed("planning", lambda: sum(range(200_000)))
-    outer = clock.timed("the ledger", inner)
-    assert outer() == sum(range(200_000))
-    # Nearly all of it was the inner one's.
-    assert clock.seconds["planning"] > clock.seconds["the ledger"] >= 0
+
+    def spend(seconds: float) -> float:
+        nonlocal now
+        now += seconds
+        return seconds
+
+    inner = clock.timed("planning", spend)
+    outer = clock.timed("the ledger", lambda: spend(2.0) + inner(5.0) + spend(1.0))
+    assert outer() == 8.0
+    assert (clock.seconds["planning"], clock.seconds["the ledger"]) == (5.0, 3.0)
 
 
 def test_a_page_shows_the_plots_that_its_figures_are_enough_for() -> None:

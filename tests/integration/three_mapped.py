@@ -1,0 +1,46 @@
+"""A network with three mapped names, and what is said of it before anything was done."""
+
+from __future__ import annotations
+
+from contextlib import contextmanager
+from typing import TYPE_CHECKING
+
+from tests.support.bridge import Bridge, bridge_for
+from tests.support.rows import set_option
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+    from tests.support.wordpress import Multisite
+
+COST = "Cost: 1 wp call (0.00 s), {api} (0.00 s), planning 0.000 s.\n"
+ONE, TWO, THREE = (COST.format(api=api) for api in ("1 API call", "2 API calls", "3 API calls"))
+NOTES = """\
+  ~+ www.a.customer.org     held: waits until it leads where "a.customer.org" leads
+  ~+ www.b.customer.org     held: waits until it leads where "b.customer.org" leads
+  ~+ www.shop.customer.com  held: waits until it leads where "shop.customer.com" leads
+  ?  stranger.example.org   foreign: not ours and not wanted here; left alone
+"""
+PLAN = f"""\
+Network "example.net": 2 to add, 0 to remove, 1 in step, 3 held, 1 foreign.
+  +  b.customer.org         mapped to site 1
+  +  shop.customer.com      mapped to site 1
+{NOTES}"""
+OFFER = """\
+Network "example.net": 3 mapped names, WordPress in <site>/.
+Closte application: 3 names at Closte, key from api_key_file.
+State folder of this engine: <folder>/state.
+Adopted would be 1 name at Closte already: a.customer.org.
+Left alone as foreign: 1 name: stranger.example.org.
+"""
+
+
+@contextmanager
+def three_mapped(multisite: Multisite, folder: Path) -> Iterator[Bridge]:
+    """Give an engine for three mapped names, of which Closte has one, and a stranger's."""
+    set_option(multisite, "wu_host_integrations_enabled", {"closte": True})
+    multisite.add_mappings_sql([(name, 1) for name in ("a.customer.org", "b.customer.org", "shop.customer.com")])
+    with bridge_for(multisite, folder / "bridge") as bridge:
+        bridge.sandbox.aliases = {"a.customer.org", "stranger.example.org"}
+        yield bridge

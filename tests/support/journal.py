@@ -1,0 +1,58 @@
+"""What the journal of the stand-in for Closte proves, and the engine's own books beside it."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from closte_bridge.sandbox.faults import FaultKind
+from tests.support.canned_world import FOREIGN
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from closte_bridge.sandbox.journal import Request as Asked
+    from tests.support.canned_world import World
+
+# Faults that answer instead of doing what was asked.
+_IDLE = frozenset(
+    kind.value
+    for kind in (
+        FaultKind.ERROR_500, FaultKind.TOO_MANY, FaultKind.UNAVAILABLE, FaultKind.RESET, FaultKind.GARBAGE,
+        FaultKind.EMPTY, FaultKind.REDIRECT, FaultKind.UNKNOWN_ERROR, FaultKind.LIST_HIDDEN, FaultKind.HUGE,
+    )
+)  # fmt: skip
+
+
+def worked(request: Asked) -> bool:
+    """Tell whether a request was carried out, whatever became of its answer."""
+    return request.key_ok and request.fault not in _IDLE
+
+
+def carried_out(requests: Iterable[Asked], call: str) -> set[str]:
+    """Return the names for which `add` or `remove` was carried out."""
+    return {request.domain for request in requests if request.call == call and worked(request)}
+
+
+def asked(requests: Iterable[Asked], call: str) -> set[str]:
+    """Return the names that a call was made for at all; a request that a kill cut off has no key yet."""
+    return {request.domain for request in requests if request.call == call and request.key_ok}
+
+
+def assert_books_agree(world: World, *, unsure: Iterable[str] = (), context: object = "") -> None:
+    """Hold ledger and log against the journal.
+
+    `unsure` are names that were added while the list could not be believed: whether those are ours nobody can
+    know, and the ledger may or may not claim them.
+    """
+    added, removed = (carried_out(world.sandbox.requests, call) for call in ("add", "remove"))
+    log = world.logged()
+    for action, name, outcome in log:
+        if action in {"add", "remove"} and outcome in {"done", "already"}:
+            assert name in (added if action == "add" else removed), (context, action, name)
+    seen = {name for action, name, outcome in log if action in {"add", "confirm"} and outcome in {"done", "already"}}
+    assert added - set(unsure) <= seen, context
+    gone = {name for action, name, outcome in log if action == "remove" and outcome in {"done", "already"}}
+    assert removed - set(unsure) <= gone | added, context
+    ours = {name for name, phase in world.rows("SELECT name, phase FROM aliases") if phase == "present"}
+    assert ours <= world.sandbox.aliases, context
+    assert not ours & FOREIGN, context

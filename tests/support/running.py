@@ -1,0 +1,65 @@
+"""Scripts to run, terminals, `wp` by itself, and waiting for what runs."""
+
+from __future__ import annotations
+
+import os
+import pty
+import time
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Any
+
+from closte_bridge.config.model import WpSettings
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator, Mapping
+    from pathlib import Path
+
+    from tests.support.wordpress import Multisite
+
+LIMIT_SECONDS = 120
+"""After so long a wait has failed."""
+
+
+def write_script(path: Path, text: str) -> Path:
+    """Write a shell script that can be executed and return its path."""
+    path.write_text(f"#!/bin/sh\n{text}\n")
+    path.chmod(0o755)
+    return path
+
+
+def wait_until(ready: Callable[[], bool]) -> None:
+    """Wait for something that happens for certain; a test that waits too long has failed."""
+    deadline = time.monotonic() + LIMIT_SECONDS
+    while not ready():
+        assert time.monotonic() < deadline, "It never happened."
+        time.sleep(0.02)
+
+
+@contextmanager
+def typed(answer: str) -> Iterator[int]:
+    """Yield the descriptor of a terminal at which `answer` is typed to whatever is asked."""
+    leader, follower = pty.openpty()
+    try:
+        os.write(leader, answer.encode())
+        yield follower
+    finally:
+        os.close(leader)
+        os.close(follower)
+
+
+def wp_settings(
+    multisite: Multisite,
+    env: Mapping[str, str] | None = None,
+    **changes: Any,  # noqa: ANN401 - whatever the settings take
+) -> WpSettings:
+    """Return the settings that lead to the network, with an environment that keeps `wp` away from everything else."""
+    names = ["env", "-i", *(f"{name}={value}" for name, value in (env or multisite.env).items())]
+    return WpSettings(
+        **{
+            "command": (*names, *multisite.wp_command),
+            "path": str(multisite.path),
+            "allow_root": os.geteuid() == 0,
+            "timeout": float(LIMIT_SECONDS),
+            **changes,
+        }
+    )

@@ -1,0 +1,26 @@
+"""Servers that tests start."""
+
+from __future__ import annotations
+
+from contextlib import AbstractContextManager, ExitStack, contextmanager
+from typing import TYPE_CHECKING, TypeVar
+
+import pytest
+
+from tests.support.parts import MissingPartError
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+T = TypeVar("T")
+
+
+@contextmanager
+def server_or_fail(server: AbstractContextManager[T]) -> Iterator[T]:
+    """Enter a server's context; a missing program fails the test instead of skipping it."""
+    with ExitStack() as stack:
+        try:
+            running = stack.enter_context(server)
+        except MissingPartError as error:
+            pytest.fail(str(error))
+        yield running

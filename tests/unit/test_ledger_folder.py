@@ -1,0 +1,50 @@
+"""The state folder: made with its mode, refused when it is not ours alone, foreseen before anything is changed."""
+
+from __future__ import annotations
+
+import os
+import pwd
+from typing import TYPE_CHECKING
+
+import pytest
+
+from closte_bridge.errors import BridgeError
+from closte_bridge.ledger.folder import foresee, make_folder
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+
+def test_one_that_can_be_made_is_foreseen_and_not_made(tmp_path: Path) -> None:
+    folder = tmp_path / "a" / "b"
+    foresee(folder)
+    assert not folder.parent.exists()
+    make_folder(folder)
+    foresee(folder)
+    assert folder.stat().st_mode & 0o777 == 0o700
+
+
+def test_one_that_is_not_ours_alone_is_refused_beforehand(tmp_path: Path) -> None:
+    tmp_path.chmod(0o755)
+    with pytest.raises(BridgeError, match="open to other users"):
+        foresee(tmp_path)
+
+
+def test_one_that_cannot_be_made_names_the_command_that_root_runs(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    folder = tmp_path / "a b"
+    monkeypatch.setattr(os, "access", lambda *_: False)
+    with pytest.raises(BridgeError) as caught:
+        foresee(folder)
+    assert caught.value.code == "state-folder"
+    user = pwd.getpwuid(os.geteuid()).pw_name
+    assert caught.value.hint.startswith(f"As root: `install -d -m 700 -o {user} '{folder}'`")
+
+    def nobody(_: int) -> pwd.struct_passwd:
+        raise KeyError
+
+    monkeypatch.setattr(pwd, "getpwuid", nobody)
+    with pytest.raises(BridgeError) as caught:
+        foresee(folder)
+    assert f" -o {os.geteuid()} " in caught.value.hint
