@@ -200,7 +200,7 @@ def circumstances(report: Report) -> tuple[list[Problem], list[Problem], list[Me
         errors.append(Problem(code="list-unreadable", message=f"Closte's list: {plan.observed.reason}", hint=hint))
     elif plan.observed.state is ObservedState.PARTIAL:
         text = f"Closte's list is not complete: {plan.observed.reason}. Nothing is removed by inference."
-        hint = "Look at the list in Closte's dashboard. If names were removed there on purpose, `closte-bridge adopt` again."
+        hint = "Look at it in Closte's dashboard. If names were removed there on purpose, `closte-bridge adopt` again."
         warnings.append(Problem(code="list-partial", message=text, hint=hint))
     if plan.snapshot_faults:
         text = f"The snapshot is not complete: {'; '.join(plan.snapshot_faults)}. Nothing is removed."

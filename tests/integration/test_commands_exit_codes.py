@@ -128,7 +128,7 @@ def test_5_a_list_that_cannot_be_read(bridge: Bridge) -> None:
         0,
         "Warning: Closte's list is not complete: the list does not hold the network's own domain \"example.net\". "
         "Nothing is removed by inference.\n"
-        "Look at the list in Closte's dashboard. If names were removed there on purpose, `closte-bridge adopt` again.\n",
+        "Look at it in Closte's dashboard. If names were removed there on purpose, `closte-bridge adopt` again.\n",
     )
 
 
