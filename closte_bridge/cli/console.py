@@ -136,9 +136,7 @@ class Console:
         if not answer.endswith("\n"):
             self._write(self.stderr, "")
         if answer.strip().lower() not in {"y", "yes"}:
-            raise BridgeError(
-                "Aborted.", code="aborted", hint="What was agreed to before stays done; run it again to go on."
-            )
+            raise BridgeError("Aborted.", code="aborted", hint="Nothing more was changed; run it again to go on.")
 
     @contextmanager
     def progress(self, total: int, label: str) -> Iterator[Progress]:

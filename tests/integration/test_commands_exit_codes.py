@@ -100,7 +100,7 @@ def test_4_some_failed_and_are_tried_again(bridge: Bridge) -> None:
         "code": "add-failed",
         "message": '"n1.example.org" was not added: Closte answered "The operation could not be completed.".',
         "domain": "n1.example.org",
-        "hint": "",
+        "hint": incomplete.rstrip(),
     }
     bridge.sandbox.set_faults()
     assert bridge.run("sync", "n1.example.org", "--quiet", "--format=ids").golden == (0, "n1.example.org\n", "")

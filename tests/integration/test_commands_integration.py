@@ -110,9 +110,10 @@ def test_setup(bridge: Bridge) -> None:
     took = "Closte answered and took the key (from api_key_file).\n"
     switch = "The Closte integration is off. Switch it on? [y/n] "
     question = "Put this engine in charge? [y/n] "
-    aborted = "Error: Aborted.\nWhat was agreed to before stays done; run it again to go on.\n"
+    aborted = "Error: Aborted.\nNothing more was changed; run it again to go on.\n"
     assert bridge.run_asked("n\n", "setup").golden == (1, hello + took + OFFER, question + aborted)
-    assert not bridge.state.exists()
+    assert bridge.multisite.network_option("closte_bridge_owner") is None
+    assert not bridge.multisite.network_option("wu_host_integrations_enabled")
     done = 'Success: "example.net" is set up; 1 name adopted.\n`closte-bridge sync` makes the changes of this plan.\n'
     shim = "Install the shim, a must-use plugin through which WordPress wakes this engine? [y/n] "
     later = "Not installed: changes are found by looking. `closte-bridge shim install` does it later.\n"

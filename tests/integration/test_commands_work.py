@@ -69,7 +69,11 @@ def before_adoption(bridge: Bridge) -> None:
 def adoption(bridge: Bridge) -> None:
     assert bridge.run("adopt").golden == (2, OFFER, NO_TERMINAL)
     question = "Put this engine in charge? [y/n] "
-    assert bridge.run_asked("n\n", "adopt").golden == (1, OFFER, f"{question}Error: Aborted.\n")
+    assert bridge.run_asked("n\n", "adopt").golden == (
+        1,
+        OFFER,
+        f"{question}Error: Aborted.\nNothing more was changed; run it again to go on.\n",
+    )
     assert bridge.multisite.network_option("closte_bridge_owner") is None
     two_calls = ONE.replace("1 wp call", "2 wp calls")
     said = 'Success: This engine is in charge of "example.net"; 1 name adopted.\n'
@@ -272,10 +276,16 @@ def pinning(bridge: Bridge) -> None:
         "Error: Name at least one domain.\nSee `closte-bridge domain --help`.\n",
     )
     assert bridge.run("domain", "add", "a b").golden == (
-        2, "", 'Error: "a b" is not a domain name: not a host name.\n'
+        2,
+        "",
+        'Error: "a b" is not a domain name: not a host name.\n'
+        "Write it like shop.example.com, or *.example.com for a wildcard.\n",
     )  # fmt: skip
     assert bridge.run("domain", "add", "shop.local").golden == (
-        2, "", 'Error: "shop.local" cannot be added: no certificate can be had for it (under .local).\n'
+        2,
+        "",
+        'Error: "shop.local" cannot be added: no certificate can be had for it (under .local).\n'
+        "Pin a name of the public DNS.\n",
     )  # fmt: skip
     assert bridge.changes() == [("add", "legacy.customer.com"), ("add", "xn--bcher-kva.example.org")]
 
