@@ -200,6 +200,20 @@ def test_names_that_are_answered_like_a_wrong_key_keep_no_other_waiting(
     assert sorted(changes) == sorted(["", *bad, "good.example.com", FEW[0]])
 
 
+def test_names_that_never_get_an_answer_keep_no_other_waiting(make_world: Callable[..., World]) -> None:
+    """They look like an outage and end the run; the next one begins with those that were not tried."""
+    world = make_world(mapped=FEW)
+    world.adopt()
+    bad = [f"a{number:02}.bad.example.com" for number in range(12)]
+    world.wordpress.change(add=[*bad, "good.example.com"])
+    world.sandbox.set_faults(*(f"error500@{name}" for name in bad))
+    report = world.sync()
+    assert report.applied is not None
+    assert report.applied.stopped
+    world.sync()
+    assert world.sandbox.aliases == world.wanted - set(bad)
+
+
 def test_a_key_that_is_taken_no_more_ends_the_run_and_loses_nothing(
     make_world: Callable[..., World], monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -258,6 +258,22 @@ class TestRun:
         assert reason.startswith("Closte could not be reached")
         assert 5 <= len(outcomes) <= 7
 
+    @pytest.mark.parametrize("fault", ["error500", "503", "429", "garbage"])
+    def test_gives_up_when_closte_only_answers_with_trouble(self, sandbox: Sandbox, fault: str) -> None:
+        sandbox.set_faults(fault)
+        outcomes: list[Outcome] = []
+        with client(sandbox, retries=1, concurrency=2) as closte:
+            changes: list[tuple[Action, str]] = [("add", f"site-{number}.example.org") for number in range(100)]
+            reason = closte.run(changes, lambda *change: outcomes.append(change[2]))
+        assert reason.startswith("Closte could not be reached, or gave no answer of use")
+        assert 5 <= len(outcomes) <= 7
+
+    def test_an_answer_in_between_starts_the_count_anew(self, sandbox: Sandbox) -> None:
+        names = [f"site-{number}.example.org" for number in range(20)]
+        sandbox.set_faults(*(f"error500@{name}" for at, name in enumerate(names) if at % 5))
+        with client(sandbox, retries=0, concurrency=1) as closte:
+            assert closte.run([("add", name) for name in names], lambda *_: None) == ""
+
     def test_an_error_of_the_caller_comes_out(self, sandbox: Sandbox) -> None:
         def on_outcome(*_: object) -> None:
             raise KeyError("ledger")
