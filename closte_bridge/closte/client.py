@@ -150,7 +150,8 @@ class ClosteClient:
         self.close()
 
     def close(self) -> None:
-        """Close all connections."""
+        """Close all connections, and send nothing any more: a list that nobody waits for is not asked for again."""
+        self._stopping.set()
         self._transport.close()
 
     @property

@@ -124,6 +124,18 @@ def test_nobody_there() -> None:
         assert closte.test_connection().state is ConnectionState.UNREACHABLE
 
 
+def test_nothing_is_sent_any_more_once_it_is_closed(sandbox: Sandbox) -> None:
+    sandbox.set_faults("error500")
+
+    def sleep(_: float) -> None:
+        if len(sandbox.requests) == 3:
+            closte.close()
+
+    closte: ClosteClient = client(sandbox, retries=1000, sleep=sleep)
+    assert closte.list_aliases().state is Readability.UNREADABLE
+    assert len(sandbox.requests) == 3
+
+
 class TestConnectionTest:
     def test_ok(self, sandbox: Sandbox) -> None:
         with client(sandbox) as closte:
