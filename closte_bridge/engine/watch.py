@@ -96,8 +96,8 @@ def next_due(report: Report, now: float, interval: float) -> float:
     if verified and verified.next_look is not None:
         # A check that is overdue (there are more than one run looks at) is made after a breath, not at once.
         ends.append(max(verified.next_look, now + _BREATH))
-    if verified and (verified.moves_later or verified.proven):
-        # More stages than one run moves, or a `www.` name that may be added now.
+    if verified and ((verified.moves_later and not verified.trouble) or verified.proven):
+        # More stages than one run moves (unless moving them fails), or a `www.` name that may be added now.
         ends.append(now + _BREATH)
     return min([now + interval, *ends])
 
