@@ -102,6 +102,15 @@ def next_due(report: Report, now: float, interval: float) -> float:
     return min([now + interval, *ends])
 
 
+def _unexpected(failure: Exception) -> BridgeError:
+    # Not in its own words: they might hold a secret.
+    return BridgeError(
+        f"An internal error stopped the run ({type(failure).__name__}).",
+        code="internal-error",
+        hint="This is a mistake in closte-bridge; `closte-bridge sync --debug` may show where.",
+    )
+
+
 @dataclass(slots=True)
 class Watch:
     """The loop of one network. `work` makes one run and tells of it; `tell` is given the error of a run that failed.
@@ -171,7 +180,9 @@ class Watch:
         self.alive()
         try:
             report = self.work()
-        except BridgeError as error:
+        except Exception as failure:
+            # Whatever it is, the next run may do better; a loop that ends does nothing at all.
+            error = failure if isinstance(failure, BridgeError) else _unexpected(failure)
             now = self.waiter.now()
             if error.exit_code is ExitCode.LOCKED:
                 # Somebody runs by hand; what it leaves is ours right after.

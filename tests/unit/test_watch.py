@@ -136,6 +136,25 @@ def test_it_shows_that_it_is_watching(tmp_path: Path) -> None:
     assert all(seen)
 
 
+def test_a_failure_that_nobody_thought_of_is_told_and_the_loop_goes_on(tmp_path: Path) -> None:
+    runs = 0
+
+    def work() -> Report:
+        nonlocal runs
+        runs += 1
+        if runs == 1:
+            raise PermissionError(1, "something with a secret in it")
+        loop.signals.stop.set()
+        return report()
+
+    loop = Loop(tmp_path, work, FakeWaiter())
+    loop.run()
+    assert runs == 2
+    assert [(error.code, error.message) for error in loop.told] == [
+        ("internal-error", "An internal error stopped the run (PermissionError).")
+    ]
+
+
 def test_a_long_run_shows_that_it_is_alive(tmp_path: Path) -> None:
     waiter = FakeWaiter()
 
