@@ -154,7 +154,8 @@ class ClosteClient:
         self.close()
 
     def close(self) -> None:
-        """Close all connections."""
+        """Close all connections, and send nothing any more: a list that nobody waits for is not asked for again."""
+        self._stopping.set()
         self._transport.close()
 
     @property
@@ -200,7 +201,7 @@ class ClosteClient:
         is brought to its end without further repeats.
 
         Returns why it ended early (a sentence), or an empty string: Closte asked for a pause that is too long
-        to wait for, or could not be reached again and again.
+        to wait for, or gave no answer of use again and again.
         """
         self._stopping.clear()
         streak = 0
@@ -209,7 +210,8 @@ class ClosteClient:
         def on_result(change: tuple[Action, str], answer: _Answer[Outcome]) -> None:
             nonlocal streak
             if answer.value.attempts:
-                streak = 0 if answer.reached else streak + 1
+                # A gateway's errors are no better than silence: to wait for each of them takes hours.
+                streak = streak + 1 if answer.again or not answer.reached else 0
             on_outcome(*change, answer.value)
 
         def over() -> bool:
@@ -228,7 +230,7 @@ class ClosteClient:
         if (pause := self._pacer.closed_for) > 0:
             return f"Closte asked for a pause of {pause:.0f} s."
         if streak >= longest_streak:
-            return f"Closte could not be reached {streak} times in a row."
+            return f"Closte could not be reached, or gave no answer of use, {streak} times in a row."
         return "The run was asked to stop." if stopped else ""
 
     def _post(self, action: Action, domain: str) -> Reply:

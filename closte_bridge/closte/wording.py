@@ -24,6 +24,7 @@ _LOOKED_AT = 4096
 """More of a message than this is dropped unread: only `LIMIT` characters of it can be shown anyway."""
 
 _TERMINAL = re.compile(r"\x1b\[[0-?]*[ -/]*[@-~]|\x1b\][^\x07\x1b]*(?:\x07|\x1b\\)?|\x1b.?")
+_ESCAPED = re.compile(r"\\(?:u([0-9a-f]{4})|(.))", re.IGNORECASE)
 _HIDDEN = frozenset({"Cc", "Cf", "Cs", "Co", "Cn"})
 
 
@@ -48,9 +49,14 @@ class Cleaner:
 
     def __call__(self, text: str) -> str:
         """Return `text` in a form that is safe to show."""
-        shown = self._redact(_one_line(text[:_LOOKED_AT]))
+        line = _one_line(text[:_LOOKED_AT])
+        shown = self._redact(line)
         decoded = (unquote(shown), unquote_plus(shown), unquote(unquote(shown)), html.unescape(shown))
-        if any(any(self._marks(form)) for form in decoded if form != shown):
+        hidden = [form for form in decoded if form != shown]
+        # Of the line as it came: taking out a piece of the key would cut up the rest of it.
+        once = _unescaped(line)
+        hidden += [form for form in (once, _unescaped(once)) if form != line]
+        if any(any(self._marks(form)) for form in hidden):
             return WITHHELD
         return shown if len(shown) <= LIMIT else shown[: LIMIT - 1] + "…"
 
@@ -88,6 +94,11 @@ def _spellings(plain: str) -> set[str]:
         inner = encoded[-(-before * 8 // 6) : -1]
         forms |= {inner, inner.translate(_URL_SAFE)}
     return forms - {""}
+
+
+def _unescaped(text: str) -> str:
+    """Return `text` as it was before it became a string in JSON, as far as a key can tell."""
+    return _ESCAPED.sub(lambda found: chr(int(found[1], 16)) if found[1] else found[2], text)
 
 
 def _one_line(text: str) -> str:

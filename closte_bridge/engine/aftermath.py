@@ -7,14 +7,12 @@ from __future__ import annotations
 
 import hashlib
 import json
-import os
-import signal
 import subprocess
 from typing import TYPE_CHECKING, Any
 
 from closte_bridge.errors import BridgeError
 from closte_bridge.ledger.store import Ledger
-from closte_bridge.wordpress.process import environment_of_children
+from closte_bridge.wordpress.process import close_pipes, end, environment_of_children
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -101,8 +99,8 @@ def _run(argv: Sequence[str], text: bytes) -> None:
     try:
         process.communicate(text, timeout=_PATIENCE)
     except subprocess.TimeoutExpired:
-        os.killpg(process.pid, signal.SIGKILL)
-        process.communicate()
+        end(process)
+        close_pipes(process)
         raise _failed(f"was ended after {_PATIENCE:.0f} s") from None
     if process.returncode != 0:
         raise _failed(f"ended with {process.returncode}")

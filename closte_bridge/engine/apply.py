@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, NamedTuple
 
 from closte_bridge.closte.listing import Readability
@@ -49,6 +49,7 @@ class Applied:
     stopped: str = ""
     reread_failed: UnreadableError | None = None
     key_rejected: bool = False
+    key_taken: bool = False
 
 
 @dataclass(slots=True)
@@ -76,6 +77,10 @@ class _Round:
     def take(self, name: str, outcome: Outcome) -> None:
         """File one outcome."""
         change = self.begun.pop(name)
+        if outcome.kind is Kind.KEY_REJECTED and self._key_is_taken():
+            # A firewall, or words about another key: the trouble of this name, and no other has to wait for it.
+            message = f"{outcome.message} The key itself is taken."
+            outcome = replace(outcome, kind=Kind.FAILED, message=message)
         settled = record_outcome(self.ledger, change, outcome, self.view, self.engine.clock.now(), self.run)
         if outcome.attempts == 0 and outcome.kind is not Kind.REFUSED:
             self.applied.not_begun.append(change)
@@ -89,6 +94,12 @@ class _Round:
             self.applied.failed.append(Failure(change, outcome.kind, outcome.message))
         else:
             self.doubtful.append((change, outcome))
+
+    def _key_is_taken(self) -> bool:
+        """Ask Closte, once in a run, whether it takes the key; anything but a clear yes is a no, and ends the run."""
+        if not (self.applied.key_taken or self.applied.key_rejected):
+            self.applied.key_taken = self.view.client.test_connection().ok
+        return self.applied.key_taken
 
     def settle(self) -> None:
         """Read the list once more when answers were unclear: what it shows counts."""
@@ -137,7 +148,8 @@ def apply_changes(
             applied.not_begun += changes
             return
         this = _Round(engine, ledger, view, run, applied, on_step)
-        feed = this.feed(changes)
+        # What failed most often comes last: a few hopeless names, after which the run ends early, block no other.
+        feed = this.feed(sorted(changes, key=lambda change: _failures(change.name, view)))
         applied.stopped = view.client.run(feed, lambda _, name, outcome: this.take(name, outcome), over)  # type: ignore[arg-type]  # the action's values are the client's literals
         undo_intents(ledger, this.begun.values(), view, engine.clock.now())
         applied.not_begun += this.begun.values()
@@ -152,6 +164,11 @@ def apply_changes(
         removals = _still_doomed(engine, view, removals, applied)
     run_round(removals)
     return applied
+
+
+def _failures(name: str, view: View) -> int:
+    trouble = view.ledger.troubles.get(name)
+    return trouble.attempts if trouble else 0
 
 
 def _still_doomed(engine: Engine, view: View, removals: Sequence[Change], applied: Applied) -> tuple[Change, ...]:

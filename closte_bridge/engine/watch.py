@@ -96,10 +96,19 @@ def next_due(report: Report, now: float, interval: float) -> float:
     if verified and verified.next_look is not None:
         # A check that is overdue (there are more than one run looks at) is made after a breath, not at once.
         ends.append(max(verified.next_look, now + _BREATH))
-    if verified and (verified.moves_later or verified.proven):
-        # More stages than one run moves, or a `www.` name that may be added now.
+    if verified and ((verified.moves_later and not verified.trouble) or verified.proven):
+        # More stages than one run moves (unless moving them fails), or a `www.` name that may be added now.
         ends.append(now + _BREATH)
     return min([now + interval, *ends])
+
+
+def _unexpected(failure: Exception) -> BridgeError:
+    # Not in its own words: they might hold a secret.
+    return BridgeError(
+        f"An internal error stopped the run ({type(failure).__name__}).",
+        code="internal-error",
+        hint="This is a mistake in closte-bridge; `closte-bridge sync --debug` may show where.",
+    )
 
 
 @dataclass(slots=True)
@@ -171,7 +180,9 @@ class Watch:
         self.alive()
         try:
             report = self.work()
-        except BridgeError as error:
+        except Exception as failure:
+            # Whatever it is, the next run may do better; a loop that ends does nothing at all.
+            error = failure if isinstance(failure, BridgeError) else _unexpected(failure)
             now = self.waiter.now()
             if error.exit_code is ExitCode.LOCKED:
                 # Somebody runs by hand; what it leaves is ours right after.

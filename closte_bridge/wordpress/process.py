@@ -10,6 +10,7 @@ import contextlib
 import os
 import signal
 import subprocess
+import threading
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
@@ -23,6 +24,8 @@ _LEAVE_SUNRISE_ALONE = (
 )
 # Variables that are ours alone: a child could talk to our service manager, or hand a path to others.
 _NOT_FOR_CHILDREN = ("NOTIFY_SOCKET", "WATCHDOG_PID", "WATCHDOG_USEC", "CREDENTIALS_DIRECTORY")
+# Seconds for a process to be gone once it was killed.
+_FAREWELL = 5.0
 
 
 def argv_of(
@@ -93,6 +96,27 @@ def kill_group(pid: int) -> None:
         os.killpg(pid, signal.SIGKILL)
 
 
+def end(process: subprocess.Popen[bytes]) -> None:
+    """End a process that was started in a group of its own, with all its children.
+
+    One that may not be ended (behind `sudo` it is another user's) is left to itself: waiting could take for ever.
+    """
+    kill_group(process.pid)
+    try:
+        process.wait(_FAREWELL)
+    except subprocess.TimeoutExpired:
+        # Whenever it ends, somebody has to take note, or it stays in the list of processes.
+        threading.Thread(target=process.wait, daemon=True).start()
+
+
+def close_pipes(process: subprocess.Popen[bytes]) -> None:
+    """Close the ends of a process's pipes that are ours."""
+    for pipe in (process.stdin, process.stdout, process.stderr):
+        if pipe is not None:
+            with contextlib.suppress(OSError):
+                pipe.close()
+
+
 class HeadStart:
     """A `wp` that was started before it was known what to ask it.
 
@@ -117,6 +141,5 @@ class HeadStart:
         if self._process is None:
             return
         process, self._process = self._process, None
-        kill_group(process.pid)
-        with process:  # closes the pipes, and waits
-            pass
+        end(process)
+        close_pipes(process)

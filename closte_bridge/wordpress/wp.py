@@ -20,7 +20,7 @@ from typing import TYPE_CHECKING, Any
 from closte_bridge.errors import BridgeError, ExitCode
 from closte_bridge.wordpress import failures
 from closte_bridge.wordpress.frame import FrameError, FrameFault, extract, parse
-from closte_bridge.wordpress.process import argv_of, kill_group, spawn
+from closte_bridge.wordpress.process import argv_of, close_pipes, end, kill_group, spawn
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -115,8 +115,9 @@ class WpCall:
         try:
             call._pump(text)
         except BaseException:
-            with process:  # closes what nobody reads
-                call.end()
+            call.end()
+            if process.poll() is not None:
+                close_pipes(process)  # nobody reads them
             raise
         return call
 
@@ -152,8 +153,7 @@ class WpCall:
             # The number of a process that is gone may be somebody else's by now.
             return
         self.answered = True
-        self._kill()
-        self.process.wait()
+        end(self.process)
         for thread in self.threads:
             thread.join(1.0)
 

@@ -7,15 +7,20 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from closte_bridge.closte.outcome import Kind
+from closte_bridge.errors import ExitCode
 from closte_bridge.planning.model import ObservedState
 from closte_bridge.sandbox.api import Words
 from closte_bridge.sandbox.faults import FaultKind
+from closte_bridge.sandbox.handler import Handler
 from tests.support.canned_world import FOREIGN, OWN
 from tests.support.journal import asked, assert_books_agree, carried_out
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from closte_bridge.sandbox.api import Document
+    from closte_bridge.sandbox.faults import Call
     from closte_bridge.sandbox.server import Sandbox
     from tests.support.canned_world import World
 
@@ -167,3 +172,66 @@ def test_a_list_that_loses_names_for_good_is_mended_and_nothing_else(make_world:
     bring_in_step(world, "lost by Closte")
     assert asked(world.sandbox.requests, "remove") == set()
     assert world.sync().view.observed.state is ObservedState.COMPLETE
+
+
+@pytest.mark.parametrize("words", [Words("SSL key of this domain is invalid."), Words("Blocked.", 403)])
+def test_names_that_are_answered_like_a_wrong_key_keep_no_other_waiting(
+    make_world: Callable[..., World], monkeypatch: pytest.MonkeyPatch, words: Words
+) -> None:
+    """A firewall in front of Closte, or words about something else that is called a key or a token."""
+    world = make_world(mapped=FEW)
+    world.adopt()
+    bad = {f"a{number}.bad.example.com" for number in range(5)}
+    world.wordpress.change(drop=[FEW[0]])
+    world.sync()
+    world.wordpress.change(add=[*bad, "good.example.com"])
+    work = Handler._work
+
+    def picky(this: Handler, call: Call, fields: dict[str, str], fault: FaultKind | None) -> Document | None:
+        return work(this, call, fields, fault) if fields.get("domain") not in bad else None
+
+    monkeypatch.setattr(Handler, "_work", picky)
+    world.sandbox.api.words = words
+    report = world.sync()
+    assert report.applied is not None
+    assert {(failure.change.name, failure.kind) for failure in report.applied.failed} == {(n, Kind.FAILED) for n in bad}
+    assert report.exit_code is ExitCode.SOME_FAILED
+    assert world.sandbox.aliases == world.wanted - bad
+    # Whether the key is taken is asked once, however many names there are.
+    changes = [request.domain for request in world.sandbox.requests if request.call != "list"]
+    assert sorted(changes) == sorted(["", *bad, "good.example.com", FEW[0]])
+
+
+def test_names_that_never_get_an_answer_keep_no_other_waiting(make_world: Callable[..., World]) -> None:
+    """They look like an outage and end the run; the next one begins with those that were not tried."""
+    world = make_world(mapped=FEW)
+    world.adopt()
+    bad = [f"a{number:02}.bad.example.com" for number in range(12)]
+    world.wordpress.change(add=[*bad, "good.example.com"])
+    world.sandbox.set_faults(*(f"error500@{name}" for name in bad))
+    report = world.sync()
+    assert report.applied is not None
+    assert report.applied.stopped
+    world.sync()
+    assert world.sandbox.aliases == world.wanted - set(bad)
+
+
+def test_a_key_that_is_taken_no_more_ends_the_run_and_loses_nothing(
+    make_world: Callable[..., World], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    world = make_world(mapped=FEW)
+    world.adopt()
+    world.wordpress.change(add=MANY[20:40], drop=[FEW[0]])
+    with monkeypatch.context() as patch:
+        # The list is read with it; then it is revoked.
+        taken = iter([True])
+        patch.setattr(world.sandbox.api, "takes", lambda _: next(taken, False))
+        report = world.sync()
+    assert report.applied is not None
+    assert report.applied.key_rejected
+    assert report.exit_code is ExitCode.FAILURE
+    changes = [request.domain for request in world.sandbox.requests if request.call != "list"]
+    assert changes.count("") == 1
+    assert len(changes) <= 9, "What was in flight, and no more."
+    bring_in_step(world, "the key is taken again")
+    assert_books_agree(world)

@@ -193,7 +193,8 @@ def test_older_sites_are_filled_in_only_on_command(older: Bridge) -> None:
     assert shown.golden == (0, "domain,site,status\none.example.net,2,planned\ntwo.example.net,4,planned\n", "")
     said = '"one.example.net" for site 2.\n"two.example.net" for site 4.\n'
     question = "Make these 2 domain records? [y/n] "
-    assert older.run_asked("n\n", "domain", "backfill").golden == (1, said, question + "Error: Aborted.\nNothing more was changed; run it again to go on.\n")
+    aborted = "Error: Aborted.\nNothing more was changed; run it again to go on.\n"
+    assert older.run_asked("n\n", "domain", "backfill").golden == (1, said, question + aborted)
     assert multisite.domains() == ["new.example.net"]
     done = older.run_asked("y\n", "domain", "backfill")
     closing = "Success: Made 2 of 2 domain records.\n`closte-bridge sync` adds their domains at Closte.\n"

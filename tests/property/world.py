@@ -8,7 +8,7 @@ from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 from unittest import mock
 
-from closte_bridge.closte.client import ClosteClient, Stats
+from closte_bridge.closte.client import ClosteClient, ConnectionState, ConnectionTest, Stats
 from closte_bridge.closte.listing import Listing, Readability
 from closte_bridge.closte.outcome import Kind, Outcome
 from closte_bridge.config.model import Settings
@@ -33,7 +33,10 @@ class Killed(BaseException):
 
 
 # What Closte may do with one change. The first four settle it, the rest leave it open.
-FAULTS = ("ok", "failed", "refused", "not-sent", "key", "done-unclear", "lost-unclear", "kill-before", "kill-after")
+FAULTS = (
+    "ok", "failed", "refused", "not-sent", "key", "blocked",
+    "done-unclear", "lost-unclear", "kill-before", "kill-after",
+)  # fmt: skip
 
 
 @dataclass
@@ -60,6 +63,7 @@ class World:
         self.booted, self.boots = self.true_time - 1000, 1
         self.failing: set[str] = set()
         self.faults = Faults()
+        self.key_taken = True
         self.looks = self.lists = self.ticks = self.answered = 0
         key = folder / "key"
         key.write_text("key-of-the-test-application")
@@ -175,8 +179,10 @@ class World:
             "refused": Outcome(Kind.REFUSED, 'Closte answered "Invalid or empty domain: …".'),
             "not-sent": Outcome(Kind.FAILED, "Not sent.", attempts=0),
             "key": Outcome(Kind.KEY_REJECTED, "Closte refused access (HTTP 401)."),
+            "blocked": Outcome(Kind.KEY_REJECTED, "Closte refused access (HTTP 403)."),
             "lost-unclear": Outcome(Kind.UNCLEAR, "Closte had an internal error (HTTP 500)."),
         }
+        self.key_taken = fault != "key"
         if action == "remove":
             self.judge.removal(name)
         if fault == "kill-before":
@@ -238,6 +244,11 @@ class FakeClient(ClosteClient):
     def list_aliases(self) -> Listing:
         """Ask for the list."""
         return self.world.listing()
+
+    def test_connection(self) -> ConnectionTest:
+        """Ask whether the key is taken."""
+        state = ConnectionState.OK if self.world.key_taken else ConnectionState.KEY_REJECTED
+        return ConnectionTest(state, "Closte answered.")
 
     def run(
         self,

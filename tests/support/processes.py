@@ -1,8 +1,17 @@
-"""Processes of the machine."""
+"""Processes of the machine: whether one has ended, and such as refuse to, as another user's do."""
 
 from __future__ import annotations
 
+import os
+import signal
+from contextlib import contextmanager
 from pathlib import Path
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    import pytest
 
 
 def ended(pid: int) -> bool:
@@ -11,3 +20,20 @@ def ended(pid: int) -> bool:
         return Path(f"/proc/{pid}/stat").read_text(encoding="ascii").rpartition(")")[2].split()[0] == "Z"
     except OSError:
         return True
+
+
+@contextmanager
+def unkillable(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    """Refuse to end any group of processes during the body; then end those that were asked for."""
+    groups: list[int] = []
+
+    def refuse(group: int, _signal: int) -> None:
+        groups.append(group)
+        raise PermissionError(1, "Operation not permitted")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(os, "killpg", refuse)
+        yield
+    for group in set(groups):
+        os.killpg(group, signal.SIGKILL)
+    assert groups

@@ -124,6 +124,18 @@ def test_nobody_there() -> None:
         assert closte.test_connection().state is ConnectionState.UNREACHABLE
 
 
+def test_nothing_is_sent_any_more_once_it_is_closed(sandbox: Sandbox) -> None:
+    sandbox.set_faults("error500")
+
+    def sleep(_: float) -> None:
+        if len(sandbox.requests) == 3:
+            closte.close()
+
+    closte: ClosteClient = client(sandbox, retries=1000, sleep=sleep)
+    assert closte.list_aliases().state is Readability.UNREADABLE
+    assert len(sandbox.requests) == 3
+
+
 class TestConnectionTest:
     def test_ok(self, sandbox: Sandbox) -> None:
         with client(sandbox) as closte:
@@ -257,6 +269,22 @@ class TestRun:
             reason = closte.run(changes, lambda *change: outcomes.append(change[2]))
         assert reason.startswith("Closte could not be reached")
         assert 5 <= len(outcomes) <= 7
+
+    @pytest.mark.parametrize("fault", ["error500", "503", "429", "garbage"])
+    def test_gives_up_when_closte_only_answers_with_trouble(self, sandbox: Sandbox, fault: str) -> None:
+        sandbox.set_faults(fault)
+        outcomes: list[Outcome] = []
+        with client(sandbox, retries=1, concurrency=2) as closte:
+            changes: list[tuple[Action, str]] = [("add", f"site-{number}.example.org") for number in range(100)]
+            reason = closte.run(changes, lambda *change: outcomes.append(change[2]))
+        assert reason.startswith("Closte could not be reached, or gave no answer of use")
+        assert 5 <= len(outcomes) <= 7
+
+    def test_an_answer_in_between_starts_the_count_anew(self, sandbox: Sandbox) -> None:
+        names = [f"site-{number}.example.org" for number in range(20)]
+        sandbox.set_faults(*(f"error500@{name}" for at, name in enumerate(names) if at % 5))
+        with client(sandbox, retries=0, concurrency=1) as closte:
+            assert closte.run([("add", name) for name in names], lambda *_: None) == ""
 
     def test_an_error_of_the_caller_comes_out(self, sandbox: Sandbox) -> None:
         def on_outcome(*_: object) -> None:

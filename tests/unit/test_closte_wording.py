@@ -55,6 +55,10 @@ def test_takes_out_the_key_and_pieces_of_it(echo: str) -> None:
         quote(quote(KEY, safe=""), safe=""),
         html.escape(KEY),
         "".join(f"&#{ord(character)};" for character in KEY),
+        KEY.replace("/", r"\/"),
+        KEY.replace("/", r"\/").replace("+", r"\u002B").replace("=", r"\u003d"),
+        KEY.replace("/", r"\\\/").replace("+", r"\\u002b"),
+        "".join(f"\\u{ord(character):04x}" for character in KEY),
     ],
 )
 def test_shows_nothing_when_the_key_is_encoded_in_another_way(echo: str) -> None:

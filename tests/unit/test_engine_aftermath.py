@@ -21,6 +21,7 @@ from closte_bridge.ledger import histories
 from closte_bridge.planning.model import Action, Hold
 from tests.support.ledgers import opened
 from tests.support.parts import REPOSITORY
+from tests.support.processes import unkillable
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -236,6 +237,18 @@ def test_a_command_that_hangs_is_ended(tmp_path: Path, clock: Time, monkeypatch:
     monkeypatch.setattr("closte_bridge.engine.aftermath._PATIENCE", 0.2)
     command = (sys.executable, "-c", "import time; time.sleep(600)")
     (trouble,) = after_run(engine(tmp_path, clock, on_problem=command), None, 1, [PROBLEM])
+    assert "was ended after" in trouble.message
+
+
+def test_a_command_that_cannot_be_ended_holds_nobody_up(
+    tmp_path: Path, clock: Time, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Behind `sudo` it is another user's."""
+    monkeypatch.setattr("closte_bridge.engine.aftermath._PATIENCE", 0.2)
+    monkeypatch.setattr("closte_bridge.wordpress.process._FAREWELL", 0.01)
+    with unkillable(monkeypatch):
+        command = (sys.executable, "-c", "import time; time.sleep(60)")
+        (trouble,) = after_run(engine(tmp_path, clock, on_problem=command), None, 1, [PROBLEM])
     assert "was ended after" in trouble.message
 
 

@@ -88,6 +88,23 @@ def test_what_became_due_during_a_long_run_is_due_at_once() -> None:
     assert next_due(report(1003.0, looked=1000.0), 1020.0, 300.0) == 1020.0
 
 
+@pytest.mark.parametrize(
+    ("moves", "trouble", "proven", "due"),
+    [
+        (3, None, (), 1001.0),
+        (3, BridgeError("No.", code="php-fatal"), (), 1300.0),
+        (3, BridgeError("No.", code="php-fatal"), ("www.a.test",), 1001.0),
+    ],
+)
+def test_stages_that_wait_for_another_run_are_moved_soon_unless_moving_fails(
+    moves: int, trouble: BridgeError | None, proven: tuple[str, ...], due: float
+) -> None:
+    verified = SimpleNamespace(next_look=None, moves_later=moves, proven=frozenset(proven), trouble=trouble)
+    found = report()
+    cast("Any", found).verified = verified
+    assert next_due(found, 1000.0, 300.0) == due
+
+
 def test_it_runs_at_the_interval_and_stops_when_told(tmp_path: Path) -> None:
     runs: list[float] = []
     waiter = FakeWaiter()
@@ -117,6 +134,25 @@ def test_it_shows_that_it_is_watching(tmp_path: Path) -> None:
     loop.run()
     assert seen
     assert all(seen)
+
+
+def test_a_failure_that_nobody_thought_of_is_told_and_the_loop_goes_on(tmp_path: Path) -> None:
+    runs = 0
+
+    def work() -> Report:
+        nonlocal runs
+        runs += 1
+        if runs == 1:
+            raise PermissionError(1, "something with a secret in it")
+        loop.signals.stop.set()
+        return report()
+
+    loop = Loop(tmp_path, work, FakeWaiter())
+    loop.run()
+    assert runs == 2
+    assert [(error.code, error.message) for error in loop.told] == [
+        ("internal-error", "An internal error stopped the run (PermissionError).")
+    ]
 
 
 def test_a_long_run_shows_that_it_is_alive(tmp_path: Path) -> None:

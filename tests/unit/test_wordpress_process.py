@@ -8,8 +8,10 @@ from typing import TYPE_CHECKING
 import pytest
 
 from closte_bridge.config.model import WpSettings
+from closte_bridge.errors import UnreadableError
+from closte_bridge.wordpress.process import HeadStart
 from closte_bridge.wordpress.wp import WpCall, WpCost
-from tests.support.processes import ended
+from tests.support.processes import ended, unkillable
 from tests.support.running import wait_until, write_script
 
 if TYPE_CHECKING:
@@ -39,3 +41,15 @@ def test_interrupted_while_it_is_started(tmp_path: Path, monkeypatch: pytest.Mon
         WpCall.start(WpSettings(command=(command,)), "snapshot", {}, WpCost())
     (pid,) = pids
     wait_until(lambda: ended(pid))
+
+
+def test_one_that_cannot_be_ended_holds_nobody_up(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Behind `sudo` it is another user's."""
+    monkeypatch.setattr("closte_bridge.wordpress.process._FAREWELL", 0.01)
+    command = (str(write_script(tmp_path / "wp", "exec sleep 60")),)
+    with unkillable(monkeypatch):
+        call = WpCall.start(WpSettings(command=command, timeout=0.1), "snapshot", {}, WpCost())
+        with pytest.raises(UnreadableError) as caught:
+            call.result()
+        HeadStart(command).drop()
+    assert caught.value.code == "wp-timeout"
