@@ -18,7 +18,7 @@ _TAKE_OVER = "Run `closte-bridge adopt --take-over` if this engine is to be in c
 
 
 class Here(NamedTuple):
-    """Where this engine runs and what it was given."""
+    """Where this engine runs and what it was given; `config_missing`: not the config that the ledger knows."""
 
     place: Place
     config_path: str | None
@@ -70,10 +70,11 @@ def _ownership(snapshot: Snapshot, ledger: LedgerState, here: Here) -> Standing 
     if snapshot.owner.engine != ledger.identity.engine:
         return _read_only("other-owner", f'another engine, on "{snapshot.owner.host}", is in charge', _TAKE_OVER)
     if here.config_missing:
+        used = f'"{here.config_path}" is' if here.config_path else "none is"
         return _read_only(
             "config-gone",
-            f'the config file "{ledger.config_path}" that this ledger knows is not there',
-            "Put it back, or run `closte-bridge adopt` to go on without it.",
+            f'the config file "{ledger.config_path}" that this ledger knows is not in use: {used}',
+            "Put it back or name it with `--config`, or run `closte-bridge adopt` to go on without it.",
         )
     return None
 

@@ -193,7 +193,8 @@ def test_the_config_file_has_vanished(bridge: Bridge, monkeypatch: pytest.Monkey
     report = sync(engine, Request(), command="sync")
     assert report.exit_code is ExitCode.READ_ONLY
     assert report.plan.standing.code == "config-gone"
-    assert report.plan.standing.reason == f'the config file "{bridge.config}" that this ledger knows is not there'
+    reason = f'the config file "{bridge.config}" that this ledger knows is not in use: none is'
+    assert report.plan.standing.reason == reason
     assert bridge.changes() == []
     # One that is named and not there is an error of its own.
     assert bridge.run("sync").code == 2

@@ -60,9 +60,12 @@ def test_a_network_that_forgot_its_owner_is_left_alone() -> None:
 
 
 def test_a_config_that_is_gone_stops_everything() -> None:
-    found = standing(ledger=bound(config_path="/etc/x.yaml"), here=HERE._replace(config_missing=True))
+    ledger, without = bound(config_path="/etc/x.yaml"), HERE._replace(config_missing=True)
+    found = standing(ledger=ledger, here=without)
     assert (found.mode, found.code) == (Mode.READ_ONLY, "config-gone")
-    assert '"/etc/x.yaml"' in found.reason
+    assert found.reason == 'the config file "/etc/x.yaml" that this ledger knows is not in use: none is'
+    found = standing(ledger=ledger, here=without._replace(config_path="/etc/y.yaml"))
+    assert found.reason == 'the config file "/etc/x.yaml" that this ledger knows is not in use: "/etc/y.yaml" is'
 
 
 @pytest.mark.parametrize(
