@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING, NamedTuple
 from closte_bridge.planning.model import Mode, Standing
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     from closte_bridge.ledger.state import LedgerState, Place
     from closte_bridge.planning.model import Observed
     from closte_bridge.wordpress.snapshot import Snapshot
@@ -80,8 +82,20 @@ def _ownership(snapshot: Snapshot, ledger: LedgerState, here: Here) -> Standing 
 
 
 def _identity(snapshot: Snapshot, ledger: LedgerState, here: Here) -> Standing | None:  # noqa: ARG001 - one shape for all judges
+    for code, reason in _differences(snapshot, ledger):
+        return _read_only(
+            f"identity-{code}",
+            reason,
+            "If this is a copy, leave it so. If the network itself has changed, run `closte-bridge adopt`.",
+        )
+    return None
+
+
+def _differences(snapshot: Snapshot, ledger: LedgerState) -> Iterator[tuple[str, str]]:
+    """Give what of the network is not as the ledger knows it: a code, and the words for it."""
     identity, network = ledger.identity, snapshot.network
-    assert identity is not None  # noqa: S101 - _ownership returned otherwise
+    if identity is None:
+        return
     for code, what, known, found in (
         ("main-domain", "main domain", identity.main_domain, network.domain),
         ("network-id", "network id", str(identity.network_id), str(network.id)),
@@ -90,12 +104,18 @@ def _identity(snapshot: Snapshot, ledger: LedgerState, here: Here) -> Standing |
     ):
         if known != found:
             shown = f' (it was "{known}", and is "{found}")' if code != "database" else ""
-            return _read_only(
-                f"identity-{code}",
-                f"the {what} is not the one that this ledger is bound to{shown}",
-                "If this is a copy, leave it so. If the network itself has changed, run `closte-bridge adopt`.",
-            )
-    return None
+            yield code, f"the {what} is not the one that this ledger is bound to{shown}"
+
+
+def perhaps_a_copy(snapshot: Snapshot, ledger: LedgerState, place: Place) -> tuple[str, ...]:
+    """Return what is not as the ledger knows it, in words, where that is what a copy of everything looks like, too.
+
+    A network may get a new main domain, and an engine a new place; a copy has both, or a database of its own.
+    """
+    found = dict(_differences(snapshot, ledger))
+    if found and ledger.place != place:
+        found["place"] = "the ledger was bound on another host or in another folder"
+    return tuple(found.values()) if len(found) > 1 or found.keys() - {"main-domain"} else ()
 
 
 def _environment(snapshot: Snapshot, ledger: LedgerState, here: Here) -> Standing | None:  # noqa: ARG001 - one shape for all judges

@@ -248,8 +248,7 @@ def _a_copy(campaign: Campaign, kind: str) -> None:
     delete_mappings(site, chance.sample(domains, len(domains) // 3))
     site.add_mappings_sql((f"copy{campaign.copies}-{n}.customer.org", 1) for n in range(3))
     asked: list[Sequence[str]] = [SYNC, SYNC, ("domain", "add", "pin.copy.org", "--format=json")]
-    if kind != "everything":  # that would be a person who binds the copy on purpose
-        asked.append(("adopt", "--yes", "--format=json"))
+    asked.append(("adopt", "--yes", "--format=json"))
     for number, argv in enumerate(asked):
         order = world.order(*argv, config=config, later=world.later + number * 26 * HOUR)
         (ran,) = campaign.run_orders([order], changes_nothing=True)
