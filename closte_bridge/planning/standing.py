@@ -35,7 +35,7 @@ def _read_only(code: str, reason: str, hint: str) -> Standing:
 
 def judge_standing(snapshot: Snapshot, observed: Observed, ledger: LedgerState, here: Here) -> Standing:
     """Return the mode with its reason: the strictest that applies."""
-    for judge in (_ownership, _identity, _environment):
+    for judge in (_ownership, _identity, _config, _environment):
         standing = judge(snapshot, ledger, here)
         if standing:
             return standing
@@ -54,7 +54,7 @@ def judge_standing(snapshot: Snapshot, observed: Observed, ledger: LedgerState, 
     return key or Standing(Mode.FULL)
 
 
-def _ownership(snapshot: Snapshot, ledger: LedgerState, here: Here) -> Standing | None:
+def _ownership(snapshot: Snapshot, ledger: LedgerState, here: Here) -> Standing | None:  # noqa: ARG001 - one shape for all judges
     if ledger.identity is None:
         if snapshot.owner is None:
             return _read_only(
@@ -71,13 +71,6 @@ def _ownership(snapshot: Snapshot, ledger: LedgerState, here: Here) -> Standing 
         )
     if snapshot.owner.engine != ledger.identity.engine:
         return _read_only("other-owner", f'another engine, on "{snapshot.owner.host}", is in charge', _TAKE_OVER)
-    if here.config_missing:
-        used = f'"{here.config_path}" is' if here.config_path else "none is"
-        return _read_only(
-            "config-gone",
-            f'the config file "{ledger.config_path}" that this ledger knows is not in use: {used}',
-            "Put it back or name it with `--config`, or run `closte-bridge adopt` to go on without it.",
-        )
     return None
 
 
@@ -116,6 +109,17 @@ def perhaps_a_copy(snapshot: Snapshot, ledger: LedgerState, place: Place) -> tup
     if found and ledger.place != place:
         found["place"] = "the ledger was bound on another host or in another folder"
     return tuple(found.values()) if len(found) > 1 or found.keys() - {"main-domain"} else ()
+
+
+def _config(snapshot: Snapshot, ledger: LedgerState, here: Here) -> Standing | None:  # noqa: ARG001 - one shape for all judges
+    if here.config_missing:
+        used = f'"{here.config_path}" is' if here.config_path else "none is"
+        return _read_only(
+            "config-gone",
+            f'the config file "{ledger.config_path}" that this ledger knows is not in use: {used}',
+            "Put it back or name it with `--config`, or run `closte-bridge adopt` to go on without it.",
+        )
+    return None
 
 
 def _environment(snapshot: Snapshot, ledger: LedgerState, here: Here) -> Standing | None:  # noqa: ARG001 - one shape for all judges
