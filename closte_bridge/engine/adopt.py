@@ -167,6 +167,9 @@ def _bind_ledger(engine: Engine, ledger: Ledger, offer: Offer) -> Owner:
             adopted_at=since,
             **engine.clock.marks(),
         )
+        # Nobody knows what was in use while another engine was in charge, or another copy of this ledger.
+        ledger.clear("absences", view.ledger.absences)
+        ledger.clear("evidence", view.ledger.evidence)
         if offer.former:
             ledger.mark("former", [offer.former], now)
         rows = [(name, origin_of(name, desire)) for name in offer.adoptable]

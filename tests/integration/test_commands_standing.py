@@ -118,7 +118,8 @@ def test_copies(bridge: Bridge, tmp_path: Path) -> None:
     held = moved.run("domain", "get", "n0.example.org", "--fields=state,reason", "--format=json").envelope["data"]
     assert held["state"] == "held"
     moved.adopt()
-    assert moved.run("sync").code == 0
+    for _ in range(3):  # what was missing before counts no more
+        assert moved.run("sync").code == 0
     assert moved.changes() == [("remove", "n0.example.org")]
 
 
