@@ -10,6 +10,7 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
 from closte_bridge.checks.life import GIVEN_UP
+from closte_bridge.domains import WWW
 from closte_bridge.engine import lock
 from closte_bridge.engine.apply import key_rejected
 from closte_bridge.engine.look import looked_at
@@ -29,6 +30,8 @@ if TYPE_CHECKING:
 
     from closte_bridge.engine.engine import Engine
     from closte_bridge.engine.view import View
+    from closte_bridge.planning.desired import Desired
+    from closte_bridge.wordpress.snapshot import Snapshot
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,10 +59,7 @@ def _offer(engine: Engine, view: View) -> Offer:
     settled = ledger.ours.keys() | ledger.unsettled.keys() | ledger.released
     own = snapshot.network.domain
     strangers = view.observed.names - settled - {own}
-    adoptable = {
-        name for name in strangers if name in desire.mapped or name in desire.configured or name in desire.pins
-    }
-    adoptable |= {name for name in strangers if name.startswith("www.") and name[4:] in desire.mapped}
+    adoptable = {name for name in strangers if _wanted_here(name, desire, snapshot)}
     identity = ledger.identity
     changed = perhaps_a_copy(snapshot, ledger, engine.place())
     ours = identity is not None and snapshot.owner is not None and snapshot.owner.engine == identity.engine
@@ -75,6 +75,17 @@ def _offer(engine: Engine, view: View) -> Offer:
         renewed=ours,
         changed=changed,
     )
+
+
+def _wanted_here(name: str, desire: Desired, snapshot: Snapshot) -> bool:
+    """Tell whether this network wants `name`: what only another one of the installation maps is its engine's."""
+    if name in desire.configured or name in desire.pins:
+        return True
+    base = name if name in desire.mapped else name.removeprefix(WWW)
+    if base not in desire.mapped:
+        return False
+    sites = (snapshot.sites.get(blog) for blog in desire.contested.get(base, {desire.mapped[base].blog_id}))
+    return all(site is not None and site.network_id == snapshot.network.id for site in sites)
 
 
 def _refuse(engine: Engine, view: View, offer: Offer, *, take_over: bool) -> None:

@@ -60,3 +60,28 @@ def test_a_new_main_domain_is_adopted_by_the_same_engine(tmp_path: Path) -> None
     world.wordpress.domain = "renamed.org"
     offer = adopted(world)
     assert (offer.renewed, offer.former, engine_of(world)) == (True, "network.org", first)
+
+
+def test_only_what_this_network_wants_is_adopted(tmp_path: Path) -> None:
+    world = World(tmp_path)
+    here, there, gone = 1, world.wordpress.create_site("second.net", 2), 77
+    claims = [
+        ("a.example.com", here),
+        ("b.example.com", there),
+        ("c.example.com", gone),
+        ("d.example.com", here),
+        ("d.example.com", there),
+        ("e.example.com", here),
+        ("www.e.example.com", there),
+        ("*.wild.net", there),
+        ("f.example.com", there),
+        ("f.example.com", gone),
+    ]
+    for name, site in claims:
+        world.wordpress.add(site, name)
+    named = {name for name, _ in claims}
+    world.closte |= dict.fromkeys(named | {f"www.{name}" for name in named} | {"stranger.example.com"}, "other")
+    world.settings = replace(world.settings, wildcards=("*.wild.net",))
+    offer = adopted(world)
+    assert offer.adoptable == ("*.wild.net", "a.example.com", "e.example.com", "www.a.example.com")
+    assert "b.example.com" in offer.foreign
