@@ -10,6 +10,7 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
 from closte_bridge.checks.life import GIVEN_UP
+from closte_bridge.domains import WWW
 from closte_bridge.engine import lock
 from closte_bridge.engine.apply import key_rejected
 from closte_bridge.engine.look import looked_at
@@ -20,6 +21,7 @@ from closte_bridge.ledger.state import Identity, Phase
 from closte_bridge.ledger.store import Ledger
 from closte_bridge.planning.desired import desired, origin_of
 from closte_bridge.planning.stages import GIVEN_UP_BEFORE
+from closte_bridge.planning.standing import perhaps_a_copy
 from closte_bridge.wordpress.snapshot import Owner
 from closte_bridge.wordpress.writer import set_owner
 
@@ -28,6 +30,8 @@ if TYPE_CHECKING:
 
     from closte_bridge.engine.engine import Engine
     from closte_bridge.engine.view import View
+    from closte_bridge.planning.desired import Desired
+    from closte_bridge.wordpress.snapshot import Snapshot
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,7 +39,8 @@ class Offer:
     """What adoption would do, to be shown before it is agreed to.
 
     `adoptable` are names at Closte that the network wants and that would be ours from then on; `foreign` are those
-    that stay a stranger's. `former` is the main domain that this ledger was bound to before, if another.
+    that stay a stranger's. `former` is the main domain that this ledger was bound to before, if another; `changed`
+    what else is other than it was then, where this may be a copy.
     """
 
     view: View
@@ -45,6 +50,7 @@ class Offer:
     owner: Owner | None
     former: str | None
     renewed: bool
+    changed: tuple[str, ...] = ()
 
 
 def _offer(engine: Engine, view: View) -> Offer:
@@ -53,12 +59,12 @@ def _offer(engine: Engine, view: View) -> Offer:
     settled = ledger.ours.keys() | ledger.unsettled.keys() | ledger.released
     own = snapshot.network.domain
     strangers = view.observed.names - settled - {own}
-    adoptable = {
-        name for name in strangers if name in desire.mapped or name in desire.configured or name in desire.pins
-    }
-    adoptable |= {name for name in strangers if name.startswith("www.") and name[4:] in desire.mapped}
+    adoptable = {name for name in strangers if _wanted_here(name, desire, snapshot)}
     identity = ledger.identity
+    changed = perhaps_a_copy(snapshot, ledger, engine.place())
     ours = identity is not None and snapshot.owner is not None and snapshot.owner.engine == identity.engine
+    # With its database, a copy has our name, too.
+    ours = ours and not changed
     return Offer(
         view=view,
         adoptable=tuple(sorted(adoptable)),
@@ -67,7 +73,19 @@ def _offer(engine: Engine, view: View) -> Offer:
         owner=None if ours else snapshot.owner,
         former=identity.main_domain if identity and identity.main_domain != own else None,
         renewed=ours,
+        changed=changed,
     )
+
+
+def _wanted_here(name: str, desire: Desired, snapshot: Snapshot) -> bool:
+    """Tell whether this network wants `name`: what only another one of the installation maps is its engine's."""
+    if name in desire.configured or name in desire.pins:
+        return True
+    base = name if name in desire.mapped else name.removeprefix(WWW)
+    if base not in desire.mapped:
+        return False
+    sites = (snapshot.sites.get(blog) for blog in desire.contested.get(base, {desire.mapped[base].blog_id}))
+    return all(site is not None and site.network_id == snapshot.network.id for site in sites)
 
 
 def _refuse(engine: Engine, view: View, offer: Offer, *, take_over: bool) -> None:
@@ -93,6 +111,12 @@ def _refuse(engine: Engine, view: View, offer: Offer, *, take_over: bool) -> Non
             code="environment",
             hint=f"If it is meant, add it to the config: `environments: [production, {environment}]`.",
         )
+    if offer.changed and not take_over:
+        raise ReadOnlyError(
+            f"This may be a copy of the network: {'; '.join(offer.changed)}.",
+            code="perhaps-a-copy",
+            hint="If it is one, leave it so. If the network itself has moved, run `closte-bridge adopt --take-over`.",
+        )
     if offer.owner and not take_over:
         raise ReadOnlyError(
             f'Another engine, on "{offer.owner.host}" since {offer.owner.since}, is in charge of this network.',
@@ -104,7 +128,8 @@ def _refuse(engine: Engine, view: View, offer: Offer, *, take_over: bool) -> Non
 def adopt(engine: Engine, *, take_over: bool, agree: Callable[[Offer], None], command: str) -> Offer:
     """Show what would be bound (`agree` raises to stop), then bind ledger and network; return what was agreed to.
 
-    Raises ReadOnlyError when another engine is in charge, UnreadableError when a side could not be read.
+    Raises ReadOnlyError when another engine is in charge or this may be a copy, UnreadableError when a side could not
+    be read.
     """
     with lock.held(engine.settings.state_dir, command), engine.opened(), looked_at(engine) as view:
         offer = _offer(engine, view)
@@ -125,7 +150,8 @@ def _bind_ledger(engine: Engine, ledger: Ledger, offer: Offer) -> Owner:
     network = view.snapshot.network
     known = view.ledger.identity
     identity = Identity(
-        engine=known.engine if known else uuid.uuid4().hex,
+        # Not the name of the engine that this ledger may have been copied from: it is to notice.
+        engine=known.engine if known and not offer.changed else uuid.uuid4().hex,
         network_id=network.id,
         main_domain=network.domain,
         database=network.database,
@@ -152,6 +178,9 @@ def _bind_ledger(engine: Engine, ledger: Ledger, offer: Offer) -> Owner:
             adopted_at=since,
             **engine.clock.marks(),
         )
+        # Nobody knows what was in use while another engine was in charge, or another copy of this ledger.
+        ledger.clear("absences", view.ledger.absences)
+        ledger.clear("evidence", view.ledger.evidence)
         if offer.former:
             ledger.mark("former", [offer.former], now)
         rows = [(name, origin_of(name, desire)) for name in offer.adoptable]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from os.path import realpath
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -87,7 +88,8 @@ class Engine:
         return Here(
             place=self.place(),
             config_path=str(source) if source else None,
-            config_missing=known is not None and source is None and not Path(known).exists(),
+            # Whatever else is in use, the defaults too, may lack what that file keeps.
+            config_missing=known is not None and (source is None or realpath(source) != realpath(known)),
             key=key.fingerprint() if key else None,
             environments=self.settings.environments,
         )

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 from closte_bridge.engine import lock
 from closte_bridge.engine.look import looked_at
 from closte_bridge.errors import BridgeError, ExitCode, first_that_applies
+from closte_bridge.ledger import inbox
 from closte_bridge.planning.model import NOTHING_APPROVED, Action, Approval, Mode
 
 if TYPE_CHECKING:
@@ -147,6 +148,7 @@ def sync(
         from closte_bridge.engine.record import record_look  # noqa: PLC0415 - likewise
 
         if view.listing.key_rejected and not request.dry_run:
+            _note_mentions(engine, view, plan_of(engine, view, request))
             raise key_rejected()
         _refuse_other_network(view, request)
         ledger = engine.ledger
@@ -157,6 +159,8 @@ def sync(
         plan, stale = _reviewed_only(plan, request)
         unknown = _unknown(engine, view, request)
         if idle or ledger is None:
+            if not request.dry_run:
+                _note_mentions(engine, view, plan)
             if ledger is not None and not request.dry_run and plan.standing.mode is Mode.INACTIVE:
                 _note_success(ledger, engine)
             return Report(engine.settings.name, view, plan, None, stale, unknown, records=records)
@@ -170,6 +174,21 @@ def sync(
         if engine.settings.checks and not applied.key_rejected and request.reviewed is None:
             verified = _verify(engine, ledger, view, request, run, lambda: should_stop() or should_yield())
         return Report(engine.settings.name, view, plan, applied, stale, unknown, verified, records=records)
+
+
+def _note_mentions(engine: Engine, view: View, plan: Plan) -> None:
+    """Write down what is in use again, of a look of which nothing else is: what speaks for its removal is void."""
+    ledger, books = engine.ledger, plan.bookkeeping
+    if ledger is None or not (books.mentioned_again or books.staying):
+        return
+    with ledger.transaction():
+        if view.standing.mode is not Mode.READ_ONLY:
+            # An event that WordPress still holds, and that is void already, would count anew at the next look. Of what
+            # may be another network's database, none is taken.
+            inbox.take_in(ledger, view.snapshot.events, view.now)
+        ledger.clear("absences", books.mentioned_again)
+        ledger.clear("evidence", books.mentioned_again)
+        ledger.unmark("leaving", books.staying)
 
 
 def _records(engine: Engine, view: View, request: Request, run: str, *, idle: bool) -> Records:

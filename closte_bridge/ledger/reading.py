@@ -61,11 +61,14 @@ def read_state(ledger: Ledger, meta: Mapping[str, str], now: float, *, clock_jum
         ),
         added_per_registered=dict(
             query(
-                "SELECT registered, COUNT(DISTINCT name) FROM additions WHERE at > ? GROUP BY registered",
+                "SELECT registered, COUNT(DISTINCT name) FROM additions WHERE at > ? OR ? GROUP BY registered",
                 now - WEEK,
+                clock_jumped,
             )
         ),
-        added_this_week=frozenset(str(n) for (n,) in query("SELECT name FROM additions WHERE at > ?", now - WEEK)),
+        added_this_week=frozenset(
+            str(n) for (n,) in query("SELECT name FROM additions WHERE at > ? OR ?", now - WEEK, clock_jumped)
+        ),
         added_lately=frozenset(str(n) for (n,) in query("SELECT name FROM additions WHERE at > ?", now - LIST_LAG)),
         highest_site=int(meta.get("highest_site", "0")),
         highest_mapping=int(meta.get("highest_mapping", "0")),

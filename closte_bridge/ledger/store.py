@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, Any
 from closte_bridge.errors import BridgeError
 from closte_bridge.ledger.folder import check_folder, make_folder, unusable
 from closte_bridge.ledger.schema import migrate
+from closte_bridge.ledger.waiting import RECORD_DUE
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
@@ -28,6 +29,8 @@ WEEK = 7 * 86400.0
 DAY = 86400.0
 # How long a list may take to show what was just added, in seconds: not known of Closte, so generous.
 LIST_LAG = 600.0
+# After a jump of the clock nobody knows how old a site is: so long it may still be in the making, in seconds.
+_IN_THE_MAKING = 600.0
 FILE_NAME = "ledger.sqlite3"
 
 # The `www.` names that lead where their names lead, by the last looks at both.
@@ -320,10 +323,11 @@ class Ledger:
         self.write("DELETE FROM absences WHERE since <> ?", [(now,)])
         self.write("UPDATE evidence SET received = ?", [(now,)])
         self.write("UPDATE removals SET at = ?", [(now,)])
-        self.write("UPDATE additions SET at = min(at, ?)", [(now,)])
+        self.write("UPDATE additions SET at = ?", [(now,)])
         self.write("UPDATE aliases SET since = ? WHERE phase <> 'present'", [(now,)])
         self.write("UPDATE troubles SET next_try = min(next_try, ?)", [(now,)])
         self.write("UPDATE histories SET next_look = min(next_look, ?)", [(now,)])
+        self.write("UPDATE marks SET since = min(since, ?) WHERE kind = ?", [(now + _IN_THE_MAKING, RECORD_DUE)])
 
     def prune(self, now: float) -> None:
         """Delete counts and events that no rule looks at any more."""

@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING, NamedTuple
 from closte_bridge.planning.model import Mode, Standing
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     from closte_bridge.ledger.state import LedgerState, Place
     from closte_bridge.planning.model import Observed
     from closte_bridge.wordpress.snapshot import Snapshot
@@ -18,7 +20,7 @@ _TAKE_OVER = "Run `closte-bridge adopt --take-over` if this engine is to be in c
 
 
 class Here(NamedTuple):
-    """Where this engine runs and what it was given."""
+    """Where this engine runs and what it was given; `config_missing`: not the config that the ledger knows."""
 
     place: Place
     config_path: str | None
@@ -33,7 +35,7 @@ def _read_only(code: str, reason: str, hint: str) -> Standing:
 
 def judge_standing(snapshot: Snapshot, observed: Observed, ledger: LedgerState, here: Here) -> Standing:
     """Return the mode with its reason: the strictest that applies."""
-    for judge in (_ownership, _identity, _environment):
+    for judge in (_ownership, _identity, _config, _environment):
         standing = judge(snapshot, ledger, here)
         if standing:
             return standing
@@ -52,7 +54,7 @@ def judge_standing(snapshot: Snapshot, observed: Observed, ledger: LedgerState, 
     return key or Standing(Mode.FULL)
 
 
-def _ownership(snapshot: Snapshot, ledger: LedgerState, here: Here) -> Standing | None:
+def _ownership(snapshot: Snapshot, ledger: LedgerState, here: Here) -> Standing | None:  # noqa: ARG001 - one shape for all judges
     if ledger.identity is None:
         if snapshot.owner is None:
             return _read_only(
@@ -69,18 +71,24 @@ def _ownership(snapshot: Snapshot, ledger: LedgerState, here: Here) -> Standing 
         )
     if snapshot.owner.engine != ledger.identity.engine:
         return _read_only("other-owner", f'another engine, on "{snapshot.owner.host}", is in charge', _TAKE_OVER)
-    if here.config_missing:
-        return _read_only(
-            "config-gone",
-            f'the config file "{ledger.config_path}" that this ledger knows is not there',
-            "Put it back, or run `closte-bridge adopt` to go on without it.",
-        )
     return None
 
 
 def _identity(snapshot: Snapshot, ledger: LedgerState, here: Here) -> Standing | None:  # noqa: ARG001 - one shape for all judges
+    for code, reason in _differences(snapshot, ledger):
+        return _read_only(
+            f"identity-{code}",
+            reason,
+            "If this is a copy, leave it so. If the network itself has changed, run `closte-bridge adopt`.",
+        )
+    return None
+
+
+def _differences(snapshot: Snapshot, ledger: LedgerState) -> Iterator[tuple[str, str]]:
+    """Give what of the network is not as the ledger knows it: a code, and the words for it."""
     identity, network = ledger.identity, snapshot.network
-    assert identity is not None  # noqa: S101 - _ownership returned otherwise
+    if identity is None:
+        return
     for code, what, known, found in (
         ("main-domain", "main domain", identity.main_domain, network.domain),
         ("network-id", "network id", str(identity.network_id), str(network.id)),
@@ -89,11 +97,28 @@ def _identity(snapshot: Snapshot, ledger: LedgerState, here: Here) -> Standing |
     ):
         if known != found:
             shown = f' (it was "{known}", and is "{found}")' if code != "database" else ""
-            return _read_only(
-                f"identity-{code}",
-                f"the {what} is not the one that this ledger is bound to{shown}",
-                "If this is a copy, leave it so. If the network itself has changed, run `closte-bridge adopt`.",
-            )
+            yield code, f"the {what} is not the one that this ledger is bound to{shown}"
+
+
+def perhaps_a_copy(snapshot: Snapshot, ledger: LedgerState, place: Place) -> tuple[str, ...]:
+    """Return what is not as the ledger knows it, in words, where that is what a copy of everything looks like, too.
+
+    A network may get a new main domain, and an engine a new place; a copy has both, or a database of its own.
+    """
+    found = dict(_differences(snapshot, ledger))
+    if found and ledger.place != place:
+        found["place"] = "the ledger was bound on another host or in another folder"
+    return tuple(found.values()) if len(found) > 1 or found.keys() - {"main-domain"} else ()
+
+
+def _config(snapshot: Snapshot, ledger: LedgerState, here: Here) -> Standing | None:  # noqa: ARG001 - one shape for all judges
+    if here.config_missing:
+        used = f'"{here.config_path}" is' if here.config_path else "none is"
+        return _read_only(
+            "config-gone",
+            f'the config file "{ledger.config_path}" that this ledger knows is not in use: {used}',
+            "Put it back or name it with `--config`, or run `closte-bridge adopt` to go on without it.",
+        )
     return None
 
 

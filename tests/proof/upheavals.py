@@ -8,6 +8,7 @@ import sqlite3
 from contextlib import closing
 from typing import TYPE_CHECKING
 
+from closte_bridge.ledger.store import FILE_NAME
 from tests.proof import faults
 from tests.proof.faults import SYNC
 from tests.proof.invariants import HOUR, MINUTE
@@ -16,6 +17,7 @@ from tests.support.wordpress import TABLE, copy_multisite, sqlite_database
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
+    from pathlib import Path
 
     from tests.proof.campaign import Campaign
 
@@ -240,6 +242,7 @@ def _a_copy(campaign: Campaign, kind: str) -> None:
     state = folder / "state"
     if kind == "everything":
         shutil.copytree(world.state, state)
+        _know_config(state, folder / "config.yaml")
     settings = world.engine_settings(state) | {"wp": world.wrapped(site, folder / "bin")}
     config = folder / "config.yaml"
     config.write_text(json.dumps(settings))
@@ -248,13 +251,18 @@ def _a_copy(campaign: Campaign, kind: str) -> None:
     delete_mappings(site, chance.sample(domains, len(domains) // 3))
     site.add_mappings_sql((f"copy{campaign.copies}-{n}.customer.org", 1) for n in range(3))
     asked: list[Sequence[str]] = [SYNC, SYNC, ("domain", "add", "pin.copy.org", "--format=json")]
-    if kind != "everything":  # that would be a person who binds the copy on purpose
-        asked.append(("adopt", "--yes", "--format=json"))
+    asked.append(("adopt", "--yes", "--format=json"))
     for number, argv in enumerate(asked):
         order = world.order(*argv, config=config, later=world.later + number * 26 * HOUR)
         (ran,) = campaign.run_orders([order], changes_nothing=True)
         campaign.require(ran.status in {1, 5, 7}, f"A copy ({kind}) ended with {ran.status}: {ran.stdout[-800:]}")
     shutil.rmtree(folder)
+
+
+def _know_config(state: Path, config: Path) -> None:
+    """Have a copied ledger know its config, as on another host, where that has the path of the first one's."""
+    with closing(sqlite3.connect(state / FILE_NAME)) as connection, connection:
+        connection.execute("UPDATE meta SET value = ? WHERE key = 'config_path'", (str(config),))
 
 
 def the_ledger_is_copied(campaign: Campaign) -> None:
@@ -272,6 +280,7 @@ def the_ledger_is_copied(campaign: Campaign) -> None:
     state = world.folder / f"ledger{campaign.copies}"
     shutil.copytree(world.state, state)
     config = world.folder / "second.yaml"
+    _know_config(state, config)
     config.write_text(json.dumps(world.settings | {"state_dir": str(state)}))
     campaign.count("copy: ledger alone")
     campaign.story()

@@ -8,6 +8,7 @@ import pytest
 
 from closte_bridge.engine import clock
 from closte_bridge.engine.clock import TOLERANCE, Clock
+from closte_bridge.planning.desired import Intentions
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -46,6 +47,15 @@ def test_what_ntp_corrects_is_no_jump_and_more_is(seconds: float, jumped: bool) 
     machine.pass_time(86400)
     machine.wall += seconds
     assert machine.clock().jumped(marks) is jumped
+
+
+@pytest.mark.parametrize("seconds", [61.0, 299.0, -61.0])
+def test_a_jump_that_would_take_much_of_a_wait_is_noticed(seconds: float) -> None:
+    assert Intentions().removal_delay >= 5 * TOLERANCE
+    machine = Machine()
+    marks = machine.clock().marks()
+    machine.wall += seconds
+    assert machine.clock().jumped(marks)
 
 
 def test_across_a_restart_only_a_step_back_can_be_told() -> None:

@@ -21,6 +21,7 @@ from closte_bridge.ledger.state import (
     Unsettled,
 )
 from closte_bridge.ledger.store import DAY, FILE_NAME, LIST_LAG, WEEK, Ledger
+from closte_bridge.ledger.waiting import await_records, records_due
 from tests.support.ledgers import code_of, opened
 
 if TYPE_CHECKING:
@@ -312,6 +313,30 @@ def test_after_a_jump_of_the_clock_every_removal_is_told(ledger: Ledger) -> None
     assert state.removals == ((RemovalClass.EVENT, NOW - 400 * DAY),)
 
 
+def test_after_a_jump_of_the_clock_every_addition_counts_for_the_budget(ledger: Ledger) -> None:
+    ledger.count_addition("n.x.com", "x.com", NOW - 8 * DAY)
+    assert ledger.state(NOW).added_per_registered == {}
+    state = ledger.state(NOW, clock_jumped=True)
+    assert state.added_per_registered == {"x.com": 1}
+    assert state.added_this_week == {"n.x.com"}
+
+
+def test_a_clock_that_went_back_and_was_set_right_does_not_forget_the_budget(ledger: Ledger) -> None:
+    ledger.count_addition("n.x.com", "x.com", NOW)
+    for now in (NOW - 30 * DAY, NOW):
+        ledger.start_over(now)
+        ledger.prune(now)
+    assert ledger.state(NOW).added_per_registered == {"x.com": 1}
+
+
+def test_a_record_does_not_wait_for_the_future_of_a_wrong_clock(ledger: Ledger) -> None:
+    await_records(ledger, {2: NOW + 400 * DAY, 3: NOW + 60})
+    ledger.mark("released", ["y.com"], NOW + 400 * DAY)
+    ledger.start_over(NOW)
+    assert records_due(ledger) == {2: NOW + 600, 3: NOW + 60}
+    assert ledger.query("SELECT since FROM marks WHERE kind = 'released'") == [(NOW + 400 * DAY,)]
+
+
 @pytest.mark.parametrize("jump", [-400 * DAY, 400 * DAY], ids=["back", "forward"])
 def test_after_a_jump_waiting_starts_over_and_nothing_is_put_off(ledger: Ledger, jump: float) -> None:
     now = NOW + jump
@@ -330,7 +355,7 @@ def test_after_a_jump_waiting_starts_over_and_nothing_is_put_off(ledger: Ledger,
     assert state.unsettled["x.com"].since == now
     assert state.troubles["x.com"].next_try == min(NOW + DAY, now)
     assert state.removals == ((RemovalClass.EVENT, now),)
-    assert ledger.query("SELECT at FROM additions") == [(min(NOW, now),)]
+    assert ledger.query("SELECT at FROM additions") == [(now,)]
     assert dict(histories.next_looks(ledger))["x.com"] == min(NOW + DAY, now)
 
 

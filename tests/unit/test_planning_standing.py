@@ -7,7 +7,7 @@ import pytest
 
 from closte_bridge.ledger.state import Identity, LedgerState, Place
 from closte_bridge.planning.model import Mode, Standing
-from closte_bridge.planning.standing import Here, judge_standing, past
+from closte_bridge.planning.standing import Here, judge_standing, past, perhaps_a_copy
 from tests.support.looks import ENGINE, MAIN, UNREADABLE, a_ledger, a_list, a_snapshot, partial
 
 if TYPE_CHECKING:
@@ -60,9 +60,12 @@ def test_a_network_that_forgot_its_owner_is_left_alone() -> None:
 
 
 def test_a_config_that_is_gone_stops_everything() -> None:
-    found = standing(ledger=bound(config_path="/etc/x.yaml"), here=HERE._replace(config_missing=True))
+    ledger, without = bound(config_path="/etc/x.yaml"), HERE._replace(config_missing=True)
+    found = standing(ledger=ledger, here=without)
     assert (found.mode, found.code) == (Mode.READ_ONLY, "config-gone")
-    assert '"/etc/x.yaml"' in found.reason
+    assert found.reason == 'the config file "/etc/x.yaml" that this ledger knows is not in use: none is'
+    found = standing(ledger=ledger, here=without._replace(config_path="/etc/y.yaml"))
+    assert found.reason == 'the config file "/etc/x.yaml" that this ledger knows is not in use: "/etc/y.yaml" is'
 
 
 @pytest.mark.parametrize(
@@ -78,6 +81,27 @@ def test_a_copy_is_read_only(network: dict[str, Any], code: str, shown: bool) ->
     found = standing({"network": network})
     assert (found.mode, found.code) == (Mode.READ_ONLY, code)
     assert ("(it was " in found.reason) is shown
+
+
+@pytest.mark.parametrize(
+    ("network", "place", "changed"),
+    [
+        ({}, PLACE, 0),
+        ({}, replace(PLACE, host="other"), 0),
+        ({"domain": "new.org"}, PLACE, 0),
+        ({"domain": "new.org"}, replace(PLACE, path="/elsewhere"), 2),
+        ({"database": "another"}, PLACE, 1),
+        ({"app_id": None}, PLACE, 1),
+        ({"id": 2}, PLACE, 1),
+        ({"database": "another", "domain": "copy.org"}, replace(PLACE, host="other"), 3),
+    ],
+)
+def test_a_copy_is_told_from_what_a_network_may_change(network: dict[str, Any], place: Place, changed: int) -> None:
+    assert len(perhaps_a_copy(a_snapshot(network=network), bound(), place)) == changed
+
+
+def test_a_ledger_that_is_bound_to_nothing_is_no_copy() -> None:
+    assert perhaps_a_copy(a_snapshot(), a_ledger(), PLACE) == ()
 
 
 def test_an_environment_is_read_only_unless_the_config_allows_it() -> None:

@@ -55,6 +55,8 @@ def describe(offer: Offer, engine: Engine) -> list[str]:
     ]
     if offer.owner:
         lines.append(f'Taken over from the engine on "{offer.owner.host}", in charge since {offer.owner.since}.')
+    if offer.changed:
+        lines.append(f"This may be a copy: {'; '.join(offer.changed)}.")
     if offer.former:
         lines.append(f'The main domain was "{offer.former}": it, its www. and its wildcard are kept at Closte.')
     if offer.adoptable:
@@ -80,7 +82,7 @@ def run_adoption(app: App, *, take_over: bool) -> tuple[Engine, Offer]:
 
 
 @click.command(cls=BridgeCommand, short_help="Put this engine in charge of a network.", epilog=_EXAMPLES)
-@click.option("--take-over", is_flag=True, help="Also when another engine is in charge.")
+@click.option("--take-over", is_flag=True, help="Also when another engine is in charge, or this may be a copy.")
 @format_options(formats=(Format.TABLE, Format.JSON, Format.YAML))
 @global_options
 @pass_app

@@ -41,7 +41,7 @@ Network "network.example.com": 1 to add, 0 to remove, 2 in step, 1 held.
 
 
 @click.command(cls=BridgeCommand, short_help="Set everything up, asking at each step.", epilog=_EXAMPLES)
-@click.option("--take-over", is_flag=True, help="Also when another engine is in charge.")
+@click.option("--take-over", is_flag=True, help="Also when another engine is in charge, or this may be a copy.")
 @format_options(formats=(Format.TABLE, Format.JSON))
 @global_options
 @pass_app

@@ -241,7 +241,10 @@ function closte_bridge_keep_status( int $network_id, string $engine, $owner, arr
 }
 
 /**
- * Say which database this is, in a form that a copy elsewhere does not share.
+ * Say which database this is, by where WordPress reaches it.
+ *
+ * A copy under another name or on another server differs. One on another machine does not where both reach theirs as
+ * "localhost": only where the ledger lies tells these apart.
  *
  * @return string
  */

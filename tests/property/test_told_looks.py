@@ -1,0 +1,165 @@
+"""Looks that are not written down, because nothing may be changed: what they see in use is not missing since before."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+import pytest
+
+from closte_bridge.closte.listing import Listing, Readability
+from closte_bridge.engine import wishes
+from closte_bridge.engine.adopt import adopt
+from closte_bridge.engine.sync import Request, sync
+from closte_bridge.errors import BridgeError
+from tests.property.world import Faults, World
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from pathlib import Path
+
+    from closte_bridge.engine.sync import Report
+    from closte_bridge.wordpress.snapshot import Snapshot
+
+NAME = "a.example.com"
+MINUTE, HOUR = 60.0, 3600.0
+
+
+def synced(world: World) -> Report | None:
+    """Sync once; None when it could not."""
+    with world.around(Faults()):
+        try:
+            return sync(world.engine(), Request(), command="sync")
+        except BridgeError:
+            return None
+
+
+def adopted(world: World) -> None:
+    """Adopt what is there."""
+    with world.around(Faults()):
+        offer = adopt(world.engine(), take_over=True, agree=lambda _: None, command="adopt")
+    for name in offer.adoptable:
+        world.closte[name] = "us"
+        world.judge.ours_now(name)
+
+
+@pytest.fixture
+def world(tmp_path: Path) -> World:
+    """A network in step, of which one name is in question."""
+    world = World(tmp_path)
+    for name in [NAME, *(f"d{number}.shop.io" for number in range(9))]:
+        world.wordpress.add(1, name)
+        world.closte[name] = "other"
+    adopted(world)
+    synced(world)
+    return world
+
+
+def unmap(world: World, *, tell: bool = False) -> None:
+    """Take the name out of WordPress."""
+    names = [row.domain for row in world.wordpress.rows.mappings]
+    world.wordpress.remove(names.index(NAME), tell=tell)
+
+
+def missing_in_two_looks(world: World) -> None:
+    unmap(world)
+    for _ in range(2):
+        synced(world)
+        world.true_time += 5 * MINUTE
+
+
+def told_of(world: World) -> None:
+    unmap(world, tell=True)
+    synced(world)
+    world.true_time += MINUTE
+
+
+def told_of_and_not_looked_at(world: World) -> None:
+    unmap(world, tell=True)
+
+
+def dismissed(world: World) -> None:
+    unmap(world)
+    with world.around(Faults()):
+        wishes.dismiss(world.engine(), [NAME], "domain remove")
+
+
+def changed(world: World, monkeypatch: pytest.MonkeyPatch, change: Callable[[Snapshot], Snapshot]) -> None:
+    """Have `wp` say something else from now on."""
+    plain = type(world.wordpress).snapshot
+    monkeypatch.setattr(type(world.wordpress), "snapshot", lambda self, mode: change(plain(self, mode)))
+
+
+def the_integration_is_off(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    changed(world, monkeypatch, lambda s: replace(s, settings=replace(s.settings, integration=False)))
+
+
+def the_environment_is_another(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    changed(world, monkeypatch, lambda s: replace(s, network=replace(s.network, environment="staging")))
+
+
+def the_key_is_rejected(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    rejected = Listing(Readability.UNREADABLE, "Closte refused access (HTTP 401).", key_rejected=True)
+    monkeypatch.setattr(type(world), "listing", lambda _: rejected)
+
+
+IDLE = (the_integration_is_off, the_environment_is_another, the_key_is_rejected)
+
+
+@pytest.mark.parametrize("idle", IDLE)
+@pytest.mark.parametrize("grounds", [missing_in_two_looks, told_of, dismissed])
+def test_what_an_idle_look_sees_in_use_is_not_removed_on_earlier_grounds(
+    world: World,
+    monkeypatch: pytest.MonkeyPatch,
+    grounds: Callable[[World], None],
+    idle: Callable[[World, pytest.MonkeyPatch], None],
+) -> None:
+    grounds(world)
+    mapped_while_idle(world, monkeypatch, idle)
+    state = world.ledger()
+    assert (NAME in state.absences, NAME in state.evidence, NAME in state.leaving) == (False, False, False)
+    synced(world)
+    assert NAME in world.closte
+
+
+@pytest.mark.parametrize("idle", [the_integration_is_off, the_key_is_rejected])
+def test_an_event_that_an_idle_look_finds_void_counts_no_more(
+    world: World, monkeypatch: pytest.MonkeyPatch, idle: Callable[[World, pytest.MonkeyPatch], None]
+) -> None:
+    told_of_and_not_looked_at(world)
+    mapped_while_idle(world, monkeypatch, idle)
+    for _ in range(2):
+        synced(world)
+        world.true_time += 6 * MINUTE
+    assert NAME in world.closte
+
+
+def mapped_while_idle(
+    world: World, monkeypatch: pytest.MonkeyPatch, idle: Callable[[World, pytest.MonkeyPatch], None]
+) -> None:
+    """For more than a day nothing may be changed and the name is mapped; then it is missing again."""
+    with monkeypatch.context() as meanwhile:
+        idle(world, meanwhile)
+        world.wordpress.add(1, NAME)
+        for _ in range(3):
+            synced(world)
+            world.true_time += 10 * HOUR
+    unmap(world)
+
+
+def test_an_adoption_lets_waiting_begin_anew(world: World) -> None:
+    """Another engine may have been in charge meanwhile, and have seen what this ledger did not."""
+    missing_in_two_looks(world)
+    world.true_time += 30 * HOUR
+    adopted(world)
+    synced(world)
+    assert NAME in world.closte
+    assert world.ledger().absences[NAME].times == 1
+
+
+def test_an_event_of_before_an_adoption_counts_no_more(world: World) -> None:
+    told_of(world)
+    world.true_time += 30 * HOUR
+    adopted(world)
+    synced(world)
+    assert NAME in world.closte
