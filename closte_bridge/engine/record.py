@@ -47,7 +47,8 @@ def next_wait(attempts: int, *, refused: bool, chance: float) -> float:
 def record_look(engine: Engine, ledger: Ledger, view: View, plan: Plan, run: str) -> None:
     """Commit what looking taught: events and their evidence, what was confirmed, what is missing, counters.
 
-    Writes nothing that has not changed, so that a run without changes costs one small commit.
+    The view's ledger holds it from then on. Writes nothing that has not changed, so that a run without changes costs
+    one small commit.
     """
     now, state = view.now, view.ledger
     with ledger.transaction():
@@ -67,6 +68,9 @@ def record_look(engine: Engine, ledger: Ledger, view: View, plan: Plan, run: str
             highest["observed_count"] = str(len(view.observed.names))
         ledger.set_meta(**highest, **engine.clock.marks())
         ledger.prune(now)
+    if state.unsettled:
+        # What the look settled must not come back when a change is undone to what the view knows.
+        view.ledger = ledger.state(now, clock_jumped=state.clock_jumped)
 
 
 def _keep_books(ledger: Ledger, books: Bookkeeping, state: LedgerState, now: float, run: str) -> None:

@@ -1,0 +1,86 @@
+"""Single lives of a network, told step by step, with the real engine between both sides and the judge over it."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import pytest
+
+from closte_bridge.engine.adopt import adopt
+from closte_bridge.engine.sync import Report, Request, sync
+from tests.property.world import Faults, World
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+HOUR, DAY = 3600.0, 86400.0
+DELAY = 301.0
+
+
+class Life:
+    """A network whose `shops` are mapped, and at Closte as our own."""
+
+    def __init__(self, folder: Path) -> None:
+        self.world = World(folder)
+        self.shops: list[str] = []
+
+    def begin(self, shops: int = 20) -> None:
+        """Map so many shops, and adopt them."""
+        self.shops = [f"shop{number:02}.example.com" for number in range(shops)]
+        for name in self.shops:
+            self.world.wordpress.add(1, name)
+        self.world.closte |= dict.fromkeys(self.shops, "other")
+        with self.world.around(Faults()):
+            offer = adopt(self.world.engine(), take_over=True, agree=lambda _: None, command="adopt")
+        assert set(offer.adoptable) == set(self.shops)
+        self.world.closte |= dict.fromkeys(self.shops, "us")
+        self.sync()
+
+    def sync(self, faults: Faults | None = None, *, after: float = 0.0) -> Report:
+        """Sync once, so many seconds later."""
+        self.world.true_time += after
+        before = self.world.ledger()
+        self.world.judge.begin(syncing=True)
+        with self.world.around(faults or Faults()):
+            report = sync(self.world.engine(), Request(), command="sync")
+        self.world.judge.end(len(before.ours) + len(before.unsettled))
+        return report
+
+    def map(self, name: str) -> None:
+        """Map a name, with its event."""
+        self.world.wordpress.add(1, name, tell=True)
+
+    def unmap(self, name: str, *, tell: bool = True) -> None:
+        """Unmap a name, with its event unless `tell` says otherwise."""
+        rows = self.world.wordpress.rows.mappings
+        self.world.wordpress.remove([row.domain for row in rows].index(name), tell=tell)
+
+
+@pytest.fixture
+def life(tmp_path: Path) -> Life:
+    return Life(tmp_path)
+
+
+def test_a_removal_is_counted_once_however_often_the_next_request_is_not_sent(life: Life) -> None:
+    life.begin()
+    gone = life.shops[0]
+    life.unmap(gone)
+    life.sync()
+    life.sync(Faults(changes=("done-unclear",), later_listing="unreadable"), after=DELAY)
+    life.map(gone)
+    for _ in range(3):
+        report = life.sync(Faults(changes=("not-sent",)), after=60)
+        assert [change.name for change in report.plan.additions] == [gone]
+    state = life.world.ledger()
+    assert (len(state.removals), state.unsettled) == (1, {})
+
+
+def test_a_claim_that_lapsed_does_not_come_back_with_a_request_that_was_not_sent(life: Life) -> None:
+    life.begin()
+    name = "legacy.example.com"
+    life.map(name)
+    life.sync(Faults(changes=("lost-unclear",), later_listing="unreadable"))
+    life.sync(Faults(changes=("not-sent",)), after=2 * HOUR)
+    life.world.closte[name] = "other"
+    life.sync(after=60)
+    assert name not in life.world.ledger().ours
