@@ -11,7 +11,10 @@ from closte_bridge.engine.sync import Report, Request, sync
 from tests.property.world import Faults, World
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
     from pathlib import Path
+
+    from closte_bridge.closte.outcome import Outcome
 
 HOUR, DAY = 3600.0, 86400.0
 DELAY = 301.0
@@ -50,6 +53,17 @@ class Life:
         """Map a name, with its event."""
         self.world.wordpress.add(1, name, tell=True)
 
+    def closte_does(self, after_each: Callable[[str], None]) -> None:
+        """Let something happen after each change at Closte."""
+        change = self.world.change
+
+        def changing(action: str, name: str) -> Outcome:
+            outcome = change(action, name)
+            after_each(name)
+            return outcome
+
+        self.world.change = changing  # type: ignore[method-assign]
+
     def unmap(self, name: str, *, tell: bool = True) -> None:
         """Unmap a name, with its event unless `tell` says otherwise."""
         rows = self.world.wordpress.rows.mappings
@@ -84,3 +98,60 @@ def test_a_claim_that_lapsed_does_not_come_back_with_a_request_that_was_not_sent
     life.world.closte[name] = "other"
     life.sync(after=60)
     assert name not in life.world.ledger().ours
+
+
+@pytest.mark.parametrize(("seconds", "looks"), [(1.0, 2), (61.0, 4)])
+def test_doomed_names_are_read_again_where_removing_takes_long(life: Life, seconds: float, looks: int) -> None:
+    life.begin()
+    for name in life.shops[:3]:
+        life.unmap(name)
+    life.sync()
+
+    def passing(_: str) -> None:
+        life.world.true_time += seconds
+
+    life.closte_does(passing)
+    report = life.sync(after=DELAY)
+    assert report.applied is not None
+    assert [change.name for change in report.applied.done] == life.shops[:3]
+    assert life.world.looks == looks
+
+
+def test_what_is_mapped_again_while_others_are_removed_is_spared(life: Life) -> None:
+    life.begin()
+    gone = life.shops[:4]
+    for name in gone:
+        life.unmap(name)
+    life.sync()
+
+    def the_third_is_mapped(name: str) -> None:
+        life.world.true_time += 61
+        if name == gone[0]:
+            life.map(gone[2])
+
+    life.closte_does(the_third_is_mapped)
+    report = life.sync(after=DELAY)
+    assert report.applied is not None
+    assert [change.name for change in report.applied.done] == [gone[0], gone[1], gone[3]]
+    assert [(hold.name, hold.code) for hold in report.applied.held] == [(gone[2], "second-look")]
+    assert report.applied.not_begun == []
+    state = life.world.ledger()
+    assert (gone[2] in state.ours, gone[2] in state.evidence, state.unsettled) == (True, False, {})
+
+
+def test_nothing_more_goes_when_wordpress_cannot_be_read_again(life: Life) -> None:
+    life.begin()
+    for name in life.shops[:3]:
+        life.unmap(name)
+    life.sync()
+
+    def wordpress_breaks(_: str) -> None:
+        life.world.true_time += 61
+        life.world.faults.snapshots = ("ok", "unreadable")
+
+    life.closte_does(wordpress_breaks)
+    report = life.sync(after=DELAY)
+    assert report.applied is not None
+    assert [change.name for change in report.applied.done] == life.shops[:1]
+    assert report.applied.reread_failed
+    assert life.world.ledger().ours.keys() == set(life.shops[1:])
