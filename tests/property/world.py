@@ -142,7 +142,7 @@ class World:
         self.looks += 1
         snapshot = self.wordpress.snapshot(mode)  # a call that fails is not delivered
         events[:] = [event for event in events if event.uid not in acknowledged]
-        snapshot = replace(snapshot, events=list(events))
+        snapshot = replace(snapshot, events=list(events), events_waiting=len(events))
         self.judge.delivered(snapshot, first=self.looks == 1)
         return snapshot
 
