@@ -22,7 +22,6 @@ from closte_bridge.wordpress.wp import WpCall
 if TYPE_CHECKING:
     from closte_bridge.engine.engine import Engine
     from closte_bridge.ledger.state import LedgerState
-    from closte_bridge.planning.desired import Desired
     from closte_bridge.secret import Secret
     from closte_bridge.wordpress.snapshot import Snapshot
 
@@ -68,13 +67,12 @@ def _examine(engine: Engine) -> list[Finding]:
         findings += [skip(check, "There is no key.") for check in ("connection", "list", "owner")]
         return findings
     findings.append(ok("key", f"The API key comes from {source}."))
-    return findings + _closte(engine, snapshot, desire, ledger, key)
+    return findings + _closte(engine, snapshot, ledger, key)
 
 
-def _closte(engine: Engine, snapshot: Snapshot, desire: Desired, ledger: LedgerState, key: Secret) -> list[Finding]:
-    wanted = desire.ask if snapshot.complete else None
+def _closte(engine: Engine, snapshot: Snapshot, ledger: LedgerState, key: Secret) -> list[Finding]:
     with engine.client(key) as client:
-        observed = judge(client.list_aliases(), snapshot.network.domain, ledger, wanted)
+        observed = judge(client.list_aliases(), snapshot.network.domain, ledger)
         findings = list(of_closte(client, observed))
         engine.count_api(client)
     findings.append(of_standing(judge_standing(snapshot, observed, ledger, engine.here(ledger, key))))

@@ -118,9 +118,7 @@ class _Round:
             # Of a list that is not whole, only what it holds is believed.
             # Against the ledger as it is now: what this run removed is no shrinking of the list.
             ledger = self.ledger.state(self.engine.clock.now())
-            snapshot = self.view.snapshot
-            wanted = self.view.desire(self.engine).ask if snapshot.complete else None
-            whole = judge(listing, snapshot.network.domain, ledger, wanted).complete
+            whole = judge(listing, self.view.snapshot.network.domain, ledger).complete
             believed = [c for c in changes if whole or c.action is Action.ADD]
             done, failed = record_reread(
                 self.ledger, believed, listing.names, self.view, self.engine.clock.now(), self.run

@@ -141,8 +141,7 @@ def looked_at(engine: Engine, *, acknowledge: bool = False) -> Iterator[View]:
         began = time.perf_counter()
         known = known_events(engine.ledger) if engine.ledger and snapshot.events else ()
         ledger = _with_fresh_evidence(ledger, snapshot, known, now)
-        wanted = desire.ask if snapshot.complete else None
-        observed = judge(listing, snapshot.network.domain, ledger, wanted)
+        observed = judge(listing, snapshot.network.domain, ledger)
         standing = judge_standing(snapshot, observed, ledger, engine.here(ledger, key))
         engine.cost.planning_seconds += time.perf_counter() - began
         yield View(snapshot, listing, observed, ledger, standing, key, source, client, now, desire, ahead)

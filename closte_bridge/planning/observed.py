@@ -9,20 +9,14 @@ from closte_bridge.ledger.state import Phase
 from closte_bridge.planning.model import Observed, ObservedState
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
-
     from closte_bridge.ledger.state import LedgerState
 
 # Rule 1: a list that lost more than a tenth since the last look, without our doing, is not believed.
 SHRINK_TOLERANCE = 0.1
 
 
-def judge(
-    listing: Listing, main_domain: str, ledger: LedgerState, wanted: Callable[[str], object] | None = None
-) -> Observed:
+def judge(listing: Listing, main_domain: str, ledger: LedgerState) -> Observed:
     """Return what the list said with how far it can be believed.
-
-    Names of ours that are not `wanted` any more (None: nobody knows) may be missing: they do not come back.
 
     The ledger's `observed_count` is the length of the last complete list less what is known to be removed by us since.
     A name that we asked to remove without learning what came of it, and that is gone, went by our doing too.
@@ -44,7 +38,7 @@ def judge(
             names,
             f"the list shrank from {before} to {len(names)} names without our doing",
         )
-    missing = sum(1 for name in ledger.ours if name not in names and (wanted is None or wanted(name)))
+    missing = sum(1 for name in ledger.ours if name not in names)
     if missing > len(ledger.ours) * SHRINK_TOLERANCE and missing > 1:
         return Observed(
             ObservedState.PARTIAL,

@@ -61,13 +61,6 @@ def test_what_we_removed_without_learning_so_is_our_doing() -> None:
     assert not judge(listing(MAIN, "a.com"), MAIN, ledger).complete
 
 
-def test_names_of_ours_that_nobody_wants_any_more_may_be_missing() -> None:
-    ledger = a_ledger(*names(10))
-    found = listing(MAIN, *names(8))
-    assert judge(found, MAIN, ledger, lambda name: name in names(8)).complete
-    assert not judge(found, MAIN, ledger, lambda name: name in names(10)).complete
-
-
 @pytest.mark.parametrize(
     ("ours", "lacking", "believed"),
     [(1, 1, True), (2, 2, False), (20, 2, True), (20, 3, False), (5, 1, True), (19, 2, False)],
