@@ -28,6 +28,8 @@ if TYPE_CHECKING:
 
 # One commit holds the intents of so many changes. Each is committed before its call; together they cost one flush.
 _BATCH = 50
+# Names that were not read again for so many seconds are not removed: Closte may be slow, and there can be many.
+_LOOK_LIFE = 60.0
 
 
 class Failure(NamedTuple):
@@ -62,17 +64,31 @@ class _Round:
     run: str
     applied: Applied
     on_step: Callable[[], None]
+    looked: float
     begun: dict[str, Change] = field(default_factory=dict)
     doubtful: list[tuple[Change, Outcome]] = field(default_factory=list)
 
     def feed(self, changes: Sequence[Change]) -> Iterator[tuple[str, str]]:
-        """Give the client one change after another, each with its intent committed."""
+        """Give the client one change after another, each with its intent committed; what is spared meanwhile is not."""
+        left = {change.name: change for change in changes}
         for start in range(0, len(changes), _BATCH):
-            batch = changes[start : start + _BATCH]
+            batch = [change for change in changes[start : start + _BATCH] if change.name in left]
             record_intents(self.ledger, batch, self.view, self.engine.clock.now())
             self.begun.update({change.name: change for change in batch})
             for change in batch:
-                yield change.action.value, change.name
+                if change.action is Action.REMOVE:
+                    self._look_again(left)
+                if left.pop(change.name, None):
+                    yield change.action.value, change.name
+
+    def _look_again(self, left: dict[str, Change]) -> None:
+        """Take out of `left` what is no longer doomed, where the last look is some time ago."""
+        if 0 <= self.engine.clock.now() - self.looked <= _LOOK_LIFE:
+            return
+        doomed = {c.name for c in _still_doomed(self.engine, self.view, (*left.values(),), self.applied)}
+        spared = [left.pop(name) for name in left.keys() - doomed]
+        now = self.looked = self.engine.clock.now()
+        undo_intents(self.ledger, [c for c in spared if self.begun.pop(c.name, None)], self.view, now)
 
     def take(self, name: str, outcome: Outcome) -> None:
         """File one outcome."""
@@ -147,14 +163,14 @@ def apply_changes(
         if over() or applied.stopped:
             applied.not_begun += changes
             return
-        this = _Round(engine, ledger, view, run, applied, on_step)
+        this = _Round(engine, ledger, view, run, applied, on_step, engine.clock.now())
         # What failed most often comes last: a few hopeless names, after which the run ends early, block no other.
         feed = this.feed(sorted(changes, key=lambda change: _failures(change.name, view)))
         applied.stopped = view.client.run(feed, lambda _, name, outcome: this.take(name, outcome), over)  # type: ignore[arg-type]  # the action's values are the client's literals
         undo_intents(ledger, this.begun.values(), view, engine.clock.now())
         applied.not_begun += this.begun.values()
         begun = {c.name for c in (*applied.done, *applied.not_begun)} | {f.change.name for f in applied.failed}
-        begun |= {change.name for change, _ in this.doubtful}
+        begun |= {change.name for change, _ in this.doubtful} | {hold.name for hold in applied.held}
         applied.not_begun += [change for change in changes if change.name not in begun]
         this.settle()
 
@@ -192,7 +208,7 @@ def _still_doomed(engine: Engine, view: View, removals: Sequence[Change], applie
             applied.held.append(_spared(change, f"{mention} mentions it by now"))
             back.append(change.name)
         elif late := _covered_since(change.name, before, desire):
-            applied.held.append(_spared(change, f'it covers "{late}", which was mapped just now'))
+            applied.held.append(_spared(change, f'it covers "{late}", which is new'))
         else:
             doomed.append(change)
     if back and engine.ledger is not None:
@@ -201,10 +217,11 @@ def _still_doomed(engine: Engine, view: View, removals: Sequence[Change], applie
 
 
 def _covered_since(name: str, before: Desired, after: Desired) -> str | None:
-    """Return a name under the wildcard `name` that was mapped since the first look: nobody added it yet."""
+    """Return a name under the wildcard `name` that came into use since the first look: nobody added it yet."""
     if not is_wildcard(name):
         return None
-    return min((n for n in after.mapped.keys() - before.mapped.keys() if wildcard_over(n) == name), default=None)
+    seen, now = ({*desire.mapped, *desire.www, *desire.site_domains()} for desire in (before, after))
+    return min((n for n in now - seen if wildcard_over(n) == name), default=None)
 
 
 def _spared(change: Change, reason: str) -> Hold:

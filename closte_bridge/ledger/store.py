@@ -31,6 +31,8 @@ DAY = 86400.0
 LIST_LAG = 600.0
 # After a jump of the clock nobody knows how old a site is: so long it may still be in the making, in seconds.
 _IN_THE_MAKING = 600.0
+# Of the log so many entries are kept.
+LONGEST_LOG = 1_000_000
 FILE_NAME = "ledger.sqlite3"
 
 # The `www.` names that lead where their names lead, by the last looks at both.
@@ -286,17 +288,9 @@ class Ledger:
     def put_trouble(self, name: str, trouble: Trouble) -> None:
         """Remember a failed change and when it is tried again."""
         self.write(
-            "INSERT OR REPLACE INTO troubles VALUES (?, ?, ?, ?, ?, ?)",
-            [
-                (
-                    name,
-                    trouble.attempts,
-                    trouble.next_try,
-                    int(trouble.refused),
-                    trouble.message,
-                    trouble.since,
-                )
-            ],
+            "INSERT OR REPLACE INTO troubles "
+            "(name, attempts, next_try, refused, message, since, action, refusals) VALUES (?, ?, ?, ?, ?, ?, ?, ?)",
+            [(name, *trouble)],
         )
 
     def mark(self, kind: str, names: Iterable[str], now: float) -> None:
@@ -330,7 +324,12 @@ class Ledger:
         self.write("UPDATE marks SET since = min(since, ?) WHERE kind = ?", [(now + _IN_THE_MAKING, RECORD_DUE)])
 
     def prune(self, now: float) -> None:
-        """Delete counts and events that no rule looks at any more."""
+        """Delete counts, events and evidence that no rule looks at any more, and the oldest of a very long log."""
         self.write("DELETE FROM removals WHERE at < ?", [(now - 2 * DAY,)])
         self.write("DELETE FROM additions WHERE at < ?", [(now - 2 * WEEK,)])
-        self.write("DELETE FROM events WHERE state = 'done' AND received < ?", [(now - 4 * WEEK,)])
+        self.write("DELETE FROM events WHERE state IN ('done', 'aside') AND received < ?", [(now - 4 * WEEK,)])
+        # Of names that are not ours, some may become so; most never do.
+        self.write(
+            "DELETE FROM evidence WHERE received < ? AND name NOT IN (SELECT name FROM aliases)", [(now - 2 * WEEK,)]
+        )
+        self.write("DELETE FROM log WHERE id <= (SELECT max(id) FROM log) - ?", [(LONGEST_LOG,)])

@@ -64,7 +64,11 @@ def additions(look: Look) -> Additions:
         else:
             changes.append(Change(Action.ADD, name, origin_of(name, look.desire), _cause(name, look)))
         # What a wildcard on its way will cover need not be added beside it, unless it failed before.
-        if is_wildcard(name) and name not in look.ledger.troubles and (hold is None or hold.code == "list-lag"):
+        if (
+            is_wildcard(name)
+            and not look.ledger.trouble(name, Action.ADD)
+            and (hold is None or hold.code == "list-lag")
+        ):
             coming.add(name)
     return Additions(changes, holds, _unproven(look, present, pending), len(look.desire.mapped) - len(missing))
 
@@ -97,9 +101,9 @@ def served_by(wildcard: str, look: Look) -> set[str]:
 
 
 def never_added(name: str, look: Look) -> bool:
-    """Tell whether nothing that passes with time would let `name` be added: it need not be waited for."""
+    """Tell whether nobody would add `name` whatever happens: it need not be waited for."""
     unfit = _unfit(name, look)
-    return unfit is not None and unfit[0] != "conflict"
+    return unfit is not None and unfit[0] not in {"conflict", "other-network"}
 
 
 def _held(name: str, look: Look, in_place: set[str], coming: set[str]) -> Hold | None:
@@ -141,7 +145,7 @@ def _covered(name: str, in_place: set[str], coming: set[str]) -> tuple[str, str]
 
 def _not_yet(name: str, look: Look) -> Hold | None:
     """Names that were tried, and are tried again later."""
-    trouble = look.ledger.troubles.get(name)
+    trouble = look.ledger.trouble(name, Action.ADD)
     if trouble and trouble.next_try > look.now and not look.retry:
         code = "refused" if trouble.refused else "back-off"
         return Hold(Action.ADD, name, code, trouble.message, trouble.next_try)

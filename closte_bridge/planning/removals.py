@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, NamedTuple
 
-from closte_bridge.domains import WILDCARD, WWW, is_wildcard
+from closte_bridge.domains import WILDCARD, WWW, is_wildcard, wildcard_over
 from closte_bridge.ledger.state import Absence, Origin, Phase, RemovalClass
 from closte_bridge.planning.additions import never_added, served_by
 from closte_bridge.planning.model import Action, Change, Hold
@@ -128,8 +128,10 @@ def _left_bare(wildcard: str, look: Look) -> str | None:
     """Return a name that only this wildcard serves, or None when all it covers are aliases by the list itself."""
     if not look.observed.complete:
         return wildcard.removeprefix(WILDCARD)
-    bare = (n for n in served_by(wildcard, look) if n not in look.observed.names and not never_added(n, look))
-    return min(bare, default=None)
+    # A site that no row maps is not added by itself: a person pins its domain, or keeps the wildcard.
+    sites = {domain for domain in look.desire.site_domains() if wildcard_over(domain) == wildcard}
+    served = {name for name in served_by(wildcard, look) if not never_added(name, look)}
+    return min((served | sites) - look.observed.names, default=None)
 
 
 def _judge_evidence(name: str, origin: Origin, look: Look, found: Candidates) -> None:
@@ -141,7 +143,10 @@ def _judge_evidence(name: str, origin: Origin, look: Look, found: Candidates) ->
         received = look.now if look.ledger.clock_jumped else evidence.received
         due = received + look.intentions.removal_delay
         wait = Hold(Action.REMOVE, name, "waiting", f"{cause}; waits in case it comes back", due)
-        _sort(change, wait if due > look.now else None, look, found)
+        if look.snapshot.events_waiting > len(look.snapshot.events):
+            # One of them may say that the name is back.
+            wait = wait._replace(reason=f"{cause}; not all later events have been read", until=None)
+        _sort(change, wait if wait.until is None or due > look.now else None, look, found)
         return
     if not look.observed.complete:
         reason = f"Closte's list is not complete: {look.observed.reason}"
@@ -165,7 +170,7 @@ def _absence(name: str, look: Look) -> Absence:
 
 def _sort(change: Change, wait: Hold | None, look: Look, found: Candidates) -> None:
     """File a removal under due or waiting. One that failed before waits for its next try, and counts as waiting."""
-    trouble = look.ledger.troubles.get(change.name)
+    trouble = look.ledger.trouble(change.name, Action.REMOVE)
     if wait is None and trouble and trouble.next_try > look.now and not look.retry:
         wait = Hold(Action.REMOVE, change.name, "back-off", trouble.message, trouble.next_try)
     if wait is None:

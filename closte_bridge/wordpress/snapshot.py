@@ -43,6 +43,11 @@ class Site(NamedTuple):
     spam: bool
     deleted: bool
 
+    @property
+    def public(self) -> bool:
+        """Tell whether anybody can visit it."""
+        return not (self.archived or self.spam or self.deleted)
+
 
 class Mapping(NamedTuple):
     """A row of the mappings table. Dates are as stored: `YYYY-MM-DD HH:MM:SS` in UTC, or None.
@@ -195,7 +200,7 @@ def _mappings(table: dict[str, Any]) -> tuple[list[Mapping], bool]:
         known = map(shared.setdefault, words, words)
         dates = [None if last else first for first, last in zip(_texts(created, None), later, strict=True)]
         names = _texts(domains, "")
-        nameless |= names is not domains
+        nameless |= names is not domains or "" in names
         mappings += map(
             _MAKE_MAPPING, zip(map(int, ids), map(int, blogs), names, *flags, known, dates, later, strict=True)
         )

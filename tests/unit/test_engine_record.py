@@ -17,9 +17,10 @@ from closte_bridge.engine.record import (
     undo_intents,
 )
 from closte_bridge.ledger.journal import read
-from closte_bridge.ledger.state import Absence, Evidence, Origin, Phase, RemovalClass
+from closte_bridge.ledger.state import Absence, Evidence, Origin, Phase, RemovalClass, Unsettled
+from closte_bridge.ledger.store import LIST_LAG
 from closte_bridge.planning.model import Action, Change
-from tests.support.looks import UNREADABLE, a_list
+from tests.support.looks import UNREADABLE, a_list, partial
 
 if TYPE_CHECKING:
     from closte_bridge.engine.view import View
@@ -85,12 +86,46 @@ def test_intents_are_taken_back_when_nothing_was_sent(ledger: Ledger, change: Ch
     assert ledger.state(NOW) == before
 
 
+def test_failures_of_one_action_say_nothing_of_the_other(ledger: Ledger) -> None:
+    with ledger.transaction():
+        ledger.put_aliases([("x.com", Origin.MAPPING)], Phase.PRESENT, NOW)
+    failed = Outcome(Kind.FAILED, "No.")
+    for _ in range(5):
+        record_outcome(ledger, REMOVE, failed, view(ledger), NOW, "run")
+    assert ledger.state(NOW).troubles["x.com"].attempts == 5
+    record_outcome(ledger, ADD, failed, view(ledger), NOW, "run")
+    trouble = ledger.state(NOW).troubles["x.com"]
+    assert (trouble.action, trouble.attempts, trouble.since) == ("add", 1, NOW)
+
+
+def test_the_first_refusal_waits_a_day_whatever_failed_before(ledger: Ledger) -> None:
+    for kind, least, most in ((Kind.FAILED, 15, 19), (Kind.REFUSED, DAY, 1.25 * DAY), (Kind.REFUSED, 7 * DAY, 9 * DAY)):
+        record_outcome(ledger, ADD, Outcome(kind, "No."), view(ledger), NOW, "run")
+        assert least <= ledger.state(NOW).troubles["x.com"].next_try - NOW <= most
+    assert ledger.state(NOW).troubles["x.com"][0::6] == (3, 2)
+
+
 def test_an_answer_that_says_already_there_does_not_make_a_strangers_alias_ours(ledger: Ledger) -> None:
     this = view(ledger, UNREADABLE)
     record_intents(ledger, [ADD], this, NOW)
     record_outcome(ledger, ADD, Outcome(Kind.ALREADY, ""), this, NOW, "run")
     assert not ledger.state(NOW).ours
     assert not ledger.state(NOW).unsettled
+
+
+@pytest.mark.parametrize("observed", [UNREADABLE, partial()])
+def test_what_closte_confirms_while_no_list_is_complete_is_not_ours_until_one_is(
+    ledger: Ledger, observed: Observed
+) -> None:
+    # It may have been somebody else's all the time: adding is safe to repeat.
+    this = view(ledger, observed)
+    record_intents(ledger, [ADD], this, NOW)
+    assert record_outcome(ledger, ADD, Outcome(Kind.DONE, ""), this, NOW, "run") is True
+    state = ledger.state(NOW)
+    assert state.ours == {}
+    assert state.unsettled == {"x.com": Unsettled(Phase.UNCONFIRMED, Origin.MAPPING, NOW, absent_before=False)}
+    assert state.troubles["x.com"].next_try >= NOW + LIST_LAG
+    assert state.added_per_registered == {"x.com": 1}
 
 
 def test_an_alias_of_ours_whose_answer_was_lost_stays_ours_when_it_is_already_there(ledger: Ledger) -> None:

@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+from typing import Any
+
 import pytest
 
 from closte_bridge.ledger.state import LedgerState, Origin, Phase
@@ -38,6 +40,16 @@ def test_a_row_of_a_site_that_is_gone_contests_nothing() -> None:
     assert desire.mapped["x.com"].blog_id == 2
 
 
+@pytest.mark.parametrize("flag", ["archived", "spam", "deleted"])
+def test_a_site_that_nobody_can_visit_does_not_contest_the_name_of_one_that_serves_it(flag: str) -> None:
+    flags: dict[str, Any] = {flag: True}
+    hidden = [a_site(number)._replace(**flags) for number in (2, 3)]
+    rows = [a_row("x.com", blog) for blog in (2, 3, 4)]
+    desire = wanted(a_snapshot(*rows, sites=[*hidden, a_site(4)]))
+    assert (desire.contested, desire.mapped["x.com"].blog_id) == ({}, 4)
+    assert wanted(a_snapshot(*rows[:2], sites=hidden)).contested == {"x.com": frozenset({2, 3})}
+
+
 @pytest.mark.parametrize("order", [(2, 3, 9), (9, 3, 2), (3, 9, 2)])
 def test_of_several_sites_the_choice_does_not_depend_on_the_order_of_rows(order: tuple[int, ...]) -> None:
     sites = [a_site(2, network=2), a_site(3)]
@@ -62,6 +74,9 @@ def test_of_sites_that_are_all_gone_the_lowest_is_named() -> None:
         ("münchen.site.org", None),
         ("xn--mnchen-3ya.site.org", "a site"),
         ("port.site.org", "a site"),
+        ("www.port.site.org", "a site"),
+        ("slash.com", "a mapping that is no host name"),
+        ("www.slash.com", "a mapping that is no host name"),
         ("a.wild.com", 'the wildcard "*.wild.com"'),
         ("b.a.wild.com", None),
         ("a.pinned.org", 'the wildcard "*.pinned.org"'),
@@ -82,7 +97,7 @@ def test_whatever_mentions_a_name_is_named(name: str, words: str | None) -> None
     ledger = a_ledger(
         "*.old.com", pins={"pinned.com", "*.pinned.org"}, unsettled={"*.coming.com": waiting_for(Phase.ADDING)}
     )
-    snapshot = a_snapshot("mapped.com", "*.odd.com", a_row("gone.com", 77), sites=sites)
+    snapshot = a_snapshot("mapped.com", "*.odd.com", a_row("gone.com", 77), "https://Slash.com/", sites=sites)
     desire = wanted(snapshot, ledger, wildcards=("*.wild.com",), keep=("kept.com",))
     assert desire.mention(name) == words
     assert "odd_one.site.org" in desire.site_domains()

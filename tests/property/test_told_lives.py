@@ -1,0 +1,198 @@
+"""Single lives of a network, told step by step, with the real engine between both sides and the judge over it."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import pytest
+
+from closte_bridge.engine import wishes
+from closte_bridge.engine.adopt import adopt
+from closte_bridge.engine.sync import Report, Request, sync
+from tests.property.world import Faults, World
+from tests.support.looks import MAIN
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from pathlib import Path
+
+    from closte_bridge.closte.outcome import Outcome
+
+HOUR, DAY = 3600.0, 86400.0
+DELAY = 301.0
+
+
+class Life:
+    """A network whose `shops` are mapped, and at Closte as our own."""
+
+    def __init__(self, folder: Path) -> None:
+        self.world = World(folder)
+        self.shops: list[str] = []
+
+    def begin(self, shops: int = 20) -> None:
+        """Map so many shops, and adopt them."""
+        self.shops = [f"shop{number:02}.example.com" for number in range(shops)]
+        for name in self.shops:
+            self.world.wordpress.add(1, name)
+        self.world.closte |= dict.fromkeys(self.shops, "other")
+        assert self.adopt() == set(self.shops)
+        self.world.closte |= dict.fromkeys(self.shops, "us")
+        self.sync()
+
+    def adopt(self) -> set[str]:
+        """Adopt, and return what was adopted."""
+        with self.world.around(Faults()):
+            offer = adopt(self.world.engine(), take_over=True, agree=lambda _: None, command="adopt")
+        return set(offer.adoptable)
+
+    def sync(self, faults: Faults | None = None, *, after: float = 0.0) -> Report:
+        """Sync once, so many seconds later."""
+        self.world.true_time += after
+        before = self.world.ledger()
+        self.world.judge.begin(syncing=True)
+        with self.world.around(faults or Faults()):
+            report = sync(self.world.engine(), Request(), command="sync")
+        self.world.judge.end(len(before.ours) + len(before.unsettled))
+        return report
+
+    def map(self, name: str) -> None:
+        """Map a name, with its event."""
+        self.world.wordpress.add(1, name, tell=True)
+
+    def closte_does(self, after_each: Callable[[str], None]) -> None:
+        """Let something happen after each change at Closte."""
+        change = self.world.change
+
+        def changing(action: str, name: str) -> Outcome:
+            outcome = change(action, name)
+            after_each(name)
+            return outcome
+
+        self.world.change = changing  # type: ignore[method-assign]
+
+    def unmap(self, name: str, *, tell: bool = True) -> None:
+        """Unmap a name, with its event unless `tell` says otherwise."""
+        rows = self.world.wordpress.rows.mappings
+        self.world.wordpress.remove([row.domain for row in rows].index(name), tell=tell)
+
+
+@pytest.fixture
+def life(tmp_path: Path) -> Life:
+    return Life(tmp_path)
+
+
+def test_a_removal_is_counted_once_however_often_the_next_request_is_not_sent(life: Life) -> None:
+    life.begin()
+    gone = life.shops[0]
+    life.unmap(gone)
+    life.sync()
+    life.sync(Faults(changes=("done-unclear",), later_listing="unreadable"), after=DELAY)
+    life.map(gone)
+    for _ in range(3):
+        report = life.sync(Faults(changes=("not-sent",)), after=60)
+        assert [change.name for change in report.plan.additions] == [gone]
+    state = life.world.ledger()
+    assert (len(state.removals), state.unsettled) == (1, {})
+
+
+def test_a_claim_that_lapsed_does_not_come_back_with_a_request_that_was_not_sent(life: Life) -> None:
+    life.begin()
+    name = "legacy.example.com"
+    life.map(name)
+    life.sync(Faults(changes=("lost-unclear",), later_listing="unreadable"))
+    life.sync(Faults(changes=("not-sent",)), after=2 * HOUR)
+    life.world.closte[name] = "other"
+    life.sync(after=60)
+    assert name not in life.world.ledger().ours
+
+
+@pytest.mark.parametrize(("seconds", "looks"), [(1.0, 2), (61.0, 4)])
+def test_doomed_names_are_read_again_where_removing_takes_long(life: Life, seconds: float, looks: int) -> None:
+    life.begin()
+    for name in life.shops[:3]:
+        life.unmap(name)
+    life.sync()
+
+    def passing(_: str) -> None:
+        life.world.true_time += seconds
+
+    life.closte_does(passing)
+    report = life.sync(after=DELAY)
+    assert report.applied is not None
+    assert [change.name for change in report.applied.done] == life.shops[:3]
+    assert life.world.looks == looks
+
+
+def test_what_is_mapped_again_while_others_are_removed_is_spared(life: Life) -> None:
+    life.begin()
+    gone = life.shops[:4]
+    for name in gone:
+        life.unmap(name)
+    life.sync()
+
+    def the_third_is_mapped(name: str) -> None:
+        life.world.true_time += 61
+        if name == gone[0]:
+            life.map(gone[2])
+
+    life.closte_does(the_third_is_mapped)
+    report = life.sync(after=DELAY)
+    assert report.applied is not None
+    assert [change.name for change in report.applied.done] == [gone[0], gone[1], gone[3]]
+    assert [(hold.name, hold.code) for hold in report.applied.held] == [(gone[2], "second-look")]
+    assert report.applied.not_begun == []
+    state = life.world.ledger()
+    assert (gone[2] in state.ours, gone[2] in state.evidence, state.unsettled) == (True, False, {})
+
+
+def test_nothing_more_goes_when_wordpress_cannot_be_read_again(life: Life) -> None:
+    life.begin()
+    for name in life.shops[:3]:
+        life.unmap(name)
+    life.sync()
+
+    def wordpress_breaks(_: str) -> None:
+        life.world.true_time += 61
+        life.world.faults.snapshots = ("ok", "unreadable")
+
+    life.closte_does(wordpress_breaks)
+    report = life.sync(after=DELAY)
+    assert report.applied is not None
+    assert [change.name for change in report.applied.done] == life.shops[:1]
+    assert report.applied.reread_failed
+    assert life.world.ledger().ours.keys() == set(life.shops[1:])
+
+
+@pytest.mark.parametrize("kind", ["mapping", "www", "site"])
+def test_a_wildcard_stays_when_something_under_it_comes_into_use_at_the_last_moment(life: Life, kind: str) -> None:
+    life.begin()
+    wordpress = life.world.wordpress
+    with life.world.around(Faults()):
+        wishes.pin(life.world.engine(), ["*.wild.net"], "domain add")
+    life.world.judge.pins.add("*.wild.net")
+    life.sync()
+    with life.world.around(Faults()):
+        wishes.dismiss(life.world.engine(), ["*.wild.net"], "domain remove")
+    life.world.judge.pins.clear()
+    life.world.judge.dismissed.add("*.wild.net")
+    come = {
+        "mapping": lambda: wordpress.add(1, "x.wild.net"),
+        "www": lambda: wordpress.add(1, "wild.net"),
+        "site": lambda: wordpress.create_site("x.wild.net"),
+    }
+    life.sync(Faults(between=come[kind]))  # type: ignore[arg-type]  # the site's number is not asked for
+    assert "*.wild.net" in life.world.closte
+
+
+def test_a_list_that_shrank_for_good_is_accepted_by_adopting_again(life: Life) -> None:
+    life.begin(15)
+    for name in life.shops[:2]:
+        life.unmap(name, tell=False)
+        del life.world.closte[name]
+    life.unmap(life.shops[2], tell=False)
+    assert not life.sync(after=60).plan.observed.complete
+    assert life.adopt() == set()
+    for _ in range(4):
+        report = life.sync(after=DAY / 2)
+        assert report.plan.observed.complete
+    assert life.world.ledger().ours.keys() == set(life.shops[3:]) == life.world.closte.keys() - {MAIN}
