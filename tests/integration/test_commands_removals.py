@@ -62,14 +62,9 @@ def test_mappings_removed_renamed_and_moved(bridge: Bridge) -> None:
         bridge.add_event("mapping_added", "moved.example.org", blog_id=2),
     ]
     # The first run learns of the events, and waits in case one of the names comes back.
-    assert statuses(bridge, "sync") == (
-        0,
-        {
-            "removed.example.org": ("remove", "held"),
-            "renamed.example.org": ("remove", "held"),
-            "www.removed.example.org": ("", "foreign"),
-        },
-    )
+    held = ("remove", "held")
+    waits = {"removed.example.org": held, "renamed.example.org": held, "www.removed.example.org": ("", "foreign")}
+    assert statuses(bridge, "sync") == (0, waits)
     assert bridge.changes() == []
     assert bridge.event_uids() == waiting
     # The second has them in its ledger, so WordPress may forget them.

@@ -54,7 +54,8 @@ def test_no_step_is_missing_here() -> None:
     assert {key: text for key, text in STEPS.items() if key} == _STEPS
 
 
-def test_every_state_has_its_reason_and_its_next_step(world: Life) -> None:
+def make_every_state(world: Life) -> None:
+    """Have a name in each state."""
     multisite = world.bridge.multisite
     world.bridge.write_config(wildcards=["*.wild.example.com"], certificate_budget=6)
     world.bridge.adopt()
@@ -71,6 +72,9 @@ def test_every_state_has_its_reason_and_its_next_step(world: Life) -> None:
     multisite.add_mappings_sql([("new.example.org", SITE)])
     world.bridge.write_config(wildcards=None)
 
+
+def test_every_state_has_its_reason_and_its_next_step(world: Life) -> None:
+    make_every_state(world)
     found = {
         name: explained(world, name)
         for name in (
@@ -91,6 +95,17 @@ def test_every_state_has_its_reason_and_its_next_step(world: Life) -> None:
         "*.wild.example.com": ("held", "blocked", STEPS["by-command-only"]),
         "c6.example.com": ("held", "blocked", STEPS["certificate-budget"]),
     }
+    each_has_its_reason(found)
+
+    # The list cannot be read: the ledger's word counts.
+    world.bridge.sandbox.set_faults("list-unknown")
+    unread = explained(world, SHOP)
+    assert (unread["state"], unread["next_step"]) == ("unknown", STEPS["unknown"])
+    assert unread["closte"] == "its list could not be read, ours"
+    world.bridge.sandbox.set_faults()
+
+
+def each_has_its_reason(found: dict[str, dict[str, Any]]) -> None:
     assert found[SHOP]["wordpress"] == f'mapped to site {SITE}, stage "done"'
     assert found[SHOP]["closte"] == "there, ours"
     assert found["stranger.example.org"]["wordpress"] == "not mapped"
@@ -101,13 +116,6 @@ def test_every_state_has_its_reason_and_its_next_step(world: Life) -> None:
     assert found["new.example.org"]["closte"] == "not there"
     assert "(until " in found["failing.example.org"]["why"]
     assert found["failing.example.org"]["history"]
-
-    # The list cannot be read: the ledger's word counts.
-    world.bridge.sandbox.set_faults("list-unknown")
-    unread = explained(world, SHOP)
-    assert (unread["state"], unread["next_step"]) == ("unknown", STEPS["unknown"])
-    assert unread["closte"] == "its list could not be read, ours"
-    world.bridge.sandbox.set_faults()
 
 
 def test_removals_wait_are_due_and_are_withheld(world: Life) -> None:
@@ -174,6 +182,11 @@ def test_from_alias_to_padlock_each_phase_is_told_with_its_evidence(world: Life)
     ]
     assert "DNS points-elsewhere, certificate no-listener; next look " in told["checked"]
 
+    waits_for_its_certificate(world)
+    has_its_padlock(world)
+
+
+def waits_for_its_certificate(world: Life) -> None:
     # It shows what is so now, and remembers nothing of it: the next run is not spared its own look.
     world.names.point(**{SHOP: HERE})
     told = explained(world, SHOP)
@@ -192,6 +205,8 @@ def test_from_alias_to_padlock_each_phase_is_told_with_its_evidence(world: Life)
     told = explained(world, SHOP)
     assert (told["phase"], told["next_step"]) == ("blocked", waiting)
 
+
+def has_its_padlock(world: Life) -> None:
     world.certificates.issue(SHOP)
     world.sync(after=70)
     told = explained(world, SHOP)

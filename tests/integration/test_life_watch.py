@@ -130,6 +130,31 @@ def wake(bridge: Bridge) -> None:
     touch(bridge.state / WAKE_FILE)
 
 
+def configs_are_read_again(bridge: Bridge, watch: Watching) -> None:
+    """The config is read again when that is asked for; a broken one is told of, and not used."""
+    bridge.write_config(wildcards=["*.example.org"])
+    watch.process.send_signal(signal.SIGHUP)
+    wait_until(lambda: "*.example.org" in bridge.aliases)
+    assert watch.listen().count("RELOADING=1") == 1
+    assert any(line.startswith("MONOTONIC_USEC=") for line in watch.listen())
+    bridge.config.write_text("wildcards: 7\n")
+    watch.process.send_signal(signal.SIGHUP)
+    wait_until(lambda: "The old configuration stays in use" in watch.said)
+    bridge.multisite.add_mappings_sql([("new.example.com", 1)])
+    wake(bridge)
+    wait_until(lambda: "new.example.com" in bridge.aliases)
+
+
+def another_run_is_waited_for(bridge: Bridge, watch: Watching) -> None:
+    """Somebody else's run is waited for, and what it leaves is done."""
+    bridge.write_config()
+    with taken(bridge):
+        bridge.multisite.add_mappings_sql([("late.example.com", 1)])
+        wake(bridge)
+        wait_until(lambda: "STATUS=Waiting: another run holds the lock." in watch.listen())
+    wait_until(lambda: "late.example.com" in bridge.aliases)
+
+
 def test_a_day_of_a_watch(bridge: Bridge) -> None:
     bridge.create_events_table()
     with watching(bridge) as watch:
@@ -152,26 +177,8 @@ def test_a_day_of_a_watch(bridge: Bridge) -> None:
         wake(bridge)
         wait_until(lambda: bridge.aliases == {"shop.example.org"})
 
-        # The config is read again when it is asked to; a broken one is told of, and not used.
-        bridge.write_config(wildcards=["*.example.org"])
-        watch.process.send_signal(signal.SIGHUP)
-        wait_until(lambda: "*.example.org" in bridge.aliases)
-        assert watch.listen().count("RELOADING=1") == 1
-        assert any(line.startswith("MONOTONIC_USEC=") for line in watch.listen())
-        bridge.config.write_text("wildcards: 7\n")
-        watch.process.send_signal(signal.SIGHUP)
-        wait_until(lambda: "The old configuration stays in use" in watch.said)
-        bridge.multisite.add_mappings_sql([("new.example.com", 1)])
-        wake(bridge)
-        wait_until(lambda: "new.example.com" in bridge.aliases)
-
-        # Somebody else's run is waited for, and what it leaves is done.
-        bridge.write_config()
-        with taken(bridge):
-            bridge.multisite.add_mappings_sql([("late.example.com", 1)])
-            wake(bridge)
-            wait_until(lambda: "STATUS=Waiting: another run holds the lock." in watch.listen())
-        wait_until(lambda: "late.example.com" in bridge.aliases)
+        configs_are_read_again(bridge, watch)
+        another_run_is_waited_for(bridge, watch)
         wait_until(lambda: watch.listen().count("WATCHDOG=1") > 3)
         watch.end()
     assert not (bridge.state / WATCHING_FILE).exists()

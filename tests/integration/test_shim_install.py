@@ -192,21 +192,21 @@ def sign_up(multisite: Multisite, slug: str) -> None:
     assert int(multisite.php_json(activated, str(row["activation_key"]))) > 1
 
 
+NO_RECORDS = r"""add_action('plugins_loaded', function () {
+    $class = '\WP_Ultimo\Managers\Domain_Manager';
+    if (class_exists($class)) {
+        remove_action('wp_insert_site', array($class::get_instance(), 'handle_site_created'));
+    }
+});"""
+
+
 @pytest.mark.parametrize("release", ["2.3", "2.14.2"])
 def test_every_site_has_its_record(multisite: Multisite, tmp_path: Path, release: str) -> None:
     """Before 2.4 Ultimate Multisite made no record; a filter stands in for that."""
     if release == "2.3":
         if not is_stand_in():
             pytest.skip("the real one is of a later release")
-        multisite.add_mu_plugin(
-            "old",
-            r"""add_action('plugins_loaded', function () {
-                $class = '\WP_Ultimo\Managers\Domain_Manager';
-                if (class_exists($class)) {
-                    remove_action('wp_insert_site', array($class::get_instance(), 'handle_site_created'));
-                }
-            });""",
-        )
+        multisite.add_mu_plugin("old", NO_RECORDS)
     with shimmed(multisite, tmp_path / "engine"):
         one = multisite.create_site("one")
         multisite.php(

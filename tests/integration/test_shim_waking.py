@@ -52,10 +52,9 @@ def everything_reaches_closte(bridge: Bridge, poll: Callable[[], object] | None 
 
     With `poll`, nobody is woken: that is called again and again instead, as a timer does.
     """
-    multisite = bridge.multisite
     assert status(bridge)["wake"] == ("poll" if poll else "process")
 
-    def wait_for_alias(bridge: Bridge, name: str, *, there: bool = True) -> None:
+    def seen(name: str, *, there: bool = True) -> None:
         def ready() -> bool:
             if poll:
                 poll()
@@ -63,36 +62,50 @@ def everything_reaches_closte(bridge: Bridge, poll: Callable[[], object] | None 
 
         wait_until(ready)
 
-    site = multisite.create_site("one")
-    wait_for_alias(bridge, "one.example.net")
-    multisite.duplicate_site(site, "two.example.net")
-    wait_for_alias(bridge, "two.example.net")
-    multisite.add_mapping("shop.example.com", site)
-    wait_for_alias(bridge, "shop.example.com")
-    multisite.add_mapping("gone.example.com", site)
-    wait_for_alias(bridge, "gone.example.com")
-    renamed = time.time()
-    multisite.rename_mapping("shop.example.com", "store.example.com")
-    multisite.delete_mapping("gone.example.com")
-    wait_for_alias(bridge, "store.example.com")
-    assert {"shop.example.com", "gone.example.com"} <= bridge.aliases or time.time() - renamed >= DELAY
-    wait_for_alias(bridge, "shop.example.com", there=False)
-    wait_for_alias(bridge, "gone.example.com", there=False)
-    assert time.time() - renamed >= DELAY
-    multisite.wp("site", "archive", str(site))
-    settle(bridge)
-    assert {"one.example.net", "store.example.com"} <= bridge.aliases, "an archived site keeps its names"
-    # The rows of a deleted site stay, and so do its names, until somebody deletes the rows.
-    multisite.delete_site(site)
-    settle(bridge)
-    assert {"one.example.net", "store.example.com"} <= bridge.aliases
-    multisite.delete_mapping("store.example.com")
-    wait_for_alias(bridge, "store.example.com", there=False)
-    settle(bridge)
+    site = names_arrive(bridge.multisite, seen)
+    names_change(bridge, seen)
+    names_leave(bridge, site, seen)
     assert bridge.aliases >= {"one.example.net", "two.example.net"}
     assert bridge.run("sync").code == 0
     bridge.run("sync")
-    assert events(multisite) == []
+    assert events(bridge.multisite) == []
+
+
+def names_arrive(multisite: Multisite, seen: Callable[..., None]) -> int:
+    """Create and duplicate a site and map two names; return the first site."""
+    site = multisite.create_site("one")
+    seen("one.example.net")
+    multisite.duplicate_site(site, "two.example.net")
+    seen("two.example.net")
+    for name in ("shop.example.com", "gone.example.com"):
+        multisite.add_mapping(name, site)
+        seen(name)
+    return site
+
+
+def names_change(bridge: Bridge, seen: Callable[..., None]) -> None:
+    """Rename one and unmap one: what goes waits for its delay."""
+    renamed = time.time()
+    bridge.multisite.rename_mapping("shop.example.com", "store.example.com")
+    bridge.multisite.delete_mapping("gone.example.com")
+    seen("store.example.com")
+    assert {"shop.example.com", "gone.example.com"} <= bridge.aliases or time.time() - renamed >= DELAY
+    seen("shop.example.com", there=False)
+    seen("gone.example.com", there=False)
+    assert time.time() - renamed >= DELAY
+
+
+def names_leave(bridge: Bridge, site: int, seen: Callable[..., None]) -> None:
+    """Archive and delete the site: its names stay until somebody deletes the rows."""
+    bridge.multisite.wp("site", "archive", str(site))
+    settle(bridge)
+    assert {"one.example.net", "store.example.com"} <= bridge.aliases, "an archived site keeps its names"
+    bridge.multisite.delete_site(site)
+    settle(bridge)
+    assert {"one.example.net", "store.example.com"} <= bridge.aliases
+    bridge.multisite.delete_mapping("store.example.com")
+    seen("store.example.com", there=False)
+    settle(bridge)
 
 
 def test_everything_reaches_closte(bridge: Bridge) -> None:

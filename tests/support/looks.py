@@ -19,6 +19,26 @@ MAIN = "network.org"
 NOW = 1_800_000_000.0
 MINUTE, HOUR, DAY, WEEK = 60.0, 3600.0, 86400.0, 604800.0
 ENGINE = "engine-1"
+_NETWORK: dict[str, Any] = {
+    "id": 1,
+    "domain": MAIN,
+    "path": "/",
+    "main_site": 1,
+    "url": f"https://{MAIN}",
+    "subdomains": True,
+    "environment": "production",
+    "database": "0123456789abcdef",
+    "app_id": "app",
+    "root": "/var/www/html/",
+    "wordpress": "7.1.1",
+    "php": "8.2",
+}
+_SETTINGS: dict[str, Any] = {
+    "plugin_version": "2.14.2",
+    "domain_mapping": True,
+    "dns_check_interval": 300,
+    "integration": True,
+}
 
 
 def a_site(number: int, domain: str = "", network: int = 1) -> Site:
@@ -48,33 +68,8 @@ def a_snapshot(
     rows = [row if isinstance(row, Mapping) else a_row(row, number=n) for n, row in enumerate(mapped, 1)]
     found = list(events)
     return Snapshot(
-        network=Network(
-            **{
-                "id": 1,
-                "domain": MAIN,
-                "path": "/",
-                "main_site": 1,
-                "url": f"https://{MAIN}",
-                "subdomains": True,
-                "environment": "production",
-                "database": "0123456789abcdef",
-                "app_id": "app",
-                "root": "/var/www/html/",
-                "wordpress": "7.1.1",
-                "php": "8.2",
-                **(network or {}),
-            }
-        ),
-        settings=Settings(
-            **{
-                "plugin_version": "2.14.2",
-                "domain_mapping": True,
-                "dns_check_interval": 300,
-                "www": www,
-                "integration": True,
-                **(settings or {}),
-            }
-        ),
+        network=Network(**{**_NETWORK, **(network or {})}),
+        settings=Settings(**{**_SETTINGS, "www": www, **(settings or {})}),
         owner=None if owner is None else Owner(owner, "host-1", "2026-01-01T00:00:00+00:00"),
         sites={site.id: site for site in (a_site(1, MAIN), *sites)},
         mappings=rows,

@@ -54,9 +54,7 @@ def test_an_empty_file_gives_the_defaults(write: Write) -> None:
     assert only(load_config(path, {"HOME": "/h"})).wp == WpSettings()
 
 
-def test_reads_every_key(write: Write, tmp_path: Path) -> None:
-    path = write(
-        """
+EVERY_KEY = """
 api_url: http://127.0.0.1:8080/api/
 api_key_file: key
 state_dir: ~/state
@@ -86,15 +84,18 @@ tls: {port: 8443, ca_file: /etc/ca.pem, timeout: 5s, concurrency: 3}
 metrics_file: ~/m.prom
 on_problem: [mail, -s, "a problem"]
 """
-    )
-    assert only(load_config(path, {"HOME": "/home/u"})) == Settings(
+
+
+def everything_read(path: Path) -> Settings:
+    """Return what comes of `EVERY_KEY` in the file `path`."""
+    return Settings(
         source=path,
         api_url="http://127.0.0.1:8080/api",
-        api_key_file=tmp_path / "key",
+        api_key_file=path.parent / "key",
         state_dir=Path("/home/u/state"),
         wp=WpSettings(
-            command=(str(tmp_path / "bin/wp"), "--quiet"),
-            path=str(tmp_path / "../site"),
+            command=(str(path.parent / "bin/wp"), "--quiet"),
+            path=str(path.parent / "../site"),
             url="https://example.org",
             allow_root=True,
             skip_plugins=("a", "b"),
@@ -119,6 +120,11 @@ on_problem: [mail, -s, "a problem"]
         metrics_file=Path("/home/u/m.prom"),
         on_problem=("mail", "-s", "a problem"),
     )
+
+
+def test_reads_every_key(write: Write) -> None:
+    path = write(EVERY_KEY)
+    assert only(load_config(path, {"HOME": "/home/u"})) == everything_read(path)
 
 
 def test_networks_inherit_the_top_level_key_by_key(write: Write) -> None:

@@ -7,10 +7,8 @@ import pytest
 from closte_bridge.config.load import load_config
 from tests.support.configs import Write, only, problems_of
 
-
-def test_all_mistakes_are_told_at_once_with_their_lines(write: Write) -> None:
-    path = write(
-        """api_url: http://example.org
+MISTAKEN = """\
+api_url: http://example.org
 remvoal_delay: 5m
 api_key: MYSECRET
 wp:
@@ -36,29 +34,31 @@ networks:
 wildcard: true
 certificate_budget: 2024-01-01
 """
-    )
-    found = problems_of(path)
-    assert found == [
-        '1: "api_url" must begin with https:// (http:// is for this machine only).',
-        '2: Unknown key "remvoal_delay"; did you mean "removal_delay"?',
-        '3: Unknown key "api_key": no secret belongs in this file; write its file\'s name as "api_key_file".',
-        '5: "wp.command" item 2 must be text (in quotes if it looks like something else).',
-        '6: Unknown key "timeot"; did you mean "timeout"?',
-        '7: "wp.ssh" must not hold a password; let SSH use a key.',
-        '11: "dns.resolvers" item 2 must be an IP address such as "1.1.1.1", "8.8.8.8:53" or "[::1]:53".',
-        '12: "dns.resolvers" item 3 must have a port from 1 to 65535.',
-        '13: "wildcard" must be true or false, written so and without quotes.',
-        '14: "removal_grace" must be a duration such as 300, "5m", "24h" or "1h30m".',
-        '15: "concurrency" must be a whole number from 1 to 64.',
-        '16: Unknown key "ssh"; it belongs under "wp".',
-        '18: "Bad Name" cannot name a network; use up to 63 of a-z, 0-9, - and _.',
-        '20: "networks.prod.keep" item 1 must be a domain name: has an underscore.',
-        '21: "networks.prod.wp" must hold settings, such as "key: value".',
-        '22: Unknown key "networks".',
-        '23: "networks.b" must hold settings, such as "key: value".',
-        '24: "wildcard" is given twice; the first one is on line 13.',
-        '25: "certificate_budget" must be a whole number from 1 to 1000000.',
-    ]
+TOLD = [
+    '1: "api_url" must begin with https:// (http:// is for this machine only).',
+    '2: Unknown key "remvoal_delay"; did you mean "removal_delay"?',
+    '3: Unknown key "api_key": no secret belongs in this file; write its file\'s name as "api_key_file".',
+    '5: "wp.command" item 2 must be text (in quotes if it looks like something else).',
+    '6: Unknown key "timeot"; did you mean "timeout"?',
+    '7: "wp.ssh" must not hold a password; let SSH use a key.',
+    '11: "dns.resolvers" item 2 must be an IP address such as "1.1.1.1", "8.8.8.8:53" or "[::1]:53".',
+    '12: "dns.resolvers" item 3 must have a port from 1 to 65535.',
+    '13: "wildcard" must be true or false, written so and without quotes.',
+    '14: "removal_grace" must be a duration such as 300, "5m", "24h" or "1h30m".',
+    '15: "concurrency" must be a whole number from 1 to 64.',
+    '16: Unknown key "ssh"; it belongs under "wp".',
+    '18: "Bad Name" cannot name a network; use up to 63 of a-z, 0-9, - and _.',
+    '20: "networks.prod.keep" item 1 must be a domain name: has an underscore.',
+    '21: "networks.prod.wp" must hold settings, such as "key: value".',
+    '22: Unknown key "networks".',
+    '23: "networks.b" must hold settings, such as "key: value".',
+    '24: "wildcard" is given twice; the first one is on line 13.',
+    '25: "certificate_budget" must be a whole number from 1 to 1000000.',
+]
+
+
+def test_all_mistakes_are_told_at_once_with_their_lines(write: Write) -> None:
+    assert problems_of(write(MISTAKEN)) == TOLD
 
 
 @pytest.mark.parametrize(

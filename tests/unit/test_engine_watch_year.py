@@ -120,9 +120,9 @@ def folder() -> Iterator[Path]:
         yield folder
 
 
-def test_a_year_with_the_real_ledger(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    world = World(folder)
-    settings = Settings(state_dir=folder)
+def engine_in(world: World, monkeypatch: pytest.MonkeyPatch) -> Engine:
+    """Return an engine in this world whose ledger has the names."""
+    settings = Settings(state_dir=world.folder)
     engine = Engine(settings, {}, Clock(now=world.now, steady=world.now, boot=lambda: "boot"))
     monkeypatch.setattr(sync_module, "looked_at", world.looked_at)
     monkeypatch.setattr("closte_bridge.checks.pool.Pool", world.pool)
@@ -131,6 +131,44 @@ def test_a_year_with_the_real_ledger(folder: Path, monkeypatch: pytest.MonkeyPat
         assert engine.ledger is not None
         with engine.ledger.transaction():
             engine.ledger.put_aliases([(name, Origin.MAPPING) for name in NAMES], Phase.PRESENT, START)
+    return engine
+
+
+def all_in_time(world: World) -> None:
+    # Looked at in time all year long: at first at the network's interval, and never later than daily.
+    for times in world.looks.values():
+        gaps = [after - before for before, after in itertools.pairwise(times)]
+        assert max(gaps) <= DAY + 900.0 + 2
+        assert min(gaps) >= 299.0
+        assert times[-1] > START + YEAR - 2 * DAY
+    # No storm of runs: every one had its reason.
+    looks = sum(map(len, world.looks.values()))
+    assert len(world.runs) < looks + 2 * world.told + 2 * 365 + 10
+    # Every event was taken in and acknowledged.
+    assert world.told > 250
+    assert len(world.wordpress) <= 3
+
+
+def nothing_piles_up(world: World) -> None:
+    first, last = world.sizes[1], world.sizes[-1]
+    assert len(world.sizes) == 12
+    for table in set(TABLES) - {"events", "log", "marks"}:
+        assert last[table] == first[table], table
+    # The log holds what was done, and nothing of the looks.
+    assert last["log"] <= world.moves < 200
+    assert last["marks"] <= len(NAMES)
+    assert last["histories"] == len(NAMES)
+    assert max(size["events"] for size in world.sizes) < 28 * 3
+    # Nothing is left in memory by the runs between the second month and the last: one object of each would show.
+    runs = sum(1 for at in world.runs if at > START + 60 * DAY)
+    assert runs > 1000
+    assert world.blocks[-1] - world.blocks[1] < runs / 2, world.blocks
+    assert world.files[-1] <= world.files[1]
+
+
+def test_a_year_with_the_real_ledger(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    world = World(folder)
+    engine = engine_in(world, monkeypatch)
     signals = Signals()
 
     def work() -> Report:
@@ -151,47 +189,15 @@ def test_a_year_with_the_real_ledger(folder: Path, monkeypatch: pytest.MonkeyPat
         folder=folder, interval=DAY / 2, work=work, tell=_fail, sign=lambda _: None, reload=lambda: folder,
         waiter=world, signals=signals,
     ).run()  # fmt: skip
-
-    # Looked at in time all year long: at first at the network's interval, and never later than daily.
-    for times in world.looks.values():
-        gaps = [after - before for before, after in itertools.pairwise(times)]
-        assert max(gaps) <= DAY + 900.0 + 2
-        assert min(gaps) >= 299.0
-        assert times[-1] > START + YEAR - 2 * DAY
-    # No storm of runs: every one had its reason.
-    looks = sum(map(len, world.looks.values()))
-    assert len(world.runs) < looks + 2 * world.told + 2 * 365 + 10
-    # Every event was taken in and acknowledged.
-    assert world.told > 250
-    assert len(world.wordpress) <= 3
-    first, last = world.sizes[1], world.sizes[-1]
-    assert len(world.sizes) == 12
-    for table in set(TABLES) - {"events", "log", "marks"}:
-        assert last[table] == first[table], table
-    # The log holds what was done, and nothing of the looks.
-    assert last["log"] <= world.moves < 200
-    assert last["marks"] <= len(NAMES)
-    assert last["histories"] == len(NAMES)
-    assert max(size["events"] for size in world.sizes) < 28 * 3
-    # Nothing is left in memory by the runs between the second month and the last: one object of each would show.
-    runs = sum(1 for at in world.runs if at > START + 60 * DAY)
-    assert runs > 1000
-    assert world.blocks[-1] - world.blocks[1] < runs / 2, world.blocks
-    assert world.files[-1] <= world.files[1]
+    all_in_time(world)
+    nothing_piles_up(world)
 
 
 def test_a_stage_that_is_refused_is_not_tried_at_every_run(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     world = World(folder, refuse=True)
     world.stages[NAMES[0]] = "checking-dns"
-    engine = Engine(Settings(state_dir=folder), {}, Clock(now=world.now, steady=world.now, boot=lambda: "boot"))
-    monkeypatch.setattr(sync_module, "looked_at", world.looked_at)
-    monkeypatch.setattr("closte_bridge.checks.pool.Pool", world.pool)
-    monkeypatch.setattr(verify_module, "set_stages", world.move)
+    engine = engine_in(world, monkeypatch)
     monkeypatch.setattr(world, "chance", random.Random(1))
-    with engine.opened(create=True):
-        assert engine.ledger is not None
-        with engine.ledger.transaction():
-            engine.ledger.put_aliases([(name, Origin.MAPPING) for name in NAMES], Phase.PRESENT, START)
     codes = []
     for _ in range(20):
         codes.append(int(sync(engine, Request(), command="test").exit_code))

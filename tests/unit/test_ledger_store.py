@@ -189,35 +189,41 @@ def test_an_engine_id_that_cannot_be_read_is_called_damage(ledger: Ledger, ident
 # -- what it keeps ---------------------------------------------------------------------------------------------------
 
 
-def test_everything_that_is_written_is_read_back(ledger: Ledger) -> None:
-    identity = Identity("engine", 1, "network.org", "digest", None, "key")
-    place = Place("host", "/state")
-    trouble = Trouble(3, NOW + 60, True, 'Closte answered "no".', NOW - 60, "remove", 2)
+IDENTITY = Identity("engine", 1, "network.org", "digest", None, "key")
+PLACE = Place("host", "/state")
+TROUBLE = Trouble(3, NOW + 60, True, 'Closte answered "no".', NOW - 60, "remove", 2)
+
+
+def write_everything(ledger: Ledger) -> None:
     seen = History(first_seen=NOW, next_look=NOW, leads_here=True)
     with ledger.transaction():
-        ledger.set_identity(identity)
-        ledger.set_place(place)
+        ledger.set_identity(IDENTITY)
+        ledger.set_place(PLACE)
         ledger.set_meta(config_path="/etc/c.yaml", highest_site="5", highest_mapping="7", observed_count="9")
         ledger.put_aliases([("x.com", Origin.MAPPING), ("www.x.com", Origin.WWW)], Phase.PRESENT, NOW)
         ledger.put_aliases([("y.com", Origin.PIN)], Phase.ADDING, NOW, absent_before=True)
         ledger.put_absences({"x.com": Absence(NOW - 9, 2, NOW)})
         ledger.put_evidence({"x.com": Evidence("site_deleted", NOW)})
-        ledger.put_trouble("y.com", trouble)
+        ledger.put_trouble("y.com", TROUBLE)
         for kind in ("pin", "leaving", "released", "former"):
             ledger.mark(kind, [f"{kind}.com"], NOW)
         ledger.count_removal("z.com", RemovalClass.EVENT, NOW)
         ledger.count_addition("y.com", "y.com", NOW)
         histories.save(ledger, {"x.com": seen, "www.x.com": seen, "www.z.com": seen})
+
+
+def test_everything_that_is_written_is_read_back(ledger: Ledger) -> None:
+    write_everything(ledger)
     assert ledger.engine_id() == "engine"
     assert ledger.state(NOW) == LedgerState(
-        identity=identity,
-        place=place,
+        identity=IDENTITY,
+        place=PLACE,
         config_path="/etc/c.yaml",
         ours={"x.com": Origin.MAPPING, "www.x.com": Origin.WWW},
         unsettled={"y.com": Unsettled(Phase.ADDING, Origin.PIN, NOW, True)},
         absences={"x.com": Absence(NOW - 9, 2, NOW)},
         evidence={"x.com": Evidence("site_deleted", NOW)},
-        troubles={"y.com": trouble},
+        troubles={"y.com": TROUBLE},
         pins=frozenset({"pin.com"}),
         leaving=frozenset({"leaving.com"}),
         released=frozenset({"released.com"}),
