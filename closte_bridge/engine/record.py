@@ -152,9 +152,14 @@ def _succeeded(ledger: Ledger, change: Change, outcome: Outcome, view: View, now
         # It was there before we asked, as far as anybody knows: not ours.
         ledger.forget([change.name])
         return
-    added(ledger, change.name, change.origin, now)
-    if change.name in view.ledger.ours:
-        # It had been confirmed before and then was not in the list: asked again less and less often until it shows.
+    if unproven:
+        # Closte may confirm what was there before: whether it was, no list tells, and the next complete one settles it.
+        ledger.set_phase([change.name], Phase.UNCONFIRMED)
+        ledger.count_addition(change.name, registered_domain(change.name), now)
+    else:
+        added(ledger, change.name, change.origin, now)
+    if unproven or change.name in view.ledger.ours:
+        # Confirmed, and not in the list: asked again less and less often until it shows.
         earlier = view.ledger.troubles.get(change.name)
         attempts = (earlier.attempts if earlier else 0) + 1
         wait = max(LIST_LAG, next_wait(attempts, refused=False, chance=random.random()))  # noqa: S311 - jitter

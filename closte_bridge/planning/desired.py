@@ -61,12 +61,17 @@ class Desired:
         """Return what mentions `name`, in words, or None. Rule 2: a mentioned name is never removed."""
         if asked := self.ask(name):
             return asked
-        if name in self.site_domains():
+        bare = name.removeprefix(WWW)
+        # WordPress serves a site under the `www.` form of its domain too.
+        if not self.site_domains().isdisjoint({name, bare}):
             return "a site"
         if not is_wildcard(name):
             over = wildcard_over(name)
             if over in self.wildcards:
                 return f'the wildcard "{over}"'
+        if any(bare in row.domain.lower() for row, _ in self.malformed):
+            # With a slash or a port behind it, it is most likely the name that somebody meant.
+            return "a mapping that is no host name"
         return None
 
     def ask(self, name: str) -> str | None:

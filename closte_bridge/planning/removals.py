@@ -141,7 +141,10 @@ def _judge_evidence(name: str, origin: Origin, look: Look, found: Candidates) ->
         received = look.now if look.ledger.clock_jumped else evidence.received
         due = received + look.intentions.removal_delay
         wait = Hold(Action.REMOVE, name, "waiting", f"{cause}; waits in case it comes back", due)
-        _sort(change, wait if due > look.now else None, look, found)
+        if look.snapshot.events_waiting > len(look.snapshot.events):
+            # One of them may say that the name is back.
+            wait = wait._replace(reason=f"{cause}; not all later events have been read", until=None)
+        _sort(change, wait if wait.until is None or due > look.now else None, look, found)
         return
     if not look.observed.complete:
         reason = f"Closte's list is not complete: {look.observed.reason}"

@@ -195,7 +195,7 @@ def _mappings(table: dict[str, Any]) -> tuple[list[Mapping], bool]:
         known = map(shared.setdefault, words, words)
         dates = [None if last else first for first, last in zip(_texts(created, None), later, strict=True)]
         names = _texts(domains, "")
-        nameless |= names is not domains
+        nameless |= names is not domains or "" in names
         mappings += map(
             _MAKE_MAPPING, zip(map(int, ids), map(int, blogs), names, *flags, known, dates, later, strict=True)
         )

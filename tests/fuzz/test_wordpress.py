@@ -161,9 +161,10 @@ def test_events_alone_remove_nothing_that_is_mapped(names: list[str]) -> None:
     assert not a_plan(decode(document), a_list(*names), ledger).removals
 
 
-def test_a_row_without_a_domain_keeps_the_snapshot_from_being_complete() -> None:
+@pytest.mark.parametrize("domains", [[None], ""])
+def test_a_row_without_a_domain_keeps_the_snapshot_from_being_complete(domains: object) -> None:
     document = json.loads(json.dumps(GOOD))
-    document["mappings"]["columns"][0][2] = [None]
+    document["mappings"]["columns"][0][2] = domains
     document["sites"]["columns"][0][2] = ["network.org", None]
     snapshot = decode(document)
     assert snapshot.faults == ("a mapping has no domain",)

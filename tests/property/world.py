@@ -142,7 +142,7 @@ class World:
         self.looks += 1
         snapshot = self.wordpress.snapshot(mode)  # a call that fails is not delivered
         events[:] = [event for event in events if event.uid not in acknowledged]
-        snapshot = replace(snapshot, events=list(events))
+        snapshot = replace(snapshot, events=list(events), events_waiting=len(events))
         self.judge.delivered(snapshot, first=self.looks == 1)
         return snapshot
 
@@ -196,7 +196,9 @@ class World:
             self.judge.ours_now(name)
         if name in self.closte:
             return Outcome(Kind.ALREADY, 'Closte answered "already exists".')
-        self.closte[name] = "us"
+        # Where no complete list had shown that it was missing, the engine cannot know that nobody else put it there.
+        asked = self.ledger().unsettled.get(name)
+        self.closte[name] = "us" if asked is None or asked.absent_before else "either"
         return Outcome(Kind.DONE, "Closte confirmed it.")
 
     def _remove(self, name: str) -> Outcome:

@@ -62,6 +62,9 @@ def test_of_sites_that_are_all_gone_the_lowest_is_named() -> None:
         ("münchen.site.org", None),
         ("xn--mnchen-3ya.site.org", "a site"),
         ("port.site.org", "a site"),
+        ("www.port.site.org", "a site"),
+        ("slash.com", "a mapping that is no host name"),
+        ("www.slash.com", "a mapping that is no host name"),
         ("a.wild.com", 'the wildcard "*.wild.com"'),
         ("b.a.wild.com", None),
         ("a.pinned.org", 'the wildcard "*.pinned.org"'),
@@ -82,7 +85,7 @@ def test_whatever_mentions_a_name_is_named(name: str, words: str | None) -> None
     ledger = a_ledger(
         "*.old.com", pins={"pinned.com", "*.pinned.org"}, unsettled={"*.coming.com": waiting_for(Phase.ADDING)}
     )
-    snapshot = a_snapshot("mapped.com", "*.odd.com", a_row("gone.com", 77), sites=sites)
+    snapshot = a_snapshot("mapped.com", "*.odd.com", a_row("gone.com", 77), "https://Slash.com/", sites=sites)
     desire = wanted(snapshot, ledger, wildcards=("*.wild.com",), keep=("kept.com",))
     assert desire.mention(name) == words
     assert "odd_one.site.org" in desire.site_domains()

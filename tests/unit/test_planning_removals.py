@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import pytest
@@ -204,6 +205,14 @@ def test_pins_the_config_and_wildcards_leave_by_command_only(name: str, origin: 
         "by-command-only",
         f"{what} and leaves only by `closte-bridge domain remove`",
     )
+
+
+def test_while_later_events_are_unread_none_counts() -> None:
+    snapshot = a_snapshot(*STAY)
+    ledger = a_ledger("x.com", *STAY, evidence={"x.com": told(5 * MINUTE)})
+    plan = a_plan(replace(snapshot, events_waiting=1), a_list("x.com", *STAY), ledger)
+    assert the_hold(plan, "x.com")[2:] == ("waiting", "mapping removed; not all later events have been read", None)
+    assert removes(a_plan(snapshot, a_list("x.com", *STAY), ledger)) == ["x.com"]
 
 
 def test_by_command_a_name_goes_at_once() -> None:
