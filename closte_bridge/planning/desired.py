@@ -43,8 +43,8 @@ class Desired:
 
     `mapped` holds every row's name, also of sites that are gone and of other networks of the installation; who wants
     an addition looks at `mapped` with the sites. `www` holds the `www.` forms that the network's setting asks for, each
-    with the name that it stands beside. `contested` are claimed by several living sites. `site_domains` puts its names
-    together when it is first called.
+    with the name that it stands beside. `contested` are claimed by several public sites, or by several that are all
+    hidden. `site_domains` puts its names together when it is first called.
     """
 
     mapped: dict[str, Mapping]
@@ -110,8 +110,10 @@ def desired(snapshot: Snapshot, intentions: Intentions, ledger: LedgerState) -> 
     contested: dict[str, frozenset[int]] = {}
     for name, rows in claims.items():
         living = rows.keys() & snapshot.sites.keys()
-        if len(living) > 1:
-            contested[name] = frozenset(living)
+        # A site that nobody can visit takes no name from one that serves it.
+        public = {blog for blog in living if snapshot.sites[blog].public}
+        if len(public) > 1 or (not public and len(living) > 1):
+            contested[name] = frozenset(public or living)
         mapped[name] = rows[min(rows, key=lambda blog: _rank(blog, snapshot))]
     configured = set(intentions.wildcards)
     if intentions.wildcard:
@@ -137,10 +139,12 @@ def desired(snapshot: Snapshot, intentions: Intentions, ledger: LedgerState) -> 
     )
 
 
-def _rank(blog: int, snapshot: Snapshot) -> tuple[bool, bool, int]:
-    """Order the sites that claim one name: living ones of this network first, whatever the order of rows."""
+def _rank(blog: int, snapshot: Snapshot) -> tuple[bool, bool, bool, int]:
+    """Order the sites that claim one name: public ones of this network first, whatever the order of rows."""
     site = snapshot.sites.get(blog)
-    return site is None, site is None or site.network_id != snapshot.network.id, blog
+    if site is None:
+        return True, True, True, blog
+    return False, not site.public, site.network_id != snapshot.network.id, blog
 
 
 def _site_domain(domain: str) -> str:

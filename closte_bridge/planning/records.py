@@ -64,7 +64,7 @@ def plan_records(snapshot: Snapshot, *, above: int, waiting: Mapping[int, float]
     due = {site.id: now if site.id in over else waiting.get(site.id, now + IN_THE_MAKING) for site in lacking}
     return RecordPlan(
         # Nobody visits an archived site: its record is made when it is back.
-        tuple(Lack(site.id, _host(site), due[site.id]) for site in lacking if _is_public(site)),
+        tuple(Lack(site.id, _host(site), due[site.id]) for site in lacking if site.public),
         due,
         frozenset(waiting.keys() - due.keys()),
     )
@@ -102,11 +102,7 @@ def _host(site: Site) -> str:
     return site.domain.lower().partition(":")[0]
 
 
-def _is_public(site: Site) -> bool:
-    return not (site.archived or site.spam or site.deleted)
-
-
 def backfillable(snapshot: Snapshot) -> list[Lack]:
     """Return every site that lacks its record, old or new."""
     everyone = without_record(snapshot, snapshot.sites.values())
-    return [Lack(site.id, _host(site), 0.0) for site in everyone if _is_public(site)]
+    return [Lack(site.id, _host(site), 0.0) for site in everyone if site.public]

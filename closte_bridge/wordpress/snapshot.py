@@ -43,6 +43,11 @@ class Site(NamedTuple):
     spam: bool
     deleted: bool
 
+    @property
+    def public(self) -> bool:
+        """Tell whether anybody can visit it."""
+        return not (self.archived or self.spam or self.deleted)
+
 
 class Mapping(NamedTuple):
     """A row of the mappings table. Dates are as stored: `YYYY-MM-DD HH:MM:SS` in UTC, or None.

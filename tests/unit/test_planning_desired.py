@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+from typing import Any
+
 import pytest
 
 from closte_bridge.ledger.state import LedgerState, Origin, Phase
@@ -36,6 +38,16 @@ def test_a_row_of_a_site_that_is_gone_contests_nothing() -> None:
     desire = wanted(a_snapshot(a_row("x.com", 9), a_row("X.com", 2), a_row("x.com", 8), sites=[a_site(2)]))
     assert desire.contested == {}
     assert desire.mapped["x.com"].blog_id == 2
+
+
+@pytest.mark.parametrize("flag", ["archived", "spam", "deleted"])
+def test_a_site_that_nobody_can_visit_does_not_contest_the_name_of_one_that_serves_it(flag: str) -> None:
+    flags: dict[str, Any] = {flag: True}
+    hidden = [a_site(number)._replace(**flags) for number in (2, 3)]
+    rows = [a_row("x.com", blog) for blog in (2, 3, 4)]
+    desire = wanted(a_snapshot(*rows, sites=[*hidden, a_site(4)]))
+    assert (desire.contested, desire.mapped["x.com"].blog_id) == ({}, 4)
+    assert wanted(a_snapshot(*rows[:2], sites=hidden)).contested == {"x.com": frozenset({2, 3})}
 
 
 @pytest.mark.parametrize("order", [(2, 3, 9), (9, 3, 2), (3, 9, 2)])
