@@ -191,7 +191,7 @@ def _still_doomed(engine: Engine, view: View, removals: Sequence[Change], applie
             applied.held.append(_spared(change, f"{mention} mentions it by now"))
             back.append(change.name)
         elif late := _covered_since(change.name, before, desire):
-            applied.held.append(_spared(change, f'it covers "{late}", which was mapped just now'))
+            applied.held.append(_spared(change, f'it covers "{late}", which is new'))
         else:
             doomed.append(change)
     if back and engine.ledger is not None:
@@ -200,10 +200,11 @@ def _still_doomed(engine: Engine, view: View, removals: Sequence[Change], applie
 
 
 def _covered_since(name: str, before: Desired, after: Desired) -> str | None:
-    """Return a name under the wildcard `name` that was mapped since the first look: nobody added it yet."""
+    """Return a name under the wildcard `name` that came into use since the first look: nobody added it yet."""
     if not is_wildcard(name):
         return None
-    return min((n for n in after.mapped.keys() - before.mapped.keys() if wildcard_over(n) == name), default=None)
+    seen, now = ({*desire.mapped, *desire.www, *desire.site_domains()} for desire in (before, after))
+    return min((n for n in now - seen if wildcard_over(n) == name), default=None)
 
 
 def _spared(change: Change, reason: str) -> Hold:

@@ -97,9 +97,9 @@ def served_by(wildcard: str, look: Look) -> set[str]:
 
 
 def never_added(name: str, look: Look) -> bool:
-    """Tell whether nothing that passes with time would let `name` be added: it need not be waited for."""
+    """Tell whether nobody would add `name` whatever happens: it need not be waited for."""
     unfit = _unfit(name, look)
-    return unfit is not None and unfit[0] != "conflict"
+    return unfit is not None and unfit[0] not in {"conflict", "other-network"}
 
 
 def _held(name: str, look: Look, in_place: set[str], coming: set[str]) -> Hold | None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, NamedTuple
 
-from closte_bridge.domains import WILDCARD, WWW, is_wildcard
+from closte_bridge.domains import WILDCARD, WWW, is_wildcard, wildcard_over
 from closte_bridge.ledger.state import Absence, Origin, Phase, RemovalClass
 from closte_bridge.planning.additions import never_added, served_by
 from closte_bridge.planning.model import Action, Change, Hold
@@ -128,8 +128,10 @@ def _left_bare(wildcard: str, look: Look) -> str | None:
     """Return a name that only this wildcard serves, or None when all it covers are aliases by the list itself."""
     if not look.observed.complete:
         return wildcard.removeprefix(WILDCARD)
-    bare = (n for n in served_by(wildcard, look) if n not in look.observed.names and not never_added(n, look))
-    return min(bare, default=None)
+    # A site that no row maps is not added by itself: a person pins its domain, or keeps the wildcard.
+    sites = {domain for domain in look.desire.site_domains() if wildcard_over(domain) == wildcard}
+    served = {name for name in served_by(wildcard, look) if not never_added(name, look)}
+    return min((served | sites) - look.observed.names, default=None)
 
 
 def _judge_evidence(name: str, origin: Origin, look: Look, found: Candidates) -> None:

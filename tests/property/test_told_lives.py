@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from closte_bridge.engine import wishes
 from closte_bridge.engine.adopt import adopt
 from closte_bridge.engine.sync import Report, Request, sync
 from tests.property.world import Faults, World
@@ -155,3 +156,24 @@ def test_nothing_more_goes_when_wordpress_cannot_be_read_again(life: Life) -> No
     assert [change.name for change in report.applied.done] == life.shops[:1]
     assert report.applied.reread_failed
     assert life.world.ledger().ours.keys() == set(life.shops[1:])
+
+
+@pytest.mark.parametrize("kind", ["mapping", "www", "site"])
+def test_a_wildcard_stays_when_something_under_it_comes_into_use_at_the_last_moment(life: Life, kind: str) -> None:
+    life.begin()
+    wordpress = life.world.wordpress
+    with life.world.around(Faults()):
+        wishes.pin(life.world.engine(), ["*.wild.net"], "domain add")
+    life.world.judge.pins.add("*.wild.net")
+    life.sync()
+    with life.world.around(Faults()):
+        wishes.dismiss(life.world.engine(), ["*.wild.net"], "domain remove")
+    life.world.judge.pins.clear()
+    life.world.judge.dismissed.add("*.wild.net")
+    come = {
+        "mapping": lambda: wordpress.add(1, "x.wild.net"),
+        "www": lambda: wordpress.add(1, "wild.net"),
+        "site": lambda: wordpress.create_site("x.wild.net"),
+    }
+    life.sync(Faults(between=come[kind]))  # type: ignore[arg-type]  # the site's number is not asked for
+    assert "*.wild.net" in life.world.closte

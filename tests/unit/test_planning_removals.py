@@ -21,6 +21,7 @@ from tests.support.looks import (
     a_row,
     a_site,
     a_snapshot,
+    adds,
     holds,
     missing,
     partial,
@@ -33,6 +34,7 @@ from tests.support.looks import (
 
 if TYPE_CHECKING:
     from closte_bridge.planning.model import Observed
+    from closte_bridge.wordpress.snapshot import Snapshot
 
 # Enough aliases of ours that stay, so that the gate lets a few of the others go.
 STAY = [f"stay{number}.com" for number in range(12)]
@@ -268,9 +270,26 @@ def test_before_a_wildcard_leaves_all_that_it_covers_is_there_by_itself() -> Non
 
 
 def test_what_can_never_be_added_does_not_keep_a_wildcard() -> None:
-    snapshot = a_snapshot(a_row("gone.w.com", 9), a_row("other.w.com", 2), sites=[a_site(2, network=2)])
+    snapshot = a_snapshot(a_row("gone.w.com", 9))
     ledger = a_ledger(origins={"*.w.com": Origin.PIN}, leaving={"*.w.com"})
     assert removes(a_plan(snapshot, a_list("*.w.com"), ledger)) == ["*.w.com"]
+
+
+@pytest.mark.parametrize(
+    "snapshot",
+    [
+        a_snapshot(a_row("x.w.com", 2), sites=[a_site(2, network=2)]),
+        a_snapshot(sites=[a_site(2, "x.w.com")]),
+    ],
+    ids=["mapped in another network", "a site's own domain"],
+)
+def test_what_only_a_wildcard_serves_keeps_it_until_a_person_has_pinned_it(snapshot: Snapshot) -> None:
+    ledger = a_ledger(origins={"*.w.com": Origin.PIN}, leaving={"*.w.com"})
+    plan = a_plan(snapshot, a_list("*.w.com"), ledger)
+    assert the_hold(plan, "*.w.com").reason == '"x.w.com" is covered by it and must be an alias of its own first'
+    assert removes(a_plan(snapshot, a_list("*.w.com", "x.w.com"), ledger)) == ["*.w.com"]
+    pinned = a_ledger(origins={"*.w.com": Origin.PIN}, leaving={"*.w.com"}, pins={"x.w.com"})
+    assert adds(a_plan(snapshot, a_list("*.w.com"), pinned)) == ["x.w.com"]
 
 
 def test_a_contested_name_keeps_the_wildcard_that_serves_it() -> None:
