@@ -160,12 +160,8 @@ def _succeeded(ledger: Ledger, change: Change, outcome: Outcome, view: View, now
         added(ledger, change.name, change.origin, now)
     if unproven or change.name in view.ledger.ours:
         # Confirmed, and not in the list: asked again less and less often until it shows.
-        earlier = view.ledger.troubles.get(change.name)
-        attempts = (earlier.attempts if earlier else 0) + 1
-        wait = max(LIST_LAG, next_wait(attempts, refused=False, chance=random.random()))  # noqa: S311 - jitter
         message = "Closte confirmed it, but its list does not show it"
-        since = earlier.since if earlier else now
-        ledger.put_trouble(change.name, Trouble(attempts, now + wait, False, message, since))
+        _put_trouble(ledger, change, message, view, now, at_least=LIST_LAG)
 
 
 def added(ledger: Ledger, name: str, origin: Origin, now: float) -> None:
@@ -187,18 +183,33 @@ def _failed(ledger: Ledger, change: Change, outcome: Outcome, view: View, now: f
     if outcome.attempts == 0 and outcome.kind is not Kind.REFUSED:
         _undo_intent(ledger, change, view, now)
         return
-    earlier = view.ledger.troubles.get(change.name)
-    attempts = (earlier.attempts if earlier else 0) + 1
-    refused = outcome.kind is Kind.REFUSED
-    wait = next_wait(attempts, refused=refused, chance=random.random())  # noqa: S311 - jitter
     # A pause that Closte asks for is kept, but no answer may put a name off for good.
-    wait = max(wait, min(outcome.retry_after or 0.0, DAY))
-    since = earlier.since if earlier else now
-    ledger.put_trouble(change.name, Trouble(attempts, now + wait, refused, outcome.message, since))
+    pause = min(outcome.retry_after or 0.0, DAY)
+    _put_trouble(ledger, change, outcome.message, view, now, at_least=pause, refused=outcome.kind is Kind.REFUSED)
     if outcome.kind is Kind.UNCLEAR:
         ledger.set_phase([change.name], Phase.REMOVING if change.action is Action.REMOVE else Phase.UNCONFIRMED)
     else:
         _undo_intent(ledger, change, view, now)
+
+
+def _put_trouble(
+    ledger: Ledger,
+    change: Change,
+    message: str,
+    view: View,
+    now: float,
+    *,
+    at_least: float,
+    refused: bool = False,
+) -> None:
+    """Write down that the change did not succeed yet again, and when it is tried next."""
+    earlier = view.ledger.trouble(change.name, change.action)
+    attempts = (earlier.attempts if earlier else 0) + 1
+    refusals = (earlier.refusals if earlier else 0) + refused
+    wait = next_wait(refusals if refused else attempts, refused=refused, chance=random.random())  # noqa: S311 - jitter
+    since = earlier.since if earlier else now
+    trouble = Trouble(attempts, now + max(wait, at_least), refused, message, since, change.action.value, refusals)
+    ledger.put_trouble(change.name, trouble)
 
 
 def _undo_intent(ledger: Ledger, change: Change, view: View, now: float) -> None:

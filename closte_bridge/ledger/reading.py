@@ -47,8 +47,10 @@ def read_state(ledger: Ledger, meta: Mapping[str, str], now: float, *, clock_jum
         absences={n: Absence(*rest) for n, *rest in query("SELECT name, since, times, last FROM absences")},
         evidence={n: Evidence(*rest) for n, *rest in query("SELECT name, kind, received FROM evidence")},
         troubles={
-            n: Trouble(a, t, bool(r), m, s)
-            for n, a, t, r, m, s in query("SELECT name, attempts, next_try, refused, message, since FROM troubles")
+            n: Trouble(a, t, bool(r), *rest)
+            for n, a, t, r, *rest in query(
+                "SELECT name, attempts, next_try, refused, message, since, action, refusals FROM troubles"
+            )
         },
         pins=frozenset(marks["pin"]),
         leaving=frozenset(marks["leaving"]),

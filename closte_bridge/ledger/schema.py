@@ -98,7 +98,14 @@ CREATE INDEX histories_failing ON histories (failures) WHERE failures > 0;
 
 _V3 = "CREATE INDEX histories_changed ON histories (changed);"
 
-MIGRATIONS: tuple[str, ...] = (_V1, _V2, _V3)
+# Of a trouble that is there already nobody knows which action it was with: it goes on counting for each.
+_V4 = """
+ALTER TABLE troubles ADD COLUMN action TEXT NOT NULL DEFAULT '';
+ALTER TABLE troubles ADD COLUMN refusals INTEGER NOT NULL DEFAULT 0;
+UPDATE troubles SET refusals = attempts WHERE refused = 1;
+"""
+
+MIGRATIONS: tuple[str, ...] = (_V1, _V2, _V3, _V4)
 
 
 def migrate(connection: sqlite3.Connection, migrations: tuple[str, ...] = MIGRATIONS) -> None:

@@ -67,13 +67,18 @@ class Evidence(NamedTuple):
 
 
 class Trouble(NamedTuple):
-    """A change that failed, and when it is tried again. `refused`: Closte said no for good."""
+    """A change that failed, and when it is tried again. `refused`: Closte said no for good, `refusals` times so far.
+
+    `action` is what was asked for; empty where it is not known.
+    """
 
     attempts: int
     next_try: float
     refused: bool
     message: str
     since: float
+    action: str = ""
+    refusals: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -121,3 +126,8 @@ class LedgerState:
     observed_count: int = 0
     leading_www: frozenset[str] = frozenset()
     clock_jumped: bool = False
+
+    def trouble(self, name: str, action: str) -> Trouble | None:
+        """Return the trouble that `action` had with `name`: what was wrong with another says nothing of it."""
+        trouble = self.troubles.get(name)
+        return trouble if trouble and trouble.action in {"", action} else None

@@ -283,17 +283,9 @@ class Ledger:
     def put_trouble(self, name: str, trouble: Trouble) -> None:
         """Remember a failed change and when it is tried again."""
         self.write(
-            "INSERT OR REPLACE INTO troubles VALUES (?, ?, ?, ?, ?, ?)",
-            [
-                (
-                    name,
-                    trouble.attempts,
-                    trouble.next_try,
-                    int(trouble.refused),
-                    trouble.message,
-                    trouble.since,
-                )
-            ],
+            "INSERT OR REPLACE INTO troubles "
+            "(name, attempts, next_try, refused, message, since, action, refusals) VALUES (?, ?, ?, ?, ?, ?, ?, ?)",
+            [(name, *trouble)],
         )
 
     def mark(self, kind: str, names: Iterable[str], now: float) -> None:

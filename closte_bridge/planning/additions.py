@@ -64,7 +64,11 @@ def additions(look: Look) -> Additions:
         else:
             changes.append(Change(Action.ADD, name, origin_of(name, look.desire), _cause(name, look)))
         # What a wildcard on its way will cover need not be added beside it, unless it failed before.
-        if is_wildcard(name) and name not in look.ledger.troubles and (hold is None or hold.code == "list-lag"):
+        if (
+            is_wildcard(name)
+            and not look.ledger.trouble(name, Action.ADD)
+            and (hold is None or hold.code == "list-lag")
+        ):
             coming.add(name)
     return Additions(changes, holds, _unproven(look, present, pending), len(look.desire.mapped) - len(missing))
 
@@ -141,7 +145,7 @@ def _covered(name: str, in_place: set[str], coming: set[str]) -> tuple[str, str]
 
 def _not_yet(name: str, look: Look) -> Hold | None:
     """Names that were tried, and are tried again later."""
-    trouble = look.ledger.troubles.get(name)
+    trouble = look.ledger.trouble(name, Action.ADD)
     if trouble and trouble.next_try > look.now and not look.retry:
         code = "refused" if trouble.refused else "back-off"
         return Hold(Action.ADD, name, code, trouble.message, trouble.next_try)

@@ -170,7 +170,7 @@ def _absence(name: str, look: Look) -> Absence:
 
 def _sort(change: Change, wait: Hold | None, look: Look, found: Candidates) -> None:
     """File a removal under due or waiting. One that failed before waits for its next try, and counts as waiting."""
-    trouble = look.ledger.troubles.get(change.name)
+    trouble = look.ledger.trouble(change.name, Action.REMOVE)
     if wait is None and trouble and trouble.next_try > look.now and not look.retry:
         wait = Hold(Action.REMOVE, change.name, "back-off", trouble.message, trouble.next_try)
     if wait is None:

@@ -106,7 +106,10 @@ def ledgers(draw: st.DrawFn) -> LedgerState:
         unsettled={n: Unsettled(draw(PHASES), o, draw(TIMES), draw(st.booleans())) for n, o in open_.items()},
         absences={n: Absence(draw(TIMES), draw(st.integers(1, 5)), draw(TIMES)) for n in draw(subsets())},
         evidence={n: Evidence("mapping_removed", draw(TIMES)) for n in draw(subsets())},
-        troubles={n: Trouble(1, draw(TIMES), draw(st.booleans()), "No.", NOW) for n in draw(subsets())},
+        troubles={
+            n: Trouble(1, draw(TIMES), draw(st.booleans()), "No.", NOW, draw(st.sampled_from(["", "add", "remove"])))
+            for n in draw(subsets())
+        },
         pins=draw(subsets(3)),
         leaving=draw(subsets(3)),
         former_domains=draw(st.sampled_from([frozenset(), frozenset({"former.org"})])),

@@ -130,9 +130,9 @@ def told(ago: float = HOUR, kind: str = "mapping_removed") -> Evidence:
     return Evidence(kind, NOW - ago)
 
 
-def trouble(*, until: float = NOW + HOUR, refused: bool = False, attempts: int = 1) -> Trouble:
+def trouble(*, until: float = NOW + HOUR, refused: bool = False, attempts: int = 1, action: str = "") -> Trouble:
     """Return a failure that is tried again at `until`."""
-    return Trouble(attempts, until, refused, 'Closte answered "no".', NOW - DAY)
+    return Trouble(attempts, until, refused, 'Closte answered "no".', NOW - DAY, action, attempts * refused)
 
 
 def a_plan(snapshot: Snapshot, observed: Observed, ledger: LedgerState, **more: Any) -> Plan:  # noqa: ANN401 - any option

@@ -94,6 +94,25 @@ def test_intents_are_taken_back_when_nothing_was_sent(ledger: Ledger, action: Ch
     assert ledger.state(NOW) == before
 
 
+def test_failures_of_one_action_say_nothing_of_the_other(ledger: Ledger) -> None:
+    with ledger.transaction():
+        ledger.put_aliases([("x.com", Origin.MAPPING)], Phase.PRESENT, NOW)
+    failed = Outcome(Kind.FAILED, "No.")
+    for _ in range(5):
+        record_outcome(ledger, REMOVE, failed, view(ledger), NOW, "run")
+    assert ledger.state(NOW).troubles["x.com"].attempts == 5
+    record_outcome(ledger, ADD, failed, view(ledger), NOW, "run")
+    trouble = ledger.state(NOW).troubles["x.com"]
+    assert (trouble.action, trouble.attempts, trouble.since) == ("add", 1, NOW)
+
+
+def test_the_first_refusal_waits_a_day_whatever_failed_before(ledger: Ledger) -> None:
+    for kind, least, most in ((Kind.FAILED, 15, 19), (Kind.REFUSED, DAY, 1.25 * DAY), (Kind.REFUSED, 7 * DAY, 9 * DAY)):
+        record_outcome(ledger, ADD, Outcome(kind, "No."), view(ledger), NOW, "run")
+        assert least <= ledger.state(NOW).troubles["x.com"].next_try - NOW <= most
+    assert ledger.state(NOW).troubles["x.com"][0::6] == (3, 2)
+
+
 def test_an_answer_that_says_already_there_does_not_make_a_strangers_alias_ours(ledger: Ledger) -> None:
     this = view(ledger, UNREADABLE)
     record_intents(ledger, [ADD], this, NOW)

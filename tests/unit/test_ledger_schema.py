@@ -8,7 +8,7 @@ import pytest
 
 from closte_bridge.errors import BridgeError
 from closte_bridge.ledger.schema import MIGRATIONS, migrate
-from closte_bridge.ledger.state import Origin, Phase
+from closte_bridge.ledger.state import Origin, Phase, Trouble
 from closte_bridge.ledger.store import FILE_NAME, Ledger
 from tests.support.ledgers import opened
 
@@ -41,6 +41,19 @@ def test_every_older_ledger_becomes_the_newest(connection: sqlite3.Connection, s
     migrate(connection)
     assert version(connection) == len(MIGRATIONS)
     assert {"aliases", "events", "log", "histories"} <= tables(connection)
+
+
+def test_what_an_older_ledger_says_of_failures_counts_for_every_action(tmp_path: Path) -> None:
+    with opened(tmp_path / "state") as ledger:
+        path = ledger.path
+    path.unlink()
+    older = sqlite3.connect(path, isolation_level=None)
+    migrate(older, MIGRATIONS[:3])
+    older.execute("INSERT INTO troubles VALUES ('x.com', 2, 5.0, 1, 'No.', 1.0), ('y.com', 9, 5.0, 0, 'Hm.', 1.0)")
+    older.close()
+    with opened(tmp_path / "state") as ledger:
+        troubles = ledger.state(1.0).troubles
+    assert troubles == {"x.com": Trouble(2, 5.0, True, "No.", 1.0, "", 2), "y.com": Trouble(9, 5.0, False, "Hm.", 1.0)}
 
 
 def test_a_second_time_changes_nothing(connection: sqlite3.Connection) -> None:

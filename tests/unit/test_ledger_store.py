@@ -211,7 +211,7 @@ def test_an_engine_id_that_cannot_be_read_is_called_damage(ledger: Ledger, ident
 def test_everything_that_is_written_is_read_back(ledger: Ledger) -> None:
     identity = Identity("engine", 1, "network.org", "digest", None, "key")
     place = Place("host", "/state")
-    trouble = Trouble(3, NOW + 60, True, 'Closte answered "no".', NOW - 60)
+    trouble = Trouble(3, NOW + 60, True, 'Closte answered "no".', NOW - 60, "remove", 2)
     seen = History(first_seen=NOW, next_look=NOW, leads_here=True)
     with ledger.transaction():
         ledger.set_identity(identity)

@@ -135,6 +135,12 @@ def test_behind_a_wildcard_that_leaves_every_name_becomes_an_alias() -> None:
     assert adds(plan) == ["a.w.com", "b.w.com", "www.w.com"]
 
 
+def test_a_removal_that_failed_does_not_hold_an_addition_back() -> None:
+    ledger = a_ledger(troubles={"x.com": trouble(action="remove"), "y.com": trouble(action="add")})
+    plan = a_plan(a_snapshot("x.com", "y.com"), a_list(), ledger)
+    assert (adds(plan), holds(plan)) == (["x.com"], {"y.com": "back-off"})
+
+
 @pytest.mark.parametrize(("refused", "code"), [(False, "back-off"), (True, "refused")])
 def test_what_failed_waits_for_its_next_try(refused: bool, code: str) -> None:
     ledger = a_ledger(troubles={"x.com": trouble(refused=refused), "y.com": trouble(until=NOW)})

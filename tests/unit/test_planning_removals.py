@@ -330,6 +330,13 @@ def test_a_removal_that_failed_waits_for_its_next_try() -> None:
     assert the_hold(plan, "x.com")[2:] == ("back-off", 'Closte answered "no".', NOW + HOUR)
 
 
+def test_a_failed_addition_does_not_hold_a_removal_back() -> None:
+    ledger = a_ledger("x.com", *STAY, evidence={"x.com": told()}, troubles={"x.com": trouble(action="add")})
+    assert removes(a_plan(a_snapshot(*STAY), a_list("x.com", *STAY), ledger)) == ["x.com"]
+    ledger.troubles["x.com"] = trouble(action="remove")
+    assert holds(a_plan(a_snapshot(*STAY), a_list("x.com", *STAY), ledger)) == {"x.com": "back-off"}
+
+
 def test_what_is_gone_at_closte_already_is_not_removed() -> None:
     ledger = a_ledger("x.com", *STAY, absences={"x.com": missing(9)})
     assert not a_plan(a_snapshot(*STAY), a_list(*STAY), ledger).changes
