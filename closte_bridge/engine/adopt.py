@@ -28,6 +28,7 @@ if TYPE_CHECKING:
 
     from closte_bridge.engine.engine import Engine
     from closte_bridge.engine.view import View
+    from closte_bridge.planning.desired import Desired
 
 
 @dataclass(frozen=True, slots=True)
@@ -154,9 +155,18 @@ def _bind_ledger(engine: Engine, ledger: Ledger, offer: Offer) -> Owner:
         )
         if offer.former:
             ledger.mark("former", [offer.former], now)
+        _forget_gone(ledger, view, desire, now, run)
         rows = [(name, origin_of(name, desire)) for name in offer.adoptable]
         ledger.put_aliases(rows, Phase.PRESENT, now, adopted=True)
         entries = [Entry(now, run, "adopt", name, "adoption", "done") for name in offer.adoptable]
         cause = f'taken over from "{offer.owner.host}"' if offer.owner else "adoption"
         journal.append(ledger, [Entry(now, run, "bind", "", cause, "done", f'"{network.domain}"'), *entries])
     return Owner(identity.engine, socket.gethostname(), datetime.fromtimestamp(now, UTC).isoformat(timespec="seconds"))
+
+
+def _forget_gone(ledger: Ledger, view: View, desire: Desired, now: float, run: str) -> None:
+    """Forget aliases of ours that nobody wants and the list lacks: it would be found wanting for them for ever."""
+    lacking = view.ledger.ours.keys() - view.observed.names - view.ledger.added_lately
+    gone = sorted(name for name in lacking if not desire.ask(name))
+    ledger.forget(gone)
+    journal.append(ledger, [Entry(now, run, "forget", name, "adoption", "no longer at Closte") for name in gone])

@@ -28,6 +28,8 @@ WEEK = 7 * 86400.0
 DAY = 86400.0
 # How long a list may take to show what was just added, in seconds: not known of Closte, so generous.
 LIST_LAG = 600.0
+# Of the log so many entries are kept.
+LONGEST_LOG = 1_000_000
 FILE_NAME = "ledger.sqlite3"
 
 # The `www.` names that lead where their names lead, by the last looks at both.
@@ -318,7 +320,12 @@ class Ledger:
         self.write("UPDATE histories SET next_look = min(next_look, ?)", [(now,)])
 
     def prune(self, now: float) -> None:
-        """Delete counts and events that no rule looks at any more."""
+        """Delete counts, events and evidence that no rule looks at any more, and the oldest of a very long log."""
         self.write("DELETE FROM removals WHERE at < ?", [(now - 2 * DAY,)])
         self.write("DELETE FROM additions WHERE at < ?", [(now - 2 * WEEK,)])
-        self.write("DELETE FROM events WHERE state = 'done' AND received < ?", [(now - 4 * WEEK,)])
+        self.write("DELETE FROM events WHERE state IN ('done', 'aside') AND received < ?", [(now - 4 * WEEK,)])
+        # Of names that are not ours, some may become so; most never do.
+        self.write(
+            "DELETE FROM evidence WHERE received < ? AND name NOT IN (SELECT name FROM aliases)", [(now - 2 * WEEK,)]
+        )
+        self.write("DELETE FROM log WHERE id <= (SELECT max(id) FROM log) - ?", [(LONGEST_LOG,)])

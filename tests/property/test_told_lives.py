@@ -10,6 +10,7 @@ from closte_bridge.engine import wishes
 from closte_bridge.engine.adopt import adopt
 from closte_bridge.engine.sync import Report, Request, sync
 from tests.property.world import Faults, World
+from tests.support.looks import MAIN
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -34,11 +35,15 @@ class Life:
         for name in self.shops:
             self.world.wordpress.add(1, name)
         self.world.closte |= dict.fromkeys(self.shops, "other")
-        with self.world.around(Faults()):
-            offer = adopt(self.world.engine(), take_over=True, agree=lambda _: None, command="adopt")
-        assert set(offer.adoptable) == set(self.shops)
+        assert self.adopt() == set(self.shops)
         self.world.closte |= dict.fromkeys(self.shops, "us")
         self.sync()
+
+    def adopt(self) -> set[str]:
+        """Adopt, and return what was adopted."""
+        with self.world.around(Faults()):
+            offer = adopt(self.world.engine(), take_over=True, agree=lambda _: None, command="adopt")
+        return set(offer.adoptable)
 
     def sync(self, faults: Faults | None = None, *, after: float = 0.0) -> Report:
         """Sync once, so many seconds later."""
@@ -177,3 +182,17 @@ def test_a_wildcard_stays_when_something_under_it_comes_into_use_at_the_last_mom
     }
     life.sync(Faults(between=come[kind]))  # type: ignore[arg-type]  # the site's number is not asked for
     assert "*.wild.net" in life.world.closte
+
+
+def test_a_list_that_shrank_for_good_is_accepted_by_adopting_again(life: Life) -> None:
+    life.begin(15)
+    for name in life.shops[:2]:
+        life.unmap(name, tell=False)
+        del life.world.closte[name]
+    life.unmap(life.shops[2], tell=False)
+    assert not life.sync(after=60).plan.observed.complete
+    assert life.adopt() == set()
+    for _ in range(4):
+        report = life.sync(after=DAY / 2)
+        assert report.plan.observed.complete
+    assert life.world.ledger().ours.keys() == set(life.shops[3:]) == life.world.closte.keys() - {MAIN}

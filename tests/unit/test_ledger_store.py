@@ -8,7 +8,7 @@ import pytest
 
 from closte_bridge.checks.life import History
 from closte_bridge.errors import BridgeError
-from closte_bridge.ledger import histories
+from closte_bridge.ledger import histories, journal
 from closte_bridge.ledger.state import (
     Absence,
     Evidence,
@@ -358,14 +358,33 @@ def test_what_no_rule_looks_at_any_more_is_deleted(ledger: Ledger) -> None:
     for ago in (0.0, 2 * DAY + 1, 2 * WEEK + 1):
         ledger.count_removal("x.com", RemovalClass.EVENT, NOW - ago)
         ledger.count_addition("x.com", "x.com", NOW - ago)
-    for number, (state, ago) in enumerate((("done", 0), ("done", 4 * WEEK + 1), ("set-aside", 4 * WEEK + 1))):
+    for number, (state, ago) in enumerate(
+        (("done", 0), ("done", 4 * WEEK + 1), ("set-aside", 4 * WEEK + 1), ("aside", 0), ("aside", 4 * WEEK + 1))
+    ):
         ledger.write(
             "INSERT INTO events VALUES (?, ?, ?, ?, ?, ?, ?, ?)", [(str(number), NOW - ago, 0, "k", 1, "", "", state)]
         )
     ledger.prune(NOW)
     assert ledger.query("SELECT COUNT(*) FROM removals") == [(1,)]
     assert ledger.query("SELECT COUNT(*) FROM additions") == [(2,)]
-    assert ledger.query("SELECT uid FROM events ORDER BY uid") == [("0",), ("2",)]
+    assert ledger.query("SELECT uid FROM events ORDER BY uid") == [("0",), ("2",), ("3",)]
+
+
+def test_evidence_of_what_never_became_ours_is_deleted_after_a_while(ledger: Ledger) -> None:
+    ledger.put_aliases([("ours.com", Origin.MAPPING)], Phase.PRESENT, NOW)
+    ledger.put_aliases([("coming.com", Origin.MAPPING)], Phase.ADDING, NOW)
+    old, new = (Evidence("mapping_removed", NOW - 2 * WEEK - ago) for ago in (1, 0))
+    ledger.put_evidence({"ours.com": old, "coming.com": old, "trial.com": old, "new.com": new})
+    ledger.prune(NOW)
+    assert ledger.state(NOW).evidence.keys() == {"ours.com", "coming.com", "new.com"}
+
+
+def test_of_a_very_long_log_the_newest_entries_are_kept(ledger: Ledger, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("closte_bridge.ledger.store.LONGEST_LOG", 3)
+    for number in range(5):
+        journal.append(ledger, [journal.Entry(NOW, "run", "add", f"{number}.com", "", "done")])
+    ledger.prune(NOW)
+    assert [entry.name for entry in journal.read(ledger)] == ["2.com", "3.com", "4.com"]
 
 
 def test_the_log_is_append_only(ledger: Ledger) -> None:
