@@ -95,10 +95,11 @@ final class Wake {
 		if ( 'process' !== $mode && $usable && ( 'file' === $mode || self::is_watched( $folder ) ) ) {
 			return array( 'file', 'Somebody watches the wake file.' );
 		}
-		if ( 'file' === $mode ) {
-			return array( 'poll', 'The folder of the wake file cannot be written.' );
+		$why = 'file' === $mode ? '' : self::why_no_process( $config );
+		if ( '' === $why && ! $usable ) {
+			// Also where nothing tells the user: an engine that cannot write there would be started by every event, and end.
+			$why = 'The folder of the wake file cannot be written.';
 		}
-		$why = self::why_no_process( $config );
 		return '' === $why ? array( 'process', 'The engine is started.' ) : array( 'poll', $why );
 	}
 
