@@ -85,8 +85,7 @@ function closte_bridge_write_whole( string $path, string $text ): void {
  * @return string|null
  */
 function closte_bridge_owner_engine( int $network_id ): ?string {
-	$owner = get_network_option( $network_id, 'closte_bridge_owner', null );
-	return is_array( $owner ) && isset( $owner['engine'] ) && is_string( $owner['engine'] ) ? $owner['engine'] : null;
+	return closte_bridge_engine_of( get_network_option( $network_id, 'closte_bridge_owner', null ) );
 }
 
 /**
@@ -136,7 +135,7 @@ function closte_bridge_write_config( array $config, string $version ): void {
  */
 function closte_bridge_make_table(): void {
 	global $wpdb;
-	$table   = $wpdb->base_prefix . 'closte_bridge_events';
+	$table   = closte_bridge_events_table();
 	$collate = $wpdb->get_charset_collate();
 	if ( null !== closte_bridge_table( $table ) ) {
 		return;
@@ -329,7 +328,7 @@ function closte_bridge_takes_events( string $table ): bool {
 function closte_bridge_shim_status( array $request ): array {
 	global $wpdb;
 	$id      = get_current_network_id();
-	$table   = $wpdb->base_prefix . 'closte_bridge_events';
+	$table   = closte_bridge_events_table();
 	$version = null;
 	$states  = array();
 	foreach ( closte_bridge_shim_files( array_keys( $request['files'] ?? array() ) ) as $name => $path ) {
