@@ -117,6 +117,19 @@ function closte_bridge_shim_config(): array {
 }
 
 /**
+ * Refuse to lose what is configured for other networks: of a file that somebody changed nothing can be taken over.
+ *
+ * @param int $id This network.
+ * @throws RuntimeException When the file is not as it was written, and another network has an engine.
+ */
+function closte_bridge_refuse_loss( int $id ): void {
+	$state = closte_bridge_file_state( WPMU_PLUGIN_DIR . '/' . CLOSTE_BRIDGE_PARTS . '/config.php' )[0];
+	if ( ! in_array( $state, array( 'ours', 'missing' ), true ) && closte_bridge_owned_elsewhere( $id ) ) {
+		throw new RuntimeException( 'shim-changed' );
+	}
+}
+
+/**
  * Write what is configured for each network.
  *
  * @param array  $config  By network id.
@@ -191,7 +204,12 @@ function closte_bridge_shim_install( array $request ): array {
 			'folder' => WPMU_PLUGIN_DIR,
 		);
 	}
+	closte_bridge_refuse_loss( $id );
 	closte_bridge_make_table();
+	if ( ! empty( $request['name_folder'] ) ) {
+		// Whoever installs stands in WordPress' folder; whoever is woken does not.
+		$request['config']['engine'][] = '--path=' . ABSPATH;
+	}
 	$config        = closte_bridge_shim_config();
 	$config[ $id ] = $request['config'];
 	closte_bridge_write_config( $config, $request['version'] );
@@ -218,13 +236,25 @@ function closte_bridge_shim_install( array $request ): array {
 }
 
 /**
+ * Tell whether an engine is in charge of another network of this installation: its events go into the same table.
+ *
+ * @param int $id This network.
+ * @return bool
+ */
+function closte_bridge_owned_elsewhere( int $id ): bool {
+	global $wpdb;
+	$sql = "SELECT COUNT(*) FROM {$wpdb->sitemeta} WHERE meta_key = 'closte_bridge_owner' AND site_id <> %d";
+	return (bool) (int) closte_bridge_rows( $wpdb->prepare( $sql, $id ) )[0][0];
+}
+
+/**
  * Tell whether another network of this installation still uses the shim.
  *
  * @param int $id This network.
  * @return bool
  */
 function closte_bridge_used_elsewhere( int $id ): bool {
-	return (bool) array_diff_key( closte_bridge_shim_config(), array( $id => true ) );
+	return array_diff_key( closte_bridge_shim_config(), array( $id => true ) ) || closte_bridge_owned_elsewhere( $id );
 }
 
 /**
@@ -232,19 +262,22 @@ function closte_bridge_used_elsewhere( int $id ): bool {
  *
  * @param array $request `engine`; `keep_owner`; `version`.
  * @return array
- * @throws RuntimeException When another engine is in charge.
+ * @throws RuntimeException When another engine is in charge, or would lose what it needs.
  */
 function closte_bridge_shim_uninstall( array $request ): array {
 	global $wpdb;
 	$id = get_current_network_id();
 	closte_bridge_refuse_stranger( $id, $request );
-	$table  = $wpdb->base_prefix . 'closte_bridge_events';
+	closte_bridge_refuse_loss( $id );
+	$table  = closte_bridge_events_table();
 	$shared = closte_bridge_used_elsewhere( $id );
 	$left   = array();
 	if ( $shared ) {
 		$config = closte_bridge_shim_config();
-		unset( $config[ $id ] );
-		closte_bridge_write_config( $config, $request['version'] );
+		if ( isset( $config[ $id ] ) ) {
+			unset( $config[ $id ] );
+			closte_bridge_write_config( $config, $request['version'] );
+		}
 	} else {
 		$left = closte_bridge_remove_files();
 	}
