@@ -20,7 +20,8 @@ def install(engine: Engine, configuration: dict[str, Any]) -> dict[str, Any]:
     Raises ReadOnlyError when another engine is in charge, BridgeError when a stranger's file is in the way or nothing
     can be written there, UnreadableError when `wp` failed. Nothing is changed then.
     """
-    answer = _ask(engine, {"do": "install", "files": texts(), "version": __version__, "config": configuration})
+    request = {"do": "install", "files": texts(), "version": __version__, "config": configuration}
+    answer = _ask(engine, {**request, "name_folder": _stands_in_folder(engine, configuration)})
     if answer.get("result") == "strangers":
         names = ", ".join(f'"{name}"' for name in answer["strangers"])
         raise BridgeError(
@@ -49,10 +50,20 @@ def uninstall(engine: Engine, *, keep_owner: bool) -> dict[str, Any]:
     return _ask(engine, {"do": "uninstall", "keep_owner": keep_owner, "version": __version__})
 
 
-def _ask(engine: Engine, request: dict[str, Any]) -> dict[str, Any]:
+def _stands_in_folder(engine: Engine, configuration: dict[str, Any]) -> bool:
+    """Tell whether nothing but the folder that this call stands in says where WordPress is."""
+    options = configuration["engine"] or ()
+    named = engine.settings.wp.path or any(option.startswith("--path=") for option in options)
+    return bool(options) and not named
+
+
+def _identity(engine: Engine) -> str | None:
     with engine.opened():
-        identity = engine.ledger.engine_id() if engine.ledger else None
-    call = WpCall.start(engine.settings.wp, "shim", {**request, "engine": identity}, engine.cost.wp)
+        return engine.ledger.engine_id() if engine.ledger else None
+
+
+def _ask(engine: Engine, request: dict[str, Any]) -> dict[str, Any]:
+    call = WpCall.start(engine.settings.wp, "shim", {**request, "engine": _identity(engine)}, engine.cost.wp)
     try:
         return call.result()
     except UnreadableError as error:

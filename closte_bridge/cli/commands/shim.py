@@ -14,6 +14,7 @@ from closte_bridge.cli.options import format_options, global_options
 from closte_bridge.cli.plans import when
 from closte_bridge.cli.result import Message, Problem, Result
 from closte_bridge.cli.shim_problems import installed_state, problems_of, way_to_wake
+from closte_bridge.config.model import DEFAULT_NETWORK
 from closte_bridge.errors import ExitCode
 
 if TYPE_CHECKING:
@@ -64,8 +65,10 @@ def _options(app: App) -> list[str]:
     options = []
     if app.config().source:
         options.append(f"--config={app.config().source.absolute()}")  # type: ignore[union-attr]
-    if len(app.config().networks) > 1:
-        options.append(f"--network={app.network().name}")
+    name = app.network().name
+    # Also when it is the only one: a config that gets a second one must not leave open which is meant.
+    if name != DEFAULT_NETWORK or len(app.config().networks) > 1:
+        options.append(f"--network={name}")
     path = app.network().wp.path if given.path is not None else None
     options += [f"--{name}={value}" for name, value in (("path", path), ("url", given.url)) if value]
     if given.allow_root:

@@ -176,7 +176,8 @@ function closte_bridge_make_table(): void {
 /**
  * Install, or bring up to date.
  *
- * @param array $request `version`, `files` (name => text in base64), `config` (for this network), `engine`.
+ * @param array $request `version`, `files` (name => text in base64, in the order to write them), `config` (for this network), `engine`,
+ *                       `name_folder`: whether the engine is to be told where WordPress is.
  * @return array
  * @throws RuntimeException When something is in the way.
  */

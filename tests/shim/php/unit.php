@@ -260,6 +260,21 @@ foreach ( array( array(), array( 'wake' => 'odd' ), array( 'engine' => 'odd', 'w
 	$method = Closte_Bridge\run( 'Wake', 'method', array( $config ) );
 	check( 'no way to wake it', $method[0], 'poll' );
 }
+$here   = array(
+	'engine'    => array( PHP_BINARY ),
+	'setsid'    => PHP_BINARY,
+	'wake_file' => '/no/such/folder/wake',
+);
+$method = Closte_Bridge\run( 'Wake', 'method', array( $here ) );
+check( 'nobody is started who cannot write down what he does', $method[0], 'poll' );
+$fixed = array( '/e', '--config=/c', '--network=one', '--path=/x', '--url=u', '--allow-root' );
+$left  = static function ( ...$behind ) use ( $fixed ) {
+	return implode( ' ', Closte_Bridge\run( 'Command', 'engine_for', array( $fixed, $behind ) ) );
+};
+check( 'what was fixed stays', $left( 'plan', '--network=one', '--pathless' ), implode( ' ', $fixed ) );
+check( 'not for another network', $left( 'plan', '--network=two' ), '/e --config=/c --allow-root' );
+check( 'nor for all', $left( 'plan', '--all' ), '/e --config=/c --allow-root' );
+check( 'nor for another place', $left( 'plan', '--ssh=host' ), '/e --config=/c --network=one --allow-root' );
 define( 'CLOSTE_BRIDGE_ENGINE', true );
 World::$options['closte_bridge_owner'] = array( 'engine' => 'e' );
 do_action( 'archive_blog', 2 );
