@@ -17,7 +17,8 @@ if TYPE_CHECKING:
     from closte_bridge.config.model import Settings
 
 FOLDER = Path(__file__).with_name("php")
-WAYS = ("auto", "file", "process", "none")
+# These call others when a hook leads to them.
+_LAST = ("class-events.php",)
 # What says where the configuration and the state are; never a secret, only places.
 _KEPT = (
     "HOME",
@@ -34,8 +35,14 @@ _KEPT = (
 
 
 def texts() -> dict[str, str]:
-    """Return the shim's files: names relative to the must-use folder, and their texts in base64."""
-    paths = [FOLDER / "closte-bridge-shim.php", *sorted((FOLDER / "closte-bridge").glob("class-*.php"))]
+    """Return the shim's files in the order in which they are written: names relative to the must-use folder, and texts
+    in base64.
+
+    A loader that is there already uses new parts at once. So a part comes after those that it calls: what hooks lead
+    to after what keeps their events, and the loader last.
+    """
+    parts = sorted((FOLDER / "closte-bridge").glob("class-*.php"), key=lambda path: (path.name in _LAST, path.name))
+    paths = [*parts, FOLDER / "closte-bridge-shim.php"]
     return {str(path.relative_to(FOLDER)): base64.b64encode(path.read_bytes()).decode() for path in paths}
 
 

@@ -214,15 +214,8 @@ function closte_bridge_shim_install( array $request ): array {
 	$config        = closte_bridge_shim_config();
 	$config[ $id ] = $request['config'];
 	closte_bridge_write_config( $config, $request['version'] );
-	// The loader comes last: until then nothing of the new version is used.
-	$texts = $request['files'];
-	uksort(
-		$texts,
-		static function ( $a, $b ) {
-			return ( CLOSTE_BRIDGE_LOADER === $a ) <=> ( CLOSTE_BRIDGE_LOADER === $b );
-		}
-	);
-	foreach ( $texts as $name => $text ) {
+	// In this order, which is the engine's: an older loader uses new parts at once.
+	foreach ( $request['files'] as $name => $text ) {
 		closte_bridge_write_whole( WPMU_PLUGIN_DIR . '/' . $name, closte_bridge_mark( base64_decode( $text ), $request['version'] ) );
 	}
 	foreach ( array_diff_key( $files, $request['files'] ) as $name => $path ) {
