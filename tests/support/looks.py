@@ -52,10 +52,7 @@ def a_snapshot(
             **{
                 "id": 1,
                 "domain": MAIN,
-                "path": "/",
                 "main_site": 1,
-                "url": f"https://{MAIN}",
-                "subdomains": True,
                 "environment": "production",
                 "database": "0123456789abcdef",
                 "app_id": "app",

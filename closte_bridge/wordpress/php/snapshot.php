@@ -309,10 +309,7 @@ function closte_bridge_snapshot( array $request ): array {
 		'network'  => array(
 			'id'          => $id,
 			'domain'      => $network->domain,
-			'path'        => $network->path,
 			'main_site'   => (int) $network->site_id,
-			'url'         => get_site_url( (int) $network->site_id ),
-			'subdomains'  => is_subdomain_install(),
 			'environment' => function_exists( 'wp_get_environment_type' ) ? wp_get_environment_type() : 'production',
 			'database'    => closte_bridge_database(),
 			'app_id'      => defined( 'CLOSTE_APP_ID' ) ? (string) CLOSTE_APP_ID : null,
