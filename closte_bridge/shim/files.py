@@ -32,6 +32,8 @@ _KEPT = (
     "WP_CLI_CONFIG_PATH",
     "WP_CLI_PACKAGES_DIR",
 )
+# The way to Closte, where there is no direct one. With a password in it, it would lie below the document root.
+_PROXIES = ("HTTPS_PROXY", "ALL_PROXY", "NO_PROXY", "https_proxy", "all_proxy", "no_proxy")
 
 
 def texts() -> dict[str, str]:
@@ -63,6 +65,7 @@ def configuration(settings: Settings, environ: Mapping[str, str], options: list[
     if settings.wp.ssh or settings.wp.alias:
         return {"engine": None, "wake": "auto", "wake_file": None}
     environment = {name: environ[name] for name in _KEPT if environ.get(name)}
+    environment |= {name: environ[name] for name in _PROXIES if environ.get(name) and "@" not in environ[name]}
     return {
         "engine": [*program(), *options],
         "setsid": shutil.which("setsid") or "/usr/bin/setsid",
