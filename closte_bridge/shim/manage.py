@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
 from typing import TYPE_CHECKING, Any, NoReturn
 
 from closte_bridge import __version__
+from closte_bridge.engine.woken import LAST_FILE
 from closte_bridge.errors import BridgeError, ReadOnlyError, UnreadableError
-from closte_bridge.shim.files import texts
+from closte_bridge.shim.files import moved, texts
 from closte_bridge.wordpress.failures import failure
 from closte_bridge.wordpress.wp import WpCall
 
@@ -31,15 +33,28 @@ def install(engine: Engine, configuration: dict[str, Any]) -> dict[str, Any]:
         )
     if answer.get("result") == "not-writable":
         raise _not_writable(str(answer["folder"]))
+    # What became of an engine that was woken before says nothing of this installation.
+    for name in (LAST_FILE, "waking"):
+        with suppress(OSError):
+            (engine.settings.state_dir / name).unlink()
     return answer
 
 
 def status(engine: Engine, *, probe: bool = False) -> dict[str, Any]:
     """Return what is installed and in what state; with `probe`, write a row that nobody reads, and take it back.
 
+    `moved` names what has another place since the installation, unless another engine is in charge.
+
     Raises UnreadableError when `wp` failed.
     """
-    return _ask(engine, {"do": "status", "files": texts(), "probe": probe})
+    answer = _ask(engine, {"do": "status", "files": texts(), "probe": probe})
+    try:
+        ours = answer["owner"] in {None, _identity(engine)}
+        config, root = answer["config"], str(answer["root"])
+        answer["moved"] = moved(config, engine.settings, root) if ours and isinstance(config, dict) else []
+    except (KeyError, TypeError, ValueError):
+        raise failure("wp-unexpected") from None
+    return answer
 
 
 def uninstall(engine: Engine, *, keep_owner: bool) -> dict[str, Any]:

@@ -374,6 +374,7 @@ function closte_bridge_shim_status( array $request ): array {
 	$config    = closte_bridge_shim_config()[ $id ] ?? null;
 	return array(
 		'folder'    => WPMU_PLUGIN_DIR,
+		'root'      => ABSPATH,
 		'version'   => $version,
 		'files'     => $states,
 		'loaded'    => defined( 'CLOSTE_BRIDGE_SHIM' ),
