@@ -81,7 +81,8 @@ def touch(path: Path) -> None:
         pass
 
 
-def _stamp(path: Path) -> int:
+def stamp(path: Path) -> int:
+    """Return when a marker file was touched, in nanoseconds; 0 when there is none."""
     try:
         return path.lstat().st_mtime_ns
     except OSError:
@@ -139,7 +140,7 @@ class Watch:
         now = self.waiter.now()
         if self._yield_from is None:
             self._yield_from = now + _LOOKS_UNDISTURBED
-        return now >= self._yield_from and _stamp(self.folder / WAKE_FILE) != self._seen
+        return now >= self._yield_from and stamp(self.folder / WAKE_FILE) != self._seen
 
     def alive(self) -> None:
         """Show that this is alive, unless that was done a moment ago."""
@@ -170,7 +171,7 @@ class Watch:
                 if folder != self.folder:
                     self._leave()
                     self.folder = folder
-            self._seen = _stamp(self.folder / WAKE_FILE)
+            self._seen = stamp(self.folder / WAKE_FILE)
             self._yield_from = None
             due = self._once()
             self._wait(due)
@@ -202,7 +203,7 @@ class Watch:
             # A clock that was set back must not make the loop sleep for longer than it meant to.
             if remaining <= 0 or remaining > self.interval + _LOCKED_AGAIN:
                 return
-            if _stamp(self.folder / WAKE_FILE) != self._seen:
+            if stamp(self.folder / WAKE_FILE) != self._seen:
                 return
             self.alive()
             self.waiter.pause(min(_GLANCE, remaining))

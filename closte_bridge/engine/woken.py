@@ -16,7 +16,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from closte_bridge.engine.files import write_whole
-from closte_bridge.engine.watch import WAKE_FILE, touch
+from closte_bridge.engine.watch import WAKE_FILE, stamp, touch
 from closte_bridge.errors import BridgeError, ExitCode
 from closte_bridge.ledger.folder import make_folder, unusable
 from closte_bridge.planning.model import Action
@@ -70,7 +70,7 @@ def woken(folder: Path, delay: float, work: Callable[[], Report], waiting: Waiti
                 return code
             seen, code = _until_calm(folder, delay, work, waiting)
         # Somebody may have touched the file, found the lock taken and left, just before it was free.
-        if _stamp(wake) == seen:
+        if stamp(wake) == seen:
             return code
 
 
@@ -102,13 +102,13 @@ def _until_calm(folder: Path, delay: float, work: Callable[[], Report], waiting:
     wake = folder / WAKE_FILE
     haste, ended = 0, 0.0
     while True:
-        seen = _stamp(wake)
+        seen = stamp(wake)
         due, code = _run(folder, delay, work, waiting)
         haste = haste + 1 if waiting.now() - ended < _CALM else 0
         ended = waiting.now()
-        if _stamp(wake) == seen and not _wait(wake, seen, due, waiting):
+        if stamp(wake) == seen and not _wait(wake, seen, due, waiting):
             return seen, code
-        if _stamp(wake) != seen:
+        if stamp(wake) != seen:
             waiting.pause(_PAUSES[min(haste, len(_PAUSES) - 1)])
 
 
@@ -147,7 +147,7 @@ def _wait(wake: Path, seen: int, due: float | None, waiting: Waiting) -> bool:
     if due is None:
         return False
     began = waiting.now()
-    while _stamp(wake) == seen:
+    while stamp(wake) == seen:
         remaining = due + _GRACE - waiting.now()
         # A clock that was set back must not make it wait for longer than it meant to.
         if remaining <= 0 or waiting.now() < began:
@@ -161,10 +161,3 @@ def _note(folder: Path, now: float, exit_code: ExitCode, code: str) -> None:
     # On a full disk nobody learns of it here; the run itself has said more.
     with suppress(OSError):
         write_whole(folder / LAST_FILE, json.dumps(document).encode())
-
-
-def _stamp(path: Path) -> int:
-    try:
-        return path.lstat().st_mtime_ns
-    except OSError:
-        return 0

@@ -9,6 +9,8 @@ import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from closte_bridge.config.model import DEFAULT_NETWORK
+from closte_bridge.config.places import NAME
 from closte_bridge.engine.watch import WAKE_FILE
 
 if TYPE_CHECKING:
@@ -17,7 +19,8 @@ if TYPE_CHECKING:
     from closte_bridge.config.model import Settings
 
 FOLDER = Path(__file__).with_name("php")
-WAYS = ("auto", "file", "process", "none")
+# These call others when a hook leads to them.
+_LAST = ("class-events.php",)
 # What says where the configuration and the state are; never a secret, only places.
 _KEPT = (
     "HOME",
@@ -31,18 +34,26 @@ _KEPT = (
     "WP_CLI_CONFIG_PATH",
     "WP_CLI_PACKAGES_DIR",
 )
+# The way to Closte, where there is no direct one. With a password in it, it would lie below the document root.
+_PROXIES = ("HTTPS_PROXY", "ALL_PROXY", "NO_PROXY", "https_proxy", "all_proxy", "no_proxy")
 
 
 def texts() -> dict[str, str]:
-    """Return the shim's files: names relative to the must-use folder, and their texts in base64."""
-    paths = [FOLDER / "closte-bridge-shim.php", *sorted((FOLDER / "closte-bridge").glob("class-*.php"))]
+    """Return the shim's files in the order in which they are written: names relative to the must-use folder, and texts
+    in base64.
+
+    A loader that is there already uses new parts at once. So a part comes after those that it calls: what hooks lead
+    to after what keeps their events, and the loader last.
+    """
+    parts = sorted((FOLDER / "closte-bridge").glob("class-*.php"), key=lambda path: (path.name in _LAST, path.name))
+    paths = [*parts, FOLDER / "closte-bridge-shim.php"]
     return {str(path.relative_to(FOLDER)): base64.b64encode(path.read_bytes()).decode() for path in paths}
 
 
 def program() -> list[str]:
     """Return the argv that starts this very program again: whole paths only."""
     called = Path(sys.argv[0])
-    if called.name == "closte-bridge" and called.is_file() and os.access(called, os.X_OK):
+    if called.name == NAME and called.is_file() and os.access(called, os.X_OK):
         return [str(called.absolute())]
     return [sys.executable, "-m", "closte_bridge"]
 
@@ -56,6 +67,7 @@ def configuration(settings: Settings, environ: Mapping[str, str], options: list[
     if settings.wp.ssh or settings.wp.alias:
         return {"engine": None, "wake": "auto", "wake_file": None}
     environment = {name: environ[name] for name in _KEPT if environ.get(name)}
+    environment |= {name: environ[name] for name in _PROXIES if environ.get(name) and "@" not in environ[name]}
     return {
         "engine": [*program(), *options],
         "setsid": shutil.which("setsid") or "/usr/bin/setsid",
@@ -64,3 +76,44 @@ def configuration(settings: Settings, environ: Mapping[str, str], options: list[
         "wake": wake,
         "wake_file": str(settings.state_dir.absolute() / WAKE_FILE),
     }
+
+
+def moved(config: Mapping[str, Any], settings: Settings, root: str) -> list[str]:
+    """Return what of the engine is elsewhere than when the shim was installed with `config`, in words.
+
+    `root` is where WordPress is now. Options that this call has, or has not, and ways to call the same program, are no
+    difference.
+    """
+    engine = config.get("engine")
+    here = not (settings.wp.ssh or settings.wp.alias)
+    if not here or not isinstance(engine, list) or not engine:
+        return [] if here == bool(engine) else ["the machine"]
+    words = [str(word) for word in engine]
+    path = _option(words, "path") or settings.wp.path
+    source = settings.source and str(settings.source.absolute())
+    name = _option(words, "network")
+    looked_at = {
+        "the program": not _same_program(words, program()),
+        "the configuration": _option(words, "config") != source,
+        "the network's name": name != settings.name and not (name is None and settings.name == DEFAULT_NETWORK),
+        "WordPress' folder": path is None or Path(path).resolve() != Path(root).resolve(),
+        "the state folder": config.get("wake_file") != str(settings.state_dir.absolute() / WAKE_FILE),
+        "the user": config.get("user") != os.geteuid(),
+    }
+    return [what for what, differs in looked_at.items() if differs]
+
+
+def _option(words: list[str], name: str) -> str | None:
+    found = [word.partition("=")[2] for word in words if word.startswith(f"--{name}=")]
+    return found[-1] if found else None
+
+
+def _same_program(installed: list[str], now: list[str]) -> bool:
+    """Compare where two are; a script and Python with the module may be the same, and are not compared."""
+    one, other = Path(installed[0]), Path(now[0])
+    if one.name == other.name == NAME:
+        return one.resolve() == other.resolve()
+    if installed[1:2] == now[1:2] == ["-m"]:
+        # The interpreter of a virtual environment leads elsewhere, and has several names.
+        return one.parent.resolve() == other.parent.resolve()
+    return True

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
 from typing import TYPE_CHECKING, Any, NoReturn
 
 from closte_bridge import __version__
+from closte_bridge.engine.woken import LAST_FILE
 from closte_bridge.errors import BridgeError, ReadOnlyError, UnreadableError
-from closte_bridge.shim.files import texts
+from closte_bridge.shim.files import moved, texts
 from closte_bridge.wordpress.failures import failure
 from closte_bridge.wordpress.wp import WpCall
 
@@ -20,7 +22,8 @@ def install(engine: Engine, configuration: dict[str, Any]) -> dict[str, Any]:
     Raises ReadOnlyError when another engine is in charge, BridgeError when a stranger's file is in the way or nothing
     can be written there, UnreadableError when `wp` failed. Nothing is changed then.
     """
-    answer = _ask(engine, {"do": "install", "files": texts(), "version": __version__, "config": configuration})
+    request = {"do": "install", "files": texts(), "version": __version__, "config": configuration}
+    answer = _ask(engine, {**request, "name_folder": _stands_in_folder(engine, configuration)})
     if answer.get("result") == "strangers":
         names = ", ".join(f'"{name}"' for name in answer["strangers"])
         raise BridgeError(
@@ -30,15 +33,28 @@ def install(engine: Engine, configuration: dict[str, Any]) -> dict[str, Any]:
         )
     if answer.get("result") == "not-writable":
         raise _not_writable(str(answer["folder"]))
+    # What became of an engine that was woken before says nothing of this installation.
+    for name in (LAST_FILE, "waking"):
+        with suppress(OSError):
+            (engine.settings.state_dir / name).unlink()
     return answer
 
 
 def status(engine: Engine, *, probe: bool = False) -> dict[str, Any]:
     """Return what is installed and in what state; with `probe`, write a row that nobody reads, and take it back.
 
+    `moved` names what has another place since the installation, unless another engine is in charge.
+
     Raises UnreadableError when `wp` failed.
     """
-    return _ask(engine, {"do": "status", "files": texts(), "probe": probe})
+    answer = _ask(engine, {"do": "status", "files": texts(), "probe": probe})
+    try:
+        ours = answer["owner"] in {None, _identity(engine)}
+        config, root = answer["config"], str(answer["root"])
+        answer["moved"] = moved(config, engine.settings, root) if ours and isinstance(config, dict) else []
+    except (KeyError, TypeError, ValueError):
+        raise failure("wp-unexpected") from None
+    return answer
 
 
 def uninstall(engine: Engine, *, keep_owner: bool) -> dict[str, Any]:
@@ -49,10 +65,20 @@ def uninstall(engine: Engine, *, keep_owner: bool) -> dict[str, Any]:
     return _ask(engine, {"do": "uninstall", "keep_owner": keep_owner, "version": __version__})
 
 
-def _ask(engine: Engine, request: dict[str, Any]) -> dict[str, Any]:
+def _stands_in_folder(engine: Engine, configuration: dict[str, Any]) -> bool:
+    """Tell whether nothing but the folder that this call stands in says where WordPress is."""
+    options = configuration["engine"] or ()
+    named = engine.settings.wp.path or any(option.startswith("--path=") for option in options)
+    return bool(options) and not named
+
+
+def _identity(engine: Engine) -> str | None:
     with engine.opened():
-        identity = engine.ledger.engine_id() if engine.ledger else None
-    call = WpCall.start(engine.settings.wp, "shim", {**request, "engine": identity}, engine.cost.wp)
+        return engine.ledger.engine_id() if engine.ledger else None
+
+
+def _ask(engine: Engine, request: dict[str, Any]) -> dict[str, Any]:
+    call = WpCall.start(engine.settings.wp, "shim", {**request, "engine": _identity(engine)}, engine.cost.wp)
     try:
         return call.result()
     except UnreadableError as error:

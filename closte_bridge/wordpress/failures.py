@@ -124,6 +124,10 @@ _KNOWN: dict[str, Words] = {
         "A file of the shim could not be written: the disk is full, or the folder belongs to somebody else.",
         "Run as the owner of the site's files, with room on the disk; then install again.",
     ),
+    "shim-changed": Words(
+        "Somebody changed the shim's config.php, which other networks of this installation need.",
+        "Put it back from a backup; or move it away, then run `closte-bridge shim install` for each of the networks.",
+    ),
     "shim-no-table": Words(
         "The database refused to make the table for the shim's events.",
         "The database user needs the right to create tables, as WordPress' own updates do.",

@@ -64,7 +64,7 @@ def spawn(argv: Sequence[str]) -> subprocess.Popen[bytes]:
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
         start_new_session=True,
-        env=environment_of_children() | {"CLOSTE_BRIDGE_ENGINE": "1"},
+        env=environment_of_children(),
     )
 
 

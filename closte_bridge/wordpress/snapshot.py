@@ -83,10 +83,7 @@ class Network:
 
     id: int
     domain: str
-    path: str
     main_site: int
-    url: str
-    subdomains: bool
     environment: str
     database: str
     app_id: str | None
@@ -254,10 +251,7 @@ def _network(raw: dict[str, Any]) -> Network:
     return Network(
         id=int(raw["id"]),
         domain=shown(str(raw["domain"]).lower().partition(":")[0]),
-        path=shown(str(raw["path"])),
         main_site=int(raw["main_site"]),
-        url=shown(str(raw["url"])),
-        subdomains=bool(raw["subdomains"]),
         environment=shown(str(raw["environment"])),
         # A digest: enough to tell one database from another, and nothing of it in ledgers and plans.
         database=hashlib.sha256(str(raw["database"]).encode()).hexdigest()[:16],

@@ -18,12 +18,13 @@ final class Charge {
 	const PATIENCE = 1800;
 
 	/**
-	 * Say which engine owns this network.
+	 * Say which engine owns a network.
 	 *
+	 * @param int|null $network_id The network; null for this one.
 	 * @return string Its id, or '' when there is none.
 	 */
-	public static function owner() {
-		$owner = \get_network_option( null, 'closte_bridge_owner', null );
+	public static function owner( $network_id = null ) {
+		$owner = \get_network_option( $network_id, 'closte_bridge_owner', null );
 		return \is_array( $owner ) && isset( $owner['engine'] ) && \is_string( $owner['engine'] ) ? $owner['engine'] : '';
 	}
 

@@ -80,25 +80,21 @@ final class Command {
 	}
 
 	/**
-	 * Leave out the network that was fixed at the installation when another one, or all, are asked for.
+	 * Leave out what was fixed at the installation for this network when another one, all, or another place are asked for.
 	 *
 	 * @param array $engine The engine's argv.
 	 * @param array $behind What was typed.
 	 * @return array
 	 */
-	private static function engine_for( array $engine, array $behind ) {
-		foreach ( $behind as $word ) {
+	public static function engine_for( array $engine, array $behind ) {
+		$fixed = array();
+		foreach ( \array_diff( $behind, $engine ) as $word ) {
 			if ( '--all' === $word || 0 === \strpos( $word, '--network' ) ) {
-				return \array_values(
-					\array_filter(
-						$engine,
-						static function ( $part ) {
-							return 0 !== \strpos( $part, '--network=' );
-						}
-					)
-				);
+				\array_push( $fixed, 'network', 'path', 'url' );
+			} elseif ( 0 === \strpos( $word, '--ssh' ) || 0 === \strpos( $word, '@' ) ) {
+				\array_push( $fixed, 'path', 'url' );
 			}
 		}
-		return $engine;
+		return \array_values( \preg_grep( '/^--(' . \implode( '|', $fixed ) . ')=/', $engine, \PREG_GREP_INVERT ) );
 	}
 }

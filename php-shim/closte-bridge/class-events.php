@@ -20,6 +20,9 @@ final class Events {
 	/** More names of one site are not asked for. */
 	const MOST_NAMES = 1000;
 
+	/** What the engine reads of Ultimate Multisite's settings. */
+	const SETTINGS = array( 'enable_domain_mapping', 'dns_check_interval', 'auto_create_www_subdomain' );
+
 	/**
 	 * A mapping got a name, or another one.
 	 *
@@ -125,7 +128,7 @@ final class Events {
 		// One odd name must not spoil the evidence of the others.
 		$names = \array_filter( \array_unique( $names ), array( __CLASS__, 'is_name' ) );
 		foreach ( $names ? \array_chunk( $names, 7 ) : array( array() ) as $some ) {
-			self::note( 'site_deleted', $site->blog_id, $site->domain, array( 'domains' => $some ) );
+			self::note( 'site_deleted', $site->blog_id, $site->domain, array( 'domains' => $some ), (int) $site->network_id );
 		}
 	}
 
@@ -218,13 +221,18 @@ final class Events {
 	}
 
 	/**
-	 * An option that concerns us was deleted.
+	 * An option that concerns us was deleted. Nobody says what it held: all of it may be different now.
 	 *
 	 * @param mixed $option     Its name.
 	 * @param mixed $network_id The network.
 	 */
 	public static function option_deleted( $option, $network_id = 0 ) {
-		self::option_updated( $option, null, array( 'closte' => true ), $network_id );
+		if ( 'wu_host_integrations_enabled' === $option ) {
+			self::note( 'toggle_changed', 0, '', array( 'enabled' => false ), (int) $network_id );
+			return;
+		}
+		$settings = 'wp-ultimo_v2_settings' === $option ? self::SETTINGS : array( 'api_key' );
+		self::note( 'settings_changed', 0, '', array( 'settings' => $settings ), (int) $network_id );
 	}
 
 	/**
@@ -246,11 +254,10 @@ final class Events {
 			return;
 		}
 		if ( 'wp-ultimo_v2_settings' === $option ) {
-			$ours    = \array_flip( array( 'enable_domain_mapping', 'dns_check_interval', 'auto_create_www_subdomain' ) );
-			$value   = \array_intersect_key( \is_array( $value ) ? $value : array(), $ours );
-			$before  = \array_intersect_key( \is_array( $before ) ? $before : array(), $ours );
+			$value   = \is_array( $value ) ? $value : array();
+			$before  = \is_array( $before ) ? $before : array();
 			$changed = array();
-			foreach ( \array_keys( $ours ) as $key ) {
+			foreach ( self::SETTINGS as $key ) {
 				if ( ( isset( $value[ $key ] ) ? $value[ $key ] : null ) !== ( isset( $before[ $key ] ) ? $before[ $key ] : null ) ) {
 					$changed[] = $key;
 				}

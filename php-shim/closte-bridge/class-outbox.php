@@ -73,9 +73,15 @@ final class Outbox {
 		if ( \strlen( $domain ) > self::LONGEST_NAME || \strlen( $text ) > self::LONGEST_DETAIL ) {
 			list( $kind, $domain, $text ) = array( 'everything', '', '' );
 		}
-		$key = $kind . "\0" . $blog_id . "\0" . $domain . "\0" . $text;
-		if ( ! isset( self::$rows[ $key ] ) && \count( self::$rows ) <= self::MOST_ROWS && self::$bytes <= self::MOST_BYTES ) {
-			self::$bytes       += \strlen( $key ) + 100;
+		$key  = $kind . "\0" . $blog_id . "\0" . $domain . "\0" . $text;
+		$size = \strlen( $key ) + 100;
+		if ( isset( self::$rows[ $key ] ) ) {
+			// It happened once more: what came between is over, and the last word counts.
+			unset( self::$rows[ $key ] );
+			self::$bytes -= $size;
+		}
+		if ( \count( self::$rows ) <= self::MOST_ROWS && self::$bytes <= self::MOST_BYTES ) {
+			self::$bytes       += $size;
 			self::$rows[ $key ] = array(
 				'network_id' => $network_id,
 				'created_at' => \time(),
@@ -127,11 +133,11 @@ final class Outbox {
 			return;
 		}
 		self::$expected = true;
-		if ( \did_action( 'shutdown' ) && ! \doing_action( 'shutdown' ) ) {
-			\register_shutdown_function( __NAMESPACE__ . '\run', 'Outbox', 'finish' );
-			return;
-		}
 		lead( 'shutdown', 'Outbox', 'finish', \PHP_INT_MAX, 0 );
+		if ( \did_action( 'shutdown' ) ) {
+			// Its last priority may be under way, and what is added to that is not called any more.
+			\register_shutdown_function( __NAMESPACE__ . '\run', 'Outbox', 'finish' );
+		}
 	}
 
 	/**
@@ -145,17 +151,51 @@ final class Outbox {
 		self::$siteless = array();
 		self::$bytes    = 0;
 		self::$expected = false;
-		// Nobody would fetch them: a network without an owner gets no rows.
-		if ( ! $rows || '' === run( 'Charge', 'owner' ) ) {
+		$rows           = self::of_owned_networks( $rows );
+		if ( ! $rows ) {
 			return;
 		}
+		$networks = \array_unique( \array_column( $rows, 'network_id' ) );
 		if ( $too_many ) {
-			$row  = \reset( $rows );
-			$rows = array( \array_merge( $row, array( 'kind' => 'everything', 'blog_id' => 0, 'domain' => '', 'detail' => '' ) ) ); // phpcs:ignore WordPress.Arrays.ArrayDeclarationSpacing -- one row.
+			$rows = array();
+			foreach ( $networks as $network_id ) {
+				$rows[] = array(
+					'network_id' => $network_id,
+					'created_at' => \time(),
+					'kind'       => 'everything',
+					'blog_id'    => 0,
+					'domain'     => '',
+					'detail'     => '',
+				);
+			}
 		}
 		if ( self::write( run( 'Events', 'given_up', array( $rows ) ) ) ) {
-			run( 'Wake', 'engine' );
+			foreach ( $networks as $network_id ) {
+				run( 'Wake', 'engine', array( $network_id ) );
+			}
 		}
+	}
+
+	/**
+	 * Give each row its network, and leave out those of networks without an owner: nobody would fetch them.
+	 *
+	 * @param array $rows The rows of this request.
+	 * @return array
+	 */
+	private static function of_owned_networks( array $rows ) {
+		$owned = array();
+		foreach ( $rows as $key => $row ) {
+			$site = ! $row['network_id'] && $row['blog_id'] ? \get_site( $row['blog_id'] ) : null;
+			$id   = $row['network_id'] ? $row['network_id'] : (int) ( $site ? $site->network_id : \get_current_network_id() );
+			if ( ! isset( $owned[ $id ] ) ) {
+				$owned[ $id ] = '' !== run( 'Charge', 'owner', array( $id ) );
+			}
+			$rows[ $key ]['network_id'] = $id;
+			if ( ! $owned[ $id ] ) {
+				unset( $rows[ $key ] );
+			}
+		}
+		return $rows;
 	}
 
 	/**
@@ -166,16 +206,13 @@ final class Outbox {
 	 */
 	private static function write( array $rows ) {
 		global $wpdb;
-		$table   = $wpdb->base_prefix . 'closte_bridge_events';
-		$current = \get_current_network_id();
-		$values  = array();
+		$table  = $wpdb->base_prefix . 'closte_bridge_events';
+		$values = array();
 		foreach ( $rows as $row ) {
-			$site     = ! $row['network_id'] && $row['blog_id'] ? \get_site( $row['blog_id'] ) : null;
-			$network  = $row['network_id'] ? $row['network_id'] : ( $site ? (int) $site->network_id : $current );
 			$domain   = \wp_check_invalid_utf8( $row['domain'], true );
 			$values[] = $wpdb->prepare(
 				'(%d, %s, %d, %s, %d, %s, %s)',
-				$network,
+				$row['network_id'],
 				\bin2hex( \random_bytes( 16 ) ),
 				$row['created_at'],
 				$row['kind'],
@@ -188,9 +225,10 @@ final class Outbox {
 		$suppressed = $wpdb->suppress_errors( true );
 		// Twice, because another process may have been in the way.
 		$written = $wpdb->query( $sql ) || $wpdb->query( $sql ); // phpcs:ignore WordPress.DB -- prepared above, row by row.
-		$last    = (int) $wpdb->insert_id;
-		if ( $written && $last > self::KEPT && $last % 500 < \count( $rows ) ) {
-			$wpdb->query( $wpdb->prepare( "DELETE FROM $table WHERE id <= %d", $last - self::KEPT ) ); // phpcs:ignore WordPress.DB -- our own table.
+		// Of several rows MySQL tells the first one's, others the last one's. Ids may come in steps, so chance says when.
+		$id = (int) $wpdb->insert_id;
+		if ( $written && $id > self::KEPT && \random_int( 1, 500 ) <= \count( $rows ) ) {
+			$wpdb->query( $wpdb->prepare( "DELETE FROM $table WHERE id <= %d", $id - self::KEPT ) ); // phpcs:ignore WordPress.DB -- our own table.
 		}
 		$wpdb->suppress_errors( $suppressed );
 		return (bool) $written;

@@ -21,25 +21,28 @@ final class Wake {
 	const PENDING = 30;
 
 	/**
-	 * Return what `shim install` fixed for this network.
+	 * Return what `shim install` fixed for a network.
 	 *
+	 * @param int|null $network_id The network; null for this one.
 	 * @return array Empty when there is nothing.
 	 */
-	public static function config() {
+	public static function config( $network_id = null ) {
 		$file = __DIR__ . '/config.php';
 		if ( ! \is_readable( $file ) ) {
 			return array();
 		}
 		$all = include $file;
-		$id  = \get_current_network_id();
+		$id  = null === $network_id ? \get_current_network_id() : $network_id;
 		return \is_array( $all ) && isset( $all[ $id ] ) && \is_array( $all[ $id ] ) ? $all[ $id ] : array();
 	}
 
 	/**
-	 * Wake the engine.
+	 * Wake the engine of a network.
+	 *
+	 * @param int|null $network_id The network; null for this one.
 	 */
-	public static function engine() {
-		$config = self::config();
+	public static function engine( $network_id = null ) {
+		$config = self::config( $network_id );
 		$method = self::method( $config );
 		if ( 'file' === $method[0] ) {
 			@\touch( $config['wake_file'] ); // phpcs:ignore -- a full disk only means that nobody sees it.
@@ -92,10 +95,11 @@ final class Wake {
 		if ( 'process' !== $mode && $usable && ( 'file' === $mode || self::is_watched( $folder ) ) ) {
 			return array( 'file', 'Somebody watches the wake file.' );
 		}
-		if ( 'file' === $mode ) {
-			return array( 'poll', 'The folder of the wake file cannot be written.' );
+		$why = 'file' === $mode ? '' : self::why_no_process( $config );
+		if ( '' === $why && ! $usable ) {
+			// Also where nothing tells the user: an engine that cannot write there would be started by every event, and end.
+			$why = 'The folder of the wake file cannot be written.';
 		}
-		$why = self::why_no_process( $config );
 		return '' === $why ? array( 'process', 'The engine is started.' ) : array( 'poll', $why );
 	}
 

@@ -31,10 +31,7 @@ GOOD: dict[str, Any] = {
     "network": {
         "id": 1,
         "domain": "network.org",
-        "path": "/",
         "main_site": 1,
-        "url": "https://network.org",
-        "subdomains": True,
         "environment": "production",
         "database": "host name",
         "app_id": None,

@@ -134,6 +134,13 @@ def test_one_event_is_noted_once(network: Multisite) -> None:
     assert events(network) == [("site_archived", 1, "example.net", None)]
 
 
+@pytest.mark.parametrize("before", ["", "do_action('unarchive_blog', 1);"])
+def test_what_happens_at_the_very_end_is_noted_too(network: Multisite, before: str) -> None:
+    """Others may work at the last priority of the last hook, before or after what is led there."""
+    network.php(f"{before} add_action('shutdown', function () {{ do_action('archive_blog', 1); }}, PHP_INT_MAX);")
+    assert events(network)[-1] == ("site_archived", 1, "example.net", None)
+
+
 def test_nothing_is_noted_for_nobody(network: Multisite) -> None:
     network.php("delete_network_option(null, 'closte_bridge_owner');")
     network.create_site("one")

@@ -32,9 +32,10 @@ def bridge(multisite: Multisite, tmp_path: Path) -> Iterator[Bridge]:
 
 
 def engine_is(bridge: Bridge, program: Path) -> None:
-    """Have the shim start this program, as if it had not started any other a moment ago."""
+    """Have the shim start this program in the place of ours, as if it had not started any other a moment ago."""
     (bridge.state / "waking").unlink(missing_ok=True)
-    change_config(bridge.multisite, "$config[1]['engine'] = array($args[0]);", str(program))
+    change = "$config[1]['engine'] = array_merge(array($args[0]), preg_grep('/^--/', $config[1]['engine']));"
+    change_config(bridge.multisite, change, str(program))
 
 
 def codes(bridge: Bridge) -> list[str]:
@@ -80,7 +81,7 @@ def test_an_engine_that_does_not_work(bridge: Bridge) -> None:
         os.kill(pid, 0)
         (bridge.state / "waking").touch()
         a_request_goes_on(bridge, "five")
-        assert starts.read_text() == "sync --woken --quiet\n"
+        assert starts.read_text() == f"--config={bridge.config} sync --woken --quiet\n"
         assert codes(bridge) == ["shim-engine-broken"]
     finally:
         os.kill(pid, signal.SIGKILL)

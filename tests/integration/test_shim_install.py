@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import json
+import os
+import time
 from typing import TYPE_CHECKING
 
 import pytest
 
 from tests.support.bridge import bridge_for
 from tests.support.parts import is_stand_in
-from tests.support.rows import add_event
+from tests.support.rows import add_event, set_option
 from tests.support.shim import MU_PLUGINS, change_config, events, install, shimmed, status
 
 if TYPE_CHECKING:
@@ -77,6 +80,63 @@ def test_another_network_keeps_what_it_uses(bridge: Bridge) -> None:
     assert [domain for _, _, domain, _ in events(multisite)] == ["there.example.com"]
     found = bridge.run("shim", "status", "--format=json")
     assert found.codes == ["shim-no-config"]
+
+
+def test_what_other_networks_need_is_not_lost(bridge: Bridge) -> None:
+    """Neither with a config that somebody changed, nor where it does not name them."""
+    multisite = bridge.multisite
+    config = multisite.path / MU_PLUGINS / "closte-bridge" / "config.php"
+    text = config.read_text()
+    set_option(multisite, "closte_bridge_owner", {"engine": "another"}, network_id=2)
+    ours = set(all_that_is_ours(multisite))
+    for changed in (text + "// changed\n", "<?php return array();\n"):
+        config.write_text(changed)
+        for command in ("install", "uninstall"):
+            ran = bridge.run("shim", command, "--yes", "--format=json")
+            assert (ran.code, ran.codes) != (0, []), command
+            assert ran.codes[0] in {"shim-changed", "shim-stranger"}
+        assert set(all_that_is_ours(multisite)) == ours
+        assert config.read_text() == changed
+    # Where nobody else is, installing again is the remedy.
+    set_option(multisite, "closte_bridge_owner", None, network_id=2)
+    config.write_text(text + "// changed\n")
+    install(bridge)
+    assert config.read_text() == text
+    set_option(multisite, "closte_bridge_owner", {"engine": "another"}, network_id=2)
+    add_event(multisite, "mapping_added", "there.example.com", network_id=2)
+    assert bridge.run("shim", "uninstall", "--yes").code == 0
+    assert [domain for _, _, domain, _ in events(multisite)] == ["there.example.com"]
+    assert config.exists()
+
+
+def test_an_engine_that_has_moved(bridge: Bridge) -> None:
+    moved = bridge.folder / "elsewhere"
+    bridge.state.rename(moved)
+    bridge.write_config(state_dir=str(moved))
+    ran = bridge.run("shim", "status", "--format=json")
+    # Nobody can write any more into the folder that was fixed.
+    assert (ran.code, ran.codes) == (1, ["shim-moved"])
+    assert ran.envelope["errors"][0]["message"].endswith("these have changed: the state folder.")
+    install(bridge)
+    assert bridge.run("shim", "status").code == 0
+
+
+def test_an_engine_that_was_woken_and_failed(bridge: Bridge) -> None:
+    failed = bridge.state / "woken.json"
+    failed.write_text(json.dumps({"at": time.time(), "exit_code": 5, "code": "wp-path"}))
+    ran = bridge.run("shim", "status", "--format=json")
+    assert (ran.code, ran.codes) == (1, ["shim-wake-failed"])
+    assert ran.envelope["errors"][0]["message"] == "The engine that the shim woke ended with 5 (wp-path)."
+    failed.write_text(json.dumps({"at": time.time(), "exit_code": 4, "code": ""}))
+    assert bridge.run("shim", "status").code == 0, "a run that came to its end"
+    # One that never began: as with a config that it cannot read.
+    waking = bridge.state / "waking"
+    waking.touch()
+    assert bridge.run("shim", "status").code == 0, "it has still time"
+    os.utime(waking, (time.time() - 300,) * 2)
+    assert bridge.run("shim", "status", "--format=json").codes == ["shim-wake-failed"]
+    install(bridge)
+    assert bridge.run("shim", "status").code == 0
 
 
 def test_the_engine_can_stay_in_charge(bridge: Bridge) -> None:

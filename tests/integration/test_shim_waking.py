@@ -253,6 +253,29 @@ def test_what_it_is_told_is_no_command(bridge: Bridge) -> None:
     assert not (bridge.multisite.path / "executed").exists()
 
 
+def test_installed_in_wordpress_folder(bridge: Bridge) -> None:
+    """As the README has it: no config says where WordPress is, and whoever is woken does not stand there."""
+    bridge.write_config(wp={key: value for key, value in bridge.settings["wp"].items() if key != "path"})
+    (here,) = bridge.multisite.path.parent.glob(bridge.multisite.path.name)
+    installed = subprocess.run(
+        bridge.argv("shim", "install"), capture_output=True, check=False, cwd=here, env=bridge.environment()
+    )
+    assert installed.returncode == 0, installed
+    bridge.multisite.create_site("one")
+    wait_for_alias(bridge, "one.example.net")
+
+
+def test_a_second_network_in_the_config(bridge: Bridge) -> None:
+    """The network is named from the start: which one is meant stays clear when there are more."""
+    bridge.settings["networks"] = {"main": {"state_dir": bridge.settings.pop("state_dir")}}
+    bridge.write_config()
+    install(bridge, "auto")
+    bridge.settings["networks"]["other"] = {"state_dir": str(bridge.folder / "other")}
+    bridge.write_config()
+    bridge.multisite.create_site("one")
+    wait_for_alias(bridge, "one.example.net")
+
+
 def test_titles_are_no_command_either(bridge: Bridge) -> None:
     mark = bridge.folder / "executed"
     titles = [

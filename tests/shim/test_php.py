@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shutil
 import subprocess
 from pathlib import Path
 
@@ -33,6 +34,14 @@ def judge(output: str) -> str:
 @pytest.mark.real
 def test_the_installed_php() -> None:
     assert judge(run(find_program("php"), HERE / "unit.php", SHIM, SCRIPTS)).startswith("all on PHP ")
+
+
+@pytest.mark.real
+def test_parts_under_an_older_loader(tmp_path: Path) -> None:
+    """While an update is installed, the loader that is there already meets the new parts."""
+    shutil.copytree(SHIM, tmp_path / "shim")
+    shutil.copyfile(HERE / "first-loader.php", tmp_path / "shim" / "closte-bridge-shim.php")
+    assert judge(run(find_program("php"), HERE / "unit.php", tmp_path / "shim", SCRIPTS)).startswith("all on PHP ")
 
 
 def php_versions() -> tuple[Path, str]:

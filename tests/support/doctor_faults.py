@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 from tests.support.bridge import KEY
 from tests.support.life import HERE, STRANGER
 from tests.support.rows import set_option
+from tests.support.shim import change_config
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -265,7 +266,12 @@ CASES: dict[str, tuple[Callable[[Life], object], int, dict[str, tuple[str, str]]
     "the shim changed": (
         _change_shim,
         0,
-        {"shim": ("warning", "The shim is not as it was installed: closte-bridge/class-wake.php (changed).")},
+        {"shim": ("warning", 'The file "closte-bridge/class-wake.php" was changed.')},
+    ),
+    "the shim of an engine elsewhere": (
+        lambda world: change_config(world.bridge.multisite, "$config[1]['wake_file'] = '/elsewhere/wake';"),
+        0,
+        {"shim": ("warning", "Since the shim was installed, these have changed: the state folder.")},
     ),
     "the shim disabled": (
         lambda world: world.bridge.multisite.define("CLOSTE_BRIDGE_DISABLE", value=True),
@@ -280,7 +286,7 @@ CASES: dict[str, tuple[Callable[[Life], object], int, dict[str, tuple[str, str]]
     "no sign of life": (
         _option("closte_bridge_status", None),
         0,
-        {"shim": ("warning", "The shim has no sign of life of this engine")},
+        {"shim": ("warning", "The shim has had no sign of life of this engine yet.")},
     ),
     # Closte
     "Closte down": (

@@ -22,10 +22,7 @@ ENGINE = "engine-1"
 _NETWORK: dict[str, Any] = {
     "id": 1,
     "domain": MAIN,
-    "path": "/",
     "main_site": 1,
-    "url": f"https://{MAIN}",
-    "subdomains": True,
     "environment": "production",
     "database": "0123456789abcdef",
     "app_id": "app",

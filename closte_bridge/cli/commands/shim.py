@@ -13,11 +13,12 @@ from closte_bridge.cli.networks import engine_of
 from closte_bridge.cli.options import format_options, global_options
 from closte_bridge.cli.plans import when
 from closte_bridge.cli.result import Message, Problem, Result
-from closte_bridge.cli.shim_problems import installed_state, problems_of, way_to_wake
+from closte_bridge.config.model import DEFAULT_NETWORK
 from closte_bridge.errors import ExitCode
 
 if TYPE_CHECKING:
     from closte_bridge.engine.engine import Engine
+    from closte_bridge.shim.problems import Problem as ShimProblem
 
 FIELDS = ("installed", "version", "folder", "in_charge", "heartbeat", "wake", "why", "events_waiting", "last_woken")
 _EXTRA = ("files", "table", "owner", "oldest_event", "set_aside", "engine", "wake_file", "wake_set")
@@ -64,8 +65,10 @@ def _options(app: App) -> list[str]:
     options = []
     if app.config().source:
         options.append(f"--config={app.config().source.absolute()}")  # type: ignore[union-attr]
-    if len(app.config().networks) > 1:
-        options.append(f"--network={app.network().name}")
+    name = app.network().name
+    # Also when it is the only one: a config that gets a second one must not leave open which is meant.
+    if name != DEFAULT_NETWORK or len(app.config().networks) > 1:
+        options.append(f"--network={name}")
     path = app.network().wp.path if given.path is not None else None
     options += [f"--{name}={value}" for name, value in (("path", path), ("url", given.url)) if value]
     if given.allow_root:
@@ -73,7 +76,13 @@ def _options(app: App) -> list[str]:
     return options
 
 
+def _problems(found: list[ShimProblem]) -> tuple[Problem, ...]:
+    return tuple(Problem(**problem._asdict()) for problem in found)
+
+
 def _how(found: dict[str, Any]) -> str:
+    from closte_bridge.shim.problems import way_to_wake  # noqa: PLC0415 - loaded when it is needed
+
     way, why = way_to_wake(found)
     words = {
         "file": "It touches a file that this engine watches.",
@@ -100,6 +109,7 @@ def installed_words(found: dict[str, Any]) -> str:
 def is_installed(engine: Engine) -> bool:
     """Tell whether the shim is there, whole and up to date."""
     from closte_bridge.shim import manage  # noqa: PLC0415 - loaded when it is needed
+    from closte_bridge.shim.problems import installed_state  # noqa: PLC0415 - likewise
 
     return installed_state(manage.status(engine)) == "yes"
 
@@ -121,6 +131,8 @@ def install(app: App, wake: str) -> Result:
     The path of this program, its configuration and its state folder are fixed in it. Files of the same name that are
     not ours are never overwritten. Works over --ssh as well: then nobody is woken, and the next sync finds the events.
     """
+    from closte_bridge.shim.problems import of_all  # noqa: PLC0415 - loaded when it is needed
+
     engine = engine_of(app, app.network())
     found = run_install(app, engine, wake)
     messages = [Message("success", installed_words(found)), Message("log", _how(found))]
@@ -130,7 +142,7 @@ def install(app: App, wake: str) -> Result:
         data=_data(engine, found),
         rendered={Format.TABLE: ""},
         messages=tuple(messages),
-        warnings=tuple(problems_of(found)),
+        warnings=_problems(of_all(found)),
         cost=engine.cost.as_data(),
     )
 
@@ -138,6 +150,7 @@ def install(app: App, wake: str) -> Result:
 def _data(engine: Engine, found: dict[str, Any]) -> dict[str, object]:
     from closte_bridge.engine.woken import last  # noqa: PLC0415 - loaded when it is needed
     from closte_bridge.ledger.inbox import set_aside  # noqa: PLC0415 - likewise
+    from closte_bridge.shim.problems import installed_state, way_to_wake  # noqa: PLC0415 - likewise
 
     with engine.opened():
         aside = set_aside(engine.ledger) if engine.ledger else 0
@@ -177,25 +190,28 @@ def status(app: App) -> Result:
     Looks through `wp`: PHP's settings for the web server may be others. Tries whether this engine can be started, and
     whether an event can be written down. Exit 1 when something is wrong.
     """
-    from closte_bridge.shim import manage  # noqa: PLC0415 - loaded when it is needed
+    from closte_bridge.engine.woken import last  # noqa: PLC0415 - loaded when it is needed
+    from closte_bridge.shim import manage  # noqa: PLC0415 - likewise
+    from closte_bridge.shim.problems import of_all, of_waking  # noqa: PLC0415 - likewise
 
     engine = engine_of(app, app.network())
     found = manage.status(engine, probe=True)
     data = _data(engine, found)
-    problems = problems_of(found)
+    folder = engine.settings.state_dir
+    problems = _problems([*of_all(found), *of_waking(folder, last(folder))])
     if data["set_aside"]:
-        problems.append(
+        problems += (
             Problem(
                 code="shim-set-aside",
                 message=f"{data['set_aside']} events were not understood, and set aside.",
                 hint="Another version of the shim, or a stranger, wrote them. Nothing was done because of them.",
-            )
+            ),
         )
     return Result(
         exit_code=ExitCode.FAILURE if problems else ExitCode.OK,
         data=data,
         fields=FIELDS,
-        errors=tuple(problems),
+        errors=problems,
         cost=engine.cost.as_data(),
     )
 

@@ -43,10 +43,7 @@ function closte_bridge_doctor( array $request ): array {
 		'plugin_loaded'    => defined( 'WP_ULTIMO_VERSION' ) || class_exists( '\WP_Ultimo', false ),
 		'provider_listens' => closte_bridge_provider_listens(),
 		'proc_open'        => function_exists( 'proc_open' ),
-		'mu_folder'        => WPMU_PLUGIN_DIR,
-		'mu_writable'      => is_writable( is_dir( WPMU_PLUGIN_DIR ) ? WPMU_PLUGIN_DIR : dirname( WPMU_PLUGIN_DIR ) ),
 		'shim'             => is_readable( WPMU_PLUGIN_DIR . '/closte-bridge-shim.php' ),
-		'cron_disabled'    => defined( 'DISABLE_WP_CRON' ) && DISABLE_WP_CRON,
 	);
 }
 

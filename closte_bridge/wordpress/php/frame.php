@@ -8,8 +8,7 @@
  * PHP 7.4 to 8.5.
  */
 
-// The shim looks at this and stays silent inside the engine's own calls: an environment variable would not
-// travel over `--ssh`.
+// The shim looks at this and stays silent inside the engine's own calls.
 defined( 'CLOSTE_BRIDGE_ENGINE' ) || define( 'CLOSTE_BRIDGE_ENGINE', true );
 
 /**
@@ -64,6 +63,26 @@ function closte_bridge_table( string $table ): ?array {
 		}
 	}
 	return null;
+}
+
+/**
+ * Name the table of the shim's events, which all networks of an installation share.
+ *
+ * @return string
+ */
+function closte_bridge_events_table(): string {
+	global $wpdb;
+	return $wpdb->base_prefix . 'closte_bridge_events';
+}
+
+/**
+ * Read which engine an owner option names.
+ *
+ * @param mixed $owner The option `closte_bridge_owner`.
+ * @return string|null
+ */
+function closte_bridge_engine_of( $owner ): ?string {
+	return is_array( $owner ) && isset( $owner['engine'] ) && is_string( $owner['engine'] ) ? $owner['engine'] : null;
 }
 
 /**

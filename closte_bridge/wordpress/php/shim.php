@@ -85,8 +85,7 @@ function closte_bridge_write_whole( string $path, string $text ): void {
  * @return string|null
  */
 function closte_bridge_owner_engine( int $network_id ): ?string {
-	$owner = get_network_option( $network_id, 'closte_bridge_owner', null );
-	return is_array( $owner ) && isset( $owner['engine'] ) && is_string( $owner['engine'] ) ? $owner['engine'] : null;
+	return closte_bridge_engine_of( get_network_option( $network_id, 'closte_bridge_owner', null ) );
 }
 
 /**
@@ -118,6 +117,19 @@ function closte_bridge_shim_config(): array {
 }
 
 /**
+ * Refuse to lose what is configured for other networks: of a file that somebody changed nothing can be taken over.
+ *
+ * @param int $id This network.
+ * @throws RuntimeException When the file is not as it was written, and another network has an engine.
+ */
+function closte_bridge_refuse_loss( int $id ): void {
+	$state = closte_bridge_file_state( WPMU_PLUGIN_DIR . '/' . CLOSTE_BRIDGE_PARTS . '/config.php' )[0];
+	if ( ! in_array( $state, array( 'ours', 'missing' ), true ) && closte_bridge_owned_elsewhere( $id ) ) {
+		throw new RuntimeException( 'shim-changed' );
+	}
+}
+
+/**
  * Write what is configured for each network.
  *
  * @param array  $config  By network id.
@@ -136,7 +148,7 @@ function closte_bridge_write_config( array $config, string $version ): void {
  */
 function closte_bridge_make_table(): void {
 	global $wpdb;
-	$table   = $wpdb->base_prefix . 'closte_bridge_events';
+	$table   = closte_bridge_events_table();
 	$collate = $wpdb->get_charset_collate();
 	if ( null !== closte_bridge_table( $table ) ) {
 		return;
@@ -164,7 +176,8 @@ function closte_bridge_make_table(): void {
 /**
  * Install, or bring up to date.
  *
- * @param array $request `version`, `files` (name => text in base64), `config` (for this network), `engine`.
+ * @param array $request `version`, `files` (name => text in base64, in the order to write them), `config` (for this network), `engine`,
+ *                       `name_folder`: whether the engine is to be told where WordPress is.
  * @return array
  * @throws RuntimeException When something is in the way.
  */
@@ -192,19 +205,17 @@ function closte_bridge_shim_install( array $request ): array {
 			'folder' => WPMU_PLUGIN_DIR,
 		);
 	}
+	closte_bridge_refuse_loss( $id );
 	closte_bridge_make_table();
+	if ( ! empty( $request['name_folder'] ) ) {
+		// Whoever installs stands in WordPress' folder; whoever is woken does not.
+		$request['config']['engine'][] = '--path=' . ABSPATH;
+	}
 	$config        = closte_bridge_shim_config();
 	$config[ $id ] = $request['config'];
 	closte_bridge_write_config( $config, $request['version'] );
-	// The loader comes last: until then nothing of the new version is used.
-	$texts = $request['files'];
-	uksort(
-		$texts,
-		static function ( $a, $b ) {
-			return ( CLOSTE_BRIDGE_LOADER === $a ) <=> ( CLOSTE_BRIDGE_LOADER === $b );
-		}
-	);
-	foreach ( $texts as $name => $text ) {
+	// In this order, which is the engine's: an older loader uses new parts at once.
+	foreach ( $request['files'] as $name => $text ) {
 		closte_bridge_write_whole( WPMU_PLUGIN_DIR . '/' . $name, closte_bridge_mark( base64_decode( $text ), $request['version'] ) );
 	}
 	foreach ( array_diff_key( $files, $request['files'] ) as $name => $path ) {
@@ -219,13 +230,25 @@ function closte_bridge_shim_install( array $request ): array {
 }
 
 /**
+ * Tell whether an engine is in charge of another network of this installation: its events go into the same table.
+ *
+ * @param int $id This network.
+ * @return bool
+ */
+function closte_bridge_owned_elsewhere( int $id ): bool {
+	global $wpdb;
+	$sql = "SELECT COUNT(*) FROM {$wpdb->sitemeta} WHERE meta_key = 'closte_bridge_owner' AND site_id <> %d";
+	return (bool) (int) closte_bridge_rows( $wpdb->prepare( $sql, $id ) )[0][0];
+}
+
+/**
  * Tell whether another network of this installation still uses the shim.
  *
  * @param int $id This network.
  * @return bool
  */
 function closte_bridge_used_elsewhere( int $id ): bool {
-	return (bool) array_diff_key( closte_bridge_shim_config(), array( $id => true ) );
+	return array_diff_key( closte_bridge_shim_config(), array( $id => true ) ) || closte_bridge_owned_elsewhere( $id );
 }
 
 /**
@@ -233,19 +256,22 @@ function closte_bridge_used_elsewhere( int $id ): bool {
  *
  * @param array $request `engine`; `keep_owner`; `version`.
  * @return array
- * @throws RuntimeException When another engine is in charge.
+ * @throws RuntimeException When another engine is in charge, or would lose what it needs.
  */
 function closte_bridge_shim_uninstall( array $request ): array {
 	global $wpdb;
 	$id = get_current_network_id();
 	closte_bridge_refuse_stranger( $id, $request );
-	$table  = $wpdb->base_prefix . 'closte_bridge_events';
+	closte_bridge_refuse_loss( $id );
+	$table  = closte_bridge_events_table();
 	$shared = closte_bridge_used_elsewhere( $id );
 	$left   = array();
 	if ( $shared ) {
 		$config = closte_bridge_shim_config();
-		unset( $config[ $id ] );
-		closte_bridge_write_config( $config, $request['version'] );
+		if ( isset( $config[ $id ] ) ) {
+			unset( $config[ $id ] );
+			closte_bridge_write_config( $config, $request['version'] );
+		}
 	} else {
 		$left = closte_bridge_remove_files();
 	}
@@ -329,7 +355,7 @@ function closte_bridge_takes_events( string $table ): bool {
 function closte_bridge_shim_status( array $request ): array {
 	global $wpdb;
 	$id      = get_current_network_id();
-	$table   = $wpdb->base_prefix . 'closte_bridge_events';
+	$table   = closte_bridge_events_table();
 	$version = null;
 	$states  = array();
 	foreach ( closte_bridge_shim_files( array_keys( $request['files'] ?? array() ) ) as $name => $path ) {
@@ -348,6 +374,7 @@ function closte_bridge_shim_status( array $request ): array {
 	$config    = closte_bridge_shim_config()[ $id ] ?? null;
 	return array(
 		'folder'    => WPMU_PLUGIN_DIR,
+		'root'      => ABSPATH,
 		'version'   => $version,
 		'files'     => $states,
 		'loaded'    => defined( 'CLOSTE_BRIDGE_SHIM' ),

@@ -176,7 +176,7 @@ function closte_bridge_mappings(): array {
  */
 function closte_bridge_events( int $network_id, int $limit ): array {
 	global $wpdb;
-	$table = $wpdb->base_prefix . 'closte_bridge_events';
+	$table = closte_bridge_events_table();
 	if ( null === closte_bridge_table( $table ) ) {
 		return array( 'missing' => true );
 	}
@@ -201,9 +201,9 @@ function closte_bridge_events( int $network_id, int $limit ): array {
  */
 function closte_bridge_acknowledge( int $network_id, string $engine, array $uids ): void {
 	global $wpdb;
-	$table = $wpdb->base_prefix . 'closte_bridge_events';
+	$table = closte_bridge_events_table();
 	$owner = closte_bridge_network_options( $network_id, array( 'closte_bridge_owner' ) )['closte_bridge_owner'] ?? null;
-	if ( ! is_array( $owner ) || ( $owner['engine'] ?? null ) !== $engine || null === closte_bridge_table( $table ) ) {
+	if ( closte_bridge_engine_of( $owner ) !== $engine || null === closte_bridge_table( $table ) ) {
 		return;
 	}
 	foreach ( array_chunk( array_map( 'strval', $uids ), 500 ) as $chunk ) {
@@ -221,7 +221,7 @@ function closte_bridge_acknowledge( int $network_id, string $engine, array $uids
  * @param array  $status     `age`: seconds since the engine's last success; `verdicts`: domain => whether its DNS is right.
  */
 function closte_bridge_keep_status( int $network_id, string $engine, $owner, array $status ): void {
-	if ( ! is_array( $owner ) || ( $owner['engine'] ?? null ) !== $engine ) {
+	if ( closte_bridge_engine_of( $owner ) !== $engine ) {
 		return;
 	}
 	// By this machine's clock: the engine's may be another.
@@ -312,10 +312,7 @@ function closte_bridge_snapshot( array $request ): array {
 		'network'  => array(
 			'id'          => $id,
 			'domain'      => $network->domain,
-			'path'        => $network->path,
 			'main_site'   => (int) $network->site_id,
-			'url'         => get_site_url( (int) $network->site_id ),
-			'subdomains'  => is_subdomain_install(),
 			'environment' => function_exists( 'wp_get_environment_type' ) ? wp_get_environment_type() : 'production',
 			'database'    => closte_bridge_database(),
 			'app_id'      => defined( 'CLOSTE_APP_ID' ) ? (string) CLOSTE_APP_ID : null,

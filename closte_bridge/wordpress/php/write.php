@@ -12,9 +12,8 @@
  * @return array `done`, or `conflict` when somebody else was there first.
  */
 function closte_bridge_set_owner( array $operation ): array {
-	$current = get_network_option( null, 'closte_bridge_owner', null );
-	$engine  = is_array( $current ) ? ( $current['engine'] ?? null ) : null;
-	if ( $engine !== $operation['expected'] ) {
+	$current = closte_bridge_engine_of( get_network_option( null, 'closte_bridge_owner', null ) );
+	if ( $current !== $operation['expected'] ) {
 		return array( 'result' => 'conflict' );
 	}
 	if ( null === $operation['owner'] ) {

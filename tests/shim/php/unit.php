@@ -79,6 +79,45 @@ check(
 );
 check( 'the end comes once', the_end(), array() );
 
+// What happens again comes last: the engine believes the last word.
+for ( $id = 7; $id < 9; $id++ ) {
+	do_action( 'wu_transition_domain_domain', 'new', 'a.example.com', $id );
+	do_action( 'wu_domain_post_save', array(), new Stub_Domain( $id, 2, 'a.example.com' ), true );
+	if ( 7 === $id ) {
+		do_action( 'wu_domain_post_delete', true, new Stub_Domain( $id, 2, 'a.example.com' ) );
+	}
+}
+check( 'the order of what happened', kinds( the_end() ), array( 'mapping_removed 2', 'mapping_added 2' ) );
+
+// Sites of other networks.
+World::$sites[30]             = new WP_Site( 30, 'example.org' );
+World::$sites[30]->network_id = 3;
+World::$owners                = array( 3 => array( 'engine' => 'e3' ), 1 => null );
+do_action( 'archive_blog', 2 );
+do_action( 'archive_blog', 30 );
+$gone = World::$sites[30];
+unset( World::$sites[30] );
+do_action( 'wp_delete_site', $gone );
+World::$sites[30] = $gone;
+do_action( 'archive_blog', 30 );
+$sql = the_end();
+check( 'of the networks that have an owner', kinds( $sql ), array( 'site_deleted 30', 'site_archived 30' ) );
+check( 'for that network', substr_count( $sql[0], '(3, ' ), 2 );
+World::$owners = array( 3 => null );
+do_action( 'archive_blog', 2 );
+do_action( 'archive_blog', 30 );
+check( 'and of no other', kinds( the_end() ), array( 'site_archived 2' ) );
+World::$owners = array();
+
+// Old rows go now and then, also where ids come in steps.
+$wpdb->insert_id = 1000001;
+for ( $i = 0, $trimmed = array(); $i < 10000 && ! $trimmed; $i++ ) {
+	do_action( 'archive_blog', 2 );
+	$trimmed = preg_grep( '/^DELETE .* id <= 950001$/', the_end() );
+}
+check( 'old rows go', count( $trimmed ), 1 );
+$wpdb->insert_id = 1;
+
 do_action( 'update_site_option_wu_host_integrations_enabled', 'wu_host_integrations_enabled', array( 'closte' => true ), array(), 1 );
 do_action( 'update_site_option_wu_host_integrations_enabled', 'wu_host_integrations_enabled', array( 'x' => true ), array( 'y' => 1 ), 1 );
 do_action( 'update_site_option_wp-ultimo_v2_settings', 'wp-ultimo_v2_settings', array( 'dns_check_interval' => 5, 'z' => 1 ), 'odd', 1 );
@@ -86,6 +125,9 @@ do_action( 'add_site_option_wp-ultimo_v2_settings', 'wp-ultimo_v2_settings', arr
 do_action( 'delete_site_option_wu_hosting_credential_CLOSTE_CLIENT_API_KEY', 'wu_hosting_credential_CLOSTE_CLIENT_API_KEY', 1 );
 $sql = the_end();
 check( 'settings', kinds( $sql ), array( 'toggle_changed 0', 'settings_changed 0', 'settings_changed 0' ) );
+do_action( 'delete_site_option_wp-ultimo_v2_settings', 'wp-ultimo_v2_settings', 1 );
+do_action( 'delete_site_option_wu_host_integrations_enabled', 'wu_host_integrations_enabled', 1 );
+check( 'settings that are gone', kinds( the_end() ), array( 'settings_changed 0', 'toggle_changed 0' ) );
 
 for ( $i = 0; $i < 1500; $i++ ) {
 	do_action( 'wu_transition_domain_domain', 'new', "$i.example.com", 0 );
@@ -218,6 +260,21 @@ foreach ( array( array(), array( 'wake' => 'odd' ), array( 'engine' => 'odd', 'w
 	$method = Closte_Bridge\run( 'Wake', 'method', array( $config ) );
 	check( 'no way to wake it', $method[0], 'poll' );
 }
+$here   = array(
+	'engine'    => array( PHP_BINARY ),
+	'setsid'    => PHP_BINARY,
+	'wake_file' => '/no/such/folder/wake',
+);
+$method = Closte_Bridge\run( 'Wake', 'method', array( $here ) );
+check( 'nobody is started who cannot write down what he does', $method[0], 'poll' );
+$fixed = array( '/e', '--config=/c', '--network=one', '--path=/x', '--url=u', '--allow-root' );
+$left  = static function ( ...$behind ) use ( $fixed ) {
+	return implode( ' ', Closte_Bridge\run( 'Command', 'engine_for', array( $fixed, $behind ) ) );
+};
+check( 'what was fixed stays', $left( 'plan', '--network=one', '--pathless' ), implode( ' ', $fixed ) );
+check( 'not for another network', $left( 'plan', '--network=two' ), '/e --config=/c --allow-root' );
+check( 'nor for all', $left( 'plan', '--all' ), '/e --config=/c --allow-root' );
+check( 'nor for another place', $left( 'plan', '--ssh=host' ), '/e --config=/c --network=one --allow-root' );
 define( 'CLOSTE_BRIDGE_ENGINE', true );
 World::$options['closte_bridge_owner'] = array( 'engine' => 'e' );
 do_action( 'archive_blog', 2 );

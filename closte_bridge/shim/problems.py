@@ -2,19 +2,35 @@
 
 from __future__ import annotations
 
-from typing import Any
+import time
+from typing import TYPE_CHECKING, Any, NamedTuple
 
-from closte_bridge.cli.result import Problem
+from closte_bridge.engine.watch import WAKE_FILE, stamp
+from closte_bridge.shim.probe import probe
+
+if TYPE_CHECKING:
+    from pathlib import Path
 
 _AGAIN = "Run `closte-bridge shim install` again."
+_LATER = "Events wait for the next look: run `closte-bridge watch` or a timer. If the program has moved: "
 # An event that waits for longer than this, in seconds, was missed by whoever should have fetched it.
 _OVERDUE = 1800
+# An engine that was started has begun within so many seconds, also on a slow machine.
+_BEGUN = 60.0
 _FILES = {
-    "missing": "is missing",
-    "stranger": "is not ours",
-    "changed": "was changed",
-    "other-version": "is outdated",
+    "missing": ("is missing", _AGAIN),
+    "stranger": ("is not ours", "Look at it, move it away, then `closte-bridge shim install`."),
+    "changed": ("was changed", _AGAIN),
+    "other-version": ("is outdated", _AGAIN),
 }
+
+
+class Problem(NamedTuple):
+    """One thing that is wrong, with its remedy."""
+
+    code: str
+    message: str
+    hint: str
 
 
 def way_to_wake(found: dict[str, Any]) -> tuple[str, str]:
@@ -35,18 +51,43 @@ def installed_state(found: dict[str, Any]) -> str:
     return "damaged"
 
 
-def problems_of(found: dict[str, Any]) -> list[Problem]:
-    """Return everything that is wrong with an installed shim, or that there is none."""
+def of_installation(found: dict[str, Any]) -> list[Problem]:
+    """Return what is wrong with the shim as WordPress has it, or that there is none."""
     if installed_state(found) == "no":
         return [
             Problem(code="shim-missing", message="The shim is not installed.", hint="`closte-bridge shim install`.")
         ]
-    return [*_of_files(found), *_of_wordpress(found), *_of_engine(found), *_of_events(found)]
+    return [*_of_files(found), *_of_wordpress(found), *_of_place(found)]
+
+
+def of_all(found: dict[str, Any]) -> list[Problem]:
+    """Return everything that is wrong; starts the engine that the shim would start, to see whether it works."""
+    problems = of_installation(found)
+    if installed_state(found) != "no":
+        problems += [*_of_engine(found), *_of_events(found)]
+    return problems
+
+
+def of_waking(folder: Path, last: dict[str, object] | None) -> list[Problem]:
+    """Return what went wrong the last time that the shim started the engine of the state folder `folder`.
+
+    `last` is what `closte_bridge.engine.woken.last` says of it.
+    """
+    started, begun = (stamp(folder / name) // 1_000_000_000 for name in ("waking", WAKE_FILE))
+    if begun < started < time.time() - _BEGUN:
+        text = "The engine was started by the shim, and did not begin."
+        hint = f"Start it by hand: `closte-bridge sync`. If program or config have moved: {_AGAIN}"
+        return [Problem(code="shim-wake-failed", message=text, hint=hint)]
+    if last and last["code"]:
+        text = f"The engine that the shim woke ended with {last['exit_code']} ({last['code']})."
+        hint = "docs/runbook.md says what that means. Whether it is mended shows when the next change wakes it."
+        return [Problem(code="shim-wake-failed", message=text, hint=hint)]
+    return []
 
 
 def _of_files(found: dict[str, Any]) -> list[Problem]:
     problems = [
-        Problem(code=f"shim-{state}", message=f'The file "{name}" {_FILES[state]}.', hint=_AGAIN)
+        Problem(code=f"shim-{state}", message=f'The file "{name}" {_FILES[state][0]}.', hint=_FILES[state][1])
         for name, state in found["files"].items()
         if state in _FILES
     ]
@@ -69,20 +110,27 @@ def _of_wordpress(found: dict[str, Any]) -> list[Problem]:
     if found["owner"] and not found["in_charge"] and found["silence"] is not None:
         minutes = int(found["silence"]) // 60
         text = f"The engine was last heard of {minutes} minutes ago: Ultimate Multisite's own provider works meanwhile."
-        return [Problem(code="shim-silent", message=text, hint="Run `closte-bridge sync` and look at what it says.")]
+        hint = "Run `closte-bridge sync` and look at what it says. Let something run it every five minutes."
+        return [Problem(code="shim-silent", message=text, hint=hint)]
     return []
 
 
-def _of_engine(found: dict[str, Any]) -> list[Problem]:
-    from closte_bridge.shim.probe import probe  # noqa: PLC0415 - loaded when it is needed
+def _of_place(found: dict[str, Any]) -> list[Problem]:
+    if not found["moved"]:
+        return []
+    text = f"Since the shim was installed, these have changed: {', '.join(found['moved'])}."
+    return [Problem(code="shim-moved", message=text, hint=_AGAIN)]
 
+
+def _of_engine(found: dict[str, Any]) -> list[Problem]:
     config = found["config"] if isinstance(found["config"], dict) else {}
     if wrong := probe(config):
         text = f"The engine that the shim starts does not work: {wrong}."
         return [Problem(code="shim-engine-broken", message=text, hint=f"Mend it. If it has moved: {_AGAIN}")]
     way, why = way_to_wake(found)
     if config.get("engine") and config.get("wake") != "none" and way == "poll" and found["loaded"]:
-        return [Problem(code="shim-cannot-wake", message=f"The shim cannot wake this engine: {why}", hint=_AGAIN)]
+        text = f"The shim cannot wake this engine: {why}"
+        return [Problem(code="shim-cannot-wake", message=text, hint=f"{_LATER}`closte-bridge shim install`.")]
     return []
 
 

@@ -1,0 +1,109 @@
+"""What is installed, in which order, and what it is told about the engine."""
+
+from __future__ import annotations
+
+import os
+import sys
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from closte_bridge.config.model import Settings, WpSettings
+from closte_bridge.shim.files import configuration, moved, texts
+
+HERE = Settings(state_dir=Path("/state"), source=Path("/etc/config.yaml"), wp=WpSettings(path="/var/www"))
+
+
+@pytest.fixture(autouse=True)
+def called_as_module(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(sys, "argv", ["pytest"])
+
+
+def test_who_is_called_is_written_before_who_calls() -> None:
+    names = list(texts())
+    assert names[-2:] == ["closte-bridge/class-events.php", "closte-bridge-shim.php"]
+    assert "closte-bridge/class-outbox.php" in names
+
+
+def test_a_proxy_is_kept_and_its_password_is_not() -> None:
+    proxies = {
+        "https_proxy": "http://proxy.example.com:3128",
+        "HTTPS_PROXY": "http://user:secret@proxy.example.com:3128",
+        "ALL_PROXY": "user:secret@proxy.example.com",
+        "NO_PROXY": "localhost,.example.net",
+    }
+    told = configuration(HERE, {"HOME": "/home/web", "UNRELATED": "x", **proxies}, [], "auto")["environment"]
+    assert told == {
+        "HOME": "/home/web",
+        "https_proxy": "http://proxy.example.com:3128",
+        "NO_PROXY": "localhost,.example.net",
+        "LC_ALL": "C.UTF-8",
+    }
+
+
+def installed(*options: str, **changes: object) -> dict[str, object]:
+    """Return what `shim install` fixed, with some of it changed."""
+    return configuration(HERE, {}, ["--config=/etc/config.yaml", *options], "auto") | changes
+
+
+ENGINE = [sys.executable, "-m", "closte_bridge", "--config=/etc/config.yaml"]
+
+
+@pytest.mark.parametrize(
+    ("config", "expected"),
+    [
+        (installed(), []),
+        (installed("--path=/var/www/", "--url=example.net", "--allow-root"), []),
+        (installed(wake="none", setsid="/elsewhere"), []),
+        (installed(engine=[str(Path(sys.executable).with_name("python3.x")), *ENGINE[1:]]), []),
+        (installed(engine=["/opt/closte-bridge/bin/closte-bridge", ENGINE[-1]]), []),
+        (installed(engine=["/opt/bin/python3", *ENGINE[1:]]), ["the program"]),
+        (installed(engine=[*ENGINE[:-1], "--config=/old.yaml"]), ["the configuration"]),
+        (installed(engine=ENGINE[:-1]), ["the configuration"]),
+        (installed("--network=other"), ["the network's name"]),
+        (installed("--path=/var/old"), ["WordPress' folder"]),
+        (installed(wake_file="/old/wake", user=os.geteuid() + 1), ["the state folder", "the user"]),
+        (installed(engine=None), ["the machine"]),
+        ({"engine": "odd"}, []),
+    ],
+)
+def test_what_has_moved(config: dict[str, object], expected: list[str]) -> None:
+    assert moved(config, HERE, "/var/www") == expected
+
+
+def test_a_network_that_has_a_name_is_named() -> None:
+    named = replace(HERE, name="main")
+    assert moved(installed("--network=main"), named, "/var/www/") == []
+    assert moved(installed(), named, "/var/www") == ["the network's name"]
+
+
+def test_something_says_where_wordpress_is() -> None:
+    silent = replace(HERE, wp=WpSettings())
+    assert moved(installed("--path=/var/www"), silent, "/var/www/") == []
+    assert moved(installed(), silent, "/var/www/") == ["WordPress' folder"]
+
+
+def test_over_ssh_nothing_is_anywhere_here() -> None:
+    away = Settings(state_dir=Path("/state"), wp=WpSettings(ssh="web@host"))
+    assert moved(configuration(away, {}, [], "auto"), away, "/") == []
+    assert moved(installed(), away, "/") == ["the machine"]
+
+
+def test_the_script_is_the_same_by_every_way_to_it(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    script = tmp_path / "venv" / "closte-bridge"
+    script.parent.mkdir()
+    script.write_text("")
+    script.chmod(0o755)
+    link = tmp_path / "closte-bridge"
+    link.symlink_to(script)
+    monkeypatch.setattr(sys, "argv", [str(link)])
+    told = installed()
+    monkeypatch.setattr(sys, "argv", [str(script)])
+    assert moved(told, HERE, "/var/www") == []
+    script.rename(tmp_path / "away")
+    other = tmp_path / "other" / "closte-bridge"
+    other.parent.mkdir()
+    (tmp_path / "away").rename(other)
+    monkeypatch.setattr(sys, "argv", [str(other)])
+    assert moved(told, HERE, "/var/www") == ["the program"]
