@@ -152,14 +152,10 @@ def _succeeded(ledger: Ledger, change: Change, outcome: Outcome, view: View, now
         # It was there before we asked, as far as anybody knows: not ours.
         ledger.forget([change.name])
         return
-    if unproven:
-        # Closte may confirm what was there before: whether it was, no list tells, and the next complete one settles it.
-        ledger.set_phase([change.name], Phase.UNCONFIRMED)
-        ledger.count_addition(change.name, registered_domain(change.name), now)
-    else:
-        added(ledger, change.name, change.origin, now)
-    if unproven or change.name in view.ledger.ours:
-        # Confirmed, and not in the list: asked again less and less often until it shows.
+    # Also without a complete list, which Closte may never give: else nothing that is added would ever be ours.
+    added(ledger, change.name, change.origin, now)
+    if change.name in view.ledger.ours:
+        # It had been confirmed before, and is not in the list: asked again less and less often until it shows.
         message = "Closte confirmed it, but its list does not show it"
         _put_trouble(ledger, change, message, view, now, at_least=LIST_LAG)
 

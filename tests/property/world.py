@@ -199,9 +199,7 @@ class World:
             self.judge.ours_now(name)
         if name in self.closte:
             return Outcome(Kind.ALREADY, 'Closte answered "already exists".')
-        # Where no complete list had shown that it was missing, the engine cannot know that nobody else put it there.
-        asked = self.ledger().unsettled.get(name)
-        self.closte[name] = "us" if asked is None or asked.absent_before else "either"
+        self.closte[name] = "us"
         return Outcome(Kind.DONE, "Closte confirmed it.")
 
     def _remove(self, name: str) -> Outcome:

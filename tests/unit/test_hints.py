@@ -23,6 +23,8 @@ def without_a_hint() -> Iterator[str]:
                 continue
             given = {keyword.arg: keyword.value for keyword in node.keywords}
             hint, code = given.get("hint"), given.get("code")
+            if None in given:  # all of it comes from elsewhere
+                continue
             if isinstance(code, ast.Constant) and code.value in WITHOUT:
                 continue
             if hint is None or (isinstance(hint, ast.Constant) and not hint.value):
