@@ -89,7 +89,10 @@ def provision(fleet: Fleet, web1: Host, web2: Host, before: list[dict[str, str]]
         "settings": {"api_url": club.sandbox.url},
     }
     fleet.per_host = {
-        "web1": {"closte_bridge_networks": [shop, far], "closte_bridge_metrics_dir": METRICS},
+        "web1": {
+            "closte_bridge_networks": [shop, far],
+            "closte_bridge_metrics_dir": METRICS,
+        },
         "web2": {
             "closte_bridge_runner": "timer",
             "closte_bridge_wheel": None,
@@ -271,6 +274,7 @@ def change_what_there_is(fleet: Fleet, web1: Host, web2: Host) -> None:
     old, shop.key = shop.key, "canary-key-that-came-later-77c0aa19"
     shop.sandbox.api._key = Secret(shop.key)
     (fleet.folder / "key-of-the-shop").write_text(shop.key)
+    lead_root_astray(web1)
     fleet.per_host["web1"]["closte_bridge_networks"][1]["state"] = "absent"
     fleet.per_host["web2"] = {
         "closte_bridge_runner": "cron",
@@ -289,6 +293,8 @@ def change_what_there_is(fleet: Fleet, web1: Host, web2: Host) -> None:
     assert main_process(web1, "shop") == process != "0"
     assert any(line.startswith("web1: ") and "Reload the instances" in line for line in done.changed)
     assert old not in done.text
+    # Nothing that root wrote went where the site's user wanted it.
+    assert web1.machine.run("find", "/etc", "-user", shop.owner).stdout == ""
     assert canaries(fleet, foretold.text + done.text) == []
     shop.multisite.add_mapping("second.example.org", 1)
     fourth = f"fourth.{shop.multisite.main_domain}"
@@ -302,6 +308,17 @@ def change_what_there_is(fleet: Fleet, web1: Host, web2: Host) -> None:
     web2.shop.expect("first.example.org", "second.example.org")
     run_cron(web2)
     secrets_are_kept(web2, {web2.shop.key: "shop"})
+
+
+def lead_root_astray(host: Host) -> None:
+    """Have the site's user put links in the way of what root may write, wherever that user can below /run."""
+    names = ("api-key", "api-key.new", "shop.key", "shop.key.new", ".ssh")
+    link = " && ".join(f'ln -sfn /etc/apt/apt.conf.d "$1/{name}"' for name in names)
+    mine = ("-path", "/run/written", "-prune", "-o", "-type", "d", "-writable", "-print")
+    argv = ("runuser", "-u", host.shop.owner, "--", "find", "/run", *mine)
+    for folder in host.machine.run(*argv, check=False).stdout.splitlines():
+        if "closte-bridge" in folder:
+            host.machine.run("runuser", "-u", host.shop.owner, "--", "sh", "-c", link, "sh", folder)
 
 
 def go_back(fleet: Fleet, web2: Host) -> None:
