@@ -28,6 +28,8 @@ pytestmark = pytest.mark.real
 
 METRICS = "/srv/textfile"
 PASSWORD = "canary-password-of-a-login-4d20"
+# Nothing answers there: what goes to this machine, as everything here does, takes no proxy.
+PROXY = "http://user:canary-of-a-proxy-77ab@127.0.0.1:9"
 UBUNTU = """PRETTY_NAME="Ubuntu 24.04.1 LTS"
 NAME="Ubuntu"
 VERSION_ID="24.04"
@@ -92,6 +94,7 @@ def provision(fleet: Fleet, web1: Host, web2: Host, before: list[dict[str, str]]
         "web1": {
             "closte_bridge_networks": [shop, far],
             "closte_bridge_metrics_dir": METRICS,
+            "closte_bridge_environment": {"HTTPS_PROXY": PROXY},
         },
         "web2": {
             "closte_bridge_runner": "timer",
@@ -109,6 +112,7 @@ def provision(fleet: Fleet, web1: Host, web2: Host, before: list[dict[str, str]]
     assert canaries(fleet, foretold.text + done.text) == []
     assert PASSWORD not in foretold.text + done.text
     secrets_are_kept(web1, {web1.shop.key: "shop", club.key: "club", PASSWORD: "club.ssh"})
+    given_environment_is_there(web1, foretold.text + done.text)
     secrets_are_kept(web2, {web2.shop.key: "shop"})
     # The database is a file of the site here: without one, nothing of WordPress can be written.
     databases = [{f"{host.shop.path}/wp-content/database"} for host in (web1, web2)]
@@ -121,6 +125,17 @@ def provision(fleet: Fleet, web1: Host, web2: Host, before: list[dict[str, str]]
         },
     )
     units_are_right(web2, {"shop": (web2.shop.owner, databases[1])})
+
+
+def given_environment_is_there(host: Host, said: str) -> None:
+    """What was given besides is in the environment of services, and nobody but root can read it anywhere."""
+    assert PROXY not in said
+    environment = host.machine.run("cat", f"/proc/{main_process(host, 'shop')}/environ").stdout.split("\0")
+    assert {f"HTTPS_PROXY={PROXY}", "LC_ALL=C.UTF-8", "WP_CLI_DISABLE_AUTO_CHECK_UPDATE=1"} <= set(environment)
+    places = ("/etc/closte-bridge/environment", "/usr/local/sbin/closte-bridge-as")
+    found = host.machine.run("grep", "-rl", PROXY, "/etc", "/opt", "/usr/local", "/var/lib/closte-bridge").stdout
+    assert sorted(found.splitlines()) == sorted(places)
+    assert {mode[1:] for mode in host.machine.run("stat", "-c", "%a", *places).stdout.split()} == {"00"}
 
 
 def mappings_reach_closte(web1: Host, networks: list[Network]) -> None:
