@@ -290,6 +290,7 @@ def change_what_there_is(fleet: Fleet, web1: Host, web2: Host) -> None:
     shop.sandbox.api._key = Secret(shop.key)
     (fleet.folder / "key-of-the-shop").write_text(shop.key)
     lead_root_astray(web1)
+    a_play_failed_between_key_and_service(fleet, web1)
     fleet.per_host["web1"]["closte_bridge_networks"][1]["state"] = "absent"
     fleet.per_host["web2"] = {
         "closte_bridge_runner": "cron",
@@ -334,6 +335,12 @@ def lead_root_astray(host: Host) -> None:
     for folder in host.machine.run(*argv, check=False).stdout.splitlines():
         if "closte-bridge" in folder:
             host.machine.run("runuser", "-u", host.shop.owner, "--", "sh", "-c", link, "sh", folder)
+
+
+def a_play_failed_between_key_and_service(fleet: Fleet, host: Host) -> None:
+    """Leave a host as a play does that has written the new key and failed before the service had it."""
+    key = (fleet.folder / "key-of-the-shop").read_text()
+    host.machine.run("tee", "/etc/closte-bridge/keys/shop", stdin=f"{key}\n")
 
 
 def go_back(fleet: Fleet, web2: Host) -> None:
