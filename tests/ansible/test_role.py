@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from tests.ansible.local import Local, changed
+from tests.ansible.local import FAR, Local, changed
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -18,6 +18,35 @@ SOMEBODY = "daemon"
 @pytest.fixture
 def local(tmp_path: Path) -> Local:
     return Local(tmp_path)
+
+
+@pytest.mark.parametrize(
+    ("variables", "reason"),
+    [
+        ({"closte_bridge_interval": 901}, "1 to 900 seconds"),
+        ({"closte_bridge_interval": 0}, "1 to 900 seconds"),
+        ({"closte_bridge_environment": {"HTTPS_PROXY": "http://two words"}}, "words without blanks"),
+        ({"closte_bridge_networks": [FAR | {"name": "shop"}]}, "lacks club, which"),
+    ],
+)
+def test_what_cannot_work_is_refused_before_anything_is_changed(
+    local: Local, variables: dict[str, object], reason: str
+) -> None:
+    for name in ("club", "lost+found"):
+        (local.folder / "state" / name).mkdir(parents=True)
+    said = local.role("present", variables)
+    assert said.endswith("ended with 2"), said
+    assert reason in said
+    assert changed(said) == []
+
+
+def test_a_network_that_is_named_to_go_is_not_lost(local: Local) -> None:
+    (local.folder / "state" / "club").mkdir(parents=True)
+    # It goes on to the next thing that is refused.
+    away = {"closte_bridge_metrics_dir": str(local.folder / "no-exporter")}
+    said = local.role("present", away | {"closte_bridge_networks": [FAR | {"state": "absent"}]})
+    assert "lacks" not in said
+    assert "There is no folder" in said
 
 
 @pytest.mark.parametrize("options", ["", "--extra-index-url=https://pypi.example.com --no-binary=:all:"])
