@@ -23,6 +23,7 @@ from tests.ansible.seen import (
     succeeded,
     units_are_right,
 )
+from tests.support.bridge import wait_until
 
 pytestmark = pytest.mark.real
 
@@ -299,6 +300,7 @@ def change_what_there_is(fleet: Fleet, web1: Host, web2: Host) -> None:
         "closte_bridge_manage_packages": False,
     }
     fleet.write_inventory()
+    take_long(web2)
     # As if it had been run by cron for a while before.
     web1.machine.run("mkdir", "-p", "/var/log/closte-bridge")
     web1.machine.run("touch", "/var/log/closte-bridge/club.log", "/var/log/closte-bridge/club.log.2.gz")
@@ -319,6 +321,7 @@ def change_what_there_is(fleet: Fleet, web1: Host, web2: Host) -> None:
 
     assert web2.machine.run("closte-bridge", "--version").stdout.split()[-1] == "0.1.999"
     assert not [name for name in web2.machine.files() if "closte-bridge@" in name]
+    assert main_process(web2, "shop") == "0"
     # The shim starts the engine itself where nobody watches; cron's entry does what is left.
     web2.shop.multisite.add_mapping("second.example.org", 1)
     web2.shop.expect("first.example.org", "second.example.org")
@@ -341,6 +344,18 @@ def a_play_failed_between_key_and_service(fleet: Fleet, host: Host) -> None:
     """Leave a host as a play does that has written the new key and failed before the service had it."""
     key = (fleet.folder / "key-of-the-shop").read_text()
     host.machine.run("tee", "/etc/closte-bridge/keys/shop", stdin=f"{key}\n")
+
+
+def take_long(host: Host) -> None:
+    """Have a run that takes long be at work, which the timer has started."""
+    unit = "closte-bridge@shop.service"
+    slow = "[Service]\nExecStart=\nExecStart=/bin/sleep 600\n"
+    host.machine.run("mkdir", "-p", f"/run/systemd/system/{unit}.d")
+    host.machine.run("tee", f"/run/systemd/system/{unit}.d/slow.conf", stdin=slow)
+    host.machine.run("systemctl", "daemon-reload")
+    host.machine.run("systemctl", "start", "--no-block", unit)
+    wait_until(lambda: main_process(host, "shop") != "0")
+    host.machine.run("rm", "-r", f"/run/systemd/system/{unit}.d")
 
 
 def go_back(fleet: Fleet, web2: Host) -> None:

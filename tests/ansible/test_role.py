@@ -67,3 +67,12 @@ def test_a_user_that_is_there_is_left_alone(local: Local) -> None:
     said = local.tasks(*users, check=True)
     assert said.count("Make the user for networks on other machines") == len(users)
     assert changed(said) == ["Note that the user is made here", "Make the user for networks on other machines"]
+
+
+def test_a_wordpress_that_was_deleted_holds_nothing_up(local: Local) -> None:
+    (local.folder / "state" / "shop").mkdir(parents=True)
+    shop = {"name": "shop", "path": str(local.folder / "no-site"), "state": "absent"}
+    said = local.role("network_absent", {"closte_bridge_gone": "shop", "closte_bridge_networks": [shop]})
+    assert said.endswith("ended with 0"), said
+    assert "nothing in it is cleared" in said
+    assert f"Remove what is the network's own ({local.folder}/state/shop)" in changed(said)
