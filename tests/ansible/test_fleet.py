@@ -114,6 +114,7 @@ def provision(fleet: Fleet, web1: Host, web2: Host, before: list[dict[str, str]]
     assert PASSWORD not in foretold.text + done.text
     secrets_are_kept(web1, {web1.shop.key: "shop", club.key: "club", PASSWORD: "club.ssh"})
     given_environment_is_there(web1, foretold.text + done.text)
+    hosts_are_known(web1, club)
     secrets_are_kept(web2, {web2.shop.key: "shop"})
     # The database is a file of the site here: without one, nothing of WordPress can be written.
     databases = [{f"{host.shop.path}/wp-content/database"} for host in (web1, web2)]
@@ -137,6 +138,13 @@ def given_environment_is_there(host: Host, said: str) -> None:
     found = host.machine.run("grep", "-rl", PROXY, "/etc", "/opt", "/usr/local", "/var/lib/closte-bridge").stdout
     assert sorted(found.splitlines()) == sorted(places)
     assert {mode[1:] for mode in host.machine.run("stat", "-c", "%a", *places).stdout.split()} == {"00"}
+
+
+def hosts_are_known(host: Host, network: Network) -> None:
+    """The keys of a host elsewhere are known to the user whose network is there, and to nobody else."""
+    for user, known in (("closte-bridge", True), (host.shop.owner, False)):
+        argv = ("runuser", "-u", user, "--", "ssh", "-G", f"{network.owner}@127.0.0.1")
+        assert ("/etc/closte-bridge/known_hosts" in host.machine.run(*argv).stdout) is known
 
 
 def mappings_reach_closte(web1: Host, networks: list[Network]) -> None:

@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+import os
+import shutil
+import subprocess
 from typing import TYPE_CHECKING
 
 import pytest
 
+from tests.ansible.fleet import COLLECTION
 from tests.ansible.local import FAR, Local, changed
 
 if TYPE_CHECKING:
@@ -76,3 +80,27 @@ def test_a_wordpress_that_was_deleted_holds_nothing_up(local: Local) -> None:
     assert said.endswith("ended with 0"), said
     assert "nothing in it is cleared" in said
     assert f"Remove what is the network's own ({local.folder}/state/shop)" in changed(said)
+
+
+def test_ssh_gets_the_password_for_one_question_only(local: Local) -> None:
+    target = local.folder / "askpass"
+    source = COLLECTION / "roles" / "closte_bridge" / "templates" / "askpass.j2"
+    template = {"src": str(source), "dest": str(target), "mode": "0755"}
+    local.tasks({"name": "Write it", "ansible.builtin.template": template})
+    secret = local.folder / "secret"
+    secret.write_text("the-password\n")
+
+    def answer(question: str) -> tuple[int, str]:
+        shell = shutil.which("sh") or "/bin/sh"
+        environment = {"CLOSTE_BRIDGE_SSH_PASSWORD_FILE": str(secret), "PATH": os.environ["PATH"]}
+        done = subprocess.run(
+            [shell, str(target), question], env=environment, capture_output=True, text=True, check=False
+        )
+        return done.returncode, done.stdout
+
+    assert answer("club@elsewhere.example.com's password: ") == (0, "the-password\n")
+    assert answer("(club@elsewhere.example.com) Password: ") == (0, "the-password\n")
+    assert answer("Enter passphrase for key '/home/club/.ssh/id_ed25519': ") == (1, "")
+    unknown = "The authenticity of host 'password.example.com' can't be established.\n"
+    assert answer(f"{unknown}Are you sure you want to continue connecting (yes/no/[fingerprint])? ") == (1, "")
+    assert answer("Please type 'yes', 'no' or the fingerprint: ") == (1, "")
