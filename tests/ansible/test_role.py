@@ -73,6 +73,17 @@ def test_a_user_that_is_there_is_left_alone(local: Local) -> None:
     assert changed(said) == ["Note that the user is made here", "Make the user for networks on other machines"]
 
 
+def test_a_password_that_is_not_given_any_more_goes(local: Local) -> None:
+    keys = local.folder / "etc" / "keys"
+    keys.mkdir(parents=True)
+    for name in ("club", "club.ssh"):
+        (keys / name).write_text("secret")
+    owners = {"_closte_bridge_owners": {"club": SOMEBODY}, "_closte_bridge_groups": {SOMEBODY: SOMEBODY}}
+    said = local.role("config", owners | {"__closte_bridge_ledgers": {"files": []}})
+    gone = {line for line in changed(said) if "not given any more" in line}
+    assert gone == {f"Remove what is not given any more ({keys / name})" for name in ("club", "club.ssh")}
+
+
 def test_a_wordpress_that_was_deleted_holds_nothing_up(local: Local) -> None:
     (local.folder / "state" / "shop").mkdir(parents=True)
     shop = {"name": "shop", "path": str(local.folder / "no-site"), "state": "absent"}
@@ -80,6 +91,30 @@ def test_a_wordpress_that_was_deleted_holds_nothing_up(local: Local) -> None:
     assert said.endswith("ended with 0"), said
     assert "nothing in it is cleared" in said
     assert f"Remove what is the network's own ({local.folder}/state/shop)" in changed(said)
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root hands files over")
+def test_a_ledger_goes_to_the_sites_new_owner_and_nothing_else_does(local: Local) -> None:
+    ledger, elsewhere = local.folder / "state" / "club", local.folder / "of-somebody-else"
+    (ledger / "wp-cli").mkdir(parents=True)
+    (elsewhere / "inside").mkdir(parents=True)
+    for path in (ledger / "ledger.sqlite3", ledger / "wp-cli" / "cache", elsewhere / "file", elsewhere / "inside/file"):
+        path.touch()
+    (ledger / "link").symlink_to(elsewhere / "file")
+    (ledger / "folder").symlink_to(elsewhere)
+    for path in [ledger, *ledger.rglob("*"), elsewhere / "inside", elsewhere / "inside/file"]:
+        os.chown(path, 65534, 65534, follow_symlinks=False)
+    # What is root's may be there only because somebody linked it there.
+    os.chown(ledger / "wp-cli" / "cache", 0, 0)
+    found = {"path": str(ledger), "uid": 65534, "pw_name": "nobody"}
+    owners = {"_closte_bridge_owners": {"club": SOMEBODY}, "_closte_bridge_groups": {SOMEBODY: SOMEBODY}}
+    before = {"__closte_bridge_ledgers": {"files": [found]}}
+    said = local.role("hand_over", owners | before, check=False)
+    assert said.endswith("ended with 0"), said
+    new = {path.name for path in ledger.rglob("*") if path.lstat().st_uid not in (0, 65534)}
+    assert new == {"ledger.sqlite3", "wp-cli", "link", "folder"}
+    assert {path.stat().st_uid for path in (elsewhere, elsewhere / "file")} == {0}
+    assert {path.stat().st_uid for path in (elsewhere / "inside", elsewhere / "inside/file")} == {65534}
 
 
 def test_ssh_gets_the_password_for_one_question_only(local: Local) -> None:
