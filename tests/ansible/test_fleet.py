@@ -189,6 +189,9 @@ def what_cannot_be_is_refused(fleet: Fleet, web1: Host, web2: Host) -> None:
     switched_off = fleet.network(web2.shop) | {"integration": False}
     fleet.per_host["web2"]["closte_bridge_networks"] = [switched_off]
     fleet.write_inventory()
+    # A run of its own would write as well, such as one that the change of the owner wakes.
+    units = [f"closte-bridge@shop.{kind}" for kind in ("timer", "path")]
+    web2.machine.run("systemctl", "stop", *units, "closte-bridge@shop.service")
     before = [host.machine.files() for host in fleet.hosts]
     options = ("closte_bridge_owner", "wu_host_integrations_enabled")
     options_before = [wordpress.network_option(name) for name in options]
@@ -205,6 +208,7 @@ def what_cannot_be_is_refused(fleet: Fleet, web1: Host, web2: Host) -> None:
     assert [left_behind(host, files) for host, files in zip(fleet.hosts, before, strict=True)] == [{}, {}]
     assert [wordpress.network_option(name) for name in options] == options_before
     wordpress.set_network_option("closte_bridge_owner", ours)
+    web2.machine.run("systemctl", "start", *units)
     fleet.per_host = given
     fleet.write_inventory()
 
