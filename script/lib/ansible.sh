@@ -28,16 +28,7 @@ ensure_wheels() {
 }
 
 # Make `.cache/ansible-oldest` with the oldest Ansible in it.
-ensure_oldest_ansible() {
-    oldest="$cache/ansible-oldest"
-    wanted_oldest="$oldest $oldest_ansible $(python3 -V)"
-    [ "$(cat "$oldest/made-for" 2>/dev/null)" = "$wanted_oldest" ] && return 0
-    say "Installing $oldest_ansible into .cache/ansible-oldest"
-    rm -rf "$oldest"
-    python3 -m venv "$oldest"
-    pip_install "$oldest" "$oldest_ansible"
-    printf '%s\n' "$wanted_oldest" >"$oldest/made-for"
-}
+ensure_oldest_ansible() { ensure_venv_of "$cache/ansible-oldest" "$oldest_ansible"; }
 
 # Make `.cache/ansible-newest` with the newest Ansible in it.
 ensure_newest_ansible() {
@@ -77,15 +68,8 @@ ensure_newer_python() {
     : >"$apt_there/state/status"
     echo "deb [signed-by=/usr/share/keyrings/debian-archive-keyring.gpg] $mirror $newer_debian main" \
         >"$apt_there/sources.list"
-    {
-        apt_of_newer update -q && apt_of_newer install -q -y --no-install-recommends --download-only "$newer_python"
-    } >"$cache/apt.log" 2>&1 </dev/null || {
-        tail -n 20 "$cache/apt.log" >&2
-        die "apt could not fetch: $newer_python of $newer_debian"
-    }
-    for package in "$apt_there/cache/archives"/*.deb; do
-        dpkg-deb --extract "$package" "$newer.new" || die "dpkg-deb could not unpack $package."
-    done
+    with_apt "apt could not fetch: $newer_python of $newer_debian" fetch_newer_python
+    unpack_debs "$apt_there/cache/archives" "$newer.new"
     rm -rf "$apt_there"
     # It is started with the loader and the libraries that came with it.
     loader=$(cd "$newer.new" && ls usr/lib/*/ld-linux-*.so.*)
@@ -96,6 +80,10 @@ ensure_newer_python() {
     } >"$newer.new/usr/bin/python3"
     chmod 755 "$newer.new/usr/bin/python3"
     mv "$newer.new" "$newer"
+}
+
+fetch_newer_python() {
+    apt_of_newer update -q && apt_of_newer install -q -y --no-install-recommends --download-only "$newer_python"
 }
 
 # Print where this machine's apt gets Debian from.

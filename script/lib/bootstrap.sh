@@ -79,21 +79,37 @@ missing_packages() {
     have mariadb-dump || echo mariadb-client
 }
 
+# Run the rest of the arguments, which ask apt; where that fails, show the end of what was said, and end with $1.
+with_apt() {
+    complaint="$1"
+    shift
+    mkdir -p "$cache"
+    "$@" >"$cache/apt.log" 2>&1 </dev/null || {
+        tail -n 20 "$cache/apt.log" >&2
+        die "$complaint"
+    }
+}
+
+# Unpack the packages of the folder $1 into $2, without installing them.
+unpack_debs() {
+    for package in "$1"/*.deb; do
+        dpkg-deb --extract "$package" "$2" || die "dpkg-deb could not unpack $package."
+    done
+}
+
 # Install with apt what is missing for $1.
 ensure_system() {
     missing=$(missing_packages "$1" | tr '\n' ' ')
     [ -n "$missing" ] || return 0
     have apt-get || die "There is no apt-get: install these yourself: $missing"
     say "Installing $missing"
-    mkdir -p "$cache"
-    {
-        as_root env DEBIAN_FRONTEND=noninteractive apt-get update -q &&
-            # shellcheck disable=SC2086 # a list of words
-            as_root env DEBIAN_FRONTEND=noninteractive apt-get install -q -y --no-install-recommends $missing
-    } >"$cache/apt.log" 2>&1 </dev/null || {
-        tail -n 20 "$cache/apt.log" >&2
-        die "apt could not install: $missing"
-    }
+    with_apt "apt could not install: $missing" install_missing
+}
+
+install_missing() {
+    as_root env DEBIAN_FRONTEND=noninteractive apt-get update -q &&
+        # shellcheck disable=SC2086 # a list of words
+        as_root env DEBIAN_FRONTEND=noninteractive apt-get install -q -y --no-install-recommends $missing
 }
 
 # Unpack the DNS servers of the tests into `.cache/dns`, unless the machine has them.
@@ -107,19 +123,16 @@ ensure_dns() {
     say "Unpacking $missing into .cache/dns"
     rm -rf "$dns" "$dns.debs"
     mkdir -p "$dns" "$dns.debs/partial"
-    {
-        as_root apt-get update -q &&
-            as_root apt-get install -q -y --no-install-recommends --download-only \
-                -o "Dir::Cache::archives=$dns.debs" knot unbound
-    } >"$cache/apt.log" 2>&1 </dev/null || {
-        tail -n 20 "$cache/apt.log" >&2
-        die "apt could not fetch: $missing"
-    }
-    for package in "$dns.debs"/*.deb; do
-        dpkg-deb --extract "$package" "$dns" || die "dpkg-deb could not unpack $package."
-    done
+    with_apt "apt could not fetch: $missing" fetch_dns
+    unpack_debs "$dns.debs" "$dns"
     rm -rf "$dns.debs"
     : >"$dns/ready"
+}
+
+fetch_dns() {
+    as_root apt-get update -q &&
+        as_root apt-get install -q -y --no-install-recommends --download-only \
+            -o "Dir::Cache::archives=$dns.debs" knot unbound
 }
 
 # Make `.venv` with the package in it; $1 says which of its extras (`test,ansible-test`), or nothing.
@@ -135,12 +148,28 @@ ensure_venv() {
         esac
     fi
     say "Installing the package into .venv"
+    # One that another Python has made, or that was made elsewhere, has nothing that can be used.
+    case $(cat "$venv/installed" 2>/dev/null) in
+        "$root $(python3 -V) "*) ;;
+        *) python3 -m venv --clear "$venv" ;;
+    esac
     rm -f "$venv/installed"
     [ -x "$venv/bin/python" ] || python3 -m venv "$venv"
     target="$root"
     [ -z "$1" ] || target="${root}[$1]"
     pip_install "$venv" -e "$target"
     printf '%s\n' "$wanted $1" >"$venv/installed"
+}
+
+# Make the virtual environment $1 with $2 in it, unless that was done here by this Python.
+ensure_venv_of() {
+    made_for="$1 $2 $(python3 -V)"
+    [ "$(cat "$1/made-for" 2>/dev/null)" = "$made_for" ] && return 0
+    say "Installing $2 into ${1#"$root/"}"
+    rm -rf "$1"
+    python3 -m venv "$1"
+    pip_install "$1" "$2"
+    printf '%s\n' "$made_for" >"$1/made-for"
 }
 
 # Run pip of the virtual environment $1 with a cache inside the repository.

@@ -23,11 +23,14 @@ from tests.ansible.seen import (
     succeeded,
     units_are_right,
 )
+from tests.support.running import wait_until
 
 pytestmark = pytest.mark.real
 
 METRICS = "/srv/textfile"
 PASSWORD = "canary-password-of-a-login-4d20"
+# Nothing answers there: what goes to this machine, as everything here does, takes no proxy.
+PROXY = "http://user:canary-of-a-proxy-77ab@127.0.0.1:9"
 UBUNTU = """PRETTY_NAME="Ubuntu 24.04.1 LTS"
 NAME="Ubuntu"
 VERSION_ID="24.04"
@@ -89,7 +92,11 @@ def provision(fleet: Fleet, web1: Host, web2: Host, before: list[dict[str, str]]
         "settings": {"api_url": club.sandbox.url},
     }
     fleet.per_host = {
-        "web1": {"closte_bridge_networks": [shop, far], "closte_bridge_metrics_dir": METRICS},
+        "web1": {
+            "closte_bridge_networks": [shop, far],
+            "closte_bridge_metrics_dir": METRICS,
+            "closte_bridge_environment": {"HTTPS_PROXY": PROXY},
+        },
         "web2": {
             "closte_bridge_runner": "timer",
             "closte_bridge_wheel": None,
@@ -106,6 +113,8 @@ def provision(fleet: Fleet, web1: Host, web2: Host, before: list[dict[str, str]]
     assert canaries(fleet, foretold.text + done.text) == []
     assert PASSWORD not in foretold.text + done.text
     secrets_are_kept(web1, {web1.shop.key: "shop", club.key: "club", PASSWORD: "club.ssh"})
+    given_environment_is_there(web1, foretold.text + done.text)
+    hosts_are_known(web1, club)
     secrets_are_kept(web2, {web2.shop.key: "shop"})
     # The database is a file of the site here: without one, nothing of WordPress can be written.
     databases = [{f"{host.shop.path}/wp-content/database"} for host in (web1, web2)]
@@ -118,6 +127,24 @@ def provision(fleet: Fleet, web1: Host, web2: Host, before: list[dict[str, str]]
         },
     )
     units_are_right(web2, {"shop": (web2.shop.owner, databases[1])})
+
+
+def given_environment_is_there(host: Host, said: str) -> None:
+    """What was given besides is in the environment of services, and nobody but root can read it anywhere."""
+    assert PROXY not in said
+    environment = host.machine.run("cat", f"/proc/{main_process(host, 'shop')}/environ").stdout.split("\0")
+    assert {f"HTTPS_PROXY={PROXY}", "LC_ALL=C.UTF-8", "WP_CLI_DISABLE_AUTO_CHECK_UPDATE=1"} <= set(environment)
+    places = ("/etc/closte-bridge/environment", "/usr/local/sbin/closte-bridge-as")
+    found = host.machine.run("grep", "-rl", PROXY, "/etc", "/opt", "/usr/local", "/var/lib/closte-bridge").stdout
+    assert sorted(found.splitlines()) == sorted(places)
+    assert {mode[1:] for mode in host.machine.run("stat", "-c", "%a", *places).stdout.split()} == {"00"}
+
+
+def hosts_are_known(host: Host, network: Network) -> None:
+    """The keys of a host elsewhere are known to the user whose network is there, and to nobody else."""
+    for user, known in (("closte-bridge", True), (host.shop.owner, False)):
+        argv = ("runuser", "-u", user, "--", "ssh", "-G", f"{network.owner}@127.0.0.1")
+        assert ("/etc/closte-bridge/known_hosts" in host.machine.run(*argv).stdout) is known
 
 
 def mappings_reach_closte(web1: Host, networks: list[Network]) -> None:
@@ -162,6 +189,9 @@ def what_cannot_be_is_refused(fleet: Fleet, web1: Host, web2: Host) -> None:
     switched_off = fleet.network(web2.shop) | {"integration": False}
     fleet.per_host["web2"]["closte_bridge_networks"] = [switched_off]
     fleet.write_inventory()
+    # A run of its own would write as well, such as one that the change of the owner wakes.
+    units = [f"closte-bridge@shop.{kind}" for kind in ("timer", "path")]
+    web2.machine.run("systemctl", "stop", *units, "closte-bridge@shop.service")
     before = [host.machine.files() for host in fleet.hosts]
     options = ("closte_bridge_owner", "wu_host_integrations_enabled")
     options_before = [wordpress.network_option(name) for name in options]
@@ -178,6 +208,7 @@ def what_cannot_be_is_refused(fleet: Fleet, web1: Host, web2: Host) -> None:
     assert [left_behind(host, files) for host, files in zip(fleet.hosts, before, strict=True)] == [{}, {}]
     assert [wordpress.network_option(name) for name in options] == options_before
     wordpress.set_network_option("closte_bridge_owner", ours)
+    web2.machine.run("systemctl", "start", *units)
     fleet.per_host = given
     fleet.write_inventory()
 
@@ -271,6 +302,8 @@ def change_what_there_is(fleet: Fleet, web1: Host, web2: Host) -> None:
     old, shop.key = shop.key, "canary-key-that-came-later-77c0aa19"
     shop.sandbox.api._key = Secret(shop.key)
     (fleet.folder / "key-of-the-shop").write_text(shop.key)
+    lead_root_astray(web1)
+    a_play_failed_between_key_and_service(fleet, web1)
     fleet.per_host["web1"]["closte_bridge_networks"][1]["state"] = "absent"
     fleet.per_host["web2"] = {
         "closte_bridge_runner": "cron",
@@ -279,6 +312,7 @@ def change_what_there_is(fleet: Fleet, web1: Host, web2: Host) -> None:
         "closte_bridge_manage_packages": False,
     }
     fleet.write_inventory()
+    take_long(web2)
     # As if it had been run by cron for a while before.
     web1.machine.run("mkdir", "-p", "/var/log/closte-bridge")
     web1.machine.run("touch", "/var/log/closte-bridge/club.log", "/var/log/closte-bridge/club.log.2.gz")
@@ -289,6 +323,8 @@ def change_what_there_is(fleet: Fleet, web1: Host, web2: Host) -> None:
     assert main_process(web1, "shop") == process != "0"
     assert any(line.startswith("web1: ") and "Reload the instances" in line for line in done.changed)
     assert old not in done.text
+    # Nothing that root wrote went where the site's user wanted it.
+    assert web1.machine.run("find", "/etc", "-user", shop.owner).stdout == ""
     assert canaries(fleet, foretold.text + done.text) == []
     shop.multisite.add_mapping("second.example.org", 1)
     fourth = f"fourth.{shop.multisite.main_domain}"
@@ -297,6 +333,7 @@ def change_what_there_is(fleet: Fleet, web1: Host, web2: Host) -> None:
 
     assert web2.machine.run("closte-bridge", "--version").stdout.split()[-1] == "0.1.999"
     assert not [name for name in web2.machine.files() if "closte-bridge@" in name]
+    assert main_process(web2, "shop") == "0"
     # The shim starts the engine itself where nobody watches; cron's entry does what is left.
     web2.shop.multisite.add_mapping("second.example.org", 1)
     web2.shop.expect("first.example.org", "second.example.org")
@@ -304,9 +341,40 @@ def change_what_there_is(fleet: Fleet, web1: Host, web2: Host) -> None:
     secrets_are_kept(web2, {web2.shop.key: "shop"})
 
 
+def lead_root_astray(host: Host) -> None:
+    """Have the site's user put links in the way of what root may write, wherever that user can below /run."""
+    names = ("api-key", "api-key.new", "shop.key", "shop.key.new", ".ssh")
+    link = " && ".join(f'ln -sfn /etc/apt/apt.conf.d "$1/{name}"' for name in names)
+    mine = ("-path", "/run/written", "-prune", "-o", "-type", "d", "-writable", "-print")
+    argv = ("runuser", "-u", host.shop.owner, "--", "find", "/run", *mine)
+    for folder in host.machine.run(*argv, check=False).stdout.splitlines():
+        if "closte-bridge" in folder:
+            host.machine.run("runuser", "-u", host.shop.owner, "--", "sh", "-c", link, "sh", folder)
+
+
+def a_play_failed_between_key_and_service(fleet: Fleet, host: Host) -> None:
+    """Leave a host as a play does that has written the new key and failed before the service had it."""
+    key = (fleet.folder / "key-of-the-shop").read_text()
+    host.machine.run("tee", "/etc/closte-bridge/keys/shop", stdin=f"{key}\n")
+
+
+def take_long(host: Host) -> None:
+    """Have a run that takes long be at work, which the timer has started."""
+    unit = "closte-bridge@shop.service"
+    slow = "[Service]\nExecStart=\nExecStart=/bin/sleep 600\n"
+    host.machine.run("mkdir", "-p", f"/run/systemd/system/{unit}.d")
+    host.machine.run("tee", f"/run/systemd/system/{unit}.d/slow.conf", stdin=slow)
+    host.machine.run("systemctl", "daemon-reload")
+    host.machine.run("systemctl", "start", "--no-block", unit)
+    wait_until(lambda: main_process(host, "shop") != "0")
+    host.machine.run("rm", "-r", f"/run/systemd/system/{unit}.d")
+
+
 def go_back(fleet: Fleet, web2: Host) -> None:
     """An older version comes back, with its timer."""
     fleet.per_host["web2"] = {"closte_bridge_runner": "timer"}
+    # As after an upgrade of the distribution: the virtual environment is for a Python that is gone.
+    web2.machine.run("sh", "-c", "mv /opt/closte-bridge/venv/lib/python3.* /opt/closte-bridge/venv/lib/python3.1")
     fleet.write_inventory()
     succeeded(fleet.play("provision", "--limit=web2"))
     assert web2.machine.run("closte-bridge", "--version").stdout.split()[-1] == fleet.version

@@ -32,6 +32,7 @@ pytestmark = pytest.mark.real
 
 # What the role installs where it is missing; the last is for Ansible's own module.
 PACKAGES = ("python3-venv", "python3-packaging", "cron", "logrotate", "python3-apt")
+CHECKOUT = "/tmp/checkout"
 LOG = "/var/log/closte-bridge/shop.log"
 
 
@@ -46,7 +47,10 @@ def test_the_oldest_ansible_provisions_a_host_without_systemd(
         take_packages_away(box)
         packages = packages_of(box)
         before, network_before = box.machine.files(), network_options(box.shop)
-        checkout = {"closte_bridge_wheel": None, "closte_bridge_path": str(REPOSITORY), "closte_bridge_interval": 60}
+        copy = ("closte_bridge", "php-shim", "pyproject.toml", "README.md", "LICENSE")
+        box.machine.run("mkdir", CHECKOUT)
+        box.machine.run("cp", "-a", *(str(REPOSITORY / name) for name in copy), CHECKOUT)
+        checkout = {"closte_bridge_wheel": None, "closte_bridge_path": CHECKOUT, "closte_bridge_interval": 60}
         fleet.write_inventory(**checkout)
         foretold = succeeded(fleet.play("provision", "--check", "--diff", "-vvv"))
         assert left_behind(box, before) == {}
@@ -60,7 +64,12 @@ def test_the_oldest_ansible_provisions_a_host_without_systemd(
         box.shop.multisite.add_mapping("first.example.org", 1)
         box.shop.expect("first.example.org")
         map_behind_its_back(box, "second.example.org")
-        assert succeeded(fleet.play("provision", "--diff")).changed == []
+        # The code of the checkout changes, and its version does not.
+        box.machine.run("tee", "-a", f"{CHECKOUT}/closte_bridge/__init__.py", stdin="NEW_HERE = True\n")
+        again = succeeded(fleet.play("provision", "--diff"))
+        steps = ("Install the engine into its virtual environment", "Note what it was installed from")
+        assert again.changed == [f"box1: closte_bridge.ops.closte_bridge : {step}" for step in steps]
+        box.machine.run("/opt/closte-bridge/venv/bin/python", "-c", "from closte_bridge import NEW_HERE")
         plan = fleet.play("plan", closte_bridge_report_dir=str(fleet.folder))
         assert "Nothing is broken." in plan.text
         assert (fleet.folder / "closte-bridge-plan.html").read_text().count("<svg") == 2

@@ -1,4 +1,4 @@
-"""Every test that docs/security.md names exists."""
+"""Every test that docs/security.md, docs/proof.md and docs/architecture.md name exists."""
 
 from __future__ import annotations
 
@@ -22,9 +22,17 @@ def missing(page: str) -> list[str]:
     return lost
 
 
-def test_every_test_that_is_named_exists() -> None:
-    page = PAGE.read_text(encoding="utf-8")
+@pytest.mark.parametrize("name", ["security", "proof", "architecture"])
+def test_every_test_that_is_named_exists(name: str) -> None:
+    page = (REPOSITORY / "docs" / f"{name}.md").read_text(encoding="utf-8")
     assert missing(page) == []
+    everywhere = "".join(path.read_text(encoding="utf-8") for path in (REPOSITORY / "tests").rglob("test_*.py"))
+    named = set(re.findall(r"`(test_\w+)`", page))
+    assert sorted(one for one in named if f"def {one}(" not in everywhere) == []
+
+
+def test_the_threats_have_many() -> None:
+    page = PAGE.read_text(encoding="utf-8")
     assert len(re.findall(r"`tests/[\w./-]+::test_\w+`", page)) >= _FEWEST
 
 

@@ -50,6 +50,10 @@ options:
       - A file that keeps what the integration was before this module switched it for the first time.
         With V(state=absent), it is switched back to that.
     type: path
+  missing_ok:
+    description: With V(state=absent), a WordPress that is not there any more is a warning, and no failure.
+    type: bool
+    default: false
 attributes:
   check_mode:
     description: Can run in check mode and say what would change. Before the engine is there, everything would.
@@ -95,6 +99,12 @@ from ansible_collections.closte_bridge.ops.plugins.module_utils.bridge import (
 
 OTHERS = {"other-owner", "owner-changed"}
 UNBOUND = {"not-adopted", "owner-gone"}
+# What makes a shim that is there one to install again.
+STALE = {"shim-changed", "shim-other-version", "shim-no-table", "shim-no-config", "shim-moved"}
+
+
+class MissingError(Exception):
+    """There is no WordPress where the config says; the text is for people."""
 
 
 class Network:
@@ -144,14 +154,18 @@ class Network:
             return None
 
     def unbound(self):
-        """Tell whether nobody is in charge. Raises BridgeError when another engine is."""
-        found = codes(self._asked("plan"))
-        if found & OTHERS:
+        """Tell whether nobody is in charge. Raises BridgeError when another engine is, or when that cannot be told."""
+        envelope = self._asked("plan")
+        self.refuse_others(envelope)
+        return bool(codes(envelope) & UNBOUND)
+
+    def refuse_others(self, envelope=None):
+        """Raise BridgeError when another engine is in charge."""
+        if codes(envelope or self.engine.ask(self.name, "plan")) & OTHERS:
             raise BridgeError(
                 f'Another engine is in charge of "{self.name}". If that one is out of use, '
                 f'run "closte-bridge-as {self.name} adopt --take-over" on the host.'
             )
-        return bool(found & UNBOUND)
 
     def adopt(self, unbound):
         """Put the engine in charge, unless it is."""
@@ -162,7 +176,7 @@ class Network:
     def install(self, wake):
         """Install the shim, or bring it up to date."""
         status = self._asked("shim", "status")
-        wrong = codes(status) & {"shim-changed", "shim-other-version", "shim-no-table", "shim-no-config"}
+        wrong = codes(status) & STALE
         wanting = status["data"]["installed"] not in ("yes", "disabled") or bool(wrong)
         wanting = wanting or status["data"].get("wake_set", wake) != wake
         self._note("shim", f"{status['data']['installed']} {status['data']['version'] or ''}".strip(), "yes", wanting)
@@ -177,8 +191,11 @@ class Network:
             self._do("Remove the shim", "shim", "uninstall", "--keep-owner", "--yes")
 
     def leave(self):
-        """Take everything of ours out of WordPress; return whether it was ours at all."""
-        status = self._asked("shim", "status")["data"]
+        """Take everything of ours out of WordPress; return whether it was ours at all. May raise MissingError."""
+        envelope = self.engine.ask(self.name, "shim", "status")
+        if envelope["data"] is None:
+            raise (MissingError if "wp-path" in codes(envelope) else BridgeError)(sentence(envelope))
+        status = envelope["data"]
         if status["owner"] and codes(self.engine.ask(self.name, "plan")) & OTHERS:
             return False
         ours = status["installed"] != "no" or status["table"] or status["owner"]
@@ -201,6 +218,8 @@ def _bring_about(network, params):
     # Asked first: where another engine is in charge, nothing is switched either.
     unbound = params["adopted"] and network.unbound()
     if params["integration"] is not None:
+        if not params["adopted"]:
+            network.refuse_others()
         network.switch(params["integration"])
     if params["adopted"]:
         network.adopt(unbound)
@@ -230,6 +249,7 @@ def main():
             "shim": {"type": "str", "choices": ["present", "absent"]},
             "wake": {"type": "str", "choices": ["auto", "file", "process", "none"], "default": "auto"},
             "memory": {"type": "path"},
+            "missing_ok": {"type": "bool", "default": False},
             "executable": {"type": "path", "default": EXECUTABLE},
         },
         supports_check_mode=True,
@@ -242,6 +262,10 @@ def main():
     network = Network(module, engine)
     try:
         _bring_about(network, params)
+    except MissingError as error:
+        if not params["missing_ok"]:
+            module.fail_json(msg=str(error), steps=network.steps)
+        module.warn(f'Nothing of "{network.name}" is cleared in WordPress: {error}')
     except BridgeError as error:
         module.fail_json(msg=str(error), steps=network.steps)
     diff = diff_of(network.before, network.after, f"{network.name} in WordPress")

@@ -1,0 +1,100 @@
+"""Parts of the collection on this machine itself: what neither changes it nor needs a small one of its own."""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import subprocess
+import sys
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+import yaml
+
+from tests.ansible.fleet import COLLECTION, tool
+from tests.support.running import write_script
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+# What a network is like that is on another machine, so that nothing is looked for here.
+FAR = {"name": "club", "ssh": "club@elsewhere.example.com/srv/club"}
+
+
+@dataclass
+class Local:
+    """Ansible without any host. `folder` is where the role believes that it lives."""
+
+    folder: Path
+    variables: dict[str, Any] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        target = self.folder / "collections" / "ansible_collections" / "closte_bridge"
+        target.mkdir(parents=True)
+        (target / "ops").symlink_to(COLLECTION)
+        places = {"home": "opt", "config_dir": "etc", "state_dir": "state", "log_dir": "log"}
+        self.variables = {f"closte_bridge_{name}": str(self.folder / place) for name, place in places.items()}
+        self.variables |= {"closte_bridge_link": str(self.folder / "link"), "_closte_bridge_systemd": False}
+        self.variables |= {"closte_bridge_networks": [FAR], "closte_bridge_runner": "timer"}
+        self.variables["ansible_python_interpreter"] = sys.executable
+
+    def tasks(self, *tasks: dict[str, Any], check: bool = False, **variables: Any) -> str:  # noqa: ANN401 - any variable
+        """Run tasks, and return what was said; the exit code stands in its last line."""
+        play = {"hosts": "localhost", "connection": "local", "gather_facts": False, "tasks": list(tasks)}
+        playbook = self.folder / "play.yml"
+        playbook.write_text(yaml.safe_dump([play], sort_keys=False))
+        argv = [tool("ansible-playbook"), "-i", "localhost,", *(["--check"] if check else []), "--diff"]
+        environment = {
+            "PATH": os.environ["PATH"],
+            "HOME": str(self.folder),
+            "LC_ALL": "C.UTF-8",
+            "ANSIBLE_COLLECTIONS_PATH": str(self.folder / "collections"),
+            "ANSIBLE_NOCOLOR": "1",
+            "ANSIBLE_PIPELINING": "1",
+        }
+        done = subprocess.run(
+            [*argv, "-e", json.dumps(self.variables | variables), str(playbook)],
+            capture_output=True, text=True, check=False, env=environment, cwd=self.folder, stdin=subprocess.DEVNULL,
+        )  # fmt: skip
+        return f"{done.stdout}{done.stderr}\nended with {done.returncode}"
+
+    def role(self, part: str, variables: dict[str, Any] | None = None, *, check: bool = True) -> str:
+        """Run one file of the role's tasks."""
+        role = {"name": "closte_bridge.ops.closte_bridge", "tasks_from": part}
+        return self.tasks({"name": "Do it", "ansible.builtin.include_role": role}, check=check, **(variables or {}))
+
+
+def changed(said: str) -> list[str]:
+    """Return the tasks and items that changed something."""
+    found, task = [], ""
+    for line in said.splitlines():
+        if match := re.match(r"TASK \[(?:\S+ : )?(.*)\]", line):
+            task = match[1]
+        elif match := re.match(r"changed: \[\S+\](?: => \(item=(.*?)\))?", line):
+            found.append(f"{task}{f' ({match[1]})' if match[1] else ''}")
+    return found
+
+
+def envelope(data: object = None, code: int = 0, *problems: str) -> dict[str, Any]:
+    """Return what the engine prints, with problems of these codes."""
+    rows = [{"code": problem, "message": f"It is {problem}.", "hint": "", "domain": None} for problem in problems]
+    kinds = {"errors": rows if code else [], "warnings": [] if code else rows, "notes": []}
+    return {"version": 1, "status": "failed" if code else "ok", "exit_code": code, "data": data} | kinds
+
+
+def engine(folder: Path, **answers: dict[str, Any]) -> Path:
+    """Return a stand-in of the engine that gives these answers by the first words of the command; see `calls`."""
+    for words, answer in answers.items():
+        (folder / words).write_text(json.dumps(answer))
+        (folder / f"{words}.code").write_text(str(answer["exit_code"]))
+    return write_script(
+        folder / "engine",
+        f'shift; echo "$*" >>{folder}/calls; name=$1; [ ! -e "{folder}/$1_$2" ] || name=$1_$2\n'
+        f'cat "{folder}/$name"; exit "$(cat "{folder}/$name.code")"',
+    )
+
+
+def calls(folder: Path) -> list[str]:
+    """Return the commands that the stand-in of the engine was given."""
+    return (folder / "calls").read_text().splitlines() if (folder / "calls").exists() else []

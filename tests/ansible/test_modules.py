@@ -1,0 +1,52 @@
+"""What the modules make of the engine's answers, with a stand-in of the engine."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from tests.ansible.local import Local, calls, engine, envelope
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+NONE = {"installed": "no", "version": None, "table": False, "owner": False}
+THERE = {"installed": "yes", "version": "0.1.0", "table": True, "owner": True, "wake_set": "auto"}
+
+
+@pytest.fixture
+def local(tmp_path: Path) -> Local:
+    return Local(tmp_path)
+
+
+def network(local: Local, answers: dict[str, Any], *tasks: dict[str, Any]) -> str:
+    """Run the module once for each of `tasks`, which are its options, going on where it fails."""
+    module = {"name": "shop", "executable": str(engine(local.folder, **answers))}
+    name = "closte_bridge.ops.closte_bridge_network"
+    return local.tasks(*({"name": "Do it", name: module | options, "ignore_errors": True} for options in tasks))
+
+
+def test_a_shim_that_was_told_of_other_places_is_installed_again(local: Local) -> None:
+    done = envelope(THERE, 0, "shim-moved")
+    said = network(local, {"shim_status": done, "shim_install": envelope()}, {"shim": "present"})
+    assert "ignored=0" in said, said
+    assert calls(local.folder)[-1].startswith("shim install ")
+
+
+def test_nothing_is_switched_beside_another_engine_that_nobody_wants_to_replace(local: Local) -> None:
+    status = envelope({"integration": "on"})
+    plan = envelope([], 7, "other-owner")
+    said = network(local, {"integration": status, "plan": plan}, {"integration": False, "adopted": False})
+    assert "ignored=1" in said, said
+    assert "Another engine is in charge" in said
+    assert [call for call in calls(local.folder) if call.startswith("integration disable")] == []
+
+
+def test_a_wordpress_that_is_gone_is_a_failure_unless_it_may_be(local: Local) -> None:
+    gone, may_be = {"state": "absent"}, {"state": "absent", "missing_ok": True}
+    said = network(local, {"shim_status": envelope(None, 5, "wp-path")}, gone, may_be)
+    assert "ignored=1" in said, said
+    assert 'Nothing of "shop" is cleared in WordPress: It is wp-path.' in " ".join(said.split())
+    # Only that: whatever else keeps WordPress from being read leaves the network where it is.
+    assert "ignored=1" in network(local, {"shim_status": envelope(None, 5, "wp-timeout")}, may_be)

@@ -1,0 +1,141 @@
+"""Single parts of the role that show what they do without a small machine."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import subprocess
+from typing import TYPE_CHECKING
+
+import pytest
+
+from tests.ansible.fleet import COLLECTION
+from tests.ansible.local import FAR, Local, changed
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+# A user that every Debian has, and that is nobody's to change.
+SOMEBODY = "daemon"
+
+
+@pytest.fixture
+def local(tmp_path: Path) -> Local:
+    return Local(tmp_path)
+
+
+@pytest.mark.parametrize(
+    ("variables", "reason"),
+    [
+        ({"closte_bridge_interval": 901}, "1 to 900 seconds"),
+        ({"closte_bridge_interval": 0}, "1 to 900 seconds"),
+        ({"closte_bridge_environment": {"HTTPS_PROXY": "http://two words"}}, "words without blanks"),
+        ({"closte_bridge_networks": [FAR | {"name": "shop"}]}, "lacks club, which"),
+    ],
+)
+def test_what_cannot_work_is_refused_before_anything_is_changed(
+    local: Local, variables: dict[str, object], reason: str
+) -> None:
+    for name in ("club", "lost+found"):
+        (local.folder / "state" / name).mkdir(parents=True)
+    said = local.role("present", variables)
+    assert said.endswith("ended with 2"), said
+    assert reason in said
+    assert changed(said) == []
+
+
+def test_a_network_that_is_named_to_go_is_not_lost(local: Local) -> None:
+    (local.folder / "state" / "club").mkdir(parents=True)
+    # It goes on to the next thing that is refused.
+    away = {"closte_bridge_metrics_dir": str(local.folder / "no-exporter")}
+    said = local.role("present", away | {"closte_bridge_networks": [FAR | {"state": "absent"}]})
+    assert "lacks" not in said
+    assert "There is no folder" in said
+
+
+@pytest.mark.parametrize("options", ["", "--extra-index-url=https://pypi.example.com --no-binary=:all:"])
+def test_the_index_of_everybody_is_not_asked(local: Local, options: str) -> None:
+    facts = {"os_family": "Other"}
+    given = {"closte_bridge_version": "0.1.0", "closte_bridge_pip_args": options, "ansible_facts": facts}
+    said = local.role("engine", given)
+    assert "Say in closte_bridge_pip_args where" in " ".join(said.split()), said
+
+
+def test_a_user_that_is_there_is_left_alone(local: Local) -> None:
+    (local.folder / "etc").mkdir()
+    part = {"name": "closte_bridge.ops.closte_bridge", "tasks_from": "owners"}
+    users = [
+        {"name": name, "ansible.builtin.include_role": part, "vars": {"closte_bridge_user": name}}
+        for name in (SOMEBODY, "nobody-of-that-name")
+    ]
+    said = local.tasks(*users, check=True)
+    assert said.count("Make the user for networks on other machines") == len(users)
+    assert changed(said) == ["Note that the user is made here", "Make the user for networks on other machines"]
+
+
+def test_a_password_that_is_not_given_any_more_goes(local: Local) -> None:
+    keys = local.folder / "etc" / "keys"
+    keys.mkdir(parents=True)
+    for name in ("club", "club.ssh"):
+        (keys / name).write_text("secret")
+    owners = {"_closte_bridge_owners": {"club": SOMEBODY}, "_closte_bridge_groups": {SOMEBODY: SOMEBODY}}
+    said = local.role("config", owners | {"__closte_bridge_ledgers": {"files": []}})
+    gone = {line for line in changed(said) if "not given any more" in line}
+    assert gone == {f"Remove what is not given any more ({keys / name})" for name in ("club", "club.ssh")}
+
+
+def test_a_wordpress_that_was_deleted_holds_nothing_up(local: Local) -> None:
+    (local.folder / "state" / "shop").mkdir(parents=True)
+    shop = {"name": "shop", "path": str(local.folder / "no-site"), "state": "absent"}
+    said = local.role("network_absent", {"closte_bridge_gone": "shop", "closte_bridge_networks": [shop]})
+    assert said.endswith("ended with 0"), said
+    assert "nothing in it is cleared" in said
+    assert f"Remove what is the network's own ({local.folder}/state/shop)" in changed(said)
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root hands files over")
+def test_a_ledger_goes_to_the_sites_new_owner_and_nothing_else_does(local: Local) -> None:
+    ledger, elsewhere = local.folder / "state" / "club", local.folder / "of-somebody-else"
+    (ledger / "wp-cli").mkdir(parents=True)
+    (elsewhere / "inside").mkdir(parents=True)
+    for path in (ledger / "ledger.sqlite3", ledger / "wp-cli" / "cache", elsewhere / "file", elsewhere / "inside/file"):
+        path.touch()
+    (ledger / "link").symlink_to(elsewhere / "file")
+    (ledger / "folder").symlink_to(elsewhere)
+    for path in [ledger, *ledger.rglob("*"), elsewhere / "inside", elsewhere / "inside/file"]:
+        os.chown(path, 65534, 65534, follow_symlinks=False)
+    # What is root's may be there only because somebody linked it there.
+    os.chown(ledger / "wp-cli" / "cache", 0, 0)
+    found = {"path": str(ledger), "uid": 65534, "pw_name": "nobody"}
+    owners = {"_closte_bridge_owners": {"club": SOMEBODY}, "_closte_bridge_groups": {SOMEBODY: SOMEBODY}}
+    before = {"__closte_bridge_ledgers": {"files": [found]}}
+    said = local.role("hand_over", owners | before, check=False)
+    assert said.endswith("ended with 0"), said
+    new = {path.name for path in ledger.rglob("*") if path.lstat().st_uid not in (0, 65534)}
+    assert new == {"ledger.sqlite3", "wp-cli", "link", "folder"}
+    assert {path.stat().st_uid for path in (elsewhere, elsewhere / "file")} == {0}
+    assert {path.stat().st_uid for path in (elsewhere / "inside", elsewhere / "inside/file")} == {65534}
+
+
+def test_ssh_gets_the_password_for_one_question_only(local: Local) -> None:
+    target = local.folder / "askpass"
+    source = COLLECTION / "roles" / "closte_bridge" / "templates" / "askpass.j2"
+    template = {"src": str(source), "dest": str(target), "mode": "0755"}
+    local.tasks({"name": "Write it", "ansible.builtin.template": template})
+    secret = local.folder / "secret"
+    secret.write_text("the-password\n")
+
+    def answer(question: str) -> tuple[int, str]:
+        shell = shutil.which("sh") or "/bin/sh"
+        environment = {"CLOSTE_BRIDGE_SSH_PASSWORD_FILE": str(secret), "PATH": os.environ["PATH"]}
+        done = subprocess.run(
+            [shell, str(target), question], env=environment, capture_output=True, text=True, check=False
+        )
+        return done.returncode, done.stdout
+
+    assert answer("club@elsewhere.example.com's password: ") == (0, "the-password\n")
+    assert answer("(club@elsewhere.example.com) Password: ") == (0, "the-password\n")
+    assert answer("Enter passphrase for key '/home/club/.ssh/id_ed25519': ") == (1, "")
+    unknown = "The authenticity of host 'password.example.com' can't be established.\n"
+    assert answer(f"{unknown}Are you sure you want to continue connecting (yes/no/[fingerprint])? ") == (1, "")
+    assert answer("Please type 'yes', 'no' or the fingerprint: ") == (1, "")
