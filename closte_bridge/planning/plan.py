@@ -22,6 +22,7 @@ from closte_bridge.planning.model import (
     Observed,
     Plan,
     Standing,
+    Withheld,
 )
 from closte_bridge.planning.removals import Candidates, candidates
 
@@ -67,17 +68,8 @@ def make_plan(  # noqa: PLR0913 - options by keyword, each with a default
     if asked:
         wanted = asked & unproven | asked.intersection(item.name for items in (adds, holds) for item in items)
     books = replace(_bookkeeping(look, found, wanted, missing), staying=tuple(sorted(staying)))
-    removals, withheld = gate(look, found, approval)
-    if standing.mode is Mode.ADD_ONLY:
-        holds += [Hold(Action.REMOVE, c.name, "add-only", standing.reason) for c in removals]
-        removals, withheld = [], []
-    elif standing.mode is Mode.INACTIVE:
-        # Nothing goes, so there is nothing for a person to decide.
-        why = "these are more removals than may go at once"
-        holds += [Hold(Action.REMOVE, name, "over-limit", why) for kept in withheld for name in kept.names]
-        withheld = []
-    holds += found.holds
-    holds += [
+    removals, withheld, forbidden = _allowed(*gate(look, found, approval), standing)
+    malformed = [
         Hold(Action.ADD, shown(m.domain[:255]), "malformed", f"not a host name: {why}")
         for m, why in look.desire.malformed
     ]
@@ -86,13 +78,27 @@ def make_plan(  # noqa: PLR0913 - options by keyword, each with a default
         observed=observed,
         snapshot_faults=snapshot.faults,
         changes=(*adds, *removals),
-        held=tuple(holds),
+        held=(*holds, *forbidden, *found.holds, *malformed),
         unproven=unproven,
         withheld=tuple(withheld),
         foreign=tuple(sorted(_foreign(look, in_step))),
         in_step=in_step,
         bookkeeping=books,
     )
+
+
+def _allowed(
+    removals: list[Change], withheld: list[Withheld], standing: Standing
+) -> tuple[list[Change], list[Withheld], list[Hold]]:
+    """Return the removals that the mode allows, what the gate keeps for a person, and what the mode holds."""
+    if standing.mode is Mode.ADD_ONLY:
+        return [], [], [Hold(Action.REMOVE, c.name, "add-only", standing.reason) for c in removals]
+    if standing.mode is Mode.INACTIVE:
+        # Nothing goes, so there is nothing for a person to decide.
+        why = "these are more removals than may go at once"
+        held = [Hold(Action.REMOVE, name, "over-limit", why) for kept in withheld for name in kept.names]
+        return removals, [], held
+    return removals, withheld, []
 
 
 def _foreign(look: Look, in_step: int) -> set[str]:

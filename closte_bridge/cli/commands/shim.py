@@ -38,10 +38,10 @@ $ closte-bridge shim status --field=wake
 process
 
 $ closte-bridge shim status --fields=installed,in_charge,wake
-Field      Value
-installed  yes
-in_charge  yes
-wake       file
+Field	Value
+installed	yes
+in_charge	yes
+wake	file
 """
 _UNINSTALL = """
 $ closte-bridge shim uninstall

@@ -23,7 +23,6 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from closte_bridge.cli.syncing import Words
-    from closte_bridge.config.model import Settings
     from closte_bridge.engine.sync import Report
     from closte_bridge.engine.watch import Signals
 
@@ -81,6 +80,77 @@ def _mind_signals(signals: Signals) -> None:
     signal.signal(signal.SIGHUP, reload)
 
 
+class _Service:
+    """The loop with all that is around it: signals, the service manager, the configuration as it is now."""
+
+    def __init__(self, app: App, interval: float) -> None:
+        from closte_bridge.engine.notify import Notifier  # noqa: PLC0415 - loaded when it is needed
+        from closte_bridge.engine.watch import RealWaiter, Signals, Watch  # noqa: PLC0415 - likewise
+
+        self._app = app
+        self._notifier = Notifier(os.environ)
+        self._signals = Signals()
+        self._settings = app.network()
+        self._teller = _Teller(app)
+        self._ready = False
+        _mind_signals(self._signals)
+        app.console.log(f'Watching "{self._settings.name}": a full look every {interval:g} s, events at once.')
+        self._loop = Watch(
+            folder=self._settings.state_dir,
+            interval=interval,
+            work=self._work,
+            tell=lambda error: self._teller.problems(list(Problem.of(error))),
+            sign=self._sign,
+            reload=self._reload,
+            waiter=RealWaiter(self._signals),
+            signals=self._signals,
+        )
+
+    def run(self) -> None:
+        """Work until a signal says that it is enough."""
+        self._loop.run()
+        self._notifier.send(STOPPING="1")
+
+    def _work(self) -> Report:
+        from closte_bridge.engine.sync import Request  # noqa: PLC0415 - loaded when it is needed
+
+        # A single command leaves its garbage to the end; one that lives for months must not.
+        gc.collect()
+        engine = engine_of(self._app, self._settings)
+        report, words = sync_one(
+            engine, Request(), "watch", should_stop=self._stopping, should_yield=self._loop.should_yield
+        )
+        self._teller.run(report, words)
+        self._app.console.debug("watch", engine.cost.sentence())
+        return report
+
+    def _stopping(self) -> bool:
+        # Whatever takes long asks for this again and again.
+        self._loop.alive()
+        return self._signals.stop.is_set()
+
+    def _reload(self) -> Path:
+        self._notifier.reloading()
+        try:
+            self._app.forget_config()
+            self._settings = self._app.network()
+            self._app.console.log("Configuration read again.")
+        except BridgeError as error:
+            self._app.console.error(f"The old configuration stays in use: {error.message}", error.hint)
+        self._notifier.send(READY="1")
+        return self._settings.state_dir
+
+    def _sign(self, status: str) -> None:
+        states = {"WATCHDOG": "1"}
+        self._ready = self._ready or bool(status)
+        if status:
+            states |= {"READY": "1", "STATUS": status.replace("\n", " ")}
+        elif not self._ready:
+            # A first run with thousands of domains takes longer than systemd waits for a service to start.
+            states["EXTEND_TIMEOUT_USEC"] = str(_FIRST_RUN_GOES_ON * 1_000_000)
+        self._notifier.send(**states)
+
+
 @click.command(cls=BridgeCommand, short_help="Keep working: events at once, the rest when due.", epilog=_EXAMPLES)
 @click.option(
     "--interval",
@@ -99,69 +169,5 @@ def watch(app: App, interval: float) -> int:
     """
     # Told to stop before the loop began, or while it ended.
     with contextlib.suppress(KeyboardInterrupt):
-        _watch(app, interval)
+        _Service(app, interval).run()
     return 0
-
-
-def _watch(app: App, interval: float) -> None:
-    from closte_bridge.engine.notify import Notifier  # noqa: PLC0415 - loaded when it is needed
-    from closte_bridge.engine.sync import Request  # noqa: PLC0415 - likewise
-    from closte_bridge.engine.watch import RealWaiter, Signals, Watch  # noqa: PLC0415 - likewise
-
-    notifier = Notifier(os.environ)
-    signals = Signals()
-    current: list[Settings] = [app.network()]
-    _mind_signals(signals)
-    teller = _Teller(app)
-
-    def stopping() -> bool:
-        # Whatever takes long asks for this again and again.
-        loop.alive()
-        return signals.stop.is_set()
-
-    def work() -> Report:
-        # A single command leaves its garbage to the end; one that lives for months must not.
-        gc.collect()
-        engine = engine_of(app, current[0])
-        report, words = sync_one(engine, Request(), "watch", should_stop=stopping, should_yield=loop.should_yield)
-        teller.run(report, words)
-        app.console.debug("watch", engine.cost.sentence())
-        return report
-
-    def reload() -> Path:
-        notifier.reloading()
-        try:
-            app.forget_config()
-            current[0] = app.network()
-            app.console.log("Configuration read again.")
-        except BridgeError as error:
-            app.console.error(f"The old configuration stays in use: {error.message}", error.hint)
-        notifier.send(READY="1")
-        return current[0].state_dir
-
-    ready = False
-
-    def sign(status: str) -> None:
-        nonlocal ready
-        states = {"WATCHDOG": "1"}
-        ready = ready or bool(status)
-        if status:
-            states |= {"READY": "1", "STATUS": status.replace("\n", " ")}
-        elif not ready:
-            # A first run with thousands of domains takes longer than systemd waits for a service to start.
-            states["EXTEND_TIMEOUT_USEC"] = str(_FIRST_RUN_GOES_ON * 1_000_000)
-        notifier.send(**states)
-
-    app.console.log(f'Watching "{current[0].name}": a full look every {interval:g} s, events at once.')
-    loop = Watch(
-        folder=current[0].state_dir,
-        interval=interval,
-        work=work,
-        tell=lambda error: teller.problems(list(Problem.of(error))),
-        sign=sign,
-        reload=reload,
-        waiter=RealWaiter(signals),
-        signals=signals,
-    )
-    loop.run()
-    notifier.send(STOPPING="1")
