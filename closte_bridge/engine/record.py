@@ -87,10 +87,7 @@ def _keep_books(ledger: Ledger, books: Bookkeeping, state: LedgerState, now: flo
         if removing:
             ledger.count_removal(name, lost_class(name, state), now)
         journal.append(ledger, [Entry(now, run, action, name, "by Closte's list", outcome)])
-    # Asked for, so that the log explains how it got there; whether it was there before, no list had told.
-    why = "it is there, and may have been before it was asked for: not ours"
-    unclaimed = [Entry(now, run, "add", n, "an answer was lost", "unclaimed", why) for n in books.unclaimed]
-    journal.append(ledger, unclaimed)
+    journal.append(ledger, [_unclaimed(n, "an answer was lost", now, run) for n in books.unclaimed])
     ledger.forget((*books.vanished, *books.unclaimed))
     ledger.put_absences(books.absences)
     ledger.clear("absences", books.mentioned_again)
@@ -98,6 +95,12 @@ def _keep_books(ledger: Ledger, books: Bookkeeping, state: LedgerState, now: flo
     ledger.clear("troubles", books.settled)
     ledger.unmark("leaving", books.staying)
     ledger.disclaim(books.lapsed)
+
+
+def _unclaimed(name: str, cause: str, now: float, run: str) -> Entry:
+    """Return what explains how a name got there that was asked for while no list told whether it was there before."""
+    why = "it is there, and may have been before it was asked for: not ours"
+    return Entry(now, run, "add", name, cause, "unclaimed", why)
 
 
 def _rebind(ledger: Ledger, identity: Identity, view: View, run: str) -> None:
@@ -245,7 +248,10 @@ def record_reread(
             if there is not (change.action is Action.ADD):
                 failed.append(change)
                 continue
-            entry = Entry(now, run, change.action.value, change.name, "read the list again", "done")
+            if change.action is Action.REMOVE or view.observed.complete or _claimed(change.name, view):
+                entry = Entry(now, run, change.action.value, change.name, "read the list again", "done")
+            else:
+                entry = _unclaimed(change.name, "read the list again", now, run)
             journal.append(ledger, [entry])
             _succeeded(ledger, change, Outcome(Kind.DONE if view.observed.complete else Kind.ALREADY, ""), view, now)
             succeeded.append(change)

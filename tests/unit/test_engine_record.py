@@ -132,6 +132,15 @@ def test_an_alias_of_ours_whose_answer_was_lost_stays_ours_when_it_is_already_th
     assert ledger.state(NOW).ours == {"x.com": Origin.MAPPING}
 
 
+def test_what_no_list_showed_to_be_missing_and_one_shows_after_a_lost_answer_is_not_ours(ledger: Ledger) -> None:
+    this = view(ledger, UNREADABLE)
+    record_intents(ledger, [ADD], this, NOW)
+    record_outcome(ledger, ADD, Outcome(Kind.UNCLEAR, ""), this, NOW, "run")
+    assert record_reread(ledger, [ADD], frozenset({"x.com"}), this, NOW, "run") == ([ADD], [])
+    assert (ledger.state(NOW).ours, ledger.state(NOW).unsettled) == ({}, {})
+    assert [(entry.action, entry.outcome) for entry in read(ledger)] == [("add", "unclear"), ("add", "unclaimed")]
+
+
 def test_a_removal_read_from_the_list_counts(ledger: Ledger) -> None:
     with ledger.transaction():
         ledger.put_aliases([("x.com", Origin.MAPPING)], Phase.PRESENT, NOW)
