@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from closte_bridge.config.build import Origin, build
 from closte_bridge.config.file import SYSTEM_CONFIG, find_config, read_config
 from closte_bridge.config.model import DEFAULT_NETWORK, Config, Settings
-from closte_bridge.config.problems import InvalidConfigError, Problem
+from closte_bridge.config.problems import InvalidConfigError, Problem, mend
 from closte_bridge.errors import ConfigError
 
 if TYPE_CHECKING:
@@ -49,7 +49,8 @@ def _load_file(path: Path, environ: Mapping[str, str]) -> Config:
                 problems.append(Problem(lines.get(("networks", name), 1), error.message))
         problems += _shared_folders(networks, sections, lines)
     if problems:
-        raise InvalidConfigError(tuple(f"{path}:{line}: {text}" for line, text in sorted(set(problems))))
+        told = tuple(f"{path}:{line}: {text}" for line, text in sorted(set(problems)))
+        raise InvalidConfigError(told, hint=mend(path))
     return Config(source=path, networks=networks, origins=origins)
 
 

@@ -14,7 +14,6 @@ Location: TypeAlias = dict[Path, int]
 """The line, from 1, of each key and each item."""
 
 _MAX_KEY = 60
-_MEND = "Mend it and check again: `closte-bridge config validate`."
 
 
 class Problem(NamedTuple):
@@ -30,9 +29,16 @@ Problems: TypeAlias = list[Problem]
 class InvalidConfigError(ConfigError):
     """The configuration file is wrong. `problems` holds one text for each thing; the message all of them."""
 
-    def __init__(self, problems: tuple[str, ...], *, hint: str = _MEND) -> None:
+    def __init__(self, problems: tuple[str, ...], *, hint: str) -> None:
         super().__init__("\n".join(problems), code="config-invalid", hint=hint)
         self.problems = problems
+
+
+def mend(path: object) -> str:
+    """Return what to do about a configuration file that is wrong."""
+    from shlex import quote  # noqa: PLC0415 - hardly ever needed
+
+    return f"Mend it and check again: `closte-bridge config validate {quote(str(path))}`."
 
 
 def show_key(key: str) -> str:

@@ -6,6 +6,7 @@ import errno
 import os
 import pwd
 import stat
+from contextlib import suppress
 from shlex import quote
 from typing import TYPE_CHECKING
 
@@ -35,11 +36,7 @@ def check_folder(folder: Path) -> None:
             hint="Remove what is there (a symbolic link, perhaps), or set `state_dir` in the config.",
         )
     if status.st_uid != os.geteuid():
-        raise BridgeError(
-            f'The state folder "{folder}" belongs to another user.',
-            code="other-user",
-            hint="Run as that user (`sudo -u …`), or set `state_dir` in the config.",
-        )
+        raise _another_users(folder, status.st_uid)
     if status.st_mode & 0o077:
         raise BridgeError(
             f'The state folder "{folder}" is open to other users.',
@@ -63,15 +60,31 @@ def foresee(folder: Path) -> None:
 
 def unusable(folder: Path, error: OSError) -> BridgeError:
     """Return the error that says what the system has against the state folder."""
+    place = quote(str(folder))
+    command = f"install -d -m 700 -o {_name(os.geteuid())} {place}"
+    with suppress(OSError):
+        owner = folder.lstat().st_uid
+        if owner != os.geteuid():
+            return _another_users(folder, owner)
+        # The folder is ours: it is something in it that is not.
+        command = f"chown -R {_name(owner)} {place}"
     return BridgeError(
         f'The state folder "{folder}" cannot be used ({error.strerror}).',
         code="state-folder",
-        hint=f"As root: `install -d -m 700 -o {_user()} {quote(str(folder))}`; or set `state_dir` in the config.",
+        hint=f"As root: `{command}`; or set `state_dir` in the config.",
     )
 
 
-def _user() -> str:
+def _another_users(folder: Path, owner: int) -> BridgeError:
+    return BridgeError(
+        f'The state folder "{folder}" belongs to another user.',
+        code="other-user",
+        hint=f"Run as that user (`sudo -u {_name(owner)} closte-bridge …`), or set `state_dir` in the config.",
+    )
+
+
+def _name(user: int) -> str:
     try:
-        return pwd.getpwuid(os.geteuid()).pw_name
+        return pwd.getpwuid(user).pw_name
     except KeyError:
-        return str(os.geteuid())
+        return str(user)

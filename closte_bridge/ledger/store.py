@@ -12,6 +12,7 @@ import os
 import sqlite3
 from contextlib import contextmanager, suppress
 from dataclasses import asdict
+from shlex import quote
 from typing import TYPE_CHECKING, Any
 
 from closte_bridge.errors import BridgeError
@@ -113,7 +114,7 @@ class Ledger:
                 raise BridgeError(
                     f'The ledger "{path}" is not a file of this user.',
                     code="other-user",
-                    hint="Run as the ledger's owner, or set another `state_dir`.",
+                    hint=f"As root, give all of it to the folder's owner: `chown -R … {quote(str(folder))}`.",
                 )
         except OSError as error:
             raise unusable(folder, error) from None

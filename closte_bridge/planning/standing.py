@@ -16,7 +16,10 @@ if TYPE_CHECKING:
 # A new key is the same application's when the list holds at least this share of what is ours.
 REBIND_SHARE = 0.9
 
-_TAKE_OVER = "Run `closte-bridge adopt --take-over` if this engine is to be in charge."
+_TAKE_OVER = (
+    "If that is this machine, `state_dir` is another one than it was adopted with: set it right. "
+    "Run `closte-bridge adopt --take-over` only if that engine, or its memory, is gone."
+)
 
 
 class Here(NamedTuple):

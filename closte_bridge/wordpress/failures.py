@@ -20,8 +20,9 @@ class Words(NamedTuple):
 
 _KNOWN: dict[str, Words] = {
     "wp-missing": Words(
-        "The command `wp` was not found.",
-        "Install WP-CLI, or name it in the config: `wp: {command: [php, /opt/wp-cli.phar]}`.",
+        "The command that starts `wp` was not found.",
+        "Install WP-CLI, or name it rightly in the config: `wp: {command: [php, /opt/wp-cli.phar]}`. "
+        "Over SSH, `ssh` is needed here.",
     ),
     "wp-not-executable": Words(
         "The command `wp` cannot be executed.",
@@ -29,7 +30,7 @@ _KNOWN: dict[str, Words] = {
     ),
     "wp-root": Words(
         "WP-CLI refuses to run as root.",
-        "Run as the owner of the site's files, or pass `--allow-root`.",
+        "Run as the owner of the site's files: `sudo -u <owner> closte-bridge …`.",
     ),
     "wp-path": Words(
         "WP-CLI found no WordPress installation where it looked.",

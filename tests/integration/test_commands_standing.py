@@ -54,7 +54,10 @@ def read_only(bridge: Bridge, reason: str, hint: str, *, wanted: int = 1) -> Non
     assert bridge.changes() == []
 
 
-TAKE_OVER = "Run `closte-bridge adopt --take-over` if this engine is to be in charge."
+TAKE_OVER = (
+    "If that is this machine, `state_dir` is another one than it was adopted with: set it right. "
+    "Run `closte-bridge adopt --take-over` only if that engine, or its memory, is gone."
+)
 
 
 def second_engine(bridge: Bridge, folder: str = "second") -> Bridge:

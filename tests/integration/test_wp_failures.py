@@ -278,7 +278,7 @@ def test_what_the_user_sees(bridge: Bridge) -> None:
     assert bridge.run("integration", "status", "--format=json").envelope["errors"] == [
         {
             "code": "wp-missing",
-            "message": "The command `wp` was not found.",
+            "message": "The command that starts `wp` was not found.",
             "domain": None,
             "hint": "Install WP-CLI, or name it in the config: `wp: {command: [php, /opt/wp-cli.phar]}`.",
         }

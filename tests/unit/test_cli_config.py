@@ -37,7 +37,7 @@ def test_a_bad_configuration(run: Run, tmp_path: Path) -> None:
         'bad.yaml:2: Unknown key "remvoal_delay"; did you mean "removal_delay"?',
         'bad.yaml:3: "wp.timeout" must be a duration such as 300, "5m", "24h" or "1h30m".',
     ]
-    mend = "Mend it and check again: `closte-bridge config validate`."
+    mend = "Mend it and check again: `closte-bridge config validate bad.yaml`."
     text = "".join(f"Error: {line}\n" for line in lines) + f"{mend}\n"
     assert run("config", "validate", "bad.yaml") == Answer(2, "", text)
     assert run("config", "validate", "bad.yaml", "--quiet") == Answer(2, "", text)

@@ -75,7 +75,7 @@ Examples:
 
   $ closte-bridge config validate config.yaml
   Error: config.yaml:2: Unknown key "remvoal_delay"; did you mean "removal_delay"?
-  Mend it and check again: `closte-bridge config validate`.
+  Mend it and check again: `closte-bridge config validate config.yaml`.
 """,
         "",
     )

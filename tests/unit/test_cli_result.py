@@ -158,5 +158,5 @@ def test_an_error_becomes_a_result() -> None:
     assert Result.of_error(error) == Result(
         exit_code=ExitCode.UNREADABLE, errors=(Problem(code="no", message="No.", domain="a.example", hint="Try."),)
     )
-    several = Result.of_error(InvalidConfigError(("f:1: a.", "f:2: b.")))
+    several = Result.of_error(InvalidConfigError(("f:1: a.", "f:2: b."), hint="Mend it."))
     assert [problem.message for problem in several.errors] == ["f:1: a.", "f:2: b."]

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from closte_bridge.errors import BridgeError
-from closte_bridge.ledger.folder import foresee, make_folder
+from closte_bridge.ledger.folder import foresee, make_folder, unusable
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -48,3 +48,18 @@ def test_one_that_cannot_be_made_names_the_command_that_root_runs(
     with pytest.raises(BridgeError) as caught:
         foresee(folder)
     assert f" -o {os.geteuid()} " in caught.value.hint
+
+
+def test_one_with_something_of_anothers_in_it_names_the_command_for_all_of_it(tmp_path: Path) -> None:
+    tmp_path.chmod(0o700)
+    error = unusable(tmp_path, PermissionError(13, "Permission denied"))
+    user = pwd.getpwuid(os.geteuid()).pw_name
+    assert error.hint.startswith(f"As root: `chown -R {user} {tmp_path}`")
+
+
+def test_one_of_another_user_names_who_that_is(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    owner = pwd.getpwuid(tmp_path.stat().st_uid).pw_name
+    monkeypatch.setattr(os, "geteuid", lambda: 65_534)
+    error = unusable(tmp_path, PermissionError(13, "Permission denied"))
+    assert error.code == "other-user"
+    assert f"`sudo -u {owner} closte-bridge …`" in error.hint

@@ -197,7 +197,7 @@ def remove(app: App, domains: tuple[str, ...]) -> Result:
     names = _names(domains)
     app.console.confirm(f"Remove {', '.join(names[:10])}{' …' if len(names) > 10 else ''} at Closte?")  # noqa: PLR2004 - enough to recognise
     dismissal = dismiss(engine_of(app, app.network()), names, app.command)
-    said = tuple(Message("log", f'"{name}" is unpinned; it is not at Closte.') for name in dismissal.unpinned)
+    said = tuple(Message("log", f'"{name}" is unpinned; nothing of ours is at Closte.') for name in dismissal.unpinned)
     wildcards = any(name.startswith("*.") for name in names)
     # The names behind a wildcard are added by the same run, so it is not narrowed then.
     only = frozenset() if wildcards else frozenset(names)
