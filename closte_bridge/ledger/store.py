@@ -42,6 +42,8 @@ SELECT www.name FROM histories AS www JOIN histories AS name ON name.name = subs
 WHERE www.name >= 'www.' AND www.name < 'www/' AND www.leads_here = 1 AND name.leads_here = 1
 """
 
+# SQLite's words about a damaged schema quote it, and what is damaged need not be text.
+_ERRORS = (sqlite3.Error, UnicodeDecodeError)
 # I/O errors that come from the file itself.
 _DAMAGE = frozenset({"SQLITE_IOERR_SHORT_READ", "SQLITE_IOERR_DATA"})
 _DAMAGED = (
@@ -49,7 +51,7 @@ _DAMAGED = (
 )
 
 
-def _translate(error: sqlite3.Error, path: Path) -> BridgeError:
+def _translate(error: Exception, path: Path) -> BridgeError:
     text = str(error)
     if "full" in text:
         return BridgeError(
@@ -128,7 +130,7 @@ class Ledger:
         except BaseException as error:
             if connection is not None:
                 connection.close()
-            if isinstance(error, sqlite3.Error):
+            if isinstance(error, _ERRORS):
                 raise _translate(error, path) from None
             raise
         return cls(path, connection)
@@ -161,7 +163,7 @@ class Ledger:
                     self._connection.execute("ROLLBACK")
             except sqlite3.Error:
                 pass
-            if isinstance(error, sqlite3.Error):
+            if isinstance(error, _ERRORS):
                 raise _translate(error, self.path) from None
             raise
 
@@ -169,21 +171,21 @@ class Ledger:
         """Return the rows of one statement of this package's own."""
         try:
             return self._connection.execute(sql, values).fetchall()
-        except sqlite3.Error as error:
+        except _ERRORS as error:
             raise _translate(error, self.path) from None
 
     def stream(self, sql: str) -> Iterator[tuple[Any, ...]]:
         """Give the rows of one statement one by one, for those that can be very many."""
         try:
             yield from self._connection.execute(sql)
-        except sqlite3.Error as error:
+        except _ERRORS as error:
             raise _translate(error, self.path) from None
 
     def write(self, sql: str, rows: Iterable[tuple[object, ...]]) -> None:
         """Run one statement of this package's own, once a row; inside `transaction`."""
         try:
             self._connection.executemany(sql, rows)
-        except sqlite3.Error as error:
+        except _ERRORS as error:
             raise _translate(error, self.path) from None
 
     # -- reading ------------------------------------------------------------------------------------------------

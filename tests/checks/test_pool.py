@@ -106,7 +106,7 @@ def test_no_more_is_in_flight_than_is_allowed(
     monkeypatch.setattr(Wire, "_once", counted)
     wanted = [f"{label}.shop.test" for label in ("a", "www", "old-a", "mail", "missing", "mixed", "allowed")]
     assert len(pool_of(names, servers, concurrency=3).check(wanted)) == 7
-    assert most == 3
+    assert 1 < most <= 3
 
 
 def test_a_check_that_breaks_blocks_no_other(
