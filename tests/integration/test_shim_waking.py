@@ -245,8 +245,9 @@ def test_what_it_is_told_is_no_command(bridge: Bridge) -> None:
     folder.mkdir()
     config = folder / "config.yaml"
     config.write_bytes(bridge.config.read_bytes())
-    ran = bridge.run(f"--config={config}", "shim", "install")
-    assert ran.code == 0, ran
+    for command in (("adopt", "--yes"), ("shim", "install")):
+        ran = bridge.run(f"--config={config}", *command)
+        assert ran.code == 0, ran
     bridge.multisite.create_site("one")
     wait_for_alias(bridge, "one.example.net")
     assert list(bridge.folder.rglob("executed")) == []
