@@ -66,6 +66,9 @@ def run_sync(
     outcomes = on_each(app, job)
     runs = [outcome.value for outcome in outcomes if outcome.value]
     kept = [problem for report, words in runs for problem in _kept(report, words, leaving)]
+    for outcome in outcomes:
+        cost = outcome.engine.cost
+        app.console.debug("cost", f"{cost.list_wait:.3f} s of {cost.api_seconds:.3f} s were waited for Closte's list.")
     for report, _ in runs:
         app.console.debug("sync", f"{report.network}: {len(report.plan.changes)} changes planned.")
     return Result(
