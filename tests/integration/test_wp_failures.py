@@ -280,7 +280,8 @@ def test_what_the_user_sees(bridge: Bridge) -> None:
             "code": "wp-missing",
             "message": "The command that starts `wp` was not found.",
             "domain": None,
-            "hint": "Install WP-CLI, or name it in the config: `wp: {command: [php, /opt/wp-cli.phar]}`.",
+            "hint": "Install WP-CLI, or name it rightly in the config: `wp: {command: [php, /opt/wp-cli.phar]}`. "
+            "Over SSH, `ssh` is needed here.",
         }
     ]
     bridge.write_config(wp={**bridge.settings["wp"], "command": bridge.multisite.wp_command, "timeout": LIMIT_SECONDS})
