@@ -165,7 +165,7 @@ def apply_changes(
             return
         this = _Round(engine, ledger, view, run, applied, on_step, engine.clock.now())
         # What failed most often comes last: a few hopeless names, after which the run ends early, block no other.
-        feed = this.feed(sorted(changes, key=lambda change: _failures(change.name, view)))
+        feed = this.feed(sorted(changes, key=lambda change: _failures(change, view)))
         applied.stopped = view.client.run(feed, lambda _, name, outcome: this.take(name, outcome), over)  # type: ignore[arg-type]  # the action's values are the client's literals
         undo_intents(ledger, this.begun.values(), view, engine.clock.now())
         applied.not_begun += this.begun.values()
@@ -182,8 +182,8 @@ def apply_changes(
     return applied
 
 
-def _failures(name: str, view: View) -> int:
-    trouble = view.ledger.troubles.get(name)
+def _failures(change: Change, view: View) -> int:
+    trouble = view.ledger.trouble(change.name, change.action)
     return trouble.attempts if trouble else 0
 
 
