@@ -35,6 +35,10 @@ head -c 16 /dev/urandom | od -An -tx1 | tr -d ' \n' >"$root/etc/machine-id"
 for module in apt apt_pkg* aptsources pkg_resources setuptools; do
     rm -rf "$root/usr/lib/python3/dist-packages/"$module
 done
+# Nor does it know the engine yet; whoever tried it on the machine underneath has left something there.
+for place in /etc /opt /var/lib /var/log; do
+    rm -rf "$root$place/closte-bridge"
+done
 # Only what the test wants runs: what the machine underneath would start, or mount, is not started here.
 : >"$root/etc/fstab"
 for unit in "$root"/lib/systemd/system/*.target.wants/* "$root"/etc/systemd/system/*.target.wants/*; do
