@@ -20,6 +20,7 @@ from closte_bridge.ledger.journal import Entry
 from closte_bridge.ledger.state import Identity, Phase
 from closte_bridge.ledger.store import Ledger
 from closte_bridge.planning.desired import desired, origin_of
+from closte_bridge.planning.model import Mode
 from closte_bridge.planning.stages import GIVEN_UP_BEFORE
 from closte_bridge.planning.standing import perhaps_a_copy
 from closte_bridge.wordpress.snapshot import Owner
@@ -40,7 +41,7 @@ class Offer:
 
     `adoptable` are names at Closte that the network wants and that would be ours from then on; `foreign` are those
     that stay a stranger's. `former` is the main domain that this ledger was bound to before, if another; `changed`
-    what else is other than it was then, where this may be a copy.
+    what else is other than it was then, where this may be a copy. `settled`: all of it is so already.
     """
 
     view: View
@@ -51,6 +52,7 @@ class Offer:
     former: str | None
     renewed: bool
     changed: tuple[str, ...] = ()
+    settled: bool = False
 
 
 def _offer(engine: Engine, view: View) -> Offer:
@@ -74,7 +76,14 @@ def _offer(engine: Engine, view: View) -> Offer:
         former=identity.main_domain if identity and identity.main_domain != own else None,
         renewed=ours,
         changed=changed,
+        settled=ours and not adoptable and snapshot.complete and _in_order(engine, view),
     )
+
+
+def _in_order(engine: Engine, view: View) -> bool:
+    """Tell whether adoption would change nothing about what this engine may do."""
+    mode = view.standing.mode
+    return mode is Mode.FULL or (mode is Mode.INACTIVE and view.ledger.place == engine.place())
 
 
 def _wanted_here(name: str, desire: Desired, snapshot: Snapshot) -> bool:
@@ -125,8 +134,10 @@ def _refuse(engine: Engine, view: View, offer: Offer, *, take_over: bool) -> Non
         )
 
 
-def adopt(engine: Engine, *, take_over: bool, agree: Callable[[Offer], None], command: str) -> Offer:
-    """Show what would be bound (`agree` raises to stop), then bind ledger and network; return what was agreed to.
+def adopt(engine: Engine, *, take_over: bool, agree: Callable[[Offer], bool], command: str) -> Offer:
+    """Show what would be bound, then bind ledger and network; return what was agreed to.
+
+    `agree` raises to stop, and returns False when there is nothing to bind.
 
     Raises ReadOnlyError when another engine is in charge or this may be a copy, UnreadableError when a side could not
     be read.
@@ -134,7 +145,8 @@ def adopt(engine: Engine, *, take_over: bool, agree: Callable[[Offer], None], co
     with lock.held(engine.settings.state_dir, command), engine.opened(), looked_at(engine) as view:
         offer = _offer(engine, view)
         _refuse(engine, view, offer, take_over=take_over)
-        agree(offer)
+        if not agree(offer):
+            return offer
         if engine.ledger is None:
             engine.ledger = Ledger.open(engine.settings.state_dir, create=True)
         assert engine.ledger is not None  # noqa: S101 - created above

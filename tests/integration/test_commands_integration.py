@@ -122,10 +122,36 @@ def test_setup(bridge: Bridge) -> None:
     assert bridge.multisite.network_option("wu_host_integrations_enabled") == {"closte": True}
     loader = bridge.multisite.path / "wp-content/mu-plugins/closte-bridge-shim.php"
     assert not loader.exists()
-    renewed = bridge.run_asked("y\ny\n", "setup")
-    assert (renewed.code, renewed.err) == (0, question + shim)
-    assert f"The shim {__version__} is installed in <site>/wp-content/mu-plugins.\n" in renewed.out
+    shim_is_offered_again(bridge, hello + took, shim)
     assert loader.exists()
+    nothing_is_asked_twice(bridge, hello + took)
+    assert bridge.changes() == []
+
+
+def shim_is_offered_again(bridge: Bridge, start: str, question: str) -> None:
+    """What was declined is offered again, and what is done is not asked about; the integration may stay off."""
+    set_option(bridge.multisite, "wu_host_integrations_enabled", None)
+    ran = bridge.run_asked("n\ny\n", "setup")
+    assert (ran.code, ran.err) == (0, "The Closte integration is off. Switch it on? [y/n] " + question)
+    installed = (
+        f"The shim {__version__} is installed in <site>/wp-content/mu-plugins. "
+        "It starts this engine whenever something changes.\n"
+    )
+    off = (
+        "Nothing is changed at Closte: the Closte integration is switched off in Ultimate Multisite. "
+        "Switch it on: `closte-bridge integration enable`.\n"
+    )
+    already = "This engine is in charge already.\nIt stays off.\n"
+    assert ran.out == start + already + PLAN + installed + 'Success: "example.net" is set up.\n' + off
+    assert not bridge.multisite.network_option("wu_host_integrations_enabled")
+    assert bridge.run("integration", "enable").code == 0
+
+
+def nothing_is_asked_twice(bridge: Bridge, start: str) -> None:
+    sync = "`closte-bridge sync` makes the changes of this plan.\n"
+    done = 'Success: "example.net" is set up.\n' + sync
+    assert bridge.run("setup").golden == (0, start + "This engine is in charge already.\n" + PLAN + done, "")
     again = bridge.run("setup", "--yes", "--format=json", "--quiet")
     assert (again.code, len(again.envelope["data"])) == (0, 6)
-    assert bridge.changes() == []
+    bridge.write_config(api_url="http://127.0.0.1:9/api/client", rate_limit=1000)
+    assert bridge.run("setup").code == 5

@@ -67,16 +67,20 @@ def describe(offer: Offer, engine: Engine) -> list[str]:
     return lines
 
 
-def run_adoption(app: App, *, take_over: bool) -> tuple[Engine, Offer]:
-    """Ask and adopt. Raises BridgeError when it is refused."""
+def run_adoption(app: App, *, take_over: bool, anew: bool = True) -> tuple[Engine, Offer]:
+    """Ask and adopt; unless `anew`, not where all of it is so already. Raises BridgeError when it is refused."""
     from closte_bridge.engine.adopt import adopt  # noqa: PLC0415 - loaded when it is needed
 
     engine = engine_of(app, app.network())
 
-    def agree(offer: Offer) -> None:
+    def agree(offer: Offer) -> bool:
+        if offer.settled and not anew:
+            app.console.log("This engine is in charge already.")
+            return False
         for line in describe(offer, engine):
             app.console.log(line)
         app.console.confirm("Put this engine in charge?")
+        return True
 
     return engine, adopt(engine, take_over=take_over, agree=agree, command=app.command)
 

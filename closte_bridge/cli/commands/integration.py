@@ -13,7 +13,7 @@ from closte_bridge.cli.networks import engine_of
 from closte_bridge.cli.options import format_options, global_options
 from closte_bridge.cli.result import Message, Problem, Result
 from closte_bridge.cli.text import counted
-from closte_bridge.errors import ExitCode
+from closte_bridge.errors import BridgeError, ExitCode
 
 if TYPE_CHECKING:
     from closte_bridge.closte.client import ConnectionTest
@@ -141,15 +141,20 @@ def disable(app: App) -> Result:
     return _switch(app, enabled=False)
 
 
-def connection_hint(tested: ConnectionTest, settings: Settings) -> str:
-    """Return what to do when Closte could not be reached, or did not take the key."""
+def connection_error(tested: ConnectionTest, settings: Settings) -> BridgeError:
+    """Return the error for a test that went wrong: Closte could not be reached, or did not take the key."""
     from closte_bridge.closte.client import ConnectionState  # noqa: PLC0415 - loaded when it is needed
 
     hints = {
         ConnectionState.KEY_REJECTED: "Compare the key with the one in Closte's dashboard.",
         ConnectionState.UNREACHABLE: f"Check the network and `api_url` ({settings.api_url}).",
     }
-    return hints.get(tested.state, "Check the key, and `api_url` in the config.")
+    return BridgeError(
+        tested.message,
+        code=f"connection-{tested.state.value}",
+        hint=hints.get(tested.state, "Check the key, and `api_url` in the config."),
+        exit_code=ExitCode.UNREADABLE if tested.state is ConnectionState.UNREACHABLE else ExitCode.FAILURE,
+    )
 
 
 @integration.command("test", cls=BridgeCommand, short_help="Test the key and the connection.", epilog=_TEST)
@@ -158,8 +163,7 @@ def connection_hint(tested: ConnectionTest, settings: Settings) -> str:
 @pass_app
 def test(app: App) -> Result:
     """Ask Closte whether it takes the key, and read its list. Changes nothing."""
-    from closte_bridge.closte.client import ConnectionState  # noqa: PLC0415 - loaded when it is needed
-    from closte_bridge.closte.listing import Readability  # noqa: PLC0415 - likewise
+    from closte_bridge.closte.listing import Readability  # noqa: PLC0415 - loaded when it is needed
     from closte_bridge.engine.keys import find_key  # noqa: PLC0415 - likewise
 
     engine = engine_of(app, app.network())
@@ -170,11 +174,14 @@ def test(app: App) -> Result:
         engine.count_api(client)
     data = {"state": tested.state.value, "key_source": source, "listed": len(listing.names) if listing else None}
     if not tested.ok:
-        hint = connection_hint(tested, engine.settings)
-        problem = Problem(code=f"connection-{tested.state.value}", message=tested.message, hint=hint)
-        code = ExitCode.UNREADABLE if tested.state is ConnectionState.UNREACHABLE else ExitCode.FAILURE
-        cost = engine.cost.as_data()
-        return Result(exit_code=code, data=data, rendered={Format.TABLE: ""}, errors=(problem,), cost=cost)
+        error = connection_error(tested, engine.settings)
+        return Result(
+            exit_code=error.exit_code,
+            data=data,
+            rendered={Format.TABLE: ""},
+            errors=Problem.of(error),
+            cost=engine.cost.as_data(),
+        )
     warnings = []
     if listing and listing.state is not Readability.READABLE:
         hint = "Additions go on, and nothing is removed by inference, until the list can be read again."

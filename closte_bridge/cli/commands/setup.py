@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 import click
 
 from closte_bridge.cli.command import BridgeCommand
 from closte_bridge.cli.commands.adopt import run_adoption
-from closte_bridge.cli.commands.integration import connection_hint
+from closte_bridge.cli.commands.integration import connection_error
 from closte_bridge.cli.context import App, pass_app
 from closte_bridge.cli.formats import Format
 from closte_bridge.cli.networks import engine_of
@@ -17,6 +19,11 @@ from closte_bridge.cli.text import counted
 from closte_bridge.domains import shown
 from closte_bridge.errors import BridgeError
 from closte_bridge.ledger.folder import foresee
+from closte_bridge.planning.model import Mode
+
+if TYPE_CHECKING:
+    from closte_bridge.engine.engine import Engine
+    from closte_bridge.engine.sync import Report
 
 _EXAMPLES = """
 $ closte-bridge setup
@@ -29,7 +36,7 @@ Network "network.example.com": 1 to add, 0 to remove, 2 in step, 1 held.
   +  shop.customer.com      mapped to site 4
   ~+ www.shop.customer.com  held: waits until it leads where "shop.customer.com" leads
 Install the shim, a must-use plugin through which WordPress wakes this engine? [y/n] y
-The shim … is installed in /var/www/html/wp-content/mu-plugins.
+The shim … is installed in /var/www/html/wp-content/mu-plugins. It starts this engine whenever something changes.
 Success: "network.example.com" is set up; 2 names adopted.
 `closte-bridge sync` makes the changes of this plan.
 
@@ -48,13 +55,12 @@ Network "network.example.com": 1 to add, 0 to remove, 2 in step, 1 held.
 def setup(app: App, take_over: bool) -> Result:
     """Check WordPress, the key and the connection, adopt, switch the integration on, show a plan, install the shim.
 
-    Asks before each change. Each step can be run again, and what is done already is not done twice. At Closte nothing
+    Asks before each change. Each step can be run again, and what is done already is neither asked nor done twice. At Closte nothing
     is changed; with the shim, the next change of a mapping in WordPress starts a sync.
     """
     from closte_bridge.cli.commands.plan import plan_one  # noqa: PLC0415 - loaded when it is needed
     from closte_bridge.engine.keys import find_key  # noqa: PLC0415 - likewise
     from closte_bridge.engine.snapshots import start_snapshot  # noqa: PLC0415 - likewise
-    from closte_bridge.wordpress.writer import set_toggle  # noqa: PLC0415 - likewise
 
     say = app.console.log
     engine = engine_of(app, app.network())
@@ -67,14 +73,12 @@ def setup(app: App, take_over: bool) -> Result:
     with engine.client(key) as client:
         tested = client.test_connection()
     if not tested.ok:
-        hint = connection_hint(tested, engine.settings)
-        raise BridgeError(tested.message, code=f"connection-{tested.state.value}", hint=hint)
+        raise connection_error(tested, engine.settings)
     say(f"Closte answered and took the key (from {source}).")
-    _, offer = run_adoption(app, take_over=take_over)
-    adopted = counted(len(offer.adoptable), "name")
+    _, offer = run_adoption(app, take_over=take_over, anew=False)
+    adopted = f"; {counted(len(offer.adoptable), 'name')} adopted" if not offer.settled else ""
     if not snapshot.settings.integration:
-        app.console.confirm("The Closte integration is off. Switch it on?")
-        set_toggle(engine.settings.wp, engine.cost.wp, enabled=True)
+        _offer_integration(app, engine)
     report = plan_one(engine_of(app, app.network()))
     if app.output.format is Format.TABLE:
         # Before the shim is offered: with it, the next change of a mapping makes the changes of this plan.
@@ -84,23 +88,52 @@ def setup(app: App, take_over: bool) -> Result:
         data=plan_rows(report),
         rendered={Format.TABLE: ""},
         messages=(
-            Message("success", f'"{network.domain}" is set up; {adopted} adopted.'),
-            Message("log", "`closte-bridge sync` makes the changes of this plan."),
+            Message("success", f'"{network.domain}" is set up{adopted}.'),
+            Message("log", _what_next(report)),
         ),
         warnings=warnings,
     )
 
 
+def _offer_integration(app: App, engine: Engine) -> None:
+    """Ask whether to switch it on; all the rest can be set up without."""
+    from closte_bridge.wordpress.writer import set_toggle  # noqa: PLC0415 - loaded when it is needed
+
+    try:
+        app.console.confirm("The Closte integration is off. Switch it on?")
+    except BridgeError as error:
+        if error.code != "aborted":
+            raise
+        app.console.log("It stays off.")
+        return
+    set_toggle(engine.settings.wp, engine.cost.wp, enabled=True)
+
+
+def _what_next(report: Report) -> str:
+    standing = report.plan.standing
+    if standing.mode is Mode.INACTIVE:
+        return f"Nothing is changed at Closte: {standing.reason}. {standing.hint}"
+    if report.plan.changes or (report.records and report.records.due):
+        return "`closte-bridge sync` makes the changes of this plan."
+    return "There is nothing to change now. Let something run it: see `closte-bridge watch --help`."
+
+
 def _offer_shim(app: App) -> tuple[Problem, ...]:
     """Ask whether to install the shim, unless it is there; what keeps it out is a warning: all works without it."""
-    from closte_bridge.cli.commands.shim import installed_words, is_installed, run_install  # noqa: PLC0415 - as above
+    from closte_bridge.cli.commands.shim import (  # noqa: PLC0415 - as above
+        installed_words,
+        is_installed,
+        run_install,
+        waking_words,
+    )
 
     engine = engine_of(app, app.network())
     try:
         if is_installed(engine):
             return ()
         app.console.confirm("Install the shim, a must-use plugin through which WordPress wakes this engine?")
-        app.console.log(installed_words(run_install(app, engine)))
+        found = run_install(app, engine)
+        app.console.log(f"{installed_words(found)} {waking_words(found)}")
     except BridgeError as error:
         if error.code == "aborted":
             app.console.log("Not installed: changes are found by looking. `closte-bridge shim install` does it later.")

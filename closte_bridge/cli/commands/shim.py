@@ -80,7 +80,8 @@ def _problems(found: list[ShimProblem]) -> tuple[Problem, ...]:
     return tuple(Problem(**problem._asdict()) for problem in found)
 
 
-def _how(found: dict[str, Any]) -> str:
+def waking_words(found: dict[str, Any]) -> str:
+    """Return the sentence that says how it wakes the engine."""
     from closte_bridge.shim.problems import way_to_wake  # noqa: PLC0415 - loaded when it is needed
 
     way, why = way_to_wake(found)
@@ -135,7 +136,7 @@ def install(app: App, wake: str) -> Result:
 
     engine = engine_of(app, app.network())
     found = run_install(app, engine, wake)
-    messages = [Message("success", installed_words(found)), Message("log", _how(found))]
+    messages = [Message("success", installed_words(found)), Message("log", waking_words(found))]
     if not found["owner"]:
         messages.append(Message("log", "It collects nothing until `closte-bridge adopt` puts an engine in charge."))
     return Result(
