@@ -160,6 +160,13 @@ def registered_domain(name: str) -> str:
     return str(_suffixes().privatesuffix(host) or host)
 
 
+def is_public_suffix(name: str) -> bool:
+    """Tell whether `name` is one under which everybody registers, such as `co.uk`; nobody's own counts as that."""
+    from publicsuffixlist import PublicSuffixList  # noqa: PLC0415 - only for names that people type
+
+    return bool(PublicSuffixList(only_icann=True).is_public(name))
+
+
 def lies_in(name: str, zone: str) -> bool:
     """Tell whether `name` is that of the DNS zone or below it; the root's is empty."""
     return name == zone or not zone or name.endswith(f".{zone}")

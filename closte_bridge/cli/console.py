@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import sys
+import threading
 import time
 from contextlib import contextmanager, suppress
 from io import TextIOWrapper
@@ -150,6 +151,28 @@ class Console:
         bar = click.progressbar(length=total, label=clean(label), file=self.stderr)
         with bar:
             yield bar
+
+    @contextmanager
+    def patience(self, waiting_for: Callable[[], str], pause: float = 10.0) -> Iterator[None]:
+        """Say on a terminal every `pause` seconds what is waited for meanwhile; an empty string is nothing."""
+        if not _is_terminal(self.stderr):
+            yield
+            return
+        began, over = self._clock(), threading.Event()
+
+        def tell() -> None:
+            while not over.wait(pause):
+                what = waiting_for()
+                if what and not self.quiet:
+                    self._write(self.stderr, clean(f"Still waiting for {what} ({self._clock() - began:.0f} s) …"))
+
+        teller = threading.Thread(target=tell, daemon=True)
+        teller.start()
+        try:
+            yield
+        finally:
+            over.set()
+            teller.join()
 
     def finish(self, exit_code: int) -> int:
         """Flush, and return the exit code: `exit_code`, or 1 when output that somebody waits for was lost."""

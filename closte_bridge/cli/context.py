@@ -43,7 +43,8 @@ class Overrides:
 class App:
     """The state of one call of the program.
 
-    `command` is the command's name in words (`config show`), `head` a `wp` that was started before all this.
+    `command` is the command's name in words (`config show`), `head` a `wp` that was started before all this, `waits`
+    what each network's engine waits for at the moment.
     """
 
     console: Console
@@ -52,7 +53,12 @@ class App:
     output: Output = field(default_factory=Output)
     command: str = ""
     head: HeadStart | None = None
+    waits: dict[str, str] = field(default_factory=dict)
     _config: Config | None = None
+
+    def waiting_for(self) -> str:
+        """Return what is waited for at the moment, or nothing."""
+        return ", ".join(sorted({*self.waits.values()}))
 
     def config(self) -> Config:
         """Return the configuration, read once. Raises ConfigError as `load_config` does."""

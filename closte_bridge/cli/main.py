@@ -10,6 +10,7 @@ import os
 import signal
 import sys
 import threading
+from dataclasses import replace
 from typing import TYPE_CHECKING, NoReturn
 
 import click
@@ -63,6 +64,9 @@ def _answer(app: App, argv: list[str]) -> int:
     result = _result(app, argv)
     if isinstance(result, int):
         return result
+    if result.exit_code is ExitCode.LOCKED and app.command == "sync" and app.console.quiet:
+        # Cron would send a letter about each run that met another one, which is harmless.
+        result = replace(result, errors=())
     try:
         show(result, app.console, app.output, app.command)
     except Exception as error:
@@ -81,7 +85,9 @@ def _result(app: App, argv: list[str]) -> Result | int:
     except click.ClickException as error:
         return Result.of_error(usage_error(error))
     except (KeyboardInterrupt, click.Abort, EOFError):
-        return Result(exit_code=ExitCode.INTERRUPTED, errors=(Problem(code="interrupted", message="Interrupted."),))
+        hint = "Run it again to go on: nothing is lost."
+        interrupted = Problem(code="interrupted", message="Interrupted.", hint=hint)
+        return Result(exit_code=ExitCode.INTERRUPTED, errors=(interrupted,))
     except SystemExit as request:
         return request.code if isinstance(request.code, int) else int(request.code is not None)
     except Exception as error:  # nothing may get past this
@@ -94,7 +100,7 @@ def _invoke(app: App, argv: list[str]) -> Result | int:
         from click.shell_completion import shell_complete  # noqa: PLC0415
 
         return shell_complete(root, {"obj": app}, PROGRAM, COMPLETE, app.environ[COMPLETE])
-    with root.make_context(PROGRAM, argv or ["--help"], obj=app) as ctx:
+    with app.console.patience(app.waiting_for), root.make_context(PROGRAM, argv or ["--help"], obj=app) as ctx:
         value = root.invoke(ctx)
     if value is None:
         return int(ExitCode.OK)

@@ -53,7 +53,7 @@ def on_each(app: App, job: Callable[[Engine], T]) -> list[Outcome[T]]:
 
 def engine_of(app: App, settings: Settings) -> Engine:
     """Return a network's engine with this call's environment, and with the `wp` that was started for it."""
-    return Engine(settings, app.environ, head=app.head)
+    return Engine(settings, app.environ, head=app.head, waits=app.waits)
 
 
 def total_cost(outcomes: Sequence[Outcome[T]]) -> dict[str, float]:

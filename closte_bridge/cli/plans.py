@@ -12,6 +12,7 @@ from closte_bridge.cli.result import Message, Problem
 from closte_bridge.cli.stages import stage_lines, stage_rows
 from closte_bridge.cli.text import counted
 from closte_bridge.planning.model import Action, Mode, ObservedState, unproven_hold
+from closte_bridge.planning.standing import WRONG_KEY
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
@@ -155,7 +156,8 @@ def _headline(report: Report) -> str:
         *([f"{len(plan.foreign)} foreign"] if plan.foreign else []),
         *([f"{counted(len(report.records.due), 'record')} to make"] if report.records and report.records.due else []),
     ]
-    return f'Network "{report.view.snapshot.network.domain}": {", ".join(counts)}.'
+    by = "" if plan.observed.readable else ", going by the ledger alone"
+    return f'Network "{report.view.snapshot.network.domain}": {", ".join(counts)}{by}.'
 
 
 def _rule(withheld: Withheld) -> str:
@@ -207,6 +209,8 @@ def circumstances(report: Report) -> tuple[list[Problem], list[Problem], list[Me
         hint = "Run `wp db check`. After a restored backup, run `closte-bridge adopt`."
         warnings.append(Problem(code="snapshot-partial", message=text, hint=hint))
     standing = plan.standing
+    if only_the_key(report):
+        return errors, warnings, remarks
     if standing.mode is Mode.INACTIVE:
         note = Problem(code=standing.code, message=f"Nothing is changed: {standing.reason}.", hint=standing.hint)
         remarks.append(Message("log", f"{note.message} {note.hint}", note))
@@ -218,6 +222,11 @@ def circumstances(report: Report) -> tuple[list[Problem], list[Problem], list[Me
             Problem(code="rebind", message="The API key is a new one for the same application; bound to it.")
         )
     return errors, warnings, remarks
+
+
+def only_the_key(report: Report) -> bool:
+    """Tell whether Closte's no to the key has said it all: to adopt, the remedy for another key, would not help."""
+    return report.view.listing.key_rejected and report.plan.standing.code == WRONG_KEY
 
 
 def outcome_problems(report: Report) -> tuple[list[Problem], list[Message]]:

@@ -11,6 +11,7 @@ from closte_bridge.cli.plans import (
     FIELDS,
     IN_STEP,
     circumstances,
+    only_the_key,
     outcome_problems,
     rendered,
     rows_shown,
@@ -156,7 +157,7 @@ def _words(report: Report) -> Words:
 
     errors, warnings, remarks = circumstances(report)
     standing = report.plan.standing
-    if standing.mode is Mode.READ_ONLY:
+    if standing.mode is Mode.READ_ONLY and not only_the_key(report):
         # What `plan` only mentions is what stops a sync.
         warnings = []
         errors.append(

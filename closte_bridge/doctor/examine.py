@@ -56,7 +56,8 @@ def _examine(engine: Engine) -> list[Finding]:
     findings += of_rows(snapshot, engine, desire)
     findings += of_events(snapshot, engine.clock.now())
     findings += _installation(engine)
-    findings += of_names(engine, snapshot.network.domain)
+    with engine.waiting("DNS"):
+        findings += of_names(engine, snapshot.network.domain)
     findings += of_domains(engine, {*desire.mapped, *desire.configured, *desire.pins})
     findings += of_certificates(engine)
     findings.append(of_changes(ledger))
@@ -71,7 +72,7 @@ def _examine(engine: Engine) -> list[Finding]:
 
 
 def _closte(engine: Engine, snapshot: Snapshot, ledger: LedgerState, key: Secret) -> list[Finding]:
-    with engine.client(key) as client:
+    with engine.client(key) as client, engine.waiting("Closte"):
         observed = judge(client.list_aliases(), snapshot.network.domain, ledger)
         findings = list(of_closte(client, observed))
         engine.count_api(client)
@@ -82,7 +83,8 @@ def _closte(engine: Engine, snapshot: Snapshot, ledger: LedgerState, key: Secret
 def _installation(engine: Engine) -> list[Finding]:
     """Load WordPress with its plugins once: what only fails then is found here."""
     try:
-        facts = WpCall.start(engine.settings.wp, "doctor", {}, engine.cost.wp, plugins=True).result()
+        with engine.waiting("WordPress with its plugins"):
+            facts = WpCall.start(engine.settings.wp, "doctor", {}, engine.cost.wp, plugins=True).result()
     except BridgeError as failure:
         return [warning("plugins-load", f"With plugins loaded: {failure.message}", failure.hint)]
     return list(of_installation(facts, engine.clock.now()))

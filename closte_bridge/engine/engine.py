@@ -29,7 +29,8 @@ if TYPE_CHECKING:
 class Engine:
     """One network's engine: its settings, its ledger (None before adoption), its clock and what it cost so far.
 
-    `edges` leads DNS checks elsewhere in tests. `head` is a `wp` that was started before the settings were known.
+    `edges` leads DNS checks elsewhere in tests. `head` is a `wp` that was started before the settings were known. In
+    `waits` stands what the engine waits for, by the network's name, for whoever shows that.
     """
 
     settings: Settings
@@ -39,6 +40,7 @@ class Engine:
     ledger: Ledger | None = None
     edges: Edges | None = None
     head: HeadStart | None = None
+    waits: dict[str, str] = field(default_factory=dict)
 
     @contextmanager
     def opened(self, *, create: bool = False) -> Iterator[Engine]:
@@ -50,6 +52,15 @@ class Engine:
             if self.ledger is not None:
                 self.ledger.close()
                 self.ledger = None
+
+    @contextmanager
+    def waiting(self, what: str) -> Iterator[None]:
+        """Let it be known that the body waits for `what`."""
+        self.waits[self.settings.name] = what
+        try:
+            yield
+        finally:
+            self.waits.pop(self.settings.name, None)
 
     def intentions(self) -> Intentions:
         """Return what the config says about names."""

@@ -18,9 +18,11 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Iterator
 
     from closte_bridge.closte.client import ClosteClient
+    from closte_bridge.closte.listing import Listing
     from closte_bridge.engine.engine import Engine
     from closte_bridge.ledger.histories import Ahead
     from closte_bridge.ledger.state import LedgerState
+    from closte_bridge.secret import Secret
     from closte_bridge.wordpress.snapshot import Snapshot
 
 T = TypeVar("T")
@@ -95,6 +97,33 @@ def _load_the_rest() -> None:
     import closte_bridge.planning.plan  # noqa: F401, PLC0415
 
 
+class _Closte:
+    """Closte as it is asked during a look: a client, and its list, which is on its way from `ask` on."""
+
+    def __init__(self, engine: Engine) -> None:
+        self._engine = engine
+        self.client: ClosteClient | None = None
+
+    def ask(self, key: Secret) -> None:
+        """Ask for the list with `key`. Raises ConfigError for a URL or a key that is none."""
+        self.client = self._engine.client(key)
+        self._listed = Begun(self.client.list_aliases)
+
+    def listing(self) -> Listing:
+        """Wait for the list that was asked for."""
+        began = time.perf_counter()
+        with self._engine.waiting("Closte's list"):
+            listing = self._listed.result()
+        self._engine.cost.list_wait += time.perf_counter() - began
+        return listing
+
+    def close(self) -> None:
+        """Count what was spent, and send nothing any more."""
+        if self.client is not None:
+            self._engine.count_api(self.client)
+            self.client.close()
+
+
 @contextmanager
 def looked_at(engine: Engine, *, acknowledge: bool = False) -> Iterator[View]:
     """Read both sides and judge them; the client is open for the body, and its cost is counted afterwards.
@@ -105,18 +134,18 @@ def looked_at(engine: Engine, *, acknowledge: bool = False) -> Iterator[View]:
     key = configured_key(engine.settings, engine.environ)
     location = key_location(engine.settings, engine.environ)
     call = start_snapshot(engine, ask_key=key is None, acknowledge=acknowledge)
-    client: ClosteClient | None = None
+    closte = _Closte(engine)
     try:
         source = location[1] if location else ""
         no_key: ConfigError | None = None
         if key is not None:
-            client = engine.client(key)
-            listed = Begun(client.list_aliases)
+            closte.ask(key)
         _load_the_rest()
         now = engine.clock.now()
         ledger = _ledger_state(engine, now)
         ahead = _ahead(engine, now)
-        call.wait()
+        with engine.waiting("WordPress"):
+            call.wait()
         if key is None:
             try:
                 key, source = call.key()
@@ -124,31 +153,39 @@ def looked_at(engine: Engine, *, acknowledge: bool = False) -> Iterator[View]:
                 no_key = error  # what is wrong with the snapshot is said first
             else:
                 # The list is on its way while the snapshot is made of what `wp` said.
-                client = engine.client(key)
-                listed = Begun(client.list_aliases)
+                closte.ask(key)
         snapshot = read_snapshot(engine, call, ledger)
-        if key is None or client is None:
+        if key is None:
             raise no_key or AssertionError
-        from closte_bridge.planning.desired import desired  # noqa: PLC0415 - loaded while `wp` ran
-        from closte_bridge.planning.observed import judge  # noqa: PLC0415 - likewise
-        from closte_bridge.planning.standing import judge_standing  # noqa: PLC0415 - likewise
-
-        # The half of planning that needs no list, while that is on its way.
-        began = time.perf_counter()
-        desire = desired(snapshot, engine.intentions(), ledger)
-        engine.cost.planning_seconds += time.perf_counter() - began
-        began = time.perf_counter()
-        listing = listed.result()
-        engine.cost.list_wait += time.perf_counter() - began
-        began = time.perf_counter()
-        known = known_events(engine.ledger) if engine.ledger and snapshot.events else ()
-        ledger = _with_fresh_evidence(ledger, snapshot, known, now)
-        observed = judge(listing, snapshot.network.domain, ledger)
-        standing = judge_standing(snapshot, observed, ledger, engine.here(ledger, key))
-        engine.cost.planning_seconds += time.perf_counter() - began
-        yield View(snapshot, listing, observed, ledger, standing, key, source, client, now, desire, ahead)
+        yield _view(engine, closte, snapshot, ledger, now, (key, source), ahead)
     finally:
         call.end()
-        if client is not None:
-            engine.count_api(client)
-            client.close()
+        closte.close()
+
+
+def _view(
+    engine: Engine,
+    closte: _Closte,
+    snapshot: Snapshot,
+    ledger: LedgerState,
+    now: float,
+    key: tuple[Secret, str],
+    ahead: Ahead | None,
+) -> View:
+    """Judge what was seen, with half of the planning done while the list is on its way."""
+    from closte_bridge.planning.desired import desired  # noqa: PLC0415 - loaded while `wp` ran
+    from closte_bridge.planning.observed import judge  # noqa: PLC0415 - likewise
+    from closte_bridge.planning.standing import judge_standing  # noqa: PLC0415 - likewise
+
+    began = time.perf_counter()
+    desire = desired(snapshot, engine.intentions(), ledger)
+    engine.cost.planning_seconds += time.perf_counter() - began
+    listing = closte.listing()
+    began = time.perf_counter()
+    known = known_events(engine.ledger) if engine.ledger and snapshot.events else ()
+    ledger = _with_fresh_evidence(ledger, snapshot, known, now)
+    observed = judge(listing, snapshot.network.domain, ledger)
+    standing = judge_standing(snapshot, observed, ledger, engine.here(ledger, key[0]))
+    engine.cost.planning_seconds += time.perf_counter() - began
+    assert closte.client is not None  # noqa: S101 - it was asked
+    return View(snapshot, listing, observed, ledger, standing, *key, closte.client, now, desire, ahead)

@@ -23,7 +23,8 @@ def read_snapshot(engine: Engine, call: SnapshotCall, ledger: LedgerState) -> Sn
     """Wait for a snapshot, and hold what the ledger knows against it: a restored database is not complete."""
     from closte_bridge.planning.standing import past  # noqa: PLC0415 - loaded while `wp` runs
 
-    snapshot = call.snapshot()
+    with engine.waiting("WordPress"):
+        snapshot = call.snapshot()
     if why := past(snapshot, ledger):
         snapshot = replace(snapshot, faults=(*snapshot.faults, why))
     _refuse_document_root(engine, snapshot)

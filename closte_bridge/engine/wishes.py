@@ -5,7 +5,7 @@ from __future__ import annotations
 import secrets
 from typing import TYPE_CHECKING, NamedTuple
 
-from closte_bridge.domains import normalise, not_public
+from closte_bridge.domains import WILDCARD, is_public_suffix, normalise, not_public
 from closte_bridge.engine import lock
 from closte_bridge.engine.snapshots import read_snapshot, start_snapshot
 from closte_bridge.errors import BridgeError, ConfigError, ReadOnlyError
@@ -49,7 +49,8 @@ def _bound(engine: Engine) -> Ledger:
 def pin(engine: Engine, names: list[str], command: str) -> list[str]:
     """Want these names at Closte whatever WordPress says; return those that were not pinned before."""
     for name in names:
-        if why := not_public(name.removeprefix("*.")):
+        host = name.removeprefix(WILDCARD)
+        if why := not_public(host) or ("everybody registers under it" if is_public_suffix(host) else None):
             raise ConfigError(
                 f'"{name}" cannot be added: no certificate can be had for it ({why}).',
                 code="not-public",

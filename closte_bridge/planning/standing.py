@@ -16,6 +16,8 @@ if TYPE_CHECKING:
 # A new key is the same application's when the list holds at least this share of what is ours.
 REBIND_SHARE = 0.9
 
+WRONG_KEY = "identity-key"
+
 _TAKE_OVER = (
     "If that is this machine, `state_dir` is another one than it was adopted with: set it right. "
     "Run `closte-bridge adopt --take-over` only if that engine, or its memory, is gone."
@@ -144,7 +146,7 @@ def _key(observed: Observed, ledger: LedgerState, here: Here) -> Standing | None
     if observed.complete and ledger.ours and held >= REBIND_SHARE * len(ledger.ours):
         return Standing(Mode.FULL, rebind=True)
     return _read_only(
-        "identity-key",
+        WRONG_KEY,
         "the API key is not the one that this ledger is bound to, and its list does not prove the same application",
         "Put the old key back, or run `closte-bridge adopt` to bind the new one.",
     )

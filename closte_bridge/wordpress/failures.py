@@ -1,14 +1,21 @@
 """Put into words why `wp` gave no answer.
 
-What `wp` printed is only looked at, never quoted: it may hold the API key. The sentences looked for were seen from
-WP-CLI 2.12 and WordPress 7.1.
+What `wp` printed is only looked at, never quoted: it may hold the API key; of an error of PHP the file and the line are
+told. The sentences looked for were seen from WP-CLI 2.12 and WordPress 7.1.
 """
 
 from __future__ import annotations
 
-from typing import NamedTuple
+import re
+import shlex
+from pathlib import Path
+from typing import TYPE_CHECKING, NamedTuple
 
+from closte_bridge.domains import shown
 from closte_bridge.errors import UnreadableError
+
+if TYPE_CHECKING:
+    from closte_bridge.config.model import WpSettings
 
 
 class Words(NamedTuple):
@@ -169,6 +176,9 @@ _SIGNS: tuple[tuple[str, bytes], ...] = (
     ("php-fatal", b"There has been a critical error on this website"),
 )
 
+# `PHP Fatal error:  … in /path/plugin.php:3` or `… in /path/plugin.php on line 3`; what stands between is not told.
+_WHERE = re.compile(rb"(?:Fatal|Parse) error: [^\n]* in (/[^\n:]{1,300}\.php)(?::| on line )(\d{1,7})")
+
 _SHELL_NOT_FOUND = 127
 _SHELL_NOT_EXECUTABLE = 126
 _SSH_FAILED = 255
@@ -185,11 +195,36 @@ def failure(code: str) -> UnreadableError:
     return UnreadableError(words.message, code=code if code in _KNOWN else "php-exception", hint=words.hint)
 
 
+def located(error: UnreadableError, settings: WpSettings) -> UnreadableError:
+    """Return `error` with the folder that was looked in, and commands that can be copied as they are."""
+    message = error.message
+    if error.code == "wp-path" and not settings.ssh and not settings.alias:
+        where = shown(settings.path or str(Path.cwd()))
+        message = f'WP-CLI found no WordPress installation in "{where}"{"" if settings.path else ", nor above"}.'
+    if error.code == "wp-alias":
+        return error  # its command is to be tried without
+    options = [f"--{name}={value}" for name, value in (("path", settings.path), ("ssh", settings.ssh)) if value]
+    options += ["--allow-root"] if settings.allow_root else []
+    words = [*settings.command, *([settings.alias] if settings.alias else []), *options]
+    hint = error.hint.replace("`wp ", f"`{shlex.join(words)} ")
+    return UnreadableError(message, code=error.code, hint=hint)
+
+
+def _with_place(error: UnreadableError, printed: bytes) -> UnreadableError:
+    """Return an error of PHP with the file and the line that PHP named."""
+    found = _WHERE.search(printed)
+    if not found:
+        return error
+    file, line = shown(found[1].decode("utf-8", "replace")), int(found[2])
+    return UnreadableError(f'{error.message[:-1]}: in "{file}", line {line}.', code=error.code, hint=error.hint)
+
+
 def diagnose(status: int, output: bytes, errors: bytes, *, over_ssh: bool) -> UnreadableError:
     """Return the error for a `wp` that ended with `status` and printed no document."""
     for code, sign in _SIGNS:
         if sign in errors or sign in output:
-            return failure(code)
+            found = failure(code)
+            return _with_place(found, errors + output) if code in {"php-fatal", "php-memory"} else found
     if status == _SHELL_NOT_FOUND:
         return failure("wp-missing")
     if status == _SHELL_NOT_EXECUTABLE:

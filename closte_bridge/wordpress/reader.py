@@ -6,8 +6,9 @@ import base64
 import os
 from typing import TYPE_CHECKING, Any
 
-from closte_bridge.errors import ConfigError
+from closte_bridge.errors import ConfigError, UnreadableError
 from closte_bridge.secret import Secret
+from closte_bridge.wordpress.failures import located
 from closte_bridge.wordpress.wp import WpCall, WpCost
 
 if TYPE_CHECKING:
@@ -84,7 +85,10 @@ class SnapshotCall:
         if self._document is None:
             self.wait()
         document, self._document = self._document or {}, None
-        return decode(document)
+        try:
+            return decode(document)
+        except UnreadableError as error:
+            raise located(error, self._call.settings) from None
 
     def key(self) -> tuple[Secret, str]:
         """Return the key and, in words, where WordPress had it. Call after `wait` or `snapshot`.

@@ -17,7 +17,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from closte_bridge.errors import BridgeError, ExitCode
+from closte_bridge.errors import BridgeError, ExitCode, UnreadableError
 from closte_bridge.wordpress import failures
 from closte_bridge.wordpress.frame import FrameError, FrameFault, extract, parse
 from closte_bridge.wordpress.process import argv_of, close_pipes, end, kill_group, spawn
@@ -169,12 +169,14 @@ class WpCall:
         try:
             document = self._wait()
             self.answered = True
+            problem = document.get("error")
+            if isinstance(problem, dict):
+                raise failures.failure(str(problem.get("code", "")))
+        except UnreadableError as error:
+            raise failures.located(error, self.settings) from None
         finally:
             self.end()
             self.cost.seconds += time.monotonic() - began
-        problem = document.get("error")
-        if isinstance(problem, dict):
-            raise failures.failure(str(problem.get("code", "")))
         return document
 
     def _until_exit(self) -> None:

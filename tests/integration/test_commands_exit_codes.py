@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import signal
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
@@ -13,7 +14,6 @@ from tests.support.rows import switch_on
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
-    from pathlib import Path
 
     from tests.support.wordpress import Multisite
 
@@ -41,6 +41,8 @@ def test_0_and_6_and_2(bridge: Bridge) -> None:
     usage = {
         ("sync", "--nonsense"): "usage",
         ("sync", "two words"): "bad-domain",
+        ("domain", "add", "intranet.local"): "not-public",
+        ("domain", "add", "*.co.uk"): "not-public",
         ("sync", "--allow-removals=everything"): "usage",
         ("nonsense",): "unknown-command",
         ("--network=nobody", "plan"): "unknown-network",
@@ -74,6 +76,17 @@ def test_1_a_rejected_key(bridge: Bridge) -> None:
     )  # fmt: skip
     assert bridge.run("adopt", "--yes", "--format=json").codes == ["key-rejected"]
     assert bridge.aliases == set()
+    a_mistyped_key_has_one_remedy(bridge, rejected + hint)
+
+
+def a_mistyped_key_has_one_remedy(bridge: Bridge, error: str) -> None:
+    """To adopt, which is the remedy for another key, would not help; and what is in step only the ledger says."""
+    key_file = Path(bridge.settings["api_key_file"])
+    key_file.write_text("mistyped-" + key_file.read_text())
+    ran = bridge.run("plan")
+    assert (ran.code, ran.err) == (1, error)
+    assert ran.out.split("\n")[0].endswith(" 0 in step, going by the ledger alone.")
+    assert bridge.run("sync").golden == (1, "", error)
 
 
 def test_4_some_failed_and_are_tried_again(bridge: Bridge) -> None:
@@ -139,6 +152,9 @@ def test_75_another_run(bridge: Bridge) -> None:
         assert "Error: Another run holds the lock: process " in ran.err
         assert "(`watch`), for 0 min.\nWait for it to end; what it does not do, the next run does.\n" in ran.err
         assert bridge.run("domain", "add", "x.example.org", "--format=json").codes == ["locked"]
+        # A letter from cron about each run that met another one would be one too many; a program is told.
+        assert bridge.run("sync", "--quiet").golden == (75, "", "")
+        assert bridge.run("domain", "add", "x.example.org", "--quiet").err != ""
         # Looking needs no lock.
         assert bridge.run("plan", "--format=count", "--quiet").golden == (0, "4\n", "")
     assert bridge.changes() == []
@@ -153,7 +169,7 @@ def test_130_interrupted(bridge: Bridge, number: signal.Signals) -> None:
         return len(bridge.aliases) == 2
 
     ran = bridge.run_interrupted(number, in_the_middle, "sync")
-    assert (ran.code, ran.out, ran.err) == (130, "", "Error: Interrupted.\n")
+    assert (ran.code, ran.out, ran.err) == (130, "", "Error: Interrupted.\nRun it again to go on: nothing is lost.\n")
     assert bridge.aliases >= set(NAMES[:2])
     bridge.sandbox.set_faults()
     # Nothing is lost, and nothing is left in the way.

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import re
+import shlex
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
@@ -262,11 +263,13 @@ def test_what_the_user_sees(bridge: Bridge) -> None:
     assert bridge.run("sync").code == 0
     bridge.changes()
     bridge.multisite.add_mu_plugin("broken", f"echo '{RAW} {KEY}'; throw new Exception('{RAW} {KEY}');")
+    wp = f"{shlex.join(bridge.settings['wp']['command'])} --path=<site> --allow-root"
     assert bridge.run("sync").golden == (
         5,
         "",
-        "Error: PHP ended with a fatal error before WordPress could answer.\n"
-        "Run `wp eval 'echo 1;'` and look into PHP's error log.\n",
+        "Error: PHP ended with a fatal error before WordPress could answer: "
+        'in "<site>/wp-content/mu-plugins/broken.php", line 2.\n'
+        f"Run `{wp} eval 'echo 1;'` and look into PHP's error log.\n",
     )
     failed = bridge.run("plan", "--format=json", "--debug")
     assert failed.code == 5

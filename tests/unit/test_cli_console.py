@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import io
+import threading
 from typing import TYPE_CHECKING
 
 import pytest
@@ -209,3 +210,35 @@ def test_closed_streams_are_no_trouble() -> None:
     stream = Stream()
     stream.close()
     assert Console(stream, stream, stream, environ={}).stdout_is_terminal is False
+
+
+def test_who_waits_is_told_for_what() -> None:
+    """On a terminal alone, and only while there is something."""
+    asked = threading.Event()
+    waits = iter(["WordPress", "", "Closte's list"])
+
+    def waiting_for() -> str:
+        what = next(waits, None)
+        if what is None:
+            asked.set()
+        return what or ""
+
+    one = Console(Stream(), Stream(), Stream(terminal=True), environ={}, clock=lambda: 7.0)
+    with one.patience(waiting_for, pause=0.001):
+        assert asked.wait(10)
+    assert written(one) == ("", "Still waiting for WordPress (0 s) …\nStill waiting for Closte's list (0 s) …\n")
+
+
+@pytest.mark.parametrize(("terminal", "quiet"), [(False, False), (True, True)])
+def test_nobody_else_is_told_what_is_waited_for(terminal: bool, quiet: bool) -> None:
+    asked = threading.Event()
+
+    def waiting_for() -> str:
+        asked.set()
+        return "WordPress"
+
+    one = console(err=terminal)
+    one.quiet = quiet
+    with one.patience(waiting_for, pause=0.001):
+        assert asked.wait(10 if terminal else 0.05) is terminal
+    assert written(one) == ("", "")

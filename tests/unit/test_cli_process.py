@@ -133,7 +133,7 @@ def test_interrupting(tmp_path: Path, environ: Mapping[str, str], number: signal
         assert json.loads(out)["status"] == "interrupted"
         assert err == ""
     else:
-        assert (out, err) == ("", "Error: Interrupted.\n")
+        assert (out, err) == ("", "Error: Interrupted.\nRun it again to go on: nothing is lost.\n")
 
 
 def test_a_reader_that_leaves_is_no_error(tmp_path: Path, environ: Mapping[str, str]) -> None:

@@ -5,6 +5,7 @@ import pytest
 from closte_bridge.domains import (
     is_main_domain,
     is_normal,
+    is_public_suffix,
     is_wildcard,
     lies_in,
     normalise,
@@ -178,3 +179,19 @@ def test_what_lies_in_a_zone(name: str, zone: str, expected: bool) -> None:
 def test_a_strangers_text_is_shown_on_one_line(text: str, harmless: str) -> None:
     assert shown(text) == harmless
     assert shown(text).isprintable()
+
+
+@pytest.mark.parametrize(
+    ("name", "everybody"),
+    [
+        ("co.uk", True),
+        ("com", True),
+        ("example.co.uk", False),
+        # Somebody's own, although others have names under it.
+        ("github.io", False),
+        ("example.com", False),
+        ("example.no-such-tld", False),
+    ],
+)
+def test_where_everybody_registers(name: str, everybody: bool) -> None:
+    assert is_public_suffix(name) is everybody

@@ -11,8 +11,8 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
 ERRORS = {"BridgeError", "ConfigError", "ReadOnlyError", "UnreadableError"}
-# There is nothing to do about these.
-WITHOUT = {"interrupted", "rebind"}
+# There is nothing to do about it.
+WITHOUT = {"rebind"}
 
 
 def without_a_hint() -> Iterator[str]:

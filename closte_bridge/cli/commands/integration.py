@@ -73,7 +73,8 @@ def _read_status(app: App, engine: Engine) -> tuple[dict[str, object], list[Prob
 
     location = key_location(engine.settings, app.environ)
     call = start_snapshot(engine, ask_key=location is None, acknowledge=False)
-    snapshot = call.snapshot()
+    with engine.waiting("WordPress"):
+        snapshot = call.snapshot()
     problems = []
     source: str | None = location[1] if location else None
     if location is None:
@@ -168,7 +169,7 @@ def test(app: App) -> Result:
 
     engine = engine_of(app, app.network())
     key, source = find_key(engine)
-    with engine.client(key) as client:
+    with engine.client(key) as client, engine.waiting("Closte"):
         tested = client.test_connection()
         listing = client.list_aliases() if tested.ok else None
         engine.count_api(client)

@@ -55,8 +55,8 @@ Network "network.example.com": 1 to add, 0 to remove, 2 in step, 1 held.
 def setup(app: App, take_over: bool) -> Result:
     """Check WordPress, the key and the connection, adopt, switch the integration on, show a plan, install the shim.
 
-    Asks before each change. Each step can be run again, and what is done already is neither asked nor done twice. At Closte nothing
-    is changed; with the shim, the next change of a mapping in WordPress starts a sync.
+    Asks before each change. It can be run again: what is done already is neither asked nor done twice. At Closte
+    nothing is changed; with the shim, the next change of a mapping in WordPress starts a sync.
     """
     from closte_bridge.cli.commands.plan import plan_one  # noqa: PLC0415 - loaded when it is needed
     from closte_bridge.engine.keys import find_key  # noqa: PLC0415 - likewise
@@ -65,12 +65,13 @@ def setup(app: App, take_over: bool) -> Result:
     say = app.console.log
     engine = engine_of(app, app.network())
     foresee(engine.settings.state_dir)
-    snapshot = start_snapshot(engine, ask_key=False, acknowledge=False).snapshot()
+    with engine.waiting("WordPress"):
+        snapshot = start_snapshot(engine, ask_key=False, acknowledge=False).snapshot()
     network = snapshot.network
     version, root = snapshot.settings.plugin_version, shown(network.root)
     say(f'Ultimate Multisite {version} on "{network.domain}", WordPress in {root}.')
     key, source = find_key(engine)
-    with engine.client(key) as client:
+    with engine.client(key) as client, engine.waiting("Closte"):
         tested = client.test_connection()
     if not tested.ok:
         raise connection_error(tested, engine.settings)
