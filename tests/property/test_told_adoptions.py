@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 def adopted(world: World, *, take_over: bool = False) -> Offer:
     """Adopt what is there."""
     with world.around(Faults()):
-        return adopt(world.engine(), take_over=take_over, agree=lambda _: None, command="adopt")
+        return adopt(world.engine(), take_over=take_over, agree=lambda _: True, command="adopt")
 
 
 def engine_of(world: World) -> str:

@@ -42,7 +42,7 @@ class Life:
     def adopt(self) -> set[str]:
         """Adopt, and return what was adopted."""
         with self.world.around(Faults()):
-            offer = adopt(self.world.engine(), take_over=True, agree=lambda _: None, command="adopt")
+            offer = adopt(self.world.engine(), take_over=True, agree=lambda _: True, command="adopt")
         return set(offer.adoptable)
 
     def sync(self, faults: Faults | None = None, *, after: float = 0.0) -> Report:

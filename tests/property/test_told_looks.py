@@ -37,7 +37,7 @@ def synced(world: World) -> Report | None:
 def adopted(world: World) -> None:
     """Adopt what is there."""
     with world.around(Faults()):
-        offer = adopt(world.engine(), take_over=True, agree=lambda _: None, command="adopt")
+        offer = adopt(world.engine(), take_over=True, agree=lambda _: True, command="adopt")
     for name in offer.adoptable:
         world.closte[name] = "us"
         world.judge.ours_now(name)

@@ -184,7 +184,7 @@ class World:
 
     def adopt(self) -> None:
         """Bind an engine to the network."""
-        adopt(self.engine(), take_over=False, agree=lambda _: None, command="test")
+        adopt(self.engine(), take_over=False, agree=lambda _: True, command="test")
 
     def sync(self, *, later: float = 0.0, only: frozenset[str] = frozenset()) -> Report:
         """Sync once in this process, back-off ignored, so many seconds later."""
