@@ -76,7 +76,8 @@ def _table(app: App) -> Iterator[Callable[[list[Seen]], None]]:
 
 def _followed(report: Report, request: Request) -> list[str]:
     if request.only:
-        return sorted(request.only)
+        # What neither side knows will not arrive.
+        return sorted(request.only - {*report.unknown})
     on_the_way = report.verified.stages.changes if report.verified else ()
     return sorted({change.name for change in report.plan.additions} | {change.name for change in on_the_way})
 
@@ -98,7 +99,7 @@ def run_waiting(app: App, request: Request, timeout: float) -> Result:
         return sync_one(engine, request, app.command)
 
     report, words = once(request)
-    names = _followed(report, request)
+    names = _followed(report, request) if report.applied is not None else []
     seen = {name: _seen(name, report.verified.checked.get(name) if report.verified else None) for name in names}
     trouble: list[Problem] = []
     with _table(app) as show:
@@ -134,7 +135,11 @@ def _result(report: Report, words: Words, seen: list[Seen], trouble: list[Proble
         for one in late
     ]
     codes = {report.exit_code} | ({ExitCode.SOME_FAILED} if late else set())
-    closing = [] if late else [Message("success", f"{len(seen)} of {len(seen)} followed domains have their padlock.")]
+    closing = (
+        []
+        if late or not seen
+        else [Message("success", f"{len(seen)} of {len(seen)} followed domains have their padlock.")]
+    )
     return Result(
         exit_code=first_that_applies(codes),
         data=plan_rows(report),

@@ -37,10 +37,12 @@ def after_run(
     if settings.metrics_file is None and not settings.on_problem:
         return []
     troubles: list[BridgeError] = []
+    ledger: Ledger | None = None
     try:
         ledger = Ledger.open(settings.state_dir, create=False)
     except BridgeError as error:
-        return [error]
+        # The metrics of before must not go on saying that all is well.
+        troubles.append(error)
     marks = ledger.meta() if ledger else {}
     try:
         if settings.metrics_file is not None:
@@ -78,10 +80,13 @@ def _tell(engine: Engine, ledger: Ledger, marks: dict[str, str], problems: Seque
     if waited < (_SAME_AGAIN if told == before else _AT_MOST_EVERY) or not (problems or before):
         return
     with ledger.transaction():
-        ledger.set_meta(told=told, told_at=repr(now))
+        ledger.set_meta(told_at=repr(now))
     status = "problem" if problems else "resolved"
     document = {"version": 1, "network": engine.settings.name, "status": status, "problems": list(problems)}
     _run(engine.settings.on_problem, json.dumps(document).encode())
+    # Only now: nobody has heard of it when the command fails.
+    with ledger.transaction():
+        ledger.set_meta(told=told)
 
 
 def _run(argv: Sequence[str], text: bytes) -> None:

@@ -21,6 +21,8 @@ if TYPE_CHECKING:
 
 FILE_NAME = "lock"
 _LONGEST = 2000
+# Seconds between tries: a look takes far less.
+_MOMENTS = (0.005, 0.02, 0.075)
 
 
 def holder_since(folder: Path) -> float | None:
@@ -45,6 +47,18 @@ def _held_by(descriptor: int) -> str:
         return "another process"
 
 
+def _taken(descriptor: int) -> bool:
+    """Take the lock. Whoever only looks whether somebody has it (`holder_since`) has it for a moment, too."""
+    for pause in (*_MOMENTS, None):
+        try:
+            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            return True
+        except BlockingIOError:
+            if pause is not None:
+                time.sleep(pause)
+    return False
+
+
 @contextmanager
 def held(folder: Path, command: str) -> Iterator[None]:
     """Hold the lock of the state folder while the body runs.
@@ -58,15 +72,13 @@ def held(folder: Path, command: str) -> Iterator[None]:
     except OSError as error:
         raise unusable(folder, error) from None
     try:
-        try:
-            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
+        if not _taken(descriptor):
             raise BridgeError(
                 f"Another run holds the lock: {_held_by(descriptor)}.",
                 code="locked",
                 hint="Wait for it to end; what it does not do, the next run does.",
                 exit_code=ExitCode.LOCKED,
-            ) from None
+            )
         # Cut, so that the whole of it is read back.
         holder = json.dumps({"pid": os.getpid(), "command": command[:80], "since": time.time()})
         try:

@@ -15,7 +15,7 @@ from closte_bridge.ledger import inbox
 from closte_bridge.planning.model import NOTHING_APPROVED, Action, Approval, Mode
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Collection
+    from collections.abc import Callable
     from contextlib import AbstractContextManager
 
     from closte_bridge.engine.apply import Applied
@@ -59,9 +59,11 @@ class Report:
     def exit_code(self) -> ExitCode:
         """Return the first code that applies."""
         codes = {ExitCode.OK}
-        if self.view.listing.key_rejected:
+        # Where the integration is off nobody expects Closte to answer, nor the key to be right (rule 10).
+        expected = self.plan.standing.mode is not Mode.INACTIVE
+        if self.view.listing.key_rejected and expected:
             codes.add(ExitCode.FAILURE)
-        if not self.plan.observed.readable:
+        if not self.plan.observed.readable and expected:
             codes.add(ExitCode.UNREADABLE)
         if self.unknown:
             codes.add(ExitCode.SOME_FAILED)
@@ -147,7 +149,8 @@ def sync(
         from closte_bridge.engine.apply import apply_changes, key_rejected  # noqa: PLC0415 - loaded while `wp` ran
         from closte_bridge.engine.record import record_look  # noqa: PLC0415 - likewise
 
-        if view.listing.key_rejected and not request.dry_run:
+        inactive = view.standing.mode is Mode.INACTIVE
+        if view.listing.key_rejected and not request.dry_run and not inactive:
             _note_mentions(engine, view, plan_of(engine, view, request))
             raise key_rejected()
         _refuse_other_network(view, request)
@@ -161,7 +164,7 @@ def sync(
         if idle or ledger is None:
             if not request.dry_run:
                 _note_mentions(engine, view, plan)
-            if ledger is not None and not request.dry_run and plan.standing.mode is Mode.INACTIVE:
+            if ledger is not None and not request.dry_run and inactive:
                 _note_success(ledger, engine)
             return Report(engine.settings.name, view, plan, None, stale, unknown, records=records)
         record_look(engine, ledger, view, plan, run)
@@ -255,8 +258,3 @@ def _reviewed_only(plan: Plan, request: Request) -> tuple[Plan, tuple[tuple[str,
     }
     stale = tuple(sorted(request.reviewed - valid - done))
     return replace(plan, changes=changes), stale
-
-
-def names_of(changes: Collection[Change], action: Action) -> list[str]:
-    """Return the names of the changes of one action."""
-    return [change.name for change in changes if change.action is action]

@@ -58,7 +58,8 @@ def pin(engine: Engine, names: list[str], command: str) -> list[str]:
             )
     with lock.held(engine.settings.state_dir, command), engine.opened():
         ledger, now = _bound(engine), engine.clock.now()
-        new = [name for name in names if name not in ledger.state(now).pins]
+        pins = ledger.state(now).pins
+        new = [name for name in names if name not in pins]
         with ledger.transaction():
             ledger.mark("pin", names, now)
             ledger.unmark("leaving", names)
@@ -121,7 +122,7 @@ def _refuse_dismissal(engine: Engine, state: LedgerState, names: list[str]) -> N
 def release(engine: Engine, names: list[str], command: str) -> list[str]:
     """Forget these aliases without touching Closte, and mark them against being adopted again.
 
-    Return those that were ours. Raises BridgeError when one is pinned.
+    Return those that were ours. One that was pinned is so no more.
     """
     with lock.held(engine.settings.state_dir, command), engine.opened():
         ledger, now = _bound(engine), engine.clock.now()

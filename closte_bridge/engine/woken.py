@@ -85,7 +85,10 @@ def last(folder: Path) -> dict[str, object] | None:
 
 @contextmanager
 def _alone(folder: Path) -> Iterator[bool]:
-    descriptor = os.open(folder / LOCK_FILE, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW, 0o600)
+    try:
+        descriptor = os.open(folder / LOCK_FILE, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW, 0o600)
+    except OSError as error:
+        raise unusable(folder, error) from None
     try:
         try:
             fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
@@ -124,12 +127,20 @@ def _run(folder: Path, delay: float, work: Callable[[], Report], waiting: Waitin
                 continue
             _note(folder, waiting.now(), error.exit_code, error.code)
             return None, error.exit_code
+        except Exception:
+            _note(folder, waiting.now(), ExitCode.FAILURE, "internal-error")
+            raise
         _note(folder, waiting.now(), report.exit_code, "")
         return _due(report, waiting.now(), delay), report.exit_code
 
 
 def _due(report: Report, now: float, delay: float) -> float | None:
-    """Return when removals that wait for their delay are due; those of nearly the same time go together, in one run."""
+    """Return when removals that wait for their delay are due; those of nearly the same time go together, in one run.
+
+    Where nothing may be changed, nothing is due: its events stay in WordPress, and seem to be new at each look.
+    """
+    if report.applied is None:
+        return None
     ends = sorted(
         hold.until
         for hold in report.plan.held

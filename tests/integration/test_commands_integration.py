@@ -76,6 +76,14 @@ def toggling(bridge: Bridge) -> None:
     assert off.err == ""
     assert [note["code"] for note in off.envelope["notes"]] == ["domain-mapping-off"]
     assert "Nothing is changed: domain mapping is switched off" in bridge.run("sync").out
+    # Who leaves Closte takes the key away, too.
+    for fault in ("list-unknown", "key"):
+        bridge.sandbox.set_faults(*(() if fault == "key" else (fault,)))
+        bridge.take_keys(taken=fault != "key")
+        assert (bridge.run("sync").code, bridge.run("plan").code) == (0, 0)
+        assert bridge.run("health").code == 0
+    bridge.sandbox.set_faults()
+    bridge.take_keys(taken=True)
     set_option(bridge.multisite, "wp-ultimo_v2_settings", None)
 
 

@@ -206,6 +206,20 @@ def test_without_names_it_follows_what_the_first_run_adds(world: Life) -> None:
     assert f'"{SHOP}"' not in ran.err
 
 
+def test_what_cannot_arrive_is_not_waited_for(world: Life, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A slip of the keyboard, and a network that nothing may be changed of."""
+    world.bridge.adopt()
+    monkeypatch.setattr("closte_bridge.cli.waiting.time", pauses := Pauses(lambda _: None))
+    ran = world.run("sync", "typo.example.org", "--wait=10m", "--format=json")
+    assert (ran.code, ran.codes) == (4, ["unknown-domain"])
+    world.bridge.multisite.add_mapping(SHOP, 2)
+    set_option(world.bridge.multisite, "wu_host_integrations_enabled", None)
+    off = world.run("sync", SHOP, "--wait=10m")
+    assert (off.code, off.err) == (0, "")
+    assert "Success" not in off.out
+    assert pauses.count == 0
+
+
 def test_one_that_does_not_arrive_in_time(world: Life) -> None:
     world.bridge.adopt()
     world.names.point(**{SHOP: STRANGER})

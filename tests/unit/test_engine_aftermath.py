@@ -231,6 +231,20 @@ def test_a_ledger_that_cannot_be_read_is_reported(tmp_path: Path, clock: Time) -
     (this.settings.state_dir / "ledger.sqlite3").write_bytes(b"x" * 9000)
     (trouble,) = after_run(this, None, 1, [PROBLEM])
     assert trouble.code == "ledger-damaged"
+    # Else the monitor would go on seeing the last run that went well.
+    assert samples(tmp_path / "x.prom")["closte_bridge_last_run_exit_code", ""] == 1
+
+
+def test_what_nobody_heard_is_told_again(tmp_path: Path, clock: Time, told: Path) -> None:
+    """A command that failed has told nobody: neither of the problem nor of its end."""
+    for problems, status in (([PROBLEM], "problem"), ([], "resolved")):
+        for passed, exit_code in ((600, 1), (60, 0), (301, 0), (600, 0)):
+            clock.now += passed
+            troubles = after_run(engine(tmp_path, clock, on_problem=listener(told, exit_code)), None, 0, problems)
+            assert [trouble.code for trouble in troubles] == (["on-problem"] if exit_code else [])
+        # Tried, too early to try again, told, known.
+        assert [document["status"] for document in heard(told)] == [status, status]
+        told.unlink()
 
 
 def test_a_command_that_hangs_is_ended(tmp_path: Path, clock: Time, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -5,6 +5,7 @@ import os
 import signal
 import subprocess
 import sys
+import threading
 import time
 from typing import TYPE_CHECKING
 
@@ -145,3 +146,24 @@ def test_a_folder_that_cannot_be_made_is_named(tmp_path: Path) -> None:
 
 def test_where_there_is_no_folder_nobody_holds_it(folder: Path) -> None:
     assert lock.holder_since(folder) is None
+
+
+def test_whoever_only_looks_is_in_nobodys_way(folder: Path) -> None:
+    """A look takes the lock for a moment."""
+    over = threading.Event()
+
+    def look() -> None:
+        while not over.is_set():
+            lock.holder_since(folder)
+
+    with lock.held(folder, "sync"):
+        pass
+    looker = threading.Thread(target=look)
+    looker.start()
+    try:
+        for _ in range(300):
+            with lock.held(folder, "sync"):
+                pass
+    finally:
+        over.set()
+        looker.join()

@@ -51,6 +51,7 @@ class Work:
     holds: list[list[Hold]] = field(default_factory=list)
     during: list[Callable[[], None]] = field(default_factory=list)
     ran: list[float] = field(default_factory=list)
+    idle: bool = False
 
     def __call__(self) -> Report:
         began = self.time.now
@@ -59,7 +60,8 @@ class Work:
             self.during.pop(0)()
         holds = self.holds.pop(0) if self.holds else []
         view = SimpleNamespace(now=began)
-        report = SimpleNamespace(plan=SimpleNamespace(held=holds), view=view, exit_code=ExitCode.OK)
+        applied = None if self.idle else SimpleNamespace()
+        report = SimpleNamespace(plan=SimpleNamespace(held=holds), view=view, exit_code=ExitCode.OK, applied=applied)
         return cast("Report", report)
 
 
@@ -143,6 +145,14 @@ def test_it_waits_for_removals_and_runs_once_for_them(folder: Path) -> None:
     assert start + 303 <= work.ran[1] <= start + 304
 
 
+def test_where_nothing_may_be_changed_it_waits_for_nothing(folder: Path) -> None:
+    """The events stay in WordPress, and would seem to have come just now at each look, for ever."""
+    time = Time()
+    work = Work(time, holds=[[waits(time.now + 300)]], idle=True)
+    woken(folder, DELAY, work, time.waiting)
+    assert len(work.ran) == 1
+
+
 def test_an_event_cuts_the_waiting_short(folder: Path) -> None:
     time = Time()
     start = time.now
@@ -183,6 +193,24 @@ def test_a_failure_ends_it(folder: Path) -> None:
 
     assert woken(folder, DELAY, fails, time.waiting) is ExitCode.USAGE
     assert last(folder) == {"at": time.now, "exit_code": 2, "code": "no-key"}
+
+
+def test_what_was_not_foreseen_is_noted_too(folder: Path) -> None:
+    def fails() -> Report:
+        raise ZeroDivisionError
+
+    with pytest.raises(ZeroDivisionError):
+        woken(folder, DELAY, fails, Time().waiting)
+    assert last(folder) == {"at": 1_000_000.0, "exit_code": 1, "code": "internal-error"}
+
+
+@pytest.mark.parametrize("kind", ["link", "folder"])
+def test_a_lock_that_cannot_be_opened_is_an_error(folder: Path, kind: str) -> None:
+    lock = folder / "woken.lock"
+    lock.symlink_to("elsewhere") if kind == "link" else lock.mkdir()
+    with pytest.raises(BridgeError) as caught:
+        woken(folder, DELAY, Work(Time()), Time().waiting)
+    assert caught.value.code == "state-folder"
 
 
 def test_a_clock_set_back_does_not_keep_it(folder: Path) -> None:

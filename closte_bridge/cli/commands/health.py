@@ -72,7 +72,8 @@ def _remedy(row: dict[str, object], *, several: bool) -> str:
 def health(app: App, max_age: str) -> Result:
     """Exit with 0 when every network had a success lately and no run hangs, else with 1. Calls neither side.
 
-    A success is a run that could read both sides and was not turned away by Closte.
+    A success is a run that could read both sides and was not turned away by Closte; where the integration is off, one
+    that could read WordPress.
     """
     limit = duration(max_age)
     rows = [_look(engine_of(app, settings), limit) for settings in app.settings(every=True)]
