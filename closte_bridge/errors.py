@@ -64,6 +64,14 @@ class BridgeError(Exception):
         self.domain = domain
 
 
+class Interrupted(KeyboardInterrupt):
+    """What our signal handlers raise.
+
+    Not the class above it: Python notes one of that very class that passes through code made at run time (such as a
+    dataclass, during an import) for unhandled, and ends by SIGINT in the end, whatever was made of it since.
+    """
+
+
 class ConfigError(BridgeError):
     """The configuration, or the way the command was called, is wrong."""
 

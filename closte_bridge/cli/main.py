@@ -21,7 +21,7 @@ from closte_bridge.cli.formats import Format
 from closte_bridge.cli.result import Output, Problem, Result, show
 from closte_bridge.cli.root import root
 from closte_bridge.cli.usage import usage_error
-from closte_bridge.errors import BridgeError, ExitCode
+from closte_bridge.errors import BridgeError, ExitCode, Interrupted
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -141,7 +141,7 @@ def _mind_the_process(console: Console) -> None:
     """Make signals, threads and loggers of this process end as quietly as everything else."""
 
     def interrupt(_number: int, _frame: object) -> NoReturn:
-        raise KeyboardInterrupt
+        raise Interrupted
 
     def thread_failed(failed: threading.ExceptHookArgs) -> None:
         console.error(f"An internal error stopped a part of the work ({failed.exc_type.__name__}).")
@@ -150,6 +150,9 @@ def _mind_the_process(console: Console) -> None:
         console.debug("ignored", f"{failed.exc_type.__name__} while cleaning up.")
 
     signal.signal(signal.SIGTERM, interrupt)
+    if signal.getsignal(signal.SIGINT) is signal.default_int_handler:
+        # Whoever had it ignored, such as `nohup`, keeps that.
+        signal.signal(signal.SIGINT, interrupt)
     threading.excepthook = thread_failed
     sys.unraisablehook = ignored
     # Without any handler Python prints warnings of libraries to stderr, and those may quote a URL.

@@ -56,6 +56,11 @@ def wait(app):
     time.sleep(60)
 
 @add
+def wait_in_made_code(app):
+    # As while a dataclass is made, which every import may do.
+    exec("app.console.line('ready'); time.sleep(60)", globals(), {"app": app})
+
+@add
 def rows(app):
     return Result(data=[{"n": n} for n in range(50_000)], fields=("n",))
 
@@ -120,8 +125,13 @@ def test_threads_and_loggers_tell_nothing(probe: Run) -> None:
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
 @pytest.mark.parametrize("as_json", [False, True])
-def test_interrupting(tmp_path: Path, environ: Mapping[str, str], number: signal.Signals, as_json: bool) -> None:
-    argv = [sys.executable, "-c", PROBE, "wait", *(["--format=json"] if as_json else [])]
+@pytest.mark.parametrize("command", ["wait", "wait_in_made_code"])
+def test_interrupting(
+    tmp_path: Path, environ: Mapping[str, str], number: signal.Signals, as_json: bool, command: str
+) -> None:
+    # As a module: there Python ends by the signal itself when it went by unnoticed for a moment.
+    (tmp_path / "probe.py").write_text(PROBE)
+    argv = [sys.executable, "-m", "probe", command, *(["--format=json"] if as_json else [])]
     pipe = subprocess.PIPE
     with subprocess.Popen(argv, cwd=tmp_path, env=environ, stdout=pipe, stderr=pipe, text=True) as process:
         assert process.stdout is not None

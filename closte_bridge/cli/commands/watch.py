@@ -16,7 +16,7 @@ from closte_bridge.cli.networks import engine_of
 from closte_bridge.cli.options import global_options
 from closte_bridge.cli.result import Problem
 from closte_bridge.cli.syncing import sync_one
-from closte_bridge.errors import BridgeError
+from closte_bridge.errors import BridgeError, Interrupted
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -70,7 +70,7 @@ def _mind_signals(signals: Signals) -> None:
     def stop(_number: int, _frame: object) -> NoReturn:
         signals.stop.set()
         # Whatever is waited for, `wp` or Closte, is waited for no longer.
-        raise KeyboardInterrupt
+        raise Interrupted
 
     def reload(_number: int, _frame: object) -> None:
         signals.reload.set()
