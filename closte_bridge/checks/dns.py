@@ -92,8 +92,7 @@ class DnsCheck:
             for answer in answers:
                 addresses += answer.addresses
                 chain += answer.cnames
-        source = "`dns.targets`" if self._settings.targets else f"where {main_domain} leads"
-        return Expected(_sorted(addresses), tuple(dict.fromkeys(names + chain)), source)
+        return Expected(_sorted(addresses), tuple(dict.fromkeys(names + chain)))
 
     async def check(self, name: str, expected: Expected, *, probe: str | None = None) -> DnsVerdict:
         """Return the verdict on `name`. `probe` is the name asked for in place of a wildcard (`probe_name`)."""

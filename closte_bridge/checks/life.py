@@ -138,17 +138,12 @@ class Phase(StrEnum):
 
 
 class Life(NamedTuple):
-    """Where a domain stands. `reason` is a code of `DnsCode` or `TlsCode`, or what `blocked` was given.
-
-    `expires_in` is in seconds and only there when it is worth a warning: 14 days or less, negative once expired.
-    """
+    """Where a domain stands. `reason` is a code of `DnsCode` or `TlsCode`, or what `blocked` was given."""
 
     phase: Phase
     since: float
-    next_try: float
     reason: str = ""
     advice: str = ""
-    expires_in: float | None = None
 
 
 def stand(history: History, *, aliased: bool, now: float, blocked: str = "") -> Life:
@@ -156,12 +151,9 @@ def stand(history: History, *, aliased: bool, now: float, blocked: str = "") -> 
 
     `aliased`: Closte has the alias. `blocked` is why it cannot get one (a hold of the plan, an error), or empty.
     """
-    expires_in = None
-    if history.not_after is not None and history.not_after - now <= EXPIRY_WARNING:
-        expires_in = history.not_after - now
     phase, since, reason = _phase(history, aliased=aliased, now=now, blocked=blocked)
     stuck = phase is Phase.BLOCKED or (reason != "" and phase is not Phase.TLS_OK)
-    return Life(phase, since, history.next_look, reason, history.advice if stuck else "", expires_in)
+    return Life(phase, since, reason, history.advice if stuck else "")
 
 
 def _phase(history: History, *, aliased: bool, now: float, blocked: str) -> tuple[Phase, float, str]:

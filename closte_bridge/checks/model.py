@@ -66,11 +66,10 @@ class Answer(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class Expected:
-    """Where names should point: the addresses, the names that lead there, and in words where this comes from."""
+    """Where names should point: the addresses, and the names that lead there."""
 
     addresses: tuple[str, ...]
     names: tuple[str, ...]
-    source: str
 
 
 @dataclass(frozen=True, slots=True)

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 _POLL = 0.2
 """Seconds after which the wish to stop is looked at again."""
 
-_NOWHERE = Expected((), (), "")
+_NOWHERE = Expected((), ())
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -157,6 +157,7 @@ def document(checked: Checked) -> dict[str, Any]:
             "caa": list(dns.caa),
             "caa_unknown": dns.caa_unknown,
             "proxy": dns.proxy,
+            "detail": dns.detail,
         },
         "tls": None
         if tls is None

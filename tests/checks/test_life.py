@@ -101,13 +101,13 @@ def test_a_domain_goes_from_wanted_to_the_padlock() -> None:
     history = learn(history, look(START + 60, DnsCode.NXDOMAIN, None), interval=300)
     life = standing(history, START + 60)
     assert (life.phase, life.reason, life.advice) == (Phase.BLOCKED, "nxdomain", "DNS: nxdomain.")
-    assert (life.since, life.next_try) == (START + 60, START + 360)
+    assert life.since == START + 60
     history = learn(history, look(START + 360, tls=TlsCode.DEFAULT_CERTIFICATE), interval=300)
     life = standing(history, START + 361)
     assert (life.phase, life.since) == (Phase.DNS_OK, START + 360)
     history = learn(history, look(START + 660), interval=300)
     life = standing(history, START + 661)
-    assert (life.phase, life.reason, life.advice, life.expires_in) == (Phase.TLS_OK, "", "", None)
+    assert (life.phase, life.reason, life.advice) == (Phase.TLS_OK, "", "")
 
 
 def test_an_alias_that_cannot_be_had_is_blocked_with_its_reason() -> None:
@@ -156,13 +156,6 @@ def test_nameservers_that_do_not_answer_are_said_to_be_so() -> None:
     history = lived(look(START), look(START + HOUR, DnsCode.TIMEOUT, None))
     life = standing(history, START + HOUR)
     assert (life.phase, life.reason, life.advice) == (Phase.BLOCKED, "time-out", "DNS: time-out.")
-
-
-@pytest.mark.parametrize(("days", "warned"), [(15, False), (13, True), (-1, True)])
-def test_an_expiry_within_14_days_is_reported(days: int, warned: bool) -> None:
-    code = TlsCode.RIGHT if days > 0 else TlsCode.EXPIRED
-    life = standing(lived(look(START, tls=code, expires=days * DAY)), START)
-    assert life.expires_in == (days * DAY if warned else None)
 
 
 # -- stages forwards -------------------------------------------------------------------------------------------------
@@ -271,7 +264,6 @@ def test_an_expired_certificate_is_reported_and_moves_nothing() -> None:
     assert stage_after(DONE, *looks) is None
     life = standing(lived(*looks), START + 9 * HOUR)
     assert (life.phase, life.reason) == (Phase.BLOCKED, "expired")
-    assert life.expires_in == -DAY - 9 * HOUR
 
 
 @pytest.mark.parametrize("stage", [CHECKING_DNS, FAILED, SSL_FAILED, "done-without-ssl", "something-new"])
@@ -315,7 +307,7 @@ def test_the_rules_hold_in_every_life(steps: list[Step], stage: str, active: boo
         assert (history.failing_since is None) == (history.failures == 0)
         verdict = next_stage(mapping, history, adopted=ADOPTED)
         life = standing(history, now)
-        assert life.next_try == history.next_look
+        assert life.since <= now
         if not isinstance(verdict, StageMove):
             continue
         assert active

@@ -25,7 +25,7 @@ from closte_bridge.checks.report import document, next_step, row, sentences
 from closte_bridge.checks.zone import Nameserver, Zone
 
 NOW = 1_750_000_000.0
-EXPECTED = Expected(("192.0.2.10",), ("network.example.org",), "where network.example.org leads")
+EXPECTED = Expected(("192.0.2.10",), ("network.example.org",))
 ZONE = Zone("example.com", (Nameserver("ns1.example.com", ("192.0.2.53",)),))
 
 

@@ -165,7 +165,7 @@ def _names(raw: tuple[str, ...]) -> list[str]:
 
 @domain.command("add", cls=BridgeCommand, short_help="Pin domains: keep them at Closte.", epilog=_ADD)
 @click.argument("domains", nargs=-1, metavar="<domain>...")
-@format_options(fields=PLAN_FIELDS)
+@format_options(fields=PLAN_FIELDS, porcelain=True)
 @global_options
 @pass_app
 def add(app: App, domains: tuple[str, ...]) -> Result:
@@ -183,7 +183,7 @@ def add(app: App, domains: tuple[str, ...]) -> Result:
 
 @domain.command("remove", cls=BridgeCommand, short_help="Unpin domains and remove them at Closte.", epilog=_REMOVE)
 @click.argument("domains", nargs=-1, metavar="<domain>...")
-@format_options(fields=PLAN_FIELDS)
+@format_options(fields=PLAN_FIELDS, porcelain=True)
 @global_options
 @pass_app
 def remove(app: App, domains: tuple[str, ...]) -> Result:
