@@ -125,27 +125,6 @@ def format_options(
 
     `fields` are shown by default, `extra_fields` on demand; without any, there is `--format` only.
     """
-    available = (*fields, *extra_fields)
-
-    def set_format(ctx: click.Context, param: click.Parameter, value: str) -> None:
-        del param
-        if app := ctx.find_object(App):
-            app.output.format = Format(value)
-            app.console.data_only = app.output.is_data
-
-    def set_output(app: App, name: str, value: object) -> None:
-        setattr(app.output, name, value)
-        app.console.data_only = app.output.is_data
-
-    def set_fields(app: App, value: str) -> None:
-        names = tuple(name.strip() for name in value.split(",") if name.strip())
-        check_fields(names, available)
-        set_output(app, "fields", names)
-
-    def set_field(app: App, value: str) -> None:
-        check_fields((value,), available)
-        set_output(app, "field", value)
-
     options = [
         click.Option(
             ["o_format", "--format"],
@@ -153,19 +132,15 @@ def format_options(
             default=str(default),
             metavar=f"<{'|'.join(formats)}>",
             help=f"How to print. Default: {default}.",
-            callback=set_format,
+            callback=_set_format,
             expose_value=False,
         )
     ]
-    if available:
-        named = f"Available: {', '.join(available)}."
-        options += [
-            _output_option("--fields", "<a,b>", f"Print these fields. {named}", set_fields),
-            _output_option("--field", "<field>", "Print the value of one field, one a line.", set_field),
-        ]
+    if available := (*fields, *extra_fields):
+        options += _field_options(available)
     if porcelain:
         text = f'Print the "{fields[0]}" of what was done only, one a line.'
-        options.append(_output_option("--porcelain", None, text, lambda app, on: set_output(app, "porcelain", on)))
+        options.append(_output_option("--porcelain", None, text, lambda app, on: _set_output(app, "porcelain", on)))
 
     def decorate(target: Decorated) -> Decorated:
         for option in reversed(options):
@@ -173,6 +148,34 @@ def format_options(
         return target
 
     return decorate
+
+
+def _field_options(available: tuple[str, ...]) -> list[click.Option]:
+    def set_fields(app: App, value: str) -> None:
+        names = tuple(name.strip() for name in value.split(",") if name.strip())
+        check_fields(names, available)
+        _set_output(app, "fields", names)
+
+    def set_field(app: App, value: str) -> None:
+        check_fields((value,), available)
+        _set_output(app, "field", value)
+
+    named = f"Available: {', '.join(available)}."
+    return [
+        _output_option("--fields", "<a,b>", f"Print these fields. {named}", set_fields),
+        _output_option("--field", "<field>", "Print the value of one field, one a line.", set_field),
+    ]
+
+
+def _set_format(ctx: click.Context, param: click.Parameter, value: str) -> None:
+    del param
+    if app := ctx.find_object(App):
+        _set_output(app, "format", Format(value))
+
+
+def _set_output(app: App, name: str, value: object) -> None:
+    setattr(app.output, name, value)
+    app.console.data_only = app.output.is_data
 
 
 def _output_option(name: str, metavar: str | None, text: str, keep: Callable[[App, Any], None]) -> click.Option:
