@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 from typing import TYPE_CHECKING
 
-from closte_bridge.checks.model import Outcome
+from closte_bridge.checks.model import DnsCode, Outcome
 from closte_bridge.doctor.model import Finding, error, ok, skip, some, warning
 from closte_bridge.engine.expiry import HINT, expiry_words
 
@@ -65,10 +65,10 @@ def of_domains(engine: Engine, wanted: Collection[str]) -> Iterator[Finding]:
     from closte_bridge.checks.schedule import CERTIFICATE_LATE  # noqa: PLC0415 - brings the library
     from closte_bridge.ledger import histories  # noqa: PLC0415 - likewise
 
-    if engine.ledger is None or not engine.settings.checks:
-        why = "There is no ledger yet." if engine.ledger is None else "`checks` is off in the config."
+    if why := _why_unseen(engine):
         yield from (skip(check, why) for check in ("domains-dns", "domains-tls"))
         return
+    assert engine.ledger is not None  # noqa: S101 - one without has been told of
     hint = "`closte-bridge domain explain <domain>` says what its owner has to do."
     if astray := [name for name in histories.astray(engine.ledger) if name in wanted]:
         yield warning("domains-dns", f"DNS does not lead here: {some(astray)}.", hint)
@@ -79,6 +79,18 @@ def of_domains(engine: Engine, wanted: Collection[str]) -> Iterator[Finding]:
         yield warning("domains-tls", f"No right certificate although DNS leads here: {some(bare)}.", hint)
     else:
         yield ok("domains-tls", "Every domain that leads here has its certificate, or still has time to get it.")
+
+
+def _why_unseen(engine: Engine) -> str:
+    """Return why nothing is known of any domain, or nothing: then to find none that is wrong would be no good news."""
+    from closte_bridge.ledger import histories  # noqa: PLC0415 - brings the library
+
+    if engine.ledger is None:
+        return "There is no ledger yet."
+    if not engine.settings.checks:
+        return "`checks` is off in the config."
+    seen, _ = histories.tally(engine.ledger)
+    return "" if seen.keys() - {DnsCode.UNKNOWN.value} else "No domain was looked at yet, or none could be judged."
 
 
 def of_certificates(engine: Engine) -> Iterator[Finding]:

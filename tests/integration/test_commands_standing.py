@@ -260,5 +260,7 @@ def both(first: Bridge, second: Bridge) -> None:
     broken = first.run("sync", "--all", "--format=json")
     assert (broken.code, broken.codes) == (5, ["wp-path"])
     assert broken.envelope["errors"][0]["message"].startswith("two: ")
+    found = [line for line in first.run("doctor", "--all").out.splitlines() if line in {"one:", "two:"}]
+    assert found == ["one:", "two:"]
     assert first.changes() == [("add", "more.example.org")]
     assert first.run("plan", "--all", "--out=plan.json").code == 2

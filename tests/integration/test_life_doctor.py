@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ast
 import copy
+import re
 import shutil
 import time
 from pathlib import Path
@@ -18,6 +19,7 @@ from closte_bridge.sandbox.server import Sandbox
 from closte_bridge.secret import Secret
 from tests.support.bridge import KEY, Bridge
 from tests.support.doctor_faults import CASES, SHOP, bad_command, ledger_of, nothing_listens, proxied
+from tests.support.ledgers import opened
 from tests.support.life import HERE, Names, life
 from tests.support.parts import is_stand_in
 from tests.support.rows import set_option, switch_on
@@ -229,10 +231,22 @@ def test_before_adoption(sound: Life) -> None:
         assert found[check] == ("skip", "There is no ledger yet.")
 
 
+def test_what_nobody_could_look_at_is_no_good_news(sound: Life) -> None:
+    with opened(sound.bridge.state) as ledger, ledger.transaction():
+        ledger.write("UPDATE histories SET dns = 'unknown', leads_here = 0", [()])
+    found = findings(sound, 0)
+    for check in ("domains-dns", "domains-tls"):
+        assert found[check] == ("skip", "No domain was looked at yet, or none could be judged.")
+
+
 def test_remedies_are_shown_at_a_terminal_too(sound: Life) -> None:
     """A warning as well as an error, each with where to read more."""
     sound.bridge.multisite.add_mappings_sql([("gone.example.org", 77)])
-    out = sound.run("doctor").out
+    ran = sound.run("doctor")
+    out = ran.out
+    # Said once, and by its kind at the end.
+    assert ran.err == ""
+    assert re.search(r"^\d+ of \d+ checks passed: 1 to look at\.$", out, re.MULTILINE)
     hint = "Delete them if the sites will not come back: `wp wu domain delete <id>`. Until then they stay at Closte."
     assert f"{'':<27} {hint} See docs/runbook.md#orphan-rows.\n" in out
 
