@@ -79,7 +79,12 @@ def read_document(text: str) -> tuple[dict[str, object], Location, Problems]:
 
 def _syntax_problem(error: yaml.MarkedYAMLError) -> Problem:
     mark = error.problem_mark or error.context_mark
-    return Problem(mark.line + 1 if mark else 1, f"This is not valid YAML: {_reason(error)}.")
+    line = mark.line + 1 if mark else 1
+    # A bracket that is never closed is only noticed at the end.
+    opened = error.context_mark if (error.context or "").startswith("while parsing") else None
+    begins = opened.line + 1 if opened else line
+    since = f" (what it belongs to begins in line {begins})" if begins != line else ""
+    return Problem(line, f"This is not valid YAML: {_reason(error)}{since}.")
 
 
 def _reason(error: yaml.MarkedYAMLError) -> str:

@@ -52,6 +52,11 @@ def test_an_empty_document_is_an_empty_mapping(text: str) -> None:
         ("a: 1\nb: c: d\n", 2, "This is not valid YAML: mapping values are not allowed here."),
         ("a: 1\nb: !!python/name:os.system\n", 2, "This is not valid YAML: tags are not supported."),
         ("a: !!str 1\n", 1, "This is not valid YAML: tags are not supported."),
+        (
+            "a: 1\nb: [1,\nc: 2\n",
+            4,
+            "This is not valid YAML: while parsing a flow sequence (what it belongs to begins in line 2).",
+        ),
         ("a: " + "[" * 5000, 1, "This is not valid YAML: it is nested too deeply."),
         ("a: &a [*a]\n", 1, "This is not valid YAML: it is too large."),
         (
