@@ -2,15 +2,12 @@ from __future__ import annotations
 
 import itertools
 import random
-import socket
-import time
 from dataclasses import dataclass, field
 from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any, cast
 
 import pytest
 
-from closte_bridge.engine.notify import Notifier
 from closte_bridge.engine.watch import WAKE_FILE, WATCHING_FILE, Signals, Watch, next_due, touch
 from closte_bridge.errors import BridgeError, ExitCode
 
@@ -384,33 +381,6 @@ def test_a_year_neither_drifts_nor_piles_up(tmp_path: Path) -> None:
     assert min(gaps[1:]) >= 1.0
     assert len(loop.told) == failures > 0
     assert sorted(path.name for path in tmp_path.iterdir()) == [WAKE_FILE]
-
-
-def test_systemd_is_told_and_children_are_not(tmp_path: Path) -> None:
-    address = str(tmp_path / "notify")
-    with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as listener:
-        listener.bind(address)
-        listener.settimeout(5)
-        environ: dict[str, str] = {"NOTIFY_SOCKET": address, "WATCHDOG_USEC": "20000000", "HOME": "x"}
-        notifier = Notifier(environ)
-        notifier.send(READY="1", STATUS="3 in step.")
-        assert listener.recv(1000) == b"READY=1\nSTATUS=3 in step."
-        before = time.clock_gettime(time.CLOCK_MONOTONIC)
-        notifier.reloading()
-        states = dict(line.split("=") for line in listener.recv(1000).decode().splitlines())
-        # The time, for systemd's `notify-reload`.
-        assert states["RELOADING"] == "1"
-        assert before - 1 <= int(states["MONOTONIC_USEC"]) / 1e6 <= time.clock_gettime(time.CLOCK_MONOTONIC)
-    assert environ == {"HOME": "x"}
-    assert notifier.watchdog == 10.0
-    notifier.send(READY="1")  # nobody listens any more
-
-
-@pytest.mark.parametrize(
-    "environ", [{}, {"WATCHDOG_USEC": "x"}, {"WATCHDOG_USEC": "1000000", "WATCHDOG_PID": "1"}], ids=str
-)
-def test_without_a_watchdog_there_is_no_interval(environ: dict[str, str]) -> None:
-    assert Notifier(cast("Any", dict(environ))).watchdog is None
 
 
 def test_touch_survives_a_folder_that_is_gone(tmp_path: Path) -> None:
