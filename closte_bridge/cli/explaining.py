@@ -16,6 +16,7 @@ from closte_bridge.cli.plans import circumstances, when
 from closte_bridge.cli.result import Problem, Result
 from closte_bridge.cli.stages import certificate_warnings
 from closte_bridge.errors import BridgeError, ExitCode
+from closte_bridge.planning.model import NOT_SHOWN_YET
 
 if TYPE_CHECKING:
     from closte_bridge.checks.life import History
@@ -126,6 +127,13 @@ def look_at_one(engine: Engine, raw: str, *, check: bool = False) -> Found:
     (name,) = parse_names([raw])
     found = look(engine, name, check=check)
     known = [k for k in found.known if k.name == name]
+    if not known and found.entries:
+        raise BridgeError(
+            f'"{name}" is no longer known on either side.',
+            code="unknown-domain",
+            hint=f"`closte-bridge log {name}` shows what was done with it.",
+            domain=name,
+        )
     if not known:
         raise BridgeError(
             f'"{name}" is not known on either side.',
@@ -168,8 +176,9 @@ def _explained(found: Found, now: float) -> dict[str, object]:
     mapping = known.mapping
     there = {True: "there", False: "not there", None: "its list could not be read"}[known.at_closte]
     until = f" (until {when(known.until)})" if known.until else ""
-    # What the ledger knows counts as present where the list cannot be read.
-    aliased = known.ours if known.at_closte is None else known.at_closte
+    # What the ledger knows counts as present where the list cannot be read, or does not show yet what Closte confirmed.
+    shown = known.at_closte is not None and known.code != NOT_SHOWN_YET
+    aliased = bool(known.at_closte) if shown else known.ours
     life = stand(found.history or begin(now), aliased=aliased, now=now, blocked=known.code)
     reasons = [known.reason.removesuffix(".") + until, found.stage_held]
     judged = known.origin != "foreign"

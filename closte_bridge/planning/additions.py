@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, NamedTuple
 from closte_bridge.domains import is_wildcard, not_public, only_public, registered_domain, wildcard_over
 from closte_bridge.ledger.state import Origin
 from closte_bridge.planning.desired import Desired, Intentions, origin_of
-from closte_bridge.planning.model import Action, Change, Hold
+from closte_bridge.planning.model import NOT_SHOWN_YET, Action, Change, Hold
 
 if TYPE_CHECKING:
     from closte_bridge.ledger.state import LedgerState
@@ -67,7 +67,7 @@ def additions(look: Look) -> Additions:
         if (
             is_wildcard(name)
             and not look.ledger.trouble(name, Action.ADD)
-            and (hold is None or hold.code == "list-lag")
+            and (hold is None or hold.code == NOT_SHOWN_YET)
         ):
             coming.add(name)
     return Additions(changes, holds, _unproven(look, present, pending), len(look.desire.mapped) - len(missing))
@@ -150,7 +150,7 @@ def _not_yet(name: str, look: Look) -> Hold | None:
         code = "refused" if trouble.refused else "back-off"
         return Hold(Action.ADD, name, code, trouble.message, trouble.next_try)
     if name in look.ledger.added_lately and name in look.ledger.ours and not look.retry:
-        return Hold(Action.ADD, name, "list-lag", "just added; the list does not show it yet")
+        return Hold(Action.ADD, name, NOT_SHOWN_YET, "just added; the list does not show it yet")
     return None
 
 

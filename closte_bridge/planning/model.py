@@ -38,6 +38,7 @@ class Hold(NamedTuple):
 
 
 UNPROVEN = "www-unproven"
+NOT_SHOWN_YET = "list-lag"
 
 
 def unproven_hold(www: str) -> Hold:

@@ -105,6 +105,23 @@ def test_every_state_has_its_reason_and_its_next_step(world: Life) -> None:
     world.bridge.sandbox.set_faults()
 
 
+def test_what_was_added_just_now_is_not_blocked_and_what_was_removed_has_a_past(world: Life) -> None:
+    make_every_state(world)
+    aliases = world.bridge.sandbox.aliases
+    world.bridge.sandbox.aliases = aliases - {SHOP}
+    added = explained(world, SHOP)
+    assert (added["why"], added["phase"]) == ("just added; the list does not show it yet", "tls-ok")
+    world.bridge.sandbox.aliases = aliases
+    assert world.run("domain", "add", "legacy.example.org").code == 0
+    assert world.run("domain", "remove", "legacy.example.org", "--yes").code == 0
+    gone = world.run("domain", "explain", "legacy.example.org")
+    assert (gone.code, gone.err) == (
+        1,
+        'Error: "legacy.example.org" is no longer known on either side.\n'
+        "`closte-bridge log legacy.example.org` shows what was done with it.\n",
+    )
+
+
 def each_has_its_reason(found: dict[str, dict[str, Any]]) -> None:
     assert found[SHOP]["wordpress"] == f'mapped to site {SITE}, stage "done"'
     assert found[SHOP]["closte"] == "there, ours"
