@@ -19,7 +19,7 @@ from closte_bridge.config.model import Settings
 from closte_bridge.config.schema import SECTIONS
 from closte_bridge.engine.cost import Cost
 from closte_bridge.errors import PRECEDENCE
-from closte_bridge.planning.model import UNPROVEN, Action
+from closte_bridge.planning.model import NOT_SHOWN_YET, UNPROVEN, Action
 from closte_bridge.sandbox.faults import FaultKind
 from closte_bridge.wordpress import failures
 from tests.support.commands import COMMANDS
@@ -133,7 +133,7 @@ def test_the_reasons_of_holds() -> None:
     paths = [*(REPOSITORY / "closte_bridge" / "planning").glob("*.py"), REPOSITORY / "closte_bridge/engine/apply.py"]
     planning = "".join(path.read_text(encoding="utf-8") for path in paths)
     made = set(re.findall(r'Hold\(\s*Action\.\w+,\s*[\w.()\[\]:]+,\s*"([a-z-]+)"', planning))
-    made |= set(re.findall(r'return "([a-z-]+)", f?[\'"]', planning)) | {UNPROVEN, "refused", "back-off"}
+    made |= set(re.findall(r'return "([a-z-]+)", f?[\'"]', planning)) | {UNPROVEN, NOT_SHOWN_YET, "refused", "back-off"}
     text = section(REFERENCE, "## Fields of plans")
     told = {
         word for row in rows(text) if row[1] in {"add", "remove", "both"} for word in re.findall(r"`([a-z-]+)`", row[0])
