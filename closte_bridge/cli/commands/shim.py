@@ -143,7 +143,7 @@ def install(app: App, wake: str) -> Result:
         data=_data(engine, found),
         rendered={Format.TABLE: ""},
         messages=tuple(messages),
-        warnings=_problems(of_all(found)),
+        warnings=_problems(of_all(found, app.environ)),
         cost=engine.cost.as_data(),
     )
 
@@ -199,7 +199,7 @@ def status(app: App) -> Result:
     found = manage.status(engine, probe=True)
     data = _data(engine, found)
     folder = engine.settings.state_dir
-    problems = _problems([*of_all(found), *of_waking(folder, last(folder))])
+    problems = _problems([*of_all(found, app.environ), *of_waking(folder, last(folder))])
     if data["set_aside"]:
         problems += (
             Problem(
