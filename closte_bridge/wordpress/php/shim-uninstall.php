@@ -21,11 +21,9 @@ function closte_bridge_used_elsewhere( int $id ): bool {
  * @throws RuntimeException When another engine is in charge, or would lose what it needs.
  */
 function closte_bridge_shim_uninstall( array $request ): array {
-	global $wpdb;
 	$id = get_current_network_id();
 	closte_bridge_refuse_stranger( $id, $request );
 	closte_bridge_refuse_loss( $id );
-	$table  = closte_bridge_events_table();
 	$shared = closte_bridge_used_elsewhere( $id );
 	$left   = array();
 	if ( $shared ) {
@@ -37,19 +35,52 @@ function closte_bridge_shim_uninstall( array $request ): array {
 	} else {
 		$left = closte_bridge_remove_files();
 	}
-	if ( null !== closte_bridge_table( $table ) ) {
-		$wpdb->query( $shared ? $wpdb->prepare( "DELETE FROM $table WHERE network_id = %d", $id ) : "DROP TABLE $table" );
-	}
-	delete_network_option( $id, 'closte_bridge_status' );
-	if ( empty( $request['keep_owner'] ) ) {
-		delete_network_option( $id, 'closte_bridge_owner' );
-	}
 	return array(
-		'result' => 'done',
-		'folder' => WPMU_PLUGIN_DIR,
-		'left'   => $left,
-		'shared' => $shared,
+		'result'           => 'done',
+		'folder'           => WPMU_PLUGIN_DIR,
+		'left'             => $left,
+		'left_in_database' => array_merge( closte_bridge_remove_events( $id, $shared ), closte_bridge_remove_options( $id, ! empty( $request['keep_owner'] ) ) ),
+		'shared'           => $shared,
 	);
+}
+
+/**
+ * Remove this network's events, and their table when no other network uses it.
+ *
+ * @param int  $id     This network.
+ * @param bool $shared Whether another network uses the table.
+ * @return array What the database did not let go of, in words.
+ */
+function closte_bridge_remove_events( int $id, bool $shared ): array {
+	global $wpdb;
+	$table = closte_bridge_events_table();
+	if ( null === closte_bridge_table( $table ) ) {
+		return array();
+	}
+	$done = $wpdb->query( $shared ? $wpdb->prepare( "DELETE FROM $table WHERE network_id = %d", $id ) : "DROP TABLE $table" );
+	if ( $shared ) {
+		return false === $done ? array( "events in the table $table" ) : array();
+	}
+	return null === closte_bridge_table( $table ) ? array() : array( "the table $table" );
+}
+
+/**
+ * Remove our options of this network.
+ *
+ * @param int  $id         This network.
+ * @param bool $keep_owner Whether the engine stays in charge.
+ * @return array What is stored all the same, in words: an object cache may know nothing of it.
+ */
+function closte_bridge_remove_options( int $id, bool $keep_owner ): array {
+	$names = $keep_owner ? array( 'closte_bridge_status' ) : array( 'closte_bridge_status', 'closte_bridge_owner' );
+	foreach ( $names as $name ) {
+		delete_network_option( $id, $name );
+	}
+	$left = array();
+	foreach ( array_keys( closte_bridge_network_options( $id, $names ) ) as $name ) {
+		$left[] = "the option $name";
+	}
+	return $left;
 }
 
 /**
