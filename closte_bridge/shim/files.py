@@ -58,6 +58,13 @@ def program() -> list[str]:
     return [sys.executable, "-m", "closte_bridge"]
 
 
+def environment(environ: Mapping[str, str]) -> dict[str, str]:
+    """Return what an engine that the shim starts has of this environment."""
+    kept = {name: environ[name] for name in _KEPT if environ.get(name)}
+    kept |= {name: environ[name] for name in _PROXIES if environ.get(name) and "@" not in environ[name]}
+    return kept | {"LC_ALL": "C.UTF-8"}
+
+
 def configuration(settings: Settings, environ: Mapping[str, str], options: list[str], wake: str) -> dict[str, Any]:
     """Return what the shim is told: how to wake this engine, fixed now and looked up nowhere later.
 
@@ -66,12 +73,10 @@ def configuration(settings: Settings, environ: Mapping[str, str], options: list[
     """
     if settings.wp.ssh or settings.wp.alias:
         return {"engine": None, "wake": "auto", "wake_file": None}
-    environment = {name: environ[name] for name in _KEPT if environ.get(name)}
-    environment |= {name: environ[name] for name in _PROXIES if environ.get(name) and "@" not in environ[name]}
     return {
         "engine": [*program(), *options],
         "setsid": shutil.which("setsid") or "/usr/bin/setsid",
-        "environment": environment | {"LC_ALL": "C.UTF-8"},
+        "environment": environment(environ),
         "user": os.geteuid(),
         "wake": wake,
         "wake_file": str(settings.state_dir.absolute() / WAKE_FILE),
@@ -103,6 +108,15 @@ def moved(config: Mapping[str, Any], settings: Settings, root: str) -> list[str]
     return [what for what, differs in looked_at.items() if differs]
 
 
+def starts_us(config: Mapping[str, Any], settings: Settings, root: str) -> bool:
+    """Tell whether a shim with `config` starts this very program, called by the same words, and nothing has moved."""
+    engine, ours = config.get("engine"), program()
+    if settings.wp.ssh or settings.wp.alias or not isinstance(engine, list) or engine[: len(ours)] != ours:
+        return False
+    options = engine[len(ours) :]
+    return all(str(word).startswith("--") for word in options) and not moved(config, settings, root)
+
+
 def _option(words: list[str], name: str) -> str | None:
     found = [word.partition("=")[2] for word in words if word.startswith(f"--{name}=")]
     return found[-1] if found else None
@@ -111,9 +125,11 @@ def _option(words: list[str], name: str) -> str | None:
 def _same_program(installed: list[str], now: list[str]) -> bool:
     """Compare where two are; a script and Python with the module may be the same, and are not compared."""
     one, other = Path(installed[0]), Path(now[0])
+    if one.name != NAME and installed[1:3] != ["-m", "closte_bridge"]:
+        return False
     if one.name == other.name == NAME:
         return one.resolve() == other.resolve()
-    if installed[1:2] == now[1:2] == ["-m"]:
+    if NAME not in {one.name, other.name}:
         # The interpreter of a virtual environment leads elsewhere, and has several names.
         return one.parent.resolve() == other.parent.resolve()
     return True

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, NoReturn
 from closte_bridge import __version__
 from closte_bridge.engine.woken import LAST_FILE
 from closte_bridge.errors import BridgeError, ReadOnlyError, UnreadableError
-from closte_bridge.shim.files import moved, texts
+from closte_bridge.shim.files import moved, starts_us, texts
 from closte_bridge.wordpress.failures import failure
 from closte_bridge.wordpress.wp import WpCall
 
@@ -43,15 +43,17 @@ def install(engine: Engine, configuration: dict[str, Any]) -> dict[str, Any]:
 def status(engine: Engine, *, probe: bool = False) -> dict[str, Any]:
     """Return what is installed and in what state; with `probe`, write a row that nobody reads, and take it back.
 
-    `moved` names what has another place since the installation, unless another engine is in charge.
+    `moved` names what has another place since the installation, unless another engine is in charge; `starts_us` says
+    whether it is this very program that is started.
 
     Raises UnreadableError when `wp` failed.
     """
     answer = _ask(engine, {"do": "status", "files": texts(), "probe": probe})
     try:
-        ours = answer["owner"] in {None, _identity(engine)}
         config, root = answer["config"], str(answer["root"])
-        answer["moved"] = moved(config, engine.settings, root) if ours and isinstance(config, dict) else []
+        ours = answer["owner"] in {None, _identity(engine)} and isinstance(config, dict)
+        answer["moved"] = moved(config, engine.settings, root) if ours else []
+        answer["starts_us"] = ours and starts_us(config, engine.settings, root)
     except (KeyError, TypeError, ValueError):
         raise failure("wp-unexpected") from None
     return answer

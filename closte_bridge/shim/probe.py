@@ -1,35 +1,35 @@
-"""Try the engine that the shim would start: a program can be there, and not work."""
+"""Try this program as the shim would start it: it can work for whoever types it, and not by itself."""
 
 from __future__ import annotations
 
-import os
 import subprocess
-from typing import Any
+from typing import TYPE_CHECKING
+
+from closte_bridge.shim.files import environment, program
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
 
 # A slow machine takes a second to start it.
 PATIENCE = 10.0
 
 
-def probe(config: dict[str, Any], patience: float = PATIENCE) -> str:
-    """Start the program that `shim install` fixed with `--version`; return what is wrong with it, or nothing.
+def probe(environ: Mapping[str, str], patience: float = PATIENCE) -> str:
+    """Start this program with `--version`, in what `shim install` would keep of `environ`; return what is wrong with
+    it, or nothing.
 
-    The program and its environment are the operator's own, as they are in the shim's configuration; there is no shell.
-    What cannot be executed at all is not told here: the shim sees that for itself.
+    Nothing of what WordPress answered is started, or stands in the environment: whoever can write the shim's
+    configuration could name any command there. There is no shell.
     """
-    argv = config.get("engine")
-    if not isinstance(argv, list) or not argv or not os.access(str(argv[0]), os.X_OK):
-        return ""
-    environment = config.get("environment")
-    known = {str(k): str(v) for k, v in environment.items()} if isinstance(environment, dict) else {}
-    program = [str(word) for word in argv if not str(word).startswith("--")]
+    argv = program()
     try:
         done = subprocess.run(
-            [*program, "--version"],
+            [*argv, "--version"],
             stdin=subprocess.DEVNULL,
             stdout=subprocess.PIPE,
             stderr=subprocess.DEVNULL,
             check=False,
-            env=known,
+            env=environment(environ),
             cwd="/",
             timeout=patience,
         )

@@ -9,6 +9,7 @@ from closte_bridge.engine.watch import WAKE_FILE, stamp
 from closte_bridge.shim.probe import probe
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
     from pathlib import Path
 
 _AGAIN = "Run `closte-bridge shim install` again."
@@ -60,11 +61,11 @@ def of_installation(found: dict[str, Any]) -> list[Problem]:
     return [*_of_files(found), *_of_wordpress(found), *_of_place(found)]
 
 
-def of_all(found: dict[str, Any]) -> list[Problem]:
-    """Return everything that is wrong; starts the engine that the shim would start, to see whether it works."""
+def of_all(found: dict[str, Any], environ: Mapping[str, str]) -> list[Problem]:
+    """Return everything that is wrong; starts this program in what is kept of `environ`, where the shim would."""
     problems = of_installation(found)
     if installed_state(found) != "no":
-        problems += [*_of_engine(found), *_of_events(found)]
+        problems += [*_of_engine(found, environ), *_of_events(found)]
     return problems
 
 
@@ -122,9 +123,9 @@ def _of_place(found: dict[str, Any]) -> list[Problem]:
     return [Problem(code="shim-moved", message=text, hint=_AGAIN)]
 
 
-def _of_engine(found: dict[str, Any]) -> list[Problem]:
+def _of_engine(found: dict[str, Any], environ: Mapping[str, str]) -> list[Problem]:
     config = found["config"] if isinstance(found["config"], dict) else {}
-    if wrong := probe(config):
+    if found["starts_us"] and (wrong := probe(environ)):
         text = f"The engine that the shim starts does not work: {wrong}."
         return [Problem(code="shim-engine-broken", message=text, hint=f"Mend it. If it has moved: {_AGAIN}")]
     way, why = way_to_wake(found)

@@ -31,6 +31,8 @@ if TYPE_CHECKING:
 MAX_OUTPUT = 512 * 1024 * 1024
 _MAX_ERRORS = 1024 * 1024
 _SCRIPTS = Path(__file__).with_name("php")
+# What goes before a script besides the frame.
+_PARTS = {"shim": ("shim-uninstall",)}
 _FAULT_CODES = {FrameFault.CUT: "wp-cut", FrameFault.DAMAGED: "wp-damaged"}
 
 
@@ -43,10 +45,10 @@ class WpCost:
 
 
 def script(name: str, request: Mapping[str, Any]) -> bytes:
-    """Return the PHP text that answers `request`: the shared frame and `<name>.php` of this package."""
+    """Return the PHP text that answers `request`: the shared frame and `<name>.php` of this package, with its parts."""
     encoded = base64.b64encode(json.dumps(dict(request)).encode()).decode()
     parts = [f"<?php\n$closte_bridge_request = json_decode( base64_decode( '{encoded}' ), true );\n"]
-    for part in ("frame", name):
+    for part in ("frame", *_PARTS.get(name, ()), name):
         parts.append((_SCRIPTS / f"{part}.php").read_text(encoding="utf-8").removeprefix("<?php"))
     return "\n".join(parts).encode()
 

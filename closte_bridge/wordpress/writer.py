@@ -27,12 +27,19 @@ def set_owner(settings: WpSettings, cost: WpCost, *, expected: str | None, owner
     """Write the owner into the network, or clear it with None.
 
     `expected` is the engine id that was read before (None for no owner). Raises ReadOnlyError when another engine
-    has written there since, UnreadableError when `wp` failed.
+    has written there since, BridgeError when WordPress did not take it, UnreadableError when `wp` failed.
     """
     value = None
     if owner is not None:
         value = {"engine": owner.engine, "host": owner.host, "since": owner.since}
     result = _write(settings, cost, {"do": "set-owner", "expected": expected, "owner": value})
+    if result.get("result") == "failed":
+        raise BridgeError(
+            "WordPress did not take the new owner of this network.",
+            code="owner-failed",
+            hint="See that its database is neither read-only nor full and that no plugin keeps the network option "
+            "closte_bridge_owner as it was; then run `closte-bridge adopt` again.",
+        )
     if result.get("result") != "done":
         raise ReadOnlyError(
             "Another engine has taken this network in the meantime.",
@@ -44,7 +51,7 @@ def set_owner(settings: WpSettings, cost: WpCost, *, expected: str | None, owner
 def set_toggle(settings: WpSettings, cost: WpCost, *, enabled: bool) -> bool:
     """Switch the Closte integration in Ultimate Multisite; return whether that changed anything.
 
-    Raises UnreadableError when `wp` failed.
+    Raises BridgeError when WordPress did not take it, UnreadableError when `wp` failed.
     """
     result = _write(settings, cost, {"do": "set-toggle", "enabled": enabled})
     if result.get("result") != "done":

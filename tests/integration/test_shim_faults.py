@@ -7,6 +7,8 @@ import os
 import re
 import signal
 import subprocess
+import sys
+import time
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -53,26 +55,32 @@ def a_request_goes_on(bridge: Bridge, slug: str) -> None:
     assert [kind for kind, *_ in events(bridge.multisite)] == ["mapping_added", "site_created"]
 
 
+def named_like_ours(bridge: Bridge, folder: str, text: str) -> Path:
+    """Write a script in the place of this program: what has another name is told as another program."""
+    (bridge.folder / folder).mkdir()
+    return write_script(bridge.folder / folder / "closte-bridge", text)
+
+
 def test_an_engine_that_does_not_work(bridge: Bridge) -> None:
-    engine_is(bridge, bridge.folder / "missing")
+    engine_is(bridge, bridge.folder / "missing" / "closte-bridge")
     a_request_goes_on(bridge, "one")
     assert codes(bridge) == ["shim-cannot-wake"]
-    dull = write_script(bridge.folder / "dull", "exit 0")
+    dull = named_like_ours(bridge, "dull", "exit 0")
     dull.chmod(0o644)
     engine_is(bridge, dull)
     a_request_goes_on(bridge, "two")
     assert codes(bridge) == ["shim-cannot-wake"]
-    engine_is(bridge, write_script(bridge.folder / "broken", "echo 'Traceback'; exit 1"))
-    a_request_goes_on(bridge, "three")
-    ran = bridge.run("shim", "status", "--format=json")
-    assert (ran.code, ran.codes) == (1, ["shim-engine-broken"])
-    assert '"<folder>/broken" ended with 1' in ran.envelope["errors"][0]["message"]
-    # One that hangs.
+    # One that ends at once, and one that hangs. Nobody tries another program than itself: that it never began tells.
     mark = bridge.folder / "pid"
     starts = bridge.folder / "starts"
-    text = f'if [ "$1" = --version ]; then exec sleep 60; fi; echo "$*" >>{starts}; echo $$ >{mark}.new'
-    text += f"; mv {mark}.new {mark}; exec sleep 600"
-    engine_is(bridge, write_script(bridge.folder / "hanging", text))
+    text = f'echo "$*" >>{starts}; echo $$ >{mark}.new; mv {mark}.new {mark}'
+    engine_is(bridge, named_like_ours(bridge, "broken", f"{text}; exit 1"))
+    a_request_goes_on(bridge, "three")
+    wait_until(mark.exists)
+    never_began(bridge)
+    mark.unlink()
+    starts.unlink()
+    engine_is(bridge, named_like_ours(bridge, "hanging", f"{text}; exec sleep 600"))
     a_request_goes_on(bridge, "four")
     wait_until(mark.exists)
     pid = int(mark.read_text())
@@ -81,10 +89,29 @@ def test_an_engine_that_does_not_work(bridge: Bridge) -> None:
         os.kill(pid, 0)
         (bridge.state / "waking").touch()
         a_request_goes_on(bridge, "five")
+        never_began(bridge)
         assert starts.read_text() == f"--config={bridge.config} sync --woken --quiet\n"
-        assert codes(bridge) == ["shim-engine-broken"]
     finally:
         os.kill(pid, signal.SIGKILL)
+
+
+def never_began(bridge: Bridge) -> None:
+    """Look a while after the shim started an engine: it has not begun, and was not started by the look."""
+    os.utime(bridge.state / "waking", (time.time() - 300,) * 2)
+    assert codes(bridge) == ["shim-wake-failed"]
+
+
+def test_an_engine_that_works_only_for_whoever_types_it(bridge: Bridge, monkeypatch: pytest.MonkeyPatch) -> None:
+    """It needs what its own terminal has, and the shim does not keep."""
+    text = "import os, sys; from closte_bridge.__main__ import main; sys.exit(main() if 'HERE' in os.environ else 9)"
+    program = named_like_ours(bridge, "own", "")
+    program.write_text(f"#!{sys.executable}\n{text}\n")
+    monkeypatch.setattr(bridge, "argv", lambda *args: [str(program), *args])
+    for command in ("install", "status"):
+        ran = bridge.run("shim", command, "--format=json", HERE="1")
+        assert ran.codes == ["shim-engine-broken"]
+        (problem,) = ran.envelope["errors"] or ran.envelope["warnings"]
+        assert 'own/closte-bridge" ended with 9' in problem["message"]
 
 
 # -- the database ----------------------------------------------------------------------------------------------------

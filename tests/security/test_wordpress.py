@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from typing import TYPE_CHECKING
 
 import pytest
@@ -11,7 +12,8 @@ from closte_bridge.wordpress.failures import codes, failure
 from tests.support.bridge import bridge_for
 from tests.support.canned_wp import framed
 from tests.support.rows import add_event, set_option
-from tests.support.running import wp_settings
+from tests.support.running import wp_settings, write_script
+from tests.support.shim import change_config, shimmed
 from tests.support.snapshots import names, read, read_key
 
 if TYPE_CHECKING:
@@ -85,3 +87,41 @@ def test_only_the_plugins_own_files_are_looked_at(multisite: Multisite, plugin: 
     with pytest.raises(UnreadableError, match="not active"):
         read_key(wp_settings(multisite))
     assert not owned.exists()
+
+
+# Takes what leads over SSH out of the arguments: the network that is asked is on this machine after all.
+_AS_OVER_SSH = """
+for word; do
+    shift
+    case $word in --ssh=*) ;; *) set -- "$@" "$word" ;; esac
+done
+exec $WP "$@"
+"""
+
+
+@pytest.mark.parametrize("far", [False, True], ids=["here", "over-ssh"])
+def test_nothing_is_started_that_wordpress_names(multisite: Multisite, tmp_path: Path, far: bool) -> None:
+    """Whoever can write the shim's config decides what PHP starts, and not what the user of this program does."""
+    owned = tmp_path / "owned"
+    evil = tmp_path / "evil"
+    evil.mkdir()
+    (evil / "sitecustomize.py").write_text(f"open({str(owned)!r}, 'w').close()")
+    program = write_script(evil / "closte-bridge", f"touch '{owned}'; echo closte-bridge")
+    with shimmed(multisite, tmp_path / "bridge") as bridge:
+        told = multisite.php_json("(include WP_CONTENT_DIR . '/mu-plugins/closte-bridge/config.php')[1]")
+        options = told["engine"][3:]
+        answers: list[dict[str, object]] = [
+            {"engine": ["/bin/sh", "-c", f"touch '{owned}'; echo closte-bridge", *options]},
+            {"engine": [str(program), *options]},
+            {"environment": {"PYTHONPATH": str(evil)}},
+        ]
+        if far:
+            bridge.settings["wp"]["ssh"] = "web@host.example.com"
+        found = []
+        for answer in answers:
+            change_config(multisite, "$config[1] = json_decode($args[0], true);", json.dumps(told | answer))
+            with bridge.other_wp(_AS_OVER_SSH):
+                found.append(bridge.run("shim", "status", "--format=json").codes)
+            assert not owned.exists(), answer
+        # What cannot be this program is told. How PHP starts the right one is PHP's own matter.
+        assert found == ([["shim-moved"]] * 3 if far else [["shim-moved"], [], []])

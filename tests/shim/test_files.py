@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from closte_bridge.config.model import Settings, WpSettings
-from closte_bridge.shim.files import configuration, moved, texts
+from closte_bridge.shim.files import configuration, moved, starts_us, texts
 
 HERE = Settings(state_dir=Path("/state"), source=Path("/etc/config.yaml"), wp=WpSettings(path="/var/www"))
 
@@ -59,6 +59,8 @@ ENGINE = [sys.executable, "-m", "closte_bridge", "--config=/etc/config.yaml"]
         (installed(engine=[str(Path(sys.executable).with_name("python3.x")), *ENGINE[1:]]), []),
         (installed(engine=["/opt/closte-bridge/bin/closte-bridge", ENGINE[-1]]), []),
         (installed(engine=["/opt/bin/python3", *ENGINE[1:]]), ["the program"]),
+        (installed(engine=["/bin/sh", "-c", "touch /tmp/x", ENGINE[-1]]), ["the program"]),
+        (installed(engine=[sys.executable, ENGINE[-1]]), ["the program"]),
         (installed(engine=[*ENGINE[:-1], "--config=/old.yaml"]), ["the configuration"]),
         (installed(engine=ENGINE[:-1]), ["the configuration"]),
         (installed("--network=other"), ["the network's name"]),
@@ -70,6 +72,24 @@ ENGINE = [sys.executable, "-m", "closte_bridge", "--config=/etc/config.yaml"]
 )
 def test_what_has_moved(config: dict[str, object], expected: list[str]) -> None:
     assert moved(config, HERE, "/var/www") == expected
+
+
+@pytest.mark.parametrize(
+    ("config", "expected"),
+    [
+        (installed(), True),
+        (installed("--allow-root", environment={"PATH": "/another"}), True),
+        (installed(engine=[str(Path(sys.executable).with_name("python3.x")), *ENGINE[1:]]), False),
+        (installed(engine=["/opt/closte-bridge/bin/closte-bridge", ENGINE[-1]]), False),
+        (installed(engine=[*ENGINE[:3], "help", ENGINE[-1]]), False),
+        (installed(wake_file="/old/wake"), False),
+        (installed(engine=None), False),
+        ({"engine": "odd"}, False),
+    ],
+)
+def test_whether_it_is_this_program_that_is_started(config: dict[str, object], expected: bool) -> None:
+    assert starts_us(config, HERE, "/var/www") is expected
+    assert not starts_us(config, replace(HERE, wp=WpSettings(path="/var/www", ssh="web@host")), "/var/www")
 
 
 def test_a_network_that_has_a_name_is_named() -> None:

@@ -51,6 +51,13 @@ def test_whoever_was_faster_stays_the_owner(monkeypatch: pytest.MonkeyPatch) -> 
     assert (raised.value.code, bool(raised.value.hint)) == ("owner-changed", True)
 
 
+def test_an_owner_that_is_not_taken(monkeypatch: pytest.MonkeyPatch) -> None:
+    Wp(monkeypatch, [{"result": "failed"}])
+    with pytest.raises(BridgeError) as raised:
+        set_owner(SETTINGS, COST, expected=None, owner=OWNER)
+    assert (raised.value.code, bool(raised.value.hint), raised.value.exit_code) == ("owner-failed", True, 1)
+
+
 @pytest.mark.parametrize(
     ("was", "enabled", "changed"), [(False, True, True), (True, True, False), (None, False, False)]
 )

@@ -143,7 +143,7 @@ def install(app: App, wake: str) -> Result:
         data=_data(engine, found),
         rendered={Format.TABLE: ""},
         messages=tuple(messages),
-        warnings=_problems(of_all(found)),
+        warnings=_problems(of_all(found, app.environ)),
         cost=engine.cost.as_data(),
     )
 
@@ -199,7 +199,7 @@ def status(app: App) -> Result:
     found = manage.status(engine, probe=True)
     data = _data(engine, found)
     folder = engine.settings.state_dir
-    problems = _problems([*of_all(found), *of_waking(folder, last(folder))])
+    problems = _problems([*of_all(found, app.environ), *of_waking(folder, last(folder))])
     if data["set_aside"]:
         problems += (
             Problem(
@@ -234,14 +234,8 @@ def uninstall(app: App, keep_owner: bool) -> Result:
     charge = "" if keep_owner else ", and this engine's charge of the network"
     app.console.confirm(f"Remove the shim, its events{charge}?")
     done = manage.uninstall(engine, keep_owner=keep_owner)
-    if done["left"]:
-        names = ", ".join(f'"{name}"' for name in done["left"])
-        problem = Problem(
-            code="shim-left",
-            message=f"In {done['folder']} these files were left: {names}.",
-            hint="They are not ours, or the user of `wp` may not remove them.",
-        )
-        return Result(exit_code=ExitCode.FAILURE, data=done, rendered={Format.TABLE: ""}, errors=(problem,))
+    if problems := _left(done):
+        return Result(exit_code=ExitCode.FAILURE, data=done, rendered={Format.TABLE: ""}, errors=problems)
     end = "this engine stays in charge" if keep_owner else "Ultimate Multisite's own provider is back"
     return Result(
         data=done,
@@ -249,3 +243,18 @@ def uninstall(app: App, keep_owner: bool) -> Result:
         messages=(Message("success", f"The shim is gone; {end}."),),
         cost=engine.cost.as_data(),
     )
+
+
+def _left(done: dict[str, Any]) -> tuple[Problem, ...]:
+    """Return what could not be removed."""
+    problems = []
+    if done["left"]:
+        names = ", ".join(f'"{name}"' for name in done["left"])
+        message = f"In {done['folder']} these files were left: {names}."
+        hint = "They are not ours, or the user of `wp` may not remove them."
+        problems.append(Problem(code="shim-left", message=message, hint=hint))
+    if done["left_in_database"]:
+        message = f"In the database these were left: {', '.join(done['left_in_database'])}."
+        hint = "See that it is neither read-only nor full; then `closte-bridge shim uninstall` again."
+        problems.append(Problem(code="shim-left-in-database", message=message, hint=hint))
+    return tuple(problems)

@@ -7,30 +7,6 @@
  */
 
 /**
- * Read several network options as stored.
- *
- * @param int   $network_id The network.
- * @param array $names      Option names.
- * @return array Name => value, only those that exist.
- */
-function closte_bridge_network_options( int $network_id, array $names ): array {
-	global $wpdb;
-	$marks = implode( ',', array_fill( 0, count( $names ), '%s' ) );
-	$rows  = closte_bridge_rows(
-		$wpdb->prepare(
-			"SELECT meta_key, meta_value FROM {$wpdb->sitemeta} WHERE site_id = %d AND meta_key IN ($marks) ORDER BY meta_id DESC",
-			array_merge( array( $network_id ), $names )
-		)
-	);
-	$found = array();
-	foreach ( $rows as $row ) {
-		// Settings are plain arrays. An object in there is somebody's mischief, and is not built.
-		$found[ $row[0] ] = is_serialized( $row[1] ) ? unserialize( trim( $row[1] ), array( 'allowed_classes' => false ) ) : $row[1];
-	}
-	return $found;
-}
-
-/**
  * Find the plugin without loading it.
  *
  * @param mixed $active The network option `active_sitewide_plugins`.

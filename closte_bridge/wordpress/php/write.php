@@ -2,14 +2,26 @@
 /**
  * Write what the engine asks for, in one process: the owner and the toggle, both plain network options.
  *
- * Each operation names the value it expects to find, so that two engines cannot overwrite one another unseen.
+ * Setting the owner names the value it expects to find, so that two engines cannot overwrite one another unseen. What was
+ * written is read back from the table: a database that is read-only or full says so to nobody but its log, a plugin's
+ * filter can keep the old value, and an object cache can hold what was never stored.
  */
+
+/**
+ * Read one network option as it is stored.
+ *
+ * @param string $name The option.
+ * @return mixed Null when there is none.
+ */
+function closte_bridge_stored( string $name ) {
+	return closte_bridge_network_options( get_current_network_id(), array( $name ) )[ $name ] ?? null;
+}
 
 /**
  * Set or clear the owner of this network.
  *
  * @param array $operation `expected`: the engine id found before, or null; `owner`: the new value, or null to clear it.
- * @return array `done`, or `conflict` when somebody else was there first.
+ * @return array `done`, `conflict` when somebody else was there first, or `failed` when WordPress did not take it.
  */
 function closte_bridge_set_owner( array $operation ): array {
 	$current = closte_bridge_engine_of( get_network_option( null, 'closte_bridge_owner', null ) );
@@ -21,14 +33,15 @@ function closte_bridge_set_owner( array $operation ): array {
 	} else {
 		update_network_option( null, 'closte_bridge_owner', $operation['owner'] );
 	}
-	return array( 'result' => 'done' );
+	$taken = closte_bridge_engine_of( closte_bridge_stored( 'closte_bridge_owner' ) ) === ( $operation['owner']['engine'] ?? null );
+	return array( 'result' => $taken ? 'done' : 'failed' );
 }
 
 /**
  * Switch the Closte integration of Ultimate Multisite on or off, leaving all others as they are.
  *
  * @param array $operation `enabled`: bool.
- * @return array
+ * @return array `done`, or `failed` when it is not stored so afterwards; and what it was.
  */
 function closte_bridge_set_toggle( array $operation ): array {
 	$toggles           = get_network_option( null, 'wu_host_integrations_enabled', array() );
@@ -38,8 +51,10 @@ function closte_bridge_set_toggle( array $operation ): array {
 	if ( $was !== $toggles['closte'] ) {
 		update_network_option( null, 'wu_host_integrations_enabled', $toggles );
 	}
+	$stored = closte_bridge_stored( 'wu_host_integrations_enabled' );
+	$is     = is_array( $stored ) && ! empty( $stored['closte'] );
 	return array(
-		'result' => 'done',
+		'result' => $is === $toggles['closte'] ? 'done' : 'failed',
 		'was'    => $was,
 	);
 }

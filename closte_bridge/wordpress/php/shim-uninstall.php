@@ -1,0 +1,107 @@
+<?php
+/**
+ * Remove the shim, with all that is ours in WordPress. A part of `shim.php`, which knows the files.
+ */
+
+/**
+ * Tell whether another network of this installation still uses the shim.
+ *
+ * @param int $id This network.
+ * @return bool
+ */
+function closte_bridge_used_elsewhere( int $id ): bool {
+	return array_diff_key( closte_bridge_shim_config(), array( $id => true ) ) || closte_bridge_owned_elsewhere( $id );
+}
+
+/**
+ * Remove everything of this network's, and the files and the table when no other network uses them.
+ *
+ * @param array $request `engine`; `keep_owner`; `version`.
+ * @return array
+ * @throws RuntimeException When another engine is in charge, or would lose what it needs.
+ */
+function closte_bridge_shim_uninstall( array $request ): array {
+	$id = get_current_network_id();
+	closte_bridge_refuse_stranger( $id, $request );
+	closte_bridge_refuse_loss( $id );
+	$shared = closte_bridge_used_elsewhere( $id );
+	$left   = array();
+	if ( $shared ) {
+		$config = closte_bridge_shim_config();
+		if ( isset( $config[ $id ] ) ) {
+			unset( $config[ $id ] );
+			closte_bridge_write_config( $config, $request['version'] );
+		}
+	} else {
+		$left = closte_bridge_remove_files();
+	}
+	return array(
+		'result'           => 'done',
+		'folder'           => WPMU_PLUGIN_DIR,
+		'left'             => $left,
+		'left_in_database' => array_merge( closte_bridge_remove_events( $id, $shared ), closte_bridge_remove_options( $id, ! empty( $request['keep_owner'] ) ) ),
+		'shared'           => $shared,
+	);
+}
+
+/**
+ * Remove this network's events, and their table when no other network uses it.
+ *
+ * @param int  $id     This network.
+ * @param bool $shared Whether another network uses the table.
+ * @return array What the database did not let go of, in words.
+ */
+function closte_bridge_remove_events( int $id, bool $shared ): array {
+	global $wpdb;
+	$table = closte_bridge_events_table();
+	if ( null === closte_bridge_table( $table ) ) {
+		return array();
+	}
+	$done = $wpdb->query( $shared ? $wpdb->prepare( "DELETE FROM $table WHERE network_id = %d", $id ) : "DROP TABLE $table" );
+	if ( $shared ) {
+		return false === $done ? array( "events in the table $table" ) : array();
+	}
+	return null === closte_bridge_table( $table ) ? array() : array( "the table $table" );
+}
+
+/**
+ * Remove our options of this network.
+ *
+ * @param int  $id         This network.
+ * @param bool $keep_owner Whether the engine stays in charge.
+ * @return array What is stored all the same, in words: an object cache may know nothing of it.
+ */
+function closte_bridge_remove_options( int $id, bool $keep_owner ): array {
+	$names = $keep_owner ? array( 'closte_bridge_status' ) : array( 'closte_bridge_status', 'closte_bridge_owner' );
+	foreach ( $names as $name ) {
+		delete_network_option( $id, $name );
+	}
+	$left = array();
+	foreach ( array_keys( closte_bridge_network_options( $id, $names ) ) as $name ) {
+		$left[] = "the option $name";
+	}
+	return $left;
+}
+
+/**
+ * Remove the files that are ours; the loader first, so that nothing of the rest is used.
+ *
+ * @return array Names of files that could not be removed, or are not ours.
+ */
+function closte_bridge_remove_files(): array {
+	$left = array();
+	foreach ( array_reverse( closte_bridge_shim_files( array() ) ) as $name => $path ) {
+		$state = closte_bridge_file_state( $path )[0];
+		if ( 'missing' !== $state && ( 'stranger' === $state || ! @unlink( $path ) ) ) {
+			$left[] = $name;
+		}
+	}
+	$folder = WPMU_PLUGIN_DIR . '/' . CLOSTE_BRIDGE_PARTS;
+	if ( is_dir( $folder ) && ! is_link( $folder ) ) {
+		foreach ( (array) glob( $folder . '/*.tmp' ) as $leftover ) {
+			unlink( $leftover );
+		}
+		@rmdir( $folder );
+	}
+	return $left;
+}

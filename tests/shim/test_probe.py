@@ -1,0 +1,39 @@
+"""This program, tried as the shim would start it."""
+
+from __future__ import annotations
+
+import sys
+from typing import TYPE_CHECKING
+
+import pytest
+
+from closte_bridge.shim.probe import probe
+from tests.support.running import write_script
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+
+@pytest.mark.parametrize(
+    ("text", "wrong"),
+    [
+        ('[ "$*" = --version ] && echo closte-bridge 1', ""),
+        ('[ "${HOME-}" = /home/web ] && [ -z "${PYTHONPATH-}" ] && [ "$(pwd)" = / ] && echo closte-bridge', ""),
+        ("echo closte-bridge; exit 3", "ended with 3, and did not say its version"),
+        ("echo something else", "ended with 0, and did not say its version"),
+        ("exec sleep 600", "does not end within 1 seconds"),
+    ],
+)
+def test_what_becomes_of_it(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, text: str, wrong: str) -> None:
+    program = write_script(tmp_path / "closte-bridge", text)
+    monkeypatch.setattr(sys, "argv", [str(program)])
+    told = probe({"HOME": "/home/web", "PYTHONPATH": "/elsewhere"}, patience=1.0)
+    assert told == (f'"{program}" {wrong}' if wrong else "")
+
+
+def test_what_cannot_be_started(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    program = tmp_path / "closte-bridge"
+    program.write_text("#!/no/such/interpreter\n")
+    program.chmod(0o755)
+    monkeypatch.setattr(sys, "argv", [str(program)])
+    assert probe({}) == f'"{program}" could not be started (No such file or directory)'
