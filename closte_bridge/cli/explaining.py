@@ -16,7 +16,7 @@ from closte_bridge.cli.plans import circumstances, when
 from closte_bridge.cli.result import Problem, Result
 from closte_bridge.cli.stages import certificate_warnings
 from closte_bridge.errors import BridgeError, ExitCode
-from closte_bridge.planning.model import NOT_SHOWN_YET
+from closte_bridge.planning.model import NOT_SHOWN_YET, Mode
 
 if TYPE_CHECKING:
     from closte_bridge.checks.life import History
@@ -147,8 +147,14 @@ def look_at_one(engine: Engine, raw: str, *, check: bool = False) -> Found:
 def sides(report: Report) -> tuple[ExitCode, tuple[Problem, ...], tuple[Problem, ...]]:
     """Return exit code, errors and warnings about the two sides."""
     errors, warnings, _ = circumstances(report)
-    code = ExitCode.OK if report.plan.observed.readable else ExitCode.UNREADABLE
-    return code, tuple(errors), tuple(warnings)
+    plan = report.plan
+    if plan.observed.readable:
+        return ExitCode.OK, tuple(errors), tuple(warnings)
+    if plan.standing.mode is Mode.INACTIVE:
+        text = f"Closte's list could not be read: {plan.observed.reason}"
+        unseen = Problem(code="list-unreadable", message=text, hint=f"It need not be: {plan.standing.reason}.")
+        return ExitCode.OK, (), (unseen, *warnings)
+    return ExitCode.UNREADABLE, tuple(errors), tuple(warnings)
 
 
 def ends(found: Found) -> list[Problem]:

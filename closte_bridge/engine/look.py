@@ -102,6 +102,7 @@ class _Closte:
 
     def __init__(self, engine: Engine) -> None:
         self._engine = engine
+        self._listed: Begun[Listing] | None = None
         self.client: ClosteClient | None = None
 
     def ask(self, key: Secret) -> None:
@@ -110,7 +111,11 @@ class _Closte:
         self._listed = Begun(self.client.list_aliases)
 
     def listing(self) -> Listing:
-        """Wait for the list that was asked for."""
+        """Wait for the list that was asked for; without a key there was none to ask with."""
+        if self._listed is None:
+            from closte_bridge.closte.listing import Listing, Readability  # noqa: PLC0415 - loaded while `wp` ran
+
+            return Listing(Readability.UNREADABLE, "There is no API key.")
         began = time.perf_counter()
         with self._engine.waiting("Closte's list"):
             listing = self._listed.result()
@@ -128,8 +133,8 @@ class _Closte:
 def looked_at(engine: Engine, *, acknowledge: bool = False) -> Iterator[View]:
     """Read both sides and judge them; the client is open for the body, and its cost is counted afterwards.
 
-    Raises UnreadableError when `wp` gave no snapshot, ConfigError when there is no key. A list that could not be
-    read is no error here: it is in the view.
+    Raises UnreadableError when `wp` gave no snapshot, ConfigError when there is no key and one is needed: it is not
+    where the integration is off. A list that could not be read is no error here: it is in the view.
     """
     key = configured_key(engine.settings, engine.environ)
     location = key_location(engine.settings, engine.environ)
@@ -155,9 +160,12 @@ def looked_at(engine: Engine, *, acknowledge: bool = False) -> Iterator[View]:
                 # The list is on its way while the snapshot is made of what `wp` said.
                 closte.ask(key)
         snapshot = read_snapshot(engine, call, ledger)
-        if key is None:
-            raise no_key or AssertionError
-        yield _view(engine, closte, snapshot, ledger, now, (key, source), ahead)
+        from closte_bridge.planning.model import Mode  # noqa: PLC0415 - loaded while `wp` ran
+
+        view = _view(engine, closte, snapshot, ledger, now, (key, source), ahead)
+        if no_key and view.standing.mode is not Mode.INACTIVE:
+            raise no_key
+        yield view
     finally:
         call.end()
         closte.close()
@@ -169,7 +177,7 @@ def _view(
     snapshot: Snapshot,
     ledger: LedgerState,
     now: float,
-    key: tuple[Secret, str],
+    key: tuple[Secret | None, str],
     ahead: Ahead | None,
 ) -> View:
     """Judge what was seen, with half of the planning done while the list is on its way."""
@@ -187,5 +195,4 @@ def _view(
     observed = judge(listing, snapshot.network.domain, ledger)
     standing = judge_standing(snapshot, observed, ledger, engine.here(ledger, key[0]))
     engine.cost.planning_seconds += time.perf_counter() - began
-    assert closte.client is not None  # noqa: S101 - it was asked
     return View(snapshot, listing, observed, ledger, standing, *key, closte.client, now, desire, ahead)

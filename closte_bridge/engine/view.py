@@ -21,19 +21,34 @@ if TYPE_CHECKING:
 
 @dataclass(slots=True)
 class View:
-    """Both sides at one moment, judged, with the key that opened Closte's."""
+    """Both sides at one moment, judged, with the key that opened Closte's.
+
+    Where the integration is off there may be no key: nothing is asked of Closte, and nothing changed.
+    """
 
     snapshot: Snapshot
     listing: Listing
     observed: Observed
     ledger: LedgerState
     standing: Standing
-    key: Secret
+    given_key: Secret | None
     key_source: str
-    client: ClosteClient
+    opened: ClosteClient | None
     now: float
     _desire: Desired | None = None
     ahead: Ahead | None = None
+
+    @property
+    def key(self) -> Secret:
+        """The key; only for what is done where the integration is on."""
+        assert self.given_key is not None  # noqa: S101 - as its description says
+        return self.given_key
+
+    @property
+    def client(self) -> ClosteClient:
+        """The client that asked for the list, open while the look lasts; likewise."""
+        assert self.opened is not None  # noqa: S101 - it comes with the key
+        return self.opened
 
     def desire(self, engine: Engine) -> Desired:
         """Return what the network wants, put together once."""

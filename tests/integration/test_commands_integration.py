@@ -84,6 +84,19 @@ def toggling(bridge: Bridge) -> None:
         assert bridge.run("health").code == 0
     bridge.sandbox.set_faults()
     bridge.take_keys(taken=True)
+    bridge.write_config(api_key_file=None)
+    none = bridge.run("plan", "--format=json")
+    assert (none.code, [note["code"] for note in none.envelope["notes"]]) == (0, ["domain-mapping-off"])
+    assert bridge.run("sync").code == 0
+    listed = bridge.run("domain", "list", "--field=closte")
+    assert (listed.code, {*listed.out.split()}) == (0, {"unknown"})
+    assert listed.err == (
+        "Warning: Closte's list could not be read: There is no API key.\n"
+        "It need not be: domain mapping is switched off in Ultimate Multisite.\n"
+    )
+    for command, code in ((("adopt", "--yes"), 5), (("integration", "test"), 2)):
+        assert bridge.run(*command).code == code
+    bridge.write_config(api_key_file=str(bridge.key_file))
     set_option(bridge.multisite, "wp-ultimo_v2_settings", None)
 
 
