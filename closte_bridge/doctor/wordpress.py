@@ -108,8 +108,11 @@ def of_installation(facts: dict[str, Any], now: float) -> Findings:
             "content) and let Ultimate Multisite copy its sunrise.php to wp-content."
         )
         yield error("sunrise", f"Mapped domains are not served: {missing}.", hint)
-    if facts.get("provider_listens") and not facts.get("shim"):
-        hint = "Install the shim: it takes the provider's listeners off while this engine is in charge."
+    if facts.get("provider_listens") and not facts.get("in_charge"):
+        hint = (
+            "The shim takes its listeners off while this engine is in charge: run `closte-bridge shim install`; "
+            "`closte-bridge shim status` says what keeps one that is there from it."
+        )
         yield warning("built-in-provider", "Ultimate Multisite's own Closte provider sends domains as well.", hint)
     else:
         yield ok("built-in-provider", "Nobody else sends domains to Closte.")

@@ -19,8 +19,9 @@ if TYPE_CHECKING:
 def install(engine: Engine, configuration: dict[str, Any]) -> dict[str, Any]:
     """Put the shim into the must-use folder, or bring it up to date; return what `status` returns.
 
-    Raises ReadOnlyError when another engine is in charge, BridgeError when a stranger's file is in the way or nothing
-    can be written there, UnreadableError when `wp` failed. Nothing is changed then.
+    Raises ReadOnlyError when another engine is in charge, BridgeError when a stranger's file is in the way or the
+    folder cannot be written: nothing is changed then. When a file cannot be written after all (BridgeError) or `wp`
+    failed (UnreadableError), what was made until then stays, and installing again makes the rest.
     """
     request = {"do": "install", "files": texts(), "version": __version__, "config": configuration}
     answer = _ask(engine, {**request, "name_folder": _stands_in_folder(engine, configuration)})
@@ -61,6 +62,8 @@ def status(engine: Engine, *, probe: bool = False) -> dict[str, Any]:
 
 def uninstall(engine: Engine, *, keep_owner: bool) -> dict[str, Any]:
     """Remove everything of ours from WordPress; with `keep_owner` all but the name of the engine in charge.
+
+    `left` names the files, `left_in_database` in words what of the database could not be removed.
 
     Raises ReadOnlyError when another engine is in charge, UnreadableError when `wp` failed.
     """

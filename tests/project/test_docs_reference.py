@@ -21,6 +21,7 @@ from closte_bridge.engine.cost import Cost
 from closte_bridge.errors import PRECEDENCE
 from closte_bridge.planning.model import NOT_SHOWN_YET, UNPROVEN, Action
 from closte_bridge.sandbox.faults import FaultKind
+from closte_bridge.shim.files import _KEPT, _PROXIES
 from closte_bridge.wordpress import failures
 from tests.support.commands import COMMANDS
 from tests.support.parts import REPOSITORY
@@ -158,6 +159,14 @@ def test_the_actions_of_the_log() -> None:
 def test_the_faults_of_the_sandbox() -> None:
     text = section(REFERENCE, "### `closte-bridge sandbox`")
     assert not [kind.value for kind in FaultKind if f"`{kind.value}`" not in text]
+
+
+def test_what_the_shim_keeps_of_the_environment() -> None:
+    """It lies below the document root: whoever reads the page must know all of it."""
+    page = (REPOSITORY / "docs" / "shim.md").read_text(encoding="utf-8")
+    (paragraph,) = (part for part in page.split("\n\n") if part.startswith("Of the environment"))
+    names = set(re.findall(r"`([A-Z_]+)`", paragraph))
+    assert names == {name.upper() for name in (*_KEPT, *_PROXIES)} | {"LC_ALL"}
 
 
 # -- the runbook -----------------------------------------------------------------------------------------------------

@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from tests.support.life import Life
 
 DAY = 86_400.0
+_PROVIDER = ("warning", "Ultimate Multisite's own Closte provider sends domains as well.")
 SHOP = "shop.example.org"
 
 
@@ -140,6 +141,15 @@ def _ahead(world: Life) -> None:
             engine.ledger.set_meta(highest_mapping="4711")
 
 
+def _with_the_provider(world: Life) -> None:
+    """Give the built-in provider its key, so that it listens: what keeps it from that is the shim alone."""
+    world.bridge.multisite.define("CLOSTE_CLIENT_API_KEY", KEY)
+
+
+def _strangers_shim(world: Life) -> None:
+    world.bridge.multisite.add_mu_plugin("closte-bridge-shim", "// Somebody else's.")
+
+
 def _maintain(world: Life) -> None:
     (world.bridge.multisite.path / ".maintenance").write_text("<?php $upgrading = time();")
 
@@ -255,13 +265,32 @@ CASES: dict[str, tuple[Callable[[Life], object], int, dict[str, tuple[str, str]]
     "the shim gone, and the built-in provider at work": (
         _all(
             lambda world: world.run("shim", "uninstall", "--keep-owner", "--yes"),
-            lambda world: world.bridge.multisite.define("CLOSTE_CLIENT_API_KEY", KEY),
+            _with_the_provider,
         ),
         0,
         {
             "shim": ("warning", "The shim is not installed: what changes in WordPress is found by looking."),
-            "built-in-provider": ("warning", "Ultimate Multisite's own Closte provider sends domains as well."),
+            "built-in-provider": _PROVIDER,
         },
+    ),
+    "the built-in provider, which the shim keeps off": (_with_the_provider, 0, {}),
+    "the shim disabled, and the built-in provider at work": (
+        _all(_with_the_provider, lambda world: world.bridge.multisite.define("CLOSTE_BRIDGE_DISABLE", value=True)),
+        0,
+        {"shim": ("warning", "CLOSTE_BRIDGE_DISABLE switches the shim off."), "built-in-provider": _PROVIDER},
+    ),
+    "the shim without a sign of life, and the built-in provider at work": (
+        _all(_with_the_provider, _option("closte_bridge_status", None)),
+        0,
+        {
+            "shim": ("warning", "The shim has had no sign of life of this engine yet."),
+            "built-in-provider": _PROVIDER,
+        },
+    ),
+    "a stranger's file, and the built-in provider at work": (
+        _all(_with_the_provider, _strangers_shim),
+        0,
+        {"shim": ("warning", 'The file "closte-bridge-shim.php" is not ours.'), "built-in-provider": _PROVIDER},
     ),
     "the shim changed": (
         _change_shim,

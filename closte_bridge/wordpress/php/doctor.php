@@ -43,7 +43,8 @@ function closte_bridge_doctor( array $request ): array {
 		'plugin_loaded'    => defined( 'WP_ULTIMO_VERSION' ) || class_exists( '\WP_Ultimo', false ),
 		'provider_listens' => closte_bridge_provider_listens(),
 		'proc_open'        => function_exists( 'proc_open' ),
-		'shim'             => is_readable( WPMU_PLUGIN_DIR . '/closte-bridge-shim.php' ),
+		// Only then does the shim take the provider's listeners off, and only when somebody is about to be told.
+		'in_charge'        => defined( 'CLOSTE_BRIDGE_SHIM' ) && Closte_Bridge\run( 'Charge', 'is_ours' ),
 	);
 }
 
