@@ -44,6 +44,19 @@ def test_what_cannot_work_is_refused_before_anything_is_changed(
     assert changed(said) == []
 
 
+@pytest.mark.parametrize("state", ["present", "absent"])
+@pytest.mark.parametrize("name", ["", "../etc"])
+def test_nothing_is_taken_away_by_a_name_that_is_none(local: Local, state: str, name: str) -> None:
+    for folder in ("state/shop", "etc/keys"):
+        (local.folder / folder).mkdir(parents=True)
+    gone = {"name": name, "path": str(local.folder / "no-site"), "state": "absent"}
+    networks = [{**FAR, "name": "shop"}, gone]
+    said = local.role("main", {"closte_bridge_state": state, "closte_bridge_networks": networks})
+    assert said.endswith("ended with 2"), said
+    assert "needs a name of" in said
+    assert changed(said) == []
+
+
 def test_a_network_that_is_named_to_go_is_not_lost(local: Local) -> None:
     (local.folder / "state" / "club").mkdir(parents=True)
     # It goes on to the next thing that is refused.
