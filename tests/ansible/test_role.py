@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import shutil
 import subprocess
 from typing import TYPE_CHECKING
@@ -10,7 +11,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from tests.ansible.fleet import COLLECTION
-from tests.ansible.local import FAR, Local, changed
+from tests.ansible.local import FAR, Local, calls, changed, engine, envelope
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -64,6 +65,31 @@ def test_a_network_that_is_named_to_go_is_not_lost(local: Local) -> None:
     said = local.role("present", away | {"closte_bridge_networks": [FAR | {"state": "absent"}]})
     assert "lacks" not in said
     assert "There is no folder" in said
+
+
+@pytest.mark.parametrize(("all_of_them", "one", "installed"), [("false", "no", 0), ("False", "y", 1), ("true", "0", 1)])
+def test_false_in_quotes_puts_no_shim_anywhere(local: Local, all_of_them: str, one: str, installed: int) -> None:
+    answers = {"shim_status": envelope({"installed": "no", "version": None}), "shim_install": envelope()}
+    given = {"closte_bridge_wrapper": str(engine(local.folder, **answers)), "closte_bridge_shim": all_of_them}
+    networks = {"closte_bridge_networks": [FAR, FAR | {"name": "shop", "shim": one}]}
+    said = local.role("wordpress", given | networks, check=False)
+    assert said.endswith("ended with 0"), said
+    assert len([call for call in calls(local.folder) if call.startswith("shim install ")]) == installed
+
+
+def test_false_in_quotes_installs_no_packages(local: Local) -> None:
+    facts = {"os_family": "Debian"}
+    said = local.role("engine", {"closte_bridge_manage_packages": "false", "ansible_facts": facts})
+    assert re.search(r"Look which packages are missing\] \*+\nskipping:", said), said
+
+
+def test_false_in_quotes_puts_nobody_in_charge(local: Local) -> None:
+    networks = [FAR, FAR | {"name": "shop", "adopt": "yes"}, FAR | {"name": "school", "adopt": "no"}]
+    owners = {"_closte_bridge_owners": dict.fromkeys(("club", "shop", "school"), SOMEBODY)}
+    groups = {"_closte_bridge_groups": {SOMEBODY: SOMEBODY}}
+    said = local.role("units", owners | groups | {"closte_bridge_adopt": "false", "closte_bridge_networks": networks})
+    assert said.endswith("ended with 0"), said
+    assert said.count("+SuccessExitStatus=7") == 2
 
 
 @pytest.mark.parametrize("options", ["", "--extra-index-url=https://pypi.example.com --no-binary=:all:"])
