@@ -94,6 +94,13 @@ def test_false_in_quotes_puts_nobody_in_charge(local: Local) -> None:
     assert said.count("+SuccessExitStatus=7") == 2
 
 
+def test_an_interval_may_be_a_text(local: Local) -> None:
+    owners = {"_closte_bridge_owners": {"club": SOMEBODY}, "_closte_bridge_groups": {SOMEBODY: SOMEBODY}}
+    said = local.role("units", owners | {"closte_bridge_interval": "60"})
+    assert said.endswith("ended with 0"), said
+    assert {"+OnUnitInactiveSec=60", "+RandomizedDelaySec=6"} <= set(said.splitlines())
+
+
 @pytest.mark.parametrize("options", ["", "--extra-index-url=https://pypi.example.com --no-binary=:all:"])
 def test_the_index_of_everybody_is_not_asked(local: Local, options: str) -> None:
     facts = {"os_family": "Other"}
