@@ -43,6 +43,18 @@ def test_nothing_is_switched_beside_another_engine_that_nobody_wants_to_replace(
     assert [call for call in calls(local.folder) if call.startswith("integration disable")] == []
 
 
+def test_what_the_integration_was_is_known_also_when_it_was_not_heard_that_it_is_switched(local: Local) -> None:
+    memory = local.folder / "shop.before"
+    answers = {
+        "integration_status": envelope({"integration": "off"}),
+        "integration_enable": envelope(None, 5, "wp-status"),
+        "plan": envelope([]),
+    }
+    said = network(local, answers, {"integration": True, "memory": str(memory)})
+    assert "ignored=1" in said, said
+    assert memory.read_text() == "off\n"
+
+
 def test_a_wordpress_that_is_gone_is_a_failure_unless_it_may_be(local: Local) -> None:
     gone, may_be = {"state": "absent"}, {"state": "absent", "missing_ok": True}
     said = network(local, {"shim_status": envelope(None, 5, "wp-path")}, gone, may_be)

@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 import os
+import re
 import shutil
 import subprocess
-from typing import TYPE_CHECKING
+import sys
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
 from tests.ansible.fleet import COLLECTION
-from tests.ansible.local import FAR, Local, changed
+from tests.ansible.local import FAR, Local, calls, changed, engine, envelope
+from tests.support.running import write_script
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -44,6 +47,19 @@ def test_what_cannot_work_is_refused_before_anything_is_changed(
     assert changed(said) == []
 
 
+@pytest.mark.parametrize("state", ["present", "absent"])
+@pytest.mark.parametrize("name", ["", "../etc"])
+def test_nothing_is_taken_away_by_a_name_that_is_none(local: Local, state: str, name: str) -> None:
+    for folder in ("state/shop", "etc/keys"):
+        (local.folder / folder).mkdir(parents=True)
+    gone = {"name": name, "path": str(local.folder / "no-site"), "state": "absent"}
+    networks = [{**FAR, "name": "shop"}, gone]
+    said = local.role("main", {"closte_bridge_state": state, "closte_bridge_networks": networks})
+    assert said.endswith("ended with 2"), said
+    assert "needs a name of" in said
+    assert changed(said) == []
+
+
 def test_a_network_that_is_named_to_go_is_not_lost(local: Local) -> None:
     (local.folder / "state" / "club").mkdir(parents=True)
     # It goes on to the next thing that is refused.
@@ -51,6 +67,38 @@ def test_a_network_that_is_named_to_go_is_not_lost(local: Local) -> None:
     said = local.role("present", away | {"closte_bridge_networks": [FAR | {"state": "absent"}]})
     assert "lacks" not in said
     assert "There is no folder" in said
+
+
+@pytest.mark.parametrize(("all_of_them", "one", "installed"), [("false", "no", 0), ("False", "y", 1), ("true", "0", 1)])
+def test_false_in_quotes_puts_no_shim_anywhere(local: Local, all_of_them: str, one: str, installed: int) -> None:
+    answers = {"shim_status": envelope({"installed": "no", "version": None}), "shim_install": envelope()}
+    given = {"closte_bridge_wrapper": str(engine(local.folder, **answers)), "closte_bridge_shim": all_of_them}
+    networks = {"closte_bridge_networks": [FAR, FAR | {"name": "shop", "shim": one}]}
+    said = local.role("wordpress", given | networks, check=False)
+    assert said.endswith("ended with 0"), said
+    assert len([call for call in calls(local.folder) if call.startswith("shim install ")]) == installed
+
+
+def test_false_in_quotes_installs_no_packages(local: Local) -> None:
+    facts = {"os_family": "Debian"}
+    said = local.role("engine", {"closte_bridge_manage_packages": "false", "ansible_facts": facts})
+    assert re.search(r"Look which packages are missing\] \*+\nskipping:", said), said
+
+
+def test_false_in_quotes_puts_nobody_in_charge(local: Local) -> None:
+    networks = [FAR, FAR | {"name": "shop", "adopt": "yes"}, FAR | {"name": "school", "adopt": "no"}]
+    owners = {"_closte_bridge_owners": dict.fromkeys(("club", "shop", "school"), SOMEBODY)}
+    groups = {"_closte_bridge_groups": {SOMEBODY: SOMEBODY}}
+    said = local.role("units", owners | groups | {"closte_bridge_adopt": "false", "closte_bridge_networks": networks})
+    assert said.endswith("ended with 0"), said
+    assert said.count("+SuccessExitStatus=7") == 2
+
+
+def test_an_interval_may_be_a_text(local: Local) -> None:
+    owners = {"_closte_bridge_owners": {"club": SOMEBODY}, "_closte_bridge_groups": {SOMEBODY: SOMEBODY}}
+    said = local.role("units", owners | {"closte_bridge_interval": "60"})
+    assert said.endswith("ended with 0"), said
+    assert {"+OnUnitInactiveSec=60", "+RandomizedDelaySec=6"} <= set(said.splitlines())
 
 
 @pytest.mark.parametrize("options", ["", "--extra-index-url=https://pypi.example.com --no-binary=:all:"])
@@ -139,3 +187,50 @@ def test_ssh_gets_the_password_for_one_question_only(local: Local) -> None:
     unknown = "The authenticity of host 'password.example.com' can't be established.\n"
     assert answer(f"{unknown}Are you sure you want to continue connecting (yes/no/[fingerprint])? ") == (1, "")
     assert answer("Please type 'yes', 'no' or the fingerprint: ") == (1, "")
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="the command is for root")
+def test_the_command_for_root_shows_nobody_what_it_hands_over(local: Local) -> None:
+    for folder in ("state/club", "etc/keys", "bin"):
+        (local.folder / folder).mkdir(parents=True)
+    for name in ("club", "club.ssh"):
+        (local.folder / "etc" / "keys" / name).touch()
+    # This one writes down what others can see of it, the network's user most, and goes on as the same user.
+    shown = local.folder / "shown"
+    onward = 'while [ "$1" != -- ]; do shift; done; shift; exec "$@"'
+    write_script(local.folder / "bin" / "setpriv", f'{{ echo "$*"; cat "/proc/$$/environ"; }} >{shown}; {onward}')
+    engine = write_script(local.folder / "engine", 'cat "/proc/$$/environ"; echo "$*"; cat; exit 7')
+    proxy = "http://user:secret&*(;#<!~|@127.0.0.1:9"
+    given = {"HTTPS_PROXY": proxy, "LC_ALL": "C", "network": "of-%i", "user": "somebody", "NONE": "", "NUMBER": 1}
+    parts = COLLECTION / "roles" / "closte_bridge"
+    wrapper = local.folder / "as"
+    template = {"src": str(parts / "templates" / "closte-bridge-as.j2"), "dest": str(wrapper), "mode": "0700"}
+    variables = [
+        {"name": "Read", "ansible.builtin.include_vars": str(parts / f"{d}/main.yml")} for d in ("defaults", "vars")
+    ]
+    own: dict[str, Any] = {"_closte_bridge_bin": str(engine), "_closte_bridge_venv": sys.prefix}
+    write = {"name": "Write it", "ansible.builtin.template": template}
+    said = local.tasks(*variables, write, **own, closte_bridge_environment=given)
+    assert said.endswith("ended with 0"), said
+    environment = {"PATH": f"{local.folder}/bin:{os.environ['PATH']}", "OF_ROOT": "1"}
+    done = subprocess.run(
+        [wrapper, "club", "plan", "a b"], env=environment, input="typed", capture_output=True, text=True, check=False
+    )
+    assert done.returncode == 7, done.stderr
+    *found, last = done.stdout.split("\0")
+    assert last == f"--config={local.folder}/etc/config.yaml --network=club plan a b\ntyped"
+    handed = dict(line.split("=", 1) for line in found)
+    assert len(handed) == len(found)
+    assert handed.pop("CREDENTIALS_DIRECTORY").startswith("/run/closte-bridge-as.")
+    home = f"{local.folder}/state/club"
+    assert handed == {
+        "PATH": "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin",
+        "HOME": home,
+        "WP_CLI_CACHE_DIR": f"{home}/wp-cli",
+        "WP_CLI_DISABLE_AUTO_CHECK_UPDATE": "1",
+        "SSH_ASKPASS": f"{local.folder}/opt/askpass",
+        "SSH_ASKPASS_REQUIRE": "force",
+        "CLOSTE_BRIDGE_SSH_PASSWORD_FILE": f"{local.folder}/etc/keys/club.ssh",
+        **given, "network": "of-club", "NUMBER": "1",
+    }  # fmt: skip
+    assert [word for word in ("secret", "OF_ROOT") if word in shown.read_text()] == []

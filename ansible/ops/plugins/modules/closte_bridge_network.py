@@ -137,8 +137,9 @@ class Network:
         word = "on" if wanted else "off"
         self._note("integration", found, word)
         if found != word:
-            self._do(f"Switch the integration {word}", "integration", "enable" if wanted else "disable")
+            # First: what fails may have been done all the same.
             self._remember(found)
+            self._do(f"Switch the integration {word}", "integration", "enable" if wanted else "disable")
 
     def _remember(self, found):
         if self.memory and not self.check_mode and not os.path.exists(self.memory):
