@@ -48,6 +48,15 @@ def test_a_name_unmapped_goes_after_the_delay() -> None:
     ]
 
 
+@pytest.mark.parametrize(("row", "name"), [("cafe.de:8080", "cafe.de"), ("bücher.de/", "xn--bcher-kva.de")])
+def test_a_mapping_that_is_no_host_name_keeps_the_one_that_was_meant(row: str, name: str) -> None:
+    for evidence in ({name: told(kind="mapping_renamed")}, {}):
+        ledger = a_ledger(name, *STAY, evidence=evidence, absences={name: missing(9)})
+        plan = a_plan(a_snapshot(row, *STAY), a_list(name, *STAY), ledger)
+        assert not plan.changes
+        assert holds(plan) == {row: "malformed"}
+
+
 def test_until_then_it_waits_in_case_it_comes_back() -> None:
     ledger = a_ledger("x.com", *STAY, evidence={"x.com": told(5 * MINUTE - 1, "site_deleted")})
     plan = a_plan(a_snapshot(*STAY), a_list("x.com", *STAY), ledger)
