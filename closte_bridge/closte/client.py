@@ -257,7 +257,9 @@ class ClosteClient:
 
         answer = self._ask(lambda: self._post(action, domain), assess)
         verdict = answer.value
-        outcome = Outcome(verdict.kind, verdict.message, answer.attempts, answer.retry_after)
+        # A rejected key stays one, whatever came of the attempts before: it is about all other names as well.
+        in_doubt = in_doubt and verdict.kind is Kind.KEY_REJECTED
+        outcome = Outcome(verdict.kind, verdict.message, answer.attempts, answer.retry_after, in_doubt)
         return _Answer(outcome, answer.again, answer.attempts, answer.reached, answer.retry_after)
 
     def _judge(self, action: Action, domain: str, reply: Reply) -> Verdict:

@@ -93,23 +93,30 @@ class _Round:
     def take(self, name: str, outcome: Outcome) -> None:
         """File one outcome."""
         change = self.begun.pop(name)
-        if outcome.kind is Kind.KEY_REJECTED and self._key_is_taken():
-            # A firewall, or words about another key: the trouble of this name, and no other has to wait for it.
-            message = f"{outcome.message} The key itself is taken."
-            outcome = replace(outcome, kind=Kind.FAILED, message=message)
+        if outcome.kind is Kind.KEY_REJECTED:
+            outcome = self._without_key(outcome)
         settled = record_outcome(self.ledger, change, outcome, self.view, self.engine.clock.now(), self.run)
         if outcome.attempts == 0 and outcome.kind is not Kind.REFUSED:
             self.applied.not_begun.append(change)
             return
         self.on_step()
-        if outcome.kind is Kind.KEY_REJECTED:
-            self.applied.key_rejected = True
         if outcome.kind in {Kind.DONE, Kind.ALREADY}:
             self.applied.done.append(change)
         elif settled:
             self.applied.failed.append(Failure(change, outcome.kind, outcome.message))
         else:
             self.doubtful.append((change, outcome))
+
+    def _without_key(self, outcome: Outcome) -> Outcome:
+        """Return what an answer as to a wrong key means for its name; a key that is not taken ends the run."""
+        if self._key_is_taken():
+            # A firewall, or words about another key: the trouble of this name, and no other has to wait for it.
+            message = f"{outcome.message} The key itself is taken."
+            outcome = replace(outcome, kind=Kind.FAILED, message=message)
+        else:
+            self.applied.key_rejected = True
+        # Whatever it is about: where an attempt before it may have made the change, the intent stays.
+        return replace(outcome, kind=Kind.UNCLEAR) if outcome.in_doubt else outcome
 
     def _key_is_taken(self) -> bool:
         """Ask Closte, once in a run, whether it takes the key; anything but a clear yes is a no, and ends the run."""

@@ -235,3 +235,44 @@ def test_a_key_that_is_taken_no_more_ends_the_run_and_loses_nothing(
     assert len(changes) <= 9, "What was in flight, and no more."
     bring_in_step(world, "the key is taken again")
     assert_books_agree(world)
+
+
+@pytest.mark.parametrize("whole", [False, True], ids=["the-name-is-blocked", "all-is-blocked"])
+@pytest.mark.parametrize("call", ["add", "remove"])
+def test_access_that_is_refused_after_a_lost_answer_loses_no_change(
+    make_world: Callable[..., World], monkeypatch: pytest.MonkeyPatch, call: str, whole: bool
+) -> None:
+    """A firewall that closes between two attempts, of which the first did the work."""
+    world = make_world(mapped=FEW)
+    world.adopt()
+    name = "new.example.com" if call == "add" else FEW[0]
+    if call == "add":
+        world.wordpress.change(add=[name])
+    else:
+        world.wordpress.change(drop=[name])
+        world.sync()
+    work = Handler._work
+
+    def close(this: Handler, on: Call, fields: dict[str, str], fault: FaultKind | None) -> Document | None:
+        blocked = fields.get("domain") in ({name, ""} if whole else {name})
+        return work(this, on, fields, fault) if fault or not blocked else None
+
+    with monkeypatch.context() as patch:
+        patch.setattr(Handler, "_work", close)
+        world.sandbox.api.words = Words("Blocked.", 403)
+        world.sandbox.set_faults(f"lost:1:1@{name}")
+        report = world.sync()
+    assert report.applied is not None
+    assert report.applied.key_rejected is whole
+    assert report.exit_code is (ExitCode.FAILURE if whole else ExitCode.OK)
+    assert [(failure.change.name, failure.kind) for failure in report.applied.failed] == [(name, Kind.UNCLEAR)] * whole
+    world.sync()
+    assert world.sandbox.aliases == world.wanted
+    assert world.rows(f"SELECT phase FROM aliases WHERE name = '{name}'") == [("present",)] * (call == "add")
+    assert world.rows("SELECT name FROM removals") == [(name,)] * (call == "remove")
+    # In the run itself, whose look at the list afterwards shows it, or in the next one.
+    told = ("confirm" if whole and call == "add" else call, name, "done")
+    assert {entry for entry in world.logged() if entry[1] == name} - {("adopt", name, "done")} == {
+        (call, name, "unclear"),
+        told,
+    }

@@ -112,6 +112,20 @@ def test_a_no_after_a_lost_answer_is_no_clear_no(call: str) -> None:
             assert (closte.add(NAME) if call == "add" else closte.delete(NAME)).kind is Kind.FAILED
 
 
+@pytest.mark.parametrize("call", ["add", "remove"])
+def test_a_key_that_is_refused_after_a_lost_answer_is_told_with_the_doubt(call: str) -> None:
+    with Sandbox(key=KEY, faults=["lost:1:1"]) as sandbox, client(sandbox) as closte:
+        sandbox.aliases = {NAME} if call == "remove" else set()
+        taken = iter([True])
+        sandbox.api.takes = lambda key: bool(key) and next(taken, False)  # type: ignore[method-assign]
+        outcome = closte.add(NAME) if call == "add" else closte.delete(NAME)
+        assert (outcome.kind, outcome.attempts, outcome.in_doubt) == (Kind.KEY_REJECTED, 2, True)
+        assert (NAME in sandbox.aliases) is (call == "add")
+        # Without the lost answer there is no doubt.
+        outcome = closte.add(NAME) if call == "add" else closte.delete(NAME)
+        assert (outcome.kind, outcome.in_doubt) == (Kind.KEY_REJECTED, False)
+
+
 def test_nobody_there() -> None:
     with Sandbox() as sandbox:
         pass
