@@ -8,7 +8,15 @@ from typing import TYPE_CHECKING, NamedTuple
 from closte_bridge.closte.listing import Readability
 from closte_bridge.closte.outcome import Kind
 from closte_bridge.domains import is_wildcard, wildcard_over
-from closte_bridge.engine.record import record_intents, record_outcome, record_reread, record_return, undo_intents
+from closte_bridge.engine.record import (
+    THEIRS,
+    record_intents,
+    record_outcome,
+    record_reread,
+    record_return,
+    undo_intents,
+    was_there,
+)
 from closte_bridge.engine.snapshots import read_snapshot, start_snapshot
 from closte_bridge.errors import BridgeError, UnreadableError
 from closte_bridge.planning.desired import desired
@@ -100,7 +108,9 @@ class _Round:
             self.applied.not_begun.append(change)
             return
         self.on_step()
-        if outcome.kind in {Kind.DONE, Kind.ALREADY}:
+        if was_there(change, outcome, self.view):
+            self.applied.held.append(Hold(Action.ADD, name, "back-off", THEIRS))
+        elif outcome.kind in {Kind.DONE, Kind.ALREADY}:
             self.applied.done.append(change)
         elif settled:
             self.applied.failed.append(Failure(change, outcome.kind, outcome.message))
