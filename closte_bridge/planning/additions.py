@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, NamedTuple
 
-from closte_bridge.domains import is_wildcard, not_public, only_public, registered_domain, wildcard_over
+from closte_bridge.domains import WWW, is_wildcard, not_public, only_public, registered_domain, wildcard_over
 from closte_bridge.ledger.state import Origin
 from closte_bridge.planning.desired import Desired, Intentions, origin_of
 from closte_bridge.planning.model import Action, Change, Hold
@@ -115,14 +115,18 @@ def _held(name: str, look: Look, in_place: set[str], coming: set[str]) -> Hold |
 
 
 def _unfit(name: str, look: Look) -> tuple[str, str] | None:
-    """What is wrong with the name or its claim."""
+    """What is wrong with the name or its claim; a `www.` form has no better one than the name that it stands beside."""
+    desire = look.desire
     if why := not_public(name.removeprefix("*.")):
         return "not-public", f"no certificate can be had for it: {why}"
-    blogs = look.desire.contested.get(name)
+    asked = name in desire.configured or name in desire.pins
+    base = name if asked or name in desire.mapped else name.removeprefix(WWW)
+    blogs = desire.contested.get(base)
     if blogs:
-        return "conflict", f"sites {', '.join(map(str, sorted(blogs)))} claim it"
-    mapping = look.desire.mapped.get(name)
-    if mapping is None or name in look.desire.configured or name in look.desire.pins:
+        claimed = "it" if base == name else f'"{base}"'
+        return "conflict", f"sites {', '.join(map(str, sorted(blogs)))} claim {claimed}"
+    mapping = desire.mapped.get(base)
+    if mapping is None or asked:
         return None
     site = look.snapshot.sites.get(mapping.blog_id)
     if site is None:

@@ -1,5 +1,8 @@
 from __future__ import annotations
 
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
 import pytest
 
 from closte_bridge.ledger.state import Origin, Phase
@@ -23,6 +26,9 @@ from tests.support.looks import (
     trouble,
     waiting_for,
 )
+
+if TYPE_CHECKING:
+    from closte_bridge.wordpress.snapshot import Mapping
 
 
 def test_what_is_mapped_and_missing_is_added_in_the_order_of_names() -> None:
@@ -202,6 +208,30 @@ def test_www_once_added_stays_whatever_the_setting_says_now(ledger: object) -> N
         plan = a_plan(a_snapshot("x.com", www=policy), a_list("x.com"), ledger)  # type: ignore[arg-type]
         assert adds(plan) == ["www.x.com"]
         assert not plan.holds
+
+
+@pytest.mark.parametrize(
+    ("row", "code", "reason"),
+    [
+        (a_row("x.com", 3), "conflict", 'sites 1, 3 claim "x.com"'),
+        (a_row("y.com", 2), "other-network", "its site belongs to network 2"),
+        (a_row("y.com", 9), "site-gone", "site 9 of its mapping does not exist"),
+    ],
+)
+@pytest.mark.parametrize("known", ["leads here", "was ours"])
+def test_what_holds_a_name_back_holds_its_www_form_back(row: Mapping, code: str, reason: str, known: str) -> None:
+    www = f"www.{row.domain}"
+    origins = {www: Origin.WWW} if known == "was ours" else {}
+    snapshot = a_snapshot("x.com", row, sites=[a_site(2, network=2), a_site(3)], www=WwwPolicy.ALWAYS)
+    ledger = a_ledger(origins=origins, leading_www={www})
+    if known == "was ours" or code != "site-gone":
+        hold = the_hold(a_plan(snapshot, a_list("x.com"), ledger), www)
+        assert (hold.code, hold.reason) == (code, reason)
+    # A person who wants it by itself, and a row of its own, know better.
+    pinned = replace(ledger, pins=frozenset({www}))
+    assert www in adds(a_plan(snapshot, a_list("x.com"), pinned))
+    snapshot.mappings.append(a_row(www))
+    assert www in adds(a_plan(snapshot, a_list("x.com"), ledger))
 
 
 def test_www_of_a_name_that_is_gone_does_not_come_back() -> None:
