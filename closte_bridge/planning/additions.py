@@ -148,7 +148,10 @@ def _covered(name: str, in_place: set[str], coming: set[str]) -> tuple[str, str]
 
 
 def _not_yet(name: str, look: Look) -> Hold | None:
-    """Names that were tried, and are tried again later."""
+    """Names that were tried, and are tried again later; and those that may be there and were let go."""
+    if name in look.ledger.released and not look.observed.complete and not _known(name, look.ledger):
+        # It is most likely there, and Closte's yes would make it ours again.
+        return Hold(Action.ADD, name, "released", "it was released, and no complete list tells whether it is there")
     trouble = look.ledger.trouble(name, Action.ADD)
     if trouble and trouble.next_try > look.now and not look.retry:
         code = "refused" if trouble.refused else "back-off"
@@ -156,6 +159,10 @@ def _not_yet(name: str, look: Look) -> Hold | None:
     if name in look.ledger.added_lately and name in look.ledger.ours and not look.retry:
         return Hold(Action.ADD, name, "list-lag", "just added; the list does not show it yet")
     return None
+
+
+def _known(name: str, ledger: LedgerState) -> bool:
+    return name in ledger.ours or name in ledger.unsettled
 
 
 def _over_budget(name: str, look: Look, budget: dict[str, int]) -> Hold | None:

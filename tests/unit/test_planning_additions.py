@@ -28,6 +28,7 @@ from tests.support.looks import (
 )
 
 if TYPE_CHECKING:
+    from closte_bridge.planning.model import Observed
     from closte_bridge.wordpress.snapshot import Mapping
 
 
@@ -163,6 +164,21 @@ def test_the_list_may_take_a_while_to_show_what_was_added() -> None:
     assert holds(plan) == {"x.com": "list-lag"}
     assert adds(plan) == ["y.com"]
     assert adds(a_plan(a_snapshot("x.com"), a_list(), ledger, retry=True)) == ["x.com"]
+
+
+@pytest.mark.parametrize("retry", [False, True])
+@pytest.mark.parametrize("observed", [UNREADABLE, partial()])
+def test_what_was_released_is_not_asked_for_while_nobody_knows_whether_it_is_there(
+    observed: Observed, retry: bool
+) -> None:
+    released = a_ledger(released={"x.com"})
+    plan = a_plan(a_snapshot("x.com", "y.com"), observed, released, retry=retry)
+    assert (adds(plan), holds(plan)) == (["y.com"], {"x.com": "released"})
+    # Once a list shows that it is not there, it is wanted like any other; and so is what became ours again.
+    assert adds(a_plan(a_snapshot("x.com"), a_list(), released)) == ["x.com"]
+    asked = replace(released, unsettled={"x.com": waiting_for(Phase.UNCONFIRMED)})
+    assert adds(a_plan(a_snapshot("x.com"), observed, asked)) == ["x.com"]
+    assert adds(a_plan(a_snapshot("x.com"), partial(), a_ledger("x.com", released={"x.com"}))) == ["x.com"]
 
 
 def test_the_certificate_budget_is_per_registered_domain_and_week() -> None:
