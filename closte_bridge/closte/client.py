@@ -61,10 +61,14 @@ class ConnectionState(Enum):
 
 @dataclass(frozen=True, slots=True)
 class ConnectionTest:
-    """The result of `ClosteClient.test_connection`; `message` is a sentence that is safe to show."""
+    """The result of `ClosteClient.test_connection`; `message` is a sentence that is safe to show.
+
+    `sent` is False when nothing was asked, because the run is to stop or Closte wants no requests now.
+    """
 
     state: ConnectionState
     message: str
+    sent: bool = True
 
     @property
     def ok(self) -> bool:
@@ -186,7 +190,8 @@ class ClosteClient:
 
         Nothing changes at Closte (Ultimate Multisite tests its connection in the same way).
         """
-        return self._ask(lambda: self._post("add", ""), self._read_test).value
+        answer = self._ask(lambda: self._post("add", ""), self._read_test)
+        return replace(answer.value, sent=answer.attempts > 0)
 
     def run(
         self,

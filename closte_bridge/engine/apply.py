@@ -119,20 +119,22 @@ class _Round:
 
     def _without_key(self, outcome: Outcome) -> Outcome:
         """Return what an answer as to a wrong key means for its name; a key that is not taken ends the run."""
-        if self._key_is_taken():
+        self._try_key()
+        if not self.applied.key_rejected:
             # A firewall, or words about another key: the trouble of this name, and no other has to wait for it.
-            message = f"{outcome.message} The key itself is taken."
-            outcome = replace(outcome, kind=Kind.FAILED, message=message)
-        else:
-            self.applied.key_rejected = True
+            tried = "is taken" if self.applied.key_taken else "could not be tried"
+            outcome = replace(outcome, kind=Kind.FAILED, message=f"{outcome.message} The key itself {tried}.")
         # Whatever it is about: where an attempt before it may have made the change, the intent stays.
         return replace(outcome, kind=Kind.UNCLEAR) if outcome.in_doubt else outcome
 
-    def _key_is_taken(self) -> bool:
-        """Ask Closte, once in a run, whether it takes the key; anything but a clear yes is a no, and ends the run."""
+    def _try_key(self) -> None:
+        """Ask Closte, once in a run, whether it takes the key; anything but a clear yes is a no, and ends the run.
+
+        When it cannot be asked the run is at its end for another reason, and nothing is said of the key.
+        """
         if not (self.applied.key_taken or self.applied.key_rejected):
-            self.applied.key_taken = self.view.client.test_connection().ok
-        return self.applied.key_taken
+            test = self.view.client.test_connection()
+            self.applied.key_taken, self.applied.key_rejected = test.ok, test.sent and not test.ok
 
     def settle(self) -> None:
         """Read the list once more when answers were unclear: what it shows counts."""

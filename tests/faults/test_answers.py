@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import random
+import threading
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import pytest
 
 from closte_bridge.closte.outcome import Kind
+from closte_bridge.closte.pace import Pacer
 from closte_bridge.errors import ExitCode
 from closte_bridge.planning.model import ObservedState
 from closte_bridge.sandbox.api import Words
@@ -276,3 +279,49 @@ def test_access_that_is_refused_after_a_lost_answer_loses_no_change(
         (call, name, "unclear"),
         told,
     }
+
+
+def test_a_key_that_was_not_tried_is_not_called_rejected(
+    make_world: Callable[..., World], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Closte asks for a long pause, so that the key cannot be tried; a name in flight is refused like a wrong key."""
+    world = make_world(mapped=FEW)
+    world.adopt()
+    world.wordpress.change(add=["a.example.com", "b.example.com"])
+    # The one is refused once the other, which waits until both are asked for, is told to wait for an hour.
+    both, paused = threading.Event(), threading.Event()
+    work, take_note, throw = Handler._work, Pacer.slow_down, world.sandbox.throw
+
+    def refuse(this: Handler, call: Call, fields: dict[str, str], fault: FaultKind | None) -> Document | None:
+        if fields.get("domain") == "b.example.com":
+            both.set()
+            assert paused.wait(10)
+            return None
+        return work(this, call, fields, fault)
+
+    def wait(call: Call, domain: str) -> FaultKind | None:
+        assert domain != "a.example.com" or both.wait(10)
+        return throw(call, domain)
+
+    def slow_down(this: Pacer, wave: int, pause: float | None) -> None:
+        take_note(this, wave, pause)
+        paused.set()
+
+    with monkeypatch.context() as patch:
+        patch.setattr(Handler, "_work", refuse)
+        patch.setattr(world.sandbox, "throw", wait)
+        patch.setattr(Pacer, "slow_down", slow_down)
+        patch.setattr(world.sandbox, "behaviour", replace(world.sandbox.behaviour, retry_after="3600"))
+        world.sandbox.set_faults("429:1:1@a.example.com")
+        report = world.sync()
+    assert report.applied is not None
+    assert [request.domain for request in world.sandbox.requests if request.call == "add"].count("") == 0
+    assert not report.applied.key_rejected
+    assert report.exit_code is ExitCode.SOME_FAILED
+    assert report.applied.stopped.startswith("Closte asked for a pause of 3")
+    assert {failure.change.name: failure.kind for failure in report.applied.failed} == {
+        "a.example.com": Kind.FAILED,
+        "b.example.com": Kind.FAILED,
+    }
+    world.sync()
+    assert world.sandbox.aliases == world.wanted

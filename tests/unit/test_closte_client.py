@@ -180,7 +180,15 @@ class TestConnectionTest:
     def test_not_reached(self, sandbox: Sandbox) -> None:
         sandbox.set_faults("garbage")
         with client(sandbox, retries=0) as closte:
-            assert closte.test_connection().state is ConnectionState.UNREACHABLE
+            test = closte.test_connection()
+            assert (test.state, test.sent) == (ConnectionState.UNREACHABLE, True)
+
+    def test_not_sent(self, sandbox: Sandbox) -> None:
+        closte = client(sandbox)
+        closte.close()
+        test = closte.test_connection()
+        assert (test.state, test.sent) == (ConnectionState.UNREACHABLE, False)
+        assert not sandbox.requests
 
 
 class TestRun:
