@@ -210,7 +210,7 @@ class ClosteClient:
         """
         self._stopping.clear()
         streak = 0
-        longest_streak = max(5, 2 * self._concurrency)
+        why = ""
 
         def on_result(change: tuple[Action, str], answer: _Answer[Outcome]) -> None:
             nonlocal streak
@@ -220,7 +220,10 @@ class ClosteClient:
             on_outcome(*change, answer.value)
 
         def over() -> bool:
-            return streak >= longest_streak or self._pacer.closed_for > 0 or should_stop()
+            # Kept from the first time on: what is in flight may still be answered well.
+            nonlocal why
+            why = why or self._why_over(streak)
+            return bool(why) or should_stop()
 
         crew = Crew[tuple[Action, str], _Answer[Outcome]](
             lambda change: self._change(*change),
@@ -232,11 +235,15 @@ class ClosteClient:
         stopped = self._stopping.is_set()
         # The crew has gone home: what is asked of this client from here on is to be sent.
         self._stopping.clear()
+        return why or ("The run was asked to stop." if stopped else "")
+
+    def _why_over(self, streak: int) -> str:
+        """Return why nothing more is to be sent after so many changes in a row without an answer of use, or nothing."""
         if (pause := self._pacer.closed_for) > 0:
             return f"Closte asked for a pause of {pause:.0f} s."
-        if streak >= longest_streak:
+        if streak >= max(5, 2 * self._concurrency):
             return f"Closte could not be reached, or gave no answer of use, {streak} times in a row."
-        return "The run was asked to stop." if stopped else ""
+        return ""
 
     def _post(self, action: Action, domain: str) -> Reply:
         form = {
