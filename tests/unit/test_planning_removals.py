@@ -304,6 +304,15 @@ def test_what_only_a_wildcard_serves_keeps_it_until_a_person_has_pinned_it(snaps
     assert adds(a_plan(snapshot, a_list("*.w.com"), pinned)) == [name]
 
 
+def test_what_the_config_keeps_keeps_the_wildcard_that_serves_it_and_is_not_added() -> None:
+    ledger = a_ledger(origins={"*.w.com": Origin.PIN}, leaving={"*.w.com"})
+    config = {"keep": ("x.w.com", "y.x.w.com", "z.org")}
+    plan = a_plan(a_snapshot(), a_list("*.w.com"), ledger, config=config)
+    assert not plan.changes
+    assert the_hold(plan, "*.w.com").reason == '"x.w.com" is covered by it and must be an alias of its own first'
+    assert removes(a_plan(a_snapshot(), a_list("*.w.com", "x.w.com"), ledger, config=config)) == ["*.w.com"]
+
+
 def test_a_contested_name_keeps_the_wildcard_that_serves_it() -> None:
     snapshot = a_snapshot("x.w.com", a_row("x.w.com", 2), sites=[a_site(2)])
     ledger = a_ledger(origins={"*.w.com": Origin.PIN}, leaving={"*.w.com"})
