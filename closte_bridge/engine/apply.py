@@ -104,7 +104,7 @@ class _Round:
         if outcome.kind is Kind.KEY_REJECTED:
             outcome = self._without_key(outcome)
         settled = record_outcome(self.ledger, change, outcome, self.view, self.engine.clock.now(), self.run)
-        if outcome.attempts == 0 and outcome.kind is not Kind.REFUSED:
+        if outcome.attempts == 0:
             self.applied.not_begun.append(change)
             return
         self.on_step()

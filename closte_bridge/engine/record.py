@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from closte_bridge.ledger.state import Identity, LedgerState
     from closte_bridge.ledger.store import Ledger
 
-MINUTE, HOUR, DAY = 60.0, 3600.0, 86400.0
+HOUR, DAY = 3600.0, 86400.0
 _FIRST_WAIT = 15.0
 _REFUSED_WAIT = DAY
 THEIRS = "Closte says that it is there, and its list does not show it: not ours"
@@ -49,8 +49,8 @@ def next_wait(attempts: int, *, refused: bool, chance: float) -> float:
 def record_look(engine: Engine, ledger: Ledger, view: View, plan: Plan, run: str) -> None:
     """Commit what looking taught: events and their evidence, what was confirmed, what is missing, counters.
 
-    The view's ledger holds it from then on. Writes nothing that has not changed, so that a run without changes costs
-    one small commit.
+    Where a change was unsettled, the view's ledger holds what was settled from then on. Writes nothing that has not
+    changed, so that a run without changes costs one small commit.
     """
     now, state = view.now, view.ledger
     with ledger.transaction():
@@ -191,7 +191,7 @@ def _removed(ledger: Ledger, change: Change, now: float) -> None:
 
 
 def _failed(ledger: Ledger, change: Change, outcome: Outcome, view: View, now: float) -> None:
-    if outcome.attempts == 0 and outcome.kind is not Kind.REFUSED:
+    if outcome.attempts == 0:
         _undo_intent(ledger, change, view, now)
         return
     # A pause that Closte asks for is kept, but no answer may put a name off for good.
