@@ -16,8 +16,12 @@ _LABEL = r"(?!-)[a-z0-9-]{1,63}(?<!-)"
 # At least two labels, the last one not all digits: the spelling nearly every stored name has already.
 _NORMAL = re.compile(rf"(?=.{{4,253}}\Z)(?:\*\.)?(?:{_LABEL}\.)++(?!\d+\Z){_LABEL}\Z")
 _MAX_INPUT = 1024
-# IPv6, in brackets or not, or IPv4 with a port.
-_ADDRESS = re.compile(r"\[?[0-9a-f:.]+\]?(?::[0-9]+)?")
+# IPv6, in brackets or not, or IPv4 with a port. A name with a port can be of hexadecimal digits too: "cafe.de:8080".
+_IPV6 = r"[0-9a-f]*(?::[0-9a-f]*){2,}[0-9.]*"
+_ADDRESS = re.compile(rf"{_IPV6}|\[{_IPV6}\](?::[0-9]+)?|[0-9.]+:[0-9]+")
+# The dots of other alphabets that end a label (UTS 46), and what a label can be made of, in Unicode.
+_DOTS = re.compile("[。．｡]")  # noqa: RUF001 - those are meant
+_WORD = re.compile(r"[a-z0-9\u0080-\U0010ffff-]+")
 
 # RFC 6761, RFC 6762, RFC 7686, RFC 8375, RFC 9476, and ICANN's reservations of 2018 and 2024.
 _NOT_PUBLIC_TLDS = frozenset(
@@ -86,6 +90,18 @@ def _to_ascii(host: str) -> str:
         return idna.encode(host, uts46=True, transitional=False).decode("ascii").lower()
     except (idna.IDNAError, UnicodeError):
         raise ValueError("not a valid internationalised name") from None
+
+
+def in_a_labels(text: str) -> str:
+    """Return `text`, which is no host name, in the spelling that names have: what is a label in it is an A-label."""
+
+    def spelled(word: re.Match[str]) -> str:
+        try:
+            return word[0] if word[0].isascii() else normalise(word[0])
+        except ValueError:
+            return word[0]
+
+    return _WORD.sub(spelled, _DOTS.sub(".", text.lower()))
 
 
 def _is_address(host: str) -> bool:

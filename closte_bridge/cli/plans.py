@@ -54,8 +54,8 @@ def plan_rows(report: Report) -> list[Row]:
         }
 
     rows = [row(c.name, c.action.value, *status.get((c.action, c.name), ("planned", c.cause))) for c in plan.changes]
-    held = (*plan.holds, *(report.applied.held if report.applied else ()))
-    rows += [row(h.name, h.action.value, "held", h.reason, h.until) for h in held if h.code != "second-look"]
+    # What was held while the plan was carried out is among its changes.
+    rows += [row(h.name, h.action.value, "held", h.reason, h.until) for h in plan.holds]
     rows += [row(n, "remove", "withheld", _rule(w)) for w in plan.withheld for n in w.names]
     rows += [row(n, "", "foreign", "not ours and not wanted here; left alone") for n in plan.foreign]
     rows += [row(n, a, "stale", "the reviewed change is no longer valid") for a, n in report.stale]

@@ -61,10 +61,14 @@ class ConnectionState(Enum):
 
 @dataclass(frozen=True, slots=True)
 class ConnectionTest:
-    """The result of `ClosteClient.test_connection`; `message` is a sentence that is safe to show."""
+    """The result of `ClosteClient.test_connection`; `message` is a sentence that is safe to show.
+
+    `sent` is False when nothing was asked, because the run is to stop or Closte wants no requests now.
+    """
 
     state: ConnectionState
     message: str
+    sent: bool = True
 
     @property
     def ok(self) -> bool:
@@ -186,7 +190,8 @@ class ClosteClient:
 
         Nothing changes at Closte (Ultimate Multisite tests its connection in the same way).
         """
-        return self._ask(lambda: self._post("add", ""), self._read_test).value
+        answer = self._ask(lambda: self._post("add", ""), self._read_test)
+        return replace(answer.value, sent=answer.attempts > 0)
 
     def run(
         self,
@@ -205,7 +210,7 @@ class ClosteClient:
         """
         self._stopping.clear()
         streak = 0
-        longest_streak = max(5, 2 * self._concurrency)
+        why = ""
 
         def on_result(change: tuple[Action, str], answer: _Answer[Outcome]) -> None:
             nonlocal streak
@@ -215,7 +220,10 @@ class ClosteClient:
             on_outcome(*change, answer.value)
 
         def over() -> bool:
-            return streak >= longest_streak or self._pacer.closed_for > 0 or should_stop()
+            # Kept from the first time on: what is in flight may still be answered well.
+            nonlocal why
+            why = why or self._why_over(streak)
+            return bool(why) or should_stop()
 
         crew = Crew[tuple[Action, str], _Answer[Outcome]](
             lambda change: self._change(*change),
@@ -227,11 +235,15 @@ class ClosteClient:
         stopped = self._stopping.is_set()
         # The crew has gone home: what is asked of this client from here on is to be sent.
         self._stopping.clear()
+        return why or ("The run was asked to stop." if stopped else "")
+
+    def _why_over(self, streak: int) -> str:
+        """Return why nothing more is to be sent after so many changes in a row without an answer of use, or nothing."""
         if (pause := self._pacer.closed_for) > 0:
             return f"Closte asked for a pause of {pause:.0f} s."
-        if streak >= longest_streak:
+        if streak >= max(5, 2 * self._concurrency):
             return f"Closte could not be reached, or gave no answer of use, {streak} times in a row."
-        return "The run was asked to stop." if stopped else ""
+        return ""
 
     def _post(self, action: Action, domain: str) -> Reply:
         form = {
@@ -257,7 +269,9 @@ class ClosteClient:
 
         answer = self._ask(lambda: self._post(action, domain), assess)
         verdict = answer.value
-        outcome = Outcome(verdict.kind, verdict.message, answer.attempts, answer.retry_after)
+        # A rejected key stays one, whatever came of the attempts before: it is about all other names as well.
+        in_doubt = in_doubt and verdict.kind is Kind.KEY_REJECTED
+        outcome = Outcome(verdict.kind, verdict.message, answer.attempts, answer.retry_after, in_doubt)
         return _Answer(outcome, answer.again, answer.attempts, answer.reached, answer.retry_after)
 
     def _judge(self, action: Action, domain: str, reply: Reply) -> Verdict:

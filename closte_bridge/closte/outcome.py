@@ -44,12 +44,14 @@ class Outcome:
 
     `message` is a sentence that is safe to show. `attempts` counts the requests that were made; 0 means that
     nothing was sent. `retry_after` is in seconds, when Closte asked for a pause that was not waited for.
+    `in_doubt` goes with a rejected key: an earlier attempt may have made the change.
     """
 
     kind: Kind
     message: str
     attempts: int = 1
     retry_after: float | None = None
+    in_doubt: bool = False
 
 
 @dataclass(frozen=True, slots=True)

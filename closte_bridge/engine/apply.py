@@ -8,7 +8,15 @@ from typing import TYPE_CHECKING, NamedTuple
 from closte_bridge.closte.listing import Readability
 from closte_bridge.closte.outcome import Kind
 from closte_bridge.domains import is_wildcard, wildcard_over
-from closte_bridge.engine.record import record_intents, record_outcome, record_reread, record_return, undo_intents
+from closte_bridge.engine.record import (
+    THEIRS,
+    record_intents,
+    record_outcome,
+    record_reread,
+    record_return,
+    undo_intents,
+    was_there,
+)
 from closte_bridge.engine.snapshots import read_snapshot, start_snapshot
 from closte_bridge.errors import BridgeError, UnreadableError
 from closte_bridge.planning.desired import desired
@@ -93,29 +101,40 @@ class _Round:
     def take(self, name: str, outcome: Outcome) -> None:
         """File one outcome."""
         change = self.begun.pop(name)
-        if outcome.kind is Kind.KEY_REJECTED and self._key_is_taken():
-            # A firewall, or words about another key: the trouble of this name, and no other has to wait for it.
-            message = f"{outcome.message} The key itself is taken."
-            outcome = replace(outcome, kind=Kind.FAILED, message=message)
+        if outcome.kind is Kind.KEY_REJECTED:
+            outcome = self._without_key(outcome)
         settled = record_outcome(self.ledger, change, outcome, self.view, self.engine.clock.now(), self.run)
-        if outcome.attempts == 0 and outcome.kind is not Kind.REFUSED:
+        if outcome.attempts == 0:
             self.applied.not_begun.append(change)
             return
         self.on_step()
-        if outcome.kind is Kind.KEY_REJECTED:
-            self.applied.key_rejected = True
-        if outcome.kind in {Kind.DONE, Kind.ALREADY}:
+        if was_there(change, outcome, self.view):
+            self.applied.held.append(Hold(Action.ADD, name, "back-off", THEIRS))
+        elif outcome.kind in {Kind.DONE, Kind.ALREADY}:
             self.applied.done.append(change)
         elif settled:
             self.applied.failed.append(Failure(change, outcome.kind, outcome.message))
         else:
             self.doubtful.append((change, outcome))
 
-    def _key_is_taken(self) -> bool:
-        """Ask Closte, once in a run, whether it takes the key; anything but a clear yes is a no, and ends the run."""
+    def _without_key(self, outcome: Outcome) -> Outcome:
+        """Return what an answer as to a wrong key means for its name; a key that is not taken ends the run."""
+        self._try_key()
+        if not self.applied.key_rejected:
+            # A firewall, or words about another key: the trouble of this name, and no other has to wait for it.
+            tried = "is taken" if self.applied.key_taken else "could not be tried"
+            outcome = replace(outcome, kind=Kind.FAILED, message=f"{outcome.message} The key itself {tried}.")
+        # Whatever it is about: where an attempt before it may have made the change, the intent stays.
+        return replace(outcome, kind=Kind.UNCLEAR) if outcome.in_doubt else outcome
+
+    def _try_key(self) -> None:
+        """Ask Closte, once in a run, whether it takes the key; anything but a clear yes is a no, and ends the run.
+
+        When it cannot be asked the run is at its end for another reason, and nothing is said of the key.
+        """
         if not (self.applied.key_taken or self.applied.key_rejected):
-            self.applied.key_taken = self.view.client.test_connection().ok
-        return self.applied.key_taken
+            test = self.view.client.test_connection()
+            self.applied.key_taken, self.applied.key_rejected = test.ok, test.sent and not test.ok
 
     def settle(self) -> None:
         """Read the list once more when answers were unclear: what it shows counts."""

@@ -6,7 +6,7 @@ import random
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from closte_bridge.closte.outcome import Kind, Outcome
+from closte_bridge.closte.outcome import Kind
 from closte_bridge.domains import registered_domain
 from closte_bridge.ledger import inbox, journal
 from closte_bridge.ledger.journal import Entry
@@ -18,14 +18,16 @@ from closte_bridge.planning.removals import lost_class
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterable
 
+    from closte_bridge.closte.outcome import Outcome
     from closte_bridge.engine.engine import Engine
     from closte_bridge.engine.view import View
     from closte_bridge.ledger.state import Identity, LedgerState
     from closte_bridge.ledger.store import Ledger
 
-MINUTE, HOUR, DAY = 60.0, 3600.0, 86400.0
+HOUR, DAY = 3600.0, 86400.0
 _FIRST_WAIT = 15.0
 _REFUSED_WAIT = DAY
+THEIRS = "Closte says that it is there, and its list does not show it: not ours"
 # After so many attempts about a day has gone by, and the tries become daily.
 _HOURLY_UNTIL = 30
 
@@ -47,8 +49,8 @@ def next_wait(attempts: int, *, refused: bool, chance: float) -> float:
 def record_look(engine: Engine, ledger: Ledger, view: View, plan: Plan, run: str) -> None:
     """Commit what looking taught: events and their evidence, what was confirmed, what is missing, counters.
 
-    The view's ledger holds it from then on. Writes nothing that has not changed, so that a run without changes costs
-    one small commit.
+    Where a change was unsettled, the view's ledger holds what was settled from then on. Writes nothing that has not
+    changed, so that a run without changes costs one small commit.
     """
     now, state = view.now, view.ledger
     with ledger.transaction():
@@ -139,21 +141,31 @@ def record_outcome(ledger: Ledger, change: Change, outcome: Outcome, view: View,
     with ledger.transaction(durable=False):
         entry = Entry(now, run, change.action.value, change.name, change.cause, outcome.kind.value, outcome.message)
         journal.append(ledger, [entry])
+        if was_there(change, outcome, view):
+            ledger.forget([change.name])
+            # In step as far as anybody knows, and yet it would be missing at every look: asked for ever less often.
+            _put_trouble(ledger, change, THEIRS, view, now, at_least=LIST_LAG)
+            return True
         if outcome.kind in {Kind.DONE, Kind.ALREADY}:
-            _succeeded(ledger, change, outcome, view, now)
+            _succeeded(ledger, change, view, now)
             return True
         _failed(ledger, change, outcome, view, now)
         return outcome.attempts == 0 or outcome.kind not in {Kind.UNCLEAR, Kind.FAILED}
 
 
-def _succeeded(ledger: Ledger, change: Change, outcome: Outcome, view: View, now: float) -> None:
+def was_there(change: Change, outcome: Outcome, view: View) -> bool:
+    """Tell whether a name was there before we asked, as far as anybody knows: it is not ours, and was not added."""
+    return change.action is Action.ADD and outcome.kind is Kind.ALREADY and not _proven(change.name, view)
+
+
+def _proven(name: str, view: View) -> bool:
+    """Tell whether `name`, which was to be added, is ours if it is there."""
+    return view.observed.complete or _claimed(name, view)
+
+
+def _succeeded(ledger: Ledger, change: Change, view: View, now: float) -> None:
     if change.action is Action.REMOVE:
         _removed(ledger, change, now)
-        return
-    unproven = not view.observed.complete and not _claimed(change.name, view)
-    if outcome.kind is Kind.ALREADY and unproven:
-        # It was there before we asked, as far as anybody knows: not ours.
-        ledger.forget([change.name])
         return
     # Also without a complete list, which Closte may never give: else nothing that is added would ever be ours.
     added(ledger, change.name, change.origin, now)
@@ -179,7 +191,7 @@ def _removed(ledger: Ledger, change: Change, now: float) -> None:
 
 
 def _failed(ledger: Ledger, change: Change, outcome: Outcome, view: View, now: float) -> None:
-    if outcome.attempts == 0 and outcome.kind is not Kind.REFUSED:
+    if outcome.attempts == 0:
         _undo_intent(ledger, change, view, now)
         return
     # A pause that Closte asks for is kept, but no answer may put a name off for good.
@@ -248,11 +260,12 @@ def record_reread(
             if there is not (change.action is Action.ADD):
                 failed.append(change)
                 continue
-            if change.action is Action.REMOVE or view.observed.complete or _claimed(change.name, view):
+            if change.action is Action.REMOVE or _proven(change.name, view):
                 entry = Entry(now, run, change.action.value, change.name, "read the list again", "done")
+                _succeeded(ledger, change, view, now)
             else:
                 entry = _unclaimed(change.name, "read the list again", now, run)
+                ledger.forget([change.name])
             journal.append(ledger, [entry])
-            _succeeded(ledger, change, Outcome(Kind.DONE if view.observed.complete else Kind.ALREADY, ""), view, now)
             succeeded.append(change)
     return succeeded, failed

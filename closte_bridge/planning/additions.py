@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, NamedTuple
 
-from closte_bridge.domains import is_wildcard, not_public, only_public, registered_domain, wildcard_over
+from closte_bridge.domains import WWW, is_wildcard, not_public, only_public, registered_domain, wildcard_over
 from closte_bridge.ledger.state import Origin
 from closte_bridge.planning.desired import Desired, Intentions, origin_of
 from closte_bridge.planning.model import NOT_SHOWN_YET, Action, Change, Hold
@@ -115,14 +115,18 @@ def _held(name: str, look: Look, in_place: set[str], coming: set[str]) -> Hold |
 
 
 def _unfit(name: str, look: Look) -> tuple[str, str] | None:
-    """What is wrong with the name or its claim."""
+    """What is wrong with the name or its claim; a `www.` form has no better one than the name that it stands beside."""
+    desire = look.desire
     if why := not_public(name.removeprefix("*.")):
         return "not-public", f"no certificate can be had for it: {why}"
-    blogs = look.desire.contested.get(name)
+    asked = name in desire.configured or name in desire.pins
+    base = name if asked or name in desire.mapped else name.removeprefix(WWW)
+    blogs = desire.contested.get(base)
     if blogs:
-        return "conflict", f"sites {', '.join(map(str, sorted(blogs)))} claim it"
-    mapping = look.desire.mapped.get(name)
-    if mapping is None or name in look.desire.configured or name in look.desire.pins:
+        claimed = "it" if base == name else f'"{base}"'
+        return "conflict", f"sites {', '.join(map(str, sorted(blogs)))} claim {claimed}"
+    mapping = desire.mapped.get(base)
+    if mapping is None or asked:
         return None
     site = look.snapshot.sites.get(mapping.blog_id)
     if site is None:
@@ -144,7 +148,10 @@ def _covered(name: str, in_place: set[str], coming: set[str]) -> tuple[str, str]
 
 
 def _not_yet(name: str, look: Look) -> Hold | None:
-    """Names that were tried, and are tried again later."""
+    """Names that were tried, and are tried again later; and those that may be there and were let go."""
+    if name in look.ledger.released and not look.observed.complete and not _known(name, look.ledger):
+        # It is most likely there, and Closte's yes would make it ours again.
+        return Hold(Action.ADD, name, "released", "it was released, and no complete list tells whether it is there")
     trouble = look.ledger.trouble(name, Action.ADD)
     if trouble and trouble.next_try > look.now and not look.retry:
         code = "refused" if trouble.refused else "back-off"
@@ -152,6 +159,10 @@ def _not_yet(name: str, look: Look) -> Hold | None:
     if name in look.ledger.added_lately and name in look.ledger.ours and not look.retry:
         return Hold(Action.ADD, name, NOT_SHOWN_YET, "just added; the list does not show it yet")
     return None
+
+
+def _known(name: str, ledger: LedgerState) -> bool:
+    return name in ledger.ours or name in ledger.unsettled
 
 
 def _over_budget(name: str, look: Look, budget: dict[str, int]) -> Hold | None:

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 from closte_bridge.domains import (
     WILDCARD,
     WWW,
+    in_a_labels,
     is_main_domain,
     is_normal,
     is_wildcard,
@@ -44,13 +45,15 @@ class Desired:
     `mapped` holds every row's name, also of sites that are gone and of other networks of the installation; who wants
     an addition looks at `mapped` with the sites. `www` holds the `www.` forms that the network's setting asks for, each
     with the name that it stands beside. `contested` are claimed by several public sites, or by several that are all
-    hidden. `site_domains` puts its names together when it is first called.
+    hidden. `site_domains` and `misspelled`, the malformed rows in the spelling of names, put theirs together when they
+    are first called.
     """
 
     mapped: dict[str, Mapping]
     www: dict[str, str]
     contested: dict[str, frozenset[int]]
     malformed: tuple[tuple[Mapping, str], ...]
+    misspelled: Callable[[], tuple[str, ...]]
     configured: frozenset[str]
     pins: frozenset[str]
     kept: frozenset[str]
@@ -69,7 +72,7 @@ class Desired:
             over = wildcard_over(name)
             if over in self.wildcards:
                 return f'the wildcard "{over}"'
-        if any(bare in row.domain.lower() for row, _ in self.malformed):
+        if any(bare in text for text in self.misspelled()):
             # With a slash or a port behind it, it is most likely the name that somebody meant.
             return "a mapping that is no host name"
         return None
@@ -123,6 +126,7 @@ def desired(snapshot: Snapshot, intentions: Intentions, ledger: LedgerState) -> 
         www=_www_forms(mapped, snapshot),
         contested=contested,
         malformed=tuple(sorted(malformed, key=lambda row: (str(row[0].domain), row[0].id))),
+        misspelled=cache(lambda: tuple(in_a_labels(row.domain) for row, _ in malformed)),
         configured=frozenset(configured),
         pins=ledger.pins,
         kept=frozenset(intentions.keep),

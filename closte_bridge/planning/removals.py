@@ -128,10 +128,12 @@ def _left_bare(wildcard: str, look: Look) -> str | None:
     """Return a name that only this wildcard serves, or None when all it covers are aliases by the list itself."""
     if not look.observed.complete:
         return wildcard.removeprefix(WILDCARD)
-    # A site that no row maps is not added by itself: a person pins its domain, or keeps the wildcard.
-    sites = {domain for domain in look.desire.site_domains() if wildcard_over(domain) == wildcard}
+    # A site that no row maps is not added by itself, nor is what the config keeps: a person pins it, or keeps the
+    # wildcard.
+    unasked = look.desire.site_domains() | look.desire.kept
     served = {name for name in served_by(wildcard, look) if not never_added(name, look)}
-    return min((served | sites) - look.observed.names, default=None)
+    served |= {name for name in unasked if wildcard_over(name) == wildcard}
+    return min(served - look.observed.names, default=None)
 
 
 def _judge_evidence(name: str, origin: Origin, look: Look, found: Candidates) -> None:

@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import random
+import threading
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import pytest
 
 from closte_bridge.closte.outcome import Kind
+from closte_bridge.closte.pace import Pacer
 from closte_bridge.errors import ExitCode
 from closte_bridge.planning.model import ObservedState
 from closte_bridge.sandbox.api import Words
@@ -235,3 +238,90 @@ def test_a_key_that_is_taken_no_more_ends_the_run_and_loses_nothing(
     assert len(changes) <= 9, "What was in flight, and no more."
     bring_in_step(world, "the key is taken again")
     assert_books_agree(world)
+
+
+@pytest.mark.parametrize("whole", [False, True], ids=["the-name-is-blocked", "all-is-blocked"])
+@pytest.mark.parametrize("call", ["add", "remove"])
+def test_access_that_is_refused_after_a_lost_answer_loses_no_change(
+    make_world: Callable[..., World], monkeypatch: pytest.MonkeyPatch, call: str, whole: bool
+) -> None:
+    """A firewall that closes between two attempts, of which the first did the work."""
+    world = make_world(mapped=FEW)
+    world.adopt()
+    name = "new.example.com" if call == "add" else FEW[0]
+    if call == "add":
+        world.wordpress.change(add=[name])
+    else:
+        world.wordpress.change(drop=[name])
+        world.sync()
+    work = Handler._work
+
+    def close(this: Handler, on: Call, fields: dict[str, str], fault: FaultKind | None) -> Document | None:
+        blocked = fields.get("domain") in ({name, ""} if whole else {name})
+        return work(this, on, fields, fault) if fault or not blocked else None
+
+    with monkeypatch.context() as patch:
+        patch.setattr(Handler, "_work", close)
+        world.sandbox.api.words = Words("Blocked.", 403)
+        world.sandbox.set_faults(f"lost:1:1@{name}")
+        report = world.sync()
+    assert report.applied is not None
+    assert report.applied.key_rejected is whole
+    assert report.exit_code is (ExitCode.FAILURE if whole else ExitCode.OK)
+    assert [(failure.change.name, failure.kind) for failure in report.applied.failed] == [(name, Kind.UNCLEAR)] * whole
+    world.sync()
+    assert world.sandbox.aliases == world.wanted
+    assert world.rows(f"SELECT phase FROM aliases WHERE name = '{name}'") == [("present",)] * (call == "add")
+    assert world.rows("SELECT name FROM removals") == [(name,)] * (call == "remove")
+    # In the run itself, whose look at the list afterwards shows it, or in the next one.
+    told = ("confirm" if whole and call == "add" else call, name, "done")
+    assert {entry for entry in world.logged() if entry[1] == name} - {("adopt", name, "done")} == {
+        (call, name, "unclear"),
+        told,
+    }
+
+
+def test_a_key_that_was_not_tried_is_not_called_rejected(
+    make_world: Callable[..., World], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Closte asks for a long pause, so that the key cannot be tried; a name in flight is refused like a wrong key."""
+    world = make_world(mapped=FEW)
+    world.adopt()
+    world.wordpress.change(add=["a.example.com", "b.example.com"])
+    # The one is refused once the other, which waits until both are asked for, is told to wait for an hour.
+    both, paused = threading.Event(), threading.Event()
+    work, take_note, throw = Handler._work, Pacer.slow_down, world.sandbox.throw
+
+    def refuse(this: Handler, call: Call, fields: dict[str, str], fault: FaultKind | None) -> Document | None:
+        if fields.get("domain") == "b.example.com":
+            both.set()
+            assert paused.wait(10)
+            return None
+        return work(this, call, fields, fault)
+
+    def wait(call: Call, domain: str) -> FaultKind | None:
+        assert domain != "a.example.com" or both.wait(10)
+        return throw(call, domain)
+
+    def slow_down(this: Pacer, wave: int, pause: float | None) -> None:
+        take_note(this, wave, pause)
+        paused.set()
+
+    with monkeypatch.context() as patch:
+        patch.setattr(Handler, "_work", refuse)
+        patch.setattr(world.sandbox, "throw", wait)
+        patch.setattr(Pacer, "slow_down", slow_down)
+        patch.setattr(world.sandbox, "behaviour", replace(world.sandbox.behaviour, retry_after="3600"))
+        world.sandbox.set_faults("429:1:1@a.example.com")
+        report = world.sync()
+    assert report.applied is not None
+    assert [request.domain for request in world.sandbox.requests if request.call == "add"].count("") == 0
+    assert not report.applied.key_rejected
+    assert report.exit_code is ExitCode.SOME_FAILED
+    assert report.applied.stopped.startswith("Closte asked for a pause of 3")
+    assert {failure.change.name: failure.kind for failure in report.applied.failed} == {
+        "a.example.com": Kind.FAILED,
+        "b.example.com": Kind.FAILED,
+    }
+    world.sync()
+    assert world.sandbox.aliases == world.wanted

@@ -9,6 +9,7 @@ import pytest
 from closte_bridge.engine import wishes
 from closte_bridge.engine.adopt import adopt
 from closte_bridge.engine.sync import Report, Request, sync
+from closte_bridge.errors import ExitCode
 from tests.property.world import Faults, World
 from tests.support.looks import MAIN
 
@@ -196,3 +197,31 @@ def test_a_list_that_shrank_for_good_is_accepted_by_adopting_again(life: Life) -
         report = life.sync(after=DAY / 2)
         assert report.plan.observed.complete
     assert life.world.ledger().ours.keys() == set(life.shops[3:]) == life.world.closte.keys() - {MAIN}
+
+
+@pytest.mark.parametrize("listing", ["unreadable", "partial"])
+def test_what_is_there_and_in_no_list_is_asked_for_less_and_less_often(life: Life, listing: str) -> None:
+    life.begin()
+    theirs = [f"{letter}.somebody.org" for letter in "abcdef"]
+    for name in theirs:
+        life.world.closte[name] = "other"
+        life.map(name)
+    asked: list[str] = []
+    life.closte_does(asked.append)
+    for after, again in ((0, True), (300, False), (301, True), (300, False), (301, True)):
+        asked.clear()
+        report = life.sync(Faults(listing=listing), after=after)
+        # What half of a list shows is in step.
+        unseen = [name for name in theirs if name not in report.view.observed.names]
+        assert [name for name in asked if name in theirs] == unseen * again
+        assert report.applied is not None
+        # Of ours, what such a list lacks is asked for as well, and confirmed.
+        assert {change.name for change in report.applied.done} <= set(life.shops)
+        assert (report.applied.failed, report.applied.not_begun) == ([], [])
+        assert [hold.name for hold in report.applied.held] == unseen * again
+        waiting = {hold.name for hold in report.plan.held if hold.code == "back-off"}
+        assert waiting.intersection(theirs) == set(unseen * (not again))
+        assert report.exit_code is (ExitCode.UNREADABLE if listing == "unreadable" else ExitCode.OK)
+    life.sync(after=60)
+    state = life.world.ledger()
+    assert (state.troubles, set(state.ours)) == ({}, set(life.shops))

@@ -16,6 +16,8 @@ from closte_bridge.secret import Secret
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+    from closte_bridge.sandbox.faults import Call, FaultKind
+
 KEY = Secret("Canary-3f9a77c1d2e4")
 NAME = "shop.example.org"
 
@@ -112,6 +114,20 @@ def test_a_no_after_a_lost_answer_is_no_clear_no(call: str) -> None:
             assert (closte.add(NAME) if call == "add" else closte.delete(NAME)).kind is Kind.FAILED
 
 
+@pytest.mark.parametrize("call", ["add", "remove"])
+def test_a_key_that_is_refused_after_a_lost_answer_is_told_with_the_doubt(call: str) -> None:
+    with Sandbox(key=KEY, faults=["lost:1:1"]) as sandbox, client(sandbox) as closte:
+        sandbox.aliases = {NAME} if call == "remove" else set()
+        taken = iter([True])
+        sandbox.api.takes = lambda key: bool(key) and next(taken, False)  # type: ignore[method-assign]
+        outcome = closte.add(NAME) if call == "add" else closte.delete(NAME)
+        assert (outcome.kind, outcome.attempts, outcome.in_doubt) == (Kind.KEY_REJECTED, 2, True)
+        assert (NAME in sandbox.aliases) is (call == "add")
+        # Without the lost answer there is no doubt.
+        outcome = closte.add(NAME) if call == "add" else closte.delete(NAME)
+        assert (outcome.kind, outcome.in_doubt) == (Kind.KEY_REJECTED, False)
+
+
 def test_nobody_there() -> None:
     with Sandbox() as sandbox:
         pass
@@ -166,7 +182,15 @@ class TestConnectionTest:
     def test_not_reached(self, sandbox: Sandbox) -> None:
         sandbox.set_faults("garbage")
         with client(sandbox, retries=0) as closte:
-            assert closte.test_connection().state is ConnectionState.UNREACHABLE
+            test = closte.test_connection()
+            assert (test.state, test.sent) == (ConnectionState.UNREACHABLE, True)
+
+    def test_not_sent(self, sandbox: Sandbox) -> None:
+        closte = client(sandbox)
+        closte.close()
+        test = closte.test_connection()
+        assert (test.state, test.sent) == (ConnectionState.UNREACHABLE, False)
+        assert not sandbox.requests
 
 
 class TestRun:
@@ -279,6 +303,43 @@ class TestRun:
             reason = closte.run(changes, lambda *change: outcomes.append(change[2]))
         assert reason.startswith("Closte could not be reached, or gave no answer of use")
         assert 5 <= len(outcomes) <= 7
+
+    @pytest.mark.parametrize(
+        ("fault", "enough", "why"),
+        [
+            ("error500", 5, "Closte could not be reached, or gave no answer of use, 5 times in a row."),
+            ("429:1:1", 1, "Closte asked for a pause of 3600 s."),
+        ],
+        ids=["outage", "pause"],
+    )
+    def test_what_arrives_after_the_end_does_not_change_why_it_ended(
+        self, sandbox: Sandbox, fault: str, enough: int, why: str
+    ) -> None:
+        sandbox.behaviour = Behaviour(retry_after="3600")
+        sandbox.set_faults(fault)
+        ended, throw = threading.Event(), sandbox.throw
+        seen: list[Kind] = []
+
+        def late(call: Call, domain: str) -> FaultKind | None:
+            if domain != NAME:
+                return throw(call, domain)
+            assert ended.wait(10)
+            return None
+
+        def on_outcome(_action: Action, _name: str, outcome: Outcome) -> None:
+            seen.append(outcome.kind)
+            if len(seen) == enough:
+                ended.set()
+
+        def clock() -> float:
+            # The pause is over, too, once the last answer is there.
+            return 7200.0 * (Kind.DONE in seen)
+
+        sandbox.throw = late  # type: ignore[method-assign]
+        names = (NAME, *(f"site-{number}.example.org" for number in range(99)))
+        with client(sandbox, retries=0, concurrency=2, clock=clock) as closte:
+            assert closte.run([("add", name) for name in names], on_outcome) == why
+        assert (len(seen), seen[-1]) == (enough + 1, Kind.DONE)
 
     def test_an_answer_in_between_starts_the_count_anew(self, sandbox: Sandbox) -> None:
         names = [f"site-{number}.example.org" for number in range(20)]

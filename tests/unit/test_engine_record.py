@@ -9,6 +9,7 @@ from closte_bridge.closte.outcome import Kind, Outcome
 from closte_bridge.engine.record import (
     DAY,
     HOUR,
+    THEIRS,
     next_wait,
     record_intents,
     record_outcome,
@@ -18,6 +19,7 @@ from closte_bridge.engine.record import (
 )
 from closte_bridge.ledger.journal import read
 from closte_bridge.ledger.state import Absence, Evidence, Origin, Phase, RemovalClass
+from closte_bridge.ledger.store import LIST_LAG
 from closte_bridge.planning.model import Action, Change
 from tests.support.looks import UNREADABLE, a_list, partial
 
@@ -105,11 +107,16 @@ def test_the_first_refusal_waits_a_day_whatever_failed_before(ledger: Ledger) ->
 
 
 def test_an_answer_that_says_already_there_does_not_make_a_strangers_alias_ours(ledger: Ledger) -> None:
-    this = view(ledger, UNREADABLE)
-    record_intents(ledger, [ADD], this, NOW)
-    record_outcome(ledger, ADD, Outcome(Kind.ALREADY, ""), this, NOW, "run")
-    assert not ledger.state(NOW).ours
-    assert not ledger.state(NOW).unsettled
+    for attempt, (least, most) in enumerate([(LIST_LAG, LIST_LAG)] * 6 + [(960, 1200), (1920, 2400)], 1):
+        this = view(ledger, UNREADABLE)
+        record_intents(ledger, [ADD], this, NOW)
+        assert record_outcome(ledger, ADD, Outcome(Kind.ALREADY, ""), this, NOW, "run") is True
+        state = ledger.state(NOW)
+        assert (state.ours, state.unsettled, state.added_this_week) == ({}, {}, frozenset())
+        # It is asked for less and less often, until a list shows it.
+        trouble = state.troubles["x.com"]
+        assert (trouble.attempts, trouble.action, trouble.message) == (attempt, "add", THEIRS)
+        assert least <= trouble.next_try - NOW <= most
 
 
 @pytest.mark.parametrize("observed", [UNREADABLE, partial()])

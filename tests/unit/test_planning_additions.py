@@ -1,5 +1,8 @@
 from __future__ import annotations
 
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
 import pytest
 
 from closte_bridge.ledger.state import Origin, Phase
@@ -23,6 +26,10 @@ from tests.support.looks import (
     trouble,
     waiting_for,
 )
+
+if TYPE_CHECKING:
+    from closte_bridge.planning.model import Observed
+    from closte_bridge.wordpress.snapshot import Mapping
 
 
 def test_what_is_mapped_and_missing_is_added_in_the_order_of_names() -> None:
@@ -159,6 +166,21 @@ def test_the_list_may_take_a_while_to_show_what_was_added() -> None:
     assert adds(a_plan(a_snapshot("x.com"), a_list(), ledger, retry=True)) == ["x.com"]
 
 
+@pytest.mark.parametrize("retry", [False, True])
+@pytest.mark.parametrize("observed", [UNREADABLE, partial()])
+def test_what_was_released_is_not_asked_for_while_nobody_knows_whether_it_is_there(
+    observed: Observed, retry: bool
+) -> None:
+    released = a_ledger(released={"x.com"})
+    plan = a_plan(a_snapshot("x.com", "y.com"), observed, released, retry=retry)
+    assert (adds(plan), holds(plan)) == (["y.com"], {"x.com": "released"})
+    # Once a list shows that it is not there, it is wanted like any other; and so is what became ours again.
+    assert adds(a_plan(a_snapshot("x.com"), a_list(), released)) == ["x.com"]
+    asked = replace(released, unsettled={"x.com": waiting_for(Phase.UNCONFIRMED)})
+    assert adds(a_plan(a_snapshot("x.com"), observed, asked)) == ["x.com"]
+    assert adds(a_plan(a_snapshot("x.com"), partial(), a_ledger("x.com", released={"x.com"}))) == ["x.com"]
+
+
 def test_the_certificate_budget_is_per_registered_domain_and_week() -> None:
     ledger = a_ledger(added_per_registered={"big.com": 2}, added_this_week={"old.big.com"})
     snapshot = a_snapshot("a.big.com", "b.big.com", "c.other.com", "old.big.com")
@@ -202,6 +224,30 @@ def test_www_once_added_stays_whatever_the_setting_says_now(ledger: object) -> N
         plan = a_plan(a_snapshot("x.com", www=policy), a_list("x.com"), ledger)  # type: ignore[arg-type]
         assert adds(plan) == ["www.x.com"]
         assert not plan.holds
+
+
+@pytest.mark.parametrize(
+    ("row", "code", "reason"),
+    [
+        (a_row("x.com", 3), "conflict", 'sites 1, 3 claim "x.com"'),
+        (a_row("y.com", 2), "other-network", "its site belongs to network 2"),
+        (a_row("y.com", 9), "site-gone", "site 9 of its mapping does not exist"),
+    ],
+)
+@pytest.mark.parametrize("known", ["leads here", "was ours"])
+def test_what_holds_a_name_back_holds_its_www_form_back(row: Mapping, code: str, reason: str, known: str) -> None:
+    www = f"www.{row.domain}"
+    origins = {www: Origin.WWW} if known == "was ours" else {}
+    snapshot = a_snapshot("x.com", row, sites=[a_site(2, network=2), a_site(3)], www=WwwPolicy.ALWAYS)
+    ledger = a_ledger(origins=origins, leading_www={www})
+    if known == "was ours" or code != "site-gone":
+        hold = the_hold(a_plan(snapshot, a_list("x.com"), ledger), www)
+        assert (hold.code, hold.reason) == (code, reason)
+    # A person who wants it by itself, and a row of its own, know better.
+    pinned = replace(ledger, pins=frozenset({www}))
+    assert www in adds(a_plan(snapshot, a_list("x.com"), pinned))
+    snapshot.mappings.append(a_row(www))
+    assert www in adds(a_plan(snapshot, a_list("x.com"), ledger))
 
 
 def test_www_of_a_name_that_is_gone_does_not_come_back() -> None:

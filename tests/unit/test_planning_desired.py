@@ -103,6 +103,23 @@ def test_whatever_mentions_a_name_is_named(name: str, words: str | None) -> None
     assert "odd_one.site.org" in desire.site_domains()
 
 
+@pytest.mark.parametrize(
+    ("row", "name"),
+    [
+        ("cafe.de:8080", "cafe.de"),
+        ("http://add.de:80/", "www.add.de"),
+        ("Bücher.de/", "xn--bcher-kva.de"),
+        ("https://www.bu\u0308cher.de:8080/x", "xn--bcher-kva.de"),
+        ("foo_bar.bücher。de", "www.xn--bcher-kva.de"),
+        ("\uff43\uff41\uff46\uff45.de/", "cafe.de"),
+        ("*.*.bücher.de", "*.xn--bcher-kva.de"),
+        ("💩.bücher.de", "xn--bcher-kva.de"),
+    ],
+)
+def test_what_is_no_host_name_mentions_the_name_that_was_meant(row: str, name: str) -> None:
+    assert wanted(a_snapshot(row)).mention(name) == "a mapping that is no host name"
+
+
 def test_only_what_names_it_itself_makes_a_command_void() -> None:
     snapshot = a_snapshot("mapped.com", sites=[a_site(2)])
     desire = wanted(snapshot, a_ledger("*.old.com"))

@@ -48,6 +48,15 @@ def test_a_name_unmapped_goes_after_the_delay() -> None:
     ]
 
 
+@pytest.mark.parametrize(("row", "name"), [("cafe.de:8080", "cafe.de"), ("bücher.de/", "xn--bcher-kva.de")])
+def test_a_mapping_that_is_no_host_name_keeps_the_one_that_was_meant(row: str, name: str) -> None:
+    for evidence in ({name: told(kind="mapping_renamed")}, {}):
+        ledger = a_ledger(name, *STAY, evidence=evidence, absences={name: missing(9)})
+        plan = a_plan(a_snapshot(row, *STAY), a_list(name, *STAY), ledger)
+        assert not plan.changes
+        assert holds(plan) == {row: "malformed"}
+
+
 def test_until_then_it_waits_in_case_it_comes_back() -> None:
     ledger = a_ledger("x.com", *STAY, evidence={"x.com": told(5 * MINUTE - 1, "site_deleted")})
     plan = a_plan(a_snapshot(*STAY), a_list("x.com", *STAY), ledger)
@@ -280,16 +289,28 @@ def test_what_can_never_be_added_does_not_keep_a_wildcard() -> None:
     [
         a_snapshot(a_row("x.w.com", 2), sites=[a_site(2, network=2)]),
         a_snapshot(sites=[a_site(2, "x.w.com")]),
+        a_snapshot(a_row("w.com", 2), sites=[a_site(2, network=2)], www=WwwPolicy.ALWAYS),
     ],
-    ids=["mapped in another network", "a site's own domain"],
+    ids=["mapped in another network", "a site's own domain", "the www. form of another network's name"],
 )
 def test_what_only_a_wildcard_serves_keeps_it_until_a_person_has_pinned_it(snapshot: Snapshot) -> None:
+    name = "www.w.com" if snapshot.settings.www is WwwPolicy.ALWAYS else "x.w.com"
     ledger = a_ledger(origins={"*.w.com": Origin.PIN}, leaving={"*.w.com"})
     plan = a_plan(snapshot, a_list("*.w.com"), ledger)
+    assert not plan.changes
+    assert the_hold(plan, "*.w.com").reason == f'"{name}" is covered by it and must be an alias of its own first'
+    assert removes(a_plan(snapshot, a_list("*.w.com", name), ledger)) == ["*.w.com"]
+    pinned = a_ledger(origins={"*.w.com": Origin.PIN}, leaving={"*.w.com"}, pins={name})
+    assert adds(a_plan(snapshot, a_list("*.w.com"), pinned)) == [name]
+
+
+def test_what_the_config_keeps_keeps_the_wildcard_that_serves_it_and_is_not_added() -> None:
+    ledger = a_ledger(origins={"*.w.com": Origin.PIN}, leaving={"*.w.com"})
+    config = {"keep": ("x.w.com", "y.x.w.com", "z.org")}
+    plan = a_plan(a_snapshot(), a_list("*.w.com"), ledger, config=config)
+    assert not plan.changes
     assert the_hold(plan, "*.w.com").reason == '"x.w.com" is covered by it and must be an alias of its own first'
-    assert removes(a_plan(snapshot, a_list("*.w.com", "x.w.com"), ledger)) == ["*.w.com"]
-    pinned = a_ledger(origins={"*.w.com": Origin.PIN}, leaving={"*.w.com"}, pins={"x.w.com"})
-    assert adds(a_plan(snapshot, a_list("*.w.com"), pinned)) == ["x.w.com"]
+    assert removes(a_plan(a_snapshot(), a_list("*.w.com", "x.w.com"), ledger, config=config)) == ["*.w.com"]
 
 
 def test_a_contested_name_keeps_the_wildcard_that_serves_it() -> None:
