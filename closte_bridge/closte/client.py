@@ -174,8 +174,7 @@ class ClosteClient:
         def send() -> Reply:
             return self._transport.get("/getdomains", {"apikey": self._key.reveal()}, LIST_LIMIT)
 
-        answer = self._ask(send, self._read_list)
-        return replace(answer.value, retry_after=answer.retry_after)
+        return self._ask(send, self._read_list).value
 
     def add(self, domain: str) -> Outcome:
         """Add an alias; `*.name` adds a wildcard. Safe to repeat."""

@@ -32,14 +32,13 @@ class Listing:
     """The aliases that Closte's answer names.
 
     `names` are lower-case A-labels without a trailing dot, wildcards as `*.name`. `reason` is a sentence,
-    empty when the list is readable. `retry_after` is in seconds, when Closte asked for a pause.
+    empty when the list is readable.
     """
 
     state: Readability
     reason: str
     names: frozenset[str] = frozenset()
     key_rejected: bool = False
-    retry_after: float | None = None
 
 
 def _words(text: str) -> frozenset[str]:

@@ -281,7 +281,6 @@ class TestRun:
             later = closte.add(NAME)
             assert (later.kind, later.attempts) == (Kind.FAILED, 0)
             assert later.retry_after is not None
-            assert closte.list_aliases().retry_after is not None
         assert len(sandbox.requests) == 1
 
     def test_gives_up_when_closte_cannot_be_reached(self) -> None:
