@@ -91,3 +91,13 @@ class ReadOnlyError(BridgeError):
 
     def __init__(self, message: str, *, code: str = "read-only", hint: str = "") -> None:
         super().__init__(message, code=code, hint=hint, exit_code=ExitCode.READ_ONLY)
+
+
+def unforeseen(failure: Exception) -> BridgeError:
+    """Return what to say of a run that ended with a failure that nobody thought of."""
+    # Not in its own words: they might hold a secret.
+    return BridgeError(
+        f"An internal error stopped the run ({type(failure).__name__}).",
+        code="internal-error",
+        hint="This is a mistake in closte-bridge; `closte-bridge sync --debug` may show where.",
+    )

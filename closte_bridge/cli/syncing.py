@@ -20,7 +20,7 @@ from closte_bridge.cli.plans import (
 from closte_bridge.cli.records import record_words
 from closte_bridge.cli.result import Message, Problem, Result, problem_data
 from closte_bridge.cli.stages import certificate_warnings, stage_words
-from closte_bridge.errors import BridgeError, ExitCode, first_that_applies
+from closte_bridge.errors import BridgeError, ExitCode, first_that_applies, unforeseen
 from closte_bridge.planning.model import Action, Mode
 
 if TYPE_CHECKING:
@@ -129,7 +129,7 @@ def sync_one(
 ) -> tuple[Report, Words]:
     """Sync one network, then write its metrics and tell of its problems as the config says.
 
-    Raises BridgeError as `sync` does, after the same.
+    Raises what `sync` does, after the same.
     """
     from closte_bridge.engine.aftermath import after_run  # noqa: PLC0415 - loaded when a sync is made
     from closte_bridge.engine.sync import sync  # noqa: PLC0415 - likewise
@@ -138,7 +138,8 @@ def sync_one(
         report = sync(
             engine, request, command=command, progress=progress, should_stop=should_stop, should_yield=should_yield
         )
-    except BridgeError as error:
+    except Exception as failure:
+        error = failure if isinstance(failure, BridgeError) else unforeseen(failure)
         if not request.dry_run and error.exit_code is not ExitCode.LOCKED:
             after_run(engine, None, error.exit_code, [problem_data(problem) for problem in Problem.of(error)])
         raise

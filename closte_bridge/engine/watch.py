@@ -13,7 +13,7 @@ import time
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Protocol
 
-from closte_bridge.errors import BridgeError, ExitCode
+from closte_bridge.errors import BridgeError, ExitCode, unforeseen
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -32,6 +32,8 @@ _BREATH = 1.0
 _LOCKED_AGAIN = 5.0
 # Looks at DNS and certificates go on for so long, in seconds, although something has happened meanwhile.
 _LOOKS_UNDISTURBED = 60.0
+# Each look at a name comes with one at both sides. Of thousands of names nearly each second has one that is due.
+_LOOKS_APART = 60.0
 
 
 class Waiter(Protocol):
@@ -95,21 +97,13 @@ def next_due(report: Report, now: float, interval: float) -> float:
     ends = [max(hold.until, now) for hold in report.plan.held if hold.until and hold.until > report.view.now]
     verified = report.verified
     if verified and verified.next_look is not None:
-        # A check that is overdue (there are more than one run looks at) is made after a breath, not at once.
-        ends.append(max(verified.next_look, now + _BREATH))
+        # What was due already and is left (more than one run looks at) is looked at after a breath, not at once.
+        overdue = verified.next_look <= report.view.now
+        ends.append(now + _BREATH if overdue else max(verified.next_look, now + _LOOKS_APART))
     if verified and ((verified.moves_later and not verified.trouble) or verified.proven):
         # More stages than one run moves (unless moving them fails), or a `www.` name that may be added now.
         ends.append(now + _BREATH)
     return min([now + interval, *ends])
-
-
-def _unexpected(failure: Exception) -> BridgeError:
-    # Not in its own words: they might hold a secret.
-    return BridgeError(
-        f"An internal error stopped the run ({type(failure).__name__}).",
-        code="internal-error",
-        hint="This is a mistake in closte-bridge; `closte-bridge sync --debug` may show where.",
-    )
 
 
 @dataclass(slots=True)
@@ -183,7 +177,7 @@ class Watch:
             report = self.work()
         except Exception as failure:
             # Whatever it is, the next run may do better; a loop that ends does nothing at all.
-            error = failure if isinstance(failure, BridgeError) else _unexpected(failure)
+            error = failure if isinstance(failure, BridgeError) else unforeseen(failure)
             now = self.waiter.now()
             if error.exit_code is ExitCode.LOCKED:
                 # Somebody runs by hand; what it leaves is ours right after.

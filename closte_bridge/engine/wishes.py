@@ -96,7 +96,7 @@ def _refuse_dismissal(engine: Engine, state: LedgerState, names: list[str]) -> N
     snapshot = read_snapshot(engine, start_snapshot(engine, ask_key=False, acknowledge=False), state)
     desire = desired(snapshot, engine.intentions(), state)
     for name in names:
-        if name in desire.mapped or (name.startswith("www.") and name[4:] in desire.mapped):
+        if desire.row_for(name):
             raise BridgeError(
                 f'"{name}" is still mapped in WordPress.',
                 code="still-mapped",

@@ -166,8 +166,8 @@ def _known(name: str, ledger: LedgerState) -> bool:
 
 
 def _over_budget(name: str, look: Look, budget: dict[str, int]) -> Hold | None:
-    """Count the name against its registered domain's week; a name that had its place this week keeps it."""
-    if name in look.ledger.added_this_week:
+    """Count the name against its registered domain's week, unless it is not new: what had its place keeps it."""
+    if name in look.ledger.added_this_week or name in look.ledger.ours:
         return None
     registered = registered_domain(name)
     used = budget.get(registered, 0)

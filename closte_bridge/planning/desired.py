@@ -79,10 +79,8 @@ class Desired:
 
     def ask(self, name: str) -> str | None:
         """Return what names `name` itself, in words, or None: a command to remove it counts no more then."""
-        if name in self.mapped:
-            return "a mapping"
-        if name.startswith("www.") and name[4:] in self.mapped:
-            return f'the mapping of "{name[4:]}"'
+        if row := self.row_for(name):
+            return "a mapping" if row == name else f'the mapping of "{row}"'
         if name in self.configured:
             return "the config"
         if name in self.pins:
@@ -90,6 +88,15 @@ class Desired:
         if name in self.kept:
             return "`keep` in the config"
         return None
+
+    def row_for(self, name: str) -> str | None:
+        """Return the name of the row that serves `name`, or None.
+
+        Ultimate Multisite finds a site by either form, with `www.` and without, whichever the row has
+        (`get_www_and_nowww_versions` of its 2.14.2).
+        """
+        other = name[len(WWW) :] if name.startswith(WWW) else WWW + name
+        return next((form for form in (name, other) if form in self.mapped), None)
 
 
 def desired(snapshot: Snapshot, intentions: Intentions, ledger: LedgerState) -> Desired:

@@ -30,8 +30,8 @@ class BrokenError(AssertionError):
 
 
 def forms(names: Iterable[str]) -> set[str]:
-    """Return the names and their `www.` forms: what a mapping mentions."""
-    return {form for name in names for form in (name, f"www.{name}")}
+    """Return the names with `www.` and without: what a mapping mentions."""
+    return {form for name in names for form in (name, f"www.{name}", name.removeprefix("www."))}
 
 
 @dataclass

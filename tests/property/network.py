@@ -130,6 +130,7 @@ def mentions(snapshot: Snapshot, intentions: Intentions, pins: set[str], wildcar
     for what, there in (
         ("a row", name in mapped),
         ("the row of its name without www.", name.startswith("www.") and name[4:] in mapped),
+        ("the row of its name with www.", f"www.{name}" in mapped),
         ("a site", name in {normal(site.domain) for site in snapshot.sites.values()}),
         ("the config", name in configured),
         ("keep", name in intentions.keep),

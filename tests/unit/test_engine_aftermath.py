@@ -12,11 +12,13 @@ from prometheus_client.parser import text_string_to_metric_families
 
 from closte_bridge.checks.life import History
 from closte_bridge.checks.schedule import DAY
+from closte_bridge.cli.syncing import sync_one
 from closte_bridge.config.model import Settings
 from closte_bridge.engine.aftermath import after_run
 from closte_bridge.engine.clock import Clock
 from closte_bridge.engine.engine import Engine
 from closte_bridge.engine.metrics import metrics_path
+from closte_bridge.engine.sync import Request
 from closte_bridge.ledger import histories
 from closte_bridge.planning.model import Action, Hold
 from tests.support.ledgers import opened
@@ -245,6 +247,22 @@ def test_what_nobody_heard_is_told_again(tmp_path: Path, clock: Time, told: Path
         # Tried, too early to try again, told, known.
         assert [document["status"] for document in heard(told)] == [status, status]
         told.unlink()
+
+
+def test_a_failure_that_nobody_thought_of_is_told_too(
+    tmp_path: Path, clock: Time, told: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def fails(*_: object, **__: object) -> None:
+        raise ZeroDivisionError("the key")
+
+    monkeypatch.setattr("closte_bridge.engine.sync.sync", fails)
+    this = engine(tmp_path, clock, metrics_file=tmp_path / "x.prom", on_problem=listener(told))
+    with pytest.raises(ZeroDivisionError):
+        sync_one(this, Request(), "sync")
+    assert samples(tmp_path / "x.prom")["closte_bridge_last_run_exit_code", ""] == 1
+    (document,) = heard(told)
+    assert [problem["code"] for problem in document["problems"]] == ["internal-error"]
+    assert "the key" not in json.dumps(document)
 
 
 def test_a_command_that_hangs_is_ended(tmp_path: Path, clock: Time, monkeypatch: pytest.MonkeyPatch) -> None:

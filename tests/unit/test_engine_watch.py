@@ -86,6 +86,26 @@ def test_what_became_due_during_a_long_run_is_due_at_once() -> None:
 
 
 @pytest.mark.parametrize(
+    ("next_look", "due"),
+    [
+        (None, 1310.0),
+        (5000.0, 1310.0),
+        (1100.0, 1100.0),
+        # Of thousands of names one is due nearly every second.
+        (1011.0, 1070.0),
+        (1005.0, 1070.0),
+        # More were due than one run looks at.
+        (999.0, 1011.0),
+    ],
+)
+def test_a_single_look_that_is_due_waits_for_a_minute(next_look: float | None, due: float) -> None:
+    verified = SimpleNamespace(next_look=next_look, moves_later=0, proven=frozenset(), trouble=None)
+    found = report(looked=1000.0)
+    cast("Any", found).verified = verified
+    assert next_due(found, 1010.0, 300.0) == due
+
+
+@pytest.mark.parametrize(
     ("moves", "trouble", "proven", "due"),
     [
         (3, None, (), 1001.0),

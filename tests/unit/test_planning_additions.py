@@ -195,6 +195,13 @@ def test_the_certificate_budget_is_per_registered_domain_and_week() -> None:
     )
 
 
+def test_what_closte_lost_is_not_new_and_needs_no_budget() -> None:
+    """Its certificate is renewed, and its visitors have nothing meanwhile."""
+    names = [f"n{number}.big.com" for number in range(5)]
+    plan = a_plan(a_snapshot(*names), a_list(), a_ledger(*names), config={"certificate_budget": 3})
+    assert adds(plan) == names
+
+
 def test_www_waits_until_it_is_known_where_it_leads() -> None:
     snapshot = a_snapshot("x.com", "y.com", "www.y.com", "foo.test", f"one.{MAIN}", www=WwwPolicy.ALWAYS)
     plan = a_plan(snapshot, a_list("x.com", "y.com", "www.y.com"), a_ledger("x.com"))

@@ -124,6 +124,8 @@ def test_only_what_names_it_itself_makes_a_command_void() -> None:
     snapshot = a_snapshot("mapped.com", sites=[a_site(2)])
     desire = wanted(snapshot, a_ledger("*.old.com"))
     assert desire.ask("www.mapped.com") == 'the mapping of "mapped.com"'
+    # Ultimate Multisite serves both forms from one row, whichever it names.
+    assert wanted(a_snapshot("www.mapped.com")).ask("mapped.com") == 'the mapping of "www.mapped.com"'
     assert desire.ask("site2.network.org") is None
     assert desire.ask("a.old.com") is None
 
