@@ -53,7 +53,7 @@ def _with_fresh_evidence(ledger: LedgerState, snapshot: Snapshot, known: Collect
     `known` are the events that are in it: what they proved may have been found void since.
     """
     from closte_bridge.ledger.state import Evidence  # noqa: PLC0415 - loaded while `wp` runs
-    from closte_bridge.wordpress.events import taken, understand  # noqa: PLC0415 - likewise
+    from closte_bridge.wordpress.events import EVERYTHING, taken, understand  # noqa: PLC0415 - likewise
 
     new = [event for event in snapshot.events if event.uid not in known]
     if not new:
@@ -61,6 +61,8 @@ def _with_fresh_evidence(ledger: LedgerState, snapshot: Snapshot, known: Collect
     evidence = dict(ledger.evidence)
     for event in new:
         evidence |= {name: Evidence(kind, now) for name, kind in understand(event)[0].items()}
+        if event.kind == EVERYTHING:
+            evidence.clear()
         for name in taken(event):
             evidence.pop(name, None)
     return replace(ledger, evidence=evidence)

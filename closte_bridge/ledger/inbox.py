@@ -25,7 +25,7 @@ def take_in(ledger: Ledger, events: Sequence[Event], now: float) -> int:
     """
     # `to_acknowledge` is needed before `wp` starts, and that must not wait for this.
     from closte_bridge.ledger.state import Evidence  # noqa: PLC0415
-    from closte_bridge.wordpress.events import taken, understand  # noqa: PLC0415
+    from closte_bridge.wordpress.events import EVERYTHING, taken, understand  # noqa: PLC0415
 
     seen = {event.uid for event in events}
     gone = [(uid,) for uid in to_acknowledge(ledger) if uid not in seen]
@@ -55,6 +55,8 @@ def take_in(ledger: Ledger, events: Sequence[Event], now: float) -> int:
             ],
         )
         ledger.put_evidence({name: Evidence(kind, now) for name, kind in evidence.items()})
+        if event.kind == EVERYTHING:
+            ledger.write("DELETE FROM evidence", [()])
         ledger.clear("evidence", taken(event))
     return len(new)
 

@@ -13,6 +13,8 @@ if TYPE_CHECKING:
 REMOVED = "mapping_removed"
 RENAMED = "mapping_renamed"
 SITE_DELETED = "site_deleted"
+# Stands for more than anybody wrote down. Any name may have come back among it: no earlier event counts any more.
+EVERYTHING = "everything"
 
 # Of these the domain is a name that came into use, or came back: what was said of it before is over.
 _TAKEN = frozenset({"mapping_added", RENAMED, "site_created", "site_duplicated"})
@@ -28,7 +30,7 @@ LOOK = frozenset(
         "stage_changed",
         "settings_changed",
         "toggle_changed",
-        "everything",
+        EVERYTHING,
     }
 )
 

@@ -14,7 +14,7 @@ namespace Closte_Bridge;
  */
 final class Outbox {
 
-	/** More than this, and one row says *everything*. */
+	/** More than this, and one row for each network says *everything*. */
 	const MOST_ROWS  = 1000;
 	const MOST_BYTES = 262144;
 
@@ -38,6 +38,13 @@ final class Outbox {
 	 * @var int
 	 */
 	private static $bytes = 0;
+
+	/**
+	 * Network => its row, of those whose events came when no more rows were kept.
+	 *
+	 * @var array
+	 */
+	private static $beyond = array();
 
 	/**
 	 * Mapping id => keys of the rows that wait to learn their site.
@@ -80,19 +87,65 @@ final class Outbox {
 			unset( self::$rows[ $key ] );
 			self::$bytes -= $size;
 		}
-		if ( \count( self::$rows ) <= self::MOST_ROWS && self::$bytes <= self::MOST_BYTES ) {
-			self::$bytes       += $size;
-			self::$rows[ $key ] = array(
-				'network_id' => $network_id,
-				'created_at' => \time(),
-				'kind'       => $kind,
-				'blog_id'    => $blog_id,
-				'domain'     => $domain,
-				'detail'     => $text,
-			);
-		}
 		self::expect_the_end();
+		if ( self::too_many() ) {
+			self::note_network( self::network_of( $blog_id, $network_id ) );
+			return null;
+		}
+		self::$bytes       += $size;
+		self::$rows[ $key ] = self::row( $network_id, $kind, $blog_id, $domain, $text );
 		return $key;
+	}
+
+	/**
+	 * Return one row of the table.
+	 *
+	 * @param int    $network_id The network; 0 for that of the site.
+	 * @param string $kind       What happened.
+	 * @param int    $blog_id    To which site.
+	 * @param string $domain     To which name.
+	 * @param string $detail     More of it, as JSON.
+	 * @return array
+	 */
+	private static function row( $network_id, $kind, $blog_id = 0, $domain = '', $detail = '' ) {
+		return array(
+			'network_id' => $network_id,
+			'created_at' => \time(),
+			'kind'       => $kind,
+			'blog_id'    => $blog_id,
+			'domain'     => $domain,
+			'detail'     => $detail,
+		);
+	}
+
+	/**
+	 * Tell whether there are more rows than are written one by one.
+	 *
+	 * @return bool
+	 */
+	private static function too_many() {
+		return \count( self::$rows ) > self::MOST_ROWS || self::$bytes > self::MOST_BYTES;
+	}
+
+	/**
+	 * Keep of an event that there is no more room for whose it was: that network has to hear of it, too.
+	 *
+	 * @param int $network_id The network.
+	 */
+	private static function note_network( $network_id ) {
+		self::$beyond[ $network_id ] = self::row( $network_id, 'everything' );
+	}
+
+	/**
+	 * Return the network of an event.
+	 *
+	 * @param int $blog_id    Its site.
+	 * @param int $network_id Its network, where that is known.
+	 * @return int
+	 */
+	private static function network_of( $blog_id, $network_id = 0 ) {
+		$site = ! $network_id && $blog_id ? \get_site( $blog_id ) : null;
+		return $network_id ? $network_id : (int) ( $site ? $site->network_id : \get_current_network_id() );
 	}
 
 	/**
@@ -123,6 +176,10 @@ final class Outbox {
 			}
 		}
 		unset( self::$siteless[ $id ] );
+		if ( self::$beyond ) {
+			// What was not kept may have waited for this site; to remember each would take room without bound.
+			self::note_network( self::network_of( $blog_id ) );
+		}
 	}
 
 	/**
@@ -145,9 +202,10 @@ final class Outbox {
 	 */
 	public static function finish() {
 		run( 'Records', 'settle' );
-		$rows           = self::$rows;
-		$too_many       = \count( $rows ) > self::MOST_ROWS || self::$bytes > self::MOST_BYTES;
+		$rows           = self::$rows + self::$beyond;
+		$too_many       = self::too_many();
 		self::$rows     = array();
+		self::$beyond   = array();
 		self::$siteless = array();
 		self::$bytes    = 0;
 		self::$expected = false;
@@ -159,14 +217,7 @@ final class Outbox {
 		if ( $too_many ) {
 			$rows = array();
 			foreach ( $networks as $network_id ) {
-				$rows[] = array(
-					'network_id' => $network_id,
-					'created_at' => \time(),
-					'kind'       => 'everything',
-					'blog_id'    => 0,
-					'domain'     => '',
-					'detail'     => '',
-				);
+				$rows[] = self::row( $network_id, 'everything' );
 			}
 		}
 		if ( self::write( run( 'Events', 'given_up', array( $rows ) ) ) ) {
@@ -185,8 +236,7 @@ final class Outbox {
 	private static function of_owned_networks( array $rows ) {
 		$owned = array();
 		foreach ( $rows as $key => $row ) {
-			$site = ! $row['network_id'] && $row['blog_id'] ? \get_site( $row['blog_id'] ) : null;
-			$id   = $row['network_id'] ? $row['network_id'] : (int) ( $site ? $site->network_id : \get_current_network_id() );
+			$id = self::network_of( $row['blog_id'], $row['network_id'] );
 			if ( ! isset( $owned[ $id ] ) ) {
 				$owned[ $id ] = '' !== run( 'Charge', 'owner', array( $id ) );
 			}

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from tests.support.parts import is_stand_in
+from tests.support.rows import EVENTS, set_option
 from tests.support.shim import clear_events, events, heartbeat, shimmed
 
 if TYPE_CHECKING:
@@ -127,6 +128,22 @@ def test_a_request_with_too_many_says_everything(network: Multisite) -> None:
         r"""for ($i = 0; $i < 1500; $i++) { Closte_Bridge\run('Events', 'domain_changed', ['new', "$i.example"]); }"""
     )
     assert events(network) == [("everything", 0, "", None)]
+
+
+def test_a_request_with_too_many_tells_each_network(network: Multisite) -> None:
+    network.sql("INSERT INTO wp_site (id, domain, path) VALUES (2, 'second.example.com', '/')")
+    set_option(network, "closte_bridge_owner", {"engine": "e2", "host": "h", "since": "s"}, network_id=2)
+    second = network.create_site("one")
+    network.sql(f"UPDATE wp_blogs SET site_id = 2 WHERE blog_id = {second}")
+    clear_events(network)
+    network.php(
+        r"""for ($i = 0; $i < 1500; $i++) { Closte_Bridge\run('Events', 'domain_changed', ['new', "$i.example"]); }
+        wu_create_domain(['domain' => 'shop.example.com', 'blog_id' => (int) $args[0]]);""",
+        str(second),
+    )
+    assert "shop.example.com" in network.domains()
+    told = network.sql(f"SELECT network_id, kind FROM {EVENTS} ORDER BY id")
+    assert [(row["network_id"], row["kind"]) for row in told] == [("1", "everything"), ("2", "everything")]
 
 
 def test_one_event_is_noted_once(network: Multisite) -> None:

@@ -72,6 +72,8 @@ class Judge:
                 if event.uid not in self.delivered_events:
                     self.delivered_events.add(event.uid)
                     self.told |= dict.fromkeys(understand(event)[0], now)
+                    if event.kind == "everything":
+                        self.told.clear()  # among what it stands for may be that a name is back
                     for name in taken(event):
                         self.told.pop(name, None)
         for name in {*self.world.closte, *self.told, *self.missing}:

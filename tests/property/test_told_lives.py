@@ -10,6 +10,7 @@ from closte_bridge.engine import wishes
 from closte_bridge.engine.adopt import adopt
 from closte_bridge.engine.sync import Report, Request, sync
 from closte_bridge.errors import ExitCode
+from closte_bridge.ledger.state import RemovalClass
 from tests.property.world import Faults, World
 from tests.support.looks import MAIN
 
@@ -144,6 +145,29 @@ def test_what_is_mapped_again_while_others_are_removed_is_spared(life: Life) -> 
     assert report.applied.not_begun == []
     state = life.world.ledger()
     assert (gone[2] in state.ours, gone[2] in state.evidence, state.unsettled) == (True, False, {})
+
+
+def test_what_may_be_back_by_too_many_events_goes_only_after_three_looks(life: Life) -> None:
+    life.begin()
+    name = life.shops[0]
+    life.unmap(name)
+    life.sync()
+    # Mapped again by a request with too many events, and missing without one when it is looked at.
+    life.world.wordpress.note("everything", 0, "")
+    after = [DELAY, DELAY, DAY]
+    assert [life.sync(after=seconds).plan.removals for seconds in after[:2]] == [(), ()]
+    report = life.sync(after=after[2])
+    assert [(change.name, change.removal_class) for change in report.plan.removals] == [(name, RemovalClass.INFERENCE)]
+    assert name not in life.world.closte
+
+
+def test_an_event_after_too_many_counts(life: Life) -> None:
+    life.begin()
+    life.world.wordpress.note("everything", 0, "")
+    life.unmap(life.shops[0])
+    life.sync()
+    report = life.sync(after=DELAY)
+    assert [change.removal_class for change in report.plan.removals] == [RemovalClass.EVENT]
 
 
 def test_nothing_more_goes_when_wordpress_cannot_be_read_again(life: Life) -> None:

@@ -91,3 +91,17 @@ def test_a_name_that_came_into_use_again_was_not_given_up(ledger: Ledger) -> Non
     assert sorted(ledger.state(NOW).evidence) == ["www.y.com", "www.z.com", "y.com", "z.com"]
     took(ledger, [event("6")])
     assert "x.com" in ledger.state(NOW).evidence
+
+
+def test_one_that_stands_for_many_makes_all_evidence_before_it_void(ledger: Ledger) -> None:
+    with ledger.transaction():
+        ledger.mark("leaving", ["x.com"], NOW)
+    took(ledger, [event("1")])
+    many = event("3", "", "everything")
+    took(ledger, [event("2", "y.com"), many, event("4", "z.com")])
+    assert sorted(ledger.state(NOW).evidence) == ["www.z.com", "z.com"]
+    took(ledger, [many])
+    assert sorted(ledger.state(NOW).evidence) == ["www.z.com", "z.com"]
+    took(ledger, [event("5", "", "everything")])
+    assert ledger.state(NOW).evidence == {}
+    assert ledger.state(NOW).leaving == {"x.com"}

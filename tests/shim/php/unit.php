@@ -134,6 +134,31 @@ for ( $i = 0; $i < 1500; $i++ ) {
 }
 check( 'too many say everything', kinds( the_end() ), array( 'everything 0' ) );
 
+// Each network hears of it, also of what came when no more was kept: nobody in 4 would fetch it.
+World::$owners = array( 4 => null );
+foreach ( array( 4, 5, 6 ) as $id ) {
+	World::$sites[ 10 * $id ]             = new WP_Site( 10 * $id, "$id.example.org" );
+	World::$sites[ 10 * $id ]->network_id = $id;
+}
+foreach ( array( 'by their number' => 1500, 'by their size' => 900 ) as $what => $many ) {
+	for ( $i = 0; $i < $many; $i++ ) {
+		$name = str_repeat( 'a', 1500 === $many ? 1 : 220 ) . ".$i.example.com";
+		do_action( 'wu_domain_post_delete', true, new Stub_Domain( $i + 10, 2, $name ) );
+	}
+	do_action( 'wu_domain_post_delete', true, new Stub_Domain( 9, 30, 'shop.example.org' ) );
+	do_action( 'archive_blog', 40 );
+	do_action( 'update_site_option_wu_host_integrations_enabled', 'wu_host_integrations_enabled', array( 'closte' => 1 ), array(), 5 );
+	do_action( 'wu_transition_domain_domain', 'new', 'later.example.org', 8 );
+	do_action( 'wu_domain_post_save', array(), new Stub_Domain( 8, 60, 'later.example.org' ), true );
+	$sql = the_end();
+	check( "too many $what say everything once a network", kinds( $sql ), array_fill( 0, 4, 'everything 0' ) );
+	preg_match_all( "/\((\d+), '[0-9a-f]{32}'/", implode( ' ', $sql ), $found );
+	check( "too many $what: whose it is", $found[1], array( '1', '3', '5', '6' ) );
+}
+do_action( 'wu_domain_post_save', array(), new Stub_Domain( 8, 60, 'later.example.org' ), false );
+check( 'and nothing is left of it', the_end(), array() );
+World::$owners = array();
+
 World::$writable = false;
 do_action( 'archive_blog', 2 );
 check( 'a database that refuses is asked twice', count( the_end() ), 2 );
