@@ -31,8 +31,8 @@ class History(NamedTuple):
     """What was last seen of a domain, and since when.
 
     `failures` counts the looks in a row in which the domain was seen to be wrong and did not serve; `failing_since`
-    and `failed_at` are the first and the last of them. A silence (time-out, nothing reached) neither counts nor
-    clears. `changed` is when a verdict last became another one.
+    and `failed_at` are the first and the last of them. A silence of DNS or of the server
+    (time-out, nothing reached) neither counts nor clears. `changed` is when a verdict last became another one.
     """
 
     first_seen: float
@@ -110,8 +110,10 @@ def _failures(history: History, checked: Checked) -> tuple[int, float | None, fl
     dns, tls = checked.dns, checked.tls
     if tls is not None and tls.serves:
         return 0, None, None
-    silent = not dns.code.conclusive or (dns.leads_here and (tls is None or not tls.code.conclusive))
-    if silent:
+    # Also where the name points elsewhere: behind a CDN only a certificate tells that it leads here, and of a server
+    # that keeps silent nobody knows whether it is the name's or this machine's own way out.
+    silent = not tls.code.conclusive if tls is not None else dns.leads_here
+    if silent or not dns.code.conclusive:
         return history.failures, history.failing_since, history.failed_at
     since = checked.at if history.failing_since is None else min(history.failing_since, checked.at)
     return history.failures + 1, since, checked.at

@@ -89,6 +89,7 @@ def stages_from(
         adopted=float(ledger.meta().get("adopted_at", "0")),
         given_up={int(id_) for id_ in _marked(ledger, GIVEN_UP_BEFORE)},
         unproven=_marked(ledger, UNPROVEN, now - _PROVE_AGAIN, now),
+        was_done={int(id_) for id_ in _marked(ledger, WAS_DONE)},
         revive=revive,
     )
 
@@ -192,12 +193,8 @@ def _move(engine: Engine, ledger: Ledger, found: Verified, run: str) -> None:
     found.moves_later = len(open_ones) - len(changes)
     if not changes:
         return
-    back = _marked(ledger, WAS_DONE)
     moves = [
-        StageMove(
-            c.mapping.id, c.mapping.domain, c.mapping.stage, c.stage, c.secure, str(c.mapping.id) in back, c.prove
-        )
-        for c in changes
+        StageMove(c.mapping.id, c.mapping.domain, c.mapping.stage, c.stage, c.secure, c.back, c.prove) for c in changes
     ]
     # Before the first is written: killed in between, its return must make nothing a primary domain either.
     with ledger.transaction():

@@ -24,7 +24,8 @@ class StageChange(NamedTuple):
     """One mapping that moves; `secure` is None when that flag stays.
 
     `prove`: the name is behind a CDN, so that nothing seen from outside tells whether the CDN leads to this network;
-    Ultimate Multisite's own test request has to come back before the mapping moves.
+    Ultimate Multisite's own test request has to come back before the mapping moves. `back`: it was "done" before this
+    engine moved it backwards, so that its return makes nothing a primary domain.
     """
 
     mapping: Mapping
@@ -33,6 +34,7 @@ class StageChange(NamedTuple):
     secure: bool | None
     reason: str
     prove: bool = False
+    back: bool = False
 
     @property
     def key(self) -> str:
@@ -77,13 +79,15 @@ def plan_stages(
     adopted: float,
     given_up: Collection[int] = (),
     unproven: Collection[str] = (),
+    was_done: Collection[int] = (),
     revive: Collection[str] = (),
 ) -> StagePlan:
     """Return what follows for the stages of `mappings`.
 
     `adopted` is when this engine took charge, in seconds since the epoch; `given_up` are the ids of mappings that
-    Ultimate Multisite had given up by then; `unproven` the keys of moves whose proof has failed lately. `revive` names
-    those that a person brings back all the same.
+    Ultimate Multisite had given up by then; `unproven` the keys of moves whose proof has failed lately;
+    `was_done` the ids of those that this engine had moved backwards: they only return to what they were, and a CDN's
+    firewall must not keep them from it. `revive` names those that a person brings back all the same.
     """
     changes: list[StageChange] = []
     holds: list[StageHeld] = []
@@ -96,8 +100,9 @@ def plan_stages(
         if isinstance(move, StageHold):
             holds.append(StageHeld(name, move.code, move.reason))
         elif move is not None:
-            prove = history.dns == DnsCode.PROXIED and move.stage == DONE and name not in revive
-            change = StageChange(mapping, name, move.stage, move.secure, move.reason, prove)
+            back = mapping.id in was_done
+            prove = history.dns == DnsCode.PROXIED and move.stage == DONE and name not in revive and not back
+            change = StageChange(mapping, name, move.stage, move.secure, move.reason, prove, back)
             if prove and change.key in unproven:
                 holds.append(change.unproven)
             else:

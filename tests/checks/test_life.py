@@ -242,6 +242,17 @@ def test_a_silence_neither_counts_nor_clears() -> None:
     assert stage_after(DONE, *silent) is None
 
 
+@pytest.mark.parametrize("tls", [code for code in TlsCode if not code.conclusive])
+def test_a_server_that_keeps_silent_is_no_failure_wherever_the_name_leads(tls: TlsCode) -> None:
+    """A CDN is out, or a firewall before us: only a certificate tells that the CDN leads here, and nobody sees one."""
+    silent = [look(START + 60 + i * 300, DnsCode.ELSEWHERE, tls) for i in range(25)]
+    assert stage_after(DONE, look(START, DnsCode.PROXIED), *silent) is None
+    # Nor where it was never seen to serve: this machine may not get out at all.
+    assert stage_after(DONE, *silent) is None
+    # What is there and is not the name's own was seen.
+    assert isinstance(stage_after(DONE, *(look(c.at, c.dns.code, TlsCode.WRONG_NAME) for c in silent)), StageMove)
+
+
 def test_one_right_look_starts_the_count_anew() -> None:
     assert stage_after(DONE, wrong(0), wrong(1800), look(START + 1900), wrong(HOUR), wrong(HOUR + 60)) is None
 

@@ -79,6 +79,7 @@ def test_one_that_comes_back_takes_nothing_over(world: Life) -> None:
     world.write(SHOP, primary_domain=0)
     world.write(own, primary_domain=1)
     world.names.point(**{SHOP: STRANGER})
+    world.certificates.elsewhere(STRANGER)
     for _ in range(3):
         world.sync(after=2 * HOUR)
     assert world.stage(SHOP) == ("checking-dns", False)

@@ -102,6 +102,9 @@ def test_behind_a_cdn_a_proof_is_asked_for() -> None:
     # A person who says so is believed.
     (revived,) = plan_stages([row], known, adopted=ADOPTED, unproven={change.key}, revive=["shop.example.org"]).changes
     assert not revived.prove
+    # One that this engine had moved backwards was proven once, and makes nothing a primary domain.
+    (back,) = plan_stages([row], known, adopted=ADOPTED, unproven={change.key}, was_done={row.id}).changes
+    assert not back.prove
     # What leads here by DNS needs none.
     (change,) = plan_stages([row], {"shop.example.org": history()}, adopted=ADOPTED).changes
     assert not change.prove
