@@ -62,7 +62,13 @@ def learn(history: History, checked: Checked, *, interval: float) -> History:
     A look that told nothing (*unknown*) changes nothing but when to look again. `advice` is DNS' next step before
     TLS': a name that leads elsewhere has no use for a certificate here.
     """
-    after = history._replace(looked=checked.at, first_seen=min(history.first_seen, checked.at))
+    # A clock that was set back leaves no time in the future.
+    after = history._replace(
+        looked=checked.at,
+        first_seen=min(history.first_seen, checked.at),
+        changed=min(history.changed, checked.at),
+        right_since=None if history.right_since is None else min(history.right_since, checked.at),
+    )
     if checked.dns.code is not DnsCode.UNKNOWN:
         after = _seen(after, checked)
     due = next_look(
@@ -81,7 +87,6 @@ def _seen(history: History, checked: Checked) -> History:
     tls_code = tls.code.value if tls else ""
     # Of a silence nothing follows for where the name leads, so what was known stays.
     leads_here = dns.leads_here if dns.code.conclusive else history.leads_here
-    first_right = now if history.right_since is None else min(history.right_since, now)
     serves = tls is not None and tls.serves
     failures, since, last = _failures(history, checked)
     return history._replace(
@@ -89,7 +94,7 @@ def _seen(history: History, checked: Checked) -> History:
         dns=dns.code.value,
         tls=tls_code,
         leads_here=leads_here,
-        right_since=first_right if leads_here else None,
+        right_since=(now if history.right_since is None else history.right_since) if leads_here else None,
         serves=serves,
         not_after=_expiry(checked) or history.not_after,
         failures=failures,

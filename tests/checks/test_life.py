@@ -152,6 +152,12 @@ def test_a_look_that_told_nothing_changes_nothing() -> None:
     assert next_stage(mapped(CHECKING_DNS), never, adopted=ADOPTED) is None
 
 
+def test_nothing_is_so_since_a_time_that_the_clock_took_back() -> None:
+    unknown = look(START - 60, DnsCode.UNKNOWN, None)
+    for tls in (TlsCode.RIGHT, TlsCode.DEFAULT_CERTIFICATE):
+        assert standing(lived(look(START, tls=tls), unknown), START - 60).since == START - 60
+
+
 def test_nameservers_that_do_not_answer_are_said_to_be_so() -> None:
     history = lived(look(START), look(START + HOUR, DnsCode.TIMEOUT, None))
     life = standing(history, START + HOUR)
@@ -265,7 +271,7 @@ def test_a_domain_that_serves_never_moves_back() -> None:
 
 
 def test_a_wrong_certificate_moves_it_to_its_check() -> None:
-    move = stage_after(DONE, *(look(START + i * 1800, tls=TlsCode.SELF_SIGNED) for i in range(3)))
+    move = stage_after(DONE, *(look(START + i * 1800, tls=TlsCode.DEFAULT_CERTIFICATE) for i in range(3)))
     assert isinstance(move, StageMove)
     assert (move.stage, move.secure) == (CHECKING_SSL, False)
 
