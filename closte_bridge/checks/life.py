@@ -25,6 +25,9 @@ FAILED, SSL_FAILED = "failed", "ssl-failed"
 GIVEN_UP = frozenset({FAILED, SSL_FAILED})
 # `done-without-ssl` is not here: it works, and may be what somebody chose.
 _ON_THE_WAY = frozenset({CHECKING_DNS, CHECKING_SSL, FAILED, SSL_FAILED})
+# Another's certificate is seen alike by everybody. One with the right name that does not verify may be fine for
+# visitors: this machine may lack its roots, have a wrong clock, or sit behind a proxy that looks into TLS.
+_SEEN_BY_ALL = frozenset({TlsCode.WRONG_NAME, TlsCode.DEFAULT_CERTIFICATE})
 
 
 class History(NamedTuple):
@@ -32,7 +35,8 @@ class History(NamedTuple):
 
     `failures` counts the looks in a row in which the domain was seen to be wrong and did not serve; `failing_since`
     and `failed_at` are the first and the last of them. A silence of DNS or of the server
-    (time-out, nothing reached) neither counts nor clears. `changed` is when a verdict last became another one.
+    (time-out, nothing reached), and what this machine alone may see so, neither counts nor clears. `changed` is when a
+    verdict last became another one.
     """
 
     first_seen: float
@@ -117,8 +121,8 @@ def _failures(history: History, checked: Checked) -> tuple[int, float | None, fl
         return 0, None, None
     # Also where the name points elsewhere: behind a CDN only a certificate tells that it leads here, and of a server
     # that keeps silent nobody knows whether it is the name's or this machine's own way out.
-    silent = not tls.code.conclusive if tls is not None else dns.leads_here
-    if silent or not dns.code.conclusive:
+    wrong = tls.code in _SEEN_BY_ALL if tls is not None else not dns.leads_here
+    if not wrong or not dns.code.conclusive:
         return history.failures, history.failing_since, history.failed_at
     since = checked.at if history.failing_since is None else min(history.failing_since, checked.at)
     return history.failures + 1, since, checked.at
@@ -235,8 +239,8 @@ def _forwards(mapping: Mapping, history: History) -> StageMove | None:
 def _backwards(mapping: Mapping, history: History) -> StageMove | None:
     """Three failures over an hour, and never a domain that serves.
 
-    An expired certificate alone moves nothing: the mapping would stop to work altogether, and a late renewal
-    is reported instead.
+    A certificate that only does not verify (expired, say) moves nothing: the mapping would stop to work altogether, and
+    a late renewal is reported instead.
     """
     if mapping.stage not in {CHECKING_SSL, DONE} or history.serves:
         return None
@@ -246,7 +250,7 @@ def _backwards(mapping: Mapping, history: History) -> StageMove | None:
         return None
     if not history.leads_here:
         return StageMove(CHECKING_DNS, False, f"DNS has been wrong for over an hour ({history.dns})")
-    if mapping.stage == DONE and history.tls != TlsCode.EXPIRED:
+    if mapping.stage == DONE and history.tls in _SEEN_BY_ALL:
         return StageMove(CHECKING_SSL, False, f"the certificate has been wrong for over an hour ({history.tls})")
     return None
 

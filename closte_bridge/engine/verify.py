@@ -10,8 +10,8 @@ from closte_bridge.engine.due import due_names, next_look, own_sites
 from closte_bridge.errors import BridgeError
 from closte_bridge.ledger import histories, journal
 from closte_bridge.ledger.journal import Entry
-from closte_bridge.ledger.store import DAY
-from closte_bridge.planning.stages import GIVEN_UP_BEFORE, StagePlan, names_to_know, plan_stages
+from closte_bridge.ledger.store import DAY, MOVED_BACK
+from closte_bridge.planning.stages import GIVEN_UP_BEFORE, StagePlan, names_to_know, plan_stages, room_backwards
 from closte_bridge.wordpress.writer import MOST_STAGES, StageMove, most_proofs, set_stages
 
 if TYPE_CHECKING:
@@ -69,10 +69,15 @@ class Verified:
 
 def stages_of(ledger: Ledger, snapshot: Snapshot, now: float, revive: Collection[str] = ()) -> StagePlan:
     """Return which stages would move at `now` from what the ledger holds of earlier looks."""
-    own = own_sites(snapshot)
-    ours = [mapping for mapping in snapshot.mappings if mapping.blog_id in own]
+    ours = own_mappings(snapshot)
     known = {**histories.load(ledger, names_to_know(ours)), **histories.troubled(ledger)}
     return stages_from(ledger, ours, known, now, revive) if known else NO_STAGES
+
+
+def own_mappings(snapshot: Snapshot) -> list[Mapping]:
+    """Return the mappings of this network's sites."""
+    own = own_sites(snapshot)
+    return [mapping for mapping in snapshot.mappings if mapping.blog_id in own]
 
 
 def stages_from(
@@ -82,7 +87,10 @@ def stages_from(
     now: float,
     revive: Collection[str] = (),
 ) -> StagePlan:
-    """Return which stages of `mappings` would move at `now`, from these histories and the ledger's marks."""
+    """Return which stages would move at `now`, from these histories and the ledger's marks.
+
+    `mappings` are all of the network's: how many of them are done says how many may go backwards.
+    """
     return plan_stages(
         mappings,
         known,
@@ -90,6 +98,7 @@ def stages_from(
         given_up={int(id_) for id_ in _marked(ledger, GIVEN_UP_BEFORE)},
         unproven=_marked(ledger, UNPROVEN, now - _PROVE_AGAIN, now),
         was_done={int(id_) for id_ in _marked(ledger, WAS_DONE)},
+        room=room_backwards(mappings, len(_marked(ledger, MOVED_BACK, now - DAY))),
         revive=revive,
     )
 
@@ -141,7 +150,8 @@ def _forget(ledger: Ledger, snapshot: Snapshot, names: Collection[str], now: flo
         # Somebody has brought it back: whatever becomes of it from now on comes after adoption.
         ledger.unmark(GIVEN_UP_BEFORE, [id_ for id_ in given_up if rows.get(id_) not in GIVEN_UP])
         old = now - 7 * DAY
-        ledger.write("DELETE FROM marks WHERE kind = ? AND since < ?", [(REFUSED, old), (UNPROVEN, old)])
+        kinds = (REFUSED, UNPROVEN, MOVED_BACK)
+        ledger.write("DELETE FROM marks WHERE kind = ? AND since < ?", [(kind, old) for kind in kinds])
 
 
 def _look(
@@ -196,9 +206,7 @@ def _move(engine: Engine, ledger: Ledger, found: Verified, run: str) -> None:
     moves = [
         StageMove(c.mapping.id, c.mapping.domain, c.mapping.stage, c.stage, c.secure, c.back, c.prove) for c in changes
     ]
-    # Before the first is written: killed in between, its return must make nothing a primary domain either.
-    with ledger.transaction():
-        ledger.mark(WAS_DONE, [str(c.mapping.id) for c in changes if c.mapping.stage == DONE], now)
+    _mark_leaving(ledger, changes, now)
     try:
         results = set_stages(engine.settings.wp, engine.cost.wp, moves)
     except BridgeError as error:
@@ -226,6 +234,18 @@ def _move(engine: Engine, ledger: Ledger, found: Verified, run: str) -> None:
             ledger,
             [Entry(now, run, "stage", m.name, m.reason, m.result, f"{m.before} -> {m.after}") for m in ours],
         )
+
+
+def _mark_leaving(ledger: Ledger, changes: Collection[StageChange], now: float) -> None:
+    """Take note of those that are about to leave "done", before the first is written.
+
+    Killed in between, their return must make nothing a primary domain either; and they count for the limit.
+    """
+    leaving = [str(c.mapping.id) for c in changes if c.mapping.stage == DONE]
+    with ledger.transaction():
+        ledger.unmark(MOVED_BACK, leaving)
+        for kind in (WAS_DONE, MOVED_BACK):
+            ledger.mark(kind, leaving, now)
 
 
 def _marked(ledger: Ledger, kind: str, since: float = 0.0, until: float = float("inf")) -> set[str]:

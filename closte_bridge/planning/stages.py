@@ -18,6 +18,10 @@ if TYPE_CHECKING:
 DONE = "done"
 # The mark in the ledger of a mapping (by its id) that Ultimate Multisite had given up before this engine took charge.
 GIVEN_UP_BEFORE = "given-up"
+# Why a mapping that is done and seems to be wrong stays so.
+TOO_MANY = "backwards-limit"
+# In any 24 hours so many of those that are done go backwards, or this share of them if it is more.
+_MOST_BACKWARDS, _SHARE_BACKWARDS = 3, 0.10
 
 
 class StageChange(NamedTuple):
@@ -40,6 +44,15 @@ class StageChange(NamedTuple):
     def key(self) -> str:
         """Return what tells this move from any other, for marks in the ledger."""
         return f"{self.mapping.id} {self.mapping.stage} {self.stage}"
+
+    @property
+    def too_many(self) -> StageHeld:
+        """Return the hold for one that is done while many others went backwards."""
+        reason = (
+            f"{self.reason}, but of so many at once, which is most likely what this machine sees and visitors do not; "
+            f"at most {_MOST_BACKWARDS}, or {_SHARE_BACKWARDS:.0%} of those that are done, go backwards in 24 hours"
+        )
+        return StageHeld(self.name, TOO_MANY, reason)
 
     @property
     def unproven(self) -> StageHeld:
@@ -72,6 +85,15 @@ def names_to_know(mappings: Iterable[Mapping]) -> set[str]:
     return {name for mapping in mappings if mapping.stage != DONE and (name := _name(mapping))}
 
 
+def room_backwards(mappings: Iterable[Mapping], lately: int) -> int:
+    """Return how many of `mappings` may leave "done" now, when so many have `lately`, in the last 24 hours.
+
+    One broken view from outside must not take a whole network's domains away.
+    """
+    done = sum(mapping.stage == DONE for mapping in mappings) + lately
+    return max(0, max(_MOST_BACKWARDS, int(done * _SHARE_BACKWARDS)) - lately)
+
+
 def plan_stages(
     mappings: Iterable[Mapping],
     histories: MappingType[str, History],
@@ -80,6 +102,7 @@ def plan_stages(
     given_up: Collection[int] = (),
     unproven: Collection[str] = (),
     was_done: Collection[int] = (),
+    room: int = _MOST_BACKWARDS,
     revive: Collection[str] = (),
 ) -> StagePlan:
     """Return what follows for the stages of `mappings`.
@@ -87,7 +110,8 @@ def plan_stages(
     `adopted` is when this engine took charge, in seconds since the epoch; `given_up` are the ids of mappings that
     Ultimate Multisite had given up by then; `unproven` the keys of moves whose proof has failed lately;
     `was_done` the ids of those that this engine had moved backwards: they only return to what they were, and a CDN's
-    firewall must not keep them from it. `revive` names those that a person brings back all the same.
+    firewall must not keep them from it; `room` is how many may leave "done" (`room_backwards`). `revive` names those
+    that a person brings back all the same.
     """
     changes: list[StageChange] = []
     holds: list[StageHeld] = []
@@ -105,7 +129,10 @@ def plan_stages(
             change = StageChange(mapping, name, move.stage, move.secure, move.reason, prove, back)
             if prove and change.key in unproven:
                 holds.append(change.unproven)
+            elif mapping.stage == DONE and room <= 0:
+                holds.append(change.too_many)
             else:
+                room -= mapping.stage == DONE
                 changes.append(change)
     return StagePlan(tuple(changes), tuple(holds))
 

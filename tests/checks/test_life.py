@@ -276,6 +276,16 @@ def test_a_wrong_certificate_moves_it_to_its_check() -> None:
     assert (move.stage, move.secure) == (CHECKING_SSL, False)
 
 
+@pytest.mark.parametrize("tls", [TlsCode.UNKNOWN_ISSUER, TlsCode.SELF_SIGNED, TlsCode.NOT_YET_VALID, TlsCode.EXPIRED])
+@pytest.mark.parametrize("dns", [DnsCode.RIGHT, DnsCode.ELSEWHERE], ids=["direct", "cdn"])
+def test_a_certificate_that_only_this_machine_may_distrust_moves_nothing(dns: DnsCode, tls: TlsCode) -> None:
+    """No roots on this machine, a proxy that looks into TLS, a clock that is wrong: visitors may see their padlock."""
+    looks = [look(START + i * 1800, dns, tls) for i in range(9)]
+    assert stage_after(DONE, *looks) is None
+    # It counted for nothing: one look at DNS that is wrong as well is one failure.
+    assert stage_after(DONE, *looks, wrong(9 * 1800)) is None
+
+
 def test_an_expired_certificate_is_reported_and_moves_nothing() -> None:
     looks = [look(START + i * HOUR, tls=TlsCode.EXPIRED, expires=-DAY) for i in range(9)]
     assert stage_after(DONE, *looks) is None

@@ -1,7 +1,7 @@
 from __future__ import annotations
 
 from closte_bridge.checks.life import History
-from closte_bridge.planning.stages import names_to_know, plan_stages
+from closte_bridge.planning.stages import TOO_MANY, names_to_know, plan_stages, room_backwards
 from closte_bridge.wordpress.snapshot import Mapping
 
 NOW = 1_800_000_000.0
@@ -77,6 +77,31 @@ def test_backwards_only_after_failures_that_last() -> None:
     wrong = history("points-elsewhere", "", leads_here=False, failures=2)
     assert moves(row, wrong) == []
     assert moves(row, wrong._replace(failures=3)) == [("shop.example.org", "checking-dns", False)]
+
+
+def test_no_more_than_there_is_room_for_go_backwards_from_done() -> None:
+    names = [f"{letter}.example.org" for letter in "abcd"]
+    rows = [mapping(name, "done")._replace(id=number) for number, name in enumerate(names)]
+    rows.append(mapping("e.example.org", "checking-ssl-cert"))
+    wrong = history("points-elsewhere", "wrong-name", leads_here=False, failures=3)
+    known = dict.fromkeys([*names, "e.example.org"], wrong)
+    plan = plan_stages(rows, known, adopted=ADOPTED, room=3)
+    # One that does not work as it is takes nobody's room.
+    assert [change.name for change in plan.changes] == [*names[:3], "e.example.org"]
+    assert [(held.name, held.code) for held in plan.holds] == [("d.example.org", TOO_MANY)]
+    assert "this machine" in plan.holds[0].reason
+    assert [change.name for change in plan_stages(rows, known, adopted=ADOPTED, room=0).changes] == ["e.example.org"]
+
+
+def test_the_room_is_a_tenth_of_what_is_done_and_three_at_least() -> None:
+    rows = [mapping(f"n{number}.example.org", "done") for number in range(50)]
+    assert room_backwards(rows, 0) == 5
+    assert room_backwards(rows, 4) == 1
+    assert room_backwards(rows, 9) == 0
+    # What was moved counts among those that were done.
+    assert room_backwards(rows[:45], 5) == 0
+    assert room_backwards(rows[:4], 0) == 3
+    assert room_backwards([mapping("a.example.org", "failed")], 2) == 1
 
 
 def test_only_those_that_have_not_arrived_need_their_history() -> None:
