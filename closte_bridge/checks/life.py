@@ -31,7 +31,7 @@ _SEEN_BY_ALL = frozenset({TlsCode.WRONG_NAME, TlsCode.DEFAULT_CERTIFICATE})
 
 
 class History(NamedTuple):
-    """What was last seen of a domain, and since when.
+    """What was last seen of a domain, and since when. `looked` is when that was: a look that told nothing saw nothing.
 
     `failures` counts the looks in a row in which the domain was seen to be wrong and did not serve; `failing_since`
     and `failed_at` are the first and the last of them. A silence of DNS or of the server
@@ -66,14 +66,15 @@ def learn(history: History, checked: Checked, *, interval: float) -> History:
     A look that told nothing (*unknown*) changes nothing but when to look again. `advice` is DNS' next step before
     TLS': a name that leads elsewhere has no use for a certificate here.
     """
+    told = checked.dns.code is not DnsCode.UNKNOWN
     # A clock that was set back leaves no time in the future.
     after = history._replace(
-        looked=checked.at,
+        looked=checked.at if told or not history.dns else history.looked,
         first_seen=min(history.first_seen, checked.at),
         changed=min(history.changed, checked.at),
         right_since=None if history.right_since is None else min(history.right_since, checked.at),
     )
-    if checked.dns.code is not DnsCode.UNKNOWN:
+    if told:
         after = _seen(after, checked)
     due = next_look(
         checked.name,

@@ -20,6 +20,9 @@ DONE = "done"
 GIVEN_UP_BEFORE = "given-up"
 # Why a mapping that is done and seems to be wrong stays so.
 TOO_MANY = "backwards-limit"
+# Why a mapping stays that would move on what was seen too long ago: its name is looked at first.
+LOOK_FIRST = "look-first"
+_SEEN_LATELY = 3600.0
 # In any 24 hours so many of those that are done go backwards, or this share of them if it is more.
 _MOST_BACKWARDS, _SHARE_BACKWARDS = 3, 0.10
 
@@ -44,6 +47,11 @@ class StageChange(NamedTuple):
     def key(self) -> str:
         """Return what tells this move from any other, for marks in the ledger."""
         return f"{self.mapping.id} {self.mapping.stage} {self.stage}"
+
+    @property
+    def seen_long_ago(self) -> StageHeld:
+        """Return the hold for a move that nothing seen in the last hour speaks for."""
+        return StageHeld(self.name, LOOK_FIRST, f"{self.reason}, as was seen more than an hour ago: a new look decides")
 
     @property
     def too_many(self) -> StageHeld:
@@ -94,24 +102,32 @@ def room_backwards(mappings: Iterable[Mapping], lately: int) -> int:
     return max(0, max(_MOST_BACKWARDS, int(done * _SHARE_BACKWARDS)) - lately)
 
 
+class Circumstances(NamedTuple):
+    """What decides about stages beside what was seen. Times are in seconds since the epoch.
+
+    `adopted` is when this engine took charge; `given_up` are the ids of mappings that Ultimate Multisite had given up
+    by then; `unproven` the keys of moves whose proof has failed lately; `was_done` the ids of those that this engine
+    had moved backwards: they only return to what they were, and a CDN's firewall must not keep them from it. `room` is
+    how many may leave "done" (`room_backwards`).
+    """
+
+    now: float
+    adopted: float
+    given_up: Collection[int] = ()
+    unproven: Collection[str] = ()
+    was_done: Collection[int] = ()
+    room: int = _MOST_BACKWARDS
+
+
 def plan_stages(
     mappings: Iterable[Mapping],
     histories: MappingType[str, History],
-    *,
-    adopted: float,
-    given_up: Collection[int] = (),
-    unproven: Collection[str] = (),
-    was_done: Collection[int] = (),
-    room: int = _MOST_BACKWARDS,
+    around: Circumstances,
     revive: Collection[str] = (),
 ) -> StagePlan:
-    """Return what follows for the stages of `mappings`.
+    """Return what follows for the stages of `mappings` from what was seen in the last hour.
 
-    `adopted` is when this engine took charge, in seconds since the epoch; `given_up` are the ids of mappings that
-    Ultimate Multisite had given up by then; `unproven` the keys of moves whose proof has failed lately;
-    `was_done` the ids of those that this engine had moved backwards: they only return to what they were, and a CDN's
-    firewall must not keep them from it; `room` is how many may leave "done" (`room_backwards`). `revive` names those
-    that a person brings back all the same.
+    `revive` names those that a person brings back all the same.
     """
     changes: list[StageChange] = []
     holds: list[StageHeld] = []
@@ -120,21 +136,36 @@ def plan_stages(
         history = histories.get(name) if name else None
         if name is None or history is None:
             continue
-        move = next_stage(mapping, history, adopted=adopted, given_up=mapping.id in given_up, revive=name in revive)
+        given_up = mapping.id in around.given_up
+        move = next_stage(mapping, history, adopted=around.adopted, given_up=given_up, revive=name in revive)
         if isinstance(move, StageHold):
             holds.append(StageHeld(name, move.code, move.reason))
         elif move is not None:
-            back = mapping.id in was_done
+            back = mapping.id in around.was_done
             prove = history.dns == DnsCode.PROXIED and move.stage == DONE and name not in revive and not back
             change = StageChange(mapping, name, move.stage, move.secure, move.reason, prove, back)
-            if prove and change.key in unproven:
-                holds.append(change.unproven)
-            elif mapping.stage == DONE and room <= 0:
-                holds.append(change.too_many)
-            else:
-                room -= mapping.stage == DONE
-                changes.append(change)
+            if held := _held(change, history, around):
+                holds.append(held)
+                continue
+            changes.append(change)
+            if mapping.stage == DONE:
+                around = around._replace(room=around.room - 1)
     return StagePlan(tuple(changes), tuple(holds))
+
+
+def _held(change: StageChange, history: History, around: Circumstances) -> StageHeld | None:
+    """Return what keeps a change back for now. The need for another look comes last: it alone makes one."""
+    if change.prove and change.key in around.unproven:
+        return change.unproven
+    if change.mapping.stage == DONE and around.room <= 0:
+        return change.too_many
+    return None if _seen_lately(history, around.now) else change.seen_long_ago
+
+
+def _seen_lately(history: History, now: float) -> bool:
+    """Tell whether it was seen so within the hour: the name may be another site's since, or the stage a person's."""
+    # A time in the future is one that the clock has taken back.
+    return history.looked is not None and 0 <= now - history.looked <= _SEEN_LATELY
 
 
 def _name(mapping: Mapping) -> str | None:

@@ -96,6 +96,27 @@ def test_one_that_comes_back_takes_nothing_over(world: Life) -> None:
     assert SHOP in world.primaries()
 
 
+def test_what_was_seen_for_another_site_proves_nothing(world: Life) -> None:
+    """A name that is unmapped and mapped anew between two looks may have been let go by its owner since."""
+    world.bridge.adopt()
+    world.names.point(**{SHOP: HERE})
+    world.certificates.issue(SHOP)
+    multisite = world.bridge.multisite
+    multisite.add_mapping(SHOP, SITE)
+    world.sync()
+    for _ in range(6):
+        world.sync(after=24 * HOUR)
+    # It leads here still, and a new look says so.
+    for address, code, stage in ((HERE, "right", "done"), (None, "nxdomain", "checking-dns")):
+        world.names.point(**{SHOP: address})
+        multisite.delete_mapping(SHOP)
+        multisite.add_mapping(SHOP, SITE)
+        report = world.sync(after=2 * HOUR)
+        assert report.verified is not None
+        assert report.verified.checked[SHOP].dns.code == code
+        assert world.stage(SHOP)[0] == stage
+
+
 # What the test request of Ultimate Multisite gets for an answer.
 _ANSWER = """
 add_filter('pre_http_request', function ($given, $arguments, $url) {
