@@ -256,10 +256,23 @@ def _backwards(mapping: Mapping, history: History) -> StageMove | None:
     return None
 
 
+def is_new(mapping: Mapping, adopted: float) -> bool:
+    """Tell whether the mapping was made after adoption, or in the day before; without a readable date it was not.
+
+    An older one that is still on its way was forgotten, and nobody expects it to become its site's primary domain.
+    """
+    created = _moment(mapping.created)
+    return created is not None and created > adopted - DAY
+
+
 def _given_up_after(mapping: Mapping, adopted: float) -> bool:
     """Tell whether Ultimate Multisite gave the mapping up after adoption; without a readable date it did not."""
+    modified = _moment(mapping.modified)
+    return modified is not None and modified > adopted
+
+
+def _moment(text: str | None) -> float | None:
     try:
-        modified = datetime.strptime(mapping.modified or "", "%Y-%m-%d %H:%M:%S").replace(tzinfo=UTC)
+        return datetime.strptime(text or "", "%Y-%m-%d %H:%M:%S").replace(tzinfo=UTC).timestamp()
     except ValueError:
-        return False
-    return modified.timestamp() > adopted
+        return None

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, NamedTuple
 
-from closte_bridge.checks.life import StageHold, next_stage
+from closte_bridge.checks.life import StageHold, is_new, next_stage
 from closte_bridge.checks.model import DnsCode
 from closte_bridge.domains import normalise
 
@@ -32,7 +32,7 @@ class StageChange(NamedTuple):
 
     `prove`: the name is behind a CDN, so that nothing seen from outside tells whether the CDN leads to this network;
     Ultimate Multisite's own test request has to come back before the mapping moves. `back`: it was "done" before this
-    engine moved it backwards, so that its return makes nothing a primary domain.
+    engine moved it backwards, or forgotten before this engine took charge, so that nothing becomes a primary domain.
     """
 
     mapping: Mapping
@@ -141,8 +141,9 @@ def plan_stages(
         if isinstance(move, StageHold):
             holds.append(StageHeld(name, move.code, move.reason))
         elif move is not None:
-            back = mapping.id in around.was_done
-            prove = history.dns == DnsCode.PROXIED and move.stage == DONE and name not in revive and not back
+            was_done, revived = mapping.id in around.was_done, name in revive
+            prove = history.dns == DnsCode.PROXIED and move.stage == DONE and not (was_done or revived)
+            back = was_done or not (revived or is_new(mapping, around.adopted))
             change = StageChange(mapping, name, move.stage, move.secure, move.reason, prove, back)
             if held := _held(change, history, around):
                 holds.append(held)

@@ -117,6 +117,21 @@ def test_what_was_seen_for_another_site_proves_nothing(world: Life) -> None:
         assert world.stage(SHOP)[0] == stage
 
 
+def test_one_that_was_forgotten_before_adoption_takes_nothing_over(world: Life) -> None:
+    """Ultimate Multisite never looks at a row that `wp wu domain create` made: it may have been there for a year."""
+    own = f"shop.{world.bridge.multisite.main_domain}"
+    world.names.point(**{SHOP: HERE, own: HERE})
+    world.certificates.issue(SHOP)
+    world.bridge.multisite.add_mappings_sql([(SHOP, SITE)], stage="checking-dns")
+    world.bridge.adopt()
+    # Somebody saves the row since.
+    world.write(SHOP, date_modified="2030-01-01 00:00:00")
+    world.sync()
+    world.bridge.multisite.run_jobs()
+    assert world.stage(SHOP) == ("done", True)
+    assert world.primaries() == {own}
+
+
 # What the test request of Ultimate Multisite gets for an answer.
 _ANSWER = """
 add_filter('pre_http_request', function ($given, $arguments, $url) {

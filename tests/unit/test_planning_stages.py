@@ -1,6 +1,9 @@
 from __future__ import annotations
 
+import time
 from typing import TYPE_CHECKING, Any
+
+import pytest
 
 from closte_bridge.checks.life import History
 from closte_bridge.planning.stages import (
@@ -87,6 +90,23 @@ def test_what_was_given_up_before_waits_for_the_command() -> None:
     assert plan.changes == ()
     assert [(held.name, held.code) for held in plan.holds] == [("shop.example.org", "given-up-before")]
     assert moves(row, history(), "shop.example.org") == [("shop.example.org", "done", True)]
+
+
+@pytest.mark.parametrize("stage", ["checking-dns", "checking-ssl-cert", "failed"])
+def test_what_was_forgotten_before_adoption_becomes_no_primary_domain_by_itself(stage: str) -> None:
+    known = {"shop.example.org": history()}
+    for created, old in ((NEW, False), (OLD, True), (None, True), ("0000-00-00 00:00:00", True)):
+        row = mapping("shop.example.org", stage)._replace(created=created)
+        (change,) = planned([row], known).changes
+        assert (change.stage, change.back) == ("done", old)
+        (revived,) = planned([row], known, revive=["shop.example.org"]).changes
+        assert not revived.back
+    # One that was mapped on the day of adoption is on its way.
+    row = mapping("shop.example.org", stage)
+    for age, old in ((86_300, False), (86_500, True)):
+        created = time.strftime("%Y-%m-%d %H:%M:%S", time.gmtime(ADOPTED - age))
+        (change,) = planned([row._replace(created=created)], known).changes
+        assert change.back is old
 
 
 def test_what_a_person_switched_off_stays_off() -> None:
