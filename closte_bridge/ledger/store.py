@@ -326,6 +326,10 @@ class Ledger:
         self.write("UPDATE aliases SET since = ? WHERE phase <> 'present'", [(now,)])
         self.write("UPDATE troubles SET next_try = min(next_try, ?)", [(now,)])
         self.write("UPDATE histories SET next_look = min(next_look, ?)", [(now,)])
+        # For how long something has failed decides about stages: that is seen anew from the start.
+        self.write(
+            "UPDATE histories SET failures = ?, failing_since = NULL, failed_at = NULL WHERE failures > 0", [(0,)]
+        )
         self.write("UPDATE marks SET since = min(since, ?) WHERE kind = ?", [(now + _IN_THE_MAKING, RECORD_DUE)])
         self.write("UPDATE marks SET since = ? WHERE kind = ?", [(now, MOVED_BACK)])
 

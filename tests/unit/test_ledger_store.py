@@ -270,6 +270,17 @@ def test_after_a_jump_waiting_starts_over_and_nothing_is_put_off(ledger: Ledger,
     assert dict(histories.next_looks(ledger))["x.com"] == min(NOW + DAY, now)
 
 
+def test_after_a_jump_failures_are_counted_anew(ledger: Ledger) -> None:
+    """Nobody knows how much time lay between them: a mapping must not leave "done" after two minutes of trouble."""
+    fresh = History(NOW - DAY, NOW + 60, looked=NOW, dns="nxdomain")
+    failing = fresh._replace(failures=2, failing_since=NOW - 60, failed_at=NOW)
+    histories.save(ledger, {"x.com": failing})
+    ledger.start_over(NOW + 3600)
+    (after,) = histories.load(ledger, ["x.com"]).values()
+    assert after == fresh
+    assert histories.troubled(ledger) == {}
+
+
 def test_what_no_rule_looks_at_any_more_is_deleted(ledger: Ledger) -> None:
     for ago in (0.0, 2 * DAY + 1, 2 * WEEK + 1):
         ledger.count_removal("x.com", RemovalClass.EVENT, NOW - ago)
