@@ -115,7 +115,8 @@ def _checked_now(engine: Engine, found: Found, name: str) -> Found:
             ending = history.leads_here and end_seen is not None and end_seen <= checked.at + EXPIRY_WARNING
             found = found._replace(expiring=[(name, end_seen)] if ending and end_seen is not None else [])
     if engine.ledger and known.mapping and found.history:
-        stages = stages_from(engine.ledger, own_mappings(snapshot), {name: found.history}, engine.clock.now())
+        desire, now = found.report.view.desire(engine), engine.clock.now()
+        stages = stages_from(engine.ledger, own_mappings(snapshot), {name: found.history}, desire, now)
         held = dict.fromkeys(f"the stage stays: {held.reason}" for held in stages.holds)
         found = found._replace(stage_held="; ".join(held))
     return found

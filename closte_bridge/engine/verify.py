@@ -31,6 +31,7 @@ if TYPE_CHECKING:
     from closte_bridge.engine.engine import Engine
     from closte_bridge.engine.view import View
     from closte_bridge.ledger.store import Ledger
+    from closte_bridge.planning.desired import Desired
     from closte_bridge.planning.stages import StageChange
     from closte_bridge.wordpress.snapshot import Mapping, Snapshot
 
@@ -78,11 +79,13 @@ class Verified:
     trouble: BridgeError | None = None
 
 
-def stages_of(ledger: Ledger, snapshot: Snapshot, now: float, revive: Collection[str] = ()) -> StagePlan:
+def stages_of(
+    ledger: Ledger, snapshot: Snapshot, desire: Desired, now: float, revive: Collection[str] = ()
+) -> StagePlan:
     """Return which stages would move at `now` from what the ledger holds of earlier looks."""
     ours = own_mappings(snapshot)
     known = {**histories.load(ledger, names_to_know(ours)), **histories.troubled(ledger)}
-    return stages_from(ledger, ours, known, now, revive) if known else NO_STAGES
+    return stages_from(ledger, ours, known, desire, now, revive) if known else NO_STAGES
 
 
 def own_mappings(snapshot: Snapshot) -> list[Mapping]:
@@ -95,6 +98,7 @@ def stages_from(
     ledger: Ledger,
     mappings: Collection[Mapping],
     known: MappingType[str, History],
+    desire: Desired,
     now: float,
     revive: Collection[str] = (),
 ) -> StagePlan:
@@ -109,6 +113,7 @@ def stages_from(
         unproven=_marked(ledger, UNPROVEN, now - _PROVE_AGAIN, now),
         was_done={int(id_) for id_ in _marked(ledger, WAS_DONE)},
         room=room_backwards(mappings, len(_marked(ledger, MOVED_BACK, now - DAY))),
+        contested=desire.contested,
     )
     return plan_stages(mappings, known, around, revive)
 
@@ -137,12 +142,12 @@ def verify(
         _look(engine, ledger, view, due.names[:MOST_CHECKS], found, on_step, should_stop)
         if view.snapshot.complete:
             _forget(ledger, view.snapshot, due.gone, now)
-        found.stages = stages_of(ledger, view.snapshot, engine.clock.now(), revive)
+        found.stages = stages_of(ledger, view.snapshot, view.desire(engine), engine.clock.now(), revive)
         if names := _to_look_at_first(ledger, found, only, now):
             _look(engine, ledger, view, names, found, on_step, should_stop)
             with ledger.transaction():
                 _mark_anew(ledger, LOOKED_FIRST, found.checked.keys() & set(names), now)
-            found.stages = stages_of(ledger, view.snapshot, engine.clock.now(), revive)
+            found.stages = stages_of(ledger, view.snapshot, view.desire(engine), engine.clock.now(), revive)
     except BridgeError as error:
         found.trouble = error
         return found

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+from types import MappingProxyType
 from typing import TYPE_CHECKING, NamedTuple
 
-from closte_bridge.checks.life import StageHold, is_new, next_stage
+from closte_bridge.checks.life import CHECKING_DNS, StageHold, is_new, next_stage
 from closte_bridge.checks.model import DnsCode
 from closte_bridge.domains import normalise
 
@@ -42,6 +43,11 @@ class StageChange(NamedTuple):
     reason: str
     prove: bool = False
     back: bool = False
+
+    @property
+    def backwards(self) -> bool:
+        """Tell whether it is taken from what it had reached."""
+        return self.mapping.stage == DONE or self.stage == CHECKING_DNS
 
     @property
     def key(self) -> str:
@@ -108,7 +114,7 @@ class Circumstances(NamedTuple):
     `adopted` is when this engine took charge; `given_up` are the ids of mappings that Ultimate Multisite had given up
     by then; `unproven` the keys of moves whose proof has failed lately; `was_done` the ids of those that this engine
     had moved backwards: they only return to what they were, and a CDN's firewall must not keep them from it. `room` is
-    how many may leave "done" (`room_backwards`).
+    how many may leave "done" (`room_backwards`); `contested` are names with the sites that claim them.
     """
 
     now: float
@@ -117,6 +123,7 @@ class Circumstances(NamedTuple):
     unproven: Collection[str] = ()
     was_done: Collection[int] = ()
     room: int = _MOST_BACKWARDS
+    contested: MappingType[str, Collection[int]] = MappingProxyType({})
 
 
 def plan_stages(
@@ -156,6 +163,10 @@ def plan_stages(
 
 def _held(change: StageChange, history: History, around: Circumstances) -> StageHeld | None:
     """Return what keeps a change back for now. The need for another look comes last: it alone makes one."""
+    sites = around.contested.get(change.name)
+    if sites and not change.backwards:
+        # Nobody knows whose it is, and each site that it is done for may make it its primary domain.
+        return StageHeld(change.name, "conflict", f"sites {', '.join(map(str, sorted(sites)))} claim it")
     if change.prove and change.key in around.unproven:
         return change.unproven
     if change.mapping.stage == DONE and around.room <= 0:

@@ -132,6 +132,25 @@ def test_one_that_was_forgotten_before_adoption_takes_nothing_over(world: Life) 
     assert world.primaries() == {own}
 
 
+def test_what_two_sites_claim_becomes_neithers_primary_domain(world: Life) -> None:
+    world.bridge.adopt()
+    world.names.point(**{SHOP: HERE})
+    world.certificates.issue(SHOP)
+    multisite = world.bridge.multisite
+    other = multisite.create_site("other")
+    multisite.add_mapping(SHOP, SITE)
+    multisite.sql(
+        "INSERT INTO wp_wu_domain_mappings (blog_id, domain, active, primary_domain, secure, stage, date_created, "
+        f"date_modified) VALUES ({other}, '{SHOP}', 1, 0, 0, 'checking-dns', '2030-01-01 00:00:00', NULL)"
+    )
+    report = world.sync()
+    assert report.verified is not None
+    assert [held.code for held in report.verified.stages.holds] == ["conflict"] * 2
+    assert "claim it" in world.run("plan").out
+    assert {str(row["stage"]) for row in multisite.mappings() if row["domain"] == SHOP} == {"checking-dns"}
+    assert SHOP not in world.primaries()
+
+
 # What the test request of Ultimate Multisite gets for an answer.
 _ANSWER = """
 add_filter('pre_http_request', function ($given, $arguments, $url) {

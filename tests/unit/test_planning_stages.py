@@ -146,6 +146,22 @@ def test_what_is_held_anyway_is_not_looked_at_for_it() -> None:
     assert [held.code for held in given_up.holds] == ["given-up-before"]
 
 
+@pytest.mark.parametrize("stage", ["checking-dns", "checking-ssl-cert"])
+def test_what_several_sites_claim_goes_nowhere_but_back(stage: str) -> None:
+    theirs, row = mapping("shop.example.org", "done"), mapping("shop.example.org", stage)._replace(id=7, blog_id=4)
+    contested = {"shop.example.org": frozenset({2, 4})}
+    for seen in (history(), history(tls="no-listener")):
+        for revive in ((), ("shop.example.org",)):
+            plan = planned([theirs, row], {"shop.example.org": seen}, contested=contested, revive=revive)
+            assert plan.changes == ()
+            assert {held.code for held in plan.holds} <= {"conflict"}
+    plan = planned([row], {"shop.example.org": history()}, contested=contested)
+    assert [held.reason for held in plan.holds] == ["sites 2, 4 claim it"]
+    wrong = history("points-elsewhere", "wrong-name", leads_here=False, failures=3)
+    back = planned([theirs, row], {"shop.example.org": wrong}, contested=contested).changes
+    assert {change.stage for change in back} == {"checking-dns"}
+
+
 def test_no_more_than_there_is_room_for_go_backwards_from_done() -> None:
     names = [f"{letter}.example.org" for letter in "abcd"]
     rows = [mapping(name, "done")._replace(id=number) for number, name in enumerate(names)]
