@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from ipaddress import IPv4Address, IPv6Address, IPv6Network, ip_address
 from typing import TYPE_CHECKING
 
+from closte_bridge.checks import proxies
 from closte_bridge.checks.caa import CaaLookup
 from closte_bridge.checks.judge import Look, judge, with_caa
 from closte_bridge.checks.lookup import Resolvers, ask_authority, combine
@@ -82,7 +83,8 @@ class DnsCheck:
     async def expected(self, main_domain: str) -> Expected:
         """Return where names should point: at `dns.targets`, else where `main_domain` leads.
 
-        There are no addresses in it when no resolver could tell.
+        There are no addresses in it when no resolver could tell. They may be a CDN's where `main_domain` is behind one;
+        of `dns.targets` nobody knows, for that is what they are there for.
         """
         targets = self._settings.targets or (main_domain,)
         addresses = [t for t in targets if _is_address(t)]
@@ -92,7 +94,12 @@ class DnsCheck:
             for answer in answers:
                 addresses += answer.addresses
                 chain += answer.cnames
-        return Expected(_sorted(addresses), tuple(dict.fromkeys(names + chain)))
+        shared = bool(self._settings.targets) or await self._behind_cdn(main_domain, chain)
+        return Expected(_sorted(addresses), tuple(dict.fromkeys(names + chain)), shared)
+
+    async def _behind_cdn(self, name: str, chain: list[str]) -> bool:
+        zone = await self._zones.find(name)
+        return proxies.hint(chain, [server.name for server in zone.servers] if zone else []) is not None
 
     async def check(self, name: str, expected: Expected, *, probe: str | None = None) -> DnsVerdict:
         """Return the verdict on `name`. `probe` is the name asked for in place of a wildcard (`probe_name`)."""

@@ -60,17 +60,20 @@ def kind_of(answer: Answer, expected: Expected) -> DnsCode:
 def judge(look: Look) -> DnsVerdict:
     """Return the verdict on what was seen; CAA and the certificate come after it (`with_caa`, `with_tls`)."""
     code, differing = _code(look)
+    leads_here = code is DnsCode.RIGHT or (code is DnsCode.CNAME_AT_APEX and not differing)
+    proxy = _proxy(look)
     verdict = DnsVerdict(
         name=look.name,
         code=code,
-        leads_here=code is DnsCode.RIGHT or (code is DnsCode.CNAME_AT_APEX and not differing),
+        leads_here=leads_here,
         expected=look.expected.addresses,
         answers=look.answers,
         differing=differing,
         ttl=max((a.ttl for a in look.answers if a.ttl is not None and a.server in differing), default=None),
         zone=look.zone.apex if look.zone else None,
         nameservers=tuple(s.name for s in look.zone.servers) if look.zone else (),
-        proxy=_proxy(look),
+        proxy=proxy,
+        unproven=leads_here and proxy is not None and look.expected.shared,
     )
     return replace(verdict, advice=advice.for_dns(verdict, look.expected))
 
@@ -155,8 +158,9 @@ def with_tls(verdict: DnsVerdict, tls: TlsVerdict | None) -> DnsVerdict:
     """Return the verdict in the light of the certificate: a name behind a CDN leads here although it points elsewhere.
 
     A valid certificate alone proves nothing, for the customer's old host has one too; so a hint must name the CDN.
+    Where the network's own addresses may be that CDN's, they are no better a proof.
     """
     behind = verdict.code in {DnsCode.ELSEWHERE, DnsCode.ONE_FAMILY} and verdict.proxy is not None
-    if behind and tls is not None and tls.code is TlsCode.RIGHT:
+    if (behind or verdict.unproven) and tls is not None and tls.code is TlsCode.RIGHT:
         return replace(verdict, code=DnsCode.PROXIED, leads_here=True, advice="")
     return verdict

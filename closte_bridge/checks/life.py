@@ -25,14 +25,18 @@ FAILED, SSL_FAILED = "failed", "ssl-failed"
 GIVEN_UP = frozenset({FAILED, SSL_FAILED})
 # `done-without-ssl` is not here: it works, and may be what somebody chose.
 _ON_THE_WAY = frozenset({CHECKING_DNS, CHECKING_SSL, FAILED, SSL_FAILED})
+# Another's certificate is seen alike by everybody. One with the right name that does not verify may be fine for
+# visitors: this machine may lack its roots, have a wrong clock, or sit behind a proxy that looks into TLS.
+_SEEN_BY_ALL = frozenset({TlsCode.WRONG_NAME, TlsCode.DEFAULT_CERTIFICATE})
 
 
 class History(NamedTuple):
-    """What was last seen of a domain, and since when.
+    """What was last seen of a domain, and since when. `looked` is when that was: a look that told nothing saw nothing.
 
     `failures` counts the looks in a row in which the domain was seen to be wrong and did not serve; `failing_since`
-    and `failed_at` are the first and the last of them. A silence (time-out, nothing reached) neither counts nor
-    clears. `changed` is when a verdict last became another one.
+    and `failed_at` are the first and the last of them. A silence of DNS or of the server
+    (time-out, nothing reached), and what this machine alone may see so, neither counts nor clears. `changed` is when a
+    verdict last became another one.
     """
 
     first_seen: float
@@ -62,8 +66,15 @@ def learn(history: History, checked: Checked, *, interval: float) -> History:
     A look that told nothing (*unknown*) changes nothing but when to look again. `advice` is DNS' next step before
     TLS': a name that leads elsewhere has no use for a certificate here.
     """
-    after = history._replace(looked=checked.at, first_seen=min(history.first_seen, checked.at))
-    if checked.dns.code is not DnsCode.UNKNOWN:
+    told = checked.dns.code is not DnsCode.UNKNOWN
+    # A clock that was set back leaves no time in the future.
+    after = history._replace(
+        looked=checked.at if told or not history.dns else history.looked,
+        first_seen=min(history.first_seen, checked.at),
+        changed=min(history.changed, checked.at),
+        right_since=None if history.right_since is None else min(history.right_since, checked.at),
+    )
+    if told:
         after = _seen(after, checked)
     due = next_look(
         checked.name,
@@ -81,7 +92,6 @@ def _seen(history: History, checked: Checked) -> History:
     tls_code = tls.code.value if tls else ""
     # Of a silence nothing follows for where the name leads, so what was known stays.
     leads_here = dns.leads_here if dns.code.conclusive else history.leads_here
-    first_right = now if history.right_since is None else min(history.right_since, now)
     serves = tls is not None and tls.serves
     failures, since, last = _failures(history, checked)
     return history._replace(
@@ -89,7 +99,7 @@ def _seen(history: History, checked: Checked) -> History:
         dns=dns.code.value,
         tls=tls_code,
         leads_here=leads_here,
-        right_since=first_right if leads_here else None,
+        right_since=(now if history.right_since is None else history.right_since) if leads_here else None,
         serves=serves,
         not_after=_expiry(checked) or history.not_after,
         failures=failures,
@@ -110,8 +120,10 @@ def _failures(history: History, checked: Checked) -> tuple[int, float | None, fl
     dns, tls = checked.dns, checked.tls
     if tls is not None and tls.serves:
         return 0, None, None
-    silent = not dns.code.conclusive or (dns.leads_here and (tls is None or not tls.code.conclusive))
-    if silent:
+    # Also where the name points elsewhere: behind a CDN only a certificate tells that it leads here, and of a server
+    # that keeps silent nobody knows whether it is the name's or this machine's own way out.
+    wrong = tls.code in _SEEN_BY_ALL if tls is not None else not dns.leads_here
+    if not wrong or not dns.code.conclusive:
         return history.failures, history.failing_since, history.failed_at
     since = checked.at if history.failing_since is None else min(history.failing_since, checked.at)
     return history.failures + 1, since, checked.at
@@ -228,8 +240,8 @@ def _forwards(mapping: Mapping, history: History) -> StageMove | None:
 def _backwards(mapping: Mapping, history: History) -> StageMove | None:
     """Three failures over an hour, and never a domain that serves.
 
-    An expired certificate alone moves nothing: the mapping would stop to work altogether, and a late renewal
-    is reported instead.
+    A certificate that only does not verify (expired, say) moves nothing: the mapping would stop to work altogether, and
+    a late renewal is reported instead.
     """
     if mapping.stage not in {CHECKING_SSL, DONE} or history.serves:
         return None
@@ -239,15 +251,28 @@ def _backwards(mapping: Mapping, history: History) -> StageMove | None:
         return None
     if not history.leads_here:
         return StageMove(CHECKING_DNS, False, f"DNS has been wrong for over an hour ({history.dns})")
-    if mapping.stage == DONE and history.tls != TlsCode.EXPIRED:
+    if mapping.stage == DONE and history.tls in _SEEN_BY_ALL:
         return StageMove(CHECKING_SSL, False, f"the certificate has been wrong for over an hour ({history.tls})")
     return None
 
 
+def is_new(mapping: Mapping, adopted: float) -> bool:
+    """Tell whether the mapping was made after adoption, or in the day before; without a readable date it was not.
+
+    An older one that is still on its way was forgotten, and nobody expects it to become its site's primary domain.
+    """
+    created = _moment(mapping.created)
+    return created is not None and created > adopted - DAY
+
+
 def _given_up_after(mapping: Mapping, adopted: float) -> bool:
     """Tell whether Ultimate Multisite gave the mapping up after adoption; without a readable date it did not."""
+    modified = _moment(mapping.modified)
+    return modified is not None and modified > adopted
+
+
+def _moment(text: str | None) -> float | None:
     try:
-        modified = datetime.strptime(mapping.modified or "", "%Y-%m-%d %H:%M:%S").replace(tzinfo=UTC)
+        return datetime.strptime(text or "", "%Y-%m-%d %H:%M:%S").replace(tzinfo=UTC).timestamp()
     except ValueError:
-        return False
-    return modified.timestamp() > adopted
+        return None

@@ -66,10 +66,14 @@ class Answer(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class Expected:
-    """Where names should point: the addresses, and the names that lead there."""
+    """Where names should point: the addresses, and the names that lead there.
+
+    `shared`: they may be a CDN's, which every customer of it has, wherever it fetches from.
+    """
 
     addresses: tuple[str, ...]
     names: tuple[str, ...]
+    shared: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,7 +83,8 @@ class DnsVerdict:
     `leads_here`: the name leads where it should, whatever else is wrong with it (a CAA record, say).
     `advice` is the customer's next step in one sentence, or empty when there is none. `differing` names the
     servers that do not say the right thing. `ttl` is how long in seconds a wrong answer may still be kept
-    somewhere. `proxy` names a well-known CDN that the zone or a CNAME hints at. `caa_unknown`: the CAA records
+    somewhere. `proxy` names a well-known CDN that the zone or a CNAME hints at; `unproven`: it leads where it should
+    only as far as anybody sees who does not know where that CDN fetches from. `caa_unknown`: the CAA records
     could not be read, which a certificate authority takes for a no. `detail` is for experts.
     """
 
@@ -96,6 +101,7 @@ class DnsVerdict:
     caa: tuple[str, ...] = ()
     caa_unknown: bool = False
     proxy: str | None = None
+    unproven: bool = False
     detail: str = ""
 
     @property

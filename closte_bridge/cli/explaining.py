@@ -88,7 +88,7 @@ def _checked_now(engine: Engine, found: Found, name: str) -> Found:
     from closte_bridge.checks.pool import Pool  # noqa: PLC0415 - likewise
     from closte_bridge.checks.report import sentences  # noqa: PLC0415 - likewise
     from closte_bridge.domains import not_public  # noqa: PLC0415 - likewise
-    from closte_bridge.engine.verify import stages_from  # noqa: PLC0415 - likewise
+    from closte_bridge.engine.verify import own_mappings, stages_from  # noqa: PLC0415 - likewise
 
     known = next((k for k in found.known if k.name == name), None)
     if known is None or known.origin == "foreign":
@@ -115,8 +115,10 @@ def _checked_now(engine: Engine, found: Found, name: str) -> Found:
             ending = history.leads_here and end_seen is not None and end_seen <= checked.at + EXPIRY_WARNING
             found = found._replace(expiring=[(name, end_seen)] if ending and end_seen is not None else [])
     if engine.ledger and known.mapping and found.history:
-        stages = stages_from(engine.ledger, [known.mapping], {name: found.history}, engine.clock.now())
-        found = found._replace(stage_held="; ".join(f"the stage stays: {held.reason}" for held in stages.holds))
+        desire, now = found.report.view.desire(engine), engine.clock.now()
+        stages = stages_from(engine.ledger, own_mappings(snapshot), {name: found.history}, desire, now)
+        held = dict.fromkeys(f"the stage stays: {held.reason}" for held in stages.holds)
+        found = found._replace(stage_held="; ".join(held))
     return found
 
 

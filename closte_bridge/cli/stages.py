@@ -96,6 +96,23 @@ def stage_words(report: Report) -> tuple[list[Problem], list[Message]]:
     return errors, remarks
 
 
+def backwards_warnings(report: Report) -> list[Problem]:
+    """Return a warning when more mappings that are done seem to be wrong than may go backwards."""
+    from closte_bridge.planning.stages import TOO_MANY  # noqa: PLC0415 - loaded by the sync before
+
+    held = [held.name for held in report.verified.stages.holds if held.code == TOO_MANY] if report.verified else []
+    if not held:
+        return []
+    text = (
+        f"{_count(len(held), 'mapping')} more than may go backwards in a day "
+        f"{'was' if len(held) == 1 else 'were'} seen to be wrong: most likely it is this machine that sees wrongly."
+    )
+    hint = (
+        f"Run `closte-bridge doctor` and `closte-bridge domain check {held[0]}`, and look at it from another machine."
+    )
+    return [Problem(code="backwards-limit", message=text, hint=hint)]
+
+
 def certificate_warnings(expiring: Sequence[tuple[str, float]], now: float) -> list[Problem]:
     """Return warnings about certificates that have ended or soon will; see `expiry_words`."""
     from closte_bridge.engine.expiry import HINT, expiry_words  # noqa: PLC0415 - for those who have one

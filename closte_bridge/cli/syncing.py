@@ -19,7 +19,7 @@ from closte_bridge.cli.plans import (
 )
 from closte_bridge.cli.records import record_words
 from closte_bridge.cli.result import Message, Problem, Result, problem_data
-from closte_bridge.cli.stages import certificate_warnings, stage_words
+from closte_bridge.cli.stages import backwards_warnings, certificate_warnings, stage_words
 from closte_bridge.errors import BridgeError, ExitCode, first_that_applies, unforeseen
 from closte_bridge.planning.model import Action, Mode
 
@@ -144,6 +144,7 @@ def sync_one(
             after_run(engine, None, error.exit_code, [problem_data(problem) for problem in Problem.of(error)])
         raise
     words = _words(report)
+    words.warnings.extend(backwards_warnings(report))
     if report.verified and report.verified.expiring:
         words.warnings.extend(certificate_warnings(report.verified.expiring, engine.clock.now()))
     if not request.dry_run:

@@ -10,8 +10,16 @@ from closte_bridge.engine.due import due_names, next_look, own_sites
 from closte_bridge.errors import BridgeError
 from closte_bridge.ledger import histories, journal
 from closte_bridge.ledger.journal import Entry
-from closte_bridge.ledger.store import DAY
-from closte_bridge.planning.stages import GIVEN_UP_BEFORE, StagePlan, names_to_know, plan_stages
+from closte_bridge.ledger.store import DAY, MOVED_BACK
+from closte_bridge.planning.stages import (
+    GIVEN_UP_BEFORE,
+    LOOK_FIRST,
+    Circumstances,
+    StagePlan,
+    names_to_know,
+    plan_stages,
+    room_backwards,
+)
 from closte_bridge.wordpress.writer import MOST_STAGES, StageMove, most_proofs, set_stages
 
 if TYPE_CHECKING:
@@ -23,6 +31,7 @@ if TYPE_CHECKING:
     from closte_bridge.engine.engine import Engine
     from closte_bridge.engine.view import View
     from closte_bridge.ledger.store import Ledger
+    from closte_bridge.planning.desired import Desired
     from closte_bridge.planning.stages import StageChange
     from closte_bridge.wordpress.snapshot import Mapping, Snapshot
 
@@ -35,6 +44,9 @@ REFUSED = "stage-refused"
 # The mark of a move whose test request did not come back to this network: it is tried again after an hour.
 UNPROVEN = "stage-unproven"
 _PROVE_AGAIN = 3600.0
+# The mark of a name that was looked at because a stage would move, whatever that told: not again within an hour.
+LOOKED_FIRST = "looked-first"
+_LOOK_AGAIN = 3600.0
 NO_STAGES = StagePlan((), ())
 
 
@@ -67,30 +79,43 @@ class Verified:
     trouble: BridgeError | None = None
 
 
-def stages_of(ledger: Ledger, snapshot: Snapshot, now: float, revive: Collection[str] = ()) -> StagePlan:
+def stages_of(
+    ledger: Ledger, snapshot: Snapshot, desire: Desired, now: float, revive: Collection[str] = ()
+) -> StagePlan:
     """Return which stages would move at `now` from what the ledger holds of earlier looks."""
-    own = own_sites(snapshot)
-    ours = [mapping for mapping in snapshot.mappings if mapping.blog_id in own]
+    ours = own_mappings(snapshot)
     known = {**histories.load(ledger, names_to_know(ours)), **histories.troubled(ledger)}
-    return stages_from(ledger, ours, known, now, revive) if known else NO_STAGES
+    return stages_from(ledger, ours, known, desire, now, revive) if known else NO_STAGES
+
+
+def own_mappings(snapshot: Snapshot) -> list[Mapping]:
+    """Return the mappings of this network's sites."""
+    own = own_sites(snapshot)
+    return [mapping for mapping in snapshot.mappings if mapping.blog_id in own]
 
 
 def stages_from(
     ledger: Ledger,
     mappings: Collection[Mapping],
     known: MappingType[str, History],
+    desire: Desired,
     now: float,
     revive: Collection[str] = (),
 ) -> StagePlan:
-    """Return which stages of `mappings` would move at `now`, from these histories and the ledger's marks."""
-    return plan_stages(
-        mappings,
-        known,
+    """Return which stages would move at `now`, from these histories and the ledger's marks.
+
+    `mappings` are all of the network's: how many of them are done says how many may go backwards.
+    """
+    around = Circumstances(
+        now=now,
         adopted=float(ledger.meta().get("adopted_at", "0")),
         given_up={int(id_) for id_ in _marked(ledger, GIVEN_UP_BEFORE)},
         unproven=_marked(ledger, UNPROVEN, now - _PROVE_AGAIN, now),
-        revive=revive,
+        was_done={int(id_) for id_ in _marked(ledger, WAS_DONE)},
+        room=room_backwards(mappings, len(_marked(ledger, MOVED_BACK, now - DAY))),
+        contested=desire.contested,
     )
+    return plan_stages(mappings, known, around, revive)
 
 
 def verify(
@@ -115,12 +140,17 @@ def verify(
     found.due_later = max(0, len(due.names) - MOST_CHECKS)
     try:
         _look(engine, ledger, view, due.names[:MOST_CHECKS], found, on_step, should_stop)
+        if view.snapshot.complete:
+            _forget(ledger, view.snapshot, due.gone, now)
+        found.stages = stages_of(ledger, view.snapshot, view.desire(engine), engine.clock.now(), revive)
+        if names := _to_look_at_first(ledger, found, only, now):
+            _look(engine, ledger, view, names, found, on_step, should_stop)
+            with ledger.transaction():
+                _mark_anew(ledger, LOOKED_FIRST, found.checked.keys() & set(names), now)
+            found.stages = stages_of(ledger, view.snapshot, view.desire(engine), engine.clock.now(), revive)
     except BridgeError as error:
         found.trouble = error
         return found
-    if view.snapshot.complete:
-        _forget(ledger, view.snapshot, due.gone, now)
-    found.stages = stages_of(ledger, view.snapshot, now, revive)
     _move(engine, ledger, found, run)
     found.proven = (
         (ledger.leading_www() & view.desire(engine).www.keys()) - view.ledger.leading_www - view.observed.names
@@ -128,6 +158,16 @@ def verify(
     found.expiring = due.idle.expiring if due.idle else histories.expiring(ledger, now + EXPIRY_WARNING)
     found.next_look = now if found.due_later else next_look(ledger, due)
     return found
+
+
+def _to_look_at_first(ledger: Ledger, found: Verified, only: Collection[str], now: float) -> list[str]:
+    """Return the names, of `only` these if there are any, whose stage would move on what was seen too long ago."""
+    tried = found.checked.keys() | _marked(ledger, LOOKED_FIRST, now - _LOOK_AGAIN, now)
+    held = dict.fromkeys(held.name for held in found.stages.holds if held.code == LOOK_FIRST)
+    names = [name for name in held if name not in tried and (not only or name in only)]
+    room = max(0, MOST_CHECKS - len(found.checked))
+    found.due_later += max(0, len(names) - room)
+    return names[:room]
 
 
 def _forget(ledger: Ledger, snapshot: Snapshot, names: Collection[str], now: float) -> None:
@@ -140,7 +180,8 @@ def _forget(ledger: Ledger, snapshot: Snapshot, names: Collection[str], now: flo
         # Somebody has brought it back: whatever becomes of it from now on comes after adoption.
         ledger.unmark(GIVEN_UP_BEFORE, [id_ for id_ in given_up if rows.get(id_) not in GIVEN_UP])
         old = now - 7 * DAY
-        ledger.write("DELETE FROM marks WHERE kind = ? AND since < ?", [(REFUSED, old), (UNPROVEN, old)])
+        kinds = (REFUSED, UNPROVEN, MOVED_BACK, LOOKED_FIRST)
+        ledger.write("DELETE FROM marks WHERE kind = ? AND since < ?", [(kind, old) for kind in kinds])
 
 
 def _look(
@@ -192,16 +233,10 @@ def _move(engine: Engine, ledger: Ledger, found: Verified, run: str) -> None:
     found.moves_later = len(open_ones) - len(changes)
     if not changes:
         return
-    back = _marked(ledger, WAS_DONE)
     moves = [
-        StageMove(
-            c.mapping.id, c.mapping.domain, c.mapping.stage, c.stage, c.secure, str(c.mapping.id) in back, c.prove
-        )
-        for c in changes
+        StageMove(c.mapping.id, c.mapping.domain, c.mapping.stage, c.stage, c.secure, c.back, c.prove) for c in changes
     ]
-    # Before the first is written: killed in between, its return must make nothing a primary domain either.
-    with ledger.transaction():
-        ledger.mark(WAS_DONE, [str(c.mapping.id) for c in changes if c.mapping.stage == DONE], now)
+    _mark_leaving(ledger, changes, now)
     try:
         results = set_stages(engine.settings.wp, engine.cost.wp, moves)
     except BridgeError as error:
@@ -223,12 +258,28 @@ def _move(engine: Engine, ledger: Ledger, found: Verified, run: str) -> None:
     with ledger.transaction():
         ledger.unmark(WAS_DONE, arrived)
         for kind, keys in no.items():
-            ledger.unmark(kind, keys)
-            ledger.mark(kind, keys, now)
+            _mark_anew(ledger, kind, keys, now)
         journal.append(
             ledger,
             [Entry(now, run, "stage", m.name, m.reason, m.result, f"{m.before} -> {m.after}") for m in ours],
         )
+
+
+def _mark_leaving(ledger: Ledger, changes: Collection[StageChange], now: float) -> None:
+    """Take note of those that are about to leave "done", before the first is written.
+
+    Killed in between, their return must make nothing a primary domain either; and they count for the limit.
+    """
+    leaving = [str(c.mapping.id) for c in changes if c.mapping.stage == DONE]
+    with ledger.transaction():
+        ledger.mark(WAS_DONE, leaving, now)
+        _mark_anew(ledger, MOVED_BACK, leaving, now)
+
+
+def _mark_anew(ledger: Ledger, kind: str, names: Collection[str], now: float) -> None:
+    """Set marks as of `now`, also where they were set before; inside a transaction."""
+    ledger.unmark(kind, names)
+    ledger.mark(kind, names, now)
 
 
 def _marked(ledger: Ledger, kind: str, since: float = 0.0, until: float = float("inf")) -> set[str]:

@@ -32,6 +32,8 @@ DAY = 86400.0
 LIST_LAG = 600.0
 # After a jump of the clock nobody knows how old a site is: so long it may still be in the making, in seconds.
 _IN_THE_MAKING = 600.0
+# The mark of a mapping that was moved backwards from "done", for the limit on how many are in a day.
+MOVED_BACK = "moved-back"
 # Of the log so many entries are kept.
 LONGEST_LOG = 1_000_000
 FILE_NAME = "ledger.sqlite3"
@@ -324,7 +326,12 @@ class Ledger:
         self.write("UPDATE aliases SET since = ? WHERE phase <> 'present'", [(now,)])
         self.write("UPDATE troubles SET next_try = min(next_try, ?)", [(now,)])
         self.write("UPDATE histories SET next_look = min(next_look, ?)", [(now,)])
+        # For how long something has failed decides about stages: that is seen anew from the start.
+        self.write(
+            "UPDATE histories SET failures = ?, failing_since = NULL, failed_at = NULL WHERE failures > 0", [(0,)]
+        )
         self.write("UPDATE marks SET since = min(since, ?) WHERE kind = ?", [(now + _IN_THE_MAKING, RECORD_DUE)])
+        self.write("UPDATE marks SET since = ? WHERE kind = ?", [(now, MOVED_BACK)])
 
     def prune(self, now: float) -> None:
         """Delete counts, events and evidence that no rule looks at any more, and the oldest of a very long log."""

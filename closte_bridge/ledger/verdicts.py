@@ -13,9 +13,9 @@ if TYPE_CHECKING:
 MOST_VERDICTS = 500
 """The option that holds them is read whole whenever a mapping changes."""
 
-# A name that is well is looked at daily; one that is not is looked at more often, and may be mended any minute.
-_RIGHT_FOR = 2 * 86400.0
-_WRONG_FOR = 3600.0
+# Ultimate Multisite asks about mappings that have not arrived, and their names are looked at often. What was seen
+# before may be of another site's time, or mended since.
+_HOLDS_FOR = 3600.0
 
 # Those that changed last are those that Ultimate Multisite asks about. What is behind them is not even read.
 _NEWEST = f"""
@@ -30,5 +30,5 @@ def verdicts(ledger: Ledger, now: float) -> dict[str, bool]:
     return {
         str(name): bool(right)
         for name, right, looked in ledger.query(_NEWEST)
-        if looked is not None and 0 <= now - float(looked) <= (_RIGHT_FOR if right else _WRONG_FOR)
+        if looked is not None and 0 <= now - float(looked) <= _HOLDS_FOR
     }

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+from types import MappingProxyType
 from typing import TYPE_CHECKING, NamedTuple
 
-from closte_bridge.checks.life import StageHold, next_stage
+from closte_bridge.checks.life import CHECKING_DNS, StageHold, is_new, next_stage
 from closte_bridge.checks.model import DnsCode
 from closte_bridge.domains import normalise
 
@@ -18,13 +19,21 @@ if TYPE_CHECKING:
 DONE = "done"
 # The mark in the ledger of a mapping (by its id) that Ultimate Multisite had given up before this engine took charge.
 GIVEN_UP_BEFORE = "given-up"
+# Why a mapping that is done and seems to be wrong stays so.
+TOO_MANY = "backwards-limit"
+# Why a mapping stays that would move on what was seen too long ago: its name is looked at first.
+LOOK_FIRST = "look-first"
+_SEEN_LATELY = 3600.0
+# In any 24 hours so many of those that are done go backwards, or this share of them if it is more.
+_MOST_BACKWARDS, _SHARE_BACKWARDS = 3, 0.10
 
 
 class StageChange(NamedTuple):
     """One mapping that moves; `secure` is None when that flag stays.
 
     `prove`: the name is behind a CDN, so that nothing seen from outside tells whether the CDN leads to this network;
-    Ultimate Multisite's own test request has to come back before the mapping moves.
+    Ultimate Multisite's own test request has to come back before the mapping moves. `back`: it was "done" before this
+    engine moved it backwards, or forgotten before this engine took charge, so that nothing becomes a primary domain.
     """
 
     mapping: Mapping
@@ -33,11 +42,31 @@ class StageChange(NamedTuple):
     secure: bool | None
     reason: str
     prove: bool = False
+    back: bool = False
+
+    @property
+    def backwards(self) -> bool:
+        """Tell whether it is taken from what it had reached."""
+        return self.mapping.stage == DONE or self.stage == CHECKING_DNS
 
     @property
     def key(self) -> str:
         """Return what tells this move from any other, for marks in the ledger."""
         return f"{self.mapping.id} {self.mapping.stage} {self.stage}"
+
+    @property
+    def seen_long_ago(self) -> StageHeld:
+        """Return the hold for a move that nothing seen in the last hour speaks for."""
+        return StageHeld(self.name, LOOK_FIRST, f"{self.reason}, as was seen more than an hour ago: a new look decides")
+
+    @property
+    def too_many(self) -> StageHeld:
+        """Return the hold for one that is done while many others went backwards."""
+        reason = (
+            f"{self.reason}, but of so many at once, which is most likely what this machine sees and visitors do not; "
+            f"at most {_MOST_BACKWARDS}, or {_SHARE_BACKWARDS:.0%} of those that are done, go backwards in 24 hours"
+        )
+        return StageHeld(self.name, TOO_MANY, reason)
 
     @property
     def unproven(self) -> StageHeld:
@@ -70,20 +99,42 @@ def names_to_know(mappings: Iterable[Mapping]) -> set[str]:
     return {name for mapping in mappings if mapping.stage != DONE and (name := _name(mapping))}
 
 
+def room_backwards(mappings: Iterable[Mapping], lately: int) -> int:
+    """Return how many of `mappings` may leave "done" now, when so many have `lately`, in the last 24 hours.
+
+    One broken view from outside must not take a whole network's domains away.
+    """
+    done = sum(mapping.stage == DONE for mapping in mappings) + lately
+    return max(0, max(_MOST_BACKWARDS, int(done * _SHARE_BACKWARDS)) - lately)
+
+
+class Circumstances(NamedTuple):
+    """What decides about stages beside what was seen. Times are in seconds since the epoch.
+
+    `adopted` is when this engine took charge; `given_up` are the ids of mappings that Ultimate Multisite had given up
+    by then; `unproven` the keys of moves whose proof has failed lately; `was_done` the ids of those that this engine
+    had moved backwards: they only return to what they were, and a CDN's firewall must not keep them from it. `room` is
+    how many may leave "done" (`room_backwards`); `contested` are names with the sites that claim them.
+    """
+
+    now: float
+    adopted: float
+    given_up: Collection[int] = ()
+    unproven: Collection[str] = ()
+    was_done: Collection[int] = ()
+    room: int = _MOST_BACKWARDS
+    contested: MappingType[str, Collection[int]] = MappingProxyType({})
+
+
 def plan_stages(
     mappings: Iterable[Mapping],
     histories: MappingType[str, History],
-    *,
-    adopted: float,
-    given_up: Collection[int] = (),
-    unproven: Collection[str] = (),
+    around: Circumstances,
     revive: Collection[str] = (),
 ) -> StagePlan:
-    """Return what follows for the stages of `mappings`.
+    """Return what follows for the stages of `mappings` from what was seen in the last hour.
 
-    `adopted` is when this engine took charge, in seconds since the epoch; `given_up` are the ids of mappings that
-    Ultimate Multisite had given up by then; `unproven` the keys of moves whose proof has failed lately. `revive` names
-    those that a person brings back all the same.
+    `revive` names those that a person brings back all the same.
     """
     changes: list[StageChange] = []
     holds: list[StageHeld] = []
@@ -92,17 +143,41 @@ def plan_stages(
         history = histories.get(name) if name else None
         if name is None or history is None:
             continue
-        move = next_stage(mapping, history, adopted=adopted, given_up=mapping.id in given_up, revive=name in revive)
+        given_up = mapping.id in around.given_up
+        move = next_stage(mapping, history, adopted=around.adopted, given_up=given_up, revive=name in revive)
         if isinstance(move, StageHold):
             holds.append(StageHeld(name, move.code, move.reason))
         elif move is not None:
-            prove = history.dns == DnsCode.PROXIED and move.stage == DONE and name not in revive
-            change = StageChange(mapping, name, move.stage, move.secure, move.reason, prove)
-            if prove and change.key in unproven:
-                holds.append(change.unproven)
-            else:
-                changes.append(change)
+            was_done, revived = mapping.id in around.was_done, name in revive
+            prove = history.dns == DnsCode.PROXIED and move.stage == DONE and not (was_done or revived)
+            back = was_done or not (revived or is_new(mapping, around.adopted))
+            change = StageChange(mapping, name, move.stage, move.secure, move.reason, prove, back)
+            if held := _held(change, history, around):
+                holds.append(held)
+                continue
+            changes.append(change)
+            if mapping.stage == DONE:
+                around = around._replace(room=around.room - 1)
     return StagePlan(tuple(changes), tuple(holds))
+
+
+def _held(change: StageChange, history: History, around: Circumstances) -> StageHeld | None:
+    """Return what keeps a change back for now. The need for another look comes last: it alone makes one."""
+    sites = around.contested.get(change.name)
+    if sites and not change.backwards:
+        # Nobody knows whose it is, and each site that it is done for may make it its primary domain.
+        return StageHeld(change.name, "conflict", f"sites {', '.join(map(str, sorted(sites)))} claim it")
+    if change.prove and change.key in around.unproven:
+        return change.unproven
+    if change.mapping.stage == DONE and around.room <= 0:
+        return change.too_many
+    return None if _seen_lately(history, around.now) else change.seen_long_ago
+
+
+def _seen_lately(history: History, now: float) -> bool:
+    """Tell whether it was seen so within the hour: the name may be another site's since, or the stage a person's."""
+    # A time in the future is one that the clock has taken back.
+    return history.looked is not None and 0 <= now - history.looked <= _SEEN_LATELY
 
 
 def _name(mapping: Mapping) -> str | None:

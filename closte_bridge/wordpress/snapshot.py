@@ -52,7 +52,8 @@ class Site(NamedTuple):
 class Mapping(NamedTuple):
     """A row of the mappings table. Dates are as stored: `YYYY-MM-DD HH:MM:SS` in UTC, or None.
 
-    `created` is kept only where there is no `modified`: nothing looks at both, and there can be 100,000 rows.
+    `created` is kept only of those that are not done, or have no `modified`: nothing looks at it elsewhere, and there
+    can be 100,000 rows.
     """
 
     id: int
@@ -195,7 +196,10 @@ def _mappings(table: dict[str, Any]) -> tuple[list[Mapping], bool]:
         flags = ([value in _ON for value in column] for column in (active, primary, secure))
         words, later = _texts(stages, ""), _texts(modified, None)
         known = map(shared.setdefault, words, words)
-        dates = [None if last else first for first, last in zip(_texts(created, None), later, strict=True)]
+        dates = [
+            None if last and word == "done" else first
+            for first, last, word in zip(_texts(created, None), later, words, strict=True)
+        ]
         names = _texts(domains, "")
         nameless |= names is not domains or "" in names
         mappings += map(

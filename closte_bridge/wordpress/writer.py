@@ -66,7 +66,8 @@ def set_toggle(settings: WpSettings, cost: WpCost, *, enabled: bool) -> bool:
 class StageMove(NamedTuple):
     """A mapping that is to change its stage; `secure` None leaves that flag as it is.
 
-    `back`: it was "done" before this engine moved it backwards, so that its return makes nothing a primary domain.
+    `back`: it was "done" before this engine moved it backwards, or forgotten before this engine took charge, so that it
+    makes nothing a primary domain.
     `prove`: Ultimate Multisite's own test request has to come back to this network first.
     """
 

@@ -145,11 +145,19 @@ def test_one_address_without_a_right_certificate_is_not_a_padlock() -> None:
 def test_a_look_that_told_nothing_changes_nothing() -> None:
     before = lived(look(START))
     after = learn(before, look(START + HOUR, DnsCode.UNKNOWN, None), interval=300)
-    assert after == before._replace(looked=START + HOUR, next_look=after.next_look)
+    # Nor when it was seen: what is remembered is as old as it is.
+    assert after == before._replace(next_look=after.next_look)
+    assert after.next_look > START + HOUR
     assert standing(after, START + HOUR).phase is Phase.TLS_OK
     never = lived(look(START, DnsCode.UNKNOWN, None))
     assert standing(never, START).phase is Phase.ALIASED
     assert next_stage(mapped(CHECKING_DNS), never, adopted=ADOPTED) is None
+
+
+def test_nothing_is_so_since_a_time_that_the_clock_took_back() -> None:
+    unknown = look(START - 60, DnsCode.UNKNOWN, None)
+    for tls in (TlsCode.RIGHT, TlsCode.DEFAULT_CERTIFICATE):
+        assert standing(lived(look(START, tls=tls), unknown), START - 60).since == START - 60
 
 
 def test_nameservers_that_do_not_answer_are_said_to_be_so() -> None:
@@ -242,6 +250,17 @@ def test_a_silence_neither_counts_nor_clears() -> None:
     assert stage_after(DONE, *silent) is None
 
 
+@pytest.mark.parametrize("tls", [code for code in TlsCode if not code.conclusive])
+def test_a_server_that_keeps_silent_is_no_failure_wherever_the_name_leads(tls: TlsCode) -> None:
+    """A CDN is out, or a firewall before us: only a certificate tells that the CDN leads here, and nobody sees one."""
+    silent = [look(START + 60 + i * 300, DnsCode.ELSEWHERE, tls) for i in range(25)]
+    assert stage_after(DONE, look(START, DnsCode.PROXIED), *silent) is None
+    # Nor where it was never seen to serve: this machine may not get out at all.
+    assert stage_after(DONE, *silent) is None
+    # What is there and is not the name's own was seen.
+    assert isinstance(stage_after(DONE, *(look(c.at, c.dns.code, TlsCode.WRONG_NAME) for c in silent)), StageMove)
+
+
 def test_one_right_look_starts_the_count_anew() -> None:
     assert stage_after(DONE, wrong(0), wrong(1800), look(START + 1900), wrong(HOUR), wrong(HOUR + 60)) is None
 
@@ -254,9 +273,19 @@ def test_a_domain_that_serves_never_moves_back() -> None:
 
 
 def test_a_wrong_certificate_moves_it_to_its_check() -> None:
-    move = stage_after(DONE, *(look(START + i * 1800, tls=TlsCode.SELF_SIGNED) for i in range(3)))
+    move = stage_after(DONE, *(look(START + i * 1800, tls=TlsCode.DEFAULT_CERTIFICATE) for i in range(3)))
     assert isinstance(move, StageMove)
     assert (move.stage, move.secure) == (CHECKING_SSL, False)
+
+
+@pytest.mark.parametrize("tls", [TlsCode.UNKNOWN_ISSUER, TlsCode.SELF_SIGNED, TlsCode.NOT_YET_VALID, TlsCode.EXPIRED])
+@pytest.mark.parametrize("dns", [DnsCode.RIGHT, DnsCode.ELSEWHERE], ids=["direct", "cdn"])
+def test_a_certificate_that_only_this_machine_may_distrust_moves_nothing(dns: DnsCode, tls: TlsCode) -> None:
+    """No roots on this machine, a proxy that looks into TLS, a clock that is wrong: visitors may see their padlock."""
+    looks = [look(START + i * 1800, dns, tls) for i in range(9)]
+    assert stage_after(DONE, *looks) is None
+    # It counted for nothing: one look at DNS that is wrong as well is one failure.
+    assert stage_after(DONE, *looks, wrong(9 * 1800)) is None
 
 
 def test_an_expired_certificate_is_reported_and_moves_nothing() -> None:

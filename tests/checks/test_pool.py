@@ -10,10 +10,13 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from closte_bridge.checks.caa import Record
 from closte_bridge.checks.dns import DnsCheck
-from closte_bridge.checks.model import DnsCode, TlsCode
+from closte_bridge.checks.judge import Look, judge, with_caa, with_tls
+from closte_bridge.checks.model import Answer, DnsCode, Expected, Outcome, TlsCode, TlsVerdict
 from closte_bridge.checks.pool import Pool
 from closte_bridge.checks.wire import Wire
+from closte_bridge.checks.zone import Nameserver, Zone
 from closte_bridge.config.model import DnsSettings, Resolver, TlsSettings
 from tests.support.running import wait_until
 
@@ -79,6 +82,37 @@ def test_behind_a_cdn_a_right_certificate_is_enough(names: DnsWorld, servers: Tl
     assert {c.dns.proxy for c in found[:2]} == {"Cloudflare"}
     # The same server without a hint at a CDN is a stranger's, however good its certificate.
     assert (found[2].dns.code, found[2].dns.leads_here) == (DnsCode.ELSEWHERE, False)
+
+
+@pytest.mark.parametrize("behind", ["targets", "nameservers"])
+def test_where_the_network_itself_is_behind_a_cdn_its_addresses_prove_nothing(
+    names: DnsWorld, servers: TlsWorld, behind: str
+) -> None:
+    """Every customer of that CDN has them, wherever it fetches from."""
+    servers.serve(CDN, servers.issue("cdn.shop.test", "else.four.test"))
+    pool = pool_of(names, servers)
+    if behind == "targets":
+        pool = replace(pool, dns=names.settings(targets=(CDN,)))
+    else:
+        pool = replace(pool, main_domain="cloudy.test")
+    found = pool.check(["cdn.shop.test", "else.four.test", "cloudy.test"])
+    # Nothing hints at a CDN before the second. Of the third there is no certificate yet that one could have got it by.
+    assert [c.dns.code for c in found] == [DnsCode.PROXIED, DnsCode.RIGHT, DnsCode.RIGHT]
+    assert all(c.dns.leads_here for c in found)
+
+
+def test_an_address_of_the_networks_own_is_proof_whoever_runs_the_nameservers() -> None:
+    expected = Expected(("192.0.2.1",), ("network.test",))
+    zone = Zone("shop.test", (Nameserver("ada.ns.cloudflare.com", ("192.0.2.53",)),))
+    answer = Answer("1.1.1.1", False, Outcome.ADDRESSES, ("192.0.2.1",))
+    tls = TlsVerdict("a.shop.test", TlsCode.RIGHT)
+    direct = judge(Look("a.shop.test", expected, zone, (answer,)))
+    assert with_tls(direct, tls).code is DnsCode.RIGHT
+    shared = judge(Look("a.shop.test", replace(expected, shared=True), zone, (answer,)))
+    assert with_tls(shared, tls).code is DnsCode.PROXIED
+    # What CAA forbids, the CDN has got all the same.
+    forbidden = with_caa(shared, [Record(0, "issue", "pki.test")], "letsencrypt.org")
+    assert (forbidden.code, with_tls(forbidden, tls).code) == (DnsCode.CAA, DnsCode.PROXIED)
 
 
 def test_behind_a_cdn_without_a_certificate_it_points_elsewhere(names: DnsWorld, servers: TlsWorld) -> None:

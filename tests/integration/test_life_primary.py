@@ -79,6 +79,7 @@ def test_one_that_comes_back_takes_nothing_over(world: Life) -> None:
     world.write(SHOP, primary_domain=0)
     world.write(own, primary_domain=1)
     world.names.point(**{SHOP: STRANGER})
+    world.certificates.elsewhere(STRANGER)
     for _ in range(3):
         world.sync(after=2 * HOUR)
     assert world.stage(SHOP) == ("checking-dns", False)
@@ -93,6 +94,61 @@ def test_one_that_comes_back_takes_nothing_over(world: Life) -> None:
     world.sync(after=2 * HOUR)
     assert world.stage(SHOP) == ("done", True)
     assert SHOP in world.primaries()
+
+
+def test_what_was_seen_for_another_site_proves_nothing(world: Life) -> None:
+    """A name that is unmapped and mapped anew between two looks may have been let go by its owner since."""
+    world.bridge.adopt()
+    world.names.point(**{SHOP: HERE})
+    world.certificates.issue(SHOP)
+    multisite = world.bridge.multisite
+    multisite.add_mapping(SHOP, SITE)
+    world.sync()
+    for _ in range(6):
+        world.sync(after=24 * HOUR)
+    # It leads here still, and a new look says so.
+    for address, code, stage in ((HERE, "right", "done"), (None, "nxdomain", "checking-dns")):
+        world.names.point(**{SHOP: address})
+        multisite.delete_mapping(SHOP)
+        multisite.add_mapping(SHOP, SITE)
+        report = world.sync(after=2 * HOUR)
+        assert report.verified is not None
+        assert report.verified.checked[SHOP].dns.code == code
+        assert world.stage(SHOP)[0] == stage
+
+
+def test_one_that_was_forgotten_before_adoption_takes_nothing_over(world: Life) -> None:
+    """Ultimate Multisite never looks at a row that `wp wu domain create` made: it may have been there for a year."""
+    own = f"shop.{world.bridge.multisite.main_domain}"
+    world.names.point(**{SHOP: HERE, own: HERE})
+    world.certificates.issue(SHOP)
+    world.bridge.multisite.add_mappings_sql([(SHOP, SITE)], stage="checking-dns")
+    world.bridge.adopt()
+    # Somebody saves the row since.
+    world.write(SHOP, date_modified="2030-01-01 00:00:00")
+    world.sync()
+    world.bridge.multisite.run_jobs()
+    assert world.stage(SHOP) == ("done", True)
+    assert world.primaries() == {own}
+
+
+def test_what_two_sites_claim_becomes_neithers_primary_domain(world: Life) -> None:
+    world.bridge.adopt()
+    world.names.point(**{SHOP: HERE})
+    world.certificates.issue(SHOP)
+    multisite = world.bridge.multisite
+    other = multisite.create_site("other")
+    multisite.add_mapping(SHOP, SITE)
+    multisite.sql(
+        "INSERT INTO wp_wu_domain_mappings (blog_id, domain, active, primary_domain, secure, stage, date_created, "
+        f"date_modified) VALUES ({other}, '{SHOP}', 1, 0, 0, 'checking-dns', '2030-01-01 00:00:00', NULL)"
+    )
+    report = world.sync()
+    assert report.verified is not None
+    assert [held.code for held in report.verified.stages.holds] == ["conflict"] * 2
+    assert "claim it" in world.run("plan").out
+    assert {str(row["stage"]) for row in multisite.mappings() if row["domain"] == SHOP} == {"checking-dns"}
+    assert SHOP not in world.primaries()
 
 
 # What the test request of Ultimate Multisite gets for an answer.

@@ -218,6 +218,11 @@ def test_backwards_only_after_an_hour_of_failures(world: Life) -> None:
     world.sync()
     assert world.stage(SHOP) == ("done", True)
     world.names.point(**{SHOP: STRANGER})
+    # Nothing accepts HTTPS there, or this machine does not get out: nobody knows which.
+    for _ in range(4):
+        world.sync(after=2 * HOUR)
+    assert world.stage(SHOP) == ("done", True)
+    world.certificates.elsewhere(STRANGER)
     world.sync(after=2 * HOUR)
     world.sync(after=0.5 * HOUR)
     world.sync(after=0.25 * HOUR)
@@ -229,6 +234,32 @@ def test_backwards_only_after_an_hour_of_failures(world: Life) -> None:
     world.bridge.write_config(dns={"resolvers": [world.names.resolver], "timeout": 5})
     world.sync(after=1 * HOUR)
     assert world.stage(SHOP) == ("checking-dns", False)
+
+
+def test_a_view_that_is_wrong_takes_few_with_it(world: Life) -> None:
+    """A portal before this machine answers for everybody: what visitors see is well."""
+    names = [f"{label}.example.org" for label in ("a", "b", "c", "d", "e")]
+    world.bridge.adopt()
+    world.names.point(**dict.fromkeys(names, STRANGER))
+    world.certificates.elsewhere(STRANGER)
+    world.bridge.multisite.add_mappings_sql([(name, SITE) for name in names], stage="done")
+    for _ in range(4):
+        ran = world.run("sync", "--format=json")
+        world.later += HOUR
+    assert ran.codes == ["backwards-limit"]
+    assert sorted(world.stage(name)[0] for name in names) == ["checking-dns"] * 3 + ["done"] * 2
+    (held,) = [row for row in world.run("plan", "--format=json").envelope["data"] if row["status"] == "held"][:1]
+    assert "this machine" in held["reason"]
+    # Whoever comes back makes no room: so many in a day are enough.
+    moved = [name for name in names if world.stage(name)[0] == "checking-dns"]
+    world.names.point(**dict.fromkeys(moved, HERE))
+    world.certificates.issue(*moved)
+    for _ in range(4):
+        world.sync(after=3 * HOUR)
+    assert {world.stage(name)[0] for name in names} == {"done"}
+    for _ in range(4):
+        world.sync(after=12 * HOUR)
+    assert [name for name in names if world.stage(name)[0] != "done"] == [n for n in names if n not in moved]
 
 
 def test_never_backwards_for_a_domain_that_serves(world: Life) -> None:

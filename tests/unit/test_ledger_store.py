@@ -18,7 +18,7 @@ from closte_bridge.ledger.state import (
     Trouble,
     Unsettled,
 )
-from closte_bridge.ledger.store import DAY, LIST_LAG, WEEK, Ledger
+from closte_bridge.ledger.store import DAY, LIST_LAG, MOVED_BACK, WEEK, Ledger
 from closte_bridge.ledger.waiting import await_records, records_due
 from tests.support.ledgers import code_of
 
@@ -256,6 +256,7 @@ def test_after_a_jump_waiting_starts_over_and_nothing_is_put_off(ledger: Ledger,
     ledger.put_trouble("x.com", Trouble(1, NOW + DAY, False, "", NOW))
     ledger.count_removal("z.com", RemovalClass.EVENT, NOW)
     ledger.count_addition("x.com", "x.com", NOW)
+    ledger.mark(MOVED_BACK, ["7"], NOW)
     histories.save(ledger, {"x.com": History(first_seen=NOW, next_look=NOW + DAY)})
     ledger.start_over(now)
     state = ledger.state(now)
@@ -265,7 +266,19 @@ def test_after_a_jump_waiting_starts_over_and_nothing_is_put_off(ledger: Ledger,
     assert state.troubles["x.com"].next_try == min(NOW + DAY, now)
     assert state.removals == ((RemovalClass.EVENT, now),)
     assert ledger.query("SELECT at FROM additions") == [(now,)]
+    assert ledger.query("SELECT since FROM marks WHERE kind = ?", MOVED_BACK) == [(now,)]
     assert dict(histories.next_looks(ledger))["x.com"] == min(NOW + DAY, now)
+
+
+def test_after_a_jump_failures_are_counted_anew(ledger: Ledger) -> None:
+    """Nobody knows how much time lay between them: a mapping must not leave "done" after two minutes of trouble."""
+    fresh = History(NOW - DAY, NOW + 60, looked=NOW, dns="nxdomain")
+    failing = fresh._replace(failures=2, failing_since=NOW - 60, failed_at=NOW)
+    histories.save(ledger, {"x.com": failing})
+    ledger.start_over(NOW + 3600)
+    (after,) = histories.load(ledger, ["x.com"]).values()
+    assert after == fresh
+    assert histories.troubled(ledger) == {}
 
 
 def test_what_no_rule_looks_at_any_more_is_deleted(ledger: Ledger) -> None:

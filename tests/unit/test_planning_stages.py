@@ -1,8 +1,25 @@
 from __future__ import annotations
 
+import time
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
 from closte_bridge.checks.life import History
-from closte_bridge.planning.stages import names_to_know, plan_stages
+from closte_bridge.planning.stages import (
+    LOOK_FIRST,
+    TOO_MANY,
+    Circumstances,
+    names_to_know,
+    plan_stages,
+    room_backwards,
+)
 from closte_bridge.wordpress.snapshot import Mapping
+
+if TYPE_CHECKING:
+    from collections.abc import Collection
+
+    from closte_bridge.planning.stages import StagePlan
 
 NOW = 1_800_000_000.0
 ADOPTED = NOW - 86_400
@@ -31,9 +48,19 @@ def history(dns: str = "right", tls: str = "right", *, leads_here: bool = True, 
     )
 
 
+def planned(
+    rows: list[Mapping],
+    known: dict[str, History],
+    *,
+    revive: Collection[str] = (),
+    **around: Any,  # noqa: ANN401 - any field of it
+) -> StagePlan:
+    return plan_stages(rows, known, Circumstances(NOW, ADOPTED, **around), revive)
+
+
 def moves(row: Mapping, seen: History | None, *revive: str) -> list[tuple[str, str, bool | None]]:
     known = {} if seen is None else {"shop.example.org": seen}
-    plan = plan_stages([row], known, adopted=ADOPTED, revive=revive)
+    plan = planned([row], known, revive=revive)
     return [(change.name, change.stage, change.secure) for change in plan.changes]
 
 
@@ -59,15 +86,32 @@ def test_what_was_given_up_after_adoption_comes_alive_by_itself() -> None:
 
 def test_what_was_given_up_before_waits_for_the_command() -> None:
     row = mapping("shop.example.org", "failed", modified=OLD)
-    plan = plan_stages([row], {"shop.example.org": history()}, adopted=ADOPTED)
+    plan = planned([row], {"shop.example.org": history()})
     assert plan.changes == ()
     assert [(held.name, held.code) for held in plan.holds] == [("shop.example.org", "given-up-before")]
     assert moves(row, history(), "shop.example.org") == [("shop.example.org", "done", True)]
 
 
+@pytest.mark.parametrize("stage", ["checking-dns", "checking-ssl-cert", "failed"])
+def test_what_was_forgotten_before_adoption_becomes_no_primary_domain_by_itself(stage: str) -> None:
+    known = {"shop.example.org": history()}
+    for created, old in ((NEW, False), (OLD, True), (None, True), ("0000-00-00 00:00:00", True)):
+        row = mapping("shop.example.org", stage)._replace(created=created)
+        (change,) = planned([row], known).changes
+        assert (change.stage, change.back) == ("done", old)
+        (revived,) = planned([row], known, revive=["shop.example.org"]).changes
+        assert not revived.back
+    # One that was mapped on the day of adoption is on its way.
+    row = mapping("shop.example.org", stage)
+    for age, old in ((86_300, False), (86_500, True)):
+        created = time.strftime("%Y-%m-%d %H:%M:%S", time.gmtime(ADOPTED - age))
+        (change,) = planned([row._replace(created=created)], known).changes
+        assert change.back is old
+
+
 def test_what_a_person_switched_off_stays_off() -> None:
     row = mapping("shop.example.org", "checking-dns", active=False)
-    plan = plan_stages([row], {"shop.example.org": history()}, adopted=ADOPTED)
+    plan = planned([row], {"shop.example.org": history()})
     assert plan.changes == ()
     assert [held.code for held in plan.holds] == ["switched-off"]
 
@@ -79,6 +123,70 @@ def test_backwards_only_after_failures_that_last() -> None:
     assert moves(row, wrong._replace(failures=3)) == [("shop.example.org", "checking-dns", False)]
 
 
+def test_nothing_moves_by_what_was_seen_long_ago() -> None:
+    """The name may be another site's since, or somebody may have reset the stage: a new look decides."""
+    wrong = history("points-elsewhere", "wrong-name", leads_here=False, failures=3)
+    for row, seen in ((mapping("shop.example.org", "checking-dns"), history()), (mapping("a.b", "done"), wrong)):
+        for age in (3601, 20 * 3600, 90 * 86400, -3601):
+            old = seen._replace(looked=NOW - age)
+            plan = planned([row], {row.domain: old})
+            assert plan.changes == ()
+            assert [(held.name, held.code) for held in plan.holds] == [(row.domain, LOOK_FIRST)]
+        recent = {row.domain: seen._replace(looked=NOW - 3600)}
+        assert len(planned([row], recent).changes) == 1
+
+
+def test_what_is_held_anyway_is_not_looked_at_for_it() -> None:
+    old = {"shop.example.org": history("proxied")._replace(looked=NOW - 7200)}
+    row = mapping("shop.example.org", "checking-ssl-cert")
+    key = f"{row.id} {row.stage} done"
+    plan = planned([row], old, unproven={key})
+    assert [held.code for held in plan.holds] == ["proxy-unproven"]
+    given_up = planned([row._replace(stage="failed")], old, given_up={row.id})
+    assert [held.code for held in given_up.holds] == ["given-up-before"]
+
+
+@pytest.mark.parametrize("stage", ["checking-dns", "checking-ssl-cert"])
+def test_what_several_sites_claim_goes_nowhere_but_back(stage: str) -> None:
+    theirs, row = mapping("shop.example.org", "done"), mapping("shop.example.org", stage)._replace(id=7, blog_id=4)
+    contested = {"shop.example.org": frozenset({2, 4})}
+    for seen in (history(), history(tls="no-listener")):
+        for revive in ((), ("shop.example.org",)):
+            plan = planned([theirs, row], {"shop.example.org": seen}, contested=contested, revive=revive)
+            assert plan.changes == ()
+            assert {held.code for held in plan.holds} <= {"conflict"}
+    plan = planned([row], {"shop.example.org": history()}, contested=contested)
+    assert [held.reason for held in plan.holds] == ["sites 2, 4 claim it"]
+    wrong = history("points-elsewhere", "wrong-name", leads_here=False, failures=3)
+    back = planned([theirs, row], {"shop.example.org": wrong}, contested=contested).changes
+    assert {change.stage for change in back} == {"checking-dns"}
+
+
+def test_no_more_than_there_is_room_for_go_backwards_from_done() -> None:
+    names = [f"{letter}.example.org" for letter in "abcd"]
+    rows = [mapping(name, "done")._replace(id=number) for number, name in enumerate(names)]
+    rows.append(mapping("e.example.org", "checking-ssl-cert"))
+    wrong = history("points-elsewhere", "wrong-name", leads_here=False, failures=3)
+    known = dict.fromkeys([*names, "e.example.org"], wrong)
+    plan = planned(rows, known, room=3)
+    # One that does not work as it is takes nobody's room.
+    assert [change.name for change in plan.changes] == [*names[:3], "e.example.org"]
+    assert [(held.name, held.code) for held in plan.holds] == [("d.example.org", TOO_MANY)]
+    assert "this machine" in plan.holds[0].reason
+    assert [change.name for change in planned(rows, known, room=0).changes] == ["e.example.org"]
+
+
+def test_the_room_is_a_tenth_of_what_is_done_and_three_at_least() -> None:
+    rows = [mapping(f"n{number}.example.org", "done") for number in range(50)]
+    assert room_backwards(rows, 0) == 5
+    assert room_backwards(rows, 4) == 1
+    assert room_backwards(rows, 9) == 0
+    # What was moved counts among those that were done.
+    assert room_backwards(rows[:45], 5) == 0
+    assert room_backwards(rows[:4], 0) == 3
+    assert room_backwards([mapping("a.example.org", "failed")], 2) == 1
+
+
 def test_only_those_that_have_not_arrived_need_their_history() -> None:
     rows = [mapping("a.example.org", "done"), mapping("B.example.org", "failed"), mapping("no name", "failed")]
     assert names_to_know(rows) == {"b.example.org"}
@@ -86,22 +194,25 @@ def test_only_those_that_have_not_arrived_need_their_history() -> None:
 
 def test_what_was_seen_given_up_at_adoption_stays_so_whatever_its_date() -> None:
     row = mapping("shop.example.org", "failed", modified=NEW)
-    plan = plan_stages([row], {"shop.example.org": history()}, adopted=ADOPTED, given_up={row.id})
+    plan = planned([row], {"shop.example.org": history()}, given_up={row.id})
     assert [(held.name, held.code) for held in plan.holds] == [("shop.example.org", "given-up-before")]
-    plan = plan_stages([row], {"shop.example.org": history()}, adopted=ADOPTED, given_up={row.id + 1})
+    plan = planned([row], {"shop.example.org": history()}, given_up={row.id + 1})
     assert plan.holds == ()
 
 
 def test_behind_a_cdn_a_proof_is_asked_for() -> None:
     row, known = mapping("shop.example.org", "checking-ssl-cert"), {"shop.example.org": history("proxied")}
-    (change,) = plan_stages([row], known, adopted=ADOPTED).changes
+    (change,) = planned([row], known).changes
     assert (change.stage, change.prove) == ("done", True)
-    failed = plan_stages([row], known, adopted=ADOPTED, unproven={change.key})
+    failed = planned([row], known, unproven={change.key})
     assert failed.changes == ()
     assert [held.code for held in failed.holds] == ["proxy-unproven"]
     # A person who says so is believed.
-    (revived,) = plan_stages([row], known, adopted=ADOPTED, unproven={change.key}, revive=["shop.example.org"]).changes
+    (revived,) = planned([row], known, unproven={change.key}, revive=["shop.example.org"]).changes
     assert not revived.prove
+    # One that this engine had moved backwards was proven once, and makes nothing a primary domain.
+    (back,) = planned([row], known, unproven={change.key}, was_done={row.id}).changes
+    assert not back.prove
     # What leads here by DNS needs none.
-    (change,) = plan_stages([row], {"shop.example.org": history()}, adopted=ADOPTED).changes
+    (change,) = planned([row], {"shop.example.org": history()}).changes
     assert not change.prove

@@ -47,7 +47,7 @@ def plan_one(engine: Engine, out: Path | None = None, *, retry: bool = False) ->
         if engine.settings.checks and engine.ledger is not None:
             from closte_bridge.engine.verify import stages_of  # noqa: PLC0415 - likewise
 
-            stages = stages_of(engine.ledger, view.snapshot, view.now)
+            stages = stages_of(engine.ledger, view.snapshot, view.desire(engine), view.now)
         records = records_of(engine.ledger, view)
         return Report(engine.settings.name, view, plan, None, stages=stages, records=records)
 

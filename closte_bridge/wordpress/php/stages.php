@@ -9,8 +9,8 @@
 /**
  * Keep Ultimate Multisite from making a mapping its site's primary domain, and return how to let it again.
  *
- * Reaching "done" does so for a mapping that is new. One that was there before and comes back has had its turn: what
- * is primary since then is somebody's decision.
+ * Reaching "done" does so for a mapping that is new. One that was there before and comes back has had its turn, and one
+ * that was forgotten for long is expected by nobody: what is primary since then is somebody's decision.
  *
  * @return callable
  */
@@ -54,7 +54,7 @@ function closte_bridge_leads_here( $domain ): bool {
 /**
  * Change one mapping.
  *
- * @param array $change `id`, `domain`, `from`, `to`, `secure` (bool, or null to leave it), `back`: it was "done" before;
+ * @param array $change `id`, `domain`, `from`, `to`, `secure` (bool, or null to leave it), `back`: it is not new;
  *                      `prove`: it is behind a CDN, which may lead elsewhere.
  * @return string `done`, `changed` (it is not what was expected), `unproven` (the CDN does not lead here), or `refused`
  *                with Ultimate Multisite's error code.
