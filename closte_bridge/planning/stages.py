@@ -164,8 +164,9 @@ def plan_stages(
 def _held(change: StageChange, history: History, around: Circumstances) -> StageHeld | None:
     """Return what keeps a change back for now. The need for another look comes last: it alone makes one."""
     sites = around.contested.get(change.name)
-    if sites and not change.backwards:
-        # Nobody knows whose it is, and each site that it is done for may make it its primary domain.
+    if sites and not change.backwards and change.mapping.id not in around.was_done:
+        # Nobody knows whose it is, and each site that it is done for may make it its primary domain. One that returns
+        # does not.
         return StageHeld(change.name, "conflict", f"sites {', '.join(map(str, sorted(sites)))} claim it")
     if change.prove and change.key in around.unproven:
         return change.unproven

@@ -157,6 +157,9 @@ def test_what_several_sites_claim_goes_nowhere_but_back(stage: str) -> None:
             assert {held.code for held in plan.holds} <= {"conflict"}
     plan = planned([row], {"shop.example.org": history()}, contested=contested)
     assert [held.reason for held in plan.holds] == ["sites 2, 4 claim it"]
+    # One that this engine took from "done" is offline by its doing: it returns, and makes nothing a primary domain.
+    (returned,) = planned([theirs, row], {"shop.example.org": history()}, contested=contested, was_done={7}).changes
+    assert (returned.mapping, returned.stage, returned.back) == (row, "done", True)
     wrong = history("points-elsewhere", "wrong-name", leads_here=False, failures=3)
     back = planned([theirs, row], {"shop.example.org": wrong}, contested=contested).changes
     assert {change.stage for change in back} == {"checking-dns"}
