@@ -97,18 +97,19 @@ def stage_words(report: Report) -> tuple[list[Problem], list[Message]]:
 
 
 def backwards_warnings(report: Report) -> list[Problem]:
-    """Return a warning when more mappings that are done seem to be wrong than may go backwards."""
+    """Return a warning when so many mappings that are done seem to be wrong that none goes backwards."""
     from closte_bridge.planning.stages import TOO_MANY  # noqa: PLC0415 - loaded by the sync before
 
     held = [held.name for held in report.verified.stages.holds if held.code == TOO_MANY] if report.verified else []
     if not held:
         return []
     text = (
-        f"{_count(len(held), 'mapping')} more than may go backwards in a day "
-        f"{'was' if len(held) == 1 else 'were'} seen to be wrong: most likely it is this machine that sees wrongly."
+        f"{_count(len(held), 'mapping')} of those that are done {'was' if len(held) == 1 else 'were'} seen to be "
+        "wrong, and none was moved: so many at once are most likely what this machine alone sees."
     )
     hint = (
-        f"Run `closte-bridge doctor` and `closte-bridge domain check {held[0]}`, and look at it from another machine."
+        f"Run `closte-bridge doctor` and `closte-bridge domain check {held[0]}`, and look at it from another machine. "
+        "What is wrong for everybody can be given another stage in Ultimate Multisite."
     )
     return [Problem(code="backwards-limit", message=text, hint=hint)]
 

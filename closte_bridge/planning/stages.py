@@ -24,7 +24,8 @@ TOO_MANY = "backwards-limit"
 # Why a mapping stays that would move on what was seen too long ago: its name is looked at first.
 LOOK_FIRST = "look-first"
 _SEEN_LATELY = 3600.0
-# In any 24 hours so many of those that are done go backwards, or this share of them if it is more.
+# In any 24 hours so many of those that are done go backwards, or this share of them if it is more; where more would,
+# none goes.
 _MOST_BACKWARDS, _SHARE_BACKWARDS = 3, 0.10
 
 
@@ -64,7 +65,8 @@ class StageChange(NamedTuple):
         """Return the hold for one that is done while many others went backwards."""
         reason = (
             f"{self.reason}, but of so many at once, which is most likely what this machine sees and visitors do not; "
-            f"at most {_MOST_BACKWARDS}, or {_SHARE_BACKWARDS:.0%} of those that are done, go backwards in 24 hours"
+            f"where more than {_MOST_BACKWARDS}, or {_SHARE_BACKWARDS:.0%} of those that are done, would go backwards "
+            "within 24 hours, none goes"
         )
         return StageHeld(self.name, TOO_MANY, reason)
 
@@ -136,7 +138,7 @@ def plan_stages(
 
     `revive` names those that a person brings back all the same.
     """
-    changes: list[StageChange] = []
+    moves: list[tuple[StageChange, History]] = []
     holds: list[StageHeld] = []
     for mapping in mappings:
         name = _name(mapping)
@@ -151,18 +153,19 @@ def plan_stages(
             was_done, revived = mapping.id in around.was_done, name in revive
             prove = history.dns == DnsCode.PROXIED and move.stage == DONE and not (was_done or revived)
             back = was_done or not (revived or is_new(mapping, around.adopted))
-            change = StageChange(mapping, name, move.stage, move.secure, move.reason, prove, back)
-            if held := _held(change, history, around):
-                holds.append(held)
-                continue
-            changes.append(change)
-            if mapping.stage == DONE:
-                around = around._replace(room=around.room - 1)
-    return StagePlan(tuple(changes), tuple(holds))
+            moves.append((StageChange(mapping, name, move.stage, move.secure, move.reason, prove, back), history))
+    # All or none: who sees so many wrong sees wrongly, and the next day's first few would be no better founded.
+    crowd = sum(change.mapping.stage == DONE for change, _ in moves) > around.room
+    judged = [(change, _held(change, history, around, crowd=crowd)) for change, history in moves]
+    holds += [held for _, held in judged if held]
+    return StagePlan(tuple(change for change, held in judged if not held), tuple(holds))
 
 
-def _held(change: StageChange, history: History, around: Circumstances) -> StageHeld | None:
-    """Return what keeps a change back for now. The need for another look comes last: it alone makes one."""
+def _held(change: StageChange, history: History, around: Circumstances, *, crowd: bool) -> StageHeld | None:
+    """Return what keeps a change back for now. The need for another look comes last: it alone makes one.
+
+    `crowd`: more would leave "done" than there is room for.
+    """
     sites = around.contested.get(change.name)
     if sites and not change.backwards and change.mapping.id not in around.was_done:
         # Nobody knows whose it is, and each site that it is done for may make it its primary domain. One that returns
@@ -170,7 +173,7 @@ def _held(change: StageChange, history: History, around: Circumstances) -> Stage
         return StageHeld(change.name, "conflict", f"sites {', '.join(map(str, sorted(sites)))} claim it")
     if change.prove and change.key in around.unproven:
         return change.unproven
-    if change.mapping.stage == DONE and around.room <= 0:
+    if change.mapping.stage == DONE and crowd:
         return change.too_many
     return None if _seen_lately(history, around.now) else change.seen_long_ago
 

@@ -165,7 +165,7 @@ def test_what_several_sites_claim_goes_nowhere_but_back(stage: str) -> None:
     assert {change.stage for change in back} == {"checking-dns"}
 
 
-def test_no_more_than_there_is_room_for_go_backwards_from_done() -> None:
+def test_none_goes_backwards_from_done_where_more_would_than_there_is_room_for() -> None:
     names = [f"{letter}.example.org" for letter in "abcd"]
     rows = [mapping(name, "done")._replace(id=number) for number, name in enumerate(names)]
     rows.append(mapping("e.example.org", "checking-ssl-cert"))
@@ -173,10 +173,11 @@ def test_no_more_than_there_is_room_for_go_backwards_from_done() -> None:
     known = dict.fromkeys([*names, "e.example.org"], wrong)
     plan = planned(rows, known, room=3)
     # One that does not work as it is takes nobody's room.
-    assert [change.name for change in plan.changes] == [*names[:3], "e.example.org"]
-    assert [(held.name, held.code) for held in plan.holds] == [("d.example.org", TOO_MANY)]
+    assert [change.name for change in plan.changes] == ["e.example.org"]
+    assert [(held.name, held.code) for held in plan.holds] == [(name, TOO_MANY) for name in names]
     assert "this machine" in plan.holds[0].reason
-    assert [change.name for change in planned(rows, known, room=0).changes] == ["e.example.org"]
+    enough = planned(rows, known, room=4)
+    assert [change.name for change in enough.changes] == [*names, "e.example.org"]
 
 
 def test_the_room_is_a_tenth_of_what_is_done_and_three_at_least() -> None:
