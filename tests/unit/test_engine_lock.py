@@ -155,6 +155,7 @@ def test_whoever_only_looks_is_in_nobodys_way(folder: Path) -> None:
     def look() -> None:
         while not over.is_set():
             lock.holder_since(folder)
+            time.sleep(0.0005)
 
     with lock.held(folder, "sync"):
         pass
