@@ -154,6 +154,6 @@ def test_whoever_only_looks_is_in_nobodys_way(folder: Path, monkeypatch: pytest.
         pass
     with (folder / lock.FILE_NAME).open("rb") as look:
         fcntl.flock(look, fcntl.LOCK_SH)
-        monkeypatch.setattr(lock.time, "sleep", lambda _: fcntl.flock(look, fcntl.LOCK_UN))
+        monkeypatch.setattr("closte_bridge.engine.lock.time.sleep", lambda _: fcntl.flock(look, fcntl.LOCK_UN))
         with lock.held(folder, "sync"):
             assert lock.holder_since(folder) is not None
