@@ -67,7 +67,10 @@ def make_plan(  # noqa: PLR0913 - options by keyword, each with a default
     wanted: set[str] = set()
     if asked:
         wanted = asked & unproven | asked.intersection(item.name for items in (adds, holds) for item in items)
-    books = replace(_bookkeeping(look, found, wanted, missing), staying=tuple(sorted(staying)))
+    # Kept back for a reason that time does not take away; those wait for their next try, and theirs is not forgotten.
+    idle = {*unproven, *(hold.name for hold in holds if not hold.until)} if ledger.unsettled else set()
+    books = _bookkeeping(look, found, wanted, missing, idle)
+    books = replace(books, staying=tuple(sorted(staying)))
     removals, withheld, forbidden = _allowed(*gate(look, found, approval), standing)
     malformed = [
         Hold(Action.ADD, shown(m.domain[:255]), "malformed", f"not a host name: {why}")
@@ -111,13 +114,15 @@ def _foreign(look: Look, in_step: int) -> set[str]:
     return {name for name in rest if name != own and not look.desire.mention(name)}
 
 
-def _bookkeeping(look: Look, found: Candidates, wanted: set[str], missing: list[str]) -> Bookkeeping:
+def _bookkeeping(
+    look: Look, found: Candidates, wanted: set[str], missing: list[str], idle: Collection[str]
+) -> Bookkeeping:
     """`wanted` are the names that are to be added, now or once what holds them back is over.
 
-    `missing` are those of ours that the list does not show.
+    `missing` are those of ours that the list does not show, `idle` wanted ones that may be held back for ever.
     """
     ledger, observed = look.ledger, look.observed
-    fates = {name: _fate(name, unsettled, look, wanted) for name, unsettled in ledger.unsettled.items()}
+    fates = {name: _fate(name, unsettled, look, wanted, idle) for name, unsettled in ledger.unsettled.items()}
     vanished = [name for name, fate in fates.items() if fate is _Fate.VANISHED]
     if observed.complete:
         # Ours, not wanted there, and gone from Closte already: nothing is left to do but to forget it.
@@ -143,7 +148,7 @@ class _Fate(Enum):
     UNCLAIMED = 4
 
 
-def _fate(name: str, unsettled: Unsettled, look: Look, wanted: set[str]) -> _Fate:
+def _fate(name: str, unsettled: Unsettled, look: Look, wanted: set[str], idle: Collection[str]) -> _Fate:
     there, gone = name in look.observed.names, look.observed.complete and name not in look.observed.names
     if unsettled.phase is Phase.REMOVING:
         if gone:
@@ -156,7 +161,10 @@ def _fate(name: str, unsettled: Unsettled, look: Look, wanted: set[str]) -> _Fat
         return _Fate.OPEN
     if name not in wanted:
         return _Fate.VANISHED
-    return _Fate.LAPSED if unsettled.absent_before else _Fate.OPEN
+    if unsettled.absent_before:
+        return _Fate.LAPSED
+    # Nothing is there, and nobody asks for it again as things are: there is nothing to wait for.
+    return _Fate.VANISHED if name in idle else _Fate.OPEN
 
 
 def _settled(name: str, look: Look, wanted: set[str]) -> bool:

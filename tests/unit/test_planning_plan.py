@@ -67,6 +67,10 @@ def test_foreign_is_what_nobody_here_asked_for() -> None:
         (Phase.ADDING, True, OLD, a_snapshot(), UNREADABLE, "open"),
         (Phase.UNCONFIRMED, True, OLD, a_snapshot("x.com"), a_list(), "lapsed"),
         (Phase.UNCONFIRMED, False, OLD, a_snapshot("x.com"), a_list(), "open"),
+        # Its site is gone, and the row may stay for ever: nobody asks for it again.
+        (Phase.UNCONFIRMED, True, OLD, a_snapshot(a_row("x.com", 77)), a_list(), "lapsed"),
+        (Phase.UNCONFIRMED, False, OLD, a_snapshot(a_row("x.com", 77)), a_list(), "vanished"),
+        (Phase.UNCONFIRMED, False, OLD, a_snapshot(a_row("x.com", 77)), partial(), "open"),
         (Phase.REMOVING, True, NOW, a_snapshot(), a_list(), "vanished"),
         (Phase.REMOVING, True, NOW, a_snapshot(), UNREADABLE, "open"),
         (Phase.REMOVING, True, NOW, a_snapshot(), a_list("x.com"), "open"),
@@ -86,6 +90,12 @@ def test_the_list_settles_changes_whose_answer_was_lost(
         "unclaimed": books.unclaimed == ("x.com",),
     }
     assert [word for word, there in found.items() if there] == ([] if fate == "open" else [fate])
+
+
+def test_a_www_form_that_waits_for_its_proof_has_nothing_open_for_ever() -> None:
+    unsettled = {"www.x.com": waiting_for(Phase.UNCONFIRMED, since=OLD, absent_before=False)}
+    plan = a_plan(a_snapshot("x.com", www=WwwPolicy.ALWAYS), a_list("x.com"), a_ledger("x.com", unsettled=unsettled))
+    assert (plan.unproven, plan.bookkeeping.vanished) == ({"www.x.com"}, ("www.x.com",))
 
 
 def test_an_attempt_that_came_to_nothing_stays_wanted_with_its_back_off() -> None:
