@@ -34,9 +34,9 @@ class History(NamedTuple):
     """What was last seen of a domain, and since when. `looked` is when that was: a look that told nothing saw nothing.
 
     `failures` counts the looks in a row in which the domain was seen to be wrong and did not serve; `failing_since`
-    and `failed_at` are the first and the last of them. A silence of DNS or of the server
-    (time-out, nothing reached), and what this machine alone may see so, neither counts nor clears. `changed` is when a
-    verdict last became another one.
+    and `failed_at` are the first and the last of them. A silence of DNS or of the server (time-out, nothing reached),
+    and what this machine alone may see so, neither counts nor clears. `changed` is when a verdict last became another
+    one.
     """
 
     first_seen: float

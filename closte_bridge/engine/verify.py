@@ -162,8 +162,10 @@ def verify(
 
 def _to_look_at_first(ledger: Ledger, found: Verified, only: Collection[str], now: float) -> list[str]:
     """Return the names, of `only` these if there are any, whose stage would move on what was seen too long ago."""
-    tried = found.checked.keys() | _marked(ledger, LOOKED_FIRST, now - _LOOK_AGAIN, now)
     held = dict.fromkeys(held.name for held in found.stages.holds if held.code == LOOK_FIRST)
+    if not held:
+        return []
+    tried = found.checked.keys() | _marked(ledger, LOOKED_FIRST, now - _LOOK_AGAIN, now)
     names = [name for name in held if name not in tried and (not only or name in only)]
     room = max(0, MOST_CHECKS - len(found.checked))
     found.due_later += max(0, len(names) - room)
