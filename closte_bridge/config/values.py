@@ -169,7 +169,9 @@ def api_url(value: object) -> str:
         host, _port = parts.hostname, parts.port
     except ValueError:
         host = None
-    if not host or " " in written or parts.scheme not in {"http", "https"}:
+    # What the client would refuse is refused here, where the file and the line can be named.
+    odd = not written.isascii() or re.search(r"[\s\\]", written)
+    if not host or odd or parts.scheme not in {"http", "https"}:
         raise vol.Invalid('must be a URL such as "https://app.closte.com/api/client"')
     if parts.username is not None or parts.query or parts.fragment:
         raise vol.Invalid('must not hold a user, a password, a "?" or a "#"')

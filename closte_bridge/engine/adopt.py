@@ -54,6 +54,14 @@ class Offer:
     changed: tuple[str, ...] = ()
     settled: bool = False
 
+    @property
+    def terms(self) -> tuple[object, ...]:
+        """Return what a person agrees to: for other terms they are to be asked again."""
+        network = self.view.snapshot.network
+        owner = self.owner.engine if self.owner else None
+        bound = (network.domain, network.database, network.app_id, self.view.key_source, self.former)
+        return (*bound, owner, self.changed, self.adoptable)
+
 
 def _offer(engine: Engine, view: View) -> Offer:
     snapshot, ledger = view.snapshot, view.ledger
@@ -134,10 +142,22 @@ def _refuse(engine: Engine, view: View, offer: Offer, *, take_over: bool) -> Non
         )
 
 
-def adopt(engine: Engine, *, take_over: bool, agree: Callable[[Offer], bool], command: str) -> Offer:
-    """Show what would be bound, then bind ledger and network; return what was agreed to.
+def offered(engine: Engine, *, take_over: bool) -> Offer:
+    """Return what `adopt` would bind now, without the lock: no run has to wait while a person reads it.
 
-    `agree` raises to stop, and returns False when there is nothing to bind.
+    Raises what `adopt` does.
+    """
+    with engine.opened(), looked_at(engine) as view:
+        offer = _offer(engine, view)
+        _refuse(engine, view, offer, take_over=take_over)
+        return offer
+
+
+def adopt(engine: Engine, *, take_over: bool, agree: Callable[[Offer], bool], command: str) -> Offer:
+    """Look, have it agreed to, then bind ledger and network; return what was agreed to.
+
+    `agree` raises to stop, and returns False when there is nothing to bind. The lock is held meanwhile: a person is
+    to be asked before, about what `offered` returns.
 
     Raises ReadOnlyError when another engine is in charge or this may be a copy, UnreadableError when a side could not
     be read.

@@ -3,16 +3,19 @@
 from __future__ import annotations
 
 import shutil
-from dataclasses import replace
-from typing import TYPE_CHECKING
+from dataclasses import dataclass, field, replace
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from closte_bridge.cli.commands.adopt import run_adoption
+from closte_bridge.engine import lock
 from closte_bridge.engine.adopt import Offer, adopt
-from closte_bridge.errors import ReadOnlyError
+from closte_bridge.errors import BridgeError, ReadOnlyError
 from tests.property.world import Faults, World
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
     from pathlib import Path
 
 
@@ -85,3 +88,63 @@ def test_only_what_this_network_wants_is_adopted(tmp_path: Path) -> None:
     offer = adopted(world)
     assert offer.adoptable == ("*.wild.net", "a.example.com", "e.example.com", "www.a.example.com")
     assert "b.example.com" in offer.foreign
+
+
+@dataclass
+class Person:
+    """Somebody at a terminal, who takes their time before they say yes."""
+
+    meanwhile: Callable[[], None]
+    assume_yes: bool = False
+    read: list[str] = field(default_factory=list)
+
+    @property
+    def console(self) -> Person:
+        return self
+
+    def log(self, line: str) -> None:
+        self.read.append(line)
+
+    def confirm(self, question: str) -> None:
+        self.read.append(question)
+        self.meanwhile()
+
+
+def adopted_by(world: World, person: Person, monkeypatch: pytest.MonkeyPatch) -> Offer:
+    """Adopt as the command does."""
+    monkeypatch.setattr("closte_bridge.cli.commands.adopt.engine_of", lambda *_: world.engine())
+    app: Any = person
+    app.command, app.network = "adopt", lambda: None
+    with world.around(Faults()):
+        return run_adoption(app, take_over=False)[1]
+
+
+def test_no_run_waits_for_an_answer(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    world = World(tmp_path)
+    adopted(world)
+    seen = []
+
+    def look() -> None:
+        with lock.held(world.settings.state_dir, "sync"):
+            seen.append(True)
+
+    person = Person(look)
+    assert adopted_by(world, person, monkeypatch).renewed
+    assert seen == [True]
+    assert person.read[-1] == "Put this engine in charge?"
+
+
+def test_other_terms_than_those_that_were_read_are_not_agreed_to(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    world = World(tmp_path)
+    adopted(world)
+
+    def rename() -> None:
+        world.wordpress.domain = "renamed.org"
+
+    with pytest.raises(BridgeError) as refused:
+        adopted_by(world, Person(rename), monkeypatch)
+    assert (refused.value.code, refused.value.exit_code) == ("offer-changed", 3)
+    assert world.ledger().identity is not None
+    assert world.ledger().identity.main_domain == "network.org"  # type: ignore[union-attr] # looked at above

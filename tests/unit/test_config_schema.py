@@ -104,6 +104,8 @@ def test_unknown_keys_are_shown_short_and_harmless(write: Write) -> None:
         ("api_url: ftp://example.org", '"api_url" must be a URL such as "https://app.closte.com/api/client".'),
         ("api_url: 'https://'", '"api_url" must be a URL such as "https://app.closte.com/api/client".'),
         ("api_url: 'https://h:99999/'", '"api_url" must be a URL such as "https://app.closte.com/api/client".'),
+        ("api_url: https://exämple.org/", '"api_url" must be a URL such as "https://app.closte.com/api/client".'),
+        ("api_url: 'https://h\\x'", '"api_url" must be a URL such as "https://app.closte.com/api/client".'),
         ("api_url: https://u:p@h/", '"api_url" must not hold a user, a password, a "?" or a "#".'),
         ("api_url: https://h/?apikey=x", '"api_url" must not hold a user, a password, a "?" or a "#".'),
         ("api_url: http://127.0.0.1.example.org/",

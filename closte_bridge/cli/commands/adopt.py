@@ -14,6 +14,7 @@ from closte_bridge.cli.options import format_options, global_options
 from closte_bridge.cli.result import Message, Problem, Result
 from closte_bridge.cli.text import counted
 from closte_bridge.domains import shown
+from closte_bridge.errors import BridgeError, ExitCode
 
 if TYPE_CHECKING:
     from closte_bridge.engine.adopt import Offer
@@ -27,7 +28,7 @@ State folder of this engine: /var/lib/closte-bridge.
 Adopted would be 2 names at Closte already: one.network.example.com, two.network.example.com.
 Put this engine in charge? [y/n] y
 Success: This engine is in charge of "network.example.com"; 2 names adopted.
-Cost: 2 wp calls (0.83 s), 1 API call (0.12 s), planning 0.001 s.
+Cost: 3 wp calls (1.24 s), 2 API calls (0.24 s), planning 0.001 s.
 
 $ closte-bridge adopt --take-over --yes --quiet --format=json
 {"version": 1, "command": "adopt", "status": "ok", "exit_code": 0, "data": {"network": "network.example.com", \
@@ -69,7 +70,7 @@ def describe(offer: Offer, engine: Engine) -> list[str]:
 
 def run_adoption(app: App, *, take_over: bool, anew: bool = True) -> tuple[Engine, Offer]:
     """Ask and adopt; unless `anew`, not where all of it is so already. Raises BridgeError when it is refused."""
-    from closte_bridge.engine.adopt import adopt  # noqa: PLC0415 - loaded when it is needed
+    from closte_bridge.engine.adopt import adopt, offered  # noqa: PLC0415 - loaded when it is needed
 
     engine = engine_of(app, app.network())
 
@@ -82,7 +83,36 @@ def run_adoption(app: App, *, take_over: bool, anew: bool = True) -> tuple[Engin
         app.console.confirm("Put this engine in charge?")
         return True
 
-    return engine, adopt(engine, take_over=take_over, agree=agree, command=app.command)
+    if app.console.assume_yes:
+        return engine, adopt(engine, take_over=take_over, agree=agree, command=app.command)
+    asked = offered(engine, take_over=take_over)
+    if not agree(asked):
+        return engine, asked
+
+    def as_agreed(offer: Offer) -> bool:
+        if offer.terms != asked.terms:
+            raise BridgeError(
+                "What would be adopted is not what was shown any more.",
+                code="offer-changed",
+                hint="Run the same command again, and read it again.",
+                exit_code=ExitCode.WITHHELD,
+            )
+        return True
+
+    return engine, adopt(engine, take_over=take_over, agree=as_agreed, command=app.command)
+
+
+def list_warnings(offer: Offer) -> tuple[Problem, ...]:
+    """Return a warning when not all of what is at Closte could be seen, and adopted."""
+    if offer.view.observed.complete:
+        return ()
+    return (
+        Problem(
+            code="list-partial",
+            message=f"Closte's list is not complete: {offer.view.observed.reason}.",
+            hint="Names that it does not show are not adopted. Run `closte-bridge adopt` again when it is whole.",
+        ),
+    )
 
 
 @click.command(cls=BridgeCommand, short_help="Put this engine in charge of a network.", epilog=_EXAMPLES)
@@ -98,15 +128,6 @@ def adopt(app: App, take_over: bool) -> Result:
     """
     engine, offer = run_adoption(app, take_over=take_over)
     network = offer.view.snapshot.network.domain
-    warnings = []
-    if not offer.view.observed.complete:
-        warnings.append(
-            Problem(
-                code="list-partial",
-                message=f"Closte's list is not complete: {offer.view.observed.reason}.",
-                hint="Names that it does not show are not adopted. Run `closte-bridge adopt` again when it is whole.",
-            )
-        )
     data = {
         "network": network,
         "adopted": list(offer.adoptable),
@@ -120,6 +141,6 @@ def adopt(app: App, take_over: bool) -> Result:
         data=data,
         rendered={Format.TABLE: ""},
         messages=(Message("success", text), Message("log", engine.cost.sentence())),
-        warnings=tuple(warnings),
+        warnings=list_warnings(offer),
         cost=engine.cost.as_data(),
     )

@@ -7,13 +7,13 @@ from typing import TYPE_CHECKING
 import click
 
 from closte_bridge.cli.command import BridgeCommand
-from closte_bridge.cli.commands.adopt import run_adoption
+from closte_bridge.cli.commands.adopt import list_warnings, run_adoption
 from closte_bridge.cli.commands.integration import connection_error
 from closte_bridge.cli.context import App, pass_app
 from closte_bridge.cli.formats import Format
-from closte_bridge.cli.networks import engine_of
+from closte_bridge.cli.networks import Outcome, engine_of, total_cost
 from closte_bridge.cli.options import format_options, global_options
-from closte_bridge.cli.plans import plan_rows, plan_text
+from closte_bridge.cli.plans import circumstances, plan_rows, plan_text, withheld_problems
 from closte_bridge.cli.result import Message, Problem, Result
 from closte_bridge.cli.text import counted
 from closte_bridge.domains import shown
@@ -22,6 +22,7 @@ from closte_bridge.ledger.folder import foresee
 from closte_bridge.planning.model import Mode
 
 if TYPE_CHECKING:
+    from closte_bridge.engine.adopt import Offer
     from closte_bridge.engine.engine import Engine
     from closte_bridge.engine.sync import Report
 
@@ -73,18 +74,21 @@ def setup(app: App, take_over: bool) -> Result:
     key, source = find_key(engine)
     with engine.client(key) as client, engine.waiting("Closte"):
         tested = client.test_connection()
+        engine.count_api(client)
     if not tested.ok:
         raise connection_error(tested, engine.settings)
     say(f"Closte answered and took the key (from {source}).")
-    _, offer = run_adoption(app, take_over=take_over, anew=False)
+    adopting, offer = run_adoption(app, take_over=take_over, anew=False)
     adopted = f"; {counted(len(offer.adoptable), 'name')} adopted" if not offer.settled else ""
     if not snapshot.settings.integration:
         _offer_integration(app, engine)
-    report = plan_one(engine_of(app, app.network()))
+    planning = engine_of(app, app.network())
+    report = plan_one(planning)
     if app.output.format is Format.TABLE:
         # Before the shim is offered: with it, the next change of a mapping makes the changes of this plan.
         app.console.line(plan_text(report))
-    warnings = _offer_shim(app)
+    installing = engine_of(app, app.network())
+    warnings = (*_seen(offer, report), *_offer_shim(app, installing))
     return Result(
         data=plan_rows(report),
         rendered={Format.TABLE: ""},
@@ -93,7 +97,17 @@ def setup(app: App, take_over: bool) -> Result:
             Message("log", _what_next(report)),
         ),
         warnings=warnings,
+        cost=total_cost([Outcome(one) for one in (engine, adopting, planning, installing)]),
     )
+
+
+def _seen(offer: Offer, report: Report) -> list[Problem]:
+    """Return what `adopt` and `plan` warn of, once. None of it undoes what was set up; a sync ends as it is worth."""
+    of_list = list_warnings(offer)
+    errors, warnings, _ = circumstances(report)
+    told = {problem.code for problem in of_list}
+    found = [*errors, *warnings, *withheld_problems(report.plan)]
+    return [*of_list, *(problem for problem in found if problem.code not in told)]
 
 
 def _offer_integration(app: App, engine: Engine) -> None:
@@ -119,7 +133,7 @@ def _what_next(report: Report) -> str:
     return "There is nothing to change now. Let something run it: see `closte-bridge watch --help`."
 
 
-def _offer_shim(app: App) -> tuple[Problem, ...]:
+def _offer_shim(app: App, engine: Engine) -> tuple[Problem, ...]:
     """Ask whether to install the shim, unless it is there; what keeps it out is a warning: all works without it."""
     from closte_bridge.cli.commands.shim import (  # noqa: PLC0415 - as above
         installed_words,
@@ -128,7 +142,6 @@ def _offer_shim(app: App) -> tuple[Problem, ...]:
         waking_words,
     )
 
-    engine = engine_of(app, app.network())
     try:
         if is_installed(engine):
             return ()
