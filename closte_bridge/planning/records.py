@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, NamedTuple
 
-from closte_bridge.wordpress.events import REMOVED
+from closte_bridge.wordpress.events import REMOVED, declines_record
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterable, Mapping
@@ -58,9 +58,12 @@ def plan_records(snapshot: Snapshot, *, above: int, waiting: Mapping[int, float]
         return NO_RECORDS
     new = {site.id for site in _newer(snapshot, above)}
     candidates = [snapshot.sites[number] for number in sorted(new | (waiting.keys() & snapshot.sites.keys()))]
+    declined = {event.blog_id for event in snapshot.events if declines_record(event)}
     given_up = {event.domain.lower() for event in snapshot.events if event.kind == REMOVED}
     over = {event.blog_id for event in snapshot.events if event.kind in _COMPLETE}
-    lacking = [site for site in without_record(snapshot, candidates) if _host(site) not in given_up]
+    lacking = [
+        site for site in without_record(snapshot, candidates) if _host(site) not in given_up and site.id not in declined
+    ]
     due = {site.id: now if site.id in over else waiting.get(site.id, now + IN_THE_MAKING) for site in lacking}
     return RecordPlan(
         # Nobody visits an archived site: its record is made when it is back.

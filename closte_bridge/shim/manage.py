@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 
 def install(engine: Engine, configuration: dict[str, Any]) -> dict[str, Any]:
-    """Put the shim into the must-use folder, or bring it up to date; return what `status` returns.
+    """Put the shim into the must-use folder, or bring it up to date; return `wp`'s answer.
 
     Raises ReadOnlyError when another engine is in charge, BridgeError when a stranger's file is in the way or the
     folder cannot be written: nothing is changed then. When a file cannot be written after all (BridgeError) or `wp`

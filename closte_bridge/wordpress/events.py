@@ -66,6 +66,17 @@ def understand(event: Event) -> tuple[dict[str, str], bool]:
     return evidence, True
 
 
+def declines_record(event: Event) -> bool:
+    """Tell whether the event says that a site was made whose record somebody objected to in that moment."""
+    if event.kind != "site_created" or not event.detail:
+        return False
+    try:
+        detail = json.loads(event.detail)
+    except (ValueError, RecursionError):
+        return False
+    return isinstance(detail, dict) and detail.get("record") is False
+
+
 def taken(event: Event) -> list[str]:
     """Return the names that the event says came into use: no earlier event counts against them any more.
 

@@ -11,6 +11,9 @@ namespace Closte_Bridge;
 
 /**
  * Reads the two network options: the owner, which adoption writes, and the engine's sign of life.
+ *
+ * From the table: an object cache that WP-CLI does not share with the web server would go on telling of an engine that is long
+ * silent, or of none.
  */
 final class Charge {
 
@@ -24,8 +27,23 @@ final class Charge {
 	 * @return string Its id, or '' when there is none.
 	 */
 	public static function owner( $network_id = null ) {
-		$owner = \get_network_option( $network_id, 'closte_bridge_owner', null );
+		$owner = self::option( $network_id, 'closte_bridge_owner' );
 		return \is_array( $owner ) && isset( $owner['engine'] ) && \is_string( $owner['engine'] ) ? $owner['engine'] : '';
+	}
+
+	/**
+	 * Read an option of ours.
+	 *
+	 * @param int|null $network_id The network; null for this one.
+	 * @param string   $name       The option.
+	 * @return mixed Null when there is none.
+	 */
+	private static function option( $network_id, $name ) {
+		global $wpdb;
+		$id    = null === $network_id ? \get_current_network_id() : $network_id;
+		$sql   = $wpdb->prepare( "SELECT meta_value FROM {$wpdb->sitemeta} WHERE site_id = %d AND meta_key = %s ORDER BY meta_id LIMIT 1", $id, $name );
+		$value = $wpdb->get_var( $sql ); // phpcs:ignore WordPress.DB -- prepared above, and not to come from a cache.
+		return null === $value ? null : \maybe_unserialize( $value );
 	}
 
 	/**
@@ -34,7 +52,7 @@ final class Charge {
 	 * @return int|null Seconds, or null when it has never been heard of.
 	 */
 	public static function silence() {
-		$status = \get_network_option( null, 'closte_bridge_status', null );
+		$status = self::option( null, 'closte_bridge_status' );
 		if ( ! \is_array( $status ) || ! isset( $status['heartbeat'] ) || ! \is_numeric( $status['heartbeat'] ) ) {
 			return null;
 		}
@@ -77,7 +95,7 @@ final class Charge {
 		if ( ! \is_object( $domain ) || ! \method_exists( $domain, 'get_domain' ) || ! self::is_ours() ) {
 			return $result;
 		}
-		$status   = \get_network_option( null, 'closte_bridge_status', null );
+		$status   = self::option( null, 'closte_bridge_status' );
 		$verdicts = \is_array( $status ) && isset( $status['verdicts'] ) ? $status['verdicts'] : null;
 		$name     = \strtolower( (string) $domain->get_domain() );
 		return \is_array( $verdicts ) && isset( $verdicts[ $name ] ) && \is_bool( $verdicts[ $name ] ) ? $verdicts[ $name ] : $result;

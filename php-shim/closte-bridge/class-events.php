@@ -59,6 +59,8 @@ final class Events {
 	public static function domain_deleted( $result, $domain = null ) {
 		if ( $result && ! \is_wp_error( $result ) && \is_object( $domain ) ) {
 			self::note( 'mapping_removed', $domain->get_blog_id(), $domain->get_domain() );
+			// Whoever makes a site and deletes its record in one request wants none.
+			run( 'Records', 'decline', array( (int) $domain->get_blog_id() ) );
 		}
 	}
 
@@ -89,11 +91,14 @@ final class Events {
 	 * @param mixed $site A WP_Site.
 	 */
 	public static function site_created( $site ) {
-		if ( $site instanceof \WP_Site ) {
-			self::note( 'site_created', $site->blog_id, $site->domain );
-			if ( ! \defined( 'CLOSTE_BRIDGE_ENGINE' ) ) {
-				run( 'Records', 'expect', array( (int) $site->blog_id ) );
-			}
+		if ( ! $site instanceof \WP_Site ) {
+			return;
+		}
+		// Asked for now, as Ultimate Multisite does: whoever says no may do so for as long as this site is being made.
+		$wanted = run( 'Records', 'is_allowed', array( $site ) );
+		self::note( 'site_created', $site->blog_id, $site->domain, $wanted ? array() : array( 'record' => false ) );
+		if ( ! \defined( 'CLOSTE_BRIDGE_ENGINE' ) ) {
+			run( 'Records', $wanted ? 'expect' : 'decline', array( (int) $site->blog_id ) );
 		}
 	}
 

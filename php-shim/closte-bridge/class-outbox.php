@@ -26,7 +26,7 @@ final class Outbox {
 	const KEPT = 50000;
 
 	/**
-	 * The rows, by what makes them differ: kind, blog_id, domain, detail.
+	 * The rows, by what makes them differ: network_id, kind, blog_id, domain, detail.
 	 *
 	 * @var array
 	 */
@@ -80,7 +80,7 @@ final class Outbox {
 		if ( \strlen( $domain ) > self::LONGEST_NAME || \strlen( $text ) > self::LONGEST_DETAIL ) {
 			list( $kind, $domain, $text ) = array( 'everything', '', '' );
 		}
-		$key  = $kind . "\0" . $blog_id . "\0" . $domain . "\0" . $text;
+		$key  = $network_id . "\0" . $kind . "\0" . $blog_id . "\0" . $domain . "\0" . $text;
 		$size = \strlen( $key ) + 100;
 		if ( isset( self::$rows[ $key ] ) ) {
 			// It happened once more: what came between is over, and the last word counts.
@@ -278,7 +278,10 @@ final class Outbox {
 		// Of several rows MySQL tells the first one's, others the last one's. Ids may come in steps, so chance says when.
 		$id = (int) $wpdb->insert_id;
 		if ( $written && $id > self::KEPT && \random_int( 1, 500 ) <= \count( $rows ) ) {
-			$wpdb->query( $wpdb->prepare( "DELETE FROM $table WHERE id <= %d", $id - self::KEPT ) ); // phpcs:ignore WordPress.DB -- our own table.
+			// Of these networks only: another one's engine may have been away for longer, and its rows are evidence.
+			foreach ( \array_unique( \array_column( $rows, 'network_id' ) ) as $network_id ) {
+				$wpdb->query( $wpdb->prepare( "DELETE FROM $table WHERE network_id = %d AND id <= %d", $network_id, $id - self::KEPT ) ); // phpcs:ignore WordPress.DB -- our own table.
+			}
 		}
 		$wpdb->suppress_errors( $suppressed );
 		return (bool) $written;

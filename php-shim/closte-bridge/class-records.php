@@ -16,7 +16,7 @@ namespace Closte_Bridge;
 final class Records {
 
 	/**
-	 * The sites of this request that may lack a record.
+	 * The sites of this request that may lack a record (true), or are to have none (false).
 	 *
 	 * @var array
 	 */
@@ -32,14 +32,23 @@ final class Records {
 	}
 
 	/**
+	 * Let a site be without a record in this request.
+	 *
+	 * @param int $blog_id The site.
+	 */
+	public static function decline( $blog_id ) {
+		self::$sites[ (int) $blog_id ] = false;
+	}
+
+	/**
 	 * Make the records that are missing.
 	 *
 	 * @param int|null $blog_id Of this site only.
 	 */
 	public static function settle( $blog_id = null ) {
-		$sites       = null === $blog_id ? \array_keys( self::$sites ) : array( (int) $blog_id );
-		self::$sites = \array_diff_key( self::$sites, \array_flip( $sites ) );
-		foreach ( $sites as $site ) {
+		$wanted      = null === $blog_id ? self::$sites : \array_intersect_key( self::$sites + array( (int) $blog_id => true ), array( (int) $blog_id => true ) );
+		self::$sites = null === $blog_id ? array() : \array_diff_key( self::$sites, \array_filter( $wanted ) );
+		foreach ( \array_keys( \array_filter( $wanted ) ) as $site ) {
 			try {
 				self::make( $site );
 			} catch ( \Throwable $failure ) {
@@ -142,7 +151,17 @@ final class Records {
 		if ( $shared || \in_array( self::bare( $site->domain ), \array_map( array( __CLASS__, 'bare' ), $bases ), true ) ) {
 			return false;
 		}
-		return (bool) \apply_filters( 'wu_should_create_domain_record_for_site', true, $site ); // phpcs:ignore WordPress.NamingConventions.PrefixAllGlobals -- likewise.
+		return self::is_allowed( $site );
+	}
+
+	/**
+	 * Tell whether nobody objects to a site's record, as Ultimate Multisite asks since 2.12.1.
+	 *
+	 * @param \WP_Site $site The site.
+	 * @return bool
+	 */
+	public static function is_allowed( $site ) {
+		return (bool) \apply_filters( 'wu_should_create_domain_record_for_site', true, $site ); // phpcs:ignore WordPress.NamingConventions.PrefixAllGlobals -- Ultimate Multisite's own.
 	}
 
 	/**

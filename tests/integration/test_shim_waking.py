@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from tests.support.bridge import bridge_for
-from tests.support.rows import EVENTS
+from tests.support.rows import EVENTS, set_option
 from tests.support.running import wait_until
 from tests.support.shim import (
     clear_events,
@@ -340,6 +340,10 @@ def test_the_heartbeat_is_written_rarely_and_without_another_process(bridge: Bri
     bridge.run("sync")
     assert multisite.network_option("closte_bridge_status") == first
     assert status(bridge)["in_charge"] == "yes"
+    old = first["heartbeat"] - 250
+    set_option(multisite, "closte_bridge_status", {**first, "heartbeat": old})
+    bridge.run("sync")
+    assert multisite.network_option("closte_bridge_status")["heartbeat"] > old + 240, "every four minutes it is"
 
 
 def test_poisoned_events_are_set_aside(bridge: Bridge) -> None:

@@ -44,6 +44,14 @@ def test_the_newest_are_told_when_there_are_too_many(ledger: Ledger) -> None:
     assert verdicts(ledger, NOW).keys() == {f"n{number}.com" for number in range(MOST_VERDICTS)}
 
 
+def test_what_is_right_is_told_first_when_there_are_too_many(ledger: Ledger) -> None:
+    wrong = {f"n{number}.com": WRONG._replace(changed=NOW - number) for number in range(MOST_VERDICTS)}
+    histories.save(ledger, {**wrong, "right.com": RIGHT._replace(changed=NOW - MOST_VERDICTS)})
+    told = verdicts(ledger, NOW)
+    assert told["right.com"]
+    assert len(told) == MOST_VERDICTS
+
+
 def test_sites_that_wait_for_their_record(ledger: Ledger) -> None:
     assert records_due(ledger) == {}
     await_records(ledger, {2: NOW, 3: NOW})

@@ -7,8 +7,8 @@ from closte_bridge.wordpress.snapshot import Event, Site, Snapshot
 from tests.support.looks import MAIN, NOW, a_row, a_site, a_snapshot
 
 
-def event(kind: str, blog: int, domain: str = "") -> Event:
-    return Event(f"uid-{kind}-{blog}", int(NOW), kind, blog, domain, "")
+def event(kind: str, blog: int, domain: str = "", detail: str = "") -> Event:
+    return Event(f"uid-{kind}-{blog}", int(NOW), kind, blog, domain, detail)
 
 
 def planned(snapshot: Snapshot, above: int = 1, waiting: dict[int, float] | None = None) -> RecordPlan:
@@ -60,6 +60,19 @@ def test_old_sites_are_left_alone() -> None:
 def test_a_record_that_was_deleted_before_the_first_look_stays_deleted() -> None:
     events = [event("site_created", 2), event("mapping_removed", 2, f"SITE2.{MAIN}")]
     assert planned(a_snapshot(sites=[a_site(2)], highest=(2, 1), events=events)).waiting == {}
+
+
+def test_a_site_whose_record_was_objected_to_while_it_was_made_gets_none() -> None:
+    said = [event("site_created", 2, detail='{"record":false}'), event("site_duplicated", 2)]
+    snapshot = a_snapshot(sites=[a_site(2)], highest=(2, 1), events=said)
+    assert planned(snapshot).waiting == {}
+    assert planned(snapshot, above=2, waiting={2: NOW}).settled == {2}
+
+
+@pytest.mark.parametrize("detail", ['{"record":true}', '{"record":0}', "[]", "{", "[" * 100_000, '"record"'])
+def test_what_objects_to_nothing_changes_nothing(detail: str) -> None:
+    said = [event("site_created", 2, detail=detail)]
+    assert due(planned(a_snapshot(sites=[a_site(2)], highest=(2, 1), events=said))) == [2]
 
 
 @pytest.mark.parametrize(

@@ -18,8 +18,10 @@ function closte_bridge_provider_listens(): bool {
 		foreach ( isset( $wp_filter[ $hook ] ) ? $wp_filter[ $hook ]->callbacks : array() as $callbacks ) {
 			foreach ( $callbacks as $callback ) {
 				$function = $callback['function'];
-				if ( is_array( $function ) && is_object( $function[0] ) && in_array( get_class( $function[0] ), $classes, true ) ) {
-					return true;
+				foreach ( is_array( $function ) && is_object( $function[0] ) ? $classes : array() as $class ) {
+					if ( $function[0] instanceof $class ) {
+						return true;
+					}
 				}
 			}
 		}

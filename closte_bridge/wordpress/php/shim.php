@@ -227,7 +227,7 @@ function closte_bridge_shim_install( array $request ): array {
 	return array(
 		'result' => 'done',
 		'owner'  => closte_bridge_owner_engine( $id ),
-	) + closte_bridge_shim_status( $request );
+	);
 }
 
 /**

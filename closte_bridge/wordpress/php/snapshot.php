@@ -189,7 +189,7 @@ function closte_bridge_acknowledge( int $network_id, string $engine, array $uids
 }
 
 /**
- * Keep the engine's sign of life for the shim, if it is the owner and there is a shim: at most every ten minutes.
+ * Keep the engine's sign of life for the shim, if it is the owner and there is a shim: at most every four minutes.
  *
  * @param int    $network_id The network.
  * @param string $engine     Who asks.
@@ -204,7 +204,7 @@ function closte_bridge_keep_status( int $network_id, string $engine, $owner, arr
 	$heartbeat = time() - (int) $status['age'];
 	$stored    = closte_bridge_network_options( $network_id, array( 'closte_bridge_status' ) )['closte_bridge_status'] ?? null;
 	$before    = is_array( $stored ) && is_numeric( $stored['heartbeat'] ?? null ) ? (int) $stored['heartbeat'] : 0;
-	if ( $before > time() || $heartbeat - $before >= 600 ) {
+	if ( $before > time() || $heartbeat - $before >= 240 ) {
 		update_network_option(
 			$network_id,
 			'closte_bridge_status',

@@ -109,11 +109,17 @@ do_action( 'archive_blog', 30 );
 check( 'and of no other', kinds( the_end() ), array( 'site_archived 2' ) );
 World::$owners = array();
 
+// The same said of two networks is said to both.
+do_action( 'update_site_option_wu_host_integrations_enabled', 'wu_host_integrations_enabled', array( 'closte' => true ), array(), 3 );
+do_action( 'update_site_option_wu_host_integrations_enabled', 'wu_host_integrations_enabled', array( 'closte' => true ), array(), 1 );
+$sql = the_end();
+check( 'the toggles of two networks', array( substr_count( $sql[0], '(3, ' ), substr_count( $sql[0], '(1, ' ) ), array( 1, 1 ) );
+
 // Old rows go now and then, also where ids come in steps.
 $wpdb->insert_id = 1000001;
 for ( $i = 0, $trimmed = array(); $i < 10000 && ! $trimmed; $i++ ) {
 	do_action( 'archive_blog', 2 );
-	$trimmed = preg_grep( '/^DELETE .* id <= 950001$/', the_end() );
+	$trimmed = preg_grep( '/^DELETE .* network_id = 1 AND id <= 950001$/', the_end() );
 }
 check( 'old rows go', count( $trimmed ), 1 );
 $wpdb->insert_id = 1;
@@ -218,6 +224,22 @@ do_action( 'wu_duplicate_site', array( 'site_id' => 8 ) );
 check( 'a duplicate has its record at once', array_column( World::$domains, 'domain' ), array( 'three.example.net', 'eight.example.net' ) );
 the_end();
 check( 'and only one', count( World::$domains ), 2 );
+// Who objects only while the site is being made, or deletes its record at once, is listened to.
+foreach ( array( 10, 11 ) as $id ) {
+	World::$sites[ $id ] = new WP_Site( $id, "$id.example.net" );
+}
+$no = static function () {
+	return false;
+};
+add_filter( 'wu_should_create_domain_record_for_site', $no );
+do_action( 'wp_insert_site', World::$sites[10] );
+remove_action( 'wu_should_create_domain_record_for_site', $no );
+do_action( 'wu_duplicate_site', array( 'site_id' => 10 ) );
+do_action( 'wp_insert_site', World::$sites[11] );
+do_action( 'wu_domain_post_delete', true, new Stub_Domain( 5, 11, '11.example.net' ) );
+$sql = the_end();
+check( 'no record against an objection of that moment', count( World::$domains ), 2 );
+check( 'the engine is told of it', substr_count( stripslashes( $sql[0] ), '{"record":false}' ), 1 );
 World::$sites[9] = new WP_Site( 9, 'nine.example.net' );
 $words = array();
 foreach ( array( 3, 4, 5, 6, 7, 8, 9, 99 ) as $id ) {
