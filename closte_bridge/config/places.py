@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -44,6 +45,13 @@ def default_state(environ: Mapping[str, str], *, user: int) -> tuple[Path, str]:
     if user == 0:
         return SYSTEM_STATE, "default"
     return _user_folder("XDG_STATE_HOME", ".local/state", environ), "default"
+
+
+def page(name: str) -> str:
+    """Return where a page of the documentation is: in the checkout that this is, else beside the program."""
+    checkout = Path(__file__).parents[2] / "docs" / name
+    installed = Path(sys.prefix) / "share" / "doc" / NAME / name
+    return str(installed) if installed.is_file() and not checkout.is_file() else f"docs/{name}"
 
 
 def expand(written: str, environ: Mapping[str, str], base: Path) -> Path:

@@ -5,6 +5,8 @@ from __future__ import annotations
 from enum import StrEnum
 from typing import TYPE_CHECKING, NamedTuple
 
+from closte_bridge.config.places import page
+
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
@@ -31,7 +33,7 @@ class Finding(NamedTuple):
     @property
     def link(self) -> str:
         """Return where the documentation says more."""
-        return f"docs/runbook.md#{self.check}"
+        return f"{page('runbook.md')}#{self.check}"
 
 
 def some(names: Sequence[str]) -> str:

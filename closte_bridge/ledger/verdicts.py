@@ -17,8 +17,8 @@ MOST_VERDICTS = 500
 # before may be of another site's time, or mended since.
 _HOLDS_FOR = 3600.0
 
-# Those that changed last are those that Ultimate Multisite asks about. What is behind them is not even read. Where there
-# is not room for all, those that are right come first: it asks only once its own checks have found nothing right.
+# Those that changed last are those that Ultimate Multisite asks about. What is behind them is not even read. Where
+# there is not room for all, those that are right come first: it asks only once its own checks have found nothing right.
 _NEWEST = f"""
 SELECT name, leads_here, looked FROM (
     SELECT name, leads_here, looked, dns, changed FROM histories ORDER BY changed DESC LIMIT {4 * MOST_VERDICTS}

@@ -19,6 +19,8 @@ if TYPE_CHECKING:
     from closte_bridge.config.model import Settings
 
 FOLDER = Path(__file__).with_name("php")
+WAKING_FILE = "waking"
+"""In the state folder: when the shim started an engine last."""
 # These call others when a hook leads to them.
 _LAST = ("class-events.php",)
 # What says where the configuration and the state are; never a secret, only places.

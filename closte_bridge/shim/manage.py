@@ -6,9 +6,10 @@ from contextlib import suppress
 from typing import TYPE_CHECKING, Any, NoReturn
 
 from closte_bridge import __version__
+from closte_bridge.config.places import page
 from closte_bridge.engine.woken import LAST_FILE
 from closte_bridge.errors import BridgeError, ReadOnlyError, UnreadableError
-from closte_bridge.shim.files import moved, starts_us, texts
+from closte_bridge.shim.files import WAKING_FILE, moved, starts_us, texts
 from closte_bridge.wordpress.failures import failure
 from closte_bridge.wordpress.wp import WpCall
 
@@ -35,7 +36,7 @@ def install(engine: Engine, configuration: dict[str, Any]) -> dict[str, Any]:
     if answer.get("result") == "not-writable":
         raise _not_writable(str(answer["folder"]))
     # What became of an engine that was woken before says nothing of this installation.
-    for name in (LAST_FILE, "waking"):
+    for name in (LAST_FILE, WAKING_FILE):
         with suppress(OSError):
             (engine.settings.state_dir / name).unlink()
     return answer
@@ -104,5 +105,5 @@ def _not_writable(folder: str) -> BridgeError:
     return BridgeError(
         f'The user of `wp` cannot write into "{folder}".',
         code="shim-not-writable",
-        hint='Run as the owner of the files of the site; see "Files" in docs/shim.md.',
+        hint=f'Run as the owner of the files of the site; see "Files" in {page("shim.md")}.',
     )

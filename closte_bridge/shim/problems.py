@@ -5,7 +5,9 @@ from __future__ import annotations
 import time
 from typing import TYPE_CHECKING, Any, NamedTuple
 
+from closte_bridge.config.places import page
 from closte_bridge.engine.watch import WAKE_FILE, stamp
+from closte_bridge.shim.files import WAKING_FILE
 from closte_bridge.shim.probe import probe
 
 if TYPE_CHECKING:
@@ -74,14 +76,14 @@ def of_waking(folder: Path, last: dict[str, object] | None) -> list[Problem]:
 
     `last` is what `closte_bridge.engine.woken.last` says of it.
     """
-    started, begun = (stamp(folder / name) // 1_000_000_000 for name in ("waking", WAKE_FILE))
+    started, begun = (stamp(folder / name) // 1_000_000_000 for name in (WAKING_FILE, WAKE_FILE))
     if begun < started < time.time() - _BEGUN:
         text = "The engine was started by the shim, and did not begin."
         hint = f"Start it by hand: `closte-bridge sync`. If program or config have moved: {_AGAIN}"
         return [Problem(code="shim-wake-failed", message=text, hint=hint)]
     if last and last["code"]:
         text = f"The engine that the shim woke ended with {last['exit_code']} ({last['code']})."
-        hint = "docs/runbook.md says what that means. Whether it is mended shows when the next change wakes it."
+        hint = f"{page('runbook.md')} says what that means. Whether it is mended shows when the next change wakes it."
         return [Problem(code="shim-wake-failed", message=text, hint=hint)]
     return []
 

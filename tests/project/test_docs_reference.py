@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ast
 import re
+import tomllib
 from pathlib import Path
 
 import click
@@ -284,3 +285,14 @@ def test_commands_that_are_named_exist(page: Path) -> None:
     assert not [call for call in calls if call[0] not in first]
     nouns = {name.split()[0] for name in COMMANDS if " " in name}
     assert not [call for call in calls if call[0] in nouns and " ".join(call) not in COMMANDS]
+
+
+def test_pages_that_messages_refer_to_come_with_the_program() -> None:
+    written = "\n".join(path.read_text(encoding="utf-8") for path in PACKAGE.rglob("*.py"))
+    named = set(re.findall(r"""page\(["']([\w.-]+)["']\)""", written))
+    assert "runbook.md" in named, "The search itself is broken."
+    project = tomllib.loads((REPOSITORY / "pyproject.toml").read_text(encoding="utf-8"))
+    brought = project["tool"]["hatch"]["build"]["targets"]["wheel"]["shared-data"]
+    assert {f"docs/{name}" for name in named} <= brought.keys()
+    assert [name for name in brought if not (REPOSITORY / name).is_file()] == []
+    assert all(place == f"share/doc/closte-bridge/{Path(name).name}" for name, place in brought.items())

@@ -1,0 +1,22 @@
+from __future__ import annotations
+
+import sys
+from typing import TYPE_CHECKING
+
+from closte_bridge.config import places
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    import pytest
+
+
+def test_a_page_is_named_where_it_is(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    assert places.page("runbook.md") == "docs/runbook.md"
+    monkeypatch.setattr(places, "__file__", str(tmp_path / "lib" / "closte_bridge" / "config" / "places.py"))
+    monkeypatch.setattr(sys, "prefix", str(tmp_path))
+    assert places.page("runbook.md") == "docs/runbook.md"
+    installed = tmp_path / "share" / "doc" / "closte-bridge" / "runbook.md"
+    installed.parent.mkdir(parents=True)
+    installed.touch()
+    assert places.page("runbook.md") == str(installed)
