@@ -273,10 +273,12 @@ def _summary(report: Report) -> tuple[str, bool]:
         for action, word in ((Action.ADD, "added"), (Action.REMOVE, "removed"))
         if total[action]
     ]
-    failed = sum(total.values()) - sum(done.values())
+    left = sum(total.values()) - sum(done.values())
     text = " and ".join(parts)
-    if failed:
-        return f"Only {text} ({failed} failed).", False
+    if left:
+        waiting = min(left, len(applied.not_begun))
+        why = [f"{n} {word}" for n, word in ((left - waiting, "failed"), (waiting, "not begun")) if n]
+        return f"Only {text} ({', '.join(why)}).", False
     return f"{text[0].upper()}{text[1:]}.", True
 
 

@@ -28,6 +28,10 @@ STATUS = {
 }
 
 
+# Changes in Ultimate Multisite that come with a sync of whatever names.
+_BESIDE = frozenset({"stage", "record"})
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Problem:
     """An error or a warning. `code` is for programs, `hint` says what to do, `domain` which one it is about."""
@@ -186,8 +190,9 @@ def _text(result: Result, output: Output, *, boxes: bool) -> str:
     if output.field is not None:
         return render_field(rows, output.field)
     if output.porcelain:
-        # What was wanted, and not what stands beside it: each once.
-        done = dict.fromkeys(row[columns[0]] for row in rows if row.get("status", "done") == "done")
+        # What was wanted, and not what stands or was done beside it: each once.
+        wanted = [row for row in rows if row.get("status", "done") == "done" and row.get("change") not in _BESIDE]
+        done = dict.fromkeys(row[columns[0]] for row in wanted)
         return render_field([{columns[0]: value} for value in done], columns[0])
     if isinstance(data, Mapping):
         if output.format is Format.YAML:

@@ -143,7 +143,7 @@ def sync_one(
         if not request.dry_run and error.exit_code is not ExitCode.LOCKED:
             after_run(engine, None, error.exit_code, [problem_data(problem) for problem in Problem.of(error)])
         raise
-    words = _words(report)
+    words = words_of(report)
     words.warnings.extend(backwards_warnings(report))
     if report.verified and report.verified.expiring:
         words.warnings.extend(certificate_warnings(report.verified.expiring, engine.clock.now()))
@@ -154,14 +154,15 @@ def sync_one(
     return report, words
 
 
-def _words(report: Report) -> Words:
+def words_of(report: Report) -> Words:
+    """Return what is to be said of what a run found and did."""
     from closte_bridge.engine.apply import key_rejected  # noqa: PLC0415 - loaded by the sync before
 
     errors, warnings, remarks = circumstances(report)
     standing = report.plan.standing
     if standing.mode is Mode.READ_ONLY and not only_the_key(report):
         # What `plan` only mentions is what stops a sync.
-        warnings = []
+        warnings = [warning for warning in warnings if warning.code != standing.code]
         errors.append(
             Problem(code=standing.code, message=f"Nothing was changed: {standing.reason}.", hint=standing.hint)
         )

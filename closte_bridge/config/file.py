@@ -22,7 +22,8 @@ MAX_SIZE = 256 * 1024
 def find_config(explicit: Path | None, environ: Mapping[str, str], *, system_path: Path = SYSTEM_CONFIG) -> Path | None:
     """Return the file that counts. A usual place is passed over only when nothing at all is there."""
     if explicit is not None:
-        return explicit
+        # No shell expands it in `--config=~/x`. Any other path stays as written, in messages too.
+        return expand(str(explicit), environ, Path()) if str(explicit).startswith("~") else explicit
     if named := environ.get(VARIABLE):
         return expand(named, environ, Path())
     for path in _usual_places(system_path, environ):

@@ -38,6 +38,13 @@ def refusal(made: App) -> ConfigError:
     return caught.value
 
 
+def test_the_home_folder_in_the_files_name(file: Path) -> None:
+    """A shell expands it in `--config ~/x`, and not in `--config=~/x`."""
+    made = app(file, config="~/config.yaml", network="one")
+    made.environ = {"HOME": str(file.parent)}
+    assert made.network().source == file
+
+
 def test_which_networks_are_meant(file: Path) -> None:
     assert [one.name for one in app(file, network="two").settings()] == ["two"]
     assert [one.name for one in app(file, all_networks=True).settings()] == ["one", "two", "three"]

@@ -42,6 +42,7 @@ def test_the_guess_is_what_the_settings_come_to(tmp_path: Path, environ: dict[st
     (settings,) = load_config(path, environ).networks.values()
     given = [f"--config={path}", "--quiet", "--format=json", "example.org"]
     assert guess(given, environ) == command_line(settings.wp)
+    assert guess(["--config=~/config.yaml"], environ) == command_line(settings.wp)
 
 
 def test_options_count_and_so_does_the_usual_place(tmp_path: Path, environ: dict[str, str]) -> None:

@@ -70,6 +70,18 @@ def test_each_exit_code_has_a_status() -> None:
     assert Result(status="stale", exit_code=ExitCode.WITHHELD).status == "stale"
 
 
+def test_porcelain_is_of_what_was_asked_for() -> None:
+    """A mapping whose stage moved beside it is not what was added."""
+    rows = [
+        {"domain": "record.example", "change": "record", "status": "done"},
+        {"domain": "new.example", "change": "add", "status": "done"},
+        {"domain": "failed.example", "change": "add", "status": "failed"},
+        {"domain": "old.example", "change": "stage", "status": "done"},
+    ]
+    result = Result(data=rows, fields=("domain", "change", "status"))
+    assert shown(result, Output(porcelain=True)) == ("new.example\n", "")
+
+
 def test_rows_as_text() -> None:
     assert shown(LISTED) == (
         "domain\tstage\na.example\twanted\nb.example\ttls-ok\nTwo.\nSuccess: Listed 2 domains.\n",
