@@ -115,6 +115,13 @@ class Console:
             seconds = self._clock() - self._started
             self._message(self.stderr, "Debug", f"{text} ({seconds:.3f}s)", group)
 
+    def debug_origin(self, error: BaseException) -> None:
+        """Show with `--debug` where an error came from; its own words might hold a secret."""
+        import traceback  # noqa: PLC0415 - hardly ever needed
+
+        for frame in traceback.extract_tb(error.__traceback__):
+            self.debug("traceback", f"{frame.filename}:{frame.lineno} in {frame.name}")
+
     def confirm(self, question: str) -> None:
         """Return when the user agrees to `question`.
 

@@ -64,9 +64,9 @@ def _answer(app: App, argv: list[str]) -> int:
     result = _result(app, argv)
     if isinstance(result, int):
         return result
-    if result.exit_code is ExitCode.LOCKED and app.command == "sync" and app.console.quiet:
+    if app.command == "sync" and app.console.quiet:
         # Cron would send a letter about each run that met another one, which is harmless.
-        result = replace(result, errors=())
+        result = replace(result, errors=tuple(error for error in result.errors if error.code != "locked"))
     try:
         show(result, app.console, app.output, app.command)
     except Exception as error:
@@ -111,10 +111,7 @@ def _invoke(app: App, argv: list[str]) -> Result | int:
 def _failure(app: App, error: Exception) -> Result:
     if isinstance(error, BridgeError):
         return Result.of_error(error)
-    import traceback  # noqa: PLC0415 - hardly ever needed
-
-    for frame in traceback.extract_tb(error.__traceback__):
-        app.console.debug("traceback", f"{frame.filename}:{frame.lineno} in {frame.name}")
+    app.console.debug_origin(error)
     hint = 'This is a mistake in closte-bridge. Run it again with "--debug" to see where.'
     message = f"An internal error stopped the command ({type(error).__name__})."
     return Result(exit_code=ExitCode.FAILURE, errors=(Problem(code="internal-error", message=message, hint=hint),))

@@ -7,9 +7,10 @@ from typing import TYPE_CHECKING, Generic, TypeVar
 
 from closte_bridge.cli.result import Message, Problem
 from closte_bridge.engine.engine import Engine
-from closte_bridge.errors import BridgeError, ExitCode, first_that_applies
+from closte_bridge.errors import BridgeError, ExitCode, first_that_applies, unforeseen
 
 if TYPE_CHECKING:
+    import threading
     from collections.abc import Callable, Sequence
 
     from closte_bridge.cli.context import App
@@ -30,10 +31,11 @@ class Outcome(Generic[T]):
     error: BridgeError | None = None
 
 
-def on_each(app: App, job: Callable[[Engine], T]) -> list[Outcome[T]]:
+def on_each(app: App, job: Callable[[Engine], T], stopping: threading.Event | None = None) -> list[Outcome[T]]:
     """Run `job` with the engine of each network that is meant; one network's error does not stop the others.
 
-    With a single network its error is raised as it is.
+    With a single network its error is raised as it is. When the whole is interrupted, `stopping` is set, so that jobs
+    under way may end early, and no other begins.
     """
     engines = [engine_of(app, settings) for settings in app.settings()]
     if len(engines) == 1:
@@ -44,11 +46,21 @@ def on_each(app: App, job: Callable[[Engine], T]) -> list[Outcome[T]]:
             return Outcome(engine, job(engine))
         except BridgeError as error:
             return Outcome(engine, error=error)
+        except Exception as failure:
+            app.console.debug_origin(failure)
+            return Outcome(engine, error=unforeseen(failure))
 
     from concurrent.futures import ThreadPoolExecutor  # noqa: PLC0415 - only for several
 
     with ThreadPoolExecutor(_AT_ONCE) as pool:
-        return list(pool.map(run, engines))
+        try:
+            return [under_way.result() for under_way in [pool.submit(run, engine) for engine in engines]]
+        except BaseException:
+            # An interruption reaches this thread alone.
+            if stopping is not None:
+                stopping.set()
+            pool.shutdown(wait=False, cancel_futures=True)
+            raise
 
 
 def engine_of(app: App, settings: Settings) -> Engine:
@@ -84,6 +96,7 @@ def problems(outcomes: Sequence[Outcome[T]]) -> tuple[Problem, ...]:
 
 
 def exit_code(outcomes: Sequence[Outcome[T]], of: Callable[[T], ExitCode]) -> ExitCode:
-    """Return the first code that applies over all networks."""
+    """Return the first code that applies over all networks; a lock, which is harmless, hides nothing of another's."""
     codes = {o.error.exit_code for o in outcomes if o.error}
-    return first_that_applies(codes | {of(o.value) for o in outcomes if o.value is not None})
+    codes |= {of(o.value) for o in outcomes if o.value is not None}
+    return first_that_applies(codes - {ExitCode.LOCKED, ExitCode.OK} or codes)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from contextlib import contextmanager
+from threading import Event
 from typing import TYPE_CHECKING, NamedTuple
 
 from closte_bridge.cli.networks import cost_messages, engine_of, exit_code, on_each, problems, total_cost
@@ -61,10 +62,12 @@ def run_sync(
     `leaving` are names that somebody wants removed: one that has to stay for now is told of, with exit code 3.
     """
 
-    def job(engine: Engine) -> tuple[Report, Words]:
-        return sync_one(engine, request, app.command, _bar(app))
+    stopping = Event()
 
-    outcomes = on_each(app, job)
+    def job(engine: Engine) -> tuple[Report, Words]:
+        return sync_one(engine, request, app.command, _bar(app), should_stop=stopping.is_set)
+
+    outcomes = on_each(app, job, stopping)
     runs = [outcome.value for outcome in outcomes if outcome.value]
     kept = [problem for report, words in runs for problem in _kept(report, words, leaving)]
     for outcome in outcomes:

@@ -1,0 +1,124 @@
+"""A job on several networks: what one comes to is told, and does not touch the others."""
+
+from __future__ import annotations
+
+import io
+import signal
+import threading
+from typing import TYPE_CHECKING
+
+import pytest
+
+from closte_bridge.cli import main
+from closte_bridge.cli.console import Console
+from closte_bridge.cli.context import App
+from closte_bridge.cli.networks import exit_code, on_each, problems
+from closte_bridge.errors import BridgeError, ConfigError, ExitCode
+from tests.support.running import wait_until
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from closte_bridge.engine.engine import Engine
+
+NAMES = [f"n{number}" for number in range(8)]
+
+
+@pytest.fixture
+def app(tmp_path: Path) -> App:
+    """All of eight networks are meant."""
+    path = tmp_path / "config.yaml"
+    path.write_text(f"state_dir: {tmp_path}/state\nnetworks: {{{', '.join(f'{name}: {{}}' for name in NAMES)}}}\n")
+    made = App(Console(io.StringIO(), io.StringIO(), io.StringIO(), environ={}), {"HOME": str(tmp_path)})
+    made.overrides.config = str(path)
+    made.overrides.all_networks = True
+    return made
+
+
+def test_an_error_that_nobody_thought_of_stops_its_own_network_alone(app: App) -> None:
+    app.console.debug_group = ""
+
+    def job(engine: Engine) -> str:
+        if engine.settings.name == "n0":
+            raise RuntimeError("the key")
+        return engine.settings.name
+
+    outcomes = on_each(app, job)
+    assert [outcome.value for outcome in outcomes] == [None, *NAMES[1:]]
+    (problem,) = problems(outcomes)
+    assert problem.code == "internal-error"
+    assert problem.message == "n0: An internal error stopped the run (RuntimeError)."
+    assert exit_code(outcomes, lambda _: ExitCode.OK) is ExitCode.FAILURE
+    # Where it came from can be seen, its own words cannot.
+    assert isinstance(app.console.stderr, io.StringIO)
+    shown = app.console.stderr.getvalue()
+    assert "Debug (traceback): " in shown
+    assert " in job" in shown
+    assert "the key" not in shown
+
+
+def test_interrupted_they_end_and_no_other_begins(app: App) -> None:
+    begun: list[str] = []
+    stopping = threading.Event()
+    told: list[bool] = []
+
+    def job(engine: Engine) -> None:
+        begun.append(engine.settings.name)
+        if engine.settings.name == "n0":
+            wait_until(lambda: len(begun) == 4)
+            main_thread = threading.main_thread().ident
+            assert main_thread is not None
+            signal.pthread_kill(main_thread, signal.SIGINT)
+        told.append(stopping.wait(20))
+
+    with pytest.raises(KeyboardInterrupt):
+        on_each(app, job, stopping)
+    assert sorted(begun) == NAMES[:4]
+    assert told == [True] * 4
+
+
+LOCKED = BridgeError("Another run.", code="locked", exit_code=ExitCode.LOCKED)
+
+
+@pytest.mark.parametrize(
+    ("errors", "code"),
+    [
+        ([LOCKED, None], ExitCode.LOCKED),
+        ([LOCKED, BridgeError("No.", code="key-rejected")], ExitCode.FAILURE),
+        ([LOCKED, ConfigError("No.", code="key-file")], ExitCode.USAGE),
+    ],
+)
+def test_a_lock_hides_nothing_of_another_network(app: App, errors: list[BridgeError | None], code: ExitCode) -> None:
+    given = dict(zip(NAMES, errors, strict=False))
+
+    def job(engine: Engine) -> None:
+        if error := given.get(engine.settings.name):
+            raise error
+
+    assert exit_code(on_each(app, job), lambda _: ExitCode.OK) is code
+
+
+def test_what_withholds_or_fails_counts_more_than_a_lock(app: App) -> None:
+    def job(engine: Engine) -> ExitCode:
+        if engine.settings.name == "n0":
+            raise LOCKED
+        return ExitCode.WITHHELD if engine.settings.name == "n1" else ExitCode.OK
+
+    assert exit_code(on_each(app, job), lambda code: code) is ExitCode.WITHHELD
+
+
+def test_a_quiet_sync_keeps_silent_about_locks_alone(app: App, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A letter from cron about a run that met another one is no news; the other network's failure is."""
+
+    def sync_one(engine: Engine, *_: object, **__: object) -> None:
+        if engine.settings.name == "n0":
+            raise LOCKED
+        raise BridgeError("Closte rejected the API key.", code="key-rejected")
+
+    monkeypatch.setattr("closte_bridge.cli.syncing.sync_one", sync_one)
+    out, err = io.StringIO(), io.StringIO()
+    argv = ["sync", "--all", "--quiet", f"--config={app.overrides.config}"]
+    code = main.run(argv, console=Console(io.StringIO(), out, err, environ={}), environ=app.environ)
+    assert code == ExitCode.FAILURE
+    assert "Another run" not in err.getvalue()
+    assert err.getvalue().count("Closte rejected the API key.") == 7
