@@ -3,6 +3,10 @@
 from __future__ import annotations
 
 from enum import IntEnum
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
 
 
 class ExitCode(IntEnum):
@@ -96,8 +100,25 @@ class ReadOnlyError(BridgeError):
 def unforeseen(failure: Exception) -> BridgeError:
     """Return what to say of a run that ended with a failure that nobody thought of."""
     # Not in its own words: they might hold a secret.
-    return BridgeError(
+    error = BridgeError(
         f"An internal error stopped the run ({type(failure).__name__}).",
         code="internal-error",
         hint="This is a mistake in closte-bridge; `closte-bridge sync --debug` may show where.",
     )
+    go_with(error, beside(failure))
+    return error
+
+
+# An attribute of any exception: which one stopped a run is nobody's choice.
+_BESIDE = "closte_bridge_beside"
+
+
+def go_with(failure: Exception, troubles: Iterable[BridgeError]) -> None:
+    """Let what else went wrong go with a failure to whoever tells of that."""
+    setattr(failure, _BESIDE, tuple(troubles))
+
+
+def beside(failure: Exception) -> tuple[BridgeError, ...]:
+    """Return what else went wrong with what stopped a run."""
+    found: tuple[BridgeError, ...] = getattr(failure, _BESIDE, ())
+    return found

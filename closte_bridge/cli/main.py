@@ -18,7 +18,7 @@ import click
 from closte_bridge.cli.console import Console
 from closte_bridge.cli.context import App
 from closte_bridge.cli.formats import Format
-from closte_bridge.cli.result import Output, Problem, Result, show
+from closte_bridge.cli.result import Output, Problem, Result, show, told_beside
 from closte_bridge.cli.root import root
 from closte_bridge.cli.usage import usage_error
 from closte_bridge.errors import BridgeError, ExitCode, Interrupted
@@ -114,7 +114,8 @@ def _failure(app: App, error: Exception) -> Result:
     app.console.debug_origin(error)
     hint = 'This is a mistake in closte-bridge. Run it again with "--debug" to see where.'
     message = f"An internal error stopped the command ({type(error).__name__})."
-    return Result(exit_code=ExitCode.FAILURE, errors=(Problem(code="internal-error", message=message, hint=hint),))
+    problem = Problem(code="internal-error", message=message, hint=hint)
+    return Result(exit_code=ExitCode.FAILURE, errors=(problem,), warnings=told_beside(error))
 
 
 def _look_ahead(app: App, argv: list[str]) -> None:

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Generic, TypeVar
 
-from closte_bridge.cli.result import Message, Problem
+from closte_bridge.cli.result import Message, Problem, told_beside
 from closte_bridge.engine.engine import Engine
 from closte_bridge.errors import BridgeError, ExitCode, first_that_applies, unforeseen
 
@@ -92,6 +92,16 @@ def problems(outcomes: Sequence[Outcome[T]]) -> tuple[Problem, ...]:
         Problem(code=o.error.code, message=f"{o.engine.settings.name}: {o.error.message}", hint=o.error.hint)
         for o in outcomes
         if o.error
+    )
+
+
+def warnings(outcomes: Sequence[Outcome[T]]) -> tuple[Problem, ...]:
+    """Return what else went wrong where a whole network was stopped, each with the network's name."""
+    return tuple(
+        replace(problem, message=f"{o.engine.settings.name}: {problem.message}")
+        for o in outcomes
+        if o.error
+        for problem in told_beside(o.error)
     )
 
 

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Literal
 
 from closte_bridge.cli.formats import Format, check_fields, render_field, render_rows, to_json, to_yaml
-from closte_bridge.errors import BridgeError, ExitCode
+from closte_bridge.errors import BridgeError, ExitCode, beside
 
 if TYPE_CHECKING:
     from closte_bridge.cli.console import Console
@@ -50,6 +50,11 @@ class Problem:
         )
 
 
+def told_beside(failure: Exception) -> tuple[Problem, ...]:
+    """Return warnings of what else went wrong with what stopped a command."""
+    return tuple(problem for error in beside(failure) for problem in Problem.of(error))
+
+
 @dataclass(frozen=True, slots=True)
 class Message:
     """A sentence for people, which is no part of the data. With `note`, programs are told the same in their way."""
@@ -85,7 +90,7 @@ class Result:
     @classmethod
     def of_error(cls, error: BridgeError) -> Result:
         """Return the answer that says that `error` stopped the command."""
-        return cls(exit_code=error.exit_code, errors=Problem.of(error))
+        return cls(exit_code=error.exit_code, errors=Problem.of(error), warnings=told_beside(error))
 
 
 @dataclass(slots=True)

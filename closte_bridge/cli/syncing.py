@@ -7,7 +7,7 @@ from contextlib import contextmanager
 from threading import Event
 from typing import TYPE_CHECKING, NamedTuple
 
-from closte_bridge.cli.networks import cost_messages, engine_of, exit_code, on_each, problems, total_cost
+from closte_bridge.cli.networks import cost_messages, engine_of, exit_code, on_each, problems, total_cost, warnings
 from closte_bridge.cli.plans import (
     FIELDS,
     IN_STEP,
@@ -21,7 +21,7 @@ from closte_bridge.cli.plans import (
 from closte_bridge.cli.records import record_words
 from closte_bridge.cli.result import Message, Problem, Result, problem_data
 from closte_bridge.cli.stages import backwards_warnings, certificate_warnings, stage_words
-from closte_bridge.errors import BridgeError, ExitCode, first_that_applies, unforeseen
+from closte_bridge.errors import BridgeError, ExitCode, first_that_applies, go_with, unforeseen
 from closte_bridge.planning.model import Action, Mode
 
 if TYPE_CHECKING:
@@ -84,7 +84,7 @@ def run_sync(
         rendered=rendered([report for report, _ in runs]),
         messages=(*said, *(remark for _, words in runs for remark in words.remarks), *cost_messages(outcomes)),
         errors=(*problems(outcomes), *(error for _, words in runs for error in words.errors)),
-        warnings=(*(warning for _, words in runs for warning in words.warnings), *kept),
+        warnings=(*warnings(outcomes), *(warning for _, words in runs for warning in words.warnings), *kept),
         cost=total_cost(outcomes),
     )
 
@@ -132,7 +132,7 @@ def sync_one(
 ) -> tuple[Report, Words]:
     """Sync one network, then write its metrics and tell of its problems as the config says.
 
-    Raises what `sync` does, after the same.
+    Raises what `sync` does, after the same; what went wrong with that goes with it.
     """
     from closte_bridge.engine.aftermath import after_run  # noqa: PLC0415 - loaded when a sync is made
     from closte_bridge.engine.sync import sync  # noqa: PLC0415 - likewise
@@ -144,7 +144,8 @@ def sync_one(
     except Exception as failure:
         error = failure if isinstance(failure, BridgeError) else unforeseen(failure)
         if not request.dry_run and error.exit_code is not ExitCode.LOCKED:
-            after_run(engine, None, error.exit_code, [problem_data(problem) for problem in Problem.of(error)])
+            data = [problem_data(problem) for problem in Problem.of(error)]
+            go_with(failure, after_run(engine, None, error.exit_code, data))
         raise
     words = words_of(report)
     words.warnings.extend(backwards_warnings(report))

@@ -2,16 +2,30 @@
 
 from __future__ import annotations
 
+import io
+import json
+import sys
 from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any, cast
 
+import pytest
+
+from closte_bridge.cli import main
+from closte_bridge.cli.commands.watch import _Teller
+from closte_bridge.cli.console import Console
+from closte_bridge.cli.context import App
 from closte_bridge.cli.syncing import words_of
 from closte_bridge.engine.apply import Applied
 from closte_bridge.engine.sync import Report
+from closte_bridge.errors import BridgeError, go_with, unforeseen
 from closte_bridge.planning.model import Mode, Standing
+from tests.support.ledgers import opened
 from tests.support.looks import a_ledger, a_list, a_plan, a_snapshot, partial
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+    from pathlib import Path
+
     from closte_bridge.engine.view import View
 
 
@@ -42,3 +56,55 @@ def test_a_read_only_run_tells_of_both_sides_all_the_same() -> None:
     ]
     # What `plan` warns of as the standing is the error; the rest is as it was.
     assert [problem.code for problem in words.warnings] == ["list-partial"]
+
+
+DEAF = (sys.executable, "-c", "raise SystemExit(3)")
+
+
+def fails(*_: object, **__: object) -> None:
+    raise BridgeError("Closte rejected the API key.", code="key-rejected")
+
+
+def breaks(*_: object, **__: object) -> None:
+    raise ZeroDivisionError("the key")
+
+
+@pytest.mark.parametrize("failure", [fails, breaks])
+def test_nobody_heard_of_a_failure(
+    tmp_path: Path, failure: Callable[..., None], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What should have told of it, and failed, is told of beside it: of one network or of several."""
+    monkeypatch.setattr("closte_bridge.engine.sync.sync", failure)
+    path = tmp_path / "config.yaml"
+    opened(tmp_path / "state").close()
+    config = {"state_dir": str(tmp_path / "state"), "on_problem": [*DEAF]}
+    path.write_text(json.dumps(config))
+    document = run("sync", f"--config={path}", "--format=json")
+    assert document["exit_code"] == 1
+    assert [problem["code"] for problem in document["warnings"]] == ["on-problem"]
+    for name in ("a", "b"):
+        opened(tmp_path / "state" / name).close()
+    path.write_text(json.dumps(config | {"networks": {"a": {}, "b": {}}}))
+    document = run("sync", "--all", f"--config={path}", "--format=json")
+    assert len(document["errors"]) == 2
+    assert [problem["message"] for problem in document["warnings"]] == [
+        f"{name}: The command of `on_problem` ended with 3." for name in ("a", "b")
+    ]
+
+
+def test_watch_tells_of_it_too() -> None:
+    err = io.StringIO()
+    app = App(Console(io.StringIO(), io.StringIO(), err, environ={}), {})
+    failure = ZeroDivisionError()
+    go_with(failure, [BridgeError("The command failed.", code="on-problem", hint="Run it by hand.")])
+    _Teller(app).failure(unforeseen(failure))
+    assert err.getvalue().endswith("Warning: The command failed.\nRun it by hand.\n")
+
+
+def run(*argv: str) -> dict[str, Any]:
+    """Run the program in this process, and return its document."""
+    out = io.StringIO()
+    main.run(argv, console=Console(io.StringIO(), out, io.StringIO(), environ={}), environ={"HOME": "/nonexistent"})
+    document = json.loads(out.getvalue())
+    assert isinstance(document, dict)
+    return document

@@ -14,7 +14,7 @@ from closte_bridge.cli.command import BridgeCommand
 from closte_bridge.cli.context import App, pass_app
 from closte_bridge.cli.networks import engine_of
 from closte_bridge.cli.options import global_options
-from closte_bridge.cli.result import Problem
+from closte_bridge.cli.result import Problem, told_beside
 from closte_bridge.cli.syncing import sync_one
 from closte_bridge.errors import BridgeError, Interrupted
 
@@ -52,6 +52,10 @@ class _Teller:
             for remark in words.remarks:
                 self._app.console.log(remark.text)
         self.problems(words.errors, words.warnings)
+
+    def failure(self, error: BridgeError) -> None:
+        """Tell of what stopped a run, and of what else went wrong with it."""
+        self.problems(Problem.of(error), told_beside(error))
 
     def problems(self, errors: Sequence[Problem], warnings: Sequence[Problem] = ()) -> None:
         """Tell of problems unless they are the same as before."""
@@ -99,7 +103,7 @@ class _Service:
             folder=self._settings.state_dir,
             interval=interval,
             work=self._work,
-            tell=lambda error: self._teller.problems(list(Problem.of(error))),
+            tell=self._teller.failure,
             sign=self._sign,
             reload=self._reload,
             waiter=RealWaiter(self._signals),
