@@ -55,11 +55,17 @@ class Words(NamedTuple):
 
 
 def run_sync(
-    app: App, request: Request, *, said: tuple[Message, ...] = (), leaving: frozenset[str] = frozenset()
+    app: App,
+    request: Request,
+    *,
+    said: tuple[Message, ...] = (),
+    leaving: frozenset[str] = frozenset(),
+    remembered: bool = False,
 ) -> Result:
     """Sync the networks that are meant and put what came of it into words; `said` are remarks from before.
 
     `leaving` are names that somebody wants removed: one that has to stay for now is told of, with exit code 3.
+    `remembered`: the ledger holds what is asked for, which is said where the integration is off.
     """
 
     stopping = Event()
@@ -69,6 +75,8 @@ def run_sync(
 
     outcomes = on_each(app, job, stopping)
     runs = [outcome.value for outcome in outcomes if outcome.value]
+    for report, words in runs if remembered else ():
+        words.remarks.extend(_remembered(report))
     kept = [problem for report, words in runs for problem in _kept(report, words, leaving)]
     for outcome in outcomes:
         cost = outcome.engine.cost
@@ -87,6 +95,14 @@ def run_sync(
         warnings=(*warnings(outcomes), *(warning for _, words in runs for warning in words.warnings), *kept),
         cost=total_cost(outcomes),
     )
+
+
+def _remembered(report: Report) -> list[Message]:
+    """Return what becomes of a wish where the integration is off."""
+    if report.plan.standing.mode is not Mode.INACTIVE:
+        return []
+    text = "What was asked for is remembered: a sync does it once that is switched on."
+    return [Message("log", text, Problem(code="remembered", message=text))]
 
 
 def _kept(report: Report, words: Words, leaving: frozenset[str]) -> list[Problem]:

@@ -3,22 +3,26 @@
 from __future__ import annotations
 
 import secrets
+from contextlib import contextmanager
 from typing import TYPE_CHECKING, NamedTuple
 
 from closte_bridge.domains import WILDCARD, is_public_suffix, normalise, not_public
 from closte_bridge.engine import lock
-from closte_bridge.engine.snapshots import read_snapshot, start_snapshot
+from closte_bridge.engine.apply import key_rejected
+from closte_bridge.engine.look import looked_at
 from closte_bridge.errors import BridgeError, ConfigError, ReadOnlyError
 from closte_bridge.ledger import journal
 from closte_bridge.ledger.journal import Entry
-from closte_bridge.planning.desired import desired
+from closte_bridge.planning.model import Mode
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Iterator
 
     from closte_bridge.engine.engine import Engine
+    from closte_bridge.engine.view import View
     from closte_bridge.ledger.state import LedgerState
     from closte_bridge.ledger.store import Ledger
+    from closte_bridge.planning.desired import Desired
 
 
 def parse_names(raw: Iterable[str]) -> list[str]:
@@ -36,7 +40,8 @@ def parse_names(raw: Iterable[str]) -> list[str]:
     return names
 
 
-def _bound(engine: Engine) -> Ledger:
+def bound(engine: Engine) -> Ledger:
+    """Return the open ledger of an engine that is in charge. Raises ReadOnlyError when none is."""
     if engine.ledger is None or engine.ledger.engine_id() is None:
         raise ReadOnlyError(
             "No engine is in charge of this network.",
@@ -46,8 +51,35 @@ def _bound(engine: Engine) -> Ledger:
     return engine.ledger
 
 
+def refuse_read_only(view: View) -> None:
+    """Raise ReadOnlyError, or that the key is rejected, where a sync would change nothing for that reason."""
+    standing = view.standing
+    if standing.mode is not Mode.READ_ONLY:
+        return
+    if view.listing.key_rejected:
+        # To adopt, the remedy for another key, would not help.
+        raise key_rejected()
+    raise ReadOnlyError(f"Nothing was changed: {standing.reason}.", code=standing.code, hint=standing.hint)
+
+
+@contextmanager
+def _noting(engine: Engine, command: str) -> Iterator[tuple[Ledger, View]]:
+    """Hold the lock for a wish that is to be noted, with both sides looked at. Raises where nothing may be changed.
+
+    A wish that was noted there would come true after the next adoption, perhaps weeks later.
+    """
+    with lock.held(engine.settings.state_dir, command), engine.opened():
+        ledger = bound(engine)
+        with looked_at(engine) as view:
+            refuse_read_only(view)
+            yield ledger, view
+
+
 def pin(engine: Engine, names: list[str], command: str) -> list[str]:
-    """Want these names at Closte whatever WordPress says; return those that were not pinned before."""
+    """Want these names at Closte whatever WordPress says; return those that were not pinned before.
+
+    Raises BridgeError where nothing may be changed.
+    """
     for name in names:
         host = name.removeprefix(WILDCARD)
         if why := not_public(host) or ("everybody registers under it" if is_public_suffix(host) else None):
@@ -56,10 +88,9 @@ def pin(engine: Engine, names: list[str], command: str) -> list[str]:
                 code="not-public",
                 hint="Pin a name of the public DNS.",
             )
-    with lock.held(engine.settings.state_dir, command), engine.opened():
-        ledger, now = _bound(engine), engine.clock.now()
-        pins = ledger.state(now).pins
-        new = [name for name in names if name not in pins]
+    with _noting(engine, command) as (ledger, view):
+        now = engine.clock.now()
+        new = [name for name in names if name not in view.ledger.pins]
         with ledger.transaction():
             ledger.mark("pin", names, now)
             ledger.unmark("leaving", names)
@@ -78,12 +109,12 @@ class Dismissal(NamedTuple):
 def dismiss(engine: Engine, names: list[str], command: str) -> Dismissal:
     """Have these names removed at Closte: unpin them and mark them as leaving. Removal itself is the sync's.
 
-    Raises BridgeError when WordPress or the config still wants one, or when one is not ours.
+    Raises BridgeError when WordPress or the config still wants one, when one is not ours, or where nothing may be
+    changed.
     """
-    with lock.held(engine.settings.state_dir, command), engine.opened():
-        ledger, now = _bound(engine), engine.clock.now()
-        state = ledger.state(now)
-        _refuse_dismissal(engine, state, names)
+    with _noting(engine, command) as (ledger, view):
+        now, state = engine.clock.now(), view.ledger
+        _refuse_dismissal(state, view.desire(engine), names)
         ours = [name for name in names if name in state.ours or name in state.unsettled]
         with ledger.transaction():
             ledger.unmark("pin", names)
@@ -92,9 +123,7 @@ def dismiss(engine: Engine, names: list[str], command: str) -> Dismissal:
         return Dismissal(ours, [name for name in names if name not in ours])
 
 
-def _refuse_dismissal(engine: Engine, state: LedgerState, names: list[str]) -> None:
-    snapshot = read_snapshot(engine, start_snapshot(engine, ask_key=False, acknowledge=False), state)
-    desire = desired(snapshot, engine.intentions(), state)
+def _refuse_dismissal(state: LedgerState, desire: Desired, names: list[str]) -> None:
     for name in names:
         if desire.row_for(name):
             raise BridgeError(
@@ -125,7 +154,7 @@ def release(engine: Engine, names: list[str], command: str) -> list[str]:
     Return those that were ours. One that was pinned is so no more.
     """
     with lock.held(engine.settings.state_dir, command), engine.opened():
-        ledger, now = _bound(engine), engine.clock.now()
+        ledger, now = bound(engine), engine.clock.now()
         state = ledger.state(now)
         ours = [name for name in names if name in state.ours or name in state.unsettled]
         with ledger.transaction():

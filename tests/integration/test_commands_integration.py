@@ -100,6 +100,28 @@ def toggling(bridge: Bridge) -> None:
     set_option(bridge.multisite, "wp-ultimo_v2_settings", None)
 
 
+def test_wishes_while_it_is_off(bridge: Bridge) -> None:
+    """They are remembered, and that is said."""
+    bridge.adopt()
+    for name in ("pinned.example.org", "leaving.example.org"):
+        assert bridge.run("domain", "add", name).code == 0
+    assert bridge.run("integration", "disable").code == 0
+    bridge.changes()
+    words = "What was asked for is remembered: a sync does it once that is switched on.\n"
+    for argv in (("add", "wanted.example.org"), ("remove", "leaving.example.org", "--yes")):
+        ran = bridge.run("domain", *argv)
+        assert (ran.code, ran.err) == (0, "")
+        assert words in ran.out
+        assert "Success" not in ran.out
+    told = bridge.run("domain", "add", "wanted.example.org", "--format=json")
+    assert [note["code"] for note in told.envelope["notes"]] == ["integration-off", "remembered"]
+    assert bridge.changes() == []
+    assert bridge.run("integration", "enable").code == 0
+    assert words not in bridge.run("domain", "add", "wanted.example.org").out
+    assert bridge.run("sync").code == 0
+    assert {("add", "wanted.example.org"), ("remove", "leaving.example.org")} <= {*bridge.changes()}
+
+
 def connecting(bridge: Bridge) -> None:
     good = "Success: Closte answered and took the key (from api_key_file); its list holds 3 names.\n"
     assert bridge.run("integration", "test").golden == (0, good, "")

@@ -142,6 +142,41 @@ def test_staging(bridge: Bridge) -> None:
     read_only(bridge, reason, COPY)
 
 
+def test_a_wish_that_may_not_be_met_is_not_noted(bridge: Bridge) -> None:
+    """Noted, it would come true after the next adoption, when nobody thinks of it any more."""
+    assert bridge.run("domain", "add", "pinned.example.org").code == 0
+    bridge.changes()
+    owner = bridge.multisite.network_option("closte_bridge_owner")
+    set_option(bridge.multisite, "closte_bridge_owner", None)
+    before = bridge.run("log", "--limit=100").out
+    nothing = (
+        "Error: Nothing was changed: the network no longer names this engine as its owner.\n"
+        "Its database may be an older copy. Run `closte-bridge adopt` to take charge again.\n"
+    )
+    assert bridge.run("domain", "add", "wanted.example.org").golden == (7, "", nothing)
+    assert bridge.run("domain", "remove", "pinned.example.org", "--yes").golden == (7, "", nothing)
+    # So is another application's key, of which only the list tells.
+    set_option(bridge.multisite, "closte_bridge_owner", owner)
+    right = bridge.key_file.read_text().strip()
+    bridge.write_key("a-key-of-another-application")
+    bridge.sandbox.aliases = {"somebody.example.com"}
+    there = {*OURS, "pinned.example.org"}
+    for verb, name in (("add", "wanted.example.org"), ("remove", "pinned.example.org")):
+        refused = bridge.run("domain", verb, name, "--yes", "--format=json")
+        assert (refused.code, refused.codes) == (7, ["identity-key"])
+    # And a key that is none is told of as such.
+    bridge.take_keys(taken=False)
+    assert bridge.run("domain", "add", "wanted.example.org", "--format=json").codes == ["key-rejected"]
+    bridge.take_keys(taken=True)
+    bridge.write_key(right)
+    bridge.sandbox.aliases = there
+    assert bridge.run("log", "--limit=100").out == before
+    bridge.adopt()
+    bridge.run("sync")
+    assert bridge.changes() == [("add", "new.example.com")]
+    assert bridge.aliases == there | {"new.example.com"}
+
+
 def test_a_new_key(bridge: Bridge) -> None:
     # Of the same application: what is ours is there.
     bridge.write_key("another-key-of-the-same-application")

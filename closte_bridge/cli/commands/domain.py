@@ -178,7 +178,7 @@ def add(app: App, domains: tuple[str, ...]) -> Result:
 
     names = _names(domains)
     pin(engine_of(app, app.network()), names, app.command)
-    return run_sync(app, Request(only=frozenset(names), retry=True))
+    return run_sync(app, Request(only=frozenset(names), retry=True), remembered=True)
 
 
 @domain.command("remove", cls=BridgeCommand, short_help="Unpin domains and remove them at Closte.", epilog=_REMOVE)
@@ -201,7 +201,8 @@ def remove(app: App, domains: tuple[str, ...]) -> Result:
     wildcards = any(name.startswith("*.") for name in names)
     # The names behind a wildcard are added by the same run, so it is not narrowed then.
     only = frozenset() if wildcards else frozenset(names)
-    return run_sync(app, Request(only=only, retry=True), said=said, leaving=frozenset(dismissal.removing))
+    removing = frozenset(dismissal.removing)
+    return run_sync(app, Request(only=only, retry=True), said=said, leaving=removing, remembered=bool(removing))
 
 
 @domain.command("release", cls=BridgeCommand, short_help="Forget domains; leave them at Closte.", epilog=_RELEASE)
