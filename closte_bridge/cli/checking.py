@@ -13,14 +13,16 @@ from closte_bridge.cli.formats import Format
 from closte_bridge.cli.networks import engine_of
 from closte_bridge.cli.options import format_options, global_options
 from closte_bridge.cli.plans import FIELDS as PLAN_FIELDS
-from closte_bridge.cli.result import Message, Problem, Result
+from closte_bridge.cli.result import Problem, Result
 from closte_bridge.cli.syncing import run_sync
 from closte_bridge.errors import BridgeError, ConfigError, ExitCode
 
 if TYPE_CHECKING:
     from closte_bridge.checks.model import Checked
+    from closte_bridge.checks.pool import Pool
     from closte_bridge.engine.engine import Engine
-    from closte_bridge.wordpress.snapshot import Snapshot
+    from closte_bridge.planning.stages import StageChange
+    from closte_bridge.wordpress.snapshot import Mapping, Snapshot
 
 _CHECK = """
 $ closte-bridge domain check shop.customer.com
@@ -49,19 +51,16 @@ def _names(raw: tuple[str, ...]) -> list[str]:
     return parse_names(raw)
 
 
-def _look(engine: Engine, names: list[str]) -> tuple[list[Checked], Snapshot]:
+def _pool(engine: Engine, snapshot: Snapshot) -> Pool:
     from closte_bridge.checks.pool import Pool  # noqa: PLC0415 - loaded when it is needed
-    from closte_bridge.engine.snapshots import start_snapshot  # noqa: PLC0415 - likewise
 
-    snapshot = start_snapshot(engine, ask_key=False, acknowledge=False).snapshot()
-    pool = Pool(
+    return Pool(
         main_domain=snapshot.network.domain,
         dns=engine.settings.dns,
         tls=engine.settings.tls,
         edges=engine.edges,
         now=engine.clock.now,
     )
-    return pool.check(names), snapshot
 
 
 @click.command("check", cls=BridgeCommand, short_help="Look at DNS and certificate now.", epilog=_CHECK)
@@ -76,9 +75,11 @@ def check(app: App, domains: tuple[str, ...]) -> Result:
     remembers nothing. Exits with 4 when one of them has no padlock.
     """
     from closte_bridge.checks import report  # noqa: PLC0415 - loaded when it is needed
+    from closte_bridge.engine.snapshots import start_snapshot  # noqa: PLC0415 - likewise
 
     engine = engine_of(app, app.network())
-    checked, _ = _look(engine, _names(domains))
+    names = _names(domains)
+    checked = _pool(engine, start_snapshot(engine, ask_key=False, acknowledge=False).snapshot()).check(names)
     bad = [c for c in checked if not c.padlock]
     return Result(
         exit_code=ExitCode.SOME_FAILED if bad else ExitCode.OK,
@@ -101,37 +102,76 @@ def revive(app: App, domains: tuple[str, ...]) -> Result:
 
     It moves one as well whose CDN lets no test request through. Looks at DNS and certificate first, says what would
     change, and asks: reaching "done" can make a domain the primary one of its site, to which visitors are then
-    redirected.
+    redirected. Exits with 4 when one of them did not move.
     """
-    from closte_bridge.checks.life import StageHold, begin, learn, next_stage  # noqa: PLC0415 - loaded when needed
+    from closte_bridge.checks.life import DONE  # noqa: PLC0415 - loaded when it is needed
     from closte_bridge.engine.sync import Request  # noqa: PLC0415 - likewise
 
-    names = _names(domains)
-    checked, snapshot = _look(engine_of(app, app.network()), names)
-    mappings = {mapping.domain: mapping for mapping in snapshot.mappings}
-    moving: list[str] = []
-    problems: list[Problem] = []
-    for one in checked:
-        mapping = mappings.get(one.name)
-        if mapping is None:
-            raise BridgeError(
-                f'"{one.name}" is not mapped in WordPress.',
-                code="not-mapped",
-                hint="`closte-bridge domain list` shows what is.",
-                domain=one.name,
-            )
-        history = learn(begin(one.at), one, interval=snapshot.settings.dns_check_interval)
-        move = next_stage(mapping, history, adopted=0.0, revive=True)
-        if move is None or isinstance(move, StageHold):
-            reason = move.reason if move else f'its stage "{mapping.stage}" stays: {one.dns.code.value}'
-            hint = f"`closte-bridge domain check {one.name}` says what is missing."
-            problems.append(Problem(code="not-revived", message=f'"{one.name}": {reason}.', domain=one.name, hint=hint))
-            continue
-        primary = f", and may become the primary domain of site {mapping.blog_id}" if move.stage == "done" else ""
-        app.console.log(f'"{one.name}" would move from "{mapping.stage}" to "{move.stage}"{primary}.')
-        moving.append(one.name)
+    moving, problems = _preview(engine_of(app, app.network()), _names(domains))
+    for change in moving:
+        primary = change.stage == DONE and not change.back
+        words = f", and may become the primary domain of site {change.mapping.blog_id}" if primary else ""
+        app.console.log(f'"{change.name}" would move from "{change.mapping.stage}" to "{change.stage}"{words}.')
     if not moving:
         return Result(exit_code=ExitCode.SOME_FAILED, errors=tuple(problems), fields=PLAN_FIELDS, data=[])
-    app.console.confirm("Revive it?" if len(moving) == 1 else f"Revive these {len(moving)}?")
-    said = tuple(Message("log", problem.message) for problem in problems)
-    return run_sync(app, Request(only=frozenset(moving), revive=frozenset(moving)), said=said)
+    names = frozenset(change.name for change in moving)
+    app.console.confirm("Revive it?" if len(names) == 1 else f"Revive these {len(names)}?")
+    return run_sync(app, Request(only=names, revive=names), failed=tuple(problems))
+
+
+def _preview(engine: Engine, names: list[str]) -> tuple[list[StageChange], list[Problem]]:
+    """Look at the names; return what would move, by the rules that a sync moves by, and an error for each that stays.
+
+    Raises BridgeError where nothing may be changed, and for a name that this network does not map.
+    """
+    from closte_bridge.checks.life import begin, learn  # noqa: PLC0415 - loaded when it is needed
+    from closte_bridge.engine.look import looked_at  # noqa: PLC0415 - likewise
+    from closte_bridge.engine.verify import stages_from  # noqa: PLC0415 - likewise
+    from closte_bridge.engine.wishes import bound, refuse_read_only  # noqa: PLC0415 - likewise
+
+    with engine.opened():
+        ledger = bound(engine)
+        with looked_at(engine) as view:
+            refuse_read_only(view)
+            rows = _rows(view.snapshot, names)
+            checked = _pool(engine, view.snapshot).check(names)
+            interval = view.snapshot.settings.dns_check_interval
+            known = {one.name: learn(begin(one.at), one, interval=interval) for one in checked}
+            own = [row for of_name in rows.values() for row in of_name]
+            plan = stages_from(ledger, own, known, view.desire(engine), engine.clock.now(), names)
+    moving = {change.name for change in plan.changes}
+    held = {hold.name: hold.reason for hold in plan.holds}
+    return [*plan.changes], [
+        _stays(one, rows[one.name][0].stage, held.get(one.name)) for one in checked if one.name not in moving
+    ]
+
+
+def _rows(snapshot: Snapshot, names: list[str]) -> dict[str, list[Mapping]]:
+    """Return this network's mappings of each of the names. Raises BridgeError for one without any."""
+    from closte_bridge.engine.verify import own_mappings  # noqa: PLC0415 - loaded when it is needed
+    from closte_bridge.planning.stages import name_of  # noqa: PLC0415 - likewise
+
+    found: dict[str, list[Mapping]] = {name: [] for name in names}
+    for mapping in own_mappings(snapshot):
+        if (name := name_of(mapping)) in found:
+            found[name].append(mapping)
+    for name, rows in found.items():
+        if not rows:
+            elsewhere = any(name_of(mapping) == name for mapping in snapshot.mappings)
+            raise BridgeError(
+                f'"{name}" is {"mapped to no site of this network" if elsewhere else "not mapped in WordPress"}.',
+                code="not-mapped",
+                hint="`closte-bridge domain list` shows what is.",
+                domain=name,
+            )
+    return found
+
+
+def _stays(checked: Checked, stage: str, held: str | None) -> Problem:
+    reason = held or f'its stage "{stage}" stays: {checked.dns.code.value}'
+    hint = (
+        f"`closte-bridge domain explain {checked.name}` says more."
+        if held
+        else f"`closte-bridge domain check {checked.name}` says what is missing."
+    )
+    return Problem(code="not-revived", message=f'"{checked.name}": {reason}.', domain=checked.name, hint=hint)

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 from closte_bridge.cli.result import Message, Problem
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Collection, Sequence
 
     from closte_bridge.cli.formats import Row
     from closte_bridge.engine.sync import Report
@@ -94,6 +94,32 @@ def stage_words(report: Report) -> tuple[list[Problem], list[Message]]:
     if verified.due_later:
         remarks.append(Message("log", f"{_count(verified.due_later, 'check')} more due; the next run goes on."))
     return errors, remarks
+
+
+def not_revived(report: Report, names: Collection[str]) -> list[Problem]:
+    """Return an error for each of the `names` that were to be revived and did not move.
+
+    One whose stage Ultimate Multisite refused has an error of its own, and so has a run that may change nothing.
+    """
+    if report.applied is None:
+        return []
+    moved = {moved.name: moved.result for moved in report.verified.moved} if report.verified else {}
+    plan = stage_plan(report)
+    reasons = {hold.name: hold.reason for hold in plan.holds} if plan else {}
+    reasons |= (
+        {change.name: "Ultimate Multisite has not taken the stage yet" for change in plan.changes} if plan else {}
+    )
+    reasons |= {name: "its stage was changed meanwhile" for name, result in moved.items() if result == "changed"}
+    return [
+        Problem(
+            code="not-revived",
+            message=f'"{name}" was not revived: {reasons.get(name, "DNS and certificate do not prove it now")}.',
+            hint=f"`closte-bridge domain explain {name}` says more; then try it again.",
+            domain=name,
+        )
+        for name in sorted(names)
+        if moved.get(name, "changed") == "changed"
+    ]
 
 
 def backwards_warnings(report: Report) -> list[Problem]:

@@ -20,7 +20,7 @@ from closte_bridge.cli.plans import (
 )
 from closte_bridge.cli.records import record_words
 from closte_bridge.cli.result import Message, Problem, Result, problem_data
-from closte_bridge.cli.stages import backwards_warnings, certificate_warnings, stage_words
+from closte_bridge.cli.stages import backwards_warnings, certificate_warnings, not_revived, stage_words
 from closte_bridge.errors import BridgeError, ExitCode, first_that_applies, go_with, unforeseen
 from closte_bridge.planning.model import Action, Mode
 
@@ -61,11 +61,13 @@ def run_sync(
     said: tuple[Message, ...] = (),
     leaving: frozenset[str] = frozenset(),
     remembered: bool = False,
+    failed: tuple[Problem, ...] = (),
 ) -> Result:
     """Sync the networks that are meant and put what came of it into words; `said` are remarks from before.
 
     `leaving` are names that somebody wants removed: one that has to stay for now is told of, with exit code 3.
-    `remembered`: the ledger holds what is asked for, which is said where the integration is off.
+    `remembered`: the ledger holds what is asked for, which is said where the integration is off. `failed` is what has
+    failed already of what was asked for.
     """
 
     stopping = Event()
@@ -78,6 +80,7 @@ def run_sync(
     for report, words in runs if remembered else ():
         words.remarks.extend(_remembered(report))
     kept = [problem for report, words in runs for problem in _kept(report, words, leaving)]
+    failed += tuple(problem for report, words in runs for problem in _stayed(report, words, request.revive))
     for outcome in outcomes:
         cost = outcome.engine.cost
         app.console.debug("cost", f"{cost.list_wait:.3f} s of {cost.api_seconds:.3f} s were waited for Closte's list.")
@@ -85,13 +88,15 @@ def run_sync(
         app.console.debug("sync", f"{report.network}: {len(report.plan.changes)} changes planned.")
     return Result(
         exit_code=first_that_applies(
-            {exit_code(outcomes, lambda run: run[0].exit_code)} | ({ExitCode.WITHHELD} if kept else set())
+            {exit_code(outcomes, lambda run: run[0].exit_code)}
+            | ({ExitCode.WITHHELD} if kept else set())
+            | ({ExitCode.SOME_FAILED} if failed else set())
         ),
         data=rows_shown([report for report, _ in runs], app.output),
         fields=FIELDS,
         rendered=rendered([report for report, _ in runs]),
         messages=(*said, *(remark for _, words in runs for remark in words.remarks), *cost_messages(outcomes)),
-        errors=(*problems(outcomes), *(error for _, words in runs for error in words.errors)),
+        errors=(*problems(outcomes), *failed, *(error for _, words in runs for error in words.errors)),
         warnings=(*warnings(outcomes), *(warning for _, words in runs for warning in words.warnings), *kept),
         cost=total_cost(outcomes),
     )
@@ -106,7 +111,7 @@ def _remembered(report: Report) -> list[Message]:
 
 
 def _kept(report: Report, words: Words, leaving: frozenset[str]) -> list[Problem]:
-    """Return a warning for each of the names `leaving` that is held; "in step" is not what was asked for then."""
+    """Return a warning for each of the names `leaving` that is held."""
     held = (*report.plan.held, *(report.applied.held if report.applied else ()))
     found = [
         Problem(
@@ -118,9 +123,19 @@ def _kept(report: Report, words: Words, leaving: frozenset[str]) -> list[Problem
         for hold in held
         if hold.action is Action.REMOVE and hold.name in leaving
     ]
-    if found:
+    return _without_success(words, found)
+
+
+def _stayed(report: Report, words: Words, revive: frozenset[str]) -> list[Problem]:
+    """Return an error for each of the names to `revive` that did not move."""
+    return _without_success(words, not_revived(report, revive))
+
+
+def _without_success(words: Words, problems: list[Problem]) -> list[Problem]:
+    """Return `problems`; where there are any, nobody is told that all is in step."""
+    if problems:
         words.remarks[:] = [remark for remark in words.remarks if remark.text != IN_STEP]
-    return found
+    return problems
 
 
 def run_woken(app: App) -> int:

@@ -174,7 +174,7 @@ def sync(
         if not applied.key_rejected and (plan.observed.readable or applied.done):
             _note_success(ledger, engine, whole=plan.observed.readable)
         verified = None
-        if engine.settings.checks and not applied.key_rejected and request.reviewed is None:
+        if (engine.settings.checks or request.revive) and not applied.key_rejected and request.reviewed is None:
             verified = _verify(engine, ledger, view, request, run, lambda: should_stop() or should_yield())
         return Report(engine.settings.name, view, plan, applied, stale, unknown, verified, records=records)
 

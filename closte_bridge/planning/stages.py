@@ -98,7 +98,7 @@ class StagePlan(NamedTuple):
 
 def names_to_know(mappings: Iterable[Mapping]) -> set[str]:
     """Return the names whose history decides about a stage: those that have not arrived."""
-    return {name for mapping in mappings if mapping.stage != DONE and (name := _name(mapping))}
+    return {name for mapping in mappings if mapping.stage != DONE and (name := name_of(mapping))}
 
 
 def room_backwards(mappings: Iterable[Mapping], lately: int) -> int:
@@ -141,7 +141,7 @@ def plan_stages(
     moves: list[tuple[StageChange, History]] = []
     holds: list[StageHeld] = []
     for mapping in mappings:
-        name = _name(mapping)
+        name = name_of(mapping)
         history = histories.get(name) if name else None
         if name is None or history is None:
             continue
@@ -184,7 +184,8 @@ def _seen_lately(history: History, now: float) -> bool:
     return history.looked is not None and 0 <= now - history.looked <= _SEEN_LATELY
 
 
-def _name(mapping: Mapping) -> str | None:
+def name_of(mapping: Mapping) -> str | None:
+    """Return the name that is mapped in its one spelling, or None when it is no host name."""
     try:
         return normalise(mapping.domain)
     except ValueError:

@@ -150,7 +150,8 @@ def test_what_was_given_up_before_comes_alive_by_command_alone(world: Life) -> N
     assert hopeless.err.startswith(f'Error: "{OTHER}": its stage "failed" stays: points-elsewhere.\n')
 
     revived = world.run("domain", "revive", SHOP, OTHER, answer="y\n")
-    assert revived.code == 0, revived
+    assert revived.code == 4, revived
+    assert hopeless.err in revived.err
     assert world.stage(SHOP) == ("done", True)
     assert world.stage(OTHER) == ("failed", False)
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 import json
 import sys
+from dataclasses import replace
 from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any, cast
 
@@ -14,11 +15,14 @@ from closte_bridge.cli import main
 from closte_bridge.cli.commands.watch import _Teller
 from closte_bridge.cli.console import Console
 from closte_bridge.cli.context import App
+from closte_bridge.cli.stages import not_revived
 from closte_bridge.cli.syncing import words_of
 from closte_bridge.engine.apply import Applied
 from closte_bridge.engine.sync import Report
+from closte_bridge.engine.verify import Moved, Verified
 from closte_bridge.errors import BridgeError, go_with, unforeseen
 from closte_bridge.planning.model import Mode, Standing
+from closte_bridge.planning.stages import StageHeld, StagePlan
 from tests.support.ledgers import opened
 from tests.support.looks import a_ledger, a_list, a_plan, a_snapshot, partial
 
@@ -56,6 +60,28 @@ def test_a_read_only_run_tells_of_both_sides_all_the_same() -> None:
     ]
     # What `plan` warns of as the standing is the error; the rest is as it was.
     assert [problem.code for problem in words.warnings] == ["list-partial"]
+
+
+def test_what_was_to_be_revived_and_did_not_move() -> None:
+    """Between what was said beforehand and the run, anything can have happened."""
+    names = ["moved.test", "refused.test", "changed.test", "held.test", "unseen.test"]
+    verified = Verified(
+        moved=[
+            Moved("moved.test", "failed", "done", "DNS is right", "done"),
+            Moved("refused.test", "failed", "done", "DNS is right", "refused x"),
+            Moved("changed.test", "failed", "done", "DNS is right", "changed"),
+        ],
+        stages=StagePlan((), (StageHeld("held.test", "switched-off", "somebody has switched it off"),)),
+    )
+    ran = replace(report(applied=Applied()), verified=verified)
+    # One that Ultimate Multisite refused has an error of its own.
+    assert [(problem.code, problem.message) for problem in not_revived(ran, names)] == [
+        ("not-revived", '"changed.test" was not revived: its stage was changed meanwhile.'),
+        ("not-revived", '"held.test" was not revived: somebody has switched it off.'),
+        ("not-revived", '"unseen.test" was not revived: DNS and certificate do not prove it now.'),
+    ]
+    # Where nothing may be changed that is said once.
+    assert not_revived(report(applied=None), names) == []
 
 
 DEAF = (sys.executable, "-c", "raise SystemExit(3)")

@@ -1,0 +1,87 @@
+"""`domain revive`: what it says beforehand is what it does, and what it did not do is told."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import pytest
+
+from tests.support.life import HERE, STRANGER
+from tests.support.rows import set_option
+
+if TYPE_CHECKING:
+    from tests.support.life import Life
+
+pytestmark = pytest.mark.real
+
+SHOP, OTHER = "shop.example.org", "other.example.org"
+SITE = 2
+
+
+def given_up(world: Life, *rows: tuple[str, int]) -> None:
+    """Have mappings that Ultimate Multisite gave up before adoption, whose DNS and certificates are right by now."""
+    names = {name.lower() for name, _ in rows}
+    world.names.point(**dict.fromkeys(names, HERE))
+    world.certificates.issue(*names)
+    world.bridge.multisite.add_mappings_sql(rows, stage="failed")
+    world.bridge.adopt()
+
+
+def test_where_checks_are_off_it_looks_all_the_same(world: Life) -> None:
+    given_up(world, (SHOP, SITE), (OTHER, SITE))
+    world.bridge.write_config(checks=False)
+    assert world.run("sync").code == 0
+    assert world.stage(SHOP) == ("failed", False)
+    revived = world.run("domain", "revive", SHOP, "--yes")
+    assert revived.code == 0, revived
+    assert world.stage(SHOP) == ("done", True)
+    assert world.stage(OTHER) == ("failed", False)
+
+
+def test_one_that_stays_is_an_error_beside_one_that_moves(world: Life) -> None:
+    given_up(world, (SHOP, SITE), (OTHER, SITE))
+    world.names.point(**{OTHER: STRANGER})
+    ran = world.run("domain", "revive", SHOP, OTHER, "--yes", "--format=json")
+    assert (ran.code, ran.codes) == (4, ["not-revived"])
+    (problem,) = ran.envelope["errors"]
+    assert (problem["domain"], problem["message"]) == (
+        OTHER,
+        f'"{OTHER}": its stage "failed" stays: points-elsewhere.',
+    )
+    assert world.stage(SHOP) == ("done", True)
+    assert world.stage(OTHER) == ("failed", False)
+
+
+def test_a_name_that_several_sites_claim_is_not_asked_about(world: Life) -> None:
+    given_up(world, (SHOP, SITE), (SHOP, 1))
+    ran = world.run("domain", "revive", SHOP, answer="y\n")
+    assert ran.code == 4
+    assert "would move" not in ran.out
+    assert ran.err.startswith(f'Error: "{SHOP}": sites 1, 2 claim it.\n')
+
+
+def test_a_mapping_of_another_network_is_not_ours_to_revive(world: Life) -> None:
+    multisite = world.bridge.multisite
+    multisite.sql("INSERT INTO wp_blogs (blog_id, site_id, domain, path) VALUES (9, 2, 'second.example.com', '/')")
+    given_up(world, (SHOP, SITE), (OTHER, 9))
+    ran = world.run("domain", "revive", OTHER, answer="y\n")
+    assert (ran.code, ran.out) == (1, "")
+    assert ran.err.startswith(f'Error: "{OTHER}" is mapped to no site of this network.\n')
+    nowhere = world.run("domain", "revive", "typo.example.org", "--format=json")
+    assert (nowhere.code, nowhere.codes) == (1, ["not-mapped"])
+
+
+def test_a_row_in_another_spelling_is_found(world: Life) -> None:
+    given_up(world, ("Shop.Example.ORG", SITE))
+    ran = world.run("domain", "revive", SHOP, "--yes")
+    assert ran.code == 0, ran
+    (row,) = [row for row in world.bridge.multisite.mappings() if str(row["domain"]).lower() == SHOP]
+    assert row["stage"] == "done"
+
+
+def test_nobody_is_asked_where_nothing_may_be_changed(world: Life) -> None:
+    given_up(world, (SHOP, SITE))
+    set_option(world.bridge.multisite, "closte_bridge_owner", None)
+    ran = world.run("domain", "revive", SHOP, answer="y\n")
+    assert (ran.code, ran.out) == (7, "")
+    assert ran.err.startswith("Error: Nothing was changed: the network no longer names this engine as its owner.\n")
