@@ -4,21 +4,23 @@ from __future__ import annotations
 
 import time
 from contextlib import contextmanager
-from dataclasses import replace
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, NamedTuple
 
 from closte_bridge.cli.networks import Outcome, engine_of, total_cost
 from closte_bridge.cli.plans import FIELDS, plan_rows, rendered
-from closte_bridge.cli.result import Message, Problem, Result
-from closte_bridge.cli.syncing import sync_one
-from closte_bridge.errors import BridgeError, ExitCode, first_that_applies
+from closte_bridge.cli.result import Message, Problem, Result, told_beside
+from closte_bridge.cli.rounds import joined
+from closte_bridge.cli.syncing import sync_one, words_of
+from closte_bridge.errors import BridgeError, ConfigError, ExitCode, first_that_applies
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable, Iterable, Iterator
 
     from closte_bridge.checks.model import Checked
     from closte_bridge.cli.context import App
     from closte_bridge.cli.syncing import Words
+    from closte_bridge.engine.engine import Engine
     from closte_bridge.engine.sync import Report, Request
 
 _PAUSE_AFTER_TROUBLE = 10.0
@@ -74,12 +76,46 @@ def _table(app: App) -> Iterator[Callable[[list[Seen]], None]]:
         yield show
 
 
-def _followed(report: Report, request: Request) -> list[str]:
+def _followed(engine: Engine, report: Report, request: Request) -> tuple[list[str], list[str]]:
+    """Return the names to follow, and those asked for that nobody looks at, so that they would never arrive."""
+    from closte_bridge.domains import not_public  # noqa: PLC0415 - loaded by the sync before
+    from closte_bridge.engine.due import watched_names  # noqa: PLC0415 - likewise
+
+    if report.applied is None:
+        return [], []
+    watched = {name for name in watched_names(engine, report.view) if not not_public(name)}
     if request.only:
-        # What neither side knows will not arrive.
-        return sorted(request.only - {*report.unknown})
+        # What neither side knows has an error of its own.
+        asked = request.only - {*report.unknown}
+        return sorted(asked & watched), sorted(asked - watched)
     on_the_way = report.verified.stages.changes if report.verified else ()
-    return sorted({change.name for change in report.plan.additions} | {change.name for change in on_the_way})
+    names = {change.name for change in report.plan.additions} | {change.name for change in on_the_way}
+    return sorted(names & watched), []
+
+
+@dataclass
+class _Told:
+    """What is to be told in the end: the first run, as it stands after the rounds that followed it.
+
+    `met` is what the last of them met with beside that, `trouble` what has kept one from being made since.
+    """
+
+    report: Report
+    warnings: list[Problem]
+    met: list[Problem] = field(default_factory=list)
+    codes: set[ExitCode] = field(default_factory=set)
+    trouble: list[Problem] = field(default_factory=list)
+
+    def add(self, later: Report, words: Words) -> None:
+        """Take a later round in."""
+        self.report = joined(self.report, later)
+        self.met, self.codes, self.trouble = words.errors, {later.exit_code}, []
+        self.warnings += _new(words.warnings, self.warnings)
+
+
+def _new(problems: Iterable[Problem], known: Iterable[Problem]) -> list[Problem]:
+    told = {(problem.code, problem.domain) for problem in known}
+    return [problem for problem in problems if (problem.code, problem.domain) not in told]
 
 
 def run_waiting(app: App, request: Request, timeout: float) -> Result:
@@ -90,6 +126,12 @@ def run_waiting(app: App, request: Request, timeout: float) -> Result:
     from closte_bridge.engine.sync import Request as NewRequest  # noqa: PLC0415 - loaded when a sync is made
 
     settings = app.network()
+    if not settings.checks:
+        raise ConfigError(
+            '"--wait" waits for what checks see of DNS and certificates, and `checks: false` switches them off.',
+            code="wait-without-checks",
+            hint='Leave "--wait" out, or take `checks: false` out of the config.',
+        )
     deadline = time.monotonic() + timeout
     runs: list[Outcome[Report]] = []
 
@@ -99,9 +141,9 @@ def run_waiting(app: App, request: Request, timeout: float) -> Result:
         return sync_one(engine, request, app.command)
 
     report, words = once(request)
-    names = _followed(report, request) if report.applied is not None else []
+    told = _Told(report, words.warnings)
+    names, left_out = _followed(runs[0].engine, report, request)
     seen = {name: _seen(name, report.verified.checked.get(name) if report.verified else None) for name in names}
-    trouble: list[Problem] = []
     with _table(app) as show:
         show([*seen.values()])
         while not all(one.arrived for one in seen.values()) and time.monotonic() < deadline:
@@ -110,42 +152,52 @@ def run_waiting(app: App, request: Request, timeout: float) -> Result:
             time.sleep(max(0.0, min(interval, deadline - time.monotonic())))
             waiting = frozenset(name for name, one in seen.items() if not one.arrived)
             try:
-                again = NewRequest(only=waiting, approval=request.approval)
-                report, words = once(again)
-                trouble = []
+                report, words = once(NewRequest(only=waiting, approval=request.approval))
             except BridgeError as error:
-                trouble = list(Problem.of(error))
+                told.trouble = list(Problem.of(error))
+                told.warnings += _new(told_beside(error), told.warnings)
                 time.sleep(max(0.0, min(_PAUSE_AFTER_TROUBLE, deadline - time.monotonic())))
                 continue
+            told.add(report, words)
             checked = report.verified.checked if report.verified else {}
             seen |= {name: _seen(name, checked[name]) for name in waiting if name in checked}
             show([*seen.values()])
-    return replace(_result(report, words, [*seen.values()], trouble), cost=total_cost(runs))
+    return replace(_result(told, [*seen.values()], left_out), cost=total_cost(runs))
 
 
-def _result(report: Report, words: Words, seen: list[Seen], trouble: list[Problem]) -> Result:
-    late = [one for one in seen if not one.arrived]
-    problems = [
-        Problem(
-            code="no-padlock",
-            message=f'"{one.name}" has no padlock yet: DNS {one.dns or "not looked at"}, TLS {one.tls or "not tried"}.',
-            hint=one.advice or "It is looked at again by itself.",
-            domain=one.name,
-        )
-        for one in late
-    ]
-    codes = {report.exit_code} | ({ExitCode.SOME_FAILED} if late else set())
+def _result(told: _Told, seen: list[Seen], left_out: list[str]) -> Result:
+    problems = [_late(one) for one in seen if not one.arrived] + [_not_followed(name) for name in left_out]
+    words = words_of(told.report)
+    codes = {told.report.exit_code, *told.codes} | ({ExitCode.SOME_FAILED} if problems else set())
     closing = (
         []
-        if late or not seen
+        if problems or not seen
         else [Message("success", f"{len(seen)} of {len(seen)} followed domains have their padlock.")]
     )
     return Result(
         exit_code=first_that_applies(codes),
-        data=plan_rows(report),
+        data=plan_rows(told.report),
         fields=FIELDS,
-        rendered=rendered([report]),
+        rendered=rendered([told.report]),
         messages=(*words.remarks, *closing),
-        errors=(*trouble, *words.errors, *problems),
-        warnings=tuple(words.warnings),
+        errors=(*told.trouble, *words.errors, *_new(told.met, words.errors), *problems),
+        warnings=tuple(told.warnings),
+    )
+
+
+def _late(one: Seen) -> Problem:
+    return Problem(
+        code="no-padlock",
+        message=f'"{one.name}" has no padlock yet: DNS {one.dns or "not looked at"}, TLS {one.tls or "not tried"}.',
+        hint=one.advice or "It is looked at again by itself.",
+        domain=one.name,
+    )
+
+
+def _not_followed(name: str) -> Problem:
+    return Problem(
+        code="not-followed",
+        message=f'"{name}" is not followed: nothing here wants it, or no certificate can be had for it.',
+        hint=f"`closte-bridge domain explain {name}` says more, `closte-bridge domain check {name}` looks at it once.",
+        domain=name,
     )

@@ -17,8 +17,9 @@ from typing import TYPE_CHECKING
 import pytest
 
 from closte_bridge.engine.sync import Request, sync
+from tests.support.bridge import AT_ONCE
 from tests.support.life import HERE, STRANGER
-from tests.support.rows import set_option
+from tests.support.rows import delete_mappings, set_option
 from tests.support.running import LIMIT_SECONDS, wait_until
 
 if TYPE_CHECKING:
@@ -204,6 +205,32 @@ def test_without_names_it_follows_what_the_first_run_adds(world: Life) -> None:
     assert ran.code == 4
     assert '"late.example.org" has no padlock yet: DNS points-elsewhere, TLS no-listener.' in ran.err
     assert f'"{SHOP}"' not in ran.err
+
+
+def test_what_the_first_run_withheld_is_told_in_the_end(world: Life, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The rounds that follow are about the names alone that are waited for."""
+    world.bridge.write_config(removal_grace=AT_ONCE)
+    world.bridge.adopt()
+    many = [f"n{number:02}.example.org" for number in range(12)]
+    world.bridge.multisite.add_mappings_sql([(name, 2) for name in many])
+    world.bridge.write_config(checks=False)
+    assert world.run("sync").code == 0
+    delete_mappings(world.bridge.multisite, many[:9])
+    for code in (0, 0, 3):
+        assert world.run("sync").code == code
+    world.bridge.write_config(checks=True)
+    world.names.point(**{SHOP: HERE})
+    world.bridge.multisite.add_mapping(SHOP, 2)
+    pauses = Pauses(lambda _: world.certificates.issue(SHOP))
+    monkeypatch.setattr("closte_bridge.cli.waiting.time", pauses)
+    ran = world.run("sync", "--wait=10m", "--format=json")
+    assert (ran.code, ran.codes) == (3, ["withheld"])
+    assert pauses.count > 0
+    found = {(row["change"], row["domain"]): row["status"] for row in ran.envelope["data"]}
+    assert [found["remove", name] for name in many[:9]] == ["withheld"] * 9
+    assert (found["add", SHOP], found["stage", SHOP]) == ("done", "done")
+    assert world.stage(SHOP) == ("done", True)
+    assert {*many} <= world.bridge.aliases
 
 
 def test_what_cannot_arrive_is_not_waited_for(world: Life, monkeypatch: pytest.MonkeyPatch) -> None:
