@@ -182,7 +182,8 @@ def sync_one(
     words.warnings.extend(backwards_warnings(report))
     if report.verified and report.verified.expiring:
         words.warnings.extend(certificate_warnings(report.verified.expiring, engine.clock.now()))
-    if not request.dry_run:
+    # Of a run that was told to stop nobody is told, as of one that was interrupted itself.
+    if not (request.dry_run or should_stop()):
         data = [problem_data(problem) for problem in (*words.errors, *words.warnings)]
         for trouble in after_run(engine, report, report.exit_code, data):
             words.warnings.extend(Problem.of(trouble))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import shutil
+import signal
 import sqlite3
 from contextlib import closing
 from dataclasses import replace
@@ -254,6 +255,37 @@ def test_all_networks(multisite: Multisite, tmp_path: Path) -> None:
         first.config.write_text(json.dumps({"networks": networks}))
         first.run("--network=two", "adopt", "--yes")
         both(first, second)
+
+
+def test_all_networks_interrupted(multisite: Multisite, tmp_path: Path) -> None:
+    """What each has under way comes to its end, and nothing else begins: whole runs would take minutes."""
+    other = copy_multisite(multisite, tmp_path / "other", sqlite_database(tmp_path / "other"))
+    many = [f"n{number:03}.example.org" for number in range(300)]
+    with bridge_for(multisite, tmp_path / "a") as first, bridge_for(other, tmp_path / "b") as second:
+        for bridge in (first, second):
+            switch_on(bridge.multisite)
+            bridge.multisite.add_mappings_sql([(name, 1) for name in many])
+            bridge.write_config(rate_limit=2, certificate_budget=1000)
+        first.config.write_text(json.dumps({"networks": {"one": first.settings, "two": second.settings}}))
+        for name in ("one", "two"):
+            first.run(f"--network={name}", "adopt", "--yes")
+
+        def in_the_middle() -> bool:
+            return bool(first.aliases and second.aliases)
+
+        ran = first.run_interrupted(signal.SIGTERM, in_the_middle, "sync", "--all")
+        interrupted = "Error: Interrupted.\nRun it again to go on: nothing is lost.\n"
+        assert ran.golden == (130, "", interrupted)
+        assert max(len(first.aliases), len(second.aliases)) < 100
+        # What was done is known, and the rest is not put off.
+        for bridge, name in ((first, "one"), (second, "two")):
+            outcomes = first.run(f"--network={name}", "log", "--limit=1000", "--field=outcome").out.split()
+            assert outcomes.count("done") == 1 + len(bridge.aliases)
+        for bridge in (first, second):
+            bridge.write_config(rate_limit=1000)
+        first.config.write_text(json.dumps({"networks": {"one": first.settings, "two": second.settings}}))
+        assert first.run("sync", "--all").code == 0
+        assert first.aliases == second.aliases == {*many}
 
 
 def both(first: Bridge, second: Bridge) -> None:

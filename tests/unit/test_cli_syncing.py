@@ -16,9 +16,11 @@ from closte_bridge.cli.commands.watch import _Teller
 from closte_bridge.cli.console import Console
 from closte_bridge.cli.context import App
 from closte_bridge.cli.stages import not_revived
-from closte_bridge.cli.syncing import words_of
+from closte_bridge.cli.syncing import sync_one, words_of
+from closte_bridge.config.model import Settings
 from closte_bridge.engine.apply import Applied
-from closte_bridge.engine.sync import Report
+from closte_bridge.engine.engine import Engine
+from closte_bridge.engine.sync import Report, Request
 from closte_bridge.engine.verify import Moved, Verified
 from closte_bridge.errors import BridgeError, go_with, unforeseen
 from closte_bridge.planning.model import Mode, Standing
@@ -116,6 +118,19 @@ def test_nobody_heard_of_a_failure(
     assert [problem["message"] for problem in document["warnings"]] == [
         f"{name}: The command of `on_problem` ended with 3." for name in ("a", "b")
     ]
+
+
+def test_a_run_that_was_told_to_stop_is_no_problem_to_tell_of(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """As one that was interrupted itself: whoever did that knows."""
+    ran = report("a.example.com", applied=Applied(stopped="The run was asked to stop."))
+    assert ran.applied
+    ran.applied.not_begun += ran.plan.changes
+    monkeypatch.setattr("closte_bridge.engine.sync.sync", lambda *_, **__: ran)
+    opened(tmp_path / "state").close()
+    engine = Engine(Settings(state_dir=tmp_path / "state", on_problem=DEAF), {})
+    for stopped, codes in ((True, []), (False, ["on-problem"])):
+        _, words = sync_one(engine, Request(), "sync", should_stop=[lambda: False, lambda: True][stopped])
+        assert [warning.code for warning in words.warnings] == codes
 
 
 def test_watch_tells_of_it_too() -> None:
