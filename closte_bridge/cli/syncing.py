@@ -107,7 +107,7 @@ def _remembered(report: Report) -> list[Message]:
     if report.plan.standing.mode is not Mode.INACTIVE:
         return []
     text = "What was asked for is remembered: a sync does it once that is switched on."
-    return [Message("log", text, Problem(code="remembered", message=text))]
+    return [Message("log", text, Problem(code="remembered", message=text, hint=report.plan.standing.hint))]
 
 
 def _kept(report: Report, words: Words, leaving: frozenset[str]) -> list[Problem]:
