@@ -62,8 +62,7 @@ function closte_bridge_leads_here( $domain ): bool {
 function closte_bridge_move_stage( array $change ): string {
 	$domain = wu_get_domain( (int) $change['id'] );
 	// Ultimate Multisite's model gives a row's name in lower case, whatever stands in the table.
-	$expected = strtolower( $change['domain'] );
-	if ( ! $domain || $domain->get_domain() !== $expected || $domain->get_stage() !== $change['from'] ) {
+	if ( ! $domain || 0 !== strcasecmp( $domain->get_domain(), $change['domain'] ) || $domain->get_stage() !== $change['from'] ) {
 		return 'changed';
 	}
 	if ( ! empty( $change['prove'] ) && ! closte_bridge_leads_here( $domain ) ) {
