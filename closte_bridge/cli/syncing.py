@@ -168,6 +168,7 @@ def sync_one(
     from closte_bridge.engine.aftermath import after_run  # noqa: PLC0415 - loaded when a sync is made
     from closte_bridge.engine.sync import sync  # noqa: PLC0415 - likewise
 
+    whole = not request.only and request.reviewed is None
     try:
         report = sync(
             engine, request, command=command, progress=progress, should_stop=should_stop, should_yield=should_yield
@@ -176,7 +177,7 @@ def sync_one(
         error = failure if isinstance(failure, BridgeError) else unforeseen(failure)
         if not request.dry_run and error.exit_code is not ExitCode.LOCKED:
             data = [problem_data(problem) for problem in Problem.of(error)]
-            go_with(failure, after_run(engine, None, error.exit_code, data))
+            go_with(failure, after_run(engine, None, error.exit_code, data, whole=whole))
         raise
     words = words_of(report)
     words.warnings.extend(backwards_warnings(report))
@@ -185,7 +186,7 @@ def sync_one(
     # Of a run that was told to stop nobody is told, as of one that was interrupted itself.
     if not (request.dry_run or should_stop()):
         data = [problem_data(problem) for problem in (*words.errors, *words.warnings)]
-        for trouble in after_run(engine, report, report.exit_code, data):
+        for trouble in after_run(engine, report, report.exit_code, data, whole=whole):
             words.warnings.extend(Problem.of(trouble))
     return report, words
 

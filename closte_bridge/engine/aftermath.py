@@ -5,7 +5,6 @@ Neither can fail a run: what goes wrong here is reported beside its result.
 
 from __future__ import annotations
 
-import hashlib
 import json
 import subprocess
 from typing import TYPE_CHECKING, Any
@@ -27,14 +26,16 @@ _PATIENCE = 30.0
 
 
 def after_run(
-    engine: Engine, report: Report | None, exit_code: int, problems: Sequence[dict[str, Any]]
+    engine: Engine, report: Report | None, exit_code: int, problems: Sequence[dict[str, Any]], *, whole: bool = True
 ) -> list[BridgeError]:
     """Write the metrics and tell of problems, as the config says; return what went wrong with that.
 
-    `problems` are those of the run as they stand in the JSON envelope.
+    `problems` are those of the run as they stand in the JSON envelope. A run that was not `whole` saw to some names
+    alone: it knows nothing of the others, so it writes no metrics, and tells only of problems that nobody knows yet.
     """
     settings = engine.settings
-    if settings.metrics_file is None and not settings.on_problem:
+    metrics_wanted = whole and settings.metrics_file is not None
+    if not metrics_wanted and not settings.on_problem:
         return []
     troubles: list[BridgeError] = []
     ledger: Ledger | None = None
@@ -45,13 +46,13 @@ def after_run(
         troubles.append(error)
     marks = ledger.meta() if ledger else {}
     try:
-        if settings.metrics_file is not None:
+        if metrics_wanted:
             _write_metrics(engine, report, exit_code, marks, ledger)
     except BridgeError as error:
         troubles.append(error)
     try:
         if settings.on_problem and ledger is not None:
-            _tell(engine, ledger, marks, problems)
+            _tell(engine, ledger, marks, problems, whole=whole)
     except BridgeError as error:
         troubles.append(error)
     finally:
@@ -71,13 +72,22 @@ def _write_metrics(
     metrics.write(path, metrics.render(report, engine.cost, engine.settings, marks, exit_code, looks))
 
 
-def _tell(engine: Engine, ledger: Ledger, marks: dict[str, str], problems: Sequence[dict[str, Any]]) -> None:
-    """Run the command when there is news: other problems than last time, the same for a day, or none any more."""
+def _tell(
+    engine: Engine, ledger: Ledger, marks: dict[str, str], problems: Sequence[dict[str, Any]], *, whole: bool
+) -> None:
+    """Run the command when there is news: other problems than last time, the same for a day, or none any more.
+
+    Of a run that was not `whole`, only problems that were not told are news.
+    """
     now = engine.clock.now()
-    told = hashlib.sha256(json.dumps(sorted({p["code"] for p in problems})).encode()).hexdigest() if problems else ""
-    before, at = marks.get("told", ""), float(marks.get("told_at", "0"))
+    codes = {str(problem["code"]) for problem in problems}
+    before, at = set(marks.get("told", "").split()), float(marks.get("told_at", "0"))
+    if not whole:
+        if codes <= before:
+            return
+        codes |= before
     waited = abs(now - at)
-    if waited < (_SAME_AGAIN if told == before else _AT_MOST_EVERY) or not (problems or before):
+    if waited < (_SAME_AGAIN if codes == before else _AT_MOST_EVERY) or not (codes or before):
         return
     with ledger.transaction():
         ledger.set_meta(told_at=repr(now))
@@ -86,7 +96,7 @@ def _tell(engine: Engine, ledger: Ledger, marks: dict[str, str], problems: Seque
     _run(engine.settings.on_problem, json.dumps(document).encode())
     # Only now: nobody has heard of it when the command fails.
     with ledger.transaction():
-        ledger.set_meta(told=told)
+        ledger.set_meta(told=" ".join(sorted(codes)))
 
 
 def _run(argv: Sequence[str], text: bytes) -> None:

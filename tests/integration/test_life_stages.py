@@ -339,6 +339,9 @@ def test_a_certificate_that_ends_is_told(world: Life) -> None:
     ran = world.run("sync", SHOP, "--format=json")
     assert (ran.code, ran.codes) == (0, ["certificate-expired"])
     assert json.loads(told.read_text().splitlines()[-1])["problems"][0]["code"] == "certificate-expired"
+    # Metrics are of all domains.
+    assert 'closte_bridge_certificates_expired{network="default"} 0.0\n' in metrics.read_text()
+    assert world.run("sync").code == 0
     assert 'closte_bridge_certificates_expired{network="default"} 1.0\n' in metrics.read_text()
     # Reported, and not hidden by moving it backwards: the mapping would stop to work altogether.
     for _ in range(4):

@@ -206,6 +206,35 @@ def test_problems_are_told_once_then_daily_and_their_end_too(tmp_path: Path, clo
     assert heard(told)[0]["network"] == "default"
 
 
+WITHHELD = {**PROBLEM, "code": "withheld"}
+
+
+def test_a_run_that_saw_a_part_tells_of_what_is_new_and_of_no_end(tmp_path: Path, clock: Time, told: Path) -> None:
+    """What the last whole run told of may last: a run for one domain has not looked."""
+    this = engine(tmp_path, clock, on_problem=listener(told), metrics_file=tmp_path / "x.prom")
+    assert after_run(this, report(), 3, [WITHHELD]) == []
+    before = (tmp_path / "x.prom").read_text()
+    steps: list[tuple[float, list[dict[str, Any]]]] = [
+        (86_401, []),
+        (60, [WITHHELD]),
+        (600, [PROBLEM]),
+        (600, [PROBLEM]),
+        (60, []),
+    ]
+    for passed, problems in steps:
+        clock.now += passed
+        assert after_run(this, None, 0, problems, whole=False) == []
+    assert [[p["code"] for p in document["problems"]] for document in heard(told)] == [["withheld"], ["add-failed"]]
+    assert {document["status"] for document in heard(told)} == {"problem"}
+    assert (tmp_path / "x.prom").read_text() == before
+    # A whole run that finds both has nothing new to tell; that one of them is over is news, and so is the end.
+    for problems, count in (([PROBLEM, WITHHELD], 2), ([WITHHELD], 3), ([], 4)):
+        clock.now += 600
+        assert after_run(this, None, 0, problems) == []
+        assert len(heard(told)) == count
+    assert [document["status"] for document in heard(told)][2:] == ["problem", "resolved"]
+
+
 def test_flapping_problems_are_told_at_most_every_five_minutes(tmp_path: Path, clock: Time, told: Path) -> None:
     this = engine(tmp_path, clock, on_problem=listener(told))
     for turn in range(60):
@@ -257,6 +286,10 @@ def test_a_failure_that_nobody_thought_of_is_told_too(
 
     monkeypatch.setattr("closte_bridge.engine.sync.sync", fails)
     this = engine(tmp_path, clock, metrics_file=tmp_path / "x.prom", on_problem=listener(told))
+    for part in (Request(only=frozenset({"a.test"})), Request(reviewed=frozenset({("add", "a.test")}))):
+        with pytest.raises(ZeroDivisionError):
+            sync_one(this, part, "sync")
+        assert not (tmp_path / "x.prom").exists()
     with pytest.raises(ZeroDivisionError):
         sync_one(this, Request(), "sync")
     assert samples(tmp_path / "x.prom")["closte_bridge_last_run_exit_code", ""] == 1
