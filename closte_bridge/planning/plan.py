@@ -95,7 +95,9 @@ def _allowed(
 ) -> tuple[list[Change], list[Withheld], list[Hold]]:
     """Return the removals that the mode allows, what the gate keeps for a person, and what the mode holds."""
     if standing.mode is Mode.ADD_ONLY:
-        return [], [], [Hold(Action.REMOVE, c.name, "add-only", standing.reason) for c in removals]
+        # What is over a limit as well: with no hold it would seem to be in step.
+        names = [*(change.name for change in removals), *(name for kept in withheld for name in kept.names)]
+        return [], [], [Hold(Action.REMOVE, name, "add-only", standing.reason) for name in names]
     if standing.mode is Mode.INACTIVE:
         # Nothing goes, so there is nothing for a person to decide.
         why = "these are more removals than may go at once"

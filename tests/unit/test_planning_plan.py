@@ -184,10 +184,14 @@ def test_while_the_integration_is_off_nothing_is_withheld_because_nothing_goes()
 
 
 def test_an_add_only_plan_withholds_nothing_because_it_removes_nothing() -> None:
-    ledger = a_ledger("x.com", absences={"x.com": missing()})
+    """What is over a limit is held like any removal: else it would seem to be in step."""
+    gone = ("a.com", "b.com", "c.com", "d.com")
+    ledger = a_ledger(*gone, "y.com", absences=dict.fromkeys(gone, missing()), evidence={"y.com": told()})
+    assert [withheld.names for withheld in a_plan(a_snapshot(), a_list(*ledger.ours), ledger).withheld] == [gone]
     standing = Standing(Mode.ADD_ONLY, "moved", "it was moved")
-    plan = a_plan(a_snapshot(), a_list("x.com"), ledger, standing=standing)
+    plan = a_plan(a_snapshot(), a_list(*ledger.ours), ledger, standing=standing)
     assert (plan.changes, plan.withheld) == ((), ())
+    assert holds(plan) == dict.fromkeys((*gone, "y.com"), "add-only")
 
 
 def test_narrowed_to_names_a_plan_keeps_their_www_forms_and_its_books() -> None:
