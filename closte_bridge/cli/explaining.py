@@ -13,7 +13,7 @@ from closte_bridge.cli.formats import Format
 from closte_bridge.cli.networks import engine_of
 from closte_bridge.cli.options import format_options, global_options
 from closte_bridge.cli.plans import circumstances, when
-from closte_bridge.cli.result import Problem, Result
+from closte_bridge.cli.result import Message, Problem, Result
 from closte_bridge.cli.stages import certificate_warnings
 from closte_bridge.errors import BridgeError, ExitCode
 from closte_bridge.planning.model import NOT_SHOWN_YET, Mode
@@ -146,17 +146,27 @@ def look_at_one(engine: Engine, raw: str, *, check: bool = False) -> Found:
     return found._replace(known=known)
 
 
-def sides(report: Report) -> tuple[ExitCode, tuple[Problem, ...], tuple[Problem, ...]]:
-    """Return exit code, errors and warnings about the two sides."""
-    errors, warnings, _ = circumstances(report)
+class Sides(NamedTuple):
+    """What is to be said of the two sides, whichever names are asked for."""
+
+    code: ExitCode
+    errors: tuple[Problem, ...]
+    warnings: tuple[Problem, ...]
+    remarks: tuple[Message, ...]
+
+
+def sides(report: Report) -> Sides:
+    """Return exit code, errors, warnings and remarks about the two sides."""
+    errors, warnings, remarks = circumstances(report)
+    found = Sides(ExitCode.OK, tuple(errors), tuple(warnings), tuple(remarks))
     plan = report.plan
     if plan.observed.readable:
-        return ExitCode.OK, tuple(errors), tuple(warnings)
+        return found
     if plan.standing.mode is Mode.INACTIVE:
         text = f"Closte's list could not be read: {plan.observed.reason}"
         unseen = Problem(code="list-unreadable", message=text, hint=f"It need not be: {plan.standing.reason}.")
-        return ExitCode.OK, (), (unseen, *warnings)
-    return ExitCode.UNREADABLE, tuple(errors), tuple(warnings)
+        return found._replace(errors=(), warnings=(unseen, *warnings))
+    return found._replace(code=ExitCode.UNREADABLE)
 
 
 def ends(found: Found) -> list[Problem]:
@@ -189,7 +199,8 @@ def _explained(found: Found, now: float) -> dict[str, object]:
     aliased = bool(known.at_closte) if shown else known.ours
     life = stand(found.history or begin(now), aliased=aliased, now=now, blocked=known.code)
     reasons = [known.reason.removesuffix(".") + until, found.stage_held]
-    judged = known.origin != "foreign"
+    judged = known.origin != "foreign" and known.state != "gone"
+    standing = found.report.plan.standing
     return {
         "domain": known.name,
         "state": known.state,
@@ -201,7 +212,7 @@ def _explained(found: Found, now: float) -> dict[str, object]:
         "evidence": list(found.evidence),
         "why": "; ".join(filter(None, reasons)),
         # What keeps visitors from their padlock goes before what the two sides still have to do by themselves.
-        "next_step": next_step(known) if stands_first(known) else life.advice or next_step(known),
+        "next_step": (not stands_first(known, standing) and life.advice) or next_step(known, standing),
         "history": [
             f"{when(e.at)} {e.action}: {e.outcome} ({e.cause}){' ' + e.detail if e.detail else ''}"
             for e in found.entries
@@ -221,7 +232,7 @@ def explain(app: App, name: str) -> Result:
     """
     engine = engine_of(app, app.network())
     found = look_at_one(engine, name, check=True)
-    code, errors, warnings = sides(found.report)
+    code, errors, warnings, remarks = sides(found.report)
     data = _explained(found, engine.clock.now())
     past = data["history"]
     since = f" since {data['since']}" if data["since"] else ""
@@ -241,6 +252,7 @@ def explain(app: App, name: str) -> Result:
         data=data,
         fields=_FIELDS,
         rendered={Format.TABLE: "\n".join(lines)},
+        messages=remarks,
         errors=errors,
         warnings=(*warnings, *ends(found)),
         cost=engine.cost.as_data(),

@@ -93,6 +93,8 @@ def toggling(bridge: Bridge) -> None:
     assert listed.err == (
         "Warning: Closte's list could not be read: There is no API key.\n"
         "It need not be: domain mapping is switched off in Ultimate Multisite.\n"
+        "Nothing is changed: domain mapping is switched off in Ultimate Multisite. "
+        "Switch it on in Ultimate Multisite > Settings > Domain Mapping.\n"
     )
     for command, code in ((("adopt", "--yes"), 5), (("integration", "test"), 2)):
         assert bridge.run(*command).code == code

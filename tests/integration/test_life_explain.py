@@ -9,6 +9,7 @@ import pytest
 
 from closte_bridge.engine.inventory import _STEPS
 from tests.support.bridge import AT_ONCE
+from tests.support.ledgers import opened
 from tests.support.life import HERE, HOUR, STRANGER
 from tests.support.rows import delete_mappings, set_option
 from tests.support.tls_world import silent
@@ -29,7 +30,9 @@ STEPS = {
     "to remove": "Nothing: the next `closte-bridge sync` removes it.",
     "withheld": "Review the withheld removals: `closte-bridge plan`.",
     "foreign": "Nothing, if somebody put it there on purpose; else remove it in Closte's dashboard.",
-    "unknown": "Closte's list could not be read: try `closte-bridge integration test`.",
+    "unknown": "Closte's list does not tell: try `closte-bridge integration test`.",
+    "gone": "Nothing: `closte-bridge sync` forgets it.",
+    "kept": "If it is to be there: `closte-bridge domain add`. `keep` adds nothing.",
     "conflict": "Remove the mapping from all sites but one.",
     "not-public": "Map a name that exists on the public internet.",
     "site-gone": "Delete the mapping: its site is gone.",
@@ -161,6 +164,45 @@ def test_removals_wait_are_due_and_are_withheld(world: Life) -> None:
         "the gate keeps its removal",
         STEPS["withheld"],
     )
+
+
+def test_what_the_toggle_keeps_back_is_told_with_it(world: Life) -> None:
+    world.bridge.adopt()
+    world.names.point(**{SHOP: STRANGER})
+    world.bridge.multisite.add_mapping(SHOP, SITE)
+    set_option(world.bridge.multisite, "wu_host_integrations_enabled", {"closte": False})
+    told = explained(world, SHOP)
+    why = "he Closte integration is switched off in Ultimate Multisite"
+    assert (told["state"], told["next_step"]) == (
+        "to add",
+        f"T{why}. Switch it on: `closte-bridge integration enable`.",
+    )
+    for command in (("list",), ("get", SHOP), ("explain", SHOP)):
+        ran = world.run("domain", *command)
+        assert f"Nothing is changed: t{why}. " in ran.out
+        assert world.run("domain", *command, "--format=json").envelope["notes"][0]["code"] == "integration-off"
+
+
+def test_what_closte_lost_and_nobody_asks_for_is_gone(world: Life) -> None:
+    # So many that two fewer are believed.
+    names = [f"c{i}.example.com" for i in range(30)]
+    world.bridge.multisite.add_mappings_sql([(name, SITE) for name in names])
+    world.bridge.sandbox.aliases = {world.bridge.multisite.main_domain, *names}
+    world.bridge.write_config(checks=False)
+    world.bridge.adopt()
+    for name in (SHOP, "kept.example.org"):
+        assert world.run("domain", "add", name).code == 0
+    world.bridge.write_config(keep=["kept.example.org"])
+    with opened(world.bridge.state) as ledger, ledger.transaction():
+        ledger.unmark("pin", [SHOP, "kept.example.org"])
+    world.bridge.sandbox.aliases = world.bridge.sandbox.aliases - {SHOP, "kept.example.org"}
+    for name, step in ((SHOP, "gone"), ("kept.example.org", "kept")):
+        told = explained(world, name)
+        assert (told["state"], told["phase"], told["closte"]) == ("gone", None, "not there, ours")
+        assert told["next_step"] == STEPS[step]
+    assert world.run("domain", "list", "--state=gone", "--format=count").out == "2\n"
+    world.sync(after=HOUR)
+    assert world.run("domain", "get", SHOP).code == 1
 
 
 def test_a_www_form_waits_for_its_dns(world: Life) -> None:

@@ -100,7 +100,7 @@ NO_FILE = "Look at what `--config` or CLOSTE_BRIDGE_CONFIG says; without either,
         (["config", "validate", "a", "b", "c"], "Too many positional arguments: b c.", SEE.format("config validate")),
         (
             ["domain", "list", "--state=helt"],
-            '"--state" must be one of: in step, to add, to remove, held, withheld, foreign, unknown.',
+            '"--state" must be one of: in step, to add, to remove, held, withheld, foreign, gone, unknown.',
             SEE.format("domain list"),
         ),
         (["completion"], 'Missing "<bash|zsh|fish>".', SEE.format("completion")),

@@ -23,7 +23,7 @@ from closte_bridge.errors import ConfigError
 if TYPE_CHECKING:
     from closte_bridge.engine.inventory import Known
 
-STATES = ("in step", "to add", "to remove", "held", "withheld", "foreign", "unknown")
+STATES = ("in step", "to add", "to remove", "held", "withheld", "foreign", "gone", "unknown")
 FIELDS = ("domain", "site", "stage", "closte", "origin", "state", "reason")
 EXTRA = ("ours", "active", "primary", "secure", "until")
 
@@ -120,15 +120,16 @@ def _row(known: Known) -> dict[str, object]:
 def list_(app: App, state: str | None) -> Result:
     """List every domain that either side knows, with its stage in WordPress and its state.
 
-    States: in step, to add, to remove, held, withheld, foreign, unknown.
+    States: in step, to add, to remove, held, withheld, foreign, gone, unknown.
     """
     engine = engine_of(app, app.network())
     found = look(engine)
-    code, errors, warnings = sides(found.report)
+    code, errors, warnings, remarks = sides(found.report)
     return Result(
         exit_code=code,
         data=[_row(k) for k in found.known if state is None or k.state == state],
         fields=FIELDS,
+        messages=remarks,
         errors=errors,
         warnings=(*warnings, *ends(found)),
         cost=engine.cost.as_data(),
@@ -144,11 +145,12 @@ def get(app: App, name: str) -> Result:
     """Show what both sides know of one domain."""
     engine = engine_of(app, app.network())
     found = look_at_one(engine, name)
-    code, errors, warnings = sides(found.report)
+    code, errors, warnings, remarks = sides(found.report)
     return Result(
         exit_code=code,
         data=_row(found.known[0]),
         fields=(*FIELDS, *EXTRA),
+        messages=remarks,
         errors=errors,
         warnings=(*warnings, *ends(found)),
         cost=engine.cost.as_data(),
