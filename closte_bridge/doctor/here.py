@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from closte_bridge.doctor.model import Finding, error, ok, skip, warning
+from closte_bridge.engine.clock import last_try
 from closte_bridge.engine.lock import holder_since
 from closte_bridge.engine.watch import WATCHING_FILE
 from closte_bridge.planning.model import Mode
@@ -48,8 +49,8 @@ def _rhythm(engine: Engine, now: float) -> Iterator[Finding]:
         yield warning("clock-jump", "The clock of this machine jumped since the last run.", hint)
     if _watching(engine, now):
         yield ok("runner", "`closte-bridge watch` is running.")
-    elif now - float(marks.get("last_run", "0")) <= _TOO_LONG:
-        yield ok("runner", f"The last run was {(now - float(marks['last_run'])) / 60:.0f} minutes ago.")
+    elif (tried := last_try(marks)) is not None and now - tried <= _TOO_LONG:
+        yield ok("runner", f"The last run was {(now - tried) / 60:.0f} minutes ago.")
     else:
         hint = "Run `closte-bridge watch` as a service, or `closte-bridge sync` from a timer."
         yield error("runner", "Nothing runs this engine: no watch, and no run for half an hour.", hint)

@@ -27,6 +27,14 @@ def _since_boot() -> float:
     return time.clock_gettime(time.CLOCK_BOOTTIME) if hasattr(time, "CLOCK_BOOTTIME") else 0.0
 
 
+def last_try(marks: Mapping[str, str]) -> float | None:
+    """Return when this engine last ran, whatever came of it, or was adopted; None when it never was.
+
+    `marks` are the ledger's small facts. `last_run` there is the clock's reference, of looks at both sides alone.
+    """
+    return max((float(marks[key]) for key in ("last_try", "last_run") if key in marks), default=None)
+
+
 class Clock:
     """The wall clock and a steady one beside it; tests pass their own."""
 

@@ -68,7 +68,7 @@ def record_look(engine: Engine, ledger: Ledger, view: View, plan: Plan, run: str
             }
         if view.observed.complete:
             highest["observed_count"] = str(len(view.observed.names))
-        ledger.set_meta(**highest, **engine.clock.marks())
+        ledger.set_meta(**highest, **engine.clock.marks(), last_try=repr(engine.clock.now()))
         ledger.prune(now)
     if state.unsettled:
         # What the look settled must not come back when a change is undone to what the view knows.

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import time
-from contextlib import nullcontext
+from contextlib import contextmanager, nullcontext, suppress
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
@@ -15,7 +15,7 @@ from closte_bridge.ledger import inbox
 from closte_bridge.planning.model import NOTHING_APPROVED, Action, Approval, Mode
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterator
     from contextlib import AbstractContextManager
 
     from closte_bridge.engine.apply import Applied
@@ -145,7 +145,12 @@ def sync(
     taken, a side cannot be read at all, or the ledger fails.
     """
     whole = nullcontext() if request.dry_run else lock.held(engine.settings.state_dir, command)
-    with whole, engine.opened(), looked_at(engine, acknowledge=not request.dry_run) as view:
+    with (
+        whole,
+        engine.opened(),
+        _tried(engine, dry_run=request.dry_run),
+        looked_at(engine, acknowledge=not request.dry_run) as view,
+    ):
         from closte_bridge.engine.apply import apply_changes, key_rejected  # noqa: PLC0415 - loaded while `wp` ran
         from closte_bridge.engine.record import record_look  # noqa: PLC0415 - likewise
 
@@ -163,9 +168,7 @@ def sync(
         unknown = _unknown(engine, view, request)
         if idle or ledger is None:
             if not request.dry_run:
-                _note_mentions(engine, view, plan)
-            if ledger is not None and not request.dry_run and inactive:
-                _note_success(ledger, engine)
+                _note_idle(engine, view, plan)
             return Report(engine.settings.name, view, plan, None, stale, unknown, records=records)
         record_look(engine, ledger, view, plan, run)
         bar = progress(len(plan.changes)) if progress and plan.changes else nullcontext(lambda: None)
@@ -177,6 +180,34 @@ def sync(
         if (engine.settings.checks or request.revive) and not applied.key_rejected and request.reviewed is None:
             verified = _verify(engine, ledger, view, request, run, lambda: should_stop() or should_yield())
         return Report(engine.settings.name, view, plan, applied, stale, unknown, verified, records=records)
+
+
+@contextmanager
+def _tried(engine: Engine, *, dry_run: bool) -> Iterator[None]:
+    """Let the ledger tell of a run that fails, too: it was one, and shows that something runs this engine."""
+    try:
+        yield
+    except Exception:
+        if not dry_run:
+            _note_try(engine)
+        raise
+
+
+def _note_try(engine: Engine) -> None:
+    if engine.ledger is None:
+        return
+    # Not worth a wait for the disk, and no reason to fail.
+    with suppress(BridgeError), engine.ledger.transaction(durable=False):
+        engine.ledger.set_meta(last_try=repr(engine.clock.now()))
+
+
+def _note_idle(engine: Engine, view: View, plan: Plan) -> None:
+    """Write down what there is of a run that may change nothing."""
+    _note_mentions(engine, view, plan)
+    if engine.ledger is not None and view.standing.mode is Mode.INACTIVE:
+        _note_success(engine.ledger, engine)
+    else:
+        _note_try(engine)
 
 
 def _note_mentions(engine: Engine, view: View, plan: Plan) -> None:
@@ -237,7 +268,7 @@ def _note_success(ledger: Ledger, engine: Engine, *, whole: bool = True) -> None
     """Write down that WordPress was read and that names could be added; `whole`: and that the list was read, too."""
     now = repr(engine.clock.now())
     with ledger.transaction():
-        ledger.set_meta(able=now, **({"last_success": now} if whole else {}))
+        ledger.set_meta(able=now, last_try=now, **({"last_success": now} if whole else {}))
 
 
 def _reviewed_only(plan: Plan, request: Request) -> tuple[Plan, tuple[tuple[str, str], ...]]:

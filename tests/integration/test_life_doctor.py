@@ -199,6 +199,27 @@ def test_what_is_wrong_is_told(sound: Life, case: str) -> None:
         assert found[check][1].startswith(message), found[check]
 
 
+@pytest.mark.parametrize("case", ["the toggle off", "another owner", "a wrong key", "no wp"])
+def test_whatever_comes_of_a_run_something_runs_this(sound: Life, case: str) -> None:
+    """Of a run that may do nothing, or that failed, other checks tell."""
+    fault, _, _ = CASES[case]
+    fault(sound)
+    sound.later = 3600.0
+    for argv, status in ((["sync", "--dry-run"], "error"), (["plan"], "error"), (["sync"], "ok")):
+        sound.run(*argv)
+        assert findings(sound, 1)["runner"][0] == status, argv
+    assert findings(sound, 1)["runner"][1] == "The last run was 0 minutes ago."
+    (row,) = sound.run("health", "--format=json", "--max-age=1d").envelope["data"]
+    assert row["last_run"] is not None
+
+
+def test_a_run_that_met_another_is_none(sound: Life) -> None:
+    sound.later = 3600.0
+    with held(sound.bridge.state, "sync"):
+        assert sound.run("sync").code == 75
+    assert findings(sound, 1)["runner"][0] == "error"
+
+
 def test_a_run_that_hangs_and_a_watch_that_lives(sound: Life) -> None:
     with held(sound.bridge.state, "sync"):
         lock = sound.bridge.state / "lock"

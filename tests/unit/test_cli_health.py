@@ -81,6 +81,17 @@ def test_programs_get_rows(tmp_path: Path) -> None:
     assert answer["errors"][0]["code"] == "unhealthy"
 
 
+def test_a_run_that_came_to_nothing_was_one(tmp_path: Path) -> None:
+    """Once adopted, the clock's own mark is there; runs that may change nothing never move it."""
+    for marks, last in (
+        ({"last_run": "1000.0"}, "1970-01-01T00:16:40+00:00"),
+        ({"last_run": "1000.0", "last_try": "2000.0"}, "1970-01-01T00:33:20+00:00"),
+    ):
+        adopted(tmp_path, **marks)
+        (row,) = json.loads(health(tmp_path, "--format=json")[1])["data"]
+        assert row["last_run"] == last
+
+
 @pytest.mark.parametrize("raw", ["soon", "", "-5m"])
 def test_a_duration_that_is_none_is_a_usage_error(tmp_path: Path, raw: str) -> None:
     code, _, err = health(tmp_path, f"--max-age={raw}")

@@ -32,7 +32,8 @@ NOT_ADOPTED = "no engine is in charge of this network"
 
 
 def _look(engine: Engine, limit: float) -> dict[str, object]:
-    from closte_bridge.engine.lock import holder_since  # noqa: PLC0415 - loaded when it is needed
+    from closte_bridge.engine.clock import last_try  # noqa: PLC0415 - loaded when it is needed
+    from closte_bridge.engine.lock import holder_since  # noqa: PLC0415 - likewise
 
     now = engine.clock.now()
     held = holder_since(engine.settings.state_dir)
@@ -48,12 +49,11 @@ def _look(engine: Engine, limit: float) -> dict[str, object]:
         reason = f"the last success was {(now - success) / 60:.0f} minutes ago"
     elif held is not None and now - held > limit:
         reason = f"a run has been under way for {(now - held) / 60:.0f} minutes"
-    last_run = float(marks["last_run"]) if "last_run" in marks else None
     return {
         "network": engine.settings.name,
         "healthy": not reason,
         "last_success": when(success),
-        "last_run": when(last_run),
+        "last_run": when(last_try(marks)),
         "reason": reason,
     }
 
