@@ -169,7 +169,8 @@ def sync(
         if idle or ledger is None:
             if not request.dry_run:
                 _note_idle(engine, view, plan)
-            return Report(engine.settings.name, view, plan, None, stale, unknown, records=records)
+            stages = stages_ahead(engine, view, request) if request.dry_run else None
+            return Report(engine.settings.name, view, plan, None, stale, unknown, stages=stages, records=records)
         record_look(engine, ledger, view, plan, run)
         bar = progress(len(plan.changes)) if progress and plan.changes else nullcontext(lambda: None)
         with bar as step:
@@ -240,8 +241,21 @@ def _verify(
 ) -> Verified:
     from closte_bridge.engine.verify import verify  # noqa: PLC0415 - loaded when there are checks
 
-    names = frozenset() if not request.only else request.only | {f"www.{name}" for name in request.only}
-    return verify(engine, ledger, view, run, only=names, revive=request.revive, should_stop=should_stop)
+    return verify(engine, ledger, view, run, only=_with_www(request), revive=request.revive, should_stop=should_stop)
+
+
+def stages_ahead(engine: Engine, view: View, request: Request) -> StagePlan | None:
+    """Return which stages a sync would move by what was seen of domains before; None where nobody looks at them."""
+    if engine.ledger is None or not engine.settings.checks:
+        return None
+    from closte_bridge.engine.verify import stages_of  # noqa: PLC0415 - loaded when there are checks
+
+    return stages_of(engine.ledger, view.snapshot, view.desire(engine), view.now, only=_with_www(request))
+
+
+def _with_www(request: Request) -> frozenset[str]:
+    """Return the names that a run is narrowed to, with their `www.` forms; none when it is not."""
+    return request.only | {f"www.{name}" for name in request.only}
 
 
 def _refuse_other_network(view: View, request: Request) -> None:

@@ -80,12 +80,22 @@ class Verified:
 
 
 def stages_of(
-    ledger: Ledger, snapshot: Snapshot, desire: Desired, now: float, revive: Collection[str] = ()
+    ledger: Ledger,
+    snapshot: Snapshot,
+    desire: Desired,
+    now: float,
+    *,
+    only: Collection[str] = (),
+    revive: Collection[str] = (),
 ) -> StagePlan:
-    """Return which stages would move at `now` from what the ledger holds of earlier looks."""
+    """Return which stages would move at `now`, of `only` these names, from what the ledger holds of earlier looks."""
     ours = own_mappings(snapshot)
     known = {**histories.load(ledger, names_to_know(ours)), **histories.troubled(ledger)}
-    return stages_from(ledger, ours, known, desire, now, revive) if known else NO_STAGES
+    if not known:
+        return NO_STAGES
+    # All are judged: how many would go backwards tells whether any may.
+    plan = stages_from(ledger, ours, known, desire, now, revive)
+    return plan._replace(changes=tuple(c for c in plan.changes if c.name in only)) if only else plan
 
 
 def own_mappings(snapshot: Snapshot) -> list[Mapping]:
@@ -111,6 +121,7 @@ def stages_from(
         adopted=float(ledger.meta().get("adopted_at", "0")),
         given_up={int(id_) for id_ in _marked(ledger, GIVEN_UP_BEFORE)},
         unproven=_marked(ledger, UNPROVEN, now - _PROVE_AGAIN, now),
+        refused=_marked(ledger, REFUSED, now - DAY, now),
         was_done={int(id_) for id_ in _marked(ledger, WAS_DONE)},
         room=room_backwards(mappings, len(_marked(ledger, MOVED_BACK, now - DAY))),
         contested=desire.contested,
@@ -136,18 +147,23 @@ def verify(
     """
     found = Verified()
     now = engine.clock.now()
+
+    def judged() -> StagePlan:
+        at, desire = engine.clock.now(), view.desire(engine)
+        return stages_of(ledger, view.snapshot, desire, at, only=only, revive=revive)
+
     due = due_names(engine, ledger, view, only, now)
     found.due_later = max(0, len(due.names) - MOST_CHECKS)
     try:
         _look(engine, ledger, view, due.names[:MOST_CHECKS], found, on_step, should_stop)
         if view.snapshot.complete:
             _forget(ledger, view.snapshot, due.gone, now)
-        found.stages = stages_of(ledger, view.snapshot, view.desire(engine), engine.clock.now(), revive)
+        found.stages = judged()
         if names := _to_look_at_first(ledger, found, only, now):
             _look(engine, ledger, view, names, found, on_step, should_stop)
             with ledger.transaction():
                 _mark_anew(ledger, LOOKED_FIRST, found.checked.keys() & set(names), now)
-            found.stages = stages_of(ledger, view.snapshot, view.desire(engine), engine.clock.now(), revive)
+            found.stages = judged()
     except BridgeError as error:
         found.trouble = error
         return found
@@ -156,7 +172,8 @@ def verify(
         (ledger.leading_www() & view.desire(engine).www.keys()) - view.ledger.leading_www - view.observed.names
     )
     found.expiring = due.idle.expiring if due.idle else histories.expiring(ledger, now + EXPIRY_WARNING)
-    found.next_look = now if found.due_later else next_look(ledger, due)
+    # What is left was due when this run began, which `watch` holds it against.
+    found.next_look = view.now if found.due_later else next_look(ledger, due)
     return found
 
 
@@ -227,9 +244,7 @@ def _look(
 
 def _move(engine: Engine, ledger: Ledger, found: Verified, run: str) -> None:
     now = engine.clock.now()
-    # They are not tried, nor told of, at every run.
-    refused = _marked(ledger, REFUSED, now - DAY, now)
-    open_ones = [c for c in found.stages.changes if c.key not in refused]
+    open_ones = found.stages.changes
     to_prove = [c for c in open_ones if c.prove][: most_proofs(engine.settings.wp)]
     changes = [*[c for c in open_ones if not c.prove][: MOST_STAGES - len(to_prove)], *to_prove]
     found.moves_later = len(open_ones) - len(changes)

@@ -71,6 +71,12 @@ class StageChange(NamedTuple):
         return StageHeld(self.name, TOO_MANY, reason)
 
     @property
+    def refused(self) -> StageHeld:
+        """Return the hold for a move that Ultimate Multisite did not take."""
+        reason = f'{self.reason}, but Ultimate Multisite did not take "{self.stage}": it is tried again after a day'
+        return StageHeld(self.name, "stage-refused", reason)
+
+    @property
     def unproven(self) -> StageHeld:
         """Return the hold for a test request that did not come back."""
         reason = (
@@ -114,15 +120,17 @@ class Circumstances(NamedTuple):
     """What decides about stages beside what was seen. Times are in seconds since the epoch.
 
     `adopted` is when this engine took charge; `given_up` are the ids of mappings that Ultimate Multisite had given up
-    by then; `unproven` the keys of moves whose proof has failed lately; `was_done` the ids of those that this engine
-    had moved backwards: they only return to what they were, and a CDN's firewall must not keep them from it. `room` is
-    how many may leave "done" (`room_backwards`); `contested` are names with the sites that claim them.
+    by then; `unproven` the keys of moves whose proof has failed lately, `refused` of those that were not taken;
+    `was_done` the ids of those that this engine had moved backwards: they only return to what they were, and a CDN's
+    firewall must not keep them from it. `room` is how many may leave "done" (`room_backwards`); `contested` are names
+    with the sites that claim them.
     """
 
     now: float
     adopted: float
     given_up: Collection[int] = ()
     unproven: Collection[str] = ()
+    refused: Collection[str] = ()
     was_done: Collection[int] = ()
     room: int = _MOST_BACKWARDS
     contested: MappingType[str, Collection[int]] = MappingProxyType({})
@@ -175,6 +183,8 @@ def _held(change: StageChange, history: History, around: Circumstances, *, crowd
         return change.unproven
     if change.mapping.stage == DONE and crowd:
         return change.too_many
+    if change.key in around.refused:
+        return change.refused
     return None if _seen_lately(history, around.now) else change.seen_long_ago
 
 

@@ -37,24 +37,22 @@ def plan_one(engine: Engine, out: Path | None = None, *, retry: bool = False) ->
     from closte_bridge.engine import planfile  # noqa: PLC0415 - loaded when a plan is made
     from closte_bridge.engine.look import looked_at  # noqa: PLC0415 - likewise
     from closte_bridge.engine.records import records_of  # noqa: PLC0415 - likewise
-    from closte_bridge.engine.sync import Report, Request, plan_of  # noqa: PLC0415 - likewise
+    from closte_bridge.engine.sync import Report, Request, plan_of, stages_ahead  # noqa: PLC0415 - likewise
 
     with engine.opened(), looked_at(engine) as view:
-        plan = plan_of(engine, view, Request(retry=retry, dry_run=True))
+        request = Request(retry=retry, dry_run=True)
+        plan = plan_of(engine, view, request)
         if out is not None:
             planfile.write(out, plan, view)
-        stages = None
-        if engine.settings.checks and engine.ledger is not None:
-            from closte_bridge.engine.verify import stages_of  # noqa: PLC0415 - likewise
-
-            stages = stages_of(engine.ledger, view.snapshot, view.desire(engine), view.now)
+        stages = stages_ahead(engine, view, request)
         records = records_of(engine.ledger, view)
         return Report(engine.settings.name, view, plan, None, stages=stages, records=records)
 
 
 def _code(report: Report, *, detailed: bool) -> ExitCode:
     codes = {report.exit_code} - {ExitCode.READ_ONLY}
-    if detailed and (report.plan.changes or (report.records and report.records.due)):
+    moving = report.stages and report.stages.changes
+    if detailed and (report.plan.changes or moving or (report.records and report.records.due)):
         codes.add(ExitCode.CHANGES_PENDING)
     return first_that_applies(codes)
 

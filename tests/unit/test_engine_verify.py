@@ -1,0 +1,144 @@
+"""Which stages a run moves, whom it moves them for, and when the rest follows; WordPress and the wire are made up."""
+
+from __future__ import annotations
+
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from closte_bridge.checks.model import Checked, DnsCode, DnsVerdict
+from closte_bridge.cli.commands.plan import _code, plan_one
+from closte_bridge.engine import verify as verify_module
+from closte_bridge.engine.sync import Request, sync
+from closte_bridge.engine.watch import next_due
+from closte_bridge.errors import BridgeError, ExitCode
+from tests.unit.test_engine_watch_year import NAMES, World, engine_in
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Iterator
+    from pathlib import Path
+
+    from closte_bridge.engine.engine import Engine
+    from closte_bridge.engine.sync import Report
+    from closte_bridge.engine.view import View
+    from closte_bridge.planning.stages import StagePlan
+    from closte_bridge.wordpress.writer import StageMove
+
+A, B, C = NAMES
+
+
+@dataclass
+class Steady(World):
+    """The same where every name leads here, each glance at the clock takes a moment, and `wp` may fail to write."""
+
+    fails: bool = False
+
+    def now(self) -> float:
+        self.time += 0.001
+        return self.time
+
+    def pool(self, **_: Any) -> World:  # noqa: ANN401 - as `Pool`
+        return self
+
+    def run(self, names: Iterable[str], take: Callable[[Checked], None]) -> None:
+        for name in names:
+            take(Checked(name, DnsVerdict(name, DnsCode.RIGHT, leads_here=True), None, self.time))
+
+    def move(self, settings: object, cost: object, moves: list[StageMove]) -> list[str]:
+        if self.fails:
+            raise BridgeError("No.", code="wp-not-started")
+        return super().move(settings, cost, moves)
+
+    @contextmanager
+    def looked_at(self, engine: Engine, *, acknowledge: bool = False) -> Iterator[View]:
+        del acknowledge  # nothing is, here
+        with super().looked_at(engine, acknowledge=True) as view:
+            yield view
+
+
+@pytest.fixture
+def world(folder: Path, monkeypatch: pytest.MonkeyPatch) -> Steady:
+    made = Steady(folder)
+    made.stages = dict.fromkeys(NAMES, "checking-dns")
+    monkeypatch.setattr("closte_bridge.engine.look.looked_at", made.looked_at)
+    return made
+
+
+@pytest.fixture
+def engine(world: Steady, monkeypatch: pytest.MonkeyPatch) -> Engine:
+    return engine_in(world, monkeypatch)
+
+
+def names(plan: StagePlan | None) -> list[str]:
+    assert plan is not None
+    return [change.name for change in plan.changes]
+
+
+def ran(engine: Engine, **request: Any) -> Report:  # noqa: ANN401 - what `Request` takes
+    return sync(engine, Request(**request), command="test")
+
+
+def seen_and_not_moved(world: Steady, engine: Engine) -> None:
+    world.fails = True
+    report = ran(engine)
+    assert report.verified is not None
+    assert report.verified.trouble is not None
+    world.fails = False
+
+
+def test_what_one_run_leaves_follows_after_a_breath(
+    world: Steady, engine: Engine, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(verify_module, "MOST_CHECKS", 1)
+    for left in (2, 1):
+        report = ran(engine)
+        assert report.verified is not None
+        assert report.verified.due_later == left
+        assert next_due(report, world.time, 300.0) - world.time == pytest.approx(1.0)
+    # The third looks at the last one, and then there is time until one of them is due again.
+    assert next_due(ran(engine), world.time, 300.0) - world.time >= 60.0
+
+
+def test_a_run_for_some_names_moves_no_others(world: Steady, engine: Engine) -> None:
+    seen_and_not_moved(world, engine)
+    report = ran(engine, only=frozenset({B}))
+    assert report.verified is not None
+    assert [moved.name for moved in report.verified.moved] == [B]
+    assert names(report.verified.stages) == [B]
+    assert world.stages == {A: "checking-dns", B: "checking-ssl-cert", C: "checking-dns"}
+    ran(engine)
+    assert set(world.stages.values()) == {"checking-ssl-cert"}
+
+
+def test_plan_and_dry_run_tell_of_the_stages_that_a_sync_moves(world: Steady, engine: Engine) -> None:
+    seen_and_not_moved(world, engine)
+    planned = plan_one(engine)
+    assert names(planned.stages) == NAMES
+    assert _code(planned, detailed=True) is ExitCode.CHANGES_PENDING
+    assert _code(planned, detailed=False) is ExitCode.OK
+    assert names(ran(engine, dry_run=True).stages) == NAMES
+    assert names(ran(engine, dry_run=True, only=frozenset({B})).stages) == [B]
+    assert world.moves == 0
+    report = ran(engine)
+    assert report.verified is not None
+    assert [moved.name for moved in report.verified.moved] == NAMES
+    after = plan_one(engine)
+    assert (names(after.stages), _code(after, detailed=True)) == ([], ExitCode.OK)
+
+
+def test_what_was_refused_is_held_until_it_is_tried_again(world: Steady, engine: Engine) -> None:
+    world.refuse = True
+    report = ran(engine)
+    assert report.verified is not None
+    assert [moved.result for moved in report.verified.moved] == ["refused domain"] * 3
+    again = ran(engine)
+    assert again.verified is not None
+    for found in (plan_one(engine).stages, ran(engine, dry_run=True).stages, again.verified.stages):
+        assert names(found) == []
+        assert found is not None
+        assert [(held.name, held.code) for held in found.holds] == [(name, "stage-refused") for name in NAMES]
+    assert _code(plan_one(engine), detailed=True) is ExitCode.OK
+    assert again.exit_code is ExitCode.OK
+    assert world.moves == 3
