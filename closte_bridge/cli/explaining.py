@@ -77,7 +77,9 @@ def look(engine: Engine, name: str | None = None, *, check: bool = False) -> Fou
         entries = journal.read(engine.ledger, name=name, limit=20) if engine.ledger and name else []
         history = histories.load(engine.ledger, [name]).get(name) if engine.ledger and name else None
         known = inventory(engine, view, plan)
-        ends = histories.expiring(engine.ledger, view.now + EXPIRY_WARNING) if engine.ledger else []
+        # Without checks, what was seen once says nothing of today.
+        told = engine.ledger if engine.settings.checks else None
+        ends = histories.expiring(told, view.now + EXPIRY_WARNING) if told else []
         found = Found(known, Report(engine.settings.name, view, plan, None), entries, history, ends)
         return _checked_now(engine, found, name) if name and check else found
 

@@ -98,9 +98,10 @@ def of_certificates(engine: Engine) -> Iterator[Finding]:
     from closte_bridge.checks.life import EXPIRY_WARNING  # noqa: PLC0415 - brings the library
     from closte_bridge.ledger import histories  # noqa: PLC0415 - likewise
 
-    if engine.ledger is None:
-        yield skip("certificates", "There is no ledger yet.")
+    if why := _why_unseen(engine):
+        yield skip("certificates", why)
         return
+    assert engine.ledger is not None  # noqa: S101 - one without has been told of
     now = engine.clock.now()
     found = expiry_words(histories.expiring(engine.ledger, now + EXPIRY_WARNING), now)
     for words in found:

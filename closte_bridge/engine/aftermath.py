@@ -68,7 +68,8 @@ def _write_metrics(
 
     path = metrics.metrics_path(engine.settings)
     assert path is not None  # noqa: S101 - looked at by the caller
-    looks = metrics.seen(ledger, engine.clock.now()) if ledger else None
+    # Without checks, what was seen once says nothing of today.
+    looks = metrics.seen(ledger, engine.clock.now()) if ledger and engine.settings.checks else None
     metrics.write(path, metrics.render(report, engine.cost, engine.settings, marks, exit_code, looks))
 
 

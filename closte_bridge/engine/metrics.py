@@ -80,7 +80,8 @@ def render(
 ) -> bytes:
     """Return the exposition text.
 
-    `marks` are the ledger's small facts; `report` is None when a run failed early, `looks` when there is no ledger.
+    `marks` are the ledger's small facts; `report` is None when a run failed early, `looks` when there is no ledger or
+    nobody looks.
     """
     book = _Book(settings.name)
     book.set("last_run_exit_code", "Exit code of the last run.", exit_code)

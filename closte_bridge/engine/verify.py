@@ -171,7 +171,9 @@ def verify(
     found.proven = (
         (ledger.leading_www() & view.desire(engine).www.keys()) - view.ledger.leading_www - view.observed.names
     )
-    found.expiring = due.idle.expiring if due.idle else histories.expiring(ledger, now + EXPIRY_WARNING)
+    expiring = due.idle.expiring if due.idle else histories.expiring(ledger, now + EXPIRY_WARNING)
+    # Without checks most was seen long ago, and may have been renewed since.
+    found.expiring = [(name, end) for name, end in expiring if engine.settings.checks or name in found.checked]
     # What is left was due when this run began, which `watch` holds it against.
     found.next_look = view.now if found.due_later else next_look(ledger, due)
     return found

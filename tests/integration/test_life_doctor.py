@@ -256,7 +256,7 @@ def test_what_nobody_could_look_at_is_no_good_news(sound: Life) -> None:
     with opened(sound.bridge.state) as ledger, ledger.transaction():
         ledger.write("UPDATE histories SET dns = 'unknown', leads_here = 0", [()])
     found = findings(sound, 0)
-    for check in ("domains-dns", "domains-tls"):
+    for check in ("certificates", "domains-dns", "domains-tls"):
         assert found[check] == ("skip", "No domain was looked at yet, or none could be judged.")
 
 

@@ -347,3 +347,9 @@ def test_a_certificate_that_ends_is_told(world: Life) -> None:
     for _ in range(4):
         world.sync(after=2 * HOUR)
     assert world.stage(SHOP) == ("done", True)
+    # Where nobody looks any more, nobody knows whether it was renewed.
+    world.bridge.write_config(checks=False)
+    for argv in (("list",), ("get", SHOP), ("explain", SHOP)):
+        assert "The certificate of" not in world.run("domain", *argv).err
+    (finding,) = [r for r in world.run("doctor", "--format=json").envelope["data"] if r["check"] == "certificates"]
+    assert (finding["status"], finding["message"]) == ("skip", "`checks` is off in the config.")

@@ -120,6 +120,10 @@ def test_metrics_count_what_was_seen_of_dns_and_certificates(tmp_path: Path, clo
     assert counted["closte_bridge_certificates_expiring", ""] == 1
     assert counted["closte_bridge_certificates_expired", ""] == 1
     assert ".com" not in path.read_text()
+    # Where nobody looks any more, what was seen once says nothing of today.
+    assert after_run(engine(tmp_path, clock, metrics_file=path, checks=False), None, 5, [PROBLEM]) == []
+    assert "certificates" not in path.read_text()
+    assert "names_" not in path.read_text()
 
 
 def test_every_metric_is_documented(tmp_path: Path, clock: Time) -> None:

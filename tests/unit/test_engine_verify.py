@@ -3,18 +3,20 @@
 from __future__ import annotations
 
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from closte_bridge.checks.life import History
 from closte_bridge.checks.model import Checked, DnsCode, DnsVerdict
 from closte_bridge.cli.commands.plan import _code, plan_one
 from closte_bridge.engine import verify as verify_module
 from closte_bridge.engine.sync import Request, sync
 from closte_bridge.engine.watch import next_due
 from closte_bridge.errors import BridgeError, ExitCode
-from tests.unit.test_engine_watch_year import NAMES, World, engine_in
+from closte_bridge.ledger import histories
+from tests.unit.test_engine_watch_year import DAY, NAMES, World, engine_in
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator
@@ -142,3 +144,16 @@ def test_what_was_refused_is_held_until_it_is_tried_again(world: Steady, engine:
     assert _code(plan_one(engine), detailed=True) is ExitCode.OK
     assert again.exit_code is ExitCode.OK
     assert world.moves == 3
+
+
+def test_what_was_seen_before_checks_went_off_is_no_news(world: Steady, engine: Engine) -> None:
+    """A person may still have one name looked at."""
+    engine.settings = replace(engine.settings, checks=False)
+    ended = History(0.0, 0.0, looked=1.0, dns="right", tls="right", leads_here=True, not_after=world.time - DAY)
+    with engine.opened(), world.looked_at(engine) as view:
+        assert engine.ledger is not None
+        with engine.ledger.transaction():
+            histories.save(engine.ledger, {A: ended, B: ended})
+        verified = verify_module.verify(engine, engine.ledger, view, "run", only={A}, revive={A})
+    assert [*verified.checked] == [A]
+    assert verified.expiring == []
