@@ -101,14 +101,14 @@ def plan_text(report: Report) -> str:
     """Return a plan as people read it: a headline, then a line for each name that anything is to be said of."""
     plan = report.plan
     lines = record_lines(report)
-    lines += [_line(_SIGNS[c.action], c.name, c.cause) for c in plan.changes]
+    lines += [(_SIGNS[c.action], c.name, c.cause) for c in plan.changes]
     lines += _grouped([h for h in plan.held if h.action is Action.REMOVE], "-")
     lines += _grouped([h for h in plan.held if h.action is Action.ADD], "+")
     lines += _unproven(plan)
     for w in plan.withheld:
-        lines += [_line("!", name, f"removal withheld: {_rule(w)}") for name in w.names[:_SHOWN]]
+        lines += [("!", name, f"removal withheld: {_rule(w)}") for name in w.names[:_SHOWN]]
         lines += _more(len(w.names) - _SHOWN, "removals withheld by the same rule")
-    lines += [_line("?", name, "foreign: not ours and not wanted here; left alone") for name in plan.foreign[:_SHOWN]]
+    lines += [("?", name, "foreign: not ours and not wanted here; left alone") for name in plan.foreign[:_SHOWN]]
     lines += _more(len(plan.foreign) - _SHOWN, "foreign names")
     lines += stage_lines(report)
     head = _headline(report)
@@ -116,10 +116,6 @@ def plan_text(report: Report) -> str:
         return head
     width = max(len(name) for _, name, _ in lines)
     return "\n".join([head, *(f"  {sign:<2} {name:<{width}}  {text}".rstrip() for sign, name, text in lines)])
-
-
-def _line(sign: str, name: str, text: str) -> tuple[str, str, str]:
-    return sign, name, text
 
 
 def _grouped(holds: Iterable[Hold], sign: str) -> list[tuple[str, str, str]]:
@@ -130,7 +126,7 @@ def _grouped(holds: Iterable[Hold], sign: str) -> list[tuple[str, str, str]]:
     for group in groups.values():
         for hold in group[:_SHOWN]:
             until = f" (until {when(hold.until)})" if hold.until else ""
-            lines.append(_line(f"~{sign}", hold.name, f"held: {hold.reason}{until}"))
+            lines.append((f"~{sign}", hold.name, f"held: {hold.reason}{until}"))
         lines += _more(len(group) - _SHOWN, f'held like "{group[0].name}"')
     return lines
 
@@ -141,7 +137,7 @@ def _unproven(plan: Plan) -> list[tuple[str, str, str]]:
 
 
 def _more(count: int, what: str) -> list[tuple[str, str, str]]:
-    return [_line(" ", "…", f"{count} more {what}")] if count > 0 else []
+    return [(" ", "…", f"{count} more {what}")] if count > 0 else []
 
 
 def _headline(report: Report) -> str:

@@ -70,11 +70,10 @@ class Result:
 
     `data` is a list of rows, one mapping, or None. `fields` are the columns shown by default (the first one is
     the id), `rendered` holds the text of a format that is not to be made from `data`. `cost` counts what the
-    command spent, such as calls and seconds. `status` follows from `exit_code` unless given.
+    command spent, such as calls and seconds.
     """
 
     exit_code: ExitCode = ExitCode.OK
-    status: str = ""
     data: Sequence[Row] | Row | None = None
     fields: tuple[str, ...] = ()
     rendered: Mapping[str, str] = field(default_factory=dict)
@@ -83,9 +82,10 @@ class Result:
     warnings: tuple[Problem, ...] = ()
     cost: Mapping[str, float] = field(default_factory=dict)
 
-    def __post_init__(self) -> None:
-        if not self.status:
-            object.__setattr__(self, "status", STATUS[self.exit_code])
+    @property
+    def status(self) -> str:
+        """Return the word for the exit code."""
+        return STATUS[self.exit_code]
 
     @classmethod
     def of_error(cls, error: BridgeError) -> Result:

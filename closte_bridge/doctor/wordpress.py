@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any
 
 from closte_bridge.doctor.model import Finding, error, ok, some, warning
+from closte_bridge.engine.due import own_sites
 
 if TYPE_CHECKING:
     from closte_bridge.engine.engine import Engine
@@ -68,11 +69,16 @@ def of_rows(snapshot: Snapshot, engine: Engine, desire: Desired) -> Findings:
 
 def _stuck(snapshot: Snapshot, now: float) -> Finding:
     limit = time.strftime("%Y-%m-%d %H:%M:%S", time.gmtime(now - _STUCK_AFTER))
+    # The table is everybody's: what another network maps is its engine's.
+    own = own_sites(snapshot)
     stuck = [
         m.domain
         for m in snapshot.mappings
-        if m.stage in {"failed", "ssl-failed"}
-        or (m.stage in {"checking-dns", "checking-ssl-cert"} and (m.modified or m.created or "") < limit)
+        if m.blog_id in own
+        and (
+            m.stage in {"failed", "ssl-failed"}
+            or (m.stage in {"checking-dns", "checking-ssl-cert"} and (m.modified or m.created or "") < limit)
+        )
     ]
     if not stuck:
         return ok("stuck-stages", "No mapping has been stuck in a stage for a day.")

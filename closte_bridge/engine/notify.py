@@ -3,15 +3,12 @@
 from __future__ import annotations
 
 import contextlib
-import os
 import socket
 import time
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, MutableMapping
-
-_MICRO = 1_000_000
+    from collections.abc import MutableMapping
 
 
 class Notifier:
@@ -19,7 +16,6 @@ class Notifier:
 
     def __init__(self, environ: MutableMapping[str, str]) -> None:
         self._address = environ.pop("NOTIFY_SOCKET", "")
-        self.watchdog = _interval(environ)
         for name in ("WATCHDOG_USEC", "WATCHDOG_PID"):
             environ.pop(name, None)
 
@@ -39,12 +35,3 @@ class Notifier:
             socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM | socket.SOCK_CLOEXEC) as out,
         ):
             out.sendto(text.encode(), address)
-
-
-def _interval(environ: Mapping[str, str]) -> float | None:
-    """Return how often systemd wants a sign of life, in seconds: half of its limit, as it recommends."""
-    if environ.get("WATCHDOG_PID", str(os.getpid())) != str(os.getpid()):
-        return None
-    with contextlib.suppress(ValueError, KeyError):
-        return max(1.0, int(environ["WATCHDOG_USEC"]) / _MICRO / 2)
-    return None

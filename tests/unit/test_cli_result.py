@@ -67,7 +67,6 @@ def test_each_exit_code_has_a_status() -> None:
     assert set(STATUS) == set(ExitCode)
     assert len(set(STATUS.values())) == len(ExitCode)
     assert Result(exit_code=ExitCode.CHANGES_PENDING).status == "changes"
-    assert Result(status="stale", exit_code=ExitCode.WITHHELD).status == "stale"
 
 
 def test_porcelain_is_of_what_was_asked_for() -> None:

@@ -1,12 +1,10 @@
-"""What the service manager is told, and how often."""
+"""What the service manager is told."""
 
 from __future__ import annotations
 
 import socket
 import time
-from typing import TYPE_CHECKING, Any, cast
-
-import pytest
+from typing import TYPE_CHECKING
 
 from closte_bridge.engine.notify import Notifier
 
@@ -30,12 +28,4 @@ def test_systemd_is_told_and_children_are_not(tmp_path: Path) -> None:
         assert states["RELOADING"] == "1"
         assert before - 1 <= int(states["MONOTONIC_USEC"]) / 1e6 <= time.clock_gettime(time.CLOCK_MONOTONIC)
     assert environ == {"HOME": "x"}
-    assert notifier.watchdog == 10.0
     notifier.send(READY="1")  # nobody listens any more
-
-
-@pytest.mark.parametrize(
-    "environ", [{}, {"WATCHDOG_USEC": "x"}, {"WATCHDOG_USEC": "1000000", "WATCHDOG_PID": "1"}], ids=str
-)
-def test_without_a_watchdog_there_is_no_interval(environ: dict[str, str]) -> None:
-    assert Notifier(cast("Any", dict(environ))).watchdog is None

@@ -1,0 +1,25 @@
+"""What `doctor` says of rows, of which some are another network's."""
+
+from __future__ import annotations
+
+from types import SimpleNamespace
+from typing import TYPE_CHECKING, cast
+
+from closte_bridge.doctor.model import Status
+from closte_bridge.doctor.wordpress import of_rows
+from closte_bridge.ledger.state import LedgerState
+from closte_bridge.planning.desired import Intentions, desired
+from tests.support.looks import NOW, a_row, a_site, a_snapshot
+
+if TYPE_CHECKING:
+    from closte_bridge.engine.engine import Engine
+
+
+def test_what_is_stuck_in_another_network_is_its_doctors() -> None:
+    snapshot = a_snapshot(
+        a_row("ours.com", 1, 1, "failed"), a_row("theirs.com", 7, 2, "failed"), sites=[a_site(7, network=2)]
+    )
+    engine = cast("Engine", SimpleNamespace(clock=SimpleNamespace(now=lambda: NOW)))
+    found = {f.check: f for f in of_rows(snapshot, engine, desired(snapshot, Intentions(), LedgerState()))}
+    assert found["stuck-stages"].message == "1 mapping stuck: ours.com."
+    assert found["orphan-rows"].status is Status.OK
