@@ -17,11 +17,11 @@ from closte_bridge.engine.look import looked_at
 from closte_bridge.errors import ReadOnlyError, UnreadableError
 from closte_bridge.ledger import journal
 from closte_bridge.ledger.journal import Entry
+from closte_bridge.ledger.marks import FORMER, GIVEN_UP_BEFORE, LEAVING
 from closte_bridge.ledger.state import Identity, Phase
 from closte_bridge.ledger.store import Ledger
 from closte_bridge.planning.desired import desired, origin_of
 from closte_bridge.planning.model import Mode
-from closte_bridge.planning.stages import GIVEN_UP_BEFORE
 from closte_bridge.planning.standing import perhaps_a_copy
 from closte_bridge.wordpress.snapshot import Owner
 from closte_bridge.wordpress.writer import set_owner
@@ -213,8 +213,9 @@ def _bind_ledger(engine: Engine, ledger: Ledger, offer: Offer) -> Owner:
         # Nobody knows what was in use while another engine was in charge, or another copy of this ledger.
         ledger.clear("absences", view.ledger.absences)
         ledger.clear("evidence", view.ledger.evidence)
+        ledger.unmark(LEAVING, view.ledger.leaving)
         if offer.former:
-            ledger.mark("former", [offer.former], now)
+            ledger.mark(FORMER, [offer.former], now)
         _forget_gone(ledger, view, desire, now, run)
         rows = [(name, origin_of(name, desire)) for name in offer.adoptable]
         ledger.put_aliases(rows, Phase.PRESENT, now, adopted=True)

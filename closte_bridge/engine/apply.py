@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, NamedTuple
 from closte_bridge.closte.listing import Readability
 from closte_bridge.closte.outcome import Kind
 from closte_bridge.domains import is_wildcard, wildcard_over
-from closte_bridge.engine.record import (
+from closte_bridge.engine.bookkeeping import (
     THEIRS,
     record_intents,
     record_outcome,

@@ -12,6 +12,7 @@ from closte_bridge.engine import lock
 from closte_bridge.engine.look import looked_at
 from closte_bridge.errors import BridgeError, ExitCode, first_that_applies
 from closte_bridge.ledger import inbox
+from closte_bridge.ledger.marks import LEAVING
 from closte_bridge.planning.model import NOTHING_APPROVED, Action, Approval, Mode
 
 if TYPE_CHECKING:
@@ -152,7 +153,7 @@ def sync(
         looked_at(engine, acknowledge=not request.dry_run) as view,
     ):
         from closte_bridge.engine.apply import apply_changes, key_rejected  # noqa: PLC0415 - loaded while `wp` ran
-        from closte_bridge.engine.record import record_look  # noqa: PLC0415 - likewise
+        from closte_bridge.engine.bookkeeping import record_look  # noqa: PLC0415 - likewise
 
         inactive = view.standing.mode is Mode.INACTIVE
         if view.listing.key_rejected and not request.dry_run and not inactive:
@@ -223,7 +224,7 @@ def _note_mentions(engine: Engine, view: View, plan: Plan) -> None:
             inbox.take_in(ledger, view.snapshot.events, view.now)
         ledger.clear("absences", books.mentioned_again)
         ledger.clear("evidence", books.mentioned_again)
-        ledger.unmark("leaving", books.staying)
+        ledger.unmark(LEAVING, books.staying)
 
 
 def _records(engine: Engine, view: View, request: Request, run: str, *, idle: bool) -> Records:

@@ -10,9 +10,17 @@ from closte_bridge.engine.due import due_names, next_look, own_sites
 from closte_bridge.errors import BridgeError
 from closte_bridge.ledger import histories, journal
 from closte_bridge.ledger.journal import Entry
-from closte_bridge.ledger.store import DAY, MOVED_BACK
-from closte_bridge.planning.stages import (
+from closte_bridge.ledger.marks import (
     GIVEN_UP_BEFORE,
+    LOOKED_FIRST,
+    MOVED_BACK,
+    OF_MOVES,
+    REFUSED,
+    UNPROVEN,
+    WAS_DONE,
+)
+from closte_bridge.ledger.store import DAY
+from closte_bridge.planning.stages import (
     LOOK_FIRST,
     Circumstances,
     StagePlan,
@@ -37,15 +45,7 @@ if TYPE_CHECKING:
 
 # One run looks at no more domains than this: the rest follows in the next.
 MOST_CHECKS = 1000
-# The mark of a mapping that was "done" until this engine moved it backwards.
-WAS_DONE = "was-done"
-# The mark of a move that Ultimate Multisite has refused: it is tried again after a day.
-REFUSED = "stage-refused"
-# The mark of a move whose test request did not come back to this network: it is tried again after an hour.
-UNPROVEN = "stage-unproven"
 _PROVE_AGAIN = 3600.0
-# The mark of a name that was looked at because a stage would move, whatever that told: not again within an hour.
-LOOKED_FIRST = "looked-first"
 _LOOK_AGAIN = 3600.0
 NO_STAGES = StagePlan((), ())
 
@@ -201,8 +201,7 @@ def _forget(ledger: Ledger, snapshot: Snapshot, names: Collection[str], now: flo
         # Somebody has brought it back: whatever becomes of it from now on comes after adoption.
         ledger.unmark(GIVEN_UP_BEFORE, [id_ for id_ in given_up if rows.get(id_) not in GIVEN_UP])
         old = now - 7 * DAY
-        kinds = (REFUSED, UNPROVEN, MOVED_BACK, LOOKED_FIRST)
-        ledger.write("DELETE FROM marks WHERE kind = ? AND since < ?", [(kind, old) for kind in kinds])
+        ledger.write("DELETE FROM marks WHERE kind = ? AND since < ?", [(kind, old) for kind in OF_MOVES])
 
 
 def _look(

@@ -13,6 +13,7 @@ from closte_bridge.engine.look import looked_at
 from closte_bridge.errors import BridgeError, ConfigError, ReadOnlyError
 from closte_bridge.ledger import journal
 from closte_bridge.ledger.journal import Entry
+from closte_bridge.ledger.marks import LEAVING, PIN, RELEASED
 from closte_bridge.planning.model import Mode
 
 if TYPE_CHECKING:
@@ -92,9 +93,9 @@ def pin(engine: Engine, names: list[str], command: str) -> list[str]:
         now = engine.clock.now()
         new = [name for name in names if name not in view.ledger.pins]
         with ledger.transaction():
-            ledger.mark("pin", names, now)
-            ledger.unmark("leaving", names)
-            ledger.unmark("released", names)
+            ledger.mark(PIN, names, now)
+            ledger.unmark(LEAVING, names)
+            ledger.unmark(RELEASED, names)
             _note(ledger, now, "pin", new)
         return new
 
@@ -117,8 +118,8 @@ def dismiss(engine: Engine, names: list[str], command: str) -> Dismissal:
         _refuse_dismissal(state, view.desire(engine), names)
         ours = [name for name in names if name in state.ours or name in state.unsettled]
         with ledger.transaction():
-            ledger.unmark("pin", names)
-            ledger.mark("leaving", ours, now)
+            ledger.unmark(PIN, names)
+            ledger.mark(LEAVING, ours, now)
             _note(ledger, now, "dismiss", names)
         return Dismissal(ours, [name for name in names if name not in ours])
 
@@ -159,8 +160,8 @@ def release(engine: Engine, names: list[str], command: str) -> list[str]:
         ours = [name for name in names if name in state.ours or name in state.unsettled]
         with ledger.transaction():
             ledger.forget(names)
-            ledger.unmark("pin", names)
-            ledger.mark("released", names, now)
+            ledger.unmark(PIN, names)
+            ledger.mark(RELEASED, names, now)
             _note(ledger, now, "release", names)
         return ours
 

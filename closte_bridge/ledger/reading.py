@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from typing import TYPE_CHECKING
 
+from closte_bridge.ledger.marks import FORMER, LEAVING, OF_PLANS, PIN, RELEASED
 from closte_bridge.ledger.state import (
     Absence,
     Evidence,
@@ -28,9 +29,8 @@ if TYPE_CHECKING:
 def read_state(ledger: Ledger, meta: Mapping[str, str], now: float, *, clock_jumped: bool) -> LedgerState:
     """Return the state as of `now`. Raises ValueError, KeyError or TypeError for what this package never writes."""
     query = ledger.query
-    marks: dict[str, set[str]] = {"pin": set(), "leaving": set(), "released": set(), "former": set()}
-    # Other kinds of marks are no matter of the plan's.
-    for name, kind in query("SELECT name, kind FROM marks WHERE kind IN ('pin', 'leaving', 'released', 'former')"):
+    marks: dict[str, set[str]] = {kind: set() for kind in OF_PLANS}
+    for name, kind in query("SELECT name, kind FROM marks WHERE kind IN (?, ?, ?, ?)", *OF_PLANS):
         marks[str(kind)].add(str(name))
     identity, place = meta.get("identity"), meta.get("place")
     return LedgerState(
@@ -52,10 +52,10 @@ def read_state(ledger: Ledger, meta: Mapping[str, str], now: float, *, clock_jum
                 "SELECT name, attempts, next_try, refused, message, since, action, refusals FROM troubles"
             )
         },
-        pins=frozenset(marks["pin"]),
-        leaving=frozenset(marks["leaving"]),
-        released=frozenset(marks["released"]),
-        former_domains=frozenset(marks["former"]),
+        pins=frozenset(marks[PIN]),
+        leaving=frozenset(marks[LEAVING]),
+        released=frozenset(marks[RELEASED]),
+        former_domains=frozenset(marks[FORMER]),
         removals=tuple(
             # After a jump of the clock nobody knows how long ago they were: all count.
             (RemovalClass(c), t)

@@ -17,8 +17,8 @@ from typing import TYPE_CHECKING, Any
 
 from closte_bridge.errors import BridgeError
 from closte_bridge.ledger.folder import check_folder, make_folder, unusable
+from closte_bridge.ledger.marks import LEAVING, MOVED_BACK, RECORD_DUE
 from closte_bridge.ledger.schema import migrate
-from closte_bridge.ledger.waiting import RECORD_DUE
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
@@ -32,8 +32,6 @@ DAY = 86400.0
 LIST_LAG = 600.0
 # After a jump of the clock nobody knows how old a site is: so long it may still be in the making, in seconds.
 _IN_THE_MAKING = 600.0
-# The mark of a mapping that was moved backwards from "done", for the limit on how many are in a day.
-MOVED_BACK = "moved-back"
 # Of the log so many entries are kept.
 LONGEST_LOG = 1_000_000
 FILE_NAME = "ledger.sqlite3"
@@ -274,7 +272,7 @@ class Ledger:
         rows = [(name,) for name in names]
         for table in ("aliases", "absences", "evidence", "troubles"):
             self.write(f"DELETE FROM {table} WHERE name = ?", rows)  # noqa: S608 - names of our own tables
-        self.write("DELETE FROM marks WHERE kind = 'leaving' AND name = ?", rows)
+        self.unmark(LEAVING, [name for (name,) in rows])
 
     def put_absences(self, absences: dict[str, Absence]) -> None:
         """Remember what complete snapshots did not mention."""
@@ -299,7 +297,7 @@ class Ledger:
         )
 
     def mark(self, kind: str, names: Iterable[str], now: float) -> None:
-        """Set a mark: `pin`, `leaving`, `released` or `former`, or one of stages (`engine.verify`) or records."""
+        """Set a mark of one of the kinds in `ledger.marks`; where it is set already, its time stays."""
         self.write(
             "INSERT OR IGNORE INTO marks (name, kind, since) VALUES (?, ?, ?)",
             [(n, kind, now) for n in names],

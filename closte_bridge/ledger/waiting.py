@@ -4,13 +4,12 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from closte_bridge.ledger.marks import RECORD_DUE
+
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
 
     from closte_bridge.ledger.store import Ledger
-
-# Among the marks: the site's id is the name, and `since` the moment when its record is due.
-RECORD_DUE = "record-due"
 
 
 def records_due(ledger: Ledger) -> dict[int, float]:

@@ -17,8 +17,6 @@ if TYPE_CHECKING:
     from closte_bridge.wordpress.snapshot import Mapping
 
 DONE = "done"
-# The mark in the ledger of a mapping (by its id) that Ultimate Multisite had given up before this engine took charge.
-GIVEN_UP_BEFORE = "given-up"
 # Why a mapping that is done and seems to be wrong stays so.
 TOO_MANY = "backwards-limit"
 # Why a mapping stays that would move on what was seen too long ago: its name is looked at first.
@@ -164,6 +162,9 @@ def plan_stages(
             moves.append((StageChange(mapping, name, move.stage, move.secure, move.reason, prove, back), history))
     # All or none: who sees so many wrong sees wrongly, and the next day's first few would be no better founded.
     crowd = sum(change.mapping.stage == DONE for change, _ in moves) > around.room
+    # What a person asks for by name is tried again.
+    asked = {change.key for change, _ in moves if change.name in revive}
+    around = around._replace(refused=set(around.refused) - asked)
     judged = [(change, _held(change, history, around, crowd=crowd)) for change, history in moves]
     holds += [held for _, held in judged if held]
     return StagePlan(tuple(change for change, held in judged if not held), tuple(holds))

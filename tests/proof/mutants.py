@@ -204,7 +204,9 @@ MUTANTS: dict[str, Mutant] = {
         ("the_clock_jumps",),
     ),
     "no intents": Mutant(
-        5, "nothing is written down before a request", _putting("closte_bridge.engine.record:record_intents", _NOTHING),
+        5,
+        "nothing is written down before a request",
+        _putting("closte_bridge.engine.bookkeeping:record_intents", _NOTHING),
         ("killed",),
     ),
     "no word of what a kill left": Mutant(

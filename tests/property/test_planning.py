@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from closte_bridge.closte.listing import Listing, Readability
 from closte_bridge.domains import normalise, not_public, wildcard_over
-from closte_bridge.engine.record import DAY, next_wait
+from closte_bridge.engine.bookkeeping import DAY, next_wait
 from closte_bridge.ledger.state import Origin, Phase, RemovalClass
 from closte_bridge.planning.model import Approval, Mode, Standing
 from closte_bridge.planning.observed import judge

@@ -163,3 +163,13 @@ def test_an_event_of_before_an_adoption_counts_no_more(world: World) -> None:
     adopted(world)
     synced(world)
     assert NAME in world.closte
+
+
+def test_a_command_of_before_an_adoption_counts_no_more(world: World) -> None:
+    """Whoever adopts is shown what would be bound, and nothing of what was asked for once."""
+    dismissed(world)
+    world.true_time += 30 * HOUR
+    adopted(world)
+    synced(world)
+    assert NAME in world.closte
+    assert world.ledger().leaving == frozenset()

@@ -6,6 +6,7 @@ import pytest
 
 from closte_bridge.checks.life import History
 from closte_bridge.ledger import histories, journal
+from closte_bridge.ledger.marks import MOVED_BACK
 from closte_bridge.ledger.state import (
     Absence,
     Evidence,
@@ -18,7 +19,7 @@ from closte_bridge.ledger.state import (
     Trouble,
     Unsettled,
 )
-from closte_bridge.ledger.store import DAY, LIST_LAG, MOVED_BACK, WEEK, Ledger
+from closte_bridge.ledger.store import DAY, LIST_LAG, WEEK, Ledger
 from closte_bridge.ledger.waiting import await_records, records_due
 from tests.support.ledgers import code_of
 

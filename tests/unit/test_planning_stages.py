@@ -136,6 +136,14 @@ def test_nothing_moves_by_what_was_seen_long_ago() -> None:
         assert len(planned([row], recent).changes) == 1
 
 
+def test_what_was_refused_waits_unless_a_person_asks_for_it() -> None:
+    row, known = mapping("shop.example.org", "checking-dns"), {"shop.example.org": history()}
+    refused = {f"{row.id} checking-dns done"}
+    plan = planned([row], known, refused=refused)
+    assert (plan.changes, [held.code for held in plan.holds]) == ((), ["stage-refused"])
+    assert len(planned([row], known, refused=refused, revive=["shop.example.org"]).changes) == 1
+
+
 def test_what_is_held_anyway_is_not_looked_at_for_it() -> None:
     old = {"shop.example.org": history("proxied")._replace(looked=NOW - 7200)}
     row = mapping("shop.example.org", "checking-ssl-cert")

@@ -10,6 +10,7 @@ from closte_bridge.closte.outcome import Kind
 from closte_bridge.domains import registered_domain
 from closte_bridge.ledger import inbox, journal
 from closte_bridge.ledger.journal import Entry
+from closte_bridge.ledger.marks import LEAVING, RELEASED
 from closte_bridge.ledger.state import Origin, Phase, RemovalClass, Trouble
 from closte_bridge.ledger.store import LIST_LAG
 from closte_bridge.planning.model import Action, Bookkeeping, Change, Plan
@@ -95,7 +96,7 @@ def _keep_books(ledger: Ledger, books: Bookkeeping, state: LedgerState, now: flo
     ledger.clear("absences", books.mentioned_again)
     ledger.clear("evidence", books.mentioned_again)
     ledger.clear("troubles", books.settled)
-    ledger.unmark("leaving", books.staying)
+    ledger.unmark(LEAVING, books.staying)
     ledger.disclaim(books.lapsed)
 
 
@@ -180,7 +181,7 @@ def added(ledger: Ledger, name: str, origin: Origin, now: float) -> None:
     ledger.put_aliases([(name, origin)], Phase.PRESENT, now)
     ledger.count_addition(name, registered_domain(name), now)
     ledger.clear("troubles", [name])
-    ledger.unmark("released", [name])
+    ledger.unmark(RELEASED, [name])
 
 
 def _removed(ledger: Ledger, change: Change, now: float) -> None:

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, cast
 import pytest
 
 from closte_bridge.closte.outcome import Kind, Outcome
-from closte_bridge.engine.record import (
+from closte_bridge.engine.bookkeeping import (
     DAY,
     HOUR,
     THEIRS,
