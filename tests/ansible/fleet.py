@@ -156,7 +156,7 @@ class Fleet:
             "closte_bridge_python": "/usr/bin/python3",
             "closte_bridge_adopt": True,
             # So seldom that only a wake-up can be what makes something happen.
-            "closte_bridge_interval": 900,
+            "closte_bridge_interval": 600,
             "closte_bridge_settings": SETTINGS,
             "closte_bridge_networks": [self.network(host.shop)],
         }

@@ -81,7 +81,8 @@ def units_are_right(host: Host, networks: dict[str, tuple[str, set[str]]]) -> No
         shown = {name: _property(host, unit, name) for name in ("User", "Type", "ReadWritePaths", "NRestarts")}
         assert set(shown.pop("ReadWritePaths").split()) == {f"/var/lib/closte-bridge/{network}"} | writable
         assert shown == {"User": owner, "Type": "notify" if watching else "oneshot", "NRestarts": "0"}
-        assert not watching or _property(host, unit, "WatchdogUSec") == "30min"
+        limit_of_runs = ("WatchdogUSec", "30min") if watching else ("TimeoutStartUSec", "2h")
+        assert _property(host, unit, limit_of_runs[0]) == limit_of_runs[1]
 
 
 def _property(host: Host, unit: str, name: str) -> str:

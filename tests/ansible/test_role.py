@@ -10,9 +10,11 @@ import sys
 from typing import TYPE_CHECKING, Any
 
 import pytest
+import yaml
 
 from tests.ansible.fleet import COLLECTION
 from tests.ansible.local import FAR, Local, calls, changed, engine, envelope
+from tests.support.parts import REPOSITORY
 from tests.support.running import write_script
 
 if TYPE_CHECKING:
@@ -30,8 +32,18 @@ def local(tmp_path: Path) -> Local:
 @pytest.mark.parametrize(
     ("variables", "reason"),
     [
-        ({"closte_bridge_interval": 901}, "1 to 900 seconds"),
-        ({"closte_bridge_interval": 0}, "1 to 900 seconds"),
+        ({"closte_bridge_interval": 601}, "1 to 600 seconds"),
+        ({"closte_bridge_interval": 0}, "1 to 600 seconds"),
+        # A watch that waits for one call of `wp` after the other shows no sign of life.
+        ({"closte_bridge_watchdog": 299}, "closte_bridge_watchdog is 300 seconds or more here"),
+        ({"closte_bridge_run_limit": "299"}, "closte_bridge_run_limit is 300 seconds or more here"),
+        (
+            {
+                "closte_bridge_settings": {"wp": {"timeout": 60}},
+                "closte_bridge_networks": [FAR, FAR | {"name": "shop", "settings": {"wp": {"timeout": "1h30m5s"}}}],
+            },
+            "closte_bridge_watchdog is 10870 seconds or more here",
+        ),
         ({"closte_bridge_environment": {"HTTPS_PROXY": "http://two words"}}, "words without blanks"),
         ({"closte_bridge_networks": [FAR | {"name": "shop"}]}, "lacks club, which"),
     ],
@@ -44,6 +56,15 @@ def test_what_cannot_work_is_refused_before_anything_is_changed(
     said = local.role("present", variables)
     assert said.endswith("ended with 2"), said
     assert reason in said
+    assert changed(said) == []
+
+
+@pytest.mark.parametrize("state", ["present", "absent"])
+def test_a_name_stands_for_one_network(local: Local, state: str) -> None:
+    networks = [FAR, FAR | {"name": "shop"}, FAR | {"state": "absent"}]
+    said = local.role("main", {"closte_bridge_state": state, "closte_bridge_networks": networks})
+    assert said.endswith("ended with 2"), said
+    assert "more than one network is called club" in said
     assert changed(said) == []
 
 
@@ -99,6 +120,21 @@ def test_an_interval_may_be_a_text(local: Local) -> None:
     said = local.role("units", owners | {"closte_bridge_interval": "60"})
     assert said.endswith("ended with 0"), said
     assert {"+OnUnitInactiveSec=60", "+RandomizedDelaySec=6"} <= set(said.splitlines())
+
+
+def test_an_engine_that_looks_as_seldom_as_it_may_stays_in_charge(local: Local) -> None:
+    """What the shim hears of is the success before the last look: two intervals, and what may come on top of each."""
+    specs = yaml.safe_load((COLLECTION / "roles/closte_bridge/meta/argument_specs.yml").read_text())
+    (interval,) = specs["argument_specs"]["main"]["options"]["closte_bridge_interval"]["description"][:1]
+    longest = int(re.findall(r"1 to (\d+);", interval)[0])
+    owners = {"_closte_bridge_owners": {"club": SOMEBODY}, "_closte_bridge_groups": {SOMEBODY: SOMEBODY}}
+    said = local.role("units", owners | {"closte_bridge_interval": longest})
+    timer = dict(re.findall(r"^\+(OnUnitInactiveSec|RandomizedDelaySec|AccuracySec)=(\d+)s?$", said, re.M))
+    patience = re.findall(r"PATIENCE = (\d+);", (REPOSITORY / "php-shim/closte-bridge/class-charge.php").read_text())
+    run, air = 60, 300
+    assert len(timer) == 3, said
+    assert 2 * (sum(map(int, timer.values())) + run) + air <= int(patience[0])
+    assert f"is 1 to {longest} seconds" in local.role("present", {"closte_bridge_interval": longest + 1})
 
 
 @pytest.mark.parametrize("options", ["", "--extra-index-url=https://pypi.example.com --no-binary=:all:"])
