@@ -6,8 +6,7 @@ import os
 import re
 import shutil
 import subprocess
-import sys
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import pytest
 import yaml
@@ -15,7 +14,6 @@ import yaml
 from tests.ansible.fleet import COLLECTION
 from tests.ansible.local import FAR, Local, calls, changed, engine, envelope
 from tests.support.parts import REPOSITORY
-from tests.support.running import write_script
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -223,50 +221,3 @@ def test_ssh_gets_the_password_for_one_question_only(local: Local) -> None:
     unknown = "The authenticity of host 'password.example.com' can't be established.\n"
     assert answer(f"{unknown}Are you sure you want to continue connecting (yes/no/[fingerprint])? ") == (1, "")
     assert answer("Please type 'yes', 'no' or the fingerprint: ") == (1, "")
-
-
-@pytest.mark.skipif(os.geteuid() != 0, reason="the command is for root")
-def test_the_command_for_root_shows_nobody_what_it_hands_over(local: Local) -> None:
-    for folder in ("state/club", "etc/keys", "bin"):
-        (local.folder / folder).mkdir(parents=True)
-    for name in ("club", "club.ssh"):
-        (local.folder / "etc" / "keys" / name).touch()
-    # This one writes down what others can see of it, the network's user most, and goes on as the same user.
-    shown = local.folder / "shown"
-    onward = 'while [ "$1" != -- ]; do shift; done; shift; exec "$@"'
-    write_script(local.folder / "bin" / "setpriv", f'{{ echo "$*"; cat "/proc/$$/environ"; }} >{shown}; {onward}')
-    engine = write_script(local.folder / "engine", 'cat "/proc/$$/environ"; echo "$*"; cat; exit 7')
-    proxy = "http://user:secret&*(;#<!~|@127.0.0.1:9"
-    given = {"HTTPS_PROXY": proxy, "LC_ALL": "C", "network": "of-%i", "user": "somebody", "NONE": "", "NUMBER": 1}
-    parts = COLLECTION / "roles" / "closte_bridge"
-    wrapper = local.folder / "as"
-    template = {"src": str(parts / "templates" / "closte-bridge-as.j2"), "dest": str(wrapper), "mode": "0700"}
-    variables = [
-        {"name": "Read", "ansible.builtin.include_vars": str(parts / f"{d}/main.yml")} for d in ("defaults", "vars")
-    ]
-    own: dict[str, Any] = {"_closte_bridge_bin": str(engine), "_closte_bridge_venv": sys.prefix}
-    write = {"name": "Write it", "ansible.builtin.template": template}
-    said = local.tasks(*variables, write, **own, closte_bridge_environment=given)
-    assert said.endswith("ended with 0"), said
-    environment = {"PATH": f"{local.folder}/bin:{os.environ['PATH']}", "OF_ROOT": "1"}
-    done = subprocess.run(
-        [wrapper, "club", "plan", "a b"], env=environment, input="typed", capture_output=True, text=True, check=False
-    )
-    assert done.returncode == 7, done.stderr
-    *found, last = done.stdout.split("\0")
-    assert last == f"--config={local.folder}/etc/config.yaml --network=club plan a b\ntyped"
-    handed = dict(line.split("=", 1) for line in found)
-    assert len(handed) == len(found)
-    assert handed.pop("CREDENTIALS_DIRECTORY").startswith("/run/closte-bridge-as.")
-    home = f"{local.folder}/state/club"
-    assert handed == {
-        "PATH": "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin",
-        "HOME": home,
-        "WP_CLI_CACHE_DIR": f"{home}/wp-cli",
-        "WP_CLI_DISABLE_AUTO_CHECK_UPDATE": "1",
-        "SSH_ASKPASS": f"{local.folder}/opt/askpass",
-        "SSH_ASKPASS_REQUIRE": "force",
-        "CLOSTE_BRIDGE_SSH_PASSWORD_FILE": f"{local.folder}/etc/keys/club.ssh",
-        **given, "network": "of-club", "NUMBER": "1",
-    }  # fmt: skip
-    assert [word for word in ("secret", "OF_ROOT") if word in shown.read_text()] == []

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
@@ -51,10 +51,10 @@ def box() -> Iterator[Machine]:
 def written(folder: Path) -> dict[str, str]:
     """Return the units as the role writes them, by the ends of their names."""
     local = Local(folder)
-    places = {f"closte_bridge_{name}": f"{HERE}/{name}" for name in ("etc", "log")}
-    places |= {"closte_bridge_home": f"{HERE}/opt", "closte_bridge_state_dir": f"{HERE}/state"}
-    owners = {"_closte_bridge_owners": {"shop": "daemon"}, "_closte_bridge_groups": {"daemon": "daemon"}}
-    item = {"item": {"name": "shop", "has_key": False, "has_password": False}}
+    given: dict[str, Any] = {f"closte_bridge_{name}": f"{HERE}/{name}" for name in ("etc", "log")}
+    given |= {"closte_bridge_home": f"{HERE}/opt", "closte_bridge_state_dir": f"{HERE}/state"}
+    given |= {"_closte_bridge_owners": {"shop": "daemon"}, "_closte_bridge_groups": {"daemon": "daemon"}}
+    given |= {"item": {"name": "shop", "has_key": False, "has_password": False}}
     units = {f".{kind}": kind for kind in ("service", "timer", "path")}
     units["shop.service.d/network.conf"] = "network.conf"
     read = [{"name": "Read", "ansible.builtin.include_vars": str(ROLE / f"{d}/main.yml")} for d in ("defaults", "vars")]
@@ -65,7 +65,7 @@ def written(folder: Path) -> dict[str, str]:
         }
         for unit in units.values()
     ]
-    said = local.tasks(*read, *write, **places, **owners, **item)
+    said = local.tasks(*read, *write, **given)
     assert said.endswith("ended with 0"), said
     return {name: (folder / unit).read_text() for name, unit in units.items()}
 

@@ -1,0 +1,157 @@
+"""The command for root: what it hands over, to whom, and how it ends."""
+
+from __future__ import annotations
+
+import os
+import pty
+import select
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.ansible.fleet import COLLECTION
+from tests.ansible.local import Local
+from tests.support.running import wait_until, write_script
+
+pytestmark = pytest.mark.skipif(os.geteuid() != 0, reason="the command is for root")
+
+# Goes on as the same user: a test has no other one to hand anything over to.
+ONWARD = 'while [ "$1" != -- ]; do shift; done; shift; exec "$@"'
+
+
+@pytest.fixture
+def local(tmp_path: Path) -> Local:
+    return Local(tmp_path)
+
+
+def wrapper(local: Local, engine: str, setpriv: str = ONWARD, **environment: object) -> list[str]:
+    """Write the command with a stand-in of the engine and one of setpriv; return how it is called for a network."""
+    for folder in ("state/club", "etc/keys", "bin"):
+        (local.folder / folder).mkdir(parents=True)
+    for name in ("club", "club.ssh"):
+        (local.folder / "etc" / "keys" / name).touch()
+    write_script(local.folder / "bin" / "setpriv", setpriv)
+    own = {"_closte_bridge_bin": str(write_script(local.folder / "engine", engine)), "_closte_bridge_venv": sys.prefix}
+    parts = COLLECTION / "roles" / "closte_bridge"
+    template = {
+        "src": str(parts / "templates" / "closte-bridge-as.j2"), "dest": str(local.folder / "as"), "mode": "0700",
+    }  # fmt: skip
+    variables = [
+        {"name": "Read", "ansible.builtin.include_vars": str(parts / f"{d}/main.yml")} for d in ("defaults", "vars")
+    ]
+    write = {"name": "Write it", "ansible.builtin.template": template}
+    given: dict[str, Any] = {**own, "closte_bridge_environment": environment}
+    said = local.tasks(*variables, write, **given)
+    assert said.endswith("ended with 0"), said
+    return [str(local.folder / "as"), "club"]
+
+
+def around(local: Local) -> dict[str, str]:
+    """Return the environment that the command is called in."""
+    return {"PATH": f"{local.folder}/bin:{os.environ['PATH']}", "OF_ROOT": "1"}
+
+
+def test_the_command_for_root_shows_nobody_what_it_hands_over(local: Local) -> None:
+    # This one writes down what others can see of it, the network's user most.
+    shown = local.folder / "shown"
+    setpriv = f'{{ echo "$*"; cat "/proc/$$/environ"; }} >{shown}; {ONWARD}'
+    proxy = "http://user:secret&*(;#<!~|@127.0.0.1:9"
+    given = {"HTTPS_PROXY": proxy, "LC_ALL": "C", "network": "of-%i", "user": "somebody", "NONE": "", "NUMBER": 1}
+    argv = wrapper(local, 'cat "/proc/$$/environ"; echo "$*"; cat; exit 7', setpriv, **given)
+    done = subprocess.run(
+        [*argv, "plan", "a b"], env=around(local), input="typed", capture_output=True, text=True, check=False
+    )
+    assert done.returncode == 7, done.stderr
+    *found, last = done.stdout.split("\0")
+    assert last == f"--config={local.folder}/etc/config.yaml --network=club plan a b\ntyped"
+    handed = dict(line.split("=", 1) for line in found)
+    assert len(handed) == len(found)
+    assert handed.pop("CREDENTIALS_DIRECTORY").startswith("/run/closte-bridge-as.")
+    home = f"{local.folder}/state/club"
+    assert handed == {
+        "PATH": "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin",
+        "HOME": home,
+        "WP_CLI_CACHE_DIR": f"{home}/wp-cli",
+        "WP_CLI_DISABLE_AUTO_CHECK_UPDATE": "1",
+        "SSH_ASKPASS": f"{local.folder}/opt/askpass",
+        "SSH_ASKPASS_REQUIRE": "force",
+        "CLOSTE_BRIDGE_SSH_PASSWORD_FILE": f"{local.folder}/etc/keys/club.ssh",
+        **given, "network": "of-club", "NUMBER": "1",
+    }  # fmt: skip
+    assert [word for word in ("secret", "OF_ROOT") if word in shown.read_text()] == []
+
+
+class AtATerminal:
+    """The command, called as from a shell at a terminal. `typed` types, and `shown` is what is to be read there."""
+
+    def __init__(self, argv: list[str], environment: dict[str, str]) -> None:
+        self.shown = b""
+        self.pid, self._terminal = pty.fork()
+        if self.pid == 0:
+            os.execve(argv[0], argv, environment)  # noqa: S606 - a program of our own
+
+    def typed(self, text: bytes) -> None:
+        os.write(self._terminal, text)
+
+    def until(self, text: bytes) -> None:
+        """Read until this is shown."""
+
+        def there() -> bool:
+            if select.select([self._terminal], [], [], 0)[0]:
+                self.shown += os.read(self._terminal, 1000)
+            return text in self.shown
+
+        wait_until(there)
+
+    def ended(self) -> int:
+        """Wait for its end, ten seconds at most; return its exit code."""
+        for _ in range(200):
+            pid, status = os.waitpid(self.pid, os.WNOHANG)
+            if pid:
+                break
+            time.sleep(0.05)
+        else:
+            os.killpg(self.pid, signal.SIGKILL)
+            _pid, status = os.waitpid(self.pid, 0)
+        os.close(self._terminal)
+        return os.waitstatus_to_exitcode(status)
+
+
+def secrets() -> set[str]:
+    """Return the folders in which keys lie for as long as a command takes."""
+    return {path.name for path in Path("/run").glob("closte-bridge-as.*")}
+
+
+def test_the_engine_can_ask_at_roots_terminal_and_does_not_have_it(local: Local) -> None:
+    """Otherwise whatever runs as the network's user could type into it, and root's shell would do that."""
+    there = secrets()
+    ask = 'test -t 0 && (: </dev/tty) 2>/dev/null && echo mine; printf "Sure? "; read -r answer; echo "It is $answer."'
+    command = AtATerminal([*wrapper(local, f"{ask}; exit 3"), "adopt"], around(local))
+    command.until(b"Sure? ")
+    command.typed(b"yes\n")
+    command.until(b"It is yes.")
+    assert b"mine" not in command.shown
+    assert command.ended() == 3
+    assert secrets() == there
+
+
+@pytest.mark.parametrize("how", ["typed", "TERM", "HUP"])
+def test_who_stops_the_command_stops_the_engine(local: Local, how: str) -> None:
+    there = secrets()
+    # It takes a while to end, and its key is there until then.
+    engine = f"""trap 'sleep 0.5; ls "$CREDENTIALS_DIRECTORY" >{local.folder}/last; exit 130' INT TERM
+echo at work; while :; do sleep 0.1; done"""
+    command = AtATerminal([*wrapper(local, engine), "watch"], around(local))
+    command.until(b"at work")
+    if how == "typed":
+        command.typed(b"\x03")
+    else:
+        os.kill(command.pid, signal.Signals[f"SIG{how}"])
+    assert command.ended() == 130
+    assert (local.folder / "last").read_text() == "closte-api-key\n"
+    assert secrets() == there
