@@ -15,6 +15,7 @@ import pytest
 import yaml
 
 from closte_bridge import __version__
+from closte_bridge.config.schema import NETWORK_NAME
 from tests.ansible.fleet import COLLECTION, tool, yaml_blocks
 from tests.support.parts import REPOSITORY
 
@@ -113,6 +114,19 @@ def test_the_readmes_of_collection_and_role_name_what_there_is() -> None:
     for path in (COLLECTION / "README.md", ROLE / "README.md"):
         named = set(re.findall(r"\bcloste_bridge_\w+", path.read_text()))
         assert named <= specs().keys() | MODULES | PLAYS, path
+
+
+def test_the_folder_of_a_network_is_known_by_its_name_everywhere() -> None:
+    """With a file system of its own, the folder of the ledgers holds one besides that is none."""
+    pattern = '["^[a-z0-9][a-z0-9_-]{0,62}$"]'
+    finders = [*ROLE.glob("tasks/*.yml"), *(COLLECTION / "playbooks").glob("*.yml")]
+    tasks = [task for path in finders for task in re.findall(r"builtin\.find:\n(?: {4,}.*\n)+", path.read_text())]
+    looking = [task for task in tasks if "closte_bridge_state_dir" in task]
+    assert len(looking) == 3
+    assert [task for task in looking if pattern not in task or "use_regex: true" not in task] == []
+    assert f"{NETWORK_NAME.pattern}$" == json.loads(pattern)[0][1:]
+    source = (COLLECTION / "plugins" / "modules" / "closte_bridge_info.py").read_text()
+    assert f'"{NETWORK_NAME.pattern}"' in source
 
 
 def test_versions_agree() -> None:

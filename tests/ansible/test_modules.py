@@ -62,3 +62,34 @@ def test_a_wordpress_that_is_gone_is_a_failure_unless_it_may_be(local: Local) ->
     assert 'Nothing of "shop" is cleared in WordPress: It is wp-path.' in " ".join(said.split())
     # Only that: whatever else keeps WordPress from being read leaves the network where it is.
     assert "ignored=1" in network(local, {"shim_status": envelope(None, 5, "wp-timeout")}, may_be)
+
+
+@pytest.mark.parametrize("code", ["identity-database", "identity-key", "environment", "config-gone"])
+def test_an_engine_that_must_change_nothing_is_not_in_charge(local: Local, code: str) -> None:
+    """Nor is it adopted again: what its remedy is, a copy's owner and a person know."""
+    answers = {
+        "plan": envelope([], 0, code),
+        "adopt": envelope(),
+        "integration_status": envelope({"integration": "off"}),
+    }
+    said = network(local, answers, {"adopted": True, "integration": True})
+    assert "ignored=1" in said, said
+    assert f"It is {code}." in said
+    assert "closte-bridge-as shop" in said
+    assert [call for call in calls(local.folder) if not call.startswith("plan ")] == []
+
+
+def test_one_that_only_adds_is_in_charge(local: Local) -> None:
+    said = network(local, {"plan": envelope([], 0, "moved")}, {"adopted": True})
+    assert "ignored=0" in said, said
+
+
+def test_only_what_can_be_a_network_is_asked_about(local: Local) -> None:
+    """A file system of its own has a folder that is none."""
+    for name in ("club", "lost+found", ".cache"):
+        (local.folder / "state" / name).mkdir(parents=True)
+    module = {"executable": str(engine(local.folder, plan=envelope([]))), "state_dir": str(local.folder / "state")}
+    asked = {"name": "Ask", "closte_bridge.ops.closte_bridge_info": module, "register": "said"}
+    shown = {"name": "Show", "ansible.builtin.debug": {"msg": "{{ said.networks.keys() | join(' and ') }} it is"}}
+    said = local.tasks(asked, shown)
+    assert '"club it is"' in said, said

@@ -72,6 +72,7 @@ problems:
 """
 
 import os
+import re
 
 from ansible.module_utils.basic import AnsibleModule
 from ansible_collections.closte_bridge.ops.plugins.module_utils.bridge import EXECUTABLE, BridgeError, Engine
@@ -84,6 +85,10 @@ COMMANDS = {
 }
 
 
+# A folder of another name, such as lost+found, is no network's.
+NAME = re.compile("[a-z0-9][a-z0-9_-]{0,62}")
+
+
 def _networks(params):
     if params["networks"]:
         return params["networks"]
@@ -91,7 +96,9 @@ def _networks(params):
         names = os.listdir(params["state_dir"])
     except OSError:
         return []
-    return sorted(name for name in names if os.path.isdir(os.path.join(params["state_dir"], name)))
+    return sorted(
+        name for name in names if NAME.fullmatch(name) and os.path.isdir(os.path.join(params["state_dir"], name))
+    )
 
 
 def main():

@@ -30,7 +30,10 @@ options:
     choices: [present, absent]
     default: present
   adopted:
-    description: Put the engine in charge. With V(false), who is in charge is left as it is.
+    description:
+      - Put the engine in charge. With V(false), who is in charge is left as it is.
+      - Fails where the engine may change nothing although it is in charge, as in a copy of the network, with another
+        key or without the config that it knows. What helps then is not done by itself.
     type: bool
     default: false
   integration:
@@ -99,6 +102,9 @@ from ansible_collections.closte_bridge.ops.plugins.module_utils.bridge import (
 
 OTHERS = {"other-owner", "owner-changed"}
 UNBOUND = {"not-adopted", "owner-gone"}
+# With these an engine in charge may change nothing; the first stands for all that begin so. To adopt would end some of
+# it, and is for a person to decide: this may be a copy, and what another config kept would go.
+BARRED = ("identity-", "config-gone", "environment")
 # What makes a shim that is there one to install again.
 STALE = {"shim-changed", "shim-other-version", "shim-no-table", "shim-no-config", "shim-moved"}
 
@@ -155,9 +161,19 @@ class Network:
             return None
 
     def unbound(self):
-        """Tell whether nobody is in charge. Raises BridgeError when another engine is, or when that cannot be told."""
+        """Tell whether nobody is in charge.
+
+        Raises BridgeError when another engine is, when this one may change nothing all the same, or when that cannot be
+        told.
+        """
         envelope = self._asked("plan")
         self.refuse_others(envelope)
+        for problem in envelope["errors"] + envelope["warnings"]:
+            if problem["code"].startswith(BARRED):
+                raise BridgeError(
+                    f"{problem['message']} {problem['hint']}".strip()
+                    + f' On the host, "closte-bridge-as {self.name}" stands for closte-bridge.'
+                )
         return bool(codes(envelope) & UNBOUND)
 
     def refuse_others(self, envelope=None):
