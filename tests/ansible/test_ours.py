@@ -1,0 +1,122 @@
+"""What the role takes for its own, and what it leaves alone: an installation by hand, folders of everybody."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import pytest
+
+from tests.ansible.local import FAR, Local, changed
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+STATES = ["present", "absent"]
+FOLDERS = ["opt", "etc", "state"]
+MARK = ".by-ansible"
+# The role goes on to what is refused next, which shows that nothing was before.
+NEXT = "There is no folder"
+
+
+@pytest.fixture
+def local(tmp_path: Path) -> Local:
+    return Local(tmp_path)
+
+
+def play(local: Local, state: str, **variables: object) -> str:
+    """Run the whole role in check mode, so that what it would do is seen and not done."""
+    given = {"closte_bridge_state": state, "ansible_facts": {"os_family": "Other"}}
+    return local.role("main", given | {"closte_bridge_metrics_dir": str(local.folder / "no-exporter")} | variables)
+
+
+def provisioned(local: Local) -> None:
+    """Leave what the role leaves that knew no marks yet."""
+    for folder in ("opt", "etc/keys", "state/club"):
+        (local.folder / folder).mkdir(parents=True)
+    (local.folder / "opt" / "installed").touch()
+    (local.folder / "etc" / "config.yaml").write_text(f"networks:\n  club:\n    state_dir: {local.folder}/state/club\n")
+
+
+@pytest.mark.parametrize("state", STATES)
+@pytest.mark.parametrize("marked", [False, True])
+def test_a_ledger_of_an_installation_by_hand_stays(local: Local, state: str, marked: bool) -> None:
+    provisioned(local)
+    (local.folder / "state" / "ledger.sqlite3").touch()
+    if marked:
+        (local.folder / "state" / MARK).touch()
+    said = play(local, state)
+    assert said.endswith("ended with 2"), said
+    assert f"There is a ledger in {local.folder}/state itself" in said
+    assert "docs/how-to.md" in said
+    assert changed(said) == []
+
+
+@pytest.mark.parametrize("state", STATES)
+@pytest.mark.parametrize("folder", FOLDERS)
+def test_a_folder_that_the_role_has_not_made_stays(local: Local, state: str, folder: str) -> None:
+    """Such as the virtual environment, the config and the ledgers of several networks by hand, or /opt itself."""
+    (local.folder / folder / "lib").mkdir(parents=True)
+    said = play(local, state, closte_bridge_networks=[FAR, FAR | {"name": "lib"}], closte_bridge_runner="cron")
+    assert said.endswith("ended with 2"), said
+    assert f"This role has not made {local.folder}/{folder}:" in " ".join(said.split()), said
+    assert changed(said) == []
+
+
+def test_logs_are_written_to_no_folder_of_others(local: Local) -> None:
+    (local.folder / "log").mkdir()
+    said = play(local, "present", closte_bridge_runner="cron")
+    assert f"This role has not made {local.folder}/log:" in " ".join(said.split()), said
+    assert changed(said) == []
+    # Nothing is written there by another runner.
+    assert NEXT in play(local, "present")
+
+
+@pytest.mark.parametrize("state", STATES)
+def test_what_the_role_made_before_it_marked_it_is_known(local: Local, state: str) -> None:
+    provisioned(local)
+    said = play(local, state)
+    mark = "Mark what the role has made before it marked anything"
+    assert changed(said)[:3] == [f"{mark} ({local.folder}/{name}/{MARK})" for name in sorted(FOLDERS)]
+    assert ("Remove what all networks share" in said) is (state == "absent")
+    assert (NEXT in said) is (state == "present")
+
+
+@pytest.mark.parametrize("state", STATES)
+def test_what_is_marked_is_ours(local: Local, state: str) -> None:
+    for folder in FOLDERS:
+        (local.folder / folder).mkdir()
+        (local.folder / folder / MARK).touch()
+    said = play(local, state)
+    assert [line for line in changed(said) if "Mark" in line] == []
+    assert ("Remove what all networks share" in said) is (state == "absent")
+    assert (NEXT in said) is (state == "present")
+
+
+def test_folders_are_marked_when_they_are_made(local: Local) -> None:
+    """A play that fails right after it must not take them for somebody else's the next time."""
+    wheel = local.folder / "closte_bridge-0.1.0-py3-none-any.whl"
+    wheel.touch()
+    done = changed(play(local, "present", closte_bridge_metrics_dir="", closte_bridge_wheel=str(wheel)))
+    marks = [f"Mark the folders as the role's ({local.folder}/{name})" for name in FOLDERS]
+    assert sorted(done[3:5]) == sorted(marks[1:])
+    assert done[5:7] == ["Make the folder of the engine", marks[0]]
+
+
+@pytest.mark.parametrize("others", [True, False])
+def test_the_folder_of_the_logs_goes_when_it_is_empty(local: Local, others: bool) -> None:
+    (local.folder / "log").mkdir()
+    (local.folder / "log" / MARK).touch()
+    if others:
+        (local.folder / "log" / "syslog").touch()
+    gone = changed(play(local, "absent"))
+    assert ("Remove the folder of the logs" in gone) is not others
+    assert [line for line in gone if f"{local.folder}/log" in line] == []
+
+
+def test_logs_of_others_are_not_rotated(local: Local) -> None:
+    owners = {
+        "_closte_bridge_owners": {"club": "daemon", "shop": "daemon"},
+        "_closte_bridge_groups": {"daemon": "daemon"},
+    }
+    said = local.role("cron", owners | {"closte_bridge_networks": [FAR, FAR | {"name": "shop"}]})
+    assert f"+{local.folder}/log/club.log\n+{local.folder}/log/shop.log {{\n" in said, said
