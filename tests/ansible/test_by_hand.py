@@ -1,0 +1,83 @@
+"""From an installation by hand to the role: refused until it is moved as the page says, and nothing is forgotten."""
+
+from __future__ import annotations
+
+import json
+import re
+from typing import TYPE_CHECKING
+
+import pytest
+import yaml
+
+from tests.ansible.fleet import SETTINGS, WHEELS, Fleet
+from tests.ansible.seen import left_behind, succeeded
+from tests.support.parts import REPOSITORY
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from contextlib import AbstractContextManager
+
+    from tests.ansible.fleet import Host
+
+pytestmark = pytest.mark.real
+
+HEADING = "From an installation by hand to Ansible"
+
+
+def test_an_installation_by_hand_is_left_alone_until_it_has_its_place(
+    new_fleet: Callable[..., AbstractContextManager[Fleet]],
+) -> None:
+    with new_fleet({"web1": ["shop"]}) as fleet:
+        (web,) = fleet.hosts
+        install_by_hand(fleet, web)
+        web.shop.multisite.add_mapping("first.example.org", 1)
+        by_hand(web, "sync")
+        web.shop.expect("first.example.org")
+        before = web.machine.files()
+        for playbook in ("provision", "remove"):
+            refused = fleet.play(playbook)
+            assert refused.recap["web1"]["failed"] == 1
+            assert refused.changed == []
+            assert HEADING in " ".join(refused.text.split())
+        assert left_behind(web, before) == {}
+        move_as_the_page_says(web)
+        succeeded(fleet.play("provision"))
+        web.machine.run("closte-bridge-as", "shop", "adopt", "--yes")
+        plan = json.loads(web.machine.run("closte-bridge-as", "shop", "plan", "--format=json").stdout)
+        assert (plan["status"], plan["errors"], plan["warnings"]) == ("ok", [], [])
+        said = web.machine.run("closte-bridge-as", "shop", "log", "first.example.org", "--format=json").stdout
+        assert "add" in {row["action"] for row in json.loads(said)["data"]}
+        succeeded(fleet.play("remove"))
+        assert not web.machine.path("/var/lib/closte-bridge").exists()
+
+
+def install_by_hand(fleet: Fleet, host: Host) -> None:
+    """Do what the README says for a server of one's own."""
+    run, owner = host.machine.run, host.shop.owner
+    run("python3", "-m", "venv", "/opt/closte-bridge")
+    pip = ("/opt/closte-bridge/bin/pip", "install", "-q", "--no-index", f"--find-links={WHEELS}")
+    run(*pip, str(fleet.wheel))
+    run("ln", "-s", "/opt/closte-bridge/bin/closte-bridge", "/usr/local/bin/")
+    run("install", "-d", "-m", "700", "-o", owner, "/var/lib/closte-bridge")
+    run("install", "-d", "/etc/closte-bridge")
+    run("install", "-m", "600", "-o", owner, "/dev/stdin", "/etc/closte-bridge/key", stdin=f"{host.shop.key}\n")
+    places = {"state_dir": "/var/lib/closte-bridge", "api_key_file": "/etc/closte-bridge/key"}
+    config = SETTINGS | places | {"wp": {"path": host.shop.path}, "api_url": host.shop.sandbox.url}
+    run("tee", "/etc/closte-bridge/config.yaml", stdin=yaml.safe_dump(config))
+    for command in ("adopt --yes", "integration enable"):
+        by_hand(host, *command.split())
+
+
+def by_hand(host: Host, *command: str) -> None:
+    home = (f"HOME=/home/{host.shop.owner}", f"WP_CLI_CACHE_DIR=/home/{host.shop.owner}/.wp-cli")
+    host.machine.run("runuser", "-u", host.shop.owner, "--", "env", *home, "closte-bridge", *command)
+
+
+def move_as_the_page_says(host: Host) -> None:
+    """Do the steps of the page that change the host."""
+    page = (REPOSITORY / "docs" / "how-to.md").read_text().partition(f"## {HEADING}\n")[2].partition("\n## ")[0]
+    memory = re.findall(r"^ +# (.*)$", page, re.MULTILINE)
+    away = re.findall(r"`(mv [^`]*)`", page)
+    assert (len(memory), len(away)) == (4, 2)
+    for command in (*memory, *away):
+        host.machine.run(*command.split())
