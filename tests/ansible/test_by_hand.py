@@ -55,8 +55,9 @@ def install_by_hand(fleet: Fleet, host: Host) -> None:
     """Do what the README says for a server of one's own."""
     run, owner = host.machine.run, host.shop.owner
     run("python3", "-m", "venv", "/opt/closte-bridge")
-    pip = ("/opt/closte-bridge/bin/pip", "install", "-q", "--no-index", f"--find-links={WHEELS}")
-    run(*pip, str(fleet.wheel))
+    # pip wants a home and a folder to be in.
+    pip = ("env", "--chdir=/root", "HOME=/root", "/opt/closte-bridge/bin/pip", "install", "-q", "--no-cache-dir")
+    run(*pip, "--no-index", f"--find-links={WHEELS}", str(fleet.wheel))
     run("ln", "-s", "/opt/closte-bridge/bin/closte-bridge", "/usr/local/bin/")
     run("install", "-d", "-m", "700", "-o", owner, "/var/lib/closte-bridge")
     run("install", "-d", "/etc/closte-bridge")
