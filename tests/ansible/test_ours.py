@@ -82,6 +82,33 @@ def test_what_the_role_made_before_it_marked_it_is_known(local: Local, state: st
 
 
 @pytest.mark.parametrize("state", STATES)
+@pytest.mark.parametrize(("name", "folder"), [("home", "/opt"), ("log_dir", "/var/log/"), ("state_dir", "/var/lib")])
+def test_a_folder_of_everybodys_is_nobodys(local: Local, state: str, name: str, folder: str) -> None:
+    """Whatever is in it: an earlier version of the role took them, and has left there what it knows them by."""
+    said = play(local, state, **{f"closte_bridge_{name}": folder})
+    assert said.endswith("ended with 2"), said
+    assert f"closte_bridge_{name} is {folder}, which others use as well" in said
+    assert changed(said) == []
+
+
+@pytest.mark.parametrize("state", STATES)
+def test_what_is_around_the_role_s_folders_is_not_the_role_s(local: Local, state: str) -> None:
+    provisioned(local)
+    said = play(local, state, closte_bridge_state_dir=str(local.folder))
+    assert f"This role has not made {local.folder}:" in " ".join(said.split()), said
+    assert changed(said) == []
+
+
+def test_what_is_named_and_gone_is_not_marked(local: Local) -> None:
+    provisioned(local)
+    for folder in ("state/club", "state"):
+        (local.folder / folder).rmdir()
+    said = play(local, "absent")
+    assert said.endswith("ended with 0"), said
+    assert [line for line in changed(said) if line.endswith(f"{local.folder}/state/{MARK})")] == []
+
+
+@pytest.mark.parametrize("state", STATES)
 def test_what_is_marked_is_ours(local: Local, state: str) -> None:
     for folder in FOLDERS:
         (local.folder / folder).mkdir()
