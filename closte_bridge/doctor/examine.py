@@ -68,11 +68,7 @@ def _examine(engine: Engine) -> list[Finding]:
         findings += [skip(check, "There is no key.") for check in ("connection", "list", "owner")]
         return findings
     findings.append(ok("key", f"The API key comes from {source}."))
-    try:
-        return findings + _closte(engine, snapshot, ledger, key)
-    except BridgeError as failure:
-        findings.append(error("connection", failure.message, failure.hint))
-        return findings + [skip(check, "Closte could not be asked.") for check in ("list", "owner")]
+    return findings + _closte(engine, snapshot, ledger, key)
 
 
 def _closte(engine: Engine, snapshot: Snapshot, ledger: LedgerState, key: Secret) -> list[Finding]:
