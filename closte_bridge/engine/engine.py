@@ -90,17 +90,23 @@ class Engine:
         host = hashlib.sha256(f"{machine} {socket.gethostname()}".encode()).hexdigest()[:16]
         return Place(host, str(self.settings.state_dir.absolute()))
 
+    def lacks_config(self, known: str | None) -> bool:
+        """Tell whether the config that the ledger knows, by its path, is not the one in use.
+
+        Whatever else is in use, the defaults too, may lack what that file keeps.
+        """
+        source = self.settings.source
+        return known is not None and (source is None or realpath(source) != realpath(known))
+
     def here(self, ledger: LedgerState, key: Secret | None) -> Here:
         """Return where this engine runs and what it was given, for the judgement of its standing."""
         from closte_bridge.planning.standing import Here  # noqa: PLC0415 - loaded while `wp` runs
 
         source = self.settings.source
-        known = ledger.config_path
         return Here(
             place=self.place(),
             config_path=str(source) if source else None,
-            # Whatever else is in use, the defaults too, may lack what that file keeps.
-            config_missing=known is not None and (source is None or realpath(source) != realpath(known)),
+            config_missing=self.lacks_config(ledger.config_path),
             key=key.fingerprint() if key else None,
             environments=self.settings.environments,
         )

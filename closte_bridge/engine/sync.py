@@ -196,11 +196,16 @@ def _tried(engine: Engine, *, dry_run: bool) -> Iterator[None]:
 
 
 def _note_try(engine: Engine) -> None:
-    if engine.ledger is None:
+    ledger = engine.ledger
+    if ledger is None:
         return
     # Not worth a wait for the disk, and no reason to fail.
-    with suppress(BridgeError), engine.ledger.transaction(durable=False):
-        engine.ledger.set_meta(last_try=repr(engine.clock.now()))
+    with suppress(BridgeError):
+        # Whoever runs without the config that the ledger knows has nothing to write there.
+        if engine.lacks_config(ledger.meta().get("config_path")):
+            return
+        with ledger.transaction(durable=False):
+            ledger.set_meta(last_try=repr(engine.clock.now()))
 
 
 def _note_idle(engine: Engine, view: View, plan: Plan) -> None:

@@ -173,3 +173,23 @@ def test_a_command_of_before_an_adoption_counts_no_more(world: World) -> None:
     synced(world)
     assert NAME in world.closte
     assert world.ledger().leaving == frozenset()
+
+
+def test_without_the_config_that_it_knows_nothing_is_noted(
+    world: World, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    given = world.settings
+    world.settings = replace(given, source=tmp_path / "config.yaml")
+    adopted(world)
+    synced(world)
+    before = world.meta()
+    world.settings = given
+    world.true_time += HOUR
+    assert synced(world) is not None
+    monkeypatch.setattr(type(world.wordpress), "snapshot", _fails)
+    assert synced(world) is None
+    assert world.meta() == before
+
+
+def _fails(*_: object) -> Snapshot:
+    raise BridgeError("No.", code="wp-dead")
