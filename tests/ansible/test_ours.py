@@ -37,8 +37,7 @@ def provisioned(local: Local) -> None:
     (local.folder / "etc" / "config.yaml").write_text(f"networks:\n  club:\n    state_dir: {local.folder}/state/club\n")
 
 
-@pytest.mark.parametrize("state", STATES)
-@pytest.mark.parametrize("marked", [False, True])
+@pytest.mark.parametrize(("state", "marked"), [("present", False), ("absent", True)])
 def test_a_ledger_of_an_installation_by_hand_stays(local: Local, state: str, marked: bool) -> None:
     provisioned(local)
     (local.folder / "state" / "ledger.sqlite3").touch()
@@ -51,8 +50,7 @@ def test_a_ledger_of_an_installation_by_hand_stays(local: Local, state: str, mar
     assert changed(said) == []
 
 
-@pytest.mark.parametrize("state", STATES)
-@pytest.mark.parametrize("folder", FOLDERS)
+@pytest.mark.parametrize(("state", "folder"), list(zip(["absent", "present", "absent"], FOLDERS, strict=True)))
 def test_a_folder_that_the_role_has_not_made_stays(local: Local, state: str, folder: str) -> None:
     """Such as the virtual environment, the config and the ledgers of several networks by hand, or /opt itself."""
     (local.folder / folder / "lib").mkdir(parents=True)
@@ -81,8 +79,10 @@ def test_what_the_role_made_before_it_marked_it_is_known(local: Local, state: st
     assert (NEXT in said) is (state == "present")
 
 
-@pytest.mark.parametrize("state", STATES)
-@pytest.mark.parametrize(("name", "folder"), [("home", "/opt"), ("log_dir", "/var/log/"), ("state_dir", "/var/lib")])
+@pytest.mark.parametrize(
+    ("state", "name", "folder"),
+    [("absent", "home", "/opt"), ("present", "log_dir", "/var/log/"), ("absent", "state_dir", "/var/lib")],
+)
 def test_a_folder_of_everybodys_is_nobodys(local: Local, state: str, name: str, folder: str) -> None:
     """Whatever is in it: an earlier version of the role took them, and has left there what it knows them by."""
     said = play(local, state, **{f"closte_bridge_{name}": folder})
@@ -91,10 +91,9 @@ def test_a_folder_of_everybodys_is_nobodys(local: Local, state: str, name: str, 
     assert changed(said) == []
 
 
-@pytest.mark.parametrize("state", STATES)
-def test_what_is_around_the_role_s_folders_is_not_the_role_s(local: Local, state: str) -> None:
+def test_what_is_around_the_role_s_folders_is_not_the_role_s(local: Local) -> None:
     provisioned(local)
-    said = play(local, state, closte_bridge_state_dir=str(local.folder))
+    said = play(local, "absent", closte_bridge_state_dir=str(local.folder))
     assert f"This role has not made {local.folder}:" in " ".join(said.split()), said
     assert changed(said) == []
 
