@@ -104,11 +104,10 @@ def not_revived(report: Report, names: Collection[str]) -> list[Problem]:
     if report.applied is None:
         return []
     moved = {moved.name: moved.result for moved in report.verified.moved} if report.verified else {}
-    plan = stage_plan(report)
-    reasons = {hold.name: hold.reason for hold in plan.holds} if plan else {}
-    reasons |= (
-        {change.name: "Ultimate Multisite has not taken the stage yet" for change in plan.changes} if plan else {}
-    )
+    reasons: dict[str, str] = {}
+    if plan := stage_plan(report):
+        reasons |= {hold.name: hold.reason for hold in plan.holds}
+        reasons |= {change.name: "Ultimate Multisite has not taken the stage yet" for change in plan.changes}
     reasons |= {name: "its stage was changed meanwhile" for name, result in moved.items() if result == "changed"}
     return [
         Problem(

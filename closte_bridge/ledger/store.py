@@ -269,10 +269,11 @@ class Ledger:
 
     def forget(self, names: Iterable[str]) -> None:
         """Drop names with everything that was kept of them, but for the log and the counts."""
+        names = list(names)
         rows = [(name,) for name in names]
         for table in ("aliases", "absences", "evidence", "troubles"):
             self.write(f"DELETE FROM {table} WHERE name = ?", rows)  # noqa: S608 - names of our own tables
-        self.unmark(LEAVING, [name for (name,) in rows])
+        self.unmark(LEAVING, names)
 
     def put_absences(self, absences: dict[str, Absence]) -> None:
         """Remember what complete snapshots did not mention."""

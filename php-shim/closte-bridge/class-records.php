@@ -46,9 +46,17 @@ final class Records {
 	 * @param int|null $blog_id Of this site only.
 	 */
 	public static function settle( $blog_id = null ) {
-		$wanted      = null === $blog_id ? self::$sites : \array_intersect_key( self::$sites + array( (int) $blog_id => true ), array( (int) $blog_id => true ) );
-		self::$sites = null === $blog_id ? array() : \array_diff_key( self::$sites, \array_filter( $wanted ) );
-		foreach ( \array_keys( \array_filter( $wanted ) ) as $site ) {
+		if ( null === $blog_id ) {
+			$sites       = self::$sites;
+			self::$sites = array();
+		} else {
+			$wanted = isset( self::$sites[ (int) $blog_id ] ) ? self::$sites[ (int) $blog_id ] : true;
+			$sites  = array( (int) $blog_id => $wanted );
+			if ( $wanted ) {
+				unset( self::$sites[ (int) $blog_id ] );
+			}
+		}
+		foreach ( \array_keys( \array_filter( $sites ) ) as $site ) {
 			try {
 				self::make( $site );
 			} catch ( \Throwable $failure ) {
