@@ -7,7 +7,6 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from closte_bridge.ledger.state import Phase, RemovalClass
 from closte_bridge.planning.model import NOTHING_APPROVED, Withheld
-from closte_bridge.planning.removals import lost_class
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -21,10 +20,7 @@ DAY = 86400.0
 
 
 class Limit(NamedTuple):
-    """At most `floor` names or `share` of the ledger, whichever is more, in any `window` seconds.
-
-    The ledger's size is what it was before the removals of the window.
-    """
+    """At most `floor` domains or `share` of what is managed now, whichever is more, in any `window` seconds."""
 
     window: float
     floor: int
@@ -32,9 +28,10 @@ class Limit(NamedTuple):
     never_all: bool
 
 
+# The better founded class first: what it lets through counts against the other.
 LIMITS = {
-    RemovalClass.INFERENCE: Limit(window=DAY, floor=3, share=0.10, never_all=True),
     RemovalClass.EVENT: Limit(window=HOUR, floor=20, share=0.25, never_all=False),
+    RemovalClass.INFERENCE: Limit(window=DAY, floor=3, share=0.10, never_all=True),
 }
 
 
@@ -52,25 +49,25 @@ class Passed(NamedTuple):
 
 
 def gate(look: Look, found: Candidates, approval: Approval = NOTHING_APPROVED) -> Passed:
-    """Let each class of removals through, or keep all of it when it is over its limit.
+    """Let each class of removals through, or keep all of it if it is over its limit.
 
-    A kept class goes when its digest was approved, and of it whatever names were approved one by one. Approval lifts
-    the limit and nothing else: what is not due by its evidence is not here.
+    Whatever went in the window counts, by event, by inference, by command or by approval, and so does what goes in this
+    plan: an approval makes no room for what was not approved. A kept class goes if its digest was approved, and of it
+    whatever domains were approved one by one. Approval lifts the limit and nothing else: what is not due by its
+    evidence is not here.
     """
     passed = Passed([c for c in found.due if c.removal_class is RemovalClass.COMMAND], [])
-    going = sum(1 for u in look.ledger.unsettled.values() if u.phase is Phase.REMOVING)
-    size = len(look.ledger.ours) + going
     unsettled = _perhaps_removed(look, found)
+    going = sum(1 for u in look.ledger.unsettled.values() if u.phase is Phase.REMOVING)
+    managed = len(look.ledger.ours) + going - unsettled
     for removal_class, limit in LIMITS.items():
         due = [c for c in found.due if c.removal_class is removal_class]
         if not due:
             continue
-        lately = _removed_lately(look, limit.window) + unsettled
-        removed = lately.count(removal_class)
+        removed = _removed_lately(look, limit.window) + unsettled + len(passed.changes)
         waiting = len(due) + len(found.waiting[removal_class])
-        # Of what there was before: a run that was interrupted half-way must find the limit that it began with.
-        allowed = max(limit.floor, int((size + len(lately)) * limit.share))
-        if removed + waiting <= allowed and not (limit.never_all and waiting >= size):
+        allowed = max(limit.floor, int(managed * limit.share))
+        if removed + waiting <= allowed and not (limit.never_all and waiting >= managed):
             passed.changes.extend(due)
             continue
         mark = digest(look.snapshot.network.domain, removal_class, (c.name for c in due))
@@ -83,16 +80,16 @@ def gate(look: Look, found: Candidates, approval: Approval = NOTHING_APPROVED) -
     return passed
 
 
-def _perhaps_removed(look: Look, found: Candidates) -> list[RemovalClass]:
-    """Return the class of each removal that may have happened: its answer was lost, and it is not asked for anew."""
+def _perhaps_removed(look: Look, found: Candidates) -> int:
+    """Return how many removals may have happened: their answer was lost, and they are not asked for anew."""
     counted = {change.name for change in found.due}.union(*found.waiting.values())
-    return [
-        lost_class(name, look.ledger)
+    return sum(
+        1
         for name, unsettled in look.ledger.unsettled.items()
         if unsettled.phase is Phase.REMOVING and name not in counted and name not in look.observed.names
-    ]
+    )
 
 
-def _removed_lately(look: Look, window: float) -> list[RemovalClass]:
-    """Return the class of each removal inside the window; after a jump of the clock all that the ledger has count."""
-    return [cls for cls, at in look.ledger.removals if look.ledger.clock_jumped or look.now - at < window]
+def _removed_lately(look: Look, window: float) -> int:
+    """Return how many removals the window holds; after a jump of the clock all that the ledger has count."""
+    return sum(1 for _, at in look.ledger.removals if look.ledger.clock_jumped or look.now - at < window)

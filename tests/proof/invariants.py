@@ -53,7 +53,7 @@ class Watcher:
     added_in: dict[str, str] = field(default_factory=dict)
     removed: int = 0
     added: int = 0
-    _removals: list[tuple[float, bool]] = field(default_factory=list)
+    _removals: list[float] = field(default_factory=list)
     _seen_changes: int = 0
     _seen_requests: int = 0
 
@@ -118,9 +118,10 @@ class Watcher:
             else:
                 _require(not no_removals, f'"{name}" was removed by an engine that may only add.')
                 self._judge_removal(name)
+        told = sum(1 for name in removals if name in self.told)
         if not approved:
-            self._removals += [(self.world.later, name in self.told) for name in removals]
-            self._judge_limits(size)
+            self._judge_limits(size, told, len(removals) - told)
+        self._removals += [self.world.later] * len(removals)
         missing = (FOREIGN | {OWN}) - self.world.sandbox.aliases
         _require(not missing, f"Foreign names are gone: {sorted(missing)}.")
 
@@ -137,14 +138,17 @@ class Watcher:
         seen = self.looks[name]
         _require(name in self.told or seen >= _LOOKS, f'"{name}" was removed and was found missing only {seen} times.')
 
-    def _judge_limits(self, size: int) -> None:
-        """Hold the removals of the last hour and day against the limits; `size`: aliases before the last of them."""
-        for told, window, floor, share in ((True, HOUR, 20, 0.25), (False, DAY, 3, 0.1)):
-            count = sum(1 for at, how in self._removals if how is told and self.world.later - at < window - 1)
-            lately = sum(1 for at, _ in self._removals if self.world.later - at < window)
-            limit = max(floor, int((size + lately) * share))
-            what = "by events in an hour" if told else "by inference in a day"
-            _require(count <= limit, f"{count} names were removed {what}, where {limit} may be.")
+    def _judge_limits(self, size: int, told: int, untold: int) -> None:
+        """Hold what went just now, so many with an event and so many without, against the limits.
+
+        Whatever went in the window counts, also what a person approved. `size`: how many aliases there were before.
+        """
+        for now, more, window, floor, share in ((told, 0, HOUR, 20, 0.25), (untold, told, DAY, 3, 0.1)):
+            lately = sum(1 for at in self._removals if self.world.later - at < window - 1)
+            limit = max(floor, int(size * share))
+            what = "by events in an hour" if window == HOUR else "by inference in a day"
+            holds = not now or now + more + lately <= limit
+            _require(holds, f"{now} domains were removed {what} after {more + lately} others, where {limit} may be.")
 
     # The end
 

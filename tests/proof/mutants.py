@@ -186,6 +186,11 @@ MUTANTS: dict[str, Mutant] = {
     "no limit with events": Mutant(
         4, "any number goes in an hour by events", _no_limit("event"), ("a_plugin_goes_mad",),
     ),
+    "approvals make room": Mutant(
+        4, "the limit is a share of what there was, and what a person approved does not count",
+        _putting("closte_bridge.planning.gate:_perhaps_removed", lambda look, _: -len(look.ledger.removals)),
+        ("a_part_is_approved",),
+    ),
     "no second look": Mutant(
         4, "the doomed names are not read again",
         _putting("closte_bridge.engine.apply:_still_doomed", lambda *given: given[2]),
@@ -262,8 +267,8 @@ def mutate(name: str) -> None:
 
 def hunt(names: list[str], *, seed: int, tries: int, say: Callable[[str], None]) -> dict[str, Result]:
     """Run each mutant until something does not hold, at most `tries` seeds; return its last campaign."""
-    from tests.proof import faults, upheavals  # noqa: PLC0415 - they import the driver's side
-    from tests.proof.campaign import campaign  # noqa: PLC0415 - likewise
+    from tests.proof.campaign import campaign  # noqa: PLC0415 - it imports the driver's side
+    from tests.proof.upheavals import FAULTS  # noqa: PLC0415 - likewise
     from tests.support.parts import find_parts  # noqa: PLC0415 - likewise
     from tests.support.wordpress import build_template, sqlite_database  # noqa: PLC0415 - likewise
 
@@ -271,7 +276,7 @@ def hunt(names: list[str], *, seed: int, tries: int, say: Callable[[str], None])
     with tempfile.TemporaryDirectory(prefix="cb-") as folder:
         template = build_template(Path(folder, "t"), find_parts(), sqlite_database(Path(folder, "t")))
         for number, name in enumerate(names):
-            chosen = [getattr(upheavals, f, None) or getattr(faults, f) for f in MUTANTS[name].faults]
+            chosen = [fault for fault in FAULTS if fault.__name__ in MUTANTS[name].faults]
             for again in range(tries):
                 where = Path(folder, f"{number}-{again}")
                 found[name] = campaign(where, template, seed + again, mappings=60, faults=chosen, mutant=name)

@@ -54,7 +54,7 @@ def test_what_is_thrown_at_it_is_survived(multisite_template: Multisite) -> None
 
 @pytest.mark.parametrize("name", ["no grace", "no word of what a kill left"])
 def test_an_engine_that_lacks_a_rule_is_caught(multisite_template: Multisite, name: str) -> None:
-    chosen = [getattr(upheavals, fault, None) or getattr(faults, fault) for fault in MUTANTS[name].faults]
+    chosen = [fault for fault in upheavals.FAULTS if fault.__name__ in MUTANTS[name].faults]
     for seed in range(SEED, SEED + 3):
         with short_folder() as folder:
             result = campaign(folder / "c", multisite_template, seed, mappings=20, faults=chosen, mutant=name)

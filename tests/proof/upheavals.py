@@ -9,7 +9,7 @@ from contextlib import closing
 from typing import TYPE_CHECKING
 
 from closte_bridge.ledger.store import FILE_NAME
-from tests.proof import faults
+from tests.proof import faults, removals
 from tests.proof.faults import SYNC
 from tests.proof.invariants import HOUR, MINUTE
 from tests.support.rows import delete_mappings, quoted
@@ -299,4 +299,5 @@ FAULTS: tuple[Callable[[Campaign], None], ...] = (
     faults.killed, faults.killed_blind, faults.two_at_once, faults.the_disk_is_full, the_clock_jumps, nobody_runs_it,
     an_import_is_half_done, a_site_goes, a_plugin_goes_mad, mapped_again_at_the_last_moment, the_integration_is_off,
     the_database_goes_back, the_config_vanishes, copies_wake_up, the_ledger_is_copied,
+    removals.a_part_is_approved,
 )  # fmt: skip

@@ -169,12 +169,15 @@ class Judge:
     def end(self, size: int) -> None:
         """Hold what went in this run against the limits; `size` is how many aliases may have been ours before it."""
         now = self.world.true_time
-        for kind, window, floor, share in (("inference", DAY, 3, 0.10), ("event", HOUR, 20, 0.25)):
+        for kind, before, window, floor, share in (
+            ("event", {"command"}, HOUR, 20, 0.25),
+            ("inference", {"command", "approved", "event"}, DAY, 3, 0.10),
+        ):
             gone = [name for name, of in self.this_run if of == kind]
-            within = [(name, of) for at, name, of in self.removals if now - at < window]
-            lately = [name for name, of in within if of == kind]
-            # Of what there was before the window's removals.
-            limit = max(floor, int((size + len(within)) * share))
+            # However it went, it counts; the share is of what is managed now.
+            lately = [name for at, name, _ in self.removals if now - at < window]
+            lately += [name for name, of in self.this_run if of in before]
+            limit = max(floor, int(size * share))
             assert not gone or len(gone) + len(lately) <= limit, f"{kind}: {gone} and {lately} are over {limit}"
             assert kind != "inference" or not gone or len(gone) < size, f"all that was ours went by inference: {gone}"
         self.removals += [(now, name, of) for name, of in self.this_run]
