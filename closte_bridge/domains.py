@@ -6,6 +6,7 @@ A *name* here is a string in A-label form: lower case, no trailing dot, at most 
 from __future__ import annotations
 
 import re
+import unicodedata
 from functools import lru_cache
 from typing import TYPE_CHECKING
 
@@ -19,9 +20,9 @@ _MAX_INPUT = 1024
 # IPv6, in brackets or not, or IPv4 with a port. A name with a port can be of hexadecimal digits too: "cafe.de:8080".
 _IPV6 = r"[0-9a-f]*(?::[0-9a-f]*){2,}[0-9.]*"
 _ADDRESS = re.compile(rf"{_IPV6}|\[{_IPV6}\](?::[0-9]+)?|[0-9.]+:[0-9]+")
-# The dots of other alphabets that end a label (UTS 46), and what a label can be made of, in Unicode.
-_DOTS = re.compile("[。．｡]")  # noqa: RUF001 - those are meant
-_WORD = re.compile(r"[a-z0-9\u0080-\U0010ffff-]+")
+_A_LABEL = re.compile(r"xn--([a-z0-9-]+)")
+# Variation selectors, which make an emoji of a sign and are left out of names (UTS 46).
+_VARIANTS = frozenset(map(chr, range(0xFE00, 0xFE10)))
 
 # RFC 6761, RFC 6762, RFC 7686, RFC 8375, RFC 9476, and ICANN's reservations of 2018 and 2024.
 _NOT_PUBLIC_TLDS = frozenset(
@@ -92,16 +93,25 @@ def _to_ascii(host: str) -> str:
         raise ValueError("not a valid internationalised name") from None
 
 
-def in_a_labels(text: str) -> str:
-    """Return `text`, which is no host name, in the spelling that names have: what is a label in it is an A-label."""
+def comparable(text: str) -> str:
+    """Return `text`, in whatever spelling, in the one in which a domain can be searched for in it.
 
-    def spelled(word: re.Match[str]) -> str:
-        try:
-            return word[0] if word[0].isascii() else normalise(word[0])
-        except ValueError:
-            return word[0]
+    That is Unicode (NFKC, case-folded) without invisible characters, and with each A-label decoded, also one that IDNA
+    refuses, such as that of an emoji: what cannot be read as a domain may still mean one.
+    """
+    # In lower case first: punycode's own digits would otherwise come to nothing.
+    plain = _A_LABEL.sub(_decoded, text.lower()) if "xn--" in text.lower() else text
+    if plain.isascii():
+        return plain.lower()
+    folded = unicodedata.normalize("NFKC", plain).casefold().replace("\u3002", ".")
+    return "".join(c for c in folded if unicodedata.category(c) != "Cf" and c not in _VARIANTS)
 
-    return _WORD.sub(spelled, _DOTS.sub(".", text.lower()))
+
+def _decoded(label: re.Match[str]) -> str:
+    try:
+        return label[1].encode("ascii").decode("punycode")
+    except (UnicodeError, ValueError, OverflowError):
+        return label[0]
 
 
 def _is_address(host: str) -> bool:

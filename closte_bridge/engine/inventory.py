@@ -81,7 +81,7 @@ def _absent(name: str, view: View, desire: Desired) -> tuple[str, str, float | N
     reason = desire.mention(name) or ""
     if not view.observed.complete:
         return "unknown", reason, None, ""
-    return "gone", reason, None, "kept" if name in desire.kept else ""
+    return "gone", reason, None, "kept" if desire.keeps(name) else ""
 
 
 _STEPS = {

@@ -133,7 +133,7 @@ def _refuse_dismissal(state: LedgerState, desire: Desired, names: list[str]) -> 
                 hint="Remove the mapping there first; the alias then goes by itself.",
                 domain=name,
             )
-        if name in desire.configured or name in desire.kept:
+        if name in desire.configured or desire.keeps(name):
             raise BridgeError(
                 f'"{name}" is still in the config.',
                 code="still-configured",

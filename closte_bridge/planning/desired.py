@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from closte_bridge.domains import (
     WILDCARD,
     WWW,
-    in_a_labels,
+    comparable,
     is_main_domain,
     is_normal,
     is_wildcard,
@@ -45,15 +45,15 @@ class Desired:
     `mapped` holds every row's name, also of sites that are gone and of other networks of the installation; who wants
     an addition looks at `mapped` with the sites. `www` holds the `www.` forms that the network's setting asks for, each
     with the name that it stands beside. `contested` are claimed by several public sites, or by several that are all
-    hidden. `site_domains` and `misspelled`, the malformed rows in the spelling of names, put theirs together when they
-    are first called.
+    hidden. `site_domains` and `unreadable` (what is no host name in rows and sites, as `comparable` spells it) are made
+    when they are first called. A wildcard among the domains `kept` keeps everything below it.
     """
 
     mapped: dict[str, Mapping]
     www: dict[str, str]
     contested: dict[str, frozenset[int]]
     malformed: tuple[tuple[Mapping, str], ...]
-    misspelled: Callable[[], tuple[str, ...]]
+    unreadable: Callable[[], tuple[str, ...]]
     configured: frozenset[str]
     pins: frozenset[str]
     kept: frozenset[str]
@@ -72,9 +72,10 @@ class Desired:
             over = wildcard_over(name)
             if over in self.wildcards:
                 return f'the wildcard "{over}"'
-        if any(bare in text for text in self.misspelled()):
+        if texts := self.unreadable():
             # With a slash or a port behind it, it is most likely the name that somebody meant.
-            return "a mapping that is no host name"
+            meant = comparable(bare)
+            return "a mapping that is no host name" if any(meant in text for text in texts) else None
         return None
 
     def ask(self, name: str) -> str | None:
@@ -85,9 +86,13 @@ class Desired:
             return "the config"
         if name in self.pins:
             return "a pin"
-        if name in self.kept:
+        if self.keeps(name):
             return "`keep` in the config"
         return None
+
+    def keeps(self, name: str) -> bool:
+        """Return whether the config's `keep` names `name` or a wildcard above it, however many labels above."""
+        return name in self.kept or any(is_wildcard(kept) and name.endswith(kept[1:]) for kept in self.kept)
 
     def row_for(self, name: str) -> str | None:
         """Return the name of the row that serves `name`, or None.
@@ -133,7 +138,7 @@ def desired(snapshot: Snapshot, intentions: Intentions, ledger: LedgerState) -> 
         www=_www_forms(mapped, snapshot),
         contested=contested,
         malformed=tuple(sorted(malformed, key=lambda row: (str(row[0].domain), row[0].id))),
-        misspelled=cache(lambda: tuple(in_a_labels(row.domain) for row, _ in malformed)),
+        unreadable=cache(lambda: _unreadable(malformed, snapshot)),
         configured=frozenset(configured),
         pins=ledger.pins,
         kept=frozenset(intentions.keep),
@@ -167,6 +172,12 @@ def _site_domain(domain: str) -> str:
         return normalise(host)
     except ValueError:
         return host.lower()
+
+
+def _unreadable(malformed: list[tuple[Mapping, str]], snapshot: Snapshot) -> tuple[str, ...]:
+    texts = [row.domain for row, _ in malformed]
+    texts += [host for site in snapshot.sites.values() if not (host := _site_domain(site.domain)).isascii()]
+    return tuple(map(comparable, texts))
 
 
 def _www_forms(mapped: dict[str, Mapping], snapshot: Snapshot) -> dict[str, str]:

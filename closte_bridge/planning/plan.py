@@ -6,7 +6,7 @@ from dataclasses import replace
 from enum import Enum
 from typing import TYPE_CHECKING
 
-from closte_bridge.domains import shown
+from closte_bridge.domains import WWW, shown
 from closte_bridge.ledger.state import LedgerState, Phase, Unsettled
 from closte_bridge.planning.additions import Look, additions
 from closte_bridge.planning.desired import Intentions, desired
@@ -107,13 +107,14 @@ def _allowed(
 
 
 def _foreign(look: Look, in_step: int) -> set[str]:
-    """Names at Closte that are not ours and that nothing here wants; the network's own is no stranger."""
+    """Names at Closte that are not ours and that nothing here wants; no form of the network's own is a stranger."""
     names, own = look.observed.names, look.snapshot.network.domain
     if len(names) == in_step + (own in names and own not in look.desire.mapped):
         return set()  # nothing is there but what is mapped
     ours, unsettled, mapped = look.ledger.ours, look.ledger.unsettled, look.desire.mapped
     rest = (n for n in names.difference(mapped) if n not in ours and n not in unsettled)
-    return {name for name in rest if name != own and not look.desire.mention(name)}
+    forms = {own, WWW + own, own.removeprefix(WWW)}
+    return {name for name in rest if name not in forms and not look.desire.mention(name)}
 
 
 def _bookkeeping(

@@ -77,7 +77,7 @@ def protected(name: str, look: Look) -> str | None:
     What the config keeps is not asked for here: it counts as mentioned.
     """
     for own in (look.snapshot.network.domain, *look.ledger.former_domains):
-        if name in {own, WWW + own, WILDCARD + own}:
+        if name.removeprefix(WILDCARD) in {own, WWW + own, own.removeprefix(WWW)}:
             return f'"{own}" is the network\'s own domain'
     if name == "closte.com" or name.endswith(".closte.com"):
         return "it belongs to Closte"

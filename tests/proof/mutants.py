@@ -167,6 +167,19 @@ MUTANTS: dict[str, Mutant] = {
     "rows of gone sites": Mutant(
         2, "a mapping of a site that is gone mentions nothing", _rows_of_gone_sites_do_not_count, ("a_site_goes",),
     ),
+    "keep is one label deep": Mutant(
+        3, "a wildcard of `keep` keeps only itself",
+        _putting("closte_bridge.planning.desired:Desired.keeps", lambda self, name: name in self.kept),
+        ("what_is_kept_loses_its_rows",),
+    ),
+    "one form of its own": Mutant(
+        3, "of a main domain with `www.` the bare one is not protected",
+        _putting("closte_bridge.planning.removals:protected", lambda *_: None), ("what_is_kept_loses_its_rows",),
+    ),
+    "only readable rows": Mutant(
+        2, "a row that is no host name mentions nothing",
+        _putting("closte_bridge.planning.desired:_unreadable", lambda *_: ()), ("what_is_kept_loses_its_rows",),
+    ),
     "everything is ours": Mutant(
         3, "an alias that is in no ledger may be removed", _whatever_is_there_is_ours, ("nobody_runs_it",),
     ),

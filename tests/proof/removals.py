@@ -3,11 +3,18 @@
 from __future__ import annotations
 
 import json
+import sqlite3
+from contextlib import closing
 from typing import TYPE_CHECKING
 
+from closte_bridge.ledger.store import FILE_NAME
 from tests.proof.faults import SYNC
 from tests.proof.invariants import HOUR
 from tests.support.rows import delete_mappings
+from tests.support.wordpress import TABLE
+
+# A domain of an emoji, and the spelling of the same that no standard of names takes.
+_A_LABEL, _UNICODE = "xn--ls8h.customer.org", "\N{PILE OF POO}.customer.org"
 
 if TYPE_CHECKING:
     from tests.proof.campaign import Campaign
@@ -46,3 +53,36 @@ def a_part_is_approved(campaign: Campaign) -> None:
         campaign.run(SYNC)
         campaign.pass_time(HOUR)
     watcher.spared = set()
+
+
+def what_is_kept_loses_its_rows(campaign: Campaign) -> None:
+    """What is kept loses its rows: below a wildcard of `keep`, or the other form of a main domain of before.
+
+    And a row is rewritten to a spelling that IDNA refuses.
+    """
+    world, watcher = campaign.world, campaign.watcher
+    kept = ["one.legacy.customer.org", "two.one.legacy.customer.org", "former.customer.org"]
+    world.write_config(keep=["*.legacy.customer.org"])
+    with closing(sqlite3.connect(world.state / FILE_NAME)) as ledger, ledger:
+        ledger.execute(
+            "INSERT OR IGNORE INTO marks (name, kind, since) VALUES ('www.former.customer.org', 'former', 0)"
+        )
+    site = int(str(world.multisite.sql("SELECT max(blog_id) AS id FROM wp_blogs")[0]["id"]))
+    world.multisite.add_mappings_sql([(name, site) for name in (*kept, _A_LABEL)])
+    watcher.look()
+    campaign.run((*SYNC, "--retry"))
+    watcher.spared = {*kept, _A_LABEL}
+    delete_mappings(world.multisite, kept)
+    world.multisite.sql(f"UPDATE {TABLE} SET domain = '{_UNICODE}' WHERE domain = '{_A_LABEL}'")
+    watcher.look()
+    campaign.count("WordPress: what `keep` names, and an emoji's domain, lose their rows")
+    for _ in range(4):
+        campaign.run(SYNC)
+        campaign.pass_time(9 * HOUR)
+    # As it was: later rounds know nothing of this.
+    world.multisite.add_mappings_sql([(name, site) for name in kept])
+    world.multisite.sql(f"UPDATE {TABLE} SET domain = '{_A_LABEL}' WHERE domain = '{_UNICODE}'")
+    watcher.check([])
+    watcher.spared = set()
+    world.write_config(keep=[])
+    campaign.run(SYNC)

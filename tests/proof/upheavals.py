@@ -299,5 +299,5 @@ FAULTS: tuple[Callable[[Campaign], None], ...] = (
     faults.killed, faults.killed_blind, faults.two_at_once, faults.the_disk_is_full, the_clock_jumps, nobody_runs_it,
     an_import_is_half_done, a_site_goes, a_plugin_goes_mad, mapped_again_at_the_last_moment, the_integration_is_off,
     the_database_goes_back, the_config_vanishes, copies_wake_up, the_ledger_is_copied,
-    removals.a_part_is_approved,
+    removals.a_part_is_approved, removals.what_is_kept_loses_its_rows,
 )  # fmt: skip

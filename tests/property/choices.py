@@ -22,7 +22,9 @@ NAMES = st.sampled_from(
         f"www.{MAIN}",
         MAIN,
         "xn--bcher-kva.de",
+        "xn--ls8h.la",
         "cust.closte.com",
+        "renamed.org",
     ]
 )
 ROWS = st.one_of(

@@ -113,7 +113,8 @@ class Judge:
         world, snapshot = self.world, self.snapshots[-1]
         own = {world.wordpress.domain, *self.former}
         assert world.closte.get(name) != "other", f"{name} is foreign"
-        assert not any(name in {o, f"www.{o}", f"*.{o}"} for o in own), f"{name} is the network's own"
+        forms = {form for o in own for form in (o, f"www.{o}", f"*.{o}", o.removeprefix("www."))}
+        assert name not in forms, f"{name} is the network's own"
         assert not f".{name}".endswith(".closte.com"), f"{name} is Closte's"
         what = self.mention(name, world.wordpress.snapshot("ok"))
         if name.startswith("*.") and what == "a wildcard":

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from closte_bridge.planning.desired import Intentions
     from closte_bridge.wordpress.snapshot import Mapping, Owner, Site, Snapshot
 
-NEW_MAIN = "renamed.org"
+NEW_MAIN = "www.renamed.org"
 
 
 def normal(raw: str) -> str | None:
@@ -133,7 +133,7 @@ def mentions(snapshot: Snapshot, intentions: Intentions, pins: set[str], wildcar
         ("the row of its name with www.", f"www.{name}" in mapped),
         ("a site", name in {normal(site.domain) for site in snapshot.sites.values()}),
         ("the config", name in configured),
-        ("keep", name in intentions.keep),
+        ("keep", any(name == k or (k.startswith("*.") and name.endswith(k[1:])) for k in intentions.keep)),
         ("a pin", name in pins),
         ("a wildcard", not name.startswith("*.") and wildcard_over(name) in covering),
     ):

@@ -217,7 +217,7 @@ class Lives(RuleBasedStateMachine):
     @rule(
         wildcard=st.booleans(),
         wildcards=st.sets(WILDCARDS),
-        keep=st.sets(NAMES, max_size=2),
+        keep=st.sets(st.one_of(NAMES, WILDCARDS), max_size=2),
         delay=st.sampled_from([0.0, 300.0]),
         grace=st.sampled_from([0.0, DAY]),
         budget=st.sampled_from([1, 3, 40]),

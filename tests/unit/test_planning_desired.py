@@ -114,10 +114,41 @@ def test_whatever_mentions_a_name_is_named(name: str, words: str | None) -> None
         ("\uff43\uff41\uff46\uff45.de/", "cafe.de"),
         ("*.*.bücher.de", "*.xn--bcher-kva.de"),
         ("💩.bücher.de", "xn--bcher-kva.de"),
+        # IDNA refuses emoji; what was mapped in A-labels and is rewritten like this is the same domain.
+        ("💩.la", "xn--ls8h.la"),
+        ("Shop-💩.Example.com", "www.xn--shop--bf14d.example.com"),
+        ("☕\ufe0f.example.com", "xn--53h.example.com"),
+        ("xn--ls8h.la:8080", "xn--ls8h.la"),
+        ("xn--99999999.com:8080", "xn--99999999.com"),
     ],
 )
 def test_what_is_no_host_name_mentions_the_name_that_was_meant(row: str, name: str) -> None:
     assert wanted(a_snapshot(row)).mention(name) == "a mapping that is no host name"
+    assert wanted(a_snapshot(row)).mention("another.com") is None
+
+
+def test_a_site_whose_address_idna_refuses_mentions_its_domain() -> None:
+    snapshot = a_snapshot(sites=[a_site(2, "💩.la")])
+    assert wanted(snapshot).mention("xn--ls8h.la") == "a mapping that is no host name"
+
+
+@pytest.mark.parametrize(
+    ("name", "kept"),
+    [
+        ("*.legacy.org", True),
+        ("a.legacy.org", True),
+        ("b.a.legacy.org", True),
+        ("*.a.legacy.org", True),
+        ("legacy.org", False),
+        ("notlegacy.org", False),
+        ("kept.com", True),
+        ("a.kept.com", False),
+    ],
+)
+def test_a_wildcard_in_keep_keeps_everything_below_it(name: str, kept: bool) -> None:
+    desire = wanted(a_snapshot(), keep=("*.legacy.org", "kept.com"))
+    assert desire.keeps(name) is kept
+    assert desire.mention(name) == ("`keep` in the config" if kept else None)
 
 
 def test_only_what_names_it_itself_makes_a_command_void() -> None:

@@ -192,6 +192,19 @@ def test_some_names_are_never_removed(name: str, leaving: bool) -> None:
     assert holds(plan).get(name) == (None if name == "kept.com" else "protected")
 
 
+@pytest.mark.parametrize("name", ["example.com", "www.example.com", "*.example.com", "old.org", "*.www.old.org"])
+def test_both_forms_of_a_www_network_are_its_own(name: str) -> None:
+    snapshot = a_snapshot(network={"domain": "www.example.com"})
+    snapshot.sites[1] = a_site(1, "elsewhere.org")
+    evidence, absences = {name: told()}, {name: missing(9)}
+    ledger = a_ledger(name, *STAY, former_domains={"www.old.org"}, evidence=evidence, absences=absences)
+    plan = a_plan(snapshot, a_list("www.example.com", name, *STAY), ledger)
+    assert not plan.removals
+    assert holds(plan)[name] == "protected"
+    stranger = a_plan(snapshot, a_list("www.example.com", "example.com"), a_ledger())
+    assert stranger.foreign == (MAIN,)
+
+
 def test_a_foreign_alias_is_listed_and_left_alone() -> None:
     ledger = a_ledger(evidence={"x.com": told()}, absences={"x.com": missing(9)}, leaving={"x.com"})
     plan = a_plan(a_snapshot(), a_list("x.com"), ledger)
