@@ -15,12 +15,13 @@ from closte_bridge.planning.model import Action, Mode, ObservedState, unproven_h
 from closte_bridge.planning.standing import WRONG_KEY
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
+    from collections.abc import Iterable, Iterator, Sequence
 
     from closte_bridge.cli.formats import Row
     from closte_bridge.cli.result import Output
     from closte_bridge.engine.sync import Report
     from closte_bridge.planning.model import Change, Hold, Plan, Withheld
+    from closte_bridge.wordpress.snapshot import Snapshot
 
 FIELDS = ("domain", "change", "status", "reason", "until", "network")
 # Holds of one kind can number thousands; people see the first of each, programs see all.
@@ -202,10 +203,7 @@ def circumstances(report: Report) -> tuple[list[Problem], list[Problem], list[Me
         text = f"Closte's list is not complete: {plan.observed.reason}. Nothing is removed by inference."
         hint = "Look at it in Closte's dashboard. If names were removed there on purpose, `closte-bridge adopt` again."
         warnings.append(Problem(code="list-partial", message=text, hint=hint))
-    if plan.snapshot_faults:
-        text = f"The snapshot is not complete: {'; '.join(plan.snapshot_faults)}. Nothing is removed."
-        hint = "Run `wp db check`. After a restored backup, run `closte-bridge adopt`."
-        warnings.append(Problem(code="snapshot-partial", message=text, hint=hint))
+    warnings += _snapshot_warnings(report.view.snapshot)
     standing = plan.standing
     if only_the_key(report):
         return errors, warnings, remarks
@@ -220,6 +218,16 @@ def circumstances(report: Report) -> tuple[list[Problem], list[Problem], list[Me
             Problem(code="rebind", message="The API key is a new one for the same application; bound to it.")
         )
     return errors, warnings, remarks
+
+
+def _snapshot_warnings(snapshot: Snapshot) -> Iterator[Problem]:
+    if snapshot.faults:
+        text = f"The snapshot is not complete: {'; '.join(snapshot.faults)}. Nothing is removed."
+        yield Problem(code="snapshot-partial", message=text, hint="Run `wp db check`.")
+    if snapshot.went_back:
+        text = f"WordPress' database went back in time: {snapshot.went_back}. Nothing is removed."
+        hint = "Check in WordPress that no mapping is missing, then accept it with `closte-bridge adopt`."
+        yield Problem(code="database-restored", message=text, hint=hint)
 
 
 def only_the_key(report: Report) -> bool:

@@ -29,7 +29,7 @@ def of_snapshot(snapshot: Snapshot) -> Findings:
         yield ok("snapshot", f"{len(snapshot.mappings)} mappings and {len(snapshot.sites)} sites were read completely.")
     else:
         hint = "Nothing is removed while that is so. Run `wp db check`; after a restore run `closte-bridge adopt`."
-        yield warning("snapshot", f"The snapshot is not complete: {'; '.join(snapshot.faults)}.", hint)
+        yield warning("snapshot", f"The snapshot is not complete: {'; '.join(snapshot.problems)}.", hint)
     if settings.domain_mapping:
         yield ok("domain-mapping", "Domain mapping is on.")
     else:

@@ -114,8 +114,8 @@ def _refuse(engine: Engine, view: View, offer: Offer, *, take_over: bool) -> Non
             code="list-unreadable",
             hint="Adoption needs to see what is there. Try `closte-bridge integration test`.",
         )
-    # What keeps a snapshot partial is its own faults here: the past is what adoption leaves behind.
-    if view.snapshot.faults and not all("restored" in fault for fault in view.snapshot.faults):
+    # Its own faults alone: that the database went back in time is what adoption accepts.
+    if view.snapshot.faults:
         raise UnreadableError(
             f"WordPress could not be read completely: {view.snapshot.faults[0]}.",
             code="snapshot-partial",
@@ -207,13 +207,18 @@ def _bind_ledger(engine: Engine, ledger: Ledger, offer: Offer) -> Owner:
             highest_site=str(view.snapshot.highest_site),
             highest_mapping=str(view.snapshot.highest_mapping),
             observed_count=str(len(view.observed.names)),
+            went_back=None,
             adopted_at=since,
             **engine.clock.marks(),
         )
-        # Nobody knows what was in use while another engine was in charge, or another copy of this ledger.
-        ledger.clear("absences", view.ledger.absences)
-        ledger.clear("evidence", view.ledger.evidence)
-        ledger.unmark(LEAVING, view.ledger.leaving)
+        if view.ledger.clock_jumped:
+            # The clock's marks below hide the jump from the next run.
+            ledger.start_over(now)
+        if not offer.renewed or view.snapshot.went_back or view.ledger.place != engine.place():
+            # Nobody knows what was in use while another engine was in charge, or another copy of this ledger.
+            ledger.clear("absences", view.ledger.absences)
+            ledger.clear("evidence", view.ledger.evidence)
+            ledger.unmark(LEAVING, view.ledger.leaving)
         if offer.former:
             ledger.mark(FORMER, [offer.former], now)
         _forget_gone(ledger, view, desire, now, run)

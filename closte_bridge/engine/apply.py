@@ -220,7 +220,7 @@ def _still_doomed(engine: Engine, view: View, removals: Sequence[Change], applie
     doomed, back = [], []
     for change in removals:
         if not snapshot.complete:
-            applied.held.append(_spared(change, f"the second look was not complete: {snapshot.faults[0]}"))
+            applied.held.append(_spared(change, f"the second look was not complete: {snapshot.problems[0]}"))
         elif standing.mode is not Mode.FULL:
             applied.held.append(_spared(change, standing.reason))
         elif mention := desire.mention(change.name):

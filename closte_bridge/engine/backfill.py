@@ -38,7 +38,7 @@ def survey(engine: Engine, only: Collection[str] = ()) -> Survey:
     with engine.opened(), looked_at(engine) as view:
         if not view.snapshot.complete:
             raise UnreadableError(
-                f"WordPress could not be read completely: {view.snapshot.faults[0]}.",
+                f"WordPress could not be read completely: {view.snapshot.problems[0]}.",
                 code="snapshot-partial",
                 hint="Run `wp db check`, then try again.",
             )

@@ -69,11 +69,18 @@ def record_look(engine: Engine, ledger: Ledger, view: View, plan: Plan, run: str
             }
         if view.observed.complete:
             highest["observed_count"] = str(len(view.observed.names))
+        note_went_back(ledger, view)
         ledger.set_meta(**highest, **engine.clock.marks(), last_try=repr(engine.clock.now()))
         ledger.prune(now)
     if state.unsettled:
         # What the look settled must not come back when a change is undone to what the view knows.
         view.ledger = ledger.state(now, clock_jumped=state.clock_jumped)
+
+
+def note_went_back(ledger: Ledger, view: View) -> None:
+    """Remember that the database went back in time, until it is adopted anew; inside a transaction."""
+    if view.snapshot.went_back:
+        ledger.set_meta(went_back=view.snapshot.went_back)
 
 
 def _keep_books(ledger: Ledger, books: Bookkeeping, state: LedgerState, now: float, run: str) -> None:

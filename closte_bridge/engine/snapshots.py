@@ -26,7 +26,7 @@ def read_snapshot(engine: Engine, call: SnapshotCall, ledger: LedgerState) -> Sn
     with engine.waiting("WordPress"):
         snapshot = call.snapshot()
     if why := past(snapshot, ledger):
-        snapshot = replace(snapshot, faults=(*snapshot.faults, why))
+        snapshot = replace(snapshot, went_back=why)
     _refuse_document_root(engine, snapshot)
     return snapshot
 

@@ -219,11 +219,15 @@ def _note_idle(engine: Engine, view: View, plan: Plan) -> None:
 
 def _note_mentions(engine: Engine, view: View, plan: Plan) -> None:
     """Write down what is in use again, of a look of which nothing else is: what speaks for its removal is void."""
+    from closte_bridge.engine.bookkeeping import note_went_back  # noqa: PLC0415 - loaded while `wp` ran
+
     ledger, books = engine.ledger, plan.bookkeeping
-    if ledger is None or not (books.mentioned_again or books.staying):
+    bound = view.standing.mode is not Mode.READ_ONLY
+    if ledger is None or not (books.mentioned_again or books.staying or (bound and view.snapshot.went_back)):
         return
     with ledger.transaction():
-        if view.standing.mode is not Mode.READ_ONLY:
+        if bound:
+            note_went_back(ledger, view)
             # An event that WordPress still holds, and that is void already, would count anew at the next look. Of what
             # may be another network's database, none is taken.
             inbox.take_in(ledger, view.snapshot.events, view.now)

@@ -79,7 +79,7 @@ def make_plan(  # noqa: PLR0913 - options by keyword, each with a default
     return Plan(
         standing=standing,
         observed=observed,
-        snapshot_faults=snapshot.faults,
+        snapshot_faults=snapshot.problems,
         changes=(*adds, *removals),
         held=(*holds, *forbidden, *found.holds, *malformed),
         unproven=unproven,

@@ -98,7 +98,7 @@ def _judge(name: str, origin: Origin, look: Look, found: Candidates) -> None:
         reason = f"{what} and leaves only by `closte-bridge domain remove`"
         found.holds.append(Hold(Action.REMOVE, name, "by-command-only", reason))
     elif not look.snapshot.complete:
-        reason = f"the snapshot is not complete: {look.snapshot.faults[0]}"
+        reason = f"the snapshot is not complete: {look.snapshot.problems[0]}"
         found.holds.append(Hold(Action.REMOVE, name, "snapshot-partial", reason))
     else:
         _judge_evidence(name, origin, look, found)
@@ -114,7 +114,7 @@ def _judge_leaving(name: str, origin: Origin, look: Look, found: Candidates) -> 
         return
     if not look.snapshot.complete:
         # Also for a wildcard: what it covers may be among what was not read.
-        reason = f"the snapshot is not complete: {look.snapshot.faults[0]}"
+        reason = f"the snapshot is not complete: {look.snapshot.problems[0]}"
         found.holds.append(Hold(Action.REMOVE, name, "snapshot-partial", reason))
         return
     if is_wildcard(name) and (bare := _left_bare(name, look)):

@@ -171,11 +171,16 @@ def _inactive(snapshot: Snapshot) -> Standing | None:
 
 
 def past(snapshot: Snapshot, ledger: LedgerState) -> str | None:
-    """Return why the database seems to have gone back in time, or None (rule 1)."""
+    """Return why the database seems to have gone back in time, or None (rule 1).
+
+    Once that was seen it counts until a person adopts anew: new rows make its counters look as before.
+    """
+    if ledger.went_back:
+        return ledger.went_back
     for what, seen, highest in (
         ("site", ledger.highest_site, snapshot.highest_site),
         ("mapping", ledger.highest_mapping, snapshot.highest_mapping),
     ):
         if highest < seen:
-            return f"the highest {what} id was {seen} and is {highest}: the database seems to have been restored"
+            return f"the highest {what} id was {seen} and is {highest}"
     return None

@@ -115,7 +115,10 @@ class Settings:
 
 @dataclass(frozen=True, slots=True)
 class Snapshot:
-    """One consistent read. `faults` is empty when it is complete, else it says what keeps it partial."""
+    """One consistent read. It is complete if `faults` is empty and the database did not go back in time.
+
+    `went_back` says why it seems to have done so, by what the ledger knows; `problems` are both.
+    """
 
     network: Network
     settings: Settings
@@ -128,11 +131,17 @@ class Snapshot:
     events_waiting: int = 0
     shim_table: bool = False
     faults: tuple[str, ...] = ()
+    went_back: str = ""
+
+    @property
+    def problems(self) -> tuple[str, ...]:
+        """Return everything that keeps it partial."""
+        return (*self.faults, self.went_back) if self.went_back else self.faults
 
     @property
     def complete(self) -> bool:
         """Tell whether a name that is missing here is missing in WordPress."""
-        return not self.faults
+        return not self.problems
 
 
 # What the classes' own constructors come to, without a call of a Python function for each row.

@@ -160,6 +160,10 @@ MUTANTS: dict[str, Mutant] = {
         1, "a database that went back in time is complete", _putting("closte_bridge.planning.standing:past", _NOTHING),
         ("the_database_goes_back",),
     ),
+    "a restore is forgotten": Mutant(
+        1, "that the database went back in time is not remembered",
+        _putting("closte_bridge.engine.bookkeeping:note_went_back", _NOTHING), ("new_rows_hide_a_restore",),
+    ),
     "any list counts": Mutant(
         1, "a list that shrank, or lacks the network's own name, is complete", _any_list_is_whole,
         ("closte_lies",),

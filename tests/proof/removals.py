@@ -86,3 +86,34 @@ def what_is_kept_loses_its_rows(campaign: Campaign) -> None:
     watcher.spared = set()
     world.write_config(keep=[])
     campaign.run(SYNC)
+
+
+def new_rows_hide_a_restore(campaign: Campaign) -> None:
+    """An older database is restored that lacks the newest mappings; new ones give its ids their old height.
+
+    What the restore lost is put back days later, under new ids, and a person adopts.
+    """
+    world, watcher = campaign.world, campaign.watcher
+    kept = world.folder / "before.sqlite"
+    world.back_up(kept)
+    lost = world.stream.mapped(2)
+    watcher.look()
+    campaign.run((*SYNC, "--retry"))
+    watcher.forget_events_before()
+    world.put_back(kept)
+    kept.unlink()
+    watcher.spared = set(lost)
+    watcher.look()
+    campaign.count("database: restored, and new rows after that")
+    campaign.run(SYNC)
+    world.stream.mapped(3)
+    watcher.look()
+    for _ in range(4):
+        (ran,) = campaign.run(SYNC)
+        campaign.require(ran.status != 0 or "database-restored" in ran.stdout, "A restored database was forgotten.")
+        campaign.pass_time(9 * HOUR)
+    world.stream.tell([{"do": "create", "domain": name, "site": 1} for name in lost])
+    watcher.check([])
+    watcher.spared = set()
+    campaign.adopt_anew()
+    campaign.run(SYNC)

@@ -35,6 +35,7 @@ class Judge:
         self.removals: list[tuple[float, str, str]] = []
         self.this_run: list[tuple[str, str]] = []
         self.syncing = False
+        self.went_back = False  # until a person adopts anew
 
     # -- what the engine is told -----------------------------------------------------------------------------------
 
@@ -63,9 +64,11 @@ class Judge:
             meta.get("highest_mapping", 0)
         )
         self.snapshots.append(snapshot)
-        self.complete.append(snapshot.complete and not restored)
+        self.complete.append(snapshot.complete and not (restored or self.went_back))
         if not self.syncing:
             return
+        # A run that is killed may not have come to write it down.
+        self.went_back |= restored and self.world.faults.kill_at is None
         if first:
             self._look_at_the_clock(meta)
             for event in snapshot.events:

@@ -81,6 +81,7 @@ class Lives(RuleBasedStateMachine):
         world = self.world
         offer = self.run(Faults(), lambda: adopt(world.engine(), take_over=True, agree=lambda _: True, command="adopt"))
         assert offer is not None
+        world.judge.went_back = False
         for name in offer.adoptable:  # type: ignore[attr-defined]
             world.closte[name] = "us"
             world.judge.ours_now(name)

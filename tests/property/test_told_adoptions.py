@@ -11,6 +11,7 @@ import pytest
 from closte_bridge.cli.commands.adopt import run_adoption
 from closte_bridge.engine import lock
 from closte_bridge.engine.adopt import Offer, adopt
+from closte_bridge.engine.sync import Request, sync
 from closte_bridge.errors import BridgeError, ReadOnlyError
 from tests.property.world import Faults, World
 
@@ -63,6 +64,55 @@ def test_a_new_main_domain_is_adopted_by_the_same_engine(tmp_path: Path) -> None
     world.wordpress.domain = "renamed.org"
     offer = adopted(world)
     assert (offer.renewed, offer.former, engine_of(world)) == (True, "network.org", first)
+
+
+def test_an_adoption_that_changes_nothing_changes_nothing(tmp_path: Path) -> None:
+    """A removal that an event confirmed goes after its delay, whoever adopts meanwhile."""
+    world = World(tmp_path)
+    names = [f"shop{number}.example.com" for number in range(5)]
+    for name in names:
+        world.wordpress.add(1, name)
+    world.closte |= dict.fromkeys(names, "other")
+    adopted(world)
+    world.closte |= dict.fromkeys(names, "us")
+
+    def synced() -> None:
+        world.judge.begin(syncing=True)
+        with world.around(Faults()):
+            sync(world.engine(), Request(), command="sync")
+
+    synced()
+    world.wordpress.remove(0, tell=True)
+    world.wordpress.remove(0, tell=False)
+    synced()
+    before = world.ledger()
+    assert names[0] in before.evidence
+    assert names[1] in before.absences
+    assert adopted(world).renewed
+    assert (world.ledger().evidence, world.ledger().absences) == (before.evidence, before.absences)
+    world.true_time += 301
+    synced()
+    assert world.closte.keys() & {*names} == {*names[1:]}
+
+
+def test_an_adoption_after_a_jump_of_the_clock_starts_waiting_over(tmp_path: Path) -> None:
+    world = World(tmp_path)
+    world.wordpress.add(1, "shop.example.com")
+    world.closte["shop.example.com"] = "other"
+    adopted(world)
+    world.closte["shop.example.com"] = "us"
+    world.wordpress.remove(0, tell=True)
+
+    def synced() -> None:
+        world.judge.begin(syncing=True)
+        with world.around(Faults()):
+            sync(world.engine(), Request(), command="sync")
+
+    synced()
+    world.offset += 3600
+    adopted(world)
+    synced()
+    assert "shop.example.com" in world.closte
 
 
 def test_only_what_this_network_wants_is_adopted(tmp_path: Path) -> None:

@@ -45,6 +45,7 @@ class Life:
         """Adopt, and return what was adopted."""
         with self.world.around(Faults()):
             offer = adopt(self.world.engine(), take_over=True, agree=lambda _: True, command="adopt")
+        self.world.judge.went_back = False
         return set(offer.adoptable)
 
     def sync(self, faults: Faults | None = None, *, after: float = 0.0) -> Report:
@@ -95,6 +96,27 @@ def test_a_removal_is_counted_once_however_often_the_next_request_is_not_sent(li
         assert [change.name for change in report.plan.additions] == [gone]
     state = life.world.ledger()
     assert (len(state.removals), state.unsettled) == (1, {})
+
+
+def test_a_restored_database_is_remembered_when_new_rows_level_its_ids(life: Life) -> None:
+    life.begin()
+    life.world.wordpress.back_up()
+    late = ["late1.example.com", "late2.example.com"]
+    for name in late:
+        life.map(name)
+    life.sync()
+    life.world.wordpress.restore()
+    assert life.sync(after=HOUR).plan.snapshot_faults == ("the highest mapping id was 22 and is 20",)
+    for name in ("new1.example.com", "new2.example.com"):
+        life.map(name)
+    for _ in range(5):
+        assert life.sync(after=DAY).plan.snapshot_faults == ("the highest mapping id was 22 and is 20",)
+    assert set(late) <= life.world.closte.keys()
+    # A person says that it is meant.
+    life.adopt()
+    for _ in range(4):
+        life.sync(after=DAY)
+    assert not set(late) & life.world.closte.keys()
 
 
 def test_a_claim_that_lapsed_does_not_come_back_with_a_request_that_was_not_sent(life: Life) -> None:

@@ -12,6 +12,7 @@ from closte_bridge.engine import wishes
 from closte_bridge.engine.adopt import adopt
 from closte_bridge.engine.sync import Request, sync
 from closte_bridge.errors import BridgeError
+from closte_bridge.wordpress.snapshot import Owner
 from tests.property.world import Faults, World
 
 if TYPE_CHECKING:
@@ -34,8 +35,10 @@ def synced(world: World) -> Report | None:
             return None
 
 
-def adopted(world: World) -> None:
-    """Adopt what is there."""
+def adopted(world: World, *, after_another: bool = False) -> None:
+    """Adopt what is there; `after_another`: while another installation is the owner."""
+    if after_another:
+        world.wordpress.rows.owner = Owner("another", "host-2", "2026-01-01T00:00:00+00:00")
     with world.around(Faults()):
         offer = adopt(world.engine(), take_over=True, agree=lambda _: True, command="adopt")
     for name in offer.adoptable:
@@ -147,29 +150,29 @@ def mapped_while_idle(
     unmap(world)
 
 
-def test_an_adoption_lets_waiting_begin_anew(world: World) -> None:
+def test_an_adoption_over_another_owner_lets_waiting_begin_anew(world: World) -> None:
     """Another engine may have been in charge meanwhile, and have seen what this ledger did not."""
     missing_in_two_looks(world)
     world.true_time += 30 * HOUR
-    adopted(world)
+    adopted(world, after_another=True)
     synced(world)
     assert NAME in world.closte
     assert world.ledger().absences[NAME].times == 1
 
 
-def test_an_event_of_before_an_adoption_counts_no_more(world: World) -> None:
+def test_an_event_of_before_a_take_over_counts_no_more(world: World) -> None:
     told_of(world)
     world.true_time += 30 * HOUR
-    adopted(world)
+    adopted(world, after_another=True)
     synced(world)
     assert NAME in world.closte
 
 
-def test_a_command_of_before_an_adoption_counts_no_more(world: World) -> None:
+def test_a_command_of_before_a_take_over_counts_no_more(world: World) -> None:
     """Whoever adopts is shown what would be bound, and nothing of what was asked for once."""
     dismissed(world)
     world.true_time += 30 * HOUR
-    adopted(world)
+    adopted(world, after_another=True)
     synced(world)
     assert NAME in world.closte
     assert world.ledger().leaving == frozenset()

@@ -39,7 +39,7 @@ def report(*mapped: str, applied: Applied | None = None, **plan: Any) -> Report:
     """Return the report of a run over these mapped names, none of which is at Closte unless `observed` says so."""
     observed = plan.pop("observed", a_list())
     made = a_plan(a_snapshot(*mapped), observed, a_ledger(), **plan)
-    view = SimpleNamespace(listing=SimpleNamespace(key_rejected=False))
+    view = SimpleNamespace(listing=SimpleNamespace(key_rejected=False), snapshot=a_snapshot())
     return Report("default", cast("View", view), made, applied)
 
 
