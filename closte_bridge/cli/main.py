@@ -11,17 +11,18 @@ import signal
 import sys
 import threading
 from dataclasses import replace
-from typing import TYPE_CHECKING, NoReturn
+from typing import TYPE_CHECKING
 
 import click
 
 from closte_bridge.cli.console import Console
 from closte_bridge.cli.context import App
 from closte_bridge.cli.formats import Format
+from closte_bridge.cli.interruption import end_on, ended
 from closte_bridge.cli.result import Output, Problem, Result, show, told_beside
 from closte_bridge.cli.root import root
 from closte_bridge.cli.usage import usage_error
-from closte_bridge.errors import BridgeError, ExitCode, Interrupted
+from closte_bridge.errors import BridgeError, ExitCode
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -45,9 +46,17 @@ def run(
     is a `wp` that was started already; whoever started it ends it if nobody takes it.
     """
     environ = os.environ if environ is None else environ
-    if console is None:
-        console = Console.of_process()
-        _mind_the_process(console)
+    if console is not None:
+        return _run(argv, console, environ, head)
+    console = Console.of_process()
+    _mind_the_process(console)
+    try:
+        return _run(argv, console, environ, head)
+    finally:
+        ended()
+
+
+def _run(argv: Sequence[str], console: Console, environ: Mapping[str, str], head: HeadStart | None) -> int:
     app = App(console, environ, head=head)
     try:
         _look_ahead(app, list(argv))
@@ -138,19 +147,15 @@ def _look_ahead(app: App, argv: list[str]) -> None:
 def _mind_the_process(console: Console) -> None:
     """Make signals, threads and loggers of this process end as quietly as everything else."""
 
-    def interrupt(_number: int, _frame: object) -> NoReturn:
-        raise Interrupted
-
     def thread_failed(failed: threading.ExceptHookArgs) -> None:
         console.error(f"An internal error stopped a part of the work ({failed.exc_type.__name__}).")
 
     def ignored(failed: sys.UnraisableHookArgs) -> None:
         console.debug("ignored", f"{failed.exc_type.__name__} while cleaning up.")
 
-    signal.signal(signal.SIGTERM, interrupt)
-    if signal.getsignal(signal.SIGINT) is signal.default_int_handler:
-        # Whoever had it ignored, such as `nohup`, keeps that.
-        signal.signal(signal.SIGINT, interrupt)
+    # Whoever had SIGINT ignored, such as `nohup`, keeps that.
+    ctrl_c = {signal.SIGINT} if signal.getsignal(signal.SIGINT) is signal.default_int_handler else set()
+    end_on({signal.SIGTERM} | ctrl_c)
     threading.excepthook = thread_failed
     sys.unraisablehook = ignored
     # Without any handler Python prints warnings of libraries to stderr, and those may quote a URL.

@@ -8,9 +8,10 @@ from typing import TYPE_CHECKING, Generic, TypeVar
 from closte_bridge.cli.result import Message, Problem, told_beside
 from closte_bridge.engine.engine import Engine
 from closte_bridge.errors import BridgeError, ExitCode, first_that_applies, unforeseen
+from closte_bridge.flag import Flag
+from closte_bridge.wordpress.process import end_all
 
 if TYPE_CHECKING:
-    import threading
     from collections.abc import Callable, Sequence
 
     from closte_bridge.cli.context import App
@@ -18,6 +19,8 @@ if TYPE_CHECKING:
 
 # Each network has a `wp` of its own, which is what takes memory and time.
 _AT_ONCE = 4
+# Seconds that the others get to end when the whole is interrupted.
+_FAREWELL = 2.0
 
 T = TypeVar("T")
 
@@ -31,7 +34,7 @@ class Outcome(Generic[T]):
     error: BridgeError | None = None
 
 
-def on_each(app: App, job: Callable[[Engine], T], stopping: threading.Event | None = None) -> list[Outcome[T]]:
+def on_each(app: App, job: Callable[[Engine], T], stopping: Flag | None = None) -> list[Outcome[T]]:
     """Run `job` with the engine of each network that is meant; one network's error does not stop the others.
 
     With a single network its error is raised as it is. When the whole is interrupted, `stopping` is set, so that jobs
@@ -50,17 +53,18 @@ def on_each(app: App, job: Callable[[Engine], T], stopping: threading.Event | No
             app.console.debug_origin(failure)
             return Outcome(engine, error=unforeseen(failure))
 
-    from concurrent.futures import ThreadPoolExecutor  # noqa: PLC0415 - only for several
+    from closte_bridge.closte.crew import Crew  # noqa: PLC0415 - only for several
 
-    with ThreadPoolExecutor(_AT_ONCE) as pool:
-        try:
-            return [under_way.result() for under_way in [pool.submit(run, engine) for engine in engines]]
-        except BaseException:
-            # An interruption reaches this thread alone.
-            if stopping is not None:
-                stopping.set()
-            pool.shutdown(wait=False, cancel_futures=True)
-            raise
+    outcomes: dict[str, Outcome[T]] = {}
+    crew = Crew[Engine, Outcome[T]](run, size=_AT_ONCE, should_stop=lambda: False, stopping=stopping or Flag())
+    try:
+        crew.run(engines, lambda engine, outcome: outcomes.update({engine.settings.name: outcome}))
+    except BaseException:
+        # An interruption reaches this thread alone. The others end soon if they can, and with the process if not.
+        end_all()
+        crew.linger(_FAREWELL)
+        raise
+    return [outcomes[engine.settings.name] for engine in engines]
 
 
 def engine_of(app: App, settings: Settings) -> Engine:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 from contextlib import contextmanager
-from threading import Event
 from typing import TYPE_CHECKING, NamedTuple
 
 from closte_bridge.cli.networks import cost_messages, engine_of, exit_code, on_each, problems, total_cost, warnings
@@ -22,6 +21,7 @@ from closte_bridge.cli.records import record_words
 from closte_bridge.cli.result import Message, Problem, Result, problem_data
 from closte_bridge.cli.stages import backwards_warnings, certificate_warnings, not_revived, stage_words
 from closte_bridge.errors import BridgeError, ExitCode, first_that_applies, go_with, unforeseen
+from closte_bridge.flag import Flag
 from closte_bridge.planning.model import Action, Mode
 
 if TYPE_CHECKING:
@@ -70,7 +70,7 @@ def run_sync(
     failed already of what was asked for.
     """
 
-    stopping = Event()
+    stopping = Flag()
 
     def job(engine: Engine) -> tuple[Report, Words]:
         return sync_one(engine, request, app.command, _bar(app), should_stop=stopping.is_set)

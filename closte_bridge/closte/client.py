@@ -14,9 +14,6 @@ from tenacity import (
     RetryCallState,
     Retrying,
     retry_if_result,
-    stop_after_attempt,
-    stop_any,
-    stop_when_event_set,
     wait_random_exponential,
 )
 
@@ -28,6 +25,7 @@ from closte_bridge.closte.pace import DEFAULT_RATE, LONGEST_PAUSE, Pacer
 from closte_bridge.closte.transport import Limits, Reply, Transport
 from closte_bridge.closte.wording import Cleaner
 from closte_bridge.errors import ConfigError
+from closte_bridge.flag import Flag
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator
@@ -144,7 +142,7 @@ class ClosteClient:
         self._retries = retries
         self._sleep = sleep
         self._clock = clock
-        self._stopping = threading.Event()
+        self._stopping = Flag()
         self._pacer = Pacer(rate_limit, wait=self._pause, longest_pause=longest_pause, clock=clock)
         self._stats = Stats()
         self._lock = threading.Lock()
@@ -325,7 +323,7 @@ class ClosteClient:
             return last
 
         retrying = Retrying(
-            stop=stop_any(stop_after_attempt(self._retries + 1), stop_when_event_set(self._stopping)),
+            stop=lambda state: state.attempt_number > self._retries or self._stopping.is_set(),
             retry=retry_if_result(_wants_more),
             wait=wait_random_exponential(multiplier=_FIRST_WAIT, max=_LONGEST_WAIT),
             sleep=self._nap,

@@ -5,10 +5,13 @@ from __future__ import annotations
 import threading
 from dataclasses import dataclass
 from queue import Empty, SimpleQueue
+from time import monotonic
 from typing import TYPE_CHECKING, Generic, TypeVar
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
+
+    from closte_bridge.flag import Flag
 
 Task = TypeVar("Task")
 Result = TypeVar("Result")
@@ -37,7 +40,7 @@ class Crew(Generic[Task, Result]):
         *,
         size: int,
         should_stop: Callable[[], bool],
-        stopping: threading.Event,
+        stopping: Flag,
     ) -> None:
         self._work = work
         self._size = size
@@ -69,6 +72,12 @@ class Crew(Generic[Task, Result]):
         self._dismiss()
         for thread in self._threads:
             thread.join()
+
+    def linger(self, seconds: float) -> None:
+        """Let threads that are still at work end, after `run` raised: so many seconds at most."""
+        end = monotonic() + seconds
+        for thread in self._threads:
+            thread.join(max(0.0, end - monotonic()))
 
     def _fill(self, source: Iterable[Task]) -> None:
         while self._in_work < self._size and not self._must_stop():

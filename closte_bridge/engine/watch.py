@@ -8,12 +8,12 @@ from __future__ import annotations
 
 import contextlib
 import os
-import threading
 import time
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Protocol
 
 from closte_bridge.errors import BridgeError, ExitCode, unforeseen
+from closte_bridge.flag import Flag
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -44,7 +44,7 @@ class Waiter(Protocol):
         ...
 
     def pause(self, seconds: float) -> None:
-        """Return after so many seconds, or sooner when somebody calls `stop` or `reload`."""
+        """Return after so many seconds, or sooner."""
         ...
 
 
@@ -52,23 +52,20 @@ class Waiter(Protocol):
 class Signals:
     """What the outside may ask of the loop; safe to set from a signal handler."""
 
-    stop: threading.Event = field(default_factory=threading.Event)
-    reload: threading.Event = field(default_factory=threading.Event)
+    stop: Flag = field(default_factory=Flag)
+    reload: Flag = field(default_factory=Flag)
 
 
 class RealWaiter:
-    """The wall clock, and waiting that a signal cuts short."""
-
-    def __init__(self, signals: Signals) -> None:
-        self._signals = signals
+    """The wall clock, and waiting that a signal cuts short: its handler raises."""
 
     def now(self) -> float:
         """Return seconds since the epoch."""
         return time.time()
 
     def pause(self, seconds: float) -> None:
-        """Wait, or return at once when the loop is to stop."""
-        self._signals.stop.wait(seconds)
+        """Wait for so many seconds."""
+        time.sleep(seconds)
 
 
 def touch(path: Path) -> None:

@@ -12,6 +12,7 @@ import signal
 import subprocess
 import threading
 from typing import TYPE_CHECKING, Any
+from weakref import WeakSet
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -26,6 +27,8 @@ _LEAVE_SUNRISE_ALONE = (
 _NOT_FOR_CHILDREN = ("NOTIFY_SOCKET", "WATCHDOG_PID", "WATCHDOG_USEC", "CREDENTIALS_DIRECTORY")
 # Seconds for a process to be gone once it was killed.
 _FAREWELL = 5.0
+# What `spawn` started and somebody still holds.
+_spawned: WeakSet[subprocess.Popen[bytes]] = WeakSet()
 
 
 def argv_of(
@@ -58,7 +61,7 @@ def argv_of(
 
 def spawn(argv: Sequence[str]) -> subprocess.Popen[bytes]:
     """Start `argv` with pipes at all ends. Raises OSError when it cannot be started."""
-    return _Process(
+    process = _Process(
         argv,
         stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,
@@ -66,6 +69,8 @@ def spawn(argv: Sequence[str]) -> subprocess.Popen[bytes]:
         start_new_session=True,
         env=environment_of_children(),
     )
+    _spawned.add(process)
+    return process
 
 
 def environment_of_children() -> dict[str, str]:
@@ -94,6 +99,13 @@ def kill_group(pid: int) -> None:
     """End a process that `spawn` started, with all its children."""
     with contextlib.suppress(ProcessLookupError, PermissionError):
         os.killpg(pid, signal.SIGKILL)
+
+
+def end_all() -> None:
+    """Kill every process that `spawn` started and that still runs: whoever waits for one learns that it is gone."""
+    for process in [*_spawned]:
+        if process.poll() is None:
+            kill_group(process.pid)
 
 
 def end(process: subprocess.Popen[bytes]) -> None:

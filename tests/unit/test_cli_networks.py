@@ -5,15 +5,17 @@ from __future__ import annotations
 import io
 import signal
 import threading
+import time
 from typing import TYPE_CHECKING
 
 import pytest
 
-from closte_bridge.cli import main
+from closte_bridge.cli import main, networks
 from closte_bridge.cli.console import Console
 from closte_bridge.cli.context import App
 from closte_bridge.cli.networks import exit_code, on_each, problems
 from closte_bridge.errors import BridgeError, ConfigError, ExitCode
+from closte_bridge.flag import Flag
 from tests.support.running import wait_until
 
 if TYPE_CHECKING:
@@ -59,7 +61,7 @@ def test_an_error_that_nobody_thought_of_stops_its_own_network_alone(app: App) -
 
 def test_interrupted_they_end_and_no_other_begins(app: App) -> None:
     begun: list[str] = []
-    stopping = threading.Event()
+    stopping = Flag()
     told: list[bool] = []
 
     def job(engine: Engine) -> None:
@@ -75,6 +77,26 @@ def test_interrupted_they_end_and_no_other_begins(app: App) -> None:
         on_each(app, job, stopping)
     assert sorted(begun) == NAMES[:4]
     assert told == [True] * 4
+
+
+def test_interrupted_it_does_not_wait_for_one_that_hangs(app: App, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(networks, "_FAREWELL", 0.1)
+    over = threading.Event()
+
+    def job(engine: Engine) -> None:
+        if engine.settings.name == "n0":
+            main_thread = threading.main_thread().ident
+            assert main_thread is not None
+            signal.pthread_kill(main_thread, signal.SIGINT)
+        over.wait(20)
+
+    began = time.monotonic()
+    try:
+        with pytest.raises(KeyboardInterrupt):
+            on_each(app, job)
+        assert time.monotonic() - began < 15
+    finally:
+        over.set()
 
 
 LOCKED = BridgeError("Another run.", code="locked", exit_code=ExitCode.LOCKED)

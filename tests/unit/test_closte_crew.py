@@ -6,13 +6,14 @@ from typing import TYPE_CHECKING
 import pytest
 
 from closte_bridge.closte.crew import Crew
+from closte_bridge.flag import Flag
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
 
-def crew(work: Callable[[int], int], size: int = 2, stopping: threading.Event | None = None) -> Crew[int, int]:
-    return Crew(work, size=size, should_stop=lambda: False, stopping=stopping or threading.Event())
+def crew(work: Callable[[int], int], size: int = 2, stopping: Flag | None = None) -> Crew[int, int]:
+    return Crew(work, size=size, should_stop=lambda: False, stopping=stopping or Flag())
 
 
 def test_delivers_every_result_with_its_task() -> None:
@@ -37,7 +38,7 @@ def test_an_error_in_the_work_comes_out_in_the_calling_thread() -> None:
     def work(number: int) -> int:
         raise LookupError(number)
 
-    stopping = threading.Event()
+    stopping = Flag()
     with pytest.raises(LookupError):
         crew(work, stopping=stopping).run(range(5), lambda *_: None)
     assert stopping.is_set()
@@ -62,7 +63,7 @@ def test_an_error_in_the_tasks_comes_out_without_waiting_for_what_is_in_work() -
 
 
 def test_an_interruption_sets_the_others_stopping() -> None:
-    stopping = threading.Event()
+    stopping = Flag()
 
     def on_result(*_: object) -> None:
         raise KeyboardInterrupt

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import signal
-import threading
 from pathlib import Path
 
 import click
@@ -13,6 +12,7 @@ from closte_bridge.cli.context import App, pass_app
 from closte_bridge.cli.formats import Format, to_json
 from closte_bridge.cli.options import format_options, global_options
 from closte_bridge.errors import ConfigError
+from closte_bridge.flag import Flag
 from closte_bridge.secret import Secret
 
 _EXAMPLES = """
@@ -84,7 +84,7 @@ def sandbox(  # noqa: PLR0913, PLR0917 - click passes one parameter for each opt
     from closte_bridge.sandbox.api import Words  # noqa: PLC0415 - see above
     from closte_bridge.sandbox.server import Behaviour, Sandbox  # noqa: PLC0415 - see above
 
-    end = threading.Event()
+    end = Flag()
     before = {number: signal.signal(number, lambda *_: end.set()) for number in (signal.SIGTERM, signal.SIGINT)}
     try:
         with Sandbox(
@@ -99,8 +99,7 @@ def sandbox(  # noqa: PLR0913, PLR0917 - click passes one parameter for each opt
         ) as server:
             # A program that waits for the address gets it as a line of its own in either format.
             app.console.line(to_json({"url": server.url}) if app.output.format is Format.JSON else server.url)
-            # In short steps: some platforms deliver signals only between two waits.
-            while not end.wait(1):
+            while not end.wait(60):
                 pass
     finally:
         for number, handler in before.items():

@@ -6,17 +6,18 @@ import contextlib
 import gc
 import os
 import signal
-from typing import TYPE_CHECKING, NoReturn
+from typing import TYPE_CHECKING
 
 import click
 
 from closte_bridge.cli.command import BridgeCommand
 from closte_bridge.cli.context import App, pass_app
+from closte_bridge.cli.interruption import end_on
 from closte_bridge.cli.networks import engine_of
 from closte_bridge.cli.options import global_options
 from closte_bridge.cli.result import Problem, told_beside
 from closte_bridge.cli.syncing import sync_one
-from closte_bridge.errors import BridgeError, Interrupted
+from closte_bridge.errors import BridgeError
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -71,17 +72,9 @@ class _Teller:
 
 
 def _mind_signals(signals: Signals) -> None:
-    def stop(_number: int, _frame: object) -> NoReturn:
-        signals.stop.set()
-        # Whatever is waited for, `wp` or Closte, is waited for no longer.
-        raise Interrupted
-
-    def reload(_number: int, _frame: object) -> None:
-        signals.reload.set()
-
-    signal.signal(signal.SIGTERM, stop)
-    signal.signal(signal.SIGINT, stop)
-    signal.signal(signal.SIGHUP, reload)
+    # Whatever is waited for, `wp` or Closte, is waited for no longer.
+    end_on((signal.SIGTERM, signal.SIGINT), signals.stop.set)
+    signal.signal(signal.SIGHUP, lambda *_: signals.reload.set())
 
 
 class _Service:
@@ -106,7 +99,7 @@ class _Service:
             tell=self._teller.failure,
             sign=self._sign,
             reload=self._reload,
-            waiter=RealWaiter(self._signals),
+            waiter=RealWaiter(),
             signals=self._signals,
         )
 
