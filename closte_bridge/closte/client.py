@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import threading
 import time
-from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from enum import Enum
 from http import HTTPStatus
@@ -21,14 +20,14 @@ from closte_bridge.closte.answer import decode, error_text, succeeded
 from closte_bridge.closte.crew import Crew
 from closte_bridge.closte.listing import Listing, Readability, read_listing
 from closte_bridge.closte.outcome import INVALID_DOMAIN, Action, Kind, Outcome, Verdict, judge
-from closte_bridge.closte.pace import DEFAULT_RATE, LONGEST_PAUSE, Pacer
+from closte_bridge.closte.pace import DEFAULT_RATE, LONGEST_PAUSE, Pacer, Patience
 from closte_bridge.closte.transport import Limits, Reply, Transport
 from closte_bridge.closte.wording import Cleaner
 from closte_bridge.errors import ConfigError
 from closte_bridge.flag import Flag
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Iterator
+    from collections.abc import Callable, Iterable
     from pathlib import Path
 
     from closte_bridge.secret import Secret
@@ -40,8 +39,15 @@ ANSWER_LIMIT = 64 * 1024
 DEFAULT_CONCURRENCY = 4
 _PATHS: dict[Action, str] = {"add": "/adddomainalias", "remove": "/deletedomainalias"}
 _NOT_SENT = "It was not sent, because the run was asked to stop."
+_IN_VAIN = "It was not sent, because Closte gave no answer of use before."
 _FIRST_WAIT = 0.25
 _LONGEST_WAIT = 8.0
+
+PATIENCE = 120.0
+"""Seconds without an answer of use after which a run ends. What is left is for the next one."""
+
+# A list that hangs leaves time for changes, and one that is read after them gets some whatever they took.
+_FOR_A_LIST, _AT_LEAST = 5 / 8, 1 / 8
 
 T = TypeVar("T")
 
@@ -104,8 +110,8 @@ class ClosteClient:
     `timeout` holds the seconds for a connection and for a pause within an answer, `total_timeout` those for
     one whole exchange. `concurrency` bounds the requests in flight of `run`, `rate_limit` is in requests per
     second, `retries` counts repeats of one request, `longest_pause` is the longest `Retry-After` in seconds
-    that is waited for. `ca_bundle` is a PEM file to trust instead of the usual roots. `sleep` and `clock` are
-    for tests.
+    that is waited for, `patience` for how many seconds the API may be asked in vain. `ca_bundle` is a PEM file
+    to trust instead of the usual roots. `sleep` and `clock` are for tests.
 
     Raises ConfigError when the URL, the key or the bundle cannot be used; nothing else, and no method raises
     for trouble with the API.
@@ -122,6 +128,7 @@ class ClosteClient:
         rate_limit: float = DEFAULT_RATE,
         retries: int = 4,
         longest_pause: float = LONGEST_PAUSE,
+        patience: float = PATIENCE,
         ca_bundle: Path | None = None,
         sleep: Callable[[float], None] | None = None,
         clock: Callable[[], float] = time.monotonic,
@@ -143,11 +150,10 @@ class ClosteClient:
         self._sleep = sleep
         self._clock = clock
         self._stopping = Flag()
+        self._patience = Patience(patience, clock=clock)
         self._pacer = Pacer(rate_limit, wait=self._pause, longest_pause=longest_pause, clock=clock)
         self._stats = Stats()
         self._lock = threading.Lock()
-        self._under_way = 0
-        self._since = 0.0
 
     def __enter__(self) -> ClosteClient:
         return self
@@ -164,15 +170,15 @@ class ClosteClient:
     def stats(self) -> Stats:
         """A copy of the counters."""
         with self._lock:
-            return replace(self._stats, slowed=self._pacer.slowed)
+            return replace(self._stats, slowed=self._pacer.slowed, seconds=self._patience.spent)
 
     def list_aliases(self) -> Listing:
         """Return what Closte's list says, and how far it may be believed."""
 
-        def send() -> Reply:
-            return self._transport.get("/getdomains", {"apikey": self._key.reveal()}, LIST_LIMIT)
+        def send(within: float) -> Reply:
+            return self._transport.get("/getdomains", {"apikey": self._key.reveal()}, LIST_LIMIT, within)
 
-        return self._ask(send, self._read_list).value
+        return self._ask(send, self._read_list, self._for_one(_FOR_A_LIST)).value
 
     def add(self, domain: str) -> Outcome:
         """Add an alias; `*.name` adds a wildcard. Safe to repeat."""
@@ -187,7 +193,7 @@ class ClosteClient:
 
         Nothing changes at Closte (Ultimate Multisite tests its connection in the same way).
         """
-        answer = self._ask(lambda: self._post("add", ""), self._read_test)
+        answer = self._ask(lambda within: self._post("add", "", within), self._read_test, self._for_one(1.0))
         return replace(answer.value, sent=answer.attempts > 0)
 
     def run(
@@ -203,7 +209,7 @@ class ClosteClient:
         is brought to its end without further repeats.
 
         Returns why it ended early (a sentence), or an empty string: Closte asked for a pause that is too long
-        to wait for, or gave no answer of use again and again.
+        to wait for, or gave no answer of use again and again, or for too long.
         """
         self._stopping.clear()
         streak = 0
@@ -236,19 +242,28 @@ class ClosteClient:
 
     def _why_over(self, streak: int) -> str:
         """Return why nothing more is to be sent after so many changes in a row without an answer of use, or nothing."""
-        if (pause := self._pacer.closed_for) > 0:
+        left = self._patience.left
+        if (pause := self._pacer.closed_for) > 0 or (pause := self._pacer.held_for) > max(0.0, left):
             return f"Closte asked for a pause of {pause:.0f} s."
         if streak >= max(5, 2 * self._concurrency):
             return f"Closte could not be reached, or gave no answer of use, {streak} times in a row."
+        if left <= 0:
+            return f"Closte gave no answer of use for {self._patience.seconds:.0f} s."
         return ""
 
-    def _post(self, action: Action, domain: str) -> Reply:
+    def _for_one(self, share: float) -> Callable[[], float]:
+        """Return what tells the seconds left for one call that takes at most this share of the patience."""
+        patience = self._patience
+        end = self._clock() + max(_AT_LEAST * patience.seconds, min(share * patience.seconds, patience.left))
+        return lambda: end - self._clock()
+
+    def _post(self, action: Action, domain: str, within: float) -> Reply:
         form = {
             "apikey": self._key.reveal(),
             "domain": domain,
             "wildcard": "1" if domain.startswith("*.") else "0",
         }
-        return self._transport.post(_PATHS[action], form, ANSWER_LIMIT)
+        return self._transport.post(_PATHS[action], form, ANSWER_LIMIT, within)
 
     def _change(self, action: Action, domain: str) -> _Answer[Outcome]:
         in_doubt = False
@@ -264,7 +279,7 @@ class ClosteClient:
                 verdict = replace(verdict, kind=Kind.UNCLEAR)
             return verdict, verdict.again
 
-        answer = self._ask(lambda: self._post(action, domain), assess)
+        answer = self._ask(lambda within: self._post(action, domain, within), assess, lambda: self._patience.left)
         verdict = answer.value
         # A rejected key stays one, whatever came of the attempts before: it is about all other names as well.
         in_doubt = in_doubt and verdict.kind is Kind.KEY_REJECTED
@@ -304,18 +319,23 @@ class ClosteClient:
         words = f"{verdict.message} A valid key is answered otherwise: check the key and the API's URL."
         return ConnectionTest(ConnectionState.UNEXPECTED, words), False
 
-    def _ask(self, send: Callable[[], Reply], assess: Callable[[Reply], tuple[T, bool]]) -> _Answer[T]:
-        """Send a request, paced, and repeat it with growing, random pauses while that may help."""
+    def _ask(
+        self, send: Callable[[float], Reply], assess: Callable[[Reply], tuple[T, bool]], left: Callable[[], float]
+    ) -> _Answer[T]:
+        """Send a request, paced, and repeat it with growing, random pauses while that may help and time is `left`."""
         last: _Answer[T] | None = None
 
         def once() -> _Answer[T]:
             nonlocal last
-            wave = self._pacer.acquire() if not self._stopping.is_set() else None
-            if wave is None:
+            wave = self._pacer.acquire(left()) if not self._stopping.is_set() else None
+            within = left()
+            if wave is None or within <= 0:
                 last = replace(last, again=False) if last is not None else self._unsent(assess)
                 return last
-            reply = self._sent(send, wave, repeat=last is not None)
+            reply = self._sent(lambda: send(within), wave, repeat=last is not None)
             value, again = assess(reply)
+            if not again and not reply.trouble:
+                self._patience.start_over()
             pause = self._pacer.closed_for or reply.retry_after
             again = again and not self._pacer.closed_for
             attempts, reached = (last.attempts, last.reached) if last is not None else (0, False)
@@ -326,16 +346,17 @@ class ClosteClient:
             stop=lambda state: state.attempt_number > self._retries or self._stopping.is_set(),
             retry=retry_if_result(_wants_more),
             wait=wait_random_exponential(multiplier=_FIRST_WAIT, max=_LONGEST_WAIT),
-            sleep=self._nap,
+            sleep=lambda seconds: self._nap(seconds, left()),
             retry_error_callback=_last_result,
         )
-        with self._timed():
+        with self._patience.call():
             answer: _Answer[T] = retrying(once)
         return answer
 
     def _unsent(self, assess: Callable[[Reply], tuple[T, bool]]) -> _Answer[T]:
         pause = self._pacer.closed_for or None
-        words = f"It was not sent, because Closte asked for a pause of {pause:.0f} s." if pause else _NOT_SENT
+        words = _NOT_SENT if self._stopping.is_set() else _IN_VAIN
+        words = f"It was not sent, because Closte asked for a pause of {pause:.0f} s." if pause else words
         value, _ = assess(Reply(trouble=words, sent=False))
         return _Answer(value, again=False, attempts=0, reached=False, retry_after=pause)
 
@@ -357,22 +378,8 @@ class ClosteClient:
         self._sleep(seconds)
         return self._stopping.is_set()
 
-    def _nap(self, seconds: float) -> None:
-        self._pause(seconds)
-
-    @contextmanager
-    def _timed(self) -> Iterator[None]:
-        with self._lock:
-            if not self._under_way:
-                self._since = self._clock()
-            self._under_way += 1
-        try:
-            yield
-        finally:
-            with self._lock:
-                self._under_way -= 1
-                if not self._under_way:
-                    self._stats.seconds += self._clock() - self._since
+    def _nap(self, seconds: float, left: float) -> None:
+        self._pause(max(0.0, min(seconds, left)))
 
 
 def _wants_more(answer: _Answer[T]) -> bool:

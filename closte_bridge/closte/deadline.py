@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import contextlib
 import logging
+import os
 import socket
 import threading
 from typing import TYPE_CHECKING, Any
@@ -62,15 +63,23 @@ class Exchange:
         with self._lock:
             # From here on the socket may serve another request.
             self._done = True
+            self._release()
         self._timer.cancel()
         _here.exchange = None
 
     def watch(self, sock: socket.socket) -> None:
         """Name the socket that is shut down when the time is over."""
         with self._lock:
-            self._sock = sock
+            self._release()
+            # Its own descriptor of the same connection: TLS takes the other one over while it shakes hands.
+            self._sock = socket.socket(fileno=os.dup(sock.fileno()))
             if self.expired:
-                _shut_down(sock)
+                _shut_down(self._sock)
+
+    def _release(self) -> None:
+        if self._sock is not None:
+            self._sock.close()
+            self._sock = None
 
     def _expire(self) -> None:
         with self._lock:
@@ -82,9 +91,8 @@ class Exchange:
 
 
 def _shut_down(sock: socket.socket) -> None:
-    # The plain socket's method, also for TLS: SSLSocket's own would pull the TLS state from under the reader.
     with contextlib.suppress(OSError):
-        socket.socket.shutdown(sock, socket.SHUT_RDWR)
+        sock.shutdown(socket.SHUT_RDWR)
 
 
 def _current() -> Exchange | None:
@@ -95,6 +103,13 @@ def _current() -> Exchange | None:
 class _PlainConnection(HTTPConnection):
     # Another part of the process may have switched on printing for http.client as a whole.
     debuglevel = 0
+
+    def _new_conn(self) -> socket.socket:
+        # From the very start: the handshake of TLS and the words with a proxy can drip as well.
+        sock = super()._new_conn()
+        if (exchange := _current()) is not None:
+            exchange.watch(sock)
+        return sock
 
     def send(self, data: Any) -> None:  # noqa: ANN401 - whatever http.client takes
         _before_sending(self)

@@ -1,16 +1,17 @@
-"""How fast requests may go: one pace for all threads, which lowers itself when the API asks for it."""
+"""How fast requests may go, and for how long in vain: one rate limit and one patience for all threads."""
 
 from __future__ import annotations
 
 import re
 import threading
 import time
+from contextlib import contextmanager
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterator
 
 DEFAULT_RATE = 10.0
 LONGEST_PAUSE = 60.0
@@ -62,8 +63,16 @@ class Pacer:
         """Seconds for which the API wants no requests and which are not waited for; 0 when open."""
         return max(0.0, self._closed_until - self._clock())
 
-    def acquire(self) -> int | None:
-        """Wait for a slot. Return the number of the present wave, or None when nothing may be sent."""
+    @property
+    def held_for(self) -> float:
+        """Seconds of a pause that is waited for; 0 when there is none."""
+        return max(0.0, self._held_until - self._clock())
+
+    def acquire(self, within: float = _FOREVER) -> int | None:
+        """Wait for a slot, `within` so many seconds.
+
+        Return the number of the present wave, or None when nothing may be sent.
+        """
         while True:
             with self._lock:
                 now = self._clock()
@@ -73,7 +82,7 @@ class Pacer:
                 slot = max(self._next, self._held_until, now - slack)
                 self._next = slot + 1 / self._rate
                 wave = self._wave
-            if self._wait(max(0.0, slot - now)):
+            if self._wait(max(0.0, min(slot - now, within))) or slot - now > within:
                 return None
             # Another thread may have been told to pause while this one slept.
             if slot >= self._held_until or self._clock() >= self._held_until:
@@ -103,6 +112,56 @@ class Pacer:
         if self._rate < self._full_rate:
             with self._lock:
                 self._rate = min(self._full_rate, self._rate + self._full_rate / _RECOVERY_STEPS)
+
+
+class Patience:
+    """For how many `seconds` the API may be asked in vain.
+
+    Time counts while at least one call is under way, pauses included, and starts over with each answer of use. `clock`
+    is monotonic seconds. `spent` is the time of all calls so far.
+    """
+
+    def __init__(self, seconds: float, *, clock: Callable[[], float]) -> None:
+        self.seconds = seconds
+        self.spent = 0.0
+        self._clock = clock
+        self._lock = threading.Lock()
+        self._under_way = 0
+        self._mark = 0.0
+        self._in_vain = 0.0
+
+    @property
+    def left(self) -> float:
+        """Seconds that are left; 0 or less when there is no patience left."""
+        with self._lock:
+            self._count()
+            return self.seconds - self._in_vain
+
+    @contextmanager
+    def call(self) -> Iterator[None]:
+        """Count the body as a call."""
+        with self._lock:
+            self._count()
+            self._under_way += 1
+        try:
+            yield
+        finally:
+            with self._lock:
+                self._count()
+                self._under_way -= 1
+
+    def start_over(self) -> None:
+        """Take note of an answer of use."""
+        with self._lock:
+            self._count()
+            self._in_vain = 0.0
+
+    def _count(self) -> None:
+        now = self._clock()
+        if self._under_way:
+            self.spent += now - self._mark
+            self._in_vain += now - self._mark
+        self._mark = now
 
 
 def retry_after(value: str | None, date: str | None, now: float) -> float | None:

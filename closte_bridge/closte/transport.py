@@ -13,6 +13,7 @@ import time
 import zlib
 from dataclasses import dataclass, field
 from http.cookiejar import DefaultCookiePolicy
+from math import inf
 from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 from urllib.request import getproxies_environment
@@ -101,13 +102,13 @@ class Transport:
         """Close all connections."""
         self._session.close()
 
-    def get(self, path: str, query: Mapping[str, str], limit: int) -> Reply:
-        """Send a GET request; an answer longer than `limit` bytes is given up."""
-        return self._send("GET", path, query=query, form=None, limit=limit)
+    def get(self, path: str, query: Mapping[str, str], limit: int, within: float = inf) -> Reply:
+        """Send a GET request; an answer longer than `limit` bytes, or than `within` seconds, is given up."""
+        return self._send("GET", path, query=query, form=None, limit=limit, within=within)
 
-    def post(self, path: str, form: Mapping[str, str], limit: int) -> Reply:
-        """Send `form` URL-encoded in a POST request; an answer longer than `limit` bytes is given up."""
-        return self._send("POST", path, query=None, form=form, limit=limit)
+    def post(self, path: str, form: Mapping[str, str], limit: int, within: float = inf) -> Reply:
+        """Send `form` URL-encoded in a POST request; what is given up is as with `get`."""
+        return self._send("POST", path, query=None, form=form, limit=limit, within=within)
 
     def _send(
         self,
@@ -117,8 +118,10 @@ class Transport:
         query: Mapping[str, str] | None,
         form: Mapping[str, str] | None,
         limit: int,
+        within: float,
     ) -> Reply:
-        with Exchange(self._limits.total) as exchange:
+        within = min(within, self._limits.total)
+        with Exchange(within) as exchange:
             try:
                 response = self._session.request(
                     method,
@@ -134,11 +137,11 @@ class Transport:
             except Exception as error:  # whatever it is: its text must not get out
                 reply = self._describe(error, exchange)
         if exchange.expired:
-            return Reply(trouble=self._late(), sent=exchange.sent, again=True)
+            return Reply(trouble=self._late(within), sent=exchange.sent, again=True)
         return reply
 
-    def _late(self) -> str:
-        return f'"{self._host}" did not complete its answer within {self._limits.total:g} s.'
+    def _late(self, seconds: float) -> str:
+        return f'"{self._host}" did not complete its answer within {seconds:.3g} s.'
 
     def _describe(self, error: Exception, exchange: Exchange) -> Reply:
         """Put an exception of the HTTP libraries into our own words."""

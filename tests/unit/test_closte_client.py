@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import threading
+import time
 from typing import TYPE_CHECKING
 
 import pytest
@@ -10,13 +11,14 @@ from closte_bridge.closte.listing import Readability
 from closte_bridge.closte.outcome import Action, Kind, Outcome
 from closte_bridge.errors import ConfigError
 from closte_bridge.sandbox.api import Words
+from closte_bridge.sandbox.faults import FaultKind
 from closte_bridge.sandbox.server import APP_DOMAIN, Behaviour, Sandbox
 from closte_bridge.secret import Secret
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from closte_bridge.sandbox.faults import Call, FaultKind
+    from closte_bridge.sandbox.faults import Call
 
 KEY = Secret("Canary-3f9a77c1d2e4")
 NAME = "shop.example.org"
@@ -339,6 +341,50 @@ class TestRun:
         with client(sandbox, retries=0, concurrency=2, clock=clock) as closte:
             assert closte.run([("add", name) for name in names], on_outcome) == why
         assert (len(seen), seen[-1]) == (enough + 1, Kind.DONE)
+
+    @pytest.mark.parametrize("fault", ["drip", "slow", "503"])
+    def test_an_outage_ends_the_run_within_its_patience(self, fault: str) -> None:
+        # A drip takes 8 s for one answer, and each pause asks for more than there is time.
+        behaviour = Behaviour(drip=0.2, slow=8.0, retry_after="5")
+        names = [f"site-{number}.example.org" for number in range(20)]
+        outcomes: list[Outcome] = []
+        began = time.monotonic()
+        with Sandbox(behaviour=behaviour) as sandbox:
+            sandbox.set_faults(fault)
+            with ClosteClient(sandbox.url, KEY, rate_limit=1000, total_timeout=0.5, patience=1.0) as closte:
+                reason = closte.run([("add", name) for name in names], lambda *change: outcomes.append(change[2]))
+                assert closte.list_aliases().state is Readability.UNREADABLE
+        assert time.monotonic() - began < 4
+        assert reason in {"Closte gave no answer of use for 1 s.", "Closte asked for a pause of 5 s."}
+        assert {outcome.kind for outcome in outcomes} <= {Kind.UNCLEAR, Kind.FAILED}
+        assert len(outcomes) <= 8
+
+    def test_a_slow_api_that_answers_is_waited_for(self) -> None:
+        names = [f"site-{number}.example.org" for number in range(8)]
+        outcomes: list[Kind] = []
+        with (
+            Sandbox(behaviour=Behaviour(latency=0.3)) as sandbox,
+            ClosteClient(sandbox.url, KEY, rate_limit=1000, patience=0.6, concurrency=1) as closte,
+        ):
+            assert closte.run([("add", name) for name in names], lambda *change: outcomes.append(change[2].kind)) == ""
+        assert outcomes == [Kind.DONE] * 8
+
+    def test_a_list_that_hangs_leaves_time_for_changes(self) -> None:
+        with (
+            Sandbox(behaviour=Behaviour(drip=0.2)) as sandbox,
+            ClosteClient(sandbox.url, KEY, rate_limit=1000, patience=1.6, total_timeout=0.5) as closte,
+        ):
+            began, throw = time.monotonic(), sandbox.throw
+            sandbox.throw = lambda call, domain: FaultKind.DRIP if call == "list" else throw(call, domain)  # type: ignore[method-assign]
+            assert closte.list_aliases().state is Readability.UNREADABLE
+            assert time.monotonic() - began < 1.5
+            assert closte.run([("add", NAME)], lambda *_: None) == ""
+            assert NAME in sandbox.aliases
+            # And when all patience is gone, one more list is tried for.
+            closte._patience._in_vain = 2.0
+            calls = closte.stats.calls
+            closte.list_aliases()
+            assert closte.stats.calls > calls
 
     def test_an_answer_in_between_starts_the_count_anew(self, sandbox: Sandbox) -> None:
         names = [f"site-{number}.example.org" for number in range(20)]

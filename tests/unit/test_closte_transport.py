@@ -5,7 +5,8 @@ import json
 import socket
 import ssl
 import threading
-from contextlib import contextmanager
+import time
+from contextlib import contextmanager, suppress
 from typing import TYPE_CHECKING
 
 import pytest
@@ -302,6 +303,29 @@ class TestTls:
         with client(httpserver.url_for("/").replace("http:", "https:")) as closte:
             outcome = closte.add("a.example.org")
         assert (outcome.kind, outcome.message) == (Kind.FAILED, 'No secure connection to "localhost" could be made.')
+
+    def test_a_handshake_that_drips_is_bounded_too(self) -> None:
+        over = threading.Event()
+        with socket.create_server(("127.0.0.1", 0)) as listener:
+
+            def drip() -> None:
+                line, _ = listener.accept()
+                with line, suppress(OSError):
+                    # The head of a record of 16 KiB, and then its bytes one by one.
+                    line.sendall(b"\x16\x03\x03\x40\x00")
+                    while not over.wait(0.05):
+                        line.sendall(b"\x02")
+
+            server = threading.Thread(target=drip, daemon=True)
+            server.start()
+            began = time.monotonic()
+            url = f"https://127.0.0.1:{listener.getsockname()[1]}/"
+            with client(url, total_timeout=0.5, retries=0) as closte:
+                outcome = closte.add("a.example.org")
+            over.set()
+            server.join()
+        assert time.monotonic() - began < 3
+        assert outcome.kind is Kind.FAILED
 
     def test_a_bundle_that_is_not_there(self, tmp_path: Path) -> None:
         with pytest.raises(ConfigError, match="does not exist"):
