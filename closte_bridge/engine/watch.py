@@ -36,6 +36,11 @@ _LOOKS_UNDISTURBED = 60.0
 _LOOKS_APART = 60.0
 
 
+# The more holds end one after the other (hundreds of failed changes in back-off), the more of them wait for one run: so
+# many seconds for each, and so many at most.
+_HOLD_APART, _HOLDS_APART = 0.3, 60.0
+
+
 class Waiter(Protocol):
     """Where the loop gets the time and waits: the real one, or a test's."""
 
@@ -90,8 +95,11 @@ def stamp(path: Path) -> int:
 
 def next_due(report: Report, now: float, interval: float) -> float:
     """Return when to run again: at the interval, or sooner when a hold ends before that."""
-    # By the time of the look: what became due while a long run went on is due now.
-    ends = [max(hold.until, now) for hold in report.plan.held if hold.until and hold.until > report.view.now]
+    # By the time of the read: what became due while a long run went on is due now.
+    ends = [hold.until for hold in report.plan.held if hold.until and hold.until > report.view.now]
+    if ends:
+        apart = min(_HOLDS_APART, _HOLD_APART * (len(ends) - 1))
+        ends = [max(min(ends), now + apart)]
     verified = report.verified
     if verified and verified.next_look is not None:
         # What was due already and is left (more than one run looks at) is looked at after a breath, not at once.

@@ -81,6 +81,37 @@ def test_a_run_is_due_at_the_interval_or_when_a_hold_ends_before() -> None:
     assert next_due(report(900.0, 5000.0), 1000.0, 300.0) == 1300.0
 
 
+def test_many_holds_that_end_one_after_the_other_share_a_run(tmp_path: Path) -> None:
+    """200 failing domains, each with a back-off of its own: a run a minute at most, and none waits for longer."""
+    waiter, chance = FakeWaiter(), random.Random(3)
+    start = waiter.time
+    tries = [start + chance.uniform(1, 300) for _ in range(200)]
+    runs: list[float] = []
+    late: list[float] = []
+
+    def work() -> Report:
+        now = waiter.time
+        runs.append(now)
+        for at, due in enumerate(tries):
+            if due <= now:
+                late.append(now - due)
+                tries[at] = now + chance.uniform(200, 400)
+        if now > start + 1200:
+            loop.signals.stop.set()
+        return report(*tries, looked=now)
+
+    loop = Loop(tmp_path, work, waiter)
+    loop.run()
+    assert min(after - before for before, after in itertools.pairwise(runs)) > 55
+    assert len([at for at in runs if at < start + 240]) <= 5
+    assert len(late) > 500
+    assert max(late) < 62
+
+
+def test_a_few_holds_are_not_gathered() -> None:
+    assert next_due(report(1001.0, 1002.0, 1003.0), 1000.0, 300.0) == 1001.0
+
+
 def test_what_became_due_during_a_long_run_is_due_at_once() -> None:
     assert next_due(report(1003.0, looked=1000.0), 1020.0, 300.0) == 1020.0
 
