@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import threading
 import time
 from dataclasses import dataclass, replace
@@ -201,19 +202,25 @@ class ClosteClient:
         changes: Iterable[tuple[Action, str]],
         on_outcome: Callable[[Action, str, Outcome], None],
         should_stop: Callable[[], bool] = lambda: False,
+        *,
+        begin_within: float = math.inf,
     ) -> str:
         """Make the changes, at most `concurrency` at a time, and report each outcome as it arrives.
 
         `changes` is iterated, and both functions are called, in the calling thread; a change is taken from
         `changes` just before it is sent. Once `should_stop` says so no more is taken, and what is in flight
-        is brought to its end without further repeats.
+        is brought to its end without further repeats. Nothing is sent, and nothing repeated, later than
+        `begin_within` seconds from now: what the changes rest on may be out of date by then.
 
         Returns why it ended early (a sentence), or an empty string: Closte asked for a pause that is too long
         to wait for, or gave no answer of use again and again, or for too long.
         """
         self._stopping.clear()
-        streak = 0
-        why = ""
+        streak, why, asked = 0, "", False
+        begin_by = self._clock() + begin_within
+
+        def to_begin() -> float:
+            return begin_by - self._clock()
 
         def on_result(change: tuple[Action, str], answer: _Answer[Outcome]) -> None:
             nonlocal streak
@@ -224,26 +231,26 @@ class ClosteClient:
 
         def over() -> bool:
             # Kept from the first time on: what is in flight may still be answered well.
-            nonlocal why
-            why = why or self._why_over(streak)
-            return bool(why) or should_stop()
+            nonlocal why, asked
+            why = why or self._why_over(streak, to_begin())
+            asked = asked or should_stop()
+            return bool(why) or asked or to_begin() <= 0
 
         crew = Crew[tuple[Action, str], _Answer[Outcome]](
-            lambda change: self._change(*change),
+            lambda change: self._change(*change, to_begin=to_begin),
             size=self._concurrency,
             should_stop=over,
             stopping=self._stopping,
         )
         crew.run(changes, on_result)
-        stopped = self._stopping.is_set()
         # The crew has gone home: what is asked of this client from here on is to be sent.
         self._stopping.clear()
-        return why or ("The run was asked to stop." if stopped else "")
+        return why or ("The run was asked to stop." if asked else "")
 
-    def _why_over(self, streak: int) -> str:
+    def _why_over(self, streak: int, to_begin: float) -> str:
         """Return why nothing more is to be sent after so many changes in a row without an answer of use, or nothing."""
         left = self._patience.left
-        if (pause := self._pacer.closed_for) > 0 or (pause := self._pacer.held_for) > max(0.0, left):
+        if (pause := self._pacer.closed_for) > 0 or (pause := self._pacer.held_for) > max(0.0, min(left, to_begin)):
             return f"Closte asked for a pause of {pause:.0f} s."
         if streak >= max(5, 2 * self._concurrency):
             return f"Closte could not be reached, or gave no answer of use, {streak} times in a row."
@@ -265,7 +272,9 @@ class ClosteClient:
         }
         return self._transport.post(_PATHS[action], form, ANSWER_LIMIT, within)
 
-    def _change(self, action: Action, domain: str) -> _Answer[Outcome]:
+    def _change(
+        self, action: Action, domain: str, to_begin: Callable[[], float] = lambda: math.inf
+    ) -> _Answer[Outcome]:
         in_doubt = False
 
         def assess(reply: Reply) -> tuple[Verdict, bool]:
@@ -279,7 +288,10 @@ class ClosteClient:
                 verdict = replace(verdict, kind=Kind.UNCLEAR)
             return verdict, verdict.again
 
-        answer = self._ask(lambda within: self._post(action, domain, within), assess, lambda: self._patience.left)
+        def send(within: float) -> Reply:
+            return self._post(action, domain, within)
+
+        answer = self._ask(send, assess, lambda: self._patience.left, to_begin)
         verdict = answer.value
         # A rejected key stays one, whatever came of the attempts before: it is about all other names as well.
         in_doubt = in_doubt and verdict.kind is Kind.KEY_REJECTED
@@ -320,16 +332,26 @@ class ClosteClient:
         return ConnectionTest(ConnectionState.UNEXPECTED, words), False
 
     def _ask(
-        self, send: Callable[[float], Reply], assess: Callable[[Reply], tuple[T, bool]], left: Callable[[], float]
+        self,
+        send: Callable[[float], Reply],
+        assess: Callable[[Reply], tuple[T, bool]],
+        left: Callable[[], float],
+        to_begin: Callable[[], float] = lambda: math.inf,
     ) -> _Answer[T]:
-        """Send a request, paced, and repeat it with growing, random pauses while that may help and time is `left`."""
+        """Send a request, paced, and repeat it with growing, random pauses while that may help and time is `left`.
+
+        None is begun once no time is left `to_begin`.
+        """
         last: _Answer[T] | None = None
+
+        def to_wait() -> float:
+            return min(left(), to_begin())
 
         def once() -> _Answer[T]:
             nonlocal last
-            wave = self._pacer.acquire(left()) if not self._stopping.is_set() else None
+            wave = self._pacer.acquire(to_wait()) if not self._stopping.is_set() else None
             within = left()
-            if wave is None or within <= 0:
+            if wave is None or to_wait() <= 0:
                 last = replace(last, again=False) if last is not None else self._unsent(assess)
                 return last
             reply = self._sent(lambda: send(within), wave, repeat=last is not None)
@@ -346,7 +368,7 @@ class ClosteClient:
             stop=lambda state: state.attempt_number > self._retries or self._stopping.is_set(),
             retry=retry_if_result(_wants_more),
             wait=wait_random_exponential(multiplier=_FIRST_WAIT, max=_LONGEST_WAIT),
-            sleep=lambda seconds: self._nap(seconds, left()),
+            sleep=lambda seconds: self._nap(seconds, to_wait()),
             retry_error_callback=_last_result,
         )
         with self._patience.call():

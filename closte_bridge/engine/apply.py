@@ -1,7 +1,8 @@
-"""Carry out a plan's changes: intents first, additions before removals, a second look before anything is removed."""
+"""Carry out a plan's changes: intents first, additions before removals, WordPress read again before any removal."""
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, NamedTuple
 
@@ -25,7 +26,7 @@ from closte_bridge.planning.observed import judge
 from closte_bridge.planning.standing import judge_standing
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Sequence
+    from collections.abc import Callable, Iterable, Iterator, Sequence
 
     from closte_bridge.closte.outcome import Outcome
     from closte_bridge.engine.engine import Engine
@@ -36,8 +37,8 @@ if TYPE_CHECKING:
 
 # One commit holds the intents of so many changes. Each is committed before its call; together they cost one flush.
 _BATCH = 50
-# Names that were not read again for so many seconds are not removed: Closte may be slow, and there can be many.
-_LOOK_LIFE = 60.0
+# A removal is sent, or repeated, so many seconds at most after WordPress was read.
+_FRESH = 5.0
 
 
 class Failure(NamedTuple):
@@ -61,10 +62,17 @@ class Applied:
     key_rejected: bool = False
     key_taken: bool = False
 
+    def left_of(self, changes: Iterable[Change]) -> list[Change]:
+        """Return those of `changes` that nothing became of: they were never begun."""
+        known = {(change.action, change.name) for change in self.done}
+        known |= {(failure.change.action, failure.change.name) for failure in self.failed}
+        known |= {(hold.action, hold.name) for hold in self.held}
+        return [change for change in changes if (change.action, change.name) not in known]
+
 
 @dataclass(slots=True)
 class _Round:
-    """One pass over changes of one action: who was begun, who is not settled yet."""
+    """One pass over changes of one action: which were begun, which are not settled yet."""
 
     engine: Engine
     ledger: Ledger
@@ -72,31 +80,17 @@ class _Round:
     run: str
     applied: Applied
     on_step: Callable[[], None]
-    looked: float
     begun: dict[str, Change] = field(default_factory=dict)
     doubtful: list[tuple[Change, Outcome]] = field(default_factory=list)
 
     def feed(self, changes: Sequence[Change]) -> Iterator[tuple[str, str]]:
-        """Give the client one change after another, each with its intent committed; what is spared meanwhile is not."""
-        left = {change.name: change for change in changes}
+        """Give the client one change after another, each with its intent committed."""
         for start in range(0, len(changes), _BATCH):
-            batch = [change for change in changes[start : start + _BATCH] if change.name in left]
+            batch = changes[start : start + _BATCH]
             record_intents(self.ledger, batch, self.view, self.engine.clock.now())
             self.begun.update({change.name: change for change in batch})
             for change in batch:
-                if change.action is Action.REMOVE:
-                    self._look_again(left)
-                if left.pop(change.name, None):
-                    yield change.action.value, change.name
-
-    def _look_again(self, left: dict[str, Change]) -> None:
-        """Take out of `left` what is no longer doomed, where the last look is some time ago."""
-        if 0 <= self.engine.clock.now() - self.looked <= _LOOK_LIFE:
-            return
-        doomed = {c.name for c in _still_doomed(self.engine, self.view, (*left.values(),), self.applied)}
-        spared = [left.pop(name) for name in left.keys() - doomed]
-        now = self.looked = self.engine.clock.now()
-        undo_intents(self.ledger, [c for c in spared if self.begun.pop(c.name, None)], self.view, now)
+                yield change.action.value, change.name
 
     def take(self, name: str, outcome: Outcome) -> None:
         """File one outcome."""
@@ -105,7 +99,6 @@ class _Round:
             outcome = self._without_key(outcome)
         settled = record_outcome(self.ledger, change, outcome, self.view, self.engine.clock.now(), self.run)
         if outcome.attempts == 0:
-            self.applied.not_begun.append(change)
             return
         self.on_step()
         if was_there(change, outcome, self.view):
@@ -176,29 +169,36 @@ def apply_changes(
     def over() -> bool:
         return applied.key_rejected or should_stop()
 
-    def run_round(changes: Sequence[Change]) -> None:
-        if not changes:
-            return
-        if over() or applied.stopped:
-            applied.not_begun += changes
-            return
-        this = _Round(engine, ledger, view, run, applied, on_step, engine.clock.now())
-        # What failed most often comes last: a few hopeless names, after which the run ends early, block no other.
-        feed = this.feed(sorted(changes, key=lambda change: _failures(change, view)))
-        applied.stopped = view.client.run(feed, lambda _, name, outcome: this.take(name, outcome), over)  # type: ignore[arg-type]  # the action's values are the client's literals
+    def run_round(changes: Sequence[Change], begin_within: float = math.inf) -> None:
+        this = _Round(engine, ledger, view, run, applied, on_step)
+        stopped = view.client.run(
+            this.feed(changes),  # type: ignore[arg-type]  # the action's values are the client's literals
+            lambda _, name, outcome: this.take(name, outcome),
+            over,
+            begin_within=begin_within,
+        )
+        applied.stopped = applied.stopped or stopped
         undo_intents(ledger, this.begun.values(), view, engine.clock.now())
-        applied.not_begun += this.begun.values()
-        begun = {c.name for c in (*applied.done, *applied.not_begun)} | {f.change.name for f in applied.failed}
-        begun |= {change.name for change, _ in this.doubtful} | {hold.name for hold in applied.held}
-        applied.not_begun += [change for change in changes if change.name not in begun]
         this.settle()
 
-    run_round(plan.additions)
-    removals = plan.removals
-    if removals and not over() and not applied.stopped:
+    additions, removals = (_in_order(changes, view) for changes in (plan.additions, plan.removals))
+    if additions and not over():
+        run_round(additions)
+    while removals and not over() and not applied.stopped:
         removals = _still_doomed(engine, view, removals, applied)
-    run_round(removals)
+        if removals:
+            run_round(removals[:_BATCH], _FRESH)
+        left = applied.left_of(removals)
+        if removals and len(left) == len(removals):
+            applied.stopped = applied.stopped or f"None was sent within {_FRESH:.0f} s of reading WordPress."
+        removals = left
+    applied.not_begun = applied.left_of(plan.changes)
     return applied
+
+
+def _in_order(changes: Sequence[Change], view: View) -> list[Change]:
+    """Return changes with those last that failed most often: a few hopeless ones that end the run block no other."""
+    return sorted(changes, key=lambda change: _failures(change, view))
 
 
 def _failures(change: Change, view: View) -> int:
@@ -206,14 +206,14 @@ def _failures(change: Change, view: View) -> int:
     return trouble.attempts if trouble else 0
 
 
-def _still_doomed(engine: Engine, view: View, removals: Sequence[Change], applied: Applied) -> tuple[Change, ...]:
+def _still_doomed(engine: Engine, view: View, removals: Sequence[Change], applied: Applied) -> list[Change]:
     """Read WordPress once more and keep those removals that nothing mentions even now (rule 4)."""
     try:
         snapshot = read_snapshot(engine, start_snapshot(engine, ask_key=False, acknowledge=False), view.ledger)
     except UnreadableError as error:
         applied.reread_failed = error
         applied.held += [_spared(change, "the second look at WordPress failed") for change in removals]
-        return ()
+        return []
     standing = judge_standing(snapshot, view.observed, view.ledger, engine.here(view.ledger, view.key))
     desire = desired(snapshot, engine.intentions(), view.ledger)
     before = desired(view.snapshot, engine.intentions(), view.ledger)
@@ -232,7 +232,7 @@ def _still_doomed(engine: Engine, view: View, removals: Sequence[Change], applie
             doomed.append(change)
     if back and engine.ledger is not None:
         record_return(engine.ledger, back)
-    return tuple(doomed)
+    return doomed
 
 
 def _covered_since(name: str, before: Desired, after: Desired) -> str | None:

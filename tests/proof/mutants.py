@@ -213,6 +213,10 @@ MUTANTS: dict[str, Mutant] = {
         _putting("closte_bridge.engine.apply:_still_doomed", lambda *given: given[2]),
         ("mapped_again_at_the_last_moment",),
     ),
+    "late removals": Mutant(
+        4, "a removal is sent, or repeated, however long ago WordPress was read",
+        _putting("closte_bridge.engine.apply:_FRESH", 1e9), ("a_retry_would_come_late",),
+    ),
     "evidence for ever": Mutant(
         4, "evidence holds although something mentioned the name since",
         _putting("closte_bridge.planning.removals:_mentioned_again", lambda _: ()), ("an_import_is_half_done",),

@@ -4,17 +4,22 @@ from __future__ import annotations
 
 import json
 import sqlite3
+import time
 from contextlib import closing
+from dataclasses import replace
+from threading import Thread
 from typing import TYPE_CHECKING
 
 from closte_bridge.ledger.store import FILE_NAME
 from tests.proof.faults import SYNC
-from tests.proof.invariants import HOUR
+from tests.proof.invariants import HOUR, MINUTE
 from tests.support.rows import delete_mappings
 from tests.support.wordpress import TABLE
 
 # A domain of an emoji, and the spelling of the same that no standard of names takes.
 _A_LABEL, _UNICODE = "xn--ls8h.customer.org", "\N{PILE OF POO}.customer.org"
+# Seconds that Closte asks for: longer than anything read of WordPress holds.
+_PAUSE = 7
 
 if TYPE_CHECKING:
     from tests.proof.campaign import Campaign
@@ -116,4 +121,38 @@ def new_rows_hide_a_restore(campaign: Campaign) -> None:
     watcher.check([])
     watcher.spared = set()
     campaign.adopt_anew()
+    campaign.run(SYNC)
+
+
+def a_retry_would_come_late(campaign: Campaign) -> None:
+    """Closte asks for a pause before it removes a domain; while that lasts, the domain is mapped again."""
+    world, watcher = campaign.world, campaign.watcher
+    (name,) = world.stream.mapped(1)
+    campaign.run((*SYNC, "--retry"))
+    world.stream.tell([{"do": "remove", "domain": name}])
+    watcher.look()
+    campaign.run(SYNC)
+    campaign.pass_time(6 * MINUTE)
+    usual = world.sandbox.behaviour
+    world.sandbox.behaviour = replace(usual, retry_after=str(_PAUSE))
+    world.sandbox.set_faults(f"429:1:1@{name}")
+
+    def map_it_again() -> None:
+        began = time.monotonic()
+        while not any(r.call == "remove" and r.domain == name for r in world.sandbox.requests):
+            if time.monotonic() - began > _PAUSE:
+                return
+            time.sleep(0.05)
+        world.multisite.add_mappings_sql([(name, 1)])
+        campaign.count("Closte: asks for a pause, and the domain is mapped again")
+
+    again = Thread(target=map_it_again)
+    again.start()
+    campaign.run(SYNC, look=False)
+    again.join()
+    world.sandbox.behaviour = usual
+    world.sandbox.set_faults()
+    campaign.require(name in world.sandbox.aliases, f'"{name}" was removed by a retry, and is mapped again.')
+    watcher.requests_are_judged()
+    watcher.check([])
     campaign.run(SYNC)

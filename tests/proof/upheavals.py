@@ -300,5 +300,5 @@ FAULTS: tuple[Callable[[Campaign], None], ...] = (
     an_import_is_half_done, a_site_goes, a_plugin_goes_mad, mapped_again_at_the_last_moment, the_integration_is_off,
     the_database_goes_back, the_config_vanishes, copies_wake_up, the_ledger_is_copied,
     removals.a_part_is_approved, removals.what_is_kept_loses_its_rows,
-    removals.new_rows_hide_a_restore,
+    removals.new_rows_hide_a_restore, removals.a_retry_would_come_late,
 )  # fmt: skip

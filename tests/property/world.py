@@ -255,9 +255,14 @@ class FakeClient(ClosteClient):
         changes: Iterable[tuple[Any, str]],
         on_outcome: Callable[[Any, str, Outcome], None],
         should_stop: Callable[[], bool] = lambda: False,
+        *,
+        begin_within: float = math.inf,
     ) -> str:
         """Make the changes one after another."""
+        begin_by = self.world.true_time + begin_within
         for action, name in changes:
+            if self.world.true_time >= begin_by:
+                break
             outcome = self.world.change(action, name)
             on_outcome(action, name, outcome)
             if should_stop():

@@ -419,3 +419,61 @@ def test_refuses_senseless_options(sandbox: Sandbox, options: dict[str, object])
 def test_refuses_an_empty_key(sandbox: Sandbox, key: str) -> None:
     with pytest.raises(ConfigError, match="key is empty"):
         ClosteClient(sandbox.url, Secret(key))
+
+
+class Late:
+    """A clock that goes on by `step` seconds with each pause, and no other way."""
+
+    def __init__(self, step: float = 0.0) -> None:
+        self.now, self.step = 0.0, step
+
+    def clock(self) -> float:
+        return self.now
+
+    def sleep(self, seconds: float) -> None:
+        self.now += seconds + self.step
+
+
+class TestBeginWithin:
+    """What a change rests on may be out of date: none is begun or repeated later than it may be."""
+
+    def test_a_repeat_that_would_come_too_late_is_not_sent(self) -> None:
+        time = Late()
+        with Sandbox(key=KEY, behaviour=Behaviour(retry_after="30"), faults=["429:1:1"]) as sandbox:
+            sandbox.aliases = {NAME}
+            with client(sandbox, sleep=time.sleep, clock=time.clock, rate_limit=10.0) as closte:
+                ended: list[Outcome] = []
+                why = closte.run([("remove", NAME)], lambda *found: ended.append(found[2]), begin_within=5.0)
+            assert [(outcome.kind, outcome.attempts) for outcome in ended] == [(Kind.FAILED, 1)]
+            assert why == "Closte asked for a pause of 25 s."  # what is left of it
+            assert NAME in sandbox.aliases
+            assert len(sandbox.requests) == 1
+        assert time.now <= 5.0
+
+    def test_one_that_is_in_time_is_repeated(self) -> None:
+        time = Late()
+        with Sandbox(key=KEY, behaviour=Behaviour(retry_after="3"), faults=["429:1:1"]) as sandbox:
+            sandbox.aliases = {NAME}
+            with client(sandbox, sleep=time.sleep, clock=time.clock, rate_limit=10.0) as closte:
+                ended: list[Outcome] = []
+                closte.run([("remove", NAME)], lambda *found: ended.append(found[2]), begin_within=5.0)
+            assert [(outcome.kind, outcome.attempts) for outcome in ended] == [(Kind.DONE, 2)]
+
+    def test_what_is_not_begun_in_time_is_not_taken(self) -> None:
+        time = Late(step=2.0)
+        names = [f"shop{number}.example.org" for number in range(20)]
+        with Sandbox(key=KEY) as sandbox:
+            with client(sandbox, sleep=time.sleep, clock=time.clock, rate_limit=1.0, concurrency=1) as closte:
+                ended: list[tuple[str, int]] = []
+                changes = iter([("add", name) for name in names])
+                why = closte.run(
+                    changes,  # type: ignore[arg-type]  # a literal
+                    lambda _, name, outcome: ended.append((name, outcome.attempts)),
+                    begin_within=5.0,
+                )
+            sent = [name for name, attempts in ended if attempts]
+            assert why == ""
+            assert 0 < len(sent) < len(names)
+            assert sandbox.aliases == {APP_DOMAIN, *sent}
+            # Those behind stay with whoever has them.
+            assert len([*changes]) >= len(names) - len(ended) - 1
