@@ -145,7 +145,8 @@ def poor_list(sandbox: Sandbox, kind: FaultKind) -> None:
 def test_a_list_that_cannot_be_believed_removes_nothing_by_inference(
     make_world: Callable[..., World], kind: FaultKind
 ) -> None:
-    world = make_world(mapped=MANY[:40])
+    # So many that five may go in a day.
+    world = make_world(mapped=MANY[:60])
     world.adopt()
     world.configure(removal_grace=0.001)
     missing, evident = set(MANY[:3]), set(MANY[3:5])
