@@ -179,7 +179,17 @@ class ClosteClient:
         def send(within: float) -> Reply:
             return self._transport.get("/getdomains", {"apikey": self._key.reveal()}, LIST_LIMIT, within)
 
-        return self._ask(send, self._read_list, self._for_one(_FOR_A_LIST)).value
+        listing = self._ask(send, self._read_list, self._for_one(_FOR_A_LIST)).value
+        return self._with_key_tried(listing) if listing.key_rejected else listing
+
+    def _with_key_tried(self, listing: Listing) -> Listing:
+        """Return the refused list as one of a rejected key only if the key is refused for a change as well."""
+        test = self.test_connection()
+        if test.sent and not test.ok:
+            return listing
+        tried = "Closte accepts the key for changes" if test.ok else "The key could not be tried"
+        reason = f"{listing.reason} {tried}: a firewall may refuse the request for the list."
+        return replace(listing, key_rejected=False, reason=reason)
 
     def add(self, domain: str) -> Outcome:
         """Add an alias; `*.name` adds a wildcard. Safe to repeat."""
@@ -306,8 +316,10 @@ class ClosteClient:
 
     def _read_list(self, reply: Reply) -> tuple[Listing, bool]:
         document = None if reply.trouble else decode(reply.body)
-        if reply.status == HTTPStatus.OK and document is not None:
+        if HTTPStatus.OK <= reply.status < HTTPStatus.MULTIPLE_CHOICES and document is not None:
             listing = read_listing(document, self._clean)
+            if reply.status == HTTPStatus.PARTIAL_CONTENT and listing.state is Readability.READABLE:
+                listing = replace(listing, state=Readability.PARTIAL, reason="the answer is a part of one (HTTP 206)")
             if listing.state is not Readability.UNREADABLE:
                 return listing, False
             # A no is judged by the same words as a no to a change.

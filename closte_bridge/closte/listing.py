@@ -31,14 +31,16 @@ class Readability(Enum):
 class Listing:
     """The aliases that Closte's answer names.
 
-    `names` are lower-case A-labels without a trailing dot, wildcards as `*.name`. `reason` is a sentence,
-    empty when the list is readable.
+    `names` are lower-case A-labels without a trailing dot, wildcards as `*.name`. `reason` is a sentence for an
+    unreadable list, a clause without a period for a partial one, else empty. `paged`: the answer itself says that there
+    are entries that it does not show.
     """
 
     state: Readability
     reason: str
     names: frozenset[str] = frozenset()
     key_rejected: bool = False
+    paged: bool = False
 
 
 def _words(text: str) -> frozenset[str]:
@@ -264,13 +266,13 @@ def _judge(reading: _Reading, levels: list[Document], *, ambiguous: bool = False
     if reading.entries and not reading.names:
         return _unreadable("No entry of the list was understood.")
     paging = [inner for level in levels for inner in (level, *_paging_objects(level))]
-    problem = _paging(paging, reading.entries)
+    problem = pages = _paging(paging, reading.entries)
     if reading.odd:
-        problem = f"Of the {reading.entries} entries of the list, {reading.odd} could not be understood."
+        problem = f"of the {reading.entries} entries of Closte's list, {reading.odd} could not be understood"
     elif ambiguous:
-        problem = "The answer holds more than one list."
+        problem = "the answer holds more than one list"
     state = Readability.PARTIAL if problem else Readability.READABLE
-    return Listing(state, problem, reading.names)
+    return Listing(state, problem, reading.names, paged=bool(pages))
 
 
 def _paging_objects(level: Document) -> list[Document]:
@@ -278,18 +280,18 @@ def _paging_objects(level: Document) -> list[Document]:
 
 
 def _paging(levels: Iterable[Document], entries: int) -> str:
-    """Return a sentence when the answer hints at entries that are not in it, else an empty string."""
+    """Return a clause when the answer hints at entries that are not in it, else an empty string."""
     for level in levels:
         for key, value in level.items():
             field = _plain_key(key)
             if field in _TOTALS and (total := _number(value)) > entries:
-                return f"The list holds {entries} entries of {total}."
+                return f"Closte's list is paged: {entries} of {total} shown"
             if (
                 (field in _PAGES and _number(value) > 1)
                 or (field in _MORE and truth(value))
                 or (field in _NEXT and value not in (None, "", False, 0, [], {}))
             ):
-                return f"The answer says that there are more entries than the {entries} it holds."
+                return f"Closte's list is paged: {entries} shown, and there are more"
     return ""
 
 

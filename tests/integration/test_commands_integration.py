@@ -10,6 +10,7 @@ import yaml
 
 from closte_bridge import __version__
 from tests.integration.three_mapped import OFFER, ONE, PLAN, three_mapped
+from tests.support.closte_worlds import lists_are_refused
 from tests.support.rows import set_option
 
 if TYPE_CHECKING:
@@ -129,8 +130,16 @@ def connecting(bridge: Bridge) -> None:
     assert bridge.run("integration", "test").golden == (0, good, "")
     bridge.sandbox.set_faults("list-unknown")
     unreadable = bridge.run("integration", "test", "--format=json")
-    assert (unreadable.code, unreadable.codes) == (0, ["list-unreadable"])
+    assert (unreadable.code, unreadable.codes) == (5, ["list-unreadable"])
     bridge.sandbox.set_faults()
+    with lists_are_refused(bridge.sandbox):
+        # All say the same: the key is accepted, and the list cannot be read.
+        for argv in (("integration", "test"), ("sync",), ("adopt", "--yes")):
+            refused = bridge.run(*argv, "--format=json")
+            assert (refused.code, refused.codes) == (5, ["list-unreadable"]), argv
+            assert "Closte accepts the key" in refused.envelope["errors"][0]["message"]
+        findings = {row["check"]: row["status"] for row in bridge.run("doctor", "--format=json").envelope["data"]}
+        assert (findings["connection"], findings["list"]) == ("ok", "warning")
     good_url = bridge.settings["api_url"]
     bridge.write_config(api_url=good_url.replace("/client", "/elsewhere"))
     elsewhere = bridge.run("integration", "test")

@@ -12,8 +12,10 @@ from closte_bridge.closte.outcome import Action, Kind, Outcome
 from closte_bridge.errors import ConfigError
 from closte_bridge.sandbox.api import Words
 from closte_bridge.sandbox.faults import FaultKind
+from closte_bridge.sandbox.handler import Handler
 from closte_bridge.sandbox.server import APP_DOMAIN, Behaviour, Sandbox
 from closte_bridge.secret import Secret
+from tests.support.closte_worlds import lists_are_refused
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -140,6 +142,36 @@ def test_nobody_there() -> None:
         assert listing.state is Readability.UNREADABLE
         assert listing.reason == '"127.0.0.1" refused the connection.'
         assert closte.test_connection().state is ConnectionState.UNREACHABLE
+
+
+@pytest.mark.parametrize(
+    ("status", "state", "reason"),
+    [
+        (201, Readability.READABLE, ""),
+        (206, Readability.PARTIAL, "the answer is a part of one (HTTP 206)"),
+        (302, Readability.UNREADABLE, "Closte answered with a redirect (HTTP 302), which is not followed."),
+    ],
+)
+def test_the_status_of_a_list_does_not_hide_it(
+    sandbox: Sandbox, monkeypatch: pytest.MonkeyPatch, status: int, state: Readability, reason: str
+) -> None:
+    answer = Handler._after_work
+    monkeypatch.setattr(Handler, "_after_work", lambda this, fault, _, body: answer(this, fault, status, body))
+    with client(sandbox) as closte:
+        listing = closte.list_aliases()
+    assert (listing.state, listing.reason) == (state, reason)
+    assert listing.names == (frozenset() if state is Readability.UNREADABLE else {APP_DOMAIN})
+
+
+def test_a_refused_list_is_no_rejected_key_while_changes_are_taken(sandbox: Sandbox) -> None:
+    with lists_are_refused(sandbox), client(sandbox) as closte:
+        listing = closte.list_aliases()
+        assert (listing.state, listing.key_rejected) == (Readability.UNREADABLE, False)
+        assert listing.reason == (
+            'Closte refused access (HTTP 403). It said "Forbidden.". Closte accepts the key for changes: '
+            "a firewall may refuse the request for the list."
+        )
+    assert [(request.call, request.domain) for request in sandbox.requests] == [("list", ""), ("add", "")]
 
 
 def test_nothing_is_sent_any_more_once_it_is_closed(sandbox: Sandbox) -> None:

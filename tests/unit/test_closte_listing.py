@@ -49,40 +49,40 @@ def test_understands_the_shapes_that_a_list_may_have(domains: object, names: set
 @pytest.mark.parametrize(
     ("domains", "names", "reason"),
     [
-        ([OWN, 17, None], {OWN}, "Of the 3 entries of the list, 2 could not be understood."),
-        ([OWN, "no name"], {OWN}, "Of the 2 entries of the list, 1 could not be understood."),
-        ([OWN, ""], {OWN}, "Of the 2 entries of the list, 1 could not be understood."),
-        ([OWN, "*.*.example.org"], {OWN}, "Of the 2 entries of the list, 1 could not be understood."),
-        ([OWN, "a..example.org"], {OWN}, "Of the 2 entries of the list, 1 could not be understood."),
-        ([OWN, ".example.org"], {OWN}, "Of the 2 entries of the list, 1 could not be understood."),
-        ([OWN, "localhost"], {OWN}, "Of the 2 entries of the list, 1 could not be understood."),
-        ([OWN, f"{'x' * 64}.example.org"], {OWN}, "Of the 2 entries of the list, 1 could not be understood."),
-        ([OWN, ".".join(["x" * 60] * 5)], {OWN}, "Of the 2 entries of the list, 1 could not be understood."),
-        ([OWN, "a.example.org\nb.example.org"], {OWN}, "Of the 2 entries of the list, 1 could not be understood."),
-        ([OWN, "\ud800.example.org"], {OWN}, "Of the 2 entries of the list, 1 could not be understood."),
+        ([OWN, 17, None], {OWN}, "of the 3 entries of Closte's list, 2 could not be understood"),
+        ([OWN, "no name"], {OWN}, "of the 2 entries of Closte's list, 1 could not be understood"),
+        ([OWN, ""], {OWN}, "of the 2 entries of Closte's list, 1 could not be understood"),
+        ([OWN, "*.*.example.org"], {OWN}, "of the 2 entries of Closte's list, 1 could not be understood"),
+        ([OWN, "a..example.org"], {OWN}, "of the 2 entries of Closte's list, 1 could not be understood"),
+        ([OWN, ".example.org"], {OWN}, "of the 2 entries of Closte's list, 1 could not be understood"),
+        ([OWN, "localhost"], {OWN}, "of the 2 entries of Closte's list, 1 could not be understood"),
+        ([OWN, f"{'x' * 64}.example.org"], {OWN}, "of the 2 entries of Closte's list, 1 could not be understood"),
+        ([OWN, ".".join(["x" * 60] * 5)], {OWN}, "of the 2 entries of Closte's list, 1 could not be understood"),
+        ([OWN, "a.example.org\nb.example.org"], {OWN}, "of the 2 entries of Closte's list, 1 could not be understood"),
+        ([OWN, "\ud800.example.org"], {OWN}, "of the 2 entries of Closte's list, 1 could not be understood"),
         (
             [{"domain": "a.example.org", "alias": "b.example.org"}],
             {"a.example.org", "b.example.org"},
-            "Of the 1 entries of the list, 1 could not be understood.",
+            "of the 1 entries of Closte's list, 1 could not be understood",
         ),
         (
             [{"domain": "a.example.org", "aliases": ["www.a.example.org"]}],
             {"a.example.org"},
-            "Of the 1 entries of the list, 1 could not be understood.",
+            "of the 1 entries of Closte's list, 1 could not be understood",
         ),
         (
             [{"domain": "a.example.org", "wildcard": "perhaps"}],
             {"a.example.org"},
-            "Of the 1 entries of the list, 1 could not be understood.",
+            "of the 1 entries of Closte's list, 1 could not be understood",
         ),
-        ({OWN: 1, "Quota": 5}, {OWN}, "Of the 2 entries of the list, 1 could not be understood."),
+        ({OWN: 1, "Quota": 5}, {OWN}, "of the 2 entries of Closte's list, 1 could not be understood"),
         (
             {"domains": [OWN], "aliases": ["a.example.org"]},
             {OWN, "a.example.org"},
-            "The answer holds more than one list.",
+            "the answer holds more than one list",
         ),
-        ({"data": [OWN], "total": 5}, {OWN}, "The list holds 1 entries of 5."),
-        ({"data": [OWN], "meta": {"total_count": "5"}}, {OWN}, "The list holds 1 entries of 5."),
+        ({"data": [OWN], "total": 5}, {OWN}, "Closte's list is paged: 1 of 5 shown"),
+        ({"data": [OWN], "meta": {"total_count": "5"}}, {OWN}, "Closte's list is paged: 1 of 5 shown"),
         ({"total": 5}, set(), None),
     ],
 )
@@ -91,7 +91,7 @@ def test_says_when_a_list_is_not_whole(domains: object, names: set[str], reason:
     if reason is None:
         assert listing.state is Readability.UNREADABLE
     else:
-        assert listing == Listing(Readability.PARTIAL, reason, frozenset(names))
+        assert listing == Listing(Readability.PARTIAL, reason, frozenset(names), paged="paged" in reason)
 
 
 @pytest.mark.parametrize(
@@ -109,7 +109,8 @@ def test_says_when_a_list_is_not_whole(domains: object, names: set[str], reason:
     ],
 )
 def test_paging_makes_a_list_partial(hint: dict[str, object]) -> None:
-    assert parse([OWN], **hint).state is Readability.PARTIAL
+    listing = parse([OWN], **hint)
+    assert (listing.state, listing.paged) == (Readability.PARTIAL, True)
 
 
 @pytest.mark.parametrize(

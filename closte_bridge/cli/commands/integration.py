@@ -183,17 +183,23 @@ def test(app: App) -> Result:
             errors=Problem.of(error),
             cost=engine.cost.as_data(),
         )
-    warnings = []
-    if listing and listing.state is not Readability.READABLE:
-        hint = "Additions go on, and nothing is removed by inference, until the list can be read again."
-        text = f"The key is right, but the list: {listing.reason}"
-        warnings.append(Problem(code="list-unreadable", message=text, hint=hint))
+    errors, warnings = [], []
+    hint = "Additions go on. Inferred removals wait until the whole list can be read."
+    if listing and listing.state is Readability.UNREADABLE:
+        # As for a sync: one of the two sides cannot be read.
+        text = f"Closte accepts the key, and its list could not be read: {listing.reason}"
+        errors.append(Problem(code="list-unreadable", message=text, hint=hint))
+    elif listing and listing.state is Readability.PARTIAL:
+        code = "list-paged" if listing.paged else "list-partial"
+        warnings.append(Problem(code=code, message=f"Closte's list is not complete: {listing.reason}.", hint=hint))
     held = f"; its list holds {counted(len(listing.names), 'name')}" if listing and not warnings else ""
     text = f"Closte answered and took the key (from {source}){held}."
     return Result(
+        exit_code=ExitCode.UNREADABLE if errors else ExitCode.OK,
         data=data,
         rendered={Format.TABLE: ""},
-        messages=(Message("success", text),),
+        messages=() if errors else (Message("success", text),),
+        errors=tuple(errors),
         warnings=tuple(warnings),
         cost=engine.cost.as_data(),
     )

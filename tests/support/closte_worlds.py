@@ -1,0 +1,79 @@
+"""Ways in which Closte may behave that no single answer shows, around a running stand-in for it."""
+
+from __future__ import annotations
+
+from contextlib import contextmanager
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any
+from unittest import mock
+
+from closte_bridge.sandbox.api import Api
+from closte_bridge.sandbox.handler import Handler
+from closte_bridge.sandbox.store import Store
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from closte_bridge.sandbox.server import Sandbox
+    from closte_bridge.sandbox.store import Change
+
+
+@contextmanager
+def lists_are_refused(sandbox: Sandbox, words: str = "Forbidden.", status: int = 403) -> Iterator[None]:
+    """Have a firewall refuse GET, which has the key in its address, and let POST pass."""
+    work, usual = Handler._work, sandbox.api.words
+
+    def refuse(this: Handler, call: Any, *rest: Any) -> Any:  # noqa: ANN401 - as what it replaces
+        return work(this, call, *rest) if call != "list" else None
+
+    sandbox.api.words = replace(usual, wrong_key=words, wrong_key_status=status)
+    try:
+        with mock.patch.object(Handler, "_work", refuse):
+            yield
+    finally:
+        sandbox.api.words = usual
+
+
+@contextmanager
+def elsewhere(sandbox: Sandbox, *names: str) -> Iterator[None]:
+    """Have these domains belong to another application: Closte says that they exist, and does not list them."""
+    add = sandbox.store.add
+
+    def refuse(domain: str, *, wildcard: bool) -> Change:
+        return "already" if domain.lower() in names else add(domain, wildcard=wildcard)
+
+    with mock.patch.object(sandbox.store, "add", refuse):
+        yield
+
+
+@contextmanager
+def never_shown(sandbox: Sandbox, *names: str) -> Iterator[None]:
+    """Have Closte confirm each addition of these domains, and do nothing."""
+    add = sandbox.store.add
+
+    def promise(domain: str, *, wildcard: bool) -> Change:
+        return "done" if domain.lower() in names else add(domain, wildcard=wildcard)
+
+    with mock.patch.object(sandbox.store, "add", promise):
+        yield
+
+
+@contextmanager
+def undeletable(sandbox: Sandbox, *names: str) -> Iterator[None]:
+    """Have Closte say of these domains that they are not there when they are to be removed, and keep them."""
+    remove = sandbox.store.remove
+
+    def refuse(domain: str, *, wildcard: bool) -> Change:
+        return "already" if domain.lower() in names else remove(domain, wildcard=wildcard)
+
+    with mock.patch.object(sandbox.store, "remove", refuse):
+        yield
+
+
+@contextmanager
+def late_list(sandbox: Sandbox) -> Iterator[None]:
+    """Have the list show what there is now, whatever changes."""
+    then = Store(sandbox.store.own)
+    then.replace(sandbox.store.names)
+    with mock.patch.object(sandbox.api, "listing", Api(then, None, sandbox.api.words).listing):
+        yield
