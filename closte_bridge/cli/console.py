@@ -96,9 +96,9 @@ class Console:
         if not self.quiet:
             self._message(self._stream_for_people(), "Success", text)
 
-    def warning(self, text: str, hint: str = "") -> None:
-        """Say on stderr that something needs attention; `hint` says what to do about it."""
-        if not self.quiet:
+    def warning(self, text: str, hint: str = "", *, loud: bool = False) -> None:
+        """Say on stderr that something needs attention, if `loud` also when quiet; `hint` says what to do about it."""
+        if loud or not self.quiet:
             self._message(self.stderr, "Warning", text)
             if hint:
                 self._write(self.stderr, clean(hint))

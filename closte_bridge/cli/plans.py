@@ -11,7 +11,7 @@ from closte_bridge.cli.records import record_lines, record_rows
 from closte_bridge.cli.result import Message, Problem
 from closte_bridge.cli.stages import stage_lines, stage_rows
 from closte_bridge.cli.text import counted
-from closte_bridge.planning.model import Action, Mode, ObservedState, unproven_hold
+from closte_bridge.planning.model import ELSEWHERE, Action, Mode, ObservedState, unproven_hold
 from closte_bridge.planning.standing import WRONG_KEY
 
 if TYPE_CHECKING:
@@ -31,6 +31,8 @@ _TRIED_AGAIN = (
     "What failed stays wanted and is tried again, later and later; `closte-bridge domain explain <domain>` says when, "
     "`closte-bridge sync --retry` tries now."
 )
+_RELEASE = "Ask Closte's support to release it from the other application. It is tried again once a day."
+LOST = "aliases-lost"
 _SIGNS = {Action.ADD: "+", Action.REMOVE: "-"}
 
 
@@ -186,23 +188,13 @@ def withheld_problems(plan: Plan) -> list[Problem]:
 
 def circumstances(report: Report) -> tuple[list[Problem], list[Problem], list[Message]]:
     """Return errors, warnings and remarks about the two sides and this engine's standing."""
-    from closte_bridge.engine.apply import key_rejected  # noqa: PLC0415 - loaded by the look before
-
     errors: list[Problem] = []
     warnings: list[Problem] = []
     remarks: list[Message] = []
     plan = report.plan
-    if plan.standing.mode is Mode.INACTIVE:
-        pass  # nobody expects the list to be readable then
-    elif report.view.listing.key_rejected:
-        errors += Problem.of(key_rejected())
-    elif plan.observed.state is ObservedState.UNREADABLE:
-        hint = "What the ledger knows counts as present. Try `closte-bridge integration test`."
-        errors.append(Problem(code="list-unreadable", message=f"Closte's list: {plan.observed.reason}", hint=hint))
-    elif plan.observed.state is ObservedState.PARTIAL:
-        text = f"Closte's list is not complete: {plan.observed.reason}. Nothing is removed by inference."
-        hint = "Look at it in Closte's dashboard. If names were removed there on purpose, `closte-bridge adopt` again."
-        warnings.append(Problem(code="list-partial", message=text, hint=hint))
+    # While the integration is off nobody expects the list to be readable.
+    if plan.standing.mode is not Mode.INACTIVE:
+        (errors if not plan.observed.readable else warnings).extend(_of_list(report))
     warnings += _snapshot_warnings(report.view.snapshot)
     standing = plan.standing
     if only_the_key(report):
@@ -230,6 +222,44 @@ def _snapshot_warnings(snapshot: Snapshot) -> Iterator[Problem]:
         yield Problem(code="database-restored", message=text, hint=hint)
 
 
+def _of_list(report: Report) -> tuple[Problem, ...]:
+    """Return what is to be said of a list that is not complete."""
+    from closte_bridge.engine.apply import key_rejected  # noqa: PLC0415 - loaded by the look before
+
+    observed = report.plan.observed
+    if report.view.listing.key_rejected:
+        return Problem.of(key_rejected())
+    if observed.state is ObservedState.UNREADABLE:
+        hint = "What the ledger knows counts as present. Try `closte-bridge integration test`."
+        return (Problem(code="list-unreadable", message=f"Closte's list: {observed.reason}", hint=hint),)
+    if report.lost:
+        return (_lost(report),)
+    if observed.paged:
+        text = f"{observed.reason}. What it does not show counts as present by the ledger. Inferred removals wait."
+        hint = "Ask Closte's support for the whole list. A domain that left without an event stays until then."
+        return (Problem(code="list-paged", message=text, hint=hint),)
+    if observed.state is ObservedState.PARTIAL:
+        text = f"Closte's list is not complete: {observed.reason}. Nothing is removed by inference."
+        hint = "Look at it in Closte's dashboard. If names were removed there on purpose, `closte-bridge adopt` again."
+        return (Problem(code="list-partial", message=text, hint=hint),)
+    return ()
+
+
+def _lost(report: Report) -> Problem:
+    """Return the alarm that Closte lost many managed aliases."""
+    names = ", ".join(f'"{name}"' for name in nsmallest(_SHOWN, report.lost))
+    rest = len(report.lost) - _SHOWN
+    names += f" and {rest} more" if rest > 0 else ""
+    back = sum(1 for c in report.applied.done if c.name in report.lost) if report.applied else 0
+    came = f" {back} of them {'was' if back == 1 else 'were'} added again." if report.applied else ""
+    return Problem(
+        code=LOST,
+        message=f"Closte lost {counted(len(report.lost), 'managed domain')}: {names}.{came}",
+        hint="Ask Closte's support what happened. If you removed them in its dashboard, run `closte-bridge adopt`.",
+        loud=True,
+    )
+
+
 def only_the_key(report: Report) -> bool:
     """Tell whether Closte's no to the key has said it all: to adopt, the remedy for another key, would not help."""
     return report.view.listing.key_rejected and report.plan.standing.code == WRONG_KEY
@@ -242,9 +272,9 @@ def outcome_problems(report: Report) -> tuple[list[Problem], list[Message]]:
         return [], []
     errors = [
         Problem(
-            code=f"{failure.change.action.value}-{failure.kind.value}",
+            code=failure.code or f"{failure.change.action.value}-{failure.kind.value}",
             message=f'"{failure.change.name}" was not {_past(failure.change)}: {failure.message}',
-            hint=_TRIED_AGAIN,
+            hint=_RELEASE if failure.code == ELSEWHERE else _TRIED_AGAIN,
             domain=failure.change.name,
         )
         for failure in applied.failed

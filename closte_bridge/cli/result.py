@@ -34,12 +34,16 @@ _BESIDE = frozenset({"stage", "record"})
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Problem:
-    """An error or a warning. `code` is for programs, `hint` says what to do, `domain` which one it is about."""
+    """An error or a warning. `code` is for programs, `hint` says what to do, `domain` which one it is about.
+
+    `loud` is for a warning that is shown with `--quiet` as well.
+    """
 
     code: str
     message: str
     domain: str | None = None
     hint: str = ""
+    loud: bool = False
 
     @classmethod
     def of(cls, error: BridgeError) -> tuple[Problem, ...]:
@@ -136,8 +140,8 @@ def show(result: Result, console: Console, output: Output, command: str) -> None
     text = _text(result, output, boxes=console.stdout_is_terminal)
     if text:
         console.line(text)
-    for warning, hint in _with_hints(result.warnings):
-        console.warning(warning, hint)
+    for (warning, hint), problem in zip(_with_hints(result.warnings), result.warnings, strict=True):
+        console.warning(warning, hint, loud=problem.loud)
     for error, hint in _with_hints(result.errors):
         console.error(error, hint)
     for message in () if output.porcelain else result.messages:

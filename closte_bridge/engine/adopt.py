@@ -22,6 +22,7 @@ from closte_bridge.ledger.state import Identity, Phase
 from closte_bridge.ledger.store import Ledger
 from closte_bridge.planning.desired import desired, origin_of
 from closte_bridge.planning.model import Mode
+from closte_bridge.planning.observed import count
 from closte_bridge.planning.standing import perhaps_a_copy
 from closte_bridge.wordpress.snapshot import Owner
 from closte_bridge.wordpress.writer import set_owner
@@ -206,7 +207,7 @@ def _bind_ledger(engine: Engine, ledger: Ledger, offer: Offer) -> Owner:
             config_path=str(source.absolute()) if source else None,
             highest_site=str(view.snapshot.highest_site),
             highest_mapping=str(view.snapshot.highest_mapping),
-            observed_count=str(len(view.observed.names)),
+            observed_count=str(count(view.observed.names, view.ledger)),
             went_back=None,
             adopted_at=since,
             **engine.clock.marks(),

@@ -6,23 +6,21 @@ import math
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, NamedTuple
 
-from closte_bridge.closte.listing import Readability
 from closte_bridge.closte.outcome import Kind
 from closte_bridge.domains import is_wildcard, wildcard_over
 from closte_bridge.engine.bookkeeping import (
     THEIRS,
     record_intents,
     record_outcome,
-    record_reread,
     record_return,
     undo_intents,
     was_there,
 )
+from closte_bridge.engine.settle import doubted, settle
 from closte_bridge.engine.snapshots import read_snapshot, start_snapshot
 from closte_bridge.errors import BridgeError, UnreadableError
 from closte_bridge.planning.desired import desired
-from closte_bridge.planning.model import Action, Hold, Mode
-from closte_bridge.planning.observed import judge
+from closte_bridge.planning.model import NOT_MANAGED, Action, Hold, Mode
 from closte_bridge.planning.standing import judge_standing
 
 if TYPE_CHECKING:
@@ -42,16 +40,20 @@ _FRESH = 5.0
 
 
 class Failure(NamedTuple):
-    """A change that did not succeed, with the sentence that says why."""
+    """A change that did not succeed, with the sentence that says why; `code` is for one that has its own."""
 
     change: Change
     kind: Kind
     message: str
+    code: str = ""
 
 
 @dataclass(slots=True)
 class Applied:
-    """What became of a plan: every change is in exactly one of the lists, or was never begun."""
+    """What became of a plan: every change is in exactly one of the lists, or was never begun.
+
+    `already` are the domains that Closte said existed already, whatever came of that.
+    """
 
     done: list[Change] = field(default_factory=list)
     failed: list[Failure] = field(default_factory=list)
@@ -61,6 +63,7 @@ class Applied:
     reread_failed: UnreadableError | None = None
     key_rejected: bool = False
     key_taken: bool = False
+    already: set[str] = field(default_factory=set)
 
     def left_of(self, changes: Iterable[Change]) -> list[Change]:
         """Return those of `changes` that nothing became of: they were never begun."""
@@ -71,8 +74,8 @@ class Applied:
 
 
 @dataclass(slots=True)
-class _Round:
-    """One pass over changes of one action: which were begun, which are not settled yet."""
+class Pass:
+    """One pass over a plan's changes: what was begun, and what is in doubt until the list was read once more."""
 
     engine: Engine
     ledger: Ledger
@@ -93,22 +96,43 @@ class _Round:
                 yield change.action.value, change.name
 
     def take(self, name: str, outcome: Outcome) -> None:
-        """File one outcome."""
+        """File one outcome, or keep it until the list was read once more."""
         change = self.begun.pop(name)
         if outcome.kind is Kind.KEY_REJECTED:
             outcome = self._without_key(outcome)
+        if outcome.attempts:
+            self.on_step()
+        if doubted(change, outcome, self.view):
+            open_ = replace(outcome, kind=Kind.UNCLEAR)
+            record_outcome(self.ledger, change, open_, self.view, self.engine.clock.now(), self.run)
+            self.doubtful.append((change, outcome))
+        else:
+            self.file(change, outcome)
+
+    def file(self, change: Change, outcome: Outcome) -> None:
+        """File an outcome by Closte's words."""
         settled = record_outcome(self.ledger, change, outcome, self.view, self.engine.clock.now(), self.run)
         if outcome.attempts == 0:
             return
-        self.on_step()
+        if change.action is Action.ADD and outcome.kind is Kind.ALREADY:
+            self.applied.already.add(change.name)
         if was_there(change, outcome, self.view):
-            self.applied.held.append(Hold(Action.ADD, name, "back-off", THEIRS))
+            self.applied.held.append(Hold(Action.ADD, change.name, NOT_MANAGED, THEIRS))
         elif outcome.kind in {Kind.DONE, Kind.ALREADY}:
             self.applied.done.append(change)
         elif settled:
-            self.applied.failed.append(Failure(change, outcome.kind, outcome.message))
+            self.fail(change, outcome.kind, outcome.message)
         else:
             self.doubtful.append((change, outcome))
+
+    def left_of(self, changes: Iterable[Change]) -> list[Change]:
+        """Return those of `changes` that were not begun; what is in doubt was."""
+        doubtful = {(change.action, change.name) for change, _ in self.doubtful}
+        return [c for c in self.applied.left_of(changes) if (c.action, c.name) not in doubtful]
+
+    def fail(self, change: Change, kind: Kind, message: str, code: str = "") -> None:
+        """File a change that did not succeed."""
+        self.applied.failed.append(Failure(change, kind, message, code))
 
     def _without_key(self, outcome: Outcome) -> Outcome:
         """Return what an answer as to a wrong key means for its name; a key that is not taken ends the run."""
@@ -129,29 +153,6 @@ class _Round:
             test = self.view.client.test_connection()
             self.applied.key_taken, self.applied.key_rejected = test.ok, test.sent and not test.ok
 
-    def settle(self) -> None:
-        """Read the list once more when answers were unclear: what it shows counts."""
-        if not self.doubtful:
-            return
-        outcomes = {change.name: outcome for change, outcome in self.doubtful}
-        changes = [change for change, _ in self.doubtful]
-        failed = changes
-        listing = self.view.client.list_aliases() if not self.applied.key_rejected else None
-        if listing is not None and listing.state is not Readability.UNREADABLE:
-            # Of a list that is not whole, only what it holds is believed.
-            # Against the ledger as it is now: what this run removed is no shrinking of the list.
-            ledger = self.ledger.state(self.engine.clock.now())
-            whole = judge(listing, self.view.snapshot.network.domain, ledger).complete
-            believed = [c for c in changes if whole or c.action is Action.ADD]
-            done, failed = record_reread(
-                self.ledger, believed, listing.names, self.view, self.engine.clock.now(), self.run
-            )
-            failed += [c for c in changes if c not in believed]
-            self.applied.done += done
-        for change in failed:
-            outcome = outcomes[change.name]
-            self.applied.failed.append(Failure(change, outcome.kind, outcome.message))
-
 
 def apply_changes(
     engine: Engine,
@@ -165,12 +166,12 @@ def apply_changes(
 ) -> Applied:
     """Make the plan's changes at Closte and write down what came of each. Raises BridgeError for a broken ledger."""
     applied = Applied()
+    this = Pass(engine, ledger, view, run, applied, on_step)
 
     def over() -> bool:
         return applied.key_rejected or should_stop()
 
     def run_round(changes: Sequence[Change], begin_within: float = math.inf) -> None:
-        this = _Round(engine, ledger, view, run, applied, on_step)
         stopped = view.client.run(
             this.feed(changes),  # type: ignore[arg-type]  # the action's values are the client's literals
             lambda _, name, outcome: this.take(name, outcome),
@@ -179,7 +180,7 @@ def apply_changes(
         )
         applied.stopped = applied.stopped or stopped
         undo_intents(ledger, this.begun.values(), view, engine.clock.now())
-        this.settle()
+        this.begun.clear()
 
     additions, removals = (_in_order(changes, view) for changes in (plan.additions, plan.removals))
     if additions and not over():
@@ -188,10 +189,12 @@ def apply_changes(
         removals = _still_doomed(engine, view, removals, applied)
         if removals:
             run_round(removals[:_BATCH], _FRESH)
-        left = applied.left_of(removals)
+        left = this.left_of(removals)
         if removals and len(left) == len(removals):
             applied.stopped = applied.stopped or f"None was sent within {_FRESH:.0f} s of reading WordPress."
         removals = left
+    # One reading for the whole run, after all of its changes.
+    settle(this, this.doubtful)
     applied.not_begun = applied.left_of(plan.changes)
     return applied
 

@@ -11,9 +11,10 @@ from closte_bridge.domains import registered_domain
 from closte_bridge.ledger import inbox, journal
 from closte_bridge.ledger.journal import Entry
 from closte_bridge.ledger.marks import LEAVING, RELEASED
-from closte_bridge.ledger.state import Origin, Phase, RemovalClass, Trouble
+from closte_bridge.ledger.state import Phase, RemovalClass, Trouble
 from closte_bridge.ledger.store import LIST_LAG
-from closte_bridge.planning.model import Action, Bookkeeping, Change, Plan
+from closte_bridge.planning.model import ELSEWHERE, NOT_MANAGED, NOT_SHOWN, Action, Bookkeeping, Change, Plan
+from closte_bridge.planning.observed import count
 from closte_bridge.planning.removals import lost_class
 
 if TYPE_CHECKING:
@@ -68,7 +69,7 @@ def record_look(engine: Engine, ledger: Ledger, view: View, plan: Plan, run: str
                 "highest_mapping": str(max(state.highest_mapping, view.snapshot.highest_mapping)),
             }
         if view.observed.complete:
-            highest["observed_count"] = str(len(view.observed.names))
+            highest["observed_count"] = str(count(view.observed.names, state))
         note_went_back(ledger, view)
         ledger.set_meta(**highest, **engine.clock.marks(), last_try=repr(engine.clock.now()))
         ledger.prune(now)
@@ -88,7 +89,7 @@ def _keep_books(ledger: Ledger, books: Bookkeeping, state: LedgerState, now: flo
         phase = state.unsettled[name].phase
         ledger.put_aliases([(name, origin)], Phase.PRESENT, now)
         if phase is not Phase.REMOVING:
-            ledger.count_addition(name, registered_domain(name), now)
+            ledger.count_addition(name, "" if journal.was_managed(ledger, name) else registered_domain(name), now)
         journal.append(ledger, [Entry(now, run, "confirm", name, "seen in the list", "done")])
     for name in books.vanished:
         unsettled = state.unsettled.get(name)
@@ -152,10 +153,10 @@ def record_outcome(ledger: Ledger, change: Change, outcome: Outcome, view: View,
         if was_there(change, outcome, view):
             ledger.forget([change.name])
             # In step as far as anybody knows, and yet it would be missing at every look: asked for ever less often.
-            _put_trouble(ledger, change, THEIRS, view, now, at_least=LIST_LAG)
+            _put_trouble(ledger, change, THEIRS, view, now, at_least=LIST_LAG, code=NOT_MANAGED)
             return True
         if outcome.kind in {Kind.DONE, Kind.ALREADY}:
-            _succeeded(ledger, change, view, now)
+            _succeeded(ledger, change, outcome, view, now)
             return True
         _failed(ledger, change, outcome, view, now)
         return outcome.attempts == 0 or outcome.kind not in {Kind.UNCLEAR, Kind.FAILED}
@@ -171,24 +172,28 @@ def _proven(name: str, view: View) -> bool:
     return view.observed.complete or _claimed(name, view)
 
 
-def _succeeded(ledger: Ledger, change: Change, view: View, now: float) -> None:
+def _succeeded(ledger: Ledger, change: Change, outcome: Outcome, view: View, now: float) -> None:
     if change.action is Action.REMOVE:
         _removed(ledger, change, now)
         return
     # Also without a complete list, which Closte may never give: else nothing that is added would ever be ours.
-    added(ledger, change.name, change.origin, now)
+    ledger.put_aliases([(change.name, change.origin)], Phase.PRESENT, now)
+    registered = registered_domain(change.name) if _needs_certificate(change, outcome, view) else ""
+    ledger.count_addition(change.name, registered, now)
+    ledger.clear("troubles", [change.name])
+    ledger.unmark(RELEASED, [change.name])
     if change.name in view.ledger.ours:
         # It had been confirmed before, and is not in the list: asked again less and less often until it shows.
         message = "Closte confirmed it, but its list does not show it"
-        _put_trouble(ledger, change, message, view, now, at_least=LIST_LAG)
+        _put_trouble(ledger, change, message, view, now, at_least=LIST_LAG, code=NOT_SHOWN)
 
 
-def added(ledger: Ledger, name: str, origin: Origin, now: float) -> None:
-    """Write down that an alias of ours is at Closte; inside a transaction."""
-    ledger.put_aliases([(name, origin)], Phase.PRESENT, now)
-    ledger.count_addition(name, registered_domain(name), now)
-    ledger.clear("troubles", [name])
-    ledger.unmark(RELEASED, [name])
+def _needs_certificate(change: Change, outcome: Outcome, view: View) -> bool:
+    """Return whether an addition is of a domain that had no certificate: a short list makes us ask for others again."""
+    if change.name in view.ledger.ours:
+        return False
+    # What exists already was added by somebody before, unless an earlier request of ours did it.
+    return outcome.kind is not Kind.ALREADY or outcome.attempts > 1 or change.name in view.ledger.unsettled
 
 
 def _removed(ledger: Ledger, change: Change, now: float) -> None:
@@ -220,6 +225,7 @@ def _put_trouble(
     *,
     at_least: float,
     refused: bool = False,
+    code: str = "",
 ) -> None:
     """Write down that the change did not succeed yet again, and when it is tried next."""
     earlier = view.ledger.trouble(change.name, change.action)
@@ -227,7 +233,7 @@ def _put_trouble(
     refusals = (earlier.refusals if earlier else 0) + refused
     wait = next_wait(refusals if refused else attempts, refused=refused, chance=random.random())  # noqa: S311 - jitter
     since = earlier.since if earlier else now
-    trouble = Trouble(attempts, now + max(wait, at_least), refused, message, since, change.action.value, refusals)
+    trouble = Trouble(attempts, now + max(wait, at_least), refused, message, since, change.action.value, refusals, code)
     ledger.put_trouble(change.name, trouble)
 
 
@@ -257,23 +263,37 @@ def undo_intents(ledger: Ledger, changes: Iterable[Change], view: View, now: flo
             _undo_intent(ledger, change, view, now)
 
 
-def record_reread(
-    ledger: Ledger, changes: Iterable[Change], names: frozenset[str], view: View, now: float, run: str
-) -> tuple[list[Change], list[Change]]:
-    """Settle changes with unclear answers by a list that was read again; return (succeeded, not)."""
-    succeeded, failed = [], []
+def record_seen(ledger: Ledger, change: Change, outcome: Outcome, view: View, now: float, run: str) -> None:
+    """Commit that a list, read after a change, shows that it happened."""
     with ledger.transaction():
-        for change in changes:
-            there = change.name in names
-            if there is not (change.action is Action.ADD):
-                failed.append(change)
-                continue
-            if change.action is Action.REMOVE or _proven(change.name, view):
-                entry = Entry(now, run, change.action.value, change.name, "read the list again", "done")
-                _succeeded(ledger, change, view, now)
-            else:
-                entry = _unclaimed(change.name, "read the list again", now, run)
-                ledger.forget([change.name])
-            journal.append(ledger, [entry])
-            succeeded.append(change)
-    return succeeded, failed
+        if change.action is Action.REMOVE or _proven(change.name, view):
+            entry = Entry(now, run, change.action.value, change.name, "read the list again", "done")
+            _succeeded(ledger, change, outcome, view, now)
+        else:
+            entry = _unclaimed(change.name, "read the list again", now, run)
+            ledger.forget([change.name])
+        journal.append(ledger, [entry])
+
+
+def record_elsewhere(ledger: Ledger, change: Change, message: str, view: View, now: float, run: str) -> None:
+    """Commit that a domain exists in another application: it is not managed, and asked for again once a day."""
+    with ledger.transaction():
+        ledger.forget([change.name])
+        _put_trouble(ledger, change, message, view, now, at_least=DAY, code=ELSEWHERE)
+        cause = "read the list again"
+        journal.append(ledger, [Entry(now, run, change.action.value, change.name, cause, ELSEWHERE, message)])
+
+
+def record_contradicted(
+    ledger: Ledger, change: Change, message: str, view: View, now: float, run: str, *, undo: bool, code: str = ""
+) -> None:
+    """Commit that a change did not happen, or cannot be seen yet, by a list read after it; ask again once that is late.
+
+    `undo`: it surely did not happen, so that the ledger says of the domain what it said before.
+    """
+    with ledger.transaction():
+        _put_trouble(ledger, change, message, view, now, at_least=LIST_LAG, code=code)
+        if undo:
+            _undo_intent(ledger, change, view, now)
+        cause = "read the list again"
+        journal.append(ledger, [Entry(now, run, change.action.value, change.name, cause, "contradicted", message)])

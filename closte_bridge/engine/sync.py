@@ -57,6 +57,19 @@ class Report:
     records: Records | None = None
 
     @property
+    def lost(self) -> frozenset[str]:
+        """Return the managed aliases that Closte lost, if these are more than a few.
+
+        Those that were added a moment ago and exist by Closte's answer are not lost: the list is late.
+        """
+        from closte_bridge.planning.observed import FEW  # noqa: PLC0415 - loaded while `wp` ran
+
+        lost = self.plan.lost
+        if lost and self.applied:
+            lost -= self.applied.already & self.view.ledger.added_lately
+        return lost if len(lost) > FEW else frozenset()
+
+    @property
     def exit_code(self) -> ExitCode:
         """Return the first code that applies."""
         codes = {ExitCode.OK}
@@ -66,7 +79,7 @@ class Report:
             codes.add(ExitCode.FAILURE)
         if not self.plan.observed.readable and expected:
             codes.add(ExitCode.UNREADABLE)
-        if self.unknown:
+        if self.unknown or (self.lost and expected):
             codes.add(ExitCode.SOME_FAILED)
         if self.plan.withheld or self.stale:
             codes.add(ExitCode.WITHHELD)

@@ -30,6 +30,16 @@ def append(ledger: Ledger, entries: Iterable[Entry]) -> None:
     )
 
 
+def was_managed(ledger: Ledger, name: str) -> bool:
+    """Return whether the last thing that is known to have been done with this domain put it in the ledger."""
+    rows = ledger.query(
+        "SELECT action FROM log WHERE name = ? AND outcome IN ('done', 'already') "
+        "AND action IN ('add', 'adopt', 'confirm', 'remove') ORDER BY id DESC LIMIT 1",
+        name,
+    )
+    return bool(rows) and rows[0] != ("remove",)
+
+
 def read(ledger: Ledger, *, name: str | None = None, since: float = 0.0, limit: int = 100) -> list[Entry]:
     """Return the newest `limit` entries, oldest first, of one name or of all."""
     where, values = "at >= ?", [since]

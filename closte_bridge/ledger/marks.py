@@ -5,12 +5,13 @@
 
 from __future__ import annotations
 
-# What a person wants, and the plan minds.
+# What a person wants or we did, and the plan minds.
 PIN = "pin"  # wanted at Closte, mapped or not (`domain add`)
 LEAVING = "leaving"  # to be removed once nothing mentions it (`domain remove`)
 RELEASED = "released"  # nobody's from then on (`domain release`)
 FORMER = "former"  # a main domain that this network had before
-OF_PLANS = (PIN, LEAVING, RELEASED, FORMER)
+REMOVED = "removed"  # removed by us lately: a late list may still show it
+OF_PLANS = (PIN, LEAVING, RELEASED, FORMER, REMOVED)
 
 # What the stages of mappings need.
 GIVEN_UP_BEFORE = "given-up"  # the id of a mapping that Ultimate Multisite had given up before this engine took charge

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from typing import TYPE_CHECKING
 
-from closte_bridge.ledger.marks import FORMER, LEAVING, OF_PLANS, PIN, RELEASED
+from closte_bridge.ledger.marks import FORMER, LEAVING, OF_PLANS, PIN, RELEASED, REMOVED
 from closte_bridge.ledger.state import (
     Absence,
     Evidence,
@@ -30,7 +30,7 @@ def read_state(ledger: Ledger, meta: Mapping[str, str], now: float, *, clock_jum
     """Return the state as of `now`. Raises ValueError, KeyError or TypeError for what this package never writes."""
     query = ledger.query
     marks: dict[str, set[str]] = {kind: set() for kind in OF_PLANS}
-    for name, kind in query("SELECT name, kind FROM marks WHERE kind IN (?, ?, ?, ?)", *OF_PLANS):
+    for name, kind in query("SELECT name, kind FROM marks WHERE kind IN (?, ?, ?, ?, ?)", *OF_PLANS):
         marks[str(kind)].add(str(name))
     identity, place = meta.get("identity"), meta.get("place")
     return LedgerState(
@@ -49,7 +49,7 @@ def read_state(ledger: Ledger, meta: Mapping[str, str], now: float, *, clock_jum
         troubles={
             n: Trouble(a, t, bool(r), *rest)
             for n, a, t, r, *rest in query(
-                "SELECT name, attempts, next_try, refused, message, since, action, refusals FROM troubles"
+                "SELECT name, attempts, next_try, refused, message, since, action, refusals, code FROM troubles"
             )
         },
         pins=frozenset(marks[PIN]),
@@ -61,9 +61,11 @@ def read_state(ledger: Ledger, meta: Mapping[str, str], now: float, *, clock_jum
             (RemovalClass(c), t)
             for c, t in query("SELECT class, at FROM removals WHERE at > ? OR ?", now - DAY, clock_jumped)
         ),
+        removed_lately=frozenset(marks[REMOVED]),
         added_per_registered=dict(
             query(
-                "SELECT registered, COUNT(DISTINCT name) FROM additions WHERE at > ? OR ? GROUP BY registered",
+                "SELECT registered, COUNT(DISTINCT name) FROM additions "
+                "WHERE registered <> '' AND (at > ? OR ?) GROUP BY registered",
                 now - WEEK,
                 clock_jumped,
             )

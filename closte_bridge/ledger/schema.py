@@ -105,7 +105,9 @@ ALTER TABLE troubles ADD COLUMN refusals INTEGER NOT NULL DEFAULT 0;
 UPDATE troubles SET refusals = attempts WHERE refused = 1;
 """
 
-MIGRATIONS: tuple[str, ...] = (_V1, _V2, _V3, _V4)
+_V5 = "ALTER TABLE troubles ADD COLUMN code TEXT NOT NULL DEFAULT '';"
+
+MIGRATIONS: tuple[str, ...] = (_V1, _V2, _V3, _V4, _V5)
 
 
 def migrate(connection: sqlite3.Connection, migrations: tuple[str, ...] = MIGRATIONS) -> None:

@@ -69,7 +69,8 @@ class Evidence(NamedTuple):
 class Trouble(NamedTuple):
     """A change that failed, and when it is tried again. `refused`: Closte said no for good, `refusals` times so far.
 
-    `action` is what was asked for; empty where it is not known.
+    `action` is what was asked for; empty where it is not known. `code` is that of a hold which says more than that the
+    change failed.
     """
 
     attempts: int
@@ -79,6 +80,7 @@ class Trouble(NamedTuple):
     since: float
     action: str = ""
     refusals: int = 0
+    code: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -118,6 +120,7 @@ class LedgerState:
     released: frozenset[str] = frozenset()
     former_domains: frozenset[str] = frozenset()
     removals: tuple[tuple[RemovalClass, float], ...] = ()
+    removed_lately: frozenset[str] = frozenset()
     added_per_registered: dict[str, int] = field(default_factory=dict)
     added_this_week: frozenset[str] = frozenset()
     added_lately: frozenset[str] = frozenset()

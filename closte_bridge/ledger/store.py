@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Any
 
 from closte_bridge.errors import BridgeError
 from closte_bridge.ledger.folder import check_folder, make_folder, unusable
-from closte_bridge.ledger.marks import LEAVING, MOVED_BACK, RECORD_DUE
+from closte_bridge.ledger.marks import LEAVING, MOVED_BACK, RECORD_DUE, REMOVED
 from closte_bridge.ledger.schema import migrate
 
 if TYPE_CHECKING:
@@ -293,7 +293,8 @@ class Ledger:
         """Remember a failed change and when it is tried again."""
         self.write(
             "INSERT OR REPLACE INTO troubles "
-            "(name, attempts, next_try, refused, message, since, action, refusals) VALUES (?, ?, ?, ?, ?, ?, ?, ?)",
+            "(name, attempts, next_try, refused, message, since, action, refusals, code) "
+            "VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)",
             [(name, *trouble)],
         )
 
@@ -309,11 +310,12 @@ class Ledger:
         self.write("DELETE FROM marks WHERE kind = ? AND name = ?", [(kind, n) for n in names])
 
     def count_removal(self, name: str, removal_class: RemovalClass, now: float) -> None:
-        """Count a removal for the limits of the gate."""
+        """Count a removal for the limits of the gate, and remember it for lists that still show the name."""
         self.write("INSERT INTO removals VALUES (?, ?, ?)", [(name, removal_class.value, now)])
+        self.write("INSERT OR REPLACE INTO marks (name, kind, since) VALUES (?, ?, ?)", [(name, REMOVED, now)])
 
     def count_addition(self, name: str, registered: str, now: float) -> None:
-        """Count an addition for the certificate budget."""
+        """Count an addition for the certificate budget; one for no `registered` domain needs no new certificate."""
         self.write("INSERT INTO additions VALUES (?, ?, ?)", [(name, registered, now)])
 
     def start_over(self, now: float) -> None:
@@ -336,6 +338,7 @@ class Ledger:
         """Delete counts, events and evidence that no rule looks at any more, and the oldest of a very long log."""
         self.write("DELETE FROM removals WHERE at < ?", [(now - 2 * DAY,)])
         self.write("DELETE FROM additions WHERE at < ?", [(now - 2 * WEEK,)])
+        self.write("DELETE FROM marks WHERE kind = ? AND since < ?", [(REMOVED, now - 2 * WEEK)])
         self.write("DELETE FROM events WHERE state IN ('done', 'aside') AND received < ?", [(now - 4 * WEEK,)])
         # Of names that are not ours, some may become so; most never do.
         self.write(

@@ -28,7 +28,12 @@ class Look(NamedTuple):
 
 
 def present_names(observed: Observed, ledger: LedgerState) -> frozenset[str] | set[str]:
-    """Return the names taken to be at Closte: the list's, or the ledger's when the list cannot be read."""
+    """Return the domains that count as present: the list's; what the list does not show at all, by the ledger.
+
+    A paged list shows a part of what is there. To add the managed rest again would cost as many calls in each run.
+    """
+    if observed.paged:
+        return observed.names | ledger.ours.keys()
     return observed.names if observed.readable else set(ledger.ours)
 
 
@@ -154,9 +159,10 @@ def _not_yet(name: str, look: Look) -> Hold | None:
         return Hold(Action.ADD, name, "released", "it was released, and no complete list tells whether it is there")
     trouble = look.ledger.trouble(name, Action.ADD)
     if trouble and trouble.next_try > look.now and not look.retry:
-        code = "refused" if trouble.refused else "back-off"
+        code = trouble.code or ("refused" if trouble.refused else "back-off")
         return Hold(Action.ADD, name, code, trouble.message, trouble.next_try)
-    if name in look.ledger.added_lately and name in look.ledger.ours and not look.retry:
+    late = name in look.ledger.added_lately and name in look.ledger.ours and name not in look.observed.lost
+    if late and not look.retry:
         return Hold(Action.ADD, name, NOT_SHOWN_YET, "just added; the list does not show it yet")
     return None
 

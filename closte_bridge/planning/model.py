@@ -39,6 +39,11 @@ class Hold(NamedTuple):
 
 UNPROVEN = "www-unproven"
 NOT_SHOWN_YET = "list-lag"
+ELSEWHERE = "exists-elsewhere"
+NOT_MANAGED = "not-managed"
+NOT_SHOWN = "not-shown"
+"""Codes of additions that Closte says exist or were made: not in this application, by a complete list; not known to the
+ledger, and shown by no list; confirmed, and not shown by the list."""
 
 
 def unproven_hold(www: str) -> Hold:
@@ -78,11 +83,17 @@ class ObservedState(Enum):
 
 @dataclass(frozen=True, slots=True)
 class Observed:
-    """What Closte's list said, judged. `names` is empty when it could not be read."""
+    """What Closte's list said, judged. `names` is empty when it could not be read.
+
+    `paged`: the list itself says that it does not show all. `lost` are the managed aliases that a list which seems to
+    be whole lacks, if these are more than a few.
+    """
 
     state: ObservedState
     names: frozenset[str]
     reason: str = ""
+    paged: bool = False
+    lost: frozenset[str] = frozenset()
 
     @property
     def complete(self) -> bool:
@@ -139,6 +150,7 @@ class Plan:
 
     `held` are the changes held back but for one kind: `unproven` are the `www.` forms that wait until it is known
     where they lead. There can be as many as mappings, so that they become holds only for who looks at each (`holds`).
+    `lost` are the managed aliases that Closte's list lost, if these are more than a few (see `Observed`).
     """
 
     standing: Standing
@@ -151,6 +163,7 @@ class Plan:
     foreign: tuple[str, ...]
     in_step: int
     bookkeeping: Bookkeeping
+    lost: frozenset[str] = frozenset()
 
     @property
     def holds(self) -> tuple[Hold, ...]:

@@ -87,6 +87,7 @@ def make_plan(  # noqa: PLR0913 - options by keyword, each with a default
         foreign=tuple(sorted(_foreign(look, in_step))),
         in_step=in_step,
         bookkeeping=books,
+        lost=observed.lost,
     )
 
 
@@ -109,7 +110,8 @@ def _allowed(
 def _foreign(look: Look, in_step: int) -> set[str]:
     """Names at Closte that are not ours and that nothing here wants; no form of the network's own is a stranger."""
     names, own = look.observed.names, look.snapshot.network.domain
-    if len(names) == in_step + (own in names and own not in look.desire.mapped):
+    # What a paged list does not show is in step by the ledger.
+    if not look.observed.paged and len(names) == in_step + (own in names and own not in look.desire.mapped):
         return set()  # nothing is there but what is mapped
     ours, unsettled, mapped = look.ledger.ours, look.ledger.unsettled, look.desire.mapped
     rest = (n for n in names.difference(mapped) if n not in ours and n not in unsettled)
@@ -180,7 +182,10 @@ def _settled(name: str, look: Look, wanted: set[str]) -> bool:
 
 
 def narrow(plan: Plan, names: Collection[str]) -> Plan:
-    """Return the plan for `names` and their `www.` forms alone; its bookkeeping stays whole."""
+    """Return the plan for `names` and their `www.` forms alone; its bookkeeping stays whole.
+
+    What is said of all domains, as that many are lost, is left to whole runs.
+    """
     chosen = {*names, *(f"www.{name}" for name in names)}
 
     def keep(item: Change | Hold) -> bool:

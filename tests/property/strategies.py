@@ -86,7 +86,10 @@ def lists(draw: st.DrawFn) -> Observed:
     """Give what Closte's list may have said."""
     state = draw(st.sampled_from([*ObservedState, ObservedState.COMPLETE]))
     names = draw(subsets(12)) | {MAIN}
-    return Observed(state, names if state is not ObservedState.UNREADABLE else frozenset(), "some reason")
+    readable = state is not ObservedState.UNREADABLE
+    paged = state is ObservedState.PARTIAL and draw(st.booleans())
+    lost = draw(subsets()) - names if state is ObservedState.PARTIAL and not paged else frozenset()
+    return Observed(state, names if readable else frozenset(), "some reason", paged=paged, lost=lost)
 
 
 def origins_of(names: frozenset[str]) -> st.SearchStrategy[dict[str, Origin]]:
@@ -119,6 +122,7 @@ def ledgers(draw: st.DrawFn) -> LedgerState:
         added_per_registered=draw(st.dictionaries(st.sampled_from(["a.com", "wild.net"]), st.integers(0, 50))),
         added_this_week=draw(subsets(3)),
         added_lately=draw(subsets(3)),
+        removed_lately=draw(subsets(3)),
         leading_www=frozenset(n for n in draw(subsets(3)) if n.startswith("www.")),
         clock_jumped=draw(st.sampled_from([False, False, True])),
     )

@@ -186,9 +186,9 @@ class World:
         """Bind an engine to the network."""
         adopt(self.engine(), take_over=False, agree=lambda _: True, command="test")
 
-    def sync(self, *, later: float = 0.0, only: frozenset[str] = frozenset()) -> Report:
-        """Sync once in this process, back-off ignored, so many seconds later."""
-        return sync(self.engine(later), Request(retry=True, only=only), command="test")
+    def sync(self, *, later: float = 0.0, only: frozenset[str] = frozenset(), retry: bool = True) -> Report:
+        """Sync once in this process, with `retry` without back-off, so many seconds later."""
+        return sync(self.engine(later), Request(retry=retry, only=only), command="test")
 
     @property
     def wanted(self) -> set[str]:

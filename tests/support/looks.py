@@ -99,7 +99,16 @@ def a_ledger(*ours: str, origins: dict[str, Origin] | None = None, **more: Any) 
     """Return a ledger that holds aliases of ours, as from mappings unless `origins` says otherwise."""
     aliases = {name: int(Origin.MAPPING) for name in ours}
     aliases |= {name: int(origin) for name, origin in (origins or {}).items()}
-    for field in ("pins", "leaving", "released", "former_domains", "added_lately", "added_this_week", "leading_www"):
+    for field in (
+        "pins",
+        "leaving",
+        "released",
+        "former_domains",
+        "added_lately",
+        "added_this_week",
+        "removed_lately",
+        "leading_www",
+    ):
         if field in more:
             more[field] = frozenset(more[field])
     return LedgerState(ours=aliases, **more)

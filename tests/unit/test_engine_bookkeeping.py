@@ -13,8 +13,8 @@ from closte_bridge.engine.bookkeeping import (
     next_wait,
     record_intents,
     record_outcome,
-    record_reread,
     record_return,
+    record_seen,
     undo_intents,
 )
 from closte_bridge.ledger.journal import read
@@ -142,8 +142,9 @@ def test_an_alias_of_ours_whose_answer_was_lost_stays_ours_when_it_is_already_th
 def test_what_no_list_showed_to_be_missing_and_one_shows_after_a_lost_answer_is_not_ours(ledger: Ledger) -> None:
     this = view(ledger, UNREADABLE)
     record_intents(ledger, [ADD], this, NOW)
-    record_outcome(ledger, ADD, Outcome(Kind.UNCLEAR, ""), this, NOW, "run")
-    assert record_reread(ledger, [ADD], frozenset({"x.com"}), this, NOW, "run") == ([ADD], [])
+    unclear = Outcome(Kind.UNCLEAR, "")
+    record_outcome(ledger, ADD, unclear, this, NOW, "run")
+    record_seen(ledger, ADD, unclear, this, NOW, "run")
     assert (ledger.state(NOW).ours, ledger.state(NOW).unsettled) == ({}, {})
     assert [(entry.action, entry.outcome) for entry in read(ledger)] == [("add", "unclear"), ("add", "unclaimed")]
 
@@ -153,8 +154,9 @@ def test_a_removal_read_from_the_list_counts(ledger: Ledger) -> None:
         ledger.put_aliases([("x.com", Origin.MAPPING)], Phase.PRESENT, NOW)
     this = view(ledger, a_list("x.com"))
     record_intents(ledger, [REMOVE], this, NOW)
-    record_outcome(ledger, REMOVE, Outcome(Kind.UNCLEAR, ""), this, NOW, "run")
-    assert record_reread(ledger, [REMOVE, ADD], frozenset(), this, NOW, "run") == ([REMOVE], [ADD])
+    unclear = Outcome(Kind.UNCLEAR, "")
+    record_outcome(ledger, REMOVE, unclear, this, NOW, "run")
+    record_seen(ledger, REMOVE, unclear, this, NOW, "run")
     state = ledger.state(NOW)
     assert (state.ours, state.unsettled, state.removals) == ({}, {}, ((RemovalClass.EVENT, NOW),))
     assert [(entry.action, entry.outcome) for entry in read(ledger)] == [("remove", "unclear"), ("remove", "done")]

@@ -133,6 +133,7 @@ def test_everything_that_is_written_is_read_back(ledger: Ledger) -> None:
         released=frozenset({"released.com"}),
         former_domains=frozenset({"former.com"}),
         removals=((RemovalClass.EVENT, NOW),),
+        removed_lately=frozenset({"z.com"}),
         added_per_registered={"y.com": 1},
         added_this_week=frozenset({"y.com"}),
         added_lately=frozenset({"y.com"}),
@@ -172,7 +173,9 @@ def test_what_is_forgotten_leaves_only_its_counts(ledger: Ledger) -> None:
     ledger.mark("released", ["x.com"], NOW)
     ledger.count_removal("x.com", RemovalClass.COMMAND, NOW)
     ledger.forget(["x.com"])
-    assert ledger.state(NOW) == LedgerState(released=frozenset({"x.com"}), removals=((RemovalClass.COMMAND, NOW),))
+    assert ledger.state(NOW) == LedgerState(
+        released=frozenset({"x.com"}), removals=((RemovalClass.COMMAND, NOW),), removed_lately=frozenset({"x.com"})
+    )
 
 
 def test_of_several_events_the_last_one_counts(ledger: Ledger) -> None:
@@ -284,7 +287,7 @@ def test_after_a_jump_failures_are_counted_anew(ledger: Ledger) -> None:
 
 def test_what_no_rule_looks_at_any_more_is_deleted(ledger: Ledger) -> None:
     for ago in (0.0, 2 * DAY + 1, 2 * WEEK + 1):
-        ledger.count_removal("x.com", RemovalClass.EVENT, NOW - ago)
+        ledger.count_removal(f"x{ago:.0f}.com", RemovalClass.EVENT, NOW - ago)
         ledger.count_addition("x.com", "x.com", NOW - ago)
     for number, (state, ago) in enumerate(
         (("done", 0), ("done", 4 * WEEK + 1), ("set-aside", 4 * WEEK + 1), ("aside", 0), ("aside", 4 * WEEK + 1))
@@ -294,6 +297,7 @@ def test_what_no_rule_looks_at_any_more_is_deleted(ledger: Ledger) -> None:
         )
     ledger.prune(NOW)
     assert ledger.query("SELECT COUNT(*) FROM removals") == [(1,)]
+    assert ledger.state(NOW).removed_lately == {"x0.com", "x172801.com"}
     assert ledger.query("SELECT COUNT(*) FROM additions") == [(2,)]
     assert ledger.query("SELECT uid FROM events ORDER BY uid") == [("0",), ("2",), ("3",)]
 

@@ -7,6 +7,7 @@ import pytest
 
 from closte_bridge.ledger.state import Origin, Phase
 from closte_bridge.planning.model import Action
+from closte_bridge.planning.plan import narrow
 from closte_bridge.wordpress.snapshot import WwwPolicy
 from tests.support.looks import (
     HOUR,
@@ -267,3 +268,30 @@ def test_www_of_a_name_that_is_gone_does_not_come_back() -> None:
 
 def test_a_name_that_leaves_by_command_is_not_added() -> None:
     assert not a_plan(a_snapshot(), a_list(), a_ledger("x.com", leaving={"x.com"})).additions
+
+
+def test_managed_domains_that_a_paged_list_does_not_show_are_present_and_others_are_added() -> None:
+    paged = replace(partial("there.com"), paged=True)
+    ledger = a_ledger("there.com", "behind.com")
+    plan = a_plan(a_snapshot("there.com", "behind.com", "new.com"), paged, ledger)
+    assert (adds(plan), plan.in_step, holds(plan)) == (["new.com"], 2, {})
+
+
+def test_a_mass_loss_does_not_wait_for_a_late_list() -> None:
+    ledger = a_ledger("late.com", "lost.com", added_lately={"late.com", "lost.com"})
+    observed = replace(partial(), lost=frozenset({"lost.com"}))
+    plan = a_plan(a_snapshot("late.com", "lost.com"), observed, ledger)
+    assert (adds(plan), holds(plan)) == (["lost.com"], {"late.com": "list-lag"})
+    assert plan.lost == {"lost.com"}
+    assert narrow(plan, ["lost.com"]).lost == frozenset()
+
+
+def test_a_hold_says_why_the_last_try_failed() -> None:
+    ledger = a_ledger(troubles={"taken.com": trouble()._replace(code="exists-elsewhere")})
+    assert holds(a_plan(a_snapshot("taken.com"), a_list(), ledger)) == {"taken.com": "exists-elsewhere"}
+
+
+def test_a_stranger_is_told_of_though_a_paged_list_is_as_long_as_what_is_in_step() -> None:
+    paged = replace(partial("stranger.com"), paged=True)
+    plan = a_plan(a_snapshot("behind.com"), paged, a_ledger("behind.com"))
+    assert plan.foreign == ("stranger.com",)

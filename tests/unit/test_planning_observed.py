@@ -5,7 +5,7 @@ import pytest
 from closte_bridge.closte.listing import Listing, Readability
 from closte_bridge.ledger.state import Phase
 from closte_bridge.planning.model import ObservedState
-from closte_bridge.planning.observed import judge
+from closte_bridge.planning.observed import count, judge
 from tests.support.looks import MAIN, a_ledger, waiting_for
 
 
@@ -69,4 +69,31 @@ def test_a_list_that_lacks_more_than_a_tenth_of_ours_is_partial(ours: int, lacki
     observed = judge(listing(MAIN, *names(ours - lacking)), MAIN, a_ledger(*names(ours)))
     assert observed.complete is believed
     if not believed:
-        assert observed.reason == f"the list lacks {lacking} of the {ours} aliases that are ours"
+        assert observed.reason == f"the list lacks {lacking} of the {ours} managed aliases"
+
+
+@pytest.mark.parametrize(("ours", "lacking", "lost"), [(5, 3, 0), (5, 4, 4), (40, 4, 0), (40, 5, 5), (415, 412, 412)])
+def test_more_than_a_few_that_are_missing_are_lost(ours: int, lacking: int, lost: int) -> None:
+    observed = judge(listing(MAIN, *names(ours - lacking)), MAIN, a_ledger(*names(ours)))
+    assert len(observed.lost) == lost
+    # A list without the network's own domain is not whole, and proves no loss.
+    assert not judge(listing(*names(ours - lacking)), MAIN, a_ledger(*names(ours))).lost
+
+
+def test_a_paged_list_is_marked_as_one() -> None:
+    paged = Listing(Readability.PARTIAL, "1 of 9", frozenset({MAIN}), paged=True)
+    observed = judge(paged, MAIN, a_ledger(*names(8)))
+    assert (observed.state, observed.paged, observed.lost) == (ObservedState.PARTIAL, True, frozenset())
+
+
+def test_what_we_removed_counts_neither_while_a_late_list_shows_it_nor_after() -> None:
+    removed = frozenset(names(10))
+    left = [f"left{n}.com" for n in range(9)]
+    ledger = a_ledger(removed_lately=removed, observed_count=10)
+    late = listing(MAIN, *left, *removed)
+    assert judge(late, MAIN, ledger).complete
+    assert count(late.names, ledger) == 10
+    assert judge(listing(MAIN, *left), MAIN, ledger).complete
+    # One that was added again since counts as any other.
+    again = a_ledger("n0.com", removed_lately=removed, observed_count=10)
+    assert count(late.names, again) == 11
