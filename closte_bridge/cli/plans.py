@@ -11,6 +11,7 @@ from closte_bridge.cli.records import record_lines, record_rows
 from closte_bridge.cli.result import Message, Problem
 from closte_bridge.cli.stages import stage_lines, stage_rows
 from closte_bridge.cli.text import counted
+from closte_bridge.engine.problems import LOST
 from closte_bridge.planning.model import ELSEWHERE, Action, Mode, ObservedState, unproven_hold
 from closte_bridge.planning.standing import WRONG_KEY
 
@@ -32,7 +33,6 @@ _TRIED_AGAIN = (
     "`closte-bridge sync --retry` tries now."
 )
 _RELEASE = "Ask Closte's support to release it from the other application. It is tried again once a day."
-LOST = "aliases-lost"
 _SIGNS = {Action.ADD: "+", Action.REMOVE: "-"}
 
 

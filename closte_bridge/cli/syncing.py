@@ -166,6 +166,7 @@ def sync_one(
     Raises what `sync` does, after the same; what went wrong with that goes with it.
     """
     from closte_bridge.engine.aftermath import after_run  # noqa: PLC0415 - loaded when a sync is made
+    from closte_bridge.engine.problems import WARNINGS  # noqa: PLC0415 - likewise
     from closte_bridge.engine.sync import sync  # noqa: PLC0415 - likewise
 
     whole = not request.only and request.reviewed is None
@@ -177,7 +178,8 @@ def sync_one(
         error = failure if isinstance(failure, BridgeError) else unforeseen(failure)
         if not request.dry_run and error.exit_code is not ExitCode.LOCKED:
             data = [problem_data(problem) for problem in Problem.of(error)]
-            go_with(failure, after_run(engine, None, error.exit_code, data, whole=whole))
+            told = after_run(engine, None, error.exit_code, data, standing={error.code}, whole=whole)
+            go_with(failure, told)
         raise
     words = words_of(report)
     words.warnings.extend(backwards_warnings(report))
@@ -186,7 +188,8 @@ def sync_one(
     # Of a run that was told to stop nobody is told, as of one that was interrupted itself.
     if not (request.dry_run or should_stop()):
         data = [problem_data(problem) for problem in (*words.errors, *words.warnings)]
-        for trouble in after_run(engine, report, report.exit_code, data, whole=whole):
+        standing = {error.code for error in words.errors} | ({warning.code for warning in words.warnings} & WARNINGS)
+        for trouble in after_run(engine, report, report.exit_code, data, standing=standing, whole=whole):
             words.warnings.extend(Problem.of(trouble))
     return report, words
 

@@ -1,4 +1,4 @@
-"""After a run: the metrics file, and the command that people set to be told of problems.
+"""After a run: the problems that stand, the metrics file, and the command that people set to be told of problems.
 
 Neither can fail a run: what goes wrong here is reported beside its result.
 """
@@ -9,12 +9,14 @@ import json
 import subprocess
 from typing import TYPE_CHECKING, Any
 
+from closte_bridge.engine.problems import note
+from closte_bridge.engine.problems import standing as standing_problems
 from closte_bridge.errors import BridgeError
 from closte_bridge.ledger.store import Ledger
 from closte_bridge.wordpress.process import close_pipes, end, environment_of_children
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Collection, Sequence
 
     from closte_bridge.engine.engine import Engine
     from closte_bridge.engine.sync import Report
@@ -26,16 +28,23 @@ _PATIENCE = 30.0
 
 
 def after_run(
-    engine: Engine, report: Report | None, exit_code: int, problems: Sequence[dict[str, Any]], *, whole: bool = True
+    engine: Engine,
+    report: Report | None,
+    exit_code: int,
+    problems: Sequence[dict[str, Any]],
+    *,
+    standing: Collection[str] = (),
+    whole: bool = True,
 ) -> list[BridgeError]:
     """Write the metrics and tell of problems, as the config says; return what went wrong with that.
 
-    `problems` are those of the run as they stand in the JSON envelope. A run that was not `whole` saw to some names
-    alone: it knows nothing of the others, so it writes no metrics, and tells only of problems that nobody knows yet.
+    `problems` are those of the run as they stand in the JSON envelope, `standing` the codes of those that need a
+    person. A run that was not `whole` saw to some names alone: it knows nothing of the others, so it writes no metrics,
+    and tells only of problems that nobody knows yet.
     """
     settings = engine.settings
     metrics_wanted = whole and settings.metrics_file is not None
-    if not metrics_wanted and not settings.on_problem:
+    if not whole and not settings.on_problem:
         return []
     troubles: list[BridgeError] = []
     ledger: Ledger | None = None
@@ -45,6 +54,12 @@ def after_run(
         # The metrics of before must not go on saying that all is well.
         troubles.append(error)
     marks = ledger.meta() if ledger else {}
+    try:
+        # Whoever runs without the config that the ledger knows has nothing to write there.
+        if whole and ledger is not None and not engine.lacks_config(marks.get("config_path")):
+            note(ledger, standing, engine.clock.now())
+    except BridgeError as error:
+        troubles.append(error)
     try:
         if metrics_wanted:
             _write_metrics(engine, report, exit_code, marks, ledger)
@@ -70,7 +85,8 @@ def _write_metrics(
     assert path is not None  # noqa: S101 - looked at by the caller
     # Without checks, what was seen once says nothing of today.
     looks = metrics.seen(ledger, engine.clock.now()) if ledger and engine.settings.checks else None
-    metrics.write(path, metrics.render(report, engine.cost, engine.settings, marks, exit_code, looks))
+    problems = standing_problems(ledger) if ledger else {}
+    metrics.write(path, metrics.render(report, engine.cost, engine.settings, marks, exit_code, looks, problems))
 
 
 def _tell(

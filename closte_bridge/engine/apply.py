@@ -194,7 +194,7 @@ def apply_changes(
             applied.stopped = applied.stopped or f"None was sent within {_FRESH:.0f} s of reading WordPress."
         removals = left
     # One reading for the whole run, after all of its changes.
-    settle(this, this.doubtful)
+    settle(this, tuple(this.doubtful))
     applied.not_begun = applied.left_of(plan.changes)
     return applied
 

@@ -265,7 +265,7 @@ def undo_intents(ledger: Ledger, changes: Iterable[Change], view: View, now: flo
 
 def record_seen(ledger: Ledger, change: Change, outcome: Outcome, view: View, now: float, run: str) -> None:
     """Commit that a list, read after a change, shows that it happened."""
-    with ledger.transaction():
+    with ledger.transaction(durable=False):
         if change.action is Action.REMOVE or _proven(change.name, view):
             entry = Entry(now, run, change.action.value, change.name, "read the list again", "done")
             _succeeded(ledger, change, outcome, view, now)
@@ -277,7 +277,7 @@ def record_seen(ledger: Ledger, change: Change, outcome: Outcome, view: View, no
 
 def record_elsewhere(ledger: Ledger, change: Change, message: str, view: View, now: float, run: str) -> None:
     """Commit that a domain exists in another application: it is not managed, and asked for again once a day."""
-    with ledger.transaction():
+    with ledger.transaction(durable=False):
         ledger.forget([change.name])
         _put_trouble(ledger, change, message, view, now, at_least=DAY, code=ELSEWHERE)
         cause = "read the list again"
@@ -291,7 +291,7 @@ def record_contradicted(
 
     `undo`: it surely did not happen, so that the ledger says of the domain what it said before.
     """
-    with ledger.transaction():
+    with ledger.transaction(durable=False):
         _put_trouble(ledger, change, message, view, now, at_least=LIST_LAG, code=code)
         if undo:
             _undo_intent(ledger, change, view, now)

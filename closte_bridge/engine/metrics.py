@@ -16,6 +16,7 @@ from closte_bridge.errors import BridgeError
 from closte_bridge.planning.model import UNPROVEN
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
     from pathlib import Path
 
     from closte_bridge.config.model import Settings
@@ -45,7 +46,7 @@ class _Book:
         gauge = Gauge(f"{_PREFIX}_{name}", text, ["network"], registry=self.registry)
         gauge.labels(self._network).set(value)
 
-    def set_by(self, name: str, text: str, label: str, values: dict[str, int]) -> None:
+    def set_by(self, name: str, text: str, label: str, values: Mapping[str, float]) -> None:
         gauge = Gauge(f"{_PREFIX}_{name}", text, ["network", label], registry=self.registry)
         for value, count in values.items():
             gauge.labels(self._network, value).set(count)
@@ -77,11 +78,12 @@ def render(
     marks: dict[str, str],
     exit_code: int,
     looks: Seen | None = None,
+    problems: dict[str, float] | None = None,
 ) -> bytes:
     """Return the exposition text.
 
-    `marks` are the ledger's small facts; `report` is None when a run failed early, `looks` when there is no ledger or
-    nobody looks.
+    `marks` are the ledger's small facts, `problems` since when which ones stand; `report` is None when a run failed
+    early, `looks` when there is no ledger or nobody looks.
     """
     book = _Book(settings.name)
     book.set("last_run_exit_code", "Exit code of the last run.", exit_code)
@@ -100,6 +102,9 @@ def render(
     book.set("api_calls", "Requests to Closte in the last run.", cost.api_calls)
     book.set("api_seconds", "Seconds spent waiting for Closte in the last run.", cost.api_seconds)
     book.set("planning_seconds", "Seconds spent planning in the last run.", cost.planning_seconds)
+    if problems:
+        text = "Since when each problem that needs a person, or fails again and again, stands."
+        book.set_by("problem_since_timestamp_seconds", text, "code", problems)
     if looks is not None:
         book.set_by("names_dns", "Names by what was last seen of their DNS.", "verdict", looks.dns)
         book.set_by(
@@ -117,6 +122,7 @@ def _of_plan(book: _Book, report: Report) -> None:
     book.set("domains_in_step", "Mapped names that are at Closte.", plan.in_step)
     book.set("aliases_ours", "Aliases that are ours by the ledger.", len(report.view.ledger.ours))
     book.set("aliases_foreign", "Aliases at Closte that are not ours.", len(plan.foreign))
+    book.set("aliases_lost", "Managed aliases that Closte lost, if these are more than a few.", len(report.lost))
     book.set("events_waiting", "Events of the shim that were waiting.", report.view.snapshot.events_waiting)
     book.set("list_complete", "1 when Closte's list could be believed.", int(plan.observed.complete))
     book.set("snapshot_complete", "1 when the snapshot could be believed.", int(not plan.snapshot_faults))

@@ -21,6 +21,7 @@ if TYPE_CHECKING:
 
 # Closte may lose a domain again. If it confirmed one so often and the list never showed it, the change failed.
 _CONFIRMED_IN_VAIN = 2
+_SUCCESS = frozenset({Kind.DONE, Kind.ALREADY})
 
 
 def doubted(change: Change, outcome: Outcome, view: View) -> bool:
@@ -66,17 +67,17 @@ def settle(this: Pass, doubtful: Sequence[tuple[Change, Outcome]]) -> None:
 
 
 def _by_words(this: Pass, change: Change, outcome: Outcome) -> None:
-    if outcome.kind is Kind.UNCLEAR:
-        this.fail(change, outcome.kind, outcome.message)
-    else:
+    if outcome.kind in _SUCCESS:
         this.file(change, outcome)
+    else:
+        this.fail(change, outcome.kind, outcome.message)
 
 
 def _contradicted(this: Pass, change: Change, outcome: Outcome) -> None:
     """File a change which by the list did not happen."""
     view, now = this.view, this.engine.clock.now()
     books = (view, now, this.run)
-    if outcome.kind is Kind.UNCLEAR:
+    if outcome.kind not in _SUCCESS:
         this.fail(change, outcome.kind, outcome.message)
     elif outcome.kind is Kind.DONE:
         message = "Closte confirmed it again, and its list still does not show it."

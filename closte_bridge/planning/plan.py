@@ -178,7 +178,8 @@ def _settled(name: str, look: Look, wanted: set[str]) -> bool:
         return True
     ledger = look.ledger
     open_ = name in wanted or name in ledger.ours or name in ledger.unsettled
-    return not open_ and look.snapshot.complete and look.observed.complete
+    # A paged list never becomes complete, and says nothing of what nobody wants.
+    return not open_ and look.snapshot.complete and (look.observed.complete or look.observed.paged)
 
 
 def narrow(plan: Plan, names: Collection[str]) -> Plan:

@@ -19,8 +19,9 @@ from closte_bridge.closte.outcome import Kind
 from closte_bridge.config.model import Settings
 from closte_bridge.config.schema import SECTIONS
 from closte_bridge.engine.cost import Cost
+from closte_bridge.engine.problems import LOST
 from closte_bridge.errors import PRECEDENCE
-from closte_bridge.planning.model import NOT_SHOWN_YET, UNPROVEN, Action
+from closte_bridge.planning.model import ELSEWHERE, NOT_MANAGED, NOT_SHOWN, NOT_SHOWN_YET, UNPROVEN, Action
 from closte_bridge.sandbox.faults import FaultKind
 from closte_bridge.shim.files import _KEPT, _PROXIES
 from closte_bridge.wordpress import failures
@@ -136,6 +137,7 @@ def test_the_reasons_of_holds() -> None:
     planning = "".join(path.read_text(encoding="utf-8") for path in paths)
     made = set(re.findall(r'Hold\(\s*Action\.\w+,\s*[\w.()\[\]:]+,\s*"([a-z-]+)"', planning))
     made |= set(re.findall(r'return "([a-z-]+)", f?[\'"]', planning)) | {UNPROVEN, NOT_SHOWN_YET, "refused", "back-off"}
+    made |= {ELSEWHERE, NOT_MANAGED, NOT_SHOWN}
     text = section(REFERENCE, "## Fields of plans")
     told = {
         word for row in rows(text) if row[1] in {"add", "remove", "both"} for word in re.findall(r"`([a-z-]+)`", row[0])
@@ -185,7 +187,7 @@ DYNAMIC = {
 
 def codes_in_the_program() -> set[str]:
     """Return every code that is written as a constant where an error, a problem or a standing is made."""
-    found = {start + end for start, ends in DYNAMIC.items() for end in ends} | set(failures._KNOWN)
+    found = {start + end for start, ends in DYNAMIC.items() for end in ends} | set(failures._KNOWN) | {ELSEWHERE, LOST}
     for path in PACKAGE.rglob("*.py"):
         for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
             if not isinstance(node, ast.Call):

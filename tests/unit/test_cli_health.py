@@ -9,8 +9,9 @@ import pytest
 
 from closte_bridge.cli.console import Console
 from closte_bridge.cli.main import run
+from closte_bridge.cli.plans import when
 from closte_bridge.engine import lock
-from closte_bridge.ledger.state import Identity
+from closte_bridge.ledger.state import Identity, Trouble
 from tests.support.ledgers import opened
 
 if TYPE_CHECKING:
@@ -72,6 +73,39 @@ def test_red_when_a_run_hangs(tmp_path: Path) -> None:
     assert health(tmp_path)[0] == 0
 
 
+def test_red_when_a_problem_stands_for_longer_than_a_day(tmp_path: Path) -> None:
+    now = time.time()
+    adopted(tmp_path, last_success=repr(now - 60), problems=json.dumps({"withheld": now - 90000, "stopped": now - 60}))
+    code, _, err = health(tmp_path)
+    assert code == 1
+    assert err.splitlines() == [
+        f'Error: default: the problem "withheld" stands since {when(now - 90000)}.',
+        "Run `closte-bridge plan` and look at what it says.",
+    ]
+    assert health(tmp_path, "--max-problem-age=2d")[0] == 0
+    # The one that stands for longest is named.
+    assert '"withheld"' in health(tmp_path, "--max-problem-age=30s")[2]
+
+
+@pytest.mark.parametrize(("alarm", "command"), [("aliases-lost", "sync"), ("database-restored", "adopt")])
+def test_red_immediately_for_an_alarm(tmp_path: Path, alarm: str, command: str) -> None:
+    now = time.time()
+    adopted(tmp_path, last_success=repr(now - 60), problems=json.dumps({"stopped": now - 90000, alarm: now - 1}))
+    code, _, err = health(tmp_path, "--max-problem-age=7d")
+    assert code == 1
+    assert f'the problem "{alarm}" stands since' in err
+    assert f"Run `closte-bridge {command}`" in err
+
+
+def test_red_for_a_domain_that_fails_for_days_though_most_runs_do_not_try_it(tmp_path: Path) -> None:
+    now = time.time()
+    adopted(tmp_path, last_success=repr(now - 60))
+    with opened(tmp_path / "state") as ledger, ledger.transaction():
+        trouble = Trouble(9, now + 60, False, "No.", now - 90000, "add", 0, "exists-elsewhere")
+        ledger.put_trouble("taken.example.com", trouble)
+    assert 'the problem "exists-elsewhere" stands since' in health(tmp_path)[2]
+
+
 def test_programs_get_rows(tmp_path: Path) -> None:
     adopted(tmp_path, last_success=repr(time.time() - 3600))
     code, out, _ = health(tmp_path, "--format=json")
@@ -93,7 +127,8 @@ def test_a_run_that_came_to_nothing_was_one(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("raw", ["soon", "", "-5m"])
-def test_a_duration_that_is_none_is_a_usage_error(tmp_path: Path, raw: str) -> None:
-    code, _, err = health(tmp_path, f"--max-age={raw}")
+@pytest.mark.parametrize("option", ["--max-age", "--max-problem-age"])
+def test_a_duration_that_is_none_is_a_usage_error(tmp_path: Path, raw: str, option: str) -> None:
+    code, _, err = health(tmp_path, f"{option}={raw}")
     assert code == 2
     assert "is not a duration" in err

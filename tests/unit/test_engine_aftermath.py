@@ -18,8 +18,10 @@ from closte_bridge.engine.aftermath import after_run
 from closte_bridge.engine.clock import Clock
 from closte_bridge.engine.engine import Engine
 from closte_bridge.engine.metrics import metrics_path
+from closte_bridge.engine.problems import standing
 from closte_bridge.engine.sync import Request
 from closte_bridge.ledger import histories
+from closte_bridge.ledger.state import Trouble
 from closte_bridge.planning.model import Action, Hold
 from tests.support.ledgers import opened
 from tests.support.parts import REPOSITORY
@@ -64,7 +66,7 @@ def report() -> Report:
     )
     view = SimpleNamespace(ledger=SimpleNamespace(ours={"a": 1}), snapshot=SimpleNamespace(events_waiting=3))
     applied = SimpleNamespace(failed=[1], done=[1, 2])
-    return cast("Report", SimpleNamespace(plan=plan, view=view, applied=applied))
+    return cast("Report", SimpleNamespace(plan=plan, view=view, applied=applied, lost=frozenset({"l.test"})))
 
 
 def samples(path: Path) -> dict[tuple[str, str], float]:
@@ -126,16 +128,52 @@ def test_metrics_count_what_was_seen_of_dns_and_certificates(tmp_path: Path, clo
     assert "names_" not in path.read_text()
 
 
+def test_problems_stand_since_the_first_whole_run_that_ended_with_them(tmp_path: Path, clock: Time) -> None:
+    path = tmp_path / "bridge.prom"
+    this = engine(tmp_path, clock, metrics_file=path)
+    began = clock.now
+    for codes, whole in ((["withheld"], True), (["withheld", "stopped"], True), ([], False)):
+        assert after_run(this, report(), 3, [], standing=codes, whole=whole) == []
+        clock.now += 3600
+    with opened(this.settings.state_dir) as ledger:
+        assert standing(ledger) == {"withheld": began, "stopped": began + 3600}
+        before = ledger.query("PRAGMA data_version")
+        assert after_run(this, report(), 3, [], standing=["withheld", "stopped"]) == []
+        assert ledger.query("PRAGMA data_version") == before, "It is written only when it changes."
+    assert 'problem_since_timestamp_seconds{code="withheld",network="default"}' in path.read_text()
+    after_run(this, report(), 0, [])
+    with opened(this.settings.state_dir) as ledger:
+        assert standing(ledger) == {}
+        assert "problems" not in ledger.meta()
+
+
+def test_changes_that_keep_failing_stand_between_their_tries(tmp_path: Path, clock: Time) -> None:
+    this = engine(tmp_path, clock)
+    with opened(this.settings.state_dir) as ledger:
+        with ledger.transaction():
+            for name, trouble in {
+                "a.com": Trouble(3, 9.0, False, "No.", 5.0, "add"),
+                "b.com": Trouble(3, 9.0, False, "No.", 4.0, "add"),
+                "c.com": Trouble(3, 9.0, True, "No.", 3.0, "remove"),
+                "d.com": Trouble(3, 9.0, False, "No.", 2.0, "add", 0, "exists-elsewhere"),
+                # It is there, as far as anybody knows.
+                "e.com": Trouble(3, 9.0, False, "No.", 1.0, "add", 0, "not-managed"),
+            }.items():
+                ledger.put_trouble(name, trouble)
+            ledger.set_meta(problems="no JSON")
+        assert standing(ledger) == {"add-failed": 4.0, "remove-refused": 3.0, "exists-elsewhere": 2.0}
+
+
 def test_every_metric_is_documented(tmp_path: Path, clock: Time) -> None:
     path = tmp_path / "bridge.prom"
     this = engine(tmp_path, clock, metrics_file=path)
     with opened(this.settings.state_dir) as ledger, ledger.transaction():
         ledger.set_meta(last_run="100.5", last_success="99.5")
-    assert after_run(this, report(), 0, []) == []
+    assert after_run(this, report(), 0, [], standing=["stopped"]) == []
     found = {family.name.removeprefix("closte_bridge_") for family in text_string_to_metric_families(path.read_text())}
     text = (REPOSITORY / "docs" / "reference.md").read_text(encoding="utf-8")
     section = text.partition("## Metrics\n")[2].partition("\n## ")[0]
-    assert set(re.findall(r"`([a-z_]+)`", section.partition("|---|---|")[2])) - {"verdict", "reason"} == found
+    assert set(re.findall(r"`([a-z_]+)`", section.partition("|---|---|")[2])) - {"verdict", "reason", "code"} == found
 
 
 def test_the_file_is_one_that_the_collector_takes(tmp_path: Path, clock: Time) -> None:

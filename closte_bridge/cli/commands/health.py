@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 import click
 
@@ -29,61 +29,106 @@ Run `closte-bridge sync` and look at what it says.
 1
 """
 NOT_ADOPTED = "no engine is in charge of this network"
+# What says most of a problem; of all others a sync does.
+_COMMANDS = {
+    "withheld": "plan",
+    "list-unreadable": "integration test",
+    "key-rejected": "integration test",
+    "snapshot-partial": "doctor",
+    "database-restored": "adopt",
+    "exists-elsewhere": "doctor",
+    "not-shown": "doctor",
+    "add-failed": "doctor",
+    "add-refused": "doctor",
+    "remove-failed": "doctor",
+    "remove-refused": "doctor",
+}
 
 
-def _look(engine: Engine, limit: float) -> dict[str, object]:
+class _Red(NamedTuple):
+    """Why a network is not healthy, and the command that says more."""
+
+    reason: str
+    command: str = "sync"
+
+
+def _standing(problems: dict[str, float], before: float) -> _Red | None:
+    """Return the oldest problem that is an alarm, or else that stands since `before` (epoch seconds)."""
+    from closte_bridge.engine.problems import ALARMS  # noqa: PLC0415 - loaded when it is needed
+
+    red = {code: since for code, since in problems.items() if code in ALARMS or since <= before}
+    code = min(red, key=lambda code: (code not in ALARMS, red[code], code), default=None)
+    if code is None:
+        return None
+    return _Red(f'the problem "{code}" stands since {when(red[code])}', _COMMANDS.get(code, "sync"))
+
+
+def _look(engine: Engine, limit: float, longest: float) -> tuple[dict[str, object], str]:
+    """Return what is to be shown of a network, and the command that says more if it is not healthy."""
     from closte_bridge.engine.clock import last_try  # noqa: PLC0415 - loaded when it is needed
     from closte_bridge.engine.lock import holder_since  # noqa: PLC0415 - likewise
+    from closte_bridge.engine.problems import standing  # noqa: PLC0415 - likewise
 
     now = engine.clock.now()
     held = holder_since(engine.settings.state_dir)
     with engine.opened():
         marks = engine.ledger.meta() if engine.ledger else {}
+        problems = standing(engine.ledger) if engine.ledger else {}
     success = float(marks["last_success"]) if "last_success" in marks else None
-    reason = ""
+    red: _Red | None
     if "identity" not in marks:
-        reason = NOT_ADOPTED
+        red = _Red(NOT_ADOPTED, "adopt")
     elif success is None:
-        reason = "there was no success yet"
+        red = _Red("there was no success yet")
     elif now - success > limit:
-        reason = f"the last success was {(now - success) / 60:.0f} minutes ago"
+        red = _Red(f"the last success was {(now - success) / 60:.0f} minutes ago")
     elif held is not None and now - held > limit:
-        reason = f"a run has been under way for {(now - held) / 60:.0f} minutes"
-    return {
+        red = _Red(f"a run has been under way for {(now - held) / 60:.0f} minutes")
+    else:
+        red = _standing(problems, now - longest)
+    row: dict[str, object] = {
         "network": engine.settings.name,
-        "healthy": not reason,
+        "healthy": red is None,
         "last_success": when(success),
         "last_run": when(last_try(marks)),
-        "reason": reason,
+        "reason": red.reason if red else "",
     }
+    return row, red.command if red else ""
 
 
-def _remedy(row: dict[str, object], *, several: bool) -> str:
-    command = "adopt" if row["reason"] == NOT_ADOPTED else "sync"
-    which = f" --network={row['network']}" if several else ""
+def _remedy(command: str, network: str) -> str:
+    which = f" --network={network}" if network else ""
     return f"Run `closte-bridge {command}{which}` and look at what it says."
 
 
 @click.command(cls=BridgeCommand, short_help="Say whether all is well, for a monitor.", epilog=_EXAMPLES)
 @click.option("--max-age", default="30m", metavar="<duration>", help="How old the last success may be. Default: 30m.")
+@click.option(
+    "--max-problem-age",
+    default="1d",
+    metavar="<duration>",
+    help="How long a problem may stand that needs a person or fails again and again. Default: 1d.",
+)
 @format_options(fields=FIELDS)
 @global_options
 @pass_app
-def health(app: App, max_age: str) -> Result:
-    """Exit with 0 when every network had a success lately and no run hangs, else with 1. Calls neither side.
+def health(app: App, max_age: str, max_problem_age: str) -> Result:
+    """Exit with 0 if every network had a success lately, no run hangs and no problem stands, else with 1.
 
-    A success is a run that could read both sides and was not turned away by Closte; where the integration is off, one
-    that could read WordPress.
+    Calls neither side. A success is a run that could read both sides and was not turned away by Closte; while the
+    integration is off, one that could read WordPress. A problem is one that runs end with again and again, or a change
+    that keeps failing. The loss of many aliases and a restored database are alarms: red immediately.
     """
-    limit = duration(max_age)
-    rows = [_look(engine_of(app, settings), limit) for settings in app.settings(every=True)]
+    limit, longest = duration(max_age), duration(max_problem_age)
+    looks = [_look(engine_of(app, settings), limit, longest) for settings in app.settings(every=True)]
+    rows = [row for row, _ in looks]
     errors = tuple(
         Problem(
             code="unhealthy",
             message=f"{row['network']}: {row['reason']}.",
-            hint=_remedy(row, several=len(rows) > 1),
+            hint=_remedy(command, str(row["network"]) if len(rows) > 1 else ""),
         )
-        for row in rows
+        for row, command in looks
         if not row["healthy"]
     )
     text = f"All well: {len(rows)} network{'' if len(rows) == 1 else 's'}."
