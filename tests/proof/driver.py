@@ -27,6 +27,7 @@ from typing import IO, TYPE_CHECKING, Any, NoReturn
 import closte_bridge.checks.dns
 import closte_bridge.cli.commands.adopt
 import closte_bridge.cli.commands.domain
+import closte_bridge.cli.commands.health
 import closte_bridge.cli.commands.log
 import closte_bridge.cli.commands.plan
 import closte_bridge.cli.commands.sync

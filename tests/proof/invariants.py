@@ -38,6 +38,8 @@ def forms(names: Iterable[str]) -> set[str]:
 class Watcher:
     """Follows one world. `spared` are names that are not in the table for a moment and are wanted all the same.
 
+    `elsewhere` are domains that exist in other applications: by a list that shows none of them they are not managed.
+
     `told` are names whose end the shim has told of, `looks` how often the engine ran since a name went (at most so
     often it can have seen that), `added_in` in which scene a name was added last.
     """
@@ -45,6 +47,7 @@ class Watcher:
     world: World
     mentioned: set[str] = field(default_factory=set)
     spared: set[str] = field(default_factory=set)
+    elsewhere: set[str] = field(default_factory=set)
     gone_since: dict[str, float] = field(default_factory=dict)
     looks: Counter[str] = field(default_factory=Counter)
     told: set[str] = field(default_factory=set)
@@ -107,7 +110,9 @@ class Watcher:
         wanted = before | self.mentioned
         requests = self.world.sandbox.journal.read(self._seen_requests)
         self._seen_requests += len(requests)
-        asked = {(r.call, r.domain.lower()) for r in requests if r.call in {"add", "remove"} and r.key_ok}
+        # A change of no domain changes nothing: so the key is tried.
+        changes = (r for r in requests if r.call in {"add", "remove"} and r.domain)
+        asked = {(r.call, r.domain.lower()) for r in changes if r.key_ok}
         fresh = self.world.changes[self._seen_changes :]
         self._seen_changes += len(fresh)
         removals = {name for action, name in fresh if action == "remove"}
@@ -128,6 +133,10 @@ class Watcher:
         self._removals += [self.world.later] * len(removals)
         missing = (FOREIGN | {OWN}) - self.world.sandbox.aliases
         _require(not missing, f"Foreign names are gone: {sorted(missing)}.")
+        if self.elsewhere:
+            managed = {str(name) for (name,) in self.world.ledger("SELECT name FROM aliases WHERE phase = 'present'")}
+            claimed = self.elsewhere & managed
+            _require(not claimed, f"Managed in the ledger, and in another application: {sorted(claimed)}.")
 
     def _judge_removal(self, name: str) -> None:
         _require(name not in FOREIGN | {OWN}, f'"{name}" is not ours and was removed.')

@@ -153,6 +153,24 @@ def _events_are_not_kept() -> None:
     _put("closte_bridge.engine.look:_with_fresh_evidence", lambda ledger, *_: ledger)
 
 
+def _lists_show_all() -> None:
+    def present(observed: Any, ledger: Any) -> Any:  # noqa: ANN401 - as what it replaces
+        return observed.names if observed.readable else set(ledger.ours)
+
+    _put("closte_bridge.planning.additions:present_names", present)
+
+
+def _a_mass_may_be_late() -> None:
+    from closte_bridge.planning import additions  # noqa: PLC0415 - in the engine's process alone
+
+    whole = additions._not_yet
+
+    def not_yet(name: str, look: Any) -> Any:  # noqa: ANN401 - as what it replaces
+        return whole(name, look._replace(observed=replace(look.observed, lost=frozenset())))
+
+    _put(f"{additions.__name__}:_not_yet", not_yet)
+
+
 _NOTHING = lambda *_, **__: None  # noqa: E731 - the shortest way to say it
 
 MUTANTS: dict[str, Mutant] = {
@@ -250,6 +268,44 @@ MUTANTS: dict[str, Mutant] = {
         5, "a copy of the ledger takes events from the first",
         _putting("closte_bridge.engine.snapshots:_to_acknowledge", lambda _, ledger: _acknowledged(ledger)),
         ("the_ledger_is_copied",),
+    ),
+    "a refused list is a rejected key": Mutant(
+        5, "the key is not tried by a change when the list is refused",
+        _putting("closte_bridge.closte.client:ClosteClient._with_key_tried", lambda _, listing: listing),
+        ("a_firewall_refuses_lists",),
+    ),
+    "words decide": Mutant(
+        5, "what Closte says of a change counts whatever its list shows",
+        _putting("closte_bridge.engine.settle:doubted", lambda *_: False), ("domains_of_other_applications",),
+    ),
+    "no list is late": Mutant(
+        5, "what a list does not show a moment after a change is in another application",
+        _putting("closte_bridge.engine.settle:perhaps_late", lambda *_: False), ("lists_are_late",),
+    ),
+    "additions again are new": Mutant(
+        5, "what is asked for again costs a new certificate",
+        _putting("closte_bridge.engine.bookkeeping:_needs_certificate", lambda *_: True),
+        ("lists_empty_and_fill_again",),
+    ),
+    "a page is the list": Mutant(
+        5, "what a paged list does not show is added again", _lists_show_all, ("lists_are_paged",),
+    ),
+    "no alarm": Mutant(
+        5, "the loss of nearly all domains is no news",
+        _putting("closte_bridge.engine.sync:Report.lost", property(lambda _: frozenset())),
+        ("closte_loses_nearly_all",),
+    ),
+    "a mass may be late": Mutant(
+        5, "lost domains that were added a moment ago wait for the list", _a_mass_may_be_late,
+        ("closte_loses_nearly_all",),
+    ),
+    "own removals are forgotten": Mutant(
+        1, "what a late list still shows of our own removals counts as there",
+        _putting("closte_bridge.planning.observed:count", lambda names, _: len(names)), ("lists_are_late",),
+    ),
+    "health knows no problems": Mutant(
+        5, "`health` is green whatever stands", _putting("closte_bridge.engine.problems:standing", lambda _: {}),
+        ("domains_of_other_applications",),
     ),
     "any database": Mutant(
         6, "the ledger is bound to nothing", _putting("closte_bridge.planning.standing:_identity", _NOTHING),
