@@ -51,6 +51,6 @@ ROWS = st.one_of(
 )
 WILDCARDS = st.sampled_from(["*.wild.net", "*.example.com"])
 CHANGES = st.lists(st.sampled_from(FAULTS), max_size=5).map(tuple)
-LISTINGS = st.sampled_from(["ok", "ok", "ok", "partial", "unreadable", "headless", "shrunk"])
+LISTINGS = st.sampled_from(["ok", "ok", "ok", "partial", "unreadable", "headless", "shrunk", "paged"])
 SNAPSHOTS = st.sampled_from(["ok", "ok", "ok", "ok", "partial", "unreadable"])
 NUMBERS = st.integers(0, 1000)

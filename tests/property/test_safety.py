@@ -19,7 +19,7 @@ from closte_bridge.domains import not_public, wildcard_over
 from closte_bridge.engine import wishes
 from closte_bridge.engine.adopt import adopt
 from closte_bridge.engine.sync import Report, Request, sync
-from closte_bridge.errors import BridgeError
+from closte_bridge.errors import BridgeError, ExitCode
 from closte_bridge.ledger import histories
 from closte_bridge.ledger.state import Phase
 from closte_bridge.planning.model import Approval, Mode
@@ -206,6 +206,24 @@ class Lives(RuleBasedStateMachine):
     def closte_does_not_like_a_name(self, name: str) -> None:
         self.world.failing.add(name)
 
+    @rule(name=st.sampled_from(PLAIN))
+    def another_application_has_a_name(self, name: str) -> None:
+        if name not in self.world.closte:
+            self.world.elsewhere.add(name)
+
+    @rule()
+    def closte_loses_nearly_all(self) -> None:
+        """A loss is an alarm, whatever else is the matter."""
+        world = self.world
+        lost = world.ledger().ours.keys() & world.closte.keys() - {world.wordpress.domain}
+        assume(len(lost) > 3)
+        for name in lost:
+            del world.closte[name]
+        report = self.sync(Faults())
+        if report is not None and report.plan.standing.mode is Mode.FULL:
+            assert lost <= report.plan.lost
+            assert report.exit_code is not ExitCode.OK
+
     @rule(names=st.sets(st.sampled_from(["a.example.com", "b.example.com", "shop.io", "b.wild.net"])))
     def these_lead_here_with_their_www(self, names: set[str]) -> None:
         """What looking at DNS would have taught: the `www.` forms are wanted from now on."""
@@ -309,7 +327,7 @@ class Lives(RuleBasedStateMachine):
         if report is None or report.plan.standing.mode is not Mode.FULL or not report.plan.observed.complete:
             return
         for _ in range(3):
-            if self.world.failing or not report.plan.changes:
+            if self.world.failing or self.world.elsewhere or not report.plan.changes:
                 break
             report = self.sync(Faults())
             assert report is not None
@@ -350,8 +368,12 @@ class Lives(RuleBasedStateMachine):
         self.adopt()
         self._weeks_go_by()
         missing = self._wanted() - world.closte.keys()
-        assert missing <= world.failing, f"still missing: {missing - world.failing}"
+        excused = world.failing | world.elsewhere
+        assert missing <= excused, f"still missing: {missing - excused}"
+        claimed = world.ledger().ours.keys() & (world.elsewhere - world.closte.keys())
+        assert not claimed, f"managed, and in another application: {claimed}"
         world.failing.clear()
+        world.elsewhere.clear()
         self._weeks_go_by()
         assert not self._wanted() - world.closte.keys(), f"given up: {self._wanted() - world.closte.keys()}"
 

@@ -62,6 +62,7 @@ class World:
         self.offset = 0.0
         self.booted, self.boots = self.true_time - 1000, 1
         self.failing: set[str] = set()
+        self.elsewhere: set[str] = set()  # what another application at Closte has
         self.faults = Faults()
         self.key_taken = True
         self.looks = self.lists = self.ticks = self.answered = 0
@@ -158,6 +159,9 @@ class World:
             return Listing(
                 Readability.PARTIAL, "Of 9 entries, 3 could not be understood.", frozenset(sorted(names)[::2])
             )
+        if mode == "paged":
+            shown = frozenset([self.wordpress.domain, *sorted(names)[: len(names) // 2]])
+            return Listing(Readability.PARTIAL, "Closte's list is paged: 3 of 9 shown", shown, paged=True)
         if mode == "headless":
             names -= {self.wordpress.domain}
         if mode == "shrunk":
@@ -195,6 +199,8 @@ class World:
         return Outcome(Kind.UNCLEAR, "The connection was reset.") if fault == "done-unclear" else outcome
 
     def _add(self, name: str) -> Outcome:
+        if name in self.elsewhere and name not in self.closte:
+            return Outcome(Kind.ALREADY, 'Closte answered "already exists".')
         if self.closte.get(name) != "other":
             self.judge.ours_now(name)
         if name in self.closte:
