@@ -36,12 +36,24 @@ def reason_of(site: int, word: str | None) -> str:
     return others.get(word or "", f"site {site} has no domain record")
 
 
-def _held(report: Report, records: Records) -> list[Lack]:
-    return [lack for lack in records.plan.lacks if lack.due > report.view.now]
+_HOLDS = {
+    "retry": "site {site} has no domain record; the last try failed",
+    "unseen": "site {site} has no domain record, and no event shows its creation: its mappings may follow",
+    "arriving": "site {site} has no domain record, and rows are still arriving",
+    "limit": "site {site} has no domain record, and enough were made today for sites without an event",
+}
 
 
-def _waits(site: int) -> str:
-    return f"site {site} has no domain record, and may still be in the making"
+def _held(records: Records) -> list[Lack]:
+    return [lack for lack in records.plan.lacks if lack.hold]
+
+
+def _waits(lack: Lack) -> str:
+    return _HOLDS[lack.hold].format(site=lack.site)
+
+
+def _until(lack: Lack) -> str | None:
+    return _moment(lack.due) if lack.hold in {"retry", "unseen"} else None
 
 
 def record_rows(report: Report, network: str) -> list[Row]:
@@ -65,7 +77,7 @@ def record_rows(report: Report, network: str) -> list[Row]:
         word = "failed" if records.trouble else records.results.get(lack.site)
         reason = records.trouble.message if records.trouble else reason_of(lack.site, word)
         rows.append(row(lack, status_of(word), reason))
-    return rows + [row(lack, "held", _waits(lack.site), _moment(lack.due)) for lack in _held(report, records)]
+    return rows + [row(lack, "held", _waits(lack), _until(lack)) for lack in _held(records)]
 
 
 def _moment(at: float) -> str:
@@ -79,8 +91,10 @@ def record_lines(report: Report) -> list[tuple[str, str, str]]:
         return []
     lines = [("*", lack.domain, reason_of(lack.site, records.results.get(lack.site))) for lack in records.due[:_SHOWN]]
     lines += _more(len(records.due) - _SHOWN, "sites without a domain record")
-    held = _held(report, records)
-    lines += [("~*", lack.domain, f"held: {_waits(lack.site)} (until {_moment(lack.due)})") for lack in held[:_SHOWN]]
+    held = _held(records)
+    for lack in held[:_SHOWN]:
+        until = f" (until {at})" if (at := _until(lack)) else ""
+        lines.append(("~*", lack.domain, f"held: {_waits(lack)}{until}"))
     return lines + _more(len(held) - _SHOWN, "held likewise")
 
 

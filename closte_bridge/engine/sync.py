@@ -171,6 +171,7 @@ def sync(
         inactive = view.standing.mode is Mode.INACTIVE
         if view.listing.key_rejected and not request.dry_run and not inactive:
             _note_mentions(engine, view, plan_of(engine, view, request))
+            _note_records(engine, view)
             raise key_rejected()
         _refuse_other_network(view, request)
         ledger = engine.ledger
@@ -225,6 +226,7 @@ def _note_idle(engine: Engine, view: View, plan: Plan) -> None:
     """Write down what there is of a run that may change nothing."""
     _note_mentions(engine, view, plan)
     if engine.ledger is not None and view.standing.mode is Mode.INACTIVE:
+        _note_records(engine, view)
         _note_success(engine.ledger, engine)
     else:
         _note_try(engine)
@@ -247,6 +249,14 @@ def _note_mentions(engine: Engine, view: View, plan: Plan) -> None:
         ledger.clear("absences", books.mentioned_again)
         ledger.clear("evidence", books.mentioned_again)
         ledger.unmark(LEAVING, books.staying)
+
+
+def _note_records(engine: Engine, view: View) -> None:
+    """Remember which new sites have their record, and which lack it, of a run that makes none."""
+    from closte_bridge.engine.records import note  # noqa: PLC0415 - loaded while `wp` ran
+
+    if engine.ledger is not None and view.standing.mode is not Mode.READ_ONLY:
+        note(engine.ledger, view)
 
 
 def _records(engine: Engine, view: View, request: Request, run: str, *, idle: bool) -> Records:

@@ -24,4 +24,8 @@ OF_MOVES = (MOVED_BACK, REFUSED, UNPROVEN, LOOKED_FIRST)
 """Those that nobody asks for after some days."""
 
 # What sites need.
-RECORD_DUE = "record-due"  # the id of a site that waits for its domain record; `since` is when that is due
+# The id of a site that waits for its domain record; `since` is when that is due.
+RECORD_DUE = "record-due"  # an event shows its creation
+RECORD_UNSEEN = "record-unseen"  # no event does
+RECORD_MADE = "record-made"  # a record that was made for one of these, for the limit in a day; `since` is when
+RECORD_HAD = "record-had"  # the id of a site newer than `highest_site` that had a record once

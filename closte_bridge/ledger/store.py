@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Any
 
 from closte_bridge.errors import BridgeError
 from closte_bridge.ledger.folder import check_folder, make_folder, unusable
-from closte_bridge.ledger.marks import LEAVING, MOVED_BACK, RECORD_DUE, REMOVED
+from closte_bridge.ledger.marks import LEAVING, MOVED_BACK, RECORD_DUE, RECORD_MADE, RECORD_UNSEEN, REMOVED
 from closte_bridge.ledger.schema import migrate
 
 if TYPE_CHECKING:
@@ -332,7 +332,9 @@ class Ledger:
             "UPDATE histories SET failures = ?, failing_since = NULL, failed_at = NULL WHERE failures > 0", [(0,)]
         )
         self.write("UPDATE marks SET since = min(since, ?) WHERE kind = ?", [(now + _IN_THE_MAKING, RECORD_DUE)])
-        self.write("UPDATE marks SET since = ? WHERE kind = ?", [(now, MOVED_BACK)])
+        # Nobody knows how long such a site has been there: it waits for the whole of its day.
+        self.write("UPDATE marks SET since = ? WHERE kind = ?", [(now + DAY, RECORD_UNSEEN)])
+        self.write("UPDATE marks SET since = ? WHERE kind = ?", [(now, MOVED_BACK), (now, RECORD_MADE)])
 
     def prune(self, now: float) -> None:
         """Delete counts, events and evidence that no rule looks at any more, and the oldest of a very long log."""

@@ -1,75 +1,196 @@
-"""Which sites lack their domain record, and when each is to get it. Pure.
+"""Which sites lack their domain record, and when each gets it. Pure.
 
 Ultimate Multisite, or the shim where that is too old, makes a site's record in the request that creates the site. What
-is missing later failed there, and is made up for: but only for sites that are new since the last complete look, so that
-a record that somebody deleted stays deleted. Older sites are a person's decision (`domain backfill`).
+is missing later failed there, and is made up for, if an event of the shim shows the creation. Any other new site may be
+the first half of an import, whose mappings arrive later with the ids of their dump: its record waits for a day, only a
+few are made in a day, and none while rows arrive. A site that had a record once gets no other. Older sites are a
+person's decision (`domain backfill`).
 """
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING, NamedTuple
 
-from closte_bridge.wordpress.events import REMOVED, declines_record
+from closte_bridge.wordpress.events import CREATED, MAPPED, REMOVED, SITE_DELETED, declines_record
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Iterable, Mapping
+    from collections.abc import Collection, Iterable, Mapping, Sequence
 
-    from closte_bridge.wordpress.snapshot import Site, Snapshot
+    from closte_bridge.wordpress.snapshot import Event, Site, Snapshot
 
-# A site that nothing says is complete may still be in the making (a large one is being copied): seconds.
-IN_THE_MAKING = 600.0
-# The request that made the site is over when one of these is written.
-_COMPLETE = frozenset({"site_created", "site_duplicated"})
+UNSEEN_WAIT = 86400.0
+"""So long the record of a site waits whose creation no event shows, in seconds."""
+MOST_UNSEEN = 3
+"""So many records of such sites are made in 24 hours."""
 
 
 class Lack(NamedTuple):
-    """A site without its record; `due` is when that is made, in seconds since the epoch."""
+    """A site without its record; `due` is when that is made, in seconds since the epoch.
+
+    `seen`: an event shows its creation. `hold` says what the record waits for: empty if for nothing, else `retry`,
+    `unseen` (its time), `arriving` (rows still arrive) or `limit` (of `MOST_UNSEEN`).
+    """
 
     site: int
     domain: str
     due: float
+    seen: bool = True
+    hold: str = ""
+
+
+class Rows(NamedTuple):
+    """What a complete read found: the highest ids, and how many rows there are."""
+
+    highest_site: int
+    highest_mapping: int
+    sites: int
+    mappings: int
+
+
+class Known(NamedTuple):
+    """What the ledger knows of new sites and their records.
+
+    `above` is the highest site of earlier complete reads. `waiting` and `unseen` are sites that lack their record, with
+    when that is due: those whose creation an event shows, and all others. `had` are sites newer than `above` that had a
+    record once, `made` is how many records of unseen sites were made in the last 24 hours, `rows` is what the last
+    complete read found. `events` are those of the ledger that `planning.records` asks for, `uids` all that it holds.
+    """
+
+    above: int
+    waiting: Mapping[int, float] = {}
+    unseen: Mapping[int, float] = {}
+    had: Collection[int] = ()
+    made: int = 0
+    rows: Rows | None = None
+    events: Sequence[Event] = ()
+    uids: Collection[str] = ()
+
+    def concerns(self, snapshot: Snapshot) -> bool:
+        """Return whether anything can follow for any record."""
+        return snapshot.highest_site > self.above or bool(self.waiting or self.unseen or self.had)
 
 
 class RecordPlan(NamedTuple):
     """Sites that lack their record.
 
-    `waiting` is what has to be remembered of them (site => due), also of those that nobody can visit now; `settled` are
-    those that were waited for and need it no more.
+    `waiting` and `unseen` are what the ledger has to remember of them (site => due), also of those that nobody can
+    visit now; `settled` are those that waited and need it no more; `had` are new sites that have a record.
     """
 
-    lacks: tuple[Lack, ...]
-    waiting: dict[int, float]
-    settled: frozenset[int]
+    lacks: tuple[Lack, ...] = ()
+    waiting: Mapping[int, float] = {}
+    unseen: Mapping[int, float] = {}
+    settled: frozenset[int] = frozenset()
+    had: frozenset[int] = frozenset()
 
-    def due(self, now: float) -> tuple[Lack, ...]:
+    @property
+    def due(self) -> tuple[Lack, ...]:
         """Return those whose time has come."""
-        return tuple(lack for lack in self.lacks if lack.due <= now)
+        return tuple(lack for lack in self.lacks if not lack.hold)
 
 
-NO_RECORDS = RecordPlan((), {}, frozenset())
+NO_RECORDS = RecordPlan()
 
 
-def plan_records(snapshot: Snapshot, *, above: int, waiting: Mapping[int, float], now: float) -> RecordPlan:
-    """Return which sites newer than `above` lack their record, and which of those `waiting` (site => due) still do.
+def rows_of(snapshot: Snapshot) -> Rows:
+    """Return what a complete read found."""
+    return Rows(snapshot.highest_site, snapshot.highest_mapping, len(snapshot.sites), len(snapshot.mappings))
 
-    Of a snapshot that is not complete nothing follows.
+
+def plan_records(snapshot: Snapshot, known: Known, now: float) -> RecordPlan:
+    """Return which new sites lack their record, and which of those that waited still do.
+
+    Of a snapshot that is not complete it follows only which new sites have one.
     """
-    if not snapshot.complete or (snapshot.highest_site <= above and not waiting):
+    if not known.concerns(snapshot):
         return NO_RECORDS
-    new = {site.id for site in _newer(snapshot, above)}
-    candidates = [snapshot.sites[number] for number in sorted(new | (waiting.keys() & snapshot.sites.keys()))]
-    declined = {event.blog_id for event in snapshot.events if declines_record(event)}
-    given_up = {event.domain.lower() for event in snapshot.events if event.kind == REMOVED}
-    over = {event.blog_id for event in snapshot.events if event.kind in _COMPLETE}
-    lacking = [
-        site for site in without_record(snapshot, candidates) if _host(site) not in given_up and site.id not in declined
-    ]
-    due = {site.id: now if site.id in over else waiting.get(site.id, now + IN_THE_MAKING) for site in lacking}
+    new = {site.id for site in _newer(snapshot, known.above)}
+    had = frozenset(mapping.blog_id for mapping in snapshot.mappings if mapping.blog_id in new)
+    if not snapshot.complete:
+        return RecordPlan(had=had)
+    waited = known.waiting.keys() | known.unseen.keys()
+    numbers = sorted((new | (waited & snapshot.sites.keys())) - {*known.had})
+    lacking = _lacking(snapshot, [snapshot.sites[number] for number in numbers], known)
+    waiting, unseen = _due(snapshot, lacking, known, now)
     return RecordPlan(
-        # Nobody visits an archived site: its record is made when it is back.
-        tuple(Lack(site.id, _host(site), due[site.id]) for site in lacking if site.public),
-        due,
-        frozenset(waiting.keys() - due.keys()),
+        tuple(_lacks(snapshot, lacking, waiting, unseen, known, now)),
+        waiting,
+        unseen,
+        frozenset(waited - waiting.keys() - unseen.keys()),
+        had,
+    )
+
+
+def _lacking(snapshot: Snapshot, candidates: list[Site], known: Known) -> list[Site]:
+    """Return those of `candidates` that lack a record which nobody objected to or deleted."""
+    told = [*known.events, *snapshot.events]
+    declined = {event.blog_id for event in told if declines_record(event)}
+    given_up = {(event.blog_id, event.domain.lower()) for event in told if event.kind == REMOVED}
+    return [
+        site
+        for site in without_record(snapshot, candidates)
+        if site.id not in declined and (site.id, _host(site)) not in given_up
+    ]
+
+
+def _due(
+    snapshot: Snapshot, lacking: list[Site], known: Known, now: float
+) -> tuple[dict[int, float], dict[int, float]]:
+    """Return when each record is due: of sites whose creation an event shows, and of all others."""
+    told = [*known.events, *snapshot.events]
+    fresh = {event.blog_id for event in snapshot.events if event.kind in CREATED and event.uid not in known.uids}
+    # An id that was given out before says nothing of the site that has it now.
+    created = {e.blog_id for e in told if e.kind in CREATED} - {e.blog_id for e in told if e.kind == SITE_DELETED}
+    waiting, unseen = {}, {}
+    for site in lacking:
+        if site.id in fresh & created:
+            waiting[site.id] = now
+        elif site.id in created or site.id in known.waiting:
+            waiting[site.id] = known.waiting.get(site.id, now)
+        else:
+            unseen[site.id] = known.unseen.get(site.id, now + UNSEEN_WAIT)
+    return waiting, unseen
+
+
+def _lacks(
+    snapshot: Snapshot,
+    lacking: list[Site],
+    waiting: Mapping[int, float],
+    unseen: Mapping[int, float],
+    known: Known,
+    now: float,
+) -> Iterable[Lack]:
+    moving = bool(unseen) and rows_arrive(snapshot, known)
+    room = MOST_UNSEEN - known.made
+    for site in lacking:
+        if not site.public:
+            continue  # Nobody visits it: its record is made when it is back.
+        seen = site.id in waiting
+        due = waiting[site.id] if seen else unseen[site.id]
+        hold = ""
+        if due > now:
+            hold = "retry" if seen else "unseen"
+        elif not seen:
+            hold = "arriving" if moving else "limit" if room <= 0 else ""
+            room -= not hold
+        yield Lack(site.id, _host(site), due, seen, hold)
+
+
+def rows_arrive(snapshot: Snapshot, known: Known) -> bool:
+    """Return whether rows came or went since the last complete read which no event explains."""
+    if known.rows is None:
+        return True
+    before, now = known.rows, rows_of(snapshot)
+    fresh = [event for event in snapshot.events if event.uid not in known.uids]
+    created = {event.blog_id for event in fresh if event.kind in CREATED}
+    deleted = {event.blog_id for event in fresh if event.kind == SITE_DELETED}
+    mapped = sum(event.kind == MAPPED for event in fresh)
+    removed = sum(event.kind == REMOVED for event in fresh)
+    return not (
+        now.sites - before.sites == len(created) - len(deleted)
+        and 0 <= now.highest_site - before.highest_site <= len(created)
+        and now.mappings - before.mappings == mapped - removed
+        and 0 <= now.highest_mapping - before.highest_mapping <= mapped
     )
 
 

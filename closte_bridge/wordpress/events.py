@@ -13,18 +13,20 @@ if TYPE_CHECKING:
 REMOVED = "mapping_removed"
 RENAMED = "mapping_renamed"
 SITE_DELETED = "site_deleted"
+MAPPED = "mapping_added"
+# The request that made the site is over when one of these is written.
+CREATED = frozenset({"site_created", "site_duplicated"})
 # Stands for more than anybody wrote down. Any name may have come back among it: no earlier event counts any more.
 EVERYTHING = "everything"
 
 # Of these the domain is a name that came into use, or came back: what was said of it before is over.
-_TAKEN = frozenset({"mapping_added", RENAMED, "site_created", "site_duplicated"})
+_TAKEN = frozenset({MAPPED, RENAMED, *CREATED})
 
 # Kinds that say "look now" and prove nothing about a removal.
 LOOK = frozenset(
     {
-        "mapping_added",
-        "site_created",
-        "site_duplicated",
+        MAPPED,
+        *CREATED,
         "site_archived",
         "site_restored",
         "stage_changed",

@@ -1,38 +1,129 @@
 from __future__ import annotations
 
+from dataclasses import replace
+from typing import Any
+
 import pytest
 
-from closte_bridge.planning.records import IN_THE_MAKING, NO_RECORDS, RecordPlan, backfillable, plan_records
+from closte_bridge.planning.records import (
+    MOST_UNSEEN,
+    NO_RECORDS,
+    UNSEEN_WAIT,
+    Known,
+    RecordPlan,
+    Rows,
+    backfillable,
+    plan_records,
+    rows_arrive,
+    rows_of,
+)
 from closte_bridge.wordpress.snapshot import Event, Site, Snapshot
 from tests.support.looks import MAIN, NOW, a_row, a_site, a_snapshot
 
 
 def event(kind: str, blog: int, domain: str = "", detail: str = "") -> Event:
-    return Event(f"uid-{kind}-{blog}", int(NOW), kind, blog, domain, detail)
+    return Event(f"uid-{kind}-{blog}-{domain}", int(NOW), kind, blog, domain, detail)
 
 
-def planned(snapshot: Snapshot, above: int = 1, waiting: dict[int, float] | None = None) -> RecordPlan:
-    return plan_records(snapshot, above=above, waiting=waiting or {}, now=NOW)
+def planned(snapshot: Snapshot, above: int = 1, **known: Any) -> RecordPlan:  # noqa: ANN401 - any field
+    return plan_records(snapshot, Known(above, **known), NOW)
 
 
 def due(plan: RecordPlan) -> list[int]:
-    return [lack.site for lack in plan.due(NOW)]
+    return [lack.site for lack in plan.due]
 
 
 def test_a_site_whose_request_is_over_gets_its_record_at_once() -> None:
     for kind in ("site_created", "site_duplicated"):
         snapshot = a_snapshot(sites=[a_site(2)], highest=(2, 1), events=[event(kind, 2)])
         plan = planned(snapshot)
-        assert [(lack.site, lack.domain) for lack in plan.due(NOW)] == [(2, f"site2.{MAIN}")]
+        assert [(lack.site, lack.domain) for lack in plan.due] == [(2, f"site2.{MAIN}")]
         assert plan.waiting == {2: NOW}
 
 
-def test_one_that_may_still_be_in_the_making_waits() -> None:
+def test_a_site_without_an_event_waits_for_a_day() -> None:
     snapshot = a_snapshot(sites=[a_site(2)], highest=(2, 1))
     plan = planned(snapshot)
-    assert due(plan) == []
-    assert plan.waiting == {2: NOW + IN_THE_MAKING}
-    assert [lack.site for lack in plan.due(NOW + IN_THE_MAKING)] == [2]
+    assert (due(plan), plan.waiting, plan.unseen) == ([], {}, {2: NOW + UNSEEN_WAIT})
+    assert [lack.hold for lack in plan.lacks] == ["unseen"]
+    later = planned(snapshot, above=2, unseen={2: NOW}, rows=rows_of(snapshot))
+    assert due(later) == [2]
+    assert later.unseen == {2: NOW}
+
+
+def test_no_record_is_made_while_rows_arrive() -> None:
+    snapshot = a_snapshot(sites=[a_site(2)], highest=(2, 1))
+    for rows in (None, rows_of(snapshot)._replace(mappings=1)):
+        plan = planned(snapshot, above=2, unseen={2: NOW}, rows=rows)
+        assert [lack.hold for lack in plan.lacks] == ["arriving"]
+
+
+def test_only_a_few_records_are_made_in_a_day_without_events() -> None:
+    sites = [a_site(number) for number in range(2, 9)]
+    snapshot = a_snapshot(sites=sites, highest=(9, 1))
+    unseen = {site.id: NOW for site in sites}
+    plan = planned(snapshot, above=9, unseen=unseen, rows=rows_of(snapshot), made=MOST_UNSEEN - 2)
+    assert due(plan) == [2, 3]
+    assert {lack.hold for lack in plan.lacks[2:]} == {"limit"}
+    assert plan.unseen == unseen
+
+
+def test_an_event_that_comes_later_ends_the_wait() -> None:
+    snapshot = a_snapshot(sites=[a_site(2)], highest=(2, 1), events=[event("site_created", 2)])
+    plan = planned(snapshot, above=2, unseen={2: NOW + 5})
+    assert (due(plan), plan.waiting, plan.unseen) == ([2], {2: NOW}, {})
+
+
+def test_an_event_that_the_ledger_holds_counts() -> None:
+    snapshot = a_snapshot(sites=[a_site(2)], highest=(2, 1))
+    created = event("site_created", 2)
+    assert due(planned(snapshot, events=[created])) == [2]
+    assert planned(snapshot, events=[created, event("site_deleted", 2)]).unseen == {2: NOW + UNSEEN_WAIT}
+
+
+def test_a_refused_record_keeps_its_time_although_its_event_is_still_there() -> None:
+    created = event("site_created", 2)
+    snapshot = a_snapshot(sites=[a_site(2)], highest=(2, 1), events=[created])
+    plan = planned(snapshot, above=2, waiting={2: NOW + 5}, uids={created.uid})
+    assert plan.waiting == {2: NOW + 5}
+    assert [lack.hold for lack in plan.lacks] == ["retry"]
+
+
+def test_a_site_that_had_a_record_gets_no_other() -> None:
+    snapshot = a_snapshot(a_row("x.com", blog=2), sites=[a_site(2)], highest=(2, 1))
+    assert planned(snapshot).had == {2}
+    assert planned(replace(snapshot, faults=("1 of 2 sites were read",))) == RecordPlan(had=frozenset({2}))
+    without = a_snapshot(sites=[a_site(2)], highest=(2, 1))
+    assert planned(without, had={2}) == NO_RECORDS
+
+
+CREATED, MAPPED = event("site_created", 2), event("mapping_added", 2, "a.com")
+
+
+@pytest.mark.parametrize(
+    ("events", "before", "arrive"),
+    [
+        ([], Rows(2, 1, 2, 1), False),
+        ([CREATED, MAPPED], Rows(1, 0, 1, 0), False),
+        ([CREATED, event("site_duplicated", 2), MAPPED], Rows(1, 0, 1, 0), False),
+        ([MAPPED], Rows(1, 0, 1, 0), True),
+        ([CREATED], Rows(1, 0, 1, 0), True),
+        ([event("mapping_removed", 2, "b.com")], Rows(2, 1, 2, 2), False),
+        ([event("site_deleted", 3)], Rows(2, 1, 3, 1), False),
+        ([], Rows(2, 1, 2, 2), True),
+        ([], Rows(1, 1, 2, 1), True),
+        ([], Rows(2, 0, 2, 1), True),
+        ([], Rows(3, 1, 2, 1), True),
+    ],
+)
+def test_events_explain_rows_that_came_or_went(events: list[Event], before: Rows, arrive: bool) -> None:
+    snapshot = a_snapshot("a.com", sites=[a_site(2)], highest=(2, 1), events=events)
+    assert rows_arrive(snapshot, Known(2, rows=before)) is arrive
+
+
+def test_an_event_explains_rows_only_once() -> None:
+    snapshot = a_snapshot("a.com", sites=[a_site(2)], highest=(2, 1), events=[CREATED, MAPPED])
+    assert rows_arrive(snapshot, Known(2, rows=Rows(1, 0, 1, 0), uids={CREATED.uid, MAPPED.uid}))
 
 
 def test_what_waits_keeps_its_time_until_the_request_is_over() -> None:
@@ -54,12 +145,18 @@ def test_old_sites_are_left_alone() -> None:
     snapshot = a_snapshot(sites=[a_site(2), a_site(3)], highest=(3, 1), events=[event("site_created", 2)])
     assert planned(snapshot, above=3) is NO_RECORDS
     assert due(planned(snapshot, above=2)) == []
-    assert set(planned(snapshot, above=2).waiting) == {3}
+    assert set(planned(snapshot, above=2).unseen) == {3}
 
 
-def test_a_record_that_was_deleted_before_the_first_look_stays_deleted() -> None:
+def test_a_record_that_was_deleted_before_the_first_read_stays_deleted() -> None:
     events = [event("site_created", 2), event("mapping_removed", 2, f"SITE2.{MAIN}")]
-    assert planned(a_snapshot(sites=[a_site(2)], highest=(2, 1), events=events)).waiting == {}
+    assert planned(a_snapshot(sites=[a_site(2)], highest=(2, 1), events=events)) == NO_RECORDS
+    assert planned(a_snapshot(sites=[a_site(2)], highest=(2, 1)), events=events) == NO_RECORDS
+
+
+def test_a_domain_that_another_site_gave_up_is_no_reason() -> None:
+    events = [event("site_created", 2), event("mapping_removed", 9, f"site2.{MAIN}")]
+    assert due(planned(a_snapshot(sites=[a_site(2)], highest=(2, 1), events=events))) == [2]
 
 
 def test_a_site_whose_record_was_objected_to_while_it_was_made_gets_none() -> None:
@@ -103,12 +200,12 @@ def test_a_site_that_nobody_can_visit_waits_until_it_is_back(state: str) -> None
 
 
 def test_a_site_that_is_gone_is_waited_for_no_more() -> None:
-    assert planned(a_snapshot(highest=(2, 1)), above=2, waiting={2: NOW}) == RecordPlan((), {}, frozenset({2}))
+    assert planned(a_snapshot(highest=(2, 1)), above=2, waiting={2: NOW}) == RecordPlan(settled=frozenset({2}))
 
 
 def test_of_a_partial_snapshot_nothing_follows() -> None:
     snapshot = a_snapshot(sites=[a_site(2)], highest=(2, 1), faults=("1 of 2 sites were read",))
-    assert planned(snapshot, waiting={9: NOW}) is NO_RECORDS
+    assert planned(snapshot, waiting={9: NOW}) == NO_RECORDS
 
 
 def test_backfill_looks_at_all_ages() -> None:
