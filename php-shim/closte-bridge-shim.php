@@ -2,8 +2,11 @@
 /**
  * Plugin Name: closte-bridge shim
  * Description: Tells the closte-bridge engine when the domains of this network change, and keeps the built-in Closte provider from doing the same work twice.
+ * Version: 1.0.0
  * Network: true
  * Requires PHP: 7.4
+ * License: MIT
+ * Text Domain: closte-bridge
  *
  * Installed and removed by `closte-bridge shim install` and `closte-bridge shim uninstall`. To switch it off without
  * removing it: `define( 'CLOSTE_BRIDGE_DISABLE', true );` in wp-config.php.
@@ -46,7 +49,22 @@ if ( ! \defined( 'CLOSTE_BRIDGE_SHIM' ) ) {
 			}
 			return $class::$method( ...$args );
 		} catch ( \Throwable $failure ) {
+			report( "$part::$method", $failure );
 			return isset( $args[0] ) ? $args[0] : null;
+		}
+	}
+
+	/**
+	 * Log that a part failed, if WordPress is to be debugged. It is shown to nobody: a terminal is no log.
+	 *
+	 * @param string     $where   The part and its method.
+	 * @param \Throwable $failure What it threw.
+	 */
+	function report( $where, $failure ) {
+		$logs = \function_exists( 'error_log' ) && ( 'cli' !== \PHP_SAPI || \ini_get( 'error_log' ) );
+		if ( $logs && \defined( 'WP_DEBUG' ) && WP_DEBUG ) {
+			$place = \basename( $failure->getFile() ) . ':' . $failure->getLine();
+			\error_log( "closte-bridge shim: $where failed: {$failure->getMessage()} ($place)" ); // phpcs:ignore WordPress.PHP.DevelopmentFunctions -- only under WP_DEBUG.
 		}
 	}
 
@@ -77,7 +95,7 @@ if ( ! \defined( 'CLOSTE_BRIDGE_SHIM' ) ) {
 		global $wp_filter;
 		foreach ( array( 'wu_add_domain', 'wu_remove_domain', 'wu_add_subdomain', 'wu_remove_subdomain' ) as $hook ) {
 			if ( isset( $wp_filter[ $hook ] ) ) {
-				\add_action( $hook, __NAMESPACE__ . '\gate', \PHP_INT_MIN );
+				\add_action( $hook, __NAMESPACE__ . '\gate', \PHP_INT_MIN, 2 );
 			}
 		}
 	}
@@ -85,11 +103,12 @@ if ( ! \defined( 'CLOSTE_BRIDGE_SHIM' ) ) {
 	/**
 	 * Decide, before the provider hears of something, whether it is to.
 	 *
-	 * @param mixed $passed The hook's first argument.
-	 * @return mixed The same.
+	 * @param mixed $passed  The hook's first argument.
+	 * @param mixed $blog_id The site.
+	 * @return mixed The first argument.
 	 */
-	function gate( $passed = null ) {
-		return run( 'Listeners', 'decide', array( $passed ) );
+	function gate( $passed = null, $blog_id = null ) {
+		return run( 'Listeners', 'decide', array( $passed, $blog_id ) );
 	}
 }
 
@@ -114,11 +133,11 @@ foreach ( array( 'wu_host_integrations_enabled', 'wp-ultimo_v2_settings', 'wu_ho
 }
 unset( $closte_bridge_hook );
 
-// The built-in provider's listeners: whoever sends while the bridge is in charge is taken off before Ultimate Multisite asks who listens.
+// The built-in provider's listeners: whoever sends while the bridge owns the site's network is taken off before Ultimate Multisite asks who listens.
 \add_action( 'plugins_loaded', __NAMESPACE__ . '\place_gates', \PHP_INT_MAX );
 lead( 'wp_insert_site', 'Listeners', 'before', \PHP_INT_MIN );
 lead( 'wp_insert_site', 'Listeners', 'after' );
-lead( 'wu_transition_domain_domain', 'Listeners', 'before', \PHP_INT_MIN );
+lead( 'wu_transition_domain_domain', 'Listeners', 'before', \PHP_INT_MIN, 3 );
 lead( 'wu_transition_domain_domain', 'Listeners', 'after' );
 
 // What the engine proved, and whether it is alive.

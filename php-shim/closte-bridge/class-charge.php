@@ -21,42 +21,66 @@ final class Charge {
 	const PATIENCE = 1800;
 
 	/**
-	 * Say which engine owns a network.
+	 * Return which engine owns a network.
 	 *
 	 * @param int|null $network_id The network; null for this one.
-	 * @return string Its id, or '' when there is none.
+	 * @return string Its id, or '' if there is none.
 	 */
 	public static function owner( $network_id = null ) {
-		$owner = self::option( $network_id, 'closte_bridge_owner' );
+		return self::owner_in( self::options( $network_id ) );
+	}
+
+	/**
+	 * Read our options of a network with one query.
+	 *
+	 * @param int|null $network_id The network; null for this one.
+	 * @return array Name => value, only those that exist.
+	 */
+	private static function options( $network_id = null ) {
+		global $wpdb;
+		$id    = null === $network_id ? \get_current_network_id() : (int) $network_id;
+		$sql   = $wpdb->prepare( "SELECT meta_key, meta_value FROM {$wpdb->sitemeta} WHERE site_id = %d AND meta_key IN ('closte_bridge_owner', 'closte_bridge_status') ORDER BY meta_id DESC", $id );
+		$rows  = $wpdb->get_results( $sql, \ARRAY_N ); // phpcs:ignore WordPress.DB -- prepared above, and not to come from a cache.
+		$found = array();
+		foreach ( \is_array( $rows ) ? $rows : array() as $row ) {
+			// They are plain arrays. An object in there is somebody's mischief, and is not built.
+			$found[ $row[0] ] = \is_serialized( $row[1] ) ? \unserialize( \trim( $row[1] ), array( 'allowed_classes' => false ) ) : $row[1]; // phpcs:ignore WordPress.PHP.DiscouragedPHPFunctions -- as WordPress stores it.
+		}
+		return $found;
+	}
+
+	/**
+	 * Return the owner that options name.
+	 *
+	 * @param array $options From `options`.
+	 * @return string Its id, or '' if there is none.
+	 */
+	private static function owner_in( array $options ) {
+		$owner = isset( $options['closte_bridge_owner'] ) ? $options['closte_bridge_owner'] : null;
 		return \is_array( $owner ) && isset( $owner['engine'] ) && \is_string( $owner['engine'] ) ? $owner['engine'] : '';
 	}
 
 	/**
-	 * Read an option of ours.
+	 * Return how long the engine has been silent.
 	 *
-	 * @param int|null $network_id The network; null for this one.
-	 * @param string   $name       The option.
-	 * @return mixed Null when there is none.
+	 * @return int|null Seconds, or null if it has never reported.
 	 */
-	private static function option( $network_id, $name ) {
-		global $wpdb;
-		$id    = null === $network_id ? \get_current_network_id() : $network_id;
-		$sql   = $wpdb->prepare( "SELECT meta_value FROM {$wpdb->sitemeta} WHERE site_id = %d AND meta_key = %s ORDER BY meta_id LIMIT 1", $id, $name );
-		$value = $wpdb->get_var( $sql ); // phpcs:ignore WordPress.DB -- prepared above, and not to come from a cache.
-		return null === $value ? null : \maybe_unserialize( $value );
+	public static function silence() {
+		return self::silence_in( self::options() );
 	}
 
 	/**
-	 * Say how long the engine has been silent.
+	 * Return how long ago options say that the engine reported.
 	 *
-	 * @return int|null Seconds, or null when it has never been heard of.
+	 * @param array $options From `options`.
+	 * @return int|null Seconds, or null if it has never reported.
 	 */
-	public static function silence() {
-		$status = self::option( null, 'closte_bridge_status' );
+	private static function silence_in( array $options ) {
+		$status = isset( $options['closte_bridge_status'] ) ? $options['closte_bridge_status'] : null;
 		if ( ! \is_array( $status ) || ! isset( $status['heartbeat'] ) || ! \is_numeric( $status['heartbeat'] ) ) {
 			return null;
 		}
-		// A time to come is no sign of life: some clock was wrong.
+		// A heartbeat of the future is none: some clock was wrong.
 		$age = \time() - (int) $status['heartbeat'];
 		return $age < -300 ? null : \max( 0, $age );
 	}
@@ -72,43 +96,70 @@ final class Charge {
 	}
 
 	/**
-	 * Tell whether the bridge does the work here: it owns the network, and it was heard of lately.
+	 * Return whether the bridge does the work for a network: it owns the network, and reported lately.
 	 *
+	 * @param int|null $network_id The network; null for this one.
 	 * @return bool
 	 */
-	public static function is_ours() {
-		if ( '' === self::owner() ) {
-			return false;
-		}
-		$silence = self::silence();
+	public static function is_ours( $network_id = null ) {
+		return self::is_ours_in( self::options( $network_id ) );
+	}
+
+	/**
+	 * Return whether options say that the bridge does the work.
+	 *
+	 * @param array $options From `options`.
+	 * @return bool
+	 */
+	private static function is_ours_in( array $options ) {
+		$silence = '' === self::owner_in( $options ) ? null : self::silence_in( $options );
 		return null !== $silence && $silence <= self::patience();
 	}
 
 	/**
-	 * Answer whether a domain's DNS is right, when the engine has proven it one way or the other.
+	 * Return the network of a site.
+	 *
+	 * @param mixed $blog_id The site.
+	 * @return int|null Null for this network: the site is not known.
+	 */
+	public static function network_of( $blog_id ) {
+		$site = \is_numeric( $blog_id ) && $blog_id > 0 ? \get_site( (int) $blog_id ) : null;
+		return $site ? (int) $site->network_id : null;
+	}
+
+	/**
+	 * Answer whether a domain's DNS is correct, if the engine of its site's network has proven it.
 	 *
 	 * @param mixed  $result What is thought so far.
 	 * @param object $domain The mapping.
 	 * @return mixed
 	 */
 	public static function verdict( $result, $domain = null ) {
-		if ( ! \is_object( $domain ) || ! \method_exists( $domain, 'get_domain' ) || ! self::is_ours() ) {
+		if ( ! \is_object( $domain ) || ! \method_exists( $domain, 'get_domain' ) || ! \method_exists( $domain, 'get_blog_id' ) ) {
 			return $result;
 		}
-		$status   = self::option( null, 'closte_bridge_status' );
-		$verdicts = \is_array( $status ) && isset( $status['verdicts'] ) ? $status['verdicts'] : null;
+		$options = self::options( self::network_of( $domain->get_blog_id() ) );
+		if ( ! self::is_ours_in( $options ) ) {
+			return $result;
+		}
+		$status   = $options['closte_bridge_status'];
+		$verdicts = isset( $status['verdicts'] ) ? $status['verdicts'] : null;
 		$name     = \strtolower( (string) $domain->get_domain() );
 		return \is_array( $verdicts ) && isset( $verdicts[ $name ] ) && \is_bool( $verdicts[ $name ] ) ? $verdicts[ $name ] : $result;
 	}
 
 	/**
-	 * Tell the network's administrators that the engine is silent, and what that means.
+	 * Show the network's administrators that the engine is silent, and what that means.
 	 */
 	public static function notice() {
-		if ( ! \current_user_can( 'manage_network_options' ) || '' === self::owner() || self::is_ours() ) {
+		if ( ! \current_user_can( 'manage_network_options' ) ) {
 			return;
 		}
-		$silence = self::silence();
+		$options = self::options();
+		if ( '' === self::owner_in( $options ) || self::is_ours_in( $options ) ) {
+			return;
+		}
+		$silence = self::silence_in( $options );
 		$since   = null === $silence ? 'has not reported yet' : \sprintf( 'has not reported for %d minutes', $silence / 60 );
 		\printf(
 			'<div class="notice notice-warning"><p>%s</p></div>',

@@ -1,6 +1,6 @@
 <?php
 /**
- * Takes the built-in Closte provider's listeners off while the bridge is in charge, and gives them back.
+ * Takes the built-in Closte provider's listeners off while the bridge owns the site's network, and gives them back.
  *
  * @package Closte_Bridge
  */
@@ -13,7 +13,8 @@ namespace Closte_Bridge;
  * Ultimate Multisite enqueues `wu_add_domain` and `wu_add_subdomain` only when somebody listens to them. So our gates
  * stand only where somebody listens anyway, and step aside with the provider when that question is about to be asked.
  *
- * Whether the bridge is in charge is looked up at the moment when it matters, which is on no ordinary page view.
+ * Whether the bridge owns the network that the site belongs to, which need not be the network of the request, is looked up
+ * at the moment when it matters, which is on no ordinary page view.
  */
 final class Listeners {
 
@@ -42,13 +43,22 @@ final class Listeners {
 	private static $aside = array();
 
 	/**
-	 * Before Ultimate Multisite asks whether anybody wants to hear of a new name.
+	 * Before Ultimate Multisite asks whether anybody wants to hear of a new domain.
 	 *
-	 * @param mixed $passed The hook's first argument.
-	 * @return mixed The same.
+	 * @param mixed $passed The hook's first argument: the new site, or the old domain of a mapping.
+	 * @param mixed $domain The new domain of a mapping.
+	 * @param mixed $id     The mapping.
+	 * @return mixed The first argument.
 	 */
-	public static function before( $passed = null ) {
-		self::decide();
+	public static function before( $passed = null, $domain = '', $id = 0 ) {
+		unset( $domain );
+		if ( $passed instanceof \WP_Site ) {
+			$network_id = (int) $passed->network_id;
+		} else {
+			$mapping    = \is_numeric( $id ) && $id > 0 && \function_exists( 'wu_get_domain' ) ? \wu_get_domain( (int) $id ) : null;
+			$network_id = \is_object( $mapping ) ? run( 'Charge', 'network_of', array( $mapping->get_blog_id() ) ) : null;
+		}
+		self::decide_for( $network_id );
 		foreach ( self::$taken ? self::ADDING : array() as $hook ) {
 			if ( \remove_action( $hook, __NAMESPACE__ . '\gate', \PHP_INT_MIN ) ) {
 				self::$aside[] = $hook;
@@ -65,21 +75,32 @@ final class Listeners {
 	 */
 	public static function after( $passed = null ) {
 		foreach ( self::$aside as $hook ) {
-			\add_action( $hook, __NAMESPACE__ . '\gate', \PHP_INT_MIN );
+			\add_action( $hook, __NAMESPACE__ . '\gate', \PHP_INT_MIN, 2 );
 		}
 		self::$aside = array();
 		return $passed;
 	}
 
 	/**
-	 * Take the provider's listeners off when the bridge is in charge, and give them back when it is not.
+	 * Decide for a job of the provider, by the network of its site.
 	 *
-	 * @param mixed $passed The hook's first argument.
-	 * @return mixed The same.
+	 * @param mixed $passed  The hook's first argument.
+	 * @param mixed $blog_id The site.
+	 * @return mixed The first argument.
 	 */
-	public static function decide( $passed = null ) {
-		run( 'Charge', 'is_ours' ) ? self::take_off() : self::give_back();
+	public static function decide( $passed = null, $blog_id = null ) {
+		self::decide_for( run( 'Charge', 'network_of', array( $blog_id ) ) );
 		return $passed;
+	}
+
+	/**
+	 * Take the provider's listeners off if the bridge owns a network, and give them back if it does not.
+	 *
+	 * @param int|null $network_id The network; null for this one.
+	 */
+	private static function decide_for( $network_id ) {
+		// What fails answers with its argument.
+		true === run( 'Charge', 'is_ours', array( $network_id ) ) ? self::take_off() : self::give_back();
 	}
 
 	/**

@@ -235,8 +235,16 @@ final class Outbox {
 	 */
 	private static function of_owned_networks( array $rows ) {
 		$owned = array();
+		$known = array();
+		foreach ( $rows as $row ) {
+			// A site that was deleted in this request has told its network then.
+			if ( $row['network_id'] && $row['blog_id'] ) {
+				$known[ $row['blog_id'] ] = $row['network_id'];
+			}
+		}
 		foreach ( $rows as $key => $row ) {
-			$id = self::network_of( $row['blog_id'], $row['network_id'] );
+			$told = isset( $known[ $row['blog_id'] ] ) ? $known[ $row['blog_id'] ] : 0;
+			$id   = self::network_of( $row['blog_id'], $row['network_id'] ? $row['network_id'] : $told );
 			if ( ! isset( $owned[ $id ] ) ) {
 				$owned[ $id ] = '' !== run( 'Charge', 'owner', array( $id ) );
 			}

@@ -57,11 +57,7 @@ final class Records {
 			}
 		}
 		foreach ( \array_keys( \array_filter( $sites ) ) as $site ) {
-			try {
-				self::make( $site );
-			} catch ( \Throwable $failure ) {
-				continue; // The engine makes up for it.
-			}
+			run( 'Records', 'make', array( $site ) ); // If it fails, the engine makes up for it.
 		}
 	}
 
@@ -90,6 +86,9 @@ final class Records {
 		if ( ! self::may_have_one( $site ) ) {
 			return 'unwanted';
 		}
+		if ( self::is_mapped( $site ) ) {
+			return 'there';
+		}
 		if ( ! $really ) {
 			return 'missing';
 		}
@@ -114,6 +113,25 @@ final class Records {
 			)
 		);
 		return \is_array( $there ) && $there ? \reset( $there ) : null;
+	}
+
+	/**
+	 * Return whether the tables themselves have a row for a site or its domain: an object cache does not know what came
+	 * by SQL, and a second row would be a second primary domain.
+	 *
+	 * @param \WP_Site $site The site.
+	 * @return bool
+	 */
+	private static function is_mapped( $site ) {
+		global $wpdb;
+		// Ultimate Multisite 2.14.2 has another table on a secondary network.
+		$like = $wpdb->esc_like( $wpdb->base_prefix . 'wu_' ) . '%' . $wpdb->esc_like( 'domain_mappings' );
+		foreach ( (array) $wpdb->get_col( $wpdb->prepare( 'SHOW TABLES LIKE %s', $like ) ) as $table ) { // phpcs:ignore WordPress.DB -- not to come from a cache.
+			if ( \preg_match( '/^\w+$/D', $table ) && $wpdb->get_var( $wpdb->prepare( "SELECT 1 FROM $table WHERE blog_id = %d OR domain = %s LIMIT 1", $site->blog_id, $site->domain ) ) ) { // phpcs:ignore WordPress.DB -- likewise.
+				return true;
+			}
+		}
+		return false;
 	}
 
 	/**

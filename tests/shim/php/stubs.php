@@ -16,6 +16,7 @@ set_error_handler(
 );
 
 define( 'ABSPATH', __DIR__ . '/' );
+define( 'ARRAY_N', 'ARRAY_N' );
 
 class WP_Hook {
 	public $callbacks = array();
@@ -45,6 +46,10 @@ final class World {
 	public static $did      = array();
 	public static $writable = true;
 	public static $owners   = array();
+	/** What network 2 has of our options, unless it has what all have. */
+	public static $elsewhere = null;
+	/** Rows that came by SQL: no cache knows of them. */
+	public static $imported = array();
 }
 
 final class Stub_DB {
@@ -62,13 +67,41 @@ final class Stub_DB {
 		return World::$writable ? 1 : false;
 	}
 
-	public function get_var( $sql ) {
+	public function get_results( $sql ) {
 		++World::$reads;
-		preg_match( "/site_id = (\d+) AND meta_key = '(\w+)'/", $sql, $found );
-		if ( 'closte_bridge_owner' === $found[2] && array_key_exists( (int) $found[1], World::$owners ) ) {
-			return serialize( World::$owners[ (int) $found[1] ] );
+		preg_match( '/site_id = (\d+) /', $sql, $found );
+		$network = (int) $found[1];
+		$rows    = array();
+		foreach ( array( 'closte_bridge_owner', 'closte_bridge_status' ) as $name ) {
+			$value = isset( World::$options[ $name ] ) ? World::$options[ $name ] : null;
+			if ( 'closte_bridge_owner' === $name && array_key_exists( $network, World::$owners ) ) {
+				$value = World::$owners[ $network ];
+			} elseif ( 2 === $network && null !== World::$elsewhere ) {
+				$value = isset( World::$elsewhere[ $name ] ) ? World::$elsewhere[ $name ] : null;
+			}
+			if ( null !== $value ) {
+				$rows[] = array( $name, is_string( $value ) ? $value : serialize( $value ) );
+			}
 		}
-		return isset( World::$options[ $found[2] ] ) ? serialize( World::$options[ $found[2] ] ) : null;
+		return $rows;
+	}
+
+	public function esc_like( $text ) {
+		return addcslashes( $text, '_%\\' );
+	}
+
+	public function get_col( $sql ) {
+		return 0 === strpos( $sql, 'SHOW TABLES' ) ? array( 'wp_wu_domain_mappings' ) : array();
+	}
+
+	public function get_var( $sql ) {
+		preg_match( "/blog_id = (\d+) OR domain = '(.*)'/", $sql, $found );
+		foreach ( array_merge( World::$domains, World::$imported ) as $data ) {
+			if ( (int) $found[1] === (int) $data['blog_id'] || $found[2] === $data['domain'] ) {
+				return '1';
+			}
+		}
+		return null;
 	}
 
 	public function suppress_errors( $on = true ) {
@@ -160,10 +193,17 @@ function do_action( $hook, ...$args ) {
 	global $wp_filter;
 	World::$doing[]      = $hook;
 	World::$did[ $hook ] = true;
-	$priorities          = isset( $wp_filter[ $hook ] ) ? array_keys( $wp_filter[ $hook ]->callbacks ) : array();
-	foreach ( $priorities as $priority ) {
-		$callbacks = isset( $wp_filter[ $hook ]->callbacks[ $priority ] ) ? $wp_filter[ $hook ]->callbacks[ $priority ] : array();
-		foreach ( $callbacks as $callback ) {
+	$last                = null;
+	while ( isset( $wp_filter[ $hook ] ) ) {
+		// A callback may add others for later, as WordPress has it.
+		$left = array_filter( array_keys( $wp_filter[ $hook ]->callbacks ), static function ( $priority ) use ( $last ) {
+			return null === $last || $priority > $last;
+		} );
+		if ( ! $left ) {
+			break;
+		}
+		$last = min( $left );
+		foreach ( $wp_filter[ $hook ]->callbacks[ $last ] as $callback ) {
 			call_user_func_array( $callback['function'], array_slice( $args, 0, $callback['accepted_args'] ) );
 		}
 	}
@@ -218,8 +258,8 @@ function current_user_can( $what ) {
 	return true;
 }
 
-function maybe_unserialize( $text ) {
-	return unserialize( $text );
+function is_serialized( $text ) {
+	return is_string( $text ) && preg_match( '/^([abdiOs]:|N;)/', $text );
 }
 
 function esc_html( $text ) {

@@ -50,6 +50,8 @@ check( 'a page view loads no part', array_values( $parts ), array() );
 check( 'nobody listens where nobody listened', has_action( 'wu_add_domain' ), false );
 require $argv[1] . '/closte-bridge-shim.php';
 check( 'loaded twice, it is there once', defined( 'CLOSTE_BRIDGE_SHIM' ) );
+// The loader of an earlier release, while the parts are of this one already.
+$older = ! function_exists( 'Closte_Bridge\report' );
 
 // Nobody in charge.
 World::$sites   = array( 1 => new WP_Site( 1, 'example.net' ), 2 => new WP_Site( 2, 'one.example.net' ) );
@@ -249,19 +251,25 @@ check( 'what would be made', $words, array( 'there', 'unwanted', 'unwanted', 'un
 check( 'asking makes none', count( World::$domains ), 2 );
 check( 'a record is made on command', Closte_Bridge\Records::make( 9 ), 'made' );
 check( 'and is there then', Closte_Bridge\Records::make( 9 ), 'there' );
+World::$sites[12]  = new WP_Site( 12, 'twelve.example.net' );
+World::$sites[13]  = new WP_Site( 13, 'thirteen.example.net' );
+World::$imported   = array( array( 'blog_id' => 12, 'domain' => 'shop.example.com' ), array( 'blog_id' => 99, 'domain' => 'thirteen.example.net' ) );
+check( 'a row that came by SQL is one', Closte_Bridge\Records::make( 12 ), 'there' );
+check( 'also where it is of another site', Closte_Bridge\Records::make( 13 ), 'there' );
+World::$imported = array();
 
 // Listeners, in both layouts.
 foreach ( array( '\WP_Ultimo\Integrations\Providers\Closte\Closte_Domain_Mapping', '\WP_Ultimo\Integrations\Host_Providers\Closte_Host_Provider' ) as $class ) {
 	$provider = new $class();
 	add_action( 'wu_add_domain', array( $provider, 'on_add_domain' ), 10, 2 );
 	do_action( 'plugins_loaded' );
-	$asked = static function () {
+	$asked = static function ( $id = 9 ) {
 		$asked = null;
 		$ask   = static function () use ( &$asked ) {
 			$asked = has_action( 'wu_add_domain' );
 		};
 		add_action( 'wu_transition_domain_domain', $ask, 10, 3 );
-		do_action( 'wu_transition_domain_domain', 'new', 'x.example.com', 9 );
+		do_action( 'wu_transition_domain_domain', 'new', 'x.example.com', $id );
 		remove_action( 'wu_transition_domain_domain', $ask, 10 );
 		return $asked;
 	};
@@ -275,6 +283,34 @@ foreach ( array( '\WP_Ultimo\Integrations\Providers\Closte\Closte_Domain_Mapping
 	check( 'silent for long: the provider listens again', $asked() );
 	do_action( 'wu_add_domain', 'sent.example.com', 1 );
 	check( 'silent for long: it sends', $provider->sent, array( 'sent.example.com' ) );
+
+	// The network of the site decides, not that of the request.
+	$there = static function () use ( $asked ) {
+		$heard = null;
+		$ask   = static function () use ( &$heard ) {
+			$heard = has_action( 'wu_add_domain' );
+		};
+		add_action( 'wp_insert_site', $ask );
+		do_action( 'wp_insert_site', World::$sites[40] );
+		remove_action( 'wp_insert_site', $ask );
+		return array( $heard, $asked( 41 ), $asked() );
+	};
+	World::$sites[40]             = new WP_Site( 40, 'forty.example.org' );
+	World::$sites[40]->network_id = 2;
+	World::$domains[40]           = array( 'blog_id' => 40, 'domain' => 'x.example.com' );
+	$alive                        = array( 'heartbeat' => time(), 'verdicts' => array() );
+	World::$elsewhere             = array();
+	World::$options['closte_bridge_status'] = $alive;
+	$older || check( 'a site of a network without the bridge', $there(), array( true, true, false ) );
+	$provider->sent = array();
+	do_action( 'wu_add_domain', 'there.example.com', 40 );
+	do_action( 'wu_add_domain', 'here.example.com', 1 );
+	$older || check( 'its jobs are sent', $provider->sent, array( 'there.example.com' ) );
+	World::$elsewhere = array( 'closte_bridge_owner' => array( 'engine' => 'e2' ), 'closte_bridge_status' => $alive );
+	unset( World::$options['closte_bridge_status'] );
+	$older || check( 'a site of the network with the bridge', $there(), array( false, false, true ) );
+	World::$elsewhere = null;
+	unset( World::$domains[40] );
 	remove_action( 'wu_add_domain', array( $provider, 'on_add_domain' ), 10 );
 	remove_action( 'wu_add_domain', 'Closte_Bridge\gate', PHP_INT_MIN );
 	check( 'nothing is left', has_action( 'wu_add_domain' ), false );
@@ -296,6 +332,37 @@ foreach ( array( null, 7, array( 'engine' => array() ), new stdClass() ) as $cra
 	check( 'a crafted owner owns nothing', Closte_Bridge\run( 'Charge', 'owner' ), '' );
 }
 
+final class Trap {
+	public static $sprung = false;
+	public function __wakeup() {
+		self::$sprung = true;
+	}
+}
+World::$options['closte_bridge_owner']  = array( 'engine' => 'e', 'more' => new Trap() );
+World::$options['closte_bridge_status'] = array( 'heartbeat' => time(), 'more' => new Trap() );
+World::$reads                           = 0;
+ob_start();
+do_action( 'network_admin_notices' );
+check( 'an admin page says nothing while the engine works', ob_get_clean(), '' );
+check( 'an admin page costs one query', World::$reads, 1 );
+check( 'no object of an option is built', Trap::$sprung, false );
+
+// A part that throws.
+$log = tempnam( sys_get_temp_dir(), 'log' );
+ini_set( 'error_log', $log );
+$odd = static function () {
+	return Closte_Bridge\run( 'Charge', 'no_such_method', array( 'given' ) );
+};
+check( 'what fails gives back what it was given', $odd(), 'given' );
+check( 'and logs nothing', file_get_contents( $log ), '' );
+define( 'WP_DEBUG', true );
+check( 'nor with WP_DEBUG', $odd(), 'given' );
+$logged = file_get_contents( $log );
+check( 'which has it logged', $older || 1 === preg_match( '/closte-bridge shim: Charge::no_such_method failed: .+ \(closte-bridge-shim\.php:\d+\)/', $logged ) );
+ini_set( 'error_log', '' );
+unlink( $log );
+check( 'never on a terminal', $odd(), 'given' );
+
 // The way to the engine.
 $words = static function ( $line ) {
 	return Closte_Bridge\run( 'Command', 'behind', array( explode( ' ', $line ) ) );
@@ -309,11 +376,15 @@ foreach ( array( array(), array( 'wake' => 'odd' ), array( 'engine' => 'odd', 'w
 }
 $here   = array(
 	'engine'    => array( PHP_BINARY ),
-	'setsid'    => PHP_BINARY,
+	'start'     => array( PHP_BINARY ),
 	'wake_file' => '/no/such/folder/wake',
 );
 $method = Closte_Bridge\run( 'Wake', 'method', array( $here ) );
 check( 'nobody is started who cannot write down what he does', $method[0], 'poll' );
+foreach ( array( null, array(), 'odd' ) as $none ) {
+	$method = Closte_Bridge\run( 'Wake', 'method', array( array( 'start' => $none ) + $here ) );
+	check( 'nothing can be started where no way was found', $method, array( 'poll', 'Nothing on this machine starts a program in the background.' ) );
+}
 $fixed = array( '/e', '--config=/c', '--network=one', '--path=/x', '--url=u', '--allow-root' );
 $left  = static function ( ...$behind ) use ( $fixed ) {
 	return implode( ' ', Closte_Bridge\run( 'Command', 'engine_for', array( $fixed, $behind ) ) );
