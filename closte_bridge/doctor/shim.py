@@ -5,9 +5,10 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from closte_bridge.doctor.model import Finding, ok, warning
+from closte_bridge.engine.woken import last
 from closte_bridge.errors import BridgeError
 from closte_bridge.shim.manage import status
-from closte_bridge.shim.problems import installed_state, of_installation
+from closte_bridge.shim.problems import installed_state, of_installation, of_starting, of_waking
 
 if TYPE_CHECKING:
     from closte_bridge.engine.engine import Engine
@@ -23,7 +24,9 @@ def of_shim(engine: Engine) -> Finding:
         return warning("shim", failure.message, failure.hint)
     if installed_state(found) == "no":
         return warning("shim", "The shim is not installed: what changes in WordPress is found by looking.", _INSTALL)
-    if problems := of_installation(found):
+    folder = engine.settings.state_dir
+    problems = [*of_installation(found), *of_starting(found), *of_waking(folder, last(folder), found["oldest"])]
+    if problems:
         messages = " ".join(problem.message for problem in problems)
         return warning("shim", messages, f"{problems[0].hint} `closte-bridge shim status` shows more.")
     if found["owner"] and not found["in_charge"]:

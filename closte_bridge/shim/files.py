@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import base64
 import os
-import shutil
 import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -12,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 from closte_bridge.config.model import DEFAULT_NETWORK
 from closte_bridge.config.places import NAME
 from closte_bridge.engine.watch import WAKE_FILE
+from closte_bridge.shim.detach import find_way
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -77,7 +77,7 @@ def configuration(settings: Settings, environ: Mapping[str, str], options: list[
         return {"engine": None, "wake": "auto", "wake_file": None}
     return {
         "engine": [*program(), *options],
-        "setsid": shutil.which("setsid") or "/usr/bin/setsid",
+        "start": find_way(),
         "environment": environment(environ),
         "user": os.geteuid(),
         "wake": wake,

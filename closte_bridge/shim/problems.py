@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from closte_bridge.config.places import page
 from closte_bridge.engine.watch import WAKE_FILE, stamp
+from closte_bridge.shim.detach import ways, works
 from closte_bridge.shim.files import WAKING_FILE
 from closte_bridge.shim.probe import probe
 
@@ -15,11 +16,11 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 _AGAIN = "Run `closte-bridge shim install` again."
-_LATER = "Events wait for the next look: run `closte-bridge watch` or a timer. If the program has moved: "
+_LATER = "Events wait for the next sync: run `closte-bridge watch` or a timer. If the program has moved: "
 # An event that waits for longer than this, in seconds, was missed by whoever should have fetched it.
 _OVERDUE = 1800
 # An engine that was started has begun within so many seconds, also on a slow machine.
-_BEGUN = 60.0
+_BEGUN = 30.0
 _FILES = {
     "missing": ("is missing", _AGAIN),
     "stranger": ("is not ours", "Look at it, move it away, then `closte-bridge shim install`."),
@@ -67,17 +68,34 @@ def of_all(found: dict[str, Any], environ: Mapping[str, str]) -> list[Problem]:
     """Return everything that is wrong; starts this program in what is kept of `environ`, where the shim would."""
     problems = of_installation(found)
     if installed_state(found) != "no":
-        problems += [*_of_engine(found, environ), *_of_events(found)]
+        problems += [*_of_engine(found, environ), *of_starting(found), *_of_events(found)]
     return problems
 
 
-def of_waking(folder: Path, last: dict[str, object] | None) -> list[Problem]:
+def of_starting(found: dict[str, Any]) -> list[Problem]:
+    """Return that what the shim starts never runs; tries it with a small program, if the way is one of ours."""
+    config = found["config"] if isinstance(found["config"], dict) else {}
+    if way_to_wake(found)[0] != "process" or not found["starts_us"]:
+        return []
+    # What WordPress answered is started only if this program would have chosen it.
+    start = config.get("start")
+    if isinstance(start, list) and start in ways() and works(start):
+        return []
+    text = "What the shim starts in the background never runs."
+    hint = f"{_LATER}`closte-bridge shim install`, which tries other ways."
+    return [Problem(code="shim-cannot-wake", message=text, hint=hint)]
+
+
+def of_waking(folder: Path, last: dict[str, object] | None, oldest: float | None = None) -> list[Problem]:
     """Return what went wrong the last time that the shim started the engine of the state folder `folder`.
 
-    `last` is what `closte_bridge.engine.woken.last` says of it.
+    `last` is what `closte_bridge.engine.woken.last` says of it, `oldest` for how many seconds the oldest event waits.
     """
-    started, begun = (stamp(folder / name) // 1_000_000_000 for name in (WAKING_FILE, WAKE_FILE))
-    if begun < started < time.time() - _BEGUN:
+    started, begun = (stamp(folder / name) / 1_000_000_000 for name in (WAKING_FILE, WAKE_FILE))
+    late = time.time() - _BEGUN
+    # Each new event may have started it once more, so that the last start is always a recent one.
+    waits = oldest is not None and begun < time.time() - oldest < late
+    if int(begun) < int(started) and (started < late or waits):
         text = "The engine was started by the shim, and did not begin."
         hint = f"Start it by hand: `closte-bridge sync`. If program or config have moved: {_AGAIN}"
         return [Problem(code="shim-wake-failed", message=text, hint=hint)]

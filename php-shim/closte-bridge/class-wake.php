@@ -46,10 +46,45 @@ final class Wake {
 		$method = self::method( $config );
 		if ( 'file' === $method[0] ) {
 			@\touch( $config['wake_file'] ); // phpcs:ignore -- a full disk only means that nobody sees it.
-		} elseif ( 'process' === $method[0] && ! self::is_pending( $config['wake_file'] ) ) {
+		} elseif ( 'process' === $method[0] && ! self::is_pending( $config['wake_file'] ) && ! self::is_at_work( $config['wake_file'] ) ) {
+			// Nothing stands between here and the start: an engine that met our look at its lock has left.
 			@\touch( \dirname( $config['wake_file'] ) . '/waking' ); // phpcs:ignore -- likewise.
 			self::start( $config );
 		}
+	}
+
+	/**
+	 * Return whether an engine that was started earlier still holds its lock, for example while removals wait: it sees
+	 * the trigger file, which is touched then, and runs again.
+	 *
+	 * @param string $wake_file The file.
+	 * @return bool
+	 */
+	private static function is_at_work( $wake_file ) {
+		$lock = \dirname( $wake_file ) . '/woken.lock';
+		if ( ! self::is_locked( $lock ) ) {
+			return false;
+		}
+		@\touch( $wake_file ); // phpcs:ignore -- as above.
+		// It may have ended just before the file was touched.
+		return self::is_locked( $lock );
+	}
+
+	/**
+	 * Return whether somebody holds a lock, without waiting for it.
+	 *
+	 * @param string $path The file.
+	 * @return bool
+	 */
+	private static function is_locked( $path ) {
+		$file = @\fopen( $path, 'r' ); // phpcs:ignore -- usually there is one; it is neither read nor written.
+		if ( ! $file ) {
+			return false;
+		}
+		$blocked = 0;
+		$free    = \flock( $file, \LOCK_SH | \LOCK_NB, $blocked );
+		\fclose( $file ); // phpcs:ignore WordPress.WP.AlternativeFunctions -- as above.
+		return ! $free && $blocked;
 	}
 
 	/**
@@ -125,7 +160,11 @@ final class Wake {
 		if ( ! \function_exists( 'proc_open' ) || ! \function_exists( 'proc_close' ) ) {
 			return 'PHP may not start processes (disable_functions).';
 		}
-		foreach ( array( isset( $config['setsid'] ) ? $config['setsid'] : '', $config['engine'][0] ) as $program ) {
+		$start = self::start_of( $config );
+		if ( ! $start ) {
+			return 'Nothing on this machine starts a program in the background.';
+		}
+		foreach ( array( $start[0], $config['engine'][0] ) as $program ) {
 			if ( ! \is_string( $program ) || '' === $program || ! @\is_executable( $program ) ) { // phpcs:ignore -- open_basedir complains.
 				return \sprintf( 'The program "%s" cannot be executed.', \is_string( $program ) ? $program : '' );
 			}
@@ -134,12 +173,25 @@ final class Wake {
 	}
 
 	/**
-	 * Start the engine and leave it alone: no shell, no terminal, no environment of ours, nothing to wait for.
+	 * Return what stands before the engine's command line so that it is started in the background: tried at installation.
+	 *
+	 * @param array $config From `config`.
+	 * @return array Empty if nothing does.
+	 */
+	private static function start_of( array $config ) {
+		if ( ! \array_key_exists( 'start', $config ) ) {
+			return isset( $config['setsid'] ) && \is_string( $config['setsid'] ) ? array( $config['setsid'], '--fork' ) : array(); // An older installation.
+		}
+		return \is_array( $config['start'] ) ? \array_values( $config['start'] ) : array();
+	}
+
+	/**
+	 * Start the engine and leave it alone: no terminal, no environment of ours, nothing to wait for.
 	 *
 	 * @param array $config From `config`.
 	 */
 	private static function start( array $config ) {
-		$argv    = \array_merge( array( $config['setsid'], '--fork' ), \array_values( $config['engine'] ), array( 'sync', '--woken', '--quiet' ) );
+		$argv    = \array_merge( self::start_of( $config ), \array_values( $config['engine'] ), array( 'sync', '--woken', '--quiet' ) );
 		$null    = array( 'null' );
 		$pipes   = array();
 		$process = @\proc_open( $argv, array( $null, $null, $null ), $pipes, '/', isset( $config['environment'] ) ? $config['environment'] : array() ); // phpcs:ignore -- an argument list, no shell.

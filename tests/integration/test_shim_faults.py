@@ -191,7 +191,8 @@ def test_a_function_that_is_disabled(network: Multisite) -> None:
     """Hosts switch `proc_open` off: then nobody is started, and nothing is said about it to a visitor."""
     argv = [network.parts.php, "-d", "disable_functions=proc_open,exec,shell_exec,system,passthru,popen"]
     argv += [str(network.parts.wp_cli), f"--path={network.path}", "--allow-root", "eval-file", "-"]
-    told = "array('engine' => array('/bin/true'), 'setsid' => '/usr/bin/setsid', 'wake_file' => '/no/such/wake')"
+    start = "'start' => array('/usr/bin/setsid', '--fork')"
+    told = f"array('engine' => array('/bin/true'), {start}, 'wake_file' => '/no/such/wake')"
     code = f"""<?php wu_create_domain(array('domain' => 'shop.example.com', 'blog_id' => 1));
         echo json_encode(Closte_Bridge\\run('Wake', 'method', array({told})));"""
     done = subprocess.run(argv, input=code, capture_output=True, text=True, check=False, env=network.env)

@@ -226,7 +226,7 @@ def test_an_odd_configuration_harms_nobody(bridge: Bridge) -> None:
     config = multisite.path / "wp-content/mu-plugins/closte-bridge/config.php"
     told = multisite.php_json("(include WP_CONTENT_DIR . '/mu-plugins/closte-bridge/config.php')[1]")
     changes: list[dict[str, object]] = [{"wake": "file", "wake_file": "/proc/wake"}]
-    changes += [{"wake": ["odd"], "engine": "odd", "environment": 5}, {"setsid": "/no/such/program"}]
+    changes += [{"wake": ["odd"], "engine": "odd", "environment": 5}, {"start": ["/no/such/program"]}]
     for number, change in enumerate(changes):
         text = json.dumps(told | change)
         config.write_text(f"<?php return array(1 => json_decode({php_literal(text)}, true));")

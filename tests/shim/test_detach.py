@@ -1,0 +1,60 @@
+"""Starting a program in the background, with programs that only seem to do so."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import subprocess
+from typing import TYPE_CHECKING
+
+from closte_bridge.shim.detach import find_way, ways, works
+from tests.support.running import wait_until, write_script
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    import pytest
+
+# As BusyBox has it: no such option, and what is started stays in the foreground.
+BUSYBOX = 'case $1 in -*) echo "setsid: unrecognized option" >&2; exit 1;; esac; exec "$@"'
+
+
+def with_setsid(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, text: str) -> str:
+    program = write_script(tmp_path / "setsid", text)
+    monkeypatch.setenv("PATH", f"{tmp_path}{os.pathsep}{os.environ['PATH']}")
+    return str(program)
+
+
+def test_the_first_way_works_with_the_usual_setsid() -> None:
+    assert find_way() == [shutil.which("setsid"), "--fork"]
+
+
+def test_setsid_of_busybox_is_left_alone_by_a_shell(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    setsid = with_setsid(tmp_path, monkeypatch, BUSYBOX)
+    assert not works([setsid, "--fork"])
+    assert not works([setsid], patience=0.3), "it waits for what it starts"
+    way = find_way()
+    assert way
+    assert (way[0], way[-1]) == ("/bin/sh", setsid)
+
+
+def test_setsid_that_starts_nothing_is_done_without(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    with_setsid(tmp_path, monkeypatch, "exit 0")
+    assert not works(ways()[0], patience=0.3)
+    assert works(ways()[-1])
+
+
+def test_what_is_not_there_starts_nothing() -> None:
+    assert not works(["/no/such/program"])
+
+
+def test_arguments_are_no_text_for_a_shell(tmp_path: Path) -> None:
+    """The last way hands them on as they are."""
+    sign = tmp_path / 'it\'s "quoted" $(touch executed) `touch executed` ;\n &'
+    program = write_script(tmp_path / "program", 'sleep 0.1; echo "$2" >"$1"')
+    for way in ways():
+        subprocess.run([*way, str(program), str(sign), "$HOME"], check=True, cwd=tmp_path)
+        wait_until(lambda: sign.exists() and bool(sign.read_text()))
+        assert sign.read_text() == "$HOME\n"
+        sign.unlink()
+    assert not (tmp_path / "executed").exists()
