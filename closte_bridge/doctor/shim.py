@@ -25,7 +25,7 @@ def of_shim(engine: Engine) -> Finding:
     if installed_state(found) == "no":
         return warning("shim", "The shim is not installed: what changes in WordPress is found by looking.", _INSTALL)
     folder = engine.settings.state_dir
-    problems = [*of_installation(found), *of_starting(found), *of_waking(folder, last(folder), found["oldest"])]
+    problems = [*of_installation(found), *of_starting(found), *of_waking(folder, last(folder))]
     if problems:
         messages = " ".join(problem.message for problem in problems)
         return warning("shim", messages, f"{problems[0].hint} `closte-bridge shim status` shows more.")

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
 FOLDER = Path(__file__).with_name("php")
 WAKING_FILE = "waking"
-"""In the state folder: when the shim started an engine last."""
+"""In the state folder: when the shim started an engine that has not shown itself since (mtime), and last (atime)."""
 # These call others when a hook leads to them.
 _LAST = ("class-events.php",)
 # What says where the configuration and the state are; never a secret, only places.

@@ -86,16 +86,13 @@ def of_starting(found: dict[str, Any]) -> list[Problem]:
     return [Problem(code="shim-cannot-wake", message=text, hint=hint)]
 
 
-def of_waking(folder: Path, last: dict[str, object] | None, oldest: float | None = None) -> list[Problem]:
+def of_waking(folder: Path, last: dict[str, object] | None) -> list[Problem]:
     """Return what went wrong the last time that the shim started the engine of the state folder `folder`.
 
-    `last` is what `closte_bridge.engine.woken.last` says of it, `oldest` for how many seconds the oldest event waits.
+    `last` is what `closte_bridge.engine.woken.last` says of it.
     """
-    started, begun = (stamp(folder / name) / 1_000_000_000 for name in (WAKING_FILE, WAKE_FILE))
-    late = time.time() - _BEGUN
-    # Each new event may have started it once more, so that the last start is always a recent one.
-    waits = oldest is not None and begun < time.time() - oldest < late
-    if int(begun) < int(started) and (started < late or waits):
+    started, begun = (stamp(folder / name) // 1_000_000_000 for name in (WAKING_FILE, WAKE_FILE))
+    if begun < started < time.time() - _BEGUN:
         text = "The engine was started by the shim, and did not begin."
         hint = f"Start it by hand: `closte-bridge sync`. If program or config have moved: {_AGAIN}"
         return [Problem(code="shim-wake-failed", message=text, hint=hint)]

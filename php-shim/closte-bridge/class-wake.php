@@ -48,7 +48,7 @@ final class Wake {
 			@\touch( $config['wake_file'] ); // phpcs:ignore -- a full disk only means that nobody sees it.
 		} elseif ( 'process' === $method[0] && ! self::is_pending( $config['wake_file'] ) && ! self::is_at_work( $config['wake_file'] ) ) {
 			// Nothing stands between here and the start: an engine that met our look at its lock has left.
-			@\touch( \dirname( $config['wake_file'] ) . '/waking' ); // phpcs:ignore -- likewise.
+			self::note_start( $config['wake_file'] );
 			self::start( $config );
 		}
 	}
@@ -88,21 +88,44 @@ final class Wake {
 	}
 
 	/**
-	 * Tell whether an engine that was started a moment ago has yet to begin: it will see what was noted just now.
+	 * Return whether an engine that was started a moment ago has yet to begin: it will see what was noted just now.
 	 *
-	 * It touches the wake file before it looks. One that is broken or hangs never does, and is not started at each request.
+	 * It touches the wake file before it reads. One that is broken or hangs never does, and is not started at each request.
 	 *
 	 * @param string $wake_file The file.
 	 * @return bool
 	 */
 	private static function is_pending( $wake_file ) {
+		$tried = self::is_unanswered( $wake_file ) ? @\fileatime( \dirname( $wake_file ) . '/waking' ) : false; // phpcs:ignore -- as below.
+		$age   = \is_int( $tried ) ? \time() - $tried : -1;
+		return $age >= 0 && $age < self::PENDING;
+	}
+
+	/**
+	 * Return whether the engine has not begun since it was started.
+	 *
+	 * @param string $wake_file The file.
+	 * @return bool
+	 */
+	private static function is_unanswered( $wake_file ) {
 		$mark = \dirname( $wake_file ) . '/waking';
 		\clearstatcache( true, $mark );
 		\clearstatcache( true, $wake_file );
 		$started = @\filemtime( $mark ); // phpcs:ignore -- usually it is old, or there is none.
 		$shown   = @\filemtime( $wake_file ); // phpcs:ignore -- likewise.
-		$age     = \is_int( $started ) ? \time() - $started : -1;
-		return $age >= 0 && $age < self::PENDING && ( ! \is_int( $shown ) || $shown < $started );
+		return \is_int( $started ) && ( ! \is_int( $shown ) || $shown < $started );
+	}
+
+	/**
+	 * Note that the engine is started. As long as no start is answered the first one's time stays, so that it shows for
+	 * how long none has been, however often another event starts it.
+	 *
+	 * @param string $wake_file The file.
+	 */
+	private static function note_start( $wake_file ) {
+		$mark  = \dirname( $wake_file ) . '/waking';
+		$first = self::is_unanswered( $wake_file ) ? \filemtime( $mark ) : \time();
+		@\touch( $mark, $first, \time() ); // phpcs:ignore -- a full disk only means that nobody sees it.
 	}
 
 	/**

@@ -237,6 +237,30 @@ def test_the_providers_listeners(network: Multisite) -> None:
     assert asked_for("eight") == sending
 
 
+def test_the_network_of_the_site_decides_about_the_provider(network: Multisite) -> None:
+    """A site of another network than that of the request: nobody else would add its domains."""
+    network.php(
+        "require_once ABSPATH . 'wp-admin/includes/upgrade.php';"
+        " populate_network(2, 'second.example.com', 'admin@example.net', 'Second', '/', true);"
+    )
+
+    def asked_for(slug: str, network_id: int) -> bool:
+        made = f"wpmu_create_blog('{slug}.example.org', '/', 'T', 1, array(), {network_id})"
+        mapped = f"wu_create_domain(array('domain' => 'shop.{slug}.com', 'blog_id' => $site))"
+        network.php(f"$site = {made}; {mapped};")
+        wanted = {f"{slug}.example.org", f"shop.{slug}.com"}
+        told = {name for _, args in network.jobs() for name in args.values() if name in wanted}
+        assert told in (wanted, set())
+        return bool(told)
+
+    heartbeat(network)
+    assert (asked_for("one", 1), asked_for("two", 2)) == (False, True)
+    set_option(network, "closte_bridge_owner", {"engine": "e2", "host": "h", "since": "s"}, network_id=2)
+    heartbeat(network, network_id=2)
+    set_option(network, "closte_bridge_owner", None)
+    assert (asked_for("three", 1), asked_for("four", 2)) == (True, False)
+
+
 SENDING = r"""
 add_filter('pre_http_request', function ($answer, $args, $url) {
     add_option('sent_' . md5($url), $url);

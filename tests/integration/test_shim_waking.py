@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import fcntl
 import json
+import os
 import sqlite3
 import subprocess
 import time
@@ -14,8 +16,9 @@ import pytest
 
 from tests.support.bridge import bridge_for
 from tests.support.rows import EVENTS, set_option
-from tests.support.running import wait_until
+from tests.support.running import wait_until, write_script
 from tests.support.shim import (
+    change_config,
     clear_events,
     events,
     heartbeat,
@@ -219,6 +222,49 @@ def test_a_watcher_is_told_by_a_file(bridge: Bridge) -> None:
         watch.terminate()
         watch.wait()
     assert status(bridge)["wake"] == "process"
+
+
+def test_an_engine_that_waits_is_told_by_a_file(bridge: Bridge) -> None:
+    """While removals wait for their delay, an event starts no process that only finds the lock taken."""
+    multisite = bridge.multisite
+    starts = bridge.folder / "starts"
+    program = write_script(bridge.folder / "closte-bridge-counting", f"echo . >>{starts}")
+    change_config(multisite, "$config[1]['engine'] = array($args[0]);", str(program))
+    with (bridge.state / "woken.lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        multisite.create_site("one")
+        assert (bridge.state / "wake").exists()
+    assert not starts.exists()
+    multisite.create_site("two")
+    wait_until(starts.exists)
+
+
+def test_setsid_that_cannot_fork_wakes_all_the_same(bridge: Bridge) -> None:
+    """As BusyBox has it. Where nothing works any more, that is said, and by whoever is asked."""
+    bridge.env["PATH"] = f"{bridge.folder}:{os.environ['PATH']}"
+    setsid = write_script(bridge.folder / "setsid", 'case $1 in -*) exit 1;; esac; exec "$@"')
+    install(bridge, "auto")
+    assert status(bridge)["wake"] == "process"
+    bridge.multisite.create_site("one")
+    wait_for_alias(bridge, "one.example.net")
+    settle(bridge)
+    write_script(setsid, "exit 1")
+    ran = bridge.run("shim", "status", "--format=json")
+    assert (ran.code, ran.codes) == (1, ["shim-cannot-wake"])
+    assert "What the shim starts in the background never runs." in bridge.run("doctor").out
+
+
+def test_starts_without_a_sign_are_told_of_however_many_follow(bridge: Bridge) -> None:
+    silent = write_script(bridge.folder / "closte-bridge", "exit 0")
+    change_config(bridge.multisite, "$config[1]['engine'][0] = $args[0];", str(silent))
+    bridge.multisite.create_site("one")
+    waking = bridge.state / "waking"
+    before = time.time() - 40
+    os.utime(waking, (before, before))
+    bridge.multisite.create_site("two")
+    assert (int(waking.stat().st_mtime), waking.stat().st_atime > before + 30) == (int(before), True)
+    assert "shim-wake-failed" in bridge.run("shim", "status", "--format=json").codes
+    assert "did not begin" in bridge.run("doctor").out
 
 
 def test_an_odd_configuration_harms_nobody(bridge: Bridge) -> None:

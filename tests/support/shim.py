@@ -97,9 +97,10 @@ def settle(bridge: Bridge) -> None:
     wait_until(lambda: not processes(bridge))
 
 
-def heartbeat(multisite: Multisite, age: int = 0) -> None:
+def heartbeat(multisite: Multisite, age: int = 0, network_id: int = 1) -> None:
     """Have the engine heard of `age` seconds ago."""
-    set_option(multisite, "closte_bridge_status", {"heartbeat": int(time.time()) - age, "verdicts": {}})
+    status = {"heartbeat": int(time.time()) - age, "verdicts": {}}
+    set_option(multisite, "closte_bridge_status", status, network_id=network_id)
 
 
 def events(multisite: Multisite) -> list[tuple[str, int, str, Any]]:

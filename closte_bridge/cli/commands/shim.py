@@ -199,7 +199,7 @@ def status(app: App) -> Result:
     found = manage.status(engine, probe=True)
     data = _data(engine, found)
     folder = engine.settings.state_dir
-    problems = _problems([*of_all(found, app.environ), *of_waking(folder, last(folder), found["oldest"])])
+    problems = _problems([*of_all(found, app.environ), *of_waking(folder, last(folder))])
     if data["set_aside"]:
         problems += (
             Problem(
