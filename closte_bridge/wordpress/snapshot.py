@@ -117,7 +117,8 @@ class Settings:
 class Snapshot:
     """One consistent read. It is complete if `faults` is empty and the database did not go back in time.
 
-    `went_back` says why it seems to have done so, by what the ledger knows; `problems` are both.
+    `went_back` says why it seems to have done so, by what the ledger knows; `problems` are both. `silence` is how many
+    seconds ago this network heard of its engine; by the clock of WordPress, and huge if never.
     """
 
     network: Network
@@ -130,6 +131,7 @@ class Snapshot:
     events: list[Event] = field(default_factory=list)
     events_waiting: int = 0
     shim_table: bool = False
+    silence: int = 0
     faults: tuple[str, ...] = ()
     went_back: str = ""
 
@@ -330,5 +332,6 @@ def _decode(document: dict[str, Any]) -> Snapshot:
         events=_events(events),
         events_waiting=int(events.get("count", 0)),
         shim_table=not events.get("missing", False),
+        silence=_number(document.get("silence", 0)),
         faults=tuple(faults),
     )

@@ -63,6 +63,14 @@ def set_toggle(settings: WpSettings, cost: WpCost, *, enabled: bool) -> bool:
     return bool(result.get("was")) is not enabled
 
 
+def set_status(settings: WpSettings, cost: WpCost, *, engine: str, verdicts: dict[str, bool]) -> None:
+    """Let the shim know that this engine has just succeeded, and what it proved; nothing if it is not the owner.
+
+    Raises UnreadableError when `wp` failed.
+    """
+    _write(settings, cost, {"do": "set-status", "engine": engine, "verdicts": verdicts})
+
+
 class StageMove(NamedTuple):
     """A mapping that is to change its stage; `secure` None leaves that flag as it is.
 

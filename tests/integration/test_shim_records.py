@@ -11,7 +11,7 @@ import pytest
 
 from tests.support.bridge import bridge_for
 from tests.support.rows import delete_mappings, set_option
-from tests.support.shim import shimmed
+from tests.support.shim import heartbeat, shimmed
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -26,6 +26,8 @@ pytestmark = pytest.mark.real
 @pytest.fixture
 def bridge(multisite: Multisite, tmp_path: Path) -> Iterator[Bridge]:
     with shimmed(multisite, tmp_path / "engine") as bridge:
+        # The first success tells the shim itself, with one more call of `wp`.
+        heartbeat(multisite)
         yield bridge
 
 
@@ -79,6 +81,7 @@ def test_a_record_that_failed_is_made_up_for(bridge: Bridge) -> None:
 @pytest.mark.mariadb
 def test_on_mariadb(multisite_mariadb: Multisite, tmp_path: Path) -> None:
     with shimmed(multisite_mariadb, tmp_path / "engine") as bridge:
+        heartbeat(multisite_mariadb)
         is_made_up_for(bridge)
 
 

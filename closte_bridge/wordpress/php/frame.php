@@ -110,6 +110,35 @@ function closte_bridge_engine_of( $owner ): ?string {
 }
 
 /**
+ * Read when the engine reported last.
+ *
+ * @param array $options Network options.
+ * @return int Seconds since the epoch; 0 if never.
+ */
+function closte_bridge_heartbeat( array $options ): int {
+	$status = $options['closte_bridge_status'] ?? null;
+	return is_array( $status ) && is_numeric( $status['heartbeat'] ?? null ) ? (int) $status['heartbeat'] : 0;
+}
+
+/**
+ * Write what the shim is to know of the engine.
+ *
+ * @param int   $network_id The network.
+ * @param int   $heartbeat  When the engine succeeded last, in seconds since the epoch.
+ * @param array $verdicts   Domain => whether its DNS is correct.
+ */
+function closte_bridge_put_status( int $network_id, int $heartbeat, array $verdicts ): void {
+	update_network_option(
+		$network_id,
+		'closte_bridge_status',
+		array(
+			'heartbeat' => $heartbeat,
+			'verdicts'  => $verdicts,
+		)
+	);
+}
+
+/**
  * Tell whether an update is under way, by the rule of WordPress: its file is there, and is younger than ten minutes.
  *
  * Not wp_is_maintenance_mode(): WP-CLI makes that say no.

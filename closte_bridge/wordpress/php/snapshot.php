@@ -189,30 +189,22 @@ function closte_bridge_acknowledge( int $network_id, string $engine, array $uids
 }
 
 /**
- * Keep the engine's sign of life for the shim, if it is the owner and there is a shim: at most every four minutes.
+ * Keep the engine's heartbeat for the shim, if it is the owner and there is a shim: at most every four minutes.
  *
  * @param int    $network_id The network.
  * @param string $engine     Who asks.
- * @param mixed  $owner      The owner as it was read.
- * @param array  $status     `age`: seconds since the engine's last success; `verdicts`: domain => whether its DNS is right.
+ * @param array  $options    The network's options as they were read.
+ * @param array  $status     `age`: seconds since the engine's last success; `verdicts`: domain => whether its DNS is correct.
  */
-function closte_bridge_keep_status( int $network_id, string $engine, $owner, array $status ): void {
-	if ( closte_bridge_engine_of( $owner ) !== $engine ) {
+function closte_bridge_keep_status( int $network_id, string $engine, array $options, array $status ): void {
+	if ( closte_bridge_engine_of( $options['closte_bridge_owner'] ?? null ) !== $engine ) {
 		return;
 	}
 	// By this machine's clock: the engine's may be another.
 	$heartbeat = time() - (int) $status['age'];
-	$stored    = closte_bridge_network_options( $network_id, array( 'closte_bridge_status' ) )['closte_bridge_status'] ?? null;
-	$before    = is_array( $stored ) && is_numeric( $stored['heartbeat'] ?? null ) ? (int) $stored['heartbeat'] : 0;
+	$before    = closte_bridge_heartbeat( $options );
 	if ( $before > time() || $heartbeat - $before >= 240 ) {
-		update_network_option(
-			$network_id,
-			'closte_bridge_status',
-			array(
-				'heartbeat' => $heartbeat,
-				'verdicts'  => $status['verdicts'],
-			)
-		);
+		closte_bridge_put_status( $network_id, $heartbeat, $status['verdicts'] );
 	}
 }
 
@@ -268,6 +260,7 @@ function closte_bridge_snapshot( array $request ): array {
 			'wu_host_integrations_enabled',
 			'wu_hosting_credential_CLOSTE_CLIENT_API_KEY',
 			'closte_bridge_owner',
+			'closte_bridge_status',
 		)
 	);
 	$blogs    = closte_bridge_table( $wpdb->blogs );
@@ -278,7 +271,7 @@ function closte_bridge_snapshot( array $request ): array {
 	$events   = closte_bridge_events( $id, (int) ( $request['event_limit'] ?? 0 ) );
 	$wpdb->query( 'COMMIT' );
 	if ( isset( $request['status'] ) && empty( $events['missing'] ) ) {
-		closte_bridge_keep_status( $id, (string) $request['engine'], $options['closte_bridge_owner'] ?? null, $request['status'] );
+		closte_bridge_keep_status( $id, (string) $request['engine'], $options, $request['status'] );
 	}
 
 	$plugin   = closte_bridge_plugin( $options['active_sitewide_plugins'] ?? null );
@@ -307,6 +300,7 @@ function closte_bridge_snapshot( array $request ): array {
 		),
 		'toggle'   => is_array( $toggles ) && ! empty( $toggles['closte'] ),
 		'owner'    => $options['closte_bridge_owner'] ?? null,
+		'silence'  => time() - closte_bridge_heartbeat( $options ),
 		'key'      => isset( $request['pad'] ) ? closte_bridge_key( $options, $plugin, $request['pad'] ) : null,
 		'sites'    => $sites,
 		'mappings' => $mappings,

@@ -1,6 +1,6 @@
 <?php
 /**
- * Write what the engine asks for, in one process: the owner and the toggle, both plain network options.
+ * Write what the engine asks for, in one process: the owner, the toggle and the heartbeat, all plain network options.
  *
  * Setting the owner names the value it expects to find, so that two engines cannot overwrite one another unseen. What was
  * written is read back from the table: a database that is read-only or full says so to nobody but its log, a plugin's
@@ -60,6 +60,20 @@ function closte_bridge_set_toggle( array $operation ): array {
 }
 
 /**
+ * Write the heartbeat, if who asks is the owner.
+ *
+ * @param array $operation `engine`; `verdicts`: domain => whether its DNS is correct.
+ * @return array `done`, or `conflict`.
+ */
+function closte_bridge_set_status( array $operation ): array {
+	if ( closte_bridge_engine_of( closte_bridge_stored( 'closte_bridge_owner' ) ) !== $operation['engine'] ) {
+		return array( 'result' => 'conflict' );
+	}
+	closte_bridge_put_status( get_current_network_id(), time(), $operation['verdicts'] );
+	return array( 'result' => 'done' );
+}
+
+/**
  * Carry out the operations in order.
  *
  * @param array $request The engine's request.
@@ -69,6 +83,7 @@ function closte_bridge_write( array $request ): array {
 	$jobs    = array(
 		'set-owner'  => 'closte_bridge_set_owner',
 		'set-toggle' => 'closte_bridge_set_toggle',
+		'set-status' => 'closte_bridge_set_status',
 	);
 	$results = array();
 	foreach ( $request['operations'] as $operation ) {
