@@ -2,7 +2,7 @@
 /**
  * Plugin Name: closte-bridge shim
  * Description: Tells the closte-bridge engine when the domains of this network change, and keeps the built-in Closte provider from doing the same work twice.
- * Version: 1.0.0
+ * Version: 0.1.0
  * Network: true
  * Requires PHP: 7.4
  * License: MIT

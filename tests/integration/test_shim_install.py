@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import sys
 import time
 from typing import TYPE_CHECKING
 
@@ -240,6 +241,59 @@ def test_wp_closte_bridge(bridge: Bridge) -> None:
         assert (through.returncode, through.stdout) == (0, bridge.run(*words).out), words
     through = bridge.multisite.wp("help", "closte-bridge", "shim")
     assert through.stdout == bridge.run("shim", "--help").out
+
+
+def test_wp_closte_bridge_with_global_options(bridge: Bridge) -> None:
+    """Those before the command hold for the engine; those behind it that only WordPress knows are no errors."""
+    wp = bridge.multisite.wp
+    assert passed(bridge).stdout == bridge.run("--help").out
+    loud, quiet = passed(bridge, "plan", "--format=csv"), wp("--quiet", "closte-bridge", "plan", "--format=csv")
+    assert (loud.stderr.startswith("Cost: "), quiet.stderr) == (True, "")
+    legal = ("--skip-themes", "--user=admin", "--context=cli", "--no-color", "--quiet")
+    assert passed(bridge, "plan", "--format=csv", *legal).stdout == quiet.stdout
+    assert passed(bridge, "plan", "--format=json", "--skip-packages").returncode == 0
+
+
+def test_another_command_runs_wp_closte_bridge(bridge: Bridge) -> None:
+    """Inside its own process; it gets what is printed, and goes on."""
+    options = "['launch' => false, 'return' => 'all', 'exit_error' => false]"
+    found = bridge.multisite.php_json(f"WP_CLI::runcommand('closte-bridge plan --format=count', {options})")
+    assert (found["stdout"], found["return_code"]) == ("0", 0)
+    found = bridge.multisite.php_json(f"WP_CLI::runcommand('closte-bridge plan --no-such', {options})")
+    assert found["return_code"] == 2
+    shown = bridge.multisite.php("WP_CLI::runcommand('closte-bridge --version', ['launch' => false]); echo 'after';")
+    assert shown == bridge.run("--version").out + "after"
+
+
+@pytest.mark.parametrize("gone", ["/no/such/closte-bridge", sys.executable])
+def test_without_the_program(bridge: Bridge, gone: str) -> None:
+    """Removed first, before anybody thought of the shim: it says how to finish, and removes itself."""
+    multisite = bridge.multisite
+    multisite.create_site("one")
+    module = "array('-m', 'no_such_module')" if gone == sys.executable else "array()"
+    change_config(multisite, f"$config[1]['engine'] = array_merge(array($args[0]), {module});", gone)
+    if gone != sys.executable:
+        ran = passed(bridge, "plan")
+        assert ran.returncode == 1
+        assert f'The program "{gone}" is missing' in ran.stderr
+        assert "wp closte-bridge shim uninstall" in ran.stderr
+    stranger = multisite.add_mu_plugin("closte-bridge/class-strange", "// Somebody else's.")
+    left = passed(bridge, "shim", "uninstall", "--yes")
+    assert (left.returncode, str(stranger) in left.stderr) == (1, True)
+    assert all_that_is_ours(multisite) == ["closte-bridge"]
+    stranger.unlink()
+    stranger.parent.rmdir()
+
+
+def test_without_the_program_another_network_keeps_the_shim(bridge: Bridge) -> None:
+    multisite = bridge.multisite
+    change_config(multisite, "$config[2] = $config[1]; $config[1]['engine'] = array('/no/such/closte-bridge');")
+    add_event(multisite, "mapping_added", "there.example.com", network_id=2)
+    done = passed(bridge, "shim", "uninstall", "--yes")
+    assert (done.returncode, "Another network uses the shim" in done.stdout) == (0, True)
+    assert [domain for _, _, domain, _ in events(multisite)] == ["there.example.com"]
+    assert multisite.network_option("closte_bridge_owner") is None
+    assert (multisite.path / MU_PLUGINS / "closte-bridge-shim.php").exists()
 
 
 def sign_up(multisite: Multisite, slug: str) -> None:

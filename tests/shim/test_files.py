@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import base64
 import os
+import re
 import sys
 from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
+from closte_bridge import __version__
 from closte_bridge.config.model import Settings, WpSettings
 from closte_bridge.shim.files import configuration, moved, starts_us, texts
 
@@ -24,6 +27,12 @@ def test_who_is_called_is_written_before_who_calls() -> None:
     names = list(texts())
     assert names[-2:] == ["closte-bridge/class-events.php", "closte-bridge-shim.php"]
     assert "closte-bridge/class-outbox.php" in names
+
+
+def test_the_header_names_this_version() -> None:
+    loader = base64.b64decode(texts()["closte-bridge-shim.php"]).decode()
+    header = dict(re.findall(r"^ \* (Version|License|Text Domain): (.*)$", loader, re.MULTILINE))
+    assert header == {"Version": __version__, "License": "MIT", "Text Domain": "closte-bridge"}
 
 
 def test_a_proxy_is_kept_and_its_password_is_not() -> None:

@@ -369,6 +369,15 @@ $words = static function ( $line ) {
 };
 class WP_CLI {}
 check( 'as it stands', $words( '--path=/x closte-bridge plan --no-www -- --help closte-bridge' ), array( 'plan', '--no-www', '--', '--help', 'closte-bridge' ) );
+check( 'options before it', $words( '--path=/x --quiet --debug=a --user=b closte-bridge plan --skip-themes --prompt=x --no-color -- --user=c' ), array( '--quiet', '--debug=a', 'plan', '--no-color', '--', '--user=c' ) );
+check( 'bare', $words( '--path=/x closte-bridge' ), array( '--help' ) );
+check( 'bare but quiet', $words( '--quiet closte-bridge' ), array( '--quiet', '--help' ) );
+$own = static function ( $line ) {
+	return Closte_Bridge\Command::is_own_process( explode( ' ', $line ) );
+};
+check( 'whose process it is', array( $own( '--path=/x closte-bridge plan' ), $own( '@one closte-bridge' ), $own( 'help closte-bridge plan' ), $own( 'eval closte-bridge' ), $own( '' ) ), array( true, true, true, false, false ) );
+check( 'taken apart and put together', Closte_Bridge\Command::words( array( 'domain', 'get', 'x' ), array( 'field' => 'a', 'quiet' => true, 'color' => false, 'user' => 'b' ) ), array( 'domain', 'get', 'x', '--field=a', '--quiet', '--no-color' ) );
+check( 'nothing to put together', Closte_Bridge\Command::words( array(), array() ), array( '--help' ) );
 check( 'help', $words( 'help closte-bridge plan' ), array( 'plan', '--help' ) );
 foreach ( array( array(), array( 'wake' => 'odd' ), array( 'engine' => 'odd', 'wake_file' => '/x' ), array( 'engine' => array( '/no/such' ), 'wake_file' => '/no/such/x' ) ) as $config ) {
 	$method = Closte_Bridge\run( 'Wake', 'method', array( $config ) );
