@@ -171,6 +171,13 @@ def _a_mass_may_be_late() -> None:
     _put(f"{additions.__name__}:_not_yet", not_yet)
 
 
+def _records_at_once() -> None:
+    from closte_bridge.planning import records  # noqa: PLC0415 - in the engine's process alone
+
+    _put(f"{records.__name__}:UNSEEN_WAIT", 600.0)
+    _put(f"{records.__name__}:MOST_UNSEEN", 200)
+
+
 _NOTHING = lambda *_, **__: None  # noqa: E731 - the shortest way to say it
 
 MUTANTS: dict[str, Mutant] = {
@@ -323,6 +330,10 @@ MUTANTS: dict[str, Mutant] = {
     ),
     "no lock": Mutant(
         7, "two runs at a time", _putting("closte_bridge.engine.lock:held", lambda *_: nullcontext()), ("two_at_once",),
+    ),
+    "records into an import": Mutant(
+        9, "a site that no event announced gets its record after ten minutes", _records_at_once,
+        ("an_import_comes_in_two_halves",),
     ),
     "no toggle": Mutant(
         10, "changes go on with the integration off", _putting("closte_bridge.planning.standing:_inactive", _NOTHING),

@@ -9,7 +9,7 @@ from contextlib import closing
 from typing import TYPE_CHECKING
 
 from closte_bridge.ledger.store import FILE_NAME
-from tests.proof import faults, lists, removals
+from tests.proof import faults, imports, lists, removals
 from tests.proof.faults import SYNC
 from tests.proof.invariants import HOUR, MINUTE
 from tests.support.rows import delete_mappings, quoted
@@ -297,7 +297,8 @@ FAULTS: tuple[Callable[[Campaign], None], ...] = (
     faults.closte_fails, faults.closte_fails, faults.closte_lies, faults.closte_refuses_the_key, faults.wp_fails,
     faults.wp_fails, faults.wp_hangs, faults.the_database_is_away, faults.names_and_certificates_flap, faults.killed,
     faults.killed, faults.killed_blind, faults.two_at_once, faults.the_disk_is_full, the_clock_jumps, nobody_runs_it,
-    an_import_is_half_done, a_site_goes, a_plugin_goes_mad, mapped_again_at_the_last_moment, the_integration_is_off,
+    an_import_is_half_done, imports.an_import_comes_in_two_halves, a_site_goes, a_plugin_goes_mad,
+    mapped_again_at_the_last_moment, the_integration_is_off,
     the_database_goes_back, the_config_vanishes, copies_wake_up, the_ledger_is_copied,
     removals.a_part_is_approved, removals.what_is_kept_loses_its_rows,
     removals.new_rows_hide_a_restore, removals.a_retry_would_come_late, *lists.FAULTS,
