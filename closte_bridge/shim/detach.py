@@ -31,6 +31,17 @@ def ways() -> list[list[str]]:
     return [*found, [_SHELL, "-c", f'trap "" HUP; {background}', "sh"]]
 
 
+def same_way(way: list[str], other: object) -> bool:
+    """Return whether two ways are the same; a program may have several paths."""
+    if not isinstance(other, list) or not all(isinstance(word, str) for word in other):
+        return False
+    return [*map(_resolved, way)] == [*map(_resolved, other)]
+
+
+def _resolved(word: str) -> str:
+    return str(Path(word).resolve()) if word.startswith("/") else word
+
+
 def works(way: list[str], patience: float = PATIENCE) -> bool:
     """Start a small program in this way; return whether it left its sign, and whether nobody waited for it."""
     until = time.monotonic() + patience

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from closte_bridge.config.places import page
 from closte_bridge.engine.watch import WAKE_FILE, stamp
-from closte_bridge.shim.detach import ways, works
+from closte_bridge.shim.detach import same_way, ways, works
 from closte_bridge.shim.files import WAKING_FILE
 from closte_bridge.shim.probe import probe
 
@@ -78,8 +78,11 @@ def of_starting(found: dict[str, Any]) -> list[Problem]:
     if way_to_wake(found)[0] != "process" or not found["starts_us"]:
         return []
     # What WordPress answered is started only if this program would have chosen it.
-    start = config.get("start")
-    if isinstance(start, list) and start in ways() and works(start):
+    known = [way for way in ways() if same_way(way, config.get("start"))]
+    if not known:
+        text = "The shim starts this engine in a way that this program does not know."
+        return [Problem(code="shim-cannot-wake", message=text, hint=_AGAIN)]
+    if works(known[0]):
         return []
     text = "What the shim starts in the background never runs."
     hint = f"{_LATER}`closte-bridge shim install`, which tries other ways."

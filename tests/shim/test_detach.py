@@ -7,7 +7,7 @@ import shutil
 import subprocess
 from typing import TYPE_CHECKING
 
-from closte_bridge.shim.detach import find_way, ways, works
+from closte_bridge.shim.detach import find_way, same_way, ways, works
 from tests.support.running import wait_until, write_script
 
 if TYPE_CHECKING:
@@ -42,6 +42,14 @@ def test_setsid_that_starts_nothing_is_done_without(tmp_path: Path, monkeypatch:
     with_setsid(tmp_path, monkeypatch, "exit 0")
     assert not works(ways()[0], patience=0.3)
     assert works(ways()[-1])
+
+
+def test_a_program_may_have_several_paths(tmp_path: Path) -> None:
+    link = tmp_path / "setsid"
+    way = ways()[0]
+    link.symlink_to(way[0])
+    assert same_way(way, [str(link), "--fork"])
+    assert not any(same_way(way, other) for other in (None, "odd", [5], [str(link)], ["/tmp/setsid", "--fork"]))
 
 
 def test_what_is_not_there_starts_nothing() -> None:
