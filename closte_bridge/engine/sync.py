@@ -195,11 +195,14 @@ def sync(
         bar = progress(len(plan.changes)) if progress and plan.changes else nullcontext(lambda: None)
         with bar as step:
             applied = apply_changes(engine, ledger, view, plan, run, on_step=step, should_stop=should_stop)
-        if not applied.key_rejected and (plan.observed.readable or applied.done):
-            _note_success(ledger, engine, view, whole=plan.observed.readable)
+        able = not applied.key_rejected and (plan.observed.readable or bool(applied.done))
+        if able:
+            _note_success(ledger, engine, whole=plan.observed.readable)
         verified = None
         if (engine.settings.checks or request.revive) and not applied.key_rejected and request.reviewed is None:
             verified = _verify(engine, ledger, view, request, run, lambda: should_stop() or should_yield())
+        if able:
+            _report_success(ledger, engine, view)
         return Report(engine.settings.name, view, plan, applied, stale, unknown, verified, records=records)
 
 
@@ -232,7 +235,8 @@ def _note_idle(engine: Engine, view: View, plan: Plan) -> None:
     _note_mentions(engine, view, plan)
     if engine.ledger is not None and view.standing.mode is Mode.INACTIVE:
         _note_records(engine, view)
-        _note_success(engine.ledger, engine, view)
+        _note_success(engine.ledger, engine)
+        _report_success(engine.ledger, engine, view)
     else:
         _note_try(engine)
 
@@ -316,21 +320,24 @@ def _unknown(engine: Engine, view: View, request: Request) -> tuple[str, ...]:
     return tuple(sorted(name for name in request.only if name not in known and not desire.mention(name)))
 
 
-def _note_success(ledger: Ledger, engine: Engine, view: View, *, whole: bool = True) -> None:
-    """Write down that WordPress was read and that names could be added; `whole`: and that the list was read, too.
-
-    The next run tells the shim of it in the call that reads WordPress, unless the shim takes the engine for silent.
-    """
-    now = engine.clock.now()
+def _note_success(ledger: Ledger, engine: Engine, *, whole: bool = True) -> None:
+    """Write down that WordPress was read and that names could be added; `whole`: and that the list was read, too."""
+    now = repr(engine.clock.now())
     with ledger.transaction():
-        ledger.set_meta(able=repr(now), last_try=repr(now), **({"last_success": repr(now)} if whole else {}))
-    identity = view.ledger.identity
-    if identity and view.snapshot.shim_table and not -_CLOCKS_DIFFER <= view.snapshot.silence <= _SILENT:
-        from closte_bridge.ledger.verdicts import verdicts  # noqa: PLC0415 - only for the first run in a while
-        from closte_bridge.wordpress.writer import set_status  # noqa: PLC0415 - likewise
+        ledger.set_meta(able=now, last_try=now, **({"last_success": now} if whole else {}))
 
-        with suppress(BridgeError):
-            set_status(engine.settings.wp, engine.cost.wp, engine=identity.engine, verdicts=verdicts(ledger, now))
+
+def _report_success(ledger: Ledger, engine: Engine, view: View) -> None:
+    """Let the shim know of this success now if it takes the engine for silent; else the next run's read tells it."""
+    identity = view.ledger.identity
+    if not (identity and view.snapshot.shim_table) or -_CLOCKS_DIFFER <= view.snapshot.silence <= _SILENT:
+        return
+    from closte_bridge.ledger.verdicts import verdicts  # noqa: PLC0415 - only for the first run in a while
+    from closte_bridge.wordpress.writer import set_status  # noqa: PLC0415 - likewise
+
+    with suppress(BridgeError):
+        proven = verdicts(ledger, engine.clock.now())
+        set_status(engine.settings.wp, engine.cost.wp, engine=identity.engine, verdicts=proven)
 
 
 def _reviewed_only(plan: Plan, request: Request) -> tuple[Plan, tuple[tuple[str, str], ...]]:

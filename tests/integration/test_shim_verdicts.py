@@ -37,11 +37,10 @@ def test_a_proven_verdict_answers_ultimate_multisite(world: Life) -> None:
     world.names.point(**{SHOP: HERE, OTHER: STRANGER})
     multisite.add_mapping(SHOP, SITE)
     multisite.add_mapping(OTHER, SITE)
-    world.sync()
     assert told(world) is None
     assert thinks(world, SHOP, "false") is False
 
-    world.sync(after=20)
+    world.sync()
     assert {name: told(world)[name] for name in (SHOP, OTHER)} == {SHOP: True, OTHER: False}
     assert thinks(world, SHOP, "false") is True
     assert thinks(world, OTHER, "true") is False
