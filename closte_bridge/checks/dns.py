@@ -76,9 +76,12 @@ class DnsCheck:
         self._issuer = issuer
         self._edges = edges or Edges()
         self._wire = Wire(timeout=settings.timeout, concurrency=settings.concurrency)
-        self._resolvers = Resolvers(self._wire, [(str(r), Endpoint(r.address, r.port)) for r in settings.resolvers])
+        self._resolvers = Resolvers(
+            self._wire, [(str(r), Endpoint(r.address, r.port)) for r in settings.resolvers], settings.timeout
+        )
         self._zones = Zones(self._wire, self._resolvers, self._edges.authority, self._edges.public)
         self._caa = CaaLookup(self._resolvers)
+        self.line = self._resolvers.line
 
     async def expected(self, main_domain: str) -> Expected:
         """Return where names should point: at `dns.targets`, else where `main_domain` leads.
@@ -94,6 +97,9 @@ class DnsCheck:
             for answer in answers:
                 addresses += answer.addresses
                 chain += answer.cnames
+        if names and not self.line.heard:
+            # Nothing more will be learnt before a resolver answers.
+            return Expected(_sorted(addresses), tuple(names), bool(self._settings.targets))
         shared = bool(self._settings.targets) or await self._behind_cdn(main_domain, chain)
         return Expected(_sorted(addresses), tuple(dict.fromkeys(names + chain)), shared)
 

@@ -11,6 +11,7 @@ from dns.rdatatype import AAAA, A
 
 from closte_bridge.checks.message import follow
 from closte_bridge.checks.model import Answer, Outcome
+from closte_bridge.checks.silence import Line
 from closte_bridge.checks.wire import NO_ROUTE, Endpoint, Question, Reply
 from closte_bridge.domains import lies_in
 
@@ -104,10 +105,22 @@ def _combined(v4: Outcome, v6: Outcome) -> Outcome:
 class Resolvers:
     """The recursive servers of the configuration. `addresses` remembers for one pass what it was told."""
 
-    def __init__(self, wire: Wire, endpoints: Sequence[tuple[str, Endpoint]]) -> None:
+    def __init__(self, wire: Wire, endpoints: Sequence[tuple[str, Endpoint]], timeout: float = 3.0) -> None:
         self._wire = wire
         self._endpoints = tuple(endpoints)
         self.addresses = Memo(self._addresses)
+        self.line = Line("dns", timeout=timeout, reached=self._reached)
+
+    async def _reached(self) -> bool:
+        tries = (self._wire.reaches(endpoint, self.line.patience) for _, endpoint in self._endpoints)
+        return any(await asyncio.gather(*tries))
+
+    async def _ask(self, endpoint: Endpoint, *questions: Question) -> list[Reply]:
+        self.line.ask(endpoint.address)
+        replies = await self._wire.ask_together(endpoint, questions)
+        if any(reply.message for reply in replies):
+            self.line.hear()
+        return replies
 
     async def first(self, name: str, kind: RdataType) -> Reply:
         """Return the first conclusive reply of any resolver, without validation if need be; else the last one."""
@@ -116,7 +129,7 @@ class Resolvers:
         reply = Reply(None)
         for validate in (True, False):
             for _, endpoint in (*self._endpoints[turn:], *self._endpoints[:turn]):
-                reply = await self._wire.ask(endpoint, Question(name, kind, rd=True, do=not validate, cd=not validate))
+                (reply,) = await self._ask(endpoint, Question(name, kind, rd=True, do=not validate, cd=not validate))
                 if reply.conclusive:
                     return reply
             if reply.rcode != SERVFAIL:
@@ -128,7 +141,7 @@ class Resolvers:
         return list(await asyncio.gather(*(self._observe(label, e, name) for label, e in self._endpoints)))
 
     async def _observe(self, label: str, endpoint: Endpoint, name: str) -> Answer:
-        replies = await self._wire.ask_together(endpoint, [Question(name, kind, rd=True) for kind in (A, AAAA)])
+        replies = await self._ask(endpoint, *(Question(name, kind, rd=True) for kind in (A, AAAA)))
         v4, v6 = await asyncio.gather(
             *(self._part(endpoint, name, kind, r) for kind, r in zip((A, AAAA), replies, strict=True))
         )
@@ -137,13 +150,13 @@ class Resolvers:
     async def _part(self, endpoint: Endpoint, name: str, kind: RdataType, reply: Reply) -> Part:
         if reply.rcode == SERVFAIL:
             # Once more, and then without validation: only when that works it is DNSSEC that is broken.
-            reply = await self._wire.ask(endpoint, Question(name, kind, rd=True, do=True))
+            (reply,) = await self._ask(endpoint, Question(name, kind, rd=True, do=True))
             if reply.rcode == SERVFAIL:
-                unchecked = await self._wire.ask(endpoint, Question(name, kind, rd=True, do=True, cd=True))
+                (unchecked,) = await self._ask(endpoint, Question(name, kind, rd=True, do=True, cd=True))
                 if not unchecked.conclusive:
                     return Part(Outcome.SERVFAIL)
                 # What failed may have been the way to the zone, which is mended by now: only if not it is broken.
-                reply = await self._wire.ask(endpoint, Question(name, kind, rd=True, do=True))
+                (reply,) = await self._ask(endpoint, Question(name, kind, rd=True, do=True))
                 if not reply.conclusive:
                     return Part(Outcome.BOGUS)
         if reply.message is None or not reply.conclusive:

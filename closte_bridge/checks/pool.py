@@ -14,8 +14,9 @@ from closte_bridge.checks.tls import TlsCheck
 from closte_bridge.errors import BridgeError
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Iterator
+    from collections.abc import Callable, Iterable, Iterator, Sequence
 
+    from closte_bridge.checks.silence import Line, Silence
     from closte_bridge.config.model import DnsSettings, TlsSettings
 
 _POLL = 0.2
@@ -29,7 +30,8 @@ class Pool:
     """How names are checked. `main_domain` is the network's; `now` gives seconds since the epoch.
 
     `should_stop` is asked five times a second: once it says so, what is under way is dropped. `edges` and `issuer` are
-    those of `DnsCheck`.
+    those of `DnsCheck`. With `on_silence`, a pass ends once this machine's own way out is silent: what it saw in that
+    silence is dropped, and the function is told.
     """
 
     main_domain: str
@@ -39,6 +41,7 @@ class Pool:
     edges: Edges | None = None
     now: Callable[[], float] = time.time
     should_stop: Callable[[], bool] = lambda: False
+    on_silence: Callable[[Silence], None] | None = None
 
     def run(self, names: Iterable[str], on_result: Callable[[Checked], None]) -> Expected:
         """Check each name (normalised; wildcards too), and call `on_result` in this thread as verdicts arrive.
@@ -62,21 +65,29 @@ class Pool:
         dns = DnsCheck(self.dns, issuer=self.issuer, edges=edges)
         tls = TlsCheck(self.tls, now=self.now, public=edges.public)
         expected = _NOWHERE
+        lines = (dns.line, tls.line) if self.on_silence else ()
+        results = _Results(lines, on_result)
 
-        async def look() -> None:
+        async def check() -> Silence | None:
             nonlocal expected
             expected = await dns.expected(self.main_domain)
-            await self._all(names, dns, tls, expected, on_result)
+            tls.expect(expected.addresses)
+            await self._all(names, dns, tls, expected, results)
+            return await results.the_end()
 
-        work = asyncio.ensure_future(look())
+        tasks = {asyncio.ensure_future(check()), asyncio.ensure_future(_silence_of(lines))}
         try:
-            while not (await asyncio.wait({work}, timeout=_POLL))[0]:
+            while not (done := (await asyncio.wait(tasks, timeout=_POLL, return_when=asyncio.FIRST_COMPLETED))[0]):
+                results.deliver()
                 if self.should_stop():
                     return expected
-            work.result()
+            silence = done.pop().result()
+            if silence and self.on_silence:
+                self.on_silence(silence)
         finally:
-            work.cancel()
-            await asyncio.gather(work, return_exceptions=True)
+            for task in tasks:
+                task.cancel()
+            await asyncio.gather(*tasks, return_exceptions=True)
         return expected
 
     async def _all(
@@ -85,12 +96,13 @@ class Pool:
         dns: DnsCheck,
         tls: TlsCheck,
         expected: Expected,
-        on_result: Callable[[Checked], None],
+        results: _Results,
     ) -> None:
         async def worker() -> None:
             # They share one iterator: each takes the next name when it is free.
             for name in names:
-                on_result(await self._one(name, dns, tls, expected))
+                began = results.mark()
+                results.take(await self._one(name, dns, tls, expected), began)
 
         # While some names wait for DNS, others shake hands: so many keep both kinds of slots busy.
         size = self.dns.concurrency + self.tls.concurrency
@@ -119,3 +131,47 @@ class Pool:
             unknown = DnsVerdict(name, DnsCode.UNKNOWN, expected=expected.addresses)
             return Checked(name, replace(unknown, detail=type(error).__name__), None, self.now())
         return Checked(name, with_tls(dns_verdict, tls_verdict), tls_verdict, self.now())
+
+
+class _Results:
+    """Hands results on; those of a time in which nothing was heard wait until it is known why."""
+
+    def __init__(self, lines: Sequence[Line], on_result: Callable[[Checked], None]) -> None:
+        self._lines = lines
+        self._on_result = on_result
+        self._waiting: list[tuple[Checked, list[tuple[Line, int]]]] = []
+
+    def mark(self) -> list[tuple[Line, int]]:
+        """Return how much was heard so far."""
+        return [(line, line.heard) for line in self._lines]
+
+    def take(self, checked: Checked, began: list[tuple[Line, int]]) -> None:
+        """Hand a result on, or keep it if a line on which it was asked for was silent since `began`."""
+        silent = [(line, heard) for line, heard in began if line.heard == heard and line.is_asked]
+        if silent:
+            self._waiting.append((checked, silent))
+        else:
+            self._on_result(checked)
+
+    def deliver(self) -> None:
+        """Hand on those whose lines were heard since."""
+        waiting, self._waiting = self._waiting, []
+        for checked, silent in waiting:
+            self.take(checked, silent)
+
+    async def the_end(self) -> Silence | None:
+        """Find out why what still waits does, and hand it on unless this machine is cut off."""
+        for line in dict.fromkeys(line for _, silent in self._waiting for line, _ in silent):
+            if silence := await line.silence():
+                return silence
+        self.deliver()
+        return None
+
+
+async def _silence_of(lines: Sequence[Line]) -> Silence:
+    """Return once one of the lines is silent; without any, never."""
+    while True:
+        await asyncio.sleep(_POLL)
+        for line in lines:
+            if line.is_quiet and (silence := await line.silence()):
+                return silence

@@ -13,12 +13,14 @@ import secrets
 import socket
 import ssl
 import time
+from collections import Counter
 from typing import TYPE_CHECKING, NamedTuple
 
 from closte_bridge.checks import advice
 from closte_bridge.checks.certificate import read
 from closte_bridge.checks.model import AddressVerdict, Certificate, TlsCode, TlsVerdict
 from closte_bridge.checks.names import any_covers
+from closte_bridge.checks.silence import Line
 from closte_bridge.errors import ConfigError
 
 if TYPE_CHECKING:
@@ -29,6 +31,10 @@ if TYPE_CHECKING:
 DAY = 86_400.0
 _TRIES = 2
 _MOST_ADDRESSES = 16
+# An address that accepted no connection so many times in a row is not waited for again in this pass.
+_GIVEN_UP_AFTER = 8
+# Silence of fewer addresses may be theirs; that of the network's own address among more is this machine's.
+_LEAST_SILENT = 3
 _LARGEST = 65_536  # bytes read at a time
 # There is no way from here: that says nothing about the server.
 _LOCAL = frozenset({errno.ENETUNREACH, errno.EADDRNOTAVAIL, errno.EAFNOSUPPORT, errno.EACCES, errno.EPERM})
@@ -107,7 +113,25 @@ class TlsCheck:
         self._now = now
         self._public = public
         self._slots = asyncio.Semaphore(settings.concurrency)
+        self._own: tuple[str, ...] = ()
+        self._silent: Counter[str] = Counter()
+        self.line = Line("tls", timeout=settings.timeout, reached=self._reached, least=_LEAST_SILENT)
         self._contexts = {True: _verifying(settings), False: _reading()}
+
+    def expect(self, addresses: Iterable[str]) -> None:
+        """Name the network's own addresses: one that accepts a connection shows that there is a way out."""
+        self._own = tuple(addresses)[:_MOST_ADDRESSES]
+
+    async def _reached(self) -> bool:
+        async def reaches(address: str) -> bool:
+            with contextlib.suppress(OSError), _socket_for(address) as line:
+                async with asyncio.timeout(self.line.patience):
+                    await asyncio.get_running_loop().sock_connect(line, (address, self._settings.port))
+                return True
+            return False
+
+        # Without one of these nobody can tell.
+        return not self._own or any(await asyncio.gather(*map(reaches, self._own)))
 
     async def check(
         self, name: str, addresses: Iterable[str], *, ours: Collection[str] = (), probe: str | None = None
@@ -151,6 +175,9 @@ class TlsCheck:
         met = _Met(TlsCode.UNKNOWN)
         for _ in range(_TRIES):
             async with self._slots:
+                if self._silent[address] >= _GIVEN_UP_AFTER:
+                    return _Met(TlsCode.TIMEOUT)
+                self.line.ask(address)
                 met = await self._once(address, host, verify=verify)
             if met.code not in _TRY_AGAIN or met.error:
                 break
@@ -178,9 +205,15 @@ class TlsCheck:
         loop = asyncio.get_running_loop()
         heard, to_say = ssl.MemoryBIO(), ssl.MemoryBIO()
         tls = self._contexts[verify].wrap_bio(heard, to_say, server_hostname=host)
-        with socket.socket(socket.AF_INET6 if ":" in address else socket.AF_INET) as line:
-            line.setblocking(False)
-            await loop.sock_connect(line, (address, self._settings.port))
+        with _socket_for(address) as line:
+            try:
+                await loop.sock_connect(line, (address, self._settings.port))
+            except asyncio.CancelledError:
+                # The time-out: what answers with a no keeps nobody waiting.
+                self._silent[address] += 1
+                raise
+            self._silent[address] = 0
+            self.line.hear()
             while not _done(tls):
                 await loop.sock_sendall(line, to_say.read())
                 data = await loop.sock_recv(line, _LARGEST)
@@ -195,6 +228,12 @@ class TlsCheck:
             return _Met(TlsCode.RIGHT, read(der) if der else None)
         except ValueError:
             return _Met(TlsCode.RIGHT)
+
+
+def _socket_for(address: str) -> socket.socket:
+    line = socket.socket(socket.AF_INET6 if ":" in address else socket.AF_INET)
+    line.setblocking(False)
+    return line
 
 
 def _done(tls: ssl.SSLObject) -> bool:

@@ -120,11 +120,19 @@ class Wire:
             self._silent[server] += len(questions)
         return replies
 
-    async def _once(self, server: Endpoint, queries: list[bytes], *, use_tcp: bool) -> tuple[list[bytes], str]:
+    async def reaches(self, server: Endpoint, timeout: float) -> bool:
+        """Return whether the resolver answers anything, over UDP or TCP, whoever else waits for it."""
+        query = [_query(Question(".", dns.rdatatype.SOA, rd=True))]
+        tries = (self._once(server, query, use_tcp=use_tcp, timeout=timeout) for use_tcp in (False, True))
+        return any(packets[0] for packets, _ in await asyncio.gather(*tries))
+
+    async def _once(
+        self, server: Endpoint, queries: list[bytes], *, use_tcp: bool, timeout: float | None = None
+    ) -> tuple[list[bytes], str]:
         """Return one packet for each query, empty where none came, and why."""
         answers = [b""] * len(queries)
         try:
-            async with asyncio.timeout(self._timeout):
+            async with asyncio.timeout(self._timeout if timeout is None else timeout):
                 await (_by_tcp if use_tcp else _by_udp)(server, dict(enumerate(queries)), answers)
         except OSError as error:
             # TimeoutError is one of them.

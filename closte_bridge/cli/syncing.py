@@ -19,7 +19,13 @@ from closte_bridge.cli.plans import (
 )
 from closte_bridge.cli.records import record_words
 from closte_bridge.cli.result import Message, Problem, Result, problem_data
-from closte_bridge.cli.stages import backwards_warnings, certificate_warnings, not_revived, stage_words
+from closte_bridge.cli.stages import (
+    backwards_warnings,
+    certificate_warnings,
+    not_revived,
+    silence_warnings,
+    stage_words,
+)
 from closte_bridge.errors import BridgeError, ExitCode, first_that_applies, go_with, unforeseen
 from closte_bridge.flag import Flag
 from closte_bridge.planning.model import Action, Mode
@@ -159,7 +165,7 @@ def sync_one(
     command: str,
     progress: Callable[[int], AbstractContextManager[Callable[[], None]]] | None = None,
     should_stop: Callable[[], bool] = lambda: False,
-    should_yield: Callable[[], bool] = lambda: False,
+    should_yield: Callable[[], bool] | None = None,
 ) -> tuple[Report, Words]:
     """Sync one network, then write its metrics and tell of its problems as the config says.
 
@@ -182,7 +188,7 @@ def sync_one(
             go_with(failure, told)
         raise
     words = words_of(report)
-    words.warnings.extend(backwards_warnings(report))
+    words.warnings.extend([*backwards_warnings(report), *silence_warnings(report)])
     if report.verified and report.verified.expiring:
         words.warnings.extend(certificate_warnings(report.verified.expiring, engine.clock.now()))
     # Of a run that was told to stop nobody is told, as of one that was interrupted itself.

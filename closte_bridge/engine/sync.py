@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 
 from closte_bridge.engine import lock
 from closte_bridge.engine.look import looked_at
+from closte_bridge.engine.watch import GiveWay
 from closte_bridge.errors import BridgeError, ExitCode, first_that_applies
 from closte_bridge.ledger import inbox
 from closte_bridge.ledger.marks import LEAVING
@@ -155,14 +156,17 @@ def sync(
     command: str,
     progress: Callable[[int], AbstractContextManager[Callable[[], None]]] | None = None,
     should_stop: Callable[[], bool] = lambda: False,
-    should_yield: Callable[[], bool] = lambda: False,
+    should_yield: Callable[[], bool] | None = None,
 ) -> Report:
     """Look, plan, pass the gate, apply, and write it all down. One run at a time.
 
-    `progress` opens a bar for so many changes and gives the function that moves it. Once `should_yield` says so, looks
-    at DNS and certificates are left to the next run. Raises BridgeError when the lock is
-    taken, a side cannot be read at all, or the ledger fails.
+    `progress` opens a bar for so many changes and gives the function that moves it. Once `should_yield` says so, checks
+    of DNS and certificates are left to the next run; without it, once an event waits for the lock. Raises BridgeError
+    when the lock is taken, a side cannot be read at all, or the ledger fails.
     """
+    # Who asked for these domains waits for their checks.
+    named = request.only or request.reviewed is not None
+    give_way = should_yield or ((lambda: False) if named else GiveWay(engine.settings.state_dir))
     whole = nullcontext() if request.dry_run else lock.held(engine.settings.state_dir, command)
     with (
         whole,
@@ -200,7 +204,7 @@ def sync(
             _note_success(ledger, engine, whole=plan.observed.readable)
         verified = None
         if (engine.settings.checks or request.revive) and not applied.key_rejected and request.reviewed is None:
-            verified = _verify(engine, ledger, view, request, run, lambda: should_stop() or should_yield())
+            verified = _verify(engine, ledger, view, request, run, lambda: should_stop() or give_way())
         if able:
             _report_success(ledger, engine, view)
         return Report(engine.settings.name, view, plan, applied, stale, unknown, verified, records=records)

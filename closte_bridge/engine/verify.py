@@ -36,6 +36,7 @@ if TYPE_CHECKING:
 
     from closte_bridge.checks.life import History
     from closte_bridge.checks.model import Checked
+    from closte_bridge.checks.silence import Silence
     from closte_bridge.engine.engine import Engine
     from closte_bridge.engine.view import View
     from closte_bridge.ledger.store import Ledger
@@ -65,7 +66,8 @@ class Verified:
     """What looking came to. `due_later` and `moves_later` are how many more there are than one run looks at or moves.
 
     `proven` are `www.` forms that were seen to lead where their names lead: the next run adds them. `expiring` are the
-    names whose certificate ends within 14 days or has ended, each with its end in seconds since the epoch.
+    names whose certificate ends within 14 days or has ended, each with its end in seconds since the epoch. `silence`:
+    nothing answers this machine, so that the checks of this run ended.
     """
 
     checked: dict[str, Checked] = field(default_factory=dict)
@@ -76,6 +78,7 @@ class Verified:
     proven: frozenset[str] = frozenset()
     expiring: list[tuple[str, float]] = field(default_factory=list)
     next_look: float | None = None
+    silence: Silence | None = None
     trouble: BridgeError | None = None
 
 
@@ -159,7 +162,7 @@ def verify(
         if view.snapshot.complete:
             _forget(ledger, view.snapshot, due.gone, now)
         found.stages = judged()
-        if names := _to_look_at_first(ledger, found, only, now):
+        if not found.silence and (names := _to_look_at_first(ledger, found, only, now)):
             _look(engine, ledger, view, names, found, on_step, should_stop)
             with ledger.transaction():
                 _mark_anew(ledger, LOOKED_FIRST, found.checked.keys() & set(names), now)
@@ -174,8 +177,10 @@ def verify(
     expiring = due.idle.expiring if due.idle else histories.expiring(ledger, now + EXPIRY_WARNING)
     # Without checks most was seen long ago, and may have been renewed since.
     found.expiring = [(name, end) for name, end in expiring if engine.settings.checks or name in found.checked]
-    # What is left was due when this run began, which `watch` holds it against.
-    found.next_look = view.now if found.due_later else next_look(ledger, due)
+    # What is left was due when this run began, which `watch` holds it against. In a silence all of it is left: it waits
+    # for the next run.
+    if not found.silence:
+        found.next_look = view.now if found.due_later else next_look(ledger, due)
     return found
 
 
@@ -222,6 +227,9 @@ def _look(
     after: dict[str, History] = {}
     interval = float(view.snapshot.settings.dns_check_interval)
 
+    def hush(silence: Silence) -> None:
+        found.silence = silence
+
     def take(checked: Checked) -> None:
         history = earlier.get(checked.name) or begin(checked.at)
         after[checked.name] = learn(history, checked, interval=interval)
@@ -235,6 +243,7 @@ def _look(
         edges=engine.edges,
         now=engine.clock.now,
         should_stop=should_stop,
+        on_silence=hush,
     )
     try:
         pool.run(due, take)

@@ -30,8 +30,8 @@ _SIGN_OF_LIFE = 5.0
 # A run that something waits for is not started sooner than this after the last one.
 _BREATH = 1.0
 _LOCKED_AGAIN = 5.0
-# Looks at DNS and certificates go on for so long, in seconds, although something has happened meanwhile.
-_LOOKS_UNDISTURBED = 60.0
+# Checks of DNS and certificates go on for so long, in seconds, although something has happened meanwhile.
+_CHECKS_UNDISTURBED = 10.0
 # Each look at a name comes with one at both sides. Of thousands of names nearly each second has one that is due.
 _LOOKS_APART = 60.0
 
@@ -93,6 +93,27 @@ def stamp(path: Path) -> int:
         return 0
 
 
+class GiveWay:
+    """Tells when checks give way to an event: one arrived since `seen`, and they have had a while by now.
+
+    Names whose servers keep silent can take many minutes; whoever has just mapped a domain does not wait for them.
+    `seen` is the wake file's stamp from before WordPress was read, `now` is in seconds.
+    """
+
+    def __init__(self, folder: Path, now: Callable[[], float] = time.monotonic, seen: int | None = None) -> None:
+        self._wake = folder / WAKE_FILE
+        self._now = now
+        self._seen = stamp(self._wake) if seen is None else seen
+        self._from: float | None = None
+
+    def __call__(self) -> bool:
+        """Return whether checks are to end; the time counts from the first call."""
+        now = self._now()
+        if self._from is None:
+            self._from = now + _CHECKS_UNDISTURBED
+        return now >= self._from and stamp(self._wake) != self._seen
+
+
 def next_due(report: Report, now: float, interval: float) -> float:
     """Return when to run again: at the interval, or sooner when a hold ends before that."""
     # By the time of the read: what became due while a long run went on is due now.
@@ -129,17 +150,11 @@ class Watch:
     signals: Signals
     _last_sign: float = 0.0
     _seen: int = 0
-    _yield_from: float | None = None
+    _give_way: Callable[[], bool] = lambda: False
 
     def should_yield(self) -> bool:
-        """Tell whether something happened since this run began, and looks at names have had a minute by now.
-
-        Names whose servers keep silent can take many minutes; whoever has just mapped a domain does not wait for them.
-        """
-        now = self.waiter.now()
-        if self._yield_from is None:
-            self._yield_from = now + _LOOKS_UNDISTURBED
-        return now >= self._yield_from and stamp(self.folder / WAKE_FILE) != self._seen
+        """Return whether the checks of this run are to give way to an event."""
+        return self._give_way()
 
     def alive(self) -> None:
         """Show that this is alive, unless that was done a moment ago."""
@@ -171,7 +186,7 @@ class Watch:
                     self._leave()
                     self.folder = folder
             self._seen = stamp(self.folder / WAKE_FILE)
-            self._yield_from = None
+            self._give_way = GiveWay(self.folder, self.waiter.now, self._seen)
             due = self._once()
             self._wait(due)
 

@@ -10,10 +10,12 @@ import pytest
 
 from closte_bridge.checks.life import History
 from closte_bridge.checks.model import Checked, DnsCode, DnsVerdict
+from closte_bridge.checks.silence import Silence
 from closte_bridge.cli.commands.plan import _code, plan_one
+from closte_bridge.cli.stages import silence_warnings
 from closte_bridge.engine import verify as verify_module
 from closte_bridge.engine.sync import Request, sync
-from closte_bridge.engine.watch import next_due
+from closte_bridge.engine.watch import WAKE_FILE, next_due, touch
 from closte_bridge.errors import BridgeError, ExitCode
 from closte_bridge.ledger import histories
 from tests.unit.test_engine_watch_year import DAY, NAMES, World, engine_in
@@ -82,6 +84,12 @@ def ran(engine: Engine, **request: Any) -> Report:  # noqa: ANN401 - what `Reque
     return sync(engine, Request(**request), command="test")
 
 
+def known(engine: Engine) -> dict[str, History]:
+    with engine.opened():
+        assert engine.ledger is not None
+        return histories.load(engine.ledger, NAMES)
+
+
 def seen_and_not_moved(world: Steady, engine: Engine) -> None:
     world.fails = True
     report = ran(engine)
@@ -101,6 +109,52 @@ def test_what_one_run_leaves_follows_after_a_breath(
         assert next_due(report, world.time, 300.0) - world.time == pytest.approx(1.0)
     # The third looks at the last one, and then there is time until one of them is due again.
     assert next_due(ran(engine), world.time, 300.0) - world.time >= 60.0
+
+
+def test_a_silence_of_this_machine_changes_nothing_and_is_told(
+    world: Steady, engine: Engine, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    ran(engine)
+    before = known(engine)
+    world.time += DAY
+
+    class Deaf:
+        def __init__(self, **settings: Any) -> None:  # noqa: ANN401 - as `Pool`
+            self._on_silence = settings["on_silence"]
+
+        def run(self, _names: object, _take: object) -> None:
+            self._on_silence(Silence("dns", ("192.0.2.53", "192.0.2.54")))
+
+    monkeypatch.setattr("closte_bridge.checks.pool.Pool", Deaf)
+    report = ran(engine)
+    assert known(engine) == before
+    (warning,) = silence_warnings(report)
+    assert warning.code == "dns-silent"
+    assert "192.0.2.53, 192.0.2.54" in warning.message
+    assert report.exit_code is ExitCode.OK
+    # Nor is it tried again before it is time for a run anyway.
+    assert next_due(report, world.time, 300.0) - world.time == 300.0
+
+
+@pytest.mark.parametrize(("named", "ended"), [(frozenset(), True), (frozenset({A}), False)])
+def test_the_checks_of_any_run_give_way_to_an_event_but_for_named_domains(
+    world: Steady, engine: Engine, monkeypatch: pytest.MonkeyPatch, named: frozenset[str], ended: bool
+) -> None:
+    asked: list[bool] = []
+
+    class Busy:
+        def __init__(self, **settings: Any) -> None:  # noqa: ANN401 - as `Pool`
+            self._should_stop = settings["should_stop"]
+
+        def run(self, _names: object, _take: object) -> None:
+            asked.append(self._should_stop())
+            touch(world.folder / WAKE_FILE)
+            asked.append(self._should_stop())
+
+    monkeypatch.setattr("closte_bridge.engine.watch._CHECKS_UNDISTURBED", 0.0)
+    monkeypatch.setattr("closte_bridge.checks.pool.Pool", Busy)
+    ran(engine, only=named)
+    assert asked == [False, ended]
 
 
 def test_a_run_for_some_names_moves_no_others(world: Steady, engine: Engine) -> None:
