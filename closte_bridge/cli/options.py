@@ -5,6 +5,7 @@ They are kept in the App and not handed to the command. A global option can stan
 
 from __future__ import annotations
 
+import math
 from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
@@ -196,6 +197,16 @@ def _attach(target: Callable[..., Any] | click.Command, option: click.Option) ->
     # Where click's own decorators keep the parameters of a function that is not a command yet.
     parameters = target.__dict__.setdefault("__click_params__", [])
     parameters.append(option)
+
+
+class Number(click.FloatRange):
+    """A number within bounds. What is no number (`nan`) is on neither side of a bound, and no bound keeps it out."""
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:  # noqa: ANN401, D102 - as in the base class
+        number = super().convert(value, param, ctx)
+        if not math.isfinite(number):
+            self.fail(f"{value} is not a number of this kind.", param, ctx)
+        return number
 
 
 def duration(text: str) -> float:

@@ -38,7 +38,7 @@ SECTIONS: dict[str, dict[str, v.Check]] = {
         "concurrency": v.whole(1, 64),
         "rate_limit": v.number(0.01, 1000),
         "environments": v.once(v.environment, some=True),
-        "metrics_file": v.optional(v.path),
+        "metrics_file": v.optional(v.file),
         "on_problem": v.several(v.text),
     },
     "wp": {

@@ -56,6 +56,14 @@ def path(value: object) -> str:
     return written
 
 
+def file(value: object) -> str:
+    """Accept the path of a file, which has a name."""
+    written = path(value)
+    if not Path(written).name:
+        raise vol.Invalid("must name a file")
+    return written
+
+
 def optional(check: Check) -> Check:
     """Accept what `check` accepts, or null for "not set"."""
     return lambda value: None if value is None else check(value)
@@ -101,7 +109,8 @@ def duration(value: object) -> float:
         except ValueError:
             raise vol.Invalid('must be a duration such as 300, "5m", "24h" or "1h30m"') from None
     elif isinstance(value, int | float) and not isinstance(value, bool):
-        seconds = float(value)
+        # A number of hundreds of digits fits into no float.
+        seconds = float(min(value, _LONGEST + 1))
     else:
         raise vol.Invalid('must be a duration such as 300, "5m", "24h" or "1h30m"')
     if not 0 < seconds <= _LONGEST:

@@ -41,6 +41,23 @@ def output(argv: list[str], environ: dict[str, str]) -> tuple[int, str]:
     return code, both.getvalue()
 
 
+@pytest.mark.parametrize(
+    "argv",
+    [
+        *(("watch", f"--interval={value}") for value in ("nan", "inf", "-inf", "-5", "0", "1e400", "")),
+        *(("log", f"--since={value}") for value in ("nan", "inf", "-1")),
+        *(("sandbox", f"--latency={value}") for value in ("nan", "inf")),
+        *(("health", f"--max-age={value}") for value in ("nan", "inf", "-5", "")),
+        *(("plan", f"--out={value}") for value in ("", ".", "/", "//")),
+    ],
+    ids="".join,
+)
+def test_a_value_that_is_none_is_a_mistake_of_whoever_calls(argv: tuple[str, ...], tmp_path: Path) -> None:
+    code, said = output([*argv, f"--config={tmp_path}/none.yaml"], {"HOME": str(tmp_path)})
+    assert code == 2, said
+    assert argv[1].partition("=")[0] in said or "duration" in said
+
+
 def test_short_helps_fit_on_a_line() -> None:
     for entry in table.COMMANDS.values():
         assert len(entry.short_help) <= 50

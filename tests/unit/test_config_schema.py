@@ -57,6 +57,12 @@ TOLD = [
 ]
 
 
+@pytest.mark.parametrize("text", ["metrics_file: /", "metrics_file: .", f"removal_delay: {10**400}"])
+def test_values_that_no_program_can_use_are_mistakes(write: Write, text: str) -> None:
+    (problem,) = problems_of(write(f"{text}\n"))
+    assert problem.startswith(f'1: "{text.partition(":")[0]}" must ')
+
+
 def test_all_mistakes_are_told_at_once_with_their_lines(write: Write) -> None:
     assert problems_of(write(MISTAKEN)) == TOLD
 

@@ -7,7 +7,7 @@ import click
 from closte_bridge.cli.command import BridgeCommand
 from closte_bridge.cli.context import App, pass_app
 from closte_bridge.cli.networks import engine_of
-from closte_bridge.cli.options import format_options, global_options
+from closte_bridge.cli.options import Number, format_options, global_options
 from closte_bridge.cli.plans import when
 from closte_bridge.cli.result import Result
 
@@ -28,7 +28,7 @@ $ closte-bridge log shop.customer.com --format=count
 @click.option(
     "--limit", type=click.IntRange(1, 100_000), default=100, metavar="<n>", help="The newest n. Default: 100."
 )
-@click.option("--since", type=float, default=None, metavar="<hours>", help="Only of the last so many hours.")
+@click.option("--since", type=Number(0), default=None, metavar="<hours>", help="Only of the last so many hours.")
 @format_options(fields=FIELDS, extra_fields=("run",))
 @global_options
 @pass_app

@@ -72,6 +72,8 @@ def plan(app: App, out: str | None, detailed_exitcode: bool, retry: bool) -> Res
     The formats ids and count are of the changes alone.
     """
     target = None if out is None else Path(out)
+    if target is not None and not target.name:
+        raise ConfigError(f'"--out={out}" names no file.', code="usage", hint="Name one, such as `--out=plan.json`.")
     if target is not None and len(app.settings()) > 1:
         raise ConfigError("A plan file is for one network.", code="usage", hint="Choose one with --network=<name>.")
     outcomes = on_each(app, lambda engine: plan_one(engine, target, retry=retry))

@@ -10,7 +10,7 @@ import click
 from closte_bridge.cli.command import BridgeCommand
 from closte_bridge.cli.context import App, pass_app
 from closte_bridge.cli.formats import Format, to_json
-from closte_bridge.cli.options import format_options, global_options
+from closte_bridge.cli.options import Number, format_options, global_options
 from closte_bridge.errors import ConfigError
 from closte_bridge.flag import Flag
 from closte_bridge.secret import Secret
@@ -47,7 +47,7 @@ http://127.0.0.1:8099/api/client
     show_default=True,
     help="Answer when a deleted alias is not there; empty: success.",
 )
-@click.option("--latency", type=click.FloatRange(0), default=0.0, help="Seconds that each answer takes.")
+@click.option("--latency", type=Number(0), default=0.0, help="Seconds that each answer takes.")
 @click.option("--retry-after", default="1", show_default=True, help="The header that goes with the fault 429.")
 @click.option(
     "--fault",

@@ -14,7 +14,7 @@ from closte_bridge.cli.command import BridgeCommand
 from closte_bridge.cli.context import App, pass_app
 from closte_bridge.cli.interruption import end_on
 from closte_bridge.cli.networks import engine_of
-from closte_bridge.cli.options import global_options
+from closte_bridge.cli.options import Number, global_options
 from closte_bridge.cli.result import Problem, told_beside
 from closte_bridge.cli.syncing import sync_one
 from closte_bridge.errors import BridgeError
@@ -151,7 +151,7 @@ class _Service:
 @click.command(cls=BridgeCommand, short_help="Keep working: events at once, the rest when due.", epilog=_EXAMPLES)
 @click.option(
     "--interval",
-    type=click.FloatRange(1, 86_400),
+    type=Number(1, 86_400),
     default=300.0,
     metavar="<seconds>",
     help="A full look at least this often. Default: 300.",
