@@ -48,12 +48,16 @@ def after_run(
         return []
     troubles: list[BridgeError] = []
     ledger: Ledger | None = None
+    marks: dict[str, str] = {}
     try:
         ledger = Ledger.open(settings.state_dir, create=False)
+        marks = ledger.meta() if ledger else {}
     except BridgeError as error:
         # The metrics of before must not go on saying that all is well.
         troubles.append(error)
-    marks = ledger.meta() if ledger else {}
+        if ledger is not None:
+            ledger.close()
+            ledger = None
     try:
         # Whoever runs without the config that the ledger knows has nothing to write there.
         if whole and ledger is not None and not engine.lacks_config(marks.get("config_path")):

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass, field
 from os.path import realpath
 from pathlib import Path
@@ -47,7 +47,8 @@ class Engine:
         """Open the ledger for the body; without `create`, go on without one where there is none."""
         self.ledger = Ledger.open(self.settings.state_dir, create=create)
         try:
-            yield self
+            with self.ledger.guarded() if self.ledger is not None else nullcontext():
+                yield self
         finally:
             if self.ledger is not None:
                 self.ledger.close()

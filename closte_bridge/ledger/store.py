@@ -35,6 +35,15 @@ _IN_THE_MAKING = 600.0
 # Of the log so many entries are kept.
 LONGEST_LOG = 1_000_000
 FILE_NAME = "ledger.sqlite3"
+# In seconds since the epoch: the year 5138. `datetime` knows none that is much later.
+LATEST = 1e11
+# Small facts that are numbers.
+_NUMBERS = frozenset(
+    {
+        "able", "adopted_at", "highest_mapping", "highest_site", "last_run", "last_success", "last_try",
+        "observed_count", "told_at",
+    }
+)  # fmt: skip
 
 # The `www.` names that lead where their names lead, by the last looks at both.
 _LEADING_WWW = """
@@ -92,6 +101,14 @@ def _make(path: Path) -> None:
     # says what it is.
     with suppress(OSError):
         os.close(os.open(path, os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600))
+
+
+def _is_number(text: str) -> bool:
+    try:
+        # Not so of what is no number (`nan`) either.
+        return abs(float(text)) < LATEST
+    except ValueError:
+        return False
 
 
 class Ledger:
@@ -188,6 +205,20 @@ class Ledger:
         except _ERRORS as error:
             raise _translate(error, self.path) from None
 
+    @contextmanager
+    def guarded(self) -> Iterator[None]:
+        """Call what the body fails at, for a reason that nobody thought of, by its name if the ledger is damaged."""
+        try:
+            yield
+        except BridgeError:
+            raise
+        except Exception:
+            from closte_bridge.ledger.soundness import is_sound  # noqa: PLC0415 - hardly ever needed
+
+            if not is_sound(self):
+                raise self._odd() from None
+            raise
+
     # -- reading ------------------------------------------------------------------------------------------------
 
     def state(self, now: float, *, clock_jumped: bool = False) -> LedgerState:
@@ -210,7 +241,11 @@ class Ledger:
 
     def meta(self) -> dict[str, str]:
         """Return the small facts: identity, counters, last looks."""
-        return dict(self.query("SELECT key, value FROM meta"))
+        meta = dict(self.query("SELECT key, value FROM meta"))
+        numbers = [value for key, value in meta.items() if key in _NUMBERS]
+        if not (all(isinstance(value, str) for value in meta.values()) and all(map(_is_number, numbers))):
+            raise self._odd()
+        return meta
 
     def leading_www(self) -> frozenset[str]:
         """Return the `www.` names that lead where their names lead, by the last looks at both."""

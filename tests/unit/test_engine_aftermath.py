@@ -308,6 +308,15 @@ def test_a_ledger_that_cannot_be_read_is_reported(tmp_path: Path, clock: Time) -
     assert samples(tmp_path / "x.prom")["closte_bridge_last_run_exit_code", ""] == 1
 
 
+def test_a_ledger_with_an_odd_value_is_reported_likewise(tmp_path: Path, clock: Time) -> None:
+    this = engine(tmp_path, clock, metrics_file=tmp_path / "x.prom", on_problem=("true",))
+    with opened(this.settings.state_dir) as ledger, ledger.transaction():
+        ledger.set_meta(told_at="soon")
+    (trouble,) = after_run(this, None, 1, [PROBLEM])
+    assert trouble.code == "ledger-damaged"
+    assert samples(tmp_path / "x.prom")["closte_bridge_last_run_exit_code", ""] == 1
+
+
 def test_what_nobody_heard_is_told_again(tmp_path: Path, clock: Time, told: Path) -> None:
     """A command that failed has told nobody: neither of the problem nor of its end."""
     for problems, status in (([PROBLEM], "problem"), ([], "resolved")):
