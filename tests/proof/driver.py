@@ -4,10 +4,12 @@
 
 With the name of a mutant (`tests.proof.mutants`) the engine lacks one of its safety rules. One JSON line in for each
 set of commands that run at once, `[{"argv": […], "env": {…}, "later": s, "jump": s, "kill_after": s or null,
-"kill_when": path or null, "fsize": bytes or null, "dns_port": n or null}, …]`; one out, in the same order:
+"kill_when": path or null, "fsize": bytes or null, "dns_port": n or null, "patience": s or null,
+"signals": [[s, number], …]}, …]`; one out, in the same order:
 `[{"status": …, "stdout": …, "stderr": …, "seconds": …}, …]`. A child that is killed has status -9; `kill_when` is a
 file whose coming is the moment. `later` moves both clocks, as time that passes does; `jump` moves the wall clock alone.
-With a `dns_port`, DNS is asked on loopback only.
+With a `dns_port`, DNS is asked on loopback only. With `patience`, Closte is asked in vain for so long only, and each
+answer may take a quarter of it. `signals` are sent so many seconds after the start.
 """
 
 from __future__ import annotations
@@ -20,7 +22,7 @@ import signal
 import sys
 import tempfile
 import time
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import IO, TYPE_CHECKING, Any, NoReturn
 
 # Everything that a command may import is loaded once, before the first fork.
@@ -31,10 +33,12 @@ import closte_bridge.cli.commands.health
 import closte_bridge.cli.commands.log
 import closte_bridge.cli.commands.plan
 import closte_bridge.cli.commands.sync
+import closte_bridge.cli.commands.watch
 import closte_bridge.cli.networks
 import closte_bridge.closte.client
 import closte_bridge.config.schema
 import closte_bridge.engine.adopt
+import closte_bridge.engine.notify
 import closte_bridge.engine.records
 import closte_bridge.engine.sync
 import closte_bridge.engine.verify
@@ -67,6 +71,14 @@ def _lead_here(order: dict[str, Any]) -> None:
     setattr(closte_bridge.cli.networks, "Engine", engine)  # noqa: B010 - a type checker need not follow this
 
 
+def _be_hasty(patience: float) -> None:
+    """Shorten what a client waits for: an outage of two minutes is too long for a campaign."""
+    client = closte_bridge.closte.client.ClosteClient
+    defaults = client.__init__.__kwdefaults__
+    assert defaults is not None
+    defaults.update(patience=patience, total_timeout=patience / 4)
+
+
 def _child(order: dict[str, Any], out: IO[str], err: IO[str]) -> NoReturn:
     status = 70
     try:
@@ -78,6 +90,8 @@ def _child(order: dict[str, Any], out: IO[str], err: IO[str]) -> NoReturn:
         if order["fsize"] is not None:
             resource.setrlimit(resource.RLIMIT_FSIZE, (order["fsize"], order["fsize"]))
         _lead_here(order)
+        if order["patience"] is not None:
+            _be_hasty(order["patience"])
         status = run(order["argv"])
         sys.stdout.flush()
         sys.stderr.flush()
@@ -93,11 +107,14 @@ class _Running:
     err: IO[str]
     began: float
     kill_when: str | None = None
+    signals: list[tuple[float, int]] = field(default_factory=list)
     seconds: float = 0.0
     status: int | None = None
 
     def look(self, now: float) -> None:
-        """Kill it when its time has come, and note its end."""
+        """Send the signals whose time has come, kill it when that has come, and note its end."""
+        while self.signals and now >= self.began + self.signals[0][0]:
+            os.kill(self.pid, self.signals.pop(0)[1])
         over = now >= self.deadline or (self.kill_when is not None and os.path.exists(self.kill_when))  # noqa: PTH110 - asked 500 times a second
         if over:
             os.kill(self.pid, signal.SIGKILL)
@@ -127,7 +144,7 @@ def serve(orders: list[dict[str, Any]]) -> list[dict[str, object]]:
             _child(order, out, err)
         kill_after = order["kill_after"]
         deadline = began + (LIMIT_SECONDS if kill_after is None else kill_after)
-        running.append(_Running(pid, deadline, out, err, began, order["kill_when"]))
+        running.append(_Running(pid, deadline, out, err, began, order["kill_when"], order["signals"]))
     while any(one.status is None for one in running):
         for one in running:
             if one.status is None:

@@ -5,6 +5,8 @@ Each prepares its fault, runs the engine in it, judges, and cleans up.
 
 from __future__ import annotations
 
+import signal
+import socket
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
@@ -15,11 +17,13 @@ from tests.support.life import HERE, STRANGER
 
 if TYPE_CHECKING:
     from tests.proof.campaign import Campaign
+    from tests.proof.world import Ran
 
 SYNC = ("sync", "--format=json")
 # A huge answer takes seconds each time, "mixed" is any of the others, and plain strings are the list as it should be.
 _OTHER = {FaultKind.HUGE, FaultKind.MIXED, FaultKind.LIST_STRINGS, FaultKind.SLOW}
 KINDS_OF_CLOSTE = sorted((kind.value for kind in FaultKind if kind not in _OTHER), key=str)
+_SIGNALS = (signal.SIGTERM, signal.SIGINT, signal.SIGHUP)
 MODES_OF_WP = ("noisy", "slow", "cut", "torn", "mute", "dead", "fatal", "killed")
 
 
@@ -56,6 +60,63 @@ def closte_refuses_the_key(campaign: Campaign) -> None:
     campaign.count("Closte: key refused")
     campaign.run(SYNC)
     setattr(api, "takes", takes)  # noqa: B010 - likewise
+
+
+def closte_drips(campaign: Campaign) -> None:
+    """Closte sends its answers byte by byte, slower than anybody waits: a run ends all the same."""
+    sandbox, patience = campaign.world.sandbox, 4.0
+    usual = sandbox.behaviour
+    campaign.world.stream.mapped(12)
+    campaign.watcher.look()
+    sandbox.behaviour = replace(usual, drip=0.5)
+    sandbox.set_faults("drip:1")
+    campaign.count("Closte: drips through a whole run")
+    (ran,) = campaign.run((*SYNC, "--retry"), patience=patience)
+    _in_time(campaign, ran, patience)
+    sandbox.set_faults()
+    sandbox.behaviour = usual
+    campaign.pass_time(HOUR)
+    campaign.run(SYNC)
+
+
+def resolvers_keep_silent(campaign: Campaign) -> None:
+    """No resolver answers: checks end, nothing is remembered of them, and what was mapped is added all the same."""
+    world, timeout = campaign.world, 0.5
+    (name,) = world.stream.mapped(1)
+    campaign.watcher.look()
+    known = world.ledger("SELECT * FROM histories ORDER BY name")
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as silent:
+        silent.bind(("127.0.0.1", 0))
+        resolver = f"127.0.0.1:{silent.getsockname()[1]}"
+        world.write_config(checks=True, dns={"resolvers": [resolver], "timeout": timeout, "targets": [HERE]})
+        campaign.count("DNS: resolvers keep silent")
+        (ran,) = campaign.run((*SYNC, "--retry"))
+    world.with_checks(on=False)
+    _in_time(campaign, ran, 4 * timeout)
+    now = world.ledger("SELECT * FROM histories ORDER BY name")
+    campaign.require(now == known, "A silence changed what is known of domains.")
+    campaign.require("dns-silent" in ran.stdout or ran.status not in {0, 3, 4}, f"Nobody was told: {ran.stdout[-800:]}")
+    campaign.require(name in world.sandbox.aliases or ran.status not in {0, 3}, f'"{name}" waited for checks.')
+
+
+def _in_time(campaign: Campaign, ran: Ran, seconds: float) -> None:
+    """Require that a command took hardly longer than its usual time and these `seconds`; a busy machine is slow."""
+    most = seconds + 3 * campaign.usual_seconds + 3.0
+    campaign.require(ran.seconds <= most, f"It took {ran.seconds:.0f} s where {most:.0f} s are enough.")
+
+
+def signals_come_in_pairs(campaign: Campaign) -> None:
+    """Two signals within milliseconds, at any moment of a run or of `watch`."""
+    chance = campaign.chance
+    for _ in range(4):
+        argv = chance.choice((SYNC, ("watch", "--interval=1"), (*SYNC, "--wait=5s")))
+        first = chance.uniform(0.05, 1.5) * campaign.usual_seconds
+        last = chance.choice((signal.SIGTERM, signal.SIGINT)) if argv[0] == "watch" else chance.choice(_SIGNALS)
+        pair = [(first, int(chance.choice(_SIGNALS))), (first + chance.uniform(0, 0.003), int(last))]
+        campaign.count("engine: a pair of signals")
+        (ran,) = campaign.run(argv, signals=pair)
+        campaign.require(ran.seconds <= first + 10.0, f"{argv} went on for {ran.seconds:.0f} s after {pair}.")
+    campaign.run(SYNC)
 
 
 def wp_fails(campaign: Campaign) -> None:

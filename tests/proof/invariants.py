@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from tests.proof.world import Ran, World
 
 # The exit codes of the design, and a kill.
-STATUSES = {0, 1, 2, 3, 4, 5, 7, 75, -9}
+STATUSES = {0, 1, 2, 3, 4, 5, 7, 75, 130, -1, -9, -15}
 MINUTE, HOUR, DAY = 60.0, 3600.0, 86400.0
 # What time the rules of the config make a removal wait, less what clocks may differ by.
 _DELAY, _GRACE = 5 * MINUTE - 1, 24 * HOUR - 1

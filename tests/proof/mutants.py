@@ -178,6 +178,13 @@ def _records_at_once() -> None:
     _put(f"{records.__name__}:MOST_UNSEEN", 200)
 
 
+def _silence_is_an_answer() -> None:
+    from closte_bridge.checks.pool import Pool  # noqa: PLC0415 - in the engine's process alone
+
+    run = Pool.run
+    _put("closte_bridge.checks.pool:Pool.run", lambda self, *given: run(replace(self, on_silence=None), *given))
+
+
 _NOTHING = lambda *_, **__: None  # noqa: E731 - the shortest way to say it
 
 MUTANTS: dict[str, Mutant] = {
@@ -192,6 +199,9 @@ MUTANTS: dict[str, Mutant] = {
     "any list counts": Mutant(
         1, "a list that shrank, or lacks the network's own name, is complete", _any_list_is_whole,
         ("closte_lies",),
+    ),
+    "silence counts": Mutant(
+        1, "what is seen while no resolver answers is remembered", _silence_is_an_answer, ("resolvers_keep_silent",),
     ),
     "rows of gone sites": Mutant(
         2, "a mapping of a site that is gone mentions nothing", _rows_of_gone_sites_do_not_count, ("a_site_goes",),
@@ -334,6 +344,10 @@ MUTANTS: dict[str, Mutant] = {
     "records into an import": Mutant(
         9, "a site that no event announced gets its record after ten minutes", _records_at_once,
         ("an_import_comes_in_two_halves",),
+    ),
+    "endless patience": Mutant(
+        7, "a run goes on for as long as answers drip",
+        _putting("closte_bridge.closte.pace:Patience.left", property(lambda _: 1e9)), ("closte_drips",),
     ),
     "no toggle": Mutant(
         10, "changes go on with the integration off", _putting("closte_bridge.planning.standing:_inactive", _NOTHING),

@@ -294,7 +294,8 @@ def the_ledger_is_copied(campaign: Campaign) -> None:
 
 
 FAULTS: tuple[Callable[[Campaign], None], ...] = (
-    faults.closte_fails, faults.closte_fails, faults.closte_lies, faults.closte_refuses_the_key, faults.wp_fails,
+    faults.closte_fails, faults.closte_fails, faults.closte_lies, faults.closte_refuses_the_key, faults.closte_drips,
+    faults.resolvers_keep_silent, faults.signals_come_in_pairs, faults.wp_fails,
     faults.wp_fails, faults.wp_hangs, faults.the_database_is_away, faults.names_and_certificates_flap, faults.killed,
     faults.killed, faults.killed_blind, faults.two_at_once, faults.the_disk_is_full, the_clock_jumps, nobody_runs_it,
     an_import_is_half_done, imports.an_import_comes_in_two_halves, a_site_goes, a_plugin_goes_mad,

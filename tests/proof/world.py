@@ -215,7 +215,7 @@ class World:
         env["CLOSTE_BRIDGE_CONFIG"] = str(config or self.config)
         port = self.names.port if self.names else None
         base: dict[str, Any] = {"later": self.later, "jump": self.jump, "dns_port": port}
-        base |= {"kill_after": None, "kill_when": None, "fsize": None}
+        base |= {"kill_after": None, "kill_when": None, "fsize": None, "patience": None, "signals": []}
         assert more.keys() <= base.keys(), f"The driver knows nothing of {more.keys() - base.keys()}."
         return {"argv": list(argv), "env": env, **base, **more}
 
