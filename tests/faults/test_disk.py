@@ -6,8 +6,10 @@ import json
 import os
 import random
 import resource
+import sqlite3
 import subprocess
 import sys
+from contextlib import closing
 from typing import TYPE_CHECKING
 
 import pytest
@@ -206,6 +208,30 @@ def test_the_way_out_of_a_damaged_ledger(make_world: Callable[..., World], drive
     assert world.cli("adopt", "--take-over", "--yes", "--quiet").returncode == 0
     world.wordpress.change(add=names("x"), drop=OLD[:2])
     assert_everything_goes_on(world, driver)
+
+
+@pytest.mark.parametrize(
+    ("statement", "command"),
+    [
+        ("INSERT INTO aliases VALUES ('u.example.org', 1, 'adding', 'soon', 0, 0)", ("plan",)),
+        ("INSERT INTO marks VALUES ('shop', 'record-due', 1)", ("domain", "explain", OLD[1])),
+        ("UPDATE meta SET value = 'x' WHERE key = 'able'", ("sync",)),
+        ("UPDATE meta SET value = x'fffe' WHERE key = 'observed_count'", ("domain", "list")),
+        ("UPDATE meta SET value = '[]' WHERE key = 'last_success'", ("health",)),
+    ],
+    ids=["time", "id", "number", "bytes", "health"],
+)
+def test_a_value_that_is_never_written_is_called_damage(
+    make_world: Callable[..., World], statement: str, command: tuple[str, ...]
+) -> None:
+    world = make_world(mapped=OLD)
+    world.adopt()
+    world.sync()
+    with closing(sqlite3.connect(world.state_dir / FILE_NAME)) as connection, connection:
+        connection.execute(statement)
+    done = world.cli(*command, "--format=json")
+    assert (done.returncode, the_one_error(done)) == (1, "ledger-damaged"), done
+    assert carried_changes(world) == set()
 
 
 def test_whoever_holds_the_lock_is_named_and_left_alone(make_world: Callable[..., World], driver: Driver) -> None:
