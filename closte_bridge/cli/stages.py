@@ -139,29 +139,30 @@ def backwards_warnings(report: Report) -> list[Problem]:
     return [Problem(code="backwards-limit", message=text, hint=hint)]
 
 
-_WAY_OUT = {
-    "dns": (
-        "None of the resolvers answers: {peers}. Checks of DNS and certificates wait.",
-        "Check this machine's way out to port 53 over UDP and TCP, or name other servers under `dns.resolvers` in the "
-        "config.",
-    ),
-    "tls": (
-        "No server accepts a connection from this machine, the network's own included: {peers}. Checks of DNS and "
-        "certificates wait.",
-        "Check this machine's way out to port 443, and `tls.port` in the config.",
-    ),
-}
-
-
 def silence_warnings(report: Report) -> list[Problem]:
     """Return a warning when nothing answered this machine, so that the checks of this run ended."""
     silence = report.verified.silence if report.verified else None
     if silence is None:
         return []
-    text, hint = _WAY_OUT[silence.what]
     more = [f"{len(silence.peers) - _SHOWN} more"] if len(silence.peers) > _SHOWN else []
     peers = ", ".join([*silence.peers[:_SHOWN], *more])
-    return [Problem(code=f"{silence.what}-silent", message=text.format(peers=peers), hint=hint)]
+    if silence.what == "dns":
+        return [
+            Problem(
+                code="dns-silent",
+                message=f"None of the resolvers answers: {peers}. Checks of DNS and certificates wait.",
+                hint="Check this machine's way out to port 53 over UDP and TCP, or name other servers under "
+                "`dns.resolvers` in the config.",
+            )
+        ]
+    return [
+        Problem(
+            code="tls-silent",
+            message=f"No server accepts a connection from this machine, the network's own included: {peers}. "
+            "Checks of DNS and certificates wait.",
+            hint="Check this machine's way out to port 443, and `tls.port` in the config.",
+        )
+    ]
 
 
 def certificate_warnings(expiring: Sequence[tuple[str, float]], now: float) -> list[Problem]:

@@ -214,7 +214,7 @@ def test_the_way_out_of_a_damaged_ledger(make_world: Callable[..., World], drive
     ("statement", "command"),
     [
         ("INSERT INTO aliases VALUES ('u.example.org', 1, 'adding', 'soon', 0, 0)", ("plan",)),
-        ("INSERT INTO marks VALUES ('shop', 'record-due', 1)", ("domain", "explain", OLD[1])),
+        ("INSERT INTO marks VALUES ('shop', 'record-due', 1)", ("sync",)),
         ("UPDATE meta SET value = 'x' WHERE key = 'able'", ("sync",)),
         ("UPDATE meta SET value = x'fffe' WHERE key = 'observed_count'", ("domain", "list")),
         ("UPDATE meta SET value = '[]' WHERE key = 'last_success'", ("health",)),
