@@ -121,10 +121,28 @@ def _failure(app: App, error: Exception) -> Result:
     if isinstance(error, BridgeError):
         return Result.of_error(error)
     app.console.debug_origin(error)
+    if damage := _damage(app):
+        return Result.of_error(damage)
     hint = 'This is a mistake in closte-bridge. Run it again with "--debug" to see where.'
     message = f"An internal error stopped the command ({type(error).__name__})."
     problem = Problem(code="internal-error", message=message, hint=hint)
     return Result(exit_code=ExitCode.FAILURE, errors=(problem,), warnings=told_beside(error))
+
+
+def _damage(app: App) -> BridgeError | None:
+    """Return the error of a damaged ledger, if there is one: what was read of it may fail long after it was closed."""
+    from closte_bridge.ledger.store import Ledger  # noqa: PLC0415 - hardly ever needed
+
+    try:
+        for settings in app.settings(every=True):
+            if ledger := Ledger.open(settings.state_dir, create=False):
+                with ledger:
+                    ledger.check()
+    except BridgeError as error:
+        return error if error.code == "ledger-damaged" else None
+    except Exception:  # it is about another failure
+        return None
+    return None
 
 
 def _look_ahead(app: App, argv: list[str]) -> None:

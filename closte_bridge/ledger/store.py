@@ -213,11 +213,15 @@ class Ledger:
         except BridgeError:
             raise
         except Exception:
-            from closte_bridge.ledger.soundness import is_sound  # noqa: PLC0415 - hardly ever needed
-
-            if not is_sound(self):
-                raise self._odd() from None
+            self.check()
             raise
+
+    def check(self) -> None:
+        """Look through all of it. Raises BridgeError if something in it is of a kind that this package never writes."""
+        from closte_bridge.ledger.soundness import is_sound  # noqa: PLC0415 - hardly ever needed
+
+        if not is_sound(self):
+            raise self._odd()
 
     # -- reading ------------------------------------------------------------------------------------------------
 

@@ -218,8 +218,9 @@ def test_the_way_out_of_a_damaged_ledger(make_world: Callable[..., World], drive
         ("UPDATE meta SET value = 'x' WHERE key = 'able'", ("sync",)),
         ("UPDATE meta SET value = x'fffe' WHERE key = 'observed_count'", ("domain", "list")),
         ("UPDATE meta SET value = '[]' WHERE key = 'last_success'", ("health",)),
+        ("DROP TRIGGER log_is_append_only; UPDATE log SET at = 'x'", ("log",)),
     ],
-    ids=["time", "id", "number", "bytes", "health"],
+    ids=["time", "id", "number", "bytes", "health", "what was read fails later"],
 )
 def test_a_value_that_is_never_written_is_called_damage(
     make_world: Callable[..., World], statement: str, command: tuple[str, ...]
@@ -228,7 +229,7 @@ def test_a_value_that_is_never_written_is_called_damage(
     world.adopt()
     world.sync()
     with closing(sqlite3.connect(world.state_dir / FILE_NAME)) as connection, connection:
-        connection.execute(statement)
+        connection.executescript(statement)
     done = world.cli(*command, "--format=json")
     assert (done.returncode, the_one_error(done)) == (1, "ledger-damaged"), done
     assert carried_changes(world) == set()
