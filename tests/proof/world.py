@@ -40,7 +40,7 @@ KEY = "key-of-the-campaign-0123456789abcdef"
 DISK = "16m"
 # So long an answer is kept back once a kill was called for.
 _STRIKE_SECONDS = 0.1
-_KEPT = ("PYTHONPATH", "COVERAGE_PROCESS_START", "COVERAGE_FILE")
+_KEPT = ("PYTHONPATH",)
 
 # Each call of `wp` takes the next word of the file `modes`; without one it behaves.
 _WRAPPER = r"""#!/bin/sh

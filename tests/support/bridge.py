@@ -29,8 +29,8 @@ if TYPE_CHECKING:
 KEY = "key-of-the-test-application-0123456789"
 # A wait that is more than nothing to the config, and nothing to a test.
 AT_ONCE = 0.001
-# Where Python finds us, and what the coverage of subprocesses needs; the rest of this environment stays out.
-_PASSED_ON = ("PYTHONPATH", "COVERAGE_PROCESS_START", "COVERAGE_FILE")
+# Where Python finds us; the rest of this environment stays out.
+_PASSED_ON = ("PYTHONPATH",)
 # What differs from run to run, and what stands for it.
 VARYING = (
     (re.compile(r"\(\d+\.\d\d s\)"), "(0.00 s)"),

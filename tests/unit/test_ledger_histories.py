@@ -50,6 +50,25 @@ def test_certificates_that_end_soon_are_told_the_first_first(ledger: Ledger) -> 
     assert histories.expiring(ledger, NOW + 9) == [("first.com", NOW), ("second.com", NOW + 5)]
 
 
+def test_domains_that_point_elsewhere_or_lack_valid_https_are_found(ledger: Ledger) -> None:
+    no_https = SERVING._replace(tls="wrong-name")
+    histories.save(
+        ledger,
+        {
+            "nowhere.com": FAILING._replace(dns="missing"),
+            "elsewhere.com": FAILING,
+            "not-checked.com": FRESH,
+            "unclear.com": FAILING._replace(dns="unknown"),
+            "no-https.com": no_https,
+            "new.com": no_https._replace(right_since=NOW + 60),
+            "good.com": SERVING._replace(tls="right"),
+            "tls-unclear.com": SERVING._replace(tls="unknown"),
+        },
+    )
+    assert histories.astray(ledger) == ["elsewhere.com", "nowhere.com"]
+    assert histories.without_padlock(ledger, NOW + 1) == ["no-https.com"]
+
+
 def test_what_nobody_wants_any_more_is_dropped(ledger: Ledger) -> None:
     histories.save(ledger, {"a.com": FRESH, "b.com": FRESH})
     histories.forget(ledger, ["a.com", "c.com"])
