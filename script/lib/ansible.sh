@@ -1,8 +1,8 @@
 # shellcheck shell=sh
 # What the tests of the Ansible collection stand on besides the virtual environment. Sourced by bootstrap.sh.
 
-# Three of Ansible's versions: the oldest that the collection is for (see its meta/runtime.yml), the newest that this
-# machine's Python can run, in the virtual environment with the linters, and the newest of all, on a newer Python.
+# Besides the newest Ansible that this machine's Python runs, which is in the virtual environment with the linters, for
+# script/test-ansible --all: the oldest that the collection is for, and the newest of all, on a newer Python.
 oldest_ansible="ansible-core~=2.16.0"
 newest_ansible="ansible-core>=2.21"
 

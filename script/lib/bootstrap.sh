@@ -268,13 +268,13 @@ wordpress_standards() {
         --standard="$root/phpcs.xml.dist" --basepath="$root"
 }
 
-# Everything for $1: `test` or `demo`.
+# Everything for $1: `test`, `ansible` (`test`, and other versions of Ansible), `bench` or `demo`.
 bootstrap() {
     case $1 in
-        test) extras=test,ansible-test ;;
+        test | ansible) extras=test,ansible-test ;;
         bench) extras=test,ansible-test,bench ;;
         demo) extras="" ;;
-        *) die "Set up what? \"test\", \"bench\" or \"demo\"." ;;
+        *) die "Set up what? \"test\", \"ansible\", \"bench\" or \"demo\"." ;;
     esac
     ensure_system "$1"
     if [ -e "$system_roots" ]; then
@@ -284,10 +284,11 @@ bootstrap() {
     ensure_parts
     [ "$1" != demo ] || return 0
     ensure_dns
-    [ "$1" = test ] || return 0
+    [ "$1" != bench ] || return 0
     ensure_php_versions
     ensure_wpcs
     ensure_wheels
+    [ "$1" = ansible ] || return 0
     ensure_oldest_ansible
     ensure_newest_ansible
 }

@@ -37,37 +37,10 @@ WHEELS = REPOSITORY / ".cache" / "wheels"
 def tool(name: str) -> str:
     """Return the path of one of Ansible's programs: beside this Python, or where CLOSTE_BRIDGE_ANSIBLE says."""
     folders = [os.environ.get("CLOSTE_BRIDGE_ANSIBLE", ""), str(Path(sys.executable).parent), os.environ["PATH"]]
-    return _found(name, os.pathsep.join(folder for folder in folders if folder))
-
-
-def oldest_tool(name: str) -> str:
-    """Return the path of one of the programs of the oldest Ansible that the collection is for."""
-    return _other(name, "oldest")
-
-
-def newest_tool(name: str) -> str:
-    """Return the path of one of the programs of the newest Ansible; it may want a newer Python than these tests."""
-    return _other(name, "newest")
-
-
-def _other(name: str, which: str) -> str:
-    given = os.environ.get(f"CLOSTE_BRIDGE_{which.upper()}_ANSIBLE")
-    return _found(name, given or str(REPOSITORY / ".cache" / f"ansible-{which}" / "bin"))
-
-
-def _found(name: str, folders: str) -> str:
-    found = shutil.which(name, path=folders)
+    found = shutil.which(name, path=os.pathsep.join(folder for folder in folders if folder))
     if found is None:
         raise MissingPartError(f'The program "{name}" is missing: run script/setup.')
     return found
-
-
-def ansible_version(program: str) -> str:
-    """Return the version of ansible-core that a program belongs to, as in "2.16"."""
-    said = subprocess.run([program, "--version"], capture_output=True, text=True, check=True).stdout
-    found = re.search(r"core (\d+\.\d+)", said)
-    assert found, said
-    return found[1]
 
 
 @dataclass
@@ -128,7 +101,7 @@ class Fleet:
     hosts: list[Host]
     wheel: Path
     per_host: dict[str, dict[str, Any]] = field(default_factory=dict)
-    program: str = field(default_factory=lambda: newest_tool("ansible-playbook"))
+    program: str = field(default_factory=lambda: tool("ansible-playbook"))
 
     def __post_init__(self) -> None:
         target = self.folder / "collections" / "ansible_collections" / "closte_bridge"

@@ -134,6 +134,13 @@ def test_versions_agree() -> None:
     assert f"## {__version__}" in (COLLECTION / "CHANGELOG.md").read_text()
 
 
+def test_the_oldest_ansible_is_among_those_that_are_tested() -> None:
+    (tested,) = re.findall(
+        r'^oldest_ansible="ansible-core~=([\d.]+)"$', (REPOSITORY / "script/lib/ansible.sh").read_text(), re.M
+    )
+    assert read(COLLECTION / "meta" / "runtime.yml")["requires_ansible"] == f">={tested}"
+
+
 def test_lint(installed: Path) -> None:
     run(installed, "yamllint", "--strict", ".")
     run(installed, "ansible-lint", "--offline", "--strict", "--profile", "production")
