@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
+    from pathlib import Path
 
 
 class ExitCode(IntEnum):
@@ -122,3 +123,8 @@ def beside(failure: Exception) -> tuple[BridgeError, ...]:
     """Return what else went wrong with what stopped a run."""
     found: tuple[BridgeError, ...] = getattr(failure, _BESIDE, ())
     return found
+
+
+def is_provisioned(folder: Path) -> bool:
+    """Return whether the Ansible role made a folder: there, root runs commands with `closte-bridge-as <network> …`."""
+    return (folder / ".by-ansible").exists()

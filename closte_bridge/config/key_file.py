@@ -5,10 +5,11 @@ from __future__ import annotations
 import os
 import stat
 from pathlib import Path
+from shlex import quote
 from typing import TYPE_CHECKING
 
 from closte_bridge.config.places import expand
-from closte_bridge.errors import ConfigError
+from closte_bridge.errors import ConfigError, is_provisioned
 from closte_bridge.secret import Secret
 
 if TYPE_CHECKING:
@@ -109,4 +110,9 @@ _ONLY_THE_KEY = "It is to hold the key alone, with mode 0600, and to belong to t
 
 
 def _unusable(path: Path, reason: str, hint: str = _ONLY_THE_KEY) -> ConfigError:
+    if hint is _ONLY_THE_KEY and is_provisioned(path.parent.parent):
+        # Its file is root's on purpose.
+        hint = (
+            f"Run as root `closte-bridge-as {quote(path.name)} …`, which hands the key over; Ansible writes its file."
+        )
     return ConfigError(f'The key file "{path}" {reason}.', code="key-file", hint=hint)

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 from closte_bridge.doctor.model import Finding, error, ok, skip, warning
 from closte_bridge.engine.clock import last_try
+from closte_bridge.engine.last_error import last_error
 from closte_bridge.engine.lock import holder_since
 from closte_bridge.engine.watch import WATCHING_FILE
 from closte_bridge.planning.model import Mode
@@ -47,7 +48,12 @@ def _rhythm(engine: Engine, now: float) -> Iterator[Finding]:
     if engine.clock.jumped(marks):
         hint = "Waiting times start over at the next run. Set the clock by NTP."
         yield warning("clock-jump", "The clock of this machine jumped since the last run.", hint)
-    if _watching(engine, now):
+    watching, failed = _watching(engine, now), last_error(marks)
+    if failed is not None and (watching or now - failed.at <= _TOO_LONG):
+        # A run by hand may succeed all the same: it has other rights than a service in its sandbox.
+        message = f"The last run of `closte-bridge watch` failed {_ago(now - failed.at)}: {failed.message}"
+        yield error("runner", message, failed.hint)
+    elif watching:
         yield ok("runner", "`closte-bridge watch` is running.")
     elif (tried := last_try(marks)) is not None and now - tried <= _TOO_LONG:
         yield ok("runner", f"The last run was {(now - tried) / 60:.0f} minutes ago.")
@@ -60,6 +66,11 @@ def _rhythm(engine: Engine, now: float) -> Iterator[Finding]:
     else:
         age = f"{(now - float(success)) / 60:.0f} minutes ago" if success else "never"
         yield warning("last-success", f"The last success: {age}.", "Run `closte-bridge sync` and look at what it says.")
+
+
+def _ago(seconds: float) -> str:
+    minutes = round(seconds / 60)
+    return f"{minutes} minute{'' if minutes == 1 else 's'} ago"
 
 
 def _watching(engine: Engine, now: float) -> bool:

@@ -10,7 +10,7 @@ from contextlib import suppress
 from shlex import quote
 from typing import TYPE_CHECKING
 
-from closte_bridge.errors import BridgeError
+from closte_bridge.errors import BridgeError, is_provisioned
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -79,8 +79,16 @@ def _another_users(folder: Path, owner: int) -> BridgeError:
     return BridgeError(
         f'The state folder "{folder}" belongs to another user.',
         code="other-user",
-        hint=f"Run as that user (`sudo -u {_name(owner)} closte-bridge …`), or set `state_dir` in the config.",
+        hint=f"Run as that user (`{_as_user(folder, owner)} …`), or set `state_dir` in the config.",
     )
+
+
+def _as_user(folder: Path, owner: int) -> str:
+    """Return the command that runs the program as the owner of a state folder."""
+    if is_provisioned(folder.parent):
+        # There the key is root's, who alone can hand it over. The folder is called as its network is.
+        return f"closte-bridge-as {quote(folder.name)}"
+    return f"sudo -u {_name(owner)} closte-bridge"
 
 
 def _name(user: int) -> str:

@@ -6,8 +6,10 @@ told. The sentences looked for were seen from WP-CLI 2.12 and WordPress 7.1.
 
 from __future__ import annotations
 
+import os
 import re
 import shlex
+from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
@@ -37,7 +39,8 @@ _KNOWN: dict[str, Words] = {
     ),
     "wp-root": Words(
         "WP-CLI refuses to run as root.",
-        "Run as the owner of the site's files: `sudo -u <owner> closte-bridge …`.",
+        "Run as the owner of the site's files: `sudo -u <owner> closte-bridge …`; on a host that Ansible provisions: "
+        "`closte-bridge-as <network> …`.",
     ),
     "wp-path": Words(
         "WP-CLI found no WordPress installation where it looked.",
@@ -179,6 +182,16 @@ _SIGNS: tuple[tuple[str, bytes], ...] = (
 # `PHP Fatal error:  … in /path/plugin.php:3` or `… in /path/plugin.php on line 3`; what stands between is not told.
 _WHERE = re.compile(rb"(?:Fatal|Parse) error: [^\n]* in (/[^\n:]{1,300}\.php)(?::| on line )(\d{1,7})")
 
+# What a `wp` comes to that cannot write to its database: with SQLite that is a file of the site.
+_OF_WRITING = {
+    *("wp-no-answer", "wp-status", "php-fatal", "php-exception", "shim-not-writable"),
+    *("database", "query-failed", "no-transaction", "table-missing"),
+}
+_SANDBOX = (
+    "a service has its sandbox. With SQLite, name the folder of the database in `write_paths` of the Ansible role, "
+    "or in `ReadWritePaths=` of the unit."
+)
+
 _SHELL_NOT_FOUND = 127
 _SHELL_NOT_EXECUTABLE = 126
 _SSH_FAILED = 255
@@ -207,7 +220,16 @@ def located(error: UnreadableError, settings: WpSettings) -> UnreadableError:
     options += ["--allow-root"] if settings.allow_root else []
     words = [*settings.command, *([settings.alias] if settings.alias else []), *options]
     hint = error.hint.replace("`wp ", f"`{shlex.join(words)} ")
+    if error.code in _OF_WRITING and not settings.ssh and not settings.alias and _is_closed(settings.path):
+        hint = f'This process may not write to "{shown(settings.path or "")}", and `wp` neither: {_SANDBOX} {hint}'
     return UnreadableError(message, code=error.code, hint=hint)
+
+
+def _is_closed(path: str | None) -> bool:
+    """Return whether the file system of a folder is read-only for this process."""
+    with suppress(OSError):
+        return path is not None and bool(os.statvfs(path).f_flag & os.ST_RDONLY)
+    return False
 
 
 def _with_place(error: UnreadableError, printed: bytes) -> UnreadableError:

@@ -13,8 +13,10 @@ from typing import TYPE_CHECKING
 import pytest
 
 from closte_bridge import doctor
+from closte_bridge.engine.last_error import note
 from closte_bridge.engine.lock import held
 from closte_bridge.engine.watch import WATCHING_FILE, touch
+from closte_bridge.errors import BridgeError
 from closte_bridge.sandbox.server import Sandbox
 from closte_bridge.secret import Secret
 from tests.support.bridge import KEY, Bridge
@@ -229,6 +231,10 @@ def test_a_run_that_hangs_and_a_watch_that_lives(sound: Life) -> None:
         assert health.code == 1
         assert "a run has been under way for 120 minutes" in health.err
     touch(sound.bridge.state / WATCHING_FILE)
+    note(sound.bridge.state, BridgeError("It failed.", code="database", hint="Mend it."), time.time() - 60)
+    message = "The last run of `closte-bridge watch` failed 1 minute ago: It failed."
+    assert findings(sound, 1)["runner"] == ("error", message)
+    note(sound.bridge.state, None, time.time())
     assert findings(sound, 0)["runner"] == ("ok", "`closte-bridge watch` is running.")
 
 

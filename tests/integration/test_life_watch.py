@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import os
 import signal
 import socket
 import subprocess
@@ -86,8 +87,8 @@ class Watching:
 
 
 @contextmanager
-def watching(bridge: Bridge) -> Iterator[Watching]:
-    """Run `watch` for the body."""
+def watching(bridge: Bridge, *prefix: str) -> Iterator[Watching]:
+    """Run `watch` for the body, with another program before it if that is given."""
     address = str(bridge.folder / "notify")
     (bridge.folder / "notify").unlink(missing_ok=True)
     log = bridge.folder / "watch.log"
@@ -95,7 +96,7 @@ def watching(bridge: Bridge) -> Iterator[Watching]:
         listener.bind(address)
         listener.setblocking(False)
         process = subprocess.Popen(
-            bridge.argv("watch", INTERVAL),
+            [*prefix, *bridge.argv("watch", INTERVAL)],
             stdin=subprocess.DEVNULL,
             stdout=output,
             stderr=output,
@@ -182,6 +183,30 @@ def test_a_day_of_a_watch(bridge: Bridge) -> None:
         wait_until(lambda: watch.listen().count("WATCHDOG=1") > 3)
         watch.end()
     assert not (bridge.state / WATCHING_FILE).exists()
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root makes a sandbox")
+def test_a_sandbox_without_the_database_is_told_also_where_there_is_none(bridge: Bridge) -> None:
+    """As of systemd, with SQLite: the service fails while whatever is run by hand succeeds."""
+    site = str(bridge.multisite.path)
+    closed = 'mount --bind "$0" "$0" && mount -o remount,bind,ro "$0" && exec "$@"'
+    with watching(bridge, "unshare", "--mount", "--propagation=private", "sh", "-c", closed, site) as watch:
+        watch.ready()
+        assert "`write_paths`" in watch.said
+        assert bridge.run("sync").code == 0
+        findings = {row["check"]: row for row in bridge.run("doctor", "--format=json").envelope["data"]}
+        runner = findings["runner"]
+        assert runner["status"] == "error"
+        assert runner["message"].startswith("The last run of `closte-bridge watch` failed 0 minutes ago: ")
+        assert '"<site>"' in runner["hint"]
+        assert "`write_paths`" in runner["hint"]
+        watch.end()
+    # One that can write clears it.
+    with watching(bridge) as watch:
+        watch.ready()
+        (row,) = bridge.run("health", "--format=json").envelope["data"]
+        assert row["last_error"] == ""
+        watch.end()
 
 
 def test_it_stops_in_the_middle_of_a_slow_answer_and_loses_nothing(bridge: Bridge) -> None:

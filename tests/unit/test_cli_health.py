@@ -10,7 +10,8 @@ import pytest
 from closte_bridge.cli.console import Console
 from closte_bridge.cli.main import run
 from closte_bridge.cli.plans import when
-from closte_bridge.engine import lock
+from closte_bridge.engine import last_error, lock
+from closte_bridge.errors import BridgeError
 from closte_bridge.ledger.state import Identity, Trouble
 from tests.support.ledgers import opened
 
@@ -54,6 +55,16 @@ def test_red_when_the_success_is_too_old(tmp_path: Path) -> None:
     assert code == 1
     assert err.splitlines()[0] == "Error: default: the last success was 60 minutes ago."
     assert health(tmp_path, "--max-age=2h")[0] == 0
+
+
+def test_the_last_error_of_watch_is_named_while_health_is_green(tmp_path: Path) -> None:
+    """One failed run turns nothing red; who has just started the service wants to know of it."""
+    adopted(tmp_path, last_success=repr(time.time() - 60))
+    last_error.note(tmp_path / "state", BridgeError("It failed.", code="database", hint="Mend it."), time.time())
+    code, out, _ = health(tmp_path, "--format=json")
+    assert (code, json.loads(out)["data"][0]["last_error"]) == (0, "It failed. Mend it.")
+    last_error.note(tmp_path / "state", None, time.time())
+    assert json.loads(health(tmp_path, "--format=json")[1])["data"][0]["last_error"] == ""
 
 
 def test_red_when_a_run_hangs(tmp_path: Path) -> None:

@@ -83,6 +83,15 @@ def test_refuses_what_is_no_readable_file(tmp_path: Path, monkeypatch: pytest.Mo
     assert refusal(tmp_path / "file") == 'The key file "F" may not be read by this user.'
 
 
+def test_the_key_of_a_provisioned_network_stays_roots(tmp_path: Path) -> None:
+    """To hand its file over to the site's user would end with a key that the site can change."""
+    (tmp_path / ".by-ansible").touch()
+    with pytest.raises(ConfigError) as caught:
+        read_key_file(tmp_path / "keys" / "shop", {})
+    assert "`closte-bridge-as shop …`" in caught.value.hint
+    assert "belong" not in caught.value.hint
+
+
 def test_systemd_guards_its_credentials_itself(tmp_path: Path) -> None:
     environ = {"CREDENTIALS_DIRECTORY": str(tmp_path)}
     path = key_file(tmp_path / "closte-api-key", mode=0o440)

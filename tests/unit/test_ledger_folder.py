@@ -63,3 +63,13 @@ def test_one_of_another_user_names_who_that_is(tmp_path: Path, monkeypatch: pyte
     error = unusable(tmp_path, PermissionError(13, "Permission denied"))
     assert error.code == "other-user"
     assert f"`sudo -u {owner} closte-bridge …`" in error.hint
+
+
+def test_the_folder_of_a_provisioned_network_names_the_command_for_root(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    folder = tmp_path / "shop"
+    folder.mkdir()
+    (tmp_path / ".by-ansible").touch()
+    monkeypatch.setattr(os, "geteuid", lambda: 65_534)
+    assert "`closte-bridge-as shop …`" in unusable(folder, PermissionError(13, "Permission denied")).hint

@@ -17,7 +17,7 @@ from closte_bridge.errors import ExitCode
 if TYPE_CHECKING:
     from closte_bridge.engine.engine import Engine
 
-FIELDS = ("network", "healthy", "last_success", "last_run", "reason")
+FIELDS = ("network", "healthy", "last_success", "last_run", "reason", "last_error")
 
 _EXAMPLES = """
 $ closte-bridge health
@@ -66,6 +66,7 @@ def _standing(problems: dict[str, float], before: float) -> _Red | None:
 def _look(engine: Engine, limit: float, longest: float) -> tuple[dict[str, object], str]:
     """Return what is to be shown of a network, and the command that says more if it is not healthy."""
     from closte_bridge.engine.clock import last_try  # noqa: PLC0415 - loaded when it is needed
+    from closte_bridge.engine.last_error import last_error  # noqa: PLC0415 - likewise
     from closte_bridge.engine.lock import holder_since  # noqa: PLC0415 - likewise
     from closte_bridge.engine.problems import standing  # noqa: PLC0415 - likewise
 
@@ -75,6 +76,7 @@ def _look(engine: Engine, limit: float, longest: float) -> tuple[dict[str, objec
         marks = engine.ledger.meta() if engine.ledger else {}
         problems = standing(engine.ledger) if engine.ledger else {}
     success = float(marks["last_success"]) if "last_success" in marks else None
+    failed = last_error(marks)
     red: _Red | None
     if "identity" not in marks:
         red = _Red(NOT_ADOPTED, "adopt")
@@ -92,6 +94,7 @@ def _look(engine: Engine, limit: float, longest: float) -> tuple[dict[str, objec
         "last_success": when(success),
         "last_run": when(last_try(marks)),
         "reason": red.reason if red else "",
+        "last_error": f"{failed.message} {failed.hint}".strip() if failed else "",
     }
     return row, red.command if red else ""
 

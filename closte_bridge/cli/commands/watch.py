@@ -6,6 +6,7 @@ import contextlib
 import gc
 import os
 import signal
+import time
 from typing import TYPE_CHECKING
 
 import click
@@ -96,7 +97,7 @@ class _Service:
             folder=self._settings.state_dir,
             interval=interval,
             work=self._work,
-            tell=self._teller.failure,
+            tell=self._failed,
             sign=self._sign,
             reload=self._reload,
             waiter=RealWaiter(),
@@ -117,9 +118,19 @@ class _Service:
         report, words = sync_one(
             engine, Request(), "watch", should_stop=self._stopping, should_yield=self._loop.should_yield
         )
+        self._note(None)
         self._teller.run(report, words)
         self._app.console.debug("watch", engine.cost.sentence())
         return report
+
+    def _failed(self, error: BridgeError) -> None:
+        self._note(error)
+        self._teller.failure(error)
+
+    def _note(self, error: BridgeError | None) -> None:
+        from closte_bridge.engine.last_error import note  # noqa: PLC0415 - as with the sync
+
+        note(self._settings.state_dir, error, time.time())
 
     def _stopping(self) -> bool:
         # Whatever takes long asks for this again and again.

@@ -1,0 +1,47 @@
+"""The error that the last run of `watch` ended with, kept in the ledger: others see it who do not read the log."""
+
+from __future__ import annotations
+
+import json
+from typing import TYPE_CHECKING, NamedTuple
+
+from closte_bridge.errors import BridgeError
+from closte_bridge.ledger.store import Ledger
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+    from pathlib import Path
+
+_KEY = "watch_error"
+
+
+class LastError(NamedTuple):
+    """An error with the time of the run, in seconds since the epoch."""
+
+    at: float
+    code: str
+    message: str
+    hint: str
+
+
+def last_error(meta: Mapping[str, str]) -> LastError | None:
+    """Return the error that the last run of `watch` ended with, or None after a run that ended well."""
+    return LastError(*json.loads(meta[_KEY])) if _KEY in meta else None
+
+
+def note(folder: Path, error: BridgeError | None, now: float) -> None:
+    """Write down how a run of `watch` ended, if there is a ledger; what keeps it from that is an error of its own."""
+    try:
+        ledger = Ledger.open(folder, create=False)
+        if ledger is None:
+            return
+        try:
+            if error is None and _KEY not in ledger.meta():
+                return
+            found = None if error is None else LastError(now, error.code, error.message, error.hint)
+            with ledger.transaction():
+                ledger.set_meta(**{_KEY: None if found is None else json.dumps(found)})
+        finally:
+            ledger.close()
+    except BridgeError:
+        return
