@@ -157,6 +157,9 @@ class Fleet:
 
     def play(self, playbook: str, *options: str, **variables: Any) -> Ran:  # noqa: ANN401 - likewise
         """Run one of the collection's playbooks, or a file, on all hosts (or with `--limit`)."""
+        if playbook == "provision":
+            # All hosts at the same time, which is faster.
+            variables = {"closte_bridge_serial": len(self.hosts)} | variables
         log = self.folder / "ansible.log"
         log.unlink(missing_ok=True)
         argv = [self.program, "-i", str(self.folder / "inventory.yml"), *options]

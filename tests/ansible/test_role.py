@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+import base64
+import contextlib
 import os
 import re
 import shutil
+import sqlite3
 import subprocess
+import sys
 from typing import TYPE_CHECKING
 
 import pytest
@@ -14,6 +18,7 @@ import yaml
 from tests.ansible.fleet import COLLECTION
 from tests.ansible.local import FAR, Local, calls, changed, engine, envelope
 from tests.support.parts import REPOSITORY
+from tests.support.running import write_script
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -221,3 +226,112 @@ def test_ssh_gets_the_password_for_one_question_only(local: Local) -> None:
     unknown = "The authenticity of host 'password.example.com' can't be established.\n"
     assert answer(f"{unknown}Are you sure you want to continue connecting (yes/no/[fingerprint])? ") == (1, "")
     assert answer("Please type 'yes', 'no' or the fingerprint: ") == (1, "")
+
+
+def test_passwords_of_an_index_are_not_shown_when_pip_fails(local: Local) -> None:
+    options = "--index-url=https://robot:canary-of-an-index@127.0.0.1:9/simple --retries=0 --timeout=1"
+    given = {
+        "closte_bridge_version": "0.1.0",
+        "closte_bridge_pip_args": options,
+        "ansible_facts": {"os_family": "Other"},
+    }
+    said = local.role("engine", given | {"closte_bridge_python": sys.executable}, check=False)
+    assert said.endswith("ended with 2"), said
+    assert "canary-of-an-index" not in said
+    # Why it failed is said all the same.
+    assert "closte-bridge==0.1.0" in said
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root becomes the owner of a ledger")
+def test_ledgers_are_copied_before_another_version_opens_them(local: Local) -> None:
+    folder = local.folder / "state" / "club"
+    folder.mkdir(parents=True)
+    with contextlib.closing(sqlite3.connect(folder / "ledger.sqlite3")) as ledger, ledger:
+        ledger.execute("CREATE TABLE seen (name)")
+        ledger.execute("INSERT INTO seen VALUES ('first')")
+    for path in (folder, folder / "ledger.sqlite3"):
+        os.chown(path, 65534, 65534)
+    python = local.folder / "venv" / "bin" / "python"
+    python.parent.mkdir(parents=True)
+    python.symlink_to("/usr/bin/python3")
+    for path in (local.folder, *local.folder.parents):
+        # The owner has to get there.
+        if path.name.startswith(("pytest", "popen", "test")):
+            path.chmod(path.stat().st_mode | 0o111)
+    # Where that user would lead root astray, nothing is written.
+    (folder / "ledger-0.0.9.sqlite3.new").symlink_to(local.folder / "astray")
+    given = {
+        "__closte_bridge_ledgers": {"files": [{"path": str(folder), "uid": 65534, "gid": 65534}]},
+        "__closte_bridge_installed": {"rc": 0, "stdout": "0.0.9\n"},
+        "_closte_bridge_wanted": "0.1.0",
+        "_closte_bridge_venv": str(local.folder / "venv"),
+    }
+    said = local.role("ledger_copies", given, check=False)
+    assert said.endswith("ended with 0"), said
+    assert "kept beside it as ledger-0.0.9.sqlite3" in " ".join(said.split())
+    copy = folder / "ledger-0.0.9.sqlite3"
+    with contextlib.closing(sqlite3.connect(copy)) as ledger:
+        assert ledger.execute("SELECT name FROM seen").fetchall() == [("first",)]
+    assert (copy.stat().st_uid, copy.stat().st_mode & 0o777) == (65534, 0o600)
+    assert not (local.folder / "astray").exists()
+
+
+def test_metrics_that_are_not_asked_for_any_more_go(local: Local) -> None:
+    exporter, metrics = local.folder / "exporter", local.folder / "state-metrics"
+    for folder in (exporter, metrics / "club", local.folder / "etc"):
+        folder.mkdir(parents=True)
+    (local.folder / "etc" / ".metrics-dir").write_text(f"{exporter}\n")
+    (exporter / "closte_bridge_club.prom").symlink_to(metrics / "club" / "closte_bridge_club.prom")
+    (exporter / "other.prom").touch()
+    read = {"name": "Read", "ansible.builtin.slurp": {"src": str(local.folder / "etc" / ".metrics-dir")}}
+    role = {"name": "closte_bridge.ops.closte_bridge", "tasks_from": "metrics_gone"}
+    gone = {"name": "Do it", "ansible.builtin.include_role": role}
+    said = local.tasks(read | {"register": "__closte_bridge_metrics_read"}, gone)
+    assert said.endswith("ended with 0"), said
+    assert [path.name for path in exporter.iterdir()] == ["other.prom"]
+    assert not metrics.exists()
+    assert not (local.folder / "etc" / ".metrics-dir").exists()
+
+
+def test_the_link_to_metrics_goes_with_its_network_though_the_setting_is_gone(local: Local) -> None:
+    exporter = local.folder / "exporter"
+    exporter.mkdir()
+    link = exporter / "closte_bridge_club.prom"
+    link.symlink_to(local.folder / "nowhere")
+    read = {"__closte_bridge_metrics_read": {"content": base64.b64encode(f"{exporter}\n".encode()).decode()}}
+    said = local.role("network_absent", read | {"closte_bridge_gone": "club"}, check=False)
+    assert said.endswith("ended with 0"), said
+    assert not link.is_symlink()
+
+
+RUNNING = "ActiveState=active\nResult=success\nNRestarts=0\n"
+STARTING = "ActiveState=activating\nResult=success\nNRestarts=3\n"
+NEVER = {"healthy": False, "reason": "there was no success yet"}
+
+
+@pytest.mark.parametrize(
+    ("shown", "beats", "health", "reason"),
+    [
+        (RUNNING, True, {}, ""),
+        (STARTING, True, {}, "is activating, result success, restarted 3 times"),
+        (RUNNING, False, {}, "has no heartbeat"),
+        (RUNNING, True, {"last_error": "It failed."}, 'The last run for "club" failed: It failed.'),
+        (RUNNING, True, NEVER, "is not healthy: there was no success yet."),
+    ],
+)
+def test_an_instance_that_does_not_work_fails_the_play(
+    local: Local, monkeypatch: pytest.MonkeyPatch, shown: str, beats: bool, health: dict[str, object], reason: str
+) -> None:
+    state = local.folder / "state" / "club"
+    state.mkdir(parents=True)
+    if beats:
+        (state / "watching").touch()
+    (local.folder / "bin").mkdir()
+    write_script(local.folder / "bin" / "systemctl", f"printf '{shown}'")
+    monkeypatch.setenv("PATH", f"{local.folder}/bin:{os.environ['PATH']}")
+    row = {"network": "club", "healthy": True, "reason": "", "last_error": ""} | health
+    fake = engine(local.folder, health=envelope([row], 0 if row["healthy"] else 1))
+    given = {"closte_bridge_runner": "watch", "closte_bridge_adopt": True, "closte_bridge_wrapper": str(fake)}
+    said = local.role("running", given | {"__closte_bridge_started": {"changed": False}}, check=False)
+    assert said.endswith("ended with 2" if reason else "ended with 0"), said
+    assert reason in " ".join(said.replace('\\"', '"').split())

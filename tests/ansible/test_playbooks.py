@@ -1,0 +1,97 @@
+"""How the plays of daily work end, with a fake engine on this machine."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+
+from tests.ansible.fleet import COLLECTION, tool
+from tests.ansible.local import engine, envelope
+
+GREEN = envelope([{"network": "shop", "healthy": True, "last_error": ""}])
+RED = envelope([{"network": "shop", "healthy": False, "last_error": ""}], 1, "unhealthy")
+
+
+class Inventory:
+    """One host in the group, this machine, with a fake engine; another one that cannot be reached, and one outside."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        target = folder / "collections" / "ansible_collections" / "closte_bridge"
+        target.mkdir(parents=True)
+        (target / "ops").symlink_to(COLLECTION)
+        (folder / "state" / "shop").mkdir(parents=True)
+
+    def play(self, playbook: str, answer: dict[str, Any], *options: str, away: bool = False) -> tuple[int, str]:
+        variables = {
+            "ansible_connection": "local",
+            "ansible_python_interpreter": sys.executable,
+            "ansible_become": False,
+            "closte_bridge_wrapper": str(engine(self.folder, health=answer)),
+            "closte_bridge_state_dir": str(self.folder / "state"),
+        }
+        hosts: dict[str, Any] = {"web1": variables}
+        if away:
+            hosts["web2"] = {"ansible_host": "127.0.0.1", "ansible_port": 1, "ansible_become": False}
+        others = {"hosts": {"db1": variables}}
+        inventory = self.folder / "inventory.yml"
+        inventory.write_text(yaml.safe_dump({"closte_bridge": {"hosts": hosts}, "others": others}))
+        report = ("-e", f"closte_bridge_report_dir={self.folder}")
+        environment = {
+            "PATH": f"{Path(tool('ansible-playbook')).parent}{os.pathsep}{os.environ['PATH']}",
+            "HOME": str(self.folder),
+            "LC_ALL": "C.UTF-8",
+            "ANSIBLE_COLLECTIONS_PATH": str(self.folder / "collections"),
+            "ANSIBLE_NOCOLOR": "1",
+        }
+        done = subprocess.run(
+            [tool("ansible-playbook"), "-i", str(inventory), *report, *options, f"closte_bridge.ops.{playbook}"],
+            capture_output=True, text=True, check=False, env=environment, cwd=self.folder, stdin=subprocess.DEVNULL,
+        )  # fmt: skip
+        return done.returncode, done.stdout + done.stderr
+
+
+@pytest.fixture
+def inventory(tmp_path: Path) -> Inventory:
+    return Inventory(tmp_path)
+
+
+@pytest.mark.parametrize("limit", [(), ("--limit=web1",), ("--limit=web1:localhost",)])
+def test_a_broken_network_is_a_failure_whatever_the_limit_is(inventory: Inventory, limit: tuple[str, ...]) -> None:
+    code, said = inventory.play("health", RED, *limit)
+    assert code != 0
+    assert "Broken: web1." in said
+    code, said = inventory.play("health", GREEN, *limit)
+    assert code == 0, said
+    assert "Nothing is broken." in said
+
+
+@pytest.mark.parametrize(
+    ("playbook", "options"),
+    [
+        ("health", ("-e", "closte_bridge_hosts=typo")),
+        ("plan", ("--limit=db1",)),
+        ("sync", ("-e", "closte_bridge_hosts=typo")),
+        ("provision", ("-e", "closte_bridge_hosts=typo")),
+        ("remove", ("--limit=db1",)),
+    ],
+)
+def test_to_ask_no_host_is_a_failure(inventory: Inventory, playbook: str, options: tuple[str, ...]) -> None:
+    code, said = inventory.play(playbook, GREEN, *options)
+    assert code != 0
+    assert "No host is asked" in said
+    assert "Nothing is broken" not in said
+
+
+def test_a_host_without_an_answer_is_no_network(inventory: Inventory) -> None:
+    code, said = inventory.play("health", GREEN, away=True)
+    assert code != 0
+    assert "Broken: web2." in said
+    page = (inventory.folder / "closte-bridge-health.html").read_text()
+    assert "health of 1 network on 2 hosts" in page
