@@ -8,6 +8,7 @@ import re
 import shutil
 import subprocess
 import sys
+import tarfile
 from pathlib import Path
 from typing import Any
 
@@ -107,7 +108,7 @@ def test_the_inventories_of_the_readme_are_made_of_what_there_is(installed: Path
 def test_the_readmes_of_collection_and_role_name_what_there_is() -> None:
     """Playbooks, modules and variables that the pages name exist, and each playbook and module is named."""
     page = (COLLECTION / "README.md").read_text()
-    playbooks = {path.stem for path in (COLLECTION / "playbooks").glob("*.yml")} - {"ask", "report"}
+    playbooks = {path.stem for path in (COLLECTION / "playbooks").glob("*.yml")} - {"ask", "report", "hosts"}
     assert set(re.findall(r"closte_bridge\.ops\.(\w+)", page)) - {"closte_bridge"} - MODULES == playbooks
     for module in MODULES:
         assert f"`{module}`" in page or f"{module}:" in page
@@ -121,7 +122,7 @@ def test_the_folder_of_a_network_is_known_by_its_name_everywhere() -> None:
     pattern = '["^[a-z0-9][a-z0-9_-]{0,62}$"]'
     finders = [*ROLE.glob("tasks/*.yml"), *(COLLECTION / "playbooks").glob("*.yml")]
     tasks = [task for path in finders for task in re.findall(r"builtin\.find:\n(?: {4,}.*\n)+", path.read_text())]
-    looking = [task for task in tasks if "closte_bridge_state_dir" in task]
+    looking = [task for task in tasks if "closte_bridge_state_dir" in task and "file_type: directory" in task]
     assert len(looking) == 3
     assert [task for task in looking if pattern not in task or "use_regex: true" not in task] == []
     assert f"{NETWORK_NAME.pattern}$" == json.loads(pattern)[0][1:]
@@ -160,7 +161,22 @@ def test_modules_are_documented(installed: Path) -> None:
 
 def test_the_collection_can_be_built(installed: Path, tmp_path: Path) -> None:
     run(installed, "ansible-galaxy", "collection", "build", "--output-path", str(tmp_path))
-    assert [path.name for path in tmp_path.iterdir()] == [f"closte_bridge-ops-{__version__}.tar.gz"]
+    (built,) = tmp_path.iterdir()
+    assert built.name == f"closte_bridge-ops-{__version__}.tar.gz"
+    whole = tmp_path / "whole"
+    with tarfile.open(built) as archive:
+        archive.extractall(whole, filter="data")
+    assert not (whole / "tests").exists()
+    about = (whole / "MANIFEST.json").read_text()
+    assert "example.com" not in about
+    # Where it is installed there is nothing of the checkout around it.
+    pages = list(whole.rglob("*.md"))
+    assert len(pages) == 3
+    for page in pages:
+        for link in re.findall(r"\]\((?!https://|#)([^)\s#]+)", page.read_text()):
+            goal = (page.parent / link).resolve()
+            assert goal.is_relative_to(whole.resolve()), f"{page}: {link}"
+            assert goal.is_file(), f"{page}: {link}"
 
 
 def test_sanity(installed: Path) -> None:

@@ -298,3 +298,7 @@ def test_pages_that_messages_refer_to_come_with_the_program() -> None:
     assert {f"docs/{name}" for name in named} <= brought.keys()
     assert [name for name in brought if not (REPOSITORY / name).is_file()] == []
     assert all(place == f"share/doc/closte-bridge/{Path(name).name}" for name, place in brought.items())
+    # Beside the program there is nothing else that a link could lead to.
+    for name in brought:
+        links = re.findall(r"\]\((?!https://|#)([^)\s#]+)", (REPOSITORY / name).read_text(encoding="utf-8"))
+        assert {f"docs/{link}" for link in links} <= brought.keys(), name
