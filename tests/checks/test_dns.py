@@ -211,7 +211,7 @@ def test_an_answer_that_needs_tcp_is_read_whole(names: DnsWorld) -> None:
 
 
 def test_a_silent_zone_is_a_time_out_and_not_an_answer(names: DnsWorld) -> None:
-    _, (verdict,) = look(names, "silent.test", settings=names.settings(timeout=1.0))
+    _, (verdict,) = look(names, "silent.test", settings=names.settings(timeout=0.5))
     assert verdict.code is DnsCode.TIMEOUT
     assert verdict.nameservers == ("ns4.test",)
     assert verdict.advice.startswith("Ask whoever runs the DNS of silent.test why its nameservers (ns4.test) ")
@@ -228,7 +228,7 @@ def test_without_a_resolver_nothing_is_said_of_any_name(names: DnsWorld) -> None
 
 
 def test_a_resolver_that_is_down_does_not_spoil_the_verdict(names: DnsWorld) -> None:
-    settings = names.settings(timeout=1.0)
+    settings = names.settings(timeout=0.5)
     settings = dataclasses.replace(settings, resolvers=(Resolver("127.0.53.4", names.port), *settings.resolvers))
     _, verdicts = look(names, "shop.test", "missing.shop.test", "broken.test", settings=settings)
     assert [v.code for v in verdicts] == [DnsCode.RIGHT, DnsCode.NXDOMAIN, DnsCode.DNSSEC]
