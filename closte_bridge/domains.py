@@ -8,6 +8,7 @@ from __future__ import annotations
 import re
 import unicodedata
 from functools import lru_cache
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -83,6 +84,25 @@ def _normalise_slowly(name: str) -> str:
     return prefix + host
 
 
+def pasted_domain(text: str) -> str | None:
+    """Return the normalised domain of a pasted address (`https://shop.example.com/path`), or None.
+
+    Scheme, port, path, query and fragment are dropped. None as well if it may mean another host, or no domain.
+    """
+    from urllib.parse import urlsplit  # noqa: PLC0415 - only for what people paste
+
+    address = text.strip()
+    if re.search(r"[\s\\@,]", address):
+        return None
+    try:
+        parts = urlsplit(address if re.match(r"(?i)(https?:)?//", address) else f"//{address}")
+        _ = parts.port
+        name = normalise(parts.hostname or "")
+    except ValueError:
+        return None
+    return name if is_normal(name) else None
+
+
 def _to_ascii(host: str) -> str:
     # Only names in Unicode pay for this import.
     import idna  # noqa: PLC0415
@@ -136,7 +156,32 @@ def not_public(name: str) -> str | None:
         return f"under .{tld}"
     if tld.isdigit() or ":" in name:
         return "address"
-    return None
+    return None if is_top_level_domain(tld) else f"there is no top-level domain .{tld}"
+
+
+@lru_cache(maxsize=1024)
+def is_top_level_domain(tld: str) -> bool:
+    """Return whether `tld`, an A-label, is a top-level domain of the internet, as the installed list knows them."""
+    if tld in _top_level_domains():
+        return True
+    try:
+        return tld.startswith("xn--") and tld[4:].encode().decode("punycode") in _top_level_domains()
+    except UnicodeError:
+        return False
+
+
+@lru_cache(maxsize=1)
+def _top_level_domains() -> frozenset[str]:
+    # Only the last labels of ICANN's rules: the library takes ten times as long for the whole list, and a plan asks.
+    from publicsuffixlist import PSLFILE  # noqa: PLC0415 - only additions need it
+
+    rules = Path(PSLFILE).read_text(encoding="utf-8").partition("// ===END ICANN DOMAINS===")[0]
+    return frozenset(rule.rpartition(".")[2].rstrip() for rule in rules.split("\n") if rule and rule[0] != "/")
+
+
+def is_clostes_own(name: str) -> bool:
+    """Return whether the normalised `name` belongs to Closte: it cannot be added, and is never removed."""
+    return lies_in(name.removeprefix(WILDCARD), "closte.com")
 
 
 def only_public(names: list[str]) -> list[str]:

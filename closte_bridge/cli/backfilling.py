@@ -9,7 +9,7 @@ import click
 from closte_bridge.cli.command import BridgeCommand
 from closte_bridge.cli.context import App, pass_app
 from closte_bridge.cli.networks import engine_of
-from closte_bridge.cli.options import format_options, global_options
+from closte_bridge.cli.options import domain_names, format_options, global_options
 from closte_bridge.cli.records import reason_of, refusal, status_of
 from closte_bridge.cli.result import Message, Problem, Result
 from closte_bridge.cli.text import counted
@@ -38,12 +38,6 @@ Cost: 3 wp calls (1.52 s), 1 API call (0.12 s), planning 0.001 s.
 """
 
 
-def _names(raw: tuple[str, ...]) -> frozenset[str]:
-    from closte_bridge.engine.wishes import parse_names  # noqa: PLC0415 - loaded when it is needed
-
-    return frozenset(parse_names(raw))
-
-
 @click.command("backfill", cls=BridgeCommand, short_help="Make records that older sites lack.", epilog=_EXAMPLES)
 @click.argument("domains", nargs=-1, metavar="[<domain>...]")
 @click.option("--dry-run", is_flag=True, help="Show what would be made; change nothing.")
@@ -60,7 +54,7 @@ def backfill(app: App, domains: tuple[str, ...], dry_run: bool) -> Result:
     from closte_bridge.engine.backfill import survey  # noqa: PLC0415 - likewise
 
     engine = engine_of(app, app.network())
-    only = _names(domains)
+    only = frozenset(domain_names(app, domains))
     found = survey(engine, only)
     problems = tuple(_not_lacking(found, only))
     if found.standing.mode is Mode.INACTIVE and not dry_run:

@@ -11,11 +11,11 @@ from closte_bridge.cli.command import BridgeCommand
 from closte_bridge.cli.context import App, pass_app
 from closte_bridge.cli.formats import Format
 from closte_bridge.cli.networks import engine_of
-from closte_bridge.cli.options import format_options, global_options
+from closte_bridge.cli.options import format_options, global_options, some_domain_names
 from closte_bridge.cli.plans import FIELDS as PLAN_FIELDS
 from closte_bridge.cli.result import Problem, Result
 from closte_bridge.cli.syncing import run_sync
-from closte_bridge.errors import BridgeError, ConfigError, ExitCode
+from closte_bridge.errors import BridgeError, ExitCode
 
 if TYPE_CHECKING:
     from closte_bridge.checks.model import Checked
@@ -41,14 +41,6 @@ Revive it? [y/n] y
 
 $ closte-bridge domain revive old.customer.com --yes --quiet
 """
-
-
-def _names(raw: tuple[str, ...]) -> list[str]:
-    from closte_bridge.engine.wishes import parse_names  # noqa: PLC0415 - loaded when it is needed
-
-    if not raw:
-        raise ConfigError("Name at least one domain.", code="usage", hint="See `closte-bridge domain --help`.")
-    return parse_names(raw)
 
 
 def _pool(engine: Engine, snapshot: Snapshot) -> Pool:
@@ -78,7 +70,7 @@ def check(app: App, domains: tuple[str, ...]) -> Result:
     from closte_bridge.engine.snapshots import start_snapshot  # noqa: PLC0415 - likewise
 
     engine = engine_of(app, app.network())
-    names = _names(domains)
+    names = some_domain_names(app, domains)
     checked = _pool(engine, start_snapshot(engine, ask_key=False, acknowledge=False).snapshot()).check(names)
     bad = [c for c in checked if not c.padlock]
     return Result(
@@ -107,7 +99,7 @@ def revive(app: App, domains: tuple[str, ...]) -> Result:
     from closte_bridge.checks.life import DONE  # noqa: PLC0415 - loaded when it is needed
     from closte_bridge.engine.sync import Request  # noqa: PLC0415 - likewise
 
-    moving, problems = _preview(engine_of(app, app.network()), _names(domains))
+    moving, problems = _preview(engine_of(app, app.network()), some_domain_names(app, domains))
     for change in moving:
         primary = change.stage == DONE and not change.back
         words = f", and may become the primary domain of site {change.mapping.blog_id}" if primary else ""

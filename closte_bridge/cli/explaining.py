@@ -11,7 +11,7 @@ from closte_bridge.cli.command import BridgeCommand
 from closte_bridge.cli.context import App, pass_app
 from closte_bridge.cli.formats import Format
 from closte_bridge.cli.networks import engine_of
-from closte_bridge.cli.options import format_options, global_options
+from closte_bridge.cli.options import domain_names, format_options, global_options
 from closte_bridge.cli.plans import circumstances, when
 from closte_bridge.cli.result import Message, Problem, Result
 from closte_bridge.cli.stages import certificate_warnings
@@ -124,11 +124,8 @@ def _checked_now(engine: Engine, found: Found, name: str) -> Found:
     return found
 
 
-def look_at_one(engine: Engine, raw: str, *, check: bool = False) -> Found:
+def look_at_one(engine: Engine, name: str, *, check: bool = False) -> Found:
     """Look at one domain, see `look`. Raises BridgeError when neither side knows it."""
-    from closte_bridge.engine.wishes import parse_names  # noqa: PLC0415 - loaded when it is needed
-
-    (name,) = parse_names([raw])
     found = look(engine, name, check=check)
     known = [k for k in found.known if k.name == name]
     if not known and found.entries:
@@ -233,7 +230,7 @@ def explain(app: App, name: str) -> Result:
     Looks at DNS and certificate, and changes and remembers nothing.
     """
     engine = engine_of(app, app.network())
-    found = look_at_one(engine, name, check=True)
+    found = look_at_one(engine, *domain_names(app, [name]), check=True)
     code, errors, warnings, remarks = sides(found.report)
     data = _explained(found, engine.clock.now())
     past = data["history"]

@@ -217,3 +217,20 @@ def duration(text: str) -> float:
         return parse_duration(text)
     except ValueError:
         raise ConfigError(f'"{text}" is not a duration.', code="usage", hint="Write it like 30m or 2h.") from None
+
+
+def domain_names(app: App, raw: Sequence[str]) -> list[str]:
+    """Return the domains that were typed, in their one spelling; says which domain a pasted address is read as.
+
+    Raises ConfigError for the first that is none.
+    """
+    from closte_bridge.engine.wishes import parse_names  # noqa: PLC0415 - only for commands that got some
+
+    return parse_names(raw, lambda given, name: app.console.log(f'"{given}" is read as "{name}".'))
+
+
+def some_domain_names(app: App, raw: Sequence[str]) -> list[str]:
+    """Return what `domain_names` does. Raises ConfigError for no domain at all."""
+    if not raw:
+        raise ConfigError("Name at least one domain.", code="usage", hint="See `closte-bridge domain --help`.")
+    return domain_names(app, raw)

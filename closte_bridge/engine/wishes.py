@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import re
 import secrets
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, NamedTuple
 
-from closte_bridge.domains import WILDCARD, is_public_suffix, normalise, not_public
+from closte_bridge.domains import WILDCARD, is_clostes_own, is_public_suffix, normalise, not_public, pasted_domain
 from closte_bridge.engine import lock
 from closte_bridge.engine.apply import key_rejected
 from closte_bridge.engine.look import looked_at
@@ -17,7 +18,7 @@ from closte_bridge.ledger.marks import LEAVING, PIN, RELEASED
 from closte_bridge.planning.model import Mode
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator
+    from collections.abc import Callable, Iterable, Iterator
 
     from closte_bridge.engine.engine import Engine
     from closte_bridge.engine.view import View
@@ -26,19 +27,30 @@ if TYPE_CHECKING:
     from closte_bridge.planning.desired import Desired
 
 
-def parse_names(raw: Iterable[str]) -> list[str]:
-    """Return the names in their one spelling. Raises ConfigError for the first that is none."""
+def parse_names(raw: Iterable[str], on_pasted: Callable[[str, str], None] | None = None) -> list[str]:
+    """Return the names in their one spelling. Raises ConfigError for the first that is none.
+
+    Of a pasted address the domain is taken, and `on_pasted` is called with what was given and what was understood.
+    """
     names = []
     for name in raw:
         try:
             names.append(normalise(name))
         except ValueError as error:
-            raise ConfigError(
-                f'"{name[:80]}" is not a domain name: {error}.',
-                code="bad-domain",
-                hint="Write it like shop.example.com, or *.example.com for a wildcard.",
-            ) from None
+            domain = pasted_domain(name)
+            if domain is None:
+                raise _no_domain(name, str(error)) from None
+            names.append(domain)
+            if on_pasted:
+                on_pasted(name, domain)
     return names
+
+
+def _no_domain(text: str, why: str) -> ConfigError:
+    hint = "Write it like shop.example.com, or *.example.com for a wildcard."
+    if re.search(r"[/:@?#,]", text):
+        hint = "Give the domain alone, like shop.example.com: leave out scheme, user, port, path and commas."
+    return ConfigError(f'"{text[:80]}" is not a domain name: {why}.', code="bad-domain", hint=hint)
 
 
 def bound(engine: Engine) -> Ledger:
@@ -83,6 +95,12 @@ def pin(engine: Engine, names: list[str], command: str) -> list[str]:
     """
     for name in names:
         host = name.removeprefix(WILDCARD)
+        if is_clostes_own(name):
+            raise ConfigError(
+                f'"{name}" cannot be added: it belongs to Closte.',
+                code="clostes-own",
+                hint="Add a domain of your own.",
+            )
         if why := not_public(host) or ("everybody registers under it" if is_public_suffix(host) else None):
             raise ConfigError(
                 f'"{name}" cannot be added: no certificate can be had for it ({why}).',

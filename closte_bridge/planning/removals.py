@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, NamedTuple
 
-from closte_bridge.domains import WILDCARD, WWW, is_wildcard, wildcard_over
+from closte_bridge.domains import WILDCARD, WWW, is_clostes_own, is_wildcard, wildcard_over
 from closte_bridge.ledger.state import Absence, Origin, Phase, RemovalClass
 from closte_bridge.planning.additions import never_added, served_by
 from closte_bridge.planning.model import Action, Change, Hold
@@ -79,7 +79,7 @@ def protected(name: str, look: Look) -> str | None:
     for own in (look.snapshot.network.domain, *look.ledger.former_domains):
         if name.removeprefix(WILDCARD) in {own, WWW + own, own.removeprefix(WWW)}:
             return f'"{own}" is the network\'s own domain'
-    if name == "closte.com" or name.endswith(".closte.com"):
+    if is_clostes_own(name):
         return "it belongs to Closte"
     return None
 

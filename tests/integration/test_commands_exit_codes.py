@@ -43,6 +43,8 @@ def test_0_and_6_and_2(bridge: Bridge) -> None:
         ("sync", "two words"): "bad-domain",
         ("domain", "add", "intranet.local"): "not-public",
         ("domain", "add", "*.co.uk"): "not-public",
+        ("domain", "add", "shop.customer.con"): "not-public",
+        ("domain", "add", "x.closte.com"): "clostes-own",
         ("sync", "--allow-removals=everything"): "usage",
         ("nonsense",): "unknown-command",
         ("--network=nobody", "plan"): "unknown-network",

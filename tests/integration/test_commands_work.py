@@ -268,9 +268,20 @@ def pinning(bridge: Bridge) -> None:
         f"Success: Added 2 of 2 domains.\n{THREE}",
         "",
     )
-    assert bridge.run("domain", "add", "legacy.customer.com").golden == (
-        0, f'Network "example.net": 0 to add, 0 to remove, 3 in step.\nSuccess: Domains already in step.\n{ONE}', ""
-    )  # fmt: skip
+    pasted = "https://Legacy.Customer.com:443/shop?id=1"
+    assert bridge.run("domain", "add", pasted).golden == (
+        0,
+        f'"{pasted}" is read as "legacy.customer.com".\n'
+        'Network "example.net": 0 to add, 0 to remove, 3 in step.\n'
+        f"Success: Domains already in step.\n{ONE}",
+        "",
+    )
+    assert bridge.run("domain", "add", "https://user@legacy.customer.com/").golden == (
+        2,
+        "",
+        'Error: "https://user@legacy.customer.com/" is not a domain name: not a host name.\n'
+        "Give the domain alone, like shop.example.com: leave out scheme, user, port, path and commas.\n",
+    )
     assert bridge.run("domain", "add", "a.legacy.com", "legacy.customer.com", "--porcelain").golden == (
         0, "a.legacy.com\n", ""
     )  # fmt: skip

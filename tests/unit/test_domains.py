@@ -1,15 +1,22 @@
 from __future__ import annotations
 
+from pathlib import Path
+
 import pytest
+from publicsuffixlist import PSLFILE, PublicSuffixList
 
 from closte_bridge.domains import (
+    is_clostes_own,
     is_main_domain,
     is_normal,
     is_public_suffix,
+    is_top_level_domain,
     is_wildcard,
     lies_in,
     normalise,
     not_public,
+    only_public,
+    pasted_domain,
     registered_domain,
     shown,
     wildcard_over,
@@ -113,10 +120,81 @@ def test_everything_else_takes_the_longer_way(name: str) -> None:
         ("2001:db8::1", "address"),
         ("2001:db8::192.0.2.1", "address"),
         ("192.0.2.1:80", "address"),
+        ("shop.customer.con", "there is no top-level domain .con"),
+        ("foo.example.c0m", "there is no top-level domain .c0m"),
+        ("*.customer.con", "there is no top-level domain .con"),
+        ("a.xn--zzzzzz", "there is no top-level domain .xn--zzzzzz"),
+        # Known only by rules of several labels, and in another script.
+        ("shop.com.ck", None),
+        ("xn--e1afmkfd.xn--p1ai", None),
+        ("xn--fiqs8s.xn--fiqs8s", None),
+        ("example.shop", None),
     ],
 )
 def test_no_certificate_is_to_be_had_for_what_is_not_public(name: str, why: str | None) -> None:
     assert not_public(name) == why
+
+
+def test_many_names_are_judged_as_one_is() -> None:
+    names = ["a.com", "b.com", "shop.customer.con", "a.xn--p1ai", "b.local", "a.c0m", "a.com.ck"]
+    assert only_public(names) == [name for name in names if not_public(name) is None]
+    assert only_public([]) == []
+
+
+def test_every_top_level_domain_that_the_library_knows_is_known() -> None:
+    """Its list is read here, much faster than the library reads it."""
+    known = PublicSuffixList(only_icann=True, accept_unknown=False)
+    rules = [line for line in Path(PSLFILE).read_text(encoding="utf-8").splitlines() if line and line[:2] != "//"]
+    tlds = {normalise(f"a.{rule.rpartition('.')[2]}")[2:] for rule in rules}
+    assert len(tlds) > 1000
+    assert [tld for tld in tlds if known.publicsuffix(f"a.b.{tld}") and not is_top_level_domain(tld)] == []
+    # The library does not tell it apart from an unknown one: it has rules for names below it alone.
+    assert is_top_level_domain("za")
+    assert [tld for tld in ("con", "c0m", "", "//", "xn--", "xn--a-") if is_top_level_domain(tld)] == []
+
+
+@pytest.mark.parametrize(
+    ("pasted", "name"),
+    [
+        ("https://shop.example.com", "shop.example.com"),
+        ("https://shop.example.com/", "shop.example.com"),
+        ("http://Shop.Example.com:8080/a/b?c=d#e", "shop.example.com"),
+        ("//shop.example.com/a", "shop.example.com"),
+        ("shop.example.com/", "shop.example.com"),
+        ("shop.example.com:443", "shop.example.com"),
+        ("shop.example.com?a=https://b.com", "shop.example.com"),
+        ("https://bücher.example.com/ä", "xn--bcher-kva.example.com"),
+        ("*.example.com/", "*.example.com"),
+        ("HTTPS://EXAMPLE.COM.", "example.com"),
+    ],
+)
+def test_the_domain_of_a_pasted_address_is_found(pasted: str, name: str) -> None:
+    assert pasted_domain(pasted) == name
+
+
+@pytest.mark.parametrize(
+    "pasted",
+    [
+        "https://user:secret@shop.example.com/",
+        "https://shop.example.com@evil.org",
+        "https://evil.org\\@shop.example.com",
+        "ftp://shop.example.com",
+        "mailto:a@shop.example.com",
+        "https://192.0.2.1/",
+        "https://[2001:db8::1]/",
+        "https://[::1",
+        "https://shop.example.com:port/",
+        "https://localhost/",
+        "https://a_b.example.com",
+        "https:///path",
+        "https://shop.exa mple.com/",
+        "shop.example.com, other.example.com",
+        "a b",
+        "",
+    ],
+)
+def test_what_may_mean_something_else_is_no_pasted_address(pasted: str) -> None:
+    assert pasted_domain(pasted) is None
 
 
 def test_a_wildcard_covers_exactly_one_label() -> None:
@@ -203,3 +281,8 @@ def test_a_strangers_text_is_shown_on_one_line(text: str, harmless: str) -> None
 )
 def test_where_everybody_registers(name: str, everybody: bool) -> None:
     assert is_public_suffix(name) is everybody
+
+
+def test_what_belongs_to_closte() -> None:
+    names = ["closte.com", "x.closte.com", "*.closte.com", "notcloste.com", "closte.com.example.org"]
+    assert [is_clostes_own(name) for name in names] == [True, True, True, False, False]

@@ -22,6 +22,7 @@ from tests.support.looks import (
     a_snapshot,
     adds,
     holds,
+    missing,
     partial,
     the_hold,
     trouble,
@@ -72,12 +73,28 @@ def test_an_attempt_without_a_clear_answer_is_repeated() -> None:
         ("localhost", "single label"),
         ("foo.test", "under .test"),
         ("192.0.2.1", "address"),
+        ("shop.customer.con", "there is no top-level domain .con"),
     ],
 )
 def test_what_is_not_public_is_held(name: str, reason: str) -> None:
     plan = a_plan(a_snapshot(name), a_list(), a_ledger())
-    assert the_hold(plan, name).reason == f"no certificate can be had for it: {reason}"
+    assert the_hold(plan, name) == (
+        Action.ADD, name, "not-public", f"no certificate can be had for it: {reason}", None
+    )  # fmt: skip
     assert not plan.changes
+
+
+def test_pins_and_wildcards_below_an_unknown_top_level_domain_are_held() -> None:
+    config = {"wildcards": ("*.foo.con",)}
+    plan = a_plan(a_snapshot(), a_list(), a_ledger(pins={"bar.c0m"}), config=config)
+    assert (holds(plan), plan.changes) == ({"*.foo.con": "not-public", "bar.c0m": "not-public"}, ())
+
+
+def test_what_is_on_closte_already_stays_whatever_its_top_level_domain() -> None:
+    """The installed list of top-level domains may be older than the domain."""
+    ledger = a_ledger("new.con", "gone.con", absences={"new.con": missing()})
+    plan = a_plan(a_snapshot("new.con", www=WwwPolicy.ALWAYS), a_list("new.con", "gone.con"), ledger)
+    assert (plan.changes, holds(plan)) == ((), {"gone.con": "waiting"})
 
 
 def test_a_malformed_row_is_held_and_stops_nobody() -> None:

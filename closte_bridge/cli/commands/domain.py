@@ -13,12 +13,11 @@ from closte_bridge.cli.context import App, pass_app
 from closte_bridge.cli.explaining import ends, explain, look, look_at_one, sides
 from closte_bridge.cli.formats import Format
 from closte_bridge.cli.networks import engine_of
-from closte_bridge.cli.options import format_options, global_options
+from closte_bridge.cli.options import domain_names, format_options, global_options, some_domain_names
 from closte_bridge.cli.plans import FIELDS as PLAN_FIELDS
 from closte_bridge.cli.plans import when
 from closte_bridge.cli.result import Message, Result
 from closte_bridge.cli.syncing import run_sync
-from closte_bridge.errors import ConfigError
 
 if TYPE_CHECKING:
     from closte_bridge.engine.inventory import Known
@@ -144,7 +143,7 @@ def list_(app: App, state: str | None) -> Result:
 def get(app: App, name: str) -> Result:
     """Show what both sides know of one domain."""
     engine = engine_of(app, app.network())
-    found = look_at_one(engine, name)
+    found = look_at_one(engine, *domain_names(app, [name]))
     code, errors, warnings, remarks = sides(found.report)
     return Result(
         exit_code=code,
@@ -155,14 +154,6 @@ def get(app: App, name: str) -> Result:
         warnings=(*warnings, *ends(found)),
         cost=engine.cost.as_data(),
     )
-
-
-def _names(raw: tuple[str, ...]) -> list[str]:
-    from closte_bridge.engine.wishes import parse_names  # noqa: PLC0415 - loaded when it is needed
-
-    if not raw:
-        raise ConfigError("Name at least one domain.", code="usage", hint="See `closte-bridge domain --help`.")
-    return parse_names(raw)
 
 
 @domain.command("add", cls=BridgeCommand, short_help="Pin domains: keep them at Closte.", epilog=_ADD)
@@ -178,7 +169,7 @@ def add(app: App, domains: tuple[str, ...]) -> Result:
     from closte_bridge.engine.sync import Request  # noqa: PLC0415 - loaded when it is needed
     from closte_bridge.engine.wishes import pin  # noqa: PLC0415 - likewise
 
-    names = _names(domains)
+    names = some_domain_names(app, domains)
     pin(engine_of(app, app.network()), names, app.command)
     return run_sync(app, Request(only=frozenset(names), retry=True), remembered=True)
 
@@ -196,7 +187,7 @@ def remove(app: App, domains: tuple[str, ...]) -> Result:
     from closte_bridge.engine.sync import Request  # noqa: PLC0415 - loaded when it is needed
     from closte_bridge.engine.wishes import dismiss  # noqa: PLC0415 - likewise
 
-    names = _names(domains)
+    names = some_domain_names(app, domains)
     app.console.confirm(f"Remove {', '.join(names[:10])}{' …' if len(names) > 10 else ''} at Closte?")  # noqa: PLR2004 - enough to recognise
     dismissal = dismiss(engine_of(app, app.network()), names, app.command)
     said = tuple(Message("log", f'"{name}" is unpinned; nothing of ours is at Closte.') for name in dismissal.unpinned)
@@ -216,7 +207,7 @@ def release(app: App, domains: tuple[str, ...]) -> Result:
     """Let domains go without touching Closte: from then on they are foreign, and `adopt` leaves them so."""
     from closte_bridge.engine.wishes import release as let_go  # noqa: PLC0415 - loaded when it is needed
 
-    names = _names(domains)
+    names = some_domain_names(app, domains)
     app.console.confirm(f"Forget {len(names)} domain{'s' if len(names) > 1 else ''}, leaving them at Closte?")
     ours = let_go(engine_of(app, app.network()), names, app.command)
     count = f"{len(names)} domain; it stays" if len(names) == 1 else f"{len(names)} domains; they stay"

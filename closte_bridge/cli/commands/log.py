@@ -7,7 +7,7 @@ import click
 from closte_bridge.cli.command import BridgeCommand
 from closte_bridge.cli.context import App, pass_app
 from closte_bridge.cli.networks import engine_of
-from closte_bridge.cli.options import Number, format_options, global_options
+from closte_bridge.cli.options import Number, domain_names, format_options, global_options
 from closte_bridge.cli.plans import when
 from closte_bridge.cli.result import Result
 
@@ -37,11 +37,10 @@ def log(app: App, domain: str | None, limit: int, since: float | None) -> Result
 
     The log is append-only and part of the ledger.
     """
-    from closte_bridge.engine.wishes import parse_names  # noqa: PLC0415 - loaded when it is needed
-    from closte_bridge.ledger import journal  # noqa: PLC0415 - likewise
+    from closte_bridge.ledger import journal  # noqa: PLC0415 - loaded when it is needed
 
     engine = engine_of(app, app.network())
-    name = parse_names([domain])[0] if domain else None
+    name = domain_names(app, [domain])[0] if domain else None
     with engine.opened():
         if engine.ledger is None:
             return Result(data=[], fields=FIELDS)

@@ -9,7 +9,7 @@ import click
 
 from closte_bridge.cli.command import BridgeCommand
 from closte_bridge.cli.context import App, pass_app
-from closte_bridge.cli.options import duration, format_options, global_options
+from closte_bridge.cli.options import domain_names, duration, format_options, global_options
 from closte_bridge.cli.plans import FIELDS
 from closte_bridge.cli.syncing import run_sync, run_woken
 from closte_bridge.errors import ConfigError
@@ -81,11 +81,7 @@ def sync(
     from closte_bridge.engine.sync import Request  # noqa: PLC0415 - loaded when a sync is made
     from closte_bridge.planning.model import Approval  # noqa: PLC0415 - likewise
 
-    names: list[str] = []
-    if domains:
-        from closte_bridge.engine.wishes import parse_names  # noqa: PLC0415 - only for these
-
-        names = parse_names(domains)
+    names = domain_names(app, domains) if domains else []
     if woken:
         if domains or dry_run or allow_removals or retry or wait:
             raise ConfigError(
