@@ -20,6 +20,7 @@ from closte_bridge.planning.model import NOT_SHOWN_YET, Mode
 
 if TYPE_CHECKING:
     from closte_bridge.checks.life import History
+    from closte_bridge.checks.model import Checked
     from closte_bridge.engine.engine import Engine
     from closte_bridge.engine.inventory import Known
     from closte_bridge.engine.sync import Report
@@ -35,10 +36,10 @@ Checked: 2026-02-03T10:15:00+00:00: DNS unknown, certificate not tried; next loo
 Now: "www.shop.customer.com" could not be judged.
 Now: It is not known where it should point: no resolver could look up the network's own domain.
 Why: waits until it leads where "shop.customer.com" leads.
-Next step: Point the www. name where its name points.
+Next step: Check this machine's own way to the internet, then the domain's nameservers: no DNS server could tell.
 
-$ closte-bridge domain explain shop.customer.com --field=next_step
-Nothing: both sides agree.
+$ closte-bridge domain explain network.example.com --field=wordpress
+the network's own domain
 """
 
 _DAY = 86_400.0
@@ -59,6 +60,7 @@ class Found(NamedTuple):
     expiring: list[tuple[str, float]]
     stage_held: str = ""
     evidence: tuple[str, ...] = ()
+    unjudged: str = ""
 
 
 def look(engine: Engine, name: str | None = None, *, check: bool = False) -> Found:
@@ -93,7 +95,7 @@ def _checked_now(engine: Engine, found: Found, name: str) -> Found:
     from closte_bridge.engine.verify import own_mappings, stages_from  # noqa: PLC0415 - likewise
 
     known = next((k for k in found.known if k.name == name), None)
-    if known is None or known.origin == "foreign":
+    if known is None or known.state == "foreign":
         return found
     settings, snapshot = engine.settings, found.report.view.snapshot
     if settings.checks and not not_public(name.removeprefix("*.")):
@@ -112,7 +114,7 @@ def _checked_now(engine: Engine, found: Found, name: str) -> Found:
             seen = tuple(text for text in sentences(checked) if not text.startswith("Next step: "))
             # When it is looked at again is up to the runs, which know nothing of this look.
             due = found.history.next_look if found.history else checked.at
-            found = found._replace(history=history._replace(next_look=due), evidence=seen)
+            found = found._replace(history=history._replace(next_look=due), evidence=seen, unjudged=_unjudged(checked))
             end_seen = history.not_after
             ending = history.leads_here and end_seen is not None and end_seen <= checked.at + EXPIRY_WARNING
             found = found._replace(expiring=[(name, end_seen)] if ending and end_seen is not None else [])
@@ -185,33 +187,61 @@ def _checked(history: History | None, now: float) -> str:
     return f"{words}; next look {when(history.next_look)}"
 
 
+def _in_wordpress(known: Known) -> str:
+    if known.state == "own":
+        return "the network's own domain"
+    if known.mapping is None:
+        return "not mapped"
+    odd = {"gone": ", which does not exist", "other-network": " of another network"}.get(known.site, "")
+    return f'mapped to site {known.mapping.blog_id}{odd}, stage "{known.mapping.stage}"'
+
+
+def _unjudged(checked: Checked) -> str:
+    """Return what to do about a domain whose DNS could not be judged, or nothing if it could."""
+    from closte_bridge.checks.model import DnsCode, Outcome  # noqa: PLC0415 - loaded by the look before
+
+    if checked.dns.code is not DnsCode.UNKNOWN:
+        return ""
+    outcomes = {answer.outcome for answer in checked.dns.answers if answer.outcome.conclusive}
+    if not outcomes:
+        return "Check this machine's own way to the internet, then the domain's nameservers: no DNS server could tell."
+    targets = "no resolver could look up the network's own domain. Set `dns.targets` in the config."
+    if Outcome.ADDRESSES not in outcomes:
+        return (
+            f"Add an A record for {checked.name} with the address of this network: it does not resolve. "
+            f"The address is not known here, because {targets}"
+        )
+    return f"It is not known where {checked.name} should point: {targets}"
+
+
 def _explained(found: Found, now: float) -> dict[str, object]:
     from closte_bridge.checks.life import begin, stand  # noqa: PLC0415 - loaded when it is needed
-    from closte_bridge.engine.inventory import next_step, stands_first  # noqa: PLC0415 - loaded by the look before
+    from closte_bridge.domains import wildcard_over  # noqa: PLC0415 - likewise
+    from closte_bridge.engine.inventory import next_step  # noqa: PLC0415 - loaded by the look before
 
     (known,) = found.known
-    mapping = known.mapping
     there = {True: "there", False: "not there", None: "its list could not be read"}[known.at_closte]
     until = f" (until {when(known.until)})" if known.until else ""
     # What the ledger knows counts as present where the list cannot be read, or does not show yet what Closte confirmed.
     shown = known.at_closte is not None and known.code != NOT_SHOWN_YET
     aliased = bool(known.at_closte) if shown else known.ours
+    # What a wildcard on Closte covers is reached through it.
+    aliased = aliased or wildcard_over(known.name) in found.report.view.observed.names
     life = stand(found.history or begin(now), aliased=aliased, now=now, blocked=known.code)
     reasons = [known.reason.removesuffix(".") + until, found.stage_held]
-    judged = known.origin != "foreign" and known.state != "gone"
+    judged = known.state not in {"foreign", "gone"}
     standing = found.report.plan.standing
     return {
         "domain": known.name,
         "state": known.state,
         "phase": life.phase.value if judged else None,
         "since": when(life.since) if judged and found.history else None,
-        "wordpress": f'mapped to site {mapping.blog_id}, stage "{mapping.stage}"' if mapping else "not mapped",
+        "wordpress": _in_wordpress(known),
         "closte": f"{there}{', ours' if known.ours else ''}",
         "checked": _checked(found.history, now),
         "evidence": list(found.evidence),
         "why": "; ".join(filter(None, reasons)),
-        # What keeps visitors from their padlock goes before what the two sides still have to do by themselves.
-        "next_step": (not stands_first(known, standing) and life.advice) or next_step(known, standing),
+        "next_step": next_step(known, standing, life.advice or found.unjudged if judged else ""),
         "history": [
             f"{when(e.at)} {e.action}: {e.outcome} ({e.cause}){' ' + e.detail if e.detail else ''}"
             for e in found.entries

@@ -149,10 +149,11 @@ def _headline(report: Report) -> str:
     counts = [
         f"{len(plan.additions)} to add",
         f"{len(plan.removals)} to remove",
-        f"{plan.in_step} in step",
+        f"{plan.in_step} {'in step' if plan.observed.readable else 'unknown'}",
         *([f"{plan.hold_count} held"] if plan.hold_count else []),
         *([f"{withheld} withheld"] if withheld else []),
         *([f"{len(plan.foreign)} foreign"] if plan.foreign else []),
+        *([f"{len(plan.orphaned)} orphaned"] if plan.orphaned else []),
         *([f"{counted(len(report.records.due), 'record')} to make"] if report.records and report.records.due else []),
     ]
     by = "" if plan.observed.readable else ", going by the ledger alone"

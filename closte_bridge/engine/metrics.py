@@ -115,7 +115,7 @@ def render(
 
 def _of_plan(book: _Book, report: Report) -> None:
     plan, applied = report.plan, report.applied
-    book.set("domains_in_step", "Mapped names that are at Closte.", plan.in_step)
+    book.set("domains_in_step", "Domains that are on Closte as they should be.", plan.in_step)
     book.set("aliases_ours", "Aliases that are ours by the ledger.", len(report.view.ledger.ours))
     book.set("aliases_foreign", "Aliases at Closte that are not ours.", len(plan.foreign))
     book.set("aliases_lost", "Managed aliases that Closte lost, if these are more than a few.", len(report.lost))

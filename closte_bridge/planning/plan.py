@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from closte_bridge.domains import WWW, shown
 from closte_bridge.ledger.state import LedgerState, Phase, Unsettled
-from closte_bridge.planning.additions import Look, additions
+from closte_bridge.planning.additions import Look, additions, present_names
 from closte_bridge.planning.desired import Intentions, desired
 from closte_bridge.planning.gate import gate
 from closte_bridge.planning.model import (
@@ -59,7 +59,7 @@ def make_plan(  # noqa: PLR0913 - options by keyword, each with a default
     staying = frozenset(name for name in ledger.leaving if desire.ask(name))
     ledger = replace(ledger, leaving=ledger.leaving - staying)
     look = Look(snapshot, observed, ledger, intentions, desire, now, retry)
-    adds, holds, unproven, in_step = additions(look)
+    adds, holds, unproven, there = additions(look)
     found = candidates(look)
     # Only of these the books ask.
     missing = [name for name in ledger.ours if name not in observed.names]
@@ -76,6 +76,9 @@ def make_plan(  # noqa: PLR0913 - options by keyword, each with a default
         Hold(Action.ADD, shown(m.domain[:255]), "malformed", f"not a host name: {why}")
         for m, why in look.desire.malformed
     ]
+    foreign, orphaned = _foreign(look, there), _orphaned(look)
+    busy = {item.name for items in (adds, holds, removals, forbidden, found.holds) for item in items}
+    busy.update(name for kept in withheld for name in kept.names)
     return Plan(
         standing=standing,
         observed=observed,
@@ -84,10 +87,11 @@ def make_plan(  # noqa: PLR0913 - options by keyword, each with a default
         held=(*holds, *forbidden, *found.holds, *malformed),
         unproven=unproven,
         withheld=tuple(withheld),
-        foreign=tuple(sorted(_foreign(look, in_step))),
-        in_step=in_step,
+        foreign=tuple(sorted(foreign)),
+        in_step=_in_step(look, foreign, orphaned, busy),
         bookkeeping=books,
         lost=observed.lost,
+        orphaned=orphaned,
     )
 
 
@@ -107,11 +111,40 @@ def _allowed(
     return removals, withheld, []
 
 
-def _foreign(look: Look, in_step: int) -> set[str]:
-    """Names at Closte that are not ours and that nothing here wants; no form of the network's own is a stranger."""
+def own_domains(snapshot: Snapshot, desire: Desired) -> set[str]:
+    """Return the forms of the network's own domain that nothing asks for by name: they are neither in sync nor not."""
+    own = snapshot.network.domain
+    forms = {own, WWW + own, own.removeprefix(WWW)}
+    return {name for name in forms if name not in desire.mapped} - desire.configured - desire.pins
+
+
+def _in_step(look: Look, foreign: set[str], orphaned: frozenset[str], busy: set[str]) -> int:
+    """Count the domains that are in sync: on Closte, managed or mentioned, and nothing is to be done about them.
+
+    If the list cannot be read, count those that the ledger knows.
+    """
+    names: Collection[str] = present_names(look.observed, look.ledger)
+    if not look.observed.readable:
+        names = look.ledger.ours.keys() | look.ledger.unsettled.keys()
+    apart = busy.union(orphaned, own_domains(look.snapshot, look.desire))
+    return len(names) - len(foreign) - sum(1 for name in apart if name in names)
+
+
+def _orphaned(look: Look) -> frozenset[str]:
+    """Return the domains on Closte that only the mapping of a site that is gone asks for."""
+    present, sites, desire = present_names(look.observed, look.ledger), look.snapshot.sites, look.desire
+    gone = (name for name, row in desire.mapped.items() if row.blog_id not in sites and name in present)
+    return frozenset(name for name in gone if name not in desire.configured and name not in desire.pins)
+
+
+def _foreign(look: Look, there: int) -> set[str]:
+    """Names at Closte that are not ours and that nothing here wants; no form of the network's own is a stranger.
+
+    `there` counts the mapped ones.
+    """
     names, own = look.observed.names, look.snapshot.network.domain
-    # What a paged list does not show is in step by the ledger.
-    if not look.observed.paged and len(names) == in_step + (own in names and own not in look.desire.mapped):
+    # What a paged list does not show is in sync by the ledger.
+    if not look.observed.paged and len(names) == there + (own in names and own not in look.desire.mapped):
         return set()  # nothing is there but what is mapped
     ours, unsettled, mapped = look.ledger.ours, look.ledger.unsettled, look.desire.mapped
     rest = (n for n in names.difference(mapped) if n not in ours and n not in unsettled)
@@ -202,5 +235,6 @@ def narrow(plan: Plan, names: Collection[str]) -> Plan:
         withheld=tuple(w for w in plan.withheld if chosen.intersection(w.names)),
         foreign=tuple(name for name in plan.foreign if name in chosen),
         in_step=plan.in_step,
+        orphaned=plan.orphaned & chosen,
         bookkeeping=plan.bookkeeping,
     )

@@ -12,6 +12,7 @@ from closte_bridge.planning.model import Action, Change, Hold
 if TYPE_CHECKING:
     from closte_bridge.ledger.state import LedgerState
     from closte_bridge.planning.additions import Look
+    from closte_bridge.wordpress.snapshot import Snapshot
 
 # Rule 4: an absence counts after so many complete snapshots.
 ENOUGH_SNAPSHOTS = 3
@@ -71,12 +72,12 @@ def _mentioned_again(look: Look) -> tuple[str, ...]:
     return tuple(sorted(name for name in suspects if look.desire.mention(name)))
 
 
-def protected(name: str, look: Look) -> str | None:
+def protected(name: str, snapshot: Snapshot, ledger: LedgerState) -> str | None:
     """Return why `name` is never removed whatever is known of it (rule 3), or None.
 
     What the config keeps is not asked for here: it counts as mentioned.
     """
-    for own in (look.snapshot.network.domain, *look.ledger.former_domains):
+    for own in (snapshot.network.domain, *ledger.former_domains):
         if name.removeprefix(WILDCARD) in {own, WWW + own, own.removeprefix(WWW)}:
             return f'"{own}" is the network\'s own domain'
     if is_clostes_own(name):
@@ -90,7 +91,7 @@ def _judge(name: str, origin: Origin, look: Look, found: Candidates) -> None:
         return
     if look.desire.mention(name):
         return
-    if why := protected(name, look):
+    if why := protected(name, look.snapshot, look.ledger):
         found.holds.append(Hold(Action.REMOVE, name, "protected", why))
     elif origin in {Origin.CONFIG, Origin.PIN} or is_wildcard(name):
         # A wildcard covers more than whoever asked for it knows of, so a row that is gone says too little.
@@ -106,7 +107,7 @@ def _judge(name: str, origin: Origin, look: Look, found: Candidates) -> None:
 
 def _judge_leaving(name: str, origin: Origin, look: Look, found: Candidates) -> None:
     """A person named it. Still: nothing mapped, nothing protected, and no name left bare behind a wildcard."""
-    if why := protected(name, look):
+    if why := protected(name, look.snapshot, look.ledger):
         found.holds.append(Hold(Action.REMOVE, name, "protected", why))
         return
     if mention := look.desire.mention(name):

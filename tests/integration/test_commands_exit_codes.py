@@ -87,7 +87,7 @@ def a_mistyped_key_has_one_remedy(bridge: Bridge, error: str) -> None:
     key_file.write_text("mistyped-" + key_file.read_text())
     ran = bridge.run("plan")
     assert (ran.code, ran.err) == (1, error)
-    assert ran.out.split("\n")[0].endswith(" 0 in step, going by the ledger alone.")
+    assert ran.out.split("\n")[0].endswith(" 0 unknown, going by the ledger alone.")
     assert bridge.run("sync").golden == (1, "", error)
 
 

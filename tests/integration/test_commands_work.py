@@ -205,6 +205,7 @@ LIST = """\
 domain\tsite\tstage\tcloste\torigin\tstate\treason
 a.customer.org\t1\tdone\tyes\tmapping\tin step\ta mapping
 b.customer.org\t1\tdone\tyes\tmapping\tin step\ta mapping
+example.net\t\t\tyes\tnetwork\town\tthe network's own domain
 shop.customer.com\t1\tdone\tyes\tmapping\tin step\ta mapping
 stranger.example.org\t\t\tyes\tforeign\tforeign\tnot ours and not wanted here
 www.a.customer.org\t\t\tno\twww\theld\twaits until it leads where "a.customer.org" leads
@@ -272,7 +273,7 @@ def pinning(bridge: Bridge) -> None:
     assert bridge.run("domain", "add", pasted).golden == (
         0,
         f'"{pasted}" is read as "legacy.customer.com".\n'
-        'Network "example.net": 0 to add, 0 to remove, 3 in step.\n'
+        'Network "example.net": 0 to add, 0 to remove, 5 in step.\n'
         f"Success: Domains already in step.\n{ONE}",
         "",
     )
@@ -325,7 +326,7 @@ def removing(bridge: Bridge) -> None:
     asked = bridge.run_asked("y\n", "domain", "remove", "legacy.customer.com")
     assert asked.golden == (
         0,
-        'Network "example.net": 0 to add, 1 to remove, 3 in step.\n'
+        'Network "example.net": 0 to add, 1 to remove, 4 in step.\n'
         "  -  legacy.customer.com  removed by command\n"
         "Success: Removed 1 of 1 domain.\n"
         "Cost: 2 wp calls (0.00 s), 2 API calls (0.00 s), planning 0.000 s.\n",

@@ -20,10 +20,11 @@ if TYPE_CHECKING:
 pytestmark = pytest.mark.real
 
 SITE = 2
+DEFAULT = "still shows the host's default one, for default.host.example."
 SHOP = "shop.example.org"
-LATER = "Nothing for now: it is looked at again by itself."
+AGAIN = "Closte did not add it yet. It is tried again at <time>; `closte-bridge sync --retry` tries now."
 
-# What `domain explain` says to do, by the state or the reason that it follows from; `None` is every other reason.
+# What `domain explain` says to do, by the state or the reason that it follows from.
 STEPS = {
     "in step": "Nothing: both sides agree.",
     "to add": "Nothing: the next `closte-bridge sync` adds it.",
@@ -32,6 +33,7 @@ STEPS = {
     "foreign": "Nothing, if somebody put it there on purpose; else remove it in Closte's dashboard.",
     "unknown": "Closte's list does not tell: try `closte-bridge integration test`.",
     "gone": "Nothing: `closte-bridge sync` forgets it.",
+    "own": "Nothing: it is the network's own domain.",
     "kept": "If it is to be there: `closte-bridge domain add`. `keep` adds nothing.",
     "conflict": "Remove the mapping from all sites but one.",
     "not-public": "Map a name that exists on the public internet.",
@@ -40,7 +42,15 @@ STEPS = {
     "refused": "Check the spelling of the name; Closte does not take it.",
     "by-command-only": "If it is no longer needed: `closte-bridge domain remove`.",
     "www-unproven": "Point the www. name where its name points.",
-    None: LATER,
+    "other-network": "Nothing here: its site belongs to another network, which has a closte-bridge of its own.",
+    "released": "It was released, and Closte's list does not tell: try `closte-bridge integration test`.",
+    "covered": "Nothing: a wildcard covers it.",
+    "protected": "Nothing: it is never removed.",
+    "waiting": "Nothing: a sync removes it after its wait, unless something uses it again.",
+    "snapshot-partial": "It stays until WordPress can be read completely: `closte-bridge doctor` says what is wrong.",
+    "list-not-complete": "It stays until Closte's list can be read completely: `closte-bridge plan` tells the reason.",
+    "wildcard-covers": "Nothing if the next sync adds that domain; else pin it: `closte-bridge domain add`.",
+    "mentioned": "Nothing: it stays as long as something uses it.",
 }
 
 
@@ -54,7 +64,7 @@ def explained(world: Life, name: str) -> dict[str, Any]:
 
 
 def test_no_step_is_missing_here() -> None:
-    assert {key: text for key, text in STEPS.items() if key} == _STEPS
+    assert STEPS == _STEPS
 
 
 def make_every_state(world: Life) -> None:
@@ -62,13 +72,23 @@ def make_every_state(world: Life) -> None:
     multisite = world.bridge.multisite
     world.bridge.write_config(wildcards=["*.wild.example.com"], certificate_budget=6)
     world.bridge.adopt()
-    right = [SHOP, "failing.example.org", *(f"c{i}.example.com" for i in range(1, 7))]
+    right = [SHOP, *(f"c{i}.example.com" for i in range(1, 7))]
     world.names.point(**dict.fromkeys([*right, "new.example.org"], HERE))
     world.certificates.issue(*right, "new.example.org")
     multisite.add_mappings_sql([(name, SITE) for name in right])
-    multisite.add_mappings_sql([("both.example.org", 1), ("both.example.org", SITE), ("orphan.example.org", 77)])
+    # DNS is no use to one that Closte did not get.
+    world.names.point(**{"failing.example.org": STRANGER})
+    multisite.add_mappings_sql(
+        [
+            ("failing.example.org", SITE),
+            ("lost.example.org", 77),
+            ("both.example.org", 1),
+            ("both.example.org", SITE),
+            ("orphan.example.org", 77),
+        ]
+    )
     multisite.add_mappings_sql([("intranet.local", SITE), ("shop.closte.com", SITE)])
-    world.bridge.sandbox.aliases = world.bridge.sandbox.aliases | {"stranger.example.org"}
+    world.bridge.sandbox.aliases = world.bridge.sandbox.aliases | {"stranger.example.org", "lost.example.org"}
     world.bridge.sandbox.set_faults("error500@failing.example.org")
     world.run("sync")
     world.bridge.sandbox.set_faults()
@@ -82,6 +102,7 @@ def test_every_state_has_its_reason_and_its_next_step(world: Life) -> None:
         name: explained(world, name)
         for name in (
             *(SHOP, "new.example.org", "both.example.org", "orphan.example.org", "intranet.local", "shop.closte.com"),
+            *("lost.example.org", "example.net"),
             *("failing.example.org", "stranger.example.org", "*.wild.example.com", "c6.example.com"),
         )
     }
@@ -91,9 +112,11 @@ def test_every_state_has_its_reason_and_its_next_step(world: Life) -> None:
         "new.example.org": ("to add", "wanted", STEPS["to add"]),
         "both.example.org": ("held", "blocked", STEPS["conflict"]),
         "orphan.example.org": ("held", "blocked", STEPS["site-gone"]),
+        "lost.example.org": ("orphaned", "blocked", STEPS["site-gone"]),
+        "example.net": ("own", "dns-ok", f"Wait for the certificate of example.net: {HERE} {DEFAULT}"),
         "intranet.local": ("held", "blocked", STEPS["not-public"]),
         "shop.closte.com": ("held", "blocked", STEPS["refused"]),
-        "failing.example.org": ("held", "blocked", STEPS[None]),
+        "failing.example.org": ("held", "blocked", AGAIN),
         "stranger.example.org": ("foreign", None, STEPS["foreign"]),
         "*.wild.example.com": ("held", "blocked", STEPS["by-command-only"]),
         "c6.example.com": ("held", "blocked", STEPS["certificate-budget"]),
@@ -106,6 +129,22 @@ def test_every_state_has_its_reason_and_its_next_step(world: Life) -> None:
     assert (unread["state"], unread["next_step"]) == ("unknown", STEPS["unknown"])
     assert unread["closte"] == "its list could not be read, ours"
     world.bridge.sandbox.set_faults()
+
+
+def test_a_domain_that_does_not_resolve_is_told_as_that_even_if_its_target_is_not_known(world: Life) -> None:
+    world.bridge.adopt()
+    world.names.point(**{"example.net": None})
+    world.bridge.multisite.add_mapping(SHOP, SITE)
+    world.sync()
+    targets = "no resolver could look up the network's own domain. Set `dns.targets` in the config."
+    told = explained(world, SHOP)
+    assert (told["state"], told["next_step"]) == (
+        "in step",
+        f"Add an A record for {SHOP} with the address of this network: it does not resolve. "
+        f"The address is not known here, because {targets}",
+    )
+    world.names.point(**{SHOP: STRANGER})
+    assert explained(world, SHOP)["next_step"] == f"It is not known where {SHOP} should point: {targets}"
 
 
 def test_what_was_added_just_now_is_not_blocked_and_what_was_removed_has_a_past(world: Life) -> None:
@@ -129,6 +168,8 @@ def each_has_its_reason(found: dict[str, dict[str, Any]]) -> None:
     assert found[SHOP]["wordpress"] == f'mapped to site {SITE}, stage "done"'
     assert found[SHOP]["closte"] == "there, ours"
     assert found["stranger.example.org"]["wordpress"] == "not mapped"
+    assert found["lost.example.org"]["wordpress"] == 'mapped to site 77, which does not exist, stage "done"'
+    assert found["example.net"]["wordpress"] == "the network's own domain"
     assert found["both.example.org"]["why"] == "sites 1, 2 claim it"
     assert found["orphan.example.org"]["why"] == "site 77 of its mapping does not exist"
     assert found["intranet.local"]["why"] == "no certificate can be had for it: under .local"
@@ -150,7 +191,7 @@ def test_removals_wait_are_due_and_are_withheld(world: Life) -> None:
     world.bridge.add_event("mapping_removed", SHOP)
     world.sync()
     told = explained(world, SHOP)
-    assert (told["state"], told["next_step"]) == ("held", STEPS[None])
+    assert (told["state"], told["next_step"]) == ("held", STEPS["waiting"])
     assert "waits in case it comes back (until " in told["why"]
     world.later += 120
     told = explained(world, SHOP)
@@ -249,9 +290,7 @@ def waits_for_its_certificate(world: Life) -> None:
     # It shows what is so now, and remembers nothing of it: the next run is not spared its own look.
     world.names.point(**{SHOP: HERE})
     told = explained(world, SHOP)
-    waiting = (
-        f"Wait for the certificate of {SHOP}: {HERE} still shows the host's default one, for default.host.example."
-    )
+    waiting = f"Wait for the certificate of {SHOP}: {HERE} {DEFAULT}"
     assert (told["phase"], told["next_step"]) == ("dns-ok", waiting)
     assert told["evidence"][0] == f'"{SHOP}" points where it should.'
     assert told["evidence"][-1].startswith(f"At {HERE}, the host still shows its default certificate ")

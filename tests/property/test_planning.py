@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import random
+from collections import Counter
 from dataclasses import replace
-from typing import TYPE_CHECKING, Any
+from types import SimpleNamespace
+from typing import TYPE_CHECKING, Any, cast
 
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -12,6 +14,7 @@ from hypothesis import strategies as st
 from closte_bridge.closte.listing import Listing, Readability
 from closte_bridge.domains import normalise, not_public, wildcard_over
 from closte_bridge.engine.bookkeeping import DAY, next_wait
+from closte_bridge.engine.inventory import inventory
 from closte_bridge.ledger.state import Origin, Phase, RemovalClass
 from closte_bridge.planning.model import Approval, Mode, Standing
 from closte_bridge.planning.observed import judge
@@ -21,6 +24,8 @@ from tests.property.strategies import STANDINGS, intentions, ledgers, lists, sna
 from tests.support.looks import MAIN, NOW
 
 if TYPE_CHECKING:
+    from closte_bridge.engine.engine import Engine
+    from closte_bridge.engine.view import View
     from closte_bridge.ledger.state import LedgerState
     from closte_bridge.planning.desired import Intentions
     from closte_bridge.planning.model import Observed, Plan
@@ -87,6 +92,21 @@ def test_only_ours_and_only_what_nothing_mentions_is_removed(
         if change.removal_class in {RemovalClass.INFERENCE, RemovalClass.EVENT}:
             _rests_on_evidence(name, observed, ledger, config)
         assert change.removal_class is not RemovalClass.APPROVED or name in approved
+
+
+@QUICK
+@given(**SIDES, standing=STANDINGS, retry=st.booleans())
+def test_a_plan_and_the_list_of_domains_count_alike(
+    snapshot: Snapshot, observed: Observed, ledger: LedgerState, config: Intentions, standing: Standing, retry: bool
+) -> None:
+    plan = plan_of(snapshot, observed, ledger, config, standing=standing, retry=retry)
+    engine = cast("Engine", SimpleNamespace(intentions=lambda: config))
+    view = cast("View", SimpleNamespace(snapshot=snapshot, observed=observed, ledger=ledger))
+    counts = Counter(known.state for known in inventory(engine, view, plan))
+    assert counts["in step" if observed.readable else "unknown"] == plan.in_step
+    assert counts["orphaned"] == len(plan.orphaned)
+    assert counts["foreign"] == len(plan.foreign)
+    assert counts["withheld"] == sum(len(kept.names) for kept in plan.withheld)
 
 
 def _rests_on_evidence(name: str, observed: Observed, ledger: LedgerState, config: Intentions) -> None:

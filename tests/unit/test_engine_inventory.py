@@ -7,18 +7,24 @@ from typing import TYPE_CHECKING, Any, cast
 
 import pytest
 
-from closte_bridge.engine.inventory import inventory, next_step, stands_first
+from closte_bridge.engine.inventory import inventory, next_step
+from closte_bridge.ledger.state import Phase
 from closte_bridge.planning.desired import Intentions
-from closte_bridge.planning.model import Mode, Standing
+from closte_bridge.planning.model import Mode, Observed, ObservedState, Standing
 from tests.support.looks import (
+    MAIN,
     UNREADABLE,
     a_ledger,
     a_list,
     a_plan,
+    a_row,
+    a_site,
     a_snapshot,
     missing,
     partial,
     told,
+    trouble,
+    waiting_for,
 )
 
 if TYPE_CHECKING:
@@ -26,9 +32,9 @@ if TYPE_CHECKING:
     from closte_bridge.engine.inventory import Known
     from closte_bridge.engine.view import View
     from closte_bridge.ledger.state import LedgerState
-    from closte_bridge.planning.model import Observed
-    from closte_bridge.wordpress.snapshot import Snapshot
+    from closte_bridge.wordpress.snapshot import Mapping, Snapshot
 
+DNS = "Point A of it elsewhere."
 FULL = Standing(Mode.FULL)
 OFF = Standing(Mode.INACTIVE, "integration-off", "the integration is switched off", "Switch it on.")
 MOVED = Standing(Mode.ADD_ONLY, "moved", "it was bound elsewhere", "Adopt it here.")
@@ -74,7 +80,7 @@ def test_what_is_gone_and_that_nobody_asks_for_is_forgotten() -> None:
     one = known(a_snapshot("a.com"), a_list("a.com"), a_ledger("a.com", "x.com"))["x.com"]
     assert (one.state, one.at_closte) == ("gone", False)
     assert next_step(one, FULL) == "Nothing: `closte-bridge sync` forgets it."
-    assert stands_first(one, FULL)
+    assert next_step(one, FULL, DNS) == next_step(one, FULL)
 
 
 @pytest.mark.parametrize("standing", [OFF, NOBODYS], ids=["off", "read-only"])
@@ -86,11 +92,11 @@ def test_what_no_sync_does_as_things_stand_is_not_promised(standing: Standing) -
     for name in ("new.com", "old.com"):
         first, rest = standing.reason[0].upper(), standing.reason[1:]
         assert next_step(found[name], standing) == f"{first}{rest}. {standing.hint}"
-        assert stands_first(found[name], standing)
+        assert next_step(found[name], standing, DNS) == f"{first}{rest}. {standing.hint}"
     assert next_step(found["stay0.com"], standing) == "Nothing: both sides agree."
     # With the same names and nothing in the way it is as promised.
     assert next_step(found["new.com"], FULL) == "Nothing: the next `closte-bridge sync` adds it."
-    assert not stands_first(found["new.com"], FULL)
+    assert next_step(found["new.com"], FULL, DNS) == DNS
 
 
 def test_holds_that_come_of_the_standing_have_its_remedy() -> None:
@@ -99,3 +105,135 @@ def test_holds_that_come_of_the_standing_have_its_remedy() -> None:
         one = known(a_snapshot(), a_list("x.com"), ledger, standing=standing)["x.com"]
         assert one.state == "held"
         assert next_step(one, standing).endswith(f". {standing.hint}")
+
+
+LOST = "gone.com"
+FILL = tuple(f"f{number}.com" for number in range(20))
+ROWS: dict[str, list[str | Mapping]] = {
+    "mapped": [LOST],
+    "site gone": [a_row(LOST, 9)],
+    "other network": [a_row(LOST, 2)],
+    "not mapped": [],
+}
+LISTS = {"there": a_list(LOST, *FILL), "not there": a_list(*FILL), "unreadable": UNREADABLE}
+AGREE = "Nothing: both sides agree."
+ADDS = "Nothing: the next `closte-bridge sync` adds it."
+NOT_ARRIVED = "Closte did not get it yet, and its list cannot be read. Each sync tries to add it."
+NOT_TOLD = "Closte's list does not tell: try `closte-bridge integration test`."
+DELETE = "Delete the mapping: its site is gone."
+OTHERS = "Nothing here: its site belongs to another network, which has a closte-bridge of its own."
+AFTER_ITS_WAIT = "Nothing: a sync removes it after its wait, unless something uses it again."
+STRANGE = "Nothing, if somebody put it there on purpose; else remove it in Closte's dashboard."
+STAYS = "It stays until Closte's list can be read completely: `closte-bridge plan` tells the reason."
+FORGETS = "Nothing: `closte-bridge sync` forgets it."
+
+
+@pytest.mark.parametrize("dns", ["", DNS], ids=["DNS right", "DNS wrong"])
+@pytest.mark.parametrize(
+    ("row", "closte", "managed", "state", "step", "dns_first"),
+    [
+        ("mapped", "there", True, "in step", AGREE, True),
+        ("mapped", "there", False, "in step", AGREE, True),
+        ("mapped", "not there", True, "to add", ADDS, True),
+        ("mapped", "not there", False, "to add", ADDS, True),
+        ("mapped", "unreadable", True, "unknown", NOT_TOLD, True),
+        ("mapped", "unreadable", False, "to add", NOT_ARRIVED, False),
+        ("site gone", "there", True, "orphaned", DELETE, False),
+        ("site gone", "there", False, "orphaned", DELETE, False),
+        ("site gone", "not there", True, "held", DELETE, False),
+        ("site gone", "not there", False, "held", DELETE, False),
+        ("site gone", "unreadable", True, "orphaned", DELETE, False),
+        ("site gone", "unreadable", False, "held", DELETE, False),
+        ("other network", "there", True, "in step", OTHERS, False),
+        ("other network", "there", False, "in step", OTHERS, False),
+        ("other network", "not there", True, "held", OTHERS, False),
+        ("other network", "not there", False, "held", OTHERS, False),
+        ("other network", "unreadable", True, "unknown", OTHERS, False),
+        ("other network", "unreadable", False, "held", OTHERS, False),
+        ("not mapped", "there", True, "held", AFTER_ITS_WAIT, False),
+        ("not mapped", "there", False, "foreign", STRANGE, False),
+        ("not mapped", "not there", True, "gone", FORGETS, False),
+        ("not mapped", "not there", False, None, None, False),
+        ("not mapped", "unreadable", True, "held", STAYS, False),
+        ("not mapped", "unreadable", False, None, None, False),
+    ],
+)
+def test_each_situation_has_one_true_next_step(
+    row: str, closte: str, managed: bool, state: str | None, step: str | None, dns_first: bool, dns: str
+) -> None:
+    ledger = a_ledger(*FILL, *([LOST] if managed else []))
+    snapshot = a_snapshot(*FILL, *ROWS[row], sites=[a_site(2, network=2)])
+    one = known(snapshot, LISTS[closte], ledger).get(LOST)
+    assert (one.state if one else None) == state
+    assert (next_step(one, FULL, dns) if one else None) == (dns if dns and dns_first else step)
+    site = {"site gone": "gone", "other network": "other-network"}.get(row, "")
+    assert one is None or one.site == site
+
+
+@pytest.mark.parametrize("observed", [a_list("w.com"), UNREADABLE], ids=["readable", "unreadable"])
+def test_what_closte_did_not_get_is_said_before_any_dns_step(observed: Observed) -> None:
+    ledger = a_ledger("w.com", troubles={"x.com": trouble(), "w.com": trouble(action="remove")})
+    one = known(a_snapshot("x.com"), observed, ledger)["x.com"]
+    assert (one.state, one.code) == ("held", "back-off")
+    again = "It is tried again at 2027-01-15T09:00:00+00:00; `closte-bridge sync --retry` tries now."
+    assert next_step(one, FULL, DNS) == f"Closte did not add it yet. {again}"
+    lost = known(a_snapshot("x.com"), observed, a_ledger(unsettled={"x.com": waiting_for(Phase.UNCONFIRMED)}))["x.com"]
+    words = "It is not known whether Closte got it: its list cannot be read. Each sync tries to add it."
+    assert next_step(lost, FULL) == (ADDS if observed.readable else words)
+
+
+def test_what_could_not_be_removed_yet_is_said() -> None:
+    ledger = a_ledger(*FILL, "x.com", evidence={"x.com": told()}, troubles={"x.com": trouble(action="remove")})
+    one = known(a_snapshot(*FILL), a_list("x.com", *FILL), ledger)["x.com"]
+    assert next_step(one, FULL, DNS).startswith("Closte did not remove it yet. It is tried again at ")
+
+
+OWN = "Nothing: it is the network's own domain."
+
+
+@pytest.mark.parametrize(
+    ("observed", "step"),
+    [
+        (a_list(), OWN),
+        (UNREADABLE, OWN),
+        (
+            Observed(ObservedState.PARTIAL, frozenset(), "it is not there"),
+            "Look at it in Closte's dashboard: Closte's list lacks the network's own domain.",
+        ),
+    ],
+    ids=["there", "unreadable", "missing"],
+)
+def test_the_networks_own_domain_is_told_as_that(observed: Observed, step: str) -> None:
+    one = known(a_snapshot(), observed, a_ledger())[MAIN]
+    assert (one.state, one.reason, one.origin) == ("own", "the network's own domain", "network")
+    assert next_step(one, FULL) == step
+    # Where something asks for it, it is a domain like others.
+    assert known(a_snapshot(MAIN), a_list(), a_ledger())[MAIN].state == "in step"
+
+
+def test_other_forms_of_the_own_domain_and_what_is_clostes_are_no_strangers() -> None:
+    names = (f"www.{MAIN}", "former.org", "x.closte.com")
+    found = known(a_snapshot(), a_list(*names), a_ledger(former_domains={"former.org"}))
+    assert [found[name].state for name in names] == ["own", "foreign", "foreign"]
+    assert [found[name].reason for name in names[1:]] == [
+        '"former.org" is the network\'s own domain', "it belongs to Closte"
+    ]  # fmt: skip
+    assert {next_step(found[name], FULL) for name in names[1:]} == {"Nothing: it is never removed."}
+
+
+def test_what_is_on_closte_and_only_mentioned_is_known() -> None:
+    """Neither mapped nor managed: a site's address without a record, what a wildcard or `keep` stands for, a `www.`."""
+    sites, keep = [a_site(2, f"two.{MAIN}")], ("kept.com",)
+    on_closte = ("www.a.com", "a.com", f"two.{MAIN}", "kept.com")
+    found = known(a_snapshot("a.com", sites=sites), a_list(*on_closte), a_ledger(), keep=keep)
+    assert {name: (found[name].state, found[name].reason) for name in on_closte} == {
+        "www.a.com": ("in step", 'the mapping of "a.com"'),
+        "a.com": ("in step", "a mapping"),
+        f"two.{MAIN}": ("in step", "a site"),
+        "kept.com": ("in step", "`keep` in the config"),
+    }
+
+
+def test_what_a_wildcard_covers_needs_nothing_but_its_dns() -> None:
+    one = known(a_snapshot("a.w.com"), a_list("*.w.com"), a_ledger())["a.w.com"]
+    assert (next_step(one, FULL), next_step(one, FULL, DNS)) == ("Nothing: a wildcard covers it.", DNS)

@@ -22,13 +22,14 @@ from closte_bridge.cli.syncing import run_sync
 if TYPE_CHECKING:
     from closte_bridge.engine.inventory import Known
 
-STATES = ("in step", "to add", "to remove", "held", "withheld", "foreign", "gone", "unknown")
+STATES = ("in step", "to add", "to remove", "held", "withheld", "foreign", "gone", "unknown", "orphaned", "own")
 FIELDS = ("domain", "site", "stage", "closte", "origin", "state", "reason")
 EXTRA = ("ours", "active", "primary", "secure", "until")
 
 _LIST = """
 $ closte-bridge domain list --fields=domain,closte,state
 domain	closte	state
+network.example.com	yes	own
 one.network.example.com	yes	in step
 shop.customer.com	yes	in step
 two.network.example.com	yes	in step
@@ -119,7 +120,8 @@ def _row(known: Known) -> dict[str, object]:
 def list_(app: App, state: str | None) -> Result:
     """List every domain that either side knows, with its stage in WordPress and its state.
 
-    States: in step, to add, to remove, held, withheld, foreign, gone, unknown.
+    States: in step, to add, to remove, held, withheld, foreign, gone, unknown, orphaned (its mapping's site is gone),
+    own (the network's own domain).
     """
     engine = engine_of(app, app.network())
     found = look(engine)
