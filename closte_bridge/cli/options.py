@@ -152,13 +152,13 @@ def format_options(
 
 
 def _field_options(available: tuple[str, ...]) -> list[click.Option]:
-    def set_fields(app: App, value: str) -> None:
-        names = tuple(name.strip() for name in value.split(",") if name.strip())
-        check_fields(names, available)
+    def set_fields(app: App, value: str | None) -> None:
+        names = tuple(name.strip() for name in (value or "").split(","))
+        _check_named("--fields", names, available)
         _set_output(app, "fields", names)
 
-    def set_field(app: App, value: str) -> None:
-        check_fields((value,), available)
+    def set_field(app: App, value: str | None) -> None:
+        _check_named("--field", (value or "",), available)
         _set_output(app, "field", value)
 
     named = f"Available: {', '.join(available)}."
@@ -166,6 +166,13 @@ def _field_options(available: tuple[str, ...]) -> list[click.Option]:
         _output_option("--fields", "<a,b>", f"Print these fields. {named}", set_fields),
         _output_option("--field", "<field>", "Print the value of one field, one a line.", set_field),
     ]
+
+
+def _check_named(option: str, names: tuple[str, ...], available: tuple[str, ...]) -> None:
+    if not all(names):
+        hint = f"Available fields: {', '.join(available)}."
+        raise ConfigError(f'"{option}" names no field.', code="usage", hint=hint)
+    check_fields(names, available)
 
 
 def _set_format(ctx: click.Context, param: click.Parameter, value: str) -> None:

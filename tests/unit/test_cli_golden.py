@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from closte_bridge import __version__
+from closte_bridge.cli.commands.domain import STATES
 from tests.support.program import Answer, Run
 
 if TYPE_CHECKING:
@@ -100,7 +101,7 @@ NO_FILE = "Look at what `--config` or CLOSTE_BRIDGE_CONFIG says; without either,
         (["config", "validate", "a", "b", "c"], "Too many positional arguments: b c.", SEE.format("config validate")),
         (
             ["domain", "list", "--state=helt"],
-            '"--state" must be one of: in step, to add, to remove, held, withheld, foreign, gone, unknown.',
+            f'"--state" must be one of: {", ".join(STATES)}.',
             SEE.format("domain list"),
         ),
         (["completion"], 'Missing "<bash|zsh|fish>".', SEE.format("completion")),
@@ -108,6 +109,11 @@ NO_FILE = "Look at what `--config` or CLOSTE_BRIDGE_CONFIG says; without either,
         (["config", "validate", "--format=xml"], '"--format" must be one of: table, json.',
          SEE.format("config validate")),
         (["config", "show", "--field=x"], 'Unknown field: "x".', "Available fields: network, key, value, origin."),
+        *(
+            (["config", "show", option], f'"{option.partition("=")[0]}" names no field.', hint)
+            for hint in ["Available fields: network, key, value, origin."]
+            for option in ("--field", "--field=", "--fields", "--fields=", "--fields=,", "--fields=key,,value")
+        ),
         (["config", "show", "--network=x"], 'There is no network "x".', "Networks: default."),
         (["@all", "config", "show"], '"@all" cannot be used as an alias: it must stand for one network.',
          "For all networks of the configuration there is --all."),
