@@ -42,14 +42,21 @@ def was_managed(ledger: Ledger, name: str) -> bool:
 
 def read(ledger: Ledger, *, name: str | None = None, since: float = 0.0, limit: int = 100) -> list[Entry]:
     """Return the newest `limit` entries, oldest first, of one name or of all."""
-    where, values = "at >= ?", [since]
-    parameters: list[object] = [*values]
-    if name is not None:
-        where += " AND name = ?"
-        parameters.append(name)
+    where, parameters = _where(name, since)
     rows = ledger.query(
         f"SELECT at, run, action, name, cause, outcome, detail FROM log WHERE {where} ORDER BY id DESC LIMIT ?",  # noqa: S608 - fixed text
         *parameters,
         limit,
     )
     return [Entry(*row) for row in reversed(rows)]
+
+
+def count(ledger: Ledger, *, name: str | None = None, since: float = 0.0) -> int:
+    """Return how many entries there are, of one name or of all."""
+    where, parameters = _where(name, since)
+    [(number,)] = ledger.query(f"SELECT COUNT(*) FROM log WHERE {where}", *parameters)  # noqa: S608 - fixed text
+    return int(number)
+
+
+def _where(name: str | None, since: float) -> tuple[str, list[object]]:
+    return ("at >= ?", [since]) if name is None else ("at >= ? AND name = ?", [since, name])

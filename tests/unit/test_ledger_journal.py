@@ -4,7 +4,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from closte_bridge.ledger.journal import Entry, append, read
+from closte_bridge.ledger.journal import Entry, append, count, read
 
 if TYPE_CHECKING:
     from closte_bridge.ledger.store import Ledger
@@ -34,6 +34,7 @@ def test_of_one_name_or_since_a_moment(ledger: Ledger) -> None:
     assert read(ledger, name="y.com") == [ENTRIES[1], ENTRIES[4]]
     assert read(ledger, since=4) == ENTRIES[4:]
     assert read(ledger, name="y.com", since=2) == [ENTRIES[4]]
+    assert (count(ledger), count(ledger, since=4), count(ledger, name="y.com", since=2)) == (6, 2, 1)
 
 
 def test_an_entry_of_a_transaction_that_fails_is_not_there(ledger: Ledger) -> None:

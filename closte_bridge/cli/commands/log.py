@@ -2,23 +2,29 @@
 
 from __future__ import annotations
 
+import re
+from datetime import UTC, datetime
+
 import click
 
 from closte_bridge.cli.command import BridgeCommand
 from closte_bridge.cli.context import App, pass_app
+from closte_bridge.cli.formats import Format
 from closte_bridge.cli.networks import engine_of
-from closte_bridge.cli.options import Number, domain_names, format_options, global_options
+from closte_bridge.cli.options import domain_names, duration, format_options, global_options
 from closte_bridge.cli.plans import when
-from closte_bridge.cli.result import Result
+from closte_bridge.cli.result import Problem, Result
+from closte_bridge.counts import counted
 
+_SHOWN = 100
 FIELDS = ("time", "action", "domain", "cause", "outcome", "detail")
 
 _EXAMPLES = """
-$ closte-bridge log --limit=1 --fields=action,domain,outcome
+$ closte-bridge log shop.customer.com --fields=action,domain,outcome
 action	domain	outcome
 add	shop.customer.com	done
 
-$ closte-bridge log shop.customer.com --format=count
+$ closte-bridge log shop.customer.com --since=1d --format=count
 1
 """
 
@@ -26,13 +32,22 @@ $ closte-bridge log shop.customer.com --format=count
 @click.command(cls=BridgeCommand, short_help="Show what was done, and when.", epilog=_EXAMPLES)
 @click.argument("domain", required=False, metavar="[<domain>]")
 @click.option(
-    "--limit", type=click.IntRange(1, 100_000), default=100, metavar="<n>", help="The newest n. Default: 100."
+    "--limit",
+    type=click.IntRange(1, 1_000_000),
+    default=None,
+    metavar="<n>",
+    help="The newest n. Default: 100, and all for --format=count.",
 )
-@click.option("--since", type=Number(0), default=None, metavar="<hours>", help="Only of the last so many hours.")
+@click.option(
+    "--since",
+    default=None,
+    metavar="<duration|date>",
+    help="Only of this time (1d, 24h), or from this date on (2026-11-01, in UTC). A number alone is hours.",
+)
 @format_options(fields=FIELDS, extra_fields=("run",))
 @global_options
 @pass_app
-def log(app: App, domain: str | None, limit: int, since: float | None) -> Result:
+def log(app: App, domain: str | None, limit: int | None, since: str | None) -> Result:
     """Show the changes of this engine, oldest first: what caused each, and what came of it.
 
     The log is append-only and part of the ledger.
@@ -42,10 +57,13 @@ def log(app: App, domain: str | None, limit: int, since: float | None) -> Result
     engine = engine_of(app, app.network())
     name = domain_names(app, [domain])[0] if domain else None
     with engine.opened():
+        start = _start(since, engine.clock.now()) if since is not None else 0.0
         if engine.ledger is None:
             return Result(data=[], fields=FIELDS)
-        start = engine.clock.now() - since * 3600 if since is not None else 0.0
-        entries = journal.read(engine.ledger, name=name, since=start, limit=limit)
+        total = journal.count(engine.ledger, name=name, since=start)
+        if limit is None and not app.output.wants_rows((Format.COUNT,)):
+            return Result(rendered={Format.COUNT: str(total)})
+        entries = journal.read(engine.ledger, name=name, since=start, limit=limit or _SHOWN)
     rows = [
         {
             "time": when(entry.at),
@@ -58,4 +76,22 @@ def log(app: App, domain: str | None, limit: int, since: float | None) -> Result
         }
         for entry in entries
     ]
-    return Result(data=rows, fields=FIELDS)
+    return Result(data=rows, fields=FIELDS, warnings=_left_out(total, len(rows)))
+
+
+def _left_out(total: int, shown: int) -> tuple[Problem, ...]:
+    if shown == total:
+        return ()
+    text = f"{counted(total - shown, 'older entry', 'older entries')} not shown."
+    return (Problem(code="limited", message=text, hint=f"Show all with `--limit={total}`."),)
+
+
+def _start(since: str, now: float) -> float:
+    """Return the moment that `since` stands for. Raises ConfigError if it is no time."""
+    if re.fullmatch(r"\d{1,9}(\.\d{1,9})?", since, re.ASCII):
+        return now - float(since) * 3600
+    try:
+        moment = datetime.fromisoformat(since)
+    except ValueError:
+        return now - duration(since)
+    return (moment if moment.tzinfo else moment.replace(tzinfo=UTC)).timestamp()
