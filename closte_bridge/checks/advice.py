@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from closte_bridge.checks.model import DnsCode, DnsVerdict, TlsCode
+from closte_bridge.counts import counted
 from closte_bridge.domains import is_wildcard
 
 if TYPE_CHECKING:
@@ -82,8 +83,8 @@ def _span(seconds: int) -> str:
     for length, unit in ((86400, "day"), (3600, "hour"), (60, "minute")):
         if seconds >= length:
             count = -(-seconds // length)
-            return f"{count} {unit}" + "s" * (count != 1)
-    return f"{seconds} seconds"
+            return counted(count, unit)
+    return counted(seconds, "second")
 
 
 def _apex(verdict: DnsVerdict, _: Expected) -> str:

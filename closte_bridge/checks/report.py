@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 from closte_bridge.checks.advice import listed
 from closte_bridge.checks.model import Answer, DnsCode, Outcome, TlsCode
 from closte_bridge.checks.schedule import DAY
+from closte_bridge.counts import counted
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -127,7 +128,7 @@ def _tls_sentence(at: AddressVerdict) -> str:
 def _expiry(checked: Checked) -> Iterator[str]:
     tls = checked.tls
     if tls and tls.serves and tls.certificate and tls.certificate.not_after - checked.at <= 14 * DAY:
-        days = f"{tls.days_left} day" + "s" * (tls.days_left != 1)
+        days = counted(tls.days_left or 0, "day")
         yield f"The certificate expires in {days}, on {_day(tls.certificate.not_after)}."
 
 

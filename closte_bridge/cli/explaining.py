@@ -15,6 +15,7 @@ from closte_bridge.cli.options import domain_names, format_options, global_optio
 from closte_bridge.cli.plans import circumstances, when
 from closte_bridge.cli.result import Message, Problem, Result
 from closte_bridge.cli.stages import certificate_warnings
+from closte_bridge.counts import counted
 from closte_bridge.errors import BridgeError, ExitCode
 from closte_bridge.planning.model import NOT_SHOWN_YET, Mode
 
@@ -183,7 +184,9 @@ def _checked(history: History | None, now: float) -> str:
     words = f"{when(history.looked)}: DNS {history.dns or 'unknown'}, certificate {history.tls or 'not tried'}"
     if history.not_after is not None and history.leads_here:
         days = (history.not_after - now) / _DAY
-        words += f", valid for {days:.0f} days" if days > 0 else f", ended {-days:.0f} days ago"
+        words += (
+            f", valid for {counted(round(days), 'day')}" if days > 0 else f", ended {counted(round(-days), 'day')} ago"
+        )
     return f"{words}; next look {when(history.next_look)}"
 
 

@@ -59,7 +59,7 @@ def check_fields(wanted: Sequence[str], available: Sequence[str]) -> None:
     if unknown:
         names = ", ".join(f'"{name}"' for name in unknown)
         raise ConfigError(
-            f"Unknown field{'s' if len(unknown) > 1 else ''}: {names}.",
+            f"Unknown {'field' if len(unknown) == 1 else 'fields'}: {names}.",
             code="unknown-field",
             hint=f"Available fields: {', '.join(available)}.",
         )

@@ -7,10 +7,10 @@ from heapq import nsmallest
 from typing import TYPE_CHECKING
 
 from closte_bridge.cli.formats import Format
-from closte_bridge.cli.records import record_lines, record_rows
+from closte_bridge.cli.records import more, record_lines, record_rows
 from closte_bridge.cli.result import Message, Problem
 from closte_bridge.cli.stages import stage_lines, stage_rows
-from closte_bridge.cli.text import counted
+from closte_bridge.counts import counted
 from closte_bridge.engine.problems import LOST
 from closte_bridge.planning.model import ELSEWHERE, Action, Mode, ObservedState, unproven_hold
 from closte_bridge.planning.standing import WRONG_KEY
@@ -110,9 +110,9 @@ def plan_text(report: Report) -> str:
     lines += _unproven(plan)
     for w in plan.withheld:
         lines += [("!", name, f"removal withheld: {_rule(w)}") for name in w.names[:_SHOWN]]
-        lines += _more(len(w.names) - _SHOWN, "removals withheld by the same rule")
+        lines += more(len(w.names) - _SHOWN, "removal", " withheld by the same rule")
     lines += [("?", name, "foreign: not ours and not wanted here; left alone") for name in plan.foreign[:_SHOWN]]
-    lines += _more(len(plan.foreign) - _SHOWN, "foreign names")
+    lines += more(len(plan.foreign) - _SHOWN, "foreign name")
     lines += stage_lines(report)
     head = _headline(report)
     if not lines:
@@ -130,17 +130,13 @@ def _grouped(holds: Iterable[Hold], sign: str) -> list[tuple[str, str, str]]:
         for hold in group[:_SHOWN]:
             until = f" (until {when(hold.until)})" if hold.until else ""
             lines.append((f"~{sign}", hold.name, f"held: {hold.reason}{until}"))
-        lines += _more(len(group) - _SHOWN, f'held like "{group[0].name}"')
+        lines += more(len(group) - _SHOWN, "", f'held like "{group[0].name}"')
     return lines
 
 
 def _unproven(plan: Plan) -> list[tuple[str, str, str]]:
     first = [unproven_hold(name) for name in nsmallest(_SHOWN, plan.unproven)]
-    return _grouped(first, "+") + _more(len(plan.unproven) - _SHOWN, f'held like "{first[0].name}"' if first else "")
-
-
-def _more(count: int, what: str) -> list[tuple[str, str, str]]:
-    return [(" ", "…", f"{count} more {what}")] if count > 0 else []
+    return _grouped(first, "+") + more(len(plan.unproven) - _SHOWN, "", f'held like "{first[0].name}"' if first else "")
 
 
 def _headline(report: Report) -> str:
@@ -162,7 +158,7 @@ def _headline(report: Report) -> str:
 
 def _rule(withheld: Withheld) -> str:
     hours = int(withheld.window / 3600)
-    span = "hour" if hours == 1 else f"{hours} hours"
+    span = "hour" if hours == 1 else counted(hours, "hour")
     return (
         f"at most {withheld.limit} by {withheld.removal_class.value} in any {span}, "
         f"{withheld.removed} removed and {withheld.waiting} waiting"
@@ -179,7 +175,7 @@ def withheld_problems(plan: Plan) -> list[Problem]:
         problems.append(
             Problem(
                 code="withheld",
-                message=f"The gate withheld {_count(len(withheld.names), 'removal')} ({_rule(withheld)}): {names}.",
+                message=f"The gate withheld {counted(len(withheld.names), 'removal')} ({_rule(withheld)}): {names}.",
                 hint="If they are meant, review them with `closte-bridge plan --out=FILE` and "
                 f"`closte-bridge apply FILE`, or run `closte-bridge sync --allow-removals={withheld.digest}`.",
             )
@@ -284,7 +280,7 @@ def outcome_problems(report: Report) -> tuple[list[Problem], list[Message]]:
         text = f"Nothing was removed, because WordPress could not be read again: {applied.reread_failed.message}"
         errors.append(Problem(code=applied.reread_failed.code, message=text, hint=applied.reread_failed.hint))
     if applied.stopped and applied.not_begun:
-        text = f"{_count(len(applied.not_begun), 'change')} not begun: {applied.stopped}"
+        text = f"{counted(len(applied.not_begun), 'change')} not begun: {applied.stopped}"
         errors.append(Problem(code="stopped", message=text, hint="They stay wanted; the next run goes on with them."))
     summary, ok = _summary(report)
     if ok:
@@ -304,7 +300,7 @@ def _summary(report: Report) -> tuple[str, bool]:
     if not any(total.values()):
         return IN_STEP, True
     parts = [
-        f"{word} {done[action]} of {_count(total[action], 'domain')}"
+        f"{word} {done[action]} of {counted(total[action], 'domain')}"
         for action, word in ((Action.ADD, "added"), (Action.REMOVE, "removed"))
         if total[action]
     ]
@@ -319,7 +315,3 @@ def _summary(report: Report) -> tuple[str, bool]:
 
 def _past(change: Change) -> str:
     return "added" if change.action is Action.ADD else "removed"
-
-
-def _count(number: int, what: str) -> str:
-    return f"{number} {what}{'' if number == 1 else 's'}"

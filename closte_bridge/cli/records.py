@@ -6,7 +6,7 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
 from closte_bridge.cli.result import Message, Problem
-from closte_bridge.cli.text import counted
+from closte_bridge.counts import counted
 
 if TYPE_CHECKING:
     from closte_bridge.cli.formats import Row
@@ -90,16 +90,18 @@ def record_lines(report: Report) -> list[tuple[str, str, str]]:
     if records is None:
         return []
     lines = [("*", lack.domain, reason_of(lack.site, records.results.get(lack.site))) for lack in records.due[:_SHOWN]]
-    lines += _more(len(records.due) - _SHOWN, "sites without a domain record")
+    lines += more(len(records.due) - _SHOWN, "site", " without a domain record")
     held = _held(records)
     for lack in held[:_SHOWN]:
         until = f" (until {at})" if (at := _until(lack)) else ""
         lines.append(("~*", lack.domain, f"held: {_waits(lack)}{until}"))
-    return lines + _more(len(held) - _SHOWN, "held likewise")
+    return lines + more(len(held) - _SHOWN, "", "held likewise")
 
 
-def _more(count: int, what: str) -> list[tuple[str, str, str]]:
-    return [(" ", "…", f"{count} more {what}")] if count > 0 else []
+def more(count: int, noun: str, rest: str = "") -> list[tuple[str, str, str]]:
+    """Return a line for the `count` items that are not shown, or none."""
+    what = counted(count, f"more {noun}") if noun else f"{count} more "
+    return [(" ", "…", f"{what}{rest}")] if count > 0 else []
 
 
 def record_words(report: Report) -> tuple[list[Problem], list[Message]]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from closte_bridge.cli.result import Message, Problem
+from closte_bridge.counts import counted
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Sequence
@@ -29,7 +30,7 @@ def stage_lines(report: Report) -> list[tuple[str, str, str]]:
     lines = [(">", c.name, f"stage {c.mapping.stage} -> {c.stage}: {c.reason}") for c in plan.changes]
     lines += [("~>", held.name, f"stage held: {held.reason}") for held in plan.holds[:_SHOWN]]
     if len(plan.holds) > _SHOWN:
-        lines.append((" ", "…", f"{len(plan.holds) - _SHOWN} more stages held"))
+        lines.append((" ", "…", f"{counted(len(plan.holds) - _SHOWN, 'more stage')} held"))
     return lines
 
 
@@ -85,14 +86,16 @@ def stage_words(report: Report) -> tuple[list[Problem], list[Message]]:
     if verified.checked:
         right = sum(1 for checked in verified.checked.values() if checked.padlock)
         remarks.append(
-            Message("log", f"Checked {_count(len(verified.checked), 'domain')}: {right} with their padlock.")
+            Message("log", f"Checked {counted(len(verified.checked), 'domain')}: {right} with their padlock.")
         )
     if done:
-        remarks.append(Message("log", f"Moved {_count(done, 'mapping')} to another stage."))
+        remarks.append(Message("log", f"Moved {counted(done, 'mapping')} to another stage."))
     if verified.moves_later:
-        remarks.append(Message("log", f"{_count(verified.moves_later, 'mapping')} more to move; the next run goes on."))
+        remarks.append(
+            Message("log", f"{counted(verified.moves_later, 'mapping')} more to move; the next run goes on.")
+        )
     if verified.due_later:
-        remarks.append(Message("log", f"{_count(verified.due_later, 'check')} more due; the next run goes on."))
+        remarks.append(Message("log", f"{counted(verified.due_later, 'check')} more due; the next run goes on."))
     return errors, remarks
 
 
@@ -129,7 +132,7 @@ def backwards_warnings(report: Report) -> list[Problem]:
     if not held:
         return []
     text = (
-        f"{_count(len(held), 'mapping')} of those that are done {'was' if len(held) == 1 else 'were'} seen to be "
+        f"{counted(len(held), 'mapping')} of those that are done {'was' if len(held) == 1 else 'were'} seen to be "
         "wrong, and none was moved: so many at once are most likely what this machine alone sees."
     )
     hint = (
@@ -173,7 +176,3 @@ def certificate_warnings(expiring: Sequence[tuple[str, float]], now: float) -> l
         Problem(code=words.code, message=words.message, hint=HINT, domain=words.domain)
         for words in expiry_words(expiring, now)
     ]
-
-
-def _count(number: int, what: str) -> str:
-    return f"{number} {what}{'' if number == 1 else 's'}"

@@ -26,6 +26,7 @@ from closte_bridge.cli.stages import (
     silence_warnings,
     stage_words,
 )
+from closte_bridge.counts import counted
 from closte_bridge.errors import BridgeError, ExitCode, first_that_applies, go_with, unforeseen
 from closte_bridge.flag import Flag
 from closte_bridge.planning.model import Action, Mode
@@ -91,7 +92,7 @@ def run_sync(
         cost = outcome.engine.cost
         app.console.debug("cost", f"{cost.list_wait:.3f} s of {cost.api_seconds:.3f} s were waited for Closte's list.")
     for report, _ in runs:
-        app.console.debug("sync", f"{report.network}: {len(report.plan.changes)} changes planned.")
+        app.console.debug("sync", f"{report.network}: {counted(len(report.plan.changes), 'change')} planned.")
     return Result(
         exit_code=first_that_applies(
             {exit_code(outcomes, lambda run: run[0].exit_code)}

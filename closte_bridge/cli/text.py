@@ -32,8 +32,3 @@ def clean_cell(text: str) -> str:
 def encodable(text: str) -> str:
     """Return `text` with each half of a surrogate pair replaced by U+FFFD: any UTF-8 encoder takes it."""
     return _SURROGATE.sub("\ufffd", text)
-
-
-def counted(number: int, what: str) -> str:
-    """Return `number` with the noun in its right form: `1 name`, `2 names`."""
-    return f"{number} {what}{'' if number == 1 else 's'}"

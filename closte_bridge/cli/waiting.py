@@ -8,10 +8,11 @@ from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, NamedTuple
 
 from closte_bridge.cli.networks import Outcome, engine_of, total_cost
-from closte_bridge.cli.plans import FIELDS, plan_rows, rendered
+from closte_bridge.cli.plans import FIELDS, IN_STEP, plan_rows, rendered
 from closte_bridge.cli.result import Message, Problem, Result, told_beside
 from closte_bridge.cli.rounds import joined
 from closte_bridge.cli.syncing import sync_one, words_of
+from closte_bridge.counts import counted
 from closte_bridge.errors import BridgeError, ConfigError, ExitCode, first_that_applies
 
 if TYPE_CHECKING:
@@ -169,18 +170,21 @@ def _result(told: _Told, seen: list[Seen], left_out: list[str]) -> Result:
     problems = [_late(one) for one in seen if not one.arrived] + [_not_followed(name) for name in left_out]
     words = words_of(told.report)
     codes = {told.report.exit_code, *told.codes} | ({ExitCode.SOME_FAILED} if problems else set())
-    closing = (
-        []
-        if problems or not seen
-        else [Message("success", f"{len(seen)} of {len(seen)} followed domains have their padlock.")]
-    )
+    errors = (*told.trouble, *words.errors, *_new(told.met, words.errors), *problems)
+    remarks = words.remarks
+    if errors:
+        # A word of success after an error would read as if all had ended well.
+        remarks = [replace(remark, kind="log") for remark in remarks if remark.text != IN_STEP]
+    elif seen:
+        followed = f"{len(seen)} of {counted(len(seen), 'followed domain')}"
+        remarks = [*remarks, Message("success", f"{followed} {'has its' if len(seen) == 1 else 'have their'} padlock.")]
     return Result(
         exit_code=first_that_applies(codes),
         data=plan_rows(told.report),
         fields=FIELDS,
         rendered=rendered([told.report]),
-        messages=(*words.remarks, *closing),
-        errors=(*told.trouble, *words.errors, *_new(told.met, words.errors), *problems),
+        messages=tuple(remarks),
+        errors=errors,
         warnings=tuple(told.warnings),
     )
 

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, cast
 
 from closte_bridge.closte.answer import Document, decode, error_text, succeeded, truth
 from closte_bridge.closte.wording import Cleaner
+from closte_bridge.counts import counted
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
@@ -268,7 +269,8 @@ def _judge(reading: _Reading, levels: list[Document], *, ambiguous: bool = False
     paging = [inner for level in levels for inner in (level, *_paging_objects(level))]
     problem = pages = _paging(paging, reading.entries)
     if reading.odd:
-        problem = f"of the {reading.entries} entries of Closte's list, {reading.odd} could not be understood"
+        entries = counted(reading.entries, "entry", "entries")
+        problem = f"of the {entries} of Closte's list, {reading.odd} could not be understood"
     elif ambiguous:
         problem = "the answer holds more than one list"
     state = Readability.PARTIAL if problem else Readability.READABLE

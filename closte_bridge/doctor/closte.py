@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from closte_bridge.closte.client import ConnectionState
+from closte_bridge.counts import counted
 from closte_bridge.doctor.model import Finding, error, ok, skip, some, warning
 from closte_bridge.planning.model import ObservedState
 
@@ -40,7 +41,7 @@ def of_closte(client: ClosteClient, observed: Observed) -> Iterator[Finding]:
         return
     yield ok("connection", tested.message)
     if observed.state is ObservedState.COMPLETE:
-        yield ok("list", f"Closte's list holds {len(observed.names)} names.")
+        yield ok("list", f"Closte's list holds {counted(len(observed.names), 'name')}.")
     elif observed.state is ObservedState.PARTIAL:
         hint = "Nothing is removed by inference while that is so. If it is right, run `closte-bridge adopt` again."
         yield warning("list", f"Closte's list is not complete: {observed.reason}.", hint)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from closte_bridge.counts import counted
 from closte_bridge.doctor.model import Finding, error, ok, skip, warning
 from closte_bridge.engine.clock import last_try
 from closte_bridge.engine.last_error import last_error
@@ -27,7 +28,7 @@ def of_ledger(engine: Engine) -> Iterator[Finding]:
     held = holder_since(engine.settings.state_dir)
     if held is not None and now - held > _TOO_LONG:
         hint = "See what it does (`ps`); end it if it hangs: nothing is lost by that."
-        yield warning("lock", f"A run has held the lock for {(now - held) / 60:.0f} minutes.", hint)
+        yield warning("lock", f"A run has held the lock for {counted(round((now - held) / 60), 'minute')}.", hint)
     else:
         yield ok("lock", "No run hangs.")
     if engine.ledger is None:
@@ -56,15 +57,15 @@ def _rhythm(engine: Engine, now: float) -> Iterator[Finding]:
     elif watching:
         yield ok("runner", "`closte-bridge watch` is running.")
     elif (tried := last_try(marks)) is not None and now - tried <= _TOO_LONG:
-        yield ok("runner", f"The last run was {(now - tried) / 60:.0f} minutes ago.")
+        yield ok("runner", f"The last run was {counted(round((now - tried) / 60), 'minute')} ago.")
     else:
         hint = "Run `closte-bridge watch` as a service, or `closte-bridge sync` from a timer."
         yield error("runner", "Nothing runs this engine: no watch, and no run for half an hour.", hint)
     success = marks.get("last_success")
     if success is not None and now - float(success) <= _TOO_LONG:
-        yield ok("last-success", f"The last success was {(now - float(success)) / 60:.0f} minutes ago.")
+        yield ok("last-success", f"The last success was {counted(round((now - float(success)) / 60), 'minute')} ago.")
     else:
-        age = f"{(now - float(success)) / 60:.0f} minutes ago" if success else "never"
+        age = f"{counted(round((now - float(success)) / 60), 'minute')} ago" if success else "never"
         yield warning("last-success", f"The last success: {age}.", "Run `closte-bridge sync` and look at what it says.")
 
 

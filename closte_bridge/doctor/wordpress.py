@@ -6,6 +6,7 @@ import time
 from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any
 
+from closte_bridge.counts import counted
 from closte_bridge.doctor.model import Finding, error, ok, some, warning
 from closte_bridge.engine.due import own_sites
 
@@ -26,7 +27,8 @@ def of_snapshot(snapshot: Snapshot) -> Findings:
     yield ok("wordpress", f'WordPress {network.wordpress} on PHP {network.php}, network "{network.domain}".')
     yield ok("plugin", f"Ultimate Multisite {settings.plugin_version} is active and set up.")
     if snapshot.complete:
-        yield ok("snapshot", f"{len(snapshot.mappings)} mappings and {len(snapshot.sites)} sites were read completely.")
+        read = f"{counted(len(snapshot.mappings), 'mapping')} and {counted(len(snapshot.sites), 'site')}"
+        yield ok("snapshot", f"{read} were read completely.")
     else:
         hint = "Nothing is removed while that is so. Run `wp db check`; after a restore run `closte-bridge adopt`."
         yield warning("snapshot", f"The snapshot is not complete: {'; '.join(snapshot.problems)}.", hint)
@@ -51,7 +53,7 @@ def of_rows(snapshot: Snapshot, engine: Engine, desire: Desired) -> Findings:
         hint = (
             "Delete them if the sites will not come back: `wp wu domain delete <id>`. Until then they stay at Closte."
         )
-        yield warning("orphan-rows", f"{_count(len(orphans), 'mapping')} of sites that do not exist: {names}.", hint)
+        yield warning("orphan-rows", f"{counted(len(orphans), 'mapping')} of sites that do not exist: {names}.", hint)
     else:
         yield ok("orphan-rows", "Every mapping belongs to a site that exists.")
     if desire.contested:
@@ -83,7 +85,7 @@ def _stuck(snapshot: Snapshot, now: float) -> Finding:
     if not stuck:
         return ok("stuck-stages", "No mapping has been stuck in a stage for a day.")
     hint = "`closte-bridge domain explain <domain>` says what each one waits for."
-    return warning("stuck-stages", f"{_count(len(stuck), 'mapping')} stuck: {some(stuck)}.", hint)
+    return warning("stuck-stages", f"{counted(len(stuck), 'mapping')} stuck: {some(stuck)}.", hint)
 
 
 def of_events(snapshot: Snapshot, now: float) -> Findings:
@@ -91,10 +93,12 @@ def of_events(snapshot: Snapshot, now: float) -> Findings:
     oldest = min((event.created for event in snapshot.events), default=None)
     if oldest is not None and now - oldest > _EVENTS_TOO_OLD:
         hint = "Nothing collects them: see that `closte-bridge watch` or a timer runs."
-        count = _count(snapshot.events_waiting, "event")
-        yield warning("events", f"{count} waiting, the oldest for {(now - oldest) / 60:.0f} minutes.", hint)
+        count = counted(snapshot.events_waiting, "event")
+        yield warning(
+            "events", f"{count} waiting, the oldest for {counted(round((now - oldest) / 60), 'minute')}.", hint
+        )
     else:
-        yield ok("events", f"{_count(snapshot.events_waiting, 'event')} waiting.")
+        yield ok("events", f"{counted(snapshot.events_waiting, 'event')} waiting.")
 
 
 def of_installation(facts: dict[str, Any], now: float) -> Findings:
@@ -133,7 +137,3 @@ def of_installation(facts: dict[str, Any], now: float) -> Findings:
     else:
         hint = "Set both by NTP: waiting times depend on them."
         yield warning("clock", f"The clocks of this machine and of WordPress are {apart:.0f} s apart.", hint)
-
-
-def _count(number: int, what: str) -> str:
-    return f"{number} {what}{'' if number == 1 else 's'}"

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
+from closte_bridge.counts import counted
 from closte_bridge.wordpress.wp import WpCost
 
 
@@ -35,11 +36,7 @@ class Cost:
     def sentence(self) -> str:
         """Return the last line of a run."""
         return (
-            f"Cost: {_count(self.wp.calls, 'wp call')} ({self.wp.seconds:.2f} s), "
-            f"{_count(self.api_calls, 'API call')} ({self.api_seconds:.2f} s), "
+            f"Cost: {counted(self.wp.calls, 'wp call')} ({self.wp.seconds:.2f} s), "
+            f"{counted(self.api_calls, 'API call')} ({self.api_seconds:.2f} s), "
             f"planning {self.planning_seconds:.3f} s."
         )
-
-
-def _count(number: int, what: str) -> str:
-    return f"{number} {what}{'' if number == 1 else 's'}"

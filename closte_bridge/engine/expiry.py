@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, NamedTuple
 
+from closte_bridge.counts import counted
+
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
@@ -48,5 +50,5 @@ def _when(end: float, now: float) -> str:
     days = int(abs(end - now) // _DAY)
     if not days:
         return "today"
-    count = f"{days} day{'' if days == 1 else 's'}"
+    count = counted(days, "day")
     return f"in {count}" if end > now else f"{count} ago"

@@ -168,20 +168,20 @@ def _refuse_dismissal(state: LedgerState, desire: Desired, names: list[str]) -> 
 
 
 def release(engine: Engine, names: list[str], command: str) -> list[str]:
-    """Forget these aliases without touching Closte, and mark them against being adopted again.
+    """Forget those of these aliases that are managed or pinned, without touching Closte; return them.
 
-    Return those that were ours. One that was pinned is so no more.
+    `adopt` leaves them alone from then on.
     """
     with lock.held(engine.settings.state_dir, command), engine.opened():
         ledger, now = bound(engine), engine.clock.now()
         state = ledger.state(now)
-        ours = [name for name in names if name in state.ours or name in state.unsettled]
+        known = [name for name in names if name in state.ours or name in state.unsettled or name in state.pins]
         with ledger.transaction():
-            ledger.forget(names)
-            ledger.unmark(PIN, names)
-            ledger.mark(RELEASED, names, now)
-            _note(ledger, now, "release", names)
-        return ours
+            ledger.forget(known)
+            ledger.unmark(PIN, known)
+            ledger.mark(RELEASED, known, now)
+            _note(ledger, now, "release", known)
+        return known
 
 
 def _note(ledger: Ledger, now: float, action: str, names: Iterable[str]) -> None:

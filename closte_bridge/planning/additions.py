@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, NamedTuple
 
+from closte_bridge.counts import counted
 from closte_bridge.domains import WWW, is_wildcard, not_public, only_public, registered_domain, wildcard_over
 from closte_bridge.ledger.state import Origin
 from closte_bridge.planning.desired import Desired, Intentions, origin_of
@@ -182,7 +183,7 @@ def _over_budget(name: str, look: Look, budget: dict[str, int]) -> Hold | None:
             Action.ADD,
             name,
             "certificate-budget",
-            f'{used} names of "{registered}" were new this week; '
+            f'{counted(used, "name")} of "{registered}" {"was" if used == 1 else "were"} new this week; '
             f'a wildcard (`wildcards: ["*.{name.partition(".")[2]}"]`) needs only one',
         )
     budget[registered] = used + 1

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from closte_bridge.closte.listing import Listing, Readability
+from closte_bridge.counts import counted
 from closte_bridge.ledger.state import Phase
 from closte_bridge.planning.model import Observed, ObservedState
 
@@ -43,7 +44,7 @@ def judge(listing: Listing, main_domain: str, ledger: LedgerState) -> Observed:
         return Observed(
             ObservedState.PARTIAL,
             names,
-            f"the list shrank from {before} to {now} names without our doing",
+            f"the list shrank from {before} to {counted(now, 'name')} without our doing",
         )
     return Observed(ObservedState.COMPLETE, names)
 

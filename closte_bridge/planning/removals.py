@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, NamedTuple
 
+from closte_bridge.counts import counted
 from closte_bridge.domains import WILDCARD, WWW, is_clostes_own, is_wildcard, wildcard_over
 from closte_bridge.ledger.state import Absence, Origin, Phase, RemovalClass
 from closte_bridge.planning.additions import never_added, served_by
@@ -159,7 +160,7 @@ def _judge_evidence(name: str, origin: Origin, look: Look, found: Candidates) ->
     found.absences[name] = absence
     due = absence.since + look.intentions.removal_grace
     change = Change(Action.REMOVE, name, origin, "missing in WordPress", RemovalClass.INFERENCE)
-    reason = f"missing in {absence.times} complete snapshot{'s' * (absence.times > 1)}"
+    reason = f"missing in {counted(absence.times, 'complete snapshot')}"
     ready = absence.times >= ENOUGH_SNAPSHOTS and due <= look.now
     _sort(change, None if ready else Hold(Action.REMOVE, name, "waiting", reason, due), look, found)
 

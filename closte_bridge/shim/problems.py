@@ -6,6 +6,7 @@ import time
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from closte_bridge.config.places import page
+from closte_bridge.counts import counted
 from closte_bridge.engine.watch import WAKE_FILE, stamp
 from closte_bridge.shim.detach import same_way, ways, works
 from closte_bridge.shim.files import WAKING_FILE
@@ -129,8 +130,8 @@ def _of_wordpress(found: dict[str, Any]) -> list[Problem]:
         text = "The database takes no events: it is read-only, or its disk is full."
         return [Problem(code="shim-cannot-note", message=text, hint="Until it does, changes are found by looking.")]
     if found["owner"] and not found["in_charge"] and found["silence"] is not None:
-        minutes = int(found["silence"]) // 60
-        text = f"The engine was last heard of {minutes} minutes ago: Ultimate Multisite's own provider works meanwhile."
+        ago = counted(int(found["silence"]) // 60, "minute")
+        text = f"The engine was last heard of {ago} ago: Ultimate Multisite's own provider works meanwhile."
         hint = "Run `closte-bridge sync` and look at what it says. Let something run it every five minutes."
         return [Problem(code="shim-silent", message=text, hint=hint)]
     return []
@@ -158,6 +159,8 @@ def _of_engine(found: dict[str, Any], environ: Mapping[str, str]) -> list[Proble
 def _of_events(found: dict[str, Any]) -> list[Problem]:
     if found["oldest"] is None or int(found["oldest"]) <= _OVERDUE:
         return []
-    text = f"{found['events']} events wait, the oldest for {int(found['oldest']) // 60} minutes."
+    oldest = counted(int(found["oldest"]) // 60, "minute")
+    waits = "waits" if int(found["events"]) == 1 else "wait"
+    text = f"{counted(int(found['events']), 'event')} {waits}, the oldest for {oldest}."
     hint = "Run `closte-bridge sync` and look at what it says."
     return [Problem(code="shim-events-overdue", message=text, hint=hint)]

@@ -271,7 +271,7 @@ class Lives(RuleBasedStateMachine):
     @rule(name=st.one_of(NAMES, WILDCARDS))
     def release(self, name: str) -> None:
         judge = self.world.judge
-        if self.run(Faults(), lambda: wishes.release(self.world.engine(), [name], "domain release")) is not None:
+        if self.run(Faults(), lambda: wishes.release(self.world.engine(), [name], "domain release")):
             judge.pins.discard(name)
             judge.dismissed.discard(name)
             if name in self.world.closte:

@@ -63,14 +63,19 @@ class Rounds:
 
     def run(self, *argv: str, settings: str = "") -> dict[str, Any]:
         """Run `sync --wait` over them, and return its document."""
+        document = json.loads(self.said("--format=json", *argv, settings=settings))
+        assert isinstance(document, dict)
+        return document
+
+    def said(self, *argv: str, settings: str = "") -> str:
+        """Run `sync --wait` over them, and return what stands on the screen."""
         config = self.folder / "config.yaml"
         config.write_text(f"state_dir: {self.folder}/state\n{settings}")
         out = io.StringIO()
-        given = ["sync", "--wait=1h", "--format=json", f"--config={config}", *argv]
-        main.run(given, console=Console(io.StringIO(), out, io.StringIO(), environ={}), environ={"HOME": "/nowhere"})
-        document = json.loads(out.getvalue())
-        assert isinstance(document, dict)
-        return document
+        given = ["sync", "--wait=1h", f"--config={config}", *argv]
+        err = io.StringIO() if "--format=json" in argv else out
+        main.run(given, console=Console(io.StringIO(), out, err, environ={}), environ={"HOME": "/nowhere"})
+        return out.getvalue()
 
 
 @pytest.fixture
@@ -124,6 +129,17 @@ def test_removals_that_the_first_run_withheld_are_not_forgotten(rounds: Rounds) 
     found = statuses(document)
     assert [found["remove", name] for name in DOOMED] == ["withheld"] * 30
     assert [found["add", name] for name in (LATE, BAD, GOOD)] == ["done"] * 3
+
+
+def test_no_word_of_success_stands_beside_an_error(rounds: Rounds) -> None:
+    there = [LATE, BAD, GOOD]
+    rounds.rounds = [a_round(checked=[looked(LATE, padlock=False)], there=there, ours=there)]
+    said = rounds.said(LATE)
+    assert f'Error: "{LATE}" has no padlock yet' in said
+    assert "Success" not in said
+    assert "Domains already in step." not in said
+    rounds.rounds = [a_round(checked=NOW, there=there, ours=there)]
+    assert "Success: 1 of 1 followed domain has its padlock." in rounds.said(LATE)
 
 
 def test_a_failure_of_the_first_run_counts_until_it_is_done(rounds: Rounds) -> None:

@@ -63,17 +63,17 @@ def test_understands_the_shapes_that_a_list_may_have(domains: object, names: set
         (
             [{"domain": "a.example.org", "alias": "b.example.org"}],
             {"a.example.org", "b.example.org"},
-            "of the 1 entries of Closte's list, 1 could not be understood",
+            "of the 1 entry of Closte's list, 1 could not be understood",
         ),
         (
             [{"domain": "a.example.org", "aliases": ["www.a.example.org"]}],
             {"a.example.org"},
-            "of the 1 entries of Closte's list, 1 could not be understood",
+            "of the 1 entry of Closte's list, 1 could not be understood",
         ),
         (
             [{"domain": "a.example.org", "wildcard": "perhaps"}],
             {"a.example.org"},
-            "of the 1 entries of Closte's list, 1 could not be understood",
+            "of the 1 entry of Closte's list, 1 could not be understood",
         ),
         ({OWN: 1, "Quota": 5}, {OWN}, "of the 2 entries of Closte's list, 1 could not be understood"),
         (

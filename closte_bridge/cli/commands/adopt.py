@@ -12,7 +12,7 @@ from closte_bridge.cli.formats import Format
 from closte_bridge.cli.networks import engine_of
 from closte_bridge.cli.options import format_options, global_options
 from closte_bridge.cli.result import Message, Problem, Result
-from closte_bridge.cli.text import counted
+from closte_bridge.counts import counted
 from closte_bridge.domains import shown
 from closte_bridge.errors import BridgeError, ExitCode
 

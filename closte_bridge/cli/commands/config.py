@@ -10,6 +10,7 @@ from closte_bridge.cli.effective import settings_rows, settings_yaml
 from closte_bridge.cli.formats import Format
 from closte_bridge.cli.options import format_options, global_options
 from closte_bridge.cli.result import Message, Result
+from closte_bridge.counts import counted
 
 FIELDS = ("network", "key", "value", "origin")
 
@@ -75,6 +76,6 @@ def validate(app: App, file: str | None) -> Result:
         text = "No configuration file; the defaults apply."
     else:
         listed = ", ".join(f'"{name}"' for name in names)
-        text = f'"{source}" is valid: {len(names)} network{"s" if len(names) > 1 else ""}, {listed}.'
+        text = f'"{source}" is valid: {counted(len(names), "network")}, {listed}.'
     data = {"file": source, "networks": names}
     return Result(data=data, rendered={Format.TABLE: ""}, messages=(Message("success", text),))

@@ -16,8 +16,10 @@ from closte_bridge.cli.networks import engine_of
 from closte_bridge.cli.options import domain_names, format_options, global_options, some_domain_names
 from closte_bridge.cli.plans import FIELDS as PLAN_FIELDS
 from closte_bridge.cli.plans import when
-from closte_bridge.cli.result import Message, Result
+from closte_bridge.cli.result import Message, Problem, Result
 from closte_bridge.cli.syncing import run_sync
+from closte_bridge.counts import counted
+from closte_bridge.errors import ExitCode
 
 if TYPE_CHECKING:
     from closte_bridge.engine.inventory import Known
@@ -73,7 +75,8 @@ $ closte-bridge domain release legacy.customer.com --yes
 Success: Released 1 of 1 domain; it stays at Closte.
 
 $ closte-bridge domain release legacy.customer.com --yes
-Success: Released 0 of 1 domain; it stays at Closte.
+Error: "legacy.customer.com" was not released: closte-bridge does not manage it.
+See what is managed with `closte-bridge domain list --fields=domain,ours`.
 """
 
 
@@ -210,8 +213,27 @@ def release(app: App, domains: tuple[str, ...]) -> Result:
     from closte_bridge.engine.wishes import release as let_go  # noqa: PLC0415 - loaded when it is needed
 
     names = some_domain_names(app, domains)
-    app.console.confirm(f"Forget {len(names)} domain{'s' if len(names) > 1 else ''}, leaving them at Closte?")
-    ours = let_go(engine_of(app, app.network()), names, app.command)
-    count = f"{len(names)} domain; it stays" if len(names) == 1 else f"{len(names)} domains; they stay"
-    text = f"Released {len(ours)} of {count} at Closte."
-    return Result(data={"released": ours}, rendered={Format.TABLE: ""}, messages=(Message("success", text),))
+    app.console.confirm(f"Forget {counted(len(names), 'domain')}, leaving them at Closte?")
+    released = let_go(engine_of(app, app.network()), names, app.command)
+    errors = [_not_managed(name) for name in names if name not in released]
+    text = f"Released {len(released)} of {counted(len(names), 'domain')}"
+    stay = "it stays" if len(names) == 1 else "they stay"
+    messages = () if errors else (Message("success", f"{text}; {stay} at Closte."),)
+    if errors and len(names) > 1:
+        text = f"Only {text[0].lower()}{text[1:]} ({len(errors)} failed)."
+        errors.append(Problem(code="incomplete", message=text, hint=_SEE_LIST))
+    return Result(
+        exit_code=ExitCode.OK if not errors else ExitCode.SOME_FAILED if released else ExitCode.FAILURE,
+        data={"released": released},
+        rendered={Format.TABLE: ""},
+        messages=messages,
+        errors=tuple(errors),
+    )
+
+
+_SEE_LIST = "See what is managed with `closte-bridge domain list --fields=domain,ours`."
+
+
+def _not_managed(name: str) -> Problem:
+    text = f'"{name}" was not released: closte-bridge does not manage it.'
+    return Problem(code="not-ours", message=text, domain=name, hint=_SEE_LIST)

@@ -12,6 +12,7 @@ from closte_bridge.cli.networks import engine_of
 from closte_bridge.cli.options import duration, format_options, global_options
 from closte_bridge.cli.plans import when
 from closte_bridge.cli.result import Message, Problem, Result
+from closte_bridge.counts import counted
 from closte_bridge.errors import ExitCode
 
 if TYPE_CHECKING:
@@ -83,9 +84,9 @@ def _look(engine: Engine, limit: float, longest: float) -> tuple[dict[str, objec
     elif success is None:
         red = _Red("there was no success yet")
     elif now - success > limit:
-        red = _Red(f"the last success was {(now - success) / 60:.0f} minutes ago")
+        red = _Red(f"the last success was {counted(round((now - success) / 60), 'minute')} ago")
     elif held is not None and now - held > limit:
-        red = _Red(f"a run has been under way for {(now - held) / 60:.0f} minutes")
+        red = _Red(f"a run has been under way for {counted(round((now - held) / 60), 'minute')}")
     else:
         red = _standing(problems, now - longest)
     row: dict[str, object] = {
@@ -134,7 +135,7 @@ def health(app: App, max_age: str, max_problem_age: str) -> Result:
         for row, command in looks
         if not row["healthy"]
     )
-    text = f"All well: {len(rows)} network{'' if len(rows) == 1 else 's'}."
+    text = f"All well: {counted(len(rows), 'network')}."
     return Result(
         exit_code=ExitCode.FAILURE if errors else ExitCode.OK,
         data=rows,

@@ -15,7 +15,7 @@ from closte_bridge.cli.networks import Outcome, engine_of, total_cost
 from closte_bridge.cli.options import format_options, global_options
 from closte_bridge.cli.plans import circumstances, plan_rows, plan_text, withheld_problems
 from closte_bridge.cli.result import Message, Problem, Result
-from closte_bridge.cli.text import counted
+from closte_bridge.counts import counted
 from closte_bridge.domains import shown
 from closte_bridge.errors import BridgeError
 from closte_bridge.ledger.folder import foresee

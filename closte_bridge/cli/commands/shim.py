@@ -14,6 +14,7 @@ from closte_bridge.cli.options import format_options, global_options
 from closte_bridge.cli.plans import when
 from closte_bridge.cli.result import Message, Problem, Result
 from closte_bridge.config.model import DEFAULT_NETWORK
+from closte_bridge.counts import counted
 from closte_bridge.errors import ExitCode
 
 if TYPE_CHECKING:
@@ -204,7 +205,7 @@ def status(app: App) -> Result:
         problems += (
             Problem(
                 code="shim-set-aside",
-                message=f"{data['set_aside']} events were not understood, and set aside.",
+                message=f"{counted(int(str(data['set_aside'])), 'event')} were not understood, and set aside.",
                 hint="Another version of the shim, or a stranger, wrote them. Nothing was done because of them.",
             ),
         )

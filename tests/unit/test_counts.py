@@ -1,0 +1,47 @@
+"""Numbers stand with their nouns in the right form, everywhere."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+import closte_bridge
+from closte_bridge.counts import counted
+
+SOURCES = sorted(Path(closte_bridge.__file__).parent.rglob("*.py"))
+NOUNS = (
+    "aliases|answers|attempts|bytes|changes|checks|days|domains|entries|events|files|hours|lines|mappings|minutes|"
+    "names|networks|records|removals|requests|rows|runs|seconds|servers|sites|snapshots|stages|times|tries"
+)
+# A value in an f-string, and right behind it a noun that fits any number but one; or an "s" that is hung on.
+GLUED = re.compile(rf"""\}} (?:more )?(?:{NOUNS})\b|(?:''|"") if [^\n}}]* == 1 else|["']s["'] (?:if|\*)""")
+# Where the number is never one, or the noun is no count's.
+MEANT = {
+    "aliases that are ours",  # two at least are missing then
+    "times in a row",  # five at least
+    "answers: {_what(a)}",  # a verb
+    "answers.",  # likewise
+    "checks passed",  # of all checks
+    "domains {several}",  # one has another sentence
+    "domain records?",  # likewise
+    "networks.",  # likewise
+    "sites were read",  # of what was counted
+    "mappings were read",  # likewise
+    "seconds'",  # a time that is configured
+}
+
+
+def test_one_is_no_plural() -> None:
+    assert (counted(1, "name"), counted(0, "name"), counted(2, "name")) == ("1 name", "0 names", "2 names")
+    assert (counted(1, "entry", "entries"), counted(3, "entry", "entries")) == ("1 entry", "3 entries")
+
+
+def test_every_count_goes_through_the_one_helper() -> None:
+    found = [
+        f"{path.name}:{number}: {line.strip()}"
+        for path in SOURCES
+        if path.name != "counts.py"
+        for number, line in enumerate(path.read_text(encoding="utf-8").splitlines(), 1)
+        if GLUED.search(line) and not any(words in line for words in MEANT)
+    ]
+    assert found == []
