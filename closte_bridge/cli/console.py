@@ -78,6 +78,16 @@ class Console:
         return _is_terminal(self.stdout)
 
     @property
+    def columns(self) -> int | None:
+        """Return how many characters fit on a line of stdout, or None if nobody knows. `COLUMNS` overrides."""
+        if (given := self.environ.get("COLUMNS", "")).isdecimal() and int(given) > 0:
+            return int(given)
+        try:
+            return os.get_terminal_size(self.stdout.fileno()).columns or None
+        except (OSError, ValueError):
+            return None
+
+    @property
     def stderr_is_terminal(self) -> bool:
         """Tell whether a person sees stderr."""
         return _is_terminal(self.stderr)
@@ -216,9 +226,8 @@ class Console:
     def _write(self, stream: TextIO, text: str, end: str = "\n") -> None:
         if stream in self._gone:
             return
-        encoding = getattr(stream, "encoding", None) or "utf-8"
         try:
-            stream.write((text + end).encode(encoding, "backslashreplace").decode(encoding))
+            stream.write(_encodable(text + end, stream))
             stream.flush()
         except BrokenPipeError:
             self._gone.append(stream)
@@ -226,6 +235,19 @@ class Console:
             self._gone.append(stream)
             if stream is self.stdout:
                 self.write_error = error
+
+
+# What stands for our own signs where the stream does not have them, as in the locale "C".
+_PLAIN = str.maketrans({"…": "...", "—": "-", "→": "->", "“": '"', "”": '"'})
+
+
+def _encodable(text: str, stream: TextIO) -> str:
+    encoding = getattr(stream, "encoding", None) or "utf-8"
+    try:
+        text.encode(encoding)
+    except UnicodeEncodeError:
+        return text.translate(_PLAIN).encode(encoding, "backslashreplace").decode(encoding)
+    return text
 
 
 def _opened(stream: TextIO | None, mode: str) -> TextIO:

@@ -13,6 +13,9 @@ from typing import TypeAlias
 from closte_bridge.cli.text import clean_cell, encodable
 from closte_bridge.errors import ConfigError
 
+# A column that is narrower cannot be read.
+_NARROWEST = 5
+
 Row: TypeAlias = Mapping[str, object]
 
 
@@ -27,11 +30,13 @@ class Format(StrEnum):
     COUNT = "count"
 
 
-def render_rows(rows: Sequence[Row], fields: Sequence[str], fmt: Format | str, *, boxes: bool = False) -> str:
+def render_rows(
+    rows: Sequence[Row], fields: Sequence[str], fmt: Format | str, *, boxes: bool = False, columns: int | None = None
+) -> str:
     """Return the `fields` of `rows` as text without a last line feed.
 
-    A table has `boxes` on a terminal and is separated by tabs otherwise. `ids` are the values of the first
-    field. A field that a row lacks is empty (null in JSON and YAML).
+    A table has `boxes` on a terminal, where it is at most `columns` wide, and is separated by tabs otherwise. `ids` are
+    the values of the first field. A field that a row lacks is empty (null in JSON and YAML).
     """
     match Format(fmt):
         case Format.JSON:
@@ -45,7 +50,7 @@ def render_rows(rows: Sequence[Row], fields: Sequence[str], fmt: Format | str, *
         case Format.CSV:
             return _csv(rows, fields)
         case Format.TABLE:
-            return _boxes(rows, fields) if boxes else _tabs(rows, fields)
+            return _boxes(rows, fields, columns) if boxes else _tabs(rows, fields)
 
 
 def render_field(rows: Sequence[Row], field: str) -> str:
@@ -139,9 +144,29 @@ def _tabs(rows: Sequence[Row], fields: Sequence[str]) -> str:
     return "\n".join(lines)
 
 
-def _boxes(rows: Sequence[Row], fields: Sequence[str]) -> str:
-    # Only a terminal pays for the import.
+def _boxes(rows: Sequence[Row], fields: Sequence[str], columns: int | None) -> str:
+    # Only a terminal pays for the imports.
+    from textwrap import wrap  # noqa: PLC0415
+
     from tabulate import tabulate  # noqa: PLC0415
 
-    cells = [[cell(row.get(name)) for name in fields] for row in rows]
-    return tabulate(cells, [*fields], "pretty", stralign="left", disable_numparse=True)
+    table = [[*fields], *([cell(row.get(name)) for name in fields] for row in rows)]
+    if columns is not None:
+        widths = _widths([max(map(len, column)) for column in zip(*table, strict=True)], columns)
+        table = [
+            [
+                text if len(text) <= width else "\n".join(wrap(text, width, break_on_hyphens=False))
+                for text, width in zip(line, widths, strict=True)
+            ]
+            for line in table
+        ]
+    return tabulate(table[1:], table[0], "pretty", stralign="left", disable_numparse=True)
+
+
+def _widths(natural: list[int], columns: int) -> list[int]:
+    """Return the widths of a table's columns that fit into `columns`: the widest shrink to one width, down to a few."""
+    room = columns - 3 * len(natural) - 1  # a bar and two spaces for each column, and the last bar
+    widest = max(natural, default=0)
+    while widest > _NARROWEST and sum(min(width, widest) for width in natural) > room:
+        widest -= 1
+    return [min(width, widest) for width in natural]

@@ -137,7 +137,7 @@ def show(result: Result, console: Console, output: Output, command: str) -> None
     if output.format is Format.JSON:
         console.line(to_json(envelope(result, command, _json_data(result, output))))
         return
-    text = _text(result, output, boxes=console.stdout_is_terminal)
+    text = _text(result, output, boxes=console.stdout_is_terminal, columns=console.columns)
     if text:
         console.line(text)
     for (warning, hint), problem in zip(_with_hints(result.warnings), result.warnings, strict=True):
@@ -188,25 +188,25 @@ def _json_data(result: Result, output: Output) -> object:
     return picked[0] if isinstance(data, Mapping) else picked
 
 
-def _text(result: Result, output: Output, *, boxes: bool) -> str:
+def _text(result: Result, output: Output, *, boxes: bool, columns: int | None) -> str:
     data = result.data
     if not output.wants_rows(result.rendered):
         return result.rendered[output.format.value]
     if data is None:
         return ""
     rows = [data] if isinstance(data, Mapping) else data
-    columns = _columns(result, rows, output)
+    names = _columns(result, rows, output)
     if output.field is not None:
         return render_field(rows, output.field)
     if output.porcelain:
         # What was wanted, and not what stands or was done beside it: each once.
         wanted = [row for row in rows if row.get("status", "done") == "done" and row.get("change") not in _BESIDE]
-        done = dict.fromkeys(row[columns[0]] for row in wanted)
-        return render_field([{columns[0]: value} for value in done], columns[0])
+        done = dict.fromkeys(row[names[0]] for row in wanted)
+        return render_field([{names[0]: value} for value in done], names[0])
     if isinstance(data, Mapping):
         if output.format is Format.YAML:
-            return to_yaml({name: data.get(name) for name in columns})
+            return to_yaml({name: data.get(name) for name in names})
         if output.format in {Format.TABLE, Format.CSV}:
-            rows = [{"Field": name, "Value": data.get(name)} for name in columns]
-            columns = ("Field", "Value")
-    return render_rows(rows, columns, output.format, boxes=boxes)
+            rows = [{"Field": name, "Value": data.get(name)} for name in names]
+            names = ("Field", "Value")
+    return render_rows(rows, names, output.format, boxes=boxes, columns=columns)

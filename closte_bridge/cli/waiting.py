@@ -64,12 +64,13 @@ def _table(app: App) -> Iterator[Callable[[list[Seen]], None]]:
     from rich.table import Table  # noqa: PLC0415 - likewise
     from rich.text import Text  # noqa: PLC0415 - likewise
 
+    unknown = "…" if app.console.stderr.encoding.lower().startswith("utf") else "..."
     with Live(console=Console(file=app.console.stderr), refresh_per_second=4, transient=True) as live:
 
         def show(seen: list[Seen]) -> None:
             table = Table("domain", "DNS", "certificate", "next step")
             for one in seen:
-                cells = (one.name, one.dns or "…", one.tls or "…", "" if one.arrived else one.advice)
+                cells = (one.name, one.dns or unknown, one.tls or unknown, "" if one.arrived else one.advice)
                 # As text and not as markup: a name or an answer may hold brackets.
                 table.add_row(*(Text(cell) for cell in cells))
             live.update(table)

@@ -242,3 +242,16 @@ def test_nobody_else_is_told_what_is_waited_for(terminal: bool, quiet: bool) -> 
     with one.patience(waiting_for, pause=0.001):
         assert asked.wait(10 if terminal else 0.05) is terminal
     assert written(one) == ("", "")
+
+
+@pytest.mark.parametrize(
+    ("environ", "columns"), [({"COLUMNS": "72"}, 72), ({"COLUMNS": "0"}, None), ({"COLUMNS": "wide"}, None), ({}, None)]
+)
+def test_the_width_is_what_the_environment_says_or_nobody_knows_it(environ: dict[str, str], columns: int) -> None:
+    assert Console(io.StringIO(), io.StringIO(), io.StringIO(), environ=environ).columns == columns
+
+
+def test_our_own_signs_have_plain_forms_where_the_stream_has_no_others() -> None:
+    out = io.TextIOWrapper(io.BytesIO(), encoding="ascii")
+    Console(io.StringIO(), out, io.StringIO(), environ={}).line("a … b → c — “d” é")
+    assert out.buffer.getvalue() == b'a ... b -> c - "d" \\xe9\n'

@@ -63,6 +63,34 @@ def test_boxes_on_a_terminal() -> None:
     ]
 
 
+WIDE: list[dict[str, object]] = [
+    {"domain": "www.shop.customer.example.com", "site": 12, "reason": "waits until it leads where it should lead"},
+    {"domain": "a.com", "site": 1, "reason": ""},
+]
+
+
+@pytest.mark.parametrize("columns", [40, 60, 79])
+def test_a_table_is_no_wider_than_its_terminal_and_nothing_of_it_is_lost(columns: int) -> None:
+    lines = render_rows(WIDE, ("domain", "site", "reason"), "table", boxes=True, columns=columns).split("\n")
+    assert {len(line) for line in lines} == {len(lines[0])}
+    assert len(lines[0]) <= columns
+    cells = [[cell.strip() for cell in line.split("|")[1:-1]] for line in lines[3:-1]]
+    first = cells[: next(index for index, line in enumerate(cells) if line[0] == "a.com")]
+    assert "".join(line[0] for line in first) == "www.shop.customer.example.com"
+    assert " ".join(line[2] for line in first).strip() == WIDE[0]["reason"]
+    assert [line[1] for line in first if line[1]] == ["12"]
+
+
+def test_a_table_that_fits_stays_as_it_is_and_one_that_cannot_fit_is_wider() -> None:
+    def drawn(columns: int | None, *, boxes: bool = True) -> str:
+        return render_rows(WIDE, ("domain", "site", "reason"), "table", boxes=boxes, columns=columns)
+
+    assert drawn(200) == drawn(None)
+    assert drawn(10, boxes=False) == drawn(None, boxes=False)
+    assert len(drawn(10).split("\n")[0]) == 5 + 4 + 5 + 10
+    assert render_rows([], ("domain",), "table", boxes=True, columns=40).startswith("+--------+")
+
+
 def test_numbers_in_boxes_stay_as_they_are() -> None:
     text = render_rows([{"a": "1e5"}, {"a": "0012"}, {"a": 2.50}], ("a",), "table", boxes=True)
     assert [line.strip("| ") for line in text.split("\n")[3:-1]] == ["1e5", "0012", "2.5"]

@@ -8,6 +8,7 @@ import select
 import signal
 import subprocess
 import sys
+import termios
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -168,11 +169,14 @@ def test_output_that_is_lost_is_an_error(tmp_path: Path, environ: Mapping[str, s
 
 
 def test_on_a_terminal(tmp_path: Path, environ: Mapping[str, str]) -> None:
+    env = {name: value for name, value in environ.items() if name != "COLUMNS"}
+
     def on_terminal(*argv: str, typed: bytes = b"") -> tuple[int, bytes]:
         ours, theirs = os.openpty()
         with subprocess.Popen(
-            [sys.executable, "-c", PROBE, *argv], cwd=tmp_path, env=environ, stdin=theirs, stdout=theirs, stderr=theirs
+            [sys.executable, "-c", PROBE, *argv], cwd=tmp_path, env=env, stdin=theirs, stdout=theirs, stderr=theirs
         ) as process:
+            termios.tcsetwinsize(theirs, (24, 60))
             os.close(theirs)
             os.write(ours, typed)
             seen = b""
@@ -191,3 +195,17 @@ def test_on_a_terminal(tmp_path: Path, environ: Mapping[str, str]) -> None:
     assert (code, b"Error: Aborted.\n" in seen) == (1, True)
     code, seen = on_terminal("config", "show", "--fields=key", "--format=table")
     assert (code, seen.split(b"\n")[0][:6]) == (0, b"+-----")
+    code, seen = on_terminal("config", "show", "--format=table")
+    assert (code, max(map(len, seen.split(b"\n")))) == (0, 60)
+
+
+@pytest.mark.parametrize("argv", [("--help",), ("config", "show", "--help"), ("integration", "status", "--help")])
+def test_help_is_whole_in_a_locale_without_our_signs(
+    argv: tuple[str, ...], tmp_path: Path, environ: Mapping[str, str]
+) -> None:
+    plain = {**environ, "LC_ALL": "C", "PYTHONCOERCECLOCALE": "0", "PYTHONUTF8": "0"}
+    argv = ("-m", "closte_bridge", *argv)
+    done = subprocess.run([sys.executable, *argv], cwd=tmp_path, env=plain, capture_output=True, check=False)
+    assert (done.returncode, done.stderr) == (0, b"")
+    assert done.stdout.isascii()
+    assert b"\\u" not in done.stdout
