@@ -99,7 +99,8 @@ def revive(app: App, domains: tuple[str, ...]) -> Result:
     from closte_bridge.checks.life import DONE  # noqa: PLC0415 - loaded when it is needed
     from closte_bridge.engine.sync import Request  # noqa: PLC0415 - likewise
 
-    moving, problems = _preview(engine_of(app, app.network()), some_domain_names(app, domains))
+    engine = engine_of(app, app.network())
+    moving, problems = _preview(engine, some_domain_names(app, domains))
     for change in moving:
         primary = change.stage == DONE and not change.back
         words = f", and may become the primary domain of site {change.mapping.blog_id}" if primary else ""
@@ -108,7 +109,7 @@ def revive(app: App, domains: tuple[str, ...]) -> Result:
         return Result(exit_code=ExitCode.SOME_FAILED, errors=tuple(problems), fields=PLAN_FIELDS, data=[])
     names = frozenset(change.name for change in moving)
     app.console.confirm("Revive it?" if len(names) == 1 else f"Revive these {len(names)}?")
-    return run_sync(app, Request(only=names, revive=names), failed=tuple(problems))
+    return run_sync(app, Request(only=names, revive=names), failed=tuple(problems), spent=engine.cost)
 
 
 def _preview(engine: Engine, names: list[str]) -> tuple[list[StageChange], list[Problem]]:

@@ -36,6 +36,7 @@ if TYPE_CHECKING:
     from contextlib import AbstractContextManager
 
     from closte_bridge.cli.context import App
+    from closte_bridge.engine.cost import Cost
     from closte_bridge.engine.engine import Engine
     from closte_bridge.engine.sync import Report, Request
 
@@ -69,12 +70,13 @@ def run_sync(
     leaving: frozenset[str] = frozenset(),
     remembered: bool = False,
     failed: tuple[Problem, ...] = (),
+    spent: Cost | None = None,
 ) -> Result:
     """Sync the networks that are meant and put what came of it into words; `said` are remarks from before.
 
     `leaving` are names that somebody wants removed: one that has to stay for now is told of, with exit code 3.
     `remembered`: the ledger holds what is asked for, which is said where the integration is off. `failed` is what has
-    failed already of what was asked for.
+    failed already of what was asked for, `spent` what it cost until now.
     """
 
     stopping = Flag()
@@ -83,6 +85,8 @@ def run_sync(
         return sync_one(engine, request, app.command, _bar(app), should_stop=stopping.is_set)
 
     outcomes = on_each(app, job, stopping)
+    if spent:
+        outcomes[0].engine.cost.add(spent)
     runs = [outcome.value for outcome in outcomes if outcome.value]
     for report, words in runs if remembered else ():
         words.remarks.extend(_remembered(report))

@@ -22,6 +22,15 @@ class Cost:
     list_wait: float = 0.0
     planning_seconds: float = 0.0
 
+    def add(self, other: Cost) -> None:
+        """Count what `other` spent as well."""
+        self.wp.calls += other.wp.calls
+        self.wp.seconds += other.wp.seconds
+        self.api_calls += other.api_calls
+        self.api_seconds += other.api_seconds
+        self.list_wait += other.list_wait
+        self.planning_seconds += other.planning_seconds
+
     def as_data(self) -> dict[str, float]:
         """Return the figures for the JSON envelope; seconds are rounded to milliseconds."""
         return {

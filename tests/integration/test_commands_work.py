@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import time
 from typing import TYPE_CHECKING
 
 import pytest
 import yaml
 
-from tests.integration.three_mapped import NOTES, OFFER, ONE, PLAN, THREE, TWO, three_mapped
+from closte_bridge.ledger.journal import Entry, append
+from tests.integration.three_mapped import COST, NOTES, OFFER, ONE, PLAN, TWO, three_mapped
 from tests.support.bridge import Bridge, table
+from tests.support.ledgers import opened
 from tests.support.rows import delete_mappings
 
 if TYPE_CHECKING:
@@ -24,6 +27,10 @@ Network "example.net": 0 to add, 0 to remove, 3 in step, 3 held, 1 foreign.
 {NOTES}"""
 NOT_ADOPTED = "no engine is in charge of this network"
 RUN_ADOPT = "Run `closte-bridge adopt` to take charge."
+NO_TIME = """\
+Error: "yesterday" is neither a duration nor a date.
+Write it like 1d, 24h or 2026-11-01.
+"""
 NO_TERMINAL = """\
 Error: This needs a confirmation, and there is no terminal to ask at.
 Add "--yes" to agree beforehand.
@@ -181,10 +188,19 @@ def the_log(bridge: Bridge) -> None:
         "",
     )
     assert bridge.run("log", "shop.customer.com", "--format=count").golden == (0, "1\n", "")
-    assert bridge.run("log", "--limit=1", "--field=domain").golden == (0, "shop.customer.com\n", "")
+    older = "Warning: 4 older entries not shown.\nShow all with `--limit=5`.\n"
+    assert bridge.run("log", "--limit=1", "--field=domain").golden == (0, "shop.customer.com\n", older)
     [entry] = table(bridge.run("log", "--limit=1").out)
     assert entry["time"] == "<time>"
     assert bridge.run("log", "--since=0.0001", "--limit=0").code == 2
+    with opened(bridge.state) as ledger, ledger.transaction():
+        old = time.time() - 3 * 86_400
+        append(ledger, [Entry(old, "run", "add", f"old{number}.org", "test", "done") for number in range(150)])
+    for since, found in (("1d", 5), ("24h", 5), ("24", 5), ("4d", 155), ("100", 155), ("2020-01-01", 155)):
+        assert bridge.run("log", f"--since={since}", "--format=count").golden == (0, f"{found}\n", "")
+    assert bridge.run("log", "--format=count", "--limit=7", "--quiet").out == "7\n"
+    assert bridge.run("log").err == "Warning: 55 older entries not shown.\nShow all with `--limit=155`.\n"
+    assert bridge.run("log", "--since=yesterday").golden == (2, "", NO_TIME)
 
 
 # One domain at a time
@@ -266,7 +282,7 @@ def pinning(bridge: Bridge) -> None:
         'Network "example.net": 2 to add, 0 to remove, 3 in step.\n'
         "  +  legacy.customer.com        pinned\n"
         "  +  xn--bcher-kva.example.org  pinned\n"
-        f"Success: Added 2 of 2 domains.\n{THREE}",
+        f"Success: Added 2 of 2 domains.\n{COST.format(wp='2 wp calls', api='4 API calls')}",
         "",
     )
     pasted = "https://Legacy.Customer.com:443/shop?id=1"
@@ -274,7 +290,7 @@ def pinning(bridge: Bridge) -> None:
         0,
         f'"{pasted}" is read as "legacy.customer.com".\n'
         'Network "example.net": 0 to add, 0 to remove, 5 in step.\n'
-        f"Success: Domains already in step.\n{ONE}",
+        f"Success: Domains already in step.\n{COST.format(wp='2 wp calls', api='2 API calls')}",
         "",
     )
     assert bridge.run("domain", "add", "https://user@legacy.customer.com/").golden == (
@@ -329,7 +345,7 @@ def removing(bridge: Bridge) -> None:
         'Network "example.net": 0 to add, 1 to remove, 4 in step.\n'
         "  -  legacy.customer.com  removed by command\n"
         "Success: Removed 1 of 1 domain.\n"
-        "Cost: 2 wp calls (0.00 s), 2 API calls (0.00 s), planning 0.000 s.\n",
+        "Cost: 3 wp calls (0.00 s), 3 API calls (0.00 s), planning 0.000 s.\n",
         "Remove legacy.customer.com at Closte? [y/n] ",
     )
     assert bridge.changes() == [("remove", "legacy.customer.com")]

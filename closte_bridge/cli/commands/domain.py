@@ -54,7 +54,7 @@ Network "network.example.com": 1 to add, 0 to remove, 3 in step.
   +  legacy.customer.com  pinned
 Checked 1 domain: 0 with their padlock.
 Success: Added 1 of 1 domain.
-Cost: 1 wp call (0.41 s), 2 API calls (0.25 s), planning 0.001 s.
+Cost: 2 wp calls (0.82 s), 3 API calls (0.37 s), planning 0.001 s.
 
 $ closte-bridge domain add legacy.customer.com --quiet --format=count
 0
@@ -64,7 +64,7 @@ $ closte-bridge domain remove legacy.customer.com --yes
 Network "network.example.com": 0 to add, 1 to remove, 3 in step.
   -  legacy.customer.com  removed by command
 Success: Removed 1 of 1 domain.
-Cost: 2 wp calls (0.82 s), 2 API calls (0.25 s), planning 0.001 s.
+Cost: 3 wp calls (1.23 s), 3 API calls (0.37 s), planning 0.001 s.
 
 $ closte-bridge domain remove shop.customer.com --yes
 Error: "shop.customer.com" is still mapped in WordPress.
@@ -175,8 +175,9 @@ def add(app: App, domains: tuple[str, ...]) -> Result:
     from closte_bridge.engine.wishes import pin  # noqa: PLC0415 - likewise
 
     names = some_domain_names(app, domains)
-    pin(engine_of(app, app.network()), names, app.command)
-    return run_sync(app, Request(only=frozenset(names), retry=True), remembered=True)
+    engine = engine_of(app, app.network())
+    pin(engine, names, app.command)
+    return run_sync(app, Request(only=frozenset(names), retry=True), remembered=True, spent=engine.cost)
 
 
 @domain.command("remove", cls=BridgeCommand, short_help="Unpin domains and remove them at Closte.", epilog=_REMOVE)
@@ -194,13 +195,21 @@ def remove(app: App, domains: tuple[str, ...]) -> Result:
 
     names = some_domain_names(app, domains)
     app.console.confirm(f"Remove {', '.join(names[:10])}{' …' if len(names) > 10 else ''} at Closte?")  # noqa: PLR2004 - enough to recognise
-    dismissal = dismiss(engine_of(app, app.network()), names, app.command)
+    engine = engine_of(app, app.network())
+    dismissal = dismiss(engine, names, app.command)
     said = tuple(Message("log", f'"{name}" is unpinned; nothing of ours is at Closte.') for name in dismissal.unpinned)
     wildcards = any(name.startswith("*.") for name in names)
     # The names behind a wildcard are added by the same run, so it is not narrowed then.
     only = frozenset() if wildcards else frozenset(names)
     removing = frozenset(dismissal.removing)
-    return run_sync(app, Request(only=only, retry=True), said=said, leaving=removing, remembered=bool(removing))
+    return run_sync(
+        app,
+        Request(only=only, retry=True),
+        said=said,
+        leaving=removing,
+        remembered=bool(removing),
+        spent=engine.cost,
+    )
 
 
 @domain.command("release", cls=BridgeCommand, short_help="Forget domains; leave them at Closte.", epilog=_RELEASE)

@@ -15,6 +15,7 @@ from closte_bridge.cli.options import domain_names, duration, format_options, gl
 from closte_bridge.cli.plans import when
 from closte_bridge.cli.result import Problem, Result
 from closte_bridge.counts import counted
+from closte_bridge.errors import ConfigError
 
 _SHOWN = 100
 FIELDS = ("time", "action", "domain", "cause", "outcome", "detail")
@@ -93,5 +94,11 @@ def _start(since: str, now: float) -> float:
     try:
         moment = datetime.fromisoformat(since)
     except ValueError:
+        pass
+    else:
+        return (moment if moment.tzinfo else moment.replace(tzinfo=UTC)).timestamp()
+    try:
         return now - duration(since)
-    return (moment if moment.tzinfo else moment.replace(tzinfo=UTC)).timestamp()
+    except ConfigError:
+        hint = "Write it like 1d, 24h or 2026-11-01."
+        raise ConfigError(f'"{since}" is neither a duration nor a date.', code="usage", hint=hint) from None
