@@ -33,7 +33,8 @@ def closest(word: str, known: Sequence[str]) -> str:
     # Only mistakes pay for the import.
     from difflib import get_close_matches  # noqa: PLC0415
 
-    found = get_close_matches(word, known, n=1)
+    # A word that is only somewhat alike ("stop" for "setup") may do what nobody wanted.
+    found = get_close_matches(word, known, n=1, cutoff=0.7)
     return f'Did you mean "{found[0]}"?' if found else ""
 
 
@@ -151,5 +152,5 @@ class BridgeGroup(_Manners, click.Group):
         raise ConfigError(
             f'"{name}" is not a closte-bridge command.',
             code="unknown-command",
-            hint=closest(args[0], known) or see_help(ctx),
+            hint=closest(args[0], known) or f"Commands: {', '.join(known)}.",
         )

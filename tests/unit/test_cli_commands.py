@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 import click
 import pytest
 
+from closte_bridge import __version__
 from closte_bridge.cli import root as table
 from closte_bridge.cli.command import BridgeCommand, BridgeGroup
 from closte_bridge.cli.console import Console
@@ -23,6 +24,9 @@ if TYPE_CHECKING:
 
 
 OURS = ("config", "completion")
+
+# The release of Ultimate Multisite that examples name.
+PLUGIN = "2.14.2"
 
 every_command = pytest.mark.parametrize("name", table.COMMANDS)
 
@@ -78,6 +82,16 @@ def test_a_command_has_our_manners(name: str) -> None:
         assert (command.epilog or "").count("$ closte-bridge ") >= 2, full_name
         if full_name == name:
             assert command.short_help == table.COMMANDS[name].short_help
+
+
+@every_command
+def test_the_examples_of_a_command_are_of_itself_and_of_this_version(name: str) -> None:
+    for full_name, command in with_verbs(name):
+        epilog = command.epilog or ""
+        lines = [line for line in epilog.split("\n") if line.startswith("$ ")]
+        assert any(full_name in line for line in lines), full_name
+        versions = set(re.findall(r"(?<![\d.])\d+\.\d+\.\d+(?![\d.])", epilog))
+        assert versions <= {__version__, PLUGIN}, full_name
 
 
 def examples() -> Iterator[tuple[str, str]]:

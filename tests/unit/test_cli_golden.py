@@ -11,6 +11,7 @@ import pytest
 
 from closte_bridge import __version__
 from closte_bridge.cli.commands.domain import STATES
+from closte_bridge.cli.root import COMMANDS
 from tests.support.program import Answer, Run
 
 if TYPE_CHECKING:
@@ -90,7 +91,9 @@ NO_FILE = "Look at what `--config` or CLOSTE_BRIDGE_CONFIG says; without either,
     ("argv", "error", "hint"),
     [
         (["pln"], '"pln" is not a closte-bridge command.', 'Did you mean "plan"?'),
-        (["zzz"], '"zzz" is not a closte-bridge command.', 'See "closte-bridge --help".'),
+        (["zzz"], '"zzz" is not a closte-bridge command.', f"Commands: {', '.join(COMMANDS)}."),
+        (["stop"], '"stop" is not a closte-bridge command.', f"Commands: {', '.join(COMMANDS)}."),
+        (["config", "zzz"], '"config zzz" is not a closte-bridge command.', "Commands: show, validate."),
         (["config", "shw"], '"config shw" is not a closte-bridge command.', 'Did you mean "show"?'),
         (["config"], "A command is missing.", "Commands: show, validate."),
         (["config", "show", "--fromat=x"], 'Unknown parameter "--fromat".', 'Did you mean "--format"?'),

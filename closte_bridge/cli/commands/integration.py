@@ -51,12 +51,19 @@ Error: Closte answered "Invalid API key.".
 Compare the key with the one in Closte's dashboard.
 1
 """
-_TOGGLE = """
+_ENABLE = """
 $ closte-bridge integration enable
 Success: The Closte integration is switched on.
 
 $ closte-bridge integration enable
 Success: The Closte integration was on already.
+"""
+_DISABLE = """
+$ closte-bridge integration disable
+Success: The Closte integration is switched off.
+
+$ closte-bridge integration disable
+Success: The Closte integration was off already.
 """
 
 
@@ -124,7 +131,7 @@ def _switch(app: App, *, enabled: bool) -> Result:
     )
 
 
-@integration.command("enable", cls=BridgeCommand, short_help="Switch the integration on.", epilog=_TOGGLE)
+@integration.command("enable", cls=BridgeCommand, short_help="Switch the integration on.", epilog=_ENABLE)
 @format_options(formats=_FORMATS)
 @global_options
 @pass_app
@@ -133,7 +140,7 @@ def enable(app: App) -> Result:
     return _switch(app, enabled=True)
 
 
-@integration.command("disable", cls=BridgeCommand, short_help="Switch the integration off.", epilog=_TOGGLE)
+@integration.command("disable", cls=BridgeCommand, short_help="Switch the integration off.", epilog=_DISABLE)
 @format_options(formats=_FORMATS)
 @global_options
 @pass_app

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from closte_bridge import __version__
 from closte_bridge.cli.command import BridgeCommand, BridgeGroup
 from closte_bridge.cli.context import App, pass_app
 from closte_bridge.cli.formats import Format
@@ -27,13 +28,14 @@ _FORMATS = (Format.TABLE, Format.CSV, Format.JSON, Format.YAML)
 
 _INSTALL = """
 $ closte-bridge shim install
-Success: The shim 1.0.0 is installed in /var/www/html/wp-content/mu-plugins.
+Success: The shim {version} is installed in /var/www/html/wp-content/mu-plugins.
 It starts this engine whenever something changes.
 
 $ closte-bridge --ssh=web@host.example.com/var/www/html shim install
-Success: The shim 1.0.0 is installed in /var/www/html/wp-content/mu-plugins.
+Success: The shim {version} is installed in /var/www/html/wp-content/mu-plugins.
 It leaves its events to the next `closte-bridge sync`: The engine is on another machine.
 """
+_INSTALL = _INSTALL.replace("{version}", __version__)
 _STATUS = """
 $ closte-bridge shim status --field=wake
 process
