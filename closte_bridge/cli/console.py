@@ -227,7 +227,7 @@ class Console:
         if stream in self._gone:
             return
         try:
-            stream.write(_encodable(text + end, stream))
+            stream.write(in_its_signs(text + end, stream))
             stream.flush()
         except BrokenPipeError:
             self._gone.append(stream)
@@ -241,7 +241,8 @@ class Console:
 _PLAIN = str.maketrans({"…": "...", "—": "-", "→": "->", "“": '"', "”": '"'})
 
 
-def _encodable(text: str, stream: TextIO) -> str:
+def in_its_signs(text: str, stream: TextIO) -> str:
+    """Return `text` with what the stream cannot encode in a plain form, or else as an escape."""
     encoding = getattr(stream, "encoding", None) or "utf-8"
     try:
         text.encode(encoding)

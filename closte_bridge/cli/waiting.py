@@ -7,6 +7,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, NamedTuple
 
+from closte_bridge.cli.console import in_its_signs
 from closte_bridge.cli.networks import Outcome, engine_of, total_cost
 from closte_bridge.cli.plans import FIELDS, IN_STEP, plan_rows, rendered
 from closte_bridge.cli.result import Message, Problem, Result, told_beside
@@ -64,7 +65,7 @@ def _table(app: App) -> Iterator[Callable[[list[Seen]], None]]:
     from rich.table import Table  # noqa: PLC0415 - likewise
     from rich.text import Text  # noqa: PLC0415 - likewise
 
-    unknown = "…" if app.console.stderr.encoding.lower().startswith("utf") else "..."
+    unknown = in_its_signs("…", app.console.stderr)
     with Live(console=Console(file=app.console.stderr), refresh_per_second=4, transient=True) as live:
 
         def show(seen: list[Seen]) -> None:

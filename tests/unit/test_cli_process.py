@@ -196,7 +196,7 @@ def test_on_a_terminal(tmp_path: Path, environ: Mapping[str, str]) -> None:
     code, seen = on_terminal("config", "show", "--fields=key", "--format=table")
     assert (code, seen.split(b"\n")[0][:6]) == (0, b"+-----")
     code, seen = on_terminal("config", "show", "--format=table")
-    assert (code, max(map(len, seen.split(b"\n")))) == (0, 60)
+    assert (code, max(map(len, seen.split(b"\n")))) in {(0, 59), (0, 60)}
 
 
 @pytest.mark.parametrize("argv", [("--help",), ("config", "show", "--help"), ("integration", "status", "--help")])
