@@ -128,6 +128,13 @@ def test_every_state_has_its_reason_and_its_next_step(world: Life) -> None:
     unread = explained(world, SHOP)
     assert (unread["state"], unread["next_step"]) == ("unknown", STEPS["unknown"])
     assert unread["closte"] == "its list could not be read, ours"
+    # What Closte never got is not said to need DNS first.
+    multisite = world.bridge.multisite
+    multisite.add_mappings_sql([("late.example.org", SITE)])
+    world.names.point(**{"late.example.org": STRANGER})
+    late = explained(world, "late.example.org")
+    never = "Closte did not get it yet, and its list cannot be read. Each sync tries to add it."
+    assert (late["state"], late["next_step"]) == ("to add", never)
     world.bridge.sandbox.set_faults()
 
 
