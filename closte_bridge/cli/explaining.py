@@ -39,8 +39,8 @@ Now: It is not known where it should point: no resolver could look up the networ
 Why: waits until it leads where "shop.customer.com" leads.
 Next step: Check this machine's own way to the internet, then the domain's nameservers: no DNS server could tell.
 
-$ closte-bridge domain explain network.example.com --field=wordpress
-the network's own domain
+$ closte-bridge domain explain shop.customer.com --field=closte
+there, ours
 """
 
 _DAY = 86_400.0

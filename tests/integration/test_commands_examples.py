@@ -183,7 +183,7 @@ STORY: dict[str, dict[int, Callable[[Bridge], None]]] = {
     "domain release": {0: pin_again},
     "domain backfill": {0: lose_a_record},
     "integration enable": {0: switch_off},
-    "integration disable": {0: switch_off},
+    "integration disable": {},
     "health": {1: wait_for_long},
     "shim status": {0: install_shim, 1: lambda bridge: install_shim(bridge, "--wake=file")},
     "shim uninstall": {1: install_shim},
