@@ -18,6 +18,7 @@ from closte_bridge.wordpress.process import close_pipes, end, environment_of_chi
 if TYPE_CHECKING:
     from collections.abc import Collection, Sequence
 
+    from closte_bridge.config.model import Settings
     from closte_bridge.engine.engine import Engine
     from closte_bridge.engine.sync import Report
 
@@ -47,17 +48,8 @@ def after_run(
     if not whole and not settings.on_problem:
         return []
     troubles: list[BridgeError] = []
-    ledger: Ledger | None = None
-    marks: dict[str, str] = {}
-    try:
-        ledger = Ledger.open(settings.state_dir, create=False)
-        marks = ledger.meta() if ledger else {}
-    except BridgeError as error:
-        # The metrics of before must not go on saying that all is well.
-        troubles.append(error)
-        if ledger is not None:
-            ledger.close()
-            ledger = None
+    # If it cannot be read, the metrics of before must not go on saying that all is well.
+    ledger, marks = _opened(settings, troubles)
     try:
         # Whoever runs without the config that the ledger knows has nothing to write there.
         if whole and ledger is not None and not engine.lacks_config(marks.get("config_path")):
@@ -78,6 +70,18 @@ def after_run(
         if ledger is not None:
             ledger.close()
     return troubles
+
+
+def _opened(settings: Settings, troubles: list[BridgeError]) -> tuple[Ledger | None, dict[str, str]]:
+    ledger: Ledger | None = None
+    try:
+        ledger = Ledger.open(settings.state_dir, create=False)
+        return ledger, ledger.meta() if ledger else {}
+    except BridgeError as error:
+        troubles.append(error)
+        if ledger is not None:
+            ledger.close()
+        return None, {}
 
 
 def _write_metrics(

@@ -150,8 +150,8 @@ class Plan:
 
     `held` are the changes held back but for one kind: `unproven` are the `www.` forms that wait until it is known
     where they lead. There can be as many as mappings, so that they become holds only for who looks at each (`holds`).
-    `lost` are the managed aliases that Closte's list lost, if these are more than a few (see `Observed`). `in_step` counts
-    the domains that are in sync; `orphaned` are on Closte for the mapping of a site that is gone.
+    `lost` are the managed aliases that Closte's list lost, if these are more than a few (see `Observed`). `in_step`
+    counts the domains that are in sync; `orphaned` are on Closte for the mapping of a site that is gone.
     """
 
     standing: Standing
