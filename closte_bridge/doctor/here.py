@@ -70,8 +70,7 @@ def _rhythm(engine: Engine, now: float) -> Iterator[Finding]:
 
 
 def _ago(seconds: float) -> str:
-    minutes = round(seconds / 60)
-    return f"{minutes} minute{'' if minutes == 1 else 's'} ago"
+    return f"{counted(round(seconds / 60), 'minute')} ago"
 
 
 def _watching(engine: Engine, now: float) -> bool:

@@ -7,6 +7,7 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
 from closte_bridge.ledger.state import Origin
+from closte_bridge.planning.additions import present_names
 from closte_bridge.planning.desired import desired, origin_of
 from closte_bridge.planning.model import Action, Mode
 from closte_bridge.planning.plan import own_domains
@@ -68,10 +69,11 @@ class _States:
         self._held = {(h.name, h.action): h for h in plan.holds}
         self._withheld = {name for w in plan.withheld for name in w.names}
         self._own = own_domains(view.snapshot, desire)
+        self._present = present_names(view.observed, view.ledger)
 
     def known(self, name: str) -> Known:
         view, desire = self._view, self._desire
-        at_closte = name in view.observed.names if view.observed.readable else None
+        at_closte = name in self._present if view.observed.readable else None
         ours = name in view.ledger.ours or name in view.ledger.unsettled
         origin = Origin(view.ledger.ours[name]) if name in view.ledger.ours else origin_of(name, desire)
         blank = Known(name, desire.mapped.get(name), at_closte, ours, origin.word, "", "", site=self._site(name))

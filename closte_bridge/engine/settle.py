@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from closte_bridge.closte.listing import Readability
 from closte_bridge.closte.outcome import Kind
-from closte_bridge.engine.bookkeeping import record_contradicted, record_elsewhere, record_seen
+from closte_bridge.engine.bookkeeping import record_contradicted, record_elsewhere, record_seen, was_there
 from closte_bridge.ledger.store import LIST_LAG
 from closte_bridge.planning.model import ELSEWHERE, NOT_SHOWN, NOT_SHOWN_YET, Action, Hold
 from closte_bridge.planning.observed import judge
@@ -60,6 +60,9 @@ def settle(this: Pass, doubtful: Sequence[tuple[Change, Outcome]]) -> None:
             # Of a list that is not complete only what it holds is believed.
             _by_words(this, change, outcome)
         elif there is (change.action is Action.ADD):
+            if was_there(change, outcome, view):
+                this.file(change, outcome)
+                continue
             record_seen(ledger, change, outcome, view, this.engine.clock.now(), this.run)
             this.applied.done.append(change)
         else:

@@ -11,6 +11,7 @@ from closte_bridge.engine.adopt import adopt
 from closte_bridge.engine.sync import Report, Request, sync
 from closte_bridge.errors import ExitCode
 from closte_bridge.ledger.state import RemovalClass
+from closte_bridge.planning.model import NOT_MANAGED
 from tests.property.world import Faults, World
 from tests.support.looks import MAIN
 
@@ -265,7 +266,7 @@ def test_what_is_there_and_in_no_list_is_asked_for_less_and_less_often(life: Lif
         assert {change.name for change in report.applied.done} <= set(life.shops)
         assert (report.applied.failed, report.applied.not_begun) == ([], [])
         assert [hold.name for hold in report.applied.held] == unseen * again
-        waiting = {hold.name for hold in report.plan.held if hold.code == "back-off"}
+        waiting = {hold.name for hold in report.plan.held if hold.code == NOT_MANAGED}
         assert waiting.intersection(theirs) == set(unseen * (not again))
         assert report.exit_code is (ExitCode.UNREADABLE if listing == "unreadable" else ExitCode.OK)
     life.sync(after=60)

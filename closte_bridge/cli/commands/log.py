@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from datetime import UTC, datetime
+from typing import TYPE_CHECKING
 
 import click
 
@@ -16,6 +17,9 @@ from closte_bridge.cli.plans import when
 from closte_bridge.cli.result import Problem, Result
 from closte_bridge.counts import counted
 from closte_bridge.errors import ConfigError
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
 
 _SHOWN = 100
 FIELDS = ("time", "action", "domain", "cause", "outcome", "detail")
@@ -55,10 +59,11 @@ def log(app: App, domain: str | None, limit: int | None, since: str | None) -> R
     """
     from closte_bridge.ledger import journal  # noqa: PLC0415 - loaded when it is needed
 
+    start_at = _start(since)
     engine = engine_of(app, app.network())
     name = domain_names(app, [domain])[0] if domain else None
     with engine.opened():
-        start = _start(since, engine.clock.now()) if since is not None else 0.0
+        start = start_at(engine.clock.now())
         if engine.ledger is None:
             return Result(data=[], fields=FIELDS)
         total = journal.count(engine.ledger, name=name, since=start)
@@ -87,18 +92,24 @@ def _left_out(total: int, shown: int) -> tuple[Problem, ...]:
     return (Problem(code="limited", message=text, hint=f"Show all with `--limit={total}`."),)
 
 
-def _start(since: str, now: float) -> float:
-    """Return the moment that `since` stands for. Raises ConfigError if it is no time."""
+def _start(since: str | None) -> Callable[[float], float]:
+    """Return what tells, for a time in seconds since the epoch, the moment that `since` stands for then.
+
+    Raises ConfigError if it is no time.
+    """
+    if since is None:
+        return lambda _: 0.0
     if re.fullmatch(r"\d{1,9}(\.\d{1,9})?", since, re.ASCII):
-        return now - float(since) * 3600
+        return lambda now: now - float(since) * 3600
     try:
         moment = datetime.fromisoformat(since)
     except ValueError:
         pass
     else:
-        return (moment if moment.tzinfo else moment.replace(tzinfo=UTC)).timestamp()
+        return lambda _: (moment if moment.tzinfo else moment.replace(tzinfo=UTC)).timestamp()
     try:
-        return now - duration(since)
+        seconds = duration(since)
     except ConfigError:
         hint = "Write it like 1d, 24h or 2026-11-01."
         raise ConfigError(f'"{since}" is neither a duration nor a date.', code="usage", hint=hint) from None
+    return lambda now: now - seconds
