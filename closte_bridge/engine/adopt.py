@@ -208,6 +208,7 @@ def _bind_ledger(engine: Engine, ledger: Ledger, offer: Offer) -> Owner:
             highest_site=str(view.snapshot.highest_site),
             highest_mapping=str(view.snapshot.highest_mapping),
             observed_count=str(count(view.observed.names, view.ledger)),
+            reports="{} {}".format(*view.snapshot.reports) if view.snapshot.reports else None,
             went_back=None,
             adopted_at=since,
             **engine.clock.marks(),

@@ -68,6 +68,8 @@ def record_look(engine: Engine, ledger: Ledger, view: View, plan: Plan, run: str
                 "highest_site": str(max(state.highest_site, view.snapshot.highest_site)),
                 "highest_mapping": str(max(state.highest_mapping, view.snapshot.highest_mapping)),
             }
+            if view.snapshot.reports:
+                highest["reports"] = "{} {}".format(*view.snapshot.reports)
         if view.observed.complete:
             highest["observed_count"] = str(count(view.observed.names, state))
         note_went_back(ledger, view)

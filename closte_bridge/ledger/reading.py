@@ -77,7 +77,15 @@ def read_state(ledger: Ledger, meta: Mapping[str, str], now: float, *, clock_jum
         highest_site=int(meta.get("highest_site", "0")),
         highest_mapping=int(meta.get("highest_mapping", "0")),
         observed_count=int(meta.get("observed_count", "0")),
+        reports=_reports(meta.get("reports")),
         went_back=meta.get("went_back", ""),
         leading_www=ledger.leading_www(),
         clock_jumped=clock_jumped,
     )
+
+
+def _reports(text: str | None) -> tuple[str, int] | None:
+    if text is None:
+        return None
+    series, count = text.split(" ")
+    return series, int(count)

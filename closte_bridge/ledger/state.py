@@ -127,6 +127,7 @@ class LedgerState:
     highest_site: int = 0
     highest_mapping: int = 0
     observed_count: int = 0
+    reports: tuple[str, int] | None = None
     went_back: str = ""
     leading_www: frozenset[str] = frozenset()
     clock_jumped: bool = False

@@ -118,7 +118,8 @@ class Snapshot:
     """One consistent read. It is complete if `faults` is empty and the database did not go back in time.
 
     `went_back` says why it seems to have done so, by what the ledger knows; `problems` are both. `silence` is how many
-    seconds ago this network heard of its engine; by the clock of WordPress, and huge if never.
+    seconds ago this network heard of its engine; by the clock of WordPress, and huge if never. `reports` counts how
+    often it did: what the count is of, and the number.
     """
 
     network: Network
@@ -132,6 +133,7 @@ class Snapshot:
     events_waiting: int = 0
     shim_table: bool = False
     silence: int = 0
+    reports: tuple[str, int] | None = None
     faults: tuple[str, ...] = ()
     went_back: str = ""
 
@@ -284,6 +286,13 @@ def _events(raw: dict[str, Any]) -> list[Event]:
     ]
 
 
+def _reports(value: object) -> tuple[str, int] | None:
+    if not isinstance(value, list):
+        return None
+    series, count = value
+    return str(series)[:64], _number(count)
+
+
 def _number(value: object) -> int:
     """Return a column as a number that the ledger can hold; 0 for what is none: an odd event must not stop the rest."""
     try:
@@ -333,5 +342,6 @@ def _decode(document: dict[str, Any]) -> Snapshot:
         events_waiting=int(events.get("count", 0)),
         shim_table=not events.get("missing", False),
         silence=_number(document.get("silence", 0)),
+        reports=_reports(document.get("reports")),
         faults=tuple(faults),
     )

@@ -37,6 +37,7 @@ class Rows:
     owner: Owner | None
     highest_site: int
     highest_mapping: int
+    reports: int = 0
 
 
 @dataclass
@@ -118,6 +119,7 @@ class WordPress:
                 highest=(rows.highest_site, rows.highest_mapping),
             ),
             owner=rows.owner,
+            reports=("count", rows.reports) if rows.reports else None,
             sites={n: s for n, s in rows.sites.items() if whole or n % 2},
         )
 

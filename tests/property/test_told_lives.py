@@ -120,6 +120,23 @@ def test_a_restored_database_is_remembered_when_new_rows_level_its_ids(life: Lif
     assert not set(late) & life.world.closte.keys()
 
 
+def test_a_restored_database_is_noticed_when_new_rows_levelled_its_ids_before_it_was_read(life: Life) -> None:
+    life.begin()
+    life.sync(after=HOUR)
+    life.world.wordpress.back_up()
+    life.map("late.example.com")
+    for _ in range(2):
+        life.sync(after=HOUR)
+    life.world.wordpress.restore()
+    life.map("new.example.com")
+    reason = "closte-bridge has reported 2 times, and the database knows of 1"
+    for _ in range(5):
+        assert life.sync(after=DAY).plan.snapshot_faults == (reason,)
+    assert "late.example.com" in life.world.closte
+    life.adopt()
+    assert life.sync(after=DAY).plan.snapshot_faults == ()
+
+
 def test_a_claim_that_lapsed_does_not_come_back_with_a_request_that_was_not_sent(life: Life) -> None:
     life.begin()
     name = "legacy.example.com"

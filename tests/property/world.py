@@ -117,8 +117,11 @@ class World:
                 yield
             self._tick()
 
-        def call(*_: object, acknowledge: Sequence[str] = (), **__: object) -> FakeCall:
-            return FakeCall(self, tuple(acknowledge))
+        def call(
+            *_: object, acknowledge: Sequence[str] = (), status: object = None, engine: object = None, **__: object
+        ) -> FakeCall:
+            owner = self.wordpress.rows.owner
+            return FakeCall(self, tuple(acknowledge), reports=bool(status and owner and owner.engine == engine))
 
         def set_owner(*_: object, owner: Owner, **__: object) -> None:
             self.wordpress.rows.owner = owner
@@ -218,13 +221,16 @@ class World:
 class FakeCall:
     """A call of `wp` for a snapshot."""
 
-    def __init__(self, world: World, acknowledged: tuple[str, ...]) -> None:
+    def __init__(self, world: World, acknowledged: tuple[str, ...], *, reports: bool) -> None:
         self.world = world
         self.acknowledged = acknowledged
+        self.reports = reports
 
     def snapshot(self) -> Snapshot:
-        """Wait for it."""
-        return self.world.read(self.acknowledged)
+        """Wait for it; what the engine reports is written after the reading."""
+        snapshot = self.world.read(self.acknowledged)
+        self.world.wordpress.rows.reports += self.reports
+        return snapshot
 
     def wait(self) -> None:
         """There is nothing to wait for."""

@@ -70,6 +70,8 @@ def serialised(value: object) -> str:
             return f"i:{value};"
         case float():
             return f"d:{value!r};"
+        case list():
+            return serialised(dict(enumerate(value)))
         case dict():
             items = "".join(serialised(key) + serialised(item) for key, item in value.items())
             return f"a:{len(value)}:{{{items}}}"

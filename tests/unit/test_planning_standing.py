@@ -174,6 +174,21 @@ def test_a_database_that_went_back_in_time_is_noticed(highest: tuple[int, int], 
     assert past(a_snapshot(highest=highest), bound(highest_site=5, highest_mapping=7)) == words
 
 
+@pytest.mark.parametrize(
+    ("found", "words"),
+    [
+        (None, None),
+        (("a", 3), None),
+        (("a", 4), None),
+        (("b", 1), None),  # counted anew: the option was deleted
+        (("a", 2), "closte-bridge has reported 3 times, and the database knows of 2"),
+    ],
+)
+def test_a_database_that_knows_of_fewer_reports_went_back(found: tuple[str, int] | None, words: str | None) -> None:
+    assert past(replace(a_snapshot(), reports=found), bound(reports=("a", 3))) == words
+    assert past(replace(a_snapshot(), reports=found), bound()) is None
+
+
 def test_a_database_that_went_back_stays_so_when_new_rows_level_its_ids() -> None:
     ledger = bound(highest_site=5, highest_mapping=7, went_back="the highest mapping id was 7 and is 6")
     assert past(a_snapshot(highest=(9, 9)), ledger) == "the highest mapping id was 7 and is 6"

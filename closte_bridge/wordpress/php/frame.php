@@ -121,19 +121,32 @@ function closte_bridge_heartbeat( array $options ): int {
 }
 
 /**
- * Write what the shim is to know of the engine.
+ * Read how many reports of the engine this database has taken: an older copy of it has fewer.
+ *
+ * @param array $options Network options.
+ * @return array|null What tells this count from one that began anew, and the number; null if there was none.
+ */
+function closte_bridge_reports( array $options ): ?array {
+	$reports = $options['closte_bridge_status']['reports'] ?? null;
+	return is_array( $reports ) && is_string( $reports[0] ?? null ) && is_int( $reports[1] ?? null ) ? $reports : null;
+}
+
+/**
+ * Write what the shim is to know of the engine, and count that.
  *
  * @param int   $network_id The network.
  * @param int   $heartbeat  When the engine succeeded last, in seconds since the epoch.
  * @param array $verdicts   Domain => whether its DNS is correct.
  */
 function closte_bridge_put_status( int $network_id, int $heartbeat, array $verdicts ): void {
+	$before = closte_bridge_reports( closte_bridge_network_options( $network_id, array( 'closte_bridge_status' ) ) );
 	update_network_option(
 		$network_id,
 		'closte_bridge_status',
 		array(
 			'heartbeat' => $heartbeat,
 			'verdicts'  => $verdicts,
+			'reports'   => array( $before[0] ?? bin2hex( random_bytes( 8 ) ), ( $before[1] ?? 0 ) + 1 ),
 		)
 	);
 }

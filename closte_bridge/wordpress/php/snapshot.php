@@ -301,6 +301,7 @@ function closte_bridge_snapshot( array $request ): array {
 		'toggle'   => is_array( $toggles ) && ! empty( $toggles['closte'] ),
 		'owner'    => $options['closte_bridge_owner'] ?? null,
 		'silence'  => time() - closte_bridge_heartbeat( $options ),
+		'reports'  => closte_bridge_reports( $options ),
 		'key'      => isset( $request['pad'] ) ? closte_bridge_key( $options, $plugin, $request['pad'] ) : null,
 		'sites'    => $sites,
 		'mappings' => $mappings,
