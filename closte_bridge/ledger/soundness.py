@@ -11,7 +11,15 @@ from dataclasses import fields
 from typing import TYPE_CHECKING
 
 from closte_bridge.domains import normalise
-from closte_bridge.ledger.marks import GIVEN_UP_BEFORE, MOVED_BACK, RECORD_DUE, WAS_DONE
+from closte_bridge.ledger.marks import (
+    GIVEN_UP_BEFORE,
+    MOVED_BACK,
+    RECORD_DUE,
+    RECORD_HAD,
+    RECORD_MADE,
+    RECORD_UNSEEN,
+    WAS_DONE,
+)
 from closte_bridge.ledger.state import Identity, Origin, Phase, Place, RemovalClass
 from closte_bridge.ledger.store import LATEST
 
@@ -27,7 +35,7 @@ _TABLES = (
 # Of which every name is a domain as `normalise` spells it.
 _OF_DOMAINS = ("absences", "additions", "aliases", "evidence", "histories", "removals", "troubles")
 # Marks whose names are ids.
-_OF_IDS = (GIVEN_UP_BEFORE, MOVED_BACK, RECORD_DUE, WAS_DONE)
+_OF_IDS = (GIVEN_UP_BEFORE, MOVED_BACK, RECORD_DUE, RECORD_HAD, RECORD_MADE, RECORD_UNSEEN, WAS_DONE)
 _KINDS = {
     "INTEGER": "typeof({0}) = 'integer' AND abs({0} + 0.0) < 1e18",
     "REAL": f"typeof({{0}}) IN ('real', 'integer') AND abs({{0}}) < {LATEST}",

@@ -214,13 +214,12 @@ def test_the_way_out_of_a_damaged_ledger(make_world: Callable[..., World], drive
     ("statement", "command"),
     [
         ("INSERT INTO aliases VALUES ('u.example.org', 1, 'adding', 'soon', 0, 0)", ("plan",)),
-        ("INSERT INTO marks VALUES ('shop', 'record-due', 1)", ("sync",)),
         ("UPDATE meta SET value = 'x' WHERE key = 'able'", ("sync",)),
         ("UPDATE meta SET value = x'fffe' WHERE key = 'observed_count'", ("domain", "list")),
         ("UPDATE meta SET value = '[]' WHERE key = 'last_success'", ("health",)),
         ("DROP TRIGGER log_is_append_only; UPDATE log SET at = 'x'", ("log",)),
     ],
-    ids=["time", "id", "number", "bytes", "health", "what was read fails later"],
+    ids=["time", "number", "bytes", "health", "what was read fails later"],
 )
 def test_a_value_that_is_never_written_is_called_damage(
     make_world: Callable[..., World], statement: str, command: tuple[str, ...]
