@@ -57,15 +57,15 @@ def _rhythm(engine: Engine, now: float) -> Iterator[Finding]:
     elif watching:
         yield ok("runner", "`closte-bridge watch` is running.")
     elif (tried := last_try(marks)) is not None and now - tried <= _TOO_LONG:
-        yield ok("runner", f"The last run was {counted(round((now - tried) / 60), 'minute')} ago.")
+        yield ok("runner", f"The last run was {_ago(now - tried)}.")
     else:
         hint = "Run `closte-bridge watch` as a service, or `closte-bridge sync` from a timer."
         yield error("runner", "Nothing runs this engine: no watch, and no run for half an hour.", hint)
     success = marks.get("last_success")
     if success is not None and now - float(success) <= _TOO_LONG:
-        yield ok("last-success", f"The last success was {counted(round((now - float(success)) / 60), 'minute')} ago.")
+        yield ok("last-success", f"The last success was {_ago(now - float(success))}.")
     else:
-        age = f"{counted(round((now - float(success)) / 60), 'minute')} ago" if success else "never"
+        age = _ago(now - float(success)) if success else "never"
         yield warning("last-success", f"The last success: {age}.", "Run `closte-bridge sync` and look at what it says.")
 
 

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from closte_bridge.ledger.state import Origin
 from closte_bridge.planning.additions import present_names
 from closte_bridge.planning.desired import desired, origin_of
-from closte_bridge.planning.model import Action, Mode
+from closte_bridge.planning.model import NOT_MANAGED, NOT_SHOWN, NOT_SHOWN_YET, Action, Mode
 from closte_bridge.planning.plan import own_domains
 from closte_bridge.planning.removals import protected
 
@@ -157,7 +157,7 @@ _STEPS = {
 
 # DNS and certificate come first with these, as what keeps visitors from valid HTTPS; with all others the step does.
 _DNS_FIRST = frozenset({"in step", "to add", "unknown", "own", "held"})
-_HOLDS_AFTER_DNS = frozenset({"", "www-unproven", "covered", "list-lag"})
+_HOLDS_AFTER_DNS = frozenset({"", "www-unproven", "covered", NOT_SHOWN_YET, NOT_MANAGED, NOT_SHOWN})
 # Holds that only this engine's standing makes.
 _OF_THE_STANDING = frozenset({"add-only", "over-limit"})
 

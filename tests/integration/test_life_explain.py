@@ -39,6 +39,7 @@ STEPS = {
     "not-public": "Map a name that exists on the public internet.",
     "site-gone": "Delete the mapping: its site is gone.",
     "certificate-budget": "Set the wildcard in the config, or wait: room comes back within a week.",
+    "exists-elsewhere": "Ask Closte's support to release it from the other application.",
     "refused": "Check the spelling of the name; Closte does not take it.",
     "by-command-only": "If it is no longer needed: `closte-bridge domain remove`.",
     "www-unproven": "Point the www. name where its name points.",

@@ -10,7 +10,7 @@ import pytest
 from closte_bridge.engine.inventory import inventory, next_step
 from closte_bridge.ledger.state import Phase
 from closte_bridge.planning.desired import Intentions
-from closte_bridge.planning.model import Mode, Observed, ObservedState, Standing
+from closte_bridge.planning.model import NOT_MANAGED, NOT_SHOWN, Mode, Observed, ObservedState, Standing
 from tests.support.looks import (
     MAIN,
     UNREADABLE,
@@ -237,3 +237,10 @@ def test_what_is_on_closte_and_only_mentioned_is_known() -> None:
 def test_what_a_wildcard_covers_needs_nothing_but_its_dns() -> None:
     one = known(a_snapshot("a.w.com"), a_list("*.w.com"), a_ledger())["a.w.com"]
     assert (next_step(one, FULL), next_step(one, FULL, DNS)) == ("Nothing: a wildcard covers it.", DNS)
+
+
+@pytest.mark.parametrize("code", [NOT_MANAGED, NOT_SHOWN])
+def test_what_closte_says_it_has_needs_its_dns(code: str) -> None:
+    ledger = a_ledger(troubles={"x.com": trouble()._replace(code=code)})
+    one = known(a_snapshot("x.com"), a_list(), ledger)["x.com"]
+    assert (one.state, one.code, next_step(one, FULL, DNS)) == ("held", code, DNS)
