@@ -6,7 +6,6 @@ import math
 import threading
 import time
 from dataclasses import dataclass, replace
-from enum import Enum
 from http import HTTPStatus
 from typing import TYPE_CHECKING, Generic, TypeVar
 
@@ -18,6 +17,7 @@ from tenacity import (
 )
 
 from closte_bridge.closte.answer import decode, error_text, succeeded
+from closte_bridge.closte.connection import ConnectionState, ConnectionTest
 from closte_bridge.closte.crew import Crew
 from closte_bridge.closte.listing import Listing, Readability, read_listing
 from closte_bridge.closte.outcome import INVALID_DOMAIN, Action, Kind, Outcome, Verdict, judge
@@ -51,34 +51,6 @@ PATIENCE = 120.0
 _FOR_A_LIST, _AT_LEAST = 5 / 8, 1 / 8
 
 T = TypeVar("T")
-
-
-class ConnectionState(Enum):
-    """How a test of the connection ended."""
-
-    OK = "ok"
-    KEY_REJECTED = "key-rejected"
-    UNEXPECTED = "unexpected"
-    """A clear answer, but not the one that a valid key gets."""
-    UNREACHABLE = "unreachable"
-    """No answer that could be understood."""
-
-
-@dataclass(frozen=True, slots=True)
-class ConnectionTest:
-    """The result of `ClosteClient.test_connection`; `message` is a sentence that is safe to show.
-
-    `sent` is False when nothing was asked, because the run is to stop or Closte wants no requests now.
-    """
-
-    state: ConnectionState
-    message: str
-    sent: bool = True
-
-    @property
-    def ok(self) -> bool:
-        """Tell whether the API was reached and took the key."""
-        return self.state is ConnectionState.OK
 
 
 @dataclass(slots=True)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from closte_bridge.closte.client import ConnectionState
+from closte_bridge.closte.connection import ConnectionState
 from closte_bridge.counts import counted
 from closte_bridge.doctor.model import Finding, error, ok, skip, some, warning
 from closte_bridge.planning.model import ObservedState

@@ -14,7 +14,7 @@ from closte_bridge.checks.model import DnsCode, TlsCode
 from closte_bridge.cli.effective import settings_rows
 from closte_bridge.cli.options import GlobalOption
 from closte_bridge.cli.result import STATUS, Result, envelope
-from closte_bridge.closte.client import ConnectionState
+from closte_bridge.closte.connection import ConnectionState
 from closte_bridge.closte.outcome import Kind
 from closte_bridge.config.model import Settings
 from closte_bridge.config.schema import SECTIONS

@@ -8,7 +8,8 @@ from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 from unittest import mock
 
-from closte_bridge.closte.client import ClosteClient, ConnectionState, ConnectionTest, Stats
+from closte_bridge.closte.client import ClosteClient, Stats
+from closte_bridge.closte.connection import ConnectionState, ConnectionTest
 from closte_bridge.closte.listing import Listing, Readability
 from closte_bridge.closte.outcome import Kind, Outcome
 from closte_bridge.config.model import Settings

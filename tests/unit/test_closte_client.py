@@ -6,7 +6,8 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from closte_bridge.closte.client import ClosteClient, ConnectionState
+from closte_bridge.closte.client import ClosteClient
+from closte_bridge.closte.connection import ConnectionState
 from closte_bridge.closte.listing import Readability
 from closte_bridge.closte.outcome import Action, Kind, Outcome
 from closte_bridge.errors import ConfigError

@@ -16,7 +16,7 @@ from closte_bridge.counts import counted
 from closte_bridge.errors import BridgeError, ExitCode
 
 if TYPE_CHECKING:
-    from closte_bridge.closte.client import ConnectionTest
+    from closte_bridge.closte.connection import ConnectionTest
     from closte_bridge.config.model import Settings
     from closte_bridge.engine.engine import Engine
 
@@ -151,7 +151,7 @@ def disable(app: App) -> Result:
 
 def connection_error(tested: ConnectionTest, settings: Settings) -> BridgeError:
     """Return the error for a test that went wrong: Closte could not be reached, or did not take the key."""
-    from closte_bridge.closte.client import ConnectionState  # noqa: PLC0415 - loaded when it is needed
+    from closte_bridge.closte.connection import ConnectionState  # noqa: PLC0415 - loaded when it is needed
 
     hints = {
         ConnectionState.KEY_REJECTED: "Compare the key with the one in Closte's dashboard.",
