@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 
 from closte_bridge.ledger.state import Absence, LedgerState, Origin, Phase
@@ -221,3 +223,10 @@ def test_no_name_is_both_changed_and_held() -> None:
     plan = a_plan(a_snapshot("x.com", www=WwwPolicy.ALWAYS), a_list("x.com"), ledger)
     assert [(c.action, c.name) for c in plan.changes] == [(Action.ADD, "www.x.com")]
     assert not plan.holds
+
+
+def test_what_nobody_wants_any_more_is_settled_though_the_list_is_always_paged() -> None:
+    ledger = a_ledger("there.com", troubles={"gone.com": trouble(), "wanted.com": trouble()})
+    for observed, settled in ((replace(partial(), paged=True), ("gone.com",)), (partial(), ())):
+        plan = a_plan(a_snapshot("wanted.com", "there.com"), observed, ledger)
+        assert plan.bookkeeping.settled == settled
