@@ -21,7 +21,7 @@ from tests.support.mariadb import MariaServer, mariadb_server
 from tests.support.parts import MissingPartError, Parts, find_parts
 from tests.support.servers import server_or_fail
 from tests.support.ssh import SshServer, ssh_server
-from tests.support.wordpress import Multisite, build_template, copy_multisite, sqlite_database
+from tests.support.wordpress import Multisite, build_template, copy_multisite, keep_compiled, sqlite_database
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
@@ -29,8 +29,9 @@ if TYPE_CHECKING:
 
 
 @pytest.fixture(scope="session")
-def parts() -> Parts:
+def parts(shared_folder: Path) -> Parts:
     """Where PHP, WordPress, WP-CLI and the SQLite driver are; a missing one fails the test."""
+    keep_compiled(shared_folder / "php")
     try:
         return find_parts()
     except MissingPartError as error:

@@ -32,6 +32,24 @@ class WpError(AssertionError):
     """`wp` failed in a test that expected it to work; the message holds all that it said."""
 
 
+# Where PHP reads settings from besides its own folder; see `keep_compiled`.
+PHP_SETTINGS = "PHP_INI_SCAN_DIR"
+
+
+def keep_compiled(folder: Path) -> None:
+    """Have every PHP of the tests keep what it compiled in `folder`: a call of `wp` takes a third of the time.
+
+    A file is compiled again once its time has changed, and kept only two seconds after that: see PHP's
+    `opcache.file_update_protection`.
+    """
+    (folder / "compiled").mkdir(parents=True, exist_ok=True)
+    settings = {"enable_cli": 1, "file_cache": folder / "compiled", "file_cache_only": 1}
+    text = "".join(f"opcache.{name}={value}\n" for name, value in settings.items())
+    (folder / "opcache.ini").write_text(text)
+    # The empty one before the colon is PHP's own.
+    os.environ[PHP_SETTINGS] = f":{folder}"
+
+
 @dataclass(frozen=True)
 class Multisite:
     """One WordPress network of a test. `path` is its document root, `home` an empty home for `wp`."""
@@ -57,6 +75,7 @@ class Multisite:
             "WP_CLI_CACHE_DIR": str(self.home / "cache"),
             "WP_CLI_PACKAGES_DIR": str(self.home / "packages"),
             "WP_CLI_DISABLE_AUTO_CHECK_UPDATE": "1",
+            **{name: os.environ[name] for name in (PHP_SETTINGS,) if name in os.environ},
         }
 
     def wp(self, *args: str, check: bool = True, stdin: str = "", env: Mapping[str, str] | None = None) -> Process:
