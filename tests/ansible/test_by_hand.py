@@ -41,6 +41,7 @@ def test_an_installation_by_hand_is_left_alone_until_it_has_its_place(
             assert HEADING in " ".join(refused.text.split())
         assert left_behind(web, before) == {}
         move_as_the_page_says(web)
+        an_instance_that_may_not_write_fails_the_play(fleet, web)
         succeeded(fleet.play("provision"))
         web.machine.run("closte-bridge-as", "shop", "adopt", "--yes")
         plan = json.loads(web.machine.run("closte-bridge-as", "shop", "plan", "--format=json").stdout)
@@ -49,6 +50,19 @@ def test_an_installation_by_hand_is_left_alone_until_it_has_its_place(
         assert "add" in {row["action"] for row in json.loads(said)["data"]}
         succeeded(fleet.play("remove"))
         assert not web.machine.path("/var/lib/closte-bridge").exists()
+
+
+def an_instance_that_may_not_write_fails_the_play(fleet: Fleet, host: Host) -> None:
+    """Without the folder of the database nothing works in the sandbox, and all of it does outside."""
+    closed = {key: value for key, value in fleet.network(host.shop).items() if key != "write_paths"}
+    fleet.per_host[host.name] = {"closte_bridge_networks": [closed]}
+    fleet.write_inventory()
+    refused = fleet.play("provision")
+    assert refused.recap[host.name]["failed"] == 1
+    assert "name the folder of the database in `write_paths`" in " ".join(refused.text.split())
+    assert host.machine.run("closte-bridge-as", "shop", "plan", check=False).returncode in (0, 7)
+    fleet.per_host.clear()
+    fleet.write_inventory()
 
 
 def install_by_hand(fleet: Fleet, host: Host) -> None:
