@@ -186,5 +186,5 @@ def past(snapshot: Snapshot, ledger: LedgerState) -> str | None:
     known, found = ledger.reports, snapshot.reports
     if known and found and found[0] == known[0] and found[1] < known[1]:
         # New rows may have levelled the ids before anything was read.
-        return f"closte-bridge has reported {known[1]} times, and the database knows of {found[1]}"
+        return f"closte-bridge made report {known[1]}, and the last one in the database is {found[1]}"
     return None

@@ -129,7 +129,7 @@ def test_a_restored_database_is_noticed_when_new_rows_levelled_its_ids_before_it
         life.sync(after=HOUR)
     life.world.wordpress.restore()
     life.map("new.example.com")
-    reason = "closte-bridge has reported 2 times, and the database knows of 1"
+    reason = "closte-bridge made report 2, and the last one in the database is 1"
     for _ in range(5):
         assert life.sync(after=DAY).plan.snapshot_faults == (reason,)
     assert "late.example.com" in life.world.closte

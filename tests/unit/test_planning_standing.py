@@ -181,7 +181,7 @@ def test_a_database_that_went_back_in_time_is_noticed(highest: tuple[int, int], 
         (("a", 3), None),
         (("a", 4), None),
         (("b", 1), None),  # counted anew: the option was deleted
-        (("a", 2), "closte-bridge has reported 3 times, and the database knows of 2"),
+        (("a", 2), "closte-bridge made report 3, and the last one in the database is 2"),
     ],
 )
 def test_a_database_that_knows_of_fewer_reports_went_back(found: tuple[str, int] | None, words: str | None) -> None:
