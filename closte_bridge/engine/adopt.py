@@ -20,6 +20,7 @@ from closte_bridge.ledger.journal import Entry
 from closte_bridge.ledger.marks import FORMER, GIVEN_UP_BEFORE, LEAVING
 from closte_bridge.ledger.state import Identity, Phase
 from closte_bridge.ledger.store import Ledger
+from closte_bridge.planning.additions import Look, additions
 from closte_bridge.planning.desired import desired, origin_of
 from closte_bridge.planning.model import Mode
 from closte_bridge.planning.observed import count
@@ -223,7 +224,7 @@ def _bind_ledger(engine: Engine, ledger: Ledger, offer: Offer) -> Owner:
             ledger.unmark(LEAVING, view.ledger.leaving)
         if offer.former:
             ledger.mark(FORMER, [offer.former], now)
-        _forget_gone(ledger, view, desire, now, run)
+        _forget_gone(engine, ledger, view, desire, now, run)
         rows = [(name, origin_of(name, desire)) for name in offer.adoptable]
         ledger.put_aliases(rows, Phase.PRESENT, now, adopted=True)
         entries = [Entry(now, run, "adopt", name, "adoption", "done") for name in offer.adoptable]
@@ -232,9 +233,12 @@ def _bind_ledger(engine: Engine, ledger: Ledger, offer: Offer) -> Owner:
     return Owner(identity.engine, socket.gethostname(), datetime.fromtimestamp(now, UTC).isoformat(timespec="seconds"))
 
 
-def _forget_gone(ledger: Ledger, view: View, desire: Desired, now: float, run: str) -> None:
-    """Forget aliases of ours that nobody wants and the list lacks: it would be found wanting for them for ever."""
+def _forget_gone(engine: Engine, ledger: Ledger, view: View, desire: Desired, now: float, run: str) -> None:
+    """Forget managed aliases that the list lacks and that no run adds: it would be found wanting for them for ever."""
     lacking = view.ledger.ours.keys() - view.observed.names - view.ledger.added_lately
-    gone = sorted(name for name in lacking if not desire.ask(name))
+    context = Look(view.snapshot, view.observed, view.ledger, engine.intentions(), desire, now, retry=False)
+    adds = additions(context)
+    coming = {change.name for change in adds.changes} | {hold.name for hold in adds.holds if hold.until}
+    gone = sorted(lacking - coming)
     ledger.forget(gone)
     journal.append(ledger, [Entry(now, run, "forget", name, "adoption", "no longer at Closte") for name in gone])

@@ -263,6 +263,22 @@ def test_a_list_that_shrank_for_good_is_accepted_by_adopting_again(life: Life) -
     assert life.world.ledger().ours.keys() == set(life.shops[3:]) == life.world.closte.keys() - {MAIN}
 
 
+def test_what_closte_lost_of_sites_that_are_gone_is_accepted_by_adopting_again(life: Life) -> None:
+    """Nothing adds them, so that the list would lack them for ever."""
+    life.begin(15)
+    site = life.world.wordpress.create_site("one.network.org")
+    for name in ("left1.example.com", "left2.example.com"):
+        life.world.wordpress.add(site, name)
+    life.sync()
+    life.world.wordpress.delete_site(site, tell=False)
+    for name in ("left1.example.com", "left2.example.com"):
+        del life.world.closte[name]
+    assert not life.sync(after=DAY).plan.observed.complete
+    life.adopt()
+    assert life.sync(after=DAY).plan.observed.complete
+    assert life.world.ledger().ours.keys() == set(life.shops)
+
+
 @pytest.mark.parametrize("listing", ["unreadable", "partial"])
 def test_what_is_there_and_in_no_list_is_asked_for_less_and_less_often(life: Life, listing: str) -> None:
     life.begin()
