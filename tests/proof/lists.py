@@ -16,6 +16,8 @@ if TYPE_CHECKING:
     from tests.proof.campaign import Campaign
 
 HEALTH = ("health", "--max-age=30d", "--format=json")
+# What an earlier round left for a person to approve comes before what failed.
+_LOUD = {3, 4}
 # More than the allowance for a list that is late, and than any back-off of the first hours.
 _LATER = 2 * HOUR
 
@@ -46,7 +48,7 @@ def domains_of_other_applications(campaign: Campaign) -> None:
     campaign.watcher.elsewhere |= set(names)
     with elsewhere(campaign.world.sandbox, *names):
         (ran,) = campaign.run(SYNC)
-        campaign.require(ran.status == 4, f"A domain of another application ended with {ran.status}.")
+        campaign.require(ran.status in _LOUD, f"A domain of another application ended with {ran.status}.")
         campaign.require(ran.stdout.count('"exists-elsewhere"') == 2, "Nobody says that they belong to others.")
         for _ in range(3):
             campaign.pass_time(9 * HOUR)
@@ -139,12 +141,14 @@ def closte_loses_nearly_all(campaign: Campaign) -> None:
     world.sandbox.aliases = (world.sandbox.aliases - lost) | {OWN, *FOREIGN}
     campaign.count("Closte: nearly all domains lost")
     (ran,) = campaign.run((*SYNC, "--quiet"))
-    campaign.require(ran.status == 4, f"A mass loss ended with {ran.status}.")
+    campaign.require(ran.status in _LOUD, f"A mass loss ended with {ran.status}.")
     campaign.require('"aliases-lost"' in ran.stdout, "Nobody says that nearly all domains were lost.")
     missing = lost - world.sandbox.aliases
     campaign.require(not missing, f"Lost and not added again in the run: {sorted(missing)[:5]}.")
     (ran,) = campaign.run(HEALTH)
-    campaign.require("aliases-lost" in ran.stdout, "`health` knows nothing of a mass loss.")
+    # It names one problem; another alarm may be older.
+    red = "aliases-lost" in ran.stdout or "database-restored" in ran.stdout
+    campaign.require(ran.status == 1 and red, f"`health` knows nothing of a mass loss: {ran.stdout[-800:]}")
     campaign.pass_time(_LATER)
     campaign.run(SYNC)
     (ran,) = campaign.run(HEALTH)

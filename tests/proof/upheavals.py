@@ -187,6 +187,8 @@ def the_database_goes_back(campaign: Campaign) -> None:
         watcher.check([])
         watcher.spared = set()
         campaign.count("database: and the right one after that")
+        # The right one, or not: that it went back is remembered until a person accepts it as it is.
+        campaign.adopt_anew()
     else:
         campaign.restored = True
         campaign.run(SYNC)
