@@ -27,6 +27,8 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
     from pathlib import Path
 
+SIGNALS = (signal.SIGTERM, signal.SIGINT, signal.SIGHUP, signal.SIGALRM)
+
 
 @pytest.fixture(scope="session")
 def parts(shared_folder: Path) -> Parts:
@@ -121,6 +123,16 @@ def document(multisite_template: Multisite, shared_folder: Path) -> dict[str, An
             kept.write_text(json.dumps(document_of(multisite_template)))
     found: dict[str, Any] = json.loads(kept.read_text())
     return found
+
+
+@pytest.fixture(autouse=True)
+def _signals_as_before() -> Iterator[None]:
+    """What the program does to this process's signals, when a test runs it in here, ends with the test."""
+    before = {number: signal.getsignal(number) for number in SIGNALS}
+    yield
+    signal.setitimer(signal.ITIMER_REAL, 0)
+    for number, handler in before.items():
+        signal.signal(number, handler)
 
 
 @pytest.fixture

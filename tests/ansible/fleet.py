@@ -18,7 +18,7 @@ import yaml
 
 from tests.support.parts import REPOSITORY, MissingPartError
 from tests.support.running import wait_until, write_script
-from tests.support.wordpress import Multisite
+from tests.support.wordpress import PHP_SETTINGS, Multisite
 
 if TYPE_CHECKING:
     from closte_bridge.sandbox.server import Sandbox
@@ -223,7 +223,9 @@ def move_in(machine: Machine, site: Multisite, name: str, folder: Path) -> tuple
     machine.run("useradd", "--create-home", "--shell", "/bin/sh", owner)
     machine.run("cp", "-a", str(site.path), target)
     machine.run("chown", "-R", "-h", f"{owner}:{owner}", target)
-    inside = f"runuser -u {owner} -- env HOME=/home/{owner} WP_CLI_CACHE_DIR=/home/{owner}/.wp-cli php"
+    inside = (
+        f"runuser -u {owner} -- env -u {PHP_SETTINGS} HOME=/home/{owner} WP_CLI_CACHE_DIR=/home/{owner}/.wp-cli php"
+    )
     php_there = write_script(folder / f"php-{machine.name}-{name}", f'exec {" ".join(machine.enter)} {inside} "$@"')
     parts = replace(site.parts, php=str(php_there), wp_cli=Path(f"{PARTS}/wp-cli/wp-cli.phar"))
     return owner, Multisite(Path(target), site.home, parts, _NoDatabase(), site.main_domain)

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from closte_bridge.ledger.marks import REMOVED
 from tests.support.canned_world import FOREIGN, OWN, real_world
 from tests.support.journal import asked, assert_books_agree, carried_out
 
@@ -84,8 +85,9 @@ def undisturbed(world: World) -> float:
 def at_rest(world: World, context: str) -> dict[str, object]:
     """Run until nothing changes any more; return the state of the books.
 
-    Not what passed: a name that came and went between two kills was never asked for. Two hours later, because an
-    intent to add what nobody wants any more is kept for one: the request may still be on its way.
+    Not what passed, such as what was removed lately: a name that came and went between two kills was never asked for.
+    Two hours later, because an intent to add what nobody wants any more is kept for one: the request may still be on
+    its way.
     """
     last: dict[str, object] = {}
     for _ in range(LAST_RUNS):
@@ -93,6 +95,9 @@ def at_rest(world: World, context: str) -> dict[str, object]:
         books = world.books()
         state: dict[str, object] = {"aliases at Closte": sorted(world.sandbox.aliases)}
         state |= {part: books[part] for part in ("aliases", "absent", "marks", "trouble")}
+        state["marks"] = [
+            mark for mark in world.rows("SELECT kind, name FROM marks ORDER BY 1, 2") if mark[0] != REMOVED
+        ]
         if state == last:
             return state
         last = state

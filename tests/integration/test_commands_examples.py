@@ -8,9 +8,11 @@ import subprocess
 import sys
 import time
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import click
+import dns.message
+import dns.rcode
 import pytest
 
 from closte_bridge.cli.root import root
@@ -19,6 +21,7 @@ from tests.support.commands import COMMANDS
 from tests.support.ledgers import opened
 from tests.support.rows import delete_mappings, set_option
 from tests.support.running import LIMIT_SECONDS, typed, write_script
+from tests.support.udp import Server
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -103,13 +106,24 @@ def same(said: str, shown: str) -> bool:
     return re.fullmatch(re.escape(wanted).replace("…", r"[\s\S]*"), comparable(shown)) is not None
 
 
+def no_server_answers(query: bytes) -> list[bytes]:
+    """Answer as a resolver that has no way to any name server."""
+    reply = dns.message.make_response(dns.message.from_wire(query), recursion_available=True)
+    reply.set_rcode(dns.rcode.SERVFAIL)
+    return [reply.to_wire()]
+
+
 @pytest.fixture
 def bridge(multisite: Multisite, tmp_path: Path) -> Iterator[Bridge]:
     """A network with three mapped names, two of which Closte has already, and nothing set up."""
     multisite.add_site_sql(4, "shop.example.net")
     multisite.add_mappings_sql([(name, 4) for name in ("one.example.net", "two.example.net", "shop.customer.com")])
     multisite.define("CLOSTE_CLIENT_API_KEY", KEY)
-    with bridge_for(multisite, tmp_path / "bridge", api_key_file=None, removal_delay=AT_ONCE) as bridge:
+    settings: dict[str, Any] = {"api_key_file": None, "removal_delay": AT_ONCE}
+    with Server() as resolver, bridge_for(multisite, tmp_path / "bridge", **settings) as bridge:
+        resolver.script = no_server_answers
+        bridge.settings["dns"]["resolvers"] = ["{}:{}".format(*resolver.endpoint)]
+        bridge.write_config()
         bridge.sandbox.aliases = {"one.example.net", "two.example.net"}
         yield bridge
 

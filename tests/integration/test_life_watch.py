@@ -238,7 +238,7 @@ def test_it_stops_in_the_middle_of_a_slow_answer_and_loses_nothing(bridge: Bridg
         assert bridge.aliases == {"shop.example.org", "more.example.org"}
         watch.end()
     listed = bridge.run("domain", "list", "--fields=domain,state,ours", "--format=csv").out.splitlines()[1:]
-    assert listed == ["more.example.org,in step,true", "shop.example.org,in step,true"]
+    assert listed == ["example.net,own,false", "more.example.org,in step,true", "shop.example.org,in step,true"]
 
 
 def test_it_stops_in_the_middle_of_a_slow_wp_and_takes_it_along(bridge: Bridge) -> None:

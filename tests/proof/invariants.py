@@ -52,6 +52,7 @@ class Watcher:
     looks: Counter[str] = field(default_factory=Counter)
     told: set[str] = field(default_factory=set)
     uids: set[str] = field(default_factory=set)
+    arrived: set[str] = field(default_factory=set)
     scene: str = ""
     added_in: dict[str, str] = field(default_factory=dict)
     removed: int = 0
@@ -87,8 +88,12 @@ class Watcher:
 
     def forget_events_before(self) -> None:
         """An older database is put back: rows that no engine had read are gone by nobody's fault of ours."""
-        known = {str(uid) for (uid,) in self.world.ledger("SELECT uid FROM events")}
-        self.uids &= known
+        self.uids &= self._known_events()
+
+    def _known_events(self) -> set[str]:
+        """Return the events that the ledger holds, or held until it was done with them for weeks."""
+        self.arrived |= {str(uid) for (uid,) in self.world.ledger("SELECT uid FROM events")}
+        return self.arrived
 
     def requests_are_judged(self) -> None:
         """Pass over the requests so far: when they were sent, WordPress was not yet as it is now."""
@@ -103,6 +108,8 @@ class Watcher:
         """
         for ran in rans:
             _judge_words(ran)
+        if rans:
+            self._known_events()
         if not changes_nothing and not no_removals:
             self.looks.update(dict.fromkeys(self.gone_since, len(rans)))
         before = self.mentioned
@@ -201,7 +208,7 @@ class Watcher:
         raise BrokenError(f'Nobody claims "{name}", of {scene}, and no rule says why: {said}')
 
     def _judge_events(self) -> None:
-        known = {str(uid) for (uid,) in self.world.ledger("SELECT uid FROM events")}
+        known = self._known_events()
         _require(self.uids <= known, f"{len(self.uids - known)} events were lost.")
         waiting = self.world.multisite.sql(f"SELECT uid FROM {EVENTS}")
         _require(not waiting, f"{len(waiting)} events were never acknowledged.")

@@ -42,7 +42,7 @@ def _old_event(world: Life) -> None:
 
 def _disable_proc_open(world: Life) -> None:
     command = world.bridge.settings["wp"]["command"]
-    at = next(i for i, word in enumerate(command) if word.endswith("php"))
+    at = next(i for i, word in enumerate(command) if word.endswith("/php") and "=" not in word)
     world.bridge.settings["wp"]["command"] = [
         *command[: at + 1],
         "-d",

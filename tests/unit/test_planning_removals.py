@@ -7,6 +7,7 @@ import pytest
 
 from closte_bridge.ledger.state import Origin, Phase, RemovalClass
 from closte_bridge.planning.model import Mode, ObservedState, Standing
+from closte_bridge.planning.removals import lost_class
 from closte_bridge.wordpress.snapshot import WwwPolicy
 from tests.support.looks import (
     DAY,
@@ -203,6 +204,15 @@ def test_both_forms_of_a_www_network_are_its_own(name: str) -> None:
     assert holds(plan)[name] == "protected"
     stranger = a_plan(snapshot, a_list("www.example.com", "example.com"), a_ledger())
     assert stranger.foreign == (MAIN,)
+
+
+@pytest.mark.parametrize(
+    ("name", "what"),
+    [("a.com", RemovalClass.COMMAND), ("b.com", RemovalClass.EVENT), ("c.com", RemovalClass.INFERENCE)],
+)
+def test_a_removal_whose_answer_was_lost_rests_on_what_is_still_there(name: str, what: RemovalClass) -> None:
+    ledger = a_ledger(leaving={"a.com"}, evidence={"a.com": told(), "b.com": told()})
+    assert lost_class(name, ledger) is what
 
 
 def test_a_foreign_alias_is_listed_and_left_alone() -> None:

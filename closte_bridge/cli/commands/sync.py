@@ -24,7 +24,7 @@ Network "network.example.com": 1 to add, 0 to remove, 2 in step, 1 held.
   ~+ www.shop.customer.com  held: waits until it leads where "shop.customer.com" leads
 Checked 4 domains: 0 with their padlock.
 Success: Added 1 of 1 domain.
-Cost: 1 wp call (0.41 s), 2 API calls (0.25 s), planning 0.001 s.
+Cost: 2 wp calls (0.82 s), 2 API calls (0.25 s), planning 0.001 s.
 
 $ closte-bridge sync --quiet --format=count && echo "in step"
 0
