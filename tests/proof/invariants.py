@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import json
+import sqlite3
 from collections import Counter
+from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
@@ -109,7 +111,9 @@ class Watcher:
         for ran in rans:
             _judge_words(ran)
         if rans:
-            self._known_events()
+            # On a disk that is full the ledger can be read again later.
+            with suppress(sqlite3.OperationalError):
+                self._known_events()
         if not changes_nothing and not no_removals:
             self.looks.update(dict.fromkeys(self.gone_since, len(rans)))
         before = self.mentioned
