@@ -4,7 +4,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from closte_bridge.ledger.journal import Entry, append, count, read
+from closte_bridge.ledger.journal import Entry, append, count, read, was_managed
 
 if TYPE_CHECKING:
     from closte_bridge.ledger.store import Ledger
@@ -46,3 +46,20 @@ def test_an_entry_of_a_transaction_that_fails_is_not_there(ledger: Ledger) -> No
     with pytest.raises(KeyboardInterrupt):
         fail()
     assert read(ledger) == ENTRIES
+
+
+def test_the_last_thing_that_was_done_says_whether_a_domain_was_managed(ledger: Ledger) -> None:
+    assert was_managed(ledger, "x.com")
+    assert not was_managed(ledger, "never.com")
+    with ledger.transaction():
+        append(
+            ledger,
+            [
+                Entry(9.0, "run", "remove", "x.com", "missing", "failed"),
+                Entry(9.0, "run", "add", "z.com", "", "failed"),
+            ],
+        )
+    assert was_managed(ledger, "x.com")
+    with ledger.transaction():
+        append(ledger, [Entry(9.5, "run", "remove", "x.com", "missing", "done")])
+    assert not was_managed(ledger, "x.com")
