@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import signal
 import sys
 import threading
@@ -28,7 +29,10 @@ NUMBERS = (signal.SIGTERM, signal.SIGINT, signal.SIGHUP, signal.SIGALRM)
 def _as_before(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     before = {number: signal.getsignal(number) for number in NUMBERS}
     monkeypatch.setattr(signal, "setitimer", lambda *_: (0.0, 0.0))
+    # Others hang functions on the collection of garbage, and none of them is to be struck.
+    gc.disable()
     yield
+    gc.enable()
     for number, handler in before.items():
         signal.signal(number, handler)
 
