@@ -219,7 +219,7 @@ def _still_doomed(engine: Engine, view: View, removals: Sequence[Change], applie
         return []
     standing = judge_standing(snapshot, view.observed, view.ledger, engine.here(view.ledger, view.key))
     desire = desired(snapshot, engine.intentions(), view.ledger)
-    before = desired(view.snapshot, engine.intentions(), view.ledger)
+    before = view.desire(engine)
     doomed, back = [], []
     for change in removals:
         if not snapshot.complete:
