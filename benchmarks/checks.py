@@ -24,9 +24,9 @@ import trustme
 
 from benchmarks.figure import Figure
 from benchmarks.memory import MEGABYTE, highest, of_python_alone
-from closte_bridge.checks.dns import DnsCheck, Edges
-from closte_bridge.checks.model import Checked, DnsCode, TlsCode
-from closte_bridge.checks.pool import Pool
+from closte_bridge.checks.dns import DnsCheck, NetworkBoundary
+from closte_bridge.checks.model import DnsCode, DomainCheck, TlsCode
+from closte_bridge.checks.pool import CheckPool
 from closte_bridge.checks.tls import TlsCheck
 from closte_bridge.checks.wire import Endpoint
 from closte_bridge.config.model import DnsSettings, Resolver, TlsSettings
@@ -125,34 +125,38 @@ def serve(pipe: Connection, certificate: str) -> None:
     asyncio.run(run())
 
 
-def in_one_pass(pool: Pool, domains: list[str]) -> list[Checked]:
+def in_one_pass(pool: CheckPool, domains: list[str]) -> list[DomainCheck]:
     """Check as the engine does."""
     return pool.check(domains)
 
 
-def one_by_one(pool: Pool, domains: list[str]) -> list[Checked]:
+def one_by_one(pool: CheckPool, domains: list[str]) -> list[DomainCheck]:
     """Check one domain after another, whose own questions may go at the same time."""
 
-    async def run() -> list[Checked]:
-        edges = pool.edges or Edges()
+    async def run() -> list[DomainCheck]:
+        edges = pool.edges or NetworkBoundary()
         dns, tls = DnsCheck(pool.dns, edges=edges), TlsCheck(pool.tls, public=edges.public)
         expected = await dns.expected(pool.main_domain)
         found = []
         for name in domains:
             verdict = await dns.check(name, expected)
-            ours = frozenset(expected.addresses)
-            found.append(Checked(name, verdict, await tls.check(name, verdict.addresses, ours=ours), time.time()))
+            managed = frozenset(expected.addresses)
+            found.append(
+                DomainCheck(name, verdict, await tls.check(name, verdict.addresses, managed=managed), time.time())
+            )
         return found
 
     return asyncio.run(run())
 
 
-def seconds_per_domain(way: Callable[[Pool, list[str]], list[Checked]], pool: Pool, domains: list[str]) -> float:
+def seconds_per_domain(
+    way: Callable[[CheckPool, list[str]], list[DomainCheck]], pool: CheckPool, domains: list[str]
+) -> float:
     """Measure one way; every verdict must be right, or the figure would mean nothing."""
     began = time.perf_counter()
     found = way(pool, domains)
     seconds = time.perf_counter() - began
-    right = [c for c in found if c.dns.code is DnsCode.RIGHT and c.tls and c.tls.code is TlsCode.RIGHT]
+    right = [c for c in found if c.dns.code is DnsCode.OK and c.tls and c.tls.code is TlsCode.OK]
     if len(right) != len(domains):
         raise RuntimeError(f"{len(right)} of {len(domains)} verdicts are right")
     return seconds / len(domains)
@@ -161,12 +165,12 @@ def seconds_per_domain(way: Callable[[Pool, list[str]], list[Checked]], pool: Po
 def measure(count: int, dns_port: int, tls_port: int, ca_file: Path) -> dict[str, float]:
     """Measure all ways; return seconds for all domains, and bytes."""
 
-    def pool(concurrency: int) -> Pool:
-        return Pool(
+    def pool(concurrency: int) -> CheckPool:
+        return CheckPool(
             main_domain=MAIN,
             dns=DnsSettings(resolvers=(Resolver(HOST, dns_port), Resolver(HOST, dns_port)), concurrency=concurrency),
             tls=TlsSettings(port=tls_port, ca_file=ca_file, concurrency=concurrency),
-            edges=Edges(authority=lambda address: Endpoint(address, dns_port), public=lambda _: True),
+            edges=NetworkBoundary(authority=lambda address: Endpoint(address, dns_port), public=lambda _: True),
         )
 
     domains = [f"d{i}.bench.test" for i in range(count)]
@@ -195,11 +199,11 @@ def measured(count: int) -> dict[str, float]:
         certificate = Path(folder, "server.pem")
         leaf.private_key_and_cert_chain_pem.write_to_path(str(certificate))
         spawn = multiprocessing.get_context("spawn")
-        ours, theirs = spawn.Pipe()
+        managed, theirs = spawn.Pipe()
         server = spawn.Process(target=serve, args=(theirs, str(certificate)), daemon=True)
         server.start()
         try:
-            dns_port, tls_port = ours.recv()
+            dns_port, tls_port = managed.recv()
             return measure(count, dns_port, tls_port, ca_file)
         finally:
             server.terminate()

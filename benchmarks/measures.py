@@ -124,12 +124,12 @@ def _planning(what: str, names: list[str], aliases: list[str], seconds: float, c
 
 
 def _differences(names: list[str], aliases: list[str]) -> float:
-    listed, ours = set(aliases), dict.fromkeys(aliases)
+    listed, managed = set(aliases), dict.fromkeys(aliases)
     began = time.perf_counter()
     wanted = dict.fromkeys(names)
     assert not wanted.keys() - listed  # noqa: S101 - in step, or the figure means nothing
-    assert len(listed - ours.keys()) == 0  # noqa: S101 - likewise
-    assert len(ours.keys() - wanted.keys()) == len(aliases) - len(names)  # noqa: S101 - likewise
+    assert len(listed - managed.keys()) == 0  # noqa: S101 - likewise
+    assert len(managed.keys() - wanted.keys()) == len(aliases) - len(names)  # noqa: S101 - likewise
     return time.perf_counter() - began
 
 

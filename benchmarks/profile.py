@@ -27,11 +27,11 @@ PARTS: dict[str, tuple[tuple[str, str, str], ...]] = {
         ("closte_bridge.wordpress.wp", "", "parse"),
         ("closte_bridge.wordpress.snapshot", "", "decode"),
     ),
-    "waiting for Closte's list": (("closte_bridge.engine.look", "Begun", "result"),),
+    "waiting for Closte's list": (("closte_bridge.engine.observe", "BackgroundJob", "result"),),
     "planning": (
         ("closte_bridge.planning.desired", "", "desired"),
-        ("closte_bridge.planning.observed", "", "judge"),
-        ("closte_bridge.planning.standing", "", "judge_standing"),
+        ("closte_bridge.planning.completeness", "", "assess_list"),
+        ("closte_bridge.planning.authority", "", "decide_authority"),
         ("closte_bridge.planning.plan", "", "make_plan"),
     ),
     "the ledger": (

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 from benchmarks.figure import Figure
 from benchmarks.world import domains
-from tests.support.looks import a_ledger, a_list, a_plan, a_snapshot
+from tests.support.check_states import a_ledger, a_list, a_plan, a_snapshot
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -22,14 +22,14 @@ if TYPE_CHECKING:
 _ZONE = "benchmark.org."
 
 
-def ours(count: int, *, fresh: bool) -> Callable[[], int]:
+def managed(count: int, *, fresh: bool) -> Callable[[], int]:
     """Return a function that plans `count` mappings, all new or all in step, and gives the number of changes."""
     names = domains(count)
     snapshot = a_snapshot(*names)
     observed, ledger = (a_list(), a_ledger()) if fresh else (a_list(*names), a_ledger(*names))
     # The budget for certificates would hold names back, and octoDNS has no such thing.
-    intentions = {"certificate_budget": 10 * count}
-    return lambda: len(a_plan(snapshot, observed, ledger, config=intentions).changes)
+    policy = {"certificate_budget": 10 * count}
+    return lambda: len(a_plan(snapshot, observed, ledger, config=policy).changes)
 
 
 def theirs(count: int, *, fresh: bool) -> Callable[[], int]:
@@ -94,7 +94,7 @@ def figures(*, quick: bool) -> list[Figure]:
     for count in (1_000,) if quick else (1_000, 10_000):
         for fresh, words in ((False, "nothing to change"), (True, "all of them new")):
             expected = count if fresh else 0
-            own, other = (_seconds(make(count, fresh=fresh), expected, 3 if quick else 7) for make in (ours, theirs))
+            own, other = (_seconds(make(count, fresh=fresh), expected, 3 if quick else 7) for make in (managed, theirs))
             found.append(
                 Figure(
                     what=f"Planning alone, {count:,} names, {words}",

@@ -87,7 +87,7 @@ def _served(template: Multisite, folder: Path, name: str, program: str | None) -
         (folder / f"{name}-state").mkdir()
         wake = str(folder / f"{name}-state" / "wake")
         _install(multisite, {"engine": [str(engine)], "setsid": "/usr/bin/setsid", "environment": {}, "wake": "auto",
-                             "wake_file": wake})  # fmt: skip
+                             "trigger_file": wake})  # fmt: skip
     multisite.set_network_option("closte_bridge_owner", {"engine": "e", "host": "h", "since": ""})
     for part in ("0", "z"):
         (multisite.path / f"wp-content/mu-plugins/closte-bridge-{part}.php").write_bytes(PROBE.read_bytes())

@@ -15,8 +15,8 @@ from typing import TYPE_CHECKING
 import yaml
 
 from benchmarks.timing import Ended, run
-from closte_bridge.checks.life import History
-from closte_bridge.ledger import histories
+from closte_bridge.checks.domain_state import CheckState
+from closte_bridge.ledger import check_state as check_states
 from closte_bridge.ledger.store import DAY, Ledger
 from tests.support.parts import REPOSITORY, find_parts
 from tests.support.wordpress import MAIN_DOMAIN, Multisite, build_template, copy_multisite, sqlite_database
@@ -79,8 +79,10 @@ class World:
         assert ledger is not None  # noqa: S101 - adopted before
         now = time.time()
         with ledger, ledger.transaction():
-            later = History(first_seen=now - DAY, next_look=now + 7 * DAY, looked=now, dns="ok", tls="ok", serves=True)
-            histories.save(ledger, dict.fromkeys(names, later))
+            later = CheckState(
+                first_seen=now - DAY, next_check=now + 7 * DAY, checked_at=now, dns="ok", tls="ok", serves=True
+            )
+            check_states.save(ledger, dict.fromkeys(names, later))
 
     def bare(self) -> Ended:
         """Run the lower bound: `wp eval-file` with a script that prints the same rows."""

@@ -23,7 +23,7 @@ def main() -> int:
         # through them again and again would take longer than planning does.
         gc.set_threshold(2_000_000, 10, 10)
         if sys.argv[1:] and sys.argv[1] in EARLY:
-            from closte_bridge.cli.headstart import begin  # noqa: PLC0415 - see above
+            from closte_bridge.cli.prestart import begin  # noqa: PLC0415 - see above
 
             head = begin(sys.argv[2:], os.environ)
         from closte_bridge.cli.main import run  # noqa: PLC0415 - see above

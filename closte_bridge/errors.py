@@ -16,7 +16,7 @@ class ExitCode(IntEnum):
     OK = 0
     FAILURE = 1
     USAGE = 2
-    WITHHELD = 3
+    NEEDS_APPROVAL = 3
     SOME_FAILED = 4
     UNREADABLE = 5
     CHANGES_PENDING = 6
@@ -32,7 +32,7 @@ PRECEDENCE = (
     ExitCode.FAILURE,
     ExitCode.UNREADABLE,
     ExitCode.READ_ONLY,
-    ExitCode.WITHHELD,
+    ExitCode.NEEDS_APPROVAL,
     ExitCode.SOME_FAILED,
     ExitCode.CHANGES_PENDING,
     ExitCode.OK,
@@ -98,7 +98,7 @@ class ReadOnlyError(BridgeError):
         super().__init__(message, code=code, hint=hint, exit_code=ExitCode.READ_ONLY)
 
 
-def unforeseen(failure: Exception) -> BridgeError:
+def unexpected(failure: Exception) -> BridgeError:
     """Return what to say of a run that ended with a failure that nobody thought of."""
     # Not in its own words: they might hold a secret.
     error = BridgeError(
@@ -106,7 +106,7 @@ def unforeseen(failure: Exception) -> BridgeError:
         code="internal-error",
         hint="This is a mistake in closte-bridge; `closte-bridge sync --debug` may show where.",
     )
-    go_with(error, beside(failure))
+    attach_secondary(error, secondary_errors(failure))
     return error
 
 
@@ -114,12 +114,12 @@ def unforeseen(failure: Exception) -> BridgeError:
 _BESIDE = "closte_bridge_beside"
 
 
-def go_with(failure: Exception, troubles: Iterable[BridgeError]) -> None:
+def attach_secondary(failure: Exception, failed_changes: Iterable[BridgeError]) -> None:
     """Let what else went wrong go with a failure to whoever tells of that."""
-    setattr(failure, _BESIDE, tuple(troubles))
+    setattr(failure, _BESIDE, tuple(failed_changes))
 
 
-def beside(failure: Exception) -> tuple[BridgeError, ...]:
+def secondary_errors(failure: Exception) -> tuple[BridgeError, ...]:
     """Return what else went wrong with what stopped a run."""
     found: tuple[BridgeError, ...] = getattr(failure, _BESIDE, ())
     return found

@@ -141,8 +141,8 @@ lead( 'wu_transition_domain_domain', 'Listeners', 'before', \PHP_INT_MIN, 3 );
 lead( 'wu_transition_domain_domain', 'Listeners', 'after' );
 
 // What the engine proved, and whether it is alive.
-lead( 'wu_domain_has_correct_dns', 'Charge', 'verdict', \PHP_INT_MAX, 2 );
-lead( 'network_admin_notices', 'Charge', 'notice', 10, 0 );
+lead( 'wu_domain_has_correct_dns', 'Owner', 'verdict', \PHP_INT_MAX, 2 );
+lead( 'network_admin_notices', 'Owner', 'notice', 10, 0 );
 
 if ( \defined( 'WP_CLI' ) && \WP_CLI ) {
 	run( 'Command', 'register' );

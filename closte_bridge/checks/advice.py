@@ -171,7 +171,7 @@ def for_tls(name: str, worst: AddressVerdict) -> str:
     names = listed(certificate.names) if certificate and certificate.names else "no name at all"
     issuer = (certificate.issuer if certificate else "") or "nobody"
     return {
-        TlsCode.RIGHT: "",
+        TlsCode.OK: "",
         TlsCode.NO_LISTENER: f"Check that {name} points at the right server: nothing at {at} accepts HTTPS.",
         TlsCode.TIMEOUT: f"Check that {name} points at the right server: {at} does not answer over HTTPS.",
         TlsCode.WRONG_NAME: (

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from dns.rdatatype import CAA
 
-from closte_bridge.checks.lookup import Memo
+from closte_bridge.checks.lookup import SharedLookups
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -17,7 +17,7 @@ _CRITICAL = 128
 _KNOWN = frozenset({"issue", "issuewild", "iodef", "contactemail", "contactphone", "issuemail", "issuevmc"})
 
 
-class Record(NamedTuple):
+class CaaRecord(NamedTuple):
     """One CAA record."""
 
     flags: int
@@ -28,7 +28,7 @@ class Record(NamedTuple):
         return f'{self.flags} {self.tag} "{self.value}"'
 
 
-def permits(records: Sequence[Record], issuer: str, *, wildcard: bool) -> bool:
+def permits(records: Sequence[CaaRecord], issuer: str, *, wildcard: bool) -> bool:
     """Tell whether `issuer` (a domain, for example `letsencrypt.org`) may issue under these records.
 
     Without a record that concerns the question, everybody may. Parameters after the issuer's domain (an account,
@@ -46,9 +46,9 @@ class CaaLookup:
 
     def __init__(self, resolvers: Resolvers) -> None:
         self._resolvers = resolvers
-        self._found = Memo(self._at)
+        self._found = SharedLookups(self._at)
 
-    async def records(self, name: str) -> tuple[Record, ...] | None:
+    async def records(self, name: str) -> tuple[CaaRecord, ...] | None:
         """Climb from `name` to its top-level domain; return the first records met, or None when one cannot be read."""
         while name:
             found = await self._found.get(name)
@@ -57,7 +57,7 @@ class CaaLookup:
             name = name.partition(".")[2]
         return ()
 
-    async def _at(self, name: str) -> tuple[Record, ...] | None:
+    async def _at(self, name: str) -> tuple[CaaRecord, ...] | None:
         reply = await self._resolvers.first(name, CAA)
         if reply.message is None or not reply.conclusive:
             return None
@@ -66,10 +66,10 @@ class CaaLookup:
         return tuple(record for record in found if record) if None not in found else None
 
 
-def _record(data: bytes) -> Record | None:
+def _record(data: bytes) -> CaaRecord | None:
     """Return the record (RFC 8659, 4.1), or None when it cannot be understood."""
     flags, size = data[0] if data else 0, data[1] if len(data) > 1 else 0
     tag, value = data[2 : 2 + size], data[2 + size :]
     if not size or len(tag) < size:
         return None
-    return Record(flags, tag.decode("ascii", "replace").lower(), value.decode("utf-8", "replace"))
+    return CaaRecord(flags, tag.decode("ascii", "replace").lower(), value.decode("utf-8", "replace"))

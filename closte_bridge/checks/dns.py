@@ -10,9 +10,9 @@ from typing import TYPE_CHECKING
 
 from closte_bridge.checks import proxies
 from closte_bridge.checks.caa import CaaLookup
-from closte_bridge.checks.judge import Look, judge, with_caa
+from closte_bridge.checks.classify import LookupEvidence, classify, with_caa
 from closte_bridge.checks.lookup import Resolvers, ask_authority, combine
-from closte_bridge.checks.model import Answer, DnsCode, DnsVerdict, Expected, Outcome
+from closte_bridge.checks.model import Answer, DnsCode, DnsVerdict, Expected, LookupOutcome
 from closte_bridge.checks.wire import Endpoint, Wire
 from closte_bridge.checks.zone import Zones
 from closte_bridge.domains import is_wildcard
@@ -52,7 +52,7 @@ def _inside(address: IPv6Address) -> IPv4Address | None:
 
 
 @dataclass(frozen=True, slots=True)
-class Edges:
+class NetworkBoundary:
     """Where the outside world begins. Tests, whose world is on loopback, pass their own.
 
     `authority` says where a zone's server is reached. `public` says whether an address that a customer's DNS names
@@ -71,10 +71,10 @@ def probe_name(name: str) -> str:
 class DnsCheck:
     """Checks many names in one pass and one event loop; what they share is asked once."""
 
-    def __init__(self, settings: DnsSettings, *, issuer: str = ISSUER, edges: Edges | None = None) -> None:
+    def __init__(self, settings: DnsSettings, *, issuer: str = ISSUER, edges: NetworkBoundary | None = None) -> None:
         self._settings = settings
         self._issuer = issuer
-        self._edges = edges or Edges()
+        self._edges = edges or NetworkBoundary()
         self._wire = Wire(timeout=settings.timeout, concurrency=settings.concurrency)
         self._resolvers = Resolvers(
             self._wire, [(str(r), Endpoint(r.address, r.port)) for r in settings.resolvers], settings.timeout
@@ -113,22 +113,22 @@ class DnsCheck:
         zone, resolved = await asyncio.gather(self._zones.find(name.removeprefix("*.")), self._resolvers.observe(probe))
         own = await asyncio.gather(*(self._ask_own(s, probe, zone.apex) for s in zone.servers)) if zone else []
         heard = self._wire.answered > 0
-        verdict = judge(Look(name, expected, zone, (*own, *resolved), heard))
-        if verdict.code is not DnsCode.RIGHT:
+        verdict = classify(LookupEvidence(name, expected, zone, (*own, *resolved), heard))
+        if verdict.code is not DnsCode.OK:
             return verdict
         return with_caa(verdict, await self._caa.records(name.removeprefix("*.")), self._issuer)
 
     async def _ask_own(self, server: Nameserver, name: str, apex: str) -> Answer:
         """Ask one server of the zone, at its second address when the first keeps silent."""
-        answer = Answer(server.name, True, Outcome.LAME if server.missing else Outcome.TIMEOUT)
+        answer = Answer(server.name, True, LookupOutcome.LAME if server.missing else LookupOutcome.TIMEOUT)
         for address in server.addresses[:_TRIED_ADDRESSES]:
             if not self._edges.public(address):
-                answer = answer._replace(outcome=Outcome.UNREACHABLE)
+                answer = answer._replace(outcome=LookupOutcome.UNREACHABLE)
                 continue
             endpoint = self._edges.authority(address)
             v4, v6 = await ask_authority(self._wire, endpoint, name, apex, self._resolvers)
             answer = combine(server.name, v4, v6, authoritative=True)
-            if answer.outcome not in {Outcome.TIMEOUT, Outcome.UNREACHABLE}:
+            if answer.outcome not in {LookupOutcome.TIMEOUT, LookupOutcome.UNREACHABLE}:
                 break
         return answer
 

@@ -10,9 +10,9 @@ from dns.rcode import NXDOMAIN, SERVFAIL
 from dns.rdatatype import AAAA, A
 
 from closte_bridge.checks.message import follow
-from closte_bridge.checks.model import Answer, Outcome
-from closte_bridge.checks.silence import Line
-from closte_bridge.checks.wire import NO_ROUTE, Endpoint, Question, Reply
+from closte_bridge.checks.model import Answer, LookupOutcome
+from closte_bridge.checks.silence import Uplink
+from closte_bridge.checks.wire import NO_ROUTE, DnsReply, Endpoint, Question
 from closte_bridge.domains import lies_in
 
 if TYPE_CHECKING:
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
     from dns.rdatatype import RdataType
 
-    from closte_bridge.checks.message import Message
+    from closte_bridge.checks.message import DnsMessage
     from closte_bridge.checks.wire import Wire
 
 T = TypeVar("T")
@@ -28,10 +28,10 @@ T = TypeVar("T")
 _MOST_ADDRESSES = 256
 
 
-class Part(NamedTuple):
+class PartialAnswer(NamedTuple):
     """What one reply says of one record type. `target` is where the last CNAME leads when its records are not there."""
 
-    outcome: Outcome
+    outcome: LookupOutcome
     addresses: tuple[str, ...] = ()
     cnames: tuple[str, ...] = ()
     ttl: int | None = None
@@ -39,7 +39,7 @@ class Part(NamedTuple):
     validated: bool = False
 
 
-class Memo(Generic[T]):
+class SharedLookups(Generic[T]):
     """Asks once for each key, also when many want to know at the same time. For one pass in one event loop."""
 
     def __init__(self, make: Callable[[str], Awaitable[T]]) -> None:
@@ -54,52 +54,54 @@ class Memo(Generic[T]):
         return await asyncio.shield(self._answers[key])
 
 
-def failed(reply: Reply) -> Outcome:
+def failed(reply: DnsReply) -> LookupOutcome:
     """Return what a reply without a conclusive message stands for, asked of a resolver."""
     if reply.message is None:
-        return Outcome.UNREACHABLE if reply.failure == NO_ROUTE else Outcome.TIMEOUT
-    return Outcome.SERVFAIL if reply.rcode == SERVFAIL else Outcome.REFUSED
+        return LookupOutcome.UNREACHABLE if reply.failure == NO_ROUTE else LookupOutcome.TIMEOUT
+    return LookupOutcome.SERVFAIL if reply.rcode == SERVFAIL else LookupOutcome.REFUSED
 
 
-def distil(message: Message) -> Part:
+def distil(message: DnsMessage) -> PartialAnswer:
     """Follow the CNAMEs inside a conclusive message and return what is at their end."""
     chain = follow(message)
     if chain is None:
-        return Part(Outcome.NO_ADDRESS)
+        return PartialAnswer(LookupOutcome.NO_ADDRESS)
     if chain.records:
         addresses = tuple(dict.fromkeys(record.text for record in chain.records[:_MOST_ADDRESSES]))
-        return Part(Outcome.ADDRESSES, addresses, chain.cnames, chain.ttl)
+        return PartialAnswer(LookupOutcome.ADDRESSES, addresses, chain.cnames, chain.ttl)
     missing = message.rcode == NXDOMAIN and not chain.cnames
     target = chain.cnames[-1] if chain.cnames else None
-    return Part(Outcome.NXDOMAIN if missing else Outcome.NO_ADDRESS, (), chain.cnames, chain.ttl, target)
+    return PartialAnswer(
+        LookupOutcome.NXDOMAIN if missing else LookupOutcome.NO_ADDRESS, (), chain.cnames, chain.ttl, target
+    )
 
 
-def combine(server: str, v4: Part, v6: Part, *, authoritative: bool) -> Answer:
+def combine(server: str, v4: PartialAnswer, v6: PartialAnswer, *, authoritative: bool) -> Answer:
     """Return one answer from those for A and AAAA.
 
     When only AAAA went wrong, what A said stands: a server that keeps silent about AAAA is a common defect.
     """
     parts = (v4, v6)
     cnames = v4.cnames or v6.cnames
-    ttls = [p.ttl for p in parts if p.ttl is not None and p.outcome is Outcome.ADDRESSES]
+    ttls = [p.ttl for p in parts if p.ttl is not None and p.outcome is LookupOutcome.ADDRESSES]
     ttls = ttls or [p.ttl for p in parts if p.ttl is not None]
     outcome = _combined(v4.outcome, v6.outcome)
-    addresses = v4.addresses + v6.addresses if outcome is Outcome.ADDRESSES else ()
+    addresses = v4.addresses + v6.addresses if outcome is LookupOutcome.ADDRESSES else ()
     return Answer(
         server, authoritative, outcome, addresses, cnames, min(ttls, default=None), v4.validated or v6.validated
     )
 
 
-def _combined(v4: Outcome, v6: Outcome) -> Outcome:
-    if Outcome.BOGUS in {v4, v6}:
-        return Outcome.BOGUS
-    if v4 is Outcome.ADDRESSES:
+def _combined(v4: LookupOutcome, v6: LookupOutcome) -> LookupOutcome:
+    if LookupOutcome.BOGUS in {v4, v6}:
+        return LookupOutcome.BOGUS
+    if v4 is LookupOutcome.ADDRESSES:
         return v4
     if not v4.conclusive:
         return v4
-    if not v6.conclusive or v6 is Outcome.ADDRESSES:
+    if not v6.conclusive or v6 is LookupOutcome.ADDRESSES:
         return v6
-    return Outcome.NXDOMAIN if v4 is v6 is Outcome.NXDOMAIN else Outcome.NO_ADDRESS
+    return LookupOutcome.NXDOMAIN if v4 is v6 is LookupOutcome.NXDOMAIN else LookupOutcome.NO_ADDRESS
 
 
 class Resolvers:
@@ -108,25 +110,25 @@ class Resolvers:
     def __init__(self, wire: Wire, endpoints: Sequence[tuple[str, Endpoint]], timeout: float = 3.0) -> None:
         self._wire = wire
         self._endpoints = tuple(endpoints)
-        self.addresses = Memo(self._addresses)
-        self.line = Line("dns", timeout=timeout, reached=self._reached)
+        self.addresses = SharedLookups(self._addresses)
+        self.line = Uplink("dns", timeout=timeout, reached=self._reached)
 
     async def _reached(self) -> bool:
         tries = (self._wire.reaches(endpoint, self.line.patience) for _, endpoint in self._endpoints)
         return any(await asyncio.gather(*tries))
 
-    async def _ask(self, endpoint: Endpoint, *questions: Question) -> list[Reply]:
+    async def _ask(self, endpoint: Endpoint, *questions: Question) -> list[DnsReply]:
         self.line.ask(endpoint.address)
         replies = await self._wire.ask_together(endpoint, questions)
         if any(reply.message for reply in replies):
             self.line.hear()
         return replies
 
-    async def first(self, name: str, kind: RdataType) -> Reply:
+    async def first(self, name: str, kind: RdataType) -> DnsReply:
         """Return the first conclusive reply of any resolver, without validation if need be; else the last one."""
         # Names take turns at who is asked first, so that none carries the whole load.
         turn = zlib.crc32(name.encode()) % len(self._endpoints)
-        reply = Reply(None)
+        reply = DnsReply(None)
         for validate in (True, False):
             for _, endpoint in (*self._endpoints[turn:], *self._endpoints[:turn]):
                 (reply,) = await self._ask(endpoint, Question(name, kind, rd=True, do=not validate, cd=not validate))
@@ -147,31 +149,31 @@ class Resolvers:
         )
         return combine(label, v4, v6, authoritative=False)
 
-    async def _part(self, endpoint: Endpoint, name: str, kind: RdataType, reply: Reply) -> Part:
+    async def _part(self, endpoint: Endpoint, name: str, kind: RdataType, reply: DnsReply) -> PartialAnswer:
         if reply.rcode == SERVFAIL:
             # Once more, and then without validation: only when that works it is DNSSEC that is broken.
             (reply,) = await self._ask(endpoint, Question(name, kind, rd=True, do=True))
             if reply.rcode == SERVFAIL:
                 (unchecked,) = await self._ask(endpoint, Question(name, kind, rd=True, do=True, cd=True))
                 if not unchecked.conclusive:
-                    return Part(Outcome.SERVFAIL)
+                    return PartialAnswer(LookupOutcome.SERVFAIL)
                 # What failed may have been the way to the zone, which is mended by now: only if not it is broken.
                 (reply,) = await self._ask(endpoint, Question(name, kind, rd=True, do=True))
                 if not reply.conclusive:
-                    return Part(Outcome.BOGUS)
+                    return PartialAnswer(LookupOutcome.BOGUS)
         if reply.message is None or not reply.conclusive:
-            return Part(failed(reply))
+            return PartialAnswer(failed(reply))
         return distil(reply.message)._replace(validated=reply.message.validated)
 
     async def _addresses(self, name: str) -> Answer:
         replies = await asyncio.gather(self.first(name, A), self.first(name, AAAA))
-        v4, v6 = (distil(r.message) if r.message and r.conclusive else Part(failed(r)) for r in replies)
+        v4, v6 = (distil(r.message) if r.message and r.conclusive else PartialAnswer(failed(r)) for r in replies)
         return combine("", v4, v6, authoritative=False)
 
 
 async def ask_authority(
     wire: Wire, endpoint: Endpoint, name: str, apex: str, resolvers: Resolvers
-) -> tuple[Part, Part]:
+) -> tuple[PartialAnswer, PartialAnswer]:
     """Ask a server of the zone `apex` for A and AAAA; where a CNAME leads out of the zone, the resolvers are asked."""
     questions = [Question(name, A), Question(name, AAAA)]
     replies = await wire.ask_together(endpoint, questions)
@@ -182,31 +184,31 @@ async def ask_authority(
     return await _own_part(v4, A, apex, resolvers), await _own_part(v6, AAAA, apex, resolvers)
 
 
-def _is_lame(reply: Reply) -> bool:
+def _is_lame(reply: DnsReply) -> bool:
     """Tell whether a server has answered without being in charge."""
     return reply.message is not None and not (reply.conclusive and reply.message.authoritative)
 
 
-async def _own_part(reply: Reply, kind: RdataType, apex: str, resolvers: Resolvers) -> Part:
+async def _own_part(reply: DnsReply, kind: RdataType, apex: str, resolvers: Resolvers) -> PartialAnswer:
     if reply.message is None:
-        return Part(failed(reply))
+        return PartialAnswer(failed(reply))
     if _is_lame(reply):
-        return Part(Outcome.LAME)
+        return PartialAnswer(LookupOutcome.LAME)
     part = _within(distil(reply.message), apex)
-    if part.target is None or part.outcome is Outcome.ADDRESSES:
+    if part.target is None or part.outcome is LookupOutcome.ADDRESSES:
         return part
     beyond = await resolvers.addresses.get(part.target)
     family = tuple(a for a in beyond.addresses if (":" in a) == (kind == AAAA))
     outcome = beyond.outcome
     if outcome.conclusive:
-        outcome = Outcome.ADDRESSES if family else Outcome.NO_ADDRESS
+        outcome = LookupOutcome.ADDRESSES if family else LookupOutcome.NO_ADDRESS
     ttls = [t for t in (part.ttl, beyond.ttl) if t is not None]
-    return Part(outcome, family, part.cnames + beyond.cnames, min(ttls, default=None))
+    return PartialAnswer(outcome, family, part.cnames + beyond.cnames, min(ttls, default=None))
 
 
-def _within(part: Part, apex: str) -> Part:
+def _within(part: PartialAnswer, apex: str) -> PartialAnswer:
     """Return what a server may say: about names outside its zone it could say anything, and nobody believes it."""
     for at, alias in enumerate(part.cnames):
         if not lies_in(alias, apex):
-            return Part(Outcome.NO_ADDRESS, (), part.cnames[: at + 1], part.ttl, alias)
+            return PartialAnswer(LookupOutcome.NO_ADDRESS, (), part.cnames[: at + 1], part.ttl, alias)
     return part

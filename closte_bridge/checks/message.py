@@ -36,7 +36,7 @@ _SIZES: dict[int, int] = {A: 4, AAAA: 16}
 _KINDS = frozenset({A, AAAA, CAA, CNAME, NS, SOA})
 
 
-class Record(NamedTuple):
+class ResourceRecord(NamedTuple):
     """A record of class IN. `text` is the address or name that it holds, if it holds one; `data` is all, as it came."""
 
     owner: str
@@ -46,16 +46,16 @@ class Record(NamedTuple):
     data: bytes
 
 
-class Message(NamedTuple):
+class DnsMessage(NamedTuple):
     """An answer to one question. Names are in lower case without the last dot; the root's is empty."""
 
     flags: int
     rcode: int
     name: str
     kind: int
-    answer: tuple[Record, ...]
-    authority: tuple[Record, ...]
-    additional: tuple[Record, ...]
+    answer: tuple[ResourceRecord, ...]
+    authority: tuple[ResourceRecord, ...]
+    additional: tuple[ResourceRecord, ...]
 
     @property
     def authoritative(self) -> bool:
@@ -72,11 +72,11 @@ class Chain(NamedTuple):
     """Where CNAMEs lead: the names on the way, what is at the end, and the lowest TTL if any is known."""
 
     cnames: tuple[str, ...]
-    records: tuple[Record, ...]
+    records: tuple[ResourceRecord, ...]
     ttl: int | None
 
 
-def read(packet: bytes) -> Message:
+def read(packet: bytes) -> DnsMessage:
     """Return what a packet says. Raises ValueError when it is no answer, or cannot be understood."""
     try:
         return _read(packet)
@@ -84,7 +84,7 @@ def read(packet: bytes) -> Message:
         raise ValueError("cut off") from error
 
 
-def _read(packet: bytes) -> Message:
+def _read(packet: bytes) -> DnsMessage:
     _, flags, questions, *counts = _HEADER.unpack_from(packet)
     if not flags & dns.flags.QR or flags & _OPCODE or questions != 1:
         raise ValueError("not an answer to a question")
@@ -108,10 +108,10 @@ def _read(packet: bytes) -> Message:
                 # A TTL with its highest bit set counts as none (RFC 2181, 8).
                 ttl = ttl if ttl <= _LONGEST_TTL else 0
                 records.append(
-                    Record(owner, of_kind, ttl, _text(packet, at - size, at, of_kind), packet[at - size : at])
+                    ResourceRecord(owner, of_kind, ttl, _text(packet, at - size, at, of_kind), packet[at - size : at])
                 )
         sections.append(tuple(records))
-    return Message(flags, rcode, name, kind, *sections)
+    return DnsMessage(flags, rcode, name, kind, *sections)
 
 
 def _name(packet: bytes, at: int) -> tuple[str, int]:
@@ -159,7 +159,7 @@ def _text(packet: bytes, at: int, end: int, kind: int) -> str:
     return name
 
 
-def follow(message: Message) -> Chain | None:
+def follow(message: DnsMessage) -> Chain | None:
     """Follow the CNAMEs inside a message to what was asked for.
 
     Returns None for a chain without end, and for records of a name that is said not to exist: no visitor gets anywhere.
@@ -182,7 +182,7 @@ def follow(message: Message) -> Chain | None:
     return None
 
 
-def _of_absence(message: Message, name: str) -> Iterator[int]:
+def _of_absence(message: DnsMessage, name: str) -> Iterator[int]:
     """Yield for how long it may be remembered that there is nothing (RFC 2308, 5)."""
     for record in message.authority:
         if record.kind == SOA and lies_in(name, record.owner):

@@ -10,13 +10,13 @@ from typing import NamedTuple
 class DnsCode(StrEnum):
     """What is to be said of a name's DNS; exactly one applies."""
 
-    RIGHT = "right"
+    OK = "ok"
     NOT_DELEGATED = "not-delegated"
     NXDOMAIN = "nxdomain"
     NO_ADDRESS = "no-address"
     ELSEWHERE = "points-elsewhere"
     PARTLY = "partly-propagated"
-    ONE_FAMILY = "one-family-right"  # only one of A and AAAA is right
+    ONE_FAMILY = "one-family-ok"  # only one of A and AAAA is right
     CNAME_AT_APEX = "cname-at-apex"
     CAA = "caa-forbids"
     DNSSEC = "dnssec-broken"
@@ -30,7 +30,7 @@ class DnsCode(StrEnum):
         return self not in {DnsCode.TIMEOUT, DnsCode.UNKNOWN}
 
 
-class Outcome(StrEnum):
+class LookupOutcome(StrEnum):
     """What one server made of one name, A and AAAA taken together."""
 
     ADDRESSES = "addresses"
@@ -46,7 +46,7 @@ class Outcome(StrEnum):
     @property
     def conclusive(self) -> bool:
         """Tell whether it says what a visitor who asks this server gets."""
-        return self in {Outcome.ADDRESSES, Outcome.NO_ADDRESS, Outcome.NXDOMAIN}
+        return self in {LookupOutcome.ADDRESSES, LookupOutcome.NO_ADDRESS, LookupOutcome.NXDOMAIN}
 
 
 class Answer(NamedTuple):
@@ -57,7 +57,7 @@ class Answer(NamedTuple):
 
     server: str
     authoritative: bool
-    outcome: Outcome
+    outcome: LookupOutcome
     addresses: tuple[str, ...] = ()
     cnames: tuple[str, ...] = ()
     ttl: int | None = None
@@ -91,7 +91,7 @@ class DnsVerdict:
     name: str
     code: DnsCode
     advice: str = ""
-    leads_here: bool = False
+    points_here: bool = False
     expected: tuple[str, ...] = ()
     answers: tuple[Answer, ...] = ()
     differing: tuple[str, ...] = ()
@@ -113,7 +113,7 @@ class DnsVerdict:
 class TlsCode(StrEnum):
     """What is to be said of a name's certificate; of several addresses, the worst one."""
 
-    RIGHT = "right"
+    OK = "ok"
     NO_LISTENER = "no-listener"
     TIMEOUT = "time-out"
     WRONG_NAME = "wrong-name"
@@ -133,7 +133,7 @@ class TlsCode(StrEnum):
 
 _SEEN = frozenset(
     {
-        TlsCode.RIGHT,
+        TlsCode.OK,
         TlsCode.WRONG_NAME,
         TlsCode.SELF_SIGNED,
         TlsCode.EXPIRED,
@@ -178,11 +178,11 @@ class TlsVerdict:
     @property
     def serves(self) -> bool:
         """Tell whether at least one address serves the name with a certificate that browsers accept."""
-        return any(a.code is TlsCode.RIGHT for a in self.addresses)
+        return any(a.code is TlsCode.OK for a in self.addresses)
 
 
 @dataclass(frozen=True, slots=True)
-class Checked:
+class DomainCheck:
     """Both verdicts on one name. `tls` is None when there was no address to connect to."""
 
     name: str
@@ -191,6 +191,6 @@ class Checked:
     at: float
 
     @property
-    def padlock(self) -> bool:
+    def has_https(self) -> bool:
         """Tell whether visitors get here with a padlock: another host's certificate, however right, is none of ours."""
-        return self.dns.leads_here and self.tls is not None and self.tls.code is TlsCode.RIGHT
+        return self.dns.points_here and self.tls is not None and self.tls.code is TlsCode.OK

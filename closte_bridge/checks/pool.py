@@ -7,16 +7,16 @@ import time
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
-from closte_bridge.checks.dns import ISSUER, DnsCheck, Edges, probe_name
-from closte_bridge.checks.judge import with_tls
-from closte_bridge.checks.model import Checked, DnsCode, DnsVerdict, Expected
+from closte_bridge.checks.classify import with_tls
+from closte_bridge.checks.dns import ISSUER, DnsCheck, NetworkBoundary, probe_name
+from closte_bridge.checks.model import DnsCode, DnsVerdict, DomainCheck, Expected
 from closte_bridge.checks.tls import TlsCheck
 from closte_bridge.errors import BridgeError
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Sequence
 
-    from closte_bridge.checks.silence import Line, Silence
+    from closte_bridge.checks.silence import Silence, Uplink
     from closte_bridge.config.model import DnsSettings, TlsSettings
 
 _POLL = 0.2
@@ -26,7 +26,7 @@ _NOWHERE = Expected((), ())
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Pool:
+class CheckPool:
     """How names are checked. `main_domain` is the network's; `now` gives seconds since the epoch.
 
     `should_stop` is asked five times a second: once it says so, what is under way is dropped. `edges` and `issuer` are
@@ -38,12 +38,12 @@ class Pool:
     dns: DnsSettings
     tls: TlsSettings
     issuer: str = ISSUER
-    edges: Edges | None = None
+    edges: NetworkBoundary | None = None
     now: Callable[[], float] = time.time
     should_stop: Callable[[], bool] = lambda: False
     on_silence: Callable[[Silence], None] | None = None
 
-    def run(self, names: Iterable[str], on_result: Callable[[Checked], None]) -> Expected:
+    def run(self, names: Iterable[str], on_result: Callable[[DomainCheck], None]) -> Expected:
         """Check each name (normalised; wildcards too), and call `on_result` in this thread as verdicts arrive.
 
         Returns where the names should point (nothing when it was stopped before that was known); `names` is iterated no
@@ -53,15 +53,15 @@ class Pool:
         """
         return asyncio.run(self._run(iter(names), on_result))
 
-    def check(self, names: Iterable[str]) -> list[Checked]:
+    def check(self, names: Iterable[str]) -> list[DomainCheck]:
         """Check each name and return the verdicts in the order of the names."""
         wanted = list(dict.fromkeys(names))
-        found: dict[str, Checked] = {}
+        found: dict[str, DomainCheck] = {}
         self.run(wanted, lambda checked: found.update({checked.name: checked}))
         return [found[name] for name in wanted if name in found]
 
-    async def _run(self, names: Iterator[str], on_result: Callable[[Checked], None]) -> Expected:
-        edges = self.edges or Edges()
+    async def _run(self, names: Iterator[str], on_result: Callable[[DomainCheck], None]) -> Expected:
+        edges = self.edges or NetworkBoundary()
         dns = DnsCheck(self.dns, issuer=self.issuer, edges=edges)
         tls = TlsCheck(self.tls, now=self.now, public=edges.public)
         expected = _NOWHERE
@@ -114,38 +114,38 @@ class Pool:
             # The first is the cause; the others were ended because of it.
             raise group_error.exceptions[0] from None
 
-    async def _one(self, name: str, dns: DnsCheck, tls: TlsCheck, expected: Expected) -> Checked:
+    async def _one(self, name: str, dns: DnsCheck, tls: TlsCheck, expected: Expected) -> DomainCheck:
         probe = probe_name(name)
         try:
             dns_verdict = await dns.check(name, expected, probe=probe)
             tls_verdict = None
             if dns_verdict.addresses:
-                ours = frozenset(expected.addresses)
-                if dns_verdict.leads_here:
-                    ours |= frozenset(dns_verdict.addresses)
-                tls_verdict = await tls.check(name, dns_verdict.addresses, ours=ours, probe=probe)
+                managed = frozenset(expected.addresses)
+                if dns_verdict.points_here:
+                    managed |= frozenset(dns_verdict.addresses)
+                tls_verdict = await tls.check(name, dns_verdict.addresses, managed=managed, probe=probe)
         except BridgeError:
             raise
         except Exception as error:
             # One bad domain never blocks another.
             unknown = DnsVerdict(name, DnsCode.UNKNOWN, expected=expected.addresses)
-            return Checked(name, replace(unknown, detail=type(error).__name__), None, self.now())
-        return Checked(name, with_tls(dns_verdict, tls_verdict), tls_verdict, self.now())
+            return DomainCheck(name, replace(unknown, detail=type(error).__name__), None, self.now())
+        return DomainCheck(name, with_tls(dns_verdict, tls_verdict), tls_verdict, self.now())
 
 
 class _Results:
     """Hands results on; those of a time in which nothing was heard wait until it is known why."""
 
-    def __init__(self, lines: Sequence[Line], on_result: Callable[[Checked], None]) -> None:
+    def __init__(self, lines: Sequence[Uplink], on_result: Callable[[DomainCheck], None]) -> None:
         self._lines = lines
         self._on_result = on_result
-        self._waiting: list[tuple[Checked, list[tuple[Line, int]]]] = []
+        self._waiting: list[tuple[DomainCheck, list[tuple[Uplink, int]]]] = []
 
-    def mark(self) -> list[tuple[Line, int]]:
+    def mark(self) -> list[tuple[Uplink, int]]:
         """Return how much was heard so far."""
         return [(line, line.heard) for line in self._lines]
 
-    def take(self, checked: Checked, began: list[tuple[Line, int]]) -> None:
+    def take(self, checked: DomainCheck, began: list[tuple[Uplink, int]]) -> None:
         """Hand a result on, or keep it if a line on which it was asked for was silent since `began`."""
         silent = [(line, heard) for line, heard in began if line.heard == heard and line.is_asked]
         if silent:
@@ -168,7 +168,7 @@ class _Results:
         return None
 
 
-async def _silence_of(lines: Sequence[Line]) -> Silence:
+async def _silence_of(lines: Sequence[Uplink]) -> Silence:
     """Return once one of the lines is silent; without any, never."""
     while True:
         await asyncio.sleep(_POLL)

@@ -6,17 +6,17 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
 from closte_bridge.checks.advice import listed
-from closte_bridge.checks.model import Answer, DnsCode, Outcome, TlsCode
+from closte_bridge.checks.model import Answer, DnsCode, LookupOutcome, TlsCode
 from closte_bridge.checks.schedule import DAY
 from closte_bridge.counts import counted
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from closte_bridge.checks.model import AddressVerdict, Checked, DnsVerdict
+    from closte_bridge.checks.model import AddressVerdict, DnsVerdict, DomainCheck
 
 _DNS_WORDS = {
-    DnsCode.RIGHT: "points where it should",
+    DnsCode.OK: "points where it should",
     DnsCode.NOT_DELEGATED: "is not delegated to nameservers that know it",
     DnsCode.NXDOMAIN: "does not exist in the DNS",
     DnsCode.NO_ADDRESS: "exists in the DNS, but has no address",
@@ -31,7 +31,7 @@ _DNS_WORDS = {
     DnsCode.UNKNOWN: "could not be judged",
 }
 _TLS_WORDS = {
-    TlsCode.RIGHT: "the certificate is right",
+    TlsCode.OK: "the certificate is right",
     TlsCode.NO_LISTENER: "nothing accepts HTTPS",
     TlsCode.TIMEOUT: "there is no answer over HTTPS",
     TlsCode.WRONG_NAME: "the certificate is for another name",
@@ -44,14 +44,14 @@ _TLS_WORDS = {
     TlsCode.UNKNOWN: "this address could not be tried from here",
 }
 _OUTCOME_WORDS = {
-    Outcome.NO_ADDRESS: "no address",
-    Outcome.NXDOMAIN: "does not exist",
-    Outcome.SERVFAIL: "failure (SERVFAIL)",
-    Outcome.BOGUS: "refused, because DNSSEC does not verify",
-    Outcome.LAME: "does not know the zone",
-    Outcome.REFUSED: "refused",
-    Outcome.TIMEOUT: "no answer",
-    Outcome.UNREACHABLE: "not reachable from here",
+    LookupOutcome.NO_ADDRESS: "no address",
+    LookupOutcome.NXDOMAIN: "does not exist",
+    LookupOutcome.SERVFAIL: "failure (SERVFAIL)",
+    LookupOutcome.BOGUS: "refused, because DNSSEC does not verify",
+    LookupOutcome.LAME: "does not know the zone",
+    LookupOutcome.REFUSED: "refused",
+    LookupOutcome.TIMEOUT: "no answer",
+    LookupOutcome.UNREACHABLE: "not reachable from here",
 }
 
 
@@ -59,12 +59,12 @@ def _day(seconds: float) -> str:
     return datetime.fromtimestamp(seconds, UTC).strftime("%Y-%m-%d")
 
 
-def next_step(checked: Checked) -> str:
+def next_step(checked: DomainCheck) -> str:
     """Return the customer's next step in one sentence: DNS' before the certificate's; empty when there is none."""
     return checked.dns.advice or (checked.tls.advice if checked.tls else "")
 
 
-def row(checked: Checked) -> dict[str, str]:
+def row(checked: DomainCheck) -> dict[str, str]:
     """Return one row of a table; the keys are `FIELDS`, and what is not known is empty."""
     dns, tls = checked.dns, checked.tls
     certificate = tls.certificate if tls else None
@@ -81,13 +81,13 @@ def row(checked: Checked) -> dict[str, str]:
     }
 
 
-def sentences(checked: Checked) -> Iterator[str]:
+def sentences(checked: DomainCheck) -> Iterator[str]:
     """Yield what was found as sentences: DNS, who answers what when they differ, the certificate, the next step."""
     dns = checked.dns
     yield f'"{checked.name}" {_DNS_WORDS[dns.code]}.'
     if dns.code is DnsCode.UNKNOWN:
         yield _why_unknown(dns)
-    if dns.code not in {DnsCode.RIGHT, DnsCode.UNKNOWN}:
+    if dns.code not in {DnsCode.OK, DnsCode.UNKNOWN}:
         yield from (f"{_who(a)} answers: {_what(a)}." for a in dns.answers)
         yield f"It should lead to {listed(dns.expected)}."
     if dns.caa_unknown:
@@ -111,7 +111,7 @@ def _who(answer: Answer) -> str:
 
 
 def _what(answer: Answer) -> str:
-    if answer.outcome is not Outcome.ADDRESSES:
+    if answer.outcome is not LookupOutcome.ADDRESSES:
         return _OUTCOME_WORDS[answer.outcome]
     through = f", through the CNAME {answer.cnames[-1]}" if answer.cnames else ""
     return f"{listed(answer.addresses)}{through}"
@@ -125,20 +125,20 @@ def _tls_sentence(at: AddressVerdict) -> str:
     return f"At {at.address}, {_TLS_WORDS[at.code]}{names}{by}."
 
 
-def _expiry(checked: Checked) -> Iterator[str]:
+def _expiry(checked: DomainCheck) -> Iterator[str]:
     tls = checked.tls
     if tls and tls.serves and tls.certificate and tls.certificate.not_after - checked.at <= 14 * DAY:
         days = counted(tls.days_left or 0, "day")
         yield f"The certificate expires in {days}, on {_day(tls.certificate.not_after)}."
 
 
-def document(checked: Checked) -> dict[str, Any]:
+def document(checked: DomainCheck) -> dict[str, Any]:
     """Return a row with the evidence for both verdicts as plain values for JSON. Times are ISO 8601 in UTC."""
     dns, tls = checked.dns, checked.tls
     evidence = {
         "dns": {
             "code": dns.code.value,
-            "leads_here": dns.leads_here,
+            "points_here": dns.points_here,
             "expected": list(dns.expected),
             "answers": [
                 {

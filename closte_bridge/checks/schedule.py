@@ -37,17 +37,17 @@ class CertificateDue(StrEnum):
     LATE = "late"  # only now its absence is a problem
 
 
-def certificate_due(right_since: float | None, now: float) -> CertificateDue:
+def certificate_due(ok_since: float | None, now: float) -> CertificateDue:
     """Return what the absence of a certificate means, when DNS has been right since `right_since`."""
-    if right_since is None:
+    if ok_since is None:
         return CertificateDue.NOT_YET
-    waited = now - right_since
+    waited = now - ok_since
     if waited < CERTIFICATE_SOON:
         return CertificateDue.SOON
     return CertificateDue.DUE if waited <= CERTIFICATE_LATE else CertificateDue.LATE
 
 
-def next_look(name: str, *, first_seen: float, changed: float, settled: bool, interval: float, now: float) -> float:
+def next_check(name: str, *, first_seen: float, changed: float, settled: bool, interval: float, now: float) -> float:
     """Return when a domain that was looked at `now` is looked at next: always, and at most a day later.
 
     `first_seen` is when it was first wanted, `changed` when its verdict last changed. `settled`: visitors have their

@@ -19,7 +19,7 @@ class Silence(NamedTuple):
     peers: tuple[str, ...]
 
 
-class Line:
+class Uplink:
     """A way out of this machine, and when something was last heard over it. Belongs to one event loop.
 
     `reached` tries for certain: it returns whether anything answers. `timeout` is in seconds. Silence of fewer than

@@ -20,7 +20,7 @@ from closte_bridge.checks import advice
 from closte_bridge.checks.certificate import read
 from closte_bridge.checks.model import AddressVerdict, Certificate, TlsCode, TlsVerdict
 from closte_bridge.checks.names import any_covers
-from closte_bridge.checks.silence import Line
+from closte_bridge.checks.silence import Uplink
 from closte_bridge.errors import ConfigError
 
 if TYPE_CHECKING:
@@ -55,13 +55,13 @@ _WORST_FIRST = (
     TlsCode.NO_LISTENER,
     TlsCode.HANDSHAKE_FAILED,
     TlsCode.TIMEOUT,
-    TlsCode.RIGHT,
+    TlsCode.OK,
     TlsCode.UNKNOWN,
 )
 _TRY_AGAIN = frozenset({TlsCode.NO_LISTENER, TlsCode.HANDSHAKE_FAILED, TlsCode.TIMEOUT})
 
 
-class _Met(NamedTuple):
+class _Handshake(NamedTuple):
     """What one handshake came to: a certificate, or why there is none to trust. `error` is OpenSSL's number."""
 
     code: TlsCode
@@ -115,7 +115,7 @@ class TlsCheck:
         self._slots = asyncio.Semaphore(settings.concurrency)
         self._own: tuple[str, ...] = ()
         self._silent: Counter[str] = Counter()
-        self.line = Line("tls", timeout=settings.timeout, reached=self._reached, least=_LEAST_SILENT)
+        self.line = Uplink("tls", timeout=settings.timeout, reached=self._reached, least=_LEAST_SILENT)
         self._contexts = {True: _verifying(settings), False: _reading()}
 
     def expect(self, addresses: Iterable[str]) -> None:
@@ -134,7 +134,7 @@ class TlsCheck:
         return not self._own or any(await asyncio.gather(*map(reaches, self._own)))
 
     async def check(
-        self, name: str, addresses: Iterable[str], *, ours: Collection[str] = (), probe: str | None = None
+        self, name: str, addresses: Iterable[str], *, managed: Collection[str] = (), probe: str | None = None
     ) -> TlsVerdict:
         """Return the verdict on `name` at these addresses, of which `ours` belong to the network.
 
@@ -142,18 +142,18 @@ class TlsCheck:
         """
         host = probe or name
         wanted = list(dict.fromkeys(addresses))[:_MOST_ADDRESSES]
-        found = await asyncio.gather(*(self._address(host, a, ours=a in ours) for a in wanted))
+        found = await asyncio.gather(*(self._address(host, a, managed=a in managed) for a in wanted))
         return summarise(name, found, self._now())
 
-    async def _address(self, host: str, address: str, *, ours: bool) -> AddressVerdict:
-        if not ours and not self._public(address):
+    async def _address(self, host: str, address: str, *, managed: bool) -> AddressVerdict:
+        if not managed and not self._public(address):
             return AddressVerdict(address, TlsCode.UNKNOWN, detail="not a public address")
         met = await self._patiently(address, host, verify=True)
-        if met.code is TlsCode.RIGHT:
+        if met.code is TlsCode.OK:
             if met.certificate is None:
                 return AddressVerdict(address, TlsCode.HANDSHAKE_FAILED, detail="a certificate that cannot be read")
             if any_covers(met.certificate.names, host):
-                return AddressVerdict(address, TlsCode.RIGHT, met.certificate)
+                return AddressVerdict(address, TlsCode.OK, met.certificate)
         elif met.error:
             # The chain does not verify: look at it once more, to say why.
             shown = await self._patiently(address, host, verify=False)
@@ -161,7 +161,7 @@ class TlsCheck:
         else:
             return AddressVerdict(address, met.code, detail=met.detail)
         code = diagnose(met.certificate, host, met.error, self._now())
-        if ours and code is TlsCode.WRONG_NAME and await self._is_default(address, met.certificate):
+        if managed and code is TlsCode.WRONG_NAME and await self._is_default(address, met.certificate):
             code = TlsCode.DEFAULT_CERTIFICATE
         return AddressVerdict(address, code, met.certificate, met.detail)
 
@@ -171,36 +171,38 @@ class TlsCheck:
         shown = (await self._patiently(address, nobody, verify=False)).certificate
         return certificate is not None and shown is not None and shown.fingerprint == certificate.fingerprint
 
-    async def _patiently(self, address: str, host: str, *, verify: bool) -> _Met:
-        met = _Met(TlsCode.UNKNOWN)
+    async def _patiently(self, address: str, host: str, *, verify: bool) -> _Handshake:
+        met = _Handshake(TlsCode.UNKNOWN)
         for _ in range(_TRIES):
             async with self._slots:
                 if self._silent[address] >= _GIVEN_UP_AFTER:
-                    return _Met(TlsCode.TIMEOUT)
+                    return _Handshake(TlsCode.TIMEOUT)
                 self.line.ask(address)
                 met = await self._once(address, host, verify=verify)
             if met.code not in _TRY_AGAIN or met.error:
                 break
         return met
 
-    async def _once(self, address: str, host: str, *, verify: bool) -> _Met:
+    async def _once(self, address: str, host: str, *, verify: bool) -> _Handshake:
         try:
             async with asyncio.timeout(self._settings.timeout):
                 return await self._handshake(address, host, verify=verify)
         except TimeoutError:
-            return _Met(TlsCode.TIMEOUT)
+            return _Handshake(TlsCode.TIMEOUT)
         except ssl.SSLCertVerificationError as error:
-            return _Met(TlsCode.HANDSHAKE_FAILED, error=error.verify_code, detail=error.verify_message)
+            return _Handshake(TlsCode.HANDSHAKE_FAILED, error=error.verify_code, detail=error.verify_message)
         except ssl.SSLError as error:
-            return _Met(TlsCode.HANDSHAKE_FAILED, detail=error.reason or "")
+            return _Handshake(TlsCode.HANDSHAKE_FAILED, detail=error.reason or "")
         except ConnectionRefusedError:
-            return _Met(TlsCode.NO_LISTENER)
+            return _Handshake(TlsCode.NO_LISTENER)
         except ConnectionError:
-            return _Met(TlsCode.HANDSHAKE_FAILED, detail="the connection was cut")
+            return _Handshake(TlsCode.HANDSHAKE_FAILED, detail="the connection was cut")
         except OSError as error:
-            return _Met(TlsCode.UNKNOWN if error.errno in _LOCAL else TlsCode.NO_LISTENER, detail=error.strerror or "")
+            return _Handshake(
+                TlsCode.UNKNOWN if error.errno in _LOCAL else TlsCode.NO_LISTENER, detail=error.strerror or ""
+            )
 
-    async def _handshake(self, address: str, host: str, *, verify: bool) -> _Met:
+    async def _handshake(self, address: str, host: str, *, verify: bool) -> _Handshake:
         """Shake hands over a bare socket: of what asyncio's own TLS does around it, nothing is needed here."""
         loop = asyncio.get_running_loop()
         heard, to_say = ssl.MemoryBIO(), ssl.MemoryBIO()
@@ -225,9 +227,9 @@ class TlsCheck:
                 line.send(to_say.read())
         der = tls.getpeercert(binary_form=True)
         try:
-            return _Met(TlsCode.RIGHT, read(der) if der else None)
+            return _Handshake(TlsCode.OK, read(der) if der else None)
         except ValueError:
-            return _Met(TlsCode.RIGHT)
+            return _Handshake(TlsCode.OK)
 
 
 def _socket_for(address: str) -> socket.socket:
@@ -267,7 +269,7 @@ def summarise(name: str, found: Iterable[AddressVerdict], now: float) -> TlsVerd
     worst = min(addresses, key=lambda a: _WORST_FIRST.index(a.code), default=AddressVerdict("", TlsCode.UNKNOWN))
     ends = [a.certificate for a in addresses if a.certificate is not None]
     certificate = worst.certificate or min(ends, key=lambda c: c.not_after, default=None)
-    if worst.code is TlsCode.RIGHT:
+    if worst.code is TlsCode.OK:
         certificate = min(ends, key=lambda c: c.not_after)
     return TlsVerdict(
         name=name,

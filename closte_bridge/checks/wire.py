@@ -17,7 +17,7 @@ import dns.rcode
 import dns.rdataclass
 import dns.rdatatype
 
-from closte_bridge.checks.message import Message, read
+from closte_bridge.checks.message import DnsMessage, read
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -59,10 +59,10 @@ class Question(NamedTuple):
     cd: bool = False
 
 
-class Reply(NamedTuple):
+class DnsReply(NamedTuple):
     """A message, or why there is none: `TIMED_OUT` or `NO_ROUTE`."""
 
-    message: Message | None
+    message: DnsMessage | None
     failure: str = ""
 
     @property
@@ -91,17 +91,17 @@ class Wire:
         self.asked = 0
         self.answered = 0
 
-    async def ask(self, server: Endpoint, question: Question) -> Reply:
+    async def ask(self, server: Endpoint, question: Question) -> DnsReply:
         """Return the server's reply; a silence only after every try."""
         return (await self.ask_together(server, [question]))[0]
 
-    async def ask_together(self, server: Endpoint, questions: Sequence[Question]) -> list[Reply]:
+    async def ask_together(self, server: Endpoint, questions: Sequence[Question]) -> list[DnsReply]:
         """Return the server's reply to each question, and ask again only what it kept silent about.
 
         Questions that go side by side share a socket, a wait and a timer, which cost more than what is sent.
         """
         only_once = self._silent[server] >= _GIVEN_UP_AFTER
-        replies = [Reply(None, TIMED_OUT)] * len(questions)
+        replies = [DnsReply(None, TIMED_OUT)] * len(questions)
         for use_tcp in (False,) if only_once else (*[False] * _UDP_TRIES, True):
             unanswered = [at for at, reply in enumerate(replies) if reply.message is None]
             queries = [_query(questions[at]) for at in unanswered]
@@ -180,14 +180,14 @@ async def _by_tcp(server: Endpoint, waiting: dict[int, bytes], answers: list[byt
         answers[at] = answer
 
 
-def _reply(packet: bytes, failure: str) -> Reply:
+def _reply(packet: bytes, failure: str) -> DnsReply:
     """Return what a packet says; an empty one, and one that cannot be read, are a failure."""
     if not packet:
-        return Reply(None, failure)
+        return DnsReply(None, failure)
     try:
-        return Reply(read(packet))
+        return DnsReply(read(packet))
     except ValueError:
-        return Reply(None, TIMED_OUT)
+        return DnsReply(None, TIMED_OUT)
 
 
 def _fits(query: bytes, answer: bytes) -> bool:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from dns.rdatatype import AAAA, CNAME, NS, SOA, A
 
-from closte_bridge.checks.lookup import Memo
+from closte_bridge.checks.lookup import SharedLookups
 from closte_bridge.checks.wire import Question
 from closte_bridge.domains import lies_in
 
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
 
     from closte_bridge.checks.lookup import Resolvers
-    from closte_bridge.checks.message import Message, Record
+    from closte_bridge.checks.message import DnsMessage, ResourceRecord
     from closte_bridge.checks.wire import Endpoint, Wire
 
 _MOST_SERVERS = 8
@@ -58,8 +58,8 @@ class Zones:
         self._resolvers = resolvers
         self._route = route
         self._public = public
-        self._steps = Memo(self._step)
-        self._servers = Memo(self._delegated)
+        self._steps = SharedLookups(self._step)
+        self._servers = SharedLookups(self._delegated)
 
     async def find(self, name: str) -> Zone | None:
         """Return the zone of `name`, or None when nothing can be learnt.
@@ -100,7 +100,7 @@ class Zones:
             return ()
         return await self._named(reply.message, _ns_names(reply.message.answer, apex))
 
-    async def _named(self, message: Message, names: list[str]) -> tuple[Nameserver, ...]:
+    async def _named(self, message: DnsMessage, names: list[str]) -> tuple[Nameserver, ...]:
         glue = _glue(message)
 
         async def one(name: str) -> Nameserver:
@@ -125,11 +125,11 @@ class Zones:
         return above
 
 
-def _ns_names(section: Iterable[Record], apex: str) -> list[str]:
+def _ns_names(section: Iterable[ResourceRecord], apex: str) -> list[str]:
     return sorted({record.text for record in section if record.kind == NS and record.owner == apex})
 
 
-def _glue(message: Message) -> dict[str, tuple[str, ...]]:
+def _glue(message: DnsMessage) -> dict[str, tuple[str, ...]]:
     glue: dict[str, tuple[str, ...]] = {}
     for record in message.additional:
         if record.kind in {A, AAAA}:

@@ -45,7 +45,7 @@ def _with_optional_values(args: list[str]) -> list[str]:
     return head + args[end:]
 
 
-class _Manners(click.Command):
+class _WpCliStyle(click.Command):
     """What commands and groups share."""
 
     def __init__(self, *args: Any, **attributes: Any) -> None:  # noqa: ANN401 - click's own
@@ -114,7 +114,7 @@ def _show_help(ctx: click.Context, param: click.Parameter, value: bool) -> None:
         show_help(ctx)
 
 
-class BridgeCommand(_Manners):
+class BridgeCommand(_WpCliStyle):
     """A command. Its function returns a Result, or None."""
 
     def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
@@ -126,7 +126,7 @@ class BridgeCommand(_Manners):
         return rest
 
 
-class BridgeGroup(_Manners, click.Group):
+class BridgeGroup(_WpCliStyle, click.Group):
     """A noun with its verbs."""
 
     command_class = BridgeCommand

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
     from closte_bridge.cli.console import Console
     from closte_bridge.config.model import Config, Settings, WpSettings
-    from closte_bridge.wordpress.process import HeadStart
+    from closte_bridge.wordpress.process import Prestart
 
 
 @dataclass(slots=True)
@@ -52,7 +52,7 @@ class App:
     overrides: Overrides = field(default_factory=Overrides)
     output: Output = field(default_factory=Output)
     command: str = ""
-    head: HeadStart | None = None
+    head: Prestart | None = None
     waits: dict[str, str] = field(default_factory=dict)
     _config: Config | None = None
 

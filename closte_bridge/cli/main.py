@@ -19,7 +19,7 @@ from closte_bridge.cli.console import Console
 from closte_bridge.cli.context import App
 from closte_bridge.cli.formats import Format
 from closte_bridge.cli.interruption import end_on, ended
-from closte_bridge.cli.result import Output, Problem, Result, show, told_beside
+from closte_bridge.cli.result import Output, Problem, Result, secondary_problems, show
 from closte_bridge.cli.root import root
 from closte_bridge.cli.usage import usage_error
 from closte_bridge.errors import BridgeError, ExitCode
@@ -27,7 +27,7 @@ from closte_bridge.errors import BridgeError, ExitCode
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
-    from closte_bridge.wordpress.process import HeadStart
+    from closte_bridge.wordpress.process import Prestart
 
 PROGRAM = "closte-bridge"
 COMPLETE = "_CLOSTE_BRIDGE_COMPLETE"
@@ -38,7 +38,7 @@ def run(
     *,
     console: Console | None = None,
     environ: Mapping[str, str] | None = None,
-    head: HeadStart | None = None,
+    head: Prestart | None = None,
 ) -> int:
     """Run `argv` (without the program's name) and return the exit code; nothing is raised.
 
@@ -56,7 +56,7 @@ def run(
         ended()
 
 
-def _run(argv: Sequence[str], console: Console, environ: Mapping[str, str], head: HeadStart | None) -> int:
+def _run(argv: Sequence[str], console: Console, environ: Mapping[str, str], head: Prestart | None) -> int:
     app = App(console, environ, head=head)
     try:
         _look_ahead(app, list(argv))
@@ -126,7 +126,7 @@ def _failure(app: App, error: Exception) -> Result:
     hint = 'This is a mistake in closte-bridge. Run it again with "--debug" to see where.'
     message = f"An internal error stopped the command ({type(error).__name__})."
     problem = Problem(code="internal-error", message=message, hint=hint)
-    return Result(exit_code=ExitCode.FAILURE, errors=(problem,), warnings=told_beside(error))
+    return Result(exit_code=ExitCode.FAILURE, errors=(problem,), warnings=secondary_problems(error))
 
 
 def _damage(app: App) -> BridgeError | None:

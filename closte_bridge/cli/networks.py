@@ -5,9 +5,9 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Generic, TypeVar
 
-from closte_bridge.cli.result import Message, Problem, told_beside
+from closte_bridge.cli.result import Message, Problem, secondary_problems
 from closte_bridge.engine.engine import Engine
-from closte_bridge.errors import BridgeError, ExitCode, first_that_applies, unforeseen
+from closte_bridge.errors import BridgeError, ExitCode, first_that_applies, unexpected
 from closte_bridge.flag import Flag
 from closte_bridge.wordpress.process import end_all
 
@@ -26,7 +26,7 @@ T = TypeVar("T")
 
 
 @dataclass(frozen=True, slots=True)
-class Outcome(Generic[T]):
+class NetworkResult(Generic[T]):
     """What a job gave for one network: a value, or the error that stopped it."""
 
     engine: Engine
@@ -34,7 +34,7 @@ class Outcome(Generic[T]):
     error: BridgeError | None = None
 
 
-def on_each(app: App, job: Callable[[Engine], T], stopping: Flag | None = None) -> list[Outcome[T]]:
+def on_each(app: App, job: Callable[[Engine], T], stopping: Flag | None = None) -> list[NetworkResult[T]]:
     """Run `job` with the engine of each network that is meant; one network's error does not stop the others.
 
     With a single network its error is raised as it is. When the whole is interrupted, `stopping` is set, so that jobs
@@ -42,27 +42,29 @@ def on_each(app: App, job: Callable[[Engine], T], stopping: Flag | None = None) 
     """
     engines = [engine_of(app, settings) for settings in app.settings()]
     if len(engines) == 1:
-        return [Outcome(engines[0], job(engines[0]))]
+        return [NetworkResult(engines[0], job(engines[0]))]
 
-    def run(engine: Engine) -> Outcome[T]:
+    def run(engine: Engine) -> NetworkResult[T]:
         try:
-            return Outcome(engine, job(engine))
+            return NetworkResult(engine, job(engine))
         except BridgeError as error:
-            return Outcome(engine, error=error)
+            return NetworkResult(engine, error=error)
         except Exception as failure:
             app.console.debug_origin(failure)
-            return Outcome(engine, error=unforeseen(failure))
+            return NetworkResult(engine, error=unexpected(failure))
 
-    from closte_bridge.closte.crew import Crew  # noqa: PLC0415 - only for several
+    from closte_bridge.closte.worker_pool import WorkerPool  # noqa: PLC0415 - only for several
 
-    outcomes: dict[str, Outcome[T]] = {}
-    crew = Crew[Engine, Outcome[T]](run, size=_AT_ONCE, should_stop=lambda: False, stopping=stopping or Flag())
+    outcomes: dict[str, NetworkResult[T]] = {}
+    workers = WorkerPool[Engine, NetworkResult[T]](
+        run, size=_AT_ONCE, should_stop=lambda: False, stopping=stopping or Flag()
+    )
     try:
-        crew.run(engines, lambda engine, outcome: outcomes.update({engine.settings.name: outcome}))
+        workers.run(engines, lambda engine, outcome: outcomes.update({engine.settings.name: outcome}))
     except BaseException:
         # An interruption reaches this thread alone. The others end soon if they can, and with the process if not.
         end_all()
-        crew.linger(_FAREWELL)
+        workers.linger(_FAREWELL)
         raise
     return [outcomes[engine.settings.name] for engine in engines]
 
@@ -72,7 +74,7 @@ def engine_of(app: App, settings: Settings) -> Engine:
     return Engine(settings, app.environ, head=app.head, waits=app.waits)
 
 
-def total_cost(outcomes: Sequence[Outcome[T]]) -> dict[str, float]:
+def total_cost(outcomes: Sequence[NetworkResult[T]]) -> dict[str, float]:
     """Add up what the networks cost."""
     total: dict[str, float] = {}
     for outcome in outcomes:
@@ -81,7 +83,7 @@ def total_cost(outcomes: Sequence[Outcome[T]]) -> dict[str, float]:
     return total
 
 
-def cost_messages(outcomes: Sequence[Outcome[T]]) -> tuple[Message, ...]:
+def cost_messages(outcomes: Sequence[NetworkResult[T]]) -> tuple[Message, ...]:
     """Return the last lines of a run."""
     several = len(outcomes) > 1
     return tuple(
@@ -90,7 +92,7 @@ def cost_messages(outcomes: Sequence[Outcome[T]]) -> tuple[Message, ...]:
     )
 
 
-def problems(outcomes: Sequence[Outcome[T]]) -> tuple[Problem, ...]:
+def problems(outcomes: Sequence[NetworkResult[T]]) -> tuple[Problem, ...]:
     """Return the errors that stopped whole networks, each with the network's name."""
     return tuple(
         Problem(code=o.error.code, message=f"{o.engine.settings.name}: {o.error.message}", hint=o.error.hint)
@@ -99,17 +101,17 @@ def problems(outcomes: Sequence[Outcome[T]]) -> tuple[Problem, ...]:
     )
 
 
-def warnings(outcomes: Sequence[Outcome[T]]) -> tuple[Problem, ...]:
+def warnings(outcomes: Sequence[NetworkResult[T]]) -> tuple[Problem, ...]:
     """Return what else went wrong where a whole network was stopped, each with the network's name."""
     return tuple(
         replace(problem, message=f"{o.engine.settings.name}: {problem.message}")
         for o in outcomes
         if o.error
-        for problem in told_beside(o.error)
+        for problem in secondary_problems(o.error)
     )
 
 
-def exit_code(outcomes: Sequence[Outcome[T]], of: Callable[[T], ExitCode]) -> ExitCode:
+def exit_code(outcomes: Sequence[NetworkResult[T]], of: Callable[[T], ExitCode]) -> ExitCode:
     """Return the first code that applies over all networks; a lock, which is harmless, hides nothing of another's."""
     codes = {o.error.exit_code for o in outcomes if o.error}
     codes |= {of(o.value) for o in outcomes if o.value is not None}

@@ -231,7 +231,7 @@ def domain_names(app: App, raw: Sequence[str]) -> list[str]:
 
     Raises ConfigError for the first that is none.
     """
-    from closte_bridge.engine.wishes import parse_names  # noqa: PLC0415 - only for commands that got some
+    from closte_bridge.engine.pins import parse_names  # noqa: PLC0415 - only for commands that got some
 
     return parse_names(raw, lambda given, name: app.console.log(f'"{given}" is read as "{name}".'))
 

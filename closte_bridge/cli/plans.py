@@ -12,16 +12,16 @@ from closte_bridge.cli.result import Message, Problem
 from closte_bridge.cli.stages import stage_lines, stage_rows
 from closte_bridge.counts import counted
 from closte_bridge.engine.problems import LOST
+from closte_bridge.planning.authority import WRONG_KEY
 from closte_bridge.planning.model import ELSEWHERE, Action, Mode, ObservedState, unproven_hold
-from closte_bridge.planning.standing import WRONG_KEY
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
 
     from closte_bridge.cli.formats import Row
     from closte_bridge.cli.result import Output
-    from closte_bridge.engine.sync import Report
-    from closte_bridge.planning.model import Change, Hold, Plan, Withheld
+    from closte_bridge.engine.run import RunReport
+    from closte_bridge.planning.model import Change, Hold, OverLimit, Plan
     from closte_bridge.wordpress.snapshot import Snapshot
 
 FIELDS = ("domain", "change", "status", "reason", "until", "network")
@@ -41,7 +41,7 @@ def when(moment: float | None) -> str | None:
     return None if moment is None else datetime.fromtimestamp(moment, UTC).isoformat(timespec="seconds")
 
 
-def plan_rows(report: Report) -> list[Row]:
+def plan_rows(report: RunReport) -> list[Row]:
     """Return everything that the plan holds, one row a name; `status` tells what becomes of it."""
     plan, network = report.plan, report.view.snapshot.network.domain
     status = _statuses(report)
@@ -58,14 +58,14 @@ def plan_rows(report: Report) -> list[Row]:
 
     rows = [row(c.name, c.action.value, *status.get((c.action, c.name), ("planned", c.cause))) for c in plan.changes]
     # What was held while the plan was carried out is among its changes.
-    rows += [row(h.name, h.action.value, "held", h.reason, h.until) for h in plan.holds]
-    rows += [row(n, "remove", "withheld", _rule(w)) for w in plan.withheld for n in w.names]
-    rows += [row(n, "", "foreign", "not ours and not wanted here; left alone") for n in plan.foreign]
+    rows += [row(h.name, h.action.value, "on-hold", h.reason, h.until) for h in plan.holds]
+    rows += [row(n, "remove", "needs-approval", _rule(w)) for w in plan.over_limit for n in w.names]
+    rows += [row(n, "", "unmanaged", "not ours and not wanted here; left alone") for n in plan.unmanaged]
     rows += [row(n, a, "stale", "the reviewed change is no longer valid") for a, n in report.stale]
     return record_rows(report, network) + rows + stage_rows(report, network)
 
 
-def _statuses(report: Report) -> dict[tuple[Action, str], tuple[str, str]]:
+def _statuses(report: RunReport) -> dict[tuple[Action, str], tuple[str, str]]:
     found: dict[tuple[Action, str], tuple[str, str]] = {}
     if not report.applied:
         return found
@@ -74,13 +74,13 @@ def _statuses(report: Report) -> dict[tuple[Action, str], tuple[str, str]]:
     for failure in report.applied.failed:
         found[failure.change.action, failure.change.name] = ("failed", failure.message)
     for change in report.applied.not_begun:
-        found[change.action, change.name] = ("not begun", report.applied.stopped or "the run ended early")
+        found[change.action, change.name] = ("skipped", report.applied.stopped or "the run ended early")
     for hold in report.applied.held:
-        found[hold.action, hold.name] = ("held", hold.reason)
+        found[hold.action, hold.name] = ("on-hold", hold.reason)
     return found
 
 
-def rows_shown(reports: Sequence[Report], output: Output) -> list[Row]:
+def rows_shown(reports: Sequence[RunReport], output: Output) -> list[Row]:
     """Return the rows of several plans, or none when `output` asks for a text that is not made from them."""
     if not output.wants_rows(RENDERED):
         return []
@@ -90,7 +90,7 @@ def rows_shown(reports: Sequence[Report], output: Output) -> list[Row]:
 RENDERED = (Format.TABLE, Format.IDS, Format.COUNT)
 
 
-def rendered(reports: Sequence[Report]) -> dict[str, str]:
+def rendered(reports: Sequence[RunReport]) -> dict[str, str]:
     """Return the formats that are not made from the rows: the text, and `ids` and `count` of the changes alone."""
     changes = [change for report in reports for change in report.plan.changes]
     return {
@@ -100,7 +100,7 @@ def rendered(reports: Sequence[Report]) -> dict[str, str]:
     }
 
 
-def plan_text(report: Report) -> str:
+def plan_text(report: RunReport) -> str:
     """Return a plan as people read it: a headline, then a line for each name that anything is to be said of."""
     plan = report.plan
     lines = record_lines(report)
@@ -108,11 +108,11 @@ def plan_text(report: Report) -> str:
     lines += _grouped([h for h in plan.held if h.action is Action.REMOVE], "-")
     lines += _grouped([h for h in plan.held if h.action is Action.ADD], "+")
     lines += _unproven(plan)
-    for w in plan.withheld:
+    for w in plan.over_limit:
         lines += [("!", name, f"removal withheld: {_rule(w)}") for name in w.names[:_SHOWN]]
         lines += more(len(w.names) - _SHOWN, "removal", " withheld by the same rule")
-    lines += [("?", name, "foreign: not ours and not wanted here; left alone") for name in plan.foreign[:_SHOWN]]
-    lines += more(len(plan.foreign) - _SHOWN, "foreign name")
+    lines += [("?", name, "foreign: not ours and not wanted here; left alone") for name in plan.unmanaged[:_SHOWN]]
+    lines += more(len(plan.unmanaged) - _SHOWN, "foreign name")
     lines += stage_lines(report)
     head = _headline(report)
     if not lines:
@@ -139,16 +139,16 @@ def _unproven(plan: Plan) -> list[tuple[str, str, str]]:
     return _grouped(first, "+") + more(len(plan.unproven) - _SHOWN, "", f'held like "{first[0].name}"' if first else "")
 
 
-def _headline(report: Report) -> str:
+def _headline(report: RunReport) -> str:
     plan = report.plan
-    withheld = sum(len(w.names) for w in plan.withheld)
+    over_limit = sum(len(w.names) for w in plan.over_limit)
     counts = [
         f"{len(plan.additions)} to add",
         f"{len(plan.removals)} to remove",
-        f"{plan.in_step} {'in step' if plan.observed.readable else 'unknown'}",
+        f"{plan.in_sync} {'in step' if plan.observed.readable else 'unknown'}",
         *([f"{plan.hold_count} held"] if plan.hold_count else []),
-        *([f"{withheld} withheld"] if withheld else []),
-        *([f"{len(plan.foreign)} foreign"] if plan.foreign else []),
+        *([f"{over_limit} withheld"] if over_limit else []),
+        *([f"{len(plan.unmanaged)} foreign"] if plan.unmanaged else []),
         *([f"{len(plan.orphaned)} orphaned"] if plan.orphaned else []),
         *([f"{counted(len(report.records.due), 'record')} to make"] if report.records and report.records.due else []),
     ]
@@ -156,53 +156,54 @@ def _headline(report: Report) -> str:
     return f'Network "{report.view.snapshot.network.domain}": {", ".join(counts)}{by}.'
 
 
-def _rule(withheld: Withheld) -> str:
-    hours = int(withheld.window / 3600)
+def _rule(over_limit: OverLimit) -> str:
+    hours = int(over_limit.window / 3600)
     span = "hour" if hours == 1 else counted(hours, "hour")
     return (
-        f"at most {withheld.limit} by {withheld.removal_class.value} in any {span}, "
-        f"{withheld.removed} removed and {withheld.waiting} waiting"
+        f"at most {over_limit.limit} by {over_limit.removal_class.value} in any {span}, "
+        f"{over_limit.removed} removed and {over_limit.waiting} waiting"
     )
 
 
-def withheld_problems(plan: Plan) -> list[Problem]:
+def approval_problems(plan: Plan) -> list[Problem]:
     """Return an error for each class that the gate kept: the rule, the names and the way on."""
     problems = []
-    for withheld in plan.withheld:
-        names = ", ".join(f'"{name}"' for name in withheld.names[:_SHOWN])
-        rest = len(withheld.names) - _SHOWN
+    for over_limit in plan.over_limit:
+        names = ", ".join(f'"{name}"' for name in over_limit.names[:_SHOWN])
+        rest = len(over_limit.names) - _SHOWN
         names += f" and {rest} more" if rest > 0 else ""
+        count = counted(len(over_limit.names), "removal")
         problems.append(
             Problem(
-                code="withheld",
-                message=f"The gate withheld {counted(len(withheld.names), 'removal')} ({_rule(withheld)}): {names}.",
+                code="needs-approval",
+                message=f"The gate withheld {count} ({_rule(over_limit)}): {names}.",
                 hint="If they are meant, review them with `closte-bridge plan --out=FILE` and "
-                f"`closte-bridge apply FILE`, or run `closte-bridge sync --allow-removals={withheld.digest}`.",
+                f"`closte-bridge apply FILE`, or run `closte-bridge sync --allow-removals={over_limit.digest}`.",
             )
         )
     return problems
 
 
-def circumstances(report: Report) -> tuple[list[Problem], list[Problem], list[Message]]:
+def side_problems(report: RunReport) -> tuple[list[Problem], list[Problem], list[Message]]:
     """Return errors, warnings and remarks about the two sides and this engine's standing."""
     errors: list[Problem] = []
     warnings: list[Problem] = []
     remarks: list[Message] = []
     plan = report.plan
     # While the integration is off nobody expects the list to be readable.
-    if plan.standing.mode is not Mode.INACTIVE:
+    if plan.authority.mode is not Mode.INACTIVE:
         (errors if not plan.observed.readable else warnings).extend(_of_list(report))
     warnings += _snapshot_warnings(report.view.snapshot)
-    standing = plan.standing
+    authority = plan.authority
     if only_the_key(report):
         return errors, warnings, remarks
-    if standing.mode is Mode.INACTIVE:
-        note = Problem(code=standing.code, message=f"Nothing is changed: {standing.reason}.", hint=standing.hint)
+    if authority.mode is Mode.INACTIVE:
+        note = Problem(code=authority.code, message=f"Nothing is changed: {authority.reason}.", hint=authority.hint)
         remarks.append(Message("log", f"{note.message} {note.hint}", note))
-    elif standing.mode is not Mode.FULL:
-        word = "Read-only" if standing.mode is Mode.READ_ONLY else "Add-only"
-        warnings.append(Problem(code=standing.code, message=f"{word}: {standing.reason}.", hint=standing.hint))
-    elif standing.rebind:
+    elif authority.mode is not Mode.FULL:
+        word = "Read-only" if authority.mode is Mode.READ_ONLY else "Add-only"
+        warnings.append(Problem(code=authority.code, message=f"{word}: {authority.reason}.", hint=authority.hint))
+    elif authority.rebind:
         warnings.append(
             Problem(code="rebind", message="The API key is a new one for the same application; bound to it.")
         )
@@ -219,7 +220,7 @@ def _snapshot_warnings(snapshot: Snapshot) -> Iterator[Problem]:
         yield Problem(code="database-restored", message=text, hint=hint)
 
 
-def _of_list(report: Report) -> tuple[Problem, ...]:
+def _of_list(report: RunReport) -> tuple[Problem, ...]:
     """Return what is to be said of a list that is not complete."""
     from closte_bridge.engine.apply import key_rejected  # noqa: PLC0415 - loaded by the look before
 
@@ -242,7 +243,7 @@ def _of_list(report: Report) -> tuple[Problem, ...]:
     return ()
 
 
-def _lost(report: Report) -> Problem:
+def _lost(report: RunReport) -> Problem:
     """Return the alarm that Closte lost many managed aliases."""
     names = ", ".join(f'"{name}"' for name in nsmallest(_SHOWN, report.lost))
     rest = len(report.lost) - _SHOWN
@@ -257,12 +258,12 @@ def _lost(report: Report) -> Problem:
     )
 
 
-def only_the_key(report: Report) -> bool:
+def only_the_key(report: RunReport) -> bool:
     """Tell whether Closte's no to the key has said it all: to adopt, the remedy for another key, would not help."""
-    return report.view.listing.key_rejected and report.plan.standing.code == WRONG_KEY
+    return report.view.listing.key_rejected and report.plan.authority.code == WRONG_KEY
 
 
-def outcome_problems(report: Report) -> tuple[list[Problem], list[Message]]:
+def outcome_problems(report: RunReport) -> tuple[list[Problem], list[Message]]:
     """Return an error for each change that failed, and the closing words of a run that changed something."""
     applied = report.applied
     if applied is None:
@@ -288,7 +289,7 @@ def outcome_problems(report: Report) -> tuple[list[Problem], list[Message]]:
     return [*errors, Problem(code="incomplete", message=summary, hint=_TRIED_AGAIN)], []
 
 
-def _summary(report: Report) -> tuple[str, bool]:
+def _summary(report: RunReport) -> tuple[str, bool]:
     applied = report.applied
     assert applied is not None  # noqa: S101 - the caller looked
     total = {a: sum(1 for c in report.plan.changes if c.action is a) for a in Action}
@@ -308,7 +309,7 @@ def _summary(report: Report) -> tuple[str, bool]:
     text = " and ".join(parts)
     if left:
         waiting = min(left, len(applied.not_begun))
-        why = [f"{n} {word}" for n, word in ((left - waiting, "failed"), (waiting, "not begun")) if n]
+        why = [f"{n} {word}" for n, word in ((left - waiting, "failed"), (waiting, "skipped")) if n]
         return f"Only {text} ({', '.join(why)}).", False
     return f"{text[0].upper()}{text[1:]}.", True
 

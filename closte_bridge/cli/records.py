@@ -10,12 +10,12 @@ from closte_bridge.counts import counted
 
 if TYPE_CHECKING:
     from closte_bridge.cli.formats import Row
-    from closte_bridge.engine.records import Records
-    from closte_bridge.engine.sync import Report
-    from closte_bridge.planning.records import Lack
+    from closte_bridge.engine.records import RecordResults
+    from closte_bridge.engine.run import RunReport
+    from closte_bridge.planning.records import MissingRecord
 
 _SHOWN = 10
-_STATUS = {"made": "done", "missing": "planned", "there": "done", "unwanted": "held", "gone": "held"}
+_STATUS = {"made": "done", "missing": "planned", "there": "done", "unwanted": "on-hold", "gone": "on-hold"}
 
 
 def status_of(word: str | None) -> str:
@@ -44,27 +44,27 @@ _HOLDS = {
 }
 
 
-def _held(records: Records) -> list[Lack]:
-    return [lack for lack in records.plan.lacks if lack.hold]
+def _held(records: RecordResults) -> list[MissingRecord]:
+    return [missing_record for missing_record in records.plan.missing_records if missing_record.hold]
 
 
-def _waits(lack: Lack) -> str:
-    return _HOLDS[lack.hold].format(site=lack.site)
+def _waits(missing_record: MissingRecord) -> str:
+    return _HOLDS[missing_record.hold].format(site=missing_record.site)
 
 
-def _until(lack: Lack) -> str | None:
-    return _moment(lack.due) if lack.hold in {"retry", "unseen"} else None
+def _until(missing_record: MissingRecord) -> str | None:
+    return _moment(missing_record.due) if missing_record.hold in {"retry", "unseen"} else None
 
 
-def record_rows(report: Report, network: str) -> list[Row]:
+def record_rows(report: RunReport, network: str) -> list[Row]:
     """Return a row for each site whose record is due or waited for."""
     records = report.records
     if records is None:
         return []
 
-    def row(lack: Lack, status: str, reason: str, until: str | None = None) -> Row:
+    def row(missing_record: MissingRecord, status: str, reason: str, until: str | None = None) -> Row:
         return {
-            "domain": lack.domain,
+            "domain": missing_record.domain,
             "change": "record",
             "status": status,
             "reason": reason,
@@ -73,28 +73,34 @@ def record_rows(report: Report, network: str) -> list[Row]:
         }
 
     rows = []
-    for lack in records.due:
-        word = "failed" if records.trouble else records.results.get(lack.site)
-        reason = records.trouble.message if records.trouble else reason_of(lack.site, word)
-        rows.append(row(lack, status_of(word), reason))
-    return rows + [row(lack, "held", _waits(lack), _until(lack)) for lack in _held(records)]
+    for missing_record in records.due:
+        word = "failed" if records.trouble else records.results.get(missing_record.site)
+        reason = records.trouble.message if records.trouble else reason_of(missing_record.site, word)
+        rows.append(row(missing_record, status_of(word), reason))
+    return rows + [
+        row(missing_record, "on-hold", _waits(missing_record), _until(missing_record))
+        for missing_record in _held(records)
+    ]
 
 
 def _moment(at: float) -> str:
     return datetime.fromtimestamp(at, UTC).isoformat(timespec="seconds")
 
 
-def record_lines(report: Report) -> list[tuple[str, str, str]]:
+def record_lines(report: RunReport) -> list[tuple[str, str, str]]:
     """Return a line for each site whose record is due, and for the first of those that are waited for."""
     records = report.records
     if records is None:
         return []
-    lines = [("*", lack.domain, reason_of(lack.site, records.results.get(lack.site))) for lack in records.due[:_SHOWN]]
+    lines = [
+        ("*", missing_record.domain, reason_of(missing_record.site, records.results.get(missing_record.site)))
+        for missing_record in records.due[:_SHOWN]
+    ]
     lines += more(len(records.due) - _SHOWN, "site", " without a domain record")
     held = _held(records)
-    for lack in held[:_SHOWN]:
-        until = f" (until {at})" if (at := _until(lack)) else ""
-        lines.append(("~*", lack.domain, f"held: {_waits(lack)}{until}"))
+    for missing_record in held[:_SHOWN]:
+        until = f" (until {at})" if (at := _until(missing_record)) else ""
+        lines.append(("~*", missing_record.domain, f"held: {_waits(missing_record)}{until}"))
     return lines + more(len(held) - _SHOWN, "", "held likewise")
 
 
@@ -104,12 +110,12 @@ def more(count: int, noun: str, rest: str = "") -> list[tuple[str, str, str]]:
     return [(" ", "…", f"{what}{rest}")] if count > 0 else []
 
 
-def record_words(report: Report) -> tuple[list[Problem], list[Message]]:
+def record_words(report: RunReport) -> tuple[list[Problem], list[Message]]:
     """Return errors and remarks about the records that a sync has made."""
     records = report.records
     if records is None:
         return [], []
-    domains = {lack.site: lack.domain for lack in records.due}
+    domains = {missing_record.site: missing_record.domain for missing_record in records.due}
     errors = [
         refusal(site, domains[site], word) for site, word in records.results.items() if word.startswith("refused")
     ]

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Literal
 
 from closte_bridge.cli.formats import Format, check_fields, render_field, render_rows, to_json, to_yaml
-from closte_bridge.errors import BridgeError, ExitCode, beside
+from closte_bridge.errors import BridgeError, ExitCode, secondary_errors
 
 if TYPE_CHECKING:
     from closte_bridge.cli.console import Console
@@ -18,7 +18,7 @@ STATUS = {
     ExitCode.OK: "ok",
     ExitCode.FAILURE: "failed",
     ExitCode.USAGE: "invalid",
-    ExitCode.WITHHELD: "withheld",
+    ExitCode.NEEDS_APPROVAL: "needs-approval",
     ExitCode.SOME_FAILED: "some-failed",
     ExitCode.UNREADABLE: "unreadable",
     ExitCode.CHANGES_PENDING: "changes",
@@ -54,9 +54,9 @@ class Problem:
         )
 
 
-def told_beside(failure: Exception) -> tuple[Problem, ...]:
+def secondary_problems(failure: Exception) -> tuple[Problem, ...]:
     """Return warnings of what else went wrong with what stopped a command."""
-    return tuple(problem for error in beside(failure) for problem in Problem.of(error))
+    return tuple(problem for error in secondary_errors(failure) for problem in Problem.of(error))
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,7 +94,7 @@ class Result:
     @classmethod
     def of_error(cls, error: BridgeError) -> Result:
         """Return the answer that says that `error` stopped the command."""
-        return cls(exit_code=error.exit_code, errors=Problem.of(error), warnings=told_beside(error))
+        return cls(exit_code=error.exit_code, errors=Problem.of(error), warnings=secondary_problems(error))
 
 
 @dataclass(slots=True)

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from click.shell_completion import CompletionItem
 
 
-class Entry(NamedTuple):
+class CommandEntry(NamedTuple):
     """A command: its line in the help (at most 50 characters), the help's section, and where it is."""
 
     section: str
@@ -31,11 +31,11 @@ class Entry(NamedTuple):
     attribute: str
 
 
-def _entry(section: str, short_help: str, name: str) -> Entry:
-    return Entry(section, short_help, f"closte_bridge.cli.commands.{name}", name)
+def _entry(section: str, short_help: str, name: str) -> CommandEntry:
+    return CommandEntry(section, short_help, f"closte_bridge.cli.commands.{name}", name)
 
 
-COMMANDS: dict[str, Entry] = {
+COMMANDS: dict[str, CommandEntry] = {
     "setup": _entry("Start", "Set everything up, asking at each step.", "setup"),
     "adopt": _entry("Start", "Put this engine in charge of a network.", "adopt"),
     "integration": _entry("Start", "Switch the integration, test the connection.", "integration"),

@@ -11,18 +11,18 @@ if TYPE_CHECKING:
     from collections.abc import Collection, Sequence
 
     from closte_bridge.cli.formats import Row
-    from closte_bridge.engine.sync import Report
+    from closte_bridge.engine.run import RunReport
     from closte_bridge.planning.stages import StagePlan
 
 _SHOWN = 10
 
 
-def stage_plan(report: Report) -> StagePlan | None:
+def stage_plan(report: RunReport) -> StagePlan | None:
     """Return the stages of a report: of what was looked at in a sync, or of what the ledger knew in a plan."""
     return report.verified.stages if report.verified else report.stages
 
 
-def stage_lines(report: Report) -> list[tuple[str, str, str]]:
+def stage_lines(report: RunReport) -> list[tuple[str, str, str]]:
     """Return a line for each mapping that moves, and for those that a rule holds."""
     plan = stage_plan(report)
     if plan is None:
@@ -34,7 +34,7 @@ def stage_lines(report: Report) -> list[tuple[str, str, str]]:
     return lines
 
 
-def stage_rows(report: Report, network: str) -> list[Row]:
+def stage_rows(report: RunReport, network: str) -> list[Row]:
     """Return a row for each mapping whose stage moves or is held."""
     plan = stage_plan(report)
     if plan is None:
@@ -51,7 +51,7 @@ def stage_rows(report: Report, network: str) -> list[Row]:
             "network": network,
         }
 
-    words = {"done": "done", "changed": "held"}
+    words = {"done": "done", "changed": "on-hold"}
     rows = [
         row(
             c.name,
@@ -60,10 +60,10 @@ def stage_rows(report: Report, network: str) -> list[Row]:
         )
         for c in plan.changes
     ]
-    return rows + [row(held.name, "held", held.reason) for held in plan.holds]
+    return rows + [row(held.name, "on-hold", held.reason) for held in plan.holds]
 
 
-def stage_words(report: Report) -> tuple[list[Problem], list[Message]]:
+def stage_words(report: RunReport) -> tuple[list[Problem], list[Message]]:
     """Return errors and remarks about what a sync did to stages."""
     verified = report.verified
     if verified is None:
@@ -84,7 +84,7 @@ def stage_words(report: Report) -> tuple[list[Problem], list[Message]]:
     done = sum(1 for moved in verified.moved if moved.result == "done")
     remarks = []
     if verified.checked:
-        right = sum(1 for checked in verified.checked.values() if checked.padlock)
+        right = sum(1 for checked in verified.checked.values() if checked.has_https)
         remarks.append(
             Message("log", f"Checked {counted(len(verified.checked), 'domain')}: {right} with their padlock.")
         )
@@ -99,7 +99,7 @@ def stage_words(report: Report) -> tuple[list[Problem], list[Message]]:
     return errors, remarks
 
 
-def not_revived(report: Report, names: Collection[str]) -> list[Problem]:
+def not_revived(report: RunReport, names: Collection[str]) -> list[Problem]:
     """Return an error for each of the `names` that were to be revived and did not move.
 
     One whose stage Ultimate Multisite refused has an error of its own, and so has a run that may change nothing.
@@ -124,7 +124,7 @@ def not_revived(report: Report, names: Collection[str]) -> list[Problem]:
     ]
 
 
-def backwards_warnings(report: Report) -> list[Problem]:
+def backwards_warnings(report: RunReport) -> list[Problem]:
     """Return a warning when so many mappings that are done seem to be wrong that none goes backwards."""
     from closte_bridge.planning.stages import TOO_MANY  # noqa: PLC0415 - loaded by the sync before
 
@@ -142,7 +142,7 @@ def backwards_warnings(report: Report) -> list[Problem]:
     return [Problem(code="backwards-limit", message=text, hint=hint)]
 
 
-def silence_warnings(report: Report) -> list[Problem]:
+def silence_warnings(report: RunReport) -> list[Problem]:
     """Return a warning when nothing answered this machine, so that the checks of this run ended."""
     silence = report.verified.silence if report.verified else None
     if silence is None:

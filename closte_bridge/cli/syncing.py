@@ -10,12 +10,12 @@ from closte_bridge.cli.networks import cost_messages, engine_of, exit_code, on_e
 from closte_bridge.cli.plans import (
     FIELDS,
     IN_STEP,
-    circumstances,
+    approval_problems,
     only_the_key,
     outcome_problems,
     rendered,
     rows_shown,
-    withheld_problems,
+    side_problems,
 )
 from closte_bridge.cli.records import record_words
 from closte_bridge.cli.result import Message, Problem, Result, problem_data
@@ -27,7 +27,7 @@ from closte_bridge.cli.stages import (
     stage_words,
 )
 from closte_bridge.counts import counted
-from closte_bridge.errors import BridgeError, ExitCode, first_that_applies, go_with, unforeseen
+from closte_bridge.errors import BridgeError, ExitCode, attach_secondary, first_that_applies, unexpected
 from closte_bridge.flag import Flag
 from closte_bridge.planning.model import Action, Mode
 
@@ -38,7 +38,7 @@ if TYPE_CHECKING:
     from closte_bridge.cli.context import App
     from closte_bridge.engine.cost import Cost
     from closte_bridge.engine.engine import Engine
-    from closte_bridge.engine.sync import Report, Request
+    from closte_bridge.engine.run import RunReport, RunRequest
 
 
 # Descriptors up to this one are closed by a process that the shim started.
@@ -54,7 +54,7 @@ def _bar(app: App) -> Callable[[int], AbstractContextManager[Callable[[], None]]
     return opened
 
 
-class Words(NamedTuple):
+class RunMessages(NamedTuple):
     """What is to be said of one run."""
 
     errors: list[Problem]
@@ -64,7 +64,7 @@ class Words(NamedTuple):
 
 def run_sync(
     app: App,
-    request: Request,
+    request: RunRequest,
     *,
     said: tuple[Message, ...] = (),
     leaving: frozenset[str] = frozenset(),
@@ -81,7 +81,7 @@ def run_sync(
 
     stopping = Flag()
 
-    def job(engine: Engine) -> tuple[Report, Words]:
+    def job(engine: Engine) -> tuple[RunReport, RunMessages]:
         return sync_one(engine, request, app.command, _bar(app), should_stop=stopping.is_set)
 
     outcomes = on_each(app, job, stopping)
@@ -100,7 +100,7 @@ def run_sync(
     return Result(
         exit_code=first_that_applies(
             {exit_code(outcomes, lambda run: run[0].exit_code)}
-            | ({ExitCode.WITHHELD} if kept else set())
+            | ({ExitCode.NEEDS_APPROVAL} if kept else set())
             | ({ExitCode.SOME_FAILED} if failed else set())
         ),
         data=rows_shown([report for report, _ in runs], app.output),
@@ -113,15 +113,15 @@ def run_sync(
     )
 
 
-def _remembered(report: Report) -> list[Message]:
+def _remembered(report: RunReport) -> list[Message]:
     """Return what becomes of a wish where the integration is off."""
-    if report.plan.standing.mode is not Mode.INACTIVE:
+    if report.plan.authority.mode is not Mode.INACTIVE:
         return []
     text = "What was asked for is remembered: a sync does it once that is switched on."
-    return [Message("log", text, Problem(code="remembered", message=text, hint=report.plan.standing.hint))]
+    return [Message("log", text, Problem(code="remembered", message=text, hint=report.plan.authority.hint))]
 
 
-def _kept(report: Report, words: Words, leaving: frozenset[str]) -> list[Problem]:
+def _kept(report: RunReport, words: RunMessages, leaving: frozenset[str]) -> list[Problem]:
     """Return a warning for each of the names `leaving` that is held."""
     held = (*report.plan.held, *(report.applied.held if report.applied else ()))
     found = [
@@ -137,48 +137,48 @@ def _kept(report: Report, words: Words, leaving: frozenset[str]) -> list[Problem
     return _without_success(words, found)
 
 
-def _stayed(report: Report, words: Words, revive: frozenset[str]) -> list[Problem]:
+def _stayed(report: RunReport, words: RunMessages, revive: frozenset[str]) -> list[Problem]:
     """Return an error for each of the names to `revive` that did not move."""
     return _without_success(words, not_revived(report, revive))
 
 
-def _without_success(words: Words, problems: list[Problem]) -> list[Problem]:
+def _without_success(words: RunMessages, problems: list[Problem]) -> list[Problem]:
     """Return `problems`; where there are any, nobody is told that all is in step."""
     if problems:
         words.remarks[:] = [remark for remark in words.remarks if remark.text != IN_STEP]
     return problems
 
 
-def run_woken(app: App) -> int:
+def run_triggered(app: App) -> int:
     """Sync one network because the shim said so; return the exit code. Says nothing: nobody is there to read it."""
     # A child of a web server inherits its sockets, and would keep them open for as long as it waits.
     os.closerange(3, _INHERITED)
-    from closte_bridge.engine.sync import Request  # noqa: PLC0415 - loaded when a sync is made
-    from closte_bridge.engine.woken import woken  # noqa: PLC0415 - likewise
+    from closte_bridge.engine.run import RunRequest  # noqa: PLC0415 - loaded when a sync is made
+    from closte_bridge.engine.triggered import run_when_triggered  # noqa: PLC0415 - likewise
 
     settings = app.network()
 
-    def work() -> Report:
-        return sync_one(engine_of(app, settings), Request(), app.command)[0]
+    def work() -> RunReport:
+        return sync_one(engine_of(app, settings), RunRequest(), app.command)[0]
 
-    return int(woken(settings.state_dir, settings.removal_delay, work))
+    return int(run_when_triggered(settings.state_dir, settings.removal_delay, work))
 
 
 def sync_one(
     engine: Engine,
-    request: Request,
+    request: RunRequest,
     command: str,
     progress: Callable[[int], AbstractContextManager[Callable[[], None]]] | None = None,
     should_stop: Callable[[], bool] = lambda: False,
     should_yield: Callable[[], bool] | None = None,
-) -> tuple[Report, Words]:
+) -> tuple[RunReport, RunMessages]:
     """Sync one network, then write its metrics and tell of its problems as the config says.
 
     Raises what `sync` does, after the same; what went wrong with that goes with it.
     """
-    from closte_bridge.engine.aftermath import after_run  # noqa: PLC0415 - loaded when a sync is made
+    from closte_bridge.engine.alerts import after_run  # noqa: PLC0415 - loaded when a sync is made
     from closte_bridge.engine.problems import WARNINGS  # noqa: PLC0415 - likewise
-    from closte_bridge.engine.sync import sync  # noqa: PLC0415 - likewise
+    from closte_bridge.engine.run import sync  # noqa: PLC0415 - likewise
 
     whole = not request.only and request.reviewed is None
     try:
@@ -186,41 +186,41 @@ def sync_one(
             engine, request, command=command, progress=progress, should_stop=should_stop, should_yield=should_yield
         )
     except Exception as failure:
-        error = failure if isinstance(failure, BridgeError) else unforeseen(failure)
+        error = failure if isinstance(failure, BridgeError) else unexpected(failure)
         if not request.dry_run and error.exit_code is not ExitCode.LOCKED:
             data = [problem_data(problem) for problem in Problem.of(error)]
-            told = after_run(engine, None, error.exit_code, data, standing={error.code}, whole=whole)
-            go_with(failure, told)
+            told = after_run(engine, None, error.exit_code, data, lasting={error.code}, whole=whole)
+            attach_secondary(failure, told)
         raise
-    words = words_of(report)
+    words = messages_of(report)
     words.warnings.extend([*backwards_warnings(report), *silence_warnings(report)])
     if report.verified and report.verified.expiring:
         words.warnings.extend(certificate_warnings(report.verified.expiring, engine.clock.now()))
     # Of a run that was told to stop nobody is told, as of one that was interrupted itself.
     if not (request.dry_run or should_stop()):
         data = [problem_data(problem) for problem in (*words.errors, *words.warnings)]
-        standing = {error.code for error in words.errors} | ({warning.code for warning in words.warnings} & WARNINGS)
-        for trouble in after_run(engine, report, report.exit_code, data, standing=standing, whole=whole):
+        lasting = {error.code for error in words.errors} | ({warning.code for warning in words.warnings} & WARNINGS)
+        for trouble in after_run(engine, report, report.exit_code, data, lasting=lasting, whole=whole):
             words.warnings.extend(Problem.of(trouble))
     return report, words
 
 
-def words_of(report: Report) -> Words:
+def messages_of(report: RunReport) -> RunMessages:
     """Return what is to be said of what a run found and did."""
     from closte_bridge.engine.apply import key_rejected  # noqa: PLC0415 - loaded by the sync before
 
-    errors, warnings, remarks = circumstances(report)
-    standing = report.plan.standing
-    if standing.mode is Mode.READ_ONLY and not only_the_key(report):
+    errors, warnings, remarks = side_problems(report)
+    authority = report.plan.authority
+    if authority.mode is Mode.READ_ONLY and not only_the_key(report):
         # What `plan` only mentions is what stops a sync.
-        warnings = [warning for warning in warnings if warning.code != standing.code]
+        warnings = [warning for warning in warnings if warning.code != authority.code]
         errors.append(
-            Problem(code=standing.code, message=f"Nothing was changed: {standing.reason}.", hint=standing.hint)
+            Problem(code=authority.code, message=f"Nothing was changed: {authority.reason}.", hint=authority.hint)
         )
     if report.applied and report.applied.key_rejected:
         errors += Problem.of(key_rejected())
     failed, closing = outcome_problems(report)
-    errors += [*failed, *withheld_problems(report.plan)]
+    errors += [*failed, *approval_problems(report.plan)]
     errors += [
         Problem(
             code="stale",
@@ -240,8 +240,8 @@ def words_of(report: Report) -> Words:
         for name in report.unknown
     ]
     # No word of success beside what was withheld, unless something was done.
-    quiet = report.stale or report.unknown or (report.plan.withheld and not report.plan.changes)
+    quiet = report.stale or report.unknown or (report.plan.over_limit and not report.plan.changes)
     remarks += closing if not quiet else []
     failed_stages, moved = stage_words(report)
     failed_records, made = record_words(report)
-    return Words([*errors, *failed_records, *failed_stages], warnings, [*made, *moved, *remarks])
+    return RunMessages([*errors, *failed_records, *failed_stages], warnings, [*made, *moved, *remarks])

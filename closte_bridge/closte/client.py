@@ -18,12 +18,12 @@ from tenacity import (
 
 from closte_bridge.closte.answer import decode, error_text, succeeded
 from closte_bridge.closte.connection import ConnectionState, ConnectionTest
-from closte_bridge.closte.crew import Crew
 from closte_bridge.closte.listing import Listing, Readability, read_listing
-from closte_bridge.closte.outcome import INVALID_DOMAIN, Action, Kind, Outcome, Verdict, judge
-from closte_bridge.closte.pace import DEFAULT_RATE, LONGEST_PAUSE, Pacer, Patience
-from closte_bridge.closte.transport import Limits, Reply, Transport
-from closte_bridge.closte.wording import Cleaner
+from closte_bridge.closte.outcome import INVALID_DOMAIN, Action, Outcome, OutcomeKind, ResponseVerdict, interpret
+from closte_bridge.closte.rate_limit import DEFAULT_RATE, LONGEST_PAUSE, Patience, RateLimiter
+from closte_bridge.closte.redact import Redactor
+from closte_bridge.closte.transport import HttpReply, Limits, Transport
+from closte_bridge.closte.worker_pool import WorkerPool
 from closte_bridge.errors import ConfigError
 from closte_bridge.flag import Flag
 
@@ -117,14 +117,14 @@ class ClosteClient:
         limits = Limits(timeout[0], timeout[1], total_timeout)
         self._transport = Transport(api_url, limits=limits, pool_size=concurrency, ca_bundle=ca_bundle)
         self._key = key
-        self._clean = Cleaner(key)
+        self._clean = Redactor(key)
         self._concurrency = concurrency
         self._retries = retries
         self._sleep = sleep
         self._clock = clock
         self._stopping = Flag()
         self._patience = Patience(patience, clock=clock)
-        self._pacer = Pacer(rate_limit, wait=self._pause, longest_pause=longest_pause, clock=clock)
+        self._pacer = RateLimiter(rate_limit, wait=self._pause, longest_pause=longest_pause, clock=clock)
         self._stats = Stats()
         self._lock = threading.Lock()
 
@@ -148,7 +148,7 @@ class ClosteClient:
     def list_aliases(self) -> Listing:
         """Return what Closte's list says, and how far it may be believed."""
 
-        def send(within: float) -> Reply:
+        def send(within: float) -> HttpReply:
             return self._transport.get("/getdomains", {"apikey": self._key.reveal()}, LIST_LIMIT, within)
 
         listing = self._ask(send, self._read_list, self._for_one(_FOR_A_LIST)).value
@@ -218,13 +218,13 @@ class ClosteClient:
             asked = asked or should_stop()
             return bool(why) or asked or to_begin() <= 0
 
-        crew = Crew[tuple[Action, str], _Answer[Outcome]](
+        workers = WorkerPool[tuple[Action, str], _Answer[Outcome]](
             lambda change: self._change(*change, to_begin=to_begin),
             size=self._concurrency,
             should_stop=over,
             stopping=self._stopping,
         )
-        crew.run(changes, on_result)
+        workers.run(changes, on_result)
         # The crew has gone home: what is asked of this client from here on is to be sent.
         self._stopping.clear()
         return why or ("The run was asked to stop." if asked else "")
@@ -246,7 +246,7 @@ class ClosteClient:
         end = self._clock() + max(_AT_LEAST * patience.seconds, min(share * patience.seconds, patience.left))
         return lambda: end - self._clock()
 
-    def _post(self, action: Action, domain: str, within: float) -> Reply:
+    def _post(self, action: Action, domain: str, within: float) -> HttpReply:
         form = {
             "apikey": self._key.reveal(),
             "domain": domain,
@@ -259,34 +259,36 @@ class ClosteClient:
     ) -> _Answer[Outcome]:
         in_doubt = False
 
-        def assess(reply: Reply) -> tuple[Verdict, bool]:
+        def assess(reply: HttpReply) -> tuple[ResponseVerdict, bool]:
             nonlocal in_doubt
             verdict = self._judge(action, domain, reply)
-            unlikely = verdict.kind is Kind.FAILED or (verdict.kind is Kind.REFUSED and action == "remove")
-            if verdict.kind is Kind.UNCLEAR:
+            unlikely = verdict.kind is OutcomeKind.FAILED or (
+                verdict.kind is OutcomeKind.REFUSED and action == "remove"
+            )
+            if verdict.kind is OutcomeKind.UNCLEAR:
                 in_doubt = True
             elif in_doubt and unlikely:
                 # An earlier attempt may have done it, and this no may be in words for "already so".
-                verdict = replace(verdict, kind=Kind.UNCLEAR)
+                verdict = replace(verdict, kind=OutcomeKind.UNCLEAR)
             return verdict, verdict.again
 
-        def send(within: float) -> Reply:
+        def send(within: float) -> HttpReply:
             return self._post(action, domain, within)
 
         answer = self._ask(send, assess, lambda: self._patience.left, to_begin)
         verdict = answer.value
         # A rejected key stays one, whatever came of the attempts before: it is about all other names as well.
-        in_doubt = in_doubt and verdict.kind is Kind.KEY_REJECTED
+        in_doubt = in_doubt and verdict.kind is OutcomeKind.KEY_REJECTED
         outcome = Outcome(verdict.kind, verdict.message, answer.attempts, answer.retry_after, in_doubt)
         return _Answer(outcome, answer.again, answer.attempts, answer.reached, answer.retry_after)
 
-    def _judge(self, action: Action, domain: str, reply: Reply) -> Verdict:
+    def _judge(self, action: Action, domain: str, reply: HttpReply) -> ResponseVerdict:
         if reply.trouble:
-            kind = Kind.UNCLEAR if reply.sent else Kind.FAILED
-            return Verdict(kind, self._clean(reply.trouble), reply.again)
-        return judge(action, domain, reply.status, reply.body, self._clean)
+            kind = OutcomeKind.UNCLEAR if reply.sent else OutcomeKind.FAILED
+            return ResponseVerdict(kind, self._clean(reply.trouble), reply.again)
+        return interpret(action, domain, reply.status, reply.body, self._clean)
 
-    def _read_list(self, reply: Reply) -> tuple[Listing, bool]:
+    def _read_list(self, reply: HttpReply) -> tuple[Listing, bool]:
         document = None if reply.trouble else decode(reply.body)
         if HTTPStatus.OK <= reply.status < HTTPStatus.MULTIPLE_CHOICES and document is not None:
             listing = read_listing(document, self._clean)
@@ -295,30 +297,30 @@ class ClosteClient:
             if listing.state is not Readability.UNREADABLE:
                 return listing, False
             # A no is judged by the same words as a no to a change.
-            rejected = self._judge("add", "", reply).kind is Kind.KEY_REJECTED
+            rejected = self._judge("add", "", reply).kind is OutcomeKind.KEY_REJECTED
             return replace(listing, key_rejected=rejected), False
         verdict = self._judge("add", "", reply)
-        rejected = verdict.kind is Kind.KEY_REJECTED
+        rejected = verdict.kind is OutcomeKind.KEY_REJECTED
         return Listing(Readability.UNREADABLE, verdict.message, key_rejected=rejected), verdict.again
 
-    def _read_test(self, reply: Reply) -> tuple[ConnectionTest, bool]:
+    def _read_test(self, reply: HttpReply) -> tuple[ConnectionTest, bool]:
         document = None if reply.trouble else decode(reply.body)
         if document is not None and succeeded(document) is False:
             error = error_text(document)
             if error.strip() == INVALID_DOMAIN:
                 return ConnectionTest(ConnectionState.OK, "Closte answered and took the key."), False
         verdict = self._judge("add", "", reply)
-        if verdict.kind is Kind.KEY_REJECTED:
+        if verdict.kind is OutcomeKind.KEY_REJECTED:
             return ConnectionTest(ConnectionState.KEY_REJECTED, verdict.message), False
-        if reply.trouble or verdict.kind is Kind.UNCLEAR or verdict.again:
+        if reply.trouble or verdict.kind is OutcomeKind.UNCLEAR or verdict.again:
             return ConnectionTest(ConnectionState.UNREACHABLE, verdict.message), verdict.again
         words = f"{verdict.message} A valid key is answered otherwise: check the key and the API's URL."
         return ConnectionTest(ConnectionState.UNEXPECTED, words), False
 
     def _ask(
         self,
-        send: Callable[[float], Reply],
-        assess: Callable[[Reply], tuple[T, bool]],
+        send: Callable[[float], HttpReply],
+        assess: Callable[[HttpReply], tuple[T, bool]],
         left: Callable[[], float],
         to_begin: Callable[[], float] = lambda: math.inf,
     ) -> _Answer[T]:
@@ -359,14 +361,14 @@ class ClosteClient:
             answer: _Answer[T] = retrying(once)
         return answer
 
-    def _unsent(self, assess: Callable[[Reply], tuple[T, bool]]) -> _Answer[T]:
+    def _unsent(self, assess: Callable[[HttpReply], tuple[T, bool]]) -> _Answer[T]:
         pause = self._pacer.closed_for or None
         words = _NOT_SENT if self._stopping.is_set() else _IN_VAIN
         words = f"It was not sent, because Closte asked for a pause of {pause:.0f} s." if pause else words
-        value, _ = assess(Reply(trouble=words, sent=False))
+        value, _ = assess(HttpReply(trouble=words, sent=False))
         return _Answer(value, again=False, attempts=0, reached=False, retry_after=pause)
 
-    def _sent(self, send: Callable[[], Reply], wave: int, *, repeat: bool) -> Reply:
+    def _sent(self, send: Callable[[], HttpReply], wave: int, *, repeat: bool) -> HttpReply:
         with self._lock:
             self._stats.calls += 1
             self._stats.retries += repeat

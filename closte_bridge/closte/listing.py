@@ -13,7 +13,7 @@ from functools import lru_cache
 from typing import TYPE_CHECKING, cast
 
 from closte_bridge.closte.answer import Document, decode, error_text, succeeded, truth
-from closte_bridge.closte.wording import Cleaner
+from closte_bridge.closte.redact import Redactor
 from closte_bridge.counts import counted
 
 if TYPE_CHECKING:
@@ -70,7 +70,7 @@ def parse_listing(body: bytes, clean: Callable[[str], str] | None = None) -> Lis
     document = decode(body)
     if document is None:
         return _unreadable("The answer is not a JSON object.")
-    return read_listing(document, clean or Cleaner())
+    return read_listing(document, clean or Redactor())
 
 
 def read_listing(document: Document, clean: Callable[[str], str]) -> Listing:

@@ -23,7 +23,7 @@ INVALID_DOMAIN = "Invalid or empty domain:"
 """How Closte starts the sentence for an empty, malformed, internal or own domain; the domain follows."""
 
 
-class Kind(Enum):
+class OutcomeKind(Enum):
     """How a change ended."""
 
     DONE = "done"
@@ -47,7 +47,7 @@ class Outcome:
     `in_doubt` goes with a rejected key: an earlier attempt may have made the change.
     """
 
-    kind: Kind
+    kind: OutcomeKind
     message: str
     attempts: int = 1
     retry_after: float | None = None
@@ -55,10 +55,10 @@ class Outcome:
 
 
 @dataclass(frozen=True, slots=True)
-class Verdict:
+class ResponseVerdict:
     """What one answer means; `again` says whether asking again may help."""
 
-    kind: Kind
+    kind: OutcomeKind
     message: str
     again: bool = False
 
@@ -90,7 +90,7 @@ _OTHER_THING = re.compile(
 )
 
 
-def judge(action: Action, domain: str, status: int, body: bytes, clean: Callable[[str], str]) -> Verdict:
+def interpret(action: Action, domain: str, status: int, body: bytes, clean: Callable[[str], str]) -> ResponseVerdict:
     """Return what an HTTP answer to a change means.
 
     `status` and `body` are those of the answer, `clean` makes the server's words safe to show.
@@ -103,42 +103,48 @@ def judge(action: Action, domain: str, status: int, body: bytes, clean: Callable
     return _by_status(status, document, clean)
 
 
-def _by_words(action: Action, domain: str, document: Document, clean: Callable[[str], str]) -> Verdict | None:
+def _by_words(action: Action, domain: str, document: Document, clean: Callable[[str], str]) -> ResponseVerdict | None:
     """Judge by the words of `error`; None when they are not known."""
     error = error_text(document)
     message = f'Closte answered "{clean(error)}".'
     if error.strip().lower().startswith(INVALID_DOMAIN.lower()):
-        return Verdict(Kind.REFUSED, message)
+        return ResponseVerdict(OutcomeKind.REFUSED, message)
     # The name itself may be made of such words: "api-key-missing.example.com".
     words = re.sub(re.escape(domain), "domain", error, flags=re.IGNORECASE) if domain else error
     if _KEY_REJECTED.search(words):
-        return Verdict(Kind.KEY_REJECTED, message)
+        return ResponseVerdict(OutcomeKind.KEY_REJECTED, message)
     if action == "add" and _THERE.search(words) and not _ELSEWHERE.search(words):
-        return Verdict(Kind.ALREADY, message)
+        return ResponseVerdict(OutcomeKind.ALREADY, message)
     if action == "remove" and (absent := _ABSENT.search(words)):
         # "Domain not found" is one thing, "The application of this domain was not found" another.
         if _OTHER_THING.search(words, 0, absent.end()):
             return None
-        return Verdict(Kind.ALREADY, message)
+        return ResponseVerdict(OutcomeKind.ALREADY, message)
     return None
 
 
-def _by_status(status: int, document: Document | None, clean: Callable[[str], str]) -> Verdict:
+def _by_status(status: int, document: Document | None, clean: Callable[[str], str]) -> ResponseVerdict:
     words = clean(error_text(document)) if document is not None else ""
     said = f' It said "{words}".' if words else ""
     if status in (HTTPStatus.UNAUTHORIZED, HTTPStatus.FORBIDDEN):
-        return Verdict(Kind.KEY_REJECTED, f"Closte refused access (HTTP {status}).{said}")
+        return ResponseVerdict(OutcomeKind.KEY_REJECTED, f"Closte refused access (HTTP {status}).{said}")
     if status == HTTPStatus.TOO_MANY_REQUESTS:
-        return Verdict(Kind.FAILED, f"Closte asked for fewer requests (HTTP {status}).{said}", again=True)
+        return ResponseVerdict(
+            OutcomeKind.FAILED, f"Closte asked for fewer requests (HTTP {status}).{said}", again=True
+        )
     if status >= HTTPStatus.INTERNAL_SERVER_ERROR or status == HTTPStatus.REQUEST_TIMEOUT:
-        return Verdict(Kind.UNCLEAR, f"Closte had an internal error (HTTP {status}).{said}", again=True)
+        return ResponseVerdict(OutcomeKind.UNCLEAR, f"Closte had an internal error (HTTP {status}).{said}", again=True)
     if status >= HTTPStatus.BAD_REQUEST:
-        return Verdict(Kind.FAILED, f"Closte refused the request (HTTP {status}).{said}")
+        return ResponseVerdict(OutcomeKind.FAILED, f"Closte refused the request (HTTP {status}).{said}")
     if status >= HTTPStatus.MULTIPLE_CHOICES:
-        return Verdict(Kind.UNCLEAR, f"Closte answered with a redirect (HTTP {status}), which is not followed.{said}")
+        return ResponseVerdict(
+            OutcomeKind.UNCLEAR, f"Closte answered with a redirect (HTTP {status}), which is not followed.{said}"
+        )
     success = succeeded(document) if document is not None else None
     if success is None:
-        return Verdict(Kind.UNCLEAR, "Closte's answer could not be understood.", again=True)
+        return ResponseVerdict(OutcomeKind.UNCLEAR, "Closte's answer could not be understood.", again=True)
     if success:
-        return Verdict(Kind.DONE, "Closte confirmed it.")
-    return Verdict(Kind.FAILED, f'Closte answered "{words}".' if words else "Closte answered with an unnamed error.")
+        return ResponseVerdict(OutcomeKind.DONE, "Closte confirmed it.")
+    return ResponseVerdict(
+        OutcomeKind.FAILED, f'Closte answered "{words}".' if words else "Closte answered with an unnamed error."
+    )

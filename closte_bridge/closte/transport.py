@@ -24,7 +24,7 @@ from urllib3.exceptions import HTTPError, NameResolutionError, NewConnectionErro
 
 from closte_bridge import __version__
 from closte_bridge.closte.deadline import Exchange, WatchedAdapter, silence_libraries
-from closte_bridge.closte.pace import retry_after
+from closte_bridge.closte.rate_limit import retry_after
 from closte_bridge.errors import ConfigError
 
 if TYPE_CHECKING:
@@ -35,7 +35,7 @@ _CHUNK = 65536
 
 
 @dataclass(frozen=True, slots=True)
-class Reply:
+class HttpReply:
     """What came back of one request.
 
     Either `trouble` is a sentence that says why there is no whole answer, or `status` and `body` hold it.
@@ -102,11 +102,11 @@ class Transport:
         """Close all connections."""
         self._session.close()
 
-    def get(self, path: str, query: Mapping[str, str], limit: int, within: float = inf) -> Reply:
+    def get(self, path: str, query: Mapping[str, str], limit: int, within: float = inf) -> HttpReply:
         """Send a GET request; an answer longer than `limit` bytes, or than `within` seconds, is given up."""
         return self._send("GET", path, query=query, form=None, limit=limit, within=within)
 
-    def post(self, path: str, form: Mapping[str, str], limit: int, within: float = inf) -> Reply:
+    def post(self, path: str, form: Mapping[str, str], limit: int, within: float = inf) -> HttpReply:
         """Send `form` URL-encoded in a POST request; what is given up is as with `get`."""
         return self._send("POST", path, query=None, form=form, limit=limit, within=within)
 
@@ -119,7 +119,7 @@ class Transport:
         form: Mapping[str, str] | None,
         limit: int,
         within: float,
-    ) -> Reply:
+    ) -> HttpReply:
         within = min(within, self._limits.total)
         with Exchange(within) as exchange:
             try:
@@ -137,13 +137,13 @@ class Transport:
             except Exception as error:  # whatever it is: its text must not get out
                 reply = self._describe(error, exchange)
         if exchange.expired:
-            return Reply(trouble=self._late(within), sent=exchange.sent, again=True)
+            return HttpReply(trouble=self._late(within), sent=exchange.sent, again=True)
         return reply
 
     def _late(self, seconds: float) -> str:
         return f'"{self._host}" did not complete its answer within {seconds:.3g} s.'
 
-    def _describe(self, error: Exception, exchange: Exchange) -> Reply:
+    def _describe(self, error: Exception, exchange: Exchange) -> HttpReply:
         """Put an exception of the HTTP libraries into our own words."""
         causes = list(_causes(error))
         host, again = f'"{self._host}"', True
@@ -168,7 +168,7 @@ class Transport:
             words = f"No connection to {host} could be made."
         else:
             words, again = f"The request to {host} could not be made ({type(error).__name__}).", False
-        return Reply(trouble=words, sent=exchange.sent, again=again)
+        return HttpReply(trouble=words, sent=exchange.sent, again=again)
 
 
 def _no_api(message: str) -> ConfigError:
@@ -219,24 +219,24 @@ def _proxies(base: str, host: str, port: int | None) -> dict[str, str]:
     return {"https": proxy}
 
 
-def _read(response: requests.Response, limit: int) -> Reply:
+def _read(response: requests.Response, limit: int) -> HttpReply:
     """Read the body, at most `limit` bytes before and after it is unpacked."""
     pause = retry_after(response.headers.get("Retry-After"), response.headers.get("Date"), time.time())
     body = bytearray()
     for chunk in response.raw.stream(_CHUNK, decode_content=False):
         body += chunk
         if len(body) > limit:
-            return Reply(trouble=_too_large(limit), retry_after=pause)
+            return HttpReply(trouble=_too_large(limit), retry_after=pause)
     encoding = response.headers.get("Content-Encoding", "identity").strip().lower()
     if encoding in ("gzip", "x-gzip"):
         unpacker = zlib.decompressobj(zlib.MAX_WBITS | 16)
         unpacked = unpacker.decompress(bytes(body), limit + 1)
         if len(unpacked) > limit:
-            return Reply(trouble=_too_large(limit), retry_after=pause)
-        return Reply(response.status_code, unpacked if unpacker.eof else b"", retry_after=pause)
+            return HttpReply(trouble=_too_large(limit), retry_after=pause)
+        return HttpReply(response.status_code, unpacked if unpacker.eof else b"", retry_after=pause)
     if encoding not in ("", "identity"):
-        return Reply(trouble="The answer is packed in a way that was not asked for.", retry_after=pause)
-    return Reply(response.status_code, bytes(body), retry_after=pause)
+        return HttpReply(trouble="The answer is packed in a way that was not asked for.", retry_after=pause)
+    return HttpReply(response.status_code, bytes(body), retry_after=pause)
 
 
 def _too_large(limit: int) -> str:

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 import yaml
 from yaml.nodes import MappingNode, ScalarNode, SequenceNode
 
-from closte_bridge.config.problems import Location, Path, Problem, Problems, show_key
+from closte_bridge.config.problems import ConfigProblem, Location, Path, Problems, show_key
 
 if TYPE_CHECKING:
     from yaml.nodes import Node
@@ -64,27 +64,27 @@ def read_document(text: str) -> tuple[dict[str, object], Location, Problems]:
         data = {} if node is None else reader.value(node, ())
     except yaml.reader.ReaderError as error:
         line = text.count("\n", 0, error.position) + 1
-        return {}, {}, [Problem(line, "A character that YAML does not allow.")]
+        return {}, {}, [ConfigProblem(line, "A character that YAML does not allow.")]
     except yaml.MarkedYAMLError as error:
         return {}, {}, [_syntax_problem(error)]
     except (ValueError, OverflowError):  # an escape such as "\\UFFFFFFFF" stands for no character
         line = loader.line + 1 if loader else 1
-        return {}, {}, [Problem(line, "An escape sequence that stands for no character.")]
+        return {}, {}, [ConfigProblem(line, "An escape sequence that stands for no character.")]
     if data is None:
         data = {}
     if not isinstance(data, dict):
-        return {}, {}, [Problem(1, 'The file must hold settings, such as "wildcard: true".')]
+        return {}, {}, [ConfigProblem(1, 'The file must hold settings, such as "wildcard: true".')]
     return data, reader.lines, reader.problems
 
 
-def _syntax_problem(error: yaml.MarkedYAMLError) -> Problem:
+def _syntax_problem(error: yaml.MarkedYAMLError) -> ConfigProblem:
     mark = error.problem_mark or error.context_mark
     line = mark.line + 1 if mark else 1
     # A bracket that is never closed is only noticed at the end.
     opened = error.context_mark if (error.context or "").startswith("while parsing") else None
     begins = opened.line + 1 if opened else line
     since = f" (what it belongs to begins in line {begins})" if begins != line else ""
-    return Problem(line, f"This is not valid YAML: {_reason(error)}{since}.")
+    return ConfigProblem(line, f"This is not valid YAML: {_reason(error)}{since}.")
 
 
 def _reason(error: yaml.MarkedYAMLError) -> str:
@@ -125,12 +125,12 @@ class _Reader:
             line = key_node.start_mark.line + 1
             key = key_node.value
             if not isinstance(key_node, ScalarNode) or key_node.tag != _TAG + "str":
-                self.problems.append(Problem(line, "A key must be text."))
+                self.problems.append(ConfigProblem(line, "A key must be text."))
                 continue
             if key in result:
                 first = self.lines[(*path, key)]
                 self.problems.append(
-                    Problem(line, f"{show_key(key)} is given twice; the first one is on line {first}.")
+                    ConfigProblem(line, f"{show_key(key)} is given twice; the first one is on line {first}.")
                 )
                 continue
             self.lines[(*path, key)] = line

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from closte_bridge.config.places import expand, user_config
-from closte_bridge.config.problems import InvalidConfigError, mend
+from closte_bridge.config.problems import InvalidConfigError, escape_path
 from closte_bridge.errors import ConfigError
 
 if TYPE_CHECKING:
@@ -90,4 +90,4 @@ def read_config(path: Path) -> str:
         return raw.decode("utf-8-sig")
     except UnicodeDecodeError as error:
         line = raw.count(b"\n", 0, error.start) + 1
-    raise InvalidConfigError((f"{path}:{line}: The file is not UTF-8 text.",), hint=mend(path))
+    raise InvalidConfigError((f"{path}:{line}: The file is not UTF-8 text.",), hint=escape_path(path))

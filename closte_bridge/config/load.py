@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from closte_bridge.config.build import Origin, build
 from closte_bridge.config.file import SYSTEM_CONFIG, find_config, read_config
 from closte_bridge.config.model import DEFAULT_NETWORK, Config, Settings
-from closte_bridge.config.problems import InvalidConfigError, Problem, mend
+from closte_bridge.config.problems import ConfigProblem, InvalidConfigError, escape_path
 from closte_bridge.errors import ConfigError
 
 if TYPE_CHECKING:
@@ -46,11 +46,11 @@ def _load_file(path: Path, environ: Mapping[str, str]) -> Config:
             try:
                 networks[name], origins[name] = _network(name, path, base, sections.get(name), environ)
             except ConfigError as error:
-                problems.append(Problem(lines.get(("networks", name), 1), error.message))
+                problems.append(ConfigProblem(lines.get(("networks", name), 1), error.message))
         problems += _shared_folders(networks, sections, lines)
     if problems:
         told = tuple(f"{path}:{line}: {text}" for line, text in sorted(set(problems)))
-        raise InvalidConfigError(told, hint=mend(path))
+        raise InvalidConfigError(told, hint=escape_path(path))
     return Config(source=path, networks=networks, origins=origins)
 
 
@@ -72,12 +72,14 @@ def _shared_folders(
     networks: Mapping[str, Settings],
     sections: Mapping[str, Section],
     lines: Mapping[tuple[str | int, ...], int],
-) -> list[Problem]:
+) -> list[ConfigProblem]:
     seen: dict[Path, str] = {}
     problems = []
     for name, settings in networks.items():
         other = seen.setdefault(settings.state_dir.resolve(), name)
         if other != name:
             line = sections[name].lines.get("state_dir", lines.get(("networks", name), 1))
-            problems.append(Problem(line, f'"networks.{name}.state_dir" is also that of "{other}"; give each its own.'))
+            problems.append(
+                ConfigProblem(line, f'"networks.{name}.state_dir" is also that of "{other}"; give each its own.')
+            )
     return problems

@@ -16,14 +16,14 @@ Location: TypeAlias = dict[Path, int]
 _MAX_KEY = 60
 
 
-class Problem(NamedTuple):
+class ConfigProblem(NamedTuple):
     """One thing that is wrong: its line, and a sentence that holds no value of the file."""
 
     line: int
     message: str
 
 
-Problems: TypeAlias = list[Problem]
+Problems: TypeAlias = list[ConfigProblem]
 
 
 class InvalidConfigError(ConfigError):
@@ -34,7 +34,7 @@ class InvalidConfigError(ConfigError):
         self.problems = problems
 
 
-def mend(path: object) -> str:
+def escape_path(path: object) -> str:
     """Return what to do about a configuration file that is wrong."""
     from shlex import quote  # noqa: PLC0415 - hardly ever needed
 

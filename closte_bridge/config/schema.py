@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, NamedTuple, TypeAlias
 import voluptuous as vol
 
 from closte_bridge.config import values as v
-from closte_bridge.config.problems import Location, Path, Problem, Problems, line_of, show_key, show_path
+from closte_bridge.config.problems import ConfigProblem, Location, Path, Problems, line_of, show_key, show_path
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -100,13 +100,15 @@ def validate(data: Mapping[str, object], lines: Location) -> tuple[Section, dict
     networks: dict[str, Section] = {}
     named = data.get("networks")
     if named is not None and not isinstance(named, dict):
-        problems.append(Problem(line_of(lines, ("networks",)), '"networks" must be a mapping of names to settings.'))
+        problems.append(
+            ConfigProblem(line_of(lines, ("networks",)), '"networks" must be a mapping of names to settings.')
+        )
         named = None
     for name, section in (named or {}).items():
         path: Path = ("networks", name)
         if not NETWORK_NAME.fullmatch(name):
             problems.append(
-                Problem(
+                ConfigProblem(
                     line_of(lines, path),
                     f"{show_key(name)} cannot name a network; use up to 63 of a-z, 0-9, - and _.",
                 )
@@ -134,14 +136,14 @@ def _section(schema: vol.Schema, data: object, prefix: Path, lines: Location) ->
     return Section(flat, where), []
 
 
-def _problem(error: vol.Invalid, prefix: Path, lines: Location) -> Problem:
+def _problem(error: vol.Invalid, prefix: Path, lines: Location) -> ConfigProblem:
     path: Path = (*prefix, *(part if isinstance(part, int) else str(part) for part in error.path))
     if error.error_message == _EXTRA:
-        return Problem(line_of(lines, path), _unknown_key(path, len(prefix)))
+        return ConfigProblem(line_of(lines, path), _unknown_key(path, len(prefix)))
     line = line_of(lines, path)
     if isinstance(error, vol.DictInvalid):
-        return Problem(line, f'{show_path(path)} must hold settings, such as "key: value".')
-    return Problem(line, f"{show_path(path)} {error.error_message}.")
+        return ConfigProblem(line, f'{show_path(path)} must hold settings, such as "key: value".')
+    return ConfigProblem(line, f"{show_path(path)} {error.error_message}.")
 
 
 def _unknown_key(path: Path, depth: int) -> str:

@@ -201,10 +201,10 @@ def _is_loopback(host: str) -> bool:
 def ssh(value: object) -> str:
     """Accept what WP-CLI's `--ssh` takes; a password in it is refused."""
     written = text(value)
-    place = _TRANSPORT.sub("", written, count=1)
-    user, at, host = place.rpartition("@")
+    location = _TRANSPORT.sub("", written, count=1)
+    user, at, host = location.rpartition("@")
     # What begins with a dash would be an option of `ssh` or `docker`, which WP-CLI starts.
-    if re.search(r"\s", written) or any(part.startswith("-") for part in (written, place, host)):
+    if re.search(r"\s", written) or any(part.startswith("-") for part in (written, location, host)):
         raise vol.Invalid('must be a place such as "user@host:22/path"')
     if at and ":" in user:
         raise vol.Invalid("must not hold a password; let SSH use a key")

@@ -25,9 +25,11 @@ _HINTS = {
 
 def of_changes(ledger: LedgerState) -> Finding:
     """Return which additions and removals Closte would not make."""
-    if not ledger.troubles:
+    if not ledger.failed_changes:
         return ok("changes", "No addition or removal keeps failing.")
-    failing = [f"{name} ({trouble.message.removesuffix('.')})" for name, trouble in sorted(ledger.troubles.items())]
+    failing = [
+        f"{name} ({trouble.message.removesuffix('.')})" for name, trouble in sorted(ledger.failed_changes.items())
+    ]
     hint = "`closte-bridge domain explain <domain>` says when it is tried again, `closte-bridge log` what was tried."
     return warning("changes", f"Closte did not make every change: {some(failing)}.", hint)
 

@@ -6,17 +6,17 @@ from typing import TYPE_CHECKING
 
 from closte_bridge.config.key_file import key_location
 from closte_bridge.doctor.closte import of_changes, of_closte
-from closte_bridge.doctor.here import of_ledger, of_standing
+from closte_bridge.doctor.dns_tls import of_certificates, of_domains, of_names
+from closte_bridge.doctor.local import of_ledger, of_standing
 from closte_bridge.doctor.model import Finding, Status, error, ok, skip, warning
-from closte_bridge.doctor.outside import of_certificates, of_domains, of_names
 from closte_bridge.doctor.shim import of_shim
 from closte_bridge.doctor.wordpress import of_events, of_installation, of_rows, of_snapshot
 from closte_bridge.engine.keys import configured_or
 from closte_bridge.engine.snapshots import read_snapshot, start_snapshot
 from closte_bridge.errors import BridgeError
+from closte_bridge.planning.authority import decide_authority
+from closte_bridge.planning.completeness import assess_list
 from closte_bridge.planning.desired import desired
-from closte_bridge.planning.observed import judge
-from closte_bridge.planning.standing import judge_standing
 from closte_bridge.wordpress.wp import WpCall
 
 if TYPE_CHECKING:
@@ -52,7 +52,7 @@ def _examine(engine: Engine) -> list[Finding]:
         findings += [skip(check, "WordPress could not be read.") for check in ("key", "connection", "list", "owner")]
         return findings
     findings += of_snapshot(snapshot)
-    desire = desired(snapshot, engine.intentions(), ledger)
+    desire = desired(snapshot, engine.policy(), ledger)
     findings += of_rows(snapshot, engine, desire)
     findings += of_events(snapshot, engine.clock.now())
     findings += _installation(engine)
@@ -73,10 +73,10 @@ def _examine(engine: Engine) -> list[Finding]:
 
 def _closte(engine: Engine, snapshot: Snapshot, ledger: LedgerState, key: Secret) -> list[Finding]:
     with engine.client(key) as client, engine.waiting("Closte"):
-        observed = judge(client.list_aliases(), snapshot.network.domain, ledger)
+        observed = assess_list(client.list_aliases(), snapshot.network.domain, ledger)
         findings = list(of_closte(client, observed))
         engine.count_api(client)
-    findings.append(of_standing(judge_standing(snapshot, observed, ledger, engine.here(ledger, key))))
+    findings.append(of_standing(decide_authority(snapshot, observed, ledger, engine.installation(ledger, key))))
     return findings
 
 

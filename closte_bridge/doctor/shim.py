@@ -5,10 +5,10 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from closte_bridge.doctor.model import Finding, ok, warning
-from closte_bridge.engine.woken import last
+from closte_bridge.engine.triggered import last_run
 from closte_bridge.errors import BridgeError
 from closte_bridge.shim.manage import status
-from closte_bridge.shim.problems import installed_state, of_installation, of_starting, of_waking
+from closte_bridge.shim.problems import installed_state, of_installation, of_starting, of_triggering
 
 if TYPE_CHECKING:
     from closte_bridge.engine.engine import Engine
@@ -25,11 +25,11 @@ def of_shim(engine: Engine) -> Finding:
     if installed_state(found) == "no":
         return warning("shim", "The shim is not installed: what changes in WordPress is found by looking.", _INSTALL)
     folder = engine.settings.state_dir
-    problems = [*of_installation(found), *of_starting(found), *of_waking(folder, last(folder))]
+    problems = [*of_installation(found), *of_starting(found), *of_triggering(folder, last_run(folder))]
     if problems:
         messages = " ".join(problem.message for problem in problems)
         return warning("shim", messages, f"{problems[0].hint} `closte-bridge shim status` shows more.")
-    if found["owner"] and not found["in_charge"]:
+    if found["owner"] and not found["active"]:
         hint = "Ultimate Multisite's own provider is back until a run succeeds: `closte-bridge sync`."
         return warning("shim", "The shim has had no sign of life of this engine yet.", hint)
     return ok("shim", f"The shim {found['version']} is installed.")

@@ -118,7 +118,7 @@ def of_installation(facts: dict[str, Any], now: float) -> Findings:
             "content) and let Ultimate Multisite copy its sunrise.php to wp-content."
         )
         yield error("sunrise", f"Mapped domains are not served: {missing}.", hint)
-    if facts.get("provider_listens") and not facts.get("in_charge"):
+    if facts.get("provider_listens") and not facts.get("active"):
         hint = (
             "The shim takes its listeners off while this engine is in charge: run `closte-bridge shim install`; "
             "`closte-bridge shim status` says what keeps one that is there from it."

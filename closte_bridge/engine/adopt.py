@@ -9,22 +9,22 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
-from closte_bridge.checks.life import GIVEN_UP
+from closte_bridge.checks.domain_state import GIVEN_UP
 from closte_bridge.domains import WWW
 from closte_bridge.engine import lock
 from closte_bridge.engine.apply import key_rejected
-from closte_bridge.engine.look import looked_at
+from closte_bridge.engine.observe import observe
 from closte_bridge.errors import ReadOnlyError, UnreadableError
-from closte_bridge.ledger import journal
-from closte_bridge.ledger.journal import Entry
-from closte_bridge.ledger.marks import FORMER, GIVEN_UP_BEFORE, LEAVING
-from closte_bridge.ledger.state import Identity, Phase
+from closte_bridge.ledger import log as ledger_log
+from closte_bridge.ledger.flags import FORMER, GIVEN_UP_BEFORE, LEAVING
+from closte_bridge.ledger.log import LogEntry
+from closte_bridge.ledger.state import AliasPhase, Identity
 from closte_bridge.ledger.store import Ledger
-from closte_bridge.planning.additions import Look, additions
+from closte_bridge.planning.additions import PlanContext, additions
+from closte_bridge.planning.authority import possible_clone
+from closte_bridge.planning.completeness import count
 from closte_bridge.planning.desired import desired, origin_of
 from closte_bridge.planning.model import Mode
-from closte_bridge.planning.observed import count
-from closte_bridge.planning.standing import perhaps_a_copy
 from closte_bridge.wordpress.snapshot import Owner
 from closte_bridge.wordpress.writer import set_owner
 
@@ -32,13 +32,13 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from closte_bridge.engine.engine import Engine
-    from closte_bridge.engine.view import View
+    from closte_bridge.engine.observation import Observation
     from closte_bridge.planning.desired import Desired
     from closte_bridge.wordpress.snapshot import Snapshot
 
 
 @dataclass(frozen=True, slots=True)
-class Offer:
+class AdoptionOffer:
     """What adoption would do, to be shown before it is agreed to.
 
     `adoptable` are names at Closte that the network wants and that would be ours from then on; `foreign` are those
@@ -46,9 +46,9 @@ class Offer:
     what else is other than it was then, where this may be a copy. `settled`: all of it is so already.
     """
 
-    view: View
+    view: Observation
     adoptable: tuple[str, ...]
-    foreign: tuple[str, ...]
+    unmanaged: tuple[str, ...]
     wanted: int
     owner: Owner | None
     former: str | None
@@ -65,35 +65,35 @@ class Offer:
         return (*bound, owner, self.changed, self.adoptable)
 
 
-def _offer(engine: Engine, view: View) -> Offer:
+def _offer(engine: Engine, view: Observation) -> AdoptionOffer:
     snapshot, ledger = view.snapshot, view.ledger
-    desire = desired(snapshot, engine.intentions(), ledger)
-    settled = ledger.ours.keys() | ledger.unsettled.keys() | ledger.released
+    desire = desired(snapshot, engine.policy(), ledger)
+    settled = ledger.managed.keys() | ledger.unsettled.keys() | ledger.released
     own = snapshot.network.domain
     strangers = view.observed.names - settled - {own}
     adoptable = {name for name in strangers if _wanted_here(name, desire, snapshot)}
     identity = ledger.identity
-    changed = perhaps_a_copy(snapshot, ledger, engine.place())
-    ours = identity is not None and snapshot.owner is not None and snapshot.owner.engine == identity.engine
+    changed = possible_clone(snapshot, ledger, engine.location())
+    managed = identity is not None and snapshot.owner is not None and snapshot.owner.engine == identity.engine
     # With its database, a copy has our name, too.
-    ours = ours and not changed
-    return Offer(
+    managed = managed and not changed
+    return AdoptionOffer(
         view=view,
         adoptable=tuple(sorted(adoptable)),
-        foreign=tuple(sorted(strangers - adoptable)),
+        unmanaged=tuple(sorted(strangers - adoptable)),
         wanted=len(desire.mapped),
-        owner=None if ours else snapshot.owner,
+        owner=None if managed else snapshot.owner,
         former=identity.main_domain if identity and identity.main_domain != own else None,
-        renewed=ours,
+        renewed=managed,
         changed=changed,
-        settled=ours and not adoptable and snapshot.complete and _in_order(engine, view),
+        settled=managed and not adoptable and snapshot.complete and _in_order(engine, view),
     )
 
 
-def _in_order(engine: Engine, view: View) -> bool:
+def _in_order(engine: Engine, view: Observation) -> bool:
     """Tell whether adoption would change nothing about what this engine may do."""
-    mode = view.standing.mode
-    return mode is Mode.FULL or (mode is Mode.INACTIVE and view.ledger.place == engine.place())
+    mode = view.authority.mode
+    return mode is Mode.FULL or (mode is Mode.INACTIVE and view.ledger.location == engine.location())
 
 
 def _wanted_here(name: str, desire: Desired, snapshot: Snapshot) -> bool:
@@ -107,7 +107,7 @@ def _wanted_here(name: str, desire: Desired, snapshot: Snapshot) -> bool:
     return all(site is not None and site.network_id == snapshot.network.id for site in sites)
 
 
-def _refuse(engine: Engine, view: View, offer: Offer, *, take_over: bool) -> None:
+def _refuse(engine: Engine, view: Observation, offer: AdoptionOffer, *, take_over: bool) -> None:
     if view.listing.key_rejected:
         raise key_rejected()
     if not view.observed.readable:
@@ -133,7 +133,7 @@ def _refuse(engine: Engine, view: View, offer: Offer, *, take_over: bool) -> Non
     if offer.changed and not take_over:
         raise ReadOnlyError(
             f"This may be a copy of the network: {'; '.join(offer.changed)}.",
-            code="perhaps-a-copy",
+            code="possible-clone",
             hint="If it is one, leave it so. If the network itself has moved, run `closte-bridge adopt --take-over`.",
         )
     if offer.owner and not take_over:
@@ -144,18 +144,18 @@ def _refuse(engine: Engine, view: View, offer: Offer, *, take_over: bool) -> Non
         )
 
 
-def offered(engine: Engine, *, take_over: bool) -> Offer:
+def prepare_offer(engine: Engine, *, take_over: bool) -> AdoptionOffer:
     """Return what `adopt` would bind now, without the lock: no run has to wait while a person reads it.
 
     Raises what `adopt` does.
     """
-    with engine.opened(), looked_at(engine) as view:
+    with engine.opened(), observe(engine) as view:
         offer = _offer(engine, view)
         _refuse(engine, view, offer, take_over=take_over)
         return offer
 
 
-def adopt(engine: Engine, *, take_over: bool, agree: Callable[[Offer], bool], command: str) -> Offer:
+def adopt(engine: Engine, *, take_over: bool, agree: Callable[[AdoptionOffer], bool], command: str) -> AdoptionOffer:
     """Look, have it agreed to, then bind ledger and network; return what was agreed to.
 
     `agree` raises to stop, and returns False when there is nothing to bind. The lock is held meanwhile: a person is
@@ -164,7 +164,7 @@ def adopt(engine: Engine, *, take_over: bool, agree: Callable[[Offer], bool], co
     Raises ReadOnlyError when another engine is in charge or this may be a copy, UnreadableError when a side could not
     be read.
     """
-    with lock.held(engine.settings.state_dir, command), engine.opened(), looked_at(engine) as view:
+    with lock.held(engine.settings.state_dir, command), engine.opened(), observe(engine) as view:
         offer = _offer(engine, view)
         _refuse(engine, view, offer, take_over=take_over)
         if not agree(offer):
@@ -178,7 +178,7 @@ def adopt(engine: Engine, *, take_over: bool, agree: Callable[[Offer], bool], co
         return offer
 
 
-def _bind_ledger(engine: Engine, ledger: Ledger, offer: Offer) -> Owner:
+def _bind_ledger(engine: Engine, ledger: Ledger, offer: AdoptionOffer) -> Owner:
     """Commit identity, place and adopted names, before the network names the owner: until then nothing is allowed."""
     view, now = offer.view, engine.clock.now()
     network = view.snapshot.network
@@ -192,7 +192,7 @@ def _bind_ledger(engine: Engine, ledger: Ledger, offer: Offer) -> Owner:
         app_id=network.app_id,
         key=view.key.fingerprint(),
     )
-    desire = desired(view.snapshot, engine.intentions(), view.ledger)
+    desire = desired(view.snapshot, engine.policy(), view.ledger)
     run = secrets.token_hex(4)
     since = ledger.meta().get("adopted_at")
     given_up = [str(m.id) for m in view.snapshot.mappings if m.stage in GIVEN_UP]
@@ -200,9 +200,9 @@ def _bind_ledger(engine: Engine, ledger: Ledger, offer: Offer) -> Owner:
         if since is None or not offer.renewed:
             # Whatever Ultimate Multisite gives up from now on comes alive by itself, and nothing of before.
             since = repr(now)
-            ledger.mark(GIVEN_UP_BEFORE, given_up, now)
+            ledger.set_flag(GIVEN_UP_BEFORE, given_up, now)
         ledger.set_identity(identity)
-        ledger.set_place(engine.place())
+        ledger.set_place(engine.location())
         source = engine.settings.source
         ledger.set_meta(
             config_path=str(source.absolute()) if source else None,
@@ -212,33 +212,33 @@ def _bind_ledger(engine: Engine, ledger: Ledger, offer: Offer) -> Owner:
             reports="{} {}".format(*view.snapshot.reports) if view.snapshot.reports else None,
             went_back=None,
             adopted_at=since,
-            **engine.clock.marks(),
+            **engine.clock.meta(),
         )
         if view.ledger.clock_jumped:
             # The clock's marks below hide the jump from the next run.
             ledger.start_over(now)
-        if not offer.renewed or view.snapshot.went_back or view.ledger.place != engine.place():
+        if not offer.renewed or view.snapshot.went_back or view.ledger.location != engine.location():
             # Nobody knows what was in use while another engine was in charge, or another copy of this ledger.
             ledger.clear("absences", view.ledger.absences)
             ledger.clear("evidence", view.ledger.evidence)
-            ledger.unmark(LEAVING, view.ledger.leaving)
+            ledger.clear_flag(LEAVING, view.ledger.leaving)
         if offer.former:
-            ledger.mark(FORMER, [offer.former], now)
+            ledger.set_flag(FORMER, [offer.former], now)
         _forget_gone(engine, ledger, view, desire, now, run)
         rows = [(name, origin_of(name, desire)) for name in offer.adoptable]
-        ledger.put_aliases(rows, Phase.PRESENT, now, adopted=True)
-        entries = [Entry(now, run, "adopt", name, "adoption", "done") for name in offer.adoptable]
+        ledger.put_aliases(rows, AliasPhase.PRESENT, now, adopted=True)
+        entries = [LogEntry(now, run, "adopt", name, "adoption", "done") for name in offer.adoptable]
         cause = f'taken over from "{offer.owner.host}"' if offer.owner else "adoption"
-        journal.append(ledger, [Entry(now, run, "bind", "", cause, "done", f'"{network.domain}"'), *entries])
+        ledger_log.append(ledger, [LogEntry(now, run, "bind", "", cause, "done", f'"{network.domain}"'), *entries])
     return Owner(identity.engine, socket.gethostname(), datetime.fromtimestamp(now, UTC).isoformat(timespec="seconds"))
 
 
-def _forget_gone(engine: Engine, ledger: Ledger, view: View, desire: Desired, now: float, run: str) -> None:
+def _forget_gone(engine: Engine, ledger: Ledger, view: Observation, desire: Desired, now: float, run: str) -> None:
     """Forget managed aliases that the list lacks and that no run adds: it would be found wanting for them for ever."""
-    lacking = view.ledger.ours.keys() - view.observed.names - view.ledger.added_lately
-    context = Look(view.snapshot, view.observed, view.ledger, engine.intentions(), desire, now, retry=False)
+    lacking = view.ledger.managed.keys() - view.observed.names - view.ledger.added_lately
+    context = PlanContext(view.snapshot, view.observed, view.ledger, engine.policy(), desire, now, retry=False)
     adds = additions(context)
     coming = {change.name for change in adds.changes} | {hold.name for hold in adds.holds if hold.until}
     gone = sorted(lacking - coming)
     ledger.forget(gone)
-    journal.append(ledger, [Entry(now, run, "forget", name, "adoption", "no longer at Closte") for name in gone])
+    ledger_log.append(ledger, [LogEntry(now, run, "forget", name, "adoption", "no longer at Closte") for name in gone])

@@ -6,10 +6,10 @@ import math
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, NamedTuple
 
-from closte_bridge.closte.outcome import Kind
+from closte_bridge.closte.outcome import OutcomeKind
 from closte_bridge.domains import is_wildcard, wildcard_over
 from closte_bridge.engine.bookkeeping import (
-    THEIRS,
+    LISTED_ELSEWHERE,
     record_intents,
     record_outcome,
     record_return,
@@ -19,16 +19,16 @@ from closte_bridge.engine.bookkeeping import (
 from closte_bridge.engine.settle import doubted, settle
 from closte_bridge.engine.snapshots import read_snapshot, start_snapshot
 from closte_bridge.errors import BridgeError, UnreadableError
+from closte_bridge.planning.authority import decide_authority
 from closte_bridge.planning.desired import desired
 from closte_bridge.planning.model import NOT_MANAGED, Action, Hold, Mode
-from closte_bridge.planning.standing import judge_standing
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Sequence
 
     from closte_bridge.closte.outcome import Outcome
     from closte_bridge.engine.engine import Engine
-    from closte_bridge.engine.view import View
+    from closte_bridge.engine.observation import Observation
     from closte_bridge.ledger.store import Ledger
     from closte_bridge.planning.desired import Desired
     from closte_bridge.planning.model import Change, Plan
@@ -43,7 +43,7 @@ class Failure(NamedTuple):
     """A change that did not succeed, with the sentence that says why; `code` is for one that has its own."""
 
     change: Change
-    kind: Kind
+    kind: OutcomeKind
     message: str
     code: str = ""
 
@@ -74,12 +74,12 @@ class Applied:
 
 
 @dataclass(slots=True)
-class Pass:
+class ApplyPass:
     """One pass over a plan's changes: what was begun, and what is in doubt until the list was read once more."""
 
     engine: Engine
     ledger: Ledger
-    view: View
+    view: Observation
     run: str
     applied: Applied
     on_step: Callable[[], None]
@@ -98,12 +98,12 @@ class Pass:
     def take(self, name: str, outcome: Outcome) -> None:
         """File one outcome, or keep it until the list was read once more."""
         change = self.begun.pop(name)
-        if outcome.kind is Kind.KEY_REJECTED:
+        if outcome.kind is OutcomeKind.KEY_REJECTED:
             outcome = self._without_key(outcome)
         if outcome.attempts:
             self.on_step()
         if doubted(change, outcome, self.view):
-            open_ = replace(outcome, kind=Kind.UNCLEAR)
+            open_ = replace(outcome, kind=OutcomeKind.UNCLEAR)
             record_outcome(self.ledger, change, open_, self.view, self.engine.clock.now(), self.run)
             self.doubtful.append((change, outcome))
         else:
@@ -114,11 +114,11 @@ class Pass:
         settled = record_outcome(self.ledger, change, outcome, self.view, self.engine.clock.now(), self.run)
         if outcome.attempts == 0:
             return
-        if change.action is Action.ADD and outcome.kind is Kind.ALREADY:
+        if change.action is Action.ADD and outcome.kind is OutcomeKind.ALREADY:
             self.applied.already.add(change.name)
         if was_there(change, outcome, self.view):
-            self.applied.held.append(Hold(Action.ADD, change.name, NOT_MANAGED, THEIRS))
-        elif outcome.kind in {Kind.DONE, Kind.ALREADY}:
+            self.applied.held.append(Hold(Action.ADD, change.name, NOT_MANAGED, LISTED_ELSEWHERE))
+        elif outcome.kind in {OutcomeKind.DONE, OutcomeKind.ALREADY}:
             self.applied.done.append(change)
         elif settled:
             self.fail(change, outcome.kind, outcome.message)
@@ -130,7 +130,7 @@ class Pass:
         doubtful = {(change.action, change.name) for change, _ in self.doubtful}
         return [c for c in self.applied.left_of(changes) if (c.action, c.name) not in doubtful]
 
-    def fail(self, change: Change, kind: Kind, message: str, code: str = "") -> None:
+    def fail(self, change: Change, kind: OutcomeKind, message: str, code: str = "") -> None:
         """File a change that did not succeed."""
         self.applied.failed.append(Failure(change, kind, message, code))
 
@@ -140,9 +140,9 @@ class Pass:
         if not self.applied.key_rejected:
             # A firewall, or words about another key: the trouble of this name, and no other has to wait for it.
             tried = "is taken" if self.applied.key_taken else "could not be tried"
-            outcome = replace(outcome, kind=Kind.FAILED, message=f"{outcome.message} The key itself {tried}.")
+            outcome = replace(outcome, kind=OutcomeKind.FAILED, message=f"{outcome.message} The key itself {tried}.")
         # Whatever it is about: where an attempt before it may have made the change, the intent stays.
-        return replace(outcome, kind=Kind.UNCLEAR) if outcome.in_doubt else outcome
+        return replace(outcome, kind=OutcomeKind.UNCLEAR) if outcome.in_doubt else outcome
 
     def _try_key(self) -> None:
         """Ask Closte, once in a run, whether it takes the key; anything but a clear yes is a no, and ends the run.
@@ -157,7 +157,7 @@ class Pass:
 def apply_changes(
     engine: Engine,
     ledger: Ledger,
-    view: View,
+    view: Observation,
     plan: Plan,
     run: str,
     *,
@@ -166,7 +166,7 @@ def apply_changes(
 ) -> Applied:
     """Make the plan's changes at Closte and write down what came of each. Raises BridgeError for a broken ledger."""
     applied = Applied()
-    this = Pass(engine, ledger, view, run, applied, on_step)
+    this = ApplyPass(engine, ledger, view, run, applied, on_step)
 
     def over() -> bool:
         return applied.key_rejected or should_stop()
@@ -186,7 +186,7 @@ def apply_changes(
     if additions and not over():
         run_round(additions)
     while removals and not over() and not applied.stopped:
-        removals = _still_doomed(engine, view, removals, applied)
+        removals = _still_unwanted(engine, view, removals, applied)
         if removals:
             run_round(removals[:_BATCH], _FRESH)
         left = this.left_of(removals)
@@ -199,17 +199,17 @@ def apply_changes(
     return applied
 
 
-def _in_order(changes: Sequence[Change], view: View) -> list[Change]:
+def _in_order(changes: Sequence[Change], view: Observation) -> list[Change]:
     """Return changes with those last that failed most often: a few hopeless ones that end the run block no other."""
     return sorted(changes, key=lambda change: _failures(change, view))
 
 
-def _failures(change: Change, view: View) -> int:
+def _failures(change: Change, view: Observation) -> int:
     trouble = view.ledger.trouble(change.name, change.action)
     return trouble.attempts if trouble else 0
 
 
-def _still_doomed(engine: Engine, view: View, removals: Sequence[Change], applied: Applied) -> list[Change]:
+def _still_unwanted(engine: Engine, view: Observation, removals: Sequence[Change], applied: Applied) -> list[Change]:
     """Read WordPress once more and keep those removals that nothing mentions even now (rule 4)."""
     try:
         snapshot = read_snapshot(engine, start_snapshot(engine, ask_key=False, acknowledge=False), view.ledger)
@@ -217,15 +217,15 @@ def _still_doomed(engine: Engine, view: View, removals: Sequence[Change], applie
         applied.reread_failed = error
         applied.held += [_spared(change, "the second look at WordPress failed") for change in removals]
         return []
-    standing = judge_standing(snapshot, view.observed, view.ledger, engine.here(view.ledger, view.key))
-    desire = desired(snapshot, engine.intentions(), view.ledger)
+    authority = decide_authority(snapshot, view.observed, view.ledger, engine.installation(view.ledger, view.key))
+    desire = desired(snapshot, engine.policy(), view.ledger)
     before = view.desire(engine)
     doomed, back = [], []
     for change in removals:
         if not snapshot.complete:
             applied.held.append(_spared(change, f"the second look was not complete: {snapshot.problems[0]}"))
-        elif standing.mode is not Mode.FULL:
-            applied.held.append(_spared(change, standing.reason))
+        elif authority.mode is not Mode.FULL:
+            applied.held.append(_spared(change, authority.reason))
         elif mention := desire.mention(change.name):
             applied.held.append(_spared(change, f"{mention} mentions it by now"))
             back.append(change.name)

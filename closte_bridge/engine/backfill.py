@@ -10,57 +10,65 @@ from closte_bridge.engine import lock
 from closte_bridge.engine.records import make_batch
 from closte_bridge.errors import ReadOnlyError, UnreadableError
 from closte_bridge.planning.model import Mode
-from closte_bridge.planning.records import Lack, backfillable
+from closte_bridge.planning.records import MissingRecord, backfillable
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection
 
     from closte_bridge.engine.engine import Engine
-    from closte_bridge.planning.model import Standing
+    from closte_bridge.planning.model import Authority
 
 
 @dataclass(frozen=True, slots=True)
-class Survey:
+class BackfillCandidates:
     """Sites of any age that lack their record and could have one, by WordPress' own word."""
 
     network: str
-    standing: Standing
-    lacks: tuple[Lack, ...]
+    authority: Authority
+    missing_records: tuple[MissingRecord, ...]
 
 
-def survey(engine: Engine, only: Collection[str] = ()) -> Survey:
+def find_candidates(engine: Engine, only: Collection[str] = ()) -> BackfillCandidates:
     """Return every site that lacks its record (of `only`, when given) and may have one. Changes nothing.
 
     Raises UnreadableError when WordPress could not be read completely.
     """
-    from closte_bridge.engine.look import looked_at  # noqa: PLC0415 - the libraries behind it load meanwhile
+    from closte_bridge.engine.observe import observe  # noqa: PLC0415 - the libraries behind it load meanwhile
 
-    with engine.opened(), looked_at(engine) as view:
+    with engine.opened(), observe(engine) as view:
         if not view.snapshot.complete:
             raise UnreadableError(
                 f"WordPress could not be read completely: {view.snapshot.problems[0]}.",
                 code="snapshot-partial",
                 hint="Run `wp db check`, then try again.",
             )
-        lacks = [lack for lack in backfillable(view.snapshot) if not only or lack.domain in only]
-        network, standing = view.snapshot.network.domain, view.standing
-    return Survey(network, standing, tuple(_possible(engine, lacks)))
+        missing_records = [
+            missing_record
+            for missing_record in backfillable(view.snapshot)
+            if not only or missing_record.domain in only
+        ]
+        network, authority = view.snapshot.network.domain, view.authority
+    return BackfillCandidates(network, authority, tuple(_possible(engine, missing_records)))
 
 
-def _possible(engine: Engine, lacks: list[Lack]) -> list[Lack]:
+def _possible(engine: Engine, missing_records: list[MissingRecord]) -> list[MissingRecord]:
     from closte_bridge.wordpress.records import MOST_ASKED, make_records  # noqa: PLC0415 - only when it is needed
 
-    found: list[Lack] = []
-    for start in range(0, len(lacks), MOST_ASKED):
-        some = lacks[start : start + MOST_ASKED]
-        results = make_records(engine.settings.wp, engine.cost.wp, [lack.site for lack in some], really=False)
-        found += [lack for lack, result in zip(some, results, strict=True) if result.word == "missing"]
+    found: list[MissingRecord] = []
+    for start in range(0, len(missing_records), MOST_ASKED):
+        some = missing_records[start : start + MOST_ASKED]
+        results = make_records(
+            engine.settings.wp, engine.cost.wp, [missing_record.site for missing_record in some], really=False
+        )
+        found += [
+            missing_record for missing_record, result in zip(some, results, strict=True) if result.word == "missing"
+        ]
     return found
 
 
 def backfill(
     engine: Engine,
-    found: Survey,
+    found: BackfillCandidates,
     command: str,
     on_step: Callable[[], None] = lambda: None,
 ) -> dict[int, str]:
@@ -71,16 +79,16 @@ def backfill(
     """
     from closte_bridge.wordpress.records import MOST_RECORDS  # noqa: PLC0415 - only when it is needed
 
-    if found.standing.mode is Mode.READ_ONLY:
+    if found.authority.mode is Mode.READ_ONLY:
         raise ReadOnlyError(
-            f"Nothing was changed: {found.standing.reason}.", code=found.standing.code, hint=found.standing.hint
+            f"Nothing was changed: {found.authority.reason}.", code=found.authority.code, hint=found.authority.hint
         )
     words: dict[int, str] = {}
     run = os.urandom(4).hex()
     with lock.held(engine.settings.state_dir, command), engine.opened():
         assert engine.ledger is not None  # noqa: S101 - only an adopted network is not read-only
-        for start in range(0, len(found.lacks), MOST_RECORDS):
-            some = found.lacks[start : start + MOST_RECORDS]
+        for start in range(0, len(found.missing_records), MOST_RECORDS):
+            some = found.missing_records[start : start + MOST_RECORDS]
             for result in make_batch(engine, engine.ledger, some, run, "backfill"):
                 words[result.site] = result.word
                 on_step()

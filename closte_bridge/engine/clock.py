@@ -27,12 +27,12 @@ def _since_boot() -> float:
     return time.clock_gettime(time.CLOCK_BOOTTIME) if hasattr(time, "CLOCK_BOOTTIME") else 0.0
 
 
-def last_try(marks: Mapping[str, str]) -> float | None:
+def last_try(meta: Mapping[str, str]) -> float | None:
     """Return when this engine last ran, whatever came of it, or was adopted; None when it never was.
 
     `marks` are the ledger's small facts. `last_run` there is the clock's reference, of looks at both sides alone.
     """
-    return max((float(marks[key]) for key in ("last_try", "last_run") if key in marks), default=None)
+    return max((float(meta[key]) for key in ("last_try", "last_run") if key in meta), default=None)
 
 
 class Clock:
@@ -48,22 +48,22 @@ class Clock:
         self._steady = steady
         self._boot = boot
 
-    def marks(self) -> dict[str, str]:
+    def meta(self) -> dict[str, str]:
         """Return what the next run needs to tell a jump, for the ledger."""
         return {"last_run": repr(self.now()), "last_steady": repr(self._steady()), "last_boot": self._boot()}
 
-    def jumped(self, marks: Mapping[str, str]) -> bool:
+    def jumped(self, meta: Mapping[str, str]) -> bool:
         """Tell whether the wall clock moved otherwise than time did since `marks` were taken."""
-        if "last_run" not in marks:
+        if "last_run" not in meta:
             return False
         try:
-            last_run, last_steady = float(marks["last_run"]), float(marks.get("last_steady", "nan"))
+            last_run, last_steady = float(meta["last_run"]), float(meta.get("last_steady", "nan"))
         except ValueError:
             return True
         wall = self.now() - last_run
         if wall < -TOLERANCE:
             return True
-        if not marks.get("last_boot") or marks["last_boot"] != self._boot():
+        if not meta.get("last_boot") or meta["last_boot"] != self._boot():
             return False
         # Written so that a mark that is no number counts as a jump.
         return not abs(wall - (self._steady() - last_steady)) <= TOLERANCE

@@ -15,14 +15,14 @@ from closte_bridge.ledger.store import Ledger
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
-    from closte_bridge.checks.dns import Edges
+    from closte_bridge.checks.dns import NetworkBoundary
     from closte_bridge.closte.client import ClosteClient
     from closte_bridge.config.model import Settings
-    from closte_bridge.ledger.state import LedgerState, Place
-    from closte_bridge.planning.desired import Intentions
-    from closte_bridge.planning.standing import Here
+    from closte_bridge.ledger.state import LedgerLocation, LedgerState
+    from closte_bridge.planning.authority import Installation
+    from closte_bridge.planning.desired import DomainPolicy
     from closte_bridge.secret import Secret
-    from closte_bridge.wordpress.process import HeadStart
+    from closte_bridge.wordpress.process import Prestart
 
 
 @dataclass(slots=True)
@@ -38,8 +38,8 @@ class Engine:
     clock: Clock = field(default_factory=Clock)
     cost: Cost = field(default_factory=Cost)
     ledger: Ledger | None = None
-    edges: Edges | None = None
-    head: HeadStart | None = None
+    edges: NetworkBoundary | None = None
+    head: Prestart | None = None
     waits: dict[str, str] = field(default_factory=dict)
 
     @contextmanager
@@ -63,12 +63,12 @@ class Engine:
         finally:
             self.waits.pop(self.settings.name, None)
 
-    def intentions(self) -> Intentions:
+    def policy(self) -> DomainPolicy:
         """Return what the config says about names."""
-        from closte_bridge.planning.desired import Intentions  # noqa: PLC0415 - loaded while `wp` runs
+        from closte_bridge.planning.desired import DomainPolicy  # noqa: PLC0415 - loaded while `wp` runs
 
         s = self.settings
-        return Intentions(
+        return DomainPolicy(
             wildcard=s.wildcard,
             wildcards=s.wildcards,
             keep=s.keep,
@@ -77,19 +77,19 @@ class Engine:
             certificate_budget=s.certificate_budget,
         )
 
-    def place(self) -> Place:
+    def location(self) -> LedgerLocation:
         """Return where this ledger lies: the machine as a digest, and the folder."""
         import hashlib  # noqa: PLC0415 - loaded while `wp` runs
         import socket  # noqa: PLC0415 - likewise
 
-        from closte_bridge.ledger.state import Place  # noqa: PLC0415 - likewise
+        from closte_bridge.ledger.state import LedgerLocation  # noqa: PLC0415 - likewise
 
         try:
             machine = Path("/etc/machine-id").read_text(encoding="ascii").strip()
         except OSError:
             machine = ""
         host = hashlib.sha256(f"{machine} {socket.gethostname()}".encode()).hexdigest()[:16]
-        return Place(host, str(self.settings.state_dir.absolute()))
+        return LedgerLocation(host, str(self.settings.state_dir.absolute()))
 
     def lacks_config(self, known: str | None) -> bool:
         """Tell whether the config that the ledger knows, by its path, is not the one in use.
@@ -99,13 +99,13 @@ class Engine:
         source = self.settings.source
         return known is not None and (source is None or realpath(source) != realpath(known))
 
-    def here(self, ledger: LedgerState, key: Secret | None) -> Here:
+    def installation(self, ledger: LedgerState, key: Secret | None) -> Installation:
         """Return where this engine runs and what it was given, for the judgement of its standing."""
-        from closte_bridge.planning.standing import Here  # noqa: PLC0415 - loaded while `wp` runs
+        from closte_bridge.planning.authority import Installation  # noqa: PLC0415 - loaded while `wp` runs
 
         source = self.settings.source
-        return Here(
-            place=self.place(),
+        return Installation(
+            location=self.location(),
             config_path=str(source) if source else None,
             config_missing=self.lacks_config(ledger.config_path),
             key=key.fingerprint() if key else None,

@@ -14,7 +14,7 @@ _DAY = 86_400.0
 _SHOWN = 10
 
 
-class Expiry(NamedTuple):
+class ExpiryNotice(NamedTuple):
     """What is to be said of certificates. `domain` is there when it is about a single one."""
 
     code: str
@@ -22,7 +22,7 @@ class Expiry(NamedTuple):
     domain: str | None
 
 
-def expiry_words(expiring: Sequence[tuple[str, float]], now: float) -> list[Expiry]:
+def expiry_words(expiring: Sequence[tuple[str, float]], now: float) -> list[ExpiryNotice]:
     """Return one sentence about certificates that have expired, and one about those that soon will.
 
     `expiring` are names with the end of their certificates; `now` and the ends are in seconds since the epoch.
@@ -37,13 +37,13 @@ def expiry_words(expiring: Sequence[tuple[str, float]], now: float) -> list[Expi
     return found
 
 
-def _words(code: str, ends: Sequence[tuple[str, float]], now: float, one: str, several: str) -> Expiry:
+def _words(code: str, ends: Sequence[tuple[str, float]], now: float, one: str, several: str) -> ExpiryNotice:
     if len(ends) == 1:
         ((name, end),) = ends
-        return Expiry(code, f'The certificate of "{name}" {one} {_when(end, now)}.', name)
+        return ExpiryNotice(code, f'The certificate of "{name}" {one} {_when(end, now)}.', name)
     shown = ", ".join(f'"{name}" {_when(end, now)}' for name, end in ends[:_SHOWN])
     more = f" and {len(ends) - _SHOWN} more" if len(ends) > _SHOWN else ""
-    return Expiry(code, f"The certificates of {len(ends)} domains {several}: {shown}{more}.", None)
+    return ExpiryNotice(code, f"The certificates of {len(ends)} domains {several}: {shown}{more}.", None)
 
 
 def _when(end: float, now: float) -> str:

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
     from closte_bridge.config.model import Settings
     from closte_bridge.engine.cost import Cost
-    from closte_bridge.engine.sync import Report
+    from closte_bridge.engine.run import RunReport
     from closte_bridge.ledger.store import Ledger
 
 _PREFIX = "closte_bridge"
@@ -35,7 +35,7 @@ def metrics_path(settings: Settings) -> Path | None:
     return path.with_name(f"{path.stem}_{settings.name}{path.suffix}")
 
 
-class _Book:
+class _Gauges:
     """Gauges of one network, collected by name."""
 
     def __init__(self, network: str) -> None:
@@ -52,7 +52,7 @@ class _Book:
             gauge.labels(self._network, value).set(count)
 
 
-class Seen(NamedTuple):
+class CheckCounts(NamedTuple):
     """What the ledger holds of looks at DNS and certificates: names by verdict, and certificates that end."""
 
     dns: dict[str, int]
@@ -61,23 +61,23 @@ class Seen(NamedTuple):
     expiring: int
 
 
-def seen(ledger: Ledger, now: float) -> Seen:
+def check_counts(ledger: Ledger, now: float) -> CheckCounts:
     """Return what is remembered of looks; `now` is in seconds since the epoch."""
-    from closte_bridge.checks.life import EXPIRY_WARNING  # noqa: PLC0415 - where there is a ledger
-    from closte_bridge.ledger import histories  # noqa: PLC0415 - likewise
+    from closte_bridge.checks.domain_state import EXPIRY_WARNING  # noqa: PLC0415 - where there is a ledger
+    from closte_bridge.ledger import check_state as check_states  # noqa: PLC0415 - likewise
 
-    ends = [end for _, end in histories.expiring(ledger, now + EXPIRY_WARNING)]
+    ends = [end for _, end in check_states.expiring(ledger, now + EXPIRY_WARNING)]
     expired = sum(1 for end in ends if end <= now)
-    return Seen(*histories.tally(ledger), expired, len(ends) - expired)
+    return CheckCounts(*check_states.tally(ledger), expired, len(ends) - expired)
 
 
 def render(
-    report: Report | None,
+    report: RunReport | None,
     cost: Cost,
     settings: Settings,
-    marks: dict[str, str],
+    meta: dict[str, str],
     exit_code: int,
-    looks: Seen | None = None,
+    looks: CheckCounts | None = None,
     problems: dict[str, float] | None = None,
 ) -> bytes:
     """Return the exposition text.
@@ -85,14 +85,14 @@ def render(
     `marks` are the ledger's small facts, `problems` since when which ones stand; `report` is None when a run failed
     early, `looks` when there is no ledger or nobody looks.
     """
-    book = _Book(settings.name)
+    book = _Gauges(settings.name)
     book.set("last_run_exit_code", "Exit code of the last run.", exit_code)
-    if "last_run" in marks:
+    if "last_run" in meta:
         text = "When WordPress and Closte were last looked at."
-        book.set("last_run_timestamp_seconds", text, float(marks["last_run"]))
+        book.set("last_run_timestamp_seconds", text, float(meta["last_run"]))
     # 0 before the first one: an alert on its age never fires if the value is missing.
     text = "When both sides could last be read and nothing stood in the way."
-    book.set("last_success_timestamp_seconds", text, float(marks.get("last_success", 0)))
+    book.set("last_success_timestamp_seconds", text, float(meta.get("last_success", 0)))
     book.set("wp_calls", "Calls of wp in the last run.", cost.wp.calls)
     book.set("wp_seconds", "Seconds spent waiting for wp in the last run.", cost.wp.seconds)
     book.set("api_calls", "Requests to Closte in the last run.", cost.api_calls)
@@ -102,9 +102,9 @@ def render(
         text = "Since when each problem that needs a person, or fails again and again, stands."
         book.set_by("problem_since_timestamp_seconds", text, "code", problems)
     if looks is not None:
-        book.set_by("names_dns", "Names by what was last seen of their DNS.", "verdict", looks.dns)
+        book.set_by("domains_dns", "Names by what was last seen of their DNS.", "verdict", looks.dns)
         book.set_by(
-            "names_tls", "Names that lead here by what was last seen of their certificate.", "verdict", looks.tls
+            "domains_tls", "Names that lead here by what was last seen of their certificate.", "verdict", looks.tls
         )
         book.set("certificates_expired", "Certificates that have ended.", looks.expired)
         book.set("certificates_expiring", "Certificates that end within 14 days.", looks.expiring)
@@ -113,22 +113,22 @@ def render(
     return generate_latest(book.registry)
 
 
-def _of_plan(book: _Book, report: Report) -> None:
+def _of_plan(book: _Gauges, report: RunReport) -> None:
     plan, applied = report.plan, report.applied
-    book.set("domains_in_step", "Domains that are on Closte as they should be.", plan.in_step)
-    book.set("aliases_ours", "Aliases that are ours by the ledger.", len(report.view.ledger.ours))
-    book.set("aliases_foreign", "Aliases at Closte that are not ours.", len(plan.foreign))
+    book.set("domains_in_sync", "Domains that are on Closte as they should be.", plan.in_sync)
+    book.set("aliases_managed", "Aliases that are ours by the ledger.", len(report.view.ledger.managed))
+    book.set("aliases_unmanaged", "Aliases at Closte that are not ours.", len(plan.unmanaged))
     book.set("aliases_lost", "Managed aliases that Closte lost, if these are more than a few.", len(report.lost))
     book.set("events_waiting", "Events of the shim that were waiting.", report.view.snapshot.events_waiting)
     book.set("list_complete", "1 when Closte's list could be believed.", int(plan.observed.complete))
     book.set("snapshot_complete", "1 when the snapshot could be believed.", int(not plan.snapshot_faults))
-    book.set("removals_withheld", "Removals that the gate keeps.", sum(len(w.names) for w in plan.withheld))
+    book.set("removals_needing_approval", "Removals that the gate keeps.", sum(len(w.names) for w in plan.over_limit))
     book.set("changes_failed", "Changes of the last run that failed.", len(applied.failed) if applied else 0)
     book.set("changes_done", "Changes that the last run made.", len(applied.done) if applied else 0)
     held = Counter(hold.code for hold in plan.held)
     if plan.unproven:
         held[UNPROVEN] = len(plan.unproven)
-    book.set_by("held", "Changes held back, by reason.", "reason", dict(held))
+    book.set_by("changes_on_hold", "Changes held back, by reason.", "reason", dict(held))
 
 
 def write(path: Path, text: bytes) -> None:

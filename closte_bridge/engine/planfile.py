@@ -19,7 +19,7 @@ from closte_bridge.planning.model import Action
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from closte_bridge.engine.view import View
+    from closte_bridge.engine.observation import Observation
     from closte_bridge.planning.model import Plan
 
 KIND = "closte-bridge-plan"
@@ -37,16 +37,16 @@ class ReviewedPlan:
     created: str
 
 
-def document(plan: Plan, view: View) -> dict[str, Any]:
+def document(plan: Plan, view: Observation) -> dict[str, Any]:
     """Return the plan as JSON data; removals that the gate withholds are in it, marked, to be reviewed."""
     changes = [
-        {"action": change.action.value, "name": change.name, "cause": change.cause, "withheld": False}
+        {"action": change.action.value, "name": change.name, "cause": change.cause, "needs-approval": False}
         for change in plan.changes
     ]
     changes += [
-        {"action": Action.REMOVE.value, "name": name, "cause": withheld.removal_class.value, "withheld": True}
-        for withheld in plan.withheld
-        for name in withheld.names
+        {"action": Action.REMOVE.value, "name": name, "cause": over_limit.removal_class.value, "needs-approval": True}
+        for over_limit in plan.over_limit
+        for name in over_limit.names
     ]
     return {
         "kind": KIND,
@@ -58,7 +58,7 @@ def document(plan: Plan, view: View) -> dict[str, Any]:
     }
 
 
-def write(path: Path, plan: Plan, view: View) -> None:
+def write(path: Path, plan: Plan, view: Observation) -> None:
     """Write the plan for review: a reader sees the whole of it or nothing. Raises BridgeError."""
     try:
         write_whole(path, f"{json.dumps(document(plan, view), indent=1)}\n".encode())

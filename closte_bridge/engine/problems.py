@@ -35,19 +35,21 @@ def note(ledger: Ledger, codes: Iterable[str], now: float) -> None:
             ledger.set_meta(**{_KEY: json.dumps(after) if after else None})
 
 
-def standing(ledger: Ledger) -> dict[str, float]:
+def open_problems(ledger: Ledger) -> dict[str, float]:
     """Return the code of each problem that stands and since when: of whole runs, and of changes that keep failing."""
     found = _noted(ledger.meta())
-    query = "SELECT code, action, refused, min(since) FROM troubles WHERE code <> ? GROUP BY code, action, refused"
+    query = (
+        "SELECT code, action, refused, min(since) FROM failed_changes WHERE code <> ? GROUP BY code, action, refused"
+    )
     for code, action, refused, since in ledger.query(query, NOT_MANAGED):
         name = code or f"{action or 'add'}-{'refused' if refused else 'failed'}"
         found[name] = min(found.get(name, since), since)
     return found
 
 
-def _noted(marks: Mapping[str, str]) -> dict[str, float]:
+def _noted(meta: Mapping[str, str]) -> dict[str, float]:
     try:
-        return {str(code): float(since) for code, since in json.loads(marks.get(_KEY, "{}")).items()}
+        return {str(code): float(since) for code, since in json.loads(meta.get(_KEY, "{}")).items()}
     except (ValueError, TypeError, AttributeError):
         # Not written by us; the next run writes it anew.
         return {}

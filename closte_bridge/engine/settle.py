@@ -5,45 +5,45 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from closte_bridge.closte.listing import Readability
-from closte_bridge.closte.outcome import Kind
+from closte_bridge.closte.outcome import OutcomeKind
 from closte_bridge.engine.bookkeeping import record_contradicted, record_elsewhere, record_seen, was_there
 from closte_bridge.ledger.store import LIST_LAG
-from closte_bridge.planning.model import ELSEWHERE, NOT_SHOWN, NOT_SHOWN_YET, Action, Hold
-from closte_bridge.planning.observed import judge
+from closte_bridge.planning.completeness import assess_list
+from closte_bridge.planning.model import ELSEWHERE, NOT_LISTED, NOT_LISTED_YET, Action, Hold
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from closte_bridge.closte.outcome import Outcome
-    from closte_bridge.engine.apply import Pass
-    from closte_bridge.engine.view import View
+    from closte_bridge.engine.apply import ApplyPass
+    from closte_bridge.engine.observation import Observation
     from closte_bridge.planning.model import Change
 
 # Closte may lose a domain again. If it confirmed one so often and the list never showed it, the change failed.
 _CONFIRMED_IN_VAIN = 2
-_SUCCESS = frozenset({Kind.DONE, Kind.ALREADY})
+_SUCCESS = frozenset({OutcomeKind.DONE, OutcomeKind.ALREADY})
 
 
-def doubted(change: Change, outcome: Outcome, view: View) -> bool:
+def doubted(change: Change, outcome: Outcome, view: Observation) -> bool:
     """Return whether the list of this run contradicts the answer to a change: a list read afterwards decides."""
     name, observed = change.name, view.observed
     if change.action is Action.REMOVE:
-        return outcome.kind is Kind.ALREADY and name in observed.names
-    if outcome.kind is Kind.ALREADY:
+        return outcome.kind is OutcomeKind.ALREADY and name in observed.names
+    if outcome.kind is OutcomeKind.ALREADY:
         return observed.readable and not observed.paged
     trouble = view.ledger.trouble(name, Action.ADD)
-    again = trouble is not None and trouble.code == NOT_SHOWN and trouble.attempts >= _CONFIRMED_IN_VAIN
-    return outcome.kind is Kind.DONE and observed.complete and again and name not in view.ledger.added_lately
+    again = trouble is not None and trouble.code == NOT_LISTED and trouble.attempts >= _CONFIRMED_IN_VAIN
+    return outcome.kind is OutcomeKind.DONE and observed.complete and again and name not in view.ledger.added_lately
 
 
-def perhaps_late(change: Change, outcome: Outcome, view: View, now: float) -> bool:
+def perhaps_late(change: Change, outcome: Outcome, view: Observation, now: float) -> bool:
     """Return whether the change may have happened by an earlier request of ours that the list does not show yet."""
     unsettled = view.ledger.unsettled.get(change.name)
     lately = unsettled is not None and now - unsettled.since <= LIST_LAG
     return outcome.attempts > 1 or lately or change.name in view.ledger.added_lately
 
 
-def settle(this: Pass, doubtful: Sequence[tuple[Change, Outcome]]) -> None:
+def settle(this: ApplyPass, doubtful: Sequence[tuple[Change, Outcome]]) -> None:
     """Read the list once more, and file each change in doubt by what it shows."""
     if not doubtful:
         return
@@ -53,7 +53,7 @@ def settle(this: Pass, doubtful: Sequence[tuple[Change, Outcome]]) -> None:
     if listing is not None and listing.state is not Readability.UNREADABLE:
         # Against the ledger as it is now: what this run removed is no shrinking of the list.
         state = ledger.state(this.engine.clock.now())
-        names, complete = listing.names, judge(listing, view.snapshot.network.domain, state).complete
+        names, complete = listing.names, assess_list(listing, view.snapshot.network.domain, state).complete
     for change, outcome in doubtful:
         there = change.name in names
         if not (there or complete):
@@ -69,35 +69,35 @@ def settle(this: Pass, doubtful: Sequence[tuple[Change, Outcome]]) -> None:
             _contradicted(this, change, outcome)
 
 
-def _by_words(this: Pass, change: Change, outcome: Outcome) -> None:
+def _by_words(this: ApplyPass, change: Change, outcome: Outcome) -> None:
     if outcome.kind in _SUCCESS:
         this.file(change, outcome)
     else:
         this.fail(change, outcome.kind, outcome.message)
 
 
-def _contradicted(this: Pass, change: Change, outcome: Outcome) -> None:
+def _contradicted(this: ApplyPass, change: Change, outcome: Outcome) -> None:
     """File a change which by the list did not happen."""
     view, now = this.view, this.engine.clock.now()
     books = (view, now, this.run)
     if outcome.kind not in _SUCCESS:
         this.fail(change, outcome.kind, outcome.message)
-    elif outcome.kind is Kind.DONE:
+    elif outcome.kind is OutcomeKind.DONE:
         message = "Closte confirmed it again, and its list still does not show it."
-        record_contradicted(this.ledger, change, message, *books, undo=False, code=NOT_SHOWN)
-        this.fail(change, Kind.FAILED, message)
+        record_contradicted(this.ledger, change, message, *books, undo=False, code=NOT_LISTED)
+        this.fail(change, OutcomeKind.FAILED, message)
     elif perhaps_late(change, outcome, view, now):
         if change.name in view.ledger.added_lately:
             this.file(change, outcome)
             return
         shown = "does not show it yet" if change.action is Action.ADD else "still shows it"
         record_contradicted(this.ledger, change, f"{outcome.message} Its list {shown}.", *books, undo=False)
-        this.applied.held.append(Hold(change.action, change.name, NOT_SHOWN_YET, f"Closte's list {shown}"))
+        this.applied.held.append(Hold(change.action, change.name, NOT_LISTED_YET, f"Closte's list {shown}"))
     elif change.action is Action.ADD:
         message = "Closte says that it exists, but not in this application."
         record_elsewhere(this.ledger, change, message, *books)
-        this.fail(change, Kind.FAILED, message, ELSEWHERE)
+        this.fail(change, OutcomeKind.FAILED, message, ELSEWHERE)
     else:
         message = "Closte says that it does not exist, and its list shows it."
         record_contradicted(this.ledger, change, message, *books, undo=True)
-        this.fail(change, Kind.FAILED, message)
+        this.fail(change, OutcomeKind.FAILED, message)

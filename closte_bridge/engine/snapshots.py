@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from closte_bridge.errors import ConfigError
-from closte_bridge.ledger.inbox import to_acknowledge
+from closte_bridge.ledger.events import to_acknowledge
 from closte_bridge.ledger.verdicts import verdicts
 from closte_bridge.wordpress.reader import SnapshotCall
 
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
 def read_snapshot(engine: Engine, call: SnapshotCall, ledger: LedgerState) -> Snapshot:
     """Wait for a snapshot, and hold what the ledger knows against it: a restored database is not complete."""
-    from closte_bridge.planning.standing import past  # noqa: PLC0415 - loaded while `wp` runs
+    from closte_bridge.planning.authority import past  # noqa: PLC0415 - loaded while `wp` runs
 
     with engine.waiting("WordPress"):
         snapshot = call.snapshot()
@@ -59,11 +59,11 @@ def start_snapshot(engine: Engine, *, ask_key: bool, acknowledge: bool) -> Snaps
 
 def _to_acknowledge(engine: Engine, ledger: Ledger) -> list[str]:
     """Return the events that WordPress may forget: none where the ledger may be a copy, whose first one needs them."""
-    marks = to_acknowledge(ledger)
-    if not marks:
+    meta = to_acknowledge(ledger)
+    if not meta:
         return []
-    place = ledger.meta().get("place")
-    return marks if place == json.dumps(asdict(engine.place())) else []
+    location = ledger.meta().get("location")
+    return meta if location == json.dumps(asdict(engine.location())) else []
 
 
 def _status(ledger: Ledger, now: float) -> dict[str, object] | None:

@@ -5,24 +5,25 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, NamedTuple
 
-from closte_bridge.checks.life import DONE, EXPIRY_WARNING, GIVEN_UP, begin, learn
-from closte_bridge.engine.due import due_names, next_look, own_sites
+from closte_bridge.checks.domain_state import DONE, EXPIRY_WARNING, GIVEN_UP, begin, learn
+from closte_bridge.engine.due import due_names, next_check, own_sites
 from closte_bridge.errors import BridgeError
-from closte_bridge.ledger import histories, journal
-from closte_bridge.ledger.journal import Entry
-from closte_bridge.ledger.marks import (
+from closte_bridge.ledger import check_state as check_states
+from closte_bridge.ledger import log as ledger_log
+from closte_bridge.ledger.flags import (
     GIVEN_UP_BEFORE,
-    LOOKED_FIRST,
     MOVED_BACK,
     OF_MOVES,
+    RECHECKED,
     REFUSED,
     UNPROVEN,
     WAS_DONE,
 )
+from closte_bridge.ledger.log import LogEntry
 from closte_bridge.ledger.store import DAY
 from closte_bridge.planning.stages import (
-    LOOK_FIRST,
-    Circumstances,
+    RECHECK_FIRST,
+    StageContext,
     StagePlan,
     names_to_know,
     plan_stages,
@@ -34,11 +35,11 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Collection
     from collections.abc import Mapping as MappingType
 
-    from closte_bridge.checks.life import History
-    from closte_bridge.checks.model import Checked
+    from closte_bridge.checks.domain_state import CheckState
+    from closte_bridge.checks.model import DomainCheck
     from closte_bridge.checks.silence import Silence
     from closte_bridge.engine.engine import Engine
-    from closte_bridge.engine.view import View
+    from closte_bridge.engine.observation import Observation
     from closte_bridge.ledger.store import Ledger
     from closte_bridge.planning.desired import Desired
     from closte_bridge.planning.stages import StageChange
@@ -51,7 +52,7 @@ _LOOK_AGAIN = 3600.0
 NO_STAGES = StagePlan((), ())
 
 
-class Moved(NamedTuple):
+class StageResult(NamedTuple):
     """A stage that was to move; `result` is `done`, `changed` or `refused …`."""
 
     name: str
@@ -62,7 +63,7 @@ class Moved(NamedTuple):
 
 
 @dataclass(slots=True)
-class Verified:
+class CheckResults:
     """What looking came to. `due_later` and `moves_later` are how many more there are than one run looks at or moves.
 
     `proven` are `www.` forms that were seen to lead where their names lead: the next run adds them. `expiring` are the
@@ -70,14 +71,14 @@ class Verified:
     nothing answers this machine, so that the checks of this run ended.
     """
 
-    checked: dict[str, Checked] = field(default_factory=dict)
+    checked: dict[str, DomainCheck] = field(default_factory=dict)
     stages: StagePlan = NO_STAGES
-    moved: list[Moved] = field(default_factory=list)
+    moved: list[StageResult] = field(default_factory=list)
     due_later: int = 0
     moves_later: int = 0
     proven: frozenset[str] = frozenset()
     expiring: list[tuple[str, float]] = field(default_factory=list)
-    next_look: float | None = None
+    next_check: float | None = None
     silence: Silence | None = None
     trouble: BridgeError | None = None
 
@@ -92,12 +93,12 @@ def stages_of(
     revive: Collection[str] = (),
 ) -> StagePlan:
     """Return which stages would move at `now`, of `only` these names, from what the ledger holds of earlier looks."""
-    ours = own_mappings(snapshot)
-    known = {**histories.load(ledger, names_to_know(ours)), **histories.troubled(ledger)}
+    managed = own_mappings(snapshot)
+    known = {**check_states.load(ledger, names_to_know(managed)), **check_states.failing(ledger)}
     if not known:
         return NO_STAGES
     # All are judged: how many would go backwards tells whether any may.
-    plan = stages_from(ledger, ours, known, desire, now, revive)
+    plan = stages_from(ledger, managed, known, desire, now, revive)
     return plan._replace(changes=tuple(c for c in plan.changes if c.name in only)) if only else plan
 
 
@@ -110,7 +111,7 @@ def own_mappings(snapshot: Snapshot) -> list[Mapping]:
 def stages_from(
     ledger: Ledger,
     mappings: Collection[Mapping],
-    known: MappingType[str, History],
+    known: MappingType[str, CheckState],
     desire: Desired,
     now: float,
     revive: Collection[str] = (),
@@ -119,7 +120,7 @@ def stages_from(
 
     `mappings` are all of the network's: how many of them are done says how many may go backwards.
     """
-    around = Circumstances(
+    around = StageContext(
         now=now,
         adopted=float(ledger.meta().get("adopted_at", "0")),
         given_up={int(id_) for id_ in _marked(ledger, GIVEN_UP_BEFORE)},
@@ -135,20 +136,20 @@ def stages_from(
 def verify(
     engine: Engine,
     ledger: Ledger,
-    view: View,
+    view: Observation,
     run: str,
     *,
     only: Collection[str] = (),
     revive: Collection[str] = (),
     on_step: Callable[[], None] = lambda: None,
     should_stop: Callable[[], bool] = lambda: False,
-) -> Verified:
+) -> CheckResults:
     """Check what is due (or `only` those names, at once), remember it, and move stages.
 
     Trouble (with `tls.ca_file`, or with `wp` while stages are written) is in the result and loses nothing: the next run
     does it again.
     """
-    found = Verified()
+    found = CheckResults()
     now = engine.clock.now()
 
     def judged() -> StagePlan:
@@ -158,38 +159,38 @@ def verify(
     due = due_names(engine, ledger, view, only, now)
     found.due_later = max(0, len(due.names) - MOST_CHECKS)
     try:
-        _look(engine, ledger, view, due.names[:MOST_CHECKS], found, on_step, should_stop)
+        _check(engine, ledger, view, due.names[:MOST_CHECKS], found, on_step, should_stop)
         if view.snapshot.complete:
             _forget(ledger, view.snapshot, due.gone, now)
         found.stages = judged()
-        if not found.silence and (names := _to_look_at_first(ledger, found, only, now)):
-            _look(engine, ledger, view, names, found, on_step, should_stop)
+        if not found.silence and (names := _to_recheck(ledger, found, only, now)):
+            _check(engine, ledger, view, names, found, on_step, should_stop)
             with ledger.transaction():
-                _mark_anew(ledger, LOOKED_FIRST, found.checked.keys() & set(names), now)
+                _mark_anew(ledger, RECHECKED, found.checked.keys() & set(names), now)
             found.stages = judged()
     except BridgeError as error:
         found.trouble = error
         return found
     _move(engine, ledger, found, run)
     found.proven = (
-        (ledger.leading_www() & view.desire(engine).www.keys()) - view.ledger.leading_www - view.observed.names
+        (ledger.pointing_www() & view.desire(engine).www.keys()) - view.ledger.pointing_www - view.observed.names
     )
-    expiring = due.idle.expiring if due.idle else histories.expiring(ledger, now + EXPIRY_WARNING)
+    expiring = due.idle.expiring if due.idle else check_states.expiring(ledger, now + EXPIRY_WARNING)
     # Without checks most was seen long ago, and may have been renewed since.
     found.expiring = [(name, end) for name, end in expiring if engine.settings.checks or name in found.checked]
     # What is left was due when this run began, which `watch` holds it against. In a silence all of it is left: it waits
     # for the next run.
     if not found.silence:
-        found.next_look = view.now if found.due_later else next_look(ledger, due)
+        found.next_check = view.now if found.due_later else next_check(ledger, due)
     return found
 
 
-def _to_look_at_first(ledger: Ledger, found: Verified, only: Collection[str], now: float) -> list[str]:
+def _to_recheck(ledger: Ledger, found: CheckResults, only: Collection[str], now: float) -> list[str]:
     """Return the names, of `only` these if there are any, whose stage would move on what was seen too long ago."""
-    held = dict.fromkeys(held.name for held in found.stages.holds if held.code == LOOK_FIRST)
+    held = dict.fromkeys(held.name for held in found.stages.holds if held.code == RECHECK_FIRST)
     if not held:
         return []
-    tried = found.checked.keys() | _marked(ledger, LOOKED_FIRST, now - _LOOK_AGAIN, now)
+    tried = found.checked.keys() | _marked(ledger, RECHECKED, now - _LOOK_AGAIN, now)
     names = [name for name in held if name not in tried and (not only or name in only)]
     room = max(0, MOST_CHECKS - len(found.checked))
     found.due_later += max(0, len(names) - room)
@@ -201,42 +202,42 @@ def _forget(ledger: Ledger, snapshot: Snapshot, names: Collection[str], now: flo
     was_done, given_up = _marked(ledger, WAS_DONE), _marked(ledger, GIVEN_UP_BEFORE)
     rows = {str(mapping.id): mapping.stage for mapping in snapshot.mappings} if was_done or given_up else {}
     with ledger.transaction():
-        histories.forget(ledger, names)
-        ledger.unmark(WAS_DONE, was_done - rows.keys())
+        check_states.forget(ledger, names)
+        ledger.clear_flag(WAS_DONE, was_done - rows.keys())
         # Somebody has brought it back: whatever becomes of it from now on comes after adoption.
-        ledger.unmark(GIVEN_UP_BEFORE, [id_ for id_ in given_up if rows.get(id_) not in GIVEN_UP])
+        ledger.clear_flag(GIVEN_UP_BEFORE, [id_ for id_ in given_up if rows.get(id_) not in GIVEN_UP])
         old = now - 7 * DAY
-        ledger.write("DELETE FROM marks WHERE kind = ? AND since < ?", [(kind, old) for kind in OF_MOVES])
+        ledger.write("DELETE FROM flags WHERE kind = ? AND since < ?", [(kind, old) for kind in OF_MOVES])
 
 
-def _look(
+def _check(
     engine: Engine,
     ledger: Ledger,
-    view: View,
+    view: Observation,
     due: list[str],
-    found: Verified,
+    found: CheckResults,
     on_step: Callable[[], None],
     should_stop: Callable[[], bool],
 ) -> None:
     if not due:
         return
     # DNS and TLS bring their libraries; a run in which nothing is due does not need them.
-    from closte_bridge.checks.pool import Pool  # noqa: PLC0415 - see above
+    from closte_bridge.checks.pool import CheckPool  # noqa: PLC0415 - see above
 
-    earlier = histories.load(ledger, due)
-    after: dict[str, History] = {}
+    earlier = check_states.load(ledger, due)
+    after: dict[str, CheckState] = {}
     interval = float(view.snapshot.settings.dns_check_interval)
 
     def hush(silence: Silence) -> None:
         found.silence = silence
 
-    def take(checked: Checked) -> None:
-        history = earlier.get(checked.name) or begin(checked.at)
-        after[checked.name] = learn(history, checked, interval=interval)
+    def take(checked: DomainCheck) -> None:
+        check_state = earlier.get(checked.name) or begin(checked.at)
+        after[checked.name] = learn(check_state, checked, interval=interval)
         found.checked[checked.name] = checked
         on_step()
 
-    pool = Pool(
+    pool = CheckPool(
         main_domain=view.snapshot.network.domain,
         dns=engine.settings.dns,
         tls=engine.settings.tls,
@@ -249,10 +250,10 @@ def _look(
         pool.run(due, take)
     finally:
         with ledger.transaction():
-            histories.save(ledger, after)
+            check_states.save(ledger, after)
 
 
-def _move(engine: Engine, ledger: Ledger, found: Verified, run: str) -> None:
+def _move(engine: Engine, ledger: Ledger, found: CheckResults, run: str) -> None:
     now = engine.clock.now()
     open_ones = found.stages.changes
     to_prove = [c for c in open_ones if c.prove][: most_proofs(engine.settings.wp)]
@@ -274,21 +275,21 @@ def _move(engine: Engine, ledger: Ledger, found: Verified, run: str) -> None:
     held = tuple(c.unproven for c in unproven)
     found.stages = StagePlan(tuple(c for c in found.stages.changes if c not in unproven), found.stages.holds + held)
     answers = [(c, result) for c, result in answers if result != "unproven"]
-    found.moved = [Moved(c.name, c.mapping.stage, c.stage, c.reason, result) for c, result in answers]
+    found.moved = [StageResult(c.name, c.mapping.stage, c.stage, c.reason, result) for c, result in answers]
     arrived = [str(c.mapping.id) for c, result in answers if _is_done(c, result)]
     # What somebody else has moved meanwhile was not our doing: the next run sees what became of it.
-    ours = [move for move in found.moved if move.result != "changed"]
+    managed = [move for move in found.moved if move.result != "changed"]
     no = {
         REFUSED: [c.key for c, result in answers if result.startswith("refused")],
         UNPROVEN: [c.key for c in unproven],
     }
     with ledger.transaction():
-        ledger.unmark(WAS_DONE, arrived)
+        ledger.clear_flag(WAS_DONE, arrived)
         for kind, keys in no.items():
             _mark_anew(ledger, kind, keys, now)
-        journal.append(
+        ledger_log.append(
             ledger,
-            [Entry(now, run, "stage", m.name, m.reason, m.result, f"{m.before} -> {m.after}") for m in ours],
+            [LogEntry(now, run, "stage", m.name, m.reason, m.result, f"{m.before} -> {m.after}") for m in managed],
         )
 
 
@@ -299,19 +300,19 @@ def _mark_leaving(ledger: Ledger, changes: Collection[StageChange], now: float) 
     """
     leaving = [str(c.mapping.id) for c in changes if c.mapping.stage == DONE]
     with ledger.transaction():
-        ledger.mark(WAS_DONE, leaving, now)
+        ledger.set_flag(WAS_DONE, leaving, now)
         _mark_anew(ledger, MOVED_BACK, leaving, now)
 
 
 def _mark_anew(ledger: Ledger, kind: str, names: Collection[str], now: float) -> None:
     """Set marks as of `now`, also where they were set before; inside a transaction."""
-    ledger.unmark(kind, names)
-    ledger.mark(kind, names, now)
+    ledger.clear_flag(kind, names)
+    ledger.set_flag(kind, names, now)
 
 
 def _marked(ledger: Ledger, kind: str, since: float = 0.0, until: float = float("inf")) -> set[str]:
     """Return what carries a mark that was set between two times, in seconds since the epoch."""
-    rows = ledger.query("SELECT name FROM marks WHERE kind = ? AND since BETWEEN ? AND ?", kind, since, until)
+    rows = ledger.query("SELECT name FROM flags WHERE kind = ? AND since BETWEEN ? AND ?", kind, since, until)
     return {str(name) for (name,) in rows}
 
 

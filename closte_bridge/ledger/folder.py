@@ -60,14 +60,14 @@ def foresee(folder: Path) -> None:
 
 def unusable(folder: Path, error: OSError) -> BridgeError:
     """Return the error that says what the system has against the state folder."""
-    place = quote(str(folder))
-    command = f"install -d -m 700 -o {_name(os.geteuid())} {place}"
+    location = quote(str(folder))
+    command = f"install -d -m 700 -o {_name(os.geteuid())} {location}"
     with suppress(OSError):
         owner = folder.lstat().st_uid
         if owner != os.geteuid():
             return _another_users(folder, owner)
         # The folder is ours: it is something in it that is not.
-        command = f"chown -R {_name(owner)} {place}"
+        command = f"chown -R {_name(owner)} {location}"
     return BridgeError(
         f'The state folder "{folder}" cannot be used ({error.strerror}).',
         code="state-folder",

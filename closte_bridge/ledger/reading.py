@@ -5,17 +5,17 @@ from __future__ import annotations
 import json
 from typing import TYPE_CHECKING
 
-from closte_bridge.ledger.marks import FORMER, LEAVING, OF_PLANS, PIN, RELEASED, REMOVED
+from closte_bridge.ledger.flags import FORMER, LEAVING, OF_PLANS, PIN, RELEASED, REMOVED
 from closte_bridge.ledger.state import (
     Absence,
+    AliasPhase,
     Evidence,
+    FailedChange,
     Identity,
+    LedgerLocation,
     LedgerState,
     Origin,
-    Phase,
-    Place,
     RemovalClass,
-    Trouble,
     Unsettled,
 )
 from closte_bridge.ledger.store import DAY, LIST_LAG, WEEK
@@ -29,39 +29,39 @@ if TYPE_CHECKING:
 def read_state(ledger: Ledger, meta: Mapping[str, str], now: float, *, clock_jumped: bool) -> LedgerState:
     """Return the state as of `now`. Raises ValueError, KeyError or TypeError for what this package never writes."""
     query = ledger.query
-    marks: dict[str, set[str]] = {kind: set() for kind in OF_PLANS}
-    for name, kind in query("SELECT name, kind FROM marks WHERE kind IN (?, ?, ?, ?, ?)", *OF_PLANS):
-        marks[str(kind)].add(str(name))
-    identity, place = meta.get("identity"), meta.get("place")
+    flags: dict[str, set[str]] = {kind: set() for kind in OF_PLANS}
+    for name, kind in query("SELECT name, kind FROM flags WHERE kind IN (?, ?, ?, ?, ?)", *OF_PLANS):
+        flags[str(kind)].add(str(name))
+    identity, location = meta.get("identity"), meta.get("location")
     return LedgerState(
         identity=Identity(**json.loads(identity)) if identity else None,
-        place=Place(**json.loads(place)) if place else None,
+        location=LedgerLocation(**json.loads(location)) if location else None,
         config_path=meta.get("config_path"),
-        ours=dict(ledger.stream("SELECT name, origin FROM aliases WHERE phase = 'present'")),
+        managed=dict(ledger.stream("SELECT name, origin FROM aliases WHERE phase = 'present'")),
         unsettled={
-            n: Unsettled(Phase(p), Origin(o), s, bool(a))
+            n: Unsettled(AliasPhase(p), Origin(o), s, bool(a))
             for n, p, o, s, a in query(
                 "SELECT name, phase, origin, since, absent_before FROM aliases WHERE phase <> 'present'"
             )
         },
         absences={n: Absence(*rest) for n, *rest in query("SELECT name, since, times, last FROM absences")},
         evidence={n: Evidence(*rest) for n, *rest in query("SELECT name, kind, received FROM evidence")},
-        troubles={
-            n: Trouble(a, t, bool(r), *rest)
+        failed_changes={
+            n: FailedChange(a, t, bool(r), *rest)
             for n, a, t, r, *rest in query(
-                "SELECT name, attempts, next_try, refused, message, since, action, refusals, code FROM troubles"
+                "SELECT name, attempts, next_try, refused, message, since, action, refusals, code FROM failed_changes"
             )
         },
-        pins=frozenset(marks[PIN]),
-        leaving=frozenset(marks[LEAVING]),
-        released=frozenset(marks[RELEASED]),
-        former_domains=frozenset(marks[FORMER]),
+        pins=frozenset(flags[PIN]),
+        leaving=frozenset(flags[LEAVING]),
+        released=frozenset(flags[RELEASED]),
+        former_domains=frozenset(flags[FORMER]),
         removals=tuple(
             # After a jump of the clock nobody knows how long ago they were: all count.
             (RemovalClass(c), t)
             for c, t in query("SELECT class, at FROM removals WHERE at > ? OR ?", now - DAY, clock_jumped)
         ),
-        removed_lately=frozenset(marks[REMOVED]),
+        removed_lately=frozenset(flags[REMOVED]),
         added_per_registered=dict(
             query(
                 "SELECT registered, COUNT(DISTINCT name) FROM additions "
@@ -79,7 +79,7 @@ def read_state(ledger: Ledger, meta: Mapping[str, str], now: float, *, clock_jum
         observed_count=int(meta.get("observed_count", "0")),
         reports=_reports(meta.get("reports")),
         went_back=meta.get("went_back", ""),
-        leading_www=ledger.leading_www(),
+        pointing_www=ledger.pointing_www(),
         clock_jumped=clock_jumped,
     )
 

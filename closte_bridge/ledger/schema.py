@@ -7,14 +7,14 @@ is appended. Each runs in one transaction with its count, so that a crash leaves
 from __future__ import annotations
 
 import sqlite3
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 from closte_bridge.errors import BridgeError
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-_V1 = """
+_INITIAL = """
 CREATE TABLE meta (key TEXT PRIMARY KEY, value TEXT NOT NULL) WITHOUT ROWID;
 CREATE TABLE aliases (
     name TEXT PRIMARY KEY,
@@ -75,7 +75,7 @@ CREATE INDEX log_name ON log (name);
 CREATE TRIGGER log_is_append_only BEFORE UPDATE ON log BEGIN SELECT RAISE(ABORT, 'the log is append-only'); END;
 """
 
-_V2 = """
+_DOMAIN_CHECKS = """
 CREATE TABLE histories (
     name TEXT PRIMARY KEY,
     first_seen REAL NOT NULL,
@@ -96,21 +96,64 @@ CREATE TABLE histories (
 CREATE INDEX histories_failing ON histories (failures) WHERE failures > 0;
 """
 
-_V3 = "CREATE INDEX histories_changed ON histories (changed);"
+_CHANGED_CHECKS = "CREATE INDEX histories_changed ON histories (changed);"
 
 # Of a trouble that is there already nobody knows which action it was with: it goes on counting for each.
-_V4 = """
+_FAILURES_BY_ACTION = """
 ALTER TABLE troubles ADD COLUMN action TEXT NOT NULL DEFAULT '';
 ALTER TABLE troubles ADD COLUMN refusals INTEGER NOT NULL DEFAULT 0;
 UPDATE troubles SET refusals = attempts WHERE refused = 1;
 """
 
-_V5 = "ALTER TABLE troubles ADD COLUMN code TEXT NOT NULL DEFAULT '';"
+_FAILURE_CODES = "ALTER TABLE troubles ADD COLUMN code TEXT NOT NULL DEFAULT '';"
 
-MIGRATIONS: tuple[str, ...] = (_V1, _V2, _V3, _V4, _V5)
+_PLAIN_TERMS = """
+ALTER TABLE histories RENAME TO check_state;
+ALTER TABLE check_state RENAME COLUMN looked TO checked_at;
+ALTER TABLE check_state RENAME COLUMN next_look TO next_check;
+ALTER TABLE check_state RENAME COLUMN leads_here TO points_here;
+ALTER TABLE check_state RENAME COLUMN right_since TO ok_since;
+UPDATE check_state SET dns = 'ok' WHERE dns = 'right';
+UPDATE check_state SET dns = 'one-family-ok' WHERE dns = 'one-family-right';
+UPDATE check_state SET tls = 'ok' WHERE tls = 'right';
+DROP INDEX histories_failing;
+DROP INDEX histories_changed;
+CREATE INDEX check_state_failing ON check_state (failures) WHERE failures > 0;
+CREATE INDEX check_state_changed ON check_state (changed);
+ALTER TABLE marks RENAME TO flags;
+UPDATE flags SET kind = 'rechecked' WHERE kind = 'looked-first';
+ALTER TABLE troubles RENAME TO failed_changes;
+UPDATE failed_changes SET code = 'not-listed' WHERE code = 'not-shown';
+DROP INDEX events_state;
+UPDATE events SET state = 'quarantined' WHERE state = 'set-aside';
+CREATE INDEX events_state ON events (state) WHERE state IN ('waiting', 'quarantined');
+UPDATE meta SET key = 'location' WHERE key = 'place';
+UPDATE meta SET key = 'notified' WHERE key = 'told';
+UPDATE meta SET key = 'notified_at' WHERE key = 'told_at';
+UPDATE meta SET value = replace(replace(value, 'withheld', 'needs-approval'), 'not-shown', 'not-listed')
+    WHERE key IN ('problems', 'notified');
+"""
 
 
-def migrate(connection: sqlite3.Connection, migrations: tuple[str, ...] = MIGRATIONS) -> None:
+class Migration(NamedTuple):
+    """One step from an older ledger to a newer one. `number` is the version it leads to."""
+
+    number: int
+    name: str
+    script: str
+
+
+MIGRATIONS: tuple[Migration, ...] = (
+    Migration(1, "initial", _INITIAL),
+    Migration(2, "domain checks", _DOMAIN_CHECKS),
+    Migration(3, "index of changed checks", _CHANGED_CHECKS),
+    Migration(4, "failed changes by action", _FAILURES_BY_ACTION),
+    Migration(5, "failed changes with a code", _FAILURE_CODES),
+    Migration(6, "plain terms", _PLAIN_TERMS),
+)
+
+
+def migrate(connection: sqlite3.Connection, migrations: tuple[Migration, ...] = MIGRATIONS) -> None:
     """Bring the ledger to the newest version. Raises BridgeError when a newer program has written it."""
     (version,) = connection.execute("PRAGMA user_version").fetchone()
     if version > len(migrations):
@@ -124,7 +167,7 @@ def migrate(connection: sqlite3.Connection, migrations: tuple[str, ...] = MIGRAT
         try:
             # Another process may have done it while this one waited for its turn.
             if connection.execute("PRAGMA user_version").fetchone() == (number,):
-                for statement in _statements(migrations[number]):
+                for statement in _statements(migrations[number].script):
                     connection.execute(statement)
                 connection.execute(f"PRAGMA user_version = {number + 1}")
             connection.execute("COMMIT")

@@ -21,7 +21,7 @@ class Origin(IntEnum):
         return {1: "mapping", 2: "www", 3: "config", 4: "pin"}[self.value]
 
 
-class Phase(StrEnum):
+class AliasPhase(StrEnum):
     """Where an alias stands between us and Closte."""
 
     ADDING = "adding"  # the intent is committed; the answer is not known
@@ -45,7 +45,7 @@ class Unsettled(NamedTuple):
     `absent_before`: a complete list had shown that it was not there before we asked, so it is ours when it shows up.
     """
 
-    phase: Phase
+    phase: AliasPhase
     origin: Origin
     since: float
     absent_before: bool
@@ -66,7 +66,7 @@ class Evidence(NamedTuple):
     received: float
 
 
-class Trouble(NamedTuple):
+class FailedChange(NamedTuple):
     """A change that failed, and when it is tried again. `refused`: Closte said no for good, `refusals` times so far.
 
     `action` is what was asked for; empty where it is not known. `code` is that of a hold which says more than that the
@@ -96,7 +96,7 @@ class Identity:
 
 
 @dataclass(frozen=True, slots=True)
-class Place:
+class LedgerLocation:
     """Where the ledger lies: a digest of the machine, and the folder."""
 
     host: str
@@ -108,13 +108,13 @@ class LedgerState:
     """Everything the planner may know of the past."""
 
     identity: Identity | None = None
-    place: Place | None = None
+    location: LedgerLocation | None = None
     config_path: str | None = None
-    ours: dict[str, int] = field(default_factory=dict)
+    managed: dict[str, int] = field(default_factory=dict)
     unsettled: dict[str, Unsettled] = field(default_factory=dict)
     absences: dict[str, Absence] = field(default_factory=dict)
     evidence: dict[str, Evidence] = field(default_factory=dict)
-    troubles: dict[str, Trouble] = field(default_factory=dict)
+    failed_changes: dict[str, FailedChange] = field(default_factory=dict)
     pins: frozenset[str] = frozenset()
     leaving: frozenset[str] = frozenset()
     released: frozenset[str] = frozenset()
@@ -129,10 +129,10 @@ class LedgerState:
     observed_count: int = 0
     reports: tuple[str, int] | None = None
     went_back: str = ""
-    leading_www: frozenset[str] = frozenset()
+    pointing_www: frozenset[str] = frozenset()
     clock_jumped: bool = False
 
-    def trouble(self, name: str, action: str) -> Trouble | None:
+    def trouble(self, name: str, action: str) -> FailedChange | None:
         """Return the trouble that `action` had with `name`: what was wrong with another says nothing of it."""
-        trouble = self.troubles.get(name)
+        trouble = self.failed_changes.get(name)
         return trouble if trouble and trouble.action in {"", action} else None

@@ -16,15 +16,24 @@ from shlex import quote
 from typing import TYPE_CHECKING, Any
 
 from closte_bridge.errors import BridgeError
+from closte_bridge.ledger.flags import LEAVING, MOVED_BACK, RECORD_DUE, RECORD_MADE, RECORD_UNSEEN, REMOVED
 from closte_bridge.ledger.folder import check_folder, make_folder, unusable
-from closte_bridge.ledger.marks import LEAVING, MOVED_BACK, RECORD_DUE, RECORD_MADE, RECORD_UNSEEN, REMOVED
 from closte_bridge.ledger.schema import migrate
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
     from pathlib import Path
 
-    from closte_bridge.ledger.state import Absence, Evidence, Identity, LedgerState, Phase, Place, RemovalClass, Trouble
+    from closte_bridge.ledger.state import (
+        Absence,
+        AliasPhase,
+        Evidence,
+        FailedChange,
+        Identity,
+        LedgerLocation,
+        LedgerState,
+        RemovalClass,
+    )
 
 WEEK = 7 * 86400.0
 DAY = 86400.0
@@ -41,14 +50,14 @@ LATEST = 1e11
 _NUMBERS = frozenset(
     {
         "able", "adopted_at", "highest_mapping", "highest_site", "last_run", "last_success", "last_try",
-        "observed_count", "told_at",
+        "observed_count", "notified_at",
     }
 )  # fmt: skip
 
 # The `www.` names that lead where their names lead, by the last looks at both.
 _LEADING_WWW = """
-SELECT www.name FROM histories AS www JOIN histories AS name ON name.name = substr(www.name, 5)
-WHERE www.name >= 'www.' AND www.name < 'www/' AND www.leads_here = 1 AND name.leads_here = 1
+SELECT www.name FROM check_state AS www JOIN check_state AS name ON name.name = substr(www.name, 5)
+WHERE www.name >= 'www.' AND www.name < 'www/' AND www.points_here = 1 AND name.points_here = 1
 """
 
 # SQLite's words about a damaged schema quote it, and what is damaged need not be text.
@@ -218,9 +227,9 @@ class Ledger:
 
     def check(self) -> None:
         """Look through all of it. Raises BridgeError if something in it is of a kind that this package never writes."""
-        from closte_bridge.ledger.soundness import is_sound  # noqa: PLC0415 - hardly ever needed
+        from closte_bridge.ledger.integrity import is_intact  # noqa: PLC0415 - hardly ever needed
 
-        if not is_sound(self):
+        if not is_intact(self):
             raise self._odd()
 
     # -- reading ------------------------------------------------------------------------------------------------
@@ -251,7 +260,7 @@ class Ledger:
             raise self._odd()
         return meta
 
-    def leading_www(self) -> frozenset[str]:
+    def pointing_www(self) -> frozenset[str]:
         """Return the `www.` names that lead where their names lead, by the last looks at both."""
         return frozenset(str(name) for (name,) in self.query(_LEADING_WWW))
 
@@ -278,14 +287,14 @@ class Ledger:
         """Bind the ledger."""
         self.set_meta(identity=json.dumps(asdict(identity)))
 
-    def set_place(self, place: Place) -> None:
+    def set_place(self, location: LedgerLocation) -> None:
         """Remember where the ledger lies."""
-        self.set_meta(place=json.dumps(asdict(place)))
+        self.set_meta(location=json.dumps(asdict(location)))
 
     def put_aliases(
         self,
         rows: Iterable[tuple[str, int]],
-        phase: Phase,
+        phase: AliasPhase,
         now: float,
         *,
         absent_before: bool = False,
@@ -298,7 +307,7 @@ class Ledger:
             [(name, int(origin), phase.value, now, int(absent_before), int(adopted)) for name, origin in rows],
         )
 
-    def set_phase(self, names: Iterable[str], phase: Phase) -> None:
+    def set_phase(self, names: Iterable[str], phase: AliasPhase) -> None:
         """Move aliases that are in the ledger to another phase."""
         self.write("UPDATE aliases SET phase = ? WHERE name = ?", [(phase.value, name) for name in names])
 
@@ -310,9 +319,9 @@ class Ledger:
         """Drop names with everything that was kept of them, but for the log and the counts."""
         names = list(names)
         rows = [(name,) for name in names]
-        for table in ("aliases", "absences", "evidence", "troubles"):
+        for table in ("aliases", "absences", "evidence", "failed_changes"):
             self.write(f"DELETE FROM {table} WHERE name = ?", rows)  # noqa: S608 - names of our own tables
-        self.unmark(LEAVING, names)
+        self.clear_flag(LEAVING, names)
 
     def put_absences(self, absences: dict[str, Absence]) -> None:
         """Remember what complete snapshots did not mention."""
@@ -320,7 +329,7 @@ class Ledger:
 
     def clear(self, table: str, names: Iterable[str]) -> None:
         """Delete names from one of `absences`, `evidence`, `troubles`."""
-        if table not in {"absences", "evidence", "troubles"}:
+        if table not in {"absences", "evidence", "failed_changes"}:
             raise ValueError(table)
         self.write(f"DELETE FROM {table} WHERE name = ?", [(name,) for name in names])  # noqa: S608 - checked above
 
@@ -328,30 +337,30 @@ class Ledger:
         """Remember removal events; the last one counts: between two of them the name was back."""
         self.write("INSERT OR REPLACE INTO evidence VALUES (?, ?, ?)", [(n, *e) for n, e in evidence.items()])
 
-    def put_trouble(self, name: str, trouble: Trouble) -> None:
+    def put_failed_change(self, name: str, trouble: FailedChange) -> None:
         """Remember a failed change and when it is tried again."""
         self.write(
-            "INSERT OR REPLACE INTO troubles "
+            "INSERT OR REPLACE INTO failed_changes "
             "(name, attempts, next_try, refused, message, since, action, refusals, code) "
             "VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)",
             [(name, *trouble)],
         )
 
-    def mark(self, kind: str, names: Iterable[str], now: float) -> None:
+    def set_flag(self, kind: str, names: Iterable[str], now: float) -> None:
         """Set a mark of one of the kinds in `ledger.marks`; where it is set already, its time stays."""
         self.write(
-            "INSERT OR IGNORE INTO marks (name, kind, since) VALUES (?, ?, ?)",
+            "INSERT OR IGNORE INTO flags (name, kind, since) VALUES (?, ?, ?)",
             [(n, kind, now) for n in names],
         )
 
-    def unmark(self, kind: str, names: Iterable[str]) -> None:
+    def clear_flag(self, kind: str, names: Iterable[str]) -> None:
         """Take a mark away."""
-        self.write("DELETE FROM marks WHERE kind = ? AND name = ?", [(kind, n) for n in names])
+        self.write("DELETE FROM flags WHERE kind = ? AND name = ?", [(kind, n) for n in names])
 
     def count_removal(self, name: str, removal_class: RemovalClass, now: float) -> None:
         """Count a removal for the limits of the gate, and remember it for lists that still show the name."""
         self.write("INSERT INTO removals VALUES (?, ?, ?)", [(name, removal_class.value, now)])
-        self.write("INSERT OR REPLACE INTO marks (name, kind, since) VALUES (?, ?, ?)", [(name, REMOVED, now)])
+        self.write("INSERT OR REPLACE INTO flags (name, kind, since) VALUES (?, ?, ?)", [(name, REMOVED, now)])
 
     def count_addition(self, name: str, registered: str, now: float) -> None:
         """Count an addition for the certificate budget; one for no `registered` domain needs no new certificate."""
@@ -364,22 +373,22 @@ class Ledger:
         self.write("UPDATE removals SET at = ?", [(now,)])
         self.write("UPDATE additions SET at = ?", [(now,)])
         self.write("UPDATE aliases SET since = ? WHERE phase <> 'present'", [(now,)])
-        self.write("UPDATE troubles SET next_try = min(next_try, ?)", [(now,)])
-        self.write("UPDATE histories SET next_look = min(next_look, ?)", [(now,)])
+        self.write("UPDATE failed_changes SET next_try = min(next_try, ?)", [(now,)])
+        self.write("UPDATE check_state SET next_check = min(next_check, ?)", [(now,)])
         # For how long something has failed decides about stages: that is seen anew from the start.
         self.write(
-            "UPDATE histories SET failures = ?, failing_since = NULL, failed_at = NULL WHERE failures > 0", [(0,)]
+            "UPDATE check_state SET failures = ?, failing_since = NULL, failed_at = NULL WHERE failures > 0", [(0,)]
         )
-        self.write("UPDATE marks SET since = min(since, ?) WHERE kind = ?", [(now + _IN_THE_MAKING, RECORD_DUE)])
+        self.write("UPDATE flags SET since = min(since, ?) WHERE kind = ?", [(now + _IN_THE_MAKING, RECORD_DUE)])
         # Nobody knows how long such a site has been there: it waits for the whole of its day.
-        self.write("UPDATE marks SET since = ? WHERE kind = ?", [(now + DAY, RECORD_UNSEEN)])
-        self.write("UPDATE marks SET since = ? WHERE kind = ?", [(now, MOVED_BACK), (now, RECORD_MADE)])
+        self.write("UPDATE flags SET since = ? WHERE kind = ?", [(now + DAY, RECORD_UNSEEN)])
+        self.write("UPDATE flags SET since = ? WHERE kind = ?", [(now, MOVED_BACK), (now, RECORD_MADE)])
 
     def prune(self, now: float) -> None:
         """Delete counts, events and evidence that no rule looks at any more, and the oldest of a very long log."""
         self.write("DELETE FROM removals WHERE at < ?", [(now - 2 * DAY,)])
         self.write("DELETE FROM additions WHERE at < ?", [(now - 2 * WEEK,)])
-        self.write("DELETE FROM marks WHERE kind = ? AND since < ?", [(REMOVED, now - 2 * WEEK)])
+        self.write("DELETE FROM flags WHERE kind = ? AND since < ?", [(REMOVED, now - 2 * WEEK)])
         self.write("DELETE FROM events WHERE state IN ('done', 'aside') AND received < ?", [(now - 4 * WEEK,)])
         # Of names that are not ours, some may become so; most never do.
         self.write(

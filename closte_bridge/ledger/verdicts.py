@@ -20,9 +20,9 @@ _HOLDS_FOR = 3600.0
 # Those that changed last are those that Ultimate Multisite asks about. What is behind them is not even read. Where
 # there is not room for all, those that are right come first: it asks only once its own checks have found nothing right.
 _NEWEST = f"""
-SELECT name, leads_here, looked FROM (
-    SELECT name, leads_here, looked, dns, changed FROM histories ORDER BY changed DESC LIMIT {4 * MOST_VERDICTS}
-) WHERE dns NOT IN ('', 'time-out', 'unknown') ORDER BY leads_here DESC, changed DESC LIMIT {MOST_VERDICTS}
+SELECT name, points_here, checked_at FROM (
+    SELECT name, points_here, checked_at, dns, changed FROM check_state ORDER BY changed DESC LIMIT {4 * MOST_VERDICTS}
+) WHERE dns NOT IN ('', 'time-out', 'unknown') ORDER BY points_here DESC, changed DESC LIMIT {MOST_VERDICTS}
 """  # noqa: S608 - numbers of our own
 
 

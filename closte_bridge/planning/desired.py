@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 
 
 @dataclass(frozen=True, slots=True)
-class Intentions:
+class DomainPolicy:
     """What the config says about names; all normalised."""
 
     wildcard: bool = False
@@ -104,7 +104,7 @@ class Desired:
         return next((form for form in (name, other) if form in self.mapped), None)
 
 
-def desired(snapshot: Snapshot, intentions: Intentions, ledger: LedgerState) -> Desired:
+def desired(snapshot: Snapshot, policy: DomainPolicy, ledger: LedgerState) -> Desired:
     """Collect what everything in WordPress, the config and the pins asks for or mentions."""
     mapped: dict[str, Mapping] = {}
     claims: dict[str, dict[int, Mapping]] = {}
@@ -130,8 +130,8 @@ def desired(snapshot: Snapshot, intentions: Intentions, ledger: LedgerState) -> 
         if len(public) > 1 or (not public and len(living) > 1):
             contested[name] = frozenset(public or living)
         mapped[name] = rows[min(rows, key=lambda blog: _rank(blog, snapshot))]
-    configured = set(intentions.wildcards)
-    if intentions.wildcard:
+    configured = set(policy.wildcards)
+    if policy.wildcard:
         configured.add(WILDCARD + snapshot.network.domain)
     return Desired(
         mapped=mapped,
@@ -141,7 +141,7 @@ def desired(snapshot: Snapshot, intentions: Intentions, ledger: LedgerState) -> 
         unreadable=cache(lambda: _unreadable(malformed, snapshot)),
         configured=frozenset(configured),
         pins=ledger.pins,
-        kept=frozenset(intentions.keep),
+        kept=frozenset(policy.keep),
         # Hardly ever asked for, and there are as many as sites.
         site_domains=cache(lambda: frozenset(_site_domain(site.domain) for site in snapshot.sites.values())),
         # A wildcard of ours counts until it is gone, also when the config no longer asks for it, and while it is not
@@ -149,7 +149,7 @@ def desired(snapshot: Snapshot, intentions: Intentions, ledger: LedgerState) -> 
         wildcards=frozenset(
             {n for n in configured | ledger.pins if is_wildcard(n)}
             | {n for n in mapped if n[0] == "*"}
-            | {n for n in ledger.ours if n[0] == "*"}
+            | {n for n in ledger.managed if n[0] == "*"}
             | {n for n in ledger.unsettled if n[0] == "*"}
         ),
     )

@@ -38,10 +38,10 @@ class Hold(NamedTuple):
 
 
 UNPROVEN = "www-unproven"
-NOT_SHOWN_YET = "list-lag"
+NOT_LISTED_YET = "list-lag"
 ELSEWHERE = "exists-elsewhere"
 NOT_MANAGED = "not-managed"
-NOT_SHOWN = "not-shown"
+NOT_LISTED = "not-listed"
 """Codes of additions that Closte says exist or were made: not in this application, by a complete list; not known to the
 ledger, and shown by no list; confirmed, and not shown by the list."""
 
@@ -51,7 +51,7 @@ def unproven_hold(www: str) -> Hold:
     return Hold(Action.ADD, www, UNPROVEN, f'waits until it leads where "{www[4:]}" leads')
 
 
-class Withheld(NamedTuple):
+class OverLimit(NamedTuple):
     """A class of removals that is over its limit. `digest` stands for exactly these names."""
 
     removal_class: RemovalClass
@@ -115,7 +115,7 @@ class Mode(Enum):
     INACTIVE = "inactive"  # the toggle is off: nothing to do, and nothing wrong
 
 
-class Standing(NamedTuple):
+class Authority(NamedTuple):
     """The mode with its reason and the way out. `rebind`: the key is new and proven to be the same application's."""
 
     mode: Mode
@@ -126,7 +126,7 @@ class Standing(NamedTuple):
 
 
 @dataclass(frozen=True, slots=True)
-class Bookkeeping:
+class LedgerUpdates:
     """What the ledger learns from looking, whether or not anything changes.
 
     `staying` are names whose dismissal is spent, because something asks for them again. `lapsed` are wanted names whose
@@ -154,16 +154,16 @@ class Plan:
     counts the domains that are in sync; `orphaned` are on Closte for the mapping of a site that is gone.
     """
 
-    standing: Standing
+    authority: Authority
     observed: Observed
     snapshot_faults: tuple[str, ...]
     changes: tuple[Change, ...]
     held: tuple[Hold, ...]
     unproven: frozenset[str]
-    withheld: tuple[Withheld, ...]
-    foreign: tuple[str, ...]
-    in_step: int
-    bookkeeping: Bookkeeping
+    over_limit: tuple[OverLimit, ...]
+    unmanaged: tuple[str, ...]
+    in_sync: int
+    updates: LedgerUpdates
     lost: frozenset[str] = frozenset()
     orphaned: frozenset[str] = frozenset()
 

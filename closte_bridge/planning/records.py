@@ -24,7 +24,7 @@ MOST_UNSEEN = 3
 """So many records of such sites are made in 24 hours."""
 
 
-class Lack(NamedTuple):
+class MissingRecord(NamedTuple):
     """A site without its record; `due` is when that is made, in seconds since the epoch.
 
     `seen`: an event shows its creation. `hold` says what the record waits for: empty if for nothing, else `retry`,
@@ -38,7 +38,7 @@ class Lack(NamedTuple):
     hold: str = ""
 
 
-class Rows(NamedTuple):
+class RowCounts(NamedTuple):
     """What a complete read found: the highest ids, and how many rows there are."""
 
     highest_site: int
@@ -47,7 +47,7 @@ class Rows(NamedTuple):
     mappings: int
 
 
-class Known(NamedTuple):
+class RecordHistory(NamedTuple):
     """What the ledger knows of new sites and their records.
 
     `above` is the highest site of earlier complete reads. `waiting` and `unseen` are sites that lack their record, with
@@ -61,7 +61,7 @@ class Known(NamedTuple):
     unseen: Mapping[int, float] = {}
     had: Collection[int] = ()
     made: int = 0
-    rows: Rows | None = None
+    rows: RowCounts | None = None
     events: Sequence[Event] = ()
     uids: Collection[str] = ()
 
@@ -77,27 +77,27 @@ class RecordPlan(NamedTuple):
     visit now; `settled` are those that waited and need it no more; `had` are new sites that have a record.
     """
 
-    lacks: tuple[Lack, ...] = ()
+    missing_records: tuple[MissingRecord, ...] = ()
     waiting: Mapping[int, float] = {}
     unseen: Mapping[int, float] = {}
     settled: frozenset[int] = frozenset()
     had: frozenset[int] = frozenset()
 
     @property
-    def due(self) -> tuple[Lack, ...]:
+    def due(self) -> tuple[MissingRecord, ...]:
         """Return those whose time has come."""
-        return tuple(lack for lack in self.lacks if not lack.hold)
+        return tuple(missing_record for missing_record in self.missing_records if not missing_record.hold)
 
 
 NO_RECORDS = RecordPlan()
 
 
-def rows_of(snapshot: Snapshot) -> Rows:
+def rows_of(snapshot: Snapshot) -> RowCounts:
     """Return what a complete read found."""
-    return Rows(snapshot.highest_site, snapshot.highest_mapping, len(snapshot.sites), len(snapshot.mappings))
+    return RowCounts(snapshot.highest_site, snapshot.highest_mapping, len(snapshot.sites), len(snapshot.mappings))
 
 
-def plan_records(snapshot: Snapshot, known: Known, now: float) -> RecordPlan:
+def plan_records(snapshot: Snapshot, known: RecordHistory, now: float) -> RecordPlan:
     """Return which new sites lack their record, and which of those that waited still do.
 
     Of a snapshot that is not complete it follows only which new sites have one.
@@ -121,7 +121,7 @@ def plan_records(snapshot: Snapshot, known: Known, now: float) -> RecordPlan:
     )
 
 
-def _lacking(snapshot: Snapshot, candidates: list[Site], known: Known) -> list[Site]:
+def _lacking(snapshot: Snapshot, candidates: list[Site], known: RecordHistory) -> list[Site]:
     """Return those of `candidates` that lack a record which nobody objected to or deleted."""
     told = [*known.events, *snapshot.events]
     declined = {event.blog_id for event in told if declines_record(event)}
@@ -134,7 +134,7 @@ def _lacking(snapshot: Snapshot, candidates: list[Site], known: Known) -> list[S
 
 
 def _due(
-    snapshot: Snapshot, lacking: list[Site], known: Known, now: float
+    snapshot: Snapshot, lacking: list[Site], known: RecordHistory, now: float
 ) -> tuple[dict[int, float], dict[int, float]]:
     """Return when each record is due: of sites whose creation an event shows, and of all others."""
     told = [*known.events, *snapshot.events]
@@ -157,9 +157,9 @@ def _lacks(
     lacking: list[Site],
     waiting: Mapping[int, float],
     unseen: Mapping[int, float],
-    known: Known,
+    known: RecordHistory,
     now: float,
-) -> Iterable[Lack]:
+) -> Iterable[MissingRecord]:
     moving = bool(unseen) and rows_arrive(snapshot, known)
     room = MOST_UNSEEN - known.made
     for site in lacking:
@@ -173,10 +173,10 @@ def _lacks(
         elif not seen:
             hold = "arriving" if moving else "limit" if room <= 0 else ""
             room -= not hold
-        yield Lack(site.id, _host(site), due, seen, hold)
+        yield MissingRecord(site.id, _host(site), due, seen, hold)
 
 
-def rows_arrive(snapshot: Snapshot, known: Known) -> bool:
+def rows_arrive(snapshot: Snapshot, known: RecordHistory) -> bool:
     """Return whether rows came or went since the last complete read which no event explains."""
     if known.rows is None:
         return True
@@ -226,7 +226,7 @@ def _host(site: Site) -> str:
     return site.domain.lower().partition(":")[0]
 
 
-def backfillable(snapshot: Snapshot) -> list[Lack]:
+def backfillable(snapshot: Snapshot) -> list[MissingRecord]:
     """Return every site that lacks its record, old or new."""
     everyone = without_record(snapshot, snapshot.sites.values())
-    return [Lack(site.id, _host(site), 0.0) for site in everyone if site.public]
+    return [MissingRecord(site.id, _host(site), 0.0) for site in everyone if site.public]

@@ -5,7 +5,7 @@ from __future__ import annotations
 from types import MappingProxyType
 from typing import TYPE_CHECKING, NamedTuple
 
-from closte_bridge.checks.life import CHECKING_DNS, StageHold, is_new, next_stage
+from closte_bridge.checks.domain_state import CHECKING_DNS, StageHoldReason, is_new, next_stage
 from closte_bridge.checks.model import DnsCode
 from closte_bridge.domains import normalise
 
@@ -13,14 +13,14 @@ if TYPE_CHECKING:
     from collections.abc import Collection, Iterable
     from collections.abc import Mapping as MappingType
 
-    from closte_bridge.checks.life import History
+    from closte_bridge.checks.domain_state import CheckState
     from closte_bridge.wordpress.snapshot import Mapping
 
 DONE = "done"
 # Why a mapping that is done and seems to be wrong stays so.
 TOO_MANY = "backwards-limit"
 # Why a mapping stays that would move on what was seen too long ago: its name is looked at first.
-LOOK_FIRST = "look-first"
+RECHECK_FIRST = "recheck-first"
 _SEEN_LATELY = 3600.0
 # In any 24 hours so many of those that are done go backwards, or this share of them if it is more; where more would,
 # none goes.
@@ -54,38 +54,40 @@ class StageChange(NamedTuple):
         return f"{self.mapping.id} {self.mapping.stage} {self.stage}"
 
     @property
-    def seen_long_ago(self) -> StageHeld:
+    def seen_long_ago(self) -> StageHold:
         """Return the hold for a move that nothing seen in the last hour speaks for."""
-        return StageHeld(self.name, LOOK_FIRST, f"{self.reason}, as was seen more than an hour ago: a new look decides")
+        return StageHold(
+            self.name, RECHECK_FIRST, f"{self.reason}, as was seen more than an hour ago: a new look decides"
+        )
 
     @property
-    def too_many(self) -> StageHeld:
+    def too_many(self) -> StageHold:
         """Return the hold for one that is done while many others went backwards."""
         reason = (
             f"{self.reason}, but of so many at once, which is most likely what this machine sees and visitors do not; "
             f"where more than {_MOST_BACKWARDS}, or {_SHARE_BACKWARDS:.0%} of those that are done, would go backwards "
             "within 24 hours, none goes"
         )
-        return StageHeld(self.name, TOO_MANY, reason)
+        return StageHold(self.name, TOO_MANY, reason)
 
     @property
-    def refused(self) -> StageHeld:
+    def refused(self) -> StageHold:
         """Return the hold for a move that Ultimate Multisite did not take."""
         reason = f'{self.reason}, but Ultimate Multisite did not take "{self.stage}": it is tried again after a day'
-        return StageHeld(self.name, "stage-refused", reason)
+        return StageHold(self.name, "stage-refused", reason)
 
     @property
-    def unproven(self) -> StageHeld:
+    def unproven(self) -> StageHold:
         """Return the hold for a test request that did not come back."""
         reason = (
             "it is behind a CDN, and Ultimate Multisite's test request through it did not come back to this network: "
             "the CDN may still lead to another server; it is tried again every hour, and "
             f"`closte-bridge domain revive {self.name}` moves it all the same"
         )
-        return StageHeld(self.name, "proxy-unproven", reason)
+        return StageHold(self.name, "proxy-unproven", reason)
 
 
-class StageHeld(NamedTuple):
+class StageHold(NamedTuple):
     """One mapping that would move but for a rule."""
 
     name: str
@@ -97,7 +99,7 @@ class StagePlan(NamedTuple):
     """What moves and what is held back."""
 
     changes: tuple[StageChange, ...]
-    holds: tuple[StageHeld, ...]
+    holds: tuple[StageHold, ...]
 
 
 def names_to_know(mappings: Iterable[Mapping]) -> set[str]:
@@ -114,7 +116,7 @@ def room_backwards(mappings: Iterable[Mapping], lately: int) -> int:
     return max(0, max(_MOST_BACKWARDS, int(done * _SHARE_BACKWARDS)) - lately)
 
 
-class Circumstances(NamedTuple):
+class StageContext(NamedTuple):
     """What decides about stages beside what was seen. Times are in seconds since the epoch.
 
     `adopted` is when this engine took charge; `given_up` are the ids of mappings that Ultimate Multisite had given up
@@ -136,41 +138,41 @@ class Circumstances(NamedTuple):
 
 def plan_stages(
     mappings: Iterable[Mapping],
-    histories: MappingType[str, History],
-    around: Circumstances,
+    histories: MappingType[str, CheckState],
+    around: StageContext,
     revive: Collection[str] = (),
 ) -> StagePlan:
     """Return what follows for the stages of `mappings` from what was seen in the last hour.
 
     `revive` names those that a person brings back all the same.
     """
-    moves: list[tuple[StageChange, History]] = []
-    holds: list[StageHeld] = []
+    moves: list[tuple[StageChange, CheckState]] = []
+    holds: list[StageHold] = []
     for mapping in mappings:
         name = name_of(mapping)
-        history = histories.get(name) if name else None
-        if name is None or history is None:
+        check_state = histories.get(name) if name else None
+        if name is None or check_state is None:
             continue
         given_up = mapping.id in around.given_up
-        move = next_stage(mapping, history, adopted=around.adopted, given_up=given_up, revive=name in revive)
-        if isinstance(move, StageHold):
-            holds.append(StageHeld(name, move.code, move.reason))
+        move = next_stage(mapping, check_state, adopted=around.adopted, given_up=given_up, revive=name in revive)
+        if isinstance(move, StageHoldReason):
+            holds.append(StageHold(name, move.code, move.reason))
         elif move is not None:
             was_done, revived = mapping.id in around.was_done, name in revive
-            prove = history.dns == DnsCode.PROXIED and move.stage == DONE and not (was_done or revived)
+            prove = check_state.dns == DnsCode.PROXIED and move.stage == DONE and not (was_done or revived)
             back = was_done or not (revived or is_new(mapping, around.adopted))
-            moves.append((StageChange(mapping, name, move.stage, move.secure, move.reason, prove, back), history))
+            moves.append((StageChange(mapping, name, move.stage, move.secure, move.reason, prove, back), check_state))
     # All or none: who sees so many wrong sees wrongly, and the next day's first few would be no better founded.
     crowd = sum(change.mapping.stage == DONE for change, _ in moves) > around.room
     # What a person asks for by name is tried again.
     asked = {change.key for change, _ in moves if change.name in revive}
     around = around._replace(refused=set(around.refused) - asked)
-    judged = [(change, _held(change, history, around, crowd=crowd)) for change, history in moves]
+    judged = [(change, _held(change, check_state, around, crowd=crowd)) for change, check_state in moves]
     holds += [held for _, held in judged if held]
     return StagePlan(tuple(change for change, held in judged if not held), tuple(holds))
 
 
-def _held(change: StageChange, history: History, around: Circumstances, *, crowd: bool) -> StageHeld | None:
+def _held(change: StageChange, check_state: CheckState, around: StageContext, *, crowd: bool) -> StageHold | None:
     """Return what keeps a change back for now. The need for another look comes last: it alone makes one.
 
     `crowd`: more would leave "done" than there is room for.
@@ -179,20 +181,20 @@ def _held(change: StageChange, history: History, around: Circumstances, *, crowd
     if sites and not change.backwards and change.mapping.id not in around.was_done:
         # Nobody knows whose it is, and each site that it is done for may make it its primary domain. One that returns
         # does not.
-        return StageHeld(change.name, "conflict", f"sites {', '.join(map(str, sorted(sites)))} claim it")
+        return StageHold(change.name, "conflict", f"sites {', '.join(map(str, sorted(sites)))} claim it")
     if change.prove and change.key in around.unproven:
         return change.unproven
     if change.mapping.stage == DONE and crowd:
         return change.too_many
     if change.key in around.refused:
         return change.refused
-    return None if _seen_lately(history, around.now) else change.seen_long_ago
+    return None if _seen_lately(check_state, around.now) else change.seen_long_ago
 
 
-def _seen_lately(history: History, now: float) -> bool:
+def _seen_lately(check_state: CheckState, now: float) -> bool:
     """Tell whether it was seen so within the hour: the name may be another site's since, or the stage a person's."""
     # A time in the future is one that the clock has taken back.
-    return history.looked is not None and 0 <= now - history.looked <= _SEEN_LATELY
+    return check_state.checked_at is not None and 0 <= now - check_state.checked_at <= _SEEN_LATELY
 
 
 def name_of(mapping: Mapping) -> str | None:

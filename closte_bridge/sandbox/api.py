@@ -26,7 +26,7 @@ Document = dict[str, object]
 
 
 @dataclass(frozen=True, slots=True)
-class Words:
+class ApiTexts:
     """Texts that Closte is not known to use, so that others can be tried.
 
     An empty `already` or `missing` makes the call a success. `wrong_key_status` is the HTTP status that goes
@@ -43,7 +43,7 @@ class Words:
 class Api:
     """The answers to calls whose key has been looked at. `key` None takes any key but an empty one."""
 
-    def __init__(self, store: Store, key: Secret | None, words: Words) -> None:
+    def __init__(self, store: Store, key: Secret | None, words: ApiTexts) -> None:
         self._store = store
         self._key = key
         self.words = words

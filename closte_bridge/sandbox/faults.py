@@ -105,7 +105,7 @@ class Fault:
         return call == "list" or not self.kind.only_lists
 
 
-class Dice:
+class FaultPicker:
     """Choose faults. The same seed, faults and calls give the same choices. Not thread-safe."""
 
     def __init__(self, faults: Iterable[Fault] = (), seed: int | None = None) -> None:

@@ -14,7 +14,7 @@ from urllib.parse import parse_qs, urlsplit
 from closte_bridge.errors import BridgeError
 from closte_bridge.sandbox.api import CALLS, failure
 from closte_bridge.sandbox.faults import Call, Fault, FaultKind
-from closte_bridge.sandbox.journal import Request
+from closte_bridge.sandbox.request_log import RecordedRequest
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -183,7 +183,7 @@ class Handler(BaseHTTPRequestHandler):
         places = [name for name, fields in (("query", query), ("body", form)) if "apikey" in fields]
         fields = {**query, **form}
         self.sandbox.journal.write(
-            Request(
+            RecordedRequest(
                 call=call,
                 domain=fields.get("domain", ""),
                 wildcard=fields.get("wildcard", ""),

@@ -12,10 +12,10 @@ from socketserver import TCPServer
 from typing import TYPE_CHECKING, Any
 
 from closte_bridge.errors import BridgeError
-from closte_bridge.sandbox.api import BASE, Api, Words
-from closte_bridge.sandbox.faults import Call, Dice, Fault, FaultKind
+from closte_bridge.sandbox.api import BASE, Api, ApiTexts
+from closte_bridge.sandbox.faults import Call, Fault, FaultKind, FaultPicker
 from closte_bridge.sandbox.handler import Handler
-from closte_bridge.sandbox.journal import Journal, Request
+from closte_bridge.sandbox.request_log import RecordedRequest, RequestLog
 from closte_bridge.sandbox.store import Store
 
 if TYPE_CHECKING:
@@ -32,7 +32,7 @@ _CLOSING = 5.0
 
 
 @dataclass(frozen=True, slots=True)
-class Behaviour:
+class SandboxOptions:
     """How the stand-in behaves apart from faults, and how bad its faults are.
 
     `latency`, `slow` and `drip` (for each byte) are in seconds, `retry_after` is the header's value, `huge` in
@@ -63,17 +63,17 @@ class Sandbox:
         state: Path | None = None,
         key: Secret | None = None,
         port: int = 0,
-        words: Words | None = None,
-        behaviour: Behaviour | None = None,
+        words: ApiTexts | None = None,
+        behaviour: SandboxOptions | None = None,
         faults: Iterable[Fault | str] = (),
         seed: int | None = None,
     ) -> None:
         self.store = Store(app_domain, state)
-        self.journal = Journal(state.with_name(f"{state.name}.requests.jsonl") if state is not None else None)
-        self.api = Api(self.store, key, words or Words())
-        self.behaviour = behaviour or Behaviour()
+        self.journal = RequestLog(state.with_name(f"{state.name}.requests.jsonl") if state is not None else None)
+        self.api = Api(self.store, key, words or ApiTexts())
+        self.behaviour = behaviour or SandboxOptions()
         self._lock = threading.Lock()
-        self._dice = Dice()
+        self._dice = FaultPicker()
         self.set_faults(*faults, seed=seed)
         self._closing = threading.Event()
         self._connections = 0
@@ -126,7 +126,7 @@ class Sandbox:
         self.store.replace(names)
 
     @property
-    def requests(self) -> list[Request]:
+    def requests(self) -> list[RecordedRequest]:
         """All requests so far, the controls' not among them."""
         return self.journal.read()
 
@@ -145,7 +145,7 @@ class Sandbox:
         """Put other faults in the place of all."""
         parsed = [Fault.parse(fault) if isinstance(fault, str) else fault for fault in faults]
         with self._lock:
-            self._dice = Dice(parsed, seed)
+            self._dice = FaultPicker(parsed, seed)
 
     def reset(self) -> None:
         """Forget all aliases but the own domain, all requests and all faults."""

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from closte_bridge.config.model import DEFAULT_NETWORK
 from closte_bridge.config.places import NAME
-from closte_bridge.engine.watch import WAKE_FILE
+from closte_bridge.engine.loop import TRIGGER_FILE
 from closte_bridge.shim.detach import find_way
 
 if TYPE_CHECKING:
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from closte_bridge.config.model import Settings
 
 FOLDER = Path(__file__).with_name("php")
-WAKING_FILE = "waking"
+SPAWNED_FILE = "spawned"
 """In the state folder: when the shim started an engine that has not shown itself since (mtime), and last (atime)."""
 # These call others when a hook leads to them.
 _LAST = ("class-events.php",)
@@ -74,14 +74,14 @@ def configuration(settings: Settings, environ: Mapping[str, str], options: list[
     nothing to wake: the engine is on another machine.
     """
     if settings.wp.ssh or settings.wp.alias:
-        return {"engine": None, "wake": "auto", "wake_file": None}
+        return {"engine": None, "wake": "auto", "trigger_file": None}
     return {
         "engine": [*program(), *options],
         "start": find_way(),
         "environment": environment(environ),
         "user": os.geteuid(),
         "wake": wake,
-        "wake_file": str(settings.state_dir.absolute() / WAKE_FILE),
+        "trigger_file": str(settings.state_dir.absolute() / TRIGGER_FILE),
     }
 
 
@@ -92,30 +92,30 @@ def moved(config: Mapping[str, Any], settings: Settings, root: str) -> list[str]
     difference.
     """
     engine = config.get("engine")
-    here = not (settings.wp.ssh or settings.wp.alias)
-    if not here or not isinstance(engine, list) or not engine:
-        return [] if here == bool(engine) else ["the machine"]
+    installation = not (settings.wp.ssh or settings.wp.alias)
+    if not installation or not isinstance(engine, list) or not engine:
+        return [] if installation == bool(engine) else ["the machine"]
     words = [str(word) for word in engine]
     path = _option(words, "path") or settings.wp.path
     source = settings.source and str(settings.source.absolute())
     name = _option(words, "network")
-    looked_at = {
+    observe = {
         "the program": not _same_program(words, program()),
         "the configuration": _option(words, "config") != source,
         "the network's name": name != settings.name and not (name is None and settings.name == DEFAULT_NETWORK),
         "WordPress' folder": path is None or Path(path).resolve() != Path(root).resolve(),
-        "the state folder": config.get("wake_file") != str(settings.state_dir.absolute() / WAKE_FILE),
+        "the state folder": config.get("trigger_file") != str(settings.state_dir.absolute() / TRIGGER_FILE),
         "the user": config.get("user") != os.geteuid(),
     }
-    return [what for what, differs in looked_at.items() if differs]
+    return [what for what, differs in observe.items() if differs]
 
 
 def starts_us(config: Mapping[str, Any], settings: Settings, root: str) -> bool:
     """Tell whether a shim with `config` starts this very program, called by the same words, and nothing has moved."""
-    engine, ours = config.get("engine"), program()
-    if settings.wp.ssh or settings.wp.alias or not isinstance(engine, list) or engine[: len(ours)] != ours:
+    engine, managed = config.get("engine"), program()
+    if settings.wp.ssh or settings.wp.alias or not isinstance(engine, list) or engine[: len(managed)] != managed:
         return False
-    options = engine[len(ours) :]
+    options = engine[len(managed) :]
     return all(str(word).startswith("--") for word in options) and not moved(config, settings, root)
 
 

@@ -7,9 +7,9 @@ from typing import TYPE_CHECKING, Any, NoReturn
 
 from closte_bridge import __version__
 from closte_bridge.config.places import page
-from closte_bridge.engine.woken import LAST_FILE
+from closte_bridge.engine.triggered import LAST_FILE
 from closte_bridge.errors import BridgeError, ReadOnlyError, UnreadableError
-from closte_bridge.shim.files import WAKING_FILE, moved, starts_us, texts
+from closte_bridge.shim.files import SPAWNED_FILE, moved, starts_us, texts
 from closte_bridge.wordpress.failures import failure
 from closte_bridge.wordpress.wp import WpCall
 
@@ -26,17 +26,17 @@ def install(engine: Engine, configuration: dict[str, Any]) -> dict[str, Any]:
     """
     request = {"do": "install", "files": texts(), "version": __version__, "config": configuration}
     answer = _ask(engine, {**request, "name_folder": _stands_in_folder(engine, configuration)})
-    if answer.get("result") == "strangers":
-        names = ", ".join(f'"{name}"' for name in answer["strangers"])
+    if answer.get("result") == "foreign_files":
+        names = ", ".join(f'"{name}"' for name in answer["foreign_files"])
         raise BridgeError(
             f'In "{answer["folder"]}" there are files of this name that are not ours: {names}.',
-            code="shim-stranger",
+            code="shim-foreign-file",
             hint="Look at them, move them away, and install again.",
         )
     if answer.get("result") == "not-writable":
         raise _not_writable(str(answer["folder"]))
     # What became of an engine that was woken before says nothing of this installation.
-    for name in (LAST_FILE, WAKING_FILE):
+    for name in (LAST_FILE, SPAWNED_FILE):
         with suppress(OSError):
             (engine.settings.state_dir / name).unlink()
     return answer
@@ -53,9 +53,9 @@ def status(engine: Engine, *, probe: bool = False) -> dict[str, Any]:
     answer = _ask(engine, {"do": "status", "files": texts(), "probe": probe})
     try:
         config, root = answer["config"], str(answer["root"])
-        ours = answer["owner"] in {None, _identity(engine)} and isinstance(config, dict)
-        answer["moved"] = moved(config, engine.settings, root) if ours else []
-        answer["starts_us"] = ours and starts_us(config, engine.settings, root)
+        managed = answer["owner"] in {None, _identity(engine)} and isinstance(config, dict)
+        answer["moved"] = moved(config, engine.settings, root) if managed else []
+        answer["starts_us"] = managed and starts_us(config, engine.settings, root)
     except (KeyError, TypeError, ValueError):
         raise failure("wp-unexpected") from None
     return answer

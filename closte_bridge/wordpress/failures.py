@@ -20,138 +20,138 @@ if TYPE_CHECKING:
     from closte_bridge.config.model import WpSettings
 
 
-class Words(NamedTuple):
+class Explanation(NamedTuple):
     """A sentence that says what is wrong, and one that says what to do."""
 
     message: str
     hint: str
 
 
-_KNOWN: dict[str, Words] = {
-    "wp-missing": Words(
+_KNOWN: dict[str, Explanation] = {
+    "wp-missing": Explanation(
         "The command that starts `wp` was not found.",
         "Install WP-CLI, or name it rightly in the config: `wp: {command: [php, /opt/wp-cli.phar]}`. "
         "Over SSH, `ssh` is needed here.",
     ),
-    "wp-not-executable": Words(
+    "wp-not-executable": Explanation(
         "The command `wp` cannot be executed.",
         "Make it executable, or put `php` before it in the config's `wp: {command: …}`.",
     ),
-    "wp-root": Words(
+    "wp-root": Explanation(
         "WP-CLI refuses to run as root.",
         "Run as the owner of the site's files: `sudo -u <owner> closte-bridge …`; on a host that Ansible provisions: "
         "`closte-bridge-as <network> …`.",
     ),
-    "wp-path": Words(
+    "wp-path": Explanation(
         "WP-CLI found no WordPress installation where it looked.",
         "Pass `--path=<folder of wp-config.php>`, or set `wp: {path: …}` in the config.",
     ),
-    "wp-url": Words(
+    "wp-url": Explanation(
         "The network has no site at the address given with `--url`.",
         "Pass the address of a site of the network that you mean, as `wp site list` shows it.",
     ),
-    "wp-main-site": Words(
+    "wp-main-site": Explanation(
         "WordPress finds no site at the network's own address.",
         "Compare DOMAIN_CURRENT_SITE in wp-config.php with the main site in the database; or pass `--url`.",
     ),
-    "wp-alias": Words(
+    "wp-alias": Explanation(
         "WP-CLI does not know that alias.",
         "`wp cli alias list` shows those it knows.",
     ),
-    "not-installed": Words(
+    "not-installed": Explanation(
         "WordPress is not installed at that path and address.",
         "Check `--path` and `--url`; `wp core is-installed --network` must succeed.",
     ),
-    "database": Words(
+    "database": Explanation(
         # WordPress has the same sentence for both.
         "WordPress cannot reach its database, or finds no such network in it.",
         "Check that the database server runs and that `wp db check` succeeds; with several networks, check `--url`.",
     ),
-    "ssh": Words(
+    "ssh": Explanation(
         "The SSH connection to the WordPress host failed.",
         "Try `ssh` to the same host by hand; the host key must be known and the login must not ask.",
     ),
-    "php-fatal": Words(
+    "php-fatal": Explanation(
         "PHP ended with a fatal error before WordPress could answer.",
         "Run `wp eval 'echo 1;'` and look into PHP's error log.",
     ),
-    "php-memory": Words(
+    "php-memory": Explanation(
         "PHP ran out of memory while it read the network.",
         "Raise PHP's memory_limit for the command line, for example `wp: {command: [php, -d, memory_limit=1G, …]}`.",
     ),
-    "wp-timeout": Words(
+    "wp-timeout": Explanation(
         "`wp` gave no answer in time and was ended.",
         "Try `wp option get home` by hand; raise `wp: {timeout: …}` if the host is only slow.",
     ),
-    "wp-cut": Words(
+    "wp-cut": Explanation(
         "The answer of `wp` was cut off.",
         "Run it again; if it stays so, look for a limit on output or memory between here and WordPress.",
     ),
-    "wp-damaged": Words(
+    "wp-damaged": Explanation(
         "The answer of `wp` was damaged on its way.",
         "Run it again; look for a wrapper around `wp` that changes what it prints.",
     ),
-    "wp-too-large": Words(
+    "wp-too-large": Explanation(
         "`wp` printed more than this program is willing to read.",
         "Look for a plugin that prints without end; `wp eval 'echo 1;'` shows it.",
     ),
-    "wp-no-answer": Words(
+    "wp-no-answer": Explanation(
         "`wp` ended without an answer.",
         "Run `wp eval 'echo 1;'`: it must print 1.",
     ),
-    "wp-status": Words(
+    "wp-status": Explanation(
         "`wp` answered, but ended with a failure, so its answer does not count.",
         "Run `wp eval 'echo 1;'; echo $?`: a plugin that fails as PHP ends makes that something else than 0.",
     ),
-    "not-multisite": Words(
+    "not-multisite": Explanation(
         "This WordPress is not a multisite.",
         "Point `--path` or `--url` at the network that runs Ultimate Multisite.",
     ),
-    "maintenance": Words(
+    "maintenance": Explanation(
         "WordPress is in maintenance mode: an update is under way.",
         "Run again when it is over. A `.maintenance` file left behind by a failed update can be deleted.",
     ),
-    "query-failed": Words(
+    "query-failed": Explanation(
         "The database refused a query.",
         "Run `wp db check`; a crashed table or missing rights are the usual causes.",
     ),
-    "no-transaction": Words(
+    "no-transaction": Explanation(
         "The database refused to start a transaction, so the network cannot be read consistently.",
         "Check the database user's rights and that the tables are InnoDB.",
     ),
-    "plugin-inactive": Words(
+    "plugin-inactive": Explanation(
         "Ultimate Multisite is not active on this network.",
         "Activate it: `wp plugin activate ultimate-multisite --network`.",
     ),
-    "plugin-not-set-up": Words(
+    "plugin-not-set-up": Explanation(
         "Ultimate Multisite is active, but its set-up was never finished.",
         "Finish its wizard in the network admin: Ultimate Multisite > Setup.",
     ),
-    "table-missing": Words(
+    "table-missing": Explanation(
         "A table that the network needs is missing.",
         "Run Ultimate Multisite's set-up again, and `wp db check`.",
     ),
-    "shim-not-writable": Words(
+    "shim-not-writable": Explanation(
         "A file of the shim could not be written: the disk is full, or the folder belongs to somebody else.",
         "Run as the owner of the site's files, with room on the disk; then install again.",
     ),
-    "shim-changed": Words(
+    "shim-changed": Explanation(
         "Somebody changed the shim's config.php, which other networks of this installation need.",
         "Put it back from a backup; or move it away, then run `closte-bridge shim install` for each of the networks.",
     ),
-    "shim-no-table": Words(
+    "shim-no-table": Explanation(
         "The database refused to make the table for the shim's events.",
         "The database user needs the right to create tables, as WordPress' own updates do.",
     ),
-    "shim-other-owner": Words(
+    "shim-other-owner": Explanation(
         "Another engine is in charge of this network.",
         "Run `closte-bridge adopt --take-over` first if that one is out of use.",
     ),
-    "wp-unexpected": Words(
+    "wp-unexpected": Explanation(
         "`wp` answered with a document that does not have the expected form.",
         "Another version of closte-bridge's scripts may be in between; run it again with `--debug`.",
     ),
-    "php-exception": Words(
+    "php-exception": Explanation(
         "PHP failed while it read the network.",
         "Look into PHP's error log; `--debug` shows the kind of failure and its line.",
     ),

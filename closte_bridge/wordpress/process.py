@@ -129,7 +129,7 @@ def close_pipes(process: subprocess.Popen[bytes]) -> None:
                 pipe.close()
 
 
-class HeadStart:
+class Prestart:
     """A `wp` that was started before it was known what to ask it.
 
     WordPress takes its time to load, and reads the script only then: nothing happens there before that. Whoever

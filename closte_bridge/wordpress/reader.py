@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
     from closte_bridge.config.model import WpSettings
-    from closte_bridge.wordpress.process import HeadStart
+    from closte_bridge.wordpress.process import Prestart
     from closte_bridge.wordpress.snapshot import Snapshot
 
 EVENT_LIMIT = 5000
@@ -57,7 +57,7 @@ class SnapshotCall:
         engine: str | None = None,
         acknowledge: Sequence[str] = (),
         status: Mapping[str, Any] | None = None,
-        early: HeadStart | None = None,
+        early: Prestart | None = None,
     ) -> None:
         self._pad = os.urandom(_PAD_BYTES)
         request: dict[str, Any] = {"event_limit": EVENT_LIMIT}

@@ -103,7 +103,7 @@ class Owner:
 
 
 @dataclass(frozen=True, slots=True)
-class Settings:
+class PluginSettings:
     """The settings of Ultimate Multisite that concern us, defaults filled in."""
 
     plugin_version: str
@@ -123,7 +123,7 @@ class Snapshot:
     """
 
     network: Network
-    settings: Settings
+    settings: PluginSettings
     owner: Owner | None
     sites: dict[int, Site]
     mappings: list[Mapping]
@@ -221,14 +221,14 @@ def _mappings(table: dict[str, Any]) -> tuple[list[Mapping], bool]:
     return mappings, nameless
 
 
-def _settings(document: dict[str, Any]) -> Settings:
+def _settings(document: dict[str, Any]) -> PluginSettings:
     plugin = document["plugin"]
     if plugin is None:
         raise failure("plugin-inactive")
     if not plugin["set_up"]:
         raise failure("plugin-not-set-up")
     raw = document["settings"] or {}
-    return Settings(
+    return PluginSettings(
         plugin_version=shown(str(plugin["version"])),
         domain_mapping=_flag(raw.get("enable_domain_mapping", 1)),
         dns_check_interval=_interval(raw.get("dns_check_interval")),

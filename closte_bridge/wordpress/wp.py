@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from closte_bridge.config.model import WpSettings
-    from closte_bridge.wordpress.process import HeadStart
+    from closte_bridge.wordpress.process import Prestart
 
 MAX_OUTPUT = 512 * 1024 * 1024
 _MAX_ERRORS = 1024 * 1024
@@ -90,7 +90,7 @@ class WpCall:
         cost: WpCost,
         *,
         plugins: bool = False,
-        early: HeadStart | None = None,
+        early: Prestart | None = None,
     ) -> WpCall:
         """Start `wp` with the script `name`, or hand it to the one that was started `early` with the same command line.
 

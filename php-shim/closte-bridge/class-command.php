@@ -131,7 +131,7 @@ final class Command {
 	 * @param bool  $inner Whether another command of this process waits for what is printed, and goes on afterwards.
 	 */
 	private static function pass_on( array $words, $inner ) {
-		$config = run( 'Wake', 'config' );
+		$config = run( 'Trigger', 'config' );
 		if ( empty( $config['engine'] ) || ! \is_array( $config['engine'] ) ) {
 			\WP_CLI::error( 'The engine is not on this machine: run "closte-bridge" where it is installed.' );
 		}
@@ -182,7 +182,7 @@ final class Command {
 	/**
 	 * Return whether the engine's program can be run at all: its interpreter or its package may be gone.
 	 *
-	 * @param array $config From `Wake::config`.
+	 * @param array $config From `Trigger::config`.
 	 * @return bool
 	 */
 	private static function answers( array $config ) {

@@ -56,7 +56,7 @@ final class Listeners {
 			$network_id = (int) $passed->network_id;
 		} else {
 			$mapping    = \is_numeric( $id ) && $id > 0 && \function_exists( 'wu_get_domain' ) ? \wu_get_domain( (int) $id ) : null;
-			$network_id = \is_object( $mapping ) ? run( 'Charge', 'network_of', array( $mapping->get_blog_id() ) ) : null;
+			$network_id = \is_object( $mapping ) ? run( 'Owner', 'network_of', array( $mapping->get_blog_id() ) ) : null;
 		}
 		self::decide_for( $network_id );
 		foreach ( self::$taken ? self::ADDING : array() as $hook ) {
@@ -89,7 +89,7 @@ final class Listeners {
 	 * @return mixed The first argument.
 	 */
 	public static function decide( $passed = null, $blog_id = null ) {
-		self::decide_for( run( 'Charge', 'network_of', array( $blog_id ) ) );
+		self::decide_for( run( 'Owner', 'network_of', array( $blog_id ) ) );
 		return $passed;
 	}
 
@@ -100,7 +100,7 @@ final class Listeners {
 	 */
 	private static function decide_for( $network_id ) {
 		// What fails answers with its argument.
-		true === run( 'Charge', 'is_ours', array( $network_id ) ) ? self::take_off() : self::give_back();
+		true === run( 'Owner', 'is_active', array( $network_id ) ) ? self::take_off() : self::give_back();
 	}
 
 	/**

@@ -222,7 +222,7 @@ final class Outbox {
 		}
 		if ( self::write( run( 'Events', 'given_up', array( $rows ) ) ) ) {
 			foreach ( $networks as $network_id ) {
-				run( 'Wake', 'engine', array( $network_id ) );
+				run( 'Trigger', 'engine', array( $network_id ) );
 			}
 		}
 	}
@@ -246,7 +246,7 @@ final class Outbox {
 			$told = isset( $known[ $row['blog_id'] ] ) ? $known[ $row['blog_id'] ] : 0;
 			$id   = self::network_of( $row['blog_id'], $row['network_id'] ? $row['network_id'] : $told );
 			if ( ! isset( $owned[ $id ] ) ) {
-				$owned[ $id ] = '' !== run( 'Charge', 'owner', array( $id ) );
+				$owned[ $id ] = '' !== run( 'Owner', 'owner', array( $id ) );
 			}
 			$rows[ $key ]['network_id'] = $id;
 			if ( ! $owned[ $id ] ) {

@@ -22,7 +22,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, NoReturn
 
-from tests.support.parts import MissingPartError, find_parts, is_stand_in
+from tests.support.parts import MissingPartError, find_parts, is_mock_plugin
 from tests.support.wordpress import Multisite, WpError, build_template, sqlite_database
 
 if TYPE_CHECKING:
@@ -159,7 +159,7 @@ def closte(demo: Demo, folder: Path) -> Iterator[None]:
 
 def the_two_sides(demo: Demo) -> None:
     """Show what there is."""
-    stand_in = "a stand-in for Ultimate Multisite" if is_stand_in() else "the real Ultimate Multisite"
+    stand_in = "a stand-in for Ultimate Multisite" if is_mock_plugin() else "the real Ultimate Multisite"
     demo.chapter(
         "The two sides",
         f"WordPress and WP-CLI are real, with {stand_in} as the plugin.",

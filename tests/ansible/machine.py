@@ -91,7 +91,7 @@ def machine(name: str, folder: Path, key: Path, *, systemd: bool = True) -> Iter
     Without `systemd` an SSH server is its first process. Raises `MissingPartError` when this machine does not let one
     boot.
     """
-    units, place = folder / "units", folder / "place"
+    units, place = folder / "units", folder / "location"
     units.mkdir(parents=True)
     place.mkdir()
     port = free_port()

@@ -180,9 +180,9 @@ def again_by_the_readme(fleet: Fleet) -> None:
 def what_cannot_be_is_refused(fleet: Fleet, web1: Host, web2: Host) -> None:
     """A config that the engine does not take, and a network of another engine: nothing lands, nobody is pushed out."""
     wordpress = web2.shop.multisite
-    ours = wordpress.network_option("closte_bridge_owner")
+    managed = wordpress.network_option("closte_bridge_owner")
     wordpress.set_network_option(
-        "closte_bridge_owner", {"engine": "f" * 32, "host": "elsewhere", "since": ours["since"]}
+        "closte_bridge_owner", {"engine": "f" * 32, "host": "elsewhere", "since": managed["since"]}
     )
     given = {name: dict(variables) for name, variables in fleet.per_host.items()}
     fleet.per_host["web1"]["closte_bridge_settings"] = {**SETTINGS, "removal_grase": "48h"}
@@ -208,7 +208,7 @@ def what_cannot_be_is_refused(fleet: Fleet, web1: Host, web2: Host) -> None:
     assert succeeded(fleet.play(str(play))).changed == []
     assert [left_behind(host, files) for host, files in zip(fleet.hosts, before, strict=True)] == [{}, {}]
     assert [wordpress.network_option(name) for name in options] == options_before
-    wordpress.set_network_option("closte_bridge_owner", ours)
+    wordpress.set_network_option("closte_bridge_owner", managed)
     web2.machine.run("systemctl", "start", *units)
     fleet.per_host = given
     fleet.write_inventory()

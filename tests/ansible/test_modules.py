@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 NONE = {"installed": "no", "version": None, "table": False, "owner": False}
-THERE = {"installed": "yes", "version": "0.1.0", "table": True, "owner": True, "wake_set": "auto"}
+THERE = {"installed": "yes", "version": "0.1.0", "table": True, "owner": True, "trigger_set": "auto"}
 
 
 @pytest.fixture

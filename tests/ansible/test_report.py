@@ -44,13 +44,13 @@ def rows(**networks: dict[str, Any]) -> list[dict[str, Any]]:
 
 
 def test_a_network_in_step_has_nothing_to_say() -> None:
-    (row,) = rows(shop={"plan": envelope([line("", status="foreign")])})
-    assert (row["state"], row["text"], row["foreign"], row["changes"]) == ("ok", "in step", 1, [])
+    (row,) = rows(shop={"plan": envelope([line("", status="unmanaged")])})
+    assert (row["state"], row["text"], row["unmanaged"], row["changes"]) == ("ok", "in-sync", 1, [])
 
 
 def test_records_to_make_are_pending_as_well() -> None:
-    (row,) = rows(shop={"plan": envelope([line("record"), line("add", "www.example.org", "held")])})
-    assert (row["state"], row["record"], row["held"], row["add"]) == ("pending", 1, 1, 0)
+    (row,) = rows(shop={"plan": envelope([line("record"), line("add", "www.example.org", "on-hold")])})
+    assert (row["state"], row["record"], row["on-hold"], row["add"]) == ("pending", 1, 1, 0)
 
 
 def test_a_network_that_is_switched_off_is_not_in_step() -> None:
@@ -76,7 +76,7 @@ def test_the_worst_comes_first_and_a_host_that_is_away_is_not_left_out() -> None
         ("web2", "broken", "It gave no JSON."),
         ("web3", "broken", "Refused"),
         ("web4", "broken", "The host did not answer."),
-        ("web1", "ok", "in step"),
+        ("web1", "ok", "in-sync"),
     ]
     table = fleet.fleet_table(found)
     assert table[0].split() == ["HOST", "NETWORK", "STATE", "ADD", "REMOVE", "RECORD", "HELD", "WITHHELD", "WHAT"]
@@ -90,7 +90,11 @@ def test_the_changes_of_a_sync_are_told_apart() -> None:
         line("stage", "b.example.org", "done"),
         line("add", "a.example.org"),
     ]
-    left = [line("add", "c.example.org", "held"), line("record", "d.example.org", "failed"), line("", "e.example.org")]
+    left = [
+        line("add", "c.example.org", "on-hold"),
+        line("record", "d.example.org", "failed"),
+        line("", "e.example.org"),
+    ]
     assert plugin("module_utils/bridge").changes(envelope([*done, *left])) == {
         "add": ["a.example.org"],
         "remove": [],

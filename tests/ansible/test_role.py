@@ -133,7 +133,7 @@ def test_an_engine_that_looks_as_seldom_as_it_may_stays_in_charge(local: Local) 
     owners = {"_closte_bridge_owners": {"club": SOMEBODY}, "_closte_bridge_groups": {SOMEBODY: SOMEBODY}}
     said = local.role("units", owners | {"closte_bridge_interval": longest})
     timer = dict(re.findall(r"^\+(OnUnitInactiveSec|RandomizedDelaySec|AccuracySec)=(\d+)s?$", said, re.M))
-    patience = re.findall(r"PATIENCE = (\d+);", (REPOSITORY / "php-shim/closte-bridge/class-charge.php").read_text())
+    patience = re.findall(r"PATIENCE = (\d+);", (REPOSITORY / "php-shim/closte-bridge/class-owner.php").read_text())
     run, air = 60, 300
     assert len(timer) == 3, said
     assert 2 * (sum(map(int, timer.values())) + run) + air <= int(patience[0])
@@ -325,7 +325,7 @@ def test_an_instance_that_does_not_work_fails_the_play(
     state = local.folder / "state" / "club"
     state.mkdir(parents=True)
     if beats:
-        (state / "watching").touch()
+        (state / "heartbeat").touch()
     (local.folder / "bin").mkdir()
     write_script(local.folder / "bin" / "systemctl", f"printf '{shown}'")
     monkeypatch.setenv("PATH", f"{local.folder}/bin:{os.environ['PATH']}")

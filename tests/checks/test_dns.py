@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING
 import pytest
 
 from closte_bridge.checks import advice
-from closte_bridge.checks.dns import DnsCheck, Edges, probe_name
-from closte_bridge.checks.model import DnsCode, Outcome
+from closte_bridge.checks.dns import DnsCheck, NetworkBoundary, probe_name
+from closte_bridge.checks.model import DnsCode, LookupOutcome
 from closte_bridge.checks.wire import Endpoint
 from closte_bridge.config.model import DnsSettings, Resolver
 from tests.support.zones import NETWORK_A, NETWORK_AAAA, STRANGER_A
@@ -22,13 +22,13 @@ if TYPE_CHECKING:
 
 # The name, what is to be said of it, whether it leads to the network, and what to do.
 CASES = [
-    ("shop.test", DnsCode.RIGHT, True, r""),
-    ("www.shop.test", DnsCode.RIGHT, True, r""),
-    ("a.shop.test", DnsCode.RIGHT, True, r""),
-    ("allowed.shop.test", DnsCode.RIGHT, True, r""),
-    ("x.strict.test", DnsCode.RIGHT, True, r""),
-    ("signed.test", DnsCode.RIGHT, True, r""),
-    ("*.wild.shop.test", DnsCode.RIGHT, True, r""),
+    ("shop.test", DnsCode.OK, True, r""),
+    ("www.shop.test", DnsCode.OK, True, r""),
+    ("a.shop.test", DnsCode.OK, True, r""),
+    ("allowed.shop.test", DnsCode.OK, True, r""),
+    ("x.strict.test", DnsCode.OK, True, r""),
+    ("signed.test", DnsCode.OK, True, r""),
+    ("*.wild.shop.test", DnsCode.OK, True, r""),
     (
         "aaaa.shop.test",
         DnsCode.ONE_FAMILY,
@@ -103,7 +103,11 @@ CASES = [
 
 
 def look(
-    names: DnsWorld, *wanted: str, settings: DnsSettings | None = None, edges: Edges | None = None, issuer: str = ""
+    names: DnsWorld,
+    *wanted: str,
+    settings: DnsSettings | None = None,
+    edges: NetworkBoundary | None = None,
+    issuer: str = "",
 ) -> tuple[Expected, list[DnsVerdict]]:
     async def run() -> tuple[Expected, list[DnsVerdict]]:
         more = {"issuer": issuer} if issuer else {}
@@ -121,12 +125,12 @@ def verdicts(names: DnsWorld) -> dict[str, DnsVerdict]:
     return {verdict.name: verdict for verdict in found}
 
 
-@pytest.mark.parametrize(("name", "code", "leads_here", "advice"), CASES, ids=[c[0] for c in CASES])
+@pytest.mark.parametrize(("name", "code", "points_here", "advice"), CASES, ids=[c[0] for c in CASES])
 def test_each_name_gets_its_verdict_and_its_advice(
-    verdicts: dict[str, DnsVerdict], name: str, code: DnsCode, leads_here: bool, advice: str
+    verdicts: dict[str, DnsVerdict], name: str, code: DnsCode, points_here: bool, advice: str
 ) -> None:
     verdict = verdicts[name]
-    assert (verdict.code, verdict.leads_here) == (code, leads_here), verdict
+    assert (verdict.code, verdict.points_here) == (code, points_here), verdict
     assert re.fullmatch(advice, verdict.advice), verdict.advice
 
 
@@ -159,7 +163,7 @@ def test_every_verdict_and_every_step_has_a_case() -> None:
             DnsCode.ELSEWHERE,
             "Point AAAA of elsewhere.shop.test at 2001:db8::10; it now answers 203.0.113.9.",
         ),
-        (NETWORK_AAAA, "aaaa.shop.test", DnsCode.RIGHT, ""),
+        (NETWORK_AAAA, "aaaa.shop.test", DnsCode.OK, ""),
         (
             NETWORK_A,
             "missing.shop.test",
@@ -184,7 +188,7 @@ def test_targets_replace_the_main_domain(names: DnsWorld) -> None:
     expected, (verdict,) = look(names, "elsewhere.shop.test", settings=settings)
     assert expected.addresses == ("203.0.113.9", "203.0.113.77")
     assert expected.names == ("host.other.test",)
-    assert verdict.code is DnsCode.RIGHT
+    assert verdict.code is DnsCode.OK
 
 
 def test_the_evidence_names_each_server(verdicts: dict[str, DnsVerdict], names: DnsWorld) -> None:
@@ -206,7 +210,7 @@ def test_the_evidence_names_each_server(verdicts: dict[str, DnsVerdict], names: 
 def test_an_answer_that_needs_tcp_is_read_whole(names: DnsWorld) -> None:
     settings = names.settings(targets=tuple(f"192.0.2.{i}" for i in range(1, 121)))
     _, (verdict,) = look(names, "big.test", settings=settings)
-    assert verdict.code is DnsCode.RIGHT
+    assert verdict.code is DnsCode.OK
     assert {len(answer.addresses) for answer in verdict.answers} == {120}
 
 
@@ -231,14 +235,14 @@ def test_a_resolver_that_is_down_does_not_spoil_the_verdict(names: DnsWorld) -> 
     settings = names.settings(timeout=0.5)
     settings = dataclasses.replace(settings, resolvers=(Resolver("127.0.53.4", names.port), *settings.resolvers))
     _, verdicts = look(names, "shop.test", "missing.shop.test", "broken.test", settings=settings)
-    assert [v.code for v in verdicts] == [DnsCode.RIGHT, DnsCode.NXDOMAIN, DnsCode.DNSSEC]
+    assert [v.code for v in verdicts] == [DnsCode.OK, DnsCode.NXDOMAIN, DnsCode.DNSSEC]
 
 
 def test_resolvers_decide_when_the_way_to_the_zone_is_barred(names: DnsWorld) -> None:
-    barred = Edges(authority=lambda _: Endpoint("127.0.53.4", names.port), public=lambda _: True)
+    barred = NetworkBoundary(authority=lambda _: Endpoint("127.0.53.4", names.port), public=lambda _: True)
     _, verdicts = look(names, "shop.test", "elsewhere.shop.test", settings=names.settings(timeout=1.0), edges=barred)
-    assert [v.code for v in verdicts] == [DnsCode.RIGHT, DnsCode.ELSEWHERE]
-    assert {a.outcome for a in verdicts[0].answers if a.authoritative} == {Outcome.TIMEOUT}
+    assert [v.code for v in verdicts] == [DnsCode.OK, DnsCode.ELSEWHERE]
+    assert {a.outcome for a in verdicts[0].answers if a.authoritative} == {LookupOutcome.TIMEOUT}
 
 
 def test_servers_on_private_networks_are_not_asked(names: DnsWorld) -> None:
@@ -248,9 +252,9 @@ def test_servers_on_private_networks_are_not_asked(names: DnsWorld) -> None:
         asked.append(address)
         return Endpoint(address, names.port)
 
-    _, (verdict,) = look(names, "shop.test", edges=Edges(authority=authority))
+    _, (verdict,) = look(names, "shop.test", edges=NetworkBoundary(authority=authority))
     assert asked == []
-    assert verdict.code is DnsCode.RIGHT
+    assert verdict.code is DnsCode.OK
 
 
 def test_servers_on_private_networks_are_not_asked_for_a_delegation_either(names: DnsWorld) -> None:
@@ -261,13 +265,19 @@ def test_servers_on_private_networks_are_not_asked_for_a_delegation_either(names
         asked.append(address)
         return Endpoint(address, names.port)
 
-    look(names, "lame.test", "silent.test", settings=names.settings(timeout=0.3), edges=Edges(authority=authority))
+    look(
+        names,
+        "lame.test",
+        "silent.test",
+        settings=names.settings(timeout=0.3),
+        edges=NetworkBoundary(authority=authority),
+    )
     assert asked == []
 
 
 def test_another_issuer_can_be_named(names: DnsWorld) -> None:
     _, verdicts = look(names, "forbidden.shop.test", "x.strict.test", issuer="pki.other.test")
-    assert [v.code for v in verdicts] == [DnsCode.RIGHT, DnsCode.CAA]
+    assert [v.code for v in verdicts] == [DnsCode.OK, DnsCode.CAA]
 
 
 def test_a_wildcard_is_probed_by_another_random_label_each_time() -> None:

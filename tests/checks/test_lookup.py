@@ -13,10 +13,10 @@ import dns.rrset
 import pytest
 from dns.rdatatype import CAA, A
 
-from closte_bridge.checks.dns import DnsCheck, Edges
+from closte_bridge.checks.dns import DnsCheck, NetworkBoundary
 from closte_bridge.checks.lookup import Resolvers, ask_authority, combine
 from closte_bridge.checks.message import read
-from closte_bridge.checks.model import Checked, DnsCode, Outcome
+from closte_bridge.checks.model import DnsCode, DomainCheck, LookupOutcome
 from closte_bridge.checks.report import sentences
 from closte_bridge.checks.wire import Wire
 from closte_bridge.config.model import DnsSettings, Resolver
@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from closte_bridge.checks.model import Answer, DnsVerdict
-    from closte_bridge.checks.wire import Reply
+    from closte_bridge.checks.wire import DnsReply
 
 NAME = "shop.test"
 
@@ -71,18 +71,18 @@ OK, SERVFAIL, REFUSED = dns.rcode.NOERROR, dns.rcode.SERVFAIL, dns.rcode.REFUSED
 @pytest.mark.parametrize(
     ("mood", "outcome", "asked"),
     [
-        (lambda n, _: None if n == 0 else OK, Outcome.ADDRESSES, [False, False]),
-        (lambda n, _: SERVFAIL if n == 0 else OK, Outcome.ADDRESSES, [False, False]),
+        (lambda n, _: None if n == 0 else OK, LookupOutcome.ADDRESSES, [False, False]),
+        (lambda n, _: SERVFAIL if n == 0 else OK, LookupOutcome.ADDRESSES, [False, False]),
         # Its way to the zone was barred for a while: what then works without validation works with it, too.
-        (lambda n, _: SERVFAIL if n < 2 else OK, Outcome.ADDRESSES, [False, False, True, False]),
-        (lambda _, unchecked: OK if unchecked else SERVFAIL, Outcome.BOGUS, [False, False, True, False]),
-        (lambda _n, _u: SERVFAIL, Outcome.SERVFAIL, [False, False, True]),
-        (lambda _n, _u: REFUSED, Outcome.REFUSED, [False]),
+        (lambda n, _: SERVFAIL if n < 2 else OK, LookupOutcome.ADDRESSES, [False, False, True, False]),
+        (lambda _, unchecked: OK if unchecked else SERVFAIL, LookupOutcome.BOGUS, [False, False, True, False]),
+        (lambda _n, _u: SERVFAIL, LookupOutcome.SERVFAIL, [False, False, True]),
+        (lambda _n, _u: REFUSED, LookupOutcome.REFUSED, [False]),
     ],
     ids=["lost", "failed once", "failed twice", "never validates", "always fails", "refused"],
 )
 def test_a_resolver_that_fails(
-    server: Server, mood: Callable[[int, bool], dns.rcode.Rcode | None], outcome: Outcome, asked: list[bool]
+    server: Server, mood: Callable[[int, bool], dns.rcode.Rcode | None], outcome: LookupOutcome, asked: list[bool]
 ) -> None:
     questions = moody(server, mood)
     # Only silence has to be waited for.
@@ -96,7 +96,7 @@ def test_the_next_resolver_is_asked_when_one_fails(server: Server) -> None:
         moody(server, lambda _n, _u: SERVFAIL)
         moody(other, lambda _n, _u: OK)
 
-        async def run() -> list[Reply]:
+        async def run() -> list[DnsReply]:
             endpoints = [("a", server.endpoint), ("b", other.endpoint)]
             resolvers = Resolvers(Wire(timeout=LONG, concurrency=5), endpoints)
             return [await resolvers.first(name, A) for name in (NAME, "other.test", "third.test")]
@@ -108,7 +108,7 @@ def test_without_validation_when_nobody_validates(server: Server) -> None:
     """Where a zone lies can be learnt although its signatures are broken."""
     moody(server, lambda _, unchecked: OK if unchecked else SERVFAIL)
 
-    async def run() -> Reply:
+    async def run() -> DnsReply:
         return await Resolvers(Wire(timeout=LONG, concurrency=5), [("r", server.endpoint)]).first(NAME, A)
 
     assert asyncio.run(run()).conclusive
@@ -117,7 +117,7 @@ def test_without_validation_when_nobody_validates(server: Server) -> None:
 def test_nobody_answers_for_certain(server: Server) -> None:
     moody(server, lambda _n, _u: REFUSED)
 
-    async def run() -> Reply:
+    async def run() -> DnsReply:
         return await Resolvers(Wire(timeout=LONG, concurrency=5), [("r", server.endpoint)]).first(NAME, A)
 
     assert asyncio.run(run()).rcode == REFUSED
@@ -138,15 +138,15 @@ def own_answer(server: Server, timeout: float = LONG) -> Answer:
 @pytest.mark.parametrize(
     ("moods", "outcome"),
     [
-        ([SERVFAIL, OK], Outcome.ADDRESSES),
-        ([REFUSED, OK], Outcome.ADDRESSES),
-        ([SERVFAIL, SERVFAIL], Outcome.LAME),
-        ([SERVFAIL, None, None], Outcome.TIMEOUT),
+        ([SERVFAIL, OK], LookupOutcome.ADDRESSES),
+        ([REFUSED, OK], LookupOutcome.ADDRESSES),
+        ([SERVFAIL, SERVFAIL], LookupOutcome.LAME),
+        ([SERVFAIL, None, None], LookupOutcome.TIMEOUT),
     ],
     ids=["failed once", "refused once", "fails", "failed, then silent"],
 )
 def test_an_own_server_is_not_lame_for_one_failure(
-    server: Server, moods: list[dns.rcode.Rcode | None], outcome: Outcome
+    server: Server, moods: list[dns.rcode.Rcode | None], outcome: LookupOutcome
 ) -> None:
     moody(server, lambda n, _: moods[min(n, len(moods) - 1)])
     assert own_answer(server, SHORT if None in moods else LONG).outcome is outcome
@@ -172,7 +172,7 @@ def test_of_other_zones_an_own_server_is_not_believed(server: Server) -> None:
 
     server.script = script
     answer = own_answer(server)
-    assert (answer.outcome, answer.addresses) == (Outcome.ADDRESSES, ("192.0.2.10",))
+    assert (answer.outcome, answer.addresses) == (LookupOutcome.ADDRESSES, ("192.0.2.10",))
     assert answer.cnames == ("in.shop.test", "network.test")
     assert ("network.test.", True) in asked
 
@@ -200,10 +200,10 @@ def test_caa_records_that_cannot_be_read_are_told(server: Server, mangled: bytes
 
     async def run() -> DnsVerdict:
         settings = DnsSettings(resolvers=(Resolver(*server.endpoint),), timeout=LONG)
-        check = DnsCheck(settings, edges=Edges(public=lambda _: False))
+        check = DnsCheck(settings, edges=NetworkBoundary(public=lambda _: False))
         return await check.check(NAME, await check.expected("network.test"))
 
     verdict = asyncio.run(run())
-    assert (verdict.code, verdict.caa_unknown) == (DnsCode.RIGHT, True)
-    said = list(sentences(Checked(NAME, verdict, None, 0.0)))
+    assert (verdict.code, verdict.caa_unknown) == (DnsCode.OK, True)
+    said = list(sentences(DomainCheck(NAME, verdict, None, 0.0)))
     assert "Its CAA records cannot be read, and no certificate authority issues while that is so." in said

@@ -107,8 +107,8 @@ def test_it_reads_what_the_library_reads(message: dns.message.Message) -> None:
     assert own.authoritative is bool(whole.flags & dns.flags.AA)
     assert own.validated is bool(whole.flags & dns.flags.AD)
     sections = ((own.answer, whole.answer), (own.authority, whole.authority), (own.additional, whole.additional))
-    for ours, theirs in sections:
-        read_by_us = sorted((r.owner, dns.rdatatype.RdataType(r.kind).name, r.ttl, r.text) for r in ours)
+    for managed, theirs in sections:
+        read_by_us = sorted((r.owner, dns.rdatatype.RdataType(r.kind).name, r.ttl, r.text) for r in managed)
         assert read_by_us == plain(theirs)
 
 

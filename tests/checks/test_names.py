@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from closte_bridge.checks.caa import Record, permits
+from closte_bridge.checks.caa import CaaRecord, permits
 from closte_bridge.checks.names import any_covers, covers
 from closte_bridge.checks.proxies import hint
 
@@ -69,7 +69,7 @@ ISSUER = "letsencrypt.org"
     ],
 )
 def test_what_caa_permits(records: list[tuple[int, str, str]], plain: bool, wildcard: bool) -> None:
-    found = [Record(*record) for record in records]
+    found = [CaaRecord(*record) for record in records]
     assert permits(found, ISSUER, wildcard=False) is plain
     assert permits(found, ISSUER, wildcard=True) is wildcard
 

@@ -10,26 +10,28 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from closte_bridge.checks.caa import Record
+from closte_bridge.checks.caa import CaaRecord
+from closte_bridge.checks.classify import LookupEvidence, classify, with_caa, with_tls
 from closte_bridge.checks.dns import DnsCheck
-from closte_bridge.checks.judge import Look, judge, with_caa, with_tls
-from closte_bridge.checks.model import Answer, DnsCode, Expected, Outcome, TlsCode, TlsVerdict
-from closte_bridge.checks.pool import Pool
+from closte_bridge.checks.model import Answer, DnsCode, Expected, LookupOutcome, TlsCode, TlsVerdict
+from closte_bridge.checks.pool import CheckPool
 from closte_bridge.checks.wire import Wire
 from closte_bridge.checks.zone import Nameserver, Zone
 from closte_bridge.config.model import DnsSettings, Resolver, TlsSettings
 from tests.support.running import wait_until
 
 if TYPE_CHECKING:
-    from closte_bridge.checks.model import Checked
+    from closte_bridge.checks.model import DomainCheck
     from tests.support.dns_world import DnsWorld
     from tests.support.tls_world import TlsWorld
 
 NETWORK, CDN = "127.0.10.1", "127.0.10.3"
 
 
-def pool_of(names: DnsWorld, servers: TlsWorld, *, stop: threading.Event | None = None, concurrency: int = 50) -> Pool:
-    return Pool(
+def pool_of(
+    names: DnsWorld, servers: TlsWorld, *, stop: threading.Event | None = None, concurrency: int = 50
+) -> CheckPool:
+    return CheckPool(
         main_domain="four.test",
         dns=names.settings(concurrency=concurrency),
         tls=TlsSettings(port=servers.port, ca_file=servers.ca_file, concurrency=concurrency, timeout=5),
@@ -50,7 +52,7 @@ def test_names_are_checked_through_dns_to_the_padlock(names: DnsWorld, servers: 
     wanted = ["a.shop.test", "partly.test", "missing.shop.test", "failing.four.test", "a.shop.test"]
     found = pool_of(names, servers).check(wanted)
     assert [(c.name, c.dns.code, c.tls.code if c.tls else None) for c in found[:3]] == [
-        ("a.shop.test", DnsCode.RIGHT, TlsCode.RIGHT),
+        ("a.shop.test", DnsCode.OK, TlsCode.OK),
         ("partly.test", DnsCode.PARTLY, TlsCode.DEFAULT_CERTIFICATE),
         ("missing.shop.test", DnsCode.NXDOMAIN, None),
     ]
@@ -65,23 +67,23 @@ def test_the_default_certificate_is_told_from_a_wrong_one(names: DnsWorld, serve
     servers.serve(NETWORK, servers.issue("*.host.test"))
     (found,) = pool_of(names, servers).check(["a.shop.test"])
     assert found.tls is not None
-    assert (found.dns.code, found.tls.code) == (DnsCode.RIGHT, TlsCode.DEFAULT_CERTIFICATE)
+    assert (found.dns.code, found.tls.code) == (DnsCode.OK, TlsCode.DEFAULT_CERTIFICATE)
 
 
 def test_a_wildcard_is_probed_through_both(names: DnsWorld, servers: TlsWorld) -> None:
     servers.serve(NETWORK, servers.issue("*.wild.shop.test"))
     (found,) = pool_of(names, servers).check(["*.wild.shop.test"])
     assert found.tls is not None
-    assert (found.name, found.dns.code, found.tls.code) == ("*.wild.shop.test", DnsCode.RIGHT, TlsCode.RIGHT)
+    assert (found.name, found.dns.code, found.tls.code) == ("*.wild.shop.test", DnsCode.OK, TlsCode.OK)
 
 
 def test_behind_a_cdn_a_right_certificate_is_enough(names: DnsWorld, servers: TlsWorld) -> None:
     servers.serve(CDN, servers.issue("cdn.shop.test", "cloudy.test", "else.four.test"))
     found = pool_of(names, servers).check(["cdn.shop.test", "cloudy.test", "else.four.test"])
-    assert [(c.dns.code, c.dns.leads_here, c.dns.advice) for c in found[:2]] == [(DnsCode.PROXIED, True, "")] * 2
+    assert [(c.dns.code, c.dns.points_here, c.dns.advice) for c in found[:2]] == [(DnsCode.PROXIED, True, "")] * 2
     assert {c.dns.proxy for c in found[:2]} == {"Cloudflare"}
     # The same server without a hint at a CDN is a stranger's, however good its certificate.
-    assert (found[2].dns.code, found[2].dns.leads_here) == (DnsCode.ELSEWHERE, False)
+    assert (found[2].dns.code, found[2].dns.points_here) == (DnsCode.ELSEWHERE, False)
 
 
 @pytest.mark.parametrize("behind", ["targets", "nameservers"])
@@ -97,28 +99,28 @@ def test_where_the_network_itself_is_behind_a_cdn_its_addresses_prove_nothing(
         pool = replace(pool, main_domain="cloudy.test")
     found = pool.check(["cdn.shop.test", "else.four.test", "cloudy.test"])
     # Nothing hints at a CDN before the second. Of the third there is no certificate yet that one could have got it by.
-    assert [c.dns.code for c in found] == [DnsCode.PROXIED, DnsCode.RIGHT, DnsCode.RIGHT]
-    assert all(c.dns.leads_here for c in found)
+    assert [c.dns.code for c in found] == [DnsCode.PROXIED, DnsCode.OK, DnsCode.OK]
+    assert all(c.dns.points_here for c in found)
 
 
 def test_an_address_of_the_networks_own_is_proof_whoever_runs_the_nameservers() -> None:
     expected = Expected(("192.0.2.1",), ("network.test",))
     zone = Zone("shop.test", (Nameserver("ada.ns.cloudflare.com", ("192.0.2.53",)),))
-    answer = Answer("1.1.1.1", False, Outcome.ADDRESSES, ("192.0.2.1",))
-    tls = TlsVerdict("a.shop.test", TlsCode.RIGHT)
-    direct = judge(Look("a.shop.test", expected, zone, (answer,)))
-    assert with_tls(direct, tls).code is DnsCode.RIGHT
-    shared = judge(Look("a.shop.test", replace(expected, shared=True), zone, (answer,)))
+    answer = Answer("1.1.1.1", False, LookupOutcome.ADDRESSES, ("192.0.2.1",))
+    tls = TlsVerdict("a.shop.test", TlsCode.OK)
+    direct = classify(LookupEvidence("a.shop.test", expected, zone, (answer,)))
+    assert with_tls(direct, tls).code is DnsCode.OK
+    shared = classify(LookupEvidence("a.shop.test", replace(expected, shared=True), zone, (answer,)))
     assert with_tls(shared, tls).code is DnsCode.PROXIED
     # What CAA forbids, the CDN has got all the same.
-    forbidden = with_caa(shared, [Record(0, "issue", "pki.test")], "letsencrypt.org")
+    forbidden = with_caa(shared, [CaaRecord(0, "issue", "pki.test")], "letsencrypt.org")
     assert (forbidden.code, with_tls(forbidden, tls).code) == (DnsCode.CAA, DnsCode.PROXIED)
 
 
 def test_behind_a_cdn_without_a_certificate_it_points_elsewhere(names: DnsWorld, servers: TlsWorld) -> None:
     servers.serve(CDN, servers.issue("other.test"))
     (found,) = pool_of(names, servers).check(["cdn.shop.test"])
-    assert (found.dns.code, found.dns.leads_here) == (DnsCode.ELSEWHERE, False)
+    assert (found.dns.code, found.dns.points_here) == (DnsCode.ELSEWHERE, False)
 
 
 def test_no_more_is_in_flight_than_is_allowed(
@@ -158,12 +160,12 @@ def test_a_check_that_breaks_blocks_no_other(
     found = pool_of(names, servers).check(["old-a.shop.test", "a.shop.test"])
     assert [(c.dns.code, c.dns.detail) for c in found] == [
         (DnsCode.UNKNOWN, "ZeroDivisionError"),
-        (DnsCode.RIGHT, ""),
+        (DnsCode.OK, ""),
     ]
 
 
 def test_what_the_callback_raises_comes_out(names: DnsWorld, servers: TlsWorld) -> None:
-    def refuse(_: Checked) -> None:
+    def refuse(_: DomainCheck) -> None:
         raise KeyError("no")
 
     with pytest.raises(KeyError, match="no"):
@@ -173,7 +175,7 @@ def test_what_the_callback_raises_comes_out(names: DnsWorld, servers: TlsWorld) 
 def test_it_stops_when_told_and_drops_what_is_under_way(names: DnsWorld, servers: TlsWorld) -> None:
     stop = threading.Event()
     stop.set()
-    found: list[Checked] = []
+    found: list[DomainCheck] = []
     pool = pool_of(names, servers, stop=stop)
     # The silent zone would take far longer than anybody waits.
     pool.run(["silent.test"] * 50, found.append)
@@ -195,7 +197,7 @@ def test_names_are_taken_only_as_there_is_room(names: DnsWorld, servers: TlsWorl
     servers.serve(NETWORK, servers.issue("*.shop.test"))
     taken = 0
     given_when_taken: list[int] = []
-    found: list[Checked] = []
+    found: list[DomainCheck] = []
 
     def many() -> object:
         nonlocal taken

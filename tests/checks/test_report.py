@@ -7,17 +7,17 @@ import json
 import pytest
 
 from closte_bridge.checks.advice import for_tls
+from closte_bridge.checks.classify import LookupEvidence, classify
 from closte_bridge.checks.fields import FIELDS
-from closte_bridge.checks.judge import Look, judge
 from closte_bridge.checks.model import (
     AddressVerdict,
     Answer,
     Certificate,
-    Checked,
     DnsCode,
     DnsVerdict,
+    DomainCheck,
     Expected,
-    Outcome,
+    LookupOutcome,
     TlsCode,
     TlsVerdict,
 )
@@ -31,23 +31,23 @@ ZONE = Zone("example.com", (Nameserver("ns1.example.com", ("192.0.2.53",)),))
 
 def elsewhere() -> DnsVerdict:
     answers = (
-        Answer("ns1.example.com", True, Outcome.ADDRESSES, ("203.0.113.9",), (), 300),
-        Answer("1.1.1.1", False, Outcome.NXDOMAIN, (), (), 60),
-        Answer("8.8.8.8", False, Outcome.TIMEOUT),
+        Answer("ns1.example.com", True, LookupOutcome.ADDRESSES, ("203.0.113.9",), (), 300),
+        Answer("1.1.1.1", False, LookupOutcome.NXDOMAIN, (), (), 60),
+        Answer("8.8.8.8", False, LookupOutcome.TIMEOUT),
     )
-    return judge(Look("example.com", EXPECTED, ZONE, answers))
+    return classify(LookupEvidence("example.com", EXPECTED, ZONE, answers))
 
 
-def served(days: float) -> Checked:
-    answers = (Answer("1.1.1.1", False, Outcome.ADDRESSES, ("192.0.2.10",), (), 300),)
+def served(days: float) -> DomainCheck:
+    answers = (Answer("1.1.1.1", False, LookupOutcome.ADDRESSES, ("192.0.2.10",), (), 300),)
     certificate = Certificate("", "Let's Encrypt, R11", ("example.com",), NOW - 1, NOW + days * 86_400, "ab")
-    at = AddressVerdict("192.0.2.10", TlsCode.RIGHT, certificate)
-    tls = TlsVerdict("example.com", TlsCode.RIGHT, "", (at,), certificate, int(days))
-    return Checked("example.com", judge(Look("example.com", EXPECTED, ZONE, answers)), tls, NOW)
+    at = AddressVerdict("192.0.2.10", TlsCode.OK, certificate)
+    tls = TlsVerdict("example.com", TlsCode.OK, "", (at,), certificate, int(days))
+    return DomainCheck("example.com", classify(LookupEvidence("example.com", EXPECTED, ZONE, answers)), tls, NOW)
 
 
 def test_the_sentences_of_a_name_that_points_elsewhere() -> None:
-    checked = Checked("example.com", elsewhere(), None, NOW)
+    checked = DomainCheck("example.com", elsewhere(), None, NOW)
     assert list(sentences(checked)) == [
         '"example.com" points elsewhere.',
         "Its nameserver ns1.example.com answers: 203.0.113.9.",
@@ -71,8 +71,8 @@ def test_a_row_has_every_field() -> None:
     assert tuple(row(served(80))) == FIELDS
     assert row(served(80)) == {
         "domain": "example.com",
-        "dns": "right",
-        "tls": "right",
+        "dns": "ok",
+        "tls": "ok",
         "points_at": "192.0.2.10",
         "expected": "192.0.2.10",
         "issuer": "Let's Encrypt, R11",
@@ -80,23 +80,23 @@ def test_a_row_has_every_field() -> None:
         "days_left": "80",
         "next_step": "",
     }
-    empty = row(Checked("example.com", DnsVerdict("example.com", DnsCode.UNKNOWN), None, NOW))
+    empty = row(DomainCheck("example.com", DnsVerdict("example.com", DnsCode.UNKNOWN), None, NOW))
     assert {key: value for key, value in empty.items() if value} == {"domain": "example.com", "dns": "unknown"}
 
 
 def test_a_document_is_plain_json() -> None:
     found = json.loads(json.dumps(document(served(80))))
     assert found["checked_at"] == "2025-06-15T15:06:40Z"
-    assert (found["dns"], found["tls"]) == ("right", "right")
+    assert (found["dns"], found["tls"]) == ("ok", "ok")
     assert found["evidence"]["dns"]["answers"][0]["addresses"] == ["192.0.2.10"]
     assert found["evidence"]["tls"]["addresses"][0]["certificate"]["not_after"] == "2025-09-03T15:06:40Z"
-    assert document(Checked("example.com", elsewhere(), None, NOW))["evidence"]["tls"] is None
+    assert document(DomainCheck("example.com", elsewhere(), None, NOW))["evidence"]["tls"] is None
 
 
 @pytest.mark.parametrize("code", list(DnsCode))
 def test_every_dns_verdict_has_its_words(code: DnsCode) -> None:
     verdict = DnsVerdict("example.com", code, "Do it.", expected=("192.0.2.10",), caa_unknown=True)
-    said = list(sentences(Checked("example.com", verdict, None, NOW)))
+    said = list(sentences(DomainCheck("example.com", verdict, None, NOW)))
     assert all(text[-1] == "." for text in said)
     assert said[-1] == "Next step: Do it."
     assert any("CAA" in text for text in said)
@@ -106,9 +106,9 @@ def test_every_dns_verdict_has_its_words(code: DnsCode) -> None:
 def test_every_tls_verdict_has_its_words_and_its_step(code: TlsCode) -> None:
     at = AddressVerdict("2001:db8::1", code)
     advice = for_tls("example.com", at)
-    assert bool(advice) is (code not in {TlsCode.RIGHT, TlsCode.UNKNOWN})
-    checked = Checked(
-        "example.com", DnsVerdict("example.com", DnsCode.RIGHT), TlsVerdict("example.com", code, advice, (at,)), NOW
+    assert bool(advice) is (code not in {TlsCode.OK, TlsCode.UNKNOWN})
+    checked = DomainCheck(
+        "example.com", DnsVerdict("example.com", DnsCode.OK), TlsVerdict("example.com", code, advice, (at,)), NOW
     )
     said = list(sentences(checked))
     assert said[1].startswith("At 2001:db8::1, ")
@@ -118,12 +118,14 @@ def test_every_tls_verdict_has_its_words_and_its_step(code: TlsCode) -> None:
 
 def test_why_nothing_is_known() -> None:
     unknown = DnsVerdict("example.com", DnsCode.UNKNOWN)
-    assert list(sentences(Checked("example.com", unknown, None, NOW))) == [
+    assert list(sentences(DomainCheck("example.com", unknown, None, NOW))) == [
         '"example.com" could not be judged.',
         "It is not known where it should point: no resolver could look up the network's own domain.",
     ]
     unheard = DnsVerdict("example.com", DnsCode.UNKNOWN, expected=("192.0.2.10",))
-    assert list(sentences(Checked("example.com", unheard, None, NOW)))[1].startswith("No DNS server that was asked ")
+    assert list(sentences(DomainCheck("example.com", unheard, None, NOW)))[1].startswith(
+        "No DNS server that was asked "
+    )
 
 
 def test_a_certificate_for_another_name_shows_its_names() -> None:
@@ -131,45 +133,45 @@ def test_a_certificate_for_another_name_shows_its_names() -> None:
         certificate = Certificate("", "CA", names, NOW - 1, NOW + 9, "ab")
         at = AddressVerdict("192.0.2.10", TlsCode.WRONG_NAME, certificate)
         tls = TlsVerdict("example.com", TlsCode.WRONG_NAME, "", (at,), certificate, 0)
-        dns = DnsVerdict("example.com", DnsCode.RIGHT, leads_here=True)
-        checked = Checked("example.com", dns, tls, NOW)
+        dns = DnsVerdict("example.com", DnsCode.OK, points_here=True)
+        checked = DomainCheck("example.com", dns, tls, NOW)
         assert shown in list(sentences(checked))[1]
-        assert not checked.padlock
+        assert not checked.has_https
 
 
 def test_a_padlock_is_one_that_is_here_and_everywhere() -> None:
     """Another host's certificate, or one of two addresses with a right one, is none."""
-    assert served(80).padlock
+    assert served(80).has_https
     tls = served(80).tls
-    assert not Checked("example.com", elsewhere(), tls, NOW).padlock
-    assert not Checked("example.com", served(80).dns, None, NOW).padlock
+    assert not DomainCheck("example.com", elsewhere(), tls, NOW).has_https
+    assert not DomainCheck("example.com", served(80).dns, None, NOW).has_https
 
 
 def test_dns_comes_before_the_certificate() -> None:
     tls = TlsVerdict("example.com", TlsCode.WRONG_NAME, "Have a certificate issued.")
-    assert next_step(Checked("example.com", elsewhere(), tls, NOW)).startswith("Point A of example.com at ")
+    assert next_step(DomainCheck("example.com", elsewhere(), tls, NOW)).startswith("Point A of example.com at ")
 
 
 def verdict(*answers: Answer, zone: Zone | None = ZONE, heard: bool = True) -> DnsVerdict:
-    return judge(Look("example.com", EXPECTED, zone, answers, heard))
+    return classify(LookupEvidence("example.com", EXPECTED, zone, answers, heard))
 
 
-OWN = Answer("ns1.example.com", True, Outcome.TIMEOUT)
-ASKED = Answer("1.1.1.1", False, Outcome.TIMEOUT)
+OWN = Answer("ns1.example.com", True, LookupOutcome.TIMEOUT)
+ASKED = Answer("1.1.1.1", False, LookupOutcome.TIMEOUT)
 HERE, AWAY = ("192.0.2.10",), ("203.0.113.9",)
 
 
 def test_a_silence_is_ours_when_nobody_was_heard() -> None:
     assert verdict(OWN, ASKED).code is DnsCode.TIMEOUT
     assert verdict(OWN, ASKED, heard=False).code is DnsCode.UNKNOWN
-    no_route = [a._replace(outcome=Outcome.UNREACHABLE) for a in (OWN, ASKED)]
+    no_route = [a._replace(outcome=LookupOutcome.UNREACHABLE) for a in (OWN, ASKED)]
     assert verdict(*no_route).code is DnsCode.UNKNOWN
     assert verdict().code is DnsCode.UNKNOWN
 
 
 def test_the_zones_own_servers_decide() -> None:
-    right = OWN._replace(outcome=Outcome.ADDRESSES, addresses=HERE)
-    stale = ASKED._replace(outcome=Outcome.ADDRESSES, addresses=AWAY, ttl=90_000)
+    right = OWN._replace(outcome=LookupOutcome.ADDRESSES, addresses=HERE)
+    stale = ASKED._replace(outcome=LookupOutcome.ADDRESSES, addresses=AWAY, ttl=90_000)
     late = verdict(right, stale)
     assert (late.code, late.differing, late.ttl) == (DnsCode.PARTLY, ("1.1.1.1",), 90_000)
     assert late.advice.endswith("for up to 2 days.")
@@ -180,24 +182,24 @@ def test_the_zones_own_servers_decide() -> None:
 
 
 def test_one_resolver_that_cannot_validate_does_not_outweigh_one_that_has() -> None:
-    bogus = ASKED._replace(outcome=Outcome.BOGUS)
-    own = OWN._replace(outcome=Outcome.ADDRESSES, addresses=HERE)
-    other = Answer("8.8.8.8", False, Outcome.ADDRESSES, HERE)
+    bogus = ASKED._replace(outcome=LookupOutcome.BOGUS)
+    own = OWN._replace(outcome=LookupOutcome.ADDRESSES, addresses=HERE)
+    other = Answer("8.8.8.8", False, LookupOutcome.ADDRESSES, HERE)
     assert verdict(own, bogus, other).code is DnsCode.DNSSEC
-    assert verdict(own, bogus, other._replace(validated=True)).code is DnsCode.RIGHT
+    assert verdict(own, bogus, other._replace(validated=True)).code is DnsCode.OK
 
 
 def test_a_cname_to_the_network_is_right_wherever_that_leads() -> None:
-    alias = ASKED._replace(outcome=Outcome.ADDRESSES, addresses=AWAY, cnames=("network.example.org",))
-    name = Look("www.example.com", EXPECTED, ZONE, (alias,))
-    assert judge(name).code is DnsCode.RIGHT
+    alias = ASKED._replace(outcome=LookupOutcome.ADDRESSES, addresses=AWAY, cnames=("network.example.org",))
+    name = LookupEvidence("www.example.com", EXPECTED, ZONE, (alias,))
+    assert classify(name).code is DnsCode.OK
 
 
 def test_a_top_level_domain_that_does_not_exist_delegates_nothing() -> None:
     """The root itself says so."""
     root = Zone("", (Nameserver("a.root.test", ("192.0.2.1",)),))
-    gone = Answer("192.0.2.53", False, Outcome.NXDOMAIN)
-    nowhere = judge(Look("shop.nowhere", EXPECTED, root, (gone,)))
+    gone = Answer("192.0.2.53", False, LookupOutcome.NXDOMAIN)
+    nowhere = classify(LookupEvidence("shop.nowhere", EXPECTED, root, (gone,)))
     assert nowhere.code is DnsCode.NOT_DELEGATED
     assert nowhere.advice == (
         "Register the domain of shop.nowhere, or have its registrar enter nameservers: "
@@ -206,8 +208,8 @@ def test_a_top_level_domain_that_does_not_exist_delegates_nothing() -> None:
 
 
 def test_one_lame_server_does_not_speak_for_a_silent_one() -> None:
-    lame, failed = OWN._replace(outcome=Outcome.LAME), ASKED._replace(outcome=Outcome.SERVFAIL)
+    lame, failed = OWN._replace(outcome=LookupOutcome.LAME), ASKED._replace(outcome=LookupOutcome.SERVFAIL)
     assert verdict(lame, failed).code is DnsCode.NOT_DELEGATED
     assert verdict(lame, OWN._replace(server="ns2.example.com"), failed).code is DnsCode.TIMEOUT
     # Of one that cannot be reached from here the resolvers have spoken.
-    assert verdict(lame, OWN._replace(outcome=Outcome.UNREACHABLE), failed).code is DnsCode.NOT_DELEGATED
+    assert verdict(lame, OWN._replace(outcome=LookupOutcome.UNREACHABLE), failed).code is DnsCode.NOT_DELEGATED

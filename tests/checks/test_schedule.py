@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from closte_bridge.checks.schedule import DAY, HOUR, MINUTE, CertificateDue, certificate_due, next_look
+from closte_bridge.checks.schedule import DAY, HOUR, MINUTE, CertificateDue, certificate_due, next_check
 
 INTERVALS = st.floats(10, 300)
 TIMES = st.floats(0, 4e9)
@@ -16,7 +16,7 @@ AGES = st.floats(0, 400 * DAY)
 def wait(age: float, *, since_change: float | None = None, settled: bool = False, interval: float = 300.0) -> float:
     now = 1e9
     changed = now - (age if since_change is None else since_change)
-    due = next_look("shop.test", first_seen=now - age, changed=changed, settled=settled, interval=interval, now=now)
+    due = next_check("shop.test", first_seen=now - age, changed=changed, settled=settled, interval=interval, now=now)
     return due - now
 
 
@@ -24,7 +24,9 @@ def wait(age: float, *, since_change: float | None = None, settled: bool = False
 def test_there_is_always_a_next_look_within_a_day(
     age: float, since_change: float, settled: bool, interval: float, name: str, now: float
 ) -> None:
-    due = next_look(name, first_seen=now - age, changed=now - since_change, settled=settled, interval=interval, now=now)
+    due = next_check(
+        name, first_seen=now - age, changed=now - since_change, settled=settled, interval=interval, now=now
+    )
     assert now + 9.99 <= due <= now + DAY
 
 
@@ -32,7 +34,7 @@ def test_there_is_always_a_next_look_within_a_day(
 def test_times_from_the_future_do_no_harm(
     first_seen: float, changed: float, now: float, settled: bool, interval: float
 ) -> None:
-    due = next_look("a.test", first_seen=first_seen, changed=changed, settled=settled, interval=interval, now=now)
+    due = next_check("a.test", first_seen=first_seen, changed=changed, settled=settled, interval=interval, now=now)
     assert now < due <= now + DAY
 
 
@@ -73,7 +75,7 @@ def test_an_interval_out_of_bounds_is_clamped_as_ultimate_multisite_does() -> No
 def test_no_crowd_forms() -> None:
     now = 1e9
     due = {
-        next_look(f"{i}.test", first_seen=0, changed=0, settled=True, interval=300, now=now) - now for i in range(200)
+        next_check(f"{i}.test", first_seen=0, changed=0, settled=True, interval=300, now=now) - now for i in range(200)
     }
     assert len(due) > 190
     assert max(due) - min(due) > 0.15 * DAY
@@ -83,7 +85,7 @@ def test_a_year_of_looks_at_a_domain_that_never_gets_right_is_few_hundred() -> N
     first = now = 1e9
     looks = 0
     while now < first + 365 * DAY:
-        now = next_look("shop.test", first_seen=first, changed=first, settled=False, interval=300, now=now)
+        now = next_check("shop.test", first_seen=first, changed=first, settled=False, interval=300, now=now)
         looks += 1
     assert 288 + 355 < looks < 900
 

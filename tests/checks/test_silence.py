@@ -18,21 +18,23 @@ from tests.support.dns_world import RESOLVERS, SILENT
 if TYPE_CHECKING:
     import pytest
 
-    from closte_bridge.checks.model import Checked
-    from closte_bridge.checks.pool import Pool
+    from closte_bridge.checks.model import DomainCheck
+    from closte_bridge.checks.pool import CheckPool
     from tests.support.dns_world import DnsWorld
     from tests.support.tls_world import TlsWorld
 
 
-def passed(pool: Pool, *names: str) -> tuple[list[Checked], list[Silence]]:
+def passed(pool: CheckPool, *names: str) -> tuple[list[DomainCheck], list[Silence]]:
     """Run a pass; return what was found, and the silences that it was ended for."""
-    found: list[Checked] = []
+    found: list[DomainCheck] = []
     silences: list[Silence] = []
     replace(pool, on_silence=silences.append).run(names, found.append)
     return found, silences
 
 
-def asking(pool: Pool, *resolvers: str, port: int, timeout: float = 0.3, targets: tuple[str, ...] = ()) -> Pool:
+def asking(
+    pool: CheckPool, *resolvers: str, port: int, timeout: float = 0.3, targets: tuple[str, ...] = ()
+) -> CheckPool:
     """Return the pool with other resolvers."""
     servers = tuple(Resolver(address, port) for address in resolvers)
     return replace(pool, dns=DnsSettings(resolvers=servers, timeout=timeout, targets=targets))
@@ -75,13 +77,13 @@ def test_what_was_seen_before_a_silence_counts(
     names: DnsWorld, servers: TlsWorld, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     silences: list[Silence] = []
-    found: list[Checked] = []
+    found: list[DomainCheck] = []
 
     async def nothing(*_: object, timeout: float | None = None, **__: object) -> tuple[list[bytes], str]:
         await asyncio.sleep(timeout or 0.3)
         return [b"", b""], TIMED_OUT
 
-    def take(checked: Checked) -> None:
+    def take(checked: DomainCheck) -> None:
         found.append(checked)
         # From now on nobody answers.
         monkeypatch.setattr(Wire, "_once", nothing)

@@ -29,13 +29,18 @@ OTHER = "127.0.10.2"
 
 
 def look(
-    servers: TlsWorld, name: str, *addresses: str, ours: bool = False, timeout: float = 10.0, probe: str | None = None
+    servers: TlsWorld,
+    name: str,
+    *addresses: str,
+    managed: bool = False,
+    timeout: float = 10.0,
+    probe: str | None = None,
 ) -> TlsVerdict:
     wanted = addresses or (HERE,)
 
     async def run() -> TlsVerdict:
         settings = TlsSettings(port=servers.port, ca_file=servers.ca_file, timeout=timeout)
-        return await TlsCheck(settings).check(name, wanted, ours=wanted if ours else (), probe=probe)
+        return await TlsCheck(settings).check(name, wanted, managed=wanted if managed else (), probe=probe)
 
     return asyncio.run(run())
 
@@ -43,7 +48,7 @@ def look(
 def test_right(servers: TlsWorld) -> None:
     servers.serve(HERE, servers.issue("shop.test", "www.shop.test", not_after=NOW + 20 * DAY + timedelta(hours=1)))
     verdict = look(servers, "shop.test")
-    assert verdict.code is TlsCode.RIGHT
+    assert verdict.code is TlsCode.OK
     assert (verdict.advice, verdict.serves, verdict.days_left) == ("", True, 20)
     assert verdict.certificate is not None
     assert verdict.certificate.names == ("shop.test", "www.shop.test")
@@ -54,12 +59,12 @@ def test_right(servers: TlsWorld) -> None:
 
 def test_right_through_an_intermediate_and_an_internationalised_name(servers: TlsWorld) -> None:
     servers.serve(HERE, servers.issue("xn--bcher-kva.test", ca=servers.ca.create_child_ca()))
-    assert look(servers, "xn--bcher-kva.test").code is TlsCode.RIGHT
+    assert look(servers, "xn--bcher-kva.test").code is TlsCode.OK
 
 
 def test_a_wildcard_stands_for_one_label(servers: TlsWorld) -> None:
     servers.serve(HERE, servers.issue("*.shop.test"))
-    assert look(servers, "a.shop.test").code is TlsCode.RIGHT
+    assert look(servers, "a.shop.test").code is TlsCode.OK
     for name in ("a.b.shop.test", "shop.test"):
         verdict = look(servers, name)
         assert verdict.code is TlsCode.WRONG_NAME
@@ -68,8 +73,8 @@ def test_a_wildcard_stands_for_one_label(servers: TlsWorld) -> None:
 
 def test_a_wildcard_is_asked_for_by_its_probe(servers: TlsWorld) -> None:
     servers.serve(HERE, servers.issue("*.shop.test"), b__shop__test=servers.issue("b.shop.test"))
-    assert look(servers, "*.shop.test", probe="cb-1.shop.test").code is TlsCode.RIGHT
-    assert look(servers, "*.shop.test", probe="b.shop.test").code is TlsCode.RIGHT
+    assert look(servers, "*.shop.test", probe="cb-1.shop.test").code is TlsCode.OK
+    assert look(servers, "*.shop.test", probe="b.shop.test").code is TlsCode.OK
     assert servers.recorder.asked_for == ["cb-1.shop.test", "b.shop.test"]
 
 
@@ -82,7 +87,7 @@ def test_the_common_name_does_not_count(servers: TlsWorld) -> None:
 
 def test_wrong_name(servers: TlsWorld) -> None:
     servers.serve(HERE, None, shop__test=servers.issue("www.shop.test", "other.test"))
-    verdict = look(servers, "shop.test", ours=True)
+    verdict = look(servers, "shop.test", managed=True)
     assert verdict.code is TlsCode.WRONG_NAME
     assert verdict.advice == (
         "Check that shop.test points at the right server, and have a certificate issued for it: "
@@ -93,19 +98,19 @@ def test_wrong_name(servers: TlsWorld) -> None:
 def test_clostes_default_certificate_is_still_there(servers: TlsWorld) -> None:
     right = servers.issue("done.test")
     servers.serve(HERE, servers.issue("*.host.test"), done__test=right)
-    verdict = look(servers, "shop.test", ours=True)
+    verdict = look(servers, "shop.test", managed=True)
     assert verdict.code is TlsCode.DEFAULT_CERTIFICATE
     assert verdict.advice == (
         "Wait for the certificate of shop.test: 127.0.10.1 still shows the host's default one, for *.host.test."
     )
-    assert look(servers, "done.test", ours=True).code is TlsCode.RIGHT
+    assert look(servers, "done.test", managed=True).code is TlsCode.OK
     # Of a stranger's server nothing is to be waited for.
     assert look(servers, "shop.test").code is TlsCode.WRONG_NAME
 
 
 def test_a_default_certificate_may_be_self_signed(servers: TlsWorld) -> None:
     servers.serve(HERE, context_of(*self_signed("localhost", names=("localhost",)), servers.folder))
-    assert look(servers, "shop.test", ours=True).code is TlsCode.DEFAULT_CERTIFICATE
+    assert look(servers, "shop.test", managed=True).code is TlsCode.DEFAULT_CERTIFICATE
 
 
 def test_self_signed(servers: TlsWorld) -> None:
@@ -179,7 +184,7 @@ def test_every_address_counts(servers: TlsWorld) -> None:
     assert verdict.code is TlsCode.WRONG_NAME
     assert verdict.serves
     assert [(a.address, a.code) for a in verdict.addresses] == [
-        (HERE, TlsCode.RIGHT),
+        (HERE, TlsCode.OK),
         (OTHER, TlsCode.WRONG_NAME),
     ]
     assert OTHER in verdict.advice
@@ -189,15 +194,15 @@ def test_the_certificate_that_expires_first_is_shown(servers: TlsWorld) -> None:
     servers.serve(HERE, servers.issue("shop.test", not_after=NOW + 50 * DAY))
     servers.serve(OTHER, servers.issue("shop.test", not_after=NOW + 9 * DAY))
     verdict = look(servers, "shop.test", HERE, OTHER)
-    assert verdict.code is TlsCode.RIGHT
+    assert verdict.code is TlsCode.OK
     assert verdict.days_left == 8
 
 
 def test_nothing_is_sent_after_the_handshake(servers: TlsWorld) -> None:
     servers.serve(HERE, servers.issue("shop.test"))
     servers.serve(OTHER, context_of(*self_signed("shop.test", names=("shop.test",)), servers.folder))
-    look(servers, "shop.test", HERE, OTHER, ours=True)
-    look(servers, "other.test", HERE, OTHER, ours=True)
+    look(servers, "shop.test", HERE, OTHER, managed=True)
+    look(servers, "other.test", HERE, OTHER, managed=True)
     servers.stack.close()
     assert servers.recorder.connections > 4
     assert servers.recorder.said == []
@@ -206,15 +211,15 @@ def test_nothing_is_sent_after_the_handshake(servers: TlsWorld) -> None:
 def test_addresses_that_are_not_public_are_left_alone(servers: TlsWorld) -> None:
     servers.serve(HERE, servers.issue("shop.test"))
 
-    async def run(*ours: str) -> TlsVerdict:
+    async def run(*managed: str) -> TlsVerdict:
         settings = TlsSettings(port=servers.port, ca_file=servers.ca_file)
-        return await TlsCheck(settings, public=lambda _: False).check("shop.test", [HERE], ours=ours)
+        return await TlsCheck(settings, public=lambda _: False).check("shop.test", [HERE], managed=managed)
 
     verdict = asyncio.run(run())
     assert verdict.code is TlsCode.UNKNOWN
     assert servers.recorder.connections == 0
     # Where the network itself lives is not the customer's choice.
-    assert asyncio.run(run(HERE)).code is TlsCode.RIGHT
+    assert asyncio.run(run(HERE)).code is TlsCode.OK
 
 
 def test_the_systems_roots_do_not_know_the_test_authority(servers: TlsWorld) -> None:
@@ -235,7 +240,7 @@ def test_the_systems_roots_are_what_counts(servers: TlsWorld, monkeypatch: pytes
     async def run() -> TlsVerdict:
         return await TlsCheck(TlsSettings(port=servers.port)).check("shop.test", [HERE])
 
-    assert asyncio.run(run()).code is TlsCode.RIGHT
+    assert asyncio.run(run()).code is TlsCode.OK
 
 
 def _foreign(servers: TlsWorld) -> None:
@@ -248,7 +253,7 @@ def _self_signed(servers: TlsWorld) -> None:
 
 # What makes each verdict, and the customer's next step as it stands in `domain explain`.
 STEPS: dict[TlsCode, tuple[Callable[[TlsWorld], object], str]] = {
-    TlsCode.RIGHT: (lambda s: s.serve(HERE, s.issue("shop.test")), ""),
+    TlsCode.OK: (lambda s: s.serve(HERE, s.issue("shop.test")), ""),
     TlsCode.NO_LISTENER: (
         lambda _: None,
         "Check that shop.test points at the right server: nothing at 127.0.10.1 accepts HTTPS.",
@@ -294,7 +299,7 @@ STEPS: dict[TlsCode, tuple[Callable[[TlsWorld], object], str]] = {
 def test_each_verdict_has_its_next_step(servers: TlsWorld, code: TlsCode) -> None:
     make, step = STEPS[code]
     make(servers)
-    verdict = look(servers, "shop.test", ours=True, timeout=0.5 if code is TlsCode.TIMEOUT else 10.0)
+    verdict = look(servers, "shop.test", managed=True, timeout=0.5 if code is TlsCode.TIMEOUT else 10.0)
     assert (verdict.code, verdict.advice) == (code, step)
 
 
@@ -322,9 +327,9 @@ def test_a_bad_ca_file_is_an_error_with_a_hint(tmp_path: Path, content: bytes | 
 
 def test_what_cannot_be_reached_from_here_counts_only_when_nothing_can() -> None:
     soon = Certificate("", "", ("shop.test",), 0.0, 100.0, "")
-    right = AddressVerdict(HERE, TlsCode.RIGHT, soon)
+    right = AddressVerdict(HERE, TlsCode.OK, soon)
     far = AddressVerdict("2001:db8::1", TlsCode.UNKNOWN)
-    assert summarise("shop.test", [far, right], 0.0).code is TlsCode.RIGHT
+    assert summarise("shop.test", [far, right], 0.0).code is TlsCode.OK
     assert summarise("shop.test", [far], 0.0).code is TlsCode.UNKNOWN
     assert summarise("shop.test", [], 0.0).code is TlsCode.UNKNOWN
 

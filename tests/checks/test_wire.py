@@ -11,7 +11,7 @@ import dns.flags
 import dns.message
 from dns.rdatatype import AAAA, A
 
-from closte_bridge.checks.wire import NO_ROUTE, TIMED_OUT, Endpoint, Question, Reply, Wire
+from closte_bridge.checks.wire import NO_ROUTE, TIMED_OUT, DnsReply, Endpoint, Question, Wire
 from tests.support.running import wait_until
 
 if TYPE_CHECKING:
@@ -31,8 +31,8 @@ def answer(query: bytes, *, truncated: bool = False) -> bytes:
     return reply.to_wire()
 
 
-def ask(endpoint: Endpoint, *, times: int = 1, timeout: float = LONG) -> tuple[Wire, Reply]:
-    async def run() -> tuple[Wire, Reply]:
+def ask(endpoint: Endpoint, *, times: int = 1, timeout: float = LONG) -> tuple[Wire, DnsReply]:
+    async def run() -> tuple[Wire, DnsReply]:
         wire = Wire(timeout=timeout, concurrency=2)
         for _ in range(times):
             reply = await wire.ask(endpoint, ASKED)
@@ -118,8 +118,8 @@ def test_a_tcp_answer_to_another_question_is_not_believed(server: Server) -> Non
     assert (reply.message, reply.failure) == (None, TIMED_OUT)
 
 
-def ask_together(endpoint: Endpoint, timeout: float = LONG) -> tuple[Wire, list[Reply]]:
-    async def run() -> tuple[Wire, list[Reply]]:
+def ask_together(endpoint: Endpoint, timeout: float = LONG) -> tuple[Wire, list[DnsReply]]:
+    async def run() -> tuple[Wire, list[DnsReply]]:
         wire = Wire(timeout=timeout, concurrency=1)
         return wire, await wire.ask_together(endpoint, [ASKED, ASKED._replace(kind=AAAA)])
 

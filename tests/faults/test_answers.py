@@ -9,11 +9,11 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from closte_bridge.closte.outcome import Kind
-from closte_bridge.closte.pace import Pacer
+from closte_bridge.closte.outcome import OutcomeKind
+from closte_bridge.closte.rate_limit import RateLimiter
 from closte_bridge.errors import ExitCode
 from closte_bridge.planning.model import ObservedState
-from closte_bridge.sandbox.api import Words
+from closte_bridge.sandbox.api import ApiTexts
 from closte_bridge.sandbox.faults import FaultKind
 from closte_bridge.sandbox.handler import Handler
 from tests.support.canned_world import FOREIGN, OWN
@@ -70,9 +70,9 @@ def test_every_domain_arrives_though_three_answers_in_ten_fail(make_world: Calla
     # One quiet look later the books are as if nothing had happened.
     world.sandbox.set_faults()
     world.sync()
-    ours = {name for (name,) in world.rows("SELECT name FROM aliases WHERE phase = 'present'")}
-    assert set(MANY) - unsure <= ours <= set(MANY)
-    assert world.rows("SELECT name FROM troubles") == []
+    managed = {name for (name,) in world.rows("SELECT name FROM aliases WHERE phase = 'present'")}
+    assert set(MANY) - unsure <= managed <= set(MANY)
+    assert world.rows("SELECT name FROM failed_changes") == []
 
 
 @pytest.mark.parametrize("seed", [5, 6, 7])
@@ -100,7 +100,7 @@ def test_each_fault_alone(make_world: Callable[..., World], kind: FaultKind) -> 
     gone, fresh = set(FEW[:5]), [f"new{number}.example.com" for number in range(5)]
     world.wordpress.change(add=fresh, drop=gone)
     # Closte's words for "already so" are not known: here they are none that the client could understand.
-    world.sandbox.api.words = Words(already="Nein.", missing="Nein.")
+    world.sandbox.api.words = ApiTexts(already="Nein.", missing="Nein.")
     world.sandbox.set_faults(*(f"{kind.value}:0.7@{name}" for name in (*gone, *fresh)), seed=7)
     bring_in_step(world, kind)
     assert asked(world.sandbox.requests, "remove") == gone
@@ -112,7 +112,7 @@ def test_lost_answers_whatever_the_words_for_already_so(
     make_world: Callable[..., World], already: str, missing: str
 ) -> None:
     world = make_world(mapped=FEW)
-    world.sandbox.api.words = Words(already=already, missing=missing)
+    world.sandbox.api.words = ApiTexts(already=already, missing=missing)
     world.adopt()
     gone, fresh = set(FEW[:5]), [f"new{number}.example.com" for number in range(5)]
     world.wordpress.change(add=fresh, drop=gone)
@@ -178,9 +178,9 @@ def test_a_list_that_loses_names_for_good_is_mended_and_nothing_else(make_world:
     assert world.sync().view.observed.state is ObservedState.COMPLETE
 
 
-@pytest.mark.parametrize("words", [Words("SSL key of this domain is invalid."), Words("Blocked.", 403)])
+@pytest.mark.parametrize("words", [ApiTexts("SSL key of this domain is invalid."), ApiTexts("Blocked.", 403)])
 def test_names_that_are_answered_like_a_wrong_key_keep_no_other_waiting(
-    make_world: Callable[..., World], monkeypatch: pytest.MonkeyPatch, words: Words
+    make_world: Callable[..., World], monkeypatch: pytest.MonkeyPatch, words: ApiTexts
 ) -> None:
     """A firewall in front of Closte, or words about something else that is called a key or a token."""
     world = make_world(mapped=FEW)
@@ -198,7 +198,9 @@ def test_names_that_are_answered_like_a_wrong_key_keep_no_other_waiting(
     world.sandbox.api.words = words
     report = world.sync()
     assert report.applied is not None
-    assert {(failure.change.name, failure.kind) for failure in report.applied.failed} == {(n, Kind.FAILED) for n in bad}
+    assert {(failure.change.name, failure.kind) for failure in report.applied.failed} == {
+        (n, OutcomeKind.FAILED) for n in bad
+    }
     assert report.exit_code is ExitCode.SOME_FAILED
     assert world.sandbox.aliases == world.wanted - bad
     # Whether the key is taken is asked once, however many names there are.
@@ -263,13 +265,15 @@ def test_access_that_is_refused_after_a_lost_answer_loses_no_change(
 
     with monkeypatch.context() as patch:
         patch.setattr(Handler, "_work", close)
-        world.sandbox.api.words = Words("Blocked.", 403)
+        world.sandbox.api.words = ApiTexts("Blocked.", 403)
         world.sandbox.set_faults(f"lost:1:1@{name}")
         report = world.sync()
     assert report.applied is not None
     assert report.applied.key_rejected is whole
     assert report.exit_code is (ExitCode.FAILURE if whole else ExitCode.OK)
-    assert [(failure.change.name, failure.kind) for failure in report.applied.failed] == [(name, Kind.UNCLEAR)] * whole
+    assert [(failure.change.name, failure.kind) for failure in report.applied.failed] == [
+        (name, OutcomeKind.UNCLEAR)
+    ] * whole
     world.sync()
     assert world.sandbox.aliases == world.wanted
     assert world.rows(f"SELECT phase FROM aliases WHERE name = '{name}'") == [("present",)] * (call == "add")
@@ -291,7 +295,7 @@ def test_a_key_that_was_not_tried_is_not_called_rejected(
     world.wordpress.change(add=["a.example.com", "b.example.com"])
     # The one is refused once the other, which waits until both are asked for, is told to wait for an hour.
     both, paused = threading.Event(), threading.Event()
-    work, take_note, throw = Handler._work, Pacer.slow_down, world.sandbox.throw
+    work, take_note, throw = Handler._work, RateLimiter.slow_down, world.sandbox.throw
 
     def refuse(this: Handler, call: Call, fields: dict[str, str], fault: FaultKind | None) -> Document | None:
         if fields.get("domain") == "b.example.com":
@@ -304,14 +308,14 @@ def test_a_key_that_was_not_tried_is_not_called_rejected(
         assert domain != "a.example.com" or both.wait(10)
         return throw(call, domain)
 
-    def slow_down(this: Pacer, wave: int, pause: float | None) -> None:
+    def slow_down(this: RateLimiter, wave: int, pause: float | None) -> None:
         take_note(this, wave, pause)
         paused.set()
 
     with monkeypatch.context() as patch:
         patch.setattr(Handler, "_work", refuse)
         patch.setattr(world.sandbox, "throw", wait)
-        patch.setattr(Pacer, "slow_down", slow_down)
+        patch.setattr(RateLimiter, "slow_down", slow_down)
         patch.setattr(world.sandbox, "behaviour", replace(world.sandbox.behaviour, retry_after="3600"))
         world.sandbox.set_faults("429:1:1@a.example.com")
         report = world.sync()
@@ -321,8 +325,8 @@ def test_a_key_that_was_not_tried_is_not_called_rejected(
     assert report.exit_code is ExitCode.SOME_FAILED
     assert report.applied.stopped.startswith("Closte asked for a pause of 3")
     assert {failure.change.name: failure.kind for failure in report.applied.failed} == {
-        "a.example.com": Kind.FAILED,
-        "b.example.com": Kind.FAILED,
+        "a.example.com": OutcomeKind.FAILED,
+        "b.example.com": OutcomeKind.FAILED,
     }
     world.sync()
     assert world.sandbox.aliases == world.wanted

@@ -20,7 +20,7 @@ from urllib.parse import quote
 
 import pytest
 
-from closte_bridge.sandbox.api import Words
+from closte_bridge.sandbox.api import ApiTexts
 from tests.support.canary import KEY, Watcher, found, found_in_files
 from tests.support.canned_world import real_world
 from tests.support.canned_wp import CannedWordPress
@@ -140,7 +140,7 @@ def test_when_closte_echoes_it(make_world: Callable[..., World], driver: Driver,
     world = make(make_world)
     assert driver.run(world, "adopt", "--yes")["status"] == 0
     words = f"Not done. {ECHOES[echo]} is not welcome."
-    world.sandbox.api.words = Words(wrong_key=words, already=words, missing=words, unknown=words)
+    world.sandbox.api.words = ApiTexts(wrong_key=words, already=words, missing=words, unknown=words)
     world.sandbox.set_faults("unknown-error:1")
     codes = run_all(driver, world, SOME)
     assert codes["sync --retry"] != 0
@@ -154,7 +154,7 @@ def test_when_the_key_is_wrong(make_world: Callable[..., World], driver: Driver,
     world = make(make_world)
     assert driver.run(world, "adopt", "--yes")["status"] == 0
     world.sandbox.api.takes = lambda key: not key  # type: ignore[method-assign]  # the key was changed at Closte
-    world.sandbox.api.words = Words(wrong_key=f'Invalid API key "{KEY}".', wrong_key_status=status)
+    world.sandbox.api.words = ApiTexts(wrong_key=f'Invalid API key "{KEY}".', wrong_key_status=status)
     codes = run_all(driver, world, SOME)
     assert codes["integration test"] == codes["sync --retry"] == 1
 
@@ -203,7 +203,7 @@ def test_when_wordpress_leaks_it(make_world: Callable[..., World], driver: Drive
     [
         "closte_bridge.closte.client:ClosteClient.list_aliases", "closte_bridge.closte.transport:Transport._send",
         "closte_bridge.closte.client:ClosteClient._post", "closte_bridge.ledger.store:Ledger.state",
-        "closte_bridge.ledger.journal:append", "closte_bridge.planning.plan:make_plan",
+        "closte_bridge.ledger.log:append", "closte_bridge.planning.plan:make_plan",
         "closte_bridge.wordpress.wp:WpCall.result", "closte_bridge.wordpress.reader:SnapshotCall.key",
         "closte_bridge.cli.main:show",
     ],

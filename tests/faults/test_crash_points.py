@@ -14,8 +14,8 @@ from typing import TYPE_CHECKING
 import pytest
 from prometheus_client.parser import text_string_to_metric_families
 
-from closte_bridge.checks.life import History
-from closte_bridge.ledger import histories
+from closte_bridge.checks.domain_state import CheckState
+from closte_bridge.ledger import check_state as check_states
 from tests.support.canned_world import FOREIGN, OWN
 from tests.support.canned_wp import CannedWordPress
 from tests.support.crash_driver import DIED
@@ -120,11 +120,11 @@ def proven(world: World) -> None:
     assert isinstance(world.wordpress, CannedWordPress)
     world.sync()
     now = time.time()
-    right = History(now, now + 9e6, now, now, "right", "right", leads_here=True, right_since=now, serves=True)
+    right = CheckState(now, now + 9e6, now, now, "ok", "ok", points_here=True, ok_since=now, serves=True)
     names = [OWN, *OLD, *(f"www.{name}" for name in (OWN, *OLD))]
     with opened(world.state_dir) as ledger, ledger.transaction():
         # The `www.` forms lead elsewhere, so that they stay out of this.
-        histories.save(ledger, {n: right._replace(leads_here=n[:4] != "www.") for n in names})
+        check_states.save(ledger, {n: right._replace(points_here=n[:4] != "www.") for n in names})
     for name in OLD[:2]:
         world.wordpress.set_stage(name, "checking-dns")
     world.configure(checks=True, dns={"resolvers": ["127.0.0.1:9"], "timeout": 0.1})
@@ -185,7 +185,7 @@ def to_the_end(
         assert done["status"] in {0, 3, 4}, done
         assert isinstance(world.wordpress, CannedWordPress)
         state = {"aliases": sorted(world.sandbox.aliases), "events": world.wordpress.events, **world.books()}
-        state |= {"stages": world.wordpress.stages, "record due": world.rows("SELECT name FROM marks")}
+        state |= {"stages": world.wordpress.stages, "record due": world.rows("SELECT name FROM flags")}
         if state in (last, expected):
             return state
         last = state

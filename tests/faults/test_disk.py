@@ -71,7 +71,7 @@ def assert_everything_goes_on(world: World, driver: Driver) -> None:
         assert done["status"] == 0, done
     assert world.sandbox.aliases == world.wanted
     assert not world.rows("SELECT name FROM aliases WHERE phase <> 'present'")
-    assert not world.rows("SELECT name FROM troubles")
+    assert not world.rows("SELECT name FROM failed_changes")
     assert_books_agree(world)
 
 

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from closte_bridge.ledger.marks import REMOVED
+from closte_bridge.ledger.flags import REMOVED
 from tests.support.canned_world import FOREIGN, OWN, real_world
 from tests.support.journal import asked, assert_books_agree, carried_out
 
@@ -94,9 +94,9 @@ def at_rest(world: World, context: str) -> dict[str, object]:
         world.sync(later=7200.0)
         books = world.books()
         state: dict[str, object] = {"aliases at Closte": sorted(world.sandbox.aliases)}
-        state |= {part: books[part] for part in ("aliases", "absent", "marks", "trouble")}
-        state["marks"] = [
-            mark for mark in world.rows("SELECT kind, name FROM marks ORDER BY 1, 2") if mark[0] != REMOVED
+        state |= {part: books[part] for part in ("aliases", "absent", "flags", "trouble")}
+        state["flags"] = [
+            mark for mark in world.rows("SELECT kind, name FROM flags ORDER BY 1, 2") if mark[0] != REMOVED
         ]
         if state == last:
             return state
@@ -161,5 +161,5 @@ def test_killed_beside_a_real_wordpress(multisite: Multisite, quick_folder: Path
         assert world.sandbox.aliases == world.wanted
         assert world.wordpress.events == 0
         assert_books_agree(world, context=f"seed {seed}")
-        ours = {name for (name,) in world.rows("SELECT name FROM aliases WHERE phase = 'present'")}
-        assert ours == world.wordpress.domains
+        managed = {name for (name,) in world.rows("SELECT name FROM aliases WHERE phase = 'present'")}
+        assert managed == world.wordpress.domains

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from closte_bridge.closte.outcome import Kind
+from closte_bridge.closte.outcome import OutcomeKind
 from closte_bridge.errors import ExitCode
 from closte_bridge.planning.model import ObservedState
 from tests.support.canned_world import FOREIGN, OWN
@@ -31,7 +31,7 @@ MANY = [f"shop.customer{number}.com" for number in range(60)]
 MINUTE, DAY = 60.0, 86400.0
 
 
-def ours(world: World) -> set[str]:
+def managed(world: World) -> set[str]:
     return {str(name) for (name,) in world.rows("SELECT name FROM aliases WHERE phase = 'present'")}
 
 
@@ -66,7 +66,7 @@ def test_a_domain_of_another_application_is_not_managed(make_world: Callable[...
         assert report.applied is not None
         assert [(f.change.name, f.code) for f in report.applied.failed] == [("taken.example.com", "exists-elsewhere")]
         assert report.exit_code is ExitCode.SOME_FAILED
-        assert ours(world) == {*FEW, "new.example.com"}
+        assert managed(world) == {*FEW, "new.example.com"}
         lists = [r for r in world.sandbox.requests if r.call == "list"]
         assert len(lists) == 3, "adoption, the run, and one reading after the change"
         # It is asked for again a day later, and not before.
@@ -76,8 +76,8 @@ def test_a_domain_of_another_application_is_not_managed(make_world: Callable[...
         assert world.sync(later=1.3 * DAY, retry=False).exit_code is ExitCode.SOME_FAILED
     # Closte's support has released it.
     assert world.sync(later=3 * DAY, retry=False).exit_code is ExitCode.OK
-    assert "taken.example.com" in ours(world)
-    assert world.rows("SELECT name FROM troubles") == []
+    assert "taken.example.com" in managed(world)
+    assert world.rows("SELECT name FROM failed_changes") == []
 
 
 def test_words_decide_while_no_complete_list_does(make_world: Callable[..., World]) -> None:
@@ -105,7 +105,7 @@ def test_a_list_that_is_late_is_not_another_application(make_world: Callable[...
         assert (report.applied.failed, held(report)) == ([], {"new.example.com": "list-lag"})
         assert report.exit_code is ExitCode.OK
     assert world.sync(later=11 * MINUTE).exit_code is ExitCode.OK
-    assert "new.example.com" in ours(world)
+    assert "new.example.com" in managed(world)
 
 
 def test_what_closte_confirms_again_and_again_and_never_shows_is_a_failed_change(
@@ -118,9 +118,9 @@ def test_what_closte_confirms_again_and_again_and_never_shows_is_a_failed_change
         codes = [world.sync(later=number * 30 * MINUTE, retry=False).exit_code for number in range(6)]
     assert codes[:2] == [ExitCode.OK, ExitCode.OK], "The list may be late."
     assert codes[-1] is ExitCode.SOME_FAILED
-    assert "ghost.example.com" not in ours(world)
+    assert "ghost.example.com" not in managed(world)
     assert world.sync(later=DAY).exit_code is ExitCode.OK
-    assert "ghost.example.com" in ours(world)
+    assert "ghost.example.com" in managed(world)
 
 
 def test_a_removal_that_is_answered_not_found_and_listed_afterwards_has_failed(
@@ -133,9 +133,9 @@ def test_a_removal_that_is_answered_not_found_and_listed_afterwards_has_failed(
     with undeletable(world.sandbox, FEW[0]):
         report = world.sync()
     assert report.applied is not None
-    assert [(f.change.name, f.kind) for f in report.applied.failed] == [(FEW[0], Kind.FAILED)]
+    assert [(f.change.name, f.kind) for f in report.applied.failed] == [(FEW[0], OutcomeKind.FAILED)]
     assert report.exit_code is ExitCode.SOME_FAILED
-    assert FEW[0] in ours(world)
+    assert FEW[0] in managed(world)
     assert world.rows("SELECT name FROM removals") == []
     world.sync()
     assert world.sandbox.aliases == world.wanted
@@ -216,7 +216,7 @@ def test_many_that_are_late_are_no_loss_by_clostes_own_words(make_world: Callabl
         world.sync()
         report = world.sync(retry=False)
         assert report.exit_code is ExitCode.OK
-        assert ours(world) == {*FEW, *MANY}
+        assert managed(world) == {*FEW, *MANY}
     assert world.sync(later=20 * MINUTE).plan.observed.complete
 
 
@@ -230,6 +230,6 @@ def test_a_late_list_after_removals_of_our_own_has_not_shrunk(make_world: Callab
         assert world.sandbox.aliases == world.wanted
         late = world.sync(later=MINUTE)
         assert late.plan.observed.complete
-        assert set(late.plan.foreign) - FOREIGN == set(MANY[:12])
+        assert set(late.plan.unmanaged) - FOREIGN == set(MANY[:12])
     for later in (2 * MINUTE, DAY, 3 * DAY):
         assert world.sync(later=later).plan.observed.complete

@@ -56,7 +56,7 @@ def run(multisite: Multisite, request: dict[str, Any], die_at: int = 0) -> tuple
 
 
 def installing(version: str = "new", **more: str) -> dict[str, Any]:
-    config = {"engine": None, "wake": "none", "wake_file": None}
+    config = {"engine": None, "wake": "none", "trigger_file": None}
     return {"do": "install", "version": version, "files": texts() | more, "config": config}
 
 

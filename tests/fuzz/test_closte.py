@@ -8,9 +8,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from closte_bridge.closte.listing import Listing, parse_listing
-from closte_bridge.closte.outcome import Action, Verdict, judge
-from closte_bridge.closte.pace import retry_after
-from closte_bridge.closte.wording import Cleaner
+from closte_bridge.closte.outcome import Action, ResponseVerdict, interpret
+from closte_bridge.closte.rate_limit import retry_after
+from closte_bridge.closte.redact import Redactor
 from closte_bridge.secret import Secret
 from tests.fuzz.examples import FUZZ
 from tests.fuzz.mutations import ODD, ODD_TEXT, damaged, mutated
@@ -18,7 +18,7 @@ from tests.fuzz.mutations import ODD, ODD_TEXT, damaged, mutated
 KEY = "k3y-of-the-fuzz-application"
 GOOD_LIST = {"success": True, "domains": [{"domain": "a.com", "wildcard": 0}, "b.com", {"domain": "c.com"}], "page": 1}
 GOOD_ANSWER = {"success": False, "error": "Domain already exists", "data": {"key": KEY}}
-CLEAN = Cleaner(Secret(KEY))
+CLEAN = Redactor(Secret(KEY))
 
 
 def plain(text: str) -> None:
@@ -52,8 +52,8 @@ def test_any_bytes_are_judged(body: bytes) -> None:
     | st.binary(max_size=200),
 )
 def test_any_answer_to_a_change_has_a_meaning(action: Action, status: int, body: bytes) -> None:
-    verdict = judge(action, "a.com", status, body, CLEAN)
-    assert isinstance(verdict, Verdict)
+    verdict = interpret(action, "a.com", status, body, CLEAN)
+    assert isinstance(verdict, ResponseVerdict)
     plain(verdict.message)
 
 

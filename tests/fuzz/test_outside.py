@@ -14,13 +14,13 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from closte_bridge.checks.certificate import read as read_certificate
-from closte_bridge.checks.dns import DnsCheck, Edges
+from closte_bridge.checks.dns import DnsCheck, NetworkBoundary
 from closte_bridge.checks.lookup import distil
 from closte_bridge.checks.message import read
-from closte_bridge.checks.model import AddressVerdict, Certificate, DnsVerdict, Expected, Outcome
+from closte_bridge.checks.model import AddressVerdict, Certificate, DnsVerdict, Expected, LookupOutcome
 from closte_bridge.checks.names import any_covers
 from closte_bridge.checks.tls import diagnose, summarise
-from closte_bridge.checks.wire import _OPT, TIMED_OUT, Endpoint, Reply, Wire, _fits, _query, _reply
+from closte_bridge.checks.wire import _OPT, TIMED_OUT, DnsReply, Endpoint, Wire, _fits, _query, _reply
 from closte_bridge.config.model import DnsSettings, Resolver
 from tests.fuzz.examples import FUZZ
 from tests.fuzz.mutations import damaged
@@ -75,7 +75,7 @@ def test_any_answer_is_a_message_or_a_known_error(said: bytes) -> None:
         message = read(said)
     except ValueError:
         return
-    assert distil(message).outcome in Outcome
+    assert distil(message).outcome in LookupOutcome
 
 
 class Parrot(Wire):
@@ -90,7 +90,7 @@ class Parrot(Wire):
         while True:
             yield from answers
 
-    async def ask_together(self, server: Endpoint, questions: Sequence[Question]) -> list[Reply]:  # noqa: ARG002 - as in `Wire`
+    async def ask_together(self, server: Endpoint, questions: Sequence[Question]) -> list[DnsReply]:  # noqa: ARG002 - as in `Wire`
         """Say the next things, whatever the questions were."""
         self.asked += len(questions)
         assert self.asked < 2000, "It asks for ever."
@@ -99,16 +99,16 @@ class Parrot(Wire):
         return replies
 
     @staticmethod
-    def _heard(query: bytes, said: bytes) -> Reply:
+    def _heard(query: bytes, said: bytes) -> DnsReply:
         # A stranger's message that does not repeat the question is heard by nobody.
         whole = query[:2] + said[2:12] + query[12 : -_OPT.size] + said[12 + _LENGTH :]
-        return _reply(whole, "") if _fits(query, whole) else Reply(None, TIMED_OUT)
+        return _reply(whole, "") if _fits(query, whole) else DnsReply(None, TIMED_OUT)
 
 
 def looked(answers: list[bytes], name: str) -> DnsVerdict:
     """Return the verdict of a whole look at `name`."""
     settings = DnsSettings(resolvers=(Resolver("127.0.0.1", 9),), timeout=1, concurrency=10, targets=())
-    check = DnsCheck(settings, edges=Edges(public=lambda _: True))
+    check = DnsCheck(settings, edges=NetworkBoundary(public=lambda _: True))
     parrot = Parrot(answers)
     for holder in (check, check._resolvers, check._zones):
         holder._wire = parrot

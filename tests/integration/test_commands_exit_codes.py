@@ -108,7 +108,7 @@ def test_4_some_failed_and_are_tried_again(bridge: Bridge) -> None:
     waits = bridge.run("sync", "--fields=domain,status,until", "--format=json")
     assert (waits.code, bridge.changes()) == (0, [])
     [row] = waits.envelope["data"]
-    assert (row["domain"], row["status"]) == ("n1.example.org", "held")
+    assert (row["domain"], row["status"]) == ("n1.example.org", "on-hold")
     failed = bridge.run("sync", "--retry", "--format=json")
     assert (failed.code, failed.envelope["status"]) == (4, "some-failed")
     assert failed.envelope["errors"][0] == {

@@ -62,8 +62,8 @@ def test_mappings_removed_renamed_and_moved(bridge: Bridge) -> None:
         bridge.add_event("mapping_added", "moved.example.org", blog_id=2),
     ]
     # The first run learns of the events, and waits in case one of the names comes back.
-    held = ("remove", "held")
-    waits = {"removed.example.org": held, "renamed.example.org": held, "www.removed.example.org": ("", "foreign")}
+    held = ("remove", "on-hold")
+    waits = {"removed.example.org": held, "renamed.example.org": held, "www.removed.example.org": ("", "unmanaged")}
     assert statuses(bridge, "sync") == (0, waits)
     assert bridge.changes() == []
     assert bridge.event_uids() == waiting
@@ -143,7 +143,7 @@ KEPT = [f"k{number}.example.org" for number in range(10)]
 RULE = "at most 20 by event in any hour, 0 removed and 30 waiting"
 DIGEST = "DIGEST"
 TEN = ", ".join(json.dumps(name) for name in DOOMED[:10])
-WITHHELD = (
+NEEDS_APPROVAL = (
     f"Error: The gate withheld 30 removals ({RULE}): {TEN} and 20 more.\n"
     "If they are meant, review them with `closte-bridge plan --out=FILE` and `closte-bridge apply FILE`, "
     "or run `closte-bridge sync --allow-removals=DIGEST`.\n"
@@ -167,14 +167,14 @@ def doomed(bridge: Bridge) -> Bridge:
     delete_mappings(bridge.multisite, DOOMED)
     for name in DOOMED:
         bridge.add_event("mapping_removed", name)
-    assert statuses(bridge, "sync") == (0, dict.fromkeys(DOOMED, ("remove", "held")))
+    assert statuses(bridge, "sync") == (0, dict.fromkeys(DOOMED, ("remove", "on-hold")))
     return bridge
 
 
 def test_a_mass_removal_waits_for_the_digest(doomed: Bridge) -> None:
     refused = doomed.run("sync")
     digest = digest_of(refused.err)
-    assert refused.golden == (3, SHOWN + COST, WITHHELD.replace(DIGEST, digest))
+    assert refused.golden == (3, SHOWN + COST, NEEDS_APPROVAL.replace(DIGEST, digest))
     # Asking again changes nothing, and neither does another digest.
     assert doomed.run("sync", "--allow-removals=0123456789ab").golden == refused.golden
     assert doomed.run("sync", "--allow-removals=all").golden == (
@@ -183,8 +183,12 @@ def test_a_mass_removal_waits_for_the_digest(doomed: Bridge) -> None:
     assert doomed.changes() == []
     # Additions go on, and so do the removals that somebody names one by one.
     doomed.multisite.add_mappings_sql([("new.example.com", 1)])
-    withheld = doomed.run("sync", "--format=json")
-    assert (withheld.code, withheld.envelope["status"], withheld.codes) == (3, "withheld", ["withheld"])
+    over_limit = doomed.run("sync", "--format=json")
+    assert (over_limit.code, over_limit.envelope["status"], over_limit.codes) == (
+        3,
+        "needs-approval",
+        ["needs-approval"],
+    )
     assert doomed.changes() == [("add", "new.example.com")]
     # A name that is wanted again is not among them: the digest is another one, and the old one is void.
     doomed.multisite.add_mappings_sql([(DOOMED[0], 1)])
@@ -200,9 +204,9 @@ def test_a_mass_removal_goes_by_a_reviewed_plan(doomed: Bridge) -> None:
     plan = doomed.folder / "plan.json"
     written = doomed.run("plan", f"--out={plan}")
     success = 'Success: Plan written to "<folder>/plan.json".\n'
-    assert written.golden == (3, f"{SHOWN}{success}{COST}", WITHHELD.replace(DIGEST, digest_of(written.err)))
+    assert written.golden == (3, f"{SHOWN}{success}{COST}", NEEDS_APPROVAL.replace(DIGEST, digest_of(written.err)))
     document = json.loads(plan.read_text())
-    assert [change["name"] for change in document["changes"] if change["withheld"]] == DOOMED
+    assert [change["name"] for change in document["changes"] if change["needs-approval"]] == DOOMED
     damaged_plans(doomed, document)
     tampered_plans(doomed, document)
     # Two of them are mapped again meanwhile; the rest goes.
@@ -243,7 +247,7 @@ def tampered_plans(doomed: Bridge, document: dict[str, object]) -> None:
     """Names that somebody wrote into a plan are not removed: they are not due."""
     path = doomed.folder / "other.json"
     extra = ["example.net", KEPT[0], "victim.example.org"]
-    changes = [{"action": "remove", "name": name, "cause": "event", "withheld": True} for name in extra]
+    changes = [{"action": "remove", "name": name, "cause": "event", "needs-approval": True} for name in extra]
     path.write_text(json.dumps(document | {"changes": changes}))
     ran = doomed.run("apply", str(path))
     assert ran.code == 3
@@ -256,7 +260,7 @@ def test_what_is_only_missing_waits_for_three_looks_and_a_person(bridge: Bridge)
     delete_mappings(bridge.multisite, DOOMED)
     for _ in range(2):
         code, found = statuses(bridge, "sync")
-        assert (code, set(found.values())) == (0, {("remove", "held")})
+        assert (code, set(found.values())) == (0, {("remove", "on-hold")})
     refused = bridge.run("sync")
     assert refused.code == 3
     assert "(at most 4 by inference in any 24 hours, 0 removed and 30 waiting)" in refused.err

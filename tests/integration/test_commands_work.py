@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import pytest
 import yaml
 
-from closte_bridge.ledger.journal import Entry, append
+from closte_bridge.ledger.log import LogEntry, append
 from tests.integration.three_mapped import COST, NOTES, OFFER, ONE, PLAN, TWO, three_mapped
 from tests.support.bridge import Bridge, table
 from tests.support.ledgers import opened
@@ -94,7 +94,7 @@ def adoption(bridge: Bridge) -> None:
     assert again.envelope["data"] == {
         "network": "example.net",
         "adopted": [],
-        "foreign": ["stranger.example.org"],
+        "unmanaged": ["stranger.example.org"],
         "taken_over_from": None,
         "renewed": True,
     }
@@ -195,7 +195,7 @@ def the_log(bridge: Bridge) -> None:
     assert bridge.run("log", "--since=0.0001", "--limit=0").code == 2
     with opened(bridge.state) as ledger, ledger.transaction():
         old = time.time() - 3 * 86_400
-        append(ledger, [Entry(old, "run", "add", f"old{number}.org", "test", "done") for number in range(150)])
+        append(ledger, [LogEntry(old, "run", "add", f"old{number}.org", "test", "done") for number in range(150)])
     for since, found in (("1d", 5), ("24h", 5), ("24", 5), ("4d", 155), ("100", 155), ("2020-01-01", 155)):
         assert bridge.run("log", f"--since={since}", "--format=count").golden == (0, f"{found}\n", "")
     assert bridge.run("log", "--format=count", "--limit=7", "--quiet").out == "7\n"
@@ -236,7 +236,7 @@ EXPLAINED = """\
 shop.customer.com: in step
 WordPress: mapped to site 1, stage "done".
 Closte: there, ours.
-Phase: aliased.
+Phase: added.
 Why: a mapping.
 Next step: Nothing: both sides agree.
 History:
@@ -256,9 +256,9 @@ def looking(bridge: Bridge) -> None:
         "stage": "done",
         "closte": "yes",
         "origin": "mapping",
-        "state": "in step",
+        "state": "in-sync",
         "reason": "a mapping",
-        "ours": True,
+        "managed": True,
         "active": True,
         "primary": False,
         "secure": False,
@@ -355,7 +355,7 @@ def wildcards(bridge: Bridge) -> None:
     assert bridge.run("domain", "add", "*.customer.com").code == 0
     bridge.multisite.add_mappings_sql([("new.customer.com", 1)])
     covered = bridge.run("plan", "--fields=domain,status,reason", "--format=json").envelope["data"][0]
-    assert covered == {"domain": "new.customer.com", "status": "held", "reason": 'covered by "*.customer.com"'}
+    assert covered == {"domain": "new.customer.com", "status": "on-hold", "reason": 'covered by "*.customer.com"'}
     bridge.changes()
     # What it covers is added first; the wildcard itself goes when the list shows that.
     first = bridge.run("domain", "remove", "*.customer.com", "--yes", "--format=json")

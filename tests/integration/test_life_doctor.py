@@ -15,7 +15,7 @@ import pytest
 from closte_bridge import doctor
 from closte_bridge.engine.last_error import note
 from closte_bridge.engine.lock import held
-from closte_bridge.engine.watch import WATCHING_FILE, touch
+from closte_bridge.engine.loop import HEARTBEAT_FILE, touch
 from closte_bridge.errors import BridgeError
 from closte_bridge.sandbox.server import Sandbox
 from closte_bridge.secret import Secret
@@ -23,7 +23,7 @@ from tests.support.bridge import KEY, Bridge
 from tests.support.doctor_faults import CASES, SHOP, bad_command, ledger_of, nothing_listens, proxied
 from tests.support.ledgers import opened
 from tests.support.life import HERE, Names, life
-from tests.support.parts import is_stand_in
+from tests.support.parts import is_mock_plugin
 from tests.support.rows import set_option, switch_on
 from tests.support.wordpress import copy_multisite, sqlite_database
 
@@ -187,7 +187,7 @@ def test_every_message_is_made_for_real(message: tuple[str, str, str]) -> None:
 
 
 # The real plugin puts its sunrise.php back whenever it loads, and so does `doctor` with it.
-MENDED = set() if is_stand_in() else {"without sunrise.php"}
+MENDED = set() if is_mock_plugin() else {"without sunrise.php"}
 
 
 @pytest.mark.parametrize("case", [case for case in CASES if case not in MENDED])
@@ -230,7 +230,7 @@ def test_a_run_that_hangs_and_a_watch_that_lives(sound: Life) -> None:
         health = sound.run("health")
         assert health.code == 1
         assert "a run has been under way for 120 minutes" in health.err
-    touch(sound.bridge.state / WATCHING_FILE)
+    touch(sound.bridge.state / HEARTBEAT_FILE)
     note(sound.bridge.state, BridgeError("It failed.", code="database", hint="Mend it."), time.time() - 60)
     message = "The last run of `closte-bridge watch` failed 1 minute ago: It failed."
     assert findings(sound, 1)["runner"] == ("error", message)
@@ -260,7 +260,7 @@ def test_before_adoption(sound: Life) -> None:
 
 def test_what_nobody_could_look_at_is_no_good_news(sound: Life) -> None:
     with opened(sound.bridge.state) as ledger, ledger.transaction():
-        ledger.write("UPDATE histories SET dns = 'unknown', leads_here = 0", [()])
+        ledger.write("UPDATE check_state SET dns = 'unknown', points_here = 0", [()])
     found = findings(sound, 0)
     for check in ("certificates", "domains-dns", "domains-tls"):
         assert found[check] == ("skip", "No domain was looked at yet, or none could be judged.")

@@ -26,11 +26,11 @@ AGAIN = "Closte did not add it yet. It is tried again at <time>; `closte-bridge 
 
 # What `domain explain` says to do, by the state or the reason that it follows from.
 STEPS = {
-    "in step": "Nothing: both sides agree.",
-    "to add": "Nothing: the next `closte-bridge sync` adds it.",
-    "to remove": "Nothing: the next `closte-bridge sync` removes it.",
-    "withheld": "Review the withheld removals: `closte-bridge plan`.",
-    "foreign": "Nothing, if somebody put it there on purpose; else remove it in Closte's dashboard.",
+    "in-sync": "Nothing: both sides agree.",
+    "to-add": "Nothing: the next `closte-bridge sync` adds it.",
+    "to-remove": "Nothing: the next `closte-bridge sync` removes it.",
+    "needs-approval": "Review the withheld removals: `closte-bridge plan`.",
+    "unmanaged": "Nothing, if somebody put it there on purpose; else remove it in Closte's dashboard.",
     "unknown": "Closte's list does not tell: try `closte-bridge integration test`.",
     "gone": "Nothing: `closte-bridge sync` forgets it.",
     "own": "Nothing: it is the network's own domain.",
@@ -109,18 +109,18 @@ def test_every_state_has_its_reason_and_its_next_step(world: Life) -> None:
     }
     said = {name: (data["state"], data["phase"], data["next_step"]) for name, data in found.items()}
     assert said == {
-        SHOP: ("in step", "tls-ok", STEPS["in step"]),
-        "new.example.org": ("to add", "wanted", STEPS["to add"]),
-        "both.example.org": ("held", "blocked", STEPS["conflict"]),
-        "orphan.example.org": ("held", "blocked", STEPS["site-gone"]),
+        SHOP: ("in-sync", "https-ok", STEPS["in-sync"]),
+        "new.example.org": ("to-add", "wanted", STEPS["to-add"]),
+        "both.example.org": ("on-hold", "blocked", STEPS["conflict"]),
+        "orphan.example.org": ("on-hold", "blocked", STEPS["site-gone"]),
         "lost.example.org": ("orphaned", "blocked", STEPS["site-gone"]),
         "example.net": ("own", "dns-ok", f"Wait for the certificate of example.net: {HERE} {DEFAULT}"),
-        "intranet.local": ("held", "blocked", STEPS["not-public"]),
-        "shop.closte.com": ("held", "blocked", STEPS["refused"]),
-        "failing.example.org": ("held", "blocked", AGAIN),
-        "stranger.example.org": ("foreign", None, STEPS["foreign"]),
-        "*.wild.example.com": ("held", "blocked", STEPS["by-command-only"]),
-        "c6.example.com": ("held", "blocked", STEPS["certificate-budget"]),
+        "intranet.local": ("on-hold", "blocked", STEPS["not-public"]),
+        "shop.closte.com": ("on-hold", "blocked", STEPS["refused"]),
+        "failing.example.org": ("on-hold", "blocked", AGAIN),
+        "stranger.example.org": ("unmanaged", None, STEPS["unmanaged"]),
+        "*.wild.example.com": ("on-hold", "blocked", STEPS["by-command-only"]),
+        "c6.example.com": ("on-hold", "blocked", STEPS["certificate-budget"]),
     }
     each_has_its_reason(found)
 
@@ -135,7 +135,7 @@ def test_every_state_has_its_reason_and_its_next_step(world: Life) -> None:
     world.names.point(**{"late.example.org": STRANGER})
     late = explained(world, "late.example.org")
     never = "Closte did not get it yet, and its list cannot be read. Each sync tries to add it."
-    assert (late["state"], late["next_step"]) == ("to add", never)
+    assert (late["state"], late["next_step"]) == ("to-add", never)
     world.bridge.sandbox.set_faults()
 
 
@@ -147,7 +147,7 @@ def test_a_domain_that_does_not_resolve_is_told_as_that_even_if_its_target_is_no
     targets = "no resolver could look up the network's own domain. Set `dns.targets` in the config."
     told = explained(world, SHOP)
     assert (told["state"], told["next_step"]) == (
-        "in step",
+        "in-sync",
         f"Add an A record for {SHOP} with the address of this network: it does not resolve. "
         f"The address is not known here, because {targets}",
     )
@@ -160,7 +160,7 @@ def test_what_was_added_just_now_is_not_blocked_and_what_was_removed_has_a_past(
     aliases = world.bridge.sandbox.aliases
     world.bridge.sandbox.aliases = aliases - {SHOP}
     added = explained(world, SHOP)
-    assert (added["why"], added["phase"]) == ("just added; the list does not show it yet", "tls-ok")
+    assert (added["why"], added["phase"]) == ("just added; the list does not show it yet", "https-ok")
     world.bridge.sandbox.aliases = aliases
     assert world.run("domain", "add", "legacy.example.org").code == 0
     assert world.run("domain", "remove", "legacy.example.org", "--yes").code == 0
@@ -199,19 +199,19 @@ def test_removals_wait_are_due_and_are_withheld(world: Life) -> None:
     world.bridge.add_event("mapping_removed", SHOP)
     world.sync()
     told = explained(world, SHOP)
-    assert (told["state"], told["next_step"]) == ("held", STEPS["waiting"])
+    assert (told["state"], told["next_step"]) == ("on-hold", STEPS["waiting"])
     assert "waits in case it comes back (until " in told["why"]
     world.later += 120
     told = explained(world, SHOP)
-    assert (told["state"], told["next_step"]) == ("to remove", STEPS["to remove"])
+    assert (told["state"], told["next_step"]) == ("to-remove", STEPS["to-remove"])
     delete_mappings(multisite, names[:5])
     for _ in range(4):
         world.sync(after=HOUR)
     told = explained(world, names[0])
     assert (told["state"], told["why"], told["next_step"]) == (
-        "withheld",
+        "needs-approval",
         "the gate keeps its removal",
-        STEPS["withheld"],
+        STEPS["needs-approval"],
     )
 
 
@@ -223,7 +223,7 @@ def test_what_the_toggle_keeps_back_is_told_with_it(world: Life) -> None:
     told = explained(world, SHOP)
     why = "he Closte integration is switched off in Ultimate Multisite"
     assert (told["state"], told["next_step"]) == (
-        "to add",
+        "to-add",
         f"T{why}. Switch it on: `closte-bridge integration enable`.",
     )
     for command in (("list",), ("get", SHOP), ("explain", SHOP)):
@@ -243,7 +243,7 @@ def test_what_closte_lost_and_nobody_asks_for_is_gone(world: Life) -> None:
         assert world.run("domain", "add", name).code == 0
     world.bridge.write_config(keep=["kept.example.org"])
     with opened(world.bridge.state) as ledger, ledger.transaction():
-        ledger.unmark("pin", [SHOP, "kept.example.org"])
+        ledger.clear_flag("pin", [SHOP, "kept.example.org"])
     world.bridge.sandbox.aliases = world.bridge.sandbox.aliases - {SHOP, "kept.example.org"}
     for name, step in ((SHOP, "gone"), ("kept.example.org", "kept")):
         told = explained(world, name)
@@ -279,7 +279,7 @@ def test_from_alias_to_padlock_each_phase_is_told_with_its_evidence(world: Life)
     world.bridge.multisite.add_mapping(SHOP, SITE)
     world.sync()
     told = explained(world, SHOP)
-    assert (told["state"], told["phase"]) == ("in step", "blocked")
+    assert (told["state"], told["phase"]) == ("in-sync", "blocked")
     assert told["next_step"] == f"Point A of {SHOP} at {HERE}; it now answers {STRANGER}."
     assert told["evidence"] == [
         f'"{SHOP}" points elsewhere.',
@@ -316,13 +316,13 @@ def has_its_padlock(world: Life) -> None:
     world.certificates.issue(SHOP)
     world.sync(after=70)
     told = explained(world, SHOP)
-    assert (told["phase"], told["next_step"]) == ("tls-ok", "Nothing: both sides agree.")
+    assert (told["phase"], told["next_step"]) == ("https-ok", "Nothing: both sides agree.")
     assert told["wordpress"] == f'mapped to site {SITE}, stage "done"'
     assert ", valid for " in told["checked"]
     assert any("stage: done" in line and "checking-ssl-cert -> done" in line for line in told["history"])
     shown = world.run("domain", "explain", SHOP).out
     assert f"\nNow: At {HERE}, the certificate is right, from Test Authority" in shown
-    assert "\nPhase: tls-ok since <time>.\n" in shown
+    assert "\nPhase: https-ok since <time>.\n" in shown
     assert "\nHistory:\n  <time> " in shown
 
 
@@ -350,7 +350,7 @@ def test_stages_that_stay_are_told(world: Life) -> None:
 
 def test_a_look_that_never_ends_is_done_without(world: Life, monkeypatch: pytest.MonkeyPatch) -> None:
     """A server that answers nobody: what is remembered is told."""
-    monkeypatch.setattr("closte_bridge.cli.explaining._PATIENCE", 0.5)
+    monkeypatch.setattr("closte_bridge.cli.commands.domain_explain._PATIENCE", 0.5)
     world.bridge.adopt()
     world.names.point(**{SHOP: HERE})
     world.certificates.issue(SHOP)

@@ -35,10 +35,10 @@ def test_a_new_mapping_becomes_primary_as_by_ultimate_multisite(world: Life) -> 
     world.sync(after=SOON)
     assert world.stage(OTHER) == world.stage(SHOP) == ("done", True)
     multisite.run_jobs()
-    ours = world.primaries()
-    assert ours == {SHOP}
+    managed = world.primaries()
+    assert managed == {SHOP}
     # The same by the plugin alone, on the same rows.
-    multisite.add_mu_plugin("right", _ALWAYS_RIGHT)
+    multisite.add_mu_plugin("ok", _ALWAYS_RIGHT)
     for name in (SHOP, OTHER):
         world.write(name, stage="checking-dns", primary_domain=0, secure=0)
     world.write(own, primary_domain=1)
@@ -47,7 +47,7 @@ def test_a_new_mapping_becomes_primary_as_by_ultimate_multisite(world: Life) -> 
             multisite.php(f"do_action('wu_async_process_domain_stage', {world.mapping(name)['id']}, 0);")
     multisite.run_jobs()
     assert world.stage(OTHER) == world.stage(SHOP) == ("done", True)
-    assert world.primaries() == ours
+    assert world.primaries() == managed
 
 
 # For the plugin's own checks DNS and certificates are right, and nobody is asked: the real one has no filter for the
@@ -107,7 +107,7 @@ def test_what_was_seen_for_another_site_proves_nothing(world: Life) -> None:
     for _ in range(6):
         world.sync(after=24 * HOUR)
     # It leads here still, and a new look says so.
-    for address, code, stage in ((HERE, "right", "done"), (None, "nxdomain", "checking-dns")):
+    for address, code, stage in ((HERE, "ok", "done"), (None, "nxdomain", "checking-dns")):
         world.names.point(**{SHOP: address})
         multisite.delete_mapping(SHOP)
         multisite.add_mapping(SHOP, SITE)

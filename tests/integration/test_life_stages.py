@@ -50,9 +50,9 @@ def test_from_wrong_dns_to_the_padlock(world: Life) -> None:
     report = world.sync(after=SOON)
     assert report.verified is not None
     assert report.verified.stages.changes == ()
-    history = world.run("log", "--fields=domain,action,detail", "--format=csv").out
-    assert f"{SHOP},stage,checking-dns -> checking-ssl-cert" in history
-    assert f"{SHOP},stage,checking-ssl-cert -> done" in history
+    check_state = world.run("log", "--fields=domain,action,detail", "--format=csv").out
+    assert f"{SHOP},stage,checking-dns -> checking-ssl-cert" in check_state
+    assert f"{SHOP},stage,checking-ssl-cert -> done" in check_state
 
 
 def test_what_ultimate_multisite_gave_up_comes_alive(world: Life) -> None:
@@ -249,7 +249,7 @@ def test_a_view_that_is_wrong_takes_nothing_with_it(world: Life) -> None:
         world.later += HOUR
     assert ran.codes == ["backwards-limit"]
     assert {world.stage(name)[0] for name in names} == {"done"}
-    held = [row for row in world.run("plan", "--format=json").envelope["data"] if row["status"] == "held"]
+    held = [row for row in world.run("plan", "--format=json").envelope["data"] if row["status"] == "on-hold"]
     assert all("this machine" in row["reason"] for row in held if row["change"] == "stage")
     # Few are wrong for everybody.
     world.names.point(**dict.fromkeys(names[2:], HERE))

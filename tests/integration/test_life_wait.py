@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from closte_bridge.engine.sync import Request, sync
+from closte_bridge.engine.run import RunRequest, sync
 from tests.support.bridge import AT_ONCE
 from tests.support.life import HERE, STRANGER
 from tests.support.rows import delete_mappings, set_option
@@ -174,7 +174,7 @@ def test_trouble_meanwhile_is_no_reason_to_give_up(world: Life, monkeypatch: pyt
 
     pauses = Pauses(change)
     # Not the functions of the module `time` itself: whatever waits for `wp` needs them.
-    monkeypatch.setattr("closte_bridge.cli.waiting.time", pauses)
+    monkeypatch.setattr("closte_bridge.cli.commands.sync_wait.time", pauses)
     ran = world.run("sync", SHOP, "--wait=10m")
     assert ran.code == 0, ran
     assert "Success: 1 of 1 followed domain has its padlock.\n" in ran.out
@@ -188,7 +188,7 @@ def test_trouble_to_the_end_is_told(world: Life, monkeypatch: pytest.MonkeyPatch
     world.bridge.multisite.add_mapping(SHOP, 2)
     maintenance = world.bridge.multisite.path / ".maintenance"
     pauses = Pauses(lambda _: maintenance.write_text("<?php $upgrading = time();"))
-    monkeypatch.setattr("closte_bridge.cli.waiting.time", pauses)
+    monkeypatch.setattr("closte_bridge.cli.commands.sync_wait.time", pauses)
     ran = world.run("sync", SHOP, "--wait=2m", "--format=json")
     assert ran.code == 4
     assert pauses.monotonic() == 120
@@ -222,12 +222,12 @@ def test_what_the_first_run_withheld_is_told_in_the_end(world: Life, monkeypatch
     world.names.point(**{SHOP: HERE})
     world.bridge.multisite.add_mapping(SHOP, 2)
     pauses = Pauses(lambda _: world.certificates.issue(SHOP))
-    monkeypatch.setattr("closte_bridge.cli.waiting.time", pauses)
+    monkeypatch.setattr("closte_bridge.cli.commands.sync_wait.time", pauses)
     ran = world.run("sync", "--wait=10m", "--format=json")
-    assert (ran.code, ran.codes) == (3, ["withheld"])
+    assert (ran.code, ran.codes) == (3, ["needs-approval"])
     assert pauses.count > 0
     found = {(row["change"], row["domain"]): row["status"] for row in ran.envelope["data"]}
-    assert [found["remove", name] for name in many[:9]] == ["withheld"] * 9
+    assert [found["remove", name] for name in many[:9]] == ["needs-approval"] * 9
     assert (found["add", SHOP], found["stage", SHOP]) == ("done", "done")
     assert world.stage(SHOP) == ("done", True)
     assert {*many} <= world.bridge.aliases
@@ -236,7 +236,7 @@ def test_what_the_first_run_withheld_is_told_in_the_end(world: Life, monkeypatch
 def test_what_cannot_arrive_is_not_waited_for(world: Life, monkeypatch: pytest.MonkeyPatch) -> None:
     """A slip of the keyboard, and a network that nothing may be changed of."""
     world.bridge.adopt()
-    monkeypatch.setattr("closte_bridge.cli.waiting.time", pauses := Pauses(lambda _: None))
+    monkeypatch.setattr("closte_bridge.cli.commands.sync_wait.time", pauses := Pauses(lambda _: None))
     ran = world.run("sync", "typo.example.org", "--wait=10m", "--format=json")
     assert (ran.code, ran.codes) == (4, ["unknown-domain"])
     world.bridge.multisite.add_mapping(SHOP, 2)
@@ -281,7 +281,7 @@ def test_check_looks_at_any_name(world: Life) -> None:
     assert ran.code == 4
     assert f"Next step: Point A of other.example.com at {HERE}; it now answers {STRANGER}." in ran.out
     (row,) = world.run("domain", "check", SHOP, "--format=json").envelope["data"]
-    assert (row["dns"], row["tls"]) == ("right", "right")
+    assert (row["dns"], row["tls"]) == ("ok", "ok")
     assert {tuple(answer["addresses"]) for answer in row["evidence"]["dns"]["answers"]} == {(HERE,)}
     (at,) = row["evidence"]["tls"]["addresses"]
     assert (at["address"], at["certificate"]["names"]) == (HERE, [SHOP])
@@ -296,7 +296,7 @@ def test_looks_are_left_to_the_next_run_when_something_happened(world: Life) -> 
         silent.bind(("127.0.0.1", 0))
         resolver = f"127.0.0.1:{silent.getsockname()[1]}"
         world.bridge.write_config(dns={"resolvers": [resolver], "timeout": 60})
-        report = sync(world.engine(), Request(), command="test", should_yield=lambda: True)
+        report = sync(world.engine(), RunRequest(), command="test", should_yield=lambda: True)
     assert report.verified is not None
     assert report.verified.checked == {}
     assert SHOP in world.bridge.aliases

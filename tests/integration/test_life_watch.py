@@ -15,9 +15,9 @@ from typing import TYPE_CHECKING
 import pytest
 
 from closte_bridge.engine.lock import held, holder_since
-from closte_bridge.engine.watch import WAKE_FILE, WATCHING_FILE, touch
+from closte_bridge.engine.loop import HEARTBEAT_FILE, TRIGGER_FILE, touch
 from closte_bridge.errors import BridgeError
-from closte_bridge.sandbox.server import Behaviour
+from closte_bridge.sandbox.server import SandboxOptions
 from tests.support.bridge import Bridge, bridge_for
 from tests.support.processes import ended
 from tests.support.rows import delete_mappings, switch_on
@@ -128,7 +128,7 @@ def taken(bridge: Bridge) -> Iterator[None]:
 
 def wake(bridge: Bridge) -> None:
     """Touch the wake file, as the shim does."""
-    touch(bridge.state / WAKE_FILE)
+    touch(bridge.state / TRIGGER_FILE)
 
 
 def configs_are_read_again(bridge: Bridge, watch: Watching) -> None:
@@ -160,7 +160,7 @@ def test_a_day_of_a_watch(bridge: Bridge) -> None:
     bridge.create_events_table()
     with watching(bridge) as watch:
         watch.ready()
-        assert (bridge.state / WATCHING_FILE).exists()
+        assert (bridge.state / HEARTBEAT_FILE).exists()
         assert any(line.startswith("STATUS=") for line in watch.listen())
 
         # An event is acted on at once.
@@ -182,7 +182,7 @@ def test_a_day_of_a_watch(bridge: Bridge) -> None:
         another_run_is_waited_for(bridge, watch)
         wait_until(lambda: watch.listen().count("WATCHDOG=1") > 3)
         watch.end()
-    assert not (bridge.state / WATCHING_FILE).exists()
+    assert not (bridge.state / HEARTBEAT_FILE).exists()
 
 
 @pytest.mark.skipif(os.geteuid() != 0, reason="only root makes a sandbox")
@@ -210,7 +210,7 @@ def test_a_sandbox_without_the_database_is_told_also_where_there_is_none(bridge:
 
 
 def test_it_stops_in_the_middle_of_a_slow_answer_and_loses_nothing(bridge: Bridge) -> None:
-    bridge.sandbox.behaviour = Behaviour(slow=SLOW)
+    bridge.sandbox.behaviour = SandboxOptions(slow=SLOW)
     bridge.sandbox.set_faults("slow:1:1@shop.example.org", "slow:1:1@more.example.org")
     bridge.multisite.add_mappings_sql([("shop.example.org", 1)])
 

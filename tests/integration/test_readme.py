@@ -9,7 +9,7 @@ import sys
 
 import pytest
 
-from tests.support.parts import REPOSITORY, is_stand_in
+from tests.support.parts import REPOSITORY, is_mock_plugin
 
 README = (REPOSITORY / "README.md").read_text(encoding="utf-8")
 
@@ -58,7 +58,7 @@ def test_it_ends_with_what_became_of_it(demo: str) -> None:
 
 
 def test_it_says_what_is_not_real(demo: str) -> None:
-    assert ("a stand-in for Ultimate Multisite as the plugin" in demo) is is_stand_in()
+    assert ("a stand-in for Ultimate Multisite as the plugin" in demo) is is_mock_plugin()
     assert "Closte is a stand-in on this machine" in demo
 
 
@@ -88,10 +88,10 @@ def test_a_removed_mapping_waits_and_goes(demo: str) -> None:
 
 
 def test_a_mass_removal_waits_for_a_person(demo: str) -> None:
-    withheld = step(demo, "closte-bridge sync", 5)
-    assert "Error: The gate withheld 4 removals" in withheld
-    assert "Success" not in withheld
-    assert withheld.endswith("(exit code 3)")
+    over_limit = step(demo, "closte-bridge sync", 5)
+    assert "Error: The gate withheld 4 removals" in over_limit
+    assert "Success" not in over_limit
+    assert over_limit.endswith("(exit code 3)")
     (applied,) = [part for part in steps(demo) if part.startswith("$ closte-bridge apply ")]
     assert "Success: Removed 4 of 4 domains." in applied
     assert "0 to add, 0 to remove, 6 in step" in step(demo, "closte-bridge plan", -1)

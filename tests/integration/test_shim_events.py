@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from tests.support.parts import is_stand_in
+from tests.support.parts import is_mock_plugin
 from tests.support.rows import EVENTS, set_option
 from tests.support.shim import clear_events, events, heartbeat, shimmed
 
@@ -294,7 +294,7 @@ def test_jobs_that_wait_already_are_not_sent_twice(network: Multisite) -> None:
 
 
 def test_the_older_layout_of_the_provider_is_known_too(network: Multisite) -> None:
-    if not is_stand_in():
+    if not is_mock_plugin():
         pytest.skip("the layout before 2.5 cannot be beside the real one")
     network.add_mu_plugin(
         "older",

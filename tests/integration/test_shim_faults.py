@@ -35,7 +35,7 @@ def bridge(multisite: Multisite, tmp_path: Path) -> Iterator[Bridge]:
 
 def engine_is(bridge: Bridge, program: Path) -> None:
     """Have the shim start this program in the place of ours, as if it had not started any other a moment ago."""
-    (bridge.state / "waking").unlink(missing_ok=True)
+    (bridge.state / "spawned").unlink(missing_ok=True)
     change = "$config[1]['engine'] = array_merge(array($args[0]), preg_grep('/^--/', $config[1]['engine']));"
     change_config(bridge.multisite, change, str(program))
 
@@ -87,17 +87,17 @@ def test_an_engine_that_does_not_work(bridge: Bridge) -> None:
     try:
         # The request is over, and what it started is not. The next one starts no other beside it.
         os.kill(pid, 0)
-        (bridge.state / "waking").touch()
+        (bridge.state / "spawned").touch()
         a_request_goes_on(bridge, "five")
         never_began(bridge)
-        assert starts.read_text() == f"--config={bridge.config} sync --woken --quiet\n"
+        assert starts.read_text() == f"--config={bridge.config} sync --triggered --quiet\n"
     finally:
         os.kill(pid, signal.SIGKILL)
 
 
 def never_began(bridge: Bridge) -> None:
     """Look a while after the shim started an engine: it has not begun, and was not started by the look."""
-    os.utime(bridge.state / "waking", (time.time() - 300,) * 2)
+    os.utime(bridge.state / "spawned", (time.time() - 300,) * 2)
     assert codes(bridge) == ["shim-wake-failed"]
 
 
@@ -192,9 +192,9 @@ def test_a_function_that_is_disabled(network: Multisite) -> None:
     argv = [network.parts.php, "-d", "disable_functions=proc_open,exec,shell_exec,system,passthru,popen"]
     argv += [str(network.parts.wp_cli), f"--path={network.path}", "--allow-root", "eval-file", "-"]
     start = "'start' => array('/usr/bin/setsid', '--fork')"
-    told = f"array('engine' => array('/bin/true'), {start}, 'wake_file' => '/no/such/wake')"
+    told = f"array('engine' => array('/bin/true'), {start}, 'trigger_file' => '/no/such/wake')"
     code = f"""<?php wu_create_domain(array('domain' => 'shop.example.com', 'blog_id' => 1));
-        echo json_encode(Closte_Bridge\\run('Wake', 'method', array({told})));"""
+        echo json_encode(Closte_Bridge\\run('Trigger', 'method', array({told})));"""
     done = subprocess.run(argv, input=code, capture_output=True, text=True, check=False, env=network.env)
     answer = '["poll","PHP may not start processes (disable_functions)."]'
     assert (done.returncode, done.stdout, done.stderr) == (0, answer, "")

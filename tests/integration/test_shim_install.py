@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from tests.support.bridge import bridge_for
-from tests.support.parts import is_stand_in
+from tests.support.parts import is_mock_plugin
 from tests.support.rows import add_event, set_option
 from tests.support.shim import MU_PLUGINS, change_config, events, install, shimmed, status
 
@@ -89,14 +89,14 @@ def test_what_other_networks_need_is_not_lost(bridge: Bridge) -> None:
     config = multisite.path / MU_PLUGINS / "closte-bridge" / "config.php"
     text = config.read_text()
     set_option(multisite, "closte_bridge_owner", {"engine": "another"}, network_id=2)
-    ours = set(all_that_is_ours(multisite))
+    managed = set(all_that_is_ours(multisite))
     for changed in (text + "// changed\n", "<?php return array();\n"):
         config.write_text(changed)
         for command in ("install", "uninstall"):
             ran = bridge.run("shim", command, "--yes", "--format=json")
             assert (ran.code, ran.codes) != (0, []), command
-            assert ran.codes[0] in {"shim-changed", "shim-stranger"}
-        assert set(all_that_is_ours(multisite)) == ours
+            assert ran.codes[0] in {"shim-changed", "shim-foreign-file"}
+        assert set(all_that_is_ours(multisite)) == managed
         assert config.read_text() == changed
     # Where nobody else is, installing again is the remedy.
     set_option(multisite, "closte_bridge_owner", None, network_id=2)
@@ -123,7 +123,7 @@ def test_an_engine_that_has_moved(bridge: Bridge) -> None:
 
 
 def test_an_engine_that_was_woken_and_failed(bridge: Bridge) -> None:
-    failed = bridge.state / "woken.json"
+    failed = bridge.state / "last-run.json"
     failed.write_text(json.dumps({"at": time.time(), "exit_code": 5, "code": "wp-path"}))
     ran = bridge.run("shim", "status", "--format=json")
     assert (ran.code, ran.codes) == (1, ["shim-wake-failed"])
@@ -131,7 +131,7 @@ def test_an_engine_that_was_woken_and_failed(bridge: Bridge) -> None:
     failed.write_text(json.dumps({"at": time.time(), "exit_code": 4, "code": ""}))
     assert bridge.run("shim", "status").code == 0, "a run that came to its end"
     # One that never began: as with a config that it cannot read.
-    waking = bridge.state / "waking"
+    waking = bridge.state / "spawned"
     waking.touch()
     assert bridge.run("shim", "status").code == 0, "it has still time"
     os.utime(waking, (time.time() - 300,) * 2)
@@ -154,17 +154,17 @@ def test_installing_again_changes_nothing_and_repairs(bridge: Bridge) -> None:
     assert {path: path.read_bytes() for path in folder.rglob("*.php")} == files
     loader = folder / "closte-bridge-shim.php"
     loader.write_bytes(files[loader].replace(b"PHP_INT_MAX", b"PHP_INT_MIN"))
-    (folder / "closte-bridge" / "class-wake.php").unlink()
+    (folder / "closte-bridge" / "class-trigger.php").unlink()
     found = bridge.run("shim", "status", "--format=json")
     assert (found.code, sorted(found.codes)) == (1, ["shim-changed", "shim-missing"])
     old = folder / "closte-bridge" / "class-of-an-older-version.php"
-    old.write_bytes(files[folder / "closte-bridge" / "class-wake.php"])
+    old.write_bytes(files[folder / "closte-bridge" / "class-trigger.php"])
     install(bridge)
     assert {path: path.read_bytes() for path in folder.rglob("*.php")} == files
     assert status(bridge)["installed"] == "yes"
-    assert status(bridge)["wake_set"] == "none"
+    assert status(bridge)["trigger_set"] == "none"
     install(bridge, "file")
-    assert status(bridge)["wake_set"] == "file"
+    assert status(bridge)["trigger_set"] == "file"
 
 
 def test_a_strangers_file_is_never_touched(multisite: Multisite, tmp_path: Path) -> None:
@@ -172,7 +172,7 @@ def test_a_strangers_file_is_never_touched(multisite: Multisite, tmp_path: Path)
     text = stranger.read_text()
     with bridge_for(multisite, tmp_path / "engine") as bridge:
         ran = bridge.run("shim", "install", "--format=json")
-        assert (ran.code, ran.codes) == (1, ["shim-stranger"])
+        assert (ran.code, ran.codes) == (1, ["shim-foreign-file"])
         assert all_that_is_ours(multisite) == ["closte-bridge-shim.php"]
         assert bridge.run("shim", "uninstall", "--yes").code == 1
     assert stranger.read_text() == text
@@ -232,9 +232,13 @@ def test_wp_closte_bridge(bridge: Bridge) -> None:
         ("domain", "get", "x", "--field=a", "--field=b"),
     )
     for words in calls:
-        ours = bridge.run(*words)
+        managed = bridge.run(*words)
         through = passed(bridge, *words)
-        assert (through.returncode, bridge.normalised(through.stdout), bridge.normalised(through.stderr)) == ours.golden
+        assert (
+            through.returncode,
+            bridge.normalised(through.stdout),
+            bridge.normalised(through.stderr),
+        ) == managed.golden
     calls = (("--help",), ("shim", "--help"), ("help", "shim", "install"), ("--version",))
     for words in calls:
         through = passed(bridge, *words)
@@ -318,7 +322,7 @@ NO_RECORDS = r"""add_action('plugins_loaded', function () {
 def test_every_site_has_its_record(multisite: Multisite, tmp_path: Path, release: str) -> None:
     """Before 2.4 Ultimate Multisite made no record; a filter stands in for that."""
     if release == "2.3":
-        if not is_stand_in():
+        if not is_mock_plugin():
             pytest.skip("the real one is of a later release")
         multisite.add_mu_plugin("old", NO_RECORDS)
     with shimmed(multisite, tmp_path / "engine"):

@@ -120,7 +120,7 @@ def test_a_site_without_an_event_waits_for_a_day(bridge: Bridge) -> None:
     ran = bridge.run("sync", "--format=json")
     assert (ran.code, ran.envelope["cost"]["wp_calls"]) == (0, 1)
     row = ran.envelope["data"][0]
-    assert (row["change"], row["status"]) == ("record", "held")
+    assert (row["change"], row["status"]) == ("record", "on-hold")
     reason = "site 2 has no domain record, and no event shows its creation: its mappings may follow"
     assert row["reason"] == reason
     later(bridge, 86401)
@@ -176,7 +176,7 @@ def test_an_import_whose_mappings_come_later_loses_nothing(bridge: Bridge) -> No
 def later(bridge: Bridge, seconds: int) -> None:
     """Let time have passed for what the ledger waits for."""
     with closing(sqlite3.connect(bridge.state / "ledger.sqlite3")) as connection, connection:
-        connection.execute("UPDATE marks SET since = since - ? WHERE kind LIKE 'record-%'", (seconds,))
+        connection.execute("UPDATE flags SET since = since - ? WHERE kind LIKE 'record-%'", (seconds,))
 
 
 def test_a_record_that_somebody_deleted_stays_deleted(bridge: Bridge) -> None:

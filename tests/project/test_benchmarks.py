@@ -13,7 +13,7 @@ from benchmarks.figure import Figure
 from benchmarks.plots import PLOTS, drawn
 from benchmarks.profile import PARTS, Clock
 from benchmarks.report import page
-from benchmarks.rival import ours
+from benchmarks.rival import managed
 from tests.support.parts import REPOSITORY
 
 if TYPE_CHECKING:
@@ -61,5 +61,5 @@ def test_a_page_shows_the_plots_that_its_figures_are_enough_for() -> None:
 
 
 def test_the_compared_planning_does_what_it_says() -> None:
-    assert ours(300, fresh=True)() == 300
-    assert ours(300, fresh=False)() == 0
+    assert managed(300, fresh=True)() == 300
+    assert managed(300, fresh=False)() == 0

@@ -11,17 +11,17 @@ import click
 import pytest
 
 from closte_bridge.checks.model import DnsCode, TlsCode
-from closte_bridge.cli.effective import settings_rows
+from closte_bridge.cli.commands.config_show import settings_rows
 from closte_bridge.cli.options import GlobalOption
 from closte_bridge.cli.result import STATUS, Result, envelope
 from closte_bridge.closte.connection import ConnectionState
-from closte_bridge.closte.outcome import Kind
+from closte_bridge.closte.outcome import OutcomeKind
 from closte_bridge.config.model import Settings
 from closte_bridge.config.schema import SECTIONS
 from closte_bridge.engine.cost import Cost
 from closte_bridge.engine.problems import LOST
 from closte_bridge.errors import PRECEDENCE
-from closte_bridge.planning.model import ELSEWHERE, NOT_MANAGED, NOT_SHOWN, NOT_SHOWN_YET, UNPROVEN, Action
+from closte_bridge.planning.model import ELSEWHERE, NOT_LISTED, NOT_LISTED_YET, NOT_MANAGED, UNPROVEN, Action
 from closte_bridge.sandbox.faults import FaultKind
 from closte_bridge.shim.files import _KEPT, _PROXIES
 from closte_bridge.wordpress import failures
@@ -136,8 +136,13 @@ def test_the_reasons_of_holds() -> None:
     paths = [*(REPOSITORY / "closte_bridge" / "planning").glob("*.py"), REPOSITORY / "closte_bridge/engine/apply.py"]
     planning = "".join(path.read_text(encoding="utf-8") for path in paths)
     made = set(re.findall(r'Hold\(\s*Action\.\w+,\s*[\w.()\[\]:]+,\s*"([a-z-]+)"', planning))
-    made |= set(re.findall(r'return "([a-z-]+)", f?[\'"]', planning)) | {UNPROVEN, NOT_SHOWN_YET, "refused", "back-off"}
-    made |= {ELSEWHERE, NOT_MANAGED, NOT_SHOWN}
+    made |= set(re.findall(r'return "([a-z-]+)", f?[\'"]', planning)) | {
+        UNPROVEN,
+        NOT_LISTED_YET,
+        "refused",
+        "back-off",
+    }
+    made |= {ELSEWHERE, NOT_MANAGED, NOT_LISTED}
     text = section(REFERENCE, "## Fields of plans")
     told = {
         word for row in rows(text) if row[1] in {"add", "remove", "both"} for word in re.findall(r"`([a-z-]+)`", row[0])
@@ -149,7 +154,7 @@ def test_the_actions_of_the_log() -> None:
     engine = "".join(
         path.read_text(encoding="utf-8") for path in (REPOSITORY / "closte_bridge" / "engine").glob("*.py")
     )
-    made = set(re.findall(r'Entry\((?:view\.)?now, run, "([a-z]+)"', engine)) | {action.value for action in Action}
+    made = set(re.findall(r'LogEntry\(\s*(?:view\.)?now,\s*run,\s*"([a-z]+)"', engine)) | {action.value for action in Action}
     made |= set(re.findall(r'_note\(ledger, now, "([a-z]+)"', engine)) | {"forget"}
     told = {
         word
@@ -177,11 +182,11 @@ def test_what_the_shim_keeps_of_the_environment() -> None:
 ERRORS = {"BridgeError", "ConfigError", "UnreadableError", "ReadOnlyError", "Problem", "_read_only", "Standing"}
 DYNAMIC = {
     "connection-": {state.value for state in ConnectionState} - {"ok"},
-    "add-": {kind.value for kind in Kind},
-    "remove-": {kind.value for kind in Kind},
+    "add-": {kind.value for kind in OutcomeKind},
+    "remove-": {kind.value for kind in OutcomeKind},
     "identity-": {"main-domain", "network-id", "database", "app-id", "key"},
     "certificate-": {"expired", "expiring"},
-    "shim-": {"missing", "stranger", "changed", "other-version"},
+    "shim-": {"missing", "foreign-file", "changed", "other-version"},
 }
 
 
@@ -207,7 +212,7 @@ def test_the_runbook_knows_every_code_and_no_other() -> None:
     tables = {code for row in rows(RUNBOOK) for code in re.findall(r"`([a-z0-9-]+)`", row[0])}
     prose = set(re.findall(r"`([a-z0-9-]+)`", "\n".join(line for line in RUNBOOK.splitlines() if line[:1] != "|")))
     codes = codes_in_the_program()
-    assert "withheld" in codes, "The search itself is broken."
+    assert "needs-approval" in codes, "The search itself is broken."
     assert sorted(codes - tables - prose) == [], "These codes are not in docs/runbook.md."
     assert sorted(tables - codes) == [], "docs/runbook.md has codes that the program does not have."
 

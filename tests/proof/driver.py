@@ -38,11 +38,11 @@ import closte_bridge.cli.networks
 import closte_bridge.closte.client
 import closte_bridge.config.schema
 import closte_bridge.engine.adopt
-import closte_bridge.engine.notify
 import closte_bridge.engine.records
-import closte_bridge.engine.sync
+import closte_bridge.engine.run
+import closte_bridge.engine.sd_notify
 import closte_bridge.engine.verify
-from closte_bridge.checks.dns import Edges
+from closte_bridge.checks.dns import NetworkBoundary
 from closte_bridge.checks.wire import Endpoint
 from closte_bridge.cli.main import run
 from closte_bridge.domains import registered_domain
@@ -63,7 +63,7 @@ def _lead_here(order: dict[str, Any]) -> None:
         now=lambda: time.time() + later + jump,
         steady=lambda: time.clock_gettime(time.CLOCK_BOOTTIME) + later,
     )
-    edges = Edges(authority=lambda address: Endpoint(address, port), public=lambda a: a.startswith("127."))
+    edges = NetworkBoundary(authority=lambda address: Endpoint(address, port), public=lambda a: a.startswith("127."))
 
     def engine(settings: Any, environ: Mapping[str, str], **more: Any) -> Engine:  # noqa: ANN401 - as `Engine`
         return Engine(settings, environ, clock, edges=edges if port else None, **more)

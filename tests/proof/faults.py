@@ -84,7 +84,7 @@ def resolvers_keep_silent(campaign: Campaign) -> None:
     world, timeout = campaign.world, 0.5
     (name,) = world.stream.mapped(1)
     campaign.watcher.look()
-    known = world.ledger("SELECT * FROM histories ORDER BY name")
+    known = world.ledger("SELECT * FROM check_state ORDER BY name")
     with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as silent:
         silent.bind(("127.0.0.1", 0))
         resolver = f"127.0.0.1:{silent.getsockname()[1]}"
@@ -93,7 +93,7 @@ def resolvers_keep_silent(campaign: Campaign) -> None:
         (ran,) = campaign.run((*SYNC, "--retry"))
     world.with_checks(on=False)
     _in_time(campaign, ran, 4 * timeout)
-    now = world.ledger("SELECT * FROM histories ORDER BY name")
+    now = world.ledger("SELECT * FROM check_state ORDER BY name")
     # What is not mapped any more is forgotten all the same.
     campaign.require(set(now) <= set(known), "A silence changed what is known of domains.")
     campaign.require("dns-silent" in ran.stdout or ran.status not in {0, 3, 4}, f"Nobody was told: {ran.stdout[-800:]}")

@@ -185,15 +185,15 @@ class Watcher:
         rows, aliases = world.rows(), world.sandbox.aliases
         missing = world.wanted() - aliases
         _require(not missing, f"Wanted names are not at Closte: {sorted(missing)}.")
-        ours = {str(name) for (name,) in world.ledger("SELECT name FROM aliases WHERE phase = 'present'")}
-        _require(ours <= aliases, f"The ledger claims what is not there: {sorted(ours - aliases)}.")
+        managed = {str(name) for (name,) in world.ledger("SELECT name FROM aliases WHERE phase = 'present'")}
+        _require(managed <= aliases, f"The ledger claims what is not there: {sorted(managed - aliases)}.")
         unsettled = [name for (name,) in world.ledger("SELECT name FROM aliases WHERE phase <> 'present'")]
         _require(not unsettled, f"Unsettled names are left: {sorted(unsettled)}.")
         stale = aliases - forms(rows) - world.sites() - FOREIGN - {OWN}
-        _require(not stale & ours, f"Nothing wants these and they were not removed: {sorted(stale & ours)}.")
+        _require(not stale & managed, f"Nothing wants these and they were not removed: {sorted(stale & managed)}.")
         self._judge_events()
         self._judge_log(log + others)
-        unclaimed = aliases - ours - FOREIGN - {OWN}
+        unclaimed = aliases - managed - FOREIGN - {OWN}
         why = {name: self._why_unclaimed(name, log, others) for name in unclaimed}
         left = Counter(f"left to a person: {why[name]}" for name in stale)
         figures = {"aliases": len(aliases), "not claimed": len(unclaimed), "left to a person": len(stale)}

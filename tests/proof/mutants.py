@@ -60,7 +60,7 @@ def _any_list_is_whole() -> None:
             return Observed(ObservedState.UNREADABLE, frozenset(), listing.reason)
         return Observed(ObservedState.COMPLETE, listing.names)
 
-    _put("closte_bridge.planning.observed:judge", judge)
+    _put("closte_bridge.planning.completeness:assess_list", judge)
 
 
 def _rows_of_gone_sites_do_not_count() -> None:
@@ -85,8 +85,8 @@ def _shorter(**waits: Any) -> Callable[[], None]:  # noqa: ANN401 - the intentio
     def apply() -> None:
         from closte_bridge.engine.engine import Engine  # noqa: PLC0415 - in the engine's process alone
 
-        intentions = Engine.intentions
-        _put("closte_bridge.engine.engine:Engine.intentions", lambda self: replace(intentions(self), **waits))
+        policy = Engine.policy
+        _put("closte_bridge.engine.engine:Engine.policy", lambda self: replace(policy(self), **waits))
 
     return apply
 
@@ -94,7 +94,7 @@ def _shorter(**waits: Any) -> Callable[[], None]:  # noqa: ANN401 - the intentio
 def _no_limit(removal_class: str) -> Callable[[], None]:
     def apply() -> None:
         from closte_bridge.ledger.state import RemovalClass  # noqa: PLC0415 - in the engine's process alone
-        from closte_bridge.planning.gate import LIMITS  # noqa: PLC0415 - likewise
+        from closte_bridge.planning.removal_limits import LIMITS  # noqa: PLC0415 - likewise
 
         of = RemovalClass(removal_class)
         LIMITS[of] = LIMITS[of]._replace(floor=10**6, never_all=False)
@@ -106,11 +106,11 @@ def _no_words(what: str) -> Callable[[], None]:
     """Leave entries of one kind out of the log."""
 
     def apply() -> None:
-        from closte_bridge.ledger import journal  # noqa: PLC0415 - in the engine's process alone
+        from closte_bridge.ledger import log as ledger_log  # noqa: PLC0415 - in the engine's process alone
 
-        append = journal.append
+        append = ledger_log.append
         _put(
-            "closte_bridge.ledger.journal:append",
+            "closte_bridge.ledger.log:append",
             lambda ledger, entries: append(ledger, [e for e in entries if what not in (e.action, e.outcome)]),
         )
 
@@ -122,40 +122,40 @@ def _never_again() -> None:
     from closte_bridge.planning.model import Action, Hold  # noqa: PLC0415 - likewise
 
     def never(name: str, look: Any) -> Hold | None:  # noqa: ANN401 - as what it replaces
-        return Hold(Action.ADD, name, "given-up", "it failed") if name in look.ledger.troubles else None
+        return Hold(Action.ADD, name, "given-up", "it failed") if name in look.ledger.failed_changes else None
 
     _put(f"{additions.__name__}:_not_yet", never)
 
 
 def _anywhere() -> None:
-    from closte_bridge.planning import standing  # noqa: PLC0415 - in the engine's process alone
+    from closte_bridge.planning import authority  # noqa: PLC0415 - in the engine's process alone
 
-    whole = standing.judge_standing
+    whole = authority.decide_authority
 
     def judge(snapshot: Any, observed: Any, ledger: Any, here: Any) -> Any:  # noqa: ANN401 - as what it replaces
         return whole(snapshot, observed, replace(ledger, place=here.place), here)
 
-    _put("closte_bridge.planning.standing:judge_standing", judge)
+    _put("closte_bridge.planning.authority:decide_authority", judge)
 
 
 def _config_or_not() -> None:
     from closte_bridge.engine.engine import Engine  # noqa: PLC0415 - in the engine's process alone
 
-    here = Engine.here
-    _put("closte_bridge.engine.engine:Engine.here", lambda *a: here(*a)._replace(config_missing=False))
+    whole = Engine.installation
+    _put("closte_bridge.engine.engine:Engine.installation", lambda *a: whole(*a)._replace(config_missing=False))
 
 
 def _events_are_not_kept() -> None:
-    from closte_bridge.ledger import inbox  # noqa: PLC0415 - in the engine's process alone
+    from closte_bridge.ledger import events as ledger_events  # noqa: PLC0415 - in the engine's process alone
 
-    take_in = inbox.take_in
-    _put("closte_bridge.ledger.inbox:take_in", lambda ledger, events, now: take_in(ledger, events[:2], now))
-    _put("closte_bridge.engine.look:_with_fresh_evidence", lambda ledger, *_: ledger)
+    take_in = ledger_events.copy_events
+    _put("closte_bridge.ledger.events:copy_events", lambda ledger, events, now: take_in(ledger, events[:2], now))
+    _put("closte_bridge.engine.observe:_with_fresh_evidence", lambda ledger, *_: ledger)
 
 
 def _lists_show_all() -> None:
     def present(observed: Any, ledger: Any) -> Any:  # noqa: ANN401 - as what it replaces
-        return observed.names if observed.readable else set(ledger.ours)
+        return observed.names if observed.readable else set(ledger.managed)
 
     _put("closte_bridge.planning.additions:present_names", present)
 
@@ -179,17 +179,17 @@ def _records_at_once() -> None:
 
 
 def _silence_is_an_answer() -> None:
-    from closte_bridge.checks.pool import Pool  # noqa: PLC0415 - in the engine's process alone
+    from closte_bridge.checks.pool import CheckPool  # noqa: PLC0415 - in the engine's process alone
 
-    run = Pool.run
-    _put("closte_bridge.checks.pool:Pool.run", lambda self, *given: run(replace(self, on_silence=None), *given))
+    run = CheckPool.run
+    _put("closte_bridge.checks.pool:CheckPool.run", lambda self, *given: run(replace(self, on_silence=None), *given))
 
 
 _NOTHING = lambda *_, **__: None  # noqa: E731 - the shortest way to say it
 
 MUTANTS: dict[str, Mutant] = {
     "an older database counts": Mutant(
-        1, "a database that went back in time is complete", _putting("closte_bridge.planning.standing:past", _NOTHING),
+        1, "a database that went back in time is complete", _putting("closte_bridge.planning.authority:past", _NOTHING),
         ("the_database_goes_back",),
     ),
     "a restore is forgotten": Mutant(
@@ -240,12 +240,12 @@ MUTANTS: dict[str, Mutant] = {
     ),
     "approvals make room": Mutant(
         4, "the limit is a share of what there was, and what a person approved does not count",
-        _putting("closte_bridge.planning.gate:_perhaps_removed", lambda look, _: -len(look.ledger.removals)),
+        _putting("closte_bridge.planning.removal_limits:_perhaps_removed", lambda look, _: -len(look.ledger.removals)),
         ("a_part_is_approved",),
     ),
     "no second look": Mutant(
         4, "the doomed names are not read again",
-        _putting("closte_bridge.engine.apply:_still_doomed", lambda *given: given[2]),
+        _putting("closte_bridge.engine.apply:_still_unwanted", lambda *given: given[2]),
         ("mapped_again_at_the_last_moment",),
     ),
     "late removals": Mutant(
@@ -309,7 +309,7 @@ MUTANTS: dict[str, Mutant] = {
     ),
     "no alarm": Mutant(
         5, "the loss of nearly all domains is no news",
-        _putting("closte_bridge.engine.sync:Report.lost", property(lambda _: frozenset())),
+        _putting("closte_bridge.engine.run:RunReport.lost", property(lambda _: frozenset())),
         ("closte_loses_nearly_all",),
     ),
     "a mass may be late": Mutant(
@@ -318,14 +318,14 @@ MUTANTS: dict[str, Mutant] = {
     ),
     "own removals are forgotten": Mutant(
         1, "what a late list still shows of our own removals counts as there",
-        _putting("closte_bridge.planning.observed:count", lambda names, _: len(names)), ("lists_are_late",),
+        _putting("closte_bridge.planning.completeness:count", lambda names, _: len(names)), ("lists_are_late",),
     ),
     "health knows no problems": Mutant(
-        5, "`health` is green whatever stands", _putting("closte_bridge.engine.problems:standing", lambda _: {}),
+        5, "`health` is green whatever stands", _putting("closte_bridge.engine.problems:open_problems", lambda _: {}),
         ("domains_of_other_applications",),
     ),
     "any database": Mutant(
-        6, "the ledger is bound to nothing", _putting("closte_bridge.planning.standing:_identity", _NOTHING),
+        6, "the ledger is bound to nothing", _putting("closte_bridge.planning.authority:_identity", _NOTHING),
         ("copies_wake_up",),
     ),
     "any adoption": Mutant(
@@ -347,17 +347,17 @@ MUTANTS: dict[str, Mutant] = {
     ),
     "endless patience": Mutant(
         7, "a run goes on for as long as answers drip",
-        _putting("closte_bridge.closte.pace:Patience.left", property(lambda _: 1e9)), ("closte_drips",),
+        _putting("closte_bridge.closte.rate_limit:Patience.left", property(lambda _: 1e9)), ("closte_drips",),
     ),
     "no toggle": Mutant(
-        10, "changes go on with the integration off", _putting("closte_bridge.planning.standing:_inactive", _NOTHING),
+        10, "changes go on with the integration off", _putting("closte_bridge.planning.authority:_inactive", _NOTHING),
         ("the_integration_is_off",),
     ),
 }  # fmt: skip
 
 
 def _acknowledged(ledger: Any) -> list[str]:  # noqa: ANN401 - a ledger
-    from closte_bridge.ledger.inbox import to_acknowledge  # noqa: PLC0415 - in the engine's process alone
+    from closte_bridge.ledger.events import to_acknowledge  # noqa: PLC0415 - in the engine's process alone
 
     return to_acknowledge(ledger)
 

@@ -70,7 +70,7 @@ def what_is_kept_loses_its_rows(campaign: Campaign) -> None:
     world.write_config(keep=["*.legacy.customer.org"])
     with closing(sqlite3.connect(world.state / FILE_NAME)) as ledger, ledger:
         ledger.execute(
-            "INSERT OR IGNORE INTO marks (name, kind, since) VALUES ('www.former.customer.org', 'former', 0)"
+            "INSERT OR IGNORE INTO flags (name, kind, since) VALUES ('www.former.customer.org', 'former', 0)"
         )
     site = int(str(world.multisite.sql("SELECT max(blog_id) AS id FROM wp_blogs")[0]["id"]))
     world.multisite.add_mappings_sql([(name, site) for name in (*kept, _A_LABEL)])
@@ -91,7 +91,7 @@ def what_is_kept_loses_its_rows(campaign: Campaign) -> None:
     watcher.spared = set()
     world.write_config(keep=[])
     with closing(sqlite3.connect(world.state / FILE_NAME)) as ledger, ledger:
-        ledger.execute("DELETE FROM marks WHERE name = 'www.former.customer.org'")
+        ledger.execute("DELETE FROM flags WHERE name = 'www.former.customer.org'")
     campaign.run(SYNC)
 
 

@@ -10,7 +10,7 @@ from collections import Counter
 from typing import TYPE_CHECKING
 
 from tests.proof.campaign import Result
-from tests.support.parts import REPOSITORY, is_stand_in
+from tests.support.parts import REPOSITORY, is_mock_plugin
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -88,7 +88,7 @@ def _write(begin: str, text: str, end: str) -> None:
 
 
 def _plugin() -> str:
-    return "the stand-in for Ultimate Multisite" if is_stand_in() else "the real Ultimate Multisite"
+    return "the stand-in for Ultimate Multisite" if is_mock_plugin() else "the real Ultimate Multisite"
 
 
 def _today() -> str:

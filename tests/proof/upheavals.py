@@ -218,7 +218,7 @@ def the_config_vanishes(campaign: Campaign) -> None:
 
 
 def _books(campaign: Campaign) -> list[list[tuple[object, ...]]]:
-    return [campaign.world.ledger(f"SELECT * FROM {table}") for table in ("meta", "aliases", "troubles", "log")]
+    return [campaign.world.ledger(f"SELECT * FROM {table}") for table in ("meta", "aliases", "failed_changes", "log")]
 
 
 # Copies

@@ -5,7 +5,7 @@ from __future__ import annotations
 from hypothesis import strategies as st
 
 from tests.property.world import FAULTS
-from tests.support.looks import MAIN
+from tests.support.check_states import MAIN
 
 PLAIN = [f"{letter}.example.com" for letter in "abcdefgh"] + [
     "shop.io",

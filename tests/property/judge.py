@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from closte_bridge.domains import not_public, wildcard_over, www_of
 from closte_bridge.engine.clock import TOLERANCE
-from closte_bridge.planning.desired import Intentions
+from closte_bridge.planning.desired import DomainPolicy
 from closte_bridge.wordpress.events import taken, understand
 from tests.property.network import mentions, normal
 
@@ -44,10 +44,10 @@ class Judge:
         self.snapshots, self.complete, self.this_run = [], [], []
         self.syncing = syncing
 
-    def intentions(self) -> Intentions:
+    def policy(self) -> DomainPolicy:
         """What the config says."""
         s = self.world.settings
-        return Intentions(s.wildcard, s.wildcards, s.keep, s.removal_delay, s.removal_grace, s.certificate_budget)
+        return DomainPolicy(s.wildcard, s.wildcards, s.keep, s.removal_delay, s.removal_grace, s.certificate_budget)
 
     def wildcards(self) -> set[str]:
         """Our wildcards at Closte."""
@@ -55,7 +55,7 @@ class Judge:
 
     def mention(self, name: str, snapshot: Snapshot) -> str | None:
         """What mentions a name now."""
-        return mentions(snapshot, self.intentions(), self.pins, self.wildcards(), name)
+        return mentions(snapshot, self.policy(), self.pins, self.wildcards(), name)
 
     def delivered(self, snapshot: Snapshot, *, first: bool) -> None:
         """Take note of a snapshot that the engine got."""
@@ -88,7 +88,7 @@ class Judge:
         self.dismissed -= {n for n in self.dismissed if self._wanted_again(n, snapshot)}
 
     def _wanted_again(self, name: str, snapshot: Snapshot) -> bool:
-        return mentions(snapshot, self.intentions(), self.pins, set(), name) not in {None, "a site", "a wildcard"}
+        return mentions(snapshot, self.policy(), self.pins, set(), name) not in {None, "a site", "a wildcard"}
 
     def _look_at_the_clock(self, meta: dict[str, str]) -> None:
         """After a jump nobody knows how long ago things were: waiting begins anew."""

@@ -10,10 +10,10 @@ from typing import TYPE_CHECKING, Any
 from closte_bridge.domains import normalise, wildcard_over
 from closte_bridge.errors import UnreadableError
 from closte_bridge.wordpress.snapshot import Event, WwwPolicy
-from tests.support.looks import MAIN, a_row, a_site, a_snapshot
+from tests.support.check_states import MAIN, a_row, a_site, a_snapshot
 
 if TYPE_CHECKING:
-    from closte_bridge.planning.desired import Intentions
+    from closte_bridge.planning.desired import DomainPolicy
     from closte_bridge.wordpress.snapshot import Mapping, Owner, Site, Snapshot
 
 NEW_MAIN = "www.renamed.org"
@@ -124,10 +124,10 @@ class WordPress:
         )
 
 
-def mentions(snapshot: Snapshot, intentions: Intentions, pins: set[str], wildcards: set[str], name: str) -> str | None:
+def mentions(snapshot: Snapshot, policy: DomainPolicy, pins: set[str], wildcards: set[str], name: str) -> str | None:
     """Say what mentions `name`, in the words of the design and none of the planner's (`wildcards`: ours at Closte)."""
     mapped = {normal(row.domain) for row in snapshot.mappings}
-    configured = set(intentions.wildcards) | ({f"*.{snapshot.network.domain}"} if intentions.wildcard else set())
+    configured = set(policy.wildcards) | ({f"*.{snapshot.network.domain}"} if policy.wildcard else set())
     covering = {w for w in configured | pins | wildcards if w.startswith("*.")}
     for what, there in (
         ("a row", name in mapped),
@@ -135,7 +135,7 @@ def mentions(snapshot: Snapshot, intentions: Intentions, pins: set[str], wildcar
         ("the row of its name with www.", f"www.{name}" in mapped),
         ("a site", name in {normal(site.domain) for site in snapshot.sites.values()}),
         ("the config", name in configured),
-        ("keep", any(name == k or (k.startswith("*.") and name.endswith(k[1:])) for k in intentions.keep)),
+        ("keep", any(name == k or (k.startswith("*.") and name.endswith(k[1:])) for k in policy.keep)),
         ("a pin", name in pins),
         ("a wildcard", not name.startswith("*.") and wildcard_over(name) in covering),
     ):

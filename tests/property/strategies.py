@@ -4,11 +4,20 @@ from __future__ import annotations
 
 from hypothesis import strategies as st
 
-from closte_bridge.ledger.state import Absence, Evidence, LedgerState, Origin, Phase, RemovalClass, Trouble, Unsettled
-from closte_bridge.planning.desired import Intentions
-from closte_bridge.planning.model import Mode, Observed, ObservedState, Standing
+from closte_bridge.ledger.state import (
+    Absence,
+    AliasPhase,
+    Evidence,
+    FailedChange,
+    LedgerState,
+    Origin,
+    RemovalClass,
+    Unsettled,
+)
+from closte_bridge.planning.desired import DomainPolicy
+from closte_bridge.planning.model import Authority, Mode, Observed, ObservedState
 from closte_bridge.wordpress.snapshot import Mapping, Snapshot, WwwPolicy
-from tests.support.looks import DAY, HOUR, MAIN, NOW, WEEK, a_row, a_site, a_snapshot
+from tests.support.check_states import DAY, HOUR, MAIN, NOW, WEEK, a_row, a_site, a_snapshot
 
 PLAIN = (
     "a.com",
@@ -58,7 +67,7 @@ TIMES = st.one_of(
     st.floats(NOW - 2 * WEEK, NOW + DAY),
 )
 ORIGINS = st.sampled_from(Origin)
-PHASES = st.sampled_from([Phase.ADDING, Phase.UNCONFIRMED, Phase.REMOVING])
+PHASES = st.sampled_from([AliasPhase.ADDING, AliasPhase.UNCONFIRMED, AliasPhase.REMOVING])
 
 
 def subsets(most: int = 6) -> st.SearchStrategy[frozenset[str]]:
@@ -102,15 +111,17 @@ def origins_of(names: frozenset[str]) -> st.SearchStrategy[dict[str, Origin]]:
 @st.composite
 def ledgers(draw: st.DrawFn) -> LedgerState:
     """Give what the ledger may hold."""
-    ours = draw(subsets(12).flatmap(origins_of))
-    open_ = {name: origin for name, origin in draw(subsets(4).flatmap(origins_of)).items() if name not in ours}
+    managed = draw(subsets(12).flatmap(origins_of))
+    open_ = {name: origin for name, origin in draw(subsets(4).flatmap(origins_of)).items() if name not in managed}
     return LedgerState(
-        ours={name: int(origin) for name, origin in ours.items()},
+        managed={name: int(origin) for name, origin in managed.items()},
         unsettled={n: Unsettled(draw(PHASES), o, draw(TIMES), draw(st.booleans())) for n, o in open_.items()},
         absences={n: Absence(draw(TIMES), draw(st.integers(1, 5)), draw(TIMES)) for n in draw(subsets())},
         evidence={n: Evidence("mapping_removed", draw(TIMES)) for n in draw(subsets())},
-        troubles={
-            n: Trouble(1, draw(TIMES), draw(st.booleans()), "No.", NOW, draw(st.sampled_from(["", "add", "remove"])))
+        failed_changes={
+            n: FailedChange(
+                1, draw(TIMES), draw(st.booleans()), "No.", NOW, draw(st.sampled_from(["", "add", "remove"]))
+            )
             for n in draw(subsets())
         },
         pins=draw(subsets(3)),
@@ -123,15 +134,15 @@ def ledgers(draw: st.DrawFn) -> LedgerState:
         added_this_week=draw(subsets(3)),
         added_lately=draw(subsets(3)),
         removed_lately=draw(subsets(3)),
-        leading_www=frozenset(n for n in draw(subsets(3)) if n.startswith("www.")),
+        pointing_www=frozenset(n for n in draw(subsets(3)) if n.startswith("www.")),
         clock_jumped=draw(st.sampled_from([False, False, True])),
     )
 
 
-def intentions() -> st.SearchStrategy[Intentions]:
+def policy() -> st.SearchStrategy[DomainPolicy]:
     """Give what the config may say."""
     return st.builds(
-        Intentions,
+        DomainPolicy,
         wildcard=st.booleans(),
         wildcards=st.lists(st.sampled_from(["*.wild.net", "*.com", "*.former.org"]), unique=True, max_size=2).map(
             tuple
@@ -143,4 +154,4 @@ def intentions() -> st.SearchStrategy[Intentions]:
     )
 
 
-STANDINGS = st.sampled_from([Standing(Mode.FULL), Standing(Mode.FULL), Standing(Mode.ADD_ONLY, "moved", "moved")])
+STANDINGS = st.sampled_from([Authority(Mode.FULL), Authority(Mode.FULL), Authority(Mode.ADD_ONLY, "moved", "moved")])

@@ -15,39 +15,39 @@ from closte_bridge.closte.listing import Listing, Readability
 from closte_bridge.domains import normalise, not_public, wildcard_over
 from closte_bridge.engine.bookkeeping import DAY, next_wait
 from closte_bridge.engine.inventory import inventory
-from closte_bridge.ledger.state import Origin, Phase, RemovalClass
-from closte_bridge.planning.model import Approval, Mode, Standing
-from closte_bridge.planning.observed import judge
+from closte_bridge.ledger.state import AliasPhase, Origin, RemovalClass
+from closte_bridge.planning.completeness import assess_list
+from closte_bridge.planning.model import Approval, Authority, Mode
 from closte_bridge.planning.plan import make_plan, narrow
 from tests.property.network import mentions
-from tests.property.strategies import STANDINGS, intentions, ledgers, lists, snapshots, subsets
-from tests.support.looks import MAIN, NOW
+from tests.property.strategies import STANDINGS, ledgers, lists, policy, snapshots, subsets
+from tests.support.check_states import MAIN, NOW
 
 if TYPE_CHECKING:
     from closte_bridge.engine.engine import Engine
-    from closte_bridge.engine.view import View
+    from closte_bridge.engine.observation import Observation
     from closte_bridge.ledger.state import LedgerState
-    from closte_bridge.planning.desired import Intentions
+    from closte_bridge.planning.desired import DomainPolicy
     from closte_bridge.planning.model import Observed, Plan
     from closte_bridge.wordpress.snapshot import Snapshot
 
 QUICK = settings(max_examples=150)
-FULL = Standing(Mode.FULL)
-SIDES = {"snapshot": snapshots(), "observed": lists(), "ledger": ledgers(), "config": intentions()}
+FULL = Authority(Mode.FULL)
+SIDES = {"snapshot": snapshots(), "observed": lists(), "ledger": ledgers(), "config": policy()}
 
 
-def plan_of(snapshot: Snapshot, observed: Observed, ledger: LedgerState, config: Intentions, **more: object) -> Plan:
-    standing: Standing = more.pop("standing")  # type: ignore[assignment]
-    return make_plan(snapshot, observed, ledger, config, standing, NOW, **more)  # type: ignore[arg-type]
+def plan_of(snapshot: Snapshot, observed: Observed, ledger: LedgerState, config: DomainPolicy, **more: object) -> Plan:
+    authority: Authority = more.pop("authority")  # type: ignore[assignment]
+    return make_plan(snapshot, observed, ledger, config, authority, NOW, **more)  # type: ignore[arg-type]
 
 
 @QUICK
-@given(**SIDES, standing=STANDINGS, seed=st.integers())
+@given(**SIDES, authority=STANDINGS, seed=st.integers())
 def test_the_same_look_gives_the_same_plan_in_whatever_order(
-    snapshot: Snapshot, observed: Observed, ledger: LedgerState, config: Intentions, standing: Standing, seed: int
+    snapshot: Snapshot, observed: Observed, ledger: LedgerState, config: DomainPolicy, authority: Authority, seed: int
 ) -> None:
-    plan = plan_of(snapshot, observed, ledger, config, standing=standing)
-    assert plan_of(snapshot, observed, ledger, config, standing=standing) == plan
+    plan = plan_of(snapshot, observed, ledger, config, authority=authority)
+    assert plan_of(snapshot, observed, ledger, config, authority=authority) == plan
     chance = random.Random(seed)
 
     def shuffled(items: dict[Any, Any]) -> Any:  # noqa: ANN401 - of the same type
@@ -58,34 +58,36 @@ def test_the_same_look_gives_the_same_plan_in_whatever_order(
         mappings=chance.sample(snapshot.mappings, len(snapshot.mappings)),
         sites=shuffled(snapshot.sites),
     )
-    tables = ("ours", "unsettled", "absences", "evidence", "troubles")
+    tables = ("managed", "unsettled", "absences", "evidence", "failed_changes")
     mixed = replace(ledger, **{table: shuffled(getattr(ledger, table)) for table in tables})
-    assert plan_of(other, observed, mixed, config, standing=standing) == plan
+    assert plan_of(other, observed, mixed, config, authority=authority) == plan
 
 
 @QUICK
-@given(**SIDES, standing=STANDINGS, retry=st.booleans(), approved=subsets())
+@given(**SIDES, authority=STANDINGS, retry=st.booleans(), approved=subsets())
 def test_only_ours_and_only_what_nothing_mentions_is_removed(
     snapshot: Snapshot,
     observed: Observed,
     ledger: LedgerState,
-    config: Intentions,
-    standing: Standing,
+    config: DomainPolicy,
+    authority: Authority,
     retry: bool,
     approved: frozenset[str],
 ) -> None:
     approval = Approval(names=approved)
-    plan = plan_of(snapshot, observed, ledger, config, standing=standing, retry=retry, approval=approval)
-    wildcards = {name for name in {*ledger.ours, *ledger.unsettled} if name.startswith("*.")}
+    plan = plan_of(snapshot, observed, ledger, config, authority=authority, retry=retry, approval=approval)
+    wildcards = {name for name in {*ledger.managed, *ledger.unsettled} if name.startswith("*.")}
     for change in plan.removals:
         name = change.name
         unsettled = ledger.unsettled.get(name)
-        assert name in ledger.ours or (unsettled and (unsettled.phase is Phase.REMOVING or unsettled.absent_before))
+        assert name in ledger.managed or (
+            unsettled and (unsettled.phase is AliasPhase.REMOVING or unsettled.absent_before)
+        )
         assert mentions(snapshot, config, set(ledger.pins), wildcards, name) is None
         assert not any(name in {own, f"www.{own}", f"*.{own}"} for own in (MAIN, *ledger.former_domains))
         assert not f".{name}".endswith(".closte.com")
         assert snapshot.complete
-        assert standing.mode is Mode.FULL
+        assert authority.mode is Mode.FULL
         by_command = name in ledger.leaving
         assert by_command or change.origin not in {Origin.CONFIG, Origin.PIN}
         assert by_command or not name.startswith("*.")
@@ -95,21 +97,21 @@ def test_only_ours_and_only_what_nothing_mentions_is_removed(
 
 
 @QUICK
-@given(**SIDES, standing=STANDINGS, retry=st.booleans())
+@given(**SIDES, authority=STANDINGS, retry=st.booleans())
 def test_a_plan_and_the_list_of_domains_count_alike(
-    snapshot: Snapshot, observed: Observed, ledger: LedgerState, config: Intentions, standing: Standing, retry: bool
+    snapshot: Snapshot, observed: Observed, ledger: LedgerState, config: DomainPolicy, authority: Authority, retry: bool
 ) -> None:
-    plan = plan_of(snapshot, observed, ledger, config, standing=standing, retry=retry)
-    engine = cast("Engine", SimpleNamespace(intentions=lambda: config))
-    view = cast("View", SimpleNamespace(snapshot=snapshot, observed=observed, ledger=ledger))
+    plan = plan_of(snapshot, observed, ledger, config, authority=authority, retry=retry)
+    engine = cast("Engine", SimpleNamespace(policy=lambda: config))
+    view = cast("Observation", SimpleNamespace(snapshot=snapshot, observed=observed, ledger=ledger))
     counts = Counter(known.state for known in inventory(engine, view, plan))
-    assert counts["in step" if observed.readable else "unknown"] == plan.in_step
+    assert counts["in-sync" if observed.readable else "unknown"] == plan.in_sync
     assert counts["orphaned"] == len(plan.orphaned)
-    assert counts["foreign"] == len(plan.foreign)
-    assert counts["withheld"] == sum(len(kept.names) for kept in plan.withheld)
+    assert counts["unmanaged"] == len(plan.unmanaged)
+    assert counts["needs-approval"] == sum(len(kept.names) for kept in plan.over_limit)
 
 
-def _rests_on_evidence(name: str, observed: Observed, ledger: LedgerState, config: Intentions) -> None:
+def _rests_on_evidence(name: str, observed: Observed, ledger: LedgerState, config: DomainPolicy) -> None:
     if name in ledger.evidence:
         since = NOW if ledger.clock_jumped else ledger.evidence[name].received
         assert NOW - since >= config.removal_delay
@@ -124,11 +126,11 @@ def _rests_on_evidence(name: str, observed: Observed, ledger: LedgerState, confi
 @QUICK
 @given(**SIDES)
 def test_the_gate_holds_in_every_plan(
-    snapshot: Snapshot, observed: Observed, ledger: LedgerState, config: Intentions
+    snapshot: Snapshot, observed: Observed, ledger: LedgerState, config: DomainPolicy
 ) -> None:
-    plan = plan_of(snapshot, observed, ledger, config, standing=FULL)
-    going = [name for name, unsettled in ledger.unsettled.items() if unsettled.phase is Phase.REMOVING]
-    size = len(ledger.ours) + len(going)
+    plan = plan_of(snapshot, observed, ledger, config, authority=FULL)
+    going = [name for name, unsettled in ledger.unsettled.items() if unsettled.phase is AliasPhase.REMOVING]
+    size = len(ledger.managed) + len(going)
     for removal_class, window, floor, share in (
         (RemovalClass.INFERENCE, DAY, 3, 0.10),
         (RemovalClass.EVENT, 3600.0, 20, 0.25),
@@ -142,18 +144,18 @@ def test_the_gate_holds_in_every_plan(
 
 
 @QUICK
-@given(**SIDES, standing=STANDINGS)
+@given(**SIDES, authority=STANDINGS)
 def test_every_name_has_one_fate(
-    snapshot: Snapshot, observed: Observed, ledger: LedgerState, config: Intentions, standing: Standing
+    snapshot: Snapshot, observed: Observed, ledger: LedgerState, config: DomainPolicy, authority: Authority
 ) -> None:
-    plan = plan_of(snapshot, observed, ledger, config, standing=standing)
+    plan = plan_of(snapshot, observed, ledger, config, authority=authority)
     held = [hold.name for hold in plan.holds if hold.code != "malformed"]
     changed = [change.name for change in plan.changes]
-    withheld = [name for kept in plan.withheld for name in kept.names]
-    fates = [*held, *changed, *withheld]
+    over_limit = [name for kept in plan.over_limit for name in kept.names]
+    fates = [*held, *changed, *over_limit]
     assert len(fates) == len(set(fates)), sorted(name for name in fates if fates.count(name) > 1)
-    assert not set(plan.foreign) & {*fates, *ledger.ours, *ledger.unsettled}
-    books = plan.bookkeeping
+    assert not set(plan.unmanaged) & {*fates, *ledger.managed, *ledger.unsettled}
+    books = plan.updates
     settled = [*books.confirmed, *books.vanished, *books.unclaimed, *books.lapsed]
     assert len(settled) == len(set(settled))
     assert not {*books.vanished, *books.unclaimed} & {change.name for change in plan.removals}
@@ -162,9 +164,9 @@ def test_every_name_has_one_fate(
 @QUICK
 @given(**SIDES)
 def test_whatever_is_wanted_and_missing_is_added_or_held_with_a_reason(
-    snapshot: Snapshot, observed: Observed, ledger: LedgerState, config: Intentions
+    snapshot: Snapshot, observed: Observed, ledger: LedgerState, config: DomainPolicy
 ) -> None:
-    plan = plan_of(snapshot, observed, ledger, config, standing=FULL)
+    plan = plan_of(snapshot, observed, ledger, config, authority=FULL)
     wanted = set(ledger.pins) | set(config.wildcards)
     malformed = 0
     for row in snapshot.mappings:
@@ -174,7 +176,7 @@ def test_whatever_is_wanted_and_missing_is_added_or_held_with_a_reason(
             malformed += 1
     # What a paged list does not show is there by the ledger: it is not asked for again in each run.
     by_ledger = observed.paged or not observed.readable
-    present = observed.names | (ledger.ours.keys() if by_ledger else set())
+    present = observed.names | (ledger.managed.keys() if by_ledger else set())
     decided = {change.name for change in plan.additions} | {hold.name for hold in plan.holds}
     assert wanted - present <= decided
     assert len([hold for hold in plan.holds if hold.code == "malformed"]) == malformed
@@ -190,11 +192,11 @@ def test_whatever_is_wanted_and_missing_is_added_or_held_with_a_reason(
 @QUICK
 @given(**SIDES)
 def test_what_a_plan_adds_needs_no_wildcard_that_is_there(
-    snapshot: Snapshot, observed: Observed, ledger: LedgerState, config: Intentions
+    snapshot: Snapshot, observed: Observed, ledger: LedgerState, config: DomainPolicy
 ) -> None:
-    plan = plan_of(snapshot, observed, ledger, config, standing=FULL)
-    there = set(observed.names if observed.readable else ledger.ours)
-    there |= ledger.ours.keys() if observed.paged else set()
+    plan = plan_of(snapshot, observed, ledger, config, authority=FULL)
+    there = set(observed.names if observed.readable else ledger.managed)
+    there |= ledger.managed.keys() if observed.paged else set()
     kept = {name for name in there if name.startswith("*.")} - ledger.leaving
     for change in plan.additions:
         assert change.name.startswith("*.") or wildcard_over(change.name) not in kept
@@ -206,9 +208,9 @@ def test_what_a_plan_adds_needs_no_wildcard_that_is_there(
 @QUICK
 @given(**SIDES, names=subsets())
 def test_a_narrowed_plan_is_part_of_the_whole(
-    snapshot: Snapshot, observed: Observed, ledger: LedgerState, config: Intentions, names: frozenset[str]
+    snapshot: Snapshot, observed: Observed, ledger: LedgerState, config: DomainPolicy, names: frozenset[str]
 ) -> None:
-    whole = plan_of(snapshot, observed, ledger, config, standing=FULL)
+    whole = plan_of(snapshot, observed, ledger, config, authority=FULL)
     part = narrow(whole, names)
     assert set(part.changes) <= set(whole.changes)
     assert set(part.holds) <= set(whole.holds)
@@ -227,14 +229,14 @@ def test_a_list_is_complete_only_if_nothing_speaks_against_it(
     state: Readability, names: frozenset[str], ledger: LedgerState, before: int, own: bool
 ) -> None:
     names = names | {MAIN} if own else names - {MAIN}
-    observed = judge(Listing(state, "some reason", names), MAIN, replace(ledger, observed_count=before))
-    doing = {n for n, u in ledger.unsettled.items() if u.phase is Phase.REMOVING and n not in names}
+    observed = assess_list(Listing(state, "some reason", names), MAIN, replace(ledger, observed_count=before))
+    doing = {n for n, u in ledger.unsettled.items() if u.phase is AliasPhase.REMOVING and n not in names}
     if observed.complete:
         assert state is Readability.READABLE
         assert own
-        late = (names & ledger.removed_lately) - ledger.ours.keys()
+        late = (names & ledger.removed_lately) - ledger.managed.keys()
         assert len(names - late) >= (before - len(doing)) * 0.9
-    assert not observed.lost or (own and observed.lost <= ledger.ours.keys() - names and len(observed.lost) > 3)
+    assert not observed.lost or (own and observed.lost <= ledger.managed.keys() - names and len(observed.lost) > 3)
     assert observed.names <= names
     assert observed.complete or observed.reason
 

@@ -14,20 +14,20 @@ from hypothesis import HealthCheck, assume, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
 
-from closte_bridge.checks.life import History
+from closte_bridge.checks.domain_state import CheckState
 from closte_bridge.domains import not_public, wildcard_over
-from closte_bridge.engine import wishes
+from closte_bridge.engine import pins
 from closte_bridge.engine.adopt import adopt
-from closte_bridge.engine.sync import Report, Request, sync
+from closte_bridge.engine.run import RunReport, RunRequest, sync
 from closte_bridge.errors import BridgeError, ExitCode
-from closte_bridge.ledger import histories
-from closte_bridge.ledger.state import Phase
+from closte_bridge.ledger import check_state as check_states
+from closte_bridge.ledger.state import AliasPhase
 from closte_bridge.planning.model import Approval, Mode
 from tests.property.choices import CHANGES, LISTINGS, NAMES, NUMBERS, PLAIN, ROWS, SNAPSHOTS, WILDCARDS
 from tests.property.network import NEW_MAIN, normal
 from tests.property.world import Faults, Killed, World
+from tests.support.check_states import MAIN
 from tests.support.folders import in_memory
-from tests.support.looks import MAIN
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -43,7 +43,7 @@ class Lives(RuleBasedStateMachine):
         self._end = ExitStack()
         self.folder = self._end.enter_context(in_memory())
         self.world = World(self.folder)
-        self.last: Report | None = None
+        self.last: RunReport | None = None
 
     def teardown(self) -> None:
         """In the end, with nothing in the way, everything that is wanted gets there."""
@@ -59,7 +59,9 @@ class Lives(RuleBasedStateMachine):
         """Run one command of the engine in this world; None when it was killed or had to give up."""
         world = self.world
         ledger = world.ledger()
-        size = len(ledger.ours) + sum(1 for unsettled in ledger.unsettled.values() if unsettled.phase is Phase.REMOVING)
+        size = len(ledger.managed) + sum(
+            1 for unsettled in ledger.unsettled.values() if unsettled.phase is AliasPhase.REMOVING
+        )
         world.judge.begin(syncing=syncing)
         try:
             with world.around(faults), suppress(Killed, BridgeError):
@@ -69,11 +71,11 @@ class Lives(RuleBasedStateMachine):
             world.judge.end(size)
         return None
 
-    def sync(self, faults: Faults, request: Request | None = None) -> Report | None:
+    def sync(self, faults: Faults, request: RunRequest | None = None) -> RunReport | None:
         """Sync once."""
-        request = request or Request()
+        request = request or RunRequest()
         report = self.run(faults, lambda: sync(self.world.engine(), request, command="sync"), syncing=True)
-        self.last = report if isinstance(report, Report) else None
+        self.last = report if isinstance(report, RunReport) else None
         return self.last
 
     def adopt(self) -> None:
@@ -90,10 +92,10 @@ class Lives(RuleBasedStateMachine):
 
     @initialize(
         mapped=st.lists(ROWS, max_size=12),
-        foreign=st.sets(NAMES, max_size=4),
+        unmanaged=st.sets(NAMES, max_size=4),
         adopting=st.sets(st.sampled_from(PLAIN), max_size=4),
     )
-    def begin(self, mapped: list[str], foreign: set[str], adopting: set[str]) -> None:
+    def begin(self, mapped: list[str], unmanaged: set[str], adopting: set[str]) -> None:
         """A network with sites and mappings, an application with aliases; then the engine takes charge."""
         wordpress = self.world.wordpress
         sites = [wordpress.create_site(f"one.{MAIN}"), wordpress.create_site("elsewhere.example.net", 2)]
@@ -101,7 +103,7 @@ class Lives(RuleBasedStateMachine):
             wordpress.add([1, sites[0], sites[0], sites[1], 77][number % 5], name)
         for name in adopting:
             wordpress.add(sites[0], name)
-        self.world.closte |= dict.fromkeys(foreign | adopting, "other")
+        self.world.closte |= dict.fromkeys(unmanaged | adopting, "other")
         self.world.closte[MAIN] = "other"
         self.adopt()
 
@@ -194,7 +196,7 @@ class Lives(RuleBasedStateMachine):
         ledger = self.world.ledger()
         # Who put it there cannot be told where the ledger still waits for, or believes in, one of its own.
         waiting = ledger.unsettled.get(name)
-        self.world.closte[name] = "either" if name in ledger.ours or (waiting and waiting.absent_before) else "other"
+        self.world.closte[name] = "either" if name in ledger.managed or (waiting and waiting.absent_before) else "other"
 
     @rule(pick=NUMBERS)
     def somebody_removes_an_alias(self, pick: int) -> None:
@@ -215,21 +217,21 @@ class Lives(RuleBasedStateMachine):
     def closte_loses_nearly_all(self) -> None:
         """A loss is an alarm, whatever else is the matter."""
         world = self.world
-        lost = world.ledger().ours.keys() & world.closte.keys() - {world.wordpress.domain}
+        lost = world.ledger().managed.keys() & world.closte.keys() - {world.wordpress.domain}
         assume(len(lost) > 3)
         for name in lost:
             del world.closte[name]
         report = self.sync(Faults())
-        if report is not None and report.plan.standing.mode is Mode.FULL:
+        if report is not None and report.plan.authority.mode is Mode.FULL:
             assert lost <= report.plan.lost
             assert report.exit_code is not ExitCode.OK
 
     @rule(names=st.sets(st.sampled_from(["a.example.com", "b.example.com", "shop.io", "b.wild.net"])))
     def these_lead_here_with_their_www(self, names: set[str]) -> None:
         """What looking at DNS would have taught: the `www.` forms are wanted from now on."""
-        seen = History(first_seen=self.world.wall(), next_look=self.world.wall(), leads_here=True)
+        seen = CheckState(first_seen=self.world.wall(), next_check=self.world.wall(), points_here=True)
         with self.world.opened() as ledger, ledger.transaction():
-            histories.save(ledger, dict.fromkeys({*names, *(f"www.{name}" for name in names)}, seen))
+            check_states.save(ledger, dict.fromkeys({*names, *(f"www.{name}" for name in names)}, seen))
 
     # -- people and their config --------------------------------------------------------------------------------
 
@@ -256,22 +258,22 @@ class Lives(RuleBasedStateMachine):
 
     @rule(name=st.one_of(NAMES, WILDCARDS))
     def pin(self, name: str) -> None:
-        if self.run(Faults(), lambda: wishes.pin(self.world.engine(), [name], "domain add")) is not None:
+        if self.run(Faults(), lambda: pins.pin(self.world.engine(), [name], "domain add")) is not None:
             self.world.judge.pins.add(name)
             self.world.judge.dismissed.discard(name)
 
     @rule(name=st.one_of(NAMES, WILDCARDS))
     def dismiss(self, name: str) -> None:
         judge = self.world.judge
-        dismissal = self.run(Faults(), lambda: wishes.dismiss(self.world.engine(), [name], "domain remove"))
-        if isinstance(dismissal, wishes.Dismissal):
+        dismissal = self.run(Faults(), lambda: pins.request_removal(self.world.engine(), [name], "domain remove"))
+        if isinstance(dismissal, pins.RemovalRequest):
             judge.pins.discard(name)
             judge.dismissed |= set(dismissal.removing)
 
     @rule(name=st.one_of(NAMES, WILDCARDS))
     def release(self, name: str) -> None:
         judge = self.world.judge
-        if self.run(Faults(), lambda: wishes.release(self.world.engine(), [name], "domain release")):
+        if self.run(Faults(), lambda: pins.release(self.world.engine(), [name], "domain release")):
             judge.pins.discard(name)
             judge.dismissed.discard(name)
             if name in self.world.closte:
@@ -324,7 +326,7 @@ class Lives(RuleBasedStateMachine):
     def sync_and_find_nothing_left(self) -> None:
         """Planning after a clean run finds nothing to do."""
         report = self.sync(Faults())
-        if report is None or report.plan.standing.mode is not Mode.FULL or not report.plan.observed.complete:
+        if report is None or report.plan.authority.mode is not Mode.FULL or not report.plan.observed.complete:
             return
         for _ in range(3):
             if self.world.failing or self.world.elsewhere or not report.plan.changes:
@@ -341,16 +343,16 @@ class Lives(RuleBasedStateMachine):
             self.sync(Faults())
             self.world.true_time += DAY / 2 if tell else 301.0
 
-    @precondition(lambda self: self.last is not None and self.last.plan.withheld)
+    @precondition(lambda self: self.last is not None and self.last.plan.over_limit)
     @rule(another=st.booleans())
     def approve_what_is_withheld(self, another: bool) -> None:
         """A person lets exactly these names go."""
         assert self.last is not None
-        withheld = self.last.plan.withheld[0]
+        over_limit = self.last.plan.over_limit[0]
         if another:
             self.world.wordpress.rows.mappings.clear()
-        self.world.judge.approved = set(withheld.names)
-        self.sync(Faults(), Request(approval=Approval(digests=frozenset({withheld.digest}))))
+        self.world.judge.approved = set(over_limit.names)
+        self.sync(Faults(), RunRequest(approval=Approval(digests=frozenset({over_limit.digest}))))
 
     # -- always -------------------------------------------------------------------------------------------------
 
@@ -359,7 +361,7 @@ class Lives(RuleBasedStateMachine):
         """Every failed change has a next try, at most about a week away by the clock that set it."""
         if not (self.folder / "state" / "ledger.sqlite3").exists():
             return
-        for name, trouble in self.world.ledger().troubles.items():
+        for name, trouble in self.world.ledger().failed_changes.items():
             assert trouble.next_try - float(self.world.meta()["last_run"]) <= WEEK * 1.25 + 1, (name, trouble)
 
     def _all_is_well_in_the_end(self) -> None:
@@ -372,7 +374,7 @@ class Lives(RuleBasedStateMachine):
         missing = self._wanted() - world.closte.keys()
         excused = world.failing | world.elsewhere
         assert missing <= excused, f"still missing: {missing - excused}"
-        claimed = world.ledger().ours.keys() & (world.elsewhere - world.closte.keys())
+        claimed = world.ledger().managed.keys() & (world.elsewhere - world.closte.keys())
         assert not claimed, f"managed, and in another application: {claimed}"
         world.failing.clear()
         world.elsewhere.clear()

@@ -10,8 +10,8 @@ import pytest
 
 from closte_bridge.cli.commands.adopt import run_adoption
 from closte_bridge.engine import lock
-from closte_bridge.engine.adopt import Offer, adopt
-from closte_bridge.engine.sync import Request, sync
+from closte_bridge.engine.adopt import AdoptionOffer, adopt
+from closte_bridge.engine.run import RunRequest, sync
 from closte_bridge.errors import BridgeError, ReadOnlyError
 from tests.property.world import Faults, World
 
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 
-def adopted(world: World, *, take_over: bool = False) -> Offer:
+def adopted(world: World, *, take_over: bool = False) -> AdoptionOffer:
     """Adopt what is there."""
     with world.around(Faults()):
         return adopt(world.engine(), take_over=take_over, agree=lambda _: True, command="adopt")
@@ -43,7 +43,7 @@ def test_a_copy_of_everything_is_not_adopted_unasked(tmp_path: Path) -> None:
     world.wordpress.domain = "staging.network.org"
     with pytest.raises(ReadOnlyError) as refused:
         adopted(world)
-    assert refused.value.code == "perhaps-a-copy"
+    assert refused.value.code == "possible-clone"
     assert refused.value.message == (
         "This may be a copy of the network: the main domain is not the one that this ledger is bound to "
         '(it was "network.org", and is "staging.network.org"); '
@@ -79,7 +79,7 @@ def test_an_adoption_that_changes_nothing_changes_nothing(tmp_path: Path) -> Non
     def synced() -> None:
         world.judge.begin(syncing=True)
         with world.around(Faults()):
-            sync(world.engine(), Request(), command="sync")
+            sync(world.engine(), RunRequest(), command="sync")
 
     synced()
     world.wordpress.remove(0, tell=True)
@@ -106,7 +106,7 @@ def test_an_adoption_after_a_jump_of_the_clock_starts_waiting_over(tmp_path: Pat
     def synced() -> None:
         world.judge.begin(syncing=True)
         with world.around(Faults()):
-            sync(world.engine(), Request(), command="sync")
+            sync(world.engine(), RunRequest(), command="sync")
 
     synced()
     world.offset += 3600
@@ -137,7 +137,7 @@ def test_only_what_this_network_wants_is_adopted(tmp_path: Path) -> None:
     world.settings = replace(world.settings, wildcards=("*.wild.net",))
     offer = adopted(world)
     assert offer.adoptable == ("*.wild.net", "a.example.com", "e.example.com", "www.a.example.com")
-    assert "b.example.com" in offer.foreign
+    assert "b.example.com" in offer.unmanaged
 
 
 @dataclass
@@ -160,7 +160,7 @@ class Person:
         self.meanwhile()
 
 
-def adopted_by(world: World, person: Person, monkeypatch: pytest.MonkeyPatch) -> Offer:
+def adopted_by(world: World, person: Person, monkeypatch: pytest.MonkeyPatch) -> AdoptionOffer:
     """Adopt as the command does."""
     monkeypatch.setattr("closte_bridge.cli.commands.adopt.engine_of", lambda *_: world.engine())
     app: Any = person

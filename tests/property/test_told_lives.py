@@ -6,14 +6,14 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from closte_bridge.engine import wishes
+from closte_bridge.engine import pins
 from closte_bridge.engine.adopt import adopt
-from closte_bridge.engine.sync import Report, Request, sync
+from closte_bridge.engine.run import RunReport, RunRequest, sync
 from closte_bridge.errors import ExitCode
 from closte_bridge.ledger.state import RemovalClass
 from closte_bridge.planning.model import NOT_MANAGED
 from tests.property.world import Faults, World
-from tests.support.looks import MAIN
+from tests.support.check_states import MAIN
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -49,14 +49,14 @@ class Life:
         self.world.judge.went_back = False
         return set(offer.adoptable)
 
-    def sync(self, faults: Faults | None = None, *, after: float = 0.0) -> Report:
+    def sync(self, faults: Faults | None = None, *, after: float = 0.0) -> RunReport:
         """Sync once, so many seconds later."""
         self.world.true_time += after
         before = self.world.ledger()
         self.world.judge.begin(syncing=True)
         with self.world.around(faults or Faults()):
-            report = sync(self.world.engine(), Request(), command="sync")
-        self.world.judge.end(len(before.ours) + len(before.unsettled))
+            report = sync(self.world.engine(), RunRequest(), command="sync")
+        self.world.judge.end(len(before.managed) + len(before.unsettled))
         return report
 
     def map(self, name: str) -> None:
@@ -145,7 +145,7 @@ def test_a_claim_that_lapsed_does_not_come_back_with_a_request_that_was_not_sent
     life.sync(Faults(changes=("not-sent",)), after=2 * HOUR)
     life.world.closte[name] = "other"
     life.sync(after=60)
-    assert name not in life.world.ledger().ours
+    assert name not in life.world.ledger().managed
 
 
 @pytest.mark.parametrize(("seconds", "looks"), [(1.0, 2), (61.0, 4)])
@@ -184,7 +184,7 @@ def test_what_is_mapped_again_while_others_are_removed_is_spared(life: Life) -> 
     assert [(hold.name, hold.code) for hold in report.applied.held] == [(gone[2], "second-look")]
     assert report.applied.not_begun == []
     state = life.world.ledger()
-    assert (gone[2] in state.ours, gone[2] in state.evidence, state.unsettled) == (True, False, {})
+    assert (gone[2] in state.managed, gone[2] in state.evidence, state.unsettled) == (True, False, {})
 
 
 def test_what_may_be_back_by_too_many_events_goes_only_after_three_looks(life: Life) -> None:
@@ -225,7 +225,7 @@ def test_nothing_more_goes_when_wordpress_cannot_be_read_again(life: Life) -> No
     assert report.applied is not None
     assert [change.name for change in report.applied.done] == life.shops[:1]
     assert report.applied.reread_failed
-    assert life.world.ledger().ours.keys() == set(life.shops[1:])
+    assert life.world.ledger().managed.keys() == set(life.shops[1:])
 
 
 @pytest.mark.parametrize("kind", ["mapping", "www", "site"])
@@ -233,11 +233,11 @@ def test_a_wildcard_stays_when_something_under_it_comes_into_use_at_the_last_mom
     life.begin()
     wordpress = life.world.wordpress
     with life.world.around(Faults()):
-        wishes.pin(life.world.engine(), ["*.wild.net"], "domain add")
+        pins.pin(life.world.engine(), ["*.wild.net"], "domain add")
     life.world.judge.pins.add("*.wild.net")
     life.sync()
     with life.world.around(Faults()):
-        wishes.dismiss(life.world.engine(), ["*.wild.net"], "domain remove")
+        pins.request_removal(life.world.engine(), ["*.wild.net"], "domain remove")
     life.world.judge.pins.clear()
     life.world.judge.dismissed.add("*.wild.net")
     come = {
@@ -260,7 +260,7 @@ def test_a_list_that_shrank_for_good_is_accepted_by_adopting_again(life: Life) -
     for _ in range(4):
         report = life.sync(after=DAY / 2)
         assert report.plan.observed.complete
-    assert life.world.ledger().ours.keys() == set(life.shops[3:]) == life.world.closte.keys() - {MAIN}
+    assert life.world.ledger().managed.keys() == set(life.shops[3:]) == life.world.closte.keys() - {MAIN}
 
 
 def test_what_closte_lost_of_sites_that_are_gone_is_accepted_by_adopting_again(life: Life) -> None:
@@ -276,7 +276,7 @@ def test_what_closte_lost_of_sites_that_are_gone_is_accepted_by_adopting_again(l
     assert not life.sync(after=DAY).plan.observed.complete
     life.adopt()
     assert life.sync(after=DAY).plan.observed.complete
-    assert life.world.ledger().ours.keys() == set(life.shops)
+    assert life.world.ledger().managed.keys() == set(life.shops)
 
 
 @pytest.mark.parametrize("listing", ["unreadable", "partial"])
@@ -304,4 +304,4 @@ def test_what_is_there_and_in_no_list_is_asked_for_less_and_less_often(life: Lif
         assert report.exit_code is (ExitCode.UNREADABLE if listing == "unreadable" else ExitCode.OK)
     life.sync(after=60)
     state = life.world.ledger()
-    assert (state.troubles, set(state.ours)) == ({}, set(life.shops))
+    assert (state.failed_changes, set(state.managed)) == ({}, set(life.shops))

@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING
 import pytest
 
 from closte_bridge.closte.listing import Listing, Readability
-from closte_bridge.engine import wishes
+from closte_bridge.engine import pins
 from closte_bridge.engine.adopt import adopt
-from closte_bridge.engine.sync import Request, sync
+from closte_bridge.engine.run import RunRequest, sync
 from closte_bridge.errors import BridgeError
 from closte_bridge.wordpress.snapshot import Owner
 from tests.property.world import Faults, World
@@ -19,18 +19,18 @@ if TYPE_CHECKING:
     from collections.abc import Callable
     from pathlib import Path
 
-    from closte_bridge.engine.sync import Report
+    from closte_bridge.engine.run import RunReport
     from closte_bridge.wordpress.snapshot import Snapshot
 
 NAME = "a.example.com"
 MINUTE, HOUR = 60.0, 3600.0
 
 
-def synced(world: World) -> Report | None:
+def synced(world: World) -> RunReport | None:
     """Sync once; None when it could not."""
     with world.around(Faults()):
         try:
-            return sync(world.engine(), Request(), command="sync")
+            return sync(world.engine(), RunRequest(), command="sync")
         except BridgeError:
             return None
 
@@ -84,7 +84,7 @@ def told_of_and_not_looked_at(world: World) -> None:
 def dismissed(world: World) -> None:
     unmap(world)
     with world.around(Faults()):
-        wishes.dismiss(world.engine(), [NAME], "domain remove")
+        pins.request_removal(world.engine(), [NAME], "domain remove")
 
 
 def changed(world: World, monkeypatch: pytest.MonkeyPatch, change: Callable[[Snapshot], Snapshot]) -> None:

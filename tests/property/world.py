@@ -11,7 +11,7 @@ from unittest import mock
 from closte_bridge.closte.client import ClosteClient, Stats
 from closte_bridge.closte.connection import ConnectionState, ConnectionTest
 from closte_bridge.closte.listing import Listing, Readability
-from closte_bridge.closte.outcome import Kind, Outcome
+from closte_bridge.closte.outcome import Outcome, OutcomeKind
 from closte_bridge.config.model import Settings
 from closte_bridge.engine.clock import Clock
 from closte_bridge.engine.engine import Engine
@@ -183,12 +183,12 @@ class World:
         if name in self.failing and fault != "refused":
             fault = "failed"
         plain = {
-            "failed": Outcome(Kind.FAILED, "Closte answered with an unnamed error.", retry_after=1e9),
-            "refused": Outcome(Kind.REFUSED, 'Closte answered "Invalid or empty domain: …".'),
-            "not-sent": Outcome(Kind.FAILED, "Not sent.", attempts=0),
-            "key": Outcome(Kind.KEY_REJECTED, "Closte refused access (HTTP 401)."),
-            "blocked": Outcome(Kind.KEY_REJECTED, "Closte refused access (HTTP 403)."),
-            "lost-unclear": Outcome(Kind.UNCLEAR, "Closte had an internal error (HTTP 500)."),
+            "failed": Outcome(OutcomeKind.FAILED, "Closte answered with an unnamed error.", retry_after=1e9),
+            "refused": Outcome(OutcomeKind.REFUSED, 'Closte answered "Invalid or empty domain: …".'),
+            "not-sent": Outcome(OutcomeKind.FAILED, "Not sent.", attempts=0),
+            "key": Outcome(OutcomeKind.KEY_REJECTED, "Closte refused access (HTTP 401)."),
+            "blocked": Outcome(OutcomeKind.KEY_REJECTED, "Closte refused access (HTTP 403)."),
+            "lost-unclear": Outcome(OutcomeKind.UNCLEAR, "Closte had an internal error (HTTP 500)."),
         }
         self.key_taken = fault != "key"
         if action == "remove":
@@ -200,23 +200,23 @@ class World:
         outcome = self._add(name) if action == "add" else self._remove(name)
         if fault == "kill-after":
             raise Killed
-        return Outcome(Kind.UNCLEAR, "The connection was reset.") if fault == "done-unclear" else outcome
+        return Outcome(OutcomeKind.UNCLEAR, "The connection was reset.") if fault == "done-unclear" else outcome
 
     def _add(self, name: str) -> Outcome:
         if name in self.elsewhere and name not in self.closte:
-            return Outcome(Kind.ALREADY, 'Closte answered "already exists".')
+            return Outcome(OutcomeKind.ALREADY, 'Closte answered "already exists".')
         if self.closte.get(name) != "other":
             self.judge.ours_now(name)
         if name in self.closte:
-            return Outcome(Kind.ALREADY, 'Closte answered "already exists".')
+            return Outcome(OutcomeKind.ALREADY, 'Closte answered "already exists".')
         self.closte[name] = "us"
-        return Outcome(Kind.DONE, "Closte confirmed it.")
+        return Outcome(OutcomeKind.DONE, "Closte confirmed it.")
 
     def _remove(self, name: str) -> Outcome:
         if self.closte.pop(name, None) is None:
-            return Outcome(Kind.ALREADY, 'Closte answered "domain not found".')
+            return Outcome(OutcomeKind.ALREADY, 'Closte answered "domain not found".')
         self.judge.removed(name)
-        return Outcome(Kind.DONE, "Closte confirmed it.")
+        return Outcome(OutcomeKind.DONE, "Closte confirmed it.")
 
 
 class FakeCall:

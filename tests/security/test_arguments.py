@@ -12,7 +12,7 @@ from closte_bridge.cli.main import run
 from closte_bridge.config import values
 from closte_bridge.config.model import WpSettings
 from closte_bridge.config.schema import NETWORK_NAME, validate
-from closte_bridge.engine import aftermath
+from closte_bridge.engine import alerts
 from closte_bridge.wordpress.wp import WpCall, WpCost, command_line, script
 from tests.support.running import write_script
 
@@ -26,7 +26,7 @@ OPTION_LIKE = ("--exec=touch owned", "-oProxyCommand=touch owned", "--require=ow
 
 
 @pytest.mark.parametrize(
-    "place",
+    "location",
     [
         "-oProxyCommand=x", "ssh:-oProxyCommand=x", "ssh://-oProxyCommand=x", "u@-oProxyCommand=x", "ssh:u@-x",
         "docker:--privileged", "docker-compose-run:-v=x", "vagrant:-x", "-u@host",
@@ -37,7 +37,9 @@ def test_a_place_is_no_option_of_what_wp_cli_starts(place: str) -> None:
         values.ssh(place)
 
 
-@pytest.mark.parametrize("place", ["host", "u@host:22/path", "ssh:u@host~/x", "docker:web", "vagrant", "u@host/a-b@c"])
+@pytest.mark.parametrize(
+    "location", ["host", "u@host:22/path", "ssh:u@host~/x", "docker:web", "vagrant", "u@host/a-b@c"]
+)
 def test_places_are_still_taken(place: str) -> None:
     assert values.ssh(place) == place
 
@@ -102,7 +104,7 @@ def test_the_command_for_problems_is_no_shells(tmp_path: Path) -> None:
     seen, owned = tmp_path / "seen", tmp_path / "owned"
     spy = write_script(tmp_path / "spy", f'printf "%s\\n" "$@" >{seen}; cat >>{seen}')
     problem: dict[str, Any] = {"problems": [{"message": f"$(touch {owned}) \x1b[2J `touch {owned}`"}]}
-    aftermath._run([str(spy), f"; touch {owned}", f"$(touch {owned})"], json.dumps(problem).encode())
+    alerts._run([str(spy), f"; touch {owned}", f"$(touch {owned})"], json.dumps(problem).encode())
     assert seen.read_text().splitlines()[:2] == [f"; touch {owned}", f"$(touch {owned})"]
     assert "\x1b" not in seen.read_text()
     assert not owned.exists()
@@ -117,7 +119,7 @@ def test_our_service_managers_socket_is_not_handed_on(tmp_path: Path, monkeypatc
     for name in ("NOTIFY_SOCKET", "CREDENTIALS_DIRECTORY", "WATCHDOG_PID"):
         assert name not in seen.read_text()
     seen.unlink()
-    aftermath._run([str(spy)], b"{}")
+    alerts._run([str(spy)], b"{}")
     for name in ("NOTIFY_SOCKET", "CREDENTIALS_DIRECTORY", "WATCHDOG_PID"):
         assert name not in seen.read_text()
 

@@ -13,18 +13,18 @@ import pytest
 
 from closte_bridge.config.key_file import read_key_file
 from closte_bridge.config.load import load_config
-from closte_bridge.engine import lock, metrics, planfile, watch, woken
+from closte_bridge.engine import lock, loop, metrics, planfile, triggered
 from closte_bridge.engine.files import write_whole
 from closte_bridge.errors import BridgeError, ConfigError
 from closte_bridge.ledger.store import Ledger
+from tests.support.check_states import NOW, a_ledger, a_list, a_plan, a_snapshot
 from tests.support.ledgers import opened
-from tests.support.looks import NOW, a_ledger, a_list, a_plan, a_snapshot
 from tests.support.running import LIMIT_SECONDS
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
-    from closte_bridge.engine.view import View
+    from closte_bridge.engine.observation import Observation
 
 ROOT = os.geteuid() == 0
 
@@ -50,8 +50,8 @@ def modes(folder: Path) -> set[int]:
 def test_whatever_the_umask_files_are_their_owners_alone(folder: Path) -> None:
     with lock.held(folder, "sync"), opened(folder) as ledger, ledger.transaction():
         ledger.set_meta(last_run="1")
-        watch.touch(folder / watch.WAKE_FILE)
-        woken._note(folder, 1.0, 0, "")  # type: ignore[arg-type]  # any number
+        loop.touch(folder / loop.TRIGGER_FILE)
+        triggered._note(folder, 1.0, 0, "")  # type: ignore[arg-type]  # any number
         write_whole(folder / "plan.json", b"{}")
         # With SQLite's own beside the ledger.
         assert {"ledger.sqlite3", "ledger.sqlite3-wal", "ledger.sqlite3-shm", "lock", "wake"} <= {
@@ -68,7 +68,7 @@ def test_opening_a_ledger_changes_nothing_for_other_threads(folder: Path, monkey
         pass
 
 
-@pytest.mark.parametrize("name", ["ledger.sqlite3", "lock", "wake", "watching", "woken.lock"])
+@pytest.mark.parametrize("name", ["ledger.sqlite3", "lock", "wake", "heartbeat", "triggered.lock"])
 def test_links_in_the_state_folder_are_not_followed(folder: Path, tmp_path: Path, name: str) -> None:
     victim = tmp_path / "victim"
     victim.write_text("precious")
@@ -78,11 +78,11 @@ def test_links_in_the_state_folder_are_not_followed(folder: Path, tmp_path: Path
 
     def work() -> None:
         with lock.held(folder, "sync"), opened(folder):
-            watch.touch(folder / name)
-        with woken._alone(folder):
+            loop.touch(folder / name)
+        with triggered._alone(folder):
             pass
 
-    if name in {"wake", "watching"}:
+    if name in {"wake", "heartbeat"}:
         work()
     else:
         with pytest.raises((BridgeError, OSError)):
@@ -94,7 +94,7 @@ def test_links_in_the_state_folder_are_not_followed(folder: Path, tmp_path: Path
 def write_a_plan(path: Path) -> None:
     snapshot = a_snapshot("new.com")
     planfile.write(
-        path, a_plan(snapshot, a_list(), a_ledger()), cast("View", SimpleNamespace(snapshot=snapshot, now=NOW))
+        path, a_plan(snapshot, a_list(), a_ledger()), cast("Observation", SimpleNamespace(snapshot=snapshot, now=NOW))
     )
 
 

@@ -11,7 +11,7 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import ExtensionOID
 
 from closte_bridge.checks.certificate import read
-from closte_bridge.checks.dns import Edges
+from closte_bridge.checks.dns import NetworkBoundary
 from closte_bridge.checks.names import any_covers
 
 _HOST = "a" * 61 + "." + "b" * 60 + "." + "c" * 60 + ".customer.example"  # 200 characters
@@ -78,9 +78,9 @@ def test_lengths_that_lie_are_an_error_and_no_hang(body: bytes) -> None:
     ],
 )  # fmt: skip
 def test_nothing_is_sent_to_where_only_this_machine_could(address: str) -> None:
-    assert not Edges().public(address)
+    assert not NetworkBoundary().public(address)
 
 
 @pytest.mark.parametrize("address", ["8.8.8.8", "1.1.1.1", "2606:4700::1", "64:ff9b::808:808", "2002:808:808::1"])
 def test_the_world_is_still_asked(address: str) -> None:
-    assert Edges().public(address)
+    assert NetworkBoundary().public(address)

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from closte_bridge.sandbox.api import Words
+from closte_bridge.sandbox.api import ApiTexts
 from tests.support.canned_wp import CannedWordPress
 from tests.support.commands import CALLS, COMMANDS, SERVING, called, words_of
 
@@ -105,7 +105,7 @@ def test_a_network_of_hostile_text(make_world: Callable[..., World], driver: Dri
         world.wordpress.restore(picture)
     else:
         driver.run(world, "adopt", "--yes")
-    world.sandbox.api.words = Words(already="".join(POISON), missing=POISON[1], unknown=POISON[0])
+    world.sandbox.api.words = ApiTexts(already="".join(POISON), missing=POISON[1], unknown=POISON[0])
     forged = 0
     # Under a stranger most commands say the same.
     for call in CALLS if owner == "nobody" else UNDER_A_STRANGER:

@@ -99,7 +99,7 @@ exec $WP "$@"
 """
 
 
-@pytest.mark.parametrize("far", [False, True], ids=["here", "over-ssh"])
+@pytest.mark.parametrize("far", [False, True], ids=["installation", "over-ssh"])
 def test_nothing_is_started_that_wordpress_names(multisite: Multisite, tmp_path: Path, far: bool) -> None:
     """Whoever can write the shim's config decides what PHP starts, and not what the user of this program does."""
     owned = tmp_path / "owned"

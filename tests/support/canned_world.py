@@ -22,9 +22,9 @@ from closte_bridge.config.model import WpSettings
 from closte_bridge.engine.adopt import adopt
 from closte_bridge.engine.clock import Clock
 from closte_bridge.engine.engine import Engine
-from closte_bridge.engine.sync import Request, sync
+from closte_bridge.engine.run import RunRequest, sync
 from closte_bridge.ledger.store import FILE_NAME
-from closte_bridge.sandbox.server import Behaviour, Sandbox
+from closte_bridge.sandbox.server import Sandbox, SandboxOptions
 from closte_bridge.secret import Secret
 from closte_bridge.wordpress.wp import WpCall, WpCost
 from tests.support.canned_wp import CannedWordPress
@@ -36,7 +36,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
     from pathlib import Path
 
-    from closte_bridge.engine.sync import Report
+    from closte_bridge.engine.run import RunReport
     from tests.support.wordpress import Multisite
 
 KEY = "a-key-of-a-test"
@@ -44,7 +44,7 @@ OWN = "example.net"
 FOREIGN = frozenset({"somebody.example.org", "www.somebody.example.org", "*.else.example.org"})
 
 # Fast enough for hundreds of faults; what they do stays the same.
-HASTY = Behaviour(slow=0.01, drip=0.0002, retry_after="0", huge=200_000)
+HASTY = SandboxOptions(slow=0.01, drip=0.0002, retry_after="0", huge=200_000)
 
 
 def document_of(multisite: Multisite) -> dict[str, Any]:
@@ -186,9 +186,9 @@ class World:
         """Bind an engine to the network."""
         adopt(self.engine(), take_over=False, agree=lambda _: True, command="test")
 
-    def sync(self, *, later: float = 0.0, only: frozenset[str] = frozenset(), retry: bool = True) -> Report:
+    def sync(self, *, later: float = 0.0, only: frozenset[str] = frozenset(), retry: bool = True) -> RunReport:
         """Sync once in this process, with `retry` without back-off, so many seconds later."""
-        return sync(self.engine(later), Request(retry=retry, only=only), command="test")
+        return sync(self.engine(later), RunRequest(retry=retry, only=only), command="test")
 
     @property
     def wanted(self) -> set[str]:
@@ -210,8 +210,8 @@ class World:
             "added": sorted(self.rows("SELECT DISTINCT name, registered FROM additions")),
             "absent": sorted(self.rows("SELECT name FROM absences")),
             "evidence": sorted(self.rows("SELECT name, kind FROM evidence")),
-            "marks": sorted(self.rows("SELECT kind, name FROM marks")),
-            "trouble": sorted(self.rows("SELECT name FROM troubles")),
+            "flags": sorted(self.rows("SELECT kind, name FROM flags")),
+            "trouble": sorted(self.rows("SELECT name FROM failed_changes")),
         }
 
     def logged(self) -> set[tuple[str, str, str]]:

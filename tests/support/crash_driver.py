@@ -42,14 +42,14 @@ import closte_bridge.closte.client
 import closte_bridge.config.schema
 import closte_bridge.engine.adopt
 import closte_bridge.engine.metrics
+import closte_bridge.engine.pins
 import closte_bridge.engine.records
-import closte_bridge.engine.sync
+import closte_bridge.engine.run
 import closte_bridge.engine.verify
-import closte_bridge.engine.wishes
 from closte_bridge.cli.main import run
 from closte_bridge.closte.transport import Transport
 from closte_bridge.domains import registered_domain
-from closte_bridge.engine.watch import RealWaiter
+from closte_bridge.engine.loop import RealWaiter
 from closte_bridge.ledger.store import Ledger
 from closte_bridge.wordpress.wp import WpCall
 

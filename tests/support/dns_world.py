@@ -17,7 +17,7 @@ import dns.message
 import dns.query
 import dns.rcode
 
-from closte_bridge.checks.dns import Edges
+from closte_bridge.checks.dns import NetworkBoundary
 from closte_bridge.checks.wire import Endpoint
 from closte_bridge.config.model import DnsSettings, Resolver
 from tests.support.parts import REPOSITORY, MissingPartError, find_program
@@ -47,9 +47,9 @@ class DnsWorld:
         return DnsSettings(resolvers=resolvers, timeout=timeout, concurrency=concurrency, targets=targets)
 
     @property
-    def edges(self) -> Edges:
+    def edges(self) -> NetworkBoundary:
         """Where authoritative servers are reached; nothing that is not on loopback is sent a single packet."""
-        return Edges(
+        return NetworkBoundary(
             authority=lambda address: Endpoint(address, self.port), public=lambda address: address.startswith("127.")
         )
 

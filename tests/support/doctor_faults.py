@@ -129,7 +129,7 @@ def bad_command(world: Life) -> None:
 
 
 def _change_shim(world: Life) -> None:
-    path = world.bridge.multisite.path / "wp-content" / "mu-plugins" / "closte-bridge" / "class-wake.php"
+    path = world.bridge.multisite.path / "wp-content" / "mu-plugins" / "closte-bridge" / "class-trigger.php"
     path.write_text(path.read_text() + "// x\n")
 
 
@@ -160,14 +160,14 @@ def _astray(world: Life) -> None:
     world.sync(only=frozenset({SHOP, "bare.example.org"}))
     with world.engine().opened() as engine:
         assert engine.ledger is not None
-        engine.ledger.write("UPDATE histories SET right_since = right_since - 3600", [()])
+        engine.ledger.write("UPDATE check_state SET ok_since = ok_since - 3600", [()])
 
 
 def _ending(world: Life) -> None:
     with world.engine().opened() as engine:
         assert engine.ledger is not None
         rows = [(time.time() + 5 * DAY + 3600, SHOP)]
-        engine.ledger.write("UPDATE histories SET not_after = ? WHERE name = ?", rows)
+        engine.ledger.write("UPDATE check_state SET not_after = ? WHERE name = ?", rows)
 
 
 def _failing(world: Life) -> None:
@@ -295,10 +295,10 @@ CASES: dict[str, tuple[Callable[[Life], object], int, dict[str, tuple[str, str]]
     "the shim changed": (
         _change_shim,
         0,
-        {"shim": ("warning", 'The file "closte-bridge/class-wake.php" was changed.')},
+        {"shim": ("warning", 'The file "closte-bridge/class-trigger.php" was changed.')},
     ),
     "the shim of an engine elsewhere": (
-        lambda world: change_config(world.bridge.multisite, "$config[1]['wake_file'] = '/elsewhere/wake';"),
+        lambda world: change_config(world.bridge.multisite, "$config[1]['trigger_file'] = '/elsewhere/wake';"),
         0,
         {"shim": ("warning", "Since the shim was installed, these have changed: the state folder.")},
     ),

@@ -10,7 +10,7 @@ from tests.support.canned_world import FOREIGN
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-    from closte_bridge.sandbox.journal import Request as Asked
+    from closte_bridge.sandbox.request_log import RecordedRequest as Asked
     from tests.support.canned_world import World
 
 # Faults that answer instead of doing what was asked.
@@ -53,6 +53,6 @@ def assert_books_agree(world: World, *, unsure: Iterable[str] = (), context: obj
     assert added - set(unsure) <= seen, context
     gone = {name for action, name, outcome in log if action == "remove" and outcome in {"done", "already"}}
     assert removed - set(unsure) <= gone | added, context
-    ours = {name for name, phase in world.rows("SELECT name, phase FROM aliases") if phase == "present"}
-    assert ours <= world.sandbox.aliases, context
-    assert not ours & FOREIGN, context
+    managed = {name for name, phase in world.rows("SELECT name, phase FROM aliases") if phase == "present"}
+    assert managed <= world.sandbox.aliases, context
+    assert not managed & FOREIGN, context

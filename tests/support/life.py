@@ -13,14 +13,14 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 import closte_bridge.cli.networks
-from closte_bridge.checks.dns import Edges
+from closte_bridge.checks.dns import NetworkBoundary
 from closte_bridge.checks.wire import Endpoint
 from closte_bridge.cli import main
 from closte_bridge.cli.console import Console
 from closte_bridge.config.load import load_config
 from closte_bridge.engine.clock import Clock
 from closte_bridge.engine.engine import Engine
-from closte_bridge.engine.sync import Report, Request, sync
+from closte_bridge.engine.run import RunReport, RunRequest, sync
 from tests.support.dns_world import UNBOUND, program, running
 from tests.support.ports import free_port_on
 from tests.support.running import wp_settings
@@ -96,9 +96,11 @@ class Names:
         return f"{RESOLVER}:{self.port}"
 
     @property
-    def edges(self) -> Edges:
+    def edges(self) -> NetworkBoundary:
         """Lead the checks to the servers on loopback, and nowhere else."""
-        return Edges(authority=lambda address: Endpoint(address, self.port), public=lambda a: a.startswith("127."))
+        return NetworkBoundary(
+            authority=lambda address: Endpoint(address, self.port), public=lambda a: a.startswith("127.")
+        )
 
 
 @contextmanager
@@ -197,10 +199,10 @@ class Life:
         (settings,) = load_config(None, environ).networks.values()
         return Engine(settings, environ, self.clock, edges=self.names.edges)
 
-    def sync(self, *, after: float = 0.0, **request: Any) -> Report:  # noqa: ANN401 - what `Request` takes
+    def sync(self, *, after: float = 0.0, **request: Any) -> RunReport:  # noqa: ANN401 - what `Request` takes
         """Make one run, `after` seconds later."""
         self.later += after
-        return sync(self.engine(), Request(**request), command="test")
+        return sync(self.engine(), RunRequest(**request), command="test")
 
     def run(self, *argv: str, answer: str = "") -> Ran:
         """Run the program in this process, in this world; `answer` is typed at a terminal."""

@@ -66,6 +66,6 @@ def plugin_folder() -> Path:
     return folder
 
 
-def is_stand_in() -> bool:
+def is_mock_plugin() -> bool:
     """Tell whether the tests run on our stand-in rather than on the real plugin."""
     return not os.environ.get("ULTIMATE_MULTISITE_DIR")

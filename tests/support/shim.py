@@ -48,7 +48,7 @@ def bare_shim(multisite: Multisite) -> None:
         "engine": None,
         "version": "test",
         "files": texts(),
-        "config": {"engine": None, "wake": "none", "wake_file": None},
+        "config": {"engine": None, "wake": "none", "trigger_file": None},
     }
     owner = "update_network_option(null, 'closte_bridge_owner', ['engine' => 'e', 'host' => 'h', 'since' => '']);"
     answer = multisite.wp("eval-file", "-", stdin=script("shim", request).decode() + owner).stdout
@@ -87,7 +87,7 @@ def processes(bridge: Bridge) -> list[int]:
             words = place.read_bytes().split(b"\0")
         except OSError:
             continue  # it has ended
-        if b"--woken" in words and str(bridge.config).encode() in b" ".join(words):
+        if b"--triggered" in words and str(bridge.config).encode() in b" ".join(words):
             found.append(int(place.parent.name))
     return found
 

@@ -15,7 +15,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from tests.support.databases import Database, Row, SqliteDatabase
-from tests.support.parts import Parts, is_stand_in, plugin_folder
+from tests.support.parts import Parts, is_mock_plugin, plugin_folder
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
@@ -309,7 +309,7 @@ def _lay_out(path: Path, parts: Parts, database: Database) -> None:
     theme = "twentytwentyfive"
     (content / "themes" / theme).symlink_to(parts.wordpress / "wp-content" / "themes" / theme)
     plugin = content / "plugins" / "ultimate-multisite"
-    if is_stand_in():
+    if is_mock_plugin():
         shutil.copytree(plugin_folder(), plugin)
     else:
         plugin.symlink_to(plugin_folder())

@@ -94,9 +94,9 @@ def test_the_examples_of_a_command_are_of_itself_and_of_this_version(name: str) 
 
 
 def examples() -> Iterator[tuple[str, str]]:
-    ours = [table.root.epilog or ""]
-    ours += [command.epilog or "" for name in OURS for _full_name, command in with_verbs(name)]
-    for epilog in ours:
+    managed = [table.root.epilog or ""]
+    managed += [command.epilog or "" for name in OURS for _full_name, command in with_verbs(name)]
+    for epilog in managed:
         for example in epilog.strip().split("\n\n"):
             command, _, expected = example.partition("\n")
             yield command.removeprefix("$ closte-bridge "), expected

@@ -12,7 +12,7 @@ from closte_bridge.cli.main import run
 from closte_bridge.cli.plans import when
 from closte_bridge.engine import last_error, lock
 from closte_bridge.errors import BridgeError
-from closte_bridge.ledger.state import Identity, Trouble
+from closte_bridge.ledger.state import FailedChange, Identity
 from tests.support.ledgers import opened
 
 if TYPE_CHECKING:
@@ -86,16 +86,18 @@ def test_red_when_a_run_hangs(tmp_path: Path) -> None:
 
 def test_red_when_a_problem_stands_for_longer_than_a_day(tmp_path: Path) -> None:
     now = time.time()
-    adopted(tmp_path, last_success=repr(now - 60), problems=json.dumps({"withheld": now - 90000, "stopped": now - 60}))
+    adopted(
+        tmp_path, last_success=repr(now - 60), problems=json.dumps({"needs-approval": now - 90000, "stopped": now - 60})
+    )
     code, _, err = health(tmp_path)
     assert code == 1
     assert err.splitlines() == [
-        f'Error: default: the problem "withheld" stands since {when(now - 90000)}.',
+        f'Error: default: the problem "needs-approval" stands since {when(now - 90000)}.',
         "Run `closte-bridge plan` and look at what it says.",
     ]
     assert health(tmp_path, "--max-problem-age=2d")[0] == 0
     # The one that stands for longest is named.
-    assert '"withheld"' in health(tmp_path, "--max-problem-age=30s")[2]
+    assert '"needs-approval"' in health(tmp_path, "--max-problem-age=30s")[2]
 
 
 @pytest.mark.parametrize(("alarm", "command"), [("aliases-lost", "sync"), ("database-restored", "adopt")])
@@ -112,8 +114,8 @@ def test_red_for_a_domain_that_fails_for_days_though_most_runs_do_not_try_it(tmp
     now = time.time()
     adopted(tmp_path, last_success=repr(now - 60))
     with opened(tmp_path / "state") as ledger, ledger.transaction():
-        trouble = Trouble(9, now + 60, False, "No.", now - 90000, "add", 0, "exists-elsewhere")
-        ledger.put_trouble("taken.example.com", trouble)
+        trouble = FailedChange(9, now + 60, False, "No.", now - 90000, "add", 0, "exists-elsewhere")
+        ledger.put_failed_change("taken.example.com", trouble)
     assert 'the problem "exists-elsewhere" stands since' in health(tmp_path)[2]
 
 

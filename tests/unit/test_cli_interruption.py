@@ -14,7 +14,7 @@ import pytest
 
 from closte_bridge.cli.commands.watch import _mind_signals
 from closte_bridge.cli.interruption import end_on, ended
-from closte_bridge.engine.watch import Signals
+from closte_bridge.engine.loop import Signals
 from closte_bridge.errors import Interrupted
 from closte_bridge.flag import Flag
 

@@ -124,9 +124,9 @@ def test_what_withholds_or_fails_counts_more_than_a_lock(app: App) -> None:
     def job(engine: Engine) -> ExitCode:
         if engine.settings.name == "n0":
             raise LOCKED
-        return ExitCode.WITHHELD if engine.settings.name == "n1" else ExitCode.OK
+        return ExitCode.NEEDS_APPROVAL if engine.settings.name == "n1" else ExitCode.OK
 
-    assert exit_code(on_each(app, job), lambda code: code) is ExitCode.WITHHELD
+    assert exit_code(on_each(app, job), lambda code: code) is ExitCode.NEEDS_APPROVAL
 
 
 def test_a_quiet_sync_keeps_silent_about_locks_alone(app: App, monkeypatch: pytest.MonkeyPatch) -> None:

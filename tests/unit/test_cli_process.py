@@ -32,7 +32,7 @@ from closte_bridge.errors import BridgeError, ExitCode
 
 def add(function):
     made = click.command(cls=BridgeCommand)(format_options(fields=("n",))(global_options(pass_app(function))))
-    root.COMMANDS[function.__name__] = root.Entry("Probe", "Probe.", "__main__", function.__name__)
+    root.COMMANDS[function.__name__] = root.CommandEntry("Probe", "Probe.", "__main__", function.__name__)
     return made
 
 @add
@@ -172,20 +172,20 @@ def test_on_a_terminal(tmp_path: Path, environ: Mapping[str, str]) -> None:
     env = {name: value for name, value in environ.items() if name != "COLUMNS"}
 
     def on_terminal(*argv: str, typed: bytes = b"") -> tuple[int, bytes]:
-        ours, theirs = os.openpty()
+        managed, theirs = os.openpty()
         with subprocess.Popen(
             [sys.executable, "-c", PROBE, *argv], cwd=tmp_path, env=env, stdin=theirs, stdout=theirs, stderr=theirs
         ) as process:
             termios.tcsetwinsize(theirs, (24, 60))
             os.close(theirs)
-            os.write(ours, typed)
+            os.write(managed, typed)
             seen = b""
-            while select.select([ours], [], [], 30)[0]:
+            while select.select([managed], [], [], 30)[0]:
                 try:
-                    seen += os.read(ours, 65536)
+                    seen += os.read(managed, 65536)
                 except OSError:  # how Linux says that the other side is closed
                     break
-        os.close(ours)
+        os.close(managed)
         return process.returncode, seen.replace(b"\r\n", b"\n")
 
     code, seen = on_terminal("ask", typed=b"y\n")

@@ -15,7 +15,7 @@ from closte_bridge.errors import BridgeError, ConfigError, ExitCode
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-ROWS = [{"domain": "a.example", "stage": "wanted", "more": 1}, {"domain": "b.example", "stage": "tls-ok", "more": 2}]
+ROWS = [{"domain": "a.example", "stage": "wanted", "more": 1}, {"domain": "b.example", "stage": "https-ok", "more": 2}]
 LISTED = Result(
     data=ROWS, fields=("domain", "stage"), messages=(Message("log", "Two."), Message("success", "Listed 2 domains."))
 )
@@ -83,11 +83,11 @@ def test_porcelain_is_of_what_was_asked_for() -> None:
 
 def test_rows_as_text() -> None:
     assert shown(LISTED) == (
-        "domain\tstage\na.example\twanted\nb.example\ttls-ok\nTwo.\nSuccess: Listed 2 domains.\n",
+        "domain\tstage\na.example\twanted\nb.example\thttps-ok\nTwo.\nSuccess: Listed 2 domains.\n",
         "",
     )
     assert shown(LISTED, Output(format=Format.CSV)) == (
-        "domain,stage\na.example,wanted\nb.example,tls-ok\n",
+        "domain,stage\na.example,wanted\nb.example,https-ok\n",
         "Two.\nSuccess: Listed 2 domains.\n",
     )
     assert shown(LISTED, Output(fields=("more", "domain")))[0].startswith("more\tdomain\n1\ta.example\n")

@@ -12,51 +12,51 @@ from typing import TYPE_CHECKING, Any, cast
 import pytest
 
 from closte_bridge.cli import main
-from closte_bridge.cli.commands.watch import _Teller
+from closte_bridge.cli.commands.watch import _ChangeReporter
 from closte_bridge.cli.console import Console
 from closte_bridge.cli.context import App
 from closte_bridge.cli.stages import not_revived
-from closte_bridge.cli.syncing import sync_one, words_of
+from closte_bridge.cli.syncing import messages_of, sync_one
 from closte_bridge.config.model import Settings
 from closte_bridge.engine.apply import Applied
 from closte_bridge.engine.engine import Engine
-from closte_bridge.engine.sync import Report, Request
-from closte_bridge.engine.verify import Moved, Verified
-from closte_bridge.errors import BridgeError, go_with, unforeseen
-from closte_bridge.planning.model import Mode, Standing
-from closte_bridge.planning.stages import StageHeld, StagePlan
+from closte_bridge.engine.run import RunReport, RunRequest
+from closte_bridge.engine.verify import CheckResults, StageResult
+from closte_bridge.errors import BridgeError, attach_secondary, unexpected
+from closte_bridge.planning.model import Authority, Mode
+from closte_bridge.planning.stages import StageHold, StagePlan
+from tests.support.check_states import a_ledger, a_list, a_plan, a_snapshot, partial
 from tests.support.ledgers import opened
-from tests.support.looks import a_ledger, a_list, a_plan, a_snapshot, partial
 
 if TYPE_CHECKING:
     from collections.abc import Callable
     from pathlib import Path
 
-    from closte_bridge.engine.view import View
+    from closte_bridge.engine.observation import Observation
 
 
-def report(*mapped: str, applied: Applied | None = None, **plan: Any) -> Report:  # noqa: ANN401 - any option of the plan
+def report(*mapped: str, applied: Applied | None = None, **plan: Any) -> RunReport:  # noqa: ANN401 - any option of the plan
     """Return the report of a run over these mapped names, none of which is at Closte unless `observed` says so."""
     observed = plan.pop("observed", a_list())
     made = a_plan(a_snapshot(*mapped), observed, a_ledger(), **plan)
     view = SimpleNamespace(listing=SimpleNamespace(key_rejected=False), snapshot=a_snapshot())
-    return Report("default", cast("View", view), made, applied)
+    return RunReport("default", cast("Observation", view), made, applied)
 
 
 def test_what_was_not_begun_has_not_failed() -> None:
     ran = report("a.example.com", "b.example.com", "c.example.com")
     changes = [*ran.plan.additions]
     stopped = Applied(not_begun=changes, stopped="Closte asked for a pause of 900 s.")
-    errors = words_of(report("a.example.com", "b.example.com", "c.example.com", applied=stopped)).errors
-    assert errors[-1].message == "Only added 0 of 3 domains (3 not begun)."
+    errors = messages_of(report("a.example.com", "b.example.com", "c.example.com", applied=stopped)).errors
+    assert errors[-1].message == "Only added 0 of 3 domains (3 skipped)."
     stopped = Applied(done=changes[:1], not_begun=changes[2:], stopped="Closte asked for a pause of 900 s.")
-    errors = words_of(report("a.example.com", "b.example.com", "c.example.com", applied=stopped)).errors
-    assert errors[-1].message == "Only added 1 of 3 domains (1 failed, 1 not begun)."
+    errors = messages_of(report("a.example.com", "b.example.com", "c.example.com", applied=stopped)).errors
+    assert errors[-1].message == "Only added 1 of 3 domains (1 failed, 1 skipped)."
 
 
 def test_a_read_only_run_tells_of_both_sides_all_the_same() -> None:
-    standing = Standing(Mode.READ_ONLY, "owner-gone", "nobody is in charge", "Adopt.")
-    words = words_of(report("a.example.com", observed=partial(), standing=standing))
+    authority = Authority(Mode.READ_ONLY, "owner-gone", "nobody is in charge", "Adopt.")
+    words = messages_of(report("a.example.com", observed=partial(), authority=authority))
     assert [(problem.code, problem.message) for problem in words.errors] == [
         ("owner-gone", "Nothing was changed: nobody is in charge.")
     ]
@@ -67,13 +67,13 @@ def test_a_read_only_run_tells_of_both_sides_all_the_same() -> None:
 def test_what_was_to_be_revived_and_did_not_move() -> None:
     """Between what was said beforehand and the run, anything can have happened."""
     names = ["moved.test", "refused.test", "changed.test", "held.test", "unseen.test"]
-    verified = Verified(
+    verified = CheckResults(
         moved=[
-            Moved("moved.test", "failed", "done", "DNS is right", "done"),
-            Moved("refused.test", "failed", "done", "DNS is right", "refused x"),
-            Moved("changed.test", "failed", "done", "DNS is right", "changed"),
+            StageResult("moved.test", "failed", "done", "DNS is right", "done"),
+            StageResult("refused.test", "failed", "done", "DNS is right", "refused x"),
+            StageResult("changed.test", "failed", "done", "DNS is right", "changed"),
         ],
-        stages=StagePlan((), (StageHeld("held.test", "switched-off", "somebody has switched it off"),)),
+        stages=StagePlan((), (StageHold("held.test", "switched-off", "somebody has switched it off"),)),
     )
     ran = replace(report(applied=Applied()), verified=verified)
     # One that Ultimate Multisite refused has an error of its own.
@@ -102,7 +102,7 @@ def test_nobody_heard_of_a_failure(
     tmp_path: Path, failure: Callable[..., None], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """What should have told of it, and failed, is told of beside it: of one network or of several."""
-    monkeypatch.setattr("closte_bridge.engine.sync.sync", failure)
+    monkeypatch.setattr("closte_bridge.engine.run.sync", failure)
     path = tmp_path / "config.yaml"
     opened(tmp_path / "state").close()
     config = {"state_dir": str(tmp_path / "state"), "on_problem": [*DEAF]}
@@ -125,11 +125,11 @@ def test_a_run_that_was_told_to_stop_is_no_problem_to_tell_of(tmp_path: Path, mo
     ran = report("a.example.com", applied=Applied(stopped="The run was asked to stop."))
     assert ran.applied
     ran.applied.not_begun += ran.plan.changes
-    monkeypatch.setattr("closte_bridge.engine.sync.sync", lambda *_, **__: ran)
+    monkeypatch.setattr("closte_bridge.engine.run.sync", lambda *_, **__: ran)
     opened(tmp_path / "state").close()
     engine = Engine(Settings(state_dir=tmp_path / "state", on_problem=DEAF), {})
     for stopped, codes in ((True, []), (False, ["on-problem"])):
-        _, words = sync_one(engine, Request(), "sync", should_stop=[lambda: False, lambda: True][stopped])
+        _, words = sync_one(engine, RunRequest(), "sync", should_stop=[lambda: False, lambda: True][stopped])
         assert [warning.code for warning in words.warnings] == codes
 
 
@@ -137,8 +137,8 @@ def test_watch_tells_of_it_too() -> None:
     err = io.StringIO()
     app = App(Console(io.StringIO(), io.StringIO(), err, environ={}), {})
     failure = ZeroDivisionError()
-    go_with(failure, [BridgeError("The command failed.", code="on-problem", hint="Run it by hand.")])
-    _Teller(app).failure(unforeseen(failure))
+    attach_secondary(failure, [BridgeError("The command failed.", code="on-problem", hint="Run it by hand.")])
+    _ChangeReporter(app).failure(unexpected(failure))
     assert err.getvalue().endswith("Warning: The command failed.\nRun it by hand.\n")
 
 

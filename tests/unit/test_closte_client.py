@@ -9,12 +9,12 @@ import pytest
 from closte_bridge.closte.client import ClosteClient
 from closte_bridge.closte.connection import ConnectionState
 from closte_bridge.closte.listing import Readability
-from closte_bridge.closte.outcome import Action, Kind, Outcome
+from closte_bridge.closte.outcome import Action, Outcome, OutcomeKind
 from closte_bridge.errors import ConfigError
-from closte_bridge.sandbox.api import Words
+from closte_bridge.sandbox.api import ApiTexts
 from closte_bridge.sandbox.faults import FaultKind
 from closte_bridge.sandbox.handler import Handler
-from closte_bridge.sandbox.server import APP_DOMAIN, Behaviour, Sandbox
+from closte_bridge.sandbox.server import APP_DOMAIN, Sandbox, SandboxOptions
 from closte_bridge.secret import Secret
 from tests.support.closte_worlds import lists_are_refused
 
@@ -34,20 +34,20 @@ def client(sandbox: Sandbox, **options: object) -> ClosteClient:
 
 @pytest.fixture
 def sandbox() -> Iterator[Sandbox]:
-    with Sandbox(key=KEY, behaviour=Behaviour(slow=0.01, drip=0.001, retry_after="0")) as server:
+    with Sandbox(key=KEY, behaviour=SandboxOptions(slow=0.01, drip=0.001, retry_after="0")) as server:
         yield server
 
 
 def test_adds_lists_and_deletes(sandbox: Sandbox) -> None:
     with client(sandbox) as closte:
-        assert closte.add(NAME) == Outcome(Kind.DONE, "Closte confirmed it.")
-        assert closte.add("*.example.org").kind is Kind.DONE
-        assert closte.add(NAME).kind is Kind.ALREADY
+        assert closte.add(NAME) == Outcome(OutcomeKind.DONE, "Closte confirmed it.")
+        assert closte.add("*.example.org").kind is OutcomeKind.DONE
+        assert closte.add(NAME).kind is OutcomeKind.ALREADY
         listing = closte.list_aliases()
         assert (listing.state, listing.names) == (Readability.READABLE, frozenset({APP_DOMAIN, NAME, "*.example.org"}))
-        assert closte.delete("*.example.org").kind is Kind.DONE
-        assert closte.delete("*.example.org").kind is Kind.ALREADY
-        assert closte.add("nonsense").kind is Kind.REFUSED
+        assert closte.delete("*.example.org").kind is OutcomeKind.DONE
+        assert closte.delete("*.example.org").kind is OutcomeKind.ALREADY
+        assert closte.add("nonsense").kind is OutcomeKind.REFUSED
     assert sandbox.aliases == {APP_DOMAIN, NAME}
 
 
@@ -72,10 +72,10 @@ def test_gets_over_what_passes(sandbox: Sandbox, fault: str) -> None:
     with client(sandbox, retries=6) as closte:
         sandbox.set_faults(f"{fault}:1:2", seed=3)
         outcome = closte.add(NAME)
-        assert outcome.kind in (Kind.DONE, Kind.ALREADY)
+        assert outcome.kind in (OutcomeKind.DONE, OutcomeKind.ALREADY)
         assert sandbox.aliases == {APP_DOMAIN, NAME}
         sandbox.set_faults(f"{fault}:1:2", seed=3)
-        assert closte.delete(NAME).kind in (Kind.DONE, Kind.ALREADY)
+        assert closte.delete(NAME).kind in (OutcomeKind.DONE, OutcomeKind.ALREADY)
         assert sandbox.aliases == {APP_DOMAIN}
         if fault != "mixed":
             sandbox.set_faults(f"{fault}:1:2")
@@ -86,18 +86,18 @@ def test_gets_over_what_passes(sandbox: Sandbox, fault: str) -> None:
 @pytest.mark.parametrize(
     ("fault", "kind", "attempts"),
     [
-        ("error500", Kind.UNCLEAR, 3),
-        ("503", Kind.UNCLEAR, 3),
-        ("429", Kind.FAILED, 3),
-        ("reset", Kind.UNCLEAR, 3),
-        ("garbage", Kind.UNCLEAR, 3),
-        ("empty", Kind.UNCLEAR, 3),
-        ("redirect", Kind.UNCLEAR, 1),
-        ("huge", Kind.UNCLEAR, 1),
-        ("unknown-error", Kind.FAILED, 1),
+        ("error500", OutcomeKind.UNCLEAR, 3),
+        ("503", OutcomeKind.UNCLEAR, 3),
+        ("429", OutcomeKind.FAILED, 3),
+        ("reset", OutcomeKind.UNCLEAR, 3),
+        ("garbage", OutcomeKind.UNCLEAR, 3),
+        ("empty", OutcomeKind.UNCLEAR, 3),
+        ("redirect", OutcomeKind.UNCLEAR, 1),
+        ("huge", OutcomeKind.UNCLEAR, 1),
+        ("unknown-error", OutcomeKind.FAILED, 1),
     ],
 )
-def test_what_does_not_pass(sandbox: Sandbox, fault: str, kind: Kind, attempts: int) -> None:
+def test_what_does_not_pass(sandbox: Sandbox, fault: str, kind: OutcomeKind, attempts: int) -> None:
     sandbox.set_faults(fault)
     with client(sandbox, retries=2) as closte:
         outcome = closte.add(NAME)
@@ -109,14 +109,14 @@ def test_what_does_not_pass(sandbox: Sandbox, fault: str, kind: Kind, attempts: 
 
 @pytest.mark.parametrize("call", ["add", "remove"])
 def test_a_no_after_a_lost_answer_is_no_clear_no(call: str) -> None:
-    with Sandbox(words=Words(already="Nope.", missing="Nope."), faults=["lost:1:1"]) as sandbox:
+    with Sandbox(words=ApiTexts(already="Nope.", missing="Nope."), faults=["lost:1:1"]) as sandbox:
         sandbox.aliases = {NAME} if call == "remove" else set()
         with client(sandbox) as closte:
             outcome = closte.add(NAME) if call == "add" else closte.delete(NAME)
-            assert (outcome.kind, outcome.attempts) == (Kind.UNCLEAR, 2)
+            assert (outcome.kind, outcome.attempts) == (OutcomeKind.UNCLEAR, 2)
             assert "Nope." in outcome.message
             # Without the lost answer the same words are a clear no.
-            assert (closte.add(NAME) if call == "add" else closte.delete(NAME)).kind is Kind.FAILED
+            assert (closte.add(NAME) if call == "add" else closte.delete(NAME)).kind is OutcomeKind.FAILED
 
 
 @pytest.mark.parametrize("call", ["add", "remove"])
@@ -126,11 +126,11 @@ def test_a_key_that_is_refused_after_a_lost_answer_is_told_with_the_doubt(call: 
         taken = iter([True])
         sandbox.api.takes = lambda key: bool(key) and next(taken, False)  # type: ignore[method-assign]
         outcome = closte.add(NAME) if call == "add" else closte.delete(NAME)
-        assert (outcome.kind, outcome.attempts, outcome.in_doubt) == (Kind.KEY_REJECTED, 2, True)
+        assert (outcome.kind, outcome.attempts, outcome.in_doubt) == (OutcomeKind.KEY_REJECTED, 2, True)
         assert (NAME in sandbox.aliases) is (call == "add")
         # Without the lost answer there is no doubt.
         outcome = closte.add(NAME) if call == "add" else closte.delete(NAME)
-        assert (outcome.kind, outcome.in_doubt) == (Kind.KEY_REJECTED, False)
+        assert (outcome.kind, outcome.in_doubt) == (OutcomeKind.KEY_REJECTED, False)
 
 
 def test_nobody_there() -> None:
@@ -138,7 +138,7 @@ def test_nobody_there() -> None:
         pass
     with client(sandbox, retries=1) as closte:
         outcome = closte.add(NAME)
-        assert outcome == Outcome(Kind.FAILED, '"127.0.0.1" refused the connection.', attempts=2)
+        assert outcome == Outcome(OutcomeKind.FAILED, '"127.0.0.1" refused the connection.', attempts=2)
         listing = closte.list_aliases()
         assert listing.state is Readability.UNREADABLE
         assert listing.reason == '"127.0.0.1" refused the connection.'
@@ -197,19 +197,19 @@ class TestConnectionTest:
     def test_wrong_key(self, sandbox: Sandbox) -> None:
         with ClosteClient(sandbox.url, Secret("another key of mine")) as closte:
             assert closte.test_connection().state is ConnectionState.KEY_REJECTED
-            assert closte.add(NAME).kind is Kind.KEY_REJECTED
+            assert closte.add(NAME).kind is OutcomeKind.KEY_REJECTED
             listing = closte.list_aliases()
             assert (listing.state, listing.key_rejected) == (Readability.UNREADABLE, True)
 
     @pytest.mark.parametrize("status", [401, 403])
     def test_wrong_key_by_its_status(self, status: int) -> None:
-        with Sandbox(key=Secret("right"), words=Words("No.", status)) as sandbox, client(sandbox) as closte:
+        with Sandbox(key=Secret("ok"), words=ApiTexts("No.", status)) as sandbox, client(sandbox) as closte:
             assert closte.test_connection().state is ConnectionState.KEY_REJECTED
-            assert closte.add(NAME).kind is Kind.KEY_REJECTED
+            assert closte.add(NAME).kind is OutcomeKind.KEY_REJECTED
             assert closte.list_aliases().key_rejected
 
     def test_words_that_nobody_knows(self) -> None:
-        with Sandbox(key=Secret("right"), words=Words("Computer says no.")) as sandbox, client(sandbox) as closte:
+        with Sandbox(key=Secret("ok"), words=ApiTexts("Computer says no.")) as sandbox, client(sandbox) as closte:
             test = closte.test_connection()
         assert test.state is ConnectionState.UNEXPECTED
         assert "Computer says no." in test.message
@@ -232,7 +232,7 @@ class TestRun:
     def test_makes_all_changes_with_few_in_flight(self) -> None:
         changes: list[tuple[Action, str]] = [("add", f"site-{number}.example.org") for number in range(40)]
         pulled, finished, ahead = 0, 0, []
-        outcomes: dict[str, Kind] = {}
+        outcomes: dict[str, OutcomeKind] = {}
         threads = set()
 
         def source() -> Iterator[tuple[Action, str]]:
@@ -250,13 +250,13 @@ class TestRun:
             assert action == "add"
             outcomes[domain] = outcome.kind
 
-        with Sandbox(behaviour=Behaviour(latency=0.01)) as sandbox, client(sandbox, concurrency=5) as closte:
+        with Sandbox(behaviour=SandboxOptions(latency=0.01)) as sandbox, client(sandbox, concurrency=5) as closte:
             assert closte.run(source(), on_outcome) == ""
             assert sandbox.aliases == {APP_DOMAIN, *(name for _, name in changes)}
             assert sandbox.connections <= 5
             assert closte.stats.calls == 40
             assert closte.stats.seconds > 0
-        assert set(outcomes.values()) == {Kind.DONE}
+        assert set(outcomes.values()) == {OutcomeKind.DONE}
         assert len(outcomes) == 40
         assert max(ahead) == 5
         assert threads == {threading.current_thread()}
@@ -264,10 +264,16 @@ class TestRun:
     def test_one_bad_domain_does_not_block_the_others(self, sandbox: Sandbox) -> None:
         sandbox.set_faults("error500@bad.example.org", "reset@worse.example.org")
         names = ["bad.example.org", "worse.example.org", "a.example.org", "not a name", "b.example.org"]
-        kinds: dict[str, Kind] = {}
+        kinds: dict[str, OutcomeKind] = {}
         with client(sandbox, concurrency=1) as closte:
             closte.run((("add", name) for name in names), lambda _, name, outcome: kinds.update({name: outcome.kind}))
-        assert list(kinds.values()) == [Kind.UNCLEAR, Kind.UNCLEAR, Kind.DONE, Kind.REFUSED, Kind.DONE]
+        assert list(kinds.values()) == [
+            OutcomeKind.UNCLEAR,
+            OutcomeKind.UNCLEAR,
+            OutcomeKind.DONE,
+            OutcomeKind.REFUSED,
+            OutcomeKind.DONE,
+        ]
 
     def test_stops_when_asked_and_reports_what_was_in_flight(self, sandbox: Sandbox) -> None:
         seen: list[str] = []
@@ -284,7 +290,7 @@ class TestRun:
             assert sorted(seen) == sorted(pulled)
             assert len(pulled) < 10
             # The client is good for more.
-            assert closte.add(NAME).kind is Kind.DONE
+            assert closte.add(NAME).kind is OutcomeKind.DONE
 
     def test_a_wish_to_stop_ends_the_waiting(self, sandbox: Sandbox) -> None:
         sandbox.set_faults("429")
@@ -297,24 +303,24 @@ class TestRun:
             return pauses > 3
 
         # With the client's real sleeping: the pause of 50 s that the server asks for is cut short.
-        sandbox.behaviour = Behaviour(retry_after="50")
+        sandbox.behaviour = SandboxOptions(retry_after="50")
         with ClosteClient(sandbox.url, KEY, rate_limit=1000) as closte:
             closte.run([("add", NAME)], lambda *change: outcomes.append(change[2]), should_stop)
-        assert [outcome.kind for outcome in outcomes] == [Kind.FAILED]
+        assert [outcome.kind for outcome in outcomes] == [OutcomeKind.FAILED]
         assert outcomes[0].attempts == 1
 
     def test_a_long_pause_ends_the_run(self, sandbox: Sandbox) -> None:
-        sandbox.behaviour = Behaviour(retry_after="3600")
+        sandbox.behaviour = SandboxOptions(retry_after="3600")
         sandbox.set_faults("429:1:1")
         outcomes: list[Outcome] = []
         with client(sandbox, concurrency=1) as closte:
             changes: list[tuple[Action, str]] = [("add", NAME), ("add", "b.example.org")]
             reason = closte.run(changes, lambda *change: outcomes.append(change[2]))
             assert reason.startswith("Closte asked for a pause of 3")
-            assert [outcome.kind for outcome in outcomes] == [Kind.FAILED]
+            assert [outcome.kind for outcome in outcomes] == [OutcomeKind.FAILED]
             assert outcomes[0].retry_after == pytest.approx(3600, abs=60)
             later = closte.add(NAME)
-            assert (later.kind, later.attempts) == (Kind.FAILED, 0)
+            assert (later.kind, later.attempts) == (OutcomeKind.FAILED, 0)
             assert later.retry_after is not None
         assert len(sandbox.requests) == 1
 
@@ -349,10 +355,10 @@ class TestRun:
     def test_what_arrives_after_the_end_does_not_change_why_it_ended(
         self, sandbox: Sandbox, fault: str, enough: int, why: str
     ) -> None:
-        sandbox.behaviour = Behaviour(retry_after="3600")
+        sandbox.behaviour = SandboxOptions(retry_after="3600")
         sandbox.set_faults(fault)
         ended, throw = threading.Event(), sandbox.throw
-        seen: list[Kind] = []
+        seen: list[OutcomeKind] = []
 
         def late(call: Call, domain: str) -> FaultKind | None:
             if domain != NAME:
@@ -367,18 +373,18 @@ class TestRun:
 
         def clock() -> float:
             # The pause is over, too, once the last answer is there.
-            return 7200.0 * (Kind.DONE in seen)
+            return 7200.0 * (OutcomeKind.DONE in seen)
 
         sandbox.throw = late  # type: ignore[method-assign]
         names = (NAME, *(f"site-{number}.example.org" for number in range(99)))
         with client(sandbox, retries=0, concurrency=2, clock=clock) as closte:
             assert closte.run([("add", name) for name in names], on_outcome) == why
-        assert (len(seen), seen[-1]) == (enough + 1, Kind.DONE)
+        assert (len(seen), seen[-1]) == (enough + 1, OutcomeKind.DONE)
 
     @pytest.mark.parametrize("fault", ["drip", "slow", "503"])
     def test_an_outage_ends_the_run_within_its_patience(self, fault: str) -> None:
         # A drip takes 8 s for one answer, and each pause asks for more than there is time.
-        behaviour = Behaviour(drip=0.2, slow=8.0, retry_after="5")
+        behaviour = SandboxOptions(drip=0.2, slow=8.0, retry_after="5")
         names = [f"site-{number}.example.org" for number in range(20)]
         outcomes: list[Outcome] = []
         began = time.monotonic()
@@ -389,12 +395,12 @@ class TestRun:
                 assert closte.list_aliases().state is Readability.UNREADABLE
         assert time.monotonic() - began < 4
         assert reason in {"Closte gave no answer of use for 1 s.", "Closte asked for a pause of 5 s."}
-        assert {outcome.kind for outcome in outcomes} <= {Kind.UNCLEAR, Kind.FAILED}
+        assert {outcome.kind for outcome in outcomes} <= {OutcomeKind.UNCLEAR, OutcomeKind.FAILED}
         assert len(outcomes) <= 8
 
     def test_a_slow_api_that_answers_is_waited_for(self, sandbox: Sandbox) -> None:
         names = [f"site-{number}.example.org" for number in range(8)]
-        outcomes: list[Kind] = []
+        outcomes: list[OutcomeKind] = []
         throw = sandbox.throw
         now = 0.0
 
@@ -406,11 +412,11 @@ class TestRun:
         sandbox.throw = slow  # type: ignore[method-assign]
         with client(sandbox, concurrency=1, clock=lambda: now) as closte:
             assert closte.run([("add", name) for name in names], lambda *change: outcomes.append(change[2].kind)) == ""
-        assert outcomes == [Kind.DONE] * 8
+        assert outcomes == [OutcomeKind.DONE] * 8
 
     def test_a_list_that_hangs_leaves_time_for_changes(self) -> None:
         with (
-            Sandbox(behaviour=Behaviour(drip=0.2)) as sandbox,
+            Sandbox(behaviour=SandboxOptions(drip=0.2)) as sandbox,
             ClosteClient(sandbox.url, KEY, rate_limit=1000, patience=3.2, total_timeout=0.5) as closte,
         ):
             began, throw = time.monotonic(), sandbox.throw
@@ -478,12 +484,12 @@ class TestBeginWithin:
 
     def test_a_repeat_that_would_come_too_late_is_not_sent(self) -> None:
         time = Late()
-        with Sandbox(key=KEY, behaviour=Behaviour(retry_after="30"), faults=["429:1:1"]) as sandbox:
+        with Sandbox(key=KEY, behaviour=SandboxOptions(retry_after="30"), faults=["429:1:1"]) as sandbox:
             sandbox.aliases = {NAME}
             with client(sandbox, sleep=time.sleep, clock=time.clock, rate_limit=10.0) as closte:
                 ended: list[Outcome] = []
                 why = closte.run([("remove", NAME)], lambda *found: ended.append(found[2]), begin_within=5.0)
-            assert [(outcome.kind, outcome.attempts) for outcome in ended] == [(Kind.FAILED, 1)]
+            assert [(outcome.kind, outcome.attempts) for outcome in ended] == [(OutcomeKind.FAILED, 1)]
             assert why == "Closte asked for a pause of 25 s."  # what is left of it
             assert NAME in sandbox.aliases
             assert len(sandbox.requests) == 1
@@ -491,12 +497,12 @@ class TestBeginWithin:
 
     def test_one_that_is_in_time_is_repeated(self) -> None:
         time = Late()
-        with Sandbox(key=KEY, behaviour=Behaviour(retry_after="3"), faults=["429:1:1"]) as sandbox:
+        with Sandbox(key=KEY, behaviour=SandboxOptions(retry_after="3"), faults=["429:1:1"]) as sandbox:
             sandbox.aliases = {NAME}
             with client(sandbox, sleep=time.sleep, clock=time.clock, rate_limit=10.0) as closte:
                 ended: list[Outcome] = []
                 closte.run([("remove", NAME)], lambda *found: ended.append(found[2]), begin_within=5.0)
-            assert [(outcome.kind, outcome.attempts) for outcome in ended] == [(Kind.DONE, 2)]
+            assert [(outcome.kind, outcome.attempts) for outcome in ended] == [(OutcomeKind.DONE, 2)]
 
     def test_what_is_not_begun_in_time_is_not_taken(self) -> None:
         time = Late(step=2.0)

@@ -14,7 +14,7 @@ from werkzeug import Request, Response
 
 from closte_bridge.closte.client import ClosteClient
 from closte_bridge.sandbox.faults import FaultKind
-from closte_bridge.sandbox.server import Behaviour, Sandbox
+from closte_bridge.sandbox.server import Sandbox, SandboxOptions
 from closte_bridge.secret import Secret
 from tests.support.canary import KEY, found
 
@@ -56,7 +56,7 @@ def use(url: str, total_timeout: float = 30.0) -> list[object]:
 def test_through_every_fault(
     kind: FaultKind, loud: pytest.LogCaptureFixture, capfd: pytest.CaptureFixture[str]
 ) -> None:
-    with Sandbox(faults=[kind.value], behaviour=Behaviour(slow=0.3, drip=0.1), seed=1) as sandbox:
+    with Sandbox(faults=[kind.value], behaviour=SandboxOptions(slow=0.3, drip=0.1), seed=1) as sandbox:
         seen = use(sandbox.url, total_timeout=0.2)
         assert sandbox.requests
         journal = repr(sandbox.requests)
@@ -83,8 +83,8 @@ def test_a_server_that_echoes_everything(httpserver: HTTPServer, status: int, lo
     httpserver.expect_request("/deletedomainalias").respond_with_handler(echo)
     seen = use(httpserver.url_for("/"))
     assert "Sorry" in str(seen)
-    ours = [record for record in loud.records if not record.name.startswith("werkzeug")]
-    hunt(*seen, *(record.getMessage() for record in ours))
+    managed = [record for record in loud.records if not record.name.startswith("werkzeug")]
+    hunt(*seen, *(record.getMessage() for record in managed))
 
 
 def test_an_exception_that_nobody_expects(monkeypatch: pytest.MonkeyPatch, loud: pytest.LogCaptureFixture) -> None:

@@ -16,7 +16,7 @@ from werkzeug import Request, Response
 
 from closte_bridge.closte.client import ANSWER_LIMIT, ClosteClient
 from closte_bridge.closte.listing import Readability
-from closte_bridge.closte.outcome import Kind
+from closte_bridge.closte.outcome import OutcomeKind
 from closte_bridge.closte.transport import check_api_url
 from closte_bridge.errors import ConfigError
 from closte_bridge.secret import Secret
@@ -93,7 +93,7 @@ class TestRequest:
         httpserver.expect_request("/api/adddomainalias").respond_with_json(DONE)
         with client(httpserver.url_for("/api/")) as closte:
             assert closte.list_aliases().state is Readability.READABLE
-            assert closte.add("*.example.org").kind is Kind.DONE
+            assert closte.add("*.example.org").kind is OutcomeKind.DONE
         (listed, _), (added, _) = httpserver.log
         assert (listed.method, listed.query_string, listed.data) == ("GET", b"apikey=Canary-3f9a77c1d2e4", b"")
         assert (added.method, added.query_string) == ("POST", b"")
@@ -111,7 +111,7 @@ class TestRequest:
         httpserver.expect_request("/adddomainalias").respond_with_json(DONE, headers={"Set-Cookie": "a=b; Path=/"})
         with client(httpserver.url_for("/")) as closte:
             closte.add("a.example.org")
-            assert closte.add("a.example.org").kind is Kind.DONE
+            assert closte.add("a.example.org").kind is OutcomeKind.DONE
         for request, _ in httpserver.log:
             assert "Cookie" not in request.headers
             assert "Authorization" not in request.headers
@@ -162,7 +162,7 @@ class TestAnswer:
         httpserver.expect_request("/adddomainalias").respond_with_data(body, headers={"Content-Encoding": encoding})
         with client(httpserver.url_for("/")) as closte:
             outcome = closte.add("a.example.org")
-        assert outcome.kind is Kind.UNCLEAR
+        assert outcome.kind is OutcomeKind.UNCLEAR
         assert words in outcome.message
 
     def test_without_a_length_is_bounded_too(self) -> None:
@@ -196,7 +196,7 @@ class TestAnswer:
         with raw_server(serve) as url, client(url, total_timeout=0.5) as closte:
             outcome = closte.add("a.example.org")
             over.set()
-        assert outcome.kind is Kind.UNCLEAR
+        assert outcome.kind is OutcomeKind.UNCLEAR
         assert outcome.message == '"127.0.0.1" did not complete its answer within 0.5 s.'
 
     def test_that_never_comes(self) -> None:
@@ -208,7 +208,7 @@ class TestAnswer:
         with raw_server(serve) as url, client(url, timeout=(1, 0.2)) as closte:
             outcome = closte.add("a.example.org")
             over.set()
-        assert (outcome.kind, outcome.message) == (Kind.UNCLEAR, '"127.0.0.1" did not answer within 0.2 s.')
+        assert (outcome.kind, outcome.message) == (OutcomeKind.UNCLEAR, '"127.0.0.1" did not answer within 0.2 s.')
 
     @pytest.mark.parametrize(
         "answer",
@@ -227,7 +227,7 @@ class TestAnswer:
 
         with raw_server(serve) as url, client(url) as closte:
             outcome = closte.add("a.example.org")
-        assert outcome.kind is Kind.UNCLEAR
+        assert outcome.kind is OutcomeKind.UNCLEAR
         assert outcome.message == 'The connection to "127.0.0.1" broke off before the answer was complete.'
 
     def test_of_a_redirect_is_not_followed(self, httpserver: HTTPServer) -> None:
@@ -245,7 +245,7 @@ class TestAnswer:
 
         httpserver.expect_request("/adddomainalias").respond_with_handler(answer)
         with client(httpserver.url_for("/")) as closte:
-            assert [closte.add("a.example.org").kind for _ in range(3)] == [Kind.DONE] * 3
+            assert [closte.add("a.example.org").kind for _ in range(3)] == [OutcomeKind.DONE] * 3
 
 
 def test_a_name_that_does_not_resolve(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -257,7 +257,7 @@ def test_a_name_that_does_not_resolve(monkeypatch: pytest.MonkeyPatch) -> None:
         monkeypatch.delenv(name, raising=False)
     with client("https://api.invalid/") as closte:
         outcome = closte.add("a.example.org")
-    assert (outcome.kind, outcome.message) == (Kind.FAILED, 'The name "api.invalid" could not be resolved.')
+    assert (outcome.kind, outcome.message) == (OutcomeKind.FAILED, 'The name "api.invalid" could not be resolved.')
 
 
 @pytest.fixture(scope="module")
@@ -282,13 +282,13 @@ class TestTls:
 
     def test_a_good_certificate(self, authority: trustme.CA, bundle: Path) -> None:
         with self.served(authority, "localhost") as url, client(url, ca_bundle=bundle) as closte:
-            assert closte.add("a.example.org").kind is Kind.DONE
+            assert closte.add("a.example.org").kind is OutcomeKind.DONE
 
     def test_an_unknown_authority(self, authority: trustme.CA) -> None:
         with self.served(authority, "localhost") as url, client(url, retries=3) as closte:
             outcome = closte.add("a.example.org")
             listing = closte.list_aliases()
-        assert (outcome.kind, outcome.attempts) == (Kind.FAILED, 1)
+        assert (outcome.kind, outcome.attempts) == (OutcomeKind.FAILED, 1)
         assert outcome.message.startswith('The certificate of "localhost" could not be verified: ')
         assert listing.reason == outcome.message
         assert "http" not in outcome.message
@@ -296,13 +296,16 @@ class TestTls:
     def test_another_name(self, authority: trustme.CA, bundle: Path) -> None:
         with self.served(authority, "other.example.org") as url, client(url, ca_bundle=bundle) as closte:
             outcome = closte.add("a.example.org")
-        assert outcome.kind is Kind.FAILED
+        assert outcome.kind is OutcomeKind.FAILED
         assert "could not be verified: Hostname mismatch" in outcome.message
 
     def test_a_server_without_tls(self, httpserver: HTTPServer) -> None:
         with client(httpserver.url_for("/").replace("http:", "https:")) as closte:
             outcome = closte.add("a.example.org")
-        assert (outcome.kind, outcome.message) == (Kind.FAILED, 'No secure connection to "localhost" could be made.')
+        assert (outcome.kind, outcome.message) == (
+            OutcomeKind.FAILED,
+            'No secure connection to "localhost" could be made.',
+        )
 
     def test_a_handshake_that_drips_is_bounded_too(self) -> None:
         over = threading.Event()
@@ -325,7 +328,7 @@ class TestTls:
             over.set()
             server.join()
         assert time.monotonic() - began < 3
-        assert outcome.kind is Kind.FAILED
+        assert outcome.kind is OutcomeKind.FAILED
 
     def test_a_bundle_that_is_not_there(self, tmp_path: Path) -> None:
         with pytest.raises(ConfigError, match="does not exist"):
@@ -334,4 +337,4 @@ class TestTls:
     def test_a_bundle_that_is_none(self, tmp_path: Path) -> None:
         (tmp_path / "ca.pem").write_text("nothing")
         with client("https://localhost/", ca_bundle=tmp_path / "ca.pem") as closte:
-            assert closte.add("a.example.org").kind is Kind.FAILED
+            assert closte.add("a.example.org").kind is OutcomeKind.FAILED

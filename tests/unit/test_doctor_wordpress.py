@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING, cast
 from closte_bridge.doctor.model import Status
 from closte_bridge.doctor.wordpress import of_rows
 from closte_bridge.ledger.state import LedgerState
-from closte_bridge.planning.desired import Intentions, desired
-from tests.support.looks import NOW, a_row, a_site, a_snapshot
+from closte_bridge.planning.desired import DomainPolicy, desired
+from tests.support.check_states import NOW, a_row, a_site, a_snapshot
 
 if TYPE_CHECKING:
     from closte_bridge.engine.engine import Engine
@@ -20,6 +20,6 @@ def test_what_is_stuck_in_another_network_is_its_doctors() -> None:
         a_row("ours.com", 1, 1, "failed"), a_row("theirs.com", 7, 2, "failed"), sites=[a_site(7, network=2)]
     )
     engine = cast("Engine", SimpleNamespace(clock=SimpleNamespace(now=lambda: NOW)))
-    found = {f.check: f for f in of_rows(snapshot, engine, desired(snapshot, Intentions(), LedgerState()))}
+    found = {f.check: f for f in of_rows(snapshot, engine, desired(snapshot, DomainPolicy(), LedgerState()))}
     assert found["stuck-stages"].message == "1 mapping stuck: ours.com."
     assert found["orphan-rows"].status is Status.OK

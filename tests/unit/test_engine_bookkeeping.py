@@ -5,11 +5,11 @@ from typing import TYPE_CHECKING, cast
 
 import pytest
 
-from closte_bridge.closte.outcome import Kind, Outcome
+from closte_bridge.closte.outcome import Outcome, OutcomeKind
 from closte_bridge.engine.bookkeeping import (
     DAY,
     HOUR,
-    THEIRS,
+    LISTED_ELSEWHERE,
     next_wait,
     record_intents,
     record_outcome,
@@ -17,14 +17,14 @@ from closte_bridge.engine.bookkeeping import (
     record_seen,
     undo_intents,
 )
-from closte_bridge.ledger.journal import read
-from closte_bridge.ledger.state import Absence, Evidence, Origin, Phase, RemovalClass
+from closte_bridge.ledger.log import read
+from closte_bridge.ledger.state import Absence, AliasPhase, Evidence, Origin, RemovalClass
 from closte_bridge.ledger.store import LIST_LAG
 from closte_bridge.planning.model import Action, Change
-from tests.support.looks import UNREADABLE, a_list, partial
+from tests.support.check_states import UNREADABLE, a_list, partial
 
 if TYPE_CHECKING:
-    from closte_bridge.engine.view import View
+    from closte_bridge.engine.observation import Observation
     from closte_bridge.ledger.store import Ledger
     from closte_bridge.planning.model import Observed
 
@@ -33,8 +33,8 @@ ADD = Change(Action.ADD, "x.com", Origin.MAPPING, "mapped to site 1")
 REMOVE = Change(Action.REMOVE, "x.com", Origin.MAPPING, "mapping removed", RemovalClass.EVENT)
 
 
-def view(ledger: Ledger, observed: Observed | None = None) -> View:
-    return cast("View", SimpleNamespace(ledger=ledger.state(NOW), observed=observed or a_list()))
+def view(ledger: Ledger, observed: Observed | None = None) -> Observation:
+    return cast("Observation", SimpleNamespace(ledger=ledger.state(NOW), observed=observed or a_list()))
 
 
 def test_waiting_doubles_up_to_an_hour_and_becomes_daily() -> None:
@@ -68,9 +68,9 @@ def test_a_pause_that_closte_asks_for_is_kept_up_to_a_day(
 ) -> None:
     this = view(ledger)
     record_intents(ledger, [ADD], this, NOW)
-    outcome = Outcome(Kind.FAILED, "Too many.", retry_after=asked)
+    outcome = Outcome(OutcomeKind.FAILED, "Too many.", retry_after=asked)
     assert record_outcome(ledger, ADD, outcome, this, NOW, "run") is False
-    trouble = ledger.state(NOW).troubles["x.com"]
+    trouble = ledger.state(NOW).failed_changes["x.com"]
     assert least <= trouble.next_try - NOW <= most
     assert (trouble.attempts, trouble.refused, trouble.message) == (1, False, "Too many.")
 
@@ -78,7 +78,7 @@ def test_a_pause_that_closte_asks_for_is_kept_up_to_a_day(
 @pytest.mark.parametrize(("change", "listed"), [(ADD, ()), (REMOVE, ("x.com",))], ids=["add", "remove"])
 def test_intents_are_taken_back_when_nothing_was_sent(ledger: Ledger, change: Change, listed: tuple[str, ...]) -> None:
     with ledger.transaction():
-        ledger.put_aliases([(name, Origin.MAPPING) for name in listed], Phase.PRESENT, NOW)
+        ledger.put_aliases([(name, Origin.MAPPING) for name in listed], AliasPhase.PRESENT, NOW)
     before = ledger.state(NOW)
     this = view(ledger, a_list(*listed))
     record_intents(ledger, [change], this, NOW)
@@ -89,33 +89,37 @@ def test_intents_are_taken_back_when_nothing_was_sent(ledger: Ledger, change: Ch
 
 def test_failures_of_one_action_say_nothing_of_the_other(ledger: Ledger) -> None:
     with ledger.transaction():
-        ledger.put_aliases([("x.com", Origin.MAPPING)], Phase.PRESENT, NOW)
-    failed = Outcome(Kind.FAILED, "No.")
+        ledger.put_aliases([("x.com", Origin.MAPPING)], AliasPhase.PRESENT, NOW)
+    failed = Outcome(OutcomeKind.FAILED, "No.")
     for _ in range(5):
         record_outcome(ledger, REMOVE, failed, view(ledger), NOW, "run")
-    assert ledger.state(NOW).troubles["x.com"].attempts == 5
+    assert ledger.state(NOW).failed_changes["x.com"].attempts == 5
     record_outcome(ledger, ADD, failed, view(ledger), NOW, "run")
-    trouble = ledger.state(NOW).troubles["x.com"]
+    trouble = ledger.state(NOW).failed_changes["x.com"]
     assert (trouble.action, trouble.attempts, trouble.since) == ("add", 1, NOW)
 
 
 def test_the_first_refusal_waits_a_day_whatever_failed_before(ledger: Ledger) -> None:
-    for kind, least, most in ((Kind.FAILED, 15, 19), (Kind.REFUSED, DAY, 1.25 * DAY), (Kind.REFUSED, 7 * DAY, 9 * DAY)):
+    for kind, least, most in (
+        (OutcomeKind.FAILED, 15, 19),
+        (OutcomeKind.REFUSED, DAY, 1.25 * DAY),
+        (OutcomeKind.REFUSED, 7 * DAY, 9 * DAY),
+    ):
         record_outcome(ledger, ADD, Outcome(kind, "No."), view(ledger), NOW, "run")
-        assert least <= ledger.state(NOW).troubles["x.com"].next_try - NOW <= most
-    assert ledger.state(NOW).troubles["x.com"][0::6] == (3, 2)
+        assert least <= ledger.state(NOW).failed_changes["x.com"].next_try - NOW <= most
+    assert ledger.state(NOW).failed_changes["x.com"][0::6] == (3, 2)
 
 
 def test_an_answer_that_says_already_there_does_not_make_a_strangers_alias_ours(ledger: Ledger) -> None:
     for attempt, (least, most) in enumerate([(LIST_LAG, LIST_LAG)] * 6 + [(960, 1200), (1920, 2400)], 1):
         this = view(ledger, UNREADABLE)
         record_intents(ledger, [ADD], this, NOW)
-        assert record_outcome(ledger, ADD, Outcome(Kind.ALREADY, ""), this, NOW, "run") is True
+        assert record_outcome(ledger, ADD, Outcome(OutcomeKind.ALREADY, ""), this, NOW, "run") is True
         state = ledger.state(NOW)
-        assert (state.ours, state.unsettled, state.added_this_week) == ({}, {}, frozenset())
+        assert (state.managed, state.unsettled, state.added_this_week) == ({}, {}, frozenset())
         # It is asked for less and less often, until a list shows it.
-        trouble = state.troubles["x.com"]
-        assert (trouble.attempts, trouble.action, trouble.message) == (attempt, "add", THEIRS)
+        trouble = state.failed_changes["x.com"]
+        assert (trouble.attempts, trouble.action, trouble.message) == (attempt, "add", LISTED_ELSEWHERE)
         assert least <= trouble.next_try - NOW <= most
 
 
@@ -124,9 +128,9 @@ def test_what_closte_confirms_is_ours_also_while_no_list_is_complete(ledger: Led
     # It may have been somebody else's all the time. But a list that is never whole must not keep all from being ours.
     this = view(ledger, observed)
     record_intents(ledger, [ADD], this, NOW)
-    assert record_outcome(ledger, ADD, Outcome(Kind.DONE, ""), this, NOW, "run") is True
+    assert record_outcome(ledger, ADD, Outcome(OutcomeKind.DONE, ""), this, NOW, "run") is True
     state = ledger.state(NOW)
-    assert (state.ours, state.unsettled, state.troubles) == ({"x.com": Origin.MAPPING}, {}, {})
+    assert (state.managed, state.unsettled, state.failed_changes) == ({"x.com": Origin.MAPPING}, {}, {})
     assert state.added_per_registered == {"x.com": 1}
 
 
@@ -135,30 +139,30 @@ def test_an_alias_of_ours_whose_answer_was_lost_stays_ours_when_it_is_already_th
     record_intents(ledger, [ADD], view(ledger, a_list()), NOW)
     this = view(ledger, UNREADABLE)
     record_intents(ledger, [ADD], this, NOW)
-    record_outcome(ledger, ADD, Outcome(Kind.ALREADY, ""), this, NOW, "run")
-    assert ledger.state(NOW).ours == {"x.com": Origin.MAPPING}
+    record_outcome(ledger, ADD, Outcome(OutcomeKind.ALREADY, ""), this, NOW, "run")
+    assert ledger.state(NOW).managed == {"x.com": Origin.MAPPING}
 
 
 def test_what_no_list_showed_to_be_missing_and_one_shows_after_a_lost_answer_is_not_ours(ledger: Ledger) -> None:
     this = view(ledger, UNREADABLE)
     record_intents(ledger, [ADD], this, NOW)
-    unclear = Outcome(Kind.UNCLEAR, "")
+    unclear = Outcome(OutcomeKind.UNCLEAR, "")
     record_outcome(ledger, ADD, unclear, this, NOW, "run")
     record_seen(ledger, ADD, unclear, this, NOW, "run")
-    assert (ledger.state(NOW).ours, ledger.state(NOW).unsettled) == ({}, {})
+    assert (ledger.state(NOW).managed, ledger.state(NOW).unsettled) == ({}, {})
     assert [(entry.action, entry.outcome) for entry in read(ledger)] == [("add", "unclear"), ("add", "unclaimed")]
 
 
 def test_a_removal_read_from_the_list_counts(ledger: Ledger) -> None:
     with ledger.transaction():
-        ledger.put_aliases([("x.com", Origin.MAPPING)], Phase.PRESENT, NOW)
+        ledger.put_aliases([("x.com", Origin.MAPPING)], AliasPhase.PRESENT, NOW)
     this = view(ledger, a_list("x.com"))
     record_intents(ledger, [REMOVE], this, NOW)
-    unclear = Outcome(Kind.UNCLEAR, "")
+    unclear = Outcome(OutcomeKind.UNCLEAR, "")
     record_outcome(ledger, REMOVE, unclear, this, NOW, "run")
     record_seen(ledger, REMOVE, unclear, this, NOW, "run")
     state = ledger.state(NOW)
-    assert (state.ours, state.unsettled, state.removals) == ({}, {}, ((RemovalClass.EVENT, NOW),))
+    assert (state.managed, state.unsettled, state.removals) == ({}, {}, ((RemovalClass.EVENT, NOW),))
     assert [(entry.action, entry.outcome) for entry in read(ledger)] == [("remove", "unclear"), ("remove", "done")]
 
 

@@ -8,7 +8,7 @@ import pytest
 
 from closte_bridge.engine import clock
 from closte_bridge.engine.clock import TOLERANCE, Clock
-from closte_bridge.planning.desired import Intentions
+from closte_bridge.planning.desired import DomainPolicy
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -33,9 +33,9 @@ class Machine:
 @pytest.mark.parametrize("seconds", [0.0, 1.0, 40 * 86400.0])
 def test_time_that_passes_is_no_jump(seconds: float) -> None:
     machine = Machine()
-    marks = machine.clock().marks()
+    meta = machine.clock().meta()
     machine.pass_time(seconds)
-    assert not machine.clock().jumped(marks)
+    assert not machine.clock().jumped(meta)
 
 
 @pytest.mark.parametrize(
@@ -43,36 +43,36 @@ def test_time_that_passes_is_no_jump(seconds: float) -> None:
 )
 def test_what_ntp_corrects_is_no_jump_and_more_is(seconds: float, jumped: bool) -> None:
     machine = Machine()
-    marks = machine.clock().marks()
+    meta = machine.clock().meta()
     machine.pass_time(86400)
     machine.wall += seconds
-    assert machine.clock().jumped(marks) is jumped
+    assert machine.clock().jumped(meta) is jumped
 
 
 @pytest.mark.parametrize("seconds", [61.0, 299.0, -61.0])
 def test_a_jump_that_would_take_much_of_a_wait_is_noticed(seconds: float) -> None:
-    assert Intentions().removal_delay >= 5 * TOLERANCE
+    assert DomainPolicy().removal_delay >= 5 * TOLERANCE
     machine = Machine()
-    marks = machine.clock().marks()
+    meta = machine.clock().meta()
     machine.wall += seconds
-    assert machine.clock().jumped(marks)
+    assert machine.clock().jumped(meta)
 
 
 def test_across_a_restart_only_a_step_back_can_be_told() -> None:
     machine = Machine()
-    marks = machine.clock().marks()
+    meta = machine.clock().meta()
     machine.boot, machine.steady = "boot-2", 10.0
     machine.wall += 86400
-    assert not machine.clock().jumped(marks)
+    assert not machine.clock().jumped(meta)
     machine.wall -= 86400 + TOLERANCE + 1
-    assert machine.clock().jumped(marks)
+    assert machine.clock().jumped(meta)
 
 
 def test_where_restarts_cannot_be_told_only_a_step_back_can() -> None:
     machine = Machine(boot="")
-    marks = machine.clock().marks()
+    meta = machine.clock().meta()
     machine.wall += 86400
-    assert not machine.clock().jumped(marks)
+    assert not machine.clock().jumped(meta)
 
 
 def test_without_marks_there_is_nothing_to_compare() -> None:
@@ -84,20 +84,20 @@ def test_without_marks_there_is_nothing_to_compare() -> None:
 )
 def test_marks_that_are_no_numbers_count_as_a_jump(damage: dict[str, str]) -> None:
     machine = Machine()
-    assert machine.clock().jumped({**machine.clock().marks(), **damage})
+    assert machine.clock().jumped({**machine.clock().meta(), **damage})
 
 
 def test_a_mark_that_is_missing_counts_as_a_jump() -> None:
     machine = Machine()
-    marks = machine.clock().marks()
-    del marks["last_steady"]
-    assert machine.clock().jumped(marks)
+    meta = machine.clock().meta()
+    del meta["last_steady"]
+    assert machine.clock().jumped(meta)
 
 
 def test_this_machines_clock_runs_steadily() -> None:
-    marks = Clock().marks()
-    assert float(marks["last_run"]) > 1_700_000_000
-    assert not Clock().jumped(marks)
+    meta = Clock().meta()
+    assert float(meta["last_run"]) > 1_700_000_000
+    assert not Clock().jumped(meta)
 
 
 def test_where_the_system_has_no_such_clock_there_is_a_steady_nothing(
@@ -105,6 +105,6 @@ def test_where_the_system_has_no_such_clock_there_is_a_steady_nothing(
 ) -> None:
     monkeypatch.delattr(time, "CLOCK_BOOTTIME", raising=False)
     monkeypatch.setattr(clock, "_BOOT_ID", tmp_path / "missing")
-    marks = Clock().marks()
-    assert (marks["last_steady"], marks["last_boot"]) == ("0.0", "")
-    assert not Clock().jumped(marks)
+    meta = Clock().meta()
+    assert (meta["last_steady"], meta["last_boot"]) == ("0.0", "")
+    assert not Clock().jumped(meta)

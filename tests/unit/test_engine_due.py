@@ -9,14 +9,14 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from closte_bridge.checks.life import History
+from closte_bridge.checks.domain_state import CheckState
 from closte_bridge.engine import due
-from closte_bridge.engine.due import due_names, next_look
-from closte_bridge.ledger import histories
+from closte_bridge.engine.due import due_names, next_check
+from closte_bridge.ledger import check_state as check_states
 
 if TYPE_CHECKING:
     from closte_bridge.engine.engine import Engine
-    from closte_bridge.engine.view import View
+    from closte_bridge.engine.observation import Observation
     from closte_bridge.ledger.store import Ledger
 
 NOW = 1_800_000_000.0
@@ -25,14 +25,14 @@ NAMES = ("a.com", "b.com", "www.b.com", "c.test")
 
 def remember(ledger: Ledger, looks: dict[str, float]) -> None:
     with ledger.transaction():
-        histories.forget(ledger, [name for name, _ in histories.next_looks(ledger)])
-        histories.save(ledger, {name: History(first_seen=NOW, next_look=at) for name, at in looks.items()})
+        check_states.forget(ledger, [name for name, _ in check_states.next_checks(ledger)])
+        check_states.save(ledger, {name: CheckState(first_seen=NOW, next_check=at) for name, at in looks.items()})
 
 
 def chosen(ledger: Ledger, names: set[str], *, short: bool, only: frozenset[str] = frozenset()) -> due.Due:
     """Ask with or without what was read ahead."""
-    ahead = histories.ahead(ledger, NOW, warn_until=NOW) if short else None
-    view = cast("View", SimpleNamespace(ahead=ahead))
+    ahead = check_states.due_preview(ledger, NOW, warn_until=NOW) if short else None
+    view = cast("Observation", SimpleNamespace(ahead=ahead))
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(due, "watched_names", lambda *_: set(names))
         return due_names(cast("Engine", None), ledger, view, only, NOW)
@@ -51,14 +51,14 @@ def test_both_ways_choose_the_same(
     short, long = chosen(ledger, names, short=True, only=only), chosen(ledger, names, short=False, only=only)
     assert short.names == long.names
     assert sorted(short.gone) == sorted(long.gone)
-    assert next_look(ledger, short) == next_look(ledger, long)
+    assert next_check(ledger, short) == next_check(ledger, long)
 
 
 def test_nothing_due_and_nobody_new_is_seen_without_a_second_pass(ledger: Ledger) -> None:
     remember(ledger, {"a.com": NOW + 5, "b.com": NOW + 7})
     found = chosen(ledger, {"a.com", "b.com"}, short=True)
     assert found.idle is not None
-    assert (found.names, found.gone, next_look(ledger, found)) == ([], (), NOW + 5)
+    assert (found.names, found.gone, next_check(ledger, found)) == ([], (), NOW + 5)
 
 
 @given(
@@ -83,8 +83,8 @@ def test_each_watched_name_is_given_once(
         network=SimpleNamespace(id=1),
         sites={blog: SimpleNamespace(id=blog, network_id=network) for blog, network in sites.items()},
     )
-    view = cast("View", SimpleNamespace(desire=lambda _: desire, snapshot=snapshot))
-    ours = {name for name, blog in mapped.items() if sites.get(blog) == 1}
-    expected = ours | {form for form, name in www.items() if name in ours} | configured | pins
+    view = cast("Observation", SimpleNamespace(desire=lambda _: desire, snapshot=snapshot))
+    managed = {name for name, blog in mapped.items() if sites.get(blog) == 1}
+    expected = managed | {form for form, name in www.items() if name in managed} | configured | pins
     found = list(due.watched_names(cast("Engine", None), view))
     assert sorted(found) == sorted(expected)

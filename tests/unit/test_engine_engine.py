@@ -11,14 +11,14 @@ from closte_bridge.ledger.state import LedgerState
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from closte_bridge.planning.standing import Here
+    from closte_bridge.planning.authority import Installation
 
 
-def here(folder: Path, used: str | None, known: str | None) -> Here:
+def here(folder: Path, used: str | None, known: str | None) -> Installation:
     """Return what an engine with the config `used` finds when its ledger knows `known`; both are in `folder`."""
     environ = {"HOME": str(folder)} | ({"CLOSTE_BRIDGE_CONFIG": str(folder / used)} if used else {})
     (settings,) = load_config(None, environ, system_path=folder / "none.yaml").networks.values()
-    return Engine(settings, environ).here(LedgerState(config_path=str(folder / known) if known else None), None)
+    return Engine(settings, environ).installation(LedgerState(config_path=str(folder / known) if known else None), None)
 
 
 @pytest.fixture

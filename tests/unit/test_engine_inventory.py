@@ -8,10 +8,10 @@ from typing import TYPE_CHECKING, Any, cast
 import pytest
 
 from closte_bridge.engine.inventory import inventory, next_step
-from closte_bridge.ledger.state import Phase
-from closte_bridge.planning.desired import Intentions
-from closte_bridge.planning.model import NOT_MANAGED, NOT_SHOWN, Mode, Observed, ObservedState, Standing
-from tests.support.looks import (
+from closte_bridge.ledger.state import AliasPhase
+from closte_bridge.planning.desired import DomainPolicy
+from closte_bridge.planning.model import NOT_LISTED, NOT_MANAGED, Authority, Mode, Observed, ObservedState
+from tests.support.check_states import (
     MAIN,
     UNREADABLE,
     a_ledger,
@@ -29,16 +29,16 @@ from tests.support.looks import (
 
 if TYPE_CHECKING:
     from closte_bridge.engine.engine import Engine
-    from closte_bridge.engine.inventory import Known
-    from closte_bridge.engine.view import View
+    from closte_bridge.engine.inventory import DomainStatus
+    from closte_bridge.engine.observation import Observation
     from closte_bridge.ledger.state import LedgerState
     from closte_bridge.wordpress.snapshot import Mapping, Snapshot
 
 DNS = "Point A of it elsewhere."
-FULL = Standing(Mode.FULL)
-OFF = Standing(Mode.INACTIVE, "integration-off", "the integration is switched off", "Switch it on.")
-MOVED = Standing(Mode.ADD_ONLY, "moved", "it was bound elsewhere", "Adopt it here.")
-NOBODYS = Standing(Mode.READ_ONLY, "not-adopted", "nobody is in charge", "Adopt it.")
+FULL = Authority(Mode.FULL)
+OFF = Authority(Mode.INACTIVE, "integration-off", "the integration is switched off", "Switch it on.")
+MOVED = Authority(Mode.ADD_ONLY, "moved", "it was bound elsewhere", "Adopt it here.")
+NOBODYS = Authority(Mode.READ_ONLY, "not-adopted", "nobody is in charge", "Adopt it.")
 
 
 def known(
@@ -46,19 +46,19 @@ def known(
     observed: Observed,
     ledger: LedgerState,
     *,
-    standing: Standing = FULL,
+    authority: Authority = FULL,
     **config: Any,  # noqa: ANN401 - any field of the intentions
-) -> dict[str, Known]:
-    plan = a_plan(snapshot, observed, ledger, standing=standing, config=config)
-    engine = cast("Engine", SimpleNamespace(intentions=lambda: Intentions(**config)))
-    view = cast("View", SimpleNamespace(snapshot=snapshot, observed=observed, ledger=ledger))
+) -> dict[str, DomainStatus]:
+    plan = a_plan(snapshot, observed, ledger, authority=authority, config=config)
+    engine = cast("Engine", SimpleNamespace(policy=lambda: DomainPolicy(**config)))
+    view = cast("Observation", SimpleNamespace(snapshot=snapshot, observed=observed, ledger=ledger))
     return {one.name: one for one in inventory(engine, view, plan)}
 
 
 def test_an_engine_that_only_adds_has_nothing_in_step_that_it_would_remove() -> None:
     ledger = a_ledger("x.com", absences={"x.com": missing()})
-    one = known(a_snapshot(), a_list("x.com"), ledger, standing=MOVED)["x.com"]
-    assert (one.state, one.reason) == ("held", "it was bound elsewhere")
+    one = known(a_snapshot(), a_list("x.com"), ledger, authority=MOVED)["x.com"]
+    assert (one.state, one.reason) == ("on-hold", "it was bound elsewhere")
 
 
 @pytest.mark.parametrize(
@@ -83,17 +83,17 @@ def test_what_is_gone_and_that_nobody_asks_for_is_forgotten() -> None:
     assert next_step(one, FULL, DNS) == next_step(one, FULL)
 
 
-@pytest.mark.parametrize("standing", [OFF, NOBODYS], ids=["off", "read-only"])
-def test_what_no_sync_does_as_things_stand_is_not_promised(standing: Standing) -> None:
+@pytest.mark.parametrize("authority", [OFF, NOBODYS], ids=["off", "read-only"])
+def test_what_no_sync_does_as_things_stand_is_not_promised(authority: Authority) -> None:
     ledger = a_ledger("old.com", *(f"stay{n}.com" for n in range(5)), evidence={"old.com": told()})
     snapshot = a_snapshot("new.com", *(f"stay{n}.com" for n in range(5)))
-    found = known(snapshot, a_list(*ledger.ours), ledger, standing=standing)
-    assert [found[name].state for name in ("new.com", "old.com")] == ["to add", "to remove"]
+    found = known(snapshot, a_list(*ledger.managed), ledger, authority=authority)
+    assert [found[name].state for name in ("new.com", "old.com")] == ["to-add", "to-remove"]
     for name in ("new.com", "old.com"):
-        first, rest = standing.reason[0].upper(), standing.reason[1:]
-        assert next_step(found[name], standing) == f"{first}{rest}. {standing.hint}"
-        assert next_step(found[name], standing, DNS) == f"{first}{rest}. {standing.hint}"
-    assert next_step(found["stay0.com"], standing) == "Nothing: both sides agree."
+        first, rest = authority.reason[0].upper(), authority.reason[1:]
+        assert next_step(found[name], authority) == f"{first}{rest}. {authority.hint}"
+        assert next_step(found[name], authority, DNS) == f"{first}{rest}. {authority.hint}"
+    assert next_step(found["stay0.com"], authority) == "Nothing: both sides agree."
     # With the same names and nothing in the way it is as promised.
     assert next_step(found["new.com"], FULL) == "Nothing: the next `closte-bridge sync` adds it."
     assert next_step(found["new.com"], FULL, DNS) == DNS
@@ -101,10 +101,10 @@ def test_what_no_sync_does_as_things_stand_is_not_promised(standing: Standing) -
 
 def test_holds_that_come_of_the_standing_have_its_remedy() -> None:
     ledger = a_ledger("x.com", absences={"x.com": missing()})
-    for standing in (MOVED, OFF):
-        one = known(a_snapshot(), a_list("x.com"), ledger, standing=standing)["x.com"]
-        assert one.state == "held"
-        assert next_step(one, standing).endswith(f". {standing.hint}")
+    for authority in (MOVED, OFF):
+        one = known(a_snapshot(), a_list("x.com"), ledger, authority=authority)["x.com"]
+        assert one.state == "on-hold"
+        assert next_step(one, authority).endswith(f". {authority.hint}")
 
 
 LOST = "gone.com"
@@ -132,29 +132,29 @@ FORGETS = "Nothing: `closte-bridge sync` forgets it."
 @pytest.mark.parametrize(
     ("row", "closte", "managed", "state", "step", "dns_first"),
     [
-        ("mapped", "there", True, "in step", AGREE, True),
-        ("mapped", "there", False, "in step", AGREE, True),
-        ("mapped", "not there", True, "to add", ADDS, True),
-        ("mapped", "not there", False, "to add", ADDS, True),
+        ("mapped", "there", True, "in-sync", AGREE, True),
+        ("mapped", "there", False, "in-sync", AGREE, True),
+        ("mapped", "not there", True, "to-add", ADDS, True),
+        ("mapped", "not there", False, "to-add", ADDS, True),
         ("mapped", "unreadable", True, "unknown", NOT_TOLD, True),
-        ("mapped", "unreadable", False, "to add", NOT_ARRIVED, False),
+        ("mapped", "unreadable", False, "to-add", NOT_ARRIVED, False),
         ("site gone", "there", True, "orphaned", DELETE, False),
         ("site gone", "there", False, "orphaned", DELETE, False),
-        ("site gone", "not there", True, "held", DELETE, False),
-        ("site gone", "not there", False, "held", DELETE, False),
+        ("site gone", "not there", True, "on-hold", DELETE, False),
+        ("site gone", "not there", False, "on-hold", DELETE, False),
         ("site gone", "unreadable", True, "orphaned", DELETE, False),
-        ("site gone", "unreadable", False, "held", DELETE, False),
-        ("other network", "there", True, "in step", OTHERS, False),
-        ("other network", "there", False, "in step", OTHERS, False),
-        ("other network", "not there", True, "held", OTHERS, False),
-        ("other network", "not there", False, "held", OTHERS, False),
+        ("site gone", "unreadable", False, "on-hold", DELETE, False),
+        ("other network", "there", True, "in-sync", OTHERS, False),
+        ("other network", "there", False, "in-sync", OTHERS, False),
+        ("other network", "not there", True, "on-hold", OTHERS, False),
+        ("other network", "not there", False, "on-hold", OTHERS, False),
         ("other network", "unreadable", True, "unknown", OTHERS, False),
-        ("other network", "unreadable", False, "held", OTHERS, False),
-        ("not mapped", "there", True, "held", AFTER_ITS_WAIT, False),
-        ("not mapped", "there", False, "foreign", STRANGE, False),
+        ("other network", "unreadable", False, "on-hold", OTHERS, False),
+        ("not mapped", "there", True, "on-hold", AFTER_ITS_WAIT, False),
+        ("not mapped", "there", False, "unmanaged", STRANGE, False),
         ("not mapped", "not there", True, "gone", FORGETS, False),
         ("not mapped", "not there", False, None, None, False),
-        ("not mapped", "unreadable", True, "held", STAYS, False),
+        ("not mapped", "unreadable", True, "on-hold", STAYS, False),
         ("not mapped", "unreadable", False, None, None, False),
     ],
 )
@@ -172,18 +172,20 @@ def test_each_situation_has_one_true_next_step(
 
 @pytest.mark.parametrize("observed", [a_list("w.com"), UNREADABLE], ids=["readable", "unreadable"])
 def test_what_closte_did_not_get_is_said_before_any_dns_step(observed: Observed) -> None:
-    ledger = a_ledger("w.com", troubles={"x.com": trouble(), "w.com": trouble(action="remove")})
+    ledger = a_ledger("w.com", failed_changes={"x.com": trouble(), "w.com": trouble(action="remove")})
     one = known(a_snapshot("x.com"), observed, ledger)["x.com"]
-    assert (one.state, one.code) == ("held", "back-off")
+    assert (one.state, one.code) == ("on-hold", "back-off")
     again = "It is tried again at 2027-01-15T09:00:00+00:00; `closte-bridge sync --retry` tries now."
     assert next_step(one, FULL, DNS) == f"Closte did not add it yet. {again}"
-    lost = known(a_snapshot("x.com"), observed, a_ledger(unsettled={"x.com": waiting_for(Phase.UNCONFIRMED)}))["x.com"]
+    lost = known(a_snapshot("x.com"), observed, a_ledger(unsettled={"x.com": waiting_for(AliasPhase.UNCONFIRMED)}))[
+        "x.com"
+    ]
     words = "It is not known whether Closte got it: its list cannot be read. Each sync tries to add it."
     assert next_step(lost, FULL) == (ADDS if observed.readable else words)
 
 
 def test_what_could_not_be_removed_yet_is_said() -> None:
-    ledger = a_ledger(*FILL, "x.com", evidence={"x.com": told()}, troubles={"x.com": trouble(action="remove")})
+    ledger = a_ledger(*FILL, "x.com", evidence={"x.com": told()}, failed_changes={"x.com": trouble(action="remove")})
     one = known(a_snapshot(*FILL), a_list("x.com", *FILL), ledger)["x.com"]
     assert next_step(one, FULL, DNS).startswith("Closte did not remove it yet. It is tried again at ")
 
@@ -208,13 +210,13 @@ def test_the_networks_own_domain_is_told_as_that(observed: Observed, step: str) 
     assert (one.state, one.reason, one.origin) == ("own", "the network's own domain", "network")
     assert next_step(one, FULL) == step
     # Where something asks for it, it is a domain like others.
-    assert known(a_snapshot(MAIN), a_list(), a_ledger())[MAIN].state == "in step"
+    assert known(a_snapshot(MAIN), a_list(), a_ledger())[MAIN].state == "in-sync"
 
 
 def test_other_forms_of_the_own_domain_and_what_is_clostes_are_no_strangers() -> None:
     names = (f"www.{MAIN}", "former.org", "x.closte.com")
     found = known(a_snapshot(), a_list(*names), a_ledger(former_domains={"former.org"}))
-    assert [found[name].state for name in names] == ["own", "foreign", "foreign"]
+    assert [found[name].state for name in names] == ["own", "unmanaged", "unmanaged"]
     assert [found[name].reason for name in names[1:]] == [
         '"former.org" is the network\'s own domain', "it belongs to Closte"
     ]  # fmt: skip
@@ -227,10 +229,10 @@ def test_what_is_on_closte_and_only_mentioned_is_known() -> None:
     on_closte = ("www.a.com", "a.com", f"two.{MAIN}", "kept.com")
     found = known(a_snapshot("a.com", sites=sites), a_list(*on_closte), a_ledger(), keep=keep)
     assert {name: (found[name].state, found[name].reason) for name in on_closte} == {
-        "www.a.com": ("in step", 'the mapping of "a.com"'),
-        "a.com": ("in step", "a mapping"),
-        f"two.{MAIN}": ("in step", "a site"),
-        "kept.com": ("in step", "`keep` in the config"),
+        "www.a.com": ("in-sync", 'the mapping of "a.com"'),
+        "a.com": ("in-sync", "a mapping"),
+        f"two.{MAIN}": ("in-sync", "a site"),
+        "kept.com": ("in-sync", "`keep` in the config"),
     }
 
 
@@ -239,8 +241,8 @@ def test_what_a_wildcard_covers_needs_nothing_but_its_dns() -> None:
     assert (next_step(one, FULL), next_step(one, FULL, DNS)) == ("Nothing: a wildcard covers it.", DNS)
 
 
-@pytest.mark.parametrize("code", [NOT_MANAGED, NOT_SHOWN])
+@pytest.mark.parametrize("code", [NOT_MANAGED, NOT_LISTED])
 def test_what_closte_says_it_has_needs_its_dns(code: str) -> None:
-    ledger = a_ledger(troubles={"x.com": trouble()._replace(code=code)})
+    ledger = a_ledger(failed_changes={"x.com": trouble()._replace(code=code)})
     one = known(a_snapshot("x.com"), a_list(), ledger)["x.com"]
-    assert (one.state, one.code, next_step(one, FULL, DNS)) == ("held", code, DNS)
+    assert (one.state, one.code, next_step(one, FULL, DNS)) == ("on-hold", code, DNS)

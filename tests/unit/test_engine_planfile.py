@@ -9,19 +9,19 @@ import pytest
 from closte_bridge.engine import planfile
 from closte_bridge.engine.planfile import ReviewedPlan
 from closte_bridge.errors import BridgeError, ConfigError, ExitCode
-from tests.support.looks import MAIN, NOW, a_ledger, a_list, a_plan, a_snapshot, missing, told
+from tests.support.check_states import MAIN, NOW, a_ledger, a_list, a_plan, a_snapshot, missing, told
 
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from closte_bridge.engine.view import View
+    from closte_bridge.engine.observation import Observation
 
 STAY = [f"stay{number}.com" for number in range(9)]
 GONE = [f"gone{number}.com" for number in range(4)]
 SNAPSHOT = a_snapshot("new.com", *STAY)
 LEDGER = a_ledger(*STAY, *GONE, "x.com", evidence={"x.com": told()}, absences=dict.fromkeys(GONE, missing()))
-PLAN = a_plan(SNAPSHOT, a_list(*LEDGER.ours), LEDGER)
-VIEW = cast("View", SimpleNamespace(snapshot=SNAPSHOT, now=NOW))
+PLAN = a_plan(SNAPSHOT, a_list(*LEDGER.managed), LEDGER)
+VIEW = cast("Observation", SimpleNamespace(snapshot=SNAPSHOT, now=NOW))
 
 
 def written(path: Path, **changes: Any) -> Path:  # noqa: ANN401 - any key of the document
@@ -44,10 +44,10 @@ def test_it_is_written_for_people_to_review(tmp_path: Path) -> None:
     planfile.write(tmp_path / "plan.json", PLAN, VIEW)
     changes = json.loads((tmp_path / "plan.json").read_text())["changes"]
     assert changes[:2] == [
-        {"action": "add", "name": "new.com", "cause": "mapped to site 1", "withheld": False},
-        {"action": "remove", "name": "x.com", "cause": "mapping removed", "withheld": False},
+        {"action": "add", "name": "new.com", "cause": "mapped to site 1", "needs-approval": False},
+        {"action": "remove", "name": "x.com", "cause": "mapping removed", "needs-approval": False},
     ]
-    assert {change["name"] for change in changes if change["withheld"]} == set(GONE)
+    assert {change["name"] for change in changes if change["needs-approval"]} == set(GONE)
 
 
 def test_an_earlier_file_is_replaced_whole(tmp_path: Path) -> None:

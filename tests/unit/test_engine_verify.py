@@ -8,25 +8,25 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from closte_bridge.checks.life import History
-from closte_bridge.checks.model import Checked, DnsCode, DnsVerdict
+from closte_bridge.checks.domain_state import CheckState
+from closte_bridge.checks.model import DnsCode, DnsVerdict, DomainCheck
 from closte_bridge.checks.silence import Silence
 from closte_bridge.cli.commands.plan import _code, plan_one
 from closte_bridge.cli.stages import silence_warnings
 from closte_bridge.engine import verify as verify_module
-from closte_bridge.engine.sync import Request, sync
-from closte_bridge.engine.watch import WAKE_FILE, next_due, touch
+from closte_bridge.engine.loop import TRIGGER_FILE, next_due, touch
+from closte_bridge.engine.run import RunRequest, sync
 from closte_bridge.errors import BridgeError, ExitCode
-from closte_bridge.ledger import histories
-from tests.unit.test_engine_watch_year import DAY, NAMES, World, engine_in
+from closte_bridge.ledger import check_state as check_states
+from tests.unit.test_engine_loop_year import DAY, NAMES, World, engine_in
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator
     from pathlib import Path
 
     from closte_bridge.engine.engine import Engine
-    from closte_bridge.engine.sync import Report
-    from closte_bridge.engine.view import View
+    from closte_bridge.engine.observation import Observation
+    from closte_bridge.engine.run import RunReport
     from closte_bridge.planning.stages import StagePlan
     from closte_bridge.wordpress.writer import StageMove
 
@@ -46,9 +46,9 @@ class Steady(World):
     def pool(self, **_: Any) -> World:  # noqa: ANN401 - as `Pool`
         return self
 
-    def run(self, names: Iterable[str], take: Callable[[Checked], None]) -> None:
+    def run(self, names: Iterable[str], take: Callable[[DomainCheck], None]) -> None:
         for name in names:
-            take(Checked(name, DnsVerdict(name, DnsCode.RIGHT, leads_here=True), None, self.time))
+            take(DomainCheck(name, DnsVerdict(name, DnsCode.OK, points_here=True), None, self.time))
 
     def move(self, settings: object, cost: object, moves: list[StageMove]) -> list[str]:
         if self.fails:
@@ -56,9 +56,9 @@ class Steady(World):
         return super().move(settings, cost, moves)
 
     @contextmanager
-    def looked_at(self, engine: Engine, *, acknowledge: bool = False) -> Iterator[View]:
+    def observe(self, engine: Engine, *, acknowledge: bool = False) -> Iterator[Observation]:
         del acknowledge  # nothing is, here
-        with super().looked_at(engine, acknowledge=True) as view:
+        with super().observe(engine, acknowledge=True) as view:
             yield view
 
 
@@ -66,7 +66,7 @@ class Steady(World):
 def world(folder: Path, monkeypatch: pytest.MonkeyPatch) -> Steady:
     made = Steady(folder)
     made.stages = dict.fromkeys(NAMES, "checking-dns")
-    monkeypatch.setattr("closte_bridge.engine.look.looked_at", made.looked_at)
+    monkeypatch.setattr("closte_bridge.engine.observe.observe", made.observe)
     return made
 
 
@@ -80,14 +80,14 @@ def names(plan: StagePlan | None) -> list[str]:
     return [change.name for change in plan.changes]
 
 
-def ran(engine: Engine, **request: Any) -> Report:  # noqa: ANN401 - what `Request` takes
-    return sync(engine, Request(**request), command="test")
+def ran(engine: Engine, **request: Any) -> RunReport:  # noqa: ANN401 - what `Request` takes
+    return sync(engine, RunRequest(**request), command="test")
 
 
-def known(engine: Engine) -> dict[str, History]:
+def known(engine: Engine) -> dict[str, CheckState]:
     with engine.opened():
         assert engine.ledger is not None
-        return histories.load(engine.ledger, NAMES)
+        return check_states.load(engine.ledger, NAMES)
 
 
 def seen_and_not_moved(world: Steady, engine: Engine) -> None:
@@ -125,7 +125,7 @@ def test_a_silence_of_this_machine_changes_nothing_and_is_told(
         def run(self, _names: object, _take: object) -> None:
             self._on_silence(Silence("dns", ("192.0.2.53", "192.0.2.54")))
 
-    monkeypatch.setattr("closte_bridge.checks.pool.Pool", Deaf)
+    monkeypatch.setattr("closte_bridge.checks.pool.CheckPool", Deaf)
     report = ran(engine)
     assert known(engine) == before
     (warning,) = silence_warnings(report)
@@ -148,11 +148,11 @@ def test_the_checks_of_any_run_give_way_to_an_event_but_for_named_domains(
 
         def run(self, _names: object, _take: object) -> None:
             asked.append(self._should_stop())
-            touch(world.folder / WAKE_FILE)
+            touch(world.folder / TRIGGER_FILE)
             asked.append(self._should_stop())
 
-    monkeypatch.setattr("closte_bridge.engine.watch._CHECKS_UNDISTURBED", 0.0)
-    monkeypatch.setattr("closte_bridge.checks.pool.Pool", Busy)
+    monkeypatch.setattr("closte_bridge.engine.loop._CHECKS_UNDISTURBED", 0.0)
+    monkeypatch.setattr("closte_bridge.checks.pool.CheckPool", Busy)
     ran(engine, only=named)
     assert asked == [False, ended]
 
@@ -203,11 +203,11 @@ def test_what_was_refused_is_held_until_it_is_tried_again(world: Steady, engine:
 def test_what_was_seen_before_checks_went_off_is_no_news(world: Steady, engine: Engine) -> None:
     """A person may still have one name looked at."""
     engine.settings = replace(engine.settings, checks=False)
-    ended = History(0.0, 0.0, looked=1.0, dns="right", tls="right", leads_here=True, not_after=world.time - DAY)
-    with engine.opened(), world.looked_at(engine) as view:
+    ended = CheckState(0.0, 0.0, checked_at=1.0, dns="ok", tls="ok", points_here=True, not_after=world.time - DAY)
+    with engine.opened(), world.observe(engine) as view:
         assert engine.ledger is not None
         with engine.ledger.transaction():
-            histories.save(engine.ledger, {A: ended, B: ended})
+            check_states.save(engine.ledger, {A: ended, B: ended})
         verified = verify_module.verify(engine, engine.ledger, view, "run", only={A}, revive={A})
     assert [*verified.checked] == [A]
     assert verified.expiring == []

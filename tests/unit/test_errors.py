@@ -24,7 +24,7 @@ def test_the_codes_that_scripts_rely_on() -> None:
         (set(), ExitCode.OK),
         ({ExitCode.OK}, ExitCode.OK),
         ({ExitCode.OK, ExitCode.CHANGES_PENDING}, ExitCode.CHANGES_PENDING),
-        ({ExitCode.SOME_FAILED, ExitCode.WITHHELD}, ExitCode.WITHHELD),
+        ({ExitCode.SOME_FAILED, ExitCode.NEEDS_APPROVAL}, ExitCode.NEEDS_APPROVAL),
         (set(ExitCode), ExitCode.INTERRUPTED),
     ],
 )

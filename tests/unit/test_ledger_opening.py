@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from closte_bridge.ledger.state import LedgerState, Origin, Phase
+from closte_bridge.ledger.state import AliasPhase, LedgerState, Origin
 from closte_bridge.ledger.store import FILE_NAME, Ledger
 from tests.support.ledgers import code_of, opened
 
@@ -33,11 +33,11 @@ def test_where_there_is_none_there_is_none_unless_it_is_to_be_made(folder: Path)
 
 def test_what_was_committed_is_there_after_reopening(folder: Path) -> None:
     with opened(folder) as first, first.transaction():
-        first.put_aliases([("x.com", Origin.MAPPING)], Phase.PRESENT, NOW)
+        first.put_aliases([("x.com", Origin.MAPPING)], AliasPhase.PRESENT, NOW)
     second = Ledger.open(folder, create=False)
     assert second is not None
     with second:
-        assert second.state(NOW).ours == {"x.com": Origin.MAPPING}
+        assert second.state(NOW).managed == {"x.com": Origin.MAPPING}
 
 
 def test_a_folder_open_to_others_is_refused(folder: Path) -> None:

@@ -6,9 +6,13 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from closte_bridge.checks.domain_state import CheckState
+from closte_bridge.engine.problems import open_problems
 from closte_bridge.errors import BridgeError
-from closte_bridge.ledger.schema import MIGRATIONS, migrate
-from closte_bridge.ledger.state import Origin, Phase, Trouble
+from closte_bridge.ledger import check_state as check_states
+from closte_bridge.ledger import events as ledger_events
+from closte_bridge.ledger.schema import MIGRATIONS, Migration, migrate
+from closte_bridge.ledger.state import AliasPhase, FailedChange, Origin
 from closte_bridge.ledger.store import FILE_NAME, Ledger
 from tests.support.ledgers import opened
 
@@ -18,6 +22,11 @@ if TYPE_CHECKING:
 
 MORE = "CREATE TABLE more (x TEXT);\nINSERT INTO more VALUES ('half; way');\n"
 TRIGGER = "CREATE TRIGGER t BEFORE DELETE ON more BEGIN\n  SELECT 1;\n  SELECT 2;\nEND;\n"
+
+
+def made_of(*scripts: str, after: int = 0) -> tuple[Migration, ...]:
+    """Return migrations with these scripts, numbered from `after` + 1."""
+    return tuple(Migration(after + place, f"test {place}", script) for place, script in enumerate(scripts, 1))
 
 
 @pytest.fixture
@@ -40,7 +49,7 @@ def test_every_older_ledger_becomes_the_newest(connection: sqlite3.Connection, s
     migrate(connection, MIGRATIONS[:start])
     migrate(connection)
     assert version(connection) == len(MIGRATIONS)
-    assert {"aliases", "events", "log", "histories"} <= tables(connection)
+    assert {"aliases", "events", "log", "check_state"} <= tables(connection)
 
 
 def test_what_an_older_ledger_says_of_failures_counts_for_every_action(tmp_path: Path) -> None:
@@ -52,8 +61,46 @@ def test_what_an_older_ledger_says_of_failures_counts_for_every_action(tmp_path:
     older.execute("INSERT INTO troubles VALUES ('x.com', 2, 5.0, 1, 'No.', 1.0), ('y.com', 9, 5.0, 0, 'Hm.', 1.0)")
     older.close()
     with opened(tmp_path / "state") as ledger:
-        troubles = ledger.state(1.0).troubles
-    assert troubles == {"x.com": Trouble(2, 5.0, True, "No.", 1.0, "", 2), "y.com": Trouble(9, 5.0, False, "Hm.", 1.0)}
+        failed_changes = ledger.state(1.0).failed_changes
+    assert failed_changes == {
+        "x.com": FailedChange(2, 5.0, True, "No.", 1.0, "", 2),
+        "y.com": FailedChange(9, 5.0, False, "Hm.", 1.0),
+    }
+
+
+def test_migrations_are_numbered_in_order_and_named_once() -> None:
+    assert [migration.number for migration in MIGRATIONS] == list(range(1, len(MIGRATIONS) + 1))
+    assert len({migration.name for migration in MIGRATIONS}) == len(MIGRATIONS)
+
+
+def test_an_older_ledger_keeps_its_checks_flags_and_events_under_their_new_names(tmp_path: Path) -> None:
+    with opened(tmp_path / "state") as ledger:
+        path = ledger.path
+    path.unlink()
+    older = sqlite3.connect(path, isolation_level=None)
+    migrate(older, MIGRATIONS[:5])
+    older.execute(
+        "INSERT INTO histories VALUES ('x.com', 1, 9, 5, 5, 'right', 'right', 1, 2, 1, 99, 0, NULL, NULL, ''),"
+        " ('y.com', 1, 9, NULL, 5, 'one-family-right', '', 0, NULL, 0, NULL, 3, 4, 4, 'Add it.')"
+    )
+    older.execute("INSERT INTO marks VALUES ('1', 'looked-first', 3), ('pinned.com', 'pin', 3)")
+    older.execute("INSERT INTO troubles VALUES ('x.com', 1, 5, 0, 'No.', 1, 'add', 0, 'not-shown')")
+    older.execute("INSERT INTO events VALUES ('odd', 1, 1, 'odd', 1, '', '', 'set-aside')")
+    older.execute(
+        "INSERT INTO meta VALUES ('told', 'withheld'), ('told_at', '7.0'), ('problems', '{\"withheld\": 7.0}')"
+    )
+    older.close()
+    with opened(tmp_path / "state") as ledger:
+        found = check_states.load(ledger, ["x.com", "y.com"])
+        assert found["x.com"] == CheckState(1, 9, 5, 5, "ok", "ok", True, 2, True, 99)
+        assert (found["y.com"].dns, found["y.com"].failures) == ("one-family-ok", 3)
+        assert ledger.query("SELECT kind FROM flags ORDER BY kind") == [("pin",), ("rechecked",)]
+        assert ledger.state(1.0).failed_changes["x.com"].code == "not-listed"
+        assert ledger_events.quarantined(ledger) == 1
+        assert open_problems(ledger) == {"needs-approval": 7.0, "not-listed": 1.0}
+        meta = ledger.meta()
+        assert (meta["notified"], meta["notified_at"]) == ("needs-approval", "7.0")
+        ledger.check()
 
 
 def test_a_second_time_changes_nothing(connection: sqlite3.Connection) -> None:
@@ -64,7 +111,7 @@ def test_a_second_time_changes_nothing(connection: sqlite3.Connection) -> None:
 
 
 def test_a_migration_may_hold_statements_with_semicolons_inside(connection: sqlite3.Connection) -> None:
-    migrate(connection, (MORE + TRIGGER,))
+    migrate(connection, made_of(MORE + TRIGGER))
     assert connection.execute("SELECT x FROM more").fetchall() == [("half; way",)]
     assert version(connection) == 1
 
@@ -74,11 +121,11 @@ def test_a_migration_that_fails_half_way_leaves_the_old_ledger(connection: sqlit
     migrate(connection)
     before = tables(connection)
     with pytest.raises(sqlite3.Error):
-        migrate(connection, (*MIGRATIONS, MORE + broken))
+        migrate(connection, (*MIGRATIONS, *made_of(MORE + broken, after=len(MIGRATIONS))))
     assert not connection.in_transaction
     assert version(connection) == len(MIGRATIONS)
     assert tables(connection) == before
-    migrate(connection, (*MIGRATIONS, MORE))
+    migrate(connection, (*MIGRATIONS, *made_of(MORE, after=len(MIGRATIONS))))
     assert version(connection) == len(MIGRATIONS) + 1
 
 
@@ -95,7 +142,7 @@ def test_a_migration_that_cannot_even_begin_leaves_the_old_ledger(connection: sq
 
 def test_of_the_migrations_that_went_through_each_stays(connection: sqlite3.Connection) -> None:
     with pytest.raises(sqlite3.Error):
-        migrate(connection, (MORE, "CREATE TABLE even_more (x TEXT);\n", "THIS IS NO SQL;\n"))
+        migrate(connection, made_of(MORE, "CREATE TABLE even_more (x TEXT);\n", "THIS IS NO SQL;\n"))
     assert version(connection) == 2
     assert tables(connection) == {"more", "even_more"}
 
@@ -103,7 +150,7 @@ def test_of_the_migrations_that_went_through_each_stays(connection: sqlite3.Conn
 def test_a_newer_ledger_is_refused_and_left_as_it_is(tmp_path: Path) -> None:
     folder = tmp_path / "state"
     with opened(folder) as ledger:
-        ledger.put_aliases([("x.com", Origin.PIN)], Phase.PRESENT, 0)
+        ledger.put_aliases([("x.com", Origin.PIN)], AliasPhase.PRESENT, 0)
         ledger.query(f"PRAGMA user_version = {len(MIGRATIONS) + 1}")
     with pytest.raises(BridgeError) as caught:
         Ledger.open(folder, create=True)
@@ -127,7 +174,7 @@ def test_two_processes_that_start_at_once_migrate_once(tmp_path: Path) -> None:
         connection = sqlite3.connect(folder / FILE_NAME, isolation_level=None, timeout=60)
         connection.set_trace_callback(lambda sql: waiting.set() if sql.startswith("BEGIN") else None)
         try:
-            migrate(connection, (MORE,))
+            migrate(connection, made_of(MORE))
             found.append(version(connection))
         except sqlite3.Error as error:
             found.append(error)

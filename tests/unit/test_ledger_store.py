@@ -4,23 +4,24 @@ import sqlite3
 
 import pytest
 
-from closte_bridge.checks.life import History
-from closte_bridge.ledger import histories, journal
-from closte_bridge.ledger.marks import MOVED_BACK
+from closte_bridge.checks.domain_state import CheckState
+from closte_bridge.ledger import check_state as check_states
+from closte_bridge.ledger import log as ledger_log
+from closte_bridge.ledger.flags import MOVED_BACK
+from closte_bridge.ledger.missing_records import await_records, records_due
 from closte_bridge.ledger.state import (
     Absence,
+    AliasPhase,
     Evidence,
+    FailedChange,
     Identity,
+    LedgerLocation,
     LedgerState,
     Origin,
-    Phase,
-    Place,
     RemovalClass,
-    Trouble,
     Unsettled,
 )
 from closte_bridge.ledger.store import DAY, LIST_LAG, WEEK, Ledger
-from closte_bridge.ledger.waiting import await_records, records_due
 from tests.support.ledgers import code_of
 
 NOW = 1_800_000_000.0
@@ -80,7 +81,7 @@ def test_what_somebody_else_wrote_there_is_called_damage(
 def test_a_mark_of_another_kind_is_no_matter_of_the_plans(ledger: Ledger) -> None:
     before = ledger.state(NOW)
     with ledger.transaction():
-        ledger.mark("stage-refused", ["7 checking-dns done"], NOW)
+        ledger.set_flag("stage-refused", ["7 checking-dns done"], NOW)
     assert ledger.state(NOW) == before
 
 
@@ -94,26 +95,26 @@ def test_an_engine_id_that_cannot_be_read_is_called_damage(ledger: Ledger, ident
 
 
 IDENTITY = Identity("engine", 1, "network.org", "digest", None, "key")
-PLACE = Place("host", "/state")
-TROUBLE = Trouble(3, NOW + 60, True, 'Closte answered "no".', NOW - 60, "remove", 2)
+PLACE = LedgerLocation("host", "/state")
+TROUBLE = FailedChange(3, NOW + 60, True, 'Closte answered "no".', NOW - 60, "remove", 2)
 
 
 def write_everything(ledger: Ledger) -> None:
-    seen = History(first_seen=NOW, next_look=NOW, leads_here=True)
+    seen = CheckState(first_seen=NOW, next_check=NOW, points_here=True)
     with ledger.transaction():
         ledger.set_identity(IDENTITY)
         ledger.set_place(PLACE)
         ledger.set_meta(config_path="/etc/c.yaml", highest_site="5", highest_mapping="7", observed_count="9")
-        ledger.put_aliases([("x.com", Origin.MAPPING), ("www.x.com", Origin.WWW)], Phase.PRESENT, NOW)
-        ledger.put_aliases([("y.com", Origin.PIN)], Phase.ADDING, NOW, absent_before=True)
+        ledger.put_aliases([("x.com", Origin.MAPPING), ("www.x.com", Origin.WWW)], AliasPhase.PRESENT, NOW)
+        ledger.put_aliases([("y.com", Origin.PIN)], AliasPhase.ADDING, NOW, absent_before=True)
         ledger.put_absences({"x.com": Absence(NOW - 9, 2, NOW)})
         ledger.put_evidence({"x.com": Evidence("site_deleted", NOW)})
-        ledger.put_trouble("y.com", TROUBLE)
+        ledger.put_failed_change("y.com", TROUBLE)
         for kind in ("pin", "leaving", "released", "former"):
-            ledger.mark(kind, [f"{kind}.com"], NOW)
+            ledger.set_flag(kind, [f"{kind}.com"], NOW)
         ledger.count_removal("z.com", RemovalClass.EVENT, NOW)
         ledger.count_addition("y.com", "y.com", NOW)
-        histories.save(ledger, {"x.com": seen, "www.x.com": seen, "www.z.com": seen})
+        check_states.save(ledger, {"x.com": seen, "www.x.com": seen, "www.z.com": seen})
 
 
 def test_everything_that_is_written_is_read_back(ledger: Ledger) -> None:
@@ -121,13 +122,13 @@ def test_everything_that_is_written_is_read_back(ledger: Ledger) -> None:
     assert ledger.engine_id() == "engine"
     assert ledger.state(NOW) == LedgerState(
         identity=IDENTITY,
-        place=PLACE,
+        location=PLACE,
         config_path="/etc/c.yaml",
-        ours={"x.com": Origin.MAPPING, "www.x.com": Origin.WWW},
-        unsettled={"y.com": Unsettled(Phase.ADDING, Origin.PIN, NOW, True)},
+        managed={"x.com": Origin.MAPPING, "www.x.com": Origin.WWW},
+        unsettled={"y.com": Unsettled(AliasPhase.ADDING, Origin.PIN, NOW, True)},
         absences={"x.com": Absence(NOW - 9, 2, NOW)},
         evidence={"x.com": Evidence("site_deleted", NOW)},
-        troubles={"y.com": TROUBLE},
+        failed_changes={"y.com": TROUBLE},
         pins=frozenset({"pin.com"}),
         leaving=frozenset({"leaving.com"}),
         released=frozenset({"released.com"}),
@@ -140,7 +141,7 @@ def test_everything_that_is_written_is_read_back(ledger: Ledger) -> None:
         highest_site=5,
         highest_mapping=7,
         observed_count=9,
-        leading_www=frozenset({"www.x.com"}),
+        pointing_www=frozenset({"www.x.com"}),
     )
 
 
@@ -151,26 +152,26 @@ def test_small_facts_can_be_changed_and_removed(ledger: Ledger) -> None:
 
 
 def test_a_change_without_an_answer_moves_on_to_another_phase(ledger: Ledger) -> None:
-    ledger.put_aliases([("x.com", Origin.PIN)], Phase.ADDING, NOW, absent_before=True)
-    ledger.set_phase(["x.com", "unknown.com"], Phase.UNCONFIRMED)
-    assert ledger.state(NOW).unsettled == {"x.com": Unsettled(Phase.UNCONFIRMED, Origin.PIN, NOW, True)}
+    ledger.put_aliases([("x.com", Origin.PIN)], AliasPhase.ADDING, NOW, absent_before=True)
+    ledger.set_phase(["x.com", "unknown.com"], AliasPhase.UNCONFIRMED)
+    assert ledger.state(NOW).unsettled == {"x.com": Unsettled(AliasPhase.UNCONFIRMED, Origin.PIN, NOW, True)}
 
 
 def test_a_claim_can_be_given_up_but_not_for_what_is_ours(ledger: Ledger) -> None:
-    ledger.put_aliases([("x.com", Origin.PIN)], Phase.UNCONFIRMED, NOW, absent_before=True)
-    ledger.put_aliases([("y.com", Origin.PIN)], Phase.PRESENT, NOW)
+    ledger.put_aliases([("x.com", Origin.PIN)], AliasPhase.UNCONFIRMED, NOW, absent_before=True)
+    ledger.put_aliases([("y.com", Origin.PIN)], AliasPhase.PRESENT, NOW)
     ledger.disclaim(["x.com", "y.com"])
     assert ledger.state(NOW).unsettled["x.com"].absent_before is False
-    assert "y.com" in ledger.state(NOW).ours
+    assert "y.com" in ledger.state(NOW).managed
 
 
 def test_what_is_forgotten_leaves_only_its_counts(ledger: Ledger) -> None:
-    ledger.put_aliases([("x.com", Origin.MAPPING)], Phase.PRESENT, NOW)
+    ledger.put_aliases([("x.com", Origin.MAPPING)], AliasPhase.PRESENT, NOW)
     ledger.put_absences({"x.com": Absence(NOW, 1, NOW)})
     ledger.put_evidence({"x.com": Evidence("mapping_removed", NOW)})
-    ledger.put_trouble("x.com", Trouble(1, NOW, False, "", NOW))
-    ledger.mark("leaving", ["x.com"], NOW)
-    ledger.mark("released", ["x.com"], NOW)
+    ledger.put_failed_change("x.com", FailedChange(1, NOW, False, "", NOW))
+    ledger.set_flag("leaving", ["x.com"], NOW)
+    ledger.set_flag("released", ["x.com"], NOW)
     ledger.count_removal("x.com", RemovalClass.COMMAND, NOW)
     ledger.forget(["x.com"])
     assert ledger.state(NOW) == LedgerState(
@@ -185,18 +186,18 @@ def test_of_several_events_the_last_one_counts(ledger: Ledger) -> None:
 
 
 def test_marks_are_set_once_and_taken_away(ledger: Ledger) -> None:
-    ledger.mark("pin", ["x.com", "x.com", "y.com"], NOW)
-    ledger.mark("pin", ["x.com"], NOW + 1)
-    ledger.unmark("pin", ["y.com"])
-    assert ledger.query("SELECT name, kind, since FROM marks") == [("x.com", "pin", NOW)]
+    ledger.set_flag("pin", ["x.com", "x.com", "y.com"], NOW)
+    ledger.set_flag("pin", ["x.com"], NOW + 1)
+    ledger.clear_flag("pin", ["y.com"])
+    assert ledger.query("SELECT name, kind, since FROM flags") == [("x.com", "pin", NOW)]
 
 
-@pytest.mark.parametrize("table", ["absences", "evidence", "troubles"])
+@pytest.mark.parametrize("table", ["absences", "evidence", "failed_changes"])
 def test_single_names_are_cleared_from_what_is_kept_of_them(ledger: Ledger, table: str) -> None:
     ledger.put_absences({"x.com": Absence(NOW, 1, NOW), "y.com": Absence(NOW, 1, NOW)})
     ledger.put_evidence({"x.com": Evidence("k", NOW), "y.com": Evidence("k", NOW)})
     for name in ("x.com", "y.com"):
-        ledger.put_trouble(name, Trouble(1, NOW, False, "", NOW))
+        ledger.put_failed_change(name, FailedChange(1, NOW, False, "", NOW))
     ledger.clear(table, ["x.com"])
     assert set(getattr(ledger.state(NOW), table)) == {"y.com"}
 
@@ -244,45 +245,45 @@ def test_a_clock_that_went_back_and_was_set_right_does_not_forget_the_budget(led
 
 def test_a_record_does_not_wait_for_the_future_of_a_wrong_clock(ledger: Ledger) -> None:
     await_records(ledger, {2: NOW + 400 * DAY, 3: NOW + 60})
-    ledger.mark("released", ["y.com"], NOW + 400 * DAY)
+    ledger.set_flag("released", ["y.com"], NOW + 400 * DAY)
     ledger.start_over(NOW)
     assert records_due(ledger) == {2: NOW + 600, 3: NOW + 60}
-    assert ledger.query("SELECT since FROM marks WHERE kind = 'released'") == [(NOW + 400 * DAY,)]
+    assert ledger.query("SELECT since FROM flags WHERE kind = 'released'") == [(NOW + 400 * DAY,)]
 
 
 @pytest.mark.parametrize("jump", [-400 * DAY, 400 * DAY], ids=["back", "forward"])
 def test_after_a_jump_waiting_starts_over_and_nothing_is_put_off(ledger: Ledger, jump: float) -> None:
     now = NOW + jump
-    ledger.put_aliases([("x.com", Origin.PIN)], Phase.ADDING, NOW)
-    ledger.put_aliases([("y.com", Origin.PIN)], Phase.PRESENT, NOW)
+    ledger.put_aliases([("x.com", Origin.PIN)], AliasPhase.ADDING, NOW)
+    ledger.put_aliases([("y.com", Origin.PIN)], AliasPhase.PRESENT, NOW)
     ledger.put_absences({"y.com": Absence(NOW - DAY, 2, NOW)})
     ledger.put_evidence({"y.com": Evidence("mapping_removed", NOW)})
-    ledger.put_trouble("x.com", Trouble(1, NOW + DAY, False, "", NOW))
+    ledger.put_failed_change("x.com", FailedChange(1, NOW + DAY, False, "", NOW))
     ledger.count_removal("z.com", RemovalClass.EVENT, NOW)
     ledger.count_addition("x.com", "x.com", NOW)
-    ledger.mark(MOVED_BACK, ["7"], NOW)
-    histories.save(ledger, {"x.com": History(first_seen=NOW, next_look=NOW + DAY)})
+    ledger.set_flag(MOVED_BACK, ["7"], NOW)
+    check_states.save(ledger, {"x.com": CheckState(first_seen=NOW, next_check=NOW + DAY)})
     ledger.start_over(now)
     state = ledger.state(now)
     assert state.absences == {}
     assert state.evidence["y.com"].received == now
     assert state.unsettled["x.com"].since == now
-    assert state.troubles["x.com"].next_try == min(NOW + DAY, now)
+    assert state.failed_changes["x.com"].next_try == min(NOW + DAY, now)
     assert state.removals == ((RemovalClass.EVENT, now),)
     assert ledger.query("SELECT at FROM additions") == [(now,)]
-    assert ledger.query("SELECT since FROM marks WHERE kind = ?", MOVED_BACK) == [(now,)]
-    assert dict(histories.next_looks(ledger))["x.com"] == min(NOW + DAY, now)
+    assert ledger.query("SELECT since FROM flags WHERE kind = ?", MOVED_BACK) == [(now,)]
+    assert dict(check_states.next_checks(ledger))["x.com"] == min(NOW + DAY, now)
 
 
 def test_after_a_jump_failures_are_counted_anew(ledger: Ledger) -> None:
     """Nobody knows how much time lay between them: a mapping must not leave "done" after two minutes of trouble."""
-    fresh = History(NOW - DAY, NOW + 60, looked=NOW, dns="nxdomain")
+    fresh = CheckState(NOW - DAY, NOW + 60, checked_at=NOW, dns="nxdomain")
     failing = fresh._replace(failures=2, failing_since=NOW - 60, failed_at=NOW)
-    histories.save(ledger, {"x.com": failing})
+    check_states.save(ledger, {"x.com": failing})
     ledger.start_over(NOW + 3600)
-    (after,) = histories.load(ledger, ["x.com"]).values()
+    (after,) = check_states.load(ledger, ["x.com"]).values()
     assert after == fresh
-    assert histories.troubled(ledger) == {}
+    assert check_states.failing(ledger) == {}
 
 
 def test_what_no_rule_looks_at_any_more_is_deleted(ledger: Ledger) -> None:
@@ -290,7 +291,7 @@ def test_what_no_rule_looks_at_any_more_is_deleted(ledger: Ledger) -> None:
         ledger.count_removal(f"x{ago:.0f}.com", RemovalClass.EVENT, NOW - ago)
         ledger.count_addition("x.com", "x.com", NOW - ago)
     for number, (state, ago) in enumerate(
-        (("done", 0), ("done", 4 * WEEK + 1), ("set-aside", 4 * WEEK + 1), ("aside", 0), ("aside", 4 * WEEK + 1))
+        (("done", 0), ("done", 4 * WEEK + 1), ("quarantined", 4 * WEEK + 1), ("aside", 0), ("aside", 4 * WEEK + 1))
     ):
         ledger.write(
             "INSERT INTO events VALUES (?, ?, ?, ?, ?, ?, ?, ?)", [(str(number), NOW - ago, 0, "k", 1, "", "", state)]
@@ -303,8 +304,8 @@ def test_what_no_rule_looks_at_any_more_is_deleted(ledger: Ledger) -> None:
 
 
 def test_evidence_of_what_never_became_ours_is_deleted_after_a_while(ledger: Ledger) -> None:
-    ledger.put_aliases([("ours.com", Origin.MAPPING)], Phase.PRESENT, NOW)
-    ledger.put_aliases([("coming.com", Origin.MAPPING)], Phase.ADDING, NOW)
+    ledger.put_aliases([("ours.com", Origin.MAPPING)], AliasPhase.PRESENT, NOW)
+    ledger.put_aliases([("coming.com", Origin.MAPPING)], AliasPhase.ADDING, NOW)
     old, new = (Evidence("mapping_removed", NOW - 2 * WEEK - ago) for ago in (1, 0))
     ledger.put_evidence({"ours.com": old, "coming.com": old, "trial.com": old, "new.com": new})
     ledger.prune(NOW)
@@ -314,9 +315,9 @@ def test_evidence_of_what_never_became_ours_is_deleted_after_a_while(ledger: Led
 def test_of_a_very_long_log_the_newest_entries_are_kept(ledger: Ledger, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("closte_bridge.ledger.store.LONGEST_LOG", 3)
     for number in range(5):
-        journal.append(ledger, [journal.Entry(NOW, "run", "add", f"{number}.com", "", "done")])
+        ledger_log.append(ledger, [ledger_log.LogEntry(NOW, "run", "add", f"{number}.com", "", "done")])
     ledger.prune(NOW)
-    assert [entry.name for entry in journal.read(ledger)] == ["2.com", "3.com", "4.com"]
+    assert [entry.name for entry in ledger_log.read(ledger)] == ["2.com", "3.com", "4.com"]
 
 
 def test_the_log_is_append_only(ledger: Ledger) -> None:

@@ -5,11 +5,11 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from closte_bridge.ledger.state import Origin, Phase
+from closte_bridge.ledger.state import AliasPhase, Origin
 from closte_bridge.planning.model import Action
 from closte_bridge.planning.plan import narrow
 from closte_bridge.wordpress.snapshot import WwwPolicy
-from tests.support.looks import (
+from tests.support.check_states import (
     HOUR,
     MAIN,
     NOW,
@@ -40,7 +40,7 @@ def test_what_is_mapped_and_missing_is_added_in_the_order_of_names() -> None:
         ("a.com", Origin.MAPPING, "mapped to site 1", None),
         ("b.com", Origin.MAPPING, "mapped to site 1", None),
     ]
-    assert plan.in_step == 1
+    assert plan.in_sync == 1
 
 
 def test_pins_and_the_config_are_added_too() -> None:
@@ -62,7 +62,7 @@ def test_with_a_partial_list_what_it_lacks_is_asked_for_again() -> None:
 
 
 def test_an_attempt_without_a_clear_answer_is_repeated() -> None:
-    ledger = a_ledger(unsettled={"x.com": waiting_for(Phase.UNCONFIRMED)})
+    ledger = a_ledger(unsettled={"x.com": waiting_for(AliasPhase.UNCONFIRMED)})
     plan = a_plan(a_snapshot("x.com"), a_list(), ledger)
     assert [(c.name, c.cause) for c in plan.changes] == [("x.com", "an earlier attempt had no clear answer")]
 
@@ -141,7 +141,7 @@ def test_a_wildcard_just_added_is_waited_for_while_the_list_lags() -> None:
 
 @pytest.mark.parametrize("until", [NOW - 1, NOW + HOUR])
 def test_a_wildcard_that_failed_keeps_nobody_waiting(until: float) -> None:
-    ledger = a_ledger(troubles={"*.w.com": trouble(until=until)})
+    ledger = a_ledger(failed_changes={"*.w.com": trouble(until=until)})
     plan = a_plan(a_snapshot("a.w.com"), a_list(), ledger, config={"wildcards": ("*.w.com",)})
     assert "a.w.com" in adds(plan)
 
@@ -161,14 +161,14 @@ def test_behind_a_wildcard_that_leaves_every_name_becomes_an_alias() -> None:
 
 
 def test_a_removal_that_failed_does_not_hold_an_addition_back() -> None:
-    ledger = a_ledger(troubles={"x.com": trouble(action="remove"), "y.com": trouble(action="add")})
+    ledger = a_ledger(failed_changes={"x.com": trouble(action="remove"), "y.com": trouble(action="add")})
     plan = a_plan(a_snapshot("x.com", "y.com"), a_list(), ledger)
     assert (adds(plan), holds(plan)) == (["x.com"], {"y.com": "back-off"})
 
 
 @pytest.mark.parametrize(("refused", "code"), [(False, "back-off"), (True, "refused")])
 def test_what_failed_waits_for_its_next_try(refused: bool, code: str) -> None:
-    ledger = a_ledger(troubles={"x.com": trouble(refused=refused), "y.com": trouble(until=NOW)})
+    ledger = a_ledger(failed_changes={"x.com": trouble(refused=refused), "y.com": trouble(until=NOW)})
     plan = a_plan(a_snapshot("x.com", "y.com", "z.com"), a_list(), ledger)
     assert adds(plan) == ["y.com", "z.com"]
     hold = the_hold(plan, "x.com")
@@ -194,7 +194,7 @@ def test_what_was_released_is_not_asked_for_while_nobody_knows_whether_it_is_the
     assert (adds(plan), holds(plan)) == (["y.com"], {"x.com": "released"})
     # Once a list shows that it is not there, it is wanted like any other; and so is what became ours again.
     assert adds(a_plan(a_snapshot("x.com"), a_list(), released)) == ["x.com"]
-    asked = replace(released, unsettled={"x.com": waiting_for(Phase.UNCONFIRMED)})
+    asked = replace(released, unsettled={"x.com": waiting_for(AliasPhase.UNCONFIRMED)})
     assert adds(a_plan(a_snapshot("x.com"), observed, asked)) == ["x.com"]
     assert adds(a_plan(a_snapshot("x.com"), partial(), a_ledger("x.com", released={"x.com"}))) == ["x.com"]
 
@@ -228,7 +228,7 @@ def test_www_waits_until_it_is_known_where_it_leads() -> None:
 
 
 def test_www_that_leads_where_its_name_leads_is_added() -> None:
-    ledger = a_ledger("x.com", leading_www={"www.x.com", "www.stranger.com"})
+    ledger = a_ledger("x.com", pointing_www={"www.x.com", "www.stranger.com"})
     plan = a_plan(a_snapshot("x.com", www=WwwPolicy.ALWAYS), a_list("x.com"), ledger)
     assert [(c.name, c.origin, c.cause) for c in plan.changes] == [
         ("www.x.com", Origin.WWW, "the www. form of a mapped name")
@@ -240,7 +240,7 @@ def test_www_that_leads_where_its_name_leads_is_added() -> None:
     "ledger",
     [
         a_ledger("x.com", origins={"www.x.com": Origin.WWW}),
-        a_ledger("x.com", unsettled={"www.x.com": waiting_for(Phase.UNCONFIRMED, origin=Origin.WWW)}),
+        a_ledger("x.com", unsettled={"www.x.com": waiting_for(AliasPhase.UNCONFIRMED, origin=Origin.WWW)}),
     ],
     ids=["settled", "unsettled"],
 )
@@ -264,7 +264,7 @@ def test_what_holds_a_name_back_holds_its_www_form_back(row: Mapping, code: str,
     www = f"www.{row.domain}"
     origins = {www: Origin.WWW} if known == "was ours" else {}
     snapshot = a_snapshot("x.com", row, sites=[a_site(2, network=2), a_site(3)], www=WwwPolicy.ALWAYS)
-    ledger = a_ledger(origins=origins, leading_www={www})
+    ledger = a_ledger(origins=origins, pointing_www={www})
     if known == "was ours" or code != "site-gone":
         hold = the_hold(a_plan(snapshot, a_list("x.com"), ledger), www)
         assert (hold.code, hold.reason) == (code, reason)
@@ -278,7 +278,7 @@ def test_what_holds_a_name_back_holds_its_www_form_back(row: Mapping, code: str,
 def test_www_of_a_name_that_is_gone_does_not_come_back() -> None:
     ledger = a_ledger(
         origins={"www.x.com": Origin.WWW, "www.y.com": Origin.MAPPING},
-        unsettled={"www.z.com": waiting_for(Phase.ADDING, origin=Origin.WWW)},
+        unsettled={"www.z.com": waiting_for(AliasPhase.ADDING, origin=Origin.WWW)},
     )
     assert not a_plan(a_snapshot("y.com"), a_list("y.com"), ledger).additions
 
@@ -291,7 +291,7 @@ def test_managed_domains_that_a_paged_list_does_not_show_are_present_and_others_
     paged = replace(partial("there.com"), paged=True)
     ledger = a_ledger("there.com", "behind.com")
     plan = a_plan(a_snapshot("there.com", "behind.com", "new.com"), paged, ledger)
-    assert (adds(plan), plan.in_step, holds(plan)) == (["new.com"], 2, {})
+    assert (adds(plan), plan.in_sync, holds(plan)) == (["new.com"], 2, {})
 
 
 def test_a_mass_loss_does_not_wait_for_a_late_list() -> None:
@@ -304,11 +304,11 @@ def test_a_mass_loss_does_not_wait_for_a_late_list() -> None:
 
 
 def test_a_hold_says_why_the_last_try_failed() -> None:
-    ledger = a_ledger(troubles={"taken.com": trouble()._replace(code="exists-elsewhere")})
+    ledger = a_ledger(failed_changes={"taken.com": trouble()._replace(code="exists-elsewhere")})
     assert holds(a_plan(a_snapshot("taken.com"), a_list(), ledger)) == {"taken.com": "exists-elsewhere"}
 
 
 def test_a_stranger_is_told_of_though_a_paged_list_is_as_long_as_what_is_in_step() -> None:
     paged = replace(partial("stranger.com"), paged=True)
     plan = a_plan(a_snapshot("behind.com"), paged, a_ledger("behind.com"))
-    assert plan.foreign == ("stranger.com",)
+    assert plan.unmanaged == ("stranger.com",)

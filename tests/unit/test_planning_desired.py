@@ -4,14 +4,14 @@ from typing import Any
 
 import pytest
 
-from closte_bridge.ledger.state import LedgerState, Origin, Phase
-from closte_bridge.planning.desired import Desired, Intentions, desired, origin_of
+from closte_bridge.ledger.state import AliasPhase, LedgerState, Origin
+from closte_bridge.planning.desired import Desired, DomainPolicy, desired, origin_of
 from closte_bridge.wordpress.snapshot import Mapping, Snapshot, WwwPolicy
-from tests.support.looks import MAIN, a_ledger, a_row, a_site, a_snapshot, waiting_for
+from tests.support.check_states import MAIN, a_ledger, a_row, a_site, a_snapshot, waiting_for
 
 
 def wanted(snapshot: Snapshot, ledger: LedgerState | None = None, **config: object) -> Desired:
-    return desired(snapshot, Intentions(**config), ledger or a_ledger())  # type: ignore[arg-type]
+    return desired(snapshot, DomainPolicy(**config), ledger or a_ledger())  # type: ignore[arg-type]
 
 
 def test_every_row_is_wanted_whatever_its_stage_in_its_one_spelling() -> None:
@@ -95,7 +95,7 @@ def test_whatever_mentions_a_name_is_named(name: str, words: str | None) -> None
         a_site(5, "odd_one.site.org"),
     ]
     ledger = a_ledger(
-        "*.old.com", pins={"pinned.com", "*.pinned.org"}, unsettled={"*.coming.com": waiting_for(Phase.ADDING)}
+        "*.old.com", pins={"pinned.com", "*.pinned.org"}, unsettled={"*.coming.com": waiting_for(AliasPhase.ADDING)}
     )
     snapshot = a_snapshot("mapped.com", "*.odd.com", a_row("gone.com", 77), "https://Slash.com/", sites=sites)
     desire = wanted(snapshot, ledger, wildcards=("*.wild.com",), keep=("kept.com",))

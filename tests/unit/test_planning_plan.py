@@ -4,11 +4,11 @@ from dataclasses import replace
 
 import pytest
 
-from closte_bridge.ledger.state import Absence, LedgerState, Origin, Phase
-from closte_bridge.planning.model import Action, Mode, Observed, Standing
+from closte_bridge.ledger.state import Absence, AliasPhase, LedgerState, Origin
+from closte_bridge.planning.model import Action, Authority, Mode, Observed
 from closte_bridge.planning.plan import narrow
 from closte_bridge.wordpress.snapshot import Snapshot, WwwPolicy
-from tests.support.looks import (
+from tests.support.check_states import (
     DAY,
     HOUR,
     MAIN,
@@ -34,14 +34,14 @@ OLD = NOW - HOUR - MINUTE
 
 def test_when_both_sides_agree_there_is_nothing_to_do() -> None:
     plan = a_plan(a_snapshot("a.com", "b.com"), a_list("a.com", "b.com"), a_ledger("a.com", "b.com"))
-    assert (plan.changes, plan.holds, plan.withheld, plan.foreign) == ((), (), (), ())
-    assert plan.in_step == 2
-    assert plan.bookkeeping == type(plan.bookkeeping)()
+    assert (plan.changes, plan.holds, plan.over_limit, plan.unmanaged) == ((), (), (), ())
+    assert plan.in_sync == 2
+    assert plan.updates == type(plan.updates)()
 
 
 def test_a_plan_tells_its_changes_apart() -> None:
     ledger = a_ledger("old.com", *(f"stay{n}.com" for n in range(5)), evidence={"old.com": told()})
-    plan = a_plan(a_snapshot("new.com", *(f"stay{n}.com" for n in range(5))), a_list(*ledger.ours), ledger)
+    plan = a_plan(a_snapshot("new.com", *(f"stay{n}.com" for n in range(5))), a_list(*ledger.managed), ledger)
     assert [change.name for change in plan.additions] == ["new.com"]
     assert [change.name for change in plan.removals] == ["old.com"]
     assert plan.changes == (*plan.additions, *plan.removals)
@@ -50,41 +50,41 @@ def test_a_plan_tells_its_changes_apart() -> None:
 
 def test_foreign_is_what_nobody_here_asked_for() -> None:
     ledger = a_ledger(
-        "ours.com", pins={"pin.com"}, unsettled={"open.com": waiting_for(Phase.ADDING, absent_before=False)}
+        "ours.com", pins={"pin.com"}, unsettled={"open.com": waiting_for(AliasPhase.ADDING, absent_before=False)}
     )
     there = a_list("ours.com", "pin.com", "open.com", "mapped.com", "www.mapped.com", "b.com", "a.com")
-    assert a_plan(a_snapshot("mapped.com"), there, ledger).foreign == ("a.com", "b.com")
+    assert a_plan(a_snapshot("mapped.com"), there, ledger).unmanaged == ("a.com", "b.com")
 
 
 @pytest.mark.parametrize(
     ("phase", "absent_before", "since", "snapshot", "observed", "fate"),
     [
-        (Phase.ADDING, True, NOW, a_snapshot("x.com"), a_list("x.com"), "confirmed"),
-        (Phase.ADDING, False, NOW, a_snapshot("x.com"), a_list("x.com"), "unclaimed"),
-        (Phase.UNCONFIRMED, False, NOW, a_snapshot(), partial("x.com"), "unclaimed"),
-        (Phase.ADDING, True, NOW, a_snapshot("x.com"), partial("x.com"), "confirmed"),
-        (Phase.ADDING, True, NOW, a_snapshot(), a_list(), "open"),
-        (Phase.ADDING, True, OLD, a_snapshot(), a_list(), "vanished"),
-        (Phase.ADDING, True, OLD, a_snapshot(), partial(), "open"),
-        (Phase.ADDING, True, OLD, a_snapshot(), UNREADABLE, "open"),
-        (Phase.UNCONFIRMED, True, OLD, a_snapshot("x.com"), a_list(), "lapsed"),
-        (Phase.UNCONFIRMED, False, OLD, a_snapshot("x.com"), a_list(), "open"),
+        (AliasPhase.ADDING, True, NOW, a_snapshot("x.com"), a_list("x.com"), "confirmed"),
+        (AliasPhase.ADDING, False, NOW, a_snapshot("x.com"), a_list("x.com"), "unclaimed"),
+        (AliasPhase.UNCONFIRMED, False, NOW, a_snapshot(), partial("x.com"), "unclaimed"),
+        (AliasPhase.ADDING, True, NOW, a_snapshot("x.com"), partial("x.com"), "confirmed"),
+        (AliasPhase.ADDING, True, NOW, a_snapshot(), a_list(), "open"),
+        (AliasPhase.ADDING, True, OLD, a_snapshot(), a_list(), "vanished"),
+        (AliasPhase.ADDING, True, OLD, a_snapshot(), partial(), "open"),
+        (AliasPhase.ADDING, True, OLD, a_snapshot(), UNREADABLE, "open"),
+        (AliasPhase.UNCONFIRMED, True, OLD, a_snapshot("x.com"), a_list(), "lapsed"),
+        (AliasPhase.UNCONFIRMED, False, OLD, a_snapshot("x.com"), a_list(), "open"),
         # Its site is gone, and the row may stay for ever: nobody asks for it again.
-        (Phase.UNCONFIRMED, True, OLD, a_snapshot(a_row("x.com", 77)), a_list(), "lapsed"),
-        (Phase.UNCONFIRMED, False, OLD, a_snapshot(a_row("x.com", 77)), a_list(), "vanished"),
-        (Phase.UNCONFIRMED, False, OLD, a_snapshot(a_row("x.com", 77)), partial(), "open"),
-        (Phase.REMOVING, True, NOW, a_snapshot(), a_list(), "vanished"),
-        (Phase.REMOVING, True, NOW, a_snapshot(), UNREADABLE, "open"),
-        (Phase.REMOVING, True, NOW, a_snapshot(), a_list("x.com"), "open"),
-        (Phase.REMOVING, True, NOW, a_snapshot("x.com"), a_list("x.com"), "confirmed"),
-        (Phase.REMOVING, True, NOW, a_snapshot("x.com"), UNREADABLE, "open"),
+        (AliasPhase.UNCONFIRMED, True, OLD, a_snapshot(a_row("x.com", 77)), a_list(), "lapsed"),
+        (AliasPhase.UNCONFIRMED, False, OLD, a_snapshot(a_row("x.com", 77)), a_list(), "vanished"),
+        (AliasPhase.UNCONFIRMED, False, OLD, a_snapshot(a_row("x.com", 77)), partial(), "open"),
+        (AliasPhase.REMOVING, True, NOW, a_snapshot(), a_list(), "vanished"),
+        (AliasPhase.REMOVING, True, NOW, a_snapshot(), UNREADABLE, "open"),
+        (AliasPhase.REMOVING, True, NOW, a_snapshot(), a_list("x.com"), "open"),
+        (AliasPhase.REMOVING, True, NOW, a_snapshot("x.com"), a_list("x.com"), "confirmed"),
+        (AliasPhase.REMOVING, True, NOW, a_snapshot("x.com"), UNREADABLE, "open"),
     ],
 )
 def test_the_list_settles_changes_whose_answer_was_lost(
-    phase: Phase, absent_before: bool, since: float, snapshot: Snapshot, observed: Observed, fate: str
+    phase: AliasPhase, absent_before: bool, since: float, snapshot: Snapshot, observed: Observed, fate: str
 ) -> None:
     unsettled = waiting_for(phase, since=since, absent_before=absent_before, origin=Origin.WWW)
-    books = a_plan(snapshot, observed, a_ledger(unsettled={"x.com": unsettled})).bookkeeping
+    books = a_plan(snapshot, observed, a_ledger(unsettled={"x.com": unsettled})).updates
     found = {
         "confirmed": list(books.confirmed.items()) == [("x.com", Origin.WWW)],
         "vanished": books.vanished == ("x.com",),
@@ -95,17 +95,17 @@ def test_the_list_settles_changes_whose_answer_was_lost(
 
 
 def test_a_www_form_that_waits_for_its_proof_has_nothing_open_for_ever() -> None:
-    unsettled = {"www.x.com": waiting_for(Phase.UNCONFIRMED, since=OLD, absent_before=False)}
+    unsettled = {"www.x.com": waiting_for(AliasPhase.UNCONFIRMED, since=OLD, absent_before=False)}
     plan = a_plan(a_snapshot("x.com", www=WwwPolicy.ALWAYS), a_list("x.com"), a_ledger("x.com", unsettled=unsettled))
-    assert (sorted(plan.unproven), plan.bookkeeping.vanished) == (["www.x.com"], ("www.x.com",))
+    assert (sorted(plan.unproven), plan.updates.vanished) == (["www.x.com"], ("www.x.com",))
 
 
 def test_an_attempt_that_came_to_nothing_stays_wanted_with_its_back_off() -> None:
-    unsettled = {"x.com": waiting_for(Phase.UNCONFIRMED, since=OLD)}
-    ledger = a_ledger(unsettled=unsettled, troubles={"x.com": trouble(attempts=9)})
+    unsettled = {"x.com": waiting_for(AliasPhase.UNCONFIRMED, since=OLD)}
+    ledger = a_ledger(unsettled=unsettled, failed_changes={"x.com": trouble(attempts=9)})
     plan = a_plan(a_snapshot("x.com"), a_list(), ledger)
     assert holds(plan) == {"x.com": "back-off"}
-    assert (plan.bookkeeping.lapsed, plan.bookkeeping.settled) == (("x.com",), ())
+    assert (plan.updates.lapsed, plan.updates.settled) == (("x.com",), ())
 
 
 @pytest.mark.parametrize(
@@ -121,11 +121,11 @@ def test_an_attempt_that_came_to_nothing_stays_wanted_with_its_back_off() -> Non
 )
 def test_what_was_ours_and_is_gone_and_not_wanted_there_is_forgotten(ledger: LedgerState, snapshot: Snapshot) -> None:
     many = [f"stay{n}.com" for n in range(40)]
-    ledger.ours.update(dict.fromkeys(many, 1))
+    ledger.managed.update(dict.fromkeys(many, 1))
     plan = a_plan(
         snapshot, a_list(*many, "x.com" if "x.com" in {m.domain for m in snapshot.mappings} else MAIN), ledger
     )
-    assert set(plan.bookkeeping.vanished) == ledger.ours.keys() - set(many)
+    assert set(plan.updates.vanished) == ledger.managed.keys() - set(many)
 
 
 def test_what_was_ours_and_is_gone_and_wanted_is_not_forgotten() -> None:
@@ -135,16 +135,16 @@ def test_what_was_ours_and_is_gone_and_wanted_is_not_forgotten() -> None:
         "lag.com",
         origins={"www.back.com": Origin.WWW, "pin.com": Origin.PIN},
         pins={"pin.com"},
-        troubles={"held.com": trouble()},
+        failed_changes={"held.com": trouble()},
         added_lately={"lag.com"},
     )
     plan = a_plan(a_snapshot("back.com", "held.com"), a_list(), ledger)
-    assert plan.bookkeeping.vanished == ()
+    assert plan.updates.vanished == ()
 
 
 @pytest.mark.parametrize("observed", [partial(), UNREADABLE])
 def test_nothing_is_forgotten_by_a_list_that_is_not_complete(observed: Observed) -> None:
-    assert a_plan(a_snapshot(), observed, a_ledger("x.com")).bookkeeping.vanished == ()
+    assert a_plan(a_snapshot(), observed, a_ledger("x.com")).updates.vanished == ()
 
 
 @pytest.mark.parametrize(
@@ -154,7 +154,7 @@ def test_nothing_is_forgotten_by_a_list_that_is_not_complete(observed: Observed)
         (a_snapshot("x.com"), a_list(), a_ledger(), False),
         (a_snapshot(), a_list("x.com"), a_ledger("x.com"), False),
         (a_snapshot(), a_list(), a_ledger(), True),
-        (a_snapshot(), a_list(), a_ledger(unsettled={"x.com": waiting_for(Phase.UNCONFIRMED)}), False),
+        (a_snapshot(), a_list(), a_ledger(unsettled={"x.com": waiting_for(AliasPhase.UNCONFIRMED)}), False),
         (a_snapshot(faults=("torn",)), a_list(), a_ledger(), False),
         (a_snapshot(), UNREADABLE, a_ledger(), False),
     ],
@@ -163,25 +163,25 @@ def test_nothing_is_forgotten_by_a_list_that_is_not_complete(observed: Observed)
 def test_trouble_is_over_when_nothing_is_left_of_it(
     snapshot: Snapshot, observed: Observed, ledger: LedgerState, settled: bool
 ) -> None:
-    ledger.troubles["x.com"] = trouble()
-    assert a_plan(snapshot, observed, ledger).bookkeeping.settled == (("x.com",) if settled else ())
+    ledger.failed_changes["x.com"] = trouble()
+    assert a_plan(snapshot, observed, ledger).updates.settled == (("x.com",) if settled else ())
 
 
 def test_what_is_mentioned_again_voids_what_was_held_against_it() -> None:
     ledger = a_ledger("a.com", "b.com", absences={"a.com": missing(), "c.com": missing()}, evidence={"b.com": told()})
     plan = a_plan(a_snapshot("a.com", "b.com", faults=("torn",)), a_list("a.com", "b.com"), ledger)
-    assert plan.bookkeeping.mentioned_again == ("a.com", "b.com")
+    assert plan.updates.mentioned_again == ("a.com", "b.com")
 
 
 def test_while_the_integration_is_off_nothing_is_withheld_because_nothing_goes() -> None:
     """Rule 10: it ends with 0, whatever is over a limit; what would be is in the plan."""
     names = [f"old{n}.com" for n in range(30)]
     ledger = a_ledger(*names, "stay.com", evidence={name: told() for name in names})
-    whole = a_plan(a_snapshot("stay.com"), a_list(*ledger.ours), ledger)
-    assert [len(withheld.names) for withheld in whole.withheld] == [30]
-    off = Standing(Mode.INACTIVE, "integration-off", "the Closte integration is switched off in Ultimate Multisite")
-    plan = a_plan(a_snapshot("stay.com"), a_list(*ledger.ours), ledger, standing=off)
-    assert plan.withheld == ()
+    whole = a_plan(a_snapshot("stay.com"), a_list(*ledger.managed), ledger)
+    assert [len(over_limit.names) for over_limit in whole.over_limit] == [30]
+    off = Authority(Mode.INACTIVE, "integration-off", "the Closte integration is switched off in Ultimate Multisite")
+    plan = a_plan(a_snapshot("stay.com"), a_list(*ledger.managed), ledger, authority=off)
+    assert plan.over_limit == ()
     assert holds(plan) == dict.fromkeys(names, "over-limit")
 
 
@@ -189,10 +189,12 @@ def test_an_add_only_plan_withholds_nothing_because_it_removes_nothing() -> None
     """What is over a limit is held like any removal: else it would seem to be in step."""
     gone = ("a.com", "b.com", "c.com", "d.com")
     ledger = a_ledger(*gone, "y.com", absences=dict.fromkeys(gone, missing()), evidence={"y.com": told()})
-    assert [withheld.names for withheld in a_plan(a_snapshot(), a_list(*ledger.ours), ledger).withheld] == [gone]
-    standing = Standing(Mode.ADD_ONLY, "moved", "it was moved")
-    plan = a_plan(a_snapshot(), a_list(*ledger.ours), ledger, standing=standing)
-    assert (plan.changes, plan.withheld) == ((), ())
+    assert [over_limit.names for over_limit in a_plan(a_snapshot(), a_list(*ledger.managed), ledger).over_limit] == [
+        gone
+    ]
+    authority = Authority(Mode.ADD_ONLY, "moved", "it was moved")
+    plan = a_plan(a_snapshot(), a_list(*ledger.managed), ledger, authority=authority)
+    assert (plan.changes, plan.over_limit) == ((), ())
     assert holds(plan) == dict.fromkeys((*gone, "y.com"), "add-only")
 
 
@@ -201,32 +203,32 @@ def test_narrowed_to_names_a_plan_keeps_their_www_forms_and_its_books() -> None:
     gone = [f"gone{n}.com" for n in range(4)]
     ledger = a_ledger(*many, *gone, "c.com", absences=dict.fromkeys(gone, missing()), evidence={"c.com": told()})
     snapshot = a_snapshot(*many, "a.com", "b.com", a_row("d.com", 9), www=WwwPolicy.ALWAYS)
-    whole = a_plan(snapshot, a_list(*ledger.ours, "e.com"), ledger)
+    whole = a_plan(snapshot, a_list(*ledger.managed, "e.com"), ledger)
     part = narrow(whole, ["a.com", "c.com", "stay1.com", "gone1.com", "e.com"])
     assert adds(part) == ["a.com"]
     assert [change.name for change in part.removals] == ["c.com"]
     assert holds(part) == {"www.a.com": "www-unproven", "www.stay1.com": "www-unproven"}
-    assert part.withheld == whole.withheld
-    assert part.foreign == ("e.com",)
-    assert (part.bookkeeping, part.in_step) == (whole.bookkeeping, whole.in_step)
-    assert narrow(whole, ["d.com"]).withheld == ()
+    assert part.over_limit == whole.over_limit
+    assert part.unmanaged == ("e.com",)
+    assert (part.updates, part.in_sync) == (whole.updates, whole.in_sync)
+    assert narrow(whole, ["d.com"]).over_limit == ()
 
 
 def test_a_missing_name_is_counted_once_a_look() -> None:
     ledger = a_ledger("x.com", "y.com", absences={"x.com": missing(1, since=NOW - DAY, last=NOW - HOUR)})
-    books = a_plan(a_snapshot("y.com"), a_list("x.com", "y.com"), ledger).bookkeeping
+    books = a_plan(a_snapshot("y.com"), a_list("x.com", "y.com"), ledger).updates
     assert books.absences == {"x.com": Absence(NOW - DAY, 2, NOW)}
 
 
 def test_no_name_is_both_changed_and_held() -> None:
-    ledger = a_ledger(unsettled={"www.x.com": waiting_for(Phase.UNCONFIRMED, origin=Origin.WWW)})
+    ledger = a_ledger(unsettled={"www.x.com": waiting_for(AliasPhase.UNCONFIRMED, origin=Origin.WWW)})
     plan = a_plan(a_snapshot("x.com", www=WwwPolicy.ALWAYS), a_list("x.com"), ledger)
     assert [(c.action, c.name) for c in plan.changes] == [(Action.ADD, "www.x.com")]
     assert not plan.holds
 
 
 def test_what_nobody_wants_any_more_is_settled_though_the_list_is_always_paged() -> None:
-    ledger = a_ledger("there.com", troubles={"gone.com": trouble(), "wanted.com": trouble()})
+    ledger = a_ledger("there.com", failed_changes={"gone.com": trouble(), "wanted.com": trouble()})
     for observed, settled in ((replace(partial(), paged=True), ("gone.com",)), (partial(), ())):
         plan = a_plan(a_snapshot("wanted.com", "there.com"), observed, ledger)
-        assert plan.bookkeeping.settled == settled
+        assert plan.updates.settled == settled

@@ -9,16 +9,16 @@ from closte_bridge.planning.records import (
     MOST_UNSEEN,
     NO_RECORDS,
     UNSEEN_WAIT,
-    Known,
+    RecordHistory,
     RecordPlan,
-    Rows,
+    RowCounts,
     backfillable,
     plan_records,
     rows_arrive,
     rows_of,
 )
 from closte_bridge.wordpress.snapshot import Event, Site, Snapshot
-from tests.support.looks import MAIN, NOW, a_row, a_site, a_snapshot
+from tests.support.check_states import MAIN, NOW, a_row, a_site, a_snapshot
 
 
 def event(kind: str, blog: int, domain: str = "", detail: str = "") -> Event:
@@ -26,18 +26,18 @@ def event(kind: str, blog: int, domain: str = "", detail: str = "") -> Event:
 
 
 def planned(snapshot: Snapshot, above: int = 1, **known: Any) -> RecordPlan:  # noqa: ANN401 - any field
-    return plan_records(snapshot, Known(above, **known), NOW)
+    return plan_records(snapshot, RecordHistory(above, **known), NOW)
 
 
 def due(plan: RecordPlan) -> list[int]:
-    return [lack.site for lack in plan.due]
+    return [missing_record.site for missing_record in plan.due]
 
 
 def test_a_site_whose_request_is_over_gets_its_record_at_once() -> None:
     for kind in ("site_created", "site_duplicated"):
         snapshot = a_snapshot(sites=[a_site(2)], highest=(2, 1), events=[event(kind, 2)])
         plan = planned(snapshot)
-        assert [(lack.site, lack.domain) for lack in plan.due] == [(2, f"site2.{MAIN}")]
+        assert [(missing_record.site, missing_record.domain) for missing_record in plan.due] == [(2, f"site2.{MAIN}")]
         assert plan.waiting == {2: NOW}
 
 
@@ -45,7 +45,7 @@ def test_a_site_without_an_event_waits_for_a_day() -> None:
     snapshot = a_snapshot(sites=[a_site(2)], highest=(2, 1))
     plan = planned(snapshot)
     assert (due(plan), plan.waiting, plan.unseen) == ([], {}, {2: NOW + UNSEEN_WAIT})
-    assert [lack.hold for lack in plan.lacks] == ["unseen"]
+    assert [missing_record.hold for missing_record in plan.missing_records] == ["unseen"]
     later = planned(snapshot, above=2, unseen={2: NOW}, rows=rows_of(snapshot))
     assert due(later) == [2]
     assert later.unseen == {2: NOW}
@@ -55,7 +55,7 @@ def test_no_record_is_made_while_rows_arrive() -> None:
     snapshot = a_snapshot(sites=[a_site(2)], highest=(2, 1))
     for rows in (None, rows_of(snapshot)._replace(mappings=1)):
         plan = planned(snapshot, above=2, unseen={2: NOW}, rows=rows)
-        assert [lack.hold for lack in plan.lacks] == ["arriving"]
+        assert [missing_record.hold for missing_record in plan.missing_records] == ["arriving"]
 
 
 def test_only_a_few_records_are_made_in_a_day_without_events() -> None:
@@ -64,7 +64,7 @@ def test_only_a_few_records_are_made_in_a_day_without_events() -> None:
     unseen = {site.id: NOW for site in sites}
     plan = planned(snapshot, above=9, unseen=unseen, rows=rows_of(snapshot), made=MOST_UNSEEN - 2)
     assert due(plan) == [2, 3]
-    assert {lack.hold for lack in plan.lacks[2:]} == {"limit"}
+    assert {missing_record.hold for missing_record in plan.missing_records[2:]} == {"limit"}
     assert plan.unseen == unseen
 
 
@@ -86,7 +86,7 @@ def test_a_refused_record_keeps_its_time_although_its_event_is_still_there() -> 
     snapshot = a_snapshot(sites=[a_site(2)], highest=(2, 1), events=[created])
     plan = planned(snapshot, above=2, waiting={2: NOW + 5}, uids={created.uid})
     assert plan.waiting == {2: NOW + 5}
-    assert [lack.hold for lack in plan.lacks] == ["retry"]
+    assert [missing_record.hold for missing_record in plan.missing_records] == ["retry"]
 
 
 def test_a_site_that_had_a_record_gets_no_other() -> None:
@@ -103,27 +103,27 @@ CREATED, MAPPED = event("site_created", 2), event("mapping_added", 2, "a.com")
 @pytest.mark.parametrize(
     ("events", "before", "arrive"),
     [
-        ([], Rows(2, 1, 2, 1), False),
-        ([CREATED, MAPPED], Rows(1, 0, 1, 0), False),
-        ([CREATED, event("site_duplicated", 2), MAPPED], Rows(1, 0, 1, 0), False),
-        ([MAPPED], Rows(1, 0, 1, 0), True),
-        ([CREATED], Rows(1, 0, 1, 0), True),
-        ([event("mapping_removed", 2, "b.com")], Rows(2, 1, 2, 2), False),
-        ([event("site_deleted", 3)], Rows(2, 1, 3, 1), False),
-        ([], Rows(2, 1, 2, 2), True),
-        ([], Rows(1, 1, 2, 1), True),
-        ([], Rows(2, 0, 2, 1), True),
-        ([], Rows(3, 1, 2, 1), True),
+        ([], RowCounts(2, 1, 2, 1), False),
+        ([CREATED, MAPPED], RowCounts(1, 0, 1, 0), False),
+        ([CREATED, event("site_duplicated", 2), MAPPED], RowCounts(1, 0, 1, 0), False),
+        ([MAPPED], RowCounts(1, 0, 1, 0), True),
+        ([CREATED], RowCounts(1, 0, 1, 0), True),
+        ([event("mapping_removed", 2, "b.com")], RowCounts(2, 1, 2, 2), False),
+        ([event("site_deleted", 3)], RowCounts(2, 1, 3, 1), False),
+        ([], RowCounts(2, 1, 2, 2), True),
+        ([], RowCounts(1, 1, 2, 1), True),
+        ([], RowCounts(2, 0, 2, 1), True),
+        ([], RowCounts(3, 1, 2, 1), True),
     ],
 )
-def test_events_explain_rows_that_came_or_went(events: list[Event], before: Rows, arrive: bool) -> None:
+def test_events_explain_rows_that_came_or_went(events: list[Event], before: RowCounts, arrive: bool) -> None:
     snapshot = a_snapshot("a.com", sites=[a_site(2)], highest=(2, 1), events=events)
-    assert rows_arrive(snapshot, Known(2, rows=before)) is arrive
+    assert rows_arrive(snapshot, RecordHistory(2, rows=before)) is arrive
 
 
 def test_an_event_explains_rows_only_once() -> None:
     snapshot = a_snapshot("a.com", sites=[a_site(2)], highest=(2, 1), events=[CREATED, MAPPED])
-    assert rows_arrive(snapshot, Known(2, rows=Rows(1, 0, 1, 0), uids={CREATED.uid, MAPPED.uid}))
+    assert rows_arrive(snapshot, RecordHistory(2, rows=RowCounts(1, 0, 1, 0), uids={CREATED.uid, MAPPED.uid}))
 
 
 def test_what_waits_keeps_its_time_until_the_request_is_over() -> None:
@@ -136,7 +136,7 @@ def test_what_waits_keeps_its_time_until_the_request_is_over() -> None:
 @pytest.mark.parametrize("row", [a_row("other.com", blog=2), a_row(f"site2.{MAIN}", blog=9)])
 def test_one_that_is_served_or_whose_name_is_taken_needs_none(row: object) -> None:
     snapshot = a_snapshot(row, sites=[a_site(2)], highest=(2, 1), events=[event("site_created", 2)])  # type: ignore[arg-type]  # a row
-    assert planned(snapshot).lacks == ()
+    assert planned(snapshot).missing_records == ()
     assert planned(snapshot, above=2, waiting={2: NOW}).settled == {2}
 
 
@@ -194,7 +194,7 @@ def test_the_main_site_is_not_asked_about() -> None:
 def test_a_site_that_nobody_can_visit_waits_until_it_is_back(state: str) -> None:
     site = a_site(2)._replace(**{state: True})  # type: ignore[arg-type]  # all three are flags
     plan = planned(a_snapshot(sites=[site], highest=(2, 1), events=[event("site_created", 2)]))
-    assert plan.lacks == ()
+    assert plan.missing_records == ()
     assert plan.waiting == {2: NOW}
     assert due(planned(a_snapshot(sites=[a_site(2)], highest=(2, 1)), above=2, waiting=plan.waiting)) == [2]
 
@@ -211,4 +211,6 @@ def test_of_a_partial_snapshot_nothing_follows() -> None:
 def test_backfill_looks_at_all_ages() -> None:
     archived = a_site(4)._replace(archived=True)
     snapshot = a_snapshot(a_row("x.com", blog=3), sites=[a_site(2), a_site(3), archived], highest=(4, 1))
-    assert [(lack.site, lack.domain) for lack in backfillable(snapshot)] == [(2, f"site2.{MAIN}")]
+    assert [(missing_record.site, missing_record.domain) for missing_record in backfillable(snapshot)] == [
+        (2, f"site2.{MAIN}")
+    ]

@@ -5,11 +5,11 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from closte_bridge.ledger.state import Origin, Phase, RemovalClass
-from closte_bridge.planning.model import Mode, ObservedState, Standing
+from closte_bridge.ledger.state import AliasPhase, Origin, RemovalClass
+from closte_bridge.planning.model import Authority, Mode, ObservedState
 from closte_bridge.planning.removals import lost_class
 from closte_bridge.wordpress.snapshot import WwwPolicy
-from tests.support.looks import (
+from tests.support.check_states import (
     DAY,
     HOUR,
     MAIN,
@@ -83,7 +83,7 @@ def test_an_absence_counts_after_three_complete_snapshots_and_the_grace() -> Non
     assert [(c.name, c.cause, c.removal_class) for c in plan.changes] == [
         ("x.com", "missing in WordPress", RemovalClass.INFERENCE)
     ]
-    assert plan.bookkeeping.absences["x.com"] == (NOW - DAY, 3, NOW)
+    assert plan.updates.absences["x.com"] == (NOW - DAY, 3, NOW)
 
 
 @pytest.mark.parametrize(
@@ -105,7 +105,7 @@ def test_one_without_the_other_is_not_enough(times: int, since: float, reason: s
 def test_an_absence_starts_over_when_the_clock_was_moved(jumped: bool, last: float) -> None:
     ledger = a_ledger("x.com", *STAY, absences={"x.com": missing(9, last=last)}, clock_jumped=jumped)
     plan = a_plan(a_snapshot(*STAY), a_list("x.com", *STAY), ledger)
-    assert plan.bookkeeping.absences["x.com"] == (NOW, 1, NOW)
+    assert plan.updates.absences["x.com"] == (NOW, 1, NOW)
     assert not plan.changes
 
 
@@ -115,7 +115,7 @@ def test_without_a_complete_list_nothing_goes_by_inference(state: ObservedState)
     plan = a_plan(a_snapshot(), a_list("x.com", state=state), ledger)
     assert holds(plan) == {"x.com": "list-not-complete"}
     assert not plan.changes
-    assert not plan.bookkeeping.absences
+    assert not plan.updates.absences
 
 
 def test_a_partial_snapshot_removes_nothing_at_all() -> None:
@@ -135,7 +135,7 @@ def test_a_partial_snapshot_removes_nothing_at_all() -> None:
     kept = holds(plan)
     assert {kept[name] for name in ("event.com", "gone.com", *origins)} == {"snapshot-partial"}
     assert the_hold(plan, "gone.com").reason == "the snapshot is not complete: 2 of 3 mappings were read"
-    assert not plan.bookkeeping.absences
+    assert not plan.updates.absences
 
 
 @pytest.mark.parametrize(
@@ -159,7 +159,7 @@ def test_what_anything_mentions_stays_and_its_evidence_is_void(name: str) -> Non
     config = {"wildcards": ("*.wild.com",), "keep": ("kept.com",)}
     plan = a_plan(snapshot, a_list(name, *STAY, "*.wild.com"), ledger, config=config)
     assert name not in removes(plan)
-    assert name in plan.bookkeeping.mentioned_again
+    assert name in plan.updates.mentioned_again
 
 
 @pytest.mark.parametrize(
@@ -203,7 +203,7 @@ def test_both_forms_of_a_www_network_are_its_own(name: str) -> None:
     assert not plan.removals
     assert holds(plan)[name] == "protected"
     stranger = a_plan(snapshot, a_list("www.example.com", "example.com"), a_ledger())
-    assert stranger.foreign == (MAIN,)
+    assert stranger.unmanaged == (MAIN,)
 
 
 @pytest.mark.parametrize(
@@ -218,7 +218,7 @@ def test_a_removal_whose_answer_was_lost_rests_on_what_is_still_there(name: str,
 def test_a_foreign_alias_is_listed_and_left_alone() -> None:
     ledger = a_ledger(evidence={"x.com": told()}, absences={"x.com": missing(9)}, leaving={"x.com"})
     plan = a_plan(a_snapshot(), a_list("x.com"), ledger)
-    assert plan.foreign == ("x.com",)
+    assert plan.unmanaged == ("x.com",)
     assert not plan.changes
 
 
@@ -257,7 +257,7 @@ def test_by_command_a_name_goes_at_once() -> None:
 
 
 def test_by_command_too_a_failure_is_tried_again_later() -> None:
-    ledger = a_ledger("x.com", leaving={"x.com"}, troubles={"x.com": trouble()})
+    ledger = a_ledger("x.com", leaving={"x.com"}, failed_changes={"x.com": trouble()})
     assert holds(a_plan(a_snapshot(), a_list("x.com"), ledger)) == {"x.com": "back-off"}
     assert removes(a_plan(a_snapshot(), a_list("x.com"), ledger, retry=True)) == ["x.com"]
 
@@ -270,7 +270,7 @@ def test_a_command_is_spent_when_the_name_is_mapped_again(snapshot: object) -> N
     ledger = a_ledger("x.com", leaving={"x.com"})
     plan = a_plan(snapshot, a_list("x.com"), ledger)  # type: ignore[arg-type]
     assert not plan.changes
-    assert plan.bookkeeping.staying == ("x.com",)
+    assert plan.updates.staying == ("x.com",)
     # And if Closte has lost it meanwhile, it is added again.
     plan = a_plan(snapshot, a_list(), ledger)  # type: ignore[arg-type]
     assert [change.name for change in plan.additions] == ["x.com"]
@@ -280,15 +280,15 @@ def test_a_command_does_not_take_a_wildcard_that_the_config_wants_again() -> Non
     ledger = a_ledger(origins={"*.w.com": Origin.CONFIG}, leaving={"*.w.com"})
     plan = a_plan(a_snapshot(), a_list("*.w.com"), ledger, config={"wildcards": ("*.w.com",)})
     assert not plan.changes
-    assert plan.bookkeeping.staying == ("*.w.com",)
+    assert plan.updates.staying == ("*.w.com",)
 
 
 def test_a_command_waits_while_a_site_or_a_wildcard_mentions_the_name() -> None:
     ledger = a_ledger(f"site2.{MAIN}", "a.w.com", "*.w.com", leaving={f"site2.{MAIN}", "a.w.com"})
-    plan = a_plan(a_snapshot(sites=[a_site(2)]), a_list(*ledger.ours), ledger)
+    plan = a_plan(a_snapshot(sites=[a_site(2)]), a_list(*ledger.managed), ledger)
     assert the_hold(plan, f"site2.{MAIN}").reason == "a site mentions it"
     assert the_hold(plan, "a.w.com").reason == 'the wildcard "*.w.com" mentions it'
-    assert not plan.bookkeeping.staying
+    assert not plan.updates.staying
 
 
 def test_before_a_wildcard_leaves_all_that_it_covers_is_there_by_itself() -> None:
@@ -350,17 +350,17 @@ def test_without_a_complete_list_no_wildcard_leaves() -> None:
 @pytest.mark.parametrize(
     ("phase", "absent_before", "observed", "gone"),
     [
-        (Phase.REMOVING, True, a_list("x.com", *STAY), True),
-        (Phase.REMOVING, True, a_list(*STAY), False),
-        (Phase.REMOVING, True, UNREADABLE, True),
-        (Phase.UNCONFIRMED, True, a_list("x.com", *STAY), True),
-        (Phase.UNCONFIRMED, True, UNREADABLE, False),
-        (Phase.UNCONFIRMED, False, a_list("x.com", *STAY), False),
-        (Phase.ADDING, False, partial("x.com", *STAY), False),
+        (AliasPhase.REMOVING, True, a_list("x.com", *STAY), True),
+        (AliasPhase.REMOVING, True, a_list(*STAY), False),
+        (AliasPhase.REMOVING, True, UNREADABLE, True),
+        (AliasPhase.UNCONFIRMED, True, a_list("x.com", *STAY), True),
+        (AliasPhase.UNCONFIRMED, True, UNREADABLE, False),
+        (AliasPhase.UNCONFIRMED, False, a_list("x.com", *STAY), False),
+        (AliasPhase.ADDING, False, partial("x.com", *STAY), False),
     ],
 )
 def test_a_change_without_an_answer_is_ours_only_if_that_is_known(
-    phase: Phase, absent_before: bool, observed: Observed, gone: bool
+    phase: AliasPhase, absent_before: bool, observed: Observed, gone: bool
 ) -> None:
     ledger = a_ledger(
         *STAY, unsettled={"x.com": waiting_for(phase, absent_before=absent_before)}, evidence={"x.com": told()}
@@ -369,15 +369,15 @@ def test_a_change_without_an_answer_is_ours_only_if_that_is_known(
 
 
 def test_a_removal_that_failed_waits_for_its_next_try() -> None:
-    ledger = a_ledger("x.com", *STAY, evidence={"x.com": told()}, troubles={"x.com": trouble()})
+    ledger = a_ledger("x.com", *STAY, evidence={"x.com": told()}, failed_changes={"x.com": trouble()})
     plan = a_plan(a_snapshot(*STAY), a_list("x.com", *STAY), ledger)
     assert the_hold(plan, "x.com")[2:] == ("back-off", 'Closte answered "no".', NOW + HOUR)
 
 
 def test_a_failed_addition_does_not_hold_a_removal_back() -> None:
-    ledger = a_ledger("x.com", *STAY, evidence={"x.com": told()}, troubles={"x.com": trouble(action="add")})
+    ledger = a_ledger("x.com", *STAY, evidence={"x.com": told()}, failed_changes={"x.com": trouble(action="add")})
     assert removes(a_plan(a_snapshot(*STAY), a_list("x.com", *STAY), ledger)) == ["x.com"]
-    ledger.troubles["x.com"] = trouble(action="remove")
+    ledger.failed_changes["x.com"] = trouble(action="remove")
     assert holds(a_plan(a_snapshot(*STAY), a_list("x.com", *STAY), ledger)) == {"x.com": "back-off"}
 
 
@@ -388,8 +388,8 @@ def test_what_is_gone_at_closte_already_is_not_removed() -> None:
 
 def test_where_only_adding_is_allowed_removals_are_held() -> None:
     ledger = a_ledger("x.com", *STAY, evidence={"x.com": told()})
-    standing = Standing(Mode.ADD_ONLY, "moved", "the ledger was bound on another host")
-    plan = a_plan(a_snapshot("new.com", *STAY), a_list("x.com", *STAY), ledger, standing=standing)
+    authority = Authority(Mode.ADD_ONLY, "moved", "the ledger was bound on another host")
+    plan = a_plan(a_snapshot("new.com", *STAY), a_list("x.com", *STAY), ledger, authority=authority)
     assert [change.name for change in plan.changes] == ["new.com"]
     assert the_hold(plan, "x.com")[2:4] == ("add-only", "the ledger was bound on another host")
-    assert not plan.withheld
+    assert not plan.over_limit

@@ -5,11 +5,11 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from closte_bridge.checks.life import History
+from closte_bridge.checks.domain_state import CheckState
 from closte_bridge.planning.stages import (
-    LOOK_FIRST,
+    RECHECK_FIRST,
     TOO_MANY,
-    Circumstances,
+    StageContext,
     names_to_know,
     plan_stages,
     room_backwards,
@@ -30,18 +30,18 @@ def mapping(domain: str, stage: str, *, active: bool = True, modified: str | Non
     return Mapping(1, 2, domain, active, False, False, stage, OLD, modified)
 
 
-def history(dns: str = "right", tls: str = "right", *, leads_here: bool = True, failures: int = 0) -> History:
+def check_state(dns: str = "ok", tls: str = "ok", *, points_here: bool = True, failures: int = 0) -> CheckState:
     failing = NOW - 7200 if failures else None
-    return History(
+    return CheckState(
         first_seen=NOW - 9000,
-        next_look=NOW + 300,
-        looked=NOW,
+        next_check=NOW + 300,
+        checked_at=NOW,
         changed=NOW - 8000,
         dns=dns,
         tls=tls,
-        leads_here=leads_here,
-        right_since=NOW - 8000 if leads_here else None,
-        serves=tls == "right",
+        points_here=points_here,
+        ok_since=NOW - 8000 if points_here else None,
+        serves=tls == "ok",
         failures=failures,
         failing_since=failing,
         failed_at=NOW if failures else None,
@@ -50,15 +50,15 @@ def history(dns: str = "right", tls: str = "right", *, leads_here: bool = True, 
 
 def planned(
     rows: list[Mapping],
-    known: dict[str, History],
+    known: dict[str, CheckState],
     *,
     revive: Collection[str] = (),
     **around: Any,  # noqa: ANN401 - any field of it
 ) -> StagePlan:
-    return plan_stages(rows, known, Circumstances(NOW, ADOPTED, **around), revive)
+    return plan_stages(rows, known, StageContext(NOW, ADOPTED, **around), revive)
 
 
-def moves(row: Mapping, seen: History | None, *revive: str) -> list[tuple[str, str, bool | None]]:
+def moves(row: Mapping, seen: CheckState | None, *revive: str) -> list[tuple[str, str, bool | None]]:
     known = {} if seen is None else {"shop.example.org": seen}
     plan = planned([row], known, revive=revive)
     return [(change.name, change.stage, change.secure) for change in plan.changes]
@@ -66,35 +66,35 @@ def moves(row: Mapping, seen: History | None, *revive: str) -> list[tuple[str, s
 
 def test_what_is_proven_moves_forward() -> None:
     row = mapping("shop.example.org", "checking-dns")
-    assert moves(row, history(tls="no-listener")) == [("shop.example.org", "checking-ssl-cert", None)]
-    assert moves(row, history()) == [("shop.example.org", "done", True)]
+    assert moves(row, check_state(tls="no-listener")) == [("shop.example.org", "checking-ssl-cert", None)]
+    assert moves(row, check_state()) == [("shop.example.org", "done", True)]
 
 
 def test_the_stored_spelling_does_not_matter() -> None:
-    assert moves(mapping("Shop.Example.org.", "checking-dns"), history()) == [("shop.example.org", "done", True)]
+    assert moves(mapping("Shop.Example.org.", "checking-dns"), check_state()) == [("shop.example.org", "done", True)]
 
 
 def test_nothing_moves_without_a_look_or_without_need() -> None:
     assert moves(mapping("shop.example.org", "checking-dns"), None) == []
-    assert moves(mapping("shop.example.org", "done"), history()) == []
-    assert moves(mapping("not a name", "checking-dns"), history()) == []
+    assert moves(mapping("shop.example.org", "done"), check_state()) == []
+    assert moves(mapping("not a name", "checking-dns"), check_state()) == []
 
 
 def test_what_was_given_up_after_adoption_comes_alive_by_itself() -> None:
-    assert moves(mapping("shop.example.org", "failed"), history()) == [("shop.example.org", "done", True)]
+    assert moves(mapping("shop.example.org", "failed"), check_state()) == [("shop.example.org", "done", True)]
 
 
 def test_what_was_given_up_before_waits_for_the_command() -> None:
     row = mapping("shop.example.org", "failed", modified=OLD)
-    plan = planned([row], {"shop.example.org": history()})
+    plan = planned([row], {"shop.example.org": check_state()})
     assert plan.changes == ()
     assert [(held.name, held.code) for held in plan.holds] == [("shop.example.org", "given-up-before")]
-    assert moves(row, history(), "shop.example.org") == [("shop.example.org", "done", True)]
+    assert moves(row, check_state(), "shop.example.org") == [("shop.example.org", "done", True)]
 
 
 @pytest.mark.parametrize("stage", ["checking-dns", "checking-ssl-cert", "failed"])
 def test_what_was_forgotten_before_adoption_becomes_no_primary_domain_by_itself(stage: str) -> None:
-    known = {"shop.example.org": history()}
+    known = {"shop.example.org": check_state()}
     for created, old in ((NEW, False), (OLD, True), (None, True), ("0000-00-00 00:00:00", True)):
         row = mapping("shop.example.org", stage)._replace(created=created)
         (change,) = planned([row], known).changes
@@ -111,33 +111,33 @@ def test_what_was_forgotten_before_adoption_becomes_no_primary_domain_by_itself(
 
 def test_what_a_person_switched_off_stays_off() -> None:
     row = mapping("shop.example.org", "checking-dns", active=False)
-    plan = planned([row], {"shop.example.org": history()})
+    plan = planned([row], {"shop.example.org": check_state()})
     assert plan.changes == ()
     assert [held.code for held in plan.holds] == ["switched-off"]
 
 
 def test_backwards_only_after_failures_that_last() -> None:
     row = mapping("shop.example.org", "done")
-    wrong = history("points-elsewhere", "", leads_here=False, failures=2)
+    wrong = check_state("points-elsewhere", "", points_here=False, failures=2)
     assert moves(row, wrong) == []
     assert moves(row, wrong._replace(failures=3)) == [("shop.example.org", "checking-dns", False)]
 
 
 def test_nothing_moves_by_what_was_seen_long_ago() -> None:
     """The name may be another site's since, or somebody may have reset the stage: a new look decides."""
-    wrong = history("points-elsewhere", "wrong-name", leads_here=False, failures=3)
-    for row, seen in ((mapping("shop.example.org", "checking-dns"), history()), (mapping("a.b", "done"), wrong)):
+    wrong = check_state("points-elsewhere", "wrong-name", points_here=False, failures=3)
+    for row, seen in ((mapping("shop.example.org", "checking-dns"), check_state()), (mapping("a.b", "done"), wrong)):
         for age in (3601, 20 * 3600, 90 * 86400, -3601):
-            old = seen._replace(looked=NOW - age)
+            old = seen._replace(checked_at=NOW - age)
             plan = planned([row], {row.domain: old})
             assert plan.changes == ()
-            assert [(held.name, held.code) for held in plan.holds] == [(row.domain, LOOK_FIRST)]
-        recent = {row.domain: seen._replace(looked=NOW - 3600)}
+            assert [(held.name, held.code) for held in plan.holds] == [(row.domain, RECHECK_FIRST)]
+        recent = {row.domain: seen._replace(checked_at=NOW - 3600)}
         assert len(planned([row], recent).changes) == 1
 
 
 def test_what_was_refused_waits_unless_a_person_asks_for_it() -> None:
-    row, known = mapping("shop.example.org", "checking-dns"), {"shop.example.org": history()}
+    row, known = mapping("shop.example.org", "checking-dns"), {"shop.example.org": check_state()}
     refused = {f"{row.id} checking-dns done"}
     plan = planned([row], known, refused=refused)
     assert (plan.changes, [held.code for held in plan.holds]) == ((), ["stage-refused"])
@@ -145,7 +145,7 @@ def test_what_was_refused_waits_unless_a_person_asks_for_it() -> None:
 
 
 def test_what_is_held_anyway_is_not_looked_at_for_it() -> None:
-    old = {"shop.example.org": history("proxied")._replace(looked=NOW - 7200)}
+    old = {"shop.example.org": check_state("proxied")._replace(checked_at=NOW - 7200)}
     row = mapping("shop.example.org", "checking-ssl-cert")
     key = f"{row.id} {row.stage} done"
     plan = planned([row], old, unproven={key})
@@ -158,17 +158,17 @@ def test_what_is_held_anyway_is_not_looked_at_for_it() -> None:
 def test_what_several_sites_claim_goes_nowhere_but_back(stage: str) -> None:
     theirs, row = mapping("shop.example.org", "done"), mapping("shop.example.org", stage)._replace(id=7, blog_id=4)
     contested = {"shop.example.org": frozenset({2, 4})}
-    for seen in (history(), history(tls="no-listener")):
+    for seen in (check_state(), check_state(tls="no-listener")):
         for revive in ((), ("shop.example.org",)):
             plan = planned([theirs, row], {"shop.example.org": seen}, contested=contested, revive=revive)
             assert plan.changes == ()
             assert {held.code for held in plan.holds} <= {"conflict"}
-    plan = planned([row], {"shop.example.org": history()}, contested=contested)
+    plan = planned([row], {"shop.example.org": check_state()}, contested=contested)
     assert [held.reason for held in plan.holds] == ["sites 2, 4 claim it"]
     # One that this engine took from "done" is offline by its doing: it returns, and makes nothing a primary domain.
-    (returned,) = planned([theirs, row], {"shop.example.org": history()}, contested=contested, was_done={7}).changes
+    (returned,) = planned([theirs, row], {"shop.example.org": check_state()}, contested=contested, was_done={7}).changes
     assert (returned.mapping, returned.stage, returned.back) == (row, "done", True)
-    wrong = history("points-elsewhere", "wrong-name", leads_here=False, failures=3)
+    wrong = check_state("points-elsewhere", "wrong-name", points_here=False, failures=3)
     back = planned([theirs, row], {"shop.example.org": wrong}, contested=contested).changes
     assert {change.stage for change in back} == {"checking-dns"}
 
@@ -177,7 +177,7 @@ def test_none_goes_backwards_from_done_where_more_would_than_there_is_room_for()
     names = [f"{letter}.example.org" for letter in "abcd"]
     rows = [mapping(name, "done")._replace(id=number) for number, name in enumerate(names)]
     rows.append(mapping("e.example.org", "checking-ssl-cert"))
-    wrong = history("points-elsewhere", "wrong-name", leads_here=False, failures=3)
+    wrong = check_state("points-elsewhere", "wrong-name", points_here=False, failures=3)
     known = dict.fromkeys([*names, "e.example.org"], wrong)
     plan = planned(rows, known, room=3)
     # One that does not work as it is takes nobody's room.
@@ -206,14 +206,14 @@ def test_only_those_that_have_not_arrived_need_their_history() -> None:
 
 def test_what_was_seen_given_up_at_adoption_stays_so_whatever_its_date() -> None:
     row = mapping("shop.example.org", "failed", modified=NEW)
-    plan = planned([row], {"shop.example.org": history()}, given_up={row.id})
+    plan = planned([row], {"shop.example.org": check_state()}, given_up={row.id})
     assert [(held.name, held.code) for held in plan.holds] == [("shop.example.org", "given-up-before")]
-    plan = planned([row], {"shop.example.org": history()}, given_up={row.id + 1})
+    plan = planned([row], {"shop.example.org": check_state()}, given_up={row.id + 1})
     assert plan.holds == ()
 
 
 def test_behind_a_cdn_a_proof_is_asked_for() -> None:
-    row, known = mapping("shop.example.org", "checking-ssl-cert"), {"shop.example.org": history("proxied")}
+    row, known = mapping("shop.example.org", "checking-ssl-cert"), {"shop.example.org": check_state("proxied")}
     (change,) = planned([row], known).changes
     assert (change.stage, change.prove) == ("done", True)
     failed = planned([row], known, unproven={change.key})
@@ -226,5 +226,5 @@ def test_behind_a_cdn_a_proof_is_asked_for() -> None:
     (back,) = planned([row], known, unproven={change.key}, was_done={row.id}).changes
     assert not back.prove
     # What leads here by DNS needs none.
-    (change,) = planned([row], {"shop.example.org": history()}).changes
+    (change,) = planned([row], {"shop.example.org": check_state()}).changes
     assert not change.prove

@@ -3,7 +3,7 @@ from __future__ import annotations
 import pytest
 
 from closte_bridge.errors import ConfigError
-from closte_bridge.sandbox.faults import Dice, Fault, FaultKind
+from closte_bridge.sandbox.faults import Fault, FaultKind, FaultPicker
 
 
 @pytest.mark.parametrize(
@@ -32,38 +32,41 @@ def test_refuses_what_is_no_fault(text: str) -> None:
 
 def test_the_same_seed_gives_the_same_faults() -> None:
     faults = [Fault(FaultKind.SLOW, 0.3), Fault(FaultKind.MIXED, 0.5)]
-    throws = [[dice.throw("add") for _ in range(50)] for dice in (Dice(faults, 7), Dice(faults, 7), Dice(faults, 8))]
+    throws = [
+        [dice.throw("add") for _ in range(50)]
+        for dice in (FaultPicker(faults, 7), FaultPicker(faults, 7), FaultPicker(faults, 8))
+    ]
     assert throws[0] == throws[1] != throws[2]
 
 
 def test_strikes_as_often_as_it_should() -> None:
-    dice = Dice([Fault(FaultKind.SLOW, 0.3)], seed=1)
+    dice = FaultPicker([Fault(FaultKind.SLOW, 0.3)], seed=1)
     hits = sum(dice.throw("add") is FaultKind.SLOW for _ in range(2000))
     assert 500 < hits < 700
-    assert Dice([Fault(FaultKind.SLOW, 0)]).throw("add") is None
-    assert Dice().throw("list") is None
+    assert FaultPicker([Fault(FaultKind.SLOW, 0)]).throw("add") is None
+    assert FaultPicker().throw("list") is None
 
 
 def test_strikes_only_so_many_times() -> None:
-    dice = Dice([Fault(FaultKind.LOST, times=2), Fault(FaultKind.SLOW, times=1)])
+    dice = FaultPicker([Fault(FaultKind.LOST, times=2), Fault(FaultKind.SLOW, times=1)])
     assert [dice.throw("add") for _ in range(4)] == [FaultKind.LOST, FaultKind.LOST, FaultKind.SLOW, None]
 
 
 def test_strikes_one_domain_only() -> None:
-    dice = Dice([Fault(FaultKind.RESET, domain="bad.example.org")])
+    dice = FaultPicker([Fault(FaultKind.RESET, domain="bad.example.org")])
     assert dice.throw("add", "bad.example.org") is FaultKind.RESET
     assert dice.throw("add", "good.example.org") is None
     assert dice.throw("list") is None
 
 
 def test_faults_of_the_list_strike_the_list_only() -> None:
-    dice = Dice([Fault(FaultKind.LIST_EMPTY)])
+    dice = FaultPicker([Fault(FaultKind.LIST_EMPTY)])
     assert dice.throw("add") is None
     assert dice.throw("list") is FaultKind.LIST_EMPTY
 
 
 def test_mixed_gives_every_fault_that_fits() -> None:
-    dice = Dice([Fault(FaultKind.MIXED)], seed=1)
+    dice = FaultPicker([Fault(FaultKind.MIXED)], seed=1)
     changes = {dice.throw("add") for _ in range(500)}
     lists = {dice.throw("list") for _ in range(1000)}
     assert {FaultKind.LOST, FaultKind.RESET, FaultKind.TOO_MANY, FaultKind.DRIP} <= changes
@@ -73,8 +76,8 @@ def test_mixed_gives_every_fault_that_fits() -> None:
 
 def test_a_sample_lacks_some_and_keeps_the_order() -> None:
     names = [str(number) for number in range(10)]
-    left = Dice(seed=1).sample(names, 0.3)
+    left = FaultPicker(seed=1).sample(names, 0.3)
     assert len(left) == 7
     assert left == sorted(left)
-    assert Dice(seed=1).sample(["only"], 0.01) == []
-    assert Dice(seed=1).sample([], 0.5) == []
+    assert FaultPicker(seed=1).sample(["only"], 0.01) == []
+    assert FaultPicker(seed=1).sample([], 0.5) == []

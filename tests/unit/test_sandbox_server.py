@@ -12,8 +12,8 @@ import pytest
 import requests
 
 from closte_bridge.errors import BridgeError
-from closte_bridge.sandbox.api import Words
-from closte_bridge.sandbox.server import APP_DOMAIN, Behaviour, Sandbox
+from closte_bridge.sandbox.api import ApiTexts
+from closte_bridge.sandbox.server import APP_DOMAIN, Sandbox, SandboxOptions
 from closte_bridge.secret import Secret
 from tests.support.running import wait_until
 
@@ -27,7 +27,7 @@ NAME = "shop.example.org"
 
 @pytest.fixture
 def sandbox() -> Iterator[Sandbox]:
-    with Sandbox(key=Secret(KEY), behaviour=Behaviour(slow=0.01, drip=0.001, huge=3_000_000)) as server:
+    with Sandbox(key=Secret(KEY), behaviour=SandboxOptions(slow=0.01, drip=0.001, huge=3_000_000)) as server:
         yield server
 
 
@@ -79,13 +79,13 @@ def test_wants_the_key_where_it_belongs(sandbox: Sandbox, session: requests.Sess
 
 
 def test_its_unknown_words_can_be_set(session: requests.Session) -> None:
-    words = Words("Who are you?", 403, already="", missing="Gone.")
-    with Sandbox(key=Secret("right"), words=words) as sandbox:
+    words = ApiTexts("Who are you?", 403, already="", missing="Gone.")
+    with Sandbox(key=Secret("ok"), words=words) as sandbox:
         response = post(session, sandbox)
         assert (response.status_code, response.json()["error"]) == (403, "Who are you?")
-        assert post(session, sandbox, apikey="right").json() == {"success": True}
-        assert post(session, sandbox, apikey="right").json() == {"success": True}
-        answer = post(session, sandbox, "deletedomainalias", apikey="right", domain="b.example.org")
+        assert post(session, sandbox, apikey="ok").json() == {"success": True}
+        assert post(session, sandbox, apikey="ok").json() == {"success": True}
+        answer = post(session, sandbox, "deletedomainalias", apikey="ok", domain="b.example.org")
         assert answer.json() == {"success": False, "error": "Gone."}
 
 
@@ -225,7 +225,7 @@ def test_a_port_that_is_taken(sandbox: Sandbox) -> None:
 
 
 def test_ends_while_clients_hang_on() -> None:
-    with Sandbox(behaviour=Behaviour(slow=600), faults=["slow"]) as sandbox:
+    with Sandbox(behaviour=SandboxOptions(slow=600), faults=["slow"]) as sandbox:
         idle = socket.create_connection(("127.0.0.1", sandbox.port))
         busy = socket.create_connection(("127.0.0.1", sandbox.port))
         busy.sendall(b"GET /api/client/getdomains?apikey=x HTTP/1.1\r\nHost: x\r\n\r\n")

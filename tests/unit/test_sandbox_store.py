@@ -6,14 +6,14 @@ from typing import TYPE_CHECKING
 import pytest
 
 from closte_bridge.errors import BridgeError
-from closte_bridge.sandbox.journal import Journal, Request
+from closte_bridge.sandbox.request_log import RecordedRequest, RequestLog
 from closte_bridge.sandbox.store import Store
 
 if TYPE_CHECKING:
     from pathlib import Path
 
 OWN = "app.closte.com"
-REQUEST = Request("add", "a.example.org", "0", "body", True, "", 200, 1, 12.5)
+REQUEST = RecordedRequest("add", "a.example.org", "0", "body", True, "", 200, 1, 12.5)
 
 
 def test_adds_and_removes() -> None:
@@ -94,12 +94,12 @@ def test_refuses_a_file_that_is_not_its_own(tmp_path: Path, text: str) -> None:
 
 def test_the_journal_survives_a_kill(tmp_path: Path) -> None:
     path = tmp_path / "requests.jsonl"
-    journal = Journal(path)
+    journal = RequestLog(path)
     journal.write(REQUEST)
     journal.write(REQUEST)
     with path.open("a") as file:
         file.write('{"call": "ad')
-    again = Journal(path)
+    again = RequestLog(path)
     assert again.read() == [REQUEST, REQUEST]
     assert again.read(1) == [REQUEST]
     again.clear()
@@ -111,4 +111,4 @@ def test_the_journal_refuses_another_file(tmp_path: Path) -> None:
     path = tmp_path / "requests.jsonl"
     path.write_text("nonsense\n")
     with pytest.raises(BridgeError):
-        Journal(path)
+        RequestLog(path)

@@ -9,7 +9,7 @@ import pytest
 
 from closte_bridge.config.model import WpSettings
 from closte_bridge.errors import UnreadableError
-from closte_bridge.wordpress.process import HeadStart
+from closte_bridge.wordpress.process import Prestart
 from closte_bridge.wordpress.wp import WpCall, WpCost
 from tests.support.processes import ended, unkillable
 from tests.support.running import wait_until, write_script
@@ -51,5 +51,5 @@ def test_one_that_cannot_be_ended_holds_nobody_up(tmp_path: Path, monkeypatch: p
         call = WpCall.start(WpSettings(command=command, timeout=0.1), "snapshot", {}, WpCost())
         with pytest.raises(UnreadableError) as caught:
             call.result()
-        HeadStart(command).drop()
+        Prestart(command).drop()
     assert caught.value.code == "wp-timeout"

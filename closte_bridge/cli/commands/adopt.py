@@ -17,7 +17,7 @@ from closte_bridge.domains import shown
 from closte_bridge.errors import BridgeError, ExitCode
 
 if TYPE_CHECKING:
-    from closte_bridge.engine.adopt import Offer
+    from closte_bridge.engine.adopt import AdoptionOffer
     from closte_bridge.engine.engine import Engine
 
 _EXAMPLES = """
@@ -43,7 +43,7 @@ def _listed(names: tuple[str, ...]) -> str:
     return ", ".join(names[:_SHOWN]) + (f" and {rest} more" if rest > 0 else "")
 
 
-def describe(offer: Offer, engine: Engine) -> list[str]:
+def describe(offer: AdoptionOffer, engine: Engine) -> list[str]:
     """Return what adoption would bind, for a person to agree to."""
     view = offer.view
     network = view.snapshot.network
@@ -63,18 +63,18 @@ def describe(offer: Offer, engine: Engine) -> list[str]:
     if offer.adoptable:
         names = _listed(offer.adoptable)
         lines.append(f"Adopted would be {counted(len(offer.adoptable), 'name')} at Closte already: {names}.")
-    if offer.foreign:
-        lines.append(f"Left alone as foreign: {counted(len(offer.foreign), 'name')}: {_listed(offer.foreign)}.")
+    if offer.unmanaged:
+        lines.append(f"Left alone as foreign: {counted(len(offer.unmanaged), 'name')}: {_listed(offer.unmanaged)}.")
     return lines
 
 
-def run_adoption(app: App, *, take_over: bool, anew: bool = True) -> tuple[Engine, Offer]:
+def run_adoption(app: App, *, take_over: bool, anew: bool = True) -> tuple[Engine, AdoptionOffer]:
     """Ask and adopt; unless `anew`, not where all of it is so already. Raises BridgeError when it is refused."""
-    from closte_bridge.engine.adopt import adopt, offered  # noqa: PLC0415 - loaded when it is needed
+    from closte_bridge.engine.adopt import adopt, prepare_offer  # noqa: PLC0415 - loaded when it is needed
 
     engine = engine_of(app, app.network())
 
-    def agree(offer: Offer) -> bool:
+    def agree(offer: AdoptionOffer) -> bool:
         if offer.settled and not anew:
             app.console.log("This engine is in charge already.")
             return False
@@ -85,24 +85,24 @@ def run_adoption(app: App, *, take_over: bool, anew: bool = True) -> tuple[Engin
 
     if app.console.assume_yes:
         return engine, adopt(engine, take_over=take_over, agree=agree, command=app.command)
-    asked = offered(engine, take_over=take_over)
+    asked = prepare_offer(engine, take_over=take_over)
     if not agree(asked):
         return engine, asked
 
-    def as_agreed(offer: Offer) -> bool:
+    def as_agreed(offer: AdoptionOffer) -> bool:
         if offer.terms != asked.terms:
             raise BridgeError(
                 "What would be adopted is not what was shown any more.",
                 code="offer-changed",
                 hint="Run the same command again, and read it again.",
-                exit_code=ExitCode.WITHHELD,
+                exit_code=ExitCode.NEEDS_APPROVAL,
             )
         return True
 
     return engine, adopt(engine, take_over=take_over, agree=as_agreed, command=app.command)
 
 
-def list_warnings(offer: Offer) -> tuple[Problem, ...]:
+def list_warnings(offer: AdoptionOffer) -> tuple[Problem, ...]:
     """Return a warning when not all of what is at Closte could be seen, and adopted."""
     if offer.view.observed.complete:
         return ()
@@ -131,7 +131,7 @@ def adopt(app: App, take_over: bool) -> Result:
     data = {
         "network": network,
         "adopted": list(offer.adoptable),
-        "foreign": list(offer.foreign),
+        "unmanaged": list(offer.unmanaged),
         "taken_over_from": offer.owner.host if offer.owner else None,
         "renewed": offer.renewed,
     }

@@ -49,13 +49,13 @@ def apply(app: App, file: str) -> Result:
     withheld; one that is no longer valid is refused, and the exit code is 3. What the plan does not name is left.
     """
     from closte_bridge.engine import planfile  # noqa: PLC0415 - loaded when it is needed
-    from closte_bridge.engine.sync import Request  # noqa: PLC0415 - likewise
+    from closte_bridge.engine.run import RunRequest  # noqa: PLC0415 - likewise
     from closte_bridge.planning.model import Approval  # noqa: PLC0415 - likewise
 
     app.network()  # a plan is for one network
     reviewed = planfile.read(Path(file))
     removals = frozenset(name for action, name in reviewed.changes if action == "remove")
-    request = Request(
+    request = RunRequest(
         approval=Approval(names=removals),
         reviewed=reviewed.changes,
         reviewed_network=(reviewed.network, reviewed.database),

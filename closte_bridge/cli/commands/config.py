@@ -5,8 +5,8 @@ from __future__ import annotations
 import click
 
 from closte_bridge.cli.command import BridgeCommand, BridgeGroup
+from closte_bridge.cli.commands.config_show import settings_rows, settings_yaml
 from closte_bridge.cli.context import App, pass_app
-from closte_bridge.cli.effective import settings_rows, settings_yaml
 from closte_bridge.cli.formats import Format
 from closte_bridge.cli.options import format_options, global_options
 from closte_bridge.cli.result import Message, Result

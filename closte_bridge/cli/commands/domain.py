@@ -6,11 +6,11 @@ from typing import TYPE_CHECKING
 
 import click
 
-from closte_bridge.cli.backfilling import backfill
-from closte_bridge.cli.checking import check, revive
 from closte_bridge.cli.command import BridgeCommand, BridgeGroup
+from closte_bridge.cli.commands.domain_backfill import backfill
+from closte_bridge.cli.commands.domain_check import check, revive
+from closte_bridge.cli.commands.domain_explain import ends, explain, inspect_domain, inspect_network, side_messages
 from closte_bridge.cli.context import App, pass_app
-from closte_bridge.cli.explaining import ends, explain, look, look_at_one, sides
 from closte_bridge.cli.formats import Format
 from closte_bridge.cli.networks import engine_of
 from closte_bridge.cli.options import domain_names, format_options, global_options, some_domain_names
@@ -22,11 +22,22 @@ from closte_bridge.counts import counted
 from closte_bridge.errors import ExitCode
 
 if TYPE_CHECKING:
-    from closte_bridge.engine.inventory import Known
+    from closte_bridge.engine.inventory import DomainStatus
 
-STATES = ("in step", "to add", "to remove", "held", "withheld", "foreign", "gone", "unknown", "orphaned", "own")
+STATES = (
+    "in-sync",
+    "to-add",
+    "to-remove",
+    "on-hold",
+    "needs-approval",
+    "unmanaged",
+    "gone",
+    "unknown",
+    "orphaned",
+    "own",
+)
 FIELDS = ("domain", "site", "stage", "closte", "origin", "state", "reason")
-EXTRA = ("ours", "active", "primary", "secure", "until")
+EXTRA = ("managed", "active", "primary", "secure", "until")
 
 _LIST = """
 $ closte-bridge domain list --fields=domain,closte,state
@@ -92,7 +103,7 @@ domain.add_command(explain)
 domain.add_command(backfill)
 
 
-def _row(known: Known) -> dict[str, object]:
+def _row(known: DomainStatus) -> dict[str, object]:
     mapping = known.mapping
     return {
         "domain": known.name,
@@ -102,7 +113,7 @@ def _row(known: Known) -> dict[str, object]:
         "origin": known.origin,
         "state": known.state,
         "reason": known.reason,
-        "ours": known.ours,
+        "managed": known.managed,
         "active": mapping.active if mapping else None,
         "primary": mapping.primary if mapping else None,
         "secure": mapping.secure if mapping else None,
@@ -127,8 +138,8 @@ def list_(app: App, state: str | None) -> Result:
     own (the network's own domain).
     """
     engine = engine_of(app, app.network())
-    found = look(engine)
-    code, errors, warnings, remarks = sides(found.report)
+    found = inspect_network(engine)
+    code, errors, warnings, remarks = side_messages(found.report)
     return Result(
         exit_code=code,
         data=[_row(k) for k in found.known if state is None or k.state == state],
@@ -148,8 +159,8 @@ def list_(app: App, state: str | None) -> Result:
 def get(app: App, name: str) -> Result:
     """Show what both sides know of one domain."""
     engine = engine_of(app, app.network())
-    found = look_at_one(engine, *domain_names(app, [name]))
-    code, errors, warnings, remarks = sides(found.report)
+    found = inspect_domain(engine, *domain_names(app, [name]))
+    code, errors, warnings, remarks = side_messages(found.report)
     return Result(
         exit_code=code,
         data=_row(found.known[0]),
@@ -171,13 +182,13 @@ def add(app: App, domains: tuple[str, ...]) -> Result:
 
     Wildcards can be pinned as well: they cannot be mapped in Ultimate Multisite.
     """
-    from closte_bridge.engine.sync import Request  # noqa: PLC0415 - loaded when it is needed
-    from closte_bridge.engine.wishes import pin  # noqa: PLC0415 - likewise
+    from closte_bridge.engine.pins import pin  # noqa: PLC0415 - likewise
+    from closte_bridge.engine.run import RunRequest  # noqa: PLC0415 - loaded when it is needed
 
     names = some_domain_names(app, domains)
     engine = engine_of(app, app.network())
     pin(engine, names, app.command)
-    return run_sync(app, Request(only=frozenset(names), retry=True), remembered=True, spent=engine.cost)
+    return run_sync(app, RunRequest(only=frozenset(names), retry=True), remembered=True, spent=engine.cost)
 
 
 @domain.command("remove", cls=BridgeCommand, short_help="Unpin domains and remove them at Closte.", epilog=_REMOVE)
@@ -190,13 +201,13 @@ def remove(app: App, domains: tuple[str, ...]) -> Result:
 
     A wildcard goes only when every name that it covers is an alias of its own; the sync adds those first.
     """
-    from closte_bridge.engine.sync import Request  # noqa: PLC0415 - loaded when it is needed
-    from closte_bridge.engine.wishes import dismiss  # noqa: PLC0415 - likewise
+    from closte_bridge.engine.pins import request_removal  # noqa: PLC0415 - likewise
+    from closte_bridge.engine.run import RunRequest  # noqa: PLC0415 - loaded when it is needed
 
     names = some_domain_names(app, domains)
     app.console.confirm(f"Remove {', '.join(names[:10])}{' …' if len(names) > 10 else ''} at Closte?")  # noqa: PLR2004 - enough to recognise
     engine = engine_of(app, app.network())
-    dismissal = dismiss(engine, names, app.command)
+    dismissal = request_removal(engine, names, app.command)
     said = tuple(Message("log", f'"{name}" is unpinned; nothing of ours is at Closte.') for name in dismissal.unpinned)
     wildcards = any(name.startswith("*.") for name in names)
     # The names behind a wildcard are added by the same run, so it is not narrowed then.
@@ -204,7 +215,7 @@ def remove(app: App, domains: tuple[str, ...]) -> Result:
     removing = frozenset(dismissal.removing)
     return run_sync(
         app,
-        Request(only=only, retry=True),
+        RunRequest(only=only, retry=True),
         said=said,
         leaving=removing,
         remembered=bool(removing),
@@ -219,7 +230,7 @@ def remove(app: App, domains: tuple[str, ...]) -> Result:
 @pass_app
 def release(app: App, domains: tuple[str, ...]) -> Result:
     """Let domains go without touching Closte: from then on they are foreign, and `adopt` leaves them so."""
-    from closte_bridge.engine.wishes import release as let_go  # noqa: PLC0415 - loaded when it is needed
+    from closte_bridge.engine.pins import release as let_go  # noqa: PLC0415 - loaded when it is needed
 
     names = some_domain_names(app, domains)
     app.console.confirm(f"Forget {counted(len(names), 'domain')}, leaving them at Closte?")

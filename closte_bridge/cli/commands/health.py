@@ -32,13 +32,13 @@ Run `closte-bridge sync` and look at what it says.
 NOT_ADOPTED = "no engine is in charge of this network"
 # What says most of a problem; of all others a sync does.
 _COMMANDS = {
-    "withheld": "plan",
+    "needs-approval": "plan",
     "list-unreadable": "integration test",
     "key-rejected": "integration test",
     "snapshot-partial": "doctor",
     "database-restored": "adopt",
     "exists-elsewhere": "doctor",
-    "not-shown": "doctor",
+    "not-listed": "doctor",
     "add-failed": "doctor",
     "add-refused": "doctor",
     "remove-failed": "doctor",
@@ -46,14 +46,14 @@ _COMMANDS = {
 }
 
 
-class _Red(NamedTuple):
+class _Unhealthy(NamedTuple):
     """Why a network is not healthy, and the command that says more."""
 
     reason: str
     command: str = "sync"
 
 
-def _standing(problems: dict[str, float], before: float) -> _Red | None:
+def _lasting_problem(problems: dict[str, float], before: float) -> _Unhealthy | None:
     """Return the oldest problem that is an alarm, or else that stands since `before` (epoch seconds)."""
     from closte_bridge.engine.problems import ALARMS  # noqa: PLC0415 - loaded when it is needed
 
@@ -61,39 +61,39 @@ def _standing(problems: dict[str, float], before: float) -> _Red | None:
     code = min(red, key=lambda code: (code not in ALARMS, red[code], code), default=None)
     if code is None:
         return None
-    return _Red(f'the problem "{code}" stands since {when(red[code])}', _COMMANDS.get(code, "sync"))
+    return _Unhealthy(f'the problem "{code}" stands since {when(red[code])}', _COMMANDS.get(code, "sync"))
 
 
-def _look(engine: Engine, limit: float, longest: float) -> tuple[dict[str, object], str]:
+def _read_health(engine: Engine, limit: float, longest: float) -> tuple[dict[str, object], str]:
     """Return what is to be shown of a network, and the command that says more if it is not healthy."""
     from closte_bridge.engine.clock import last_try  # noqa: PLC0415 - loaded when it is needed
     from closte_bridge.engine.last_error import last_error  # noqa: PLC0415 - likewise
     from closte_bridge.engine.lock import holder_since  # noqa: PLC0415 - likewise
-    from closte_bridge.engine.problems import standing  # noqa: PLC0415 - likewise
+    from closte_bridge.engine.problems import open_problems  # noqa: PLC0415 - likewise
 
     now = engine.clock.now()
     held = holder_since(engine.settings.state_dir)
     with engine.opened():
-        marks = engine.ledger.meta() if engine.ledger else {}
-        problems = standing(engine.ledger) if engine.ledger else {}
-    success = float(marks["last_success"]) if "last_success" in marks else None
-    failed = last_error(marks)
-    red: _Red | None
-    if "identity" not in marks:
-        red = _Red(NOT_ADOPTED, "adopt")
+        meta = engine.ledger.meta() if engine.ledger else {}
+        problems = open_problems(engine.ledger) if engine.ledger else {}
+    success = float(meta["last_success"]) if "last_success" in meta else None
+    failed = last_error(meta)
+    red: _Unhealthy | None
+    if "identity" not in meta:
+        red = _Unhealthy(NOT_ADOPTED, "adopt")
     elif success is None:
-        red = _Red("there was no success yet")
+        red = _Unhealthy("there was no success yet")
     elif now - success > limit:
-        red = _Red(f"the last success was {counted(round((now - success) / 60), 'minute')} ago")
+        red = _Unhealthy(f"the last success was {counted(round((now - success) / 60), 'minute')} ago")
     elif held is not None and now - held > limit:
-        red = _Red(f"a run has been under way for {counted(round((now - held) / 60), 'minute')}")
+        red = _Unhealthy(f"a run has been under way for {counted(round((now - held) / 60), 'minute')}")
     else:
-        red = _standing(problems, now - longest)
+        red = _lasting_problem(problems, now - longest)
     row: dict[str, object] = {
         "network": engine.settings.name,
         "healthy": red is None,
         "last_success": when(success),
-        "last_run": when(last_try(marks)),
+        "last_run": when(last_try(meta)),
         "reason": red.reason if red else "",
         "last_error": f"{failed.message} {failed.hint}".strip() if failed else "",
     }
@@ -124,7 +124,7 @@ def health(app: App, max_age: str, max_problem_age: str) -> Result:
     that keeps failing. The loss of many aliases and a restored database are alarms: red immediately.
     """
     limit, longest = duration(max_age), duration(max_problem_age)
-    looks = [_look(engine_of(app, settings), limit, longest) for settings in app.settings(every=True)]
+    looks = [_read_health(engine_of(app, settings), limit, longest) for settings in app.settings(every=True)]
     rows = [row for row, _ in looks]
     errors = tuple(
         Problem(

@@ -57,7 +57,7 @@ def log(app: App, domain: str | None, limit: int | None, since: str | None) -> R
 
     The log is append-only and part of the ledger.
     """
-    from closte_bridge.ledger import journal  # noqa: PLC0415 - loaded when it is needed
+    from closte_bridge.ledger import log as ledger_log  # noqa: PLC0415 - loaded when it is needed
 
     start_at = _start(since)
     engine = engine_of(app, app.network())
@@ -66,10 +66,10 @@ def log(app: App, domain: str | None, limit: int | None, since: str | None) -> R
         start = start_at(engine.clock.now())
         if engine.ledger is None:
             return Result(data=[], fields=FIELDS)
-        total = journal.count(engine.ledger, name=name, since=start)
+        total = ledger_log.count(engine.ledger, name=name, since=start)
         if limit is None and not app.output.wants_rows((Format.COUNT,)):
             return Result(rendered={Format.COUNT: str(total)})
-        entries = journal.read(engine.ledger, name=name, since=start, limit=limit or _SHOWN)
+        entries = ledger_log.read(engine.ledger, name=name, since=start, limit=limit or _SHOWN)
     rows = [
         {
             "time": when(entry.at),

@@ -11,13 +11,13 @@ from closte_bridge.cli.command import BridgeCommand
 from closte_bridge.cli.context import App, pass_app
 from closte_bridge.cli.networks import cost_messages, exit_code, on_each, problems, total_cost
 from closte_bridge.cli.options import format_options, global_options
-from closte_bridge.cli.plans import FIELDS, circumstances, rendered, rows_shown, withheld_problems
+from closte_bridge.cli.plans import FIELDS, approval_problems, rendered, rows_shown, side_problems
 from closte_bridge.cli.result import Message, Result
 from closte_bridge.errors import ConfigError, ExitCode, first_that_applies
 
 if TYPE_CHECKING:
     from closte_bridge.engine.engine import Engine
-    from closte_bridge.engine.sync import Report
+    from closte_bridge.engine.run import RunReport
 
 _EXAMPLES = """
 $ closte-bridge plan
@@ -32,24 +32,24 @@ shop.customer.com
 """
 
 
-def plan_one(engine: Engine, out: Path | None = None, *, retry: bool = False) -> Report:
+def plan_one(engine: Engine, out: Path | None = None, *, retry: bool = False) -> RunReport:
     """Look at one network and return its plan; with `out`, write it there too."""
     from closte_bridge.engine import planfile  # noqa: PLC0415 - loaded when a plan is made
-    from closte_bridge.engine.look import looked_at  # noqa: PLC0415 - likewise
+    from closte_bridge.engine.observe import observe  # noqa: PLC0415 - likewise
     from closte_bridge.engine.records import records_of  # noqa: PLC0415 - likewise
-    from closte_bridge.engine.sync import Report, Request, plan_of, stages_ahead  # noqa: PLC0415 - likewise
+    from closte_bridge.engine.run import RunReport, RunRequest, plan_of, stages_ahead  # noqa: PLC0415 - likewise
 
-    with engine.opened(), looked_at(engine) as view:
-        request = Request(retry=retry, dry_run=True)
+    with engine.opened(), observe(engine) as view:
+        request = RunRequest(retry=retry, dry_run=True)
         plan = plan_of(engine, view, request)
         if out is not None:
             planfile.write(out, plan, view)
         stages = stages_ahead(engine, view, request)
         records = records_of(engine.ledger, view)
-        return Report(engine.settings.name, view, plan, None, stages=stages, records=records)
+        return RunReport(engine.settings.name, view, plan, None, stages=stages, records=records)
 
 
-def _code(report: Report, *, detailed: bool) -> ExitCode:
+def _code(report: RunReport, *, detailed: bool) -> ExitCode:
     codes = {report.exit_code} - {ExitCode.READ_ONLY}
     moving = report.stages and report.stages.changes
     if detailed and (report.plan.changes or moving or (report.records and report.records.due)):
@@ -80,8 +80,8 @@ def plan(app: App, out: str | None, detailed_exitcode: bool, retry: bool) -> Res
     reports = [o.value for o in outcomes if o.value]
     errors, warnings, remarks = [*problems(outcomes)], [], []
     for report in reports:
-        found = circumstances(report)
-        errors += [*found[0], *withheld_problems(report.plan)]
+        found = side_problems(report)
+        errors += [*found[0], *approval_problems(report.plan)]
         warnings += found[1]
         remarks += found[2]
     if target is not None:

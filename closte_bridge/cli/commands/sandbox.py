@@ -81,8 +81,8 @@ def sandbox(  # noqa: PLR0913, PLR0917 - click passes one parameter for each opt
     read and changed while it runs, under `/_sandbox/`.
     """
     # Imported here: no other command needs a web server.
-    from closte_bridge.sandbox.api import Words  # noqa: PLC0415 - see above
-    from closte_bridge.sandbox.server import Behaviour, Sandbox  # noqa: PLC0415 - see above
+    from closte_bridge.sandbox.api import ApiTexts  # noqa: PLC0415 - see above
+    from closte_bridge.sandbox.server import Sandbox, SandboxOptions  # noqa: PLC0415 - see above
 
     end = Flag()
     before = {number: signal.signal(number, lambda *_: end.set()) for number in (signal.SIGTERM, signal.SIGINT)}
@@ -92,8 +92,8 @@ def sandbox(  # noqa: PLR0913, PLR0917 - click passes one parameter for each opt
             state=state,
             key=_key(key_file),
             port=port,
-            words=Words(wrong_key_text, wrong_key_status, already_text, missing_text),
-            behaviour=Behaviour(latency=latency, retry_after=retry_after),
+            words=ApiTexts(wrong_key_text, wrong_key_status, already_text, missing_text),
+            behaviour=SandboxOptions(latency=latency, retry_after=retry_after),
             faults=faults,
             seed=seed,
         ) as server:

@@ -11,9 +11,9 @@ from closte_bridge.cli.commands.adopt import list_warnings, run_adoption
 from closte_bridge.cli.commands.integration import connection_error
 from closte_bridge.cli.context import App, pass_app
 from closte_bridge.cli.formats import Format
-from closte_bridge.cli.networks import Outcome, engine_of, total_cost
+from closte_bridge.cli.networks import NetworkResult, engine_of, total_cost
 from closte_bridge.cli.options import format_options, global_options
-from closte_bridge.cli.plans import circumstances, plan_rows, plan_text, withheld_problems
+from closte_bridge.cli.plans import approval_problems, plan_rows, plan_text, side_problems
 from closte_bridge.cli.result import Message, Problem, Result
 from closte_bridge.counts import counted
 from closte_bridge.domains import shown
@@ -22,9 +22,9 @@ from closte_bridge.ledger.folder import foresee
 from closte_bridge.planning.model import Mode
 
 if TYPE_CHECKING:
-    from closte_bridge.engine.adopt import Offer
+    from closte_bridge.engine.adopt import AdoptionOffer
     from closte_bridge.engine.engine import Engine
-    from closte_bridge.engine.sync import Report
+    from closte_bridge.engine.run import RunReport
 
 _EXAMPLES = """
 $ closte-bridge setup
@@ -97,16 +97,16 @@ def setup(app: App, take_over: bool) -> Result:
             Message("log", _what_next(report)),
         ),
         warnings=warnings,
-        cost=total_cost([Outcome(one) for one in (engine, adopting, planning, installing)]),
+        cost=total_cost([NetworkResult(one) for one in (engine, adopting, planning, installing)]),
     )
 
 
-def _seen(offer: Offer, report: Report) -> list[Problem]:
+def _seen(offer: AdoptionOffer, report: RunReport) -> list[Problem]:
     """Return what `adopt` and `plan` warn of, once. None of it undoes what was set up; a sync ends as it is worth."""
     of_list = list_warnings(offer)
-    errors, warnings, _ = circumstances(report)
+    errors, warnings, _ = side_problems(report)
     told = {problem.code for problem in of_list}
-    found = [*errors, *warnings, *withheld_problems(report.plan)]
+    found = [*errors, *warnings, *approval_problems(report.plan)]
     return [*of_list, *(problem for problem in found if problem.code not in told)]
 
 
@@ -124,10 +124,10 @@ def _offer_integration(app: App, engine: Engine) -> None:
     set_toggle(engine.settings.wp, engine.cost.wp, enabled=True)
 
 
-def _what_next(report: Report) -> str:
-    standing = report.plan.standing
-    if standing.mode is Mode.INACTIVE:
-        return f"Nothing is changed at Closte: {standing.reason}. {standing.hint}"
+def _what_next(report: RunReport) -> str:
+    authority = report.plan.authority
+    if authority.mode is Mode.INACTIVE:
+        return f"Nothing is changed at Closte: {authority.reason}. {authority.hint}"
     if report.plan.changes or (report.records and report.records.due):
         return "`closte-bridge sync` makes the changes of this plan."
     return "There is nothing to change now. Let something run it: see `closte-bridge watch --help`."
@@ -139,7 +139,7 @@ def _offer_shim(app: App, engine: Engine) -> tuple[Problem, ...]:
         installed_words,
         is_installed,
         run_install,
-        waking_words,
+        trigger_words,
     )
 
     try:
@@ -147,7 +147,7 @@ def _offer_shim(app: App, engine: Engine) -> tuple[Problem, ...]:
             return ()
         app.console.confirm("Install the shim, a must-use plugin through which WordPress wakes this engine?")
         found = run_install(app, engine)
-        app.console.log(f"{installed_words(found)} {waking_words(found)}")
+        app.console.log(f"{installed_words(found)} {trigger_words(found)}")
     except BridgeError as error:
         if error.code == "aborted":
             app.console.log("Not installed: changes are found by looking. `closte-bridge shim install` does it later.")

@@ -20,10 +20,10 @@ from closte_bridge.errors import ExitCode
 
 if TYPE_CHECKING:
     from closte_bridge.engine.engine import Engine
-    from closte_bridge.shim.problems import Problem as ShimProblem
+    from closte_bridge.shim.problems import ShimProblem
 
-FIELDS = ("installed", "version", "folder", "in_charge", "heartbeat", "wake", "why", "events_waiting", "last_woken")
-_EXTRA = ("files", "table", "owner", "oldest_event", "set_aside", "engine", "wake_file", "wake_set")
+FIELDS = ("installed", "version", "folder", "active", "heartbeat", "wake", "why", "events_waiting", "last_triggered")
+_EXTRA = ("files", "table", "owner", "oldest_event", "quarantined", "engine", "trigger_file", "trigger_set")
 _FORMATS = (Format.TABLE, Format.CSV, Format.JSON, Format.YAML)
 
 _INSTALL = """
@@ -83,11 +83,11 @@ def _problems(found: list[ShimProblem]) -> tuple[Problem, ...]:
     return tuple(Problem(**problem._asdict()) for problem in found)
 
 
-def waking_words(found: dict[str, Any]) -> str:
+def trigger_words(found: dict[str, Any]) -> str:
     """Return the sentence that says how it wakes the engine."""
-    from closte_bridge.shim.problems import way_to_wake  # noqa: PLC0415 - loaded when it is needed
+    from closte_bridge.shim.problems import trigger_method  # noqa: PLC0415 - loaded when it is needed
 
-    way, why = way_to_wake(found)
+    way, why = trigger_method(found)
     words = {
         "file": "It touches a file that this engine watches.",
         "process": "It starts this engine whenever something changes.",
@@ -139,7 +139,7 @@ def install(app: App, wake: str) -> Result:
 
     engine = engine_of(app, app.network())
     found = run_install(app, engine, wake)
-    messages = [Message("success", installed_words(found)), Message("log", waking_words(found))]
+    messages = [Message("success", installed_words(found)), Message("log", trigger_words(found))]
     if not found["owner"]:
         messages.append(Message("log", "It collects nothing until `closte-bridge adopt` puts an engine in charge."))
     return Result(
@@ -152,14 +152,14 @@ def install(app: App, wake: str) -> Result:
 
 
 def _data(engine: Engine, found: dict[str, Any]) -> dict[str, object]:
-    from closte_bridge.engine.woken import last  # noqa: PLC0415 - loaded when it is needed
-    from closte_bridge.ledger.inbox import set_aside  # noqa: PLC0415 - likewise
-    from closte_bridge.shim.problems import installed_state, way_to_wake  # noqa: PLC0415 - likewise
+    from closte_bridge.engine.triggered import last_run  # noqa: PLC0415 - loaded when it is needed
+    from closte_bridge.ledger.events import quarantined  # noqa: PLC0415 - likewise
+    from closte_bridge.shim.problems import installed_state, trigger_method  # noqa: PLC0415 - likewise
 
     with engine.opened():
-        aside = set_aside(engine.ledger) if engine.ledger else 0
-    woken = last(engine.settings.state_dir)
-    way, why = way_to_wake(found)
+        aside = quarantined(engine.ledger) if engine.ledger else 0
+    woken = last_run(engine.settings.state_dir)
+    way, why = trigger_method(found)
     config = found["config"] if isinstance(found["config"], dict) else {}
     now = engine.clock.now()
     silence = found["silence"]
@@ -167,20 +167,20 @@ def _data(engine: Engine, found: dict[str, Any]) -> dict[str, object]:
         "installed": installed_state(found),
         "version": found["version"],
         "folder": found["folder"],
-        "in_charge": "yes" if found["in_charge"] else "no",
+        "active": "yes" if found["active"] else "no",
         "heartbeat": when(now - float(silence)) if silence is not None else None,
         "wake": way,
         "why": why,
         "events_waiting": found["events"],
-        "last_woken": f"{when(float(str(woken['at'])))}, exit {woken['exit_code']}" if woken else None,
+        "last_triggered": f"{when(float(str(woken['at'])))}, exit {woken['exit_code']}" if woken else None,
         "files": dict(found["files"]),
         "table": bool(found["table"]),
         "owner": found["owner"],
         "oldest_event": found["oldest"],
-        "set_aside": aside,
+        "quarantined": aside,
         "engine": config.get("engine"),
-        "wake_file": config.get("wake_file"),
-        "wake_set": config.get("wake"),
+        "trigger_file": config.get("trigger_file"),
+        "trigger_set": config.get("wake"),
     }
 
 
@@ -194,19 +194,19 @@ def status(app: App) -> Result:
     Looks through `wp`: PHP's settings for the web server may be others. Tries whether this engine can be started, and
     whether an event can be written down. Exit 1 when something is wrong.
     """
-    from closte_bridge.engine.woken import last  # noqa: PLC0415 - loaded when it is needed
+    from closte_bridge.engine.triggered import last_run  # noqa: PLC0415 - loaded when it is needed
     from closte_bridge.shim import manage  # noqa: PLC0415 - likewise
-    from closte_bridge.shim.problems import of_all, of_waking  # noqa: PLC0415 - likewise
+    from closte_bridge.shim.problems import of_all, of_triggering  # noqa: PLC0415 - likewise
 
     engine = engine_of(app, app.network())
     found = manage.status(engine, probe=True)
     data = _data(engine, found)
     folder = engine.settings.state_dir
-    problems = _problems([*of_all(found, app.environ), *of_waking(folder, last(folder))])
-    if data["set_aside"]:
+    problems = _problems([*of_all(found, app.environ), *of_triggering(folder, last_run(folder))])
+    if data["quarantined"]:
         problems += (
             Problem(
-                code="shim-set-aside",
+                code="shim-quarantined",
                 message=f"{counted(int(str(data['set_aside'])), 'event')} were not understood, and set aside.",
                 hint="Another version of the shim, or a stranger, wrote them. Nothing was done because of them.",
             ),

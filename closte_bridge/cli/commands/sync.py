@@ -11,7 +11,7 @@ from closte_bridge.cli.command import BridgeCommand
 from closte_bridge.cli.context import App, pass_app
 from closte_bridge.cli.options import domain_names, duration, format_options, global_options
 from closte_bridge.cli.plans import FIELDS
-from closte_bridge.cli.syncing import run_sync, run_woken
+from closte_bridge.cli.syncing import run_sync, run_triggered
 from closte_bridge.errors import ConfigError
 
 if TYPE_CHECKING:
@@ -60,7 +60,9 @@ def _digests(raw: tuple[str, ...]) -> frozenset[str]:
     metavar="[=<timeout>]",
     help="Follow the domains until they have their padlock. Default: 30m.",
 )
-@click.option("--woken", is_flag=True, hidden=True, help="Started by the shim: leave at once if another one is at it.")
+@click.option(
+    "--triggered", is_flag=True, hidden=True, help="Started by the shim: leave at once if another one is at it."
+)
 @format_options(fields=FIELDS)
 @global_options
 @pass_app
@@ -71,24 +73,24 @@ def sync(
     allow_removals: tuple[str, ...],
     retry: bool,
     wait: str | None,
-    woken: bool,
+    triggered: bool,
 ) -> Result | int:
     """Read WordPress and Closte, and bring the domains at Closte into step: plan, gate, apply.
 
     With domains, only those (and their www. forms) are changed, and they are tried now. Then DNS and certificates are
     looked at where that is due, and stages in Ultimate Multisite move when something is proven.
     """
-    from closte_bridge.engine.sync import Request  # noqa: PLC0415 - loaded when a sync is made
+    from closte_bridge.engine.run import RunRequest  # noqa: PLC0415 - loaded when a sync is made
     from closte_bridge.planning.model import Approval  # noqa: PLC0415 - likewise
 
     names = domain_names(app, domains) if domains else []
-    if woken:
+    if triggered:
         if domains or dry_run or allow_removals or retry or wait:
             raise ConfigError(
-                '"--woken" goes with no other option and no domain.', code="usage", hint="Leave the others out."
+                '"--triggered" goes with no other option and no domain.', code="usage", hint="Leave the others out."
             )
-        return run_woken(app)
-    request = Request(
+        return run_triggered(app)
+    request = RunRequest(
         approval=Approval(digests=_digests(allow_removals)),
         only=frozenset(names),
         retry=retry,
@@ -96,7 +98,7 @@ def sync(
     )
     if wait is None:
         return run_sync(app, request)
-    from closte_bridge.cli.waiting import run_waiting  # noqa: PLC0415 - for this option alone
+    from closte_bridge.cli.commands.sync_wait import run_waiting  # noqa: PLC0415 - for this option alone
 
     if dry_run:
         raise ConfigError('"--wait" and "--dry-run" exclude each other.', code="usage", hint="Leave one of them out.")

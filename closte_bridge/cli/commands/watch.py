@@ -16,7 +16,7 @@ from closte_bridge.cli.context import App, pass_app
 from closte_bridge.cli.interruption import end_on
 from closte_bridge.cli.networks import engine_of
 from closte_bridge.cli.options import Number, global_options
-from closte_bridge.cli.result import Problem, told_beside
+from closte_bridge.cli.result import Problem, secondary_problems
 from closte_bridge.cli.syncing import sync_one
 from closte_bridge.errors import BridgeError
 
@@ -24,9 +24,9 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
     from pathlib import Path
 
-    from closte_bridge.cli.syncing import Words
-    from closte_bridge.engine.sync import Report
-    from closte_bridge.engine.watch import Signals
+    from closte_bridge.cli.syncing import RunMessages
+    from closte_bridge.engine.loop import Signals
+    from closte_bridge.engine.run import RunReport
 
 _EXAMPLES = """
 $ closte-bridge watch --interval=60
@@ -41,14 +41,14 @@ $ closte-bridge watch --network=shop --quiet
 _FIRST_RUN_GOES_ON = 300
 
 
-class _Teller:
+class _ChangeReporter:
     """Says what changed since it last spoke: a state that lasts is told once, not at every run."""
 
     def __init__(self, app: App) -> None:
         self._app = app
         self._last: tuple[str, ...] = ()
 
-    def run(self, report: Report, words: Words) -> None:
+    def run(self, report: RunReport, words: RunMessages) -> None:
         """Tell of a run: what it did, and problems that are new."""
         if report.applied and report.applied.done:
             for remark in words.remarks:
@@ -57,7 +57,7 @@ class _Teller:
 
     def failure(self, error: BridgeError) -> None:
         """Tell of what stopped a run, and of what else went wrong with it."""
-        self.problems(Problem.of(error), told_beside(error))
+        self.problems(Problem.of(error), secondary_problems(error))
 
     def problems(self, errors: Sequence[Problem], warnings: Sequence[Problem] = ()) -> None:
         """Tell of problems unless they are the same as before."""
@@ -82,18 +82,18 @@ class _Service:
     """The loop with all that is around it: signals, the service manager, the configuration as it is now."""
 
     def __init__(self, app: App, interval: float) -> None:
-        from closte_bridge.engine.notify import Notifier  # noqa: PLC0415 - loaded when it is needed
-        from closte_bridge.engine.watch import RealWaiter, Signals, Watch  # noqa: PLC0415 - likewise
+        from closte_bridge.engine.loop import RealWaiter, Signals, WatchLoop  # noqa: PLC0415 - likewise
+        from closte_bridge.engine.sd_notify import Notifier  # noqa: PLC0415 - loaded when it is needed
 
         self._app = app
         self._notifier = Notifier(os.environ)
         self._signals = Signals()
         self._settings = app.network()
-        self._teller = _Teller(app)
+        self._teller = _ChangeReporter(app)
         self._ready = False
         _mind_signals(self._signals)
         app.console.log(f'Watching "{self._settings.name}": a full look every {interval:g} s, events at once.')
-        self._loop = Watch(
+        self._loop = WatchLoop(
             folder=self._settings.state_dir,
             interval=interval,
             work=self._work,
@@ -109,14 +109,14 @@ class _Service:
         self._loop.run()
         self._notifier.send(STOPPING="1")
 
-    def _work(self) -> Report:
-        from closte_bridge.engine.sync import Request  # noqa: PLC0415 - loaded when it is needed
+    def _work(self) -> RunReport:
+        from closte_bridge.engine.run import RunRequest  # noqa: PLC0415 - loaded when it is needed
 
         # A single command leaves its garbage to the end; one that lives for months must not.
         gc.collect()
         engine = engine_of(self._app, self._settings)
         report, words = sync_one(
-            engine, Request(), "watch", should_stop=self._stopping, should_yield=self._loop.should_yield
+            engine, RunRequest(), "watch", should_stop=self._stopping, should_yield=self._loop.should_yield
         )
         self._note(None)
         self._teller.run(report, words)

@@ -46,7 +46,7 @@ function closte_bridge_doctor( array $request ): array {
 		'provider_listens' => closte_bridge_provider_listens(),
 		'proc_open'        => function_exists( 'proc_open' ),
 		// Only then does the shim take the provider's listeners off, and only when somebody is about to be told.
-		'in_charge'        => defined( 'CLOSTE_BRIDGE_SHIM' ) && Closte_Bridge\run( 'Charge', 'is_ours' ),
+		'active'        => defined( 'CLOSTE_BRIDGE_SHIM' ) && Closte_Bridge\run( 'Owner', 'is_active' ),
 	);
 }
 

@@ -22,7 +22,7 @@ function closte_bridge_used_elsewhere( int $id ): bool {
  */
 function closte_bridge_shim_uninstall( array $request ): array {
 	$id = get_current_network_id();
-	closte_bridge_refuse_stranger( $id, $request );
+	closte_bridge_refuse_other_owner( $id, $request );
 	closte_bridge_refuse_loss( $id );
 	$shared = closte_bridge_used_elsewhere( $id );
 	$left   = array();
@@ -92,7 +92,7 @@ function closte_bridge_remove_files(): array {
 	$left = array();
 	foreach ( array_reverse( closte_bridge_shim_files( array() ) ) as $name => $path ) {
 		$state = closte_bridge_file_state( $path )[0];
-		if ( 'missing' !== $state && ( 'stranger' === $state || ! @unlink( $path ) ) ) {
+		if ( 'missing' !== $state && ( 'foreign-file' === $state || ! @unlink( $path ) ) ) {
 			$left[] = $name;
 		}
 	}

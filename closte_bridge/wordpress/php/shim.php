@@ -25,7 +25,7 @@ function closte_bridge_mark( string $text, string $version ): string {
  * Look at a file.
  *
  * @param string $path The file.
- * @return array State (`missing`, `stranger`, `changed` or `ours`), and the version that it names.
+ * @return array State (`missing`, `foreign-file`, `changed` or `intact`), and the version that it names.
  */
 function closte_bridge_file_state( string $path ): array {
 	if ( ! file_exists( $path ) && ! is_link( $path ) ) {
@@ -33,10 +33,10 @@ function closte_bridge_file_state( string $path ): array {
 	}
 	$text = is_file( $path ) && ! is_link( $path ) ? (string) file_get_contents( $path ) : '';
 	if ( ! preg_match( '#\A<\?php\n// closte-bridge-shim (\S{1,40}) sha256:([0-9a-f]{64})\n#', $text, $found ) ) {
-		return array( 'stranger', null );
+		return array( 'foreign-file', null );
 	}
 	$intact = hash( 'sha256', substr( $text, strlen( $found[0] ) ) ) === $found[2];
-	return array( $intact ? 'ours' : 'changed', $found[1] );
+	return array( $intact ? 'intact' : 'changed', $found[1] );
 }
 
 /**
@@ -96,7 +96,7 @@ function closte_bridge_owner_engine( int $network_id ): ?string {
  * @param array $request    `engine`: who asks, or null.
  * @throws RuntimeException When another engine is the owner.
  */
-function closte_bridge_refuse_stranger( int $network_id, array $request ): void {
+function closte_bridge_refuse_other_owner( int $network_id, array $request ): void {
 	$owner = closte_bridge_owner_engine( $network_id );
 	if ( null !== $owner && ( $request['engine'] ?? null ) !== $owner ) {
 		throw new RuntimeException( 'shim-other-owner' );
@@ -110,7 +110,7 @@ function closte_bridge_refuse_stranger( int $network_id, array $request ): void 
  */
 function closte_bridge_shim_config(): array {
 	$path = WPMU_PLUGIN_DIR . '/' . CLOSTE_BRIDGE_PARTS . '/config.php';
-	if ( 'ours' !== closte_bridge_file_state( $path )[0] ) {
+	if ( 'intact' !== closte_bridge_file_state( $path )[0] ) {
 		return array();
 	}
 	$config = include $path;
@@ -125,7 +125,7 @@ function closte_bridge_shim_config(): array {
  */
 function closte_bridge_refuse_loss( int $id ): void {
 	$state = closte_bridge_file_state( WPMU_PLUGIN_DIR . '/' . CLOSTE_BRIDGE_PARTS . '/config.php' )[0];
-	if ( ! in_array( $state, array( 'ours', 'missing' ), true ) && closte_bridge_owned_elsewhere( $id ) ) {
+	if ( ! in_array( $state, array( 'intact', 'missing' ), true ) && closte_bridge_owned_elsewhere( $id ) ) {
 		throw new RuntimeException( 'shim-changed' );
 	}
 }
@@ -184,19 +184,19 @@ function closte_bridge_make_table(): void {
  */
 function closte_bridge_shim_install( array $request ): array {
 	$id = get_current_network_id();
-	closte_bridge_refuse_stranger( $id, $request );
-	$strangers = array();
+	closte_bridge_refuse_other_owner( $id, $request );
+	$foreign = array();
 	$files     = closte_bridge_shim_files( array_keys( $request['files'] ) );
 	foreach ( $files as $name => $path ) {
-		if ( 'stranger' === closte_bridge_file_state( $path )[0] ) {
-			$strangers[] = $name;
+		if ( 'foreign-file' === closte_bridge_file_state( $path )[0] ) {
+			$foreign[] = $name;
 		}
 	}
-	if ( $strangers ) {
+	if ( $foreign ) {
 		return array(
-			'result'    => 'strangers',
+			'result'    => 'foreign_files',
 			'folder'    => WPMU_PLUGIN_DIR,
-			'strangers' => $strangers,
+			'foreign_files' => $foreign,
 		);
 	}
 	$folder = WPMU_PLUGIN_DIR . '/' . CLOSTE_BRIDGE_PARTS;
@@ -289,9 +289,9 @@ function closte_bridge_shim_status( array $request ): array {
 	$states  = array();
 	foreach ( closte_bridge_shim_files( array_keys( $request['files'] ?? array() ) ) as $name => $path ) {
 		list( $state, $of ) = closte_bridge_file_state( $path );
-		if ( 'ours' === $state && isset( $request['files'][ $name ] ) ) {
+		if ( 'intact' === $state && isset( $request['files'][ $name ] ) ) {
 			$wanted = closte_bridge_mark( base64_decode( $request['files'][ $name ] ), $of );
-			$state  = file_get_contents( $path ) === $wanted ? 'ours' : 'other-version';
+			$state  = file_get_contents( $path ) === $wanted ? 'intact' : 'other-version';
 		}
 		$version         = CLOSTE_BRIDGE_LOADER === $name ? $of : $version;
 		$states[ $name ] = $state;
@@ -314,9 +314,9 @@ function closte_bridge_shim_status( array $request ): array {
 		'events'    => (int) $events[0],
 		'oldest'    => null === $events[1] ? null : max( 0, time() - (int) $events[1] ),
 		'owner'     => closte_bridge_owner_engine( $id ),
-		'in_charge' => (bool) closte_bridge_ask_shim( 'Charge', 'is_ours' ),
-		'silence'   => closte_bridge_ask_shim( 'Charge', 'silence' ),
-		'wake'      => is_array( $config ) ? closte_bridge_ask_shim( 'Wake', 'method', array( $config ) ) : null,
+		'active' => (bool) closte_bridge_ask_shim( 'Owner', 'is_active' ),
+		'silence'   => closte_bridge_ask_shim( 'Owner', 'silence' ),
+		'trigger'      => is_array( $config ) ? closte_bridge_ask_shim( 'Trigger', 'method', array( $config ) ) : null,
 	);
 }
 

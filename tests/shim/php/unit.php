@@ -329,7 +329,7 @@ foreach ( array( true, false ) as $verdict ) {
 }
 foreach ( array( null, 7, array( 'engine' => array() ), new stdClass() ) as $crafted ) {
 	World::$options['closte_bridge_owner'] = $crafted;
-	check( 'a crafted owner owns nothing', Closte_Bridge\run( 'Charge', 'owner' ), '' );
+	check( 'a crafted owner owns nothing', Closte_Bridge\run( 'Owner', 'owner' ), '' );
 }
 
 final class Trap {
@@ -351,14 +351,14 @@ check( 'no object of an option is built', Trap::$sprung, false );
 $log = tempnam( sys_get_temp_dir(), 'log' );
 ini_set( 'error_log', $log );
 $odd = static function () {
-	return Closte_Bridge\run( 'Charge', 'no_such_method', array( 'given' ) );
+	return Closte_Bridge\run( 'Owner', 'no_such_method', array( 'given' ) );
 };
 check( 'what fails gives back what it was given', $odd(), 'given' );
 check( 'and logs nothing', file_get_contents( $log ), '' );
 define( 'WP_DEBUG', true );
 check( 'nor with WP_DEBUG', $odd(), 'given' );
 $logged = file_get_contents( $log );
-check( 'which has it logged', $older || 1 === preg_match( '/closte-bridge shim: Charge::no_such_method failed: .+ \(closte-bridge-shim\.php:\d+\)/', $logged ) );
+check( 'which has it logged', $older || 1 === preg_match( '/closte-bridge shim: Owner::no_such_method failed: .+ \(closte-bridge-shim\.php:\d+\)/', $logged ) );
 ini_set( 'error_log', '' );
 unlink( $log );
 check( 'never on a terminal', $odd(), 'given' );
@@ -379,19 +379,19 @@ check( 'whose process it is', array( $own( '--path=/x closte-bridge plan' ), $ow
 check( 'taken apart and put together', Closte_Bridge\Command::words( array( 'domain', 'get', 'x' ), array( 'field' => 'a', 'quiet' => true, 'color' => false, 'user' => 'b' ) ), array( 'domain', 'get', 'x', '--field=a', '--quiet', '--no-color' ) );
 check( 'nothing to put together', Closte_Bridge\Command::words( array(), array() ), array( '--help' ) );
 check( 'help', $words( 'help closte-bridge plan' ), array( 'plan', '--help' ) );
-foreach ( array( array(), array( 'wake' => 'odd' ), array( 'engine' => 'odd', 'wake_file' => '/x' ), array( 'engine' => array( '/no/such' ), 'wake_file' => '/no/such/x' ) ) as $config ) {
-	$method = Closte_Bridge\run( 'Wake', 'method', array( $config ) );
+foreach ( array( array(), array( 'wake' => 'odd' ), array( 'engine' => 'odd', 'trigger_file' => '/x' ), array( 'engine' => array( '/no/such' ), 'trigger_file' => '/no/such/x' ) ) as $config ) {
+	$method = Closte_Bridge\run( 'Trigger', 'method', array( $config ) );
 	check( 'no way to wake it', $method[0], 'poll' );
 }
 $here   = array(
 	'engine'    => array( PHP_BINARY ),
 	'start'     => array( PHP_BINARY ),
-	'wake_file' => '/no/such/folder/wake',
+	'trigger_file' => '/no/such/folder/wake',
 );
-$method = Closte_Bridge\run( 'Wake', 'method', array( $here ) );
+$method = Closte_Bridge\run( 'Trigger', 'method', array( $here ) );
 check( 'nobody is started who cannot write down what he does', $method[0], 'poll' );
 foreach ( array( null, array(), 'odd' ) as $none ) {
-	$method = Closte_Bridge\run( 'Wake', 'method', array( array( 'start' => $none ) + $here ) );
+	$method = Closte_Bridge\run( 'Trigger', 'method', array( array( 'start' => $none ) + $here ) );
 	check( 'nothing can be started where no way was found', $method, array( 'poll', 'Nothing on this machine starts a program in the background.' ) );
 }
 $fixed = array( '/e', '--config=/c', '--network=one', '--path=/x', '--url=u', '--allow-root' );

@@ -6,7 +6,7 @@
  * Network: true
  * Requires PHP: 7.4
  *
- * Written from what was measured on the real plugin; tests/integration/test_stand_in.py holds it to that
+ * Written from what was measured on the real plugin; tests/integration/test_mock_plugin.py holds it to that
  * and passes on both.
  */
 

@@ -31,7 +31,7 @@ _value:
   elements: dict
 """
 
-WORDS = {"ok": "in step", "pending": "changes pending", "attention": "needs attention", "broken": "broken"}
+WORDS = {"ok": "in-sync", "pending": "changes pending", "attention": "needs attention", "broken": "broken"}
 ORDER = ("broken", "attention", "pending", "ok")
 SWITCHES = {"integration": "the Closte integration", "domain_mapping": "domain mapping"}
 
@@ -39,7 +39,7 @@ SWITCHES = {"integration": "the Closte integration", "domain_mapping": "domain m
 def _broken(host, network, text):
     return {
         "host": host, "network": network, "state": "broken", "text": text, "add": 0, "remove": 0, "record": 0,
-        "held": 0, "withheld": 0, "foreign": 0, "changes": [], "remarks": [],
+        "on-hold": 0, "needs-approval": 0, "unmanaged": 0, "changes": [], "remarks": [],
     }  # fmt: skip
 
 
@@ -57,7 +57,7 @@ def _of_network(host, network, topics):
         kind = line["change"] if line["status"] == "planned" else line["status"]
         if kind in row and isinstance(row[kind], int):
             row[kind] += 1
-        if line["status"] != "foreign":
+        if line["status"] != "unmanaged":
             row["changes"].append({key: line[key] for key in ("domain", "change", "status", "reason")})
     row["state"] = _state(row, topics)
     unwell = row["state"] in ("broken", "attention") and row["remarks"]
@@ -77,7 +77,7 @@ def _state(row, topics):
     codes = {envelope["exit_code"] for envelope in topics.values()}
     if codes & {1, 2, 5, 130}:
         return "broken"
-    if row["remarks"] or row["withheld"]:
+    if row["remarks"] or row["needs-approval"]:
         return "attention"
     return "pending" if row["add"] + row["remove"] + row["record"] else "ok"
 
@@ -112,7 +112,7 @@ def fleet_table(rows):
     lines = [head] + [
         (
             _shown(row["host"]), _shown(row["network"] or "-"), row["state"],
-            *(str(row[key]) for key in ("add", "remove", "record", "held", "withheld")), _shown(row["text"]),
+            *(str(row[key]) for key in ("add", "remove", "record", "on-hold", "needs-approval")), _shown(row["text"]),
         )
         for row in rows
     ]  # fmt: skip

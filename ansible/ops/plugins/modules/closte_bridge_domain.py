@@ -102,8 +102,8 @@ def _is(known, state):
     if state == "present":
         return there and known["origin"] in ("mapping", "pin", "config")
     if state == "absent":
-        return not there and not known["ours"] and known["origin"] != "pin"
-    return not known["ours"] and known["origin"] != "pin"
+        return not there and not known["managed"] and known["origin"] != "pin"
+    return not known["managed"] and known["origin"] != "pin"
 
 
 def _lines(known):

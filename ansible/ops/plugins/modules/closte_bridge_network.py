@@ -195,7 +195,7 @@ class Network:
         status = self._asked("shim", "status")
         wrong = codes(status) & STALE
         wanting = status["data"]["installed"] not in ("yes", "disabled") or bool(wrong)
-        wanting = wanting or status["data"].get("wake_set", wake) != wake
+        wanting = wanting or status["data"].get("trigger_set", wake) != wake
         self._note("shim", f"{status['data']['installed']} {status['data']['version'] or ''}".strip(), "yes", wanting)
         if wanting:
             self._do("Install the shim", "shim", "install", "--yes", f"--wake={wake}")
@@ -215,10 +215,10 @@ class Network:
         status = envelope["data"]
         if status["owner"] and codes(self.engine.ask(self.name, "plan")) & OTHERS:
             return False
-        ours = status["installed"] != "no" or status["table"] or status["owner"]
+        managed = status["installed"] != "no" or status["table"] or status["owner"]
         self._note("shim", status["installed"], "no")
         self._note("in charge", "yes" if status["owner"] else "no", "no")
-        if ours:
+        if managed:
             self._do("Take shim, events and owner out of WordPress", "shim", "uninstall", "--yes")
         return True
 

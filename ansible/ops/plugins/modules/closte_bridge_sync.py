@@ -159,7 +159,7 @@ def main():
         "removed": found["remove"],
         "moved": found["stage"],
         "recorded": found["record"],
-        "withheld": _of_status(envelope, "withheld"),
+        "needs-approval": _of_status(envelope, "needs-approval"),
         "failed_domains": _of_status(envelope, "failed"),
         "exit_code": envelope["exit_code"],
         "diff": _diff(params["network"], envelope, found),

@@ -1,0 +1,278 @@
+"""The life of a domain: what is remembered of its checks, where it stands, and which stage follows. Pure.
+
+`History` is all that has to be kept between looks; every value in it fits into one column of a table. Times are
+seconds since the epoch.
+"""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from enum import StrEnum
+from typing import TYPE_CHECKING, NamedTuple
+
+from closte_bridge.checks.model import DnsCode, DomainCheck, TlsCode
+from closte_bridge.checks.schedule import DAY, HOUR, CertificateDue, certificate_due, next_check
+
+if TYPE_CHECKING:
+    from closte_bridge.wordpress.snapshot import Mapping
+
+FAILURES_BEFORE_BACKWARDS = 3
+BACKWARDS_AFTER = HOUR
+EXPIRY_WARNING = 14 * DAY
+
+CHECKING_DNS, CHECKING_SSL, DONE = "checking-dns", "checking-ssl-cert", "done"
+FAILED, SSL_FAILED = "failed", "ssl-failed"
+GIVEN_UP = frozenset({FAILED, SSL_FAILED})
+# `done-without-ssl` is not here: it works, and may be what somebody chose.
+_ON_THE_WAY = frozenset({CHECKING_DNS, CHECKING_SSL, FAILED, SSL_FAILED})
+# Another's certificate is seen alike by everybody. One with the right name that does not verify may be fine for
+# visitors: this machine may lack its roots, have a wrong clock, or sit behind a proxy that looks into TLS.
+_SEEN_BY_ALL = frozenset({TlsCode.WRONG_NAME, TlsCode.DEFAULT_CERTIFICATE})
+
+
+class CheckState(NamedTuple):
+    """What was last seen of a domain, and since when. `looked` is when that was: a look that told nothing saw nothing.
+
+    `failures` counts the looks in a row in which the domain was seen to be wrong and did not serve; `failing_since`
+    and `failed_at` are the first and the last of them. A silence of DNS or of the server (time-out, nothing reached),
+    and what this machine alone may see so, neither counts nor clears. `changed` is when a verdict last became another
+    one.
+    """
+
+    first_seen: float
+    next_check: float
+    checked_at: float | None = None
+    changed: float = 0.0
+    dns: str = ""
+    tls: str = ""
+    points_here: bool = False
+    ok_since: float | None = None
+    serves: bool = False
+    not_after: float | None = None
+    failures: int = 0
+    failing_since: float | None = None
+    failed_at: float | None = None
+    advice: str = ""
+
+
+def begin(now: float) -> CheckState:
+    """Return the history of a domain that is wanted from `now` on: it is due at once."""
+    return CheckState(first_seen=now, next_check=now, changed=now)
+
+
+def learn(check_state: CheckState, checked: DomainCheck, *, interval: float) -> CheckState:
+    """Return the history after a look. `interval` is the network's `dns_check_interval` in seconds.
+
+    A look that told nothing (*unknown*) changes nothing but when to look again. `advice` is DNS' next step before
+    TLS': a name that leads elsewhere has no use for a certificate here.
+    """
+    told = checked.dns.code is not DnsCode.UNKNOWN
+    # A clock that was set back leaves no time in the future.
+    after = check_state._replace(
+        checked_at=checked.at if told or not check_state.dns else check_state.checked_at,
+        first_seen=min(check_state.first_seen, checked.at),
+        changed=min(check_state.changed, checked.at),
+        ok_since=None if check_state.ok_since is None else min(check_state.ok_since, checked.at),
+    )
+    if told:
+        after = _seen(after, checked)
+    due = next_check(
+        checked.name,
+        first_seen=after.first_seen,
+        changed=after.changed,
+        settled=is_settled(after),
+        interval=interval,
+        now=checked.at,
+    )
+    return after._replace(next_check=due)
+
+
+def _seen(check_state: CheckState, checked: DomainCheck) -> CheckState:
+    now, dns, tls = checked.at, checked.dns, checked.tls
+    tls_code = tls.code.value if tls else ""
+    # Of a silence nothing follows for where the name leads, so what was known stays.
+    points_here = dns.points_here if dns.code.conclusive else check_state.points_here
+    serves = tls is not None and tls.serves
+    failures, since, last = _failures(check_state, checked)
+    return check_state._replace(
+        changed=check_state.changed if (dns.code.value, tls_code) == (check_state.dns, check_state.tls) else now,
+        dns=dns.code.value,
+        tls=tls_code,
+        points_here=points_here,
+        ok_since=(now if check_state.ok_since is None else check_state.ok_since) if points_here else None,
+        serves=serves,
+        not_after=_expiry(checked) or check_state.not_after,
+        failures=failures,
+        failing_since=since,
+        failed_at=last,
+        advice=dns.advice or (tls.advice if tls else ""),
+    )
+
+
+def _expiry(checked: DomainCheck) -> float | None:
+    """Return when the certificate for this very name ends, if one was seen: the first of several."""
+    own = {TlsCode.OK, TlsCode.EXPIRED}
+    addresses = checked.tls.addresses if checked.tls else ()
+    return min((a.certificate.not_after for a in addresses if a.certificate and a.code in own), default=None)
+
+
+def _failures(check_state: CheckState, checked: DomainCheck) -> tuple[int, float | None, float | None]:
+    dns, tls = checked.dns, checked.tls
+    if tls is not None and tls.serves:
+        return 0, None, None
+    # Also where the name points elsewhere: behind a CDN only a certificate tells that it leads here, and of a server
+    # that keeps silent nobody knows whether it is the name's or this machine's own way out.
+    wrong = tls.code in _SEEN_BY_ALL if tls is not None else not dns.points_here
+    if not wrong or not dns.code.conclusive:
+        return check_state.failures, check_state.failing_since, check_state.failed_at
+    since = checked.at if check_state.failing_since is None else min(check_state.failing_since, checked.at)
+    return check_state.failures + 1, since, checked.at
+
+
+def _dns_ok(check_state: CheckState) -> bool:
+    """Tell whether the last look saw the name lead here; what a silence leaves standing is no proof."""
+    return check_state.points_here and check_state.dns != DnsCode.TIMEOUT
+
+
+def is_settled(check_state: CheckState) -> bool:
+    """Tell whether visitors have their padlock: the name leads here, and every address has a right certificate."""
+    return _dns_ok(check_state) and check_state.tls == TlsCode.OK
+
+
+class DomainPhase(StrEnum):
+    """How far a domain has come."""
+
+    WANTED = "wanted"
+    ADDED = "added"
+    DNS_OK = "dns-ok"
+    HTTPS_OK = "https-ok"
+    BLOCKED = "blocked"
+
+
+class DomainState(NamedTuple):
+    """Where a domain stands. `reason` is a code of `DnsCode` or `TlsCode`, or what `blocked` was given."""
+
+    phase: DomainPhase
+    since: float
+    reason: str = ""
+    advice: str = ""
+
+
+def domain_state(check_state: CheckState, *, aliased: bool, now: float, blocked: str = "") -> DomainState:
+    """Return where a domain stands at `now`.
+
+    `aliased`: Closte has the alias. `blocked` is why it cannot get one (a hold of the plan, an error), or empty.
+    """
+    phase, since, reason = _phase(check_state, aliased=aliased, now=now, blocked=blocked)
+    stuck = phase is DomainPhase.BLOCKED or (reason != "" and phase is not DomainPhase.HTTPS_OK)
+    return DomainState(phase, since, reason, check_state.advice if stuck else "")
+
+
+def _phase(check_state: CheckState, *, aliased: bool, now: float, blocked: str) -> tuple[DomainPhase, float, str]:
+    if not aliased:
+        return (DomainPhase.BLOCKED if blocked else DomainPhase.WANTED), check_state.first_seen, blocked
+    if check_state.checked_at is None:
+        return DomainPhase.ADDED, check_state.first_seen, ""
+    if is_settled(check_state):
+        return DomainPhase.HTTPS_OK, check_state.changed, ""
+    if not _dns_ok(check_state):
+        # Nothing is wrong with the name as long as no look has told anything.
+        return (DomainPhase.BLOCKED if check_state.dns else DomainPhase.ADDED), check_state.changed, check_state.dns
+    since = check_state.ok_since if check_state.ok_since is not None else check_state.changed
+    if check_state.dns in {DnsCode.CAA, DnsCode.CNAME_AT_APEX}:
+        return DomainPhase.BLOCKED, check_state.changed, check_state.dns
+    if certificate_due(check_state.ok_since, now) is CertificateDue.LATE or check_state.serves:
+        return DomainPhase.BLOCKED, since, check_state.tls
+    return DomainPhase.DNS_OK, since, check_state.tls
+
+
+class NextStage(NamedTuple):
+    """What is to be written to a mapping. `secure` is None when it stays as it is."""
+
+    stage: str
+    secure: bool | None
+    reason: str
+
+
+class StageHoldReason(NamedTuple):
+    """A stage that would move but for a rule; `code` is stable, `reason` for people."""
+
+    code: str
+    reason: str
+
+
+def next_stage(
+    mapping: Mapping, check_state: CheckState, *, adopted: float, given_up: bool = False, revive: bool = False
+) -> NextStage | StageHoldReason | None:
+    """Return what follows for the mapping's stage from what is proven, or None when it is right as it is.
+
+    `adopted` is when this engine took charge. A mapping that Ultimate Multisite had given up before (`given_up`: it
+    was seen so at that time) only moves with `revive`, because reaching `done` can make it its site's primary domain.
+    One that a person has switched off (`active`) does not move at all. The reason of a move is a sentence's part for
+    people.
+    """
+    if check_state.checked_at is None:
+        return None
+    move = _forwards(mapping, check_state) or _backwards(mapping, check_state)
+    if move is None:
+        return None
+    if not mapping.active:
+        return StageHoldReason("switched-off", "somebody has switched this mapping off in Ultimate Multisite")
+    if mapping.stage in GIVEN_UP and not revive and (given_up or not _given_up_after(mapping, adopted)):
+        return StageHoldReason(
+            "given-up-before",
+            "Ultimate Multisite had given it up before this engine took charge; "
+            f"`closte-bridge domain revive {mapping.domain}` says what would change",
+        )
+    return move
+
+
+def _forwards(mapping: Mapping, check_state: CheckState) -> NextStage | None:
+    if mapping.stage not in _ON_THE_WAY:
+        return None
+    if is_settled(check_state):
+        return NextStage(DONE, True, "DNS and the certificate are right")
+    if _dns_ok(check_state) and mapping.stage in {CHECKING_DNS, FAILED}:
+        return NextStage(CHECKING_SSL, None, "DNS is right")
+    return None
+
+
+def _backwards(mapping: Mapping, check_state: CheckState) -> NextStage | None:
+    """Three failures over an hour, and never a domain that serves.
+
+    A certificate that only does not verify (expired, say) moves nothing: the mapping would stop to work altogether, and
+    a late renewal is reported instead.
+    """
+    if mapping.stage not in {CHECKING_SSL, DONE} or check_state.serves:
+        return None
+    # From the first failure to the last: an hour in which nobody looked proves nothing.
+    lasted = (check_state.failed_at or 0.0) - (check_state.failing_since or 0.0)
+    if check_state.failures < FAILURES_BEFORE_BACKWARDS or lasted < BACKWARDS_AFTER:
+        return None
+    if not check_state.points_here:
+        return NextStage(CHECKING_DNS, False, f"DNS has been wrong for over an hour ({check_state.dns})")
+    if mapping.stage == DONE and check_state.tls in _SEEN_BY_ALL:
+        return NextStage(CHECKING_SSL, False, f"the certificate has been wrong for over an hour ({check_state.tls})")
+    return None
+
+
+def is_new(mapping: Mapping, adopted: float) -> bool:
+    """Tell whether the mapping was made after adoption, or in the day before; without a readable date it was not.
+
+    An older one that is still on its way was forgotten, and nobody expects it to become its site's primary domain.
+    """
+    created = _moment(mapping.created)
+    return created is not None and created > adopted - DAY
+
+
+def _given_up_after(mapping: Mapping, adopted: float) -> bool:
+    """Tell whether Ultimate Multisite gave the mapping up after adoption; without a readable date it did not."""
+    modified = _moment(mapping.modified)
+    return modified is not None and modified > adopted
+
+
+def _moment(text: str | None) -> float | None:
+    try:
+        return datetime.strptime(text or "", "%Y-%m-%d %H:%M:%S").replace(tzinfo=UTC).timestamp()
+    except ValueError:
+        return None

@@ -1,0 +1,152 @@
+"""`domain backfill`: domain records for sites that were there before this engine."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import click
+
+from closte_bridge.cli.command import BridgeCommand
+from closte_bridge.cli.context import App, pass_app
+from closte_bridge.cli.networks import engine_of
+from closte_bridge.cli.options import domain_names, format_options, global_options
+from closte_bridge.cli.records import reason_of, refusal, status_of
+from closte_bridge.cli.result import Message, Problem, Result
+from closte_bridge.counts import counted
+from closte_bridge.domains import shown
+from closte_bridge.errors import ExitCode
+from closte_bridge.planning.model import Mode
+
+if TYPE_CHECKING:
+    from closte_bridge.engine.backfill import BackfillCandidates
+    from closte_bridge.planning.records import MissingRecord
+
+FIELDS = ("domain", "site", "status", "reason", "network")
+_SHOWN = 20
+
+_EXAMPLES = """
+$ closte-bridge domain backfill --dry-run
+domain	site	status	reason	network
+old.network.example.com	2	planned	site 2 has no domain record	network.example.com
+
+$ closte-bridge domain backfill
+"old.network.example.com" for site 2.
+Make this domain record? [y/n] y
+Success: Made 1 of 1 domain record.
+`closte-bridge sync` adds its domain at Closte.
+Cost: 3 wp calls (1.52 s), 1 API call (0.12 s), planning 0.001 s.
+"""
+
+
+@click.command("backfill", cls=BridgeCommand, short_help="Make records that older sites lack.", epilog=_EXAMPLES)
+@click.argument("domains", nargs=-1, metavar="[<domain>...]")
+@click.option("--dry-run", is_flag=True, help="Show what would be made; change nothing.")
+@format_options(fields=FIELDS, porcelain=True)
+@global_options
+@pass_app
+def backfill(app: App, domains: tuple[str, ...], dry_run: bool) -> Result:
+    """Make the domain records of sites that have none, however old: shows them first, and asks.
+
+    With domains, of those sites only. A sync does this by itself, but only for sites that were created since this
+    engine took charge. None is made for a shared domain, for a subdirectory site, or where a filter says no.
+    """
+    from closte_bridge.engine.backfill import backfill as fill  # noqa: PLC0415 - loaded when it is needed
+    from closte_bridge.engine.backfill import find_candidates  # noqa: PLC0415 - likewise
+
+    engine = engine_of(app, app.network())
+    only = frozenset(domain_names(app, domains))
+    found = find_candidates(engine, only)
+    problems = tuple(_not_lacking(found, only))
+    if found.authority.mode is Mode.INACTIVE and not dry_run:
+        text = f"Nothing is changed: {found.authority.reason}. {found.authority.hint}"
+        return Result(
+            data=[],
+            fields=FIELDS,
+            rendered={"table": ""},
+            messages=(Message("log", text),),
+            cost=engine.cost.as_data(),
+        )
+    if dry_run or not found.missing_records:
+        said = (
+            () if found.missing_records else (Message("success", "Every site that can have a domain record has one."),)
+        )
+        return Result(
+            exit_code=ExitCode.SOME_FAILED if problems else ExitCode.OK,
+            data=_rows(found, {}),
+            fields=FIELDS,
+            rendered={} if found.missing_records else {"table": ""},
+            messages=() if problems else said,
+            errors=problems,
+            cost=engine.cost.as_data(),
+        )
+    if found.authority.mode is not Mode.READ_ONLY:
+        _ask(app, found.missing_records)
+    with app.console.progress(len(found.missing_records), "WordPress") as bar:
+        words = fill(engine, found, app.command, on_step=lambda: bar.update(1))
+    return _result(found, words, problems, engine.cost.as_data(), engine.cost.sentence())
+
+
+def _not_lacking(found: BackfillCandidates, only: frozenset[str]) -> list[Problem]:
+    return [
+        Problem(
+            code="not-lacking",
+            message=f'"{name}" is no site\'s domain that lacks its record and may have one.',
+            hint="`closte-bridge domain backfill --dry-run` shows those that are.",
+            domain=name,
+        )
+        for name in sorted(only - {missing_record.domain for missing_record in found.missing_records})
+    ]
+
+
+def _rows(found: BackfillCandidates, words: dict[int, str]) -> list[dict[str, object]]:
+    return [
+        {
+            "domain": missing_record.domain,
+            "site": missing_record.site,
+            "status": status_of(words.get(missing_record.site)),
+            "reason": reason_of(missing_record.site, words.get(missing_record.site)),
+            "network": found.network,
+        }
+        for missing_record in found.missing_records
+    ]
+
+
+def _ask(app: App, missing_records: tuple[MissingRecord, ...]) -> None:
+    for missing_record in missing_records[:_SHOWN]:
+        app.console.log(f'"{shown(missing_record.domain)}" for site {missing_record.site}.')
+    if len(missing_records) > _SHOWN:
+        app.console.log(f"And {len(missing_records) - _SHOWN} more; --dry-run shows them all.")
+    app.console.confirm(
+        "Make this domain record?"
+        if len(missing_records) == 1
+        else f"Make these {len(missing_records)} domain records?"
+    )
+
+
+def _result(
+    found: BackfillCandidates,
+    words: dict[int, str],
+    problems: tuple[Problem, ...],
+    cost: dict[str, float],
+    sentence: str,
+) -> Result:
+    made = sum(1 for word in words.values() if word == "made")
+    refused = [
+        refusal(missing_record.site, missing_record.domain, words[missing_record.site])
+        for missing_record in found.missing_records
+        if words[missing_record.site].startswith(("refused", "inactive"))
+    ]
+    text = f"Made {made} of {counted(len(found.missing_records), 'domain record')}."
+    closing = [Message("success" if made else "log", text)]
+    if made:
+        which = "its domain" if made == 1 else "their domains"
+        closing.append(Message("log", f"`closte-bridge sync` adds {which} at Closte."))
+    return Result(
+        exit_code=ExitCode.SOME_FAILED if refused or problems else ExitCode.OK,
+        data=_rows(found, words),
+        fields=FIELDS,
+        rendered={"table": ""},
+        messages=(*closing, Message("log", sentence)),
+        errors=(*problems, *refused),
+        cost=cost,
+    )

@@ -1,0 +1,200 @@
+"""Look at both sides at once: start `wp`, load the rest while it runs, ask Closte, judge what came back."""
+
+from __future__ import annotations
+
+import threading
+import time
+from contextlib import contextmanager
+from dataclasses import replace
+from typing import TYPE_CHECKING, Generic, TypeVar
+
+from closte_bridge.config.key_file import configured_key, key_location
+from closte_bridge.engine.observation import Observation
+from closte_bridge.engine.snapshots import read_snapshot, start_snapshot
+from closte_bridge.errors import ConfigError
+from closte_bridge.ledger.events import known_events
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Collection, Iterator
+
+    from closte_bridge.closte.client import ClosteClient
+    from closte_bridge.closte.listing import Listing
+    from closte_bridge.engine.engine import Engine
+    from closte_bridge.ledger.check_state import DuePreview
+    from closte_bridge.ledger.state import LedgerState
+    from closte_bridge.secret import Secret
+    from closte_bridge.wordpress.snapshot import Snapshot
+
+T = TypeVar("T")
+
+
+def _ledger_state(engine: Engine, now: float) -> LedgerState:
+    if engine.ledger is None:
+        from closte_bridge.ledger.state import LedgerState  # noqa: PLC0415 - loaded while `wp` runs
+
+        return LedgerState()
+    jumped = engine.clock.jumped(engine.ledger.meta())
+    return engine.ledger.state(now, clock_jumped=jumped)
+
+
+def _ahead(engine: Engine, now: float) -> DuePreview | None:
+    """Return which names are due to be looked at; asked for while `wp` runs, it costs nothing."""
+    if engine.ledger is None or not engine.settings.checks:
+        return None
+    from closte_bridge.checks.domain_state import EXPIRY_WARNING  # noqa: PLC0415 - loaded while `wp` runs
+    from closte_bridge.ledger.check_state import due_preview  # noqa: PLC0415 - loaded while `wp` runs
+
+    return due_preview(engine.ledger, now, warn_until=now + EXPIRY_WARNING)
+
+
+def _with_fresh_evidence(ledger: LedgerState, snapshot: Snapshot, known: Collection[str], now: float) -> LedgerState:
+    """Return the ledger as it will be once the snapshot's events are in it: a plan may be made before they are.
+
+    `known` are the events that are in it: what they proved may have been found void since.
+    """
+    from closte_bridge.ledger.state import Evidence  # noqa: PLC0415 - loaded while `wp` runs
+    from closte_bridge.wordpress.events import EVERYTHING, taken, understand  # noqa: PLC0415 - likewise
+
+    new = [event for event in snapshot.events if event.uid not in known]
+    if not new:
+        return ledger
+    evidence = dict(ledger.evidence)
+    for event in new:
+        evidence |= {name: Evidence(kind, now) for name, kind in understand(event)[0].items()}
+        if event.kind == EVERYTHING:
+            evidence.clear()
+        for name in taken(event):
+            evidence.pop(name, None)
+    return replace(ledger, evidence=evidence)
+
+
+class BackgroundJob(Generic[T]):
+    """A job in a thread of its own, which no exit waits for."""
+
+    def __init__(self, job: Callable[[], T]) -> None:
+        self._given: list[T] = []
+        self._raised: list[BaseException] = []
+        self._thread = threading.Thread(target=self._work, args=(job,), daemon=True)
+        self._thread.start()
+
+    def _work(self, job: Callable[[], T]) -> None:
+        try:
+            self._given.append(job())
+        except BaseException as error:
+            self._raised.append(error)
+
+    def result(self) -> T:
+        """Wait for the job; return what it gave, or raise what it raised."""
+        self._thread.join()
+        if self._raised:
+            raise self._raised[0]
+        return self._given[0]
+
+
+def _load_the_rest() -> None:
+    """Import what is needed once `wp` has answered; nothing of it delays the start."""
+    import closte_bridge.closte.client  # noqa: PLC0415
+    import closte_bridge.engine.apply  # noqa: PLC0415
+    import closte_bridge.engine.records  # noqa: PLC0415
+    import closte_bridge.planning.plan  # noqa: F401, PLC0415
+
+
+class _Closte:
+    """Closte as it is asked during a look: a client, and its list, which is on its way from `ask` on."""
+
+    def __init__(self, engine: Engine) -> None:
+        self._engine = engine
+        self._listed: BackgroundJob[Listing] | None = None
+        self.client: ClosteClient | None = None
+
+    def ask(self, key: Secret) -> None:
+        """Ask for the list with `key`. Raises ConfigError for a URL or a key that is none."""
+        self.client = self._engine.client(key)
+        self._listed = BackgroundJob(self.client.list_aliases)
+
+    def listing(self) -> Listing:
+        """Wait for the list that was asked for; without a key there was none to ask with."""
+        if self._listed is None:
+            from closte_bridge.closte.listing import Listing, Readability  # noqa: PLC0415 - loaded while `wp` ran
+
+            return Listing(Readability.UNREADABLE, "There is no API key.")
+        began = time.perf_counter()
+        with self._engine.waiting("Closte's list"):
+            listing = self._listed.result()
+        self._engine.cost.list_wait += time.perf_counter() - began
+        return listing
+
+    def close(self) -> None:
+        """Count what was spent, and send nothing any more."""
+        if self.client is not None:
+            self._engine.count_api(self.client)
+            self.client.close()
+
+
+@contextmanager
+def observe(engine: Engine, *, acknowledge: bool = False) -> Iterator[Observation]:
+    """Read both sides and judge them; the client is open for the body, and its cost is counted afterwards.
+
+    Raises UnreadableError when `wp` gave no snapshot, ConfigError when there is no key and one is needed: it is not
+    where the integration is off. A list that could not be read is no error here: it is in the view.
+    """
+    key = configured_key(engine.settings, engine.environ)
+    location = key_location(engine.settings, engine.environ)
+    call = start_snapshot(engine, ask_key=key is None, acknowledge=acknowledge)
+    closte = _Closte(engine)
+    try:
+        source = location[1] if location else ""
+        no_key: ConfigError | None = None
+        if key is not None:
+            closte.ask(key)
+        _load_the_rest()
+        now = engine.clock.now()
+        ledger = _ledger_state(engine, now)
+        due_preview = _ahead(engine, now)
+        with engine.waiting("WordPress"):
+            call.wait()
+        if key is None:
+            try:
+                key, source = call.key()
+            except ConfigError as error:
+                no_key = error  # what is wrong with the snapshot is said first
+            else:
+                # The list is on its way while the snapshot is made of what `wp` said.
+                closte.ask(key)
+        snapshot = read_snapshot(engine, call, ledger)
+        from closte_bridge.planning.model import Mode  # noqa: PLC0415 - loaded while `wp` ran
+
+        view = _view(engine, closte, snapshot, ledger, now, (key, source), due_preview)
+        if no_key and view.authority.mode is not Mode.INACTIVE:
+            raise no_key
+        yield view
+    finally:
+        call.end()
+        closte.close()
+
+
+def _view(
+    engine: Engine,
+    closte: _Closte,
+    snapshot: Snapshot,
+    ledger: LedgerState,
+    now: float,
+    key: tuple[Secret | None, str],
+    due_preview: DuePreview | None,
+) -> Observation:
+    """Judge what was seen, with half of the planning done while the list is on its way."""
+    from closte_bridge.planning.authority import decide_authority  # noqa: PLC0415 - likewise
+    from closte_bridge.planning.completeness import assess_list  # noqa: PLC0415 - likewise
+    from closte_bridge.planning.desired import desired  # noqa: PLC0415 - loaded while `wp` ran
+
+    began = time.perf_counter()
+    desire = desired(snapshot, engine.policy(), ledger)
+    engine.cost.planning_seconds += time.perf_counter() - began
+    listing = closte.listing()
+    began = time.perf_counter()
+    known = known_events(engine.ledger) if engine.ledger and snapshot.events else ()
+    ledger = _with_fresh_evidence(ledger, snapshot, known, now)
+    observed = assess_list(listing, snapshot.network.domain, ledger)
+    authority = decide_authority(snapshot, observed, ledger, engine.installation(ledger, key[0]))
+    engine.cost.planning_seconds += time.perf_counter() - began
+    return Observation(snapshot, listing, observed, ledger, authority, *key, closte.client, now, desire, due_preview)

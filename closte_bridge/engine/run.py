@@ -1,0 +1,364 @@
+"""The main job: plan, and bring Closte in step."""
+
+from __future__ import annotations
+
+import os
+import time
+from contextlib import contextmanager, nullcontext, suppress
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING
+
+from closte_bridge.engine import lock
+from closte_bridge.engine.loop import YieldToEvents
+from closte_bridge.engine.observe import observe
+from closte_bridge.errors import BridgeError, ExitCode, first_that_applies
+from closte_bridge.ledger import events as ledger_events
+from closte_bridge.ledger.flags import LEAVING
+from closte_bridge.planning.model import NOTHING_APPROVED, Action, Approval, Mode
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+    from contextlib import AbstractContextManager
+
+    from closte_bridge.engine.apply import Applied
+    from closte_bridge.engine.engine import Engine
+    from closte_bridge.engine.observation import Observation
+    from closte_bridge.engine.records import RecordResults
+    from closte_bridge.engine.verify import CheckResults
+    from closte_bridge.ledger.store import Ledger
+    from closte_bridge.planning.model import Change, Plan
+    from closte_bridge.planning.stages import StagePlan
+
+
+# An engine that the shim did not hear of for so long is silent, and a heartbeat of the future is none: seconds.
+_SILENT = 1800
+_CLOCKS_DIFFER = 300
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RunRequest:
+    """What a run is to do. `only` narrows it to names; `reviewed` to the changes of a plan that a person read."""
+
+    approval: Approval = NOTHING_APPROVED
+    only: frozenset[str] = frozenset()
+    reviewed: frozenset[tuple[str, str]] | None = None
+    reviewed_network: tuple[str, str] | None = None
+    retry: bool = False
+    dry_run: bool = False
+    revive: frozenset[str] = frozenset()
+
+
+@dataclass(frozen=True, slots=True)
+class RunReport:
+    """What a run found and did. `applied` is None when nothing was to be changed at all."""
+
+    network: str
+    view: Observation
+    plan: Plan
+    applied: Applied | None
+    stale: tuple[tuple[str, str], ...] = ()
+    unknown: tuple[str, ...] = ()
+    verified: CheckResults | None = None
+    stages: StagePlan | None = None
+    records: RecordResults | None = None
+
+    @property
+    def lost(self) -> frozenset[str]:
+        """Return the managed aliases that Closte lost, if these are more than a few.
+
+        Those that were added a moment ago and exist by Closte's answer are not lost: the list is late.
+        """
+        from closte_bridge.planning.completeness import FEW  # noqa: PLC0415 - loaded while `wp` ran
+
+        lost = self.plan.lost
+        if lost and self.applied:
+            lost -= self.applied.already & self.view.ledger.added_lately
+        return lost if len(lost) > FEW else frozenset()
+
+    @property
+    def exit_code(self) -> ExitCode:
+        """Return the first code that applies."""
+        codes = {ExitCode.OK}
+        # Where the integration is off nobody expects Closte to answer, nor the key to be right (rule 10).
+        expected = self.plan.authority.mode is not Mode.INACTIVE
+        if self.view.listing.key_rejected and expected:
+            codes.add(ExitCode.FAILURE)
+        if not self.plan.observed.readable and expected:
+            codes.add(ExitCode.UNREADABLE)
+        if self.unknown or (self.lost and expected):
+            codes.add(ExitCode.SOME_FAILED)
+        if self.plan.over_limit or self.stale:
+            codes.add(ExitCode.NEEDS_APPROVAL)
+        if self.verified:
+            codes |= _of_verified(self.verified)
+        if self.records:
+            codes |= _of_records(self.records)
+        if self.applied:
+            codes |= _of_applied(self.applied)
+        elif self.plan.authority.mode is Mode.READ_ONLY:
+            codes.add(ExitCode.READ_ONLY)
+        return first_that_applies(codes)
+
+
+def _of_applied(applied: Applied) -> set[ExitCode]:
+    codes = set()
+    if applied.key_rejected:
+        codes.add(ExitCode.FAILURE)
+    if applied.reread_failed:
+        codes.add(ExitCode.UNREADABLE)
+    if applied.failed or applied.not_begun:
+        codes.add(ExitCode.SOME_FAILED)
+    return codes
+
+
+def _of_verified(verified: CheckResults) -> set[ExitCode]:
+    codes = set()
+    if verified.trouble:
+        codes.add(verified.trouble.exit_code)
+    if any(moved.result.startswith("refused") for moved in verified.moved):
+        codes.add(ExitCode.SOME_FAILED)
+    return codes
+
+
+def _of_records(records: RecordResults) -> set[ExitCode]:
+    codes = set()
+    if records.trouble:
+        codes.add(records.trouble.exit_code)
+    if any(word.startswith("refused") for word in records.results.values()):
+        codes.add(ExitCode.SOME_FAILED)
+    return codes
+
+
+def plan_of(engine: Engine, view: Observation, request: RunRequest) -> Plan:
+    """Make the plan for a view; pure but for the time it takes, which is counted."""
+    from closte_bridge.planning.plan import make_plan, narrow  # noqa: PLC0415 - loaded while `wp` ran
+
+    began = time.perf_counter()
+    plan = make_plan(
+        view.snapshot,
+        view.observed,
+        view.ledger,
+        engine.policy(),
+        view.authority,
+        view.now,
+        approval=request.approval,
+        retry=request.retry or bool(request.only),
+        desire=view.desire(engine),
+    )
+    engine.cost.planning_seconds += time.perf_counter() - began
+    return narrow(plan, request.only) if request.only else plan
+
+
+def sync(
+    engine: Engine,
+    request: RunRequest,
+    *,
+    command: str,
+    progress: Callable[[int], AbstractContextManager[Callable[[], None]]] | None = None,
+    should_stop: Callable[[], bool] = lambda: False,
+    should_yield: Callable[[], bool] | None = None,
+) -> RunReport:
+    """Look, plan, pass the gate, apply, and write it all down. One run at a time.
+
+    `progress` opens a bar for so many changes and gives the function that moves it. Once `should_yield` says so, checks
+    of DNS and certificates are left to the next run; without it, once an event waits for the lock. Raises BridgeError
+    when the lock is taken, a side cannot be read at all, or the ledger fails.
+    """
+    # Who asked for these domains waits for their checks.
+    named = request.only or request.reviewed is not None
+    give_way = should_yield or ((lambda: False) if named else YieldToEvents(engine.settings.state_dir))
+    whole = nullcontext() if request.dry_run else lock.held(engine.settings.state_dir, command)
+    with (
+        whole,
+        engine.opened(),
+        _tried(engine, dry_run=request.dry_run),
+        observe(engine, acknowledge=not request.dry_run) as view,
+    ):
+        from closte_bridge.engine.apply import apply_changes, key_rejected  # noqa: PLC0415 - loaded while `wp` ran
+        from closte_bridge.engine.bookkeeping import record_observation  # noqa: PLC0415 - likewise
+
+        inactive = view.authority.mode is Mode.INACTIVE
+        if view.listing.key_rejected and not request.dry_run and not inactive:
+            _note_mentions(engine, view, plan_of(engine, view, request))
+            _note_records(engine, view)
+            raise key_rejected()
+        _refuse_other_network(view, request)
+        ledger = engine.ledger
+        idle = request.dry_run or ledger is None or view.authority.mode in {Mode.READ_ONLY, Mode.INACTIVE}
+        run = os.urandom(4).hex()
+        records = _records(engine, view, request, run, idle=idle)
+        plan = plan_of(engine, view, request)
+        plan, stale = _reviewed_only(plan, request)
+        unknown = _unknown(engine, view, request)
+        if idle or ledger is None:
+            if not request.dry_run:
+                _note_idle(engine, view, plan)
+            stages = stages_ahead(engine, view, request) if request.dry_run else None
+            return RunReport(engine.settings.name, view, plan, None, stale, unknown, stages=stages, records=records)
+        record_observation(engine, ledger, view, plan, run)
+        bar = progress(len(plan.changes)) if progress and plan.changes else nullcontext(lambda: None)
+        with bar as step:
+            applied = apply_changes(engine, ledger, view, plan, run, on_step=step, should_stop=should_stop)
+        able = not applied.key_rejected and (plan.observed.readable or bool(applied.done))
+        if able:
+            _note_success(ledger, engine, whole=plan.observed.readable)
+        verified = None
+        if (engine.settings.checks or request.revive) and not applied.key_rejected and request.reviewed is None:
+            verified = _verify(engine, ledger, view, request, run, lambda: should_stop() or give_way())
+        if able:
+            _report_success(ledger, engine, view)
+        return RunReport(engine.settings.name, view, plan, applied, stale, unknown, verified, records=records)
+
+
+@contextmanager
+def _tried(engine: Engine, *, dry_run: bool) -> Iterator[None]:
+    """Let the ledger tell of a run that fails, too: it was one, and shows that something runs this engine."""
+    try:
+        yield
+    except Exception:
+        if not dry_run:
+            _note_try(engine)
+        raise
+
+
+def _note_try(engine: Engine) -> None:
+    ledger = engine.ledger
+    if ledger is None:
+        return
+    # Not worth a wait for the disk, and no reason to fail.
+    with suppress(BridgeError):
+        # Whoever runs without the config that the ledger knows has nothing to write there.
+        if engine.lacks_config(ledger.meta().get("config_path")):
+            return
+        with ledger.transaction(durable=False):
+            ledger.set_meta(last_try=repr(engine.clock.now()))
+
+
+def _note_idle(engine: Engine, view: Observation, plan: Plan) -> None:
+    """Write down what there is of a run that may change nothing."""
+    _note_mentions(engine, view, plan)
+    if engine.ledger is not None and view.authority.mode is Mode.INACTIVE:
+        _note_records(engine, view)
+        _note_success(engine.ledger, engine)
+        _report_success(engine.ledger, engine, view)
+    else:
+        _note_try(engine)
+
+
+def _note_mentions(engine: Engine, view: Observation, plan: Plan) -> None:
+    """Write down what is in use again, of a look of which nothing else is: what speaks for its removal is void."""
+    from closte_bridge.engine.bookkeeping import note_went_back  # noqa: PLC0415 - loaded while `wp` ran
+
+    ledger, books = engine.ledger, plan.updates
+    bound = view.authority.mode is not Mode.READ_ONLY
+    if ledger is None or not (books.mentioned_again or books.staying or (bound and view.snapshot.went_back)):
+        return
+    with ledger.transaction():
+        if bound:
+            note_went_back(ledger, view)
+            # An event that WordPress still holds, and that is void already, would count anew at the next look. Of what
+            # may be another network's database, none is taken.
+            ledger_events.copy_events(ledger, view.snapshot.events, view.now)
+        ledger.clear("absences", books.mentioned_again)
+        ledger.clear("evidence", books.mentioned_again)
+        ledger.clear_flag(LEAVING, books.staying)
+
+
+def _note_records(engine: Engine, view: Observation) -> None:
+    """Remember which new sites have their record, and which lack it, of a run that makes none."""
+    from closte_bridge.engine.records import note  # noqa: PLC0415 - loaded while `wp` ran
+
+    if engine.ledger is not None and view.authority.mode is not Mode.READ_ONLY:
+        note(engine.ledger, view)
+
+
+def _records(engine: Engine, view: Observation, request: RunRequest, run: str, *, idle: bool) -> RecordResults:
+    """Make the domain records that are missing before the plan is made; a run that is narrowed only notes them."""
+    from closte_bridge.engine.records import create_missing, records_of  # noqa: PLC0415 - loaded while `wp` ran
+
+    if idle or engine.ledger is None:
+        return records_of(engine.ledger, view)
+    narrowed = bool(request.only) or request.reviewed is not None
+    return create_missing(engine, engine.ledger, view, run, only_note=narrowed)
+
+
+def _verify(
+    engine: Engine, ledger: Ledger, view: Observation, request: RunRequest, run: str, should_stop: Callable[[], bool]
+) -> CheckResults:
+    from closte_bridge.engine.verify import verify  # noqa: PLC0415 - loaded when there are checks
+
+    return verify(engine, ledger, view, run, only=_with_www(request), revive=request.revive, should_stop=should_stop)
+
+
+def stages_ahead(engine: Engine, view: Observation, request: RunRequest) -> StagePlan | None:
+    """Return which stages a sync would move by what was seen of domains before; None where nobody looks at them."""
+    if engine.ledger is None or not engine.settings.checks:
+        return None
+    from closte_bridge.engine.verify import stages_of  # noqa: PLC0415 - loaded when there are checks
+
+    return stages_of(engine.ledger, view.snapshot, view.desire(engine), view.now, only=_with_www(request))
+
+
+def _with_www(request: RunRequest) -> frozenset[str]:
+    """Return the names that a run is narrowed to, with their `www.` forms; none when it is not."""
+    return request.only | {f"www.{name}" for name in request.only}
+
+
+def _refuse_other_network(view: Observation, request: RunRequest) -> None:
+    network = view.snapshot.network
+    if request.reviewed_network and request.reviewed_network != (network.domain, network.database):
+        raise BridgeError(
+            f'The plan is for another network or database: "{request.reviewed_network[0]}".',
+            code="plan-for-another",
+            hint="Make a new one with `closte-bridge plan --out=FILE`.",
+            exit_code=ExitCode.NEEDS_APPROVAL,
+        )
+
+
+def _unknown(engine: Engine, view: Observation, request: RunRequest) -> tuple[str, ...]:
+    """Return the names asked for that neither side knows: most likely a slip of the keyboard."""
+    if not request.only:
+        return ()
+    desire = view.desire(engine)
+    known = view.observed.names | view.ledger.managed.keys() | view.ledger.unsettled.keys()
+    return tuple(sorted(name for name in request.only if name not in known and not desire.mention(name)))
+
+
+def _note_success(ledger: Ledger, engine: Engine, *, whole: bool = True) -> None:
+    """Write down that WordPress was read and that names could be added; `whole`: and that the list was read, too."""
+    now = repr(engine.clock.now())
+    with ledger.transaction():
+        ledger.set_meta(able=now, last_try=now, **({"last_success": now} if whole else {}))
+
+
+def _report_success(ledger: Ledger, engine: Engine, view: Observation) -> None:
+    """Let the shim know of this success now if it takes the engine for silent; else the next run's read tells it."""
+    identity = view.ledger.identity
+    if not (identity and view.snapshot.shim_table) or -_CLOCKS_DIFFER <= view.snapshot.silence <= _SILENT:
+        return
+    from closte_bridge.ledger.verdicts import verdicts  # noqa: PLC0415 - only for the first run in a while
+    from closte_bridge.wordpress.writer import set_status  # noqa: PLC0415 - likewise
+
+    with suppress(BridgeError):
+        proven = verdicts(ledger, engine.clock.now())
+        set_status(engine.settings.wp, engine.cost.wp, engine=identity.engine, verdicts=proven)
+
+
+def _reviewed_only(plan: Plan, request: RunRequest) -> tuple[Plan, tuple[tuple[str, str], ...]]:
+    """Keep of a fresh plan what the reviewed one holds too; return with it what is no longer valid."""
+    if request.reviewed is None:
+        return plan, ()
+
+    def reviewed(change: Change) -> bool:
+        return (change.action.value, change.name) in (request.reviewed or ())
+
+    changes = tuple(filter(reviewed, plan.changes))
+    valid = {(change.action.value, change.name) for change in changes}
+    # A change that has come about already is not stale: it is done.
+    done = {
+        (action, name)
+        for action, name in request.reviewed
+        if (name in plan.observed.names) is (action == Action.ADD.value) and plan.observed.complete
+    }
+    stale = tuple(sorted(request.reviewed - valid - done))
+    return replace(plan, changes=changes), stale

@@ -1,0 +1,101 @@
+"""Whether a ledger holds only what this package writes.
+
+SQLite keeps whatever is put into a column. To look through all of it takes too long for each run, so it is done once
+something went wrong that nobody thought of.
+"""
+
+from __future__ import annotations
+
+import json
+from dataclasses import fields
+from typing import TYPE_CHECKING
+
+from closte_bridge.domains import normalise
+from closte_bridge.ledger.flags import (
+    GIVEN_UP_BEFORE,
+    MOVED_BACK,
+    RECORD_DUE,
+    RECORD_HAD,
+    RECORD_MADE,
+    RECORD_UNSEEN,
+    WAS_DONE,
+)
+from closte_bridge.ledger.state import AliasPhase, Identity, LedgerLocation, Origin, RemovalClass
+from closte_bridge.ledger.store import LATEST
+
+if TYPE_CHECKING:
+    from collections.abc import Collection, Mapping
+
+    from closte_bridge.ledger.store import Ledger
+
+_TABLES = (
+    "absences", "additions", "aliases", "events", "evidence", "check_state", "log", "flags", "meta", "removals",
+    "failed_changes",
+)  # fmt: skip
+# Of which every name is a domain as `normalise` spells it.
+_OF_DOMAINS = ("absences", "additions", "aliases", "evidence", "check_state", "removals", "failed_changes")
+# Marks whose names are ids.
+_OF_IDS = (GIVEN_UP_BEFORE, MOVED_BACK, RECORD_DUE, RECORD_HAD, RECORD_MADE, RECORD_UNSEEN, WAS_DONE)
+_KINDS = {
+    "INTEGER": "typeof({0}) = 'integer' AND abs({0} + 0.0) < 1e18",
+    "REAL": f"typeof({{0}}) IN ('real', 'integer') AND abs({{0}}) < {LATEST}",
+    "TEXT": "typeof({0}) = 'text'",
+}
+_WORDS: tuple[tuple[str, str, frozenset[object]], ...] = (
+    ("aliases", "origin", frozenset(Origin)),
+    ("aliases", "phase", frozenset(AliasPhase)),
+    ("removals", "class", frozenset(RemovalClass)),
+)
+
+
+def is_intact(ledger: Ledger) -> bool:
+    """Return whether all in the ledger is of the kind that this package writes. Raises BridgeError for small facts."""
+    meta = ledger.meta()
+    return (
+        all(map(_of_its_kinds, [ledger] * len(_TABLES), _TABLES))
+        and _is_document(meta, "identity", {field.name for field in fields(Identity)})
+        and _is_document(meta, "location", {field.name for field in fields(LedgerLocation)})
+        and all(_holds_only(ledger, table, column, words) for table, column, words in _WORDS)
+        and all(_are_domains(ledger, table) for table in _OF_DOMAINS)
+        and _are_ids(ledger)
+    )
+
+
+def _of_its_kinds(ledger: Ledger, table: str) -> bool:
+    rules = []
+    for _, column, kind, required, _, key in ledger.query(f"PRAGMA table_info({table})"):
+        rule = f"({_KINDS[kind].format(column)})"
+        rules.append(rule if required or key else f"({column} IS NULL OR {rule})")
+    wrong = f"SELECT 1 FROM {table} WHERE NOT ({' AND '.join(rules)}) LIMIT 1"  # noqa: S608 - our own names
+    return not ledger.query(wrong)
+
+
+def _is_document(meta: Mapping[str, object], key: str, names: Collection[str]) -> bool:
+    if key not in meta:
+        return True
+    try:
+        document = json.loads(str(meta[key]))
+    except (ValueError, RecursionError):
+        return False
+    return isinstance(document, dict) and document.keys() == set(names)
+
+
+def _holds_only(ledger: Ledger, table: str, column: str, words: Collection[object]) -> bool:
+    return all(value in words for (value,) in ledger.query(f"SELECT DISTINCT {column} FROM {table}"))  # noqa: S608 - our own names
+
+
+def _are_domains(ledger: Ledger, table: str) -> bool:
+    return all(_is_domain(name) for (name,) in ledger.stream(f"SELECT DISTINCT name FROM {table}"))  # noqa: S608 - likewise
+
+
+def _is_domain(name: str) -> bool:
+    try:
+        return normalise(name) == name
+    except ValueError:
+        return False
+
+
+def _are_ids(ledger: Ledger) -> bool:
+    meta = ", ".join("?" * len(_OF_IDS))
+    rows = ledger.query(f"SELECT name FROM flags WHERE kind IN ({meta})", *_OF_IDS)  # noqa: S608 - marks
+    return all(name.isascii() and name.isdigit() for (name,) in rows)

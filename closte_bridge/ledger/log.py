@@ -1,0 +1,62 @@
+"""The append-only log: every change, what caused it, and what came of it."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, NamedTuple
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from closte_bridge.ledger.store import Ledger
+
+
+class LogEntry(NamedTuple):
+    """One line of the log. `at` is in seconds since the epoch, `run` marks the run that wrote it."""
+
+    at: float
+    run: str
+    action: str
+    name: str
+    cause: str
+    outcome: str
+    detail: str = ""
+
+
+def append(ledger: Ledger, entries: Iterable[LogEntry]) -> None:
+    """Write entries; inside a transaction of the ledger, so that log and state cannot disagree."""
+    ledger.write(
+        "INSERT INTO log (at, run, action, name, cause, outcome, detail) VALUES (?, ?, ?, ?, ?, ?, ?)",
+        entries,
+    )
+
+
+def was_managed(ledger: Ledger, name: str) -> bool:
+    """Return whether the last thing that is known to have been done with this domain put it in the ledger."""
+    rows = ledger.query(
+        "SELECT action FROM log WHERE name = ? AND outcome IN ('done', 'already') "
+        "AND action IN ('add', 'adopt', 'confirm', 'remove') ORDER BY id DESC LIMIT 1",
+        name,
+    )
+    return bool(rows) and rows[0] != ("remove",)
+
+
+def read(ledger: Ledger, *, name: str | None = None, since: float = 0.0, limit: int = 100) -> list[LogEntry]:
+    """Return the newest `limit` entries, oldest first, of one name or of all."""
+    where, parameters = _where(name, since)
+    rows = ledger.query(
+        f"SELECT at, run, action, name, cause, outcome, detail FROM log WHERE {where} ORDER BY id DESC LIMIT ?",  # noqa: S608 - fixed text
+        *parameters,
+        limit,
+    )
+    return [LogEntry(*row) for row in reversed(rows)]
+
+
+def count(ledger: Ledger, *, name: str | None = None, since: float = 0.0) -> int:
+    """Return how many entries there are, of one name or of all."""
+    where, parameters = _where(name, since)
+    [(number,)] = ledger.query(f"SELECT COUNT(*) FROM log WHERE {where}", *parameters)  # noqa: S608 - fixed text
+    return int(number)
+
+
+def _where(name: str | None, since: float) -> tuple[str, list[object]]:
+    return ("at >= ?", [since]) if name is None else ("at >= ? AND name = ?", [since, name])

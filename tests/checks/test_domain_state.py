@@ -1,0 +1,353 @@
+"""Where a domain stands, and which stage follows from what is proven: every rule, and properties over random lives."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import UTC, datetime
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from closte_bridge.checks.domain_state import (
+    CHECKING_DNS,
+    CHECKING_SSL,
+    DONE,
+    FAILED,
+    SSL_FAILED,
+    CheckState,
+    DomainPhase,
+    DomainState,
+    NextStage,
+    StageHoldReason,
+    begin,
+    domain_state,
+    learn,
+    next_stage,
+)
+from closte_bridge.checks.model import (
+    AddressVerdict,
+    Certificate,
+    DnsCode,
+    DnsVerdict,
+    DomainCheck,
+    TlsCode,
+    TlsVerdict,
+)
+from closte_bridge.checks.schedule import DAY, HOUR, MINUTE
+from closte_bridge.wordpress.snapshot import Mapping
+
+START = 1_750_000_000.0
+ADOPTED = START - 10 * DAY
+LEADS_HERE = {DnsCode.OK, DnsCode.PROXIED, DnsCode.CAA, DnsCode.CNAME_AT_APEX}
+ALL_STAGES = (CHECKING_DNS, CHECKING_SSL, DONE, "done-without-ssl", FAILED, SSL_FAILED, "something-new")
+
+
+def look(
+    at: float,
+    dns: DnsCode = DnsCode.OK,
+    tls: TlsCode | None = TlsCode.OK,
+    *,
+    also: TlsCode | None = None,
+    expires: float = 80 * DAY,
+) -> DomainCheck:
+    """Return what a check at that time would have seen; `also` is a second address."""
+    found = None
+    if tls is not None:
+        certificate = Certificate("", "CA", ("shop.test",), 0.0, START + expires, "")
+        codes = [tls] if also is None else [tls, also]
+        addresses = tuple(
+            AddressVerdict(f"192.0.2.{i}", code, certificate if code.conclusive else None)
+            for i, code in enumerate(codes)
+        )
+        found = TlsVerdict("shop.test", tls, f"TLS: {tls}." * (tls is not TlsCode.OK), addresses, certificate, 1)
+    advice = "" if dns in {DnsCode.OK, DnsCode.PROXIED, DnsCode.UNKNOWN} else f"DNS: {dns}."
+    return DomainCheck("shop.test", DnsVerdict("shop.test", dns, advice, dns in LEADS_HERE), found, at)
+
+
+def lived(*looks: DomainCheck, first: float = START) -> CheckState:
+    check_state = begin(first)
+    for checked in looks:
+        check_state = learn(check_state, checked, interval=300)
+    return check_state
+
+
+def when(seconds: float) -> str:
+    return datetime.fromtimestamp(seconds, UTC).strftime("%Y-%m-%d %H:%M:%S")
+
+
+def mapped(stage: str, *, active: bool = True, modified: str | None = when(START)) -> Mapping:
+    return Mapping(1, 2, "shop.test", active, False, False, stage, None, modified)
+
+
+def stage_after(
+    stage: str, *looks: DomainCheck, active: bool = True, modified: str | None = when(START), revive: bool = False
+) -> NextStage | StageHoldReason | None:
+    mapping = mapped(stage, active=active, modified=modified)
+    return next_stage(mapping, lived(*looks), adopted=ADOPTED, revive=revive)
+
+
+def authority(check_state: CheckState, now: float, *, aliased: bool = True, blocked: str = "") -> DomainState:
+    return domain_state(check_state, aliased=aliased, now=now, blocked=blocked)
+
+
+# -- where it stands -------------------------------------------------------------------------------------------------
+
+
+def test_a_domain_goes_from_wanted_to_the_padlock() -> None:
+    check_state = begin(START)
+    assert authority(check_state, START, aliased=False).phase is DomainPhase.WANTED
+    assert authority(check_state, START).phase is DomainPhase.ADDED
+    check_state = learn(check_state, look(START + 60, DnsCode.NXDOMAIN, None), interval=300)
+    life = authority(check_state, START + 60)
+    assert (life.phase, life.reason, life.advice) == (DomainPhase.BLOCKED, "nxdomain", "DNS: nxdomain.")
+    assert life.since == START + 60
+    check_state = learn(check_state, look(START + 360, tls=TlsCode.DEFAULT_CERTIFICATE), interval=300)
+    life = authority(check_state, START + 361)
+    assert (life.phase, life.since) == (DomainPhase.DNS_OK, START + 360)
+    check_state = learn(check_state, look(START + 660), interval=300)
+    life = authority(check_state, START + 661)
+    assert (life.phase, life.reason, life.advice) == (DomainPhase.HTTPS_OK, "", "")
+
+
+def test_an_alias_that_cannot_be_had_is_blocked_with_its_reason() -> None:
+    life = authority(begin(START), START, aliased=False, blocked="certificate-budget")
+    assert (life.phase, life.reason) == (DomainPhase.BLOCKED, "certificate-budget")
+
+
+def test_the_certificate_is_a_problem_only_when_it_is_late() -> None:
+    check_state = lived(look(START, tls=TlsCode.NO_LISTENER))
+    assert authority(check_state, START + 10 * MINUTE).phase is DomainPhase.DNS_OK
+    late = authority(check_state, START + 10 * MINUTE + 1)
+    assert (late.phase, late.since, late.reason, late.advice) == (
+        DomainPhase.BLOCKED,
+        START,
+        "no-listener",
+        "TLS: no-listener.",
+    )
+
+
+@pytest.mark.parametrize("code", [DnsCode.CAA, DnsCode.CNAME_AT_APEX])
+def test_what_keeps_the_certificate_away_is_said_at_once(code: DnsCode) -> None:
+    life = authority(lived(look(START, code, TlsCode.DEFAULT_CERTIFICATE)), START)
+    assert (life.phase, life.reason, life.advice) == (DomainPhase.BLOCKED, code.value, f"DNS: {code}.")
+    # With a certificate there is no harm in it.
+    assert authority(lived(look(START, code)), START).phase is DomainPhase.HTTPS_OK
+
+
+def test_one_address_without_a_right_certificate_is_not_a_padlock() -> None:
+    check_state = lived(look(START, tls=TlsCode.WRONG_NAME, also=TlsCode.OK))
+    assert check_state.serves
+    life = authority(check_state, START)
+    assert (life.phase, life.reason) == (DomainPhase.BLOCKED, "wrong-name")
+
+
+def test_a_look_that_told_nothing_changes_nothing() -> None:
+    before = lived(look(START))
+    after = learn(before, look(START + HOUR, DnsCode.UNKNOWN, None), interval=300)
+    # Nor when it was seen: what is remembered is as old as it is.
+    assert after == before._replace(next_check=after.next_check)
+    assert after.next_check > START + HOUR
+    assert authority(after, START + HOUR).phase is DomainPhase.HTTPS_OK
+    never = lived(look(START, DnsCode.UNKNOWN, None))
+    assert authority(never, START).phase is DomainPhase.ADDED
+    assert next_stage(mapped(CHECKING_DNS), never, adopted=ADOPTED) is None
+
+
+def test_nothing_is_so_since_a_time_that_the_clock_took_back() -> None:
+    unknown = look(START - 60, DnsCode.UNKNOWN, None)
+    for tls in (TlsCode.OK, TlsCode.DEFAULT_CERTIFICATE):
+        assert authority(lived(look(START, tls=tls), unknown), START - 60).since == START - 60
+
+
+def test_nameservers_that_do_not_answer_are_said_to_be_so() -> None:
+    check_state = lived(look(START), look(START + HOUR, DnsCode.TIMEOUT, None))
+    life = authority(check_state, START + HOUR)
+    assert (life.phase, life.reason, life.advice) == (DomainPhase.BLOCKED, "time-out", "DNS: time-out.")
+
+
+# -- stages forwards -------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("stage", [CHECKING_DNS, FAILED])
+def test_dns_that_is_right_moves_the_stage_on(stage: str) -> None:
+    assert stage_after(stage, look(START, tls=TlsCode.DEFAULT_CERTIFICATE)) == NextStage(
+        CHECKING_SSL, None, "DNS is right"
+    )
+
+
+@pytest.mark.parametrize("stage", [CHECKING_DNS, CHECKING_SSL, FAILED, SSL_FAILED])
+@pytest.mark.parametrize("dns", [DnsCode.OK, DnsCode.PROXIED, DnsCode.CAA])
+def test_a_right_certificate_moves_it_to_the_end(stage: str, dns: DnsCode) -> None:
+    move = stage_after(stage, look(START, dns))
+    assert isinstance(move, NextStage)
+    assert (move.stage, move.secure) == (DONE, True)
+
+
+@pytest.mark.parametrize("stage", ALL_STAGES)
+def test_a_valid_certificate_somewhere_else_proves_nothing(stage: str) -> None:
+    for dns in (DnsCode.ELSEWHERE, DnsCode.PARTLY, DnsCode.ONE_FAMILY, DnsCode.DNSSEC, DnsCode.TIMEOUT):
+        assert stage_after(stage, look(START, dns)) is None
+
+
+@pytest.mark.parametrize("stage", [CHECKING_SSL, SSL_FAILED, DONE, "done-without-ssl", "something-new"])
+def test_dns_alone_moves_no_other_stage(stage: str) -> None:
+    assert stage_after(stage, look(START, tls=TlsCode.DEFAULT_CERTIFICATE)) is None
+
+
+@pytest.mark.parametrize("stage", [DONE, "done-without-ssl", "something-new"])
+def test_what_works_or_was_chosen_is_left_alone(stage: str) -> None:
+    assert stage_after(stage, look(START)) is None
+
+
+@pytest.mark.parametrize("stage", [FAILED, SSL_FAILED])
+@pytest.mark.parametrize("modified", [when(ADOPTED), when(ADOPTED - DAY), None, "0000-00-00 00:00:00"])
+def test_what_had_been_given_up_before_adoption_moves_by_command_only(stage: str, modified: str | None) -> None:
+    hold = stage_after(stage, look(START), modified=modified)
+    assert isinstance(hold, StageHoldReason)
+    assert hold.code == "given-up-before"
+    assert "closte-bridge domain revive shop.test" in hold.reason
+    assert isinstance(stage_after(stage, look(START), modified=modified, revive=True), NextStage)
+
+
+@pytest.mark.parametrize("revive", [False, True])
+def test_a_mapping_that_a_person_switched_off_stays_as_it_is(revive: bool) -> None:
+    hold = stage_after(CHECKING_DNS, look(START), active=False, revive=revive)
+    assert isinstance(hold, StageHoldReason)
+    assert hold.code == "switched-off"
+
+
+def test_nothing_follows_from_not_having_looked() -> None:
+    assert next_stage(mapped(CHECKING_DNS), begin(START), adopted=ADOPTED) is None
+
+
+# -- stages backwards ------------------------------------------------------------------------------------------------
+
+
+def wrong(at: float) -> DomainCheck:
+    return look(START + at, DnsCode.NXDOMAIN, None)
+
+
+def test_three_failures_over_an_hour_move_it_back() -> None:
+    move = stage_after(DONE, look(START), wrong(60), wrong(1800), wrong(60 + HOUR))
+    assert isinstance(move, NextStage)
+    assert (move.stage, move.secure) == (CHECKING_DNS, False)
+    assert stage_after(CHECKING_SSL, wrong(0), wrong(60), wrong(HOUR)) == move
+
+
+def test_fewer_or_faster_failures_do_not() -> None:
+    assert stage_after(DONE, wrong(60), wrong(60 + 2 * HOUR)) is None
+    assert stage_after(DONE, *(wrong(60.0 * i) for i in range(59))) is None
+    # An hour in which nobody looked, or nobody could see, proves nothing.
+    silence = [look(START + 3 * HOUR, DnsCode.UNKNOWN, None), look(START + 4 * HOUR, DnsCode.TIMEOUT, None)]
+    assert stage_after(DONE, wrong(0), wrong(60), wrong(120), *silence) is None
+
+
+def test_a_silence_neither_counts_nor_clears() -> None:
+    looks = [wrong(0), look(START + 60, DnsCode.TIMEOUT, None), wrong(1800), wrong(HOUR)]
+    assert isinstance(stage_after(DONE, *looks), NextStage)
+    silent = [look(START + i * HOUR, tls=TlsCode.NO_LISTENER) for i in range(9)]
+    assert stage_after(DONE, *silent) is None
+
+
+@pytest.mark.parametrize("tls", [code for code in TlsCode if not code.conclusive])
+def test_a_server_that_keeps_silent_is_no_failure_wherever_the_name_leads(tls: TlsCode) -> None:
+    """A CDN is out, or a firewall before us: only a certificate tells that the CDN leads here, and nobody sees one."""
+    silent = [look(START + 60 + i * 300, DnsCode.ELSEWHERE, tls) for i in range(25)]
+    assert stage_after(DONE, look(START, DnsCode.PROXIED), *silent) is None
+    # Nor where it was never seen to serve: this machine may not get out at all.
+    assert stage_after(DONE, *silent) is None
+    # What is there and is not the name's own was seen.
+    assert isinstance(stage_after(DONE, *(look(c.at, c.dns.code, TlsCode.WRONG_NAME) for c in silent)), NextStage)
+
+
+def test_one_right_look_starts_the_count_anew() -> None:
+    assert stage_after(DONE, wrong(0), wrong(1800), look(START + 1900), wrong(HOUR), wrong(HOUR + 60)) is None
+
+
+def test_a_domain_that_serves_never_moves_back() -> None:
+    elsewhere = [look(START + i * HOUR, DnsCode.ELSEWHERE) for i in range(9)]
+    assert stage_after(DONE, *elsewhere) is None
+    half = [look(START + i * HOUR, tls=TlsCode.WRONG_NAME, also=TlsCode.OK) for i in range(9)]
+    assert stage_after(DONE, *half) is None
+
+
+def test_a_wrong_certificate_moves_it_to_its_check() -> None:
+    move = stage_after(DONE, *(look(START + i * 1800, tls=TlsCode.DEFAULT_CERTIFICATE) for i in range(3)))
+    assert isinstance(move, NextStage)
+    assert (move.stage, move.secure) == (CHECKING_SSL, False)
+
+
+@pytest.mark.parametrize("tls", [TlsCode.UNKNOWN_ISSUER, TlsCode.SELF_SIGNED, TlsCode.NOT_YET_VALID, TlsCode.EXPIRED])
+@pytest.mark.parametrize("dns", [DnsCode.OK, DnsCode.ELSEWHERE], ids=["direct", "cdn"])
+def test_a_certificate_that_only_this_machine_may_distrust_moves_nothing(dns: DnsCode, tls: TlsCode) -> None:
+    """No roots on this machine, a proxy that looks into TLS, a clock that is wrong: visitors may see their padlock."""
+    looks = [look(START + i * 1800, dns, tls) for i in range(9)]
+    assert stage_after(DONE, *looks) is None
+    # It counted for nothing: one look at DNS that is wrong as well is one failure.
+    assert stage_after(DONE, *looks, wrong(9 * 1800)) is None
+
+
+def test_an_expired_certificate_is_reported_and_moves_nothing() -> None:
+    looks = [look(START + i * HOUR, tls=TlsCode.EXPIRED, expires=-DAY) for i in range(9)]
+    assert stage_after(DONE, *looks) is None
+    life = authority(lived(*looks), START + 9 * HOUR)
+    assert (life.phase, life.reason) == (DomainPhase.BLOCKED, "expired")
+
+
+@pytest.mark.parametrize("stage", [CHECKING_DNS, FAILED, SSL_FAILED, "done-without-ssl", "something-new"])
+def test_no_other_stage_moves_back(stage: str) -> None:
+    assert stage_after(stage, *(wrong(i * HOUR) for i in range(9))) is None
+
+
+# -- whatever happens ------------------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True)
+class Step:
+    after: float
+    dns: DnsCode
+    tls: TlsCode | None
+    also: TlsCode | None
+
+
+STEPS = st.lists(
+    st.builds(
+        Step,
+        st.floats(-HOUR, 2 * DAY),
+        st.sampled_from(DnsCode),
+        st.sampled_from([None, *TlsCode]),
+        st.sampled_from([None, *TlsCode]),
+    ),
+    max_size=30,
+)
+HOME_STAGES = st.sampled_from(ALL_STAGES)
+
+
+@given(STEPS, HOME_STAGES, st.booleans(), st.booleans())
+def test_the_rules_hold_in_every_life(steps: list[Step], stage: str, active: bool, old: bool) -> None:
+    now, check_state = START, begin(START)
+    mapping = mapped(stage, active=active, modified=when(ADOPTED - DAY if old else START))
+    for step in steps:
+        now += step.after
+        checked = look(now, step.dns, step.tls, also=step.also)
+        check_state = learn(check_state, checked, interval=300)
+        assert now < check_state.next_check <= now + DAY
+        assert (check_state.failing_since is None) == (check_state.failures == 0)
+        verdict = next_stage(mapping, check_state, adopted=ADOPTED)
+        life = authority(check_state, now)
+        assert life.since <= now
+        if not isinstance(verdict, NextStage):
+            continue
+        assert active
+        assert not (old and stage in {FAILED, SSL_FAILED})
+        assert verdict.stage != stage
+        if verdict.stage == DONE:
+            assert verdict.secure
+            assert life.phase is DomainPhase.HTTPS_OK
+        if verdict.stage == CHECKING_DNS or (stage, verdict.stage) == (DONE, CHECKING_SSL):
+            assert check_state.failures >= 3
+            assert not check_state.serves
+        # What it moves to is right: the same look moves it no further, but never to and fro.
+        again = next_stage(mapping._replace(stage=verdict.stage), check_state, adopted=ADOPTED)
+        assert not isinstance(again, NextStage) or again.stage != stage

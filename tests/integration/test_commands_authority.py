@@ -1,0 +1,333 @@
+"""When an engine may only look: nobody agreed, somebody else is in charge, or this is not the network it was."""
+
+from __future__ import annotations
+
+import json
+import shutil
+import signal
+import sqlite3
+from contextlib import closing
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+import pytest
+
+from closte_bridge.config.load import load_config
+from closte_bridge.engine.engine import Engine
+from closte_bridge.engine.run import RunRequest, sync
+from closte_bridge.errors import ExitCode
+from closte_bridge.ledger.store import FILE_NAME
+from tests.support.bridge import Bridge, bridge_for
+from tests.support.rows import set_option, switch_on
+from tests.support.wordpress import copy_multisite, sqlite_database
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+    from tests.support.wordpress import Multisite
+
+pytestmark = pytest.mark.real
+
+OURS = [f"n{number}.example.org" for number in range(10)]
+
+
+@pytest.fixture
+def bridge(multisite: Multisite, tmp_path: Path) -> Iterator[Bridge]:
+    """An engine in charge of a network in step, whose next sync would add one name and remove another."""
+    switch_on(multisite)
+    multisite.add_mappings_sql([(name, 1) for name in OURS])
+    with bridge_for(multisite, tmp_path / "bridge") as bridge:
+        bridge.adopt()
+        assert bridge.run("sync").code == 0
+        multisite.add_mappings_sql([("new.example.com", 1)])
+        bridge.changes()
+        yield bridge
+
+
+def read_only(bridge: Bridge, reason: str, hint: str, *, wanted: int = 1) -> None:
+    """A sync changes nothing and says why; a plan warns of it and works."""
+    ran = bridge.run("sync")
+    assert (ran.code, ran.err) == (7, f"Error: Nothing was changed: {reason}.\n{hint}\n")
+    plan = bridge.run("plan", "--format=count")
+    assert (plan.code, plan.out) == (0, f"{wanted}\n")
+    assert plan.err.startswith(f"Warning: Read-only: {reason}.\n{hint}\n")
+    assert bridge.changes() == []
+
+
+TAKE_OVER = (
+    "If that is this machine, `state_dir` is another one than it was adopted with: set it right. "
+    "Run `closte-bridge adopt --take-over` only if that engine, or its memory, is gone."
+)
+
+
+def second_engine(bridge: Bridge, folder: str = "second") -> Bridge:
+    """Return another engine for the same network and the same application."""
+    return Bridge(bridge.multisite, bridge.sandbox, bridge.folder.with_name(folder))
+
+
+def test_two_engines(bridge: Bridge) -> None:
+    second = second_engine(bridge)
+    read_only(second, 'the engine on "<host>" is in charge', TAKE_OVER)
+    owner = bridge.multisite.network_option("closte_bridge_owner")
+    refused = second.run("adopt", "--yes")
+    assert refused.golden == (
+        7,
+        "",
+        'Error: Another engine, on "<host>" since <time>, is in charge of this network.\n'
+        "Run `closte-bridge adopt --take-over` if that one is out of use.\n",
+    )
+    assert bridge.multisite.network_option("closte_bridge_owner") == owner
+    taken = second.run("adopt", "--take-over", "--yes")
+    assert taken.code == 0
+    assert 'Taken over from the engine on "<host>", in charge since <time>.\n' in taken.out
+    assert second.run("log", "--field=cause", "--limit=20").out.splitlines()[0] == 'taken over from "<host>"'
+    read_only(bridge, 'another engine, on "<host>", is in charge', TAKE_OVER)
+    assert second.run("sync", "--format=count", "--quiet").out == "1\n"
+    assert second.changes() == [("add", "new.example.com")]
+    # A ledger that was lost is nobody, even in the same place.
+    shutil.rmtree(second.state)
+    read_only(second, 'the engine on "<host>" is in charge', TAKE_OVER, wanted=0)
+    set_option(bridge.multisite, "closte_bridge_owner", None)
+    again = "Its database may be an older copy. Run `closte-bridge adopt` to take charge again."
+    read_only(bridge, "the network no longer names this engine as its owner", again, wanted=0)
+
+
+COPY = "If this is a copy, leave it so. If the network itself has changed, run `closte-bridge adopt`."
+
+
+def test_copies(bridge: Bridge, tmp_path: Path) -> None:
+    # The site was copied, with its database, and the engine's own files with it.
+    path = tmp_path / "copy"
+    copy = copy_multisite(bridge.multisite, path, sqlite_database(path))
+    at_copy = Bridge(copy, bridge.sandbox, tmp_path / "at-copy")
+    shutil.copytree(bridge.state, at_copy.state)
+    read_only(at_copy, "the database is not the one that this ledger is bound to", COPY)
+    # The engine's files alone were copied: this one may add, and may not remove.
+    moved = second_engine(bridge, "moved")
+    shutil.copytree(bridge.state, moved.state)
+    with closing(sqlite3.connect(moved.state / FILE_NAME)) as connection, connection:
+        # As on another host: its config has the path of the first one's.
+        connection.execute("UPDATE meta SET value = ? WHERE key = 'config_path'", (str(moved.config),))
+    bridge.multisite.sql("DELETE FROM wp_wu_domain_mappings WHERE domain = 'n0.example.org'")
+    moved.write_config(removal_grace=0.001)
+    words = "Add-only: the ledger was bound on another host or in another folder."
+    for _ in range(3):
+        ran = moved.run("sync", "--format=json")
+        assert (ran.code, [problem["message"] for problem in ran.envelope["warnings"]]) == (0, [words])
+    assert moved.changes() == [("add", "new.example.com")]
+    held = moved.run("domain", "get", "n0.example.org", "--fields=state,reason", "--format=json").envelope["data"]
+    assert held["state"] == "on-hold"
+    moved.adopt()
+    for _ in range(3):  # what was missing before counts no more
+        assert moved.run("sync").code == 0
+    assert moved.changes() == [("remove", "n0.example.org")]
+
+
+def test_staging(bridge: Bridge) -> None:
+    bridge.multisite.define("WP_ENVIRONMENT_TYPE", "staging")
+    hint = "If Closte is to be changed from there, add it to the config: `environments: [production, staging]`."
+    read_only(bridge, 'WP_ENVIRONMENT_TYPE is "staging"', hint)
+    assert bridge.run("adopt", "--yes").golden == (
+        7,
+        "",
+        'Error: WP_ENVIRONMENT_TYPE is "staging": such a network is not adopted.\n'
+        "If it is meant, add it to the config: `environments: [production, staging]`.\n",
+    )
+    bridge.write_config(environments=["production", "staging"])
+    assert bridge.run("sync", "--quiet", "--format=ids").golden == (0, "new.example.com\n", "")
+    bridge.multisite.define("CLOSTE_APP_ID", "4711")
+    bridge.multisite.add_mappings_sql([("newer.example.com", 1)])
+    bridge.changes()
+    reason = 'the Closte application is not the one that this ledger is bound to (it was "None", and is "4711")'
+    read_only(bridge, reason, COPY)
+
+
+def test_a_wish_that_may_not_be_met_is_not_noted(bridge: Bridge) -> None:
+    """Noted, it would come true after the next adoption, when nobody thinks of it any more."""
+    assert bridge.run("domain", "add", "pinned.example.org").code == 0
+    bridge.changes()
+    owner = bridge.multisite.network_option("closte_bridge_owner")
+    set_option(bridge.multisite, "closte_bridge_owner", None)
+    before = bridge.run("log", "--limit=100").out
+    nothing = (
+        "Error: Nothing was changed: the network no longer names this engine as its owner.\n"
+        "Its database may be an older copy. Run `closte-bridge adopt` to take charge again.\n"
+    )
+    assert bridge.run("domain", "add", "wanted.example.org").golden == (7, "", nothing)
+    assert bridge.run("domain", "remove", "pinned.example.org", "--yes").golden == (7, "", nothing)
+    # So is another application's key, of which only the list tells.
+    set_option(bridge.multisite, "closte_bridge_owner", owner)
+    right = bridge.key_file.read_text().strip()
+    bridge.write_key("a-key-of-another-application")
+    bridge.sandbox.aliases = {"somebody.example.com"}
+    there = {*OURS, "pinned.example.org"}
+    for verb, name in (("add", "wanted.example.org"), ("remove", "pinned.example.org")):
+        refused = bridge.run("domain", verb, name, "--yes", "--format=json")
+        assert (refused.code, refused.codes) == (7, ["identity-key"])
+    # And a key that is none is told of as such.
+    bridge.take_keys(taken=False)
+    assert bridge.run("domain", "add", "wanted.example.org", "--format=json").codes == ["key-rejected"]
+    bridge.take_keys(taken=True)
+    bridge.write_key(right)
+    bridge.sandbox.aliases = there
+    assert bridge.run("log", "--limit=100").out == before
+    bridge.adopt()
+    bridge.run("sync")
+    assert bridge.changes() == [("add", "new.example.com")]
+    assert bridge.aliases == there | {"new.example.com"}
+
+
+def test_a_new_key(bridge: Bridge) -> None:
+    # Of the same application: what is ours is there.
+    bridge.write_key("another-key-of-the-same-application")
+    bound = bridge.run("sync")
+    assert (bound.code, bound.err) == (
+        0,
+        "Warning: The API key is a new one for the same application; bound to it.\n",
+    )
+    assert bridge.changes() == [("add", "new.example.com")]
+    assert bridge.run("sync").err == ""
+    assert bridge.run("log", "--limit=20", "--field=action").out.count("rebind") == 1
+    # Of another application: it is not. Its names are left alone.
+    bridge.write_key("a-key-of-another-application")
+    bridge.sandbox.aliases = {"somebody.example.com", *OURS[:5]}
+    reason = "the API key is not the one that this ledger is bound to, and its list does not prove the same application"
+    hint = "Put the old key back, or run `closte-bridge adopt` to bind the new one."
+    ran = bridge.run("sync", "--format=json")
+    assert (ran.code, ran.codes) == (7, ["identity-key"])
+    assert ran.envelope["errors"][0]["message"] == f"Nothing was changed: {reason}."
+    assert ran.envelope["errors"][0]["hint"] == hint
+    assert bridge.changes() == []
+
+
+def test_the_main_domain_has_changed(bridge: Bridge) -> None:
+    site = bridge.multisite
+    assert bridge.run("domain", "add", "www.example.net").code == 0
+    assert bridge.run("domain", "add", "*.example.net").code == 0
+    bridge.changes()
+    for table, column in (("wp_site", "domain"), ("wp_blogs", "domain")):
+        site.sql(f"UPDATE {table} SET {column} = 'example.com' WHERE {column} = 'example.net'")
+    site.define("DOMAIN_CURRENT_SITE", "example.com")
+    site.sql("UPDATE wp_options SET option_value = 'http://example.com' WHERE option_name IN ('home', 'siteurl')")
+    bridge.sandbox.aliases = {*bridge.sandbox.aliases, "example.com"}
+    reason = 'the main domain is not the one that this ledger is bound to (it was "example.net", and is "example.com")'
+    read_only(bridge, reason, COPY)
+    adopted = bridge.adopt()
+    assert 'The main domain was "example.net": it, its www. and its wildcard are kept at Closte.\n' in adopted.out
+    # The former ones are kept, even when somebody asks for them to go.
+    kept = bridge.run("domain", "remove", "www.example.net", "*.example.net", "--yes")
+    words = 'Warning: "{}" is not removed yet: "example.net" is the network\'s own domain.\n'
+    told = words.format("*.example.net") + words.format("www.example.net") + "Each sync looks at it again.\n"
+    assert (kept.code, kept.err) == (3, told)
+    assert bridge.run("sync").code == 0
+    assert bridge.changes() == [("add", "new.example.com")]
+    assert {"example.net", "www.example.net", "*.example.net"} < bridge.sandbox.aliases
+
+
+def test_the_config_file_has_vanished(bridge: Bridge, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The defaults apply then, and would lead to Closte itself: so the engine is told where the stand-in is."""
+    for name, value in bridge.environment().items():
+        monkeypatch.setenv(name, value)
+    settings = load_config(bridge.config, bridge.environment()).networks["default"]
+    bridge.config.unlink()
+    engine = Engine(replace(settings, source=None), bridge.environment())
+    report = sync(engine, RunRequest(), command="sync")
+    assert report.exit_code is ExitCode.READ_ONLY
+    assert report.plan.authority.code == "config-gone"
+    reason = f'the config file "{bridge.config}" that this ledger knows is not in use: none is'
+    assert report.plan.authority.reason == reason
+    assert bridge.changes() == []
+    # One that is named and not there is an error of its own.
+    assert bridge.run("sync").code == 2
+
+
+# Several networks in one config
+
+
+def test_all_networks(multisite: Multisite, tmp_path: Path) -> None:
+    other = copy_multisite(multisite, tmp_path / "other", sqlite_database(tmp_path / "other"))
+    with bridge_for(multisite, tmp_path / "a") as first, bridge_for(other, tmp_path / "b") as second:
+        for bridge, name in ((first, "Müller.example.org"), (second, "second.example.org")):
+            switch_on(bridge.multisite)
+            bridge.multisite.add_mappings_sql([(name, 1)])
+        networks = {"one": first.settings, "two": second.settings}
+        first.config.write_text(json.dumps({"networks": networks}))
+        first.run("--network=two", "adopt", "--yes")
+        both(first, second)
+
+
+def test_all_networks_interrupted(multisite: Multisite, tmp_path: Path) -> None:
+    """What each has under way comes to its end, and nothing else begins: whole runs would take minutes."""
+    other = copy_multisite(multisite, tmp_path / "other", sqlite_database(tmp_path / "other"))
+    many = [f"n{number:03}.example.org" for number in range(300)]
+    with bridge_for(multisite, tmp_path / "a") as first, bridge_for(other, tmp_path / "b") as second:
+        for bridge in (first, second):
+            switch_on(bridge.multisite)
+            bridge.multisite.add_mappings_sql([(name, 1) for name in many])
+            bridge.write_config(rate_limit=2, certificate_budget=1000)
+        first.config.write_text(json.dumps({"networks": {"one": first.settings, "two": second.settings}}))
+        for name in ("one", "two"):
+            first.run(f"--network={name}", "adopt", "--yes")
+
+        def in_the_middle() -> bool:
+            return bool(first.aliases and second.aliases)
+
+        ran = first.run_interrupted(signal.SIGTERM, in_the_middle, "sync", "--all")
+        interrupted = "Error: Interrupted.\nRun it again to go on: nothing is lost.\n"
+        assert ran.golden == (130, "", interrupted)
+        assert max(len(first.aliases), len(second.aliases)) < 100
+        # What was done is known, and the rest is not put off.
+        for bridge, name in ((first, "one"), (second, "two")):
+            outcomes = first.run(f"--network={name}", "log", "--limit=1000", "--field=outcome").out.split()
+            assert outcomes.count("done") == 1 + len(bridge.aliases)
+        for bridge in (first, second):
+            bridge.write_config(rate_limit=1000)
+        first.config.write_text(json.dumps({"networks": {"one": first.settings, "two": second.settings}}))
+        assert first.run("sync", "--all").code == 0
+        assert first.aliases == second.aliases == {*many}
+
+
+def both(first: Bridge, second: Bridge) -> None:
+    assert first.run("sync").golden == (
+        2,
+        "",
+        "Error: The configuration has 2 networks.\nChoose one with --network=<name>: one, two. "
+        "`plan`, `sync` and `doctor` take --all.\n",
+    )
+    # The second is read-only, which stops nothing of the first.
+    assert first.run("--network=one", "adopt", "--yes", "--quiet").golden == (0, "", "")
+    second.write_config(environments=["staging"])
+    first.config.write_text(json.dumps({"networks": {"one": first.settings, "two": second.settings}}))
+    half = first.run("sync", "--all", "--format=json")
+    assert (half.code, half.codes) == (7, ["environment"])
+    assert [(row["domain"], row["status"]) for row in half.envelope["data"]] == [
+        ("xn--mller-kva.example.org", "done"),
+        ("second.example.org", "planned"),
+    ]
+    second.write_config(environments=["production"])
+    first.config.write_text(json.dumps({"networks": {"one": first.settings, "two": second.settings}}))
+    done = first.run("sync", "--all")
+    assert done.golden == (
+        0,
+        'Network "example.net": 0 to add, 0 to remove, 1 in step.\n\n'
+        'Network "example.net": 1 to add, 0 to remove, 0 in step.\n'
+        "  +  second.example.org  mapped to site 1\n"
+        "Success: Domains already in step.\n"
+        "Success: Added 1 of 1 domain.\n"
+        "one: Cost: 1 wp call (0.00 s), 1 API call (0.00 s), planning 0.000 s.\n"
+        "two: Cost: 1 wp call (0.00 s), 2 API calls (0.00 s), planning 0.000 s.\n",
+        "",
+    )
+    assert (first.aliases, second.aliases) == ({"xn--mller-kva.example.org"}, {"second.example.org"})
+    # One that cannot be read does not keep the other from working.
+    shutil.move(second.multisite.path / "wp-config.php", second.folder / "wp-config.php")
+    first.multisite.add_mappings_sql([("more.example.org", 1)])
+    first.changes()
+    broken = first.run("sync", "--all", "--format=json")
+    assert (broken.code, broken.codes) == (5, ["wp-path"])
+    assert broken.envelope["errors"][0]["message"].startswith("two: ")
+    found = [line for line in first.run("doctor", "--all").out.splitlines() if line in {"one:", "two:"}]
+    assert found == ["one:", "two:"]
+    assert first.changes() == [("add", "more.example.org")]
+    assert first.run("plan", "--all", "--out=plan.json").code == 2

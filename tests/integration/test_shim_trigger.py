@@ -1,0 +1,421 @@
+"""From WordPress to Closte without anybody running a command, on a real network."""
+
+from __future__ import annotations
+
+import fcntl
+import json
+import os
+import sqlite3
+import subprocess
+import time
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import closing
+from typing import TYPE_CHECKING
+
+import pytest
+
+from tests.support.bridge import bridge_for
+from tests.support.rows import EVENTS, set_option
+from tests.support.running import wait_until, write_script
+from tests.support.shim import (
+    change_config,
+    clear_events,
+    events,
+    heartbeat,
+    install,
+    processes,
+    settle,
+    shimmed,
+    status,
+    wait_for_alias,
+)
+from tests.support.wordpress import php_literal
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+    from pathlib import Path
+
+    from tests.support.bridge import Bridge
+    from tests.support.ssh import SshServer
+    from tests.support.wordpress import Multisite
+
+pytestmark = pytest.mark.real
+
+DELAY = 6
+
+
+@pytest.fixture
+def bridge(multisite: Multisite, tmp_path: Path) -> Iterator[Bridge]:
+    with shimmed(multisite, tmp_path / "engine", wake="auto", removal_delay=f"{DELAY}s") as bridge:
+        yield bridge
+
+
+def everything_reaches_closte(bridge: Bridge, poll: Callable[[], object] | None = None) -> None:
+    """Create, duplicate, map, rename, unmap, archive and delete; each shows at Closte by itself.
+
+    With `poll`, nobody is woken: that is called again and again instead, as a timer does.
+    """
+    assert status(bridge)["wake"] == ("poll" if poll else "process")
+
+    def seen(name: str, *, there: bool = True) -> None:
+        def ready() -> bool:
+            if poll:
+                poll()
+            return (name in bridge.aliases) is there
+
+        wait_until(ready)
+
+    site = names_arrive(bridge.multisite, seen)
+    names_change(bridge, seen)
+    names_leave(bridge, site, seen)
+    assert bridge.aliases >= {"one.example.net", "two.example.net"}
+    assert bridge.run("sync").code == 0
+    bridge.run("sync")
+    assert events(bridge.multisite) == []
+
+
+def names_arrive(multisite: Multisite, seen: Callable[..., None]) -> int:
+    """Create and duplicate a site and map two names; return the first site."""
+    site = multisite.create_site("one")
+    seen("one.example.net")
+    multisite.duplicate_site(site, "two.example.net")
+    seen("two.example.net")
+    for name in ("shop.example.com", "gone.example.com"):
+        multisite.add_mapping(name, site)
+        seen(name)
+    return site
+
+
+def names_change(bridge: Bridge, seen: Callable[..., None]) -> None:
+    """Rename one and unmap one: what goes waits for its delay."""
+    renamed = time.time()
+    bridge.multisite.rename_mapping("shop.example.com", "store.example.com")
+    bridge.multisite.delete_mapping("gone.example.com")
+    seen("store.example.com")
+    assert {"shop.example.com", "gone.example.com"} <= bridge.aliases or time.time() - renamed >= DELAY
+    seen("shop.example.com", there=False)
+    seen("gone.example.com", there=False)
+    assert time.time() - renamed >= DELAY
+
+
+def names_leave(bridge: Bridge, site: int, seen: Callable[..., None]) -> None:
+    """Archive and delete the site: its names stay until somebody deletes the rows."""
+    bridge.multisite.wp("site", "archive", str(site))
+    settle(bridge)
+    assert {"one.example.net", "store.example.com"} <= bridge.aliases, "an archived site keeps its names"
+    bridge.multisite.delete_site(site)
+    settle(bridge)
+    assert {"one.example.net", "store.example.com"} <= bridge.aliases
+    bridge.multisite.delete_mapping("store.example.com")
+    seen("store.example.com", there=False)
+    settle(bridge)
+
+
+def test_everything_reaches_closte(bridge: Bridge) -> None:
+    everything_reaches_closte(bridge)
+
+
+@pytest.mark.mariadb
+def test_everything_reaches_closte_on_mariadb(multisite_mariadb: Multisite, tmp_path: Path) -> None:
+    with shimmed(multisite_mariadb, tmp_path / "engine", wake="auto", removal_delay=f"{DELAY}s") as bridge:
+        everything_reaches_closte(bridge)
+
+
+@pytest.mark.ssh
+def test_everything_reaches_closte_over_ssh_later(multisite: Multisite, tmp_path: Path, sshd: SshServer) -> None:
+    multisite.enable_closte()
+    with bridge_for(multisite, tmp_path / "engine", removal_delay=f"{DELAY}s") as bridge:
+        bridge.go_over_ssh(sshd)
+        bridge.adopt()
+        install(bridge, "auto")
+        everything_reaches_closte(bridge, lambda: bridge.run("sync"))
+
+
+def test_an_addition_waits_for_nothing_but_one_run(bridge: Bridge) -> None:
+    """Three seconds on a machine of its own; on a slow or busy one, no more than what its own runs take."""
+    bridge.run("sync")
+    began = time.monotonic()
+    assert bridge.run("sync").code == 0
+    one_run = time.monotonic() - began
+    waited = []
+    for slug in ("one", "two", "three"):
+        bridge.sandbox.journal.clear()
+        bridge.multisite.create_site(slug)
+        over = time.monotonic()
+        wait_for_alias(bridge, f"{slug}.example.net")
+        waited.append(time.monotonic() - over)
+        # The first run that was started has found and added it.
+        asked = [request.call for request in bridge.sandbox.requests]
+        assert asked[: asked.index("add") + 1] == ["list", "add"]
+        settle(bridge)
+    assert min(waited) <= max(3.0, 3 * one_run), (waited, one_run)
+
+
+def runs(bridge: Bridge) -> int:
+    """Return how many times the engine read Closte's list."""
+    return sum(request.call == "list" for request in bridge.sandbox.requests)
+
+
+def test_five_hundred_at_once_cost_few_runs(bridge: Bridge) -> None:
+    multisite = bridge.multisite
+    site = multisite.create_site("one")
+    settle(bridge)
+    bridge.sandbox.journal.clear()
+    multisite.php(
+        "for ($i = 0; $i < 500; $i++) {"
+        " wu_create_domain(array('domain' => \"n$i.example$i.com\", 'blog_id' => $args[0])); }",
+        str(site),
+    )
+    names = {f"n{number}.example{number}.com" for number in range(500)}
+    wait_until(lambda: names <= bridge.aliases)
+    settle(bridge)
+    assert runs(bridge) <= 10
+    assert bridge.run("sync").code == 0
+    assert events(multisite) == []
+
+
+def many_at_once(bridge: Bridge) -> None:
+    """Let twenty processes map a name each at the same moment: nothing is lost, and few runs are made."""
+    multisite = bridge.multisite
+    site = multisite.create_site("one")
+    settle(bridge)
+    bridge.sandbox.journal.clear()
+    names = {f"n{number}.example{number}.com" for number in range(20)}
+    with ThreadPoolExecutor(20) as pool:
+        list(pool.map(lambda name: multisite.add_mapping(name, site), sorted(names)))
+    wait_until(lambda: names <= bridge.aliases)
+    settle(bridge)
+    assert runs(bridge) <= 10
+    assert bridge.run("sync").code == 0
+    assert events(multisite) == []
+    kept = bridge.run("log", "--format=json").envelope["data"]
+    added = [row["domain"] for row in kept if row["action"] == "add" and row["domain"] in names]
+    assert sorted(added) == sorted(names)
+
+
+def test_twenty_processes_at_once(bridge: Bridge) -> None:
+    many_at_once(bridge)
+
+
+@pytest.mark.mariadb
+def test_twenty_processes_at_once_on_mariadb(multisite_mariadb: Multisite, tmp_path: Path) -> None:
+    with shimmed(multisite_mariadb, tmp_path / "engine", wake="auto") as bridge:
+        many_at_once(bridge)
+
+
+def test_a_watcher_is_told_by_a_file(bridge: Bridge) -> None:
+    watch = subprocess.Popen(
+        bridge.argv("watch", "--interval=3600"),
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL,
+        cwd=bridge.folder,
+        env=bridge.environment(),
+    )
+    try:
+        wait_until((bridge.state / "heartbeat").exists)
+        assert status(bridge)["wake"] == "file"
+        bridge.multisite.create_site("one")
+        assert processes(bridge) == []
+        wait_for_alias(bridge, "one.example.net")
+    finally:
+        watch.terminate()
+        watch.wait()
+    assert status(bridge)["wake"] == "process"
+
+
+def test_an_engine_that_waits_is_told_by_a_file(bridge: Bridge) -> None:
+    """While removals wait for their delay, an event starts no process that only finds the lock taken."""
+    multisite = bridge.multisite
+    starts = bridge.folder / "starts"
+    program = write_script(bridge.folder / "closte-bridge-counting", f"echo . >>{starts}")
+    change_config(multisite, "$config[1]['engine'] = array($args[0]);", str(program))
+    with (bridge.state / "triggered.lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        multisite.create_site("one")
+        assert (bridge.state / "wake").exists()
+    assert not starts.exists()
+    multisite.create_site("two")
+    wait_until(starts.exists)
+
+
+def test_setsid_that_cannot_fork_wakes_all_the_same(bridge: Bridge) -> None:
+    """As BusyBox has it. Where nothing works any more, that is said, and by whoever is asked."""
+    bridge.env["PATH"] = f"{bridge.folder}:{os.environ['PATH']}"
+    setsid = write_script(bridge.folder / "setsid", 'case $1 in -*) exit 1;; esac; exec "$@"')
+    install(bridge, "auto")
+    assert status(bridge)["wake"] == "process"
+    bridge.multisite.create_site("one")
+    wait_for_alias(bridge, "one.example.net")
+    settle(bridge)
+    write_script(setsid, "exit 1")
+    ran = bridge.run("shim", "status", "--format=json")
+    assert (ran.code, ran.codes) == (1, ["shim-cannot-wake"])
+    assert "What the shim starts in the background never runs." in bridge.run("doctor").out
+
+
+def test_starts_without_a_sign_are_told_of_however_many_follow(bridge: Bridge) -> None:
+    silent = write_script(bridge.folder / "closte-bridge", "exit 0")
+    change_config(bridge.multisite, "$config[1]['engine'][0] = $args[0];", str(silent))
+    bridge.multisite.create_site("one")
+    waking = bridge.state / "spawned"
+    before = time.time() - 40
+    os.utime(waking, (before, before))
+    bridge.multisite.create_site("two")
+    assert (int(waking.stat().st_mtime), waking.stat().st_atime > before + 30) == (int(before), True)
+    assert "shim-wake-failed" in bridge.run("shim", "status", "--format=json").codes
+    assert "did not begin" in bridge.run("doctor").out
+
+
+def test_an_odd_configuration_harms_nobody(bridge: Bridge) -> None:
+    multisite = bridge.multisite
+    config = multisite.path / "wp-content/mu-plugins/closte-bridge/config.php"
+    told = multisite.php_json("(include WP_CONTENT_DIR . '/mu-plugins/closte-bridge/config.php')[1]")
+    changes: list[dict[str, object]] = [{"wake": "file", "trigger_file": "/proc/wake"}]
+    changes += [{"wake": ["odd"], "engine": "odd", "environment": 5}, {"start": ["/no/such/program"]}]
+    for number, change in enumerate(changes):
+        text = json.dumps(told | change)
+        config.write_text(f"<?php return array(1 => json_decode({php_literal(text)}, true));")
+        clear_events(multisite)
+        ran = multisite.wp("site", "create", f"--slug=s{number}", "--porcelain")
+        assert ran.stderr == "", change
+        assert [kind for kind, *_ in events(multisite)] == ["mapping_added", "site_created"], change
+    assert len(multisite.domains()) == len(changes)
+    found = bridge.run("shim", "status", "--format=json")
+    assert (found.code, found.codes) == (1, ["shim-foreign-file", "shim-no-config"])
+
+
+def test_what_it_is_told_is_no_command(bridge: Bridge) -> None:
+    """Paths with all that a shell would act on come through as they are."""
+    folder = bridge.folder / 'it\'s "quoted" $(touch executed) `touch executed` ;\n & münchen'
+    folder.mkdir()
+    config = folder / "config.yaml"
+    config.write_bytes(bridge.config.read_bytes())
+    for command in (("adopt", "--yes"), ("shim", "install")):
+        ran = bridge.run(f"--config={config}", *command)
+        assert ran.code == 0, ran
+    bridge.multisite.create_site("one")
+    wait_for_alias(bridge, "one.example.net")
+    assert list(bridge.folder.rglob("executed")) == []
+    assert not (bridge.multisite.path / "executed").exists()
+
+
+def test_installed_in_wordpress_folder(bridge: Bridge) -> None:
+    """As the README has it: no config says where WordPress is, and whoever is woken does not stand there."""
+    bridge.write_config(wp={key: value for key, value in bridge.settings["wp"].items() if key != "path"})
+    (here,) = bridge.multisite.path.parent.glob(bridge.multisite.path.name)
+    installed = subprocess.run(
+        bridge.argv("shim", "install"), capture_output=True, check=False, cwd=here, env=bridge.environment()
+    )
+    assert installed.returncode == 0, installed
+    bridge.multisite.create_site("one")
+    wait_for_alias(bridge, "one.example.net")
+
+
+def test_a_second_network_in_the_config(bridge: Bridge) -> None:
+    """The network is named from the start: which one is meant stays clear when there are more."""
+    bridge.settings["networks"] = {"main": {"state_dir": bridge.settings.pop("state_dir")}}
+    bridge.write_config()
+    install(bridge, "auto")
+    bridge.settings["networks"]["other"] = {"state_dir": str(bridge.folder / "other")}
+    bridge.write_config()
+    bridge.multisite.create_site("one")
+    wait_for_alias(bridge, "one.example.net")
+
+
+def test_titles_are_no_command_either(bridge: Bridge) -> None:
+    mark = bridge.folder / "executed"
+    titles = [
+        f"'; touch {mark}; '",
+        f'$(touch {mark}) `touch {mark}`\n<script>"quoted" %s {{}}',
+        "münchen \u202e\U0001f600",
+        "x" * 10240,
+    ]
+    code = """foreach (json_decode($args[0]) as $i => $title) {
+        echo is_wp_error(wpmu_create_blog("t$i.example.net", '/', $title, 1)) ? 'refused' : 'made ';
+    }"""
+    assert bridge.multisite.php(code, json.dumps(titles)) == "made " * len(titles)
+    for number in range(len(titles)):
+        wait_for_alias(bridge, f"t{number}.example.net")
+    assert not mark.exists()
+
+
+def test_a_run_that_failed_in_part_is_a_sign_of_life(bridge: Bridge) -> None:
+    """It read WordPress and could add, whatever its exit code."""
+    multisite = bridge.multisite
+    install(bridge, "none")
+    multisite.add_mappings_sql([("bad.example.com", 1), ("good.example.com", 1)])
+    bridge.sandbox.set_faults("unknown-error@bad.example.com")
+    assert status(bridge)["active"] == "no"
+    assert bridge.run("sync").code == 4
+    assert status(bridge)["active"] == "yes"
+    # One that could add nothing is none.
+    heartbeat(multisite, age=7200)
+    with closing(sqlite3.connect(bridge.state / "ledger.sqlite3")) as ledger, ledger:
+        ledger.execute("UPDATE meta SET value = value - 7200 WHERE key = 'able'")
+    bridge.take_keys(taken=False)
+    assert bridge.run("sync").code == 1
+    assert bridge.run("sync").code == 1
+    silent = bridge.run("shim", "status", "--format=json")
+    assert (silent.code, silent.codes) == (1, ["shim-silent"])
+    assert silent.envelope["data"]["active"] == "no"
+
+
+def test_only_the_poll(bridge: Bridge) -> None:
+    bridge.multisite.define("CLOSTE_BRIDGE_WAKE", "none")
+    assert status(bridge)["wake"] == "poll"
+    bridge.multisite.create_site("one")
+    assert processes(bridge) == []
+    assert "one.example.net" not in bridge.aliases
+    assert bridge.run("sync").code == 0
+    assert "one.example.net" in bridge.aliases
+
+
+def test_the_heartbeat_is_written_rarely_and_without_another_process(bridge: Bridge) -> None:
+    multisite = bridge.multisite
+    install(bridge, "none")
+    assert status(bridge)["heartbeat"] is None
+    costs = bridge.run("sync", "--format=json").envelope["cost"]
+    assert costs["wp_calls"] == 2, "the first success tells the shim itself"
+    assert bridge.run("doctor").code == 0
+    first = multisite.network_option("closte_bridge_status")
+    assert abs(time.time() - first["heartbeat"]) < 100
+    time.sleep(1.1)
+    costs = bridge.run("sync", "--format=json").envelope["cost"]
+    assert costs["wp_calls"] == 1
+    bridge.run("sync")
+    assert multisite.network_option("closte_bridge_status") == first
+    assert status(bridge)["active"] == "yes"
+    old = first["heartbeat"] - 250
+    set_option(multisite, "closte_bridge_status", {**first, "heartbeat": old})
+    bridge.run("sync")
+    second = multisite.network_option("closte_bridge_status")
+    assert second["heartbeat"] > old + 240, "every four minutes it is"
+    # Each is counted: an older copy of the database knows of fewer.
+    assert [first["reports"][1], second["reports"]] == [1, [first["reports"][0], 2]]
+    assert bridge.run("sync", "--format=json").codes == []
+    set_option(multisite, "closte_bridge_status", first)
+    assert bridge.run("sync", "--format=json").codes == ["database-restored"]
+    assert bridge.run("adopt", "--yes").code == 0
+    assert bridge.run("sync", "--format=json").codes == []
+
+
+def test_poisoned_events_are_set_aside(bridge: Bridge) -> None:
+    multisite = bridge.multisite
+    install(bridge, "none")
+    bridge.add_event("mapping_removed", "x" * 300)
+    bridge.add_event("no_such_kind", "a.example.com")
+    bridge.add_event("site_deleted", "a.example.com", detail="[" * 1900)
+    bridge.add_event("mapping_renamed", "b.example.com", detail={"to": 5})
+    multisite.sql(
+        f"INSERT INTO {EVENTS} (network_id, uid, created_at, kind, blog_id, domain, detail)"
+        " VALUES (1, '', 9223372036854775807, '', 9223372036854775807, '', '')"
+    )
+    multisite.create_site("one")
+    assert bridge.run("sync").code == 0
+    assert "one.example.net" in bridge.aliases
+    bridge.run("sync")
+    assert events(multisite) == []
+    ran = bridge.run("shim", "status", "--format=json")
+    assert ran.code == 1
+    assert ran.codes == ["shim-quarantined"]

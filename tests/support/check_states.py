@@ -1,0 +1,171 @@
+"""Short ways to say what both sides and the ledger look like, for tests of the planner."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from closte_bridge.ledger.state import Absence, AliasPhase, Evidence, FailedChange, LedgerState, Origin, Unsettled
+from closte_bridge.planning.desired import DomainPolicy
+from closte_bridge.planning.model import Authority, Mode, Observed, ObservedState
+from closte_bridge.planning.plan import make_plan
+from closte_bridge.wordpress.snapshot import Event, Mapping, Network, Owner, PluginSettings, Site, Snapshot, WwwPolicy
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from closte_bridge.planning.model import Hold, Plan
+
+MAIN = "network.org"
+NOW = 1_800_000_000.0
+MINUTE, HOUR, DAY, WEEK = 60.0, 3600.0, 86400.0, 604800.0
+ENGINE = "engine-1"
+_NETWORK: dict[str, Any] = {
+    "id": 1,
+    "domain": MAIN,
+    "main_site": 1,
+    "environment": "production",
+    "database": "0123456789abcdef",
+    "app_id": "app",
+    "root": "/var/www/html/",
+    "wordpress": "7.1.1",
+    "php": "8.2",
+}
+_SETTINGS: dict[str, Any] = {
+    "plugin_version": "2.14.2",
+    "domain_mapping": True,
+    "dns_check_interval": 300,
+    "integration": True,
+}
+
+
+def a_site(number: int, domain: str = "", network: int = 1) -> Site:
+    """Return a living site."""
+    return Site(number, network, domain or f"site{number}.{MAIN}", archived=False, spam=False, deleted=False)
+
+
+def a_row(domain: str, blog: int = 1, number: int = 1, stage: str = "done") -> Mapping:
+    """Return a mapping."""
+    return Mapping(
+        number, blog, domain, active=True, primary=True, secure=True, stage=stage, created=None, modified=None
+    )
+
+
+def a_snapshot(
+    *mapped: str | Mapping,
+    sites: Iterable[Site] = (),
+    www: WwwPolicy = WwwPolicy.NEVER,
+    faults: tuple[str, ...] = (),
+    events: Iterable[Event] = (),
+    owner: str | None = ENGINE,
+    settings: dict[str, Any] | None = None,
+    network: dict[str, Any] | None = None,
+    highest: tuple[int, int] = (1, 1),
+) -> Snapshot:
+    """Return what `wp` read; plain names are mapped to site 1, which is always there."""
+    rows = [row if isinstance(row, Mapping) else a_row(row, number=n) for n, row in enumerate(mapped, 1)]
+    found = list(events)
+    return Snapshot(
+        network=Network(**{**_NETWORK, **(network or {})}),
+        settings=PluginSettings(**{**_SETTINGS, "www": www, **(settings or {})}),
+        owner=None if owner is None else Owner(owner, "host-1", "2026-01-01T00:00:00+00:00"),
+        sites={site.id: site for site in (a_site(1, MAIN), *sites)},
+        mappings=rows,
+        highest_site=highest[0],
+        highest_mapping=highest[1],
+        events=found,
+        events_waiting=len(found),
+        shim_table=True,
+        faults=faults,
+    )
+
+
+def a_list(*names: str, state: ObservedState = ObservedState.COMPLETE) -> Observed:
+    """Return what Closte's list said; the network's own domain is always in it."""
+    if state is ObservedState.UNREADABLE:
+        return Observed(state, frozenset(), "the answer was garbage")
+    reason = "" if state is ObservedState.COMPLETE else "some entries were odd"
+    return Observed(state, frozenset({MAIN, *names}), reason)
+
+
+def partial(*names: str) -> Observed:
+    """Return a list that is not to be believed for what is missing."""
+    return a_list(*names, state=ObservedState.PARTIAL)
+
+
+UNREADABLE = a_list(state=ObservedState.UNREADABLE)
+
+
+def a_ledger(*managed: str, origins: dict[str, Origin] | None = None, **more: Any) -> LedgerState:  # noqa: ANN401 - any field
+    """Return a ledger that holds aliases of ours, as from mappings unless `origins` says otherwise."""
+    aliases = {name: int(Origin.MAPPING) for name in managed}
+    aliases |= {name: int(origin) for name, origin in (origins or {}).items()}
+    for field in (
+        "pins",
+        "leaving",
+        "released",
+        "former_domains",
+        "added_lately",
+        "added_this_week",
+        "removed_lately",
+        "pointing_www",
+    ):
+        if field in more:
+            more[field] = frozenset(more[field])
+    return LedgerState(managed=aliases, **more)
+
+
+def waiting_for(
+    phase: AliasPhase, *, since: float = NOW - MINUTE, absent_before: bool = True, origin: Origin = Origin.MAPPING
+) -> Unsettled:
+    """Return a change whose answer was lost."""
+    return Unsettled(phase, origin, since, absent_before)
+
+
+def missing(times: int = 3, *, since: float = NOW - 2 * DAY, last: float = NOW - HOUR) -> Absence:
+    """Return an absence, by default one that has lasted long enough at the next look."""
+    return Absence(since, times, last)
+
+
+def told(ago: float = HOUR, kind: str = "mapping_removed") -> Evidence:
+    """Return the evidence of an event."""
+    return Evidence(kind, NOW - ago)
+
+
+def trouble(*, until: float = NOW + HOUR, refused: bool = False, attempts: int = 1, action: str = "") -> FailedChange:
+    """Return a failure that is tried again at `until`."""
+    return FailedChange(attempts, until, refused, 'Closte answered "no".', NOW - DAY, action, attempts * refused)
+
+
+def a_plan(snapshot: Snapshot, observed: Observed, ledger: LedgerState, **more: Any) -> Plan:  # noqa: ANN401 - any option
+    """Make a plan at `NOW` with everything else as it is by default; `config` holds the intentions."""
+    config = more.pop("config", {})
+    return make_plan(
+        snapshot,
+        observed,
+        ledger,
+        DomainPolicy(**config),
+        more.pop("authority", Authority(Mode.FULL)),
+        more.pop("now", NOW),
+        **more,
+    )
+
+
+def adds(plan: Plan) -> list[str]:
+    """Return the names that the plan adds."""
+    return [change.name for change in plan.additions]
+
+
+def removes(plan: Plan) -> list[str]:
+    """Return the names that the plan removes."""
+    return [change.name for change in plan.removals]
+
+
+def holds(plan: Plan) -> dict[str, str]:
+    """Return the code of each name that the plan holds back."""
+    return {hold.name: hold.code for hold in plan.holds}
+
+
+def the_hold(plan: Plan, name: str) -> Hold:
+    """Return the one hold of `name`."""
+    (hold,) = [hold for hold in plan.holds if hold.name == name]
+    return hold

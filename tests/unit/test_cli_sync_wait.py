@@ -1,0 +1,200 @@
+"""`sync --wait` over rounds that nobody had to make: what the first one came to is not forgotten over the others."""
+
+from __future__ import annotations
+
+import io
+import json
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from closte_bridge.checks.model import DnsCode, DnsVerdict, DomainCheck, TlsCode, TlsVerdict
+from closte_bridge.cli import main
+from closte_bridge.cli.console import Console
+from closte_bridge.cli.syncing import messages_of
+from closte_bridge.closte.listing import Listing, Readability
+from closte_bridge.closte.outcome import OutcomeKind
+from closte_bridge.engine.apply import Applied, Failure
+from closte_bridge.engine.observation import Observation
+from closte_bridge.engine.run import RunReport
+from closte_bridge.engine.verify import CheckResults, StageResult
+from closte_bridge.planning.model import Authority, Mode
+from closte_bridge.planning.plan import narrow
+from closte_bridge.planning.stages import StageChange, StagePlan
+from tests.support.check_states import a_ledger, a_list, a_plan, a_row, a_snapshot, told
+
+if TYPE_CHECKING:
+    from collections.abc import Collection
+    from pathlib import Path
+
+    from closte_bridge.cli.syncing import RunMessages
+    from closte_bridge.engine.run import RunRequest
+
+LATE, BAD, GOOD = "late.example.com", "bad.example.com", "good.example.com"
+FULL = Authority(Mode.FULL)
+DOOMED = [f"d{number:02}.example.com" for number in range(30)]
+
+
+def looked(name: str, *, has_https: bool) -> DomainCheck:
+    dns = DnsVerdict(name, DnsCode.OK, points_here=True)
+    return DomainCheck(name, dns, TlsVerdict(name, TlsCode.OK if has_https else TlsCode.DEFAULT_CERTIFICATE), 0.0)
+
+
+@dataclass
+class Rounds:
+    """The rounds to come, one after the other; the last one is repeated. `asked` are the requests for them."""
+
+    folder: Path
+    rounds: list[RunReport] = field(default_factory=list)
+    asked: list[RunRequest] = field(default_factory=list)
+    passed: float = 0.0
+
+    def sync_one(self, _engine: object, request: RunRequest, *_: object) -> tuple[RunReport, RunMessages]:
+        self.asked.append(request)
+        report = self.rounds.pop(0) if len(self.rounds) > 1 else self.rounds[0]
+        return report, messages_of(report)
+
+    def sleep(self, seconds: float) -> None:
+        self.passed += seconds
+
+    def monotonic(self) -> float:
+        return self.passed
+
+    def run(self, *argv: str, settings: str = "") -> dict[str, Any]:
+        """Run `sync --wait` over them, and return its document."""
+        document = json.loads(self.said("--format=json", *argv, settings=settings))
+        assert isinstance(document, dict)
+        return document
+
+    def said(self, *argv: str, settings: str = "") -> str:
+        """Run `sync --wait` over them, and return what stands on the screen."""
+        config = self.folder / "config.yaml"
+        config.write_text(f"state_dir: {self.folder}/state\n{settings}")
+        out = io.StringIO()
+        given = ["sync", "--wait=1h", f"--config={config}", *argv]
+        err = io.StringIO() if "--format=json" in argv else out
+        main.run(given, console=Console(io.StringIO(), out, err, environ={}), environ={"HOME": "/nowhere"})
+        return out.getvalue()
+
+
+@pytest.fixture
+def rounds(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Rounds:
+    made = Rounds(tmp_path)
+    monkeypatch.setattr("closte_bridge.cli.commands.sync_wait.sync_one", made.sync_one)
+    monkeypatch.setattr("closte_bridge.cli.commands.sync_wait.time", made)
+    return made
+
+
+def a_round(
+    *,
+    mapped: Collection[str] = (LATE, BAD, GOOD),
+    there: Collection[str] = (),
+    managed: Collection[str] = (),
+    failed: Collection[str] = (),
+    checked: Collection[DomainCheck] = (),
+    only: Collection[str] = (),
+    moved: Collection[StageResult] = (),
+    stages: Collection[StageChange] = (),
+    authority: Authority = FULL,
+) -> RunReport:
+    """Return the report of a run that added all it could but for those that `failed`."""
+    snapshot, observed = a_snapshot(*mapped), a_list(*there)
+    ledger = a_ledger(*managed, evidence={name: told() for name in DOOMED if name in managed})
+    view = Observation(snapshot, Listing(Readability.READABLE, ""), observed, ledger, authority, None, "", None, 0.0)
+    plan = a_plan(snapshot, observed, ledger, authority=authority)
+    plan = narrow(plan, only) if only else plan
+    bad = [Failure(change, OutcomeKind.FAILED, "Closte said no.") for change in plan.changes if change.name in failed]
+    applied = Applied(done=[change for change in plan.changes if change.name not in failed], failed=bad)
+    verified = CheckResults({one.name: one for one in checked}, StagePlan((*stages,), ()), [*moved])
+    return RunReport("default", view, plan, applied if authority.mode is Mode.FULL else None, verified=verified)
+
+
+def statuses(document: dict[str, Any]) -> dict[tuple[str, str], str]:
+    return {(row["change"], row["domain"]): row["status"] for row in document["data"]}
+
+
+NOT_YET = [looked(LATE, has_https=False), looked(GOOD, has_https=True), looked(BAD, has_https=True)]
+NOW = [looked(LATE, has_https=True)]
+
+
+def test_removals_that_the_first_run_withheld_are_not_forgotten(rounds: Rounds) -> None:
+    first = a_round(checked=NOT_YET, managed=DOOMED, there=DOOMED)
+    assert len(first.plan.over_limit) == 1
+    later = a_round(checked=NOW, only=[LATE], managed=[*DOOMED, LATE], there=[*DOOMED, LATE, GOOD, BAD])
+    rounds.rounds = [first, later]
+    document = rounds.run()
+    assert [request.only for request in rounds.asked] == [frozenset(), {LATE}]
+    assert (document["exit_code"], [error["code"] for error in document["errors"]]) == (3, ["needs-approval"])
+    found = statuses(document)
+    assert [found["remove", name] for name in DOOMED] == ["needs-approval"] * 30
+    assert [found["add", name] for name in (LATE, BAD, GOOD)] == ["done"] * 3
+
+
+def test_no_word_of_success_stands_beside_an_error(rounds: Rounds) -> None:
+    there = [LATE, BAD, GOOD]
+    rounds.rounds = [a_round(checked=[looked(LATE, has_https=False)], there=there, managed=there)]
+    said = rounds.said(LATE)
+    assert f'Error: "{LATE}" has no padlock yet' in said
+    assert "Success" not in said
+    assert "Domains already in step." not in said
+    rounds.rounds = [a_round(checked=NOW, there=there, managed=there)]
+    assert "Success: 1 of 1 followed domain has its padlock." in rounds.said(LATE)
+
+
+def test_a_failure_of_the_first_run_counts_until_it_is_done(rounds: Rounds) -> None:
+    later = a_round(checked=NOW, only=[LATE], there=[LATE, GOOD])
+    rounds.rounds = [a_round(checked=NOT_YET, failed=[BAD]), later]
+    document = rounds.run()
+    assert (document["exit_code"], [error["code"] for error in document["errors"]]) == (4, ["add-failed", "incomplete"])
+    assert document["errors"][1]["message"] == "Only added 2 of 3 domains (1 failed)."
+    # The one that is waited for failed at first, and a later round added it.
+    later = a_round(checked=NOW, only=[LATE], there=[BAD, GOOD])
+    rounds.rounds = [a_round(checked=NOT_YET[1:], failed=[LATE]), later]
+    document = rounds.run()
+    assert (document["exit_code"], document["errors"]) == (0, [])
+    assert statuses(document)["add", LATE] == "done"
+    # Or Closte's list shows it by now: the answer was lost.
+    later = a_round(checked=NOW, only=[LATE], there=[LATE, BAD, GOOD])
+    rounds.rounds = [a_round(checked=NOT_YET[1:], failed=[LATE]), later]
+    document = rounds.run()
+    assert (document["exit_code"], statuses(document)["add", LATE]) == (0, "done")
+
+
+def test_what_a_later_round_meets_or_does_is_told_too(rounds: Rounds) -> None:
+    www = f"www.{LATE}"
+    row = a_row(LATE, stage="checking-dns")
+    change = StageChange(row, LATE, "done", True, "DNS and the certificate are right")
+    moved = [StageResult(LATE, "checking-dns", "done", "DNS and the certificate are right", "done")]
+    later = a_round(
+        mapped=[LATE, www, BAD, GOOD], there=[LATE, BAD, GOOD], only=[LATE], failed=[www], checked=NOW,
+        stages=[change], moved=moved,
+    )  # fmt: skip
+    rounds.rounds = [a_round(checked=NOT_YET), later]
+    document = rounds.run()
+    assert (document["exit_code"], [error["code"] for error in document["errors"]]) == (4, ["add-failed", "incomplete"])
+    assert document["errors"][1]["message"] == "Only added 3 of 4 domains (1 failed)."
+    found = statuses(document)
+    assert (found["add", www], found["stage", LATE]) == ("failed", "done")
+    authority = Authority(Mode.READ_ONLY, "owner-gone", "nobody is in charge", "Adopt.")
+    rounds.rounds = [a_round(checked=NOT_YET), a_round(checked=NOW, only=[LATE], authority=authority)]
+    document = rounds.run()
+    assert (document["exit_code"], [error["code"] for error in document["errors"]]) == (7, ["owner-gone"])
+
+
+def test_what_is_looked_at_by_nobody_is_not_waited_for(rounds: Rounds) -> None:
+    """A stranger's name at Closte, and one that is only ours still."""
+    rounds.rounds = [a_round(there=["foreign.example.com", "left.example.com"], managed=["left.example.com"])]
+    document = rounds.run("foreign.example.com", "left.example.com")
+    assert (rounds.passed, len(rounds.asked)) == (0, 1)
+    assert document["exit_code"] == 4
+    assert [(error["code"], error["domain"]) for error in document["errors"]] == [
+        ("not-followed", "foreign.example.com"),
+        ("not-followed", "left.example.com"),
+    ]
+
+
+def test_without_checks_there_is_nothing_to_wait_for(rounds: Rounds) -> None:
+    document = rounds.run(settings="checks: false\n")
+    assert (document["exit_code"], [error["code"] for error in document["errors"]]) == (2, ["wait-without-checks"])
+    assert rounds.asked == []

@@ -1,0 +1,87 @@
+from __future__ import annotations
+
+import html
+from urllib.parse import quote
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from closte_bridge.closte.redact import LIMIT, NEEDS_APPROVAL, Redactor
+from closte_bridge.secret import Secret
+
+KEY = "Canary/3f9a+77c1=d2e4&x"
+
+
+def clean(text: str, key: str = KEY) -> str:
+    return Redactor(Secret(key))(text)
+
+
+@pytest.mark.parametrize(
+    ("text", "shown"),
+    [
+        ("  two\r\n lines\t here ", "two lines here"),
+        ("\x1b[31mred\x1b[0m \x1b]0;title\x07text", "red text"),
+        ("a\x00b\x7fc\x9bd", "abcd"),
+        ("right\u202eleft\u200b", "rightleft"),
+        ("one\u2028two\x85three", "one two three"),
+        ("lone \ud800 half", "lone  half"),
+        ("Größe 例", "Größe 例"),
+        ("", ""),
+    ],
+)
+def test_leaves_one_harmless_line(text: str, shown: str) -> None:
+    assert clean(text) == shown
+
+
+def test_is_never_longer_than_its_limit() -> None:
+    assert clean("ab" * 400) == ("ab" * 100)[: LIMIT - 1] + "…"
+    assert len(clean("x" * 1_000_000)) == LIMIT
+
+
+@pytest.mark.parametrize(
+    "echo",
+    [KEY, KEY.upper(), KEY[:8], KEY[3:11], KEY[-9:], quote(KEY, safe=""), quote(KEY, safe="").lower(), quote(KEY)],
+)
+def test_takes_out_the_key_and_pieces_of_it(echo: str) -> None:
+    assert clean(f"The key {echo} is wrong") in ("The key <secret> is wrong", NEEDS_APPROVAL)
+    assert clean(f"The key {KEY} is wrong") == "The key <secret> is wrong"
+
+
+@pytest.mark.parametrize(
+    "echo",
+    [
+        "".join(f"%{ord(character):02x}" for character in KEY),
+        quote(quote(KEY, safe=""), safe=""),
+        html.escape(KEY),
+        "".join(f"&#{ord(character)};" for character in KEY),
+        KEY.replace("/", r"\/"),
+        KEY.replace("/", r"\/").replace("+", r"\u002B").replace("=", r"\u003d"),
+        KEY.replace("/", r"\\\/").replace("+", r"\\u002b"),
+        "".join(f"\\u{ord(character):04x}" for character in KEY),
+    ],
+)
+def test_shows_nothing_when_the_key_is_encoded_in_another_way(echo: str) -> None:
+    shown = clean(f"The key {echo} is wrong")
+    assert shown == NEEDS_APPROVAL or "<secret>" in shown
+    assert "canary" not in shown.lower()
+
+
+def test_a_key_that_is_cut_up_by_control_characters_is_found() -> None:
+    assert clean("key: " + "\x00".join(KEY)) == "key: <secret>"
+
+
+def test_a_short_key_is_taken_out_as_a_whole() -> None:
+    assert clean("the key k3y is wrong", "k3y") == "the key <secret> is wrong"
+
+
+def test_without_a_key_nothing_is_taken_out() -> None:
+    assert Redactor()("a plain sentence of words") == "a plain sentence of words"
+
+
+@given(st.text(max_size=300), st.integers(0, 300), st.text("abcdefghijk0123456789%+/", min_size=8, max_size=40))
+def test_no_eight_characters_of_the_key_come_through(text: str, at: int, key: str) -> None:
+    shown = Redactor(Secret(key))(text[:at] + key + text[at:]).lower()
+    pieces = {key[start : start + 8] for start in range(len(key) - 7)}
+    assert not any(piece in shown for piece in pieces)
+    assert len(shown) <= LIMIT

@@ -1,0 +1,438 @@
+from __future__ import annotations
+
+import itertools
+import random
+from dataclasses import dataclass, field
+from types import SimpleNamespace
+from typing import TYPE_CHECKING, Any, cast
+
+import pytest
+
+from closte_bridge.engine.loop import HEARTBEAT_FILE, TRIGGER_FILE, Signals, WatchLoop, next_due, touch
+from closte_bridge.errors import BridgeError, ExitCode
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from pathlib import Path
+
+    from closte_bridge.engine.run import RunReport
+
+DAY = 86_400.0
+
+
+def report(*untils: float | None, looked: float = 1000.0) -> RunReport:
+    holds = [SimpleNamespace(until=until) for until in untils]
+    plan, view = SimpleNamespace(held=holds, hold_count=len(holds), in_sync=1), SimpleNamespace(now=looked)
+    return cast("RunReport", SimpleNamespace(plan=plan, view=view, verified=None))
+
+
+@dataclass
+class FakeWaiter:
+    """Time that passes only by pausing; `on_pause` is what the world does meanwhile."""
+
+    time: float = 1_800_000_000.0
+    pauses: int = 0
+    on_pause: Callable[[FakeWaiter], None] = field(default=lambda _: None)
+
+    def now(self) -> float:
+        return self.time
+
+    def pause(self, seconds: float) -> None:
+        assert seconds >= 0
+        self.pauses += 1
+        self.time += seconds
+        self.on_pause(self)
+
+
+@dataclass
+class Loop:
+    folder: Path
+    work: Callable[[], RunReport]
+    waiter: FakeWaiter
+    interval: float = 300.0
+    told: list[BridgeError] = field(default_factory=list)
+    signs: list[str] = field(default_factory=list)
+    reloads: int = 0
+    signals: Signals = field(default_factory=Signals)
+    moved_to: Path | None = None
+    watch: WatchLoop = field(init=False)
+
+    def run(self) -> None:
+        def reload() -> Path:
+            self.reloads += 1
+            return self.moved_to or self.folder
+
+        self.watch = WatchLoop(
+            folder=self.folder,
+            interval=self.interval,
+            work=self.work,
+            tell=self.told.append,
+            sign=self.signs.append,
+            reload=reload,
+            waiter=self.waiter,
+            signals=self.signals,
+        )
+        self.watch.run()
+
+
+def test_a_run_is_due_at_the_interval_or_when_a_hold_ends_before() -> None:
+    assert next_due(report(), 1000.0, 300.0) == 1300.0
+    assert next_due(report(None, 1100.0, 1200.0), 1000.0, 300.0) == 1100.0
+    assert next_due(report(900.0, 5000.0), 1000.0, 300.0) == 1300.0
+
+
+def test_many_holds_that_end_one_after_the_other_share_a_run(tmp_path: Path) -> None:
+    """200 failing domains, each with a back-off of its own: a run a minute at most, and none waits for longer."""
+    waiter, chance = FakeWaiter(), random.Random(3)
+    start = waiter.time
+    tries = [start + chance.uniform(1, 300) for _ in range(200)]
+    runs: list[float] = []
+    late: list[float] = []
+
+    def work() -> RunReport:
+        now = waiter.time
+        runs.append(now)
+        for at, due in enumerate(tries):
+            if due <= now:
+                late.append(now - due)
+                tries[at] = now + chance.uniform(200, 400)
+        if now > start + 1200:
+            loop.signals.stop.set()
+        return report(*tries, looked=now)
+
+    loop = Loop(tmp_path, work, waiter)
+    loop.run()
+    assert min(after - before for before, after in itertools.pairwise(runs)) > 55
+    assert len([at for at in runs if at < start + 240]) <= 5
+    assert len(late) > 500
+    assert max(late) < 62
+
+
+def test_a_few_holds_are_not_gathered() -> None:
+    assert next_due(report(1001.0, 1002.0, 1003.0), 1000.0, 300.0) == 1001.0
+
+
+def test_what_became_due_during_a_long_run_is_due_at_once() -> None:
+    assert next_due(report(1003.0, looked=1000.0), 1020.0, 300.0) == 1020.0
+
+
+@pytest.mark.parametrize(
+    ("next_check", "due"),
+    [
+        (None, 1310.0),
+        (5000.0, 1310.0),
+        (1100.0, 1100.0),
+        # Of thousands of names one is due nearly every second.
+        (1011.0, 1070.0),
+        (1005.0, 1070.0),
+        # More were due than one run looks at.
+        (999.0, 1011.0),
+    ],
+)
+def test_a_single_look_that_is_due_waits_for_a_minute(next_check: float | None, due: float) -> None:
+    verified = SimpleNamespace(next_check=next_check, moves_later=0, proven=frozenset(), trouble=None)
+    found = report(looked=1000.0)
+    cast("Any", found).verified = verified
+    assert next_due(found, 1010.0, 300.0) == due
+
+
+@pytest.mark.parametrize(
+    ("moves", "trouble", "proven", "due"),
+    [
+        (3, None, (), 1001.0),
+        (3, BridgeError("No.", code="php-fatal"), (), 1300.0),
+        (3, BridgeError("No.", code="php-fatal"), ("www.a.test",), 1001.0),
+    ],
+)
+def test_stages_that_wait_for_another_run_are_moved_soon_unless_moving_fails(
+    moves: int, trouble: BridgeError | None, proven: tuple[str, ...], due: float
+) -> None:
+    verified = SimpleNamespace(next_check=None, moves_later=moves, proven=frozenset(proven), trouble=trouble)
+    found = report()
+    cast("Any", found).verified = verified
+    assert next_due(found, 1000.0, 300.0) == due
+
+
+def test_it_runs_at_the_interval_and_stops_when_told(tmp_path: Path) -> None:
+    runs: list[float] = []
+    waiter = FakeWaiter()
+
+    def work() -> RunReport:
+        runs.append(waiter.time)
+        if len(runs) == 4:
+            loop.signals.stop.set()
+        return report()
+
+    loop = Loop(tmp_path, work, waiter)
+    loop.run()
+    assert [round(after - before) for before, after in itertools.pairwise(runs)] == [300, 300, 300]
+    assert not (tmp_path / HEARTBEAT_FILE).exists()
+
+
+def test_it_shows_that_it_is_watching(tmp_path: Path) -> None:
+    seen: list[bool] = []
+    waiter = FakeWaiter(on_pause=lambda _: seen.append((tmp_path / HEARTBEAT_FILE).exists()))
+
+    def work() -> RunReport:
+        if waiter.pauses > 20:
+            loop.signals.stop.set()
+        return report()
+
+    loop = Loop(tmp_path, work, waiter, interval=4.0)
+    loop.run()
+    assert seen
+    assert all(seen)
+
+
+def test_a_failure_that_nobody_thought_of_is_told_and_the_loop_goes_on(tmp_path: Path) -> None:
+    runs = 0
+
+    def work() -> RunReport:
+        nonlocal runs
+        runs += 1
+        if runs == 1:
+            raise PermissionError(1, "something with a secret in it")
+        loop.signals.stop.set()
+        return report()
+
+    loop = Loop(tmp_path, work, FakeWaiter())
+    loop.run()
+    assert runs == 2
+    assert [(error.code, error.message) for error in loop.told] == [
+        ("internal-error", "An internal error stopped the run (PermissionError).")
+    ]
+
+
+def test_a_long_run_shows_that_it_is_alive(tmp_path: Path) -> None:
+    waiter = FakeWaiter()
+
+    def work() -> RunReport:
+        for _ in range(600):
+            waiter.time += 0.2
+            loop.watch.alive()
+        loop.signals.stop.set()
+        return report()
+
+    loop = Loop(tmp_path, work, waiter)
+    loop.run()
+    # Two minutes of work: a sign about every five seconds, and not five times a second.
+    assert 20 <= loop.signs.count("") <= 25
+
+
+def test_checks_give_way_to_events_after_a_while(tmp_path: Path) -> None:
+    waiter = FakeWaiter()
+    gave_way: list[tuple[int, bool]] = []
+
+    def work() -> RunReport:
+        waiter.time += 1000  # the additions of this run
+        for second in range(0, 20, 2):
+            if second == 4:
+                touch(tmp_path / TRIGGER_FILE)
+            gave_way.append((second, loop.watch.should_yield()))
+            waiter.time += 2
+        loop.signals.stop.set()
+        return report()
+
+    loop = Loop(tmp_path, work, waiter)
+    loop.run()
+    # Counted from the first check, and only because something happened.
+    assert [second for second, yes in gave_way if yes] == [10, 12, 14, 16, 18]
+
+
+def test_looks_that_nothing_disturbs_go_on(tmp_path: Path) -> None:
+    waiter = FakeWaiter()
+
+    def work() -> RunReport:
+        for _ in range(100):
+            waiter.time += 20
+            assert not loop.watch.should_yield()
+        loop.signals.stop.set()
+        return report()
+
+    loop = Loop(tmp_path, work, waiter)
+    loop.run()
+    assert loop.told == []
+
+
+def test_a_reload_may_move_the_state_folder(tmp_path: Path) -> None:
+    old, new = tmp_path / "old", tmp_path / "new"
+    old.mkdir()
+    new.mkdir()
+    waiter = FakeWaiter()
+    runs: list[float] = []
+
+    def world(this: FakeWaiter) -> None:
+        if this.pauses == 3:
+            loop.signals.reload.set()
+        if this.pauses == 20:
+            touch(new / TRIGGER_FILE)
+
+    waiter.on_pause = world
+
+    def work() -> RunReport:
+        runs.append(waiter.time)
+        if len(runs) == 2:
+            assert not (old / HEARTBEAT_FILE).exists()
+            assert (new / HEARTBEAT_FILE).exists()
+        if len(runs) == 3:
+            loop.signals.stop.set()
+        return report()
+
+    loop = Loop(old, work, waiter, moved_to=new)
+    loop.run()
+    # The wake file of the new folder is heard: no run waited for the interval.
+    assert runs[-1] - runs[0] < 60
+    assert sorted(path.name for path in tmp_path.rglob("*") if path.is_file()) == [TRIGGER_FILE]
+
+
+def test_an_event_is_acted_on_at_once(tmp_path: Path) -> None:
+    runs: list[float] = []
+    waiter = FakeWaiter()
+
+    def world(this: FakeWaiter) -> None:
+        if this.pauses == 7:
+            touch(tmp_path / TRIGGER_FILE)
+
+    waiter.on_pause = world
+
+    def work() -> RunReport:
+        runs.append(waiter.time)
+        if len(runs) == 2:
+            loop.signals.stop.set()
+        return report()
+
+    loop = Loop(tmp_path, work, waiter)
+    loop.run()
+    assert runs[1] - runs[0] < 10
+
+
+def test_an_event_that_arrives_during_a_run_leads_to_another(tmp_path: Path) -> None:
+    runs: list[float] = []
+    waiter = FakeWaiter()
+
+    def work() -> RunReport:
+        runs.append(waiter.time)
+        if len(runs) == 1:
+            touch(tmp_path / TRIGGER_FILE)
+        else:
+            loop.signals.stop.set()
+        return report()
+
+    loop = Loop(tmp_path, work, waiter)
+    loop.run()
+    assert runs[1] - runs[0] < 10
+
+
+def test_errors_are_told_and_the_loop_goes_on(tmp_path: Path) -> None:
+    waiter = FakeWaiter()
+    runs: list[float] = []
+
+    def work() -> RunReport:
+        runs.append(waiter.time)
+        if len(runs) == 1:
+            raise BridgeError("The disk is full.", code="disk-full")
+        if len(runs) == 2:
+            raise BridgeError("Another run holds the lock.", code="locked", exit_code=ExitCode.LOCKED)
+        loop.signals.stop.set()
+        return report()
+
+    loop = Loop(tmp_path, work, waiter)
+    loop.run()
+    assert [error.code for error in loop.told] == ["disk-full"]
+    assert [round(after - before) for before, after in itertools.pairwise(runs)] == [300, 5]
+    assert "Failing: The disk is full." in loop.signs
+
+
+def test_reload_happens_between_runs(tmp_path: Path) -> None:
+    waiter = FakeWaiter()
+    runs: list[float] = []
+
+    def world(this: FakeWaiter) -> None:
+        if this.pauses == 3:
+            loop.signals.reload.set()
+
+    waiter.on_pause = world
+
+    def work() -> RunReport:
+        runs.append(waiter.time)
+        if len(runs) == 2:
+            loop.signals.stop.set()
+        return report()
+
+    loop = Loop(tmp_path, work, waiter)
+    loop.run()
+    assert loop.reloads == 1
+    assert runs[1] - runs[0] < 10
+
+
+def test_a_signal_in_the_middle_of_a_run_ends_it_quietly(tmp_path: Path) -> None:
+    def work() -> RunReport:
+        raise KeyboardInterrupt
+
+    loop = Loop(tmp_path, work, FakeWaiter())
+    loop.run()
+    assert loop.told == []
+    assert not (tmp_path / HEARTBEAT_FILE).exists()
+
+
+def test_a_clock_that_is_set_back_does_not_stop_the_loop(tmp_path: Path) -> None:
+    waiter = FakeWaiter()
+    runs = 0
+
+    def world(this: FakeWaiter) -> None:
+        if this.pauses == 5:
+            this.time -= 30 * DAY
+
+    waiter.on_pause = world
+
+    def work() -> RunReport:
+        nonlocal runs
+        runs += 1
+        if runs == 2:
+            loop.signals.stop.set()
+        return report()
+
+    loop = Loop(tmp_path, work, waiter)
+    loop.run()
+    assert waiter.pauses < 20
+
+
+def test_a_year_neither_drifts_nor_piles_up(tmp_path: Path) -> None:
+    """365 days of events and due holds: no look is later than the interval, no two closer than a breath."""
+    waiter = FakeWaiter()
+    start, chance = waiter.time, random.Random(7)
+    gaps: list[float] = []
+    last = waiter.time
+    failures = 0
+
+    def world(this: FakeWaiter) -> None:
+        if chance.random() < 0.002:
+            touch(tmp_path / TRIGGER_FILE)
+
+    waiter.on_pause = world
+
+    def work() -> RunReport:
+        nonlocal last, failures
+        gaps.append(waiter.time - last)
+        last = waiter.time
+        if waiter.time - start > 365 * DAY:
+            loop.signals.stop.set()
+        if chance.random() < 0.01:
+            failures += 1
+            raise BridgeError("Closte is away.", code="api")
+        return report(waiter.time + chance.uniform(1, 7200))
+
+    # A coarse interval keeps the number of half-second glances in a test's bounds.
+    loop = Loop(tmp_path, work, waiter, interval=21_600.0)
+    glance = 300.0
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("closte_bridge.engine.loop._GLANCE", glance)
+        loop.run()
+    assert max(gaps) <= 21_600.0 + 2
+    assert min(gaps[1:]) >= 1.0
+    assert len(loop.told) == failures > 0
+    assert sorted(path.name for path in tmp_path.iterdir()) == [TRIGGER_FILE]
+
+
+def test_touch_survives_a_folder_that_is_gone(tmp_path: Path) -> None:
+    touch(tmp_path / "gone" / "wake")

@@ -1,0 +1,224 @@
+"""A year of `watch` with the real runs, ledger and schedule; only time, WordPress, Closte and the wire are made up."""
+
+from __future__ import annotations
+
+import gc
+import itertools
+import random
+import sys
+from array import array
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, cast
+
+import pytest
+
+from closte_bridge.checks.model import DnsCode, DnsVerdict, DomainCheck
+from closte_bridge.config.model import Settings
+from closte_bridge.engine import run as sync_module
+from closte_bridge.engine import verify as verify_module
+from closte_bridge.engine.clock import Clock
+from closte_bridge.engine.engine import Engine
+from closte_bridge.engine.loop import TRIGGER_FILE, Signals, WatchLoop, touch
+from closte_bridge.engine.observation import Observation
+from closte_bridge.engine.run import RunReport, RunRequest, sync
+from closte_bridge.ledger import events as ledger_events
+from closte_bridge.ledger.state import AliasPhase, Origin
+from closte_bridge.planning.model import Authority, Mode
+from closte_bridge.wordpress.snapshot import Event
+from tests.support.check_states import a_list, a_row, a_snapshot
+from tests.support.folders import in_memory
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Iterator
+
+    from closte_bridge.wordpress.writer import StageMove
+
+DAY = 86_400.0
+YEAR = 365 * DAY
+START = 1_800_000_000.0
+NAMES = ["a.example.org", "b.example.org", "c.example.org"]
+TABLES = (
+    "aliases",
+    "absences",
+    "evidence",
+    "failed_changes",
+    "flags",
+    "events",
+    "removals",
+    "additions",
+    "check_state",
+    "log",
+)
+
+
+@dataclass
+class World:
+    """Everything outside, and the time."""
+
+    folder: Path
+    time: float = START
+    chance: random.Random = field(default_factory=lambda: random.Random(11))
+    wordpress: dict[str, Event] = field(default_factory=dict)
+    told: int = 0
+    stages: dict[str, str] = field(default_factory=lambda: dict.fromkeys(NAMES, "done"))
+    moves: int = 0
+    refuse: bool = False
+    # Numbers in arrays: what a test notes of a year must not look like a leak.
+    looks: dict[str, array[float]] = field(default_factory=lambda: {name: array("d") for name in NAMES})
+    runs: array[float] = field(default_factory=lambda: array("d"))
+    blocks: list[int] = field(default_factory=list)
+    files: list[int] = field(default_factory=list)
+    sizes: list[dict[str, int]] = field(default_factory=list)
+
+    def now(self) -> float:
+        return self.time
+
+    def pause(self, seconds: float) -> None:
+        self.time += seconds
+        # About once a day something happens in WordPress.
+        if self.chance.random() < seconds / DAY:
+            self.told += 1
+            self.wordpress[f"{self.told:032x}"] = Event(
+                f"{self.told:032x}", int(self.time), "mapping_added", 1, NAMES[0], ""
+            )
+            touch(self.folder / TRIGGER_FILE)
+
+    def pool(self, **settings: Any) -> World:  # noqa: ANN401 - as `Pool`
+        assert settings["now"]() == self.time
+        return self
+
+    def run(self, names: Iterable[str], take: Callable[[DomainCheck], None]) -> None:
+        """Stand in for the pool: some looks tell nothing, some that a name leads elsewhere for a while."""
+        for name in names:
+            self.looks[name].append(self.time)
+            code = self.chance.choices([DnsCode.OK, DnsCode.UNKNOWN, DnsCode.ELSEWHERE], [97, 2, 1])[0]
+            verdict = DnsVerdict(name, code, points_here=code is DnsCode.OK)
+            take(DomainCheck(name, verdict, None, self.time))
+
+    def move(self, _settings: object, _cost: object, moves: list[StageMove]) -> list[str]:
+        self.moves += len(moves)
+        if self.refuse:
+            return ["refused domain"] * len(moves)
+        self.stages.update({move.domain: move.after for move in moves})
+        return ["done"] * len(moves)
+
+    @contextmanager
+    def observe(self, engine: Engine, *, acknowledge: bool) -> Iterator[Observation]:
+        assert acknowledge
+        assert engine.ledger is not None
+        for uid in ledger_events.to_acknowledge(engine.ledger):
+            self.wordpress.pop(uid, None)
+        rows = [a_row(name, number=number, stage=self.stages[name]) for number, name in enumerate(NAMES, 1)]
+        snapshot = a_snapshot(*rows, events=self.wordpress.values())
+        state = engine.ledger.state(self.time, clock_jumped=engine.clock.jumped(engine.ledger.meta()))
+        assert not state.clock_jumped
+        authority = Authority(Mode.FULL, "", "", "")
+        listing = cast("Any", _Listing())
+        yield Observation(
+            snapshot, listing, a_list(*NAMES), state, authority, cast("Any", None), "", cast("Any", None), self.time
+        )
+
+
+class _Listing:
+    key_rejected = False
+
+
+@pytest.fixture
+def folder() -> Iterator[Path]:
+    with in_memory() as folder:
+        yield folder
+
+
+def engine_in(world: World, monkeypatch: pytest.MonkeyPatch) -> Engine:
+    """Return an engine in this world whose ledger has the names."""
+    settings = Settings(state_dir=world.folder)
+    engine = Engine(settings, {}, Clock(now=world.now, steady=world.now, boot=lambda: "boot"))
+    monkeypatch.setattr(sync_module, "observe", world.observe)
+    monkeypatch.setattr("closte_bridge.checks.pool.CheckPool", world.pool)
+    monkeypatch.setattr(verify_module, "set_stages", world.move)
+    with engine.opened(create=True):
+        assert engine.ledger is not None
+        with engine.ledger.transaction():
+            engine.ledger.put_aliases([(name, Origin.MAPPING) for name in NAMES], AliasPhase.PRESENT, START)
+    return engine
+
+
+def all_in_time(world: World) -> None:
+    # Looked at in time all year long: at first at the network's interval, and never later than daily.
+    for times in world.looks.values():
+        gaps = [after - before for before, after in itertools.pairwise(times)]
+        assert max(gaps) <= DAY + 900.0 + 2
+        assert min(gaps) >= 299.0
+        assert times[-1] > START + YEAR - 2 * DAY
+    # No storm of runs: every one had its reason.
+    looks = sum(map(len, world.looks.values()))
+    assert len(world.runs) < looks + 2 * world.told + 2 * 365 + 10
+    # Every event was taken in and acknowledged.
+    assert world.told > 250
+    assert len(world.wordpress) <= 3
+
+
+def nothing_piles_up(world: World) -> None:
+    first, last = world.sizes[1], world.sizes[-1]
+    assert len(world.sizes) == 12
+    for table in set(TABLES) - {"events", "log", "flags"}:
+        assert last[table] == first[table], table
+    # The log holds what was done, and nothing of the looks.
+    assert last["log"] <= world.moves < 200
+    assert last["flags"] <= len(NAMES)
+    assert last["check_state"] == len(NAMES)
+    assert max(size["events"] for size in world.sizes) < 28 * 3
+    # Nothing is left in memory by the runs between the second month and the last: one object of each would show.
+    runs = sum(1 for at in world.runs if at > START + 60 * DAY)
+    assert runs > 1000
+    assert world.blocks[-1] - world.blocks[1] < runs / 2, world.blocks
+    assert world.files[-1] <= world.files[1]
+
+
+def test_a_year_with_the_real_ledger(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    world = World(folder)
+    engine = engine_in(world, monkeypatch)
+    signals = Signals()
+
+    def work() -> RunReport:
+        world.runs.append(world.time)
+        if world.time - START > (len(world.sizes) + 1) * 30 * DAY:
+            with engine.opened():
+                assert engine.ledger is not None
+                world.sizes.append({t: engine.ledger.query(f"SELECT COUNT(*) FROM {t}")[0][0] for t in TABLES})
+            gc.collect()
+            world.blocks.append(sys.getallocatedblocks())
+            world.files.append(len([*Path("/proc/self/fd").iterdir()]))
+        if world.time - START > YEAR:
+            signals.stop.set()
+        return sync(engine, RunRequest(), command="watch")
+
+    monkeypatch.setattr("closte_bridge.engine.loop._GLANCE", 900.0)
+    WatchLoop(
+        folder=folder, interval=DAY / 2, work=work, tell=_fail, sign=lambda _: None, reload=lambda: folder,
+        waiter=world, signals=signals,
+    ).run()  # fmt: skip
+    all_in_time(world)
+    nothing_piles_up(world)
+
+
+def test_a_stage_that_is_refused_is_not_tried_at_every_run(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    world = World(folder, refuse=True)
+    world.stages[NAMES[0]] = "checking-dns"
+    engine = engine_in(world, monkeypatch)
+    monkeypatch.setattr(world, "chance", random.Random(1))
+    codes = []
+    for _ in range(20):
+        codes.append(int(sync(engine, RunRequest(), command="test").exit_code))
+        world.time += 3600.0
+    assert world.moves == 1
+    assert codes.count(4) == 1
+    world.time += DAY
+    sync(engine, RunRequest(), command="test")
+    assert world.moves == 2
+
+
+def _fail(error: Exception) -> None:
+    raise AssertionError(error)

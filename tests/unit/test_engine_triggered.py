@@ -1,0 +1,248 @@
+"""`sync --triggered` with a clock of its own: who works, how often, and for how long."""
+
+from __future__ import annotations
+
+import fcntl
+import json
+import os
+from dataclasses import dataclass, field
+from types import SimpleNamespace
+from typing import TYPE_CHECKING, Any, cast
+
+import pytest
+
+from closte_bridge.engine import triggered as subject
+from closte_bridge.engine.triggered import TriggerClock, last_run, run_when_triggered
+from closte_bridge.errors import BridgeError, ExitCode
+from closte_bridge.planning.model import Action, Hold
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from pathlib import Path
+
+    from closte_bridge.engine.run import RunReport
+
+DELAY = 300.0
+
+
+@dataclass
+class Time:
+    """A clock that moves when somebody waits; `at` does something at a moment."""
+
+    now: float = 1_000_000.0
+    at: list[tuple[float, Callable[[], None]]] = field(default_factory=list)
+
+    def pause(self, seconds: float) -> None:
+        self.now += max(seconds, 0.001)
+        for moment, action in [entry for entry in self.at if entry[0] <= self.now]:
+            self.at.remove((moment, action))
+            action()
+
+    @property
+    def waiting(self) -> TriggerClock:
+        return TriggerClock(lambda: self.now, self.pause)
+
+
+@dataclass
+class Work:
+    """The engine: notes when it ran; `holds` is what each run leaves waiting, `during` what happens meanwhile."""
+
+    time: Time
+    holds: list[list[Hold]] = field(default_factory=list)
+    during: list[Callable[[], None]] = field(default_factory=list)
+    ran: list[float] = field(default_factory=list)
+    idle: bool = False
+
+    def __call__(self) -> RunReport:
+        began = self.time.now
+        self.ran.append(began)
+        if self.during:
+            self.during.pop(0)()
+        holds = self.holds.pop(0) if self.holds else []
+        view = SimpleNamespace(now=began)
+        applied = None if self.idle else SimpleNamespace()
+        report = SimpleNamespace(plan=SimpleNamespace(held=holds), view=view, exit_code=ExitCode.OK, applied=applied)
+        return cast("RunReport", report)
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    tmp_path.chmod(0o700)
+    return tmp_path
+
+
+def wake(folder: Path) -> None:
+    """Touch the wake file so that it shows, however coarse the file system's clock is."""
+    path = folder / "wake"
+    stamp = path.stat().st_mtime_ns + 1_000_000
+    os.utime(path, ns=(stamp, stamp))
+
+
+def waits(until: float, code: str = "waiting") -> Hold:
+    return Hold(Action.REMOVE, "a.example.com", code, "", until)
+
+
+def test_one_event_is_one_run(folder: Path) -> None:
+    time = Time()
+    work = Work(time)
+    assert run_when_triggered(folder, DELAY, work, time.waiting) is ExitCode.OK
+    assert work.ran == [1_000_000.0]
+    assert last_run(folder) == {"at": 1_000_000.0, "exit_code": 0, "code": ""}
+
+
+def test_a_thousand_events_meanwhile_are_a_few_runs(folder: Path) -> None:
+    time = Time()
+    work = Work(time)
+    for number in range(1000):
+        time.at.append((time.now + number * 0.1, lambda: wake(folder)))
+    work.during = [lambda: time.pause(1.0) for _ in range(50)]
+    run_when_triggered(folder, DELAY, work, time.waiting)
+    assert 2 <= len(work.ran) <= 10
+    assert work.ran[-1] >= 1_000_000 + 99.9, "the last event is seen"
+
+
+def test_who_comes_second_leaves_and_is_heard(folder: Path) -> None:
+    time = Time()
+    work = Work(time)
+    second = Work(time)
+
+    def another() -> None:
+        wake(folder)
+        run_when_triggered(folder, DELAY, second, time.waiting)
+
+    work.during = [another]
+    run_when_triggered(folder, DELAY, work, time.waiting)
+    assert second.ran == []
+    assert len(work.ran) == 2
+
+
+def test_a_touch_at_the_last_moment_is_heard(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Somebody touches the file after the last look, finds the lock still taken, and leaves."""
+    time = Time()
+    work = Work(time)
+    real = subject._until_calm
+    touched: list[bool] = []
+
+    def late(*args: Any) -> Any:  # noqa: ANN401 - whatever the real one takes
+        found = real(*args)
+        if not touched:
+            touched.append(True)
+            wake(folder)
+        return found
+
+    monkeypatch.setattr(subject, "_until_calm", late)
+    run_when_triggered(folder, DELAY, work, time.waiting)
+    assert len(work.ran) == 2
+
+
+def test_it_waits_for_removals_and_runs_once_for_them(folder: Path) -> None:
+    time = Time()
+    start = time.now
+    holds = [waits(start + 300), waits(start + 303), waits(start + 90_000), waits(start + 200, "back-off")]
+    work = Work(time, holds=[holds])
+    run_when_triggered(folder, DELAY + 5, work, time.waiting)
+    assert len(work.ran) == 2
+    assert start + 303 <= work.ran[1] <= start + 304
+
+
+def test_where_nothing_may_be_changed_it_waits_for_nothing(folder: Path) -> None:
+    """The events stay in WordPress, and would seem to have come just now at each look, for ever."""
+    time = Time()
+    work = Work(time, holds=[[waits(time.now + 300)]], idle=True)
+    run_when_triggered(folder, DELAY, work, time.waiting)
+    assert len(work.ran) == 1
+
+
+def test_an_event_cuts_the_waiting_short(folder: Path) -> None:
+    time = Time()
+    start = time.now
+    work = Work(time, holds=[[waits(start + 300)], [waits(start + 300)]])
+    time.at.append((start + 100, lambda: wake(folder)))
+    run_when_triggered(folder, DELAY, work, time.waiting)
+    assert len(work.ran) == 3
+    assert start + 100 <= work.ran[1] <= start + 102
+    assert work.ran[2] >= start + 300
+
+
+def test_it_waits_for_another_run_to_end_and_not_for_ever(folder: Path) -> None:
+    time = Time()
+    locked = BridgeError("Locked.", code="locked", exit_code=ExitCode.LOCKED)
+    tries: list[float] = []
+
+    def busy() -> RunReport:
+        tries.append(time.now)
+        if time.now < 1_000_010:
+            raise locked
+        return Work(time)()
+
+    assert run_when_triggered(folder, DELAY, busy, time.waiting) is ExitCode.OK
+    assert tries[-1] >= 1_000_010
+
+    def for_ever() -> RunReport:
+        raise locked
+
+    assert run_when_triggered(folder, DELAY, for_ever, time.waiting) is ExitCode.LOCKED
+    assert last_run(folder) == {"at": time.now, "exit_code": 75, "code": "locked"}
+
+
+def test_a_failure_ends_it(folder: Path) -> None:
+    time = Time()
+
+    def fails() -> RunReport:
+        raise BridgeError("No.", code="no-key", exit_code=ExitCode.USAGE)
+
+    assert run_when_triggered(folder, DELAY, fails, time.waiting) is ExitCode.USAGE
+    assert last_run(folder) == {"at": time.now, "exit_code": 2, "code": "no-key"}
+
+
+def test_what_was_not_foreseen_is_noted_too(folder: Path) -> None:
+    def fails() -> RunReport:
+        raise ZeroDivisionError
+
+    with pytest.raises(ZeroDivisionError):
+        run_when_triggered(folder, DELAY, fails, Time().waiting)
+    assert last_run(folder) == {"at": 1_000_000.0, "exit_code": 1, "code": "internal-error"}
+
+
+@pytest.mark.parametrize("kind", ["link", "folder"])
+def test_a_lock_that_cannot_be_opened_is_an_error(folder: Path, kind: str) -> None:
+    lock = folder / "triggered.lock"
+    lock.symlink_to("elsewhere") if kind == "link" else lock.mkdir()
+    with pytest.raises(BridgeError) as caught:
+        run_when_triggered(folder, DELAY, Work(Time()), Time().waiting)
+    assert caught.value.code == "state-folder"
+
+
+def test_a_clock_set_back_does_not_keep_it(folder: Path) -> None:
+    time = Time()
+    start = time.now
+    work = Work(time, holds=[[waits(start + 300)]])
+
+    def back() -> None:
+        time.now -= 86_400
+
+    time.at.append((start + 10, back))
+    run_when_triggered(folder, DELAY, work, time.waiting)
+    assert len(work.ran) == 2
+
+
+def test_a_folder_of_others_is_refused(tmp_path: Path) -> None:
+    folder = tmp_path / "state"
+    folder.mkdir(mode=0o755)
+    with pytest.raises(BridgeError, match="open to other users"):
+        run_when_triggered(folder, DELAY, Work(Time()), Time().waiting)
+
+
+def test_the_lock_is_its_own(folder: Path) -> None:
+    with (folder / "triggered.lock").open("w") as file:
+        fcntl.flock(file, fcntl.LOCK_EX)
+        work = Work(Time())
+        assert run_when_triggered(folder, DELAY, work, Time().waiting) is ExitCode.OK
+        assert work.ran == []
+    assert (folder / "wake").exists()
+
+
+@pytest.mark.parametrize("text", ["", "[]", "{", '{"at": "x"}', json.dumps({"at": 1, "exit_code": None, "code": ""})])
+def test_a_damaged_note_is_none(folder: Path, text: str) -> None:
+    (folder / "last-run.json").write_text(text)
+    assert last_run(folder) is None

@@ -1,0 +1,93 @@
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from closte_bridge.checks.domain_state import CheckState
+from closte_bridge.ledger import check_state as check_states
+
+if TYPE_CHECKING:
+    from closte_bridge.ledger.store import Ledger
+
+NOW = 1_800_000_000.0
+FRESH = CheckState(first_seen=NOW, next_check=NOW + 60)
+FAILING = FRESH._replace(failures=2, failing_since=NOW - 9, failed_at=NOW, dns="elsewhere", advice="Point it here.")
+SERVING = FRESH._replace(points_here=True, serves=True, checked_at=NOW, ok_since=NOW, not_after=NOW + 9, next_check=NOW)
+
+
+def test_a_history_is_read_back_as_it_was_written(ledger: Ledger) -> None:
+    written = {"a.com": FRESH, "b.com": FAILING, "www.b.com": SERVING}
+    check_states.save(ledger, written)
+    assert check_states.load(ledger, ["a.com", "b.com", "www.b.com", "c.com"]) == written
+    assert check_states.load(ledger, []) == {}
+
+
+def test_very_many_are_read_in_parts(ledger: Ledger) -> None:
+    names = [f"n{number}.com" for number in range(1201)]
+    check_states.save(ledger, dict.fromkeys(names, FRESH))
+    assert check_states.load(ledger, names).keys() == set(names)
+
+
+def test_the_next_look_and_what_failed_are_known(ledger: Ledger) -> None:
+    assert check_states.first_check(ledger) is None
+    check_states.save(ledger, {"a.com": FRESH, "b.com": FAILING, "c.com": SERVING})
+    assert dict(check_states.next_checks(ledger)) == {"a.com": NOW + 60, "b.com": NOW + 60, "c.com": NOW}
+    assert check_states.first_check(ledger) == NOW
+    assert check_states.failing(ledger) == {"b.com": FAILING}
+
+
+def test_certificates_that_end_soon_are_told_the_first_first(ledger: Ledger) -> None:
+    ends = SERVING._replace(tls="ok")
+    check_states.save(
+        ledger,
+        {
+            "late.com": ends._replace(not_after=NOW + 99),
+            "second.com": ends._replace(not_after=NOW + 5),
+            "first.com": ends._replace(not_after=NOW, tls="expired"),
+            "elsewhere.com": ends._replace(not_after=NOW, points_here=False),
+            "wrong.com": ends._replace(not_after=NOW, tls="wrong-name"),
+        },
+    )
+    assert check_states.expiring(ledger, NOW + 9) == [("first.com", NOW), ("second.com", NOW + 5)]
+
+
+def test_domains_that_point_elsewhere_or_lack_valid_https_are_found(ledger: Ledger) -> None:
+    no_https = SERVING._replace(tls="wrong-name")
+    check_states.save(
+        ledger,
+        {
+            "nowhere.com": FAILING._replace(dns="missing"),
+            "elsewhere.com": FAILING,
+            "not-checked.com": FRESH,
+            "unclear.com": FAILING._replace(dns="unknown"),
+            "no-https.com": no_https,
+            "new.com": no_https._replace(ok_since=NOW + 60),
+            "good.com": SERVING._replace(tls="ok"),
+            "tls-unclear.com": SERVING._replace(tls="unknown"),
+        },
+    )
+    assert check_states.pointing_elsewhere(ledger) == ["elsewhere.com", "nowhere.com"]
+    assert check_states.without_https(ledger, NOW + 1) == ["no-https.com"]
+
+
+def test_what_nobody_wants_any_more_is_dropped(ledger: Ledger) -> None:
+    check_states.save(ledger, {"a.com": FRESH, "b.com": FRESH})
+    check_states.forget(ledger, ["a.com", "c.com"])
+    assert dict(check_states.next_checks(ledger)) == {"b.com": NOW + 60}
+
+
+def test_what_is_due_is_known_and_the_rest_is_told_apart_without_being_kept(ledger: Ledger) -> None:
+    later = FRESH._replace(next_check=NOW + 5)
+    ends = SERVING._replace(tls="ok", not_after=NOW + 9)
+    check_states.save(ledger, {"due.com": ends, "a.com": FRESH, "b.com": later})
+    found = check_states.due_preview(ledger, NOW, warn_until=NOW + 10)
+    assert (found.due, found.first, found.expiring) == ({"due.com": NOW}, NOW + 5, [("due.com", NOW + 9)])
+    assert found.are_the_others({"b.com", "a.com"})
+    assert not found.are_the_others({"a.com"})
+    assert not found.are_the_others({"a.com", "c.com"})
+    assert not found.are_the_others({"a.com", "b.com", "c.com"})
+
+
+def test_nothing_is_ahead_of_a_ledger_that_knows_no_name(ledger: Ledger) -> None:
+    found = check_states.due_preview(ledger, NOW, warn_until=NOW)
+    assert (found.due, found.first, found.expiring) == ({}, None, [])
+    assert found.are_the_others(set())

@@ -1,0 +1,107 @@
+from __future__ import annotations
+
+import json
+from typing import TYPE_CHECKING
+
+from closte_bridge.ledger.events import copy_events, known_events, quarantined, to_acknowledge
+from closte_bridge.wordpress.snapshot import Event
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from closte_bridge.ledger.store import Ledger
+
+NOW = 1_800_000_000.0
+
+
+def event(uid: str, domain: str = "x.com", kind: str = "mapping_removed", detail: str = "") -> Event:
+    return Event(uid, 1_700_000_000, kind, 1, domain, detail)
+
+
+def took(ledger: Ledger, events: Sequence[Event], now: float = NOW) -> int:
+    with ledger.transaction():
+        return copy_events(ledger, events, now)
+
+
+def test_an_event_is_copied_once_with_the_evidence_it_gives(ledger: Ledger) -> None:
+    assert took(ledger, [event("1")]) == 1
+    assert took(ledger, [event("1")], NOW + 60) == 0
+    assert {name: evidence.received for name, evidence in ledger.state(NOW).evidence.items()} == {
+        "x.com": NOW,
+        "www.x.com": NOW,
+    }
+    assert to_acknowledge(ledger) == ["1"]
+    assert known_events(ledger) == {"1"}
+
+
+def test_it_is_done_with_when_its_row_is_gone(ledger: Ledger) -> None:
+    took(ledger, [event("1"), event("2")])
+    took(ledger, [event("2")])
+    assert to_acknowledge(ledger) == ["2"]
+    took(ledger, [])
+    assert to_acknowledge(ledger) == []
+
+
+def test_a_row_that_is_back_is_acknowledged_again_and_proves_nothing_new(ledger: Ledger) -> None:
+    took(ledger, [event("1"), event("2", kind="made-up")])
+    took(ledger, [])
+    with ledger.transaction():
+        ledger.clear("evidence", ["x.com", "www.x.com"])
+    assert took(ledger, [event("1"), event("2", kind="made-up")]) == 0
+    assert sorted(to_acknowledge(ledger)) == ["1", "2"]
+    assert ledger.state(NOW).evidence == {}
+    assert quarantined(ledger) == 1
+
+
+def test_what_is_not_understood_is_set_aside_and_stops_nobody(ledger: Ledger) -> None:
+    assert took(ledger, [event("1", kind="made-up"), event("2", "not a name"), event("3")]) == 3
+    assert quarantined(ledger) == 2
+    assert sorted(to_acknowledge(ledger)) == ["1", "2", "3"]
+    assert "x.com" in ledger.state(NOW).evidence
+    took(ledger, [])
+    assert quarantined(ledger) == 2
+    assert to_acknowledge(ledger) == []
+
+
+def test_the_same_row_twice_stops_nobody(ledger: Ledger) -> None:
+    assert took(ledger, [event("1"), event("1"), event("2")]) == 2
+
+
+def test_what_is_too_long_is_cut(ledger: Ledger) -> None:
+    detail = json.dumps({"domains": ["a.com"] * 1000})
+    took(ledger, [event("1", "x" * 1000, "site_deleted", detail), event("2", kind="k" * 1000)])
+    assert ledger.query("SELECT length(domain), length(detail), length(kind) FROM events ORDER BY uid") == [
+        (255, 2000, 12),
+        (5, 0, 64),
+    ]
+    assert "a.com" in ledger.state(NOW).evidence
+
+
+def test_a_second_event_for_a_name_makes_its_waiting_start_over(ledger: Ledger) -> None:
+    took(ledger, [event("1")])
+    took(ledger, [event("2")], NOW + 60)
+    assert ledger.state(NOW).evidence["x.com"].received == NOW + 60
+
+
+def test_a_name_that_came_into_use_again_was_not_given_up(ledger: Ledger) -> None:
+    took(ledger, [event("1"), event("2", kind="mapping_added")])
+    assert ledger.state(NOW).evidence == {}
+    took(ledger, [event("3")])
+    took(ledger, [event("4", "y.com"), event("5", "x.com", "mapping_renamed", '{"from": "z.com"}')])
+    assert sorted(ledger.state(NOW).evidence) == ["www.y.com", "www.z.com", "y.com", "z.com"]
+    took(ledger, [event("6")])
+    assert "x.com" in ledger.state(NOW).evidence
+
+
+def test_one_that_stands_for_many_makes_all_evidence_before_it_void(ledger: Ledger) -> None:
+    with ledger.transaction():
+        ledger.set_flag("leaving", ["x.com"], NOW)
+    took(ledger, [event("1")])
+    many = event("3", "", "everything")
+    took(ledger, [event("2", "y.com"), many, event("4", "z.com")])
+    assert sorted(ledger.state(NOW).evidence) == ["www.z.com", "z.com"]
+    took(ledger, [many])
+    assert sorted(ledger.state(NOW).evidence) == ["www.z.com", "z.com"]
+    took(ledger, [event("5", "", "everything")])
+    assert ledger.state(NOW).evidence == {}
+    assert ledger.state(NOW).leaving == {"x.com"}

@@ -1,0 +1,144 @@
+"""What nobody thought of is called by its name where somebody's hand was in the ledger."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, NoReturn
+
+import pytest
+
+from closte_bridge.checks.domain_state import CheckState
+from closte_bridge.config.model import Settings
+from closte_bridge.engine.engine import Engine
+from closte_bridge.errors import BridgeError
+from closte_bridge.ledger import check_state as check_states
+from closte_bridge.ledger import events as ledger_events
+from closte_bridge.ledger import log as ledger_log
+from closte_bridge.ledger.flags import GIVEN_UP_BEFORE, LEAVING, PIN, RECORD_DUE, WAS_DONE
+from closte_bridge.ledger.integrity import is_intact
+from closte_bridge.ledger.state import (
+    Absence,
+    AliasPhase,
+    Evidence,
+    FailedChange,
+    Identity,
+    LedgerLocation,
+    Origin,
+    RemovalClass,
+)
+from closte_bridge.wordpress.snapshot import Event
+from tests.support.ledgers import code_of
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from closte_bridge.ledger.store import Ledger
+
+NOW = 1_800_000_000.0
+A, WILD = "a.example.org", "*.example.org"
+TABLES = [
+    "absences",
+    "additions",
+    "aliases",
+    "events",
+    "evidence",
+    "check_state",
+    "log",
+    "flags",
+    "meta",
+    "removals",
+    "failed_changes",
+]
+
+
+def fill(ledger: Ledger) -> None:
+    """Have a row in each table, as this package writes them."""
+    with ledger.transaction():
+        ledger.set_identity(Identity("e", 1, "example.net", "d", None, "k"))
+        ledger.set_place(LedgerLocation("h", "/x"))
+        ledger.set_meta(
+            adopted_at=repr(NOW), last_run=repr(NOW), last_steady=repr(9.5), last_boot="b", highest_site="4", told=""
+        )
+        ledger.put_aliases([(A, Origin.MAPPING), (WILD, Origin.CONFIG)], AliasPhase.PRESENT, NOW)
+        ledger.put_aliases([("b.example.org", Origin.PIN)], AliasPhase.REMOVING, NOW)
+        ledger.put_absences({A: Absence(NOW, 2, NOW)})
+        ledger.put_evidence({A: Evidence("mapping_removed", NOW)})
+        ledger.put_failed_change(A, FailedChange(3, NOW, True, "No.", NOW, "add", 1))
+        for kind, name in ((PIN, A), (LEAVING, WILD), (GIVEN_UP_BEFORE, "7"), (WAS_DONE, "8"), (RECORD_DUE, "9")):
+            ledger.set_flag(kind, [name], NOW)
+        ledger_events.copy_events(ledger, [Event("ab" * 16, int(NOW), "mapping_removed", 1, A, "")], NOW)
+        ledger.count_removal(A, RemovalClass.EVENT, NOW)
+        ledger.count_addition(A, "example.org", NOW)
+        ledger_log.append(ledger, [ledger_log.LogEntry(NOW, "run", "add", A, "cause", "done")])
+        check_states.save(ledger, {A: CheckState(NOW, NOW, not_after=None, points_here=True)})
+
+
+def test_what_this_package_writes_is_sound(ledger: Ledger) -> None:
+    assert is_intact(ledger)
+    fill(ledger)
+    assert is_intact(ledger)
+    assert all(ledger.query(f"SELECT COUNT(*) FROM {table}")[0][0] for table in TABLES)
+    known = {str(name) for (name,) in ledger.query("SELECT name FROM sqlite_master WHERE type = 'table'")}
+    assert known - {"sqlite_sequence"} == {*TABLES}
+
+
+ODD: list[tuple[str, object]] = [
+    ("UPDATE aliases SET since = ?", "x"),
+    ("UPDATE aliases SET since = ?", float("inf")),
+    ("UPDATE aliases SET since = ?", 1e308),
+    ("UPDATE aliases SET origin = ?", 9),
+    ("UPDATE aliases SET phase = ?", "gone"),
+    ("UPDATE aliases SET name = ? WHERE origin = 1", "[]"),
+    ("UPDATE removals SET class = ?", "x"),
+    ("UPDATE absences SET name = ?", "[]"),
+    ("UPDATE absences SET times = ?", 10**18),
+    ("UPDATE check_state SET first_seen = ?", b"\xff\xfe"),
+    ("UPDATE check_state SET not_after = ?", "soon"),
+    ("UPDATE flags SET name = ? WHERE kind = 'given-up'", "x"),
+    ("UPDATE flags SET since = ? WHERE kind = 'record-due'", "x"),
+    ("UPDATE meta SET value = ? WHERE key = 'identity'", "{}"),
+    ("UPDATE meta SET value = ? WHERE key = 'location'", "[]"),
+    ("UPDATE meta SET value = ? WHERE key = 'location'", "["),
+]
+
+
+@pytest.mark.parametrize(("statement", "value"), ODD)
+def test_what_it_never_writes_is_not(ledger: Ledger, statement: str, value: object) -> None:
+    fill(ledger)
+    with ledger.transaction():
+        ledger.write(statement, [(value,)])
+    assert not is_intact(ledger)
+
+
+@pytest.mark.parametrize("value", ["x", "nan", "inf", "[]", "9" * 400, b"\xff\xfe"])
+@pytest.mark.parametrize("key", ["adopted_at", "highest_site"])
+def test_a_small_fact_that_is_no_number_is_damage(ledger: Ledger, key: str, value: object) -> None:
+    fill(ledger)
+    with ledger.transaction():
+        ledger.write("UPDATE meta SET value = ? WHERE key = ?", [(value, key)])
+    assert code_of(ledger.meta) == "ledger-damaged"
+
+
+def test_a_failure_that_nobody_thought_of_is_damage_only_where_there_is_some(folder: Path) -> None:
+    engine = Engine(Settings(state_dir=folder), {})
+
+    def fails() -> NoReturn:
+        with engine.opened(create=True):
+            raise KeyError("x")
+
+    with engine.opened(create=True):
+        assert engine.ledger is not None
+        fill(engine.ledger)
+    with pytest.raises(KeyError):
+        fails()
+    with engine.opened() as one, one.ledger.transaction():  # type: ignore[union-attr]  # it was made above
+        assert one.ledger is not None
+        one.ledger.write("UPDATE aliases SET since = ?", [("x",)])
+    assert code_of(fails) == "ledger-damaged"
+
+
+def test_an_error_with_words_of_its_own_keeps_them(folder: Path) -> None:
+    def fails() -> NoReturn:
+        with Engine(Settings(state_dir=folder), {}).opened(create=True):
+            raise BridgeError("No.", code="no", hint="Yes.")
+
+    assert code_of(fails) == "no"

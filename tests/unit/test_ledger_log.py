@@ -1,0 +1,65 @@
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import pytest
+
+from closte_bridge.ledger.log import LogEntry, append, count, read, was_managed
+
+if TYPE_CHECKING:
+    from closte_bridge.ledger.store import Ledger
+
+ENTRIES = [
+    LogEntry(float(number), "run", "add", "xyz"[number % 3] + ".com", "mapped to site 1", "done", f"number {number}")
+    for number in range(6)
+]
+
+
+@pytest.fixture
+def ledger(ledger: Ledger) -> Ledger:
+    with ledger.transaction():
+        append(ledger, ENTRIES)
+    return ledger
+
+
+def test_everything_is_told_oldest_first(ledger: Ledger) -> None:
+    assert read(ledger) == ENTRIES
+
+
+def test_the_newest_are_told_when_there_are_too_many(ledger: Ledger) -> None:
+    assert read(ledger, limit=2) == ENTRIES[-2:]
+
+
+def test_of_one_name_or_since_a_moment(ledger: Ledger) -> None:
+    assert read(ledger, name="y.com") == [ENTRIES[1], ENTRIES[4]]
+    assert read(ledger, since=4) == ENTRIES[4:]
+    assert read(ledger, name="y.com", since=2) == [ENTRIES[4]]
+    assert (count(ledger), count(ledger, since=4), count(ledger, name="y.com", since=2)) == (6, 2, 1)
+
+
+def test_an_entry_of_a_transaction_that_fails_is_not_there(ledger: Ledger) -> None:
+    def fail() -> None:
+        with ledger.transaction():
+            append(ledger, [ENTRIES[0]])
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        fail()
+    assert read(ledger) == ENTRIES
+
+
+def test_the_last_thing_that_was_done_says_whether_a_domain_was_managed(ledger: Ledger) -> None:
+    assert was_managed(ledger, "x.com")
+    assert not was_managed(ledger, "never.com")
+    with ledger.transaction():
+        append(
+            ledger,
+            [
+                LogEntry(9.0, "run", "remove", "x.com", "missing", "failed"),
+                LogEntry(9.0, "run", "add", "z.com", "", "failed"),
+            ],
+        )
+    assert was_managed(ledger, "x.com")
+    with ledger.transaction():
+        append(ledger, [LogEntry(9.5, "run", "remove", "x.com", "missing", "done")])
+    assert not was_managed(ledger, "x.com")

@@ -1,0 +1,88 @@
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import pytest
+
+from closte_bridge.ledger.events import copy_events
+from closte_bridge.ledger.flags import RECORD_DUE, RECORD_HAD, RECORD_MADE, RECORD_UNSEEN
+from closte_bridge.ledger.missing_records import (
+    await_records,
+    events_of_records,
+    forget_records,
+    had_record,
+    keep_rows,
+    last_rows,
+    made_lately,
+    note_had,
+    note_made,
+    records_due,
+)
+from closte_bridge.ledger.store import DAY, Ledger
+from closte_bridge.wordpress.snapshot import Event
+from tests.support.ledgers import opened
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+NOW = 1_000_000.0
+
+
+@pytest.fixture
+def ledger(tmp_path: Path) -> Iterator[Ledger]:
+    with opened(tmp_path) as ledger:
+        yield ledger
+
+
+def test_sites_wait_in_two_kinds(ledger: Ledger) -> None:
+    with ledger.transaction():
+        await_records(ledger, {2: NOW})
+        await_records(ledger, {3: NOW + 1}, RECORD_UNSEEN)
+        note_had(ledger, [4], NOW)
+    assert records_due(ledger) == {2: NOW}
+    assert records_due(ledger, RECORD_UNSEEN) == {3: NOW + 1}
+    assert had_record(ledger) == {4}
+    with ledger.transaction():
+        forget_records(ledger, [2, 3])
+        forget_records(ledger, [4], [RECORD_HAD])
+    assert (records_due(ledger), records_due(ledger, RECORD_UNSEEN), had_record(ledger)) == ({}, {}, frozenset())
+
+
+def test_records_count_for_a_day(ledger: Ledger) -> None:
+    with ledger.transaction():
+        note_made(ledger, [2, 3], NOW)
+    assert made_lately(ledger, NOW + DAY - 1) == 2
+    assert made_lately(ledger, NOW + DAY) == 0
+    with ledger.transaction():
+        note_made(ledger, [4], NOW + DAY)
+    assert set(records_due(ledger, RECORD_MADE)) == {4}
+
+
+def test_the_wait_starts_over_after_a_jump_of_the_clock(ledger: Ledger) -> None:
+    with ledger.transaction():
+        await_records(ledger, {2: NOW + 9 * DAY})
+        await_records(ledger, {3: NOW + 5}, RECORD_UNSEEN)
+        note_made(ledger, [4], NOW - 5)
+        ledger.start_over(NOW)
+    assert records_due(ledger, RECORD_DUE)[2] < NOW + DAY
+    assert records_due(ledger, RECORD_UNSEEN) == {3: NOW + DAY}
+    assert records_due(ledger, RECORD_MADE) == {4: NOW}
+
+
+@pytest.mark.parametrize("forged", ["{", "5", "[1, 2]", '["a", 1, 1, 1]'])
+def test_only_rows_that_were_kept_are_known(ledger: Ledger, forged: str) -> None:
+    assert last_rows(ledger) is None
+    keep_rows(ledger, (1, 2, 3, 4))
+    keep_rows(ledger, (1, 2, 3, 4))
+    assert last_rows(ledger) == (1, 2, 3, 4)
+    with ledger.transaction():
+        ledger.set_meta(rows=forged)
+    assert last_rows(ledger) is None
+
+
+def test_events_of_records_are_given_back(ledger: Ledger) -> None:
+    created = Event("a", 5, "site_created", 2, "two.example.net", "")
+    with ledger.transaction():
+        copy_events(ledger, [created, Event("b", 5, "stage_changed", 2, "", "")], NOW)
+    assert events_of_records(ledger) == [created]

@@ -1,0 +1,104 @@
+from __future__ import annotations
+
+import pytest
+
+from closte_bridge.closte.listing import Listing, Readability
+from closte_bridge.ledger.state import AliasPhase
+from closte_bridge.planning.completeness import assess_list, count
+from closte_bridge.planning.model import ObservedState
+from tests.support.check_states import MAIN, a_ledger, waiting_for
+
+
+def listing(*names: str, state: Readability = Readability.READABLE, reason: str = "") -> Listing:
+    return Listing(state, reason, frozenset(names))
+
+
+def names(number: int) -> list[str]:
+    return [f"n{n}.com" for n in range(number)]
+
+
+def test_a_list_with_everything_in_it_is_believed() -> None:
+    observed = assess_list(listing(MAIN, "a.com"), MAIN, a_ledger("a.com", observed_count=2))
+    assert (observed.state, observed.names, observed.reason) == (ObservedState.COMPLETE, frozenset({MAIN, "a.com"}), "")
+
+
+def test_an_unreadable_list_holds_nothing_and_says_why() -> None:
+    observed = assess_list(listing("a.com", state=Readability.UNREADABLE, reason="Garbage."), MAIN, a_ledger())
+    assert (observed.state, observed.names, observed.reason) == (ObservedState.UNREADABLE, frozenset(), "Garbage.")
+    assert not observed.readable
+
+
+def test_a_partial_list_is_believed_for_what_it_holds() -> None:
+    observed = assess_list(listing("a.com", state=Readability.PARTIAL, reason="More pages."), MAIN, a_ledger())
+    assert (observed.state, observed.names, observed.reason) == (
+        ObservedState.PARTIAL,
+        frozenset({"a.com"}),
+        "More pages.",
+    )
+    assert observed.readable
+    assert not observed.complete
+
+
+@pytest.mark.parametrize("found", [(), ("a.com",)])
+def test_a_list_without_the_networks_own_domain_is_partial(found: tuple[str, ...]) -> None:
+    observed = assess_list(listing(*found), MAIN, a_ledger())
+    assert observed.state is ObservedState.PARTIAL
+    assert observed.reason == f'the list does not hold the network\'s own domain "{MAIN}"'
+
+
+@pytest.mark.parametrize(("left", "believed"), [(18, True), (17, False), (0, False)])
+def test_a_list_that_shrank_by_more_than_a_tenth_is_partial(left: int, believed: bool) -> None:
+    observed = assess_list(listing(MAIN, *names(left - 1)), MAIN, a_ledger(observed_count=20))
+    assert observed.complete is believed
+    if not believed:
+        names_left = {17: "17 names", 0: "1 name"}[left]
+        assert observed.reason == f"the list shrank from 20 to {names_left} without our doing"
+
+
+def test_what_we_removed_without_learning_so_is_our_doing() -> None:
+    unsettled = {name: waiting_for(AliasPhase.REMOVING) for name in names(5)} | {
+        "new.com": waiting_for(AliasPhase.ADDING)
+    }
+    ledger = a_ledger(unsettled=unsettled, observed_count=8)
+    assert assess_list(listing(MAIN, "a.com", "b.com"), MAIN, ledger).complete
+    assert not assess_list(listing(MAIN, "a.com"), MAIN, ledger).complete
+
+
+@pytest.mark.parametrize(
+    ("managed", "lacking", "believed"),
+    [(1, 1, True), (2, 2, False), (20, 2, True), (20, 3, False), (5, 1, True), (19, 2, False)],
+)
+def test_a_list_that_lacks_more_than_a_tenth_of_ours_is_partial(managed: int, lacking: int, believed: bool) -> None:
+    observed = assess_list(listing(MAIN, *names(managed - lacking)), MAIN, a_ledger(*names(managed)))
+    assert observed.complete is believed
+    if not believed:
+        assert observed.reason == f"the list lacks {lacking} of the {managed} managed aliases"
+
+
+@pytest.mark.parametrize(
+    ("managed", "lacking", "lost"), [(5, 3, 0), (5, 4, 4), (40, 4, 0), (40, 5, 5), (415, 412, 412)]
+)
+def test_more_than_a_few_that_are_missing_are_lost(managed: int, lacking: int, lost: int) -> None:
+    observed = assess_list(listing(MAIN, *names(managed - lacking)), MAIN, a_ledger(*names(managed)))
+    assert len(observed.lost) == lost
+    # A list without the network's own domain is not whole, and proves no loss.
+    assert not assess_list(listing(*names(managed - lacking)), MAIN, a_ledger(*names(managed))).lost
+
+
+def test_a_paged_list_is_marked_as_one() -> None:
+    paged = Listing(Readability.PARTIAL, "1 of 9", frozenset({MAIN}), paged=True)
+    observed = assess_list(paged, MAIN, a_ledger(*names(8)))
+    assert (observed.state, observed.paged, observed.lost) == (ObservedState.PARTIAL, True, frozenset())
+
+
+def test_what_we_removed_counts_neither_while_a_late_list_shows_it_nor_after() -> None:
+    removed = frozenset(names(10))
+    left = [f"left{n}.com" for n in range(9)]
+    ledger = a_ledger(removed_lately=removed, observed_count=10)
+    late = listing(MAIN, *left, *removed)
+    assert assess_list(late, MAIN, ledger).complete
+    assert count(late.names, ledger) == 10
+    assert assess_list(listing(MAIN, *left), MAIN, ledger).complete
+    # One that was added again since counts as any other.
+    again = a_ledger("n0.com", removed_lately=removed, observed_count=10)
+    assert count(late.names, again) == 11
