@@ -228,8 +228,8 @@ def as_figures(found: dict[str, float]) -> list[Figure]:
             unit="times as fast as one after another",
             limit=WANTED_FACTOR,
             over=True,
-            bound=f"{seconds:.1f} s, of which CPU {found['pass_cpu_seconds']:.1f} s; one domain after another "
-            f"{found['by_domain_seconds']:.0f} s, one question after another {found['by_question_seconds']:.0f} s "
+            bound=f"{seconds:.1f} s, of which CPU {found['pass_cpu_seconds']:.1f} s; one domain at a time "
+            f"{found['by_domain_seconds']:.0f} s, one question at a time {found['by_question_seconds']:.0f} s "
             f"(measured on {SAMPLE} of them)",
             details=found,
         ),

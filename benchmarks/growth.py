@@ -48,11 +48,11 @@ def by_networks(template: Multisite, folder: Path, *, quick: bool) -> list[Figur
             bare = _bare(this, count)
             found.append(
                 Figure(
-                    what=f"`plan --all` of {count} networks with 1,000 mappings each, {_AT_ONCE} at a time: a network",
+                    what=f"`plan --all`, {count} networks with 1,000 mappings each, {_AT_ONCE} at a time: per network",
                     value=seconds / count,
                     unit="s",
-                    bound=f"`wp` alone, {_AT_ONCE} at a time, {bare / count:.2f} s a network; "
-                    f"all {seconds:.1f} s and {bare:.1f} s",
+                    bound=f"`wp` alone, {_AT_ONCE} at a time, {bare / count:.2f} s per network; "
+                    f"in total {seconds:.1f} s and {bare:.1f} s",
                     series="networks",
                     at=count,
                     details={"seconds": seconds, "bare_seconds": bare},
@@ -104,7 +104,7 @@ def profile(template: Multisite, folder: Path, count: int, rounds: int) -> list[
     shares = ", ".join(f"{name} {100 * seconds / whole:.0f} %" for name, seconds in parts.items())
     return [
         Figure(
-            what=f"Where the time goes, {count:,} mappings, without Python's own start",
+            what=f"Where the time goes, {count:,} mappings, without the start of Python",
             value=whole,
             unit="s",
             bound=shares,

@@ -60,10 +60,10 @@ def version(rounds: int) -> list[Figure]:
 def no_op(
     template: Multisite, folder: Path, count: int, rounds: int, *, www: bool = False, key_file: bool = False
 ) -> list[Figure]:
-    """A sync that finds both sides in step, beside the bare script that reads the same rows."""
+    """A sync without changes, compared with the bare script that reads the same rows."""
     names = domains(count)
     aliases = [*names, *("www." + name for name in names)] if www else names
-    kind = ", their www. forms at Closte too" if www else ", key in a file" if key_file else ""
+    kind = ", with their www. forms on Closte" if www else ", key in a file" if key_file else ""
     what = f"{count:,} mappings{kind}"
     with world(template, folder, names, aliases, settings={"key_file": key_file}) as this:
         calls: set[tuple[int, int]] = set()
@@ -89,20 +89,20 @@ def no_op(
     details |= {"cpu_seconds": taken["cpu_seconds"], "planning_seconds": samples.median("sync.planning")}
     figures = [
         Figure(
-            what=f"A run without changes, {what}: added",
+            what=f"Sync without changes, {what}: time added to `wp`",
             value=added,
             unit="s",
             limit=limits.get(count),
             bound=f"`wp` alone {bare:.2f} s ({low:.2f} to {high:.2f}), the run {wall:.2f} s "
-            f"with {api:.2f} s of API, of which {wait:.2f} s were waited for; "
+            f"with {api:.2f} s of API, {wait:.2f} s of it waiting; "
             f"{wp_calls} `wp` process, {api_calls} API request; "
-            f"the engine's own CPU time {taken['cpu_seconds']:.2f} s",
+            f"CPU time of closte-bridge {taken['cpu_seconds']:.2f} s",
             details=details,
             series="" if kind else "mappings",
             at=count,
         ),
         Figure(
-            what=f"Its memory, {what}",
+            what=f"Memory, {what}",
             value=taken["bytes"] / MEGABYTE,
             unit="MB",
             limit=200,

@@ -57,7 +57,7 @@ PLOTS: tuple[tuple[str, str, str, Callable[[Any, Sequence[Figure]], None]], ...]
     ("performance-mappings.svg", "mappings", "How a run without changes grows with the mappings", _growth),
     ("performance-networks.svg", "networks", "How a plan of all networks grows with their number", _networks),
     ("performance-profile.svg", "profile", "Where the time of a run without changes goes", _profile),
-    ("performance-planning.svg", "rival", "Planning alone, beside octoDNS", _rival),
+    ("performance-planning.svg", "rival", "Planning alone, compared with octoDNS", _rival),
 )
 
 

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from benchmarks.figure import Figure
 
 
-HEAD = ("Measured", "Figure", "Meant to be", "Beside its lower bound in the same run")
+HEAD = ("Benchmark", "Result", "Target", "Lower bound in the same run")
 
 
 def machine() -> dict[str, str]:
@@ -57,9 +57,9 @@ def table(figures: Sequence[Figure]) -> str:
 
 _PAGE = """# Performance
 
-What a run costs, measured by `script/bench` on real parts: a WordPress multisite on SQLite read by WP-CLI, and the
-project's sandbox in place of Closte, in a process of its own. `script/bench --write` measures again and writes this
-page; nothing on it was typed by hand.
+These are benchmarks of closte-bridge, measured by `script/bench` with real parts: a WordPress multisite on SQLite,
+WP-CLI, and the sandbox instead of Closte, in a process of its own. `script/bench --write` measures again and writes
+this page.
 
 {table}
 
@@ -68,33 +68,33 @@ Measured {date} with version {version} on {processor}; {system}, Python {python}
 {plots}
 ## How to read it
 
-- *A run without changes* is `closte-bridge sync` when both sides agree, compared with `wp eval-file` of a script that
-  prints the same rows (`benchmarks/rows.php`): WordPress' own start and the database are in both. What is shown is the
-  median of the differences of runs in pairs, less the wait for the API as the run's last line tells it. The ledger is
-  adopted, and no name is due for a look at its DNS.
-- There are four sites for five mappings, and 95 of 100 names have a registered domain of their own. The `www.` form of
-  each name is held, as the default setting has it, unless the line says that Closte has it.
-- *Memory* is the highest resident set of the engine's process alone (`VmHWM`); PHP's comes on top.
-- *Planning* is what the last line of such a run tells. Its lower bound is what no planner can do without: the
-  differences between the names on both sides, as sets.
-- *Additions* are counted at the Closte's end, from the first request to the last. They cannot be faster than the
-  requests in flight divided by the time of one, nor than the rate limit.
-- *A pass of checks* looks at the DNS and the certificate of 1,000 names, at servers of its own that take 20 ms for each
-  answer. *One domain after another* still asks each domain's own questions side by side; *one question after another*
-  does nothing side by side. Both are measured on a few names and reckoned up. The pass is bound by the processor.
-- *A page view* and *a mapping is changed* are requests to PHP's own web server, with the shim and without it in turn.
-  Of page views the median of the differences is shown, of changes the difference of the lower quartiles: what else the
-  machine does only ever makes a request longer.
-- *Growth*: the same runs at 100 to 100,000 mappings; and `plan --all` with 1 to 100 networks in one config, which all
-  lead to one WordPress, beside as many bare reads with as many at a time.
-- *Where the time goes* is one run, the one whose length is the median, with a watch around its parts
-  (`benchmarks/profile.py`). What `wp` takes is divided by two more runs of it: one that does nothing, and one that
-  reads the rows and nothing else. Python's start and imports are left out: they go on while `wp` runs.
-- *Planning alone* is beside octoDNS, which brings DNS records into step: both have their two sides in memory, in their
-  own forms, and neither reads or sends anything. The work is alike and not the same. octoDNS compares the values of
-  records too, and copies the zone so that processors may change it; ours judges holds, wildcards, limits, evidence.
-- *A plain loop* asks for one addition after another over one connection: what a script of a few lines does.
-- Benchmarks report; they never fail. A slow or busy machine shows as such in the column of the lower bounds.
+- *Sync without changes* is `closte-bridge sync` when both sides agree. It is compared with `wp eval-file` of a
+  script that prints the same rows (`benchmarks/rows.php`), so the start of WordPress and the database are in both.
+  The result is the median of the differences between paired runs, without the wait for the API. The ledger is
+  adopted, and no check is due.
+- The network has four sites for five mappings. 95 of 100 domains have a registered domain of their own. The `www.`
+  form of each domain is on hold, as with the default setting, unless the line says otherwise.
+- *Memory* is the highest resident set of the closte-bridge process (`VmHWM`), without PHP.
+- *Planning* is the time that such a run reports. Its lower bound is the set differences between both sides, which
+  every planner needs.
+- *Additions* are counted by the sandbox, from the first request to the last. Their bound is the number of requests
+  in flight divided by the time of one, and the rate limit. *A plain loop* adds one domain after another over one
+  connection.
+- *A pass of checks* asks for the DNS and the certificate of 1,000 domains. Its own servers take 20 ms for each
+  answer. *One domain at a time* still asks the questions of a domain in parallel; *one question at a time* asks
+  nothing in parallel. Both are extrapolated from a small sample. The processor limits the pass.
+- *A page view* and *a change of a mapping* are requests to PHP's own web server, alternately with and without the
+  shim. Page views show the median of the differences. Changes show the difference of the lower quartiles, because
+  other load can only slow requests down.
+- *Growth* repeats the same runs with 100 to 100,000 mappings, and `plan --all` with 1 to 100 networks in one
+  config. All networks use one WordPress. The lower bound is the same number of bare reads.
+- *Where the time goes* is the run with the median duration, with timers around its parts (`benchmarks/profile.py`).
+  Two more runs of `wp` divide its time: one does nothing, one only reads the rows. Python start-up and imports are
+  excluded because they run in parallel with `wp`.
+- *Planning alone* is compared with octoDNS, which plans DNS records. Both have their two sides in memory and do no
+  I/O. The work is similar, not the same: octoDNS also compares record values and copies the zone; closte-bridge
+  also decides on holds, wildcards, limits and evidence.
+- Benchmarks report and never fail. A slow or busy machine shows in the lower bounds.
 """
 
 

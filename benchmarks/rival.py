@@ -92,12 +92,12 @@ def figures(*, quick: bool) -> list[Figure]:
 
     found = []
     for count in (1_000,) if quick else (1_000, 10_000):
-        for fresh, words in ((False, "nothing to change"), (True, "all of them new")):
+        for fresh, words in ((False, "no change"), (True, "all new")):
             expected = count if fresh else 0
             own, other = (_seconds(make(count, fresh=fresh), expected, 3 if quick else 7) for make in (managed, theirs))
             found.append(
                 Figure(
-                    what=f"Planning alone, {count:,} names, {words}",
+                    what=f"Planning alone, {count:,} domains, {words}",
                     value=own * 1000,
                     unit="ms",
                     bound=f"octoDNS {version} plans {count:,} records in {other * 1000:.1f} ms",

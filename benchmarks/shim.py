@@ -129,19 +129,19 @@ def requests(template: Multisite, folder: Path, rounds: int) -> list[Figure]:
     cached = "with" if views.median("with.opcache") else "without"
     figures = [
         Figure(
-            what=f"A page view with the shim, {cached} opcache: more time",
+            what=f"A page view with the shim, {cached} opcache: added time",
             value=statistics.median(more),
             unit="ms",
             limit=PAGE_LIMIT_MS,
-            bound=f"nothing; the page takes {page:.0f} ms",
+            bound=f"0; the page takes {page:.0f} ms",
             details={"page_ms": page, "most_ms": max(more), "least_ms": min(more)},
         ),
         Figure(
-            what="A page view with the shim: more queries",
+            what="A page view with the shim: added queries",
             value=queries,
             unit="queries",
             limit=0,
-            bound=f"nothing; the page asks {views.median('without.queries'):.0f}",
+            bound=f"0; the page makes {views.median('without.queries'):.0f}",
         ),
     ]
     # Of both the lower quartile: what else the machine does only ever makes a request longer.
@@ -150,11 +150,11 @@ def requests(template: Multisite, folder: Path, rounds: int) -> list[Figure]:
         more_ms = _quartile(changes, f"{name}.seconds") * 1000 - bare
         figures.append(
             Figure(
-                what=f"A mapping is changed with the engine {name}: more time",
+                what=f"A change of a mapping while closte-bridge is {name}: added time",
                 value=more_ms,
                 unit="ms",
                 limit=CHANGE_LIMIT_MS,
-                bound=f"nothing; {1 + more_ms / bare:.3f} times a request of {bare:.0f} ms",
+                bound=f"0; {1 + more_ms / bare:.3f} times a request of {bare:.0f} ms",
                 details={"ratio": 1 + more_ms / bare, "request_ms": bare},
             )
         )
@@ -188,11 +188,11 @@ def addition(template: Multisite, folder: Path, rounds: int) -> list[Figure]:
     run = statistics.median(runs)
     return [
         Figure(
-            what="A new site's name is asked for at Closte after",
+            what="Time until the domain of a new site is requested from Closte",
             value=statistics.median(waits),
             unit="s",
             limit=ADDITION_LIMIT_S,
-            bound=f"{run:.2f} s, which one `closte-bridge sync` takes",
+            bound=f"{run:.2f} s, the time of one `closte-bridge sync`",
             details={"most": max(waits), "least": min(waits)},
         )
     ]

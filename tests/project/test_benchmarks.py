@@ -52,6 +52,13 @@ def test_a_parts_time_is_its_own(monkeypatch: pytest.MonkeyPatch) -> None:
     assert (clock.seconds["planning"], clock.seconds["the ledger"]) == (5.0, 3.0)
 
 
+def test_the_page_explains_its_figures_as_the_benchmarks_do() -> None:
+    heading = "## How to read it"
+    written = (REPOSITORY / "docs" / "performance.md").read_text(encoding="utf-8")
+    made = page([a_figure("")], ABOUT, quick=False)
+    assert written.partition(heading)[2] == made.partition(heading)[2] != ""
+
+
 def test_a_page_shows_the_plots_that_its_figures_are_enough_for() -> None:
     assert drawn([a_figure("")]) == []
     for name, series, words, _ in PLOTS:

@@ -1,4 +1,4 @@
-"""The documents say what the program says: commands, options, config keys, codes, rooms, paths and links."""
+"""The documents say what the program says: commands, options, config keys, codes, packages, paths and links."""
 
 from __future__ import annotations
 
@@ -29,7 +29,12 @@ from tests.support.commands import COMMANDS
 from tests.support.parts import REPOSITORY
 
 PACKAGE = REPOSITORY / "closte_bridge"
-PAGES = (REPOSITORY / "README.md", REPOSITORY / "CHANGELOG.md", *sorted((REPOSITORY / "docs").glob("*.md")))
+PAGES = (
+    REPOSITORY / "README.md",
+    REPOSITORY / "CHANGELOG.md",
+    REPOSITORY / "tests" / "proof" / "README.md",
+    *sorted((REPOSITORY / "docs").glob("*.md")),
+)
 REFERENCE = (REPOSITORY / "docs" / "reference.md").read_text(encoding="utf-8")
 RUNBOOK = (REPOSITORY / "docs" / "runbook.md").read_text(encoding="utf-8")
 ARCHITECTURE = (REPOSITORY / "docs" / "architecture.md").read_text(encoding="utf-8")
@@ -172,7 +177,7 @@ def test_the_faults_of_the_sandbox() -> None:
 def test_what_the_shim_keeps_of_the_environment() -> None:
     """It lies below the document root: whoever reads the page must know all of it."""
     page = (REPOSITORY / "docs" / "shim.md").read_text(encoding="utf-8")
-    (paragraph,) = (part for part in page.split("\n\n") if part.startswith("Of the environment"))
+    (paragraph,) = (part for part in page.split("\n\n") if part.startswith("These environment variables"))
     names = set(re.findall(r"`([A-Z_]+)`", paragraph))
     assert names == {name.upper() for name in (*_KEPT, *_PROXIES)} | {"LC_ALL"}
 
@@ -229,7 +234,7 @@ def test_the_links_of_doctor_lead_into_the_runbook() -> None:
 
 
 def imports_of(room: Path) -> set[str]:
-    """Return the other rooms that a package imports from, also for types alone."""
+    """Return the other packages that a package imports from, including type-only imports."""
     found = set()
     for path in room.rglob("*.py"):
         for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
@@ -238,12 +243,12 @@ def imports_of(room: Path) -> set[str]:
     return found - {room.name}
 
 
-def test_the_rooms_import_what_the_table_allows() -> None:
-    table = {row[0]: row[2] for row in rows(section(ARCHITECTURE, "## The rooms"))[1:]}
+def test_packages_import_what_the_table_allows() -> None:
+    table = {row[0]: row[2] for row in rows(section(ARCHITECTURE, "## Packages"))[1:]}
     rooms = [path.parent for path in sorted(PACKAGE.glob("*/__init__.py"))]
     for room in rooms:
         allowed = table.get(f"`closte_bridge/{room.name}`")
-        assert allowed, f"closte_bridge/{room.name} is not in the table of rooms."
+        assert allowed, f"closte_bridge/{room.name} is not in the table of packages."
         if allowed != "all":
             beyond = imports_of(room) - set(re.findall(r"`(\w+)`", allowed))
             assert not beyond, f"closte_bridge/{room.name} imports {beyond}, which the table does not allow."
@@ -252,7 +257,7 @@ def test_the_rooms_import_what_the_table_allows() -> None:
 def test_every_library_has_its_reason() -> None:
     text = (REPOSITORY / "pyproject.toml").read_text(encoding="utf-8")
     named = re.findall(r'^    "([A-Za-z][\w-]*)[\[<>=]', text, re.MULTILINE)
-    reasons = section(ARCHITECTURE, "## What we did not write")
+    reasons = section(ARCHITECTURE, "## Dependencies")
     assert named
     assert not [name for name in named if not name.startswith("types-") and name.lower() not in reasons.lower()]
 

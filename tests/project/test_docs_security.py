@@ -1,4 +1,4 @@
-"""Every test that docs/security.md, docs/proof.md and docs/architecture.md name exists."""
+"""Every test that the pages on security, proof and architecture name exists."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ from tests.support.parts import REPOSITORY
 
 PAGE = REPOSITORY / "docs" / "security.md"
 _FEWEST = 40
+_FEWEST_FINDINGS = 138
 
 
 def missing(page: str) -> list[str]:
@@ -22,13 +23,25 @@ def missing(page: str) -> list[str]:
     return lost
 
 
-@pytest.mark.parametrize("name", ["security", "proof", "architecture"])
+@pytest.mark.parametrize(
+    "name",
+    ["docs/security.md", "docs/proof.md", "docs/architecture.md", "docs/how-it-works.md", "tests/proof/README.md"],
+)
 def test_every_test_that_is_named_exists(name: str) -> None:
-    page = (REPOSITORY / "docs" / f"{name}.md").read_text(encoding="utf-8")
+    page = (REPOSITORY / name).read_text(encoding="utf-8")
     assert missing(page) == []
     everywhere = "".join(path.read_text(encoding="utf-8") for path in (REPOSITORY / "tests").rglob("test_*.py"))
     named = set(re.findall(r"`(test_\w+)`", page))
     assert sorted(one for one in named if f"def {one}(" not in everywhere) == []
+
+
+def test_each_finding_names_one() -> None:
+    findings = (REPOSITORY / "tests" / "proof" / "README.md").read_text(encoding="utf-8").partition("## Findings")[2]
+    rows = [
+        line for line in findings.splitlines() if line.startswith("|") and not line.startswith(("|---", "| finding"))
+    ]
+    assert len(rows) >= _FEWEST_FINDINGS
+    assert [row for row in rows if "`tests/" not in row] == []
 
 
 def test_the_threats_have_many() -> None:

@@ -61,7 +61,7 @@ def _options() -> argparse.Namespace:
     parser.add_argument("--rounds", type=int, help="rounds for each seed (default: each fault once)")
     parser.add_argument("--mappings", type=int, default=300, help="mappings to begin with (default: 300)")
     parser.add_argument("--keep", type=Path, help="a file that keeps what each seed came to; all of it is reported")
-    parser.add_argument("--write", action="store_true", help="write the results into docs/proof.md")
+    parser.add_argument("--write", action="store_true", help="write the results into docs/proof.md and README.md")
     return parser.parse_args()
 
 

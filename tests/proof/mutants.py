@@ -399,7 +399,7 @@ def main() -> int:
     parser.add_argument("names", nargs="*", help="which (default: all)")
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--tries", type=int, default=3, help="so many seeds for each at most (default: 3)")
-    parser.add_argument("--write", action="store_true", help="write the outcome into docs/proof.md")
+    parser.add_argument("--write", action="store_true", help="write the outcome into both pages")
     options = parser.parse_args()
     began = time.monotonic()
     found = hunt(

@@ -1,4 +1,4 @@
-"""What campaigns came to, as text and as the table in `docs/proof.md`."""
+"""What campaigns came to: as text, and as the generated parts of `docs/proof.md` and `tests/proof/README.md`."""
 
 from __future__ import annotations
 
@@ -19,8 +19,10 @@ if TYPE_CHECKING:
     from tests.proof.mutants import Mutant
 
 PAGE = REPOSITORY / "docs" / "proof.md"
-BEGIN, END = "<!-- results: script/proof --write -->", "<!-- end of results -->"
-MUTANTS_BEGIN, MUTANTS_END = "<!-- mutants: python -m tests.proof.mutants --write -->", "<!-- end of mutants -->"
+DETAILS = REPOSITORY / "tests" / "proof" / "README.md"
+RESULTS = "<!-- results: script/proof --write -->", "<!-- end of results -->"
+FAULTS = "<!-- faults: script/proof --write -->", "<!-- end of faults -->"
+MUTANTS = "<!-- mutants: python -m tests.proof.mutants --write -->", "<!-- end of mutants -->"
 
 
 def _total(results: Sequence[Result], part: str) -> Counter[str]:
@@ -58,16 +60,18 @@ def kept(path: Path) -> list[Result]:
 
 
 def write_page(results: Sequence[Result]) -> None:
-    """Put the results into the page, in the place of the earlier ones."""
-    _write(BEGIN, _table(results), END)
+    """Replace the results in the page, and the counts of faults in its details."""
+    _write(PAGE, RESULTS, _table(results))
+    _write(DETAILS, FAULTS, _fault_table(results))
 
 
 def write_mutants(mutants: Mapping[str, Mutant], found: Mapping[str, Result], seconds: float) -> None:
-    """Put the outcome of a hunt for mutants into the page, in the place of the earlier one."""
+    """Replace the table of mutants in the details, and its summary in the page."""
     caught = sum(1 for result in found.values() if result.broken)
+    outcome = f"{caught} of {len(found)} were caught."
     lines = [
         "",
-        f"{_today()}, {_plugin()}, {_machine()}, {seconds / 60:.0f} minutes: {caught} of {len(found)} were caught.",
+        f"{_today()}, {_plugin()}, {_machine()}, {seconds / 60:.0f} minutes: {outcome}",
         "",
         "| rule | what was taken away | in the rounds | caught by |",
         "|---|---|---|---|",
@@ -77,18 +81,22 @@ def write_mutants(mutants: Mapping[str, Mutant], found: Mapping[str, Result], se
         rounds = ", ".join(sorted({fault.replace("_", " ") for fault in mutant.faults}))
         said = " ".join(result.broken[:120].split()).replace("|", "/") or "NOT CAUGHT"
         lines.append(f"| {mutant.rule} | {mutant.what} | {rounds} | {said}{'…' * (len(result.broken) > 120)} |")
-    _write(MUTANTS_BEGIN, "\n".join([*lines, ""]), MUTANTS_END)
+    _write(DETAILS, MUTANTS, "\n".join([*lines, ""]))
+    _write(PAGE, MUTANTS, f"\nMutants, {_today()}: {outcome}\n")
 
 
-def _write(begin: str, text: str, end: str) -> None:
-    page = PAGE.read_text(encoding="utf-8")
-    before, _, rest = page.partition(begin)
-    _, _, after = rest.partition(end)
-    PAGE.write_text(f"{before}{begin}\n{text}\n{end}{after}", encoding="utf-8")
+def _write(path: Path, marks: tuple[str, str], text: str) -> None:
+    """Replace what stands between two marks. Raise ValueError if the page does not have both."""
+    begin, end = marks
+    before, begins, rest = path.read_text(encoding="utf-8").partition(begin)
+    _, ends, after = rest.partition(end)
+    if not begins or not ends:
+        raise ValueError(f'{path} has no "{begin if not begins else end}".')
+    path.write_text(f"{before}{begin}\n{text}\n{end}{after}", encoding="utf-8")
 
 
 def _plugin() -> str:
-    return "the stand-in for Ultimate Multisite" if is_mock_plugin() else "the real Ultimate Multisite"
+    return "the mock plugin" if is_mock_plugin() else "the real Ultimate Multisite"
 
 
 def _today() -> str:
@@ -102,7 +110,6 @@ def _machine() -> str:
 def _table(results: Sequence[Result]) -> str:
     seconds = sum(result.seconds for result in results)
     faults, story, figures = (_total(results, part) for part in ("faults", "story", "figures"))
-    seeds = f"{results[0].seed} to {results[-1].seed}"
     held = sum(1 for result in results if not result.broken)
     ends = ", ".join(
         f"{key.removeprefix('exit ')} ({figures[key]} times)" for key in sorted(figures) if key[:5] == "exit "
@@ -112,27 +119,30 @@ def _table(results: Sequence[Result]) -> str:
         "",
         f"{_today()}, {_plugin()}, {_machine()}, {seconds / 60:.0f} minutes.",
         "",
-        "| what | how many |",
+        "| what | count |",
         "|---|---|",
-        f"| seeds ({seeds}) | {len(results)} |",
-        f"| of these, everything held | {held} |",
+        f"| seeds ({results[0].seed} to {results[-1].seed}) | {len(results)} |",
+        f"| seeds in which every invariant held | {held} |",
         f"| rounds | {sum(result.rounds for result in results)} |",
         f"| faults injected | {sum(faults.values())} |",
         f"| kinds of faults | {len(faults)} |",
         f"| commands run | {figures['engine runs']} |",
-        f"| hours that passed in these worlds | {figures['hours']} |",
+        f"| simulated hours | {figures['hours']} |",
         f"| changes in WordPress | {sum(story.values())} |",
-        f"| aliases added, removed at Closte | {figures['added at Closte']}, {figures['removed at Closte']} |",
-        f"| events of the shim, all of which arrived | {figures['events']} |",
-        f"| aliases that nobody wants and no ledger claims, each for a reason | {figures['left to a person']} |",
+        f"| aliases added on Closte | {figures['added at Closte']} |",
+        f"| aliases removed from Closte | {figures['removed at Closte']} |",
+        f"| events of the shim, all received | {figures['events']} |",
+        f"| unneeded, unmanaged aliases at the end, each explained | {figures['left to a person']} |",
         *(f"| {key.removeprefix('left to a person: ')} | {figures[key]} |" for key in left),
         "",
         f"Exit codes: {ends}.",
         "",
-        "| fault | times |",
-        "|---|---|",
-        *(f"| {kind} | {times} |" for kind, times in sorted(faults.items())),
-        "",
     ]
     lines += [f"Seed {result.seed} broke: {result.broken}" for result in results if result.broken]
     return "\n".join(lines)
+
+
+def _fault_table(results: Sequence[Result]) -> str:
+    faults = _total(results, "faults")
+    rows = (f"| {kind} | {times} |" for kind, times in sorted(faults.items()))
+    return "\n".join(["", "| fault | times |", "|---|---|", *rows, ""])
