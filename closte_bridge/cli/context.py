@@ -159,14 +159,15 @@ def _changes(given: Overrides, wp: WpSettings, environ: Mapping[str, str]) -> di
 
 
 def _checked(key: str, value: str) -> object:
-    """Return `value` if the configuration would take it as well. Raises ConfigError otherwise."""
+    """Return `value` as the config file would accept it. Raises ConfigError otherwise."""
     # Only these options pay for the import.
     import voluptuous  # noqa: PLC0415
 
-    from closte_bridge.config.schema import SECTIONS  # noqa: PLC0415
+    from closte_bridge.config.model import KEYS  # noqa: PLC0415
+    from closte_bridge.config.values import check_of  # noqa: PLC0415
 
     try:
-        return SECTIONS["wp"][key](value)
+        return check_of(KEYS[f"wp.{key}"])(value)
     except voluptuous.Invalid as error:
         raise ConfigError(f'"--{key}" {error.msg}.', code="usage", hint="See `closte-bridge --help`.") from None
 

@@ -33,6 +33,13 @@ class GlobalOption(click.Option):
         self.written = written
 
 
+class OutputOption(click.Option):
+    """An option about the output. `--fields` has the fields that are `shown` by default, and those `on_demand`."""
+
+    shown: tuple[str, ...] = ()
+    on_demand: tuple[str, ...] = ()
+
+
 def _into_app(keep: Callable[[App, Any], None]) -> Callable[[click.Context, click.Parameter, Any], None]:
     """Return a callback that hands a value given in argv to `keep`."""
 
@@ -137,8 +144,8 @@ def format_options(
             expose_value=False,
         )
     ]
-    if available := (*fields, *extra_fields):
-        options += _field_options(available)
+    if fields:
+        options += _field_options(tuple(fields), tuple(extra_fields))
     if porcelain:
         text = f'Print the "{fields[0]}" of what was done only, one a line.'
         options.append(_output_option("--porcelain", None, text, lambda app, on: _set_output(app, "porcelain", on)))
@@ -151,7 +158,9 @@ def format_options(
     return decorate
 
 
-def _field_options(available: tuple[str, ...]) -> list[click.Option]:
+def _field_options(shown: tuple[str, ...], on_demand: tuple[str, ...]) -> list[click.Option]:
+    available = shown + on_demand
+
     def set_fields(app: App, value: str | None) -> None:
         names = tuple(name.strip() for name in (value or "").split(","))
         _check_named("--fields", names, available)
@@ -162,8 +171,10 @@ def _field_options(available: tuple[str, ...]) -> list[click.Option]:
         _set_output(app, "field", value)
 
     named = f"Available: {', '.join(available)}."
+    several = _output_option("--fields", "<a,b>", f"Print these fields. {named}", set_fields)
+    several.shown, several.on_demand = shown, on_demand
     return [
-        _output_option("--fields", "<a,b>", f"Print these fields. {named}", set_fields),
+        several,
         _output_option("--field", "<field>", "Print the value of one field, one a line.", set_field),
     ]
 
@@ -186,8 +197,8 @@ def _set_output(app: App, name: str, value: object) -> None:
     app.console.data_only = app.output.is_data
 
 
-def _output_option(name: str, metavar: str | None, text: str, keep: Callable[[App, Any], None]) -> click.Option:
-    return click.Option(
+def _output_option(name: str, metavar: str | None, text: str, keep: Callable[[App, Any], None]) -> OutputOption:
+    return OutputOption(
         ["o_" + name.strip("-"), name],
         metavar=metavar,
         is_flag=metavar is None,

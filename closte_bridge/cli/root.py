@@ -48,14 +48,15 @@ COMMANDS: dict[str, CommandEntry] = {
     "doctor": _entry("Look and mend", "Check everything, with the remedy for each.", "doctor"),
     "health": _entry("Look and mend", "Say whether all is well, for a monitor.", "health"),
     "log": _entry("Look and mend", "Show what was done, and when.", "log"),
-    "config": _entry("Look and mend", "Show or validate the configuration.", "config"),
+    "config": _entry("Look and mend", "Show or validate the config.", "config"),
     "sandbox": _entry("Learn", "Serve a stand-in for Closte on this machine.", "sandbox"),
-    "completion": _entry("Learn", "Print the completion script of a shell.", "completion"),
+    "completion": _entry("Learn", "Print a shell completion script.", "completion"),
+    "man": _entry("Learn", "Print the man page.", "man"),
 }
 
 _EXAMPLES = """
 $ closte-bridge config validate
-Success: No configuration file; the defaults apply.
+Success: No config file found; using defaults.
 
 $ closte-bridge --version
 closte-bridge {version}

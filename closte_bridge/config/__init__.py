@@ -1,1 +1,1 @@
-"""The configuration: what may be said, where it is looked for, and where the API key is read from."""
+"""Configuration: keys, file lookup and API key sources."""

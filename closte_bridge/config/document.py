@@ -1,8 +1,8 @@
-"""Read a YAML document into plain values, and remember the line of each.
+"""YAML documents as plain values with their lines.
 
-Scalars are resolved as in YAML 1.2's core schema, and more strictly where that one surprises too: `on`,
-`no`, `8:53`, `017` and `2024-01-01` stay text. Tags, merge keys and several documents are refused; depth and
-the number of nodes (aliases expanded) are bounded. No message quotes a value.
+The rules are those of YAML 1.2's core schema, and stricter for surprising scalars: `on`, `no`, `8:53`, `017` and
+`2024-01-01` stay text. Tags, merge keys and several documents are errors. Depth and the number of nodes, with aliases
+expanded, are limited. No message quotes a value.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ _TAG = "tag:yaml.org,2002:"
 
 
 class _Loader(yaml.SafeLoader):
-    """Resolves fewer kinds of scalars than its parent, and refuses tags and deep nesting."""
+    """Loads fewer kinds of scalars than its parent, and neither tags nor deep nesting."""
 
     yaml_implicit_resolvers = {}  # noqa: RUF012 - the parent's name, type and way of extending it
     depth = 0
@@ -53,9 +53,9 @@ _Loader.add_implicit_resolver(
 
 
 def read_document(text: str) -> tuple[dict[str, object], Location, Problems]:
-    """Return the mapping that `text` holds, the lines of its parts, and what is wrong with its keys.
+    """Return the mapping in `text`, the lines of its parts, and the problems of its keys.
 
-    An empty document is an empty mapping. A document that cannot be read at all has one problem.
+    An empty document is an empty mapping. A document that cannot be parsed has one problem.
     """
     reader, loader = _Reader(), None
     try:
@@ -64,12 +64,12 @@ def read_document(text: str) -> tuple[dict[str, object], Location, Problems]:
         data = {} if node is None else reader.value(node, ())
     except yaml.reader.ReaderError as error:
         line = text.count("\n", 0, error.position) + 1
-        return {}, {}, [ConfigProblem(line, "A character that YAML does not allow.")]
+        return {}, {}, [ConfigProblem(line, "Invalid character.")]
     except yaml.MarkedYAMLError as error:
         return {}, {}, [_syntax_problem(error)]
-    except (ValueError, OverflowError):  # an escape such as "\\UFFFFFFFF" stands for no character
+    except (ValueError, OverflowError):  # for example the escape "\\UFFFFFFFF"
         line = loader.line + 1 if loader else 1
-        return {}, {}, [ConfigProblem(line, "An escape sequence that stands for no character.")]
+        return {}, {}, [ConfigProblem(line, "Invalid escape sequence.")]
     if data is None:
         data = {}
     if not isinstance(data, dict):
@@ -80,22 +80,22 @@ def read_document(text: str) -> tuple[dict[str, object], Location, Problems]:
 def _syntax_problem(error: yaml.MarkedYAMLError) -> ConfigProblem:
     mark = error.problem_mark or error.context_mark
     line = mark.line + 1 if mark else 1
-    # A bracket that is never closed is only noticed at the end.
+    # PyYAML reports an unclosed bracket at the end of the file.
     opened = error.context_mark if (error.context or "").startswith("while parsing") else None
     begins = opened.line + 1 if opened else line
-    since = f" (what it belongs to begins in line {begins})" if begins != line else ""
-    return ConfigProblem(line, f"This is not valid YAML: {_reason(error)}{since}.")
+    since = f" (opened on line {begins})" if begins != line else ""
+    return ConfigProblem(line, f"Invalid YAML: {_reason(error)}{since}.")
 
 
 def _reason(error: yaml.MarkedYAMLError) -> str:
     if "\\t" in (error.problem or ""):
-        return "a tab is in the way; indent with spaces"
-    # What PyYAML found stands in quotes in its texts, and may be a piece of a value.
+        return "tabs are not allowed; indent with spaces"
+    # PyYAML quotes its findings, which may be a part of a value.
     both = f"{error.context}, {error.problem}" if (error.problem or "").startswith("but ") else None
     for reason in (both, error.problem, error.context):
         if reason and not re.search("['\"<]", reason):
             return reason
-    return "it cannot be understood"
+    return "it cannot be parsed"
 
 
 class _Reader:
@@ -130,7 +130,7 @@ class _Reader:
             if key in result:
                 first = self.lines[(*path, key)]
                 self.problems.append(
-                    ConfigProblem(line, f"{show_key(key)} is given twice; the first one is on line {first}.")
+                    ConfigProblem(line, f"Duplicate key {show_key(key)}; first defined on line {first}.")
                 )
                 continue
             self.lines[(*path, key)] = line

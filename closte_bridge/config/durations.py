@@ -1,4 +1,4 @@
-"""Durations as people write them: `90s`, `5m`, `1h30m`, `7d`."""
+"""Durations such as `90s`, `5m`, `1h30m` and `7d`."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ _DURATION = re.compile(r"(?:(\d{1,9})d)?(?:(\d{1,9})h)?(?:(\d{1,9})m)?(?:(\d{1,9
 
 
 def parse_duration(text: str) -> float:
-    """Return the seconds that `text` stands for. Raises ValueError when it is not a duration."""
+    """Return the seconds of a duration. Raises ValueError if `text` is not a duration."""
     match = _DURATION.fullmatch(text)
     if not match or not text:
         raise ValueError("not a duration")
@@ -17,7 +17,7 @@ def parse_duration(text: str) -> float:
 
 
 def format_duration(seconds: float) -> str:
-    """Return whole `seconds` in the shortest such form (`5m`), others as a number (`0.5`)."""
+    """Return an integer number of seconds in the shortest form (`5m`), any other as a number (`0.5`)."""
     if seconds != int(seconds) or seconds <= 0:
         return f"{seconds:g}"
     rest, text = int(seconds), ""

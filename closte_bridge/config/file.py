@@ -1,4 +1,4 @@
-"""Find the configuration file, and read it."""
+"""The config file: lookup and reading."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from closte_bridge.config.places import expand, user_config
-from closte_bridge.config.problems import InvalidConfigError, escape_path
+from closte_bridge.config.problems import InvalidConfigError, fix_hint
 from closte_bridge.errors import ConfigError
 
 if TYPE_CHECKING:
@@ -20,13 +20,13 @@ MAX_SIZE = 256 * 1024
 
 
 def find_config(explicit: Path | None, environ: Mapping[str, str], *, system_path: Path = SYSTEM_CONFIG) -> Path | None:
-    """Return the file that counts. A usual place is passed over only when nothing at all is there."""
+    """Return the config file to use. A default location is skipped only if it does not exist."""
     if explicit is not None:
-        # No shell expands it in `--config=~/x`. Any other path stays as written, in messages too.
+        # Shells do not expand `--config=~/x`. Any other path stays as written, also in messages.
         return expand(str(explicit), environ, Path()) if str(explicit).startswith("~") else explicit
     if named := environ.get(VARIABLE):
         return expand(named, environ, Path())
-    for path in _usual_places(system_path, environ):
+    for path in _default_locations(system_path, environ):
         try:
             path.lstat()
         except (FileNotFoundError, NotADirectoryError):
@@ -37,57 +37,57 @@ def find_config(explicit: Path | None, environ: Mapping[str, str], *, system_pat
     return None
 
 
-def _usual_places(system_path: Path, environ: Mapping[str, str]) -> list[Path]:
+def _default_locations(system_path: Path, environ: Mapping[str, str]) -> list[Path]:
     try:
         return [system_path, user_config(environ)]
-    except ConfigError:  # a user without a home folder has no file there
+    except ConfigError:  # without a home folder there is no file in it
         return [system_path]
 
 
 def _unreadable(path: Path, error: OSError) -> ConfigError:
-    hint = f"Name the file itself, with `--config` or in {VARIABLE}."
+    hint = "Specify a file, not a directory."
     match error:
         case FileNotFoundError() | NotADirectoryError():
             reason = "does not exist"
-            hint = f"Look at what `--config` or {VARIABLE} says; without either, no file is needed."
+            hint = f"Check `--config` and {VARIABLE}. If neither is set, the config file is optional."
         case IsADirectoryError():
             reason = "is a directory"
         case PermissionError():
-            reason = "may not be read by this user"
-            hint = "Run as the user it was written for, or let that user's group read it."
+            reason = "is not readable by this user"
+            hint = "Run as the file's owner, or make the file readable for this user's group."
         case _:
             reason = f"cannot be read ({error.strerror})"
-            hint = "Look at the disk it is on, or name another file."
-    return ConfigError(f'The configuration file "{path}" {reason}.', code="config-file", hint=hint)
+            hint = "Check the disk, or use another file."
+    return ConfigError(f'The config file "{path}" {reason}.', code="config-file", hint=hint)
 
 
 def read_config(path: Path) -> str:
-    """Return the text of a configuration file. Raises ConfigError (code `config-file`) when it cannot be read."""
+    """Return the text of a config file. Raises ConfigError (code `config-file`) if it cannot be read."""
     try:
         with path.open("rb") as file:
             mode = os.fstat(file.fileno()).st_mode
             raw = file.read(MAX_SIZE + 1)
     except OSError as error:
         raise _unreadable(path, error) from None
-    except ValueError:  # a NUL in the name
+    except ValueError:  # for a NUL in the name
         raise _unreadable(path, FileNotFoundError()) from None
     if stat.S_ISREG(mode) and mode & stat.S_IWOTH:
-        # It names commands that are started.
-        from shlex import quote  # noqa: PLC0415 - hardly ever needed
+        # The config defines commands to run.
+        from shlex import quote  # noqa: PLC0415 - only this error needs it
 
         raise ConfigError(
-            f'The configuration file "{path}" can be changed by everybody.',
+            f'The config file "{path}" is world-writable.',
             code="config-file",
-            hint=f"Look whether it is what you wrote, then run `chmod o-w {quote(str(path))}`.",
+            hint=f"Check its content, then run `chmod o-w {quote(str(path))}`.",
         )
     if len(raw) > MAX_SIZE:
         raise ConfigError(
-            f'The configuration file "{path}" is larger than {MAX_SIZE // 1024} KiB.',
+            f'The config file "{path}" is larger than {MAX_SIZE // 1024} KiB.',
             code="config-file",
-            hint="Look whether it is the file that you mean.",
+            hint="Check that this is the right file.",
         )
     try:
         return raw.decode("utf-8-sig")
     except UnicodeDecodeError as error:
         line = raw.count(b"\n", 0, error.start) + 1
-    raise InvalidConfigError((f"{path}:{line}: The file is not UTF-8 text.",), hint=escape_path(path))
+    raise InvalidConfigError((f"{path}:{line}: The file is not UTF-8 text.",), hint=fix_hint(path))

@@ -1,4 +1,4 @@
-"""Read the API key from the file that is configured for it."""
+"""The file with the API key."""
 
 from __future__ import annotations
 
@@ -24,10 +24,10 @@ _OTHERS_CAN = stat.S_IRGRP | stat.S_IWGRP | stat.S_IROTH | stat.S_IWOTH
 
 
 def key_location(settings: Settings, environ: Mapping[str, str]) -> tuple[Path, str] | None:
-    """Return the file that is configured for the key, and which setting names it; None when none does.
+    """Return the configured key file and the setting that names it, or None if no setting does.
 
-    The first wins: the environment variable, systemd's credential, `api_key_file`. A variable that is empty
-    counts as not set; a credential counts when it is there.
+    The first of these wins: the environment variable unless it is empty, systemd's credential if it exists, and
+    `api_key_file`.
     """
     if named := environ.get(VARIABLE):
         return expand(named, environ, Path()), f"environment {VARIABLE}"
@@ -40,24 +40,23 @@ def key_location(settings: Settings, environ: Mapping[str, str]) -> tuple[Path, 
 
 
 def configured_key(settings: Settings, environ: Mapping[str, str]) -> Secret | None:
-    """Return the key from where it is configured, or None when WordPress has to be asked for it.
+    """Return the key from its file, or None if only WordPress may have it.
 
-    Raises ConfigError (code `key-file`) when it is configured but cannot be used.
+    Raises ConfigError (code `key-file`) if the file cannot be used.
     """
     location = key_location(settings, environ)
     return None if location is None else read_key_file(location[0], environ)
 
 
 def read_key_file(path: Path, environ: Mapping[str, str] | None = None) -> Secret:
-    """Return the key that stands alone in the file `path`; one line feed may follow it.
+    """Return the key in the file `path`: one word of printable ASCII, with or without a line feed.
 
-    Raises ConfigError (code `key-file`), never with anything of the content: when the file is missing, is not
-    a file, is empty, holds more than one word of plain ASCII, or can be read or written by others. systemd
-    guards its credentials by other means, so those may have any mode.
+    Raises ConfigError (code `key-file`), which never quotes the content, for any other content and for a file that is
+    missing or accessible to other users. systemd protects its credentials by other means, so their mode is ignored.
     """
     environ = os.environ if environ is None else environ
     try:
-        # Not blocking: a named pipe would wait for a writer for ever.
+        # O_NONBLOCK: opening a named pipe would block forever.
         descriptor = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
     except OSError as error:
         raise _unusable(path, _reason(error)) from None
@@ -66,7 +65,7 @@ def read_key_file(path: Path, environ: Mapping[str, str] | None = None) -> Secre
         if not stat.S_ISREG(status.st_mode):
             raise _unusable(path, "is not a file")
         if status.st_mode & _OTHERS_CAN and path != _credential(environ):
-            raise _unusable(path, "can be read or changed by others", f'Run "chmod 600 {path}".')
+            raise _unusable(path, "is accessible to other users", f"Run `chmod 600 {quote(str(path))}`.")
         content = os.read(descriptor, _MAX_KEY + 1)
     except OSError as error:
         raise _unusable(path, _reason(error)) from None
@@ -82,13 +81,13 @@ def _key(path: Path, content: bytes) -> Secret:
     if len(content) > _MAX_KEY:
         raise _unusable(path, "is too long for a key")
     if b"\n" in line or b"\r" in line:
-        raise _unusable(path, "has several lines", "Put the key into it, and nothing else.")
-    # `isascii` and not `decode`: the exception of the latter would carry the key.
+        raise _unusable(path, "has several lines")
+    # The exception of `decode` would carry the key.
     if not line.isascii():
-        raise _unusable(path, "holds characters that no key has", "Write the key as plain ASCII.")
+        raise _unusable(path, "contains invalid characters", "Write the key as plain ASCII.")
     text = line.decode("ascii")
     if not all(character.isprintable() and not character.isspace() for character in text):
-        raise _unusable(path, "has white space or control characters around or inside the key")
+        raise _unusable(path, "contains white space or control characters")
     return Secret(text)
 
 
@@ -102,17 +101,15 @@ def _reason(error: OSError) -> str:
         case FileNotFoundError() | NotADirectoryError():
             return "does not exist"
         case PermissionError():
-            return "may not be read by this user"
+            return "is not readable by this user"
     return f"cannot be read ({error.strerror})"
 
 
-_ONLY_THE_KEY = "It is to hold the key alone, with mode 0600, and to belong to the user who runs closte-bridge."
+_ONLY_THE_KEY = "Write only the API key to the file, with mode 0600, and as the user that runs closte-bridge."
 
 
 def _unusable(path: Path, reason: str, hint: str = _ONLY_THE_KEY) -> ConfigError:
     if hint is _ONLY_THE_KEY and is_provisioned(path.parent.parent):
-        # Its file is root's on purpose.
-        hint = (
-            f"Run as root `closte-bridge-as {quote(path.name)} …`, which hands the key over; Ansible writes its file."
-        )
+        # Only root may read a key file that Ansible wrote.
+        hint = f"Run `closte-bridge-as {quote(path.name)} …` as root, which passes the key on."
     return ConfigError(f'The key file "{path}" {reason}.', code="key-file", hint=hint)

@@ -1,14 +1,15 @@
-"""Make the settings of each network from the configuration file."""
+"""The settings of each network, from the config file and the defaults."""
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any, TypeAlias
 
-from closte_bridge.config.build import Origin, build
 from closte_bridge.config.file import SYSTEM_CONFIG, find_config, read_config
-from closte_bridge.config.model import DEFAULT_NETWORK, Config, Settings
-from closte_bridge.config.problems import ConfigProblem, InvalidConfigError, escape_path
+from closte_bridge.config.model import DEFAULT_NETWORK, KEYS, SECTIONS, Config, Settings, section_of
+from closte_bridge.config.places import default_state, expand, expand_wp
+from closte_bridge.config.problems import ConfigProblem, InvalidConfigError, fix_hint
 from closte_bridge.errors import ConfigError
 
 if TYPE_CHECKING:
@@ -16,23 +17,25 @@ if TYPE_CHECKING:
 
     from closte_bridge.config.schema import Section
 
+Origin: TypeAlias = dict[str, str]
+
 
 def load_config(explicit: Path | None, environ: Mapping[str, str], *, system_path: Path = SYSTEM_CONFIG) -> Config:
-    """Return the configuration: of the file `explicit`, else of `CLOSTE_BRIDGE_CONFIG`, else of the first
-    usual place that has one, else the defaults.
+    """Return the config from the first file that exists, or the defaults.
 
-    Raises InvalidConfigError with all that is wrong in the file, each with its line, and ConfigError
-    (code `config-file`) when the file cannot be read.
+    The files are `explicit`, the one that `CLOSTE_BRIDGE_CONFIG` names, and the default locations. Raises
+    InvalidConfigError with all problems of the file, each with its line, and ConfigError (code `config-file`) if the
+    file cannot be read.
     """
     path = find_config(explicit, environ, system_path=system_path)
     if path is None:
-        settings, origins = build(DEFAULT_NETWORK, None, {}, {}, environ)
+        settings, origins = _settings(DEFAULT_NETWORK, None, {}, {}, environ)
         return Config(source=None, networks={DEFAULT_NETWORK: settings}, origins={DEFAULT_NETWORK: origins})
     return _load_file(path, environ)
 
 
 def _load_file(path: Path, environ: Mapping[str, str]) -> Config:
-    # Both bring libraries that only a file needs.
+    # Only a file needs the libraries of these modules.
     from closte_bridge.config.document import read_document  # noqa: PLC0415
     from closte_bridge.config.schema import validate  # noqa: PLC0415
 
@@ -49,8 +52,8 @@ def _load_file(path: Path, environ: Mapping[str, str]) -> Config:
                 problems.append(ConfigProblem(lines.get(("networks", name), 1), error.message))
         problems += _shared_folders(networks, sections, lines)
     if problems:
-        told = tuple(f"{path}:{line}: {text}" for line, text in sorted(set(problems)))
-        raise InvalidConfigError(told, hint=escape_path(path))
+        listed = tuple(f"{path}:{line}: {text}" for line, text in sorted(set(problems)))
+        raise InvalidConfigError(listed, hint=fix_hint(path))
     return Config(source=path, networks=networks, origins=origins)
 
 
@@ -59,13 +62,44 @@ def _network(
 ) -> tuple[Settings, Origin]:
     values, lines = dict(base.values), dict(base.lines)
     if section is not None:
-        # Networks that inherit one state folder get a folder each inside it.
+        # Networks that inherit one state folder get a subfolder each.
         if inherited := values.get("state_dir"):
             values["state_dir"] = str(Path(str(inherited), name))
         values |= section.values
         lines |= section.lines
     given = {key: f"{path}:{line}" for key, line in lines.items()}
-    return build(name, path, values, given, environ, shared=section is not None)
+    return _settings(name, path, values, given, environ, shared=section is not None)
+
+
+def _settings(
+    name: str,
+    source: Path | None,
+    values: Mapping[str, object],
+    origins: Mapping[str, str],
+    environ: Mapping[str, str],
+    *,
+    shared: bool = False,
+) -> tuple[Settings, Origin]:
+    """Return the settings and the origins of the network `name`.
+
+    `values` and `origins` have dotted keys. Relative paths start at the folder of `source`. If several networks share
+    the default state folder, each gets a subfolder. Raises ConfigError for a path that cannot be expanded.
+    """
+    base = source.parent if source is not None else Path()
+    flat, where = dict(values), dict(origins)
+    for key, value in flat.items():
+        # The section `wp` may hold paths of another machine.
+        if value is not None and KEYS[key].kind in {"path", "file"} and section_of(key) != "wp":
+            flat[key] = expand(str(value), environ, base)
+    expand_wp(flat, environ, base)
+    if flat.get("state_dir") is None:
+        folder, where["state_dir"] = default_state(environ, user=os.geteuid())
+        flat["state_dir"] = folder / name if shared else folder
+    parts: dict[str, dict[str, Any]] = {section: {} for section in ("", *SECTIONS)}
+    for key, value in flat.items():
+        parts[section_of(key)][key.rpartition(".")[2]] = value
+    sections = {section: make(**parts[section]) for section, make in SECTIONS.items()}
+    return Settings(name=name, source=source.absolute() if source else None, **parts[""], **sections), where
 
 
 def _shared_folders(
@@ -79,7 +113,6 @@ def _shared_folders(
         other = seen.setdefault(settings.state_dir.resolve(), name)
         if other != name:
             line = sections[name].lines.get("state_dir", lines.get(("networks", name), 1))
-            problems.append(
-                ConfigProblem(line, f'"networks.{name}.state_dir" is also that of "{other}"; give each its own.')
-            )
+            text = f'"networks.{name}.state_dir" is already used by "{other}"; each network needs its own.'
+            problems.append(ConfigProblem(line, text))
     return problems

@@ -1,18 +1,55 @@
-"""The settings of each network as plain values. The defaults here are the defaults of the file."""
+"""The settings of each network. Every key of the config file is declared here, and only here.
+
+Validation, defaults, paths, `config show` and the reference follow from these declarations.
+"""
+
+# ruff: noqa: RUF009 - `_key` returns a field.
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, NamedTuple
+from dataclasses import MISSING, dataclass, field, fields
+from typing import TYPE_CHECKING, Any, Literal, NamedTuple, TypeAlias, TypeVar
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Iterator, Mapping
     from pathlib import Path
+
+T = TypeVar("T")
 
 DEFAULT_NETWORK = "default"
 
 ALIAS = r"@[A-Za-z0-9_.-]+"
-"""How an alias of WP-CLI is spelt."""
+"""The pattern of a WP-CLI alias."""
+
+Kind: TypeAlias = Literal[
+    "API URL", "argument", "boolean", "boolean or list", "domain", "duration", "environment", "file", "integer",
+    "IP address or domain", "number", "path", "resolver", "site URL", "SSH target", "wildcard", "WP-CLI alias",
+]  # fmt: skip
+"""The kind of a value, or of each item of a list."""
+
+
+class Key(NamedTuple):
+    """A key of the config file. It may stand at the top level and in each network.
+
+    `name` is dotted if the key belongs to a section: `wp.path`. A `default` of None makes null valid, a tuple makes
+    the value a list. `unit` and `bounds` belong to numbers.
+    """
+
+    name: str
+    kind: Kind
+    default: object
+    help: str
+    unit: str
+    bounds: tuple[float, float]
+
+
+def _about(kind: Kind, text: str, unit: str = "", bounds: tuple[float, float] = (0, 0)) -> dict[str, Any]:
+    return {"kind": kind, "help": text, "unit": unit, "bounds": bounds}
+
+
+def _key(kind: Kind, default: T, text: str, *, unit: str = "", bounds: tuple[float, float] = (0, 0)) -> T:
+    """Declare a key of the config file as a field of a dataclass."""
+    return field(default=default, metadata=_about(kind, text, unit, bounds))
 
 
 class Resolver(NamedTuple):
@@ -28,82 +65,126 @@ class Resolver(NamedTuple):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class WpSettings:
-    """How `wp` is called.
+    """How to call `wp`.
 
-    `command` is an argv prefix. `path` is absolute when WordPress is on this machine, and as written when
-    `ssh` or `alias` lead to another one. `alias` has its leading `@`. `skip_plugins` is True for all plugins,
-    or the names of some. `timeout` is in seconds, for one call.
+    `path` is absolute if WordPress is on this machine, and as written if `ssh` or `alias` point to another machine.
+    `skip_plugins` is True for all plugins. `timeout` is in seconds.
     """
 
-    command: tuple[str, ...] = ("wp",)
-    path: str | None = None
-    url: str | None = None
-    ssh: str | None = None
-    alias: str | None = None
-    allow_root: bool = False
-    skip_plugins: bool | tuple[str, ...] = False
-    timeout: float = 120.0
+    command: tuple[str, ...] = _key("argument", ("wp",), "Command that starts WP-CLI: `[php, /opt/wp-cli.phar]`.")
+    path: str | None = _key("path", None, "Folder of WordPress.")
+    url: str | None = _key("site URL", None, "URL of a site in the network.")
+    ssh: str | None = _key("SSH target", None, "`user@host:port/path` of WordPress on another machine.")
+    alias: str | None = _key("WP-CLI alias", None, "WP-CLI alias of one network: `@prod`.")
+    allow_root: bool = _key("boolean", False, "Let WP-CLI run as root.")
+    skip_plugins: bool | tuple[str, ...] = _key(
+        "boolean or list", False, "No effect; accepted for WP-CLI compatibility."
+    )
+    timeout: float = _key("duration", 120.0, "Time limit of one `wp` call.")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class DnsSettings:
-    """How DNS is asked. `timeout` is in seconds for one question; `targets` holds IP addresses and names."""
+    """How to query DNS. `timeout` is in seconds; `targets` holds IP addresses and domains."""
 
-    resolvers: tuple[Resolver, ...] = (Resolver("1.1.1.1"), Resolver("8.8.8.8"))
-    timeout: float = 3.0
-    concurrency: int = 50
-    targets: tuple[str, ...] = ()
+    resolvers: tuple[Resolver, ...] = _key(
+        "resolver",
+        (Resolver("1.1.1.1"), Resolver("8.8.8.8")),
+        "Recursive resolvers, in addition to the authoritative name servers: `8.8.8.8:53`, `[2001:db8::1]:53`.",
+    )
+    timeout: float = _key("duration", 3.0, "Time limit of one query, which is sent once.")
+    concurrency: int = _key("integer", 50, "DNS servers queried in parallel.", bounds=(1, 1000))
+    targets: tuple[str, ...] = _key(
+        "IP address or domain", (), "Where domains must point. If empty: where the network's own domain points."
+    )
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class TlsSettings:
-    """How certificates are checked. `ca_file` replaces the system's roots; `timeout` is in seconds."""
+    """How to check certificates. `ca_file` replaces the system's roots; `timeout` is in seconds."""
 
-    port: int = 443
-    ca_file: Path | None = None
-    timeout: float = 10.0
-    concurrency: int = 50
+    port: int = _key("integer", 443, "Port whose certificates are checked.", bounds=(1, 65_535))
+    ca_file: Path | None = _key("path", None, "PEM file with the roots to trust instead of the system's.")
+    timeout: float = _key("duration", 10.0, "Time limit of one connection.")
+    concurrency: int = _key("integer", 50, "Connections open in parallel.", bounds=(1, 1000))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Settings:
-    """All settings of one network. Times are in seconds, `rate_limit` in requests per second.
+    """All settings of one network. Times are in seconds, domains are normalised.
 
-    `source` is the file they came from, or None for the defaults. `environments` holds the values of
-    `WP_ENVIRONMENT_TYPE` in which changes are allowed. `on_problem` is the argv of a command to run when
-    something needs attention. Names of domains are normalised.
+    `source` is the config file, or None if there is none.
     """
 
-    state_dir: Path
     name: str = DEFAULT_NETWORK
     source: Path | None = None
-    api_url: str = "https://app.closte.com/api/client"
-    api_key_file: Path | None = None
+    api_url: str = _key(
+        "API URL", "https://app.closte.com/api/client", "Base URL of the API: https, or http to this machine only."
+    )
+    api_key_file: Path | None = _key("path", None, "File with only the API key, inaccessible to other users.")
+    # Without a default, so that mypy finds a call without it.
+    state_dir: Path = field(metadata=_about("path", "Folder of the ledger and the lock, outside the document root."))
     wp: WpSettings = field(default_factory=WpSettings)
-    checks: bool = True
-    wildcard: bool = False
-    wildcards: tuple[str, ...] = ()
-    keep: tuple[str, ...] = ()
-    removal_delay: float = 300.0
-    removal_grace: float = 86_400.0
-    certificate_budget: int = 40
-    concurrency: int = 4
-    rate_limit: float = 10.0
-    environments: tuple[str, ...] = ("production",)
+    checks: bool = _key("boolean", True, "Whether `sync` and `watch` check DNS and certificates.")
+    wildcard: bool = _key("boolean", False, "Keep `*.<network domain>` on Closte.")
+    wildcards: tuple[str, ...] = _key("wildcard", (), 'Wildcards to keep on Closte: `["*.example.org"]`.')
+    keep: tuple[str, ...] = _key("domain", (), "Domains never to remove. A wildcard protects every domain below it.")
+    removal_delay: float = _key("duration", 300.0, "Delay before a confirmed removal.")
+    removal_grace: float = _key(
+        "duration",
+        86_400.0,
+        "How long a domain must be missing (in at least three complete reads) before an inferred removal.",
+    )
+    certificate_budget: int = _key(
+        "integer", 40, "Maximum number of new domains per registered domain per week.", bounds=(1, 1_000_000)
+    )
+    concurrency: int = _key("integer", 4, "API requests in parallel.", bounds=(1, 64))
+    rate_limit: float = _key(
+        "number",
+        10.0,
+        "Maximum rate of API requests. Lowered automatically if Closte asks for less.",
+        unit="requests per second",
+        bounds=(0.01, 1000),
+    )
+    environments: tuple[str, ...] = _key(
+        "environment",
+        ("production",),
+        "Values of `WP_ENVIRONMENT_TYPE` that allow changes: `local`, `development`, `staging`, `production`.",
+    )
     dns: DnsSettings = field(default_factory=DnsSettings)
     tls: TlsSettings = field(default_factory=TlsSettings)
-    metrics_file: Path | None = None
-    on_problem: tuple[str, ...] = ()
+    metrics_file: Path | None = _key("file", None, "File with metrics for node_exporter, ending in `.prom`.")
+    on_problem: tuple[str, ...] = _key("argument", (), "Command to run if problems appear or are resolved.")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Config:
     """The networks by name, in the order of the file.
 
-    `origins` says for each network where the value of a dotted key (`wp.path`) came from, in words;
-    a key that is not there has its default.
+    `origins` says for each network where the value of a dotted key (`wp.path`) comes from. A key without an origin has
+    its default.
     """
 
     source: Path | None
     networks: Mapping[str, Settings]
     origins: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
+
+
+SECTIONS: dict[str, type[Any]] = {"wp": WpSettings, "dns": DnsSettings, "tls": TlsSettings}
+
+
+def _keys(section: type[Any], prefix: str = "") -> Iterator[Key]:
+    for one in fields(section):
+        if one.name in SECTIONS and not prefix:
+            yield from _keys(SECTIONS[one.name], f"{one.name}.")
+        elif one.metadata:
+            yield Key(prefix + one.name, default=None if one.default is MISSING else one.default, **one.metadata)
+
+
+KEYS: dict[str, Key] = {one.name: one for one in _keys(Settings)}
+"""All keys, in the order of `config show`."""
+
+
+def section_of(name: str) -> str:
+    """Return the section of a dotted key, or "" for the top level."""
+    return name.rpartition(".")[0]

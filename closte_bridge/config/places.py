@@ -1,4 +1,4 @@
-"""Where files are: the user's folders, and paths as people write them."""
+"""Locations of files, and expansion of paths."""
 
 from __future__ import annotations
 
@@ -16,30 +16,32 @@ SYSTEM_STATE = Path("/var/lib") / NAME
 
 
 def home(environ: Mapping[str, str]) -> Path:
-    """Return the user's home folder. Raises ConfigError when nothing says where it is."""
+    """Return the user's home folder. Raises ConfigError if it is unknown."""
     if (named := environ.get("HOME")) and Path(named).is_absolute():
         return Path(named)
     try:
         return Path.home()
     except RuntimeError:
         raise ConfigError(
-            "This user has no home folder.", code="config-path", hint='Set "HOME", or write whole paths.'
+            "Could not find the home folder of this user.",
+            code="config-path",
+            hint="Set `HOME`, or use absolute paths.",
         ) from None
 
 
 def _user_folder(variable: str, usual: str, environ: Mapping[str, str]) -> Path:
-    # The XDG specification has relative values ignored.
+    # The XDG specification says to ignore relative values.
     named = Path(environ.get(variable, ""))
     return (named if named.is_absolute() else home(environ) / usual) / NAME
 
 
 def user_config(environ: Mapping[str, str]) -> Path:
-    """Return where the user's own configuration file would be."""
+    """Return the path of the user's own config file."""
     return _user_folder("XDG_CONFIG_HOME", ".config", environ) / "config.yaml"
 
 
 def default_state(environ: Mapping[str, str], *, user: int) -> tuple[Path, str]:
-    """Return the state folder when none is configured, for the numeric `user`, and where that came from."""
+    """Return the default state folder of the numeric `user`, and its origin."""
     if (named := environ.get("STATE_DIRECTORY", "").split(":")[0]) and Path(named).is_absolute():
         return Path(named), "environment STATE_DIRECTORY"
     if user == 0:
@@ -48,16 +50,16 @@ def default_state(environ: Mapping[str, str], *, user: int) -> tuple[Path, str]:
 
 
 def page(name: str) -> str:
-    """Return where a page of the documentation is: in the checkout that this is, else beside the program."""
+    """Return the path of a page of the documentation: in the checkout, else of the installation."""
     checkout = Path(__file__).parents[2] / "docs" / name
     installed = Path(sys.prefix) / "share" / "doc" / NAME / name
     return str(installed) if installed.is_file() and not checkout.is_file() else f"docs/{name}"
 
 
 def expand(written: str, environ: Mapping[str, str], base: Path) -> Path:
-    """Return `written` as an absolute path: a leading `~` is a home folder, a relative path starts at `base`.
+    """Return `written` as an absolute path, with `~` expanded. A relative path starts at `base`.
 
-    Raises ConfigError when the home folder is not known.
+    Raises ConfigError if the home folder is unknown.
     """
     if written == "~" or written.startswith("~/"):
         path = home(environ) / written[2:]
@@ -66,9 +68,9 @@ def expand(written: str, environ: Mapping[str, str], base: Path) -> Path:
             path = Path(written).expanduser()
         except RuntimeError:
             raise ConfigError(
-                "A path begins with the home folder of a user that does not exist.",
+                "A path begins with the home folder of an unknown user.",
                 code="config-path",
-                hint="Write the whole path.",
+                hint="Use an absolute path.",
             ) from None
     else:
         path = Path(written)
@@ -76,8 +78,8 @@ def expand(written: str, environ: Mapping[str, str], base: Path) -> Path:
 
 
 def expand_wp(flat: dict[str, object], environ: Mapping[str, str], base: Path) -> None:
-    """Make the paths among the settings of `wp` (dotted keys) absolute, in place. Raises ConfigError as `expand`."""
-    # With an alias or over SSH, the path is one of another machine.
+    """Make the paths in the section `wp` (dotted keys) absolute, in place. Raises ConfigError as `expand` does."""
+    # With an alias or over SSH, the path belongs to another machine.
     elsewhere = flat.get("wp.ssh") or flat.get("wp.alias")
     if (path := flat.get("wp.path")) is not None and not elsewhere:
         flat["wp.path"] = str(expand(str(path), environ, base))

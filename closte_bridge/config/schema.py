@@ -1,69 +1,25 @@
-"""The keys of the configuration file, and what each may hold.
+"""Validation of the config file.
 
-`validate` turns a document into flat values (`wp.path`), so that a network and what it inherits merge key by
-key.
+`validate` returns flat values (`wp.path`), so that a network inherits the top level key by key.
 """
 
 from __future__ import annotations
 
 import re
-from typing import TYPE_CHECKING, NamedTuple, TypeAlias
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import voluptuous as vol
 
-from closte_bridge.config import values as v
+from closte_bridge.config.model import KEYS, SECTIONS, section_of
 from closte_bridge.config.problems import ConfigProblem, Location, Path, Problems, line_of, show_key, show_path
+from closte_bridge.config.values import check_of
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-Flat: TypeAlias = dict[str, object]
-"""Checked values by their dotted keys."""
+    from closte_bridge.config.values import Check
 
 NETWORK_NAME = re.compile(r"[a-z0-9][a-z0-9_-]{0,62}")
-
-_COUNT = v.whole(1, 1000)
-SECTIONS: dict[str, dict[str, v.Check]] = {
-    "": {
-        "api_url": v.api_url,
-        "api_key_file": v.optional(v.path),
-        "state_dir": v.optional(v.path),
-        "checks": v.boolean,
-        "wildcard": v.boolean,
-        "wildcards": v.once(v.wildcard),
-        "keep": v.once(v.kept),
-        "removal_delay": v.duration,
-        "removal_grace": v.duration,
-        "certificate_budget": v.whole(1, 1_000_000),
-        "concurrency": v.whole(1, 64),
-        "rate_limit": v.number(0.01, 1000),
-        "environments": v.once(v.environment, some=True),
-        "metrics_file": v.optional(v.file),
-        "on_problem": v.several(v.text),
-    },
-    "wp": {
-        "command": v.several(v.text, some=True),
-        "path": v.optional(v.path),
-        "url": v.optional(v.site_url),
-        "ssh": v.optional(v.ssh),
-        "alias": v.optional(v.alias),
-        "allow_root": v.boolean,
-        "skip_plugins": v.skip_plugins,
-        "timeout": v.duration,
-    },
-    "dns": {
-        "resolvers": v.once(v.resolver, some=True),
-        "timeout": v.duration,
-        "concurrency": _COUNT,
-        "targets": v.once(v.target),
-    },
-    "tls": {
-        "port": v.whole(1, 65_535),
-        "ca_file": v.optional(v.path),
-        "timeout": v.duration,
-        "concurrency": _COUNT,
-    },
-}
 _SECRET_KEY = re.compile(
     r"(?:(?:closte_?)?(?:client_?)?(?:api_?)?key|(?:api_?)?(?:token|secret)|password)", re.IGNORECASE
 )
@@ -71,32 +27,29 @@ _EXTRA = "extra keys not allowed"
 
 
 class Section(NamedTuple):
-    """The values that one section of the file gives, and the line of each."""
+    """The values that the top level or a network gives, and their lines, by dotted keys."""
 
-    values: Flat
+    values: dict[str, object]
     lines: dict[str, int]
 
 
-def _nullable_section(keys: dict[str, v.Check]) -> v.Check:
-    # A section whose keys are all commented out is null in YAML.
-    schema = vol.Schema({vol.Optional(key): check for key, check in keys.items()})
-    return lambda value: {} if value is None else schema(value)
-
-
-def _schema() -> vol.Schema:
-    keys: dict[object, v.Check] = {vol.Optional(key): check for key, check in SECTIONS[""].items()}
-    for name, section in SECTIONS.items():
-        if name:
-            keys[vol.Optional(name)] = _nullable_section(section)
-    return vol.Schema(keys)
+def _schema(section: str = "") -> Check:
+    keys: dict[object, Check] = {
+        vol.Optional(name.removeprefix(f"{section}.")): check_of(key)
+        for name, key in KEYS.items()
+        if section_of(name) == section
+    }
+    if not section:
+        keys |= {vol.Optional(name): _schema(name) for name in SECTIONS}
+    schema = vol.Schema(keys)
+    # YAML reads a section whose keys are all commented out as null.
+    return lambda value: schema({} if value is None else value)
 
 
 def validate(data: Mapping[str, object], lines: Location) -> tuple[Section, dict[str, Section], Problems]:
-    """Return what the top level gives, what each network gives, and all that is wrong."""
-    schema, problems = _schema(), []
-    top = {key: value for key, value in data.items() if key != "networks"}
-    base, found = _section(schema, top, (), lines)
-    problems += found
+    """Return the values of the top level and of each network, and all problems."""
+    schema = _schema()
+    base, problems = _section(schema, {key: value for key, value in data.items() if key != "networks"}, (), lines)
     networks: dict[str, Section] = {}
     named = data.get("networks")
     if named is not None and not isinstance(named, dict):
@@ -106,41 +59,35 @@ def validate(data: Mapping[str, object], lines: Location) -> tuple[Section, dict
         named = None
     for name, section in (named or {}).items():
         path: Path = ("networks", name)
-        if not NETWORK_NAME.fullmatch(name):
-            problems.append(
-                ConfigProblem(
-                    line_of(lines, path),
-                    f"{show_key(name)} cannot name a network; use up to 63 of a-z, 0-9, - and _.",
-                )
-            )
-            continue
-        networks[name], found = _section(schema, {} if section is None else section, path, lines)
-        problems += found
+        if NETWORK_NAME.fullmatch(name):
+            networks[name], found = _section(schema, section, path, lines)
+            problems += found
+        else:
+            text = f"{show_key(name)} is not a valid network name; use up to 63 characters from a-z, 0-9, - and _."
+            problems.append(ConfigProblem(line_of(lines, path), text))
     return base, networks, problems
 
 
-def _section(schema: vol.Schema, data: object, prefix: Path, lines: Location) -> tuple[Section, Problems]:
+def _section(schema: Check, data: object, prefix: Path, lines: Location) -> tuple[Section, Problems]:
     try:
-        checked = schema(data)
+        checked: Any = schema(data)
     except vol.MultipleInvalid as error:
         return Section({}, {}), [_problem(one, prefix, lines) for one in error.errors]
-    flat: Flat = {}
-    where: dict[str, int] = {}
-    for key, value in checked.items():
-        inner = value if key in SECTIONS else {"": value}
-        for name, leaf in inner.items():
-            path = (*prefix, key, name) if name else (*prefix, key)
-            dotted = f"{key}.{name}" if name else key
-            flat[dotted] = leaf
-            where[dotted] = line_of(lines, path)
-    return Section(flat, where), []
+    found = Section({}, {})
+    for name in KEYS:
+        section, _, key = name.rpartition(".")
+        given = checked.get(section, {}) if section else checked
+        if key in given:
+            found.values[name] = given[key]
+            found.lines[name] = line_of(lines, (*prefix, *name.split(".")))
+    return found, []
 
 
 def _problem(error: vol.Invalid, prefix: Path, lines: Location) -> ConfigProblem:
     path: Path = (*prefix, *(part if isinstance(part, int) else str(part) for part in error.path))
-    if error.error_message == _EXTRA:
-        return ConfigProblem(line_of(lines, path), _unknown_key(path, len(prefix)))
     line = line_of(lines, path)
+    if error.error_message == _EXTRA:
+        return ConfigProblem(line, _unknown_key(path, len(prefix)))
     if isinstance(error, vol.DictInvalid):
         return ConfigProblem(line, f'{show_path(path)} must hold settings, such as "key: value".')
     return ConfigProblem(line, f"{show_path(path)} {error.error_message}.")
@@ -148,20 +95,16 @@ def _problem(error: vol.Invalid, prefix: Path, lines: Location) -> ConfigProblem
 
 def _unknown_key(path: Path, depth: int) -> str:
     key = str(path[-1])
-    section = str(path[depth]) if len(path) > depth + 1 else ""
     start = f"Unknown key {show_key(key)}"
     if _SECRET_KEY.fullmatch(key.replace("-", "_")):
-        return f'{start}: no secret belongs in this file; write its file\'s name as "api_key_file".'
-    known = [*SECTIONS[section]]
-    if not section:
-        known += [name for name in SECTIONS if name] + ([] if depth else ["networks"])
-    from difflib import get_close_matches  # noqa: PLC0415 - only for a key that is wrong
+        return f'{start}: do not store secrets here; set "api_key_file" to a file with the key.'
+    homes: dict[str, list[str]] = {"": [*SECTIONS] + ([] if depth else ["networks"])}
+    for name in KEYS:
+        homes.setdefault(section_of(name), []).append(name.rpartition(".")[2])
+    from difflib import get_close_matches  # noqa: PLC0415 - only an unknown key needs it
 
-    close = get_close_matches(key.lower().replace("-", "_"), known, n=1)
-    if close:
+    section = str(path[depth]) if len(path) > depth + 1 else ""
+    if close := get_close_matches(key.lower().replace("-", "_"), homes[section], n=1):
         return f'{start}; did you mean "{close[0]}"?'
-    homes = [name for name, keys in SECTIONS.items() if key in keys]
-    if homes:
-        places = " or ".join(f'"{name}"' if name else "the top level" for name in homes)
-        return f"{start}; it belongs under {places}."
-    return f"{start}."
+    places = [f'"{name}"' if name else "the top level" for name, keys in homes.items() if key in keys]
+    return f"{start}; it belongs under {' or '.join(places)}." if places else f"{start}."

@@ -1,8 +1,7 @@
-"""Check one value each: takes what stands in the file, returns what the settings hold.
+"""Checks of single config values.
 
-Each raises `voluptuous.Invalid`, whose text ends a sentence that begins with the name of the setting and
-never quotes the value: it could be a key in the wrong place. Nothing is coerced: `"5"` is no number, `yes` no
-boolean.
+Each check returns the value for the settings, or raises `voluptuous.Invalid`. Its text completes a sentence that begins
+with the key. It never quotes the value, which may be a misplaced API key. Values are not coerced.
 """
 
 from __future__ import annotations
@@ -22,6 +21,8 @@ from closte_bridge.domains import is_wildcard, normalise
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from closte_bridge.config.model import Key, Kind
+
     Check: TypeAlias = Callable[[object], object]
 
 ENVIRONMENTS = ("local", "development", "staging", "production")
@@ -29,7 +30,7 @@ _LONGEST = 365 * 86_400.0
 _MAX_TEXT = 4096
 _MAX_PORT = 65_535
 _UNPRINTABLE = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029\ud800-\udfff]")
-# What may stand before the place in WP-CLI's `--ssh`.
+# WP-CLI accepts these prefixes in `--ssh`.
 _TRANSPORT = re.compile(r"(?:ssh|vagrant|docker(?:-compose(?:-run)?)?):(?://)?")
 _USUAL_BOOLEANS = frozenset({"yes", "no", "on", "off", "y", "n", "true", "false"})
 
@@ -37,7 +38,7 @@ _USUAL_BOOLEANS = frozenset({"yes", "no", "on", "off", "y", "n", "true", "false"
 def text(value: object) -> str:
     """Accept text on one line."""
     if not isinstance(value, str):
-        raise vol.Invalid("must be text (in quotes if it looks like something else)")
+        raise vol.Invalid("must be text (quote numbers and booleans)")
     if not value:
         raise vol.Invalid("must not be empty")
     if len(value) > _MAX_TEXT or _UNPRINTABLE.search(value):
@@ -46,27 +47,22 @@ def text(value: object) -> str:
 
 
 def path(value: object) -> str:
-    """Accept the path of a file or folder; the home folder that it may begin with must be known."""
+    """Accept the path of a file or folder. If it begins with a home folder, that folder must be known."""
     written = text(value)
     if written.startswith("~") and not written.startswith("~/") and written != "~":
         try:
             Path(written).expanduser()
         except RuntimeError:
-            raise vol.Invalid("begins with the home folder of a user that does not exist") from None
+            raise vol.Invalid("begins with the home folder of an unknown user") from None
     return written
 
 
 def file(value: object) -> str:
-    """Accept the path of a file, which has a name."""
+    """Accept the path of a file."""
     written = path(value)
     if not Path(written).name:
         raise vol.Invalid("must name a file")
     return written
-
-
-def optional(check: Check) -> Check:
-    """Accept what `check` accepts, or null for "not set"."""
-    return lambda value: None if value is None else check(value)
 
 
 def boolean(value: object) -> bool:
@@ -74,16 +70,16 @@ def boolean(value: object) -> bool:
     if isinstance(value, bool):
         return value
     if isinstance(value, str) and value.lower() in _USUAL_BOOLEANS:
-        raise vol.Invalid("must be true or false, written so and without quotes")
+        raise vol.Invalid("must be true or false (unquoted)")
     raise vol.Invalid("must be true or false")
 
 
 def whole(lowest: int, highest: int) -> Check:
-    """Accept a whole number from `lowest` to `highest`."""
+    """Accept an integer from `lowest` to `highest`."""
 
     def check(value: object) -> int:
         if isinstance(value, bool) or not isinstance(value, int) or not lowest <= value <= highest:
-            raise vol.Invalid(f"must be a whole number from {lowest} to {highest}")
+            raise vol.Invalid(f"must be an integer from {lowest} to {highest}")
         return value
 
     return check
@@ -101,7 +97,7 @@ def number(lowest: float, highest: float) -> Check:
 
 
 def duration(value: object) -> float:
-    """Accept seconds as a number, or text such as `1h30m`; more than nothing, and a year at most."""
+    """Accept a number of seconds, or text such as `1h30m`, up to a year."""
     seconds = 0.0
     if isinstance(value, str):
         try:
@@ -109,12 +105,12 @@ def duration(value: object) -> float:
         except ValueError:
             raise vol.Invalid('must be a duration such as 300, "5m", "24h" or "1h30m"') from None
     elif isinstance(value, int | float) and not isinstance(value, bool):
-        # A number of hundreds of digits fits into no float.
+        # A float cannot hold a number of hundreds of digits.
         seconds = float(min(value, _LONGEST + 1))
     else:
         raise vol.Invalid('must be a duration such as 300, "5m", "24h" or "1h30m"')
     if not 0 < seconds <= _LONGEST:
-        raise vol.Invalid("must be more than nothing and at most a year (365d)")
+        raise vol.Invalid("must be greater than 0 and at most 365d")
     return seconds
 
 
@@ -131,12 +127,12 @@ def domain(value: object) -> str:
     if is_wildcard(name):
         raise vol.Invalid("must be a domain name without a wildcard")
     if "." not in name or ":" in name or name.replace(".", "").isdigit():
-        raise vol.Invalid('must be a whole domain name such as "example.org"')
+        raise vol.Invalid('must be a fully qualified domain name such as "example.org"')
     return name
 
 
 def kept(value: object) -> str:
-    """Accept a name to keep: a domain, or a wildcard."""
+    """Accept a domain or a wildcard."""
     return wildcard(value) if isinstance(value, str) and value.strip().startswith("*") else domain(value)
 
 
@@ -149,7 +145,7 @@ def wildcard(value: object) -> str:
 
 
 def target(value: object) -> str:
-    """Accept an IP address, or the domain name that a CNAME may lead to."""
+    """Accept an IP address, or the domain that a CNAME points to."""
     try:
         return str(ipaddress.ip_address(text(value)))
     except ValueError:
@@ -171,21 +167,21 @@ def resolver(value: object) -> Resolver:
 
 
 def api_url(value: object) -> str:
-    """Accept the base URL of the API: https, or http to this machine; nothing secret in it."""
+    """Accept the base URL of the API without secrets: https, or http to this machine."""
     written = text(value)
     try:
         parts = urlsplit(written)
         host, _port = parts.hostname, parts.port
     except ValueError:
         host = None
-    # What the client would refuse is refused here, where the file and the line can be named.
+    # The client refuses the same, but cannot name the file and the line.
     odd = not written.isascii() or re.search(r"[\s\\]", written)
     if not host or odd or parts.scheme not in {"http", "https"}:
         raise vol.Invalid('must be a URL such as "https://app.closte.com/api/client"')
     if parts.username is not None or parts.query or parts.fragment:
-        raise vol.Invalid('must not hold a user, a password, a "?" or a "#"')
+        raise vol.Invalid('must not contain a user, a password, a "?" or a "#"')
     if parts.scheme == "http" and not _is_loopback(host):
-        raise vol.Invalid("must begin with https:// (http:// is for this machine only)")
+        raise vol.Invalid("must begin with https:// (http:// works for this machine only)")
     return written.rstrip("/")
 
 
@@ -199,33 +195,33 @@ def _is_loopback(host: str) -> bool:
 
 
 def ssh(value: object) -> str:
-    """Accept what WP-CLI's `--ssh` takes; a password in it is refused."""
+    """Accept a value of WP-CLI's `--ssh` without a password."""
     written = text(value)
     location = _TRANSPORT.sub("", written, count=1)
     user, at, host = location.rpartition("@")
-    # What begins with a dash would be an option of `ssh` or `docker`, which WP-CLI starts.
+    # WP-CLI starts `ssh` or `docker`, which read a leading dash as an option.
     if re.search(r"\s", written) or any(part.startswith("-") for part in (written, location, host)):
-        raise vol.Invalid('must be a place such as "user@host:22/path"')
+        raise vol.Invalid('must look like "user@host:22/path"')
     if at and ":" in user:
-        raise vol.Invalid("must not hold a password; let SSH use a key")
+        raise vol.Invalid("must not contain a password; let SSH use a key")
     return written
 
 
 def site_url(value: object) -> str:
-    """Accept what WP-CLI's `--url` takes: the address of the main site."""
+    """Accept a value of WP-CLI's `--url`: the URL of a site."""
     written = text(value)
     if re.search(r"\s", written) or "@" in written or written.startswith("-"):
-        raise vol.Invalid('must be the address of the main site, such as "https://example.org"')
+        raise vol.Invalid('must be the URL of a site such as "https://example.org"')
     return written
 
 
 def alias(value: object) -> str:
-    """Accept one of WP-CLI's aliases; `@all` is refused, it stands for many networks."""
+    """Accept a WP-CLI alias of one network; `@all` stands for many."""
     written = text(value)
     if not re.fullmatch(ALIAS, written):
         raise vol.Invalid('must be an alias such as "@prod", in quotes')
     if written == "@all":
-        raise vol.Invalid('must stand for one network; list several under "networks"')
+        raise vol.Invalid('must point to a single network; define several under "networks"')
     return written
 
 
@@ -237,7 +233,7 @@ def environment(value: object) -> str:
 
 
 def several(check: Check, *, some: bool = False) -> Check:
-    """Accept a list of what `check` accepts, with at least one item if `some`; return a tuple."""
+    """Accept a list whose items pass `check`, at least one if `some`; return a tuple."""
     items = vol.Schema([check])
 
     def check_list(value: object) -> tuple[object, ...]:
@@ -251,7 +247,7 @@ def several(check: Check, *, some: bool = False) -> Check:
 
 
 def once(check: Check, *, some: bool = False) -> Check:
-    """Accept what `several` accepts, and drop repetitions."""
+    """Accept the same as `several`, and drop repetitions."""
     inner = several(check, some=some)
     return lambda value: tuple(dict.fromkeys(inner(value)))  # type: ignore[call-overload] # a tuple
 
@@ -263,5 +259,39 @@ def skip_plugins(value: object) -> bool | tuple[object, ...]:
     if not isinstance(value, list):
         raise vol.Invalid("must be true, false or a list of plugins")
     names = several(text, some=True)(value)
-    assert isinstance(names, tuple)  # noqa: S101 - what `several` makes
+    assert isinstance(names, tuple)  # noqa: S101 - `several` returns one
     return names
+
+
+_CHECKS: dict[Kind, Check] = {
+    "API URL": api_url,
+    "argument": text,
+    "boolean": boolean,
+    "boolean or list": skip_plugins,
+    "domain": kept,
+    "duration": duration,
+    "environment": environment,
+    "file": file,
+    "IP address or domain": target,
+    "path": path,
+    "resolver": resolver,
+    "site URL": site_url,
+    "SSH target": ssh,
+    "wildcard": wildcard,
+    "WP-CLI alias": alias,
+}
+
+
+def check_of(key: Key) -> Check:
+    """Return the check of a key's value, as its declaration says."""
+    lowest, highest = key.bounds
+    match key.kind:
+        case "integer":
+            return whole(int(lowest), int(highest))
+        case "number":
+            return number(lowest, highest)
+    check = _CHECKS[key.kind]
+    if isinstance(key.default, tuple):
+        # Arguments may repeat, and a list that is not empty by default must not be empty.
+        return (several if key.kind == "argument" else once)(check, some=bool(key.default))
+    return check if key.default is not None else lambda value: None if value is None else check(value)

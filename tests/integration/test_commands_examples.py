@@ -210,6 +210,7 @@ ELSEWHERE = {
     "domain check": "needs the DNS that the example shows",
     "domain revive": "needs DNS and certificates",
     "doctor": "needs DNS for good news; tests/integration/test_life_doctor.py has every message",
+    "man": "tests/unit/test_cli_commands.py runs them",
     "sandbox": "serves until it is ended",
     "shim install": "needs the other host that the example names",
     "watch": "goes on until it is ended",

@@ -11,20 +11,16 @@ import click
 import pytest
 
 from closte_bridge.checks.model import DnsCode, TlsCode
-from closte_bridge.cli.commands.config_show import settings_rows
 from closte_bridge.cli.options import GlobalOption
-from closte_bridge.cli.result import STATUS, Result, envelope
+from closte_bridge.cli.result import Result, envelope
 from closte_bridge.closte.connection import ConnectionState
 from closte_bridge.closte.outcome import OutcomeKind
-from closte_bridge.config.model import Settings
-from closte_bridge.config.schema import SECTIONS
 from closte_bridge.engine.cost import Cost
 from closte_bridge.engine.problems import LOST
-from closte_bridge.errors import PRECEDENCE
 from closte_bridge.planning.model import ELSEWHERE, NOT_LISTED, NOT_LISTED_YET, NOT_MANAGED, UNPROVEN, Action
-from closte_bridge.sandbox.faults import FaultKind
 from closte_bridge.shim.files import _KEPT, _PROXIES
 from closte_bridge.wordpress import failures
+from tests.reference.files import contents, outdated
 from tests.support.commands import COMMANDS
 from tests.support.parts import REPOSITORY
 
@@ -38,7 +34,7 @@ PAGES = (
 REFERENCE = (REPOSITORY / "docs" / "reference.md").read_text(encoding="utf-8")
 RUNBOOK = (REPOSITORY / "docs" / "runbook.md").read_text(encoding="utf-8")
 ARCHITECTURE = (REPOSITORY / "docs" / "architecture.md").read_text(encoding="utf-8")
-EVERYWHERE = {"--help"}
+OUTPUT = {"--format", "--fields", "--field"}
 
 
 def section(text: str, heading: str) -> str:
@@ -55,74 +51,22 @@ def rows(text: str) -> list[list[str]]:
     return [row for row in cells if not set("".join(row)) <= set("-: ")]
 
 
-def options(text: str) -> set[str]:
-    return set(re.findall(r"(?<![\w-])--[a-z][a-z-]*", text))
-
-
-def own_options(command: click.Command) -> set[str]:
-    params = [param for param in command.params if isinstance(param, click.Option) and not param.hidden]
-    return {name for param in params if not isinstance(param, GlobalOption) for name in param.opts if name[:2] == "--"}
-
-
 # -- the reference ---------------------------------------------------------------------------------------------------
 
 
-def test_every_command_has_its_section_and_no_other() -> None:
-    documented = re.findall(r"^### `closte-bridge ([^`]+)`$", REFERENCE, re.MULTILINE)
-    assert sorted(documented) == sorted(COMMANDS)
+@pytest.mark.parametrize("name", contents())
+def test_generated_files_are_current(name: str) -> None:
+    assert name not in outdated(), "Run `python -m tests.reference --write`."
 
 
-@pytest.mark.parametrize("name", COMMANDS)
-def test_every_option_is_in_its_commands_section_and_no_other(name: str) -> None:
-    text = section(REFERENCE, f"### `closte-bridge {name}`")
-    assert options(text) - EVERYWHERE == own_options(COMMANDS[name]) - EVERYWHERE
-
-
-@pytest.mark.parametrize("name", COMMANDS)
-def test_the_usage_of_commands_with_arguments_is_there(name: str) -> None:
-    command = COMMANDS[name]
-    ctx = click.Context(command)
-    written = [param.make_metavar(ctx) for param in command.params if isinstance(param, click.Argument)]
-    if written:
-        assert f"`closte-bridge {name} {' '.join(written)}`" in section(REFERENCE, f"### `closte-bridge {name}`")
-
-
-def test_the_global_options() -> None:
-    written = {param.written for param in COMMANDS["plan"].params if isinstance(param, GlobalOption)}
-    documented = {row[0].strip("`") for row in rows(section(REFERENCE, "## Global options"))[1:]}
-    assert documented == written | {"--help", "--version"}
-
-
-def test_the_fields_of_commands_are_told() -> None:
-    for name, command in COMMANDS.items():
-        helps = [param.help or "" for param in command.params if isinstance(param, click.Option)]
-        for found in filter(None, (re.search(r"Available: ([\w, ]+)\.", text) for text in helps)):
-            text = section(REFERENCE, f"### `closte-bridge {name}`") + section(REFERENCE, "## Fields of plans")
-            text += section(REFERENCE, "### `closte-bridge domain list`") * (name == "domain get")
-            missing = [field for field in found.group(1).split(", ") if f"`{field}`" not in text]
-            assert not missing, f"{name}: {missing}"
-
-
-def test_the_config_keys_and_their_defaults() -> None:
-    documented = {row[0].strip("`"): row[1].strip("`") for row in rows(section(REFERENCE, "## Configuration"))[1:]}
-    keys = {f"{name}.{key}" if name else key for name, keys in SECTIONS.items() for key in keys}
-    assert set(documented) == keys
-    for row in settings_rows(Settings(state_dir=Path("/")), {}, {}):
-        value = row["value"]
-        if row["key"] == "state_dir":
-            continue
-        if isinstance(value, list):
-            shown = f"[{', '.join(map(str, value))}]"
-        else:
-            shown = {None: "null", True: "true", False: "false"}.get(value, str(value))  # type: ignore[call-overload]  # values are plain
-        assert documented[str(row["key"])] == shown, row["key"]
-
-
-def test_the_exit_codes() -> None:
-    documented = [row[:2] for row in rows(section(REFERENCE, "## Exit codes"))[1:]]
-    assert documented == [[str(int(code)), f"`{STATUS[code]}`"] for code in PRECEDENCE]
-    readme = (REPOSITORY / "README.md").read_text(encoding="utf-8")
-    assert sorted(int(row[0]) for row in rows(section(readme, "## Exit codes"))[1:]) == sorted(map(int, PRECEDENCE))
+@pytest.mark.parametrize("command", COMMANDS)
+def test_the_reference_tells_all_of_a_command(command: str) -> None:
+    text = section(REFERENCE, f"### `closte-bridge {command}`")
+    options = [param for param in COMMANDS[command].params if isinstance(param, click.Option) and not param.hidden]
+    own = {name for param in options if not isinstance(param, GlobalOption) for name in param.opts}
+    assert not [name for name in own - OUTPUT if f"| `{name}" not in text]
+    assert ("Formats: " in text, "Fields: " in text) == ("--format" in own, "--fields" in own)
+    assert f"$ closte-bridge {command}" in text or f" {command}\n" in text
 
 
 def test_the_envelope() -> None:
@@ -167,11 +111,6 @@ def test_the_actions_of_the_log() -> None:
         for word in re.findall(r"`([a-z]+)`", row[0])
     }
     assert told == made
-
-
-def test_the_faults_of_the_sandbox() -> None:
-    text = section(REFERENCE, "### `closte-bridge sandbox`")
-    assert not [kind.value for kind in FaultKind if f"`{kind.value}`" not in text]
 
 
 def test_what_the_shim_keeps_of_the_environment() -> None:
@@ -293,7 +232,7 @@ def test_files_that_are_named_exist(page: Path) -> None:
 def test_commands_that_are_named_exist(page: Path) -> None:
     text = page.read_text(encoding="utf-8")
     first = {name.split()[0] for name in COMMANDS} | {"help"}
-    calls = re.findall(r"^\$ closte-bridge ([^\s#]+) ?([a-z]*)", text, re.MULTILINE)
+    calls = re.findall(r"^\$ closte-bridge (?:-\S+ )*([^\s#]+) ?([a-z]*)", text, re.MULTILINE)
     assert not [call for call in calls if call[0] not in first]
     nouns = {name.split()[0] for name in COMMANDS if " " in name}
     assert not [call for call in calls if call[0] in nouns and " ".join(call) not in COMMANDS]
@@ -305,6 +244,7 @@ def test_pages_that_messages_refer_to_come_with_the_program() -> None:
     assert "runbook.md" in named, "The search itself is broken."
     project = tomllib.loads((REPOSITORY / "pyproject.toml").read_text(encoding="utf-8"))
     brought = project["tool"]["hatch"]["build"]["targets"]["wheel"]["shared-data"]
+    assert brought.pop("share") == "share"
     assert {f"docs/{name}" for name in named} <= brought.keys()
     assert [name for name in brought if not (REPOSITORY / name).is_file()] == []
     assert all(place == f"share/doc/closte-bridge/{Path(name).name}" for name, place in brought.items())

@@ -33,7 +33,7 @@ OPTION_LIKE = ("--exec=touch owned", "-oProxyCommand=touch owned", "--require=ow
     ],
 )  # fmt: skip
 def test_a_place_is_no_option_of_what_wp_cli_starts(place: str) -> None:
-    with pytest.raises(vol.Invalid, match="must be a place"):
+    with pytest.raises(vol.Invalid, match="must look like"):
         values.ssh(place)
 
 

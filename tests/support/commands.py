@@ -2,38 +2,18 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
-import click
-
-from closte_bridge.cli.command import name_of
-from closte_bridge.cli.root import root
-
-if TYPE_CHECKING:
-    from collections.abc import Iterator
+from closte_bridge.cli.manual import commands
 
 # They serve until they are ended, and have tests of their own.
 SERVING = frozenset({"watch", "sandbox"})
 # What each command is called with: `NAME` and `OTHER` stand for mapped names, `PLAN` for a file.
 CALLS = (
-    "config show", "config validate", "completion bash", "shim status", "integration status", "integration test",
+    "config show", "config validate", "completion bash", "man", "shim status", "integration status", "integration test",
     "adopt --yes", "plan", "plan --out=PLAN", "apply PLAN", "sync", "sync --retry", "domain list", "domain get NAME",
     "domain explain NAME", "domain check NAME", "domain revive NAME --yes", "domain backfill --yes",
     "domain add pin.example.com", "domain remove pin.example.com --yes", "domain release OTHER --yes", "doctor",
     "health", "setup --yes", "shim install", "shim uninstall --yes", "log", "integration disable", "integration enable",
 )  # fmt: skip
-
-
-def commands(group: click.Group = root, parent: click.Context | None = None) -> Iterator[tuple[str, click.Command]]:
-    """Yield each command that can be run, by its full name."""
-    ctx = click.Context(group, parent, info_name="closte-bridge" if parent is None else group.name)
-    for name in group.list_commands(ctx):
-        command = group.get_command(ctx, name)
-        assert command is not None
-        if isinstance(command, click.Group):
-            yield from commands(command, ctx)
-        else:
-            yield f"{name_of(ctx)} {name}".strip(), command
 
 
 COMMANDS = dict(commands())

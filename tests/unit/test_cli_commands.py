@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
 
-OURS = ("config", "completion")
+OURS = ("config", "completion", "man")
 
 # The release of Ultimate Multisite that examples name.
 PLUGIN = "2.14.2"

@@ -33,11 +33,11 @@ def test_a_good_configuration(run: Run, tmp_path: Path) -> None:
 def test_a_bad_configuration(run: Run, tmp_path: Path) -> None:
     (tmp_path / "bad.yaml").write_text("api_key: MYSECRET\nremvoal_delay: 5m\nwp: {timeout: soon}\n")
     lines = [
-        'bad.yaml:1: Unknown key "api_key": no secret belongs in this file; write its file\'s name as "api_key_file".',
+        'bad.yaml:1: Unknown key "api_key": do not store secrets here; set "api_key_file" to a file with the key.',
         'bad.yaml:2: Unknown key "remvoal_delay"; did you mean "removal_delay"?',
         'bad.yaml:3: "wp.timeout" must be a duration such as 300, "5m", "24h" or "1h30m".',
     ]
-    mend = "Mend it and check again: `closte-bridge config validate bad.yaml`."
+    mend = "Fix the file, then run `closte-bridge config validate bad.yaml`."
     text = "".join(f"Error: {line}\n" for line in lines) + f"{mend}\n"
     assert run("config", "validate", "bad.yaml") == Answer(2, "", text)
     assert run("config", "validate", "bad.yaml", "--quiet") == Answer(2, "", text)

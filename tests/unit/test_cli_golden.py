@@ -61,9 +61,9 @@ def test_help_of_a_command(run: Run) -> None:
         """\
 Usage: closte-bridge config validate [OPTIONS] [<file>]
 
-  Check a configuration file: the one named, or the one that would be used.
+  Validate a config file, by default the one in use.
 
-  All mistakes are told at once, each with its line.
+  Reports all errors at once, with line numbers.
 
 Options:
   --format <table|json>  How to print. Default: table.
@@ -73,18 +73,18 @@ The global parameters (--path, --quiet, …): see "closte-bridge --help".
 
 Examples:
   $ closte-bridge config validate
-  Success: No configuration file; the defaults apply.
+  Success: No config file found; using defaults.
 
   $ closte-bridge config validate config.yaml
   Error: config.yaml:2: Unknown key "remvoal_delay"; did you mean "removal_delay"?
-  Mend it and check again: `closte-bridge config validate config.yaml`.
+  Fix the file, then run `closte-bridge config validate config.yaml`.
 """,
         "",
     )
 
 
 SEE = 'See "closte-bridge {} --help".'
-NO_FILE = "Look at what `--config` or CLOSTE_BRIDGE_CONFIG says; without either, no file is needed."
+NO_FILE = "Check `--config` and CLOSTE_BRIDGE_CONFIG. If neither is set, the config file is optional."
 
 
 @pytest.mark.parametrize(
@@ -120,7 +120,7 @@ NO_FILE = "Look at what `--config` or CLOSTE_BRIDGE_CONFIG says; without either,
         (["config", "show", "--network=x"], 'There is no network "x".', "Networks: default."),
         (["@all", "config", "show"], '"@all" cannot be used as an alias: it must stand for one network.',
          "For all networks of the configuration there is --all."),
-        (["config", "show", "--config=none.yaml"], 'The configuration file "none.yaml" does not exist.', NO_FILE),
+        (["config", "show", "--config=none.yaml"], 'The config file "none.yaml" does not exist.', NO_FILE),
     ],
 )  # fmt: skip
 def test_mistakes_in_the_arguments(run: Run, argv: list[str], error: str, hint: str | None) -> None:
@@ -153,10 +153,10 @@ def test_completing(run: Run) -> None:
 
 def test_hostile_arguments(run: Run) -> None:
     assert run("config", "validate", b"\x80\x1b[31m") == Answer(
-        2, "", f'Error: The configuration file "\\x80\\x1b[31m" does not exist.\n{NO_FILE}\n'
+        2, "", f'Error: The config file "\\x80\\x1b[31m" does not exist.\n{NO_FILE}\n'
     )
     answer = run("config", "validate", b"\x80", "--format=json")
-    assert json.loads(answer.out)["errors"][0]["message"] == 'The configuration file "\ufffd" does not exist.'
+    assert json.loads(answer.out)["errors"][0]["message"] == 'The config file "\ufffd" does not exist.'
     assert run(b"\xff\xfe").code == 2
     assert run("config", "show", b"--n\xff=x").code == 2
-    assert run("config", "validate", "--", "--format=json").err.startswith("Error: The configuration file")
+    assert run("config", "validate", "--", "--format=json").err.startswith("Error: The config file")

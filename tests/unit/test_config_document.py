@@ -48,27 +48,27 @@ def test_an_empty_document_is_an_empty_mapping(text: str) -> None:
     [
         ("- a\n", 1, 'The file must hold settings, such as "wildcard: true".'),
         ("5\n", 1, 'The file must hold settings, such as "wildcard: true".'),
-        ("a: 1\n\tb: 2\n", 2, "This is not valid YAML: a tab is in the way; indent with spaces."),
-        ("a: 1\nb: c: d\n", 2, "This is not valid YAML: mapping values are not allowed here."),
-        ("a: 1\nb: !!python/name:os.system\n", 2, "This is not valid YAML: tags are not supported."),
-        ("a: !!str 1\n", 1, "This is not valid YAML: tags are not supported."),
+        ("a: 1\n\tb: 2\n", 2, "Invalid YAML: tabs are not allowed; indent with spaces."),
+        ("a: 1\nb: c: d\n", 2, "Invalid YAML: mapping values are not allowed here."),
+        ("a: 1\nb: !!python/name:os.system\n", 2, "Invalid YAML: tags are not supported."),
+        ("a: !!str 1\n", 1, "Invalid YAML: tags are not supported."),
         (
             "a: 1\nb: [1,\nc: 2\n",
             4,
-            "This is not valid YAML: while parsing a flow sequence (what it belongs to begins in line 2).",
+            "Invalid YAML: while parsing a flow sequence (opened on line 2).",
         ),
-        ("a: " + "[" * 5000, 1, "This is not valid YAML: it is nested too deeply."),
-        ("a: &a [*a]\n", 1, "This is not valid YAML: it is too large."),
+        ("a: " + "[" * 5000, 1, "Invalid YAML: it is nested too deeply."),
+        ("a: &a [*a]\n", 1, "Invalid YAML: it is too large."),
         (
             "a: 1\n---\nb: 2\n",
             2,
-            "This is not valid YAML: expected a single document in the stream, but found another document.",
+            "Invalid YAML: expected a single document in the stream, but found another document.",
         ),
-        ("a: 1\nb: \x01\n", 2, "A character that YAML does not allow."),
-        ('a: 1\nb: "\\UFFFFFFFF"\n', 2, "An escape sequence that stands for no character."),
+        ("a: 1\nb: \x01\n", 2, "Invalid character."),
+        ('a: 1\nb: "\\UFFFFFFFF"\n', 2, "Invalid escape sequence."),
         ("5: a\n", 1, "A key must be text."),
         ("? [a]\n: 3\n", 1, "A key must be text."),
-        ("a: 1\nb: 2\na: 3\n", 3, '"a" is given twice; the first one is on line 1.'),
+        ("a: 1\nb: 2\na: 3\n", 3, 'Duplicate key "a"; first defined on line 1.'),
     ],
 )
 def test_says_what_is_wrong_and_where(text: str, line: int, message: str) -> None:
@@ -83,7 +83,7 @@ def test_aliases_work_but_cannot_grow_without_bound() -> None:
     for before, name in zip("abc", "bcd", strict=True):
         bomb += f"{name}: &{name} [" + f"*{before}," * 99 + "]\n"
     assert MAX_NODES < 99**4
-    assert read_document(bomb)[2][0].message == "This is not valid YAML: it is too large."
+    assert read_document(bomb)[2][0].message == "Invalid YAML: it is too large."
 
 
 @pytest.mark.parametrize(

@@ -46,9 +46,9 @@ def test_a_named_file_that_is_missing_is_an_error(tmp_path: Path) -> None:
     for explicit, environ in ((missing, {}), (None, {"CLOSTE_BRIDGE_CONFIG": str(missing)})):
         with pytest.raises(ConfigError) as caught:
             load_config(explicit, environ)
-        assert caught.value.message == f'The configuration file "{missing}" does not exist.'
+        assert caught.value.message == f'The config file "{missing}" does not exist.'
         assert caught.value.code == "config-file"
-        assert "without either, no file is needed" in caught.value.hint
+        assert "the config file is optional" in caught.value.hint
 
 
 def test_a_dangling_link_in_a_usual_place_is_not_passed_over(tmp_path: Path) -> None:
@@ -64,22 +64,22 @@ def test_each_reason_why_a_file_cannot_be_read(tmp_path: Path, monkeypatch: pyte
             load_config(path, {})
         return caught.value.message.replace(str(path), "F")
 
-    assert message(tmp_path) == 'The configuration file "F" is a directory.'
-    assert message(tmp_path / ("x" * 300)).startswith('The configuration file "F" cannot be read (')
-    assert message(Path("a\0b")) == 'The configuration file "F" does not exist.'
+    assert message(tmp_path) == 'The config file "F" is a directory.'
+    assert message(tmp_path / ("x" * 300)).startswith('The config file "F" cannot be read (')
+    assert message(Path("a\0b")) == 'The config file "F" does not exist.'
     path = tmp_path / "config.yaml"
     path.write_bytes(b"wp:\n  path: \xff\n")
     assert message(path) == "F:2: The file is not UTF-8 text."
     path.write_bytes(b"#" * (MAX_SIZE + 1))
-    assert message(path) == 'The configuration file "F" is larger than 256 KiB.'
+    assert message(path) == 'The config file "F" is larger than 256 KiB.'
 
     def refuse(*_arguments: object) -> None:
         raise PermissionError(13, "Permission denied")
 
     monkeypatch.setattr(Path, "open", refuse)
-    assert message(path) == 'The configuration file "F" may not be read by this user.'
+    assert message(path) == 'The config file "F" is not readable by this user.'
     monkeypatch.setattr(Path, "lstat", refuse)
-    with pytest.raises(ConfigError, match="may not be read by this user"):
+    with pytest.raises(ConfigError, match="is not readable by this user"):
         load_config(None, {"HOME": "/h"})
 
 

@@ -156,7 +156,7 @@ def test_networks_have_state_folders_of_their_own(write: Write) -> None:
     config = load_config(write("state_dir: /x\nnetworks: {a: {}, b: {state_dir: /y}}\n"), {"HOME": "/h"})
     assert [one.state_dir for one in config.networks.values()] == [Path("/x/a"), Path("/y")]
     path = write("networks:\n  a: {state_dir: /x}\n  b:\n    state_dir: /x\n")
-    assert problems_of(path) == ['4: "networks.b.state_dir" is also that of "a"; give each its own.']
+    assert problems_of(path) == ['4: "networks.b.state_dir" is already used by "a"; each network needs its own.']
 
 
 def test_the_state_folder_is_that_of_the_user(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -177,11 +177,11 @@ def test_a_user_without_a_home_gets_a_clear_error(tmp_path: Path, monkeypatch: p
 
     monkeypatch.setattr(Path, "home", homeless)
     monkeypatch.setattr(os, "geteuid", lambda: 1000)
-    with pytest.raises(ConfigError, match="no home folder"):
+    with pytest.raises(ConfigError, match="home folder of this user"):
         load_config(None, {}, system_path=tmp_path / "none")
     path = tmp_path / "config.yaml"
     path.write_text("state_dir: /s\nmetrics_file: ~/m\n")
-    with pytest.raises(InvalidConfigError, match="no home folder"):
+    with pytest.raises(InvalidConfigError, match="home folder of this user"):
         load_config(path, {})
     assert find_config(None, {}, system_path=tmp_path / "none") is None
 

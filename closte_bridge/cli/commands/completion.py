@@ -1,4 +1,4 @@
-"""`closte-bridge completion`: the script that completes our commands in a shell."""
+"""`closte-bridge completion`: the completion script of a shell."""
 
 from __future__ import annotations
 
@@ -21,21 +21,27 @@ function _closte_bridge_completion;
 """
 
 
-@click.command("completion", cls=BridgeCommand, epilog=_EXAMPLES, short_help="Print the completion script of a shell.")
+@click.command("completion", cls=BridgeCommand, epilog=_EXAMPLES, short_help="Print a shell completion script.")
 @click.argument("shell", type=click.Choice(SHELLS), metavar="<bash|zsh|fish>")
 @format_options(formats=(Format.TABLE, Format.JSON))
 @global_options
 @pass_app
 def completion(app: App, shell: str) -> Result:
-    """Print the completion script of a shell.
+    """Print a shell completion script.
 
-    Put it where your shell looks for such scripts, then type closte-bridge and press the tab key.
+    Save the output where your shell loads completions from (see the example), then open a new shell. An installation
+    has the files for all shells below share/ of its prefix.
     """
     del app
-    make = get_completion_class(shell)
-    assert make is not None  # noqa: S101 - click has these three
-    # Only the name and the text of the script are needed of the class, and no command.
-    completer = make(click.Command("closte-bridge"), {}, "closte-bridge", "_CLOSTE_BRIDGE_COMPLETE")
-    # The base class's way: that of bash starts a bash to ask for its version.
-    script = ShellComplete.source(completer).strip("\n")
+    script = completion_script(shell)
     return Result(data={"shell": shell, "script": script}, rendered={Format.TABLE: script})
+
+
+def completion_script(shell: str) -> str:
+    """Return the completion script of one of `SHELLS`."""
+    make = get_completion_class(shell)
+    assert make is not None  # noqa: S101 - click supports these shells
+    # The script needs the name of the program, but none of its commands.
+    completer = make(click.Command("closte-bridge"), {}, "closte-bridge", "_CLOSTE_BRIDGE_COMPLETE")
+    # The method of the bash class would start bash to read its version.
+    return ShellComplete.source(completer).strip("\n")

@@ -1,4 +1,4 @@
-"""`closte-bridge config`: what the configuration says, where from, and whether it is valid."""
+"""`closte-bridge config`: show and validate the config."""
 
 from __future__ import annotations
 
@@ -24,48 +24,47 @@ api_key_file
 """
 _VALIDATE = """
 $ closte-bridge config validate
-Success: No configuration file; the defaults apply.
+Success: No config file found; using defaults.
 
 $ closte-bridge config validate config.yaml
 Error: config.yaml:2: Unknown key "remvoal_delay"; did you mean "removal_delay"?
-Mend it and check again: `closte-bridge config validate config.yaml`.
+Fix the file, then run `closte-bridge config validate config.yaml`.
 """
 
 
-@click.group(cls=BridgeGroup, short_help="Show or validate the configuration.", epilog=_VALIDATE)
+@click.group(cls=BridgeGroup, short_help="Show or validate the config.", epilog=_VALIDATE)
 @global_options
 def config() -> None:
-    """Show or validate the configuration.
+    """Show or validate the config.
 
-    It is read from --config or CLOSTE_BRIDGE_CONFIG, else from /etc/closte-bridge/config.yaml, else from
-    closte-bridge/config.yaml in the user's configuration folder. Without any, the defaults apply.
+    The file is looked up in this order: --config, CLOSTE_BRIDGE_CONFIG, /etc/closte-bridge/config.yaml,
+    ~/.config/closte-bridge/config.yaml. Without a file, defaults apply.
     """
 
 
-@config.command("show", cls=BridgeCommand, short_help="Show each setting and where it came from.", epilog=_SHOW)
+@config.command("show", cls=BridgeCommand, short_help="Show effective settings and their source.", epilog=_SHOW)
 @format_options(fields=FIELDS, default=Format.YAML)
 @global_options
 @pass_app
 def show(app: App) -> Result:
-    """Show each setting in effect and where it came from: the default, a line of the file, an option or the
-    environment.
+    """Show all effective settings and their source: default, line of the config file, option or environment.
 
-    As YAML it is a configuration file itself. The API key is never shown, only the file that it is read from.
+    The YAML output is itself a valid config file. The API key is never shown, only the file that holds it.
     """
     effective = app.effective(every=True)
     rows = [row for settings, origins in effective for row in settings_rows(settings, origins, app.environ)]
     return Result(data=rows, fields=FIELDS, rendered={Format.YAML: settings_yaml(rows, app.config().source)})
 
 
-@config.command("validate", cls=BridgeCommand, short_help="Check a configuration file.", epilog=_VALIDATE)
+@config.command("validate", cls=BridgeCommand, short_help="Validate a config file.", epilog=_VALIDATE)
 @click.argument("file", required=False, metavar="[<file>]")
 @format_options(formats=(Format.TABLE, Format.JSON))
 @global_options
 @pass_app
 def validate(app: App, file: str | None) -> Result:
-    """Check a configuration file: the one named, or the one that would be used.
+    """Validate a config file, by default the one in use.
 
-    All mistakes are told at once, each with its line.
+    Reports all errors at once, with line numbers.
     """
     if file is not None:
         app.overrides.config = file
@@ -73,7 +72,7 @@ def validate(app: App, file: str | None) -> Result:
     names = [*found.networks]
     source = None if found.source is None else str(found.source)
     if source is None:
-        text = "No configuration file; the defaults apply."
+        text = "No config file found; using defaults."
     else:
         listed = ", ".join(f'"{name}"' for name in names)
         text = f'"{source}" is valid: {counted(len(names), "network")}, {listed}.'
