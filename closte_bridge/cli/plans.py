@@ -10,10 +10,11 @@ from closte_bridge.cli.formats import Format
 from closte_bridge.cli.records import more, record_lines, record_rows
 from closte_bridge.cli.result import Message, Problem
 from closte_bridge.cli.stages import stage_lines, stage_rows
+from closte_bridge.closte.listing import Completeness
 from closte_bridge.counts import counted
 from closte_bridge.engine.problems import LOST
 from closte_bridge.planning.authority import WRONG_KEY
-from closte_bridge.planning.model import ELSEWHERE, Action, Mode, ObservedState, unproven_hold
+from closte_bridge.planning.model import ELSEWHERE, Action, Mode, unproven_hold
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
@@ -227,7 +228,7 @@ def _of_list(report: RunReport) -> tuple[Problem, ...]:
     observed = report.plan.observed
     if report.view.listing.key_rejected:
         return Problem.of(key_rejected())
-    if observed.state is ObservedState.UNREADABLE:
+    if observed.state is Completeness.UNREADABLE:
         hint = "What the ledger knows counts as present. Try `closte-bridge integration test`."
         return (Problem(code="list-unreadable", message=f"Closte's list: {observed.reason}", hint=hint),)
     if report.lost:
@@ -236,7 +237,7 @@ def _of_list(report: RunReport) -> tuple[Problem, ...]:
         text = f"{observed.reason}. What it does not show counts as present by the ledger. Inferred removals wait."
         hint = "Ask Closte's support for the whole list. A domain that left without an event stays until then."
         return (Problem(code="list-paged", message=text, hint=hint),)
-    if observed.state is ObservedState.PARTIAL:
+    if observed.state is Completeness.PARTIAL:
         text = f"Closte's list is not complete: {observed.reason}. Nothing is removed by inference."
         hint = "Look at it in Closte's dashboard. If names were removed there on purpose, `closte-bridge adopt` again."
         return (Problem(code="list-partial", message=text, hint=hint),)

@@ -18,7 +18,7 @@ from tenacity import (
 
 from closte_bridge.closte.answer import decode, error_text, succeeded
 from closte_bridge.closte.connection import ConnectionState, ConnectionTest
-from closte_bridge.closte.listing import Listing, Readability, read_listing
+from closte_bridge.closte.listing import Completeness, Listing, read_listing
 from closte_bridge.closte.outcome import INVALID_DOMAIN, Action, Outcome, OutcomeKind, ResponseVerdict, interpret
 from closte_bridge.closte.rate_limit import DEFAULT_RATE, LONGEST_PAUSE, Patience, RateLimiter
 from closte_bridge.closte.redact import Redactor
@@ -292,16 +292,16 @@ class ClosteClient:
         document = None if reply.trouble else decode(reply.body)
         if HTTPStatus.OK <= reply.status < HTTPStatus.MULTIPLE_CHOICES and document is not None:
             listing = read_listing(document, self._clean)
-            if reply.status == HTTPStatus.PARTIAL_CONTENT and listing.state is Readability.READABLE:
-                listing = replace(listing, state=Readability.PARTIAL, reason="the answer is a part of one (HTTP 206)")
-            if listing.state is not Readability.UNREADABLE:
+            if reply.status == HTTPStatus.PARTIAL_CONTENT and listing.state is Completeness.COMPLETE:
+                listing = replace(listing, state=Completeness.PARTIAL, reason="the answer is a part of one (HTTP 206)")
+            if listing.state is not Completeness.UNREADABLE:
                 return listing, False
             # A no is judged by the same words as a no to a change.
             rejected = self._judge("add", "", reply).kind is OutcomeKind.KEY_REJECTED
             return replace(listing, key_rejected=rejected), False
         verdict = self._judge("add", "", reply)
         rejected = verdict.kind is OutcomeKind.KEY_REJECTED
-        return Listing(Readability.UNREADABLE, verdict.message, key_rejected=rejected), verdict.again
+        return Listing(Completeness.UNREADABLE, verdict.message, key_rejected=rejected), verdict.again
 
     def _read_test(self, reply: HttpReply) -> tuple[ConnectionTest, bool]:
         document = None if reply.trouble else decode(reply.body)

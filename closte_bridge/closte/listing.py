@@ -20,10 +20,10 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
 
 
-class Readability(Enum):
-    """How far a list may be believed."""
+class Completeness(Enum):
+    """How complete a list is: only what a complete one lacks may be taken for missing."""
 
-    READABLE = "readable"
+    COMPLETE = "complete"
     PARTIAL = "partial"
     UNREADABLE = "unreadable"
 
@@ -37,7 +37,7 @@ class Listing:
     are entries that it does not show.
     """
 
-    state: Readability
+    state: Completeness
     reason: str
     names: frozenset[str] = frozenset()
     key_rejected: bool = False
@@ -273,7 +273,7 @@ def _judge(reading: _Reading, levels: list[Document], *, ambiguous: bool = False
         problem = f"of the {entries} of Closte's list, {reading.odd} could not be understood"
     elif ambiguous:
         problem = "the answer holds more than one list"
-    state = Readability.PARTIAL if problem else Readability.READABLE
+    state = Completeness.PARTIAL if problem else Completeness.COMPLETE
     return Listing(state, problem, reading.names, paged=bool(pages))
 
 
@@ -311,4 +311,4 @@ def _plain_key(key: str) -> str:
 
 
 def _unreadable(reason: str) -> Listing:
-    return Listing(Readability.UNREADABLE, reason)
+    return Listing(Completeness.UNREADABLE, reason)

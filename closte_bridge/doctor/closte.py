@@ -5,9 +5,9 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from closte_bridge.closte.connection import ConnectionState
+from closte_bridge.closte.listing import Completeness
 from closte_bridge.counts import counted
 from closte_bridge.doctor.model import Finding, error, ok, skip, some, warning
-from closte_bridge.planning.model import ObservedState
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -42,9 +42,9 @@ def of_closte(client: ClosteClient, observed: Observed) -> Iterator[Finding]:
         yield skip("list", "Closte's list tells nothing then.")
         return
     yield ok("connection", tested.message)
-    if observed.state is ObservedState.COMPLETE:
+    if observed.state is Completeness.COMPLETE:
         yield ok("list", f"Closte's list holds {counted(len(observed.names), 'name')}.")
-    elif observed.state is ObservedState.PARTIAL:
+    elif observed.state is Completeness.PARTIAL:
         hint = "Nothing is removed by inference while that is so. If it is right, run `closte-bridge adopt` again."
         yield warning("list", f"Closte's list is not complete: {observed.reason}.", hint)
     else:

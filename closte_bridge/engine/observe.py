@@ -115,9 +115,9 @@ class _Closte:
     def listing(self) -> Listing:
         """Wait for the list that was asked for; without a key there was none to ask with."""
         if self._listed is None:
-            from closte_bridge.closte.listing import Listing, Readability  # noqa: PLC0415 - loaded while `wp` ran
+            from closte_bridge.closte.listing import Completeness, Listing  # noqa: PLC0415 - loaded while `wp` ran
 
-            return Listing(Readability.UNREADABLE, "There is no API key.")
+            return Listing(Completeness.UNREADABLE, "There is no API key.")
         began = time.perf_counter()
         with self._engine.waiting("Closte's list"):
             listing = self._listed.result()

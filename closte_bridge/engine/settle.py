@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from closte_bridge.closte.listing import Readability
+from closte_bridge.closte.listing import Completeness
 from closte_bridge.closte.outcome import OutcomeKind
 from closte_bridge.engine.bookkeeping import record_contradicted, record_elsewhere, record_seen, was_there
 from closte_bridge.ledger.store import LIST_LAG
@@ -50,7 +50,7 @@ def settle(this: ApplyPass, doubtful: Sequence[tuple[Change, Outcome]]) -> None:
     view, ledger = this.view, this.ledger
     names, complete = frozenset[str](), False
     listing = view.client.list_aliases() if not this.applied.key_rejected else None
-    if listing is not None and listing.state is not Readability.UNREADABLE:
+    if listing is not None and listing.state is not Completeness.UNREADABLE:
         # Against the ledger as it is now: what this run removed is no shrinking of the list.
         state = ledger.state(this.engine.clock.now())
         names, complete = listing.names, assess_list(listing, view.snapshot.network.domain, state).complete

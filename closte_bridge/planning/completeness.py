@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from closte_bridge.closte.listing import Listing, Readability
+from closte_bridge.closte.listing import Completeness, Listing
 from closte_bridge.counts import counted
 from closte_bridge.ledger.state import AliasPhase
-from closte_bridge.planning.model import Observed, ObservedState
+from closte_bridge.planning.model import Observed
 
 if TYPE_CHECKING:
     from closte_bridge.ledger.state import LedgerState
@@ -24,29 +24,29 @@ def assess_list(listing: Listing, main_domain: str, ledger: LedgerState) -> Obse
     What we removed lately counts neither before nor now: a list may be late, and show it for a while (see `count`).
     """
     names = listing.names
-    if listing.state is Readability.UNREADABLE:
-        return Observed(ObservedState.UNREADABLE, frozenset(), listing.reason)
-    if listing.state is Readability.PARTIAL:
-        return Observed(ObservedState.PARTIAL, names, listing.reason, paged=listing.paged)
+    if listing.state is Completeness.UNREADABLE:
+        return Observed(Completeness.UNREADABLE, frozenset(), listing.reason)
+    if listing.state is Completeness.PARTIAL:
+        return Observed(Completeness.PARTIAL, names, listing.reason, paged=listing.paged)
     if main_domain not in names:
         return Observed(
-            ObservedState.PARTIAL, names, f'the list does not hold the network\'s own domain "{main_domain}"'
+            Completeness.PARTIAL, names, f'the list does not hold the network\'s own domain "{main_domain}"'
         )
     missing = frozenset(name for name in ledger.managed if name not in names)
     if len(missing) > len(ledger.managed) * SHRINK_TOLERANCE and len(missing) > 1:
         lost = missing if len(missing) > FEW else frozenset()
         reason = f"the list lacks {len(missing)} of the {len(ledger.managed)} managed aliases"
-        return Observed(ObservedState.PARTIAL, names, reason, lost=lost)
+        return Observed(Completeness.PARTIAL, names, reason, lost=lost)
     # What we asked to remove without learning what came of it, and is gone, went by our doing too.
     gone = (n for n, unsettled in ledger.unsettled.items() if unsettled.phase is AliasPhase.REMOVING and n not in names)
     before, now = ledger.observed_count - sum(1 for _ in gone), count(names, ledger)
     if now < before * (1 - SHRINK_TOLERANCE):
         return Observed(
-            ObservedState.PARTIAL,
+            Completeness.PARTIAL,
             names,
             f"the list shrank from {before} to {counted(now, 'name')} without our doing",
         )
-    return Observed(ObservedState.COMPLETE, names)
+    return Observed(Completeness.COMPLETE, names)
 
 
 def count(names: frozenset[str], ledger: LedgerState) -> int:

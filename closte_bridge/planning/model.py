@@ -6,6 +6,8 @@ from dataclasses import dataclass, field
 from enum import Enum, StrEnum
 from typing import TYPE_CHECKING, NamedTuple
 
+from closte_bridge.closte.listing import Completeness
+
 if TYPE_CHECKING:
     from closte_bridge.ledger.state import Absence, Origin, RemovalClass
 
@@ -73,14 +75,6 @@ class Approval(NamedTuple):
 NOTHING_APPROVED = Approval()
 
 
-class ObservedState(Enum):
-    """How far Closte's list can be believed."""
-
-    COMPLETE = "complete"
-    PARTIAL = "partial"
-    UNREADABLE = "unreadable"
-
-
 @dataclass(frozen=True, slots=True)
 class Observed:
     """What Closte's list said, judged. `names` is empty when it could not be read.
@@ -89,7 +83,7 @@ class Observed:
     be whole lacks, if these are more than a few.
     """
 
-    state: ObservedState
+    state: Completeness
     names: frozenset[str]
     reason: str = ""
     paged: bool = False
@@ -98,12 +92,12 @@ class Observed:
     @property
     def complete(self) -> bool:
         """Tell whether a name that is missing here is missing at Closte."""
-        return self.state is ObservedState.COMPLETE
+        return self.state is Completeness.COMPLETE
 
     @property
     def readable(self) -> bool:
         """Tell whether a name that is here is at Closte."""
-        return self.state is not ObservedState.UNREADABLE
+        return self.state is not Completeness.UNREADABLE
 
 
 class Mode(Enum):

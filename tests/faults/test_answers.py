@@ -9,10 +9,10 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from closte_bridge.closte.listing import Completeness
 from closte_bridge.closte.outcome import OutcomeKind
 from closte_bridge.closte.rate_limit import RateLimiter
 from closte_bridge.errors import ExitCode
-from closte_bridge.planning.model import ObservedState
 from closte_bridge.sandbox.api import ApiTexts
 from closte_bridge.sandbox.faults import FaultKind
 from closte_bridge.sandbox.handler import Handler
@@ -130,7 +130,7 @@ def test_any_shape_of_the_list_proves_the_same(make_world: Callable[..., World],
     world.wordpress.change(add=["new.example.com"], drop=[FEW[0]], events=False)
     world.sandbox.set_faults(f"{shape.value}:1")
     for _ in range(3):
-        assert world.sync().view.observed.state is ObservedState.COMPLETE
+        assert world.sync().view.observed.state is Completeness.COMPLETE
     assert world.sandbox.aliases == world.wanted
 
 
@@ -157,7 +157,7 @@ def test_a_list_that_cannot_be_believed_removes_nothing_by_inference(
     world.wordpress.change(add=["new.example.com"], drop=evident)
     poor_list(world.sandbox, kind)
     for _ in range(4):
-        assert world.sync().view.observed.state is not ObservedState.COMPLETE
+        assert world.sync().view.observed.state is not Completeness.COMPLETE
     # An event is evidence of its own, and additions go on.
     assert asked(world.sandbox.requests, "remove") <= evident
     assert world.sandbox.aliases == (world.wanted | missing)
@@ -175,7 +175,7 @@ def test_a_list_that_loses_names_for_good_is_mended_and_nothing_else(make_world:
     world.sandbox.aliases = world.sandbox.aliases - set(MANY[:15])
     bring_in_step(world, "lost by Closte")
     assert asked(world.sandbox.requests, "remove") == set()
-    assert world.sync().view.observed.state is ObservedState.COMPLETE
+    assert world.sync().view.observed.state is Completeness.COMPLETE
 
 
 @pytest.mark.parametrize("words", [ApiTexts("SSL key of this domain is invalid."), ApiTexts("Blocked.", 403)])

@@ -6,9 +6,9 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from closte_bridge.closte.listing import Completeness
 from closte_bridge.closte.outcome import OutcomeKind
 from closte_bridge.errors import ExitCode
-from closte_bridge.planning.model import ObservedState
 from tests.support.canned_world import FOREIGN, OWN
 from tests.support.closte_worlds import (
     elsewhere,
@@ -50,7 +50,7 @@ def test_a_list_that_is_refused_with_an_accepted_key_stops_no_addition(
     with lists_are_refused(world.sandbox, words, status):
         report = world.sync()
     assert report.exit_code is ExitCode.UNREADABLE
-    assert (report.plan.observed.state, report.view.listing.key_rejected) == (ObservedState.UNREADABLE, False)
+    assert (report.plan.observed.state, report.view.listing.key_rejected) == (Completeness.UNREADABLE, False)
     assert "accepts the key" in report.plan.observed.reason
     assert world.sandbox.aliases == world.wanted
     # One change that changes nothing, and nothing else but the new domain.

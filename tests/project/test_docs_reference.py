@@ -103,7 +103,9 @@ def test_the_actions_of_the_log() -> None:
     engine = "".join(
         path.read_text(encoding="utf-8") for path in (REPOSITORY / "closte_bridge" / "engine").glob("*.py")
     )
-    made = set(re.findall(r'LogEntry\(\s*(?:view\.)?now,\s*run,\s*"([a-z]+)"', engine)) | {action.value for action in Action}
+    made = set(re.findall(r'LogEntry\(\s*(?:view\.)?now,\s*run,\s*"([a-z]+)"', engine)) | {
+        action.value for action in Action
+    }
     made |= set(re.findall(r'_note\(ledger, now, "([a-z]+)"', engine)) | {"forget"}
     told = {
         word
@@ -123,7 +125,16 @@ def test_what_the_shim_keeps_of_the_environment() -> None:
 
 # -- the runbook -----------------------------------------------------------------------------------------------------
 
-ERRORS = {"BridgeError", "ConfigError", "UnreadableError", "ReadOnlyError", "Problem", "_read_only", "Standing"}
+ERRORS = {
+    "BridgeError",
+    "ConfigError",
+    "UnreadableError",
+    "ReadOnlyError",
+    "Problem",
+    "ShimProblem",
+    "_read_only",
+    "Authority",
+}
 DYNAMIC = {
     "connection-": {state.value for state in ConnectionState} - {"ok"},
     "add-": {kind.value for kind in OutcomeKind},
@@ -144,7 +155,7 @@ def codes_in_the_program() -> set[str]:
             named = {keyword.arg: keyword.value for keyword in node.keywords}
             code = named.get("code")
             called = getattr(node.func, "id", getattr(node.func, "attr", ""))
-            if code is None and called in {"_read_only", "Standing"} and node.args:
+            if code is None and called in {"_read_only", "Authority"} and node.args:
                 code = node.args[0 if called == "_read_only" else min(1, len(node.args) - 1)]
             known_form = called in ERRORS or called == "__init__"
             if known_form and isinstance(code, ast.Constant) and isinstance(code.value, str):

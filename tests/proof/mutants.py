@@ -52,13 +52,13 @@ def _putting(where: str, value: object) -> Callable[[], None]:
 
 
 def _any_list_is_whole() -> None:
-    from closte_bridge.closte.listing import Readability  # noqa: PLC0415 - in the engine's process alone
-    from closte_bridge.planning.model import Observed, ObservedState  # noqa: PLC0415 - likewise
+    from closte_bridge.closte.listing import Completeness  # noqa: PLC0415 - in the engine's process alone
+    from closte_bridge.planning.model import Observed  # noqa: PLC0415 - likewise
 
     def judge(listing: Any, main_domain: str, ledger: Any) -> Observed:  # noqa: ANN401 - as what it replaces
-        if listing.state is Readability.UNREADABLE:
-            return Observed(ObservedState.UNREADABLE, frozenset(), listing.reason)
-        return Observed(ObservedState.COMPLETE, listing.names)
+        if listing.state is Completeness.UNREADABLE:
+            return Observed(Completeness.UNREADABLE, frozenset(), listing.reason)
+        return Observed(Completeness.COMPLETE, listing.names)
 
     _put("closte_bridge.planning.completeness:assess_list", judge)
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from hypothesis import strategies as st
 
+from closte_bridge.closte.listing import Completeness
 from closte_bridge.ledger.state import (
     Absence,
     AliasPhase,
@@ -15,7 +16,7 @@ from closte_bridge.ledger.state import (
     Unsettled,
 )
 from closte_bridge.planning.desired import DomainPolicy
-from closte_bridge.planning.model import Authority, Mode, Observed, ObservedState
+from closte_bridge.planning.model import Authority, Mode, Observed
 from closte_bridge.wordpress.snapshot import Mapping, Snapshot, WwwPolicy
 from tests.support.check_states import DAY, HOUR, MAIN, NOW, WEEK, a_row, a_site, a_snapshot
 
@@ -93,11 +94,11 @@ def snapshots(draw: st.DrawFn) -> Snapshot:
 @st.composite
 def lists(draw: st.DrawFn) -> Observed:
     """Give what Closte's list may have said."""
-    state = draw(st.sampled_from([*ObservedState, ObservedState.COMPLETE]))
+    state = draw(st.sampled_from([*Completeness, Completeness.COMPLETE]))
     names = draw(subsets(12)) | {MAIN}
-    readable = state is not ObservedState.UNREADABLE
-    paged = state is ObservedState.PARTIAL and draw(st.booleans())
-    lost = draw(subsets()) - names if state is ObservedState.PARTIAL and not paged else frozenset()
+    readable = state is not Completeness.UNREADABLE
+    paged = state is Completeness.PARTIAL and draw(st.booleans())
+    lost = draw(subsets()) - names if state is Completeness.PARTIAL and not paged else frozenset()
     return Observed(state, names if readable else frozenset(), "some reason", paged=paged, lost=lost)
 
 

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, cast
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from closte_bridge.closte.listing import Listing, Readability
+from closte_bridge.closte.listing import Completeness, Listing
 from closte_bridge.domains import normalise, not_public, wildcard_over
 from closte_bridge.engine.bookkeeping import DAY, next_wait
 from closte_bridge.engine.inventory import inventory
@@ -219,20 +219,20 @@ def test_a_narrowed_plan_is_part_of_the_whole(
 
 @QUICK
 @given(
-    state=st.sampled_from(Readability),
+    state=st.sampled_from(Completeness),
     names=subsets(20),
     ledger=ledgers(),
     before=st.integers(0, 30),
     own=st.booleans(),
 )
 def test_a_list_is_complete_only_if_nothing_speaks_against_it(
-    state: Readability, names: frozenset[str], ledger: LedgerState, before: int, own: bool
+    state: Completeness, names: frozenset[str], ledger: LedgerState, before: int, own: bool
 ) -> None:
     names = names | {MAIN} if own else names - {MAIN}
     observed = assess_list(Listing(state, "some reason", names), MAIN, replace(ledger, observed_count=before))
     doing = {n for n, u in ledger.unsettled.items() if u.phase is AliasPhase.REMOVING and n not in names}
     if observed.complete:
-        assert state is Readability.READABLE
+        assert state is Completeness.COMPLETE
         assert own
         late = (names & ledger.removed_lately) - ledger.managed.keys()
         assert len(names - late) >= (before - len(doing)) * 0.9

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from closte_bridge.closte.listing import Listing, Readability
+from closte_bridge.closte.listing import Completeness, Listing
 from closte_bridge.engine import pins
 from closte_bridge.engine.adopt import adopt
 from closte_bridge.engine.run import RunRequest, sync
@@ -102,7 +102,7 @@ def the_environment_is_another(world: World, monkeypatch: pytest.MonkeyPatch) ->
 
 
 def the_key_is_rejected(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
-    rejected = Listing(Readability.UNREADABLE, "Closte refused access (HTTP 401).", key_rejected=True)
+    rejected = Listing(Completeness.UNREADABLE, "Closte refused access (HTTP 401).", key_rejected=True)
     monkeypatch.setattr(type(world), "listing", lambda _: rejected)
 
 

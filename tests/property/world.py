@@ -10,7 +10,7 @@ from unittest import mock
 
 from closte_bridge.closte.client import ClosteClient, Stats
 from closte_bridge.closte.connection import ConnectionState, ConnectionTest
-from closte_bridge.closte.listing import Listing, Readability
+from closte_bridge.closte.listing import Completeness, Listing
 from closte_bridge.closte.outcome import Outcome, OutcomeKind
 from closte_bridge.config.model import Settings
 from closte_bridge.engine.clock import Clock
@@ -158,14 +158,14 @@ class World:
         self.lists += 1
         names = frozenset(self.closte)
         if mode == "unreadable":
-            return Listing(Readability.UNREADABLE, "The answer is not a JSON object.")
+            return Listing(Completeness.UNREADABLE, "The answer is not a JSON object.")
         if mode == "partial":
             return Listing(
-                Readability.PARTIAL, "Of 9 entries, 3 could not be understood.", frozenset(sorted(names)[::2])
+                Completeness.PARTIAL, "Of 9 entries, 3 could not be understood.", frozenset(sorted(names)[::2])
             )
         if mode == "paged":
             shown = frozenset([self.wordpress.domain, *sorted(names)[: len(names) // 2]])
-            return Listing(Readability.PARTIAL, "Closte's list is paged: 3 of 9 shown", shown, paged=True)
+            return Listing(Completeness.PARTIAL, "Closte's list is paged: 3 of 9 shown", shown, paged=True)
         if mode == "headless":
             names -= {self.wordpress.domain}
         if mode == "shrunk":
@@ -173,7 +173,7 @@ class World:
             before = int(self.meta().get("observed_count", "0"))
             short = max(0, math.ceil(before * 0.9) - 1)
             names = frozenset([self.wordpress.domain, *sorted(names - {self.wordpress.domain})][: max(short, 1)])
-        return Listing(Readability.READABLE, "", names)
+        return Listing(Completeness.COMPLETE, "", names)
 
     def change(self, action: str, name: str) -> Outcome:
         """Answer one change, with whatever fault is next."""

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from closte_bridge.closte.listing import Completeness
 from closte_bridge.ledger.state import Absence, AliasPhase, Evidence, FailedChange, LedgerState, Origin, Unsettled
 from closte_bridge.planning.desired import DomainPolicy
-from closte_bridge.planning.model import Authority, Mode, Observed, ObservedState
+from closte_bridge.planning.model import Authority, Mode, Observed
 from closte_bridge.planning.plan import make_plan
 from closte_bridge.wordpress.snapshot import Event, Mapping, Network, Owner, PluginSettings, Site, Snapshot, WwwPolicy
 
@@ -79,20 +80,20 @@ def a_snapshot(
     )
 
 
-def a_list(*names: str, state: ObservedState = ObservedState.COMPLETE) -> Observed:
+def a_list(*names: str, state: Completeness = Completeness.COMPLETE) -> Observed:
     """Return what Closte's list said; the network's own domain is always in it."""
-    if state is ObservedState.UNREADABLE:
+    if state is Completeness.UNREADABLE:
         return Observed(state, frozenset(), "the answer was garbage")
-    reason = "" if state is ObservedState.COMPLETE else "some entries were odd"
+    reason = "" if state is Completeness.COMPLETE else "some entries were odd"
     return Observed(state, frozenset({MAIN, *names}), reason)
 
 
 def partial(*names: str) -> Observed:
     """Return a list that is not to be believed for what is missing."""
-    return a_list(*names, state=ObservedState.PARTIAL)
+    return a_list(*names, state=Completeness.PARTIAL)
 
 
-UNREADABLE = a_list(state=ObservedState.UNREADABLE)
+UNREADABLE = a_list(state=Completeness.UNREADABLE)
 
 
 def a_ledger(*managed: str, origins: dict[str, Origin] | None = None, **more: Any) -> LedgerState:  # noqa: ANN401 - any field

@@ -13,7 +13,7 @@ from closte_bridge.checks.model import DnsCode, DnsVerdict, DomainCheck, TlsCode
 from closte_bridge.cli import main
 from closte_bridge.cli.console import Console
 from closte_bridge.cli.syncing import messages_of
-from closte_bridge.closte.listing import Listing, Readability
+from closte_bridge.closte.listing import Completeness, Listing
 from closte_bridge.closte.outcome import OutcomeKind
 from closte_bridge.engine.apply import Applied, Failure
 from closte_bridge.engine.observation import Observation
@@ -101,7 +101,7 @@ def a_round(
     """Return the report of a run that added all it could but for those that `failed`."""
     snapshot, observed = a_snapshot(*mapped), a_list(*there)
     ledger = a_ledger(*managed, evidence={name: told() for name in DOOMED if name in managed})
-    view = Observation(snapshot, Listing(Readability.READABLE, ""), observed, ledger, authority, None, "", None, 0.0)
+    view = Observation(snapshot, Listing(Completeness.COMPLETE, ""), observed, ledger, authority, None, "", None, 0.0)
     plan = a_plan(snapshot, observed, ledger, authority=authority)
     plan = narrow(plan, only) if only else plan
     bad = [Failure(change, OutcomeKind.FAILED, "Closte said no.") for change in plan.changes if change.name in failed]

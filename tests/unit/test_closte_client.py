@@ -8,7 +8,7 @@ import pytest
 
 from closte_bridge.closte.client import ClosteClient
 from closte_bridge.closte.connection import ConnectionState
-from closte_bridge.closte.listing import Readability
+from closte_bridge.closte.listing import Completeness
 from closte_bridge.closte.outcome import Action, Outcome, OutcomeKind
 from closte_bridge.errors import ConfigError
 from closte_bridge.sandbox.api import ApiTexts
@@ -44,7 +44,7 @@ def test_adds_lists_and_deletes(sandbox: Sandbox) -> None:
         assert closte.add("*.example.org").kind is OutcomeKind.DONE
         assert closte.add(NAME).kind is OutcomeKind.ALREADY
         listing = closte.list_aliases()
-        assert (listing.state, listing.names) == (Readability.READABLE, frozenset({APP_DOMAIN, NAME, "*.example.org"}))
+        assert (listing.state, listing.names) == (Completeness.COMPLETE, frozenset({APP_DOMAIN, NAME, "*.example.org"}))
         assert closte.delete("*.example.org").kind is OutcomeKind.DONE
         assert closte.delete("*.example.org").kind is OutcomeKind.ALREADY
         assert closte.add("nonsense").kind is OutcomeKind.REFUSED
@@ -79,7 +79,7 @@ def test_gets_over_what_passes(sandbox: Sandbox, fault: str) -> None:
         assert sandbox.aliases == {APP_DOMAIN}
         if fault != "mixed":
             sandbox.set_faults(f"{fault}:1:2")
-            assert closte.list_aliases().state is Readability.READABLE
+            assert closte.list_aliases().state is Completeness.COMPLETE
             assert closte.stats.retries >= 4
 
 
@@ -102,7 +102,7 @@ def test_what_does_not_pass(sandbox: Sandbox, fault: str, kind: OutcomeKind, att
     with client(sandbox, retries=2) as closte:
         outcome = closte.add(NAME)
         assert (outcome.kind, outcome.attempts) == (kind, attempts)
-        assert closte.list_aliases().state is Readability.UNREADABLE
+        assert closte.list_aliases().state is Completeness.UNREADABLE
         # What does not change is not tried in vain, and a redirect is not followed.
         assert [request.call for request in sandbox.requests] == ["add"] * attempts + ["list"] * attempts
 
@@ -140,7 +140,7 @@ def test_nobody_there() -> None:
         outcome = closte.add(NAME)
         assert outcome == Outcome(OutcomeKind.FAILED, '"127.0.0.1" refused the connection.', attempts=2)
         listing = closte.list_aliases()
-        assert listing.state is Readability.UNREADABLE
+        assert listing.state is Completeness.UNREADABLE
         assert listing.reason == '"127.0.0.1" refused the connection.'
         assert closte.test_connection().state is ConnectionState.UNREACHABLE
 
@@ -148,26 +148,26 @@ def test_nobody_there() -> None:
 @pytest.mark.parametrize(
     ("status", "state", "reason"),
     [
-        (201, Readability.READABLE, ""),
-        (206, Readability.PARTIAL, "the answer is a part of one (HTTP 206)"),
-        (302, Readability.UNREADABLE, "Closte answered with a redirect (HTTP 302), which is not followed."),
+        (201, Completeness.COMPLETE, ""),
+        (206, Completeness.PARTIAL, "the answer is a part of one (HTTP 206)"),
+        (302, Completeness.UNREADABLE, "Closte answered with a redirect (HTTP 302), which is not followed."),
     ],
 )
 def test_the_status_of_a_list_does_not_hide_it(
-    sandbox: Sandbox, monkeypatch: pytest.MonkeyPatch, status: int, state: Readability, reason: str
+    sandbox: Sandbox, monkeypatch: pytest.MonkeyPatch, status: int, state: Completeness, reason: str
 ) -> None:
     answer = Handler._after_work
     monkeypatch.setattr(Handler, "_after_work", lambda this, fault, _, body: answer(this, fault, status, body))
     with client(sandbox) as closte:
         listing = closte.list_aliases()
     assert (listing.state, listing.reason) == (state, reason)
-    assert listing.names == (frozenset() if state is Readability.UNREADABLE else {APP_DOMAIN})
+    assert listing.names == (frozenset() if state is Completeness.UNREADABLE else {APP_DOMAIN})
 
 
 def test_a_refused_list_is_no_rejected_key_while_changes_are_taken(sandbox: Sandbox) -> None:
     with lists_are_refused(sandbox), client(sandbox) as closte:
         listing = closte.list_aliases()
-        assert (listing.state, listing.key_rejected) == (Readability.UNREADABLE, False)
+        assert (listing.state, listing.key_rejected) == (Completeness.UNREADABLE, False)
         assert listing.reason == (
             'Closte refused access (HTTP 403). It said "Forbidden.". Closte accepts the key for changes: '
             "a firewall may refuse the request for the list."
@@ -183,7 +183,7 @@ def test_nothing_is_sent_any_more_once_it_is_closed(sandbox: Sandbox) -> None:
             closte.close()
 
     closte: ClosteClient = client(sandbox, retries=1000, sleep=sleep)
-    assert closte.list_aliases().state is Readability.UNREADABLE
+    assert closte.list_aliases().state is Completeness.UNREADABLE
     assert len(sandbox.requests) == 3
 
 
@@ -199,7 +199,7 @@ class TestConnectionTest:
             assert closte.test_connection().state is ConnectionState.KEY_REJECTED
             assert closte.add(NAME).kind is OutcomeKind.KEY_REJECTED
             listing = closte.list_aliases()
-            assert (listing.state, listing.key_rejected) == (Readability.UNREADABLE, True)
+            assert (listing.state, listing.key_rejected) == (Completeness.UNREADABLE, True)
 
     @pytest.mark.parametrize("status", [401, 403])
     def test_wrong_key_by_its_status(self, status: int) -> None:
@@ -392,7 +392,7 @@ class TestRun:
             sandbox.set_faults(fault)
             with ClosteClient(sandbox.url, KEY, rate_limit=1000, total_timeout=0.5, patience=1.0) as closte:
                 reason = closte.run([("add", name) for name in names], lambda *change: outcomes.append(change[2]))
-                assert closte.list_aliases().state is Readability.UNREADABLE
+                assert closte.list_aliases().state is Completeness.UNREADABLE
         assert time.monotonic() - began < 4
         assert reason in {"Closte gave no answer of use for 1 s.", "Closte asked for a pause of 5 s."}
         assert {outcome.kind for outcome in outcomes} <= {OutcomeKind.UNCLEAR, OutcomeKind.FAILED}
@@ -421,7 +421,7 @@ class TestRun:
         ):
             began, throw = time.monotonic(), sandbox.throw
             sandbox.throw = lambda call, domain: FaultKind.DRIP if call == "list" else throw(call, domain)  # type: ignore[method-assign]
-            assert closte.list_aliases().state is Readability.UNREADABLE
+            assert closte.list_aliases().state is Completeness.UNREADABLE
             assert time.monotonic() - began < 2.8
             assert closte.run([("add", NAME)], lambda *_: None) == ""
             assert NAME in sandbox.aliases

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from closte_bridge.closte.listing import Listing, Readability, parse_listing
+from closte_bridge.closte.listing import Completeness, Listing, parse_listing
 
 OWN = "network.example.com"
 
@@ -43,7 +43,7 @@ def parse(domains: object, **more: object) -> Listing:
 )
 def test_understands_the_shapes_that_a_list_may_have(domains: object, names: set[str]) -> None:
     listing = parse(domains)
-    assert listing == Listing(Readability.READABLE, "", frozenset(names))
+    assert listing == Listing(Completeness.COMPLETE, "", frozenset(names))
 
 
 @pytest.mark.parametrize(
@@ -89,9 +89,9 @@ def test_understands_the_shapes_that_a_list_may_have(domains: object, names: set
 def test_says_when_a_list_is_not_whole(domains: object, names: set[str], reason: str | None) -> None:
     listing = parse(domains)
     if reason is None:
-        assert listing.state is Readability.UNREADABLE
+        assert listing.state is Completeness.UNREADABLE
     else:
-        assert listing == Listing(Readability.PARTIAL, reason, frozenset(names), paged="paged" in reason)
+        assert listing == Listing(Completeness.PARTIAL, reason, frozenset(names), paged="paged" in reason)
 
 
 @pytest.mark.parametrize(
@@ -110,7 +110,7 @@ def test_says_when_a_list_is_not_whole(domains: object, names: set[str], reason:
 )
 def test_paging_makes_a_list_partial(hint: dict[str, object]) -> None:
     listing = parse([OWN], **hint)
-    assert (listing.state, listing.paged) == (Readability.PARTIAL, True)
+    assert (listing.state, listing.paged) == (Completeness.PARTIAL, True)
 
 
 @pytest.mark.parametrize(
@@ -118,7 +118,7 @@ def test_paging_makes_a_list_partial(hint: dict[str, object]) -> None:
     [{"has_more": False}, {"next": None}, {"next": ""}, {"total": 1}, {"pages": 1}, {"total": True}, {"links": {}}],
 )
 def test_a_hint_that_says_nothing_leaves_a_list_whole(hint: dict[str, object]) -> None:
-    assert parse([OWN], **hint).state is Readability.READABLE
+    assert parse([OWN], **hint).state is Completeness.COMPLETE
 
 
 @pytest.mark.parametrize(
@@ -150,7 +150,7 @@ def test_a_hint_that_says_nothing_leaves_a_list_whole(hint: dict[str, object]) -
 )
 def test_what_is_not_understood_is_unreadable(body: bytes) -> None:
     listing = parse_listing(body)
-    assert listing.state is Readability.UNREADABLE
+    assert listing.state is Completeness.UNREADABLE
     assert listing.reason.endswith(".")
     assert not listing.names
 
@@ -178,9 +178,9 @@ def test_strings_and_objects_say_the_same(names: list[str]) -> None:
 @given(st.lists(st.one_of(NAMES, st.text(max_size=12), st.integers(), st.none()), max_size=8))
 def test_is_readable_only_when_every_entry_is_understood(items: list[object]) -> None:
     listing = parse(items)
-    understood = [item for item in items if parse([item]).state is Readability.READABLE]
-    assert (listing.state is Readability.READABLE) == (len(understood) == len(items))
-    if listing.state is not Readability.UNREADABLE:
+    understood = [item for item in items if parse([item]).state is Completeness.COMPLETE]
+    assert (listing.state is Completeness.COMPLETE) == (len(understood) == len(items))
+    if listing.state is not Completeness.UNREADABLE:
         assert len(listing.names) <= len(understood)
 
 

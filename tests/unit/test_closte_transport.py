@@ -15,7 +15,7 @@ from pytest_httpserver import HTTPServer
 from werkzeug import Request, Response
 
 from closte_bridge.closte.client import ANSWER_LIMIT, ClosteClient
-from closte_bridge.closte.listing import Readability
+from closte_bridge.closte.listing import Completeness
 from closte_bridge.closte.outcome import OutcomeKind
 from closte_bridge.closte.transport import check_api_url
 from closte_bridge.errors import ConfigError
@@ -92,7 +92,7 @@ class TestRequest:
         httpserver.expect_request("/api/getdomains").respond_with_json({"success": True, "domains": []})
         httpserver.expect_request("/api/adddomainalias").respond_with_json(DONE)
         with client(httpserver.url_for("/api/")) as closte:
-            assert closte.list_aliases().state is Readability.READABLE
+            assert closte.list_aliases().state is Completeness.COMPLETE
             assert closte.add("*.example.org").kind is OutcomeKind.DONE
         (listed, _), (added, _) = httpserver.log
         assert (listed.method, listed.query_string, listed.data) == ("GET", b"apikey=Canary-3f9a77c1d2e4", b"")

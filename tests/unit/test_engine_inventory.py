@@ -7,10 +7,11 @@ from typing import TYPE_CHECKING, Any, cast
 
 import pytest
 
+from closte_bridge.closte.listing import Completeness
 from closte_bridge.engine.inventory import inventory, next_step
 from closte_bridge.ledger.state import AliasPhase
 from closte_bridge.planning.desired import DomainPolicy
-from closte_bridge.planning.model import NOT_LISTED, NOT_MANAGED, Authority, Mode, Observed, ObservedState
+from closte_bridge.planning.model import NOT_LISTED, NOT_MANAGED, Authority, Mode, Observed
 from tests.support.check_states import (
     MAIN,
     UNREADABLE,
@@ -199,7 +200,7 @@ OWN = "Nothing: it is the network's own domain."
         (a_list(), OWN),
         (UNREADABLE, OWN),
         (
-            Observed(ObservedState.PARTIAL, frozenset(), "it is not there"),
+            Observed(Completeness.PARTIAL, frozenset(), "it is not there"),
             "Look at it in Closte's dashboard: Closte's list lacks the network's own domain.",
         ),
     ],

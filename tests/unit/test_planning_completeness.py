@@ -2,14 +2,13 @@ from __future__ import annotations
 
 import pytest
 
-from closte_bridge.closte.listing import Listing, Readability
+from closte_bridge.closte.listing import Completeness, Listing
 from closte_bridge.ledger.state import AliasPhase
 from closte_bridge.planning.completeness import assess_list, count
-from closte_bridge.planning.model import ObservedState
 from tests.support.check_states import MAIN, a_ledger, waiting_for
 
 
-def listing(*names: str, state: Readability = Readability.READABLE, reason: str = "") -> Listing:
+def listing(*names: str, state: Completeness = Completeness.COMPLETE, reason: str = "") -> Listing:
     return Listing(state, reason, frozenset(names))
 
 
@@ -19,19 +18,19 @@ def names(number: int) -> list[str]:
 
 def test_a_list_with_everything_in_it_is_believed() -> None:
     observed = assess_list(listing(MAIN, "a.com"), MAIN, a_ledger("a.com", observed_count=2))
-    assert (observed.state, observed.names, observed.reason) == (ObservedState.COMPLETE, frozenset({MAIN, "a.com"}), "")
+    assert (observed.state, observed.names, observed.reason) == (Completeness.COMPLETE, frozenset({MAIN, "a.com"}), "")
 
 
 def test_an_unreadable_list_holds_nothing_and_says_why() -> None:
-    observed = assess_list(listing("a.com", state=Readability.UNREADABLE, reason="Garbage."), MAIN, a_ledger())
-    assert (observed.state, observed.names, observed.reason) == (ObservedState.UNREADABLE, frozenset(), "Garbage.")
+    observed = assess_list(listing("a.com", state=Completeness.UNREADABLE, reason="Garbage."), MAIN, a_ledger())
+    assert (observed.state, observed.names, observed.reason) == (Completeness.UNREADABLE, frozenset(), "Garbage.")
     assert not observed.readable
 
 
 def test_a_partial_list_is_believed_for_what_it_holds() -> None:
-    observed = assess_list(listing("a.com", state=Readability.PARTIAL, reason="More pages."), MAIN, a_ledger())
+    observed = assess_list(listing("a.com", state=Completeness.PARTIAL, reason="More pages."), MAIN, a_ledger())
     assert (observed.state, observed.names, observed.reason) == (
-        ObservedState.PARTIAL,
+        Completeness.PARTIAL,
         frozenset({"a.com"}),
         "More pages.",
     )
@@ -42,7 +41,7 @@ def test_a_partial_list_is_believed_for_what_it_holds() -> None:
 @pytest.mark.parametrize("found", [(), ("a.com",)])
 def test_a_list_without_the_networks_own_domain_is_partial(found: tuple[str, ...]) -> None:
     observed = assess_list(listing(*found), MAIN, a_ledger())
-    assert observed.state is ObservedState.PARTIAL
+    assert observed.state is Completeness.PARTIAL
     assert observed.reason == f'the list does not hold the network\'s own domain "{MAIN}"'
 
 
@@ -86,9 +85,9 @@ def test_more_than_a_few_that_are_missing_are_lost(managed: int, lacking: int, l
 
 
 def test_a_paged_list_is_marked_as_one() -> None:
-    paged = Listing(Readability.PARTIAL, "1 of 9", frozenset({MAIN}), paged=True)
+    paged = Listing(Completeness.PARTIAL, "1 of 9", frozenset({MAIN}), paged=True)
     observed = assess_list(paged, MAIN, a_ledger(*names(8)))
-    assert (observed.state, observed.paged, observed.lost) == (ObservedState.PARTIAL, True, frozenset())
+    assert (observed.state, observed.paged, observed.lost) == (Completeness.PARTIAL, True, frozenset())
 
 
 def test_what_we_removed_counts_neither_while_a_late_list_shows_it_nor_after() -> None:

@@ -5,8 +5,9 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from closte_bridge.closte.listing import Completeness
 from closte_bridge.ledger.state import AliasPhase, Origin, RemovalClass
-from closte_bridge.planning.model import Authority, Mode, ObservedState
+from closte_bridge.planning.model import Authority, Mode
 from closte_bridge.planning.removals import lost_class
 from closte_bridge.wordpress.snapshot import WwwPolicy
 from tests.support.check_states import (
@@ -109,8 +110,8 @@ def test_an_absence_starts_over_when_the_clock_was_moved(jumped: bool, last: flo
     assert not plan.changes
 
 
-@pytest.mark.parametrize("state", [ObservedState.PARTIAL, ObservedState.UNREADABLE])
-def test_without_a_complete_list_nothing_goes_by_inference(state: ObservedState) -> None:
+@pytest.mark.parametrize("state", [Completeness.PARTIAL, Completeness.UNREADABLE])
+def test_without_a_complete_list_nothing_goes_by_inference(state: Completeness) -> None:
     ledger = a_ledger("x.com", absences={"x.com": missing(9)})
     plan = a_plan(a_snapshot(), a_list("x.com", state=state), ledger)
     assert holds(plan) == {"x.com": "list-not-complete"}

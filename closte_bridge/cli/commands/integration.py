@@ -171,7 +171,7 @@ def connection_error(tested: ConnectionTest, settings: Settings) -> BridgeError:
 @pass_app
 def test(app: App) -> Result:
     """Ask Closte whether it takes the key, and read its list. Changes nothing."""
-    from closte_bridge.closte.listing import Readability  # noqa: PLC0415 - loaded when it is needed
+    from closte_bridge.closte.listing import Completeness  # noqa: PLC0415 - loaded when it is needed
     from closte_bridge.engine.keys import find_key  # noqa: PLC0415 - likewise
 
     engine = engine_of(app, app.network())
@@ -192,11 +192,11 @@ def test(app: App) -> Result:
         )
     errors, warnings = [], []
     hint = "Additions go on. Inferred removals wait until the whole list can be read."
-    if listing and listing.state is Readability.UNREADABLE:
+    if listing and listing.state is Completeness.UNREADABLE:
         # As for a sync: one of the two sides cannot be read.
         text = f"Closte accepts the key, and its list could not be read: {listing.reason}"
         errors.append(Problem(code="list-unreadable", message=text, hint=hint))
-    elif listing and listing.state is Readability.PARTIAL:
+    elif listing and listing.state is Completeness.PARTIAL:
         code = "list-paged" if listing.paged else "list-partial"
         warnings.append(Problem(code=code, message=f"Closte's list is not complete: {listing.reason}.", hint=hint))
     held = f"; its list holds {counted(len(listing.names), 'name')}" if listing and not warnings else ""
