@@ -1,4 +1,4 @@
-"""The life of a domain: what is remembered of its checks, where it stands, and which stage follows. Pure.
+"""The state of a domain: what is remembered of its checks, and what follows from it. Pure.
 
 `History` is all that has to be kept between looks; every value in it fits into one column of a table. Times are
 seconds since the epoch.
@@ -6,28 +6,17 @@ seconds since the epoch.
 
 from __future__ import annotations
 
-from datetime import UTC, datetime
 from enum import StrEnum
-from typing import TYPE_CHECKING, NamedTuple
+from typing import NamedTuple
 
 from closte_bridge.checks.model import DnsCode, DomainCheck, TlsCode
-from closte_bridge.checks.schedule import DAY, HOUR, CertificateDue, certificate_due, next_check
+from closte_bridge.checks.schedule import DAY, CertificateDue, certificate_due, next_check
 
-if TYPE_CHECKING:
-    from closte_bridge.wordpress.snapshot import Mapping
-
-FAILURES_BEFORE_BACKWARDS = 3
-BACKWARDS_AFTER = HOUR
 EXPIRY_WARNING = 14 * DAY
 
-CHECKING_DNS, CHECKING_SSL, DONE = "checking-dns", "checking-ssl-cert", "done"
-FAILED, SSL_FAILED = "failed", "ssl-failed"
-GIVEN_UP = frozenset({FAILED, SSL_FAILED})
-# `done-without-ssl` is not here: it works, and may be what somebody chose.
-_ON_THE_WAY = frozenset({CHECKING_DNS, CHECKING_SSL, FAILED, SSL_FAILED})
 # Another's certificate is seen alike by everybody. One with the right name that does not verify may be fine for
 # visitors: this machine may lack its roots, have a wrong clock, or sit behind a proxy that looks into TLS.
-_SEEN_BY_ALL = frozenset({TlsCode.WRONG_NAME, TlsCode.DEFAULT_CERTIFICATE})
+SEEN_BY_ALL = frozenset({TlsCode.WRONG_NAME, TlsCode.DEFAULT_CERTIFICATE})
 
 
 class CheckState(NamedTuple):
@@ -122,21 +111,21 @@ def _failures(check_state: CheckState, checked: DomainCheck) -> tuple[int, float
         return 0, None, None
     # Also where the name points elsewhere: behind a CDN only a certificate tells that it leads here, and of a server
     # that keeps silent nobody knows whether it is the name's or this machine's own way out.
-    wrong = tls.code in _SEEN_BY_ALL if tls is not None else not dns.points_here
+    wrong = tls.code in SEEN_BY_ALL if tls is not None else not dns.points_here
     if not wrong or not dns.code.conclusive:
         return check_state.failures, check_state.failing_since, check_state.failed_at
     since = checked.at if check_state.failing_since is None else min(check_state.failing_since, checked.at)
     return check_state.failures + 1, since, checked.at
 
 
-def _dns_ok(check_state: CheckState) -> bool:
+def dns_ok(check_state: CheckState) -> bool:
     """Tell whether the last look saw the name lead here; what a silence leaves standing is no proof."""
     return check_state.points_here and check_state.dns != DnsCode.TIMEOUT
 
 
 def is_settled(check_state: CheckState) -> bool:
     """Tell whether visitors have their padlock: the name leads here, and every address has a right certificate."""
-    return _dns_ok(check_state) and check_state.tls == TlsCode.OK
+    return dns_ok(check_state) and check_state.tls == TlsCode.OK
 
 
 class DomainPhase(StrEnum):
@@ -175,7 +164,7 @@ def _phase(check_state: CheckState, *, aliased: bool, now: float, blocked: str) 
         return DomainPhase.ADDED, check_state.first_seen, ""
     if is_settled(check_state):
         return DomainPhase.HTTPS_OK, check_state.changed, ""
-    if not _dns_ok(check_state):
+    if not dns_ok(check_state):
         # Nothing is wrong with the name as long as no look has told anything.
         return (DomainPhase.BLOCKED if check_state.dns else DomainPhase.ADDED), check_state.changed, check_state.dns
     since = check_state.ok_since if check_state.ok_since is not None else check_state.changed
@@ -184,95 +173,3 @@ def _phase(check_state: CheckState, *, aliased: bool, now: float, blocked: str) 
     if certificate_due(check_state.ok_since, now) is CertificateDue.LATE or check_state.serves:
         return DomainPhase.BLOCKED, since, check_state.tls
     return DomainPhase.DNS_OK, since, check_state.tls
-
-
-class NextStage(NamedTuple):
-    """What is to be written to a mapping. `secure` is None when it stays as it is."""
-
-    stage: str
-    secure: bool | None
-    reason: str
-
-
-class StageHoldReason(NamedTuple):
-    """A stage that would move but for a rule; `code` is stable, `reason` for people."""
-
-    code: str
-    reason: str
-
-
-def next_stage(
-    mapping: Mapping, check_state: CheckState, *, adopted: float, given_up: bool = False, revive: bool = False
-) -> NextStage | StageHoldReason | None:
-    """Return what follows for the mapping's stage from what is proven, or None when it is right as it is.
-
-    `adopted` is when this engine took charge. A mapping that Ultimate Multisite had given up before (`given_up`: it
-    was seen so at that time) only moves with `revive`, because reaching `done` can make it its site's primary domain.
-    One that a person has switched off (`active`) does not move at all. The reason of a move is a sentence's part for
-    people.
-    """
-    if check_state.checked_at is None:
-        return None
-    move = _forwards(mapping, check_state) or _backwards(mapping, check_state)
-    if move is None:
-        return None
-    if not mapping.active:
-        return StageHoldReason("switched-off", "somebody has switched this mapping off in Ultimate Multisite")
-    if mapping.stage in GIVEN_UP and not revive and (given_up or not _given_up_after(mapping, adopted)):
-        return StageHoldReason(
-            "given-up-before",
-            "Ultimate Multisite had given it up before this engine took charge; "
-            f"`closte-bridge domain revive {mapping.domain}` says what would change",
-        )
-    return move
-
-
-def _forwards(mapping: Mapping, check_state: CheckState) -> NextStage | None:
-    if mapping.stage not in _ON_THE_WAY:
-        return None
-    if is_settled(check_state):
-        return NextStage(DONE, True, "DNS and the certificate are right")
-    if _dns_ok(check_state) and mapping.stage in {CHECKING_DNS, FAILED}:
-        return NextStage(CHECKING_SSL, None, "DNS is right")
-    return None
-
-
-def _backwards(mapping: Mapping, check_state: CheckState) -> NextStage | None:
-    """Three failures over an hour, and never a domain that serves.
-
-    A certificate that only does not verify (expired, say) moves nothing: the mapping would stop to work altogether, and
-    a late renewal is reported instead.
-    """
-    if mapping.stage not in {CHECKING_SSL, DONE} or check_state.serves:
-        return None
-    # From the first failure to the last: an hour in which nobody looked proves nothing.
-    lasted = (check_state.failed_at or 0.0) - (check_state.failing_since or 0.0)
-    if check_state.failures < FAILURES_BEFORE_BACKWARDS or lasted < BACKWARDS_AFTER:
-        return None
-    if not check_state.points_here:
-        return NextStage(CHECKING_DNS, False, f"DNS has been wrong for over an hour ({check_state.dns})")
-    if mapping.stage == DONE and check_state.tls in _SEEN_BY_ALL:
-        return NextStage(CHECKING_SSL, False, f"the certificate has been wrong for over an hour ({check_state.tls})")
-    return None
-
-
-def is_new(mapping: Mapping, adopted: float) -> bool:
-    """Tell whether the mapping was made after adoption, or in the day before; without a readable date it was not.
-
-    An older one that is still on its way was forgotten, and nobody expects it to become its site's primary domain.
-    """
-    created = _moment(mapping.created)
-    return created is not None and created > adopted - DAY
-
-
-def _given_up_after(mapping: Mapping, adopted: float) -> bool:
-    """Tell whether Ultimate Multisite gave the mapping up after adoption; without a readable date it did not."""
-    modified = _moment(mapping.modified)
-    return modified is not None and modified > adopted
-
-
-def _moment(text: str | None) -> float | None:
-    try:
-        return datetime.strptime(text or "", "%Y-%m-%d %H:%M:%S").replace(tzinfo=UTC).timestamp()
-    except ValueError:
-        return None

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 from closte_bridge.counts import counted
 from closte_bridge.doctor.model import Finding, error, ok, some, warning
 from closte_bridge.engine.due import own_sites
+from closte_bridge.wordpress.stage import GIVEN_UP, Stage
 
 if TYPE_CHECKING:
     from closte_bridge.engine.engine import Engine
@@ -78,8 +79,8 @@ def _stuck(snapshot: Snapshot, now: float) -> Finding:
         for m in snapshot.mappings
         if m.blog_id in own
         and (
-            m.stage in {"failed", "ssl-failed"}
-            or (m.stage in {"checking-dns", "checking-ssl-cert"} and (m.modified or m.created or "") < limit)
+            m.stage in GIVEN_UP
+            or (m.stage in {Stage.CHECKING_DNS, Stage.CHECKING_SSL} and (m.modified or m.created or "") < limit)
         )
     ]
     if not stuck:

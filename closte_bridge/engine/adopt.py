@@ -9,7 +9,6 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
-from closte_bridge.checks.domain_state import GIVEN_UP
 from closte_bridge.domains import WWW
 from closte_bridge.engine import lock
 from closte_bridge.engine.apply import key_rejected
@@ -26,6 +25,7 @@ from closte_bridge.planning.completeness import count
 from closte_bridge.planning.desired import desired, origin_of
 from closte_bridge.planning.model import Mode
 from closte_bridge.wordpress.snapshot import Owner
+from closte_bridge.wordpress.stage import GIVEN_UP
 from closte_bridge.wordpress.writer import set_owner
 
 if TYPE_CHECKING:

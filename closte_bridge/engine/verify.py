@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, NamedTuple
 
-from closte_bridge.checks.domain_state import DONE, EXPIRY_WARNING, GIVEN_UP, begin, learn
+from closte_bridge.checks.domain_state import EXPIRY_WARNING, begin, learn
 from closte_bridge.engine.due import due_names, next_check, own_sites
 from closte_bridge.errors import BridgeError
 from closte_bridge.ledger import check_state as check_states
@@ -29,6 +29,7 @@ from closte_bridge.planning.stages import (
     plan_stages,
     room_backwards,
 )
+from closte_bridge.wordpress.stage import GIVEN_UP, Stage
 from closte_bridge.wordpress.writer import MOST_STAGES, StageMove, most_proofs, set_stages
 
 if TYPE_CHECKING:
@@ -298,7 +299,7 @@ def _mark_leaving(ledger: Ledger, changes: Collection[StageChange], now: float) 
 
     Killed in between, their return must make nothing a primary domain either; and they count for the limit.
     """
-    leaving = [str(c.mapping.id) for c in changes if c.mapping.stage == DONE]
+    leaving = [str(c.mapping.id) for c in changes if c.mapping.stage == Stage.DONE]
     with ledger.transaction():
         ledger.set_flag(WAS_DONE, leaving, now)
         _mark_anew(ledger, MOVED_BACK, leaving, now)
@@ -318,4 +319,4 @@ def _marked(ledger: Ledger, kind: str, since: float = 0.0, until: float = float(
 
 def _is_done(change: StageChange, result: str) -> bool:
     """Tell whether a mapping is "done" after a move: it arrived there, or was not taken from there."""
-    return change.stage == DONE if result == "done" else change.mapping.stage == DONE
+    return change.stage == Stage.DONE if result == "done" else change.mapping.stage == Stage.DONE

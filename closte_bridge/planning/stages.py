@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+from datetime import UTC, datetime
 from types import MappingProxyType
 from typing import TYPE_CHECKING, NamedTuple
 
-from closte_bridge.checks.domain_state import CHECKING_DNS, StageHoldReason, is_new, next_stage
+from closte_bridge.checks.domain_state import SEEN_BY_ALL, dns_ok, is_settled
 from closte_bridge.checks.model import DnsCode
+from closte_bridge.checks.schedule import DAY, HOUR
 from closte_bridge.domains import normalise
+from closte_bridge.wordpress.stage import GIVEN_UP, Stage
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterable
@@ -16,7 +19,10 @@ if TYPE_CHECKING:
     from closte_bridge.checks.domain_state import CheckState
     from closte_bridge.wordpress.snapshot import Mapping
 
-DONE = "done"
+FAILURES_BEFORE_BACKWARDS = 3
+BACKWARDS_AFTER = HOUR
+# `done-without-ssl` is not here: it works, and a person may have chosen it.
+_ON_THE_WAY = frozenset({Stage.CHECKING_DNS, Stage.CHECKING_SSL, Stage.FAILED, Stage.SSL_FAILED})
 # Why a mapping that is done and seems to be wrong stays so.
 TOO_MANY = "backwards-limit"
 # Why a mapping stays that would move on what was seen too long ago: its name is looked at first.
@@ -25,6 +31,21 @@ _SEEN_LATELY = 3600.0
 # In any 24 hours so many of those that are done go backwards, or this share of them if it is more; where more would,
 # none goes.
 _MOST_BACKWARDS, _SHARE_BACKWARDS = 3, 0.10
+
+
+class NextStage(NamedTuple):
+    """What is to be written to a mapping. `secure` is None when it stays as it is."""
+
+    stage: str
+    secure: bool | None
+    reason: str
+
+
+class StageHoldReason(NamedTuple):
+    """A stage that would move but for a rule; `code` is stable, `reason` for people."""
+
+    code: str
+    reason: str
 
 
 class StageChange(NamedTuple):
@@ -46,7 +67,7 @@ class StageChange(NamedTuple):
     @property
     def backwards(self) -> bool:
         """Tell whether it is taken from what it had reached."""
-        return self.mapping.stage == DONE or self.stage == CHECKING_DNS
+        return self.mapping.stage == Stage.DONE or self.stage == Stage.CHECKING_DNS
 
     @property
     def key(self) -> str:
@@ -104,7 +125,7 @@ class StagePlan(NamedTuple):
 
 def names_to_know(mappings: Iterable[Mapping]) -> set[str]:
     """Return the names whose history decides about a stage: those that have not arrived."""
-    return {name for mapping in mappings if mapping.stage != DONE and (name := name_of(mapping))}
+    return {name for mapping in mappings if mapping.stage != Stage.DONE and (name := name_of(mapping))}
 
 
 def room_backwards(mappings: Iterable[Mapping], lately: int) -> int:
@@ -112,7 +133,7 @@ def room_backwards(mappings: Iterable[Mapping], lately: int) -> int:
 
     One broken view from outside must not take a whole network's domains away.
     """
-    done = sum(mapping.stage == DONE for mapping in mappings) + lately
+    done = sum(mapping.stage == Stage.DONE for mapping in mappings) + lately
     return max(0, max(_MOST_BACKWARDS, int(done * _SHARE_BACKWARDS)) - lately)
 
 
@@ -159,11 +180,11 @@ def plan_stages(
             holds.append(StageHold(name, move.code, move.reason))
         elif move is not None:
             was_done, revived = mapping.id in around.was_done, name in revive
-            prove = check_state.dns == DnsCode.PROXIED and move.stage == DONE and not (was_done or revived)
+            prove = check_state.dns == DnsCode.PROXIED and move.stage == Stage.DONE and not (was_done or revived)
             back = was_done or not (revived or is_new(mapping, around.adopted))
             moves.append((StageChange(mapping, name, move.stage, move.secure, move.reason, prove, back), check_state))
     # All or none: who sees so many wrong sees wrongly, and the next day's first few would be no better founded.
-    crowd = sum(change.mapping.stage == DONE for change, _ in moves) > around.room
+    crowd = sum(change.mapping.stage == Stage.DONE for change, _ in moves) > around.room
     # What a person asks for by name is tried again.
     asked = {change.key for change, _ in moves if change.name in revive}
     around = around._replace(refused=set(around.refused) - asked)
@@ -184,7 +205,7 @@ def _held(change: StageChange, check_state: CheckState, around: StageContext, *,
         return StageHold(change.name, "conflict", f"sites {', '.join(map(str, sorted(sites)))} claim it")
     if change.prove and change.key in around.unproven:
         return change.unproven
-    if change.mapping.stage == DONE and crowd:
+    if change.mapping.stage == Stage.DONE and crowd:
         return change.too_many
     if change.key in around.refused:
         return change.refused
@@ -201,5 +222,84 @@ def name_of(mapping: Mapping) -> str | None:
     """Return the name that is mapped in its one spelling, or None when it is no host name."""
     try:
         return normalise(mapping.domain)
+    except ValueError:
+        return None
+
+
+def next_stage(
+    mapping: Mapping, check_state: CheckState, *, adopted: float, given_up: bool = False, revive: bool = False
+) -> NextStage | StageHoldReason | None:
+    """Return what follows for the mapping's stage from what is proven, or None when it is right as it is.
+
+    `adopted` is when this engine took charge. A mapping that Ultimate Multisite had given up before (`given_up`: it
+    was seen so at that time) only moves with `revive`, because reaching `done` can make it its site's primary domain.
+    One that a person has switched off (`active`) does not move at all. The reason of a move is a sentence's part for
+    people.
+    """
+    if check_state.checked_at is None:
+        return None
+    move = _forwards(mapping, check_state) or _backwards(mapping, check_state)
+    if move is None:
+        return None
+    if not mapping.active:
+        return StageHoldReason("switched-off", "somebody has switched this mapping off in Ultimate Multisite")
+    if mapping.stage in GIVEN_UP and not revive and (given_up or not _given_up_after(mapping, adopted)):
+        return StageHoldReason(
+            "given-up-before",
+            "Ultimate Multisite had given it up before this engine took charge; "
+            f"`closte-bridge domain revive {mapping.domain}` says what would change",
+        )
+    return move
+
+
+def _forwards(mapping: Mapping, check_state: CheckState) -> NextStage | None:
+    if mapping.stage not in _ON_THE_WAY:
+        return None
+    if is_settled(check_state):
+        return NextStage(Stage.DONE, True, "DNS and the certificate are right")
+    if dns_ok(check_state) and mapping.stage in {Stage.CHECKING_DNS, Stage.FAILED}:
+        return NextStage(Stage.CHECKING_SSL, None, "DNS is right")
+    return None
+
+
+def _backwards(mapping: Mapping, check_state: CheckState) -> NextStage | None:
+    """Three failures over an hour, and never a domain that serves.
+
+    A certificate that only does not verify (expired, say) moves nothing: the mapping would stop to work altogether, and
+    a late renewal is reported instead.
+    """
+    if mapping.stage not in {Stage.CHECKING_SSL, Stage.DONE} or check_state.serves:
+        return None
+    # From the first failure to the last: an hour in which nobody looked proves nothing.
+    lasted = (check_state.failed_at or 0.0) - (check_state.failing_since or 0.0)
+    if check_state.failures < FAILURES_BEFORE_BACKWARDS or lasted < BACKWARDS_AFTER:
+        return None
+    if not check_state.points_here:
+        return NextStage(Stage.CHECKING_DNS, False, f"DNS has been wrong for over an hour ({check_state.dns})")
+    if mapping.stage == Stage.DONE and check_state.tls in SEEN_BY_ALL:
+        return NextStage(
+            Stage.CHECKING_SSL, False, f"the certificate has been wrong for over an hour ({check_state.tls})"
+        )
+    return None
+
+
+def is_new(mapping: Mapping, adopted: float) -> bool:
+    """Tell whether the mapping was made after adoption, or in the day before; without a readable date it was not.
+
+    An older one that is still on its way was forgotten, and nobody expects it to become its site's primary domain.
+    """
+    created = _moment(mapping.created)
+    return created is not None and created > adopted - DAY
+
+
+def _given_up_after(mapping: Mapping, adopted: float) -> bool:
+    """Tell whether Ultimate Multisite gave the mapping up after adoption; without a readable date it did not."""
+    modified = _moment(mapping.modified)
+    return modified is not None and modified > adopted
+
+
+def _moment(text: str | None) -> float | None:
+    try:
+        return datetime.strptime(text or "", "%Y-%m-%d %H:%M:%S").replace(tzinfo=UTC).timestamp()
     except ValueError:
         return None

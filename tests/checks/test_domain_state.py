@@ -9,22 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from closte_bridge.checks.domain_state import (
-    CHECKING_DNS,
-    CHECKING_SSL,
-    DONE,
-    FAILED,
-    SSL_FAILED,
-    CheckState,
-    DomainPhase,
-    DomainState,
-    NextStage,
-    StageHoldReason,
-    begin,
-    domain_state,
-    learn,
-    next_stage,
-)
+from closte_bridge.checks.domain_state import CheckState, DomainPhase, DomainState, begin, domain_state, learn
 from closte_bridge.checks.model import (
     AddressVerdict,
     Certificate,
@@ -35,12 +20,22 @@ from closte_bridge.checks.model import (
     TlsVerdict,
 )
 from closte_bridge.checks.schedule import DAY, HOUR, MINUTE
+from closte_bridge.planning.stages import NextStage, StageHoldReason, next_stage
 from closte_bridge.wordpress.snapshot import Mapping
+from closte_bridge.wordpress.stage import Stage
 
 START = 1_750_000_000.0
 ADOPTED = START - 10 * DAY
 LEADS_HERE = {DnsCode.OK, DnsCode.PROXIED, DnsCode.CAA, DnsCode.CNAME_AT_APEX}
-ALL_STAGES = (CHECKING_DNS, CHECKING_SSL, DONE, "done-without-ssl", FAILED, SSL_FAILED, "something-new")
+ALL_STAGES = (
+    Stage.CHECKING_DNS,
+    Stage.CHECKING_SSL,
+    Stage.DONE,
+    "done-without-ssl",
+    Stage.FAILED,
+    Stage.SSL_FAILED,
+    "something-new",
+)
 
 
 def look(
@@ -151,7 +146,7 @@ def test_a_look_that_told_nothing_changes_nothing() -> None:
     assert authority(after, START + HOUR).phase is DomainPhase.HTTPS_OK
     never = lived(look(START, DnsCode.UNKNOWN, None))
     assert authority(never, START).phase is DomainPhase.ADDED
-    assert next_stage(mapped(CHECKING_DNS), never, adopted=ADOPTED) is None
+    assert next_stage(mapped(Stage.CHECKING_DNS), never, adopted=ADOPTED) is None
 
 
 def test_nothing_is_so_since_a_time_that_the_clock_took_back() -> None:
@@ -169,19 +164,19 @@ def test_nameservers_that_do_not_answer_are_said_to_be_so() -> None:
 # -- stages forwards -------------------------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("stage", [CHECKING_DNS, FAILED])
+@pytest.mark.parametrize("stage", [Stage.CHECKING_DNS, Stage.FAILED])
 def test_dns_that_is_right_moves_the_stage_on(stage: str) -> None:
     assert stage_after(stage, look(START, tls=TlsCode.DEFAULT_CERTIFICATE)) == NextStage(
-        CHECKING_SSL, None, "DNS is right"
+        Stage.CHECKING_SSL, None, "DNS is right"
     )
 
 
-@pytest.mark.parametrize("stage", [CHECKING_DNS, CHECKING_SSL, FAILED, SSL_FAILED])
+@pytest.mark.parametrize("stage", [Stage.CHECKING_DNS, Stage.CHECKING_SSL, Stage.FAILED, Stage.SSL_FAILED])
 @pytest.mark.parametrize("dns", [DnsCode.OK, DnsCode.PROXIED, DnsCode.CAA])
 def test_a_right_certificate_moves_it_to_the_end(stage: str, dns: DnsCode) -> None:
     move = stage_after(stage, look(START, dns))
     assert isinstance(move, NextStage)
-    assert (move.stage, move.secure) == (DONE, True)
+    assert (move.stage, move.secure) == (Stage.DONE, True)
 
 
 @pytest.mark.parametrize("stage", ALL_STAGES)
@@ -190,17 +185,19 @@ def test_a_valid_certificate_somewhere_else_proves_nothing(stage: str) -> None:
         assert stage_after(stage, look(START, dns)) is None
 
 
-@pytest.mark.parametrize("stage", [CHECKING_SSL, SSL_FAILED, DONE, "done-without-ssl", "something-new"])
+@pytest.mark.parametrize(
+    "stage", [Stage.CHECKING_SSL, Stage.SSL_FAILED, Stage.DONE, "done-without-ssl", "something-new"]
+)
 def test_dns_alone_moves_no_other_stage(stage: str) -> None:
     assert stage_after(stage, look(START, tls=TlsCode.DEFAULT_CERTIFICATE)) is None
 
 
-@pytest.mark.parametrize("stage", [DONE, "done-without-ssl", "something-new"])
+@pytest.mark.parametrize("stage", [Stage.DONE, "done-without-ssl", "something-new"])
 def test_what_works_or_was_chosen_is_left_alone(stage: str) -> None:
     assert stage_after(stage, look(START)) is None
 
 
-@pytest.mark.parametrize("stage", [FAILED, SSL_FAILED])
+@pytest.mark.parametrize("stage", [Stage.FAILED, Stage.SSL_FAILED])
 @pytest.mark.parametrize("modified", [when(ADOPTED), when(ADOPTED - DAY), None, "0000-00-00 00:00:00"])
 def test_what_had_been_given_up_before_adoption_moves_by_command_only(stage: str, modified: str | None) -> None:
     hold = stage_after(stage, look(START), modified=modified)
@@ -212,13 +209,13 @@ def test_what_had_been_given_up_before_adoption_moves_by_command_only(stage: str
 
 @pytest.mark.parametrize("revive", [False, True])
 def test_a_mapping_that_a_person_switched_off_stays_as_it_is(revive: bool) -> None:
-    hold = stage_after(CHECKING_DNS, look(START), active=False, revive=revive)
+    hold = stage_after(Stage.CHECKING_DNS, look(START), active=False, revive=revive)
     assert isinstance(hold, StageHoldReason)
     assert hold.code == "switched-off"
 
 
 def test_nothing_follows_from_not_having_looked() -> None:
-    assert next_stage(mapped(CHECKING_DNS), begin(START), adopted=ADOPTED) is None
+    assert next_stage(mapped(Stage.CHECKING_DNS), begin(START), adopted=ADOPTED) is None
 
 
 # -- stages backwards ------------------------------------------------------------------------------------------------
@@ -229,53 +226,53 @@ def wrong(at: float) -> DomainCheck:
 
 
 def test_three_failures_over_an_hour_move_it_back() -> None:
-    move = stage_after(DONE, look(START), wrong(60), wrong(1800), wrong(60 + HOUR))
+    move = stage_after(Stage.DONE, look(START), wrong(60), wrong(1800), wrong(60 + HOUR))
     assert isinstance(move, NextStage)
-    assert (move.stage, move.secure) == (CHECKING_DNS, False)
-    assert stage_after(CHECKING_SSL, wrong(0), wrong(60), wrong(HOUR)) == move
+    assert (move.stage, move.secure) == (Stage.CHECKING_DNS, False)
+    assert stage_after(Stage.CHECKING_SSL, wrong(0), wrong(60), wrong(HOUR)) == move
 
 
 def test_fewer_or_faster_failures_do_not() -> None:
-    assert stage_after(DONE, wrong(60), wrong(60 + 2 * HOUR)) is None
-    assert stage_after(DONE, *(wrong(60.0 * i) for i in range(59))) is None
+    assert stage_after(Stage.DONE, wrong(60), wrong(60 + 2 * HOUR)) is None
+    assert stage_after(Stage.DONE, *(wrong(60.0 * i) for i in range(59))) is None
     # An hour in which nobody looked, or nobody could see, proves nothing.
     silence = [look(START + 3 * HOUR, DnsCode.UNKNOWN, None), look(START + 4 * HOUR, DnsCode.TIMEOUT, None)]
-    assert stage_after(DONE, wrong(0), wrong(60), wrong(120), *silence) is None
+    assert stage_after(Stage.DONE, wrong(0), wrong(60), wrong(120), *silence) is None
 
 
 def test_a_silence_neither_counts_nor_clears() -> None:
     looks = [wrong(0), look(START + 60, DnsCode.TIMEOUT, None), wrong(1800), wrong(HOUR)]
-    assert isinstance(stage_after(DONE, *looks), NextStage)
+    assert isinstance(stage_after(Stage.DONE, *looks), NextStage)
     silent = [look(START + i * HOUR, tls=TlsCode.NO_LISTENER) for i in range(9)]
-    assert stage_after(DONE, *silent) is None
+    assert stage_after(Stage.DONE, *silent) is None
 
 
 @pytest.mark.parametrize("tls", [code for code in TlsCode if not code.conclusive])
 def test_a_server_that_keeps_silent_is_no_failure_wherever_the_name_leads(tls: TlsCode) -> None:
     """A CDN is out, or a firewall before us: only a certificate tells that the CDN leads here, and nobody sees one."""
     silent = [look(START + 60 + i * 300, DnsCode.ELSEWHERE, tls) for i in range(25)]
-    assert stage_after(DONE, look(START, DnsCode.PROXIED), *silent) is None
+    assert stage_after(Stage.DONE, look(START, DnsCode.PROXIED), *silent) is None
     # Nor where it was never seen to serve: this machine may not get out at all.
-    assert stage_after(DONE, *silent) is None
+    assert stage_after(Stage.DONE, *silent) is None
     # What is there and is not the name's own was seen.
-    assert isinstance(stage_after(DONE, *(look(c.at, c.dns.code, TlsCode.WRONG_NAME) for c in silent)), NextStage)
+    assert isinstance(stage_after(Stage.DONE, *(look(c.at, c.dns.code, TlsCode.WRONG_NAME) for c in silent)), NextStage)
 
 
 def test_one_right_look_starts_the_count_anew() -> None:
-    assert stage_after(DONE, wrong(0), wrong(1800), look(START + 1900), wrong(HOUR), wrong(HOUR + 60)) is None
+    assert stage_after(Stage.DONE, wrong(0), wrong(1800), look(START + 1900), wrong(HOUR), wrong(HOUR + 60)) is None
 
 
 def test_a_domain_that_serves_never_moves_back() -> None:
     elsewhere = [look(START + i * HOUR, DnsCode.ELSEWHERE) for i in range(9)]
-    assert stage_after(DONE, *elsewhere) is None
+    assert stage_after(Stage.DONE, *elsewhere) is None
     half = [look(START + i * HOUR, tls=TlsCode.WRONG_NAME, also=TlsCode.OK) for i in range(9)]
-    assert stage_after(DONE, *half) is None
+    assert stage_after(Stage.DONE, *half) is None
 
 
 def test_a_wrong_certificate_moves_it_to_its_check() -> None:
-    move = stage_after(DONE, *(look(START + i * 1800, tls=TlsCode.DEFAULT_CERTIFICATE) for i in range(3)))
+    move = stage_after(Stage.DONE, *(look(START + i * 1800, tls=TlsCode.DEFAULT_CERTIFICATE) for i in range(3)))
     assert isinstance(move, NextStage)
-    assert (move.stage, move.secure) == (CHECKING_SSL, False)
+    assert (move.stage, move.secure) == (Stage.CHECKING_SSL, False)
 
 
 @pytest.mark.parametrize("tls", [TlsCode.UNKNOWN_ISSUER, TlsCode.SELF_SIGNED, TlsCode.NOT_YET_VALID, TlsCode.EXPIRED])
@@ -283,19 +280,21 @@ def test_a_wrong_certificate_moves_it_to_its_check() -> None:
 def test_a_certificate_that_only_this_machine_may_distrust_moves_nothing(dns: DnsCode, tls: TlsCode) -> None:
     """No roots on this machine, a proxy that looks into TLS, a clock that is wrong: visitors may see their padlock."""
     looks = [look(START + i * 1800, dns, tls) for i in range(9)]
-    assert stage_after(DONE, *looks) is None
+    assert stage_after(Stage.DONE, *looks) is None
     # It counted for nothing: one look at DNS that is wrong as well is one failure.
-    assert stage_after(DONE, *looks, wrong(9 * 1800)) is None
+    assert stage_after(Stage.DONE, *looks, wrong(9 * 1800)) is None
 
 
 def test_an_expired_certificate_is_reported_and_moves_nothing() -> None:
     looks = [look(START + i * HOUR, tls=TlsCode.EXPIRED, expires=-DAY) for i in range(9)]
-    assert stage_after(DONE, *looks) is None
+    assert stage_after(Stage.DONE, *looks) is None
     life = authority(lived(*looks), START + 9 * HOUR)
     assert (life.phase, life.reason) == (DomainPhase.BLOCKED, "expired")
 
 
-@pytest.mark.parametrize("stage", [CHECKING_DNS, FAILED, SSL_FAILED, "done-without-ssl", "something-new"])
+@pytest.mark.parametrize(
+    "stage", [Stage.CHECKING_DNS, Stage.FAILED, Stage.SSL_FAILED, "done-without-ssl", "something-new"]
+)
 def test_no_other_stage_moves_back(stage: str) -> None:
     assert stage_after(stage, *(wrong(i * HOUR) for i in range(9))) is None
 
@@ -340,12 +339,12 @@ def test_the_rules_hold_in_every_life(steps: list[Step], stage: str, active: boo
         if not isinstance(verdict, NextStage):
             continue
         assert active
-        assert not (old and stage in {FAILED, SSL_FAILED})
+        assert not (old and stage in {Stage.FAILED, Stage.SSL_FAILED})
         assert verdict.stage != stage
-        if verdict.stage == DONE:
+        if verdict.stage == Stage.DONE:
             assert verdict.secure
             assert life.phase is DomainPhase.HTTPS_OK
-        if verdict.stage == CHECKING_DNS or (stage, verdict.stage) == (DONE, CHECKING_SSL):
+        if verdict.stage == Stage.CHECKING_DNS or (stage, verdict.stage) == (Stage.DONE, Stage.CHECKING_SSL):
             assert check_state.failures >= 3
             assert not check_state.serves
         # What it moves to is right: the same look moves it no further, but never to and fro.

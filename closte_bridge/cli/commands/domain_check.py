@@ -96,13 +96,13 @@ def revive(app: App, domains: tuple[str, ...]) -> Result:
     change, and asks: reaching "done" can make a domain the primary one of its site, to which visitors are then
     redirected. Exits with 4 when one of them did not move.
     """
-    from closte_bridge.checks.domain_state import DONE  # noqa: PLC0415 - loaded when it is needed
     from closte_bridge.engine.run import RunRequest  # noqa: PLC0415 - likewise
+    from closte_bridge.wordpress.stage import Stage  # noqa: PLC0415 - loaded when it is needed
 
     engine = engine_of(app, app.network())
     moving, problems = _preview(engine, some_domain_names(app, domains))
     for change in moving:
-        primary = change.stage == DONE and not change.back
+        primary = change.stage == Stage.DONE and not change.back
         words = f", and may become the primary domain of site {change.mapping.blog_id}" if primary else ""
         app.console.log(f'"{change.name}" would move from "{change.mapping.stage}" to "{change.stage}"{words}.')
     if not moving:
