@@ -119,7 +119,7 @@ def a_plugin_goes_mad(campaign: Campaign) -> None:
     """A third of all mappings is deleted through every hook; somebody notices within the hour and puts them back."""
     world = campaign.world
     names = sorted(world.rows() - {world.multisite.main_domain})
-    some = campaign.chance.sample(names, max(30, len(names) // 3))
+    some = campaign.chance.sample(names, min(len(names), max(30, len(names) // 3)))
     campaign.count("plugin: a third of all mappings deleted, with events")
     _, put_back = _rows(campaign, _among(some))
     world.stream.tell([{"do": "remove", "domain": name} for name in some])
