@@ -30,7 +30,6 @@ class Overrides:
     url: str | None = None
     ssh: str | None = None
     alias: str | None = None
-    skip_plugins: bool | tuple[str, ...] | None = None
     allow_root: bool = False
 
     def of_one_network(self) -> list[str]:
@@ -151,8 +150,6 @@ def _changes(given: Overrides, wp: WpSettings, environ: Mapping[str, str]) -> di
     if given.path is not None:
         elsewhere = given.ssh or given.alias or wp.ssh or wp.alias
         changes["path"] = (given.path if elsewhere else _local(given.path, environ), "--path")
-    if given.skip_plugins is not None:
-        changes["skip_plugins"] = (given.skip_plugins, "--skip-plugins")
     if given.allow_root:
         changes["allow_root"] = (True, "--allow-root")
     return changes

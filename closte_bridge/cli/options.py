@@ -60,10 +60,6 @@ def _into_console(name: str) -> Callable[[App, Any], None]:
     return lambda app, value: setattr(app.console, name, value)
 
 
-def _skip_plugins(app: App, value: str) -> None:
-    app.overrides.skip_plugins = tuple(name for name in value.split(",") if name) or True
-
-
 def _debug(app: App, value: str) -> None:
     app.console.debug_group = value or EVERYTHING
 
@@ -89,7 +85,7 @@ def _all_global_options() -> list[GlobalOption]:
             keep=over("ssh"),
         ),
         _global(
-            "g_skip", "--skip-plugins", written="--skip-plugins[=<plugins>]", keep=_skip_plugins,
+            "g_skip", "--skip-plugins", written="--skip-plugins[=<plugins>]", keep=lambda app, value: None,  # noqa: ARG005 - nothing to keep
             text="Accepted as WP-CLI has it: plugins are always left out.",
         ),
         _global(

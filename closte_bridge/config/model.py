@@ -68,7 +68,7 @@ class WpSettings:
     """How to call `wp`.
 
     `path` is absolute if WordPress is on this machine, and as written if `ssh` or `alias` point to another machine.
-    `skip_plugins` is True for all plugins. `timeout` is in seconds.
+    `timeout` is in seconds.
     """
 
     command: tuple[str, ...] = _key("argument", ("wp",), "Command that starts WP-CLI: `[php, /opt/wp-cli.phar]`.")
@@ -77,9 +77,6 @@ class WpSettings:
     ssh: str | None = _key("SSH target", None, "`user@host:port/path` of WordPress on another machine.")
     alias: str | None = _key("WP-CLI alias", None, "WP-CLI alias of one network: `@prod`.")
     allow_root: bool = _key("boolean", False, "Let WP-CLI run as root.")
-    skip_plugins: bool | tuple[str, ...] = _key(
-        "boolean or list", False, "No effect; accepted for WP-CLI compatibility."
-    )
     timeout: float = _key("duration", 120.0, "Time limit of one `wp` call.")
 
 

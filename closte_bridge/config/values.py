@@ -252,22 +252,10 @@ def once(check: Check, *, some: bool = False) -> Check:
     return lambda value: tuple(dict.fromkeys(inner(value)))  # type: ignore[call-overload] # a tuple
 
 
-def skip_plugins(value: object) -> bool | tuple[object, ...]:
-    """Accept true (all), false (none), or a list of plugins."""
-    if isinstance(value, bool):
-        return value
-    if not isinstance(value, list):
-        raise vol.Invalid("must be true, false or a list of plugins")
-    names = several(text, some=True)(value)
-    assert isinstance(names, tuple)  # noqa: S101 - `several` returns one
-    return names
-
-
 _CHECKS: dict[Kind, Check] = {
     "API URL": api_url,
     "argument": text,
     "boolean": boolean,
-    "boolean or list": skip_plugins,
     "domain": kept,
     "duration": duration,
     "environment": environment,

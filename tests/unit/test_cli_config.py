@@ -60,7 +60,6 @@ wp:
   ssh: null  # default
   alias: null  # default
   allow_root: true  # --allow-root
-  skip_plugins: false  # default
   timeout: 2m  # default
 checks: true  # default
 wildcard: false  # default
@@ -96,7 +95,7 @@ def test_config_show(run: Run, tmp_path: Path) -> None:
         SHOWN.replace("<folder>", str(tmp_path)),
         "",
     )
-    assert run(*argv, "--format=count").out == "31\n"
+    assert run(*argv, "--format=count").out == "30\n"
     assert run(*argv, "--fields=key,origin", "--format=csv").out.startswith("key,origin\napi_url,default\n")
     assert run(*argv, "--field=key").out.startswith("api_url\napi_key_file\nstate_dir\nwp.command\n")
     assert run("@prod", *argv, "--format=table").out.count("default\twp.alias\t@prod\t@prod\n") == 1

@@ -84,12 +84,7 @@ def test_when_it_is_not_clear(file: Path, overrides: dict[str, object], code: st
         ("two", {"alias": "@prod"}, WpSettings(alias="@prod")),
         ("two", {"alias": "@prod", "url": "https://x.example"}, WpSettings(alias="@prod", url="https://x.example")),
         ("three", {"ssh": "a@b"}, WpSettings(ssh="a@b")),
-        (
-            "one",
-            {"allow_root": True, "skip_plugins": True},
-            WpSettings(path="/top", allow_root=True, skip_plugins=True),
-        ),
-        ("one", {"skip_plugins": ("a",)}, WpSettings(path="/top", skip_plugins=("a",))),
+        ("one", {"allow_root": True}, WpSettings(path="/top", allow_root=True)),
     ],
 )
 def test_options_override_the_file(file: Path, network: str, overrides: dict[str, object], wp: WpSettings) -> None:

@@ -28,7 +28,7 @@ def test_the_defaults_are_those_of_the_design(tmp_path: Path) -> None:
         api_key_file=None,
         state_dir=Path("/state"),
         wp=WpSettings(
-            command=("wp",), path=None, url=None, ssh=None, alias=None, allow_root=False, skip_plugins=False,
+            command=("wp",), path=None, url=None, ssh=None, alias=None, allow_root=False,
             timeout=120,
         ),
         wildcard=False,
@@ -64,7 +64,6 @@ wp:
   url: https://example.org
   ssh: null
   allow_root: true
-  skip_plugins: [a, b]
   timeout: 1m30s
 wildcard: true
 wildcards: ["*.Example.ORG", "*.example.org"]
@@ -98,7 +97,6 @@ def everything_read(path: Path) -> Settings:
             path=str(path.parent / "../site"),
             url="https://example.org",
             allow_root=True,
-            skip_plugins=("a", "b"),
             timeout=90,
         ),
         wildcard=True,

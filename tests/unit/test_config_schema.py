@@ -123,7 +123,6 @@ def test_unknown_keys_are_shown_short_and_harmless(write: Write) -> None:
         ("wp: {ssh: -oProxyCommand=x}", '"wp.ssh" must look like "user@host:22/path".'),
         ("wp: {url: 'https://u:p@h'}",
          '"wp.url" must be the URL of a site such as "https://example.org".'),
-        ("wp: {skip_plugins: all}", '"wp.skip_plugins" must be true, false or a list of plugins.'),
         ("wp: {path: ''}", '"wp.path" must not be empty.'),
         ('wp: {path: "a\\0b"}', '"wp.path" must be text on one line without control characters.'),
         ("state_dir: ~no-such-user/x", '"state_dir" begins with the home folder of an unknown user.'),
