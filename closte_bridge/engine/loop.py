@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
     from closte_bridge.engine.run import RunReport
 
-TRIGGER_FILE = "wake"
+TRIGGER_FILE = "trigger"
 HEARTBEAT_FILE = "heartbeat"
 # How often the wake file is looked at, in seconds: an event is acted on within about this time.
 _GLANCE = 0.5

@@ -40,7 +40,7 @@ class ShimProblem(NamedTuple):
 
 def trigger_method(found: dict[str, Any]) -> tuple[str, str]:
     """Return how the shim wakes the engine (`file`, `process` or `poll`), and a sentence that says why."""
-    answer = found.get("wake")
+    answer = found.get("trigger")
     if isinstance(answer, list) and len(answer) == 2:  # noqa: PLR2004 - the method and the reason
         return str(answer[0]), str(answer[1])
     return "poll", "The shim is not loaded."

@@ -168,8 +168,8 @@ final class Trigger {
 	 * @return bool
 	 */
 	private static function is_watched( $folder ) {
-		\clearstatcache( true, $folder . '/watching' );
-		$seen = @\filemtime( $folder . '/watching' ); // phpcs:ignore -- usually there is none.
+		\clearstatcache( true, $folder . '/heartbeat' );
+		$seen = @\filemtime( $folder . '/heartbeat' ); // phpcs:ignore -- usually there is none.
 		return \is_int( $seen ) && \abs( \time() - $seen ) <= self::FRESH;
 	}
 

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 ROLE = COLLECTION / "roles" / "closte_bridge"
 HERE = "/srv/bridge"
 STATE = f"{HERE}/state/shop"
-WAKE = f"{STATE}/wake"
+WAKE = f"{STATE}/trigger"
 # Each run is a line; how long it takes, and how it ends, is said by files of these names.
 ENGINE = f"""#!/bin/sh
 echo begun >>{STATE}/runs

@@ -177,4 +177,4 @@ def test_130_interrupted(bridge: Bridge, number: signal.Signals) -> None:
     # Nothing is lost, and nothing is left in the way.
     assert bridge.run("sync").code == 0
     assert bridge.aliases == set(NAMES)
-    assert bridge.run("domain", "list", "--state=in step", "--format=count").out == "4\n"
+    assert bridge.run("domain", "list", "--state=in-sync", "--format=count").out == "4\n"

@@ -246,9 +246,9 @@ History:
 
 def looking(bridge: Bridge) -> None:
     assert bridge.run("domain", "list").golden == (0, LIST, "")
-    held = bridge.run("domain", "list", "--state=held", "--format=ids")
+    held = bridge.run("domain", "list", "--state=on-hold", "--format=ids")
     assert held.golden == (0, "www.a.customer.org www.b.customer.org www.shop.customer.com\n", "")
-    assert bridge.run("domain", "list", "--state=foreign", "--format=count").golden == (0, "1\n", "")
+    assert bridge.run("domain", "list", "--state=unmanaged", "--format=count").golden == (0, "1\n", "")
     got = bridge.run("domain", "get", "SHOP.customer.com.", "--format=json").envelope["data"]
     assert got == {
         "domain": "shop.customer.com",

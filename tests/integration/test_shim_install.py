@@ -203,7 +203,7 @@ def test_over_ssh(multisite: Multisite, tmp_path: Path, sshd: SshServer) -> None
         ran = bridge.run("shim", "install")
         assert ran.code == 0, ran
         assert "The engine is on another machine." in ran.out
-        assert status(bridge)["wake"] == "poll"
+        assert status(bridge)["trigger"] == "poll"
         multisite.create_site("one")
         assert "one.example.net" not in bridge.aliases
         assert bridge.run("sync").code == 0

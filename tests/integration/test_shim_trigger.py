@@ -55,7 +55,7 @@ def everything_reaches_closte(bridge: Bridge, poll: Callable[[], object] | None 
 
     With `poll`, nobody is woken: that is called again and again instead, as a timer does.
     """
-    assert status(bridge)["wake"] == ("poll" if poll else "process")
+    assert status(bridge)["trigger"] == ("poll" if poll else "process")
 
     def seen(name: str, *, there: bool = True) -> None:
         def ready() -> bool:
@@ -214,14 +214,14 @@ def test_a_watcher_is_told_by_a_file(bridge: Bridge) -> None:
     )
     try:
         wait_until((bridge.state / "heartbeat").exists)
-        assert status(bridge)["wake"] == "file"
+        assert status(bridge)["trigger"] == "file"
         bridge.multisite.create_site("one")
         assert processes(bridge) == []
         wait_for_alias(bridge, "one.example.net")
     finally:
         watch.terminate()
         watch.wait()
-    assert status(bridge)["wake"] == "process"
+    assert status(bridge)["trigger"] == "process"
 
 
 def test_an_engine_that_waits_is_told_by_a_file(bridge: Bridge) -> None:
@@ -233,7 +233,7 @@ def test_an_engine_that_waits_is_told_by_a_file(bridge: Bridge) -> None:
     with (bridge.state / "triggered.lock").open("w") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
         multisite.create_site("one")
-        assert (bridge.state / "wake").exists()
+        assert (bridge.state / "trigger").exists()
     assert not starts.exists()
     multisite.create_site("two")
     wait_until(starts.exists)
@@ -244,7 +244,7 @@ def test_setsid_that_cannot_fork_wakes_all_the_same(bridge: Bridge) -> None:
     bridge.env["PATH"] = f"{bridge.folder}:{os.environ['PATH']}"
     setsid = write_script(bridge.folder / "setsid", 'case $1 in -*) exit 1;; esac; exec "$@"')
     install(bridge, "auto")
-    assert status(bridge)["wake"] == "process"
+    assert status(bridge)["trigger"] == "process"
     bridge.multisite.create_site("one")
     wait_for_alias(bridge, "one.example.net")
     settle(bridge)
@@ -363,7 +363,7 @@ def test_a_run_that_failed_in_part_is_a_sign_of_life(bridge: Bridge) -> None:
 
 def test_only_the_poll(bridge: Bridge) -> None:
     bridge.multisite.define("CLOSTE_BRIDGE_WAKE", "none")
-    assert status(bridge)["wake"] == "poll"
+    assert status(bridge)["trigger"] == "poll"
     bridge.multisite.create_site("one")
     assert processes(bridge) == []
     assert "one.example.net" not in bridge.aliases

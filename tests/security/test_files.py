@@ -54,7 +54,7 @@ def test_whatever_the_umask_files_are_their_owners_alone(folder: Path) -> None:
         triggered._note(folder, 1.0, 0, "")  # type: ignore[arg-type]  # any number
         write_whole(folder / "plan.json", b"{}")
         # With SQLite's own beside the ledger.
-        assert {"ledger.sqlite3", "ledger.sqlite3-wal", "ledger.sqlite3-shm", "lock", "wake"} <= {
+        assert {"ledger.sqlite3", "ledger.sqlite3-wal", "ledger.sqlite3-shm", "lock", "trigger"} <= {
             path.name for path in folder.iterdir()
         }
         assert modes(folder) == {0o600}
@@ -68,7 +68,7 @@ def test_opening_a_ledger_changes_nothing_for_other_threads(folder: Path, monkey
         pass
 
 
-@pytest.mark.parametrize("name", ["ledger.sqlite3", "lock", "wake", "heartbeat", "triggered.lock"])
+@pytest.mark.parametrize("name", ["ledger.sqlite3", "lock", "trigger", "heartbeat", "triggered.lock"])
 def test_links_in_the_state_folder_are_not_followed(folder: Path, tmp_path: Path, name: str) -> None:
     victim = tmp_path / "victim"
     victim.write_text("precious")
@@ -82,7 +82,7 @@ def test_links_in_the_state_folder_are_not_followed(folder: Path, tmp_path: Path
         with triggered._alone(folder):
             pass
 
-    if name in {"wake", "heartbeat"}:
+    if name in {"trigger", "heartbeat"}:
         work()
     else:
         with pytest.raises((BridgeError, OSError)):

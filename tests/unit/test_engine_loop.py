@@ -435,4 +435,4 @@ def test_a_year_neither_drifts_nor_piles_up(tmp_path: Path) -> None:
 
 
 def test_touch_survives_a_folder_that_is_gone(tmp_path: Path) -> None:
-    touch(tmp_path / "gone" / "wake")
+    touch(tmp_path / "gone" / "trigger")

@@ -73,7 +73,7 @@ def folder(tmp_path: Path) -> Path:
 
 def wake(folder: Path) -> None:
     """Touch the wake file so that it shows, however coarse the file system's clock is."""
-    path = folder / "wake"
+    path = folder / "trigger"
     stamp = path.stat().st_mtime_ns + 1_000_000
     os.utime(path, ns=(stamp, stamp))
 
@@ -239,7 +239,7 @@ def test_the_lock_is_its_own(folder: Path) -> None:
         work = Work(Time())
         assert run_when_triggered(folder, DELAY, work, Time().waiting) is ExitCode.OK
         assert work.ran == []
-    assert (folder / "wake").exists()
+    assert (folder / "trigger").exists()
 
 
 @pytest.mark.parametrize("text", ["", "[]", "{", '{"at": "x"}', json.dumps({"at": 1, "exit_code": None, "code": ""})])

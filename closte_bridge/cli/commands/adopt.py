@@ -32,7 +32,7 @@ Cost: 3 wp calls (1.24 s), 2 API calls (0.24 s), planning 0.001 s.
 
 $ closte-bridge adopt --take-over --yes --quiet --format=json
 {"version": 1, "command": "adopt", "status": "ok", "exit_code": 0, "data": {"network": "network.example.com", \
-"adopted": [], "foreign": [], "taken_over_from": null, "renewed": true}, "errors": [], "warnings": [], "notes": [], \
+"adopted": [], "unmanaged": [], "taken_over_from": null, "renewed": true}, "errors": [], "warnings": [], "notes": [], \
 "cost": {…}}
 """
 _SHOWN = 10

@@ -43,17 +43,17 @@ _LIST = """
 $ closte-bridge domain list --fields=domain,closte,state
 domain	closte	state
 network.example.com	yes	own
-one.network.example.com	yes	in step
-shop.customer.com	yes	in step
-two.network.example.com	yes	in step
-www.shop.customer.com	no	held
+one.network.example.com	yes	in-sync
+shop.customer.com	yes	in-sync
+two.network.example.com	yes	in-sync
+www.shop.customer.com	no	on-hold
 
-$ closte-bridge domain list --state=held --format=ids
+$ closte-bridge domain list --state=on-hold --format=ids
 www.shop.customer.com
 """
 _GET = """
 $ closte-bridge domain get shop.customer.com --field=state
-in step
+in-sync
 
 $ closte-bridge domain get nobody.example.org
 Error: "nobody.example.org" is not known on either side.

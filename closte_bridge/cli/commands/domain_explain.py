@@ -29,7 +29,7 @@ if TYPE_CHECKING:
 
 _EXPLAIN = """
 $ closte-bridge domain explain www.shop.customer.com
-www.shop.customer.com: held
+www.shop.customer.com: on-hold
 WordPress: not mapped.
 Closte: not there.
 Phase: blocked since 2026-02-03T10:15:00+00:00.

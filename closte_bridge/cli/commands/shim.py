@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from closte_bridge.engine.engine import Engine
     from closte_bridge.shim.problems import ShimProblem
 
-FIELDS = ("installed", "version", "folder", "active", "heartbeat", "wake", "why", "events_waiting", "last_triggered")
+FIELDS = ("installed", "version", "folder", "active", "heartbeat", "trigger", "why", "events_waiting", "last_triggered")
 _EXTRA = ("files", "table", "owner", "oldest_event", "quarantined", "engine", "trigger_file", "trigger_set")
 _FORMATS = (Format.TABLE, Format.CSV, Format.JSON, Format.YAML)
 
@@ -37,14 +37,14 @@ It leaves its events to the next `closte-bridge sync`: The engine is on another 
 """
 _INSTALL = _INSTALL.replace("{version}", __version__)
 _STATUS = """
-$ closte-bridge shim status --field=wake
+$ closte-bridge shim status --field=trigger
 process
 
-$ closte-bridge shim status --fields=installed,in_charge,wake
+$ closte-bridge shim status --fields=installed,active,trigger
 Field	Value
 installed	yes
-in_charge	yes
-wake	file
+active	yes
+trigger	file
 """
 _UNINSTALL = """
 $ closte-bridge shim uninstall
@@ -169,7 +169,7 @@ def _data(engine: Engine, found: dict[str, Any]) -> dict[str, object]:
         "folder": found["folder"],
         "active": "yes" if found["active"] else "no",
         "heartbeat": when(now - float(silence)) if silence is not None else None,
-        "wake": way,
+        "trigger": way,
         "why": why,
         "events_waiting": found["events"],
         "last_triggered": f"{when(float(str(woken['at'])))}, exit {woken['exit_code']}" if woken else None,
