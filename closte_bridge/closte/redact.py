@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from closte_bridge.secret import Secret
 
 LIMIT = 200
-NEEDS_APPROVAL = "(not shown: it holds the API key)"
+HIDDEN = "(not shown: it holds the API key)"
 
 _REDACTED = "<secret>"
 _URL_SAFE = str.maketrans("+/", "-_")
@@ -57,7 +57,7 @@ class Redactor:
         once = _unescaped(line)
         hidden += [form for form in (once, _unescaped(once)) if form != line]
         if any(any(self._marks(form)) for form in hidden):
-            return NEEDS_APPROVAL
+            return HIDDEN
         return shown if len(shown) <= LIMIT else shown[: LIMIT - 1] + "…"
 
     def _marks(self, text: str) -> list[bool]:

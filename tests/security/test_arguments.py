@@ -26,7 +26,7 @@ OPTION_LIKE = ("--exec=touch owned", "-oProxyCommand=touch owned", "--require=ow
 
 
 @pytest.mark.parametrize(
-    "location",
+    "place",
     [
         "-oProxyCommand=x", "ssh:-oProxyCommand=x", "ssh://-oProxyCommand=x", "u@-oProxyCommand=x", "ssh:u@-x",
         "docker:--privileged", "docker-compose-run:-v=x", "vagrant:-x", "-u@host",
@@ -37,9 +37,7 @@ def test_a_place_is_no_option_of_what_wp_cli_starts(place: str) -> None:
         values.ssh(place)
 
 
-@pytest.mark.parametrize(
-    "location", ["host", "u@host:22/path", "ssh:u@host~/x", "docker:web", "vagrant", "u@host/a-b@c"]
-)
+@pytest.mark.parametrize("place", ["host", "u@host:22/path", "ssh:u@host~/x", "docker:web", "vagrant", "u@host/a-b@c"])
 def test_places_are_still_taken(place: str) -> None:
     assert values.ssh(place) == place
 
