@@ -33,7 +33,7 @@ class Finding(NamedTuple):
     @property
     def link(self) -> str:
         """Return where the documentation says more."""
-        return f"{page('runbook.md')}#{self.check}"
+        return f"{page('troubleshooting.md')}#{self.check}"
 
 
 def some(names: Sequence[str]) -> str:

@@ -1,14 +1,12 @@
-"""The demo: real commands on a real network, one after the other, each with the exit code that it must have.
+"""The demo: real commands on a real network, one after the other, each with its expected exit code.
 
-Run it with `script/demo`. It builds the network with the same code as the tests, and its steps are a test themselves
+Run it with `script/demo`; `script/demo --shell` opens a shell in the same network instead. The steps are a test as well
 (`tests/integration/test_readme.py`).
 """
 
 from __future__ import annotations
 
 import argparse
-import json
-import os
 import shlex
 import shutil
 import signal
@@ -16,53 +14,43 @@ import subprocess
 import sys
 import tempfile
 import time
-import urllib.request
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, NoReturn
+from typing import NoReturn
 
-from tests.support.parts import MissingPartError, find_parts, is_mock_plugin
-from tests.support.wordpress import Multisite, WpError, build_template, sqlite_database
+from tests.support.lab import MAIN_DOMAIN, SITES, Lab, LabError, build_network, make_lab, running_lab, sandbox
+from tests.support.parts import MissingPartError, is_mock_plugin
+from tests.support.wordpress import WpError
 
-if TYPE_CHECKING:
-    from collections.abc import Iterator
-
-MAIN_DOMAIN = "network.example.com"
-KEY = "the-key-of-the-demo"
 GRACE = 2
 CONFIG = f"""\
 api_url: {{url}}
 state_dir: state
-checks: false       # DNS and certificates are not looked at: nothing is asked beyond this machine
-removal_grace: {GRACE}s   # 24 hours by default, and nobody watches a demo for so long
+checks: false       # no DNS and HTTPS checks: the demo sends nothing to other machines
+removal_grace: {GRACE}s   # the default is 24 hours
 """
-SITES = {
-    "books": ("example.net", "reading.example.org"),
-    "garden": ("garden.example.org",),
-    "fair": ("fair-2023.example.org", "fair-2024.example.org", "fair-2025.example.org", "fair-2026.example.org"),
-}
-# Names that Closte has already: one that is mapped here, and a stranger's.
-THERE_BEFORE = ("reading.example.org", "status.example.com")
+WELCOME = f"""
+The network "{MAIN_DOMAIN}" is running. The sandbox is its Closte, and the file "dns" is its DNS.
+Follow docs/tutorial.md here. `exit` ends the sandbox and removes the network.
+"""
 
 
 class DemoError(Exception):
-    """A step did not do what it must."""
+    """A step failed."""
 
 
 def say(text: str = "") -> None:
-    """Write a line, at once: what the commands print comes from other processes."""
+    """Write a line and flush it: the commands write to the same terminal."""
     sys.stdout.write(text + "\n")
     sys.stdout.flush()
 
 
 @dataclass
 class Demo:
-    """The stage: a folder with the network in it, and the environment that the commands run in."""
+    """The lab, and how many chapters and steps were shown."""
 
-    network: Multisite
-    environ: dict[str, str]
-    control: str = ""
+    lab: Lab
     chapters: int = 0
     steps: int = 0
 
@@ -74,7 +62,7 @@ class Demo:
             say(line)
 
     def run(self, command: str, expected: int = 0) -> str:
-        """Show a command, run it and show what it prints; return that. Raises DemoError for another exit code."""
+        """Show a command, run it, show and return its output. Raises DemoError for another exit code."""
         say(f"\n$ {command}")
         done = subprocess.run(
             shlex.split(command),
@@ -83,8 +71,8 @@ class Demo:
             stdin=subprocess.DEVNULL,
             text=True,
             check=False,
-            env=self.environ,
-            cwd=self.network.path,
+            env=self.lab.environ,
+            cwd=self.lab.folder,
         )
         sys.stdout.write(done.stdout)
         if done.returncode != expected:
@@ -94,87 +82,31 @@ class Demo:
         self.steps += 1
         return done.stdout
 
-    def tell_closte(self, what: str, document: dict[str, object]) -> None:
-        """Change the stand-in for Closte through its controls."""
-        request = urllib.request.Request(  # noqa: S310 - a URL of this machine
-            f"{self.control}/{what}", json.dumps(document).encode(), method="PUT"
-        )
-        # Not through a proxy: it is this machine.
-        urllib.request.build_opener(urllib.request.ProxyHandler({})).open(request, timeout=10).close()
-
     def delete_mappings(self, *domains: str) -> None:
         """Remove mappings with the plugin's own command."""
-        ids = {str(row["domain"]): row["id"] for row in self.network.mappings()}
+        ids = {str(row["domain"]): row["id"] for row in self.lab.network.mappings()}
         for domain in domains:
             self.run(f"wp wu domain delete {ids[domain]}")
 
 
-def build(folder: Path) -> Demo:
-    """Build the network with its sites and mappings, and a `wp` to reach it with."""
-    network = build_template(folder / "wordpress", find_parts(), sqlite_database(folder / "wordpress"), MAIN_DOMAIN)
-    programs = folder / "bin"
-    programs.mkdir()
-    wp = programs / "wp"
-    wp.write_text(f'#!/bin/sh\nexec {shlex.join(network.wp_command)} "$@"\n')
-    wp.chmod(0o755)
-    network.define("CLOSTE_CLIENT_API_KEY", KEY)
-    # A www. form for example.net, and none for names with a label more.
-    network.set_setting("auto_create_www_subdomain", "main_only")
-    for slug, domains in SITES.items():
-        blog_id = network.create_site(slug)
-        for domain in domains:
-            network.add_mapping(domain, blog_id)
-    path = os.pathsep.join([str(programs), str(Path(sys.executable).parent), os.environ.get("PATH", "")])
-    environ = network.env | {
-        "PATH": path,
-        "CLOSTE_BRIDGE_CONFIG": str(folder / "config.yaml"),
-        # The network of the demo belongs to whoever runs it, be it root.
-        "WP_CLI_ALLOW_ROOT": "1",
-        "PYTHONWARNINGS": os.environ.get("PYTHONWARNINGS", ""),
-    }
-    coverage = {name: value for name, value in os.environ.items() if name.startswith("COVERAGE_")}
-    return Demo(network, environ | coverage)
-
-
-@contextmanager
-def closte(demo: Demo, folder: Path) -> Iterator[None]:
-    """Run the stand-in for Closte's API beside the body, and write the config that leads to it."""
-    key_file = folder / "key"
-    key_file.write_text(KEY + "\n")
-    argv = ["closte-bridge", "sandbox", f"--key-file={key_file}", f"--app-domain={MAIN_DOMAIN}"]
-    program = shutil.which(argv[0], path=demo.environ["PATH"]) or argv[0]
-    with subprocess.Popen([program, *argv[1:]], stdout=subprocess.PIPE, text=True, env=demo.environ) as server:
-        try:
-            assert server.stdout is not None  # noqa: S101 - it was asked for above
-            url = server.stdout.readline().strip()
-            if not url:
-                raise DemoError("The stand-in for Closte did not start.")
-            demo.control = url.replace("/api/client", "/_sandbox")
-            (folder / "config.yaml").write_text(CONFIG.format(url=url))
-            demo.tell_closte("aliases", {"aliases": [f"{slug}.{MAIN_DOMAIN}" for slug in SITES] + [*THERE_BEFORE]})
-            yield
-        finally:
-            server.terminate()
-
-
 def the_two_sides(demo: Demo) -> None:
     """Show what there is."""
-    stand_in = "a stand-in for Ultimate Multisite" if is_mock_plugin() else "the real Ultimate Multisite"
+    plugin = "a mock of Ultimate Multisite" if is_mock_plugin() else "the real Ultimate Multisite"
     demo.chapter(
         "The two sides",
-        f"WordPress and WP-CLI are real, with {stand_in} as the plugin.",
-        "Closte is a stand-in on this machine: `closte-bridge sandbox`. It knows a few of the names already.",
-        "On Closte no config is needed; here it leads to the stand-in.",
+        f"WordPress and WP-CLI are real, with {plugin} as the plugin.",
+        "Closte's side is `closte-bridge sandbox` on this machine. It has some of the domains already.",
+        "On Closte no config is needed. Here it sets the sandbox as the API.",
     )
     demo.run("wp wu domain list --fields=id,domain,blog_id")
-    demo.run("cat ../config.yaml")
+    demo.run("cat config.yaml")
     demo.run("closte-bridge integration enable")
     demo.run("closte-bridge integration test")
 
 
-def take_charge(demo: Demo) -> None:
+def adopt_the_network(demo: Demo) -> None:
     """Adopt."""
-    demo.chapter("Take charge", "Until an engine is put in charge of a network, nothing is changed.")
+    demo.chapter("Adopt the network", "closte-bridge changes nothing until it owns the network.")
     demo.run("closte-bridge sync --format=count", expected=7)
     demo.run("closte-bridge adopt --yes")
 
@@ -190,21 +122,21 @@ def first_sync(demo: Demo) -> None:
 def failing_api(demo: Demo) -> None:
     """Let the API fail for one name, then recover."""
     name = "tea.example.org"
-    demo.chapter("Closte fails", f'The stand-in is told to answer with an error whenever "{name}" is added.')
+    demo.chapter("Closte fails", f'The sandbox answers each addition of "{name}" with an error.')
     demo.run(f"wp wu domain create --domain={name} --blog_id=2")
-    demo.tell_closte("faults", {"faults": [f"error500@{name}"]})
+    demo.lab.put("faults", {"faults": [f"error500@{name}"]})
     demo.run("closte-bridge sync", expected=4)
     demo.run(f"closte-bridge domain explain {name}")
-    say("\nThe errors end. Left alone, the change is tried again by itself; --retry does not wait.")
-    demo.tell_closte("faults", {"faults": []})
+    say("\nThe errors end. closte-bridge retries automatically; `--retry` does it now.")
+    demo.lab.put("faults", {"faults": []})
     demo.run("closte-bridge sync --retry")
 
 
 def let_grace_pass(demo: Demo) -> None:
-    """Give the names that are missing their complete snapshots and the grace period."""
+    """Read again, and let the grace period of the missing domains pass."""
     demo.run("closte-bridge sync --quiet")
     say(f"\n… {GRACE} seconds later:")
-    # One more: the period is counted from when the first look was written down.
+    # One more: the period starts when the first read is written to the ledger.
     time.sleep(GRACE + 1)
 
 
@@ -212,7 +144,7 @@ def removed_mapping(demo: Demo) -> None:
     """Remove one mapping and see its alias go."""
     demo.chapter(
         "A mapping is removed",
-        "Its alias stays until it was missing in three complete looks and for as long as `removal_grace` says.",
+        "Its alias stays until the mapping was missing in three complete reads over `removal_grace`.",
     )
     demo.delete_mappings("garden.example.org")
     demo.run("closte-bridge sync")
@@ -221,16 +153,16 @@ def removed_mapping(demo: Demo) -> None:
 
 
 def mass_removal(demo: Demo, folder: Path) -> None:
-    """Remove a whole site's mappings: refused until a person has reviewed it."""
+    """Remove a whole site's mappings: refused until a person approves it."""
     demo.chapter(
         "Too much is missing at once",
-        "A restored backup, a broken plugin or a slip of the hand looks just like this.",
+        "A restored backup, a broken plugin or a mistake can look the same.",
     )
     demo.delete_mappings(*SITES["fair"])
     demo.run("closte-bridge sync --quiet")
     let_grace_pass(demo)
     demo.run("closte-bridge sync", expected=3)
-    say("\nIt was meant. The names go into a file, a person reads it, and exactly those are removed.")
+    say("\nThe removals are intended. Write them to a file, review it, and apply exactly that file.")
     plan = folder / "plan.json"
     demo.run(f"closte-bridge plan --quiet --out={plan}", expected=3)
     demo.run(f"closte-bridge apply {plan}")
@@ -239,12 +171,13 @@ def mass_removal(demo: Demo, folder: Path) -> None:
 
 
 def play(folder: Path) -> Demo:
-    """Do it all in `folder`. Raises DemoError when a step does not end as it must."""
+    """Do it all in `folder`. Raises DemoError when a step has another exit code than expected."""
     say("Building the network …")
-    demo = build(folder)
-    with closte(demo, folder):
+    demo = Demo(make_lab(build_network(folder)))
+    with sandbox(demo.lab):
+        demo.lab.config.write_text(CONFIG.format(url=demo.lab.settings["api_url"]))
         the_two_sides(demo)
-        take_charge(demo)
+        adopt_the_network(demo)
         first_sync(demo)
         failing_api(demo)
         removed_mapping(demo)
@@ -252,16 +185,28 @@ def play(folder: Path) -> Demo:
     return demo
 
 
+def open_shell(folder: Path) -> None:
+    """Run the lab in `folder` and a shell in it, until the shell ends."""
+    say("Building the network …")
+    network = build_network(folder)
+    bash = shutil.which("bash")
+    argv = [bash, "--norc"] if bash else ["sh"]
+    with running_lab(network) as lab:
+        say(WELCOME)
+        subprocess.run(argv, check=False, env=lab.environ | {"PS1": "$ "}, cwd=lab.folder)
+
+
 def _stop(number: int, _frame: object) -> NoReturn:
     raise SystemExit(128 + number)
 
 
 def main() -> int:
-    """Run the demo in a folder of its own; return 0 only if every step ended as it must."""
+    """Run the demo in a new folder; return 0 only if every step had the expected exit code."""
     parser = argparse.ArgumentParser(prog="script/demo", description="Show closte-bridge at work.")
-    parser.add_argument("--keep", action="store_true", help="leave the folder of the demo in place")
+    parser.add_argument("--keep", action="store_true", help="keep the folder of the demo")
+    parser.add_argument("--shell", action="store_true", help="open a shell in the network instead of showing the steps")
     options = parser.parse_args()
-    # The folder is removed and the stand-in ended however the demo ends.
+    # Remove the folder and end the sandbox however the demo ends.
     for number in (signal.SIGTERM, signal.SIGHUP):
         signal.signal(number, _stop)
     with ExitStack() as stack:
@@ -271,14 +216,17 @@ def main() -> int:
         else:
             stack.callback(shutil.rmtree, folder, ignore_errors=True)
         try:
+            if options.shell:
+                open_shell(folder)
+                return 0
             demo = play(folder)
-        except (DemoError, MissingPartError, WpError, OSError) as error:
+        except (DemoError, LabError, MissingPartError, WpError, OSError) as error:
             say(f"\nDemo failed: {error}")
             return 1
         except KeyboardInterrupt:
             say("\nDemo interrupted.")
             return 130
-    say(f"\nDemo passed: all {demo.steps} commands ended with the exit code that they must have.")
+    say(f"\nDemo passed: all {demo.steps} commands ended with the expected exit code.")
     return 0
 
 

@@ -46,7 +46,7 @@ def test_a_ledger_of_an_installation_by_hand_stays(local: Local, state: str, mar
     said = play(local, state)
     assert said.endswith("ended with 2"), said
     assert f"There is a ledger in {local.folder}/state itself" in said
-    assert "docs/how-to.md" in said
+    assert "docs/how-to/migrate-to-ansible.md" in said
     assert changed(said) == []
 
 

@@ -88,7 +88,7 @@ def findings(world: Life, code: int) -> dict[str, tuple[str, str]]:
     ran = world.run("doctor", "--format=json")
     assert ran.code == code, ran
     for row in ran.envelope["data"]:
-        assert row["link"] == f"docs/runbook.md#{row['check']}"
+        assert row["link"] == f"docs/troubleshooting.md#{row['check']}"
         assert bool(row["hint"]) is (row["status"] in {"error", "warning"}), row
     return {row["check"]: (row["status"], row["message"]) for row in ran.envelope["data"]}
 
@@ -275,7 +275,7 @@ def test_remedies_are_shown_at_a_terminal_too(sound: Life) -> None:
     assert ran.err == ""
     assert re.search(r"^\d+ of \d+ checks passed: 1 to look at\.$", out, re.MULTILINE)
     hint = "Delete them if the sites will not come back: `wp wu domain delete <id>`. Until then they stay at Closte."
-    assert f"{'':<27} {hint} See docs/runbook.md#orphan-rows.\n" in out
+    assert f"{'':<27} {hint} See docs/troubleshooting.md#orphan-rows.\n" in out
 
 
 def test_targets_checks_off_and_the_toggle_off(sound: Life) -> None:

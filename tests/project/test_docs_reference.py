@@ -5,7 +5,7 @@ from __future__ import annotations
 import ast
 import re
 import tomllib
-from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
 import pytest
@@ -17,6 +17,7 @@ from closte_bridge.closte.connection import ConnectionState
 from closte_bridge.closte.outcome import OutcomeKind
 from closte_bridge.engine.cost import Cost
 from closte_bridge.engine.problems import LOST
+from closte_bridge.errors import PRECEDENCE
 from closte_bridge.planning.model import ELSEWHERE, NOT_LISTED, NOT_LISTED_YET, NOT_MANAGED, UNPROVEN, Action
 from closte_bridge.shim.files import _KEPT, _PROXIES
 from closte_bridge.wordpress import failures
@@ -24,15 +25,18 @@ from tests.reference.files import contents, outdated
 from tests.support.commands import COMMANDS
 from tests.support.parts import REPOSITORY
 
+if TYPE_CHECKING:
+    from pathlib import Path
+
 PACKAGE = REPOSITORY / "closte_bridge"
 PAGES = (
-    REPOSITORY / "README.md",
-    REPOSITORY / "CHANGELOG.md",
-    REPOSITORY / "tests" / "proof" / "README.md",
-    *sorted((REPOSITORY / "docs").glob("*.md")),
+    *(REPOSITORY / name for name in ("README.md", "CONTRIBUTING.md", "CHANGELOG.md", "tests/proof/README.md")),
+    *sorted((REPOSITORY / "docs").rglob("*.md")),
 )
 REFERENCE = (REPOSITORY / "docs" / "reference.md").read_text(encoding="utf-8")
-RUNBOOK = (REPOSITORY / "docs" / "runbook.md").read_text(encoding="utf-8")
+TROUBLESHOOTING = (REPOSITORY / "docs" / "troubleshooting.md").read_text(encoding="utf-8")
+_, _, CODES = TROUBLESHOOTING.partition("\n## Error codes\n")
+CODES, _, CHECKS = CODES.partition("\n## The checks of doctor\n")
 ARCHITECTURE = (REPOSITORY / "docs" / "architecture.md").read_text(encoding="utf-8")
 OUTPUT = {"--format", "--fields", "--field"}
 
@@ -123,7 +127,7 @@ def test_what_the_shim_keeps_of_the_environment() -> None:
     assert names == {name.upper() for name in (*_KEPT, *_PROXIES)} | {"LC_ALL"}
 
 
-# -- the runbook -----------------------------------------------------------------------------------------------------
+# -- troubleshooting -------------------------------------------------------------------------------------------------
 
 ERRORS = {
     "BridgeError",
@@ -163,19 +167,24 @@ def codes_in_the_program() -> set[str]:
     return found
 
 
-def test_the_runbook_knows_every_code_and_no_other() -> None:
-    tables = {code for row in rows(RUNBOOK) for code in re.findall(r"`([a-z0-9-]+)`", row[0])}
-    prose = set(re.findall(r"`([a-z0-9-]+)`", "\n".join(line for line in RUNBOOK.splitlines() if line[:1] != "|")))
+def test_troubleshooting_has_every_code_and_no_other() -> None:
+    tables = {code for row in rows(CODES) for code in re.findall(r"`([a-z0-9-]+)`", row[0])}
+    prose = set(re.findall(r"`([a-z0-9-]+)`", "\n".join(line for line in CODES.splitlines() if line[:1] != "|")))
     codes = codes_in_the_program()
     assert "needs-approval" in codes, "The search itself is broken."
-    assert sorted(codes - tables - prose) == [], "These codes are not in docs/runbook.md."
-    assert sorted(tables - codes) == [], "docs/runbook.md has codes that the program does not have."
+    assert sorted(codes - tables - prose) == [], "These codes are not in docs/troubleshooting.md."
+    assert sorted(tables - codes) == [], "docs/troubleshooting.md has codes that the program does not have."
 
 
-def test_the_links_of_doctor_lead_into_the_runbook() -> None:
+def test_each_exit_code_has_a_chapter() -> None:
+    chapters = re.findall(r"^### Exit code ([\d or]+):", TROUBLESHOOTING, re.MULTILINE)
+    assert sorted(int(code) for codes in chapters for code in codes.split(" or ")) == sorted(map(int, PRECEDENCE))
+
+
+def test_doctor_links_to_a_section_of_each_check() -> None:
     written = "".join(path.read_text(encoding="utf-8") for path in (PACKAGE / "doctor").glob("*.py"))
     checks = set(re.findall(r'\b(?:ok|warning|error|skip)\(\s*"([a-z-]+)"', written)) | {"wp-cli"}
-    documented = set(re.findall(r"^### ([a-z-]+)$", RUNBOOK, re.MULTILINE))
+    documented = set(re.findall(r"^### ([a-z-]+)$", CHECKS, re.MULTILINE))
     assert "ledger" in checks, "The search itself is broken."
     assert checks == documented
 
@@ -220,7 +229,7 @@ def anchors(text: str) -> set[str]:
     return {re.sub(r"[^\w\- ]", "", title.lower()).replace(" ", "-") for title in titles}
 
 
-@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: str(page.relative_to(REPOSITORY)))
 def test_links_lead_somewhere(page: Path) -> None:
     text = page.read_text(encoding="utf-8")
     for target in re.findall(r"\]\(([^)\s]+)\)", text):
@@ -232,14 +241,14 @@ def test_links_lead_somewhere(page: Path) -> None:
         assert not anchor or anchor in anchors(other.read_text(encoding="utf-8")), target
 
 
-@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: str(page.relative_to(REPOSITORY)))
 def test_files_that_are_named_exist(page: Path) -> None:
     text = page.read_text(encoding="utf-8")
     named = re.findall(r"`((?:closte_bridge|tests|script|docs)/[\w/.-]+)`", text)
     assert not [name for name in named if not (REPOSITORY / name).exists()]
 
 
-@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: str(page.relative_to(REPOSITORY)))
 def test_commands_that_are_named_exist(page: Path) -> None:
     text = page.read_text(encoding="utf-8")
     first = {name.split()[0] for name in COMMANDS} | {"help"}
@@ -249,17 +258,25 @@ def test_commands_that_are_named_exist(page: Path) -> None:
     assert not [call for call in calls if call[0] in nouns and " ".join(call) not in COMMANDS]
 
 
+def installed_pages(path: Path) -> set[Path]:
+    """Return the pages that an entry of the wheel's shared data installs: a file, or a folder of files."""
+    found = set(path.glob("*.md")) if path.is_dir() else {path}
+    assert found
+    assert all(page.is_file() for page in found)
+    return found
+
+
 def test_pages_that_messages_refer_to_come_with_the_program() -> None:
     written = "\n".join(path.read_text(encoding="utf-8") for path in PACKAGE.rglob("*.py"))
     named = set(re.findall(r"""page\(["']([\w.-]+)["']\)""", written))
-    assert "runbook.md" in named, "The search itself is broken."
+    assert "troubleshooting.md" in named, "The search itself is broken."
     project = tomllib.loads((REPOSITORY / "pyproject.toml").read_text(encoding="utf-8"))
     brought = project["tool"]["hatch"]["build"]["targets"]["wheel"]["shared-data"]
     assert brought.pop("share") == "share"
-    assert {f"docs/{name}" for name in named} <= brought.keys()
-    assert [name for name in brought if not (REPOSITORY / name).is_file()] == []
-    assert all(place == f"share/doc/closte-bridge/{Path(name).name}" for name, place in brought.items())
-    # Beside the program there is nothing else that a link could lead to.
-    for name in brought:
-        links = re.findall(r"\]\((?!https://|#)([^)\s#]+)", (REPOSITORY / name).read_text(encoding="utf-8"))
-        assert {f"docs/{link}" for link in links} <= brought.keys(), name
+    assert all(place == name.replace("docs/", "share/doc/closte-bridge/", 1) for name, place in brought.items())
+    pages = {page for name in brought for page in installed_pages(REPOSITORY / name)}
+    assert {REPOSITORY / "docs" / name for name in named} <= pages
+    # Links in installed pages can only lead to other installed pages.
+    for page in pages:
+        links = re.findall(r"\]\((?!https://|#)([^)\s#]+)", page.read_text(encoding="utf-8"))
+        assert {(page.parent / link).resolve() for link in links} <= pages, page

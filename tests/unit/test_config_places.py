@@ -12,11 +12,11 @@ if TYPE_CHECKING:
 
 
 def test_a_page_is_named_where_it_is(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    assert places.page("runbook.md") == "docs/runbook.md"
+    assert places.page("troubleshooting.md") == "docs/troubleshooting.md"
     monkeypatch.setattr(places, "__file__", str(tmp_path / "lib" / "closte_bridge" / "config" / "places.py"))
     monkeypatch.setattr(sys, "prefix", str(tmp_path))
-    assert places.page("runbook.md") == "docs/runbook.md"
-    installed = tmp_path / "share" / "doc" / "closte-bridge" / "runbook.md"
+    assert places.page("troubleshooting.md") == "docs/troubleshooting.md"
+    installed = tmp_path / "share" / "doc" / "closte-bridge" / "troubleshooting.md"
     installed.parent.mkdir(parents=True)
     installed.touch()
-    assert places.page("runbook.md") == str(installed)
+    assert places.page("troubleshooting.md") == str(installed)
