@@ -1,0 +1,1 @@
+"""Runs the commands of the documentation and compares, or rewrites, their outputs: `python -m tests.docs --write`."""
