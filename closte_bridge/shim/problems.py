@@ -102,7 +102,7 @@ def of_triggering(folder: Path, last: dict[str, object] | None) -> list[ShimProb
         return [ShimProblem(code="shim-wake-failed", message=text, hint=hint)]
     if last and last["code"]:
         text = f"The engine that the shim woke ended with {last['exit_code']} ({last['code']})."
-        hint = f"{page('runbook.md')} says what that means. Whether it is mended shows when the next change wakes it."
+        hint = f"{page('troubleshooting.md')} explains this code. The next change shows whether it is fixed."
         return [ShimProblem(code="shim-wake-failed", message=text, hint=hint)]
     return []
 
