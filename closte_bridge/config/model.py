@@ -22,7 +22,7 @@ ALIAS = r"@[A-Za-z0-9_.-]+"
 """The pattern of a WP-CLI alias."""
 
 Kind: TypeAlias = Literal[
-    "API URL", "argument", "boolean", "boolean or list", "domain", "duration", "environment", "file", "integer",
+    "API URL", "argument", "boolean", "domain", "duration", "environment", "file", "integer",
     "IP address or domain", "number", "path", "resolver", "site URL", "SSH target", "wildcard", "WP-CLI alias",
 ]  # fmt: skip
 """The kind of a value, or of each item of a list."""
