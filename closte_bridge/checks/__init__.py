@@ -1,1 +1,1 @@
-"""What a visitor meets: where a name leads, which certificate waits there, and what follows from it."""
+"""DNS and TLS checks: what visitors get, and what to do about it."""

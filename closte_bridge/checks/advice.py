@@ -1,193 +1,202 @@
-"""The customer's next step, in one sentence that a support agent can paste into a mail."""
+"""The customer's next step, in sentences that a support agent can paste into a mail."""
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 from closte_bridge.checks.model import DnsCode, DnsVerdict, TlsCode
+from closte_bridge.checks.records import RecordToSet, instruction, listed
 from closte_bridge.counts import counted
-from closte_bridge.domains import is_wildcard
+from closte_bridge.domains import WILDCARD, is_wildcard, registered_domain
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
-    from closte_bridge.checks.model import AddressVerdict, Expected
-
-_MOST_SHOWN = 4
+    from closte_bridge.checks.model import AddressVerdict, Answer, Expected
 
 
-def listed(items: Sequence[str]) -> str:
-    """Return a few of the items with commas, and how many more there are."""
-    shown = ", ".join(items[:_MOST_SHOWN])
-    return shown if len(items) <= _MOST_SHOWN else f"{shown} and {len(items) - _MOST_SHOWN} more"
+class Advice(NamedTuple):
+    """The next step, and the records that it asks for."""
+
+    text: str = ""
+    records: tuple[RecordToSet, ...] = ()
 
 
-def _families(addresses: Sequence[str]) -> tuple[list[str], list[str]]:
-    return [a for a in addresses if ":" not in a], [a for a in addresses if ":" in a]
+def _families(addresses: Sequence[str]) -> tuple[tuple[str, ...], tuple[str, ...]]:
+    return tuple(a for a in addresses if ":" not in a), tuple(a for a in addresses if ":" in a)
 
 
-def _target(verdict: DnsVerdict) -> str:
-    """Return what to do with which record, for a name that has to point at the network."""
-    a, aaaa = _families(verdict.expected)
-    steps = []
-    if a:
-        steps.append(f"A of {verdict.name} at {listed(a)}")
-    if aaaa:
-        steps.append(f"AAAA at {listed(aaaa)}" if a else f"AAAA of {verdict.name} at {listed(aaaa)}")
-    return "Point " + " and ".join(steps)
+def _deciding(verdict: DnsVerdict) -> list[Answer]:
+    """Return the answers of the zone's own nameservers, or those of the resolvers if there are none."""
+    conclusive = [a for a in verdict.answers if a.outcome.conclusive]
+    return [a for a in conclusive if a.authoritative] or conclusive
 
 
-def _wrong_addresses(verdict: DnsVerdict) -> list[str]:
-    return [a for a in verdict.addresses if a not in verdict.expected]
+def _current(verdict: DnsVerdict) -> tuple[str, ...]:
+    return tuple(dict.fromkeys(address for a in _deciding(verdict) for address in a.addresses))
 
 
-def _elsewhere(verdict: DnsVerdict, expected: Expected) -> str:
-    cnames = next((a.cnames for a in verdict.answers if a.cnames), ())
-    wrong = listed(_wrong_addresses(verdict))
-    if cnames:
-        target = expected.names[0] if expected.names else listed(verdict.expected)
-        return f"Point {verdict.name} at {target}; its CNAME now leads to {cnames[0]} ({wrong})."
+def _alias(verdict: DnsVerdict) -> str | None:
+    """Return the value of the CNAME record of the domain, if it has one."""
+    return next((a.cnames[0] for a in (*_deciding(verdict), *verdict.answers) if a.cnames), None)
+
+
+def _address_records(verdict: DnsVerdict, current: Sequence[str]) -> tuple[RecordToSet, ...]:
+    """Return the A and AAAA records to set. AAAA may be missing if there is an A record."""
     wanted_a, wanted_aaaa = _families(verdict.expected)
-    wrong_a, wrong_aaaa = _families(_wrong_addresses(verdict))
-    if wrong_aaaa and not wanted_aaaa and wanted_a:
-        return f"Point A of {verdict.name} at {listed(wanted_a)} and remove its AAAA; it now answers {wrong}."
-    if wrong_aaaa or not wanted_a:
-        return f"{_target(verdict)}; it now answers {wrong}."
-    return f"Point A of {verdict.name} at {listed(wanted_a)}; it now answers {listed(wrong_a)}."
+    a, aaaa = _families(current)
+    records = (
+        RecordToSet("A", verdict.name, wanted_a, a),
+        RecordToSet("AAAA", verdict.name, wanted_aaaa, aaaa),
+    )
+    optional = "AAAA" if current and wanted_a else ""
+    return tuple(
+        r for r in records if not {*r.current} <= {*r.value} or (r.value and not r.current and r.type != optional)
+    )
 
 
-def _one_family(verdict: DnsVerdict, _: Expected) -> str:
-    wanted = dict(zip(("A", "AAAA"), _families(verdict.expected), strict=True))
-    wrong = dict(zip(("A", "AAAA"), _families(_wrong_addresses(verdict)), strict=True))
-    for kind, addresses in wrong.items():
-        if not addresses:
-            continue
-        if not wanted[kind]:
-            return f"Remove {kind} of {verdict.name}, which answers {listed(addresses)}: the network has none."
-        return f"Point {kind} of {verdict.name} at {listed(wanted[kind])}; it now answers {listed(addresses)}."
-    return f"Add A of {verdict.name} with {listed(wanted['A'])}: it has AAAA alone, and not every visitor has IPv6."
+def _without_alias(verdict: DnsVerdict, alias: str) -> tuple[RecordToSet, ...]:
+    return (RecordToSet("CNAME", verdict.name, (), (alias,)), *_address_records(verdict, ()))
 
 
-def _partly(verdict: DnsVerdict, _: Expected) -> str:
+def _alias_records(verdict: DnsVerdict, expected: Expected, alias: str) -> tuple[RecordToSet, ...]:
+    if not expected.names:
+        return _without_alias(verdict, alias)
+    return (RecordToSet("CNAME", verdict.name, expected.names[:1], (alias,)),)
+
+
+def _wrong(verdict: DnsVerdict, expected: Expected) -> Advice:
+    current = _current(verdict)
+    if alias := _alias(verdict):
+        records = _alias_records(verdict, expected, alias)
+        return Advice(instruction(records, currently=f"{alias} ({listed(current)})"), records)
+    records = _address_records(verdict, current)
+    return Advice(instruction(records) + _why_one_family(verdict, records), records)
+
+
+def _why_one_family(verdict: DnsVerdict, records: Sequence[RecordToSet]) -> str:
+    if verdict.code is not DnsCode.ONE_FAMILY or len(records) > 1:
+        return ""
+    if not records[0].value:
+        return f" The server has no {'IPv4' if records[0].type == 'A' else 'IPv6'} address."
+    return "" if records[0].current else " Without it, visitors without IPv6 cannot reach the site."
+
+
+def _missing(verdict: DnsVerdict, expected: Expected) -> Advice:
+    if alias := _alias(verdict):
+        records = _alias_records(verdict, expected, alias)
+        return Advice(instruction(records, currently=f"{alias}, which has no address"), records)
+    records = _address_records(verdict, ())
+    absent = verdict.code is DnsCode.NXDOMAIN
+    reason = "The domain does not exist in DNS." if absent else "The domain has no A or AAAA record."
+    return Advice(f"{instruction(records, zone=verdict.zone)} {reason}", records)
+
+
+def _apex(verdict: DnsVerdict, _: Expected) -> Advice:
+    records = _without_alias(verdict, _alias(verdict) or "")
+    return Advice(f"{instruction(records)} A CNAME record is not allowed at the root of a domain.", records)
+
+
+def _partly(verdict: DnsVerdict, _: Expected) -> Advice:
     own = [a.server for a in verdict.answers if a.authoritative and a.server in verdict.differing]
+    servers = own or verdict.differing
+    still = f"{listed(servers)} still {'returns' if len(servers) == 1 else 'return'}"
     if own:
-        return (
-            f"Ask whoever runs the DNS of {verdict.zone} to bring its servers in step: "
-            f"{listed(own)} still {'answers' if len(own) == 1 else 'answer'} otherwise than the others."
+        return Advice(
+            f"Ask the DNS provider of {verdict.zone} to update all of its nameservers. {still} an outdated answer."
         )
     wait = f" for up to {_span(verdict.ttl)}" if verdict.ttl else ""
-    return f"Wait: the change is made, and {listed(verdict.differing)} may keep the old answer{wait}."
+    return Advice(f"Please wait{wait}. Your DNS change is still propagating. {still} the old answer.")
 
 
 def _span(seconds: int) -> str:
     for length, unit in ((86400, "day"), (3600, "hour"), (60, "minute")):
         if seconds >= length:
-            count = -(-seconds // length)
-            return counted(count, unit)
+            return counted(-(-seconds // length), unit)
     return counted(seconds, "second")
 
 
-def _apex(verdict: DnsVerdict, _: Expected) -> str:
-    addresses = " and ".join(
-        f"{kind} with {listed(found)}"
-        for kind, found in zip(("A", "AAAA"), _families(verdict.expected), strict=True)
-        if found
-    )
-    return (
-        f"Replace the CNAME of {verdict.name} by {addresses}: "
-        "beside the other records that every zone has at its top, a CNAME is not allowed."
-    )
-
-
-def _not_delegated(verdict: DnsVerdict, _: Expected) -> str:
+def _not_delegated(verdict: DnsVerdict, _: Expected) -> Advice:
     if verdict.nameservers and any(a.authoritative and not a.outcome.conclusive for a in verdict.answers):
-        return (
-            f"Enter at the registrar of {verdict.zone} the nameservers that hold its zone: "
-            f"the present ones ({listed(verdict.nameservers)}) do not know it."
+        return Advice(
+            f"Correct the nameservers of {verdict.zone} at your domain registrar. "
+            f"The current ones ({listed(verdict.nameservers)}) do not host this domain."
         )
-    return (
-        f"Register the domain of {verdict.name}, or have its registrar enter nameservers: "
-        f"the zone {verdict.zone or 'above it'} knows nothing of it."
+    domain = registered_domain(verdict.name)
+    return Advice(
+        f"Check that {domain} is registered and that nameservers are set at its registrar. It does not exist in DNS."
     )
 
 
-def _add(verdict: DnsVerdict, _: Expected) -> str:
-    a, aaaa = _families(verdict.expected)
-    records = " and ".join(f"{k} with {listed(v)}" for k, v in (("A", a), ("AAAA", aaaa)) if v)
-    missing = "it does not exist" if verdict.code is DnsCode.NXDOMAIN else "it exists but has no address"
-    if verdict.code is DnsCode.NO_ADDRESS:
-        alias = next((a.cnames[-1] for a in verdict.answers if a.cnames), None)
-        missing = f"its CNAME leads to {alias}, which has no address" if alias else missing
-    return f"Add {records} for {verdict.name} in the zone {verdict.zone or 'of the domain'}: {missing}."
-
-
-def _dnssec(verdict: DnsVerdict, _: Expected) -> str:
-    return (
-        f"Have the DS record of {verdict.zone or verdict.name} at the registrar corrected or removed: "
-        "its DNSSEC signatures do not verify, so that many visitors and every certificate authority get no answer."
+def _dnssec(verdict: DnsVerdict, _: Expected) -> Advice:
+    return Advice(
+        f"Ask your registrar to fix or remove the DS record of {verdict.zone or verdict.name}. "
+        "DNSSEC validation fails, so many visitors cannot reach the site and no certificate can be issued."
     )
 
 
-def _time_out(verdict: DnsVerdict, _: Expected) -> str:
+def _time_out(verdict: DnsVerdict, _: Expected) -> Advice:
     servers = f" ({listed(verdict.nameservers)})" if verdict.nameservers else ""
-    return f"Ask whoever runs the DNS of {verdict.zone or verdict.name} why its nameservers{servers} do not answer."
+    return Advice(
+        f"Contact the DNS provider of {verdict.zone or verdict.name}. Its nameservers{servers} are not responding."
+    )
 
 
-_DNS: dict[DnsCode, Callable[[DnsVerdict, Expected], str]] = {
+_DNS: dict[DnsCode, Callable[[DnsVerdict, Expected], Advice]] = {
     DnsCode.NOT_DELEGATED: _not_delegated,
-    DnsCode.NXDOMAIN: _add,
-    DnsCode.NO_ADDRESS: _add,
-    DnsCode.ELSEWHERE: _elsewhere,
+    DnsCode.NXDOMAIN: _missing,
+    DnsCode.NO_ADDRESS: _missing,
+    DnsCode.ELSEWHERE: _wrong,
     DnsCode.PARTLY: _partly,
-    DnsCode.ONE_FAMILY: _one_family,
+    DnsCode.ONE_FAMILY: _wrong,
     DnsCode.CNAME_AT_APEX: _apex,
     DnsCode.DNSSEC: _dnssec,
     DnsCode.TIMEOUT: _time_out,
 }
 
 
-def for_dns(verdict: DnsVerdict, expected: Expected) -> str:
-    """Return the next step for a DNS verdict; empty when there is none, or none for the customer."""
+def for_dns(verdict: DnsVerdict, expected: Expected) -> Advice:
+    """Return the next step for a DNS verdict; empty if the customer has nothing to do."""
     make = _DNS.get(verdict.code)
-    return make(verdict, expected) if make else ""
+    return make(verdict, expected) if make else Advice()
 
 
-def for_caa(verdict: DnsVerdict, issuer: str) -> str:
-    """Return the next step when CAA forbids the certificate."""
+def for_caa(verdict: DnsVerdict, issuer: str) -> Advice:
+    """Return the next step if CAA records block the certificate."""
     tag = "issuewild" if is_wildcard(verdict.name) else "issue"
-    return (
-        f'Add the CAA record 0 {tag} "{issuer}" for {verdict.name.removeprefix("*.")}: '
-        f"the present ones ({listed(verdict.caa)}) forbid the certificate."
-    )
-
-
-def _at(verdict: AddressVerdict) -> str:
-    return f"[{verdict.address}]" if ":" in verdict.address else verdict.address
+    records = (RecordToSet("CAA", verdict.name.removeprefix(WILDCARD), (f'0 {tag} "{issuer}"',)),)
+    existing = f"The existing CAA records ({listed(verdict.caa)}) prevent the certificate from being issued."
+    return Advice(f"{instruction(records)} {existing}", records)
 
 
 def for_tls(name: str, worst: AddressVerdict) -> str:
-    """Return the next step for what the worst address showed; empty when all is well."""
-    certificate, at = worst.certificate, _at(worst)
-    names = listed(certificate.names) if certificate and certificate.names else "no name at all"
-    issuer = (certificate.issuer if certificate else "") or "nobody"
+    """Return the next step for what the worst address showed; empty if the certificate is valid."""
+    certificate, at = worst.certificate, f"[{worst.address}]" if ":" in worst.address else worst.address
+    names = listed(certificate.names) if certificate and certificate.names else "no domain"
+    issuer = (certificate.issuer if certificate else "") or "an unknown issuer"
     return {
         TlsCode.OK: "",
-        TlsCode.NO_LISTENER: f"Check that {name} points at the right server: nothing at {at} accepts HTTPS.",
-        TlsCode.TIMEOUT: f"Check that {name} points at the right server: {at} does not answer over HTTPS.",
-        TlsCode.WRONG_NAME: (
-            f"Check that {name} points at the right server, and have a certificate issued for it: "
-            f"the one at {at} is for {names}."
+        TlsCode.NO_LISTENER: (
+            f"Check that {name} points to the right server. The server at {at} does not accept HTTPS connections."
         ),
-        TlsCode.SELF_SIGNED: f"Have a certificate issued for {name}: the one at {at} is signed by itself.",
-        TlsCode.EXPIRED: f"Have the certificate of {name} renewed: the one at {at} has expired.",
-        TlsCode.NOT_YET_VALID: f"Wait, or check the server's clock: the certificate at {at} is not valid yet.",
+        TlsCode.TIMEOUT: f"Check that {name} points to the right server. The HTTPS connection to {at} timed out.",
+        TlsCode.WRONG_NAME: (
+            f"Check that {name} points to the right server. "
+            f"The certificate at {at} was issued for {names}, so {name} needs its own."
+        ),
+        TlsCode.SELF_SIGNED: (
+            f"Install a certificate from a trusted authority for {name}. The current one at {at} is self-signed."
+        ),
+        TlsCode.EXPIRED: f"Renew the certificate of {name}. The one at {at} has expired.",
+        TlsCode.NOT_YET_VALID: f"Check the server's clock, or wait. The certificate at {at} is not valid yet.",
         TlsCode.UNKNOWN_ISSUER: (
-            f"Have a certificate issued for {name} by an authority that browsers know, with its whole chain: "
-            f"the one at {at} is from {issuer}."
+            f"Install a certificate from a trusted authority for {name}, with its full chain. "
+            f"The current one at {at} was issued by {issuer}."
         ),
         TlsCode.DEFAULT_CERTIFICATE: (
-            f"Wait for the certificate of {name}: {at} still shows the host's default one, for {names}."
+            f"Please wait. The certificate for {name} has not been issued yet. "
+            f"{at} still serves the host's default certificate ({names})."
         ),
-        TlsCode.HANDSHAKE_FAILED: f"Check what answers at {at}: it does not complete a TLS handshake for {name}.",
+        TlsCode.HANDSHAKE_FAILED: f"Check the server at {at}. The TLS handshake for {name} fails.",
         TlsCode.UNKNOWN: "",
     }[worst.code]

@@ -1,4 +1,4 @@
-"""Whether the CAA records of a name let a certificate authority issue for it (RFC 8659)."""
+"""CAA records (RFC 8659): which certificate authorities may issue for a domain."""
 
 from __future__ import annotations
 
@@ -29,10 +29,10 @@ class CaaRecord(NamedTuple):
 
 
 def permits(records: Sequence[CaaRecord], issuer: str, *, wildcard: bool) -> bool:
-    """Tell whether `issuer` (a domain, for example `letsencrypt.org`) may issue under these records.
+    """Return whether these CAA records allow `issuer` (a domain, for example `letsencrypt.org`).
 
-    Without a record that concerns the question, everybody may. Parameters after the issuer's domain (an account,
-    a validation method) are not judged: whether they fit is known to the issuer alone.
+    Without a relevant record, every authority may issue. Parameters after the issuer's domain (an account, a validation
+    method) are ignored, because only the issuer knows whether they match.
     """
     if any(r.flags & _CRITICAL and r.tag not in _KNOWN for r in records):
         return False
@@ -42,14 +42,14 @@ def permits(records: Sequence[CaaRecord], issuer: str, *, wildcard: bool) -> boo
 
 
 class CaaLookup:
-    """Finds the records that count for a name; each name of the tree is asked for once in a pass."""
+    """Finds the CAA records that apply to a domain. Each domain of the tree is queried once per pass."""
 
     def __init__(self, resolvers: Resolvers) -> None:
         self._resolvers = resolvers
         self._found = SharedLookups(self._at)
 
     async def records(self, name: str) -> tuple[CaaRecord, ...] | None:
-        """Climb from `name` to its top-level domain; return the first records met, or None when one cannot be read."""
+        """Return the first records from `name` up to its top-level domain, or None if a query fails."""
         while name:
             found = await self._found.get(name)
             if found is None or found:
@@ -61,13 +61,13 @@ class CaaLookup:
         reply = await self._resolvers.first(name, CAA)
         if reply.message is None or not reply.conclusive:
             return None
-        # The resolver has followed CNAMEs, as an issuer does: whatever CAA records are in the answer count.
+        # All CAA records in the answer apply: like an issuer, the resolver has followed CNAMEs.
         found = [_record(record.data) for record in reply.message.answer if record.kind == CAA]
         return tuple(record for record in found if record) if None not in found else None
 
 
 def _record(data: bytes) -> CaaRecord | None:
-    """Return the record (RFC 8659, 4.1), or None when it cannot be understood."""
+    """Return the record (RFC 8659, 4.1), or None if it is malformed."""
     flags, size = data[0] if data else 0, data[1] if len(data) > 1 else 0
     tag, value = data[2 : 2 + size], data[2 + size :]
     if not size or len(tag) < size:

@@ -1,7 +1,7 @@
-"""Read from a certificate in DER (RFC 5280) the few things a diagnosis needs.
+"""Minimal reader of certificates in DER (RFC 5280).
 
-Python's `ssl` decodes a certificate only after it has verified it, and the ones that need a diagnosis are those that
-do not verify. What is needed is a walk along one fixed path, so no library is brought in for it.
+Python's `ssl` decodes only verified certificates, but a diagnosis needs the others. The reader follows one fixed path,
+so it needs no library.
 """
 
 from __future__ import annotations
@@ -32,7 +32,7 @@ class _Element(NamedTuple):
 
 
 def _elements(data: bytes) -> Iterator[_Element]:
-    """Yield the elements that follow each other in `data`. Raises ValueError when one is cut off."""
+    """Yield the consecutive elements of `data`. Raises ValueError if one is truncated."""
     at = 0
     while at < len(data):
         tag, length, at = data[at], data[at + 1], at + 2
@@ -40,7 +40,7 @@ def _elements(data: bytes) -> Iterator[_Element]:
             size = length - _LONG_LENGTH
             length, at = int.from_bytes(data[at : at + size], "big"), at + size
         if at + length > len(data):
-            raise ValueError("cut off")
+            raise ValueError("truncated")
         yield _Element(tag, data[at : at + length])
         at += length
 
@@ -52,14 +52,14 @@ def _children(element: _Element, tag: int = _SEQUENCE) -> list[_Element]:
 
 
 def _inside(data: bytes) -> _Element:
-    """Return the first element of `data`. Raises ValueError when there is none."""
+    """Return the first element of `data`. Raises ValueError if `data` is empty."""
     for element in _elements(data):
         return element
     raise ValueError("empty")
 
 
 def read(der: bytes) -> Certificate:
-    """Return what the certificate says. Raises ValueError when it cannot be understood."""
+    """Return the contents of a certificate. Raises ValueError if it is malformed."""
     try:
         (whole,) = _elements(der)
         fields = _children(_children(whole)[0])
@@ -80,7 +80,7 @@ def read(der: bytes) -> Certificate:
 
 
 def _name(name: _Element) -> str:
-    """Return organisation and common name as people know an issuer: `Let's Encrypt, R11`."""
+    """Return organisation and common name, for example `Let's Encrypt, R11`."""
     found: dict[bytes, str] = {}
     for relative in _children(name):
         for attribute in _children(relative, _SET):
@@ -91,14 +91,14 @@ def _name(name: _Element) -> str:
 
 def _text(value: _Element) -> str:
     text = value.body.decode("utf-16-be" if value.tag == _BMP_STRING else "utf-8", "replace")
-    # It is a stranger's text, on its way to a terminal.
+    # Untrusted text that may be printed to a terminal.
     return "".join(c if c.isprintable() else "?" for c in text)[:200]
 
 
 def _time(value: _Element) -> float:
     text = value.body.decode("ascii", "replace")
     if value.tag == _UTC_TIME:
-        # Two digits stand for 1950 to 2049 (RFC 5280, 4.1.2.5.1).
+        # Two digits mean 1950 to 2049 (RFC 5280, 4.1.2.5.1).
         text = ("19" if text[:2] >= "50" else "20") + text
     elif value.tag != _GENERALIZED_TIME:
         raise ValueError("not a time")
@@ -112,7 +112,7 @@ def _dns_names(fields: list[_Element]) -> Iterator[str]:
         for extension in _children(_inside(field.body)):
             identifier, *others = _children(extension)
             if identifier.tag == _OID and identifier.body == _SUBJECT_ALT_NAME:
-                # Between the two there may be the boolean that says "critical".
+                # The optional boolean "critical" precedes the value.
                 yield from _alternative_names(others[-1])
 
 
@@ -124,5 +124,5 @@ def _alternative_names(value: _Element) -> list[str]:
 
 
 def _presented(name: _Element) -> str:
-    # Neither cut off nor folded from other alphabets: both could turn it into somebody else's name.
+    # Do not truncate or transliterate: either could produce another customer's domain.
     return "".join(chr(b) if _SPACE < b < _DELETE else "?" for b in name.body).lower()

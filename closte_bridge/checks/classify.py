@@ -1,4 +1,4 @@
-"""From what the servers answered to one verdict and one next step. Pure: no I/O, no clock."""
+"""Derive a verdict and a next step from DNS answers. Pure: no I/O, no clock."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class LookupEvidence:
-    """What was seen of one name. `heard`: some DNS server has answered something at all during this pass."""
+    """All answers about one domain. `heard`: at least one DNS server answered at least one question in this pass."""
 
     name: str
     expected: Expected
@@ -29,8 +29,8 @@ class LookupEvidence:
     heard: bool = True
 
 
-# What is wrong, when the deciding servers do not even agree on that: what tells most about the name first.
-_TELLING = (DnsCode.ONE_FAMILY, DnsCode.ELSEWHERE, DnsCode.NO_ADDRESS, DnsCode.NXDOMAIN)
+# If the deciding servers disagree about the problem, the first of these counts.
+_MOST_SPECIFIC_FIRST = (DnsCode.ONE_FAMILY, DnsCode.ELSEWHERE, DnsCode.NO_ADDRESS, DnsCode.NXDOMAIN)
 
 
 def _family(addresses: Sequence[str], version: int) -> set[str]:
@@ -38,10 +38,10 @@ def _family(addresses: Sequence[str], version: int) -> set[str]:
 
 
 def kind_of(answer: Answer, expected: Expected) -> DnsCode:
-    """Return what a conclusive answer says: right, one family right, elsewhere, no address or NXDOMAIN.
+    """Return the verdict on one conclusive answer: OK, ONE_FAMILY, ELSEWHERE, NO_ADDRESS or NXDOMAIN.
 
-    AAAA may be missing where the network has one; A may not, because there are visitors without IPv6. A CNAME that
-    leads to the network's own name is right wherever that name leads at this server.
+    AAAA may be missing even if the network has IPv6. A must not be missing, because some visitors have no IPv6. A CNAME
+    to one of the network's names is correct, whatever addresses that name has at this server.
     """
     if answer.outcome is not LookupOutcome.ADDRESSES:
         return DnsCode.NXDOMAIN if answer.outcome is LookupOutcome.NXDOMAIN else DnsCode.NO_ADDRESS
@@ -49,16 +49,16 @@ def kind_of(answer: Answer, expected: Expected) -> DnsCode:
         return DnsCode.OK
     a, aaaa = _family(answer.addresses, 4), _family(answer.addresses, 6)
     wanted_a, wanted_aaaa = _family(expected.addresses, 4), _family(expected.addresses, 6)
-    a_right, aaaa_right = bool(a) and a <= wanted_a, bool(aaaa) and aaaa <= wanted_aaaa
-    if a_right and (aaaa_right or not aaaa):
+    a_ok, aaaa_ok = bool(a) and a <= wanted_a, bool(aaaa) and aaaa <= wanted_aaaa
+    if a_ok and (aaaa_ok or not aaaa):
         return DnsCode.OK
-    if aaaa_right and not a and not wanted_a:
+    if aaaa_ok and not a and not wanted_a:
         return DnsCode.OK
-    return DnsCode.ONE_FAMILY if a_right or aaaa_right else DnsCode.ELSEWHERE
+    return DnsCode.ONE_FAMILY if a_ok or aaaa_ok else DnsCode.ELSEWHERE
 
 
 def classify(evidence: LookupEvidence) -> DnsVerdict:
-    """Return the verdict on what was seen; CAA and the certificate come after it (`with_caa`, `with_tls`)."""
+    """Return the verdict on the answers. `with_caa` and `with_tls` refine it afterwards."""
     code, differing = _code(evidence)
     points_here = code is DnsCode.OK or (code is DnsCode.CNAME_AT_APEX and not differing)
     proxy = _proxy(evidence)
@@ -75,20 +75,24 @@ def classify(evidence: LookupEvidence) -> DnsVerdict:
         proxy=proxy,
         unproven=points_here and proxy is not None and evidence.expected.shared,
     )
-    return replace(verdict, advice=advice.for_dns(verdict, evidence.expected))
+    return _advised(verdict, advice.for_dns(verdict, evidence.expected))
+
+
+def _advised(verdict: DnsVerdict, step: advice.Advice) -> DnsVerdict:
+    return replace(verdict, advice=step.text, records=step.records)
 
 
 def _code(evidence: LookupEvidence) -> tuple[DnsCode, tuple[str, ...]]:
     if not evidence.expected.addresses:
         return DnsCode.UNKNOWN, ()
-    # One resolver may have failed to fetch a key; when another has verified the signatures, they are right.
+    # One resolver may have failed to fetch a key. If another one verified the signatures, they are valid.
     if any(a.outcome is LookupOutcome.BOGUS for a in evidence.answers) and not any(
         a.validated for a in evidence.answers
     ):
         return DnsCode.DNSSEC, tuple(a.server for a in evidence.answers if a.outcome is LookupOutcome.BOGUS)
     conclusive = [a for a in evidence.answers if a.outcome.conclusive]
     if not conclusive:
-        return _silence(evidence), ()
+        return _inconclusive(evidence), ()
     kinds = {a: kind_of(a, evidence.expected) for a in conclusive}
     differing = tuple(a.server for a, kind in kinds.items() if kind is not DnsCode.OK)
     if _is_apex(evidence) and any(a.cnames for a in conclusive):
@@ -99,20 +103,20 @@ def _code(evidence: LookupEvidence) -> tuple[DnsCode, tuple[str, ...]]:
 
 
 def _wrong(evidence: LookupEvidence, kinds: dict[Answer, DnsCode]) -> DnsCode:
-    """Return what is wrong, when some answer is. The zone's own servers decide; without them, the resolvers."""
+    """Return the problem, if some answer is incorrect. The zone's own servers decide; without them, the resolvers."""
     deciding = {kind for a, kind in kinds.items() if a.authoritative} or set(kinds.values())
     if DnsCode.OK in deciding:
         return DnsCode.PARTLY
-    code = next(code for code in _TELLING if code in deciding)
+    code = next(code for code in _MOST_SPECIFIC_FIRST if code in deciding)
     if code in {DnsCode.NXDOMAIN, DnsCode.NO_ADDRESS} and _above_registered(evidence):
         return DnsCode.NOT_DELEGATED
     return code
 
 
-def _silence(evidence: LookupEvidence) -> DnsCode:
-    """Return what it means that nobody said anything conclusive."""
+def _inconclusive(evidence: LookupEvidence) -> DnsCode:
+    """Return the verdict for the case that no server gave a conclusive answer."""
     own = {a.outcome for a in evidence.answers if a.authoritative}
-    # One that keeps silent may know the zone.
+    # A server that timed out may still be authoritative.
     if LookupOutcome.LAME in own and LookupOutcome.TIMEOUT not in own:
         return DnsCode.NOT_DELEGATED
     silent = {a.outcome for a in evidence.answers}
@@ -134,7 +138,7 @@ def _is_apex(evidence: LookupEvidence) -> bool:
 
 
 def _above_registered(evidence: LookupEvidence) -> bool:
-    """Tell whether the name's zone is that of a public suffix: nobody has delegated anything below it."""
+    """Return whether the zone found is above the registered domain, so that the domain is not delegated."""
     registered = registered_domain(_host(evidence))
     return evidence.zone is not None and evidence.zone.apex != registered and lies_in(registered, evidence.zone.apex)
 
@@ -145,9 +149,9 @@ def _proxy(evidence: LookupEvidence) -> str | None:
 
 
 def with_caa(verdict: DnsVerdict, records: Sequence[CaaRecord] | None, issuer: str) -> DnsVerdict:
-    """Return the verdict with what CAA says: it can forbid the certificate of a name that leads here.
+    """Return the verdict including CAA, which can block the certificate of a domain that points here.
 
-    `records` is None when they could not be read.
+    `records` is None if the CAA records could not be read.
     """
     if records is None:
         return replace(verdict, caa_unknown=True)
@@ -155,16 +159,16 @@ def with_caa(verdict: DnsVerdict, records: Sequence[CaaRecord] | None, issuer: s
     if verdict.code is not DnsCode.OK or permits(records, issuer, wildcard=is_wildcard(verdict.name)):
         return verdict
     verdict = replace(verdict, code=DnsCode.CAA)
-    return replace(verdict, advice=advice.for_caa(verdict, issuer))
+    return _advised(verdict, advice.for_caa(verdict, issuer))
 
 
 def with_tls(verdict: DnsVerdict, tls: TlsVerdict | None) -> DnsVerdict:
-    """Return the verdict in the light of the certificate: a name behind a CDN leads here although it points elsewhere.
+    """Return the verdict including the certificate: a domain behind a CDN points here, even with the CDN's addresses.
 
-    A valid certificate alone proves nothing, for the customer's old host has one too; so a hint must name the CDN.
-    Where the network's own addresses may be that CDN's, they are no better a proof.
+    A valid certificate alone is not proof, because the customer's old host may have one too. A CDN must also be
+    detected. If the network's own addresses may be the CDN's, matching addresses are not proof either.
     """
     behind = verdict.code in {DnsCode.ELSEWHERE, DnsCode.ONE_FAMILY} and verdict.proxy is not None
     if (behind or verdict.unproven) and tls is not None and tls.code is TlsCode.OK:
-        return replace(verdict, code=DnsCode.PROXIED, points_here=True, advice="")
+        return replace(verdict, code=DnsCode.PROXIED, points_here=True, advice="", records=())
     return verdict

@@ -1,4 +1,4 @@
-"""Check where names lead: ask the zone's own servers and several resolvers, and judge what they say."""
+"""Check where domains point: query the zone's own nameservers and several resolvers, and classify the answers."""
 
 from __future__ import annotations
 
@@ -24,10 +24,10 @@ if TYPE_CHECKING:
     from closte_bridge.config.model import DnsSettings
 
 ISSUER = "letsencrypt.org"
-"""Who issues Closte's certificates, as far as is known; the value that a CAA record must name."""
+"""The presumed issuer of Closte's certificates: the value that a CAA record must name."""
 
 _TRIED_ADDRESSES = 2
-# NAT64's prefix (RFC 6052), the one for local use (RFC 8215), and IPv4-compatible addresses, which are no longer used.
+# NAT64's prefix (RFC 6052), its prefix for local use (RFC 8215), and the deprecated IPv4-compatible addresses.
 _TRANSLATED = IPv6Network("64:ff9b::/96")
 _LOCAL_USE = (IPv6Network("64:ff9b:1::/48"), IPv6Network("::/96"))
 
@@ -46,17 +46,17 @@ def _globally_reachable(address: str) -> bool:
 
 
 def _inside(address: IPv6Address) -> IPv4Address | None:
-    """Return the IPv4 address that an IPv6 address is translated to on its way, if it is one of those."""
+    """Return the IPv4 address that the network translates an IPv6 address to, or None."""
     last = IPv4Address(int(address) & 0xFFFFFFFF)
     return address.sixtofour or address.ipv4_mapped or (last if address in _TRANSLATED else None)
 
 
 @dataclass(frozen=True, slots=True)
 class NetworkBoundary:
-    """Where the outside world begins. Tests, whose world is on loopback, pass their own.
+    """Hooks for network access. Tests, which run on loopback, pass their own.
 
-    `authority` says where a zone's server is reached. `public` says whether an address that a customer's DNS names
-    may be sent anything: otherwise anybody who may map a domain could probe the networks behind this machine.
+    `authority` returns the endpoint of a nameserver's address. `public` returns whether closte-bridge may contact an
+    address found in a customer's DNS. Without this limit, a customer could probe the networks behind this machine.
     """
 
     authority: Callable[[str], Endpoint] = _port_53
@@ -64,12 +64,12 @@ class NetworkBoundary:
 
 
 def probe_name(name: str) -> str:
-    """Return the name to ask for: `name` itself, or a random one below a wildcard."""
+    """Return the name to query: `name` itself, or a random name below a wildcard."""
     return f"cb-{secrets.token_hex(6)}{name[1:]}" if is_wildcard(name) else name
 
 
 class DnsCheck:
-    """Checks many names in one pass and one event loop; what they share is asked once."""
+    """Checks many domains in one pass and one event loop, with shared queries."""
 
     def __init__(self, settings: DnsSettings, *, issuer: str = ISSUER, edges: NetworkBoundary | None = None) -> None:
         self._settings = settings
@@ -84,10 +84,10 @@ class DnsCheck:
         self.line = self._resolvers.line
 
     async def expected(self, main_domain: str) -> Expected:
-        """Return where names should point: at `dns.targets`, else where `main_domain` leads.
+        """Return where domains should point: to `dns.targets`, else to the addresses of `main_domain`.
 
-        There are no addresses in it when no resolver could tell. They may be a CDN's where `main_domain` is behind one;
-        of `dns.targets` nobody knows, for that is what they are there for.
+        The addresses are empty if no resolver could resolve them. They are `shared` if `main_domain` is behind a CDN,
+        and always with `dns.targets`, because those may be a CDN's.
         """
         targets = self._settings.targets or (main_domain,)
         addresses = [t for t in targets if _is_address(t)]
@@ -98,7 +98,7 @@ class DnsCheck:
                 addresses += answer.addresses
                 chain += answer.cnames
         if names and not self.line.heard:
-            # Nothing more will be learnt before a resolver answers.
+            # No resolver answers, so further queries are useless.
             return Expected(_sorted(addresses), tuple(names), bool(self._settings.targets))
         shared = bool(self._settings.targets) or await self._behind_cdn(main_domain, chain)
         return Expected(_sorted(addresses), tuple(dict.fromkeys(names + chain)), shared)
@@ -108,18 +108,18 @@ class DnsCheck:
         return proxies.hint(chain, [server.name for server in zone.servers] if zone else []) is not None
 
     async def check(self, name: str, expected: Expected, *, probe: str | None = None) -> DnsVerdict:
-        """Return the verdict on `name`. `probe` is the name asked for in place of a wildcard (`probe_name`)."""
+        """Return the verdict on `name`. `probe` is the name to query instead of a wildcard (`probe_name`)."""
         probe = probe or probe_name(name)
         zone, resolved = await asyncio.gather(self._zones.find(name.removeprefix("*.")), self._resolvers.observe(probe))
-        own = await asyncio.gather(*(self._ask_own(s, probe, zone.apex) for s in zone.servers)) if zone else []
+        own = await asyncio.gather(*(self._query_nameserver(s, probe, zone.apex) for s in zone.servers)) if zone else []
         heard = self._wire.answered > 0
         verdict = classify(LookupEvidence(name, expected, zone, (*own, *resolved), heard))
         if verdict.code is not DnsCode.OK:
             return verdict
         return with_caa(verdict, await self._caa.records(name.removeprefix("*.")), self._issuer)
 
-    async def _ask_own(self, server: Nameserver, name: str, apex: str) -> Answer:
-        """Ask one server of the zone, at its second address when the first keeps silent."""
+    async def _query_nameserver(self, server: Nameserver, name: str, apex: str) -> Answer:
+        """Query one nameserver; use its second address if the first does not respond."""
         answer = Answer(server.name, True, LookupOutcome.LAME if server.missing else LookupOutcome.TIMEOUT)
         for address in server.addresses[:_TRIED_ADDRESSES]:
             if not self._edges.public(address):
@@ -142,6 +142,6 @@ def _is_address(text: str) -> bool:
 
 
 def _sorted(addresses: list[str]) -> tuple[str, ...]:
-    """Return each address once, in its one spelling, IPv4 first and in numerical order."""
+    """Return each address once, in its canonical form: IPv4 first, in numerical order."""
     unique = {ip_address(a) for a in addresses}
     return tuple(str(a) for a in sorted(unique, key=lambda a: (a.version, int(a))))

@@ -1,7 +1,7 @@
-"""The state of a domain: what is remembered of its checks, and what follows from it. Pure.
+"""State of a domain, derived from its checks. Pure.
 
-`History` is all that has to be kept between looks; every value in it fits into one column of a table. Times are
-seconds since the epoch.
+`CheckState` is kept between checks; each of its values fits into one column of a table. Times are seconds since the
+epoch.
 """
 
 from __future__ import annotations
@@ -14,18 +14,17 @@ from closte_bridge.checks.schedule import DAY, CertificateDue, certificate_due, 
 
 EXPIRY_WARNING = 14 * DAY
 
-# Another's certificate is seen alike by everybody. One with the right name that does not verify may be fine for
-# visitors: this machine may lack its roots, have a wrong clock, or sit behind a proxy that looks into TLS.
+# All visitors see a certificate for a different domain. A certificate for this domain that does not verify may be valid
+# for visitors: this machine may lack its root, have a wrong clock, or use a proxy that intercepts TLS.
 SEEN_BY_ALL = frozenset({TlsCode.WRONG_NAME, TlsCode.DEFAULT_CERTIFICATE})
 
 
 class CheckState(NamedTuple):
-    """What was last seen of a domain, and since when. `looked` is when that was: a look that told nothing saw nothing.
+    """Results of the checks of a domain. `checked_at` is the time of the last check with a result.
 
-    `failures` counts the looks in a row in which the domain was seen to be wrong and did not serve; `failing_since`
-    and `failed_at` are the first and the last of them. A silence of DNS or of the server (time-out, nothing reached),
-    and what this machine alone may see so, neither counts nor clears. `changed` is when a verdict last became another
-    one.
+    `failures` counts consecutive checks in which the domain was incorrect and not served; `failing_since` and
+    `failed_at` are the times of the first and the last of them. Time-outs, and failures that may be local to this
+    machine, neither count nor reset the counter. `changed` is the time of the last change of a verdict.
     """
 
     first_seen: float
@@ -45,25 +44,25 @@ class CheckState(NamedTuple):
 
 
 def begin(now: float) -> CheckState:
-    """Return the history of a domain that is wanted from `now` on: it is due at once."""
+    """Return the state of a domain that is wanted from `now` on. Its first check is due immediately."""
     return CheckState(first_seen=now, next_check=now, changed=now)
 
 
 def learn(check_state: CheckState, checked: DomainCheck, *, interval: float) -> CheckState:
-    """Return the history after a look. `interval` is the network's `dns_check_interval` in seconds.
+    """Return the state after a check. `interval` is the network's `dns_check_interval` in seconds.
 
-    A look that told nothing (*unknown*) changes nothing but when to look again. `advice` is DNS' next step before
-    TLS': a name that leads elsewhere has no use for a certificate here.
+    A check without a result (*unknown*) only changes the time of the next check. `advice` is the next step for DNS,
+    else for TLS: a domain that points elsewhere needs no certificate here.
     """
-    told = checked.dns.code is not DnsCode.UNKNOWN
-    # A clock that was set back leaves no time in the future.
+    known = checked.dns.code is not DnsCode.UNKNOWN
+    # Clamp timestamps after the clock was set back.
     after = check_state._replace(
-        checked_at=checked.at if told or not check_state.dns else check_state.checked_at,
+        checked_at=checked.at if known or not check_state.dns else check_state.checked_at,
         first_seen=min(check_state.first_seen, checked.at),
         changed=min(check_state.changed, checked.at),
         ok_since=None if check_state.ok_since is None else min(check_state.ok_since, checked.at),
     )
-    if told:
+    if known:
         after = _seen(after, checked)
     due = next_check(
         checked.name,
@@ -79,7 +78,7 @@ def learn(check_state: CheckState, checked: DomainCheck, *, interval: float) -> 
 def _seen(check_state: CheckState, checked: DomainCheck) -> CheckState:
     now, dns, tls = checked.at, checked.dns, checked.tls
     tls_code = tls.code.value if tls else ""
-    # Of a silence nothing follows for where the name leads, so what was known stays.
+    # Time-outs say nothing about the domain's target, so keep the last known result.
     points_here = dns.points_here if dns.code.conclusive else check_state.points_here
     serves = tls is not None and tls.serves
     failures, since, last = _failures(check_state, checked)
@@ -99,7 +98,7 @@ def _seen(check_state: CheckState, checked: DomainCheck) -> CheckState:
 
 
 def _expiry(checked: DomainCheck) -> float | None:
-    """Return when the certificate for this very name ends, if one was seen: the first of several."""
+    """Return the earliest expiry of the certificates for this domain, or None."""
     own = {TlsCode.OK, TlsCode.EXPIRED}
     addresses = checked.tls.addresses if checked.tls else ()
     return min((a.certificate.not_after for a in addresses if a.certificate and a.code in own), default=None)
@@ -109,8 +108,8 @@ def _failures(check_state: CheckState, checked: DomainCheck) -> tuple[int, float
     dns, tls = checked.dns, checked.tls
     if tls is not None and tls.serves:
         return 0, None, None
-    # Also where the name points elsewhere: behind a CDN only a certificate tells that it leads here, and of a server
-    # that keeps silent nobody knows whether it is the name's or this machine's own way out.
+    # Even if the domain points elsewhere: behind a CDN, only a certificate proves that it points here. If the server
+    # does not respond, this machine's own connection may be down.
     wrong = tls.code in SEEN_BY_ALL if tls is not None else not dns.points_here
     if not wrong or not dns.code.conclusive:
         return check_state.failures, check_state.failing_since, check_state.failed_at
@@ -119,17 +118,17 @@ def _failures(check_state: CheckState, checked: DomainCheck) -> tuple[int, float
 
 
 def dns_ok(check_state: CheckState) -> bool:
-    """Tell whether the last look saw the name lead here; what a silence leaves standing is no proof."""
+    """Return whether the domain pointed here in the last check. A result kept after a time-out does not count."""
     return check_state.points_here and check_state.dns != DnsCode.TIMEOUT
 
 
 def is_settled(check_state: CheckState) -> bool:
-    """Tell whether visitors have their padlock: the name leads here, and every address has a right certificate."""
+    """Return whether the domain points here and all of its addresses have a valid certificate."""
     return dns_ok(check_state) and check_state.tls == TlsCode.OK
 
 
 class DomainPhase(StrEnum):
-    """How far a domain has come."""
+    """Provisioning phase of a domain."""
 
     WANTED = "wanted"
     ADDED = "added"
@@ -139,7 +138,7 @@ class DomainPhase(StrEnum):
 
 
 class DomainState(NamedTuple):
-    """Where a domain stands. `reason` is a code of `DnsCode` or `TlsCode`, or what `blocked` was given."""
+    """State of a domain. `reason` is a code of `DnsCode` or `TlsCode`, or the code passed as `blocked`."""
 
     phase: DomainPhase
     since: float
@@ -148,9 +147,9 @@ class DomainState(NamedTuple):
 
 
 def domain_state(check_state: CheckState, *, aliased: bool, now: float, blocked: str = "") -> DomainState:
-    """Return where a domain stands at `now`.
+    """Return the state of a domain at `now`.
 
-    `aliased`: Closte has the alias. `blocked` is why it cannot get one (a hold of the plan, an error), or empty.
+    `aliased`: Closte has the alias. `blocked` is the code of the hold or error that prevents the alias, or empty.
     """
     phase, since, reason = _phase(check_state, aliased=aliased, now=now, blocked=blocked)
     stuck = phase is DomainPhase.BLOCKED or (reason != "" and phase is not DomainPhase.HTTPS_OK)
@@ -165,7 +164,7 @@ def _phase(check_state: CheckState, *, aliased: bool, now: float, blocked: str) 
     if is_settled(check_state):
         return DomainPhase.HTTPS_OK, check_state.changed, ""
     if not dns_ok(check_state):
-        # Nothing is wrong with the name as long as no look has told anything.
+        # Without a result, no problem with the domain is known.
         return (DomainPhase.BLOCKED if check_state.dns else DomainPhase.ADDED), check_state.changed, check_state.dns
     since = check_state.ok_since if check_state.ok_since is not None else check_state.changed
     if check_state.dns in {DnsCode.CAA, DnsCode.CNAME_AT_APEX}:

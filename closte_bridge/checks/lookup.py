@@ -1,4 +1,4 @@
-"""What one server, or any resolver, makes of a name: messages in, small values out."""
+"""Resolve a name via one nameserver or any resolver."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ _MOST_ADDRESSES = 256
 
 
 class PartialAnswer(NamedTuple):
-    """What one reply says of one record type. `target` is where the last CNAME leads when its records are not there."""
+    """Result of one reply for one record type. `target` is the last CNAME's target if the reply lacks its records."""
 
     outcome: LookupOutcome
     addresses: tuple[str, ...] = ()
@@ -40,29 +40,29 @@ class PartialAnswer(NamedTuple):
 
 
 class SharedLookups(Generic[T]):
-    """Asks once for each key, also when many want to know at the same time. For one pass in one event loop."""
+    """Cache in which concurrent requests for the same key share one query. For one pass in one event loop."""
 
     def __init__(self, make: Callable[[str], Awaitable[T]]) -> None:
         self._make = make
         self._answers: dict[str, asyncio.Future[T]] = {}
 
     async def get(self, key: str) -> T:
-        """Return what was made of `key`."""
+        """Return the result for `key`."""
         if key not in self._answers:
             self._answers[key] = asyncio.ensure_future(self._make(key))
-        # Whoever gives up waiting must not take the answer away from the others.
+        # A cancelled waiter must not cancel the shared query.
         return await asyncio.shield(self._answers[key])
 
 
 def failed(reply: DnsReply) -> LookupOutcome:
-    """Return what a reply without a conclusive message stands for, asked of a resolver."""
+    """Return the outcome of an inconclusive reply of a resolver."""
     if reply.message is None:
         return LookupOutcome.UNREACHABLE if reply.failure == NO_ROUTE else LookupOutcome.TIMEOUT
     return LookupOutcome.SERVFAIL if reply.rcode == SERVFAIL else LookupOutcome.REFUSED
 
 
-def distil(message: DnsMessage) -> PartialAnswer:
-    """Follow the CNAMEs inside a conclusive message and return what is at their end."""
+def parse_answer(message: DnsMessage) -> PartialAnswer:
+    """Follow the CNAMEs in a conclusive message and return the result."""
     chain = follow(message)
     if chain is None:
         return PartialAnswer(LookupOutcome.NO_ADDRESS)
@@ -79,7 +79,7 @@ def distil(message: DnsMessage) -> PartialAnswer:
 def combine(server: str, v4: PartialAnswer, v6: PartialAnswer, *, authoritative: bool) -> Answer:
     """Return one answer from those for A and AAAA.
 
-    When only AAAA went wrong, what A said stands: a server that keeps silent about AAAA is a common defect.
+    If only the query for AAAA fails, the result for A counts: some servers do not respond to AAAA queries.
     """
     parts = (v4, v6)
     cnames = v4.cnames or v6.cnames
@@ -105,7 +105,7 @@ def _combined(v4: LookupOutcome, v6: LookupOutcome) -> LookupOutcome:
 
 
 class Resolvers:
-    """The recursive servers of the configuration. `addresses` remembers for one pass what it was told."""
+    """The configured resolvers. `addresses` caches results for one pass."""
 
     def __init__(self, wire: Wire, endpoints: Sequence[tuple[str, Endpoint]], timeout: float = 3.0) -> None:
         self._wire = wire
@@ -125,8 +125,8 @@ class Resolvers:
         return replies
 
     async def first(self, name: str, kind: RdataType) -> DnsReply:
-        """Return the first conclusive reply of any resolver, without validation if need be; else the last one."""
-        # Names take turns at who is asked first, so that none carries the whole load.
+        """Return the first conclusive reply of any resolver, if necessary without validation; else the last reply."""
+        # Different names start with different resolvers, to spread the load.
         turn = zlib.crc32(name.encode()) % len(self._endpoints)
         reply = DnsReply(None)
         for validate in (True, False):
@@ -139,7 +139,7 @@ class Resolvers:
         return reply
 
     async def observe(self, name: str) -> list[Answer]:
-        """Return what each resolver says of `name`."""
+        """Return the answer of each resolver for `name`."""
         return list(await asyncio.gather(*(self._observe(label, e, name) for label, e in self._endpoints)))
 
     async def _observe(self, label: str, endpoint: Endpoint, name: str) -> Answer:
@@ -151,41 +151,41 @@ class Resolvers:
 
     async def _part(self, endpoint: Endpoint, name: str, kind: RdataType, reply: DnsReply) -> PartialAnswer:
         if reply.rcode == SERVFAIL:
-            # Once more, and then without validation: only when that works it is DNSSEC that is broken.
+            # Retry, then retry without validation: if only that works, DNSSEC is broken.
             (reply,) = await self._ask(endpoint, Question(name, kind, rd=True, do=True))
             if reply.rcode == SERVFAIL:
                 (unchecked,) = await self._ask(endpoint, Question(name, kind, rd=True, do=True, cd=True))
                 if not unchecked.conclusive:
                     return PartialAnswer(LookupOutcome.SERVFAIL)
-                # What failed may have been the way to the zone, which is mended by now: only if not it is broken.
+                # The first failure may have been a temporary network problem: DNSSEC is broken if this fails, too.
                 (reply,) = await self._ask(endpoint, Question(name, kind, rd=True, do=True))
                 if not reply.conclusive:
                     return PartialAnswer(LookupOutcome.BOGUS)
         if reply.message is None or not reply.conclusive:
             return PartialAnswer(failed(reply))
-        return distil(reply.message)._replace(validated=reply.message.validated)
+        return parse_answer(reply.message)._replace(validated=reply.message.validated)
 
     async def _addresses(self, name: str) -> Answer:
         replies = await asyncio.gather(self.first(name, A), self.first(name, AAAA))
-        v4, v6 = (distil(r.message) if r.message and r.conclusive else PartialAnswer(failed(r)) for r in replies)
+        v4, v6 = (parse_answer(r.message) if r.message and r.conclusive else PartialAnswer(failed(r)) for r in replies)
         return combine("", v4, v6, authoritative=False)
 
 
 async def ask_authority(
     wire: Wire, endpoint: Endpoint, name: str, apex: str, resolvers: Resolvers
 ) -> tuple[PartialAnswer, PartialAnswer]:
-    """Ask a server of the zone `apex` for A and AAAA; where a CNAME leads out of the zone, the resolvers are asked."""
+    """Query a nameserver of the zone `apex` for A and AAAA. The resolvers resolve CNAME targets outside the zone."""
     questions = [Question(name, A), Question(name, AAAA)]
     replies = await wire.ask_together(endpoint, questions)
     if any(_is_lame(reply) for reply in replies):
-        # Perhaps it only had a bad moment.
+        # Possibly a temporary failure: retry.
         replies = await wire.ask_together(endpoint, questions)
     v4, v6 = replies
     return await _own_part(v4, A, apex, resolvers), await _own_part(v6, AAAA, apex, resolvers)
 
 
 def _is_lame(reply: DnsReply) -> bool:
-    """Tell whether a server has answered without being in charge."""
+    """Return whether the answer is not authoritative (lame delegation)."""
     return reply.message is not None and not (reply.conclusive and reply.message.authoritative)
 
 
@@ -194,7 +194,7 @@ async def _own_part(reply: DnsReply, kind: RdataType, apex: str, resolvers: Reso
         return PartialAnswer(failed(reply))
     if _is_lame(reply):
         return PartialAnswer(LookupOutcome.LAME)
-    part = _within(distil(reply.message), apex)
+    part = _within(parse_answer(reply.message), apex)
     if part.target is None or part.outcome is LookupOutcome.ADDRESSES:
         return part
     beyond = await resolvers.addresses.get(part.target)
@@ -207,7 +207,7 @@ async def _own_part(reply: DnsReply, kind: RdataType, apex: str, resolvers: Reso
 
 
 def _within(part: PartialAnswer, apex: str) -> PartialAnswer:
-    """Return what a server may say: about names outside its zone it could say anything, and nobody believes it."""
+    """Return the part of an answer that lies in the server's zone. Do not trust it about other zones."""
     for at, alias in enumerate(part.cnames):
         if not lies_in(alias, apex):
             return PartialAnswer(LookupOutcome.NO_ADDRESS, (), part.cnames[: at + 1], part.ttl, alias)

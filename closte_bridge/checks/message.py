@@ -1,7 +1,7 @@
-"""Read a DNS message (RFC 1035, section 4): of its records what a check needs, and nothing else.
+"""Minimal parser of DNS messages (RFC 1035, section 4) for the records that the checks need.
 
-dnspython reads, checks and sorts all that there can be, which took a third of a pass' time. What this reads is held
-against it in the tests.
+dnspython parses, validates and sorts all record types, which took a third of the time of a pass. The tests compare this
+parser with dnspython.
 """
 
 from __future__ import annotations
@@ -37,7 +37,7 @@ _KINDS = frozenset({A, AAAA, CAA, CNAME, NS, SOA})
 
 
 class ResourceRecord(NamedTuple):
-    """A record of class IN. `text` is the address or name that it holds, if it holds one; `data` is all, as it came."""
+    """A record of class IN. `text` is its address or name, or empty; `data` is the raw record data."""
 
     owner: str
     kind: int
@@ -47,7 +47,7 @@ class ResourceRecord(NamedTuple):
 
 
 class DnsMessage(NamedTuple):
-    """An answer to one question. Names are in lower case without the last dot; the root's is empty."""
+    """Answer to one question. Names are in lower case without the final dot; the root's name is empty."""
 
     flags: int
     rcode: int
@@ -59,17 +59,17 @@ class DnsMessage(NamedTuple):
 
     @property
     def authoritative(self) -> bool:
-        """Tell whether the server says that it is in charge."""
+        """Return whether the server is authoritative for the answer."""
         return bool(self.flags & dns.flags.AA)
 
     @property
     def validated(self) -> bool:
-        """Tell whether a resolver has verified the signatures."""
+        """Return whether a resolver has verified the DNSSEC signatures."""
         return bool(self.flags & dns.flags.AD)
 
 
 class Chain(NamedTuple):
-    """Where CNAMEs lead: the names on the way, what is at the end, and the lowest TTL if any is known."""
+    """A chain of CNAMEs: their targets, the records at the end, and the lowest TTL, if known."""
 
     cnames: tuple[str, ...]
     records: tuple[ResourceRecord, ...]
@@ -77,11 +77,11 @@ class Chain(NamedTuple):
 
 
 def read(packet: bytes) -> DnsMessage:
-    """Return what a packet says. Raises ValueError when it is no answer, or cannot be understood."""
+    """Return the message in a packet. Raises ValueError if it is not an answer, or malformed."""
     try:
         return _read(packet)
     except (IndexError, struct.error) as error:
-        raise ValueError("cut off") from error
+        raise ValueError("truncated") from error
 
 
 def _read(packet: bytes) -> DnsMessage:
@@ -100,12 +100,12 @@ def _read(packet: bytes) -> DnsMessage:
             of_kind, of_class, ttl, size = _RECORD.unpack_from(packet, at)
             at += _RECORD.size + size
             if at > len(packet):
-                raise ValueError("cut off")
+                raise ValueError("truncated")
             if of_kind == OPT:
-                # The upper bits of the response code are in the place of the TTL (RFC 6891, 6.1.3).
+                # OPT stores the upper bits of the response code in its TTL (RFC 6891, 6.1.3).
                 rcode |= ttl >> 24 << 4
             elif of_class == IN and of_kind in _KINDS:
-                # A TTL with its highest bit set counts as none (RFC 2181, 8).
+                # A TTL with its highest bit set counts as 0 (RFC 2181, 8).
                 ttl = ttl if ttl <= _LONGEST_TTL else 0
                 records.append(
                     ResourceRecord(owner, of_kind, ttl, _text(packet, at - size, at, of_kind), packet[at - size : at])
@@ -115,15 +115,15 @@ def _read(packet: bytes) -> DnsMessage:
 
 
 def _name(packet: bytes, at: int) -> tuple[str, int]:
-    """Return the name that begins at a place, and where what follows it begins."""
+    """Return the name at an offset, and the offset after it."""
     labels, length, end, begin = [], 0, 0, at
     while size := packet[at]:
         if size >= _POINTER:
             end = end or at + 2
             at = (size - _POINTER) << 8 | packet[at + 1]
-            # Always backwards: so there is an end to it.
+            # Allow only backward pointers, so that the loop ends.
             if at >= begin:
-                raise ValueError("a name that leads forwards")
+                raise ValueError("a forward pointer in a name")
             begin = at
             continue
         length += 1 + size
@@ -137,7 +137,7 @@ def _name(packet: bytes, at: int) -> tuple[str, int]:
 
 
 def _escaped(label: bytes) -> str:
-    """Return a label as zone files write it, so that a dot in it ends no label."""
+    """Return a label in the syntax of zone files, with dots escaped."""
     return "".join(
         f"\\{chr(c)}" if c in _SPECIAL else chr(c) if 0x20 < c < 0x7F else f"\\{c:03d}"  # noqa: PLR2004 - printable
         for c in label
@@ -160,9 +160,9 @@ def _text(packet: bytes, at: int, end: int, kind: int) -> str:
 
 
 def follow(message: DnsMessage) -> Chain | None:
-    """Follow the CNAMEs inside a message to what was asked for.
+    """Follow the CNAMEs in a message to the records of the question.
 
-    Returns None for a chain without end, and for records of a name that is said not to exist: no visitor gets anywhere.
+    Returns None for an endless chain, and for records of a name with NXDOMAIN: visitors cannot use either.
     """
     name = message.name
     cnames: list[str] = []
@@ -174,7 +174,7 @@ def follow(message: DnsMessage) -> Chain | None:
             return None if message.rcode == NXDOMAIN else Chain(tuple(cnames), found, min(ttls))
         alias = next((r for r in message.answer if r.owner == name and r.kind == CNAME), None)
         if alias is None:
-            ttls += _of_absence(message, name)
+            ttls += _negative_ttls(message, name)
             return Chain(tuple(cnames), (), min(ttls, default=None))
         name = alias.text
         cnames.append(name)
@@ -182,8 +182,8 @@ def follow(message: DnsMessage) -> Chain | None:
     return None
 
 
-def _of_absence(message: DnsMessage, name: str) -> Iterator[int]:
-    """Yield for how long it may be remembered that there is nothing (RFC 2308, 5)."""
+def _negative_ttls(message: DnsMessage, name: str) -> Iterator[int]:
+    """Yield the TTLs of a negative answer (RFC 2308, 5)."""
     for record in message.authority:
         if record.kind == SOA and lies_in(name, record.owner):
             yield record.ttl

@@ -1,14 +1,17 @@
-"""The verdicts of the checks as frozen values. Names are in A-label form, addresses as `ipaddress` spells them."""
+"""Verdicts of the checks, as frozen values. Domains are in A-label form, addresses in the form of `ipaddress`."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 from enum import StrEnum
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
+
+if TYPE_CHECKING:
+    from closte_bridge.checks.records import RecordToSet
 
 
 class DnsCode(StrEnum):
-    """What is to be said of a name's DNS; exactly one applies."""
+    """Verdict on the DNS of a domain; exactly one applies."""
 
     OK = "ok"
     NOT_DELEGATED = "not-delegated"
@@ -16,7 +19,7 @@ class DnsCode(StrEnum):
     NO_ADDRESS = "no-address"
     ELSEWHERE = "points-elsewhere"
     PARTLY = "partly-propagated"
-    ONE_FAMILY = "one-family-ok"  # only one of A and AAAA is right
+    ONE_FAMILY = "one-family-ok"  # only one of A and AAAA is correct
     CNAME_AT_APEX = "cname-at-apex"
     CAA = "caa-forbids"
     DNSSEC = "dnssec-broken"
@@ -26,31 +29,31 @@ class DnsCode(StrEnum):
 
     @property
     def conclusive(self) -> bool:
-        """Tell whether the name's own DNS was seen, rather than a silence that may be ours."""
+        """Return whether the domain's DNS was read. A time-out may be a problem of this machine."""
         return self not in {DnsCode.TIMEOUT, DnsCode.UNKNOWN}
 
 
 class LookupOutcome(StrEnum):
-    """What one server made of one name, A and AAAA taken together."""
+    """Result of one server for one domain, A and AAAA together."""
 
     ADDRESSES = "addresses"
     NO_ADDRESS = "no-address"
     NXDOMAIN = "nxdomain"
     SERVFAIL = "servfail"
-    BOGUS = "bogus"  # a resolver refuses to answer, and answers once told not to validate
-    LAME = "lame"  # an authoritative server that does not know the zone
-    REFUSED = "refused"  # a resolver that does not serve us
+    BOGUS = "bogus"  # a resolver answers only if it does not validate DNSSEC
+    LAME = "lame"  # a nameserver of the zone that is not authoritative for it
+    REFUSED = "refused"  # a resolver that does not serve this machine
     TIMEOUT = "time-out"
-    UNREACHABLE = "unreachable"  # there is no route from here: nothing is known of the server
+    UNREACHABLE = "unreachable"  # this machine has no route to the server
 
     @property
     def conclusive(self) -> bool:
-        """Tell whether it says what a visitor who asks this server gets."""
+        """Return whether visitors who use this server get the same result."""
         return self in {LookupOutcome.ADDRESSES, LookupOutcome.NO_ADDRESS, LookupOutcome.NXDOMAIN}
 
 
 class Answer(NamedTuple):
-    """One server's answer. `cnames` is the chain that was followed, `ttl` in seconds the lowest on the way.
+    """Answer of one server. `cnames` is the chain that was followed; `ttl` is the lowest in the chain, in seconds.
 
     `validated`: a resolver has verified the DNSSEC signatures.
     """
@@ -66,9 +69,9 @@ class Answer(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class Expected:
-    """Where names should point: the addresses, and the names that lead there.
+    """Where domains should point: the addresses, and the names that point to them.
 
-    `shared`: they may be a CDN's, which every customer of it has, wherever it fetches from.
+    `shared`: the addresses may be a CDN's, which it also uses for the sites of other customers.
     """
 
     addresses: tuple[str, ...]
@@ -78,14 +81,14 @@ class Expected:
 
 @dataclass(frozen=True, slots=True)
 class DnsVerdict:
-    """The verdict on one name with its evidence.
+    """Verdict on the DNS of one domain, with its evidence.
 
-    `leads_here`: the name leads where it should, whatever else is wrong with it (a CAA record, say).
-    `advice` is the customer's next step in one sentence, or empty when there is none. `differing` names the
-    servers that do not say the right thing. `ttl` is how long in seconds a wrong answer may still be kept
-    somewhere. `proxy` names a well-known CDN that the zone or a CNAME hints at; `unproven`: it leads where it should
-    only as far as anybody sees who does not know where that CDN fetches from. `caa_unknown`: the CAA records
-    could not be read, which a certificate authority takes for a no. `detail` is for experts.
+    `points_here`: the domain points to this network, even if something else is wrong (a CAA record, for example).
+    `advice` is the customer's next step, or empty; `records` are the records that it asks for. `differing` are the
+    servers with an incorrect answer. `ttl` is how long caches may keep an incorrect answer, in seconds. `proxy` is a
+    well-known CDN that a CNAME or the nameservers belong to; `unproven`: the addresses are the CDN's, so they do not
+    prove which server it fetches from. `caa_unknown`: the CAA records could not be read, so certificate authorities
+    refuse to issue. `detail` is for experts.
     """
 
     name: str
@@ -103,15 +106,16 @@ class DnsVerdict:
     proxy: str | None = None
     unproven: bool = False
     detail: str = ""
+    records: tuple[RecordToSet, ...] = ()
 
     @property
     def addresses(self) -> tuple[str, ...]:
-        """Return every address that any server answered, in the order of servers."""
+        """Return the addresses of all answers, in the order of the servers."""
         return tuple(dict.fromkeys(a for answer in self.answers for a in answer.addresses))
 
 
 class TlsCode(StrEnum):
-    """What is to be said of a name's certificate; of several addresses, the worst one."""
+    """Verdict on the certificate of a domain; if it has several addresses, the worst of theirs."""
 
     OK = "ok"
     NO_LISTENER = "no-listener"
@@ -123,11 +127,11 @@ class TlsCode(StrEnum):
     UNKNOWN_ISSUER = "unknown-issuer"
     DEFAULT_CERTIFICATE = "default-certificate"
     HANDSHAKE_FAILED = "handshake-failed"
-    UNKNOWN = "unknown"  # the address cannot be reached from here, or must not be tried
+    UNKNOWN = "unknown"  # the address is unreachable from this machine, or must not be contacted
 
     @property
     def conclusive(self) -> bool:
-        """Tell whether a certificate was seen, rather than a silence that may be ours."""
+        """Return whether a certificate was read. A time-out may be a problem of this machine."""
         return self in _SEEN
 
 
@@ -145,7 +149,7 @@ _SEEN = frozenset(
 
 
 class Certificate(NamedTuple):
-    """What a certificate says of itself. Times are seconds since the epoch; `names` are its DNS names."""
+    """Contents of a certificate. Times are seconds since the epoch; `names` are its DNS names."""
 
     subject: str
     issuer: str
@@ -156,7 +160,7 @@ class Certificate(NamedTuple):
 
 
 class AddressVerdict(NamedTuple):
-    """What one address answered. `detail` is the library's own short word for a failure, for experts."""
+    """Verdict on one address. `detail` is the TLS library's short reason for a failure, for experts."""
 
     address: str
     code: TlsCode
@@ -166,7 +170,7 @@ class AddressVerdict(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class TlsVerdict:
-    """The verdict on one name's certificate. `days_left` are whole days of the one that expires first."""
+    """Verdict on the certificate of one domain. `days_left` counts full days until the first certificate expires."""
 
     name: str
     code: TlsCode
@@ -177,13 +181,13 @@ class TlsVerdict:
 
     @property
     def serves(self) -> bool:
-        """Tell whether at least one address serves the name with a certificate that browsers accept."""
+        """Return whether at least one address serves the domain with a certificate that browsers accept."""
         return any(a.code is TlsCode.OK for a in self.addresses)
 
 
 @dataclass(frozen=True, slots=True)
 class DomainCheck:
-    """Both verdicts on one name. `tls` is None when there was no address to connect to."""
+    """Both verdicts on one domain. `tls` is None if the domain has no address."""
 
     name: str
     dns: DnsVerdict
@@ -192,5 +196,5 @@ class DomainCheck:
 
     @property
     def has_https(self) -> bool:
-        """Tell whether visitors get here with a padlock: another host's certificate, however right, is none of ours."""
+        """Return whether the domain points here with valid HTTPS. Another host's valid certificate does not count."""
         return self.dns.points_here and self.tls is not None and self.tls.code is TlsCode.OK

@@ -1,4 +1,4 @@
-"""Which host names a name in a certificate stands for (RFC 9525, section 6.3)."""
+"""Match the names in a certificate with a host name (RFC 9525, section 6.3)."""
 
 from __future__ import annotations
 
@@ -11,10 +11,10 @@ _FEWEST_LABELS_UNDER_A_WILDCARD = 2
 
 
 def covers(presented: str, host: str) -> bool:
-    """Tell whether the DNS name `presented` in a certificate stands for `host` (A-labels, no trailing dot).
+    """Return whether the DNS name `presented` in a certificate covers `host` (A-labels, no trailing dot).
 
-    A wildcard is the whole left-most label and stands for exactly one; there are no partial wildcards, and none
-    for a whole top-level domain. A name that is not in ASCII stands for nothing: certificates hold A-labels.
+    A wildcard must be the complete left-most label, and covers exactly one label. Partial wildcards and wildcards for a
+    top-level domain cover nothing. Names outside ASCII cover nothing, because certificates use A-labels.
     """
     if not presented.isascii():
         return False
@@ -29,5 +29,5 @@ def covers(presented: str, host: str) -> bool:
 
 
 def any_covers(presented: Iterable[str], host: str) -> bool:
-    """Tell whether one of the names does."""
+    """Return whether one of the names covers `host`."""
     return any(covers(name, host) for name in presented)

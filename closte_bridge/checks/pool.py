@@ -1,4 +1,4 @@
-"""Check many names at once, with bounds: on names, on DNS questions and on handshakes in flight."""
+"""Check many domains concurrently, with limits on domains, DNS queries and handshakes in progress."""
 
 from __future__ import annotations
 
@@ -20,18 +20,18 @@ if TYPE_CHECKING:
     from closte_bridge.config.model import DnsSettings, TlsSettings
 
 _POLL = 0.2
-"""Seconds after which the wish to stop is looked at again."""
+"""Seconds between calls of `should_stop`."""
 
 _NOWHERE = Expected((), ())
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class CheckPool:
-    """How names are checked. `main_domain` is the network's; `now` gives seconds since the epoch.
+    """Settings of a pass of checks. `main_domain` is the network's; `now` returns seconds since the epoch.
 
-    `should_stop` is asked five times a second: once it says so, what is under way is dropped. `edges` and `issuer` are
-    those of `DnsCheck`. With `on_silence`, a pass ends once this machine's own way out is silent: what it saw in that
-    silence is dropped, and the function is told.
+    `should_stop` is called five times per second: if it returns true, checks in progress are discarded. `edges` and
+    `issuer` are passed to `DnsCheck`. With `on_silence`, a pass ends if this machine's internet connection is down:
+    results from that time are discarded, and `on_silence` is called.
     """
 
     main_domain: str
@@ -44,12 +44,11 @@ class CheckPool:
     on_silence: Callable[[Silence], None] | None = None
 
     def run(self, names: Iterable[str], on_result: Callable[[DomainCheck], None]) -> Expected:
-        """Check each name (normalised; wildcards too), and call `on_result` in this thread as verdicts arrive.
+        """Check each name (normalised; wildcards too). Call `on_result` in this thread for each result.
 
-        Returns where the names should point (nothing when it was stopped before that was known); `names` is iterated no
-        further than there is room. What `on_result` raises comes out. A name whose check breaks for a reason nobody
-        thought of is *unknown*, and blocks no other.
-        Raises ConfigError for a bad `tls.ca_file`.
+        Returns where the names should point (empty if stopped before that was known). `names` is consumed only as fast
+        as the checks run. Exceptions of `on_result` propagate. If a check fails unexpectedly, its result is *unknown*
+        and the other checks continue. Raises ConfigError for an invalid `tls.ca_file`.
         """
         return asyncio.run(self._run(iter(names), on_result))
 
@@ -73,7 +72,7 @@ class CheckPool:
             expected = await dns.expected(self.main_domain)
             tls.expect(expected.addresses)
             await self._all(names, dns, tls, expected, results)
-            return await results.the_end()
+            return await results.finish()
 
         tasks = {asyncio.ensure_future(check()), asyncio.ensure_future(_silence_of(lines))}
         try:
@@ -99,19 +98,19 @@ class CheckPool:
         results: _Results,
     ) -> None:
         async def worker() -> None:
-            # They share one iterator: each takes the next name when it is free.
+            # All workers share one iterator.
             for name in names:
                 began = results.mark()
                 results.take(await self._one(name, dns, tls, expected), began)
 
-        # While some names wait for DNS, others shake hands: so many keep both kinds of slots busy.
+        # Enough workers to use all slots for DNS and for TLS at the same time.
         size = self.dns.concurrency + self.tls.concurrency
         try:
             async with asyncio.TaskGroup() as group:
                 for _ in range(size):
                     group.create_task(worker())
         except BaseExceptionGroup as group_error:
-            # The first is the cause; the others were ended because of it.
+            # The first exception is the cause: it cancelled the other workers.
             raise group_error.exceptions[0] from None
 
     async def _one(self, name: str, dns: DnsCheck, tls: TlsCheck, expected: Expected) -> DomainCheck:
@@ -127,14 +126,14 @@ class CheckPool:
         except BridgeError:
             raise
         except Exception as error:
-            # One bad domain never blocks another.
+            # Isolate failures: one domain must not block the others.
             unknown = DnsVerdict(name, DnsCode.UNKNOWN, expected=expected.addresses)
             return DomainCheck(name, replace(unknown, detail=type(error).__name__), None, self.now())
         return DomainCheck(name, with_tls(dns_verdict, tls_verdict), tls_verdict, self.now())
 
 
 class _Results:
-    """Hands results on; those of a time in which nothing was heard wait until it is known why."""
+    """Delivers results. Results from a time without any answer wait until the reason is known."""
 
     def __init__(self, lines: Sequence[Uplink], on_result: Callable[[DomainCheck], None]) -> None:
         self._lines = lines
@@ -142,11 +141,11 @@ class _Results:
         self._waiting: list[tuple[DomainCheck, list[tuple[Uplink, int]]]] = []
 
     def mark(self) -> list[tuple[Uplink, int]]:
-        """Return how much was heard so far."""
+        """Return the number of answers so far, for each line."""
         return [(line, line.heard) for line in self._lines]
 
     def take(self, checked: DomainCheck, began: list[tuple[Uplink, int]]) -> None:
-        """Hand a result on, or keep it if a line on which it was asked for was silent since `began`."""
+        """Deliver a result, or keep it if one of its lines received no answer since `began`."""
         silent = [(line, heard) for line, heard in began if line.heard == heard and line.is_asked]
         if silent:
             self._waiting.append((checked, silent))
@@ -154,13 +153,13 @@ class _Results:
             self._on_result(checked)
 
     def deliver(self) -> None:
-        """Hand on those whose lines were heard since."""
+        """Deliver the kept results whose lines have received an answer since."""
         waiting, self._waiting = self._waiting, []
         for checked, silent in waiting:
             self.take(checked, silent)
 
-    async def the_end(self) -> Silence | None:
-        """Find out why what still waits does, and hand it on unless this machine is cut off."""
+    async def finish(self) -> Silence | None:
+        """Deliver the kept results, unless this machine's internet connection is down."""
         for line in dict.fromkeys(line for _, silent in self._waiting for line, _ in silent):
             if silence := await line.silence():
                 return silence
@@ -169,7 +168,7 @@ class _Results:
 
 
 async def _silence_of(lines: Sequence[Uplink]) -> Silence:
-    """Return once one of the lines is silent; without any, never."""
+    """Wait until one of the lines is silent. Without lines, wait forever."""
     while True:
         await asyncio.sleep(_POLL)
         for line in lines:

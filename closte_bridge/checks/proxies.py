@@ -1,9 +1,9 @@
-"""Whether a CDN stands in front of a name.
+"""Detection of a CDN in front of a domain.
 
-There is no list of address ranges here: such a list rots, and a wrong one would hide that a name leads elsewhere. The
-proof is a certificate that verifies (`judge.with_tls`); these few names are only the hint that makes it one, because
-a customer's old host serves a valid certificate as well. A network whose CDN is not here, or whose own main domain
-is behind one, names the CDN's addresses or its CNAME targets in `dns.targets`.
+This module has no list of address ranges: an outdated list would hide that a domain points elsewhere. The proof is a
+valid certificate (`classify.with_tls`), together with the names of a CDN, because a customer's old host may also serve
+a valid certificate. If a network uses another CDN, or its main domain is behind one, `dns.targets` must list the CDN's
+addresses or CNAME targets.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-# Domains that customers of a CDN point a CNAME at. Those of a CDN that is a host as well are left out.
+# CNAME targets of CDN customers, without CDNs that also host sites.
 _CNAME_UNDER = {
     "cdn.cloudflare.net": "Cloudflare",
     "cloudfront.net": "Amazon CloudFront",
@@ -26,12 +26,12 @@ _CNAME_UNDER = {
     "impervadns.net": "Imperva",
     "sucuridns.com": "Sucuri",
 }
-# Nameservers of a CDN that proxies the zone's own records, so that no CNAME shows.
+# Nameservers of CDNs that proxy a zone's own records, without a visible CNAME.
 _NAMESERVER_UNDER = {"ns.cloudflare.com": "Cloudflare", "sucuridns.com": "Sucuri"}
 
 
 def hint(cnames: Iterable[str], nameservers: Iterable[str]) -> str | None:
-    """Return the CDN that a chain of CNAMEs or a zone's nameservers belong to, or None."""
+    """Return the CDN of a chain of CNAMEs or of a zone's nameservers, or None."""
     return _found(cnames, _CNAME_UNDER) or _found(nameservers, _NAMESERVER_UNDER)
 
 

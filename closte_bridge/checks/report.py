@@ -1,12 +1,12 @@
-"""Verdicts in plain words and in rows, for `domain check` and `domain explain`."""
+"""Verdicts as sentences, rows and JSON, for `domain check` and `domain explain`."""
 
 from __future__ import annotations
 
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
-from closte_bridge.checks.advice import listed
 from closte_bridge.checks.model import Answer, DnsCode, LookupOutcome, TlsCode
+from closte_bridge.checks.records import listed
 from closte_bridge.checks.schedule import DAY
 from closte_bridge.counts import counted
 
@@ -16,42 +16,42 @@ if TYPE_CHECKING:
     from closte_bridge.checks.model import AddressVerdict, DnsVerdict, DomainCheck
 
 _DNS_WORDS = {
-    DnsCode.OK: "points where it should",
-    DnsCode.NOT_DELEGATED: "is not delegated to nameservers that know it",
-    DnsCode.NXDOMAIN: "does not exist in the DNS",
-    DnsCode.NO_ADDRESS: "exists in the DNS, but has no address",
+    DnsCode.OK: "points to the correct address",
+    DnsCode.NOT_DELEGATED: "has no working nameservers",
+    DnsCode.NXDOMAIN: "does not exist in DNS (NXDOMAIN)",
+    DnsCode.NO_ADDRESS: "has no A or AAAA record",
     DnsCode.ELSEWHERE: "points elsewhere",
-    DnsCode.PARTLY: "points where it should at some servers, and elsewhere at others",
-    DnsCode.ONE_FAMILY: "is right for only one of IPv4 (A) and IPv6 (AAAA)",
-    DnsCode.CNAME_AT_APEX: "has a CNAME at the top of its zone, where none may be",
-    DnsCode.CAA: "points where it should, but a CAA record forbids the certificate",
-    DnsCode.DNSSEC: "has broken DNSSEC, so that validating resolvers refuse to answer",
+    DnsCode.PARTLY: "is still propagating (DNS servers return different answers)",
+    DnsCode.ONE_FAMILY: "is correct for only one of IPv4 (A) and IPv6 (AAAA)",
+    DnsCode.CNAME_AT_APEX: "has a CNAME record at the zone apex, which is not allowed",
+    DnsCode.CAA: "points to the correct address, but a CAA record blocks the certificate",
+    DnsCode.DNSSEC: "fails DNSSEC validation",
     DnsCode.PROXIED: "is behind a CDN that serves it with a valid certificate",
-    DnsCode.TIMEOUT: "cannot be looked up: its nameservers do not answer",
-    DnsCode.UNKNOWN: "could not be judged",
+    DnsCode.TIMEOUT: "cannot be resolved because its nameservers do not respond",
+    DnsCode.UNKNOWN: "could not be checked",
 }
 _TLS_WORDS = {
-    TlsCode.OK: "the certificate is right",
-    TlsCode.NO_LISTENER: "nothing accepts HTTPS",
-    TlsCode.TIMEOUT: "there is no answer over HTTPS",
-    TlsCode.WRONG_NAME: "the certificate is for another name",
-    TlsCode.SELF_SIGNED: "the certificate is signed by itself",
+    TlsCode.OK: "the certificate is valid",
+    TlsCode.NO_LISTENER: "the server does not accept HTTPS connections",
+    TlsCode.TIMEOUT: "the HTTPS connection timed out",
+    TlsCode.WRONG_NAME: "the certificate is for a different domain",
+    TlsCode.SELF_SIGNED: "the certificate is self-signed",
     TlsCode.EXPIRED: "the certificate has expired",
     TlsCode.NOT_YET_VALID: "the certificate is not valid yet",
-    TlsCode.UNKNOWN_ISSUER: "the certificate is from an authority that browsers do not know, or its chain is cut",
-    TlsCode.DEFAULT_CERTIFICATE: "the host still shows its default certificate",
+    TlsCode.UNKNOWN_ISSUER: "the certificate is from an untrusted issuer, or its chain is incomplete",
+    TlsCode.DEFAULT_CERTIFICATE: "the host still serves its default certificate",
     TlsCode.HANDSHAKE_FAILED: "the TLS handshake fails",
-    TlsCode.UNKNOWN: "this address could not be tried from here",
+    TlsCode.UNKNOWN: "the certificate cannot be checked from this machine",
 }
 _OUTCOME_WORDS = {
     LookupOutcome.NO_ADDRESS: "no address",
     LookupOutcome.NXDOMAIN: "does not exist",
     LookupOutcome.SERVFAIL: "failure (SERVFAIL)",
-    LookupOutcome.BOGUS: "refused, because DNSSEC does not verify",
-    LookupOutcome.LAME: "does not know the zone",
+    LookupOutcome.BOGUS: "refused (DNSSEC validation failed)",
+    LookupOutcome.LAME: "not authoritative for this zone",
     LookupOutcome.REFUSED: "refused",
     LookupOutcome.TIMEOUT: "no answer",
-    LookupOutcome.UNREACHABLE: "not reachable from here",
+    LookupOutcome.UNREACHABLE: "unreachable from this machine",
 }
 
 
@@ -60,12 +60,12 @@ def _day(seconds: float) -> str:
 
 
 def next_step(checked: DomainCheck) -> str:
-    """Return the customer's next step in one sentence: DNS' before the certificate's; empty when there is none."""
+    """Return the customer's next step: for DNS first, then for the certificate; empty if there is nothing to do."""
     return checked.dns.advice or (checked.tls.advice if checked.tls else "")
 
 
 def row(checked: DomainCheck) -> dict[str, str]:
-    """Return one row of a table; the keys are `FIELDS`, and what is not known is empty."""
+    """Return one row of a table. The keys are `FIELDS`; unknown values are empty."""
     dns, tls = checked.dns, checked.tls
     certificate = tls.certificate if tls else None
     return {
@@ -82,47 +82,53 @@ def row(checked: DomainCheck) -> dict[str, str]:
 
 
 def sentences(checked: DomainCheck) -> Iterator[str]:
-    """Yield what was found as sentences: DNS, who answers what when they differ, the certificate, the next step."""
+    """Yield the findings, then the next step, as sentences."""
+    yield from findings(checked)
+    if step := next_step(checked):
+        yield f"Next step: {step}"
+
+
+def findings(checked: DomainCheck) -> Iterator[str]:
+    """Yield the findings as sentences: DNS, the answer of each server if they matter, and the certificate."""
     dns = checked.dns
     yield f'"{checked.name}" {_DNS_WORDS[dns.code]}.'
     if dns.code is DnsCode.UNKNOWN:
         yield _why_unknown(dns)
     if dns.code not in {DnsCode.OK, DnsCode.UNKNOWN}:
-        yield from (f"{_who(a)} answers: {_what(a)}." for a in dns.answers)
-        yield f"It should lead to {listed(dns.expected)}."
+        yield from (f"{_server(a)}: {_answer(a)}." for a in dns.answers)
+        yield f"Expected: {listed(dns.expected)}."
     if dns.caa_unknown:
-        yield "Its CAA records cannot be read, and no certificate authority issues while that is so."
+        yield "Its CAA records cannot be read. Certificate authorities do not issue a certificate until this is fixed."
     if checked.tls:
         yield from (_tls_sentence(a) for a in checked.tls.addresses)
         yield from _expiry(checked)
-    step = next_step(checked)
-    if step:
-        yield f"Next step: {step}"
 
 
 def _why_unknown(dns: DnsVerdict) -> str:
     if not dns.expected:
-        return "It is not known where it should point: no resolver could look up the network's own domain."
-    return "No DNS server that was asked gave a usable answer: check this machine's own way to the internet first."
+        return "It is unknown where it should point: the network's main domain could not be resolved."
+    return "No DNS server returned a usable answer. Check this machine's internet connection first."
 
 
-def _who(answer: Answer) -> str:
-    return f"{'Its nameserver' if answer.authoritative else 'The resolver'} {answer.server}"
+def _server(answer: Answer) -> str:
+    return f"{'Nameserver' if answer.authoritative else 'Resolver'} {answer.server}"
 
 
-def _what(answer: Answer) -> str:
+def _answer(answer: Answer) -> str:
     if answer.outcome is not LookupOutcome.ADDRESSES:
         return _OUTCOME_WORDS[answer.outcome]
-    through = f", through the CNAME {answer.cnames[-1]}" if answer.cnames else ""
-    return f"{listed(answer.addresses)}{through}"
+    via = f" via CNAME {answer.cnames[-1]}" if answer.cnames else ""
+    return f"{listed(answer.addresses)}{via}"
 
 
 def _tls_sentence(at: AddressVerdict) -> str:
-    certificate, names = at.certificate, ""
-    if at.code in {TlsCode.WRONG_NAME, TlsCode.DEFAULT_CERTIFICATE} and certificate:
-        names = f" ({listed(certificate.names)})" if certificate.names else " (it has none)"
-    by = f", from {certificate.issuer}, until {_day(certificate.not_after)}" if certificate else ""
-    return f"At {at.address}, {_TLS_WORDS[at.code]}{names}{by}."
+    certificate, names, more = at.certificate, "", ""
+    if certificate:
+        if at.code in {TlsCode.WRONG_NAME, TlsCode.DEFAULT_CERTIFICATE}:
+            names = f" ({listed(certificate.names) or 'no names'})"
+        issuer = f" Issued by: {certificate.issuer}." if certificate.issuer else ""
+        more = f"{issuer} Valid until: {_day(certificate.not_after)}."
+    return f"At {at.address}, {_TLS_WORDS[at.code]}{names}.{more}"
 
 
 def _expiry(checked: DomainCheck) -> Iterator[str]:
@@ -133,7 +139,7 @@ def _expiry(checked: DomainCheck) -> Iterator[str]:
 
 
 def document(checked: DomainCheck) -> dict[str, Any]:
-    """Return a row with the evidence for both verdicts as plain values for JSON. Times are ISO 8601 in UTC."""
+    """Return a row with the evidence of both verdicts, as plain values for JSON. Times are ISO 8601 in UTC."""
     dns, tls = checked.dns, checked.tls
     evidence = {
         "dns": {

@@ -1,4 +1,4 @@
-"""When a domain is looked at next, and when its certificate may be expected. Pure; all times in seconds."""
+"""Times of the next check, and of the expected certificate. Pure; all times in seconds."""
 
 from __future__ import annotations
 
@@ -10,35 +10,35 @@ HOUR = 3600.0
 DAY = 86_400.0
 
 INTERVAL_BOUNDS = (10.0, 300.0)
-"""To what Ultimate Multisite clamps its `dns_check_interval`."""
+"""Range to which Ultimate Multisite limits its `dns_check_interval`."""
 
 YOUNG = DAY
-"""For how long a domain is looked at at the network's own interval."""
+"""Age up to which a domain is checked at the network's own interval."""
 
 EAGER = HOUR
-"""For how long it is so again after something about an older domain has changed."""
+"""Time for which an older domain is checked at that interval after a change."""
 
 CERTIFICATE_SOON = 5 * MINUTE
 CERTIFICATE_LATE = 10 * MINUTE
-"""Closte's certificates usually come 5 to 10 minutes after DNS is right."""
+"""Closte usually issues certificates 5 to 10 minutes after DNS is correct."""
 
 _SLOWER = 8.0
-"""The wait is this fraction of the time since the back-off began, so that each is an eighth longer than the last."""
+"""Divisor of the time since the back-off began: each interval is an eighth longer than the last."""
 
 _JITTER = 0.2
 
 
 class CertificateDue(StrEnum):
-    """How long the certificate has been awaited."""
+    """Expectation of the certificate."""
 
-    NOT_YET = "not-yet"  # DNS is not right, so nobody can issue
+    NOT_YET = "not-yet"  # DNS is incorrect, so no certificate can be issued
     SOON = "soon"
     DUE = "due"
-    LATE = "late"  # only now its absence is a problem
+    LATE = "late"  # from now on, a missing certificate is a problem
 
 
 def certificate_due(ok_since: float | None, now: float) -> CertificateDue:
-    """Return what the absence of a certificate means, when DNS has been right since `right_since`."""
+    """Return when to expect a missing certificate, if DNS has been correct since `ok_since`."""
     if ok_since is None:
         return CertificateDue.NOT_YET
     waited = now - ok_since
@@ -48,16 +48,16 @@ def certificate_due(ok_since: float | None, now: float) -> CertificateDue:
 
 
 def next_check(name: str, *, first_seen: float, changed: float, settled: bool, interval: float, now: float) -> float:
-    """Return when a domain that was looked at `now` is looked at next: always, and at most a day later.
+    """Return the time of the next check of a domain that was checked `now`: at most a day later.
 
-    `first_seen` is when it was first wanted, `changed` when its verdict last changed. `settled`: visitors have their
-    padlock, so that there is nothing to wait for; such a domain starts at an hour. `interval` is the network's
-    `dns_check_interval`. Beyond the first 24 hours (the first hour after a change) waits grow to a day; they are
-    shortened by up to a fifth, differently for each name and time, so that no crowd forms.
+    `first_seen` is when the domain was first wanted, `changed` when its verdict last changed. `settled`: the domain has
+    valid HTTPS, so its shortest interval is an hour. `interval` is the network's `dns_check_interval`. After the first
+    24 hours (or the first hour after a change), intervals grow up to a day. Up to a fifth is subtracted, depending on
+    name and time, so that checks do not cluster.
     """
     low, high = INTERVAL_BOUNDS
     interval = max(low, min(high, interval))
-    # A time from the future is one that the clock has taken back.
+    # Timestamps in the future mean that the clock was set back.
     age, since_change = max(0.0, now - first_seen), max(0.0, now - changed)
     wait = min(_back_off(age, YOUNG), _back_off(since_change, EAGER))
     if settled:
@@ -72,6 +72,6 @@ def _back_off(age: float, calm: float) -> float:
 
 
 def _fraction(name: str, now: float) -> float:
-    """Return a number from 0 to 1 that looks random and is the same for the same name and time."""
+    """Return a pseudo-random number from 0 to 1 that depends only on name and time."""
     digest = hashlib.blake2b(f"{name} {now!r}".encode(), digest_size=4).digest()
     return int.from_bytes(digest, "big") / 0xFFFF_FFFF

@@ -1,4 +1,4 @@
-"""Tell a silence of this machine's own way out from one of others: of the first, nothing follows for any domain."""
+"""Detect an outage of this machine's own internet connection, which says nothing about any domain."""
 
 from __future__ import annotations
 
@@ -8,22 +8,22 @@ from typing import TYPE_CHECKING, NamedTuple
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
 
-# A time-out of the config is at most so long here, in seconds: whoever waits for longer has the lock.
+# Upper limit of the configured time-out here, in seconds, because a waiting run holds the lock.
 _LONGEST = 10.0
 
 
 class Silence(NamedTuple):
-    """Nothing answers: `what` is `dns` or `tls`, `peers` are those that were asked."""
+    """Outage: `what` is `dns` or `tls`, `peers` are the addresses that did not answer."""
 
     what: str
     peers: tuple[str, ...]
 
 
 class Uplink:
-    """A way out of this machine, and when something was last heard over it. Belongs to one event loop.
+    """Connection of this machine to DNS or TLS servers. Belongs to one event loop.
 
-    `reached` tries for certain: it returns whether anything answers. `timeout` is in seconds. Silence of fewer than
-    `least` peers may be theirs.
+    `reached` tests the connection and returns whether anything answers. `timeout` is in seconds. If fewer than `least`
+    peers do not answer, the problem may be theirs.
     """
 
     def __init__(self, what: str, *, timeout: float, reached: Callable[[], Awaitable[bool]], least: int = 1) -> None:
@@ -36,28 +36,28 @@ class Uplink:
         self._since = 0.0
 
     def ask(self, peer: str) -> None:
-        """Take note that something was sent to `peer`."""
+        """Record a request to `peer`."""
         if not self._silent:
             self._since = time.monotonic()
         self._silent[peer] = None
 
     def hear(self) -> None:
-        """Take note that somebody answered."""
+        """Record an answer of any peer."""
         self.heard += 1
         self._silent.clear()
 
     @property
     def is_asked(self) -> bool:
-        """Return whether something was sent since anything was heard."""
+        """Return whether there was a request since the last answer."""
         return bool(self._silent)
 
     @property
     def is_quiet(self) -> bool:
-        """Return whether nothing was heard for so long that it is worth a try."""
+        """Return whether requests have been unanswered for so long that the connection should be tested."""
         return bool(self._silent) and time.monotonic() - self._since >= self.patience
 
     async def silence(self) -> Silence | None:
-        """Try for certain; return the silence if that is what it is."""
+        """Test the connection. Return the outage, or None."""
         peers = tuple(self._silent)
         heard = self.heard
         if not peers or await self._reached() or self.heard > heard or len(peers) < self._least:

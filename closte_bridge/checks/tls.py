@@ -1,7 +1,7 @@
-"""Check which certificate waits for a visitor: a handshake with SNI against every address, and nothing after it.
+"""Check the certificate that visitors get: one handshake with SNI per address, without any request.
 
-The chain is verified by OpenSSL against the system's roots or `tls.ca_file`; the name is matched by RFC 9525 (`names`).
-A certificate that does not verify is read in a second handshake that verifies nothing, for the diagnosis alone.
+OpenSSL verifies the chain against the system's trust store or `tls.ca_file`; `names` matches the name (RFC 9525). If
+the chain does not verify, a second handshake without verification reads the certificate, only for the diagnosis.
 """
 
 from __future__ import annotations
@@ -31,20 +31,20 @@ if TYPE_CHECKING:
 DAY = 86_400.0
 _TRIES = 2
 _MOST_ADDRESSES = 16
-# An address that accepted no connection so many times in a row is not waited for again in this pass.
+# After this many failed connections in a row, an address is skipped for the rest of the pass.
 _GIVEN_UP_AFTER = 8
-# Silence of fewer addresses may be theirs; that of the network's own address among more is this machine's.
+# If fewer addresses do not answer, the problem may be theirs.
 _LEAST_SILENT = 3
 _LARGEST = 65_536  # bytes read at a time
-# There is no way from here: that says nothing about the server.
+# Errors of this machine, which say nothing about the server.
 _LOCAL = frozenset({errno.ENETUNREACH, errno.EADDRNOTAVAIL, errno.EAFNOSUPPORT, errno.EACCES, errno.EPERM})
 
 # OpenSSL's numbers (x509_vfy.h), which are the same in every release.
 _NOT_YET_VALID, _HAS_EXPIRED, _SELF_SIGNED_LEAF = 9, 10, 18
-# A signature in the chain that leads to no known root, or an authority that may not be one.
+# A chain without a known root, or with a certificate that is not a valid authority.
 _CHAIN_ERRORS = frozenset({2, 7, 19, 20, 21, 22, 24, 25, 26, 27, 28, 29, 79})
 
-# Of several addresses the one that tells most about what is to be done.
+# If addresses differ, the first of these codes decides the next step.
 _WORST_FIRST = (
     TlsCode.WRONG_NAME,
     TlsCode.SELF_SIGNED,
@@ -62,7 +62,7 @@ _TRY_AGAIN = frozenset({TlsCode.NO_LISTENER, TlsCode.HANDSHAKE_FAILED, TlsCode.T
 
 
 class _Handshake(NamedTuple):
-    """What one handshake came to: a certificate, or why there is none to trust. `error` is OpenSSL's number."""
+    """Result of one handshake: a certificate, or the reason to reject it. `error` is OpenSSL's number."""
 
     code: TlsCode
     certificate: Certificate | None = None
@@ -72,7 +72,7 @@ class _Handshake(NamedTuple):
 
 def _verifying(settings: TlsSettings) -> ssl.SSLContext:
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
-    # The name is matched here, so that a right chain for a wrong name shows its names.
+    # `any_covers` matches the name, so that a valid chain for a different domain can show its names.
     context.check_hostname = False
     if settings.ca_file is None:
         context.load_default_certs()
@@ -81,9 +81,9 @@ def _verifying(settings: TlsSettings) -> ssl.SSLContext:
         context.load_verify_locations(cafile=settings.ca_file)
     except (OSError, ssl.SSLError):
         raise ConfigError(
-            f'The file "{settings.ca_file}" (`tls.ca_file`) cannot be read as certificates in PEM.',
+            f'Could not read "{settings.ca_file}" (`tls.ca_file`) as PEM certificates.',
             code="ca-file",
-            hint="Set `tls.ca_file` to a readable file of PEM certificates, or remove the key for the system's roots.",
+            hint="Set `tls.ca_file` to a PEM file, or remove it to use the system's trust store.",
         ) from None
     return context
 
@@ -91,15 +91,15 @@ def _verifying(settings: TlsSettings) -> ssl.SSLContext:
 def _reading() -> ssl.SSLContext:
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
     context.check_hostname = False
-    # Nothing is sent over this connection, and nothing that it shows is believed.
+    # This connection sends no data, and its certificate is only used for the diagnosis.
     context.verify_mode = ssl.CERT_NONE
     return context
 
 
 class TlsCheck:
-    """Checks many names in one pass and one event loop. `now` is in seconds since the epoch.
+    """Checks many domains in one pass and one event loop. `now` returns seconds since the epoch.
 
-    `public` says whether an address may be connected to at all. Raises ConfigError for a bad `tls.ca_file`.
+    `public` returns whether an address may be contacted. Raises ConfigError for an invalid `tls.ca_file`.
     """
 
     def __init__(
@@ -119,26 +119,26 @@ class TlsCheck:
         self._contexts = {True: _verifying(settings), False: _reading()}
 
     def expect(self, addresses: Iterable[str]) -> None:
-        """Name the network's own addresses: one that accepts a connection shows that there is a way out."""
+        """Set the network's own addresses, which are used to test this machine's internet connection."""
         self._own = tuple(addresses)[:_MOST_ADDRESSES]
 
     async def _reached(self) -> bool:
         async def reaches(address: str) -> bool:
-            with contextlib.suppress(OSError), _socket_for(address) as line:
+            with contextlib.suppress(OSError), _socket_for(address) as sock:
                 async with asyncio.timeout(self.line.patience):
-                    await asyncio.get_running_loop().sock_connect(line, (address, self._settings.port))
+                    await asyncio.get_running_loop().sock_connect(sock, (address, self._settings.port))
                 return True
             return False
 
-        # Without one of these nobody can tell.
+        # Without an address of the network, the connection cannot be tested.
         return not self._own or any(await asyncio.gather(*map(reaches, self._own)))
 
     async def check(
         self, name: str, addresses: Iterable[str], *, managed: Collection[str] = (), probe: str | None = None
     ) -> TlsVerdict:
-        """Return the verdict on `name` at these addresses, of which `ours` belong to the network.
+        """Return the verdict on `name` at these addresses. `managed` are the addresses of the network.
 
-        `probe` is the host name to ask for in place of a wildcard.
+        `probe` is the host name to use instead of a wildcard.
         """
         host = probe or name
         wanted = list(dict.fromkeys(addresses))[:_MOST_ADDRESSES]
@@ -148,40 +148,40 @@ class TlsCheck:
     async def _address(self, host: str, address: str, *, managed: bool) -> AddressVerdict:
         if not managed and not self._public(address):
             return AddressVerdict(address, TlsCode.UNKNOWN, detail="not a public address")
-        met = await self._patiently(address, host, verify=True)
-        if met.code is TlsCode.OK:
-            if met.certificate is None:
-                return AddressVerdict(address, TlsCode.HANDSHAKE_FAILED, detail="a certificate that cannot be read")
-            if any_covers(met.certificate.names, host):
-                return AddressVerdict(address, TlsCode.OK, met.certificate)
-        elif met.error:
-            # The chain does not verify: look at it once more, to say why.
-            shown = await self._patiently(address, host, verify=False)
-            met = met._replace(certificate=shown.certificate)
+        result = await self._retry(address, host, verify=True)
+        if result.code is TlsCode.OK:
+            if result.certificate is None:
+                return AddressVerdict(address, TlsCode.HANDSHAKE_FAILED, detail="unreadable certificate")
+            if any_covers(result.certificate.names, host):
+                return AddressVerdict(address, TlsCode.OK, result.certificate)
+        elif result.error:
+            # The chain does not verify: read it without verification, for the diagnosis.
+            shown = await self._retry(address, host, verify=False)
+            result = result._replace(certificate=shown.certificate)
         else:
-            return AddressVerdict(address, met.code, detail=met.detail)
-        code = diagnose(met.certificate, host, met.error, self._now())
-        if managed and code is TlsCode.WRONG_NAME and await self._is_default(address, met.certificate):
+            return AddressVerdict(address, result.code, detail=result.detail)
+        code = diagnose(result.certificate, host, result.error, self._now())
+        if managed and code is TlsCode.WRONG_NAME and await self._is_default(address, result.certificate):
             code = TlsCode.DEFAULT_CERTIFICATE
-        return AddressVerdict(address, code, met.certificate, met.detail)
+        return AddressVerdict(address, code, result.certificate, result.detail)
 
     async def _is_default(self, address: str, certificate: Certificate | None) -> bool:
-        """Tell whether the server shows the same certificate for a name that nobody has."""
-        nobody = f"{secrets.token_hex(8)}.invalid"
-        shown = (await self._patiently(address, nobody, verify=False)).certificate
+        """Return whether the server has the same certificate for a domain that does not exist."""
+        missing = f"{secrets.token_hex(8)}.invalid"
+        shown = (await self._retry(address, missing, verify=False)).certificate
         return certificate is not None and shown is not None and shown.fingerprint == certificate.fingerprint
 
-    async def _patiently(self, address: str, host: str, *, verify: bool) -> _Handshake:
-        met = _Handshake(TlsCode.UNKNOWN)
+    async def _retry(self, address: str, host: str, *, verify: bool) -> _Handshake:
+        result = _Handshake(TlsCode.UNKNOWN)
         for _ in range(_TRIES):
             async with self._slots:
                 if self._silent[address] >= _GIVEN_UP_AFTER:
                     return _Handshake(TlsCode.TIMEOUT)
                 self.line.ask(address)
-                met = await self._once(address, host, verify=verify)
-            if met.code not in _TRY_AGAIN or met.error:
+                result = await self._once(address, host, verify=verify)
+            if result.code not in _TRY_AGAIN or result.error:
                 break
-        return met
+        return result
 
     async def _once(self, address: str, host: str, *, verify: bool) -> _Handshake:
         try:
@@ -196,35 +196,35 @@ class TlsCheck:
         except ConnectionRefusedError:
             return _Handshake(TlsCode.NO_LISTENER)
         except ConnectionError:
-            return _Handshake(TlsCode.HANDSHAKE_FAILED, detail="the connection was cut")
+            return _Handshake(TlsCode.HANDSHAKE_FAILED, detail="connection closed")
         except OSError as error:
             return _Handshake(
                 TlsCode.UNKNOWN if error.errno in _LOCAL else TlsCode.NO_LISTENER, detail=error.strerror or ""
             )
 
     async def _handshake(self, address: str, host: str, *, verify: bool) -> _Handshake:
-        """Shake hands over a bare socket: of what asyncio's own TLS does around it, nothing is needed here."""
+        """Make a handshake over a plain socket, without the overhead of asyncio's TLS."""
         loop = asyncio.get_running_loop()
-        heard, to_say = ssl.MemoryBIO(), ssl.MemoryBIO()
-        tls = self._contexts[verify].wrap_bio(heard, to_say, server_hostname=host)
-        with _socket_for(address) as line:
+        incoming, outgoing = ssl.MemoryBIO(), ssl.MemoryBIO()
+        tls = self._contexts[verify].wrap_bio(incoming, outgoing, server_hostname=host)
+        with _socket_for(address) as sock:
             try:
-                await loop.sock_connect(line, (address, self._settings.port))
+                await loop.sock_connect(sock, (address, self._settings.port))
             except asyncio.CancelledError:
-                # The time-out: what answers with a no keeps nobody waiting.
+                # A time-out. Servers that refuse connections cost no time and do not count.
                 self._silent[address] += 1
                 raise
             self._silent[address] = 0
             self.line.hear()
             while not _done(tls):
-                await loop.sock_sendall(line, to_say.read())
-                data = await loop.sock_recv(line, _LARGEST)
+                await loop.sock_sendall(sock, outgoing.read())
+                data = await loop.sock_recv(sock, _LARGEST)
                 if not data:
                     raise ConnectionResetError
-                heard.write(data)
+                incoming.write(data)
             with contextlib.suppress(OSError):
-                # The last word, so that the server does not take it for a failure; then the connection is cut.
-                line.send(to_say.read())
+                # Send the final message, so that the server does not log a failed handshake.
+                sock.send(outgoing.read())
         der = tls.getpeercert(binary_form=True)
         try:
             return _Handshake(TlsCode.OK, read(der) if der else None)
@@ -233,13 +233,13 @@ class TlsCheck:
 
 
 def _socket_for(address: str) -> socket.socket:
-    line = socket.socket(socket.AF_INET6 if ":" in address else socket.AF_INET)
-    line.setblocking(False)
-    return line
+    sock = socket.socket(socket.AF_INET6 if ":" in address else socket.AF_INET)
+    sock.setblocking(False)
+    return sock
 
 
 def _done(tls: ssl.SSLObject) -> bool:
-    """Go on with a handshake as far as it goes; tell whether that was its end."""
+    """Continue a handshake as far as possible. Return whether it is complete."""
     try:
         tls.do_handshake()
     except ssl.SSLWantReadError:
@@ -248,7 +248,7 @@ def _done(tls: ssl.SSLObject) -> bool:
 
 
 def diagnose(certificate: Certificate | None, host: str, error: int, now: float) -> TlsCode:
-    """Return what is wrong with a certificate that is not right: the name first, then what OpenSSL found."""
+    """Return the problem of an invalid certificate: a different name first, then OpenSSL's error."""
     if certificate is not None and not any_covers(certificate.names, host):
         return TlsCode.WRONG_NAME
     if error == _SELF_SIGNED_LEAF:
@@ -257,14 +257,14 @@ def diagnose(certificate: Certificate | None, host: str, error: int, now: float)
         return TlsCode.EXPIRED
     if error == _NOT_YET_VALID and (certificate is None or certificate.not_before > now):
         return TlsCode.NOT_YET_VALID
-    # The leaf is in time: it is a certificate above it that is not.
+    # If the leaf is within its validity period, another certificate of the chain is not.
     if error in _CHAIN_ERRORS or error in {_HAS_EXPIRED, _NOT_YET_VALID}:
         return TlsCode.UNKNOWN_ISSUER
     return TlsCode.HANDSHAKE_FAILED
 
 
 def summarise(name: str, found: Iterable[AddressVerdict], now: float) -> TlsVerdict:
-    """Return one verdict from those of the addresses: what could not be tried from here counts only when all was so."""
+    """Return one verdict from those of the addresses. UNKNOWN counts only if all addresses are UNKNOWN."""
     addresses = tuple(found)
     worst = min(addresses, key=lambda a: _WORST_FIRST.index(a.code), default=AddressVerdict("", TlsCode.UNKNOWN))
     ends = [a.certificate for a in addresses if a.certificate is not None]

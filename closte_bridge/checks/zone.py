@@ -1,4 +1,4 @@
-"""Which zone a name lies in, and which servers are in charge of it."""
+"""Find the zone of a name, and its nameservers."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ _MOST_SERVERS = 8
 
 
 class Nameserver(NamedTuple):
-    """A server of a zone and its addresses, IPv4 first. `missing`: its name has none, for certain."""
+    """Nameserver with its addresses, IPv4 first. `missing`: DNS has no address for its name."""
 
     name: str
     addresses: tuple[str, ...]
@@ -32,23 +32,23 @@ class Nameserver(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class Zone:
-    """A zone and the servers that it is delegated to."""
+    """Zone with the nameservers that it is delegated to."""
 
     apex: str
     servers: tuple[Nameserver, ...]
 
 
 class _Step(NamedTuple):
-    """What the resolvers say of the zone of one name: its apex, or why they cannot say."""
+    """Result of the resolvers for one name: the apex of its zone, or None."""
 
     apex: str | None
     is_alias: bool = False
 
 
 class Zones:
-    """Finds zones, and remembers them for one pass.
+    """Finds zones, and caches them for one pass.
 
-    `route` says where an authoritative address is reached, `public` whether it may be sent anything.
+    `route` returns the endpoint of a nameserver's address, `public` whether the address may be contacted.
     """
 
     def __init__(
@@ -62,17 +62,17 @@ class Zones:
         self._servers = SharedLookups(self._delegated)
 
     async def find(self, name: str) -> Zone | None:
-        """Return the zone of `name`, or None when nothing can be learnt.
+        """Return the zone of `name`, or None if no resolver answers.
 
-        When the resolvers cannot get at a delegated zone, the zone above is asked for the delegation: a zone whose
-        servers do not answer, or do not know it, has servers all the same.
+        If the resolvers cannot reach a delegated zone, its parent zone is queried for the delegation: the zone has
+        nameservers even if they do not answer or are not authoritative.
         """
         stuck = None
         while name:
             step = await self._steps.get(name)
             if step.apex is not None:
                 break
-            # An alias is no apex, but the name above it is in the same zone.
+            # An alias cannot be an apex, but its parent is in the same zone.
             stuck = stuck if step.is_alias else name
             name = name.partition(".")[2]
         else:
@@ -112,7 +112,7 @@ class Zones:
         return tuple(await asyncio.gather(*(one(name) for name in names[:_MOST_SERVERS])))
 
     async def _below(self, above: Zone, stuck: str) -> Zone:
-        """Return the zone that `above` delegates towards `stuck`, else `above` itself."""
+        """Return the zone below `above` that `stuck` is delegated to, else `above`."""
         for server in above.servers:
             for address in filter(self._public, server.addresses[:1]):
                 reply = await self._wire.ask(self._route(address), Question(stuck, NS))

@@ -1,1 +1,1 @@
-"""Every check of the troubleshooting list: what is wrong, and what to do about it."""
+"""Diagnostics of `closte-bridge doctor`."""

@@ -1,4 +1,4 @@
-"""What can be wrong with the key, the connection and the list."""
+"""Diagnostics of Closte: key, connection, list and changes."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 from closte_bridge.closte.connection import ConnectionState
 from closte_bridge.closte.listing import Completeness
 from closte_bridge.counts import counted
-from closte_bridge.doctor.model import Finding, error, ok, skip, some, warning
+from closte_bridge.doctor.model import SHOWN, Finding, error, ok, skip, warning
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -17,36 +17,38 @@ if TYPE_CHECKING:
     from closte_bridge.planning.model import Observed
 
 _HINTS = {
-    ConnectionState.KEY_REJECTED: "Compare the key with the one in Closte's dashboard.",
-    ConnectionState.UNREACHABLE: "Check the network of this machine, and `api_url` in the config.",
-    ConnectionState.UNEXPECTED: "Check the key, and `api_url` in the config.",
+    ConnectionState.KEY_REJECTED: "Compare the API key with the one in Closte's dashboard.",
+    ConnectionState.UNREACHABLE: "Check this machine's network connection and the `api_url` setting.",
+    ConnectionState.UNEXPECTED: "Check the API key and the `api_url` setting.",
 }
 
 
 def of_changes(ledger: LedgerState) -> Finding:
-    """Return which additions and removals Closte would not make."""
+    """Check for additions and removals that keep failing."""
     if not ledger.failed_changes:
-        return ok("changes", "No addition or removal keeps failing.")
-    failing = [
-        f"{name} ({trouble.message.removesuffix('.')})" for name, trouble in sorted(ledger.failed_changes.items())
-    ]
-    hint = "`closte-bridge domain explain <domain>` says when it is tried again, `closte-bridge log` what was tried."
-    return warning("changes", f"Closte did not make every change: {some(failing)}.", hint)
+        return ok("changes", "No change keeps failing.")
+    failing = sorted(ledger.failed_changes.items())
+    reasons = " ".join(f"{name}: {failed.message}" for name, failed in failing[:SHOWN])
+    more = f" And {len(failing) - SHOWN} more." if len(failing) > SHOWN else ""
+    hint = (
+        "See the next retry with `closte-bridge domain explain <domain>`, and past attempts with `closte-bridge log`."
+    )
+    return warning("changes", f"Changes on Closte fail for {counted(len(failing), 'domain')}. {reasons}{more}", hint)
 
 
 def of_closte(client: ClosteClient, observed: Observed) -> Iterator[Finding]:
-    """Return whether Closte answers, takes the key, and shows its list."""
+    """Check the connection, the key and the list."""
     tested = client.test_connection()
     if not tested.ok:
         yield error("connection", tested.message, _HINTS[tested.state])
-        yield skip("list", "Closte's list tells nothing then.")
+        yield skip("list", "Skipped: no connection to Closte.")
         return
     yield ok("connection", tested.message)
     if observed.state is Completeness.COMPLETE:
-        yield ok("list", f"Closte's list holds {counted(len(observed.names), 'name')}.")
+        yield ok("list", f"Closte lists {counted(len(observed.names), 'domain')}.")
     elif observed.state is Completeness.PARTIAL:
-        hint = "Nothing is removed by inference while that is so. If it is right, run `closte-bridge adopt` again."
-        yield warning("list", f"Closte's list is not complete: {observed.reason}.", hint)
+        hint = "Inferred removals wait. If the list is correct, run `closte-bridge adopt` to accept it."
+        yield warning("list", f"Closte's list is incomplete: {observed.reason}.", hint)
     else:
-        hint = "Additions go on without it. Ask Closte's support if it stays so."
-        yield warning("list", f"Closte's list cannot be read: {observed.reason}", hint)
+        hint = "Domains are still added. If this persists, contact Closte's support."
+        yield warning("list", f"Could not read Closte's list: {observed.reason}", hint)

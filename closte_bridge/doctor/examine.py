@@ -1,4 +1,4 @@
-"""Make all checks in an order in which the first failure explains those after it."""
+"""Run all checks, in an order in which the first failure explains the later ones."""
 
 from __future__ import annotations
 
@@ -6,8 +6,8 @@ from typing import TYPE_CHECKING
 
 from closte_bridge.config.key_file import key_location
 from closte_bridge.doctor.closte import of_changes, of_closte
-from closte_bridge.doctor.dns_tls import of_certificates, of_domains, of_names
-from closte_bridge.doctor.local import of_ledger, of_standing
+from closte_bridge.doctor.dns_tls import of_certificates, of_domains, of_resolvers
+from closte_bridge.doctor.local import of_authority, of_ledger
 from closte_bridge.doctor.model import Finding, Status, error, ok, skip, warning
 from closte_bridge.doctor.shim import of_shim
 from closte_bridge.doctor.wordpress import of_events, of_installation, of_rows, of_snapshot
@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 
 
 def examine(engine: Engine) -> list[Finding]:
-    """Return what every check found. Never raises BridgeError: what cannot be looked at is a finding."""
+    """Run all checks and return their findings. A BridgeError becomes a finding."""
     try:
         with engine.opened():
             findings = _examine(engine)
@@ -35,12 +35,12 @@ def examine(engine: Engine) -> list[Finding]:
             findings.append(of_shim(engine))
         return findings
     except BridgeError as failure:
-        # What stands before everything else: the state folder or the ledger.
+        # The state folder or the ledger could not be opened.
         return [error("ledger", failure.message, failure.hint)]
 
 
 def _examine(engine: Engine) -> list[Finding]:
-    from closte_bridge.ledger.state import LedgerState  # noqa: PLC0415 - for a network without a ledger
+    from closte_bridge.ledger.state import LedgerState  # noqa: PLC0415 - imported only if needed
 
     findings = list(of_ledger(engine))
     ledger = engine.ledger.state(engine.clock.now()) if engine.ledger else LedgerState()
@@ -48,8 +48,10 @@ def _examine(engine: Engine) -> list[Finding]:
         call = start_snapshot(engine, ask_key=key_location(engine.settings, engine.environ) is None, acknowledge=False)
         snapshot = read_snapshot(engine, call, ledger)
     except BridgeError as failure:
-        findings.append(error(_room(failure.code), failure.message, failure.hint))
-        findings += [skip(check, "WordPress could not be read.") for check in ("key", "connection", "list", "owner")]
+        findings.append(error(_failed_check(failure.code), failure.message, failure.hint))
+        findings += [
+            skip(check, "Skipped: WordPress could not be read.") for check in ("key", "connection", "list", "owner")
+        ]
         return findings
     findings += of_snapshot(snapshot)
     desire = desired(snapshot, engine.policy(), ledger)
@@ -57,7 +59,7 @@ def _examine(engine: Engine) -> list[Finding]:
     findings += of_events(snapshot, engine.clock.now())
     findings += _installation(engine)
     with engine.waiting("DNS"):
-        findings += of_names(engine, snapshot.network.domain)
+        findings += of_resolvers(engine, snapshot.network.domain)
     findings += of_domains(engine, {*desire.mapped, *desire.configured, *desire.pins})
     findings += of_certificates(engine)
     findings.append(of_changes(ledger))
@@ -65,9 +67,9 @@ def _examine(engine: Engine) -> list[Finding]:
         key, source = configured_or(engine, call)
     except BridgeError as failure:
         findings.append(error("key", failure.message, failure.hint))
-        findings += [skip(check, "There is no key.") for check in ("connection", "list", "owner")]
+        findings += [skip(check, "Skipped: no API key.") for check in ("connection", "list", "owner")]
         return findings
-    findings.append(ok("key", f"The API key comes from {source}."))
+    findings.append(ok("key", f"API key found in {source}."))
     return findings + _closte(engine, snapshot, ledger, key)
 
 
@@ -76,21 +78,21 @@ def _closte(engine: Engine, snapshot: Snapshot, ledger: LedgerState, key: Secret
         observed = assess_list(client.list_aliases(), snapshot.network.domain, ledger)
         findings = list(of_closte(client, observed))
         engine.count_api(client)
-    findings.append(of_standing(decide_authority(snapshot, observed, ledger, engine.installation(ledger, key))))
+    findings.append(of_authority(decide_authority(snapshot, observed, ledger, engine.installation(ledger, key))))
     return findings
 
 
 def _installation(engine: Engine) -> list[Finding]:
-    """Load WordPress with its plugins once: what only fails then is found here."""
+    """Load WordPress once with all plugins, to find problems that plugins cause."""
     try:
         with engine.waiting("WordPress with its plugins"):
             facts = WpCall.start(engine.settings.wp, "doctor", {}, engine.cost.wp, plugins=True).result()
     except BridgeError as failure:
-        return [warning("plugins-load", f"With plugins loaded: {failure.message}", failure.hint)]
+        return [warning("plugins-load", f"WordPress fails with plugins loaded: {failure.message}", failure.hint)]
     return list(of_installation(facts, engine.clock.now()))
 
 
-def _room(code: str) -> str:
+def _failed_check(code: str) -> str:
     if code.startswith("wp-") or code == "ssh":
         return "wp-cli"
     return "plugin" if code.startswith("plugin") else "wordpress"

@@ -1,4 +1,4 @@
-"""What a check found."""
+"""Findings of the checks."""
 
 from __future__ import annotations
 
@@ -10,11 +10,12 @@ from closte_bridge.config.places import page
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-_SHOWN = 5
+SHOWN = 5
+NO_LEDGER = "Skipped: this network has not been adopted yet."
 
 
 class Status(StrEnum):
-    """How a check ended. `SKIP`: it could not be made, because something before it failed."""
+    """Result of a check. `SKIP`: an earlier failure prevented the check."""
 
     OK = "ok"
     WARNING = "warning"
@@ -23,7 +24,7 @@ class Status(StrEnum):
 
 
 class Finding(NamedTuple):
-    """One check: its name in kebab-case, how it ended, what was seen, and what to do when that is not well."""
+    """Result of one check: its name in kebab-case, its status, a message, and a hint if something is wrong."""
 
     check: str
     status: Status
@@ -32,31 +33,31 @@ class Finding(NamedTuple):
 
     @property
     def link(self) -> str:
-        """Return where the documentation says more."""
+        """Return the address of the documentation of this check."""
         return f"{page('troubleshooting.md')}#{self.check}"
 
 
 def some(names: Sequence[str]) -> str:
-    """Return how many names there are when that is more than a few, and the first of them."""
-    rest = len(names) - _SHOWN
-    return ", ".join(names[:_SHOWN]) + (f" and {rest} more" if rest > 0 else "")
+    """Return the first names with commas, and the number of the others."""
+    rest = len(names) - SHOWN
+    return ", ".join(names[:SHOWN]) + (f" and {rest} more" if rest > 0 else "")
 
 
 def ok(check: str, message: str) -> Finding:
-    """Return a check that found all well."""
+    """Create a finding without a problem."""
     return Finding(check, Status.OK, message)
 
 
 def warning(check: str, message: str, hint: str) -> Finding:
-    """Return a check that found something to look at."""
+    """Create a warning."""
     return Finding(check, Status.WARNING, message, hint)
 
 
 def error(check: str, message: str, hint: str) -> Finding:
-    """Return a check that found something that keeps the bridge from working."""
+    """Create a finding that prevents closte-bridge from working."""
     return Finding(check, Status.ERROR, message, hint)
 
 
 def skip(check: str, message: str) -> Finding:
-    """Return a check that could not be made."""
+    """Create a finding for a check that could not run."""
     return Finding(check, Status.SKIP, message)

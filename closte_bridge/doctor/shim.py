@@ -1,4 +1,4 @@
-"""What can be wrong with the must-use plugin that wakes this engine."""
+"""Diagnostics of the shim."""
 
 from __future__ import annotations
 
@@ -13,23 +13,23 @@ from closte_bridge.shim.problems import installed_state, of_installation, of_sta
 if TYPE_CHECKING:
     from closte_bridge.engine.engine import Engine
 
-_INSTALL = "Run `closte-bridge shim install`; `closte-bridge shim status` shows more."
+_INSTALL = "Run `closte-bridge shim install`."
 
 
 def of_shim(engine: Engine) -> Finding:
-    """Return whether the shim is there, loaded, and knows of this engine."""
+    """Check whether the shim is installed, loaded and connected to this installation."""
     try:
         found = status(engine)
     except BridgeError as failure:
         return warning("shim", failure.message, failure.hint)
     if installed_state(found) == "no":
-        return warning("shim", "The shim is not installed: what changes in WordPress is found by looking.", _INSTALL)
+        return warning("shim", "The shim is not installed, so changes wait for the next scheduled sync.", _INSTALL)
     folder = engine.settings.state_dir
     problems = [*of_installation(found), *of_starting(found), *of_triggering(folder, last_run(folder))]
     if problems:
         messages = " ".join(problem.message for problem in problems)
-        return warning("shim", messages, f"{problems[0].hint} `closte-bridge shim status` shows more.")
+        return warning("shim", messages, f"{problems[0].hint} For details, run `closte-bridge shim status`.")
     if found["owner"] and not found["active"]:
-        hint = "Ultimate Multisite's own provider is back until a run succeeds: `closte-bridge sync`."
-        return warning("shim", "The shim has had no sign of life of this engine yet.", hint)
+        hint = "Run `closte-bridge sync`. Until a run succeeds, the built-in provider stays active."
+        return warning("shim", "The shim has not received a heartbeat yet.", hint)
     return ok("shim", f"The shim {found['version']} is installed.")

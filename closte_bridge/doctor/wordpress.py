@@ -1,4 +1,4 @@
-"""What can be wrong on WordPress' side."""
+"""Diagnostics of WordPress: snapshot, mappings, events, installation."""
 
 from __future__ import annotations
 
@@ -23,56 +23,63 @@ Findings = Iterator[Finding]
 
 
 def of_snapshot(snapshot: Snapshot) -> Findings:
-    """Return what the snapshot itself shows."""
+    """Check the snapshot."""
     network, settings = snapshot.network, snapshot.settings
     yield ok("wordpress", f'WordPress {network.wordpress} on PHP {network.php}, network "{network.domain}".')
     yield ok("plugin", f"Ultimate Multisite {settings.plugin_version} is active and set up.")
     if snapshot.complete:
         read = f"{counted(len(snapshot.mappings), 'mapping')} and {counted(len(snapshot.sites), 'site')}"
-        yield ok("snapshot", f"{read} were read completely.")
+        yield ok("snapshot", f"Read {read}.")
     else:
-        hint = "Nothing is removed while that is so. Run `wp db check`; after a restore run `closte-bridge adopt`."
-        yield warning("snapshot", f"The snapshot is not complete: {'; '.join(snapshot.problems)}.", hint)
+        hint = "Removals wait. Run `wp db check`. If you restored a backup, run `closte-bridge adopt`."
+        yield warning("snapshot", f"WordPress could not be read completely: {'; '.join(snapshot.problems)}.", hint)
     if settings.domain_mapping:
-        yield ok("domain-mapping", "Domain mapping is on.")
+        yield ok("domain-mapping", "Domain mapping is enabled.")
     else:
-        hint = "Switch it on in Ultimate Multisite > Settings > Domain Mapping."
-        yield error("domain-mapping", "Domain mapping is switched off: nothing is changed at Closte.", hint)
+        hint = "Enable it in Ultimate Multisite > Settings > Domain Mapping."
+        yield error(
+            "domain-mapping",
+            "Domain mapping is disabled, so no changes are made on Closte.",
+            hint,
+        )
     if settings.integration:
-        yield ok("integration", "The Closte integration is on.")
+        yield ok("integration", "The Closte integration is enabled.")
     else:
         hint = "Run `closte-bridge integration enable`."
-        yield error("integration", "The Closte integration is off: nothing is changed at Closte.", hint)
-    yield ok("dns-interval", f"DNS and certificates are checked every {settings.dns_check_interval} s at first.")
+        yield error("integration", "The Closte integration is disabled, so no changes are made on Closte.", hint)
+    yield ok("dns-interval", f"New domains are checked every {settings.dns_check_interval} s, older ones less often.")
 
 
 def of_rows(snapshot: Snapshot, engine: Engine, desire: Desired) -> Findings:
-    """Return what is odd in the mappings."""
+    """Check the mappings for problems."""
     orphans = [m for m in snapshot.mappings if m.blog_id not in snapshot.sites]
     if orphans:
         names = some([f"{m.domain} (id {m.id})" for m in orphans])
         hint = (
-            "Delete them if the sites will not come back: `wp wu domain delete <id>`. Until then they stay at Closte."
+            "If the sites are gone permanently, delete the mappings with `wp wu domain delete <id>`. "
+            "Until then, their domains stay on Closte."
         )
-        yield warning("orphan-rows", f"{counted(len(orphans), 'mapping')} of sites that do not exist: {names}.", hint)
+        yield warning("orphan-rows", f"{counted(len(orphans), 'mapping')} without an existing site: {names}.", hint)
     else:
-        yield ok("orphan-rows", "Every mapping belongs to a site that exists.")
+        yield ok("orphan-rows", "Every mapping belongs to an existing site.")
     if desire.contested:
         hint = "Remove the mapping from all sites but one."
-        yield warning("conflicts", f"Claimed by several sites: {some([*desire.contested])}.", hint)
+        yield warning("conflicts", f"Mapped to more than one site: {some([*desire.contested])}.", hint)
     else:
-        yield ok("conflicts", "No domain is claimed by two sites.")
+        yield ok("conflicts", "No domain is mapped to more than one site.")
     if desire.malformed:
-        hint = "Delete the mapping and create it again with a proper name."
-        yield warning("malformed", f"Not host names: {some([repr(m.domain) for m, _ in desire.malformed])}.", hint)
+        hint = "Delete the mapping and create it again with a valid domain."
+        yield warning(
+            "malformed", f"Invalid domains in mappings: {some([repr(m.domain) for m, _ in desire.malformed])}.", hint
+        )
     else:
-        yield ok("malformed", "Every mapping is a host name.")
+        yield ok("malformed", "Every mapping has a valid domain.")
     yield _stuck(snapshot, engine.clock.now())
 
 
 def _stuck(snapshot: Snapshot, now: float) -> Finding:
     limit = time.strftime("%Y-%m-%d %H:%M:%S", time.gmtime(now - _STUCK_AFTER))
-    # The table is everybody's: what another network maps is its engine's.
+    # The table is shared: ignore the rows of other networks.
     own = own_sites(snapshot)
     stuck = [
         m.domain
@@ -84,16 +91,16 @@ def _stuck(snapshot: Snapshot, now: float) -> Finding:
         )
     ]
     if not stuck:
-        return ok("stuck-stages", "No mapping has been stuck in a stage for a day.")
-    hint = "`closte-bridge domain explain <domain>` says what each one waits for."
-    return warning("stuck-stages", f"{counted(len(stuck), 'mapping')} stuck: {some(stuck)}.", hint)
+        return ok("stuck-stages", "No mapping has been stuck in a stage for more than a day.")
+    hint = "See the reason with `closte-bridge domain explain <domain>`."
+    return warning("stuck-stages", f"{counted(len(stuck), 'mapping')} stuck in a stage: {some(stuck)}.", hint)
 
 
 def of_events(snapshot: Snapshot, now: float) -> Findings:
-    """Return whether hints of the shim pile up."""
+    """Check for events of the shim that have not been processed."""
     oldest = min((event.created for event in snapshot.events), default=None)
     if oldest is not None and now - oldest > _EVENTS_TOO_OLD:
-        hint = "Nothing collects them: see that `closte-bridge watch` or a timer runs."
+        hint = "Make sure that `closte-bridge watch` or a scheduled `closte-bridge sync` is running."
         count = counted(snapshot.events_waiting, "event")
         yield warning(
             "events", f"{count} waiting, the oldest for {counted(round((now - oldest) / 60), 'minute')}.", hint
@@ -103,38 +110,38 @@ def of_events(snapshot: Snapshot, now: float) -> Findings:
 
 
 def of_installation(facts: dict[str, Any], now: float) -> Findings:
-    """Return what WordPress with its plugins loaded told of itself (`doctor.php`)."""
-    yield ok("wp-cli", f"WP-CLI {facts.get('wp_cli') or 'of an unknown version'} answers.")
+    """Check the facts that `doctor.php` collected with all plugins loaded."""
+    yield ok("wp-cli", f"WP-CLI {facts.get('wp_cli') or '(unknown version)'} works.")
     if facts.get("plugin_loaded"):
         yield ok("plugins-load", "WordPress loads with all its plugins.")
     else:
-        hint = "Look into PHP's error log: WordPress started, but Ultimate Multisite did not."
+        hint = "Check PHP's error log: WordPress started, but Ultimate Multisite did not load."
         yield error("plugins-load", "Ultimate Multisite does not load.", hint)
     if facts.get("sunrise_constant") and facts.get("sunrise_file"):
-        yield ok("sunrise", "SUNRISE is set and sunrise.php is there.")
+        yield ok("sunrise", "SUNRISE is defined and sunrise.php exists.")
     else:
         missing = "wp-content/sunrise.php is missing" if facts.get("sunrise_constant") else "SUNRISE is not defined"
         hint = (
-            "Put `define('SUNRISE', true);` into wp-config.php (at Closte: the dashboard's field for additional "
-            "content) and let Ultimate Multisite copy its sunrise.php to wp-content."
+            "Add `define('SUNRISE', true);` to wp-config.php (on Closte, in the dashboard under additional content). "
+            "Let Ultimate Multisite copy its sunrise.php to wp-content."
         )
         yield error("sunrise", f"Mapped domains are not served: {missing}.", hint)
     if facts.get("provider_listens") and not facts.get("active"):
         hint = (
-            "The shim takes its listeners off while this engine is in charge: run `closte-bridge shim install`; "
-            "`closte-bridge shim status` says what keeps one that is there from it."
+            "Disable the built-in provider with `closte-bridge shim install`. "
+            "If the shim is installed, see why it is inactive with `closte-bridge shim status`."
         )
-        yield warning("built-in-provider", "Ultimate Multisite's own Closte provider sends domains as well.", hint)
+        yield warning("built-in-provider", "Ultimate Multisite's built-in Closte provider is also active.", hint)
     else:
-        yield ok("built-in-provider", "Nobody else sends domains to Closte.")
+        yield ok("built-in-provider", "The built-in Closte provider is inactive.")
     if facts.get("proc_open"):
-        yield ok("php-functions", "PHP may start processes: events are acted on at once.")
+        yield ok("php-functions", "PHP can start processes, so changes are synced immediately.")
     else:
-        hint = "Run `closte-bridge watch`, or a timer: events are then found by looking."
-        yield warning("php-functions", "PHP's proc_open is disabled: WordPress cannot start the engine.", hint)
+        hint = "Run `closte-bridge watch` as a service, or schedule `closte-bridge sync`."
+        yield warning("php-functions", "PHP's proc_open is disabled, so WordPress cannot start closte-bridge.", hint)
     apart = abs(now - float(facts.get("time") or 0))
     if apart <= _CLOCKS_APART:
-        yield ok("clock", "The clocks of this machine and of WordPress agree.")
+        yield ok("clock", "The system clock and the WordPress clock are in sync.")
     else:
-        hint = "Set both by NTP: waiting times depend on them."
-        yield warning("clock", f"The clocks of this machine and of WordPress are {apart:.0f} s apart.", hint)
+        hint = "Enable NTP on both machines."
+        yield warning("clock", f"The system clock and the WordPress clock are {apart:.0f} s apart.", hint)

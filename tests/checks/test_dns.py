@@ -33,72 +33,105 @@ CASES = [
         "aaaa.shop.test",
         DnsCode.ONE_FAMILY,
         False,
-        r"Add A of aaaa\.shop\.test with 127\.0\.10\.1: it has AAAA alone, and not every visitor has IPv6\.",
+        r"Add an A record for aaaa\.shop\.test with the value 127\.0\.10\.1\. Without it, .*",
     ),
     (
         "old-aaaa.shop.test",
         DnsCode.ONE_FAMILY,
         False,
-        r"Point AAAA of old-aaaa\.shop\.test at 2001:db8::10; it now answers 2001:db8::bad\.",
+        r"Change the AAAA record of old-aaaa\.shop\.test to 2001:db8::10\. It currently points to 2001:db8::bad\.",
     ),
     (
         "old-a.shop.test",
         DnsCode.ONE_FAMILY,
         False,
-        r"Point A of old-a\.shop\.test at 127\.0\.10\.1; it now answers 203\.0\.113\.9\.",
+        r"Change the A record of old-a\.shop\.test to 127\.0\.10\.1\. It currently points to 203\.0\.113\.9\.",
     ),
     (
         "elsewhere.shop.test",
         DnsCode.ELSEWHERE,
         False,
-        r"Point A of elsewhere\.shop\.test at 127\.0\.10\.1; it now answers 203\.0\.113\.9\.",
+        r"Change the A record of elsewhere\.shop\.test to 127\.0\.10\.1\. It currently points to 203\.0\.113\.9\.",
     ),
     (
         "both-elsewhere.shop.test",
         DnsCode.ELSEWHERE,
         False,
-        r"Point A of both-elsewhere\.shop\.test at 127\.0\.10\.1 and AAAA at 2001:db8::10; "
-        r"it now answers 203\.0\.113\.9, 2001:db8::bad\.",
+        r"Change the A record of both-elsewhere\.shop\.test to 127\.0\.10\.1 and its AAAA record to 2001:db8::10\. "
+        r"It currently points to 203\.0\.113\.9, 2001:db8::bad\.",
     ),
-    ("mixed.shop.test", DnsCode.ELSEWHERE, False, r"Point A of mixed\.shop\.test .*; it now answers 203\.0\.113\.9\."),
-    ("*.wrong.shop.test", DnsCode.ELSEWHERE, False, r"Point A of \*\.wrong\.shop\.test at 127\.0\.10\.1; .*"),
+    (
+        "mixed.shop.test",
+        DnsCode.ELSEWHERE,
+        False,
+        r"Change the A record of mixed\.shop\.test to 127\.0\.10\.1\. It currently points to .*203\.0\.113\.9.*",
+    ),
+    ("*.wrong.shop.test", DnsCode.ELSEWHERE, False, r"Change the A record of \*\.wrong\.shop\.test to .*"),
     (
         "alias.shop.test",
         DnsCode.ELSEWHERE,
         False,
-        r"Point alias\.shop\.test at network\.test; its CNAME now leads to host\.other\.test \(203\.0\.113\.9\)\.",
+        r"Change the CNAME record of alias\.shop\.test to network\.test\. "
+        r"It currently points to host\.other\.test \(203\.0\.113\.9\)\.",
     ),
     (
         "mail.shop.test",
         DnsCode.NO_ADDRESS,
         False,
-        r"Add A with 127\.0\.10\.1 and AAAA with 2001:db8::10 for mail\.shop\.test in the zone shop\.test: .*",
+        r"Add an A record for mail\.shop\.test with the value 127\.0\.10\.1 "
+        r"and an AAAA record with the value 2001:db8::10 "
+        r"in the DNS settings of shop\.test\. The domain has no A or AAAA record\.",
     ),
-    ("dangling.shop.test", DnsCode.NO_ADDRESS, False, r".*: its CNAME leads to nothing\.other\.test, which .*"),
-    ("loop.shop.test", DnsCode.NO_ADDRESS, False, r"Add A .*"),
-    ("missing.shop.test", DnsCode.NXDOMAIN, False, r"Add A .* in the zone shop\.test: it does not exist\."),
-    ("*.none.shop.test", DnsCode.NXDOMAIN, False, r"Add A .* for \*\.none\.shop\.test .*"),
-    ("unregistered.test", DnsCode.NOT_DELEGATED, False, r"Register the domain of unregistered\.test, .*"),
-    ("a.unregistered.test", DnsCode.NOT_DELEGATED, False, r"Register the domain of a\.unregistered\.test, .*"),
+    (
+        "dangling.shop.test",
+        DnsCode.NO_ADDRESS,
+        False,
+        r"Change the CNAME record of .* to network\.test\. It .* nothing\.other\.test, which has no address\.",
+    ),
+    ("loop.shop.test", DnsCode.NO_ADDRESS, False, r"Add an A record .*"),
+    (
+        "missing.shop.test",
+        DnsCode.NXDOMAIN,
+        False,
+        r"Add an A record .* in the DNS settings of shop\.test\. The domain does not exist in DNS\.",
+    ),
+    ("*.none.shop.test", DnsCode.NXDOMAIN, False, r"Add an A record for \*\.none\.shop\.test .*"),
+    ("unregistered.test", DnsCode.NOT_DELEGATED, False, r"Check that unregistered\.test is registered .*"),
+    ("a.unregistered.test", DnsCode.NOT_DELEGATED, False, r"Check that unregistered\.test is registered .*"),
     (
         "lame.test",
         DnsCode.NOT_DELEGATED,
         False,
-        r"Enter at the registrar of lame\.test .*: the present ones \(ns2\.test\) do not know it\.",
+        r"Correct the nameservers of lame\.test .* The current ones \(ns2\.test\) do not host this domain\.",
     ),
-    ("ghost.test", DnsCode.NOT_DELEGATED, False, r"Enter at the registrar of ghost\.test .*"),
-    ("partly.test", DnsCode.PARTLY, False, r"Ask whoever runs the DNS of partly\.test .*: ns2\.test still .*"),
-    ("stale.shop.test", DnsCode.PARTLY, False, r"Wait: the change is made, .* for up to 50 minutes\."),
-    ("apex.test", DnsCode.CNAME_AT_APEX, True, r"Replace the CNAME of apex\.test by A with 127\.0\.10\.1 and .*"),
+    ("ghost.test", DnsCode.NOT_DELEGATED, False, r"Correct the nameservers of ghost\.test .*"),
+    ("partly.test", DnsCode.PARTLY, False, r"Ask the DNS provider of partly\.test .*\. ns2\.test still returns .*"),
+    (
+        "stale.shop.test",
+        DnsCode.PARTLY,
+        False,
+        r"Please wait for up to 50 minutes\. .* still returns? the old answer\.",
+    ),
+    (
+        "apex.test",
+        DnsCode.CNAME_AT_APEX,
+        True,
+        r"Replace the CNAME record of apex\.test with an A record \(127\.0\.10\.1\) and an AAAA record \(.*",
+    ),
     (
         "forbidden.shop.test",
         DnsCode.CAA,
         True,
-        r'Add the CAA record 0 issue "letsencrypt\.org" for forbidden\.shop\.test: .*pki\.other\.test.*',
+        r'Add a CAA record for forbidden\.shop\.test with the value 0 issue "letsencrypt\.org"\. .*pki\.other\.test.*',
     ),
-    ("*.strict.test", DnsCode.CAA, True, r'Add the CAA record 0 issuewild "letsencrypt\.org" for strict\.test: .*'),
-    ("broken.test", DnsCode.DNSSEC, False, r"Have the DS record of broken\.test .*"),
-    ("cdn.shop.test", DnsCode.ELSEWHERE, False, r"Point cdn\.shop\.test at network\.test; .*"),
+    (
+        "*.strict.test",
+        DnsCode.CAA,
+        True,
+        r'Add a CAA record for strict\.test with the value 0 issuewild "letsencrypt\.org"\. .*',
+    ),
+    ("broken.test", DnsCode.DNSSEC, False, r"Ask your registrar to fix or remove the DS record of broken\.test\. .*"),
+    ("cdn.shop.test", DnsCode.ELSEWHERE, False, r"Change the CNAME record of cdn\.shop\.test to network\.test\. .*"),
 ]
 
 
@@ -148,27 +181,29 @@ def test_every_verdict_and_every_step_has_a_case() -> None:
             NETWORK_A,
             "both-elsewhere.shop.test",
             DnsCode.ELSEWHERE,
-            "Point A of both-elsewhere.shop.test at 127.0.10.1 and remove its AAAA; "
-            "it now answers 203.0.113.9, 2001:db8::bad.",
+            "Change the A record of both-elsewhere.shop.test to 127.0.10.1 and delete its AAAA record. "
+            "It currently points to 203.0.113.9, 2001:db8::bad.",
         ),
         (
             NETWORK_A,
             "shop.test",
             DnsCode.ONE_FAMILY,
-            "Remove AAAA of shop.test, which answers 2001:db8::10: the network has none.",
+            "Delete the AAAA record of shop.test. It currently points to 2001:db8::10. The server has no IPv6 address.",
         ),
         (
             NETWORK_AAAA,
             "elsewhere.shop.test",
             DnsCode.ELSEWHERE,
-            "Point AAAA of elsewhere.shop.test at 2001:db8::10; it now answers 203.0.113.9.",
+            "Delete the A record of elsewhere.shop.test and add an AAAA record with the value 2001:db8::10. "
+            "It currently points to 203.0.113.9.",
         ),
         (NETWORK_AAAA, "aaaa.shop.test", DnsCode.OK, ""),
         (
             NETWORK_A,
             "missing.shop.test",
             DnsCode.NXDOMAIN,
-            "Add A with 127.0.10.1 for missing.shop.test in the zone shop.test: it does not exist.",
+            "Add an A record for missing.shop.test with the value 127.0.10.1 in the DNS settings of shop.test. "
+            "The domain does not exist in DNS.",
         ),
     ],
 )
@@ -218,7 +253,7 @@ def test_a_silent_zone_is_a_time_out_and_not_an_answer(names: DnsWorld) -> None:
     _, (verdict,) = look(names, "silent.test", settings=names.settings(timeout=0.5))
     assert verdict.code is DnsCode.TIMEOUT
     assert verdict.nameservers == ("ns4.test",)
-    assert verdict.advice.startswith("Ask whoever runs the DNS of silent.test why its nameservers (ns4.test) ")
+    assert verdict.advice.startswith("Contact the DNS provider of silent.test. Its nameservers (ns4.test) are ")
 
 
 def test_without_a_resolver_nothing_is_said_of_any_name(names: DnsWorld) -> None:

@@ -206,4 +206,4 @@ def test_caa_records_that_cannot_be_read_are_told(server: Server, mangled: bytes
     verdict = asyncio.run(run())
     assert (verdict.code, verdict.caa_unknown) == (DnsCode.OK, True)
     said = list(sentences(DomainCheck(NAME, verdict, None, 0.0)))
-    assert "Its CAA records cannot be read, and no certificate authority issues while that is so." in said
+    assert any(text.startswith("Its CAA records cannot be read.") for text in said)

@@ -149,14 +149,14 @@ def test_a_check_that_breaks_blocks_no_other(
     names: DnsWorld, servers: TlsWorld, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     servers.serve(NETWORK, servers.issue("a.shop.test"))
-    ask_own = DnsCheck._ask_own
+    query_nameserver = DnsCheck._query_nameserver
 
     async def broken(self: DnsCheck, server: object, name: str, apex: str) -> object:
         if name == "old-a.shop.test":
             raise ZeroDivisionError
-        return await ask_own(self, server, name, apex)  # type: ignore[arg-type] # handed on as it came
+        return await query_nameserver(self, server, name, apex)  # type: ignore[arg-type] # handed on as it came
 
-    monkeypatch.setattr(DnsCheck, "_ask_own", broken)
+    monkeypatch.setattr(DnsCheck, "_query_nameserver", broken)
     found = pool_of(names, servers).check(["old-a.shop.test", "a.shop.test"])
     assert [(c.dns.code, c.dns.detail) for c in found] == [
         (DnsCode.UNKNOWN, "ZeroDivisionError"),

@@ -50,18 +50,18 @@ def test_the_sentences_of_a_name_that_points_elsewhere() -> None:
     checked = DomainCheck("example.com", elsewhere(), None, NOW)
     assert list(sentences(checked)) == [
         '"example.com" points elsewhere.',
-        "Its nameserver ns1.example.com answers: 203.0.113.9.",
-        "The resolver 1.1.1.1 answers: does not exist.",
-        "The resolver 8.8.8.8 answers: no answer.",
-        "It should lead to 192.0.2.10.",
-        "Next step: Point A of example.com at 192.0.2.10; it now answers 203.0.113.9.",
+        "Nameserver ns1.example.com: 203.0.113.9.",
+        "Resolver 1.1.1.1: does not exist.",
+        "Resolver 8.8.8.8: no answer.",
+        "Expected: 192.0.2.10.",
+        "Next step: Change the A record of example.com to 192.0.2.10. It currently points to 203.0.113.9.",
     ]
 
 
 def test_the_sentences_of_a_name_that_is_served() -> None:
     assert list(sentences(served(80))) == [
-        '"example.com" points where it should.',
-        "At 192.0.2.10, the certificate is right, from Let's Encrypt, R11, until 2025-09-03.",
+        '"example.com" points to the correct address.',
+        "At 192.0.2.10, the certificate is valid. Issued by: Let's Encrypt, R11. Valid until: 2025-09-03.",
     ]
     assert list(sentences(served(9)))[-1] == "The certificate expires in 9 days, on 2025-06-24."
     assert list(sentences(served(1)))[-1] == "The certificate expires in 1 day, on 2025-06-16."
@@ -119,17 +119,15 @@ def test_every_tls_verdict_has_its_words_and_its_step(code: TlsCode) -> None:
 def test_why_nothing_is_known() -> None:
     unknown = DnsVerdict("example.com", DnsCode.UNKNOWN)
     assert list(sentences(DomainCheck("example.com", unknown, None, NOW))) == [
-        '"example.com" could not be judged.',
-        "It is not known where it should point: no resolver could look up the network's own domain.",
+        '"example.com" could not be checked.',
+        "It is unknown where it should point: the network's main domain could not be resolved.",
     ]
     unheard = DnsVerdict("example.com", DnsCode.UNKNOWN, expected=("192.0.2.10",))
-    assert list(sentences(DomainCheck("example.com", unheard, None, NOW)))[1].startswith(
-        "No DNS server that was asked "
-    )
+    assert list(sentences(DomainCheck("example.com", unheard, None, NOW)))[1].startswith("No DNS server returned ")
 
 
 def test_a_certificate_for_another_name_shows_its_names() -> None:
-    for names, shown in ((("a.com", "b.com"), "(a.com, b.com)"), ((), "(it has none)")):
+    for names, shown in ((("a.com", "b.com"), "(a.com, b.com)"), ((), "(no names)")):
         certificate = Certificate("", "CA", names, NOW - 1, NOW + 9, "ab")
         at = AddressVerdict("192.0.2.10", TlsCode.WRONG_NAME, certificate)
         tls = TlsVerdict("example.com", TlsCode.WRONG_NAME, "", (at,), certificate, 0)
@@ -148,8 +146,10 @@ def test_a_padlock_is_one_that_is_here_and_everywhere() -> None:
 
 
 def test_dns_comes_before_the_certificate() -> None:
-    tls = TlsVerdict("example.com", TlsCode.WRONG_NAME, "Have a certificate issued.")
-    assert next_step(DomainCheck("example.com", elsewhere(), tls, NOW)).startswith("Point A of example.com at ")
+    tls = TlsVerdict("example.com", TlsCode.WRONG_NAME, "Install a certificate.")
+    assert next_step(DomainCheck("example.com", elsewhere(), tls, NOW)).startswith(
+        "Change the A record of example.com to "
+    )
 
 
 def verdict(*answers: Answer, zone: Zone | None = ZONE, heard: bool = True) -> DnsVerdict:
@@ -174,9 +174,9 @@ def test_the_zones_own_servers_decide() -> None:
     stale = ASKED._replace(outcome=LookupOutcome.ADDRESSES, addresses=AWAY, ttl=90_000)
     late = verdict(right, stale)
     assert (late.code, late.differing, late.ttl) == (DnsCode.PARTLY, ("1.1.1.1",), 90_000)
-    assert late.advice.endswith("for up to 2 days.")
-    assert verdict(right, stale._replace(ttl=50)).advice.endswith("for up to 50 seconds.")
-    assert verdict(right, stale._replace(ttl=3600)).advice.endswith("for up to 1 hour.")
+    assert late.advice.startswith("Please wait for up to 2 days. ")
+    assert verdict(right, stale._replace(ttl=50)).advice.startswith("Please wait for up to 50 seconds. ")
+    assert verdict(right, stale._replace(ttl=3600)).advice.startswith("Please wait for up to 1 hour. ")
     changed = verdict(right._replace(addresses=AWAY), stale._replace(addresses=HERE))
     assert changed.code is DnsCode.ELSEWHERE
 
@@ -202,8 +202,7 @@ def test_a_top_level_domain_that_does_not_exist_delegates_nothing() -> None:
     nowhere = classify(LookupEvidence("shop.nowhere", EXPECTED, root, (gone,)))
     assert nowhere.code is DnsCode.NOT_DELEGATED
     assert nowhere.advice == (
-        "Register the domain of shop.nowhere, or have its registrar enter nameservers: "
-        "the zone above it knows nothing of it."
+        "Check that shop.nowhere is registered and that nameservers are set at its registrar. It does not exist in DNS."
     )
 
 

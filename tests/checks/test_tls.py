@@ -82,7 +82,7 @@ def test_the_common_name_does_not_count(servers: TlsWorld) -> None:
     servers.serve(HERE, context_of(*self_signed("shop.test"), servers.folder))
     verdict = look(servers, "shop.test")
     assert verdict.code is TlsCode.WRONG_NAME
-    assert verdict.advice.endswith("the one at 127.0.10.1 is for no name at all.")
+    assert verdict.advice.endswith("was issued for no domain, so shop.test needs its own.")
 
 
 def test_wrong_name(servers: TlsWorld) -> None:
@@ -90,8 +90,8 @@ def test_wrong_name(servers: TlsWorld) -> None:
     verdict = look(servers, "shop.test", managed=True)
     assert verdict.code is TlsCode.WRONG_NAME
     assert verdict.advice == (
-        "Check that shop.test points at the right server, and have a certificate issued for it: "
-        "the one at 127.0.10.1 is for www.shop.test, other.test."
+        "Check that shop.test points to the right server. "
+        "The certificate at 127.0.10.1 was issued for www.shop.test, other.test, so shop.test needs its own."
     )
 
 
@@ -101,7 +101,8 @@ def test_clostes_default_certificate_is_still_there(servers: TlsWorld) -> None:
     verdict = look(servers, "shop.test", managed=True)
     assert verdict.code is TlsCode.DEFAULT_CERTIFICATE
     assert verdict.advice == (
-        "Wait for the certificate of shop.test: 127.0.10.1 still shows the host's default one, for *.host.test."
+        "Please wait. The certificate for shop.test has not been issued yet. "
+        "127.0.10.1 still serves the host's default certificate (*.host.test)."
     )
     assert look(servers, "done.test", managed=True).code is TlsCode.OK
     # Of a stranger's server nothing is to be waited for.
@@ -139,7 +140,7 @@ def test_unknown_issuer(servers: TlsWorld) -> None:
     servers.serve(HERE, servers.issue("shop.test", ca=trustme.CA(organization_name="Nobody's Authority")))
     verdict = look(servers, "shop.test")
     assert verdict.code is TlsCode.UNKNOWN_ISSUER
-    assert "is from Nobody's Authority" in verdict.advice
+    assert "was issued by Nobody's Authority" in verdict.advice
 
 
 def test_a_missing_intermediate_is_an_unknown_issuer(servers: TlsWorld) -> None:
@@ -256,41 +257,42 @@ STEPS: dict[TlsCode, tuple[Callable[[TlsWorld], object], str]] = {
     TlsCode.OK: (lambda s: s.serve(HERE, s.issue("shop.test")), ""),
     TlsCode.NO_LISTENER: (
         lambda _: None,
-        "Check that shop.test points at the right server: nothing at 127.0.10.1 accepts HTTPS.",
+        "Check that shop.test points to the right server. The server at 127.0.10.1 does not accept HTTPS connections.",
     ),
     TlsCode.TIMEOUT: (
         lambda s: s.listen(HERE, silent),
-        "Check that shop.test points at the right server: 127.0.10.1 does not answer over HTTPS.",
+        "Check that shop.test points to the right server. The HTTPS connection to 127.0.10.1 timed out.",
     ),
     TlsCode.WRONG_NAME: (
         lambda s: s.serve(HERE, None, shop__test=s.issue("other.test")),
-        "Check that shop.test points at the right server, and have a certificate issued for it: "
-        "the one at 127.0.10.1 is for other.test.",
+        "Check that shop.test points to the right server. "
+        "The certificate at 127.0.10.1 was issued for other.test, so shop.test needs its own.",
     ),
     TlsCode.SELF_SIGNED: (
         _self_signed,
-        "Have a certificate issued for shop.test: the one at 127.0.10.1 is signed by itself.",
+        "Install a certificate from a trusted authority for shop.test. The current one at 127.0.10.1 is self-signed.",
     ),
     TlsCode.EXPIRED: (
         lambda s: s.serve(HERE, s.issue("shop.test", not_before=NOW - 90 * DAY, not_after=NOW - 2 * DAY)),
-        "Have the certificate of shop.test renewed: the one at 127.0.10.1 has expired.",
+        "Renew the certificate of shop.test. The one at 127.0.10.1 has expired.",
     ),
     TlsCode.NOT_YET_VALID: (
         lambda s: s.serve(HERE, s.issue("shop.test", not_before=NOW + 2 * DAY, not_after=NOW + 90 * DAY)),
-        "Wait, or check the server's clock: the certificate at 127.0.10.1 is not valid yet.",
+        "Check the server's clock, or wait. The certificate at 127.0.10.1 is not valid yet.",
     ),
     TlsCode.UNKNOWN_ISSUER: (
         _foreign,
-        "Have a certificate issued for shop.test by an authority that browsers know, with its whole chain: "
-        "the one at 127.0.10.1 is from Nobody's Authority.",
+        "Install a certificate from a trusted authority for shop.test, with its full chain. "
+        "The current one at 127.0.10.1 was issued by Nobody's Authority.",
     ),
     TlsCode.DEFAULT_CERTIFICATE: (
         lambda s: s.serve(HERE, s.issue("*.host.test")),
-        "Wait for the certificate of shop.test: 127.0.10.1 still shows the host's default one, for *.host.test.",
+        "Please wait. The certificate for shop.test has not been issued yet. "
+        "127.0.10.1 still serves the host's default certificate (*.host.test).",
     ),
     TlsCode.HANDSHAKE_FAILED: (
         lambda s: s.listen(HERE, garbage),
-        "Check what answers at 127.0.10.1: it does not complete a TLS handshake for shop.test.",
+        "Check the server at 127.0.10.1. The TLS handshake for shop.test fails.",
     ),
 }
 
@@ -312,7 +314,10 @@ def test_an_address_that_cannot_be_reached_from_here(servers: TlsWorld) -> None:
 def test_an_internet_protocol_6_address_is_written_in_brackets() -> None:
     """As it is in a URL."""
     advice = for_tls("shop.test", AddressVerdict("::1", TlsCode.NO_LISTENER))
-    assert advice == "Check that shop.test points at the right server: nothing at [::1] accepts HTTPS."
+    assert (
+        advice
+        == "Check that shop.test points to the right server. The server at [::1] does not accept HTTPS connections."
+    )
 
 
 @pytest.mark.parametrize("content", [None, b"", b"not a certificate"])
@@ -320,7 +325,7 @@ def test_a_bad_ca_file_is_an_error_with_a_hint(tmp_path: Path, content: bytes | 
     file = tmp_path / "ca.pem"
     if content is not None:
         file.write_bytes(content)
-    with pytest.raises(ConfigError, match="cannot be read as certificates") as raised:
+    with pytest.raises(ConfigError, match="as PEM certificates") as raised:
         TlsCheck(TlsSettings(ca_file=file))
     assert raised.value.hint
 
@@ -352,7 +357,4 @@ def test_a_certificate_that_cannot_be_read_is_none(servers: TlsWorld, monkeypatc
     monkeypatch.setattr("closte_bridge.checks.tls.read", unreadable)
     servers.serve(HERE, servers.issue("shop.test"))
     verdict = look(servers, "shop.test")
-    assert (verdict.code, verdict.addresses[0].detail) == (
-        TlsCode.HANDSHAKE_FAILED,
-        "a certificate that cannot be read",
-    )
+    assert (verdict.code, verdict.addresses[0].detail) == (TlsCode.HANDSHAKE_FAILED, "unreadable certificate")

@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 
 from closte_bridge.checks.certificate import read as read_certificate
 from closte_bridge.checks.dns import DnsCheck, NetworkBoundary
-from closte_bridge.checks.lookup import distil
+from closte_bridge.checks.lookup import parse_answer
 from closte_bridge.checks.message import read
 from closte_bridge.checks.model import AddressVerdict, Certificate, DnsVerdict, Expected, LookupOutcome
 from closte_bridge.checks.names import any_covers
@@ -75,7 +75,7 @@ def test_any_answer_is_a_message_or_a_known_error(said: bytes) -> None:
         message = read(said)
     except ValueError:
         return
-    assert distil(message).outcome in LookupOutcome
+    assert parse_answer(message).outcome in LookupOutcome
 
 
 class Parrot(Wire):

@@ -27,9 +27,9 @@ if TYPE_CHECKING:
 _CHECK = """
 $ closte-bridge domain check shop.customer.com
 "shop.customer.com" points elsewhere.
-The resolver 1.1.1.1 answers: 203.0.113.9.
-It should lead to 192.0.2.10.
-Next step: Point A of shop.customer.com at 192.0.2.10; it now answers 203.0.113.9.
+Resolver 1.1.1.1: 203.0.113.9.
+Expected: 192.0.2.10.
+Next step: Change the A record of shop.customer.com to 192.0.2.10. It currently points to 203.0.113.9.
 
 $ closte-bridge domain check shop.customer.com --field=dns
 points-elsewhere

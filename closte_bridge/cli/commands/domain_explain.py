@@ -34,8 +34,8 @@ WordPress: not mapped.
 Closte: not there.
 Phase: blocked since 2026-02-03T10:15:00+00:00.
 Checked: 2026-02-03T10:15:00+00:00: DNS unknown, certificate not tried; next look 2026-02-03T10:20:00+00:00.
-Now: "www.shop.customer.com" could not be judged.
-Now: It is not known where it should point: no resolver could look up the network's own domain.
+Now: "www.shop.customer.com" could not be checked.
+Now: It is unknown where it should point: the network's main domain could not be resolved.
 Why: waits until it leads where "shop.customer.com" leads.
 Next step: Check this machine's own way to the internet, then the domain's nameservers: no DNS server could tell.
 
@@ -92,7 +92,7 @@ def _checked_now(engine: Engine, found: DomainFindings, name: str) -> DomainFind
     """Add what is to be seen of one name at this moment, and what its stage makes of it."""
     from closte_bridge.checks.domain_state import EXPIRY_WARNING, begin, learn  # noqa: PLC0415 - loaded when it is needed
     from closte_bridge.checks.pool import CheckPool  # noqa: PLC0415 - likewise
-    from closte_bridge.checks.report import sentences  # noqa: PLC0415 - likewise
+    from closte_bridge.checks.report import findings  # noqa: PLC0415 - likewise
     from closte_bridge.domains import not_public  # noqa: PLC0415 - likewise
     from closte_bridge.engine.verify import own_mappings, stages_from  # noqa: PLC0415 - likewise
 
@@ -113,7 +113,7 @@ def _checked_now(engine: Engine, found: DomainFindings, name: str) -> DomainFind
         for checked in pool.check([name]):
             check_state = found.check_state or begin(checked.at)
             check_state = learn(check_state, checked, interval=snapshot.settings.dns_check_interval)
-            seen = tuple(text for text in sentences(checked) if not text.startswith("Next step: "))
+            seen = tuple(findings(checked))
             # When it is looked at again is up to the runs, which know nothing of this look.
             due = found.check_state.next_check if found.check_state else checked.at
             found = found._replace(
