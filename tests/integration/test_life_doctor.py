@@ -100,37 +100,37 @@ def bad(world: Life, code: int) -> dict[str, tuple[str, str]]:
 
 # What each check says when all is well, or how it begins.
 SOUND = {
-    "lock": "No run hangs.",
+    "lock": "No run is stuck.",
     "ledger": 'The ledger "',
     "runner": "The last run was ",
-    "last-success": "The last success was ",
+    "last-success": "The last successful run was ",
     "wordpress": "WordPress ",
     "plugin": "Ultimate Multisite ",
-    "snapshot": "2 mappings and 2 sites were read completely.",
-    "domain-mapping": "Domain mapping is on.",
-    "integration": "The Closte integration is on.",
-    "dns-interval": "DNS and certificates are checked every 300 s at first.",
-    "orphan-rows": "Every mapping belongs to a site that exists.",
-    "conflicts": "No domain is claimed by two sites.",
-    "malformed": "Every mapping is a host name.",
-    "stuck-stages": "No mapping has been stuck in a stage for a day.",
+    "snapshot": "Read 2 mappings and 2 sites.",
+    "domain-mapping": "Domain mapping is enabled.",
+    "integration": "The Closte integration is enabled.",
+    "dns-interval": "New domains are checked every 300 s, older ones less often.",
+    "orphan-rows": "Every mapping belongs to an existing site.",
+    "conflicts": "No domain is mapped to more than one site.",
+    "malformed": "Every mapping has a valid domain.",
+    "stuck-stages": "No mapping has been stuck in a stage for more than a day.",
     "events": "0 events waiting.",
     "wp-cli": "WP-CLI 2.",
     "plugins-load": "WordPress loads with all its plugins.",
-    "sunrise": "SUNRISE is set and sunrise.php is there.",
-    "built-in-provider": "Nobody else sends domains to Closte.",
-    "php-functions": "PHP may start processes: events are acted on at once.",
-    "clock": "The clocks of this machine and of WordPress agree.",
-    "resolvers": "Every resolver answers: ",
-    "main-domain": f'"example.net" leads to {HERE}.',
-    "domains-dns": "DNS of every domain that was looked at leads here.",
-    "domains-tls": "Every domain that leads here has its certificate, or still has time to get it.",
-    "certificates": "No certificate that was seen ends within 14 days.",
-    "changes": "No addition or removal keeps failing.",
-    "key": "The API key comes from ",
+    "sunrise": "SUNRISE is defined and sunrise.php exists.",
+    "built-in-provider": "The built-in Closte provider is inactive.",
+    "php-functions": "PHP can start processes, so changes are synced immediately.",
+    "clock": "The system clock and the WordPress clock are in sync.",
+    "resolvers": "All resolvers respond: ",
+    "main-domain": f'"example.net" points to {HERE}.',
+    "domains-dns": "All checked domains point to this network.",
+    "domains-tls": "All domains with correct DNS have a valid certificate, or still have time to get one.",
+    "certificates": "No known certificate expires within 14 days.",
+    "changes": "No change keeps failing.",
+    "key": "API key found in ",
     "connection": "",
-    "list": "Closte's list holds 3 names.",
-    "owner": "This engine is in charge of the network.",
+    "list": "Closte lists 3 domains.",
+    "owner": "This installation owns the network.",
     "shim": "The shim ",
 }
 
@@ -146,19 +146,19 @@ def test_a_sound_network(sound: Life) -> None:
 
 # What other tests below make for real.
 BESIDES = {
-    ("lock", "warning", "A run has held the lock for 120 minutes."),
+    ("lock", "warning", "A run has been in progress for 120 minutes."),
     ("runner", "ok", "`closte-bridge watch` is running."),
-    ("owner", "ok", "This engine is in charge, and nothing is changed: "),
-    ("resolvers", "skip", "DNS is not looked at: `checks` is off in the config."),
-    ("main-domain", "skip", "DNS is not looked at: `checks` is off in the config."),
-    ("domains-dns", "skip", "`checks` is off in the config."),
-    ("main-domain", "skip", "No resolver answers."),
-    ("ledger", "skip", "There is no ledger yet."),
-    ("certificates", "skip", "There is no ledger yet."),
-    ("domains-dns", "skip", "There is no ledger yet."),
-    ("list", "skip", "Closte's list tells nothing then."),
-    ("connection", "skip", "There is no key."),
-    ("connection", "skip", "WordPress could not be read."),
+    ("owner", "ok", "This installation owns the network, but changes are disabled: "),
+    ("resolvers", "skip", "Skipped: `checks` is disabled in the config."),
+    ("main-domain", "skip", "Skipped: `checks` is disabled in the config."),
+    ("domains-dns", "skip", "Skipped: `checks` is disabled in the config."),
+    ("main-domain", "skip", "Skipped: no resolver responds."),
+    ("ledger", "skip", "Skipped: this network has not been adopted yet."),
+    ("certificates", "skip", "Skipped: this network has not been adopted yet."),
+    ("domains-dns", "skip", "Skipped: this network has not been adopted yet."),
+    ("list", "skip", "Skipped: no connection to Closte."),
+    ("connection", "skip", "Skipped: no API key."),
+    ("connection", "skip", "Skipped: WordPress could not be read."),
 }
 
 
@@ -226,7 +226,7 @@ def test_a_run_that_hangs_and_a_watch_that_lives(sound: Life) -> None:
     with held(sound.bridge.state, "sync"):
         lock = sound.bridge.state / "lock"
         lock.write_text(f'{{"pid": 1, "command": "sync", "since": {time.time() - 7200}}}')
-        assert bad(sound, 0) == {"lock": ("warning", "A run has held the lock for 120 minutes.")}
+        assert bad(sound, 0) == {"lock": ("warning", "A run has been in progress for 120 minutes.")}
         health = sound.run("health")
         assert health.code == 1
         assert "a run has been under way for 120 minutes" in health.err
@@ -242,20 +242,20 @@ def test_what_cannot_be_looked_at_is_skipped(sound: Life) -> None:
     skipped = {check: text for check, (status, text) in findings(sound, 0).items() if status == "skip"}
     assert skipped == {}
     sound.bridge.write_config(api_url="http://127.0.0.1:9/api/client")
-    assert findings(sound, 1)["list"] == ("skip", "Closte's list tells nothing then.")
+    assert findings(sound, 1)["list"] == ("skip", "Skipped: no connection to Closte.")
     nothing_listens(sound)
-    assert findings(sound, 1)["main-domain"] == ("skip", "No resolver answers.")
+    assert findings(sound, 1)["main-domain"] == ("skip", "Skipped: no resolver responds.")
     sound.bridge.write_config(api_key_file=None)
-    assert findings(sound, 1)["connection"] == ("skip", "There is no key.")
+    assert findings(sound, 1)["connection"] == ("skip", "Skipped: no API key.")
     bad_command(sound)
-    assert findings(sound, 1)["connection"] == ("skip", "WordPress could not be read.")
+    assert findings(sound, 1)["connection"] == ("skip", "Skipped: WordPress could not be read.")
 
 
 def test_before_adoption(sound: Life) -> None:
     ledger_of(sound).unlink()
     found = findings(sound, 1)
     for check in ("ledger", "certificates", "domains-dns", "domains-tls"):
-        assert found[check] == ("skip", "There is no ledger yet.")
+        assert found[check] == ("skip", "Skipped: this network has not been adopted yet.")
 
 
 def test_what_nobody_could_look_at_is_no_good_news(sound: Life) -> None:
@@ -263,7 +263,7 @@ def test_what_nobody_could_look_at_is_no_good_news(sound: Life) -> None:
         ledger.write("UPDATE check_state SET dns = 'unknown', points_here = 0", [()])
     found = findings(sound, 0)
     for check in ("certificates", "domains-dns", "domains-tls"):
-        assert found[check] == ("skip", "No domain was looked at yet, or none could be judged.")
+        assert found[check] == ("skip", "Skipped: no domain has been checked yet.")
 
 
 def test_remedies_are_shown_at_a_terminal_too(sound: Life) -> None:
@@ -274,7 +274,10 @@ def test_remedies_are_shown_at_a_terminal_too(sound: Life) -> None:
     # Said once, and by its kind at the end.
     assert ran.err == ""
     assert re.search(r"^\d+ of \d+ checks passed: 1 to look at\.$", out, re.MULTILINE)
-    hint = "Delete them if the sites will not come back: `wp wu domain delete <id>`. Until then they stay at Closte."
+    hint = (
+        "If the sites are gone permanently, delete the mappings with `wp wu domain delete <id>`. "
+        "Until then, their domains stay on Closte."
+    )
     assert f"{'':<27} {hint} See docs/troubleshooting.md#orphan-rows.\n" in out
 
 
@@ -282,13 +285,13 @@ def test_targets_checks_off_and_the_toggle_off(sound: Life) -> None:
     proxied(sound)
     sound.bridge.settings["dns"]["targets"] = [HERE]
     sound.bridge.write_config(checks=True)
-    message = f'"example.net" leads to {HERE}. Customers\' names are held against `dns.targets`.'
+    message = f'"example.net" points to {HERE}. Customers\' domains are compared with `dns.targets`.'
     assert findings(sound, 0)["main-domain"] == ("ok", message)
     sound.bridge.write_config(checks=False)
     found = findings(sound, 0)
     for check in ("resolvers", "main-domain"):
-        assert found[check] == ("skip", "DNS is not looked at: `checks` is off in the config.")
-    assert found["domains-dns"] == ("skip", "`checks` is off in the config.")
+        assert found[check] == ("skip", "Skipped: `checks` is disabled in the config.")
+    assert found["domains-dns"] == ("skip", "Skipped: `checks` is disabled in the config.")
     # Whoever is in charge and may do nothing is no fault of the engine's.
     set_option(sound.bridge.multisite, "wu_host_integrations_enabled", {"closte": False})
-    assert findings(sound, 1)["owner"][1].startswith("This engine is in charge, and nothing is changed: ")
+    assert findings(sound, 1)["owner"][1].startswith("This installation owns the network, but changes are disabled: ")

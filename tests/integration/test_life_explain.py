@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 pytestmark = pytest.mark.real
 
 SITE = 2
-DEFAULT = "still shows the host's default one, for default.host.example."
+DEFAULT = "still serves the host's default certificate (default.host.example)."
 SHOP = "shop.example.org"
 AGAIN = "Closte did not add it yet. It is tried again at <time>; `closte-bridge sync --retry` tries now."
 
@@ -97,6 +97,11 @@ def make_every_state(world: Life) -> None:
     world.bridge.write_config(wildcards=None)
 
 
+def not_issued(name: str) -> str:
+    """Return the next step for a domain whose certificate Closte has not issued yet."""
+    return f"Please wait. The certificate for {name} has not been issued yet. {HERE} {DEFAULT}"
+
+
 def test_every_state_has_its_reason_and_its_next_step(world: Life) -> None:
     make_every_state(world)
     found = {
@@ -114,7 +119,7 @@ def test_every_state_has_its_reason_and_its_next_step(world: Life) -> None:
         "both.example.org": ("on-hold", "blocked", STEPS["conflict"]),
         "orphan.example.org": ("on-hold", "blocked", STEPS["site-gone"]),
         "lost.example.org": ("orphaned", "blocked", STEPS["site-gone"]),
-        "example.net": ("own", "dns-ok", f"Wait for the certificate of example.net: {HERE} {DEFAULT}"),
+        "example.net": ("own", "dns-ok", not_issued("example.net")),
         "intranet.local": ("on-hold", "blocked", STEPS["not-public"]),
         "shop.closte.com": ("on-hold", "blocked", STEPS["refused"]),
         "failing.example.org": ("on-hold", "blocked", AGAIN),
@@ -263,7 +268,10 @@ def test_a_www_form_waits_for_its_dns(world: Life) -> None:
     world.sync()
     told = explained(world, f"www.{SHOP}")
     assert told["why"] == f'waits until it leads where "{SHOP}" leads'
-    assert told["next_step"] == f"Add A with {HERE} for www.{SHOP} in the zone example.org: it does not exist."
+    assert told["next_step"] == (
+        f"Add an A record for www.{SHOP} with the value {HERE} in the DNS settings of example.org. "
+        "The domain does not exist in DNS."
+    )
     assert f'"www.{SHOP}" does not exist in the DNS.' in told["evidence"]
     # Where nobody looks at DNS, only the rule itself can be said.
     world.bridge.write_config(checks=False)
@@ -280,13 +288,13 @@ def test_from_alias_to_padlock_each_phase_is_told_with_its_evidence(world: Life)
     world.sync()
     told = explained(world, SHOP)
     assert (told["state"], told["phase"]) == ("in-sync", "blocked")
-    assert told["next_step"] == f"Point A of {SHOP} at {HERE}; it now answers {STRANGER}."
+    assert told["next_step"] == f"Change the A record of {SHOP} to {HERE}. It currently points to {STRANGER}."
     assert told["evidence"] == [
         f'"{SHOP}" points elsewhere.',
-        f"Its nameserver ns1.example.net answers: {STRANGER}.",
-        f"The resolver {world.names.resolver} answers: {STRANGER}.",
-        f"It should lead to {HERE}.",
-        f"At {STRANGER}, nothing accepts HTTPS.",
+        f"Nameserver ns1.example.net: {STRANGER}.",
+        f"Resolver {world.names.resolver}: {STRANGER}.",
+        f"Expected: {HERE}.",
+        f"At {STRANGER}, the server does not accept HTTPS connections.",
     ]
     assert "DNS points-elsewhere, certificate no-listener; next look " in told["checked"]
 
@@ -298,10 +306,10 @@ def waits_for_its_certificate(world: Life) -> None:
     # It shows what is so now, and remembers nothing of it: the next run is not spared its own look.
     world.names.point(**{SHOP: HERE})
     told = explained(world, SHOP)
-    waiting = f"Wait for the certificate of {SHOP}: {HERE} {DEFAULT}"
+    waiting = not_issued(SHOP)
     assert (told["phase"], told["next_step"]) == ("dns-ok", waiting)
-    assert told["evidence"][0] == f'"{SHOP}" points where it should.'
-    assert told["evidence"][-1].startswith(f"At {HERE}, the host still shows its default certificate ")
+    assert told["evidence"][0] == f'"{SHOP}" points to the correct address.'
+    assert told["evidence"][-1].startswith(f"At {HERE}, the host still serves its default certificate ")
     assert world.stage(SHOP) == ("checking-dns", False)
     world.sync(after=70)
     assert world.stage(SHOP) == ("checking-ssl-cert", False)
@@ -321,7 +329,7 @@ def has_its_padlock(world: Life) -> None:
     assert ", valid for " in told["checked"]
     assert any("stage: done" in line and "checking-ssl-cert -> done" in line for line in told["history"])
     shown = world.run("domain", "explain", SHOP).out
-    assert f"\nNow: At {HERE}, the certificate is right, from Test Authority" in shown
+    assert f"\nNow: At {HERE}, the certificate is valid. Issued by: Test Authority" in shown
     assert "\nPhase: https-ok since <time>.\n" in shown
     assert "\nHistory:\n  <time> " in shown
 

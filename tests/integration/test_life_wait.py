@@ -132,7 +132,7 @@ def test_a_terminal_shows_a_table_that_changes(world: Life) -> None:
         # The row with what the customer does next; on a narrow terminal it goes over several lines.
         assert "┃ domain" in terminal.text
         assert "next step" in terminal.text
-        assert "Point A of" in terminal.text
+        assert "Change the A record of" in terminal.text
         world.certificates.issue(SHOP)
         world.names.point(**{SHOP: HERE})
         assert terminal.ended() == 0
@@ -255,7 +255,7 @@ def test_one_that_does_not_arrive_in_time(world: Life) -> None:
     assert (ran.code, ran.codes) == (4, ["no-padlock"])
     assert ran.envelope["cost"]["wp_calls"] > 0
     (problem,) = ran.envelope["errors"]
-    assert problem["hint"] == f"Point A of {SHOP} at {HERE}; it now answers {STRANGER}."
+    assert problem["hint"] == f"Change the A record of {SHOP} to {HERE}. It currently points to {STRANGER}."
 
 
 def test_another_hosts_padlock_is_none(world: Life) -> None:
@@ -279,7 +279,7 @@ def test_check_looks_at_any_name(world: Life) -> None:
     assert (right.code, right.out) == (0, "ok\n")
     ran = world.run("domain", "check", "other.example.com", SHOP)
     assert ran.code == 4
-    assert f"Next step: Point A of other.example.com at {HERE}; it now answers {STRANGER}." in ran.out
+    assert f"Change the A record of other.example.com to {HERE}. It currently points to {STRANGER}." in ran.out
     (row,) = world.run("domain", "check", SHOP, "--format=json").envelope["data"]
     assert (row["dns"], row["tls"]) == ("ok", "ok")
     assert {tuple(answer["addresses"]) for answer in row["evidence"]["dns"]["answers"]} == {(HERE,)}

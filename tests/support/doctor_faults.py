@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from tests.support.life import Life
 
 DAY = 86_400.0
-_PROVIDER = ("warning", "Ultimate Multisite's own Closte provider sends domains as well.")
+_PROVIDER = ("warning", "Ultimate Multisite's built-in Closte provider is also active.")
 SHOP = "shop.example.org"
 
 
@@ -203,12 +203,12 @@ CASES: dict[str, tuple[Callable[[Life], object], int, dict[str, tuple[str, str]]
     "domain mapping off": (
         _option("wp-ultimo_v2_settings", {"enable_domain_mapping": False, "auto_create_www_subdomain": "never"}),
         1,
-        {"domain-mapping": ("error", "Domain mapping is switched off: nothing is changed at Closte.")},
+        {"domain-mapping": ("error", "Domain mapping is disabled, so no changes are made on Closte.")},
     ),
     "the toggle off": (
         _option("wu_host_integrations_enabled", {"closte": False}),
         1,
-        {"integration": ("error", "The Closte integration is off: nothing is changed at Closte.")},
+        {"integration": ("error", "The Closte integration is disabled, so no changes are made on Closte.")},
     ),
     "rows": (
         _all(
@@ -219,10 +219,10 @@ CASES: dict[str, tuple[Callable[[Life], object], int, dict[str, tuple[str, str]]
         ),
         0,
         {
-            "orphan-rows": ("warning", "1 mapping of sites that do not exist: gone.example.org (id "),
-            "conflicts": ("warning", f"Claimed by several sites: {SHOP}."),
-            "malformed": ("warning", "Not host names: 'not_a_name.example.org'."),
-            "stuck-stages": ("warning", "1 mapping stuck: x.example.org."),
+            "orphan-rows": ("warning", "1 mapping without an existing site: gone.example.org (id "),
+            "conflicts": ("warning", f"Mapped to more than one site: {SHOP}."),
+            "malformed": ("warning", "Invalid domains in mappings: 'not_a_name.example.org'."),
+            "stuck-stages": ("warning", "1 mapping stuck in a stage: x.example.org."),
         },
     ),
     "events that nobody collects": (
@@ -233,7 +233,7 @@ CASES: dict[str, tuple[Callable[[Life], object], int, dict[str, tuple[str, str]]
     "a database that went back in time": (
         _ahead,
         0,
-        {"snapshot": ("warning", "The snapshot is not complete: ")},
+        {"snapshot": ("warning", "WordPress could not be read completely: ")},
     ),
     "without sunrise.php": (
         _remove("sunrise.php"),
@@ -248,7 +248,7 @@ CASES: dict[str, tuple[Callable[[Life], object], int, dict[str, tuple[str, str]]
     "a plugin that ends every page": (
         lambda world: write_plugin(world, "if ( ! defined( 'X' ) ) { throw new Exception( 'no' ); }"),
         0,
-        {"plugins-load": ("warning", "With plugins loaded: ")},
+        {"plugins-load": ("warning", "WordPress fails with plugins loaded: ")},
     ),
     "the plugin does not load": (
         lambda world: world.bridge.multisite.add_mu_plugin(
@@ -260,7 +260,7 @@ CASES: dict[str, tuple[Callable[[Life], object], int, dict[str, tuple[str, str]]
     "no processes": (
         _disable_proc_open,
         0,
-        {"php-functions": ("warning", "PHP's proc_open is disabled: WordPress cannot start the engine.")},
+        {"php-functions": ("warning", "PHP's proc_open is disabled, so WordPress cannot start closte-bridge.")},
     ),
     "the shim gone, and the built-in provider at work": (
         _all(
@@ -269,7 +269,7 @@ CASES: dict[str, tuple[Callable[[Life], object], int, dict[str, tuple[str, str]]
         ),
         0,
         {
-            "shim": ("warning", "The shim is not installed: what changes in WordPress is found by looking."),
+            "shim": ("warning", "The shim is not installed, so changes wait for the next scheduled sync."),
             "built-in-provider": _PROVIDER,
         },
     ),
@@ -283,7 +283,7 @@ CASES: dict[str, tuple[Callable[[Life], object], int, dict[str, tuple[str, str]]
         _all(_with_the_provider, _option("closte_bridge_status", None)),
         0,
         {
-            "shim": ("warning", "The shim has had no sign of life of this engine yet."),
+            "shim": ("warning", "The shim has not received a heartbeat yet."),
             "built-in-provider": _PROVIDER,
         },
     ),
@@ -315,7 +315,7 @@ CASES: dict[str, tuple[Callable[[Life], object], int, dict[str, tuple[str, str]]
     "no sign of life": (
         _option("closte_bridge_status", None),
         0,
-        {"shim": ("warning", "The shim has had no sign of life of this engine yet.")},
+        {"shim": ("warning", "The shim has not received a heartbeat yet.")},
     ),
     # Closte
     "Closte down": (
@@ -328,24 +328,24 @@ CASES: dict[str, tuple[Callable[[Life], object], int, dict[str, tuple[str, str]]
         1,
         {
             "connection": ("error", 'Closte answered "Invalid API key.".'),
-            "owner": ("error", "This engine is read-only: the API key is not the one"),
+            "owner": ("error", "This installation is read-only: the API key is not the one"),
         },
     ),
     "no key": (_write(api_key_file=None), 1, {"key": ("error", "")}),
     "a list that cannot be read": (
         _faults("list-unknown"),
         0,
-        {"list": ("warning", "Closte's list cannot be read: ")},
+        {"list": ("warning", "Could not read Closte's list: ")},
     ),
-    "a list that is not whole": (_faults("list-no-own"), 0, {"list": ("warning", "Closte's list is not complete: ")}),
+    "a list that is not whole": (_faults("list-no-own"), 0, {"list": ("warning", "Closte's list is incomplete: ")}),
     # This machine
-    "another owner": (_stranger_owner, 1, {"owner": ("error", "This engine is read-only: ")}),
+    "another owner": (_stranger_owner, 1, {"owner": ("error", "This installation is read-only: ")}),
     "nothing runs": (
         _later(3600.0),
         1,
         {
-            "runner": ("error", "Nothing runs this engine: no watch, and no run for half an hour."),
-            "last-success": ("warning", "The last success: 6"),
+            "runner": ("error", "closte-bridge is not scheduled: no run in the last 30 minutes."),
+            "last-success": ("warning", "No successful run in the last 30 minutes (last: 6"),
             "clock": ("warning", ""),
         },
     ),
@@ -353,11 +353,11 @@ CASES: dict[str, tuple[Callable[[Life], object], int, dict[str, tuple[str, str]]
         _jump,
         0,
         {
-            "clock-jump": ("warning", "The clock of this machine jumped since the last run."),
-            "clock": ("warning", "The clocks of this machine and of WordPress are 12"),
+            "clock-jump": ("warning", "The system clock jumped since the last run."),
+            "clock": ("warning", "The system clock and the WordPress clock are 12"),
         },
     ),
-    "no ledger": (lambda world: ledger_of(world).unlink(), 1, {"owner": ("error", "This engine is read-only: ")}),
+    "no ledger": (lambda world: ledger_of(world).unlink(), 1, {"owner": ("error", "This installation is read-only: ")}),
     "a ledger that is nothing of the kind": (
         lambda world: ledger_of(world).write_bytes(b"x" * 9000),
         1,
@@ -376,8 +376,8 @@ CASES: dict[str, tuple[Callable[[Life], object], int, dict[str, tuple[str, str]]
         _astray,
         0,
         {
-            "domains-dns": ("warning", f"DNS does not lead here: {SHOP}."),
-            "domains-tls": ("warning", "No right certificate although DNS leads here: bare.example.org."),
+            "domains-dns": ("warning", f"DNS does not point to this network: {SHOP}."),
+            "domains-tls": ("warning", "DNS is correct, but HTTPS has no valid certificate: bare.example.org."),
         },
     ),
     "certificates that end": (
@@ -388,23 +388,23 @@ CASES: dict[str, tuple[Callable[[Life], object], int, dict[str, tuple[str, str]]
     "what Closte would not do": (
         _failing,
         0,
-        {"changes": ("warning", "Closte did not make every change: failing.example.org (")},
+        {"changes": ("warning", "Changes on Closte fail for 1 domain. failing.example.org: ")},
     ),
     "a network behind a CDN": (
         proxied,
         0,
-        {"main-domain": ("warning", 'The network\'s own domain "example.net" is behind Cloudflare')},
+        {"main-domain": ("warning", 'The network\'s main domain "example.net" is behind Cloudflare')},
     ),
-    "no resolver": (nothing_listens, 1, {"resolvers": ("error", "No resolver answers: 127.0.54.12:9.")}),
+    "no resolver": (nothing_listens, 1, {"resolvers": ("error", "No resolver responds: 127.0.54.12:9.")}),
     "a resolver that is mute": (
         _one_listens,
         0,
-        {"resolvers": ("warning", "Resolvers that do not answer: 127.0.54.12:9.")},
+        {"resolvers": ("warning", "These resolvers do not respond: 127.0.54.12:9.")},
     ),
     "a network that leads nowhere": (
         lambda world: world.names.point(**{"example.net": None}),
         1,
-        {"main-domain": ("error", 'The network\'s own domain "example.net" leads nowhere.')},
+        {"main-domain": ("error", 'The network\'s main domain "example.net" does not resolve.')},
     ),
 }
 

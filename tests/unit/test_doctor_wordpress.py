@@ -21,5 +21,5 @@ def test_what_is_stuck_in_another_network_is_its_doctors() -> None:
     )
     engine = cast("Engine", SimpleNamespace(clock=SimpleNamespace(now=lambda: NOW)))
     found = {f.check: f for f in of_rows(snapshot, engine, desired(snapshot, DomainPolicy(), LedgerState()))}
-    assert found["stuck-stages"].message == "1 mapping stuck: ours.com."
+    assert found["stuck-stages"].message == "1 mapping stuck in a stage: ours.com."
     assert found["orphan-rows"].status is Status.OK
