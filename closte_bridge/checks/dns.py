@@ -81,7 +81,7 @@ class DnsCheck:
         )
         self._zones = Zones(self._wire, self._resolvers, self._edges.authority, self._edges.public)
         self._caa = CaaLookup(self._resolvers)
-        self.line = self._resolvers.line
+        self.uplink = self._resolvers.uplink
 
     async def expected(self, main_domain: str) -> Expected:
         """Return where domains should point: to `dns.targets`, else to the addresses of `main_domain`.
@@ -97,7 +97,7 @@ class DnsCheck:
             for answer in answers:
                 addresses += answer.addresses
                 chain += answer.cnames
-        if names and not self.line.heard:
+        if names and not self.uplink.answers:
             # No resolver answers, so further queries are useless.
             return Expected(_sorted(addresses), tuple(names), bool(self._settings.targets))
         shared = bool(self._settings.targets) or await self._behind_cdn(main_domain, chain)

@@ -111,17 +111,17 @@ class Resolvers:
         self._wire = wire
         self._endpoints = tuple(endpoints)
         self.addresses = SharedLookups(self._addresses)
-        self.line = Uplink("dns", timeout=timeout, reached=self._reached)
+        self.uplink = Uplink("dns", timeout=timeout, reached=self._reached)
 
     async def _reached(self) -> bool:
-        tries = (self._wire.reaches(endpoint, self.line.patience) for _, endpoint in self._endpoints)
+        tries = (self._wire.reaches(endpoint, self.uplink.timeout) for _, endpoint in self._endpoints)
         return any(await asyncio.gather(*tries))
 
     async def _ask(self, endpoint: Endpoint, *questions: Question) -> list[DnsReply]:
-        self.line.ask(endpoint.address)
+        self.uplink.record_request(endpoint.address)
         replies = await self._wire.ask_together(endpoint, questions)
         if any(reply.message for reply in replies):
-            self.line.hear()
+            self.uplink.record_answer()
         return replies
 
     async def first(self, name: str, kind: RdataType) -> DnsReply:

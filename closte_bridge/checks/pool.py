@@ -64,8 +64,8 @@ class CheckPool:
         dns = DnsCheck(self.dns, issuer=self.issuer, edges=edges)
         tls = TlsCheck(self.tls, now=self.now, public=edges.public)
         expected = _NOWHERE
-        lines = (dns.line, tls.line) if self.on_silence else ()
-        results = _Results(lines, on_result)
+        uplinks = (dns.uplink, tls.uplink) if self.on_silence else ()
+        results = _Results(uplinks, on_result)
 
         async def check() -> Silence | None:
             nonlocal expected
@@ -74,7 +74,7 @@ class CheckPool:
             await self._all(names, dns, tls, expected, results)
             return await results.finish()
 
-        tasks = {asyncio.ensure_future(check()), asyncio.ensure_future(_silence_of(lines))}
+        tasks = {asyncio.ensure_future(check()), asyncio.ensure_future(_silence_of(uplinks))}
         try:
             while not (done := (await asyncio.wait(tasks, timeout=_POLL, return_when=asyncio.FIRST_COMPLETED))[0]):
                 results.deliver()
@@ -135,42 +135,42 @@ class CheckPool:
 class _Results:
     """Delivers results. Results from a time without any answer wait until the reason is known."""
 
-    def __init__(self, lines: Sequence[Uplink], on_result: Callable[[DomainCheck], None]) -> None:
-        self._lines = lines
+    def __init__(self, uplinks: Sequence[Uplink], on_result: Callable[[DomainCheck], None]) -> None:
+        self._uplinks = uplinks
         self._on_result = on_result
         self._waiting: list[tuple[DomainCheck, list[tuple[Uplink, int]]]] = []
 
     def mark(self) -> list[tuple[Uplink, int]]:
-        """Return the number of answers so far, for each line."""
-        return [(line, line.heard) for line in self._lines]
+        """Return the number of answers so far, for each uplink."""
+        return [(uplink, uplink.answers) for uplink in self._uplinks]
 
     def take(self, checked: DomainCheck, began: list[tuple[Uplink, int]]) -> None:
-        """Deliver a result, or keep it if one of its lines received no answer since `began`."""
-        silent = [(line, heard) for line, heard in began if line.heard == heard and line.is_asked]
+        """Deliver a result, or keep it if one of its uplinks received no answer since `began`."""
+        silent = [(uplink, count) for uplink, count in began if uplink.answers == count and uplink.has_unanswered]
         if silent:
             self._waiting.append((checked, silent))
         else:
             self._on_result(checked)
 
     def deliver(self) -> None:
-        """Deliver the kept results whose lines have received an answer since."""
+        """Deliver the kept results whose uplinks have received an answer since."""
         waiting, self._waiting = self._waiting, []
         for checked, silent in waiting:
             self.take(checked, silent)
 
     async def finish(self) -> Silence | None:
         """Deliver the kept results, unless this machine's internet connection is down."""
-        for line in dict.fromkeys(line for _, silent in self._waiting for line, _ in silent):
-            if silence := await line.silence():
+        for uplink in dict.fromkeys(uplink for _, silent in self._waiting for uplink, _ in silent):
+            if silence := await uplink.test():
                 return silence
         self.deliver()
         return None
 
 
-async def _silence_of(lines: Sequence[Uplink]) -> Silence:
-    """Wait until one of the lines is silent. Without lines, wait forever."""
+async def _silence_of(uplinks: Sequence[Uplink]) -> Silence:
+    """Wait until one of the uplinks is silent. Without uplinks, wait forever."""
     while True:
         await asyncio.sleep(_POLL)
-        for line in lines:
-            if line.is_quiet and (silence := await line.silence()):
+        for uplink in uplinks:
+            if uplink.is_overdue and (silence := await uplink.test()):
                 return silence

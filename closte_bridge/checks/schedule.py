@@ -29,7 +29,7 @@ _JITTER = 0.2
 
 
 class CertificateDue(StrEnum):
-    """Expectation of the certificate."""
+    """How long a certificate has been missing."""
 
     NOT_YET = "not-yet"  # DNS is incorrect, so no certificate can be issued
     SOON = "soon"
@@ -38,7 +38,7 @@ class CertificateDue(StrEnum):
 
 
 def certificate_due(ok_since: float | None, now: float) -> CertificateDue:
-    """Return when to expect a missing certificate, if DNS has been correct since `ok_since`."""
+    """Return how to rate a missing certificate, if DNS has been correct since `ok_since`."""
     if ok_since is None:
         return CertificateDue.NOT_YET
     waited = now - ok_since

@@ -27,40 +27,40 @@ class Uplink:
     """
 
     def __init__(self, what: str, *, timeout: float, reached: Callable[[], Awaitable[bool]], least: int = 1) -> None:
-        self.heard = 0
-        self.patience = min(timeout, _LONGEST)
+        self.answers = 0
+        self.timeout = min(timeout, _LONGEST)
         self._what = what
         self._reached = reached
         self._least = least
-        self._silent: dict[str, None] = {}
+        self._unanswered: dict[str, None] = {}
         self._since = 0.0
 
-    def ask(self, peer: str) -> None:
+    def record_request(self, peer: str) -> None:
         """Record a request to `peer`."""
-        if not self._silent:
+        if not self._unanswered:
             self._since = time.monotonic()
-        self._silent[peer] = None
+        self._unanswered[peer] = None
 
-    def hear(self) -> None:
+    def record_answer(self) -> None:
         """Record an answer of any peer."""
-        self.heard += 1
-        self._silent.clear()
+        self.answers += 1
+        self._unanswered.clear()
 
     @property
-    def is_asked(self) -> bool:
+    def has_unanswered(self) -> bool:
         """Return whether there was a request since the last answer."""
-        return bool(self._silent)
+        return bool(self._unanswered)
 
     @property
-    def is_quiet(self) -> bool:
+    def is_overdue(self) -> bool:
         """Return whether requests have been unanswered for so long that the connection should be tested."""
-        return bool(self._silent) and time.monotonic() - self._since >= self.patience
+        return bool(self._unanswered) and time.monotonic() - self._since >= self.timeout
 
-    async def silence(self) -> Silence | None:
+    async def test(self) -> Silence | None:
         """Test the connection. Return the outage, or None."""
-        peers = tuple(self._silent)
-        heard = self.heard
-        if not peers or await self._reached() or self.heard > heard or len(peers) < self._least:
-            self.hear()
+        peers = tuple(self._unanswered)
+        answers = self.answers
+        if not peers or await self._reached() or self.answers > answers or len(peers) < self._least:
+            self.record_answer()
             return None
         return Silence(self._what, peers)

@@ -58,7 +58,7 @@ _WORST_FIRST = (
     TlsCode.OK,
     TlsCode.UNKNOWN,
 )
-_TRY_AGAIN = frozenset({TlsCode.NO_LISTENER, TlsCode.HANDSHAKE_FAILED, TlsCode.TIMEOUT})
+_RETRIABLE = frozenset({TlsCode.NO_LISTENER, TlsCode.HANDSHAKE_FAILED, TlsCode.TIMEOUT})
 
 
 class _Handshake(NamedTuple):
@@ -115,7 +115,7 @@ class TlsCheck:
         self._slots = asyncio.Semaphore(settings.concurrency)
         self._own: tuple[str, ...] = ()
         self._silent: Counter[str] = Counter()
-        self.line = Uplink("tls", timeout=settings.timeout, reached=self._reached, least=_LEAST_SILENT)
+        self.uplink = Uplink("tls", timeout=settings.timeout, reached=self._reached, least=_LEAST_SILENT)
         self._contexts = {True: _verifying(settings), False: _reading()}
 
     def expect(self, addresses: Iterable[str]) -> None:
@@ -125,7 +125,7 @@ class TlsCheck:
     async def _reached(self) -> bool:
         async def reaches(address: str) -> bool:
             with contextlib.suppress(OSError), _socket_for(address) as sock:
-                async with asyncio.timeout(self.line.patience):
+                async with asyncio.timeout(self.uplink.timeout):
                     await asyncio.get_running_loop().sock_connect(sock, (address, self._settings.port))
                 return True
             return False
@@ -177,9 +177,9 @@ class TlsCheck:
             async with self._slots:
                 if self._silent[address] >= _GIVEN_UP_AFTER:
                     return _Handshake(TlsCode.TIMEOUT)
-                self.line.ask(address)
+                self.uplink.record_request(address)
                 result = await self._once(address, host, verify=verify)
-            if result.code not in _TRY_AGAIN or result.error:
+            if result.code not in _RETRIABLE or result.error:
                 break
         return result
 
@@ -215,7 +215,7 @@ class TlsCheck:
                 self._silent[address] += 1
                 raise
             self._silent[address] = 0
-            self.line.hear()
+            self.uplink.record_answer()
             while not _done(tls):
                 await loop.sock_sendall(sock, outgoing.read())
                 data = await loop.sock_recv(sock, _LARGEST)
