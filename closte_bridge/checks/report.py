@@ -175,7 +175,20 @@ def document(checked: DomainCheck) -> dict[str, Any]:
             "addresses": [_address(a) for a in tls.addresses],
         },
     }
-    return {**row(checked), "checked_at": _moment(checked.at), "evidence": evidence}
+    return {
+        **row(checked),
+        "records_to_set": records_to_set(checked),
+        "checked_at": _moment(checked.at),
+        "evidence": evidence,
+    }
+
+
+def records_to_set(checked: DomainCheck) -> list[dict[str, Any]]:
+    """Return the records that the next step asks for, as plain values for JSON."""
+    return [
+        {"type": record.type, "host": record.host, "value": list(record.value), "current": list(record.current)}
+        for record in checked.dns.records
+    ]
 
 
 def _address(at: AddressVerdict) -> dict[str, Any]:

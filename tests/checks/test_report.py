@@ -93,6 +93,13 @@ def test_a_document_is_plain_json() -> None:
     assert document(DomainCheck("example.com", elsewhere(), None, NOW))["evidence"]["tls"] is None
 
 
+def test_a_document_has_the_records_of_its_next_step() -> None:
+    found = json.loads(json.dumps(document(DomainCheck("example.com", elsewhere(), None, NOW))))
+    record = {"type": "A", "host": "example.com", "value": ["192.0.2.10"], "current": ["203.0.113.9"]}
+    assert found["records_to_set"] == [record]
+    assert document(served(80))["records_to_set"] == []
+
+
 @pytest.mark.parametrize("code", list(DnsCode))
 def test_every_dns_verdict_has_its_words(code: DnsCode) -> None:
     verdict = DnsVerdict("example.com", code, "Do it.", expected=("192.0.2.10",), caa_unknown=True)

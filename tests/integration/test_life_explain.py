@@ -141,6 +141,7 @@ def test_every_state_has_its_reason_and_its_next_step(world: Life) -> None:
     late = explained(world, "late.example.org")
     never = "Closte did not get it yet, and its list cannot be read. Each sync tries to add it."
     assert (late["state"], late["next_step"]) == ("to-add", never)
+    assert late["records_to_set"] == []
     world.bridge.sandbox.set_faults()
 
 
@@ -289,6 +290,7 @@ def test_from_alias_to_padlock_each_phase_is_told_with_its_evidence(world: Life)
     told = explained(world, SHOP)
     assert (told["state"], told["phase"]) == ("in-sync", "blocked")
     assert told["next_step"] == f"Change the A record of {SHOP} to {HERE}. It currently points to {STRANGER}."
+    assert told["records_to_set"] == [{"type": "A", "host": SHOP, "value": [HERE], "current": [STRANGER]}]
     assert told["evidence"] == [
         f'"{SHOP}" points elsewhere.',
         f"Nameserver ns1.example.net: {STRANGER}.",
@@ -325,6 +327,7 @@ def has_its_padlock(world: Life) -> None:
     world.sync(after=70)
     told = explained(world, SHOP)
     assert (told["phase"], told["next_step"]) == ("https-ok", "Nothing: both sides agree.")
+    assert told["records_to_set"] == []
     assert told["wordpress"] == f'mapped to site {SITE}, stage "done"'
     assert ", valid for " in told["checked"]
     assert any("stage: done" in line and "checking-ssl-cert -> done" in line for line in told["history"])

@@ -62,6 +62,7 @@ class DomainFindings(NamedTuple):
     stage_held: str = ""
     evidence: tuple[str, ...] = ()
     unjudged: str = ""
+    records: tuple[dict[str, object], ...] = ()
 
 
 def inspect_network(engine: Engine, name: str | None = None, *, check: bool = False) -> DomainFindings:
@@ -92,7 +93,7 @@ def _checked_now(engine: Engine, found: DomainFindings, name: str) -> DomainFind
     """Add what is to be seen of one name at this moment, and what its stage makes of it."""
     from closte_bridge.checks.domain_state import EXPIRY_WARNING, begin, learn  # noqa: PLC0415 - loaded when it is needed
     from closte_bridge.checks.pool import CheckPool  # noqa: PLC0415 - likewise
-    from closte_bridge.checks.report import findings  # noqa: PLC0415 - likewise
+    from closte_bridge.checks.report import findings, records_to_set  # noqa: PLC0415 - likewise
     from closte_bridge.domains import not_public  # noqa: PLC0415 - likewise
     from closte_bridge.engine.verify import own_mappings, stages_from  # noqa: PLC0415 - likewise
 
@@ -121,6 +122,7 @@ def _checked_now(engine: Engine, found: DomainFindings, name: str) -> DomainFind
             )
             end_seen = check_state.not_after
             ending = check_state.points_here and end_seen is not None and end_seen <= checked.at + EXPIRY_WARNING
+            found = found._replace(records=tuple(records_to_set(checked)))
             found = found._replace(expiring=[(name, end_seen)] if ending and end_seen is not None else [])
     if engine.ledger and known.mapping and found.check_state:
         desire, now = found.report.view.desire(engine), engine.clock.now()
@@ -238,6 +240,7 @@ def _explained(found: DomainFindings, now: float) -> dict[str, object]:
     reasons = [known.reason.removesuffix(".") + until, found.stage_held]
     judged = known.state not in {"unmanaged", "gone"}
     authority = found.report.plan.authority
+    step = next_step(known, authority, life.advice or found.unjudged if judged else "")
     return {
         "domain": known.name,
         "state": known.state,
@@ -248,7 +251,9 @@ def _explained(found: DomainFindings, now: float) -> dict[str, object]:
         "checked": _checked(found.check_state, now),
         "evidence": list(found.evidence),
         "why": "; ".join(filter(None, reasons)),
-        "next_step": next_step(known, authority, life.advice or found.unjudged if judged else ""),
+        "next_step": step,
+        # Another next step comes first: records are not what the domain waits for.
+        "records_to_set": list(found.records) if step == life.advice else [],
         "history": [
             f"{when(e.at)} {e.action}: {e.outcome} ({e.cause}){' ' + e.detail if e.detail else ''}"
             for e in found.entries
