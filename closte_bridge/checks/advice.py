@@ -27,7 +27,7 @@ def _families(addresses: Sequence[str]) -> tuple[tuple[str, ...], tuple[str, ...
 
 
 def _deciding(verdict: DnsVerdict) -> list[Answer]:
-    """Return the answers of the zone's own nameservers, or those of the resolvers if there are none."""
+    """Return the answers of the zone's own nameservers, else those of the resolvers."""
     conclusive = [a for a in verdict.answers if a.outcome.conclusive]
     return [a for a in conclusive if a.authoritative] or conclusive
 
@@ -36,9 +36,9 @@ def _current(verdict: DnsVerdict) -> tuple[str, ...]:
     return tuple(dict.fromkeys(address for a in _deciding(verdict) for address in a.addresses))
 
 
-def _alias(verdict: DnsVerdict) -> str | None:
-    """Return the value of the CNAME record of the domain, if it has one."""
-    return next((a.cnames[0] for a in (*_deciding(verdict), *verdict.answers) if a.cnames), None)
+def _alias(answers: Sequence[Answer]) -> str | None:
+    """Return the value of the CNAME record of the domain, or None."""
+    return next((a.cnames[0] for a in answers if a.cnames), None)
 
 
 def _address_records(verdict: DnsVerdict, current: Sequence[str]) -> tuple[RecordToSet, ...]:
@@ -67,7 +67,7 @@ def _alias_records(verdict: DnsVerdict, expected: Expected, alias: str) -> tuple
 
 def _wrong(verdict: DnsVerdict, expected: Expected) -> Advice:
     current = _current(verdict)
-    if alias := _alias(verdict):
+    if alias := _alias(_deciding(verdict)):
         records = _alias_records(verdict, expected, alias)
         return Advice(instruction(records, currently=f"{alias} ({listed(current)})"), records)
     records = _address_records(verdict, current)
@@ -83,7 +83,7 @@ def _why_one_family(verdict: DnsVerdict, records: Sequence[RecordToSet]) -> str:
 
 
 def _missing(verdict: DnsVerdict, expected: Expected) -> Advice:
-    if alias := _alias(verdict):
+    if alias := _alias(_deciding(verdict)):
         records = _alias_records(verdict, expected, alias)
         return Advice(instruction(records, currently=f"{alias}, which has no address"), records)
     records = _address_records(verdict, ())
@@ -93,7 +93,7 @@ def _missing(verdict: DnsVerdict, expected: Expected) -> Advice:
 
 
 def _apex(verdict: DnsVerdict, _: Expected) -> Advice:
-    records = _without_alias(verdict, _alias(verdict) or "")
+    records = _without_alias(verdict, _alias([*_deciding(verdict), *verdict.answers]) or "")
     return Advice(f"{instruction(records)} A CNAME record is not allowed at the root of a domain.", records)
 
 

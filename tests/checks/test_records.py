@@ -82,6 +82,10 @@ def test_the_nameservers_own_answers_are_the_current_values() -> None:
     assert checked(answer(OLD), STALE).records == (a(),)
 
 
+def test_an_outdated_cname_of_a_resolver_does_not_count() -> None:
+    assert checked(answer(OLD), STALE._replace(cnames=("old.test",))).records == (a(),)
+
+
 def test_a_missing_aaaa_record_is_optional_if_there_is_an_a_record() -> None:
     assert checked(answer(OLD)).records == (a(),)
     assert checked(answer(OLD6)).records == (a(current=()), aaaa())
