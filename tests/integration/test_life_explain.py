@@ -273,7 +273,7 @@ def test_a_www_form_waits_for_its_dns(world: Life) -> None:
         f"Add an A record for www.{SHOP} with the value {HERE} in the DNS settings of example.org. "
         "The domain does not exist in DNS."
     )
-    assert f'"www.{SHOP}" does not exist in the DNS.' in told["evidence"]
+    assert f'"www.{SHOP}" does not exist in DNS (NXDOMAIN).' in told["evidence"]
     # Where nobody looks at DNS, only the rule itself can be said.
     world.bridge.write_config(checks=False)
     other = "other.example.org"
@@ -371,7 +371,7 @@ def test_a_look_that_never_ends_is_done_without(world: Life, monkeypatch: pytest
     world.names.point(**{SHOP: STRANGER})
     told = explained(world, SHOP)
     assert told["evidence"] == []
-    assert "DNS right, certificate right" in told["checked"]
+    assert "DNS ok, certificate ok" in told["checked"]
 
 
 def test_a_name_that_nobody_knows(world: Life) -> None:
