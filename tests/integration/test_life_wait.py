@@ -108,7 +108,7 @@ def test_sync_follows_to_the_padlock(world: Life) -> None:
     try:
         wait_until(lambda: f"{SHOP}: DNS points-elsewhere" in log.read_text() or process.poll() is not None)
         world.names.point(**{SHOP: HERE})
-        wait_until(lambda: f"{SHOP}: DNS right, TLS default-certificate" in log.read_text())
+        wait_until(lambda: f"{SHOP}: DNS ok, TLS default-certificate" in log.read_text())
         world.certificates.issue(SHOP)
         assert process.wait(timeout=LIMIT_SECONDS) == 0
     finally:
