@@ -1,1 +1,1 @@
-"""One module for each command or noun; `closte_bridge.cli.root` has the table that leads to them."""
+"""One module for each command or command group; `closte_bridge.cli.root` lists them."""

@@ -1,4 +1,4 @@
-"""`closte-bridge adopt`: put this engine in charge of a network."""
+"""`closte-bridge adopt`: make this installation the owner of a network."""
 
 from __future__ import annotations
 
@@ -22,12 +22,12 @@ if TYPE_CHECKING:
 
 _EXAMPLES = """
 $ closte-bridge adopt
-Network "network.example.com": 3 mapped names, WordPress in /var/www/html/.
-Closte application: 3 names at Closte, key from the constant CLOSTE_CLIENT_API_KEY.
-State folder of this engine: /var/lib/closte-bridge.
-Adopted would be 2 names at Closte already: one.network.example.com, two.network.example.com.
-Put this engine in charge? [y/n] y
-Success: This engine is in charge of "network.example.com"; 2 names adopted.
+Network "network.example.com": 3 mapped domains, WordPress in /var/www/html/.
+Closte application: 3 domains, API key from the constant CLOSTE_CLIENT_API_KEY.
+State directory: /var/lib/closte-bridge.
+2 existing domains on Closte will become managed: one.network.example.com, two.network.example.com.
+Adopt this network? [y/n] y
+Success: closte-bridge now manages "network.example.com" (2 domains adopted).
 Cost: 3 wp calls (1.24 s), 2 API calls (0.24 s), planning 0.001 s.
 
 $ closte-bridge adopt --take-over --yes --quiet --format=json
@@ -44,43 +44,48 @@ def _listed(names: tuple[str, ...]) -> str:
 
 
 def describe(offer: AdoptionOffer, engine: Engine) -> list[str]:
-    """Return what adoption would bind, for a person to agree to."""
+    """Return what adoption would change, as sentences to confirm."""
     view = offer.view
     network = view.snapshot.network
     app_id = f' "{network.app_id}"' if network.app_id else ""
-    mapped, listed = counted(offer.wanted, "mapped name"), counted(len(view.observed.names), "name")
+    mapped, listed = counted(offer.wanted, "mapped domain"), counted(len(view.observed.names), "domain")
     lines = [
         f'Network "{network.domain}": {mapped}, WordPress in {shown(network.root)}.',
-        f"Closte application{app_id}: {listed} at Closte, key from {view.key_source}.",
-        f"State folder of this engine: {engine.settings.state_dir}.",
+        f"Closte application{app_id}: {listed}, API key from {view.key_source}.",
+        f"State directory: {engine.settings.state_dir}.",
     ]
     if offer.owner:
-        lines.append(f'Taken over from the engine on "{offer.owner.host}", in charge since {offer.owner.since}.')
+        host, since = offer.owner.host, offer.owner.since
+        lines.append(f'Current owner: the installation on "{host}", since {since}. It will be replaced.')
     if offer.changed:
-        lines.append(f"This may be a copy: {'; '.join(offer.changed)}.")
+        lines.append(f"This may be a staging copy: {'; '.join(offer.changed)}.")
     if offer.former:
-        lines.append(f'The main domain was "{offer.former}": it, its www. and its wildcard are kept at Closte.')
+        lines.append(
+            f'The main domain changed from "{offer.former}". '
+            "The old domain, its www. variant and its wildcard stay on Closte."
+        )
     if offer.adoptable:
-        names = _listed(offer.adoptable)
-        lines.append(f"Adopted would be {counted(len(offer.adoptable), 'name')} at Closte already: {names}.")
+        count = counted(len(offer.adoptable), "existing domain")
+        lines.append(f"{count} on Closte will become managed: {_listed(offer.adoptable)}.")
     if offer.unmanaged:
-        lines.append(f"Left alone as foreign: {counted(len(offer.unmanaged), 'name')}: {_listed(offer.unmanaged)}.")
+        count = counted(len(offer.unmanaged), "domain stays", "domains stay")
+        lines.append(f"{count} unmanaged: {_listed(offer.unmanaged)}.")
     return lines
 
 
-def run_adoption(app: App, *, take_over: bool, anew: bool = True) -> tuple[Engine, AdoptionOffer]:
-    """Ask and adopt; unless `anew`, not where all of it is so already. Raises BridgeError when it is refused."""
+def run_adoption(app: App, *, take_over: bool, repeat: bool = True) -> tuple[Engine, AdoptionOffer]:
+    """Ask and adopt. Without `repeat`, skip a network that is adopted already. Raises BridgeError if it is refused."""
     from closte_bridge.engine.adopt import adopt, prepare_offer  # noqa: PLC0415 - loaded when it is needed
 
     engine = engine_of(app, app.network())
 
     def agree(offer: AdoptionOffer) -> bool:
-        if offer.settled and not anew:
-            app.console.log("This engine is in charge already.")
+        if offer.settled and not repeat:
+            app.console.log("This network is already adopted.")
             return False
         for line in describe(offer, engine):
             app.console.log(line)
-        app.console.confirm("Put this engine in charge?")
+        app.console.confirm("Adopt this network?")
         return True
 
     if app.console.assume_yes:
@@ -92,9 +97,9 @@ def run_adoption(app: App, *, take_over: bool, anew: bool = True) -> tuple[Engin
     def as_agreed(offer: AdoptionOffer) -> bool:
         if offer.terms != asked.terms:
             raise BridgeError(
-                "What would be adopted is not what was shown any more.",
+                f'Could not adopt "{offer.view.snapshot.network.domain}": the offer changed while you were reading it.',
                 code="offer-changed",
-                hint="Run the same command again, and read it again.",
+                hint="Run the command again and review the new offer.",
                 exit_code=ExitCode.NEEDS_APPROVAL,
             )
         return True
@@ -103,28 +108,34 @@ def run_adoption(app: App, *, take_over: bool, anew: bool = True) -> tuple[Engin
 
 
 def list_warnings(offer: AdoptionOffer) -> tuple[Problem, ...]:
-    """Return a warning when not all of what is at Closte could be seen, and adopted."""
+    """Return a warning if Closte's list is incomplete, so that some domains were not adopted."""
     if offer.view.observed.complete:
         return ()
     return (
         Problem(
             code="list-partial",
-            message=f"Closte's list is not complete: {offer.view.observed.reason}.",
-            hint="Names that it does not show are not adopted. Run `closte-bridge adopt` again when it is whole.",
+            message=f"Closte's list is incomplete: {offer.view.observed.reason}. "
+            "Domains missing from it were not adopted.",
+            hint="Run `closte-bridge adopt` again once the list is complete.",
         ),
     )
 
 
-@click.command(cls=BridgeCommand, short_help="Put this engine in charge of a network.", epilog=_EXAMPLES)
-@click.option("--take-over", is_flag=True, help="Also when another engine is in charge, or this may be a copy.")
+@click.command(cls=BridgeCommand, short_help="Take ownership of a network.", epilog=_EXAMPLES)
+@click.option(
+    "--take-over",
+    is_flag=True,
+    help="Take over even if another installation owns the network or this may be a staging copy.",
+)
 @format_options(formats=(Format.TABLE, Format.JSON, Format.YAML))
 @global_options
 @pass_app
 def adopt(app: App, take_over: bool) -> Result:
-    """Bind this engine to a network, so that it may change Closte for it.
+    """Make this installation the owner of a network.
 
-    Shows the network, the key's application and which names at Closte would be ours from then on, and asks. Without
-    adoption nothing is ever changed. Run it again after the network's main domain, its database or its host changed.
+    Shows the network, the Closte application and the existing domains that will become managed, then asks.
+    closte-bridge changes nothing on Closte until you adopt. Run it again after you change the network's main domain,
+    database or host. Exits with code 7 if another installation owns the network or this may be a staging copy.
     """
     engine, offer = run_adoption(app, take_over=take_over)
     network = offer.view.snapshot.network.domain
@@ -135,8 +146,7 @@ def adopt(app: App, take_over: bool) -> Result:
         "taken_over_from": offer.owner.host if offer.owner else None,
         "renewed": offer.renewed,
     }
-    adopted = counted(len(offer.adoptable), "name")
-    text = f'This engine is in charge of "{network}"; {adopted} adopted.'
+    text = f'closte-bridge now manages "{network}" ({counted(len(offer.adoptable), "domain")} adopted).'
     return Result(
         data=data,
         rendered={Format.TABLE: ""},

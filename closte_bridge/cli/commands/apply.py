@@ -1,4 +1,4 @@
-"""`closte-bridge apply`: apply a plan that was reviewed."""
+"""`closte-bridge apply`: apply a reviewed plan file."""
 
 from __future__ import annotations
 
@@ -15,44 +15,44 @@ from closte_bridge.cli.syncing import run_sync
 
 _EXAMPLES = """
 $ closte-bridge plan --out=plan.json --quiet
-Network "network.example.com": 0 to add, 0 to remove, 3 in step, 1 held, 4 withheld.
-  ~+ www.shop.customer.com  held: waits until it leads where "shop.customer.com" leads
-  !  a.example.org          removal withheld: at most 3 by inference in any 24 hours, 0 removed and 4 waiting
-  !  b.example.org          removal withheld: at most 3 by inference in any 24 hours, 0 removed and 4 waiting
-  !  c.example.org          removal withheld: at most 3 by inference in any 24 hours, 0 removed and 4 waiting
-  !  d.example.org          removal withheld: at most 3 by inference in any 24 hours, 0 removed and 4 waiting
-Error: The gate withheld 4 removals (…): "a.example.org", "b.example.org", "c.example.org", "d.example.org".
+Network "network.example.com": 0 to add, 0 to remove, 3 in sync, 1 on hold, 4 need approval.
+  ~+ www.shop.customer.com  on hold: waiting for DNS: must point to the same address as "shop.customer.com"
+  !  a.example.org          needs approval: …
+  !  b.example.org          needs approval: …
+  !  c.example.org          needs approval: …
+  !  d.example.org          needs approval: …
+Error: 4 removals need your approval (…): "a.example.org", "b.example.org", "c.example.org", "d.example.org".
 …
 
 $ closte-bridge apply plan.json
-Network "network.example.com": 0 to add, 4 to remove, 3 in step, 1 held.
-  -  a.example.org          missing in WordPress
-  -  b.example.org          missing in WordPress
-  -  c.example.org          missing in WordPress
-  -  d.example.org          missing in WordPress
-  ~+ www.shop.customer.com  held: waits until it leads where "shop.customer.com" leads
-Plan of 2026-02-03T10:15:00+00:00.
+Network "network.example.com": 0 to add, 4 to remove, 3 in sync, 1 on hold.
+  -  a.example.org          no longer in WordPress
+  -  b.example.org          no longer in WordPress
+  -  c.example.org          no longer in WordPress
+  -  d.example.org          no longer in WordPress
+  ~+ www.shop.customer.com  on hold: waiting for DNS: must point to the same address as "shop.customer.com"
+Applied the plan created at 2026-02-03T10:15:00+00:00.
 Success: Removed 4 of 4 domains.
 Cost: 2 wp calls (0.82 s), 5 API calls (0.51 s), planning 0.001 s.
 """
 
 
-@click.command(cls=BridgeCommand, short_help="Apply a plan that was reviewed.", epilog=_EXAMPLES)
+@click.command(cls=BridgeCommand, short_help="Apply a reviewed plan file.", epilog=_EXAMPLES)
 @click.argument("file", metavar="<file>")
 @format_options(fields=FIELDS)
 @global_options
 @pass_app
 def apply(app: App, file: str) -> Result:
-    """Apply a plan that `closte-bridge plan --out` wrote and a person read.
+    """Apply a plan file saved by `closte-bridge plan --out`.
 
-    Both sides are read anew. Changes of the plan that are still valid are made, also removals that the gate had
-    withheld; one that is no longer valid is refused, and the exit code is 3. What the plan does not name is left.
+    WordPress and Closte are read again first. Changes that are still valid are made, including removals above the
+    limit. Outdated changes are skipped, and the exit code is 3. Nothing outside the plan is changed.
     """
     from closte_bridge.engine import planfile  # noqa: PLC0415 - loaded when it is needed
     from closte_bridge.engine.run import RunRequest  # noqa: PLC0415 - likewise
     from closte_bridge.planning.model import Approval  # noqa: PLC0415 - likewise
 
-    app.network()  # a plan is for one network
+    app.network()  # a plan covers one network
     reviewed = planfile.read(Path(file))
     removals = frozenset(name for action, name in reviewed.changes if action == "remove")
     request = RunRequest(
@@ -61,4 +61,4 @@ def apply(app: App, file: str) -> Result:
         reviewed_network=(reviewed.network, reviewed.database),
         retry=True,
     )
-    return run_sync(app, request, said=(Message("log", f"Plan of {reviewed.created}."),))
+    return run_sync(app, request, said=(Message("log", f"Applied the plan created at {reviewed.created}."),))

@@ -1,4 +1,4 @@
-"""`closte-bridge completion`: the completion script of a shell."""
+"""`closte-bridge completion`: print a shell completion script."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ def completion(app: App, shell: str) -> Result:
     """Print a shell completion script.
 
     Save the output where your shell loads completions from (see the example), then open a new shell. An installation
-    has the files for all shells below share/ of its prefix.
+    also has these files below share/ of its prefix.
     """
     del app
     script = completion_script(shell)
@@ -41,7 +41,7 @@ def completion_script(shell: str) -> str:
     """Return the completion script of one of `SHELLS`."""
     make = get_completion_class(shell)
     assert make is not None  # noqa: S101 - click supports these shells
-    # The script needs the name of the program, but none of its commands.
+    # The script needs only the program's name.
     completer = make(click.Command("closte-bridge"), {}, "closte-bridge", "_CLOSTE_BRIDGE_COMPLETE")
     # The method of the bash class would start bash to read its version.
     return ShellComplete.source(completer).strip("\n")

@@ -1,4 +1,4 @@
-"""`closte-bridge config`: show and validate the config."""
+"""`closte-bridge config`: show or validate the config."""
 
 from __future__ import annotations
 
@@ -47,9 +47,9 @@ def config() -> None:
 @global_options
 @pass_app
 def show(app: App) -> Result:
-    """Show all effective settings and their source: default, line of the config file, option or environment.
+    """Show all effective settings and their source: default, config file line, option or environment.
 
-    The YAML output is itself a valid config file. The API key is never shown, only the file that holds it.
+    The YAML output is itself a valid config file. It shows the path of the key file, never the API key.
     """
     effective = app.effective(every=True)
     rows = [row for settings, origins in effective for row in settings_rows(settings, origins, app.environ)]
@@ -62,9 +62,9 @@ def show(app: App) -> Result:
 @global_options
 @pass_app
 def validate(app: App, file: str | None) -> Result:
-    """Validate a config file, by default the one in use.
+    """Validate a config file. Default: the one in use.
 
-    Reports all errors at once, with line numbers.
+    Reports all errors at once, with line numbers. Exits with code 2 if there are any.
     """
     if file is not None:
         app.overrides.config = file
