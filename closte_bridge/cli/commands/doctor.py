@@ -1,4 +1,4 @@
-"""`closte-bridge doctor`: every check, each failure with its remedy."""
+"""`closte-bridge doctor`: diagnose problems and suggest fixes."""
 
 from __future__ import annotations
 
@@ -13,13 +13,13 @@ from closte_bridge.cli.formats import Format
 from closte_bridge.cli.networks import cost_messages, exit_code, on_each, problems, total_cost
 from closte_bridge.cli.options import format_options, global_options
 from closte_bridge.cli.result import Message, Problem, Result
+from closte_bridge.counts import counted
 from closte_bridge.doctor.model import Status
 from closte_bridge.errors import ExitCode
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
-_WORDS = {Status.ERROR: "failed", Status.WARNING: "to look at", Status.SKIP: "not possible"}
 FIELDS = ("check", "status", "message", "hint", "link", "network")
 
 _EXAMPLES = """
@@ -33,7 +33,7 @@ $ closte-bridge doctor --format=json --quiet > doctor.json
 
 
 def _lines(row: Mapping[str, str]) -> list[str]:
-    """Return what a check found, and below it the remedy and where to read more."""
+    """Return a finding, and below it the hint and a link."""
     lines = [f"{row['status']:<8} {row['check']:<18} {row['message']}"]
     return [*lines, f"{'':<27} {row['hint']} See {row['link']}."] if row["hint"] else lines
 
@@ -49,21 +49,26 @@ def _table(rows: Sequence[Mapping[str, str]], *, several: bool) -> str:
     return "\n".join(lines)
 
 
-def _closing(rows: Sequence[Mapping[str, str]], *, sound: bool) -> Message:
+def _closing(rows: Sequence[Mapping[str, str]], *, healthy: bool) -> Message:
     count = Counter(row["status"] for row in rows)
-    others = [f"{count[s.value]} {word}" for s, word in _WORDS.items() if count[s.value]]
+    failed, warned, skipped = (count[status.value] for status in (Status.ERROR, Status.WARNING, Status.SKIP))
+    others = [
+        *([f"{failed} failed"] if failed else []),
+        *([counted(warned, "warning")] if warned else []),
+        *([f"{skipped} skipped"] if skipped else []),
+    ]
     text = f"{count[Status.OK.value]} of {len(rows)} checks passed{': ' if others else ''}{', '.join(others)}."
-    return Message("success" if sound else "log", text)
+    return Message("success" if healthy else "log", text)
 
 
-@click.command(cls=BridgeCommand, short_help="Check everything, with the remedy for each.", epilog=_EXAMPLES)
+@click.command(cls=BridgeCommand, short_help="Diagnose problems and suggest fixes.", epilog=_EXAMPLES)
 @format_options(fields=FIELDS)
 @global_options
 @pass_app
 def doctor(app: App) -> Result:
-    """Check WordPress, the key, Closte, this machine and the mappings; name what is wrong and what to do.
+    """Check WordPress, the API key, Closte, this machine and the mappings, and suggest a fix for each problem.
 
-    Changes nothing. Exits with 1 when a check found an error; warnings alone are no failure.
+    Changes nothing. Exits with code 1 on errors; warnings do not affect the exit code.
     """
     from closte_bridge.doctor.examine import examine  # noqa: PLC0415 - loaded when it is needed
 
@@ -87,9 +92,9 @@ def doctor(app: App) -> Result:
             elif finding.status is Status.WARNING:
                 warnings.append(problem)
     code = ExitCode.FAILURE if errors else ExitCode.OK
-    closing = _closing(rows, sound=not (errors or warnings))
+    closing = _closing(rows, healthy=not (errors or warnings))
     if app.output.format is Format.TABLE and not app.output.wants_rows({Format.TABLE.value}):
-        # Each stands in the list already, with its remedy.
+        # The table already shows each finding with its hint.
         errors, warnings = [*problems(outcomes)], []
     return Result(
         exit_code=exit_code(outcomes, lambda _: code),

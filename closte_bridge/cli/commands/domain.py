@@ -1,4 +1,4 @@
-"""`closte-bridge domain`: one domain at a time."""
+"""`closte-bridge domain`: inspect and manage single domains."""
 
 from __future__ import annotations
 
@@ -9,7 +9,13 @@ import click
 from closte_bridge.cli.command import BridgeCommand, BridgeGroup
 from closte_bridge.cli.commands.domain_backfill import backfill
 from closte_bridge.cli.commands.domain_check import check, revive
-from closte_bridge.cli.commands.domain_explain import ends, explain, inspect_domain, inspect_network, side_messages
+from closte_bridge.cli.commands.domain_explain import (
+    expiry_warnings,
+    explain,
+    inspect_domain,
+    inspect_network,
+    side_messages,
+)
 from closte_bridge.cli.context import App, pass_app
 from closte_bridge.cli.formats import Format
 from closte_bridge.cli.networks import engine_of
@@ -55,15 +61,15 @@ _GET = """
 $ closte-bridge domain get shop.customer.com --field=state
 in-sync
 
-$ closte-bridge domain get nobody.example.org
-Error: "nobody.example.org" is not known on either side.
-`closte-bridge domain list` shows those that are; `closte-bridge domain add` pins one.
+$ closte-bridge domain get other.example.org
+Error: Unknown domain "other.example.org": not found in WordPress or on Closte.
+Check the spelling with `closte-bridge domain list`, or add it with `closte-bridge domain add other.example.org`.
 """
 _ADD = """
 $ closte-bridge domain add legacy.customer.com
-Network "network.example.com": 1 to add, 0 to remove, 3 in step.
+Network "network.example.com": 1 to add, 0 to remove, 3 in sync.
   +  legacy.customer.com  pinned
-Checked 1 domain: 0 with their padlock.
+Checked 1 domain: 0 with valid HTTPS.
 Success: Added 1 of 1 domain.
 Cost: 2 wp calls (0.82 s), 3 API calls (0.37 s), planning 0.001 s.
 
@@ -72,29 +78,29 @@ $ closte-bridge domain add legacy.customer.com --quiet --format=count
 """
 _REMOVE = """
 $ closte-bridge domain remove legacy.customer.com --yes
-Network "network.example.com": 0 to add, 1 to remove, 3 in step.
-  -  legacy.customer.com  removed by command
+Network "network.example.com": 0 to add, 1 to remove, 3 in sync.
+  -  legacy.customer.com  requested with `domain remove`
 Success: Removed 1 of 1 domain.
 Cost: 3 wp calls (1.23 s), 3 API calls (0.37 s), planning 0.001 s.
 
 $ closte-bridge domain remove shop.customer.com --yes
 Error: "shop.customer.com" is still mapped in WordPress.
-Remove the mapping there first; the alias then goes by itself.
+Delete the mapping in WordPress; closte-bridge then removes the domain automatically.
 """
 _RELEASE = """
 $ closte-bridge domain release legacy.customer.com --yes
-Success: Released 1 of 1 domain; it stays at Closte.
+Success: Released 1 domain. It stays on Closte.
 
 $ closte-bridge domain release legacy.customer.com --yes
-Error: "legacy.customer.com" was not released: closte-bridge does not manage it.
-See what is managed with `closte-bridge domain list --fields=domain,ours`.
+Error: Could not release "legacy.customer.com": closte-bridge does not manage it.
+List the managed domains with `closte-bridge domain list --fields=domain,managed`.
 """
 
 
-@click.group(cls=BridgeGroup, short_help="List, explain, add and remove domains.", epilog=_LIST)
+@click.group(cls=BridgeGroup, short_help="Add, remove and inspect domains.", epilog=_LIST)
 @global_options
 def domain() -> None:
-    """List, explain, add and remove domains."""
+    """Add, remove and inspect single domains."""
 
 
 domain.add_command(check)
@@ -121,21 +127,21 @@ def _row(known: DomainStatus) -> dict[str, object]:
     }
 
 
-@domain.command("list", cls=BridgeCommand, short_help="List every domain of both sides.", epilog=_LIST)
+@domain.command("list", cls=BridgeCommand, short_help="List all known domains.", epilog=_LIST)
 @click.option(
     "--state",
     type=click.Choice(STATES),
     metavar="<state>",
-    help='Only those in this state, such as "held" or "in step".',
+    help='State of the domains to list, such as "on-hold". Default: all.',
 )
 @format_options(fields=FIELDS, extra_fields=EXTRA)
 @global_options
 @pass_app
 def list_(app: App, state: str | None) -> Result:
-    """List every domain that either side knows, with its stage in WordPress and its state.
+    """List all domains known to WordPress or Closte, with their stage and state.
 
-    States: in step, to add, to remove, held, withheld, foreign, gone, unknown, orphaned (its mapping's site is gone),
-    own (the network's own domain).
+    States: in-sync, to-add, to-remove, on-hold, needs-approval, unmanaged, gone (no longer on Closte), unknown
+    (Closte's list is incomplete), orphaned (the mapping's site no longer exists), own (the network's main domain).
     """
     engine = engine_of(app, app.network())
     found = inspect_network(engine)
@@ -146,7 +152,7 @@ def list_(app: App, state: str | None) -> Result:
         fields=FIELDS,
         messages=remarks,
         errors=errors,
-        warnings=(*warnings, *ends(found)),
+        warnings=(*warnings, *expiry_warnings(found)),
         cost=engine.cost.as_data(),
     )
 
@@ -157,7 +163,7 @@ def list_(app: App, state: str | None) -> Result:
 @global_options
 @pass_app
 def get(app: App, name: str) -> Result:
-    """Show what both sides know of one domain."""
+    """Show one domain's details in WordPress and on Closte."""
     engine = engine_of(app, app.network())
     found = inspect_domain(engine, *domain_names(app, [name]))
     code, errors, warnings, remarks = side_messages(found.report)
@@ -167,20 +173,20 @@ def get(app: App, name: str) -> Result:
         fields=(*FIELDS, *EXTRA),
         messages=remarks,
         errors=errors,
-        warnings=(*warnings, *ends(found)),
+        warnings=(*warnings, *expiry_warnings(found)),
         cost=engine.cost.as_data(),
     )
 
 
-@domain.command("add", cls=BridgeCommand, short_help="Pin domains: keep them at Closte.", epilog=_ADD)
+@domain.command("add", cls=BridgeCommand, short_help="Add domains and keep them (pin).", epilog=_ADD)
 @click.argument("domains", nargs=-1, metavar="<domain>...")
 @format_options(fields=PLAN_FIELDS, porcelain=True)
 @global_options
 @pass_app
 def add(app: App, domains: tuple[str, ...]) -> Result:
-    """Pin domains, so that they are kept at Closte whether they are mapped or not, and add them now.
+    """Add domains to Closte and keep them there even if they are not mapped ("pin").
 
-    Wildcards can be pinned as well: they cannot be mapped in Ultimate Multisite.
+    Use this for wildcards too, which Ultimate Multisite cannot map. Exits with code 4 if a domain could not be added.
     """
     from closte_bridge.engine.pins import pin  # noqa: PLC0415 - likewise
     from closte_bridge.engine.run import RunRequest  # noqa: PLC0415 - loaded when it is needed
@@ -191,26 +197,30 @@ def add(app: App, domains: tuple[str, ...]) -> Result:
     return run_sync(app, RunRequest(only=frozenset(names), retry=True), remembered=True, spent=engine.cost)
 
 
-@domain.command("remove", cls=BridgeCommand, short_help="Unpin domains and remove them at Closte.", epilog=_REMOVE)
+@domain.command("remove", cls=BridgeCommand, short_help="Unpin domains and remove them.", epilog=_REMOVE)
 @click.argument("domains", nargs=-1, metavar="<domain>...")
 @format_options(fields=PLAN_FIELDS, porcelain=True)
 @global_options
 @pass_app
 def remove(app: App, domains: tuple[str, ...]) -> Result:
-    """Unpin domains and remove them at Closte, if they are ours and nothing in WordPress or the config wants them.
+    """Unpin domains and remove them from Closte.
 
-    A wildcard goes only when every name that it covers is an alias of its own; the sync adds those first.
+    Refused if a domain is unmanaged or still used in WordPress or the config. Before a wildcard is removed, every
+    domain that it covers is added individually. Exits with code 3 if a domain must wait.
     """
     from closte_bridge.engine.pins import request_removal  # noqa: PLC0415 - likewise
     from closte_bridge.engine.run import RunRequest  # noqa: PLC0415 - loaded when it is needed
 
     names = some_domain_names(app, domains)
-    app.console.confirm(f"Remove {', '.join(names[:10])}{' …' if len(names) > 10 else ''} at Closte?")  # noqa: PLR2004 - enough to recognise
+    app.console.confirm(f"Remove {', '.join(names[:10])}{' …' if len(names) > 10 else ''} from Closte?")  # noqa: PLR2004 - enough to recognise
     engine = engine_of(app, app.network())
     dismissal = request_removal(engine, names, app.command)
-    said = tuple(Message("log", f'"{name}" is unpinned; nothing of ours is at Closte.') for name in dismissal.unpinned)
+    said = tuple(
+        Message("log", f'Unpinned "{name}". It is not managed on Closte, so nothing was removed.')
+        for name in dismissal.unpinned
+    )
     wildcards = any(name.startswith("*.") for name in names)
-    # The names behind a wildcard are added by the same run, so it is not narrowed then.
+    # The same run adds the domains that a wildcard covers, so it is not limited to `names` then.
     only = frozenset() if wildcards else frozenset(names)
     removing = frozenset(dismissal.removing)
     return run_sync(
@@ -223,24 +233,27 @@ def remove(app: App, domains: tuple[str, ...]) -> Result:
     )
 
 
-@domain.command("release", cls=BridgeCommand, short_help="Forget domains; leave them at Closte.", epilog=_RELEASE)
+@domain.command("release", cls=BridgeCommand, short_help="Stop managing domains.", epilog=_RELEASE)
 @click.argument("domains", nargs=-1, metavar="<domain>...")
 @format_options(formats=(Format.TABLE, Format.JSON))
 @global_options
 @pass_app
 def release(app: App, domains: tuple[str, ...]) -> Result:
-    """Let domains go without touching Closte: from then on they are foreign, and `adopt` leaves them so."""
-    from closte_bridge.engine.pins import release as let_go  # noqa: PLC0415 - loaded when it is needed
+    """Stop managing domains but leave them on Closte.
+
+    `adopt` does not manage them again. Exits with code 4 if only some were released.
+    """
+    from closte_bridge.engine.pins import release as release_domains  # noqa: PLC0415 - loaded when it is needed
 
     names = some_domain_names(app, domains)
-    app.console.confirm(f"Forget {counted(len(names), 'domain')}, leaving them at Closte?")
-    released = let_go(engine_of(app, app.network()), names, app.command)
+    them, they_stay = ("it", "It stays") if len(names) == 1 else ("them", "They stay")
+    app.console.confirm(f"Stop managing {counted(len(names), 'domain')}, leaving {them} on Closte?")
+    released = release_domains(engine_of(app, app.network()), names, app.command)
     errors = [_not_managed(name) for name in names if name not in released]
-    text = f"Released {len(released)} of {counted(len(names), 'domain')}"
-    stay = "it stays" if len(names) == 1 else "they stay"
-    messages = () if errors else (Message("success", f"{text}; {stay} at Closte."),)
+    text = f"Released {counted(len(names), 'domain')}. {they_stay} on Closte."
+    messages = () if errors else (Message("success", text),)
     if errors and len(names) > 1:
-        text = f"Only {text[0].lower()}{text[1:]} ({len(errors)} failed)."
+        text = f"Released {len(released)} of {counted(len(names), 'domain')}; {len(errors)} failed."
         errors.append(Problem(code="incomplete", message=text, hint=_SEE_LIST))
     return Result(
         exit_code=ExitCode.OK if not errors else ExitCode.SOME_FAILED if released else ExitCode.FAILURE,
@@ -251,9 +264,9 @@ def release(app: App, domains: tuple[str, ...]) -> Result:
     )
 
 
-_SEE_LIST = "See what is managed with `closte-bridge domain list --fields=domain,ours`."
+_SEE_LIST = "List the managed domains with `closte-bridge domain list --fields=domain,managed`."
 
 
 def _not_managed(name: str) -> Problem:
-    text = f'"{name}" was not released: closte-bridge does not manage it.'
+    text = f'Could not release "{name}": closte-bridge does not manage it.'
     return Problem(code="not-ours", message=text, domain=name, hint=_SEE_LIST)

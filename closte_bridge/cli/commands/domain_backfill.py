@@ -1,4 +1,4 @@
-"""`domain backfill`: domain records for sites that were there before this engine."""
+"""`domain backfill`: create missing domain records for existing sites."""
 
 from __future__ import annotations
 
@@ -31,24 +31,25 @@ old.network.example.com	2	planned	site 2 has no domain record	network.example.co
 
 $ closte-bridge domain backfill
 "old.network.example.com" for site 2.
-Make this domain record? [y/n] y
-Success: Made 1 of 1 domain record.
-`closte-bridge sync` adds its domain at Closte.
+Create this domain record? [y/n] y
+Success: Created 1 of 1 domain record.
+Run `closte-bridge sync` to add the domain to Closte.
 Cost: 3 wp calls (1.52 s), 1 API call (0.12 s), planning 0.001 s.
 """
 
 
-@click.command("backfill", cls=BridgeCommand, short_help="Make records that older sites lack.", epilog=_EXAMPLES)
+@click.command("backfill", cls=BridgeCommand, short_help="Create missing domain records.", epilog=_EXAMPLES)
 @click.argument("domains", nargs=-1, metavar="[<domain>...]")
-@click.option("--dry-run", is_flag=True, help="Show what would be made; change nothing.")
+@click.option("--dry-run", is_flag=True, help="Preview only; change nothing.")
 @format_options(fields=FIELDS, porcelain=True)
 @global_options
 @pass_app
 def backfill(app: App, domains: tuple[str, ...], dry_run: bool) -> Result:
-    """Make the domain records of sites that have none, however old: shows them first, and asks.
+    """Create missing domain records for existing sites. Lists them first and asks.
 
-    With domains, of those sites only. A sync does this by itself, but only for sites that were created since this
-    engine took charge. None is made for a shared domain, for a subdirectory site, or where a filter says no.
+    Given domains, only their sites are processed. For sites created after adoption, sync does this automatically.
+    Skips shared domains, subdirectory sites and sites excluded by a filter. Exits with code 4 if some records could
+    not be created.
     """
     from closte_bridge.engine.backfill import backfill as fill  # noqa: PLC0415 - loaded when it is needed
     from closte_bridge.engine.backfill import find_candidates  # noqa: PLC0415 - likewise
@@ -56,9 +57,9 @@ def backfill(app: App, domains: tuple[str, ...], dry_run: bool) -> Result:
     engine = engine_of(app, app.network())
     only = frozenset(domain_names(app, domains))
     found = find_candidates(engine, only)
-    problems = tuple(_not_lacking(found, only))
+    problems = tuple(_not_missing(found, only))
     if found.authority.mode is Mode.INACTIVE and not dry_run:
-        text = f"Nothing is changed: {found.authority.reason}. {found.authority.hint}"
+        text = f"No changes made: {found.authority.reason}. {found.authority.hint}"
         return Result(
             data=[],
             fields=FIELDS,
@@ -67,15 +68,13 @@ def backfill(app: App, domains: tuple[str, ...], dry_run: bool) -> Result:
             cost=engine.cost.as_data(),
         )
     if dry_run or not found.missing_records:
-        said = (
-            () if found.missing_records else (Message("success", "Every site that can have a domain record has one."),)
-        )
+        nothing = (Message("success", "Nothing to do: no domain records are missing."),)
         return Result(
             exit_code=ExitCode.SOME_FAILED if problems else ExitCode.OK,
             data=_rows(found, {}),
             fields=FIELDS,
             rendered={} if found.missing_records else {"table": ""},
-            messages=() if problems else said,
+            messages=() if problems or found.missing_records else nothing,
             errors=problems,
             cost=engine.cost.as_data(),
         )
@@ -86,12 +85,12 @@ def backfill(app: App, domains: tuple[str, ...], dry_run: bool) -> Result:
     return _result(found, words, problems, engine.cost.as_data(), engine.cost.sentence())
 
 
-def _not_lacking(found: BackfillCandidates, only: frozenset[str]) -> list[Problem]:
+def _not_missing(found: BackfillCandidates, only: frozenset[str]) -> list[Problem]:
     return [
         Problem(
             code="not-lacking",
-            message=f'"{name}" is no site\'s domain that lacks its record and may have one.',
-            hint="`closte-bridge domain backfill --dry-run` shows those that are.",
+            message=f'No missing domain record found for "{name}".',
+            hint="Run `closte-bridge domain backfill --dry-run` to list sites without a record.",
             domain=name,
         )
         for name in sorted(only - {missing_record.domain for missing_record in found.missing_records})
@@ -115,11 +114,11 @@ def _ask(app: App, missing_records: tuple[MissingRecord, ...]) -> None:
     for missing_record in missing_records[:_SHOWN]:
         app.console.log(f'"{shown(missing_record.domain)}" for site {missing_record.site}.')
     if len(missing_records) > _SHOWN:
-        app.console.log(f"And {len(missing_records) - _SHOWN} more; --dry-run shows them all.")
+        app.console.log(f"And {len(missing_records) - _SHOWN} more. Use --dry-run to list all.")
     app.console.confirm(
-        "Make this domain record?"
+        "Create this domain record?"
         if len(missing_records) == 1
-        else f"Make these {len(missing_records)} domain records?"
+        else f"Create these {len(missing_records)} domain records?"
     )
 
 
@@ -136,11 +135,11 @@ def _result(
         for missing_record in found.missing_records
         if words[missing_record.site].startswith(("refused", "inactive"))
     ]
-    text = f"Made {made} of {counted(len(found.missing_records), 'domain record')}."
+    text = f"Created {made} of {counted(len(found.missing_records), 'domain record')}."
     closing = [Message("success" if made else "log", text)]
     if made:
-        which = "its domain" if made == 1 else "their domains"
-        closing.append(Message("log", f"`closte-bridge sync` adds {which} at Closte."))
+        which = "domain" if made == 1 else "domains"
+        closing.append(Message("log", f"Run `closte-bridge sync` to add the {which} to Closte."))
     return Result(
         exit_code=ExitCode.SOME_FAILED if refused or problems else ExitCode.OK,
         data=_rows(found, words),

@@ -1,4 +1,4 @@
-"""`domain check` and `domain revive`: what DNS and certificates say, and bringing back what was given up."""
+"""`domain check` and `domain revive`: check DNS and HTTPS, and reactivate failed mappings."""
 
 from __future__ import annotations
 
@@ -36,8 +36,8 @@ points-elsewhere
 """
 _REVIVE = """
 $ closte-bridge domain revive old.customer.com
-"old.customer.com" would move from "failed" to "done", and may become the primary domain of site 7.
-Revive it? [y/n] y
+The stage of "old.customer.com" will change from "failed" to "done". It may become the primary domain of site 7.
+Reactivate this mapping? [y/n] y
 
 $ closte-bridge domain revive old.customer.com --yes --quiet
 """
@@ -55,16 +55,16 @@ def _pool(engine: Engine, snapshot: Snapshot) -> CheckPool:
     )
 
 
-@click.command("check", cls=BridgeCommand, short_help="Look at DNS and certificate now.", epilog=_CHECK)
+@click.command("check", cls=BridgeCommand, short_help="Check DNS and HTTPS now.", epilog=_CHECK)
 @click.argument("domains", nargs=-1, metavar="<domain>...")
 @format_options(fields=FIELDS)
 @global_options
 @pass_app
 def check(app: App, domains: tuple[str, ...]) -> Result:
-    """Look at DNS and the certificate of domains now, mapped or not: what is there, and what the customer does next.
+    """Check the DNS and certificate of any domain, mapped or not, and show what its owner needs to do next.
 
-    DNS is right when the name leads where the network's own domain leads, or to `dns.targets`. Changes nothing and
-    remembers nothing. Exits with 4 when one of them has no padlock.
+    DNS is correct if the domain resolves to the same address as the network's main domain, or to `dns.targets`.
+    Changes and records nothing. Exits with code 4 if any domain does not serve valid HTTPS.
     """
     from closte_bridge.checks import report  # noqa: PLC0415 - loaded when it is needed
     from closte_bridge.engine.snapshots import start_snapshot  # noqa: PLC0415 - likewise
@@ -84,17 +84,17 @@ def check(app: App, domains: tuple[str, ...]) -> Result:
     )
 
 
-@click.command("revive", cls=BridgeCommand, short_help="Bring back what was given up before.", epilog=_REVIVE)
+@click.command("revive", cls=BridgeCommand, short_help="Reactivate failed mappings.", epilog=_REVIVE)
 @click.argument("domains", nargs=-1, metavar="<domain>...")
 @format_options(fields=PLAN_FIELDS)
 @global_options
 @pass_app
 def revive(app: App, domains: tuple[str, ...]) -> Result:
-    """Bring back mappings that Ultimate Multisite had given up before this engine took charge.
+    """Reactivate mappings that Ultimate Multisite marked as failed before adoption.
 
-    It moves one as well whose CDN lets no test request through. Looks at DNS and certificate first, says what would
-    change, and asks: reaching "done" can make a domain the primary one of its site, to which visitors are then
-    redirected. Exits with 4 when one of them did not move.
+    Also works for domains behind a CDN that blocks the test request. Checks DNS and certificate first, shows what
+    will change, and asks. Stage "done" can make a domain the primary domain of its site, which redirects visitors to
+    it. Exits with code 4 if any mapping was not reactivated.
     """
     from closte_bridge.engine.run import RunRequest  # noqa: PLC0415 - likewise
     from closte_bridge.wordpress.stage import Stage  # noqa: PLC0415 - loaded when it is needed
@@ -103,19 +103,20 @@ def revive(app: App, domains: tuple[str, ...]) -> Result:
     moving, problems = _preview(engine, some_domain_names(app, domains))
     for change in moving:
         primary = change.stage == Stage.DONE and not change.back
-        words = f", and may become the primary domain of site {change.mapping.blog_id}" if primary else ""
-        app.console.log(f'"{change.name}" would move from "{change.mapping.stage}" to "{change.stage}"{words}.')
+        text = f'The stage of "{change.name}" will change from "{change.mapping.stage}" to "{change.stage}".'
+        effect = f" It may become the primary domain of site {change.mapping.blog_id}." if primary else ""
+        app.console.log(f"{text}{effect}")
     if not moving:
         return Result(exit_code=ExitCode.SOME_FAILED, errors=tuple(problems), fields=PLAN_FIELDS, data=[])
     names = frozenset(change.name for change in moving)
-    app.console.confirm("Revive it?" if len(names) == 1 else f"Revive these {len(names)}?")
+    app.console.confirm("Reactivate this mapping?" if len(names) == 1 else f"Reactivate these {len(names)} mappings?")
     return run_sync(app, RunRequest(only=names, revive=names), failed=tuple(problems), spent=engine.cost)
 
 
 def _preview(engine: Engine, names: list[str]) -> tuple[list[StageChange], list[Problem]]:
-    """Look at the names; return what would move, by the rules that a sync moves by, and an error for each that stays.
+    """Check domains; return the stage changes by the rules of a sync, and an error for each domain without one.
 
-    Raises BridgeError where nothing may be changed, and for a name that this network does not map.
+    Raises BridgeError if nothing may be changed, and for a domain that this network does not map.
     """
     from closte_bridge.checks.domain_state import begin, learn  # noqa: PLC0415 - loaded when it is needed
     from closte_bridge.engine.observe import observe  # noqa: PLC0415 - likewise
@@ -140,7 +141,7 @@ def _preview(engine: Engine, names: list[str]) -> tuple[list[StageChange], list[
 
 
 def _rows(snapshot: Snapshot, names: list[str]) -> dict[str, list[Mapping]]:
-    """Return this network's mappings of each of the names. Raises BridgeError for one without any."""
+    """Return this network's mappings of each domain. Raises BridgeError for a domain without a mapping."""
     from closte_bridge.engine.verify import own_mappings  # noqa: PLC0415 - loaded when it is needed
     from closte_bridge.planning.stages import name_of  # noqa: PLC0415 - likewise
 
@@ -152,19 +153,26 @@ def _rows(snapshot: Snapshot, names: list[str]) -> dict[str, list[Mapping]]:
         if not rows:
             elsewhere = any(name_of(mapping) == name for mapping in snapshot.mappings)
             raise BridgeError(
-                f'"{name}" is {"mapped to no site of this network" if elsewhere else "not mapped in WordPress"}.',
+                f'Could not reactivate "{name}": it is not mapped '
+                f"{'to a site in this network' if elsewhere else 'in WordPress'}.",
                 code="not-mapped",
-                hint="`closte-bridge domain list` shows what is.",
+                hint="Run `closte-bridge domain list` to see all mapped domains.",
                 domain=name,
             )
     return found
 
 
 def _stays(checked: DomainCheck, stage: str, held: str | None) -> Problem:
-    reason = held or f'its stage "{stage}" stays: {checked.dns.code.value}'
+    tls = checked.tls.code.value if checked.tls else "not checked"
+    reason = held or f'its stage stays "{stage}" (DNS: {checked.dns.code.value}, certificate: {tls})'
     hint = (
-        f"`closte-bridge domain explain {checked.name}` says more."
+        f"Run `closte-bridge domain explain {checked.name}` for details."
         if held
-        else f"`closte-bridge domain check {checked.name}` says what is missing."
+        else f"Run `closte-bridge domain check {checked.name}` to see what is missing."
     )
-    return Problem(code="not-revived", message=f'"{checked.name}": {reason}.', domain=checked.name, hint=hint)
+    return Problem(
+        code="not-revived",
+        message=f'Could not reactivate "{checked.name}": {reason}.',
+        domain=checked.name,
+        hint=hint,
+    )

@@ -1,4 +1,4 @@
-"""`closte-bridge health`: red or green, for a monitor. Reads the ledger and the lock, and nothing else."""
+"""`closte-bridge health`: check health for monitoring. Reads only the ledger and the lock."""
 
 from __future__ import annotations
 
@@ -22,15 +22,15 @@ FIELDS = ("network", "healthy", "last_success", "last_run", "reason", "last_erro
 
 _EXAMPLES = """
 $ closte-bridge health
-Success: All well: 1 network.
+Success: Healthy: 1 network.
 
 $ closte-bridge health --max-age=10m; echo $?
-Error: default: the last success was 42 minutes ago.
-Run `closte-bridge sync` and look at what it says.
+Error: Network "default" is unhealthy: the last successful run was 42 minutes ago.
+Run `closte-bridge sync` and check its output.
 1
 """
-NOT_ADOPTED = "no engine is in charge of this network"
-# What says most of a problem; of all others a sync does.
+NOT_ADOPTED = "this network has not been adopted"
+# The command that explains a problem best; the default is `sync`.
 _COMMANDS = {
     "needs-approval": "plan",
     "list-unreadable": "integration test",
@@ -47,25 +47,25 @@ _COMMANDS = {
 
 
 class _Unhealthy(NamedTuple):
-    """Why a network is not healthy, and the command that says more."""
+    """Why a network is unhealthy, and the command that explains it."""
 
     reason: str
     command: str = "sync"
 
 
 def _lasting_problem(problems: dict[str, float], before: float) -> _Unhealthy | None:
-    """Return the oldest problem that is an alarm, or else that stands since `before` (epoch seconds)."""
+    """Return the oldest problem that is an alarm, else the oldest since `before` (epoch seconds)."""
     from closte_bridge.engine.problems import ALARMS  # noqa: PLC0415 - loaded when it is needed
 
     red = {code: since for code, since in problems.items() if code in ALARMS or since <= before}
     code = min(red, key=lambda code: (code not in ALARMS, red[code], code), default=None)
     if code is None:
         return None
-    return _Unhealthy(f'the problem "{code}" stands since {when(red[code])}', _COMMANDS.get(code, "sync"))
+    return _Unhealthy(f'problem "{code}" has persisted since {when(red[code])}', _COMMANDS.get(code, "sync"))
 
 
 def _read_health(engine: Engine, limit: float, longest: float) -> tuple[dict[str, object], str]:
-    """Return what is to be shown of a network, and the command that says more if it is not healthy."""
+    """Return the row of a network, and the command that explains why it is unhealthy."""
     from closte_bridge.engine.clock import last_try  # noqa: PLC0415 - loaded when it is needed
     from closte_bridge.engine.last_error import last_error  # noqa: PLC0415 - likewise
     from closte_bridge.engine.lock import holder_since  # noqa: PLC0415 - likewise
@@ -82,11 +82,11 @@ def _read_health(engine: Engine, limit: float, longest: float) -> tuple[dict[str
     if "identity" not in meta:
         red = _Unhealthy(NOT_ADOPTED, "adopt")
     elif success is None:
-        red = _Unhealthy("there was no success yet")
+        red = _Unhealthy("no successful run yet")
     elif now - success > limit:
-        red = _Unhealthy(f"the last success was {counted(round((now - success) / 60), 'minute')} ago")
+        red = _Unhealthy(f"the last successful run was {counted(round((now - success) / 60), 'minute')} ago")
     elif held is not None and now - held > limit:
-        red = _Unhealthy(f"a run has been under way for {counted(round((now - held) / 60), 'minute')}")
+        red = _Unhealthy(f"a run has been in progress for {counted(round((now - held) / 60), 'minute')}")
     else:
         red = _lasting_problem(problems, now - longest)
     row: dict[str, object] = {
@@ -100,42 +100,44 @@ def _read_health(engine: Engine, limit: float, longest: float) -> tuple[dict[str
     return row, red.command if red else ""
 
 
-def _remedy(command: str, network: str) -> str:
+def _hint(command: str, network: str) -> str:
     which = f" --network={network}" if network else ""
-    return f"Run `closte-bridge {command}{which}` and look at what it says."
+    return f"Run `closte-bridge {command}{which}` and check its output."
 
 
-@click.command(cls=BridgeCommand, short_help="Say whether all is well, for a monitor.", epilog=_EXAMPLES)
-@click.option("--max-age", default="30m", metavar="<duration>", help="How old the last success may be. Default: 30m.")
+@click.command(cls=BridgeCommand, short_help="Check health for monitoring.", epilog=_EXAMPLES)
+@click.option(
+    "--max-age", default="30m", metavar="<duration>", help="Maximum age of the last successful run. Default: 30m."
+)
 @click.option(
     "--max-problem-age",
     default="1d",
     metavar="<duration>",
-    help="How long a problem may stand that needs a person or fails again and again. Default: 1d.",
+    help="Maximum age of a problem that keeps failing or needs a person. Default: 1d.",
 )
 @format_options(fields=FIELDS)
 @global_options
 @pass_app
 def health(app: App, max_age: str, max_problem_age: str) -> Result:
-    """Exit with 0 if every network had a success lately, no run hangs and no problem stands, else with 1.
+    """Exit with code 0 if every network synced recently, no run is stuck and no problem persists, otherwise with 1.
 
-    Calls neither side. A success is a run that could read both sides and was not turned away by Closte; while the
-    integration is off, one that could read WordPress. A problem is one that runs end with again and again, or a change
-    that keeps failing. The loss of many aliases and a restored database are alarms: red immediately.
+    Does not contact WordPress or Closte. A run is successful if it read WordPress and Closte, and Closte accepted the
+    API key. If the integration is disabled, reading WordPress is enough. A problem is one that each run ends with, or
+    a change that keeps failing. The loss of many managed domains and a restored database count immediately.
     """
     limit, longest = duration(max_age), duration(max_problem_age)
-    looks = [_read_health(engine_of(app, settings), limit, longest) for settings in app.settings(every=True)]
-    rows = [row for row, _ in looks]
+    found = [_read_health(engine_of(app, settings), limit, longest) for settings in app.settings(every=True)]
+    rows = [row for row, _ in found]
     errors = tuple(
         Problem(
             code="unhealthy",
-            message=f"{row['network']}: {row['reason']}.",
-            hint=_remedy(command, str(row["network"]) if len(rows) > 1 else ""),
+            message=f'Network "{row["network"]}" is unhealthy: {row["reason"]}.',
+            hint=_hint(command, str(row["network"]) if len(rows) > 1 else ""),
         )
-        for row, command in looks
+        for row, command in found
         if not row["healthy"]
     )
-    text = f"All well: {counted(len(rows), 'network')}."
+    text = f"Healthy: {counted(len(rows), 'network')}."
     return Result(
         exit_code=ExitCode.FAILURE if errors else ExitCode.OK,
         data=rows,

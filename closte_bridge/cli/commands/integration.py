@@ -1,4 +1,4 @@
-"""`closte-bridge integration`: the toggle in Ultimate Multisite, the key, the connection."""
+"""`closte-bridge integration`: enable, disable and test the Closte integration."""
 
 from __future__ import annotations
 
@@ -17,6 +17,7 @@ from closte_bridge.errors import BridgeError, ExitCode
 
 if TYPE_CHECKING:
     from closte_bridge.closte.connection import ConnectionTest
+    from closte_bridge.closte.listing import Listing
     from closte_bridge.config.model import Settings
     from closte_bridge.engine.engine import Engine
 
@@ -36,41 +37,41 @@ _FORMATS = (Format.TABLE, Format.CSV, Format.JSON, Format.YAML)
 
 _STATUS = """
 $ closte-bridge integration status --field=integration
-on
+true
 
 $ closte-bridge integration status --fields=integration,key_source --format=json
-{"version": 1, "command": "integration status", "status": "ok", "exit_code": 0, "data": {"integration": "on", \
+{"version": 1, "command": "integration status", "status": "ok", "exit_code": 0, "data": {"integration": true, \
 "key_source": "the constant CLOSTE_CLIENT_API_KEY"}, "errors": [], "warnings": [], "notes": [], "cost": {…}}
 """
 _TEST = """
 $ closte-bridge integration test
-Success: Closte answered and took the key (from the constant CLOSTE_CLIENT_API_KEY); its list holds 3 names.
+Success: Connected to Closte (API key from the constant CLOSTE_CLIENT_API_KEY); 3 domains found.
 
 $ closte-bridge integration test; echo $?
 Error: Closte answered "Invalid API key.".
-Compare the key with the one in Closte's dashboard.
+Check that the key matches the one in Closte's dashboard.
 1
 """
 _ENABLE = """
 $ closte-bridge integration enable
-Success: The Closte integration is switched on.
+Success: Closte integration enabled.
 
 $ closte-bridge integration enable
-Success: The Closte integration was on already.
+Success: Closte integration is already enabled.
 """
 _DISABLE = """
 $ closte-bridge integration disable
-Success: The Closte integration is switched off.
+Success: Closte integration disabled.
 
 $ closte-bridge integration disable
-Success: The Closte integration was off already.
+Success: Closte integration is already disabled.
 """
 
 
-@click.group(cls=BridgeGroup, short_help="Switch the integration, test the connection.", epilog=_TEST)
+@click.group(cls=BridgeGroup, short_help="Enable, disable and test the integration.", epilog=_TEST)
 @global_options
 def integration() -> None:
-    """See and switch the Closte integration in Ultimate Multisite, and test the connection to Closte."""
+    """Manage Ultimate Multisite's Closte integration and test the API connection."""
 
 
 def _read_status(app: App, engine: Engine) -> tuple[dict[str, object], list[Problem]]:
@@ -92,8 +93,8 @@ def _read_status(app: App, engine: Engine) -> tuple[dict[str, object], list[Prob
     settings = snapshot.settings
     data: dict[str, object] = {
         "network": snapshot.network.domain,
-        "integration": "on" if settings.integration else "off",
-        "domain_mapping": "on" if settings.domain_mapping else "off",
+        "integration": settings.integration,
+        "domain_mapping": settings.domain_mapping,
         "plugin_version": settings.plugin_version,
         "dns_check_interval": settings.dns_check_interval,
         "www": settings.www.value,
@@ -105,12 +106,12 @@ def _read_status(app: App, engine: Engine) -> tuple[dict[str, object], list[Prob
     return data, problems
 
 
-@integration.command("status", cls=BridgeCommand, short_help="Show the toggle and the settings.", epilog=_STATUS)
+@integration.command("status", cls=BridgeCommand, short_help="Show the integration's settings.", epilog=_STATUS)
 @format_options(fields=FIELDS, formats=_FORMATS)
 @global_options
 @pass_app
 def status(app: App) -> Result:
-    """Show the toggle, the settings of Ultimate Multisite that matter here, and where the key comes from."""
+    """Show whether the integration is enabled, related Ultimate Multisite settings, and the API key's source."""
     engine = engine_of(app, app.network())
     data, warnings = _read_status(app, engine)
     return Result(data=data, fields=FIELDS, warnings=tuple(warnings), cost=engine.cost.as_data())
@@ -121,58 +122,63 @@ def _switch(app: App, *, enabled: bool) -> Result:
 
     engine = engine_of(app, app.network())
     changed = set_toggle(engine.settings.wp, engine.cost.wp, enabled=enabled)
-    word = "on" if enabled else "off"
-    text = f"The Closte integration is switched {word}." if changed else f"The Closte integration was {word} already."
+    word = "enabled" if enabled else "disabled"
+    text = f"Closte integration {word}." if changed else f"Closte integration is already {word}."
     return Result(
-        data={"integration": word, "changed": changed},
+        data={"integration": enabled, "changed": changed},
         rendered={Format.TABLE: ""},
         messages=(Message("success", text),),
         cost=engine.cost.as_data(),
     )
 
 
-@integration.command("enable", cls=BridgeCommand, short_help="Switch the integration on.", epilog=_ENABLE)
+@integration.command("enable", cls=BridgeCommand, short_help="Enable the integration.", epilog=_ENABLE)
 @format_options(formats=_FORMATS)
 @global_options
 @pass_app
 def enable(app: App) -> Result:
-    """Switch the Closte integration on in Ultimate Multisite: what its settings page does."""
+    """Enable the Closte integration in Ultimate Multisite, as on its settings page."""
     return _switch(app, enabled=True)
 
 
-@integration.command("disable", cls=BridgeCommand, short_help="Switch the integration off.", epilog=_DISABLE)
+@integration.command("disable", cls=BridgeCommand, short_help="Disable the integration.", epilog=_DISABLE)
 @format_options(formats=_FORMATS)
 @global_options
 @pass_app
 def disable(app: App) -> Result:
-    """Switch the Closte integration off in Ultimate Multisite. While it is off, nothing is changed at Closte."""
+    """Disable the Closte integration in Ultimate Multisite.
+
+    While it is disabled, closte-bridge changes nothing on Closte.
+    """
     return _switch(app, enabled=False)
 
 
 def connection_error(tested: ConnectionTest, settings: Settings) -> BridgeError:
-    """Return the error for a test that went wrong: Closte could not be reached, or did not take the key."""
+    """Return the error for a failed test: Closte was unreachable or rejected the key."""
     from closte_bridge.closte.connection import ConnectionState  # noqa: PLC0415 - loaded when it is needed
 
     hints = {
-        ConnectionState.KEY_REJECTED: "Compare the key with the one in Closte's dashboard.",
-        ConnectionState.UNREACHABLE: f"Check the network and `api_url` ({settings.api_url}).",
+        ConnectionState.KEY_REJECTED: "Check that the key matches the one in Closte's dashboard.",
+        ConnectionState.UNREACHABLE: f"Check this machine's network and `api_url` ({settings.api_url}).",
     }
     return BridgeError(
         tested.message,
         code=f"connection-{tested.state.value}",
-        hint=hints.get(tested.state, "Check the key, and `api_url` in the config."),
+        hint=hints.get(tested.state, "Check the key and `api_url` in the config."),
         exit_code=ExitCode.UNREADABLE if tested.state is ConnectionState.UNREACHABLE else ExitCode.FAILURE,
     )
 
 
-@integration.command("test", cls=BridgeCommand, short_help="Test the key and the connection.", epilog=_TEST)
+@integration.command("test", cls=BridgeCommand, short_help="Test the API key and the connection.", epilog=_TEST)
 @format_options(formats=_FORMATS)
 @global_options
 @pass_app
 def test(app: App) -> Result:
-    """Ask Closte whether it takes the key, and read its list. Changes nothing."""
-    from closte_bridge.closte.listing import Completeness  # noqa: PLC0415 - loaded when it is needed
-    from closte_bridge.engine.keys import find_key  # noqa: PLC0415 - likewise
+    """Test the API key and read Closte's domain list. Changes nothing.
+
+    Exits with code 1 if Closte rejects the key, and with 5 if Closte or its list cannot be read.
+    """
+    from closte_bridge.engine.keys import find_key  # noqa: PLC0415 - loaded when it is needed
 
     engine = engine_of(app, app.network())
     key, source = find_key(engine)
@@ -190,23 +196,31 @@ def test(app: App) -> Result:
             errors=Problem.of(error),
             cost=engine.cost.as_data(),
         )
-    errors, warnings = [], []
-    hint = "Additions go on. Inferred removals wait until the whole list can be read."
-    if listing and listing.state is Completeness.UNREADABLE:
-        # As for a sync: one of the two sides cannot be read.
-        text = f"Closte accepts the key, and its list could not be read: {listing.reason}"
-        errors.append(Problem(code="list-unreadable", message=text, hint=hint))
-    elif listing and listing.state is Completeness.PARTIAL:
-        code = "list-paged" if listing.paged else "list-partial"
-        warnings.append(Problem(code=code, message=f"Closte's list is not complete: {listing.reason}.", hint=hint))
-    held = f"; its list holds {counted(len(listing.names), 'name')}" if listing and not warnings else ""
-    text = f"Closte answered and took the key (from {source}){held}."
+    errors, warnings = _list_problems(listing) if listing else ((), ())
+    count = f"; {counted(len(listing.names), 'domain')} found" if listing and not warnings else ""
+    text = f"Connected to Closte (API key from {source}){count}."
     return Result(
         exit_code=ExitCode.UNREADABLE if errors else ExitCode.OK,
         data=data,
         rendered={Format.TABLE: ""},
         messages=() if errors else (Message("success", text),),
-        errors=tuple(errors),
-        warnings=tuple(warnings),
+        errors=errors,
+        warnings=warnings,
         cost=engine.cost.as_data(),
     )
+
+
+def _list_problems(listing: Listing) -> tuple[tuple[Problem, ...], tuple[Problem, ...]]:
+    """Return an error for a list that cannot be read, as in a sync, and a warning for an incomplete one."""
+    from closte_bridge.closte.listing import Completeness  # noqa: PLC0415 - loaded when it is needed
+
+    if listing.state is Completeness.UNREADABLE:
+        text = f"Closte accepted the API key, but its domain list could not be read: {listing.reason}"
+        hint = "Try again later. Until then, domains are added, but inferred removals wait."
+        return (Problem(code="list-unreadable", message=text, hint=hint),), ()
+    if listing.state is Completeness.PARTIAL:
+        code = "list-paged" if listing.paged else "list-partial"
+        text = f"Closte's list is incomplete: {listing.reason}. Domains are added, but inferred removals wait."
+        hint = "Compare the list with the domains in Closte's dashboard."
+        return (), (Problem(code=code, message=text, hint=hint),)
+    return (), ()

@@ -1,4 +1,4 @@
-"""`closte-bridge log`: what was done, when, why, and what came of it."""
+"""`closte-bridge log`: show the change history."""
 
 from __future__ import annotations
 
@@ -34,29 +34,26 @@ $ closte-bridge log shop.customer.com --since=1d --format=count
 """
 
 
-@click.command(cls=BridgeCommand, short_help="Show what was done, and when.", epilog=_EXAMPLES)
+@click.command(cls=BridgeCommand, short_help="Show the change history.", epilog=_EXAMPLES)
 @click.argument("domain", required=False, metavar="[<domain>]")
 @click.option(
     "--limit",
     type=click.IntRange(1, 1_000_000),
     default=None,
     metavar="<n>",
-    help="The newest n. Default: 100, and all for --format=count.",
+    help="Number of entries to show, the newest ones. Default: 100; all with --format=count.",
 )
 @click.option(
     "--since",
     default=None,
     metavar="<duration|date>",
-    help="Only of this time (1d, 24h), or from this date on (2026-11-01, in UTC). A number alone is hours.",
+    help="Age of the oldest entry (1d, 24h), or its earliest date in UTC (2026-11-01). A plain number means hours.",
 )
 @format_options(fields=FIELDS, extra_fields=("run",))
 @global_options
 @pass_app
 def log(app: App, domain: str | None, limit: int | None, since: str | None) -> Result:
-    """Show the changes of this engine, oldest first: what caused each, and what came of it.
-
-    The log is append-only and part of the ledger.
-    """
+    """Show the change history, oldest first, with cause and result."""
     from closte_bridge.ledger import log as ledger_log  # noqa: PLC0415 - loaded when it is needed
 
     start_at = _start(since)
@@ -88,14 +85,14 @@ def log(app: App, domain: str | None, limit: int | None, since: str | None) -> R
 def _left_out(total: int, shown: int) -> tuple[Problem, ...]:
     if shown == total:
         return ()
-    text = f"{counted(total - shown, 'older entry', 'older entries')} not shown."
+    text = f"{counted(total - shown, 'older entry is', 'older entries are')} not shown."
     return (Problem(code="limited", message=text, hint=f"Show all with `--limit={total}`."),)
 
 
 def _start(since: str | None) -> Callable[[float], float]:
-    """Return what tells, for a time in seconds since the epoch, the moment that `since` stands for then.
+    """Return a function from the current time to the start of the period, both in epoch seconds.
 
-    Raises ConfigError if it is no time.
+    Raises ConfigError if `since` is neither a duration nor a date.
     """
     if since is None:
         return lambda _: 0.0
@@ -110,6 +107,6 @@ def _start(since: str | None) -> Callable[[float], float]:
     try:
         seconds = duration(since)
     except ConfigError:
-        hint = "Write it like 1d, 24h or 2026-11-01."
-        raise ConfigError(f'"{since}" is neither a duration nor a date.', code="usage", hint=hint) from None
+        text = f'Invalid value for "--since": "{since}" is neither a duration nor a date.'
+        raise ConfigError(text, code="usage", hint="Use a form like 1d, 24h or 2026-11-01.") from None
     return lambda now: now - seconds

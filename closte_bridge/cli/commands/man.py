@@ -1,4 +1,4 @@
-"""`closte-bridge man`: the man page."""
+"""`closte-bridge man`: print the man page."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""`closte-bridge plan`: what would change, and why."""
+"""`closte-bridge plan`: preview the next sync."""
 
 from __future__ import annotations
 
@@ -21,9 +21,9 @@ if TYPE_CHECKING:
 
 _EXAMPLES = """
 $ closte-bridge plan
-Network "network.example.com": 1 to add, 0 to remove, 2 in step, 1 held.
+Network "network.example.com": 1 to add, 0 to remove, 2 in sync, 1 on hold.
   +  shop.customer.com      mapped to site 4
-  ~+ www.shop.customer.com  held: waits until it leads where "shop.customer.com" leads
+  ~+ www.shop.customer.com  on hold: waiting for DNS: must point to the same address as "shop.customer.com"
 Cost: 1 wp call (0.41 s), 1 API call (0.12 s), planning 0.001 s.
 
 $ closte-bridge plan --quiet --format=ids --detailed-exitcode; echo $?
@@ -33,7 +33,7 @@ shop.customer.com
 
 
 def plan_one(engine: Engine, out: Path | None = None, *, retry: bool = False) -> RunReport:
-    """Look at one network and return its plan; with `out`, write it there too."""
+    """Read one network and return its plan; with `out`, also save it to that file."""
     from closte_bridge.engine import planfile  # noqa: PLC0415 - loaded when a plan is made
     from closte_bridge.engine.observe import observe  # noqa: PLC0415 - likewise
     from closte_bridge.engine.records import records_of  # noqa: PLC0415 - likewise
@@ -57,25 +57,26 @@ def _code(report: RunReport, *, detailed: bool) -> ExitCode:
     return first_that_applies(codes)
 
 
-@click.command(cls=BridgeCommand, short_help="Show what would change, and why.", epilog=_EXAMPLES)
-@click.option("--out", metavar="<file>", help="Write the plan to a file, for review and `closte-bridge apply`.")
-@click.option("--detailed-exitcode", is_flag=True, help="Exit with 6 when there is something to change.")
-@click.option("--retry", is_flag=True, help="Include changes that wait for their next try.")
+@click.command(cls=BridgeCommand, short_help="Preview changes (dry run).", epilog=_EXAMPLES)
+@click.option("--out", metavar="<file>", help="File to save the plan to, for review and `closte-bridge apply`.")
+@click.option("--detailed-exitcode", is_flag=True, help="Exit with code 6 if changes are pending.")
+@click.option("--retry", is_flag=True, help="Include failed changes that are waiting to be retried.")
 @format_options(fields=FIELDS)
 @global_options
 @pass_app
 def plan(app: App, out: str | None, detailed_exitcode: bool, retry: bool) -> Result:
-    """Read WordPress and Closte, and show what a sync would change and why. Changes nothing.
+    """Show what the next sync would change, and why. Changes nothing.
 
-    "+" is added, "-" is removed, "~" is held back for now, "!" is withheld by the gate, "?" is somebody else's, ">"
-    moves to another stage in Ultimate Multisite, "*" is a site that gets its domain record first.
-    The formats ids and count are of the changes alone.
+    Symbols: "+" add, "-" remove, "~" on hold, "!" needs approval, "?" unmanaged, ">" stage change, "*" domain record
+    to create. The formats ids and count list only pending changes. Exits with code 3 if removals need your approval.
     """
     target = None if out is None else Path(out)
     if target is not None and not target.name:
-        raise ConfigError(f'"--out={out}" names no file.', code="usage", hint="Name one, such as `--out=plan.json`.")
+        text = f'Invalid value for "--out": "{out}" is not a file name.'
+        raise ConfigError(text, code="usage", hint="Name a file, such as `--out=plan.json`.")
     if target is not None and len(app.settings()) > 1:
-        raise ConfigError("A plan file is for one network.", code="usage", hint="Choose one with --network=<name>.")
+        text = '"--out" supports only one network.'
+        raise ConfigError(text, code="usage", hint="Choose one with `--network=<name>`.")
     outcomes = on_each(app, lambda engine: plan_one(engine, target, retry=retry))
     reports = [o.value for o in outcomes if o.value]
     errors, warnings, remarks = [*problems(outcomes)], [], []
@@ -85,7 +86,7 @@ def plan(app: App, out: str | None, detailed_exitcode: bool, retry: bool) -> Res
         warnings += found[1]
         remarks += found[2]
     if target is not None:
-        remarks.append(Message("success", f'Plan written to "{target}".'))
+        remarks.append(Message("success", f'Saved the plan to "{target}".'))
     return Result(
         exit_code=exit_code(outcomes, lambda report: _code(report, detailed=detailed_exitcode)),
         data=rows_shown(reports, app.output),

@@ -1,4 +1,4 @@
-"""`closte-bridge sandbox`: serve a stand-in for Closte's API on this machine."""
+"""`closte-bridge sandbox`: run a local mock of Closte's API."""
 
 from __future__ import annotations
 
@@ -24,39 +24,46 @@ http://127.0.0.1:8099/api/client
 """
 
 
-@click.command(cls=BridgeCommand, short_help="Serve a stand-in for Closte on this machine.", epilog=_EXAMPLES)
-@click.option("--port", type=click.IntRange(0, 65535), default=0, help="Port on 127.0.0.1; 0 takes a free one.")
-@click.option("--state", type=click.Path(dir_okay=False, path_type=Path), help="File that keeps the aliases.")
-@click.option("--app-domain", default="network.example.com", show_default=True, help="The list always holds it.")
+@click.command(cls=BridgeCommand, short_help="Run a local mock of Closte's API.", epilog=_EXAMPLES)
+@click.option("--port", type=click.IntRange(0, 65535), default=0, help="Port on 127.0.0.1. Default: 0, a free port.")
+@click.option("--state", type=click.Path(dir_okay=False, path_type=Path), help="File to keep the aliases in.")
+@click.option(
+    "--app-domain",
+    default="network.example.com",
+    show_default=True,
+    help="The application's own domain, always part of the list.",
+)
 @click.option(
     "--key-file",
     type=click.Path(exists=True, dir_okay=False, path_type=Path),
-    help="File with the one key that is taken; without it any key is.",
+    help="File with the accepted API key. Default: any key.",
 )
-@click.option("--wrong-key-text", default="Invalid API key.", show_default=True, help="Answer to a wrong key.")
-@click.option("--wrong-key-status", default=200, show_default=True, help="HTTP status that goes with it.")
+@click.option(
+    "--wrong-key-text", default="Invalid API key.", show_default=True, help="Error message for an invalid key."
+)
+@click.option("--wrong-key-status", default=200, show_default=True, help="HTTP status for an invalid key.")
 @click.option(
     "--already-text",
     default="Domain already exists.",
     show_default=True,
-    help="Answer when an added alias is there; empty: success.",
+    help="Error message for adding an existing alias; empty means success.",
 )
 @click.option(
     "--missing-text",
     default="Domain not found.",
     show_default=True,
-    help="Answer when a deleted alias is not there; empty: success.",
+    help="Error message for deleting a missing alias; empty means success.",
 )
-@click.option("--latency", type=Number(0), default=0.0, help="Seconds that each answer takes.")
-@click.option("--retry-after", default="1", show_default=True, help="The header that goes with the fault 429.")
+@click.option("--latency", type=Number(0), default=0.0, help="Delay of each response in seconds. Default: 0.")
+@click.option("--retry-after", default="1", show_default=True, help="Retry-After value of fault 429.")
 @click.option(
     "--fault",
     "faults",
     multiple=True,
     metavar="KIND[:PROBABILITY[:TIMES]][@DOMAIN]",
-    help="A fault in answers, e.g. error500:0.1, lost:1:3, mixed:0.2 or 429@shop.example.com. Repeatable.",
+    help="Fault in responses, such as error500:0.1, lost:1:3, mixed:0.2 or 429@shop.example.com. Repeatable.",
 )
-@click.option("--seed", type=int, help="Makes the faults the same each time.")
+@click.option("--seed", type=int, help="Random seed, for reproducible faults.")
 @format_options(formats=(Format.TABLE, Format.JSON))
 @global_options
 @pass_app
@@ -75,12 +82,12 @@ def sandbox(  # noqa: PLR0913, PLR0917 - click passes one parameter for each opt
     faults: tuple[str, ...],
     seed: int | None,
 ) -> None:
-    """Serve a stand-in for Closte's API on this machine, until SIGTERM or Ctrl-C.
+    """Run a local mock of Closte's API until SIGTERM or Ctrl-C.
 
-    Prints the URL to set `api_url` to. Nothing of it reaches Closte. Its faults, aliases and requests can be
-    read and changed while it runs, under `/_sandbox/`.
+    Prints the URL to use as `api_url`. Nothing is sent to Closte. Read and change faults, aliases and recorded
+    requests while it runs under `/_sandbox/`.
     """
-    # Imported here: no other command needs a web server.
+    # Imported here: only this command needs a web server.
     from closte_bridge.sandbox.api import ApiTexts  # noqa: PLC0415 - see above
     from closte_bridge.sandbox.server import Sandbox, SandboxOptions  # noqa: PLC0415 - see above
 
@@ -97,7 +104,7 @@ def sandbox(  # noqa: PLR0913, PLR0917 - click passes one parameter for each opt
             faults=faults,
             seed=seed,
         ) as server:
-            # A program that waits for the address gets it as a line of its own in either format.
+            # A program can wait for the URL: it is one line in both formats.
             app.console.line(to_json({"url": server.url}) if app.output.format is Format.JSON else server.url)
             while not end.wait(60):
                 pass
@@ -115,6 +122,8 @@ def _key(path: Path | None) -> Secret | None:
         text = ""
     if not text:
         raise ConfigError(
-            f'The file "{path}" holds no key.', code="key-file", hint="Write the key into it, and nothing else."
+            f'Could not read a key from "{path}": the file is empty or unreadable.',
+            code="key-file",
+            hint="Write only the key into the file.",
         )
     return Secret(text)
