@@ -223,7 +223,7 @@ def _step_for_unknown_dns(checked: DomainCheck) -> str:
             "To see the address here, set `dns.targets` in the config: the network's main domain could not be resolved."
         )
     return (
-        f"Set `dns.targets` in the config to show where {checked.name} must point: "
+        f"Set `dns.targets` in the config to see where {checked.name} must point: "
         "the network's main domain could not be resolved."
     )
 

@@ -219,8 +219,10 @@ def _list_problems(listing: Listing) -> tuple[tuple[Problem, ...], tuple[Problem
         hint = "Try again later. Until then, domains are added, but inferred removals wait."
         return (Problem(code="list-unreadable", message=text, hint=hint),), ()
     if listing.state is Completeness.PARTIAL:
-        code = "list-paged" if listing.paged else "list-partial"
-        text = f"Closte's list is incomplete: {listing.reason}. Domains are added, but inferred removals wait."
-        hint = "Compare the list with the domains in Closte's dashboard."
+        code, hint = "list-partial", "Check the domains in Closte's dashboard."
+        text = f"Closte's list is incomplete: {listing.reason}. Inferred removals wait."
+        if listing.paged:
+            code, hint = "list-paged", "Ask Closte's support for the complete list."
+            text = f"{listing.reason}. Inferred removals wait."
         return (), (Problem(code=code, message=text, hint=hint),)
     return (), ()

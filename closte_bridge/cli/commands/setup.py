@@ -1,4 +1,4 @@
-"""`closte-bridge setup`: the first minute, asking before each change."""
+"""`closte-bridge setup`: set up closte-bridge interactively."""
 
 from __future__ import annotations
 
@@ -29,35 +29,39 @@ if TYPE_CHECKING:
 _EXAMPLES = """
 $ closte-bridge setup
 Ultimate Multisite 2.14.2 on "network.example.com", WordPress in /var/www/html/.
-Closte answered and took the key (from the constant CLOSTE_CLIENT_API_KEY).
+Connected to Closte (API key from the constant CLOSTE_CLIENT_API_KEY).
 …
-Put this engine in charge? [y/n] y
-The Closte integration is off. Switch it on? [y/n] y
-Network "network.example.com": 1 to add, 0 to remove, 2 in step, 1 held.
+Adopt this network? [y/n] y
+The Closte integration is disabled. Enable it? [y/n] y
+Network "network.example.com": 1 to add, 0 to remove, 2 in sync, 1 on hold.
   +  shop.customer.com      mapped to site 4
-  ~+ www.shop.customer.com  held: waits until it leads where "shop.customer.com" leads
-Install the shim, a must-use plugin through which WordPress wakes this engine? [y/n] y
-The shim … is installed in /var/www/html/wp-content/mu-plugins. It starts this engine whenever something changes.
-Success: "network.example.com" is set up; 2 names adopted.
-`closte-bridge sync` makes the changes of this plan.
+  ~+ www.shop.customer.com  on hold: waiting for DNS: must point to the same address as "shop.customer.com"
+Install the shim (a must-use plugin that triggers a sync when domains change)? [y/n] y
+Installed the shim … in /var/www/html/wp-content/mu-plugins. It starts a sync whenever a domain changes.
+Success: Set up "network.example.com" (2 domains adopted).
+Run `closte-bridge sync` to apply this plan.
 
 $ closte-bridge setup --take-over --yes --quiet
-Network "network.example.com": 1 to add, 0 to remove, 2 in step, 1 held.
+Network "network.example.com": 1 to add, 0 to remove, 2 in sync, 1 on hold.
   +  shop.customer.com      mapped to site 4
-  ~+ www.shop.customer.com  held: waits until it leads where "shop.customer.com" leads
+  ~+ www.shop.customer.com  on hold: waiting for DNS: must point to the same address as "shop.customer.com"
 """
 
 
-@click.command(cls=BridgeCommand, short_help="Set everything up, asking at each step.", epilog=_EXAMPLES)
-@click.option("--take-over", is_flag=True, help="Also when another engine is in charge, or this may be a copy.")
+@click.command(cls=BridgeCommand, short_help="Set up closte-bridge interactively.", epilog=_EXAMPLES)
+@click.option(
+    "--take-over",
+    is_flag=True,
+    help="Take over even if another installation owns the network or this may be a staging copy.",
+)
 @format_options(formats=(Format.TABLE, Format.JSON))
 @global_options
 @pass_app
 def setup(app: App, take_over: bool) -> Result:
-    """Check WordPress, the key and the connection, adopt, switch the integration on, show a plan, install the shim.
+    """Check WordPress and the API key, adopt the network, enable the integration, preview a plan, install the shim.
 
-    Asks before each change. It can be run again: what is done already is neither asked nor done twice. At Closte
-    nothing is changed; with the shim, the next change of a mapping in WordPress starts a sync.
+    Asks before each change. Safe to run again: completed steps are skipped. Nothing is changed on Closte until the
+    first sync; once the shim is installed, the next mapping change triggers one.
     """
     from closte_bridge.cli.commands.plan import plan_one  # noqa: PLC0415 - loaded when it is needed
     from closte_bridge.engine.keys import find_key  # noqa: PLC0415 - likewise
@@ -77,23 +81,23 @@ def setup(app: App, take_over: bool) -> Result:
         engine.count_api(client)
     if not tested.ok:
         raise connection_error(tested, engine.settings)
-    say(f"Closte answered and took the key (from {source}).")
-    adopting, offer = run_adoption(app, take_over=take_over, anew=False)
-    adopted = f"; {counted(len(offer.adoptable), 'name')} adopted" if not offer.settled else ""
+    say(f"Connected to Closte (API key from {source}).")
+    adopting, offer = run_adoption(app, take_over=take_over, repeat=False)
+    adopted = f" ({counted(len(offer.adoptable), 'domain')} adopted)" if not offer.settled else ""
     if not snapshot.settings.integration:
         _offer_integration(app, engine)
     planning = engine_of(app, app.network())
     report = plan_one(planning)
     if app.output.format is Format.TABLE:
-        # Before the shim is offered: with it, the next change of a mapping makes the changes of this plan.
+        # Shown before the shim is offered: once it is installed, the next mapping change applies this plan.
         app.console.line(plan_text(report))
     installing = engine_of(app, app.network())
-    warnings = (*_seen(offer, report), *_offer_shim(app, installing))
+    warnings = (*_warnings(offer, report), *_offer_shim(app, installing))
     return Result(
         data=plan_rows(report),
         rendered={Format.TABLE: ""},
         messages=(
-            Message("success", f'"{network.domain}" is set up{adopted}.'),
+            Message("success", f'Set up "{network.domain}"{adopted}.'),
             Message("log", _what_next(report)),
         ),
         warnings=warnings,
@@ -101,25 +105,25 @@ def setup(app: App, take_over: bool) -> Result:
     )
 
 
-def _seen(offer: AdoptionOffer, report: RunReport) -> list[Problem]:
-    """Return what `adopt` and `plan` warn of, once. None of it undoes what was set up; a sync ends as it is worth."""
+def _warnings(offer: AdoptionOffer, report: RunReport) -> list[Problem]:
+    """Return the warnings of `adopt` and the problems of `plan`, each once. They do not fail the setup."""
     of_list = list_warnings(offer)
     errors, warnings, _ = side_problems(report)
-    told = {problem.code for problem in of_list}
+    reported = {problem.code for problem in of_list}
     found = [*errors, *warnings, *approval_problems(report.plan)]
-    return [*of_list, *(problem for problem in found if problem.code not in told)]
+    return [*of_list, *(problem for problem in found if problem.code not in reported)]
 
 
 def _offer_integration(app: App, engine: Engine) -> None:
-    """Ask whether to switch it on; all the rest can be set up without."""
+    """Ask whether to enable the integration. Setup continues without it."""
     from closte_bridge.wordpress.writer import set_toggle  # noqa: PLC0415 - loaded when it is needed
 
     try:
-        app.console.confirm("The Closte integration is off. Switch it on?")
+        app.console.confirm("The Closte integration is disabled. Enable it?")
     except BridgeError as error:
         if error.code != "aborted":
             raise
-        app.console.log("It stays off.")
+        app.console.log("The integration stays disabled.")
         return
     set_toggle(engine.settings.wp, engine.cost.wp, enabled=True)
 
@@ -127,30 +131,33 @@ def _offer_integration(app: App, engine: Engine) -> None:
 def _what_next(report: RunReport) -> str:
     authority = report.plan.authority
     if authority.mode is Mode.INACTIVE:
-        return f"Nothing is changed at Closte: {authority.reason}. {authority.hint}"
+        return f"No changes will be made on Closte: {authority.reason}. {authority.hint}"
     if report.plan.changes or (report.records and report.records.due):
-        return "`closte-bridge sync` makes the changes of this plan."
-    return "There is nothing to change now. Let something run it: see `closte-bridge watch --help`."
+        return "Run `closte-bridge sync` to apply this plan."
+    return "Nothing to change now. Next, schedule regular runs: see `closte-bridge watch --help`."
 
 
 def _offer_shim(app: App, engine: Engine) -> tuple[Problem, ...]:
-    """Ask whether to install the shim, unless it is there; what keeps it out is a warning: all works without it."""
+    """Ask whether to install the shim, unless it is installed. A failure is a warning: the shim is optional."""
     from closte_bridge.cli.commands.shim import (  # noqa: PLC0415 - as above
-        installed_words,
+        installed_sentence,
         is_installed,
         run_install,
-        trigger_words,
+        trigger_sentence,
     )
 
     try:
         if is_installed(engine):
             return ()
-        app.console.confirm("Install the shim, a must-use plugin through which WordPress wakes this engine?")
+        app.console.confirm("Install the shim (a must-use plugin that triggers a sync when domains change)?")
         found = run_install(app, engine)
-        app.console.log(f"{installed_words(found)} {trigger_words(found)}")
+        app.console.log(f"{installed_sentence(found)} {trigger_sentence(found)}")
     except BridgeError as error:
         if error.code == "aborted":
-            app.console.log("Not installed: changes are found by looking. `closte-bridge shim install` does it later.")
+            app.console.log(
+                "Shim not installed; scheduled syncs pick up changes. "
+                "To install it later, run `closte-bridge shim install`."
+            )
             return ()
         return Problem.of(error)
     return ()

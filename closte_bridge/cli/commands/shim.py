@@ -1,4 +1,4 @@
-"""`closte-bridge shim`: the must-use plugin that wakes this engine."""
+"""`closte-bridge shim`: manage the must-use plugin that triggers syncs."""
 
 from __future__ import annotations
 
@@ -28,12 +28,12 @@ _FORMATS = (Format.TABLE, Format.CSV, Format.JSON, Format.YAML)
 
 _INSTALL = """
 $ closte-bridge shim install
-Success: The shim {version} is installed in /var/www/html/wp-content/mu-plugins.
-It starts this engine whenever something changes.
+Success: Installed the shim {version} in /var/www/html/wp-content/mu-plugins.
+It starts a sync whenever a domain changes.
 
 $ closte-bridge --ssh=web@host.example.com/var/www/html shim install
-Success: The shim {version} is installed in /var/www/html/wp-content/mu-plugins.
-It leaves its events to the next `closte-bridge sync`: The engine is on another machine.
+Success: Installed the shim {version} in /var/www/html/wp-content/mu-plugins.
+It queues events for the next `closte-bridge sync`. closte-bridge runs on another machine.
 """
 _INSTALL = _INSTALL.replace("{version}", __version__)
 _STATUS = """
@@ -43,33 +43,33 @@ process
 $ closte-bridge shim status --fields=installed,active,trigger
 Field	Value
 installed	yes
-active	yes
+active	true
 trigger	file
 """
 _UNINSTALL = """
 $ closte-bridge shim uninstall
-Remove the shim, its events, and this engine's charge of the network? [y/n] y
-Success: The shim is gone; Ultimate Multisite's own provider is back.
+Remove the shim and its queued events, and give up ownership of this network? [y/n] y
+Success: Removed the shim. Ultimate Multisite's built-in provider is active again.
 
 $ closte-bridge shim uninstall --keep-owner --yes
-Success: The shim is gone; this engine stays in charge.
+Success: Removed the shim. closte-bridge still owns the network.
 """
 
 
-@click.group(cls=BridgeGroup, short_help="Let WordPress wake this engine.", epilog=_STATUS)
+@click.group(cls=BridgeGroup, short_help="Manage the plugin that triggers syncs.", epilog=_STATUS)
 @global_options
 def shim() -> None:
-    """Install, look at and remove the small must-use plugin that tells this engine when something changes."""
+    """Manage the must-use plugin that triggers a sync when domains change."""
 
 
 def _options(app: App) -> list[str]:
-    """Return the global options of this call, for a later one that nobody types."""
+    """Return the global options of this call, for the calls that the shim makes."""
     given = app.overrides
     options = []
     if app.config().source:
         options.append(f"--config={app.config().source.absolute()}")  # type: ignore[union-attr]
     name = app.network().name
-    # Also when it is the only one: a config that gets a second one must not leave open which is meant.
+    # Always pass --network, so that adding a second network later stays unambiguous.
     if name != DEFAULT_NETWORK or len(app.config().networks) > 1:
         options.append(f"--network={name}")
     path = app.network().wp.path if given.path is not None else None
@@ -83,65 +83,66 @@ def _problems(found: list[ShimProblem]) -> tuple[Problem, ...]:
     return tuple(Problem(**problem._asdict()) for problem in found)
 
 
-def trigger_words(found: dict[str, Any]) -> str:
-    """Return the sentence that says how it wakes the engine."""
+def trigger_sentence(found: dict[str, Any]) -> str:
+    """Return how the shim triggers a sync, as one or two sentences."""
     from closte_bridge.shim.problems import trigger_method  # noqa: PLC0415 - loaded when it is needed
 
-    way, why = trigger_method(found)
-    words = {
-        "file": "It touches a file that this engine watches.",
-        "process": "It starts this engine whenever something changes.",
+    method, why = trigger_method(found)
+    sentences = {
+        "file": "It notifies the running `closte-bridge watch`.",
+        "process": "It starts a sync whenever a domain changes.",
     }
-    return words.get(way) or f"It leaves its events to the next `closte-bridge sync`: {why}"
+    return sentences.get(method) or f"It queues events for the next `closte-bridge sync`. {why}"
 
 
 def run_install(app: App, engine: Engine, wake: str = "auto") -> dict[str, Any]:
-    """Install the shim and return what its status is then. Raises BridgeError when something is in the way."""
+    """Install the shim and return its status. Raises BridgeError if it cannot be installed."""
     from closte_bridge.shim import manage  # noqa: PLC0415 - loaded when it is needed
     from closte_bridge.shim.files import configuration  # noqa: PLC0415 - likewise
 
     manage.install(engine, configuration(engine.settings, app.environ, _options(app), wake))
-    # Asked again: only the next process has the new shim loaded.
+    # Query again: the new shim is only loaded in a new process.
     return manage.status(engine)
 
 
-def installed_words(found: dict[str, Any]) -> str:
-    """Return the sentence that says where it is."""
-    return f"The shim {found['version']} is installed in {found['folder']}."
+def installed_sentence(found: dict[str, Any]) -> str:
+    """Return the version and folder of the installed shim as a sentence."""
+    return f"Installed the shim {found['version']} in {found['folder']}."
 
 
 def is_installed(engine: Engine) -> bool:
-    """Tell whether the shim is there, whole and up to date."""
+    """Return whether the shim is installed, complete and up to date."""
     from closte_bridge.shim import manage  # noqa: PLC0415 - loaded when it is needed
     from closte_bridge.shim.problems import installed_state  # noqa: PLC0415 - likewise
 
     return installed_state(manage.status(engine)) == "yes"
 
 
-@shim.command("install", cls=BridgeCommand, short_help="Install the shim, or update it.", epilog=_INSTALL)
+@shim.command("install", cls=BridgeCommand, short_help="Install or update the shim.", epilog=_INSTALL)
 @click.option(
     "--wake",
     type=click.Choice(["auto", "file", "process", "none"]),
     default="auto",
     metavar="<auto|file|process|none>",
-    help="How it wakes this engine. Default: auto, by whichever works.",
+    help="Method to trigger a sync. Default: auto, the first one that works.",
 )
 @format_options(formats=(Format.TABLE, Format.JSON, Format.YAML))
 @global_options
 @pass_app
 def install(app: App, wake: str) -> Result:
-    """Put the shim into the must-use folder of WordPress, or bring it up to date.
+    """Install or update the shim in WordPress' mu-plugins directory.
 
-    The path of this program, its configuration and its state folder are fixed in it. Files of the same name that are
-    not ours are never overwritten. Works over --ssh as well: then nobody is woken, and the next sync finds the events.
+    The shim stores the paths of closte-bridge, its config and its state directory: reinstall it if they change. Files
+    that closte-bridge did not create are never overwritten. With --ssh, the shim records events, and the next sync
+    picks them up.
     """
     from closte_bridge.shim.problems import of_all  # noqa: PLC0415 - loaded when it is needed
 
     engine = engine_of(app, app.network())
     found = run_install(app, engine, wake)
-    messages = [Message("success", installed_words(found)), Message("log", trigger_words(found))]
+    messages = [Message("success", installed_sentence(found)), Message("log", trigger_sentence(found))]
     if not found["owner"]:
-        messages.append(Message("log", "It collects nothing until `closte-bridge adopt` puts an engine in charge."))
+        messages.append(Message("log", "It stays inactive until you run `closte-bridge adopt`."))
     return Result(
         data=_data(engine, found),
         rendered={Format.TABLE: ""},
@@ -157,9 +158,9 @@ def _data(engine: Engine, found: dict[str, Any]) -> dict[str, object]:
     from closte_bridge.shim.problems import installed_state, trigger_method  # noqa: PLC0415 - likewise
 
     with engine.opened():
-        aside = quarantined(engine.ledger) if engine.ledger else 0
-    woken = last_run(engine.settings.state_dir)
-    way, why = trigger_method(found)
+        ignored = quarantined(engine.ledger) if engine.ledger else 0
+    last = last_run(engine.settings.state_dir)
+    method, why = trigger_method(found)
     config = found["config"] if isinstance(found["config"], dict) else {}
     now = engine.clock.now()
     silence = found["silence"]
@@ -167,32 +168,32 @@ def _data(engine: Engine, found: dict[str, Any]) -> dict[str, object]:
         "installed": installed_state(found),
         "version": found["version"],
         "folder": found["folder"],
-        "active": "yes" if found["active"] else "no",
+        "active": bool(found["active"]),
         "heartbeat": when(now - float(silence)) if silence is not None else None,
-        "trigger": way,
+        "trigger": method,
         "why": why,
         "events_waiting": found["events"],
-        "last_triggered": f"{when(float(str(woken['at'])))}, exit {woken['exit_code']}" if woken else None,
+        "last_triggered": f"{when(float(str(last['at'])))}, exit code {last['exit_code']}" if last else None,
         "files": dict(found["files"]),
         "table": bool(found["table"]),
         "owner": found["owner"],
         "oldest_event": found["oldest"],
-        "quarantined": aside,
+        "quarantined": ignored,
         "engine": config.get("engine"),
         "trigger_file": config.get("trigger_file"),
         "trigger_set": config.get("wake"),
     }
 
 
-@shim.command("status", cls=BridgeCommand, short_help="Show whether it is there and works.", epilog=_STATUS)
+@shim.command("status", cls=BridgeCommand, short_help="Show the shim's status.", epilog=_STATUS)
 @format_options(fields=FIELDS, extra_fields=_EXTRA, formats=_FORMATS)
 @global_options
 @pass_app
 def status(app: App) -> Result:
-    """Show whether the shim is installed and loaded, who is in charge, how this engine is woken, and what waits.
+    """Show whether the shim is installed and active, how it triggers a sync, and how many events wait.
 
-    Looks through `wp`: PHP's settings for the web server may be others. Tries whether this engine can be started, and
-    whether an event can be written down. Exit 1 when something is wrong.
+    Also tests that closte-bridge can be started and that events can be stored. The test runs through `wp`; the web
+    server's PHP settings may differ. Exits with code 1 if there is a problem.
     """
     from closte_bridge.engine.triggered import last_run  # noqa: PLC0415 - loaded when it is needed
     from closte_bridge.shim import manage  # noqa: PLC0415 - likewise
@@ -207,8 +208,8 @@ def status(app: App) -> Result:
         problems += (
             Problem(
                 code="shim-quarantined",
-                message=f"{counted(int(str(data['set_aside'])), 'event')} were not understood, and set aside.",
-                hint="Another version of the shim, or a stranger, wrote them. Nothing was done because of them.",
+                message=f"Ignored {counted(int(str(data['quarantined'])), 'event')} that could not be parsed.",
+                hint="Update the shim with `closte-bridge shim install`: another version may have written them.",
             ),
         )
     return Result(
@@ -220,44 +221,48 @@ def status(app: App) -> Result:
     )
 
 
-@shim.command("uninstall", cls=BridgeCommand, short_help="Remove it with all it made.", epilog=_UNINSTALL)
-@click.option("--keep-owner", is_flag=True, help="This engine stays in charge; it works by its own looks alone.")
+@shim.command("uninstall", cls=BridgeCommand, short_help="Uninstall the shim and its data.", epilog=_UNINSTALL)
+@click.option("--keep-owner", is_flag=True, help="Keep ownership and continue with scheduled syncs only.")
 @format_options(formats=(Format.TABLE, Format.JSON, Format.YAML))
 @global_options
 @pass_app
 def uninstall(app: App, keep_owner: bool) -> Result:
-    """Remove the shim's files, its table with the events, and our options; the built-in provider is back.
+    """Remove the shim, its event table and its options, and re-enable Ultimate Multisite's built-in Closte provider.
 
-    With it goes this engine's charge of the network, as Ultimate Multisite's own provider works again: `closte-bridge
-    adopt` takes it once more. With --keep-owner both work side by side. The ledger stays as it is.
+    This also gives up ownership of the network; `closte-bridge adopt` takes it back. With --keep-owner, closte-bridge
+    and the built-in provider are both active. The ledger is kept.
     """
     from closte_bridge.shim import manage  # noqa: PLC0415 - loaded when it is needed
 
     engine = engine_of(app, app.network())
-    charge = "" if keep_owner else ", and this engine's charge of the network"
-    app.console.confirm(f"Remove the shim, its events{charge}?")
+    ownership = "" if keep_owner else ", and give up ownership of this network"
+    app.console.confirm(f"Remove the shim and its queued events{ownership}?")
     done = manage.uninstall(engine, keep_owner=keep_owner)
     if problems := _left(done):
         return Result(exit_code=ExitCode.FAILURE, data=done, rendered={Format.TABLE: ""}, errors=problems)
-    end = "this engine stays in charge" if keep_owner else "Ultimate Multisite's own provider is back"
+    effect = (
+        "closte-bridge still owns the network."
+        if keep_owner
+        else "Ultimate Multisite's built-in provider is active again."
+    )
     return Result(
         data=done,
         rendered={Format.TABLE: ""},
-        messages=(Message("success", f"The shim is gone; {end}."),),
+        messages=(Message("success", f"Removed the shim. {effect}"),),
         cost=engine.cost.as_data(),
     )
 
 
 def _left(done: dict[str, Any]) -> tuple[Problem, ...]:
-    """Return what could not be removed."""
+    """Return an error for the files and one for the database entries that could not be removed."""
     problems = []
     if done["left"]:
         names = ", ".join(f'"{name}"' for name in done["left"])
-        message = f"In {done['folder']} these files were left: {names}."
-        hint = "They are not ours, or the user of `wp` may not remove them."
+        message = f"Could not remove these files in {done['folder']}: {names}."
+        hint = "Check their owner and mode. closte-bridge did not create them, or the user of `wp` may not remove them."
         problems.append(Problem(code="shim-left", message=message, hint=hint))
     if done["left_in_database"]:
-        message = f"In the database these were left: {', '.join(done['left_in_database'])}."
-        hint = "See that it is neither read-only nor full; then `closte-bridge shim uninstall` again."
+        message = f"Could not remove from the database: {', '.join(done['left_in_database'])}."
+        hint = "Check that the database is writable and has free space, then run `closte-bridge shim uninstall` again."
         problems.append(Problem(code="shim-left-in-database", message=message, hint=hint))
     return tuple(problems)

@@ -1,4 +1,4 @@
-"""`closte-bridge sync`: bring the domains at Closte into step."""
+"""`closte-bridge sync`: apply pending changes to Closte."""
 
 from __future__ import annotations
 
@@ -19,16 +19,16 @@ if TYPE_CHECKING:
 
 _EXAMPLES = """
 $ closte-bridge sync
-Network "network.example.com": 1 to add, 0 to remove, 2 in step, 1 held.
+Network "network.example.com": 1 to add, 0 to remove, 2 in sync, 1 on hold.
   +  shop.customer.com      mapped to site 4
-  ~+ www.shop.customer.com  held: waits until it leads where "shop.customer.com" leads
-Checked 4 domains: 0 with their padlock.
+  ~+ www.shop.customer.com  on hold: waiting for DNS: must point to the same address as "shop.customer.com"
+Checked 4 domains: 0 with valid HTTPS.
 Success: Added 1 of 1 domain.
 Cost: 2 wp calls (0.82 s), 2 API calls (0.25 s), planning 0.001 s.
 
-$ closte-bridge sync --quiet --format=count && echo "in step"
+$ closte-bridge sync --quiet --format=count && echo "in sync"
 0
-in step
+in sync
 """
 
 DEFAULT_WAIT = "30m"
@@ -38,30 +38,33 @@ def _digests(raw: tuple[str, ...]) -> frozenset[str]:
     for digest in raw:
         if not re.fullmatch(r"[0-9a-f]{12}", digest):
             raise ConfigError(
-                f'"{digest[:40]}" is not a digest.',
+                f'Invalid value for "--allow-removals": "{digest[:40]}" is not a digest.',
                 code="usage",
-                hint="Take the 12 characters that the message of the gate printed.",
+                hint="Use the 12-character digest from the message about removals that need approval.",
             )
     return frozenset(raw)
 
 
-@click.command(cls=BridgeCommand, short_help="Bring the domains at Closte into step.", epilog=_EXAMPLES)
+@click.command(cls=BridgeCommand, short_help="Apply pending changes to Closte.", epilog=_EXAMPLES)
 @click.argument("domains", nargs=-1, metavar="[<domain>...]")
-@click.option("--dry-run", is_flag=True, help="Show what would be done; change nothing.")
+@click.option("--dry-run", is_flag=True, help="Preview the changes without making them.")
 @click.option(
     "--allow-removals",
     multiple=True,
     metavar="<digest>",
-    help="Let the removals go that the gate withheld; the digest stands for exactly those names.",
+    help="Digest of the removals to approve. It identifies the exact set of domains.",
 )
-@click.option("--retry", is_flag=True, help="Try changes now that wait for their next try.")
+@click.option("--retry", is_flag=True, help="Retry failed changes now.")
 @click.option(
     "--wait",
     metavar="[=<timeout>]",
-    help="Follow the domains until they have their padlock. Default: 30m.",
+    help="Wait until the domains serve valid HTTPS. Default: 30m.",
 )
 @click.option(
-    "--triggered", is_flag=True, hidden=True, help="Started by the shim: leave at once if another one is at it."
+    "--triggered",
+    is_flag=True,
+    hidden=True,
+    help="Internal: started by the shim. Exit immediately if another one is running.",
 )
 @format_options(fields=FIELDS)
 @global_options
@@ -75,10 +78,11 @@ def sync(
     wait: str | None,
     triggered: bool,
 ) -> Result | int:
-    """Read WordPress and Closte, and bring the domains at Closte into step: plan, gate, apply.
+    """Apply pending changes: add missing domains to Closte and remove stale ones.
 
-    With domains, only those (and their www. forms) are changed, and they are tried now. Then DNS and certificates are
-    looked at where that is due, and stages in Ultimate Multisite move when something is proven.
+    Given domains, only those and their www. variants are changed, without waiting for a retry. Afterwards,
+    closte-bridge makes the DNS and certificate checks that are due and updates stages in Ultimate Multisite. Exits
+    with code 3 if removals need your approval, and with 4 if some domains failed.
     """
     from closte_bridge.engine.run import RunRequest  # noqa: PLC0415 - loaded when a sync is made
     from closte_bridge.planning.model import Approval  # noqa: PLC0415 - likewise
@@ -87,7 +91,9 @@ def sync(
     if triggered:
         if domains or dry_run or allow_removals or retry or wait:
             raise ConfigError(
-                '"--triggered" goes with no other option and no domain.', code="usage", hint="Leave the others out."
+                '"--triggered" cannot be combined with other options or domains.',
+                code="usage",
+                hint="Remove the other options and domains.",
             )
         return run_triggered(app)
     request = RunRequest(
@@ -101,5 +107,6 @@ def sync(
     from closte_bridge.cli.commands.sync_wait import run_waiting  # noqa: PLC0415 - for this option alone
 
     if dry_run:
-        raise ConfigError('"--wait" and "--dry-run" exclude each other.', code="usage", hint="Leave one of them out.")
+        text = '"--wait" cannot be combined with "--dry-run".'
+        raise ConfigError(text, code="usage", hint="Remove one of them.")
     return run_waiting(app, request, duration(wait or DEFAULT_WAIT))

@@ -1,4 +1,4 @@
-"""`sync --wait`: follow domains until visitors have their padlock, with a table that stays up to date."""
+"""`sync --wait`: wait until domains serve valid HTTPS, with a live table."""
 
 from __future__ import annotations
 
@@ -25,44 +25,45 @@ if TYPE_CHECKING:
     from closte_bridge.engine.engine import Engine
     from closte_bridge.engine.run import RunReport, RunRequest
 
-_PAUSE_AFTER_TROUBLE = 10.0
+# Seconds between attempts after a failed run.
+_PAUSE_AFTER_FAILURE = 10.0
 
 
 class DomainProgress(NamedTuple):
-    """How far one domain has come."""
+    """The last check of one domain."""
 
     name: str
     dns: str
     tls: str
     advice: str
-    arrived: bool
+    has_https: bool
 
 
 def _progress(name: str, checked: DomainCheck | None) -> DomainProgress:
     if checked is None:
-        return DomainProgress(name, "", "", "", arrived=False)
+        return DomainProgress(name, "", "", "", has_https=False)
     tls = checked.tls
     advice = checked.dns.advice or (tls.advice if tls else "")
     return DomainProgress(
-        name, checked.dns.code.value, tls.code.value if tls else "", advice, arrived=checked.has_https
+        name, checked.dns.code.value, tls.code.value if tls else "", advice, has_https=checked.has_https
     )
 
 
 @contextmanager
 def _table(app: App) -> Iterator[Callable[[list[DomainProgress]], None]]:
-    """Show the state as it changes: a live table on a terminal, a line for each change elsewhere."""
+    """Show progress: a live table on a terminal, otherwise a line for each change."""
     if not app.console.stderr_is_terminal or app.console.quiet:
-        told: dict[str, DomainProgress] = {}
+        last: dict[str, DomainProgress] = {}
 
-        def tell(seen: list[DomainProgress]) -> None:
+        def log(seen: list[DomainProgress]) -> None:
             for one in seen:
-                if told.get(one.name) != one:
-                    told[one.name] = one
+                if last.get(one.name) != one:
+                    last[one.name] = one
                     app.console.log(f"{one.name}: DNS {one.dns or '…'}, TLS {one.tls or '…'}")
 
-        yield tell
+        yield log
         return
-    from rich.console import Console  # noqa: PLC0415 - only for those who watch
+    from rich.console import Console  # noqa: PLC0415 - only for a terminal
     from rich.live import Live  # noqa: PLC0415 - likewise
     from rich.table import Table  # noqa: PLC0415 - likewise
     from rich.text import Text  # noqa: PLC0415 - likewise
@@ -73,16 +74,16 @@ def _table(app: App) -> Iterator[Callable[[list[DomainProgress]], None]]:
         def show(seen: list[DomainProgress]) -> None:
             table = Table("domain", "DNS", "certificate", "next step")
             for one in seen:
-                cells = (one.name, one.dns or unknown, one.tls or unknown, "" if one.arrived else one.advice)
-                # As text and not as markup: a name or an answer may hold brackets.
+                cells = (one.name, one.dns or unknown, one.tls or unknown, "" if one.has_https else one.advice)
+                # Text, not markup: a domain or an answer may contain brackets.
                 table.add_row(*(Text(cell) for cell in cells))
             live.update(table)
 
         yield show
 
 
-def _followed(engine: Engine, report: RunReport, request: RunRequest) -> tuple[list[str], list[str]]:
-    """Return the names to follow, and those asked for that nobody looks at, so that they would never arrive."""
+def _names_to_wait_for(engine: Engine, report: RunReport, request: RunRequest) -> tuple[list[str], list[str]]:
+    """Return the domains to wait for, and requested ones that are never checked and so would never finish."""
     from closte_bridge.domains import not_public  # noqa: PLC0415 - loaded by the sync before
     from closte_bridge.engine.due import watched_names  # noqa: PLC0415 - likewise
 
@@ -90,52 +91,53 @@ def _followed(engine: Engine, report: RunReport, request: RunRequest) -> tuple[l
         return [], []
     watched = {name for name in watched_names(engine, report.view) if not not_public(name)}
     if request.only:
-        # What neither side knows has an error of its own.
+        # Unknown domains have their own error.
         asked = request.only - {*report.unknown}
         return sorted(asked & watched), sorted(asked - watched)
-    on_the_way = report.verified.stages.changes if report.verified else ()
-    names = {change.name for change in report.plan.additions} | {change.name for change in on_the_way}
+    moving = report.verified.stages.changes if report.verified else ()
+    names = {change.name for change in report.plan.additions} | {change.name for change in moving}
     return sorted(names & watched), []
 
 
 @dataclass
 class _WaitResult:
-    """What is to be told in the end: the first run, as it stands after the rounds that followed it.
+    """The first run, merged with the runs after it.
 
-    `met` is what the last of them met with beside that, `trouble` what has kept one from being made since.
+    `later_errors` are the errors of the last of those runs; `failure` holds why the run after it could not be made.
     """
 
     report: RunReport
     warnings: list[Problem]
-    met: list[Problem] = field(default_factory=list)
+    later_errors: list[Problem] = field(default_factory=list)
     codes: set[ExitCode] = field(default_factory=set)
-    trouble: list[Problem] = field(default_factory=list)
+    failure: list[Problem] = field(default_factory=list)
 
     def add(self, later: RunReport, words: RunMessages) -> None:
-        """Take a later round in."""
+        """Merge a later run."""
         self.report = merge(self.report, later)
-        self.met, self.codes, self.trouble = words.errors, {later.exit_code}, []
+        self.later_errors, self.codes, self.failure = words.errors, {later.exit_code}, []
         self.warnings += _new(words.warnings, self.warnings)
 
 
 def _new(problems: Iterable[Problem], known: Iterable[Problem]) -> list[Problem]:
-    told = {(problem.code, problem.domain) for problem in known}
-    return [problem for problem in problems if (problem.code, problem.domain) not in told]
+    reported = {(problem.code, problem.domain) for problem in known}
+    return [problem for problem in problems if (problem.code, problem.domain) not in reported]
 
 
 def run_waiting(app: App, request: RunRequest, timeout: float) -> Result:
-    """Sync again and again until the domains have arrived, or `timeout` seconds are over.
+    """Sync repeatedly until the domains serve valid HTTPS or `timeout` seconds have passed.
 
-    Follows those named, else those that the first sync adds or moves. Exits with 4 when one has not arrived in time.
+    Waits for the given domains, else for those that the first sync adds or whose stage it changes. Exits with code 4
+    if a domain is not ready in time.
     """
     from closte_bridge.engine.run import RunRequest as NewRequest  # noqa: PLC0415 - loaded when a sync is made
 
     settings = app.network()
     if not settings.checks:
         raise ConfigError(
-            '"--wait" waits for what checks see of DNS and certificates, and `checks: false` switches them off.',
+            '"--wait" needs DNS and certificate checks, but `checks: false` disables them.',
             code="wait-without-checks",
-            hint='Leave "--wait" out, or take `checks: false` out of the config.',
+            hint='Drop "--wait", or remove `checks: false` from the config.',
         )
     deadline = time.monotonic() + timeout
     runs: list[NetworkResult[RunReport]] = []
@@ -146,66 +148,67 @@ def run_waiting(app: App, request: RunRequest, timeout: float) -> Result:
         return sync_one(engine, request, app.command)
 
     report, words = once(request)
-    told = _WaitResult(report, words.warnings)
-    names, left_out = _followed(runs[0].engine, report, request)
+    result = _WaitResult(report, words.warnings)
+    names, left_out = _names_to_wait_for(runs[0].engine, report, request)
     seen = {name: _progress(name, report.verified.checked.get(name) if report.verified else None) for name in names}
     with _table(app) as show:
         show([*seen.values()])
-        while not all(one.arrived for one in seen.values()) and time.monotonic() < deadline:
+        while not all(one.has_https for one in seen.values()) and time.monotonic() < deadline:
             interval = float(report.view.snapshot.settings.dns_check_interval)
-            # The lock is free meanwhile.
+            # The lock is free during the pause.
             time.sleep(max(0.0, min(interval, deadline - time.monotonic())))
-            waiting = frozenset(name for name, one in seen.items() if not one.arrived)
+            waiting = frozenset(name for name, one in seen.items() if not one.has_https)
             try:
                 report, words = once(NewRequest(only=waiting, approval=request.approval))
             except BridgeError as error:
-                told.trouble = list(Problem.of(error))
-                told.warnings += _new(secondary_problems(error), told.warnings)
-                time.sleep(max(0.0, min(_PAUSE_AFTER_TROUBLE, deadline - time.monotonic())))
+                result.failure = list(Problem.of(error))
+                result.warnings += _new(secondary_problems(error), result.warnings)
+                time.sleep(max(0.0, min(_PAUSE_AFTER_FAILURE, deadline - time.monotonic())))
                 continue
-            told.add(report, words)
+            result.add(report, words)
             checked = report.verified.checked if report.verified else {}
             seen |= {name: _progress(name, checked[name]) for name in waiting if name in checked}
             show([*seen.values()])
-    return replace(_result(told, [*seen.values()], left_out), cost=total_cost(runs))
+    return replace(_result(result, [*seen.values()], left_out), cost=total_cost(runs))
 
 
-def _result(told: _WaitResult, seen: list[DomainProgress], left_out: list[str]) -> Result:
-    problems = [_late(one) for one in seen if not one.arrived] + [_not_followed(name) for name in left_out]
-    words = messages_of(told.report)
-    codes = {told.report.exit_code, *told.codes} | ({ExitCode.SOME_FAILED} if problems else set())
-    errors = (*told.trouble, *words.errors, *_new(told.met, words.errors), *problems)
+def _result(waited: _WaitResult, seen: list[DomainProgress], left_out: list[str]) -> Result:
+    problems = [_without_https(one) for one in seen if not one.has_https] + [_not_waited_for(name) for name in left_out]
+    words = messages_of(waited.report)
+    codes = {waited.report.exit_code, *waited.codes} | ({ExitCode.SOME_FAILED} if problems else set())
+    errors = (*waited.failure, *words.errors, *_new(waited.later_errors, words.errors), *problems)
     remarks = words.remarks
     if errors:
-        # A word of success after an error would read as if all had ended well.
+        # No success message after an error.
         remarks = [replace(remark, kind="log") for remark in remarks if remark.text != IN_STEP]
     elif seen:
-        followed = f"{len(seen)} of {counted(len(seen), 'followed domain')}"
-        remarks = [*remarks, Message("success", f"{followed} {'has its' if len(seen) == 1 else 'have their'} padlock.")]
+        count = f"{len(seen)} of {counted(len(seen), 'domain serves', 'domains serve')}"
+        remarks = [*remarks, Message("success", f"{count} valid HTTPS.")]
     return Result(
         exit_code=first_that_applies(codes),
-        data=plan_rows(told.report),
+        data=plan_rows(waited.report),
         fields=FIELDS,
-        rendered=rendered([told.report]),
+        rendered=rendered([waited.report]),
         messages=tuple(remarks),
         errors=errors,
-        warnings=tuple(told.warnings),
+        warnings=tuple(waited.warnings),
     )
 
 
-def _late(one: DomainProgress) -> Problem:
+def _without_https(one: DomainProgress) -> Problem:
+    dns, tls = one.dns or "not checked", one.tls or "not checked"
     return Problem(
         code="no-padlock",
-        message=f'"{one.name}" has no padlock yet: DNS {one.dns or "not looked at"}, TLS {one.tls or "not tried"}.',
-        hint=one.advice or "It is looked at again by itself.",
+        message=f'"{one.name}" does not serve valid HTTPS yet (DNS: {dns}, TLS: {tls}).',
+        hint=one.advice or "Wait: closte-bridge keeps checking it automatically.",
         domain=one.name,
     )
 
 
-def _not_followed(name: str) -> Problem:
+def _not_waited_for(name: str) -> Problem:
     return Problem(
         code="not-followed",
-        message=f'"{name}" is not followed: nothing here wants it, or no certificate can be had for it.',
-        hint=f"`closte-bridge domain explain {name}` says more, `closte-bridge domain check {name}` looks at it once.",
+        message=f'Cannot wait for "{name}": this network does not use it, or no certificate can be issued for it.',
+        hint=f"Run `closte-bridge domain explain {name}` for details.",
         domain=name,
     )
