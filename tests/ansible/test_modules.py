@@ -35,7 +35,7 @@ def test_a_shim_that_was_told_of_other_places_is_installed_again(local: Local) -
 
 
 def test_nothing_is_switched_beside_another_engine_that_nobody_wants_to_replace(local: Local) -> None:
-    status = envelope({"integration": "on"})
+    status = envelope({"integration": True})
     plan = envelope([], 7, "other-owner")
     said = network(local, {"integration": status, "plan": plan}, {"integration": False, "adopted": False})
     assert "ignored=1" in said, said
@@ -46,7 +46,7 @@ def test_nothing_is_switched_beside_another_engine_that_nobody_wants_to_replace(
 def test_what_the_integration_was_is_known_also_when_it_was_not_heard_that_it_is_switched(local: Local) -> None:
     memory = local.folder / "shop.before"
     answers = {
-        "integration_status": envelope({"integration": "off"}),
+        "integration_status": envelope({"integration": False}),
         "integration_enable": envelope(None, 5, "wp-status"),
         "plan": envelope([]),
     }
@@ -70,7 +70,7 @@ def test_an_engine_that_must_change_nothing_is_not_in_charge(local: Local, code:
     answers = {
         "plan": envelope([], 0, code),
         "adopt": envelope(),
-        "integration_status": envelope({"integration": "off"}),
+        "integration_status": envelope({"integration": False}),
     }
     said = network(local, answers, {"adopted": True, "integration": True})
     assert "ignored=1" in said, said

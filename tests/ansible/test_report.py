@@ -54,7 +54,7 @@ def test_records_to_make_are_pending_as_well() -> None:
 
 
 def test_a_network_that_is_switched_off_is_not_in_step() -> None:
-    off = envelope({"integration": "off", "domain_mapping": "on"})
+    off = envelope({"integration": False, "domain_mapping": True})
     (row,) = rows(shop={"plan": envelope([]), "status": off})
     assert row["state"] == "attention"
     assert row["text"] == "Nothing is changed: the Closte integration is switched off in Ultimate Multisite."

@@ -306,7 +306,7 @@ def test_the_link_to_metrics_goes_with_its_network_though_the_setting_is_gone(lo
 
 RUNNING = "ActiveState=active\nResult=success\nNRestarts=0\n"
 STARTING = "ActiveState=activating\nResult=success\nNRestarts=3\n"
-NEVER = {"healthy": False, "reason": "there was no success yet"}
+NEVER = {"healthy": False, "reason": "no successful run yet"}
 
 
 @pytest.mark.parametrize(
@@ -316,7 +316,7 @@ NEVER = {"healthy": False, "reason": "there was no success yet"}
         (STARTING, True, {}, "is activating, result success, restarted 3 times"),
         (RUNNING, False, {}, "has no heartbeat"),
         (RUNNING, True, {"last_error": "It failed."}, 'The last run for "club" failed: It failed.'),
-        (RUNNING, True, NEVER, "is not healthy: there was no success yet."),
+        (RUNNING, True, NEVER, "is not healthy: no successful run yet."),
     ],
 )
 def test_an_instance_that_does_not_work_fails_the_play(

@@ -80,7 +80,7 @@ def test_two_engines(bridge: Bridge) -> None:
     assert bridge.multisite.network_option("closte_bridge_owner") == owner
     taken = second.run("adopt", "--take-over", "--yes")
     assert taken.code == 0
-    assert 'Taken over from the engine on "<host>", in charge since <time>.\n' in taken.out
+    assert 'Current owner: the installation on "<host>", since <time>. It will be replaced.\n' in taken.out
     assert second.run("log", "--field=cause", "--limit=20").out.splitlines()[0] == 'taken over from "<host>"'
     read_only(bridge, 'another engine, on "<host>", is in charge', TAKE_OVER)
     assert second.run("sync", "--format=count", "--quiet").out == "1\n"
@@ -214,7 +214,7 @@ def test_the_main_domain_has_changed(bridge: Bridge) -> None:
     reason = 'the main domain is not the one that this ledger is bound to (it was "example.net", and is "example.com")'
     read_only(bridge, reason, COPY)
     adopted = bridge.adopt()
-    assert 'The main domain was "example.net": it, its www. and its wildcard are kept at Closte.\n' in adopted.out
+    assert 'The main domain changed from "example.net". The old domain, its www. variant ' in adopted.out
     # The former ones are kept, even when somebody asks for them to go.
     kept = bridge.run("domain", "remove", "www.example.net", "*.example.net", "--yes")
     words = 'Warning: "{}" is not removed yet: "example.net" is the network\'s own domain.\n'

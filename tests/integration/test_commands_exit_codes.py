@@ -74,8 +74,10 @@ def test_1_a_rejected_key(bridge: Bridge) -> None:
     assert ran.err.endswith(rejected + hint)
     tested = bridge.run("integration", "test")
     assert tested.golden == (
-        1, "", "Error: Closte answered \"Invalid API key.\".\nCompare the key with the one in Closte's dashboard.\n"
-    )  # fmt: skip
+        1,
+        "",
+        'Error: Closte answered "Invalid API key.".\nCheck that the key matches the one in Closte\'s dashboard.\n',
+    )
     assert bridge.run("adopt", "--yes", "--format=json").codes == ["key-rejected"]
     assert bridge.aliases == set()
     a_mistyped_key_has_one_remedy(bridge, rejected + hint)

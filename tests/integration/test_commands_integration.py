@@ -32,8 +32,8 @@ def bridge(multisite: Multisite, tmp_path: Path) -> Iterator[Bridge]:
 
 STATUS = {
     "network": "example.net",
-    "integration": "on",
-    "domain_mapping": "on",
+    "integration": True,
+    "domain_mapping": True,
     "plugin_version": "2.14.2",
     "dns_check_interval": 300,
     "www": "always",
@@ -49,7 +49,7 @@ def test_the_integration(bridge: Bridge) -> None:
     assert status.envelope["data"] == STATUS
     assert json.dumps(yaml.safe_load(bridge.run("integration", "status", "--format=yaml").out)) == json.dumps(STATUS)
     lines = bridge.run("integration", "status", "--fields=integration,owner,www", "--format=csv")
-    assert lines.golden == (0, "Field,Value\nintegration,on\nowner,\nwww,always\n", "")
+    assert lines.golden == (0, "Field,Value\nintegration,true\nowner,\nwww,always\n", "")
     assert bridge.run("integration", "status", "--field=dns_check_interval").golden == (0, "300\n", "")
     toggling(bridge)
     connecting(bridge)
@@ -57,9 +57,9 @@ def test_the_integration(bridge: Bridge) -> None:
 
 def toggling(bridge: Bridge) -> None:
     bridge.adopt()
-    switched = "Success: The Closte integration {}.\n"
+    switched = "Success: Closte integration {}.\n"
     set_option(bridge.multisite, "wu_host_integrations_enabled", {"cpanel": True, "closte": True})
-    for verb, words in (("disable", "is switched off"), ("disable", "was off already")):
+    for verb, words in (("disable", "disabled"), ("disable", "is already disabled")):
         assert bridge.run("integration", verb).golden == (0, switched.format(words), "")
     assert bridge.multisite.network_option("wu_host_integrations_enabled") == {"cpanel": True, "closte": False}
     off = bridge.run("sync")
@@ -69,7 +69,7 @@ def toggling(bridge: Bridge) -> None:
     )
     assert off.golden == (0, PLAN + why + ONE, "")
     assert bridge.run("plan").golden == (0, PLAN + why + ONE, "")
-    for verb, words in (("enable", "is switched on"), ("enable", "was on already")):
+    for verb, words in (("enable", "enabled"), ("enable", "is already enabled")):
         assert bridge.run("integration", verb).golden == (0, switched.format(words), "")
     set_option(bridge.multisite, "wp-ultimo_v2_settings", {"enable_domain_mapping": 0})
     off = bridge.run("sync", "--format=json")
@@ -92,8 +92,8 @@ def toggling(bridge: Bridge) -> None:
     listed = bridge.run("domain", "list", "--field=closte")
     assert (listed.code, {*listed.out.split()}) == (0, {"unknown"})
     assert listed.err == (
-        "Warning: Closte's list could not be read: There is no API key.\n"
-        "It need not be: domain mapping is switched off in Ultimate Multisite.\n"
+        "Warning: Could not read Closte's domain list: There is no API key.\n"
+        "This is expected: domain mapping is switched off in Ultimate Multisite.\n"
         "Nothing is changed: domain mapping is switched off in Ultimate Multisite. "
         "Switch it on in Ultimate Multisite > Settings > Domain Mapping.\n"
     )
@@ -126,7 +126,7 @@ def test_wishes_while_it_is_off(bridge: Bridge) -> None:
 
 
 def connecting(bridge: Bridge) -> None:
-    good = "Success: Closte answered and took the key (from api_key_file); its list holds 3 names.\n"
+    good = "Success: Connected to Closte (API key from api_key_file); 3 domains found.\n"
     assert bridge.run("integration", "test").golden == (0, good, "")
     bridge.sandbox.set_faults("list-unknown")
     unreadable = bridge.run("integration", "test", "--format=json")
@@ -161,16 +161,18 @@ def test_setup_looks_first_whether_there_can_be_a_ledger(bridge: Bridge, tmp_pat
 def test_setup(bridge: Bridge) -> None:
     set_option(bridge.multisite, "wu_host_integrations_enabled", None)
     hello = 'Ultimate Multisite 2.14.2 on "example.net", WordPress in <site>/.\n'
-    took = "Closte answered and took the key (from api_key_file).\n"
-    switch = "The Closte integration is off. Switch it on? [y/n] "
-    question = "Put this engine in charge? [y/n] "
+    took = "Connected to Closte (API key from api_key_file).\n"
+    switch = "The Closte integration is disabled. Enable it? [y/n] "
+    question = "Adopt this network? [y/n] "
     aborted = "Error: Aborted.\nNothing more was changed; run it again to go on.\n"
     assert bridge.run_asked("n\n", "setup").golden == (1, hello + took + OFFER, question + aborted)
     assert bridge.multisite.network_option("closte_bridge_owner") is None
     assert not bridge.multisite.network_option("wu_host_integrations_enabled")
-    done = 'Success: "example.net" is set up; 1 name adopted.\n`closte-bridge sync` makes the changes of this plan.\n'
-    shim = "Install the shim, a must-use plugin through which WordPress wakes this engine? [y/n] "
-    later = "Not installed: changes are found by looking. `closte-bridge shim install` does it later.\n"
+    done = 'Success: Set up "example.net" (1 domain adopted).\nRun `closte-bridge sync` to apply this plan.\n'
+    shim = "Install the shim (a must-use plugin that triggers a sync when domains change)? [y/n] "
+    later = (
+        "Shim not installed; scheduled syncs pick up changes. To install it later, run `closte-bridge shim install`.\n"
+    )
     ran = bridge.run_asked("y\ny\nn\n", "setup")
     assert ran.golden == (0, hello + took + OFFER + PLAN + later + done, question + switch + shim)
     assert bridge.multisite.network_option("wu_host_integrations_enabled") == {"closte": True}
@@ -186,25 +188,25 @@ def shim_is_offered_again(bridge: Bridge, start: str, question: str) -> None:
     """What was declined is offered again, and what is done is not asked about; the integration may stay off."""
     set_option(bridge.multisite, "wu_host_integrations_enabled", None)
     ran = bridge.run_asked("n\ny\n", "setup")
-    assert (ran.code, ran.err) == (0, "The Closte integration is off. Switch it on? [y/n] " + question)
+    assert (ran.code, ran.err) == (0, "The Closte integration is disabled. Enable it? [y/n] " + question)
     installed = (
-        f"The shim {__version__} is installed in <site>/wp-content/mu-plugins. "
-        "It starts this engine whenever something changes.\n"
+        f"Installed the shim {__version__} in <site>/wp-content/mu-plugins. "
+        "It starts a sync whenever a domain changes.\n"
     )
     off = (
-        "Nothing is changed at Closte: the Closte integration is switched off in Ultimate Multisite. "
+        "No changes will be made on Closte: the Closte integration is switched off in Ultimate Multisite. "
         "Switch it on: `closte-bridge integration enable`.\n"
     )
-    already = "This engine is in charge already.\nIt stays off.\n"
-    assert ran.out == start + already + PLAN + installed + 'Success: "example.net" is set up.\n' + off
+    already = "This network is already adopted.\nThe integration stays disabled.\n"
+    assert ran.out == start + already + PLAN + installed + 'Success: Set up "example.net".\n' + off
     assert not bridge.multisite.network_option("wu_host_integrations_enabled")
     assert bridge.run("integration", "enable").code == 0
 
 
 def nothing_is_asked_twice(bridge: Bridge, start: str) -> None:
-    sync = "`closte-bridge sync` makes the changes of this plan.\n"
-    done = 'Success: "example.net" is set up.\n' + sync
-    assert bridge.run("setup").golden == (0, start + "This engine is in charge already.\n" + PLAN + done, "")
+    sync = "Run `closte-bridge sync` to apply this plan.\n"
+    done = 'Success: Set up "example.net".\n' + sync
+    assert bridge.run("setup").golden == (0, start + "This network is already adopted.\n" + PLAN + done, "")
     again = bridge.run("setup", "--yes", "--format=json", "--quiet")
     assert (again.code, len(again.envelope["data"])) == (0, 6)
     bridge.write_config(api_url="http://127.0.0.1:9/api/client", rate_limit=1000)

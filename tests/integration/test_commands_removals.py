@@ -178,8 +178,11 @@ def test_a_mass_removal_waits_for_the_digest(doomed: Bridge) -> None:
     # Asking again changes nothing, and neither does another digest.
     assert doomed.run("sync", "--allow-removals=0123456789ab").golden == refused.golden
     assert doomed.run("sync", "--allow-removals=all").golden == (
-        2, "", 'Error: "all" is not a digest.\nTake the 12 characters that the message of the gate printed.\n'
-    )  # fmt: skip
+        2,
+        "",
+        'Error: Invalid value for "--allow-removals": "all" is not a digest.\n'
+        "Use the 12-character digest from the message about removals that need approval.\n",
+    )
     assert doomed.changes() == []
     # Additions go on, and so do the removals that somebody names one by one.
     doomed.multisite.add_mappings_sql([("new.example.com", 1)])

@@ -28,8 +28,8 @@ Network "example.net": 0 to add, 0 to remove, 3 in step, 3 held, 1 foreign.
 NOT_ADOPTED = "no engine is in charge of this network"
 RUN_ADOPT = "Run `closte-bridge adopt` to take charge."
 NO_TIME = """\
-Error: "yesterday" is neither a duration nor a date.
-Write it like 1d, 24h or 2026-11-01.
+Error: Invalid value for "--since": "yesterday" is neither a duration nor a date.
+Use a form like 1d, 24h or 2026-11-01.
 """
 NO_TERMINAL = """\
 Error: This needs a confirmation, and there is no terminal to ask at.
@@ -75,7 +75,7 @@ def before_adoption(bridge: Bridge) -> None:
 
 def adoption(bridge: Bridge) -> None:
     assert bridge.run("adopt").golden == (2, OFFER, NO_TERMINAL)
-    question = "Put this engine in charge? [y/n] "
+    question = "Adopt this network? [y/n] "
     assert bridge.run_asked("n\n", "adopt").golden == (
         1,
         OFFER,
@@ -84,7 +84,7 @@ def adoption(bridge: Bridge) -> None:
     assert bridge.multisite.network_option("closte_bridge_owner") is None
     # What a person has read is looked at again: no run has to wait while they read.
     looks = ONE.replace("1 wp call", "3 wp calls").replace("1 API call", "2 API calls")
-    said = 'Success: This engine is in charge of "example.net"; 1 name adopted.\n'
+    said = 'Success: closte-bridge now manages "example.net" (1 domain adopted).\n'
     assert bridge.run_asked("y\n", "adopt").golden == (0, OFFER + said + looks, question)
     owner = bridge.multisite.network_option("closte_bridge_owner")
     assert sorted(owner) == ["engine", "host", "since"]
@@ -188,7 +188,7 @@ def the_log(bridge: Bridge) -> None:
         "",
     )
     assert bridge.run("log", "shop.customer.com", "--format=count").golden == (0, "1\n", "")
-    older = "Warning: 4 older entries not shown.\nShow all with `--limit=5`.\n"
+    older = "Warning: 4 older entries are not shown.\nShow all with `--limit=5`.\n"
     assert bridge.run("log", "--limit=1", "--field=domain").golden == (0, "shop.customer.com\n", older)
     [entry] = table(bridge.run("log", "--limit=1").out)
     assert entry["time"] == "<time>"
@@ -199,7 +199,7 @@ def the_log(bridge: Bridge) -> None:
     for since, found in (("1d", 5), ("24h", 5), ("24", 5), ("4d", 155), ("100", 155), ("2020-01-01", 155)):
         assert bridge.run("log", f"--since={since}", "--format=count").golden == (0, f"{found}\n", "")
     assert bridge.run("log", "--format=count", "--limit=7", "--quiet").out == "7\n"
-    assert bridge.run("log").err == "Warning: 55 older entries not shown.\nShow all with `--limit=155`.\n"
+    assert bridge.run("log").err == "Warning: 55 older entries are not shown.\nShow all with `--limit=155`.\n"
     assert bridge.run("log", "--since=yesterday").golden == (2, "", NO_TIME)
 
 
@@ -219,25 +219,25 @@ def test_domain_commands(bridge: Bridge) -> None:
 
 LIST = """\
 domain\tsite\tstage\tcloste\torigin\tstate\treason
-a.customer.org\t1\tdone\tyes\tmapping\tin step\ta mapping
-b.customer.org\t1\tdone\tyes\tmapping\tin step\ta mapping
+a.customer.org\t1\tdone\tyes\tmapping\tin-sync\ta mapping
+b.customer.org\t1\tdone\tyes\tmapping\tin-sync\ta mapping
 example.net\t\t\tyes\tnetwork\town\tthe network's own domain
-shop.customer.com\t1\tdone\tyes\tmapping\tin step\ta mapping
-stranger.example.org\t\t\tyes\tforeign\tforeign\tnot ours and not wanted here
-www.a.customer.org\t\t\tno\twww\theld\twaits until it leads where "a.customer.org" leads
-www.b.customer.org\t\t\tno\twww\theld\twaits until it leads where "b.customer.org" leads
-www.shop.customer.com\t\t\tno\twww\theld\twaits until it leads where "shop.customer.com" leads
+shop.customer.com\t1\tdone\tyes\tmapping\tin-sync\ta mapping
+stranger.example.org\t\t\tyes\tunmanaged\tunmanaged\tnot ours and not wanted here
+www.a.customer.org\t\t\tno\twww\ton-hold\twaits until it leads where "a.customer.org" leads
+www.b.customer.org\t\t\tno\twww\ton-hold\twaits until it leads where "b.customer.org" leads
+www.shop.customer.com\t\t\tno\twww\ton-hold\twaits until it leads where "shop.customer.com" leads
 """
 UNKNOWN = """\
-Error: "nobody.example.org" is not known on either side.
-`closte-bridge domain list` shows those that are; `closte-bridge domain add` pins one.
+Error: Unknown domain "nobody.example.org": not found in WordPress or on Closte.
+Check the spelling with `closte-bridge domain list`, or add it with `closte-bridge domain add nobody.example.org`.
 """
 EXPLAINED = """\
-shop.customer.com: in step
-WordPress: mapped to site 1, stage "done".
-Closte: there, ours.
-Phase: added.
-Why: a mapping.
+shop.customer.com: in-sync
+WordPress: mapped to site 1, stage "done"
+Closte: present, managed
+Phase: added
+Why: a mapping
 Next step: Nothing: both sides agree.
 History:
   <time> add: done (mapped to site 1) Closte confirmed it.
@@ -264,10 +264,10 @@ def looking(bridge: Bridge) -> None:
         "secure": False,
         "until": None,
     }
-    assert bridge.run("domain", "get", "shop.customer.com", "--fields=domain,ours").golden == (
-        0, "Field\tValue\ndomain\tshop.customer.com\nours\ttrue\n", ""
+    assert bridge.run("domain", "get", "shop.customer.com", "--fields=domain,managed").golden == (
+        0, "Field\tValue\ndomain\tshop.customer.com\nmanaged\ttrue\n", ""
     )  # fmt: skip
-    assert bridge.run("domain", "get", "stranger.example.org", "--field=state").golden == (0, "foreign\n", "")
+    assert bridge.run("domain", "get", "stranger.example.org", "--field=state").golden == (0, "unmanaged\n", "")
     assert bridge.run("domain", "get", "nobody.example.org").golden == (1, "", UNKNOWN)
     assert bridge.run("domain", "explain", "shop.customer.com").golden == (0, EXPLAINED, "")
     assert bridge.run("domain", "explain", "www.shop.customer.com", "--field=next_step").golden == (
@@ -346,7 +346,7 @@ def removing(bridge: Bridge) -> None:
         "  -  legacy.customer.com  removed by command\n"
         "Success: Removed 1 of 1 domain.\n"
         "Cost: 3 wp calls (0.00 s), 3 API calls (0.00 s), planning 0.000 s.\n",
-        "Remove legacy.customer.com at Closte? [y/n] ",
+        "Remove legacy.customer.com from Closte? [y/n] ",
     )
     assert bridge.changes() == [("remove", "legacy.customer.com")]
 
@@ -368,17 +368,17 @@ def wildcards(bridge: Bridge) -> None:
 
 def releasing(bridge: Bridge) -> None:
     release = ("domain", "release", "shop.customer.com", "--yes")
-    assert bridge.run(*release).golden == (0, "Success: Released 1 of 1 domain; it stays at Closte.\n", "")
-    not_managed = 'Error: "{}" was not released: closte-bridge does not manage it.\n'
-    see = "See what is managed with `closte-bridge domain list --fields=domain,ours`.\n"
+    assert bridge.run(*release).golden == (0, "Success: Released 1 domain. It stays on Closte.\n", "")
+    not_managed = 'Error: Could not release "{}": closte-bridge does not manage it.\n'
+    see = "List the managed domains with `closte-bridge domain list --fields=domain,managed`.\n"
     assert bridge.run(*release).golden == (1, "", not_managed.format("shop.customer.com") + see)
     both = bridge.run("domain", "release", "stranger.example.org", "b.customer.org", "--yes")
     failed = not_managed.format("stranger.example.org")
-    assert both.golden == (4, "", f"{failed}Error: Only released 1 of 2 domains (1 failed).\n{see}")
+    assert both.golden == (4, "", f"{failed}Error: Released 1 of 2 domains; 1 failed.\n{see}")
     assert "shop.customer.com" in bridge.aliases
     # Once let go it is nobody's: not adopted again, and not removed when its mapping goes.
     adopted = bridge.run("adopt", "--yes", "--format=json").envelope["data"]
     assert adopted["adopted"] == []
     delete_mappings(bridge.multisite, ["shop.customer.com"])
-    assert bridge.run("domain", "get", "shop.customer.com", "--field=state").out == "foreign\n"
+    assert bridge.run("domain", "get", "shop.customer.com", "--field=state").out == "unmanaged\n"
     assert bridge.changes() == []

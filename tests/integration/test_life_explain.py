@@ -133,7 +133,7 @@ def test_every_state_has_its_reason_and_its_next_step(world: Life) -> None:
     world.bridge.sandbox.set_faults("list-unknown")
     unread = explained(world, SHOP)
     assert (unread["state"], unread["next_step"]) == ("unknown", STEPS["unknown"])
-    assert unread["closte"] == "its list could not be read, ours"
+    assert unread["closte"] == "unknown (Closte's domain list could not be read), managed"
     # What Closte never got is not said to need DNS first.
     multisite = world.bridge.multisite
     multisite.add_mappings_sql([("late.example.org", SITE)])
@@ -150,15 +150,16 @@ def test_a_domain_that_does_not_resolve_is_told_as_that_even_if_its_target_is_no
     world.names.point(**{"example.net": None})
     world.bridge.multisite.add_mapping(SHOP, SITE)
     world.sync()
-    targets = "no resolver could look up the network's own domain. Set `dns.targets` in the config."
+    reason = "the network's main domain could not be resolved."
     told = explained(world, SHOP)
     assert (told["state"], told["next_step"]) == (
         "in-sync",
-        f"Add an A record for {SHOP} with the address of this network: it does not resolve. "
-        f"The address is not known here, because {targets}",
+        f"Add an A record for {SHOP} with the address of this network: the domain does not resolve. "
+        f"To see the address here, set `dns.targets` in the config: {reason}",
     )
     world.names.point(**{SHOP: STRANGER})
-    assert explained(world, SHOP)["next_step"] == f"It is not known where {SHOP} should point: {targets}"
+    step = f"Set `dns.targets` in the config to see where {SHOP} must point: {reason}"
+    assert explained(world, SHOP)["next_step"] == step
 
 
 def test_what_was_added_just_now_is_not_blocked_and_what_was_removed_has_a_past(world: Life) -> None:
@@ -173,22 +174,22 @@ def test_what_was_added_just_now_is_not_blocked_and_what_was_removed_has_a_past(
     gone = world.run("domain", "explain", "legacy.example.org")
     assert (gone.code, gone.err) == (
         1,
-        'Error: "legacy.example.org" is no longer known on either side.\n'
-        "`closte-bridge log legacy.example.org` shows what was done with it.\n",
+        'Error: Unknown domain "legacy.example.org": no longer found in WordPress or on Closte.\n'
+        "Run `closte-bridge log legacy.example.org` to see its history.\n",
     )
 
 
 def each_has_its_reason(found: dict[str, dict[str, Any]]) -> None:
     assert found[SHOP]["wordpress"] == f'mapped to site {SITE}, stage "done"'
-    assert found[SHOP]["closte"] == "there, ours"
+    assert found[SHOP]["closte"] == "present, managed"
     assert found["stranger.example.org"]["wordpress"] == "not mapped"
     assert found["lost.example.org"]["wordpress"] == 'mapped to site 77, which does not exist, stage "done"'
-    assert found["example.net"]["wordpress"] == "the network's own domain"
+    assert found["example.net"]["wordpress"] == "the network's main domain"
     assert found["both.example.org"]["why"] == "sites 1, 2 claim it"
     assert found["orphan.example.org"]["why"] == "site 77 of its mapping does not exist"
     assert found["intranet.local"]["why"] == "no certificate can be had for it: under .local"
     assert found["new.example.org"]["why"] == f"mapped to site {SITE}"
-    assert found["new.example.org"]["closte"] == "not there"
+    assert found["new.example.org"]["closte"] == "not present"
     assert "(until " in found["failing.example.org"]["why"]
     assert found["failing.example.org"]["history"]
 
@@ -253,7 +254,7 @@ def test_what_closte_lost_and_nobody_asks_for_is_gone(world: Life) -> None:
     world.bridge.sandbox.aliases = world.bridge.sandbox.aliases - {SHOP, "kept.example.org"}
     for name, step in ((SHOP, "gone"), ("kept.example.org", "kept")):
         told = explained(world, name)
-        assert (told["state"], told["phase"], told["closte"]) == ("gone", None, "not there, ours")
+        assert (told["state"], told["phase"], told["closte"]) == ("gone", None, "not present, managed")
         assert told["next_step"] == STEPS[step]
     assert world.run("domain", "list", "--state=gone", "--format=count").out == "2\n"
     world.sync(after=HOUR)
@@ -279,7 +280,7 @@ def test_a_www_form_waits_for_its_dns(world: Life) -> None:
     other = "other.example.org"
     world.bridge.multisite.add_mapping(other, SITE)
     told = explained(world, f"www.{other}")
-    assert (told["next_step"], told["checked"], told["evidence"]) == (STEPS["www-unproven"], "not yet", [])
+    assert (told["next_step"], told["checked"], told["evidence"]) == (STEPS["www-unproven"], "not checked yet", [])
 
 
 def test_from_alias_to_padlock_each_phase_is_told_with_its_evidence(world: Life) -> None:
@@ -298,7 +299,7 @@ def test_from_alias_to_padlock_each_phase_is_told_with_its_evidence(world: Life)
         f"Expected: {HERE}.",
         f"At {STRANGER}, the server does not accept HTTPS connections.",
     ]
-    assert "DNS points-elsewhere, certificate no-listener; next look " in told["checked"]
+    assert "DNS points-elsewhere, certificate no-listener; next check " in told["checked"]
 
     waits_for_its_certificate(world)
     has_its_padlock(world)
@@ -332,8 +333,8 @@ def has_its_padlock(world: Life) -> None:
     assert ", valid for " in told["checked"]
     assert any("stage: done" in line and "checking-ssl-cert -> done" in line for line in told["history"])
     shown = world.run("domain", "explain", SHOP).out
-    assert f"\nNow: At {HERE}, the certificate is valid. Issued by: Test Authority" in shown
-    assert "\nPhase: https-ok since <time>.\n" in shown
+    assert f"\nNow: At {HERE}, the certificate is right, from Test Authority" in shown
+    assert "\nPhase: https-ok since <time>\n" in shown
     assert "\nHistory:\n  <time> " in shown
 
 
@@ -344,7 +345,7 @@ def test_a_certificate_that_has_ended_is_told(world: Life) -> None:
     world.certificates.issue(SHOP, not_before=ended - datetime.timedelta(days=90), not_after=ended)
     world.bridge.multisite.add_mapping(SHOP, SITE)
     ran = world.run("domain", "explain", SHOP)
-    assert "certificate expired, ended 3 days ago; next look " in ran.out
+    assert "certificate expired, valid until 3 days ago; next check " in ran.out
     assert f'Warning: The certificate of "{SHOP}" expired 3 days ago.\n' in ran.err
 
 
@@ -355,13 +356,13 @@ def test_stages_that_stay_are_told(world: Life) -> None:
     world.bridge.multisite.add_mapping(SHOP, SITE)
     world.write(SHOP, active=0)
     assert (
-        "the stage stays: somebody has switched this mapping off in Ultimate Multisite" in explained(world, SHOP)["why"]
+        "stage unchanged: somebody has switched this mapping off in Ultimate Multisite" in explained(world, SHOP)["why"]
     )
 
 
 def test_a_look_that_never_ends_is_done_without(world: Life, monkeypatch: pytest.MonkeyPatch) -> None:
     """A server that answers nobody: what is remembered is told."""
-    monkeypatch.setattr("closte_bridge.cli.commands.domain_explain._PATIENCE", 0.5)
+    monkeypatch.setattr("closte_bridge.cli.commands.domain_explain._CHECK_TIMEOUT", 0.5)
     world.bridge.adopt()
     world.names.point(**{SHOP: HERE})
     world.certificates.issue(SHOP)
@@ -377,4 +378,4 @@ def test_a_look_that_never_ends_is_done_without(world: Life, monkeypatch: pytest
 def test_a_name_that_nobody_knows(world: Life) -> None:
     ran = world.run("domain", "explain", "nobody.example.org")
     assert (ran.code, ran.out) == (1, "")
-    assert ran.err.startswith('Error: "nobody.example.org" is not known on either side.\n')
+    assert ran.err.startswith('Error: Unknown domain "nobody.example.org": not found in WordPress or on Closte.\n')

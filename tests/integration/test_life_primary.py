@@ -182,7 +182,7 @@ def test_behind_a_cdn_the_network_itself_must_answer(world: Life) -> None:
     assert [held.code for held in report.verified.stages.holds] == ["proxy-unproven"]
     assert world.stage(SHOP) == ("checking-dns", False)
     why = world.run("domain", "explain", SHOP, "--field=why").out
-    assert "the stage stays: it is behind a CDN, and Ultimate Multisite's test request through it did not" in why
+    assert "stage unchanged: it is behind a CDN, and Ultimate Multisite's test request through it did not" in why
 
     # It leads here now: found out within about an hour.
     (multisite.path / "wp-content" / "mu-plugins" / "answer.php").unlink()

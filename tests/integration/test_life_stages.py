@@ -140,14 +140,18 @@ def test_what_was_given_up_before_comes_alive_by_command_alone(world: Life) -> N
     assert held in world.run("domain", "explain", SHOP, "--field=why").out
 
     refused = world.run("domain", "revive", SHOP, answer="n\n")
-    said = f'"{SHOP}" would move from "failed" to "done", and may become the primary domain of site {SITE}.\n'
+    said = (
+        f'The stage of "{SHOP}" will change from "failed" to "done". It may become the primary domain of site {SITE}.\n'
+    )
     assert refused.code == 1
     assert said in refused.out + refused.err
     assert world.stage(SHOP) == ("failed", False)
 
     hopeless = world.run("domain", "revive", OTHER, "--yes")
     assert hopeless.code == 4
-    assert hopeless.err.startswith(f'Error: "{OTHER}": its stage "failed" stays: points-elsewhere.\n')
+    assert hopeless.err.startswith(
+        f'Error: Could not reactivate "{OTHER}": its stage stays "failed" (DNS: points-elsewhere, '
+    )
 
     revived = world.run("domain", "revive", SHOP, OTHER, answer="y\n")
     assert revived.code == 4, revived

@@ -115,7 +115,7 @@ def test_sync_follows_to_the_padlock(world: Life) -> None:
         process.kill()
         process.wait()
     said = log.read_text()
-    assert "Success: 1 of 1 followed domain has its padlock.\n" in said
+    assert "Success: 1 of 1 domain serves valid HTTPS.\n" in said
     assert world.stage(SHOP) == ("done", True)
 
 
@@ -138,7 +138,7 @@ def test_a_terminal_shows_a_table_that_changes(world: Life) -> None:
         assert terminal.ended() == 0
     # It was drawn anew over itself, and is gone in the end: the result is what stays.
     assert "\x1b[2K" in terminal.raw
-    assert "1 of 1 followed domain has its padlock." in terminal.text
+    assert "1 of 1 domain serves valid HTTPS." in terminal.text
 
 
 class Pauses:
@@ -177,7 +177,7 @@ def test_trouble_meanwhile_is_no_reason_to_give_up(world: Life, monkeypatch: pyt
     monkeypatch.setattr("closte_bridge.cli.commands.sync_wait.time", pauses)
     ran = world.run("sync", SHOP, "--wait=10m")
     assert ran.code == 0, ran
-    assert "Success: 1 of 1 followed domain has its padlock.\n" in ran.out
+    assert "Success: 1 of 1 domain serves valid HTTPS.\n" in ran.out
     assert pauses.count >= 3
     assert world.stage(SHOP) == ("done", True)
 
@@ -203,7 +203,7 @@ def test_without_names_it_follows_what_the_first_run_adds(world: Life) -> None:
         world.bridge.multisite.add_mapping(name, 2)
     ran = world.run("sync", "--wait=1s")
     assert ran.code == 4
-    assert '"late.example.org" has no padlock yet: DNS points-elsewhere, TLS no-listener.' in ran.err
+    assert '"late.example.org" does not serve valid HTTPS yet (DNS: points-elsewhere, TLS: no-listener).' in ran.err
     assert f'"{SHOP}"' not in ran.err
 
 

@@ -57,7 +57,11 @@ def test_nothing_remains(multisite: Multisite, tmp_path: Path) -> None:
         assert events(multisite)
         assert bridge.run("shim", "uninstall").code == 2, "nobody to ask"
         ran = bridge.run("shim", "uninstall", "--yes")
-        assert ran.golden == (0, "Success: The shim is gone; Ultimate Multisite's own provider is back.\n", "")
+        assert ran.golden == (
+            0,
+            "Success: Removed the shim. Ultimate Multisite's built-in provider is active again.\n",
+            "",
+        )
         assert all_that_is_ours(multisite) == []
         assert bridge.run("shim", "status", "--format=json").codes == ["shim-missing"]
         # The provider's listeners are back, and nobody stands before them.

@@ -231,7 +231,7 @@ def test_older_sites_are_filled_in_only_on_command(older: Bridge) -> None:
     set_option(multisite, "wu_host_integrations_enabled", None)
     idle = older.run("domain", "backfill", "--yes")
     assert (idle.code, idle.err) == (0, "")
-    assert idle.out.startswith("Nothing is changed: the Closte integration is switched off")
+    assert idle.out.startswith("No changes made: the Closte integration is switched off")
     # What is created meanwhile is no older site: it gets its record as soon as something may be changed.
     site_without_record(multisite, "new")
     assert wp_calls(older) == 1
@@ -243,18 +243,18 @@ def test_older_sites_are_filled_in_only_on_command(older: Bridge) -> None:
     shown = older.run("domain", "backfill", "--dry-run", "--fields=domain,site,status", "--format=csv")
     assert shown.golden == (0, "domain,site,status\none.example.net,2,planned\ntwo.example.net,4,planned\n", "")
     said = '"one.example.net" for site 2.\n"two.example.net" for site 4.\n'
-    question = "Make these 2 domain records? [y/n] "
+    question = "Create these 2 domain records? [y/n] "
     aborted = "Error: Aborted.\nNothing more was changed; run it again to go on.\n"
     assert older.run_asked("n\n", "domain", "backfill").golden == (1, said, question + aborted)
     assert multisite.domains() == ["new.example.net"]
     done = older.run_asked("y\n", "domain", "backfill")
-    closing = "Success: Made 2 of 2 domain records.\n`closte-bridge sync` adds their domains at Closte.\n"
+    closing = "Success: Created 2 of 2 domain records.\nRun `closte-bridge sync` to add the domains to Closte.\n"
     cost = "Cost: 3 wp calls (0.00 s), 1 API call (0.00 s), planning 0.000 s.\n"
     assert done.golden == (0, said + closing + cost, question)
     assert multisite.domains() == ["new.example.net", "one.example.net", "two.example.net"]
     assert older.run("domain", "backfill").golden == (
         0,
-        "Success: Every site that can have a domain record has one.\n",
+        "Success: Nothing to do: no domain records are missing.\n",
         "",
     )
     older.run("sync")

@@ -346,9 +346,9 @@ def test_a_run_that_failed_in_part_is_a_sign_of_life(bridge: Bridge) -> None:
     install(bridge, "none")
     multisite.add_mappings_sql([("bad.example.com", 1), ("good.example.com", 1)])
     bridge.sandbox.set_faults("unknown-error@bad.example.com")
-    assert status(bridge)["active"] == "no"
+    assert status(bridge)["active"] is False
     assert bridge.run("sync").code == 4
-    assert status(bridge)["active"] == "yes"
+    assert status(bridge)["active"] is True
     # One that could add nothing is none.
     heartbeat(multisite, age=7200)
     with closing(sqlite3.connect(bridge.state / "ledger.sqlite3")) as ledger, ledger:
@@ -358,7 +358,7 @@ def test_a_run_that_failed_in_part_is_a_sign_of_life(bridge: Bridge) -> None:
     assert bridge.run("sync").code == 1
     silent = bridge.run("shim", "status", "--format=json")
     assert (silent.code, silent.codes) == (1, ["shim-silent"])
-    assert silent.envelope["data"]["active"] == "no"
+    assert silent.envelope["data"]["active"] is False
 
 
 def test_only_the_poll(bridge: Bridge) -> None:
@@ -385,7 +385,7 @@ def test_the_heartbeat_is_written_rarely_and_without_another_process(bridge: Bri
     assert costs["wp_calls"] == 1
     bridge.run("sync")
     assert multisite.network_option("closte_bridge_status") == first
-    assert status(bridge)["active"] == "yes"
+    assert status(bridge)["active"] is True
     old = first["heartbeat"] - 250
     set_option(multisite, "closte_bridge_status", {**first, "heartbeat": old})
     bridge.run("sync")

@@ -66,14 +66,14 @@ def test_the_toggle(multisite: Multisite, tmp_path: Path) -> None:
         refuse(multisite, TOGGLE)
         ran = bridge.run("integration", "disable", "--format=json")
         assert (ran.code, ran.codes) == (1, ["toggle-failed"])
-        assert bridge.run("integration", "enable").out == "Success: The Closte integration was on already.\n"
+        assert bridge.run("integration", "enable").out == "Success: Closte integration is already enabled.\n"
         relent(multisite)
         keeping = keep(multisite, TOGGLE)
         ran = bridge.run("integration", "disable", "--format=json")
         assert (ran.code, ran.codes) == (1, ["toggle-failed"])
         keeping.unlink()
         assert bridge.run("integration", "disable").code == 0
-        assert bridge.run("integration", "status", "--field=integration").out == "off\n"
+        assert bridge.run("integration", "status", "--field=integration").out == "false\n"
 
 
 # The beginnings of two statements that nothing else makes.
@@ -93,7 +93,7 @@ def test_an_uninstall(multisite: Multisite, tmp_path: Path, shared: bool) -> Non
         ran = bridge.run("shim", "uninstall", "--yes", "--format=json")
         assert (ran.code, ran.codes) == (1, ["shim-left-in-database"])
         what = "events in the table" if shared else "the table"
-        message = f"In the database these were left: {what} wp_closte_bridge_events, the option closte_bridge_owner."
+        message = f"Could not remove from the database: {what} wp_closte_bridge_events, the option closte_bridge_owner."
         assert ran.envelope["errors"][0]["message"] == message
         assert len(events(multisite)) == 1
         assert bridge.run("sync").code == 0, "it is still in charge"

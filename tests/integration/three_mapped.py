@@ -28,11 +28,11 @@ Network "example.net": 2 to add, 0 to remove, 1 in step, 3 held, 1 foreign.
   +  shop.customer.com      mapped to site 1
 {NOTES}"""
 OFFER = """\
-Network "example.net": 3 mapped names, WordPress in <site>/.
-Closte application: 3 names at Closte, key from api_key_file.
-State folder of this engine: <folder>/state.
-Adopted would be 1 name at Closte already: a.customer.org.
-Left alone as foreign: 1 name: stranger.example.org.
+Network "example.net": 3 mapped domains, WordPress in <site>/.
+Closte application: 3 domains, API key from api_key_file.
+State directory: <folder>/state.
+1 existing domain on Closte will become managed: a.customer.org.
+1 domain stays unmanaged: stranger.example.org.
 """
 
 

@@ -181,7 +181,7 @@ def test_no_run_waits_for_an_answer(tmp_path: Path, monkeypatch: pytest.MonkeyPa
     person = Person(look)
     assert adopted_by(world, person, monkeypatch).renewed
     assert seen == [True]
-    assert person.read[-1] == "Put this engine in charge?"
+    assert person.read[-1] == "Adopt this network?"
 
 
 def test_other_terms_than_those_that_were_read_are_not_agreed_to(

@@ -61,9 +61,10 @@ def test_help_of_a_command(run: Run) -> None:
         """\
 Usage: closte-bridge config validate [OPTIONS] [<file>]
 
-  Validate a config file, by default the one in use.
+  Validate a config file. Default: the one in use.
 
-  Reports all errors at once, with line numbers.
+  Reports all errors at once, with line numbers. Exits with code 2 if there are
+  any.
 
 Options:
   --format <table|json>  How to print. Default: table.

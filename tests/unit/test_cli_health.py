@@ -36,24 +36,24 @@ def adopted(tmp_path: Path, **meta: str) -> None:
 def test_red_before_adoption(tmp_path: Path) -> None:
     code, out, err = health(tmp_path)
     assert (code, out) == (1, "")
-    assert err.splitlines()[0] == "Error: default: no engine is in charge of this network."
+    assert err.splitlines()[0] == 'Error: Network "default" is unhealthy: this network has not been adopted.'
 
 
 def test_red_before_the_first_success(tmp_path: Path) -> None:
     adopted(tmp_path)
-    assert health(tmp_path)[2].startswith("Error: default: there was no success yet.")
+    assert health(tmp_path)[2].startswith('Error: Network "default" is unhealthy: no successful run yet.')
 
 
 def test_green_after_a_success(tmp_path: Path) -> None:
     adopted(tmp_path, last_success=repr(time.time() - 60))
-    assert health(tmp_path) == (0, "Success: All well: 1 network.\n", "")
+    assert health(tmp_path) == (0, "Success: Healthy: 1 network.\n", "")
 
 
 def test_red_when_the_success_is_too_old(tmp_path: Path) -> None:
     adopted(tmp_path, last_success=repr(time.time() - 3600))
     code, _, err = health(tmp_path)
     assert code == 1
-    assert err.splitlines()[0] == "Error: default: the last success was 60 minutes ago."
+    assert err.splitlines()[0] == 'Error: Network "default" is unhealthy: the last successful run was 60 minutes ago.'
     assert health(tmp_path, "--max-age=2h")[0] == 0
 
 
@@ -79,7 +79,9 @@ def test_red_when_a_run_hangs(tmp_path: Path) -> None:
         (tmp_path / "state" / lock.FILE_NAME).write_text(json.dumps({"pid": 1, "command": "watch", "since": since}))
         code, _, err = health(tmp_path)
         assert code == 1
-        assert err.splitlines()[0] == "Error: default: a run has been under way for 40 minutes."
+        assert (
+            err.splitlines()[0] == 'Error: Network "default" is unhealthy: a run has been in progress for 40 minutes.'
+        )
         assert health(tmp_path, "--max-age=2h")[0] == 0
     assert health(tmp_path)[0] == 0
 
@@ -92,8 +94,8 @@ def test_red_when_a_problem_stands_for_longer_than_a_day(tmp_path: Path) -> None
     code, _, err = health(tmp_path)
     assert code == 1
     assert err.splitlines() == [
-        f'Error: default: the problem "needs-approval" stands since {when(now - 90000)}.',
-        "Run `closte-bridge plan` and look at what it says.",
+        f'Error: Network "default" is unhealthy: problem "needs-approval" has persisted since {when(now - 90000)}.',
+        "Run `closte-bridge plan` and check its output.",
     ]
     assert health(tmp_path, "--max-problem-age=2d")[0] == 0
     # The one that stands for longest is named.
@@ -106,7 +108,7 @@ def test_red_immediately_for_an_alarm(tmp_path: Path, alarm: str, command: str) 
     adopted(tmp_path, last_success=repr(now - 60), problems=json.dumps({"stopped": now - 90000, alarm: now - 1}))
     code, _, err = health(tmp_path, "--max-problem-age=7d")
     assert code == 1
-    assert f'the problem "{alarm}" stands since' in err
+    assert f'problem "{alarm}" has persisted since' in err
     assert f"Run `closte-bridge {command}`" in err
 
 
@@ -116,7 +118,7 @@ def test_red_for_a_domain_that_fails_for_days_though_most_runs_do_not_try_it(tmp
     with opened(tmp_path / "state") as ledger, ledger.transaction():
         trouble = FailedChange(9, now + 60, False, "No.", now - 90000, "add", 0, "exists-elsewhere")
         ledger.put_failed_change("taken.example.com", trouble)
-    assert 'the problem "exists-elsewhere" stands since' in health(tmp_path)[2]
+    assert 'problem "exists-elsewhere" has persisted since' in health(tmp_path)[2]
 
 
 def test_programs_get_rows(tmp_path: Path) -> None:

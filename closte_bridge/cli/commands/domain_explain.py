@@ -191,7 +191,7 @@ def _checked(check_state: CheckState | None, now: float) -> str:
     if check_state.not_after is not None and check_state.points_here:
         days = (check_state.not_after - now) / _DAY
         count = counted(round(abs(days)), "day")
-        validity = f", valid for {count}" if days > 0 else f", expired {count} ago"
+        validity = f", valid for {count}" if days > 0 else f", valid until {count} ago"
     made, due = when(check_state.checked_at), when(check_state.next_check)
     return f"{made}: DNS {dns}, certificate {tls}{validity}; next check {due}"
 

@@ -68,7 +68,7 @@ def _of_network(host, network, topics):
 def _asleep(topics):
     """Return why nothing is changed where the network itself is switched off; its plan alone is only empty."""
     status = topics.get("status", {}).get("data") or {}
-    off = [words for key, words in SWITCHES.items() if status.get(key) == "off"]
+    off = [words for key, words in SWITCHES.items() if status.get(key) is False]
     return [f"Nothing is changed: {words} is switched off in Ultimate Multisite." for words in off]
 
 

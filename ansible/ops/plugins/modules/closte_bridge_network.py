@@ -140,17 +140,17 @@ class Network:
     def switch(self, wanted):
         """Switch the integration on or off."""
         found = self._asked("integration", "status")["data"]["integration"]
-        word = "on" if wanted else "off"
-        self._note("integration", found, word)
-        if found != word:
+        before, after = ("on" if state else "off" for state in (found, wanted))
+        self._note("integration", before, after)
+        if found != wanted:
             # First: what fails may have been done all the same.
-            self._remember(found)
-            self._do(f"Switch the integration {word}", "integration", "enable" if wanted else "disable")
+            self._remember(before)
+            self._do(f"Switch the integration {after}", "integration", "enable" if wanted else "disable")
 
-    def _remember(self, found):
+    def _remember(self, state):
         if self.memory and not self.check_mode and not os.path.exists(self.memory):
             with open(self.memory, "w", encoding="ascii") as file:
-                file.write(f"{found}\n")
+                file.write(f"{state}\n")
 
     def before_us(self):
         """Return what the integration was before it was switched here, or None when it never was."""
