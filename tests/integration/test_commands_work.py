@@ -230,7 +230,7 @@ www.shop.customer.com\t\t\tno\twww\ton-hold\twaits until it leads where "shop.cu
 """
 UNKNOWN = """\
 Error: Unknown domain "nobody.example.org": not found in WordPress or on Closte.
-Check the spelling with `closte-bridge domain list`, or add it with `closte-bridge domain add nobody.example.org`.
+Compare it with `closte-bridge domain list`, or add it with `closte-bridge domain add nobody.example.org`.
 """
 EXPLAINED = """\
 shop.customer.com: in-sync

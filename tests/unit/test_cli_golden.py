@@ -63,8 +63,8 @@ Usage: closte-bridge config validate [OPTIONS] [<file>]
 
   Validate a config file. Default: the one in use.
 
-  Reports all errors at once, with line numbers. Exits with code 2 if there are
-  any.
+  Reports all errors at once, with line numbers. Exits with code 2 if there
+  are any.
 
 Options:
   --format <table|json>  How to print. Default: table.

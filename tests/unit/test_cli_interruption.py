@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from closte_bridge.cli.commands.watch import _mind_signals
+from closte_bridge.cli.commands.watch import _handle_signals
 from closte_bridge.cli.interruption import end_on, ended
 from closte_bridge.engine.loop import Signals
 from closte_bridge.errors import Interrupted
@@ -77,7 +77,7 @@ def handler_of(number: int) -> Callable[[], None]:
 @pytest.mark.parametrize("second", NUMBERS[:3])
 def test_a_handler_may_interrupt_a_handler(first: int, second: int) -> None:
     for line in range(1, 30):
-        _mind_signals(Signals())
+        _handle_signals(Signals())
         assert struck_at(line, handler_of(first), handler_of(second)), f"line {line}"
 
 
@@ -89,7 +89,7 @@ def waits_for(flag: Flag) -> None:
 def test_a_handler_may_interrupt_whoever_waits_for_its_flag(number: int) -> None:
     for line in range(1, 12):
         signals = Signals()
-        _mind_signals(signals)
+        _handle_signals(signals)
         asked = signals.reload if number == signal.SIGHUP else signals.stop
         assert struck_at(line, partial(waits_for, asked), handler_of(number)), f"line {line}"
         assert asked.is_set() or line > 5

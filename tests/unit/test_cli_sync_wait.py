@@ -135,11 +135,11 @@ def test_no_word_of_success_stands_beside_an_error(rounds: Rounds) -> None:
     there = [LATE, BAD, GOOD]
     rounds.rounds = [a_round(checked=[looked(LATE, has_https=False)], there=there, managed=there)]
     said = rounds.said(LATE)
-    assert f'Error: "{LATE}" has no padlock yet' in said
+    assert f'Error: "{LATE}" does not serve valid HTTPS yet' in said
     assert "Success" not in said
     assert "Domains already in step." not in said
     rounds.rounds = [a_round(checked=NOW, there=there, managed=there)]
-    assert "Success: 1 of 1 followed domain has its padlock." in rounds.said(LATE)
+    assert "Success: 1 of 1 domain serves valid HTTPS." in rounds.said(LATE)
 
 
 def test_a_failure_of_the_first_run_counts_until_it_is_done(rounds: Rounds) -> None:

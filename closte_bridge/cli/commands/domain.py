@@ -63,7 +63,7 @@ in-sync
 
 $ closte-bridge domain get other.example.org
 Error: Unknown domain "other.example.org": not found in WordPress or on Closte.
-Check the spelling with `closte-bridge domain list`, or add it with `closte-bridge domain add other.example.org`.
+Compare it with `closte-bridge domain list`, or add it with `closte-bridge domain add other.example.org`.
 """
 _ADD = """
 $ closte-bridge domain add legacy.customer.com

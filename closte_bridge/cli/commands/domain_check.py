@@ -15,6 +15,7 @@ from closte_bridge.cli.options import format_options, global_options, some_domai
 from closte_bridge.cli.plans import FIELDS as PLAN_FIELDS
 from closte_bridge.cli.result import Problem, Result
 from closte_bridge.cli.syncing import run_sync
+from closte_bridge.counts import counted
 from closte_bridge.errors import BridgeError, ExitCode
 
 if TYPE_CHECKING:
@@ -109,7 +110,8 @@ def revive(app: App, domains: tuple[str, ...]) -> Result:
     if not moving:
         return Result(exit_code=ExitCode.SOME_FAILED, errors=tuple(problems), fields=PLAN_FIELDS, data=[])
     names = frozenset(change.name for change in moving)
-    app.console.confirm("Reactivate this mapping?" if len(names) == 1 else f"Reactivate these {len(names)} mappings?")
+    these = "this mapping" if len(names) == 1 else f"these {counted(len(names), 'mapping')}"
+    app.console.confirm(f"Reactivate {these}?")
     return run_sync(app, RunRequest(only=names, revive=names), failed=tuple(problems), spent=engine.cost)
 
 

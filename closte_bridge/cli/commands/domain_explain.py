@@ -35,7 +35,7 @@ Closte: not present
 Phase: blocked since 2026-02-03T10:15:00+00:00
 Checked: 2026-02-03T10:15:00+00:00: DNS unknown, certificate not checked; next check 2026-02-03T10:20:00+00:00
 Now: "www.shop.customer.com" could not be checked.
-Now: Cannot tell where it should point: the network's main domain could not be resolved.
+Now: It is unknown where it should point: the network's main domain could not be resolved.
 Why: waiting for DNS: must point to the same address as "shop.customer.com"
 Next step: Check this machine's internet connection, then the domain's nameservers. No DNS server gave a usable answer.
 
@@ -147,8 +147,7 @@ def inspect_domain(engine: Engine, name: str, *, check: bool = False) -> DomainF
         raise BridgeError(
             f'Unknown domain "{name}": not found in WordPress or on Closte.',
             code="unknown-domain",
-            hint="Check the spelling with `closte-bridge domain list`, "
-            f"or add it with `closte-bridge domain add {name}`.",
+            hint=f"Compare it with `closte-bridge domain list`, or add it with `closte-bridge domain add {name}`.",
             domain=name,
         )
     return found._replace(known=known)

@@ -222,7 +222,7 @@ def _list_problems(listing: Listing) -> tuple[tuple[Problem, ...], tuple[Problem
         code, hint = "list-partial", "Check the domains in Closte's dashboard."
         text = f"Closte's list is incomplete: {listing.reason}. Inferred removals wait."
         if listing.paged:
-            code, hint = "list-paged", "Ask Closte's support for the complete list."
+            code, hint = "list-paged", "Ask Closte's support how to get the complete list."
             text = f"{listing.reason}. Inferred removals wait."
         return (), (Problem(code=code, message=text, hint=hint),)
     return (), ()

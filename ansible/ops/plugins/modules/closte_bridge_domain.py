@@ -109,14 +109,14 @@ def _is(known, state):
 def _lines(known):
     if known is None:
         return []
-    return [f"at Closte: {known['closte']}", f"ours: {known['ours']}", f"state: {known['state']}"]
+    return [f"on Closte: {known['closte']}", f"managed: {known['managed']}", f"state: {known['state']}"]
 
 
 def _expected(state, known):
     if state == "present":
-        return ["at Closte: yes", "ours: True", "state: in step"]
+        return ["on Closte: yes", "managed: True", "state: in-sync"]
     there = known["closte"] if known and state == "released" else "no"
-    return [f"at Closte: {there}", "ours: False", "state: foreign"] if there == "yes" else []
+    return [f"on Closte: {there}", "managed: False", "state: unmanaged"] if there == "yes" else []
 
 
 def main():
