@@ -75,7 +75,7 @@ def describe(offer: AdoptionOffer, engine: Engine) -> list[str]:
 
 def run_adoption(app: App, *, take_over: bool, repeat: bool = True) -> tuple[Engine, AdoptionOffer]:
     """Ask and adopt. Without `repeat`, skip a network that is adopted already. Raises BridgeError if it is refused."""
-    from closte_bridge.engine.adopt import adopt, prepare_offer  # noqa: PLC0415 - loaded when it is needed
+    from closte_bridge.engine.adopt import adopt, prepare_offer  # noqa: PLC0415 - lazy import
 
     engine = engine_of(app, app.network())
 

@@ -48,9 +48,9 @@ def apply(app: App, file: str) -> Result:
     WordPress and Closte are read again first. Changes that are still valid are made, including removals above the
     limit. Outdated changes are skipped, and the exit code is 3. Nothing outside the plan is changed.
     """
-    from closte_bridge.engine import planfile  # noqa: PLC0415 - loaded when it is needed
-    from closte_bridge.engine.run import RunRequest  # noqa: PLC0415 - likewise
-    from closte_bridge.planning.model import Approval  # noqa: PLC0415 - likewise
+    from closte_bridge.engine import planfile  # noqa: PLC0415 - lazy import
+    from closte_bridge.engine.run import RunRequest  # noqa: PLC0415 - lazy import
+    from closte_bridge.planning.model import Approval  # noqa: PLC0415 - lazy import
 
     app.network()  # a plan covers one network
     reviewed = planfile.read(Path(file))

@@ -70,7 +70,7 @@ def doctor(app: App) -> Result:
 
     Changes nothing. Exits with code 1 on errors; warnings do not affect the exit code.
     """
-    from closte_bridge.doctor.examine import examine  # noqa: PLC0415 - loaded when it is needed
+    from closte_bridge.doctor.examine import examine  # noqa: PLC0415 - lazy import
 
     outcomes = on_each(app, examine)
     rows, errors, warnings = [], [*problems(outcomes)], []

@@ -188,8 +188,8 @@ def add(app: App, domains: tuple[str, ...]) -> Result:
 
     Use this for wildcards too, which Ultimate Multisite cannot map. Exits with code 4 if a domain could not be added.
     """
-    from closte_bridge.engine.pins import pin  # noqa: PLC0415 - likewise
-    from closte_bridge.engine.run import RunRequest  # noqa: PLC0415 - loaded when it is needed
+    from closte_bridge.engine.pins import pin  # noqa: PLC0415 - lazy import
+    from closte_bridge.engine.run import RunRequest  # noqa: PLC0415 - lazy import
 
     names = some_domain_names(app, domains)
     engine = engine_of(app, app.network())
@@ -208,8 +208,8 @@ def remove(app: App, domains: tuple[str, ...]) -> Result:
     Refused if a domain is unmanaged or still used in WordPress or the config. Before a wildcard is removed, every
     domain that it covers is added individually. Exits with code 3 if a domain must wait.
     """
-    from closte_bridge.engine.pins import request_removal  # noqa: PLC0415 - likewise
-    from closte_bridge.engine.run import RunRequest  # noqa: PLC0415 - loaded when it is needed
+    from closte_bridge.engine.pins import request_removal  # noqa: PLC0415 - lazy import
+    from closte_bridge.engine.run import RunRequest  # noqa: PLC0415 - lazy import
 
     names = some_domain_names(app, domains)
     app.console.confirm(f"Remove {', '.join(names[:10])}{' …' if len(names) > 10 else ''} from Closte?")  # noqa: PLR2004 - enough to recognise
@@ -243,7 +243,7 @@ def release(app: App, domains: tuple[str, ...]) -> Result:
 
     `adopt` does not manage them again. Exits with code 4 if only some were released.
     """
-    from closte_bridge.engine.pins import release as release_domains  # noqa: PLC0415 - loaded when it is needed
+    from closte_bridge.engine.pins import release as release_domains  # noqa: PLC0415 - lazy import
 
     names = some_domain_names(app, domains)
     them, they_stay = ("it", "It stays") if len(names) == 1 else ("them", "They stay")

@@ -51,8 +51,8 @@ def backfill(app: App, domains: tuple[str, ...], dry_run: bool) -> Result:
     Skips shared domains, subdirectory sites and sites excluded by a filter. Exits with code 4 if some records could
     not be created.
     """
-    from closte_bridge.engine.backfill import backfill as fill  # noqa: PLC0415 - loaded when it is needed
-    from closte_bridge.engine.backfill import find_candidates  # noqa: PLC0415 - likewise
+    from closte_bridge.engine.backfill import backfill as fill  # noqa: PLC0415 - lazy import
+    from closte_bridge.engine.backfill import find_candidates  # noqa: PLC0415 - lazy import
 
     engine = engine_of(app, app.network())
     only = frozenset(domain_names(app, domains))

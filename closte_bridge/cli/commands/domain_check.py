@@ -45,7 +45,7 @@ $ closte-bridge domain revive old.customer.com --yes --quiet
 
 
 def _pool(engine: Engine, snapshot: Snapshot) -> CheckPool:
-    from closte_bridge.checks.pool import CheckPool  # noqa: PLC0415 - loaded when it is needed
+    from closte_bridge.checks.pool import CheckPool  # noqa: PLC0415 - lazy import
 
     return CheckPool(
         main_domain=snapshot.network.domain,
@@ -67,8 +67,8 @@ def check(app: App, domains: tuple[str, ...]) -> Result:
     DNS is correct if the domain resolves to the same address as the network's main domain, or to `dns.targets`.
     Changes and records nothing. Exits with code 4 if any domain does not serve valid HTTPS.
     """
-    from closte_bridge.checks import report  # noqa: PLC0415 - loaded when it is needed
-    from closte_bridge.engine.snapshots import start_snapshot  # noqa: PLC0415 - likewise
+    from closte_bridge.checks import report  # noqa: PLC0415 - lazy import
+    from closte_bridge.engine.snapshots import start_snapshot  # noqa: PLC0415 - lazy import
 
     engine = engine_of(app, app.network())
     names = some_domain_names(app, domains)
@@ -97,8 +97,8 @@ def revive(app: App, domains: tuple[str, ...]) -> Result:
     will change, and asks. Stage "done" can make a domain the primary domain of its site, which redirects visitors to
     it. Exits with code 4 if any mapping was not reactivated.
     """
-    from closte_bridge.engine.run import RunRequest  # noqa: PLC0415 - likewise
-    from closte_bridge.wordpress.stage import Stage  # noqa: PLC0415 - loaded when it is needed
+    from closte_bridge.engine.run import RunRequest  # noqa: PLC0415 - lazy import
+    from closte_bridge.wordpress.stage import Stage  # noqa: PLC0415 - lazy import
 
     engine = engine_of(app, app.network())
     moving, problems = _preview(engine, some_domain_names(app, domains))
@@ -120,10 +120,10 @@ def _preview(engine: Engine, names: list[str]) -> tuple[list[StageChange], list[
 
     Raises BridgeError if nothing may be changed, and for a domain that this network does not map.
     """
-    from closte_bridge.checks.domain_state import begin, learn  # noqa: PLC0415 - loaded when it is needed
-    from closte_bridge.engine.observe import observe  # noqa: PLC0415 - likewise
-    from closte_bridge.engine.pins import bound, refuse_read_only  # noqa: PLC0415 - likewise
-    from closte_bridge.engine.verify import stages_from  # noqa: PLC0415 - likewise
+    from closte_bridge.checks.domain_state import begin, learn  # noqa: PLC0415 - lazy import
+    from closte_bridge.engine.observe import observe  # noqa: PLC0415 - lazy import
+    from closte_bridge.engine.pins import bound, refuse_read_only  # noqa: PLC0415 - lazy import
+    from closte_bridge.engine.verify import stages_from  # noqa: PLC0415 - lazy import
 
     with engine.opened():
         ledger = bound(engine)
@@ -144,8 +144,8 @@ def _preview(engine: Engine, names: list[str]) -> tuple[list[StageChange], list[
 
 def _rows(snapshot: Snapshot, names: list[str]) -> dict[str, list[Mapping]]:
     """Return this network's mappings of each domain. Raises BridgeError for a domain without a mapping."""
-    from closte_bridge.engine.verify import own_mappings  # noqa: PLC0415 - loaded when it is needed
-    from closte_bridge.planning.stages import name_of  # noqa: PLC0415 - likewise
+    from closte_bridge.engine.verify import own_mappings  # noqa: PLC0415 - lazy import
+    from closte_bridge.planning.stages import name_of  # noqa: PLC0415 - lazy import
 
     found: dict[str, list[Mapping]] = {name: [] for name in names}
     for mapping in own_mappings(snapshot):

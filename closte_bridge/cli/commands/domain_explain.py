@@ -70,12 +70,12 @@ def inspect_network(engine: Engine, name: str | None = None, *, check: bool = Fa
 
     With `check`, check its DNS and certificate now. The result shows what a sync would record; nothing is recorded.
     """
-    from closte_bridge.checks.domain_state import EXPIRY_WARNING  # noqa: PLC0415 - loaded when it is needed
-    from closte_bridge.engine.inventory import inventory  # noqa: PLC0415 - loaded when it is needed
-    from closte_bridge.engine.observe import observe  # noqa: PLC0415 - likewise
-    from closte_bridge.engine.run import RunReport, RunRequest, plan_of  # noqa: PLC0415 - likewise
-    from closte_bridge.ledger import check_state as check_states  # noqa: PLC0415 - likewise
-    from closte_bridge.ledger import log as ledger_log  # noqa: PLC0415 - likewise
+    from closte_bridge.checks.domain_state import EXPIRY_WARNING  # noqa: PLC0415 - lazy import
+    from closte_bridge.engine.inventory import inventory  # noqa: PLC0415 - lazy import
+    from closte_bridge.engine.observe import observe  # noqa: PLC0415 - lazy import
+    from closte_bridge.engine.run import RunReport, RunRequest, plan_of  # noqa: PLC0415 - lazy import
+    from closte_bridge.ledger import check_state as check_states  # noqa: PLC0415 - lazy import
+    from closte_bridge.ledger import log as ledger_log  # noqa: PLC0415 - lazy import
 
     with engine.opened(), observe(engine) as view:
         plan = plan_of(engine, view, RunRequest(dry_run=True))
@@ -91,11 +91,11 @@ def inspect_network(engine: Engine, name: str | None = None, *, check: bool = Fa
 
 def _checked_now(engine: Engine, found: DomainFindings, name: str) -> DomainFindings:
     """Add a check of one domain made now, and the stage that follows from it."""
-    from closte_bridge.checks.domain_state import EXPIRY_WARNING, begin, learn  # noqa: PLC0415 - loaded when it is needed
-    from closte_bridge.checks.pool import CheckPool  # noqa: PLC0415 - likewise
-    from closte_bridge.checks.report import findings, records_to_set  # noqa: PLC0415 - likewise
-    from closte_bridge.domains import not_public  # noqa: PLC0415 - likewise
-    from closte_bridge.engine.verify import own_mappings, stages_from  # noqa: PLC0415 - likewise
+    from closte_bridge.checks.domain_state import EXPIRY_WARNING, begin, learn  # noqa: PLC0415 - lazy import
+    from closte_bridge.checks.pool import CheckPool  # noqa: PLC0415 - lazy import
+    from closte_bridge.checks.report import findings  # noqa: PLC0415 - lazy import
+    from closte_bridge.domains import not_public  # noqa: PLC0415 - lazy import
+    from closte_bridge.engine.verify import own_mappings, stages_from  # noqa: PLC0415 - lazy import
 
     known = next((k for k in found.known if k.name == name), None)
     if known is None or known.state == "unmanaged":
@@ -206,7 +206,7 @@ def _in_wordpress(known: DomainStatus) -> str:
 
 def _step_for_unknown_dns(checked: DomainCheck) -> str:
     """Return the next step for a domain whose DNS could not be checked, or an empty string if it could."""
-    from closte_bridge.checks.model import DnsCode, LookupOutcome  # noqa: PLC0415 - loaded by the check before
+    from closte_bridge.checks.model import DnsCode, LookupOutcome  # noqa: PLC0415 - lazy import
 
     if checked.dns.code is not DnsCode.UNKNOWN:
         return ""
@@ -228,9 +228,9 @@ def _step_for_unknown_dns(checked: DomainCheck) -> str:
 
 
 def _explained(found: DomainFindings, now: float) -> dict[str, object]:
-    from closte_bridge.checks.domain_state import begin, domain_state  # noqa: PLC0415 - loaded when it is needed
-    from closte_bridge.domains import wildcard_over  # noqa: PLC0415 - likewise
-    from closte_bridge.engine.inventory import next_step  # noqa: PLC0415 - loaded by the sync before
+    from closte_bridge.checks.domain_state import begin, domain_state  # noqa: PLC0415 - lazy import
+    from closte_bridge.domains import wildcard_over  # noqa: PLC0415 - lazy import
+    from closte_bridge.engine.inventory import next_step  # noqa: PLC0415 - lazy import
 
     (known,) = found.known
     unread = "unknown (Closte's domain list could not be read)"

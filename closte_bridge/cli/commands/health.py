@@ -55,7 +55,7 @@ class _Unhealthy(NamedTuple):
 
 def _lasting_problem(problems: dict[str, float], before: float) -> _Unhealthy | None:
     """Return the oldest problem that is an alarm, else the oldest since `before` (epoch seconds)."""
-    from closte_bridge.engine.problems import ALARMS  # noqa: PLC0415 - loaded when it is needed
+    from closte_bridge.engine.problems import ALARMS  # noqa: PLC0415 - lazy import
 
     red = {code: since for code, since in problems.items() if code in ALARMS or since <= before}
     code = min(red, key=lambda code: (code not in ALARMS, red[code], code), default=None)
@@ -66,10 +66,10 @@ def _lasting_problem(problems: dict[str, float], before: float) -> _Unhealthy | 
 
 def _read_health(engine: Engine, limit: float, longest: float) -> tuple[dict[str, object], str]:
     """Return the row of a network, and the command that explains why it is unhealthy."""
-    from closte_bridge.engine.clock import last_try  # noqa: PLC0415 - loaded when it is needed
-    from closte_bridge.engine.last_error import last_error  # noqa: PLC0415 - likewise
-    from closte_bridge.engine.lock import holder_since  # noqa: PLC0415 - likewise
-    from closte_bridge.engine.problems import open_problems  # noqa: PLC0415 - likewise
+    from closte_bridge.engine.clock import last_try  # noqa: PLC0415 - lazy import
+    from closte_bridge.engine.last_error import last_error  # noqa: PLC0415 - lazy import
+    from closte_bridge.engine.lock import holder_since  # noqa: PLC0415 - lazy import
+    from closte_bridge.engine.problems import open_problems  # noqa: PLC0415 - lazy import
 
     now = engine.clock.now()
     held = holder_since(engine.settings.state_dir)
@@ -113,7 +113,7 @@ def _hint(command: str, network: str) -> str:
     "--max-problem-age",
     default="1d",
     metavar="<duration>",
-    help="Maximum age of a problem that keeps failing or needs a person. Default: 1d.",
+    help="Maximum age of a problem that recurs or needs your approval. Default: 1d.",
 )
 @format_options(fields=FIELDS)
 @global_options
@@ -122,8 +122,8 @@ def health(app: App, max_age: str, max_problem_age: str) -> Result:
     """Exit with code 0 if every network synced recently, no run is stuck and no problem persists, otherwise with 1.
 
     Does not contact WordPress or Closte. A run is successful if it read WordPress and Closte, and Closte accepted the
-    API key. If the integration is disabled, reading WordPress is enough. A problem is one that each run ends with, or
-    a change that keeps failing. The loss of many managed domains and a restored database count immediately.
+    API key. If the integration is disabled, reading WordPress is enough. A problem persists if runs keep ending with
+    it, or if a change keeps failing. The loss of many managed domains and a restored database count immediately.
     """
     limit, longest = duration(max_age), duration(max_problem_age)
     found = [_read_health(engine_of(app, settings), limit, longest) for settings in app.settings(every=True)]

@@ -75,9 +75,9 @@ def integration() -> None:
 
 
 def _read_status(app: App, engine: Engine) -> tuple[dict[str, object], list[Problem]]:
-    from closte_bridge.config.key_file import key_location  # noqa: PLC0415 - loaded when it is needed
-    from closte_bridge.engine.snapshots import start_snapshot  # noqa: PLC0415 - likewise
-    from closte_bridge.errors import ConfigError  # noqa: PLC0415 - likewise
+    from closte_bridge.config.key_file import key_location  # noqa: PLC0415 - lazy import
+    from closte_bridge.engine.snapshots import start_snapshot  # noqa: PLC0415 - lazy import
+    from closte_bridge.errors import ConfigError  # noqa: PLC0415 - lazy import
 
     location = key_location(engine.settings, app.environ)
     call = start_snapshot(engine, ask_key=location is None, acknowledge=False)
@@ -118,7 +118,7 @@ def status(app: App) -> Result:
 
 
 def _switch(app: App, *, enabled: bool) -> Result:
-    from closte_bridge.wordpress.writer import set_toggle  # noqa: PLC0415 - loaded when it is needed
+    from closte_bridge.wordpress.writer import set_toggle  # noqa: PLC0415 - lazy import
 
     engine = engine_of(app, app.network())
     changed = set_toggle(engine.settings.wp, engine.cost.wp, enabled=enabled)
@@ -155,7 +155,7 @@ def disable(app: App) -> Result:
 
 def connection_error(tested: ConnectionTest, settings: Settings) -> BridgeError:
     """Return the error for a failed test: Closte was unreachable or rejected the key."""
-    from closte_bridge.closte.connection import ConnectionState  # noqa: PLC0415 - loaded when it is needed
+    from closte_bridge.closte.connection import ConnectionState  # noqa: PLC0415 - lazy import
 
     hints = {
         ConnectionState.KEY_REJECTED: "Check that the key matches the one in Closte's dashboard.",
@@ -178,7 +178,7 @@ def test(app: App) -> Result:
 
     Exits with code 1 if Closte rejects the key, and with 5 if Closte or its list cannot be read.
     """
-    from closte_bridge.engine.keys import find_key  # noqa: PLC0415 - loaded when it is needed
+    from closte_bridge.engine.keys import find_key  # noqa: PLC0415 - lazy import
 
     engine = engine_of(app, app.network())
     key, source = find_key(engine)
@@ -212,7 +212,7 @@ def test(app: App) -> Result:
 
 def _list_problems(listing: Listing) -> tuple[tuple[Problem, ...], tuple[Problem, ...]]:
     """Return an error for a list that cannot be read, as in a sync, and a warning for an incomplete one."""
-    from closte_bridge.closte.listing import Completeness  # noqa: PLC0415 - loaded when it is needed
+    from closte_bridge.closte.listing import Completeness  # noqa: PLC0415 - lazy import
 
     if listing.state is Completeness.UNREADABLE:
         text = f"Closte accepted the API key, but its domain list could not be read: {listing.reason}"

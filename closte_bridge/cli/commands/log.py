@@ -41,20 +41,20 @@ $ closte-bridge log shop.customer.com --since=1d --format=count
     type=click.IntRange(1, 1_000_000),
     default=None,
     metavar="<n>",
-    help="Number of entries to show, the newest ones. Default: 100; all with --format=count.",
+    help="Number of newest entries to show. Default: 100; all with --format=count.",
 )
 @click.option(
     "--since",
     default=None,
     metavar="<duration|date>",
-    help="Age of the oldest entry (1d, 24h), or its earliest date in UTC (2026-11-01). A plain number means hours.",
+    help="Start of the period: an age (1d, 24h) or a UTC date (2026-11-01). A plain number means hours.",
 )
 @format_options(fields=FIELDS, extra_fields=("run",))
 @global_options
 @pass_app
 def log(app: App, domain: str | None, limit: int | None, since: str | None) -> Result:
     """Show the change history, oldest first, with cause and result."""
-    from closte_bridge.ledger import log as ledger_log  # noqa: PLC0415 - loaded when it is needed
+    from closte_bridge.ledger import log as ledger_log  # noqa: PLC0415 - lazy import
 
     start_at = _start(since)
     engine = engine_of(app, app.network())

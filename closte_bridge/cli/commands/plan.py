@@ -34,10 +34,10 @@ shop.customer.com
 
 def plan_one(engine: Engine, out: Path | None = None, *, retry: bool = False) -> RunReport:
     """Read one network and return its plan; with `out`, also save it to that file."""
-    from closte_bridge.engine import planfile  # noqa: PLC0415 - loaded when a plan is made
-    from closte_bridge.engine.observe import observe  # noqa: PLC0415 - likewise
-    from closte_bridge.engine.records import records_of  # noqa: PLC0415 - likewise
-    from closte_bridge.engine.run import RunReport, RunRequest, plan_of, stages_ahead  # noqa: PLC0415 - likewise
+    from closte_bridge.engine import planfile  # noqa: PLC0415 - lazy import
+    from closte_bridge.engine.observe import observe  # noqa: PLC0415 - lazy import
+    from closte_bridge.engine.records import records_of  # noqa: PLC0415 - lazy import
+    from closte_bridge.engine.run import RunReport, RunRequest, plan_of, stages_ahead  # noqa: PLC0415 - lazy import
 
     with engine.opened(), observe(engine) as view:
         request = RunRequest(retry=retry, dry_run=True)

@@ -30,8 +30,7 @@ http://127.0.0.1:8099/api/client
 @click.option(
     "--app-domain",
     default="network.example.com",
-    show_default=True,
-    help="The application's own domain, always part of the list.",
+    help="The application's own domain, always part of the list. Default: network.example.com.",
 )
 @click.option(
     "--key-file",
@@ -39,23 +38,21 @@ http://127.0.0.1:8099/api/client
     help="File with the accepted API key. Default: any key.",
 )
 @click.option(
-    "--wrong-key-text", default="Invalid API key.", show_default=True, help="Error message for an invalid key."
+    "--wrong-key-text", default="Invalid API key.", help="Error message for an invalid key. Default: Invalid API key."
 )
-@click.option("--wrong-key-status", default=200, show_default=True, help="HTTP status for an invalid key.")
+@click.option("--wrong-key-status", default=200, help="HTTP status for an invalid key. Default: 200.")
 @click.option(
     "--already-text",
     default="Domain already exists.",
-    show_default=True,
-    help="Error message for adding an existing alias; empty means success.",
+    help="Error message for adding an existing alias; empty means success. Default: Domain already exists.",
 )
 @click.option(
     "--missing-text",
     default="Domain not found.",
-    show_default=True,
-    help="Error message for deleting a missing alias; empty means success.",
+    help="Error message for deleting a missing alias; empty means success. Default: Domain not found.",
 )
 @click.option("--latency", type=Number(0), default=0.0, help="Delay of each response in seconds. Default: 0.")
-@click.option("--retry-after", default="1", show_default=True, help="Retry-After value of fault 429.")
+@click.option("--retry-after", default="1", help="Retry-After value of fault 429. Default: 1.")
 @click.option(
     "--fault",
     "faults",
@@ -88,8 +85,8 @@ def sandbox(  # noqa: PLR0913, PLR0917 - click passes one parameter for each opt
     requests while it runs under `/_sandbox/`.
     """
     # Imported here: only this command needs a web server.
-    from closte_bridge.sandbox.api import ApiTexts  # noqa: PLC0415 - see above
-    from closte_bridge.sandbox.server import Sandbox, SandboxOptions  # noqa: PLC0415 - see above
+    from closte_bridge.sandbox.api import ApiTexts  # noqa: PLC0415 - lazy import
+    from closte_bridge.sandbox.server import Sandbox, SandboxOptions  # noqa: PLC0415 - lazy import
 
     end = Flag()
     before = {number: signal.signal(number, lambda *_: end.set()) for number in (signal.SIGTERM, signal.SIGINT)}

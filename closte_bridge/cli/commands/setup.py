@@ -63,9 +63,9 @@ def setup(app: App, take_over: bool) -> Result:
     Asks before each change. Safe to run again: completed steps are skipped. Nothing is changed on Closte until the
     first sync; once the shim is installed, the next mapping change triggers one.
     """
-    from closte_bridge.cli.commands.plan import plan_one  # noqa: PLC0415 - loaded when it is needed
-    from closte_bridge.engine.keys import find_key  # noqa: PLC0415 - likewise
-    from closte_bridge.engine.snapshots import start_snapshot  # noqa: PLC0415 - likewise
+    from closte_bridge.cli.commands.plan import plan_one  # noqa: PLC0415 - lazy import
+    from closte_bridge.engine.keys import find_key  # noqa: PLC0415 - lazy import
+    from closte_bridge.engine.snapshots import start_snapshot  # noqa: PLC0415 - lazy import
 
     say = app.console.log
     engine = engine_of(app, app.network())
@@ -116,7 +116,7 @@ def _warnings(offer: AdoptionOffer, report: RunReport) -> list[Problem]:
 
 def _offer_integration(app: App, engine: Engine) -> None:
     """Ask whether to enable the integration. Setup continues without it."""
-    from closte_bridge.wordpress.writer import set_toggle  # noqa: PLC0415 - loaded when it is needed
+    from closte_bridge.wordpress.writer import set_toggle  # noqa: PLC0415 - lazy import
 
     try:
         app.console.confirm("The Closte integration is disabled. Enable it?")
@@ -139,7 +139,7 @@ def _what_next(report: RunReport) -> str:
 
 def _offer_shim(app: App, engine: Engine) -> tuple[Problem, ...]:
     """Ask whether to install the shim, unless it is installed. A failure is a warning: the shim is optional."""
-    from closte_bridge.cli.commands.shim import (  # noqa: PLC0415 - as above
+    from closte_bridge.cli.commands.shim import (  # noqa: PLC0415 - lazy import
         installed_sentence,
         is_installed,
         run_install,

@@ -85,7 +85,7 @@ def _problems(found: list[ShimProblem]) -> tuple[Problem, ...]:
 
 def trigger_sentence(found: dict[str, Any]) -> str:
     """Return how the shim triggers a sync, as one or two sentences."""
-    from closte_bridge.shim.problems import trigger_method  # noqa: PLC0415 - loaded when it is needed
+    from closte_bridge.shim.problems import trigger_method  # noqa: PLC0415 - lazy import
 
     method, why = trigger_method(found)
     sentences = {
@@ -97,8 +97,8 @@ def trigger_sentence(found: dict[str, Any]) -> str:
 
 def run_install(app: App, engine: Engine, wake: str = "auto") -> dict[str, Any]:
     """Install the shim and return its status. Raises BridgeError if it cannot be installed."""
-    from closte_bridge.shim import manage  # noqa: PLC0415 - loaded when it is needed
-    from closte_bridge.shim.files import configuration  # noqa: PLC0415 - likewise
+    from closte_bridge.shim import manage  # noqa: PLC0415 - lazy import
+    from closte_bridge.shim.files import configuration  # noqa: PLC0415 - lazy import
 
     manage.install(engine, configuration(engine.settings, app.environ, _options(app), wake))
     # Query again: the new shim is only loaded in a new process.
@@ -112,8 +112,8 @@ def installed_sentence(found: dict[str, Any]) -> str:
 
 def is_installed(engine: Engine) -> bool:
     """Return whether the shim is installed, complete and up to date."""
-    from closte_bridge.shim import manage  # noqa: PLC0415 - loaded when it is needed
-    from closte_bridge.shim.problems import installed_state  # noqa: PLC0415 - likewise
+    from closte_bridge.shim import manage  # noqa: PLC0415 - lazy import
+    from closte_bridge.shim.problems import installed_state  # noqa: PLC0415 - lazy import
 
     return installed_state(manage.status(engine)) == "yes"
 
@@ -136,7 +136,7 @@ def install(app: App, wake: str) -> Result:
     that closte-bridge did not create are never overwritten. With --ssh, the shim records events, and the next sync
     picks them up.
     """
-    from closte_bridge.shim.problems import of_all  # noqa: PLC0415 - loaded when it is needed
+    from closte_bridge.shim.problems import of_all  # noqa: PLC0415 - lazy import
 
     engine = engine_of(app, app.network())
     found = run_install(app, engine, wake)
@@ -153,9 +153,9 @@ def install(app: App, wake: str) -> Result:
 
 
 def _data(engine: Engine, found: dict[str, Any]) -> dict[str, object]:
-    from closte_bridge.engine.triggered import last_run  # noqa: PLC0415 - loaded when it is needed
-    from closte_bridge.ledger.events import quarantined  # noqa: PLC0415 - likewise
-    from closte_bridge.shim.problems import installed_state, trigger_method  # noqa: PLC0415 - likewise
+    from closte_bridge.engine.triggered import last_run  # noqa: PLC0415 - lazy import
+    from closte_bridge.ledger.events import quarantined  # noqa: PLC0415 - lazy import
+    from closte_bridge.shim.problems import installed_state, trigger_method  # noqa: PLC0415 - lazy import
 
     with engine.opened():
         ignored = quarantined(engine.ledger) if engine.ledger else 0
@@ -195,9 +195,9 @@ def status(app: App) -> Result:
     Also tests that closte-bridge can be started and that events can be stored. The test runs through `wp`; the web
     server's PHP settings may differ. Exits with code 1 if there is a problem.
     """
-    from closte_bridge.engine.triggered import last_run  # noqa: PLC0415 - loaded when it is needed
-    from closte_bridge.shim import manage  # noqa: PLC0415 - likewise
-    from closte_bridge.shim.problems import of_all, of_triggering  # noqa: PLC0415 - likewise
+    from closte_bridge.engine.triggered import last_run  # noqa: PLC0415 - lazy import
+    from closte_bridge.shim import manage  # noqa: PLC0415 - lazy import
+    from closte_bridge.shim.problems import of_all, of_triggering  # noqa: PLC0415 - lazy import
 
     engine = engine_of(app, app.network())
     found = manage.status(engine, probe=True)
@@ -232,7 +232,7 @@ def uninstall(app: App, keep_owner: bool) -> Result:
     This also gives up ownership of the network; `closte-bridge adopt` takes it back. With --keep-owner, closte-bridge
     and the built-in provider are both active. The ledger is kept.
     """
-    from closte_bridge.shim import manage  # noqa: PLC0415 - loaded when it is needed
+    from closte_bridge.shim import manage  # noqa: PLC0415 - lazy import
 
     engine = engine_of(app, app.network())
     ownership = "" if keep_owner else ", and give up ownership of this network"

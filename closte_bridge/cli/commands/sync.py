@@ -80,12 +80,12 @@ def sync(
 ) -> Result | int:
     """Apply pending changes: add missing domains to Closte and remove stale ones.
 
-    Given domains, only those and their www. variants are changed, without waiting for a retry. Afterwards,
+    Given domains, only those and their www. variants are changed, and failed ones are retried now. Afterwards,
     closte-bridge makes the DNS and certificate checks that are due and updates stages in Ultimate Multisite. Exits
     with code 3 if removals need your approval, and with 4 if some domains failed.
     """
-    from closte_bridge.engine.run import RunRequest  # noqa: PLC0415 - loaded when a sync is made
-    from closte_bridge.planning.model import Approval  # noqa: PLC0415 - likewise
+    from closte_bridge.engine.run import RunRequest  # noqa: PLC0415 - lazy import
+    from closte_bridge.planning.model import Approval  # noqa: PLC0415 - lazy import
 
     names = domain_names(app, domains) if domains else []
     if triggered:
@@ -104,7 +104,7 @@ def sync(
     )
     if wait is None:
         return run_sync(app, request)
-    from closte_bridge.cli.commands.sync_wait import run_waiting  # noqa: PLC0415 - for this option alone
+    from closte_bridge.cli.commands.sync_wait import run_waiting  # noqa: PLC0415 - lazy import
 
     if dry_run:
         text = '"--wait" cannot be combined with "--dry-run".'

@@ -63,10 +63,10 @@ def _table(app: App) -> Iterator[Callable[[list[DomainProgress]], None]]:
 
         yield log
         return
-    from rich.console import Console  # noqa: PLC0415 - only for a terminal
-    from rich.live import Live  # noqa: PLC0415 - likewise
-    from rich.table import Table  # noqa: PLC0415 - likewise
-    from rich.text import Text  # noqa: PLC0415 - likewise
+    from rich.console import Console  # noqa: PLC0415 - lazy import
+    from rich.live import Live  # noqa: PLC0415 - lazy import
+    from rich.table import Table  # noqa: PLC0415 - lazy import
+    from rich.text import Text  # noqa: PLC0415 - lazy import
 
     unknown = in_its_signs("…", app.console.stderr)
     with Live(console=Console(file=app.console.stderr), refresh_per_second=4, transient=True) as live:
@@ -84,8 +84,8 @@ def _table(app: App) -> Iterator[Callable[[list[DomainProgress]], None]]:
 
 def _names_to_wait_for(engine: Engine, report: RunReport, request: RunRequest) -> tuple[list[str], list[str]]:
     """Return the domains to wait for, and requested ones that are never checked and so would never finish."""
-    from closte_bridge.domains import not_public  # noqa: PLC0415 - loaded by the sync before
-    from closte_bridge.engine.due import watched_names  # noqa: PLC0415 - likewise
+    from closte_bridge.domains import not_public  # noqa: PLC0415 - lazy import
+    from closte_bridge.engine.due import watched_names  # noqa: PLC0415 - lazy import
 
     if report.applied is None:
         return [], []
@@ -130,7 +130,7 @@ def run_waiting(app: App, request: RunRequest, timeout: float) -> Result:
     Waits for the given domains, else for those that the first sync adds or whose stage it changes. Exits with code 4
     if a domain is not ready in time.
     """
-    from closte_bridge.engine.run import RunRequest as NewRequest  # noqa: PLC0415 - loaded when a sync is made
+    from closte_bridge.engine.run import RunRequest as NewRequest  # noqa: PLC0415 - lazy import
 
     settings = app.network()
     if not settings.checks:

@@ -82,8 +82,8 @@ class _Service:
     """The loop with its signals, the service manager and the current configuration."""
 
     def __init__(self, app: App, interval: float) -> None:
-        from closte_bridge.engine.loop import RealWaiter, Signals, WatchLoop  # noqa: PLC0415 - likewise
-        from closte_bridge.engine.sd_notify import Notifier  # noqa: PLC0415 - loaded when it is needed
+        from closte_bridge.engine.loop import RealWaiter, Signals, WatchLoop  # noqa: PLC0415 - lazy import
+        from closte_bridge.engine.sd_notify import Notifier  # noqa: PLC0415 - lazy import
 
         self._app = app
         self._notifier = Notifier(os.environ)
@@ -110,7 +110,7 @@ class _Service:
         self._notifier.send(STOPPING="1")
 
     def _work(self) -> RunReport:
-        from closte_bridge.engine.run import RunRequest  # noqa: PLC0415 - loaded when it is needed
+        from closte_bridge.engine.run import RunRequest  # noqa: PLC0415 - lazy import
 
         # A service runs for months: free memory before each run.
         gc.collect()
@@ -128,7 +128,7 @@ class _Service:
         self._reporter.failure(error)
 
     def _note(self, error: BridgeError | None) -> None:
-        from closte_bridge.engine.last_error import note  # noqa: PLC0415 - as with the sync
+        from closte_bridge.engine.last_error import note  # noqa: PLC0415 - lazy import
 
         note(self._settings.state_dir, error, time.time())
 
