@@ -113,7 +113,7 @@ def _hint(command: str, network: str) -> str:
     "--max-problem-age",
     default="1d",
     metavar="<duration>",
-    help="Maximum age of a problem that recurs or needs your approval. Default: 1d.",
+    help="Maximum age of a recurring problem. Default: 1d.",
 )
 @format_options(fields=FIELDS)
 @global_options
