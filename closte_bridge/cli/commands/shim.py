@@ -89,7 +89,7 @@ def trigger_sentence(found: dict[str, Any]) -> str:
 
     method, why = trigger_method(found)
     sentences = {
-        "file": "It notifies the running `closte-bridge watch`.",
+        "file": "It updates the trigger file that `closte-bridge watch` or a path unit monitors.",
         "process": "It starts a sync whenever a domain changes.",
     }
     return sentences.get(method) or f"It queues events for the next `closte-bridge sync`. {why}"
