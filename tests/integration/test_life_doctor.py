@@ -274,7 +274,10 @@ def test_remedies_are_shown_at_a_terminal_too(sound: Life) -> None:
     # Said once, and by its kind at the end.
     assert ran.err == ""
     assert re.search(r"^\d+ of \d+ checks passed: 1 warning\.$", out, re.MULTILINE)
-    hint = "Delete them if the sites will not come back: `wp wu domain delete <id>`. Until then they stay at Closte."
+    hint = (
+        "If the sites are gone permanently, delete the mappings with `wp wu domain delete <id>`. "
+        "Until then, their domains stay on Closte."
+    )
     assert f"{'':<27} {hint} See docs/troubleshooting.md#orphan-rows.\n" in out
 
 

@@ -333,7 +333,7 @@ def has_its_padlock(world: Life) -> None:
     assert ", valid for " in told["checked"]
     assert any("stage: done" in line and "checking-ssl-cert -> done" in line for line in told["history"])
     shown = world.run("domain", "explain", SHOP).out
-    assert f"\nNow: At {HERE}, the certificate is right, from Test Authority" in shown
+    assert f"\nNow: At {HERE}, the certificate is valid. Issued by: Test Authority" in shown
     assert "\nPhase: https-ok since <time>\n" in shown
     assert "\nHistory:\n  <time> " in shown
 

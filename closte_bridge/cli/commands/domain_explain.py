@@ -93,7 +93,7 @@ def _checked_now(engine: Engine, found: DomainFindings, name: str) -> DomainFind
     """Add a check of one domain made now, and the stage that follows from it."""
     from closte_bridge.checks.domain_state import EXPIRY_WARNING, begin, learn  # noqa: PLC0415 - lazy import
     from closte_bridge.checks.pool import CheckPool  # noqa: PLC0415 - lazy import
-    from closte_bridge.checks.report import findings  # noqa: PLC0415 - lazy import
+    from closte_bridge.checks.report import findings, records_to_set  # noqa: PLC0415 - lazy import
     from closte_bridge.domains import not_public  # noqa: PLC0415 - lazy import
     from closte_bridge.engine.verify import own_mappings, stages_from  # noqa: PLC0415 - lazy import
 
@@ -245,7 +245,7 @@ def _explained(found: DomainFindings, now: float) -> dict[str, object]:
     reasons = [f"{known.reason}{until}", found.stage_held]
     has_phase = known.state not in {"unmanaged", "gone"}
     authority = found.report.plan.authority
-    step = next_step(known, authority, life.advice or found.unjudged if judged else "")
+    step = next_step(known, authority, status.advice or found.dns_step if has_phase else "")
     return {
         "domain": known.name,
         "state": known.state,
@@ -256,7 +256,7 @@ def _explained(found: DomainFindings, now: float) -> dict[str, object]:
         "checked": _checked(found.check_state, now),
         "evidence": list(found.evidence),
         "why": "; ".join(filter(None, reasons)),
-        "next_step": next_step(known, authority, status.advice or found.dns_step if has_phase else ""),
+        "next_step": step,
         "history": [
             f"{when(e.at)} {e.action}: {e.outcome} ({e.cause}){' ' + e.detail if e.detail else ''}"
             for e in found.entries
