@@ -257,6 +257,8 @@ def _explained(found: DomainFindings, now: float) -> dict[str, object]:
         "evidence": list(found.evidence),
         "why": "; ".join(filter(None, reasons)),
         "next_step": step,
+        # If another next step comes first, the domain does not wait for its records.
+        "records_to_set": list(found.records) if step == status.advice else [],
         "history": [
             f"{when(e.at)} {e.action}: {e.outcome} ({e.cause}){' ' + e.detail if e.detail else ''}"
             for e in found.entries
