@@ -1,4 +1,4 @@
-"""Closte's client API: what its answers mean, and a client that never says the key aloud.
+"""Client for Closte's API that never exposes the API key.
 
-This package imports nothing by itself; `requests` and `tenacity` come in with `client` only.
+Importing the package itself loads no other module. Only `client` loads `requests` and `tenacity`.
 """

@@ -1,4 +1,4 @@
-"""What every answer of the API has in common: a JSON object with `success` and `error`."""
+"""The common form of all API responses: a JSON object with `success` and `error`."""
 
 from __future__ import annotations
 
@@ -7,17 +7,17 @@ import json
 Document = dict[str, object]
 
 MOST_PARTS = 2_000_000
-"""200,000 aliases with ten fields each."""
+"""Enough for 200,000 aliases with ten fields each."""
 
 _TRUE = frozenset({"1", "true", "yes", "on"})
 _FALSE = frozenset({"", "0", "false", "no", "off"})
 
 
 def decode(body: bytes) -> Document | None:
-    """Return the JSON object that `body` holds, or None for anything else.
+    """Return the JSON object in `body`, or None if `body` is anything else.
 
-    Deep nesting, absurd numbers, a wrong character set and a cut-off document all count as "anything else", and so
-    does one of millions of parts: as objects of Python it would take forty times its size.
+    The result is also None for deep nesting, huge numbers, a wrong character set and a truncated document, and for a
+    document with millions of parts: as Python objects, it would take forty times its size.
     """
     if body.count(b",") > MOST_PARTS:
         return None
@@ -29,7 +29,7 @@ def decode(body: bytes) -> Document | None:
 
 
 def truth(value: object) -> bool | None:
-    """Read a flag as the API may write it (`true`, `1`, `"1"`, `"yes"`); None when it is not a flag."""
+    """Return the value of a flag (`true`, `1`, `"1"`, `"yes"`), or None if `value` is not a flag."""
     if isinstance(value, bool):
         return value
     if isinstance(value, int | str):
@@ -42,11 +42,11 @@ def truth(value: object) -> bool | None:
 
 
 def succeeded(document: Document) -> bool | None:
-    """Return what `success` says; None when it is missing or no flag, which is no answer at all."""
+    """Return the flag `success`, or None if it is missing or not a flag."""
     return truth(document["success"]) if document.get("success") not in (None, "") else None
 
 
 def error_text(document: Document) -> str:
-    """Return the words of `error` as they came, or an empty string."""
+    """Return the text of `error` as received, or an empty string."""
     error = document.get("error")
     return error if isinstance(error, str) else ""

@@ -1,4 +1,4 @@
-"""The client of Closte's API: paced, patient, bounded in time and size, and silent about the key."""
+"""Closte API client with rate limiting, retries, timeouts, size limits and key redaction."""
 
 from __future__ import annotations
 
@@ -35,19 +35,19 @@ if TYPE_CHECKING:
 
 LIST_LIMIT = 32 * 1024 * 1024
 ANSWER_LIMIT = 64 * 1024
-"""Bytes that an answer may have, packed and unpacked."""
+"""Maximum size of a response in bytes, both compressed and uncompressed."""
 
 DEFAULT_CONCURRENCY = 4
 _PATHS: dict[Action, str] = {"add": "/adddomainalias", "remove": "/deletedomainalias"}
-_NOT_SENT = "It was not sent, because the run was asked to stop."
-_IN_VAIN = "It was not sent, because Closte gave no answer of use before."
+_STOPPED = "Not sent: the run was stopped."
+_OUT_OF_TIME = "Not sent: the time limit of the run was reached."
 _FIRST_WAIT = 0.25
 _LONGEST_WAIT = 8.0
 
 PATIENCE = 120.0
-"""Seconds without an answer of use after which a run ends. What is left is for the next one."""
+"""Seconds without a usable response after which a run ends. The next run does the rest."""
 
-# A list that hangs leaves time for changes, and one that is read after them gets some whatever they took.
+# Shares of the patience. A list that hangs leaves time for changes, and a list after changes gets a minimum.
 _FOR_A_LIST, _AT_LEAST = 5 / 8, 1 / 8
 
 T = TypeVar("T")
@@ -55,9 +55,9 @@ T = TypeVar("T")
 
 @dataclass(slots=True)
 class Stats:
-    """What a client did so far: requests sent, how many of them were repeats, how often the pace was lowered.
+    """Counters of a client: requests sent, repeated requests, and reductions of the request rate.
 
-    `seconds` is the wall time during which at least one call was under way, its pauses included.
+    `seconds` is the wall time with at least one call in progress, including its pauses.
     """
 
     calls: int = 0
@@ -68,7 +68,7 @@ class Stats:
 
 @dataclass(frozen=True, slots=True)
 class _Answer(Generic[T]):
-    """What all attempts together came to. `reached` is False when no HTTP answer ever arrived."""
+    """The result of all attempts. `reached` is False if no HTTP response arrived."""
 
     value: T
     again: bool
@@ -78,16 +78,15 @@ class _Answer(Generic[T]):
 
 
 class ClosteClient:
-    """Talk to one application's API with its key. A context manager; safe to use from several threads.
+    """Client for the API of one application. A context manager; thread-safe.
 
-    `timeout` holds the seconds for a connection and for a pause within an answer, `total_timeout` those for
-    one whole exchange. `concurrency` bounds the requests in flight of `run`, `rate_limit` is in requests per
-    second, `retries` counts repeats of one request, `longest_pause` is the longest `Retry-After` in seconds
-    that is waited for, `patience` for how many seconds the API may be asked in vain. `ca_bundle` is a PEM file
-    to trust instead of the usual roots. `sleep` and `clock` are for tests.
+    `timeout` holds the seconds for a connection and for a pause within a response, `total_timeout` those for a whole
+    exchange. `concurrency` limits the requests that `run` sends in parallel, `rate_limit` is in requests per second,
+    and `retries` limits the repeats of one request. `longest_pause` is the longest `Retry-After`, in seconds, that the
+    client waits for. `patience` limits the seconds without a usable response. `ca_bundle` is a PEM file with the roots
+    to trust instead of the usual ones. `sleep` and `clock` are for tests.
 
-    Raises ConfigError when the URL, the key or the bundle cannot be used; nothing else, and no method raises
-    for trouble with the API.
+    Raises only ConfigError, if the URL, the key or the bundle cannot be used. No method raises for an API failure.
     """
 
     def __init__(  # noqa: PLR0913 - options by keyword, each with a default
@@ -107,10 +106,11 @@ class ClosteClient:
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
         if not key.reveal().strip():
-            raise ConfigError("The API key is empty.", code="key-empty", hint="Copy it from Closte's dashboard again.")
+            hint = "Copy the API key again from Closte's dashboard."
+            raise ConfigError("The API key is empty.", code="key-empty", hint=hint)
         if concurrency < 1 or not rate_limit > 0 or retries < 0:
             raise ConfigError(
-                "The concurrency and the rate limit must be above zero, retries not below it.",
+                "`concurrency` and `rate_limit` must be positive; retries must not be negative.",
                 code="config-invalid",
                 hint="Set `concurrency` and `rate_limit` in the config.",
             )
@@ -135,7 +135,7 @@ class ClosteClient:
         self.close()
 
     def close(self) -> None:
-        """Close all connections, and send nothing any more: a list that nobody waits for is not asked for again."""
+        """Close all connections and send nothing more: an abandoned request for a list is not repeated."""
         self._stopping.set()
         self._transport.close()
 
@@ -146,25 +146,25 @@ class ClosteClient:
             return replace(self._stats, slowed=self._pacer.slowed, seconds=self._patience.spent)
 
     def list_aliases(self) -> Listing:
-        """Return what Closte's list says, and how far it may be believed."""
+        """Return Closte's list and its completeness."""
 
         def send(within: float) -> HttpReply:
             return self._transport.get("/getdomains", {"apikey": self._key.reveal()}, LIST_LIMIT, within)
 
         listing = self._ask(send, self._read_list, self._for_one(_FOR_A_LIST)).value
-        return self._with_key_tried(listing) if listing.key_rejected else listing
+        return self._with_key_tested(listing) if listing.key_rejected else listing
 
-    def _with_key_tried(self, listing: Listing) -> Listing:
-        """Return the refused list as one of a rejected key only if the key is refused for a change as well."""
+    def _with_key_tested(self, listing: Listing) -> Listing:
+        """Return `listing` with `key_rejected` only if Closte also rejects the key for a change."""
         test = self.test_connection()
         if test.sent and not test.ok:
             return listing
-        tried = "Closte accepts the key for changes" if test.ok else "The key could not be tried"
-        reason = f"{listing.reason} {tried}: a firewall may refuse the request for the list."
+        tested = "Closte accepts the API key for changes" if test.ok else "The API key could not be tested"
+        reason = f"{listing.reason} {tested}: a firewall may block the request for the list."
         return replace(listing, key_rejected=False, reason=reason)
 
     def add(self, domain: str) -> Outcome:
-        """Add an alias; `*.name` adds a wildcard. Safe to repeat."""
+        """Add an alias; `*.<domain>` adds a wildcard. Safe to repeat."""
         return self._change("add", domain).value
 
     def delete(self, domain: str) -> Outcome:
@@ -172,9 +172,9 @@ class ClosteClient:
         return self._change("remove", domain).value
 
     def test_connection(self) -> ConnectionTest:
-        """Ask for the empty domain to be added: a valid key is answered with one known sentence.
+        """Test the connection with a request to add the empty domain. With a valid key, the response is known.
 
-        Nothing changes at Closte (Ultimate Multisite tests its connection in the same way).
+        Nothing changes on Closte. Ultimate Multisite tests its connection in the same way.
         """
         answer = self._ask(lambda within: self._post("add", "", within), self._read_test, self._for_one(1.0))
         return replace(answer.value, sent=answer.attempts > 0)
@@ -187,15 +187,14 @@ class ClosteClient:
         *,
         begin_within: float = math.inf,
     ) -> str:
-        """Make the changes, at most `concurrency` at a time, and report each outcome as it arrives.
+        """Make the changes, at most `concurrency` in parallel, and report each outcome as it arrives.
 
-        `changes` is iterated, and both functions are called, in the calling thread; a change is taken from
-        `changes` just before it is sent. Once `should_stop` says so no more is taken, and what is in flight
-        is brought to its end without further repeats. Nothing is sent, and nothing repeated, later than
-        `begin_within` seconds from now: what the changes rest on may be out of date by then.
+        The calling thread iterates `changes` and calls both functions. It takes a change just before sending it. Once
+        `should_stop` returns True, it takes no more, and requests in flight end without further repeats. Nothing is
+        sent or repeated later than `begin_within` seconds from now: the basis of the changes may be outdated by then.
 
-        Returns why it ended early (a sentence), or an empty string: Closte asked for a pause that is too long
-        to wait for, or gave no answer of use again and again, or for too long.
+        Returns the reason for an early end (a sentence), or an empty string. It ends early if `should_stop` returns
+        True, if Closte asks for a pause that is too long to wait for, or without a usable response for too long.
         """
         self._stopping.clear()
         streak, why, asked = 0, "", False
@@ -207,12 +206,12 @@ class ClosteClient:
         def on_result(change: tuple[Action, str], answer: _Answer[Outcome]) -> None:
             nonlocal streak
             if answer.value.attempts:
-                # A gateway's errors are no better than silence: to wait for each of them takes hours.
+                # Treat gateway errors like timeouts: retrying each would take hours.
                 streak = streak + 1 if answer.again or not answer.reached else 0
             on_outcome(*change, answer.value)
 
         def over() -> bool:
-            # Kept from the first time on: what is in flight may still be answered well.
+            # Keep the first reason: a request in flight may still succeed.
             nonlocal why, asked
             why = why or self._why_over(streak, to_begin())
             asked = asked or should_stop()
@@ -225,23 +224,23 @@ class ClosteClient:
             stopping=self._stopping,
         )
         workers.run(changes, on_result)
-        # The crew has gone home: what is asked of this client from here on is to be sent.
+        # The worker pool has stopped: the flag must not block later calls.
         self._stopping.clear()
-        return why or ("The run was asked to stop." if asked else "")
+        return why or ("The run was stopped." if asked else "")
 
     def _why_over(self, streak: int, to_begin: float) -> str:
-        """Return why nothing more is to be sent after so many changes in a row without an answer of use, or nothing."""
+        """Return why to send nothing more, or "". `streak` counts changes in a row without a usable response."""
         left = self._patience.left
         if (pause := self._pacer.closed_for) > 0 or (pause := self._pacer.held_for) > max(0.0, min(left, to_begin)):
-            return f"Closte asked for a pause of {pause:.0f} s."
+            return f"Closte is rate-limiting requests (retry after {pause:.0f} s)."
         if streak >= max(5, 2 * self._concurrency):
-            return f"Closte could not be reached, or gave no answer of use, {streak} times in a row."
+            return f"Closte was unreachable or returned unusable responses {streak} times in a row."
         if left <= 0:
-            return f"Closte gave no answer of use for {self._patience.seconds:.0f} s."
+            return f"Closte returned no usable response for {self._patience.seconds:.0f} s."
         return ""
 
     def _for_one(self, share: float) -> Callable[[], float]:
-        """Return what tells the seconds left for one call that takes at most this share of the patience."""
+        """Return a function for the seconds left of a call that may use at most this share of the patience."""
         patience = self._patience
         end = self._clock() + max(_AT_LEAST * patience.seconds, min(share * patience.seconds, patience.left))
         return lambda: end - self._clock()
@@ -261,14 +260,14 @@ class ClosteClient:
 
         def assess(reply: HttpReply) -> tuple[ResponseVerdict, bool]:
             nonlocal in_doubt
-            verdict = self._judge(action, domain, reply)
+            verdict = self._classify(action, domain, reply)
             unlikely = verdict.kind is OutcomeKind.FAILED or (
                 verdict.kind is OutcomeKind.REFUSED and action == "remove"
             )
             if verdict.kind is OutcomeKind.UNCLEAR:
                 in_doubt = True
             elif in_doubt and unlikely:
-                # An earlier attempt may have done it, and this no may be in words for "already so".
+                # An earlier attempt may have made the change, and this error may mean "already done".
                 verdict = replace(verdict, kind=OutcomeKind.UNCLEAR)
             return verdict, verdict.again
 
@@ -277,12 +276,12 @@ class ClosteClient:
 
         answer = self._ask(send, assess, lambda: self._patience.left, to_begin)
         verdict = answer.value
-        # A rejected key stays one, whatever came of the attempts before: it is about all other names as well.
+        # A rejected key counts even after unclear attempts: it concerns all other domains too.
         in_doubt = in_doubt and verdict.kind is OutcomeKind.KEY_REJECTED
         outcome = Outcome(verdict.kind, verdict.message, answer.attempts, answer.retry_after, in_doubt)
         return _Answer(outcome, answer.again, answer.attempts, answer.reached, answer.retry_after)
 
-    def _judge(self, action: Action, domain: str, reply: HttpReply) -> ResponseVerdict:
+    def _classify(self, action: Action, domain: str, reply: HttpReply) -> ResponseVerdict:
         if reply.trouble:
             kind = OutcomeKind.UNCLEAR if reply.sent else OutcomeKind.FAILED
             return ResponseVerdict(kind, self._clean(reply.trouble), reply.again)
@@ -293,13 +292,14 @@ class ClosteClient:
         if HTTPStatus.OK <= reply.status < HTTPStatus.MULTIPLE_CHOICES and document is not None:
             listing = read_listing(document, self._clean)
             if reply.status == HTTPStatus.PARTIAL_CONTENT and listing.state is Completeness.COMPLETE:
-                listing = replace(listing, state=Completeness.PARTIAL, reason="the answer is a part of one (HTTP 206)")
+                reason = "Closte returned only a part of it (HTTP 206)"
+                listing = replace(listing, state=Completeness.PARTIAL, reason=reason)
             if listing.state is not Completeness.UNREADABLE:
                 return listing, False
-            # A no is judged by the same words as a no to a change.
-            rejected = self._judge("add", "", reply).kind is OutcomeKind.KEY_REJECTED
+            # Classify errors with the same rules as for changes.
+            rejected = self._classify("add", "", reply).kind is OutcomeKind.KEY_REJECTED
             return replace(listing, key_rejected=rejected), False
-        verdict = self._judge("add", "", reply)
+        verdict = self._classify("add", "", reply)
         rejected = verdict.kind is OutcomeKind.KEY_REJECTED
         return Listing(Completeness.UNREADABLE, verdict.message, key_rejected=rejected), verdict.again
 
@@ -308,14 +308,14 @@ class ClosteClient:
         if document is not None and succeeded(document) is False:
             error = error_text(document)
             if error.strip() == INVALID_DOMAIN:
-                return ConnectionTest(ConnectionState.OK, "Closte answered and took the key."), False
-        verdict = self._judge("add", "", reply)
+                return ConnectionTest(ConnectionState.OK, "Closte accepted the API key."), False
+        verdict = self._classify("add", "", reply)
         if verdict.kind is OutcomeKind.KEY_REJECTED:
             return ConnectionTest(ConnectionState.KEY_REJECTED, verdict.message), False
         if reply.trouble or verdict.kind is OutcomeKind.UNCLEAR or verdict.again:
             return ConnectionTest(ConnectionState.UNREACHABLE, verdict.message), verdict.again
-        words = f"{verdict.message} A valid key is answered otherwise: check the key and the API's URL."
-        return ConnectionTest(ConnectionState.UNEXPECTED, words), False
+        advice = "This is not the response to a valid API key. Check the API key and `api_url`."
+        return ConnectionTest(ConnectionState.UNEXPECTED, f"{verdict.message} {advice}"), False
 
     def _ask(
         self,
@@ -324,9 +324,9 @@ class ClosteClient:
         left: Callable[[], float],
         to_begin: Callable[[], float] = lambda: math.inf,
     ) -> _Answer[T]:
-        """Send a request, paced, and repeat it with growing, random pauses while that may help and time is `left`.
+        """Send a request at the rate limit. Repeat it with growing, random pauses if that may help and time is `left`.
 
-        None is begun once no time is left `to_begin`.
+        No attempt begins once no time is left `to_begin`.
         """
         last: _Answer[T] | None = None
 
@@ -352,7 +352,7 @@ class ClosteClient:
 
         retrying = Retrying(
             stop=lambda state: state.attempt_number > self._retries or self._stopping.is_set(),
-            retry=retry_if_result(_wants_more),
+            retry=retry_if_result(_is_retryable),
             wait=wait_random_exponential(multiplier=_FIRST_WAIT, max=_LONGEST_WAIT),
             sleep=lambda seconds: self._nap(seconds, to_wait()),
             retry_error_callback=_last_result,
@@ -363,9 +363,9 @@ class ClosteClient:
 
     def _unsent(self, assess: Callable[[HttpReply], tuple[T, bool]]) -> _Answer[T]:
         pause = self._pacer.closed_for or None
-        words = _NOT_SENT if self._stopping.is_set() else _IN_VAIN
-        words = f"It was not sent, because Closte asked for a pause of {pause:.0f} s." if pause else words
-        value, _ = assess(HttpReply(trouble=words, sent=False))
+        trouble = _STOPPED if self._stopping.is_set() else _OUT_OF_TIME
+        trouble = f"Not sent: Closte is rate-limiting requests (retry after {pause:.0f} s)." if pause else trouble
+        value, _ = assess(HttpReply(trouble=trouble, sent=False))
         return _Answer(value, again=False, attempts=0, reached=False, retry_after=pause)
 
     def _sent(self, send: Callable[[], HttpReply], wave: int, *, repeat: bool) -> HttpReply:
@@ -380,7 +380,7 @@ class ClosteClient:
         return reply
 
     def _pause(self, seconds: float) -> bool:
-        """Sleep; return True when the run is to stop, which also ends the sleep."""
+        """Sleep, and return whether the run must stop. A stop also ends the sleep."""
         if self._sleep is None:
             return self._stopping.wait(seconds) if seconds > 0 else self._stopping.is_set()
         self._sleep(seconds)
@@ -390,7 +390,7 @@ class ClosteClient:
         self._pause(max(0.0, min(seconds, left)))
 
 
-def _wants_more(answer: _Answer[T]) -> bool:
+def _is_retryable(answer: _Answer[T]) -> bool:
     return answer.again
 
 

@@ -1,4 +1,4 @@
-"""How a test of the connection to Closte ended."""
+"""Results of a connection test."""
 
 from __future__ import annotations
 
@@ -7,21 +7,21 @@ from enum import Enum
 
 
 class ConnectionState(Enum):
-    """How a test of the connection ended."""
+    """Result of a connection test."""
 
     OK = "ok"
     KEY_REJECTED = "key-rejected"
     UNEXPECTED = "unexpected"
-    """A clear answer, but not the one that a valid key gets."""
+    """A clear response, but not the response to a valid key."""
     UNREACHABLE = "unreachable"
-    """No answer that could be understood."""
+    """No response that could be interpreted."""
 
 
 @dataclass(frozen=True, slots=True)
 class ConnectionTest:
     """The result of `ClosteClient.test_connection`; `message` is a sentence that is safe to show.
 
-    `sent` is False when nothing was asked, because the run is to stop or Closte wants no requests now.
+    `sent` is False if no request was sent: the run must stop, or Closte is rate-limiting requests.
     """
 
     state: ConnectionState
@@ -30,5 +30,5 @@ class ConnectionTest:
 
     @property
     def ok(self) -> bool:
-        """Tell whether the API was reached and took the key."""
+        """Return whether Closte responded and accepted the key."""
         return self.state is ConnectionState.OK

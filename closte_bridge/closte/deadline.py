@@ -1,9 +1,9 @@
-"""A bound on a whole HTTP exchange, from the first byte sent to the last one read.
+"""Time limit for a whole HTTP exchange, from the first byte sent to the last byte read.
 
-A read timeout starts anew with every byte, so a server that drips could hold a request for hours. Here a
-timer shuts the connection's socket down, which ends whatever read is under way.
+A read timeout restarts with every byte, so a slow-drip server could hold a request open for hours. Here a timer shuts
+down the socket of the connection, which ends the current read.
 
-The module also keeps the HTTP libraries quiet: their debug output quotes URLs, and one of ours holds the key.
+The module also silences the HTTP libraries: their debug output quotes URLs, and one URL contains the key.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 
 _here = threading.local()
 
-_TALKATIVE = (
+_LOGGERS = (
     "urllib3",
     "urllib3.connection",
     "urllib3.connectionpool",
@@ -38,9 +38,9 @@ _TALKATIVE = (
 
 
 class Exchange:
-    """One request and its answer, at most `seconds` long. A context manager, bound to its thread.
+    """One request and its response, limited to `seconds`. A context manager, bound to its thread.
 
-    `sent` tells whether anything of the request may have reached the server; `expired` whether time ran out.
+    `sent` is True if a part of the request may have reached the server, `expired` if the time ran out.
     """
 
     def __init__(self, seconds: float) -> None:
@@ -61,17 +61,17 @@ class Exchange:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         with self._lock:
-            # From here on the socket may serve another request.
+            # From here on, the socket may serve another request.
             self._done = True
             self._release()
         self._timer.cancel()
         _here.exchange = None
 
     def watch(self, sock: socket.socket) -> None:
-        """Name the socket that is shut down when the time is over."""
+        """Set the socket to shut down when the time runs out."""
         with self._lock:
             self._release()
-            # Its own descriptor of the same connection: TLS takes the other one over while it shakes hands.
+            # A second descriptor of the connection: TLS takes over the first one during the handshake.
             self._sock = socket.socket(fileno=os.dup(sock.fileno()))
             if self.expired:
                 _shut_down(self._sock)
@@ -101,17 +101,17 @@ def _current() -> Exchange | None:
 
 
 class _PlainConnection(HTTPConnection):
-    # Another part of the process may have switched on printing for http.client as a whole.
+    # http.client debug output may have been enabled globally.
     debuglevel = 0
 
     def _new_conn(self) -> socket.socket:
-        # From the very start: the handshake of TLS and the words with a proxy can drip as well.
+        # Watch from the start: the TLS handshake and the exchange with a proxy can drip as well.
         sock = super()._new_conn()
         if (exchange := _current()) is not None:
             exchange.watch(sock)
         return sock
 
-    def send(self, data: Any) -> None:  # noqa: ANN401 - whatever http.client takes
+    def send(self, data: Any) -> None:  # noqa: ANN401 - as in http.client
         _before_sending(self)
         super().send(data)
 
@@ -149,7 +149,7 @@ _POOLS = {"http": _PlainPool, "https": _SecurePool}
 
 
 class WatchedAdapter(HTTPAdapter):
-    """The adapter of `requests`, with connections that heed the thread's `Exchange`."""
+    """Adapter of `requests` whose connections obey the thread's `Exchange`."""
 
     def init_poolmanager(self, *args: object, **kwargs: object) -> None:  # noqa: D102 - as in the base class
         super().init_poolmanager(*args, **kwargs)  # type: ignore[arg-type]  # handed through untouched
@@ -157,16 +157,16 @@ class WatchedAdapter(HTTPAdapter):
 
     def proxy_manager_for(self, proxy: str, **kwargs: object) -> object:  # noqa: D102 - as in the base class
         manager = super().proxy_manager_for(proxy, **kwargs)
-        # A SOCKS proxy works by pool classes of its own; taking them away would go around the proxy.
+        # SOCKS proxies have their own pool classes; replacing them would bypass the proxy.
         if not proxy.lower().startswith("socks"):
             manager.pool_classes_by_scheme = _POOLS
         return manager
 
 
 class _Quiet(logging.Filter):
-    """Drop what the HTTP libraries log in a thread that has an exchange of ours under way."""
+    """Drop log records of the HTTP libraries in a thread with a current exchange."""
 
-    def filter(self, record: logging.LogRecord) -> bool:  # noqa: ARG002 - all records are treated alike
+    def filter(self, record: logging.LogRecord) -> bool:  # noqa: ARG002 - drops all records
         return _current() is None
 
 
@@ -174,7 +174,7 @@ _quiet = _Quiet()
 
 
 def silence_libraries() -> None:
-    """Keep URLs of our requests out of every log, whatever level is set. May be called again."""
-    for name in _TALKATIVE:
-        # A logger's filter is not asked about the records of its children: hence each of them.
+    """Keep the URLs of requests out of every log, at any level. Safe to repeat."""
+    for name in _LOGGERS:
+        # A logger's filter does not see the records of its children.
         logging.getLogger(name).addFilter(_quiet)

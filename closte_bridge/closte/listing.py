@@ -1,7 +1,7 @@
-"""What the answer of `/getdomains` says, and how far it may be believed.
+"""Parse `/getdomains` responses and rate their completeness.
 
-The shape of the list is not documented, so several are understood. Whatever is not understood in full is
-`PARTIAL` or `UNREADABLE`, never a shorter list: nothing may be removed for want of evidence.
+The format of the list is not documented, so several formats are accepted. Anything not fully parsed is `PARTIAL` or
+`UNREADABLE`, never a shorter list, so that missing data never causes removals.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
 
 class Completeness(Enum):
-    """How complete a list is: only what a complete one lacks may be taken for missing."""
+    """Completeness of a list. A domain is missing only if a complete list does not contain it."""
 
     COMPLETE = "complete"
     PARTIAL = "partial"
@@ -30,11 +30,11 @@ class Completeness(Enum):
 
 @dataclass(frozen=True, slots=True)
 class Listing:
-    """The aliases that Closte's answer names.
+    """The aliases in Closte's response.
 
-    `names` are lower-case A-labels without a trailing dot, wildcards as `*.name`. `reason` is a sentence for an
-    unreadable list, a clause without a period for a partial one, else empty. `paged`: the answer itself says that there
-    are entries that it does not show.
+    `names` are lower-case A-labels without a trailing dot, wildcards as `*.<domain>`. `reason` is a sentence for an
+    unreadable list, a clause without a period for a partial list, else empty. `paged`: the response itself announces
+    entries that it does not contain.
     """
 
     state: Completeness
@@ -61,32 +61,32 @@ _PAGING_OBJECTS = _words("pagination paging pager meta metadata links pageinfo p
 
 _LONGEST_LABEL = 63
 _PLAIN_BYTES = b"abcdefghijklmnopqrstuvwxyz0123456789-_.*\n"
-# An underscore is no host name, but an alias that somebody else put there must not make the list partial.
+# Host names have no underscore, but an alias with one that was added elsewhere must not make the list partial.
 _PLAIN = re.compile(r"(?=.{3,253}\Z)(?:\*\.)?[a-z0-9_-]{1,63}(?:\.[a-z0-9_-]{1,63})+", re.ASCII)
 
 
 def parse_listing(body: bytes, clean: Callable[[str], str] | None = None) -> Listing:
-    """Read the body of an answer to `/getdomains`; `clean` makes the server's words safe to show."""
+    """Parse the body of a `/getdomains` response; `clean` makes the server's text safe to show."""
     document = decode(body)
     if document is None:
-        return _unreadable("The answer is not a JSON object.")
+        return _unreadable("The response is not a JSON object.")
     return read_listing(document, clean or Redactor())
 
 
 def read_listing(document: Document, clean: Callable[[str], str]) -> Listing:
-    """Read the decoded answer to `/getdomains`. Raises nothing."""
+    """Parse a decoded `/getdomains` response. Raises nothing."""
     success = succeeded(document)
     if success is None:
-        return _unreadable('The answer does not say "success".')
+        return _unreadable('The response has no valid "success" field.')
     if not success:
-        words = clean(error_text(document))
-        return _unreadable(f'Closte answered "{words}".' if words else "Closte answered with an unnamed error.")
+        text = clean(error_text(document))
+        return _unreadable(f'Closte answered "{text}".' if text else "Closte returned an unspecified error.")
     domains = document.get("domains")
     if isinstance(domains, list):
-        return _judge(_Reading.of_items(domains), [document])
+        return _rated(_Reading.of_items(domains), [document])
     if isinstance(domains, dict):
         return _from_object(document, domains)
-    return _unreadable('The answer holds no list under "domains".')
+    return _unreadable('The response contains no "domains" list.')
 
 
 def _from_object(document: Document, domains: Document) -> Listing:
@@ -98,15 +98,15 @@ def _from_object(document: Document, domains: Document) -> Listing:
         whole = readings[0]
         for reading in readings[1:]:
             whole = whole.joined(reading)
-        return _judge(whole, [document, domains], ambiguous=len(inner) > 1)
-    return _judge(_of_container(domains), [document, domains])
+        return _rated(whole, [document, domains], ambiguous=len(inner) > 1)
+    return _rated(_of_container(domains), [document, domains])
 
 
 def _of_container(value: object) -> _Reading:
     if isinstance(value, list):
         return _Reading.of_items(value)
     mapping = value if isinstance(value, dict) else {}
-    # PHP writes a list with a gap in its numbering as an object whose keys are numbers.
+    # PHP encodes a list with a gap in its indices as an object with numeric keys.
     if mapping and all(key.isdecimal() for key in mapping):
         return _Reading.of_items(list(mapping.values()))
     return _Reading.of_mapping(mapping)
@@ -114,7 +114,7 @@ def _of_container(value: object) -> _Reading:
 
 @dataclass(frozen=True, slots=True)
 class _Reading:
-    """What was made of a list: its names, how many entries it had, how many of them were not understood."""
+    """A parsed list: its domains, the number of its entries, and how many of them could not be parsed."""
 
     names: frozenset[str]
     entries: int
@@ -145,7 +145,7 @@ class _Reading:
 
     @classmethod
     def of_mapping(cls, mapping: Document) -> _Reading:
-        """Read an object whose keys are the names."""
+        """Parse an object whose keys are the domains."""
         names: set[str] = set()
         entries = odd = 0
         for key, value in mapping.items():
@@ -168,7 +168,7 @@ _HINTS = _TOTALS | _PAGES | _NEXT | _MORE | _PAGING_OBJECTS | {"perpage", "curre
 
 
 def _of_item(item: object) -> tuple[set[str], bool]:
-    """Return the names in one entry, and whether the entry was understood in full."""
+    """Return the domains in one entry, and whether the entry was fully parsed."""
     if isinstance(item, str):
         name = _normal(item)
         return ({name}, True) if name is not None else (set(), False)
@@ -179,7 +179,7 @@ def _of_item(item: object) -> tuple[set[str], bool]:
     if wildcard:
         found = {_as_wildcard(name) for name in found}
     hidden = any(isinstance(value, list) and _hides_names(value) for value in item.values())
-    # Two different names in one entry: which of them is the alias cannot be known, so both count as there.
+    # With two different domains in one entry, the alias is unknown, so both count as present.
     return found, len(found) == 1 and clear and not hidden
 
 
@@ -190,18 +190,18 @@ def _names_in(item: Document) -> set[str]:
         name = _normal(value) if isinstance(value, str) else None
         if name is not None:
             found.add(name)
-    # An entry may tell the server's address beside the name.
+    # An entry may also contain the server's address.
     return {name for name in found if not _is_address(name)} or found if len(found) > 1 else found
 
 
 @lru_cache(maxsize=512)
 def _keys_of(keys: tuple[str, ...], fields: frozenset[str]) -> tuple[str, ...]:
-    """Return those of an entry's keys that mean one of `fields`; entries mostly have the same keys."""
+    """Return the keys of an entry that match one of `fields`. Cached: most entries have the same keys."""
     return tuple(key for key in keys if _plain_key(key) in fields)
 
 
 def _wildcard(item: Document) -> tuple[bool, bool]:
-    """Return the entry's wildcard flag, and whether it could be understood."""
+    """Return the entry's wildcard flag, and whether it could be parsed."""
     wildcard, clear = False, True
     for key in _keys_of(tuple(item), _WILDCARD_FIELDS):
         flag = truth(item[key]) if item[key] is not None else False
@@ -211,7 +211,7 @@ def _wildcard(item: Document) -> tuple[bool, bool]:
 
 
 def _hides_names(entries: list[object]) -> bool:
-    """Tell whether a list inside an entry holds more names, such as the aliases of a name."""
+    """Return whether a list inside an entry contains more domains, such as aliases of its domain."""
     return any(
         ((name := _normal(entry)) is not None and not _is_address(name))
         if isinstance(entry, str)
@@ -221,7 +221,7 @@ def _hides_names(entries: list[object]) -> bool:
 
 
 def _all_plain(items: list[str]) -> bool:
-    """Tell whether every string is a normal name already, without a call for each: lists can be long."""
+    """Return whether every string is already normalised, without a call for each: lists can be long."""
     if not items:
         return True
     text = "\n".join(items)
@@ -232,21 +232,20 @@ def _all_plain(items: list[str]) -> bool:
         text.count("\n") == len(items) - 1
         and not any(gap in framed for gap in ("..", "\n.", ".\n", "\n\n"))
         and all("." in item for item in items)
-        # The rare ones get a closer look: wildcards, and names in which a label may be too long.
+        # Only the rare cases need a regular expression: wildcards, and domains with a possibly too long label.
         and ("*" not in text or all(_PLAIN.fullmatch(item) for item in items if "*" in item))
         and all(_PLAIN.fullmatch(item) for item in items if len(item) > _LONGEST_LABEL)
     )
 
 
 def _normal(text: str) -> str | None:
-    """Return the name as it is compared, or None when `text` is none."""
+    """Return the normalised domain, or None if `text` is not a domain."""
     if _PLAIN.fullmatch(text):
         return text
     name = text.strip().lower().removesuffix(".")
     if name.isascii():
         return name if _PLAIN.fullmatch(name) else None
-    # Imported here: almost no list needs it.
-    from closte_bridge.domains import normalise  # noqa: PLC0415 - see above
+    from closte_bridge.domains import normalise  # noqa: PLC0415 - almost no list needs it
 
     try:
         name = normalise(name)
@@ -263,16 +262,15 @@ def _as_wildcard(name: str) -> str:
     return name if name.startswith("*.") else f"*.{name}"
 
 
-def _judge(reading: _Reading, levels: list[Document], *, ambiguous: bool = False) -> Listing:
+def _rated(reading: _Reading, levels: list[Document], *, ambiguous: bool = False) -> Listing:
     if reading.entries and not reading.names:
-        return _unreadable("No entry of the list was understood.")
+        return _unreadable("None of the list entries could be parsed.")
     paging = [inner for level in levels for inner in (level, *_paging_objects(level))]
     problem = pages = _paging(paging, reading.entries)
     if reading.odd:
-        entries = counted(reading.entries, "entry", "entries")
-        problem = f"of the {entries} of Closte's list, {reading.odd} could not be understood"
+        problem = f"{reading.odd} of {_entries(reading.entries)} could not be parsed"
     elif ambiguous:
-        problem = "the answer holds more than one list"
+        problem = "the response contains more than one list"
     state = Completeness.PARTIAL if problem else Completeness.COMPLETE
     return Listing(state, problem, reading.names, paged=bool(pages))
 
@@ -282,19 +280,23 @@ def _paging_objects(level: Document) -> list[Document]:
 
 
 def _paging(levels: Iterable[Document], entries: int) -> str:
-    """Return a clause when the answer hints at entries that are not in it, else an empty string."""
+    """Return a clause if the response announces entries that it does not contain, else an empty string."""
     for level in levels:
         for key, value in level.items():
             field = _plain_key(key)
             if field in _TOTALS and (total := _number(value)) > entries:
-                return f"Closte's list is paged: {entries} of {total} shown"
+                return f"Closte's list is paged and shows {entries} of {_entries(total)}"
             if (
                 (field in _PAGES and _number(value) > 1)
                 or (field in _MORE and truth(value))
                 or (field in _NEXT and value not in (None, "", False, 0, [], {}))
             ):
-                return f"Closte's list is paged: {entries} shown, and there are more"
+                return f"Closte's list is paged and shows only {_entries(entries)}"
     return ""
+
+
+def _entries(number: int) -> str:
+    return counted(number, "entry", "entries")
 
 
 def _number(value: object) -> int:

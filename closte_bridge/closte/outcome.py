@@ -1,7 +1,7 @@
-"""What an answer to an add or a delete means.
+"""Interpret responses to add and delete requests.
 
-Only two texts of the API are known: `success` is true, and `Invalid or empty domain: …`. All other words are
-read as hints: they tell "already so" and "the key is wrong" from a plain no, but never more than that.
+Only two responses of the API are known: `success` is true, and `Invalid or empty domain: …`. Any other text is a hint
+only: it can mean "already done" or "the key is invalid" instead of a plain error, and nothing more.
 """
 
 from __future__ import annotations
@@ -20,31 +20,31 @@ if TYPE_CHECKING:
 Action = Literal["add", "remove"]
 
 INVALID_DOMAIN = "Invalid or empty domain:"
-"""How Closte starts the sentence for an empty, malformed, internal or own domain; the domain follows."""
+"""Start of Closte's error for an empty, malformed, internal or own domain. The domain follows."""
 
 
 class OutcomeKind(Enum):
-    """How a change ended."""
+    """Result of a change."""
 
     DONE = "done"
     ALREADY = "already"
-    """By the words of the answer it was so before. A second signal only: the list is the first."""
+    """Already done, according to the text of the response. The list is the stronger evidence."""
     REFUSED = "refused"
-    """A no that will stay one."""
+    """Permanently refused."""
     FAILED = "failed"
-    """It did not happen: a no in words that are not known, or the request never reached Closte."""
+    """Not done: an error with an unknown text, or the request never reached Closte."""
     UNCLEAR = "unclear"
-    """It may have happened or not."""
+    """Possibly done."""
     KEY_REJECTED = "key-rejected"
 
 
 @dataclass(frozen=True, slots=True)
 class Outcome:
-    """The end of one change, after its retries.
+    """Result of one change, after its retries.
 
-    `message` is a sentence that is safe to show. `attempts` counts the requests that were made; 0 means that
-    nothing was sent. `retry_after` is in seconds, when Closte asked for a pause that was not waited for.
-    `in_doubt` goes with a rejected key: an earlier attempt may have made the change.
+    `message` is a sentence that is safe to show. `attempts` counts the requests; 0 means that nothing was sent.
+    `retry_after` is in seconds, if Closte asked for a pause that was too long to wait for. `in_doubt` is for a rejected
+    key: an earlier attempt may have made the change.
     """
 
     kind: OutcomeKind
@@ -56,7 +56,7 @@ class Outcome:
 
 @dataclass(frozen=True, slots=True)
 class ResponseVerdict:
-    """What one answer means; `again` says whether asking again may help."""
+    """The meaning of one response. `again`: a repeat may help."""
 
     kind: OutcomeKind
     message: str
@@ -73,7 +73,7 @@ _KEY_REJECTED = re.compile(
     r"|\bunauthori[sz]ed\b(?! domain)|\bunauthenticated\b|\bauthentication (?:failed|required|error)",
     re.IGNORECASE,
 )
-_THERE = re.compile(
+_PRESENT = re.compile(
     r"(?<!not )\balready (?:been )?(?:exist(?:s|ed|ing)?|added|present|there)\b|\bexists already\b"
     r"|\bduplicate (?:domain|alias|entry)",
     re.IGNORECASE,
@@ -91,60 +91,58 @@ _OTHER_THING = re.compile(
 
 
 def interpret(action: Action, domain: str, status: int, body: bytes, clean: Callable[[str], str]) -> ResponseVerdict:
-    """Return what an HTTP answer to a change means.
+    """Return the meaning of an HTTP response to a change.
 
-    `status` and `body` are those of the answer, `clean` makes the server's words safe to show.
+    `status` and `body` belong to the response; `clean` makes the server's text safe to show.
     """
     document = decode(body)
     if document is not None and succeeded(document) is False:
-        verdict = _by_words(action, domain, document, clean)
+        verdict = _by_text(action, domain, document, clean)
         if verdict is not None:
             return verdict
     return _by_status(status, document, clean)
 
 
-def _by_words(action: Action, domain: str, document: Document, clean: Callable[[str], str]) -> ResponseVerdict | None:
-    """Judge by the words of `error`; None when they are not known."""
+def _by_text(action: Action, domain: str, document: Document, clean: Callable[[str], str]) -> ResponseVerdict | None:
+    """Classify a response by the text of `error`; return None if the text is unknown."""
     error = error_text(document)
     message = f'Closte answered "{clean(error)}".'
     if error.strip().lower().startswith(INVALID_DOMAIN.lower()):
         return ResponseVerdict(OutcomeKind.REFUSED, message)
-    # The name itself may be made of such words: "api-key-missing.example.com".
-    words = re.sub(re.escape(domain), "domain", error, flags=re.IGNORECASE) if domain else error
-    if _KEY_REJECTED.search(words):
+    # The domain itself may contain such words: "api-key-missing.example.com".
+    text = re.sub(re.escape(domain), "domain", error, flags=re.IGNORECASE) if domain else error
+    if _KEY_REJECTED.search(text):
         return ResponseVerdict(OutcomeKind.KEY_REJECTED, message)
-    if action == "add" and _THERE.search(words) and not _ELSEWHERE.search(words):
+    if action == "add" and _PRESENT.search(text) and not _ELSEWHERE.search(text):
         return ResponseVerdict(OutcomeKind.ALREADY, message)
-    if action == "remove" and (absent := _ABSENT.search(words)):
-        # "Domain not found" is one thing, "The application of this domain was not found" another.
-        if _OTHER_THING.search(words, 0, absent.end()):
+    if action == "remove" and (absent := _ABSENT.search(text)):
+        # "Domain not found" differs from "The application of this domain was not found".
+        if _OTHER_THING.search(text, 0, absent.end()):
             return None
         return ResponseVerdict(OutcomeKind.ALREADY, message)
     return None
 
 
 def _by_status(status: int, document: Document | None, clean: Callable[[str], str]) -> ResponseVerdict:
-    words = clean(error_text(document)) if document is not None else ""
-    said = f' It said "{words}".' if words else ""
+    text = clean(error_text(document)) if document is not None else ""
+    detail = f' Its message: "{text}".' if text else ""
     if status in (HTTPStatus.UNAUTHORIZED, HTTPStatus.FORBIDDEN):
-        return ResponseVerdict(OutcomeKind.KEY_REJECTED, f"Closte refused access (HTTP {status}).{said}")
+        return ResponseVerdict(OutcomeKind.KEY_REJECTED, f"Closte refused access (HTTP {status}).{detail}")
     if status == HTTPStatus.TOO_MANY_REQUESTS:
-        return ResponseVerdict(
-            OutcomeKind.FAILED, f"Closte asked for fewer requests (HTTP {status}).{said}", again=True
-        )
+        message = f"Closte's rate limit was exceeded (HTTP {status}).{detail}"
+        return ResponseVerdict(OutcomeKind.FAILED, message, again=True)
     if status >= HTTPStatus.INTERNAL_SERVER_ERROR or status == HTTPStatus.REQUEST_TIMEOUT:
-        return ResponseVerdict(OutcomeKind.UNCLEAR, f"Closte had an internal error (HTTP {status}).{said}", again=True)
+        message = f"Closte had an internal error (HTTP {status}).{detail}"
+        return ResponseVerdict(OutcomeKind.UNCLEAR, message, again=True)
     if status >= HTTPStatus.BAD_REQUEST:
-        return ResponseVerdict(OutcomeKind.FAILED, f"Closte refused the request (HTTP {status}).{said}")
+        return ResponseVerdict(OutcomeKind.FAILED, f"Closte refused the request (HTTP {status}).{detail}")
     if status >= HTTPStatus.MULTIPLE_CHOICES:
-        return ResponseVerdict(
-            OutcomeKind.UNCLEAR, f"Closte answered with a redirect (HTTP {status}), which is not followed.{said}"
-        )
+        message = f"Closte returned a redirect (HTTP {status}); redirects are not followed.{detail}"
+        return ResponseVerdict(OutcomeKind.UNCLEAR, message)
     success = succeeded(document) if document is not None else None
     if success is None:
-        return ResponseVerdict(OutcomeKind.UNCLEAR, "Closte's answer could not be understood.", again=True)
+        return ResponseVerdict(OutcomeKind.UNCLEAR, "Closte returned an unexpected response.", again=True)
     if success:
-        return ResponseVerdict(OutcomeKind.DONE, "Closte confirmed it.")
-    return ResponseVerdict(
-        OutcomeKind.FAILED, f'Closte answered "{words}".' if words else "Closte answered with an unnamed error."
-    )
+        return ResponseVerdict(OutcomeKind.DONE, "Closte confirmed the change.")
+    message = f'Closte answered "{text}".' if text else "Closte returned an unspecified error."
+    return ResponseVerdict(OutcomeKind.FAILED, message)

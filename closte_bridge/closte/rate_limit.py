@@ -1,4 +1,4 @@
-"""How fast requests may go, and for how long in vain: one rate limit and one patience for all threads."""
+"""Thread-safe adaptive rate limiter, and a time limit for requests without a usable response."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
 DEFAULT_RATE = 10.0
 LONGEST_PAUSE = 60.0
-"""Seconds. A longer pause is not waited for: the run ends, and the next one comes later anyway."""
+"""Seconds. Instead of waiting longer, the run ends; a later run does the rest."""
 
 _SLACK = 0.05
 _RECOVERY_STEPS = 50
@@ -24,13 +24,13 @@ _FOREVER = 10.0**9
 
 
 class RateLimiter:
-    """Hand out the moments at which requests may start.
+    """Adaptive rate limiter for all threads.
 
-    Slots lie `1/rate` seconds apart on one time line that all threads share, so a thread that wakes late does
-    not move the slots of the others; up to 50 ms (at least one slot) of missed slots are made up for.
-    `slow_down` halves the rate once for each wave of refusals, `speed_up` brings it back in small steps.
+    Slots are `1/rate` seconds apart on one shared time line, so a thread that wakes late does not move the slots of the
+    others. Up to 50 ms (at least one slot) of missed slots are made up for. `slow_down` halves the rate once for each
+    wave of rejected requests, `speed_up` restores it in small steps.
 
-    `wait` sleeps for some seconds and returns True when the caller should stop; `clock` is monotonic seconds.
+    `wait` sleeps for some seconds and returns whether the caller must stop. `clock` returns monotonic seconds.
     """
 
     def __init__(
@@ -55,23 +55,23 @@ class RateLimiter:
 
     @property
     def rate(self) -> float:
-        """Requests per second at present."""
+        """Current requests per second."""
         return self._rate
 
     @property
     def closed_for(self) -> float:
-        """Seconds for which the API wants no requests and which are not waited for; 0 when open."""
+        """Seconds left of a pause that is too long to wait for; 0 if there is no such pause."""
         return max(0.0, self._closed_until - self._clock())
 
     @property
     def held_for(self) -> float:
-        """Seconds of a pause that is waited for; 0 when there is none."""
+        """Seconds left of a pause that is short enough to wait for; 0 if there is no such pause."""
         return max(0.0, self._held_until - self._clock())
 
     def acquire(self, within: float = _FOREVER) -> int | None:
-        """Wait for a slot, `within` so many seconds.
+        """Wait at most `within` seconds for a slot.
 
-        Return the number of the present wave, or None when nothing may be sent.
+        Return the number of the current wave, or None if nothing may be sent.
         """
         while True:
             with self._lock:
@@ -84,15 +84,15 @@ class RateLimiter:
                 wave = self._wave
             if self._wait(max(0.0, min(slot - now, within))) or slot - now > within:
                 return None
-            # Another thread may have been told to pause while this one slept.
+            # A pause may have begun while this thread slept.
             if slot >= self._held_until or self._clock() >= self._held_until:
                 return wave if self._clock() >= self._closed_until else None
 
     def slow_down(self, wave: int, pause: float | None) -> None:
-        """Take note that the API had too much, of a request that `acquire` let go in `wave`.
+        """Record that a request from `wave` was rate-limited.
 
-        `pause` is what it asked for, in seconds. All requests in flight are refused together: only the first
-        of a wave lowers the rate.
+        `pause` is the requested pause in seconds. All requests in flight are rejected together, so only the first of a
+        wave lowers the rate.
         """
         with self._lock:
             if pause is not None:
@@ -108,17 +108,17 @@ class RateLimiter:
                 self._next = max(self._next, self._clock() + 1 / self._rate)
 
     def speed_up(self) -> None:
-        """Take note that a request was answered well."""
+        """Record that a request was not rate-limited."""
         if self._rate < self._full_rate:
             with self._lock:
                 self._rate = min(self._full_rate, self._rate + self._full_rate / _RECOVERY_STEPS)
 
 
 class Patience:
-    """For how many `seconds` the API may be asked in vain.
+    """Time limit, in `seconds`, for requests without a usable response.
 
-    Time counts while at least one call is under way, pauses included, and starts over with each answer of use. `clock`
-    is monotonic seconds. `spent` is the time of all calls so far.
+    Time counts while at least one call is in progress, including pauses, and restarts with each usable response.
+    `clock` returns monotonic seconds. `spent` is the time of all calls so far.
     """
 
     def __init__(self, seconds: float, *, clock: Callable[[], float]) -> None:
@@ -127,15 +127,15 @@ class Patience:
         self._clock = clock
         self._lock = threading.Lock()
         self._under_way = 0
-        self._mark = 0.0
-        self._in_vain = 0.0
+        self._counted_at = 0.0
+        self._unanswered = 0.0
 
     @property
     def left(self) -> float:
-        """Seconds that are left; 0 or less when there is no patience left."""
+        """Seconds left; 0 or less if the time is up."""
         with self._lock:
             self._count()
-            return self.seconds - self._in_vain
+            return self.seconds - self._unanswered
 
     @contextmanager
     def call(self) -> Iterator[None]:
@@ -151,25 +151,24 @@ class Patience:
                 self._under_way -= 1
 
     def start_over(self) -> None:
-        """Take note of an answer of use."""
+        """Record a usable response."""
         with self._lock:
             self._count()
-            self._in_vain = 0.0
+            self._unanswered = 0.0
 
     def _count(self) -> None:
         now = self._clock()
         if self._under_way:
-            self.spent += now - self._mark
-            self._in_vain += now - self._mark
-        self._mark = now
+            self.spent += now - self._counted_at
+            self._unanswered += now - self._counted_at
+        self._counted_at = now
 
 
 def retry_after(value: str | None, date: str | None, now: float) -> float | None:
-    """Return the seconds that a `Retry-After` header asks for; None when it says nothing of use.
+    """Return the seconds that a `Retry-After` header asks for, or None if it is missing or invalid.
 
-    `value` is the header (RFC 9110, 10.2.3: seconds, or an HTTP date), `date` the answer's own `Date`,
-    against which a date is measured so that a wrong clock here does not matter, `now` the time in seconds
-    since 1970.
+    `value` is the header (RFC 9110, section 10.2.3: seconds, or an HTTP date). A date counts from `date`, the
+    response's own `Date`, so that a wrong local clock does not matter, else from `now`, in seconds since the epoch.
     """
     if value is None:
         return None

@@ -1,4 +1,4 @@
-"""Make words that came from a server safe to show: short, one line, without control characters or the key."""
+"""Sanitize server messages: one short line, no control characters, API key redacted."""
 
 from __future__ import annotations
 
@@ -18,10 +18,10 @@ HIDDEN = "(not shown: it holds the API key)"
 _REDACTED = "<secret>"
 _URL_SAFE = str.maketrans("+/", "-_")
 _PIECE = 8
-"""So many consecutive characters of the key give it away."""
+"""This many consecutive characters of the key reveal it."""
 
 _LOOKED_AT = 4096
-"""More of a message than this is dropped unread: only `LIMIT` characters of it can be shown anyway."""
+"""Characters of a message that are read. The rest is dropped: only `LIMIT` characters can be shown anyway."""
 
 _TERMINAL = re.compile(r"\x1b\[[0-?]*[ -/]*[@-~]|\x1b\][^\x07\x1b]*(?:\x07|\x1b\\)?|\x1b.?")
 _ESCAPED = re.compile(r"\\(?:u([0-9a-f]{4})|(.))", re.IGNORECASE)
@@ -29,11 +29,11 @@ _HIDDEN = frozenset({"Cc", "Cf", "Cs", "Co", "Cn"})
 
 
 class Redactor:
-    """A function that makes a server's words safe to show, for one key.
+    """A callable that makes a server's text safe to show, for one key.
 
-    Call it with the words; it returns at most `LIMIT` characters. The key, its URL-encoded, hexadecimal and base64
-    forms and every piece of at least eight consecutive characters of them become `<secret>`. Where the key shows only
-    after decoding, nothing of the message is shown.
+    It returns at most `LIMIT` characters. `<secret>` replaces the key, its URL-encoded, hexadecimal and base64 forms,
+    and every piece of at least eight consecutive characters of them. If the key appears only after decoding, nothing
+    of the message is shown.
     """
 
     __slots__ = ("_pieces",)
@@ -53,7 +53,7 @@ class Redactor:
         shown = self._redact(line)
         decoded = (unquote(shown), unquote_plus(shown), unquote(unquote(shown)), html.unescape(shown))
         hidden = [form for form in decoded if form != shown]
-        # Of the line as it came: taking out a piece of the key would cut up the rest of it.
+        # Unescape the original line: redacting a piece of the key would split the rest of the key.
         once = _unescaped(line)
         hidden += [form for form in (once, _unescaped(once)) if form != line]
         if any(any(self._marks(form)) for form in hidden):
@@ -61,7 +61,7 @@ class Redactor:
         return shown if len(shown) <= LIMIT else shown[: LIMIT - 1] + "…"
 
     def _marks(self, text: str) -> list[bool]:
-        """Return, for each character of `text`, whether it belongs to a piece of the key."""
+        """Return for each character of `text` whether it belongs to a piece of the key."""
         lowered = _lower(text)
         meta = [False] * len(text)
         for size, pieces in self._pieces.items():
@@ -88,8 +88,8 @@ def _spellings(plain: str) -> set[str]:
     raw = plain.encode()
     forms = {plain, quote(plain, safe=""), quote_plus(plain), raw.hex()}
     for before in range(3):
-        # What stands before the key in the encoded text shifts it by 0, 2 or 4 bits; the characters at both ends are
-        # shared with the neighbours.
+        # The bytes before the key shift its base64 form by 0, 2 or 4 bits. The characters at both ends also depend on
+        # the neighbouring bytes.
         encoded = b64encode(b"\0" * before + raw).decode().rstrip("=")
         inner = encoded[-(-before * 8 // 6) : -1]
         forms |= {inner, inner.translate(_URL_SAFE)}
@@ -97,18 +97,18 @@ def _spellings(plain: str) -> set[str]:
 
 
 def _unescaped(text: str) -> str:
-    """Return `text` as it was before it became a string in JSON, as far as a key can tell."""
+    """Return `text` without the escapes of a JSON string that can hide a key."""
     return _ESCAPED.sub(lambda found: chr(int(found[1], 16)) if found[1] else found[2], text)
 
 
 def _one_line(text: str) -> str:
-    # Whitespace first: a line break is a control character too, but it separates words.
+    # Whitespace first: a line break is also a control character, but separates words.
     spaced = " ".join(_TERMINAL.sub("", text).split())
     return "".join(character for character in spaced if unicodedata.category(character) not in _HIDDEN)
 
 
 def _lower(text: str) -> str:
-    """Lower-case `text` without ever changing its length, so that positions stay true."""
+    """Return `text` in lower case and with the same length, so that positions stay valid."""
     if text.isascii():
         return text.lower()
     return "".join(low if len(low := character.lower()) == 1 else character for character in text)

@@ -1,6 +1,6 @@
-"""Send one HTTP request to the API and return what came back, in our own words where it went wrong.
+"""Send one HTTP request to the API, and return the response or a description of the failure.
 
-No exception leaves this module, because those of the HTTP libraries carry the URL, and with it the key.
+No exception of the HTTP libraries leaves this module, because it contains the URL and with it the key.
 """
 
 from __future__ import annotations
@@ -36,11 +36,11 @@ _CHUNK = 65536
 
 @dataclass(frozen=True, slots=True)
 class HttpReply:
-    """What came back of one request.
+    """Result of one request.
 
-    Either `trouble` is a sentence that says why there is no whole answer, or `status` and `body` hold it.
-    `sent` is False when certainly nothing reached the server; `again` tells whether repeating may help after
-    trouble; `retry_after` is in seconds.
+    Either `trouble` is a sentence with the reason why there is no complete response, or `status` and `body` hold the
+    response. `sent` is False if certainly nothing reached the server. `again`: a repeat may help after trouble.
+    `retry_after` is in seconds.
     """
 
     status: int = 0
@@ -53,7 +53,7 @@ class HttpReply:
 
 @dataclass(frozen=True, slots=True)
 class Limits:
-    """Seconds that a connection, a pause within an answer, and a whole exchange may take."""
+    """Time limits in seconds for a connection, a pause within a response, and a whole exchange."""
 
     connect: float = 5.0
     read: float = 45.0
@@ -61,13 +61,13 @@ class Limits:
 
 
 class Transport:
-    """A pool of connections to one API.
+    """Connection pool for one API.
 
-    Redirects are not followed, cookies not kept and `.netrc` never read. Plain HTTP goes to this machine only
-    and never through a proxy. For HTTPS a proxy named by `https_proxy` or `all_proxy` in the environment is
-    used, unless `no_proxy` forbids it: it sees the host name and nothing of the request.
+    It follows no redirects, keeps no cookies and never reads `.netrc`. Plain HTTP works for this machine only and never
+    uses a proxy. HTTPS uses the proxy in the environment variables `https_proxy` or `all_proxy`, unless `no_proxy`
+    excludes the host. The proxy sees the host name and nothing of the request.
 
-    Raises ConfigError when `base` or `ca_bundle` cannot be used.
+    Raises ConfigError if `base` or `ca_bundle` cannot be used.
     """
 
     def __init__(self, base: str, *, limits: Limits, pool_size: int, ca_bundle: Path | None = None) -> None:
@@ -88,9 +88,9 @@ class Transport:
         if ca_bundle is not None:
             if not ca_bundle.is_file():
                 raise ConfigError(
-                    f'The file of certificate authorities "{ca_bundle}" does not exist.',
+                    f'The CA bundle "{ca_bundle}" does not exist.',
                     code="ca-file",
-                    hint="Name a file in PEM form, or none.",
+                    hint="Specify a PEM file, or leave the setting empty.",
                 )
             session.verify = str(ca_bundle)
         adapter = WatchedAdapter(pool_connections=2, pool_maxsize=pool_size)
@@ -103,11 +103,11 @@ class Transport:
         self._session.close()
 
     def get(self, path: str, query: Mapping[str, str], limit: int, within: float = inf) -> HttpReply:
-        """Send a GET request; an answer longer than `limit` bytes, or than `within` seconds, is given up."""
+        """Send a GET request. A response of more than `limit` bytes or `within` seconds is discarded."""
         return self._send("GET", path, query=query, form=None, limit=limit, within=within)
 
     def post(self, path: str, form: Mapping[str, str], limit: int, within: float = inf) -> HttpReply:
-        """Send `form` URL-encoded in a POST request; what is given up is as with `get`."""
+        """Send `form`, URL-encoded, in a POST request with the limits of `get`."""
         return self._send("POST", path, query=None, form=form, limit=limit, within=within)
 
     def _send(
@@ -134,71 +134,71 @@ class Transport:
                 )
                 with response:
                     reply = _read(response, limit)
-            except Exception as error:  # whatever it is: its text must not get out
+            except Exception as error:  # any: its text may contain the key
                 reply = self._describe(error, exchange)
         if exchange.expired:
             return HttpReply(trouble=self._late(within), sent=exchange.sent, again=True)
         return reply
 
     def _late(self, seconds: float) -> str:
-        return f'"{self._host}" did not complete its answer within {seconds:.3g} s.'
+        return f'"{self._host}" did not finish its response within {seconds:.3g} s.'
 
     def _describe(self, error: Exception, exchange: Exchange) -> HttpReply:
-        """Put an exception of the HTTP libraries into our own words."""
+        """Describe an exception of the HTTP libraries without its text."""
         causes = list(_causes(error))
         host, again = f'"{self._host}"', True
         if reason := next((c.verify_message for c in causes if isinstance(c, ssl.SSLCertVerificationError)), ""):
-            words = f"The certificate of {host} could not be verified: {reason.rstrip('.')}."
-            again = False
+            # OpenSSL ends some of its reasons with a period.
+            trouble, again = f"Could not verify the certificate of {host}: {reason.rstrip('.')}.", False
         elif _any(causes, requests.exceptions.ProxyError):
-            words = f"The proxy did not lead to {host}."
+            trouble = f"The proxy could not connect to {host}."
         elif _any(causes, requests.exceptions.ConnectTimeout):
-            words = f"{host} did not accept a connection within {self._limits.connect:g} s."
+            trouble = f"{host} did not accept a connection within {self._limits.connect:g} s."
         elif _any(causes, requests.exceptions.ReadTimeout, ReadTimeoutError, TimeoutError):
-            words = f"{host} did not answer within {self._limits.read:g} s."
+            trouble = f"{host} did not respond within {self._limits.read:g} s."
         elif _any(causes, NameResolutionError, socket.gaierror):
-            words = f"The name {host} could not be resolved."
+            trouble = f"Could not resolve {host}."
         elif _any(causes, ConnectionRefusedError):
-            words = f"{host} refused the connection."
+            trouble = f"{host} refused the connection."
         elif exchange.sent:
-            words = f"The connection to {host} broke off before the answer was complete."
+            trouble = f"The connection to {host} broke before the response was complete."
         elif _any(causes, ssl.SSLError):
-            words = f"No secure connection to {host} could be made."
+            trouble = f"The TLS connection to {host} failed."
         elif _any(causes, NewConnectionError, HTTPError, OSError) and not _any(causes, ValueError):
-            words = f"No connection to {host} could be made."
+            trouble = f"Could not connect to {host}."
         else:
-            words, again = f"The request to {host} could not be made ({type(error).__name__}).", False
-        return HttpReply(trouble=words, sent=exchange.sent, again=again)
+            trouble, again = f"Could not send the request to {host} ({type(error).__name__}).", False
+        return HttpReply(trouble=trouble, sent=exchange.sent, again=again)
 
 
-def _no_api(message: str) -> ConfigError:
-    hint = "Set `api_url` to something like https://app.closte.com/api/client."
-    return ConfigError(message, code="api-url", hint=hint)
+def _invalid_url(reason: str) -> ConfigError:
+    hint = "Set `api_url` to a URL such as https://app.closte.com/api/client."
+    return ConfigError(f"`api_url` {reason}.", code="api-url", hint=hint)
 
 
 def check_api_url(url: str) -> tuple[str, str, int | None]:
     """Return the URL without a trailing slash, its host and its port.
 
-    Raises ConfigError when it is not HTTPS (or HTTP to this machine), or holds anything but scheme, host,
-    port and path. The message does not quote the URL: a password may be in it.
+    Raises ConfigError if it is not HTTPS (or HTTP to this machine), or contains anything but scheme, host, port and
+    path. The message does not quote the URL, which may contain a password.
     """
     if not url.isascii() or re.search(r"[\s\\\x00-\x1f\x7f]", url):
-        raise _no_api("The API's URL holds characters that no URL may hold.")
+        raise _invalid_url("contains invalid characters")
     try:
         parts = urlsplit(url)
         host, port = parts.hostname or "", parts.port
     except ValueError:
         host, port, parts = "", None, urlsplit("")
     if not host:
-        raise _no_api("The API's URL names no host.")
+        raise _invalid_url("has no host")
     if "@" in url:
-        raise _no_api("The API's URL must not hold a user name or a password.")
+        raise _invalid_url("must not contain a user name or a password")
     if "?" in url or "#" in url:
-        raise _no_api("The API's URL must not hold a query or a fragment.")
+        raise _invalid_url("must not contain a query or a fragment")
     if parts.scheme == "http" and not _is_loopback(host):
-        raise _no_api("The API's URL must start with https://: the key would be readable on its way.")
+        raise _invalid_url("must start with https://, so that the API key is not sent in plain text")
     if parts.scheme not in ("http", "https"):
-        raise _no_api("The API's URL must start with https://.")
+        raise _invalid_url("must start with https://")
     return url.rstrip("/"), host, port
 
 
@@ -220,7 +220,7 @@ def _proxies(base: str, host: str, port: int | None) -> dict[str, str]:
 
 
 def _read(response: requests.Response, limit: int) -> HttpReply:
-    """Read the body, at most `limit` bytes before and after it is unpacked."""
+    """Read the body, limited to `limit` bytes both compressed and uncompressed."""
     pause = retry_after(response.headers.get("Retry-After"), response.headers.get("Date"), time.time())
     body = bytearray()
     for chunk in response.raw.stream(_CHUNK, decode_content=False):
@@ -235,16 +235,16 @@ def _read(response: requests.Response, limit: int) -> HttpReply:
             return HttpReply(trouble=_too_large(limit), retry_after=pause)
         return HttpReply(response.status_code, unpacked if unpacker.eof else b"", retry_after=pause)
     if encoding not in ("", "identity"):
-        return HttpReply(trouble="The answer is packed in a way that was not asked for.", retry_after=pause)
+        return HttpReply(trouble="The response uses an unexpected compression.", retry_after=pause)
     return HttpReply(response.status_code, bytes(body), retry_after=pause)
 
 
 def _too_large(limit: int) -> str:
-    return f"The answer is larger than {limit // 1024} KiB and was given up."
+    return f"The response exceeds {limit // 1024} KiB and was discarded."
 
 
 def _causes(error: BaseException) -> Iterator[BaseException]:
-    """Yield an exception and everything that it wraps, in whichever way."""
+    """Yield an exception and every exception that it wraps."""
     todo: list[object] = [error]
     seen: set[int] = set()
     while todo:

@@ -1,4 +1,4 @@
-"""Work on many things at once, a few at a time, with the results coming back to the calling thread."""
+"""Bounded worker pool that delivers results to the calling thread."""
 
 from __future__ import annotations
 
@@ -17,21 +17,21 @@ Task = TypeVar("Task")
 Result = TypeVar("Result")
 
 _POLL = 0.2
-"""Seconds after which the wish to stop is looked at again."""
+"""Seconds between two checks of the stop request."""
 
 
 @dataclass(frozen=True, slots=True)
 class _Finished(Generic[Task, Result]):
     task: Task
     deliver: Callable[[], Result]
-    """Returns what the work returned, or raises what it raised."""
+    """Returns the result of the work, or raises its exception."""
 
 
 class WorkerPool(Generic[Task, Result]):
     """Threads that call `work` for one task after the other.
 
-    `should_stop` is asked from the calling thread; once it says so, `stopping` is set and no more tasks are
-    taken, but the results of those in work still arrive.
+    The calling thread calls `should_stop`. Once it returns True, the pool sets `stopping` and takes no more tasks. The
+    results of tasks in progress still arrive.
     """
 
     def __init__(
@@ -49,52 +49,52 @@ class WorkerPool(Generic[Task, Result]):
         self._todo: SimpleQueue[Callable[[], None] | None] = SimpleQueue()
         self._results: SimpleQueue[_Finished[Task, Result]] = SimpleQueue()
         self._threads: list[threading.Thread] = []
-        self._in_work = 0
+        self._active = 0
 
     def run(self, tasks: Iterable[Task], on_result: Callable[[Task, Result], None]) -> None:
-        """Work through `tasks`, which is iterated in this thread, never further than there are free workers.
+        """Process `tasks`, which this thread iterates only as far as workers are free.
 
-        `on_result` is called in this thread as results arrive. What `tasks`, `on_result` or the work raises
-        comes out at once, without waiting for what is in work: the threads are daemons.
+        `on_result` is called in this thread as results arrive. An exception from `tasks`, `on_result` or the work is
+        raised immediately, without waiting for tasks in progress: the threads are daemons.
         """
         source = iter(tasks)
         try:
             self._fill(source)
-            while self._in_work:
+            while self._active:
                 finished = self._next_result()
-                self._in_work -= 1
+                self._active -= 1
                 on_result(finished.task, finished.deliver())
                 self._fill(source)
         except BaseException:
             self._stopping.set()
-            self._dismiss()
+            self._end_threads()
             raise
-        self._dismiss()
+        self._end_threads()
         for thread in self._threads:
             thread.join()
 
     def linger(self, seconds: float) -> None:
-        """Let threads that are still at work end, after `run` raised: so many seconds at most."""
+        """Wait at most `seconds` for the threads that are still at work after `run` raised."""
         end = monotonic() + seconds
         for thread in self._threads:
             thread.join(max(0.0, end - monotonic()))
 
     def _fill(self, source: Iterable[Task]) -> None:
-        while self._in_work < self._size and not self._must_stop():
+        while self._active < self._size and not self._must_stop():
             for task in source:
-                self._hand_out(task)
+                self._submit(task)
                 break
             else:
                 return
 
-    def _hand_out(self, task: Task) -> None:
-        self._in_work += 1
-        if len(self._threads) < self._in_work:
+    def _submit(self, task: Task) -> None:
+        self._active += 1
+        if len(self._threads) < self._active:
             thread = threading.Thread(target=self._serve, name="closte-worker", daemon=True)
             self._threads.append(thread)
             thread.start()
 
-        def order() -> None:
+        def job() -> None:
             try:
                 result = self._work(task)
             except BaseException as error:
@@ -107,13 +107,13 @@ class WorkerPool(Generic[Task, Result]):
             else:
                 self._results.put(_Finished(task, lambda: result))
 
-        self._todo.put(order)
+        self._todo.put(job)
 
     def _serve(self) -> None:
-        while (order := self._todo.get()) is not None:
-            order()
+        while (job := self._todo.get()) is not None:
+            job()
 
-    def _dismiss(self) -> None:
+    def _end_threads(self) -> None:
         for _ in self._threads:
             self._todo.put(None)
 

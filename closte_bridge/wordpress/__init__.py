@@ -1,1 +1,1 @@
-"""The WordPress side: call `wp`, read a snapshot, write the few options that are ours."""
+"""WordPress: call `wp`, read a snapshot, write closte-bridge's own options."""

@@ -1,7 +1,7 @@
-"""Find the one document in whatever `wp` printed.
+"""Extract the framed JSON document from `wp` output.
 
-Plugins, themes and PHP itself may print before and after it. The marks carry a random nonce of this call, the
-length and a SHA-256 of the document, so that noise cannot look like it and a cut cannot go unseen.
+Plugins, themes and PHP itself may print before and after the document. Its frame carries a random nonce of this call,
+the length and the SHA-256 of the document, so that no other output passes for it and truncation is detected.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ class FrameFault(Enum):
 
 
 class FrameError(Exception):
-    """The output holds no whole document. Never carries any of the output: the key may be in it."""
+    """The output contains no complete document. Never carries any output, which may contain the key."""
 
     def __init__(self, fault: FrameFault) -> None:
         super().__init__(fault.value)
@@ -28,9 +28,9 @@ class FrameError(Exception):
 
 
 def extract(output: bytes | bytearray, nonce: str) -> str:
-    """Return the text of the document marked with `nonce`, for `parse`.
+    """Return the text of the document in the frame with `nonce`, for `parse`.
 
-    Raises FrameError: ABSENT when it never began, CUT when it did not end, DAMAGED when it differs from its digest.
+    Raises FrameError: ABSENT if it never began, CUT if it did not end, DAMAGED if it does not match its digest.
     """
     import hashlib  # noqa: PLC0415 - OpenSSL behind it is loaded while `wp` runs
 
@@ -55,7 +55,7 @@ def extract(output: bytes | bytearray, nonce: str) -> str:
 
 
 def parse(text: str) -> dict[str, Any]:
-    """Return the document. Raises FrameError, DAMAGED, when it is not a JSON object."""
+    """Return the document. Raises FrameError (DAMAGED) if it is not a JSON object."""
     try:
         document = json.loads(text)
     except (ValueError, RecursionError):

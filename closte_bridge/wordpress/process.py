@@ -1,7 +1,7 @@
-"""The process of `wp`: its command line, how it is started, and how it is ended.
+"""The process of `wp`: its command line, start and end.
 
-It gets a group of its own, so that a time-out ends its children too. A run starts with this module, before anything
-else is loaded: what it imports delays `wp`.
+Each process has its own group, so that a timeout also ends its children. A run loads this module first: every import
+here delays `wp`.
 """
 
 from __future__ import annotations
@@ -17,17 +17,17 @@ from weakref import WeakSet
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-# Ultimate Multisite's sunrise.php loads even so, and where it then misses its plugin it takes it for switched off and
-# notes that (measured on 2.14.2): until the next page of the network's own domain no mapped domain would be served.
+# Ultimate Multisite's sunrise.php loads even with --skip-plugins. It then finds its plugin missing and records it as
+# inactive (seen in 2.14.2): mapped domains would not be served until the next request to the network's own domain.
 _LEAVE_SUNRISE_ALONE = (
     "WP_CLI::add_wp_hook( 'init', "
     "function () { remove_action( 'init', array( 'WP_Ultimo\\Sunrise', 'maybe_tap_on_init' ) ); }, 0 );"
 )
-# Variables that are ours alone: a child could talk to our service manager, or hand a path to others.
+# Variables for this process only. A child could use them to talk to the service manager, or pass a path to others.
 _NOT_FOR_CHILDREN = ("NOTIFY_SOCKET", "WATCHDOG_PID", "WATCHDOG_USEC", "CREDENTIALS_DIRECTORY")
-# Seconds for a process to be gone once it was killed.
-_FAREWELL = 5.0
-# What `spawn` started and somebody still holds.
+# Seconds for a killed process to exit.
+_EXIT_TIME = 5.0
+# Processes from `spawn` that are still referenced.
 _spawned: WeakSet[subprocess.Popen[bytes]] = WeakSet()
 
 
@@ -43,7 +43,7 @@ def argv_of(
 ) -> list[str]:
     """Return the argv that runs a script from standard input.
 
-    Themes are left out, and plugins unless `plugins`; must-use plugins always load, and so does `sunrise.php`.
+    Themes do not load, and plugins only with `plugins`. Must-use plugins and `sunrise.php` always load.
     """
     argv = [*command]
     if alias:
@@ -60,7 +60,7 @@ def argv_of(
 
 
 def spawn(argv: Sequence[str]) -> subprocess.Popen[bytes]:
-    """Start `argv` with pipes at all ends. Raises OSError when it cannot be started."""
+    """Start `argv` with pipes for all three standard streams. Raises OSError if it cannot be started."""
     process = _Process(
         argv,
         stdin=subprocess.PIPE,
@@ -74,12 +74,12 @@ def spawn(argv: Sequence[str]) -> subprocess.Popen[bytes]:
 
 
 def environment_of_children() -> dict[str, str]:
-    """Return this process's environment without what is for nobody but itself."""
+    """Return the environment without the variables that are for this process only."""
     return {name: value for name, value in os.environ.items() if name not in _NOT_FOR_CHILDREN}
 
 
 class _Process(subprocess.Popen[bytes]):
-    """A process that does not outlive an interruption of its own start (Ctrl-C, SIGTERM)."""
+    """A process that is killed if its start is interrupted (Ctrl-C, SIGTERM)."""
 
     def __init__(self, *args: Any, **options: Any) -> None:  # noqa: ANN401 - as Popen
         try:
@@ -87,7 +87,7 @@ class _Process(subprocess.Popen[bytes]):
         except Exception:
             raise
         except BaseException:
-            # From here on nobody would know of it.
+            # Without this, the process would be orphaned.
             if pid := getattr(self, "pid", None):
                 kill_group(pid)
                 with contextlib.suppress(subprocess.TimeoutExpired, OSError):
@@ -96,33 +96,33 @@ class _Process(subprocess.Popen[bytes]):
 
 
 def kill_group(pid: int) -> None:
-    """End a process that `spawn` started, with all its children."""
+    """Kill a process that `spawn` started, with all its children."""
     with contextlib.suppress(ProcessLookupError, PermissionError):
         os.killpg(pid, signal.SIGKILL)
 
 
 def end_all() -> None:
-    """Kill every process that `spawn` started and that still runs: whoever waits for one learns that it is gone."""
+    """Kill every running process that `spawn` started. Threads that wait for one continue."""
     for process in [*_spawned]:
         if process.poll() is None:
             kill_group(process.pid)
 
 
 def end(process: subprocess.Popen[bytes]) -> None:
-    """End a process that was started in a group of its own, with all its children.
+    """Kill a process group and wait a few seconds for the process.
 
-    One that may not be ended (behind `sudo` it is another user's) is left to itself: waiting could take for ever.
+    A process that may not be killed (with `sudo`, it belongs to another user) keeps running: it may never end.
     """
     kill_group(process.pid)
     try:
-        process.wait(_FAREWELL)
+        process.wait(_EXIT_TIME)
     except subprocess.TimeoutExpired:
-        # Whenever it ends, somebody has to take note, or it stays in the list of processes.
+        # Its exit status must be collected at some point, or it stays as a zombie.
         threading.Thread(target=process.wait, daemon=True).start()
 
 
 def close_pipes(process: subprocess.Popen[bytes]) -> None:
-    """Close the ends of a process's pipes that are ours."""
+    """Close this side of a process's pipes."""
     for pipe in (process.stdin, process.stdout, process.stderr):
         if pipe is not None:
             with contextlib.suppress(OSError):
@@ -130,26 +130,26 @@ def close_pipes(process: subprocess.Popen[bytes]) -> None:
 
 
 class Prestart:
-    """A `wp` that was started before it was known what to ask it.
+    """A `wp` that is started before its request is known.
 
-    WordPress takes its time to load, and reads the script only then: nothing happens there before that. Whoever
-    needs a `wp` with the very same command line takes it; if nobody does, `drop` ends it.
+    WordPress takes time to load and reads the script only then, so nothing happens there before. `take` returns the
+    process for the same command line; `drop` ends it if it is not needed.
     """
 
     def __init__(self, argv: Sequence[str]) -> None:
-        """Start `argv`. Raises OSError when it cannot be started."""
+        """Start `argv`. Raises OSError if it cannot be started."""
         self._argv = [*argv]
         self._process: subprocess.Popen[bytes] | None = spawn(argv)
 
     def take(self, argv: Sequence[str]) -> subprocess.Popen[bytes] | None:
-        """Return the process, once, if it was started as `argv`; else end it."""
+        """Return the process, once, if it was started with `argv`; otherwise end it."""
         if self._argv != [*argv]:
             self.drop()
         process, self._process = self._process, None
         return process
 
     def drop(self) -> None:
-        """End the process if nobody took it."""
+        """End the process unless it was taken."""
         if self._process is None:
             return
         process, self._process = self._process, None

@@ -1,4 +1,4 @@
-"""Read a network: start the call early, take the snapshot and the key when they are needed."""
+"""Read a network: start the call early, decode the snapshot and the key when they are needed."""
 
 from __future__ import annotations
 
@@ -26,26 +26,26 @@ _KEY_SOURCES = {
 }
 _KEY_PROBLEMS = {
     "none": (
-        "No API key is configured anywhere.",
+        "No API key is configured.",
         "Define CLOSTE_CLIENT_API_KEY in wp-config.php, or set `api_key_file` in the config.",
     ),
     "option-undecryptable": (
-        "The API key stored by Ultimate Multisite cannot be decrypted.",
-        "Its salts in wp-config.php may have changed: enter the key again in the integration's wizard.",
+        "Could not decrypt the API key stored by Ultimate Multisite.",
+        "The salts in wp-config.php may have changed. Enter the API key again in the integration's setup wizard.",
     ),
     "too-long": (
-        "The API key that WordPress holds is implausibly long.",
+        "The API key in WordPress is too long to be valid.",
         "Check the constant CLOSTE_CLIENT_API_KEY.",
     ),
 }
 
 
 class SnapshotCall:
-    """A snapshot that is on its way.
+    """A call that reads a snapshot.
 
-    `ask_key` asks for the key as well; `acknowledge` names events that the ledger holds and WordPress may forget,
-    provided that `engine` is the owner there, and `status` what the shim is to know: `age`, the seconds since the
-    engine's last success, and `verdicts`. `early` is a `wp` that may have been started already.
+    `ask_key` requests the key too. `acknowledge` names the events that the ledger holds, so that WordPress deletes
+    them if `engine` is the owner there. `status` is for the shim: `age`, the seconds since the last successful run,
+    and `verdicts`. `early` is a `wp` that may already run.
     """
 
     def __init__(
@@ -72,14 +72,14 @@ class SnapshotCall:
         self._document: dict[str, Any] | None = None
 
     def wait(self) -> None:
-        """Wait for the answer; `snapshot` makes sense of it. Raises UnreadableError."""
+        """Wait for the response; `snapshot` decodes it. Raises UnreadableError."""
         document = self._call.result()
         key = document.pop("key", None)
         self._key = key if isinstance(key, dict) else None
         self._document = document
 
     def snapshot(self) -> Snapshot:
-        """Return the snapshot, once; wait for it if need be. Raises UnreadableError."""
+        """Return the snapshot, once; wait for it if necessary. Raises UnreadableError."""
         from closte_bridge.wordpress.snapshot import decode  # noqa: PLC0415 - loaded while `wp` runs
 
         if self._document is None:
@@ -91,9 +91,9 @@ class SnapshotCall:
             raise located(error, self._call.settings) from None
 
     def key(self) -> tuple[Secret, str]:
-        """Return the key and, in words, where WordPress had it. Call after `wait` or `snapshot`.
+        """Return the key and a description of its source. Call after `wait` or `snapshot`.
 
-        Raises ConfigError when WordPress has none that can be used.
+        Raises ConfigError if WordPress has no usable key.
         """
         raw = self._key or {"source": "none"}
         source = str(raw.get("source"))
@@ -104,12 +104,12 @@ class SnapshotCall:
         plain = bytes(a ^ b for a, b in zip(padded, self._pad, strict=False))
         if not plain.isascii() or not plain.decode("ascii").isprintable() or b" " in plain:
             raise ConfigError(
-                "The API key that WordPress holds contains characters that no key has.",
+                "The API key in WordPress contains invalid characters.",
                 code="bad-key",
                 hint="Check the constant CLOSTE_CLIENT_API_KEY for a line break or a quotation mark.",
             )
         return Secret(plain.decode("ascii")), _KEY_SOURCES[source]
 
     def end(self) -> None:
-        """End the call when its answer is no longer wanted."""
+        """End a call whose response is no longer needed."""
         self._call.end()

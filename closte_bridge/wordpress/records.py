@@ -1,4 +1,4 @@
-"""Have Ultimate Multisite make the domain records that sites lack."""
+"""Let Ultimate Multisite create missing domain records of sites."""
 
 from __future__ import annotations
 
@@ -15,20 +15,20 @@ if TYPE_CHECKING:
 
     from closte_bridge.config.model import WpSettings
 
-# One process makes no more than this; each save flushes WordPress' object cache: seconds between two of them.
+# Limit per process, and seconds between two saves: each save flushes WordPress' object cache.
 MOST_RECORDS = 200
 _PAUSE = 0.05
-# Only asking is quick: so many sites in one process.
+# Limit of sites per process for a dry run, which is fast.
 MOST_ASKED = 5000
-# The shim's own rules travel along: it may not be installed, or be of another version.
+# The call sends the shim's rules, because the shim may be missing or of another version.
 _RULES = Path(__file__).parents[1] / "shim" / "php" / "closte-bridge" / "class-records.php"
 
 
 class RecordResult(NamedTuple):
-    """What became of one site's record.
+    """Result for the record of one site.
 
     `word` is `made`, `missing` (it would be made), `there`, `unwanted`, `gone`, `inactive`, or `refused` with the code
-    of Ultimate Multisite's error; `mapping` is the record when it was made just now.
+    of Ultimate Multisite's error. `mapping` is the record if it was just made.
     """
 
     site: int
@@ -37,10 +37,10 @@ class RecordResult(NamedTuple):
 
 
 def make_records(settings: WpSettings, cost: WpCost, sites: Sequence[int], *, really: bool) -> list[RecordResult]:
-    """Make the records of these sites in one process; without `really`, only ask which would be made.
+    """Make the records of these sites in one process. Without `really`, only report which would be made.
 
-    At most `MOST_RECORDS` (`MOST_ASKED` when only asking). Raises UnreadableError when `wp` failed: some may be made
-    then, and asking again is safe.
+    At most `MOST_RECORDS` sites (`MOST_ASKED` without `really`). Raises UnreadableError if `wp` failed: some records
+    may exist then, and a repeat is safe.
     """
     some = [*sites][: MOST_RECORDS if really else MOST_ASKED]
     request = {

@@ -1,7 +1,7 @@
-"""What `wp` read: one network at one moment, as values.
+"""Immutable snapshot of a network read through `wp`.
 
-The facts about tables, options and their defaults were measured on Ultimate Multisite 2.14.2; where older releases
-differ, the difference is named beside the code that handles it.
+The facts about tables, options and their defaults come from Ultimate Multisite 2.14.2. Comments at the code mention
+differences in older releases.
 """
 
 from __future__ import annotations
@@ -13,6 +13,7 @@ from enum import Enum
 from functools import partial
 from typing import TYPE_CHECKING, Any, NamedTuple, TypeVar
 
+from closte_bridge.counts import counted
 from closte_bridge.domains import shown
 from closte_bridge.wordpress.failures import failure
 
@@ -22,7 +23,7 @@ if TYPE_CHECKING:
 Odd = TypeVar("Odd", str, None)
 
 _LARGEST = 2**63 - 1
-_DNS_INTERVAL = (10, 300)  # seconds; Ultimate Multisite clamps to these wherever it uses the setting
+_DNS_INTERVAL = (10, 300)  # seconds; Ultimate Multisite clamps the setting to this range
 
 
 class WwwPolicy(Enum):
@@ -45,15 +46,14 @@ class Site(NamedTuple):
 
     @property
     def public(self) -> bool:
-        """Tell whether anybody can visit it."""
+        """Return whether the site is open to visitors."""
         return not (self.archived or self.spam or self.deleted)
 
 
 class Mapping(NamedTuple):
     """A row of the mappings table. Dates are as stored: `YYYY-MM-DD HH:MM:SS` in UTC, or None.
 
-    `created` is kept only of those that are not done, or have no `modified`: nothing looks at it elsewhere, and there
-    can be 100,000 rows.
+    `created` is None if the mapping is done and has `modified`: no code needs it then, and there can be 100,000 rows.
     """
 
     id: int
@@ -68,7 +68,7 @@ class Mapping(NamedTuple):
 
 
 class Event(NamedTuple):
-    """A hint that the shim left. `created` is in seconds since the epoch by WordPress' clock."""
+    """A change that the shim recorded. `created` is in seconds since the epoch by WordPress' clock."""
 
     uid: str
     created: int
@@ -80,7 +80,7 @@ class Event(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class Network:
-    """The network itself, and where its database and files are."""
+    """The network itself, and the location of its database and files."""
 
     id: int
     domain: str
@@ -95,7 +95,7 @@ class Network:
 
 @dataclass(frozen=True, slots=True)
 class Owner:
-    """The engine in charge of a network, as the network's option says. `since` is ISO 8601, UTC."""
+    """The owner of a network, from its network option: an installation of closte-bridge. `since` is ISO 8601, UTC."""
 
     engine: str
     host: str
@@ -104,7 +104,7 @@ class Owner:
 
 @dataclass(frozen=True, slots=True)
 class PluginSettings:
-    """The settings of Ultimate Multisite that concern us, defaults filled in."""
+    """The relevant settings of Ultimate Multisite, with defaults."""
 
     plugin_version: str
     domain_mapping: bool
@@ -117,9 +117,9 @@ class PluginSettings:
 class Snapshot:
     """One consistent read. It is complete if `faults` is empty and the database did not go back in time.
 
-    `went_back` says why it seems to have done so, by what the ledger knows; `problems` are both. `silence` is how many
-    seconds ago this network heard of its engine; by the clock of WordPress, and huge if never. `reports` counts how
-    often it did: what the count is of, and the number.
+    `went_back` is the reason why the ledger suggests that it did; `problems` holds both. `silence` is the number of
+    seconds since the owner's last report, by WordPress' clock, and huge without a report. `reports` is the id of the
+    series of reports, and their number.
     """
 
     network: Network
@@ -139,16 +139,16 @@ class Snapshot:
 
     @property
     def problems(self) -> tuple[str, ...]:
-        """Return everything that keeps it partial."""
+        """Return the reasons why the snapshot is not complete."""
         return (*self.faults, self.went_back) if self.went_back else self.faults
 
     @property
     def complete(self) -> bool:
-        """Tell whether a name that is missing here is missing in WordPress."""
+        """Return whether a domain that is missing here is missing in WordPress."""
         return not self.problems
 
 
-# What the classes' own constructors come to, without a call of a Python function for each row.
+# Equal to the classes' constructors, but without a Python call for each row.
 _MAKE_SITE: Callable[[tuple[Any, ...]], Site] = partial(tuple.__new__, Site)
 _MAKE_MAPPING: Callable[[tuple[Any, ...]], Mapping] = partial(tuple.__new__, Mapping)
 _ON = frozenset({"1", 1})
@@ -167,9 +167,9 @@ def _table(document: dict[str, Any], name: str) -> dict[str, Any]:
 
 
 def _columns(table: dict[str, Any]) -> Iterator[list[list[Any]]]:
-    """Give the columns of some rows after the other, and drop them meanwhile: two forms of a network take much memory.
+    """Yield the columns of one block of rows after the other. Drop each block, because two copies take much memory.
 
-    A column is a text with a value a line, or a list where some value cannot stand so.
+    A column is a text with one value per line, or a list if a value does not fit on a line.
     """
     parts = table["columns"]
     parts.reverse()
@@ -178,14 +178,14 @@ def _columns(table: dict[str, Any]) -> Iterator[list[list[Any]]]:
 
 
 def _texts(column: list[Any], odd: Odd) -> list[str | Odd]:
-    """Return a column of texts; what is none, which only a damaged table can hold, becomes `odd`."""
+    """Return a column of texts. Any other value, possible only in a damaged table, becomes `odd`."""
     if {*map(type, column)} <= {str}:
         return column
     return [value if isinstance(value, str) else odd for value in column]
 
 
 def _sites(table: dict[str, Any]) -> dict[int, Site]:
-    # Column by column and without a loop of Python's own, like the mappings: there can be 100,000.
+    # By column and without a Python loop, like the mappings: there can be 100,000 rows.
     sites: dict[int, Site] = {}
     for numbers, networks, domains, archived, spam, deleted in _columns(table):
         ids = [*map(int, numbers)]
@@ -201,7 +201,7 @@ def _sites(table: dict[str, Any]) -> dict[int, Site]:
 
 
 def _mappings(table: dict[str, Any]) -> tuple[list[Mapping], bool]:
-    """Return the mappings, and whether one has no domain at all."""
+    """Return the mappings, and whether one has no domain."""
     mappings: list[Mapping] = []
     nameless = False
     shared: dict[str, str] = {}
@@ -239,9 +239,9 @@ def _settings(document: dict[str, Any]) -> PluginSettings:
 
 def _interval(value: object) -> int:
     low, high = _DNS_INTERVAL
-    if value is None or value == "false":  # how earlier releases could store "not set"
+    if value is None or value == "false":  # earlier releases could store "false" for "not set"
         return high
-    # PHP's own cast: the digits at the beginning, else 0.
+    # Like a cast in PHP: the leading digits, else 0.
     digits = re.match(r"\s*[+-]?\d{1,18}", str(int(value) if isinstance(value, bool) else value))
     return max(low, min(high, int(digits[0]) if digits else 0))
 
@@ -250,7 +250,7 @@ def _www(value: object) -> WwwPolicy:
     try:
         return WwwPolicy(value)
     except ValueError:
-        return WwwPolicy.ALWAYS  # as Ultimate Multisite takes a value it does not know
+        return WwwPolicy.ALWAYS  # as Ultimate Multisite does for an unknown value
 
 
 def _owner(value: object) -> Owner | None:
@@ -261,7 +261,7 @@ def _owner(value: object) -> Owner | None:
 
 
 def _network(raw: dict[str, Any]) -> Network:
-    # What is shown to people is on one line: a text with a line break in it could pass for a message of ours.
+    # `shown` removes line breaks: a text with one could imitate a message of closte-bridge.
     app_id, root = raw["app_id"], str(raw["root"])
     if "\0" in root:
         raise ValueError("no path")
@@ -270,7 +270,7 @@ def _network(raw: dict[str, Any]) -> Network:
         domain=shown(str(raw["domain"]).lower().partition(":")[0]),
         main_site=int(raw["main_site"]),
         environment=shown(str(raw["environment"])),
-        # A digest: enough to tell one database from another, and nothing of it in ledgers and plans.
+        # A digest: it identifies the database, and keeps its name out of ledgers and plans.
         database=hashlib.sha256(str(raw["database"]).encode()).hexdigest()[:16],
         app_id=None if app_id is None else shown(str(app_id)),
         root=root,
@@ -294,7 +294,7 @@ def _reports(value: object) -> tuple[str, int] | None:
 
 
 def _number(value: object) -> int:
-    """Return a column as a number that the ledger can hold; 0 for what is none: an odd event must not stop the rest."""
+    """Return a column as a number that the ledger can hold, or 0: an invalid event must not stop the others."""
     try:
         return max(-_LARGEST, min(_LARGEST, int(str(value))))
     except ValueError:
@@ -302,9 +302,9 @@ def _number(value: object) -> int:
 
 
 def decode(document: dict[str, Any]) -> Snapshot:
-    """Turn the document of `snapshot.php` into values.
+    """Decode the document of `snapshot.php`.
 
-    Raises UnreadableError when the plugin is not there or the document has another form.
+    Raises UnreadableError if the plugin is not active or the document has an unexpected format.
     """
     try:
         return _decode(document)
@@ -321,14 +321,14 @@ def _decode(document: dict[str, Any]) -> Snapshot:
     site_rows, (mapping_rows, nameless) = _sites(sites), _mappings(mappings)
     faults = []
     if len(site_rows) != sites["count"]:
-        faults.append(f"{len(site_rows)} of {sites['count']} sites were read")
+        faults.append(f"only {len(site_rows)} of {counted(sites['count'], 'site')} could be read")
     if len(mapping_rows) != mappings["count"]:
-        faults.append(f"{len(mapping_rows)} of {mappings['count']} mappings were read")
+        faults.append(f"only {len(mapping_rows)} of {counted(mappings['count'], 'mapping')} could be read")
     network = _network(document["network"])
     if not any(site.network_id == network.id for site in site_rows.values()):
         faults.append("the network has no site")
     if nameless:
-        # What it was may be an alias of ours.
+        # The lost domain may be a managed alias.
         faults.append("a mapping has no domain")
     return Snapshot(
         network=network,

@@ -1,7 +1,7 @@
-"""Run `wp` once: a PHP script on its standard input, one framed document back.
+"""Run `wp` once: it reads a PHP script from standard input and prints one framed document.
 
-Nothing but the settings of the operator stands in argv, which every user of the machine can see; names, marks and
-padding travel inside the script.
+Every user of the machine can see argv, so it contains only settings of the operator. Domains, event ids and padding are
+part of the script.
 """
 
 from __future__ import annotations
@@ -31,21 +31,21 @@ if TYPE_CHECKING:
 MAX_OUTPUT = 512 * 1024 * 1024
 _MAX_ERRORS = 1024 * 1024
 _SCRIPTS = Path(__file__).with_name("php")
-# What goes before a script besides the frame.
+# Parts that a script needs in addition to the frame.
 _PARTS = {"shim": ("shim-uninstall",)}
 _FAULT_CODES = {FrameFault.CUT: "wp-cut", FrameFault.DAMAGED: "wp-damaged"}
 
 
 @dataclass(slots=True)
 class WpCost:
-    """What the calls of one run cost: how many, and how long somebody waited for them, in seconds."""
+    """Cost of the calls of one run: their number, and the seconds that closte-bridge waited for them."""
 
     calls: int = 0
     seconds: float = 0.0
 
 
 def script(name: str, request: Mapping[str, Any]) -> bytes:
-    """Return the PHP text that answers `request`: the shared frame and `<name>.php` of this package, with its parts."""
+    """Return the PHP text for `request`: the shared frame, the parts of `<name>.php`, and `<name>.php` itself."""
     encoded = base64.b64encode(json.dumps(dict(request)).encode()).decode()
     parts = [f"<?php\n$closte_bridge_request = json_decode( base64_decode( '{encoded}' ), true );\n"]
     for part in ("frame", *_PARTS.get(name, ()), name):
@@ -54,7 +54,7 @@ def script(name: str, request: Mapping[str, Any]) -> bytes:
 
 
 def command_line(settings: WpSettings, *, plugins: bool = False) -> list[str]:
-    """Return the argv that runs a script from standard input with the operator's settings, as `process.argv_of`."""
+    """Return the argv that runs a script from standard input with these settings, as `process.argv_of`."""
     return argv_of(
         settings.command,
         alias=settings.alias,
@@ -68,7 +68,7 @@ def command_line(settings: WpSettings, *, plugins: bool = False) -> list[str]:
 
 @dataclass(slots=True)
 class WpCall:
-    """A running `wp`. Start it with `start`, do other work, then take the document with `result`."""
+    """A running `wp`. Start it with `start`, do other work, then get the document with `result`."""
 
     settings: WpSettings
     cost: WpCost
@@ -92,9 +92,9 @@ class WpCall:
         plugins: bool = False,
         early: Prestart | None = None,
     ) -> WpCall:
-        """Start `wp` with the script `name`, or hand it to the one that was started `early` with the same command line.
+        """Start `wp` with the script `name`, or use the process started `early` if its command line is the same.
 
-        Raises UnreadableError when it cannot even be started.
+        Raises UnreadableError or BridgeError if `wp` cannot be started.
         """
         nonce = os.urandom(16).hex()
         text = script(name, {**request, "nonce": nonce})
@@ -108,9 +108,9 @@ class WpCall:
             raise failures.failure("wp-not-executable") from None
         except OSError as error:
             raise BridgeError(
-                f"`wp` could not be started ({error.strerror}).",
+                f"Could not start `wp` ({error.strerror}).",
                 code="wp-not-started",
-                hint="Check the config's `wp: {command: …}`, free memory and the number of processes.",
+                hint="Check `wp: {command: …}` in the config, free memory and the number of processes.",
                 exit_code=ExitCode.UNREADABLE,
             ) from None
         call = cls(settings, cost, nonce, process, time.monotonic())
@@ -119,7 +119,7 @@ class WpCall:
         except BaseException:
             call.end()
             if process.poll() is not None:
-                close_pipes(process)  # nobody reads them
+                close_pipes(process)  # no thread reads them
             raise
         return call
 
@@ -134,9 +134,9 @@ class WpCall:
             self.threads.append(thread)
 
     def _feed(self, text: bytes) -> None:
-        # A `wp` that ends before it read the script breaks the pipe; its exit tells more than that.
+        # If `wp` exits before it has read the script, its exit status is more informative than the broken pipe.
         with contextlib.suppress(OSError):
-            assert self.process.stdin is not None  # noqa: S101 - it was asked for above
+            assert self.process.stdin is not None  # noqa: S101 - `spawn` makes a pipe
             with self.process.stdin as pipe:
                 pipe.write(text)
 
@@ -150,9 +150,9 @@ class WpCall:
                     self._kill()
 
     def end(self) -> None:
-        """End the process with all its children, when its answer is not wanted any more; harmless afterwards."""
+        """End the process with all its children. Without effect once it has responded."""
         if self.answered:
-            # The number of a process that is gone may be somebody else's by now.
+            # Another process may have its number by now.
             return
         self.answered = True
         end(self.process)
@@ -163,9 +163,9 @@ class WpCall:
         kill_group(self.process.pid)
 
     def result(self) -> dict[str, Any]:
-        """Wait for the document, at most the configured time-out.
+        """Wait for the document, at most for the configured timeout.
 
-        Raises UnreadableError with the reason when there is none, or when it is an error that PHP reported.
+        Raises UnreadableError with the reason if there is no document, or if PHP reported an error.
         """
         began = time.monotonic()
         try:
@@ -182,14 +182,14 @@ class WpCall:
         return document
 
     def _until_exit(self) -> None:
-        # The process stays to be waited for: its number cannot become somebody else's meanwhile.
+        # WNOWAIT: until the process is waited for, no other process gets its number.
         with contextlib.suppress(ChildProcessError):
             os.waitid(os.P_PID, self.process.pid, os.WEXITED | os.WNOWAIT)
 
     def _wait(self) -> dict[str, Any]:
         deadline = self.started + self.settings.timeout
         if hasattr(os, "waitid"):
-            # `Popen.wait` with a time-out only looks every 50 ms.
+            # `Popen.wait` with a timeout polls only every 50 ms.
             exited = threading.Thread(target=self._until_exit, daemon=True)
             exited.start()
             exited.join(max(0.0, deadline - time.monotonic()))
@@ -198,7 +198,7 @@ class WpCall:
         except subprocess.TimeoutExpired:
             raise failures.failure("wp-timeout") from None
         for thread in self.threads:
-            # A grandchild that kept the pipe open must not keep us.
+            # Do not wait for grandchildren that keep the pipe open.
             thread.join(max(1.0, min(10.0, deadline - time.monotonic())))
         if self.too_large:
             raise failures.failure("wp-too-large")
@@ -216,7 +216,7 @@ class WpCall:
             )
             raise (failures.failure(code) if code and reason.code == "wp-no-answer" else reason) from None
         if status != 0:
-            # Rule 1: an answer counts only when `wp` also ended well.
+            # A document counts only if `wp` also exited with 0.
             reason = failures.diagnose(status, b"", bytes(self.errors), over_ssh=False)
             raise failures.failure("wp-status") if reason.code == "wp-no-answer" else reason
         self.output.clear()

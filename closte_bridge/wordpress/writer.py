@@ -1,4 +1,4 @@
-"""Write the few network options that are ours to write."""
+"""Write closte-bridge's network options and stage changes."""
 
 from __future__ import annotations
 
@@ -24,10 +24,10 @@ def _write(settings: WpSettings, cost: WpCost, operation: dict[str, Any]) -> dic
 
 
 def set_owner(settings: WpSettings, cost: WpCost, *, expected: str | None, owner: Owner | None) -> None:
-    """Write the owner into the network, or clear it with None.
+    """Write the owner of the network, or clear it with None.
 
-    `expected` is the engine id that was read before (None for no owner). Raises ReadOnlyError when another engine
-    has written there since, BridgeError when WordPress did not take it, UnreadableError when `wp` failed.
+    `expected` is the engine id that was read before (None for no owner). Raises ReadOnlyError if another installation
+    has become the owner since, BridgeError if WordPress did not save it, UnreadableError if `wp` failed.
     """
     value = None
     if owner is not None:
@@ -35,48 +35,48 @@ def set_owner(settings: WpSettings, cost: WpCost, *, expected: str | None, owner
     result = _write(settings, cost, {"do": "set-owner", "expected": expected, "owner": value})
     if result.get("result") == "failed":
         raise BridgeError(
-            "WordPress did not take the new owner of this network.",
+            "Could not save the new owner in WordPress.",
             code="owner-failed",
-            hint="See that its database is neither read-only nor full and that no plugin keeps the network option "
-            "closte_bridge_owner as it was; then run `closte-bridge adopt` again.",
+            hint="Check that the database is writable and has free space, and that no plugin blocks the network option "
+            "closte_bridge_owner. Then run `closte-bridge adopt` again.",
         )
     if result.get("result") != "done":
         raise ReadOnlyError(
-            "Another engine has taken this network in the meantime.",
+            "Another closte-bridge installation adopted this network in the meantime.",
             code="owner-changed",
-            hint="Run `closte-bridge adopt` again to see who it is.",
+            hint="Run `closte-bridge adopt` again to see the new owner.",
         )
 
 
 def set_toggle(settings: WpSettings, cost: WpCost, *, enabled: bool) -> bool:
-    """Switch the Closte integration in Ultimate Multisite; return whether that changed anything.
+    """Switch the Closte integration in Ultimate Multisite on or off; return whether that changed anything.
 
-    Raises BridgeError when WordPress did not take it, UnreadableError when `wp` failed.
+    Raises BridgeError if WordPress did not save it, UnreadableError if `wp` failed.
     """
     result = _write(settings, cost, {"do": "set-toggle", "enabled": enabled})
     if result.get("result") != "done":
         raise BridgeError(
-            "WordPress did not take the new setting.",
+            "Could not save the setting in WordPress.",
             code="toggle-failed",
-            hint="Try it in Ultimate Multisite > Settings > Domain Mapping > Host Integrations.",
+            hint="Change it in Ultimate Multisite > Settings > Domain Mapping > Host Integrations.",
         )
     return bool(result.get("was")) is not enabled
 
 
 def set_status(settings: WpSettings, cost: WpCost, *, engine: str, verdicts: dict[str, bool]) -> None:
-    """Let the shim know that this engine has just succeeded, and what it proved; nothing if it is not the owner.
+    """Report a successful run and its verdicts to the shim. Without effect if `engine` is not the owner.
 
-    Raises UnreadableError when `wp` failed.
+    Raises UnreadableError if `wp` failed.
     """
     _write(settings, cost, {"do": "set-status", "engine": engine, "verdicts": verdicts})
 
 
 class StageMove(NamedTuple):
-    """A mapping that is to change its stage; `secure` None leaves that flag as it is.
+    """A stage change of a mapping. If `secure` is None, that flag stays unchanged.
 
-    `back`: it was "done" before this engine moved it backwards, or forgotten before this engine took charge, so that it
-    makes nothing a primary domain.
-    `prove`: Ultimate Multisite's own test request has to come back to this network first.
+    `back`: the mapping was "done" before closte-bridge moved it back, or given up before closte-bridge became the
+    owner, so the change must not create a primary domain.
+    `prove`: Ultimate Multisite's own test request must reach this network first.
     """
 
     mapping: int
@@ -88,24 +88,24 @@ class StageMove(NamedTuple):
     prove: bool = False
 
 
-# Each save of a domain flushes WordPress' object cache: seconds between two of them, and saves in one process.
+# Seconds between two saves, and saves per process: each save of a domain flushes WordPress' object cache.
 _STAGE_PAUSE = 0.05
 MOST_STAGES = 200
-# A test request may take so many seconds (it tries HTTPS, then HTTP); all of one process must fit into its time.
+# Seconds for one test request (HTTPS, then HTTP). All requests of a process must fit into its timeout.
 _PROOF_SECONDS = 20.0
 _MOST_PROOFS = 4
 
 
 def most_proofs(settings: WpSettings) -> int:
-    """Return how many moves with `prove` one process may be given."""
+    """Return the maximum number of moves with `prove` per process."""
     return max(1, min(_MOST_PROOFS, int(settings.timeout / _PROOF_SECONDS) - 1))
 
 
 def set_stages(settings: WpSettings, cost: WpCost, moves: Sequence[StageMove]) -> list[str]:
-    """Move mappings through Ultimate Multisite's own model in one process, at most `MOST_STAGES` of them.
+    """Change the stages of at most `MOST_STAGES` mappings in one process, with Ultimate Multisite's own model.
 
-    Returns a word for each: `done`, `changed` when the mapping is no longer what was expected, `unproven` when the
-    test request did not come back, or `refused …`. Raises UnreadableError when `wp` failed.
+    Returns a word for each: `done`, `changed` if the mapping is not as expected, `unproven` if the test request did
+    not reach the network, or `refused …`. Raises UnreadableError if `wp` failed.
     """
     changes = [
         {
