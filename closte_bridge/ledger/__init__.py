@@ -1,1 +1,1 @@
-"""The ledger: which aliases are ours, where each came from, and what was last seen of each name."""
+"""The ledger: the managed aliases, their origins, and the last check results of each domain."""

@@ -1,8 +1,8 @@
-"""Events on their way through the ledger: copied from WordPress, used as evidence, then acknowledged.
+"""Events: copied from WordPress, used as evidence, then acknowledged.
 
-`waiting`: copied, WordPress still has the row. `done`: the row was seen to be gone. `set-aside`: not understood; kept
-and reported, and acknowledged like the others, so that one bad row cannot stop the ones behind it; `aside` once its
-row is gone.
+States: `waiting`: copied, and WordPress still has the row. `done`: WordPress has deleted the row. `quarantined`:
+invalid. It is kept, reported and acknowledged like the others, so that it does not block later events. `aside`:
+quarantined, and WordPress has deleted the row.
 """
 
 from __future__ import annotations
@@ -17,25 +17,24 @@ if TYPE_CHECKING:
 
 
 def copy_events(ledger: Ledger, events: Sequence[Event], now: float) -> int:
-    """Copy events that are new, with the evidence they give or make void; inside a transaction. Return how many.
+    """Copy new events, and add or delete their evidence, inside a transaction. Return the number of new events.
 
-    They are taken in their order: a name that was given up and then came into use again has no evidence against it.
-
-    An event that was acknowledged and is not among `events` is done with.
+    Events are processed in order: a domain that was removed and then came into use again has no evidence against it.
+    An acknowledged event that is not in `events` is done.
     """
-    # `to_acknowledge` is needed before `wp` starts, and that must not wait for this.
+    # Not at the top: `to_acknowledge` is needed before `wp` starts.
     from closte_bridge.ledger.state import Evidence  # noqa: PLC0415
     from closte_bridge.wordpress.events import EVERYTHING, taken, understand  # noqa: PLC0415
 
     seen = {event.uid for event in events}
     gone = [(uid,) for uid in to_acknowledge(ledger) if uid not in seen]
     ledger.write("UPDATE events SET state = CASE state WHEN 'waiting' THEN 'done' ELSE 'aside' END WHERE uid = ?", gone)
-    # WordPress still has, or has again, what counted as gone: it must be told once more.
+    # WordPress has a row that counted as deleted: acknowledge it again.
     back = [(uid,) for uid in seen]
     ledger.write("UPDATE events SET state = 'waiting' WHERE uid = ? AND state = 'done'", back)
     ledger.write("UPDATE events SET state = 'quarantined' WHERE uid = ? AND state = 'aside'", back)
     known = known_events(ledger) if seen else set()
-    # By uid, the last one wins: a row that somebody copied must not stop the ones behind it.
+    # By uid, the last one wins: a duplicated row must not block later events.
     new = list({event.uid: event for event in events if event.uid not in known}.values())
     for event in new:
         evidence, understood = understand(event)
@@ -62,16 +61,16 @@ def copy_events(ledger: Ledger, events: Sequence[Event], now: float) -> int:
 
 
 def known_events(ledger: Ledger) -> set[str]:
-    """Return the marks of all events that were taken in."""
+    """Return the ids of all copied events."""
     return {str(uid) for (uid,) in ledger.query("SELECT uid FROM events")}
 
 
 def to_acknowledge(ledger: Ledger) -> list[str]:
-    """Return the marks of the events that WordPress may delete: the ledger holds them."""
+    """Return the ids of events that WordPress may delete, because the ledger has them."""
     return [str(uid) for (uid,) in ledger.query("SELECT uid FROM events WHERE state IN ('waiting', 'quarantined')")]
 
 
 def quarantined(ledger: Ledger) -> int:
-    """Return how many events were not understood."""
+    """Return the number of quarantined events."""
     ((count,),) = ledger.query("SELECT COUNT(*) FROM events WHERE state IN ('quarantined', 'aside')")
     return int(str(count))

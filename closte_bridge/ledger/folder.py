@@ -1,4 +1,4 @@
-"""The state folder, where the ledger and all that belongs to it lies: this user's alone."""
+"""The state folder, which contains the ledger and its files and is accessible to this user only."""
 
 from __future__ import annotations
 
@@ -17,61 +17,61 @@ if TYPE_CHECKING:
 
 
 def make_folder(folder: Path) -> None:
-    """Make the state folder where it is missing, and refuse it as `check_folder` does."""
+    """Create the state folder if it is missing, and check it with `check_folder`."""
     folder.mkdir(mode=0o700, parents=True, exist_ok=True)
     check_folder(folder)
 
 
 def check_folder(folder: Path) -> None:
-    """Refuse a state folder that is not ours alone.
+    """Check that only this user has access to the state folder.
 
-    Raises BridgeError when it belongs to another user, is open to others, or is not a folder; OSError when it cannot be
-    looked at.
+    Raises BridgeError if it belongs to another user, is accessible to others, or is not a folder. Raises OSError if it
+    cannot be read.
     """
     status = folder.lstat()
     if not stat.S_ISDIR(status.st_mode):
         raise BridgeError(
             f'The state folder "{folder}" is not a folder.',
             code="state-folder",
-            hint="Remove what is there (a symbolic link, perhaps), or set `state_dir` in the config.",
+            hint="Remove the file or symbolic link at this path, or set `state_dir` in the config.",
         )
     if status.st_uid != os.geteuid():
         raise _another_users(folder, status.st_uid)
     if status.st_mode & 0o077:
         raise BridgeError(
-            f'The state folder "{folder}" is open to other users.',
+            f'The state folder "{folder}" is accessible to other users.',
             code="state-folder",
-            hint=f"Close it: `chmod 700 {quote(str(folder))}`.",
+            hint=f"Run `chmod 700 {quote(str(folder))}`.",
         )
 
 
 def foresee(folder: Path) -> None:
-    """Make nothing, and raise the error that making and checking the state folder would raise."""
+    """Raise the error that `make_folder` would raise, without creating anything."""
     try:
         if os.path.lexists(folder):
             check_folder(folder)
             return
-        around = next(parent for parent in folder.absolute().parents if parent.exists())
-        if not os.access(around, os.W_OK | os.X_OK):
+        existing = next(parent for parent in folder.absolute().parents if parent.exists())
+        if not os.access(existing, os.W_OK | os.X_OK):
             raise PermissionError(errno.EACCES, os.strerror(errno.EACCES))
     except OSError as error:
         raise unusable(folder, error) from None
 
 
 def unusable(folder: Path, error: OSError) -> BridgeError:
-    """Return the error that says what the system has against the state folder."""
+    """Return the error for an OSError of the state folder."""
     location = quote(str(folder))
     command = f"install -d -m 700 -o {_name(os.geteuid())} {location}"
     with suppress(OSError):
         owner = folder.lstat().st_uid
         if owner != os.geteuid():
             return _another_users(folder, owner)
-        # The folder is ours: it is something in it that is not.
+        # This user owns the folder, so the failure concerns a file in it.
         command = f"chown -R {_name(owner)} {location}"
     return BridgeError(
-        f'The state folder "{folder}" cannot be used ({error.strerror}).',
+        f'Cannot use the state folder "{folder}" ({error.strerror}).',
         code="state-folder",
-        hint=f"As root: `{command}`; or set `state_dir` in the config.",
+        hint=f"Run `{command}` as root, or set `state_dir` in the config.",
     )
 
 
@@ -84,9 +84,9 @@ def _another_users(folder: Path, owner: int) -> BridgeError:
 
 
 def _as_user(folder: Path, owner: int) -> str:
-    """Return the command that runs the program as the owner of a state folder."""
+    """Return the command that runs closte-bridge as the owner of the state folder."""
     if is_provisioned(folder.parent):
-        # There the key is root's, who alone can hand it over. The folder is called as its network is.
+        # Only root can read the key there and pass it on. The folder is named after its network.
         return f"closte-bridge-as {quote(folder.name)}"
     return f"sudo -u {_name(owner)} closte-bridge"
 

@@ -1,7 +1,7 @@
-"""Whether a ledger holds only what this package writes.
+"""Check that a ledger contains only data that this package writes.
 
-SQLite keeps whatever is put into a column. To look through all of it takes too long for each run, so it is done once
-something went wrong that nobody thought of.
+SQLite accepts any value in a column. A full check takes too long for each run, so it runs only after an unexpected
+error.
 """
 
 from __future__ import annotations
@@ -32,9 +32,9 @@ _TABLES = (
     "absences", "additions", "aliases", "events", "evidence", "check_state", "log", "flags", "meta", "removals",
     "failed_changes",
 )  # fmt: skip
-# Of which every name is a domain as `normalise` spells it.
+# Tables in which every name is a normalised domain.
 _OF_DOMAINS = ("absences", "additions", "aliases", "evidence", "check_state", "removals", "failed_changes")
-# Marks whose names are ids.
+# Flags whose names are ids.
 _OF_IDS = (GIVEN_UP_BEFORE, MOVED_BACK, RECORD_DUE, RECORD_HAD, RECORD_MADE, RECORD_UNSEEN, WAS_DONE)
 _KINDS = {
     "INTEGER": "typeof({0}) = 'integer' AND abs({0} + 0.0) < 1e18",
@@ -49,7 +49,7 @@ _WORDS: tuple[tuple[str, str, frozenset[object]], ...] = (
 
 
 def is_intact(ledger: Ledger) -> bool:
-    """Return whether all in the ledger is of the kind that this package writes. Raises BridgeError for small facts."""
+    """Return whether the ledger contains only valid data. Raises BridgeError for invalid values in `meta`."""
     meta = ledger.meta()
     return (
         all(map(_of_its_kinds, [ledger] * len(_TABLES), _TABLES))
@@ -66,8 +66,8 @@ def _of_its_kinds(ledger: Ledger, table: str) -> bool:
     for _, column, kind, required, _, key in ledger.query(f"PRAGMA table_info({table})"):
         rule = f"({_KINDS[kind].format(column)})"
         rules.append(rule if required or key else f"({column} IS NULL OR {rule})")
-    wrong = f"SELECT 1 FROM {table} WHERE NOT ({' AND '.join(rules)}) LIMIT 1"  # noqa: S608 - our own names
-    return not ledger.query(wrong)
+    invalid = f"SELECT 1 FROM {table} WHERE NOT ({' AND '.join(rules)}) LIMIT 1"  # noqa: S608 - fixed names
+    return not ledger.query(invalid)
 
 
 def _is_document(meta: Mapping[str, object], key: str, names: Collection[str]) -> bool:
@@ -81,11 +81,11 @@ def _is_document(meta: Mapping[str, object], key: str, names: Collection[str]) -
 
 
 def _holds_only(ledger: Ledger, table: str, column: str, words: Collection[object]) -> bool:
-    return all(value in words for (value,) in ledger.query(f"SELECT DISTINCT {column} FROM {table}"))  # noqa: S608 - our own names
+    return all(value in words for (value,) in ledger.query(f"SELECT DISTINCT {column} FROM {table}"))  # noqa: S608 - fixed names
 
 
 def _are_domains(ledger: Ledger, table: str) -> bool:
-    return all(_is_domain(name) for (name,) in ledger.stream(f"SELECT DISTINCT name FROM {table}"))  # noqa: S608 - likewise
+    return all(_is_domain(name) for (name,) in ledger.stream(f"SELECT DISTINCT name FROM {table}"))  # noqa: S608 - fixed names
 
 
 def _is_domain(name: str) -> bool:
@@ -96,6 +96,6 @@ def _is_domain(name: str) -> bool:
 
 
 def _are_ids(ledger: Ledger) -> bool:
-    meta = ", ".join("?" * len(_OF_IDS))
-    rows = ledger.query(f"SELECT name FROM flags WHERE kind IN ({meta})", *_OF_IDS)  # noqa: S608 - marks
+    placeholders = ", ".join("?" * len(_OF_IDS))
+    rows = ledger.query(f"SELECT name FROM flags WHERE kind IN ({placeholders})", *_OF_IDS)  # noqa: S608 - fixed text
     return all(name.isascii() and name.isdigit() for (name,) in rows)

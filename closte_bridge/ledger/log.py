@@ -1,4 +1,4 @@
-"""The append-only log: every change, what caused it, and what came of it."""
+"""The append-only log: every change with its cause and its outcome."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ if TYPE_CHECKING:
 
 
 class LogEntry(NamedTuple):
-    """One line of the log. `at` is in seconds since the epoch, `run` marks the run that wrote it."""
+    """One line of the log. `at` is in seconds since the epoch, `run` is the id of the run that wrote it."""
 
     at: float
     run: str
@@ -23,7 +23,7 @@ class LogEntry(NamedTuple):
 
 
 def append(ledger: Ledger, entries: Iterable[LogEntry]) -> None:
-    """Write entries; inside a transaction of the ledger, so that log and state cannot disagree."""
+    """Write entries, inside a transaction of the ledger, so that log and state cannot differ."""
     ledger.write(
         "INSERT INTO log (at, run, action, name, cause, outcome, detail) VALUES (?, ?, ?, ?, ?, ?, ?)",
         entries,
@@ -31,7 +31,7 @@ def append(ledger: Ledger, entries: Iterable[LogEntry]) -> None:
 
 
 def was_managed(ledger: Ledger, name: str) -> bool:
-    """Return whether the last thing that is known to have been done with this domain put it in the ledger."""
+    """Return whether the last successful change of this domain made it managed."""
     rows = ledger.query(
         "SELECT action FROM log WHERE name = ? AND outcome IN ('done', 'already') "
         "AND action IN ('add', 'adopt', 'confirm', 'remove') ORDER BY id DESC LIMIT 1",
@@ -41,7 +41,7 @@ def was_managed(ledger: Ledger, name: str) -> bool:
 
 
 def read(ledger: Ledger, *, name: str | None = None, since: float = 0.0, limit: int = 100) -> list[LogEntry]:
-    """Return the newest `limit` entries, oldest first, of one name or of all."""
+    """Return the newest `limit` entries, oldest first, of one domain or of all."""
     where, parameters = _where(name, since)
     rows = ledger.query(
         f"SELECT at, run, action, name, cause, outcome, detail FROM log WHERE {where} ORDER BY id DESC LIMIT ?",  # noqa: S608 - fixed text
@@ -52,7 +52,7 @@ def read(ledger: Ledger, *, name: str | None = None, since: float = 0.0, limit: 
 
 
 def count(ledger: Ledger, *, name: str | None = None, since: float = 0.0) -> int:
-    """Return how many entries there are, of one name or of all."""
+    """Return the number of entries, of one domain or of all."""
     where, parameters = _where(name, since)
     [(number,)] = ledger.query(f"SELECT COUNT(*) FROM log WHERE {where}", *parameters)  # noqa: S608 - fixed text
     return int(number)

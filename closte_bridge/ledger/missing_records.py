@@ -1,4 +1,4 @@
-"""Sites that lack their domain record: when each gets it, and what is known of new ones."""
+"""Sites without a domain record: when each record is due, and what is known about new sites."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ _OF_RECORDS = ("site_created", "site_duplicated", "site_deleted", "mapping_remov
 
 
 def records_due(ledger: Ledger, kind: str = RECORD_DUE) -> dict[int, float]:
-    """Return the sites that wait for their record, each with when it is due, in seconds since the epoch.
+    """Return the sites that wait for their record, each with its due time in seconds since the epoch.
 
     `kind` is one of `RECORD_DUE` and `RECORD_UNSEEN`.
     """
@@ -28,42 +28,42 @@ def records_due(ledger: Ledger, kind: str = RECORD_DUE) -> dict[int, float]:
 
 
 def await_records(ledger: Ledger, due: Mapping[int, float], kind: str = RECORD_DUE) -> None:
-    """Remember sites with when their record is due; inside a transaction."""
+    """Save sites with the due times of their records, inside a transaction."""
     rows = [(str(site), kind, at) for site, at in due.items()]
     ledger.write("INSERT OR REPLACE INTO flags (name, kind, since) VALUES (?, ?, ?)", rows)
 
 
 def forget_records(ledger: Ledger, sites: Iterable[int], kinds: Iterable[str] = (RECORD_DUE, RECORD_UNSEEN)) -> None:
-    """Wait no more for these sites; inside a transaction."""
+    """Stop waiting for the records of these sites, inside a transaction."""
     names = [str(site) for site in sites]
     for kind in kinds:
         ledger.clear_flag(kind, names)
 
 
 def had_record(ledger: Ledger) -> frozenset[int]:
-    """Return the sites that had a record once, of those newer than any complete read that counted."""
+    """Return the sites that had a record, if they are newer than the last complete read that counted."""
     return frozenset(records_due(ledger, RECORD_HAD))
 
 
 def note_had(ledger: Ledger, sites: Iterable[int], now: float) -> None:
-    """Remember that these sites have a record; inside a transaction."""
+    """Save that these sites have a record, inside a transaction."""
     ledger.set_flag(RECORD_HAD, map(str, sites), now)
 
 
 def made_lately(ledger: Ledger, now: float) -> int:
-    """Return how many records of sites whose creation no event shows were made in the last 24 hours."""
+    """Return the number of records made in the last 24 hours for sites without a creation event."""
     ((count,),) = ledger.query("SELECT COUNT(*) FROM flags WHERE kind = ? AND since > ?", RECORD_MADE, now - DAY)
     return int(str(count))
 
 
 def note_made(ledger: Ledger, sites: Iterable[int], now: float) -> None:
-    """Count records of sites whose creation no event shows; inside a transaction."""
+    """Count records made for sites without a creation event, inside a transaction."""
     ledger.write("DELETE FROM flags WHERE kind = ? AND since <= ?", [(RECORD_MADE, now - DAY)])
     await_records(ledger, dict.fromkeys(sites, now), RECORD_MADE)
 
 
 def last_rows(ledger: Ledger) -> tuple[int, ...] | None:
-    """Return the numbers that `keep_rows` has kept."""
+    """Return the numbers that `keep_rows` saved."""
     try:
         kept = json.loads(ledger.meta().get(_ROWS, "null"))
     except ValueError:
@@ -72,14 +72,14 @@ def last_rows(ledger: Ledger) -> tuple[int, ...] | None:
 
 
 def keep_rows(ledger: Ledger, rows: tuple[int, ...]) -> None:
-    """Keep what a complete read found, unless that is known already."""
+    """Save the numbers of a complete read if they changed."""
     if rows != last_rows(ledger):
         with ledger.transaction(durable=False):
             ledger.set_meta(**{_ROWS: json.dumps(rows)})
 
 
 def events_of_records(ledger: Ledger) -> list[Event]:
-    """Return the events that say whether a site is to have a record, oldest first."""
+    """Return the events that decide whether a site needs a record."""
     from closte_bridge.wordpress.snapshot import Event  # noqa: PLC0415 - loaded while `wp` ran
 
     sql = (

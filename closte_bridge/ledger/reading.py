@@ -1,4 +1,4 @@
-"""Read everything that the planner may know of the past."""
+"""Read the ledger's state for the planner."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 
 
 def read_state(ledger: Ledger, meta: Mapping[str, str], now: float, *, clock_jumped: bool) -> LedgerState:
-    """Return the state as of `now`. Raises ValueError, KeyError or TypeError for what this package never writes."""
+    """Return the state as of `now`. Raises ValueError, KeyError or TypeError for invalid data."""
     query = ledger.query
     flags: dict[str, set[str]] = {kind: set() for kind in OF_PLANS}
     for name, kind in query("SELECT name, kind FROM flags WHERE kind IN (?, ?, ?, ?, ?)", *OF_PLANS):
@@ -57,7 +57,7 @@ def read_state(ledger: Ledger, meta: Mapping[str, str], now: float, *, clock_jum
         released=frozenset(flags[RELEASED]),
         former_domains=frozenset(flags[FORMER]),
         removals=tuple(
-            # After a jump of the clock nobody knows how long ago they were: all count.
+            # After a clock jump, the age of removals is unknown, so all count.
             (RemovalClass(c), t)
             for c, t in query("SELECT class, at FROM removals WHERE at > ? OR ?", now - DAY, clock_jumped)
         ),

@@ -1,7 +1,7 @@
-"""The tables of the ledger, and how an older ledger becomes a newer one.
+"""The tables of the ledger and their migrations.
 
-`PRAGMA user_version` counts the migrations that a ledger has had. A migration is never changed once released; a new one
-is appended. Each runs in one transaction with its count, so that a crash leaves the old ledger or the new one.
+`PRAGMA user_version` counts the applied migrations. A released migration never changes; a new one is appended. Each
+runs in one transaction with its count, so that a crash leaves either the old ledger or the new one.
 """
 
 from __future__ import annotations
@@ -98,7 +98,7 @@ CREATE INDEX histories_failing ON histories (failures) WHERE failures > 0;
 
 _CHANGED_CHECKS = "CREATE INDEX histories_changed ON histories (changed);"
 
-# Of a trouble that is there already nobody knows which action it was with: it goes on counting for each.
+# The action of an existing failed change is unknown, so it still counts for every action.
 _FAILURES_BY_ACTION = """
 ALTER TABLE troubles ADD COLUMN action TEXT NOT NULL DEFAULT '';
 ALTER TABLE troubles ADD COLUMN refusals INTEGER NOT NULL DEFAULT 0;
@@ -136,7 +136,7 @@ UPDATE meta SET value = replace(replace(value, 'withheld', 'needs-approval'), 'n
 
 
 class Migration(NamedTuple):
-    """One step from an older ledger to a newer one. `number` is the version it leads to."""
+    """One step from an older ledger to a newer one. `number` is the version after it."""
 
     number: int
     name: str
@@ -154,7 +154,7 @@ MIGRATIONS: tuple[Migration, ...] = (
 
 
 def migrate(connection: sqlite3.Connection, migrations: tuple[Migration, ...] = MIGRATIONS) -> None:
-    """Bring the ledger to the newest version. Raises BridgeError when a newer program has written it."""
+    """Migrate the ledger to the newest version. Raises BridgeError if a newer closte-bridge has written it."""
     (version,) = connection.execute("PRAGMA user_version").fetchone()
     if version > len(migrations):
         raise BridgeError(
@@ -165,7 +165,7 @@ def migrate(connection: sqlite3.Connection, migrations: tuple[Migration, ...] = 
     for number in range(version, len(migrations)):
         connection.execute("BEGIN IMMEDIATE")
         try:
-            # Another process may have done it while this one waited for its turn.
+            # Another process may have done it while this one waited for the lock.
             if connection.execute("PRAGMA user_version").fetchone() == (number,):
                 for statement in _statements(migrations[number].script):
                     connection.execute(statement)
@@ -178,7 +178,7 @@ def migrate(connection: sqlite3.Connection, migrations: tuple[Migration, ...] = 
 
 
 def _statements(script: str) -> Iterator[str]:
-    """Split a migration into its statements: `executescript` would commit what was begun before it."""
+    """Split a migration into its statements: `executescript` would commit the open transaction."""
     statement = ""
     for line in script.splitlines():
         statement += line + "\n"

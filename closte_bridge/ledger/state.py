@@ -1,4 +1,4 @@
-"""What the ledger says at one moment, as values for the planner. All times are seconds since the epoch."""
+"""Immutable ledger state for the planner. All times are in seconds since the epoch."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from typing import NamedTuple
 
 
 class Origin(IntEnum):
-    """Where an alias came from. Numbers, because there can be 100,000 of them in memory."""
+    """Origin of an alias. Numbers, because there can be 100,000 of them in memory."""
 
     MAPPING = 1
     WWW = 2
@@ -17,32 +17,32 @@ class Origin(IntEnum):
 
     @property
     def word(self) -> str:
-        """Return the origin as people read it."""
+        """Return the name of the origin."""
         return {1: "mapping", 2: "www", 3: "config", 4: "pin"}[self.value]
 
 
 class AliasPhase(StrEnum):
-    """Where an alias stands between us and Closte."""
+    """Phase of an alias between the ledger and Closte."""
 
-    ADDING = "adding"  # the intent is committed; the answer is not known
-    UNCONFIRMED = "unconfirmed"  # asked, and the answer was unclear
+    ADDING = "adding"  # the intent is committed; the response is unknown
+    UNCONFIRMED = "unconfirmed"  # requested; the response was unclear
     PRESENT = "present"
     REMOVING = "removing"
 
 
 class RemovalClass(StrEnum):
-    """What a removal rests on."""
+    """Evidence class of a removal."""
 
     EVENT = "event"
     INFERENCE = "inference"
-    COMMAND = "command"  # a person named it: `domain remove`
-    APPROVED = "approved"  # a person approved a withheld removal by its digest or its plan
+    COMMAND = "command"  # `domain remove`
+    APPROVED = "approved"  # approved by its digest or its plan file
 
 
 class Unsettled(NamedTuple):
-    """An alias whose last request has no clear answer.
+    """An alias whose last request has no clear response.
 
-    `absent_before`: a complete list had shown that it was not there before we asked, so it is ours when it shows up.
+    `absent_before`: it was missing in a complete list before the request, so it is managed as soon as it appears.
     """
 
     phase: AliasPhase
@@ -52,7 +52,7 @@ class Unsettled(NamedTuple):
 
 
 class Absence(NamedTuple):
-    """An alias of ours that complete snapshots do not mention."""
+    """A managed alias that complete snapshots do not mention."""
 
     since: float
     times: int
@@ -60,17 +60,16 @@ class Absence(NamedTuple):
 
 
 class Evidence(NamedTuple):
-    """An event that says why a name is not mentioned any more; `received` is when the ledger got it."""
+    """An event that explains why a domain is no longer mentioned. `received` is when the ledger got the event."""
 
     kind: str
     received: float
 
 
 class FailedChange(NamedTuple):
-    """A change that failed, and when it is tried again. `refused`: Closte said no for good, `refusals` times so far.
+    """A failed change and the time of its retry. `refused`: Closte refused it permanently, `refusals` times so far.
 
-    `action` is what was asked for; empty where it is not known. `code` is that of a hold which says more than that the
-    change failed.
+    `action` is empty if it is not known. `code` is empty unless the hold has a more specific code.
     """
 
     attempts: int
@@ -85,7 +84,7 @@ class FailedChange(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class Identity:
-    """What a ledger is bound to. `key` is a fingerprint, `database` a digest."""
+    """Identity that a ledger is bound to. `key` is a fingerprint, `database` a digest."""
 
     engine: str
     network_id: int
@@ -97,7 +96,7 @@ class Identity:
 
 @dataclass(frozen=True, slots=True)
 class LedgerLocation:
-    """Where the ledger lies: a digest of the machine, and the folder."""
+    """Location of the ledger: a digest of the machine, and the folder."""
 
     host: str
     path: str
@@ -105,7 +104,7 @@ class LedgerLocation:
 
 @dataclass(frozen=True, slots=True)
 class LedgerState:
-    """Everything the planner may know of the past."""
+    """Everything the planner may know about the past."""
 
     identity: Identity | None = None
     location: LedgerLocation | None = None
@@ -133,6 +132,6 @@ class LedgerState:
     clock_jumped: bool = False
 
     def trouble(self, name: str, action: str) -> FailedChange | None:
-        """Return the trouble that `action` had with `name`: what was wrong with another says nothing of it."""
+        """Return the failed change for `action` on `name`. A failure of another action does not count."""
         trouble = self.failed_changes.get(name)
         return trouble if trouble and trouble.action in {"", action} else None

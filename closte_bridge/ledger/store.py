@@ -1,8 +1,8 @@
-"""The ledger's file: open it safely, read its state, and commit what happened.
+"""The ledger's file: open it safely, read its state, and commit changes.
 
-SQLite in WAL mode with full synchronisation: a committed intent survives kill -9 and a power cut (an outcome kill -9
-alone, see `Ledger.transaction`). One process writes at a time (the lock of `closte_bridge.engine.lock`); others may
-read.
+SQLite runs in WAL mode with full synchronisation: a committed intent survives `kill -9` and a power failure (an outcome
+only `kill -9`, see `Ledger.transaction`). One process writes at a time (the lock of `closte_bridge.engine.lock`);
+others may read.
 """
 
 from __future__ import annotations
@@ -37,16 +37,16 @@ if TYPE_CHECKING:
 
 WEEK = 7 * 86400.0
 DAY = 86400.0
-# How long a list may take to show what was just added, in seconds: not known of Closte, so generous.
+# Seconds until a list shows a new alias. Unknown for Closte, so generous.
 LIST_LAG = 600.0
-# After a jump of the clock nobody knows how old a site is: so long it may still be in the making, in seconds.
-_IN_THE_MAKING = 600.0
-# Of the log so many entries are kept.
+# After a clock jump, the age of a site is unknown. Seconds in which its creation may still be in progress.
+_CREATION_TIME = 600.0
+# Maximum number of log entries.
 LONGEST_LOG = 1_000_000
 FILE_NAME = "ledger.sqlite3"
-# In seconds since the epoch: the year 5138. `datetime` knows none that is much later.
+# In seconds since the epoch: the year 5138. `datetime` does not support much later times.
 LATEST = 1e11
-# Small facts that are numbers.
+# Keys of `meta` with a number.
 _NUMBERS = frozenset(
     {
         "able", "adopted_at", "highest_mapping", "highest_site", "last_run", "last_success", "last_try",
@@ -54,18 +54,19 @@ _NUMBERS = frozenset(
     }
 )  # fmt: skip
 
-# The `www.` names that lead where their names lead, by the last looks at both.
-_LEADING_WWW = """
+# `www.` domains that point here, as do their domains, by the last checks.
+_POINTING_WWW = """
 SELECT www.name FROM check_state AS www JOIN check_state AS name ON name.name = substr(www.name, 5)
 WHERE www.name >= 'www.' AND www.name < 'www/' AND www.points_here = 1 AND name.points_here = 1
 """
 
-# SQLite's words about a damaged schema quote it, and what is damaged need not be text.
+# SQLite's message about a damaged schema quotes the schema, which may not be valid text.
 _ERRORS = (sqlite3.Error, UnicodeDecodeError)
 # I/O errors that come from the file itself.
 _DAMAGE = frozenset({"SQLITE_IOERR_SHORT_READ", "SQLITE_IOERR_DATA"})
 _DAMAGED = (
-    "Move the file away and run `closte-bridge adopt --take-over`: aliases that are still wanted are adopted again."
+    "Move the file away, then run `closte-bridge adopt --take-over`. Domains still in use are adopted again; "
+    "pins and history are lost."
 )
 
 
@@ -73,29 +74,29 @@ def _translate(error: Exception, path: Path) -> BridgeError:
     text = str(error)
     if "full" in text:
         return BridgeError(
-            f'The ledger "{path}" cannot be written: the disk is full.',
+            f'Could not write the ledger "{path}": the disk is full.',
             code="disk-full",
-            hint="Free some space and run again: nothing is lost.",
+            hint="Free disk space and run the command again. No data is lost.",
         )
     if "locked" in text or "busy" in text:
         return BridgeError(
             f'The ledger "{path}" is in use by another program.',
             code="ledger-busy",
-            hint="End whatever has the file open, for example an `sqlite3` shell.",
+            hint="Close the program that has the file open, for example an `sqlite3` shell.",
         )
     name = getattr(error, "sqlite_errorname", "")
     if name.startswith("SQLITE_IOERR") and name not in _DAMAGE:
-        # A quota and a limit of the process end here, and so does a disk with no room for SQLite's index of its log.
+        # Also for a quota, a limit of the process, and a disk without space for the index of SQLite's WAL file.
         return BridgeError(
-            f'The ledger "{path}" cannot be read or written: the disk reports an error.',
+            f'Could not read or write the ledger "{path}": the disk reported an error.',
             code="disk-error",
-            hint="Check its free space, your quota and the kernel's messages, then run again: nothing is lost.",
+            hint="Check free disk space, quotas and the kernel log, then run the command again. No data is lost.",
         )
     if "readonly" in text or "unable to open" in text:
         return BridgeError(
-            f'The ledger "{path}" cannot be written.',
+            f'Could not write the ledger "{path}".',
             code="ledger-not-writable",
-            hint="Check the owner and the mode of the state folder and of the file system.",
+            hint="Check the owner and the mode of the state folder, and whether its file system is read-only.",
         )
     return BridgeError(
         f'The ledger "{path}" is damaged or not a ledger ({type(error).__name__}).',
@@ -105,23 +106,22 @@ def _translate(error: Exception, path: Path) -> BridgeError:
 
 
 def _make(path: Path) -> None:
-    # With its mode from the start; SQLite gives the files beside it the same. Not by the umask, which is the whole
-    # process's: other threads are at work. What keeps the file from being made keeps SQLite from it too, and SQLite
-    # says what it is.
+    # Create the file with its final mode, which SQLite copies to its other files. Changing the umask would affect other
+    # threads. On an error, SQLite fails too and reports the reason.
     with suppress(OSError):
         os.close(os.open(path, os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600))
 
 
 def _is_number(text: str) -> bool:
     try:
-        # Not so of what is no number (`nan`) either.
+        # Also false for `nan`.
         return abs(float(text)) < LATEST
     except ValueError:
         return False
 
 
 class Ledger:
-    """An open ledger. Use it as a context manager; every method may raise BridgeError for a full or broken disk."""
+    """An open ledger. A context manager; every method may raise BridgeError for a full or faulty disk."""
 
     def __init__(self, path: Path, connection: sqlite3.Connection) -> None:
         self.path = path
@@ -129,7 +129,7 @@ class Ledger:
 
     @classmethod
     def open(cls, folder: Path, *, create: bool) -> Ledger | None:
-        """Open the ledger in `folder`; without `create`, return None when there is none."""
+        """Open the ledger in `folder`. Without `create`, return None if it does not exist."""
         path = folder / FILE_NAME
         try:
             if create:
@@ -140,9 +140,9 @@ class Ledger:
                 check_folder(folder)
             if path.is_symlink() or (path.exists() and path.lstat().st_uid != os.geteuid()):
                 raise BridgeError(
-                    f'The ledger "{path}" is not a file of this user.',
+                    f'The ledger "{path}" is a symbolic link or belongs to another user.',
                     code="other-user",
-                    hint=f"As root, give all of it to the folder's owner: `chown -R … {quote(str(folder))}`.",
+                    hint=f"As root, give its files to the owner of the folder: `chown -R … {quote(str(folder))}`.",
                 )
         except OSError as error:
             raise unusable(folder, error) from None
@@ -173,10 +173,10 @@ class Ledger:
 
     @contextmanager
     def transaction(self, *, durable: bool = True) -> Iterator[None]:
-        """Commit everything inside at once, or nothing of it.
+        """Commit everything inside, or nothing.
 
-        One that is not `durable` does not wait for the disk: no kill can lose it, but a power cut can until the next
-        one that is. That is for what the next list tells as well.
+        If it is not `durable`, it does not wait for the disk: `kill -9` cannot lose it, but a power failure can until
+        the next durable transaction. Use this for facts that the next list also shows.
         """
         try:
             self._connection.execute(f"PRAGMA synchronous = {'FULL' if durable else 'NORMAL'}")
@@ -194,21 +194,21 @@ class Ledger:
             raise
 
     def query(self, sql: str, *values: object) -> list[tuple[Any, ...]]:
-        """Return the rows of one statement of this package's own."""
+        """Return the rows of one statement of this package."""
         try:
             return self._connection.execute(sql, values).fetchall()
         except _ERRORS as error:
             raise _translate(error, self.path) from None
 
     def stream(self, sql: str) -> Iterator[tuple[Any, ...]]:
-        """Give the rows of one statement one by one, for those that can be very many."""
+        """Yield the rows of one statement one by one, for large results."""
         try:
             yield from self._connection.execute(sql)
         except _ERRORS as error:
             raise _translate(error, self.path) from None
 
     def write(self, sql: str, rows: Iterable[tuple[object, ...]]) -> None:
-        """Run one statement of this package's own, once a row; inside `transaction`."""
+        """Run one statement of this package for each row, inside `transaction`."""
         try:
             self._connection.executemany(sql, rows)
         except _ERRORS as error:
@@ -216,7 +216,7 @@ class Ledger:
 
     @contextmanager
     def guarded(self) -> Iterator[None]:
-        """Call what the body fails at, for a reason that nobody thought of, by its name if the ledger is damaged."""
+        """Replace an unexpected exception of the body with the error for a damaged ledger, if the ledger is damaged."""
         try:
             yield
         except BridgeError:
@@ -226,56 +226,55 @@ class Ledger:
             raise
 
     def check(self) -> None:
-        """Look through all of it. Raises BridgeError if something in it is of a kind that this package never writes."""
-        from closte_bridge.ledger.integrity import is_intact  # noqa: PLC0415 - hardly ever needed
+        """Check all data. Raises BridgeError if something was not written by this package."""
+        from closte_bridge.ledger.integrity import is_intact  # noqa: PLC0415 - rarely needed
 
         if not is_intact(self):
-            raise self._odd()
+            raise self._damaged()
 
     # -- reading ------------------------------------------------------------------------------------------------
 
     def state(self, now: float, *, clock_jumped: bool = False) -> LedgerState:
-        """Return everything the planner may know, as of `now`."""
-        # The classes behind it are many: loaded while `wp` runs.
-        from closte_bridge.ledger.reading import read_state  # noqa: PLC0415
+        """Return the state for the planner, as of `now`."""
+        from closte_bridge.ledger.reading import read_state  # noqa: PLC0415 - loaded while `wp` runs
 
         meta = self.meta()
         try:
             return read_state(self, meta, now, clock_jumped=clock_jumped)
         except (ValueError, KeyError, TypeError):
-            raise self._odd() from None
+            raise self._damaged() from None
 
-    def _odd(self) -> BridgeError:
+    def _damaged(self) -> BridgeError:
         return BridgeError(
-            f'The ledger "{self.path}" holds something that closte-bridge did not write.',
+            f'The ledger "{self.path}" contains unexpected data.',
             code="ledger-damaged",
             hint=_DAMAGED,
         )
 
     def meta(self) -> dict[str, str]:
-        """Return the small facts: identity, counters, last looks."""
+        """Return the single values: identity, counters, times of the last runs."""
         meta = dict(self.query("SELECT key, value FROM meta"))
         numbers = [value for key, value in meta.items() if key in _NUMBERS]
         if not (all(isinstance(value, str) for value in meta.values()) and all(map(_is_number, numbers))):
-            raise self._odd()
+            raise self._damaged()
         return meta
 
     def pointing_www(self) -> frozenset[str]:
-        """Return the `www.` names that lead where their names lead, by the last looks at both."""
-        return frozenset(str(name) for (name,) in self.query(_LEADING_WWW))
+        """Return the `www.` domains that point here, as do their domains, by the last checks."""
+        return frozenset(str(name) for (name,) in self.query(_POINTING_WWW))
 
     def engine_id(self) -> str | None:
-        """Return the id of the engine that this ledger is, or None before adoption."""
+        """Return the id of the installation with this ledger, or None before adoption."""
         identity = self.meta().get("identity")
         try:
             return str(json.loads(identity)["engine"]) if identity else None
         except (ValueError, KeyError, TypeError):
-            raise self._odd() from None
+            raise self._damaged() from None
 
     # -- writing: call these inside `transaction` ----------------------------------------------------------------
 
     def set_meta(self, **values: str | None) -> None:
-        """Set small facts; None removes one."""
+        """Set single values; None deletes one."""
         self.write("DELETE FROM meta WHERE key = ?", [(k,) for k, v in values.items() if v is None])
         self.write(
             "INSERT INTO meta VALUES (?, ?) "
@@ -284,11 +283,11 @@ class Ledger:
         )
 
     def set_identity(self, identity: Identity) -> None:
-        """Bind the ledger."""
+        """Bind the ledger to an identity."""
         self.set_meta(identity=json.dumps(asdict(identity)))
 
     def set_place(self, location: LedgerLocation) -> None:
-        """Remember where the ledger lies."""
+        """Save the location of the ledger."""
         self.set_meta(location=json.dumps(asdict(location)))
 
     def put_aliases(
@@ -300,7 +299,7 @@ class Ledger:
         absent_before: bool = False,
         adopted: bool = False,
     ) -> None:
-        """Write (name, origin) pairs into a phase; what was there of the name is replaced."""
+        """Write (domain, origin) pairs into a phase, and replace existing rows of these domains."""
         self.write(
             "INSERT OR REPLACE INTO aliases (name, origin, phase, since, absent_before, adopted) "
             "VALUES (?, ?, ?, ?, ?, ?)",
@@ -308,66 +307,66 @@ class Ledger:
         )
 
     def set_phase(self, names: Iterable[str], phase: AliasPhase) -> None:
-        """Move aliases that are in the ledger to another phase."""
+        """Move existing aliases to another phase."""
         self.write("UPDATE aliases SET phase = ? WHERE name = ?", [(phase.value, name) for name in names])
 
     def disclaim(self, names: Iterable[str]) -> None:
-        """Take note that these unsettled names would not be ours if they showed up now."""
+        """Record that these unsettled aliases are unmanaged if they appear now."""
         self.write("UPDATE aliases SET absent_before = 0 WHERE name = ? AND phase <> 'present'", [(n,) for n in names])
 
     def forget(self, names: Iterable[str]) -> None:
-        """Drop names with everything that was kept of them, but for the log and the counts."""
+        """Delete domains with all their data except the log and the counts."""
         names = list(names)
         rows = [(name,) for name in names]
         for table in ("aliases", "absences", "evidence", "failed_changes"):
-            self.write(f"DELETE FROM {table} WHERE name = ?", rows)  # noqa: S608 - names of our own tables
+            self.write(f"DELETE FROM {table} WHERE name = ?", rows)  # noqa: S608 - fixed names
         self.clear_flag(LEAVING, names)
 
     def put_absences(self, absences: dict[str, Absence]) -> None:
-        """Remember what complete snapshots did not mention."""
+        """Save aliases that complete snapshots did not mention."""
         self.write("INSERT OR REPLACE INTO absences VALUES (?, ?, ?, ?)", [(n, *a) for n, a in absences.items()])
 
     def clear(self, table: str, names: Iterable[str]) -> None:
-        """Delete names from one of `absences`, `evidence`, `troubles`."""
+        """Delete domains from one of `absences`, `evidence`, `failed_changes`."""
         if table not in {"absences", "evidence", "failed_changes"}:
             raise ValueError(table)
         self.write(f"DELETE FROM {table} WHERE name = ?", [(name,) for name in names])  # noqa: S608 - checked above
 
     def put_evidence(self, evidence: dict[str, Evidence]) -> None:
-        """Remember removal events; the last one counts: between two of them the name was back."""
+        """Save removal events. The last one counts, because the domain was in use again before it."""
         self.write("INSERT OR REPLACE INTO evidence VALUES (?, ?, ?)", [(n, *e) for n, e in evidence.items()])
 
-    def put_failed_change(self, name: str, trouble: FailedChange) -> None:
-        """Remember a failed change and when it is tried again."""
+    def put_failed_change(self, name: str, failed: FailedChange) -> None:
+        """Save a failed change and the time of its retry."""
         self.write(
             "INSERT OR REPLACE INTO failed_changes "
             "(name, attempts, next_try, refused, message, since, action, refusals, code) "
             "VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)",
-            [(name, *trouble)],
+            [(name, *failed)],
         )
 
     def set_flag(self, kind: str, names: Iterable[str], now: float) -> None:
-        """Set a mark of one of the kinds in `ledger.marks`; where it is set already, its time stays."""
+        """Set a flag of one of the kinds in `ledger.flags`. An existing flag keeps its time."""
         self.write(
             "INSERT OR IGNORE INTO flags (name, kind, since) VALUES (?, ?, ?)",
             [(n, kind, now) for n in names],
         )
 
     def clear_flag(self, kind: str, names: Iterable[str]) -> None:
-        """Take a mark away."""
+        """Clear a flag."""
         self.write("DELETE FROM flags WHERE kind = ? AND name = ?", [(kind, n) for n in names])
 
     def count_removal(self, name: str, removal_class: RemovalClass, now: float) -> None:
-        """Count a removal for the limits of the gate, and remember it for lists that still show the name."""
+        """Count a removal for the removal limits, and flag it in case an outdated list still shows the domain."""
         self.write("INSERT INTO removals VALUES (?, ?, ?)", [(name, removal_class.value, now)])
         self.write("INSERT OR REPLACE INTO flags (name, kind, since) VALUES (?, ?, ?)", [(name, REMOVED, now)])
 
     def count_addition(self, name: str, registered: str, now: float) -> None:
-        """Count an addition for the certificate budget; one for no `registered` domain needs no new certificate."""
+        """Count an addition for the certificate budget. With an empty `registered`, it needs no new certificate."""
         self.write("INSERT INTO additions VALUES (?, ?, ?)", [(name, registered, now)])
 
     def start_over(self, now: float) -> None:
-        """Forget how long ago things were: the clock jumped. Counts stay, and waiting begins anew."""
+        """Restart all delays after a clock jump. Counts stay."""
         self.write("DELETE FROM absences WHERE since <> ?", [(now,)])
         self.write("UPDATE evidence SET received = ?", [(now,)])
         self.write("UPDATE removals SET at = ?", [(now,)])
@@ -375,22 +374,22 @@ class Ledger:
         self.write("UPDATE aliases SET since = ? WHERE phase <> 'present'", [(now,)])
         self.write("UPDATE failed_changes SET next_try = min(next_try, ?)", [(now,)])
         self.write("UPDATE check_state SET next_check = min(next_check, ?)", [(now,)])
-        # For how long something has failed decides about stages: that is seen anew from the start.
+        # Stages depend on how long a check has failed, so this restarts too.
         self.write(
             "UPDATE check_state SET failures = ?, failing_since = NULL, failed_at = NULL WHERE failures > 0", [(0,)]
         )
-        self.write("UPDATE flags SET since = min(since, ?) WHERE kind = ?", [(now + _IN_THE_MAKING, RECORD_DUE)])
-        # Nobody knows how long such a site has been there: it waits for the whole of its day.
+        self.write("UPDATE flags SET since = min(since, ?) WHERE kind = ?", [(now + _CREATION_TIME, RECORD_DUE)])
+        # The age of these sites is unknown, so they wait a whole day.
         self.write("UPDATE flags SET since = ? WHERE kind = ?", [(now + DAY, RECORD_UNSEEN)])
         self.write("UPDATE flags SET since = ? WHERE kind = ?", [(now, MOVED_BACK), (now, RECORD_MADE)])
 
     def prune(self, now: float) -> None:
-        """Delete counts, events and evidence that no rule looks at any more, and the oldest of a very long log."""
+        """Delete counts, events and evidence that no rule needs, and the oldest entries of a very long log."""
         self.write("DELETE FROM removals WHERE at < ?", [(now - 2 * DAY,)])
         self.write("DELETE FROM additions WHERE at < ?", [(now - 2 * WEEK,)])
         self.write("DELETE FROM flags WHERE kind = ? AND since < ?", [(REMOVED, now - 2 * WEEK)])
         self.write("DELETE FROM events WHERE state IN ('done', 'aside') AND received < ?", [(now - 4 * WEEK,)])
-        # Of names that are not ours, some may become so; most never do.
+        # Evidence about unmanaged domains may become useful, but rarely does.
         self.write(
             "DELETE FROM evidence WHERE received < ? AND name NOT IN (SELECT name FROM aliases)", [(now - 2 * WEEK,)]
         )

@@ -1,6 +1,6 @@
-"""What looking has proven about the DNS of domains, in the form in which the shim is told.
+"""DNS verdicts of domains, in the form for the shim.
 
-Apart from the histories, because it is needed before `wp` starts, and nothing that they stand on may delay that.
+Separate from `check_state`, because they are needed before `wp` starts, and further imports would delay it.
 """
 
 from __future__ import annotations
@@ -11,25 +11,24 @@ if TYPE_CHECKING:
     from closte_bridge.ledger.store import Ledger
 
 MOST_VERDICTS = 500
-"""The option that holds them is read whole whenever a mapping changes."""
+"""WordPress loads all verdicts whenever a mapping changes, so their number is limited."""
 
-# Ultimate Multisite asks about mappings that have not arrived, and their names are looked at often. What was seen
-# before may be of another site's time, or mended since.
-_HOLDS_FOR = 3600.0
+# Seconds for which a verdict is valid. New mappings are checked often; an older verdict may be outdated.
+_VALID_FOR = 3600.0
 
-# Those that changed last are those that Ultimate Multisite asks about. What is behind them is not even read. Where
-# there is not room for all, those that are right come first: it asks only once its own checks have found nothing right.
+# Ultimate Multisite asks about recently changed mappings, so only those are read. Correct domains come first, because
+# it asks only if its own checks have failed.
 _NEWEST = f"""
 SELECT name, points_here, checked_at FROM (
     SELECT name, points_here, checked_at, dns, changed FROM check_state ORDER BY changed DESC LIMIT {4 * MOST_VERDICTS}
 ) WHERE dns NOT IN ('', 'time-out', 'unknown') ORDER BY points_here DESC, changed DESC LIMIT {MOST_VERDICTS}
-"""  # noqa: S608 - numbers of our own
+"""  # noqa: S608 - fixed numbers
 
 
 def verdicts(ledger: Ledger, now: float) -> dict[str, bool]:
-    """Return whether each domain's DNS is right, as far as a look has shown it lately; of a silence nothing follows."""
+    """Return whether each recently checked domain points here. A check without a response is no verdict."""
     return {
-        str(name): bool(right)
-        for name, right, looked in ledger.query(_NEWEST)
-        if looked is not None and 0 <= now - float(looked) <= _HOLDS_FOR
+        str(name): bool(points_here)
+        for name, points_here, checked_at in ledger.query(_NEWEST)
+        if checked_at is not None and 0 <= now - float(checked_at) <= _VALID_FOR
     }

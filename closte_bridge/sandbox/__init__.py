@@ -1,1 +1,1 @@
-"""A stand-in for Closte's client API on this machine: to try the bridge without touching a real application."""
+"""The sandbox: a local mock of Closte's API, to try closte-bridge without a real application."""

@@ -1,4 +1,4 @@
-"""What Closte would answer: the known facts of its API, with words of our own where Closte's are not known."""
+"""Closte's responses: the known facts of its API, with texts of the sandbox where Closte's are not known."""
 
 from __future__ import annotations
 
@@ -27,10 +27,9 @@ Document = dict[str, object]
 
 @dataclass(frozen=True, slots=True)
 class ApiTexts:
-    """Texts that Closte is not known to use, so that others can be tried.
+    """Texts that are not known from Closte and can be replaced.
 
-    An empty `already` or `missing` makes the call a success. `wrong_key_status` is the HTTP status that goes
-    with `wrong_key`.
+    With an empty `already` or `missing`, the call succeeds. `wrong_key_status` is the HTTP status for `wrong_key`.
     """
 
     wrong_key: str = "Invalid API key."
@@ -41,30 +40,30 @@ class ApiTexts:
 
 
 class Api:
-    """The answers to calls whose key has been looked at. `key` None takes any key but an empty one."""
+    """The responses to calls with a checked key. With `key` None, any key except an empty one is accepted."""
 
-    def __init__(self, store: Store, key: Secret | None, words: ApiTexts) -> None:
+    def __init__(self, store: Store, key: Secret | None, texts: ApiTexts) -> None:
         self._store = store
         self._key = key
-        self.words = words
+        self.texts = texts
 
-    def takes(self, key: str) -> bool:
-        """Tell whether this is the key."""
+    def accepts(self, key: str) -> bool:
+        """Return whether the key is accepted."""
         if self._key is None:
             return bool(key)
         return hmac.compare_digest(key.encode(), self._key.reveal().encode())
 
     def change(self, call: Call, domain: str, wildcard: str) -> Document:
-        """Add or remove an alias, and return the answer."""
+        """Add or remove an alias, and return the response."""
         work = self._store.add if call == "add" else self._store.remove
         change: Change = work(domain, wildcard=wildcard not in ("", "0"))
         if change == "invalid":
             return failure(f"Invalid or empty domain: {domain}")
-        words = self.words.already if call == "add" else self.words.missing
-        return failure(words) if change == "already" and words else {"success": True}
+        error = self.texts.already if call == "add" else self.texts.missing
+        return failure(error) if change == "already" and error else {"success": True}
 
     def listing(self, shape: FaultKind | None, thin_out: Callable[[list[str]], list[str]]) -> Document:
-        """Return the list in one of its shapes; `thin_out` drops a part of the names."""
+        """Return the list in one of its formats; `thin_out` drops a part of the domains."""
         names = self._store.names
         match shape:
             case FaultKind.LIST_PAGED:
@@ -93,6 +92,6 @@ def _shaped(names: list[str], shape: FaultKind | None) -> object:
     return names
 
 
-def failure(words: str) -> Document:
-    """Return the answer of a call that failed."""
-    return {"success": False, "error": words}
+def failure(error: str) -> Document:
+    """Return the response to a failed call."""
+    return {"success": False, "error": error}

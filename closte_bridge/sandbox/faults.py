@@ -1,4 +1,4 @@
-"""Which fault an answer of the stand-in gets: a pure choice from what was asked for and a seeded die."""
+"""Deterministic fault selection from a seeded random generator."""
 
 from __future__ import annotations
 
@@ -16,30 +16,30 @@ Call = Literal["list", "add", "remove", "task"]
 
 
 class FaultKind(Enum):
-    """What may go wrong, or be different, in an answer."""
+    """Kind of a fault, or of an unusual response."""
 
     SLOW = "slow"
     ERROR_500 = "error500"
     TOO_MANY = "429"
     UNAVAILABLE = "503"
     RESET = "reset"
-    """The connection is reset; nothing was done."""
+    """Nothing is done, and the connection is reset."""
     LOST = "lost"
-    """The work is done, then the connection is reset."""
+    """The change is made, then the connection is reset."""
     GARBAGE = "garbage"
     EMPTY = "empty"
     TRUNCATED = "truncated"
-    """The work is done, and the answer breaks off in the middle."""
+    """The change is made, and the response breaks off in the middle."""
     DRIP = "drip"
-    """The work is done, and the answer comes byte by byte."""
+    """The change is made, and the response comes byte by byte."""
     HUGE = "huge"
     REDIRECT = "redirect"
     UNKNOWN_ERROR = "unknown-error"
     LIST_HIDDEN = "list-hidden"
     LIST_PAGED = "list-truncated"
-    """The list is cut, and the answer says how long it should be."""
+    """The list is truncated, and the response contains its full length."""
     LIST_SHRUNK = "list-shrunk"
-    """A part of the list is missing without a word."""
+    """A part of the list is missing without any notice."""
     LIST_NO_OWN = "list-no-own"
     LIST_EMPTY = "list-empty"
     LIST_STRINGS = "list-strings"
@@ -48,24 +48,24 @@ class FaultKind(Enum):
     LIST_NESTED = "list-nested"
     LIST_UNKNOWN = "list-unknown"
     MIXED = "mixed"
-    """Each time another one of all that fit the call."""
+    """Each time, a random fault that fits the call."""
 
     @property
     def only_lists(self) -> bool:
-        """Tell whether the fault makes sense for the list alone."""
+        """Return whether the fault makes sense only for the list."""
         return self.value.startswith("list-")
 
 
-# Not drawn by "mixed": the plain shape is no fault, and a huge answer takes seconds each time.
+# Excluded from "mixed": the plain format is no fault, and a huge response takes seconds.
 _NOT_MIXED = frozenset({FaultKind.MIXED, FaultKind.LIST_STRINGS, FaultKind.HUGE})
 
 
 @dataclass(frozen=True, slots=True)
 class Fault:
-    """One fault, with what it takes for it to strike.
+    """A fault and its conditions.
 
-    `probability` is from 0 to 1, `times` how often it may strike at all (None: without end), `domain` the only
-    domain that it strikes (empty: every one).
+    `probability` is from 0 to 1, `times` limits how often it occurs (None: no limit), `domain` is the only domain that
+    it affects (empty: all domains).
     """
 
     kind: FaultKind
@@ -87,9 +87,9 @@ class Fault:
         if fault is None or not 0 <= fault.probability <= 1 or numbers[2:] or (times is not None and times < 0):
             known = ", ".join(sorted(kind.value for kind in FaultKind))
             raise ConfigError(
-                f'The fault "{text}" is not of the form KIND[:PROBABILITY[:TIMES]][@DOMAIN].',
+                f'The fault "{text}" does not have the form KIND[:PROBABILITY[:TIMES]][@DOMAIN].',
                 code="usage",
-                hint=f"The kinds are {known}; a probability is from 0 to 1.",
+                hint=f"Use a probability from 0 to 1 and one of these kinds: {known}.",
             )
         return fault
 
@@ -99,14 +99,14 @@ class Fault:
         return f"{self.kind.value}:{self.probability:g}{times}{domain}"
 
     def fits(self, call: Call, domain: str) -> bool:
-        """Tell whether the fault can strike this call."""
+        """Return whether the fault can affect this call."""
         if self.times == 0 or (self.domain and self.domain != domain):
             return False
         return call == "list" or not self.kind.only_lists
 
 
 class FaultPicker:
-    """Choose faults. The same seed, faults and calls give the same choices. Not thread-safe."""
+    """Selects faults. The same seed, faults and calls give the same selection. Not thread-safe."""
 
     def __init__(self, faults: Iterable[Fault] = (), seed: int | None = None) -> None:
         self._faults = list(faults)
@@ -114,11 +114,11 @@ class FaultPicker:
 
     @property
     def faults(self) -> tuple[Fault, ...]:
-        """What may still strike."""
+        """The faults that may still occur."""
         return tuple(self._faults)
 
-    def throw(self, call: Call, domain: str = "") -> FaultKind | None:
-        """Return the fault that this call gets: the first, in the order given, that strikes."""
+    def pick(self, call: Call, domain: str = "") -> FaultKind | None:
+        """Return the fault for this call: the first one, in the given order, that occurs."""
         for at, fault in enumerate(self._faults):
             if not fault.fits(call, domain) or self._random.random() >= fault.probability:
                 continue

@@ -1,4 +1,4 @@
-"""One connection to the stand-in: reads requests, and answers them with or without a fault."""
+"""One connection to the sandbox: reads requests, and responds with or without a fault."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
 _LARGEST_BODY = 32 * 1024 * 1024
 _HTML = b"<!doctype html><title>Oops</title><p>Something else answered."
-_NO_KEEPING = struct.pack("ii", 1, 0)
+_RESET_ON_CLOSE = struct.pack("ii", 1, 0)
 
 
 class Handler(BaseHTTPRequestHandler):
@@ -37,7 +37,7 @@ class Handler(BaseHTTPRequestHandler):
     wbufsize = 65536
 
     def setup(self) -> None:
-        """Start with a connection."""
+        """Number the connection."""
         super().setup()
         self._connection_number = self.sandbox.count_connection()
 
@@ -83,10 +83,10 @@ class Handler(BaseHTTPRequestHandler):
     def _call(self, call: Call, query: dict[str, str], form: dict[str, str]) -> None:
         sandbox = self.sandbox
         fields = query if call == "list" else form
-        fault = sandbox.throw(call, fields.get("domain", "").lower())
+        fault = sandbox.pick(call, fields.get("domain", "").lower())
         pause = sandbox.behaviour.latency + (sandbox.behaviour.slow if fault is FaultKind.SLOW else 0)
         sandbox.wait(pause)
-        known = sandbox.api.takes(fields.get("apikey", ""))
+        known = sandbox.api.accepts(fields.get("apikey", ""))
         instead = self._instead_of_work(fault)
         if instead is not None:
             status, answer = instead
@@ -95,7 +95,7 @@ class Handler(BaseHTTPRequestHandler):
             return
         status, document = 200, self._work(call, fields, fault) if known else None
         if document is None:
-            status, document = sandbox.api.words.wrong_key_status, failure(sandbox.api.words.wrong_key)
+            status, document = sandbox.api.texts.wrong_key_status, failure(sandbox.api.texts.wrong_key)
         self._note(call, query, form, fault, status=0 if fault is FaultKind.LOST else status, known=known)
         self._after_work(fault, status, json.dumps(document).encode())
 
@@ -108,8 +108,8 @@ class Handler(BaseHTTPRequestHandler):
         return sandbox.api.change(call, fields.get("domain", ""), fields.get("wildcard", ""))
 
     def _instead_of_work(self, fault: FaultKind | None) -> tuple[int, Callable[[], None]] | None:
-        """Return the status and the sender of an answer that comes without anything being done."""
-        unknown = failure(self.sandbox.api.words.unknown)
+        """Return the status and the sender of a response without any change."""
+        unknown = failure(self.sandbox.api.texts.unknown)
         later = {"Retry-After": self.sandbox.behaviour.retry_after}
         elsewhere = {"Location": f"{self.sandbox.url}/elsewhere"}
         senders: dict[FaultKind, tuple[int, Callable[[], None]]] = {
@@ -165,8 +165,8 @@ class Handler(BaseHTTPRequestHandler):
             left -= self.wfile.write(block[:left])
 
     def _reset(self) -> None:
-        """End the connection with a reset instead of an answer."""
-        self.connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, _NO_KEEPING)
+        """Reset the connection instead of a response."""
+        self.connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, _RESET_ON_CLOSE)
         self.sandbox.abandon(self.connection)
         self.close_connection = True
 
@@ -182,7 +182,7 @@ class Handler(BaseHTTPRequestHandler):
     ) -> None:
         places = [name for name, fields in (("query", query), ("body", form)) if "apikey" in fields]
         fields = {**query, **form}
-        self.sandbox.journal.write(
+        self.sandbox.request_log.write(
             RecordedRequest(
                 call=call,
                 domain=fields.get("domain", ""),
@@ -197,9 +197,9 @@ class Handler(BaseHTTPRequestHandler):
         )
 
     def _control(self, what: str, query: str, body: bytes) -> None:
-        """Answer a request to the sandbox itself."""
+        """Answer a request that controls the sandbox."""
         if "Origin" in self.headers:
-            self._answer(403, failure("A web page may not control the sandbox."))
+            self._answer(403, failure("Requests from web pages are not allowed."))
             return
         try:
             document = json.loads(body) if body else {}
@@ -207,9 +207,9 @@ class Handler(BaseHTTPRequestHandler):
         except BridgeError as error:
             self._answer(400, failure(error.message))
         except (ValueError, TypeError, KeyError, AttributeError):
-            self._answer(400, failure("The request is not understood."))
+            self._answer(400, failure("Invalid control request."))
         else:
-            self._answer(200 if answer is not None else 404, answer or failure("There is no such control."))
+            self._answer(200 if answer is not None else 404, answer or failure("Unknown control endpoint."))
 
     def _controlled(self, order: str, query: str, document: Document) -> Document | None:
         sandbox = self.sandbox
@@ -226,7 +226,7 @@ class Handler(BaseHTTPRequestHandler):
                 sandbox.aliases = set(map(str, names))
             case "GET requests":
                 since = int(_fields(query).get("since", "0"))
-                requests = sandbox.journal.read()
+                requests = sandbox.request_log.read()
                 return {
                     "success": True,
                     "count": len(requests),

@@ -1,4 +1,4 @@
-"""Which requests the stand-in was sent. Never the key: only whether it was right, and where it stood."""
+"""Log of the requests to the sandbox. It never contains the key, only its position and whether it was valid."""
 
 from __future__ import annotations
 
@@ -15,11 +15,11 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class RecordedRequest:
-    """One request as it came, and what it was answered.
+    """One request and its response.
 
-    `call` is `list`, `add`, `remove`, `task` or `other`; `domain` and `wildcard` are as sent; `key_in` is
-    `query`, `body`, `both` or empty; `fault` names the fault it got; `status` is 0 when there was no answer;
-    `connection` numbers the connections; `at` is in seconds since 1970.
+    `call` is `list`, `add`, `remove`, `task` or `other`; `domain` and `wildcard` are as sent; `key_in` is `query`,
+    `body`, `both` or empty; `fault` is the name of the fault; `status` is 0 if there was no response; `connection` is
+    the number of the connection; `at` is in seconds since the epoch.
     """
 
     call: str
@@ -34,9 +34,9 @@ class RecordedRequest:
 
 
 class RequestLog:
-    """All requests, also in a file of JSON lines when one is named. Thread-safe.
+    """All requests, in memory and optionally in a file of JSON lines. Thread-safe.
 
-    Raises BridgeError when the file cannot be read.
+    Raises BridgeError if the file cannot be read.
     """
 
     def __init__(self, path: Path | None = None) -> None:
@@ -46,13 +46,13 @@ class RequestLog:
         if path is not None and path.exists():
             try:
                 lines = path.read_text(encoding="utf-8").splitlines(keepends=True)
-                # A kill may have cut the last line.
+                # The last line may be truncated after a crash.
                 self._requests = [RecordedRequest(**json.loads(line)) for line in lines if line.endswith("\n")]
             except (OSError, ValueError, TypeError):
                 raise BridgeError(
-                    f'The file "{path}" does not hold the requests of a sandbox.',
+                    f'The file "{path}" is not the request log of a sandbox.',
                     code="sandbox-state",
-                    hint="Name another state file, or remove this one.",
+                    hint="Use another state file, or remove this file.",
                 ) from None
 
     def write(self, request: RecordedRequest) -> None:
@@ -64,12 +64,12 @@ class RequestLog:
                     file.write(json.dumps(asdict(request)) + "\n")
 
     def read(self, since: int = 0) -> list[RecordedRequest]:
-        """Return all requests but the first `since`."""
+        """Return all requests except the first `since`."""
         with self._lock:
             return self._requests[since:]
 
     def clear(self) -> None:
-        """Forget all requests."""
+        """Delete all requests."""
         with self._lock:
             self._requests.clear()
             if self._path is not None:

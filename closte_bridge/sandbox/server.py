@@ -1,4 +1,4 @@
-"""The stand-in as a whole: Closte's calls under `/api/client`, and its controls under `/_sandbox`."""
+"""The server of the sandbox: Closte's API under `/api/client`, its controls under `/_sandbox`."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from closte_bridge.secret import Secret
 
 HOST = "127.0.0.1"
-"""The only address that the stand-in ever listens on."""
+"""The only address that the sandbox listens on."""
 
 APP_DOMAIN = "network.example.com"
 _CLOSING = 5.0
@@ -33,10 +33,10 @@ _CLOSING = 5.0
 
 @dataclass(frozen=True, slots=True)
 class SandboxOptions:
-    """How the stand-in behaves apart from faults, and how bad its faults are.
+    """Behaviour of the sandbox without faults, and parameters of its faults.
 
-    `latency`, `slow` and `drip` (for each byte) are in seconds, `retry_after` is the header's value, `huge` in
-    bytes, `shrink` the fraction of the list that goes missing.
+    `latency`, `slow` and `drip` (for each byte) are in seconds, `retry_after` is the value of the header, `huge` is in
+    bytes, and `shrink` is the missing fraction of the list.
     """
 
     latency: float = 0.0
@@ -48,12 +48,12 @@ class SandboxOptions:
 
 
 class Sandbox:
-    """A Closte stand-in on this machine. A context manager: it serves from entering to leaving.
+    """A local mock of Closte's API. A context manager, which serves inside the `with` block.
 
-    `state` is a file that keeps the aliases, and beside it the requests (`.requests.jsonl`); without it they
-    are gone at the end. `key` is the one key that is taken, None takes any. `port` 0 takes a free one.
-    `faults` may be texts (`KIND[:PROBABILITY[:TIMES]][@DOMAIN]`). Raises BridgeError when the port or the file
-    cannot be used, ConfigError for a fault that does not exist.
+    `state` is a file that keeps the aliases; a second file (`.requests.jsonl`) keeps the requests. Without it, both are
+    lost at the end. `key` is the only accepted key; with None, any key is. `port` 0 selects a free port. `faults` may
+    be texts (`KIND[:PROBABILITY[:TIMES]][@DOMAIN]`). Raises BridgeError if the port or the file cannot be used,
+    ConfigError for an invalid fault.
     """
 
     def __init__(
@@ -63,17 +63,17 @@ class Sandbox:
         state: Path | None = None,
         key: Secret | None = None,
         port: int = 0,
-        words: ApiTexts | None = None,
+        texts: ApiTexts | None = None,
         behaviour: SandboxOptions | None = None,
         faults: Iterable[Fault | str] = (),
         seed: int | None = None,
     ) -> None:
         self.store = Store(app_domain, state)
-        self.journal = RequestLog(state.with_name(f"{state.name}.requests.jsonl") if state is not None else None)
-        self.api = Api(self.store, key, words or ApiTexts())
+        self.request_log = RequestLog(state.with_name(f"{state.name}.requests.jsonl") if state is not None else None)
+        self.api = Api(self.store, key, texts or ApiTexts())
         self.behaviour = behaviour or SandboxOptions()
         self._lock = threading.Lock()
-        self._dice = FaultPicker()
+        self._picker = FaultPicker()
         self.set_faults(*faults, seed=seed)
         self._closing = threading.Event()
         self._connections = 0
@@ -84,7 +84,7 @@ class Sandbox:
             raise BridgeError(
                 f"The sandbox cannot listen on port {port}.",
                 code="sandbox-port",
-                hint="Choose another port, or 0 for any that is free.",
+                hint="Use another port, or 0 for a free port.",
             ) from None
         self._thread = threading.Thread(
             target=self._server.serve_forever, kwargs={"poll_interval": 0.05}, name="sandbox", daemon=True
@@ -103,22 +103,22 @@ class Sandbox:
 
     @property
     def port(self) -> int:
-        """The port it listens on."""
+        """The port of the server."""
         return int(self._server.server_address[1])
 
     @property
     def url(self) -> str:
-        """What to set `api_url` to."""
+        """The value for `api_url`."""
         return f"http://{HOST}:{self.port}{BASE}"
 
     @property
     def control_url(self) -> str:
-        """Where its controls are."""
+        """The base URL of the controls."""
         return f"http://{HOST}:{self.port}/_sandbox"
 
     @property
     def aliases(self) -> set[str]:
-        """The aliases at present, the own domain among them."""
+        """The current aliases, including the own domain."""
         return set(self.store.names)
 
     @aliases.setter
@@ -127,44 +127,44 @@ class Sandbox:
 
     @property
     def requests(self) -> list[RecordedRequest]:
-        """All requests so far, the controls' not among them."""
-        return self.journal.read()
+        """All requests so far, without control requests."""
+        return self.request_log.read()
 
     @property
     def connections(self) -> int:
-        """How many connections were opened so far."""
+        """The number of connections so far."""
         return self._connections
 
     @property
     def faults(self) -> tuple[Fault, ...]:
-        """The faults that may still strike."""
+        """The faults that may still occur."""
         with self._lock:
-            return self._dice.faults
+            return self._picker.faults
 
     def set_faults(self, *faults: Fault | str, seed: int | None = None) -> None:
-        """Put other faults in the place of all."""
+        """Replace all faults."""
         parsed = [Fault.parse(fault) if isinstance(fault, str) else fault for fault in faults]
         with self._lock:
-            self._dice = FaultPicker(parsed, seed)
+            self._picker = FaultPicker(parsed, seed)
 
     def reset(self) -> None:
-        """Forget all aliases but the own domain, all requests and all faults."""
+        """Delete all aliases except the own domain, all requests and all faults."""
         self.aliases = set()
-        self.journal.clear()
+        self.request_log.clear()
         self.set_faults()
 
-    def throw(self, call: Call, domain: str) -> FaultKind | None:
-        """Return the fault that a call gets."""
+    def pick(self, call: Call, domain: str) -> FaultKind | None:
+        """Return the fault for a call."""
         with self._lock:
-            return self._dice.throw(call, domain)
+            return self._picker.pick(call, domain)
 
     def thin_out(self, names: list[str]) -> list[str]:
-        """Drop a random part of the names."""
+        """Drop a random part of the domains."""
         with self._lock:
-            return self._dice.sample(names, self.behaviour.shrink)
+            return self._picker.sample(names, self.behaviour.shrink)
 
     def wait(self, seconds: float) -> None:
-        """Sleep, unless the sandbox is about to end."""
+        """Sleep. The end of the sandbox also ends the sleep."""
         if seconds > 0:
             self._closing.wait(seconds)
 
@@ -175,7 +175,7 @@ class Sandbox:
             return self._connections
 
     def abandon(self, connection: socket.socket) -> None:
-        """Let a connection end without the usual farewell."""
+        """Close the connection without an orderly shutdown."""
         self._server.abandoned.add(connection)
 
 
@@ -190,7 +190,7 @@ class _Server(ThreadingHTTPServer):
         super().__init__(address, handler)
 
     def server_bind(self) -> None:
-        # Not HTTPServer's own: it asks the name service for this machine's name, which can take seconds.
+        # Not that of HTTPServer, which resolves this machine's name: that can take seconds.
         TCPServer.server_bind(self)
         self.server_name, self.server_port = HOST, int(self.server_address[1])
 
@@ -210,7 +210,7 @@ class _Server(ThreadingHTTPServer):
             self._changed.notify_all()
 
     def close_connections(self, seconds: float) -> None:
-        """End all connections and wait, at most so long, for those who serve them."""
+        """Close all connections and wait at most `seconds` for their threads."""
         with self._changed:
             for connection in self._open:
                 with contextlib.suppress(OSError):
@@ -219,6 +219,6 @@ class _Server(ThreadingHTTPServer):
 
     def handle_error(self, request: Any, client_address: Any) -> None:  # noqa: ANN401, ARG002 - as in the base class
         error = sys.exc_info()[1]
-        # A client may go away at any moment, and is made to by some faults.
+        # A client may disconnect at any time, and some faults force it to.
         if not isinstance(error, OSError):
-            print(f"Warning: The sandbox failed to answer ({type(error).__name__}).", file=sys.stderr)  # noqa: T201
+            print(f"Warning: The sandbox could not answer a request ({type(error).__name__}).", file=sys.stderr)  # noqa: T201

@@ -1,4 +1,4 @@
-"""What the stand-in remembers: its aliases, in a file that is whole at every moment."""
+"""The aliases of the sandbox, in a file that is complete at any time."""
 
 from __future__ import annotations
 
@@ -21,10 +21,10 @@ _NAME = re.compile(rf"(?=.{{1,253}}\Z)(?:\*\.)?(?:{_LABEL}\.)+(?![0-9]+\Z){_LABE
 
 
 class Store:
-    """The aliases of one application, always with the application's own domain. Thread-safe.
+    """The aliases of one application, always including the application's own domain. Thread-safe.
 
-    With a `path` every change is in the file before it is confirmed; the file is replaced as a whole, so that a
-    kill at any moment leaves the old or the new one. Raises BridgeError when the file cannot be read.
+    With a `path`, every change is written to the file before it is confirmed. The file is replaced as a whole, so that
+    `kill -9` leaves the old or the new file. Raises BridgeError if the file cannot be read.
     """
 
     def __init__(self, app_domain: str, path: Path | None = None) -> None:
@@ -41,18 +41,18 @@ class Store:
 
     @property
     def names(self) -> list[str]:
-        """The aliases in the order in which they came."""
+        """The aliases in the order of their addition."""
         with self._lock:
             return list(self._names)
 
     def replace(self, names: Iterable[str]) -> None:
-        """Put other aliases in the place of all; the own domain stays."""
+        """Replace all aliases; the own domain stays."""
         with self._lock:
             self._set(names)
             self._save()
 
     def add(self, domain: str, *, wildcard: bool) -> Change:
-        """Add an alias, as Closte would."""
+        """Add an alias with Closte's rules."""
         name = self._checked(domain, wildcard=wildcard)
         if name is None:
             return "invalid"
@@ -64,7 +64,7 @@ class Store:
         return "done"
 
     def remove(self, domain: str, *, wildcard: bool) -> Change:
-        """Remove an alias, as Closte would."""
+        """Remove an alias with Closte's rules."""
         name = self._checked(domain, wildcard=wildcard)
         if name is None or name == self._own:
             return "invalid"
@@ -76,7 +76,7 @@ class Store:
         return "done"
 
     def _checked(self, domain: str, *, wildcard: bool) -> str | None:
-        """Return the name as it is kept; None for what Closte calls invalid, its own names among it."""
+        """Return the normalised domain, or None if Closte calls it invalid. Closte's own domains are invalid."""
         name = domain.lower()
         internal = name.removeprefix("*.") == "closte.com" or name.endswith(".closte.com")
         if not _NAME.fullmatch(name) or (internal and name != self._own) or wildcard != name.startswith("*."):
@@ -96,9 +96,9 @@ class Store:
                 raise TypeError
         except (OSError, ValueError, KeyError, TypeError):
             raise BridgeError(
-                f'The file "{self._path}" does not hold the state of a sandbox.',
+                f'The file "{self._path}" is not the state file of a sandbox.',
                 code="sandbox-state",
-                hint="Name another file, or remove this one.",
+                hint="Use another file, or remove this file.",
             ) from None
         return list(names)
 
@@ -108,4 +108,4 @@ class Store:
         document = json.dumps({"app_domain": self._own, "aliases": list(self._names)})
         fresh = self._path.with_name(f".{self._path.name}.new")
         fresh.write_text(document + "\n", encoding="utf-8")
-        os.replace(fresh, self._path)  # noqa: PTH105 - the atomic replacement is the point
+        os.replace(fresh, self._path)  # noqa: PTH105 - atomic

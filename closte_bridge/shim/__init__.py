@@ -1,1 +1,1 @@
-"""The must-use plugin: its files, and putting them into WordPress."""
+"""The shim (must-use plugin): its files, installation and problems."""

@@ -1,7 +1,7 @@
-"""Find a way to start a program and leave it alone that really works on this machine.
+"""Find a method that starts a program in the background on this machine.
 
-The shim starts the engine so. `setsid` of BusyBox knows no `--fork`, says so to nobody and starts nothing: only a sign
-of the started program proves a way.
+The shim uses it to start closte-bridge. BusyBox's `setsid` has no `--fork`: it starts nothing, and its error message
+goes nowhere. So a method counts only if the started program created a file.
 """
 
 from __future__ import annotations
@@ -15,15 +15,15 @@ from pathlib import Path
 _SHELL = "/bin/sh"
 # A slow machine takes a second to start a program.
 PATIENCE = 5.0
-_GLANCE = 0.02
-# It leaves its sign, and stays until that is taken away: whoever waits for it has not left it alone.
-_SIGN = ': >"$1"; n=0; while [ -e "$1" ] && [ "$n" -lt 30 ]; do n=$((n + 1)); sleep 1; done'
+_POLL = 0.02
+# It creates the file and runs until the file is deleted. A method that waits for the program therefore times out.
+_PROBE = ': >"$1"; n=0; while [ -e "$1" ] && [ "$n" -lt 30 ]; do n=$((n + 1)); sleep 1; done'
 
 
 def ways() -> list[list[str]]:
-    """Return what can stand before a command line so that it is started in the background, the best first.
+    """Return prefixes of a command line that start it in the background, the best first.
 
-    The command line is handed to a shell as arguments, never as text.
+    A shell gets the command line as arguments, never as text.
     """
     background = '"$@" </dev/null >/dev/null 2>&1 &'
     setsid = shutil.which("setsid")
@@ -32,7 +32,7 @@ def ways() -> list[list[str]]:
 
 
 def same_way(way: list[str], other: object) -> bool:
-    """Return whether two ways are the same; a program may have several paths."""
+    """Return whether two methods are the same. A program may have several paths."""
     if not isinstance(other, list) or not all(isinstance(word, str) for word in other):
         return False
     return [*map(_resolved, way)] == [*map(_resolved, other)]
@@ -43,13 +43,13 @@ def _resolved(word: str) -> str:
 
 
 def works(way: list[str], patience: float = PATIENCE) -> bool:
-    """Start a small program in this way; return whether it left its sign, and whether nobody waited for it."""
+    """Start a small program with this method; return whether it started and whether the method did not wait for it."""
     until = time.monotonic() + patience
     with tempfile.TemporaryDirectory(prefix="closte-bridge-") as folder:
-        sign = Path(folder, "sign")
+        created = Path(folder, "started")
         try:
             done = subprocess.run(
-                [*way, _SHELL, "-c", _SIGN, "sh", str(sign)],
+                [*way, _SHELL, "-c", _PROBE, "sh", str(created)],
                 stdin=subprocess.DEVNULL,
                 stdout=subprocess.DEVNULL,
                 stderr=subprocess.DEVNULL,
@@ -59,11 +59,11 @@ def works(way: list[str], patience: float = PATIENCE) -> bool:
             )
         except (OSError, subprocess.TimeoutExpired):
             return False
-        while not sign.exists() and done.returncode == 0 and time.monotonic() < until:
-            time.sleep(_GLANCE)
-        return sign.exists()
+        while not created.exists() and done.returncode == 0 and time.monotonic() < until:
+            time.sleep(_POLL)
+        return created.exists()
 
 
 def find_way() -> list[str] | None:
-    """Return the first way that works here, or None."""
+    """Return the first method that works on this machine, or None."""
     return next((way for way in ways() if works(way)), None)

@@ -1,4 +1,4 @@
-"""The shim's files as they are installed, and what they are told about this engine."""
+"""The shim's files, and its configuration for this installation."""
 
 from __future__ import annotations
 
@@ -20,10 +20,10 @@ if TYPE_CHECKING:
 
 FOLDER = Path(__file__).with_name("php")
 SPAWNED_FILE = "spawned"
-"""In the state folder: when the shim started an engine that has not shown itself since (mtime), and last (atime)."""
-# These call others when a hook leads to them.
+"""In the state folder. Its mtime is when the shim started a sync that has not begun yet, its atime the last start."""
+# Hooks call these files, which call others.
 _LAST = ("class-events.php",)
-# What says where the configuration and the state are; never a secret, only places.
+# Variables with the locations of config and state. None of them contains a secret.
 _KEPT = (
     "HOME",
     "PATH",
@@ -36,16 +36,15 @@ _KEPT = (
     "WP_CLI_CONFIG_PATH",
     "WP_CLI_PACKAGES_DIR",
 )
-# The way to Closte, where there is no direct one. With a password in it, it would lie below the document root.
+# The proxy for Closte. One with a password is left out, because the shim's config is below the document root.
 _PROXIES = ("HTTPS_PROXY", "ALL_PROXY", "NO_PROXY", "https_proxy", "all_proxy", "no_proxy")
 
 
 def texts() -> dict[str, str]:
-    """Return the shim's files in the order in which they are written: names relative to the must-use folder, and texts
-    in base64.
+    """Return the shim's files, in the order of writing: names relative to the must-use folder, and texts in base64.
 
-    A loader that is there already uses new parts at once. So a part comes after those that it calls: what hooks lead
-    to after what keeps their events, and the loader last.
+    An installed loader uses new files immediately. So each file comes after the files that it calls, and the loader
+    comes last.
     """
     parts = sorted((FOLDER / "closte-bridge").glob("class-*.php"), key=lambda path: (path.name in _LAST, path.name))
     paths = [*parts, FOLDER / "closte-bridge-shim.php"]
@@ -53,7 +52,7 @@ def texts() -> dict[str, str]:
 
 
 def program() -> list[str]:
-    """Return the argv that starts this very program again: whole paths only."""
+    """Return the argv that starts this program again, with absolute paths only."""
     called = Path(sys.argv[0])
     if called.name == NAME and called.is_file() and os.access(called, os.X_OK):
         return [str(called.absolute())]
@@ -61,17 +60,17 @@ def program() -> list[str]:
 
 
 def environment(environ: Mapping[str, str]) -> dict[str, str]:
-    """Return what an engine that the shim starts has of this environment."""
+    """Return the variables of `environ` for a closte-bridge that the shim starts."""
     kept = {name: environ[name] for name in _KEPT if environ.get(name)}
     kept |= {name: environ[name] for name in _PROXIES if environ.get(name) and "@" not in environ[name]}
     return kept | {"LC_ALL": "C.UTF-8"}
 
 
 def configuration(settings: Settings, environ: Mapping[str, str], options: list[str], wake: str) -> dict[str, Any]:
-    """Return what the shim is told: how to wake this engine, fixed now and looked up nowhere later.
+    """Return the shim's configuration: how to trigger a sync.
 
-    `options` are the global options that this call was given, and that the engine needs again. Over SSH there is
-    nothing to wake: the engine is on another machine.
+    `options` are the global options of this call, which the triggered sync needs too. Over SSH, the shim triggers
+    nothing, because closte-bridge is on another machine.
     """
     if settings.wp.ssh or settings.wp.alias:
         return {"engine": None, "wake": "auto", "trigger_file": None}
@@ -86,10 +85,10 @@ def configuration(settings: Settings, environ: Mapping[str, str], options: list[
 
 
 def moved(config: Mapping[str, Any], settings: Settings, root: str) -> list[str]:
-    """Return what of the engine is elsewhere than when the shim was installed with `config`, in words.
+    """Return the names of everything that moved since the shim was installed with `config`.
 
-    `root` is where WordPress is now. Options that this call has, or has not, and ways to call the same program, are no
-    difference.
+    `root` is the current location of WordPress. Other options of this call, and other ways to call the same program,
+    do not count.
     """
     engine = config.get("engine")
     installation = not (settings.wp.ssh or settings.wp.alias)
@@ -99,7 +98,7 @@ def moved(config: Mapping[str, Any], settings: Settings, root: str) -> list[str]
     path = _option(words, "path") or settings.wp.path
     source = settings.source and str(settings.source.absolute())
     name = _option(words, "network")
-    observe = {
+    differences = {
         "the program": not _same_program(words, program()),
         "the configuration": _option(words, "config") != source,
         "the network's name": name != settings.name and not (name is None and settings.name == DEFAULT_NETWORK),
@@ -107,15 +106,15 @@ def moved(config: Mapping[str, Any], settings: Settings, root: str) -> list[str]
         "the state folder": config.get("trigger_file") != str(settings.state_dir.absolute() / TRIGGER_FILE),
         "the user": config.get("user") != os.geteuid(),
     }
-    return [what for what, differs in observe.items() if differs]
+    return [what for what, differs in differences.items() if differs]
 
 
 def starts_us(config: Mapping[str, Any], settings: Settings, root: str) -> bool:
-    """Tell whether a shim with `config` starts this very program, called by the same words, and nothing has moved."""
-    engine, managed = config.get("engine"), program()
-    if settings.wp.ssh or settings.wp.alias or not isinstance(engine, list) or engine[: len(managed)] != managed:
+    """Return whether a shim with `config` starts exactly this program, and nothing has moved."""
+    engine, own = config.get("engine"), program()
+    if settings.wp.ssh or settings.wp.alias or not isinstance(engine, list) or engine[: len(own)] != own:
         return False
-    options = engine[len(managed) :]
+    options = engine[len(own) :]
     return all(str(word).startswith("--") for word in options) and not moved(config, settings, root)
 
 
@@ -125,13 +124,13 @@ def _option(words: list[str], name: str) -> str | None:
 
 
 def _same_program(installed: list[str], now: list[str]) -> bool:
-    """Compare where two are; a script and Python with the module may be the same, and are not compared."""
+    """Compare the locations. A script and Python with the module count as the same, because they may be."""
     one, other = Path(installed[0]), Path(now[0])
     if one.name != NAME and installed[1:3] != ["-m", "closte_bridge"]:
         return False
     if one.name == other.name == NAME:
         return one.resolve() == other.resolve()
     if NAME not in {one.name, other.name}:
-        # The interpreter of a virtual environment leads elsewhere, and has several names.
+        # A venv's interpreter is a symbolic link with several names.
         return one.parent.resolve() == other.parent.resolve()
     return True

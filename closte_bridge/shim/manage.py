@@ -1,4 +1,4 @@
-"""Install the shim through `wp`, look at it, remove it: the same on this machine and over SSH."""
+"""Install, inspect and remove the shim through `wp`, on this machine and over SSH."""
 
 from __future__ import annotations
 
@@ -18,24 +18,24 @@ if TYPE_CHECKING:
 
 
 def install(engine: Engine, configuration: dict[str, Any]) -> dict[str, Any]:
-    """Put the shim into the must-use folder, or bring it up to date; return `wp`'s answer.
+    """Install or update the shim in the must-use folder; return the response of `wp`.
 
-    Raises ReadOnlyError when another engine is in charge, BridgeError when a stranger's file is in the way or the
-    folder cannot be written: nothing is changed then. When a file cannot be written after all (BridgeError) or `wp`
-    failed (UnreadableError), what was made until then stays, and installing again makes the rest.
+    Raises ReadOnlyError if another installation is the owner, and BridgeError if a foreign file blocks the install or
+    the folder is not writable: then nothing changes. If a file cannot be written later (BridgeError) or `wp` fails
+    (UnreadableError), the files so far remain, and a new install writes the rest.
     """
     request = {"do": "install", "files": texts(), "version": __version__, "config": configuration}
-    answer = _ask(engine, {**request, "name_folder": _stands_in_folder(engine, configuration)})
+    answer = _ask(engine, {**request, "name_folder": _needs_folder(engine, configuration)})
     if answer.get("result") == "foreign_files":
         names = ", ".join(f'"{name}"' for name in answer["foreign_files"])
         raise BridgeError(
-            f'In "{answer["folder"]}" there are files of this name that are not ours: {names}.',
+            f'"{answer["folder"]}" already contains files that closte-bridge did not create: {names}.',
             code="shim-foreign-file",
-            hint="Look at them, move them away, and install again.",
+            hint="Inspect them and move them away, then run `closte-bridge shim install` again.",
         )
     if answer.get("result") == "not-writable":
         raise _not_writable(str(answer["folder"]))
-    # What became of an engine that was woken before says nothing of this installation.
+    # Earlier triggered runs say nothing about the new installation.
     for name in (LAST_FILE, SPAWNED_FILE):
         with suppress(OSError):
             (engine.settings.state_dir / name).unlink()
@@ -43,12 +43,12 @@ def install(engine: Engine, configuration: dict[str, Any]) -> dict[str, Any]:
 
 
 def status(engine: Engine, *, probe: bool = False) -> dict[str, Any]:
-    """Return what is installed and in what state; with `probe`, write a row that nobody reads, and take it back.
+    """Return the state of the installed shim. With `probe`, test the event table with a row that is deleted again.
 
-    `moved` names what has another place since the installation, unless another engine is in charge; `starts_us` says
-    whether it is this very program that is started.
+    `moved` names everything that moved since the installation, unless another installation is the owner. `starts_us`
+    is True if the shim starts exactly this program.
 
-    Raises UnreadableError when `wp` failed.
+    Raises UnreadableError if `wp` failed.
     """
     answer = _ask(engine, {"do": "status", "files": texts(), "probe": probe})
     try:
@@ -62,17 +62,17 @@ def status(engine: Engine, *, probe: bool = False) -> dict[str, Any]:
 
 
 def uninstall(engine: Engine, *, keep_owner: bool) -> dict[str, Any]:
-    """Remove everything of ours from WordPress; with `keep_owner` all but the name of the engine in charge.
+    """Remove all files and data of closte-bridge from WordPress, except the owner if `keep_owner`.
 
-    `left` names the files, `left_in_database` in words what of the database could not be removed.
+    `left` names the files, and `left_in_database` describes the data, that could not be removed.
 
-    Raises ReadOnlyError when another engine is in charge, UnreadableError when `wp` failed.
+    Raises ReadOnlyError if another installation is the owner, UnreadableError if `wp` failed.
     """
     return _ask(engine, {"do": "uninstall", "keep_owner": keep_owner, "version": __version__})
 
 
-def _stands_in_folder(engine: Engine, configuration: dict[str, Any]) -> bool:
-    """Tell whether nothing but the folder that this call stands in says where WordPress is."""
+def _needs_folder(engine: Engine, configuration: dict[str, Any]) -> bool:
+    """Return whether only the current folder of this call determines the location of WordPress."""
     options = configuration["engine"] or ()
     named = engine.settings.wp.path or any(option.startswith("--path=") for option in options)
     return bool(options) and not named
@@ -103,7 +103,7 @@ def _translate(error: UnreadableError) -> NoReturn:
 
 def _not_writable(folder: str) -> BridgeError:
     return BridgeError(
-        f'The user of `wp` cannot write into "{folder}".',
+        f'The user of `wp` cannot write to "{folder}".',
         code="shim-not-writable",
-        hint=f'Run as the owner of the files of the site; see "Files" in {page("shim.md")}.',
+        hint=f'Run as the owner of the site\'s files; see "Files" in {page("shim.md")}.',
     )

@@ -1,4 +1,4 @@
-"""Try this program as the shim would start it: it can work for whoever types it, and not by itself."""
+"""Test that closte-bridge starts in the shim's restricted environment."""
 
 from __future__ import annotations
 
@@ -15,11 +15,10 @@ PATIENCE = 10.0
 
 
 def probe(environ: Mapping[str, str], patience: float = PATIENCE) -> str:
-    """Start this program with `--version`, in what `shim install` would keep of `environ`; return what is wrong with
-    it, or nothing.
+    """Run this program with `--version` in the environment that `shim install` keeps; return a clause if it fails.
 
-    Nothing of what WordPress answered is started, or stands in the environment: whoever can write the shim's
-    configuration could name any command there. There is no shell.
+    No data from WordPress becomes a command or a variable, because anyone who can write the shim's configuration could
+    set any command there. No shell is used.
     """
     argv = program()
     try:
@@ -34,9 +33,9 @@ def probe(environ: Mapping[str, str], patience: float = PATIENCE) -> str:
             timeout=patience,
         )
     except subprocess.TimeoutExpired:
-        return f'"{argv[0]}" does not end within {patience:.0f} seconds'
+        return f'"{argv[0]}" timed out after {patience:.0f} s'
     except OSError as error:
         return f'"{argv[0]}" could not be started ({error.strerror})'
     if done.returncode or not done.stdout.startswith(b"closte-bridge"):
-        return f'"{argv[0]}" ended with {done.returncode}, and did not say its version'
+        return f'"{argv[0]}" exited with code {done.returncode} without printing its version'
     return ""

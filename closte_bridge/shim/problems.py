@@ -1,4 +1,4 @@
-"""What keeps the shim from doing its work, in words."""
+"""Describe problems with the shim."""
 
 from __future__ import annotations
 
@@ -17,21 +17,25 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 _AGAIN = "Run `closte-bridge shim install` again."
-_LATER = "Events wait for the next sync: run `closte-bridge watch` or a timer. If the program has moved: "
-# An event that waits for longer than this, in seconds, was missed by whoever should have fetched it.
+_QUEUED = "Events are queued until the next sync: run `closte-bridge watch`, or schedule `closte-bridge sync`. "
+_IF_MOVED = "If closte-bridge was moved, run `closte-bridge shim install` again."
+# Seconds after which a queued event was missed by the sync that should have read it.
 _OVERDUE = 1800
-# An engine that was started has begun within so many seconds, also on a slow machine.
+# Seconds in which a triggered run begins, even on a slow machine.
 _BEGUN = 30.0
 _FILES = {
     "missing": ("is missing", _AGAIN),
-    "foreign-file": ("is not ours", "Look at it, move it away, then `closte-bridge shim install`."),
-    "changed": ("was changed", _AGAIN),
+    "foreign-file": (
+        "was not created by closte-bridge",
+        "Inspect it and move it away, then run `closte-bridge shim install`.",
+    ),
+    "changed": ("was modified", _AGAIN),
     "other-version": ("is outdated", _AGAIN),
 }
 
 
 class ShimProblem(NamedTuple):
-    """One thing that is wrong, with its remedy."""
+    """A problem and its solution."""
 
     code: str
     message: str
@@ -39,7 +43,7 @@ class ShimProblem(NamedTuple):
 
 
 def trigger_method(found: dict[str, Any]) -> tuple[str, str]:
-    """Return how the shim wakes the engine (`file`, `process` or `poll`), and a sentence that says why."""
+    """Return how the shim triggers a sync (`file`, `process` or `poll`), and the reason as a sentence."""
     answer = found.get("trigger")
     if isinstance(answer, list) and len(answer) == 2:  # noqa: PLR2004 - the method and the reason
         return str(answer[0]), str(answer[1])
@@ -57,16 +61,15 @@ def installed_state(found: dict[str, Any]) -> str:
 
 
 def of_installation(found: dict[str, Any]) -> list[ShimProblem]:
-    """Return what is wrong with the shim as WordPress has it, or that there is none."""
+    """Return the problems of the shim in WordPress, or that it is not installed."""
     if installed_state(found) == "no":
-        return [
-            ShimProblem(code="shim-missing", message="The shim is not installed.", hint="`closte-bridge shim install`.")
-        ]
+        hint = "Run `closte-bridge shim install`."
+        return [ShimProblem(code="shim-missing", message="The shim is not installed.", hint=hint)]
     return [*_of_files(found), *_of_wordpress(found), *_of_place(found)]
 
 
 def of_all(found: dict[str, Any], environ: Mapping[str, str]) -> list[ShimProblem]:
-    """Return everything that is wrong; starts this program in what is kept of `environ`, where the shim would."""
+    """Return all problems. Starts closte-bridge with the variables of `environ` that the shim keeps."""
     problems = of_installation(found)
     if installed_state(found) != "no":
         problems += [*_of_engine(found, environ), *of_starting(found), *_of_events(found)]
@@ -74,35 +77,38 @@ def of_all(found: dict[str, Any], environ: Mapping[str, str]) -> list[ShimProble
 
 
 def of_starting(found: dict[str, Any]) -> list[ShimProblem]:
-    """Return that what the shim starts never runs; tries it with a small program, if the way is one of ours."""
+    """Return a problem if programs that the shim starts never run. Tests this with a small program."""
     config = found["config"] if isinstance(found["config"], dict) else {}
     if trigger_method(found)[0] != "process" or not found["starts_us"]:
         return []
-    # What WordPress answered is started only if this program would have chosen it.
+    # Use a command from WordPress only if closte-bridge would have chosen it.
     known = [way for way in ways() if same_way(way, config.get("start"))]
     if not known:
-        text = "The shim starts this engine in a way that this program does not know."
+        text = "The shim starts closte-bridge with an unknown method."
         return [ShimProblem(code="shim-cannot-wake", message=text, hint=_AGAIN)]
     if works(known[0]):
         return []
-    text = "What the shim starts in the background never runs."
-    hint = f"{_LATER}`closte-bridge shim install`, which tries other ways."
+    text = "Programs that the shim starts in the background never run."
+    hint = f"{_QUEUED}Run `closte-bridge shim install` to find another method."
     return [ShimProblem(code="shim-cannot-wake", message=text, hint=hint)]
 
 
 def of_triggering(folder: Path, last: dict[str, object] | None) -> list[ShimProblem]:
-    """Return what went wrong the last time that the shim started the engine of the state folder `folder`.
+    """Return the problems of the last sync that the shim triggered. `folder` is the state folder.
 
-    `last` is what `closte_bridge.engine.triggered.last_run` says of it.
+    `last` is the result of `closte_bridge.engine.triggered.last_run`.
     """
     started, begun = (stamp(folder / name) // 1_000_000_000 for name in (SPAWNED_FILE, TRIGGER_FILE))
     if begun < started < time.time() - _BEGUN:
-        text = "The engine was started by the shim, and did not begin."
-        hint = f"Start it by hand: `closte-bridge sync`. If program or config have moved: {_AGAIN}"
+        text = "The shim started closte-bridge, but no run began."
+        hint = (
+            "Run `closte-bridge sync` to see the error. "
+            "If closte-bridge or its config was moved, run `closte-bridge shim install` again."
+        )
         return [ShimProblem(code="shim-wake-failed", message=text, hint=hint)]
     if last and last["code"]:
-        text = f"The engine that the shim woke ended with {last['exit_code']} ({last['code']})."
-        hint = f"{page('troubleshooting.md')} explains this code. The next change shows whether it is fixed."
+        text = f"The last run triggered by the shim failed with exit code {last['exit_code']} ({last['code']})."
+        hint = f"See {page('troubleshooting.md')} for this code. The next triggered run shows whether it is fixed."
         return [ShimProblem(code="shim-wake-failed", message=text, hint=hint)]
     return []
 
@@ -114,25 +120,28 @@ def _of_files(found: dict[str, Any]) -> list[ShimProblem]:
         if state in _FILES
     ]
     if not found["table"]:
-        problems.append(ShimProblem(code="shim-no-table", message="The table of the events is missing.", hint=_AGAIN))
+        problems.append(ShimProblem(code="shim-no-table", message="The shim's event table is missing.", hint=_AGAIN))
     if not found["config"]:
-        problems.append(ShimProblem(code="shim-no-config", message="This network is not in its config.", hint=_AGAIN))
+        text = "The shim's config has no entry for this network."
+        problems.append(ShimProblem(code="shim-no-config", message=text, hint=_AGAIN))
     return problems
 
 
 def _of_wordpress(found: dict[str, Any]) -> list[ShimProblem]:
     if found["disabled"]:
-        text, hint = "CLOSTE_BRIDGE_DISABLE switches the shim off.", "Take it out of wp-config.php."
+        text = "CLOSTE_BRIDGE_DISABLE switches the shim off."
+        hint = "Remove CLOSTE_BRIDGE_DISABLE from wp-config.php."
         return [ShimProblem(code="shim-disabled", message=text, hint=hint)]
     if not found["loaded"]:
         return [ShimProblem(code="shim-not-loaded", message="WordPress does not load the shim.", hint=_AGAIN)]
     if found["table"] and not found["writable"]:
-        text = "The database takes no events: it is read-only, or its disk is full."
-        return [ShimProblem(code="shim-cannot-note", message=text, hint="Until it does, changes are found by looking.")]
+        text = "Could not store events: the database is read-only or its disk is full."
+        hint = "Make the database writable. Until then, changes wait for the next scheduled sync."
+        return [ShimProblem(code="shim-cannot-note", message=text, hint=hint)]
     if found["owner"] and not found["active"] and found["silence"] is not None:
-        ago = counted(int(found["silence"]) // 60, "minute")
-        text = f"The engine was last heard of {ago} ago: Ultimate Multisite's own provider works meanwhile."
-        hint = "Run `closte-bridge sync` and look at what it says. Let something run it every five minutes."
+        silence = counted(int(found["silence"]) // 60, "minute")
+        text = f"No heartbeat for {silence}: Ultimate Multisite's built-in provider is active in the meantime."
+        hint = "Run `closte-bridge sync` and check its output. Schedule it every 5 minutes."
         return [ShimProblem(code="shim-silent", message=text, hint=hint)]
     return []
 
@@ -140,19 +149,19 @@ def _of_wordpress(found: dict[str, Any]) -> list[ShimProblem]:
 def _of_place(found: dict[str, Any]) -> list[ShimProblem]:
     if not found["moved"]:
         return []
-    text = f"Since the shim was installed, these have changed: {', '.join(found['moved'])}."
+    text = f"The shim is outdated. Changed since its installation: {', '.join(found['moved'])}."
     return [ShimProblem(code="shim-moved", message=text, hint=_AGAIN)]
 
 
 def _of_engine(found: dict[str, Any], environ: Mapping[str, str]) -> list[ShimProblem]:
     config = found["config"] if isinstance(found["config"], dict) else {}
-    if found["starts_us"] and (wrong := probe(environ)):
-        text = f"The engine that the shim starts does not work: {wrong}."
-        return [ShimProblem(code="shim-engine-broken", message=text, hint=f"Mend it. If it has moved: {_AGAIN}")]
+    if found["starts_us"] and (reason := probe(environ)):
+        text = f"The shim cannot start closte-bridge: {reason}."
+        return [ShimProblem(code="shim-engine-broken", message=text, hint=f"Fix the installation. {_IF_MOVED}")]
     way, why = trigger_method(found)
     if config.get("engine") and config.get("wake") != "none" and way == "poll" and found["loaded"]:
-        text = f"The shim cannot wake this engine: {why}"
-        return [ShimProblem(code="shim-cannot-wake", message=text, hint=f"{_LATER}`closte-bridge shim install`.")]
+        text = f"The shim cannot trigger a sync: {why}"
+        return [ShimProblem(code="shim-cannot-wake", message=text, hint=f"{_QUEUED}{_IF_MOVED}")]
     return []
 
 
@@ -160,7 +169,6 @@ def _of_events(found: dict[str, Any]) -> list[ShimProblem]:
     if found["oldest"] is None or int(found["oldest"]) <= _OVERDUE:
         return []
     oldest = counted(int(found["oldest"]) // 60, "minute")
-    waits = "waits" if int(found["events"]) == 1 else "wait"
-    text = f"{counted(int(found['events']), 'event')} {waits}, the oldest for {oldest}."
-    hint = "Run `closte-bridge sync` and look at what it says."
+    text = f"Queued: {counted(int(found['events']), 'event')}, the oldest for {oldest}."
+    hint = "Run `closte-bridge sync` and check its output."
     return [ShimProblem(code="shim-events-overdue", message=text, hint=hint)]

@@ -1,4 +1,4 @@
-"""What an event of the shim proves. It is a hint with a reason, never an order."""
+"""Interpret shim events. Events are evidence, never commands."""
 
 from __future__ import annotations
 
@@ -14,16 +14,16 @@ REMOVED = "mapping_removed"
 RENAMED = "mapping_renamed"
 SITE_DELETED = "site_deleted"
 MAPPED = "mapping_added"
-# The request that made the site is over when one of these is written.
+# The shim writes these when the request that created the site has ended.
 CREATED = frozenset({"site_created", "site_duplicated"})
-# Stands for more than anybody wrote down. Any name may have come back among it: no earlier event counts any more.
+# Stands for unrecorded events. Any domain may be in use again, so no earlier event counts.
 EVERYTHING = "everything"
 
-# Of these the domain is a name that came into use, or came back: what was said of it before is over.
-_TAKEN = frozenset({MAPPED, RENAMED, *CREATED})
+# The domain of these events came into use (again), so earlier events about it no longer count.
+_IN_USE = frozenset({MAPPED, RENAMED, *CREATED})
 
-# Kinds that say "look now" and prove nothing about a removal.
-LOOK = frozenset(
+# These events trigger a sync and are no evidence for a removal.
+NO_EVIDENCE = frozenset(
     {
         MAPPED,
         *CREATED,
@@ -37,7 +37,7 @@ LOOK = frozenset(
 )
 
 
-def _names_given_up(event: Event) -> list[str]:
+def _removed_domains(event: Event) -> list[str]:
     if event.kind == REMOVED:
         return [event.domain]
     detail = json.loads(event.detail)
@@ -48,16 +48,16 @@ def _names_given_up(event: Event) -> list[str]:
 
 
 def understand(event: Event) -> tuple[dict[str, str], bool]:
-    """Return the names that the event says were given up, each with the event's kind, and whether it made sense.
+    """Return the domains that the event removed, each with the event's kind, and whether the event is valid.
 
-    The `www.` form goes with its name.
+    Each domain includes its `www.` form.
     """
-    if event.kind in LOOK:
+    if event.kind in NO_EVIDENCE:
         return {}, True
     if event.kind not in {REMOVED, RENAMED, SITE_DELETED}:
         return {}, False
     try:
-        names = [normalise(name) for name in _names_given_up(event)]
+        names = [normalise(name) for name in _removed_domains(event)]
     except (ValueError, KeyError, TypeError, RecursionError):
         return {}, False
     evidence = {}
@@ -69,7 +69,7 @@ def understand(event: Event) -> tuple[dict[str, str], bool]:
 
 
 def declines_record(event: Event) -> bool:
-    """Tell whether the event says that a site was made whose record somebody objected to in that moment."""
+    """Return whether the event reports a new site whose record was declined at that moment."""
     if event.kind != "site_created" or not event.detail:
         return False
     try:
@@ -80,11 +80,11 @@ def declines_record(event: Event) -> bool:
 
 
 def taken(event: Event) -> list[str]:
-    """Return the names that the event says came into use: no earlier event counts against them any more.
+    """Return the domains that came into use with the event: no earlier event counts against them.
 
-    What comes later must stand on its own: a name that is removed, mapped again and then missing was not given up.
+    A later removal needs its own evidence: a domain that is removed, mapped again and then missing has none.
     """
-    if event.kind not in _TAKEN:
+    if event.kind not in _IN_USE:
         return []
     try:
         name = normalise(event.domain)

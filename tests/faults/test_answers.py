@@ -100,7 +100,7 @@ def test_each_fault_alone(make_world: Callable[..., World], kind: FaultKind) -> 
     gone, fresh = set(FEW[:5]), [f"new{number}.example.com" for number in range(5)]
     world.wordpress.change(add=fresh, drop=gone)
     # Closte's words for "already so" are not known: here they are none that the client could understand.
-    world.sandbox.api.words = ApiTexts(already="Nein.", missing="Nein.")
+    world.sandbox.api.texts = ApiTexts(already="Nein.", missing="Nein.")
     world.sandbox.set_faults(*(f"{kind.value}:0.7@{name}" for name in (*gone, *fresh)), seed=7)
     bring_in_step(world, kind)
     assert asked(world.sandbox.requests, "remove") == gone
@@ -112,7 +112,7 @@ def test_lost_answers_whatever_the_words_for_already_so(
     make_world: Callable[..., World], already: str, missing: str
 ) -> None:
     world = make_world(mapped=FEW)
-    world.sandbox.api.words = ApiTexts(already=already, missing=missing)
+    world.sandbox.api.texts = ApiTexts(already=already, missing=missing)
     world.adopt()
     gone, fresh = set(FEW[:5]), [f"new{number}.example.com" for number in range(5)]
     world.wordpress.change(add=fresh, drop=gone)
@@ -195,7 +195,7 @@ def test_names_that_are_answered_like_a_wrong_key_keep_no_other_waiting(
         return work(this, call, fields, fault) if fields.get("domain") not in bad else None
 
     monkeypatch.setattr(Handler, "_work", picky)
-    world.sandbox.api.words = words
+    world.sandbox.api.texts = words
     report = world.sync()
     assert report.applied is not None
     assert {(failure.change.name, failure.kind) for failure in report.applied.failed} == {
@@ -265,7 +265,7 @@ def test_access_that_is_refused_after_a_lost_answer_loses_no_change(
 
     with monkeypatch.context() as patch:
         patch.setattr(Handler, "_work", close)
-        world.sandbox.api.words = ApiTexts("Blocked.", 403)
+        world.sandbox.api.texts = ApiTexts("Blocked.", 403)
         world.sandbox.set_faults(f"lost:1:1@{name}")
         report = world.sync()
     assert report.applied is not None

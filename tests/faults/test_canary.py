@@ -140,7 +140,7 @@ def test_when_closte_echoes_it(make_world: Callable[..., World], driver: Driver,
     world = make(make_world)
     assert driver.run(world, "adopt", "--yes")["status"] == 0
     words = f"Not done. {ECHOES[echo]} is not welcome."
-    world.sandbox.api.words = ApiTexts(wrong_key=words, already=words, missing=words, unknown=words)
+    world.sandbox.api.texts = ApiTexts(wrong_key=words, already=words, missing=words, unknown=words)
     world.sandbox.set_faults("unknown-error:1")
     codes = run_all(driver, world, SOME)
     assert codes["sync --retry"] != 0
@@ -154,7 +154,7 @@ def test_when_the_key_is_wrong(make_world: Callable[..., World], driver: Driver,
     world = make(make_world)
     assert driver.run(world, "adopt", "--yes")["status"] == 0
     world.sandbox.api.takes = lambda key: not key  # type: ignore[method-assign]  # the key was changed at Closte
-    world.sandbox.api.words = ApiTexts(wrong_key=f'Invalid API key "{KEY}".', wrong_key_status=status)
+    world.sandbox.api.texts = ApiTexts(wrong_key=f'Invalid API key "{KEY}".', wrong_key_status=status)
     codes = run_all(driver, world, SOME)
     assert codes["integration test"] == codes["sync --retry"] == 1
 

@@ -147,7 +147,7 @@ def test_a_short_list_costs_no_certificate_budget(make_world: Callable[..., Worl
     names = [f"shop{number}.example.com" for number in range(39)]
     world = make_world(mapped=names)
     world.adopt()
-    world.sandbox.api.words = type(world.sandbox.api.words)(already=already)
+    world.sandbox.api.texts = type(world.sandbox.api.texts)(already=already)
     world.sandbox.set_faults(f"{fault}:1")
     world.sync()
     world.sandbox.set_faults()

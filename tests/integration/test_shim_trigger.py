@@ -139,7 +139,7 @@ def test_an_addition_waits_for_nothing_but_one_run(bridge: Bridge) -> None:
     one_run = time.monotonic() - began
     waited = []
     for slug in ("one", "two", "three"):
-        bridge.sandbox.journal.clear()
+        bridge.sandbox.request_log.clear()
         bridge.multisite.create_site(slug)
         over = time.monotonic()
         wait_for_alias(bridge, f"{slug}.example.net")
@@ -160,7 +160,7 @@ def test_five_hundred_at_once_cost_few_runs(bridge: Bridge) -> None:
     multisite = bridge.multisite
     site = multisite.create_site("one")
     settle(bridge)
-    bridge.sandbox.journal.clear()
+    bridge.sandbox.request_log.clear()
     multisite.php(
         "for ($i = 0; $i < 500; $i++) {"
         " wu_create_domain(array('domain' => \"n$i.example$i.com\", 'blog_id' => $args[0])); }",
@@ -179,7 +179,7 @@ def many_at_once(bridge: Bridge) -> None:
     multisite = bridge.multisite
     site = multisite.create_site("one")
     settle(bridge)
-    bridge.sandbox.journal.clear()
+    bridge.sandbox.request_log.clear()
     names = {f"n{number}.example{number}.com" for number in range(20)}
     with ThreadPoolExecutor(20) as pool:
         list(pool.map(lambda name: multisite.add_mapping(name, site), sorted(names)))

@@ -99,7 +99,7 @@ class Watcher:
 
     def requests_are_judged(self) -> None:
         """Pass over the requests so far: when they were sent, WordPress was not yet as it is now."""
-        self._seen_requests += len(self.world.sandbox.journal.read(self._seen_requests))
+        self._seen_requests += len(self.world.sandbox.request_log.read(self._seen_requests))
 
     def check(
         self, rans: Sequence[Ran], *, changes_nothing: bool = False, no_removals: bool = False, approved: bool = False
@@ -119,7 +119,7 @@ class Watcher:
         before = self.mentioned
         self.look()
         wanted = before | self.mentioned
-        requests = self.world.sandbox.journal.read(self._seen_requests)
+        requests = self.world.sandbox.request_log.read(self._seen_requests)
         self._seen_requests += len(requests)
         # A change of no domain changes nothing: so the key is tried.
         changes = (r for r in requests if r.call in {"add", "remove"} and r.domain)

@@ -288,7 +288,7 @@ MUTANTS: dict[str, Mutant] = {
     ),
     "a refused list is a rejected key": Mutant(
         5, "the key is not tried by a change when the list is refused",
-        _putting("closte_bridge.closte.client:ClosteClient._with_key_tried", lambda _, listing: listing),
+        _putting("closte_bridge.closte.client:ClosteClient._with_key_tested", lambda _, listing: listing),
         ("a_firewall_refuses_lists",),
     ),
     "words decide": Mutant(

@@ -105,7 +105,7 @@ def test_a_network_of_hostile_text(make_world: Callable[..., World], driver: Dri
         world.wordpress.restore(picture)
     else:
         driver.run(world, "adopt", "--yes")
-    world.sandbox.api.words = ApiTexts(already="".join(POISON), missing=POISON[1], unknown=POISON[0])
+    world.sandbox.api.texts = ApiTexts(already="".join(POISON), missing=POISON[1], unknown=POISON[0])
     forged = 0
     # Under a stranger most commands say the same.
     for call in CALLS if owner == "nobody" else UNDER_A_STRANGER:

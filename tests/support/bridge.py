@@ -237,7 +237,7 @@ class Bridge:
     def changes(self) -> list[tuple[str, str]]:
         """Return what Closte was asked to change since the last call: (`add` or `remove`, domain), sorted."""
         asked = [(r.call, r.domain) for r in self.sandbox.requests if r.call in {"add", "remove"} and r.domain]
-        self.sandbox.journal.clear()
+        self.sandbox.request_log.clear()
         return sorted(asked)
 
     # Events, as the shim writes them

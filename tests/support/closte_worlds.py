@@ -21,17 +21,17 @@ if TYPE_CHECKING:
 @contextmanager
 def lists_are_refused(sandbox: Sandbox, words: str = "Forbidden.", status: int = 403) -> Iterator[None]:
     """Have a firewall refuse GET, which has the key in its address, and let POST pass."""
-    work, usual = Handler._work, sandbox.api.words
+    work, usual = Handler._work, sandbox.api.texts
 
     def refuse(this: Handler, call: Any, *rest: Any) -> Any:  # noqa: ANN401 - as what it replaces
         return work(this, call, *rest) if call != "list" else None
 
-    sandbox.api.words = replace(usual, wrong_key=words, wrong_key_status=status)
+    sandbox.api.texts = replace(usual, wrong_key=words, wrong_key_status=status)
     try:
         with mock.patch.object(Handler, "_work", refuse):
             yield
     finally:
-        sandbox.api.words = usual
+        sandbox.api.texts = usual
 
 
 @contextmanager
@@ -75,5 +75,5 @@ def late_list(sandbox: Sandbox) -> Iterator[None]:
     """Have the list show what there is now, whatever changes."""
     then = Store(sandbox.store.own)
     then.replace(sandbox.store.names)
-    with mock.patch.object(sandbox.api, "listing", Api(then, None, sandbox.api.words).listing):
+    with mock.patch.object(sandbox.api, "listing", Api(then, None, sandbox.api.texts).listing):
         yield

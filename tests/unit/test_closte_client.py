@@ -109,7 +109,7 @@ def test_what_does_not_pass(sandbox: Sandbox, fault: str, kind: OutcomeKind, att
 
 @pytest.mark.parametrize("call", ["add", "remove"])
 def test_a_no_after_a_lost_answer_is_no_clear_no(call: str) -> None:
-    with Sandbox(words=ApiTexts(already="Nope.", missing="Nope."), faults=["lost:1:1"]) as sandbox:
+    with Sandbox(texts=ApiTexts(already="Nope.", missing="Nope."), faults=["lost:1:1"]) as sandbox:
         sandbox.aliases = {NAME} if call == "remove" else set()
         with client(sandbox) as closte:
             outcome = closte.add(NAME) if call == "add" else closte.delete(NAME)
@@ -203,13 +203,13 @@ class TestConnectionTest:
 
     @pytest.mark.parametrize("status", [401, 403])
     def test_wrong_key_by_its_status(self, status: int) -> None:
-        with Sandbox(key=Secret("ok"), words=ApiTexts("No.", status)) as sandbox, client(sandbox) as closte:
+        with Sandbox(key=Secret("ok"), texts=ApiTexts("No.", status)) as sandbox, client(sandbox) as closte:
             assert closte.test_connection().state is ConnectionState.KEY_REJECTED
             assert closte.add(NAME).kind is OutcomeKind.KEY_REJECTED
             assert closte.list_aliases().key_rejected
 
     def test_words_that_nobody_knows(self) -> None:
-        with Sandbox(key=Secret("ok"), words=ApiTexts("Computer says no.")) as sandbox, client(sandbox) as closte:
+        with Sandbox(key=Secret("ok"), texts=ApiTexts("Computer says no.")) as sandbox, client(sandbox) as closte:
             test = closte.test_connection()
         assert test.state is ConnectionState.UNEXPECTED
         assert "Computer says no." in test.message

@@ -364,7 +364,7 @@ def test_a_command_that_cannot_be_ended_holds_nobody_up(
 ) -> None:
     """Behind `sudo` it is another user's."""
     monkeypatch.setattr("closte_bridge.engine.alerts._PATIENCE", 0.2)
-    monkeypatch.setattr("closte_bridge.wordpress.process._FAREWELL", 0.01)
+    monkeypatch.setattr("closte_bridge.wordpress.process._EXIT_TIME", 0.01)
     with unkillable(monkeypatch):
         command = (sys.executable, "-c", "import time; time.sleep(60)")
         (trouble,) = after_run(engine(tmp_path, clock, on_problem=command), None, 1, [PROBLEM])

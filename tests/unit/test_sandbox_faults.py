@@ -33,7 +33,7 @@ def test_refuses_what_is_no_fault(text: str) -> None:
 def test_the_same_seed_gives_the_same_faults() -> None:
     faults = [Fault(FaultKind.SLOW, 0.3), Fault(FaultKind.MIXED, 0.5)]
     throws = [
-        [dice.throw("add") for _ in range(50)]
+        [dice.pick("add") for _ in range(50)]
         for dice in (FaultPicker(faults, 7), FaultPicker(faults, 7), FaultPicker(faults, 8))
     ]
     assert throws[0] == throws[1] != throws[2]
@@ -41,7 +41,7 @@ def test_the_same_seed_gives_the_same_faults() -> None:
 
 def test_strikes_as_often_as_it_should() -> None:
     dice = FaultPicker([Fault(FaultKind.SLOW, 0.3)], seed=1)
-    hits = sum(dice.throw("add") is FaultKind.SLOW for _ in range(2000))
+    hits = sum(dice.pick("add") is FaultKind.SLOW for _ in range(2000))
     assert 500 < hits < 700
     assert FaultPicker([Fault(FaultKind.SLOW, 0)]).throw("add") is None
     assert FaultPicker().throw("list") is None
@@ -49,26 +49,26 @@ def test_strikes_as_often_as_it_should() -> None:
 
 def test_strikes_only_so_many_times() -> None:
     dice = FaultPicker([Fault(FaultKind.LOST, times=2), Fault(FaultKind.SLOW, times=1)])
-    assert [dice.throw("add") for _ in range(4)] == [FaultKind.LOST, FaultKind.LOST, FaultKind.SLOW, None]
+    assert [dice.pick("add") for _ in range(4)] == [FaultKind.LOST, FaultKind.LOST, FaultKind.SLOW, None]
 
 
 def test_strikes_one_domain_only() -> None:
     dice = FaultPicker([Fault(FaultKind.RESET, domain="bad.example.org")])
-    assert dice.throw("add", "bad.example.org") is FaultKind.RESET
-    assert dice.throw("add", "good.example.org") is None
-    assert dice.throw("list") is None
+    assert dice.pick("add", "bad.example.org") is FaultKind.RESET
+    assert dice.pick("add", "good.example.org") is None
+    assert dice.pick("list") is None
 
 
 def test_faults_of_the_list_strike_the_list_only() -> None:
     dice = FaultPicker([Fault(FaultKind.LIST_EMPTY)])
-    assert dice.throw("add") is None
-    assert dice.throw("list") is FaultKind.LIST_EMPTY
+    assert dice.pick("add") is None
+    assert dice.pick("list") is FaultKind.LIST_EMPTY
 
 
 def test_mixed_gives_every_fault_that_fits() -> None:
     dice = FaultPicker([Fault(FaultKind.MIXED)], seed=1)
-    changes = {dice.throw("add") for _ in range(500)}
-    lists = {dice.throw("list") for _ in range(1000)}
+    changes = {dice.pick("add") for _ in range(500)}
+    lists = {dice.pick("list") for _ in range(1000)}
     assert {FaultKind.LOST, FaultKind.RESET, FaultKind.TOO_MANY, FaultKind.DRIP} <= changes
     assert {FaultKind.LIST_SHRUNK, FaultKind.LIST_NO_OWN, FaultKind.LIST_HIDDEN} <= lists
     assert not any(kind is None or kind.only_lists or kind is FaultKind.MIXED for kind in changes)

@@ -80,7 +80,7 @@ def test_wants_the_key_where_it_belongs(sandbox: Sandbox, session: requests.Sess
 
 def test_its_unknown_words_can_be_set(session: requests.Session) -> None:
     words = ApiTexts("Who are you?", 403, already="", missing="Gone.")
-    with Sandbox(key=Secret("ok"), words=words) as sandbox:
+    with Sandbox(key=Secret("ok"), texts=words) as sandbox:
         response = post(session, sandbox)
         assert (response.status_code, response.json()["error"]) == (403, "Who are you?")
         assert post(session, sandbox, apikey="ok").json() == {"success": True}

@@ -4,7 +4,7 @@ import json
 
 import pytest
 
-from closte_bridge.wordpress.events import LOOK, taken, understand
+from closte_bridge.wordpress.events import NO_EVIDENCE, taken, understand
 from closte_bridge.wordpress.snapshot import Event
 
 
@@ -29,7 +29,7 @@ def test_with_a_site_all_its_names_are_given_up() -> None:
     assert evidence.keys() == {"a.com", "www.a.com", "xn--bcher-kva.de", "www.xn--bcher-kva.de"}
 
 
-@pytest.mark.parametrize("kind", sorted(LOOK))
+@pytest.mark.parametrize("kind", sorted(NO_EVIDENCE))
 def test_the_other_kinds_say_look_and_prove_nothing(kind: str) -> None:
     assert understand(event(kind, "x.com", {"from": "x.com", "domains": ["x.com"]})) == ({}, True)
 

@@ -45,7 +45,7 @@ def test_interrupted_while_it_is_started(tmp_path: Path, monkeypatch: pytest.Mon
 
 def test_one_that_cannot_be_ended_holds_nobody_up(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Behind `sudo` it is another user's."""
-    monkeypatch.setattr("closte_bridge.wordpress.process._FAREWELL", 0.01)
+    monkeypatch.setattr("closte_bridge.wordpress.process._EXIT_TIME", 0.01)
     command = (str(write_script(tmp_path / "wp", "exec sleep 60")),)
     with unkillable(monkeypatch):
         call = WpCall.start(WpSettings(command=command, timeout=0.1), "snapshot", {}, WpCost())

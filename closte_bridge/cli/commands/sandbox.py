@@ -96,7 +96,7 @@ def sandbox(  # noqa: PLR0913, PLR0917 - click passes one parameter for each opt
             state=state,
             key=_key(key_file),
             port=port,
-            words=ApiTexts(wrong_key_text, wrong_key_status, already_text, missing_text),
+            texts=ApiTexts(wrong_key_text, wrong_key_status, already_text, missing_text),
             behaviour=SandboxOptions(latency=latency, retry_after=retry_after),
             faults=faults,
             seed=seed,
