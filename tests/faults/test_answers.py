@@ -137,8 +137,8 @@ def test_any_shape_of_the_list_proves_the_same(make_world: Callable[..., World],
 def poor_list(sandbox: Sandbox, kind: FaultKind) -> None:
     """Have every list fail, and nothing but lists: names of applications are never asked for by a list."""
     sandbox.set_faults(f"{kind.value}:1")
-    throw = sandbox.throw
-    sandbox.throw = lambda call, domain: throw(call, domain) if call == "list" else None  # type: ignore[method-assign]  # only lists are to fail
+    throw = sandbox.pick
+    sandbox.pick = lambda call, domain: throw(call, domain) if call == "list" else None  # type: ignore[method-assign]  # only lists are to fail
 
 
 @pytest.mark.parametrize("kind", POOR)
@@ -295,7 +295,7 @@ def test_a_key_that_was_not_tried_is_not_called_rejected(
     world.wordpress.change(add=["a.example.com", "b.example.com"])
     # The one is refused once the other, which waits until both are asked for, is told to wait for an hour.
     both, paused = threading.Event(), threading.Event()
-    work, take_note, throw = Handler._work, RateLimiter.slow_down, world.sandbox.throw
+    work, take_note, throw = Handler._work, RateLimiter.slow_down, world.sandbox.pick
 
     def refuse(this: Handler, call: Call, fields: dict[str, str], fault: FaultKind | None) -> Document | None:
         if fields.get("domain") == "b.example.com":
@@ -314,7 +314,7 @@ def test_a_key_that_was_not_tried_is_not_called_rejected(
 
     with monkeypatch.context() as patch:
         patch.setattr(Handler, "_work", refuse)
-        patch.setattr(world.sandbox, "throw", wait)
+        patch.setattr(world.sandbox, "pick", wait)
         patch.setattr(RateLimiter, "slow_down", slow_down)
         patch.setattr(world.sandbox, "behaviour", replace(world.sandbox.behaviour, retry_after="3600"))
         world.sandbox.set_faults("429:1:1@a.example.com")
@@ -323,7 +323,7 @@ def test_a_key_that_was_not_tried_is_not_called_rejected(
     assert [request.domain for request in world.sandbox.requests if request.call == "add"].count("") == 0
     assert not report.applied.key_rejected
     assert report.exit_code is ExitCode.SOME_FAILED
-    assert report.applied.stopped.startswith("Closte asked for a pause of 3")
+    assert report.applied.stopped.startswith("Closte is rate-limiting requests (retry after 3")
     assert {failure.change.name: failure.kind for failure in report.applied.failed} == {
         "a.example.com": OutcomeKind.FAILED,
         "b.example.com": OutcomeKind.FAILED,

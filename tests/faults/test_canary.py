@@ -153,7 +153,7 @@ def test_when_closte_echoes_it(make_world: Callable[..., World], driver: Driver,
 def test_when_the_key_is_wrong(make_world: Callable[..., World], driver: Driver, status: int) -> None:
     world = make(make_world)
     assert driver.run(world, "adopt", "--yes")["status"] == 0
-    world.sandbox.api.takes = lambda key: not key  # type: ignore[method-assign]  # the key was changed at Closte
+    world.sandbox.api.accepts = lambda key: not key  # type: ignore[method-assign]  # the key was changed at Closte
     world.sandbox.api.texts = ApiTexts(wrong_key=f'Invalid API key "{KEY}".', wrong_key_status=status)
     codes = run_all(driver, world, SOME)
     assert codes["integration test"] == codes["sync --retry"] == 1

@@ -170,7 +170,7 @@ def test_a_list_that_is_always_paged_is_said_and_repeats_nothing(make_world: Cal
         report = world.sync(later=later)
         assert report.exit_code is ExitCode.OK
         assert report.plan.observed.paged
-    assert report.plan.observed.reason == "Closte's list is paged: 32 of 65 shown"
+    assert report.plan.observed.reason == "Closte's list is paged and shows 32 of 65 entries"
     assert asked(world.sandbox.requests[before:], "add") == {"new.example.com"}
     assert world.sandbox.aliases == world.wanted
     # What went is removed by its event all the same.

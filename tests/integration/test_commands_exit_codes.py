@@ -60,7 +60,7 @@ def test_0_and_6_and_2(bridge: Bridge) -> None:
     assert bridge.run("plan").golden == (
         2,
         "",
-        "Error: No API key is configured anywhere.\n"
+        "Error: No API key is configured.\n"
         "Define CLOSTE_CLIENT_API_KEY in wp-config.php, or set `api_key_file` in the config.\n",
     )
 

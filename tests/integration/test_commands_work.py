@@ -183,8 +183,8 @@ def the_log(bridge: Bridge) -> None:
         'bind,,adoption,done,"""example.net"""\n'
         "adopt,a.customer.org,adoption,done,\n"
         'bind,,adoption,done,"""example.net"""\n'
-        "add,b.customer.org,mapped to site 1,done,Closte confirmed it.\n"
-        "add,shop.customer.com,mapped to site 1,done,Closte confirmed it.\n",
+        "add,b.customer.org,mapped to site 1,done,Closte confirmed the change.\n"
+        "add,shop.customer.com,mapped to site 1,done,Closte confirmed the change.\n",
         "",
     )
     assert bridge.run("log", "shop.customer.com", "--format=count").golden == (0, "1\n", "")
@@ -240,7 +240,7 @@ Phase: added
 Why: a mapping
 Next step: Nothing: both sides agree.
 History:
-  <time> add: done (mapped to site 1) Closte confirmed it.
+  <time> add: done (mapped to site 1) Closte confirmed the change.
 """
 
 

@@ -251,7 +251,7 @@ def test_setsid_that_cannot_fork_wakes_all_the_same(bridge: Bridge) -> None:
     write_script(setsid, "exit 1")
     ran = bridge.run("shim", "status", "--format=json")
     assert (ran.code, ran.codes) == (1, ["shim-cannot-wake"])
-    assert "What the shim starts in the background never runs." in bridge.run("doctor").out
+    assert "Programs that the shim starts in the background never run." in bridge.run("doctor").out
 
 
 def test_starts_without_a_sign_are_told_of_however_many_follow(bridge: Bridge) -> None:

@@ -267,9 +267,8 @@ def test_what_the_user_sees(bridge: Bridge) -> None:
     assert bridge.run("sync").golden == (
         5,
         "",
-        "Error: PHP ended with a fatal error before WordPress could answer: "
-        'in "<site>/wp-content/mu-plugins/broken.php", line 2.\n'
-        f"Run `{wp} eval 'echo 1;'` and look into PHP's error log.\n",
+        'Error: PHP stopped with a fatal error in "<site>/wp-content/mu-plugins/broken.php", line 2.\n'
+        f"Run `{wp} eval 'echo 1;'` and check PHP's error log.\n",
     )
     failed = bridge.run("plan", "--format=json", "--debug")
     assert failed.code == 5
@@ -283,8 +282,8 @@ def test_what_the_user_sees(bridge: Bridge) -> None:
             "code": "wp-missing",
             "message": "The command that starts `wp` was not found.",
             "domain": None,
-            "hint": "Install WP-CLI, or name it rightly in the config: `wp: {command: [php, /opt/wp-cli.phar]}`. "
-            "Over SSH, `ssh` is needed here.",
+            "hint": "Install WP-CLI, or set its path in the config: `wp: {command: [php, /opt/wp-cli.phar]}`. "
+            "With `--ssh`, `ssh` must be installed on this machine.",
         }
     ]
     bridge.write_config(wp={**bridge.settings["wp"], "command": bridge.multisite.wp_command, "timeout": LIMIT_SECONDS})

@@ -55,11 +55,11 @@ def closte_lies(campaign: Campaign) -> None:
 def closte_refuses_the_key(campaign: Campaign) -> None:
     """Closte takes no key for a while."""
     api = campaign.world.sandbox.api
-    takes = api.takes
-    setattr(api, "takes", lambda _: False)  # noqa: B010 - a type checker need not follow this
+    takes = api.accepts
+    setattr(api, "accepts", lambda _: False)  # noqa: B010 - a type checker need not follow this
     campaign.count("Closte: key refused")
     campaign.run(SYNC)
-    setattr(api, "takes", takes)  # noqa: B010 - likewise
+    setattr(api, "accepts", takes)  # noqa: B010 - likewise
 
 
 def closte_drips(campaign: Campaign) -> None:

@@ -158,14 +158,14 @@ class World:
         self.lists += 1
         names = frozenset(self.closte)
         if mode == "unreadable":
-            return Listing(Completeness.UNREADABLE, "The answer is not a JSON object.")
+            return Listing(Completeness.UNREADABLE, "The response is not a JSON object.")
         if mode == "partial":
             return Listing(
-                Completeness.PARTIAL, "Of 9 entries, 3 could not be understood.", frozenset(sorted(names)[::2])
+                Completeness.PARTIAL, "3 of 9 entries could not be parsed", frozenset(sorted(names)[::2])
             )
         if mode == "paged":
             shown = frozenset([self.wordpress.domain, *sorted(names)[: len(names) // 2]])
-            return Listing(Completeness.PARTIAL, "Closte's list is paged: 3 of 9 shown", shown, paged=True)
+            return Listing(Completeness.PARTIAL, "Closte's list is paged and shows 3 of 9 entries", shown, paged=True)
         if mode == "headless":
             names -= {self.wordpress.domain}
         if mode == "shrunk":
@@ -183,7 +183,7 @@ class World:
         if name in self.failing and fault != "refused":
             fault = "failed"
         plain = {
-            "failed": Outcome(OutcomeKind.FAILED, "Closte answered with an unnamed error.", retry_after=1e9),
+            "failed": Outcome(OutcomeKind.FAILED, "Closte returned an unspecified error.", retry_after=1e9),
             "refused": Outcome(OutcomeKind.REFUSED, 'Closte answered "Invalid or empty domain: …".'),
             "not-sent": Outcome(OutcomeKind.FAILED, "Not sent.", attempts=0),
             "key": Outcome(OutcomeKind.KEY_REJECTED, "Closte refused access (HTTP 401)."),
@@ -210,13 +210,13 @@ class World:
         if name in self.closte:
             return Outcome(OutcomeKind.ALREADY, 'Closte answered "already exists".')
         self.closte[name] = "us"
-        return Outcome(OutcomeKind.DONE, "Closte confirmed it.")
+        return Outcome(OutcomeKind.DONE, "Closte confirmed the change.")
 
     def _remove(self, name: str) -> Outcome:
         if self.closte.pop(name, None) is None:
             return Outcome(OutcomeKind.ALREADY, 'Closte answered "domain not found".')
         self.judge.removed(name)
-        return Outcome(OutcomeKind.DONE, "Closte confirmed it.")
+        return Outcome(OutcomeKind.DONE, "Closte confirmed the change.")
 
 
 class FakeCall:
@@ -279,7 +279,7 @@ class FakeClient(ClosteClient):
             outcome = self.world.change(action, name)
             on_outcome(action, name, outcome)
             if should_stop():
-                return "The run was asked to stop."
+                return "The run was stopped."
         return ""
 
 

@@ -19,9 +19,9 @@ if TYPE_CHECKING:
     [
         ('[ "$*" = --version ] && echo closte-bridge 1', ""),
         ('[ "${HOME-}" = /home/web ] && [ -z "${PYTHONPATH-}" ] && [ "$(pwd)" = / ] && echo closte-bridge', ""),
-        ("echo closte-bridge; exit 3", "ended with 3, and did not say its version"),
-        ("echo something else", "ended with 0, and did not say its version"),
-        ("exec sleep 600", "does not end within 1 seconds"),
+        ("echo closte-bridge; exit 3", "exited with code 3 without printing its version"),
+        ("echo something else", "exited with code 0 without printing its version"),
+        ("exec sleep 600", "timed out after 1 s"),
     ],
 )
 def test_what_becomes_of_it(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, text: str, wrong: str) -> None:

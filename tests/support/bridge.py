@@ -227,7 +227,7 @@ class Bridge:
 
     def take_keys(self, *, taken: bool) -> None:
         """Let the stand-in take any key, or none, as when the right one was revoked."""
-        self.sandbox.api.takes = lambda key: taken and bool(key)  # type: ignore[method-assign]
+        self.sandbox.api.accepts = lambda key: taken and bool(key)  # type: ignore[method-assign]
 
     @property
     def aliases(self) -> set[str]:

@@ -300,7 +300,7 @@ CASES: dict[str, tuple[Callable[[Life], object], int, dict[str, tuple[str, str]]
     "the shim of an engine elsewhere": (
         lambda world: change_config(world.bridge.multisite, "$config[1]['trigger_file'] = '/elsewhere/wake';"),
         0,
-        {"shim": ("warning", "Since the shim was installed, these have changed: the state folder.")},
+        {"shim": ("warning", "The shim is outdated. Changed since its installation: the state folder.")},
     ),
     "the shim disabled": (
         lambda world: world.bridge.multisite.define("CLOSTE_BRIDGE_DISABLE", value=True),

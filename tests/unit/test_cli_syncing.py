@@ -46,10 +46,10 @@ def report(*mapped: str, applied: Applied | None = None, **plan: Any) -> RunRepo
 def test_what_was_not_begun_has_not_failed() -> None:
     ran = report("a.example.com", "b.example.com", "c.example.com")
     changes = [*ran.plan.additions]
-    stopped = Applied(not_begun=changes, stopped="Closte asked for a pause of 900 s.")
+    stopped = Applied(not_begun=changes, stopped="Closte is rate-limiting requests (retry after 900 s).")
     errors = messages_of(report("a.example.com", "b.example.com", "c.example.com", applied=stopped)).errors
     assert errors[-1].message == "Only added 0 of 3 domains (3 skipped)."
-    stopped = Applied(done=changes[:1], not_begun=changes[2:], stopped="Closte asked for a pause of 900 s.")
+    stopped = Applied(done=changes[:1], not_begun=changes[2:], stopped="Closte is rate-limiting requests (retry after 900 s).")
     errors = messages_of(report("a.example.com", "b.example.com", "c.example.com", applied=stopped)).errors
     assert errors[-1].message == "Only added 1 of 3 domains (1 failed, 1 skipped)."
 
@@ -122,7 +122,7 @@ def test_nobody_heard_of_a_failure(
 
 def test_a_run_that_was_told_to_stop_is_no_problem_to_tell_of(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """As one that was interrupted itself: whoever did that knows."""
-    ran = report("a.example.com", applied=Applied(stopped="The run was asked to stop."))
+    ran = report("a.example.com", applied=Applied(stopped="The run was stopped."))
     assert ran.applied
     ran.applied.not_begun += ran.plan.changes
     monkeypatch.setattr("closte_bridge.engine.run.sync", lambda *_, **__: ran)

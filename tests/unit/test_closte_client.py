@@ -40,7 +40,7 @@ def sandbox() -> Iterator[Sandbox]:
 
 def test_adds_lists_and_deletes(sandbox: Sandbox) -> None:
     with client(sandbox) as closte:
-        assert closte.add(NAME) == Outcome(OutcomeKind.DONE, "Closte confirmed it.")
+        assert closte.add(NAME) == Outcome(OutcomeKind.DONE, "Closte confirmed the change.")
         assert closte.add("*.example.org").kind is OutcomeKind.DONE
         assert closte.add(NAME).kind is OutcomeKind.ALREADY
         listing = closte.list_aliases()
@@ -124,7 +124,7 @@ def test_a_key_that_is_refused_after_a_lost_answer_is_told_with_the_doubt(call: 
     with Sandbox(key=KEY, faults=["lost:1:1"]) as sandbox, client(sandbox) as closte:
         sandbox.aliases = {NAME} if call == "remove" else set()
         taken = iter([True])
-        sandbox.api.takes = lambda key: bool(key) and next(taken, False)  # type: ignore[method-assign]
+        sandbox.api.accepts = lambda key: bool(key) and next(taken, False)  # type: ignore[method-assign]
         outcome = closte.add(NAME) if call == "add" else closte.delete(NAME)
         assert (outcome.kind, outcome.attempts, outcome.in_doubt) == (OutcomeKind.KEY_REJECTED, 2, True)
         assert (NAME in sandbox.aliases) is (call == "add")
@@ -149,8 +149,8 @@ def test_nobody_there() -> None:
     ("status", "state", "reason"),
     [
         (201, Completeness.COMPLETE, ""),
-        (206, Completeness.PARTIAL, "the answer is a part of one (HTTP 206)"),
-        (302, Completeness.UNREADABLE, "Closte answered with a redirect (HTTP 302), which is not followed."),
+        (206, Completeness.PARTIAL, "Closte returned only a part of it (HTTP 206)"),
+        (302, Completeness.UNREADABLE, "Closte returned a redirect (HTTP 302); redirects are not followed."),
     ],
 )
 def test_the_status_of_a_list_does_not_hide_it(
@@ -169,8 +169,8 @@ def test_a_refused_list_is_no_rejected_key_while_changes_are_taken(sandbox: Sand
         listing = closte.list_aliases()
         assert (listing.state, listing.key_rejected) == (Completeness.UNREADABLE, False)
         assert listing.reason == (
-            'Closte refused access (HTTP 403). It said "Forbidden.". Closte accepts the key for changes: '
-            "a firewall may refuse the request for the list."
+            'Closte refused access (HTTP 403). Its message: "Forbidden.". Closte accepts the API key for changes: '
+            "a firewall may block the request for the list."
         )
     assert [(request.call, request.domain) for request in sandbox.requests] == [("list", ""), ("add", "")]
 
@@ -286,7 +286,7 @@ class TestRun:
 
         with client(sandbox, concurrency=3) as closte:
             reason = closte.run(source(), lambda _, name, __: seen.append(name), lambda: len(seen) >= 4)
-            assert reason == "The run was asked to stop."
+            assert reason == "The run was stopped."
             assert sorted(seen) == sorted(pulled)
             assert len(pulled) < 10
             # The client is good for more.
@@ -316,7 +316,7 @@ class TestRun:
         with client(sandbox, concurrency=1) as closte:
             changes: list[tuple[Action, str]] = [("add", NAME), ("add", "b.example.org")]
             reason = closte.run(changes, lambda *change: outcomes.append(change[2]))
-            assert reason.startswith("Closte asked for a pause of 3")
+            assert reason.startswith("Closte is rate-limiting requests (retry after 3")
             assert [outcome.kind for outcome in outcomes] == [OutcomeKind.FAILED]
             assert outcomes[0].retry_after == pytest.approx(3600, abs=60)
             later = closte.add(NAME)
@@ -331,7 +331,7 @@ class TestRun:
         with client(sandbox, retries=0, concurrency=2) as closte:
             changes: list[tuple[Action, str]] = [("add", f"site-{number}.example.org") for number in range(100)]
             reason = closte.run(changes, lambda *change: outcomes.append(change[2]))
-        assert reason.startswith("Closte could not be reached")
+        assert reason.startswith("Closte was unreachable")
         assert 5 <= len(outcomes) <= 7
 
     @pytest.mark.parametrize("fault", ["error500", "503", "429", "garbage"])
@@ -341,14 +341,14 @@ class TestRun:
         with client(sandbox, retries=1, concurrency=2) as closte:
             changes: list[tuple[Action, str]] = [("add", f"site-{number}.example.org") for number in range(100)]
             reason = closte.run(changes, lambda *change: outcomes.append(change[2]))
-        assert reason.startswith("Closte could not be reached, or gave no answer of use")
+        assert reason.startswith("Closte was unreachable or returned unusable responses")
         assert 5 <= len(outcomes) <= 7
 
     @pytest.mark.parametrize(
         ("fault", "enough", "why"),
         [
-            ("error500", 5, "Closte could not be reached, or gave no answer of use, 5 times in a row."),
-            ("429:1:1", 1, "Closte asked for a pause of 3600 s."),
+            ("error500", 5, "Closte was unreachable or returned unusable responses 5 times in a row."),
+            ("429:1:1", 1, "Closte is rate-limiting requests (retry after 3600 s)."),
         ],
         ids=["outage", "pause"],
     )
@@ -357,7 +357,7 @@ class TestRun:
     ) -> None:
         sandbox.behaviour = SandboxOptions(retry_after="3600")
         sandbox.set_faults(fault)
-        ended, throw = threading.Event(), sandbox.throw
+        ended, throw = threading.Event(), sandbox.pick
         seen: list[OutcomeKind] = []
 
         def late(call: Call, domain: str) -> FaultKind | None:
@@ -375,7 +375,7 @@ class TestRun:
             # The pause is over, too, once the last answer is there.
             return 7200.0 * (OutcomeKind.DONE in seen)
 
-        sandbox.throw = late  # type: ignore[method-assign]
+        sandbox.pick = late  # type: ignore[method-assign]
         names = (NAME, *(f"site-{number}.example.org" for number in range(99)))
         with client(sandbox, retries=0, concurrency=2, clock=clock) as closte:
             assert closte.run([("add", name) for name in names], on_outcome) == why
@@ -394,14 +394,14 @@ class TestRun:
                 reason = closte.run([("add", name) for name in names], lambda *change: outcomes.append(change[2]))
                 assert closte.list_aliases().state is Completeness.UNREADABLE
         assert time.monotonic() - began < 4
-        assert reason in {"Closte gave no answer of use for 1 s.", "Closte asked for a pause of 5 s."}
+        assert reason in {"Closte returned no usable response for 1 s.", "Closte is rate-limiting requests (retry after 5 s)."}
         assert {outcome.kind for outcome in outcomes} <= {OutcomeKind.UNCLEAR, OutcomeKind.FAILED}
         assert len(outcomes) <= 8
 
     def test_a_slow_api_that_answers_is_waited_for(self, sandbox: Sandbox) -> None:
         names = [f"site-{number}.example.org" for number in range(8)]
         outcomes: list[OutcomeKind] = []
-        throw = sandbox.throw
+        throw = sandbox.pick
         now = 0.0
 
         def slow(call: Call, domain: str) -> FaultKind | None:
@@ -409,7 +409,7 @@ class TestRun:
             now += 40.0
             return throw(call, domain)
 
-        sandbox.throw = slow  # type: ignore[method-assign]
+        sandbox.pick = slow  # type: ignore[method-assign]
         with client(sandbox, concurrency=1, clock=lambda: now) as closte:
             assert closte.run([("add", name) for name in names], lambda *change: outcomes.append(change[2].kind)) == ""
         assert outcomes == [OutcomeKind.DONE] * 8
@@ -419,8 +419,8 @@ class TestRun:
             Sandbox(behaviour=SandboxOptions(drip=0.2)) as sandbox,
             ClosteClient(sandbox.url, KEY, rate_limit=1000, patience=3.2, total_timeout=0.5) as closte,
         ):
-            began, throw = time.monotonic(), sandbox.throw
-            sandbox.throw = lambda call, domain: FaultKind.DRIP if call == "list" else throw(call, domain)  # type: ignore[method-assign]
+            began, throw = time.monotonic(), sandbox.pick
+            sandbox.pick = lambda call, domain: FaultKind.DRIP if call == "list" else throw(call, domain)  # type: ignore[method-assign]
             assert closte.list_aliases().state is Completeness.UNREADABLE
             assert time.monotonic() - began < 2.8
             assert closte.run([("add", NAME)], lambda *_: None) == ""
@@ -490,7 +490,7 @@ class TestBeginWithin:
                 ended: list[Outcome] = []
                 why = closte.run([("remove", NAME)], lambda *found: ended.append(found[2]), begin_within=5.0)
             assert [(outcome.kind, outcome.attempts) for outcome in ended] == [(OutcomeKind.FAILED, 1)]
-            assert why == "Closte asked for a pause of 25 s."  # what is left of it
+            assert why == "Closte is rate-limiting requests (retry after 25 s)."  # what is left of it
             assert NAME in sandbox.aliases
             assert len(sandbox.requests) == 1
         assert time.now <= 5.0

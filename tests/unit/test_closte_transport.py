@@ -129,7 +129,7 @@ class TestRequest:
             monkeypatch.setenv("https_proxy", proxy)
             with client("https://api.example.org/api/client") as closte:
                 listing = closte.list_aliases()
-        assert listing.reason == 'The proxy did not lead to "api.example.org".'
+        assert listing.reason == 'The proxy could not connect to "api.example.org".'
         assert seen.startswith(b"CONNECT api.example.org:443 ")
         assert b"Canary" not in seen
 
@@ -150,12 +150,12 @@ class TestAnswer:
     @pytest.mark.parametrize(
         ("body", "encoding", "words"),
         [
-            (gzip.compress(b'{"success": true}' + b" " * ANSWER_LIMIT, mtime=0), "gzip", "larger than 64 KiB"),
-            (gzip.compress(b"0" * 50_000_000, mtime=0), "gzip", "larger than 64 KiB"),
-            (gzip.compress(b'{"success": true}', mtime=0)[:-4], "gzip", "could not be understood"),
-            (b'{"success": true}', "gzip", "broke off"),
-            (b'{"success": true}', "br", "packed in a way"),
-            (b'{"success": true}' + b" " * ANSWER_LIMIT, "identity", "larger than 64 KiB"),
+            (gzip.compress(b'{"success": true}' + b" " * ANSWER_LIMIT, mtime=0), "gzip", "exceeds 64 KiB"),
+            (gzip.compress(b"0" * 50_000_000, mtime=0), "gzip", "exceeds 64 KiB"),
+            (gzip.compress(b'{"success": true}', mtime=0)[:-4], "gzip", "unexpected response"),
+            (b'{"success": true}', "gzip", "broke before"),
+            (b'{"success": true}', "br", "unexpected compression"),
+            (b'{"success": true}' + b" " * ANSWER_LIMIT, "identity", "exceeds 64 KiB"),
         ],
     )
     def test_is_bounded(self, httpserver: HTTPServer, body: bytes, encoding: str, words: str) -> None:
@@ -172,7 +172,7 @@ class TestAnswer:
                 connection.sendall(b" " * 65536)
 
         with raw_server(serve) as url, client(url) as closte:
-            assert "larger than 64 KiB" in closte.add("a.example.org").message
+            assert "exceeds 64 KiB" in closte.add("a.example.org").message
 
     @pytest.mark.parametrize(
         "start",
@@ -197,7 +197,7 @@ class TestAnswer:
             outcome = closte.add("a.example.org")
             over.set()
         assert outcome.kind is OutcomeKind.UNCLEAR
-        assert outcome.message == '"127.0.0.1" did not complete its answer within 0.5 s.'
+        assert outcome.message == '"127.0.0.1" did not finish its response within 0.5 s.'
 
     def test_that_never_comes(self) -> None:
         over = threading.Event()
@@ -208,7 +208,7 @@ class TestAnswer:
         with raw_server(serve) as url, client(url, timeout=(1, 0.2)) as closte:
             outcome = closte.add("a.example.org")
             over.set()
-        assert (outcome.kind, outcome.message) == (OutcomeKind.UNCLEAR, '"127.0.0.1" did not answer within 0.2 s.')
+        assert (outcome.kind, outcome.message) == (OutcomeKind.UNCLEAR, '"127.0.0.1" did not respond within 0.2 s.')
 
     @pytest.mark.parametrize(
         "answer",
@@ -228,7 +228,7 @@ class TestAnswer:
         with raw_server(serve) as url, client(url) as closte:
             outcome = closte.add("a.example.org")
         assert outcome.kind is OutcomeKind.UNCLEAR
-        assert outcome.message == 'The connection to "127.0.0.1" broke off before the answer was complete.'
+        assert outcome.message == 'The connection to "127.0.0.1" broke before the response was complete.'
 
     def test_of_a_redirect_is_not_followed(self, httpserver: HTTPServer) -> None:
         httpserver.expect_request("/getdomains").respond_with_data(
@@ -236,7 +236,7 @@ class TestAnswer:
         )
         with client(httpserver.url_for("/")) as closte:
             listing = closte.list_aliases()
-        assert listing.reason == "Closte answered with a redirect (HTTP 301), which is not followed."
+        assert listing.reason == "Closte returned a redirect (HTTP 301); redirects are not followed."
         assert len(httpserver.log) == 1
 
     def test_may_come_on_a_connection_that_was_closed_meanwhile(self, httpserver: HTTPServer) -> None:
@@ -257,7 +257,7 @@ def test_a_name_that_does_not_resolve(monkeypatch: pytest.MonkeyPatch) -> None:
         monkeypatch.delenv(name, raising=False)
     with client("https://api.invalid/") as closte:
         outcome = closte.add("a.example.org")
-    assert (outcome.kind, outcome.message) == (OutcomeKind.FAILED, 'The name "api.invalid" could not be resolved.')
+    assert (outcome.kind, outcome.message) == (OutcomeKind.FAILED, 'Could not resolve "api.invalid".')
 
 
 @pytest.fixture(scope="module")
@@ -289,7 +289,7 @@ class TestTls:
             outcome = closte.add("a.example.org")
             listing = closte.list_aliases()
         assert (outcome.kind, outcome.attempts) == (OutcomeKind.FAILED, 1)
-        assert outcome.message.startswith('The certificate of "localhost" could not be verified: ')
+        assert outcome.message.startswith('Could not verify the certificate of "localhost": ')
         assert listing.reason == outcome.message
         assert "http" not in outcome.message
 
@@ -297,14 +297,14 @@ class TestTls:
         with self.served(authority, "other.example.org") as url, client(url, ca_bundle=bundle) as closte:
             outcome = closte.add("a.example.org")
         assert outcome.kind is OutcomeKind.FAILED
-        assert "could not be verified: Hostname mismatch" in outcome.message
+        assert ": Hostname mismatch" in outcome.message
 
     def test_a_server_without_tls(self, httpserver: HTTPServer) -> None:
         with client(httpserver.url_for("/").replace("http:", "https:")) as closte:
             outcome = closte.add("a.example.org")
         assert (outcome.kind, outcome.message) == (
             OutcomeKind.FAILED,
-            'No secure connection to "localhost" could be made.',
+            'The TLS connection to "localhost" failed.',
         )
 
     def test_a_handshake_that_drips_is_bounded_too(self) -> None:

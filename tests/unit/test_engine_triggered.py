@@ -229,7 +229,7 @@ def test_a_clock_set_back_does_not_keep_it(folder: Path) -> None:
 def test_a_folder_of_others_is_refused(tmp_path: Path) -> None:
     folder = tmp_path / "state"
     folder.mkdir(mode=0o755)
-    with pytest.raises(BridgeError, match="open to other users"):
+    with pytest.raises(BridgeError, match="accessible to other users"):
         run_when_triggered(folder, DELAY, Work(Time()), Time().waiting)
 
 

@@ -26,7 +26,7 @@ def test_one_that_can_be_made_is_foreseen_and_not_made(tmp_path: Path) -> None:
 
 def test_one_that_is_not_ours_alone_is_refused_beforehand(tmp_path: Path) -> None:
     tmp_path.chmod(0o755)
-    with pytest.raises(BridgeError, match="open to other users"):
+    with pytest.raises(BridgeError, match="accessible to other users"):
         foresee(tmp_path)
 
 
@@ -39,7 +39,7 @@ def test_one_that_cannot_be_made_names_the_command_that_root_runs(
         foresee(folder)
     assert caught.value.code == "state-folder"
     user = pwd.getpwuid(os.geteuid()).pw_name
-    assert caught.value.hint.startswith(f"As root: `install -d -m 700 -o {user} '{folder}'`")
+    assert caught.value.hint.startswith(f"Run `install -d -m 700 -o {user} '{folder}'`")
 
     def nobody(_: int) -> pwd.struct_passwd:
         raise KeyError
@@ -54,7 +54,7 @@ def test_one_with_something_of_anothers_in_it_names_the_command_for_all_of_it(tm
     tmp_path.chmod(0o700)
     error = unusable(tmp_path, PermissionError(13, "Permission denied"))
     user = pwd.getpwuid(os.geteuid()).pw_name
-    assert error.hint.startswith(f"As root: `chown -R {user} {tmp_path}`")
+    assert error.hint.startswith(f"Run `chown -R {user} {tmp_path}`")
 
 
 def test_one_of_another_user_names_who_that_is(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

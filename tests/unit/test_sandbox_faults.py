@@ -43,8 +43,8 @@ def test_strikes_as_often_as_it_should() -> None:
     dice = FaultPicker([Fault(FaultKind.SLOW, 0.3)], seed=1)
     hits = sum(dice.pick("add") is FaultKind.SLOW for _ in range(2000))
     assert 500 < hits < 700
-    assert FaultPicker([Fault(FaultKind.SLOW, 0)]).throw("add") is None
-    assert FaultPicker().throw("list") is None
+    assert FaultPicker([Fault(FaultKind.SLOW, 0)]).pick("add") is None
+    assert FaultPicker().pick("list") is None
 
 
 def test_strikes_only_so_many_times() -> None:

@@ -26,13 +26,13 @@ def test_php_names_the_file_and_the_line(printed: bytes, place: str) -> None:
     for output, errors in ((printed, b""), (b"", printed)):
         error = diagnose(255, output, errors, over_ssh=False)
         assert error.code in {"php-fatal", "php-memory"}
-        assert error.message.endswith(f': in "/srv/www/{place}", line 3.')
+        assert error.message.endswith(f' in "/srv/www/{place}", line 3.')
 
 
 def test_nothing_else_of_it_is_told() -> None:
     printed = f"PHP Fatal error:  Uncaught Error: {KEY} in /srv/a.php:3\n#0 /srv/b.php(1): f('{KEY}')".encode()
     error = diagnose(255, b"", printed, over_ssh=False)
-    assert error.message == 'PHP ended with a fatal error before WordPress could answer: in "/srv/a.php", line 3.'
+    assert error.message == 'PHP stopped with a fatal error in "/srv/a.php", line 3.'
     assert KEY not in error.hint
     for nowhere in (b"PHP Fatal error:  in a file", b"Fatal error: in eval()'d:3", b"PHP Fatal error: \nin /a.php:3"):
         assert diagnose(255, b"", nowhere, over_ssh=False).message == failure("php-fatal").message
@@ -40,7 +40,7 @@ def test_nothing_else_of_it_is_told() -> None:
 
 def test_the_folder_is_named() -> None:
     here = located(failure("wp-path"), WpSettings())
-    assert here.message == f'WP-CLI found no WordPress installation in "{Path.cwd()}", nor above.'
+    assert here.message == f'WP-CLI found no WordPress installation in "{Path.cwd()}" or above.'
     there = located(failure("wp-path"), WpSettings(path="/srv/www"))
     assert there.message == 'WP-CLI found no WordPress installation in "/srv/www".'
     # Where another host looked is not known here.
@@ -61,6 +61,6 @@ def test_the_folder_is_named() -> None:
 )
 def test_commands_are_those_that_were_tried(settings: WpSettings, command: str) -> None:
     error = located(failure("wp-no-answer"), settings)
-    assert error.hint == f"Run `{command} eval 'echo 1;'`: it must print 1."
+    assert error.hint == f"Run `{command} eval 'echo 1;'`. It must print 1."
     # What is set in the config is no command.
     assert located(failure("wp-missing"), settings).hint == failure("wp-missing").hint
