@@ -23,7 +23,7 @@ Origin: TypeAlias = dict[str, str]
 def load_config(explicit: Path | None, environ: Mapping[str, str], *, system_path: Path = SYSTEM_CONFIG) -> Config:
     """Return the config from the first file that exists, or the defaults.
 
-    The files are `explicit`, the one that `CLOSTE_BRIDGE_CONFIG` names, and the default locations. Raises
+    The files are `explicit`, the file in `CLOSTE_BRIDGE_CONFIG`, and the default locations. Raises
     InvalidConfigError with all problems of the file, each with its line, and ConfigError (code `config-file`) if the
     file cannot be read.
     """

@@ -110,7 +110,7 @@ class TlsSettings:
 class Settings:
     """All settings of one network. Times are in seconds, domains are normalised.
 
-    `source` is the config file, or None if there is none.
+    `source` is the config file, or None without a file.
     """
 
     name: str = DEFAULT_NETWORK

@@ -152,7 +152,7 @@ _KNOWN: dict[str, Explanation] = {
     ),
     "shim-other-owner": Explanation(
         "This network is owned by another closte-bridge installation.",
-        "If that installation is out of use, run `closte-bridge adopt --take-over` first.",
+        "If that installation is no longer in use, run `closte-bridge adopt --take-over` first.",
     ),
     "wp-unexpected": Explanation(
         "`wp` returned data in an unexpected format.",

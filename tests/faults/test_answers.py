@@ -231,7 +231,7 @@ def test_a_key_that_is_taken_no_more_ends_the_run_and_loses_nothing(
     with monkeypatch.context() as patch:
         # The list is read with it; then it is revoked.
         taken = iter([True])
-        patch.setattr(world.sandbox.api, "takes", lambda _: next(taken, False))
+        patch.setattr(world.sandbox.api, "accepts", lambda _: next(taken, False))
         report = world.sync()
     assert report.applied is not None
     assert report.applied.key_rejected

@@ -131,7 +131,8 @@ def test_an_engine_that_was_woken_and_failed(bridge: Bridge) -> None:
     failed.write_text(json.dumps({"at": time.time(), "exit_code": 5, "code": "wp-path"}))
     ran = bridge.run("shim", "status", "--format=json")
     assert (ran.code, ran.codes) == (1, ["shim-wake-failed"])
-    assert ran.envelope["errors"][0]["message"] == "The last run triggered by the shim failed with exit code 5 (wp-path)."
+    message = "The last run triggered by the shim failed with exit code 5 (wp-path)."
+    assert ran.envelope["errors"][0]["message"] == message
     failed.write_text(json.dumps({"at": time.time(), "exit_code": 4, "code": ""}))
     assert bridge.run("shim", "status").code == 0, "a run that came to its end"
     # One that never began: as with a config that it cannot read.

@@ -160,9 +160,7 @@ class World:
         if mode == "unreadable":
             return Listing(Completeness.UNREADABLE, "The response is not a JSON object.")
         if mode == "partial":
-            return Listing(
-                Completeness.PARTIAL, "3 of 9 entries could not be parsed", frozenset(sorted(names)[::2])
-            )
+            return Listing(Completeness.PARTIAL, "3 of 9 entries could not be parsed", frozenset(sorted(names)[::2]))
         if mode == "paged":
             shown = frozenset([self.wordpress.domain, *sorted(names)[: len(names) // 2]])
             return Listing(Completeness.PARTIAL, "Closte's list is paged and shows 3 of 9 entries", shown, paged=True)

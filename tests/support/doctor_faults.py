@@ -290,12 +290,15 @@ CASES: dict[str, tuple[Callable[[Life], object], int, dict[str, tuple[str, str]]
     "a stranger's file, and the built-in provider at work": (
         _all(_with_the_provider, _strangers_shim),
         0,
-        {"shim": ("warning", 'The file "closte-bridge-shim.php" is not ours.'), "built-in-provider": _PROVIDER},
+        {
+            "shim": ("warning", 'The file "closte-bridge-shim.php" was not created by closte-bridge.'),
+            "built-in-provider": _PROVIDER,
+        },
     ),
     "the shim changed": (
         _change_shim,
         0,
-        {"shim": ("warning", 'The file "closte-bridge/class-trigger.php" was changed.')},
+        {"shim": ("warning", 'The file "closte-bridge/class-trigger.php" was modified.')},
     ),
     "the shim of an engine elsewhere": (
         lambda world: change_config(world.bridge.multisite, "$config[1]['trigger_file'] = '/elsewhere/wake';"),

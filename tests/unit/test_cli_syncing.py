@@ -46,10 +46,11 @@ def report(*mapped: str, applied: Applied | None = None, **plan: Any) -> RunRepo
 def test_what_was_not_begun_has_not_failed() -> None:
     ran = report("a.example.com", "b.example.com", "c.example.com")
     changes = [*ran.plan.additions]
-    stopped = Applied(not_begun=changes, stopped="Closte is rate-limiting requests (retry after 900 s).")
+    pause = "Closte is rate-limiting requests (retry after 900 s)."
+    stopped = Applied(not_begun=changes, stopped=pause)
     errors = messages_of(report("a.example.com", "b.example.com", "c.example.com", applied=stopped)).errors
     assert errors[-1].message == "Only added 0 of 3 domains (3 skipped)."
-    stopped = Applied(done=changes[:1], not_begun=changes[2:], stopped="Closte is rate-limiting requests (retry after 900 s).")
+    stopped = Applied(done=changes[:1], not_begun=changes[2:], stopped=pause)
     errors = messages_of(report("a.example.com", "b.example.com", "c.example.com", applied=stopped)).errors
     assert errors[-1].message == "Only added 1 of 3 domains (1 failed, 1 skipped)."
 

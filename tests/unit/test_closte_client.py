@@ -394,7 +394,10 @@ class TestRun:
                 reason = closte.run([("add", name) for name in names], lambda *change: outcomes.append(change[2]))
                 assert closte.list_aliases().state is Completeness.UNREADABLE
         assert time.monotonic() - began < 4
-        assert reason in {"Closte returned no usable response for 1 s.", "Closte is rate-limiting requests (retry after 5 s)."}
+        assert reason in {
+            "Closte returned no usable response for 1 s.",
+            "Closte is rate-limiting requests (retry after 5 s).",
+        }
         assert {outcome.kind for outcome in outcomes} <= {OutcomeKind.UNCLEAR, OutcomeKind.FAILED}
         assert len(outcomes) <= 8
 

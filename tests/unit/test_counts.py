@@ -25,8 +25,6 @@ MEANT = {
     "domains {several}",  # one has another sentence
     "domain records?",  # likewise
     "networks.",  # likewise
-    "sites were read",  # of what was counted
-    "mappings were read",  # likewise
     "seconds'",  # a time that is configured
 }
 
