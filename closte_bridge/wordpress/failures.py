@@ -195,8 +195,9 @@ _OF_WRITING = {
     *("database", "query-failed", "no-transaction", "table-missing"),
 }
 _READ_ONLY = (
-    'Neither this process nor `wp` can write to "{path}": a systemd unit restricts its service. With SQLite, add the '
-    "folder of the database to `write_paths` of the Ansible role, or to `ReadWritePaths=` of the unit. "
+    'The file system of "{path}" is read-only for this process and for `wp`, as in a restricted systemd service. '
+    "With SQLite, add the folder of the database to `write_paths` of the Ansible role, or to `ReadWritePaths=` of the "
+    "unit. "
 )
 
 _SHELL_NOT_FOUND = 127

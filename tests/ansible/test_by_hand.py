@@ -59,7 +59,7 @@ def an_instance_that_may_not_write_fails_the_play(fleet: Fleet, host: Host) -> N
     fleet.write_inventory()
     refused = fleet.play("provision")
     assert refused.recap[host.name]["failed"] == 1
-    assert "name the folder of the database in `write_paths`" in " ".join(refused.text.split())
+    assert "add the folder of the database to `write_paths`" in " ".join(refused.text.split())
     assert host.machine.run("closte-bridge-as", "shop", "plan", check=False).returncode in (0, 7)
     fleet.per_host.clear()
     fleet.write_inventory()

@@ -51,7 +51,7 @@ def test_a_list_that_is_refused_with_an_accepted_key_stops_no_addition(
         report = world.sync()
     assert report.exit_code is ExitCode.UNREADABLE
     assert (report.plan.observed.state, report.view.listing.key_rejected) == (Completeness.UNREADABLE, False)
-    assert "accepts the key" in report.plan.observed.reason
+    assert "accepts the API key" in report.plan.observed.reason
     assert world.sandbox.aliases == world.wanted
     # One change that changes nothing, and nothing else but the new domain.
     assert [r.domain for r in world.sandbox.requests if r.call == "add"] == ["", "new.example.com"]

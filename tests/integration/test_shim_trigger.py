@@ -264,7 +264,7 @@ def test_starts_without_a_sign_are_told_of_however_many_follow(bridge: Bridge) -
     bridge.multisite.create_site("two")
     assert (int(waking.stat().st_mtime), waking.stat().st_atime > before + 30) == (int(before), True)
     assert "shim-wake-failed" in bridge.run("shim", "status", "--format=json").codes
-    assert "did not begin" in bridge.run("doctor").out
+    assert "no run began" in bridge.run("doctor").out
 
 
 def test_an_odd_configuration_harms_nobody(bridge: Bridge) -> None:
