@@ -1,3 +1,3 @@
-"""Keep the domains of an Ultimate Multisite network and of a Closte application in step."""
+"""Sync the mapped domains of an Ultimate Multisite network to Closte."""
 
 __version__ = "0.1.0"

@@ -1,4 +1,4 @@
-"""Where the process starts: `closte-bridge`, or `python -m closte_bridge`."""
+"""Entry point of `closte-bridge` and `python -m closte_bridge`."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ import sys
 
 from closte_bridge import __version__
 
-# The commands that begin by reading WordPress: what they need of it is started before anything else.
+# These commands read WordPress first: `wp` is started before the rest of the program is loaded.
 EARLY = ("plan", "sync")
 
 
@@ -17,10 +17,10 @@ def main() -> int:
     head = None
     try:
         if sys.argv[1:] == ["--version"] and sys.stdout is not None:
-            # Asked for by scripts, often: answered before anything else is imported.
+            # Fast path for scripts: print the version before importing anything.
             return _print_version()
-        # What is imported is no garbage, and neither are the million objects that a large network is read into: to look
-        # through them again and again would take longer than planning does.
+        # Collect rarely: modules and the objects of a large network live long, and scanning them takes longer than
+        # planning.
         gc.set_threshold(2_000_000, 10, 10)
         if sys.argv[1:] and sys.argv[1] in EARLY:
             from closte_bridge.cli.prestart import begin  # noqa: PLC0415 - see above
@@ -34,7 +34,7 @@ def main() -> int:
     finally:
         if head is not None:
             head.drop()
-        # The interpreter would look through everything once more before it ends.
+        # Spare the collection at the end of the interpreter.
         gc.freeze()
 
 
@@ -43,7 +43,7 @@ def _print_version() -> int:
         sys.stdout.write(f"closte-bridge {__version__}\n")
         sys.stdout.flush()
     except OSError:
-        # Nobody reads it: leave without a complaint, also from the interpreter's own last flush.
+        # The output pipe is closed: exit silently, including the interpreter's final flush.
         sys.stdout = None
         return 1
     return 0

@@ -1,8 +1,8 @@
-"""Numbers with their nouns."""
+"""Counts with nouns."""
 
 from __future__ import annotations
 
 
 def counted(number: int, noun: str, plural: str = "") -> str:
-    """Return `number` with the noun in its right form: `1 name`, `2 names`; `plural` if that takes more than an s."""
+    """Return `number` with its noun: `1 domain`, `2 domains`. Give `plural` if it is not the noun with an s."""
     return f"{number} {noun if number == 1 else plural or f'{noun}s'}"

@@ -1,6 +1,6 @@
-"""Domain names: one spelling for each, and what can be said of a name without asking anybody.
+"""Normalize and classify domain names, without network access.
 
-A *name* here is a string in A-label form: lower case, no trailing dot, at most one leading `*.` label.
+A *name* is a string in A-label form: lower case, no trailing dot, at most one leading `*.` label.
 """
 
 from __future__ import annotations
@@ -15,14 +15,14 @@ if TYPE_CHECKING:
     from publicsuffixlist import PublicSuffixList
 
 _LABEL = r"(?!-)[a-z0-9-]{1,63}(?<!-)"
-# At least two labels, the last one not all digits: the spelling nearly every stored name has already.
+# At least two labels, the last one not all digits: nearly every stored name matches.
 _NORMAL = re.compile(rf"(?=.{{4,253}}\Z)(?:\*\.)?(?:{_LABEL}\.)++(?!\d+\Z){_LABEL}\Z")
 _MAX_INPUT = 1024
-# IPv6, in brackets or not, or IPv4 with a port. A name with a port can be of hexadecimal digits too: "cafe.de:8080".
+# IPv6 with or without brackets, or IPv4 with a port. The pattern must not match a name with a port: "cafe.de:8080".
 _IPV6 = r"[0-9a-f]*(?::[0-9a-f]*){2,}[0-9.]*"
 _ADDRESS = re.compile(rf"{_IPV6}|\[{_IPV6}\](?::[0-9]+)?|[0-9.]+:[0-9]+")
 _A_LABEL = re.compile(r"xn--([a-z0-9-]+)")
-# Variation selectors, which make an emoji of a sign and are left out of names (UTS 46).
+# Variation selectors, which turn a character into an emoji. UTS 46 removes them from names.
 _VARIANTS = frozenset(map(chr, range(0xFE00, 0xFE10)))
 
 # RFC 6761, RFC 6762, RFC 7686, RFC 8375, RFC 9476, and ICANN's reservations of 2018 and 2024.
@@ -50,14 +50,14 @@ WILDCARD = "*."
 
 
 is_normal = _NORMAL.match
-"""Gives something true when a name is in its one spelling already; for loops over very many, otherwise `normalise`."""
+"""Returns a truthy value if a name is normalised already. For loops over very many names, otherwise use `normalise`."""
 
 
 def normalise(name: str) -> str:
-    """Return the one spelling of `name`: lower case, A-labels, no trailing dot; `*.` may lead.
+    """Return `name` in lower case, as A-labels and without a trailing dot; it may start with `*.`.
 
-    Raises ValueError, whose text is the reason in a few words and never quotes the name, when it cannot
-    be a host name at all. A single label or an address is returned as it is: `not_public` judges those.
+    Raises ValueError if it cannot be a host name. Its text is a short reason that never quotes the name. A single label
+    or an address is returned: `not_public` checks those.
     """
     if _NORMAL.match(name):
         return name
@@ -87,9 +87,9 @@ def _normalise_slowly(name: str) -> str:
 def pasted_domain(text: str) -> str | None:
     """Return the normalised domain of a pasted address (`https://shop.example.com/path`), or None.
 
-    Scheme, port, path, query and fragment are dropped. None as well if it may mean another host, or no domain.
+    Scheme, port, path, query and fragment are dropped. Returns None if it is ambiguous or not a domain.
     """
-    from urllib.parse import urlsplit  # noqa: PLC0415 - only for what people paste
+    from urllib.parse import urlsplit  # noqa: PLC0415 - only for pasted addresses
 
     address = text.strip()
     if re.search(r"[\s\\@,]", address):
@@ -104,7 +104,7 @@ def pasted_domain(text: str) -> str | None:
 
 
 def _to_ascii(host: str) -> str:
-    # Only names in Unicode pay for this import.
+    # Lazy import: only needed for names in Unicode.
     import idna  # noqa: PLC0415
 
     try:
@@ -114,12 +114,12 @@ def _to_ascii(host: str) -> str:
 
 
 def comparable(text: str) -> str:
-    """Return `text`, in whatever spelling, in the one in which a domain can be searched for in it.
+    """Return `text` in the form in which to search it for a domain.
 
-    That is Unicode (NFKC, case-folded) without invisible characters, and with each A-label decoded, also one that IDNA
-    refuses, such as that of an emoji: what cannot be read as a domain may still mean one.
+    The form is Unicode (NFKC, case-folded) without invisible characters and with all A-labels decoded. This includes
+    labels that IDNA rejects, such as emoji: an invalid spelling may still mean a domain.
     """
-    # In lower case first: punycode's own digits would otherwise come to nothing.
+    # Lower case first: A-labels may be written in upper case.
     plain = _A_LABEL.sub(_decoded, text.lower()) if "xn--" in text.lower() else text
     if plain.isascii():
         return plain.lower()
@@ -141,14 +141,14 @@ def _is_address(host: str) -> bool:
 
 
 def shown(text: str) -> str:
-    """Return `text`, which a stranger wrote, on one line: what a terminal or a log would act on becomes an escape."""
+    """Return untrusted `text` on one line, with control characters escaped for terminals and logs."""
     if text.isprintable():
         return text
     return "".join(c if c.isprintable() else c.encode("unicode_escape").decode("ascii") for c in text)
 
 
 def not_public(name: str) -> str | None:
-    """Return why no certificate authority would issue for the normalised `name`, or None."""
+    """Return why no certificate authority issues for the normalised `name`, or None."""
     tld = name[name.rfind(".") + 1 :]
     if len(tld) == len(name):
         return "address" if ":" in name else "single label"
@@ -161,7 +161,7 @@ def not_public(name: str) -> str | None:
 
 @lru_cache(maxsize=1024)
 def is_top_level_domain(tld: str) -> bool:
-    """Return whether `tld`, an A-label, is a top-level domain of the internet, as the installed list knows them."""
+    """Return whether `tld`, an A-label, is a top-level domain in the installed public suffix list."""
     if tld in _top_level_domains():
         return True
     try:
@@ -172,7 +172,7 @@ def is_top_level_domain(tld: str) -> bool:
 
 @lru_cache(maxsize=1)
 def _top_level_domains() -> frozenset[str]:
-    # Only the last labels of ICANN's rules: the library takes ten times as long for the whole list, and a plan asks.
+    # Only the last labels of ICANN's rules: the library needs ten times as long for the complete list.
     from publicsuffixlist import PSLFILE  # noqa: PLC0415 - only additions need it
 
     rules = Path(PSLFILE).read_text(encoding="utf-8").partition("// ===END ICANN DOMAINS===")[0]
@@ -185,14 +185,14 @@ def is_clostes_own(name: str) -> bool:
 
 
 def only_public(names: list[str]) -> list[str]:
-    """Return those of `names`, each with a dot, that `not_public` has nothing to say against; made for very many."""
-    # With a dot in it, whether a name is public follows from its last label, of which there are few.
+    """Return the public names among `names`, each with a dot: the bulk version of `not_public`."""
+    # Whether a name with a dot is public depends on its last label, and there are few of those.
     unfit = tuple("." + tld for tld in {name.rpartition(".")[2] for name in names} if not_public("www." + tld))
     return [name for name in names if not name.endswith(unfit)] if unfit else names
 
 
 def is_wildcard(name: str) -> bool:
-    """Tell whether the normalised `name` starts with a wildcard label."""
+    """Return whether the normalised `name` starts with a wildcard label."""
     return name.startswith(WILDCARD)
 
 
@@ -202,23 +202,23 @@ def wildcard_over(name: str) -> str:
 
 
 def www_of(name: str) -> str | None:
-    """Return the `www.` form of `name`, or None where there is none (it has one, or is a wildcard)."""
+    """Return the `www.` form of `name`, or None if `name` is one itself or a wildcard."""
     return None if name.startswith((WWW, WILDCARD)) else WWW + name
 
 
-# The three-label names that Ultimate Multisite 2.14.2 takes for registered domains by default.
+# Under these suffixes, Ultimate Multisite 2.14.2 counts names of three labels as registered domains by default.
 _MAIN_THREE_LABELS = (".co.uk", ".com.au", ".co.nz", ".com.br", ".co.in")
 
 
 def is_main_domain(name: str) -> bool:
-    """Tell whether Ultimate Multisite counts `name` as a main domain (setting `main_only`)."""
+    """Return whether Ultimate Multisite counts `name` as a main domain (setting `main_only`)."""
     dots = name.count(".")
     return dots == 1 or (dots == 2 and name.endswith(_MAIN_THREE_LABELS))  # noqa: PLR2004 - three labels
 
 
 @lru_cache(maxsize=1)
 def _suffixes() -> PublicSuffixList:
-    # Reading the list takes longer than planning does, and only additions need it.
+    # Lazy: reading the list takes longer than planning, and only additions need it.
     from publicsuffixlist import PublicSuffixList  # noqa: PLC0415
 
     return PublicSuffixList()
@@ -226,18 +226,18 @@ def _suffixes() -> PublicSuffixList:
 
 @lru_cache(maxsize=65536)
 def registered_domain(name: str) -> str:
-    """Return the registered domain that certificate authorities count `name` under."""
+    """Return the registered domain of `name`, under which certificate authorities count it."""
     host = name.removeprefix(WILDCARD)
     return str(_suffixes().privatesuffix(host) or host)
 
 
 def is_public_suffix(name: str) -> bool:
-    """Tell whether `name` is one under which everybody registers, such as `co.uk`; nobody's own counts as that."""
-    from publicsuffixlist import PublicSuffixList  # noqa: PLC0415 - only for names that people type
+    """Return whether `name` is an ICANN public suffix such as `co.uk`; private suffixes do not count."""
+    from publicsuffixlist import PublicSuffixList  # noqa: PLC0415 - only for names in the command line
 
     return bool(PublicSuffixList(only_icann=True).is_public(name))
 
 
 def lies_in(name: str, zone: str) -> bool:
-    """Tell whether `name` is that of the DNS zone or below it; the root's is empty."""
+    """Return whether `name` is the DNS zone or below it; the root zone is empty."""
     return name == zone or not zone or name.endswith(f".{zone}")

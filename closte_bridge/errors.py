@@ -1,4 +1,4 @@
-"""The one root error, and the exit codes that scripts may rely on."""
+"""Base exception and stable exit codes."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ if TYPE_CHECKING:
 
 
 class ExitCode(IntEnum):
-    """What a process ends with. The order in which they win is that of `PRECEDENCE`."""
+    """Process exit codes. If several apply, `PRECEDENCE` decides."""
 
     OK = 0
     FAILURE = 1
@@ -40,16 +40,15 @@ PRECEDENCE = (
 
 
 def first_that_applies(codes: set[ExitCode]) -> ExitCode:
-    """Return the code that wins when several apply; `OK` for an empty set."""
+    """Return the highest-precedence code, or `OK` for an empty set."""
     return next((code for code in PRECEDENCE if code in codes), ExitCode.OK)
 
 
 class BridgeError(Exception):
-    """Anything that stops a command.
+    """Base class of all expected errors.
 
-    `message` is one sentence that says what is wrong, `hint` one that says what to do about it,
-    `code` a stable identifier in kebab-case for programs. None of them may ever hold the API key
-    or raw output of `wp`.
+    `message` is one sentence about what failed, `hint` one about what to do, `code` a stable identifier in kebab-case
+    for programs. They must never contain the API key or raw output of `wp`.
     """
 
     def __init__(
@@ -70,61 +69,61 @@ class BridgeError(Exception):
 
 
 class Interrupted(KeyboardInterrupt):
-    """What our signal handlers raise.
+    """Exception of the signal handlers.
 
-    Not the class above it: Python notes one of that very class that passes through code made at run time (such as a
-    dataclass, during an import) for unhandled, and ends by SIGINT in the end, whatever was made of it since.
+    A subclass, because Python treats an exact KeyboardInterrupt that passes through generated code (such as a
+    dataclass, during an import) as unhandled: it ends with SIGINT even if the exception was caught.
     """
 
 
 class ConfigError(BridgeError):
-    """The configuration, or the way the command was called, is wrong."""
+    """Invalid config or usage."""
 
     def __init__(self, message: str, *, code: str, hint: str = "") -> None:
         super().__init__(message, code=code, hint=hint, exit_code=ExitCode.USAGE)
 
 
 class UnreadableError(BridgeError):
-    """One of the two sides could not be read."""
+    """WordPress or Closte's list could not be read."""
 
     def __init__(self, message: str, *, code: str, hint: str = "") -> None:
         super().__init__(message, code=code, hint=hint, exit_code=ExitCode.UNREADABLE)
 
 
 class ReadOnlyError(BridgeError):
-    """This engine may look at the network but not change anything."""
+    """This installation may read the network but not change it."""
 
     def __init__(self, message: str, *, code: str = "read-only", hint: str = "") -> None:
         super().__init__(message, code=code, hint=hint, exit_code=ExitCode.READ_ONLY)
 
 
 def unexpected(failure: Exception) -> BridgeError:
-    """Return what to say of a run that ended with a failure that nobody thought of."""
-    # Not in its own words: they might hold a secret.
+    """Wrap an unexpected exception in a BridgeError."""
+    # Without the text of the exception, which might contain a secret.
     error = BridgeError(
-        f"An internal error stopped the run ({type(failure).__name__}).",
+        f"Internal error ({type(failure).__name__}).",
         code="internal-error",
-        hint="This is a mistake in closte-bridge; `closte-bridge sync --debug` may show where.",
+        hint="This is a bug in closte-bridge. Run `closte-bridge sync --debug` and report the output.",
     )
     attach_secondary(error, secondary_errors(failure))
     return error
 
 
-# An attribute of any exception: which one stopped a run is nobody's choice.
-_BESIDE = "closte_bridge_beside"
+# An attribute, because any exception can stop a run.
+_SECONDARY = "closte_bridge_secondary"
 
 
-def attach_secondary(failure: Exception, failed_changes: Iterable[BridgeError]) -> None:
-    """Let what else went wrong go with a failure to whoever tells of that."""
-    setattr(failure, _BESIDE, tuple(failed_changes))
+def attach_secondary(failure: Exception, errors: Iterable[BridgeError]) -> None:
+    """Attach secondary errors to an exception, so that they are reported with it."""
+    setattr(failure, _SECONDARY, tuple(errors))
 
 
 def secondary_errors(failure: Exception) -> tuple[BridgeError, ...]:
-    """Return what else went wrong with what stopped a run."""
-    found: tuple[BridgeError, ...] = getattr(failure, _BESIDE, ())
+    """Return the secondary errors attached to an exception."""
+    found: tuple[BridgeError, ...] = getattr(failure, _SECONDARY, ())
     return found
 
 
 def is_provisioned(folder: Path) -> bool:
-    """Return whether the Ansible role made a folder: there, root runs commands with `closte-bridge-as <network> …`."""
+    """Return whether the Ansible role created a folder: then root uses `closte-bridge-as <network> …` there."""
     return (folder / ".by-ansible").exists()

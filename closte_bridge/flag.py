@@ -1,7 +1,7 @@
 """A flag for signal handlers and threads, without a lock.
 
-A signal can strike in the middle of `threading.Event.set` or `wait`. A handler then waits for a lock that its own
-thread holds, and an exception can leave that lock taken. A flag has no lock.
+A signal can arrive in the middle of `threading.Event.set` or `wait`. Its handler then waits for a lock that its own
+thread holds, and an exception can leave that lock acquired. A flag has no lock.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ _SLICE = 0.1
 
 
 class Flag:
-    """Something that is set or not. Each method may be called in any thread, and be interrupted anywhere."""
+    """A boolean. Each method may be called from any thread and interrupted anywhere."""
 
     __slots__ = ("_is_set",)
 
@@ -20,19 +20,19 @@ class Flag:
         self._is_set = False
 
     def set(self) -> None:
-        """Set it."""
+        """Set the flag."""
         self._is_set = True
 
     def clear(self) -> None:
-        """Take it back."""
+        """Clear the flag."""
         self._is_set = False
 
     def is_set(self) -> bool:
-        """Return whether it is set."""
+        """Return whether the flag is set."""
         return self._is_set
 
     def wait(self, seconds: float) -> bool:
-        """Wait until it is set, for so many seconds at most; return whether it is. Reads it ten times a second."""
+        """Wait at most `seconds` until the flag is set; return whether it is. Polls ten times a second."""
         end = time.monotonic() + seconds
         while not self._is_set and (left := end - time.monotonic()) > 0:
             time.sleep(min(_SLICE, left))

@@ -6,10 +6,10 @@ from typing import NoReturn
 
 
 class Secret:
-    """Hold a secret that shows itself only to `reveal()`.
+    """A secret that only `reveal()` returns.
 
-    `str`, `repr`, `format` and f-strings give `<secret>`; pickling, copying and iterating are refused,
-    so that neither a log line, a traceback with locals, nor a serialised plan can carry it.
+    `str`, `repr`, `format` and f-strings give `<secret>`. Pickling, copying and iterating raise an error, so that no
+    log line, traceback with locals or serialised plan can contain it.
     """
 
     __slots__ = ("__value",)
@@ -18,12 +18,12 @@ class Secret:
         self.__value = value
 
     def reveal(self) -> str:
-        """Return the plain value. Only the code that sends it to Closte calls this."""
+        """Return the plain value. Only for code that sends it to Closte."""
         return self.__value
 
     def fingerprint(self) -> str:
-        """Return 16 hex digits that identify the secret without giving it away."""
-        import hashlib  # noqa: PLC0415 - OpenSSL behind it is loaded while `wp` runs
+        """Return 16 hex digits that identify the secret but do not reveal it."""
+        import hashlib  # noqa: PLC0415 - loads OpenSSL, while `wp` runs
 
         return hashlib.sha256(b"closte-bridge key " + self.__value.encode()).hexdigest()[:16]
 

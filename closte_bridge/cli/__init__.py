@@ -1,1 +1,1 @@
-"""The command line: options, streams, formats, and a thin shell around the library for each command."""
+"""Command line: options, streams, formats, and the commands as thin wrappers around the library."""

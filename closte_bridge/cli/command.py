@@ -1,4 +1,4 @@
-"""Commands and groups that read their arguments, and show their help, like WP-CLI's."""
+"""Commands and groups that parse arguments and show help like WP-CLI."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
 
 def name_of(ctx: click.Context) -> str:
-    """Return the name of the context's command without that of the program: `config show`."""
+    """Return the name of the context's command without the program: `config show`."""
     names = []
     while ctx.parent is not None:
         names.append(ctx.info_name or "")
@@ -24,33 +24,33 @@ def name_of(ctx: click.Context) -> str:
 
 
 def see_help(ctx: click.Context) -> str:
-    """Return the hint that leads to the help of the context's command."""
-    return f'See "{" ".join(filter(None, ("closte-bridge", name_of(ctx), "--help")))}".'
+    """Return a hint to the help of the context's command."""
+    return f"See `{' '.join(filter(None, ('closte-bridge', name_of(ctx), '--help')))}`."
 
 
 def closest(word: str, known: Sequence[str]) -> str:
-    """Return `Did you mean "…"?` with the nearest of `known`, or nothing."""
-    # Only mistakes pay for the import.
+    """Return `Did you mean "…"?` with the closest of `known`, or an empty string."""
+    # Lazy import: only needed on errors.
     from difflib import get_close_matches  # noqa: PLC0415
 
-    # A word that is only somewhat alike ("stop" for "setup") may do what nobody wanted.
+    # Suggest only close matches: "setup" for "stop" could do harm.
     found = get_close_matches(word, known, n=1, cutoff=0.7)
     return f'Did you mean "{found[0]}"?' if found else ""
 
 
 def _with_optional_values(args: list[str]) -> list[str]:
-    """Return `args` with `--debug` written as `--debug=`, so that it does not take the next word as its value."""
+    """Return `args` with `--debug` written as `--debug=`, so that click does not use the next word as its value."""
     end = args.index("--") if "--" in args else len(args)
     head = [f"{word}=" if word in OPTIONAL_VALUE else word for word in args[:end]]
     return head + args[end:]
 
 
 class _WpCliStyle(click.Command):
-    """What commands and groups share."""
+    """Base class of commands and groups."""
 
     def __init__(self, *args: Any, **attributes: Any) -> None:  # noqa: ANN401 - click's own
         super().__init__(*args, **attributes)
-        # One object for each command: click compares it by identity.
+        # One object per command: click compares it by identity.
         self._own_help = click.Option(
             ["o_help", "--help"],
             is_flag=True,
@@ -66,7 +66,7 @@ class _WpCliStyle(click.Command):
         try:
             return super().parse_args(ctx, _with_optional_values(args))
         except click.UsageError as error:
-            # Click's parser does not always say which command it was at.
+            # click does not always set the context.
             error.ctx = error.ctx or ctx
             raise
 
@@ -76,7 +76,7 @@ class _WpCliStyle(click.Command):
 
     def format_options(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
         params = self.get_params(ctx)
-        # Arguments stand in the usage line; they are listed again only with a help of their own.
+        # Arguments are in the usage line. List only those with their own help.
         listed = [param for param in params if isinstance(param, click.Option) or getattr(param, "help", None)]
         own = [param.get_help_record(ctx) for param in listed if not isinstance(param, GlobalOption)]
         with formatter.section("Options"):
@@ -86,23 +86,23 @@ class _WpCliStyle(click.Command):
             return
         if ctx.parent is not None:
             formatter.write_paragraph()
-            formatter.write_text('The global parameters (--path, --quiet, …): see "closte-bridge --help".')
+            formatter.write_text('For global options (--path, --quiet, …), run "closte-bridge --help".')
             return
-        with formatter.section("Global parameters"):
+        with formatter.section("Global options"):
             formatter.write_dl([(param.written, param.help or "") for param in everywhere])
 
     def format_epilog(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
         del ctx
         if not self.epilog:
             return
-        # Examples are shown as they stand: their output is real.
+        # Print examples unchanged: they show real output.
         with formatter.section("Examples"):
             for line in self.epilog.strip("\n").split("\n"):
                 formatter.write(f"{'':{formatter.current_indent}}{line}".rstrip() + "\n")
 
 
 def show_help(ctx: click.Context) -> NoReturn:
-    """Print the help of the context's command, and end it well."""
+    """Print the help of the context's command, and exit with 0."""
     if app := ctx.find_object(App):
         app.console.line(ctx.get_help())
     ctx.exit()
@@ -115,19 +115,19 @@ def _show_help(ctx: click.Context, param: click.Parameter, value: bool) -> None:
 
 
 class BridgeCommand(_WpCliStyle):
-    """A command. Its function returns a Result, or None."""
+    """A command whose function returns a Result or None."""
 
     def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
-        """Read `args`; more of them than the command has is our error and not click's."""
+        """Parse `args`. Raises ConfigError instead of click's error if there are too many."""
         ctx.allow_extra_args = True
         rest = super().parse_args(ctx, args)
         if rest and not ctx.resilient_parsing:
-            raise ConfigError(f"Too many positional arguments: {' '.join(rest)}.", code="usage", hint=see_help(ctx))
+            raise ConfigError(f"Too many arguments: {' '.join(rest)}.", code="usage", hint=see_help(ctx))
         return rest
 
 
 class BridgeGroup(_WpCliStyle, click.Group):
-    """A noun with its verbs."""
+    """A group of subcommands."""
 
     command_class = BridgeCommand
 
@@ -135,14 +135,14 @@ class BridgeGroup(_WpCliStyle, click.Group):
         super().__init__(*args, **{"no_args_is_help": False, "subcommand_metavar": "<command>", **attributes})
 
     def format_options(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
-        """Write the verbs, then the options."""
+        """Write the subcommands, then the options."""
         self.format_commands(ctx, formatter)
         super().format_options(ctx, formatter)
 
     def resolve_command(
         self, ctx: click.Context, args: list[str]
     ) -> tuple[str | None, click.Command | None, list[str]]:
-        """Find the command that `args` begin with. Raises ConfigError with the nearest name."""
+        """Find the command at the start of `args`. Raises ConfigError with the closest name."""
         if (app := ctx.find_object(App)) and args[0] in self.list_commands(ctx):
             app.command = " ".join(filter(None, (name_of(ctx), args[0])))
         if ctx.resilient_parsing or self.get_command(ctx, args[0]) is not None:

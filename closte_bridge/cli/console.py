@@ -1,4 +1,4 @@
-"""The three streams, and who may write what to them, in the manner of WP-CLI."""
+"""Stdin, stdout and stderr, with the message forms of WP-CLI."""
 
 from __future__ import annotations
 
@@ -19,27 +19,27 @@ if TYPE_CHECKING:
 
 _COLOURS = {"Success": "32;1", "Warning": "33;1", "Error": "31;1", "Debug": "34;1"}
 EVERYTHING = ""
-"""The debug group that stands for all groups."""
+"""The debug group that means all groups."""
 
 
 class Progress(Protocol):
-    """Something to be told how far the work is."""
+    """Progress callback."""
 
     def update(self, n_steps: int) -> None:
-        """Count `n_steps` more as done."""
+        """Add `n_steps` finished steps."""
 
 
 class _NoProgress:
     def update(self, n_steps: int) -> None:
-        """Tell nobody."""
+        """Do nothing."""
 
 
 class Console:
-    """Own stdin, stdout and stderr.
+    """The three streams of a command.
 
-    `quiet`, `colour` (None: as the stream suits), `debug_group` (None: off), `assume_yes` and `data_only`
-    (stdout is for a program: `log` and `success` go to stderr) may be changed at any time. Whoever reads our
-    output may leave: then it is dropped and the work goes on. Everything shown is cleaned of control characters.
+    `quiet`, `colour` (None: depends on the stream), `debug_group` (None: off), `assume_yes` and `data_only` (stdout is
+    for a program: `log` and `success` go to stderr) may change at any time. If an output pipe is closed, the output is
+    discarded and the work continues. All output is cleaned of control characters.
     """
 
     def __init__(
@@ -67,19 +67,19 @@ class Console:
 
     @classmethod
     def of_process(cls) -> Console:
-        """Return the console of this process; a stream that is closed reads and writes nothing."""
+        """Return the console of this process; a closed stream acts like `/dev/null`."""
         return cls(_opened(sys.stdin, "r"), _opened(sys.stdout, "w"), _opened(sys.stderr, "w"))
 
     @property
     def stdout_is_terminal(self) -> bool:
-        """Tell whether a person reads stdout. `SHELL_PIPE` (0: yes, else: no) overrides, as in WP-CLI."""
+        """Return whether stdout is a terminal. `SHELL_PIPE` (0: yes, else: no) overrides, as in WP-CLI."""
         if pipe := self.environ.get("SHELL_PIPE"):
             return pipe == "0"
         return _is_terminal(self.stdout)
 
     @property
     def columns(self) -> int | None:
-        """Return how many characters fit on a line of stdout, or None if nobody knows. `COLUMNS` overrides."""
+        """Return the width of stdout in characters, or None if unknown. `COLUMNS` overrides."""
         if (given := self.environ.get("COLUMNS", "")).isdecimal() and int(given) > 0:
             return int(given)
         try:
@@ -89,62 +89,61 @@ class Console:
 
     @property
     def stderr_is_terminal(self) -> bool:
-        """Tell whether a person sees stderr."""
+        """Return whether stderr is a terminal."""
         return _is_terminal(self.stderr)
 
     def line(self, text: str = "") -> None:
-        """Write data to stdout, whatever the options say."""
+        """Write data to stdout, also with `quiet`."""
         self._write(self.stdout, clean(text))
 
     def log(self, text: str) -> None:
-        """Write a remark for people."""
+        """Write an informational message."""
         if not self.quiet:
             self._write(self._stream_for_people(), clean(text))
 
     def success(self, text: str) -> None:
-        """Say that what was asked for is done."""
+        """Write a success message."""
         if not self.quiet:
             self._message(self._stream_for_people(), "Success", text)
 
     def warning(self, text: str, hint: str = "", *, loud: bool = False) -> None:
-        """Say on stderr that something needs attention, if `loud` also when quiet; `hint` says what to do about it."""
+        """Write a warning to stderr, followed by its hint; with `quiet` only if `loud`."""
         if loud or not self.quiet:
             self._message(self.stderr, "Warning", text)
             if hint:
                 self._write(self.stderr, clean(hint))
 
     def error(self, text: str, hint: str = "") -> None:
-        """Say on stderr, `quiet` or not, what went wrong; `hint` says what to do about it."""
+        """Write an error to stderr, followed by its hint, also with `quiet`."""
         self._message(self.stderr, "Error", text)
         if hint:
             self._write(self.stderr, clean(hint))
 
     def debug(self, group: str, text: str) -> None:
-        """Write to stderr when `--debug`, or `--debug=group`, asked for it."""
+        """Write to stderr with `--debug` or `--debug=group`."""
         if self.debug_group in {EVERYTHING, group}:
             seconds = self._clock() - self._started
             self._message(self.stderr, "Debug", f"{text} ({seconds:.3f}s)", group)
 
     def debug_origin(self, error: BaseException) -> None:
-        """Show with `--debug` where an error came from; its own words might hold a secret."""
-        import traceback  # noqa: PLC0415 - hardly ever needed
+        """Show with `--debug` where an error was raised, without its text, which might contain a secret."""
+        import traceback  # noqa: PLC0415 - rarely needed
 
         for frame in traceback.extract_tb(error.__traceback__):
             self.debug("traceback", f"{frame.filename}:{frame.lineno} in {frame.name}")
 
     def confirm(self, question: str) -> None:
-        """Return when the user agrees to `question`.
+        """Ask `question`, and return if the answer is `y` or `yes`, or at once with `--yes`.
 
-        Raises ConfigError (`no-terminal`) when there is nobody to ask, BridgeError (`aborted`) on anything
-        but `y` or `yes`. With `--yes` nobody is asked.
+        Raises ConfigError (`no-terminal`) without a terminal, and BridgeError (`aborted`) for any other answer.
         """
         if self.assume_yes:
             return
         if not _is_terminal(self.stdin):
             raise ConfigError(
-                "This needs a confirmation, and there is no terminal to ask at.",
+                "Confirmation required, but stdin is not a terminal.",
                 code="no-terminal",
-                hint='Add "--yes" to agree beforehand.',
+                hint="Pass `--yes` to skip the prompt.",
             )
         self._write(self.stderr, f"{clean(question)} [y/n] ", end="")
         try:
@@ -154,15 +153,17 @@ class Console:
         if not answer.endswith("\n"):
             self._write(self.stderr, "")
         if answer.strip().lower() not in {"y", "yes"}:
-            raise BridgeError("Aborted.", code="aborted", hint="Nothing more was changed; run it again to go on.")
+            raise BridgeError(
+                "Aborted.", code="aborted", hint="No further changes were made. Run the command again to continue."
+            )
 
     @contextmanager
     def progress(self, total: int, label: str) -> Iterator[Progress]:
-        """Show on stderr how many of `total` steps are done: on a terminal, and not when quiet."""
+        """Show on stderr how many of `total` steps are done, if it is a terminal and not `quiet`."""
         if self.quiet or not _is_terminal(self.stderr):
             yield _NoProgress()
             return
-        # Only those who watch pay for the import.
+        # Lazy import: only needed for progress bars.
         import click  # noqa: PLC0415
 
         bar = click.progressbar(length=total, label=clean(label), file=self.stderr)
@@ -171,38 +172,38 @@ class Console:
 
     @contextmanager
     def patience(self, waiting_for: Callable[[], str], pause: float = 10.0) -> Iterator[None]:
-        """Say on a terminal every `pause` seconds what is waited for meanwhile; an empty string is nothing."""
+        """Report on a terminal, every `pause` seconds, what the command waits for; an empty string is nothing."""
         if not _is_terminal(self.stderr):
             yield
             return
-        began, over = self._clock(), threading.Event()
+        began, ended = self._clock(), threading.Event()
 
-        def tell() -> None:
-            while not over.wait(pause):
+        def report() -> None:
+            while not ended.wait(pause):
                 what = waiting_for()
                 if what and not self.quiet:
                     self._write(self.stderr, clean(f"Still waiting for {what} ({self._clock() - began:.0f} s) …"))
 
-        teller = threading.Thread(target=tell, daemon=True)
-        teller.start()
+        reporter = threading.Thread(target=report, daemon=True)
+        reporter.start()
         try:
             yield
         finally:
-            over.set()
-            teller.join()
+            ended.set()
+            reporter.join()
 
     def finish(self, exit_code: int) -> int:
-        """Flush, and return the exit code: `exit_code`, or 1 when output that somebody waits for was lost."""
+        """Flush, and return `exit_code`, or 1 instead of 0 if output could not be written."""
         for stream in (self.stdout, self.stderr):
             self._write(stream, "", end="")
         for stream in self._gone:
-            # What is left in its buffer would fail once more at the interpreter's end, with a complaint.
+            # Otherwise the interpreter flushes its buffer at exit, and prints an error.
             with suppress(OSError, ValueError):
                 null = os.open(os.devnull, os.O_WRONLY)
                 os.dup2(null, stream.fileno())
                 os.close(null)
         if self.write_error is not None:
-            self.error(f"The output could not be written ({self.write_error.strerror}).")
+            self.error(f"Could not write the output: {self.write_error.strerror}.")
             return exit_code or 1
         return exit_code
 
@@ -213,7 +214,7 @@ class Console:
         prefix = f"{kind}:" if not group else f"{kind} ({clean(group)}):"
         if self._is_coloured(stream):
             prefix = f"\033[{_COLOURS[kind]}m{prefix}\033[0m"
-        # Each line has the prefix, so that no text can pass for a message of another kind.
+        # Prefix every line, so that untrusted text cannot fake another message type.
         self._write(stream, "\n".join(f"{prefix} {part}" for part in clean(text).split("\n")))
 
     def _is_coloured(self, stream: TextIO) -> bool:
@@ -237,12 +238,12 @@ class Console:
                 self.write_error = error
 
 
-# What stands for our own signs where the stream does not have them, as in the locale "C".
+# Replacements for closte-bridge's own characters if the stream cannot encode them, as in the locale "C".
 _PLAIN = str.maketrans({"…": "...", "—": "-", "→": "->", "“": '"', "”": '"'})
 
 
 def in_its_signs(text: str, stream: TextIO) -> str:
-    """Return `text` with what the stream cannot encode in a plain form, or else as an escape."""
+    """Return `text` with plain forms or escapes for the characters that the stream cannot encode."""
     encoding = getattr(stream, "encoding", None) or "utf-8"
     try:
         text.encode(encoding)
@@ -254,8 +255,8 @@ def in_its_signs(text: str, stream: TextIO) -> str:
 def _opened(stream: TextIO | None, mode: str) -> TextIO:
     if stream is not None:
         return stream
-    file = Path(os.devnull).open(mode, encoding="utf-8")  # noqa: SIM115 - it stays open as long as the process
-    assert isinstance(file, TextIOWrapper)  # noqa: S101 - what a text mode gives
+    file = Path(os.devnull).open(mode, encoding="utf-8")  # noqa: SIM115 - stays open until the process ends
+    assert isinstance(file, TextIOWrapper)  # noqa: S101 - the type of a text file
     return file
 
 

@@ -1,4 +1,4 @@
-"""What every command gets: the console, what the global options said, and the settings when it asks for them."""
+"""State of a command: the console, the global options, and the settings on demand."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
 @dataclass(slots=True)
 class Overrides:
-    """What the global options said. None, and False, stand for "not given"."""
+    """Values of the global options. None and False mean "not given"."""
 
     config: str | None = None
     network: str | None = None
@@ -33,7 +33,7 @@ class Overrides:
     allow_root: bool = False
 
     def of_one_network(self) -> list[str]:
-        """Return the options given that make sense for one network only."""
+        """Return the given options that apply to a single network."""
         given = {"--path": self.path, "--url": self.url, "--ssh": self.ssh, self.alias or "": self.alias}
         return [name for name, value in given.items() if value is not None]
 
@@ -42,8 +42,8 @@ class Overrides:
 class App:
     """The state of one call of the program.
 
-    `command` is the command's name in words (`config show`), `head` a `wp` that was started before all this, `waits`
-    what each network's engine waits for at the moment.
+    `command` is the command's name (`config show`), `head` a pre-started `wp`, and `waits` is what each network's
+    engine is waiting for.
     """
 
     console: Console
@@ -56,73 +56,71 @@ class App:
     _config: Config | None = None
 
     def waiting_for(self) -> str:
-        """Return what is waited for at the moment, or nothing."""
+        """Return what the command is waiting for, or an empty string."""
         return ", ".join(sorted({*self.waits.values()}))
 
     def config(self) -> Config:
-        """Return the configuration, read once. Raises ConfigError as `load_config` does."""
+        """Return the config, read once. Raises ConfigError like `load_config`."""
         if self._config is None:
-            # Commands that need no configuration do not pay for it.
+            # Lazy import: not all commands need the config.
             from closte_bridge.config.load import load_config  # noqa: PLC0415
 
             explicit = self.overrides.config
             self._config = load_config(None if explicit is None else Path(explicit), self.environ)
-            self.console.debug("config", f"Read {self._config.source or 'no file: the defaults apply'}.")
+            self.console.debug("config", f"Config file: {self._config.source or 'none, using defaults'}.")
         return self._config
 
     def forget_config(self) -> None:
-        """Have the configuration read again the next time it is asked for."""
+        """Read the config again on its next use."""
         self._config = None
 
     def settings(self, *, every: bool = False) -> list[Settings]:
-        """Return the settings of the networks that are meant, with the options applied.
+        """Return the settings of the selected networks, with the options applied.
 
-        Without `--network` and `--all` that is the only one there is; `every` takes all instead of asking.
-        Raises ConfigError when it is not clear which network is meant, or there is none of that name.
+        Without `--network` and `--all`, the only network is selected, or with `every` all of them. Raises ConfigError
+        if the network is ambiguous or unknown.
         """
         return [settings for settings, _origins in self.effective(every=every)]
 
     def network(self) -> Settings:
-        """Return the settings of the one network that is meant. Raises ConfigError when it is not just one."""
+        """Return the settings of the selected network. Raises ConfigError if several are selected."""
         found = self.settings()
         if len(found) > 1:
             raise ConfigError(
-                "This command is for one network at a time.",
+                "This command works on one network at a time.",
                 code="one-network",
-                hint=f"Choose it with --network=<name>: {_names(self.config())}.",
+                hint=f"Select it with --network=<name>: {_names(self.config())}.",
             )
         return found[0]
 
     def effective(self, *, every: bool = False) -> list[tuple[Settings, dict[str, str]]]:
-        """Return what `settings` does, each with the origins of its values by their dotted keys."""
+        """Return the same as `settings`, each with the origins of its values by dotted key."""
         config = self.config()
         names = self._selected(config, every=every)
         single = self.overrides.of_one_network()
         if single and len(names) > 1:
             raise ConfigError(
-                f'"{single[0]}" is for one network, and {len(names)} are chosen.',
+                f'"{single[0]}" works with a single network, but {len(names)} are selected.',
                 code="one-network",
-                hint=f"Choose one with --network=<name>: {_names(config)}.",
+                hint=f"Select one with --network=<name>: {_names(config)}.",
             )
         return [self._applied(config.networks[name], dict(config.origins.get(name, {}))) for name in names]
 
     def _selected(self, config: Config, *, every: bool) -> list[str]:
         wanted = self.overrides.network
         if wanted is not None and self.overrides.all_networks:
-            raise ConfigError(
-                '"--network" and "--all" exclude each other.', code="usage", hint="Leave one of them out."
-            )
+            raise ConfigError('"--network" cannot be combined with "--all".', code="usage", hint="Omit one of them.")
         if wanted is not None and wanted not in config.networks:
             raise ConfigError(
-                f'There is no network "{wanted}".', code="unknown-network", hint=f"Networks: {_names(config)}."
+                f'Unknown network "{wanted}".', code="unknown-network", hint=f"Networks: {_names(config)}."
             )
         if wanted is not None:
             return [wanted]
         if len(config.networks) > 1 and not (every or self.overrides.all_networks):
             raise ConfigError(
-                f"The configuration has {len(config.networks)} networks.",
+                f"The config defines {len(config.networks)} networks, but none is selected.",
                 code="which-network",
-                hint=f"Choose one with --network=<name>: {_names(config)}. `plan`, `sync` and `doctor` take --all.",
+                hint=f"Select one with --network=<name>: {_names(config)}. `plan`, `sync` and `doctor` accept --all.",
             )
         return [*config.networks]
 
@@ -134,9 +132,9 @@ class App:
 
 
 def _changes(given: Overrides, wp: WpSettings, environ: Mapping[str, str]) -> dict[str, tuple[Any, str]]:
-    """Return what the options change in `wp`, each with the option's name.
+    """Return the values of `wp` that the options change, each with the option's name.
 
-    An alias says by itself where WordPress is, and so does `--ssh`: what the file says of that gives way.
+    An alias or `--ssh` locates WordPress completely, so it also clears the location in the file.
     """
     changes: dict[str, tuple[Any, str]] = {}
     if given.alias is not None:
@@ -156,8 +154,8 @@ def _changes(given: Overrides, wp: WpSettings, environ: Mapping[str, str]) -> di
 
 
 def _checked(key: str, value: str) -> object:
-    """Return `value` as the config file would accept it. Raises ConfigError otherwise."""
-    # Only these options pay for the import.
+    """Return `value` as validated for the config file. Raises ConfigError if it is invalid."""
+    # Lazy import: only needed for these options.
     import voluptuous  # noqa: PLC0415
 
     from closte_bridge.config.model import KEYS  # noqa: PLC0415
@@ -170,7 +168,7 @@ def _checked(key: str, value: str) -> object:
 
 
 def _local(path: str, environ: Mapping[str, str]) -> str:
-    from closte_bridge.config.places import expand  # noqa: PLC0415 - only for a `--path` of this machine
+    from closte_bridge.config.places import expand  # noqa: PLC0415 - only for a local `--path`
 
     return str(expand(path, environ, Path()))
 
@@ -180,4 +178,4 @@ def _names(config: Config) -> str:
 
 
 pass_app = click.make_pass_decorator(App)
-"""Gives a command the App as its first argument."""
+"""Passes the App to a command as its first argument."""

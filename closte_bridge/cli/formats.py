@@ -1,4 +1,4 @@
-"""Rows in the formats of WP-CLI: `table`, `csv`, `json`, `yaml`, `ids`, `count`."""
+"""Output formats of WP-CLI: `table`, `csv`, `json`, `yaml`, `ids`, `count`."""
 
 from __future__ import annotations
 
@@ -13,14 +13,14 @@ from typing import TypeAlias
 from closte_bridge.cli.text import clean_cell, encodable
 from closte_bridge.errors import ConfigError
 
-# A column that is narrower cannot be read.
+# Narrower columns are not readable.
 _NARROWEST = 5
 
 Row: TypeAlias = Mapping[str, object]
 
 
 class Format(StrEnum):
-    """What `--format` takes."""
+    """Values of `--format`."""
 
     TABLE = "table"
     CSV = "csv"
@@ -33,10 +33,10 @@ class Format(StrEnum):
 def render_rows(
     rows: Sequence[Row], fields: Sequence[str], fmt: Format | str, *, boxes: bool = False, columns: int | None = None
 ) -> str:
-    """Return the `fields` of `rows` as text without a last line feed.
+    """Return the `fields` of `rows` as text without a final line feed.
 
-    A table has `boxes` on a terminal, where it is at most `columns` wide, and is separated by tabs otherwise. `ids` are
-    the values of the first field. A field that a row lacks is empty (null in JSON and YAML).
+    A table has `boxes` and is at most `columns` wide on a terminal; otherwise tabs separate its cells. `ids` are the
+    values of the first field. A missing field is empty (null in JSON and YAML).
     """
     match Format(fmt):
         case Format.JSON:
@@ -54,12 +54,12 @@ def render_rows(
 
 
 def render_field(rows: Sequence[Row], field: str) -> str:
-    """Return the value of `field` of each row, one a line."""
+    """Return the value of `field` of each row, one per line."""
     return "\n".join(cell(row.get(field)) for row in rows)
 
 
 def check_fields(wanted: Sequence[str], available: Sequence[str]) -> None:
-    """Raise ConfigError (`unknown-field`) when one of `wanted` is not `available`."""
+    """Raise ConfigError (`unknown-field`) if one of `wanted` is not `available`."""
     unknown = [name for name in wanted if name not in available]
     if unknown:
         names = ", ".join(f'"{name}"' for name in unknown)
@@ -71,7 +71,7 @@ def check_fields(wanted: Sequence[str], available: Sequence[str]) -> None:
 
 
 def cell(value: object) -> str:
-    """Return `value` as text for one cell: on one line, booleans in words, lists and mappings as JSON."""
+    """Return `value` as text for one cell: on one line, booleans as words, lists and mappings as JSON."""
     if isinstance(value, str) and not isinstance(value, Enum):
         return clean_cell(value)
     plain_value = plain(value)
@@ -88,7 +88,7 @@ def cell(value: object) -> str:
 
 
 def plain(value: object) -> object:
-    """Return `value` made of what JSON has. A secret becomes `<secret>`, a number that is none null."""
+    """Return `value` converted to JSON types. A secret becomes `<secret>`, and `nan` or infinity becomes null."""
     match value:
         case Enum():
             return plain(value.value)
@@ -98,7 +98,7 @@ def plain(value: object) -> object:
             return value if math.isfinite(value) else None
         case str():
             return encodable(value)
-        case date():  # and datetime, which is one
+        case date():  # also datetime, a subclass
             return value.isoformat()
         case Mapping():
             return {encodable(str(key)): plain(item) for key, item in value.items()}
@@ -109,13 +109,13 @@ def plain(value: object) -> object:
 
 
 def to_json(value: object) -> str:
-    """Return `value` as JSON on one line, in ASCII: no terminal and no encoding can do harm to it."""
+    """Return `value` as JSON on one line, in ASCII: safe for every terminal and encoding."""
     return json.dumps(plain(value), ensure_ascii=True).replace("\x7f", "\\u007f")
 
 
 def to_yaml(value: object) -> str:
-    """Return `value` as YAML in ASCII, the keys in their order."""
-    # Only this format pays for the import.
+    """Return `value` as YAML in ASCII, with the keys in their order."""
+    # Lazy import: only needed for this format.
     import yaml  # noqa: PLC0415
 
     text: str = yaml.safe_dump(plain(value), sort_keys=False, allow_unicode=False, width=10_000)
@@ -124,7 +124,7 @@ def to_yaml(value: object) -> str:
 
 def _csv(rows: Sequence[Row], fields: Sequence[str]) -> str:
     out = io.StringIO()
-    import csv  # noqa: PLC0415 - for this format alone
+    import csv  # noqa: PLC0415 - only for this format
 
     writer = csv.writer(out, lineterminator="\n")
     writer.writerow(fields)
@@ -133,7 +133,7 @@ def _csv(rows: Sequence[Row], fields: Sequence[str]) -> str:
 
 
 def _no_formula(value: object) -> str:
-    # As WP-CLI does: a spreadsheet would calculate what begins so, and names can come from strangers.
+    # Prevent CSV formula injection, like WP-CLI does.
     text = cell(value)
     return f"'{text}" if text.startswith(("=", "+", "-", "@")) and not isinstance(value, int | float) else text
 
@@ -145,7 +145,7 @@ def _tabs(rows: Sequence[Row], fields: Sequence[str]) -> str:
 
 
 def _boxes(rows: Sequence[Row], fields: Sequence[str], columns: int | None) -> str:
-    # Only a terminal pays for the imports.
+    # Lazy imports: only needed on a terminal.
     from textwrap import wrap  # noqa: PLC0415
 
     from tabulate import tabulate  # noqa: PLC0415
@@ -164,7 +164,7 @@ def _boxes(rows: Sequence[Row], fields: Sequence[str], columns: int | None) -> s
 
 
 def _widths(natural: list[int], columns: int) -> list[int]:
-    """Return the widths of a table's columns that fit into `columns`: the widest shrink to one width, down to a few."""
+    """Return column widths that fit into `columns`: the widest columns shrink to the same width."""
     room = columns - 3 * len(natural) - 1  # a bar and two spaces for each column, and the last bar
     widest = max(natural, default=0)
     while widest > _NARROWEST and sum(min(width, widest) for width in natural) > room:

@@ -1,7 +1,6 @@
-"""How signals end a process: by one interruption, whichever of them come, and within a bounded time.
+"""End the process on signals: with a single interruption, and within a bounded time.
 
-A handler runs in the middle of whatever the main thread does, also of another handler. So it takes no lock, writes
-nothing, and calls nothing that does.
+A handler can interrupt the main thread anywhere, also inside another handler. So it must not acquire a lock or write.
 """
 
 from __future__ import annotations
@@ -15,14 +14,14 @@ from closte_bridge.errors import Interrupted
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
 
-# Signals that come within so many seconds of the first mean the same: what ends well is not disturbed.
+# Ignore more signals within so many seconds of the first: they do not disturb the cleanup.
 _SAME = 1.0
-# Seconds after which the kernel ends a process that was interrupted, wherever it hangs. A kill loses nothing.
+# Seconds after which the kernel ends an interrupted process that hangs. A kill loses nothing.
 _AT_MOST = 8.0
 
 
 def end_on(numbers: Iterable[int], before: Callable[[], None] = lambda: None) -> None:
-    """Make these signals raise Interrupted in the main thread, after `before`, which must not take a lock either."""
+    """Make these signals raise Interrupted in the main thread, after `before`, which must not acquire a lock."""
     first: float | None = None
 
     def interrupt(_number: int, _frame: object) -> None:
@@ -36,14 +35,14 @@ def end_on(numbers: Iterable[int], before: Callable[[], None] = lambda: None) ->
         before()
         raise Interrupted
 
-    # The kernel's own action, which needs nothing of Python.
+    # The default action, which works even if Python hangs.
     signal.signal(signal.SIGALRM, signal.SIG_DFL)
     for number in numbers:
         signal.signal(number, interrupt)
 
 
 def ended() -> None:
-    """Ignore signals from now on: the process is about to end, with the exit code that it has."""
+    """Ignore signals from now on: the process is ending with its exit code."""
     for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP):
         if callable(signal.getsignal(number)):
             signal.signal(number, signal.SIG_IGN)

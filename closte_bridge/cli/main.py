@@ -1,6 +1,6 @@
-"""Run a command, and turn whatever comes out of it into streams and an exit code.
+"""Run a command, and turn its result into output and an exit code.
 
-No traceback ever reaches the user, and no text of an unexpected exception: it might hold a secret.
+Never shows a traceback or the text of an unexpected exception, which might contain a secret.
 """
 
 from __future__ import annotations
@@ -40,16 +40,16 @@ def run(
     environ: Mapping[str, str] | None = None,
     head: Prestart | None = None,
 ) -> int:
-    """Run `argv` (without the program's name) and return the exit code; nothing is raised.
+    """Run `argv` (without the program's name) and return the exit code. Raises nothing.
 
-    Without a `console` it is the process's own, and signals, threads and loggers are made to keep our manners. `head`
-    is a `wp` that was started already; whoever started it ends it if nobody takes it.
+    If `console` is None, use the process's streams and install its handlers. `head` is a pre-started `wp`; the caller
+    ends it if it is not used.
     """
     environ = os.environ if environ is None else environ
     if console is not None:
         return _run(argv, console, environ, head)
     console = Console.of_process()
-    _mind_the_process(console)
+    _install_handlers(console)
     try:
         return _run(argv, console, environ, head)
     finally:
@@ -59,27 +59,27 @@ def run(
 def _run(argv: Sequence[str], console: Console, environ: Mapping[str, str], head: Prestart | None) -> int:
     app = App(console, environ, head=head)
     try:
-        _look_ahead(app, list(argv))
-        exit_code = _answer(app, list(argv))
+        _set_error_output(app, list(argv))
+        exit_code = _run_command(app, list(argv))
         return console.finish(exit_code)
     except KeyboardInterrupt:
         return console.finish(ExitCode.INTERRUPTED)
-    except Exception as error:  # what even the report of a failure failed with
-        console.error(f"An internal error stopped the command ({type(error).__name__}).")
+    except Exception as error:  # reporting an error failed, too
+        console.error(f"Internal error ({type(error).__name__}).")
         return console.finish(ExitCode.FAILURE)
 
 
-def _answer(app: App, argv: list[str]) -> int:
+def _run_command(app: App, argv: list[str]) -> int:
     result = _result(app, argv)
     if isinstance(result, int):
         return result
     if app.command == "sync" and app.console.quiet:
-        # Cron would send a letter about each run that met another one, which is harmless.
+        # Do not let cron send mail about harmless overlapping runs.
         result = replace(result, errors=tuple(error for error in result.errors if error.code != "locked"))
     try:
         show(result, app.console, app.output, app.command)
     except Exception as error:
-        # Nothing may get past this. Whatever this is about, the answer could not be shown as wanted.
+        # Last resort: the result could not be rendered.
         app.output = Output(format=app.output.format)
         result = _failure(app, error)
         show(result, app.console, app.output, app.command)
@@ -94,18 +94,18 @@ def _result(app: App, argv: list[str]) -> Result | int:
     except click.ClickException as error:
         return Result.of_error(usage_error(error))
     except (KeyboardInterrupt, click.Abort, EOFError):
-        hint = "Run it again to go on: nothing is lost."
+        hint = "Nothing is lost. Run the command again to continue."
         interrupted = Problem(code="interrupted", message="Interrupted.", hint=hint)
         return Result(exit_code=ExitCode.INTERRUPTED, errors=(interrupted,))
     except SystemExit as request:
         return request.code if isinstance(request.code, int) else int(request.code is not None)
-    except Exception as error:  # nothing may get past this
+    except Exception as error:  # never show a traceback
         return _failure(app, error)
 
 
 def _invoke(app: App, argv: list[str]) -> Result | int:
     if app.environ.get(COMPLETE):
-        # Only the shell's completion pays for the import.
+        # Lazy import: only needed for completion.
         from click.shell_completion import shell_complete  # noqa: PLC0415
 
         return shell_complete(root, {"obj": app}, PROGRAM, COMPLETE, app.environ[COMPLETE])
@@ -113,7 +113,7 @@ def _invoke(app: App, argv: list[str]) -> Result | int:
         value = root.invoke(ctx)
     if value is None:
         return int(ExitCode.OK)
-    assert isinstance(value, Result | int)  # noqa: S101 - what commands promise
+    assert isinstance(value, Result | int)  # noqa: S101 - true for every command
     return value
 
 
@@ -121,17 +121,17 @@ def _failure(app: App, error: Exception) -> Result:
     if isinstance(error, BridgeError):
         return Result.of_error(error)
     app.console.debug_origin(error)
-    if damage := _damage(app):
-        return Result.of_error(damage)
-    hint = 'This is a mistake in closte-bridge. Run it again with "--debug" to see where.'
-    message = f"An internal error stopped the command ({type(error).__name__})."
+    if damaged := _ledger_damage(app):
+        return Result.of_error(damaged)
+    hint = "This is a bug in closte-bridge. Run the command again with `--debug` and report the output."
+    message = f"Internal error ({type(error).__name__})."
     problem = Problem(code="internal-error", message=message, hint=hint)
     return Result(exit_code=ExitCode.FAILURE, errors=(problem,), warnings=secondary_problems(error))
 
 
-def _damage(app: App) -> BridgeError | None:
-    """Return the error of a damaged ledger, if there is one: what was read of it may fail long after it was closed."""
-    from closte_bridge.ledger.store import Ledger  # noqa: PLC0415 - hardly ever needed
+def _ledger_damage(app: App) -> BridgeError | None:
+    """Return the error of a damaged ledger, if any: its data can cause an error long after it was read."""
+    from closte_bridge.ledger.store import Ledger  # noqa: PLC0415 - rarely needed
 
     try:
         for settings in app.settings(every=True):
@@ -140,13 +140,13 @@ def _damage(app: App) -> BridgeError | None:
                     ledger.check()
     except BridgeError as error:
         return error if error.code == "ledger-damaged" else None
-    except Exception:  # it is about another failure
+    except Exception:  # the original error is reported
         return None
     return None
 
 
-def _look_ahead(app: App, argv: list[str]) -> None:
-    """Learn from `argv` how to report errors, so that those in parsing itself are reported so too."""
+def _set_error_output(app: App, argv: list[str]) -> None:
+    """Read from `argv` how to report errors, before click parses it."""
     words = argv[: argv.index("--")] if "--" in argv else argv
     wanted = ""
     for index, word in enumerate(words):
@@ -162,19 +162,19 @@ def _look_ahead(app: App, argv: list[str]) -> None:
         app.console.data_only = True
 
 
-def _mind_the_process(console: Console) -> None:
-    """Make signals, threads and loggers of this process end as quietly as everything else."""
+def _install_handlers(console: Console) -> None:
+    """Install signal, thread and logging handlers that never print a traceback."""
 
     def thread_failed(failed: threading.ExceptHookArgs) -> None:
-        console.error(f"An internal error stopped a part of the work ({failed.exc_type.__name__}).")
+        console.error(f"Internal error in a thread ({failed.exc_type.__name__}).")
 
     def ignored(failed: sys.UnraisableHookArgs) -> None:
         console.debug("ignored", f"{failed.exc_type.__name__} while cleaning up.")
 
-    # Whoever had SIGINT ignored, such as `nohup`, keeps that.
+    # Keep SIGINT ignored if the parent process ignored it.
     ctrl_c = {signal.SIGINT} if signal.getsignal(signal.SIGINT) is signal.default_int_handler else set()
     end_on({signal.SIGTERM} | ctrl_c)
     threading.excepthook = thread_failed
     sys.unraisablehook = ignored
-    # Without any handler Python prints warnings of libraries to stderr, and those may quote a URL.
+    # Without a handler, Python prints the warnings of libraries to stderr, and they may contain a URL.
     logging.getLogger().addHandler(logging.NullHandler())

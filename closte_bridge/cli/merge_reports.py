@@ -1,4 +1,4 @@
-"""One report of a run and of those that followed it, which were about some of its names alone."""
+"""Merge the report of a run with those of its follow-up runs."""
 
 from __future__ import annotations
 
@@ -19,14 +19,14 @@ Key = tuple[Action, str]
 
 
 def merge(first: RunReport, later: RunReport) -> RunReport:
-    """Return the report of `first` as it stands after `later`.
+    """Return the report of `first`, updated with `later`, which covered only some of its domains.
 
-    What the later one did not concern itself with, such as removals that the gate withheld, is as it was.
+    The rest stays as it was, for example removals that need approval.
     """
-    verified = _seen_since(first.verified, later.verified)
+    verified = _merged_checks(first.verified, later.verified)
     if first.applied is None or later.applied is None:
         return replace(first, verified=verified)
-    applied, tried = _done_since(first.applied, later.applied, later.view.observed.names)
+    applied, tried = _merged_changes(first.applied, later.applied, later.view.observed.names)
     known = {_key(change) for change in first.plan.changes}
     more = [change for change in later.plan.changes if _key(change) in tried - known]
     plan = replace(
@@ -42,12 +42,12 @@ def _key(change: Change | Hold) -> Key:
     return change.action, change.name
 
 
-def _done_since(first: Applied, later: Applied, there: Collection[str]) -> tuple[Applied, set[Key]]:
-    """Return what became of the changes of both, and those that the later one tried; `there` is Closte's list now."""
+def _merged_changes(first: Applied, later: Applied, listed: Collection[str]) -> tuple[Applied, set[Key]]:
+    """Return the results of both runs, and the changes that the later one tried; `listed` is Closte's current list."""
     done = {_key(change): change for change in (*first.done, *later.done)}
-    # An answer was lost, and the addition was made.
-    lost = [failure.change for failure in first.failed if failure.change.name in there]
-    done |= {_key(change): change for change in lost if change.action is Action.ADD}
+    # A failed addition that is listed now was made: only its answer was lost.
+    found = [failure.change for failure in first.failed if failure.change.name in listed]
+    done |= {_key(change): change for change in found if change.action is Action.ADD}
     failed = {_key(failure.change): failure for failure in (*first.failed, *later.failed)}
     tried = {_key(change) for change in later.done} | {_key(failure.change) for failure in later.failed}
     applied = replace(
@@ -61,8 +61,8 @@ def _done_since(first: Applied, later: Applied, there: Collection[str]) -> tuple
     return applied, tried
 
 
-def _seen_since(first: CheckResults | None, later: CheckResults | None) -> CheckResults | None:
-    """Return what was seen of all names, and where each stage has moved in the end."""
+def _merged_checks(first: CheckResults | None, later: CheckResults | None) -> CheckResults | None:
+    """Return the checks of both runs, and the last change of each stage."""
     if first is None or later is None:
         return later or first
     moving = {change.name for change in later.stages.changes}

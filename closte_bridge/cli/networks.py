@@ -1,4 +1,4 @@
-"""Run a job on each of the networks that are meant, a few at a time."""
+"""Run a job on each of the selected networks, a few at a time."""
 
 from __future__ import annotations
 
@@ -17,9 +17,9 @@ if TYPE_CHECKING:
     from closte_bridge.cli.context import App
     from closte_bridge.config.model import Settings
 
-# Each network has a `wp` of its own, which is what takes memory and time.
+# Each network has its own `wp`, which needs most of the memory and time.
 _AT_ONCE = 4
-# Seconds that the others get to end when the whole is interrupted.
+# Seconds for the other networks to end after an interruption.
 _FAREWELL = 2.0
 
 T = TypeVar("T")
@@ -27,7 +27,7 @@ T = TypeVar("T")
 
 @dataclass(frozen=True, slots=True)
 class NetworkResult(Generic[T]):
-    """What a job gave for one network: a value, or the error that stopped it."""
+    """Result of a job for one network: a value, or the error that stopped it."""
 
     engine: Engine
     value: T | None = None
@@ -35,10 +35,10 @@ class NetworkResult(Generic[T]):
 
 
 def on_each(app: App, job: Callable[[Engine], T], stopping: Flag | None = None) -> list[NetworkResult[T]]:
-    """Run `job` with the engine of each network that is meant; one network's error does not stop the others.
+    """Run `job` with the engine of each selected network; an error of one network does not stop the others.
 
-    With a single network its error is raised as it is. When the whole is interrupted, `stopping` is set, so that jobs
-    under way may end early, and no other begins.
+    With a single network, its error is raised. An interruption sets `stopping`, so that running jobs can end early, and
+    starts no other job.
     """
     engines = [engine_of(app, settings) for settings in app.settings()]
     if len(engines) == 1:
@@ -62,7 +62,7 @@ def on_each(app: App, job: Callable[[Engine], T], stopping: Flag | None = None) 
     try:
         workers.run(engines, lambda engine, outcome: outcomes.update({engine.settings.name: outcome}))
     except BaseException:
-        # An interruption reaches this thread alone. The others end soon if they can, and with the process if not.
+        # Only this thread is interrupted. The others end soon, or with the process.
         end_all()
         workers.linger(_FAREWELL)
         raise
@@ -70,12 +70,12 @@ def on_each(app: App, job: Callable[[Engine], T], stopping: Flag | None = None) 
 
 
 def engine_of(app: App, settings: Settings) -> Engine:
-    """Return a network's engine with this call's environment, and with the `wp` that was started for it."""
+    """Return a network's engine with the environment of this call and the pre-started `wp`."""
     return Engine(settings, app.environ, head=app.head, waits=app.waits)
 
 
 def total_cost(outcomes: Sequence[NetworkResult[T]]) -> dict[str, float]:
-    """Add up what the networks cost."""
+    """Return the total cost of the networks."""
     total: dict[str, float] = {}
     for outcome in outcomes:
         for name, figure in outcome.engine.cost.as_data().items():
@@ -84,7 +84,7 @@ def total_cost(outcomes: Sequence[NetworkResult[T]]) -> dict[str, float]:
 
 
 def cost_messages(outcomes: Sequence[NetworkResult[T]]) -> tuple[Message, ...]:
-    """Return the last lines of a run."""
+    """Return the cost lines at the end of a run."""
     several = len(outcomes) > 1
     return tuple(
         Message("log", f"{o.engine.settings.name}: {o.engine.cost.sentence()}" if several else o.engine.cost.sentence())
@@ -93,7 +93,7 @@ def cost_messages(outcomes: Sequence[NetworkResult[T]]) -> tuple[Message, ...]:
 
 
 def problems(outcomes: Sequence[NetworkResult[T]]) -> tuple[Problem, ...]:
-    """Return the errors that stopped whole networks, each with the network's name."""
+    """Return the errors that stopped a network, each with the network's name."""
     return tuple(
         Problem(code=o.error.code, message=f"{o.engine.settings.name}: {o.error.message}", hint=o.error.hint)
         for o in outcomes
@@ -102,7 +102,7 @@ def problems(outcomes: Sequence[NetworkResult[T]]) -> tuple[Problem, ...]:
 
 
 def warnings(outcomes: Sequence[NetworkResult[T]]) -> tuple[Problem, ...]:
-    """Return what else went wrong where a whole network was stopped, each with the network's name."""
+    """Return the secondary errors of stopped networks, each with the network's name."""
     return tuple(
         replace(problem, message=f"{o.engine.settings.name}: {problem.message}")
         for o in outcomes
@@ -112,7 +112,7 @@ def warnings(outcomes: Sequence[NetworkResult[T]]) -> tuple[Problem, ...]:
 
 
 def exit_code(outcomes: Sequence[NetworkResult[T]], of: Callable[[T], ExitCode]) -> ExitCode:
-    """Return the first code that applies over all networks; a lock, which is harmless, hides nothing of another's."""
+    """Combine exit codes; "locked" has the lowest precedence except for OK."""
     codes = {o.error.exit_code for o in outcomes if o.error}
     codes |= {of(o.value) for o in outcomes if o.value is not None}
     return first_that_applies(codes - {ExitCode.LOCKED, ExitCode.OK} or codes)

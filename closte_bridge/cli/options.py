@@ -1,6 +1,6 @@
-"""The options that every command has, and those of commands that print data, as decorators.
+"""Decorators for the global options and the output options.
 
-They are kept in the App and not handed to the command. A global option can stand anywhere; the last one wins.
+Their values are stored in the App and not passed to the command. Global options can be anywhere; the last one wins.
 """
 
 from __future__ import annotations
@@ -22,11 +22,11 @@ if TYPE_CHECKING:
 Decorated = TypeVar("Decorated", bound="Callable[..., Any] | click.Command")
 
 OPTIONAL_VALUE = ("--debug", "--skip-plugins", "--wait")
-"""Options whose value is optional and can only be given after `=`."""
+"""Options with an optional value, which must follow `=`."""
 
 
 class GlobalOption(click.Option):
-    """An option that every command has; `written` is how the help shows it."""
+    """An option of every command; the help shows it as `written`."""
 
     def __init__(self, declarations: Sequence[str], *, written: str, **attributes: Any) -> None:  # noqa: ANN401 - click's own
         super().__init__(declarations, expose_value=False, **attributes)
@@ -34,14 +34,14 @@ class GlobalOption(click.Option):
 
 
 class OutputOption(click.Option):
-    """An option about the output. `--fields` has the fields that are `shown` by default, and those `on_demand`."""
+    """An option about the output. `--fields` has the fields `shown` by default, and more `on_demand`."""
 
     shown: tuple[str, ...] = ()
     on_demand: tuple[str, ...] = ()
 
 
 def _into_app(keep: Callable[[App, Any], None]) -> Callable[[click.Context, click.Parameter, Any], None]:
-    """Return a callback that hands a value given in argv to `keep`."""
+    """Return a callback that passes a value given in argv to `keep`."""
 
     def callback(ctx: click.Context, param: click.Parameter, value: Any) -> None:  # noqa: ANN401 - any option's
         app = ctx.find_object(App)
@@ -72,46 +72,46 @@ def _all_global_options() -> list[GlobalOption]:
     flag: dict[str, Any] = {"is_flag": True}
     over = _into_overrides
     return [
-        _global("g_config", "--config", written="--config=<file>", text="The configuration file.", keep=over("config")),
+        _global("g_config", "--config", written="--config=<file>", text="Config file.", keep=over("config")),
         _global(
-            "g_network", "--network", written="--network=<name>", text="The network, when there are several.",
+            "g_network", "--network", written="--network=<name>", text="Network to use, if the config defines several.",
             keep=over("network"),
         ),
         _global("g_all", "--all", written="--all", text="All networks.", keep=over("all_networks"), **flag),
-        _global("g_path", "--path", written="--path=<path>", text="The folder of WordPress.", keep=over("path")),
-        _global("g_url", "--url", written="--url=<url>", text="The address of a site.", keep=over("url")),
+        _global("g_path", "--path", written="--path=<path>", text="WordPress directory.", keep=over("path")),
+        _global("g_url", "--url", written="--url=<url>", text="URL of a site in the network.", keep=over("url")),
         _global(
-            "g_ssh", "--ssh", written="--ssh=<user@host:port/path>", text="Run wp on another machine.",
+            "g_ssh", "--ssh", written="--ssh=<user@host:port/path>", text="Remote host for WP-CLI.",
             keep=over("ssh"),
         ),
         _global(
-            "g_skip", "--skip-plugins", written="--skip-plugins[=<plugins>]", keep=lambda app, value: None,  # noqa: ARG005 - nothing to keep
-            text="Accepted as WP-CLI has it: plugins are always left out.",
+            "g_skip", "--skip-plugins", written="--skip-plugins[=<plugins>]", keep=_skip_plugins,
+            text="Ignored; accepted for WP-CLI compatibility.",
         ),
         _global(
-            "g_root", "--allow-root", written="--allow-root", text="Let wp run as root.", keep=over("allow_root"),
-            **flag,
+            "g_root", "--allow-root", written="--allow-root", text="Allow WP-CLI to run as root.",
+            keep=over("allow_root"), **flag,
         ),
         _global(
-            "g_colour", "--color/--no-color", written="--[no-]color", text="Whether to colour messages.",
+            "g_colour", "--color/--no-color", written="--[no-]color", text="Force or disable colored output.",
             keep=_into_console("colour"), default=None,
         ),
         _global(
-            "g_debug", "--debug", written="--debug[=<group>]", text="Show what happens inside, on stderr.", keep=_debug
+            "g_debug", "--debug", written="--debug[=<group>]", text="Print debug output to stderr.", keep=_debug
         ),
         _global(
-            "g_quiet", "--quiet", written="--quiet", text="Print data and errors only.",
+            "g_quiet", "--quiet", written="--quiet", text="Suppress informational messages.",
             keep=_into_console("quiet"), **flag,
         ),
         _global(
-            "g_yes", "--yes", written="--yes", text="Agree to every question beforehand.",
+            "g_yes", "--yes", written="--yes", text="Answer yes to all prompts.",
             keep=_into_console("assume_yes"), **flag,
         ),
     ]  # fmt: skip
 
 
 def global_options(target: Decorated) -> Decorated:
-    """Give a command or a group the options that all have."""
+    """Add the global options to a command or group."""
     for option in reversed(_all_global_options()):
         _attach(target, option)
     return target
@@ -125,9 +125,9 @@ def format_options(
     default: Format = Format.TABLE,
     porcelain: bool = False,
 ) -> Callable[[Decorated], Decorated]:
-    """Give a command `--format`, `--fields`, `--field` and, if `porcelain`, `--porcelain`.
+    """Add `--format`, `--fields`, `--field` and, if `porcelain`, `--porcelain` to a command.
 
-    `fields` are shown by default, `extra_fields` on demand; without any, there is `--format` only.
+    `fields` are shown by default, `extra_fields` on demand. Without fields, only `--format` is added.
     """
     options = [
         click.Option(
@@ -135,7 +135,7 @@ def format_options(
             type=click.Choice([str(one) for one in formats]),
             default=str(default),
             metavar=f"<{'|'.join(formats)}>",
-            help=f"How to print. Default: {default}.",
+            help=f"Output format. Default: {default}.",
             callback=_set_format,
             expose_value=False,
         )
@@ -143,7 +143,7 @@ def format_options(
     if fields:
         options += _field_options(tuple(fields), tuple(extra_fields))
     if porcelain:
-        text = f'Print the "{fields[0]}" of what was done only, one a line.'
+        text = f'Print only the "{fields[0]}" of each change, one per line.'
         options.append(_output_option("--porcelain", None, text, lambda app, on: _set_output(app, "porcelain", on)))
 
     def decorate(target: Decorated) -> Decorated:
@@ -167,18 +167,18 @@ def _field_options(shown: tuple[str, ...], on_demand: tuple[str, ...]) -> list[c
         _set_output(app, "field", value)
 
     named = f"Available: {', '.join(available)}."
-    several = _output_option("--fields", "<a,b>", f"Print these fields. {named}", set_fields)
+    several = _output_option("--fields", "<a,b>", f"Fields to print. {named}", set_fields)
     several.shown, several.on_demand = shown, on_demand
     return [
         several,
-        _output_option("--field", "<field>", "Print the value of one field, one a line.", set_field),
+        _output_option("--field", "<field>", "Single field to print, one value per line.", set_field),
     ]
 
 
 def _check_named(option: str, names: tuple[str, ...], available: tuple[str, ...]) -> None:
     if not all(names):
         hint = f"Available fields: {', '.join(available)}."
-        raise ConfigError(f'"{option}" names no field.', code="usage", hint=hint)
+        raise ConfigError(f'"{option}" needs a field.', code="usage", hint=hint)
     check_fields(names, available)
 
 
@@ -208,43 +208,43 @@ def _attach(target: Callable[..., Any] | click.Command, option: click.Option) ->
     if isinstance(target, click.Command):
         target.params.insert(0, option)
         return
-    # Where click's own decorators keep the parameters of a function that is not a command yet.
+    # click's decorators store the parameters of a future command here.
     parameters = target.__dict__.setdefault("__click_params__", [])
     parameters.append(option)
 
 
 class Number(click.FloatRange):
-    """A number within bounds. What is no number (`nan`) is on neither side of a bound, and no bound keeps it out."""
+    """A finite number within bounds. `nan` passes every comparison with a bound, so it is rejected separately."""
 
     def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:  # noqa: ANN401, D102 - as in the base class
         number = super().convert(value, param, ctx)
         if not math.isfinite(number):
-            self.fail(f"{value} is not a number of this kind.", param, ctx)
+            self.fail(f"{value} is not a finite number.", param, ctx)
         return number
 
 
 def duration(text: str) -> float:
-    """Return the seconds that an option's `text` stands for. Raises ConfigError when it is not a duration."""
+    """Return the duration `text` of an option in seconds. Raises ConfigError if it is not a duration."""
     from closte_bridge.config.durations import parse_duration  # noqa: PLC0415 - only for options with a duration
 
     try:
         return parse_duration(text)
     except ValueError:
-        raise ConfigError(f'"{text}" is not a duration.', code="usage", hint="Write it like 30m or 2h.") from None
+        raise ConfigError(f'"{text}" is not a duration.', code="usage", hint="Use a form like 30m or 2h.") from None
 
 
 def domain_names(app: App, raw: Sequence[str]) -> list[str]:
-    """Return the domains that were typed, in their one spelling; says which domain a pasted address is read as.
+    """Return the given domains, normalised; log how a pasted address is read.
 
-    Raises ConfigError for the first that is none.
+    Raises ConfigError for the first argument that is not a domain.
     """
-    from closte_bridge.engine.pins import parse_names  # noqa: PLC0415 - only for commands that got some
+    from closte_bridge.engine.pins import parse_names  # noqa: PLC0415 - only for commands with domains
 
-    return parse_names(raw, lambda given, name: app.console.log(f'"{given}" is read as "{name}".'))
+    return parse_names(raw, lambda given, name: app.console.log(f'Using "{name}" for "{given}".'))
 
 
 def some_domain_names(app: App, raw: Sequence[str]) -> list[str]:
-    """Return what `domain_names` does. Raises ConfigError for no domain at all."""
+    """Return `domain_names`. Raises ConfigError also if there are none."""
     if not raw:
-        raise ConfigError("Name at least one domain.", code="usage", hint="See `closte-bridge domain --help`.")
+        raise ConfigError("No domain given.", code="usage", hint="See `closte-bridge domain --help`.")
     return domain_names(app, raw)

@@ -1,9 +1,8 @@
-"""Start `wp` before the rest of the program is loaded, for the commands that begin by reading WordPress.
+"""Pre-start `wp` while the rest of the program is still loading, for the commands that read WordPress first.
 
-WordPress takes longer to load than everything here together, so it begins at once. What is started is a guess from a
-first glance at argv and the configuration; it counts only if the settings, once they are validated, come to the very
-same command line (`HeadStart.take`). Whatever the glance does not understand gets no head start, and its errors are
-found and told where they always are.
+WordPress loads more slowly than closte-bridge. The command line is a guess from argv and the config. It is used only if
+the validated settings give the same one (`Prestart.take`). Anything that it cannot parse is not pre-started; errors are
+reported later, by the regular code path.
 """
 
 from __future__ import annotations
@@ -37,7 +36,7 @@ _VALUES = frozenset({"--allow-removals", "--config", "--debug", "--field", "--fi
 
 
 def begin(words: Sequence[str], environ: Mapping[str, str]) -> Prestart | None:
-    """Start the `wp` that a command with these `words` behind it will most likely need; None when that is not clear."""
+    """Start the `wp` that a command with the arguments `words` needs; return None if that is not clear."""
     try:
         guessed = guess(words, environ)
         return Prestart(guessed) if guessed else None
@@ -46,9 +45,9 @@ def begin(words: Sequence[str], environ: Mapping[str, str]) -> Prestart | None:
 
 
 def guess(words: Sequence[str], environ: Mapping[str, str]) -> list[str] | None:
-    """Return the command line of `wp` for a single network on this machine, or None.
+    """Return the command line of `wp` for a single local network, or None.
 
-    Raises ConfigError when the configuration cannot be read.
+    Raises ConfigError if the config cannot be read.
     """
     given: dict[str, str] = {}
     for word in words:
@@ -69,18 +68,18 @@ def guess(words: Sequence[str], environ: Mapping[str, str]) -> list[str] | None:
 
 
 def _wp_settings(config: str | None, environ: Mapping[str, str]) -> dict[str, object] | None:
-    """Return what the file says of `wp` by dotted keys, or None when that is not plain to see."""
+    """Return the `wp` settings in the config file by dotted key, or None if they are not simple."""
     file = find_config(None if config is None else Path(config), environ)
     if file is None:
         return {}
-    from closte_bridge.config.document import read_document  # noqa: PLC0415 - brings a library that only a file needs
+    from closte_bridge.config.document import read_document  # noqa: PLC0415 - loads a library that only a file needs
 
     data, _, problems = read_document(read_config(file))
     section = data.get("wp", {})
     if problems or "networks" in data or not isinstance(section, dict):
         return None
     if any(section.get(key) is not None for key in ("alias", "ssh", "url")):
-        # These reach other machines, or could be taken for options: they are validated first.
+        # These can reach other machines or look like options, so they must be validated first.
         return None
     flat: dict[str, object] = {f"wp.{key}": value for key, value in section.items() if value is not None}
     command = flat.get("wp.command", ["wp"])

@@ -1,4 +1,4 @@
-"""Show which sites get their domain record, and what became of it."""
+"""Render the domain records that sites lack, and the results of creating them."""
 
 from __future__ import annotations
 
@@ -19,28 +19,28 @@ _STATUS = {"made": "done", "missing": "planned", "there": "done", "unwanted": "o
 
 
 def status_of(word: str | None) -> str:
-    """Return the status of a plan's row for what became of a record; None: nothing yet."""
+    """Return the status of a plan's row for the result of a record; None: no result yet."""
     return "planned" if word is None else _STATUS.get(word, "failed")
 
 
 def reason_of(site: int, word: str | None) -> str:
-    """Return why a record is made, or was not."""
+    """Return why a record is created, or was not."""
     others = {
-        "there": f"site {site} has one by now",
-        "unwanted": f"site {site} shares its domain, or a filter says no",
-        "gone": f"site {site} is gone",
-        "inactive": "Ultimate Multisite is not at work",
+        "there": f"site {site} already has a domain record",
+        "unwanted": f"site {site} uses a shared domain or is excluded by a filter",
+        "gone": f"site {site} no longer exists",
+        "inactive": "Ultimate Multisite is not active",
     }
     if word is not None and word.startswith("refused"):
-        return f"Ultimate Multisite did not take it ({word})"
+        return f"rejected by Ultimate Multisite ({word})"
     return others.get(word or "", f"site {site} has no domain record")
 
 
 _HOLDS = {
-    "retry": "site {site} has no domain record; the last try failed",
-    "unseen": "site {site} has no domain record, and no event shows its creation: its mappings may follow",
-    "arriving": "site {site} has no domain record, and rows are still arriving",
-    "limit": "site {site} has no domain record, and enough were made today for sites without an event",
+    "retry": "site {site} has no domain record; the last attempt failed",
+    "unseen": "site {site} has no domain record, but its mappings may still be imported",
+    "arriving": "site {site} has no domain record, but an import may be running",
+    "limit": "site {site} has no domain record; the limit per day is reached",
 }
 
 
@@ -57,7 +57,7 @@ def _until(missing_record: MissingRecord) -> str | None:
 
 
 def record_rows(report: RunReport, network: str) -> list[Row]:
-    """Return a row for each site whose record is due or waited for."""
+    """Return a row for each domain record that is due or on hold."""
     records = report.records
     if records is None:
         return []
@@ -88,7 +88,7 @@ def _moment(at: float) -> str:
 
 
 def record_lines(report: RunReport) -> list[tuple[str, str, str]]:
-    """Return a line for each site whose record is due, and for the first of those that are waited for."""
+    """Return a line for each of the first domain records that are due or on hold."""
     records = report.records
     if records is None:
         return []
@@ -100,18 +100,18 @@ def record_lines(report: RunReport) -> list[tuple[str, str, str]]:
     held = _held(records)
     for missing_record in held[:_SHOWN]:
         until = f" (until {at})" if (at := _until(missing_record)) else ""
-        lines.append(("~*", missing_record.domain, f"held: {_waits(missing_record)}{until}"))
-    return lines + more(len(held) - _SHOWN, "", "held likewise")
+        lines.append(("~*", missing_record.domain, f"on hold: {_waits(missing_record)}{until}"))
+    return lines + more(len(held) - _SHOWN, "", "on hold")
 
 
 def more(count: int, noun: str, rest: str = "") -> list[tuple[str, str, str]]:
-    """Return a line for the `count` items that are not shown, or none."""
+    """Return a line for the `count` items that are not shown, or none if all are."""
     what = counted(count, f"more {noun}") if noun else f"{count} more "
     return [(" ", "…", f"{what}{rest}")] if count > 0 else []
 
 
 def record_words(report: RunReport) -> tuple[list[Problem], list[Message]]:
-    """Return errors and remarks about the records that a sync has made."""
+    """Return errors and remarks about the domain records that a sync created."""
     records = report.records
     if records is None:
         return [], []
@@ -120,21 +120,20 @@ def record_words(report: RunReport) -> tuple[list[Problem], list[Message]]:
         refusal(site, domains[site], word) for site, word in records.results.items() if word.startswith("refused")
     ]
     if records.trouble:
-        text = f"Domain records were not made: {records.trouble.message}"
+        text = f"Could not create domain records: {records.trouble.message}"
         errors.append(Problem(code=records.trouble.code, message=text, hint=records.trouble.hint))
     made = sum(1 for word in records.results.values() if word == "made")
-    remarks = [Message("log", f"Made {counted(made, 'domain record')}.")] if made else []
+    remarks = [Message("log", f"Created {counted(made, 'domain record')}.")] if made else []
     if records.later:
-        text = f"{counted(records.later, 'domain record')} more to make; the next run goes on."
-        remarks.append(Message("log", text))
+        remarks.append(Message("log", f"{counted(records.later, 'domain record')} left for the next run."))
     return errors, remarks
 
 
 def refusal(site: int, domain: str, word: str) -> Problem:
-    """Return the error for a record that Ultimate Multisite did not take."""
+    """Return the error for a domain record that Ultimate Multisite rejected."""
     return Problem(
         code="record-refused",
-        message=f'Ultimate Multisite did not take "{domain}" as the domain record of site {site} ({word}).',
+        message=f'Ultimate Multisite rejected the domain record "{domain}" of site {site} ({word}).',
         domain=domain,
-        hint="Look at the site in the network admin. A sync tries again after an hour.",
+        hint="Check the site in the network admin. closte-bridge retries in an hour.",
     )

@@ -1,4 +1,4 @@
-"""What a command answers: one value, and one renderer that makes text or the JSON envelope of it."""
+"""Command results and their rendering as text or JSON."""
 
 from __future__ import annotations
 
@@ -28,15 +28,15 @@ STATUS = {
 }
 
 
-# Changes in Ultimate Multisite that come with a sync of whatever names.
-_BESIDE = frozenset({"stage", "record"})
+# Changes in Ultimate Multisite, which a sync of any domains can include.
+_IN_WORDPRESS = frozenset({"stage", "record"})
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Problem:
-    """An error or a warning. `code` is for programs, `hint` says what to do, `domain` which one it is about.
+    """An error or a warning. `code` is for programs, `hint` says what to do, `domain` is the affected domain.
 
-    `loud` is for a warning that is shown with `--quiet` as well.
+    A `loud` warning is shown also with `--quiet`.
     """
 
     code: str
@@ -47,7 +47,7 @@ class Problem:
 
     @classmethod
     def of(cls, error: BridgeError) -> tuple[Problem, ...]:
-        """Return what `error` says: one problem, or one for each that it holds."""
+        """Return the problem of `error`, or one for each problem that it contains."""
         messages = getattr(error, "problems", None) or (error.message,)
         return tuple(
             cls(code=error.code, message=message, domain=error.domain, hint=error.hint) for message in messages
@@ -55,13 +55,13 @@ class Problem:
 
 
 def secondary_problems(failure: Exception) -> tuple[Problem, ...]:
-    """Return warnings of what else went wrong with what stopped a command."""
+    """Return the secondary errors of an exception as warnings."""
     return tuple(problem for error in secondary_errors(failure) for problem in Problem.of(error))
 
 
 @dataclass(frozen=True, slots=True)
 class Message:
-    """A sentence for people, which is no part of the data. With `note`, programs are told the same in their way."""
+    """A human-readable message. `note` is its machine-readable equivalent."""
 
     kind: Literal["log", "success"]
     text: str
@@ -70,11 +70,10 @@ class Message:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Result:
-    """The answer of a command.
+    """The result of a command.
 
-    `data` is a list of rows, one mapping, or None. `fields` are the columns shown by default (the first one is
-    the id), `rendered` holds the text of a format that is not to be made from `data`. `cost` counts what the
-    command spent, such as calls and seconds.
+    `data` is a list of rows, one mapping, or None. `fields` are the default columns, of which the first is the id.
+    `rendered` has the text of formats that are not made from `data`. `cost` are counts and seconds, such as API calls.
     """
 
     exit_code: ExitCode = ExitCode.OK
@@ -88,18 +87,18 @@ class Result:
 
     @property
     def status(self) -> str:
-        """Return the word for the exit code."""
+        """Return the status for the exit code."""
         return STATUS[self.exit_code]
 
     @classmethod
     def of_error(cls, error: BridgeError) -> Result:
-        """Return the answer that says that `error` stopped the command."""
+        """Return the result of a command that `error` stopped."""
         return cls(exit_code=error.exit_code, errors=Problem.of(error), warnings=secondary_problems(error))
 
 
 @dataclass(slots=True)
 class Output:
-    """What `--format`, `--fields`, `--field` and `--porcelain` asked for."""
+    """Values of `--format`, `--fields`, `--field` and `--porcelain`."""
 
     format: Format = Format.TABLE
     fields: tuple[str, ...] = ()
@@ -108,17 +107,17 @@ class Output:
 
     @property
     def is_data(self) -> bool:
-        """Tell whether stdout is for a program."""
+        """Return whether stdout is for a program."""
         return self.format is not Format.TABLE or self.field is not None or self.porcelain
 
     def wants_rows(self, rendered: Collection[str]) -> bool:
-        """Tell whether rows are shown, and not one of the texts that are `rendered` for some formats already."""
+        """Return whether the output needs rows, because the chosen format is not among the `rendered` ones."""
         chosen = bool(self.fields) or self.field is not None or self.porcelain
         return chosen or self.format.value not in rendered
 
 
 def envelope(result: Result, command: str, data: object) -> dict[str, Any]:
-    """Return the versioned document of `--format=json`. Its keys are a contract: always all of them."""
+    """Return the versioned document of `--format=json`. It always has all of its keys, which are a contract."""
     return {
         "version": ENVELOPE_VERSION,
         "command": command,
@@ -133,7 +132,7 @@ def envelope(result: Result, command: str, data: object) -> dict[str, Any]:
 
 
 def show(result: Result, console: Console, output: Output, command: str) -> None:
-    """Write `result` to the console in the format that was asked for."""
+    """Write `result` to the console in the requested format."""
     if output.format is Format.JSON:
         console.line(to_json(envelope(result, command, _json_data(result, output))))
         return
@@ -149,7 +148,7 @@ def show(result: Result, console: Console, output: Output, command: str) -> None
 
 
 def _with_hints(problems: Sequence[Problem]) -> Iterator[tuple[str, str]]:
-    """Give each message with its hint; those that share one say it once, at their end."""
+    """Yield messages with hints; consecutive messages with the same hint show it once, after the last."""
     for index, problem in enumerate(problems):
         following = problems[index + 1 : index + 2]
         repeated = bool(following) and following[0].hint == problem.hint
@@ -157,7 +156,7 @@ def _with_hints(problems: Sequence[Problem]) -> Iterator[tuple[str, str]]:
 
 
 def problem_data(problem: Problem) -> dict[str, str | None]:
-    """Return a problem as the envelope has it."""
+    """Return a problem as in the envelope."""
     return {
         "code": problem.code,
         "message": problem.message,
@@ -169,7 +168,7 @@ def problem_data(problem: Problem) -> dict[str, str | None]:
 def _columns(result: Result, rows: Sequence[Row], output: Output) -> tuple[str, ...]:
     available = tuple(dict.fromkeys([*result.fields, *(key for row in rows for key in row)]))
     wanted = (output.field,) if output.field is not None else output.fields
-    # With no rows there is nothing to know the other fields by.
+    # Without rows, the other fields are unknown.
     if rows:
         check_fields(wanted, available)
     return wanted or result.fields or available
@@ -199,8 +198,8 @@ def _text(result: Result, output: Output, *, boxes: bool, columns: int | None) -
     if output.field is not None:
         return render_field(rows, output.field)
     if output.porcelain:
-        # What was wanted, and not what stands or was done beside it: each once.
-        wanted = [row for row in rows if row.get("status", "done") == "done" and row.get("change") not in _BESIDE]
+        # Only the requested changes that are done, each once.
+        wanted = [row for row in rows if row.get("status", "done") == "done" and row.get("change") not in _IN_WORDPRESS]
         done = dict.fromkeys(row[names[0]] for row in wanted)
         return render_field([{names[0]: value} for value in done], names[0])
     if isinstance(data, Mapping):

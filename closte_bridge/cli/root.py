@@ -1,6 +1,6 @@
-"""The root of all commands: which there are, what each is for, and which module has it.
+"""Root command group: lists every command with its help section and module.
 
-A module is imported when its command is called, and not before: `plan` does not pay for `sandbox`.
+Commands are imported lazily, so `plan` does not load `sandbox`.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
 
 class CommandEntry(NamedTuple):
-    """A command: its line in the help (at most 50 characters), the help's section, and where it is."""
+    """A command: its help section, short help of at most 45 characters, and location."""
 
     section: str
     short_help: str
@@ -36,20 +36,20 @@ def _entry(section: str, short_help: str, name: str) -> CommandEntry:
 
 
 COMMANDS: dict[str, CommandEntry] = {
-    "setup": _entry("Start", "Set everything up, asking at each step.", "setup"),
-    "adopt": _entry("Start", "Put this engine in charge of a network.", "adopt"),
-    "integration": _entry("Start", "Switch the integration, test the connection.", "integration"),
-    "shim": _entry("Start", "Let WordPress wake this engine.", "shim"),
-    "plan": _entry("Work", "Show what would change, and why.", "plan"),
-    "sync": _entry("Work", "Bring the domains at Closte into step.", "sync"),
-    "apply": _entry("Work", "Apply a plan that was reviewed.", "apply"),
-    "watch": _entry("Work", "Keep working: events at once, the rest when due.", "watch"),
-    "domain": _entry("Look and mend", "List, explain, add and remove domains.", "domain"),
-    "doctor": _entry("Look and mend", "Check everything, with the remedy for each.", "doctor"),
-    "health": _entry("Look and mend", "Say whether all is well, for a monitor.", "health"),
-    "log": _entry("Look and mend", "Show what was done, and when.", "log"),
-    "config": _entry("Look and mend", "Show or validate the config.", "config"),
-    "sandbox": _entry("Learn", "Serve a stand-in for Closte on this machine.", "sandbox"),
+    "setup": _entry("Start", "Set up closte-bridge interactively.", "setup"),
+    "adopt": _entry("Start", "Take ownership of a network.", "adopt"),
+    "integration": _entry("Start", "Enable, disable and test the integration.", "integration"),
+    "shim": _entry("Start", "Manage the plugin that triggers syncs.", "shim"),
+    "plan": _entry("Work", "Preview changes (dry run).", "plan"),
+    "sync": _entry("Work", "Apply pending changes to Closte.", "sync"),
+    "apply": _entry("Work", "Apply a reviewed plan file.", "apply"),
+    "watch": _entry("Work", "Run as a service, syncing continuously.", "watch"),
+    "domain": _entry("Inspect and troubleshoot", "Add, remove and inspect domains.", "domain"),
+    "doctor": _entry("Inspect and troubleshoot", "Diagnose problems and suggest fixes.", "doctor"),
+    "health": _entry("Inspect and troubleshoot", "Check health for monitoring.", "health"),
+    "log": _entry("Inspect and troubleshoot", "Show the change history.", "log"),
+    "config": _entry("Inspect and troubleshoot", "Show or validate the config.", "config"),
+    "sandbox": _entry("Learn", "Run a local mock of Closte's API.", "sandbox"),
     "completion": _entry("Learn", "Print a shell completion script.", "completion"),
     "man": _entry("Learn", "Print the man page.", "man"),
 }
@@ -64,7 +64,7 @@ closte-bridge {version}
 
 
 class RootGroup(BridgeGroup):
-    """The group of all commands: lazy, with `@alias` and `help` in the manner of WP-CLI."""
+    """The group of all commands: lazy, with `@alias` and `help` like WP-CLI."""
 
     def list_commands(self, ctx: click.Context) -> list[str]:
         """Return the names, in the order of the help."""
@@ -78,13 +78,13 @@ class RootGroup(BridgeGroup):
         if entry is None:
             return None
         command = getattr(import_module(entry.module), entry.attribute)
-        assert isinstance(command, click.Command)  # noqa: S101 - the table's promise
+        assert isinstance(command, click.Command)  # noqa: S101 - true for every entry of the table
         return command
 
     def resolve_command(
         self, ctx: click.Context, args: list[str]
     ) -> tuple[str | None, click.Command | None, list[str]]:
-        """Take what may stand before a command, then find it."""
+        """Handle `@alias` and `help` before a command, then find it."""
         if args[0].startswith("@") and not ctx.resilient_parsing:
             self._take_alias(ctx, args[0])
             args = args[1:]
@@ -101,9 +101,9 @@ class RootGroup(BridgeGroup):
     def _take_alias(ctx: click.Context, alias: str) -> None:
         if not re.fullmatch(ALIAS, alias) or alias == "@all":
             raise ConfigError(
-                f'"{alias}" cannot be used as an alias: it must stand for one network.',
+                f'"{alias}" is not supported: the alias must point to a single network.',
                 code="usage",
-                hint="For all networks of the configuration there is --all.",
+                hint="Use --all to run for every network in the config.",
             )
         if app := ctx.find_object(App):
             app.overrides.alias = alias
@@ -145,7 +145,7 @@ def _print_version(ctx: click.Context, param: click.Parameter, value: bool) -> N
 )
 @global_options
 def root() -> None:
-    """Keep the domains of an Ultimate Multisite network and of a Closte application in step.
+    """Sync the mapped domains of an Ultimate Multisite network to Closte.
 
-    An @alias of WP-CLI may stand before the command.
+    You can put a WP-CLI @alias before the command.
     """

@@ -1,4 +1,4 @@
-"""Show which mappings move to another stage in Ultimate Multisite, and what became of it."""
+"""Render the stage changes in Ultimate Multisite, and their results."""
 
 from __future__ import annotations
 
@@ -18,24 +18,24 @@ _SHOWN = 10
 
 
 def stage_plan(report: RunReport) -> StagePlan | None:
-    """Return the stages of a report: of what was looked at in a sync, or of what the ledger knew in a plan."""
+    """Return the stages of a report: after the checks of a sync, or from the ledger in a plan."""
     return report.verified.stages if report.verified else report.stages
 
 
 def stage_lines(report: RunReport) -> list[tuple[str, str, str]]:
-    """Return a line for each mapping that moves, and for those that a rule holds."""
+    """Return a line for each stage change, and for the first ones that are on hold."""
     plan = stage_plan(report)
     if plan is None:
         return []
     lines = [(">", c.name, f"stage {c.mapping.stage} -> {c.stage}: {c.reason}") for c in plan.changes]
-    lines += [("~>", held.name, f"stage held: {held.reason}") for held in plan.holds[:_SHOWN]]
+    lines += [("~>", held.name, f"stage on hold: {held.reason}") for held in plan.holds[:_SHOWN]]
     if len(plan.holds) > _SHOWN:
-        lines.append((" ", "…", f"{counted(len(plan.holds) - _SHOWN, 'more stage')} held"))
+        lines.append((" ", "…", f"{counted(len(plan.holds) - _SHOWN, 'more stage')} on hold"))
     return lines
 
 
 def stage_rows(report: RunReport, network: str) -> list[Row]:
-    """Return a row for each mapping whose stage moves or is held."""
+    """Return a row for each stage change, including those on hold."""
     plan = stage_plan(report)
     if plan is None:
         return []
@@ -64,45 +64,41 @@ def stage_rows(report: RunReport, network: str) -> list[Row]:
 
 
 def stage_words(report: RunReport) -> tuple[list[Problem], list[Message]]:
-    """Return errors and remarks about what a sync did to stages."""
+    """Return errors and remarks about the checks and stage changes of a sync."""
     verified = report.verified
     if verified is None:
         return [], []
     errors = [
         Problem(
             code="stage-refused",
-            message=f'Ultimate Multisite did not take the stage "{moved.after}" for "{moved.name}" ({moved.result}).',
-            hint="Look at the mapping in Ultimate Multisite; it is tried again after a day.",
+            message=f'Ultimate Multisite rejected the stage "{moved.after}" for "{moved.name}" ({moved.result}).',
+            hint="Check the mapping in Ultimate Multisite. closte-bridge retries in 24 hours.",
             domain=moved.name,
         )
         for moved in verified.moved
         if moved.result.startswith("refused")
     ]
     if verified.trouble:
-        text = f"DNS, certificates and stages were not seen to: {verified.trouble.message}"
+        text = f"Could not complete the checks and stage changes: {verified.trouble.message}"
         errors.append(Problem(code=verified.trouble.code, message=text, hint=verified.trouble.hint))
     done = sum(1 for moved in verified.moved if moved.result == "done")
     remarks = []
     if verified.checked:
-        right = sum(1 for checked in verified.checked.values() if checked.has_https)
-        remarks.append(
-            Message("log", f"Checked {counted(len(verified.checked), 'domain')}: {right} with their padlock.")
-        )
+        valid = sum(1 for checked in verified.checked.values() if checked.has_https)
+        remarks.append(Message("log", f"Checked {counted(len(verified.checked), 'domain')}: {valid} with valid HTTPS."))
     if done:
-        remarks.append(Message("log", f"Moved {counted(done, 'mapping')} to another stage."))
+        remarks.append(Message("log", f"Changed the stage of {counted(done, 'mapping')}."))
     if verified.moves_later:
-        remarks.append(
-            Message("log", f"{counted(verified.moves_later, 'mapping')} more to move; the next run goes on.")
-        )
+        remarks.append(Message("log", f"{counted(verified.moves_later, 'stage change')} left for the next run."))
     if verified.due_later:
-        remarks.append(Message("log", f"{counted(verified.due_later, 'check')} more due; the next run goes on."))
+        remarks.append(Message("log", f"{counted(verified.due_later, 'check')} left for the next run."))
     return errors, remarks
 
 
 def not_revived(report: RunReport, names: Collection[str]) -> list[Problem]:
-    """Return an error for each of the `names` that were to be revived and did not move.
+    """Return an error for each of the `names` to revive whose stage did not change.
 
-    One whose stage Ultimate Multisite refused has an error of its own, and so has a run that may change nothing.
+    A stage that Ultimate Multisite rejected has its own error, and so has a run that may not change anything.
     """
     if report.applied is None:
         return []
@@ -110,13 +106,14 @@ def not_revived(report: RunReport, names: Collection[str]) -> list[Problem]:
     reasons: dict[str, str] = {}
     if plan := stage_plan(report):
         reasons |= {hold.name: hold.reason for hold in plan.holds}
-        reasons |= {change.name: "Ultimate Multisite has not taken the stage yet" for change in plan.changes}
-    reasons |= {name: "its stage was changed meanwhile" for name, result in moved.items() if result == "changed"}
+        reasons |= {change.name: "Ultimate Multisite has not accepted the stage yet" for change in plan.changes}
+    changed = "its stage changed in WordPress during the run"
+    reasons |= {name: changed for name, result in moved.items() if result == "changed"}
     return [
         Problem(
             code="not-revived",
-            message=f'"{name}" was not revived: {reasons.get(name, "DNS and certificate do not prove it now")}.',
-            hint=f"`closte-bridge domain explain {name}` says more; then try it again.",
+            message=f'Could not revive "{name}": {reasons.get(name, "its DNS or certificate is not valid now")}.',
+            hint=f"See the details with `closte-bridge domain explain {name}`, then try again.",
             domain=name,
         )
         for name in sorted(names)
@@ -125,25 +122,25 @@ def not_revived(report: RunReport, names: Collection[str]) -> list[Problem]:
 
 
 def backwards_warnings(report: RunReport) -> list[Problem]:
-    """Return a warning when so many mappings that are done seem to be wrong that none goes backwards."""
+    """Return a warning if too many working domains failed their checks, so that their stages stay."""
     from closte_bridge.planning.stages import TOO_MANY  # noqa: PLC0415 - loaded by the sync before
 
     held = [held.name for held in report.verified.stages.holds if held.code == TOO_MANY] if report.verified else []
     if not held:
         return []
     text = (
-        f"{counted(len(held), 'mapping')} of those that are done {'was' if len(held) == 1 else 'were'} seen to be "
-        "wrong, and none was moved: so many at once are most likely what this machine alone sees."
+        "Too many working domains failed their checks, probably because of a problem on this machine. "
+        f"{counted(len(held), 'domain keeps its stage', 'domains keep their stage')}."
     )
     hint = (
-        f"Run `closte-bridge doctor` and `closte-bridge domain check {held[0]}`, and look at it from another machine. "
-        "What is wrong for everybody can be given another stage in Ultimate Multisite."
+        f"Run `closte-bridge doctor`, then `closte-bridge domain check {held[0]}` here and on another machine. "
+        "If the domains really are down, change their stage in Ultimate Multisite."
     )
     return [Problem(code="backwards-limit", message=text, hint=hint)]
 
 
 def silence_warnings(report: RunReport) -> list[Problem]:
-    """Return a warning when nothing answered this machine, so that the checks of this run ended."""
+    """Return a warning if no DNS or web server answered this machine, so that the checks stopped."""
     silence = report.verified.silence if report.verified else None
     if silence is None:
         return []
@@ -153,24 +150,23 @@ def silence_warnings(report: RunReport) -> list[Problem]:
         return [
             Problem(
                 code="dns-silent",
-                message=f"None of the resolvers answers: {peers}. Checks of DNS and certificates wait.",
-                hint="Check this machine's way out to port 53 over UDP and TCP, or name other servers under "
-                "`dns.resolvers` in the config.",
+                message=f"No DNS resolver answers: {peers}. DNS and certificate checks wait.",
+                hint="Allow outgoing UDP and TCP to port 53, or set other servers under `dns.resolvers` in the config.",
             )
         ]
     return [
         Problem(
             code="tls-silent",
-            message=f"No server accepts a connection from this machine, the network's own included: {peers}. "
-            "Checks of DNS and certificates wait.",
-            hint="Check this machine's way out to port 443, and `tls.port` in the config.",
+            message=f"No server accepts a connection from this machine, not even the network's own: {peers}. "
+            "DNS and certificate checks wait.",
+            hint="Allow outgoing connections to port 443, and check `tls.port` in the config.",
         )
     ]
 
 
 def certificate_warnings(expiring: Sequence[tuple[str, float]], now: float) -> list[Problem]:
-    """Return warnings about certificates that have ended or soon will; see `expiry_words`."""
-    from closte_bridge.engine.expiry import HINT, expiry_words  # noqa: PLC0415 - for those who have one
+    """Return warnings about certificates that expired or expire soon; see `expiry_words`."""
+    from closte_bridge.engine.expiry import HINT, expiry_words  # noqa: PLC0415 - rarely needed
 
     return [
         Problem(code=words.code, message=words.message, hint=HINT, domain=words.domain)

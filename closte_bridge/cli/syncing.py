@@ -1,4 +1,4 @@
-"""What `sync`, `apply` and the commands that end in a sync have in common."""
+"""Shared code of `sync`, `apply` and the other commands that end in a sync."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, NamedTuple
 from closte_bridge.cli.networks import cost_messages, engine_of, exit_code, on_each, problems, total_cost, warnings
 from closte_bridge.cli.plans import (
     FIELDS,
-    IN_STEP,
+    IN_SYNC,
     approval_problems,
     only_the_key,
     outcome_problems,
@@ -41,7 +41,7 @@ if TYPE_CHECKING:
     from closte_bridge.engine.run import RunReport, RunRequest
 
 
-# Descriptors up to this one are closed by a process that the shim started.
+# The highest file descriptor that a process started by the shim closes.
 _INHERITED = 4096
 
 
@@ -55,7 +55,7 @@ def _bar(app: App) -> Callable[[int], AbstractContextManager[Callable[[], None]]
 
 
 class RunMessages(NamedTuple):
-    """What is to be said of one run."""
+    """The messages of one run."""
 
     errors: list[Problem]
     warnings: list[Problem]
@@ -72,11 +72,11 @@ def run_sync(
     failed: tuple[Problem, ...] = (),
     spent: Cost | None = None,
 ) -> Result:
-    """Sync the networks that are meant and put what came of it into words; `said` are remarks from before.
+    """Sync the selected networks and build the result; `said` are earlier messages to include.
 
-    `leaving` are names that somebody wants removed: one that has to stay for now is told of, with exit code 3.
-    `remembered`: the ledger holds what is asked for, which is said where the integration is off. `failed` is what has
-    failed already of what was asked for, `spent` what it cost until now.
+    `leaving` are the domains to remove: those that stay for now get a warning, and the exit code is 3. `remembered`:
+    the ledger holds the request, which is reported if the integration is disabled. `failed` are earlier errors of the
+    request, `spent` is its earlier cost.
     """
 
     stopping = Flag()
@@ -94,7 +94,8 @@ def run_sync(
     failed += tuple(problem for report, words in runs for problem in _stayed(report, words, request.revive))
     for outcome in outcomes:
         cost = outcome.engine.cost
-        app.console.debug("cost", f"{cost.list_wait:.3f} s of {cost.api_seconds:.3f} s were waited for Closte's list.")
+        text = f"Waited {cost.list_wait:.3f} s for Closte's list, of {cost.api_seconds:.3f} s for API calls."
+        app.console.debug("cost", text)
     for report, _ in runs:
         app.console.debug("sync", f"{report.network}: {counted(len(report.plan.changes), 'change')} planned.")
     return Result(
@@ -114,21 +115,21 @@ def run_sync(
 
 
 def _remembered(report: RunReport) -> list[Message]:
-    """Return what becomes of a wish where the integration is off."""
+    """Return the note for a request that is saved while the integration is disabled."""
     if report.plan.authority.mode is not Mode.INACTIVE:
         return []
-    text = "What was asked for is remembered: a sync does it once that is switched on."
+    text = "Your request is saved. A sync carries it out once this is enabled."
     return [Message("log", text, Problem(code="remembered", message=text, hint=report.plan.authority.hint))]
 
 
 def _kept(report: RunReport, words: RunMessages, leaving: frozenset[str]) -> list[Problem]:
-    """Return a warning for each of the names `leaving` that is held."""
+    """Return a warning for each of the domains `leaving` that is on hold."""
     held = (*report.plan.held, *(report.applied.held if report.applied else ()))
     found = [
         Problem(
             code="not-removed",
             message=f'"{hold.name}" is not removed yet: {hold.reason}.',
-            hint="Each sync looks at it again.",
+            hint="closte-bridge checks it again on every sync.",
             domain=hold.name,
         )
         for hold in held
@@ -138,23 +139,23 @@ def _kept(report: RunReport, words: RunMessages, leaving: frozenset[str]) -> lis
 
 
 def _stayed(report: RunReport, words: RunMessages, revive: frozenset[str]) -> list[Problem]:
-    """Return an error for each of the names to `revive` that did not move."""
+    """Return an error for each of the domains to `revive` whose stage did not change."""
     return _without_success(words, not_revived(report, revive))
 
 
 def _without_success(words: RunMessages, problems: list[Problem]) -> list[Problem]:
-    """Return `problems`; where there are any, nobody is told that all is in step."""
+    """Return `problems`; if there are any, drop the message that there was nothing to change."""
     if problems:
-        words.remarks[:] = [remark for remark in words.remarks if remark.text != IN_STEP]
+        words.remarks[:] = [remark for remark in words.remarks if remark != IN_SYNC]
     return problems
 
 
 def run_triggered(app: App) -> int:
-    """Sync one network because the shim said so; return the exit code. Says nothing: nobody is there to read it."""
-    # A child of a web server inherits its sockets, and would keep them open for as long as it waits.
+    """Run a sync that the shim triggered, without any output; return the exit code."""
+    # Close the sockets of the web server, which would stay open for the whole run.
     os.closerange(3, _INHERITED)
-    from closte_bridge.engine.run import RunRequest  # noqa: PLC0415 - loaded when a sync is made
-    from closte_bridge.engine.triggered import run_when_triggered  # noqa: PLC0415 - likewise
+    from closte_bridge.engine.run import RunRequest  # noqa: PLC0415 - loaded for a sync
+    from closte_bridge.engine.triggered import run_when_triggered  # noqa: PLC0415 - loaded for a sync
 
     settings = app.network()
 
@@ -172,13 +173,13 @@ def sync_one(
     should_stop: Callable[[], bool] = lambda: False,
     should_yield: Callable[[], bool] | None = None,
 ) -> tuple[RunReport, RunMessages]:
-    """Sync one network, then write its metrics and tell of its problems as the config says.
+    """Sync one network, then write its metrics and report its problems as configured.
 
-    Raises what `sync` does, after the same; what went wrong with that goes with it.
+    Raises what `sync` raises, after the same reports; their own errors are attached to it.
     """
-    from closte_bridge.engine.alerts import after_run  # noqa: PLC0415 - loaded when a sync is made
-    from closte_bridge.engine.problems import WARNINGS  # noqa: PLC0415 - likewise
-    from closte_bridge.engine.run import sync  # noqa: PLC0415 - likewise
+    from closte_bridge.engine.alerts import after_run  # noqa: PLC0415 - loaded for a sync
+    from closte_bridge.engine.problems import WARNINGS  # noqa: PLC0415 - loaded for a sync
+    from closte_bridge.engine.run import sync  # noqa: PLC0415 - loaded for a sync
 
     whole = not request.only and request.reviewed is None
     try:
@@ -189,14 +190,14 @@ def sync_one(
         error = failure if isinstance(failure, BridgeError) else unexpected(failure)
         if not request.dry_run and error.exit_code is not ExitCode.LOCKED:
             data = [problem_data(problem) for problem in Problem.of(error)]
-            told = after_run(engine, None, error.exit_code, data, lasting={error.code}, whole=whole)
-            attach_secondary(failure, told)
+            report_errors = after_run(engine, None, error.exit_code, data, lasting={error.code}, whole=whole)
+            attach_secondary(failure, report_errors)
         raise
     words = messages_of(report)
     words.warnings.extend([*backwards_warnings(report), *silence_warnings(report)])
     if report.verified and report.verified.expiring:
         words.warnings.extend(certificate_warnings(report.verified.expiring, engine.clock.now()))
-    # Of a run that was told to stop nobody is told, as of one that was interrupted itself.
+    # A run that was asked to stop is not reported, like an interrupted one.
     if not (request.dry_run or should_stop()):
         data = [problem_data(problem) for problem in (*words.errors, *words.warnings)]
         lasting = {error.code for error in words.errors} | ({warning.code for warning in words.warnings} & WARNINGS)
@@ -206,16 +207,16 @@ def sync_one(
 
 
 def messages_of(report: RunReport) -> RunMessages:
-    """Return what is to be said of what a run found and did."""
-    from closte_bridge.engine.apply import key_rejected  # noqa: PLC0415 - loaded by the sync before
+    """Return the messages about what a run found and did."""
+    from closte_bridge.engine.apply import key_rejected  # noqa: PLC0415 - loaded by the sync
 
     errors, warnings, remarks = side_problems(report)
     authority = report.plan.authority
     if authority.mode is Mode.READ_ONLY and not only_the_key(report):
-        # What `plan` only mentions is what stops a sync.
+        # A warning of `plan` is the error of a sync.
         warnings = [warning for warning in warnings if warning.code != authority.code]
         errors.append(
-            Problem(code=authority.code, message=f"Nothing was changed: {authority.reason}.", hint=authority.hint)
+            Problem(code=authority.code, message=f"No changes were made: {authority.reason}.", hint=authority.hint)
         )
     if report.applied and report.applied.key_rejected:
         errors += Problem.of(key_rejected())
@@ -224,8 +225,8 @@ def messages_of(report: RunReport) -> RunMessages:
     errors += [
         Problem(
             code="stale",
-            message=f'"{name}": the reviewed change ({action}) is no longer valid.',
-            hint="Make a new plan to review: `closte-bridge plan --out=FILE`.",
+            message=f'Could not {action} "{name}": the reviewed change no longer applies.',
+            hint="Create a new plan with `closte-bridge plan --out=FILE`, and review it.",
             domain=name,
         )
         for action, name in report.stale
@@ -233,13 +234,13 @@ def messages_of(report: RunReport) -> RunMessages:
     errors += [
         Problem(
             code="unknown-domain",
-            message=f'"{name}" is not known on either side.',
-            hint="`closte-bridge domain list` shows those that are; `closte-bridge domain add` pins one.",
+            message=f'Unknown domain "{name}": not found in WordPress or on Closte.',
+            hint=f"Compare it with `closte-bridge domain list`, or add it with `closte-bridge domain add {name}`.",
             domain=name,
         )
         for name in report.unknown
     ]
-    # No word of success beside what was withheld, unless something was done.
+    # No success message next to "needs approval" unless something changed.
     quiet = report.stale or report.unknown or (report.plan.over_limit and not report.plan.changes)
     remarks += closing if not quiet else []
     failed_stages, moved = stage_words(report)

@@ -1,11 +1,11 @@
-"""Text that is safe to show: nothing in it that a terminal acts on, or that cannot be encoded."""
+"""Make text safe to show: without control characters, and encodable."""
 
 from __future__ import annotations
 
 import re
 
-# C0 and C1 controls, DEL; marks that change the direction of text or cannot be seen; line separators that only
-# some programs know; halves of surrogate pairs.
+# C0 and C1 controls, DEL; invisible and text direction characters; line separators that not all programs know; lone
+# surrogates.
 _HARMFUL = r"\x00-\x08\x0b-\x1f\x7f-\x9f\u061c\u200b-\u200f\u2028-\u202e\u2060-\u206f\ufeff\ufff9-\ufffb\ud800-\udfff"
 _IN_TEXT = re.compile(f"[{_HARMFUL}]")
 _IN_CELL = re.compile(f"[\\t\\n{_HARMFUL}]")
@@ -20,15 +20,15 @@ def _escape(match: re.Match[str]) -> str:
 
 
 def clean(text: str) -> str:
-    """Return `text` with every harmful character shown as an escape (`\\x1b`); line feeds and tabs stay."""
+    """Return `text` with harmful characters escaped (`\\x1b`); line feeds and tabs stay."""
     return _IN_TEXT.sub(_escape, text)
 
 
 def clean_cell(text: str) -> str:
-    """Return `text` like `clean` does, on one line and without tabs."""
+    """Return `text` like `clean`, but with line feeds and tabs escaped, too."""
     return _IN_CELL.sub(_escape, text)
 
 
 def encodable(text: str) -> str:
-    """Return `text` with each half of a surrogate pair replaced by U+FFFD: any UTF-8 encoder takes it."""
+    """Return `text` with lone surrogates replaced by U+FFFD, so that it can be encoded in UTF-8."""
     return _SURROGATE.sub("\ufffd", text)

@@ -1,4 +1,4 @@
-"""Say in our words what click found wrong with the arguments."""
+"""Convert click's usage errors to closte-bridge's own."""
 
 from __future__ import annotations
 
@@ -11,9 +11,9 @@ from closte_bridge.errors import ConfigError
 
 
 def usage_error(error: click.ClickException) -> ConfigError:
-    """Return what `error` means, as an error with exit code 2."""
+    """Return `error` as an error with exit code 2."""
     ctx = getattr(error, "ctx", None)
-    hint = see_help(ctx) if ctx is not None else 'See "closte-bridge --help".'
+    hint = see_help(ctx) if ctx is not None else "See `closte-bridge --help`."
     match error:
         case click.NoSuchOption():
             return _unknown_option(error, hint)
@@ -25,7 +25,7 @@ def usage_error(error: click.ClickException) -> ConfigError:
             return ConfigError(_bad_use(error), code="usage", hint=hint)
         case click.UsageError() if ctx is not None and isinstance(ctx.command, click.Group):
             verbs = ", ".join(ctx.command.list_commands(ctx))
-            return ConfigError("A command is missing.", code="usage", hint=f"Commands: {verbs}.")
+            return ConfigError("Missing command.", code="usage", hint=f"Commands: {verbs}.")
     return ConfigError(error.format_message(), code="usage", hint=hint)
 
 
@@ -34,7 +34,7 @@ def _unknown_option(error: click.NoSuchOption, hint: str) -> ConfigError:
     if error.ctx is not None:
         known = [name for param in error.ctx.command.get_params(error.ctx) for name in param.opts]
     suggestion = closest(error.option_name, [name for name in known if name.startswith("--")])
-    return ConfigError(f'Unknown parameter "{error.option_name}".', code="usage", hint=suggestion or hint)
+    return ConfigError(f'Unknown option "{error.option_name}".', code="usage", hint=suggestion or hint)
 
 
 def _name(param: click.Parameter | None) -> str:
@@ -53,12 +53,12 @@ def _bad_value(error: click.BadParameter) -> str:
     if param is not None and isinstance(param.type, click.Choice):
         return f"{_name(param)} must be one of: {', '.join(map(str, param.type.choices))}."
     text = re.sub(r"'([^']*)'", r'"\1"', error.message.rstrip("."))
-    return f"{_name(param)} has a bad value: {text}."
+    return f"Invalid value for {_name(param)}: {text}."
 
 
 def _bad_use(error: click.BadOptionUsage) -> str:
     name, params = error.option_name, error.ctx.command.params if error.ctx else []
     option = next((param for param in params if name in (*param.opts, *param.secondary_opts)), None)
     if isinstance(option, click.Option) and option.is_flag:
-        return f'"{name}" takes no value.'
+        return f'"{name}" accepts no value.'
     return f'"{name}" needs a value.'

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, NamedTuple
 from closte_bridge.cli.console import in_its_signs
 from closte_bridge.cli.merge_reports import merge
 from closte_bridge.cli.networks import NetworkResult, engine_of, total_cost
-from closte_bridge.cli.plans import FIELDS, IN_STEP, plan_rows, rendered
+from closte_bridge.cli.plans import FIELDS, IN_SYNC, plan_rows, rendered
 from closte_bridge.cli.result import Message, Problem, Result, secondary_problems
 from closte_bridge.cli.syncing import messages_of, sync_one
 from closte_bridge.counts import counted
@@ -179,8 +179,8 @@ def _result(waited: _WaitResult, seen: list[DomainProgress], left_out: list[str]
     errors = (*waited.failure, *words.errors, *_new(waited.later_errors, words.errors), *problems)
     remarks = words.remarks
     if errors:
-        # No success message after an error.
-        remarks = [replace(remark, kind="log") for remark in remarks if remark.text != IN_STEP]
+        # A word of success after an error would read as if all had ended well.
+        remarks = [replace(remark, kind="log") for remark in remarks if remark != IN_SYNC]
     elif seen:
         count = f"{len(seen)} of {counted(len(seen), 'domain serves', 'domains serve')}"
         remarks = [*remarks, Message("success", f"{count} valid HTTPS.")]
