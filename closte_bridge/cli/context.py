@@ -118,7 +118,7 @@ class App:
             return [wanted]
         if len(config.networks) > 1 and not (every or self.overrides.all_networks):
             raise ConfigError(
-                f"The config defines {len(config.networks)} networks, but none is selected.",
+                f"No network selected: the config defines {len(config.networks)} networks.",
                 code="which-network",
                 hint=f"Select one with --network=<name>: {_names(config)}. `plan`, `sync` and `doctor` accept --all.",
             )

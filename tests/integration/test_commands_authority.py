@@ -48,7 +48,7 @@ def bridge(multisite: Multisite, tmp_path: Path) -> Iterator[Bridge]:
 def read_only(bridge: Bridge, reason: str, hint: str, *, wanted: int = 1) -> None:
     """A sync changes nothing and says why; a plan warns of it and works."""
     ran = bridge.run("sync")
-    assert (ran.code, ran.err) == (7, f"Error: Nothing was changed: {reason}.\n{hint}\n")
+    assert (ran.code, ran.err) == (7, f"Error: No changes were made: {reason}.\n{hint}\n")
     plan = bridge.run("plan", "--format=count")
     assert (plan.code, plan.out) == (0, f"{wanted}\n")
     assert plan.err.startswith(f"Warning: Read-only: {reason}.\n{hint}\n")
@@ -151,7 +151,7 @@ def test_a_wish_that_may_not_be_met_is_not_noted(bridge: Bridge) -> None:
     set_option(bridge.multisite, "closte_bridge_owner", None)
     before = bridge.run("log", "--limit=100").out
     nothing = (
-        "Error: Nothing was changed: the network no longer names this engine as its owner.\n"
+        "Error: No changes were made: the network no longer names this engine as its owner.\n"
         "Its database may be an older copy. Run `closte-bridge adopt` to take charge again.\n"
     )
     assert bridge.run("domain", "add", "wanted.example.org").golden == (7, "", nothing)
@@ -184,7 +184,7 @@ def test_a_new_key(bridge: Bridge) -> None:
     bound = bridge.run("sync")
     assert (bound.code, bound.err) == (
         0,
-        "Warning: The API key is a new one for the same application; bound to it.\n",
+        "Warning: The API key changed. It belongs to the same application, so closte-bridge uses it from now on.\n",
     )
     assert bridge.changes() == [("add", "new.example.com")]
     assert bridge.run("sync").err == ""
@@ -196,7 +196,7 @@ def test_a_new_key(bridge: Bridge) -> None:
     hint = "Put the old key back, or run `closte-bridge adopt` to bind the new one."
     ran = bridge.run("sync", "--format=json")
     assert (ran.code, ran.codes) == (7, ["identity-key"])
-    assert ran.envelope["errors"][0]["message"] == f"Nothing was changed: {reason}."
+    assert ran.envelope["errors"][0]["message"] == f"No changes were made: {reason}."
     assert ran.envelope["errors"][0]["hint"] == hint
     assert bridge.changes() == []
 
@@ -218,7 +218,7 @@ def test_the_main_domain_has_changed(bridge: Bridge) -> None:
     # The former ones are kept, even when somebody asks for them to go.
     kept = bridge.run("domain", "remove", "www.example.net", "*.example.net", "--yes")
     words = 'Warning: "{}" is not removed yet: "example.net" is the network\'s own domain.\n'
-    told = words.format("*.example.net") + words.format("www.example.net") + "Each sync looks at it again.\n"
+    told = words.format("*.example.net") + words.format("www.example.net") + "closte-bridge checks it again on every sync.\n"
     assert (kept.code, kept.err) == (3, told)
     assert bridge.run("sync").code == 0
     assert bridge.changes() == [("add", "new.example.com")]
@@ -274,7 +274,7 @@ def test_all_networks_interrupted(multisite: Multisite, tmp_path: Path) -> None:
             return bool(first.aliases and second.aliases)
 
         ran = first.run_interrupted(signal.SIGTERM, in_the_middle, "sync", "--all")
-        interrupted = "Error: Interrupted.\nRun it again to go on: nothing is lost.\n"
+        interrupted = "Error: Interrupted.\nNothing is lost. Run the command again to continue.\n"
         assert ran.golden == (130, "", interrupted)
         assert max(len(first.aliases), len(second.aliases)) < 100
         # What was done is known, and the rest is not put off.
@@ -292,8 +292,8 @@ def both(first: Bridge, second: Bridge) -> None:
     assert first.run("sync").golden == (
         2,
         "",
-        "Error: The configuration has 2 networks.\nChoose one with --network=<name>: one, two. "
-        "`plan`, `sync` and `doctor` take --all.\n",
+        "Error: No network selected: the config defines 2 networks.\nSelect one with --network=<name>: one, two. "
+        "`plan`, `sync` and `doctor` accept --all.\n",
     )
     # The second is read-only, which stops nothing of the first.
     assert first.run("--network=one", "adopt", "--yes", "--quiet").golden == (0, "", "")
@@ -310,10 +310,10 @@ def both(first: Bridge, second: Bridge) -> None:
     done = first.run("sync", "--all")
     assert done.golden == (
         0,
-        'Network "example.net": 0 to add, 0 to remove, 1 in step.\n\n'
-        'Network "example.net": 1 to add, 0 to remove, 0 in step.\n'
+        'Network "example.net": 0 to add, 0 to remove, 1 in sync.\n\n'
+        'Network "example.net": 1 to add, 0 to remove, 0 in sync.\n'
         "  +  second.example.org  mapped to site 1\n"
-        "Success: Domains already in step.\n"
+        "Success: Nothing to change.\n"
         "Success: Added 1 of 1 domain.\n"
         "one: Cost: 1 wp call (0.00 s), 1 API call (0.00 s), planning 0.000 s.\n"
         "two: Cost: 1 wp call (0.00 s), 2 API calls (0.00 s), planning 0.000 s.\n",

@@ -89,7 +89,7 @@ def a_mistyped_key_has_one_remedy(bridge: Bridge, error: str) -> None:
     key_file.write_text("mistyped-" + key_file.read_text())
     ran = bridge.run("plan")
     assert (ran.code, ran.err) == (1, error)
-    assert ran.out.split("\n")[0].endswith(" 0 unknown, going by the ledger alone.")
+    assert ran.out.split("\n")[0].endswith(" 0 unknown (based on the ledger, without Closte's list).")
     assert bridge.run("sync").golden == (1, "", error)
 
 
@@ -97,13 +97,13 @@ def test_4_some_failed_and_are_tried_again(bridge: Bridge) -> None:
     bridge.sandbox.set_faults("unknown-error@n1.example.org")
     ran = bridge.run("sync")
     incomplete = (
-        "What failed stays wanted and is tried again, later and later; `closte-bridge domain explain <domain>` says "
-        "when, `closte-bridge sync --retry` tries now.\n"
+        "closte-bridge retries failed changes, with increasing delays. Retry now with `closte-bridge sync --retry`, "
+        "or see the next attempt with `closte-bridge domain explain <domain>`.\n"
     )
     assert (ran.code, ran.err) == (
         4,
-        'Error: "n1.example.org" was not added: Closte answered "The operation could not be completed.".\n'
-        f"Error: Only added 3 of 4 domains (1 failed).\n{incomplete}",
+        'Error: Could not add "n1.example.org": Closte answered "The operation could not be completed.".\n'
+        f"Error: Added 3 of 4 domains; 1 failed.\n{incomplete}",
     )
     bridge.changes()
     # It waits for its next try, unless somebody does not want to wait.
@@ -115,7 +115,7 @@ def test_4_some_failed_and_are_tried_again(bridge: Bridge) -> None:
     assert (failed.code, failed.envelope["status"]) == (4, "some-failed")
     assert failed.envelope["errors"][0] == {
         "code": "add-failed",
-        "message": '"n1.example.org" was not added: Closte answered "The operation could not be completed.".',
+        "message": 'Could not add "n1.example.org": Closte answered "The operation could not be completed.".',
         "domain": "n1.example.org",
         "hint": incomplete.rstrip(),
     }
@@ -143,9 +143,9 @@ def test_5_a_list_that_cannot_be_read(bridge: Bridge) -> None:
     partial = bridge.run("sync")
     assert (partial.code, partial.err) == (
         0,
-        "Warning: Closte's list is not complete: the list does not hold the network's own domain \"example.net\". "
+        "Warning: Closte's list is incomplete: the list does not hold the network's own domain \"example.net\". "
         "Nothing is removed by inference.\n"
-        "Look at it in Closte's dashboard. If names were removed there on purpose, `closte-bridge adopt` again.\n",
+        "Check the domains in Closte's dashboard. If you removed some there, run `closte-bridge adopt`.\n",
     )
 
 
@@ -173,7 +173,7 @@ def test_130_interrupted(bridge: Bridge, number: signal.Signals) -> None:
         return len(bridge.aliases) == 2
 
     ran = bridge.run_interrupted(number, in_the_middle, "sync")
-    assert (ran.code, ran.out, ran.err) == (130, "", "Error: Interrupted.\nRun it again to go on: nothing is lost.\n")
+    assert (ran.code, ran.out, ran.err) == (130, "", "Error: Interrupted.\nNothing is lost. Run the command again to continue.\n")
     assert bridge.aliases >= set(NAMES[:2])
     bridge.sandbox.set_faults()
     # Nothing is lost, and nothing is left in the way.

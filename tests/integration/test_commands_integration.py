@@ -64,7 +64,7 @@ def toggling(bridge: Bridge) -> None:
     assert bridge.multisite.network_option("wu_host_integrations_enabled") == {"cpanel": True, "closte": False}
     off = bridge.run("sync")
     why = (
-        "Nothing is changed: the Closte integration is switched off in Ultimate Multisite. "
+        "No changes are made: the Closte integration is switched off in Ultimate Multisite. "
         "Switch it on: `closte-bridge integration enable`.\n"
     )
     assert off.golden == (0, PLAN + why + ONE, "")
@@ -76,7 +76,7 @@ def toggling(bridge: Bridge) -> None:
     assert (off.code, bridge.changes()) == (0, [])
     assert off.err == ""
     assert [note["code"] for note in off.envelope["notes"]] == ["domain-mapping-off"]
-    assert "Nothing is changed: domain mapping is switched off" in bridge.run("sync").out
+    assert "No changes are made: domain mapping is switched off" in bridge.run("sync").out
     # Who leaves Closte takes the key away, too.
     for fault in ("list-unknown", "key"):
         bridge.sandbox.set_faults(*(() if fault == "key" else (fault,)))
@@ -92,9 +92,9 @@ def toggling(bridge: Bridge) -> None:
     listed = bridge.run("domain", "list", "--field=closte")
     assert (listed.code, {*listed.out.split()}) == (0, {"unknown"})
     assert listed.err == (
-        "Warning: Could not read Closte's domain list: There is no API key.\n"
-        "This is expected: domain mapping is switched off in Ultimate Multisite.\n"
-        "Nothing is changed: domain mapping is switched off in Ultimate Multisite. "
+        "Warning: Closte's list could not be read: There is no API key.\n"
+        "It need not be: domain mapping is switched off in Ultimate Multisite.\n"
+        "No changes are made: domain mapping is switched off in Ultimate Multisite. "
         "Switch it on in Ultimate Multisite > Settings > Domain Mapping.\n"
     )
     for command, code in ((("adopt", "--yes"), 5), (("integration", "test"), 2)):
@@ -110,7 +110,7 @@ def test_wishes_while_it_is_off(bridge: Bridge) -> None:
         assert bridge.run("domain", "add", name).code == 0
     assert bridge.run("integration", "disable").code == 0
     bridge.changes()
-    words = "What was asked for is remembered: a sync does it once that is switched on.\n"
+    words = "Your request is saved. A sync carries it out once this is enabled.\n"
     for argv in (("add", "wanted.example.org"), ("remove", "leaving.example.org", "--yes")):
         ran = bridge.run("domain", *argv)
         assert (ran.code, ran.err) == (0, "")
@@ -161,10 +161,10 @@ def test_setup_looks_first_whether_there_can_be_a_ledger(bridge: Bridge, tmp_pat
 def test_setup(bridge: Bridge) -> None:
     set_option(bridge.multisite, "wu_host_integrations_enabled", None)
     hello = 'Ultimate Multisite 2.14.2 on "example.net", WordPress in <site>/.\n'
-    took = "Connected to Closte (API key from api_key_file).\n"
-    switch = "The Closte integration is disabled. Enable it? [y/n] "
-    question = "Adopt this network? [y/n] "
-    aborted = "Error: Aborted.\nNothing more was changed; run it again to go on.\n"
+    took = "Closte answered and took the key (from api_key_file).\n"
+    switch = "The Closte integration is off. Switch it on? [y/n] "
+    question = "Put this engine in charge? [y/n] "
+    aborted = "Error: Aborted.\nNo further changes were made. Run the command again to continue.\n"
     assert bridge.run_asked("n\n", "setup").golden == (1, hello + took + OFFER, question + aborted)
     assert bridge.multisite.network_option("closte_bridge_owner") is None
     assert not bridge.multisite.network_option("wu_host_integrations_enabled")

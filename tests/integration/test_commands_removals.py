@@ -70,10 +70,10 @@ def test_mappings_removed_renamed_and_moved(bridge: Bridge) -> None:
     # The second has them in its ledger, so WordPress may forget them.
     assert bridge.run("sync").golden == (
         0,
-        'Network "example.net": 0 to add, 2 to remove, 3 in step, 1 foreign.\n'
+        'Network "example.net": 0 to add, 2 to remove, 3 in sync, 1 unmanaged.\n'
         "  -  removed.example.org      mapping removed\n"
         "  -  renamed.example.org      mapping renamed\n"
-        "  ?  www.removed.example.org  foreign: not ours and not wanted here; left alone\n"
+        "  ?  www.removed.example.org  unmanaged: not used in this network; not touched\n"
         "Success: Removed 2 of 2 domains.\n"
         "Cost: 2 wp calls (0.00 s), 3 API calls (0.00 s), planning 0.000 s.\n",
         "",
@@ -140,18 +140,18 @@ def test_poisoned_events_stop_nothing(bridge: Bridge) -> None:
 
 DOOMED = [f"d{number:02}.example.org" for number in range(30)]
 KEPT = [f"k{number}.example.org" for number in range(10)]
-RULE = "at most 20 by event in any hour, 0 removed and 30 waiting"
+RULE = "the limit is 20 confirmed removals per hour, with 0 removed and 30 pending"
 DIGEST = "DIGEST"
 TEN = ", ".join(json.dumps(name) for name in DOOMED[:10])
 NEEDS_APPROVAL = (
-    f"Error: The gate withheld 30 removals ({RULE}): {TEN} and 20 more.\n"
-    "If they are meant, review them with `closte-bridge plan --out=FILE` and `closte-bridge apply FILE`, "
-    "or run `closte-bridge sync --allow-removals=DIGEST`.\n"
+    f"Error: 30 removals need your approval ({RULE}): {TEN} and 20 more.\n"
+    "If you intend them, review them with `closte-bridge plan --out=FILE` and run `closte-bridge apply FILE`. "
+    "To approve them without a file, run `closte-bridge sync --allow-removals=DIGEST`.\n"
 )
 SHOWN = (
-    'Network "example.net": 0 to add, 0 to remove, 10 in step, 30 withheld.\n'
-    + "".join(f"  !  {name}  removal withheld: {RULE}\n" for name in DOOMED[:10])
-    + "     …                20 more removals withheld by the same rule\n"
+    'Network "example.net": 0 to add, 0 to remove, 10 in sync, 30 need approval.\n'
+    + "".join(f"  !  {name}  needs approval: {RULE}\n" for name in DOOMED[:10])
+    + "     …                20 more removals blocked by the same limit\n"
 )
 COST = "Cost: 1 wp call (0.00 s), 1 API call (0.00 s), planning 0.000 s.\n"
 
@@ -216,8 +216,8 @@ def test_a_mass_removal_goes_by_a_reviewed_plan(doomed: Bridge) -> None:
     doomed.multisite.add_mappings_sql([(name, 1) for name in DOOMED[:2]])
     stale = doomed.run("apply", str(plan))
     assert stale.code == 3
-    words = [f'Error: "{name}": the reviewed change (remove) is no longer valid.\n' for name in DOOMED[:2]]
-    assert stale.err == "".join(words) + "Make a new plan to review: `closte-bridge plan --out=FILE`.\n"
+    words = [f'Error: Could not remove "{name}": the reviewed change no longer applies.\n' for name in DOOMED[:2]]
+    assert stale.err == "".join(words) + "Create a new plan with `closte-bridge plan --out=FILE`, and review it.\n"
     assert doomed.changes() == [("remove", name) for name in DOOMED[2:]]
     # What has been done is not stale when the plan is applied once more.
     delete_mappings(doomed.multisite, DOOMED[:2])
@@ -255,7 +255,7 @@ def tampered_plans(doomed: Bridge, document: dict[str, object]) -> None:
     ran = doomed.run("apply", str(path))
     assert ran.code == 3
     assert doomed.changes() == []
-    assert '"k0.example.org": the reviewed change (remove) is no longer valid.' in ran.err
+    assert 'Could not remove "k0.example.org": the reviewed change no longer applies.' in ran.err
 
 
 def test_what_is_only_missing_waits_for_three_looks_and_a_person(bridge: Bridge) -> None:
@@ -266,7 +266,7 @@ def test_what_is_only_missing_waits_for_three_looks_and_a_person(bridge: Bridge)
         assert (code, set(found.values())) == (0, {("remove", "on-hold")})
     refused = bridge.run("sync")
     assert refused.code == 3
-    assert "(at most 4 by inference in any 24 hours, 0 removed and 30 waiting)" in refused.err
+    assert "(the limit is 4 inferred removals per 24 hours, with 0 removed and 30 pending)" in refused.err
     assert bridge.changes() == []
     bridge.write_config(removal_grace="24h")
     # A digest lifts the limit, not the wait.
@@ -281,7 +281,7 @@ def test_what_is_only_missing_waits_for_three_looks_and_a_person(bridge: Bridge)
     bridge.sandbox.aliases = set(KEPT[1:])
     codes = [bridge.run("sync").code for _ in range(3)]
     assert codes == [0, 0, 3]
-    assert "(at most 3 by inference in any 24 hours, 30 removed and 1 waiting)" in bridge.run("sync").err
+    assert "(the limit is 3 inferred removals per 24 hours, with 30 removed and 1 pending)" in bridge.run("sync").err
     assert bridge.changes() == []
 
 
@@ -295,7 +295,7 @@ def test_a_restored_database_removes_nothing(bridge: Bridge) -> None:
     assert (ran.code, ran.codes) == (0, ["database-restored"])
     again = bridge.run("sync")
     assert again.err == (
-        "Warning: WordPress' database went back in time: the highest mapping id was 10 and is 5. Nothing is removed.\n"
+        "Warning: The WordPress database seems to be an older copy: the highest mapping id was 10 and is 5. Removals wait.\n"
         "Check in WordPress that no mapping is missing, then accept it with `closte-bridge adopt`.\n"
     )
     assert bridge.changes() == []

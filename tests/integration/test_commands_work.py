@@ -22,8 +22,8 @@ if TYPE_CHECKING:
 
 pytestmark = pytest.mark.real
 
-IN_STEP = f"""\
-Network "example.net": 0 to add, 0 to remove, 3 in step, 3 held, 1 foreign.
+IN_SYNC = f"""\
+Network "example.net": 0 to add, 0 to remove, 3 in sync, 3 on hold, 1 unmanaged.
 {NOTES}"""
 NOT_ADOPTED = "no engine is in charge of this network"
 RUN_ADOPT = "Run `closte-bridge adopt` to take charge."
@@ -32,17 +32,17 @@ Error: Invalid value for "--since": "yesterday" is neither a duration nor a date
 Use a form like 1d, 24h or 2026-11-01.
 """
 NO_TERMINAL = """\
-Error: This needs a confirmation, and there is no terminal to ask at.
-Add "--yes" to agree beforehand.
+Error: Confirmation required, but stdin is not a terminal.
+Pass `--yes` to skip the prompt.
 """
 CSV = """\
 domain,change,status,reason,until,network
 b.customer.org,add,planned,mapped to site 1,,example.net
 shop.customer.com,add,planned,mapped to site 1,,example.net
-www.a.customer.org,add,held,"waits until it leads where ""a.customer.org"" leads",,example.net
-www.b.customer.org,add,held,"waits until it leads where ""b.customer.org"" leads",,example.net
-www.shop.customer.com,add,held,"waits until it leads where ""shop.customer.com"" leads",,example.net
-stranger.example.org,,foreign,not ours and not wanted here; left alone,,example.net
+www.a.customer.org,add,on-hold,"waits until it leads where ""a.customer.org"" leads",,example.net
+www.b.customer.org,add,on-hold,"waits until it leads where ""b.customer.org"" leads",,example.net
+www.shop.customer.com,add,on-hold,"waits until it leads where ""shop.customer.com"" leads",,example.net
+stranger.example.org,,unmanaged,not used in this network; not touched,,example.net
 """
 ENVELOPE = ["version", "command", "status", "exit_code", "data", "errors", "warnings", "notes", "cost"]
 COSTS = {"wp_calls", "wp_seconds", "api_calls", "api_seconds", "list_wait_seconds", "planning_seconds"}
@@ -64,7 +64,7 @@ def test_from_adoption_to_in_step(bridge: Bridge) -> None:
 
 def before_adoption(bridge: Bridge) -> None:
     assert bridge.run("plan").golden == (0, PLAN + ONE, f"Warning: Read-only: {NOT_ADOPTED}.\n{RUN_ADOPT}\n")
-    nothing = f"Error: Nothing was changed: {NOT_ADOPTED}.\n{RUN_ADOPT}\n"
+    nothing = f"Error: No changes were made: {NOT_ADOPTED}.\n{RUN_ADOPT}\n"
     assert bridge.run("sync").golden == (7, PLAN + ONE, nothing)
     assert bridge.run("domain", "add", "x.example.org").golden == (
         7, "", f"Error: No engine is in charge of this network.\n{RUN_ADOPT}\n"
@@ -79,7 +79,7 @@ def adoption(bridge: Bridge) -> None:
     assert bridge.run_asked("n\n", "adopt").golden == (
         1,
         OFFER,
-        f"{question}Error: Aborted.\nNothing more was changed; run it again to go on.\n",
+        f"{question}Error: Aborted.\nNo further changes were made. Run the command again to continue.\n",
     )
     assert bridge.multisite.network_option("closte_bridge_owner") is None
     # What a person has read is looked at again: no run has to wait while they read.
@@ -150,9 +150,9 @@ def syncing(bridge: Bridge) -> None:
     one = bridge.run("sync", "b.customer.org")
     assert one.golden == (
         0,
-        'Network "example.net": 1 to add, 0 to remove, 1 in step, 1 held.\n'
+        'Network "example.net": 1 to add, 0 to remove, 1 in sync, 1 on hold.\n'
         "  +  b.customer.org      mapped to site 1\n"
-        '  ~+ www.b.customer.org  held: waits until it leads where "b.customer.org" leads\n'
+        '  ~+ www.b.customer.org  on hold: waits until it leads where "b.customer.org" leads\n'
         f"Success: Added 1 of 1 domain.\n{TWO}",
         "",
     )
@@ -169,8 +169,8 @@ def syncing(bridge: Bridge) -> None:
     }
     assert bridge.changes() == [("add", "shop.customer.com")]
     assert bridge.aliases == {"a.customer.org", "b.customer.org", "shop.customer.com", "stranger.example.org"}
-    assert bridge.run("sync").golden == (0, f"{IN_STEP}Success: Domains already in step.\n{ONE}", "")
-    assert bridge.run("sync", "--quiet").golden == (0, IN_STEP, "")
+    assert bridge.run("sync").golden == (0, f"{IN_SYNC}Success: Nothing to change.\n{ONE}", "")
+    assert bridge.run("sync", "--quiet").golden == (0, IN_SYNC, "")
     assert bridge.run("plan", "--detailed-exitcode", "--format=count", "--quiet").golden == (0, "0\n", "")
     assert bridge.changes() == []
 
@@ -279,7 +279,7 @@ def pinning(bridge: Bridge) -> None:
     added = bridge.run("domain", "add", "Legacy.Customer.com", "bücher.example.org")
     assert added.golden == (
         0,
-        'Network "example.net": 2 to add, 0 to remove, 3 in step.\n'
+        'Network "example.net": 2 to add, 0 to remove, 3 in sync.\n'
         "  +  legacy.customer.com        pinned\n"
         "  +  xn--bcher-kva.example.org  pinned\n"
         f"Success: Added 2 of 2 domains.\n{COST.format(wp='2 wp calls', api='4 API calls')}",
@@ -288,9 +288,9 @@ def pinning(bridge: Bridge) -> None:
     pasted = "https://Legacy.Customer.com:443/shop?id=1"
     assert bridge.run("domain", "add", pasted).golden == (
         0,
-        f'"{pasted}" is read as "legacy.customer.com".\n'
-        'Network "example.net": 0 to add, 0 to remove, 5 in step.\n'
-        f"Success: Domains already in step.\n{COST.format(wp='2 wp calls', api='2 API calls')}",
+        f'Using "legacy.customer.com" for "{pasted}".\n'
+        'Network "example.net": 0 to add, 0 to remove, 5 in sync.\n'
+        f"Success: Nothing to change.\n{COST.format(wp='2 wp calls', api='2 API calls')}",
         "",
     )
     assert bridge.run("domain", "add", "https://user@legacy.customer.com/").golden == (
@@ -307,7 +307,7 @@ def pinning(bridge: Bridge) -> None:
     assert bridge.run("domain", "add").golden == (
         2,
         "",
-        "Error: Name at least one domain.\nSee `closte-bridge domain --help`.\n",
+        "Error: No domain given.\nSee `closte-bridge domain --help`.\n",
     )
     assert bridge.run("domain", "add", "a b").golden == (
         2,
@@ -342,7 +342,7 @@ def removing(bridge: Bridge) -> None:
     asked = bridge.run_asked("y\n", "domain", "remove", "legacy.customer.com")
     assert asked.golden == (
         0,
-        'Network "example.net": 0 to add, 1 to remove, 4 in step.\n'
+        'Network "example.net": 0 to add, 1 to remove, 4 in sync.\n'
         "  -  legacy.customer.com  removed by command\n"
         "Success: Removed 1 of 1 domain.\n"
         "Cost: 3 wp calls (0.00 s), 3 API calls (0.00 s), planning 0.000 s.\n",

@@ -235,7 +235,7 @@ def test_what_the_toggle_keeps_back_is_told_with_it(world: Life) -> None:
     )
     for command in (("list",), ("get", SHOP), ("explain", SHOP)):
         ran = world.run("domain", *command)
-        assert f"Nothing is changed: t{why}. " in ran.out
+        assert f"No changes are made: t{why}. " in ran.out
         assert world.run("domain", *command, "--format=json").envelope["notes"][0]["code"] == "integration-off"
 
 

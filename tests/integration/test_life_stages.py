@@ -136,7 +136,7 @@ def test_what_was_given_up_before_comes_alive_by_command_alone(world: Life) -> N
     assert world.stage(SHOP) == ("failed", False)
     plan = world.run("plan").out
     held = "Ultimate Multisite had given it up before this engine took charge"
-    assert f"stage held: {held}; `closte-bridge domain revive {SHOP}` says what would change" in plan
+    assert f"stage on hold: {held}; `closte-bridge domain revive {SHOP}` says what would change" in plan
     assert held in world.run("domain", "explain", SHOP, "--field=why").out
 
     refused = world.run("domain", "revive", SHOP, answer="n\n")
@@ -183,7 +183,7 @@ def test_the_plan_shows_what_would_move(world: Life) -> None:
     with world.bridge.other_wp('case " $* " in *" --skip-plugins "*) exec $WP "$@";; esac\nexit 1'):
         failed = world.run("sync")
         assert failed.code == 5
-        assert "Error: DNS, certificates and stages were not seen to: " in failed.err
+        assert "Error: Could not complete the checks and stage changes: " in failed.err
         plan = world.run("plan", "--format=json")
         (row,) = [row for row in plan.envelope["data"] if row["change"] == "stage"]
         assert (row["domain"], row["status"]) == (SHOP, "planned")

@@ -52,7 +52,7 @@ def is_made_up_for(bridge: Bridge) -> None:
     plan = bridge.run("plan", "--detailed-exitcode")
     assert plan.code == 6
     assert "  *  one.example.net  site 2 has no domain record\n" in plan.out
-    assert "1 record to make" in plan.out
+    assert "1 domain record to create" in plan.out
     assert bridge.run("sync", "--dry-run").out.startswith(plan.out.partition("Cost:")[0])
     assert multisite.domains() == []
     ran = bridge.run("sync", "--format=json")
@@ -121,7 +121,7 @@ def test_a_site_without_an_event_waits_for_a_day(bridge: Bridge) -> None:
     assert (ran.code, ran.envelope["cost"]["wp_calls"]) == (0, 1)
     row = ran.envelope["data"][0]
     assert (row["change"], row["status"]) == ("record", "on-hold")
-    reason = "site 2 has no domain record, and no event shows its creation: its mappings may follow"
+    reason = "site 2 has no domain record, but its mappings may still be imported"
     assert row["reason"] == reason
     later(bridge, 86401)
     # Where `wp` works only without plugins, domains are added all the same, and the records are made later.
@@ -132,11 +132,11 @@ def test_a_site_without_an_event_waits_for_a_day(bridge: Bridge) -> None:
     ran = bridge.run("sync", "--format=json")
     assert ran.code == 0, ran
     assert {row["reason"] for row in ran.envelope["data"] if row["change"] == "record"} == {
-        f"site {site} has no domain record, and rows are still arriving" for site in range(2, 7)
+        f"site {site} has no domain record, but an import may be running" for site in range(2, 7)
     }
     ran = bridge.run("sync", "--format=json")
     assert ran.code == 5, ran
-    assert ran.envelope["errors"][0]["message"].startswith("Domain records were not made: ")
+    assert ran.envelope["errors"][0]["message"].startswith("Could not create domain records: ")
     assert "shop.example.com" in bridge.aliases
     broken.write_text("<?php\n/* Plugin Name: Broken */\n")
     later(bridge, 601)
@@ -243,8 +243,8 @@ def test_older_sites_are_filled_in_only_on_command(older: Bridge) -> None:
     shown = older.run("domain", "backfill", "--dry-run", "--fields=domain,site,status", "--format=csv")
     assert shown.golden == (0, "domain,site,status\none.example.net,2,planned\ntwo.example.net,4,planned\n", "")
     said = '"one.example.net" for site 2.\n"two.example.net" for site 4.\n'
-    question = "Create these 2 domain records? [y/n] "
-    aborted = "Error: Aborted.\nNothing more was changed; run it again to go on.\n"
+    question = "Make these 2 domain records? [y/n] "
+    aborted = "Error: Aborted.\nNo further changes were made. Run the command again to continue.\n"
     assert older.run_asked("n\n", "domain", "backfill").golden == (1, said, question + aborted)
     assert multisite.domains() == ["new.example.net"]
     done = older.run_asked("y\n", "domain", "backfill")

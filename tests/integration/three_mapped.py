@@ -17,13 +17,13 @@ if TYPE_CHECKING:
 COST = "Cost: {wp} (0.00 s), {api} (0.00 s), planning 0.000 s.\n"
 ONE, TWO = (COST.format(wp="1 wp call", api=api) for api in ("1 API call", "2 API calls"))
 NOTES = """\
-  ~+ www.a.customer.org     held: waits until it leads where "a.customer.org" leads
-  ~+ www.b.customer.org     held: waits until it leads where "b.customer.org" leads
-  ~+ www.shop.customer.com  held: waits until it leads where "shop.customer.com" leads
-  ?  stranger.example.org   foreign: not ours and not wanted here; left alone
+  ~+ www.a.customer.org     on hold: waits until it leads where "a.customer.org" leads
+  ~+ www.b.customer.org     on hold: waits until it leads where "b.customer.org" leads
+  ~+ www.shop.customer.com  on hold: waits until it leads where "shop.customer.com" leads
+  ?  stranger.example.org   unmanaged: not used in this network; not touched
 """
 PLAN = f"""\
-Network "example.net": 2 to add, 0 to remove, 1 in step, 3 held, 1 foreign.
+Network "example.net": 2 to add, 0 to remove, 1 in sync, 3 on hold, 1 unmanaged.
   +  b.customer.org         mapped to site 1
   +  shop.customer.com      mapped to site 1
 {NOTES}"""

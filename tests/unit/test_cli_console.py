@@ -158,7 +158,7 @@ def test_without_a_terminal_nobody_is_asked() -> None:
     one = console("y\n")
     with pytest.raises(ConfigError) as caught:
         one.confirm("Really?")
-    assert '"--yes"' in caught.value.hint
+    assert "`--yes`" in caught.value.hint
     assert written(one) == ("", "")
     one.assume_yes = True
     one.confirm("Really?")
@@ -197,7 +197,7 @@ def test_output_that_is_lost_is_an_error() -> None:
     assert one.finish(0) == 1
     assert one.finish(4) == 4
     assert isinstance(one.stderr, Stream)
-    assert one.stderr.getvalue().startswith("Error: The output could not be written (No space left on device).\n")
+    assert one.stderr.getvalue().startswith("Error: Could not write the output: No space left on device.\n")
 
 
 def test_an_encoding_without_the_character_does_no_harm(tmp_path: Path) -> None:

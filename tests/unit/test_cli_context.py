@@ -60,12 +60,12 @@ def test_which_networks_are_meant(file: Path) -> None:
         (
             {},
             "which-network",
-            "Choose one with --network=<name>: one, two, three. `plan`, `sync` and `doctor` take --all.",
+            "Select one with --network=<name>: one, two, three. `plan`, `sync` and `doctor` accept --all.",
         ),
         ({"network": "four"}, "unknown-network", "Networks: one, two, three."),
-        ({"network": "one", "all_networks": True}, "usage", "Leave one of them out."),
-        ({"all_networks": True}, "one-network", "Choose it with --network=<name>: one, two, three."),
-        ({"all_networks": True, "path": "/x"}, "one-network", "Choose one with --network=<name>: one, two, three."),
+        ({"network": "one", "all_networks": True}, "usage", "Omit one of them."),
+        ({"all_networks": True}, "one-network", "Select it with --network=<name>: one, two, three."),
+        ({"all_networks": True, "path": "/x"}, "one-network", "Select one with --network=<name>: one, two, three."),
     ],
 )
 def test_when_it_is_not_clear(file: Path, overrides: dict[str, object], code: str, hint: str) -> None:

@@ -47,8 +47,8 @@ def test_help_imports_no_command_and_no_library_but_clicks(tmp_path: Path) -> No
 def test_help(run: Run) -> None:
     answer = run("--help")
     assert (answer.code, answer.err) == (0, "")
-    assert answer.out.startswith("Usage: closte-bridge [OPTIONS] <command>\n\n  Keep the domains of")
-    assert "\nWork:\n  plan         Show what would change, and why.\n" in answer.out
+    assert answer.out.startswith("Usage: closte-bridge [OPTIONS] <command>\n\n  Sync the mapped domains of")
+    assert "\nWork:\n  plan         Preview changes (dry run).\n" in answer.out
     assert "  --skip-plugins[=<plugins>]   Accepted as WP-CLI has it" in answer.out
     assert run() == answer
     assert run("help") == answer
@@ -67,10 +67,10 @@ Usage: closte-bridge config validate [OPTIONS] [<file>]
   are any.
 
 Options:
-  --format <table|json>  How to print. Default: table.
+  --format <table|json>  Output format. Default: table.
   --help                 Show this help.
 
-The global parameters (--path, --quiet, …): see "closte-bridge --help".
+For global options (--path, --quiet, …), run "closte-bridge --help".
 
 Examples:
   $ closte-bridge config validate
@@ -84,7 +84,7 @@ Examples:
     )
 
 
-SEE = 'See "closte-bridge {} --help".'
+SEE = "See `closte-bridge {} --help`."
 NO_FILE = "Check `--config` and CLOSTE_BRIDGE_CONFIG. If neither is set, the config file is optional."
 
 
@@ -96,13 +96,13 @@ NO_FILE = "Check `--config` and CLOSTE_BRIDGE_CONFIG. If neither is set, the con
         (["stop"], '"stop" is not a closte-bridge command.', f"Commands: {', '.join(COMMANDS)}."),
         (["config", "zzz"], '"config zzz" is not a closte-bridge command.', "Commands: show, validate."),
         (["config", "shw"], '"config shw" is not a closte-bridge command.', 'Did you mean "show"?'),
-        (["config"], "A command is missing.", "Commands: show, validate."),
-        (["config", "show", "--fromat=x"], 'Unknown parameter "--fromat".', 'Did you mean "--format"?'),
-        (["config", "show", "--api-key=MYSECRET"], 'Unknown parameter "--api-key".', SEE.format("config show")),
+        (["config"], "Missing command.", "Commands: show, validate."),
+        (["config", "show", "--fromat=x"], 'Unknown option "--fromat".', 'Did you mean "--format"?'),
+        (["config", "show", "--api-key=MYSECRET"], 'Unknown option "--api-key".', SEE.format("config show")),
         (["config", "show", "--path"], '"--path" needs a value.', SEE.format("config show")),
-        (["config", "show", "--yes=1"], '"--yes" takes no value.', SEE.format("config show")),
-        (["--all=1", "config", "show"], '"--all" takes no value.', 'See "closte-bridge --help".'),
-        (["config", "validate", "a", "b", "c"], "Too many positional arguments: b c.", SEE.format("config validate")),
+        (["config", "show", "--yes=1"], '"--yes" accepts no value.', SEE.format("config show")),
+        (["--all=1", "config", "show"], '"--all" accepts no value.', "See `closte-bridge --help`."),
+        (["config", "validate", "a", "b", "c"], "Too many arguments: b c.", SEE.format("config validate")),
         (
             ["domain", "list", "--state=helt"],
             f'"--state" must be one of: {", ".join(STATES)}.',
@@ -114,13 +114,13 @@ NO_FILE = "Check `--config` and CLOSTE_BRIDGE_CONFIG. If neither is set, the con
          SEE.format("config validate")),
         (["config", "show", "--field=x"], 'Unknown field: "x".', "Available fields: network, key, value, origin."),
         *(
-            (["config", "show", option], f'"{option.partition("=")[0]}" names no field.', hint)
+            (["config", "show", option], f'"{option.partition("=")[0]}" needs a field.', hint)
             for hint in ["Available fields: network, key, value, origin."]
             for option in ("--field", "--field=", "--fields", "--fields=", "--fields=,", "--fields=key,,value")
         ),
-        (["config", "show", "--network=x"], 'There is no network "x".', "Networks: default."),
-        (["@all", "config", "show"], '"@all" cannot be used as an alias: it must stand for one network.',
-         "For all networks of the configuration there is --all."),
+        (["config", "show", "--network=x"], 'Unknown network "x".', "Networks: default."),
+        (["@all", "config", "show"], '"@all" is not supported: the alias must point to a single network.',
+         "Use --all to run for every network in the config."),
         (["config", "show", "--config=none.yaml"], 'The config file "none.yaml" does not exist.', NO_FILE),
     ],
 )  # fmt: skip

@@ -49,7 +49,7 @@ def test_an_error_that_nobody_thought_of_stops_its_own_network_alone(app: App) -
     assert [outcome.value for outcome in outcomes] == [None, *NAMES[1:]]
     (problem,) = problems(outcomes)
     assert problem.code == "internal-error"
-    assert problem.message == "n0: An internal error stopped the run (RuntimeError)."
+    assert problem.message == "n0: Internal error (RuntimeError)."
     assert exit_code(outcomes, lambda _: ExitCode.OK) is ExitCode.FAILURE
     # Where it came from can be seen, its own words cannot.
     assert isinstance(app.console.stderr, io.StringIO)

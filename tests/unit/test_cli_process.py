@@ -89,7 +89,7 @@ def test_confirming_needs_a_terminal(probe: Run) -> None:
     assert probe("ask") == Answer(
         2,
         "",
-        'Error: This needs a confirmation, and there is no terminal to ask at.\nAdd "--yes" to agree beforehand.\n',
+        "Error: Confirmation required, but stdin is not a terminal.\nPass `--yes` to skip the prompt.\n",
     )
     assert probe("ask", "--yes") == Answer(0, "Success: Done.\n", "")
     assert probe("--yes", "ask", "--format=json") == Answer(0, "", "Success: Done.\n")
@@ -105,8 +105,8 @@ def test_refusals_have_their_exit_code(probe: Run) -> None:
 
 
 def test_a_crash_is_one_sentence_without_its_text(probe: Run) -> None:
-    message = "An internal error stopped the command (ValueError)."
-    hint = 'This is a mistake in closte-bridge. Run it again with "--debug" to see where.'
+    message = "Internal error (ValueError)."
+    hint = "This is a bug in closte-bridge. Run the command again with `--debug` and report the output."
     assert probe("crash") == Answer(1, "", f"Error: {message}\n{hint}\n")
     answer = probe("crash", "--format=json")
     assert (answer.code, answer.err) == (1, "")
@@ -121,7 +121,7 @@ def test_a_crash_is_one_sentence_without_its_text(probe: Run) -> None:
 
 
 def test_threads_and_loggers_tell_nothing(probe: Run) -> None:
-    assert probe("hidden") == Answer(0, "", "Error: An internal error stopped a part of the work (ValueError).\n")
+    assert probe("hidden") == Answer(0, "", "Error: Internal error in a thread (ValueError).\n")
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
@@ -144,7 +144,7 @@ def test_interrupting(
         assert json.loads(out)["status"] == "interrupted"
         assert err == ""
     else:
-        assert (out, err) == ("", "Error: Interrupted.\nRun it again to go on: nothing is lost.\n")
+        assert (out, err) == ("", "Error: Interrupted.\nNothing is lost. Run the command again to continue.\n")
 
 
 def test_a_reader_that_leaves_is_no_error(tmp_path: Path, environ: Mapping[str, str]) -> None:
@@ -165,7 +165,7 @@ def test_output_that_is_lost_is_an_error(tmp_path: Path, environ: Mapping[str, s
         argv = [sys.executable, "-m", "closte_bridge", "--help"]
         done = subprocess.run(argv, cwd=tmp_path, env=environ, stdout=full, stderr=subprocess.PIPE, check=False)
     assert done.returncode == 1
-    assert done.stderr == b"Error: The output could not be written (No space left on device).\n"
+    assert done.stderr == b"Error: Could not write the output: No space left on device.\n"
 
 
 def test_on_a_terminal(tmp_path: Path, environ: Mapping[str, str]) -> None:

@@ -137,7 +137,7 @@ def test_no_word_of_success_stands_beside_an_error(rounds: Rounds) -> None:
     said = rounds.said(LATE)
     assert f'Error: "{LATE}" does not serve valid HTTPS yet' in said
     assert "Success" not in said
-    assert "Domains already in step." not in said
+    assert "Nothing to change." not in said
     rounds.rounds = [a_round(checked=NOW, there=there, managed=there)]
     assert "Success: 1 of 1 domain serves valid HTTPS." in rounds.said(LATE)
 
@@ -147,7 +147,7 @@ def test_a_failure_of_the_first_run_counts_until_it_is_done(rounds: Rounds) -> N
     rounds.rounds = [a_round(checked=NOT_YET, failed=[BAD]), later]
     document = rounds.run()
     assert (document["exit_code"], [error["code"] for error in document["errors"]]) == (4, ["add-failed", "incomplete"])
-    assert document["errors"][1]["message"] == "Only added 2 of 3 domains (1 failed)."
+    assert document["errors"][1]["message"] == "Added 2 of 3 domains; 1 failed."
     # The one that is waited for failed at first, and a later round added it.
     later = a_round(checked=NOW, only=[LATE], there=[BAD, GOOD])
     rounds.rounds = [a_round(checked=NOT_YET[1:], failed=[LATE]), later]
@@ -173,7 +173,7 @@ def test_what_a_later_round_meets_or_does_is_told_too(rounds: Rounds) -> None:
     rounds.rounds = [a_round(checked=NOT_YET), later]
     document = rounds.run()
     assert (document["exit_code"], [error["code"] for error in document["errors"]]) == (4, ["add-failed", "incomplete"])
-    assert document["errors"][1]["message"] == "Only added 3 of 4 domains (1 failed)."
+    assert document["errors"][1]["message"] == "Added 3 of 4 domains; 1 failed."
     found = statuses(document)
     assert (found["add", www], found["stage", LATE]) == ("failed", "done")
     authority = Authority(Mode.READ_ONLY, "owner-gone", "nobody is in charge", "Adopt.")

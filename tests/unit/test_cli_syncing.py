@@ -49,17 +49,17 @@ def test_what_was_not_begun_has_not_failed() -> None:
     pause = "Closte is rate-limiting requests (retry after 900 s)."
     stopped = Applied(not_begun=changes, stopped=pause)
     errors = messages_of(report("a.example.com", "b.example.com", "c.example.com", applied=stopped)).errors
-    assert errors[-1].message == "Only added 0 of 3 domains (3 skipped)."
-    stopped = Applied(done=changes[:1], not_begun=changes[2:], stopped=pause)
+    assert errors[-1].message == "Added 0 of 3 domains; 3 skipped."
+    stopped = Applied(done=changes[:1], not_begun=changes[2:], stopped="Closte asked for a pause of 900 s.")
     errors = messages_of(report("a.example.com", "b.example.com", "c.example.com", applied=stopped)).errors
-    assert errors[-1].message == "Only added 1 of 3 domains (1 failed, 1 skipped)."
+    assert errors[-1].message == "Added 1 of 3 domains; 1 failed, 1 skipped."
 
 
 def test_a_read_only_run_tells_of_both_sides_all_the_same() -> None:
     authority = Authority(Mode.READ_ONLY, "owner-gone", "nobody is in charge", "Adopt.")
     words = messages_of(report("a.example.com", observed=partial(), authority=authority))
     assert [(problem.code, problem.message) for problem in words.errors] == [
-        ("owner-gone", "Nothing was changed: nobody is in charge.")
+        ("owner-gone", "No changes were made: nobody is in charge.")
     ]
     # What `plan` warns of as the standing is the error; the rest is as it was.
     assert [problem.code for problem in words.warnings] == ["list-partial"]
@@ -79,9 +79,9 @@ def test_what_was_to_be_revived_and_did_not_move() -> None:
     ran = replace(report(applied=Applied()), verified=verified)
     # One that Ultimate Multisite refused has an error of its own.
     assert [(problem.code, problem.message) for problem in not_revived(ran, names)] == [
-        ("not-revived", '"changed.test" was not revived: its stage was changed meanwhile.'),
-        ("not-revived", '"held.test" was not revived: somebody has switched it off.'),
-        ("not-revived", '"unseen.test" was not revived: DNS and certificate do not prove it now.'),
+        ("not-revived", 'Could not revive "changed.test": its stage changed in WordPress during the run.'),
+        ("not-revived", 'Could not revive "held.test": somebody has switched it off.'),
+        ("not-revived", 'Could not revive "unseen.test": its DNS or certificate is not valid now.'),
     ]
     # Where nothing may be changed that is said once.
     assert not_revived(report(applied=None), names) == []

@@ -199,7 +199,7 @@ def test_a_failure_that_nobody_thought_of_is_told_and_the_loop_goes_on(tmp_path:
     loop.run()
     assert runs == 2
     assert [(error.code, error.message) for error in loop.told] == [
-        ("internal-error", "An internal error stopped the run (PermissionError).")
+        ("internal-error", "Internal error (PermissionError).")
     ]
 
 
