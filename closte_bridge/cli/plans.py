@@ -245,7 +245,7 @@ def _of_list(report: RunReport) -> tuple[Problem, ...]:
     if report.lost:
         return (_lost(report),)
     if observed.paged:
-        text = f"{observed.reason}. Inferred removals wait. The ledger decides about domains that it does not show."
+        text = f"{observed.reason}. Inferred removals wait. For all other domains, closte-bridge relies on its ledger."
         hint = "Ask Closte's support how to get the complete list."
         return (Problem(code="list-paged", message=text, hint=hint),)
     if observed.state is Completeness.PARTIAL:

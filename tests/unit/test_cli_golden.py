@@ -49,7 +49,7 @@ def test_help(run: Run) -> None:
     assert (answer.code, answer.err) == (0, "")
     assert answer.out.startswith("Usage: closte-bridge [OPTIONS] <command>\n\n  Sync the mapped domains of")
     assert "\nWork:\n  plan         Preview changes (dry run).\n" in answer.out
-    assert "  --skip-plugins[=<plugins>]   Accepted as WP-CLI has it" in answer.out
+    assert "  --skip-plugins[=<plugins>]   Ignored; accepted for WP-CLI" in answer.out
     assert run() == answer
     assert run("help") == answer
     assert run("help", "config", "show") == run("config", "show", "--help")
