@@ -34,7 +34,7 @@ def main() -> int:
     finally:
         if head is not None:
             head.drop()
-        # Spare the collection at the end of the interpreter.
+        # Skip the collection at the interpreter's exit.
         gc.freeze()
 
 

@@ -133,7 +133,7 @@ class Console:
             self.debug("traceback", f"{frame.filename}:{frame.lineno} in {frame.name}")
 
     def confirm(self, question: str) -> None:
-        """Ask `question`, and return if the answer is `y` or `yes`, or at once with `--yes`.
+        """Ask `question`, and return if the answer is `y` or `yes`. With `--yes`, return without asking.
 
         Raises ConfigError (`no-terminal`) without a terminal, and BridgeError (`aborted`) for any other answer.
         """
@@ -171,7 +171,7 @@ class Console:
             yield bar
 
     @contextmanager
-    def patience(self, waiting_for: Callable[[], str], pause: float = 10.0) -> Iterator[None]:
+    def report_waiting(self, waiting_for: Callable[[], str], pause: float = 10.0) -> Iterator[None]:
         """Report on a terminal, every `pause` seconds, what the command waits for; an empty string is nothing."""
         if not _is_terminal(self.stderr):
             yield
@@ -228,7 +228,7 @@ class Console:
         if stream in self._gone:
             return
         try:
-            stream.write(in_its_signs(text + end, stream))
+            stream.write(fit_encoding(text + end, stream))
             stream.flush()
         except BrokenPipeError:
             self._gone.append(stream)
@@ -242,7 +242,7 @@ class Console:
 _PLAIN = str.maketrans({"…": "...", "—": "-", "→": "->", "“": '"', "”": '"'})
 
 
-def in_its_signs(text: str, stream: TextIO) -> str:
+def fit_encoding(text: str, stream: TextIO) -> str:
     """Return `text` with plain forms or escapes for the characters that the stream cannot encode."""
     encoding = getattr(stream, "encoding", None) or "utf-8"
     try:

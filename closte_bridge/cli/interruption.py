@@ -15,9 +15,9 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
 
 # Ignore more signals within so many seconds of the first: they do not disturb the cleanup.
-_SAME = 1.0
+_SAME_WITHIN = 1.0
 # Seconds after which the kernel ends an interrupted process that hangs. A kill loses nothing.
-_AT_MOST = 8.0
+_KILL_AFTER = 8.0
 
 
 def end_on(numbers: Iterable[int], before: Callable[[], None] = lambda: None) -> None:
@@ -29,8 +29,8 @@ def end_on(numbers: Iterable[int], before: Callable[[], None] = lambda: None) ->
         now = time.monotonic()
         if first is None:
             first = now
-            signal.setitimer(signal.ITIMER_REAL, _AT_MOST)
-        elif now - first < _SAME:
+            signal.setitimer(signal.ITIMER_REAL, _KILL_AFTER)
+        elif now - first < _SAME_WITHIN:
             return
         before()
         raise Interrupted
@@ -41,7 +41,7 @@ def end_on(numbers: Iterable[int], before: Callable[[], None] = lambda: None) ->
         signal.signal(number, interrupt)
 
 
-def ended() -> None:
+def ignore_signals() -> None:
     """Ignore signals from now on: the process is ending with its exit code."""
     for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP):
         if callable(signal.getsignal(number)):

@@ -18,7 +18,7 @@ import click
 from closte_bridge.cli.console import Console
 from closte_bridge.cli.context import App
 from closte_bridge.cli.formats import Format
-from closte_bridge.cli.interruption import end_on, ended
+from closte_bridge.cli.interruption import end_on, ignore_signals
 from closte_bridge.cli.result import Output, Problem, Result, secondary_problems, show
 from closte_bridge.cli.root import root
 from closte_bridge.cli.usage import usage_error
@@ -53,7 +53,7 @@ def run(
     try:
         return _run(argv, console, environ, head)
     finally:
-        ended()
+        ignore_signals()
 
 
 def _run(argv: Sequence[str], console: Console, environ: Mapping[str, str], head: Prestart | None) -> int:
@@ -109,7 +109,7 @@ def _invoke(app: App, argv: list[str]) -> Result | int:
         from click.shell_completion import shell_complete  # noqa: PLC0415
 
         return shell_complete(root, {"obj": app}, PROGRAM, COMPLETE, app.environ[COMPLETE])
-    with app.console.patience(app.waiting_for), root.make_context(PROGRAM, argv or ["--help"], obj=app) as ctx:
+    with app.console.report_waiting(app.waiting_for), root.make_context(PROGRAM, argv or ["--help"], obj=app) as ctx:
         value = root.invoke(ctx)
     if value is None:
         return int(ExitCode.OK)

@@ -18,9 +18,9 @@ if TYPE_CHECKING:
     from closte_bridge.config.model import Settings
 
 # Each network has its own `wp`, which needs most of the memory and time.
-_AT_ONCE = 4
+_CONCURRENT = 4
 # Seconds for the other networks to end after an interruption.
-_FAREWELL = 2.0
+_END_WITHIN = 2.0
 
 T = TypeVar("T")
 
@@ -57,14 +57,14 @@ def on_each(app: App, job: Callable[[Engine], T], stopping: Flag | None = None) 
 
     outcomes: dict[str, NetworkResult[T]] = {}
     workers = WorkerPool[Engine, NetworkResult[T]](
-        run, size=_AT_ONCE, should_stop=lambda: False, stopping=stopping or Flag()
+        run, size=_CONCURRENT, should_stop=lambda: False, stopping=stopping or Flag()
     )
     try:
         workers.run(engines, lambda engine, outcome: outcomes.update({engine.settings.name: outcome}))
     except BaseException:
         # Only this thread is interrupted. The others end soon, or with the process.
         end_all()
-        workers.linger(_FAREWELL)
+        workers.linger(_END_WITHIN)
         raise
     return [outcomes[engine.settings.name] for engine in engines]
 

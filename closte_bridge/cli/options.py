@@ -100,7 +100,7 @@ def _all_global_options() -> list[GlobalOption]:
             "g_debug", "--debug", written="--debug[=<group>]", text="Print debug output to stderr.", keep=_debug
         ),
         _global(
-            "g_quiet", "--quiet", written="--quiet", text="Suppress informational messages.",
+            "g_quiet", "--quiet", written="--quiet", text="Print only data and errors.",
             keep=_into_console("quiet"), **flag,
         ),
         _global(

@@ -204,10 +204,10 @@ def side_problems(report: RunReport) -> tuple[list[Problem], list[Problem], list
     plan = report.plan
     # While the integration is disabled, the list need not be readable.
     if plan.authority.mode is not Mode.INACTIVE:
-        (errors if not plan.observed.readable else warnings).extend(_of_list(report))
+        (errors if not plan.observed.readable else warnings).extend(_list_problems(report))
     warnings += _snapshot_warnings(report.view.snapshot)
     authority = plan.authority
-    if only_the_key(report):
+    if only_key_rejected(report):
         return errors, warnings, remarks
     if authority.mode is Mode.INACTIVE:
         note = Problem(code=authority.code, message=f"No changes are made: {authority.reason}.", hint=authority.hint)
@@ -231,7 +231,7 @@ def _snapshot_warnings(snapshot: Snapshot) -> Iterator[Problem]:
         yield Problem(code="database-restored", message=text, hint=hint)
 
 
-def _of_list(report: RunReport) -> tuple[Problem, ...]:
+def _list_problems(report: RunReport) -> tuple[Problem, ...]:
     """Return the problem with a list that is unreadable or incomplete."""
     from closte_bridge.engine.apply import key_rejected  # noqa: PLC0415 - loaded when the list was read
 
@@ -267,7 +267,7 @@ def _lost(report: RunReport) -> Problem:
     )
 
 
-def only_the_key(report: RunReport) -> bool:
+def only_key_rejected(report: RunReport) -> bool:
     """Return whether Closte rejected a changed key: then adopting, the hint for a changed key, would not help."""
     return report.view.listing.key_rejected and report.plan.authority.code == WRONG_KEY
 

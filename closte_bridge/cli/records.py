@@ -44,11 +44,11 @@ _HOLDS = {
 }
 
 
-def _held(records: RecordResults) -> list[MissingRecord]:
+def _on_hold(records: RecordResults) -> list[MissingRecord]:
     return [missing_record for missing_record in records.plan.missing_records if missing_record.hold]
 
 
-def _waits(missing_record: MissingRecord) -> str:
+def _hold_reason(missing_record: MissingRecord) -> str:
     return _HOLDS[missing_record.hold].format(site=missing_record.site)
 
 
@@ -78,8 +78,8 @@ def record_rows(report: RunReport, network: str) -> list[Row]:
         reason = records.trouble.message if records.trouble else reason_of(missing_record.site, word)
         rows.append(row(missing_record, status_of(word), reason))
     return rows + [
-        row(missing_record, "on-hold", _waits(missing_record), _until(missing_record))
-        for missing_record in _held(records)
+        row(missing_record, "on-hold", _hold_reason(missing_record), _until(missing_record))
+        for missing_record in _on_hold(records)
     ]
 
 
@@ -97,10 +97,10 @@ def record_lines(report: RunReport) -> list[tuple[str, str, str]]:
         for missing_record in records.due[:_SHOWN]
     ]
     lines += more(len(records.due) - _SHOWN, "site", " without a domain record")
-    held = _held(records)
+    held = _on_hold(records)
     for missing_record in held[:_SHOWN]:
         until = f" (until {at})" if (at := _until(missing_record)) else ""
-        lines.append(("~*", missing_record.domain, f"on hold: {_waits(missing_record)}{until}"))
+        lines.append(("~*", missing_record.domain, f"on hold: {_hold_reason(missing_record)}{until}"))
     return lines + more(len(held) - _SHOWN, "", "on hold")
 
 
@@ -110,7 +110,7 @@ def more(count: int, noun: str, rest: str = "") -> list[tuple[str, str, str]]:
     return [(" ", "…", f"{what}{rest}")] if count > 0 else []
 
 
-def record_words(report: RunReport) -> tuple[list[Problem], list[Message]]:
+def record_messages(report: RunReport) -> tuple[list[Problem], list[Message]]:
     """Return errors and remarks about the domain records that a sync created."""
     records = report.records
     if records is None:

@@ -86,7 +86,7 @@ class RootGroup(BridgeGroup):
     ) -> tuple[str | None, click.Command | None, list[str]]:
         """Handle `@alias` and `help` before a command, then find it."""
         if args[0].startswith("@") and not ctx.resilient_parsing:
-            self._take_alias(ctx, args[0])
+            self._use_alias(ctx, args[0])
             args = args[1:]
         if args[:1] == ["help"]:
             # `help config show` is `config show --help`.
@@ -98,7 +98,7 @@ class RootGroup(BridgeGroup):
         return super().resolve_command(ctx, args)
 
     @staticmethod
-    def _take_alias(ctx: click.Context, alias: str) -> None:
+    def _use_alias(ctx: click.Context, alias: str) -> None:
         if not re.fullmatch(ALIAS, alias) or alias == "@all":
             raise ConfigError(
                 f'"{alias}" is not supported: the alias must point to a single network.',

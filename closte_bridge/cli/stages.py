@@ -63,7 +63,7 @@ def stage_rows(report: RunReport, network: str) -> list[Row]:
     return rows + [row(held.name, "on-hold", held.reason) for held in plan.holds]
 
 
-def stage_words(report: RunReport) -> tuple[list[Problem], list[Message]]:
+def stage_messages(report: RunReport) -> tuple[list[Problem], list[Message]]:
     """Return errors and remarks about the checks and stage changes of a sync."""
     verified = report.verified
     if verified is None:

@@ -11,20 +11,20 @@ from closte_bridge.cli.plans import (
     FIELDS,
     IN_SYNC,
     approval_problems,
-    only_the_key,
+    only_key_rejected,
     outcome_problems,
     rendered,
     rows_shown,
     side_problems,
 )
-from closte_bridge.cli.records import record_words
+from closte_bridge.cli.records import record_messages
 from closte_bridge.cli.result import Message, Problem, Result, problem_data
 from closte_bridge.cli.stages import (
     backwards_warnings,
     certificate_warnings,
     not_revived,
     silence_warnings,
-    stage_words,
+    stage_messages,
 )
 from closte_bridge.counts import counted
 from closte_bridge.errors import BridgeError, ExitCode, attach_secondary, first_that_applies, unexpected
@@ -88,10 +88,10 @@ def run_sync(
     if spent:
         outcomes[0].engine.cost.add(spent)
     runs = [outcome.value for outcome in outcomes if outcome.value]
-    for report, words in runs if remembered else ():
-        words.remarks.extend(_remembered(report))
-    kept = [problem for report, words in runs for problem in _kept(report, words, leaving)]
-    failed += tuple(problem for report, words in runs for problem in _stayed(report, words, request.revive))
+    for report, messages in runs if remembered else ():
+        messages.remarks.extend(_saved_request(report))
+    kept = [problem for report, messages in runs for problem in _not_removed(report, messages, leaving)]
+    failed += tuple(problem for report, messages in runs for problem in _not_revived(report, messages, request.revive))
     for outcome in outcomes:
         cost = outcome.engine.cost
         text = f"Waited {cost.list_wait:.3f} s for Closte's list, of {cost.api_seconds:.3f} s for API calls."
@@ -107,14 +107,14 @@ def run_sync(
         data=rows_shown([report for report, _ in runs], app.output),
         fields=FIELDS,
         rendered=rendered([report for report, _ in runs]),
-        messages=(*said, *(remark for _, words in runs for remark in words.remarks), *cost_messages(outcomes)),
-        errors=(*problems(outcomes), *failed, *(error for _, words in runs for error in words.errors)),
-        warnings=(*warnings(outcomes), *(warning for _, words in runs for warning in words.warnings), *kept),
+        messages=(*said, *(remark for _, messages in runs for remark in messages.remarks), *cost_messages(outcomes)),
+        errors=(*problems(outcomes), *failed, *(error for _, messages in runs for error in messages.errors)),
+        warnings=(*warnings(outcomes), *(warning for _, messages in runs for warning in messages.warnings), *kept),
         cost=total_cost(outcomes),
     )
 
 
-def _remembered(report: RunReport) -> list[Message]:
+def _saved_request(report: RunReport) -> list[Message]:
     """Return the note for a request that is saved while the integration is disabled."""
     if report.plan.authority.mode is not Mode.INACTIVE:
         return []
@@ -122,7 +122,7 @@ def _remembered(report: RunReport) -> list[Message]:
     return [Message("log", text, Problem(code="remembered", message=text, hint=report.plan.authority.hint))]
 
 
-def _kept(report: RunReport, words: RunMessages, leaving: frozenset[str]) -> list[Problem]:
+def _not_removed(report: RunReport, messages: RunMessages, leaving: frozenset[str]) -> list[Problem]:
     """Return a warning for each of the domains `leaving` that is on hold."""
     held = (*report.plan.held, *(report.applied.held if report.applied else ()))
     found = [
@@ -135,18 +135,18 @@ def _kept(report: RunReport, words: RunMessages, leaving: frozenset[str]) -> lis
         for hold in held
         if hold.action is Action.REMOVE and hold.name in leaving
     ]
-    return _without_success(words, found)
+    return _without_success(messages, found)
 
 
-def _stayed(report: RunReport, words: RunMessages, revive: frozenset[str]) -> list[Problem]:
+def _not_revived(report: RunReport, messages: RunMessages, revive: frozenset[str]) -> list[Problem]:
     """Return an error for each of the domains to `revive` whose stage did not change."""
-    return _without_success(words, not_revived(report, revive))
+    return _without_success(messages, not_revived(report, revive))
 
 
-def _without_success(words: RunMessages, problems: list[Problem]) -> list[Problem]:
+def _without_success(messages: RunMessages, problems: list[Problem]) -> list[Problem]:
     """Return `problems`; if there are any, drop the message that there was nothing to change."""
     if problems:
-        words.remarks[:] = [remark for remark in words.remarks if remark != IN_SYNC]
+        messages.remarks[:] = [remark for remark in messages.remarks if remark != IN_SYNC]
     return problems
 
 
@@ -193,17 +193,18 @@ def sync_one(
             report_errors = after_run(engine, None, error.exit_code, data, lasting={error.code}, whole=whole)
             attach_secondary(failure, report_errors)
         raise
-    words = messages_of(report)
-    words.warnings.extend([*backwards_warnings(report), *silence_warnings(report)])
+    messages = messages_of(report)
+    messages.warnings.extend([*backwards_warnings(report), *silence_warnings(report)])
     if report.verified and report.verified.expiring:
-        words.warnings.extend(certificate_warnings(report.verified.expiring, engine.clock.now()))
+        messages.warnings.extend(certificate_warnings(report.verified.expiring, engine.clock.now()))
     # A run that was asked to stop is not reported, like an interrupted one.
     if not (request.dry_run or should_stop()):
-        data = [problem_data(problem) for problem in (*words.errors, *words.warnings)]
-        lasting = {error.code for error in words.errors} | ({warning.code for warning in words.warnings} & WARNINGS)
+        data = [problem_data(problem) for problem in (*messages.errors, *messages.warnings)]
+        lasting = {error.code for error in messages.errors}
+        lasting |= {warning.code for warning in messages.warnings} & WARNINGS
         for trouble in after_run(engine, report, report.exit_code, data, lasting=lasting, whole=whole):
-            words.warnings.extend(Problem.of(trouble))
-    return report, words
+            messages.warnings.extend(Problem.of(trouble))
+    return report, messages
 
 
 def messages_of(report: RunReport) -> RunMessages:
@@ -212,7 +213,7 @@ def messages_of(report: RunReport) -> RunMessages:
 
     errors, warnings, remarks = side_problems(report)
     authority = report.plan.authority
-    if authority.mode is Mode.READ_ONLY and not only_the_key(report):
+    if authority.mode is Mode.READ_ONLY and not only_key_rejected(report):
         # A warning of `plan` is the error of a sync.
         warnings = [warning for warning in warnings if warning.code != authority.code]
         errors.append(
@@ -243,6 +244,6 @@ def messages_of(report: RunReport) -> RunMessages:
     # No success message next to "needs approval" unless something changed.
     quiet = report.stale or report.unknown or (report.plan.over_limit and not report.plan.changes)
     remarks += closing if not quiet else []
-    failed_stages, moved = stage_words(report)
-    failed_records, made = record_words(report)
+    failed_stages, moved = stage_messages(report)
+    failed_records, made = record_messages(report)
     return RunMessages([*errors, *failed_records, *failed_stages], warnings, [*made, *moved, *remarks])

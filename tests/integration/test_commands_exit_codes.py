@@ -173,7 +173,8 @@ def test_130_interrupted(bridge: Bridge, number: signal.Signals) -> None:
         return len(bridge.aliases) == 2
 
     ran = bridge.run_interrupted(number, in_the_middle, "sync")
-    assert (ran.code, ran.out, ran.err) == (130, "", "Error: Interrupted.\nNothing is lost. Run the command again to continue.\n")
+    interrupted = "Error: Interrupted.\nNothing is lost. Run the command again to continue.\n"
+    assert (ran.code, ran.out, ran.err) == (130, "", interrupted)
     assert bridge.aliases >= set(NAMES[:2])
     bridge.sandbox.set_faults()
     # Nothing is lost, and nothing is left in the way.

@@ -224,7 +224,7 @@ def test_who_waits_is_told_for_what() -> None:
         return what or ""
 
     one = Console(Stream(), Stream(), Stream(terminal=True), environ={}, clock=lambda: 7.0)
-    with one.patience(waiting_for, pause=0.001):
+    with one.report_waiting(waiting_for, pause=0.001):
         assert asked.wait(10)
     assert written(one) == ("", "Still waiting for WordPress (0 s) …\nStill waiting for Closte's list (0 s) …\n")
 
@@ -239,7 +239,7 @@ def test_nobody_else_is_told_what_is_waited_for(terminal: bool, quiet: bool) -> 
 
     one = console(err=terminal)
     one.quiet = quiet
-    with one.patience(waiting_for, pause=0.001):
+    with one.report_waiting(waiting_for, pause=0.001):
         assert asked.wait(10 if terminal else 0.05) is terminal
     assert written(one) == ("", "")
 

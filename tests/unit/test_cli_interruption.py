@@ -12,8 +12,8 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from closte_bridge.cli.commands.watch import _handle_signals
-from closte_bridge.cli.interruption import end_on, ended
+from closte_bridge.cli.commands.watch import _mind_signals
+from closte_bridge.cli.interruption import end_on, ignore_signals
 from closte_bridge.engine.loop import Signals
 from closte_bridge.errors import Interrupted
 from closte_bridge.flag import Flag
@@ -122,7 +122,7 @@ def test_who_is_interrupted_is_ended_by_the_kernel_after_a_while(monkeypatch: py
 def test_at_the_end_signals_change_nothing_any_more() -> None:
     end_on([signal.SIGTERM])
     signal.signal(signal.SIGHUP, signal.SIG_DFL)
-    ended()
+    ignore_signals()
     assert signal.getsignal(signal.SIGTERM) is signal.SIG_IGN
     assert signal.getsignal(signal.SIGHUP) is signal.SIG_DFL
 

@@ -7,7 +7,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, NamedTuple
 
-from closte_bridge.cli.console import in_its_signs
+from closte_bridge.cli.console import fit_encoding
 from closte_bridge.cli.merge_reports import merge
 from closte_bridge.cli.networks import NetworkResult, engine_of, total_cost
 from closte_bridge.cli.plans import FIELDS, IN_SYNC, plan_rows, rendered
@@ -68,7 +68,7 @@ def _table(app: App) -> Iterator[Callable[[list[DomainProgress]], None]]:
     from rich.table import Table  # noqa: PLC0415 - lazy import
     from rich.text import Text  # noqa: PLC0415 - lazy import
 
-    unknown = in_its_signs("…", app.console.stderr)
+    unknown = fit_encoding("…", app.console.stderr)
     with Live(console=Console(file=app.console.stderr), refresh_per_second=4, transient=True) as live:
 
         def show(seen: list[DomainProgress]) -> None:
