@@ -226,7 +226,7 @@ def _snapshot_warnings(snapshot: Snapshot) -> Iterator[Problem]:
         text = f"WordPress could not be read completely: {'; '.join(snapshot.faults)}. Removals wait."
         yield Problem(code="snapshot-partial", message=text, hint="Run `wp db check`.")
     if snapshot.went_back:
-        text = f"The WordPress database seems to be an older copy: {snapshot.went_back}. Removals wait."
+        text = f"WordPress was probably restored from a backup: {snapshot.went_back}. Removals wait."
         hint = "Check in WordPress that no mapping is missing, then run `closte-bridge adopt`."
         yield Problem(code="database-restored", message=text, hint=hint)
 

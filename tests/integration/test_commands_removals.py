@@ -295,7 +295,7 @@ def test_a_restored_database_removes_nothing(bridge: Bridge) -> None:
     assert (ran.code, ran.codes) == (0, ["database-restored"])
     again = bridge.run("sync")
     assert again.err == (
-        "Warning: The WordPress database seems to be an older copy: the highest mapping id was 10 and is 5. "
+        "Warning: WordPress was probably restored from a backup: the highest mapping id was 10 and is 5. "
         "Removals wait.\nCheck in WordPress that no mapping is missing, then run `closte-bridge adopt`.\n"
     )
     assert bridge.changes() == []
