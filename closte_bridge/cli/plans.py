@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime
+from functools import partial
 from heapq import nsmallest
 from typing import TYPE_CHECKING
 
 from closte_bridge.cli.formats import Format
-from closte_bridge.cli.records import more, record_lines, record_rows
+from closte_bridge.cli.plan_lines import SHOWN, held_line, more, plan_row
+from closte_bridge.cli.records import record_lines, record_rows
 from closte_bridge.cli.result import Message, Problem
 from closte_bridge.cli.stages import stage_lines, stage_rows
 from closte_bridge.closte.listing import Completeness
@@ -20,6 +21,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
 
     from closte_bridge.cli.formats import Row
+    from closte_bridge.cli.plan_lines import Line
     from closte_bridge.cli.result import Output
     from closte_bridge.engine.apply import Applied
     from closte_bridge.engine.run import RunReport
@@ -27,8 +29,6 @@ if TYPE_CHECKING:
     from closte_bridge.wordpress.snapshot import Snapshot
 
 FIELDS = ("domain", "change", "status", "reason", "until", "network")
-# There can be thousands of one kind: people see the first ones, programs see all.
-_SHOWN = 10
 IN_SYNC = Message("success", "Nothing to change.")
 _FROM_LEDGER = Message("log", "Nothing to change, based on the ledger.")
 _RETRY = (
@@ -41,26 +41,12 @@ _SIGNS = {Action.ADD: "+", Action.REMOVE: "-"}
 _EVIDENCE = {"event": "confirmed", "inference": "inferred"}
 
 
-def when(moment: float | None) -> str | None:
-    """Return a moment, in seconds since the epoch, in ISO 8601 and UTC."""
-    return None if moment is None else datetime.fromtimestamp(moment, UTC).isoformat(timespec="seconds")
-
-
 def plan_rows(report: RunReport) -> list[Row]:
     """Return one row for each domain of the plan; `status` is the result."""
     plan, network = report.plan, report.view.snapshot.network.domain
     status = _statuses(report)
 
-    def row(name: str, change: str, state: str, reason: str, until: float | None = None) -> Row:
-        return {
-            "domain": name,
-            "change": change,
-            "status": state,
-            "reason": reason,
-            "until": when(until),
-            "network": network,
-        }
-
+    row = partial(plan_row, network)
     rows = [row(c.name, c.action.value, *status.get((c.action, c.name), ("planned", c.cause))) for c in plan.changes]
     # A change that was put on hold during the run is among the plan's changes.
     rows += [row(h.name, h.action.value, "on-hold", h.reason, h.until) for h in plan.holds]
@@ -114,10 +100,10 @@ def plan_text(report: RunReport) -> str:
     lines += _grouped([h for h in plan.held if h.action is Action.ADD], "+")
     lines += _unproven(plan)
     for w in plan.over_limit:
-        lines += [("!", name, f"needs approval: {_rule(w)}") for name in w.names[:_SHOWN]]
-        lines += more(len(w.names) - _SHOWN, "removal", " blocked by the same limit")
-    lines += [("?", name, f"unmanaged: {_UNMANAGED}") for name in plan.unmanaged[:_SHOWN]]
-    lines += more(len(plan.unmanaged) - _SHOWN, "unmanaged domain")
+        lines += [("!", name, f"needs approval: {_rule(w)}") for name in w.names[:SHOWN]]
+        lines += more(len(w.names), "removal", "blocked by the same limit")
+    lines += [("?", name, f"unmanaged: {_UNMANAGED}") for name in plan.unmanaged[:SHOWN]]
+    lines += more(len(plan.unmanaged), "unmanaged domain")
     lines += stage_lines(report)
     head = _headline(report)
     if not lines:
@@ -126,26 +112,25 @@ def plan_text(report: RunReport) -> str:
     return "\n".join([head, *(f"  {sign:<2} {name:<{width}}  {text}".rstrip() for sign, name, text in lines)])
 
 
-def _grouped(holds: Iterable[Hold], sign: str) -> list[tuple[str, str, str]]:
+def _grouped(holds: Iterable[Hold], sign: str) -> list[Line]:
     groups: dict[str, list[Hold]] = {}
     for hold in holds:
         groups.setdefault(hold.code, []).append(hold)
     lines = []
     for group in groups.values():
-        for hold in group[:_SHOWN]:
-            until = f" (until {when(hold.until)})" if hold.until else ""
-            lines.append((f"~{sign}", hold.name, f"on hold: {hold.reason}{until}"))
+        for hold in group[:SHOWN]:
+            lines.append(held_line(sign, hold.name, hold.reason, hold.until))
         lines += _more_held(len(group), group[0])
     return lines
 
 
-def _unproven(plan: Plan) -> list[tuple[str, str, str]]:
-    first = [unproven_hold(name) for name in nsmallest(_SHOWN, plan.unproven)]
+def _unproven(plan: Plan) -> list[Line]:
+    first = [unproven_hold(name) for name in nsmallest(SHOWN, plan.unproven)]
     return _grouped(first, "+") + (_more_held(len(plan.unproven), first[0]) if first else [])
 
 
-def _more_held(count: int, first: Hold) -> list[tuple[str, str, str]]:
-    return more(count - _SHOWN, "", f'on hold for the same reason as "{first.name}"')
+def _more_held(count: int, first: Hold) -> list[Line]:
+    return more(count, "", f'on hold for the same reason as "{first.name}"')
 
 
 def _headline(report: RunReport) -> str:
@@ -191,8 +176,8 @@ def approval_problems(plan: Plan) -> list[Problem]:
 
 
 def _listed(names: Sequence[str]) -> str:
-    shown = ", ".join(f'"{name}"' for name in names[:_SHOWN])
-    rest = len(names) - _SHOWN
+    shown = ", ".join(f'"{name}"' for name in names[:SHOWN])
+    rest = len(names) - SHOWN
     return f"{shown} and {rest} more" if rest > 0 else shown
 
 

@@ -2,19 +2,19 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
+from closte_bridge.cli.plan_lines import SHOWN, held_line, more, plan_row
 from closte_bridge.cli.result import Message, Problem
 from closte_bridge.counts import counted
 
 if TYPE_CHECKING:
     from closte_bridge.cli.formats import Row
+    from closte_bridge.cli.plan_lines import Line
     from closte_bridge.engine.records import RecordResults
     from closte_bridge.engine.run import RunReport
     from closte_bridge.planning.records import MissingRecord
 
-_SHOWN = 10
 _STATUS = {"made": "done", "missing": "planned", "there": "done", "unwanted": "on-hold", "gone": "on-hold"}
 
 
@@ -52,8 +52,8 @@ def _hold_reason(missing_record: MissingRecord) -> str:
     return _HOLDS[missing_record.hold].format(site=missing_record.site)
 
 
-def _until(missing_record: MissingRecord) -> str | None:
-    return _moment(missing_record.due) if missing_record.hold in {"retry", "unseen"} else None
+def _until(missing_record: MissingRecord) -> float | None:
+    return missing_record.due if missing_record.hold in {"retry", "unseen"} else None
 
 
 def record_rows(report: RunReport, network: str) -> list[Row]:
@@ -61,53 +61,30 @@ def record_rows(report: RunReport, network: str) -> list[Row]:
     records = report.records
     if records is None:
         return []
-
-    def row(missing_record: MissingRecord, status: str, reason: str, until: str | None = None) -> Row:
-        return {
-            "domain": missing_record.domain,
-            "change": "record",
-            "status": status,
-            "reason": reason,
-            "until": until,
-            "network": network,
-        }
-
     rows = []
     for missing_record in records.due:
         word = "failed" if records.trouble else records.results.get(missing_record.site)
         reason = records.trouble.message if records.trouble else reason_of(missing_record.site, word)
-        rows.append(row(missing_record, status_of(word), reason))
+        rows.append(plan_row(network, missing_record.domain, "record", status_of(word), reason))
     return rows + [
-        row(missing_record, "on-hold", _hold_reason(missing_record), _until(missing_record))
-        for missing_record in _on_hold(records)
+        plan_row(network, held.domain, "record", "on-hold", _hold_reason(held), _until(held))
+        for held in _on_hold(records)
     ]
 
 
-def _moment(at: float) -> str:
-    return datetime.fromtimestamp(at, UTC).isoformat(timespec="seconds")
-
-
-def record_lines(report: RunReport) -> list[tuple[str, str, str]]:
+def record_lines(report: RunReport) -> list[Line]:
     """Return a line for each of the first domain records that are due or on hold."""
     records = report.records
     if records is None:
         return []
     lines = [
         ("*", missing_record.domain, reason_of(missing_record.site, records.results.get(missing_record.site)))
-        for missing_record in records.due[:_SHOWN]
+        for missing_record in records.due[:SHOWN]
     ]
-    lines += more(len(records.due) - _SHOWN, "site", " without a domain record")
-    held = _on_hold(records)
-    for missing_record in held[:_SHOWN]:
-        until = f" (until {at})" if (at := _until(missing_record)) else ""
-        lines.append(("~*", missing_record.domain, f"on hold: {_hold_reason(missing_record)}{until}"))
-    return lines + more(len(held) - _SHOWN, "", "on hold")
-
-
-def more(count: int, noun: str, rest: str = "") -> list[tuple[str, str, str]]:
-    """Return a line for the `count` items that are not shown, or none if all are."""
-    what = counted(count, f"more {noun}") if noun else f"{count} more "
-    return [(" ", "…", f"{what}{rest}")] if count > 0 else []
+    lines += more(len(records.due), "site", "without a domain record")
+    on_hold = _on_hold(records)
+    lines += [held_line("*", held.domain, _hold_reason(held), _until(held)) for held in on_hold[:SHOWN]]
+    return lines + more(len(on_hold), "", "on hold")
 
 
 def record_messages(report: RunReport) -> tuple[list[Problem], list[Message]]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from closte_bridge.cli.plan_lines import SHOWN, more, plan_row
 from closte_bridge.cli.result import Message, Problem
 from closte_bridge.counts import counted
 
@@ -11,10 +12,9 @@ if TYPE_CHECKING:
     from collections.abc import Collection, Sequence
 
     from closte_bridge.cli.formats import Row
+    from closte_bridge.cli.plan_lines import Line
     from closte_bridge.engine.run import RunReport
     from closte_bridge.planning.stages import StagePlan
-
-_SHOWN = 10
 
 
 def stage_plan(report: RunReport) -> StagePlan | None:
@@ -22,16 +22,14 @@ def stage_plan(report: RunReport) -> StagePlan | None:
     return report.verified.stages if report.verified else report.stages
 
 
-def stage_lines(report: RunReport) -> list[tuple[str, str, str]]:
+def stage_lines(report: RunReport) -> list[Line]:
     """Return a line for each stage change, and for the first ones that are on hold."""
     plan = stage_plan(report)
     if plan is None:
         return []
     lines = [(">", c.name, f"stage {c.mapping.stage} -> {c.stage}: {c.reason}") for c in plan.changes]
-    lines += [("~>", held.name, f"stage on hold: {held.reason}") for held in plan.holds[:_SHOWN]]
-    if len(plan.holds) > _SHOWN:
-        lines.append((" ", "…", f"{counted(len(plan.holds) - _SHOWN, 'more stage')} on hold"))
-    return lines
+    lines += [("~>", held.name, f"stage on hold: {held.reason}") for held in plan.holds[:SHOWN]]
+    return lines + more(len(plan.holds), "stage", "on hold")
 
 
 def stage_rows(report: RunReport, network: str) -> list[Row]:
@@ -40,27 +38,12 @@ def stage_rows(report: RunReport, network: str) -> list[Row]:
     if plan is None:
         return []
     results = {moved.name: moved.result for moved in report.verified.moved} if report.verified else {}
-
-    def row(name: str, status: str, reason: str) -> Row:
-        return {
-            "domain": name,
-            "change": "stage",
-            "status": status,
-            "reason": reason,
-            "until": None,
-            "network": network,
-        }
-
-    words = {"done": "done", "changed": "on-hold"}
-    rows = [
-        row(
-            c.name,
-            words.get(results[c.name], "failed") if c.name in results else "planned",
-            f"{c.mapping.stage} -> {c.stage}: {c.reason}",
-        )
-        for c in plan.changes
-    ]
-    return rows + [row(held.name, "on-hold", held.reason) for held in plan.holds]
+    statuses = {None: "planned", "done": "done", "changed": "on-hold"}
+    rows = []
+    for c in plan.changes:
+        status = statuses.get(results.get(c.name), "failed")
+        rows.append(plan_row(network, c.name, "stage", status, f"{c.mapping.stage} -> {c.stage}: {c.reason}"))
+    return rows + [plan_row(network, held.name, "stage", "on-hold", held.reason) for held in plan.holds]
 
 
 def stage_messages(report: RunReport) -> tuple[list[Problem], list[Message]]:
@@ -144,8 +127,8 @@ def silence_warnings(report: RunReport) -> list[Problem]:
     silence = report.verified.silence if report.verified else None
     if silence is None:
         return []
-    more = [f"{len(silence.peers) - _SHOWN} more"] if len(silence.peers) > _SHOWN else []
-    peers = ", ".join([*silence.peers[:_SHOWN], *more])
+    more = [f"{len(silence.peers) - SHOWN} more"] if len(silence.peers) > SHOWN else []
+    peers = ", ".join([*silence.peers[:SHOWN], *more])
     if silence.what == "dns":
         return [
             Problem(

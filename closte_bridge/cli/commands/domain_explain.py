@@ -12,7 +12,8 @@ from closte_bridge.cli.context import App, pass_app
 from closte_bridge.cli.formats import Format
 from closte_bridge.cli.networks import engine_of
 from closte_bridge.cli.options import domain_names, format_options, global_options
-from closte_bridge.cli.plans import side_problems, when
+from closte_bridge.cli.plan_lines import when
+from closte_bridge.cli.plans import side_problems
 from closte_bridge.cli.result import Message, Problem, Result
 from closte_bridge.cli.stages import certificate_warnings
 from closte_bridge.counts import counted
