@@ -144,7 +144,7 @@ def test_5_a_list_that_cannot_be_read(bridge: Bridge) -> None:
     assert (partial.code, partial.err) == (
         0,
         "Warning: Closte's list is incomplete: the list does not hold the network's own domain \"example.net\". "
-        "Nothing is removed by inference.\n"
+        "Inferred removals wait.\n"
         "Check the domains in Closte's dashboard. If you removed some there, run `closte-bridge adopt`.\n",
     )
 
