@@ -1,4 +1,4 @@
-"""Normalize and classify domain names, without network access.
+"""Normalise and classify domain names, without network access.
 
 A *name* is a string in A-label form: lower case, no trailing dot, at most one leading `*.` label.
 """
@@ -50,7 +50,7 @@ WILDCARD = "*."
 
 
 is_normal = _NORMAL.match
-"""Returns a truthy value if a name is normalised already. For loops over very many names, otherwise use `normalise`."""
+"""Returns a truthy value if a name is normalised already. For loops over many names only."""
 
 
 def normalise(name: str) -> str:

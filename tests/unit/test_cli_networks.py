@@ -80,7 +80,7 @@ def test_interrupted_they_end_and_no_other_begins(app: App) -> None:
 
 
 def test_interrupted_it_does_not_wait_for_one_that_hangs(app: App, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(networks, "_FAREWELL", 0.1)
+    monkeypatch.setattr(networks, "_END_WITHIN", 0.1)
     over = threading.Event()
 
     def job(engine: Engine) -> None:
