@@ -138,10 +138,10 @@ def planning(bridge: Bridge) -> None:
 TWO_COLUMNS = [
     "b.customer.org\tplanned",
     "shop.customer.com\tplanned",
-    "www.a.customer.org\theld",
-    "www.b.customer.org\theld",
-    "www.shop.customer.com\theld",
-    "stranger.example.org\tforeign",
+    "www.a.customer.org\ton-hold",
+    "www.b.customer.org\ton-hold",
+    "www.shop.customer.com\ton-hold",
+    "stranger.example.org\tunmanaged",
 ]
 
 
