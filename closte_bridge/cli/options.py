@@ -85,7 +85,7 @@ def _all_global_options() -> list[GlobalOption]:
             keep=over("ssh"),
         ),
         _global(
-            "g_skip", "--skip-plugins", written="--skip-plugins[=<plugins>]", keep=_skip_plugins,
+            "g_skip", "--skip-plugins", written="--skip-plugins[=<plugins>]", keep=lambda app, value: None,  # noqa: ARG005 - nothing to keep
             text="Ignored; accepted for WP-CLI compatibility.",
         ),
         _global(

@@ -92,8 +92,8 @@ def toggling(bridge: Bridge) -> None:
     listed = bridge.run("domain", "list", "--field=closte")
     assert (listed.code, {*listed.out.split()}) == (0, {"unknown"})
     assert listed.err == (
-        "Warning: Closte's list could not be read: There is no API key.\n"
-        "It need not be: domain mapping is switched off in Ultimate Multisite.\n"
+        "Warning: Could not read Closte's domain list: There is no API key.\n"
+        "This is expected: domain mapping is switched off in Ultimate Multisite.\n"
         "No changes are made: domain mapping is switched off in Ultimate Multisite. "
         "Switch it on in Ultimate Multisite > Settings > Domain Mapping.\n"
     )
@@ -161,9 +161,9 @@ def test_setup_looks_first_whether_there_can_be_a_ledger(bridge: Bridge, tmp_pat
 def test_setup(bridge: Bridge) -> None:
     set_option(bridge.multisite, "wu_host_integrations_enabled", None)
     hello = 'Ultimate Multisite 2.14.2 on "example.net", WordPress in <site>/.\n'
-    took = "Closte answered and took the key (from api_key_file).\n"
-    switch = "The Closte integration is off. Switch it on? [y/n] "
-    question = "Put this engine in charge? [y/n] "
+    took = "Connected to Closte (API key from api_key_file).\n"
+    switch = "The Closte integration is disabled. Enable it? [y/n] "
+    question = "Adopt this network? [y/n] "
     aborted = "Error: Aborted.\nNo further changes were made. Run the command again to continue.\n"
     assert bridge.run_asked("n\n", "setup").golden == (1, hello + took + OFFER, question + aborted)
     assert bridge.multisite.network_option("closte_bridge_owner") is None

@@ -243,7 +243,7 @@ def test_older_sites_are_filled_in_only_on_command(older: Bridge) -> None:
     shown = older.run("domain", "backfill", "--dry-run", "--fields=domain,site,status", "--format=csv")
     assert shown.golden == (0, "domain,site,status\none.example.net,2,planned\ntwo.example.net,4,planned\n", "")
     said = '"one.example.net" for site 2.\n"two.example.net" for site 4.\n'
-    question = "Make these 2 domain records? [y/n] "
+    question = "Create these 2 domain records? [y/n] "
     aborted = "Error: Aborted.\nNo further changes were made. Run the command again to continue.\n"
     assert older.run_asked("n\n", "domain", "backfill").golden == (1, said, question + aborted)
     assert multisite.domains() == ["new.example.net"]

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from closte_bridge.cli.commands.watch import _mind_signals
+from closte_bridge.cli.commands.watch import _handle_signals
 from closte_bridge.cli.interruption import end_on, ignore_signals
 from closte_bridge.engine.loop import Signals
 from closte_bridge.errors import Interrupted
