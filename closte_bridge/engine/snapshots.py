@@ -21,11 +21,11 @@ if TYPE_CHECKING:
 
 def read_snapshot(engine: Engine, call: SnapshotCall, ledger: LedgerState) -> Snapshot:
     """Wait for a snapshot, and hold what the ledger knows against it: a restored database is not complete."""
-    from closte_bridge.planning.authority import past  # noqa: PLC0415 - loaded while `wp` runs
+    from closte_bridge.planning.authority import rollback_sign  # noqa: PLC0415 - loaded while `wp` runs
 
     with engine.waiting("WordPress"):
         snapshot = call.snapshot()
-    if why := past(snapshot, ledger):
+    if why := rollback_sign(snapshot, ledger):
         snapshot = replace(snapshot, went_back=why)
     _refuse_document_root(engine, snapshot)
     return snapshot

@@ -25,9 +25,9 @@ from closte_bridge.planning.stages import (
     RECHECK_FIRST,
     StageContext,
     StagePlan,
-    names_to_know,
+    allowed_backwards,
+    names_in_progress,
     plan_stages,
-    room_backwards,
 )
 from closte_bridge.wordpress.stage import GIVEN_UP, Stage
 from closte_bridge.wordpress.writer import MOST_STAGES, StageMove, most_proofs, set_stages
@@ -95,7 +95,7 @@ def stages_of(
 ) -> StagePlan:
     """Return which stages would move at `now`, of `only` these names, from what the ledger holds of earlier looks."""
     managed = own_mappings(snapshot)
-    known = {**check_states.load(ledger, names_to_know(managed)), **check_states.failing(ledger)}
+    known = {**check_states.load(ledger, names_in_progress(managed)), **check_states.failing(ledger)}
     if not known:
         return NO_STAGES
     # All are judged: how many would go backwards tells whether any may.
@@ -128,7 +128,7 @@ def stages_from(
         unproven=_marked(ledger, UNPROVEN, now - _PROVE_AGAIN, now),
         refused=_marked(ledger, REFUSED, now - DAY, now),
         was_done={int(id_) for id_ in _marked(ledger, WAS_DONE)},
-        room=room_backwards(mappings, len(_marked(ledger, MOVED_BACK, now - DAY))),
+        room=allowed_backwards(mappings, len(_marked(ledger, MOVED_BACK, now - DAY))),
         contested=desire.contested,
     )
     return plan_stages(mappings, known, around, revive)

@@ -1,1 +1,1 @@
-"""The pure core: from what both sides say to what should change. No I/O and no clock in here."""
+"""Pure planning: compare WordPress with Closte and decide what to change. No I/O, no clock."""

@@ -1,4 +1,4 @@
-"""Which wanted names are missing at Closte, and which of those can be added now."""
+"""Plan additions: find needed domains that are missing on Closte, and which of them can be added now."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 
 class PlanContext(NamedTuple):
-    """Everything a decision about one name may look at."""
+    """Input of a decision about one domain."""
 
     snapshot: Snapshot
     observed: Observed
@@ -29,9 +29,9 @@ class PlanContext(NamedTuple):
 
 
 def present_names(observed: Observed, ledger: LedgerState) -> frozenset[str] | set[str]:
-    """Return the domains that count as present: the list's; what the list does not show at all, by the ledger.
+    """Return the domains that count as present on Closte: those of the list, or of the ledger if there is no list.
 
-    A paged list shows a part of what is there. To add the managed rest again would cost as many calls in each run.
+    A paged list shows only a part, so managed domains count as well: each run would otherwise add them again.
     """
     if observed.paged:
         return observed.names | ledger.managed.keys()
@@ -39,10 +39,10 @@ def present_names(observed: Observed, ledger: LedgerState) -> frozenset[str] | s
 
 
 class Additions(NamedTuple):
-    """The additions that may go now and those held back, both in the order of names.
+    """Additions to make now and additions on hold, both wildcards first, then sorted by domain.
 
-    `unproven` are the `www.` forms that the network's setting asks for, held until it is known where they lead;
-    `in_step` counts the mapped names that are there.
+    `unproven`: `www.` forms that the network's setting asks for, on hold until their DNS is known. `in_sync`: the
+    number of mapped domains that are on Closte.
     """
 
     changes: list[Change]
@@ -52,9 +52,9 @@ class Additions(NamedTuple):
 
 
 def additions(context: PlanContext) -> Additions:
-    """Decide about every name that is wanted and not there."""
+    """Decide about every domain that is needed but missing on Closte."""
     present = present_names(context.observed, context.ledger)
-    # Name by name: a difference of sets would go through what is present as well, which can be as much.
+    # A set difference would also iterate over all present domains, which can be as many.
     missing = {name for name in context.desire.mapped if name not in present}
     pending = _candidates(context, present, missing)
     in_place = {name for name in present if name[0] == "*"} - context.ledger.leaving
@@ -62,14 +62,14 @@ def additions(context: PlanContext) -> Additions:
     changes: list[Change] = []
     holds: list[Hold] = []
     budget = dict(context.ledger.added_per_registered)
-    # Wildcards first: what they cover needs no place in the budget.
+    # Wildcards first: the domains they cover use no certificate budget.
     for name in sorted(pending, key=lambda n: (n[0] != "*", n)):
-        hold = _held(name, context, in_place, coming) or _over_budget(name, context, budget)
+        hold = _on_hold(name, context, in_place, coming) or _over_budget(name, context, budget)
         if hold:
             holds.append(hold)
         else:
             changes.append(Change(Action.ADD, name, origin_of(name, context.desire), _cause(name, context)))
-        # What a wildcard on its way will cover need not be added beside it, unless it failed before.
+        # A wildcard that is about to be added covers its domains, unless it failed before.
         if (
             is_wildcard(name)
             and not context.ledger.trouble(name, Action.ADD)
@@ -80,11 +80,11 @@ def additions(context: PlanContext) -> Additions:
 
 
 def _candidates(context: PlanContext, present: frozenset[str] | set[str], missing: set[str]) -> set[str]:
-    """Names wanted and not there, of which `missing` are mapped; with them `www.` names that were ours once."""
+    """Return needed domains that are not present: the mapped ones (`missing`), and `www.` forms managed before."""
     desire, ledger, www = context.desire, context.ledger, int(Origin.WWW)
     pending = missing | ((desire.configured | desire.pins) - present)
     for name, origin in ledger.managed.items():
-        # Once added it stays: a `www.` that Closte lost comes back as long as its name is mapped.
+        # A managed `www.` form that Closte lost is added again while its base domain is mapped.
         if origin == www and name not in present and name[4:] in desire.mapped:
             pending.add(name)
     for name, unsettled in ledger.unsettled.items():
@@ -93,26 +93,26 @@ def _candidates(context: PlanContext, present: frozenset[str] | set[str], missin
     if proven := ledger.pointing_www - present:
         pending |= proven & desire.www.keys()
     for wildcard in ledger.leaving:
-        # Whoever was reached through it must stay reachable: its `www.` names need no proof of where they lead.
+        # Domains behind a removed wildcard must stay reachable: their `www.` forms need no DNS proof.
         if is_wildcard(wildcard):
             pending |= served_by(wildcard, context) - present
     return pending - ledger.leaving
 
 
 def served_by(wildcard: str, context: PlanContext) -> set[str]:
-    """Return the wanted names that `wildcard` covers, with the `www.` forms that the network's setting asks for."""
+    """Return the needed domains that `wildcard` covers, with the `www.` forms that the network's setting asks for."""
     desire = context.desire
     wanted = (*desire.mapped, *desire.pins, *desire.www)
     return {name for name in wanted if wildcard_over(name) == wildcard} - {wildcard}
 
 
 def never_added(name: str, context: PlanContext) -> bool:
-    """Tell whether nobody would add `name` whatever happens: it need not be waited for."""
+    """Return whether `name` can never be added."""
     unfit = _unfit(name, context)
     return unfit is not None and unfit[0] not in {"conflict", "other-network"}
 
 
-def _held(name: str, context: PlanContext, in_place: set[str], coming: set[str]) -> Hold | None:
+def _on_hold(name: str, context: PlanContext, in_place: set[str], coming: set[str]) -> Hold | None:
     reason = _unfit(name, context) or _covered(name, in_place, coming)
     if reason:
         code, text = reason
@@ -121,24 +121,24 @@ def _held(name: str, context: PlanContext, in_place: set[str], coming: set[str])
 
 
 def _unfit(name: str, context: PlanContext) -> tuple[str, str] | None:
-    """What is wrong with the name or its claim; a `www.` form has no better one than the name that it stands beside."""
+    """Return code and reason if the domain or its mapping is unsuitable; a `www.` form depends on its base domain."""
     desire = context.desire
     if why := not_public(name.removeprefix("*.")):
-        return "not-public", f"no certificate can be had for it: {why}"
+        return "not-public", f"no certificate can be issued: {why}"
     asked = name in desire.configured or name in desire.pins
     base = name if asked or name in desire.mapped else name.removeprefix(WWW)
     blogs = desire.contested.get(base)
     if blogs:
-        claimed = "it" if base == name else f'"{base}"'
-        return "conflict", f"sites {', '.join(map(str, sorted(blogs)))} claim {claimed}"
+        mapped = "mapped" if base == name else f'"{base}" is mapped'
+        return "conflict", f"{mapped} to several sites ({', '.join(map(str, sorted(blogs)))})"
     mapping = desire.mapped.get(base)
     if mapping is None or asked:
         return None
     site = context.snapshot.sites.get(mapping.blog_id)
     if site is None:
-        return "site-gone", f"site {mapping.blog_id} of its mapping does not exist"
+        return "site-gone", f"mapped to site {mapping.blog_id}, which does not exist"
     if site.network_id != context.snapshot.network.id:
-        return "other-network", f"its site belongs to network {site.network_id}"
+        return "other-network", f"its site belongs to another network ({site.network_id})"
     return None
 
 
@@ -149,22 +149,23 @@ def _covered(name: str, in_place: set[str], coming: set[str]) -> tuple[str, str]
     if over in in_place:
         return "covered", f'covered by "{over}"'
     if over in coming:
-        return "covered", f'will be covered by "{over}", which is added first'
+        return "covered", f'will be covered by "{over}" (being added)'
     return None
 
 
 def _not_yet(name: str, context: PlanContext) -> Hold | None:
-    """Names that were tried, and are tried again later; and those that may be there and were let go."""
+    """Return the hold of a domain that must wait: after a failure, after an addition, or because it was released."""
     if name in context.ledger.released and not context.observed.complete and not _known(name, context.ledger):
-        # It is most likely there, and Closte's yes would make it ours again.
-        return Hold(Action.ADD, name, "released", "it was released, and no complete list tells whether it is there")
+        # It is probably on Closte, and a successful request would make it managed again.
+        why = "released; cannot tell whether it is still on Closte because the domain list is incomplete"
+        return Hold(Action.ADD, name, "released", why)
     trouble = context.ledger.trouble(name, Action.ADD)
     if trouble and trouble.next_try > context.now and not context.retry:
         code = trouble.code or ("refused" if trouble.refused else "back-off")
         return Hold(Action.ADD, name, code, trouble.message, trouble.next_try)
     late = name in context.ledger.added_lately and name in context.ledger.managed and name not in context.observed.lost
     if late and not context.retry:
-        return Hold(Action.ADD, name, NOT_LISTED_YET, "just added; the list does not show it yet")
+        return Hold(Action.ADD, name, NOT_LISTED_YET, "just added; not in Closte's domain list yet")
     return None
 
 
@@ -173,7 +174,7 @@ def _known(name: str, ledger: LedgerState) -> bool:
 
 
 def _over_budget(name: str, context: PlanContext, budget: dict[str, int]) -> Hold | None:
-    """Count the name against its registered domain's week, unless it is not new: what had its place keeps it."""
+    """Count a new domain against the weekly certificate budget of its registered domain; return the hold, if any."""
     if name in context.ledger.added_this_week or name in context.ledger.managed:
         return None
     registered = registered_domain(name)
@@ -183,8 +184,8 @@ def _over_budget(name: str, context: PlanContext, budget: dict[str, int]) -> Hol
             Action.ADD,
             name,
             "certificate-budget",
-            f'{counted(used, "name")} of "{registered}" {"was" if used == 1 else "were"} new this week; '
-            f'a wildcard (`wildcards: ["*.{name.partition(".")[2]}"]`) needs only one',
+            f'weekly certificate limit reached: {counted(used, "new domain")} under "{registered}" this week; '
+            f'a wildcard (`wildcards: ["*.{name.partition(".")[2]}"]`) needs only one certificate',
         )
     budget[registered] = used + 1
     return None
@@ -192,15 +193,15 @@ def _over_budget(name: str, context: PlanContext, budget: dict[str, int]) -> Hol
 
 def _cause(name: str, context: PlanContext) -> str:
     if name in context.ledger.managed:
-        return "gone from Closte's list"
+        return "missing from Closte's domain list"
     if name in context.ledger.unsettled:
-        return "an earlier attempt had no clear answer"
+        return "retry: the result of the last attempt is unknown"
     mapping = context.desire.mapped.get(name)
     if name in context.desire.configured:
         return "in the config"
     if name in context.desire.pins:
         return "pinned"
-    return f"mapped to site {mapping.blog_id}" if mapping else "the www. form of a mapped name"
+    return f"mapped to site {mapping.blog_id}" if mapping else "www variant of a mapped domain"
 
 
 def _unproven(context: PlanContext, present: frozenset[str] | set[str], pending: set[str]) -> frozenset[str]:

@@ -1,4 +1,4 @@
-"""May this engine change this network? (Rules 6 and 10.)"""
+"""Decide whether this installation may change the network (rules 6 and 10)."""
 
 from __future__ import annotations
 
@@ -13,19 +13,24 @@ if TYPE_CHECKING:
     from closte_bridge.planning.model import Observed
     from closte_bridge.wordpress.snapshot import Snapshot
 
-# A new key is the same application's when the list holds at least this share of what is ours.
+# A new key belongs to the same application if its list contains at least this share of the managed aliases.
 REBIND_SHARE = 0.9
 
 WRONG_KEY = "identity-key"
 
+_MOVED = "the state directory was moved from another host or path"
+
 _TAKE_OVER = (
-    "If that is this machine, `state_dir` is another one than it was adopted with: set it right. "
-    "Run `closte-bridge adopt --take-over` only if that engine, or its memory, is gone."
+    "If that is this machine, `state_dir` differs from the one used at adoption; restore the old value. "
+    "Run `closte-bridge adopt --take-over` only if the other installation or its ledger no longer exists."
 )
 
 
 class Installation(NamedTuple):
-    """Where this engine runs and what it was given; `config_missing`: not the config that the ledger knows."""
+    """Location, config, key and allowed environments of this installation.
+
+    `config_missing`: the config file used at adoption is not in use.
+    """
 
     location: LedgerLocation
     config_path: str | None
@@ -41,9 +46,9 @@ def _read_only(code: str, reason: str, hint: str) -> Authority:
 def decide_authority(
     snapshot: Snapshot, observed: Observed, ledger: LedgerState, installation: Installation
 ) -> Authority:
-    """Return the mode with its reason: the strictest that applies."""
-    for judge in (_ownership, _identity, _config, _environment):
-        authority = judge(snapshot, ledger, installation)
+    """Return the strictest mode that applies, with its reason."""
+    for rule in (_ownership, _identity, _config, _environment):
+        authority = rule(snapshot, ledger, installation)
         if authority:
             return authority
     key = _key(observed, ledger, installation)
@@ -55,88 +60,95 @@ def decide_authority(
         return Authority(
             Mode.ADD_ONLY,
             "moved",
-            "the ledger was bound on another host or in another folder",
-            "Run `closte-bridge adopt` here once the other place is out of use.",
+            _MOVED,
+            "Once the old location is no longer in use, run `closte-bridge adopt` here.",
         )
     return key or Authority(Mode.FULL)
 
 
-def _ownership(snapshot: Snapshot, ledger: LedgerState, installation: Installation) -> Authority | None:  # noqa: ARG001 - one shape for all judges
+def _ownership(snapshot: Snapshot, ledger: LedgerState, installation: Installation) -> Authority | None:  # noqa: ARG001 - one signature for all rules
     if ledger.identity is None:
         if snapshot.owner is None:
             return _read_only(
                 "not-adopted",
-                "no engine is in charge of this network",
-                "Run `closte-bridge adopt` to take charge.",
+                "this network has not been adopted",
+                "Run `closte-bridge adopt` to make this installation the owner.",
             )
-        return _read_only("other-owner", f'the engine on "{snapshot.owner.host}" is in charge', _TAKE_OVER)
+        return _read_only(
+            "other-owner", f'the closte-bridge installation on "{snapshot.owner.host}" owns this network', _TAKE_OVER
+        )
     if snapshot.owner is None:
         return _read_only(
             "owner-gone",
-            "the network no longer names this engine as its owner",
-            "Its database may be an older copy. Run `closte-bridge adopt` to take charge again.",
+            "WordPress no longer records this installation as the owner",
+            "The database may have been restored from a backup. Run `closte-bridge adopt` to become the owner again.",
         )
     if snapshot.owner.engine != ledger.identity.engine:
-        return _read_only("other-owner", f'another engine, on "{snapshot.owner.host}", is in charge', _TAKE_OVER)
+        return _read_only(
+            "other-owner",
+            f'another closte-bridge installation, on "{snapshot.owner.host}", now owns this network',
+            _TAKE_OVER,
+        )
     return None
 
 
-def _identity(snapshot: Snapshot, ledger: LedgerState, installation: Installation) -> Authority | None:  # noqa: ARG001 - one shape for all judges
+def _identity(snapshot: Snapshot, ledger: LedgerState, installation: Installation) -> Authority | None:  # noqa: ARG001 - one signature for all rules
     for code, reason in _differences(snapshot, ledger):
         return _read_only(
             f"identity-{code}",
             reason,
-            "If this is a copy, leave it so. If the network itself has changed, run `closte-bridge adopt`.",
+            "If this is a staging copy, do nothing. If you changed the live network, run `closte-bridge adopt`.",
         )
     return None
 
 
 def _differences(snapshot: Snapshot, ledger: LedgerState) -> Iterator[tuple[str, str]]:
-    """Give what of the network is not as the ledger knows it: a code, and the words for it."""
+    """Yield each difference between the network and the ledger's identity: a code and a clause."""
     identity, network = ledger.identity, snapshot.network
     if identity is None:
         return
     for code, what, known, found in (
         ("main-domain", "main domain", identity.main_domain, network.domain),
-        ("network-id", "network id", str(identity.network_id), str(network.id)),
+        ("network-id", "network ID", str(identity.network_id), str(network.id)),
         ("database", "database", identity.database, network.database),
         ("app-id", "Closte application", identity.app_id, network.app_id),
     ):
         if known != found:
-            shown = f' (it was "{known}", and is "{found}")' if code != "database" else ""
-            yield code, f"the {what} is not the one that this ledger is bound to{shown}"
+            shown = f' (was "{known}", now "{found}")' if code != "database" else ""
+            yield code, f"the {what} differs from the one recorded at adoption{shown}"
 
 
 def possible_clone(snapshot: Snapshot, ledger: LedgerState, location: LedgerLocation) -> tuple[str, ...]:
-    """Return what is not as the ledger knows it, in words, where that is what a copy of everything looks like, too.
+    """Return the differences from the ledger, as clauses, if this network may be a copy; else nothing.
 
-    A network may get a new main domain, and an engine a new place; a copy has both, or a database of its own.
+    A new main domain alone or a new location alone is a legitimate move. A copy has both, or a database of its own.
     """
     found = dict(_differences(snapshot, ledger))
     if found and ledger.location != location:
-        found["place"] = "the ledger was bound on another host or in another folder"
+        found["place"] = _MOVED
     return tuple(found.values()) if len(found) > 1 or found.keys() - {"main-domain"} else ()
 
 
-def _config(snapshot: Snapshot, ledger: LedgerState, installation: Installation) -> Authority | None:  # noqa: ARG001 - one shape for all judges
+def _config(snapshot: Snapshot, ledger: LedgerState, installation: Installation) -> Authority | None:  # noqa: ARG001 - one signature for all rules
     if installation.config_missing:
-        used = f'"{installation.config_path}" is' if installation.config_path else "none is"
+        used = f'closte-bridge uses "{installation.config_path}"' if installation.config_path else "no file is in use"
         return _read_only(
             "config-gone",
-            f'the config file "{ledger.config_path}" that this ledger knows is not in use: {used}',
-            "Put it back or name it with `--config`, or run `closte-bridge adopt` to go on without it.",
+            f'the config file used at adoption ("{ledger.config_path}") is not in use: {used}',
+            "Restore the file, pass it with `--config`, or run `closte-bridge adopt` "
+            "to continue with the current config.",
         )
     return None
 
 
-def _environment(snapshot: Snapshot, ledger: LedgerState, installation: Installation) -> Authority | None:  # noqa: ARG001 - one shape for all judges
+def _environment(snapshot: Snapshot, ledger: LedgerState, installation: Installation) -> Authority | None:  # noqa: ARG001 - one signature for all rules
     environment = snapshot.network.environment
     if environment in installation.environments:
         return None
     return _read_only(
         "environment",
         f'WP_ENVIRONMENT_TYPE is "{environment}"',
-        f"If Closte is to be changed from there, add it to the config: `environments: [production, {environment}]`.",
+        f"To allow changes from this environment, add it to the config: `environments: [production, {environment}]`.",
     )
 
 
@@ -144,13 +156,13 @@ def _key(observed: Observed, ledger: LedgerState, installation: Installation) ->
     assert ledger.identity is not None  # noqa: S101 - _ownership returned otherwise
     if installation.key is None or installation.key == ledger.identity.key:
         return None
-    held = sum(1 for name in ledger.managed if name in observed.names)
-    if observed.complete and ledger.managed and held >= REBIND_SHARE * len(ledger.managed):
+    listed = sum(1 for name in ledger.managed if name in observed.names)
+    if observed.complete and ledger.managed and listed >= REBIND_SHARE * len(ledger.managed):
         return Authority(Mode.FULL, rebind=True)
     return _read_only(
         WRONG_KEY,
-        "the API key is not the one that this ledger is bound to, and its list does not prove the same application",
-        "Put the old key back, or run `closte-bridge adopt` to bind the new one.",
+        "the API key changed, and its domain list does not match the previous application",
+        "Restore the old key, or run `closte-bridge adopt` to accept the new one.",
     )
 
 
@@ -159,23 +171,23 @@ def _inactive(snapshot: Snapshot) -> Authority | None:
         return Authority(
             Mode.INACTIVE,
             "domain-mapping-off",
-            "domain mapping is switched off in Ultimate Multisite",
-            "Switch it on in Ultimate Multisite > Settings > Domain Mapping.",
+            "domain mapping is disabled in Ultimate Multisite",
+            "Enable it in Ultimate Multisite > Settings > Domain Mapping.",
         )
     if not snapshot.settings.integration:
         return Authority(
             Mode.INACTIVE,
             "integration-off",
-            "the Closte integration is switched off in Ultimate Multisite",
-            "Switch it on: `closte-bridge integration enable`.",
+            "the Closte integration is disabled in Ultimate Multisite",
+            "Run `closte-bridge integration enable` to enable it.",
         )
     return None
 
 
-def past(snapshot: Snapshot, ledger: LedgerState) -> str | None:
-    """Return why the database seems to have gone back in time, or None (rule 1).
+def rollback_sign(snapshot: Snapshot, ledger: LedgerState) -> str | None:
+    """Return why the WordPress database was probably restored from a backup, or None (rule 1).
 
-    Once that was seen it counts until a person adopts anew: new rows make its counters look as before.
+    The ledger keeps the reason until the next adoption, because new rows hide the sign.
     """
     if ledger.went_back:
         return ledger.went_back
@@ -184,9 +196,9 @@ def past(snapshot: Snapshot, ledger: LedgerState) -> str | None:
         ("mapping", ledger.highest_mapping, snapshot.highest_mapping),
     ):
         if highest < seen:
-            return f"the highest {what} id was {seen} and is {highest}"
+            return f"the highest {what} ID dropped from {seen} to {highest}"
     known, found = ledger.reports, snapshot.reports
     if known and found and found[0] == known[0] and found[1] < known[1]:
-        # New rows may have levelled the ids before anything was read.
-        return f"closte-bridge made report {known[1]}, and the last one in the database is {found[1]}"
+        # New rows may have raised the IDs again before this read.
+        return f"closte-bridge wrote report {known[1]}, but the last one in the database is {found[1]}"
     return None

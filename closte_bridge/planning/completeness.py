@@ -1,4 +1,4 @@
-"""Judge Closte's list: can what is missing from it be believed to be missing?"""
+"""Decide whether Closte's domain list is complete."""
 
 from __future__ import annotations
 
@@ -12,16 +12,16 @@ from closte_bridge.planning.model import Observed
 if TYPE_CHECKING:
     from closte_bridge.ledger.state import LedgerState
 
-# Rule 1: a list that lost more than a tenth since the last complete read, without our doing, is not believed.
+# Rule 1: a list that shrank by more than this share since the last complete read, unexpectedly, is incomplete.
 SHRINK_TOLERANCE = 0.1
-# Of managed aliases so many may be missing from a list that is late or was edited by a person. More are a loss.
+# More missing managed aliases than this are a loss. Fewer may be a late list, or a change in Closte's dashboard.
 FEW = 3
 
 
 def assess_list(listing: Listing, main_domain: str, ledger: LedgerState) -> Observed:
-    """Return what the list said with how far it can be believed.
+    """Return the domains of the list and whether it is complete.
 
-    What we removed lately counts neither before nor now: a list may be late, and show it for a while (see `count`).
+    Recent removals by closte-bridge are not counted, because a late list still shows them (see `count`).
     """
     names = listing.names
     if listing.state is Completeness.UNREADABLE:
@@ -30,29 +30,29 @@ def assess_list(listing: Listing, main_domain: str, ledger: LedgerState) -> Obse
         return Observed(Completeness.PARTIAL, names, listing.reason, paged=listing.paged)
     if main_domain not in names:
         return Observed(
-            Completeness.PARTIAL, names, f'the list does not hold the network\'s own domain "{main_domain}"'
+            Completeness.PARTIAL, names, f'the network\'s main domain "{main_domain}" is missing from the list'
         )
     missing = frozenset(name for name in ledger.managed if name not in names)
     if len(missing) > len(ledger.managed) * SHRINK_TOLERANCE and len(missing) > 1:
         lost = missing if len(missing) > FEW else frozenset()
-        reason = f"the list lacks {len(missing)} of the {len(ledger.managed)} managed aliases"
+        reason = f"{len(missing)} of {len(ledger.managed)} managed domains are missing from the list"
         return Observed(Completeness.PARTIAL, names, reason, lost=lost)
-    # What we asked to remove without learning what came of it, and is gone, went by our doing too.
+    # Unconfirmed removals that are gone from the list count as removed by closte-bridge.
     gone = (n for n, unsettled in ledger.unsettled.items() if unsettled.phase is AliasPhase.REMOVING and n not in names)
     before, now = ledger.observed_count - sum(1 for _ in gone), count(names, ledger)
     if now < before * (1 - SHRINK_TOLERANCE):
         return Observed(
             Completeness.PARTIAL,
             names,
-            f"the list shrank from {before} to {counted(now, 'name')} without our doing",
+            f"the list shrank unexpectedly from {before} to {counted(now, 'domain')}",
         )
     return Observed(Completeness.COMPLETE, names)
 
 
 def count(names: frozenset[str], ledger: LedgerState) -> int:
-    """Return how many names a list holds, without those that we removed lately and a late list still shows.
+    """Return the number of domains in a list, without recent removals that a late list still shows.
 
-    `observed_count` of the ledger is this number for the last complete list, less what we removed since.
+    The ledger's `observed_count` is this number for the last complete list, minus later removals.
     """
     removed = ledger.removed_lately
     return len(names) - sum(1 for name in removed if name in names and name not in ledger.managed)

@@ -1,4 +1,4 @@
-"""What the network wants at Closte, and everything that so much as mentions a name."""
+"""Desired state: domains needed on Closte, and all references that protect a domain from removal."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class DomainPolicy:
-    """What the config says about names; all normalised."""
+    """Domain settings of the config; all domains normalised."""
 
     wildcard: bool = False
     wildcards: tuple[str, ...] = ()
@@ -40,13 +40,13 @@ class DomainPolicy:
 
 @dataclass(frozen=True, slots=True)
 class Desired:
-    """Names wanted at Closte by where they came from, and what was found wrong with rows.
+    """Domains needed on Closte by origin, and problems of mappings.
 
-    `mapped` holds every row's name, also of sites that are gone and of other networks of the installation; who wants
-    an addition looks at `mapped` with the sites. `www` holds the `www.` forms that the network's setting asks for, each
-    with the name that it stands beside. `contested` are claimed by several public sites, or by several that are all
-    hidden. `site_domains` and `unreadable` (what is no host name in rows and sites, as `comparable` spells it) are made
-    when they are first called. A wildcard among the domains `kept` keeps everything below it.
+    `mapped`: the domains of all mappings, including those of deleted sites and of other networks of the installation.
+    An addition also needs a check of the site. `www`: each `www.` form that the network's setting asks for, with its
+    base domain. `contested`: domains mapped to several public sites, or to several sites that are all not public.
+    `site_domains` and `unreadable` (invalid domains of mappings and sites, as `comparable` spells them) are computed
+    on the first call. A wildcard in `kept` keeps all domains below it.
     """
 
     mapped: dict[str, Mapping]
@@ -61,7 +61,7 @@ class Desired:
     wildcards: frozenset[str]
 
     def mention(self, name: str) -> str | None:
-        """Return what mentions `name`, in words, or None. Rule 2: a mentioned name is never removed."""
+        """Return what uses `name`, as a noun phrase, or None. Rule 2: a domain in use is never removed."""
         if asked := self.ask(name):
             return asked
         bare = name.removeprefix(WWW)
@@ -73,13 +73,13 @@ class Desired:
             if over in self.wildcards:
                 return f'the wildcard "{over}"'
         if texts := self.unreadable():
-            # With a slash or a port behind it, it is most likely the name that somebody meant.
+            # A domain with a slash or a port behind it was probably meant as this domain.
             meant = comparable(bare)
-            return "a mapping that is no host name" if any(meant in text for text in texts) else None
+            return "a mapping with an invalid domain name" if any(meant in text for text in texts) else None
         return None
 
     def ask(self, name: str) -> str | None:
-        """Return what names `name` itself, in words, or None: a command to remove it counts no more then."""
+        """Return what asks for `name` itself, as a noun phrase, or None. A request for its removal is void then."""
         if row := self.row_for(name):
             return "a mapping" if row == name else f'the mapping of "{row}"'
         if name in self.configured:
@@ -91,28 +91,28 @@ class Desired:
         return None
 
     def keeps(self, name: str) -> bool:
-        """Return whether the config's `keep` names `name` or a wildcard above it, however many labels above."""
+        """Return whether the config's `keep` contains `name` or a wildcard at any level above it."""
         return name in self.kept or any(is_wildcard(kept) and name.endswith(kept[1:]) for kept in self.kept)
 
     def row_for(self, name: str) -> str | None:
-        """Return the name of the row that serves `name`, or None.
+        """Return the domain of the mapping that serves `name`, or None.
 
-        Ultimate Multisite finds a site by either form, with `www.` and without, whichever the row has
-        (`get_www_and_nowww_versions` of its 2.14.2).
+        Ultimate Multisite finds a site by both forms, with `www.` and without, whichever the mapping has
+        (`get_www_and_nowww_versions` in 2.14.2).
         """
         other = name[len(WWW) :] if name.startswith(WWW) else WWW + name
         return next((form for form in (name, other) if form in self.mapped), None)
 
 
 def desired(snapshot: Snapshot, policy: DomainPolicy, ledger: LedgerState) -> Desired:
-    """Collect what everything in WordPress, the config and the pins asks for or mentions."""
+    """Collect everything that WordPress, the config and the pins ask for or use."""
     mapped: dict[str, Mapping] = {}
     claims: dict[str, dict[int, Mapping]] = {}
     malformed: list[tuple[Mapping, str]] = []
     first = mapped.setdefault
     for mapping in snapshot.mappings:
         name = mapping.domain
-        # Nearly every name passes; the calls that are saved count when there are 100,000.
+        # Nearly every domain passes; skipping the call saves time with 100,000 of them.
         if not is_normal(name):
             try:
                 name = normalise(name)
@@ -125,7 +125,7 @@ def desired(snapshot: Snapshot, policy: DomainPolicy, ledger: LedgerState) -> De
     contested: dict[str, frozenset[int]] = {}
     for name, rows in claims.items():
         living = rows.keys() & snapshot.sites.keys()
-        # A site that nobody can visit takes no name from one that serves it.
+        # Non-public sites do not conflict with public ones.
         public = {blog for blog in living if snapshot.sites[blog].public}
         if len(public) > 1 or (not public and len(living) > 1):
             contested[name] = frozenset(public or living)
@@ -142,10 +142,10 @@ def desired(snapshot: Snapshot, policy: DomainPolicy, ledger: LedgerState) -> De
         configured=frozenset(configured),
         pins=ledger.pins,
         kept=frozenset(policy.keep),
-        # Hardly ever asked for, and there are as many as sites.
+        # Rarely needed, and as many as there are sites.
         site_domains=cache(lambda: frozenset(_site_domain(site.domain) for site in snapshot.sites.values())),
-        # A wildcard of ours counts until it is gone, also when the config no longer asks for it, and while it is not
-        # known whether it came or went.
+        # A managed wildcard counts until it is gone, even if the config no longer asks for it or its last change has
+        # no known result.
         wildcards=frozenset(
             {n for n in configured | ledger.pins if is_wildcard(n)}
             | {n for n in mapped if n[0] == "*"}
@@ -156,7 +156,7 @@ def desired(snapshot: Snapshot, policy: DomainPolicy, ledger: LedgerState) -> De
 
 
 def _rank(blog: int, snapshot: Snapshot) -> tuple[bool, bool, bool, int]:
-    """Order the sites that claim one name: public ones of this network first, whatever the order of rows."""
+    """Return the sort key of a site that claims a domain: public sites of this network first."""
     site = snapshot.sites.get(blog)
     if site is None:
         return True, True, True, blog
@@ -164,7 +164,7 @@ def _rank(blog: int, snapshot: Snapshot) -> tuple[bool, bool, bool, int]:
 
 
 def _site_domain(domain: str) -> str:
-    """Return a site's domain in the spelling of names; WordPress allows a port and Unicode there."""
+    """Return a site's domain, normalised; WordPress allows a port and Unicode there."""
     if is_normal(domain):
         return domain
     host = domain.partition(":")[0]
@@ -181,9 +181,9 @@ def _unreadable(malformed: list[tuple[Mapping, str]], snapshot: Snapshot) -> tup
 
 
 def _www_forms(mapped: dict[str, Mapping], snapshot: Snapshot) -> dict[str, str]:
-    """Return the `www.` forms that the network's setting asks for, each with the name that it stands beside.
+    """Return the `www.` forms that the network's setting asks for, each with its base domain.
 
-    None for the network's own subdomains, for a site that is gone, nor for a name that has it already.
+    The network's own subdomains, mappings of deleted sites and `www.` domains get none.
     """
     policy, sites, own = snapshot.settings.www, snapshot.sites, snapshot.network.domain
     if policy is WwwPolicy.NEVER:
@@ -203,7 +203,7 @@ def _www_forms(mapped: dict[str, Mapping], snapshot: Snapshot) -> dict[str, str]
 
 
 def origin_of(name: str, desire: Desired) -> Origin:
-    """Return where `name` is wanted from; the config wins, because it leaves only by command."""
+    """Return the origin of `name`; the config wins, because its domains are removed only by request."""
     if name in desire.configured:
         return Origin.CONFIG
     if name in desire.pins:

@@ -1,4 +1,4 @@
-"""The values of a plan."""
+"""Data types of a plan."""
 
 from __future__ import annotations
 
@@ -13,14 +13,14 @@ if TYPE_CHECKING:
 
 
 class Action(StrEnum):
-    """What a change does at Closte."""
+    """Kind of change on Closte."""
 
     ADD = "add"
     REMOVE = "remove"
 
 
 class Change(NamedTuple):
-    """One call that the plan wants to make. `removal_class` is None for an addition."""
+    """One planned call. `removal_class` is None for an addition."""
 
     action: Action
     name: str
@@ -30,7 +30,7 @@ class Change(NamedTuple):
 
 
 class Hold(NamedTuple):
-    """A change withheld. `code` is stable, `reason` for people; `until` is when it is looked at again, if known."""
+    """A change on hold. `code` is stable, `reason` is for people; `until` is the time of the next check, if known."""
 
     action: Action
     name: str
@@ -44,17 +44,17 @@ NOT_LISTED_YET = "list-lag"
 ELSEWHERE = "exists-elsewhere"
 NOT_MANAGED = "not-managed"
 NOT_LISTED = "not-listed"
-"""Codes of additions that Closte says exist or were made: not in this application, by a complete list; not known to the
-ledger, and shown by no list; confirmed, and not shown by the list."""
+"""Codes of additions that Closte reports as existing or done. In this order: a complete list shows that the domain is
+in another application; the ledger does not know the domain and no list shows it; the list does not show it."""
 
 
 def unproven_hold(www: str) -> Hold:
-    """Return the hold of a `www.` form that waits until it is known where it leads."""
-    return Hold(Action.ADD, www, UNPROVEN, f'waits until it leads where "{www[4:]}" leads')
+    """Return the hold of a `www.` form that waits for its DNS."""
+    return Hold(Action.ADD, www, UNPROVEN, f'waiting for DNS: must point to the same address as "{www[4:]}"')
 
 
 class OverLimit(NamedTuple):
-    """A class of removals that is over its limit. `digest` stands for exactly these names."""
+    """A class of removals above its limit. `digest` identifies exactly these domains."""
 
     removal_class: RemovalClass
     names: tuple[str, ...]
@@ -66,7 +66,7 @@ class OverLimit(NamedTuple):
 
 
 class Approval(NamedTuple):
-    """What a person let go beyond the limits: digests as printed, and the names of a plan that was reviewed."""
+    """User approval of removals above the limit: printed digests, and domains of a reviewed plan."""
 
     digests: frozenset[str] = frozenset()
     names: frozenset[str] = frozenset()
@@ -77,10 +77,10 @@ NOTHING_APPROVED = Approval()
 
 @dataclass(frozen=True, slots=True)
 class Observed:
-    """What Closte's list said, judged. `names` is empty when it could not be read.
+    """Closte's domain list and its completeness. `names` is empty if it could not be read.
 
-    `paged`: the list itself says that it does not show all. `lost` are the managed aliases that a list which seems to
-    be whole lacks, if these are more than a few.
+    `paged`: the list itself says that it is only a part. `lost`: managed aliases that are missing from a list that
+    seems whole, if they are more than a few.
     """
 
     state: Completeness
@@ -91,26 +91,26 @@ class Observed:
 
     @property
     def complete(self) -> bool:
-        """Tell whether a name that is missing here is missing at Closte."""
+        """Return whether a domain that is missing here is also missing on Closte."""
         return self.state is Completeness.COMPLETE
 
     @property
     def readable(self) -> bool:
-        """Tell whether a name that is here is at Closte."""
+        """Return whether the list could be read, so that a domain in it is on Closte."""
         return self.state is not Completeness.UNREADABLE
 
 
 class Mode(Enum):
-    """What this engine may do to this network."""
+    """Permission mode of this installation."""
 
     FULL = "full"
     ADD_ONLY = "add-only"
     READ_ONLY = "read-only"
-    INACTIVE = "inactive"  # the toggle is off: nothing to do, and nothing wrong
+    INACTIVE = "inactive"  # disabled in Ultimate Multisite: no changes, no error
 
 
 class Authority(NamedTuple):
-    """The mode with its reason and the way out. `rebind`: the key is new and proven to be the same application's."""
+    """Permission mode with reason (a clause) and hint. `rebind`: the key is new but belongs to the same application."""
 
     mode: Mode
     code: str = ""
@@ -121,11 +121,11 @@ class Authority(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class LedgerUpdates:
-    """What the ledger learns from looking, whether or not anything changes.
+    """Updates of the ledger that follow from a read, even without any change on Closte.
 
-    `staying` are names whose dismissal is spent, because something asks for them again. `lapsed` are wanted names whose
-    last request certainly came to nothing: if they turn up without another, somebody else put them there. `unclaimed`
-    are there after a request whose answer was lost, and nobody knows whether they were there before it: not ours.
+    `staying`: domains whose removal request is void, because something asks for them again. `lapsed`: needed domains
+    whose last request certainly failed; if they appear without another request, they are unmanaged. `unclaimed`:
+    domains that exist after a lost response and may have existed before the request; they are unmanaged.
     """
 
     confirmed: dict[str, Origin] = field(default_factory=dict)
@@ -140,12 +140,11 @@ class LedgerUpdates:
 
 @dataclass(frozen=True, slots=True)
 class Plan:
-    """What would change and why, what is held back and why, and what stands in the way.
+    """Planned changes, changes on hold and obstacles, each with its reason.
 
-    `held` are the changes held back but for one kind: `unproven` are the `www.` forms that wait until it is known
-    where they lead. There can be as many as mappings, so that they become holds only for who looks at each (`holds`).
-    `lost` are the managed aliases that Closte's list lost, if these are more than a few (see `Observed`). `in_step`
-    counts the domains that are in sync; `orphaned` are on Closte for the mapping of a site that is gone.
+    `held`: changes on hold, except `unproven`, the `www.` forms that wait for their DNS. Those can be as many as
+    mappings, so `holds` builds them only on demand. `lost`: see `Observed`. `in_sync`: the number of domains in sync.
+    `orphaned`: domains on Closte whose only mapping belongs to a deleted site.
     """
 
     authority: Authority
@@ -163,20 +162,20 @@ class Plan:
 
     @property
     def holds(self) -> tuple[Hold, ...]:
-        """Return everything that is held back; `hold_count` tells how many these are without making them."""
+        """Return all changes on hold; `hold_count` counts them without building them."""
         return (*self.held, *map(unproven_hold, sorted(self.unproven)))
 
     @property
     def hold_count(self) -> int:
-        """Return how many changes are held back."""
+        """Return the number of changes on hold."""
         return len(self.held) + len(self.unproven)
 
     @property
     def additions(self) -> tuple[Change, ...]:
-        """Return the additions alone."""
+        """Return the additions."""
         return tuple(c for c in self.changes if c.action is Action.ADD)
 
     @property
     def removals(self) -> tuple[Change, ...]:
-        """Return the removals alone."""
+        """Return the removals."""
         return tuple(c for c in self.changes if c.action is Action.REMOVE)

@@ -1,4 +1,4 @@
-"""Put a plan together. The one entry to the pure core."""
+"""Build a plan. Single entry point of the planning package."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ if TYPE_CHECKING:
     from closte_bridge.planning.desired import Desired
     from closte_bridge.wordpress.snapshot import Snapshot
 
-# An intent whose request may still be on its way is not forgotten for so many seconds.
+# Seconds for which an intent is kept, because its request may still be on its way.
 _INTENT_LIFE = 3600.0
 
 
@@ -48,35 +48,35 @@ def make_plan(  # noqa: PLR0913 - options by keyword, each with a default
     retry: bool = False,
     desire: Desired | None = None,
 ) -> Plan:
-    """Compare both sides and return what would change, what is held back and why.
+    """Compare WordPress and Closte; return the changes, and the changes on hold with their reasons.
 
-    `approval` is what a person let go beyond the limits; `retry` ignores back-off; `desire` is what `desired` says, for
-    a caller who knows it already. What the mode forbids is still planned: who applies the plan looks at `standing` (an
-    add-only plan has its removals held).
+    `approval` allows removals above the limits; `retry` ignores back-off; `desire` is the result of `desired`, if the
+    caller has it. Changes that the mode forbids are still planned: the caller checks `authority` before applying. In
+    add-only mode, removals are on hold.
     """
     desire = desire or desired(snapshot, policy, ledger)
-    # Asked for again since the command to remove it: the command is spent, and must not strike later.
+    # The domain is needed again, so cancel the pending removal.
     staying = frozenset(name for name in ledger.leaving if desire.ask(name))
     ledger = replace(ledger, leaving=ledger.leaving - staying)
     context = PlanContext(snapshot, observed, ledger, policy, desire, now, retry)
     adds, holds, unproven, there = additions(context)
     found = candidates(context)
-    # Only of these the books ask.
+    # The ledger updates depend on these domains alone.
     missing = [name for name in ledger.managed if name not in observed.names]
-    asked = {*ledger.unsettled, *ledger.failed_changes, *missing}
+    relevant = {*ledger.unsettled, *ledger.failed_changes, *missing}
     wanted: set[str] = set()
-    if asked:
-        wanted = asked & unproven | asked.intersection(item.name for items in (adds, holds) for item in items)
-    # Kept back for a reason that time does not take away; those wait for their next try, and theirs is not forgotten.
+    if relevant:
+        wanted = relevant & unproven | relevant.intersection(item.name for items in (adds, holds) for item in items)
+    # On hold without an end: these may never be tried again.
     idle = {*unproven, *(hold.name for hold in holds if not hold.until)} if ledger.unsettled else set()
-    books = _bookkeeping(context, found, wanted, missing, idle)
-    books = replace(books, staying=tuple(sorted(staying)))
+    updates = _ledger_updates(context, found, wanted, missing, idle)
+    updates = replace(updates, staying=tuple(sorted(staying)))
     removals, over_limit, forbidden = _allowed(*limit_removals(context, found, approval), authority)
     malformed = [
-        Hold(Action.ADD, shown(m.domain[:255]), "malformed", f"not a host name: {why}")
+        Hold(Action.ADD, shown(m.domain[:255]), "malformed", f"invalid domain name: {why}")
         for m, why in context.desire.malformed
     ]
-    unmanaged, orphaned = _foreign(context, there), _orphaned(context)
+    unmanaged, orphaned = _unmanaged(context, there), _orphaned(context)
     busy = {item.name for items in (adds, holds, removals, forbidden, found.holds) for item in items}
     busy.update(name for kept in over_limit for name in kept.names)
     return Plan(
@@ -88,8 +88,8 @@ def make_plan(  # noqa: PLR0913 - options by keyword, each with a default
         unproven=unproven,
         over_limit=tuple(over_limit),
         unmanaged=tuple(sorted(unmanaged)),
-        in_sync=_in_step(context, unmanaged, orphaned, busy),
-        updates=books,
+        in_sync=_in_sync(context, unmanaged, orphaned, busy),
+        updates=updates,
         lost=observed.lost,
         orphaned=orphaned,
     )
@@ -98,30 +98,30 @@ def make_plan(  # noqa: PLR0913 - options by keyword, each with a default
 def _allowed(
     removals: list[Change], over_limit: list[OverLimit], authority: Authority
 ) -> tuple[list[Change], list[OverLimit], list[Hold]]:
-    """Return the removals that the mode allows, what the gate keeps for a person, and what the mode holds."""
+    """Return the removals that the mode allows, those that need approval, and those that the mode puts on hold."""
     if authority.mode is Mode.ADD_ONLY:
-        # What is over a limit as well: with no hold it would seem to be in step.
+        # Includes removals above a limit: without a hold they would count as in sync.
         names = [*(change.name for change in removals), *(name for kept in over_limit for name in kept.names)]
         return [], [], [Hold(Action.REMOVE, name, "add-only", authority.reason) for name in names]
     if authority.mode is Mode.INACTIVE:
-        # Nothing goes, so there is nothing for a person to decide.
-        why = "these are more removals than may go at once"
+        # Nothing is removed, so there is nothing to approve.
+        why = "exceeds the removal limit"
         held = [Hold(Action.REMOVE, name, "over-limit", why) for kept in over_limit for name in kept.names]
         return removals, [], held
     return removals, over_limit, []
 
 
 def own_domains(snapshot: Snapshot, desire: Desired) -> set[str]:
-    """Return the forms of the network's own domain that nothing asks for by name: they are neither in sync nor not."""
+    """Return the forms of the network's main domain that nothing asks for; they do not count as in sync."""
     own = snapshot.network.domain
     forms = {own, WWW + own, own.removeprefix(WWW)}
     return {name for name in forms if name not in desire.mapped} - desire.configured - desire.pins
 
 
-def _in_step(context: PlanContext, unmanaged: set[str], orphaned: frozenset[str], busy: set[str]) -> int:
-    """Count the domains that are in sync: on Closte, managed or mentioned, and nothing is to be done about them.
+def _in_sync(context: PlanContext, unmanaged: set[str], orphaned: frozenset[str], busy: set[str]) -> int:
+    """Count the domains in sync: on Closte, managed or in use, and not part of any change.
 
-    If the list cannot be read, count those that the ledger knows.
+    If the list cannot be read, count the domains in the ledger.
     """
     names: Collection[str] = present_names(context.observed, context.ledger)
     if not context.observed.readable:
@@ -131,39 +131,40 @@ def _in_step(context: PlanContext, unmanaged: set[str], orphaned: frozenset[str]
 
 
 def _orphaned(context: PlanContext) -> frozenset[str]:
-    """Return the domains on Closte that only the mapping of a site that is gone asks for."""
+    """Return the domains on Closte whose only mapping belongs to a deleted site."""
     present, sites, desire = present_names(context.observed, context.ledger), context.snapshot.sites, context.desire
     gone = (name for name, row in desire.mapped.items() if row.blog_id not in sites and name in present)
     return frozenset(name for name in gone if name not in desire.configured and name not in desire.pins)
 
 
-def _foreign(context: PlanContext, there: int) -> set[str]:
-    """Names at Closte that are not ours and that nothing here wants; no form of the network's own is a stranger.
+def _unmanaged(context: PlanContext, there: int) -> set[str]:
+    """Return the domains on Closte that are neither managed nor in use, except forms of the network's main domain.
 
-    `there` counts the mapped ones.
+    `there` is the number of mapped domains on Closte.
     """
     names, own = context.observed.names, context.snapshot.network.domain
-    # What a paged list does not show is in sync by the ledger.
+    # With a paged list, `there` includes domains that only the ledger knows.
     if not context.observed.paged and len(names) == there + (own in names and own not in context.desire.mapped):
-        return set()  # nothing is there but what is mapped
+        return set()  # all domains on Closte are mapped
     managed, unsettled, mapped = context.ledger.managed, context.ledger.unsettled, context.desire.mapped
     rest = (n for n in names.difference(mapped) if n not in managed and n not in unsettled)
     forms = {own, WWW + own, own.removeprefix(WWW)}
     return {name for name in rest if name not in forms and not context.desire.mention(name)}
 
 
-def _bookkeeping(
+def _ledger_updates(
     context: PlanContext, found: Candidates, wanted: set[str], missing: list[str], idle: Collection[str]
 ) -> LedgerUpdates:
-    """`wanted` are the names that are to be added, now or once what holds them back is over.
+    """Return the ledger updates.
 
-    `missing` are those of ours that the list does not show, `idle` wanted ones that may be held back for ever.
+    `wanted`: domains to add now, or after their hold ends. `missing`: managed domains that the list does not show.
+    `idle`: wanted domains whose hold may never end.
     """
     ledger, observed = context.ledger, context.observed
     fates = {name: _lost_answer(name, unsettled, context, wanted, idle) for name, unsettled in ledger.unsettled.items()}
     vanished = [name for name, fate in fates.items() if fate is _LostAnswer.VANISHED]
     if observed.complete:
-        # Ours, not wanted there, and gone from Closte already: nothing is left to do but to forget it.
+        # Managed, no longer needed and already gone from Closte: only the ledger entry is left.
         vanished += (name for name in missing if name not in wanted and name not in ledger.added_lately)
     return LedgerUpdates(
         confirmed={
@@ -179,7 +180,7 @@ def _bookkeeping(
 
 
 class _LostAnswer(Enum):
-    """What the list says of a change whose answer was lost."""
+    """What the list shows about a change whose response was lost."""
 
     OPEN = 0
     CONFIRMED = 1
@@ -197,7 +198,7 @@ def _lost_answer(
             return _LostAnswer.VANISHED
         return _LostAnswer.CONFIRMED if there and context.desire.mention(name) else _LostAnswer.OPEN
     if there:
-        # If nobody knows that it was missing before we asked, it is somebody else's.
+        # It is managed only if it was certainly missing before the request.
         return _LostAnswer.CONFIRMED if unsettled.absent_before else _LostAnswer.UNCLAIMED
     if not gone or context.now - unsettled.since <= _INTENT_LIFE:
         return _LostAnswer.OPEN
@@ -205,24 +206,24 @@ def _lost_answer(
         return _LostAnswer.VANISHED
     if unsettled.absent_before:
         return _LostAnswer.LAPSED
-    # Nothing is there, and nobody asks for it again as things are: there is nothing to wait for.
+    # It does not exist, and may never be requested again.
     return _LostAnswer.VANISHED if name in idle else _LostAnswer.OPEN
 
 
 def _settled(name: str, context: PlanContext, wanted: set[str]) -> bool:
-    """Tell whether the trouble with `name` is over: it is there as wanted, or nobody wants anything of it any more."""
+    """Return whether the failed change of `name` is over: the domain exists as needed, or is no longer needed."""
     if name in context.observed.names and context.desire.mention(name):
         return True
     ledger = context.ledger
     open_ = name in wanted or name in ledger.managed or name in ledger.unsettled
-    # A paged list never becomes complete, and says nothing of what nobody wants.
+    # A paged list never becomes complete.
     return not open_ and context.snapshot.complete and (context.observed.complete or context.observed.paged)
 
 
 def narrow(plan: Plan, names: Collection[str]) -> Plan:
-    """Return the plan for `names` and their `www.` forms alone; its bookkeeping stays whole.
+    """Return the plan for `names` and their `www.` forms only; its ledger updates stay complete.
 
-    What is said of all domains, as that many are lost, is left to whole runs.
+    Only complete runs report facts about all domains, such as lost aliases.
     """
     chosen = {*names, *(f"www.{name}" for name in names)}
 

@@ -1,10 +1,9 @@
-"""Which sites lack their domain record, and when each gets it. Pure.
+"""Plan missing domain records: find sites without one, and decide when to create each. Pure.
 
-Ultimate Multisite, or the shim where that is too old, makes a site's record in the request that creates the site. What
-is missing later failed there, and is made up for, if an event of the shim shows the creation. Any other new site may be
-the first half of an import, whose mappings arrive later with the ids of their dump: its record waits for a day, only a
-few are made in a day, and none while rows arrive. A site that had a record once gets no other. Older sites are a
-person's decision (`domain backfill`).
+Ultimate Multisite creates a site's record together with the site; the shim does so for old versions. If that failed and
+an event of the shim shows the new site, closte-bridge creates the record. Any other new site may belong to an import
+whose mappings arrive later with the IDs of their dump. Such a record waits for a day, only a few are created per day,
+and none while rows still arrive. A site that once had a record gets no other. `domain backfill` handles older sites.
 """
 
 from __future__ import annotations
@@ -19,16 +18,16 @@ if TYPE_CHECKING:
     from closte_bridge.wordpress.snapshot import Event, Site, Snapshot
 
 UNSEEN_WAIT = 86400.0
-"""So long the record of a site waits whose creation no event shows, in seconds."""
+"""Seconds for which a record waits if no event shows the creation of its site."""
 MOST_UNSEEN = 3
-"""So many records of such sites are made in 24 hours."""
+"""Limit of such records created in 24 hours."""
 
 
 class MissingRecord(NamedTuple):
-    """A site without its record; `due` is when that is made, in seconds since the epoch.
+    """A site without its record; `due` is when to create it, in seconds since the epoch.
 
-    `seen`: an event shows its creation. `hold` says what the record waits for: empty if for nothing, else `retry`,
-    `unseen` (its time), `arriving` (rows still arrive) or `limit` (of `MOST_UNSEEN`).
+    `seen`: an event shows the creation of the site. `hold` is what the record waits for: empty (nothing), `retry`,
+    `unseen` (the time `due`), `arriving` (rows still arrive) or `limit` (`MOST_UNSEEN`).
     """
 
     site: int
@@ -39,7 +38,7 @@ class MissingRecord(NamedTuple):
 
 
 class RowCounts(NamedTuple):
-    """What a complete read found: the highest ids, and how many rows there are."""
+    """The highest IDs and the numbers of rows that a complete read found."""
 
     highest_site: int
     highest_mapping: int
@@ -48,12 +47,12 @@ class RowCounts(NamedTuple):
 
 
 class RecordHistory(NamedTuple):
-    """What the ledger knows of new sites and their records.
+    """What the ledger knows about new sites and their records.
 
-    `above` is the highest site of earlier complete reads. `waiting` and `unseen` are sites that lack their record, with
-    when that is due: those whose creation an event shows, and all others. `had` are sites newer than `above` that had a
-    record once, `made` is how many records of unseen sites were made in the last 24 hours, `rows` is what the last
-    complete read found. `events` are those of the ledger that `planning.records` asks for, `uids` all that it holds.
+    `above`: the highest site ID of earlier complete reads. `waiting` and `unseen`: sites without a record, with its due
+    time; an event shows the creation of the former. `had`: sites newer than `above` that once had a record. `made`: the
+    number of records of unseen sites created in the last 24 hours. `rows`: result of the last complete read. `events`:
+    the events of the ledger that matter for records; `uids`: the IDs of all its events.
     """
 
     above: int
@@ -66,15 +65,15 @@ class RecordHistory(NamedTuple):
     uids: Collection[str] = ()
 
     def concerns(self, snapshot: Snapshot) -> bool:
-        """Return whether anything can follow for any record."""
+        """Return whether `snapshot` can change the state of any record."""
         return snapshot.highest_site > self.above or bool(self.waiting or self.unseen or self.had)
 
 
 class RecordPlan(NamedTuple):
-    """Sites that lack their record.
+    """Sites without a record.
 
-    `waiting` and `unseen` are what the ledger has to remember of them (site => due), also of those that nobody can
-    visit now; `settled` are those that waited and need it no more; `had` are new sites that have a record.
+    `waiting` and `unseen` are for the ledger (site => due) and include sites that are not public. `settled`: sites that
+    no longer need a record. `had`: new sites that have one.
     """
 
     missing_records: tuple[MissingRecord, ...] = ()
@@ -85,7 +84,7 @@ class RecordPlan(NamedTuple):
 
     @property
     def due(self) -> tuple[MissingRecord, ...]:
-        """Return those whose time has come."""
+        """Return the records to create now."""
         return tuple(missing_record for missing_record in self.missing_records if not missing_record.hold)
 
 
@@ -93,14 +92,14 @@ NO_RECORDS = RecordPlan()
 
 
 def rows_of(snapshot: Snapshot) -> RowCounts:
-    """Return what a complete read found."""
+    """Return the row counts of a complete read."""
     return RowCounts(snapshot.highest_site, snapshot.highest_mapping, len(snapshot.sites), len(snapshot.mappings))
 
 
 def plan_records(snapshot: Snapshot, known: RecordHistory, now: float) -> RecordPlan:
-    """Return which new sites lack their record, and which of those that waited still do.
+    """Return which sites need a record: new ones, and those that were waiting for one.
 
-    Of a snapshot that is not complete it follows only which new sites have one.
+    An incomplete snapshot only shows which new sites have a record.
     """
     if not known.concerns(snapshot):
         return NO_RECORDS
@@ -109,11 +108,11 @@ def plan_records(snapshot: Snapshot, known: RecordHistory, now: float) -> Record
     if not snapshot.complete:
         return RecordPlan(had=had)
     waited = known.waiting.keys() | known.unseen.keys()
-    numbers = sorted((new | (waited & snapshot.sites.keys())) - {*known.had})
-    lacking = _lacking(snapshot, [snapshot.sites[number] for number in numbers], known)
+    ids = sorted((new | (waited & snapshot.sites.keys())) - {*known.had})
+    lacking = _lacking(snapshot, [snapshot.sites[id_] for id_ in ids], known)
     waiting, unseen = _due(snapshot, lacking, known, now)
     return RecordPlan(
-        tuple(_lacks(snapshot, lacking, waiting, unseen, known, now)),
+        tuple(_missing(snapshot, lacking, waiting, unseen, known, now)),
         waiting,
         unseen,
         frozenset(waited - waiting.keys() - unseen.keys()),
@@ -122,25 +121,25 @@ def plan_records(snapshot: Snapshot, known: RecordHistory, now: float) -> Record
 
 
 def _lacking(snapshot: Snapshot, candidates: list[Site], known: RecordHistory) -> list[Site]:
-    """Return those of `candidates` that lack a record which nobody objected to or deleted."""
-    told = [*known.events, *snapshot.events]
-    declined = {event.blog_id for event in told if declines_record(event)}
-    given_up = {(event.blog_id, event.domain.lower()) for event in told if event.kind == REMOVED}
+    """Return the `candidates` without a record, except those whose record was declined or deleted."""
+    events = [*known.events, *snapshot.events]
+    declined = {event.blog_id for event in events if declines_record(event)}
+    deleted = {(event.blog_id, event.domain.lower()) for event in events if event.kind == REMOVED}
     return [
         site
         for site in without_record(snapshot, candidates)
-        if site.id not in declined and (site.id, _host(site)) not in given_up
+        if site.id not in declined and (site.id, _host(site)) not in deleted
     ]
 
 
 def _due(
     snapshot: Snapshot, lacking: list[Site], known: RecordHistory, now: float
 ) -> tuple[dict[int, float], dict[int, float]]:
-    """Return when each record is due: of sites whose creation an event shows, and of all others."""
-    told = [*known.events, *snapshot.events]
+    """Return when each record is due: for sites whose creation an event shows, and for all others."""
+    events = [*known.events, *snapshot.events]
     fresh = {event.blog_id for event in snapshot.events if event.kind in CREATED and event.uid not in known.uids}
-    # An id that was given out before says nothing of the site that has it now.
-    created = {e.blog_id for e in told if e.kind in CREATED} - {e.blog_id for e in told if e.kind == SITE_DELETED}
+    # The ID of a deleted site may have been reused, so its creation event proves nothing.
+    created = {e.blog_id for e in events if e.kind in CREATED} - {e.blog_id for e in events if e.kind == SITE_DELETED}
     waiting, unseen = {}, {}
     for site in lacking:
         if site.id in fresh & created:
@@ -152,7 +151,7 @@ def _due(
     return waiting, unseen
 
 
-def _lacks(
+def _missing(
     snapshot: Snapshot,
     lacking: list[Site],
     waiting: Mapping[int, float],
@@ -160,24 +159,24 @@ def _lacks(
     known: RecordHistory,
     now: float,
 ) -> Iterable[MissingRecord]:
-    moving = bool(unseen) and rows_arrive(snapshot, known)
-    room = MOST_UNSEEN - known.made
+    arriving = bool(unseen) and rows_arrive(snapshot, known)
+    left = MOST_UNSEEN - known.made
     for site in lacking:
         if not site.public:
-            continue  # Nobody visits it: its record is made when it is back.
+            continue  # Its record is created once it is public again.
         seen = site.id in waiting
         due = waiting[site.id] if seen else unseen[site.id]
         hold = ""
         if due > now:
             hold = "retry" if seen else "unseen"
         elif not seen:
-            hold = "arriving" if moving else "limit" if room <= 0 else ""
-            room -= not hold
+            hold = "arriving" if arriving else "limit" if left <= 0 else ""
+            left -= not hold
         yield MissingRecord(site.id, _host(site), due, seen, hold)
 
 
 def rows_arrive(snapshot: Snapshot, known: RecordHistory) -> bool:
-    """Return whether rows came or went since the last complete read which no event explains."""
+    """Return whether rows changed since the last complete read without an event that explains it."""
     if known.rows is None:
         return True
     before, now = known.rows, rows_of(snapshot)
@@ -195,17 +194,17 @@ def rows_arrive(snapshot: Snapshot, known: RecordHistory) -> bool:
 
 
 def _newer(snapshot: Snapshot, above: int) -> Iterable[Site]:
-    # They come in the order of their ids, and nearly all are old.
-    for number in reversed(snapshot.sites):
-        if number <= above:
+    # Sites are sorted by ID, and nearly all are old.
+    for id_ in reversed(snapshot.sites):
+        if id_ <= above:
             return
-        yield snapshot.sites[number]
+        yield snapshot.sites[id_]
 
 
 def without_record(snapshot: Snapshot, sites: Collection[Site]) -> list[Site]:
-    """Return those of `sites` that could have a domain record, and have none.
+    """Return the `sites` that could have a domain record but have none.
 
-    What only WordPress knows (shared base domains, paths, filters) is asked there before anything is made.
+    WordPress checks the rest (shared base domains, paths, filters) before it creates a record.
     """
     network = snapshot.network
     own = {network.domain, f"www.{network.domain}"}
@@ -227,6 +226,6 @@ def _host(site: Site) -> str:
 
 
 def backfillable(snapshot: Snapshot) -> list[MissingRecord]:
-    """Return every site that lacks its record, old or new."""
-    everyone = without_record(snapshot, snapshot.sites.values())
-    return [MissingRecord(site.id, _host(site), 0.0) for site in everyone if site.public]
+    """Return every public site without a record, old or new."""
+    sites = without_record(snapshot, snapshot.sites.values())
+    return [MissingRecord(site.id, _host(site), 0.0) for site in sites if site.public]

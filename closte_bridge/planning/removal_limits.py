@@ -1,4 +1,4 @@
-"""The gate: how many removals may go at once, whatever the evidence says (rule 4)."""
+"""Removal limits (rule 4)."""
 
 from __future__ import annotations
 
@@ -20,7 +20,10 @@ DAY = 86400.0
 
 
 class Limit(NamedTuple):
-    """At most `floor` domains or `share` of what is managed now, whichever is more, in any `window` seconds."""
+    """At most `floor` domains or `share` of the managed ones, whichever is more, in any `window` seconds.
+
+    `never_all`: never remove all managed domains without approval.
+    """
 
     window: float
     floor: int
@@ -28,7 +31,7 @@ class Limit(NamedTuple):
     never_all: bool
 
 
-# The better founded class first: what it lets through counts against the other.
+# Confirmed removals come first: they count against the limit of inferred ones.
 LIMITS = {
     RemovalClass.EVENT: Limit(window=HOUR, floor=20, share=0.25, never_all=False),
     RemovalClass.INFERENCE: Limit(window=DAY, floor=3, share=0.10, never_all=True),
@@ -36,25 +39,24 @@ LIMITS = {
 
 
 def digest(network: str, removal_class: RemovalClass, names: Iterable[str]) -> str:
-    """Return the 12 hex digits that stand for exactly these names of this class in this network."""
+    """Return 12 hex digits that identify exactly these domains of this class in this network."""
     text = "\n".join([network, removal_class.value, *sorted(names)])
     return hashlib.sha256(text.encode()).hexdigest()[:12]
 
 
 class LimitedRemovals(NamedTuple):
-    """What the gate lets through and what it keeps."""
+    """Removals within the limits, and classes that need approval."""
 
     changes: list[Change]
     over_limit: list[OverLimit]
 
 
 def limit_removals(context: PlanContext, found: Candidates, approval: Approval = NOTHING_APPROVED) -> LimitedRemovals:
-    """Let each class of removals through, or keep all of it if it is over its limit.
+    """Allow each removal class, or block it completely if it exceeds its limit.
 
-    Whatever went in the window counts, by event, by inference, by command or by approval, and so does what goes in this
-    plan: an approval makes no room for what was not approved. A kept class goes if its digest was approved, and of it
-    whatever domains were approved one by one. Approval lifts the limit and nothing else: what is not due by its
-    evidence is not here.
+    All removals in the window count, whatever their class, and so do those of this plan: an approval makes no room for
+    unapproved removals. A blocked class is removed if its digest was approved; single approved domains of it are
+    removed as well. Approval lifts only the limit: removals that are not due yet stay on hold.
     """
     passed = LimitedRemovals([c for c in found.due if c.removal_class is RemovalClass.COMMAND], [])
     unsettled = _perhaps_removed(context, found)
@@ -70,26 +72,26 @@ def limit_removals(context: PlanContext, found: Candidates, approval: Approval =
         if removed + waiting <= allowed and not (limit.never_all and waiting >= managed):
             passed.changes.extend(due)
             continue
-        mark = digest(context.snapshot.network.domain, removal_class, (c.name for c in due))
-        agreed = [c for c in due if mark in approval.digests or c.name in approval.names]
-        passed.changes.extend(c._replace(removal_class=RemovalClass.APPROVED) for c in agreed)
-        names = tuple(c.name for c in due if c not in agreed)
+        whole = digest(context.snapshot.network.domain, removal_class, (c.name for c in due))
+        approved = [c for c in due if whole in approval.digests or c.name in approval.names]
+        passed.changes.extend(c._replace(removal_class=RemovalClass.APPROVED) for c in approved)
+        names = tuple(c.name for c in due if c not in approved)
         if names:
-            mark = digest(context.snapshot.network.domain, removal_class, names)
-            passed.over_limit.append(OverLimit(removal_class, names, removed, waiting, allowed, limit.window, mark))
+            rest = digest(context.snapshot.network.domain, removal_class, names)
+            passed.over_limit.append(OverLimit(removal_class, names, removed, waiting, allowed, limit.window, rest))
     return passed
 
 
 def _perhaps_removed(context: PlanContext, found: Candidates) -> int:
-    """Return how many removals may have happened: their answer was lost, and they are not asked for anew."""
-    counted = {change.name for change in found.due}.union(*found.waiting.values())
+    """Return how many removals may have happened: their response was lost, and this plan does not repeat them."""
+    known = {change.name for change in found.due}.union(*found.waiting.values())
     return sum(
         1
         for name, unsettled in context.ledger.unsettled.items()
-        if unsettled.phase is AliasPhase.REMOVING and name not in counted and name not in context.observed.names
+        if unsettled.phase is AliasPhase.REMOVING and name not in known and name not in context.observed.names
     )
 
 
 def _removed_lately(context: PlanContext, window: float) -> int:
-    """Return how many removals the window holds; after a jump of the clock all that the ledger has count."""
+    """Return the number of removals in the window; after a clock jump, all removals in the ledger."""
     return sum(1 for _, at in context.ledger.removals if context.ledger.clock_jumped or context.now - at < window)

@@ -1,4 +1,4 @@
-"""Which mappings move to another stage in Ultimate Multisite, from what was proven of their domains. Pure."""
+"""Plan stage changes from check results. Pure."""
 
 from __future__ import annotations
 
@@ -21,20 +21,18 @@ if TYPE_CHECKING:
 
 FAILURES_BEFORE_BACKWARDS = 3
 BACKWARDS_AFTER = HOUR
-# `done-without-ssl` is not here: it works, and a person may have chosen it.
-_ON_THE_WAY = frozenset({Stage.CHECKING_DNS, Stage.CHECKING_SSL, Stage.FAILED, Stage.SSL_FAILED})
-# Why a mapping that is done and seems to be wrong stays so.
+# Without `done-without-ssl`: such a mapping works, and a user may have chosen it.
+_IN_PROGRESS = frozenset({Stage.CHECKING_DNS, Stage.CHECKING_SSL, Stage.FAILED, Stage.SSL_FAILED})
+# Codes of holds: too many mappings would leave "done"; the last check is too old.
 TOO_MANY = "backwards-limit"
-# Why a mapping stays that would move on what was seen too long ago: its name is looked at first.
 RECHECK_FIRST = "recheck-first"
-_SEEN_LATELY = 3600.0
-# In any 24 hours so many of those that are done go backwards, or this share of them if it is more; where more would,
-# none goes.
+_RECENT = 3600.0
+# In any 24 hours, at most this number or this share of "done" mappings moves backwards. If more would, none does.
 _MOST_BACKWARDS, _SHARE_BACKWARDS = 3, 0.10
 
 
 class NextStage(NamedTuple):
-    """What is to be written to a mapping. `secure` is None when it stays as it is."""
+    """Stage to write to a mapping. `secure` is None if that flag stays."""
 
     stage: str
     secure: bool | None
@@ -42,18 +40,18 @@ class NextStage(NamedTuple):
 
 
 class StageHoldReason(NamedTuple):
-    """A stage that would move but for a rule; `code` is stable, `reason` for people."""
+    """A stage change blocked by a rule; `code` is stable, `reason` is for people."""
 
     code: str
     reason: str
 
 
 class StageChange(NamedTuple):
-    """One mapping that moves; `secure` is None when that flag stays.
+    """Stage change of one mapping; `secure` is None if that flag stays.
 
-    `prove`: the name is behind a CDN, so that nothing seen from outside tells whether the CDN leads to this network;
-    Ultimate Multisite's own test request has to come back before the mapping moves. `back`: it was "done" before this
-    engine moved it backwards, or forgotten before this engine took charge, so that nothing becomes a primary domain.
+    `prove`: the domain is behind a CDN, so checks cannot show whether the CDN points to this network. Ultimate
+    Multisite's test request must reach this network before the stage changes. `back`: the mapping was "done" before
+    closte-bridge moved it backwards, or stuck before adoption; it must not become a primary domain.
     """
 
     mapping: Mapping
@@ -66,50 +64,49 @@ class StageChange(NamedTuple):
 
     @property
     def backwards(self) -> bool:
-        """Tell whether it is taken from what it had reached."""
+        """Return whether the mapping loses a stage that it had reached."""
         return self.mapping.stage == Stage.DONE or self.stage == Stage.CHECKING_DNS
 
     @property
     def key(self) -> str:
-        """Return what tells this move from any other, for marks in the ledger."""
+        """Return the key of this change for flags in the ledger."""
         return f"{self.mapping.id} {self.mapping.stage} {self.stage}"
 
     @property
     def seen_long_ago(self) -> StageHold:
-        """Return the hold for a move that nothing seen in the last hour speaks for."""
+        """Return the hold for a change without a check in the last hour."""
         return StageHold(
-            self.name, RECHECK_FIRST, f"{self.reason}, as was seen more than an hour ago: a new look decides"
+            self.name, RECHECK_FIRST, f"{self.reason}, but the last check is over an hour old; checking again first"
         )
 
     @property
     def too_many(self) -> StageHold:
-        """Return the hold for one that is done while many others went backwards."""
+        """Return the hold for a "done" mapping while too many others would move backwards."""
         reason = (
-            f"{self.reason}, but of so many at once, which is most likely what this machine sees and visitors do not; "
-            f"where more than {_MOST_BACKWARDS}, or {_SHARE_BACKWARDS:.0%} of those that are done, would go backwards "
-            "within 24 hours, none goes"
+            f"{self.reason}, but too many domains failed at once, which suggests a problem on this machine; no stage "
+            f'moves backwards if more than {_MOST_BACKWARDS} "done" mappings, or {_SHARE_BACKWARDS:.0%} of them, fail '
+            "within 24 hours"
         )
         return StageHold(self.name, TOO_MANY, reason)
 
     @property
     def refused(self) -> StageHold:
-        """Return the hold for a move that Ultimate Multisite did not take."""
-        reason = f'{self.reason}, but Ultimate Multisite did not take "{self.stage}": it is tried again after a day'
+        """Return the hold for a change that Ultimate Multisite rejected."""
+        reason = f'{self.reason}, but Ultimate Multisite rejected "{self.stage}"; retrying in 24 hours'
         return StageHold(self.name, "stage-refused", reason)
 
     @property
     def unproven(self) -> StageHold:
-        """Return the hold for a test request that did not come back."""
+        """Return the hold for a test request that did not reach this network."""
         reason = (
-            "it is behind a CDN, and Ultimate Multisite's test request through it did not come back to this network: "
-            "the CDN may still lead to another server; it is tried again every hour, and "
-            f"`closte-bridge domain revive {self.name}` moves it all the same"
+            "behind a CDN, and Ultimate Multisite's test request did not reach this network, so the CDN may still "
+            f"point to another server; retrying every hour (`closte-bridge domain revive {self.name}` skips this test)"
         )
         return StageHold(self.name, "proxy-unproven", reason)
 
 
 class StageHold(NamedTuple):
-    """One mapping that would move but for a rule."""
+    """A mapping whose stage change is on hold."""
 
     name: str
     code: str
@@ -117,34 +114,34 @@ class StageHold(NamedTuple):
 
 
 class StagePlan(NamedTuple):
-    """What moves and what is held back."""
+    """Stage changes to make, and those on hold."""
 
     changes: tuple[StageChange, ...]
     holds: tuple[StageHold, ...]
 
 
-def names_to_know(mappings: Iterable[Mapping]) -> set[str]:
-    """Return the names whose history decides about a stage: those that have not arrived."""
+def names_in_progress(mappings: Iterable[Mapping]) -> set[str]:
+    """Return the domains of mappings that are not "done"."""
     return {name for mapping in mappings if mapping.stage != Stage.DONE and (name := name_of(mapping))}
 
 
-def room_backwards(mappings: Iterable[Mapping], lately: int) -> int:
-    """Return how many of `mappings` may leave "done" now, when so many have `lately`, in the last 24 hours.
+def allowed_backwards(mappings: Iterable[Mapping], recent: int) -> int:
+    """Return how many of `mappings` may leave "done" now, if `recent` have in the last 24 hours.
 
-    One broken view from outside must not take a whole network's domains away.
+    A local network problem must not take a whole network offline.
     """
-    done = sum(mapping.stage == Stage.DONE for mapping in mappings) + lately
-    return max(0, max(_MOST_BACKWARDS, int(done * _SHARE_BACKWARDS)) - lately)
+    done = sum(mapping.stage == Stage.DONE for mapping in mappings) + recent
+    return max(0, max(_MOST_BACKWARDS, int(done * _SHARE_BACKWARDS)) - recent)
 
 
 class StageContext(NamedTuple):
-    """What decides about stages beside what was seen. Times are in seconds since the epoch.
+    """Facts that decide about stages, apart from checks. Times are in seconds since the epoch.
 
-    `adopted` is when this engine took charge; `given_up` are the ids of mappings that Ultimate Multisite had given up
-    by then; `unproven` the keys of moves whose proof has failed lately, `refused` of those that were not taken;
-    `was_done` the ids of those that this engine had moved backwards: they only return to what they were, and a CDN's
-    firewall must not keep them from it. `room` is how many may leave "done" (`room_backwards`); `contested` are names
-    with the sites that claim them.
+    `adopted`: the time of adoption. `given_up`: IDs of mappings that Ultimate Multisite had given up by then.
+    `unproven`: keys of changes whose test request failed recently; `refused`: of those that were rejected. `was_done`:
+    IDs of mappings that closte-bridge moved backwards; they return to "done" without a test request, because a CDN's
+    firewall may block it. `room`: how many may leave "done" (`allowed_backwards`). `contested`: domains mapped to
+    several sites, with those sites.
     """
 
     now: float
@@ -159,67 +156,68 @@ class StageContext(NamedTuple):
 
 def plan_stages(
     mappings: Iterable[Mapping],
-    histories: MappingType[str, CheckState],
-    around: StageContext,
+    check_states: MappingType[str, CheckState],
+    context: StageContext,
     revive: Collection[str] = (),
 ) -> StagePlan:
-    """Return what follows for the stages of `mappings` from what was seen in the last hour.
+    """Return the stage changes of `mappings` that follow from checks of the last hour.
 
-    `revive` names those that a person brings back all the same.
+    `revive`: domains that a user reactivates; they need no test request.
     """
     moves: list[tuple[StageChange, CheckState]] = []
     holds: list[StageHold] = []
     for mapping in mappings:
         name = name_of(mapping)
-        check_state = histories.get(name) if name else None
+        check_state = check_states.get(name) if name else None
         if name is None or check_state is None:
             continue
-        given_up = mapping.id in around.given_up
-        move = next_stage(mapping, check_state, adopted=around.adopted, given_up=given_up, revive=name in revive)
+        given_up = mapping.id in context.given_up
+        move = next_stage(mapping, check_state, adopted=context.adopted, given_up=given_up, revive=name in revive)
         if isinstance(move, StageHoldReason):
             holds.append(StageHold(name, move.code, move.reason))
         elif move is not None:
-            was_done, revived = mapping.id in around.was_done, name in revive
+            was_done, revived = mapping.id in context.was_done, name in revive
             prove = check_state.dns == DnsCode.PROXIED and move.stage == Stage.DONE and not (was_done or revived)
-            back = was_done or not (revived or is_new(mapping, around.adopted))
+            back = was_done or not (revived or is_new(mapping, context.adopted))
             moves.append((StageChange(mapping, name, move.stage, move.secure, move.reason, prove, back), check_state))
-    # All or none: who sees so many wrong sees wrongly, and the next day's first few would be no better founded.
-    crowd = sum(change.mapping.stage == Stage.DONE for change, _ in moves) > around.room
-    # What a person asks for by name is tried again.
-    asked = {change.key for change, _ in moves if change.name in revive}
-    around = around._replace(refused=set(around.refused) - asked)
-    judged = [(change, _held(change, check_state, around, crowd=crowd)) for change, check_state in moves]
-    holds += [held for _, held in judged if held]
-    return StagePlan(tuple(change for change, held in judged if not held), tuple(holds))
+    # All or nothing: if so many fail at once, the checks themselves are unreliable.
+    too_many = sum(change.mapping.stage == Stage.DONE for change, _ in moves) > context.room
+    # A user's request overrides an earlier rejection.
+    requested = {change.key for change, _ in moves if change.name in revive}
+    context = context._replace(refused=set(context.refused) - requested)
+    decided = [(change, _on_hold(change, check_state, context, too_many=too_many)) for change, check_state in moves]
+    holds += [hold for _, hold in decided if hold]
+    return StagePlan(tuple(change for change, hold in decided if not hold), tuple(holds))
 
 
-def _held(change: StageChange, check_state: CheckState, around: StageContext, *, crowd: bool) -> StageHold | None:
-    """Return what keeps a change back for now. The need for another look comes last: it alone makes one.
+def _on_hold(
+    change: StageChange, check_state: CheckState, context: StageContext, *, too_many: bool
+) -> StageHold | None:
+    """Return the hold of a change, or None. `seen_long_ago` comes last, because it alone triggers a new check.
 
-    `crowd`: more would leave "done" than there is room for.
+    `too_many`: more mappings would leave "done" than are allowed.
     """
-    sites = around.contested.get(change.name)
-    if sites and not change.backwards and change.mapping.id not in around.was_done:
-        # Nobody knows whose it is, and each site that it is done for may make it its primary domain. One that returns
-        # does not.
-        return StageHold(change.name, "conflict", f"sites {', '.join(map(str, sorted(sites)))} claim it")
-    if change.prove and change.key in around.unproven:
+    sites = context.contested.get(change.name)
+    if sites and not change.backwards and change.mapping.id not in context.was_done:
+        # Each of the sites could make it its primary domain. A mapping that returns to "done" cannot.
+        return StageHold(change.name, "conflict", f"mapped to several sites ({', '.join(map(str, sorted(sites)))})")
+    if change.prove and change.key in context.unproven:
         return change.unproven
-    if change.mapping.stage == Stage.DONE and crowd:
+    if change.mapping.stage == Stage.DONE and too_many:
         return change.too_many
-    if change.key in around.refused:
+    if change.key in context.refused:
         return change.refused
-    return None if _seen_lately(check_state, around.now) else change.seen_long_ago
+    return None if _checked_recently(check_state, context.now) else change.seen_long_ago
 
 
-def _seen_lately(check_state: CheckState, now: float) -> bool:
-    """Tell whether it was seen so within the hour: the name may be another site's since, or the stage a person's."""
-    # A time in the future is one that the clock has taken back.
-    return check_state.checked_at is not None and 0 <= now - check_state.checked_at <= _SEEN_LATELY
+def _checked_recently(check_state: CheckState, now: float) -> bool:
+    """Return whether the check is at most an hour old: the domain's site or stage may have changed since."""
+    # A time in the future means that the clock was set back.
+    return check_state.checked_at is not None and 0 <= now - check_state.checked_at <= _RECENT
 
 
 def name_of(mapping: Mapping) -> str | None:
-    """Return the name that is mapped in its one spelling, or None when it is no host name."""
+    """Return the normalised domain of the mapping, or None if it is invalid."""
     try:
         return normalise(mapping.domain)
     except ValueError:
@@ -229,12 +227,11 @@ def name_of(mapping: Mapping) -> str | None:
 def next_stage(
     mapping: Mapping, check_state: CheckState, *, adopted: float, given_up: bool = False, revive: bool = False
 ) -> NextStage | StageHoldReason | None:
-    """Return what follows for the mapping's stage from what is proven, or None when it is right as it is.
+    """Return the next stage change for a mapping, or None.
 
-    `adopted` is when this engine took charge. A mapping that Ultimate Multisite had given up before (`given_up`: it
-    was seen so at that time) only moves with `revive`, because reaching `done` can make it its site's primary domain.
-    One that a person has switched off (`active`) does not move at all. The reason of a move is a sentence's part for
-    people.
+    `adopted` is the time of adoption. A mapping that Ultimate Multisite had given up before (`given_up`: found so at
+    adoption) moves only with `revive`, because "done" can make it its site's primary domain. A mapping that is not
+    `active` does not move. Reasons are clauses for people.
     """
     if check_state.checked_at is None:
         return None
@@ -242,58 +239,58 @@ def next_stage(
     if move is None:
         return None
     if not mapping.active:
-        return StageHoldReason("switched-off", "somebody has switched this mapping off in Ultimate Multisite")
+        return StageHoldReason("switched-off", "this mapping is disabled in Ultimate Multisite")
     if mapping.stage in GIVEN_UP and not revive and (given_up or not _given_up_after(mapping, adopted)):
         return StageHoldReason(
             "given-up-before",
-            "Ultimate Multisite had given it up before this engine took charge; "
-            f"`closte-bridge domain revive {mapping.domain}` says what would change",
+            "Ultimate Multisite had marked it as failed before the adoption; "
+            f"run `closte-bridge domain revive {mapping.domain}` to see what would change",
         )
     return move
 
 
 def _forwards(mapping: Mapping, check_state: CheckState) -> NextStage | None:
-    if mapping.stage not in _ON_THE_WAY:
+    if mapping.stage not in _IN_PROGRESS:
         return None
     if is_settled(check_state):
-        return NextStage(Stage.DONE, True, "DNS and the certificate are right")
+        return NextStage(Stage.DONE, True, "DNS is correct and the certificate is valid")
     if dns_ok(check_state) and mapping.stage in {Stage.CHECKING_DNS, Stage.FAILED}:
-        return NextStage(Stage.CHECKING_SSL, None, "DNS is right")
+        return NextStage(Stage.CHECKING_SSL, None, "DNS is correct")
     return None
 
 
 def _backwards(mapping: Mapping, check_state: CheckState) -> NextStage | None:
-    """Three failures over an hour, and never a domain that serves.
+    """Return the move backwards after three failures over an hour, except for a domain that works.
 
-    A certificate that only does not verify (expired, say) moves nothing: the mapping would stop to work altogether, and
-    a late renewal is reported instead.
+    A certificate that fails only verification (an expired one, for example) moves nothing: the mapping would stop
+    working, and closte-bridge reports the late renewal instead.
     """
     if mapping.stage not in {Stage.CHECKING_SSL, Stage.DONE} or check_state.serves:
         return None
-    # From the first failure to the last: an hour in which nobody looked proves nothing.
+    # From the first to the last failed check: an hour without checks proves nothing.
     lasted = (check_state.failed_at or 0.0) - (check_state.failing_since or 0.0)
     if check_state.failures < FAILURES_BEFORE_BACKWARDS or lasted < BACKWARDS_AFTER:
         return None
     if not check_state.points_here:
-        return NextStage(Stage.CHECKING_DNS, False, f"DNS has been wrong for over an hour ({check_state.dns})")
+        return NextStage(Stage.CHECKING_DNS, False, f"DNS has been incorrect for over an hour ({check_state.dns})")
     if mapping.stage == Stage.DONE and check_state.tls in SEEN_BY_ALL:
         return NextStage(
-            Stage.CHECKING_SSL, False, f"the certificate has been wrong for over an hour ({check_state.tls})"
+            Stage.CHECKING_SSL, False, f"the certificate has been invalid for over an hour ({check_state.tls})"
         )
     return None
 
 
 def is_new(mapping: Mapping, adopted: float) -> bool:
-    """Tell whether the mapping was made after adoption, or in the day before; without a readable date it was not.
+    """Return whether the mapping was created at most a day before the adoption; False without a readable date.
 
-    An older one that is still on its way was forgotten, and nobody expects it to become its site's primary domain.
+    An older mapping that is still in progress must not become its site's primary domain unexpectedly.
     """
     created = _moment(mapping.created)
     return created is not None and created > adopted - DAY
 
 
 def _given_up_after(mapping: Mapping, adopted: float) -> bool:
-    """Tell whether Ultimate Multisite gave the mapping up after adoption; without a readable date it did not."""
+    """Return whether Ultimate Multisite gave the mapping up after the adoption; False without a readable date."""
     modified = _moment(mapping.modified)
     return modified is not None and modified > adopted
 

@@ -167,7 +167,7 @@ def test_nameservers_that_do_not_answer_are_said_to_be_so() -> None:
 @pytest.mark.parametrize("stage", [Stage.CHECKING_DNS, Stage.FAILED])
 def test_dns_that_is_right_moves_the_stage_on(stage: str) -> None:
     assert stage_after(stage, look(START, tls=TlsCode.DEFAULT_CERTIFICATE)) == NextStage(
-        Stage.CHECKING_SSL, None, "DNS is right"
+        Stage.CHECKING_SSL, None, "DNS is correct"
     )
 
 

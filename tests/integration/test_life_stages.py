@@ -187,8 +187,8 @@ def test_the_plan_shows_what_would_move(world: Life) -> None:
         plan = world.run("plan", "--format=json")
         (row,) = [row for row in plan.envelope["data"] if row["change"] == "stage"]
         assert (row["domain"], row["status"]) == (SHOP, "planned")
-        assert row["reason"] == "checking-dns -> done: DNS and the certificate are right"
-        shown = f"  >  {SHOP}  stage checking-dns -> done: DNS and the certificate are right\n"
+        assert row["reason"] == "checking-dns -> done: DNS is correct and the certificate is valid"
+        shown = f"  >  {SHOP}  stage checking-dns -> done: DNS is correct and the certificate is valid\n"
         assert shown in world.run("plan").out
     done = world.run("sync", "--format=json")
     assert done.code == 0

@@ -78,7 +78,9 @@ def _rows_of_gone_sites_do_not_count() -> None:
 def _whatever_is_there_is_ours() -> None:
     from closte_bridge.ledger.state import Origin  # noqa: PLC0415 - in the engine's process alone
 
-    _put("closte_bridge.planning.removals:_ours_at_closte", lambda look: dict.fromkeys(look.observed.names, Origin(1)))
+    _put(
+        "closte_bridge.planning.removals:_managed_on_closte", lambda look: dict.fromkeys(look.observed.names, Origin(1))
+    )
 
 
 def _shorter(**waits: Any) -> Callable[[], None]:  # noqa: ANN401 - the intentions' own types
@@ -189,7 +191,7 @@ _NOTHING = lambda *_, **__: None  # noqa: E731 - the shortest way to say it
 
 MUTANTS: dict[str, Mutant] = {
     "an older database counts": Mutant(
-        1, "a database that went back in time is complete", _putting("closte_bridge.planning.authority:past", _NOTHING),
+        1, "a database that went back in time is complete", _putting("closte_bridge.planning.authority:rollback_sign", _NOTHING),
         ("the_database_goes_back",),
     ),
     "a restore is forgotten": Mutant(

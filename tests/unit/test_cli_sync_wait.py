@@ -164,8 +164,8 @@ def test_a_failure_of_the_first_run_counts_until_it_is_done(rounds: Rounds) -> N
 def test_what_a_later_round_meets_or_does_is_told_too(rounds: Rounds) -> None:
     www = f"www.{LATE}"
     row = a_row(LATE, stage="checking-dns")
-    change = StageChange(row, LATE, "done", True, "DNS and the certificate are right")
-    moved = [StageResult(LATE, "checking-dns", "done", "DNS and the certificate are right", "done")]
+    change = StageChange(row, LATE, "done", True, "DNS is correct and the certificate is valid")
+    moved = [StageResult(LATE, "checking-dns", "done", "DNS is correct and the certificate is valid", "done")]
     later = a_round(
         mapped=[LATE, www, BAD, GOOD], there=[LATE, BAD, GOOD], only=[LATE], failed=[www], checked=NOW,
         stages=[change], moved=moved,

@@ -70,9 +70,9 @@ def test_what_was_to_be_revived_and_did_not_move() -> None:
     names = ["moved.test", "refused.test", "changed.test", "held.test", "unseen.test"]
     verified = CheckResults(
         moved=[
-            StageResult("moved.test", "failed", "done", "DNS is right", "done"),
-            StageResult("refused.test", "failed", "done", "DNS is right", "refused x"),
-            StageResult("changed.test", "failed", "done", "DNS is right", "changed"),
+            StageResult("moved.test", "failed", "done", "DNS is correct", "done"),
+            StageResult("refused.test", "failed", "done", "DNS is correct", "refused x"),
+            StageResult("changed.test", "failed", "done", "DNS is correct", "changed"),
         ],
         stages=StagePlan((), (StageHold("held.test", "switched-off", "somebody has switched it off"),)),
     )

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from closte_bridge.ledger.state import Identity, LedgerLocation, LedgerState
-from closte_bridge.planning.authority import Installation, decide_authority, past, possible_clone
+from closte_bridge.planning.authority import Installation, decide_authority, possible_clone, rollback_sign
 from closte_bridge.planning.model import Authority, Mode
 from tests.support.check_states import ENGINE, MAIN, UNREADABLE, a_ledger, a_list, a_snapshot, partial
 
@@ -173,7 +173,7 @@ def test_without_a_key_the_binding_is_not_in_question() -> None:
     ],
 )
 def test_a_database_that_went_back_in_time_is_noticed(highest: tuple[int, int], words: str | None) -> None:
-    assert past(a_snapshot(highest=highest), bound(highest_site=5, highest_mapping=7)) == words
+    assert rollback_sign(a_snapshot(highest=highest), bound(highest_site=5, highest_mapping=7)) == words
 
 
 @pytest.mark.parametrize(
@@ -187,10 +187,10 @@ def test_a_database_that_went_back_in_time_is_noticed(highest: tuple[int, int], 
     ],
 )
 def test_a_database_that_knows_of_fewer_reports_went_back(found: tuple[str, int] | None, words: str | None) -> None:
-    assert past(replace(a_snapshot(), reports=found), bound(reports=("a", 3))) == words
-    assert past(replace(a_snapshot(), reports=found), bound()) is None
+    assert rollback_sign(replace(a_snapshot(), reports=found), bound(reports=("a", 3))) == words
+    assert rollback_sign(replace(a_snapshot(), reports=found), bound()) is None
 
 
 def test_a_database_that_went_back_stays_so_when_new_rows_level_its_ids() -> None:
     ledger = bound(highest_site=5, highest_mapping=7, went_back="the highest mapping id was 7 and is 6")
-    assert past(a_snapshot(highest=(9, 9)), ledger) == "the highest mapping id was 7 and is 6"
+    assert rollback_sign(a_snapshot(highest=(9, 9)), ledger) == "the highest mapping id was 7 and is 6"

@@ -10,9 +10,9 @@ from closte_bridge.planning.stages import (
     RECHECK_FIRST,
     TOO_MANY,
     StageContext,
-    names_to_know,
+    allowed_backwards,
+    names_in_progress,
     plan_stages,
-    room_backwards,
 )
 from closte_bridge.wordpress.snapshot import Mapping
 
@@ -190,18 +190,18 @@ def test_none_goes_backwards_from_done_where_more_would_than_there_is_room_for()
 
 def test_the_room_is_a_tenth_of_what_is_done_and_three_at_least() -> None:
     rows = [mapping(f"n{number}.example.org", "done") for number in range(50)]
-    assert room_backwards(rows, 0) == 5
-    assert room_backwards(rows, 4) == 1
-    assert room_backwards(rows, 9) == 0
+    assert allowed_backwards(rows, 0) == 5
+    assert allowed_backwards(rows, 4) == 1
+    assert allowed_backwards(rows, 9) == 0
     # What was moved counts among those that were done.
-    assert room_backwards(rows[:45], 5) == 0
-    assert room_backwards(rows[:4], 0) == 3
-    assert room_backwards([mapping("a.example.org", "failed")], 2) == 1
+    assert allowed_backwards(rows[:45], 5) == 0
+    assert allowed_backwards(rows[:4], 0) == 3
+    assert allowed_backwards([mapping("a.example.org", "failed")], 2) == 1
 
 
 def test_only_those_that_have_not_arrived_need_their_history() -> None:
     rows = [mapping("a.example.org", "done"), mapping("B.example.org", "failed"), mapping("no name", "failed")]
-    assert names_to_know(rows) == {"b.example.org"}
+    assert names_in_progress(rows) == {"b.example.org"}
 
 
 def test_what_was_seen_given_up_at_adoption_stays_so_whatever_its_date() -> None:
