@@ -1,1 +1,1 @@
-"""The engine: look at both sides, plan, apply, and write down what happened. The only place where the parts meet."""
+"""The reconciliation engine: read, plan, apply, record."""

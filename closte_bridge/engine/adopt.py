@@ -1,4 +1,4 @@
-"""Bind this engine to a network: on purpose, visibly, and never over another engine unasked (rule 6)."""
+"""Adopt a network: explicit, confirmed ownership (rule 6)."""
 
 from __future__ import annotations
 
@@ -39,11 +39,11 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class AdoptionOffer:
-    """What adoption would do, to be shown before it is agreed to.
+    """What an adoption would change, for confirmation.
 
-    `adoptable` are names at Closte that the network wants and that would be ours from then on; `foreign` are those
-    that stay a stranger's. `former` is the main domain that this ledger was bound to before, if another; `changed`
-    what else is other than it was then, where this may be a copy. `settled`: all of it is so already.
+    `adoptable`: domains on Closte that the network needs and that would become managed; `unmanaged`: the others.
+    `former`: the previous main domain of this ledger, if it differs. `changed`: differences which suggest that this
+    network is a copy, as clauses. `settled`: the adoption would change nothing.
     """
 
     view: Observation
@@ -58,7 +58,7 @@ class AdoptionOffer:
 
     @property
     def terms(self) -> tuple[object, ...]:
-        """Return what a person agrees to: for other terms they are to be asked again."""
+        """Return what the user confirms; other terms need another confirmation."""
         network = self.view.snapshot.network
         owner = self.owner.engine if self.owner else None
         bound = (network.domain, network.database, network.app_id, self.view.key_source, self.former)
@@ -70,17 +70,17 @@ def _offer(engine: Engine, view: Observation) -> AdoptionOffer:
     desire = desired(snapshot, engine.policy(), ledger)
     settled = ledger.managed.keys() | ledger.unsettled.keys() | ledger.released
     own = snapshot.network.domain
-    strangers = view.observed.names - settled - {own}
-    adoptable = {name for name in strangers if _wanted_here(name, desire, snapshot)}
+    others = view.observed.names - settled - {own}
+    adoptable = {name for name in others if _needed_here(name, desire, snapshot)}
     identity = ledger.identity
     changed = possible_clone(snapshot, ledger, engine.location())
     managed = identity is not None and snapshot.owner is not None and snapshot.owner.engine == identity.engine
-    # With its database, a copy has our name, too.
+    # A copy of the database also contains our engine ID.
     managed = managed and not changed
     return AdoptionOffer(
         view=view,
         adoptable=tuple(sorted(adoptable)),
-        unmanaged=tuple(sorted(strangers - adoptable)),
+        unmanaged=tuple(sorted(others - adoptable)),
         wanted=len(desire.mapped),
         owner=None if managed else snapshot.owner,
         former=identity.main_domain if identity and identity.main_domain != own else None,
@@ -91,13 +91,13 @@ def _offer(engine: Engine, view: Observation) -> AdoptionOffer:
 
 
 def _in_order(engine: Engine, view: Observation) -> bool:
-    """Tell whether adoption would change nothing about what this engine may do."""
+    """Return whether an adoption would not change the permissions of this installation."""
     mode = view.authority.mode
     return mode is Mode.FULL or (mode is Mode.INACTIVE and view.ledger.location == engine.location())
 
 
-def _wanted_here(name: str, desire: Desired, snapshot: Snapshot) -> bool:
-    """Tell whether this network wants `name`: what only another one of the installation maps is its engine's."""
+def _needed_here(name: str, desire: Desired, snapshot: Snapshot) -> bool:
+    """Return whether this network needs `name`. Mappings of other networks in the same WordPress do not count."""
     if name in desire.configured or name in desire.pins:
         return True
     base = name if name in desire.mapped else name.removeprefix(WWW)
@@ -112,42 +112,44 @@ def _refuse(engine: Engine, view: Observation, offer: AdoptionOffer, *, take_ove
         raise key_rejected()
     if not view.observed.readable:
         raise UnreadableError(
-            f"Closte's list could not be read: {view.observed.reason}",
+            f"Could not read Closte's domain list: {view.observed.reason}",
             code="list-unreadable",
-            hint="Adoption needs to see what is there. Try `closte-bridge integration test`.",
+            hint="Adoption needs Closte's domain list. Run `closte-bridge integration test` to diagnose.",
         )
-    # Its own faults alone: that the database went back in time is what adoption accepts.
+    # Only `faults`: adoption accepts a restored database.
     if view.snapshot.faults:
         raise UnreadableError(
-            f"WordPress could not be read completely: {view.snapshot.faults[0]}.",
+            f"Could not read WordPress completely: {view.snapshot.faults[0]}.",
             code="snapshot-partial",
-            hint="Run `wp db check`, then adopt again.",
+            hint="Run `wp db check`, then `closte-bridge adopt` again.",
         )
     environment = view.snapshot.network.environment
     if environment not in engine.settings.environments:
         raise ReadOnlyError(
-            f'WP_ENVIRONMENT_TYPE is "{environment}": such a network is not adopted.',
+            f'Cannot adopt: WP_ENVIRONMENT_TYPE is "{environment}".',
             code="environment",
-            hint=f"If it is meant, add it to the config: `environments: [production, {environment}]`.",
+            hint=f"To allow it, add it to the config: `environments: [production, {environment}]`.",
         )
     if offer.changed and not take_over:
         raise ReadOnlyError(
-            f"This may be a copy of the network: {'; '.join(offer.changed)}.",
+            f"This looks like a staging copy: {'; '.join(offer.changed)}.",
             code="possible-clone",
-            hint="If it is one, leave it so. If the network itself has moved, run `closte-bridge adopt --take-over`.",
+            hint="If it is a copy, do not adopt it. "
+            "If the live network moved here, run `closte-bridge adopt --take-over`.",
         )
     if offer.owner and not take_over:
         raise ReadOnlyError(
-            f'Another engine, on "{offer.owner.host}" since {offer.owner.since}, is in charge of this network.',
+            "This network is owned by another closte-bridge installation "
+            f'on "{offer.owner.host}" (since {offer.owner.since}).',
             code="other-owner",
-            hint="Run `closte-bridge adopt --take-over` if that one is out of use.",
+            hint="If that installation is no longer in use, run `closte-bridge adopt --take-over`.",
         )
 
 
 def prepare_offer(engine: Engine, *, take_over: bool) -> AdoptionOffer:
-    """Return what `adopt` would bind now, without the lock: no run has to wait while a person reads it.
+    """Return what `adopt` would change now, without the lock: other runs continue while the user reads it.
 
-    Raises what `adopt` does.
+    Raises the same errors as `adopt`.
     """
     with engine.opened(), observe(engine) as view:
         offer = _offer(engine, view)
@@ -156,13 +158,13 @@ def prepare_offer(engine: Engine, *, take_over: bool) -> AdoptionOffer:
 
 
 def adopt(engine: Engine, *, take_over: bool, agree: Callable[[AdoptionOffer], bool], command: str) -> AdoptionOffer:
-    """Look, have it agreed to, then bind ledger and network; return what was agreed to.
+    """Read both sides, confirm with `agree`, then bind ledger and network; return the confirmed offer.
 
-    `agree` raises to stop, and returns False when there is nothing to bind. The lock is held meanwhile: a person is
-    to be asked before, about what `offered` returns.
+    `agree` raises to stop, and returns False if there is nothing to bind. The lock is held during the call, so ask the
+    user before, with the result of `prepare_offer`.
 
-    Raises ReadOnlyError when another engine is in charge or this may be a copy, UnreadableError when a side could not
-    be read.
+    Raises ReadOnlyError if another installation is the owner or this may be a copy, UnreadableError if WordPress or
+    Closte could not be read.
     """
     with lock.held(engine.settings.state_dir, command), engine.opened(), observe(engine) as view:
         offer = _offer(engine, view)
@@ -179,12 +181,12 @@ def adopt(engine: Engine, *, take_over: bool, agree: Callable[[AdoptionOffer], b
 
 
 def _bind_ledger(engine: Engine, ledger: Ledger, offer: AdoptionOffer) -> Owner:
-    """Commit identity, place and adopted names, before the network names the owner: until then nothing is allowed."""
+    """Commit identity, location and adopted domains, before WordPress records the owner and so allows changes."""
     view, now = offer.view, engine.clock.now()
     network = view.snapshot.network
     known = view.ledger.identity
     identity = Identity(
-        # Not the name of the engine that this ledger may have been copied from: it is to notice.
+        # A copied ledger gets a new engine ID, so that the original installation notices.
         engine=known.engine if known and not offer.changed else uuid.uuid4().hex,
         network_id=network.id,
         main_domain=network.domain,
@@ -198,7 +200,7 @@ def _bind_ledger(engine: Engine, ledger: Ledger, offer: AdoptionOffer) -> Owner:
     given_up = [str(m.id) for m in view.snapshot.mappings if m.stage in GIVEN_UP]
     with ledger.transaction():
         if since is None or not offer.renewed:
-            # Whatever Ultimate Multisite gives up from now on comes alive by itself, and nothing of before.
+            # Mappings that failed before the adoption are not reactivated automatically; later ones are.
             since = repr(now)
             ledger.set_flag(GIVEN_UP_BEFORE, given_up, now)
         ledger.set_identity(identity)
@@ -215,10 +217,10 @@ def _bind_ledger(engine: Engine, ledger: Ledger, offer: AdoptionOffer) -> Owner:
             **engine.clock.meta(),
         )
         if view.ledger.clock_jumped:
-            # The clock's marks below hide the jump from the next run.
+            # The new clock values in `set_meta` hide the jump from the next run.
             ledger.start_over(now)
         if not offer.renewed or view.snapshot.went_back or view.ledger.location != engine.location():
-            # Nobody knows what was in use while another engine was in charge, or another copy of this ledger.
+            # Evidence from before the adoption is unreliable: another installation may have owned the network.
             ledger.clear("absences", view.ledger.absences)
             ledger.clear("evidence", view.ledger.evidence)
             ledger.clear_flag(LEAVING, view.ledger.leaving)
@@ -234,11 +236,11 @@ def _bind_ledger(engine: Engine, ledger: Ledger, offer: AdoptionOffer) -> Owner:
 
 
 def _forget_gone(engine: Engine, ledger: Ledger, view: Observation, desire: Desired, now: float, run: str) -> None:
-    """Forget managed aliases that the list lacks and that no run adds: it would be found wanting for them for ever."""
-    lacking = view.ledger.managed.keys() - view.observed.names - view.ledger.added_lately
+    """Forget unneeded managed aliases missing from the list; otherwise it would count as incomplete forever."""
+    missing = view.ledger.managed.keys() - view.observed.names - view.ledger.added_lately
     context = PlanContext(view.snapshot, view.observed, view.ledger, engine.policy(), desire, now, retry=False)
     adds = additions(context)
     coming = {change.name for change in adds.changes} | {hold.name for hold in adds.holds if hold.until}
-    gone = sorted(lacking - coming)
+    gone = sorted(missing - coming)
     ledger.forget(gone)
-    ledger_log.append(ledger, [LogEntry(now, run, "forget", name, "adoption", "no longer at Closte") for name in gone])
+    ledger_log.append(ledger, [LogEntry(now, run, "forget", name, "adoption", "no longer on Closte") for name in gone])

@@ -1,6 +1,6 @@
-"""After a run: the problems that stand, the metrics file, and the command that people set to be told of problems.
+"""Post-run tasks: open problems, the metrics file and `on_problem` notifications.
 
-Neither can fail a run: what goes wrong here is reported beside its result.
+Their errors never fail a run; they are reported with its result.
 """
 
 from __future__ import annotations
@@ -21,10 +21,10 @@ if TYPE_CHECKING:
     from closte_bridge.engine.engine import Engine
     from closte_bridge.engine.run import RunReport
 
-# The same problems are told again after a day, others at the earliest after five minutes.
-_SAME_AGAIN = 86_400.0
-_AT_MOST_EVERY = 300.0
-_PATIENCE = 30.0
+# Seconds between notifications: about the same problems, and about others.
+_REPEAT_AFTER = 86_400.0
+_CHANGED_AFTER = 300.0
+_TIMEOUT = 30.0
 
 
 def after_run(
@@ -36,48 +36,47 @@ def after_run(
     lasting: Collection[str] = (),
     whole: bool = True,
 ) -> list[BridgeError]:
-    """Write the metrics and tell of problems, as the config says; return what went wrong with that.
+    """Write the metrics and report problems, as configured; return the errors of that.
 
-    `problems` are those of the run as they stand in the JSON envelope, `lasting` the codes of those that need a
-    person. A run that was not `whole` saw to some names alone: it knows nothing of the others, so it writes no metrics,
-    and tells only of problems that nobody knows yet.
+    `problems` are those of the run, as in the JSON envelope; `lasting` are the codes of those that need a user. A run
+    that is not `whole` handled only some domains: it writes no metrics and reports only new problems.
     """
     settings = engine.settings
     metrics_wanted = whole and settings.metrics_file is not None
     if not whole and not settings.on_problem:
         return []
-    failed_changes: list[BridgeError] = []
-    # If it cannot be read, the metrics of before must not go on saying that all is well.
-    ledger, meta = _opened(settings, failed_changes)
+    failures: list[BridgeError] = []
+    # Do not leave stale "healthy" metrics behind if the ledger cannot be read.
+    ledger, meta = _opened(settings, failures)
     try:
-        # Whoever runs without the config that the ledger knows has nothing to write there.
+        # Never write to the ledger without the config it was adopted with.
         if whole and ledger is not None and not engine.lacks_config(meta.get("config_path")):
             note(ledger, lasting, engine.clock.now())
     except BridgeError as error:
-        failed_changes.append(error)
+        failures.append(error)
     try:
         if metrics_wanted:
             _write_metrics(engine, report, exit_code, meta, ledger)
     except BridgeError as error:
-        failed_changes.append(error)
+        failures.append(error)
     try:
         if settings.on_problem and ledger is not None:
-            _tell(engine, ledger, meta, problems, whole=whole)
+            _notify(engine, ledger, meta, problems, whole=whole)
     except BridgeError as error:
-        failed_changes.append(error)
+        failures.append(error)
     finally:
         if ledger is not None:
             ledger.close()
-    return failed_changes
+    return failures
 
 
-def _opened(settings: Settings, failed_changes: list[BridgeError]) -> tuple[Ledger | None, dict[str, str]]:
+def _opened(settings: Settings, failures: list[BridgeError]) -> tuple[Ledger | None, dict[str, str]]:
     ledger: Ledger | None = None
     try:
         ledger = Ledger.open(settings.state_dir, create=False)
         return ledger, ledger.meta() if ledger else {}
     except BridgeError as error:
-        failed_changes.append(error)
+        failures.append(error)
         if ledger is not None:
             ledger.close()
         return None, {}
@@ -86,22 +85,22 @@ def _opened(settings: Settings, failed_changes: list[BridgeError]) -> tuple[Ledg
 def _write_metrics(
     engine: Engine, report: RunReport | None, exit_code: int, meta: dict[str, str], ledger: Ledger | None
 ) -> None:
-    from closte_bridge.engine import metrics  # noqa: PLC0415 - only where a file is wanted
+    from closte_bridge.engine import metrics  # noqa: PLC0415 - only if a file is configured
 
     path = metrics.metrics_path(engine.settings)
-    assert path is not None  # noqa: S101 - looked at by the caller
-    # Without checks, what was seen once says nothing of today.
-    looks = metrics.check_counts(ledger, engine.clock.now()) if ledger and engine.settings.checks else None
+    assert path is not None  # noqa: S101 - checked by the caller
+    # With checks disabled, old results are meaningless.
+    checks = metrics.check_counts(ledger, engine.clock.now()) if ledger and engine.settings.checks else None
     problems = open_problems(ledger) if ledger else {}
-    metrics.write(path, metrics.render(report, engine.cost, engine.settings, meta, exit_code, looks, problems))
+    metrics.write(path, metrics.render(report, engine.cost, engine.settings, meta, exit_code, checks, problems))
 
 
-def _tell(
+def _notify(
     engine: Engine, ledger: Ledger, meta: dict[str, str], problems: Sequence[dict[str, Any]], *, whole: bool
 ) -> None:
-    """Run the command when there is news: other problems than last time, the same for a day, or none any more.
+    """Run `on_problem` if the set of problems changed, or daily while it persists.
 
-    Of a run that was not `whole`, only problems that were not told are news.
+    A run that is not `whole` only adds problems.
     """
     now = engine.clock.now()
     codes = {str(problem["code"]) for problem in problems}
@@ -110,15 +109,15 @@ def _tell(
         if codes <= before:
             return
         codes |= before
-    waited = abs(now - at)
-    if waited < (_SAME_AGAIN if codes == before else _AT_MOST_EVERY) or not (codes or before):
+    elapsed = abs(now - at)
+    if elapsed < (_REPEAT_AFTER if codes == before else _CHANGED_AFTER) or not (codes or before):
         return
     with ledger.transaction():
         ledger.set_meta(notified_at=repr(now))
     status = "problem" if problems else "resolved"
     document = {"version": 1, "network": engine.settings.name, "status": status, "problems": list(problems)}
     _run(engine.settings.on_problem, json.dumps(document).encode())
-    # Only now: nobody has heard of it when the command fails.
+    # Save only after the command succeeded, so that a failed notification is retried.
     with ledger.transaction():
         ledger.set_meta(notified=" ".join(sorted(codes)))
 
@@ -136,18 +135,18 @@ def _run(argv: Sequence[str], text: bytes) -> None:
     except OSError as error:
         raise _failed(f"could not be started ({error.strerror})") from None
     try:
-        process.communicate(text, timeout=_PATIENCE)
+        process.communicate(text, timeout=_TIMEOUT)
     except subprocess.TimeoutExpired:
         end(process)
         close_pipes(process)
-        raise _failed(f"was ended after {_PATIENCE:.0f} s") from None
+        raise _failed(f"timed out after {_TIMEOUT:.0f} s") from None
     if process.returncode != 0:
-        raise _failed(f"ended with {process.returncode}")
+        raise _failed(f"exited with code {process.returncode}")
 
 
 def _failed(what: str) -> BridgeError:
     return BridgeError(
-        f"The command of `on_problem` {what}.",
+        f"The `on_problem` command {what}.",
         code="on-problem",
-        hint="Run it by hand with a JSON object on standard input.",
+        hint="Run it manually with a JSON object on standard input to debug it.",
     )

@@ -1,4 +1,4 @@
-"""Carry out a plan's changes: intents first, additions before removals, WordPress read again before any removal."""
+"""Apply a plan: record intents, add, re-read WordPress, remove."""
 
 from __future__ import annotations
 
@@ -33,14 +33,14 @@ if TYPE_CHECKING:
     from closte_bridge.planning.desired import Desired
     from closte_bridge.planning.model import Change, Plan
 
-# One commit holds the intents of so many changes. Each is committed before its call; together they cost one flush.
+# Intents per commit. All are committed before their calls; together they need one flush to disk.
 _BATCH = 50
-# A removal is sent, or repeated, so many seconds at most after WordPress was read.
+# Maximum age in seconds of the WordPress read when a removal is sent or repeated.
 _FRESH = 5.0
 
 
 class Failure(NamedTuple):
-    """A change that did not succeed, with the sentence that says why; `code` is for one that has its own."""
+    """A failed change; `message` is a sentence with the reason, `code` is set for reasons that have one."""
 
     change: Change
     kind: OutcomeKind
@@ -50,9 +50,9 @@ class Failure(NamedTuple):
 
 @dataclass(slots=True)
 class Applied:
-    """What became of a plan: every change is in exactly one of the lists, or was never begun.
+    """Result of a plan: each change is in exactly one of the lists; `not_begun` are the skipped ones.
 
-    `already` are the domains that Closte said existed already, whatever came of that.
+    `already`: domains that Closte reported as existing, whatever the result.
     """
 
     done: list[Change] = field(default_factory=list)
@@ -62,11 +62,11 @@ class Applied:
     stopped: str = ""
     reread_failed: UnreadableError | None = None
     key_rejected: bool = False
-    key_taken: bool = False
+    key_accepted: bool = False
     already: set[str] = field(default_factory=set)
 
     def left_of(self, changes: Iterable[Change]) -> list[Change]:
-        """Return those of `changes` that nothing became of: they were never begun."""
+        """Return the `changes` that were never begun."""
         known = {(change.action, change.name) for change in self.done}
         known |= {(failure.change.action, failure.change.name) for failure in self.failed}
         known |= {(hold.action, hold.name) for hold in self.held}
@@ -75,7 +75,7 @@ class Applied:
 
 @dataclass(slots=True)
 class ApplyPass:
-    """One pass over a plan's changes: what was begun, and what is in doubt until the list was read once more."""
+    """One pass over a plan's changes, with those begun and those in doubt until the list is read again."""
 
     engine: Engine
     ledger: Ledger
@@ -87,7 +87,7 @@ class ApplyPass:
     doubtful: list[tuple[Change, Outcome]] = field(default_factory=list)
 
     def feed(self, changes: Sequence[Change]) -> Iterator[tuple[str, str]]:
-        """Give the client one change after another, each with its intent committed."""
+        """Yield changes to the client after committing their intents."""
         for start in range(0, len(changes), _BATCH):
             batch = changes[start : start + _BATCH]
             record_intents(self.ledger, batch, self.view, self.engine.clock.now())
@@ -96,21 +96,21 @@ class ApplyPass:
                 yield change.action.value, change.name
 
     def take(self, name: str, outcome: Outcome) -> None:
-        """File one outcome, or keep it until the list was read once more."""
+        """Record the outcome of one change, or keep it until the list is read again."""
         change = self.begun.pop(name)
         if outcome.kind is OutcomeKind.KEY_REJECTED:
             outcome = self._without_key(outcome)
         if outcome.attempts:
             self.on_step()
         if doubted(change, outcome, self.view):
-            open_ = replace(outcome, kind=OutcomeKind.UNCLEAR)
-            record_outcome(self.ledger, change, open_, self.view, self.engine.clock.now(), self.run)
+            unclear = replace(outcome, kind=OutcomeKind.UNCLEAR)
+            record_outcome(self.ledger, change, unclear, self.view, self.engine.clock.now(), self.run)
             self.doubtful.append((change, outcome))
         else:
             self.file(change, outcome)
 
     def file(self, change: Change, outcome: Outcome) -> None:
-        """File an outcome by Closte's words."""
+        """Record an outcome as Closte reported it."""
         settled = record_outcome(self.ledger, change, outcome, self.view, self.engine.clock.now(), self.run)
         if outcome.attempts == 0:
             return
@@ -126,32 +126,32 @@ class ApplyPass:
             self.doubtful.append((change, outcome))
 
     def left_of(self, changes: Iterable[Change]) -> list[Change]:
-        """Return those of `changes` that were not begun; what is in doubt was."""
+        """Return the `changes` that were not begun; those in doubt were."""
         doubtful = {(change.action, change.name) for change, _ in self.doubtful}
         return [c for c in self.applied.left_of(changes) if (c.action, c.name) not in doubtful]
 
     def fail(self, change: Change, kind: OutcomeKind, message: str, code: str = "") -> None:
-        """File a change that did not succeed."""
+        """Record a failed change."""
         self.applied.failed.append(Failure(change, kind, message, code))
 
     def _without_key(self, outcome: Outcome) -> Outcome:
-        """Return what an answer as to a wrong key means for its name; a key that is not taken ends the run."""
-        self._try_key()
+        """Return the outcome of a change whose response suggests a wrong key; a rejected key ends the run."""
+        self._test_key()
         if not self.applied.key_rejected:
-            # A firewall, or words about another key: the trouble of this name, and no other has to wait for it.
-            tried = "is taken" if self.applied.key_taken else "could not be tried"
-            outcome = replace(outcome, kind=OutcomeKind.FAILED, message=f"{outcome.message} The key itself {tried}.")
-        # Whatever it is about: where an attempt before it may have made the change, the intent stays.
+            # The key itself was not rejected, so this error only affects this domain.
+            tested = "is valid" if self.applied.key_accepted else "could not be tested"
+            outcome = replace(outcome, kind=OutcomeKind.FAILED, message=f"{outcome.message} The API key {tested}.")
+        # If an earlier attempt may have made the change, the intent stays.
         return replace(outcome, kind=OutcomeKind.UNCLEAR) if outcome.in_doubt else outcome
 
-    def _try_key(self) -> None:
-        """Ask Closte, once in a run, whether it takes the key; anything but a clear yes is a no, and ends the run.
+    def _test_key(self) -> None:
+        """Test the key with Closte, once per run; anything but a clear acceptance counts as rejected.
 
-        When it cannot be asked the run is at its end for another reason, and nothing is said of the key.
+        If the test cannot be sent, the run ends for that reason, and the key stays untested.
         """
-        if not (self.applied.key_taken or self.applied.key_rejected):
+        if not (self.applied.key_accepted or self.applied.key_rejected):
             test = self.view.client.test_connection()
-            self.applied.key_taken, self.applied.key_rejected = test.ok, test.sent and not test.ok
+            self.applied.key_accepted, self.applied.key_rejected = test.ok, test.sent and not test.ok
 
 
 def apply_changes(
@@ -164,18 +164,18 @@ def apply_changes(
     on_step: Callable[[], None] = lambda: None,
     should_stop: Callable[[], bool] = lambda: False,
 ) -> Applied:
-    """Make the plan's changes at Closte and write down what came of each. Raises BridgeError for a broken ledger."""
+    """Make the plan's changes on Closte and record each outcome. Raises BridgeError for a broken ledger."""
     applied = Applied()
     this = ApplyPass(engine, ledger, view, run, applied, on_step)
 
-    def over() -> bool:
+    def ended() -> bool:
         return applied.key_rejected or should_stop()
 
     def run_round(changes: Sequence[Change], begin_within: float = math.inf) -> None:
         stopped = view.client.run(
             this.feed(changes),  # type: ignore[arg-type]  # the action's values are the client's literals
             lambda _, name, outcome: this.take(name, outcome),
-            over,
+            ended,
             begin_within=begin_within,
         )
         applied.stopped = applied.stopped or stopped
@@ -183,24 +183,25 @@ def apply_changes(
         this.begun.clear()
 
     additions, removals = (_in_order(changes, view) for changes in (plan.additions, plan.removals))
-    if additions and not over():
+    if additions and not ended():
         run_round(additions)
-    while removals and not over() and not applied.stopped:
-        removals = _still_unwanted(engine, view, removals, applied)
+    while removals and not ended() and not applied.stopped:
+        removals = _still_unneeded(engine, view, removals, applied)
         if removals:
             run_round(removals[:_BATCH], _FRESH)
         left = this.left_of(removals)
         if removals and len(left) == len(removals):
-            applied.stopped = applied.stopped or f"None was sent within {_FRESH:.0f} s of reading WordPress."
+            late = f"No removal could be sent within {_FRESH:.0f} s after reading WordPress."
+            applied.stopped = applied.stopped or late
         removals = left
-    # One reading for the whole run, after all of its changes.
+    # One read of the list settles all changes in doubt.
     settle(this, tuple(this.doubtful))
     applied.not_begun = applied.left_of(plan.changes)
     return applied
 
 
 def _in_order(changes: Sequence[Change], view: Observation) -> list[Change]:
-    """Return changes with those last that failed most often: a few hopeless ones that end the run block no other."""
+    """Return changes with the most frequently failing last, so that they cannot block others if the run stops early."""
     return sorted(changes, key=lambda change: _failures(change, view))
 
 
@@ -209,51 +210,51 @@ def _failures(change: Change, view: Observation) -> int:
     return trouble.attempts if trouble else 0
 
 
-def _still_unwanted(engine: Engine, view: Observation, removals: Sequence[Change], applied: Applied) -> list[Change]:
-    """Read WordPress once more and keep those removals that nothing mentions even now (rule 4)."""
+def _still_unneeded(engine: Engine, view: Observation, removals: Sequence[Change], applied: Applied) -> list[Change]:
+    """Re-read WordPress and keep only removals of domains that are still unused (rule 4)."""
     try:
         snapshot = read_snapshot(engine, start_snapshot(engine, ask_key=False, acknowledge=False), view.ledger)
     except UnreadableError as error:
         applied.reread_failed = error
-        applied.held += [_spared(change, "the second look at WordPress failed") for change in removals]
+        applied.held += [_kept(change, "the final check of WordPress failed") for change in removals]
         return []
     authority = decide_authority(snapshot, view.observed, view.ledger, engine.installation(view.ledger, view.key))
     desire = desired(snapshot, engine.policy(), view.ledger)
     before = view.desire(engine)
-    doomed, back = [], []
+    unneeded, returned = [], []
     for change in removals:
         if not snapshot.complete:
-            applied.held.append(_spared(change, f"the second look was not complete: {snapshot.problems[0]}"))
+            applied.held.append(_kept(change, f"the final check of WordPress was incomplete: {snapshot.problems[0]}"))
         elif authority.mode is not Mode.FULL:
-            applied.held.append(_spared(change, authority.reason))
+            applied.held.append(_kept(change, authority.reason))
         elif mention := desire.mention(change.name):
-            applied.held.append(_spared(change, f"{mention} mentions it by now"))
-            back.append(change.name)
-        elif late := _covered_since(change.name, before, desire):
-            applied.held.append(_spared(change, f'it covers "{late}", which is new'))
+            applied.held.append(_kept(change, f"now in use by {mention}"))
+            returned.append(change.name)
+        elif new := _newly_covered(change.name, before, desire):
+            applied.held.append(_kept(change, f'"{new}", which is new, depends on it'))
         else:
-            doomed.append(change)
-    if back and engine.ledger is not None:
-        record_return(engine.ledger, back)
-    return doomed
+            unneeded.append(change)
+    if returned and engine.ledger is not None:
+        record_return(engine.ledger, returned)
+    return unneeded
 
 
-def _covered_since(name: str, before: Desired, after: Desired) -> str | None:
-    """Return a name under the wildcard `name` that came into use since the first look: nobody added it yet."""
+def _newly_covered(name: str, before: Desired, after: Desired) -> str | None:
+    """Return a domain under the wildcard `name` that came into use since the first read, so it is not added yet."""
     if not is_wildcard(name):
         return None
     seen, now = ({*desire.mapped, *desire.www, *desire.site_domains()} for desire in (before, after))
     return min((n for n in now - seen if wildcard_over(n) == name), default=None)
 
 
-def _spared(change: Change, reason: str) -> Hold:
+def _kept(change: Change, reason: str) -> Hold:
     return Hold(Action.REMOVE, change.name, "second-look", reason)
 
 
 def key_rejected() -> BridgeError:
-    """Return the error for a key that Closte does not take."""
+    """Return the error for a key that Closte rejected."""
     return BridgeError(
         "Closte rejected the API key.",
         code="key-rejected",
-        hint="Compare the key with the one in Closte's dashboard; `closte-bridge integration test` tries it.",
+        hint="Check that the key matches the one in Closte's dashboard, then run `closte-bridge integration test`.",
     )

@@ -1,4 +1,4 @@
-"""Domain records for sites that were there before this engine, when a person says so."""
+"""Create domain records for existing sites (`domain backfill`)."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class BackfillCandidates:
-    """Sites of any age that lack their record and could have one, by WordPress' own word."""
+    """Sites of any age without a record for which WordPress could create one."""
 
     network: str
     authority: Authority
@@ -29,16 +29,16 @@ class BackfillCandidates:
 
 
 def find_candidates(engine: Engine, only: Collection[str] = ()) -> BackfillCandidates:
-    """Return every site that lacks its record (of `only`, when given) and may have one. Changes nothing.
+    """Return every site without a record (limited to the domains `only`, if given) that can have one. Changes nothing.
 
-    Raises UnreadableError when WordPress could not be read completely.
+    Raises UnreadableError if WordPress could not be read completely.
     """
-    from closte_bridge.engine.observe import observe  # noqa: PLC0415 - the libraries behind it load meanwhile
+    from closte_bridge.engine.observe import observe  # noqa: PLC0415 - loaded when needed
 
     with engine.opened(), observe(engine) as view:
         if not view.snapshot.complete:
             raise UnreadableError(
-                f"WordPress could not be read completely: {view.snapshot.problems[0]}.",
+                f"Could not read WordPress completely: {view.snapshot.problems[0]}.",
                 code="snapshot-partial",
                 hint="Run `wp db check`, then try again.",
             )
@@ -52,7 +52,7 @@ def find_candidates(engine: Engine, only: Collection[str] = ()) -> BackfillCandi
 
 
 def _possible(engine: Engine, missing_records: list[MissingRecord]) -> list[MissingRecord]:
-    from closte_bridge.wordpress.records import MOST_ASKED, make_records  # noqa: PLC0415 - only when it is needed
+    from closte_bridge.wordpress.records import MOST_ASKED, make_records  # noqa: PLC0415 - loaded when needed
 
     found: list[MissingRecord] = []
     for start in range(0, len(missing_records), MOST_ASKED):
@@ -72,16 +72,16 @@ def backfill(
     command: str,
     on_step: Callable[[], None] = lambda: None,
 ) -> dict[int, str]:
-    """Make the records that a survey found, some hundred in each process; return what became of each site.
+    """Create the records found by `find_candidates`, a few hundred per process; return the result of each site.
 
-    Raises ReadOnlyError when this engine must not change the network, BridgeError when the lock is taken or `wp`
-    failed: what was made by then stays, and doing it again is safe.
+    Raises ReadOnlyError if this installation may not change the network, BridgeError if the lock is taken or `wp`
+    failed. Records created before the error stay, and a repetition is safe.
     """
-    from closte_bridge.wordpress.records import MOST_RECORDS  # noqa: PLC0415 - only when it is needed
+    from closte_bridge.wordpress.records import MOST_RECORDS  # noqa: PLC0415 - loaded when needed
 
     if found.authority.mode is Mode.READ_ONLY:
         raise ReadOnlyError(
-            f"Nothing was changed: {found.authority.reason}.", code=found.authority.code, hint=found.authority.hint
+            f"No changes made: {found.authority.reason}.", code=found.authority.code, hint=found.authority.hint
         )
     words: dict[int, str] = {}
     run = os.urandom(4).hex()

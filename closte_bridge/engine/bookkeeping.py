@@ -1,4 +1,4 @@
-"""Write into the ledger what a look showed and what each change came to."""
+"""Record read results and change outcomes in the ledger."""
 
 from __future__ import annotations
 
@@ -30,15 +30,18 @@ if TYPE_CHECKING:
 HOUR, DAY = 3600.0, 86400.0
 _FIRST_WAIT = 15.0
 _REFUSED_WAIT = DAY
-LISTED_ELSEWHERE = "Closte says that it is there, and its list does not show it: not ours"
-# After so many attempts about a day has gone by, and the tries become daily.
+LISTED_ELSEWHERE = (
+    "Closte reports that it already exists, but it is not in the domain list; treated as unmanaged"
+)
+_RE_READ = "domain list re-read"
+# After this many attempts, about a day, retries become daily.
 _HOURLY_UNTIL = 30
 
 
 def next_wait(attempts: int, *, refused: bool, chance: float) -> float:
-    """Return seconds to the next try: doubling up to hourly, then daily; refused names wait a day, then a week.
+    """Return the seconds to the next try: doubling up to an hour, then daily; refused domains wait a day, then a week.
 
-    `chance` in 0..1 spreads the tries by up to a quarter, so that a thousand failures do not come back at once.
+    `chance` in 0..1 adds up to a quarter, so that a thousand failures are not retried at the same time.
     """
     if refused:
         wait = _REFUSED_WAIT if attempts <= 1 else 7 * DAY
@@ -50,10 +53,10 @@ def next_wait(attempts: int, *, refused: bool, chance: float) -> float:
 
 
 def record_observation(engine: Engine, ledger: Ledger, view: Observation, plan: Plan, run: str) -> None:
-    """Commit what looking taught: events and their evidence, what was confirmed, what is missing, counters.
+    """Commit read results: events and evidence, confirmations, absences, counters.
 
-    Where a change was unsettled, the view's ledger holds what was settled from then on. Writes nothing that has not
-    changed, so that a run without changes costs one small commit.
+    Reloads the view's ledger state if a change was unsettled. Writes only what changed, so that a run without changes
+    costs one small commit.
     """
     now, state = view.now, view.ledger
     with ledger.transaction():
@@ -77,55 +80,55 @@ def record_observation(engine: Engine, ledger: Ledger, view: Observation, plan: 
         ledger.set_meta(**highest, **engine.clock.meta(), last_try=repr(engine.clock.now()))
         ledger.prune(now)
     if state.unsettled:
-        # What the look settled must not come back when a change is undone to what the view knows.
+        # Undoing a change restores the view's state, which must include what this read settled.
         view.ledger = ledger.state(now, clock_jumped=state.clock_jumped)
 
 
 def note_went_back(ledger: Ledger, view: Observation) -> None:
-    """Remember that the database went back in time, until it is adopted anew; inside a transaction."""
+    """Remember a restored database until the next adoption; inside a transaction."""
     if view.snapshot.went_back:
         ledger.set_meta(went_back=view.snapshot.went_back)
 
 
-def _update_ledger(ledger: Ledger, books: LedgerUpdates, state: LedgerState, now: float, run: str) -> None:
-    for name, origin in books.confirmed.items():
+def _update_ledger(ledger: Ledger, updates: LedgerUpdates, state: LedgerState, now: float, run: str) -> None:
+    for name, origin in updates.confirmed.items():
         phase = state.unsettled[name].phase
         ledger.put_aliases([(name, origin)], AliasPhase.PRESENT, now)
         if phase is not AliasPhase.REMOVING:
             ledger.count_addition(name, "" if ledger_log.was_managed(ledger, name) else registered_domain(name), now)
-        ledger_log.append(ledger, [LogEntry(now, run, "confirm", name, "seen in the list", "done")])
-    for name in books.vanished:
+        ledger_log.append(ledger, [LogEntry(now, run, "confirm", name, "found in Closte's domain list", "done")])
+    for name in updates.vanished:
         unsettled = state.unsettled.get(name)
         removing = unsettled is not None and unsettled.phase is AliasPhase.REMOVING
-        action, outcome = ("remove", "done") if removing else ("forget", "no longer at Closte")
+        action, outcome = ("remove", "done") if removing else ("forget", "no longer on Closte")
         if removing:
             ledger.count_removal(name, lost_class(name, state), now)
-        ledger_log.append(ledger, [LogEntry(now, run, action, name, "by Closte's list", outcome)])
-    ledger_log.append(ledger, [_unclaimed(n, "an answer was lost", now, run) for n in books.unclaimed])
-    ledger.forget((*books.vanished, *books.unclaimed))
-    ledger.put_absences(books.absences)
-    ledger.clear("absences", books.mentioned_again)
-    ledger.clear("evidence", books.mentioned_again)
-    ledger.clear("failed_changes", books.settled)
-    ledger.clear_flag(LEAVING, books.staying)
-    ledger.disclaim(books.lapsed)
+        ledger_log.append(ledger, [LogEntry(now, run, action, name, "based on Closte's domain list", outcome)])
+    ledger_log.append(ledger, [_unclaimed(n, "response lost", now, run) for n in updates.unclaimed])
+    ledger.forget((*updates.vanished, *updates.unclaimed))
+    ledger.put_absences(updates.absences)
+    ledger.clear("absences", updates.mentioned_again)
+    ledger.clear("evidence", updates.mentioned_again)
+    ledger.clear("failed_changes", updates.settled)
+    ledger.clear_flag(LEAVING, updates.staying)
+    ledger.disclaim(updates.lapsed)
 
 
 def _unclaimed(name: str, cause: str, now: float, run: str) -> LogEntry:
-    """Return what explains how a name got there that was asked for while no list told whether it was there before."""
-    why = "it is there, and may have been before it was asked for: not ours"
+    """Return the log entry of a requested domain that may have existed before the request."""
+    why = "it may have existed before closte-bridge requested it; treated as unmanaged"
     return LogEntry(now, run, "add", name, cause, "unclaimed", why)
 
 
 def _rebind(ledger: Ledger, identity: Identity, view: Observation, run: str) -> None:
     ledger.set_identity(replace(identity, key=view.key.fingerprint()))
-    ledger_log.append(ledger, [LogEntry(view.now, run, "rebind", "", "a new key with the same aliases", "done")])
+    ledger_log.append(ledger, [LogEntry(view.now, run, "rebind", "", "new API key with the same domains", "done")])
 
 
 def record_intents(ledger: Ledger, changes: Iterable[Change], view: Observation, now: float) -> None:
-    """Commit that these changes are about to be asked for, before they are.
+    """Commit the intents of these changes before they are requested.
 
-    An addition is ours when a complete list had shown that the name was not there, or when it was ours before.
+    An addition will be managed if a complete list showed that the domain was missing, or if it was managed before.
     """
     with ledger.transaction():
         for change in changes:
@@ -142,20 +145,20 @@ def record_intents(ledger: Ledger, changes: Iterable[Change], view: Observation,
 
 
 def _claimed(name: str, view: Observation) -> bool:
-    """Tell whether `name` is ours if it is there: it was, or an earlier request for it found it missing."""
+    """Return whether `name` is managed if it exists: it was managed, or missing before an earlier request."""
     earlier = view.ledger.unsettled.get(name)
     return name in view.ledger.managed or (earlier is not None and earlier.absent_before)
 
 
 def record_outcome(ledger: Ledger, change: Change, outcome: Outcome, view: Observation, now: float, run: str) -> bool:
-    """Commit what a change came to; return whether it is settled (False: it has to be looked at in the list)."""
-    # The intent is on the disk. Without this the list tells what came of it, so nobody has to wait for the disk again.
+    """Commit the outcome of a change; return whether it is settled (False: the list must show the result)."""
+    # The intent is on disk. If this commit is lost, the list shows the result, so do not wait for the disk again.
     with ledger.transaction(durable=False):
         entry = LogEntry(now, run, change.action.value, change.name, change.cause, outcome.kind.value, outcome.message)
         ledger_log.append(ledger, [entry])
         if was_there(change, outcome, view):
             ledger.forget([change.name])
-            # In step as far as anybody knows, and yet it would be missing at every look: asked for ever less often.
+            # Confirmed but never listed: retry with back-off.
             _put_failed_change(ledger, change, LISTED_ELSEWHERE, view, now, at_least=LIST_LAG, code=NOT_MANAGED)
             return True
         if outcome.kind in {OutcomeKind.DONE, OutcomeKind.ALREADY}:
@@ -166,12 +169,12 @@ def record_outcome(ledger: Ledger, change: Change, outcome: Outcome, view: Obser
 
 
 def was_there(change: Change, outcome: Outcome, view: Observation) -> bool:
-    """Tell whether a name was there before we asked, as far as anybody knows: it is not ours, and was not added."""
+    """Return whether the domain may have existed before the request (then it is unmanaged)."""
     return change.action is Action.ADD and outcome.kind is OutcomeKind.ALREADY and not _proven(change.name, view)
 
 
 def _proven(name: str, view: Observation) -> bool:
-    """Tell whether `name`, which was to be added, is ours if it is there."""
+    """Return whether `name`, which was requested, is managed if it exists."""
     return view.observed.complete or _claimed(name, view)
 
 
@@ -179,23 +182,23 @@ def _succeeded(ledger: Ledger, change: Change, outcome: Outcome, view: Observati
     if change.action is Action.REMOVE:
         _removed(ledger, change, now)
         return
-    # Also without a complete list, which Closte may never give: else nothing that is added would ever be ours.
+    # Without a complete list as well: Closte may never return one, and added domains must become managed.
     ledger.put_aliases([(change.name, change.origin)], AliasPhase.PRESENT, now)
     registered = registered_domain(change.name) if _needs_certificate(change, outcome, view) else ""
     ledger.count_addition(change.name, registered, now)
     ledger.clear("failed_changes", [change.name])
     ledger.clear_flag(RELEASED, [change.name])
     if change.name in view.ledger.managed:
-        # It had been confirmed before, and is not in the list: asked again less and less often until it shows.
-        message = "Closte confirmed it, but its list does not show it"
+        # Confirmed before but not listed: retry with back-off until it shows.
+        message = "Closte confirmed the change, but it is not in the domain list"
         _put_failed_change(ledger, change, message, view, now, at_least=LIST_LAG, code=NOT_LISTED)
 
 
 def _needs_certificate(change: Change, outcome: Outcome, view: Observation) -> bool:
-    """Return whether an addition is of a domain that had no certificate: a short list makes us ask for others again."""
+    """Return whether the addition needs a new certificate; repeated additions of existing domains do not."""
     if change.name in view.ledger.managed:
         return False
-    # What exists already was added by somebody before, unless an earlier request of ours did it.
+    # A domain that already existed has a certificate, unless an earlier request of this change added it.
     return outcome.kind is not OutcomeKind.ALREADY or outcome.attempts > 1 or change.name in view.ledger.unsettled
 
 
@@ -210,7 +213,7 @@ def _failed(ledger: Ledger, change: Change, outcome: Outcome, view: Observation,
     if outcome.attempts == 0:
         _undo_intent(ledger, change, view, now)
         return
-    # A pause that Closte asks for is kept, but no answer may put a name off for good.
+    # Honor Retry-After, but cap it.
     pause = min(outcome.retry_after or 0.0, DAY)
     _put_failed_change(
         ledger, change, outcome.message, view, now, at_least=pause, refused=outcome.kind is OutcomeKind.REFUSED
@@ -234,7 +237,7 @@ def _put_failed_change(
     refused: bool = False,
     code: str = "",
 ) -> None:
-    """Write down that the change did not succeed yet again, and when it is tried next."""
+    """Record another failed attempt and the time of the next one."""
     earlier = view.ledger.trouble(change.name, change.action)
     attempts = (earlier.attempts if earlier else 0) + 1
     refusals = (earlier.refusals if earlier else 0) + refused
@@ -247,7 +250,7 @@ def _put_failed_change(
 
 
 def _undo_intent(ledger: Ledger, change: Change, view: Observation, now: float) -> None:
-    """The change surely did not happen: put back what the ledger said of the name before."""
+    """Roll back a change that definitely did not happen."""
     name = change.name
     if name in view.ledger.managed:
         ledger.put_aliases([(name, view.ledger.managed[name])], AliasPhase.PRESENT, now)
@@ -259,52 +262,50 @@ def _undo_intent(ledger: Ledger, change: Change, view: Observation, now: float) 
 
 
 def record_return(ledger: Ledger, names: Collection[str]) -> None:
-    """Commit that names about to be removed are mentioned again: should they go anew, waiting starts over."""
+    """Commit that domains due for removal are in use again: a later removal starts with a new delay."""
     with ledger.transaction():
         ledger.clear("absences", names)
         ledger.clear("evidence", names)
 
 
 def undo_intents(ledger: Ledger, changes: Iterable[Change], view: Observation, now: float) -> None:
-    """Put the ledger back for changes whose intent was committed and that were never sent."""
+    """Roll back committed intents of changes that were never sent."""
     with ledger.transaction():
         for change in changes:
             _undo_intent(ledger, change, view, now)
 
 
 def record_seen(ledger: Ledger, change: Change, outcome: Outcome, view: Observation, now: float, run: str) -> None:
-    """Commit that a list, read after a change, shows that it happened."""
+    """Commit that a list read after a change confirms it."""
     with ledger.transaction(durable=False):
         if change.action is Action.REMOVE or _proven(change.name, view):
-            entry = LogEntry(now, run, change.action.value, change.name, "read the list again", "done")
+            entry = LogEntry(now, run, change.action.value, change.name, _RE_READ, "done")
             _succeeded(ledger, change, outcome, view, now)
         else:
-            entry = _unclaimed(change.name, "read the list again", now, run)
+            entry = _unclaimed(change.name, _RE_READ, now, run)
             ledger.forget([change.name])
         ledger_log.append(ledger, [entry])
 
 
 def record_elsewhere(ledger: Ledger, change: Change, message: str, view: Observation, now: float, run: str) -> None:
-    """Commit that a domain exists in another application: it is not managed, and asked for again once a day."""
+    """Commit that a domain exists in another application: it is unmanaged, and retried once a day."""
     with ledger.transaction(durable=False):
         ledger.forget([change.name])
         _put_failed_change(ledger, change, message, view, now, at_least=DAY, code=ELSEWHERE)
-        cause = "read the list again"
-        ledger_log.append(ledger, [LogEntry(now, run, change.action.value, change.name, cause, ELSEWHERE, message)])
+        entry = LogEntry(now, run, change.action.value, change.name, _RE_READ, ELSEWHERE, message)
+        ledger_log.append(ledger, [entry])
 
 
 def record_contradicted(
     ledger: Ledger, change: Change, message: str, view: Observation, now: float, run: str, *, undo: bool, code: str = ""
 ) -> None:
-    """Commit that a change did not happen, or cannot be seen yet, by a list read after it; ask again once that is late.
+    """Commit that a list read after a change does not confirm it; the change is retried after `LIST_LAG`.
 
-    `undo`: it surely did not happen, so that the ledger says of the domain what it said before.
+    `undo`: the change definitely did not happen, so roll it back.
     """
     with ledger.transaction(durable=False):
         _put_failed_change(ledger, change, message, view, now, at_least=LIST_LAG, code=code)
         if undo:
             _undo_intent(ledger, change, view, now)
-        cause = "read the list again"
-        ledger_log.append(
-            ledger, [LogEntry(now, run, change.action.value, change.name, cause, "contradicted", message)]
-        )
+        entry = LogEntry(now, run, change.action.value, change.name, _RE_READ, "contradicted", message)
+        ledger_log.append(ledger, [entry])

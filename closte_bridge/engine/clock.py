@@ -1,4 +1,4 @@
-"""What time it is, and whether the clock can be trusted to have run steadily since the last run."""
+"""Wall clock with detection of clock jumps between runs."""
 
 from __future__ import annotations
 
@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
-# A jump beyond this makes waiting start over; one below it is not noticed, and shortens `removal_delay` by as much.
-# Both clocks are read at one moment, go on while the machine sleeps, and follow alike what NTP corrects bit by bit.
+# A larger jump restarts all delays. A smaller one goes unnoticed and can shorten `removal_delay` by that much.
+# Both clocks are read together, run while the machine sleeps, and follow gradual corrections by NTP.
 TOLERANCE = 60.0
 _BOOT_ID = Path("/proc/sys/kernel/random/boot_id")
 
@@ -23,20 +23,20 @@ def _boot_id() -> str:
 
 
 def _since_boot() -> float:
-    # CLOCK_BOOTTIME goes on while the machine sleeps. It is Linux' own; elsewhere only steps backwards are seen.
+    # CLOCK_BOOTTIME also runs while the machine sleeps. Only Linux has it; elsewhere only backward jumps are detected.
     return time.clock_gettime(time.CLOCK_BOOTTIME) if hasattr(time, "CLOCK_BOOTTIME") else 0.0
 
 
 def last_try(meta: Mapping[str, str]) -> float | None:
-    """Return when this engine last ran, whatever came of it, or was adopted; None when it never was.
+    """Return the time of the last run, successful or not, or of the adoption; None if there was none.
 
-    `marks` are the ledger's small facts. `last_run` there is the clock's reference, of looks at both sides alone.
+    `meta` is from the ledger. Its `last_run` is the reference of the clock and counts only complete reads.
     """
     return max((float(meta[key]) for key in ("last_try", "last_run") if key in meta), default=None)
 
 
 class Clock:
-    """The wall clock and a steady one beside it; tests pass their own."""
+    """Wall clock and monotonic clock; tests pass their own."""
 
     def __init__(
         self,
@@ -49,11 +49,11 @@ class Clock:
         self._boot = boot
 
     def meta(self) -> dict[str, str]:
-        """Return what the next run needs to tell a jump, for the ledger."""
+        """Return the clock values that the next run needs to detect a jump, for the ledger."""
         return {"last_run": repr(self.now()), "last_steady": repr(self._steady()), "last_boot": self._boot()}
 
     def jumped(self, meta: Mapping[str, str]) -> bool:
-        """Tell whether the wall clock moved otherwise than time did since `marks` were taken."""
+        """Return whether the wall clock jumped relative to the monotonic clock since `meta` was written."""
         if "last_run" not in meta:
             return False
         try:
@@ -65,5 +65,5 @@ class Clock:
             return True
         if not meta.get("last_boot") or meta["last_boot"] != self._boot():
             return False
-        # Written so that a mark that is no number counts as a jump.
+        # Invalid values (NaN) count as a jump.
         return not abs(wall - (self._steady() - last_steady)) <= TOLERANCE

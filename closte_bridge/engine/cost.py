@@ -1,4 +1,4 @@
-"""What a run cost, for its last line and for programs."""
+"""Cost of a run, for its last line and the JSON envelope."""
 
 from __future__ import annotations
 
@@ -10,10 +10,10 @@ from closte_bridge.wordpress.wp import WpCost
 
 @dataclass(slots=True)
 class Cost:
-    """Calls and seconds: of `wp`, of the API, and of planning.
+    """Calls and seconds of `wp`, the API and planning.
 
-    `api_seconds` adds up what the requests took, also of those under way at the same time; `list_wait` is how long
-    nothing else was left to do but to wait for Closte's list.
+    `api_seconds` is the sum over all requests, even concurrent ones; `list_wait` is the time spent only waiting for
+    Closte's list.
     """
 
     wp: WpCost = field(default_factory=WpCost)
@@ -23,7 +23,7 @@ class Cost:
     planning_seconds: float = 0.0
 
     def add(self, other: Cost) -> None:
-        """Count what `other` spent as well."""
+        """Add the cost of `other`."""
         self.wp.calls += other.wp.calls
         self.wp.seconds += other.wp.seconds
         self.api_calls += other.api_calls

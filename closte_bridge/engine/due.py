@@ -1,4 +1,4 @@
-"""Which names are to have their DNS and certificate looked at now."""
+"""Select domains whose checks are due."""
 
 from __future__ import annotations
 
@@ -18,9 +18,9 @@ if TYPE_CHECKING:
 
 
 class Due(NamedTuple):
-    """The names to look at, the longest due first, and those that were looked at once and matter no more.
+    """Domains to check, longest due first, and domains (`gone`) whose old results are no longer needed.
 
-    `idle` is what was known before `wp` answered, when there is nothing to look at and that still holds.
+    `idle`: the preview made before `wp` answered, if it is still valid and nothing is due.
     """
 
     names: list[str]
@@ -29,38 +29,36 @@ class Due(NamedTuple):
 
 
 def watched_names(engine: Engine, view: Observation) -> Iterator[str]:
-    """Give every name whose DNS and certificate may matter, each once: wanted ones, and `www.` forms that may be."""
+    """Yield every domain to check, each once: needed domains and their possible `www.` forms."""
     desire = view.desire(engine)
     mapped, www, own = desire.mapped, desire.www, own_sites(view.snapshot)
 
-    def managed(name: str) -> bool:
+    def mapped_here(name: str) -> bool:
         return name in mapped and mapped[name].blog_id in own
 
-    def form_of_ours(name: str) -> bool:
+    def www_form_here(name: str) -> bool:
         return name in www and mapped[www[name]].blog_id in own
 
     yield from (name for name, mapping in mapped.items() if mapping.blog_id in own)
-    yield from (
-        form for form, name in www.items() if mapped[name].blog_id in own and not (form in mapped and managed(form))
-    )
-    yield from (name for name in desire.configured | desire.pins if not managed(name) and not form_of_ours(name))
+    yield from (form for form, name in www.items() if mapped[name].blog_id in own and not mapped_here(form))
+    yield from (name for name in desire.configured | desire.pins if not mapped_here(name) and not www_form_here(name))
 
 
 def own_sites(snapshot: Snapshot) -> set[int]:
-    """Return the ids of this network's sites."""
+    """Return the IDs of this network's sites."""
     return {site.id for site in snapshot.sites.values() if site.network_id == snapshot.network.id}
 
 
 def due_names(engine: Engine, ledger: Ledger, view: Observation, only: Collection[str], now: float) -> Due:
-    """Return what is to be looked at: what is due at `now`, or `only` those names."""
-    ahead = view.ahead
-    # Mostly nothing is due, and a set of 200,000 names would be made for nothing.
-    if ahead and not only and not ahead.due and ahead.are_the_others(watched_names(engine, view)):
-        return Due([], (), ahead)
+    """Return the domains to check: those due at `now`, or only the domains in `only`."""
+    preview = view.due_preview
+    # Usually nothing is due; avoid building a set of 200,000 names.
+    if preview and not only and not preview.due and preview.are_the_others(watched_names(engine, view)):
+        return Due([], (), preview)
     names = set(watched_names(engine, view))
-    if ahead and not only and ahead.due.keys() <= names and ahead.are_the_others(names.difference(ahead.due)):
-        return Due(_in_order(ahead.due, ahead.due), ())
-    # One pass over what the ledger holds: there can be 200,000 names.
+    if preview and not only and preview.due.keys() <= names and preview.are_the_others(names.difference(preview.due)):
+        return Due(_in_order(preview.due, preview.due), ())
+    # A single pass over the ledger: there can be 200,000 names.
     due_at: dict[str, float] = {}
     gone = []
     for name, next_check in check_states.next_checks(ledger):
@@ -79,11 +77,10 @@ def _in_order(names: Iterable[str], due_at: Mapping[str, float]) -> list[str]:
 
 
 def next_check(ledger: Ledger, due: Due) -> float | None:
-    """Return when the next name is due, after these have been looked at; None when none ever is."""
+    """Return when the next check is due after these, or None."""
     if due.idle:
         return due.idle.first
     if not due.gone:
         return check_states.first_check(ledger)
-    # What is remembered of names that are not looked at any more is never due.
-    over = frozenset(due.gone)
-    return min((at for name, at in check_states.next_checks(ledger) if name not in over), default=None)
+    gone = frozenset(due.gone)
+    return min((at for name, at in check_states.next_checks(ledger) if name not in gone), default=None)

@@ -1,4 +1,4 @@
-"""One network's engine: what it was given to work with, and what all its runs share."""
+"""Engine of one network: the settings and resources that all its runs share."""
 
 from __future__ import annotations
 
@@ -27,10 +27,10 @@ if TYPE_CHECKING:
 
 @dataclass(slots=True)
 class Engine:
-    """One network's engine: its settings, its ledger (None before adoption), its clock and what it cost so far.
+    """Engine of one network: its settings, ledger (None before adoption), clock and cost so far.
 
-    `edges` leads DNS checks elsewhere in tests. `head` is a `wp` that was started before the settings were known. In
-    `waits` stands what the engine waits for, by the network's name, for whoever shows that.
+    `edges` redirects DNS checks in tests. `head` is a `wp` that was started before the settings were loaded. `waits`
+    is what the engine waits for, by the network's name, for display.
     """
 
     settings: Settings
@@ -44,7 +44,7 @@ class Engine:
 
     @contextmanager
     def opened(self, *, create: bool = False) -> Iterator[Engine]:
-        """Open the ledger for the body; without `create`, go on without one where there is none."""
+        """Context manager: open the ledger. Without `create`, `ledger` stays None if none exists."""
         self.ledger = Ledger.open(self.settings.state_dir, create=create)
         try:
             with self.ledger.guarded() if self.ledger is not None else nullcontext():
@@ -56,7 +56,7 @@ class Engine:
 
     @contextmanager
     def waiting(self, what: str) -> Iterator[None]:
-        """Let it be known that the body waits for `what`."""
+        """Context manager: show that the engine is waiting for `what`."""
         self.waits[self.settings.name] = what
         try:
             yield
@@ -64,7 +64,7 @@ class Engine:
             self.waits.pop(self.settings.name, None)
 
     def policy(self) -> DomainPolicy:
-        """Return what the config says about names."""
+        """Return the domain settings of the config."""
         from closte_bridge.planning.desired import DomainPolicy  # noqa: PLC0415 - loaded while `wp` runs
 
         s = self.settings
@@ -78,11 +78,11 @@ class Engine:
         )
 
     def location(self) -> LedgerLocation:
-        """Return where this ledger lies: the machine as a digest, and the folder."""
+        """Return the location of the ledger: a digest of the machine, and the directory."""
         import hashlib  # noqa: PLC0415 - loaded while `wp` runs
-        import socket  # noqa: PLC0415 - likewise
+        import socket  # noqa: PLC0415 - loaded while `wp` runs
 
-        from closte_bridge.ledger.state import LedgerLocation  # noqa: PLC0415 - likewise
+        from closte_bridge.ledger.state import LedgerLocation  # noqa: PLC0415 - loaded while `wp` runs
 
         try:
             machine = Path("/etc/machine-id").read_text(encoding="ascii").strip()
@@ -92,15 +92,15 @@ class Engine:
         return LedgerLocation(host, str(self.settings.state_dir.absolute()))
 
     def lacks_config(self, known: str | None) -> bool:
-        """Tell whether the config that the ledger knows, by its path, is not the one in use.
+        """Return whether the config file used at adoption, at the path `known`, is not in use.
 
-        Whatever else is in use, the defaults too, may lack what that file keeps.
+        Another config, or the defaults, may lack the `keep` setting of that file.
         """
         source = self.settings.source
         return known is not None and (source is None or realpath(source) != realpath(known))
 
     def installation(self, ledger: LedgerState, key: Secret | None) -> Installation:
-        """Return where this engine runs and what it was given, for the judgement of its standing."""
+        """Return the facts about this installation that decide about its authority."""
         from closte_bridge.planning.authority import Installation  # noqa: PLC0415 - loaded while `wp` runs
 
         source = self.settings.source
@@ -113,9 +113,8 @@ class Engine:
         )
 
     def client(self, key: Secret) -> ClosteClient:
-        """Return a client of Closte's API with this network's settings. Raises ConfigError for a bad URL."""
-        # The libraries behind it load while `wp` runs.
-        from closte_bridge.closte.client import ClosteClient  # noqa: PLC0415
+        """Return a client of Closte's API with this network's settings. Raises ConfigError for an invalid URL."""
+        from closte_bridge.closte.client import ClosteClient  # noqa: PLC0415 - loaded while `wp` runs
 
         return ClosteClient(
             self.settings.api_url,
@@ -125,7 +124,7 @@ class Engine:
         )
 
     def count_api(self, client: ClosteClient) -> None:
-        """Add what `client` spent to the cost; call once a client."""
+        """Add the calls of `client` to the cost; call this once per client."""
         stats = client.stats
         self.cost.api_calls += stats.calls
         self.cost.api_seconds += stats.seconds

@@ -1,4 +1,4 @@
-"""Certificates that have ended or soon will, in words."""
+"""Notices about certificates that have expired or will expire soon."""
 
 from __future__ import annotations
 
@@ -9,13 +9,16 @@ from closte_bridge.counts import counted
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-HINT = "Closte renews certificates by itself. `closte-bridge domain check <domain>` says what keeps it from that."
+HINT = (
+    "Closte normally renews certificates automatically. "
+    "Run `closte-bridge domain check <domain>` to see what blocks the renewal."
+)
 _DAY = 86_400.0
 _SHOWN = 10
 
 
 class ExpiryNotice(NamedTuple):
-    """What is to be said of certificates. `domain` is there when it is about a single one."""
+    """A notice about certificates. `domain` is set if it concerns a single domain."""
 
     code: str
     message: str
@@ -23,21 +26,21 @@ class ExpiryNotice(NamedTuple):
 
 
 def expiry_words(expiring: Sequence[tuple[str, float]], now: float) -> list[ExpiryNotice]:
-    """Return one sentence about certificates that have expired, and one about those that soon will.
+    """Return one notice about expired certificates and one about certificates that expire soon, if there are any.
 
-    `expiring` are names with the end of their certificates; `now` and the ends are in seconds since the epoch.
+    `expiring`: domains with the end of their certificates. `now` and the ends are in seconds since the epoch.
     """
-    late = [(name, end) for name, end in expiring if end <= now]
+    expired = [(name, end) for name, end in expiring if end <= now]
     soon = [(name, end) for name, end in expiring if end > now]
     found = []
-    if late:
-        found.append(_words("certificate-expired", late, now, "expired", "have expired"))
+    if expired:
+        found.append(_notice("certificate-expired", expired, now, "expired", "have expired"))
     if soon:
-        found.append(_words("certificate-expiring", soon, now, "expires", "expire within 14 days"))
+        found.append(_notice("certificate-expiring", soon, now, "expires", "expire within 14 days"))
     return found
 
 
-def _words(code: str, ends: Sequence[tuple[str, float]], now: float, one: str, several: str) -> ExpiryNotice:
+def _notice(code: str, ends: Sequence[tuple[str, float]], now: float, one: str, several: str) -> ExpiryNotice:
     if len(ends) == 1:
         ((name, end),) = ends
         return ExpiryNotice(code, f'The certificate of "{name}" {one} {_when(end, now)}.', name)

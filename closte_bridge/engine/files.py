@@ -1,4 +1,4 @@
-"""Write a file so that a reader sees the old one or the new one, never a part."""
+"""Atomic file writes: a reader sees the old or the new file, never a part."""
 
 from __future__ import annotations
 
@@ -12,11 +12,11 @@ if TYPE_CHECKING:
 
 
 def write_whole(path: Path, content: bytes, mode: int = 0o600) -> None:
-    """Write beside `path`, flush to the disk, rename. Raises OSError; nothing is left behind then."""
+    """Write a temporary file, flush it to disk, rename it to `path`. Raises OSError and leaves no file behind."""
     if not path.name:
         raise IsADirectoryError(errno.EISDIR, os.strerror(errno.EISDIR), str(path))
-    beside = path.with_name(f".{path.name}.{secrets.token_hex(4)}")
-    descriptor = os.open(beside, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, mode)
+    temporary = path.with_name(f".{path.name}.{secrets.token_hex(4)}")
+    descriptor = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, mode)
     try:
         with os.fdopen(descriptor, "wb") as file:
             # The umask of a service may be stricter than what the reader needs.
@@ -24,7 +24,7 @@ def write_whole(path: Path, content: bytes, mode: int = 0o600) -> None:
             file.write(content)
             file.flush()
             os.fsync(file.fileno())
-        beside.replace(path)
+        temporary.replace(path)
     except BaseException:
-        beside.unlink(missing_ok=True)
+        temporary.unlink(missing_ok=True)
         raise

@@ -1,4 +1,4 @@
-"""Find the API key where it is configured, or else in WordPress (rule 8)."""
+"""Find the API key: in the configuration, or else in WordPress (rule 8)."""
 
 from __future__ import annotations
 
@@ -14,9 +14,9 @@ if TYPE_CHECKING:
 
 
 def find_key(engine: Engine) -> tuple[Secret, str]:
-    """Return the key and, in words, where it came from.
+    """Return the key and a description of its source.
 
-    Raises ConfigError when a configured one cannot be read or there is none, UnreadableError when `wp` failed.
+    Raises ConfigError if a configured key cannot be read or there is none, UnreadableError if `wp` failed.
     """
     if key_location(engine.settings, engine.environ) is not None:
         return configured_or(engine, None)
@@ -26,9 +26,9 @@ def find_key(engine: Engine) -> tuple[Secret, str]:
 
 
 def configured_or(engine: Engine, call: SnapshotCall | None) -> tuple[Secret, str]:
-    """Return the configured key, or else the one that `call`, which asked for it, brought from WordPress.
+    """Return the configured key, or else the key that `call` read from WordPress, with a description of its source.
 
-    Raises ConfigError when a configured one cannot be read or there is none.
+    Raises ConfigError if a configured key cannot be read or there is none.
     """
     key = configured_key(engine.settings, engine.environ)
     location = key_location(engine.settings, engine.environ)

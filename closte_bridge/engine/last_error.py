@@ -1,4 +1,4 @@
-"""The error that the last run of `watch` ended with, kept in the ledger: others see it who do not read the log."""
+"""Error of the last run of `watch`, kept in the ledger for `health` and `doctor`."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ _KEY = "watch_error"
 
 
 class LastError(NamedTuple):
-    """An error with the time of the run, in seconds since the epoch."""
+    """An error and the time of its run, in seconds since the epoch."""
 
     at: float
     code: str
@@ -25,12 +25,12 @@ class LastError(NamedTuple):
 
 
 def last_error(meta: Mapping[str, str]) -> LastError | None:
-    """Return the error that the last run of `watch` ended with, or None after a run that ended well."""
+    """Return the error of the last run of `watch`, or None if it succeeded."""
     return LastError(*json.loads(meta[_KEY])) if _KEY in meta else None
 
 
 def note(folder: Path, error: BridgeError | None, now: float) -> None:
-    """Write down how a run of `watch` ended, if there is a ledger; what keeps it from that is an error of its own."""
+    """Save the result of a run of `watch` if there is a ledger. Errors of the ledger itself are ignored."""
     try:
         ledger = Ledger.open(folder, create=False)
         if ledger is None:

@@ -1,6 +1,6 @@
-"""One run at a time: a lock on the state folder that says who holds it.
+"""Exclusive lock on the state directory, with holder information.
 
-The kernel drops it when the process dies, however it dies; the file with the holder's name stays and means nothing.
+The kernel releases the lock when the process ends. The file stays; without the lock its content has no meaning.
 """
 
 from __future__ import annotations
@@ -12,6 +12,7 @@ import time
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
+from closte_bridge.counts import counted
 from closte_bridge.errors import BridgeError, ExitCode
 from closte_bridge.ledger.folder import make_folder, unusable
 
@@ -21,12 +22,12 @@ if TYPE_CHECKING:
 
 FILE_NAME = "lock"
 _LONGEST = 2000
-# Seconds between tries: a look takes far less.
-_MOMENTS = (0.005, 0.02, 0.075)
+# Seconds between tries. `holder_since` of another process holds the lock for far less.
+_PAUSES = (0.005, 0.02, 0.075)
 
 
 def holder_since(folder: Path) -> float | None:
-    """Return since when (epoch seconds) a running process holds the lock, or None when nobody does."""
+    """Return since when (epoch seconds) a running process holds the lock, or None if it is free."""
     try:
         with (folder / FILE_NAME).open("rb") as file:
             try:
@@ -42,14 +43,14 @@ def _held_by(descriptor: int) -> str:
     try:
         holder = json.loads(os.pread(descriptor, _LONGEST, 0))
         minutes = max(0.0, time.time() - float(holder["since"])) / 60
-        return f"process {int(holder['pid'])} (`{holder['command']}`), for {minutes:.0f} min"
+        return f"process {int(holder['pid'])} (`{holder['command']}`), running for {counted(round(minutes), 'minute')}"
     except (ValueError, KeyError, TypeError, OSError, OverflowError, RecursionError):
         return "another process"
 
 
 def _taken(descriptor: int) -> bool:
-    """Take the lock. Whoever only looks whether somebody has it (`holder_since`) has it for a moment, too."""
-    for pause in (*_MOMENTS, None):
+    """Try to take the lock. Retry shortly, because a status check (`holder_since`) also holds it for a moment."""
+    for pause in (*_PAUSES, None):
         try:
             fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
             return True
@@ -61,9 +62,9 @@ def _taken(descriptor: int) -> bool:
 
 @contextmanager
 def held(folder: Path, command: str) -> Iterator[None]:
-    """Hold the lock of the state folder while the body runs.
+    """Context manager: hold the lock of the state directory.
 
-    Raises BridgeError (exit 75) that names the holder when somebody has it, or one about the folder.
+    Raises BridgeError: with exit code 75 and the holder if another process has it, or about the directory.
     """
     try:
         make_folder(folder)
@@ -74,18 +75,18 @@ def held(folder: Path, command: str) -> Iterator[None]:
     try:
         if not _taken(descriptor):
             raise BridgeError(
-                f"Another run holds the lock: {_held_by(descriptor)}.",
+                f"Another run is in progress: {_held_by(descriptor)}.",
                 code="locked",
-                hint="Wait for it to end; what it does not do, the next run does.",
+                hint="Wait for it to finish. The next run handles anything it leaves.",
                 exit_code=ExitCode.LOCKED,
             )
-        # Cut, so that the whole of it is read back.
+        # Limit the length so that it is read back completely.
         holder = json.dumps({"pid": os.getpid(), "command": command[:80], "since": time.time()})
         try:
             os.ftruncate(descriptor, 0)
             os.pwrite(descriptor, holder.encode(), 0)
         except OSError:
-            pass  # a full disk keeps the name out, not the lock
+            pass  # a full disk only prevents writing the holder info
         yield
     finally:
         os.close(descriptor)

@@ -79,25 +79,25 @@ def _by_words(this: ApplyPass, change: Change, outcome: Outcome) -> None:
 def _contradicted(this: ApplyPass, change: Change, outcome: Outcome) -> None:
     """File a change which by the list did not happen."""
     view, now = this.view, this.engine.clock.now()
-    books = (view, now, this.run)
+    common = (view, now, this.run)
     if outcome.kind not in _SUCCESS:
         this.fail(change, outcome.kind, outcome.message)
     elif outcome.kind is OutcomeKind.DONE:
         message = "Closte confirmed it again, and its list still does not show it."
-        record_contradicted(this.ledger, change, message, *books, undo=False, code=NOT_LISTED)
+        record_contradicted(this.ledger, change, message, *common, undo=False, code=NOT_LISTED)
         this.fail(change, OutcomeKind.FAILED, message)
     elif perhaps_late(change, outcome, view, now):
         if change.name in view.ledger.added_lately:
             this.file(change, outcome)
             return
         shown = "does not show it yet" if change.action is Action.ADD else "still shows it"
-        record_contradicted(this.ledger, change, f"{outcome.message} Its list {shown}.", *books, undo=False)
+        record_contradicted(this.ledger, change, f"{outcome.message} Its list {shown}.", *common, undo=False)
         this.applied.held.append(Hold(change.action, change.name, NOT_LISTED_YET, f"Closte's list {shown}"))
     elif change.action is Action.ADD:
         message = "Closte says that it exists, but not in this application."
-        record_elsewhere(this.ledger, change, message, *books)
+        record_elsewhere(this.ledger, change, message, *common)
         this.fail(change, OutcomeKind.FAILED, message, ELSEWHERE)
     else:
         message = "Closte says that it does not exist, and its list shows it."
-        record_contradicted(this.ledger, change, message, *books, undo=True)
+        record_contradicted(this.ledger, change, message, *common, undo=True)
         this.fail(change, OutcomeKind.FAILED, message)

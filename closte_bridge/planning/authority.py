@@ -114,7 +114,8 @@ def _differences(snapshot: Snapshot, ledger: LedgerState) -> Iterator[tuple[str,
         ("app-id", "Closte application", identity.app_id, network.app_id),
     ):
         if known != found:
-            shown = f' (was "{known}", now "{found}")' if code != "database" else ""
+            before, now = (f'"{value}"' if value else "none" for value in (known, found))
+            shown = f" (was {before}, now {now})" if code != "database" else ""
             yield code, f"the {what} differs from the one recorded at adoption{shown}"
 
 
@@ -131,10 +132,10 @@ def possible_clone(snapshot: Snapshot, ledger: LedgerState, location: LedgerLoca
 
 def _config(snapshot: Snapshot, ledger: LedgerState, installation: Installation) -> Authority | None:  # noqa: ARG001 - one signature for all rules
     if installation.config_missing:
-        used = f'closte-bridge uses "{installation.config_path}"' if installation.config_path else "no file is in use"
+        used = f'"{installation.config_path}"' if installation.config_path else "no config file"
         return _read_only(
             "config-gone",
-            f'the config file used at adoption ("{ledger.config_path}") is not in use: {used}',
+            f'the config file used at adoption ("{ledger.config_path}") is not in use: closte-bridge uses {used}',
             "Restore the file, pass it with `--config`, or run `closte-bridge adopt` "
             "to continue with the current config.",
         )

@@ -191,7 +191,8 @@ _NOTHING = lambda *_, **__: None  # noqa: E731 - the shortest way to say it
 
 MUTANTS: dict[str, Mutant] = {
     "an older database counts": Mutant(
-        1, "a database that went back in time is complete", _putting("closte_bridge.planning.authority:rollback_sign", _NOTHING),
+        1, "a database that went back in time is complete",
+        _putting("closte_bridge.planning.authority:rollback_sign", _NOTHING),
         ("the_database_goes_back",),
     ),
     "a restore is forgotten": Mutant(
@@ -247,7 +248,7 @@ MUTANTS: dict[str, Mutant] = {
     ),
     "no second look": Mutant(
         4, "the doomed names are not read again",
-        _putting("closte_bridge.engine.apply:_still_unwanted", lambda *given: given[2]),
+        _putting("closte_bridge.engine.apply:_still_unneeded", lambda *given: given[2]),
         ("mapped_again_at_the_last_moment",),
     ),
     "late removals": Mutant(

@@ -353,7 +353,7 @@ def test_a_failure_that_nobody_thought_of_is_told_too(
 
 
 def test_a_command_that_hangs_is_ended(tmp_path: Path, clock: Time, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("closte_bridge.engine.alerts._PATIENCE", 0.2)
+    monkeypatch.setattr("closte_bridge.engine.alerts._TIMEOUT", 0.2)
     command = (sys.executable, "-c", "import time; time.sleep(600)")
     (trouble,) = after_run(engine(tmp_path, clock, on_problem=command), None, 1, [PROBLEM])
     assert "was ended after" in trouble.message
@@ -363,7 +363,7 @@ def test_a_command_that_cannot_be_ended_holds_nobody_up(
     tmp_path: Path, clock: Time, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Behind `sudo` it is another user's."""
-    monkeypatch.setattr("closte_bridge.engine.alerts._PATIENCE", 0.2)
+    monkeypatch.setattr("closte_bridge.engine.alerts._TIMEOUT", 0.2)
     monkeypatch.setattr("closte_bridge.wordpress.process._EXIT_TIME", 0.01)
     with unkillable(monkeypatch):
         command = (sys.executable, "-c", "import time; time.sleep(60)")

@@ -32,7 +32,7 @@ def remember(ledger: Ledger, looks: dict[str, float]) -> None:
 def chosen(ledger: Ledger, names: set[str], *, short: bool, only: frozenset[str] = frozenset()) -> due.Due:
     """Ask with or without what was read ahead."""
     ahead = check_states.due_preview(ledger, NOW, warn_until=NOW) if short else None
-    view = cast("Observation", SimpleNamespace(ahead=ahead))
+    view = cast("Observation", SimpleNamespace(due_preview=ahead))
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(due, "watched_names", lambda *_: set(names))
         return due_names(cast("Engine", None), ledger, view, only, NOW)
