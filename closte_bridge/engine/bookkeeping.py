@@ -30,9 +30,7 @@ if TYPE_CHECKING:
 HOUR, DAY = 3600.0, 86400.0
 _FIRST_WAIT = 15.0
 _REFUSED_WAIT = DAY
-LISTED_ELSEWHERE = (
-    "Closte reports that it already exists, but it is not in the domain list; treated as unmanaged"
-)
+LISTED_ELSEWHERE = "Closte reports that it already exists, but it is not in the domain list; treated as unmanaged"
 _RE_READ = "domain list re-read"
 # After this many attempts, about a day, retries become daily.
 _HOURLY_UNTIL = 30

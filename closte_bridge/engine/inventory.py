@@ -6,6 +6,7 @@ from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
+from closte_bridge.domains import WWW
 from closte_bridge.ledger.state import Origin
 from closte_bridge.planning.additions import present_names
 from closte_bridge.planning.desired import desired, origin_of
@@ -132,15 +133,11 @@ _STEPS = {
     "to-add": "Nothing to do. The next sync adds it.",
     "to-remove": "Nothing to do. The next sync removes it.",
     "needs-approval": "Run `closte-bridge plan` to review and approve the removal.",
-    "unmanaged": (
-        "If this domain is not needed, remove it in Closte's dashboard. closte-bridge does not manage it."
-    ),
-    "unknown": "Unknown: Closte's domain list could not be read. Run `closte-bridge integration test`.",
+    "unmanaged": ("If this domain is not needed, remove it in Closte's dashboard. closte-bridge does not manage it."),
+    "unknown": "Unknown: Closte's domain list could not be read completely. Run `closte-bridge integration test`.",
     "gone": "Nothing to do. The next sync removes it from the ledger.",
     "own": "Nothing to do. It is the network's main domain.",
-    "kept": (
-        "To add it to Closte, run `closte-bridge domain add`. The `keep` setting only prevents removal."
-    ),
+    "kept": ("To add it to Closte, run `closte-bridge domain add`. The `keep` setting only prevents removal."),
     "conflict": "Several sites use this domain. Delete the mapping from all but one.",
     "not-public": "Use a public domain name. No certificate can be issued for this one.",
     "site-gone": "Delete the mapping. Its site no longer exists.",
@@ -153,7 +150,7 @@ _STEPS = {
     "released": "Unknown: it was released, and Closte's list is incomplete. Run `closte-bridge integration test`.",
     "covered": "Nothing to do. A wildcard covers it.",
     "by-command-only": "If you no longer need it, run `closte-bridge domain remove`.",
-    "www-unproven": "Point the www. form to the same address as the domain itself.",
+    "www-unproven": "Point {name} to the same address as {base}.",
     "protected": "Nothing to do. It is never removed.",
     "waiting": "Nothing to do. A sync removes it after the delay, unless something uses it again.",
     "snapshot-partial": "WordPress could not be read completely. Run `closte-bridge doctor` to see why.",
@@ -205,4 +202,4 @@ def next_step(known: DomainStatus, authority: Authority, dns_step: str = "") -> 
     step = _STEPS.get(known.code) or _STEPS.get(known.state)
     step = step or "Nothing to do for now. closte-bridge rechecks it automatically."
     dns_first = known.state in _DNS_FIRST and known.code in _HOLDS_AFTER_DNS and not known.leaving
-    return dns_step if dns_step and dns_first else step
+    return dns_step if dns_step and dns_first else step.format(name=known.name, base=known.name.removeprefix(WWW))

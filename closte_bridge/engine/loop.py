@@ -1,7 +1,7 @@
-"""The loop: sync when something happened, when something is due, and at an interval in any case.
+"""Watch loop: sync on events, when changes are due, and at an interval.
 
-It holds nothing between two runs but the time of the next one; all else is in the ledger, so killing it costs nothing.
-Time, waiting and the work itself are handed in: a year can be tried in a second.
+It keeps no state in memory except the next run time, so it can be killed safely. Time, waiting and the work itself are
+arguments, so a test can simulate a year in a second.
 """
 
 from __future__ import annotations
@@ -23,58 +23,58 @@ if TYPE_CHECKING:
 
 TRIGGER_FILE = "trigger"
 HEARTBEAT_FILE = "heartbeat"
-# How often the wake file is looked at, in seconds: an event is acted on within about this time.
-_GLANCE = 0.5
-# How often it shows that it is alive, in seconds: to the shim by a file, to systemd by its watchdog.
-_SIGN_OF_LIFE = 5.0
-# A run that something waits for is not started sooner than this after the last one.
-_BREATH = 1.0
-_LOCKED_AGAIN = 5.0
-# Checks of DNS and certificates go on for so long, in seconds, although something has happened meanwhile.
+# Seconds between checks of the trigger file: an event is handled within about this time.
+_POLL = 0.5
+# Seconds between heartbeats: a file for the shim, the watchdog for systemd.
+_HEARTBEAT = 5.0
+# Minimum seconds between two runs.
+_PAUSE = 1.0
+_LOCKED_RETRY = 5.0
+# Seconds for which checks continue although an event has arrived.
 _CHECKS_UNDISTURBED = 10.0
-# Each look at a name comes with one at both sides. Of thousands of names nearly each second has one that is due.
-_LOOKS_APART = 60.0
+# Seconds between runs for due checks: each run also reads WordPress and Closte, and with thousands of domains, one is
+# due almost every second.
+_CHECKS_APART = 60.0
 
 
-# The more holds end one after the other (hundreds of failed changes in back-off), the more of them wait for one run: so
-# many seconds for each, and so many at most.
+# Holds that end one after the other (such as hundreds of failed changes) share a run: seconds per hold, and the limit.
 _HOLD_APART, _HOLDS_APART = 0.3, 60.0
 
 
 class Waiter(Protocol):
-    """Where the loop gets the time and waits: the real one, or a test's."""
+    """Time and waiting of the loop; tests pass their own."""
 
     def now(self) -> float:
         """Return seconds since the epoch."""
         ...
 
     def pause(self, seconds: float) -> None:
-        """Return after so many seconds, or sooner."""
+        """Wait for this many seconds, or less."""
         ...
 
 
 @dataclass(slots=True)
 class Signals:
-    """What the outside may ask of the loop; safe to set from a signal handler."""
+    """Requests to the loop; safe to set from a signal handler."""
 
     stop: Flag = field(default_factory=Flag)
     reload: Flag = field(default_factory=Flag)
 
 
 class RealWaiter:
-    """The wall clock, and waiting that a signal cuts short: its handler raises."""
+    """Wall clock and real waiting, which a signal handler ends by raising."""
 
     def now(self) -> float:
         """Return seconds since the epoch."""
         return time.time()
 
     def pause(self, seconds: float) -> None:
-        """Wait for so many seconds."""
+        """Wait for this many seconds."""
         time.sleep(seconds)
 
 
 def touch(path: Path) -> None:
-    """Set the time of a marker file to now; a full or read-only disk only means that nobody sees it."""
+    """Set the time of a marker file to now; errors, such as a full disk, are ignored."""
     try:
         descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW, 0o600)
         try:
@@ -86,7 +86,7 @@ def touch(path: Path) -> None:
 
 
 def stamp(path: Path) -> int:
-    """Return when a marker file was touched, in nanoseconds; 0 when there is none."""
+    """Return when a marker file was touched, in nanoseconds; 0 if there is none."""
     try:
         return path.lstat().st_mtime_ns
     except OSError:
@@ -94,50 +94,51 @@ def stamp(path: Path) -> int:
 
 
 class YieldToEvents:
-    """Tells when checks give way to an event: one arrived since `seen`, and they have had a while by now.
+    """Ends checks if an event has arrived since `seen` and they have run for a while.
 
-    Names whose servers keep silent can take many minutes; whoever has just mapped a domain does not wait for them.
-    `seen` is the wake file's stamp from before WordPress was read, `now` is in seconds.
+    Checks of unresponsive servers can take many minutes, and a newly mapped domain must not wait for them. `seen` is
+    the stamp of the trigger file from before WordPress was read; `now` is in seconds.
     """
 
     def __init__(self, folder: Path, now: Callable[[], float] = time.monotonic, seen: int | None = None) -> None:
-        self._wake = folder / TRIGGER_FILE
+        self._trigger = folder / TRIGGER_FILE
         self._now = now
-        self._seen = stamp(self._wake) if seen is None else seen
+        self._seen = stamp(self._trigger) if seen is None else seen
         self._from: float | None = None
 
     def __call__(self) -> bool:
-        """Return whether checks are to end; the time counts from the first call."""
+        """Return whether to end the checks; the time counts from the first call."""
         now = self._now()
         if self._from is None:
             self._from = now + _CHECKS_UNDISTURBED
-        return now >= self._from and stamp(self._wake) != self._seen
+        return now >= self._from and stamp(self._trigger) != self._seen
 
 
 def next_due(report: RunReport, now: float, interval: float) -> float:
-    """Return when to run again: at the interval, or sooner when a hold ends before that."""
-    # By the time of the read: what became due while a long run went on is due now.
+    """Return when to run again: after the interval, or sooner if a hold or a check is due."""
+    # Compare with the time of the read: a hold that ended during a long run is due now.
     ends = [hold.until for hold in report.plan.held if hold.until and hold.until > report.view.now]
     if ends:
         apart = min(_HOLDS_APART, _HOLD_APART * (len(ends) - 1))
         ends = [max(min(ends), now + apart)]
     verified = report.verified
     if verified and verified.next_check is not None:
-        # What was due already and is left (more than one run looks at) is looked at after a breath, not at once.
+        # Wait briefly before processing checks left over from the last run.
         overdue = verified.next_check <= report.view.now
-        ends.append(now + _BREATH if overdue else max(verified.next_check, now + _LOOKS_APART))
+        ends.append(now + _PAUSE if overdue else max(verified.next_check, now + _CHECKS_APART))
     if verified and ((verified.moves_later and not verified.trouble) or verified.proven):
-        # More stages than one run moves (unless moving them fails), or a `www.` name that may be added now.
-        ends.append(now + _BREATH)
+        # Stage changes are left over (and did not fail), or a `www.` form can be added now.
+        ends.append(now + _PAUSE)
     return min([now + interval, *ends])
 
 
 @dataclass(slots=True)
 class WatchLoop:
-    """The loop of one network. `work` makes one run and tells of it; `tell` is given the error of a run that failed.
+    """Watch loop of one network.
 
-    `sign` is given a sentence for the service manager, or nothing but the fact that this is alive; `reload` reads the
-    configuration again and returns the state folder. A run that takes long calls `alive` from time to time.
+    `work` makes one run and reports it; `tell` reports the error of a failed run. `sign` passes a sentence to the
+    service manager, or an empty one as a heartbeat. `reload` reads the config again and returns the state directory. A
+    long run calls `alive` from time to time.
     """
 
     folder: Path
@@ -148,28 +149,28 @@ class WatchLoop:
     reload: Callable[[], Path]
     waiter: Waiter
     signals: Signals
-    _last_sign: float = 0.0
+    _last_heartbeat: float = 0.0
     _seen: int = 0
     _give_way: Callable[[], bool] = lambda: False
 
     def should_yield(self) -> bool:
-        """Return whether the checks of this run are to give way to an event."""
+        """Return whether the checks of this run should end for an event."""
         return self._give_way()
 
     def alive(self) -> None:
-        """Show that this is alive, unless that was done a moment ago."""
+        """Send a heartbeat (throttled)."""
         now = self.waiter.now()
-        if abs(now - self._last_sign) >= _SIGN_OF_LIFE:
-            self._last_sign = now
+        if abs(now - self._last_heartbeat) >= _HEARTBEAT:
+            self._last_heartbeat = now
             touch(self.folder / HEARTBEAT_FILE)
             self.sign("")
 
     def run(self) -> None:
-        """Run until told to stop, by `signals` or KeyboardInterrupt. Errors of a run are told, and the loop goes on."""
+        """Run until `signals` or KeyboardInterrupt stops it. Errors of a run are reported, and the loop continues."""
         try:
             self._run()
         except KeyboardInterrupt:
-            pass  # a signal: what was begun is in the ledger
+            pass  # a signal: the ledger holds everything that was begun
         finally:
             self._leave()
 
@@ -191,33 +192,33 @@ class WatchLoop:
             self._wait(due)
 
     def _once(self) -> float:
-        self._last_sign = 0.0
+        self._last_heartbeat = 0.0
         self.alive()
         try:
             report = self.work()
         except Exception as failure:
-            # Whatever it is, the next run may do better; a loop that ends does nothing at all.
+            # Keep the loop alive on any error; the next run may succeed.
             error = failure if isinstance(failure, BridgeError) else unexpected(failure)
             now = self.waiter.now()
             if error.exit_code is ExitCode.LOCKED:
-                # Somebody runs by hand; what it leaves is ours right after.
-                self.sign("Waiting: another run holds the lock.")
-                return now + min(_LOCKED_AGAIN, self.interval)
+                # A manual run holds the lock; run again right after it.
+                self.sign("Waiting: another run is in progress.")
+                return now + min(_LOCKED_RETRY, self.interval)
             self.tell(error)
             self.sign(f"Failing: {error.message}")
             return now + self.interval
-        self.sign(f"{report.plan.in_sync} in step, {report.plan.hold_count} held.")
+        self.sign(f"{report.plan.in_sync} in sync, {report.plan.hold_count} on hold.")
         return next_due(report, self.waiter.now(), self.interval)
 
     def _wait(self, due: float) -> None:
-        self.waiter.pause(_BREATH)
+        self.waiter.pause(_PAUSE)
         deadline = max(due, self.waiter.now())
         while not (self.signals.stop.is_set() or self.signals.reload.is_set()):
             remaining = deadline - self.waiter.now()
-            # A clock that was set back must not make the loop sleep for longer than it meant to.
-            if remaining <= 0 or remaining > self.interval + _LOCKED_AGAIN:
+            # A clock that was set back must not prolong the wait.
+            if remaining <= 0 or remaining > self.interval + _LOCKED_RETRY:
                 return
             if stamp(self.folder / TRIGGER_FILE) != self._seen:
                 return
             self.alive()
-            self.waiter.pause(min(_GLANCE, remaining))
+            self.waiter.pause(min(_POLL, remaining))

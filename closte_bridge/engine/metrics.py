@@ -1,6 +1,6 @@
-"""What a monitor wants to know of a run, as a file for node_exporter's textfile collector.
+"""Metrics of a run, as a file for node_exporter's textfile collector.
 
-No domain stands in a label: names are many, come and go, and are nobody else's business.
+Labels contain no domains: these are many, change often, and are private.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ _PREFIX = "closte_bridge"
 
 
 def metrics_path(settings: Settings) -> Path | None:
-    """Return the network's own file: networks that inherit one `metrics_file` get a suffix each."""
+    """Return the metrics file of the network: networks that inherit `metrics_file` each get a suffix."""
     path = settings.metrics_file
     if path is None or settings.name == DEFAULT_NETWORK:
         return path
@@ -36,7 +36,7 @@ def metrics_path(settings: Settings) -> Path | None:
 
 
 class _Gauges:
-    """Gauges of one network, collected by name."""
+    """Gauges of one network."""
 
     def __init__(self, network: str) -> None:
         self.registry = CollectorRegistry()
@@ -53,7 +53,7 @@ class _Gauges:
 
 
 class CheckCounts(NamedTuple):
-    """What the ledger holds of looks at DNS and certificates: names by verdict, and certificates that end."""
+    """Results of checks in the ledger: domains by verdict, and expiring certificates."""
 
     dns: dict[str, int]
     tls: dict[str, int]
@@ -62,9 +62,9 @@ class CheckCounts(NamedTuple):
 
 
 def check_counts(ledger: Ledger, now: float) -> CheckCounts:
-    """Return what is remembered of looks; `now` is in seconds since the epoch."""
-    from closte_bridge.checks.domain_state import EXPIRY_WARNING  # noqa: PLC0415 - where there is a ledger
-    from closte_bridge.ledger import check_state as check_states  # noqa: PLC0415 - likewise
+    """Return the results of checks in the ledger; `now` is in seconds since the epoch."""
+    from closte_bridge.checks.domain_state import EXPIRY_WARNING  # noqa: PLC0415 - only if there is a ledger
+    from closte_bridge.ledger import check_state as check_states  # noqa: PLC0415 - only if there is a ledger
 
     ends = [end for _, end in check_states.expiring(ledger, now + EXPIRY_WARNING)]
     expired = sum(1 for end in ends if end <= now)
@@ -77,67 +77,68 @@ def render(
     settings: Settings,
     meta: dict[str, str],
     exit_code: int,
-    looks: CheckCounts | None = None,
+    checks: CheckCounts | None = None,
     problems: dict[str, float] | None = None,
 ) -> bytes:
     """Return the exposition text.
 
-    `marks` are the ledger's small facts, `problems` since when which ones stand; `report` is None when a run failed
-    early, `looks` when there is no ledger or nobody looks.
+    `meta` is from the ledger; `problems` is the start of each open problem, by code. `report` is None if the run failed
+    early; `checks` is None without a ledger or with checks disabled.
     """
-    book = _Gauges(settings.name)
-    book.set("last_run_exit_code", "Exit code of the last run.", exit_code)
+    gauges = _Gauges(settings.name)
+    gauges.set("last_run_exit_code", "Exit code of the last run.", exit_code)
     if "last_run" in meta:
-        text = "When WordPress and Closte were last looked at."
-        book.set("last_run_timestamp_seconds", text, float(meta["last_run"]))
-    # 0 before the first one: an alert on its age never fires if the value is missing.
-    text = "When both sides could last be read and nothing stood in the way."
-    book.set("last_success_timestamp_seconds", text, float(meta.get("last_success", 0)))
-    book.set("wp_calls", "Calls of wp in the last run.", cost.wp.calls)
-    book.set("wp_seconds", "Seconds spent waiting for wp in the last run.", cost.wp.seconds)
-    book.set("api_calls", "Requests to Closte in the last run.", cost.api_calls)
-    book.set("api_seconds", "Seconds spent waiting for Closte in the last run.", cost.api_seconds)
-    book.set("planning_seconds", "Seconds spent planning in the last run.", cost.planning_seconds)
+        text = "Unix time when WordPress and Closte were last read."
+        gauges.set("last_run_timestamp_seconds", text, float(meta["last_run"]))
+    # 0 before the first success: an alert on the age cannot fire without a value.
+    text = "Unix time of the last successful run."
+    gauges.set("last_success_timestamp_seconds", text, float(meta.get("last_success", 0)))
+    gauges.set("wp_calls", "WP-CLI calls in the last run.", cost.wp.calls)
+    gauges.set("wp_seconds", "Seconds spent waiting for WP-CLI in the last run.", cost.wp.seconds)
+    gauges.set("api_calls", "Requests to Closte in the last run.", cost.api_calls)
+    gauges.set("api_seconds", "Seconds spent waiting for Closte in the last run.", cost.api_seconds)
+    gauges.set("planning_seconds", "Seconds spent planning in the last run.", cost.planning_seconds)
     if problems:
-        text = "Since when each problem that needs a person, or fails again and again, stands."
-        book.set_by("problem_since_timestamp_seconds", text, "code", problems)
-    if looks is not None:
-        book.set_by("domains_dns", "Names by what was last seen of their DNS.", "verdict", looks.dns)
-        book.set_by(
-            "domains_tls", "Names that lead here by what was last seen of their certificate.", "verdict", looks.tls
-        )
-        book.set("certificates_expired", "Certificates that have ended.", looks.expired)
-        book.set("certificates_expiring", "Certificates that end within 14 days.", looks.expiring)
+        text = "Unix time since when each lasting problem has been open, by code."
+        gauges.set_by("problem_since_timestamp_seconds", text, "code", problems)
+    if checks is not None:
+        gauges.set_by("domains_dns", "Domains by last DNS check result.", "verdict", checks.dns)
+        text = "Domains with correct DNS by last certificate check result."
+        gauges.set_by("domains_tls", text, "verdict", checks.tls)
+        gauges.set("certificates_expired", "Expired certificates.", checks.expired)
+        gauges.set("certificates_expiring", "Certificates that expire within 14 days.", checks.expiring)
     if report is not None:
-        _of_plan(book, report)
-    return generate_latest(book.registry)
+        _of_plan(gauges, report)
+    return generate_latest(gauges.registry)
 
 
-def _of_plan(book: _Gauges, report: RunReport) -> None:
+def _of_plan(gauges: _Gauges, report: RunReport) -> None:
     plan, applied = report.plan, report.applied
-    book.set("domains_in_sync", "Domains that are on Closte as they should be.", plan.in_sync)
-    book.set("aliases_managed", "Aliases that are ours by the ledger.", len(report.view.ledger.managed))
-    book.set("aliases_unmanaged", "Aliases at Closte that are not ours.", len(plan.unmanaged))
-    book.set("aliases_lost", "Managed aliases that Closte lost, if these are more than a few.", len(report.lost))
-    book.set("events_waiting", "Events of the shim that were waiting.", report.view.snapshot.events_waiting)
-    book.set("list_complete", "1 when Closte's list could be believed.", int(plan.observed.complete))
-    book.set("snapshot_complete", "1 when the snapshot could be believed.", int(not plan.snapshot_faults))
-    book.set("removals_needing_approval", "Removals that the gate keeps.", sum(len(w.names) for w in plan.over_limit))
-    book.set("changes_failed", "Changes of the last run that failed.", len(applied.failed) if applied else 0)
-    book.set("changes_done", "Changes that the last run made.", len(applied.done) if applied else 0)
+    gauges.set("domains_in_sync", "Domains in sync.", plan.in_sync)
+    gauges.set("aliases_managed", "Managed aliases.", len(report.view.ledger.managed))
+    gauges.set("aliases_unmanaged", "Unmanaged aliases.", len(plan.unmanaged))
+    gauges.set("aliases_lost", "Managed aliases missing from Closte's list, if more than a few.", len(report.lost))
+    gauges.set("events_waiting", "Shim events waiting to be processed.", report.view.snapshot.events_waiting)
+    gauges.set("list_complete", "1 if Closte's domain list was complete.", int(plan.observed.complete))
+    gauges.set("snapshot_complete", "1 if WordPress was read completely.", int(not plan.snapshot_faults))
+    gauges.set(
+        "removals_needing_approval", "Removals waiting for approval.", sum(len(w.names) for w in plan.over_limit)
+    )
+    gauges.set("changes_failed", "Failed changes of the last run.", len(applied.failed) if applied else 0)
+    gauges.set("changes_done", "Completed changes of the last run.", len(applied.done) if applied else 0)
     held = Counter(hold.code for hold in plan.held)
     if plan.unproven:
         held[UNPROVEN] = len(plan.unproven)
-    book.set_by("changes_on_hold", "Changes held back, by reason.", "reason", dict(held))
+    gauges.set_by("changes_on_hold", "On-hold changes by reason.", "reason", dict(held))
 
 
 def write(path: Path, text: bytes) -> None:
-    """Write the file for others to read. Raises BridgeError when that fails."""
+    """Write the file, readable for all users. Raises BridgeError."""
     try:
         write_whole(path, text, 0o644)
     except OSError as error:
         raise BridgeError(
-            f'The metrics could not be written to "{path}" ({error.strerror}).',
+            f'Could not write metrics to "{path}" ({error.strerror}).',
             code="metrics-file",
-            hint="Create its folder and let this user write there, or change `metrics_file` in the config.",
+            hint="Create the directory and make it writable for this user, or change `metrics_file` in the config.",
         ) from None

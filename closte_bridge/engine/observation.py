@@ -1,4 +1,4 @@
-"""Both sides as one look found them: what every decision of a run stands on."""
+"""Consistent view of WordPress and Closte for one run."""
 
 from __future__ import annotations
 
@@ -21,9 +21,9 @@ if TYPE_CHECKING:
 
 @dataclass(slots=True)
 class Observation:
-    """Both sides at one moment, judged, with the key that opened Closte's.
+    """WordPress and Closte at one moment, with their completeness, and the API key.
 
-    Where the integration is off there may be no key: nothing is asked of Closte, and nothing changed.
+    If the integration is disabled, there may be no key: nothing is requested from Closte, and nothing changes.
     """
 
     snapshot: Snapshot
@@ -36,22 +36,22 @@ class Observation:
     opened: ClosteClient | None
     now: float
     _desire: Desired | None = None
-    ahead: DuePreview | None = None
+    due_preview: DuePreview | None = None
 
     @property
     def key(self) -> Secret:
-        """The key; only for what is done where the integration is on."""
-        assert self.given_key is not None  # noqa: S101 - as its description says
+        """API key; only use it if the integration is enabled."""
+        assert self.given_key is not None  # noqa: S101 - set if the integration is enabled
         return self.given_key
 
     @property
     def client(self) -> ClosteClient:
-        """The client that asked for the list, open while the look lasts; likewise."""
-        assert self.opened is not None  # noqa: S101 - it comes with the key
+        """Client that requested the list, open during `observe`; only use it if the integration is enabled."""
+        assert self.opened is not None  # noqa: S101 - created together with the key
         return self.opened
 
     def desire(self, engine: Engine) -> Desired:
-        """Return what the network wants, put together once."""
+        """Return the desired state, computed once."""
         from closte_bridge.planning.desired import desired  # noqa: PLC0415 - loaded while `wp` ran
 
         if self._desire is None:
@@ -59,7 +59,7 @@ class Observation:
         return self._desire
 
     def include(self, mappings: Sequence[Mapping]) -> None:
-        """Let what was mapped since the look count as seen."""
+        """Add mappings that were created after the read."""
         if mappings:
             highest = max(self.snapshot.highest_mapping, *(mapping.id for mapping in mappings))
             rows = [*self.snapshot.mappings, *mappings]

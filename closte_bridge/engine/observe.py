@@ -1,4 +1,4 @@
-"""Look at both sides at once: start `wp`, load the rest while it runs, ask Closte, judge what came back."""
+"""Read WordPress and Closte in parallel and validate the results."""
 
 from __future__ import annotations
 
@@ -37,8 +37,8 @@ def _ledger_state(engine: Engine, now: float) -> LedgerState:
     return engine.ledger.state(now, clock_jumped=jumped)
 
 
-def _ahead(engine: Engine, now: float) -> DuePreview | None:
-    """Return which names are due to be looked at; asked for while `wp` runs, it costs nothing."""
+def _due_preview(engine: Engine, now: float) -> DuePreview | None:
+    """Return a preview of the checks that are due; computed while `wp` runs, it costs no time."""
     if engine.ledger is None or not engine.settings.checks:
         return None
     from closte_bridge.checks.domain_state import EXPIRY_WARNING  # noqa: PLC0415 - loaded while `wp` runs
@@ -48,12 +48,12 @@ def _ahead(engine: Engine, now: float) -> DuePreview | None:
 
 
 def _with_fresh_evidence(ledger: LedgerState, snapshot: Snapshot, known: Collection[str], now: float) -> LedgerState:
-    """Return the ledger as it will be once the snapshot's events are in it: a plan may be made before they are.
+    """Return the ledger state as it will be with the snapshot's events: a plan may be made before they are saved.
 
-    `known` are the events that are in it: what they proved may have been found void since.
+    `known` are the events already saved; their evidence may have become void since.
     """
     from closte_bridge.ledger.state import Evidence  # noqa: PLC0415 - loaded while `wp` runs
-    from closte_bridge.wordpress.events import EVERYTHING, taken, understand  # noqa: PLC0415 - likewise
+    from closte_bridge.wordpress.events import EVERYTHING, taken, understand  # noqa: PLC0415 - loaded while `wp` runs
 
     new = [event for event in snapshot.events if event.uid not in known]
     if not new:
@@ -69,30 +69,30 @@ def _with_fresh_evidence(ledger: LedgerState, snapshot: Snapshot, known: Collect
 
 
 class BackgroundJob(Generic[T]):
-    """A job in a thread of its own, which no exit waits for."""
+    """A job in a thread of its own, which does not delay the exit of the process."""
 
     def __init__(self, job: Callable[[], T]) -> None:
-        self._given: list[T] = []
+        self._returned: list[T] = []
         self._raised: list[BaseException] = []
         self._thread = threading.Thread(target=self._work, args=(job,), daemon=True)
         self._thread.start()
 
     def _work(self, job: Callable[[], T]) -> None:
         try:
-            self._given.append(job())
+            self._returned.append(job())
         except BaseException as error:
             self._raised.append(error)
 
     def result(self) -> T:
-        """Wait for the job; return what it gave, or raise what it raised."""
+        """Wait for the job; return its result, or raise its exception."""
         self._thread.join()
         if self._raised:
             raise self._raised[0]
-        return self._given[0]
+        return self._returned[0]
 
 
 def _load_the_rest() -> None:
-    """Import what is needed once `wp` has answered; nothing of it delays the start."""
+    """Import the modules that are needed after `wp` has answered, without delaying its start."""
     import closte_bridge.closte.client  # noqa: PLC0415
     import closte_bridge.engine.apply  # noqa: PLC0415
     import closte_bridge.engine.records  # noqa: PLC0415
@@ -100,7 +100,7 @@ def _load_the_rest() -> None:
 
 
 class _Closte:
-    """Closte as it is asked during a look: a client, and its list, which is on its way from `ask` on."""
+    """Client of Closte during a read, and its domain list, which `ask` requests in the background."""
 
     def __init__(self, engine: Engine) -> None:
         self._engine = engine
@@ -108,16 +108,16 @@ class _Closte:
         self.client: ClosteClient | None = None
 
     def ask(self, key: Secret) -> None:
-        """Ask for the list with `key`. Raises ConfigError for a URL or a key that is none."""
+        """Request the list with `key`. Raises ConfigError for an invalid URL or key."""
         self.client = self._engine.client(key)
         self._listed = BackgroundJob(self.client.list_aliases)
 
     def listing(self) -> Listing:
-        """Wait for the list that was asked for; without a key there was none to ask with."""
+        """Wait for the requested list; without a key, return an unreadable one."""
         if self._listed is None:
             from closte_bridge.closte.listing import Completeness, Listing  # noqa: PLC0415 - loaded while `wp` ran
 
-            return Listing(Completeness.UNREADABLE, "There is no API key.")
+            return Listing(Completeness.UNREADABLE, "No API key is configured.")
         began = time.perf_counter()
         with self._engine.waiting("Closte's list"):
             listing = self._listed.result()
@@ -125,7 +125,7 @@ class _Closte:
         return listing
 
     def close(self) -> None:
-        """Count what was spent, and send nothing any more."""
+        """Count the cost and close the client."""
         if self.client is not None:
             self._engine.count_api(self.client)
             self.client.close()
@@ -133,10 +133,10 @@ class _Closte:
 
 @contextmanager
 def observe(engine: Engine, *, acknowledge: bool = False) -> Iterator[Observation]:
-    """Read both sides and judge them; the client is open for the body, and its cost is counted afterwards.
+    """Context manager: read WordPress and Closte, and validate the results. The client stays open for the body.
 
-    Raises UnreadableError when `wp` gave no snapshot, ConfigError when there is no key and one is needed: it is not
-    where the integration is off. A list that could not be read is no error here: it is in the view.
+    Raises UnreadableError if `wp` returned no snapshot, and ConfigError without a key unless the integration is
+    disabled. A list that could not be read raises nothing; see `observed` of the result.
     """
     key = configured_key(engine.settings, engine.environ)
     location = key_location(engine.settings, engine.environ)
@@ -150,16 +150,16 @@ def observe(engine: Engine, *, acknowledge: bool = False) -> Iterator[Observatio
         _load_the_rest()
         now = engine.clock.now()
         ledger = _ledger_state(engine, now)
-        due_preview = _ahead(engine, now)
+        due_preview = _due_preview(engine, now)
         with engine.waiting("WordPress"):
             call.wait()
         if key is None:
             try:
                 key, source = call.key()
             except ConfigError as error:
-                no_key = error  # what is wrong with the snapshot is said first
+                no_key = error  # errors of the snapshot come first
             else:
-                # The list is on its way while the snapshot is made of what `wp` said.
+                # Request the list while the output of `wp` is decoded.
                 closte.ask(key)
         snapshot = read_snapshot(engine, call, ledger)
         from closte_bridge.planning.model import Mode  # noqa: PLC0415 - loaded while `wp` ran
@@ -182,9 +182,9 @@ def _view(
     key: tuple[Secret | None, str],
     due_preview: DuePreview | None,
 ) -> Observation:
-    """Judge what was seen, with half of the planning done while the list is on its way."""
-    from closte_bridge.planning.authority import decide_authority  # noqa: PLC0415 - likewise
-    from closte_bridge.planning.completeness import assess_list  # noqa: PLC0415 - likewise
+    """Validate the results. Half of the planning is done while the list is on its way."""
+    from closte_bridge.planning.authority import decide_authority  # noqa: PLC0415 - loaded while `wp` ran
+    from closte_bridge.planning.completeness import assess_list  # noqa: PLC0415 - loaded while `wp` ran
     from closte_bridge.planning.desired import desired  # noqa: PLC0415 - loaded while `wp` ran
 
     began = time.perf_counter()

@@ -1,4 +1,4 @@
-"""What people say of single names: pin one, let one go, have one removed. The sync that follows does the rest."""
+"""User requests for single domains (pin, release, remove), executed by the next sync."""
 
 from __future__ import annotations
 
@@ -28,9 +28,9 @@ if TYPE_CHECKING:
 
 
 def parse_names(raw: Iterable[str], on_pasted: Callable[[str, str], None] | None = None) -> list[str]:
-    """Return the names in their one spelling. Raises ConfigError for the first that is none.
+    """Return the normalised domains. Raises ConfigError for the first invalid one.
 
-    Of a pasted address the domain is taken, and `on_pasted` is called with what was given and what was understood.
+    For a pasted address, use its domain and call `on_pasted` with the address and the domain.
     """
     names = []
     for name in raw:
@@ -39,47 +39,47 @@ def parse_names(raw: Iterable[str], on_pasted: Callable[[str, str], None] | None
         except ValueError as error:
             domain = pasted_domain(name)
             if domain is None:
-                raise _no_domain(name, str(error)) from None
+                raise _invalid(name, str(error)) from None
             names.append(domain)
             if on_pasted:
                 on_pasted(name, domain)
     return names
 
 
-def _no_domain(text: str, why: str) -> ConfigError:
-    hint = "Write it like shop.example.com, or *.example.com for a wildcard."
+def _invalid(text: str, why: str) -> ConfigError:
+    hint = "Use a form like shop.example.com, or *.example.com for a wildcard."
     if re.search(r"[/:@?#,]", text):
-        hint = "Give the domain alone, like shop.example.com: leave out scheme, user, port, path and commas."
+        hint = "Enter only the domain, like shop.example.com: omit scheme, user, port, path and commas."
     return ConfigError(f'"{text[:80]}" is not a domain name: {why}.', code="bad-domain", hint=hint)
 
 
 def bound(engine: Engine) -> Ledger:
-    """Return the open ledger of an engine that is in charge. Raises ReadOnlyError when none is."""
+    """Return the open ledger of an adopted network. Raises ReadOnlyError if the network has not been adopted."""
     if engine.ledger is None or engine.ledger.engine_id() is None:
         raise ReadOnlyError(
-            "No engine is in charge of this network.",
+            "This network has not been adopted.",
             code="not-adopted",
-            hint="Run `closte-bridge adopt` to take charge.",
+            hint="Run `closte-bridge adopt` to make this installation the owner.",
         )
     return engine.ledger
 
 
 def refuse_read_only(view: Observation) -> None:
-    """Raise ReadOnlyError, or that the key is rejected, where a sync would change nothing for that reason."""
+    """Raise ReadOnlyError in read-only mode, or the error for a rejected key."""
     authority = view.authority
     if authority.mode is not Mode.READ_ONLY:
         return
     if view.listing.key_rejected:
-        # To adopt, the remedy for another key, would not help.
+        # `closte-bridge adopt`, the hint for a changed key, would not help.
         raise key_rejected()
-    raise ReadOnlyError(f"Nothing was changed: {authority.reason}.", code=authority.code, hint=authority.hint)
+    raise ReadOnlyError(f"No changes made: {authority.reason}.", code=authority.code, hint=authority.hint)
 
 
 @contextmanager
-def _noting(engine: Engine, command: str) -> Iterator[tuple[Ledger, Observation]]:
-    """Hold the lock for a wish that is to be noted, with both sides looked at. Raises where nothing may be changed.
+def _saving(engine: Engine, command: str) -> Iterator[tuple[Ledger, Observation]]:
+    """Context manager: lock, read both sides and yield for saving a request.
 
-    A wish that was noted there would come true after the next adoption, perhaps weeks later.
+    Raises in read-only mode: a saved request would otherwise be executed after the next adoption.
     """
     with lock.held(engine.settings.state_dir, command), engine.opened():
         ledger = bound(engine)
@@ -89,25 +89,25 @@ def _noting(engine: Engine, command: str) -> Iterator[tuple[Ledger, Observation]
 
 
 def pin(engine: Engine, names: list[str], command: str) -> list[str]:
-    """Want these names at Closte whatever WordPress says; return those that were not pinned before.
+    """Pin these domains, so that they are needed on Closte whatever WordPress says; return the newly pinned ones.
 
-    Raises BridgeError where nothing may be changed.
+    Raises BridgeError for an unsuitable domain, or in read-only mode.
     """
     for name in names:
         host = name.removeprefix(WILDCARD)
         if is_clostes_own(name):
             raise ConfigError(
-                f'"{name}" cannot be added: it belongs to Closte.',
+                f'Cannot add "{name}": it belongs to Closte.',
                 code="clostes-own",
                 hint="Add a domain of your own.",
             )
-        if why := not_public(host) or ("everybody registers under it" if is_public_suffix(host) else None):
+        if why := not_public(host) or ("it is a public suffix" if is_public_suffix(host) else None):
             raise ConfigError(
-                f'"{name}" cannot be added: no certificate can be had for it ({why}).',
+                f'Cannot add "{name}": no certificate can be issued for it ({why}).',
                 code="not-public",
-                hint="Pin a name of the public DNS.",
+                hint="Use a public domain name.",
             )
-    with _noting(engine, command) as (ledger, view):
+    with _saving(engine, command) as (ledger, view):
         now = engine.clock.now()
         new = [name for name in names if name not in view.ledger.pins]
         with ledger.transaction():
@@ -119,19 +119,18 @@ def pin(engine: Engine, names: list[str], command: str) -> list[str]:
 
 
 class RemovalRequest(NamedTuple):
-    """Names that are to be removed at Closte, and those that were only unpinned because they are not there."""
+    """Domains to remove from Closte, and domains that were only unpinned because they are not managed."""
 
     removing: list[str]
     unpinned: list[str]
 
 
 def request_removal(engine: Engine, names: list[str], command: str) -> RemovalRequest:
-    """Have these names removed at Closte: unpin them and mark them as leaving. Removal itself is the sync's.
+    """Unpin these domains and flag them for removal from Closte by the next sync.
 
-    Raises BridgeError when WordPress or the config still wants one, when one is not ours, or where nothing may be
-    changed.
+    Raises BridgeError if WordPress or the config still needs one, if one is unmanaged, or in read-only mode.
     """
-    with _noting(engine, command) as (ledger, view):
+    with _saving(engine, command) as (ledger, view):
         now, state = engine.clock.now(), view.ledger
         _refuse_removal(state, view.desire(engine), names)
         managed = [name for name in names if name in state.managed or name in state.unsettled]
@@ -146,31 +145,31 @@ def _refuse_removal(state: LedgerState, desire: Desired, names: list[str]) -> No
     for name in names:
         if desire.row_for(name):
             raise BridgeError(
-                f'"{name}" is still mapped in WordPress.',
+                f'Cannot remove "{name}": it is still mapped in WordPress.',
                 code="still-mapped",
-                hint="Remove the mapping there first; the alias then goes by itself.",
+                hint="Delete the mapping in WordPress; closte-bridge then removes the domain automatically.",
                 domain=name,
             )
         if name in desire.configured or desire.keeps(name):
             raise BridgeError(
-                f'"{name}" is still in the config.',
+                f'Cannot remove "{name}": it is still in the config.',
                 code="still-configured",
-                hint="Take it out there first.",
+                hint="Remove it from the config first.",
                 domain=name,
             )
         if name not in state.managed and name not in state.unsettled and name not in state.pins:
             raise BridgeError(
-                f'"{name}" is not one of our aliases.',
+                f'Cannot remove "{name}": closte-bridge does not manage it.',
                 code="not-ours",
-                hint="Only what this engine added or adopted is removed; remove others in Closte's dashboard.",
+                hint="closte-bridge only removes domains it added or adopted. Remove this one in Closte's dashboard.",
                 domain=name,
             )
 
 
 def release(engine: Engine, names: list[str], command: str) -> list[str]:
-    """Forget those of these aliases that are managed or pinned, without touching Closte; return them.
+    """Forget the managed or pinned ones of these domains without changing Closte; return them.
 
-    `adopt` leaves them alone from then on.
+    `adopt` ignores them from then on.
     """
     with lock.held(engine.settings.state_dir, command), engine.opened():
         ledger, now = bound(engine), engine.clock.now()

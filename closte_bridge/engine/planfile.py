@@ -1,7 +1,7 @@
-"""Plans as files: written for review, read back to be applied.
+"""Plan files: write a plan for review, read it back to apply it.
 
-A plan file gives no rights: what it names is only done if a fresh plan, made from what both sides say then, wants the
-same. So a file that was tampered with can at most leave something out.
+A plan file grants no rights: its changes are made only if a fresh plan contains them as well. A manipulated file can
+therefore only omit changes.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ _LARGEST = 64 * 1024 * 1024
 
 @dataclass(frozen=True, slots=True)
 class ReviewedPlan:
-    """The changes that a person reviewed, as (action, name), and the network that they are for."""
+    """The reviewed changes, as (action, domain), and their network."""
 
     network: str
     database: str
@@ -38,7 +38,7 @@ class ReviewedPlan:
 
 
 def document(plan: Plan, view: Observation) -> dict[str, Any]:
-    """Return the plan as JSON data; removals that the gate withholds are in it, marked, to be reviewed."""
+    """Return the plan as JSON data, including removals that need approval."""
     changes = [
         {"action": change.action.value, "name": change.name, "cause": change.cause, "needs-approval": False}
         for change in plan.changes
@@ -59,27 +59,27 @@ def document(plan: Plan, view: Observation) -> dict[str, Any]:
 
 
 def write(path: Path, plan: Plan, view: Observation) -> None:
-    """Write the plan for review: a reader sees the whole of it or nothing. Raises BridgeError."""
+    """Write the plan atomically for review. Raises BridgeError."""
     try:
         write_whole(path, f"{json.dumps(document(plan, view), indent=1)}\n".encode())
     except OSError as error:
         raise BridgeError(
-            f'The plan could not be written to "{path}" ({error.strerror}).',
+            f'Could not write the plan to "{path}" ({error.strerror}).',
             code="plan-file",
-            hint="Choose another place with `--out=FILE`.",
+            hint="Choose a writable location with `--out=FILE`.",
         ) from None
 
 
 def read(path: Path) -> ReviewedPlan:
-    """Read a plan file back. Raises ConfigError when it cannot be read or is not one."""
+    """Read a plan file. Raises ConfigError if it cannot be read or is invalid."""
     try:
         with path.open("rb") as file:
             raw = file.read(_LARGEST + 1)
     except OSError as error:
         raise ConfigError(
-            f'The plan file "{path}" cannot be read ({error.strerror}).',
+            f'Could not read the plan file "{path}" ({error.strerror}).',
             code="plan-file",
-            hint="Make one with `closte-bridge plan --out=FILE`.",
+            hint="Create one with `closte-bridge plan --out=FILE`.",
         ) from None
     try:
         if len(raw) > _LARGEST:
@@ -87,9 +87,9 @@ def read(path: Path) -> ReviewedPlan:
         return _parse(json.loads(raw))
     except (ValueError, KeyError, TypeError, AttributeError, RecursionError):
         raise ConfigError(
-            f'The file "{path}" is not a plan of closte-bridge, or it is damaged.',
+            f'"{path}" is not a valid closte-bridge plan.',
             code="plan-file",
-            hint="Make a new one with `closte-bridge plan --out=FILE`.",
+            hint="Create a new one with `closte-bridge plan --out=FILE`.",
         ) from None
 
 

@@ -1,6 +1,6 @@
-"""Problems that stand: which ones whole runs end with, and since when; for `health` and the metrics.
+"""Open problems of complete runs and failing changes, with their start; for `health` and the metrics.
 
-A change that fails is tried ever less often, so that most runs know nothing of it: those stand in the ledger anyway.
+Failed changes are retried with increasing delays, so most runs do not report them; they are read from the ledger.
 """
 
 from __future__ import annotations
@@ -17,26 +17,26 @@ if TYPE_CHECKING:
 
 LOST = "aliases-lost"
 ALARMS = frozenset({LOST, "database-restored"})
-"""Codes of what nobody may overlook for a day."""
+"""Codes of problems that need attention within a day."""
 
 WARNINGS = ALARMS | {"list-partial", "snapshot-partial", "moved"}
-"""Codes of warnings that need a person; each error does."""
+"""Codes of warnings that need a user. Every error does."""
 
 _KEY = "problems"
 
 
 def note(ledger: Ledger, codes: Iterable[str], now: float) -> None:
-    """Write down the codes that a whole run ended with; each keeps the time of its first run, in epoch seconds."""
+    """Save the problem codes of a complete run; each keeps the time of its first run, in epoch seconds."""
     before = _noted(ledger.meta())
     after = {code: min(before.get(code, now), now) for code in sorted(codes)}
     if after != before:
-        # Not worth a wait for the disk: the next run says the same.
+        # Do not wait for the disk: the next run saves the same.
         with ledger.transaction(durable=False):
             ledger.set_meta(**{_KEY: json.dumps(after) if after else None})
 
 
 def open_problems(ledger: Ledger) -> dict[str, float]:
-    """Return the code of each problem that stands and since when: of whole runs, and of changes that keep failing."""
+    """Return the code and start of each open problem: of complete runs, and of failing changes."""
     found = _noted(ledger.meta())
     query = (
         "SELECT code, action, refused, min(since) FROM failed_changes WHERE code <> ? GROUP BY code, action, refused"
@@ -51,5 +51,5 @@ def _noted(meta: Mapping[str, str]) -> dict[str, float]:
     try:
         return {str(code): float(since) for code, since in json.loads(meta.get(_KEY, "{}")).items()}
     except (ValueError, TypeError, AttributeError):
-        # Not written by us; the next run writes it anew.
+        # Invalid content; the next run overwrites it.
         return {}

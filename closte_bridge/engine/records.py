@@ -1,4 +1,4 @@
-"""Make up for domain records whose creation failed."""
+"""Create missing domain records."""
 
 from __future__ import annotations
 
@@ -42,7 +42,7 @@ if TYPE_CHECKING:
     from closte_bridge.wordpress.records import RecordResult
     from closte_bridge.wordpress.snapshot import Mapping
 
-# What Ultimate Multisite refused is tried again after an hour, and all of it soon if `wp` failed: seconds.
+# Seconds to the next try: after Ultimate Multisite refused a record, and after `wp` failed.
 _REFUSED_WAIT = 3600.0
 _TROUBLE_WAIT = 600.0
 _OUTCOMES = {"made": "done"}
@@ -50,10 +50,10 @@ _OUTCOMES = {"made": "done"}
 
 @dataclass(slots=True)
 class RecordResults:
-    """Which sites lack their record, and what became of those that were due.
+    """Sites without a record, and the results of those that were due.
 
-    `results` are words by site, see `closte_bridge.wordpress.records`; `later` is how many more are due than one run
-    makes. Trouble with `wp` loses nothing: the next run asks again.
+    `results`: a word by site, see `closte_bridge.wordpress.records`. `later`: the number of due records left for the
+    next run. `trouble`: an error of `wp`; the next run tries again.
     """
 
     plan: RecordPlan = NO_RECORDS
@@ -64,7 +64,7 @@ class RecordResults:
 
 
 def records_of(ledger: Ledger | None, view: Observation) -> RecordResults:
-    """Return which records a sync would make; none where nothing may be changed."""
+    """Return the records that a sync would create; none if no changes are allowed."""
     if ledger is None or view.authority.mode in {Mode.READ_ONLY, Mode.INACTIVE}:
         return RecordResults()
     plan = plan_records(view.snapshot, _known(ledger, view), view.now)
@@ -87,7 +87,7 @@ def _known(ledger: Ledger, view: Observation) -> RecordHistory:
 
 
 def note(ledger: Ledger, view: Observation) -> None:
-    """Remember what a run that makes no records and does not count as a complete read has seen of them."""
+    """Save what a run saw of records if it creates none and does not count as a complete read."""
     known = _known(ledger, view)
     plan = plan_records(view.snapshot, known, view.now)
     if fresh := plan.had - {*known.had}:
@@ -99,24 +99,24 @@ def note(ledger: Ledger, view: Observation) -> None:
 
 
 def _remember(ledger: Ledger, plan: RecordPlan, known: RecordHistory) -> None:
-    """Write down which sites wait, and drop what is over; nothing if nothing has changed."""
-    over = {site for site in known.had if site <= known.above}
-    if (plan.waiting, plan.unseen, plan.settled) == (known.waiting, known.unseen, frozenset()) and not over:
+    """Save which sites wait and drop old entries, if anything changed."""
+    old = {site for site in known.had if site <= known.above}
+    if (plan.waiting, plan.unseen, plan.settled) == (known.waiting, known.unseen, frozenset()) and not old:
         return
     with ledger.transaction():
         forget_records(ledger, plan.settled)
         forget_records(ledger, plan.waiting, [RECORD_UNSEEN])
         await_records(ledger, plan.waiting)
         await_records(ledger, plan.unseen, RECORD_UNSEEN)
-        forget_records(ledger, over, [RECORD_HAD])
+        forget_records(ledger, old, [RECORD_HAD])
 
 
 def create_missing(
     engine: Engine, ledger: Ledger, view: Observation, run: str, *, only_note: bool = False
 ) -> RecordResults:
-    """Make the records that are due in one process, and let `view` know of them; with `only_note`, remember them.
+    """Create the due records in one process and add them to `view`; with `only_note`, only save which sites wait.
 
-    Sites are remembered before the read itself counts as done: killed in between, nothing is lost.
+    Sites are saved before the read counts as complete, so that a crash in between loses nothing.
     """
     if not view.snapshot.complete:
         note(ledger, view)
@@ -160,8 +160,8 @@ def _mappings(results: Iterable[RecordResult]) -> list[Mapping]:
 def make_batch(
     engine: Engine, ledger: Ledger, missing_records: Sequence[MissingRecord], run: str, cause: str
 ) -> list[RecordResult]:
-    """Have one batch made, and write down what came of it."""
-    from closte_bridge.wordpress.records import make_records  # noqa: PLC0415 - only when there are some
+    """Create one batch of records and save the results."""
+    from closte_bridge.wordpress.records import make_records  # noqa: PLC0415 - only if there are some
 
     results = make_records(
         engine.settings.wp, engine.cost.wp, [missing_record.site for missing_record in missing_records], really=True

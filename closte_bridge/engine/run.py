@@ -1,4 +1,4 @@
-"""The main job: plan, and bring Closte in step."""
+"""Sync run: read, plan, apply, check and record."""
 
 from __future__ import annotations
 
@@ -30,14 +30,14 @@ if TYPE_CHECKING:
     from closte_bridge.planning.stages import StagePlan
 
 
-# An engine that the shim did not hear of for so long is silent, and a heartbeat of the future is none: seconds.
+# Seconds without a report after which the shim considers closte-bridge silent, and the tolerated clock difference.
 _SILENT = 1800
 _CLOCKS_DIFFER = 300
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RunRequest:
-    """What a run is to do. `only` narrows it to names; `reviewed` to the changes of a plan that a person read."""
+    """Options of a run. `only` limits it to these domains, `reviewed` to the changes of a reviewed plan."""
 
     approval: Approval = NOTHING_APPROVED
     only: frozenset[str] = frozenset()
@@ -50,7 +50,7 @@ class RunRequest:
 
 @dataclass(frozen=True, slots=True)
 class RunReport:
-    """What a run found and did. `applied` is None when nothing was to be changed at all."""
+    """Result of a run. `applied` is None if no changes were allowed."""
 
     network: str
     view: Observation
@@ -64,9 +64,9 @@ class RunReport:
 
     @property
     def lost(self) -> frozenset[str]:
-        """Return the managed aliases that Closte lost, if these are more than a few.
+        """Return the managed aliases that Closte lost, if they are more than a few.
 
-        Those that were added a moment ago and exist by Closte's answer are not lost: the list is late.
+        Recently added aliases that Closte reports as existing are not lost: the list is late.
         """
         from closte_bridge.planning.completeness import FEW  # noqa: PLC0415 - loaded while `wp` ran
 
@@ -77,9 +77,9 @@ class RunReport:
 
     @property
     def exit_code(self) -> ExitCode:
-        """Return the first code that applies."""
+        """Return the first exit code that applies."""
         codes = {ExitCode.OK}
-        # Where the integration is off nobody expects Closte to answer, nor the key to be right (rule 10).
+        # If the integration is disabled, Closte need not answer and the key need not be valid (rule 10).
         expected = self.plan.authority.mode is not Mode.INACTIVE
         if self.view.listing.key_rejected and expected:
             codes.add(ExitCode.FAILURE)
@@ -130,7 +130,7 @@ def _of_records(records: RecordResults) -> set[ExitCode]:
 
 
 def plan_of(engine: Engine, view: Observation, request: RunRequest) -> Plan:
-    """Make the plan for a view; pure but for the time it takes, which is counted."""
+    """Make the plan for a view, and count the time it takes."""
     from closte_bridge.planning.plan import make_plan, narrow  # noqa: PLC0415 - loaded while `wp` ran
 
     began = time.perf_counter()
@@ -158,24 +158,24 @@ def sync(
     should_stop: Callable[[], bool] = lambda: False,
     should_yield: Callable[[], bool] | None = None,
 ) -> RunReport:
-    """Look, plan, pass the gate, apply, and write it all down. One run at a time.
+    """Read, plan, apply, check and record. One run at a time.
 
-    `progress` opens a bar for so many changes and gives the function that moves it. Once `should_yield` says so, checks
-    of DNS and certificates are left to the next run; without it, once an event waits for the lock. Raises BridgeError
-    when the lock is taken, a side cannot be read at all, or the ledger fails.
+    `progress` opens a progress bar for a number of changes and returns the function that advances it. When
+    `should_yield` returns True, the remaining checks are left to the next run; its default is a new event. Raises
+    BridgeError if the lock is taken, WordPress or Closte cannot be read at all, or the ledger fails.
     """
-    # Who asked for these domains waits for their checks.
+    # A user who names domains waits for their checks.
     named = request.only or request.reviewed is not None
     give_way = should_yield or ((lambda: False) if named else YieldToEvents(engine.settings.state_dir))
     whole = nullcontext() if request.dry_run else lock.held(engine.settings.state_dir, command)
     with (
         whole,
         engine.opened(),
-        _tried(engine, dry_run=request.dry_run),
+        _recording_failure(engine, dry_run=request.dry_run),
         observe(engine, acknowledge=not request.dry_run) as view,
     ):
         from closte_bridge.engine.apply import apply_changes, key_rejected  # noqa: PLC0415 - loaded while `wp` ran
-        from closte_bridge.engine.bookkeeping import record_observation  # noqa: PLC0415 - likewise
+        from closte_bridge.engine.bookkeeping import record_observation  # noqa: PLC0415 - loaded while `wp` ran
 
         inactive = view.authority.mode is Mode.INACTIVE
         if view.listing.key_rejected and not request.dry_run and not inactive:
@@ -199,20 +199,20 @@ def sync(
         bar = progress(len(plan.changes)) if progress and plan.changes else nullcontext(lambda: None)
         with bar as step:
             applied = apply_changes(engine, ledger, view, plan, run, on_step=step, should_stop=should_stop)
-        able = not applied.key_rejected and (plan.observed.readable or bool(applied.done))
-        if able:
+        succeeded = not applied.key_rejected and (plan.observed.readable or bool(applied.done))
+        if succeeded:
             _note_success(ledger, engine, whole=plan.observed.readable)
         verified = None
         if (engine.settings.checks or request.revive) and not applied.key_rejected and request.reviewed is None:
             verified = _verify(engine, ledger, view, request, run, lambda: should_stop() or give_way())
-        if able:
+        if succeeded:
             _report_success(ledger, engine, view)
         return RunReport(engine.settings.name, view, plan, applied, stale, unknown, verified, records=records)
 
 
 @contextmanager
-def _tried(engine: Engine, *, dry_run: bool) -> Iterator[None]:
-    """Let the ledger tell of a run that fails, too: it was one, and shows that something runs this engine."""
+def _recording_failure(engine: Engine, *, dry_run: bool) -> Iterator[None]:
+    """Context manager: record failed runs as well, so that `doctor` knows closte-bridge is scheduled."""
     try:
         yield
     except Exception:
@@ -225,9 +225,9 @@ def _note_try(engine: Engine) -> None:
     ledger = engine.ledger
     if ledger is None:
         return
-    # Not worth a wait for the disk, and no reason to fail.
+    # Do not wait for the disk, and do not fail.
     with suppress(BridgeError):
-        # Whoever runs without the config that the ledger knows has nothing to write there.
+        # Never write to the ledger without the config it was adopted with.
         if engine.lacks_config(ledger.meta().get("config_path")):
             return
         with ledger.transaction(durable=False):
@@ -235,7 +235,7 @@ def _note_try(engine: Engine) -> None:
 
 
 def _note_idle(engine: Engine, view: Observation, plan: Plan) -> None:
-    """Write down what there is of a run that may change nothing."""
+    """Record a run without permission to change anything."""
     _note_mentions(engine, view, plan)
     if engine.ledger is not None and view.authority.mode is Mode.INACTIVE:
         _note_records(engine, view)
@@ -246,26 +246,26 @@ def _note_idle(engine: Engine, view: Observation, plan: Plan) -> None:
 
 
 def _note_mentions(engine: Engine, view: Observation, plan: Plan) -> None:
-    """Write down what is in use again, of a look of which nothing else is: what speaks for its removal is void."""
+    """Record which domains are in use again, for a run that records nothing else: it voids evidence for removals."""
     from closte_bridge.engine.bookkeeping import note_went_back  # noqa: PLC0415 - loaded while `wp` ran
 
-    ledger, books = engine.ledger, plan.updates
+    ledger, updates = engine.ledger, plan.updates
     bound = view.authority.mode is not Mode.READ_ONLY
-    if ledger is None or not (books.mentioned_again or books.staying or (bound and view.snapshot.went_back)):
+    if ledger is None or not (updates.mentioned_again or updates.staying or (bound and view.snapshot.went_back)):
         return
     with ledger.transaction():
         if bound:
             note_went_back(ledger, view)
-            # An event that WordPress still holds, and that is void already, would count anew at the next look. Of what
-            # may be another network's database, none is taken.
+            # WordPress still has these events; a void one would otherwise count again in the next read. In read-only
+            # mode the database may be that of another network, so copy none.
             ledger_events.copy_events(ledger, view.snapshot.events, view.now)
-        ledger.clear("absences", books.mentioned_again)
-        ledger.clear("evidence", books.mentioned_again)
-        ledger.clear_flag(LEAVING, books.staying)
+        ledger.clear("absences", updates.mentioned_again)
+        ledger.clear("evidence", updates.mentioned_again)
+        ledger.clear_flag(LEAVING, updates.staying)
 
 
 def _note_records(engine: Engine, view: Observation) -> None:
-    """Remember which new sites have their record, and which lack it, of a run that makes none."""
+    """Save which new sites have a record and which do not, for a run that creates none."""
     from closte_bridge.engine.records import note  # noqa: PLC0415 - loaded while `wp` ran
 
     if engine.ledger is not None and view.authority.mode is not Mode.READ_ONLY:
@@ -273,7 +273,7 @@ def _note_records(engine: Engine, view: Observation) -> None:
 
 
 def _records(engine: Engine, view: Observation, request: RunRequest, run: str, *, idle: bool) -> RecordResults:
-    """Make the domain records that are missing before the plan is made; a run that is narrowed only notes them."""
+    """Create missing domain records before planning; a run for some domains or a reviewed plan only saves them."""
     from closte_bridge.engine.records import create_missing, records_of  # noqa: PLC0415 - loaded while `wp` ran
 
     if idle or engine.ledger is None:
@@ -291,7 +291,7 @@ def _verify(
 
 
 def stages_ahead(engine: Engine, view: Observation, request: RunRequest) -> StagePlan | None:
-    """Return which stages a sync would move by what was seen of domains before; None where nobody looks at them."""
+    """Return the stage changes of a sync, from earlier checks; None if checks are disabled."""
     if engine.ledger is None or not engine.settings.checks:
         return None
     from closte_bridge.engine.verify import stages_of  # noqa: PLC0415 - loaded when there are checks
@@ -300,7 +300,7 @@ def stages_ahead(engine: Engine, view: Observation, request: RunRequest) -> Stag
 
 
 def _with_www(request: RunRequest) -> frozenset[str]:
-    """Return the names that a run is narrowed to, with their `www.` forms; none when it is not."""
+    """Return the domains that a run is limited to, with their `www.` forms; empty if it is not limited."""
     return request.only | {f"www.{name}" for name in request.only}
 
 
@@ -310,13 +310,13 @@ def _refuse_other_network(view: Observation, request: RunRequest) -> None:
         raise BridgeError(
             f'The plan is for another network or database: "{request.reviewed_network[0]}".',
             code="plan-for-another",
-            hint="Make a new one with `closte-bridge plan --out=FILE`.",
+            hint="Create a new one with `closte-bridge plan --out=FILE`.",
             exit_code=ExitCode.NEEDS_APPROVAL,
         )
 
 
 def _unknown(engine: Engine, view: Observation, request: RunRequest) -> tuple[str, ...]:
-    """Return the names asked for that neither side knows: most likely a slip of the keyboard."""
+    """Return requested domains that do not exist anywhere (probably typos)."""
     if not request.only:
         return ()
     desire = view.desire(engine)
@@ -325,19 +325,19 @@ def _unknown(engine: Engine, view: Observation, request: RunRequest) -> tuple[st
 
 
 def _note_success(ledger: Ledger, engine: Engine, *, whole: bool = True) -> None:
-    """Write down that WordPress was read and that names could be added; `whole`: and that the list was read, too."""
+    """Record that WordPress was read and domains could be added; `whole`: Closte's list was read as well."""
     now = repr(engine.clock.now())
     with ledger.transaction():
         ledger.set_meta(able=now, last_try=now, **({"last_success": now} if whole else {}))
 
 
 def _report_success(ledger: Ledger, engine: Engine, view: Observation) -> None:
-    """Let the shim know of this success now if it takes the engine for silent; else the next run's read tells it."""
+    """Report the success to the shim now if it considers closte-bridge silent; else the next read does."""
     identity = view.ledger.identity
     if not (identity and view.snapshot.shim_table) or -_CLOCKS_DIFFER <= view.snapshot.silence <= _SILENT:
         return
-    from closte_bridge.ledger.verdicts import verdicts  # noqa: PLC0415 - only for the first run in a while
-    from closte_bridge.wordpress.writer import set_status  # noqa: PLC0415 - likewise
+    from closte_bridge.ledger.verdicts import verdicts  # noqa: PLC0415 - rarely needed
+    from closte_bridge.wordpress.writer import set_status  # noqa: PLC0415 - rarely needed
 
     with suppress(BridgeError):
         proven = verdicts(ledger, engine.clock.now())
@@ -345,7 +345,7 @@ def _report_success(ledger: Ledger, engine: Engine, view: Observation) -> None:
 
 
 def _reviewed_only(plan: Plan, request: RunRequest) -> tuple[Plan, tuple[tuple[str, str], ...]]:
-    """Keep of a fresh plan what the reviewed one holds too; return with it what is no longer valid."""
+    """Limit a fresh plan to the reviewed changes; return it with the reviewed changes that are stale."""
     if request.reviewed is None:
         return plan, ()
 
@@ -354,7 +354,7 @@ def _reviewed_only(plan: Plan, request: RunRequest) -> tuple[Plan, tuple[tuple[s
 
     changes = tuple(filter(reviewed, plan.changes))
     valid = {(change.action.value, change.name) for change in changes}
-    # A change that has come about already is not stale: it is done.
+    # A change that already happened counts as done, not stale.
     done = {
         (action, name)
         for action, name in request.reviewed

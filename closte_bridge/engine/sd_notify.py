@@ -1,4 +1,4 @@
-"""Tell the service manager how we are: sd_notify, a datagram to the socket that systemd names (sd_notify(3))."""
+"""Minimal sd_notify(3) client."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ if TYPE_CHECKING:
 
 
 class Notifier:
-    """Sends states to systemd; silent where nobody listens. Takes its variables out of `environ`: not for children."""
+    """Sends states to systemd; does nothing without its socket. Removes its variables from `environ`."""
 
     def __init__(self, environ: MutableMapping[str, str]) -> None:
         self._address = environ.pop("NOTIFY_SOCKET", "")
@@ -20,12 +20,12 @@ class Notifier:
             environ.pop(name, None)
 
     def reloading(self) -> None:
-        """Say that the configuration is read again; systemd holds the time against its own (sd_notify(3))."""
+        """Report that the config is being reloaded; systemd compares the time with its own."""
         micro = time.clock_gettime_ns(time.CLOCK_MONOTONIC) // 1000
         self.send(RELOADING="1", MONOTONIC_USEC=str(micro))
 
     def send(self, **states: str) -> None:
-        """Send states such as READY=1 or STATUS=…; one that cannot be sent is dropped."""
+        """Send states such as READY=1 or STATUS=…; errors are ignored."""
         if not self._address:
             return
         address = "\0" + self._address[1:] if self._address.startswith("@") else self._address

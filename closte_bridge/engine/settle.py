@@ -1,4 +1,4 @@
-"""Settle changes in doubt by a list that is read after them: it decides, and words only if there is none (rule 5)."""
+"""Settle changes in doubt with a list read after them; without one, Closte's responses decide (rule 5)."""
 
 from __future__ import annotations
 
@@ -19,13 +19,13 @@ if TYPE_CHECKING:
     from closte_bridge.engine.observation import Observation
     from closte_bridge.planning.model import Change
 
-# Closte may lose a domain again. If it confirmed one so often and the list never showed it, the change failed.
+# After this many confirmations without the domain in the list, the change counts as failed.
 _CONFIRMED_IN_VAIN = 2
 _SUCCESS = frozenset({OutcomeKind.DONE, OutcomeKind.ALREADY})
 
 
 def doubted(change: Change, outcome: Outcome, view: Observation) -> bool:
-    """Return whether the list of this run contradicts the answer to a change: a list read afterwards decides."""
+    """Return whether the list of this run contradicts the response to a change: a list read afterwards decides."""
     name, observed = change.name, view.observed
     if change.action is Action.REMOVE:
         return outcome.kind is OutcomeKind.ALREADY and name in observed.names
@@ -37,28 +37,28 @@ def doubted(change: Change, outcome: Outcome, view: Observation) -> bool:
 
 
 def perhaps_late(change: Change, outcome: Outcome, view: Observation, now: float) -> bool:
-    """Return whether the change may have happened by an earlier request of ours that the list does not show yet."""
+    """Return whether an earlier request may have made the change that the list does not show yet."""
     unsettled = view.ledger.unsettled.get(change.name)
-    lately = unsettled is not None and now - unsettled.since <= LIST_LAG
-    return outcome.attempts > 1 or lately or change.name in view.ledger.added_lately
+    recent = unsettled is not None and now - unsettled.since <= LIST_LAG
+    return outcome.attempts > 1 or recent or change.name in view.ledger.added_lately
 
 
 def settle(this: ApplyPass, doubtful: Sequence[tuple[Change, Outcome]]) -> None:
-    """Read the list once more, and file each change in doubt by what it shows."""
+    """Read the list again, and record the result of each change in doubt."""
     if not doubtful:
         return
     view, ledger = this.view, this.ledger
     names, complete = frozenset[str](), False
     listing = view.client.list_aliases() if not this.applied.key_rejected else None
     if listing is not None and listing.state is not Completeness.UNREADABLE:
-        # Against the ledger as it is now: what this run removed is no shrinking of the list.
+        # Use the current ledger: removals of this run must not count as a shrunken list.
         state = ledger.state(this.engine.clock.now())
         names, complete = listing.names, assess_list(listing, view.snapshot.network.domain, state).complete
     for change, outcome in doubtful:
         there = change.name in names
         if not (there or complete):
-            # Of a list that is not complete only what it holds is believed.
-            _by_words(this, change, outcome)
+            # An incomplete list proves only the domains it contains.
+            _by_response(this, change, outcome)
         elif there is (change.action is Action.ADD):
             if was_there(change, outcome, view):
                 this.file(change, outcome)
@@ -69,7 +69,7 @@ def settle(this: ApplyPass, doubtful: Sequence[tuple[Change, Outcome]]) -> None:
             _contradicted(this, change, outcome)
 
 
-def _by_words(this: ApplyPass, change: Change, outcome: Outcome) -> None:
+def _by_response(this: ApplyPass, change: Change, outcome: Outcome) -> None:
     if outcome.kind in _SUCCESS:
         this.file(change, outcome)
     else:
@@ -77,13 +77,13 @@ def _by_words(this: ApplyPass, change: Change, outcome: Outcome) -> None:
 
 
 def _contradicted(this: ApplyPass, change: Change, outcome: Outcome) -> None:
-    """File a change which by the list did not happen."""
+    """Record a change that did not happen according to the list."""
     view, now = this.view, this.engine.clock.now()
     common = (view, now, this.run)
     if outcome.kind not in _SUCCESS:
         this.fail(change, outcome.kind, outcome.message)
     elif outcome.kind is OutcomeKind.DONE:
-        message = "Closte confirmed it again, and its list still does not show it."
+        message = "Closte confirmed the change again, but it is still not in the domain list."
         record_contradicted(this.ledger, change, message, *common, undo=False, code=NOT_LISTED)
         this.fail(change, OutcomeKind.FAILED, message)
     elif perhaps_late(change, outcome, view, now):
@@ -91,13 +91,13 @@ def _contradicted(this: ApplyPass, change: Change, outcome: Outcome) -> None:
             this.file(change, outcome)
             return
         shown = "does not show it yet" if change.action is Action.ADD else "still shows it"
-        record_contradicted(this.ledger, change, f"{outcome.message} Its list {shown}.", *common, undo=False)
+        record_contradicted(this.ledger, change, f"{outcome.message} Closte's list {shown}.", *common, undo=False)
         this.applied.held.append(Hold(change.action, change.name, NOT_LISTED_YET, f"Closte's list {shown}"))
     elif change.action is Action.ADD:
-        message = "Closte says that it exists, but not in this application."
+        message = "Closte reports that it exists, but not in this application."
         record_elsewhere(this.ledger, change, message, *common)
         this.fail(change, OutcomeKind.FAILED, message, ELSEWHERE)
     else:
-        message = "Closte says that it does not exist, and its list shows it."
+        message = "Closte reports that it does not exist, but its list shows it."
         record_contradicted(this.ledger, change, message, *common, undo=True)
         this.fail(change, OutcomeKind.FAILED, message)

@@ -1,4 +1,4 @@
-"""Read WordPress on an engine's behalf: start `wp`, tell it what the ledger holds, judge what it gave."""
+"""Read WordPress for an engine: start `wp`, pass data from the ledger, validate the snapshot."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
 
 def read_snapshot(engine: Engine, call: SnapshotCall, ledger: LedgerState) -> Snapshot:
-    """Wait for a snapshot, and hold what the ledger knows against it: a restored database is not complete."""
+    """Wait for the snapshot and compare it with the ledger: a restored database is not complete."""
     from closte_bridge.planning.authority import rollback_sign  # noqa: PLC0415 - loaded while `wp` runs
 
     with engine.waiting("WordPress"):
@@ -37,14 +37,14 @@ def _refuse_document_root(engine: Engine, snapshot: Snapshot) -> None:
     root = Path(snapshot.network.root).resolve()
     if engine.settings.state_dir.resolve().is_relative_to(root):
         raise ConfigError(
-            f'The state folder "{engine.settings.state_dir}" lies inside the document root.',
+            f'The state directory "{engine.settings.state_dir}" is inside the web root.',
             code="state-folder",
-            hint="Set `state_dir` in the config to a folder that the web server does not serve.",
+            hint="Set `state_dir` in the config to a directory outside the web root.",
         )
 
 
 def start_snapshot(engine: Engine, *, ask_key: bool, acknowledge: bool) -> SnapshotCall:
-    """Start reading; with `acknowledge`, WordPress forgets the events that the ledger holds, if we are the owner."""
+    """Start reading. With `acknowledge`, WordPress deletes the events saved in the ledger, if it is the owner's."""
     ledger = engine.ledger if acknowledge else None
     return SnapshotCall(
         engine.settings.wp,
@@ -58,16 +58,16 @@ def start_snapshot(engine: Engine, *, ask_key: bool, acknowledge: bool) -> Snaps
 
 
 def _to_acknowledge(engine: Engine, ledger: Ledger) -> list[str]:
-    """Return the events that WordPress may forget: none where the ledger may be a copy, whose first one needs them."""
-    meta = to_acknowledge(ledger)
-    if not meta:
+    """Return the events that WordPress may delete: none if the ledger may be a copy, as the original needs them."""
+    events = to_acknowledge(ledger)
+    if not events:
         return []
     location = ledger.meta().get("location")
-    return meta if location == json.dumps(asdict(engine.location())) else []
+    return events if location == json.dumps(asdict(engine.location())) else []
 
 
 def _status(ledger: Ledger, now: float) -> dict[str, object] | None:
-    """Return what the shim is to know of this engine: how long ago it could do its work, and what it proved."""
+    """Return the status for the shim: the age of the last success, and the verified domains."""
     last = ledger.meta().get("able")
     if last is None or float(last) > now:
         return None

@@ -1,8 +1,8 @@
-"""`sync --triggered`: what the shim starts when something happened in WordPress.
+"""`sync --triggered`: started by the shim after an event in WordPress.
 
-Any number of these may be started at once; one of them works. Each touches the wake file first, then tries for a lock
-of its own, which is not the engine's. Who does not get it leaves at once: the holder sees the wake file and runs
-again. The holder stays as long as removals wait for their delay, and runs once more when they are due.
+Many of these processes may start at once, but only one works. Each touches the trigger file, then tries to take a lock
+of its own, separate from the lock of runs. Processes that fail to get it exit immediately; the holder notices the
+trigger file and runs again. The holder also waits for removals in their delay, and runs once more when they are due.
 """
 
 from __future__ import annotations
@@ -29,55 +29,55 @@ if TYPE_CHECKING:
 
 LOCK_FILE = "triggered.lock"
 LAST_FILE = "last-run.json"
-# While wakes keep coming, each run waits longer than the one before: seconds.
+# Seconds before each further run while triggers keep arriving; reset after `_CALM` seconds without a run.
 _PAUSES = (0.5, 1.0, 2.0, 4.0, 8.0, 16.0, 30.0)
 _CALM = 60.0
-_GLANCE = 0.25
-# The engine's lock is somebody else's for so long at most, in seconds; then the next poll finds the events.
+_POLL = 0.25
+# Maximum seconds to wait for the lock of runs; afterwards the next scheduled run handles the events.
 _PATIENCE = 900.0
-_LOCKED_AGAIN = 0.5
-# Removals that are due within so many seconds are made in one run.
+_LOCKED_RETRY = 0.5
+# Removals due within this many seconds share a run.
 _TOGETHER = 5.0
-# A little later than due, so that the run finds it due.
+# Seconds after the due time, so that the run finds the removal due.
 _GRACE = 0.2
 
 
 @dataclass(slots=True)
 class TriggerClock:
-    """The clock and the pause; tests pass their own."""
+    """Clock and pause; tests pass their own."""
 
     now: Callable[[], float] = time.time
     pause: Callable[[float], None] = time.sleep
 
 
 def run_when_triggered(
-    folder: Path, delay: float, work: Callable[[], RunReport], waiting: TriggerClock | None = None
+    folder: Path, delay: float, work: Callable[[], RunReport], clock: TriggerClock | None = None
 ) -> ExitCode:
-    """Note that something happened, and run `work` until nothing new is left; return the last run's code.
+    """Touch the trigger file and run `work` until nothing new is left; return the exit code of the last run.
 
-    `folder` is the state folder, `delay` the network's `removal_delay` in seconds. Returns OK at once when another
-    such process is at it. Raises BridgeError when the state folder cannot be used.
+    `folder` is the state directory, `delay` the network's `removal_delay` in seconds. Returns OK immediately if another
+    such process is working. Raises BridgeError if the state directory cannot be used.
     """
-    waiting = waiting or TriggerClock()
+    clock = clock or TriggerClock()
     try:
         make_folder(folder)
     except OSError as error:
         raise unusable(folder, error) from None
-    wake = folder / TRIGGER_FILE
-    touch(wake)
+    trigger = folder / TRIGGER_FILE
+    touch(trigger)
     code = ExitCode.OK
     while True:
         with _alone(folder) as alone:
             if not alone:
                 return code
-            seen, code = _until_calm(folder, delay, work, waiting)
-        # Somebody may have touched the file, found the lock taken and left, just before it was free.
-        if stamp(wake) == seen:
+            seen, code = _until_calm(folder, delay, work, clock)
+        # Another process may have touched the file and exited just before the lock was released.
+        if stamp(trigger) == seen:
             return code
 
 
 def last_run(folder: Path) -> dict[str, object] | None:
-    """Return what the last run of this kind came to: `at` (epoch seconds), `exit_code` and `code`; None if none."""
+    """Return the result of the last triggered run: `at` (epoch seconds), `exit_code` and `code`; None without one."""
     try:
         found = json.loads((folder / LAST_FILE).read_bytes()[:1000])
         return {"at": float(found["at"]), "exit_code": int(found["exit_code"]), "code": str(found["code"])[:64]}
@@ -102,48 +102,46 @@ def _alone(folder: Path) -> Iterator[bool]:
         os.close(descriptor)
 
 
-def _until_calm(
-    folder: Path, delay: float, work: Callable[[], RunReport], waiting: TriggerClock
-) -> tuple[int, ExitCode]:
-    """Run until the wake file rests and nothing is due soon; return its stamp before the last run, and the code."""
-    wake = folder / TRIGGER_FILE
-    haste, ended = 0, 0.0
+def _until_calm(folder: Path, delay: float, work: Callable[[], RunReport], clock: TriggerClock) -> tuple[int, ExitCode]:
+    """Run until no trigger arrives and nothing is due soon; return the stamp before the last run, and its code."""
+    trigger = folder / TRIGGER_FILE
+    rapid_runs, ended = 0, 0.0
     while True:
-        seen = stamp(wake)
-        due, code = _run(folder, delay, work, waiting)
-        haste = haste + 1 if waiting.now() - ended < _CALM else 0
-        ended = waiting.now()
-        if stamp(wake) == seen and not _wait(wake, seen, due, waiting):
+        seen = stamp(trigger)
+        due, code = _run(folder, delay, work, clock)
+        rapid_runs = rapid_runs + 1 if clock.now() - ended < _CALM else 0
+        ended = clock.now()
+        if stamp(trigger) == seen and not _wait(trigger, seen, due, clock):
             return seen, code
-        if stamp(wake) != seen:
-            waiting.pause(_PAUSES[min(haste, len(_PAUSES) - 1)])
+        if stamp(trigger) != seen:
+            clock.pause(_PAUSES[min(rapid_runs, len(_PAUSES) - 1)])
 
 
 def _run(
-    folder: Path, delay: float, work: Callable[[], RunReport], waiting: TriggerClock
+    folder: Path, delay: float, work: Callable[[], RunReport], clock: TriggerClock
 ) -> tuple[float | None, ExitCode]:
-    """Make one run; return when to make the next one, if it is known, and the code."""
-    began = waiting.now()
+    """Make one run; return the time of the next one, if known, and the exit code."""
+    began = clock.now()
     while True:
         try:
             report = work()
         except BridgeError as error:
-            if error.exit_code is ExitCode.LOCKED and 0 <= waiting.now() - began < _PATIENCE:
-                waiting.pause(_LOCKED_AGAIN)
+            if error.exit_code is ExitCode.LOCKED and 0 <= clock.now() - began < _PATIENCE:
+                clock.pause(_LOCKED_RETRY)
                 continue
-            _note(folder, waiting.now(), error.exit_code, error.code)
+            _note(folder, clock.now(), error.exit_code, error.code)
             return None, error.exit_code
         except Exception:
-            _note(folder, waiting.now(), ExitCode.FAILURE, "internal-error")
+            _note(folder, clock.now(), ExitCode.FAILURE, "internal-error")
             raise
-        _note(folder, waiting.now(), report.exit_code, "")
-        return _due(report, waiting.now(), delay), report.exit_code
+        _note(folder, clock.now(), report.exit_code, "")
+        return _due(report, clock.now(), delay), report.exit_code
 
 
 def _due(report: RunReport, now: float, delay: float) -> float | None:
-    """Return when removals that wait for their delay are due; those of nearly the same time go together, in one run.
+    """Return when the next delayed removals are due, or None; removals due at nearly the same time share a run.
 
-    Where nothing may be changed, nothing is due: its events stay in WordPress, and seem to be new at each look.
+    If no changes are allowed, nothing is due: the events stay in WordPress and look new in each read.
     """
     if report.applied is None:
         return None
@@ -153,28 +151,28 @@ def _due(report: RunReport, now: float, delay: float) -> float | None:
         if hold.action is Action.REMOVE
         and hold.code == "waiting"
         and hold.until
-        # By the time of the look: what became due while a long run went on is due now.
+        # Compare with the time of the read: a hold that ended during a long run is due now.
         and report.view.now < hold.until <= now + delay
     )
     return max((end for end in ends if end <= ends[0] + _TOGETHER), default=None)
 
 
-def _wait(wake: Path, seen: int, due: float | None, waiting: TriggerClock) -> bool:
-    """Wait until `due` or until the wake file is touched; return False when there is nothing to wait for."""
+def _wait(trigger: Path, seen: int, due: float | None, clock: TriggerClock) -> bool:
+    """Wait until `due` or until the trigger file is touched; return False if there is nothing to wait for."""
     if due is None:
         return False
-    began = waiting.now()
-    while stamp(wake) == seen:
-        remaining = due + _GRACE - waiting.now()
-        # A clock that was set back must not make it wait for longer than it meant to.
-        if remaining <= 0 or waiting.now() < began:
+    began = clock.now()
+    while stamp(trigger) == seen:
+        remaining = due + _GRACE - clock.now()
+        # A clock that was set back must not prolong the wait.
+        if remaining <= 0 or clock.now() < began:
             break
-        waiting.pause(min(_GLANCE, remaining))
+        clock.pause(min(_POLL, remaining))
     return True
 
 
 def _note(folder: Path, now: float, exit_code: ExitCode, code: str) -> None:
     document = {"at": now, "exit_code": int(exit_code), "code": code}
-    # On a full disk nobody learns of it here; the run itself has said more.
+    # Ignore write errors; the run itself reports a full disk.
     with suppress(OSError):
         write_whole(folder / LAST_FILE, json.dumps(document).encode())

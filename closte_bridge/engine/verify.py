@@ -1,4 +1,4 @@
-"""Look at DNS and certificates of the domains that are due, and move their stages when something is proven."""
+"""Run due DNS and TLS checks and update stages."""
 
 from __future__ import annotations
 
@@ -46,15 +46,15 @@ if TYPE_CHECKING:
     from closte_bridge.planning.stages import StageChange
     from closte_bridge.wordpress.snapshot import Mapping, Snapshot
 
-# One run looks at no more domains than this: the rest follows in the next.
+# Maximum number of domains checked per run; the next run checks the rest.
 MOST_CHECKS = 1000
 _PROVE_AGAIN = 3600.0
-_LOOK_AGAIN = 3600.0
+_RECHECK_AFTER = 3600.0
 NO_STAGES = StagePlan((), ())
 
 
 class StageResult(NamedTuple):
-    """A stage that was to move; `result` is `done`, `changed` or `refused …`."""
+    """Result of a stage change; `result` is `done`, `changed` or `refused …`."""
 
     name: str
     before: str
@@ -65,11 +65,12 @@ class StageResult(NamedTuple):
 
 @dataclass(slots=True)
 class CheckResults:
-    """What looking came to. `due_later` and `moves_later` are how many more there are than one run looks at or moves.
+    """Results of checks and stage changes.
 
-    `proven` are `www.` forms that were seen to lead where their names lead: the next run adds them. `expiring` are the
-    names whose certificate ends within 14 days or has ended, each with its end in seconds since the epoch. `silence`:
-    nothing answers this machine, so that the checks of this run ended.
+    `due_later` and `moves_later`: the numbers of checks and stage changes left for the next run. `proven`: `www.` forms
+    that now point to the same address as their base domain; the next run adds them. `expiring`: domains whose
+    certificate has expired or expires within 14 days, each with its end in seconds since the epoch. `silence`: nothing
+    answers this machine, so the checks of this run ended.
     """
 
     checked: dict[str, DomainCheck] = field(default_factory=dict)
@@ -93,12 +94,12 @@ def stages_of(
     only: Collection[str] = (),
     revive: Collection[str] = (),
 ) -> StagePlan:
-    """Return which stages would move at `now`, of `only` these names, from what the ledger holds of earlier looks."""
+    """Return the stage changes at `now`, limited to the domains `only`, from the checks saved in the ledger."""
     managed = own_mappings(snapshot)
     known = {**check_states.load(ledger, names_in_progress(managed)), **check_states.failing(ledger)}
     if not known:
         return NO_STAGES
-    # All are judged: how many would go backwards tells whether any may.
+    # Plan for all domains, because the limit of moves backwards depends on their number.
     plan = stages_from(ledger, managed, known, desire, now, revive)
     return plan._replace(changes=tuple(c for c in plan.changes if c.name in only)) if only else plan
 
@@ -117,21 +118,21 @@ def stages_from(
     now: float,
     revive: Collection[str] = (),
 ) -> StagePlan:
-    """Return which stages would move at `now`, from these histories and the ledger's marks.
+    """Return the stage changes at `now`, from these check states and the ledger's flags.
 
-    `mappings` are all of the network's: how many of them are done says how many may go backwards.
+    `mappings` are all mappings of the network: how many may move backwards depends on how many are "done".
     """
-    around = StageContext(
+    context = StageContext(
         now=now,
         adopted=float(ledger.meta().get("adopted_at", "0")),
-        given_up={int(id_) for id_ in _marked(ledger, GIVEN_UP_BEFORE)},
-        unproven=_marked(ledger, UNPROVEN, now - _PROVE_AGAIN, now),
-        refused=_marked(ledger, REFUSED, now - DAY, now),
-        was_done={int(id_) for id_ in _marked(ledger, WAS_DONE)},
-        room=allowed_backwards(mappings, len(_marked(ledger, MOVED_BACK, now - DAY))),
+        given_up={int(id_) for id_ in _flagged(ledger, GIVEN_UP_BEFORE)},
+        unproven=_flagged(ledger, UNPROVEN, now - _PROVE_AGAIN, now),
+        refused=_flagged(ledger, REFUSED, now - DAY, now),
+        was_done={int(id_) for id_ in _flagged(ledger, WAS_DONE)},
+        room=allowed_backwards(mappings, len(_flagged(ledger, MOVED_BACK, now - DAY))),
         contested=desire.contested,
     )
-    return plan_stages(mappings, known, around, revive)
+    return plan_stages(mappings, known, context, revive)
 
 
 def verify(
@@ -145,15 +146,14 @@ def verify(
     on_step: Callable[[], None] = lambda: None,
     should_stop: Callable[[], bool] = lambda: False,
 ) -> CheckResults:
-    """Check what is due (or `only` those names, at once), remember it, and move stages.
+    """Check the due domains (or the domains `only`, immediately), save the results, and update stages.
 
-    Trouble (with `tls.ca_file`, or with `wp` while stages are written) is in the result and loses nothing: the next run
-    does it again.
+    An error (with `tls.ca_file`, or with `wp` while stages are written) is in the result; the next run tries again.
     """
     found = CheckResults()
     now = engine.clock.now()
 
-    def judged() -> StagePlan:
+    def planned() -> StagePlan:
         at, desire = engine.clock.now(), view.desire(engine)
         return stages_of(ledger, view.snapshot, desire, at, only=only, revive=revive)
 
@@ -163,12 +163,12 @@ def verify(
         _check(engine, ledger, view, due.names[:MOST_CHECKS], found, on_step, should_stop)
         if view.snapshot.complete:
             _forget(ledger, view.snapshot, due.gone, now)
-        found.stages = judged()
+        found.stages = planned()
         if not found.silence and (names := _to_recheck(ledger, found, only, now)):
             _check(engine, ledger, view, names, found, on_step, should_stop)
             with ledger.transaction():
-                _mark_anew(ledger, RECHECKED, found.checked.keys() & set(names), now)
-            found.stages = judged()
+                _renew_flags(ledger, RECHECKED, found.checked.keys() & set(names), now)
+            found.stages = planned()
     except BridgeError as error:
         found.trouble = error
         return found
@@ -177,35 +177,35 @@ def verify(
         (ledger.pointing_www() & view.desire(engine).www.keys()) - view.ledger.pointing_www - view.observed.names
     )
     expiring = due.idle.expiring if due.idle else check_states.expiring(ledger, now + EXPIRY_WARNING)
-    # Without checks most was seen long ago, and may have been renewed since.
+    # With checks disabled, old results may be outdated, because certificates are renewed.
     found.expiring = [(name, end) for name, end in expiring if engine.settings.checks or name in found.checked]
-    # What is left was due when this run began, which `watch` holds it against. In a silence all of it is left: it waits
-    # for the next run.
+    # Checks that are left were due when this run began, and `watch` compares with that time. After a silence, all
+    # checks wait for the next run.
     if not found.silence:
         found.next_check = view.now if found.due_later else next_check(ledger, due)
     return found
 
 
 def _to_recheck(ledger: Ledger, found: CheckResults, only: Collection[str], now: float) -> list[str]:
-    """Return the names, of `only` these if there are any, whose stage would move on what was seen too long ago."""
-    held = dict.fromkeys(held.name for held in found.stages.holds if held.code == RECHECK_FIRST)
-    if not held:
+    """Return the domains, limited to `only` if given, whose stage change needs a newer check."""
+    outdated = dict.fromkeys(hold.name for hold in found.stages.holds if hold.code == RECHECK_FIRST)
+    if not outdated:
         return []
-    tried = found.checked.keys() | _marked(ledger, RECHECKED, now - _LOOK_AGAIN, now)
-    names = [name for name in held if name not in tried and (not only or name in only)]
+    tried = found.checked.keys() | _flagged(ledger, RECHECKED, now - _RECHECK_AFTER, now)
+    names = [name for name in outdated if name not in tried and (not only or name in only)]
     room = max(0, MOST_CHECKS - len(found.checked))
     found.due_later += max(0, len(names) - room)
     return names[:room]
 
 
 def _forget(ledger: Ledger, snapshot: Snapshot, names: Collection[str], now: float) -> None:
-    """Drop what is remembered of names that nobody wants any more, and of mappings that are gone."""
-    was_done, given_up = _marked(ledger, WAS_DONE), _marked(ledger, GIVEN_UP_BEFORE)
+    """Delete the check states of domains that are no longer needed, and the flags of deleted mappings."""
+    was_done, given_up = _flagged(ledger, WAS_DONE), _flagged(ledger, GIVEN_UP_BEFORE)
     rows = {str(mapping.id): mapping.stage for mapping in snapshot.mappings} if was_done or given_up else {}
     with ledger.transaction():
         check_states.forget(ledger, names)
         ledger.clear_flag(WAS_DONE, was_done - rows.keys())
-        # Somebody has brought it back: whatever becomes of it from now on comes after adoption.
+        # Once reactivated, a mapping counts as one that failed after the adoption.
         ledger.clear_flag(GIVEN_UP_BEFORE, [id_ for id_ in given_up if rows.get(id_) not in GIVEN_UP])
         old = now - 7 * DAY
         ledger.write("DELETE FROM flags WHERE kind = ? AND since < ?", [(kind, old) for kind in OF_MOVES])
@@ -222,17 +222,16 @@ def _check(
 ) -> None:
     if not due:
         return
-    # DNS and TLS bring their libraries; a run in which nothing is due does not need them.
-    from closte_bridge.checks.pool import CheckPool  # noqa: PLC0415 - see above
+    from closte_bridge.checks.pool import CheckPool  # noqa: PLC0415 - loads DNS and TLS libraries only if needed
 
     earlier = check_states.load(ledger, due)
     after: dict[str, CheckState] = {}
     interval = float(view.snapshot.settings.dns_check_interval)
 
-    def hush(silence: Silence) -> None:
+    def on_silence(silence: Silence) -> None:
         found.silence = silence
 
-    def take(checked: DomainCheck) -> None:
+    def save(checked: DomainCheck) -> None:
         check_state = earlier.get(checked.name) or begin(checked.at)
         after[checked.name] = learn(check_state, checked, interval=interval)
         found.checked[checked.name] = checked
@@ -245,10 +244,10 @@ def _check(
         edges=engine.edges,
         now=engine.clock.now,
         should_stop=should_stop,
-        on_silence=hush,
+        on_silence=on_silence,
     )
     try:
-        pool.run(due, take)
+        pool.run(due, save)
     finally:
         with ledger.transaction():
             check_states.save(ledger, after)
@@ -256,16 +255,16 @@ def _check(
 
 def _move(engine: Engine, ledger: Ledger, found: CheckResults, run: str) -> None:
     now = engine.clock.now()
-    open_ones = found.stages.changes
-    to_prove = [c for c in open_ones if c.prove][: most_proofs(engine.settings.wp)]
-    changes = [*[c for c in open_ones if not c.prove][: MOST_STAGES - len(to_prove)], *to_prove]
-    found.moves_later = len(open_ones) - len(changes)
+    planned = found.stages.changes
+    to_prove = [c for c in planned if c.prove][: most_proofs(engine.settings.wp)]
+    changes = [*[c for c in planned if not c.prove][: MOST_STAGES - len(to_prove)], *to_prove]
+    found.moves_later = len(planned) - len(changes)
     if not changes:
         return
     moves = [
         StageMove(c.mapping.id, c.mapping.domain, c.mapping.stage, c.stage, c.secure, c.back, c.prove) for c in changes
     ]
-    _mark_leaving(ledger, changes, now)
+    _flag_leaving(ledger, changes, now)
     try:
         results = set_stages(engine.settings.wp, engine.cost.wp, moves)
     except BridgeError as error:
@@ -273,50 +272,50 @@ def _move(engine: Engine, ledger: Ledger, found: CheckResults, run: str) -> None
         return
     answers = [*zip(changes, results, strict=True)]
     unproven = [c for c, result in answers if result == "unproven"]
-    held = tuple(c.unproven for c in unproven)
-    found.stages = StagePlan(tuple(c for c in found.stages.changes if c not in unproven), found.stages.holds + held)
+    holds = tuple(c.unproven for c in unproven)
+    found.stages = StagePlan(tuple(c for c in found.stages.changes if c not in unproven), found.stages.holds + holds)
     answers = [(c, result) for c, result in answers if result != "unproven"]
     found.moved = [StageResult(c.name, c.mapping.stage, c.stage, c.reason, result) for c, result in answers]
     arrived = [str(c.mapping.id) for c, result in answers if _is_done(c, result)]
-    # What somebody else has moved meanwhile was not our doing: the next run sees what became of it.
-    managed = [move for move in found.moved if move.result != "changed"]
-    no = {
+    # A stage that someone else changed during the run is not logged as a change by closte-bridge.
+    logged = [move for move in found.moved if move.result != "changed"]
+    failed = {
         REFUSED: [c.key for c, result in answers if result.startswith("refused")],
         UNPROVEN: [c.key for c in unproven],
     }
     with ledger.transaction():
         ledger.clear_flag(WAS_DONE, arrived)
-        for kind, keys in no.items():
-            _mark_anew(ledger, kind, keys, now)
+        for kind, keys in failed.items():
+            _renew_flags(ledger, kind, keys, now)
         ledger_log.append(
             ledger,
-            [LogEntry(now, run, "stage", m.name, m.reason, m.result, f"{m.before} -> {m.after}") for m in managed],
+            [LogEntry(now, run, "stage", m.name, m.reason, m.result, f"{m.before} -> {m.after}") for m in logged],
         )
 
 
-def _mark_leaving(ledger: Ledger, changes: Collection[StageChange], now: float) -> None:
-    """Take note of those that are about to leave "done", before the first is written.
+def _flag_leaving(ledger: Ledger, changes: Collection[StageChange], now: float) -> None:
+    """Flag mappings about to leave "done" before writing.
 
-    Killed in between, their return must make nothing a primary domain either; and they count for the limit.
+    So the limit and the protection from becoming a primary domain survive a crash.
     """
     leaving = [str(c.mapping.id) for c in changes if c.mapping.stage == Stage.DONE]
     with ledger.transaction():
         ledger.set_flag(WAS_DONE, leaving, now)
-        _mark_anew(ledger, MOVED_BACK, leaving, now)
+        _renew_flags(ledger, MOVED_BACK, leaving, now)
 
 
-def _mark_anew(ledger: Ledger, kind: str, names: Collection[str], now: float) -> None:
-    """Set marks as of `now`, also where they were set before; inside a transaction."""
+def _renew_flags(ledger: Ledger, kind: str, names: Collection[str], now: float) -> None:
+    """Set flags with the time `now`, even if they are set already; inside a transaction."""
     ledger.clear_flag(kind, names)
     ledger.set_flag(kind, names, now)
 
 
-def _marked(ledger: Ledger, kind: str, since: float = 0.0, until: float = float("inf")) -> set[str]:
-    """Return what carries a mark that was set between two times, in seconds since the epoch."""
+def _flagged(ledger: Ledger, kind: str, since: float = 0.0, until: float = float("inf")) -> set[str]:
+    """Return the names whose flag was set between two times, in seconds since the epoch."""
     rows = ledger.query("SELECT name FROM flags WHERE kind = ? AND since BETWEEN ? AND ?", kind, since, until)
     return {str(name) for (name,) in rows}
 
 
 def _is_done(change: StageChange, result: str) -> bool:
-    """Tell whether a mapping is "done" after a move: it arrived there, or was not taken from there."""
+    """Return whether the mapping is "done" after the change: it arrived there, or stayed there."""
     return change.stage == Stage.DONE if result == "done" else change.mapping.stage == Stage.DONE
