@@ -56,8 +56,8 @@ def read_only(bridge: Bridge, reason: str, hint: str, *, wanted: int = 1) -> Non
 
 
 TAKE_OVER = (
-    "If that is this machine, `state_dir` is another one than it was adopted with: set it right. "
-    "Run `closte-bridge adopt --take-over` only if that engine, or its memory, is gone."
+    "If that is this machine, `state_dir` differs from the one used at adoption; restore the old value. "
+    "Run `closte-bridge adopt --take-over` only if the other installation or its ledger no longer exists."
 )
 
 
@@ -68,32 +68,32 @@ def second_engine(bridge: Bridge, folder: str = "second") -> Bridge:
 
 def test_two_engines(bridge: Bridge) -> None:
     second = second_engine(bridge)
-    read_only(second, 'the engine on "<host>" is in charge', TAKE_OVER)
+    read_only(second, 'the closte-bridge installation on "<host>" owns this network', TAKE_OVER)
     owner = bridge.multisite.network_option("closte_bridge_owner")
     refused = second.run("adopt", "--yes")
     assert refused.golden == (
         7,
         "",
-        'Error: Another engine, on "<host>" since <time>, is in charge of this network.\n'
-        "Run `closte-bridge adopt --take-over` if that one is out of use.\n",
+        'Error: This network is owned by another closte-bridge installation on "<host>" (since <time>).\n'
+        "If that installation is no longer in use, run `closte-bridge adopt --take-over`.\n",
     )
     assert bridge.multisite.network_option("closte_bridge_owner") == owner
     taken = second.run("adopt", "--take-over", "--yes")
     assert taken.code == 0
     assert 'Current owner: the installation on "<host>", since <time>. It will be replaced.\n' in taken.out
     assert second.run("log", "--field=cause", "--limit=20").out.splitlines()[0] == 'taken over from "<host>"'
-    read_only(bridge, 'another engine, on "<host>", is in charge', TAKE_OVER)
+    read_only(bridge, 'another closte-bridge installation, on "<host>", now owns this network', TAKE_OVER)
     assert second.run("sync", "--format=count", "--quiet").out == "1\n"
     assert second.changes() == [("add", "new.example.com")]
     # A ledger that was lost is nobody, even in the same place.
     shutil.rmtree(second.state)
-    read_only(second, 'the engine on "<host>" is in charge', TAKE_OVER, wanted=0)
+    read_only(second, 'the closte-bridge installation on "<host>" owns this network', TAKE_OVER, wanted=0)
     set_option(bridge.multisite, "closte_bridge_owner", None)
-    again = "Its database may be an older copy. Run `closte-bridge adopt` to take charge again."
-    read_only(bridge, "the network no longer names this engine as its owner", again, wanted=0)
+    again = "The database may have been restored from a backup. Run `closte-bridge adopt` to become the owner again."
+    read_only(bridge, "WordPress no longer records this installation as the owner", again, wanted=0)
 
 
-COPY = "If this is a copy, leave it so. If the network itself has changed, run `closte-bridge adopt`."
+COPY = "If this is a staging copy, do nothing. If you changed the live network, run `closte-bridge adopt`."
 
 
 def test_copies(bridge: Bridge, tmp_path: Path) -> None:
@@ -102,7 +102,7 @@ def test_copies(bridge: Bridge, tmp_path: Path) -> None:
     copy = copy_multisite(bridge.multisite, path, sqlite_database(path))
     at_copy = Bridge(copy, bridge.sandbox, tmp_path / "at-copy")
     shutil.copytree(bridge.state, at_copy.state)
-    read_only(at_copy, "the database is not the one that this ledger is bound to", COPY)
+    read_only(at_copy, "the database differs from the one recorded at adoption", COPY)
     # The engine's files alone were copied: this one may add, and may not remove.
     moved = second_engine(bridge, "moved")
     shutil.copytree(bridge.state, moved.state)
@@ -111,7 +111,7 @@ def test_copies(bridge: Bridge, tmp_path: Path) -> None:
         connection.execute("UPDATE meta SET value = ? WHERE key = 'config_path'", (str(moved.config),))
     bridge.multisite.sql("DELETE FROM wp_wu_domain_mappings WHERE domain = 'n0.example.org'")
     moved.write_config(removal_grace=0.001)
-    words = "Add-only: the ledger was bound on another host or in another folder."
+    words = "Add-only: the state directory was moved from another host or path."
     for _ in range(3):
         ran = moved.run("sync", "--format=json")
         assert (ran.code, [problem["message"] for problem in ran.envelope["warnings"]]) == (0, [words])
@@ -126,20 +126,20 @@ def test_copies(bridge: Bridge, tmp_path: Path) -> None:
 
 def test_staging(bridge: Bridge) -> None:
     bridge.multisite.define("WP_ENVIRONMENT_TYPE", "staging")
-    hint = "If Closte is to be changed from there, add it to the config: `environments: [production, staging]`."
+    hint = "To allow changes from this environment, add it to the config: `environments: [production, staging]`."
     read_only(bridge, 'WP_ENVIRONMENT_TYPE is "staging"', hint)
     assert bridge.run("adopt", "--yes").golden == (
         7,
         "",
-        'Error: WP_ENVIRONMENT_TYPE is "staging": such a network is not adopted.\n'
-        "If it is meant, add it to the config: `environments: [production, staging]`.\n",
+        'Error: Cannot adopt: WP_ENVIRONMENT_TYPE is "staging".\n'
+        "To allow it, add it to the config: `environments: [production, staging]`.\n",
     )
     bridge.write_config(environments=["production", "staging"])
     assert bridge.run("sync", "--quiet", "--format=ids").golden == (0, "new.example.com\n", "")
     bridge.multisite.define("CLOSTE_APP_ID", "4711")
     bridge.multisite.add_mappings_sql([("newer.example.com", 1)])
     bridge.changes()
-    reason = 'the Closte application is not the one that this ledger is bound to (it was "None", and is "4711")'
+    reason = 'the Closte application differs from the one recorded at adoption (was none, now "4711")'
     read_only(bridge, reason, COPY)
 
 
@@ -151,8 +151,8 @@ def test_a_wish_that_may_not_be_met_is_not_noted(bridge: Bridge) -> None:
     set_option(bridge.multisite, "closte_bridge_owner", None)
     before = bridge.run("log", "--limit=100").out
     nothing = (
-        "Error: No changes were made: the network no longer names this engine as its owner.\n"
-        "Its database may be an older copy. Run `closte-bridge adopt` to take charge again.\n"
+        "Error: No changes made: WordPress no longer records this installation as the owner.\n"
+        "The database may have been restored from a backup. Run `closte-bridge adopt` to become the owner again.\n"
     )
     assert bridge.run("domain", "add", "wanted.example.org").golden == (7, "", nothing)
     assert bridge.run("domain", "remove", "pinned.example.org", "--yes").golden == (7, "", nothing)
@@ -192,8 +192,8 @@ def test_a_new_key(bridge: Bridge) -> None:
     # Of another application: it is not. Its names are left alone.
     bridge.write_key("a-key-of-another-application")
     bridge.sandbox.aliases = {"somebody.example.com", *OURS[:5]}
-    reason = "the API key is not the one that this ledger is bound to, and its list does not prove the same application"
-    hint = "Put the old key back, or run `closte-bridge adopt` to bind the new one."
+    reason = "the API key changed, and its domain list does not match the previous application"
+    hint = "Restore the old key, or run `closte-bridge adopt` to accept the new one."
     ran = bridge.run("sync", "--format=json")
     assert (ran.code, ran.codes) == (7, ["identity-key"])
     assert ran.envelope["errors"][0]["message"] == f"No changes were made: {reason}."
@@ -211,15 +211,14 @@ def test_the_main_domain_has_changed(bridge: Bridge) -> None:
     site.define("DOMAIN_CURRENT_SITE", "example.com")
     site.sql("UPDATE wp_options SET option_value = 'http://example.com' WHERE option_name IN ('home', 'siteurl')")
     bridge.sandbox.aliases = {*bridge.sandbox.aliases, "example.com"}
-    reason = 'the main domain is not the one that this ledger is bound to (it was "example.net", and is "example.com")'
+    reason = 'the main domain differs from the one recorded at adoption (was "example.net", now "example.com")'
     read_only(bridge, reason, COPY)
     adopted = bridge.adopt()
     assert 'The main domain changed from "example.net". The old domain, its www. variant ' in adopted.out
     # The former ones are kept, even when somebody asks for them to go.
     kept = bridge.run("domain", "remove", "www.example.net", "*.example.net", "--yes")
-    words = 'Warning: "{}" is not removed yet: "example.net" is the network\'s own domain.\n'
-    told = words.format("*.example.net") + words.format("www.example.net")
-    told += "closte-bridge checks it again on every sync.\n"
+    words = 'Warning: "{}" is not removed yet: protected: the network\'s former main domain ("example.net").\n'
+    told = words.format("*.example.net") + words.format("www.example.net") + "Each sync looks at it again.\n"
     assert (kept.code, kept.err) == (3, told)
     assert bridge.run("sync").code == 0
     assert bridge.changes() == [("add", "new.example.com")]
@@ -236,7 +235,7 @@ def test_the_config_file_has_vanished(bridge: Bridge, monkeypatch: pytest.Monkey
     report = sync(engine, RunRequest(), command="sync")
     assert report.exit_code is ExitCode.READ_ONLY
     assert report.plan.authority.code == "config-gone"
-    reason = f'the config file "{bridge.config}" that this ledger knows is not in use: none is'
+    reason = f'the config file used at adoption ("{bridge.config}") is not in use: closte-bridge uses no config file'
     assert report.plan.authority.reason == reason
     assert bridge.changes() == []
     # One that is named and not there is an error of its own.

@@ -67,7 +67,7 @@ def test_0_and_6_and_2(bridge: Bridge) -> None:
 
 def test_1_a_rejected_key(bridge: Bridge) -> None:
     rejected = "Error: Closte rejected the API key.\n"
-    hint = "Compare the key with the one in Closte's dashboard; `closte-bridge integration test` tries it.\n"
+    hint = "Check that the key matches the one in Closte's dashboard, then run `closte-bridge integration test`.\n"
     bridge.take_keys(taken=False)
     ran = bridge.run("sync")
     assert ran.code == 1
@@ -153,8 +153,8 @@ def test_75_another_run(bridge: Bridge) -> None:
     with lock.held(bridge.state, "watch"):
         ran = bridge.run("sync")
         assert (ran.code, ran.out) == (75, "")
-        assert "Error: Another run holds the lock: process " in ran.err
-        assert "(`watch`), for 0 min.\nWait for it to end; what it does not do, the next run does.\n" in ran.err
+        assert "Error: Another run is in progress: process " in ran.err
+        assert "(`watch`), for 0 min.\nWait for it to finish. The next run handles anything it leaves.\n" in ran.err
         assert bridge.run("domain", "add", "x.example.org", "--format=json").codes == ["locked"]
         # A letter from cron about each run that met another one would be one too many; a program is told.
         assert bridge.run("sync", "--quiet").golden == (75, "", "")

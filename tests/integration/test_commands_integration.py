@@ -64,8 +64,8 @@ def toggling(bridge: Bridge) -> None:
     assert bridge.multisite.network_option("wu_host_integrations_enabled") == {"cpanel": True, "closte": False}
     off = bridge.run("sync")
     why = (
-        "No changes are made: the Closte integration is switched off in Ultimate Multisite. "
-        "Switch it on: `closte-bridge integration enable`.\n"
+        "Nothing is changed: the Closte integration is disabled in Ultimate Multisite. "
+        "Run `closte-bridge integration enable` to enable it.\n"
     )
     assert off.golden == (0, PLAN + why + ONE, "")
     assert bridge.run("plan").golden == (0, PLAN + why + ONE, "")
@@ -92,10 +92,10 @@ def toggling(bridge: Bridge) -> None:
     listed = bridge.run("domain", "list", "--field=closte")
     assert (listed.code, {*listed.out.split()}) == (0, {"unknown"})
     assert listed.err == (
-        "Warning: Could not read Closte's domain list: There is no API key.\n"
-        "This is expected: domain mapping is switched off in Ultimate Multisite.\n"
-        "No changes are made: domain mapping is switched off in Ultimate Multisite. "
-        "Switch it on in Ultimate Multisite > Settings > Domain Mapping.\n"
+        "Warning: Closte's list could not be read: No API key is configured.\n"
+        "It need not be: domain mapping is disabled in Ultimate Multisite.\n"
+        "Nothing is changed: domain mapping is disabled in Ultimate Multisite. "
+        "Enable it in Ultimate Multisite > Settings > Domain Mapping.\n"
     )
     for command, code in ((("adopt", "--yes"), 5), (("integration", "test"), 2)):
         assert bridge.run(*command).code == code
@@ -194,8 +194,8 @@ def shim_is_offered_again(bridge: Bridge, start: str, question: str) -> None:
         "It starts a sync whenever a domain changes.\n"
     )
     off = (
-        "No changes will be made on Closte: the Closte integration is switched off in Ultimate Multisite. "
-        "Switch it on: `closte-bridge integration enable`.\n"
+        "Nothing is changed at Closte: the Closte integration is disabled in Ultimate Multisite. "
+        "Run `closte-bridge integration enable` to enable it.\n"
     )
     already = "This network is already adopted.\nThe integration stays disabled.\n"
     assert ran.out == start + already + PLAN + installed + 'Success: Set up "example.net".\n' + off

@@ -229,12 +229,12 @@ def test_a_mass_removal_goes_by_a_reviewed_plan(doomed: Bridge) -> None:
 def damaged_plans(doomed: Bridge, document: dict[str, object]) -> None:
     path = doomed.folder / "other.json"
     error = 'Error: The file "<folder>/other.json" is not a plan of closte-bridge, or it is damaged.\n'
-    hint = "Make a new one with `closte-bridge plan --out=FILE`.\n"
+    hint = "Create a new one with `closte-bridge plan --out=FILE`.\n"
     assert doomed.run("apply", str(path)).golden == (
         2,
         "",
         'Error: The plan file "<folder>/other.json" cannot be read (No such file or directory).\n'
-        "Make one with `closte-bridge plan --out=FILE`.\n",
+        "Create one with `closte-bridge plan --out=FILE`.\n",
     )
     path.write_text(json.dumps(document)[:-20])
     assert doomed.run("apply", str(path)).golden == (2, "", error + hint)

@@ -25,8 +25,8 @@ pytestmark = pytest.mark.real
 IN_SYNC = f"""\
 Network "example.net": 0 to add, 0 to remove, 3 in sync, 3 on hold, 1 unmanaged.
 {NOTES}"""
-NOT_ADOPTED = "no engine is in charge of this network"
-RUN_ADOPT = "Run `closte-bridge adopt` to take charge."
+NOT_ADOPTED = "this network has not been adopted"
+RUN_ADOPT = "Run `closte-bridge adopt` to make this installation the owner."
 NO_TIME = """\
 Error: Invalid value for "--since": "yesterday" is neither a duration nor a date.
 Use a form like 1d, 24h or 2026-11-01.
@@ -67,7 +67,7 @@ def before_adoption(bridge: Bridge) -> None:
     nothing = f"Error: No changes were made: {NOT_ADOPTED}.\n{RUN_ADOPT}\n"
     assert bridge.run("sync").golden == (7, PLAN + ONE, nothing)
     assert bridge.run("domain", "add", "x.example.org").golden == (
-        7, "", f"Error: No engine is in charge of this network.\n{RUN_ADOPT}\n"
+        7, "", f"Error: This network has not been adopted.\n{RUN_ADOPT}\n"
     )  # fmt: skip
     assert bridge.run("log").golden == (0, "time\taction\tdomain\tcause\toutcome\tdetail\n", "")
     assert bridge.changes() == []
@@ -233,12 +233,12 @@ Error: Unknown domain "nobody.example.org": not found in WordPress or on Closte.
 Compare it with `closte-bridge domain list`, or add it with `closte-bridge domain add nobody.example.org`.
 """
 EXPLAINED = """\
-shop.customer.com: in-sync
-WordPress: mapped to site 1, stage "done"
-Closte: present, managed
-Phase: added
-Why: a mapping
-Next step: Nothing: both sides agree.
+shop.customer.com: in step
+WordPress: mapped to site 1, stage "done".
+Closte: there, ours.
+Phase: added.
+Why: a mapping.
+Next step: Nothing to do. The domain is in sync.
 History:
   <time> add: done (mapped to site 1) Closte confirmed the change.
 """
@@ -271,7 +271,7 @@ def looking(bridge: Bridge) -> None:
     assert bridge.run("domain", "get", "nobody.example.org").golden == (1, "", UNKNOWN)
     assert bridge.run("domain", "explain", "shop.customer.com").golden == (0, EXPLAINED, "")
     assert bridge.run("domain", "explain", "www.shop.customer.com", "--field=next_step").golden == (
-        0, "Point the www. name where its name points.\n", ""
+        0, "Point {name} to the same address as {base}.\n", ""
     )  # fmt: skip
 
 
@@ -297,7 +297,7 @@ def pinning(bridge: Bridge) -> None:
         2,
         "",
         'Error: "https://user@legacy.customer.com/" is not a domain name: not a host name.\n'
-        "Give the domain alone, like shop.example.com: leave out scheme, user, port, path and commas.\n",
+        "Enter only the domain, like shop.example.com: omit scheme, user, port, path and commas.\n",
     )
     assert bridge.run("domain", "add", "a.legacy.com", "legacy.customer.com", "--porcelain").golden == (
         0, "a.legacy.com\n", ""
@@ -313,13 +313,13 @@ def pinning(bridge: Bridge) -> None:
         2,
         "",
         'Error: "a b" is not a domain name: not a host name.\n'
-        "Write it like shop.example.com, or *.example.com for a wildcard.\n",
+        "Use a form like shop.example.com, or *.example.com for a wildcard.\n",
     )  # fmt: skip
     assert bridge.run("domain", "add", "shop.local").golden == (
         2,
         "",
-        'Error: "shop.local" cannot be added: no certificate can be had for it (under .local).\n'
-        "Pin a name of the public DNS.\n",
+        'Error: "shop.local" cannot be added: no certificate can be issued (under .local).\n'
+        "Use a public domain name.\n",
     )  # fmt: skip
     assert bridge.changes() == []
 
@@ -328,11 +328,11 @@ def removing(bridge: Bridge) -> None:
     assert bridge.run("domain", "remove", "legacy.customer.com").golden == (2, "", NO_TERMINAL)
     refused = {
         "shop.customer.com": "is still mapped in WordPress.\n"
-        "Remove the mapping there first; the alias then goes by itself.\n",
+        "Delete the mapping in WordPress; closte-bridge then removes the domain automatically.\n",
         "stranger.example.org": "is not one of our aliases.\n"
-        "Only what this engine added or adopted is removed; remove others in Closte's dashboard.\n",
+        "closte-bridge only removes domains it added or adopted. Remove this one in Closte's dashboard.\n",
         "example.net": "is not one of our aliases.\n"
-        "Only what this engine added or adopted is removed; remove others in Closte's dashboard.\n",
+        "closte-bridge only removes domains it added or adopted. Remove this one in Closte's dashboard.\n",
     }
     for name, words in refused.items():
         assert bridge.run("domain", "remove", name, "--yes").golden == (1, "", f'Error: "{name}" {words}')
@@ -342,8 +342,8 @@ def removing(bridge: Bridge) -> None:
     asked = bridge.run_asked("y\n", "domain", "remove", "legacy.customer.com")
     assert asked.golden == (
         0,
-        'Network "example.net": 0 to add, 1 to remove, 4 in sync.\n'
-        "  -  legacy.customer.com  removed by command\n"
+        'Network "example.net": 0 to add, 1 to remove, 4 in step.\n'
+        "  -  legacy.customer.com  requested with `domain remove`\n"
         "Success: Removed 1 of 1 domain.\n"
         "Cost: 3 wp calls (0.00 s), 3 API calls (0.00 s), planning 0.000 s.\n",
         "Remove legacy.customer.com from Closte? [y/n] ",

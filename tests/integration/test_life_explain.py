@@ -22,36 +22,40 @@ pytestmark = pytest.mark.real
 SITE = 2
 DEFAULT = "still serves the host's default certificate (default.host.example)."
 SHOP = "shop.example.org"
-AGAIN = "Closte did not add it yet. It is tried again at <time>; `closte-bridge sync --retry` tries now."
+AGAIN = "Closte has not added it yet. The next try is at <time>. Retry now with `closte-bridge sync --retry`."
 
 # What `domain explain` says to do, by the state or the reason that it follows from.
 STEPS = {
-    "in-sync": "Nothing: both sides agree.",
-    "to-add": "Nothing: the next `closte-bridge sync` adds it.",
-    "to-remove": "Nothing: the next `closte-bridge sync` removes it.",
-    "needs-approval": "Review the withheld removals: `closte-bridge plan`.",
-    "unmanaged": "Nothing, if somebody put it there on purpose; else remove it in Closte's dashboard.",
-    "unknown": "Closte's list does not tell: try `closte-bridge integration test`.",
-    "gone": "Nothing: `closte-bridge sync` forgets it.",
-    "own": "Nothing: it is the network's own domain.",
-    "kept": "If it is to be there: `closte-bridge domain add`. `keep` adds nothing.",
-    "conflict": "Remove the mapping from all sites but one.",
-    "not-public": "Map a name that exists on the public internet.",
-    "site-gone": "Delete the mapping: its site is gone.",
-    "certificate-budget": "Set the wildcard in the config, or wait: room comes back within a week.",
+    "in-sync": "Nothing to do. The domain is in sync.",
+    "to-add": "Nothing to do. The next sync adds it.",
+    "to-remove": "Nothing to do. The next sync removes it.",
+    "needs-approval": "Run `closte-bridge plan` to review and approve the removal.",
+    "unmanaged": "If this domain is not needed, remove it in Closte's dashboard. closte-bridge does not manage it.",
+    "unknown": "Unknown: Closte's domain list could not be read completely. Run `closte-bridge integration test`.",
+    "gone": "Nothing to do. The next sync removes it from the ledger.",
+    "own": "Nothing to do. It is the network's main domain.",
+    "kept": "To add it to Closte, run `closte-bridge domain add`. The `keep` setting only prevents removal.",
+    "conflict": "Several sites use this domain. Delete the mapping from all but one.",
+    "not-public": "Use a public domain name. No certificate can be issued for this one.",
+    "site-gone": "Delete the mapping. Its site no longer exists.",
+    "certificate-budget": (
+        "Enable a wildcard in the config, or wait: the weekly certificate limit frees up within 7 days."
+    ),
     "exists-elsewhere": "Ask Closte's support to release it from the other application.",
-    "refused": "Check the spelling of the name; Closte does not take it.",
-    "by-command-only": "If it is no longer needed: `closte-bridge domain remove`.",
-    "www-unproven": "Point the www. name where its name points.",
-    "other-network": "Nothing here: its site belongs to another network, which has a closte-bridge of its own.",
-    "released": "It was released, and Closte's list does not tell: try `closte-bridge integration test`.",
-    "covered": "Nothing: a wildcard covers it.",
-    "protected": "Nothing: it is never removed.",
-    "waiting": "Nothing: a sync removes it after its wait, unless something uses it again.",
-    "snapshot-partial": "It stays until WordPress can be read completely: `closte-bridge doctor` says what is wrong.",
-    "list-not-complete": "It stays until Closte's list can be read completely: `closte-bridge plan` tells the reason.",
-    "wildcard-covers": "Nothing if the next sync adds that domain; else pin it: `closte-bridge domain add`.",
-    "mentioned": "Nothing: it stays as long as something uses it.",
+    "refused": "Check the spelling. Closte rejected this domain as invalid.",
+    "by-command-only": "If you no longer need it, run `closte-bridge domain remove`.",
+    "www-unproven": "Point {name} to the same address as {base}.",
+    "other-network": "Nothing to do here. Its site belongs to another network with its own closte-bridge.",
+    "released": "Unknown: it was released, and Closte's list is incomplete. Run `closte-bridge integration test`.",
+    "covered": "Nothing to do. A wildcard covers it.",
+    "protected": "Nothing to do. It is never removed.",
+    "waiting": "Nothing to do. A sync removes it after the delay, unless something uses it again.",
+    "snapshot-partial": "WordPress could not be read completely. Run `closte-bridge doctor` to see why.",
+    "list-not-complete": "Closte's list could not be read completely. Run `closte-bridge plan` to see why.",
+    "wildcard-covers": (
+        "Wait for the next sync to add the dependent domain. If it does not, run `closte-bridge domain add` to pin it."
+    ),
+    "mentioned": "Nothing to do. It stays while something uses it.",
 }
 
 
@@ -139,7 +143,7 @@ def test_every_state_has_its_reason_and_its_next_step(world: Life) -> None:
     multisite.add_mappings_sql([("late.example.org", SITE)])
     world.names.point(**{"late.example.org": STRANGER})
     late = explained(world, "late.example.org")
-    never = "Closte did not get it yet, and its list cannot be read. Each sync tries to add it."
+    never = "Closte has not added it yet, and its list cannot be read. Each sync tries to add it."
     assert (late["state"], late["next_step"]) == ("to-add", never)
     assert late["records_to_set"] == []
     world.bridge.sandbox.set_faults()
@@ -167,7 +171,7 @@ def test_what_was_added_just_now_is_not_blocked_and_what_was_removed_has_a_past(
     aliases = world.bridge.sandbox.aliases
     world.bridge.sandbox.aliases = aliases - {SHOP}
     added = explained(world, SHOP)
-    assert (added["why"], added["phase"]) == ("just added; the list does not show it yet", "https-ok")
+    assert (added["why"], added["phase"]) == ("just added; not in Closte's domain list yet", "https-ok")
     world.bridge.sandbox.aliases = aliases
     assert world.run("domain", "add", "legacy.example.org").code == 0
     assert world.run("domain", "remove", "legacy.example.org", "--yes").code == 0
@@ -184,10 +188,10 @@ def each_has_its_reason(found: dict[str, dict[str, Any]]) -> None:
     assert found[SHOP]["closte"] == "present, managed"
     assert found["stranger.example.org"]["wordpress"] == "not mapped"
     assert found["lost.example.org"]["wordpress"] == 'mapped to site 77, which does not exist, stage "done"'
-    assert found["example.net"]["wordpress"] == "the network's main domain"
-    assert found["both.example.org"]["why"] == "sites 1, 2 claim it"
-    assert found["orphan.example.org"]["why"] == "site 77 of its mapping does not exist"
-    assert found["intranet.local"]["why"] == "no certificate can be had for it: under .local"
+    assert found["example.net"]["wordpress"] == "the network's own domain"
+    assert found["both.example.org"]["why"] == "mapped to several sites (1, 2)"
+    assert found["orphan.example.org"]["why"] == "mapped to site 77, which does not exist"
+    assert found["intranet.local"]["why"] == "no certificate can be issued: under .local"
     assert found["new.example.org"]["why"] == f"mapped to site {SITE}"
     assert found["new.example.org"]["closte"] == "not present"
     assert "(until " in found["failing.example.org"]["why"]
@@ -207,7 +211,7 @@ def test_removals_wait_are_due_and_are_withheld(world: Life) -> None:
     world.sync()
     told = explained(world, SHOP)
     assert (told["state"], told["next_step"]) == ("on-hold", STEPS["waiting"])
-    assert "waits in case it comes back (until " in told["why"]
+    assert "removal is delayed in case the mapping returns (until " in told["why"]
     world.later += 120
     told = explained(world, SHOP)
     assert (told["state"], told["next_step"]) == ("to-remove", STEPS["to-remove"])
@@ -217,7 +221,7 @@ def test_removals_wait_are_due_and_are_withheld(world: Life) -> None:
     told = explained(world, names[0])
     assert (told["state"], told["why"], told["next_step"]) == (
         "needs-approval",
-        "the gate keeps its removal",
+        "removal needs approval",
         STEPS["needs-approval"],
     )
 
@@ -228,14 +232,14 @@ def test_what_the_toggle_keeps_back_is_told_with_it(world: Life) -> None:
     world.bridge.multisite.add_mapping(SHOP, SITE)
     set_option(world.bridge.multisite, "wu_host_integrations_enabled", {"closte": False})
     told = explained(world, SHOP)
-    why = "he Closte integration is switched off in Ultimate Multisite"
+    why = "the Closte integration is disabled in Ultimate Multisite"
     assert (told["state"], told["next_step"]) == (
         "to-add",
-        f"T{why}. Switch it on: `closte-bridge integration enable`.",
+        f"No changes made: {why}. Run `closte-bridge integration enable` to enable it.",
     )
     for command in (("list",), ("get", SHOP), ("explain", SHOP)):
         ran = world.run("domain", *command)
-        assert f"No changes are made: t{why}. " in ran.out
+        assert f"Nothing is changed: {why}. " in ran.out
         assert world.run("domain", *command, "--format=json").envelope["notes"][0]["code"] == "integration-off"
 
 
@@ -327,8 +331,7 @@ def has_its_padlock(world: Life) -> None:
     world.certificates.issue(SHOP)
     world.sync(after=70)
     told = explained(world, SHOP)
-    assert (told["phase"], told["next_step"]) == ("https-ok", "Nothing: both sides agree.")
-    assert told["records_to_set"] == []
+    assert (told["phase"], told["next_step"]) == ("https-ok", "Nothing to do. The domain is in sync.")
     assert told["wordpress"] == f'mapped to site {SITE}, stage "done"'
     assert ", valid for " in told["checked"]
     assert any("stage: done" in line and "checking-ssl-cert -> done" in line for line in told["history"])
@@ -355,9 +358,7 @@ def test_stages_that_stay_are_told(world: Life) -> None:
     world.certificates.issue(SHOP)
     world.bridge.multisite.add_mapping(SHOP, SITE)
     world.write(SHOP, active=0)
-    assert (
-        "stage unchanged: somebody has switched this mapping off in Ultimate Multisite" in explained(world, SHOP)["why"]
-    )
+    assert "the stage stays: this mapping is disabled in Ultimate Multisite" in explained(world, SHOP)["why"]
 
 
 def test_a_look_that_never_ends_is_done_without(world: Life, monkeypatch: pytest.MonkeyPatch) -> None:

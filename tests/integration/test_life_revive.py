@@ -84,4 +84,6 @@ def test_nobody_is_asked_where_nothing_may_be_changed(world: Life) -> None:
     set_option(world.bridge.multisite, "closte_bridge_owner", None)
     ran = world.run("domain", "revive", SHOP, answer="y\n")
     assert (ran.code, ran.out) == (7, "")
-    assert ran.err.startswith("Error: No changes were made: the network no longer names this engine as its owner.\n")
+    assert ran.err.startswith(
+        "Error: Nothing was changed: WordPress no longer records this installation as the owner.\n"
+    )

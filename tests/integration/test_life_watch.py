@@ -152,7 +152,7 @@ def another_run_is_waited_for(bridge: Bridge, watch: Watching) -> None:
     with taken(bridge):
         bridge.multisite.add_mappings_sql([("late.example.com", 1)])
         wake(bridge)
-        wait_until(lambda: "STATUS=Waiting: another run holds the lock." in watch.listen())
+        wait_until(lambda: "STATUS=Waiting: another run is in progress." in watch.listen())
     wait_until(lambda: "late.example.com" in bridge.aliases)
 
 

@@ -66,7 +66,7 @@ def test_it_says_what_is_not_real(demo: str) -> None:
 
 def test_nothing_happens_before_adoption(demo: str) -> None:
     refused = step(demo, "closte-bridge sync --format=count")
-    assert "Error: " in refused
+    assert "Error: Nothing was changed: this network has not been adopted." in refused
     assert refused.endswith("(exit code 7)")
 
 

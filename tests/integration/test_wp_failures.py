@@ -296,5 +296,5 @@ def test_a_state_folder_inside_the_document_root_is_refused(bridge: Bridge) -> N
         2,
         "",
         'Error: The state folder "<site>/state" lies inside the document root.\n'
-        "Set `state_dir` in the config to a folder that the web server does not serve.\n",
+        "Set `state_dir` in the config to a directory outside the web root.\n",
     )

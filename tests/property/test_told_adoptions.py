@@ -45,9 +45,9 @@ def test_a_copy_of_everything_is_not_adopted_unasked(tmp_path: Path) -> None:
         adopted(world)
     assert refused.value.code == "possible-clone"
     assert refused.value.message == (
-        "This may be a copy of the network: the main domain is not the one that this ledger is bound to "
-        '(it was "network.org", and is "staging.network.org"); '
-        "the ledger was bound on another host or in another folder."
+        "This looks like a staging copy: the main domain differs from the one recorded at adoption "
+        '(was "network.org", now "staging.network.org"); '
+        "the state directory was moved from another host or path."
     )
     assert engine_of(world) == first
     offer = adopted(world, take_over=True)

@@ -107,11 +107,11 @@ def test_a_restored_database_is_remembered_when_new_rows_level_its_ids(life: Lif
         life.map(name)
     life.sync()
     life.world.wordpress.restore()
-    assert life.sync(after=HOUR).plan.snapshot_faults == ("the highest mapping id was 22 and is 20",)
+    assert life.sync(after=HOUR).plan.snapshot_faults == ("the highest mapping ID dropped from 22 to 20",)
     for name in ("new1.example.com", "new2.example.com"):
         life.map(name)
     for _ in range(5):
-        assert life.sync(after=DAY).plan.snapshot_faults == ("the highest mapping id was 22 and is 20",)
+        assert life.sync(after=DAY).plan.snapshot_faults == ("the highest mapping ID dropped from 22 to 20",)
     assert set(late) <= life.world.closte.keys()
     # A person says that it is meant.
     life.adopt()
@@ -129,7 +129,7 @@ def test_a_restored_database_is_noticed_when_new_rows_levelled_its_ids_before_it
         life.sync(after=HOUR)
     life.world.wordpress.restore()
     life.map("new.example.com")
-    reason = "closte-bridge made report 2, and the last one in the database is 1"
+    reason = "closte-bridge wrote report 2, but the last one in the database is 1"
     for _ in range(5):
         assert life.sync(after=DAY).plan.snapshot_faults == (reason,)
     assert "late.example.com" in life.world.closte

@@ -117,7 +117,7 @@ def test_nobody_heard_of_a_failure(
     document = run("sync", "--all", f"--config={path}", "--format=json")
     assert len(document["errors"]) == 2
     assert [problem["message"] for problem in document["warnings"]] == [
-        f"{name}: The command of `on_problem` ended with 3." for name in ("a", "b")
+        f"{name}: The `on_problem` command exited with code 3." for name in ("a", "b")
     ]
 
 

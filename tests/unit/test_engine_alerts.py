@@ -292,7 +292,7 @@ def test_flapping_problems_are_told_at_most_every_five_minutes(tmp_path: Path, c
     ("command", "words"),
     [
         (("/nonexistent/command",), "could not be started"),
-        ((sys.executable, "-c", "raise SystemExit(3)"), "ended with 3"),
+        ((sys.executable, "-c", "raise SystemExit(3)"), "exited with code 3"),
     ],
     ids=["missing", "failing"],
 )
@@ -356,7 +356,7 @@ def test_a_command_that_hangs_is_ended(tmp_path: Path, clock: Time, monkeypatch:
     monkeypatch.setattr("closte_bridge.engine.alerts._TIMEOUT", 0.2)
     command = (sys.executable, "-c", "import time; time.sleep(600)")
     (trouble,) = after_run(engine(tmp_path, clock, on_problem=command), None, 1, [PROBLEM])
-    assert "was ended after" in trouble.message
+    assert "timed out after" in trouble.message
 
 
 def test_a_command_that_cannot_be_ended_holds_nobody_up(
@@ -368,7 +368,7 @@ def test_a_command_that_cannot_be_ended_holds_nobody_up(
     with unkillable(monkeypatch):
         command = (sys.executable, "-c", "import time; time.sleep(60)")
         (trouble,) = after_run(engine(tmp_path, clock, on_problem=command), None, 1, [PROBLEM])
-    assert "was ended after" in trouble.message
+    assert "timed out after" in trouble.message
 
 
 def test_nothing_is_done_when_nothing_is_configured(tmp_path: Path, clock: Time) -> None:

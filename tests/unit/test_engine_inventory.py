@@ -80,7 +80,7 @@ def test_what_is_ours_and_neither_there_nor_wanted_is_gone_where_the_list_tells(
 def test_what_is_gone_and_that_nobody_asks_for_is_forgotten() -> None:
     one = known(a_snapshot("a.com"), a_list("a.com"), a_ledger("a.com", "x.com"))["x.com"]
     assert (one.state, one.at_closte) == ("gone", False)
-    assert next_step(one, FULL) == "Nothing: `closte-bridge sync` forgets it."
+    assert next_step(one, FULL) == "Nothing to do. The next sync removes it from the ledger."
     assert next_step(one, FULL, DNS) == next_step(one, FULL)
 
 
@@ -91,12 +91,11 @@ def test_what_no_sync_does_as_things_stand_is_not_promised(authority: Authority)
     found = known(snapshot, a_list(*ledger.managed), ledger, authority=authority)
     assert [found[name].state for name in ("new.com", "old.com")] == ["to-add", "to-remove"]
     for name in ("new.com", "old.com"):
-        first, rest = authority.reason[0].upper(), authority.reason[1:]
-        assert next_step(found[name], authority) == f"{first}{rest}. {authority.hint}"
-        assert next_step(found[name], authority, DNS) == f"{first}{rest}. {authority.hint}"
-    assert next_step(found["stay0.com"], authority) == "Nothing: both sides agree."
+        step = f"No changes made: {authority.reason}. {authority.hint}"
+        assert next_step(found[name], authority) == next_step(found[name], authority, DNS) == step
+    assert next_step(found["stay0.com"], authority) == "Nothing to do. The domain is in sync."
     # With the same names and nothing in the way it is as promised.
-    assert next_step(found["new.com"], FULL) == "Nothing: the next `closte-bridge sync` adds it."
+    assert next_step(found["new.com"], FULL) == "Nothing to do. The next sync adds it."
     assert next_step(found["new.com"], FULL, DNS) == DNS
 
 
@@ -117,16 +116,16 @@ ROWS: dict[str, list[str | Mapping]] = {
     "not mapped": [],
 }
 LISTS = {"there": a_list(LOST, *FILL), "not there": a_list(*FILL), "unreadable": UNREADABLE}
-AGREE = "Nothing: both sides agree."
-ADDS = "Nothing: the next `closte-bridge sync` adds it."
-NOT_ARRIVED = "Closte did not get it yet, and its list cannot be read. Each sync tries to add it."
-NOT_TOLD = "Closte's list does not tell: try `closte-bridge integration test`."
-DELETE = "Delete the mapping: its site is gone."
-OTHERS = "Nothing here: its site belongs to another network, which has a closte-bridge of its own."
-AFTER_ITS_WAIT = "Nothing: a sync removes it after its wait, unless something uses it again."
-STRANGE = "Nothing, if somebody put it there on purpose; else remove it in Closte's dashboard."
-STAYS = "It stays until Closte's list can be read completely: `closte-bridge plan` tells the reason."
-FORGETS = "Nothing: `closte-bridge sync` forgets it."
+AGREE = "Nothing to do. The domain is in sync."
+ADDS = "Nothing to do. The next sync adds it."
+NOT_ARRIVED = "Closte has not added it yet, and its list cannot be read. Each sync tries to add it."
+NOT_TOLD = "Unknown: Closte's domain list could not be read completely. Run `closte-bridge integration test`."
+DELETE = "Delete the mapping. Its site no longer exists."
+OTHERS = "Nothing to do here. Its site belongs to another network with its own closte-bridge."
+AFTER_ITS_WAIT = "Nothing to do. A sync removes it after the delay, unless something uses it again."
+STRANGE = "If this domain is not needed, remove it in Closte's dashboard. closte-bridge does not manage it."
+STAYS = "Closte's list could not be read completely. Run `closte-bridge plan` to see why."
+FORGETS = "Nothing to do. The next sync removes it from the ledger."
 
 
 @pytest.mark.parametrize("dns", ["", DNS], ids=["DNS right", "DNS wrong"])
@@ -176,22 +175,22 @@ def test_what_closte_did_not_get_is_said_before_any_dns_step(observed: Observed)
     ledger = a_ledger("w.com", failed_changes={"x.com": trouble(), "w.com": trouble(action="remove")})
     one = known(a_snapshot("x.com"), observed, ledger)["x.com"]
     assert (one.state, one.code) == ("on-hold", "back-off")
-    again = "It is tried again at 2027-01-15T09:00:00+00:00; `closte-bridge sync --retry` tries now."
-    assert next_step(one, FULL, DNS) == f"Closte did not add it yet. {again}"
+    again = "The next try is at 2027-01-15T09:00:00+00:00. Retry now with `closte-bridge sync --retry`."
+    assert next_step(one, FULL, DNS) == f"Closte has not added it yet. {again}"
     lost = known(a_snapshot("x.com"), observed, a_ledger(unsettled={"x.com": waiting_for(AliasPhase.UNCONFIRMED)}))[
         "x.com"
     ]
-    words = "It is not known whether Closte got it: its list cannot be read. Each sync tries to add it."
+    words = "It is unknown whether Closte added it: its list cannot be read. Each sync tries to add it."
     assert next_step(lost, FULL) == (ADDS if observed.readable else words)
 
 
 def test_what_could_not_be_removed_yet_is_said() -> None:
     ledger = a_ledger(*FILL, "x.com", evidence={"x.com": told()}, failed_changes={"x.com": trouble(action="remove")})
     one = known(a_snapshot(*FILL), a_list("x.com", *FILL), ledger)["x.com"]
-    assert next_step(one, FULL, DNS).startswith("Closte did not remove it yet. It is tried again at ")
+    assert next_step(one, FULL, DNS).startswith("Closte has not removed it yet. The next try is at ")
 
 
-OWN = "Nothing: it is the network's own domain."
+OWN = "Nothing to do. It is the network's main domain."
 
 
 @pytest.mark.parametrize(
@@ -201,7 +200,7 @@ OWN = "Nothing: it is the network's own domain."
         (UNREADABLE, OWN),
         (
             Observed(Completeness.PARTIAL, frozenset(), "it is not there"),
-            "Look at it in Closte's dashboard: Closte's list lacks the network's own domain.",
+            "Check Closte's dashboard: the network's main domain is missing from Closte's list.",
         ),
     ],
     ids=["there", "unreadable", "missing"],
@@ -221,7 +220,7 @@ def test_other_forms_of_the_own_domain_and_what_is_clostes_are_no_strangers() ->
     assert [found[name].reason for name in names[1:]] == [
         '"former.org" is the network\'s own domain', "it belongs to Closte"
     ]  # fmt: skip
-    assert {next_step(found[name], FULL) for name in names[1:]} == {"Nothing: it is never removed."}
+    assert {next_step(found[name], FULL) for name in names[1:]} == {"Nothing to do. It is never removed."}
 
 
 def test_what_is_on_closte_and_only_mentioned_is_known() -> None:
@@ -239,7 +238,7 @@ def test_what_is_on_closte_and_only_mentioned_is_known() -> None:
 
 def test_what_a_wildcard_covers_needs_nothing_but_its_dns() -> None:
     one = known(a_snapshot("a.w.com"), a_list("*.w.com"), a_ledger())["a.w.com"]
-    assert (next_step(one, FULL), next_step(one, FULL, DNS)) == ("Nothing: a wildcard covers it.", DNS)
+    assert (next_step(one, FULL), next_step(one, FULL, DNS)) == ("Nothing to do. A wildcard covers it.", DNS)
 
 
 @pytest.mark.parametrize("code", [NOT_MANAGED, NOT_LISTED])

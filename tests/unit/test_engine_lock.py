@@ -50,7 +50,7 @@ def refused(folder: Path) -> BridgeError:
 def test_one_holds_it_and_the_next_is_told_who(folder: Path, holder: subprocess.Popen[str]) -> None:
     error = refused(folder)
     assert (error.code, error.exit_code) == ("locked", ExitCode.LOCKED)
-    assert error.message == f"Another run holds the lock: process {holder.pid} (`sync --wait`), for 0 min."
+    assert error.message == f"Another run is in progress: process {holder.pid} (`sync --wait`), running for 0 minutes."
     since = lock.holder_since(folder)
     assert since is not None
     assert since <= time.time()
@@ -99,14 +99,14 @@ def test_of_two_in_one_process_one_waits_as_well(folder: Path) -> None:
 def test_a_holder_that_does_not_say_who_it_is_holds_it_all_the_same(folder: Path, content: bytes) -> None:
     with lock.held(folder, "sync"):
         (folder / lock.FILE_NAME).write_bytes(content)
-        assert refused(folder).message == "Another run holds the lock: another process."
+        assert refused(folder).message == "Another run is in progress: another process."
         assert lock.holder_since(folder) in {None, 0.0}
 
 
 def test_a_holder_from_the_future_holds_it_for_no_time(folder: Path) -> None:
     with lock.held(folder, "sync"):
         (folder / lock.FILE_NAME).write_text(json.dumps({"pid": 7, "since": time.time() + 9999, "command": "sync"}))
-        assert refused(folder).message == "Another run holds the lock: process 7 (`sync`), for 0 min."
+        assert refused(folder).message == "Another run is in progress: process 7 (`sync`), running for 0 minutes."
 
 
 def test_a_long_command_is_cut(folder: Path) -> None:

@@ -58,13 +58,13 @@ def test_with_an_unreadable_list_the_ledger_counts_as_present() -> None:
 
 def test_with_a_partial_list_what_it_lacks_is_asked_for_again() -> None:
     plan = a_plan(a_snapshot("ours.com", "there.com"), partial("there.com"), a_ledger("ours.com", "there.com"))
-    assert [(c.name, c.cause) for c in plan.changes] == [("ours.com", "gone from Closte's list")]
+    assert [(c.name, c.cause) for c in plan.changes] == [("ours.com", "missing from Closte's domain list")]
 
 
 def test_an_attempt_without_a_clear_answer_is_repeated() -> None:
     ledger = a_ledger(unsettled={"x.com": waiting_for(AliasPhase.UNCONFIRMED)})
     plan = a_plan(a_snapshot("x.com"), a_list(), ledger)
-    assert [(c.name, c.cause) for c in plan.changes] == [("x.com", "an earlier attempt had no clear answer")]
+    assert [(c.name, c.cause) for c in plan.changes] == [("x.com", "retry: the result of the last attempt is unknown")]
 
 
 @pytest.mark.parametrize(
@@ -79,7 +79,7 @@ def test_an_attempt_without_a_clear_answer_is_repeated() -> None:
 def test_what_is_not_public_is_held(name: str, reason: str) -> None:
     plan = a_plan(a_snapshot(name), a_list(), a_ledger())
     assert the_hold(plan, name) == (
-        Action.ADD, name, "not-public", f"no certificate can be had for it: {reason}", None
+        Action.ADD, name, "not-public", f"no certificate can be issued: {reason}", None
     )  # fmt: skip
     assert not plan.changes
 
@@ -106,7 +106,7 @@ def test_a_malformed_row_is_held_and_stops_nobody() -> None:
 def test_a_contested_name_is_held_even_if_it_is_pinned() -> None:
     snapshot = a_snapshot("x.com", a_row("x.com", 2), sites=[a_site(2)])
     plan = a_plan(snapshot, a_list(), a_ledger(pins={"x.com"}))
-    assert the_hold(plan, "x.com").reason == "sites 1, 2 claim it"
+    assert the_hold(plan, "x.com").reason == "mapped to several sites (1, 2)"
 
 
 def test_rows_of_sites_that_are_gone_or_elsewhere_add_nothing() -> None:
@@ -129,7 +129,7 @@ def test_a_wildcard_in_place_covers_one_label_whosever_it_is() -> None:
 def test_a_wildcard_on_its_way_is_added_first_and_waited_for() -> None:
     plan = a_plan(a_snapshot("a.w.com"), a_list(), a_ledger(), config={"wildcards": ("*.w.com",)})
     assert adds(plan) == ["*.w.com"]
-    assert the_hold(plan, "a.w.com").reason == 'will be covered by "*.w.com", which is added first'
+    assert the_hold(plan, "a.w.com").reason == 'will be covered by "*.w.com" (being added)'
 
 
 def test_a_wildcard_just_added_is_waited_for_while_the_list_lags() -> None:
@@ -208,7 +208,8 @@ def test_the_certificate_budget_is_per_registered_domain_and_week() -> None:
         Action.ADD,
         "b.big.com",
         "certificate-budget",
-        '3 names of "big.com" were new this week; a wildcard (`wildcards: ["*.big.com"]`) needs only one',
+        'weekly certificate limit reached: 3 new domains under "big.com" this week; '
+        'a wildcard (`wildcards: ["*.big.com"]`) needs only one certificate',
         None,
     )
 
@@ -231,7 +232,7 @@ def test_www_that_leads_where_its_name_leads_is_added() -> None:
     ledger = a_ledger("x.com", pointing_www={"www.x.com", "www.stranger.com"})
     plan = a_plan(a_snapshot("x.com", www=WwwPolicy.ALWAYS), a_list("x.com"), ledger)
     assert [(c.name, c.origin, c.cause) for c in plan.changes] == [
-        ("www.x.com", Origin.WWW, "the www. form of a mapped name")
+        ("www.x.com", Origin.WWW, "www variant of a mapped domain")
     ]
     assert not plan.holds
 
@@ -254,9 +255,9 @@ def test_www_once_added_stays_whatever_the_setting_says_now(ledger: object) -> N
 @pytest.mark.parametrize(
     ("row", "code", "reason"),
     [
-        (a_row("x.com", 3), "conflict", 'sites 1, 3 claim "x.com"'),
-        (a_row("y.com", 2), "other-network", "its site belongs to network 2"),
-        (a_row("y.com", 9), "site-gone", "site 9 of its mapping does not exist"),
+        (a_row("x.com", 3), "conflict", '"x.com" is mapped to several sites (1, 3)'),
+        (a_row("y.com", 2), "other-network", "its site belongs to another network (2)"),
+        (a_row("y.com", 9), "site-gone", "mapped to site 9, which does not exist"),
     ],
 )
 @pytest.mark.parametrize("known", ["leads here", "was ours"])

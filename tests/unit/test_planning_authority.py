@@ -45,13 +45,13 @@ def test_before_adoption_nothing_is_changed() -> None:
 def test_a_fresh_ledger_is_not_the_owner() -> None:
     found = authority({}, a_ledger())
     assert (found.mode, found.code) == (Mode.READ_ONLY, "other-owner")
-    assert found.reason == 'the engine on "host-1" is in charge'
+    assert found.reason == 'the closte-bridge installation on "host-1" owns this network'
 
 
 def test_another_engine_is_the_owner() -> None:
     found = authority({"owner": "engine-2"})
     assert (found.mode, found.code) == (Mode.READ_ONLY, "other-owner")
-    assert found.reason == 'another engine, on "host-1", is in charge'
+    assert found.reason == 'another closte-bridge installation, on "host-1", now owns this network'
     assert "--take-over" in found.hint
 
 
@@ -63,9 +63,14 @@ def test_a_config_that_is_gone_stops_everything() -> None:
     ledger, without = bound(config_path="/etc/x.yaml"), HERE._replace(config_missing=True)
     found = authority(ledger=ledger, here=without)
     assert (found.mode, found.code) == (Mode.READ_ONLY, "config-gone")
-    assert found.reason == 'the config file "/etc/x.yaml" that this ledger knows is not in use: none is'
+    assert (
+        found.reason
+        == 'the config file used at adoption ("/etc/x.yaml") is not in use: closte-bridge uses no config file'
+    )
     found = authority(ledger=ledger, here=without._replace(config_path="/etc/y.yaml"))
-    assert found.reason == 'the config file "/etc/x.yaml" that this ledger knows is not in use: "/etc/y.yaml" is'
+    assert found.reason == (
+        'the config file used at adoption ("/etc/x.yaml") is not in use: closte-bridge uses "/etc/y.yaml"'
+    )
 
 
 @pytest.mark.parametrize(
@@ -80,7 +85,7 @@ def test_a_config_that_is_gone_stops_everything() -> None:
 def test_a_copy_is_read_only(network: dict[str, Any], code: str, shown: bool) -> None:
     found = authority({"network": network})
     assert (found.mode, found.code) == (Mode.READ_ONLY, code)
-    assert ("(it was " in found.reason) is shown
+    assert ("(was " in found.reason) is shown
 
 
 @pytest.mark.parametrize(
@@ -168,8 +173,8 @@ def test_without_a_key_the_binding_is_not_in_question() -> None:
     [
         ((5, 7), None),
         ((6, 8), None),
-        ((4, 7), "the highest site id was 5 and is 4"),
-        ((5, 6), "the highest mapping id was 7 and is 6"),
+        ((4, 7), "the highest site ID dropped from 5 to 4"),
+        ((5, 6), "the highest mapping ID dropped from 7 to 6"),
     ],
 )
 def test_a_database_that_went_back_in_time_is_noticed(highest: tuple[int, int], words: str | None) -> None:
@@ -183,7 +188,7 @@ def test_a_database_that_went_back_in_time_is_noticed(highest: tuple[int, int], 
         (("a", 3), None),
         (("a", 4), None),
         (("b", 1), None),  # counted anew: the option was deleted
-        (("a", 2), "closte-bridge made report 3, and the last one in the database is 2"),
+        (("a", 2), "closte-bridge wrote report 3, but the last one in the database is 2"),
     ],
 )
 def test_a_database_that_knows_of_fewer_reports_went_back(found: tuple[str, int] | None, words: str | None) -> None:
@@ -192,5 +197,5 @@ def test_a_database_that_knows_of_fewer_reports_went_back(found: tuple[str, int]
 
 
 def test_a_database_that_went_back_stays_so_when_new_rows_level_its_ids() -> None:
-    ledger = bound(highest_site=5, highest_mapping=7, went_back="the highest mapping id was 7 and is 6")
-    assert rollback_sign(a_snapshot(highest=(9, 9)), ledger) == "the highest mapping id was 7 and is 6"
+    ledger = bound(highest_site=5, highest_mapping=7, went_back="the highest mapping ID dropped from 7 to 6")
+    assert rollback_sign(a_snapshot(highest=(9, 9)), ledger) == "the highest mapping ID dropped from 7 to 6"

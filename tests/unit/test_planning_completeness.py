@@ -42,7 +42,7 @@ def test_a_partial_list_is_believed_for_what_it_holds() -> None:
 def test_a_list_without_the_networks_own_domain_is_partial(found: tuple[str, ...]) -> None:
     observed = assess_list(listing(*found), MAIN, a_ledger())
     assert observed.state is Completeness.PARTIAL
-    assert observed.reason == f'the list does not hold the network\'s own domain "{MAIN}"'
+    assert observed.reason == f'the network\'s main domain "{MAIN}" is missing from the list'
 
 
 @pytest.mark.parametrize(("left", "believed"), [(18, True), (17, False), (0, False)])
@@ -50,8 +50,8 @@ def test_a_list_that_shrank_by_more_than_a_tenth_is_partial(left: int, believed:
     observed = assess_list(listing(MAIN, *names(left - 1)), MAIN, a_ledger(observed_count=20))
     assert observed.complete is believed
     if not believed:
-        names_left = {17: "17 names", 0: "1 name"}[left]
-        assert observed.reason == f"the list shrank from 20 to {names_left} without our doing"
+        names_left = {17: "17 domains", 0: "1 domain"}[left]
+        assert observed.reason == f"the list shrank unexpectedly from 20 to {names_left}"
 
 
 def test_what_we_removed_without_learning_so_is_our_doing() -> None:
@@ -71,7 +71,7 @@ def test_a_list_that_lacks_more_than_a_tenth_of_ours_is_partial(managed: int, la
     observed = assess_list(listing(MAIN, *names(managed - lacking)), MAIN, a_ledger(*names(managed)))
     assert observed.complete is believed
     if not believed:
-        assert observed.reason == f"the list lacks {lacking} of the {managed} managed aliases"
+        assert observed.reason == f"{lacking} of {managed} managed domains are missing from the list"
 
 
 @pytest.mark.parametrize(

@@ -75,8 +75,8 @@ def test_of_sites_that_are_all_gone_the_lowest_is_named() -> None:
         ("xn--mnchen-3ya.site.org", "a site"),
         ("port.site.org", "a site"),
         ("www.port.site.org", "a site"),
-        ("slash.com", "a mapping that is no host name"),
-        ("www.slash.com", "a mapping that is no host name"),
+        ("slash.com", "a mapping with an invalid domain name"),
+        ("www.slash.com", "a mapping with an invalid domain name"),
         ("a.wild.com", 'the wildcard "*.wild.com"'),
         ("b.a.wild.com", None),
         ("a.pinned.org", 'the wildcard "*.pinned.org"'),
@@ -123,13 +123,13 @@ def test_whatever_mentions_a_name_is_named(name: str, words: str | None) -> None
     ],
 )
 def test_what_is_no_host_name_mentions_the_name_that_was_meant(row: str, name: str) -> None:
-    assert wanted(a_snapshot(row)).mention(name) == "a mapping that is no host name"
+    assert wanted(a_snapshot(row)).mention(name) == "a mapping with an invalid domain name"
     assert wanted(a_snapshot(row)).mention("another.com") is None
 
 
 def test_a_site_whose_address_idna_refuses_mentions_its_domain() -> None:
     snapshot = a_snapshot(sites=[a_site(2, "💩.la")])
-    assert wanted(snapshot).mention("xn--ls8h.la") == "a mapping that is no host name"
+    assert wanted(snapshot).mention("xn--ls8h.la") == "a mapping with an invalid domain name"
 
 
 @pytest.mark.parametrize(

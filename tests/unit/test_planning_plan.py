@@ -179,7 +179,7 @@ def test_while_the_integration_is_off_nothing_is_withheld_because_nothing_goes()
     ledger = a_ledger(*names, "stay.com", evidence={name: told() for name in names})
     whole = a_plan(a_snapshot("stay.com"), a_list(*ledger.managed), ledger)
     assert [len(over_limit.names) for over_limit in whole.over_limit] == [30]
-    off = Authority(Mode.INACTIVE, "integration-off", "the Closte integration is switched off in Ultimate Multisite")
+    off = Authority(Mode.INACTIVE, "integration-off", "the Closte integration is disabled in Ultimate Multisite")
     plan = a_plan(a_snapshot("stay.com"), a_list(*ledger.managed), ledger, authority=off)
     assert plan.over_limit == ()
     assert holds(plan) == dict.fromkeys(names, "over-limit")

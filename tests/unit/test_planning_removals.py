@@ -63,7 +63,11 @@ def test_until_then_it_waits_in_case_it_comes_back() -> None:
     ledger = a_ledger("x.com", *STAY, evidence={"x.com": told(5 * MINUTE - 1, "site_deleted")})
     plan = a_plan(a_snapshot(*STAY), a_list("x.com", *STAY), ledger)
     assert not plan.changes
-    assert the_hold(plan, "x.com")[2:] == ("waiting", "site deleted; waits in case it comes back", NOW + 1)
+    assert the_hold(plan, "x.com")[2:] == (
+        "waiting",
+        "site deleted; removal is delayed in case the mapping returns",
+        NOW + 1,
+    )
 
 
 def test_after_a_jump_of_the_clock_the_delay_starts_over() -> None:
@@ -82,7 +86,7 @@ def test_an_absence_counts_after_three_complete_snapshots_and_the_grace() -> Non
     ledger = a_ledger("x.com", *STAY, absences={"x.com": missing(2, since=NOW - DAY)})
     plan = a_plan(a_snapshot(*STAY), a_list("x.com", *STAY), ledger)
     assert [(c.name, c.cause, c.removal_class) for c in plan.changes] == [
-        ("x.com", "missing in WordPress", RemovalClass.INFERENCE)
+        ("x.com", "no longer in WordPress", RemovalClass.INFERENCE)
     ]
     assert plan.updates.absences["x.com"] == (NOW - DAY, 3, NOW)
 
@@ -90,9 +94,9 @@ def test_an_absence_counts_after_three_complete_snapshots_and_the_grace() -> Non
 @pytest.mark.parametrize(
     ("times", "since", "reason", "due"),
     [
-        (0, NOW, "missing in 1 complete snapshot", NOW + DAY),
-        (1, NOW - 2 * DAY, "missing in 2 complete snapshots", NOW - DAY),
-        (9, NOW - DAY + 1, "missing in 10 complete snapshots", NOW + 1),
+        (0, NOW, "missing from 1 complete read of WordPress", NOW + DAY),
+        (1, NOW - 2 * DAY, "missing from 2 complete reads of WordPress", NOW - DAY),
+        (9, NOW - DAY + 1, "missing from 10 complete reads of WordPress", NOW + 1),
     ],
 )
 def test_one_without_the_other_is_not_enough(times: int, since: float, reason: str, due: float) -> None:
@@ -135,7 +139,7 @@ def test_a_partial_snapshot_removes_nothing_at_all() -> None:
     assert not plan.changes
     kept = holds(plan)
     assert {kept[name] for name in ("event.com", "gone.com", *origins)} == {"snapshot-partial"}
-    assert the_hold(plan, "gone.com").reason == "the snapshot is not complete: 2 of 3 mappings were read"
+    assert the_hold(plan, "gone.com").reason == "WordPress was not read completely: 2 of 3 mappings were read"
     assert not plan.updates.absences
 
 
@@ -226,7 +230,7 @@ def test_a_foreign_alias_is_listed_and_left_alone() -> None:
 @pytest.mark.parametrize(
     ("name", "origin", "what"),
     [
-        ("x.com", Origin.PIN, "it came from the pin"),
+        ("x.com", Origin.PIN, "it was pinned"),
         ("x.com", Origin.CONFIG, "it came from the config"),
         ("*.w.com", Origin.MAPPING, "it is a wildcard"),
     ],
@@ -238,7 +242,7 @@ def test_pins_the_config_and_wildcards_leave_by_command_only(name: str, origin: 
     hold = the_hold(plan, name)
     assert (hold.code, hold.reason) == (
         "by-command-only",
-        f"{what} and leaves only by `closte-bridge domain remove`",
+        f"{what}; remove it with `closte-bridge domain remove`",
     )
 
 
@@ -246,14 +250,14 @@ def test_while_later_events_are_unread_none_counts() -> None:
     snapshot = a_snapshot(*STAY)
     ledger = a_ledger("x.com", *STAY, evidence={"x.com": told(5 * MINUTE)})
     plan = a_plan(replace(snapshot, events_waiting=1), a_list("x.com", *STAY), ledger)
-    assert the_hold(plan, "x.com")[2:] == ("waiting", "mapping removed; not all later events have been read", None)
+    assert the_hold(plan, "x.com")[2:] == ("waiting", "mapping removed; newer events have not been read yet", None)
     assert removes(a_plan(snapshot, a_list("x.com", *STAY), ledger)) == ["x.com"]
 
 
 def test_by_command_a_name_goes_at_once() -> None:
     plan = a_plan(a_snapshot(), a_list("x.com"), a_ledger(origins={"x.com": Origin.PIN}, leaving={"x.com"}))
     assert [(c.name, c.cause, c.removal_class) for c in plan.changes] == [
-        ("x.com", "removed by command", RemovalClass.COMMAND)
+        ("x.com", "requested with `domain remove`", RemovalClass.COMMAND)
     ]
 
 
@@ -287,8 +291,8 @@ def test_a_command_does_not_take_a_wildcard_that_the_config_wants_again() -> Non
 def test_a_command_waits_while_a_site_or_a_wildcard_mentions_the_name() -> None:
     ledger = a_ledger(f"site2.{MAIN}", "a.w.com", "*.w.com", leaving={f"site2.{MAIN}", "a.w.com"})
     plan = a_plan(a_snapshot(sites=[a_site(2)]), a_list(*ledger.managed), ledger)
-    assert the_hold(plan, f"site2.{MAIN}").reason == "a site mentions it"
-    assert the_hold(plan, "a.w.com").reason == 'the wildcard "*.w.com" mentions it'
+    assert the_hold(plan, f"site2.{MAIN}").reason == "still in use by a site"
+    assert the_hold(plan, "a.w.com").reason == 'still in use by the wildcard "*.w.com"'
     assert not plan.updates.staying
 
 
@@ -297,7 +301,7 @@ def test_before_a_wildcard_leaves_all_that_it_covers_is_there_by_itself() -> Non
     snapshot = a_snapshot("a.w.com", "w.com", www=WwwPolicy.ALWAYS)
     plan = a_plan(snapshot, a_list("*.w.com", "w.com", "a.w.com"), ledger)
     assert not plan.removals
-    assert the_hold(plan, "*.w.com").reason == '"www.w.com" is covered by it and must be an alias of its own first'
+    assert the_hold(plan, "*.w.com").reason == '"www.w.com" still depends on it and must be added separately first'
     plan = a_plan(snapshot, a_list("*.w.com", "w.com", "a.w.com", "www.w.com"), ledger)
     assert removes(plan) == ["*.w.com"]
 
@@ -322,7 +326,7 @@ def test_what_only_a_wildcard_serves_keeps_it_until_a_person_has_pinned_it(snaps
     ledger = a_ledger(origins={"*.w.com": Origin.PIN}, leaving={"*.w.com"})
     plan = a_plan(snapshot, a_list("*.w.com"), ledger)
     assert not plan.changes
-    assert the_hold(plan, "*.w.com").reason == f'"{name}" is covered by it and must be an alias of its own first'
+    assert the_hold(plan, "*.w.com").reason == f'"{name}" still depends on it and must be added separately first'
     assert removes(a_plan(snapshot, a_list("*.w.com", name), ledger)) == ["*.w.com"]
     pinned = a_ledger(origins={"*.w.com": Origin.PIN}, leaving={"*.w.com"}, pins={name})
     assert adds(a_plan(snapshot, a_list("*.w.com"), pinned)) == [name]
@@ -333,7 +337,7 @@ def test_what_the_config_keeps_keeps_the_wildcard_that_serves_it_and_is_not_adde
     config = {"keep": ("x.w.com", "y.x.w.com", "z.org")}
     plan = a_plan(a_snapshot(), a_list("*.w.com"), ledger, config=config)
     assert not plan.changes
-    assert the_hold(plan, "*.w.com").reason == '"x.w.com" is covered by it and must be an alias of its own first'
+    assert the_hold(plan, "*.w.com").reason == '"x.w.com" still depends on it and must be added separately first'
     assert removes(a_plan(a_snapshot(), a_list("*.w.com", "x.w.com"), ledger, config=config)) == ["*.w.com"]
 
 

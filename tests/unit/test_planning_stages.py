@@ -164,7 +164,7 @@ def test_what_several_sites_claim_goes_nowhere_but_back(stage: str) -> None:
             assert plan.changes == ()
             assert {held.code for held in plan.holds} <= {"conflict"}
     plan = planned([row], {"shop.example.org": check_state()}, contested=contested)
-    assert [held.reason for held in plan.holds] == ["sites 2, 4 claim it"]
+    assert [held.reason for held in plan.holds] == ["mapped to several sites (2, 4)"]
     # One that this engine took from "done" is offline by its doing: it returns, and makes nothing a primary domain.
     (returned,) = planned([theirs, row], {"shop.example.org": check_state()}, contested=contested, was_done={7}).changes
     assert (returned.mapping, returned.stage, returned.back) == (row, "done", True)
