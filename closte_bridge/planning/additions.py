@@ -184,7 +184,7 @@ def _over_budget(name: str, context: PlanContext, budget: dict[str, int]) -> Hol
             Action.ADD,
             name,
             "certificate-budget",
-            f'weekly certificate limit reached: {counted(used, "new domain")} under "{registered}" this week; '
+            f'weekly certificate limit reached ({counted(used, "new domain")} under "{registered}"); '
             f'a wildcard (`wildcards: ["*.{name.partition(".")[2]}"]`) needs only one certificate',
         )
     budget[registered] = used + 1

@@ -50,7 +50,7 @@ in another application; the ledger does not know the domain and no list shows it
 
 def unproven_hold(www: str) -> Hold:
     """Return the hold of a `www.` form that waits for its DNS."""
-    return Hold(Action.ADD, www, UNPROVEN, f'waiting for DNS: must point to the same address as "{www[4:]}"')
+    return Hold(Action.ADD, www, UNPROVEN, f'waiting for DNS to point to the same address as "{www[4:]}"')
 
 
 class OverLimit(NamedTuple):

@@ -83,9 +83,9 @@ def protected(name: str, snapshot: Snapshot, ledger: LedgerState) -> str | None:
     for own in (snapshot.network.domain, *ledger.former_domains):
         if name.removeprefix(WILDCARD) in {own, WWW + own, own.removeprefix(WWW)}:
             former = "" if own == snapshot.network.domain else "former "
-            return f'protected: the network\'s {former}main domain ("{own}")'
+            return f'protected as the network\'s {former}main domain ("{own}")'
     if is_clostes_own(name):
-        return "protected: a closte.com domain"
+        return "protected as a closte.com domain"
     return None
 
 

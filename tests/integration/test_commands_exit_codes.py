@@ -143,9 +143,9 @@ def test_5_a_list_that_cannot_be_read(bridge: Bridge) -> None:
     partial = bridge.run("sync")
     assert (partial.code, partial.err) == (
         0,
-        "Warning: Closte's list is incomplete: the list does not hold the network's own domain \"example.net\". "
-        "Inferred removals wait.\n"
-        "Check the domains in Closte's dashboard. If you removed some there, run `closte-bridge adopt`.\n",
+        "Warning: Closte's list is not complete: the network's main domain \"example.net\" is missing from the list. "
+        "Nothing is removed by inference.\n"
+        "Look at it in Closte's dashboard. If names were removed there on purpose, `closte-bridge adopt` again.\n",
     )
 
 
@@ -154,7 +154,10 @@ def test_75_another_run(bridge: Bridge) -> None:
         ran = bridge.run("sync")
         assert (ran.code, ran.out) == (75, "")
         assert "Error: Another run is in progress: process " in ran.err
-        assert "(`watch`), for 0 min.\nWait for it to finish. The next run handles anything it leaves.\n" in ran.err
+        assert (
+            "(`watch`), running for 0 minutes.\nWait for it to finish. The next run handles anything it leaves.\n"
+            in ran.err
+        )
         assert bridge.run("domain", "add", "x.example.org", "--format=json").codes == ["locked"]
         # A letter from cron about each run that met another one would be one too many; a program is told.
         assert bridge.run("sync", "--quiet").golden == (75, "", "")

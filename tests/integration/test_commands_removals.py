@@ -228,12 +228,12 @@ def test_a_mass_removal_goes_by_a_reviewed_plan(doomed: Bridge) -> None:
 
 def damaged_plans(doomed: Bridge, document: dict[str, object]) -> None:
     path = doomed.folder / "other.json"
-    error = 'Error: The file "<folder>/other.json" is not a plan of closte-bridge, or it is damaged.\n'
+    error = 'Error: "<folder>/other.json" is not a valid closte-bridge plan.\n'
     hint = "Create a new one with `closte-bridge plan --out=FILE`.\n"
     assert doomed.run("apply", str(path)).golden == (
         2,
         "",
-        'Error: The plan file "<folder>/other.json" cannot be read (No such file or directory).\n'
+        'Error: Could not read the plan file "<folder>/other.json" (No such file or directory).\n'
         "Create one with `closte-bridge plan --out=FILE`.\n",
     )
     path.write_text(json.dumps(document)[:-20])
@@ -295,8 +295,8 @@ def test_a_restored_database_removes_nothing(bridge: Bridge) -> None:
     assert (ran.code, ran.codes) == (0, ["database-restored"])
     again = bridge.run("sync")
     assert again.err == (
-        "Warning: WordPress was probably restored from a backup: the highest mapping id was 10 and is 5. "
-        "Removals wait.\nCheck in WordPress that no mapping is missing, then run `closte-bridge adopt`.\n"
+        "Warning: WordPress' database went back in time: the highest mapping ID dropped from 10 to 5. Nothing is removed.\n"
+        "Check in WordPress that no mapping is missing, then accept it with `closte-bridge adopt`.\n"
     )
     assert bridge.changes() == []
     # New mappings level its ids, and hide nothing.
@@ -306,6 +306,6 @@ def test_a_restored_database_removes_nothing(bridge: Bridge) -> None:
     assert {name for action, name in bridge.changes() if action == "add"} >= set(new)
     assert not [name for action, name in bridge.changes() if action == "remove"]
     health = bridge.run("doctor")
-    assert "the highest mapping id was 10 and is 5" in health.out + health.err
+    assert "the highest mapping ID dropped from 10 to 5" in health.out + health.err
     assert bridge.run("adopt", "--yes").code == 0
     assert bridge.run("sync", "--format=json").codes == []

@@ -39,10 +39,10 @@ CSV = """\
 domain,change,status,reason,until,network
 b.customer.org,add,planned,mapped to site 1,,example.net
 shop.customer.com,add,planned,mapped to site 1,,example.net
-www.a.customer.org,add,on-hold,"waits until it leads where ""a.customer.org"" leads",,example.net
-www.b.customer.org,add,on-hold,"waits until it leads where ""b.customer.org"" leads",,example.net
-www.shop.customer.com,add,on-hold,"waits until it leads where ""shop.customer.com"" leads",,example.net
-stranger.example.org,,unmanaged,not used in this network; not touched,,example.net
+www.a.customer.org,add,held,"waiting for DNS to point to the same address as ""a.customer.org""",,example.net
+www.b.customer.org,add,held,"waiting for DNS to point to the same address as ""b.customer.org""",,example.net
+www.shop.customer.com,add,held,"waiting for DNS to point to the same address as ""shop.customer.com""",,example.net
+stranger.example.org,,foreign,not ours and not wanted here; left alone,,example.net
 """
 ENVELOPE = ["version", "command", "status", "exit_code", "data", "errors", "warnings", "notes", "cost"]
 COSTS = {"wp_calls", "wp_seconds", "api_calls", "api_seconds", "list_wait_seconds", "planning_seconds"}
@@ -152,7 +152,7 @@ def syncing(bridge: Bridge) -> None:
         0,
         'Network "example.net": 1 to add, 0 to remove, 1 in sync, 1 on hold.\n'
         "  +  b.customer.org      mapped to site 1\n"
-        '  ~+ www.b.customer.org  on hold: waits until it leads where "b.customer.org" leads\n'
+        '  ~+ www.b.customer.org  held: waiting for DNS to point to the same address as "b.customer.org"\n'
         f"Success: Added 1 of 1 domain.\n{TWO}",
         "",
     )
@@ -219,14 +219,14 @@ def test_domain_commands(bridge: Bridge) -> None:
 
 LIST = """\
 domain\tsite\tstage\tcloste\torigin\tstate\treason
-a.customer.org\t1\tdone\tyes\tmapping\tin-sync\ta mapping
-b.customer.org\t1\tdone\tyes\tmapping\tin-sync\ta mapping
-example.net\t\t\tyes\tnetwork\town\tthe network's own domain
-shop.customer.com\t1\tdone\tyes\tmapping\tin-sync\ta mapping
-stranger.example.org\t\t\tyes\tunmanaged\tunmanaged\tnot ours and not wanted here
-www.a.customer.org\t\t\tno\twww\ton-hold\twaits until it leads where "a.customer.org" leads
-www.b.customer.org\t\t\tno\twww\ton-hold\twaits until it leads where "b.customer.org" leads
-www.shop.customer.com\t\t\tno\twww\ton-hold\twaits until it leads where "shop.customer.com" leads
+a.customer.org\t1\tdone\tyes\tmapping\tin step\ta mapping
+b.customer.org\t1\tdone\tyes\tmapping\tin step\ta mapping
+example.net\t\t\tyes\tnetwork\town\tthe network's main domain
+shop.customer.com\t1\tdone\tyes\tmapping\tin step\ta mapping
+stranger.example.org\t\t\tyes\tforeign\tforeign\tunmanaged
+www.a.customer.org\t\t\tno\twww\theld\twaiting for DNS to point to the same address as "a.customer.org"
+www.b.customer.org\t\t\tno\twww\theld\twaiting for DNS to point to the same address as "b.customer.org"
+www.shop.customer.com\t\t\tno\twww\theld\twaiting for DNS to point to the same address as "shop.customer.com"
 """
 UNKNOWN = """\
 Error: Unknown domain "nobody.example.org": not found in WordPress or on Closte.
@@ -271,7 +271,7 @@ def looking(bridge: Bridge) -> None:
     assert bridge.run("domain", "get", "nobody.example.org").golden == (1, "", UNKNOWN)
     assert bridge.run("domain", "explain", "shop.customer.com").golden == (0, EXPLAINED, "")
     assert bridge.run("domain", "explain", "www.shop.customer.com", "--field=next_step").golden == (
-        0, "Point {name} to the same address as {base}.\n", ""
+        0, "Point www.shop.customer.com to the same address as shop.customer.com.\n", ""
     )  # fmt: skip
 
 
@@ -318,7 +318,7 @@ def pinning(bridge: Bridge) -> None:
     assert bridge.run("domain", "add", "shop.local").golden == (
         2,
         "",
-        'Error: "shop.local" cannot be added: no certificate can be issued (under .local).\n'
+        'Error: Cannot add "shop.local": no certificate can be issued for it (under .local).\n'
         "Use a public domain name.\n",
     )  # fmt: skip
     assert bridge.changes() == []
@@ -327,15 +327,15 @@ def pinning(bridge: Bridge) -> None:
 def removing(bridge: Bridge) -> None:
     assert bridge.run("domain", "remove", "legacy.customer.com").golden == (2, "", NO_TERMINAL)
     refused = {
-        "shop.customer.com": "is still mapped in WordPress.\n"
+        "shop.customer.com": "it is still mapped in WordPress.\n"
         "Delete the mapping in WordPress; closte-bridge then removes the domain automatically.\n",
-        "stranger.example.org": "is not one of our aliases.\n"
+        "stranger.example.org": "closte-bridge does not manage it.\n"
         "closte-bridge only removes domains it added or adopted. Remove this one in Closte's dashboard.\n",
-        "example.net": "is not one of our aliases.\n"
+        "example.net": "closte-bridge does not manage it.\n"
         "closte-bridge only removes domains it added or adopted. Remove this one in Closte's dashboard.\n",
     }
     for name, words in refused.items():
-        assert bridge.run("domain", "remove", name, "--yes").golden == (1, "", f'Error: "{name}" {words}')
+        assert bridge.run("domain", "remove", name, "--yes").golden == (1, "", f'Error: Cannot remove "{name}": {words}')
     # One that may not go keeps the others from going as well: it is one wish.
     assert bridge.run("domain", "remove", "legacy.customer.com", "shop.customer.com", "--yes").code == 1
     assert bridge.changes() == []
@@ -361,7 +361,7 @@ def wildcards(bridge: Bridge) -> None:
     first = bridge.run("domain", "remove", "*.customer.com", "--yes", "--format=json")
     assert (first.code, first.codes) == (3, ["not-removed"])
     assert bridge.changes() == [("add", "new.customer.com")]
-    assert "must be an alias of its own first" in first.envelope["warnings"][0]["message"]
+    assert "must be added separately first" in first.envelope["warnings"][0]["message"]
     assert bridge.run("sync").code == 0
     assert bridge.changes() == [("remove", "*.customer.com")]
 

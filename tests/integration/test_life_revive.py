@@ -57,7 +57,7 @@ def test_a_name_that_several_sites_claim_is_not_asked_about(world: Life) -> None
     ran = world.run("domain", "revive", SHOP, answer="y\n")
     assert ran.code == 4
     assert "would move" not in ran.out
-    assert ran.err.startswith(f'Error: "{SHOP}": sites 1, 2 claim it.\n')
+    assert ran.err.startswith(f'Error: "{SHOP}": mapped to several sites (1, 2).\n')
 
 
 def test_a_mapping_of_another_network_is_not_ours_to_revive(world: Life) -> None:
@@ -84,6 +84,4 @@ def test_nobody_is_asked_where_nothing_may_be_changed(world: Life) -> None:
     set_option(world.bridge.multisite, "closte_bridge_owner", None)
     ran = world.run("domain", "revive", SHOP, answer="y\n")
     assert (ran.code, ran.out) == (7, "")
-    assert ran.err.startswith(
-        "Error: Nothing was changed: WordPress no longer records this installation as the owner.\n"
-    )
+    assert ran.err.startswith("Error: No changes made: WordPress no longer records this installation as the owner.\n")

@@ -85,8 +85,8 @@ def test_a_failure_is_told_and_recovers(demo: str) -> None:
 
 
 def test_a_removed_mapping_waits_and_goes(demo: str) -> None:
-    assert re.search(r"^ +~- garden\.example\.org ", step(demo, "closte-bridge sync", 3), re.MULTILINE)
-    assert re.search(r"^Success: .*\b1 of 1 domain\b", step(demo, "closte-bridge sync", 4), re.MULTILINE)
+    assert "garden.example.org  held: missing from 1 complete read of WordPress" in step(demo, "closte-bridge sync", 3)
+    assert "Success: Removed 1 of 1 domain." in step(demo, "closte-bridge sync", 4)
 
 
 def test_a_mass_removal_waits_for_a_person(demo: str) -> None:

@@ -295,6 +295,6 @@ def test_a_state_folder_inside_the_document_root_is_refused(bridge: Bridge) -> N
     assert bridge.run("plan").golden == (
         2,
         "",
-        'Error: The state folder "<site>/state" lies inside the document root.\n'
+        'Error: The state directory "<site>/state" is inside the web root.\n'
         "Set `state_dir` in the config to a directory outside the web root.\n",
     )

@@ -74,7 +74,7 @@ def test_what_is_ours_and_neither_there_nor_wanted_is_gone_where_the_list_tells(
     assert found["kept.com"].reason == "`keep` in the config"
     kept = next_step(found["kept.com"], FULL)
     assert ("`closte-bridge domain add`" in kept) is (state == "gone")
-    assert ("Closte's list does not tell" in kept) is (state == "unknown")
+    assert ("could not be read completely" in kept) is (state == "unknown")
 
 
 def test_what_is_gone_and_that_nobody_asks_for_is_forgotten() -> None:
@@ -207,7 +207,7 @@ OWN = "Nothing to do. It is the network's main domain."
 )
 def test_the_networks_own_domain_is_told_as_that(observed: Observed, step: str) -> None:
     one = known(a_snapshot(), observed, a_ledger())[MAIN]
-    assert (one.state, one.reason, one.origin) == ("own", "the network's own domain", "network")
+    assert (one.state, one.reason, one.origin) == ("own", "the network's main domain", "network")
     assert next_step(one, FULL) == step
     # Where something asks for it, it is a domain like others.
     assert known(a_snapshot(MAIN), a_list(), a_ledger())[MAIN].state == "in-sync"
@@ -218,7 +218,7 @@ def test_other_forms_of_the_own_domain_and_what_is_clostes_are_no_strangers() ->
     found = known(a_snapshot(), a_list(*names), a_ledger(former_domains={"former.org"}))
     assert [found[name].state for name in names] == ["own", "unmanaged", "unmanaged"]
     assert [found[name].reason for name in names[1:]] == [
-        '"former.org" is the network\'s own domain', "it belongs to Closte"
+        'protected as the network\'s former main domain ("former.org")', "protected as a closte.com domain"
     ]  # fmt: skip
     assert {next_step(found[name], FULL) for name in names[1:]} == {"Nothing to do. It is never removed."}
 

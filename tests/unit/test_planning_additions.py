@@ -208,7 +208,7 @@ def test_the_certificate_budget_is_per_registered_domain_and_week() -> None:
         Action.ADD,
         "b.big.com",
         "certificate-budget",
-        'weekly certificate limit reached: 3 new domains under "big.com" this week; '
+        'weekly certificate limit reached (3 new domains under "big.com"); '
         'a wildcard (`wildcards: ["*.big.com"]`) needs only one certificate',
         None,
     )
