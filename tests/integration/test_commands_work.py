@@ -39,9 +39,9 @@ CSV = """\
 domain,change,status,reason,until,network
 b.customer.org,add,planned,mapped to site 1,,example.net
 shop.customer.com,add,planned,mapped to site 1,,example.net
-www.a.customer.org,add,held,"waiting for DNS to point to the same address as ""a.customer.org""",,example.net
-www.b.customer.org,add,held,"waiting for DNS to point to the same address as ""b.customer.org""",,example.net
-www.shop.customer.com,add,held,"waiting for DNS to point to the same address as ""shop.customer.com""",,example.net
+www.a.customer.org,add,held,"waiting for DNS to point to the same address as ""a.customer.org""\",,example.net
+www.b.customer.org,add,held,"waiting for DNS to point to the same address as ""b.customer.org""\",,example.net
+www.shop.customer.com,add,held,"waiting for DNS to point to the same address as ""shop.customer.com""\",,example.net
 stranger.example.org,,foreign,not ours and not wanted here; left alone,,example.net
 """
 ENVELOPE = ["version", "command", "status", "exit_code", "data", "errors", "warnings", "notes", "cost"]
@@ -335,7 +335,11 @@ def removing(bridge: Bridge) -> None:
         "closte-bridge only removes domains it added or adopted. Remove this one in Closte's dashboard.\n",
     }
     for name, words in refused.items():
-        assert bridge.run("domain", "remove", name, "--yes").golden == (1, "", f'Error: Cannot remove "{name}": {words}')
+        assert bridge.run("domain", "remove", name, "--yes").golden == (
+            1,
+            "",
+            f'Error: Cannot remove "{name}": {words}',
+        )
     # One that may not go keeps the others from going as well: it is one wish.
     assert bridge.run("domain", "remove", "legacy.customer.com", "shop.customer.com", "--yes").code == 1
     assert bridge.changes() == []
