@@ -75,7 +75,7 @@ def _offer(engine: Engine, view: Observation) -> AdoptionOffer:
     identity = ledger.identity
     changed = possible_clone(snapshot, ledger, engine.location())
     managed = identity is not None and snapshot.owner is not None and snapshot.owner.engine == identity.engine
-    # A copy of the database also contains our engine ID.
+    # A copy of the database also contains the engine ID of this installation.
     managed = managed and not changed
     return AdoptionOffer(
         view=view,

@@ -38,8 +38,8 @@ def after_run(
 ) -> list[BridgeError]:
     """Write the metrics and report problems, as configured; return the errors of that.
 
-    `problems` are those of the run, as in the JSON envelope; `lasting` are the codes of those that need a user. A run
-    that is not `whole` handled only some domains: it writes no metrics and reports only new problems.
+    `problems`: those of the run, as in the JSON envelope. `lasting`: codes of problems that need a user. A run that is
+    not `whole` handled only some domains: it writes no metrics and reports only new problems.
     """
     settings = engine.settings
     metrics_wanted = whole and settings.metrics_file is not None

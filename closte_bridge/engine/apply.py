@@ -52,7 +52,7 @@ class Failure(NamedTuple):
 class Applied:
     """Result of a plan: each change is in exactly one of the lists; `not_begun` are the skipped ones.
 
-    `already`: domains that Closte reported as existing, whatever the result.
+    `already`: domains that Closte reported as existing, regardless of the result.
     """
 
     done: list[Change] = field(default_factory=list)
@@ -95,7 +95,7 @@ class ApplyPass:
             for change in batch:
                 yield change.action.value, change.name
 
-    def take(self, name: str, outcome: Outcome) -> None:
+    def receive(self, name: str, outcome: Outcome) -> None:
         """Record the outcome of one change, or keep it until the list is read again."""
         change = self.begun.pop(name)
         if outcome.kind is OutcomeKind.KEY_REJECTED:
@@ -107,9 +107,9 @@ class ApplyPass:
             record_outcome(self.ledger, change, unclear, self.view, self.engine.clock.now(), self.run)
             self.doubtful.append((change, outcome))
         else:
-            self.file(change, outcome)
+            self.record(change, outcome)
 
-    def file(self, change: Change, outcome: Outcome) -> None:
+    def record(self, change: Change, outcome: Outcome) -> None:
         """Record an outcome as Closte reported it."""
         settled = record_outcome(self.ledger, change, outcome, self.view, self.engine.clock.now(), self.run)
         if outcome.attempts == 0:
@@ -174,7 +174,7 @@ def apply_changes(
     def run_round(changes: Sequence[Change], begin_within: float = math.inf) -> None:
         stopped = view.client.run(
             this.feed(changes),  # type: ignore[arg-type]  # the action's values are the client's literals
-            lambda _, name, outcome: this.take(name, outcome),
+            lambda _, name, outcome: this.receive(name, outcome),
             ended,
             begin_within=begin_within,
         )

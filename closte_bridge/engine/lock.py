@@ -49,7 +49,7 @@ def _held_by(descriptor: int) -> str:
 
 
 def _taken(descriptor: int) -> bool:
-    """Try to take the lock. Retry shortly, because a status check (`holder_since`) also holds it for a moment."""
+    """Try to take the lock. Retry briefly, because a status check (`holder_since`) also holds it for a moment."""
     for pause in (*_PAUSES, None):
         try:
             fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)

@@ -89,7 +89,7 @@ def _saving(engine: Engine, command: str) -> Iterator[tuple[Ledger, Observation]
 
 
 def pin(engine: Engine, names: list[str], command: str) -> list[str]:
-    """Pin these domains, so that they are needed on Closte whatever WordPress says; return the newly pinned ones.
+    """Pin these domains, so that they stay on Closte regardless of WordPress; return the newly pinned ones.
 
     Raises BridgeError for an unsuitable domain, or in read-only mode.
     """

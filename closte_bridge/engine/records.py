@@ -50,7 +50,7 @@ _OUTCOMES = {"made": "done"}
 
 @dataclass(slots=True)
 class RecordResults:
-    """Sites without a record, and the results of those that were due.
+    """Sites without a record, and the results of due records.
 
     `results`: a word by site, see `closte_bridge.wordpress.records`. `later`: the number of due records left for the
     next run. `trouble`: an error of `wp`; the next run tries again.

@@ -167,9 +167,9 @@ def sync(
     # A user who names domains waits for their checks.
     named = request.only or request.reviewed is not None
     give_way = should_yield or ((lambda: False) if named else YieldToEvents(engine.settings.state_dir))
-    whole = nullcontext() if request.dry_run else lock.held(engine.settings.state_dir, command)
+    locked = nullcontext() if request.dry_run else lock.held(engine.settings.state_dir, command)
     with (
-        whole,
+        locked,
         engine.opened(),
         _recording_failure(engine, dry_run=request.dry_run),
         observe(engine, acknowledge=not request.dry_run) as view,

@@ -61,7 +61,7 @@ def settle(this: ApplyPass, doubtful: Sequence[tuple[Change, Outcome]]) -> None:
             _by_response(this, change, outcome)
         elif there is (change.action is Action.ADD):
             if was_there(change, outcome, view):
-                this.file(change, outcome)
+                this.record(change, outcome)
                 continue
             record_seen(ledger, change, outcome, view, this.engine.clock.now(), this.run)
             this.applied.done.append(change)
@@ -71,7 +71,7 @@ def settle(this: ApplyPass, doubtful: Sequence[tuple[Change, Outcome]]) -> None:
 
 def _by_response(this: ApplyPass, change: Change, outcome: Outcome) -> None:
     if outcome.kind in _SUCCESS:
-        this.file(change, outcome)
+        this.record(change, outcome)
     else:
         this.fail(change, outcome.kind, outcome.message)
 
@@ -88,7 +88,7 @@ def _contradicted(this: ApplyPass, change: Change, outcome: Outcome) -> None:
         this.fail(change, OutcomeKind.FAILED, message)
     elif perhaps_late(change, outcome, view, now):
         if change.name in view.ledger.added_lately:
-            this.file(change, outcome)
+            this.record(change, outcome)
             return
         shown = "does not show it yet" if change.action is Action.ADD else "still shows it"
         record_contradicted(this.ledger, change, f"{outcome.message} Closte's list {shown}.", *common, undo=False)

@@ -193,9 +193,9 @@ def _to_recheck(ledger: Ledger, found: CheckResults, only: Collection[str], now:
         return []
     tried = found.checked.keys() | _flagged(ledger, RECHECKED, now - _RECHECK_AFTER, now)
     names = [name for name in outdated if name not in tried and (not only or name in only)]
-    room = max(0, MOST_CHECKS - len(found.checked))
-    found.due_later += max(0, len(names) - room)
-    return names[:room]
+    left = max(0, MOST_CHECKS - len(found.checked))
+    found.due_later += max(0, len(names) - left)
+    return names[:left]
 
 
 def _forget(ledger: Ledger, snapshot: Snapshot, names: Collection[str], now: float) -> None:
@@ -205,7 +205,7 @@ def _forget(ledger: Ledger, snapshot: Snapshot, names: Collection[str], now: flo
     with ledger.transaction():
         check_states.forget(ledger, names)
         ledger.clear_flag(WAS_DONE, was_done - rows.keys())
-        # Once reactivated, a mapping counts as one that failed after the adoption.
+        # After its reactivation, a later failure counts as one after the adoption.
         ledger.clear_flag(GIVEN_UP_BEFORE, [id_ for id_ in given_up if rows.get(id_) not in GIVEN_UP])
         old = now - 7 * DAY
         ledger.write("DELETE FROM flags WHERE kind = ? AND since < ?", [(kind, old) for kind in OF_MOVES])

@@ -98,7 +98,7 @@ def make_plan(  # noqa: PLR0913 - options by keyword, each with a default
 def _allowed(
     removals: list[Change], over_limit: list[OverLimit], authority: Authority
 ) -> tuple[list[Change], list[OverLimit], list[Hold]]:
-    """Return the removals that the mode allows, those that need approval, and those that the mode puts on hold."""
+    """Return the removals that the mode allows, the removals that need approval, and holds from the mode."""
     if authority.mode is Mode.ADD_ONLY:
         # Includes removals above a limit: without a hold they would count as in sync.
         names = [*(change.name for change in removals), *(name for kept in over_limit for name in kept.names)]

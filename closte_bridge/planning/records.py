@@ -97,7 +97,7 @@ def rows_of(snapshot: Snapshot) -> RowCounts:
 
 
 def plan_records(snapshot: Snapshot, known: RecordHistory, now: float) -> RecordPlan:
-    """Return which sites need a record: new ones, and those that were waiting for one.
+    """Return which sites need a record: new sites, and sites that were waiting for one.
 
     An incomplete snapshot only shows which new sites have a record.
     """

@@ -54,7 +54,7 @@ class LimitedRemovals(NamedTuple):
 def limit_removals(context: PlanContext, found: Candidates, approval: Approval = NOTHING_APPROVED) -> LimitedRemovals:
     """Allow each removal class, or block it completely if it exceeds its limit.
 
-    All removals in the window count, whatever their class, and so do those of this plan: an approval makes no room for
+    All removals in the window count, of any class, and so do those of this plan: an approval makes no room for
     unapproved removals. A blocked class is removed if its digest was approved; single approved domains of it are
     removed as well. Approval lifts only the limit: removals that are not due yet stay on hold.
     """

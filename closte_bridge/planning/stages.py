@@ -138,7 +138,7 @@ class StageContext(NamedTuple):
     """Facts that decide about stages, apart from checks. Times are in seconds since the epoch.
 
     `adopted`: the time of adoption. `given_up`: IDs of mappings that Ultimate Multisite had given up by then.
-    `unproven`: keys of changes whose test request failed recently; `refused`: of those that were rejected. `was_done`:
+    `unproven`: keys of changes whose test request failed recently; `refused`: keys of rejected changes. `was_done`:
     IDs of mappings that closte-bridge moved backwards; they return to "done" without a test request, because a CDN's
     firewall may block it. `room`: how many may leave "done" (`allowed_backwards`). `contested`: domains mapped to
     several sites, with those sites.
