@@ -5,6 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from closte_bridge.counts import noun_for
+
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
@@ -62,7 +64,7 @@ def _steps(records: Sequence[RecordToSet]) -> Iterator[str]:
 def _object(record: RecordToSet, verb: str, *, first: bool) -> str:
     if verb == "add":
         host = f" for {record.host}" if first else ""
-        values = "value" if len(record.value) == 1 else "values"
+        values = noun_for(len(record.value), "value")
         return f"{_article(record)}{_noun(record, record.value)}{host} with the {values} {listed(record.value)}"
     noun = _noun(record, record.value or record.current)
     known = f"the {noun} of {record.host}" if first else f"its {noun}"
@@ -70,7 +72,7 @@ def _object(record: RecordToSet, verb: str, *, first: bool) -> str:
 
 
 def _noun(record: RecordToSet, values: Sequence[str]) -> str:
-    return f"{record.type} record" if len(values) == 1 else f"{record.type} records"
+    return f"{record.type} {noun_for(len(values), 'record')}"
 
 
 def _article(record: RecordToSet) -> str:
