@@ -75,7 +75,7 @@ def answer(query: bytes) -> bytes:
     # Every name is the top of a zone of its own, the most that there can be to ask.
     answers = b"".join(name + struct.pack("!HHIH", kind, 1, 300, len(r)) + r for r in records)
     authority = b"" if records else name + struct.pack("!HHIH", SOA, 1, 60, len(soa)) + soa
-    # As a real one, a resolver says that it is one, a zone's server that it is in charge, and each what it takes.
+    # Like real servers: a resolver offers recursion, a server of the zone is authoritative, both give their UDP size.
     flags = 0x8180 if query[2] & _RECURSION_DESIRED else 0x8400
     header = query[:2] + struct.pack("!5H", flags, 1, len(records), 0 if records else 1, 1)
     opt = b"\0" + struct.pack("!HHIH", OPT, 1232, 0, 0)

@@ -25,7 +25,7 @@ class Figure:
 
     @property
     def kept(self) -> bool | None:
-        """Tell whether the limit is kept; None when there is none."""
+        """Return whether the limit is kept, or None without a limit."""
         if self.limit is None:
             return None
         return self.value >= self.limit if self.over else self.value <= self.limit

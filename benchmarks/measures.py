@@ -127,9 +127,9 @@ def _differences(names: list[str], aliases: list[str]) -> float:
     listed, managed = set(aliases), dict.fromkeys(aliases)
     began = time.perf_counter()
     wanted = dict.fromkeys(names)
-    assert not wanted.keys() - listed  # noqa: S101 - in step, or the figure means nothing
-    assert len(listed - managed.keys()) == 0  # noqa: S101 - likewise
-    assert len(managed.keys() - wanted.keys()) == len(aliases) - len(names)  # noqa: S101 - likewise
+    assert not wanted.keys() - listed  # noqa: S101 - both sides in sync, or the figure means nothing
+    assert len(listed - managed.keys()) == 0  # noqa: S101 - as above
+    assert len(managed.keys() - wanted.keys()) == len(aliases) - len(names)  # noqa: S101 - as above
     return time.perf_counter() - began
 
 

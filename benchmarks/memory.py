@@ -23,6 +23,6 @@ def highest() -> int:
 
 
 def of_python_alone() -> str:
-    """Return the lower bound of all of ours, in words."""
+    """Return the lower bound of all measurements, in words."""
     code = "import re;print(re.search(r'VmHWM:\\s+(\\d+)', open('/proc/self/status').read())[1])"
     return f"Python alone {int(run([sys.executable, '-c', code]).stdout) * 1024 / MEGABYTE:.0f} MB"

@@ -77,7 +77,7 @@ def draw(figures: Sequence[Figure], folder: Path) -> None:
     mpl.use("svg")
     # Letters stay letters, and ids come from the content: small files, the same for the same figures.
     mpl.rcParams.update({"svg.fonttype": "none", "svg.hashsalt": "closte-bridge", "font.size": 9})
-    from matplotlib.figure import Figure as Canvas  # noqa: PLC0415 - likewise
+    from matplotlib.figure import Figure as Canvas  # noqa: PLC0415 - lazy import
 
     for name, series, _, paint in PLOTS:
         if found := _of(figures, series):

@@ -23,7 +23,7 @@ _ZONE = "benchmark.org."
 
 
 def managed(count: int, *, fresh: bool) -> Callable[[], int]:
-    """Return a function that plans `count` mappings, all new or all in step, and gives the number of changes."""
+    """Return a function that plans `count` mappings, all new or all in sync, and gives the number of changes."""
     names = domains(count)
     snapshot = a_snapshot(*names)
     observed, ledger = (a_list(), a_ledger()) if fresh else (a_list(*names), a_ledger(*names))
@@ -35,8 +35,8 @@ def managed(count: int, *, fresh: bool) -> Callable[[], int]:
 def theirs(count: int, *, fresh: bool) -> Callable[[], int]:
     """Return the same for octoDNS."""
     from octodns.provider.base import BaseProvider  # noqa: PLC0415 - only where a benchmark is run
-    from octodns.record import Record  # noqa: PLC0415 - likewise
-    from octodns.zone import Zone  # noqa: PLC0415 - likewise
+    from octodns.record import Record  # noqa: PLC0415 - lazy import
+    from octodns.zone import Zone  # noqa: PLC0415 - lazy import
 
     logging.getLogger().setLevel(logging.ERROR)
 

@@ -1,4 +1,4 @@
-"""Measure what the shim adds to a request of WordPress, and how soon an addition is at Closte.
+"""Measure what the shim adds to a request of WordPress, and how soon an addition is on Closte.
 
 Requests go to PHP's own server, one after another, in turn to networks that differ in the shim alone.
 """
@@ -166,7 +166,7 @@ def _quartile(samples: Samples, name: str) -> float:
 
 
 def addition(template: Multisite, folder: Path, rounds: int) -> list[Figure]:
-    """From the end of `wp site create` to the request that adds the name at Closte."""
+    """From the end of `wp site create` to the request that adds the domain on Closte."""
     with world(template, folder, [], [], settings={"checks": False}) as this:
         multisite = this.multisite
         this.bridge("shim", "install", "--wake=process")

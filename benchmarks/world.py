@@ -74,7 +74,7 @@ class World:
         return [one["at"] for one in map(json.loads, lines) if one["call"] == call]
 
     def look_later(self, names: Iterable[str]) -> None:
-        """Let the ledger know all these names' DNS and certificates to be well, and to be looked at again in a week."""
+        """Record valid DNS and certificates for all domains in the ledger, with the next check in a week."""
         ledger = Ledger.open(self.folder / "state", create=False)
         assert ledger is not None  # noqa: S101 - adopted before
         now = time.time()
@@ -104,7 +104,7 @@ def world(
 ) -> Iterator[World]:
     """Map `names`, serve a Closte that holds `aliases`, adopt, and end that Closte when the body ends.
 
-    No name is due to be looked at: how long DNS takes is no matter of the engine's.
+    No domain is due for a check: the time that DNS takes does not depend on the engine.
 
     `settings` are keys of the configuration; `latency` among them is the Closte's, in seconds, and `key_file` puts
     the key into a file instead of `wp-config.php`.

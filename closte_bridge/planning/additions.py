@@ -157,7 +157,7 @@ def _not_yet(name: str, context: PlanContext) -> Hold | None:
     """Return the hold of a domain that must wait: after a failure, after an addition, or because it was released."""
     if name in context.ledger.released and not context.observed.complete and not _known(name, context.ledger):
         # It is probably on Closte, and a successful request would make it managed again.
-        why = "released; cannot tell whether it is still on Closte because the domain list is incomplete"
+        why = "released; it may still be on Closte: the domain list is incomplete"
         return Hold(Action.ADD, name, "released", why)
     trouble = context.ledger.trouble(name, Action.ADD)
     if trouble and trouble.next_try > context.now and not context.retry:
