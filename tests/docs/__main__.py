@@ -9,6 +9,7 @@ from pathlib import Path
 
 from tests.docs.pages import Page, every_page
 from tests.docs.session import Session
+from tests.docs.translations import follow
 from tests.support.lab import build_network
 from tests.support.wordpress import keep_compiled
 
@@ -20,7 +21,19 @@ def main() -> int:
     parser.add_argument("pages", nargs="*", metavar="PAGE", help="pages, such as docs/tutorial.md; default: all")
     options = parser.parse_args()
     wanted = {Path(name).resolve() for name in options.pages}
-    pages = [page for page in every_page() if page.runs and (not wanted or page.path in wanted)]
+    pages = every_page()
+    run = [page for page in pages if page.runs and (not wanted or page.path in wanted)]
+    wrong = run_all(run, write=options.write) if run else []
+    # After the English pages, and always all: they cost nothing.
+    for page in (page for page in pages if page.translated):
+        found = follow(page)
+        report(page, found, write=options.write)
+        wrong += found
+    return 1 if wrong else 0
+
+
+def run_all(pages: list[Page], *, write: bool) -> list[str]:
+    """Run pages, each in labs of its own, and return what was not true."""
     wrong: list[str] = []
     with tempfile.TemporaryDirectory(prefix="closte-bridge-docs.") as folder:
         keep_compiled(Path(folder) / "php")
@@ -29,9 +42,9 @@ def main() -> int:
         for page in pages:
             with Session(template, Path(folder) / page.name.replace("/", "-")) as session:
                 found = session.run(page)
-            report(page, found, write=options.write)
+            report(page, found, write=write)
             wrong += found
-    return 1 if wrong else 0
+    return wrong
 
 
 def report(page: Page, found: list[str], *, write: bool) -> None:

@@ -1,7 +1,8 @@
 """Reads and rewrites the `console` blocks of a page.
 
-Three kinds of HTML comments before a block direct it: `<!-- world: demo -->` starts a new lab (see `Session`),
+Four kinds of HTML comments before a block direct it: `<!-- world: demo -->` starts a new lab (see `Session`),
 `<!-- do: COMMAND -->` runs a command that the page does not show, and `<!-- not run: REASON -->` skips the block.
+`<!-- from: PAGE -->` copies this block and the next ones from an English page (see `translations`).
 A page without any world is not run.
 """
 
@@ -34,7 +35,7 @@ VARYING = (
     (re.compile(r"-{2,}"), "--"),
     (re.compile(r" {2,}"), " "),
 )
-_COMMENT = re.compile(r"^ *<!-- (world|do|not run): (.*?) -->$")
+_COMMENT = re.compile(r"^ *<!-- (world|do|not run|from): (.*?) -->$")
 _FENCE = re.compile(r"^( *)```console$")
 _EXIT_CODE = re.compile(r"# exit code (\d+)$")
 
@@ -45,6 +46,7 @@ class Step:
 
     command: str
     shown: list[str] = field(default_factory=list)
+    prompt: str = "$"
 
     @property
     def exit_code(self) -> int:
@@ -70,7 +72,7 @@ class Block:
 
     def lines(self) -> list[str]:
         """Return the block as the page has it."""
-        plain = [line for step in self.steps for line in (f"$ {step.command}", *step.shown)]
+        plain = [line for step in self.steps for line in (f"{step.prompt} {step.command}", *step.shown)]
         return [(self.indent + line).rstrip() for line in plain]
 
 
@@ -84,13 +86,22 @@ class Page:
 
     @property
     def name(self) -> str:
-        """The path inside the repository."""
-        return str(self.path.relative_to(REPOSITORY))
+        """The path inside the repository, if it is there."""
+        inside = self.path.is_relative_to(REPOSITORY)
+        return str(self.path.relative_to(REPOSITORY) if inside else self.path)
 
     @property
     def runs(self) -> bool:
         """Whether the page says which world its commands run in."""
-        return any(kind == "world" for block in self.blocks for kind, _ in block.directions)
+        return self._has("world")
+
+    @property
+    def translated(self) -> bool:
+        """Whether the page says which English page its commands and outputs come from."""
+        return self._has("from")
+
+    def _has(self, kind: str) -> bool:
+        return any(found == kind for block in self.blocks for found, _ in block.directions)
 
     def write(self) -> None:
         """Write the page with the outputs that its steps have now."""
@@ -102,9 +113,10 @@ class Page:
 
 
 def read(path: Path) -> Page:
-    """Read a page. Raises ValueError if a block of a page that runs cannot be run and does not say so."""
+    """Read a page. Raises ValueError if a block cannot be run, or copied from another page, and does not say so."""
     text = path.read_text(encoding="utf-8").splitlines()
-    runs = any((found := _COMMENT.match(line)) and found[1] == "world" for line in text)
+    kinds = {found[1] for line in text if (found := _COMMENT.match(line))}
+    prompts = ("$ ",) if "world" in kinds else ("$ ", "# ")
     blocks: list[Block] = []
     directions: list[tuple[str, str]] = []
     number = 0
@@ -114,8 +126,9 @@ def read(path: Path) -> Page:
         elif fence := _FENCE.match(text[number]):
             end = text.index(f"{fence[1]}```", number)
             block = Block(directions, [], number + 1, end, fence[1])
-            if runs and block.not_run is None:
-                block.steps = _steps(line.removeprefix(fence[1]) for line in text[number + 1 : end])
+            lines = [line.removeprefix(fence[1]) for line in text[number + 1 : end]]
+            written = block.not_run is None and bool(kinds & {"world", "from"})
+            block.steps = _steps(lines, prompts if written else ("$ ", "# "), strict=written)
             blocks.append(block)
             directions = []
             number = end
@@ -123,15 +136,16 @@ def read(path: Path) -> Page:
     return Page(path, text, blocks)
 
 
-def _steps(lines: Iterable[str]) -> list[Step]:
+def _steps(lines: Iterable[str], prompts: tuple[str, ...], *, strict: bool) -> list[Step]:
+    """Return the steps of a block. A strict one has nothing before the first prompt, as it may be rewritten."""
     steps: list[Step] = []
     for line in lines:
-        if line.startswith("$ "):
-            steps.append(Step(line[2:]))
+        if line.startswith(prompts):
+            steps.append(Step(line[2:], prompt=line[0]))
         elif steps:
             steps[-1].shown.append(line)
-        else:
-            raise ValueError(f'A block that runs begins with "$ ", and not with "{line}".')
+        elif strict:
+            raise ValueError(f'A block begins with "{prompts[0]}", and not with "{line}".')
     return steps
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import ast
 import re
 import tomllib
+import unicodedata
 from typing import TYPE_CHECKING
 
 import click
@@ -226,7 +227,12 @@ def test_every_library_has_its_reason() -> None:
 
 def anchors(text: str) -> set[str]:
     titles = re.findall(r"^#+ (.+)$", text, re.MULTILINE)
-    return {re.sub(r"[^\w\- ]", "", title.lower()).replace(" ", "-") for title in titles}
+    return {"".join(filter(in_anchor, title.lower())).replace(" ", "-") for title in titles}
+
+
+def in_anchor(character: str) -> bool:
+    # Bengali vowel signs are marks, which `\w` does not match.
+    return character in "_- " or unicodedata.category(character)[0] in "LMN"
 
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: str(page.relative_to(REPOSITORY)))
