@@ -29,7 +29,8 @@ def in_repository(name: str) -> Page:
 def follow(page: Page, source: Callable[[str], Page] = in_repository) -> list[str]:
     """Give the steps of a translated page the outputs of the English pages, and return what was not true."""
     wrong = []
-    name, rest = "", iter(())
+    name = ""
+    rest: Iterator[Step] = iter(())
     for block in page.blocks:
         if found := _named(block):
             name, rest = found, _steps_of(source(found))
