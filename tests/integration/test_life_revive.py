@@ -57,7 +57,7 @@ def test_a_name_that_several_sites_claim_is_not_asked_about(world: Life) -> None
     ran = world.run("domain", "revive", SHOP, answer="y\n")
     assert ran.code == 4
     assert "would move" not in ran.out
-    assert ran.err.startswith(f'Error: "{SHOP}": mapped to several sites (1, 2).\n')
+    assert ran.err.startswith(f'Error: Could not reactivate "{SHOP}": mapped to several sites (1, 2).\n')
 
 
 def test_a_mapping_of_another_network_is_not_ours_to_revive(world: Life) -> None:

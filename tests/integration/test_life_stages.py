@@ -136,7 +136,7 @@ def test_what_was_given_up_before_comes_alive_by_command_alone(world: Life) -> N
     assert world.stage(SHOP) == ("failed", False)
     plan = world.run("plan").out
     held = "Ultimate Multisite had marked it as failed before the adoption"
-    assert f"stage held: {held}; run `closte-bridge domain revive {SHOP}` to see what would change" in plan
+    assert f"stage on hold: {held}; run `closte-bridge domain revive {SHOP}` to see what would change" in plan
     assert held in world.run("domain", "explain", SHOP, "--field=why").out
 
     refused = world.run("domain", "revive", SHOP, answer="n\n")
