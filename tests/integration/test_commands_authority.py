@@ -218,7 +218,11 @@ def test_the_main_domain_has_changed(bridge: Bridge) -> None:
     # The former ones are kept, even when somebody asks for them to go.
     kept = bridge.run("domain", "remove", "www.example.net", "*.example.net", "--yes")
     words = 'Warning: "{}" is not removed yet: protected as the network\'s former main domain ("example.net").\n'
-    told = words.format("*.example.net") + words.format("www.example.net") + "closte-bridge checks it again on every sync.\n"
+    told = (
+        words.format("*.example.net")
+        + words.format("www.example.net")
+        + "closte-bridge checks it again on every sync.\n"
+    )
     assert (kept.code, kept.err) == (3, told)
     assert bridge.run("sync").code == 0
     assert bridge.changes() == [("add", "new.example.com")]
