@@ -113,7 +113,7 @@ class _States:
             return replace(known, state="own", reason="the network's main domain", origin="network")
         if not known.managed and not reason:
             why = protected(known.name, view.snapshot, view.ledger)
-            text, code = (why, "protected") if why else ("unmanaged", "")
+            text, code = (why, "protected") if why else ("not used in this network", "")
             return replace(known, state="unmanaged", reason=text, code=code, origin="unmanaged")
         if known.name in self._plan.orphaned and mapping:
             gone = f"mapped to site {mapping.blog_id}, which does not exist"

@@ -143,9 +143,9 @@ def test_5_a_list_that_cannot_be_read(bridge: Bridge) -> None:
     partial = bridge.run("sync")
     assert (partial.code, partial.err) == (
         0,
-        "Warning: Closte's list is not complete: the network's main domain \"example.net\" is missing from the list. "
-        "Nothing is removed by inference.\n"
-        "Look at it in Closte's dashboard. If names were removed there on purpose, `closte-bridge adopt` again.\n",
+        "Warning: Closte's list is incomplete: the network's main domain \"example.net\" is missing from the list. "
+        "Inferred removals wait.\n"
+        "Check the domains in Closte's dashboard. If you removed some there, run `closte-bridge adopt`.\n",
     )
 
 

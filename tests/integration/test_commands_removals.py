@@ -295,9 +295,9 @@ def test_a_restored_database_removes_nothing(bridge: Bridge) -> None:
     assert (ran.code, ran.codes) == (0, ["database-restored"])
     again = bridge.run("sync")
     assert again.err == (
-        "Warning: WordPress' database went back in time: the highest mapping ID dropped from 10 to 5. "
-        "Nothing is removed.\n"
-        "Check in WordPress that no mapping is missing, then accept it with `closte-bridge adopt`.\n"
+        "Warning: WordPress was probably restored from a backup: the highest mapping ID dropped from 10 to 5. "
+        "Removals wait.\n"
+        "Check in WordPress that no mapping is missing, then run `closte-bridge adopt`.\n"
     )
     assert bridge.changes() == []
     # New mappings level its ids, and hide nothing.

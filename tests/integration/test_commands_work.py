@@ -39,10 +39,10 @@ CSV = """\
 domain,change,status,reason,until,network
 b.customer.org,add,planned,mapped to site 1,,example.net
 shop.customer.com,add,planned,mapped to site 1,,example.net
-www.a.customer.org,add,held,"waiting for DNS to point to the same address as ""a.customer.org""\",,example.net
-www.b.customer.org,add,held,"waiting for DNS to point to the same address as ""b.customer.org""\",,example.net
-www.shop.customer.com,add,held,"waiting for DNS to point to the same address as ""shop.customer.com""\",,example.net
-stranger.example.org,,foreign,not ours and not wanted here; left alone,,example.net
+www.a.customer.org,add,on-hold,"waiting for DNS to point to the same address as ""a.customer.org""\",,example.net
+www.b.customer.org,add,on-hold,"waiting for DNS to point to the same address as ""b.customer.org""\",,example.net
+www.shop.customer.com,add,on-hold,"waiting for DNS to point to the same address as ""shop.customer.com""\",,example.net
+stranger.example.org,,unmanaged,not used in this network; not touched,,example.net
 """
 ENVELOPE = ["version", "command", "status", "exit_code", "data", "errors", "warnings", "notes", "cost"]
 COSTS = {"wp_calls", "wp_seconds", "api_calls", "api_seconds", "list_wait_seconds", "planning_seconds"}
@@ -152,7 +152,7 @@ def syncing(bridge: Bridge) -> None:
         0,
         'Network "example.net": 1 to add, 0 to remove, 1 in sync, 1 on hold.\n'
         "  +  b.customer.org      mapped to site 1\n"
-        '  ~+ www.b.customer.org  held: waiting for DNS to point to the same address as "b.customer.org"\n'
+        '  ~+ www.b.customer.org  on hold: waiting for DNS to point to the same address as "b.customer.org"\n'
         f"Success: Added 1 of 1 domain.\n{TWO}",
         "",
     )
@@ -219,25 +219,25 @@ def test_domain_commands(bridge: Bridge) -> None:
 
 LIST = """\
 domain\tsite\tstage\tcloste\torigin\tstate\treason
-a.customer.org\t1\tdone\tyes\tmapping\tin step\ta mapping
-b.customer.org\t1\tdone\tyes\tmapping\tin step\ta mapping
+a.customer.org\t1\tdone\tyes\tmapping\tin-sync\ta mapping
+b.customer.org\t1\tdone\tyes\tmapping\tin-sync\ta mapping
 example.net\t\t\tyes\tnetwork\town\tthe network's main domain
-shop.customer.com\t1\tdone\tyes\tmapping\tin step\ta mapping
-stranger.example.org\t\t\tyes\tforeign\tforeign\tunmanaged
-www.a.customer.org\t\t\tno\twww\theld\twaiting for DNS to point to the same address as "a.customer.org"
-www.b.customer.org\t\t\tno\twww\theld\twaiting for DNS to point to the same address as "b.customer.org"
-www.shop.customer.com\t\t\tno\twww\theld\twaiting for DNS to point to the same address as "shop.customer.com"
+shop.customer.com\t1\tdone\tyes\tmapping\tin-sync\ta mapping
+stranger.example.org\t\t\tyes\tunmanaged\tunmanaged\tnot used in this network
+www.a.customer.org\t\t\tno\twww\ton-hold\twaiting for DNS to point to the same address as "a.customer.org"
+www.b.customer.org\t\t\tno\twww\ton-hold\twaiting for DNS to point to the same address as "b.customer.org"
+www.shop.customer.com\t\t\tno\twww\ton-hold\twaiting for DNS to point to the same address as "shop.customer.com"
 """
 UNKNOWN = """\
 Error: Unknown domain "nobody.example.org": not found in WordPress or on Closte.
 Compare it with `closte-bridge domain list`, or add it with `closte-bridge domain add nobody.example.org`.
 """
 EXPLAINED = """\
-shop.customer.com: in step
-WordPress: mapped to site 1, stage "done".
-Closte: there, ours.
-Phase: added.
-Why: a mapping.
+shop.customer.com: in-sync
+WordPress: mapped to site 1, stage "done"
+Closte: present, managed
+Phase: added
+Why: a mapping
 Next step: Nothing to do. The domain is in sync.
 History:
   <time> add: done (mapped to site 1) Closte confirmed the change.
@@ -346,7 +346,7 @@ def removing(bridge: Bridge) -> None:
     asked = bridge.run_asked("y\n", "domain", "remove", "legacy.customer.com")
     assert asked.golden == (
         0,
-        'Network "example.net": 0 to add, 1 to remove, 4 in step.\n'
+        'Network "example.net": 0 to add, 1 to remove, 4 in sync.\n'
         "  -  legacy.customer.com  requested with `domain remove`\n"
         "Success: Removed 1 of 1 domain.\n"
         "Cost: 3 wp calls (0.00 s), 3 API calls (0.00 s), planning 0.000 s.\n",

@@ -17,10 +17,10 @@ if TYPE_CHECKING:
 COST = "Cost: {wp} (0.00 s), {api} (0.00 s), planning 0.000 s.\n"
 ONE, TWO = (COST.format(wp="1 wp call", api=api) for api in ("1 API call", "2 API calls"))
 NOTES = """\
-  ~+ www.a.customer.org     held: waiting for DNS to point to the same address as "a.customer.org"
-  ~+ www.b.customer.org     held: waiting for DNS to point to the same address as "b.customer.org"
-  ~+ www.shop.customer.com  held: waiting for DNS to point to the same address as "shop.customer.com"
-  ?  stranger.example.org   foreign: not ours and not wanted here; left alone
+  ~+ www.a.customer.org     on hold: waiting for DNS to point to the same address as "a.customer.org"
+  ~+ www.b.customer.org     on hold: waiting for DNS to point to the same address as "b.customer.org"
+  ~+ www.shop.customer.com  on hold: waiting for DNS to point to the same address as "shop.customer.com"
+  ?  stranger.example.org   unmanaged: not used in this network; not touched
 """
 PLAN = f"""\
 Network "example.net": 2 to add, 0 to remove, 1 in sync, 3 on hold, 1 unmanaged.
