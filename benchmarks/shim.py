@@ -85,9 +85,9 @@ def _served(template: Multisite, folder: Path, name: str, program: str | None) -
             engine.write_text(f"#!/bin/sh\n{program}\n", encoding="ascii")
             engine.chmod(0o755)
         (folder / f"{name}-state").mkdir()
-        wake = str(folder / f"{name}-state" / "wake")
+        trigger = str(folder / f"{name}-state" / "trigger")
         _install(multisite, {"engine": [str(engine)], "setsid": "/usr/bin/setsid", "environment": {}, "wake": "auto",
-                             "trigger_file": wake})  # fmt: skip
+                             "trigger_file": trigger})  # fmt: skip
     multisite.set_network_option("closte_bridge_owner", {"engine": "e", "host": "h", "since": ""})
     for part in ("0", "z"):
         (multisite.path / f"wp-content/mu-plugins/closte-bridge-{part}.php").write_bytes(PROBE.read_bytes())

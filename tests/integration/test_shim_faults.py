@@ -192,7 +192,7 @@ def test_a_function_that_is_disabled(network: Multisite) -> None:
     argv = [network.parts.php, "-d", "disable_functions=proc_open,exec,shell_exec,system,passthru,popen"]
     argv += [str(network.parts.wp_cli), f"--path={network.path}", "--allow-root", "eval-file", "-"]
     start = "'start' => array('/usr/bin/setsid', '--fork')"
-    told = f"array('engine' => array('/bin/true'), {start}, 'trigger_file' => '/no/such/wake')"
+    told = f"array('engine' => array('/bin/true'), {start}, 'trigger_file' => '/no/such/trigger')"
     code = f"""<?php wu_create_domain(array('domain' => 'shop.example.com', 'blog_id' => 1));
         echo json_encode(Closte_Bridge\\run('Trigger', 'method', array({told})));"""
     done = subprocess.run(argv, input=code, capture_output=True, text=True, check=False, env=network.env)

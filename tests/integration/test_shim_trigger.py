@@ -271,7 +271,7 @@ def test_an_odd_configuration_harms_nobody(bridge: Bridge) -> None:
     multisite = bridge.multisite
     config = multisite.path / "wp-content/mu-plugins/closte-bridge/config.php"
     told = multisite.php_json("(include WP_CONTENT_DIR . '/mu-plugins/closte-bridge/config.php')[1]")
-    changes: list[dict[str, object]] = [{"wake": "file", "trigger_file": "/proc/wake"}]
+    changes: list[dict[str, object]] = [{"wake": "file", "trigger_file": "/proc/trigger"}]
     changes += [{"wake": ["odd"], "engine": "odd", "environment": 5}, {"start": ["/no/such/program"]}]
     for number, change in enumerate(changes):
         text = json.dumps(told | change)

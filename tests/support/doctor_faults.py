@@ -301,7 +301,7 @@ CASES: dict[str, tuple[Callable[[Life], object], int, dict[str, tuple[str, str]]
         {"shim": ("warning", 'The file "closte-bridge/class-trigger.php" was modified.')},
     ),
     "the shim of an engine elsewhere": (
-        lambda world: change_config(world.bridge.multisite, "$config[1]['trigger_file'] = '/elsewhere/wake';"),
+        lambda world: change_config(world.bridge.multisite, "$config[1]['trigger_file'] = '/elsewhere/trigger';"),
         0,
         {"shim": ("warning", "The shim is outdated. Changed since its installation: the state folder.")},
     ),

@@ -386,7 +386,7 @@ foreach ( array( array(), array( 'wake' => 'odd' ), array( 'engine' => 'odd', 't
 $here   = array(
 	'engine'    => array( PHP_BINARY ),
 	'start'     => array( PHP_BINARY ),
-	'trigger_file' => '/no/such/folder/wake',
+	'trigger_file' => '/no/such/folder/trigger',
 );
 $method = Closte_Bridge\run( 'Trigger', 'method', array( $here ) );
 check( 'nobody is started who cannot write down what he does', $method[0], 'poll' );
