@@ -1,17 +1,17 @@
 <?php
 /**
  * Plugin Name: closte-bridge shim
- * Description: Tells the closte-bridge engine when the domains of this network change, and keeps the built-in Closte provider from doing the same work twice.
+ * Description: Notifies closte-bridge when the domains of this network change, and disables the built-in Closte provider while closte-bridge is active.
  * Version: 0.1.0
  * Network: true
  * Requires PHP: 7.4
  * License: MIT
  * Text Domain: closte-bridge
  *
- * Installed and removed by `closte-bridge shim install` and `closte-bridge shim uninstall`. To switch it off without
- * removing it: `define( 'CLOSTE_BRIDGE_DISABLE', true );` in wp-config.php.
+ * `closte-bridge shim install` and `closte-bridge shim uninstall` install and remove it. To disable it without removing
+ * it, add `define( 'CLOSTE_BRIDGE_DISABLE', true );` to wp-config.php.
  *
- * On an ordinary page view this file is all there is: it notes which hook leads where, and asks the database nothing.
+ * On normal page views only this file is loaded: it registers hooks and makes no database queries.
  *
  * @package Closte_Bridge
  */
@@ -25,17 +25,17 @@ if ( \defined( 'CLOSTE_BRIDGE_DISABLE' ) && CLOSTE_BRIDGE_DISABLE ) {
 	return;
 }
 
-// In a block, so that a second copy of this file declares nothing twice.
+// Inside a block, so that a second copy of this file does not declare the functions again.
 if ( ! \defined( 'CLOSTE_BRIDGE_SHIM' ) ) {
 	\define( 'CLOSTE_BRIDGE_SHIM', true );
 
 	/**
-	 * Run one method of a part, which is loaded at its first use, and let nothing of it out.
+	 * Load a class on first use, call one of its methods and swallow all exceptions.
 	 *
-	 * @param string $part   The part, such as `Events`.
-	 * @param string $method Its method.
-	 * @param array  $args   What the hook handed over.
-	 * @return mixed What the method returned; the first argument when it failed, as a filter needs it.
+	 * @param string $part   The class, such as `Events`.
+	 * @param string $method The method.
+	 * @param array  $args   The arguments of the hook.
+	 * @return mixed The result; the first argument if the method failed, as a filter has to return it.
 	 */
 	function run( $part, $method, array $args = array() ) {
 		try {
@@ -55,10 +55,10 @@ if ( ! \defined( 'CLOSTE_BRIDGE_SHIM' ) ) {
 	}
 
 	/**
-	 * Log that a part failed, if WordPress is to be debugged. It is shown to nobody: a terminal is no log.
+	 * Log an exception if WP_DEBUG is on, but never to a terminal.
 	 *
-	 * @param string     $where   The part and its method.
-	 * @param \Throwable $failure What it threw.
+	 * @param string     $where   The class and the method.
+	 * @param \Throwable $failure The exception.
 	 */
 	function report( $where, $failure ) {
 		$logs = \function_exists( 'error_log' ) && ( 'cli' !== \PHP_SAPI || \ini_get( 'error_log' ) );
@@ -69,15 +69,15 @@ if ( ! \defined( 'CLOSTE_BRIDGE_SHIM' ) ) {
 	}
 
 	/**
-	 * Lead a hook to a method.
+	 * Attach a method to a hook.
 	 *
 	 * @param string $hook     The hook.
-	 * @param string $part     The part.
-	 * @param string $method   Its method.
-	 * @param int    $priority When; late, unless something is to be seen before Ultimate Multisite sees it.
-	 * @param int    $args     How many arguments the method takes.
+	 * @param string $part     The class.
+	 * @param string $method   The method.
+	 * @param int    $priority The priority; last by default.
+	 * @param int    $args     The number of arguments that the method accepts.
 	 */
-	function lead( $hook, $part, $method, $priority = \PHP_INT_MAX, $args = 1 ) {
+	function attach( $hook, $part, $method, $priority = \PHP_INT_MAX, $args = 1 ) {
 		\add_filter(
 			$hook,
 			static function ( ...$given ) use ( $part, $method ) {
@@ -89,7 +89,7 @@ if ( ! \defined( 'CLOSTE_BRIDGE_SHIM' ) ) {
 	}
 
 	/**
-	 * Stand before whoever listens to the provider's events: with an audience already there, one more changes nothing.
+	 * Register a gate on the provider's events, but only if another listener exists: Ultimate Multisite checks for listeners.
 	 */
 	function place_gates() {
 		global $wp_filter;
@@ -101,7 +101,7 @@ if ( ! \defined( 'CLOSTE_BRIDGE_SHIM' ) ) {
 	}
 
 	/**
-	 * Decide, before the provider hears of something, whether it is to.
+	 * Remove or restore the provider's listeners before they run.
 	 *
 	 * @param mixed $passed  The hook's first argument.
 	 * @param mixed $blog_id The site.
@@ -112,37 +112,37 @@ if ( ! \defined( 'CLOSTE_BRIDGE_SHIM' ) ) {
 	}
 }
 
-// What changes in WordPress.
-lead( 'wu_transition_domain_domain', 'Events', 'domain_changed', \PHP_INT_MAX, 3 );
-lead( 'wu_transition_domain_stage', 'Events', 'stage_changed', \PHP_INT_MAX, 3 );
-lead( 'wu_domain_post_save', 'Events', 'domain_saved', \PHP_INT_MAX, 2 );
-lead( 'wu_domain_post_delete', 'Events', 'domain_deleted', \PHP_INT_MAX, 2 );
-lead( 'wp_insert_site', 'Events', 'site_created' );
-lead( 'wu_duplicate_site', 'Events', 'site_duplicated' );
-lead( 'wp_delete_site', 'Events', 'site_deleted' );
+// Events: changes in WordPress.
+attach( 'wu_transition_domain_domain', 'Events', 'domain_changed', \PHP_INT_MAX, 3 );
+attach( 'wu_transition_domain_stage', 'Events', 'stage_changed', \PHP_INT_MAX, 3 );
+attach( 'wu_domain_post_save', 'Events', 'domain_saved', \PHP_INT_MAX, 2 );
+attach( 'wu_domain_post_delete', 'Events', 'domain_deleted', \PHP_INT_MAX, 2 );
+attach( 'wp_insert_site', 'Events', 'site_created' );
+attach( 'wu_duplicate_site', 'Events', 'site_duplicated' );
+attach( 'wp_delete_site', 'Events', 'site_deleted' );
 foreach ( array( 'archive_blog', 'make_spam_blog', 'make_delete_blog' ) as $closte_bridge_hook ) {
-	lead( $closte_bridge_hook, 'Events', 'site_archived' );
+	attach( $closte_bridge_hook, 'Events', 'site_archived' );
 }
 foreach ( array( 'unarchive_blog', 'make_ham_blog', 'make_undelete_blog' ) as $closte_bridge_hook ) {
-	lead( $closte_bridge_hook, 'Events', 'site_restored' );
+	attach( $closte_bridge_hook, 'Events', 'site_restored' );
 }
 foreach ( array( 'wu_host_integrations_enabled', 'wp-ultimo_v2_settings', 'wu_hosting_credential_CLOSTE_CLIENT_API_KEY' ) as $closte_bridge_hook ) {
-	lead( "add_site_option_$closte_bridge_hook", 'Events', 'option_added', \PHP_INT_MAX, 3 );
-	lead( "update_site_option_$closte_bridge_hook", 'Events', 'option_updated', \PHP_INT_MAX, 4 );
-	lead( "delete_site_option_$closte_bridge_hook", 'Events', 'option_deleted', \PHP_INT_MAX, 2 );
+	attach( "add_site_option_$closte_bridge_hook", 'Events', 'option_added', \PHP_INT_MAX, 3 );
+	attach( "update_site_option_$closte_bridge_hook", 'Events', 'option_updated', \PHP_INT_MAX, 4 );
+	attach( "delete_site_option_$closte_bridge_hook", 'Events', 'option_deleted', \PHP_INT_MAX, 2 );
 }
 unset( $closte_bridge_hook );
 
-// The built-in provider's listeners: whoever sends while the bridge owns the site's network is taken off before Ultimate Multisite asks who listens.
+// The built-in provider's listeners: removed, before Ultimate Multisite checks for listeners, while closte-bridge is active for the site's network.
 \add_action( 'plugins_loaded', __NAMESPACE__ . '\place_gates', \PHP_INT_MAX );
-lead( 'wp_insert_site', 'Listeners', 'before', \PHP_INT_MIN );
-lead( 'wp_insert_site', 'Listeners', 'after' );
-lead( 'wu_transition_domain_domain', 'Listeners', 'before', \PHP_INT_MIN, 3 );
-lead( 'wu_transition_domain_domain', 'Listeners', 'after' );
+attach( 'wp_insert_site', 'Listeners', 'before', \PHP_INT_MIN );
+attach( 'wp_insert_site', 'Listeners', 'after' );
+attach( 'wu_transition_domain_domain', 'Listeners', 'before', \PHP_INT_MIN, 3 );
+attach( 'wu_transition_domain_domain', 'Listeners', 'after' );
 
-// What the engine proved, and whether it is alive.
-lead( 'wu_domain_has_correct_dns', 'Owner', 'verdict', \PHP_INT_MAX, 2 );
-lead( 'network_admin_notices', 'Owner', 'notice', 10, 0 );
+// The engine's DNS check results, and the notice that it is offline.
+attach( 'wu_domain_has_correct_dns', 'Owner', 'verdict', \PHP_INT_MAX, 2 );
+attach( 'network_admin_notices', 'Owner', 'notice', 10, 0 );
 
 if ( \defined( 'WP_CLI' ) && \WP_CLI ) {
 	run( 'Command', 'register' );

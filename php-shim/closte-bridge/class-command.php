@@ -1,6 +1,6 @@
 <?php
 /**
- * `wp closte-bridge …`: everything behind it goes to the engine as it stands.
+ * The command `wp closte-bridge …`, which runs the engine with the same arguments.
  *
  * @package Closte_Bridge
  */
@@ -10,19 +10,19 @@ namespace Closte_Bridge;
 \defined( 'ABSPATH' ) || exit;
 
 /**
- * WP-CLI has taken the arguments apart before a command sees them, so they are taken from the process itself, unless
- * another command runs this one inside its own process.
+ * WP-CLI has already parsed the arguments, so they are read from the process itself, unless another command runs this
+ * one within its own process.
  */
 final class Command {
 
-	/** What WP-CLI may be told before the command and the engine understands as well; where WordPress is was fixed. */
+	/** Global options of WP-CLI that the engine accepts as well; the path of WordPress is in the shim's configuration. */
 	const FORWARDED = '/^--(quiet|debug(=.*)?|(no-)?color|allow-root)$/D';
 
-	/** What is legal behind any command of WP-CLI, and concerns WordPress alone. */
+	/** Options that WP-CLI accepts after any command and that the engine does not know. */
 	const OF_WP_CLI = '/^--(no-)?(skip-themes|skip-packages|user|http|require|exec|context|prompt|blog)(=.*)?$/sD';
 
 	/**
-	 * Make the command known.
+	 * Register the command.
 	 */
 	public static function register() {
 		\WP_CLI::add_command(
@@ -31,11 +31,12 @@ final class Command {
 				self::serve( $args, $assoc_args );
 			},
 			array(
-				'shortdesc' => 'Keeps the domains here and on Closte in sync.',
+				// Not translated: it is read before translations may be loaded.
+				'shortdesc' => 'Syncs the domains of this network with Closte.',
 				'when'      => 'after_wp_load',
 			)
 		);
-		// `--help` belongs to the engine, too: WP-CLI turns it into its own `help`.
+		// The engine prints its own help: WP-CLI turns `--help` into `wp help`.
 		\WP_CLI::add_hook(
 			'before_run_command',
 			static function ( $args = array() ) {
@@ -48,10 +49,10 @@ final class Command {
 	}
 
 	/**
-	 * Run one call.
+	 * Run the command.
 	 *
-	 * @param array $args       Positional arguments, as WP-CLI has taken them apart.
-	 * @param array $assoc_args Options, likewise.
+	 * @param array $args       Positional arguments, parsed by WP-CLI.
+	 * @param array $assoc_args Options, parsed by WP-CLI.
 	 */
 	private static function serve( $args, $assoc_args ) {
 		$argv  = \array_slice( isset( $GLOBALS['argv'] ) ? (array) $GLOBALS['argv'] : array(), 1 );
@@ -60,14 +61,14 @@ final class Command {
 	}
 
 	/**
-	 * Return whether the process was started for this command: another one may run it by `WP_CLI::runcommand`.
+	 * Return whether the process was started for this command, and not for one that calls `WP_CLI::runcommand`.
 	 *
 	 * @param array $argv The process's own arguments.
 	 * @return bool
 	 */
 	public static function is_own_process( array $argv ) {
 		$plain = \array_values( \preg_grep( '/^-/', $argv, \PREG_GREP_INVERT ) );
-		// An alias stands before the command.
+		// An alias precedes the command.
 		if ( isset( $plain[0][0] ) && '@' === $plain[0][0] ) {
 			\array_shift( $plain );
 		}
@@ -75,7 +76,7 @@ final class Command {
 	}
 
 	/**
-	 * Put the arguments of a call inside another command together again.
+	 * Rebuild the command line from parsed arguments.
 	 *
 	 * @param array $args       Positional arguments.
 	 * @param array $assoc_args Options.
@@ -92,8 +93,7 @@ final class Command {
 	}
 
 	/**
-	 * Return what the engine is to be told of a command line: what stood behind `closte-bridge`, and before it what it
-	 * understands as well.
+	 * Return the arguments for the engine: all after `closte-bridge`, and from before it the options that the engine accepts.
 	 *
 	 * @param array $argv The process's own arguments.
 	 * @return array
@@ -112,9 +112,9 @@ final class Command {
 	}
 
 	/**
-	 * Leave out what concerns WordPress alone; without anything, ask for help.
+	 * Remove the options that only WP-CLI knows; without any arguments, return `--help`.
 	 *
-	 * @param array $words What was typed.
+	 * @param array $words The arguments.
 	 * @return array
 	 */
 	private static function for_engine( array $words ) {
@@ -125,44 +125,33 @@ final class Command {
 	}
 
 	/**
-	 * Run the engine with this process's own streams, and end as it ends.
+	 * Run the engine with inherited streams and exit with its exit code.
 	 *
-	 * @param array $words For the engine.
-	 * @param bool  $inner Whether another command of this process waits for what is printed, and goes on afterwards.
+	 * @param array $words Arguments for the engine.
+	 * @param bool  $inner Whether another command of this process called this one and may capture its output.
 	 */
 	private static function pass_on( array $words, $inner ) {
 		$config = run( 'Trigger', 'config' );
 		if ( empty( $config['engine'] ) || ! \is_array( $config['engine'] ) ) {
-			\WP_CLI::error( 'The engine is not on this machine: run "closte-bridge" where it is installed.' );
+			\WP_CLI::error( run( 'Messages', 'not_here' ) );
 		}
-		$program = (string) \reset( $config['engine'] );
-		$removes = array( 'shim', 'uninstall' ) === \array_slice( \array_values( \preg_grep( '/^-/', $words, \PREG_GREP_INVERT ) ), 0, 2 ) && ! \in_array( '--help', $words, true );
-		if ( $removes && ! self::answers( $config ) ) {
+		if ( self::is_uninstall( $words ) && ! self::answers( $config ) ) {
 			self::remove( $words );
 			return;
 		}
+		$program = (string) \reset( $config['engine'] );
 		if ( ! @\is_executable( $program ) ) { // phpcs:ignore WordPress.PHP.NoSilencedErrors -- open_basedir complains.
-			\WP_CLI::error( self::missing( $program ) );
+			\WP_CLI::error( run( 'Messages', 'missing', array( $program ) ) );
 		}
 		if ( ! \function_exists( 'proc_open' ) ) {
-			\WP_CLI::error( 'PHP may not start processes here (disable_functions).' );
+			\WP_CLI::error( run( 'Messages', 'no_processes' ) );
 		}
-		$engine = self::engine_for( \array_values( $config['engine'] ), $words );
-		$pipes  = array();
-		// What another command waits for goes through PHP, whose output it may capture.
-		$streams = $inner ? array( STDIN, array( 'pipe', 'w' ), STDERR ) : array( STDIN, STDOUT, STDERR );
-		// What was set at the installation, such as where the state is; what is set now comes first.
-		$env     = \array_merge( isset( $config['environment'] ) ? (array) $config['environment'] : array(), (array) \getenv() );
-		$process = @\proc_open( \array_merge( $engine, $words ), $streams, $pipes, null, $env ); // phpcs:ignore -- an argument list, no shell.
-		if ( ! \is_resource( $process ) ) {
-			\WP_CLI::error( \sprintf( 'The engine "%s" could not be started.', $program ) );
+		$code = self::run_engine( $config, $words, $inner );
+		if ( null === $code ) {
+			\WP_CLI::error( run( 'Messages', 'not_started', array( $program ) ) );
 		}
-		while ( $inner && ! \feof( $pipes[1] ) ) {
-			echo \fread( $pipes[1], 8192 ); // phpcs:ignore WordPress -- as the engine printed it, for a terminal.
-		}
-		$code = \proc_close( $process );
 		if ( 127 === $code ) {
-			\WP_CLI::error( self::missing( $program ), false );
+			\WP_CLI::error( run( 'Messages', 'missing', array( $program ) ), false );
 		}
 		if ( 0 !== $code ) {
 			\WP_CLI::halt( $code < 0 ? 1 : $code );
@@ -170,17 +159,42 @@ final class Command {
 	}
 
 	/**
-	 * Say what is missing, and how to finish by hand.
+	 * Return whether the arguments are those of `shim uninstall`.
 	 *
-	 * @param string $program The program.
-	 * @return string
+	 * @param array $words The arguments.
+	 * @return bool
 	 */
-	private static function missing( $program ) {
-		return \sprintf( "The program \"%s\" is missing or cannot be executed.\nInstall closte-bridge again, then run \"closte-bridge shim install\".\nTo do without it, run \"wp closte-bridge shim uninstall\": it removes the shim, its events and its options. Ultimate Multisite's own provider works again then.", $program );
+	private static function is_uninstall( array $words ) {
+		$plain = \array_values( \preg_grep( '/^-/', $words, \PREG_GREP_INVERT ) );
+		return array( 'shim', 'uninstall' ) === \array_slice( $plain, 0, 2 ) && ! \in_array( '--help', $words, true );
 	}
 
 	/**
-	 * Return whether the engine's program can be run at all: its interpreter or its package may be gone.
+	 * Run the engine with inherited streams.
+	 *
+	 * @param array $config From `Trigger::config`.
+	 * @param array $words  Arguments for the engine.
+	 * @param bool  $inner  Whether to print its output through PHP, for a command that captures it.
+	 * @return int|null Its exit code; null if it could not be started.
+	 */
+	private static function run_engine( array $config, array $words, $inner ) {
+		$engine  = self::engine_for( \array_values( $config['engine'] ), $words );
+		$pipes   = array();
+		$streams = $inner ? array( STDIN, array( 'pipe', 'w' ), STDERR ) : array( STDIN, STDOUT, STDERR );
+		// The environment of the installation, such as the state folder; current values take precedence.
+		$env     = \array_merge( isset( $config['environment'] ) ? (array) $config['environment'] : array(), (array) \getenv() );
+		$process = @\proc_open( \array_merge( $engine, $words ), $streams, $pipes, null, $env ); // phpcs:ignore -- an argument list, no shell.
+		if ( ! \is_resource( $process ) ) {
+			return null;
+		}
+		while ( $inner && ! \feof( $pipes[1] ) ) {
+			echo \fread( $pipes[1], 8192 ); // phpcs:ignore WordPress -- the engine's output, for a terminal.
+		}
+		return \proc_close( $process );
+	}
+
+	/**
+	 * Return whether the engine's program can be run: its interpreter or its package may be missing.
 	 *
 	 * @param array $config From `Trigger::config`.
 	 * @return bool
@@ -197,24 +211,26 @@ final class Command {
 	/**
 	 * Remove the shim without the engine.
 	 *
-	 * @param array $words What was asked for.
+	 * @param array $words The arguments.
 	 */
 	private static function remove( array $words ) {
 		$yes = \in_array( '--yes', $words, true ) ? array( 'yes' => true ) : array();
-		\WP_CLI::confirm( 'The program of closte-bridge is missing. Remove the shim, its events and its options?', $yes );
-		$shared = run( 'Removal', 'is_shared' );
-		$left   = run( 'Removal', 'remove', array( array( 'all of it' ), \in_array( '--keep-owner', $words, true ) ) );
+		\WP_CLI::confirm( run( 'Messages', 'question' ), $yes );
+		// While the files are still there.
+		$success = run( 'Messages', 'removed', array( run( 'Removal', 'is_shared' ) ) );
+		$failed  = array( run( 'Messages', 'whole_shim' ) );
+		$left    = run( 'Removal', 'remove', array( $failed, \in_array( '--keep-owner', $words, true ) ) );
 		if ( $left ) {
-			\WP_CLI::error( \sprintf( "Not everything could be removed. Left: %s.\nA file that closte-bridge did not write stays. Remove the rest by hand.", \implode( ', ', (array) $left ) ) );
+			\WP_CLI::error( run( 'Messages', 'left', array( (array) $left ) ) );
 		}
-		\WP_CLI::success( $shared ? 'Removed the events and options of this network. Another network uses the shim, so its files stay.' : "The shim is gone. Ultimate Multisite's own provider is back." );
+		\WP_CLI::success( $success );
 	}
 
 	/**
-	 * Leave out what was fixed at the installation for this network when another one, all, or another place are asked for.
+	 * Remove the configured options that contradict the arguments: another network, all networks or another WordPress.
 	 *
-	 * @param array $engine The engine's argv.
-	 * @param array $behind What was typed.
+	 * @param array $engine The engine's configured command line.
+	 * @param array $behind The arguments.
 	 * @return array
 	 */
 	public static function engine_for( array $engine, array $behind ) {

@@ -1,6 +1,6 @@
 <?php
 /**
- * Says what a hook means: which event it is, of which site and which name.
+ * Translates hooks into events of a site and a domain.
  *
  * @package Closte_Bridge
  */
@@ -10,36 +10,36 @@ namespace Closte_Bridge;
 \defined( 'ABSPATH' ) || exit;
 
 /**
- * What is led to hooks. Events are hints with a reason: the engine looks for itself.
+ * Hook callbacks. Events are hints; the engine always checks the current state itself.
  */
 final class Events {
 
-	/** A name that is longer is none. */
-	const LONGEST_NAME = 253;
+	/** Longest valid domain. */
+	const LONGEST_DOMAIN = 253;
 
-	/** More names of one site are not asked for. */
-	const MOST_NAMES = 1000;
+	/** Maximum number of domains to read for a site. */
+	const MOST_DOMAINS = 1000;
 
-	/** What the engine reads of Ultimate Multisite's settings. */
+	/** The settings of Ultimate Multisite that the engine reads. */
 	const SETTINGS = array( 'enable_domain_mapping', 'dns_check_interval', 'auto_create_www_subdomain' );
 
 	/**
-	 * A mapping got a name, or another one.
+	 * A mapping was created, or its domain changed.
 	 *
-	 * @param mixed $before The old name, or `new`.
-	 * @param mixed $name   The new name.
+	 * @param mixed $before The old domain, or `new`.
+	 * @param mixed $domain The new domain.
 	 * @param mixed $id     The mapping.
 	 */
-	public static function domain_changed( $before, $name = '', $id = 0 ) {
-		if ( $before === $name || ! \is_scalar( $before ) || ! \is_scalar( $name ) ) {
+	public static function domain_changed( $before, $domain = '', $id = 0 ) {
+		if ( $before === $domain || ! \is_scalar( $before ) || ! \is_scalar( $domain ) ) {
 			return;
 		}
 		$detail = 'new' === $before ? array() : array( 'from' => (string) $before );
-		run( 'Outbox', 'add_siteless', array( (int) $id, $detail ? 'mapping_renamed' : 'mapping_added', $name, $detail ) );
+		run( 'Outbox', 'add_siteless', array( (int) $id, $detail ? 'mapping_renamed' : 'mapping_added', $domain, $detail ) );
 	}
 
 	/**
-	 * A mapping was saved: now its site is known.
+	 * A mapping was saved, so that its site is known.
 	 *
 	 * @param mixed $data   Its columns.
 	 * @param mixed $domain The mapping.
@@ -53,22 +53,22 @@ final class Events {
 	/**
 	 * A mapping was deleted.
 	 *
-	 * @param mixed $result Whether it was.
+	 * @param mixed $result Whether it was deleted.
 	 * @param mixed $domain The mapping.
 	 */
 	public static function domain_deleted( $result, $domain = null ) {
 		if ( $result && ! \is_wp_error( $result ) && \is_object( $domain ) ) {
 			self::note( 'mapping_removed', $domain->get_blog_id(), $domain->get_domain() );
-			// Whoever makes a site and deletes its record in one request wants none.
+			// If a site's record is deleted in the request that created the site, do not create it again.
 			run( 'Records', 'decline', array( (int) $domain->get_blog_id() ) );
 		}
 	}
 
 	/**
-	 * A stage was changed by a person, not by the checks of Ultimate Multisite.
+	 * A person changed a stage; changes by Ultimate Multisite's own checks are ignored.
 	 *
 	 * @param mixed $before The old stage, or `new`.
-	 * @param mixed $stage  The new one.
+	 * @param mixed $stage  The new stage.
 	 * @param mixed $id     The mapping.
 	 */
 	public static function stage_changed( $before, $stage = '', $id = 0 ) {
@@ -94,7 +94,7 @@ final class Events {
 		if ( ! $site instanceof \WP_Site ) {
 			return;
 		}
-		// Asked for now, as Ultimate Multisite does: whoever says no may do so for as long as this site is being made.
+		// Apply the filter now, as Ultimate Multisite does: a plugin may refuse a record only during the creation.
 		$wanted = run( 'Records', 'is_allowed', array( $site ) );
 		self::note( 'site_created', $site->blog_id, $site->domain, $wanted ? array() : array( 'record' => false ) );
 		if ( ! \defined( 'CLOSTE_BRIDGE_ENGINE' ) ) {
@@ -105,10 +105,10 @@ final class Events {
 	/**
 	 * A site was duplicated, and the copy is complete.
 	 *
-	 * @param mixed $copy `site_id`, and since some release `from_site_id`.
+	 * @param mixed $copy `site_id`, and in newer releases `from_site_id`.
 	 */
 	public static function site_duplicated( $copy ) {
-		// For 0 there would be the current site.
+		// `get_site( 0 )` returns the current site.
 		$id   = \is_array( $copy ) && isset( $copy['site_id'] ) ? (int) $copy['site_id'] : 0;
 		$site = $id > 0 ? \get_site( $id ) : null;
 		if ( $site ) {
@@ -121,24 +121,24 @@ final class Events {
 	}
 
 	/**
-	 * A site was deleted: with it, those of its names were given up that have no row at the end of the request.
+	 * A site was deleted. Its domains without a mapping row at the end of the request count as removed.
 	 *
-	 * @param mixed $site The WP_Site that was.
+	 * @param mixed $site The deleted WP_Site.
 	 */
 	public static function site_deleted( $site ) {
 		if ( ! $site instanceof \WP_Site ) {
 			return;
 		}
-		$names = \array_merge( array( $site->domain ), self::mapped_to( $site->blog_id ) );
-		// One odd name must not spoil the evidence of the others.
-		$names = \array_filter( \array_unique( $names ), array( __CLASS__, 'is_name' ) );
-		foreach ( $names ? \array_chunk( $names, 7 ) : array( array() ) as $some ) {
+		$domains = \array_merge( array( $site->domain ), self::mapped_to( $site->blog_id ) );
+		// One invalid domain must not invalidate the event of the others.
+		$domains = \array_filter( \array_unique( $domains ), array( __CLASS__, 'is_domain' ) );
+		foreach ( $domains ? \array_chunk( $domains, 7 ) : array( array() ) as $some ) {
 			self::note( 'site_deleted', $site->blog_id, $site->domain, array( 'domains' => $some ), (int) $site->network_id );
 		}
 	}
 
 	/**
-	 * Return the names that have a row for a site.
+	 * Return the domains that are mapped to a site.
 	 *
 	 * @param mixed $blog_id The site.
 	 * @return array
@@ -146,41 +146,41 @@ final class Events {
 	private static function mapped_to( $blog_id ) {
 		$query    = array(
 			'blog_id' => (int) $blog_id,
-			'number'  => self::MOST_NAMES,
+			'number'  => self::MOST_DOMAINS,
 		);
 		$mappings = \function_exists( 'wu_get_domains' ) ? \wu_get_domains( $query ) : array();
-		$names    = array();
+		$domains  = array();
 		foreach ( \is_array( $mappings ) ? $mappings : array() as $mapping ) {
-			$names[] = $mapping->get_domain();
+			$domains[] = $mapping->get_domain();
 		}
-		return $names;
+		return $domains;
 	}
 
 	/**
-	 * Leave out of deleted sites what they still have rows for: Ultimate Multisite keeps them, so that those names were
-	 * not given up. Whoever deletes such a row later says so then.
+	 * Remove from the events of deleted sites the domains that still have a mapping row: Ultimate Multisite kept those rows.
+	 * If such a row is deleted later, it has an event of its own.
 	 *
 	 * @param array $rows The events of this request.
 	 * @return array
 	 */
 	public static function given_up( array $rows ) {
-		$standing = array();
+		$mapped = array();
 		foreach ( $rows as $key => $row ) {
 			if ( 'site_deleted' !== $row['kind'] ) {
 				continue;
 			}
 			$site  = $row['blog_id'];
-			$first = ! isset( $standing[ $site ] );
+			$first = ! isset( $mapped[ $site ] );
 			if ( $first ) {
-				$standing[ $site ] = self::mapped_to( $site );
+				$mapped[ $site ] = self::mapped_to( $site );
 			}
 			$detail = \json_decode( $row['detail'], true );
-			$names  = \array_values( \array_udiff( $detail['domains'], $standing[ $site ], 'strcasecmp' ) );
-			if ( ! $names && ! $first ) {
+			$gone   = \array_values( \array_udiff( $detail['domains'], $mapped[ $site ], 'strcasecmp' ) );
+			if ( ! $gone && ! $first ) {
 				unset( $rows[ $key ] );
 				continue;
 			}
-			$rows[ $key ]['detail'] = (string) \wp_json_encode( array( 'domains' => $names ), JSON_UNESCAPED_SLASHES );
+			$rows[ $key ]['detail'] = (string) \wp_json_encode( array( 'domains' => $gone ), JSON_UNESCAPED_SLASHES );
 		}
 		return $rows;
 	}
@@ -195,7 +195,7 @@ final class Events {
 	}
 
 	/**
-	 * A site is back.
+	 * A site was restored.
 	 *
 	 * @param mixed $blog_id The site.
 	 */
@@ -204,7 +204,7 @@ final class Events {
 	}
 
 	/**
-	 * Note what happened to a site.
+	 * Add the event of a site.
 	 *
 	 * @param string $kind    The event.
 	 * @param mixed  $blog_id The site.
@@ -215,7 +215,7 @@ final class Events {
 	}
 
 	/**
-	 * An option that concerns us was added.
+	 * A relevant option was added.
 	 *
 	 * @param mixed $option     Its name.
 	 * @param mixed $value      Its value.
@@ -226,7 +226,7 @@ final class Events {
 	}
 
 	/**
-	 * An option that concerns us was deleted. Nobody says what it held: all of it may be different now.
+	 * A relevant option was deleted. Its old value is unknown, so all its settings count as changed.
 	 *
 	 * @param mixed $option     Its name.
 	 * @param mixed $network_id The network.
@@ -241,7 +241,7 @@ final class Events {
 	}
 
 	/**
-	 * An option that concerns us has another value. Only its name leaves this place.
+	 * A relevant option changed. The event has only its name, never its value.
 	 *
 	 * @param mixed $option     Its name.
 	 * @param mixed $value      The new value.
@@ -276,21 +276,21 @@ final class Events {
 	}
 
 	/**
-	 * Have an event written at the end of the request.
+	 * Write an event at the end of the request.
 	 *
-	 * @param mixed ...$event What `Outbox::add` takes.
+	 * @param mixed ...$event Arguments of `Outbox::add`.
 	 */
 	private static function note( ...$event ) {
 		run( 'Outbox', 'add', $event );
 	}
 
 	/**
-	 * Tell whether a text can be a domain at all.
+	 * Return whether a text can be a domain.
 	 *
-	 * @param mixed $name The text.
+	 * @param mixed $text The text.
 	 * @return bool
 	 */
-	private static function is_name( $name ) {
-		return \is_string( $name ) && \strlen( $name ) <= self::LONGEST_NAME && \preg_match( '/^[a-z0-9_*-]+(\.[a-z0-9_-]+)+$/iD', $name );
+	private static function is_domain( $text ) {
+		return \is_string( $text ) && \strlen( $text ) <= self::LONGEST_DOMAIN && \preg_match( '/^[a-z0-9_*-]+(\.[a-z0-9_-]+)+$/iD', $text );
 	}
 }

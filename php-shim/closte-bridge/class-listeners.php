@@ -1,6 +1,6 @@
 <?php
 /**
- * Takes the built-in Closte provider's listeners off while the bridge owns the site's network, and gives them back.
+ * Removes the built-in Closte provider's listeners while closte-bridge is active for the site's network, and restores them.
  *
  * @package Closte_Bridge
  */
@@ -10,11 +10,11 @@ namespace Closte_Bridge;
 \defined( 'ABSPATH' ) || exit;
 
 /**
- * Ultimate Multisite enqueues `wu_add_domain` and `wu_add_subdomain` only when somebody listens to them. So our gates
- * stand only where somebody listens anyway, and step aside with the provider when that question is about to be asked.
+ * Ultimate Multisite enqueues `wu_add_domain` and `wu_add_subdomain` only if they have listeners. So the gates are only
+ * added to hooks that have listeners, and are removed together with the provider's listeners before that check.
  *
- * Whether the bridge owns the network that the site belongs to, which need not be the network of the request, is looked up
- * at the moment when it matters, which is on no ordinary page view.
+ * The network is that of the site, which may differ from the network of the request. The database is only queried when a
+ * domain or a site changes, never on normal page views.
  */
 final class Listeners {
 
@@ -22,28 +22,28 @@ final class Listeners {
 
 	const ALL = array( 'wu_add_domain', 'wu_remove_domain', 'wu_add_subdomain', 'wu_remove_subdomain' );
 
-	/** The provider since 2.5, and before. */
+	/** The provider's classes: since Ultimate Multisite 2.5, and before. */
 	const PROVIDERS = array(
 		'WP_Ultimo\Integrations\Providers\Closte\Closte_Domain_Mapping',
 		'WP_Ultimo\Integrations\Host_Providers\Closte_Host_Provider',
 	);
 
 	/**
-	 * What was taken off: hook, function, priority, number of arguments.
+	 * The removed listeners: hook, function, priority, number of arguments.
 	 *
 	 * @var array
 	 */
-	private static $taken = array();
+	private static $removed = array();
 
 	/**
-	 * The hooks whose gates stand aside.
+	 * The hooks whose gates are removed at the moment.
 	 *
 	 * @var array
 	 */
-	private static $aside = array();
+	private static $open = array();
 
 	/**
-	 * Before Ultimate Multisite asks whether anybody wants to hear of a new domain.
+	 * Before Ultimate Multisite checks for listeners: remove the provider's listeners, and the gates as well.
 	 *
 	 * @param mixed $passed The hook's first argument: the new site, or the old domain of a mapping.
 	 * @param mixed $domain The new domain of a mapping.
@@ -59,30 +59,30 @@ final class Listeners {
 			$network_id = \is_object( $mapping ) ? run( 'Owner', 'network_of', array( $mapping->get_blog_id() ) ) : null;
 		}
 		self::decide_for( $network_id );
-		foreach ( self::$taken ? self::ADDING : array() as $hook ) {
+		foreach ( self::$removed ? self::ADDING : array() as $hook ) {
 			if ( \remove_action( $hook, __NAMESPACE__ . '\gate', \PHP_INT_MIN ) ) {
-				self::$aside[] = $hook;
+				self::$open[] = $hook;
 			}
 		}
 		return $passed;
 	}
 
 	/**
-	 * After it has asked: stand there again, for jobs that were enqueued earlier.
+	 * After that check: add the gates again, for jobs that were enqueued earlier.
 	 *
 	 * @param mixed $passed The hook's first argument.
 	 * @return mixed The same.
 	 */
 	public static function after( $passed = null ) {
-		foreach ( self::$aside as $hook ) {
+		foreach ( self::$open as $hook ) {
 			\add_action( $hook, __NAMESPACE__ . '\gate', \PHP_INT_MIN, 2 );
 		}
-		self::$aside = array();
+		self::$open = array();
 		return $passed;
 	}
 
 	/**
-	 * Decide for a job of the provider, by the network of its site.
+	 * Before a job of the provider: remove or restore its listeners, by the network of the site.
 	 *
 	 * @param mixed $passed  The hook's first argument.
 	 * @param mixed $blog_id The site.
@@ -94,35 +94,35 @@ final class Listeners {
 	}
 
 	/**
-	 * Take the provider's listeners off if the bridge owns a network, and give them back if it does not.
+	 * Remove the provider's listeners if closte-bridge is active for a network, else restore them.
 	 *
 	 * @param int|null $network_id The network; null for this one.
 	 */
 	private static function decide_for( $network_id ) {
-		// What fails answers with its argument.
-		true === run( 'Owner', 'is_active', array( $network_id ) ) ? self::take_off() : self::give_back();
+		// Compared with true: on failure, `run` returns the argument.
+		true === run( 'Owner', 'is_active', array( $network_id ) ) ? self::remove() : self::restore();
 	}
 
 	/**
-	 * Take them off.
+	 * Remove the listeners.
 	 */
-	private static function take_off() {
+	private static function remove() {
 		foreach ( self::ALL as $hook ) {
 			foreach ( self::of_provider( $hook ) as $listener ) {
 				\remove_action( $hook, $listener[1], $listener[2] );
-				self::$taken[] = $listener;
+				self::$removed[] = $listener;
 			}
 		}
 	}
 
 	/**
-	 * Give them back.
+	 * Restore the listeners.
 	 */
-	private static function give_back() {
-		foreach ( self::$taken as $listener ) {
+	private static function restore() {
+		foreach ( self::$removed as $listener ) {
 			\add_action( ...$listener );
 		}
-		self::$taken = array();
+		self::$removed = array();
 	}
 
 	/**

@@ -1,6 +1,6 @@
 <?php
 /**
- * Collects the events of this request, and hands them to the engine at its end.
+ * Collects the events of a request and stores them at its end.
  *
  * @package Closte_Bridge
  */
@@ -10,65 +10,65 @@ namespace Closte_Bridge;
 \defined( 'ABSPATH' ) || exit;
 
 /**
- * One insert at the end of a request that had events, bounded, into a table of the network's own database.
+ * Makes one insert of limited size per request with events.
  */
 final class Outbox {
 
-	/** More than this, and one row for each network says *everything*. */
+	/** Above these limits, one row *everything* per network replaces all others. */
 	const MOST_ROWS  = 1000;
 	const MOST_BYTES = 262144;
 
-	/** A name that is longer is none, and would be cut into another one. */
-	const LONGEST_NAME   = 253;
+	/** Longest valid domain and longest detail: the database would truncate longer values. */
+	const LONGEST_DOMAIN = 253;
 	const LONGEST_DETAIL = 2000;
 
-	/** So many rows are kept when nobody fetches them. */
+	/** Number of rows to keep if the engine does not read them. */
 	const KEPT = 50000;
 
 	/**
-	 * The rows, by what makes them differ: network_id, kind, blog_id, domain, detail.
+	 * The rows, by network_id, kind, blog_id, domain and detail.
 	 *
 	 * @var array
 	 */
 	private static $rows = array();
 
 	/**
-	 * Bytes of the rows.
+	 * Size of the rows in bytes.
 	 *
 	 * @var int
 	 */
 	private static $bytes = 0;
 
 	/**
-	 * Network => its row, of those whose events came when no more rows were kept.
+	 * Rows of the networks with events above the limits, by network.
 	 *
 	 * @var array
 	 */
 	private static $beyond = array();
 
 	/**
-	 * Mapping id => keys of the rows that wait to learn their site.
+	 * Keys of the rows whose site is not known yet, by mapping ID.
 	 *
 	 * @var array
 	 */
 	private static $siteless = array();
 
 	/**
-	 * Whether the end of the request was asked for.
+	 * Whether `finish` is registered for the end of the request.
 	 *
 	 * @var bool
 	 */
-	private static $expected = false;
+	private static $registered = false;
 
 	/**
-	 * Collect one event. In the engine's own calls none: it knows what it does.
+	 * Collect one event. Ignores changes that the engine itself makes.
 	 *
-	 * @param string $kind       What happened.
-	 * @param mixed  $blog_id    To which site.
-	 * @param mixed  $domain     To which name.
-	 * @param array  $detail     More of it.
+	 * @param string $kind       The event.
+	 * @param mixed  $blog_id    The site.
+	 * @param mixed  $domain     The domain.
+	 * @param array  $detail     Details.
 	 * @param int    $network_id The network; 0 for that of the site.
-	 * @return string|null The key of its row, or null when it was not kept.
+	 * @return string|null The key of its row; null if it was not kept.
 	 */
 	public static function add( $kind, $blog_id, $domain, array $detail = array(), $network_id = 0 ) {
 		if ( \defined( 'CLOSTE_BRIDGE_ENGINE' ) ) {
@@ -77,17 +77,17 @@ final class Outbox {
 		$blog_id = (int) $blog_id;
 		$domain  = \is_scalar( $domain ) ? (string) $domain : '';
 		$text    = $detail ? (string) \wp_json_encode( $detail, JSON_INVALID_UTF8_SUBSTITUTE | JSON_UNESCAPED_SLASHES ) : '';
-		if ( \strlen( $domain ) > self::LONGEST_NAME || \strlen( $text ) > self::LONGEST_DETAIL ) {
+		if ( \strlen( $domain ) > self::LONGEST_DOMAIN || \strlen( $text ) > self::LONGEST_DETAIL ) {
 			list( $kind, $domain, $text ) = array( 'everything', '', '' );
 		}
 		$key  = $network_id . "\0" . $kind . "\0" . $blog_id . "\0" . $domain . "\0" . $text;
 		$size = \strlen( $key ) + 100;
 		if ( isset( self::$rows[ $key ] ) ) {
-			// It happened once more: what came between is over, and the last word counts.
+			// The same event occurred again; keep only the latest.
 			unset( self::$rows[ $key ] );
 			self::$bytes -= $size;
 		}
-		self::expect_the_end();
+		self::register_finish();
 		if ( self::too_many() ) {
 			self::note_network( self::network_of( $blog_id, $network_id ) );
 			return null;
@@ -101,10 +101,10 @@ final class Outbox {
 	 * Return one row of the table.
 	 *
 	 * @param int    $network_id The network; 0 for that of the site.
-	 * @param string $kind       What happened.
-	 * @param int    $blog_id    To which site.
-	 * @param string $domain     To which name.
-	 * @param string $detail     More of it, as JSON.
+	 * @param string $kind       The event.
+	 * @param int    $blog_id    The site.
+	 * @param string $domain     The domain.
+	 * @param string $detail     Details, as JSON.
 	 * @return array
 	 */
 	private static function row( $network_id, $kind, $blog_id = 0, $domain = '', $detail = '' ) {
@@ -119,7 +119,7 @@ final class Outbox {
 	}
 
 	/**
-	 * Tell whether there are more rows than are written one by one.
+	 * Return whether the rows exceed the limits.
 	 *
 	 * @return bool
 	 */
@@ -128,7 +128,7 @@ final class Outbox {
 	}
 
 	/**
-	 * Keep of an event that there is no more room for whose it was: that network has to hear of it, too.
+	 * For events above the limits, keep only the network, so that it gets a row *everything*.
 	 *
 	 * @param int $network_id The network.
 	 */
@@ -140,7 +140,7 @@ final class Outbox {
 	 * Return the network of an event.
 	 *
 	 * @param int $blog_id    Its site.
-	 * @param int $network_id Its network, where that is known.
+	 * @param int $network_id Its network; 0 if unknown.
 	 * @return int
 	 */
 	private static function network_of( $blog_id, $network_id = 0 ) {
@@ -152,9 +152,9 @@ final class Outbox {
 	 * Collect one event of a mapping whose site is not known yet.
 	 *
 	 * @param int    $id     The mapping.
-	 * @param string $kind   What happened.
-	 * @param mixed  $domain To which name.
-	 * @param array  $detail More of it.
+	 * @param string $kind   The event.
+	 * @param mixed  $domain The domain.
+	 * @param array  $detail Details.
 	 */
 	public static function add_siteless( $id, $kind, $domain, array $detail ) {
 		$key = self::add( $kind, 0, $domain, $detail );
@@ -164,7 +164,7 @@ final class Outbox {
 	}
 
 	/**
-	 * Write the site of a mapping into the rows that wait for it.
+	 * Set the site in the rows of a mapping.
 	 *
 	 * @param int $id      The mapping.
 	 * @param int $blog_id Its site.
@@ -177,39 +177,39 @@ final class Outbox {
 		}
 		unset( self::$siteless[ $id ] );
 		if ( self::$beyond ) {
-			// What was not kept may have waited for this site; to remember each would take room without bound.
+			// An event above the limits may belong to this site; keeping all of them would need unlimited memory.
 			self::note_network( self::network_of( $blog_id ) );
 		}
 	}
 
 	/**
-	 * Have `finish` called at the end of the request.
+	 * Register `finish` for the end of the request.
 	 */
-	private static function expect_the_end() {
-		if ( self::$expected ) {
+	private static function register_finish() {
+		if ( self::$registered ) {
 			return;
 		}
-		self::$expected = true;
-		lead( 'shutdown', 'Outbox', 'finish', \PHP_INT_MAX, 0 );
+		self::$registered = true;
+		attach( 'shutdown', 'Outbox', 'finish', \PHP_INT_MAX, 0 );
 		if ( \did_action( 'shutdown' ) ) {
-			// Its last priority may be under way, and what is added to that is not called any more.
+			// The hook's last priority may already run, and a callback added to it now would not be called.
 			\register_shutdown_function( __NAMESPACE__ . '\run', 'Outbox', 'finish' );
 		}
 	}
 
 	/**
-	 * At the end of the request: make the records that are missing, write the events, wake the engine.
+	 * Create missing records, store the events and trigger a sync.
 	 */
 	public static function finish() {
 		run( 'Records', 'settle' );
-		$rows           = self::$rows + self::$beyond;
-		$too_many       = self::too_many();
-		self::$rows     = array();
-		self::$beyond   = array();
-		self::$siteless = array();
-		self::$bytes    = 0;
-		self::$expected = false;
-		$rows           = self::of_owned_networks( $rows );
+		$rows             = self::$rows + self::$beyond;
+		$too_many         = self::too_many();
+		self::$rows       = array();
+		self::$beyond     = array();
+		self::$siteless   = array();
+		self::$bytes      = 0;
+		self::$registered = false;
+		$rows             = self::of_owned_networks( $rows );
 		if ( ! $rows ) {
 			return;
 		}
@@ -228,7 +228,7 @@ final class Outbox {
 	}
 
 	/**
-	 * Give each row its network, and leave out those of networks without an owner: nobody would fetch them.
+	 * Set the network of each row, and remove rows of networks without an owner: no engine would read them.
 	 *
 	 * @param array $rows The rows of this request.
 	 * @return array
@@ -237,14 +237,14 @@ final class Outbox {
 		$owned = array();
 		$known = array();
 		foreach ( $rows as $row ) {
-			// A site that was deleted in this request has told its network then.
+			// If the site was deleted in this request, only its own event has the network.
 			if ( $row['network_id'] && $row['blog_id'] ) {
 				$known[ $row['blog_id'] ] = $row['network_id'];
 			}
 		}
 		foreach ( $rows as $key => $row ) {
-			$told = isset( $known[ $row['blog_id'] ] ) ? $known[ $row['blog_id'] ] : 0;
-			$id   = self::network_of( $row['blog_id'], $row['network_id'] ? $row['network_id'] : $told );
+			$other = isset( $known[ $row['blog_id'] ] ) ? $known[ $row['blog_id'] ] : 0;
+			$id    = self::network_of( $row['blog_id'], $row['network_id'] ? $row['network_id'] : $other );
 			if ( ! isset( $owned[ $id ] ) ) {
 				$owned[ $id ] = '' !== run( 'Owner', 'owner', array( $id ) );
 			}
@@ -257,10 +257,10 @@ final class Outbox {
 	}
 
 	/**
-	 * Write the rows with one statement.
+	 * Insert the rows with one statement.
 	 *
-	 * @param array $rows What to write.
-	 * @return bool Whether the database took them.
+	 * @param array $rows The rows.
+	 * @return bool Whether this succeeded.
 	 */
 	private static function write( array $rows ) {
 		global $wpdb;
@@ -281,14 +281,14 @@ final class Outbox {
 		}
 		$sql        = "INSERT INTO $table (network_id, uid, created_at, kind, blog_id, domain, detail) VALUES " . \implode( ', ', $values );
 		$suppressed = $wpdb->suppress_errors( true );
-		// Twice, because another process may have been in the way.
+		// Retry once: another process may have locked the table.
 		$written = $wpdb->query( $sql ) || $wpdb->query( $sql ); // phpcs:ignore WordPress.DB -- prepared above, row by row.
-		// Of several rows MySQL tells the first one's, others the last one's. Ids may come in steps, so chance says when.
+		// insert_id is the first ID on MySQL and the last one elsewhere, and IDs may have gaps, so clean up at random.
 		$id = (int) $wpdb->insert_id;
 		if ( $written && $id > self::KEPT && \random_int( 1, 500 ) <= \count( $rows ) ) {
-			// Of these networks only: another one's engine may have been away for longer, and its rows are evidence.
+			// Only rows of these networks: another network's engine may have been offline longer and still need its rows.
 			foreach ( \array_unique( \array_column( $rows, 'network_id' ) ) as $network_id ) {
-				$wpdb->query( $wpdb->prepare( "DELETE FROM $table WHERE network_id = %d AND id <= %d", $network_id, $id - self::KEPT ) ); // phpcs:ignore WordPress.DB -- our own table.
+				$wpdb->query( $wpdb->prepare( "DELETE FROM $table WHERE network_id = %d AND id <= %d", $network_id, $id - self::KEPT ) ); // phpcs:ignore WordPress.DB -- the shim's own table.
 			}
 		}
 		$wpdb->suppress_errors( $suppressed );

@@ -1,6 +1,6 @@
 <?php
 /**
- * Who is in charge of this network, and what the engine said last.
+ * Tracks the network's owner and the engine's last heartbeat.
  *
  * @package Closte_Bridge
  */
@@ -10,18 +10,17 @@ namespace Closte_Bridge;
 \defined( 'ABSPATH' ) || exit;
 
 /**
- * Reads the two network options: the owner, which adoption writes, and the engine's sign of life.
+ * Reads two network options: the owner, which `closte-bridge adopt` writes, and the engine's status with its heartbeat.
  *
- * From the table: an object cache that WP-CLI does not share with the web server would go on telling of an engine that is long
- * silent, or of none.
+ * Reads the table directly, because an object cache that is not shared with WP-CLI could return stale values.
  */
 final class Owner {
 
-	/** Seconds after which a silent engine is not in charge any more. */
+	/** Heartbeat timeout in seconds. Without a newer heartbeat, the built-in provider is active. */
 	const PATIENCE = 1800;
 
 	/**
-	 * Return which engine owns a network.
+	 * Return the engine that owns a network.
 	 *
 	 * @param int|null $network_id The network; null for this one.
 	 * @return string Its id, or '' if there is none.
@@ -31,7 +30,7 @@ final class Owner {
 	}
 
 	/**
-	 * Read our options of a network with one query.
+	 * Read closte-bridge's options of a network with one query.
 	 *
 	 * @param int|null $network_id The network; null for this one.
 	 * @return array Name => value, only those that exist.
@@ -40,17 +39,17 @@ final class Owner {
 		global $wpdb;
 		$id    = null === $network_id ? \get_current_network_id() : (int) $network_id;
 		$sql   = $wpdb->prepare( "SELECT meta_key, meta_value FROM {$wpdb->sitemeta} WHERE site_id = %d AND meta_key IN ('closte_bridge_owner', 'closte_bridge_status') ORDER BY meta_id DESC", $id );
-		$rows  = $wpdb->get_results( $sql, \ARRAY_N ); // phpcs:ignore WordPress.DB -- prepared above, and not to come from a cache.
+		$rows  = $wpdb->get_results( $sql, \ARRAY_N ); // phpcs:ignore WordPress.DB -- prepared above; a cache may be stale.
 		$found = array();
 		foreach ( \is_array( $rows ) ? $rows : array() as $row ) {
-			// They are plain arrays. An object in there is somebody's mischief, and is not built.
+			// The options are plain arrays. A serialized object can only be an attack, so it is not created.
 			$found[ $row[0] ] = \is_serialized( $row[1] ) ? \unserialize( \trim( $row[1] ), array( 'allowed_classes' => false ) ) : $row[1]; // phpcs:ignore WordPress.PHP.DiscouragedPHPFunctions -- as WordPress stores it.
 		}
 		return $found;
 	}
 
 	/**
-	 * Return the owner that options name.
+	 * Return the owner from the options.
 	 *
 	 * @param array $options From `options`.
 	 * @return string Its id, or '' if there is none.
@@ -61,32 +60,32 @@ final class Owner {
 	}
 
 	/**
-	 * Return how long the engine has been silent.
+	 * Return the seconds since the last heartbeat.
 	 *
-	 * @return int|null Seconds, or null if it has never reported.
+	 * @return int|null Null if there is none.
 	 */
 	public static function silence() {
 		return self::silence_in( self::options() );
 	}
 
 	/**
-	 * Return how long ago options say that the engine reported.
+	 * Return the seconds since the heartbeat in the options.
 	 *
 	 * @param array $options From `options`.
-	 * @return int|null Seconds, or null if it has never reported.
+	 * @return int|null Null if there is none.
 	 */
 	private static function silence_in( array $options ) {
 		$status = isset( $options['closte_bridge_status'] ) ? $options['closte_bridge_status'] : null;
 		if ( ! \is_array( $status ) || ! isset( $status['heartbeat'] ) || ! \is_numeric( $status['heartbeat'] ) ) {
 			return null;
 		}
-		// A heartbeat of the future is none: some clock was wrong.
+		// Ignore heartbeats in the future (clock skew).
 		$age = \time() - (int) $status['heartbeat'];
 		return $age < -300 ? null : \max( 0, $age );
 	}
 
 	/**
-	 * Say how long the engine may be silent.
+	 * Return the heartbeat timeout.
 	 *
 	 * @return int Seconds.
 	 */
@@ -96,7 +95,7 @@ final class Owner {
 	}
 
 	/**
-	 * Return whether the bridge does the work for a network: it owns the network, and reported lately.
+	 * Return whether closte-bridge is active for a network: it owns the network and sent a recent heartbeat.
 	 *
 	 * @param int|null $network_id The network; null for this one.
 	 * @return bool
@@ -106,7 +105,7 @@ final class Owner {
 	}
 
 	/**
-	 * Return whether options say that the bridge does the work.
+	 * Return whether closte-bridge is active according to the options.
 	 *
 	 * @param array $options From `options`.
 	 * @return bool
@@ -120,7 +119,7 @@ final class Owner {
 	 * Return the network of a site.
 	 *
 	 * @param mixed $blog_id The site.
-	 * @return int|null Null for this network: the site is not known.
+	 * @return int|null Null if the site is not known.
 	 */
 	public static function network_of( $blog_id ) {
 		$site = \is_numeric( $blog_id ) && $blog_id > 0 ? \get_site( (int) $blog_id ) : null;
@@ -128,9 +127,9 @@ final class Owner {
 	}
 
 	/**
-	 * Answer whether a domain's DNS is correct, if the engine of its site's network has proven it.
+	 * Return the engine's DNS check result for a domain, if there is one.
 	 *
-	 * @param mixed  $result What is thought so far.
+	 * @param mixed  $result The result so far.
 	 * @param object $domain The mapping.
 	 * @return mixed
 	 */
@@ -149,7 +148,7 @@ final class Owner {
 	}
 
 	/**
-	 * Show the network's administrators that the engine is silent, and what that means.
+	 * Show the network's administrators a notice while closte-bridge is offline.
 	 */
 	public static function notice() {
 		if ( ! \current_user_can( 'manage_network_options' ) ) {
@@ -159,11 +158,11 @@ final class Owner {
 		if ( '' === self::owner_in( $options ) || self::is_active_in( $options ) ) {
 			return;
 		}
-		$silence = self::silence_in( $options );
-		$since   = null === $silence ? 'has not reported yet' : \sprintf( 'has not reported for %d minutes', $silence / 60 );
 		\printf(
-			'<div class="notice notice-warning"><p>%s</p></div>',
-			\esc_html( "closte-bridge $since. Until it does, Ultimate Multisite's own Closte provider does its work. Run \"closte-bridge shim status\" on the host to see what is wrong." )
+			'<div class="notice notice-warning"><p>%1$s %2$s</p><p>%3$s</p></div>',
+			\esc_html( (string) run( 'Messages', 'offline', array( self::silence_in( $options ) ) ) ),
+			\esc_html( (string) run( 'Messages', 'meanwhile' ) ),
+			\sprintf( \esc_html( (string) run( 'Messages', 'diagnose' ) ), '<code>closte-bridge shim status</code>' )
 		);
 	}
 }

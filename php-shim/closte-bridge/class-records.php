@@ -1,6 +1,6 @@
 <?php
 /**
- * Makes sure that every new site has its domain record.
+ * Creates the domain records of new sites.
  *
  * @package Closte_Bridge
  */
@@ -10,13 +10,13 @@ namespace Closte_Bridge;
 \defined( 'ABSPATH' ) || exit;
 
 /**
- * Ultimate Multisite makes the record itself since 2.4. Where it did not, it is made at the end of the request, or of
- * a duplication: never while a site is still being copied.
+ * Ultimate Multisite 2.4 and later create the record themselves. Otherwise it is created at the end of the request or of a
+ * duplication, never while a site is still being copied.
  */
 final class Records {
 
 	/**
-	 * The sites of this request that may lack a record (true), or are to have none (false).
+	 * The sites of this request that need a record (true) or must not get one (false).
 	 *
 	 * @var array
 	 */
@@ -32,7 +32,7 @@ final class Records {
 	}
 
 	/**
-	 * Let a site be without a record in this request.
+	 * Do not create a record for a site in this request.
 	 *
 	 * @param int $blog_id The site.
 	 */
@@ -41,9 +41,9 @@ final class Records {
 	}
 
 	/**
-	 * Make the records that are missing.
+	 * Create the missing records.
 	 *
-	 * @param int|null $blog_id Of this site only.
+	 * @param int|null $blog_id Only for this site; null for all.
 	 */
 	public static function settle( $blog_id = null ) {
 		if ( null === $blog_id ) {
@@ -57,17 +57,17 @@ final class Records {
 			}
 		}
 		foreach ( \array_keys( \array_filter( $sites ) ) as $site ) {
-			run( 'Records', 'make', array( $site ) ); // If it fails, the engine makes up for it.
+			run( 'Records', 'make', array( $site ) ); // If this fails, the next sync creates it.
 		}
 	}
 
 	/**
-	 * Make one site's record unless there is one, or there should be none.
+	 * Create a site's record unless it exists or must not exist.
 	 *
 	 * @param int  $blog_id The site.
-	 * @param bool $really  Whether to make it; else only what would be done is said.
-	 * @return string `made`, `missing` (it would be made), `there`, `unwanted`, `gone`, `inactive` (Ultimate Multisite is
-	 *                not at work), or `refused` with the code of its error.
+	 * @param bool $really  Whether to create it, or only return what would be done.
+	 * @return string `made`, `missing` (it would be created), `there`, `unwanted`, `gone`, `inactive` (Ultimate Multisite is not
+	 *                active), or `refused` with the code of its error.
 	 */
 	public static function make( $blog_id, $really = true ) {
 		if ( ! \function_exists( 'wu_create_domain' ) || ! \function_exists( 'wu_get_domains' ) ) {
@@ -116,7 +116,7 @@ final class Records {
 	}
 
 	/**
-	 * Return whether the tables themselves have a row for a site or its domain: an object cache does not know what came
+	 * Return whether the tables have a row for a site or its domain. An object cache does not know rows that were inserted
 	 * by SQL, and a second row would be a second primary domain.
 	 *
 	 * @param \WP_Site $site The site.
@@ -126,8 +126,8 @@ final class Records {
 		global $wpdb;
 		// Ultimate Multisite 2.14.2 has another table on a secondary network.
 		$like = $wpdb->esc_like( $wpdb->base_prefix . 'wu_' ) . '%' . $wpdb->esc_like( 'domain_mappings' );
-		foreach ( (array) $wpdb->get_col( $wpdb->prepare( 'SHOW TABLES LIKE %s', $like ) ) as $table ) { // phpcs:ignore WordPress.DB -- not to come from a cache.
-			if ( \preg_match( '/^\w+$/D', $table ) && $wpdb->get_var( $wpdb->prepare( "SELECT 1 FROM $table WHERE blog_id = %d OR domain = %s LIMIT 1", $site->blog_id, $site->domain ) ) ) { // phpcs:ignore WordPress.DB -- likewise.
+		foreach ( (array) $wpdb->get_col( $wpdb->prepare( 'SHOW TABLES LIKE %s', $like ) ) as $table ) { // phpcs:ignore WordPress.DB -- a cache may be stale.
+			if ( \preg_match( '/^\w+$/D', $table ) && $wpdb->get_var( $wpdb->prepare( "SELECT 1 FROM $table WHERE blog_id = %d OR domain = %s LIMIT 1", $site->blog_id, $site->domain ) ) ) { // phpcs:ignore WordPress.DB -- the same.
 				return true;
 			}
 		}
@@ -135,7 +135,7 @@ final class Records {
 	}
 
 	/**
-	 * Have Ultimate Multisite make the record, by its own way where it has one.
+	 * Create the record with Ultimate Multisite's own function for sites, or else its function for domains.
 	 *
 	 * @param \WP_Site $site The site.
 	 * @return mixed The mapping, or a WP_Error.
@@ -159,7 +159,7 @@ final class Records {
 	}
 
 	/**
-	 * Tell whether a site's domain is its own: not shared with others, and not in somebody's way.
+	 * Return whether a site may have a record: its domain is not shared, and no plugin refuses one.
 	 *
 	 * @param \WP_Site $site The site.
 	 * @return bool
@@ -172,7 +172,7 @@ final class Records {
 		$class   = '\WP_Ultimo\Managers\Domain_Manager';
 		$manager = \class_exists( $class, false ) ? $class::get_instance() : null;
 		$shared  = \is_callable( array( $manager, 'is_network_base_domain' ) ) && $manager->is_network_base_domain( $site->domain );
-		$bases   = (array) \apply_filters( 'wu_checkout_form_base_domains', array() ); // phpcs:ignore WordPress.NamingConventions.PrefixAllGlobals -- Ultimate Multisite's own.
+		$bases   = (array) \apply_filters( 'wu_checkout_form_base_domains', array() ); // phpcs:ignore WordPress.NamingConventions.PrefixAllGlobals -- a hook of Ultimate Multisite.
 		$bases[] = $network->domain;
 		if ( $shared || \in_array( self::bare( $site->domain ), \array_map( array( __CLASS__, 'bare' ), $bases ), true ) ) {
 			return false;
@@ -181,24 +181,24 @@ final class Records {
 	}
 
 	/**
-	 * Tell whether nobody objects to a site's record, as Ultimate Multisite asks since 2.12.1.
+	 * Return whether a site's record is allowed by the filter that Ultimate Multisite has since 2.12.1.
 	 *
 	 * @param \WP_Site $site The site.
 	 * @return bool
 	 */
 	public static function is_allowed( $site ) {
-		return (bool) \apply_filters( 'wu_should_create_domain_record_for_site', true, $site ); // phpcs:ignore WordPress.NamingConventions.PrefixAllGlobals -- Ultimate Multisite's own.
+		return (bool) \apply_filters( 'wu_should_create_domain_record_for_site', true, $site ); // phpcs:ignore WordPress.NamingConventions.PrefixAllGlobals -- a hook of Ultimate Multisite.
 	}
 
 	/**
-	 * Reduce a name to what is compared.
+	 * Normalize a domain for comparison.
 	 *
-	 * @param mixed $name As written somewhere.
+	 * @param mixed $domain A domain, or a URL.
 	 * @return string Lower case, without scheme, port, path, trailing dot and `www.`.
 	 */
-	public static function bare( $name ) {
-		$name = \strtolower( \trim( \is_scalar( $name ) ? (string) $name : '' ) );
-		$name = (string) \preg_replace( array( '#^[a-z]+://#', '#[/:].*$#s', '#\.$#', '#^www\.#' ), '', $name );
-		return $name;
+	public static function bare( $domain ) {
+		$domain = \strtolower( \trim( \is_scalar( $domain ) ? (string) $domain : '' ) );
+		$domain = (string) \preg_replace( array( '#^[a-z]+://#', '#[/:].*$#s', '#\.$#', '#^www\.#' ), '', $domain );
+		return $domain;
 	}
 }

@@ -1,6 +1,6 @@
 <?php
 /**
- * Removes the shim without the engine, whose program is gone.
+ * Removes the shim without the engine, if its program is missing.
  *
  * @package Closte_Bridge
  */
@@ -10,16 +10,16 @@ namespace Closte_Bridge;
 \defined( 'ABSPATH' ) || exit;
 
 /**
- * Does what `closte-bridge shim uninstall` does. What another network of the installation uses stays.
+ * Does the same as `closte-bridge shim uninstall`. Keeps everything that another network uses.
  */
 final class Removal {
 
 	/**
-	 * Remove all that is ours.
+	 * Remove the files, the events and the options of closte-bridge.
 	 *
-	 * @param array $failed      What to return if this fails: whoever calls a part gets its first argument back then.
-	 * @param bool  $keeps_owner Whether the option that names the owner stays.
-	 * @return array What was left, in words.
+	 * @param array $failed      The result if this method throws: `run` returns the first argument then.
+	 * @param bool  $keeps_owner Whether to keep the option that names the owner.
+	 * @return array Paths, tables and options that could not be removed.
 	 */
 	public static function remove( array $failed, $keeps_owner = false ) {
 		unset( $failed );
@@ -36,38 +36,38 @@ final class Removal {
 	public static function is_shared() {
 		global $wpdb;
 		$sql   = $wpdb->prepare( "SELECT COUNT(*) FROM {$wpdb->sitemeta} WHERE meta_key = 'closte_bridge_owner' AND site_id <> %d", \get_current_network_id() );
-		$owned = (int) $wpdb->get_var( $sql ); // phpcs:ignore WordPress.DB -- prepared above, and not to come from a cache.
+		$owned = (int) $wpdb->get_var( $sql ); // phpcs:ignore WordPress.DB -- prepared above; a cache may be stale.
 		$file  = __DIR__ . '/config.php';
 		$all   = \is_readable( $file ) ? include $file : array();
 		return $owned > 0 || ( \is_array( $all ) && \array_diff_key( $all, array( \get_current_network_id() => true ) ) );
 	}
 
 	/**
-	 * Remove the files that have our mark; the loader first, so that nothing of the rest is used.
+	 * Remove the shim's files; the loader first, so that no request loads a partial shim.
 	 *
-	 * @return array Paths that were left.
+	 * @return array Paths that could not be removed.
 	 */
 	private static function remove_files() {
 		$left = array();
 		foreach ( \array_merge( array( \dirname( __DIR__ ) . '/closte-bridge-shim.php' ), (array) \glob( __DIR__ . '/*.php' ) ) as $path ) {
-			if ( \is_file( $path ) && ( ! self::is_ours( $path ) || ! @\unlink( $path ) ) ) { // phpcs:ignore -- what is left is told.
+			if ( \is_file( $path ) && ( ! self::is_own( $path ) || ! @\unlink( $path ) ) ) { // phpcs:ignore -- what cannot be removed is reported.
 				$left[] = $path;
 			}
 		}
 		foreach ( (array) \glob( __DIR__ . '/*.tmp' ) as $leftover ) {
-			@\unlink( $leftover ); // phpcs:ignore -- likewise.
+			@\unlink( $leftover ); // phpcs:ignore -- the same.
 		}
-		@\rmdir( __DIR__ ); // phpcs:ignore -- it is not empty if something was left.
+		@\rmdir( __DIR__ ); // phpcs:ignore -- not empty if a file could not be removed.
 		return $left;
 	}
 
 	/**
-	 * Return whether a file has our mark.
+	 * Return whether closte-bridge created a file.
 	 *
 	 * @param string $path The file.
 	 * @return bool
 	 */
-	private static function is_ours( $path ) {
+	private static function is_own( $path ) {
 		$text = \is_link( $path ) ? '' : (string) \file_get_contents( $path, false, null, 0, 200 ); // phpcs:ignore WordPress.WP.AlternativeFunctions -- a file of this machine.
 		return 1 === \preg_match( '#\A<\?php\n// closte-bridge-shim \S{1,40} sha256:[0-9a-f]{64}\n#', $text );
 	}
@@ -76,31 +76,31 @@ final class Removal {
 	 * Remove this network's events, and the table if no other network uses it.
 	 *
 	 * @param bool $shared Whether another network uses it.
-	 * @return array What was left, in words.
+	 * @return array The table, if this failed.
 	 */
 	private static function remove_events( $shared ) {
 		global $wpdb;
 		$table      = $wpdb->base_prefix . 'closte_bridge_events';
 		$suppressed = $wpdb->suppress_errors( true );
 		$of         = \get_current_network_id();
-		$sql        = $shared ? $wpdb->prepare( "DELETE FROM $table WHERE network_id = %d", $of ) : "DROP TABLE IF EXISTS $table"; // phpcs:ignore WordPress.DB.PreparedSQL -- our own table.
-		$done       = $wpdb->query( $sql ); // phpcs:ignore WordPress.DB -- our own table.
+		$sql        = $shared ? $wpdb->prepare( "DELETE FROM $table WHERE network_id = %d", $of ) : "DROP TABLE IF EXISTS $table"; // phpcs:ignore WordPress.DB.PreparedSQL -- the shim's own table.
+		$done       = $wpdb->query( $sql ); // phpcs:ignore WordPress.DB -- the shim's own table.
 		$wpdb->suppress_errors( $suppressed );
-		return false === $done ? array( "the table $table" ) : array();
+		return false === $done ? array( run( 'Messages', 'table', array( $table ) ) ) : array();
 	}
 
 	/**
-	 * Remove our options of this network.
+	 * Remove closte-bridge's options of this network.
 	 *
-	 * @param bool $keeps_owner Whether the owner stays.
-	 * @return array What was left, in words.
+	 * @param bool $keeps_owner Whether to keep the owner.
+	 * @return array Options that could not be removed.
 	 */
 	private static function remove_options( $keeps_owner ) {
 		$left = array();
 		foreach ( $keeps_owner ? array( 'closte_bridge_status' ) : array( 'closte_bridge_status', 'closte_bridge_owner' ) as $name ) {
 			\delete_network_option( null, $name );
 			if ( null !== \get_network_option( null, $name, null ) ) {
-				$left[] = "the option $name";
+				$left[] = run( 'Messages', 'option', array( $name ) );
 			}
 		}
 		return $left;

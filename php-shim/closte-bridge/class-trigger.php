@@ -1,6 +1,6 @@
 <?php
 /**
- * Wakes the engine: by touching a file that somebody watches, else by starting it, else not at all.
+ * Triggers a sync: touches a file that `closte-bridge watch` checks, or starts a process.
  *
  * @package Closte_Bridge
  */
@@ -10,21 +10,21 @@ namespace Closte_Bridge;
 \defined( 'ABSPATH' ) || exit;
 
 /**
- * Waits for nothing, and needs nothing: what is not seen now is found by the engine's next look.
+ * Best effort and non-blocking: the next scheduled sync picks up anything missed.
  */
 final class Trigger {
 
-	/** A watcher shows every few seconds that it is there. */
+	/** Maximum age of the watcher's heartbeat, in seconds; it writes one every few seconds. */
 	const FRESH = 30;
 
-	/** An engine that was started and has not shown itself since is not started again for so many seconds. */
+	/** Seconds to wait for an engine that was started before starting another. */
 	const PENDING = 30;
 
 	/**
-	 * Return what `shim install` fixed for a network.
+	 * Return the configuration that `closte-bridge shim install` wrote for a network.
 	 *
 	 * @param int|null $network_id The network; null for this one.
-	 * @return array Empty when there is nothing.
+	 * @return array Empty if there is none.
 	 */
 	public static function config( $network_id = null ) {
 		$file = __DIR__ . '/config.php';
@@ -37,7 +37,7 @@ final class Trigger {
 	}
 
 	/**
-	 * Wake the engine of a network.
+	 * Trigger a sync of a network.
 	 *
 	 * @param int|null $network_id The network; null for this one.
 	 */
@@ -45,17 +45,17 @@ final class Trigger {
 		$config = self::config( $network_id );
 		$method = self::method( $config );
 		if ( 'file' === $method[0] ) {
-			@\touch( $config['trigger_file'] ); // phpcs:ignore -- a full disk only means that nobody sees it.
+			@\touch( $config['trigger_file'] ); // phpcs:ignore -- a full disk only delays the sync.
 		} elseif ( 'process' === $method[0] && ! self::is_pending( $config['trigger_file'] ) && ! self::is_at_work( $config['trigger_file'] ) ) {
-			// Nothing stands between here and the start: an engine that met our look at its lock has left.
+			// Start without further delay: an engine that found its lock taken by this check has exited.
 			self::note_start( $config['trigger_file'] );
 			self::start( $config );
 		}
 	}
 
 	/**
-	 * Return whether an engine that was started earlier still holds its lock, for example while removals wait: it sees
-	 * the trigger file, which is touched then, and runs again.
+	 * Return whether an engine that was started earlier still runs, for example while removals wait. If so, touch the
+	 * trigger file, so that it syncs again.
 	 *
 	 * @param string $trigger_file The file.
 	 * @return bool
@@ -65,44 +65,45 @@ final class Trigger {
 		if ( ! self::is_locked( $lock ) ) {
 			return false;
 		}
-		@\touch( $trigger_file ); // phpcs:ignore -- as above.
-		// It may have ended just before the file was touched.
+		@\touch( $trigger_file ); // phpcs:ignore -- the same.
+		// It may have exited just before the file was touched.
 		return self::is_locked( $lock );
 	}
 
 	/**
-	 * Return whether somebody holds a lock, without waiting for it.
+	 * Return whether a process holds a lock, without waiting for it.
 	 *
 	 * @param string $path The file.
 	 * @return bool
 	 */
 	private static function is_locked( $path ) {
-		$file = @\fopen( $path, 'r' ); // phpcs:ignore -- usually there is one; it is neither read nor written.
+		$file = @\fopen( $path, 'r' ); // phpcs:ignore -- the file may be missing; only its lock is used.
 		if ( ! $file ) {
 			return false;
 		}
 		$blocked = 0;
 		$free    = \flock( $file, \LOCK_SH | \LOCK_NB, $blocked );
-		\fclose( $file ); // phpcs:ignore WordPress.WP.AlternativeFunctions -- as above.
+		\fclose( $file ); // phpcs:ignore WordPress.WP.AlternativeFunctions -- the same.
 		return ! $free && $blocked;
 	}
 
 	/**
-	 * Return whether an engine that was started a moment ago has yet to begin: it will see what was noted just now.
+	 * Return whether an engine that was just started has not begun yet: it will read the events written now.
 	 *
-	 * It touches the wake file before it reads. One that is broken or hangs never does, and is not started at each request.
+	 * It touches the trigger file before it reads. An engine that fails or hangs never does, so it is not started on each
+	 * request.
 	 *
 	 * @param string $trigger_file The file.
 	 * @return bool
 	 */
 	private static function is_pending( $trigger_file ) {
-		$tried = self::is_unanswered( $trigger_file ) ? @\fileatime( \dirname( $trigger_file ) . '/spawned' ) : false; // phpcs:ignore -- as below.
+		$tried = self::is_unanswered( $trigger_file ) ? @\fileatime( \dirname( $trigger_file ) . '/spawned' ) : false; // phpcs:ignore -- the file may be missing.
 		$age   = \is_int( $tried ) ? \time() - $tried : -1;
 		return $age >= 0 && $age < self::PENDING;
 	}
 
 	/**
-	 * Return whether the engine has not begun since it was started.
+	 * Return whether the engine was started and has not begun since.
 	 *
 	 * @param string $trigger_file The file.
 	 * @return bool
@@ -111,95 +112,95 @@ final class Trigger {
 		$mark = \dirname( $trigger_file ) . '/spawned';
 		\clearstatcache( true, $mark );
 		\clearstatcache( true, $trigger_file );
-		$started = @\filemtime( $mark ); // phpcs:ignore -- usually it is old, or there is none.
-		$shown   = @\filemtime( $trigger_file ); // phpcs:ignore -- likewise.
+		$started = @\filemtime( $mark ); // phpcs:ignore -- the file may be missing.
+		$shown   = @\filemtime( $trigger_file ); // phpcs:ignore -- the same.
 		return \is_int( $started ) && ( ! \is_int( $shown ) || $shown < $started );
 	}
 
 	/**
-	 * Note that the engine is started. As long as no start is answered the first one's time stays, so that it shows for
-	 * how long none has been, however often another event starts it.
+	 * Record the start of the engine. The modification time is that of the first start without an answer; the access time
+	 * is that of the last start.
 	 *
 	 * @param string $trigger_file The file.
 	 */
 	private static function note_start( $trigger_file ) {
 		$mark  = \dirname( $trigger_file ) . '/spawned';
 		$first = self::is_unanswered( $trigger_file ) ? \filemtime( $mark ) : \time();
-		@\touch( $mark, $first, \time() ); // phpcs:ignore -- a full disk only means that nobody sees it.
+		@\touch( $mark, $first, \time() ); // phpcs:ignore -- a full disk only delays the sync.
 	}
 
 	/**
-	 * Choose how, and say why.
+	 * Choose the trigger method and return it with the reason.
 	 *
 	 * @param array $config From `config`.
-	 * @return array `file`, `process` or `poll`, and a sentence.
+	 * @return array `file`, `process` or `poll`, and a sentence for `closte-bridge shim status`, which is not translated.
 	 */
 	public static function method( array $config ) {
 		$mode = \defined( 'CLOSTE_BRIDGE_WAKE' ) ? CLOSTE_BRIDGE_WAKE : ( isset( $config['wake'] ) ? $config['wake'] : 'auto' );
 		if ( ! \in_array( $mode, array( 'auto', 'file', 'process', 'none' ), true ) ) {
-			return array( 'poll', 'CLOSTE_BRIDGE_WAKE is none of "auto", "file", "process" and "none".' );
+			return array( 'poll', 'CLOSTE_BRIDGE_WAKE must be "auto", "file", "process" or "none".' );
 		}
 		if ( 'none' === $mode ) {
-			return array( 'poll', 'Waking is switched off.' );
+			return array( 'poll', 'Triggering is disabled.' );
 		}
 		if ( empty( $config['trigger_file'] ) || empty( $config['engine'] ) || ! \is_array( $config['engine'] ) ) {
-			return array( 'poll', 'The engine is on another machine.' );
+			return array( 'poll', 'closte-bridge runs on another machine.' );
 		}
 		if ( \function_exists( 'posix_geteuid' ) && isset( $config['user'] ) && \posix_geteuid() !== $config['user'] ) {
-			return array( 'poll', 'This process does not run as the engine\'s user.' );
+			return array( 'poll', 'PHP runs as a different user than closte-bridge.' );
 		}
 		$folder = \dirname( $config['trigger_file'] );
 		$usable = @\is_dir( $folder ) && @\is_writable( $folder ); // phpcs:ignore -- open_basedir complains.
 		if ( 'process' !== $mode && $usable && ( 'file' === $mode || self::is_watched( $folder ) ) ) {
-			return array( 'file', 'Somebody watches the wake file.' );
+			return array( 'file', 'file' === $mode ? 'The method "file" is set.' : '`closte-bridge watch` is running.' );
 		}
 		$why = 'file' === $mode ? '' : self::why_no_process( $config );
 		if ( '' === $why && ! $usable ) {
-			// Also where nothing tells the user: an engine that cannot write there would be started by every event, and end.
-			$why = 'The folder of the wake file cannot be written.';
+			// Even if the user ID is unknown: each event would start an engine that cannot write there and exits.
+			$why = 'PHP cannot write to the state folder.';
 		}
-		return '' === $why ? array( 'process', 'The engine is started.' ) : array( 'poll', $why );
+		return '' === $why ? array( 'process', 'PHP starts closte-bridge.' ) : array( 'poll', $why );
 	}
 
 	/**
-	 * Tell whether a watcher was there a moment ago.
+	 * Return whether `closte-bridge watch` is running.
 	 *
 	 * @param string $folder The state folder.
 	 * @return bool
 	 */
 	private static function is_watched( $folder ) {
 		\clearstatcache( true, $folder . '/heartbeat' );
-		$seen = @\filemtime( $folder . '/heartbeat' ); // phpcs:ignore -- usually there is none.
+		$seen = @\filemtime( $folder . '/heartbeat' ); // phpcs:ignore -- the file may be missing.
 		return \is_int( $seen ) && \abs( \time() - $seen ) <= self::FRESH;
 	}
 
 	/**
-	 * Say what keeps a process from being started.
+	 * Return why no process can be started.
 	 *
 	 * @param array $config From `config`.
 	 * @return string A sentence, or ''.
 	 */
 	private static function why_no_process( array $config ) {
 		if ( ! \function_exists( 'proc_open' ) || ! \function_exists( 'proc_close' ) ) {
-			return 'PHP may not start processes (disable_functions).';
+			return 'PHP cannot start processes (disable_functions).';
 		}
 		$start = self::start_of( $config );
 		if ( ! $start ) {
-			return 'Nothing on this machine starts a program in the background.';
+			return 'No method to start a program in the background works on this machine.';
 		}
 		foreach ( array( $start[0], $config['engine'][0] ) as $program ) {
 			if ( ! \is_string( $program ) || '' === $program || ! @\is_executable( $program ) ) { // phpcs:ignore -- open_basedir complains.
-				return \sprintf( 'The program "%s" cannot be executed.', \is_string( $program ) ? $program : '' );
+				return \sprintf( '"%s" is not executable.', \is_string( $program ) ? $program : '' );
 			}
 		}
 		return '';
 	}
 
 	/**
-	 * Return what stands before the engine's command line so that it is started in the background: tried at installation.
+	 * Return the command that starts the engine in the background, as tested by `closte-bridge shim install`.
 	 *
 	 * @param array $config From `config`.
-	 * @return array Empty if nothing does.
+	 * @return array Empty if there is none.
 	 */
 	private static function start_of( array $config ) {
 		if ( ! \array_key_exists( 'start', $config ) ) {
@@ -209,7 +210,7 @@ final class Trigger {
 	}
 
 	/**
-	 * Start the engine and leave it alone: no terminal, no environment of ours, nothing to wait for.
+	 * Start the engine detached: no terminal, a minimal environment, no waiting.
 	 *
 	 * @param array $config From `config`.
 	 */

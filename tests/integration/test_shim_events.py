@@ -320,9 +320,9 @@ def test_the_notice_and_the_verdict(network: Multisite) -> None:
     )
     notice = "seen('network_admin_notices')"
     verdict = "apply_filters('wu_domain_has_correct_dns', false, wu_get_domain_by_domain('shop.example.com'), array())"
-    assert "closte-bridge has not reported yet" in network.php_json(notice)
+    assert "closte-bridge has not synced yet." in network.php_json(notice)
     heartbeat(network, age=3600)
-    assert "for 60 minutes" in network.php_json(notice)
+    assert "closte-bridge has not synced successfully for 1 hour." in network.php_json(notice)
     heartbeat(network)
     assert "closte-bridge" not in network.php_json(notice)
     assert network.php_json(verdict) is False

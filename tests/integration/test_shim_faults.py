@@ -196,7 +196,7 @@ def test_a_function_that_is_disabled(network: Multisite) -> None:
     code = f"""<?php wu_create_domain(array('domain' => 'shop.example.com', 'blog_id' => 1));
         echo json_encode(Closte_Bridge\\run('Trigger', 'method', array({told})));"""
     done = subprocess.run(argv, input=code, capture_output=True, text=True, check=False, env=network.env)
-    answer = '["poll","PHP may not start processes (disable_functions)."]'
+    answer = '["poll","PHP cannot start processes (disable_functions)."]'
     assert (done.returncode, done.stdout, done.stderr) == (0, answer, "")
     assert [kind for kind, *_ in events(network)] == ["mapping_added"]
 

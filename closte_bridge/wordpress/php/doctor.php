@@ -1,10 +1,10 @@
 <?php
 /**
- * Look at what only WordPress with its plugins loaded can tell. Reads only.
+ * Read facts that only WordPress with loaded plugins has. Changes nothing.
  */
 
 /**
- * Say whether the provider that Ultimate Multisite brings for Closte listens for new domains.
+ * Return whether Ultimate Multisite's built-in Closte provider listens for new domains.
  *
  * @return bool
  */
@@ -30,7 +30,7 @@ function closte_bridge_provider_listens(): bool {
 }
 
 /**
- * Build the document.
+ * Return the facts.
  *
  * @param array $request The engine's request.
  * @return array
@@ -45,8 +45,8 @@ function closte_bridge_doctor( array $request ): array {
 		'plugin_loaded'    => defined( 'WP_ULTIMO_VERSION' ) || class_exists( '\WP_Ultimo', false ),
 		'provider_listens' => closte_bridge_provider_listens(),
 		'proc_open'        => function_exists( 'proc_open' ),
-		// Only then does the shim take the provider's listeners off, and only when somebody is about to be told.
-		'active'        => defined( 'CLOSTE_BRIDGE_SHIM' ) && Closte_Bridge\run( 'Owner', 'is_active' ),
+		// If active, the shim removes the provider's listeners, but only before they would run.
+		'active'           => defined( 'CLOSTE_BRIDGE_SHIM' ) && Closte_Bridge\run( 'Owner', 'is_active' ),
 	);
 }
 

@@ -1,23 +1,23 @@
 <?php
 /**
- * Shared by the scripts that the engine feeds to `wp eval-file -`.
+ * Shared by the scripts that the engine passes to `wp eval-file -`.
  *
- * The engine prepends one assignment, `$closte_bridge_request`, to whichever files it sends. Nothing here stays
- * behind in WordPress: the text is read from standard input and lives as long as the process.
+ * The engine prepends one assignment, `$closte_bridge_request`, to the files that it sends. No file is installed in
+ * WordPress: the text is read from standard input and lives for one process.
  *
  * PHP 7.4 to 8.5.
  */
 
-// The shim looks at this and stays silent inside the engine's own calls.
+// The shim checks this and records no events of the engine's own changes.
 defined( 'CLOSTE_BRIDGE_ENGINE' ) || define( 'CLOSTE_BRIDGE_ENGINE', true );
 
 /**
- * Print one document between two marks that nothing else in this process can print.
+ * Print one document between two marks with a random value, so that other output cannot imitate them.
  *
- * It goes straight to the descriptor, past output buffers, in one piece: notices can stand before and after it, never inside.
+ * Writes to the descriptor in one piece, past output buffers: PHP notices can appear before or after it, never inside.
  *
- * @param array  $document What the engine asked for.
- * @param string $nonce    The engine's random mark for this call.
+ * @param array  $document The answer.
+ * @param string $nonce    The engine's random value for this call.
  */
 function closte_bridge_answer( array $document, string $nonce ): void {
 	$json = json_encode( $document, JSON_UNESCAPED_SLASHES | JSON_INVALID_UTF8_SUBSTITUTE );
@@ -32,12 +32,12 @@ function closte_bridge_answer( array $document, string $nonce ): void {
 }
 
 /**
- * Run one query and fail loudly: wpdb would print its error into the page and go on.
+ * Run one query and throw on errors, which wpdb only prints.
  *
  * @param string $sql  The statement.
  * @param int    $mode OBJECT, ARRAY_A or ARRAY_N.
  * @return array The rows.
- * @throws RuntimeException When the database refused it. The message holds no SQL.
+ * @throws RuntimeException If the database refused it. The message contains no SQL.
  */
 function closte_bridge_rows( string $sql, $mode = ARRAY_N ): array {
 	global $wpdb;
@@ -50,7 +50,7 @@ function closte_bridge_rows( string $sql, $mode = ARRAY_N ): array {
 }
 
 /**
- * Read several network options as stored.
+ * Read several network options from the table.
  *
  * @param int   $network_id The network.
  * @param array $names      Option names.
@@ -67,17 +67,17 @@ function closte_bridge_network_options( int $network_id, array $names ): array {
 	);
 	$found = array();
 	foreach ( $rows as $row ) {
-		// Settings are plain arrays. An object in there is somebody's mischief, and is not built.
+		// The options are plain arrays. A serialized object can only be an attack, so it is not created.
 		$found[ $row[0] ] = is_serialized( $row[1] ) ? unserialize( trim( $row[1] ), array( 'allowed_classes' => false ) ) : $row[1];
 	}
 	return $found;
 }
 
 /**
- * Look for a table by its exact name.
+ * Find a table by its exact name.
  *
  * @param string $table The full name.
- * @return array|null The row of SHOW TABLE STATUS, or null when there is no such table.
+ * @return array|null The row of SHOW TABLE STATUS; null if there is no such table.
  */
 function closte_bridge_table( string $table ): ?array {
 	global $wpdb;
@@ -90,7 +90,7 @@ function closte_bridge_table( string $table ): ?array {
 }
 
 /**
- * Name the table of the shim's events, which all networks of an installation share.
+ * Return the name of the shim's event table, which all networks of an installation share.
  *
  * @return string
  */
@@ -100,7 +100,7 @@ function closte_bridge_events_table(): string {
 }
 
 /**
- * Read which engine an owner option names.
+ * Return the engine that an owner option names.
  *
  * @param mixed $owner The option `closte_bridge_owner`.
  * @return string|null
@@ -110,7 +110,7 @@ function closte_bridge_engine_of( $owner ): ?string {
 }
 
 /**
- * Read when the engine reported last.
+ * Return the time of the last heartbeat.
  *
  * @param array $options Network options.
  * @return int Seconds since the epoch; 0 if never.
@@ -121,10 +121,10 @@ function closte_bridge_heartbeat( array $options ): int {
 }
 
 /**
- * Read how many reports of the engine this database has taken: an older copy of it has fewer.
+ * Return the number of reports that the engine wrote to this database: an older copy of the database has fewer.
  *
  * @param array $options Network options.
- * @return array|null What tells this count from one that began anew, and the number; null if there was none.
+ * @return array|null A random ID of this count, which changes if the count restarts, and the number; null if there is none.
  */
 function closte_bridge_reports( array $options ): ?array {
 	$reports = $options['closte_bridge_status']['reports'] ?? null;
@@ -132,10 +132,10 @@ function closte_bridge_reports( array $options ): ?array {
 }
 
 /**
- * Write what the shim is to know of the engine, and count that.
+ * Write the engine's status for the shim, and count this report.
  *
  * @param int   $network_id The network.
- * @param int   $heartbeat  When the engine succeeded last, in seconds since the epoch.
+ * @param int   $heartbeat  Time of the engine's last successful sync, in seconds since the epoch.
  * @param array $verdicts   Domain => whether its DNS is correct.
  */
 function closte_bridge_put_status( int $network_id, int $heartbeat, array $verdicts ): void {
@@ -152,9 +152,11 @@ function closte_bridge_put_status( int $network_id, int $heartbeat, array $verdi
 }
 
 /**
- * Tell whether an update is under way, by the rule of WordPress: its file is there, and is younger than ten minutes.
+ * Return whether an update is in progress. As in WordPress, its file must be younger than 10 minutes.
  *
- * Not wp_is_maintenance_mode(): WP-CLI makes that say no.
+ * WP-CLI makes wp_is_maintenance_mode() return false.
+ *
+ * @return bool
  */
 function closte_bridge_maintenance(): bool {
 	$upgrading = 0;
@@ -165,9 +167,9 @@ function closte_bridge_maintenance(): bool {
 }
 
 /**
- * Run a job and answer with its document, or with a code when it failed.
+ * Run a job and answer with its document, or with a code if it failed.
  *
- * Only a code leaves this place: an exception's message may quote what it was handed.
+ * The answer never has an exception's message, which may quote secrets.
  *
  * @param callable $job     Returns the document.
  * @param array    $request The engine's request.

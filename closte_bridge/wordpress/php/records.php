@@ -1,12 +1,12 @@
 <?php
 /**
- * Make the domain records that sites lack, by the very rules of the shim, whether it is installed or not.
+ * Create missing domain records of sites, with the rules of the shim, even if it is not installed.
  *
- * Runs with plugins loaded, so that Ultimate Multisite's own function makes them, its hooks fire and its checks follow.
+ * Runs with plugins loaded, so that Ultimate Multisite's own function creates them, and its hooks and checks run.
  */
 
 /**
- * Return what is known of a site's record, as a row of the mappings table.
+ * Return a site's record as a row of the mappings table.
  *
  * @param int $blog_id The site.
  * @return array|null Id, site, domain, active, primary, secure, stage.
@@ -28,18 +28,18 @@ function closte_bridge_record( int $blog_id ): ?array {
 }
 
 /**
- * Look at each site, and make its record if that is asked for, with a breath between them: each save flushes the cache.
+ * Check each site and, if requested, create its record. Pauses between records, because each save flushes the object cache.
  *
- * @param array $request `sites`: blog ids; `really`: whether to make them; `pause` in microseconds; `rules`: the shim's
- *                       class, as text.
- * @return array For each site, in their order, a word (see `Records::make`) and, when it was made, the record.
+ * @param array $request `sites`: blog IDs; `really`: whether to create the records; `pause` in microseconds; `rules`: the
+ *                       shim's class, as text.
+ * @return array For each site, in order, a result (see `Records::make`) and, if created, the record.
  */
 function closte_bridge_records( array $request ): array {
 	if ( ! function_exists( 'wu_create_domain' ) ) {
 		throw new RuntimeException( 'plugin-inactive' );
 	}
 	if ( ! class_exists( 'Closte_Bridge\Records', false ) ) {
-		eval( '?>' . base64_decode( $request['rules'] ) ); // phpcs:ignore Squiz.PHP.Eval -- it comes from standard input, as this file does.
+		eval( '?>' . base64_decode( $request['rules'] ) ); // phpcs:ignore Squiz.PHP.Eval -- it comes from standard input, like this file.
 	}
 	$results = array();
 	$made    = 0;
@@ -48,12 +48,12 @@ function closte_bridge_records( array $request ): array {
 			usleep( (int) $request['pause'] );
 		}
 		try {
-			$word = Closte_Bridge\Records::make( (int) $blog_id, (bool) $request['really'] );
+			$result = Closte_Bridge\Records::make( (int) $blog_id, (bool) $request['really'] );
 		} catch ( Throwable $failure ) {
-			$word = 'refused exception'; // One odd site must not stop the others.
+			$result = 'refused exception'; // One failure must not stop the other sites.
 		}
-		$made     += 'made' === $word ? 1 : 0;
-		$results[] = array( $word, 'made' === $word ? closte_bridge_record( (int) $blog_id ) : null );
+		$made     += 'made' === $result ? 1 : 0;
+		$results[] = array( $result, 'made' === $result ? closte_bridge_record( (int) $blog_id ) : null );
 	}
 	return array( 'results' => $results );
 }

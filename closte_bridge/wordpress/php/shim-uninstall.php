@@ -1,10 +1,10 @@
 <?php
 /**
- * Remove the shim, with all that is ours in WordPress. A part of `shim.php`, which knows the files.
+ * Remove the shim with all its data in WordPress. Used by `shim.php`.
  */
 
 /**
- * Tell whether another network of this installation still uses the shim.
+ * Return whether another network of this installation still uses the shim.
  *
  * @param int $id This network.
  * @return bool
@@ -14,11 +14,11 @@ function closte_bridge_used_elsewhere( int $id ): bool {
 }
 
 /**
- * Remove everything of this network's, and the files and the table when no other network uses them.
+ * Remove the data of this network, and the files and the table if no other network uses them.
  *
  * @param array $request `engine`; `keep_owner`; `version`.
  * @return array
- * @throws RuntimeException When another engine is in charge, or would lose what it needs.
+ * @throws RuntimeException If another engine owns the network, or another network would lose its configuration.
  */
 function closte_bridge_shim_uninstall( array $request ): array {
 	$id = get_current_network_id();
@@ -45,11 +45,11 @@ function closte_bridge_shim_uninstall( array $request ): array {
 }
 
 /**
- * Remove this network's events, and their table when no other network uses it.
+ * Remove this network's events, and their table if no other network uses it.
  *
  * @param int  $id     This network.
  * @param bool $shared Whether another network uses the table.
- * @return array What the database did not let go of, in words.
+ * @return array Names of what could not be removed.
  */
 function closte_bridge_remove_events( int $id, bool $shared ): array {
 	global $wpdb;
@@ -65,11 +65,11 @@ function closte_bridge_remove_events( int $id, bool $shared ): array {
 }
 
 /**
- * Remove our options of this network.
+ * Remove closte-bridge's options of this network.
  *
  * @param int  $id         This network.
- * @param bool $keep_owner Whether the engine stays in charge.
- * @return array What is stored all the same, in words: an object cache may know nothing of it.
+ * @param bool $keep_owner Whether to keep the owner.
+ * @return array Names of options that are still stored; an object cache may have hidden them.
  */
 function closte_bridge_remove_options( int $id, bool $keep_owner ): array {
 	$names = $keep_owner ? array( 'closte_bridge_status' ) : array( 'closte_bridge_status', 'closte_bridge_owner' );
@@ -84,9 +84,9 @@ function closte_bridge_remove_options( int $id, bool $keep_owner ): array {
 }
 
 /**
- * Remove the files that are ours; the loader first, so that nothing of the rest is used.
+ * Remove the shim's files; the loader first, so that no request loads a partial shim.
  *
- * @return array Names of files that could not be removed, or are not ours.
+ * @return array Files that could not be removed or were not created by closte-bridge.
  */
 function closte_bridge_remove_files(): array {
 	$left = array();

@@ -1,19 +1,19 @@
 <?php
 /**
- * Install the shim, look at it, and with `shim-uninstall.php` remove it. What is written comes from the engine; where it
- * goes is asked of WordPress.
+ * Install and inspect the shim; `shim-uninstall.php` removes it. The engine provides the files, WordPress the folder.
  *
- * A file is ours when its second line says so, with the digest of all the rest. Others are never touched.
+ * The second line of a file marks it as created by closte-bridge and has the digest of the rest. Other files are never
+ * changed.
  */
 
 const CLOSTE_BRIDGE_LOADER = 'closte-bridge-shim.php';
 const CLOSTE_BRIDGE_PARTS  = 'closte-bridge';
 
 /**
- * Put the mark into a file's text.
+ * Add the mark to a file's text.
  *
- * @param string $text    The text, which begins with a line of its own for the opening tag.
- * @param string $version The version it belongs to.
+ * @param string $text    The text; its first line is the opening tag.
+ * @param string $version The version of the shim.
  * @return string
  */
 function closte_bridge_mark( string $text, string $version ): string {
@@ -22,10 +22,10 @@ function closte_bridge_mark( string $text, string $version ): string {
 }
 
 /**
- * Look at a file.
+ * Return the state of a file.
  *
  * @param string $path The file.
- * @return array State (`missing`, `foreign-file`, `changed` or `intact`), and the version that it names.
+ * @return array State (`missing`, `foreign-file`, `changed` or `intact`) and version.
  */
 function closte_bridge_file_state( string $path ): array {
 	if ( ! file_exists( $path ) && ! is_link( $path ) ) {
@@ -40,9 +40,9 @@ function closte_bridge_file_state( string $path ): array {
 }
 
 /**
- * List the files of an installation, with those of other versions.
+ * Return the files of an installation, including those of other versions.
  *
- * @param array $names Those that this version has.
+ * @param array $names The files of this version.
  * @return array Paths by name.
  */
 function closte_bridge_shim_files( array $names ): array {
@@ -59,18 +59,18 @@ function closte_bridge_shim_files( array $names ): array {
 }
 
 /**
- * Write one file so that a reader sees the old one or the new one, never a part.
+ * Write a file atomically.
  *
  * @param string $path The file.
  * @param string $text Its text.
- * @throws RuntimeException When it cannot be written.
+ * @throws RuntimeException If it cannot be written.
  */
-function closte_bridge_write_whole( string $path, string $text ): void {
-	$beside = $path . '.' . bin2hex( random_bytes( 4 ) ) . '.tmp';
-	$length = @file_put_contents( $beside, $text );
-	if ( strlen( $text ) !== $length || ! @chmod( $beside, 0644 ) || ! @rename( $beside, $path ) ) {
-		if ( file_exists( $beside ) ) {
-			unlink( $beside );
+function closte_bridge_write_file( string $path, string $text ): void {
+	$temporary = $path . '.' . bin2hex( random_bytes( 4 ) ) . '.tmp';
+	$length    = @file_put_contents( $temporary, $text );
+	if ( strlen( $text ) !== $length || ! @chmod( $temporary, 0644 ) || ! @rename( $temporary, $path ) ) {
+		if ( file_exists( $temporary ) ) {
+			unlink( $temporary );
 		}
 		throw new RuntimeException( 'shim-not-writable' );
 	}
@@ -80,7 +80,7 @@ function closte_bridge_write_whole( string $path, string $text ): void {
 }
 
 /**
- * Read the owner's engine id.
+ * Return the ID of the engine that owns a network.
  *
  * @param int $network_id The network.
  * @return string|null
@@ -90,11 +90,11 @@ function closte_bridge_owner_engine( int $network_id ): ?string {
 }
 
 /**
- * Refuse to change what another engine put here.
+ * Refuse a change if another engine owns the network.
  *
  * @param int   $network_id The network.
- * @param array $request    `engine`: who asks, or null.
- * @throws RuntimeException When another engine is the owner.
+ * @param array $request    `engine`: the ID of the engine that asks, or null.
+ * @throws RuntimeException If another engine is the owner.
  */
 function closte_bridge_refuse_other_owner( int $network_id, array $request ): void {
 	$owner = closte_bridge_owner_engine( $network_id );
@@ -104,9 +104,9 @@ function closte_bridge_refuse_other_owner( int $network_id, array $request ): vo
 }
 
 /**
- * Read what is configured for each network.
+ * Read the configuration of all networks.
  *
- * @return array By network id.
+ * @return array By network ID.
  */
 function closte_bridge_shim_config(): array {
 	$path = WPMU_PLUGIN_DIR . '/' . CLOSTE_BRIDGE_PARTS . '/config.php';
@@ -118,10 +118,10 @@ function closte_bridge_shim_config(): array {
 }
 
 /**
- * Refuse to lose what is configured for other networks: of a file that somebody changed nothing can be taken over.
+ * Refuse to overwrite a changed configuration file if another network needs it: its entries cannot be trusted.
  *
  * @param int $id This network.
- * @throws RuntimeException When the file is not as it was written, and another network has an engine.
+ * @throws RuntimeException If the file was changed and another network has an owner.
  */
 function closte_bridge_refuse_loss( int $id ): void {
 	$state = closte_bridge_file_state( WPMU_PLUGIN_DIR . '/' . CLOSTE_BRIDGE_PARTS . '/config.php' )[0];
@@ -131,21 +131,21 @@ function closte_bridge_refuse_loss( int $id ): void {
 }
 
 /**
- * Write what is configured for each network.
+ * Write the configuration of all networks.
  *
- * @param array  $config  By network id.
+ * @param array  $config  By network ID.
  * @param string $version The version of the shim.
  */
 function closte_bridge_write_config( array $config, string $version ): void {
-	$text = "<?php\n/**\n * What the shim needs to know of the engine, by network. Written by `closte-bridge shim install`.\n */\n\n"
+	$text = "<?php\n/**\n * The engine of each network. Written by `closte-bridge shim install`.\n */\n\n"
 		. "defined( 'ABSPATH' ) || exit;\n\nreturn " . var_export( $config, true ) . ";\n";
-	closte_bridge_write_whole( WPMU_PLUGIN_DIR . '/' . CLOSTE_BRIDGE_PARTS . '/config.php', closte_bridge_mark( $text, $version ) );
+	closte_bridge_write_file( WPMU_PLUGIN_DIR . '/' . CLOSTE_BRIDGE_PARTS . '/config.php', closte_bridge_mark( $text, $version ) );
 }
 
 /**
- * Make the table of events, which all networks share.
+ * Create the event table, which all networks share.
  *
- * @throws RuntimeException When the database refuses.
+ * @throws RuntimeException If the database refuses.
  */
 function closte_bridge_make_table(): void {
 	global $wpdb;
@@ -175,18 +175,18 @@ function closte_bridge_make_table(): void {
 }
 
 /**
- * Install, or bring up to date.
+ * Install or update the shim.
  *
- * @param array $request `version`, `files` (name => text in base64, in the order to write them), `config` (for this network), `engine`,
- *                       `name_folder`: whether the engine is to be told where WordPress is.
+ * @param array $request `version`; `files` (name => text in base64, in the order to write them); `config` (for this network);
+ *                       `engine`; `name_folder`: whether to add the path of WordPress to the engine's command.
  * @return array
- * @throws RuntimeException When something is in the way.
+ * @throws RuntimeException If the installation is refused.
  */
 function closte_bridge_shim_install( array $request ): array {
 	$id = get_current_network_id();
 	closte_bridge_refuse_other_owner( $id, $request );
 	$foreign = array();
-	$files     = closte_bridge_shim_files( array_keys( $request['files'] ) );
+	$files   = closte_bridge_shim_files( array_keys( $request['files'] ) );
 	foreach ( $files as $name => $path ) {
 		if ( 'foreign-file' === closte_bridge_file_state( $path )[0] ) {
 			$foreign[] = $name;
@@ -194,8 +194,8 @@ function closte_bridge_shim_install( array $request ): array {
 	}
 	if ( $foreign ) {
 		return array(
-			'result'    => 'foreign_files',
-			'folder'    => WPMU_PLUGIN_DIR,
+			'result'        => 'foreign_files',
+			'folder'        => WPMU_PLUGIN_DIR,
 			'foreign_files' => $foreign,
 		);
 	}
@@ -209,19 +209,19 @@ function closte_bridge_shim_install( array $request ): array {
 	closte_bridge_refuse_loss( $id );
 	closte_bridge_make_table();
 	if ( ! empty( $request['name_folder'] ) ) {
-		// Whoever installs stands in WordPress' folder; whoever is woken does not.
+		// The installation ran in WordPress' folder; an engine started by the shim does not.
 		$request['config']['engine'][] = '--path=' . ABSPATH;
 	}
 	$config        = closte_bridge_shim_config();
 	$config[ $id ] = $request['config'];
 	closte_bridge_write_config( $config, $request['version'] );
-	// In this order, which is the engine's: an older loader uses new parts at once.
+	// In the engine's order: an older loader uses the new classes immediately.
 	foreach ( $request['files'] as $name => $text ) {
-		closte_bridge_write_whole( WPMU_PLUGIN_DIR . '/' . $name, closte_bridge_mark( base64_decode( $text ), $request['version'] ) );
+		closte_bridge_write_file( WPMU_PLUGIN_DIR . '/' . $name, closte_bridge_mark( base64_decode( $text ), $request['version'] ) );
 	}
 	foreach ( array_diff_key( $files, $request['files'] ) as $name => $path ) {
 		if ( CLOSTE_BRIDGE_PARTS . '/config.php' !== $name && 'missing' !== closte_bridge_file_state( $path )[0] ) {
-			unlink( $path ); // Of an older version.
+			unlink( $path ); // A file of an older version.
 		}
 	}
 	return array(
@@ -231,7 +231,7 @@ function closte_bridge_shim_install( array $request ): array {
 }
 
 /**
- * Tell whether an engine is in charge of another network of this installation: its events go into the same table.
+ * Return whether another network of this installation has an owner: its events are in the same table.
  *
  * @param int $id This network.
  * @return bool
@@ -243,42 +243,42 @@ function closte_bridge_owned_elsewhere( int $id ): bool {
 }
 
 /**
- * Ask the shim that is loaded in this process a question.
+ * Call a method of the shim that is loaded in this process.
  *
- * @param string $part   The part.
- * @param string $method Its method.
- * @param array  $args   Arguments.
- * @return mixed Null when no shim is loaded.
+ * @param string $part   The class.
+ * @param string $method The method.
+ * @param array  $args   The arguments.
+ * @return mixed Null if no shim is loaded.
  */
-function closte_bridge_ask_shim( string $part, string $method, array $args = array() ) {
+function closte_bridge_call_shim( string $part, string $method, array $args = array() ) {
 	return defined( 'CLOSTE_BRIDGE_SHIM' ) ? Closte_Bridge\run( $part, $method, $args ) : null;
 }
 
 /**
- * Try whether an event could be written down: a row of no network, which nobody reads, and which goes at once.
+ * Return whether the database can store an event: insert a row of network 0, which no engine reads, and delete it.
  *
- * A read-only database and a full disk show only by trying, and on SQLite only when it is committed.
+ * Only a write detects a read-only database or a full disk, and on SQLite only the commit.
  *
  * @param string $table The table.
  * @return bool
  */
-function closte_bridge_takes_events( string $table ): bool {
+function closte_bridge_can_store_events( string $table ): bool {
 	global $wpdb;
-	$uid   = bin2hex( random_bytes( 16 ) );
-	$taken = $wpdb->query(
+	$uid    = bin2hex( random_bytes( 16 ) );
+	$stored = $wpdb->query(
 		$wpdb->prepare(
 			"INSERT INTO $table (network_id, uid, created_at, kind, blog_id, domain, detail) VALUES (0, %s, %d, 'probe', 0, '', '')",
 			$uid,
 			time()
 		)
 	);
-	return $taken && $wpdb->query( $wpdb->prepare( "DELETE FROM $table WHERE network_id = 0 AND uid = %s", $uid ) );
+	return $stored && $wpdb->query( $wpdb->prepare( "DELETE FROM $table WHERE network_id = 0 AND uid = %s", $uid ) );
 }
 
 /**
- * Look at everything.
+ * Return the status of the shim.
  *
- * @param array $request `files`: name => text in base64, of this version; `probe`: whether to try to write a row.
+ * @param array $request `files`: name => text in base64, of this version; `probe`: whether to test that events can be stored.
  * @return array
  */
 function closte_bridge_shim_status( array $request ): array {
@@ -302,26 +302,26 @@ function closte_bridge_shim_status( array $request ): array {
 		: array( 0, null );
 	$config    = closte_bridge_shim_config()[ $id ] ?? null;
 	return array(
-		'folder'    => WPMU_PLUGIN_DIR,
-		'root'      => ABSPATH,
-		'version'   => $version,
-		'files'     => $states,
-		'loaded'    => defined( 'CLOSTE_BRIDGE_SHIM' ),
-		'disabled'  => defined( 'CLOSTE_BRIDGE_DISABLE' ) && CLOSTE_BRIDGE_DISABLE,
-		'config'    => $config,
-		'table'     => $has_table,
-		'writable'  => $has_table && ( empty( $request['probe'] ) || closte_bridge_takes_events( $table ) ),
-		'events'    => (int) $events[0],
-		'oldest'    => null === $events[1] ? null : max( 0, time() - (int) $events[1] ),
-		'owner'     => closte_bridge_owner_engine( $id ),
-		'active' => (bool) closte_bridge_ask_shim( 'Owner', 'is_active' ),
-		'silence'   => closte_bridge_ask_shim( 'Owner', 'silence' ),
-		'trigger'      => is_array( $config ) ? closte_bridge_ask_shim( 'Trigger', 'method', array( $config ) ) : null,
+		'folder'   => WPMU_PLUGIN_DIR,
+		'root'     => ABSPATH,
+		'version'  => $version,
+		'files'    => $states,
+		'loaded'   => defined( 'CLOSTE_BRIDGE_SHIM' ),
+		'disabled' => defined( 'CLOSTE_BRIDGE_DISABLE' ) && CLOSTE_BRIDGE_DISABLE,
+		'config'   => $config,
+		'table'    => $has_table,
+		'writable' => $has_table && ( empty( $request['probe'] ) || closte_bridge_can_store_events( $table ) ),
+		'events'   => (int) $events[0],
+		'oldest'   => null === $events[1] ? null : max( 0, time() - (int) $events[1] ),
+		'owner'    => closte_bridge_owner_engine( $id ),
+		'active'   => (bool) closte_bridge_call_shim( 'Owner', 'is_active' ),
+		'silence'  => closte_bridge_call_shim( 'Owner', 'silence' ),
+		'trigger'  => is_array( $config ) ? closte_bridge_call_shim( 'Trigger', 'method', array( $config ) ) : null,
 	);
 }
 
 /**
- * Do what the engine asks for.
+ * Run the requested job.
  *
  * @param array $request `do`: `install`, `status` or `uninstall`.
  * @return array

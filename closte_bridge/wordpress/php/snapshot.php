@@ -1,9 +1,9 @@
 <?php
 /**
- * Read everything the engine needs to know of one network, in one consistent read.
+ * Read all data of a network that the engine needs, in one transaction.
  *
- * Options are read from the table and not through get_network_option(): they belong to the same transaction as
- * the mappings, and no object cache can hand out yesterday's.
+ * Options are read from the table instead of get_network_option(): they belong to the same transaction as the mappings, and
+ * an object cache may be stale.
  */
 
 /**
@@ -13,7 +13,7 @@
  * @return array|null Its file, folder and version.
  */
 function closte_bridge_plugin( $active ): ?array {
-	// The names that the plugin has had: WP Ultimo, Multisite Ultimate, WP Multisite WaaS, Ultimate Multisite.
+	// Names of the plugin over time: WP Ultimo, Multisite Ultimate, WP Multisite WaaS, Ultimate Multisite.
 	$known = '#^(ultimate-multisite|multisite-ultimate|wp-multisite-waas|wp-ultimo)/[a-z-]+\.php$#';
 	foreach ( is_array( $active ) ? array_keys( $active ) : array() as $file ) {
 		$path = WP_PLUGIN_DIR . '/' . $file;
@@ -30,12 +30,12 @@ function closte_bridge_plugin( $active ): ?array {
 }
 
 /**
- * Fetch the API key and hide it behind the engine's one-time pad, so that it never stands in this output.
+ * Read the API key and encrypt it with the engine's one-time pad, so that it never appears in the output.
  *
  * @param array      $options Network options.
  * @param array|null $plugin  From closte_bridge_plugin().
- * @param string     $pad     Random bytes, base64, used for this call alone.
- * @return array Where it came from, and the padded key in base64.
+ * @param string     $pad     Random bytes in base64, for this call only.
+ * @return array The source of the key, and the encrypted key in base64.
  */
 function closte_bridge_key( array $options, ?array $plugin, string $pad ): array {
 	$source = 'none';
@@ -55,7 +55,7 @@ function closte_bridge_key( array $options, ?array $plugin, string $pad ): array
 			try {
 				$key = (string) $class::decrypt( $stored );
 			} catch ( Throwable $failure ) {
-				$key = ''; // It logs through the plugin, which is not loaded here.
+				$key = ''; // Its logging needs the plugin, which is not loaded.
 			}
 			$source = '' === $key ? $source : 'option';
 		}
@@ -71,10 +71,10 @@ function closte_bridge_key( array $options, ?array $plugin, string $pad ): array
 }
 
 /**
- * Turn rows into columns, some thousands of rows at a time.
+ * Turn rows into columns, 5,000 rows at a time.
  *
- * A column is one text with a value a line: that takes a third of what the values take one by one, to write and to read.
- * Where a value is NULL, or has lines of its own, it is an array.
+ * A column is one text with one value per line, which is three times as fast to write and read as separate values. If a
+ * value is NULL or contains line breaks, the column is an array.
  *
  * @param array $rows Rows of equal length.
  * @return array Parts, each a list of columns.
@@ -95,11 +95,11 @@ function closte_bridge_columns( array $rows ): array {
 }
 
 /**
- * Read a table's rows with the number the database counts and the highest id it ever gave out.
+ * Read a table's rows, the number of rows by COUNT, and the highest ID ever used.
  *
  * @param array  $status  The table's row of SHOW TABLE STATUS.
- * @param string $columns What to select, in the order in which the engine expects it.
- * @param string $id      The id column.
+ * @param string $columns The columns, in the order that the engine expects.
+ * @param string $id      The ID column.
  * @return array
  */
 function closte_bridge_table_rows( array $status, string $columns, string $id ): array {
@@ -114,12 +114,12 @@ function closte_bridge_table_rows( array $status, string $columns, string $id ):
 }
 
 /**
- * Read the mappings of the whole installation.
+ * Read the mappings of the complete installation.
  *
- * All networks share one table, but Ultimate Multisite 2.14.2 builds another name on a secondary network
- * (`wu_2_domain_mappings`): whichever tables there are are read together, and a row belongs to the network of its site.
+ * All networks share one table, but Ultimate Multisite 2.14.2 uses another name on a secondary network
+ * (`wu_2_domain_mappings`). All existing tables are read, and a row belongs to the network of its site.
  *
- * @return array Columns, the number of rows, and the sum of the highest ids, which never falls unless a table is restored.
+ * @return array Columns, the number of rows, and the sum of the highest IDs, which only decreases if a table is restored.
  */
 function closte_bridge_mappings(): array {
 	global $wpdb;
@@ -145,10 +145,11 @@ function closte_bridge_mappings(): array {
 }
 
 /**
- * Read the hints that the shim left, oldest first.
+ * Read the shim's events, oldest first.
  *
  * @param int $network_id The network.
- * @param int $limit      At most so many.
+ * @param int $limit      Maximum number of events.
+ * @return array
  */
 function closte_bridge_events( int $network_id, int $limit ): array {
 	global $wpdb;
@@ -169,11 +170,11 @@ function closte_bridge_events( int $network_id, int $limit ): array {
 }
 
 /**
- * Delete the hints that the engine holds in its ledger by now, if it is the owner: a copy must not take them from it.
+ * Delete the events that are in the engine's ledger, if it is the owner: a cloned engine must not delete them.
  *
  * @param int    $network_id The network.
- * @param string $engine     Who asks.
- * @param array  $uids       Their marks: ids could be given out again after a restore.
+ * @param string $engine     The engine that asks.
+ * @param array  $uids       The events' unique IDs: the database may reuse row IDs after a restore.
  */
 function closte_bridge_acknowledge( int $network_id, string $engine, array $uids ): void {
 	global $wpdb;
@@ -189,18 +190,18 @@ function closte_bridge_acknowledge( int $network_id, string $engine, array $uids
 }
 
 /**
- * Keep the engine's heartbeat for the shim, if it is the owner and there is a shim: at most every four minutes.
+ * Store the engine's heartbeat for the shim, if it is the owner: at most every four minutes.
  *
  * @param int    $network_id The network.
- * @param string $engine     Who asks.
- * @param array  $options    The network's options as they were read.
+ * @param string $engine     The engine that asks.
+ * @param array  $options    The network's options.
  * @param array  $status     `age`: seconds since the engine's last success; `verdicts`: domain => whether its DNS is correct.
  */
 function closte_bridge_keep_status( int $network_id, string $engine, array $options, array $status ): void {
 	if ( closte_bridge_engine_of( $options['closte_bridge_owner'] ?? null ) !== $engine ) {
 		return;
 	}
-	// By this machine's clock: the engine's may be another.
+	// By this machine's clock: the engine may run on another machine.
 	$heartbeat = time() - (int) $status['age'];
 	$before    = closte_bridge_heartbeat( $options );
 	if ( $before > time() || $heartbeat - $before >= 240 ) {
@@ -209,10 +210,10 @@ function closte_bridge_keep_status( int $network_id, string $engine, array $opti
 }
 
 /**
- * Say which database this is, by where WordPress reaches it.
+ * Return the identity of the database: how WordPress connects to it.
  *
- * A copy under another name or on another server differs. One on another machine does not where both reach theirs as
- * "localhost": only where the ledger lies tells these apart.
+ * It differs for a copy with another name or on another server, but not for a copy on another machine if both use
+ * "localhost".
  *
  * @return string
  */
@@ -227,7 +228,7 @@ function closte_bridge_database(): string {
 }
 
 /**
- * Build the document.
+ * Return the snapshot.
  *
  * @param array $request The engine's request.
  * @return array
@@ -239,13 +240,13 @@ function closte_bridge_snapshot( array $request ): array {
 	if ( ! empty( $request['acknowledge'] ) ) {
 		closte_bridge_acknowledge( $id, (string) $request['engine'], $request['acknowledge'] );
 	}
-	// Read from the primary where a database drop-in spreads reads over replicas that lag.
+	// If a database drop-in uses replicas, read from the primary: replicas may lag.
 	if ( method_exists( $wpdb, 'send_reads_to_masters' ) ) {
 		$wpdb->send_reads_to_masters();
 	}
 	$sqlite = defined( 'DB_ENGINE' ) && 'sqlite' === DB_ENGINE;
 	if ( ! $sqlite ) {
-		$wpdb->query( 'SET SESSION information_schema_stats_expiry = 0' ); // MySQL 8 caches the counters; others do not know the variable.
+		$wpdb->query( 'SET SESSION information_schema_stats_expiry = 0' ); // MySQL 8 caches the counters; other databases do not have this variable.
 		$wpdb->query( 'SET TRANSACTION ISOLATION LEVEL REPEATABLE READ' );
 	}
 	if ( false === $wpdb->query( $sqlite ? 'START TRANSACTION' : 'START TRANSACTION WITH CONSISTENT SNAPSHOT' ) ) {

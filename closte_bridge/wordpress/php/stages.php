@@ -1,16 +1,16 @@
 <?php
 /**
- * Move mappings to another stage through Ultimate Multisite's own model, so that its hooks fire as they always do.
+ * Change the stage of mappings through Ultimate Multisite's own model, so that its hooks run.
  *
- * Runs with plugins loaded. Each change names what it expects to find: whatever was changed in the meantime, by a
- * person or by Ultimate Multisite itself, stays as it is.
+ * Runs with plugins loaded. Each change has the expected current values. A mapping that a person or Ultimate Multisite
+ * changed in the meantime is not changed.
  */
 
 /**
- * Keep Ultimate Multisite from making a mapping its site's primary domain, and return how to let it again.
+ * Prevent Ultimate Multisite from making a mapping its site's primary domain, and return a function that undoes this.
  *
- * Reaching "done" does so for a mapping that is new. One that was there before and comes back has had its turn, and one
- * that was forgotten for long is expected by nobody: what is primary since then is somebody's decision.
+ * Ultimate Multisite does so when a mapping reaches "done". That is only correct for a new mapping: for an older one, a
+ * person may have chosen another primary domain since.
  *
  * @return callable
  */
@@ -35,13 +35,13 @@ function closte_bridge_without_promotion(): callable {
 }
 
 /**
- * Tell whether a request for the domain arrives at this very network: Ultimate Multisite asks the domain for the
- * mapping's id, with a token that only this network can have made.
+ * Return whether requests for the domain reach this network: Ultimate Multisite requests the mapping's ID from the domain,
+ * with a token that only this network can create.
  *
  * @param object $domain The mapping.
- * @return bool True as well where Ultimate Multisite has no such request (before 2.4.4).
+ * @return bool True if Ultimate Multisite does not support this check (before 2.4.4).
  */
-function closte_bridge_leads_here( $domain ): bool {
+function closte_bridge_points_here( $domain ): bool {
 	$manager = is_callable( array( '\WP_Ultimo\Managers\Domain_Manager', 'get_instance' ) )
 		? \WP_Ultimo\Managers\Domain_Manager::get_instance()
 		: null;
@@ -55,17 +55,17 @@ function closte_bridge_leads_here( $domain ): bool {
  * Change one mapping.
  *
  * @param array $change `id`, `domain`, `from`, `to`, `secure` (bool, or null to leave it), `back`: it is not new;
- *                      `prove`: it is behind a CDN, which may lead elsewhere.
- * @return string `done`, `changed` (it is not what was expected), `unproven` (the CDN does not lead here), or `refused`
- *                with Ultimate Multisite's error code.
+ *                      `prove`: it is behind a CDN, which may point elsewhere.
+ * @return string `done`, `changed` (current values are not the expected ones), `unproven` (the CDN does not point here), or
+ *                `refused` with Ultimate Multisite's error code.
  */
 function closte_bridge_move_stage( array $change ): string {
 	$domain = wu_get_domain( (int) $change['id'] );
-	// Ultimate Multisite's model gives a row's name in lower case, whatever stands in the table.
+	// Ultimate Multisite's model returns the domain in lower case, unlike the table.
 	if ( ! $domain || 0 !== strcasecmp( $domain->get_domain(), $change['domain'] ) || $domain->get_stage() !== $change['from'] ) {
 		return 'changed';
 	}
-	if ( ! empty( $change['prove'] ) && ! closte_bridge_leads_here( $domain ) ) {
+	if ( ! empty( $change['prove'] ) && ! closte_bridge_points_here( $domain ) ) {
 		return 'unproven';
 	}
 	$domain->set_stage( $change['to'] );
@@ -87,10 +87,10 @@ function closte_bridge_move_stage( array $change ): string {
 }
 
 /**
- * Change several, with a breath between them: each save flushes the object cache.
+ * Change several mappings. Pauses between them, because each save flushes the object cache.
  *
  * @param array $request `changes`, and `pause` in microseconds.
- * @return array One result a change, in their order.
+ * @return array One result per change, in order.
  */
 function closte_bridge_move_stages( array $request ): array {
 	if ( ! function_exists( 'wu_get_domain' ) ) {

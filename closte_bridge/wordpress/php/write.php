@@ -1,17 +1,17 @@
 <?php
 /**
- * Write what the engine asks for, in one process: the owner, the toggle and the heartbeat, all plain network options.
+ * Write network options in one process: the owner, the integration setting and the heartbeat.
  *
- * Setting the owner names the value it expects to find, so that two engines cannot overwrite one another unseen. What was
- * written is read back from the table: a database that is read-only or full says so to nobody but its log, a plugin's
- * filter can keep the old value, and an object cache can hold what was never stored.
+ * A request to set the owner has the expected current value, so that two engines cannot overwrite each other unnoticed. All
+ * values are read back from the table: WordPress does not report a read-only or full database, a plugin's filter can keep the
+ * old value, and an object cache can return a value that was never stored.
  */
 
 /**
- * Read one network option as it is stored.
+ * Read one network option from the table.
  *
  * @param string $name The option.
- * @return mixed Null when there is none.
+ * @return mixed Null if there is none.
  */
 function closte_bridge_stored( string $name ) {
 	return closte_bridge_network_options( get_current_network_id(), array( $name ) )[ $name ] ?? null;
@@ -20,8 +20,8 @@ function closte_bridge_stored( string $name ) {
 /**
  * Set or clear the owner of this network.
  *
- * @param array $operation `expected`: the engine id found before, or null; `owner`: the new value, or null to clear it.
- * @return array `done`, `conflict` when somebody else was there first, or `failed` when WordPress did not take it.
+ * @param array $operation `expected`: the ID of the expected owner, or null; `owner`: the new value, or null to clear it.
+ * @return array `done`, `conflict` if the owner is not the expected one, or `failed` if WordPress did not store the value.
  */
 function closte_bridge_set_owner( array $operation ): array {
 	$current = closte_bridge_engine_of( get_network_option( null, 'closte_bridge_owner', null ) );
@@ -33,15 +33,15 @@ function closte_bridge_set_owner( array $operation ): array {
 	} else {
 		update_network_option( null, 'closte_bridge_owner', $operation['owner'] );
 	}
-	$taken = closte_bridge_engine_of( closte_bridge_stored( 'closte_bridge_owner' ) ) === ( $operation['owner']['engine'] ?? null );
-	return array( 'result' => $taken ? 'done' : 'failed' );
+	$stored = closte_bridge_engine_of( closte_bridge_stored( 'closte_bridge_owner' ) ) === ( $operation['owner']['engine'] ?? null );
+	return array( 'result' => $stored ? 'done' : 'failed' );
 }
 
 /**
- * Switch the Closte integration of Ultimate Multisite on or off, leaving all others as they are.
+ * Enable or disable the Closte integration of Ultimate Multisite; other integrations are not changed.
  *
  * @param array $operation `enabled`: bool.
- * @return array `done`, or `failed` when it is not stored so afterwards; and what it was.
+ * @return array `done`, or `failed` if WordPress did not store the value; and the previous value.
  */
 function closte_bridge_set_toggle( array $operation ): array {
 	$toggles           = get_network_option( null, 'wu_host_integrations_enabled', array() );
@@ -60,9 +60,9 @@ function closte_bridge_set_toggle( array $operation ): array {
 }
 
 /**
- * Write the heartbeat, if who asks is the owner.
+ * Write the heartbeat, if the engine is the owner.
  *
- * @param array $operation `engine`; `verdicts`: domain => whether its DNS is correct.
+ * @param array $operation `engine`: the engine that asks; `verdicts`: domain => whether its DNS is correct.
  * @return array `done`, or `conflict`.
  */
 function closte_bridge_set_status( array $operation ): array {
@@ -74,7 +74,7 @@ function closte_bridge_set_status( array $operation ): array {
 }
 
 /**
- * Carry out the operations in order.
+ * Run the operations in order.
  *
  * @param array $request The engine's request.
  * @return array

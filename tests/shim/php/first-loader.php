@@ -51,7 +51,7 @@ if ( ! \defined( 'CLOSTE_BRIDGE_SHIM' ) ) {
 	}
 
 	/**
-	 * Lead a hook to a method.
+	 * Attach a method to a hook.
 	 *
 	 * @param string $hook     The hook.
 	 * @param string $part     The part.
@@ -59,7 +59,7 @@ if ( ! \defined( 'CLOSTE_BRIDGE_SHIM' ) ) {
 	 * @param int    $priority When; late, unless something is to be seen before Ultimate Multisite sees it.
 	 * @param int    $args     How many arguments the method takes.
 	 */
-	function lead( $hook, $part, $method, $priority = \PHP_INT_MAX, $args = 1 ) {
+	function attach( $hook, $part, $method, $priority = \PHP_INT_MAX, $args = 1 ) {
 		\add_filter(
 			$hook,
 			static function ( ...$given ) use ( $part, $method ) {
@@ -94,36 +94,36 @@ if ( ! \defined( 'CLOSTE_BRIDGE_SHIM' ) ) {
 }
 
 // What changes in WordPress.
-lead( 'wu_transition_domain_domain', 'Events', 'domain_changed', \PHP_INT_MAX, 3 );
-lead( 'wu_transition_domain_stage', 'Events', 'stage_changed', \PHP_INT_MAX, 3 );
-lead( 'wu_domain_post_save', 'Events', 'domain_saved', \PHP_INT_MAX, 2 );
-lead( 'wu_domain_post_delete', 'Events', 'domain_deleted', \PHP_INT_MAX, 2 );
-lead( 'wp_insert_site', 'Events', 'site_created' );
-lead( 'wu_duplicate_site', 'Events', 'site_duplicated' );
-lead( 'wp_delete_site', 'Events', 'site_deleted' );
+attach( 'wu_transition_domain_domain', 'Events', 'domain_changed', \PHP_INT_MAX, 3 );
+attach( 'wu_transition_domain_stage', 'Events', 'stage_changed', \PHP_INT_MAX, 3 );
+attach( 'wu_domain_post_save', 'Events', 'domain_saved', \PHP_INT_MAX, 2 );
+attach( 'wu_domain_post_delete', 'Events', 'domain_deleted', \PHP_INT_MAX, 2 );
+attach( 'wp_insert_site', 'Events', 'site_created' );
+attach( 'wu_duplicate_site', 'Events', 'site_duplicated' );
+attach( 'wp_delete_site', 'Events', 'site_deleted' );
 foreach ( array( 'archive_blog', 'make_spam_blog', 'make_delete_blog' ) as $closte_bridge_hook ) {
-	lead( $closte_bridge_hook, 'Events', 'site_archived' );
+	attach( $closte_bridge_hook, 'Events', 'site_archived' );
 }
 foreach ( array( 'unarchive_blog', 'make_ham_blog', 'make_undelete_blog' ) as $closte_bridge_hook ) {
-	lead( $closte_bridge_hook, 'Events', 'site_restored' );
+	attach( $closte_bridge_hook, 'Events', 'site_restored' );
 }
 foreach ( array( 'wu_host_integrations_enabled', 'wp-ultimo_v2_settings', 'wu_hosting_credential_CLOSTE_CLIENT_API_KEY' ) as $closte_bridge_hook ) {
-	lead( "add_site_option_$closte_bridge_hook", 'Events', 'option_added', \PHP_INT_MAX, 3 );
-	lead( "update_site_option_$closte_bridge_hook", 'Events', 'option_updated', \PHP_INT_MAX, 4 );
-	lead( "delete_site_option_$closte_bridge_hook", 'Events', 'option_deleted', \PHP_INT_MAX, 2 );
+	attach( "add_site_option_$closte_bridge_hook", 'Events', 'option_added', \PHP_INT_MAX, 3 );
+	attach( "update_site_option_$closte_bridge_hook", 'Events', 'option_updated', \PHP_INT_MAX, 4 );
+	attach( "delete_site_option_$closte_bridge_hook", 'Events', 'option_deleted', \PHP_INT_MAX, 2 );
 }
 unset( $closte_bridge_hook );
 
 // The built-in provider's listeners: whoever sends while the bridge is in charge is taken off before Ultimate Multisite asks who listens.
 \add_action( 'plugins_loaded', __NAMESPACE__ . '\place_gates', \PHP_INT_MAX );
-lead( 'wp_insert_site', 'Listeners', 'before', \PHP_INT_MIN );
-lead( 'wp_insert_site', 'Listeners', 'after' );
-lead( 'wu_transition_domain_domain', 'Listeners', 'before', \PHP_INT_MIN );
-lead( 'wu_transition_domain_domain', 'Listeners', 'after' );
+attach( 'wp_insert_site', 'Listeners', 'before', \PHP_INT_MIN );
+attach( 'wp_insert_site', 'Listeners', 'after' );
+attach( 'wu_transition_domain_domain', 'Listeners', 'before', \PHP_INT_MIN );
+attach( 'wu_transition_domain_domain', 'Listeners', 'after' );
 
 // What the engine proved, and whether it is alive.
-lead( 'wu_domain_has_correct_dns', 'Owner', 'verdict', \PHP_INT_MAX, 2 );
-lead( 'network_admin_notices', 'Owner', 'notice', 10, 0 );
+attach( 'wu_domain_has_correct_dns', 'Owner', 'verdict', \PHP_INT_MAX, 2 );
+attach( 'network_admin_notices', 'Owner', 'notice', 10, 0 );
 
 if ( \defined( 'WP_CLI' ) && \WP_CLI ) {
 	run( 'Command', 'register' );

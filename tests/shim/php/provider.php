@@ -1,6 +1,6 @@
 <?php
 /**
- * The built-in provider in both of its layouts.
+ * The built-in provider in both layouts.
  */
 
 namespace WP_Ultimo\Integrations\Providers\Closte {

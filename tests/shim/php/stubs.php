@@ -1,13 +1,13 @@
 <?php
 /**
- * As much of WordPress and Ultimate Multisite as the shim touches, for tests without either.
+ * The parts of WordPress and Ultimate Multisite that the shim uses, for tests without them.
  */
 
 error_reporting( E_ALL );
 ini_set( 'display_errors', '1' );
 set_error_handler(
 	static function ( $level, $message, $file, $line ) {
-		// Whatever PHP has to say is a failure; what is silenced on purpose is not said.
+		// Every PHP message is a failure, unless it is silenced on purpose.
 		if ( error_reporting() & $level ) {
 			throw new ErrorException( $message, 0, $level, $file, $line );
 		}
@@ -46,10 +46,13 @@ final class World {
 	public static $did      = array();
 	public static $writable = true;
 	public static $owners   = array();
-	/** What network 2 has of our options, unless it has what all have. */
+	/** The shim's options of network 2; null for those of all networks. */
 	public static $elsewhere = null;
-	/** Rows that came by SQL: no cache knows of them. */
+	/** Rows that were inserted by SQL, unknown to the cache. */
 	public static $imported = array();
+	/** Translations by text, and how often they were loaded. */
+	public static $translations = array();
+	public static $loads        = 0;
 }
 
 final class Stub_DB {
@@ -179,7 +182,7 @@ function apply_filters( $hook, $value = null, ...$more ) {
 	global $wp_filter;
 	$priorities = isset( $wp_filter[ $hook ] ) ? array_keys( $wp_filter[ $hook ]->callbacks ) : array();
 	foreach ( $priorities as $priority ) {
-		// Looked at again each time, as WordPress does: a callback may take others off.
+		// Read again each time, as WordPress does: a callback may remove others.
 		$callbacks = isset( $wp_filter[ $hook ]->callbacks[ $priority ] ) ? $wp_filter[ $hook ]->callbacks[ $priority ] : array();
 		foreach ( $callbacks as $callback ) {
 			$args  = array_slice( array_merge( array( $value ), $more ), 0, $callback['accepted_args'] );
@@ -195,7 +198,7 @@ function do_action( $hook, ...$args ) {
 	World::$did[ $hook ] = true;
 	$last                = null;
 	while ( isset( $wp_filter[ $hook ] ) ) {
-		// A callback may add others for later, as WordPress has it.
+		// As in WordPress, a callback may add others with a later priority.
 		$left = array_filter( array_keys( $wp_filter[ $hook ]->callbacks ), static function ( $priority ) use ( $last ) {
 			return null === $last || $priority > $last;
 		} );
@@ -229,7 +232,7 @@ function is_wp_error( $value ) {
 function get_network_option( $network, $name, $otherwise = false ) {
 	++World::$reads;
 	if ( 0 === strpos( $name, 'closte_bridge_' ) ) {
-		return $otherwise; // An object cache that nobody told what WP-CLI wrote.
+		return $otherwise; // An object cache that is not shared with WP-CLI.
 	}
 	return array_key_exists( $name, World::$options ) ? World::$options[ $name ] : $otherwise;
 }
@@ -264,6 +267,30 @@ function is_serialized( $text ) {
 
 function esc_html( $text ) {
 	return htmlspecialchars( $text, ENT_QUOTES );
+}
+
+function load_muplugin_textdomain( $domain, $folder ) {
+	++World::$loads;
+	return false;
+}
+
+function __( $text, $domain ) {
+	if ( 'closte-bridge' !== $domain || ! World::$loads ) {
+		throw new LogicException( 'not loaded' );
+	}
+	return isset( World::$translations[ $text ] ) ? World::$translations[ $text ] : $text;
+}
+
+function _n( $one, $many, $count, $domain ) {
+	return __( 1 === $count ? $one : $many, $domain );
+}
+
+function number_format_i18n( $number ) {
+	return number_format( $number );
+}
+
+function human_time_diff( $from, $to ) {
+	return (int) ( ( $to - $from ) / 60 ) . ' minutes';
 }
 
 function wu_create_domain( $data ) {
