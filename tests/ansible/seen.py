@@ -115,7 +115,7 @@ def network_options(network: Network) -> dict[str, object]:
     code = """[
         'options' => array_column($GLOBALS['wpdb']->get_results(
             "SELECT meta_key, meta_value FROM {$GLOBALS['wpdb']->sitemeta} WHERE meta_key NOT LIKE '%transient%'
-            AND meta_key NOT LIKE 'wu_stand_in_queue%'",
+            AND meta_key NOT LIKE 'wu_mock_queue%'",
             ARRAY_A
         ), 'meta_value', 'meta_key'),
         'tables' => $GLOBALS['wpdb']->get_col('SHOW TABLES'),

@@ -55,7 +55,7 @@ def test_a_new_mapping_becomes_primary_as_by_ultimate_multisite(world: Life) -> 
 _ALWAYS_RIGHT = r"""
 add_filter('pre_http_request', function () { return new WP_Error('off', 'off'); });
 add_filter('wu_domain_has_correct_dns', '__return_true');
-add_filter('wu_stand_in_has_valid_ssl_certificate', '__return_true');
+add_filter('wu_mock_has_valid_ssl_certificate', '__return_true');
 add_action('plugins_loaded', function () {
     $file = WP_PLUGIN_DIR . '/ultimate-multisite/inc/domain-mapping/class-helper.php';
     if (!is_readable($file) || class_exists('WP_Ultimo\Domain_Mapping\Helper', false)) {

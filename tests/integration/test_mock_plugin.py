@@ -1,6 +1,6 @@
-"""Pins how Ultimate Multisite behaves, on our stand-in and (`ULTIMATE_MULTISITE_DIR`) on the real plugin.
+"""Pins the behaviour of Ultimate Multisite, with the mock plugin and with the real one (`ULTIMATE_MULTISITE_DIR`).
 
-The stand-in is right only as long as this passes on both.
+The mock plugin is only correct if this passes with both.
 """
 
 from __future__ import annotations

@@ -333,3 +333,21 @@ def test_the_notice_and_the_verdict(network: Multisite) -> None:
         network.php(f"update_network_option(null, 'closte_bridge_status', {crafted});")
         assert network.php_json(verdict) is False
         assert "closte-bridge" in network.php_json(notice)
+
+
+def test_notice_is_translated(network: Multisite) -> None:
+    """Both places for translations work, without a warning about loading them too early."""
+    network.add_mu_plugin(
+        "seen",
+        "add_filter('locale', fn() => 'bn_BD'); function seen() { wp_set_current_user(1); ob_start();"
+        " do_action('network_admin_notices'); return array(ob_get_clean(), did_action('doing_it_wrong_run')); }",
+    )
+    for place in ("mu-plugins/closte-bridge/languages", "languages/plugins"):
+        folder = network.path / "wp-content" / place
+        folder.mkdir(parents=True)
+        messages = {"closte-bridge has not synced yet.": f"অনুবাদ {place}."}
+        text = f"<?php return array('messages' => json_decode('{json.dumps(messages)}', true));"
+        (folder / "closte-bridge-bn_BD.l10n.php").write_text(text)
+        notice, warnings = network.php_json("seen()")
+        assert f"<p>অনুবাদ {place}. Ultimate Multisite" in notice
+        assert warnings == 0

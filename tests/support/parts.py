@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 REPOSITORY = Path(__file__).resolve().parents[2]
-STAND_IN = REPOSITORY / "tests" / "stand_in" / "ultimate-multisite"
+MOCK_PLUGIN = REPOSITORY / "tests" / "mock_plugin" / "ultimate-multisite"
 
 
 class MissingPartError(Exception):
@@ -58,14 +58,14 @@ def find_parts() -> Parts:
 
 
 def plugin_folder() -> Path:
-    """Return the Ultimate Multisite to test with: `ULTIMATE_MULTISITE_DIR`, else our stand-in."""
+    """Return the Ultimate Multisite to test with: `ULTIMATE_MULTISITE_DIR`, else the mock plugin."""
     real = os.environ.get("ULTIMATE_MULTISITE_DIR")
-    folder = Path(real).resolve() if real else STAND_IN
+    folder = Path(real).resolve() if real else MOCK_PLUGIN
     if not (folder / "ultimate-multisite.php").is_file():
         raise MissingPartError(f'There is no Ultimate Multisite in "{folder}".')
     return folder
 
 
 def is_mock_plugin() -> bool:
-    """Tell whether the tests run on our stand-in rather than on the real plugin."""
+    """Return whether the tests use the mock plugin instead of the real one."""
     return not os.environ.get("ULTIMATE_MULTISITE_DIR")

@@ -1,6 +1,6 @@
 <?php
 /**
- * Keeps keys of hosting providers encrypted in network options.
+ * Stores keys of hosting providers encrypted in network options.
  */
 
 namespace WP_Ultimo\Helpers;

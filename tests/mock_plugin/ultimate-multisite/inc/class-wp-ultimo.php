@@ -1,6 +1,6 @@
 <?php
 /**
- * The plugin's front: its version, and whether its set-up was finished.
+ * The plugin's main class: its version, and whether the setup is finished.
  */
 
 defined( 'ABSPATH' ) || exit;

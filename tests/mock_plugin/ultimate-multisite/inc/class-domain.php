@@ -177,9 +177,9 @@ class Domain {
 		return (bool) apply_filters( 'wu_domain_has_correct_dns', false, $this, $found );
 	}
 
-	/** The stand-in connects to nobody: a filter of its own says whether the certificate is valid. */
+	/** The mock plugin makes no connections; a filter returns whether the certificate is valid. */
 	public function has_valid_ssl_certificate() {
-		return (bool) apply_filters( 'wu_stand_in_has_valid_ssl_certificate', false, $this );
+		return (bool) apply_filters( 'wu_mock_has_valid_ssl_certificate', false, $this );
 	}
 
 	/** True, or a WP_Error that says what was refused. */

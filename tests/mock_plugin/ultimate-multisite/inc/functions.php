@@ -1,23 +1,23 @@
 <?php
 /**
- * The functions that other plugins call: settings, logs and domains.
+ * Functions for other plugins: settings, logs and domains.
  */
 
 defined( 'ABSPATH' ) || exit;
 
-const WU_STAND_IN_SETTINGS = 'wp-ultimo_v2_settings';
+const WU_MOCK_SETTINGS = 'wp-ultimo_v2_settings';
 
 /** As long as nobody saved a setting, the caller's default counts; without one it is false. */
 function wu_get_setting( $setting, $default_value = false ) {
-	$settings = get_network_option( null, WU_STAND_IN_SETTINGS, array() );
+	$settings = get_network_option( null, WU_MOCK_SETTINGS, array() );
 	$value    = $settings[ $setting ] ?? $default_value;
 	return apply_filters( 'wu_get_setting', $value, $setting, $default_value, $settings );
 }
 
 function wu_save_setting( $setting, $value ) {
-	$settings             = get_network_option( null, WU_STAND_IN_SETTINGS, array() );
+	$settings             = get_network_option( null, WU_MOCK_SETTINGS, array() );
 	$settings[ $setting ] = apply_filters( 'wu_save_setting', $value, $setting, $settings );
-	return update_network_option( null, WU_STAND_IN_SETTINGS, $settings );
+	return update_network_option( null, WU_MOCK_SETTINGS, $settings );
 }
 
 /** Adds a line to a log, as a file in the uploads folder of the main site. */

@@ -1,6 +1,6 @@
 <?php
 /**
- * The built-in Closte provider: its switch, its key and its requests.
+ * The built-in Closte provider: its setting, its key and its requests.
  */
 
 namespace WP_Ultimo\Integrations\Providers\Closte;

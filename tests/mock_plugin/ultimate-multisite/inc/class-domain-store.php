@@ -1,6 +1,6 @@
 <?php
 /**
- * The table of mappings: reading, writing, and the hooks for columns that changed.
+ * The mappings table: reading, writing, and the hooks for changed columns.
  */
 
 namespace WP_Ultimo\Database\Domains;
@@ -52,8 +52,8 @@ final class Domain_Store {
 	}
 
 	/**
-	 * Rows by column value, `{column}__in` and `{column}__not_in`; `number` of them (100 unless given, 0 for all)
-	 * from `offset` on, by `orderby` and `order` (id, descending).
+	 * Return rows by column value, `{column}__in` and `{column}__not_in`: `number` rows (default 100, 0 for all) from
+	 * `offset`, sorted by `orderby` and `order` (default: id, descending).
 	 */
 	public static function select( $query ) {
 		global $wpdb;
@@ -127,8 +127,8 @@ final class Domain_Store {
 	}
 
 	/**
-	 * Fires `wu_transition_domain_{column}` for what changed. The comparison is by value alone, whatever the column:
-	 * a new value that any watched column had before counts as unchanged. So the real plugin has it.
+	 * Fire `wu_transition_domain_{column}` for changed columns. As in the real plugin, only values are compared: a new value
+	 * that any watched column had before counts as unchanged.
 	 */
 	private static function announce( $changed, $old, $id ) {
 		$watched = array_flip( self::WATCHED );

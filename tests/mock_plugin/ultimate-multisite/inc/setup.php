@@ -1,6 +1,6 @@
 <?php
 /**
- * Makes the table, by the same two calls as in the real plugin.
+ * Creates the table with the same two calls as the real plugin.
  */
 
 namespace WP_Ultimo\Loaders {

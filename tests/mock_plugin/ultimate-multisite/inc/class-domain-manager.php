@@ -1,6 +1,6 @@
 <?php
 /**
- * What happens around mappings: records for new sites, events for providers, promotion to primary.
+ * Domain management: records for new sites, events for providers, promotion to primary.
  */
 
 namespace WP_Ultimo\Managers;
@@ -182,7 +182,7 @@ class Domain_Manager {
 		return false;
 	}
 
-	/** The stand-in asks no name server: the filter's records are all. */
+	/** The mock plugin queries no name server; records come from the filter. */
 	public static function dns_get_record( $domain ) {
 		return apply_filters( 'wu_domain_dns_get_record', array(), $domain );
 	}

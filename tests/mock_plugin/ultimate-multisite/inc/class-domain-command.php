@@ -78,7 +78,7 @@ final class Domain_Command {
 		foreach ( array_intersect_key( $options, array_flip( self::WRITABLE ) ) as $name => $value ) {
 			$domain->{"set_{$name}"}( $value );
 		}
-		// A WP_Error counts as saved, too: so the real command has it.
+		// A WP_Error counts as saved, as in the real command.
 		if ( ! $domain->save() ) {
 			\WP_CLI::error( 'Unexpected error. The item was not updated.' );
 		}
@@ -95,7 +95,7 @@ final class Domain_Command {
 
 	/** Run the jobs that are due. */
 	public function run_queue() {
-		\WP_CLI::success( sprintf( '%d scheduled tasks completed.', wu_stand_in_run_queue() ) );
+		\WP_CLI::success( sprintf( '%d scheduled tasks completed.', wu_mock_run_queue() ) );
 	}
 
 	private function find( $id ) {

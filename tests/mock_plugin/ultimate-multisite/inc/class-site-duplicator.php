@@ -1,6 +1,6 @@
 <?php
 /**
- * Duplicates a site as far as anybody outside sees it: a new site, then the event.
+ * Duplicates a site as other code sees it: a new site, then the event.
  */
 
 namespace WP_Ultimo\Helpers;

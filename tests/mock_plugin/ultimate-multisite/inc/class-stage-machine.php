@@ -1,6 +1,6 @@
 <?php
 /**
- * Takes a mapping through its stages, one try at a time.
+ * Moves a mapping through its stages, one attempt at a time.
  */
 
 namespace WP_Ultimo\Managers;

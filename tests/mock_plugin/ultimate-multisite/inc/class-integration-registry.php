@@ -1,6 +1,6 @@
 <?php
 /**
- * Knows the hosting providers, and hooks those in that are switched on and have their key.
+ * Registers the hosting providers that are enabled and have a key.
  */
 
 namespace WP_Ultimo\Integrations;

@@ -1,8 +1,6 @@
 <?php
 /**
- * The part that is loaded before any plugin: it notes whether the plugin was there at the last load.
- *
- * Mapped domains are only served while that note says so.
+ * Loaded before all plugins. Stores whether the plugin was active at the last load; mapped domains are only served if so.
  */
 
 namespace WP_Ultimo;
@@ -16,11 +14,11 @@ class Sunrise {
 	}
 
 	public static function maybe_tap_on_init(): void {
-		$there = function_exists( 'WP_Ultimo' ) && \WP_Ultimo()->is_loaded();
+		$active = function_exists( 'WP_Ultimo' ) && \WP_Ultimo()->is_loaded();
 		$meta  = get_network_option( null, 'wu_sunrise_meta', array( 'active' => false ) );
-		if ( $there !== (bool) $meta['active'] ) {
-			$meta['active'] = $there;
-			$meta[ $there ? 'last_activated' : 'last_deactivated' ] = gmdate( 'U' );
+		if ( $active !== (bool) $meta['active'] ) {
+			$meta['active'] = $active;
+			$meta[ $active ? 'last_activated' : 'last_deactivated' ] = gmdate( 'U' );
 			update_network_option( null, 'wu_sunrise_meta', $meta );
 		}
 	}

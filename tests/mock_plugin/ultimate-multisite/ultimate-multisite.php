@@ -1,13 +1,12 @@
 <?php
 /**
- * Plugin Name: Ultimate Multisite (stand-in)
- * Description: Behaves as Ultimate Multisite does as far as domain mappings go, for the tests of closte-bridge.
+ * Plugin Name: Ultimate Multisite (mock)
+ * Description: Behaves like Ultimate Multisite for domain mappings, for the tests of closte-bridge.
  * Version: 2.14.2
  * Network: true
  * Requires PHP: 7.4
  *
- * Written from what was measured on the real plugin; tests/integration/test_mock_plugin.py holds it to that
- * and passes on both.
+ * Based on measurements of the real plugin; tests/integration/test_mock_plugin.py passes with both.
  */
 
 defined( 'ABSPATH' ) || exit;
@@ -32,10 +31,10 @@ foreach (
 		'class-closte-integration',
 		'class-closte-domain-mapping',
 		'class-domain-command',
-	) as $wu_stand_in_file
+	) as $wu_mock_file
 ) {
-	require_once __DIR__ . '/inc/' . $wu_stand_in_file . '.php';
+	require_once __DIR__ . '/inc/' . $wu_mock_file . '.php';
 }
-unset( $wu_stand_in_file );
+unset( $wu_mock_file );
 
 WP_Ultimo()->start();

@@ -1,11 +1,11 @@
 <?php
 /**
- * Jobs that run later: a list in a network option, instead of Action Scheduler.
+ * Scheduled jobs: a list in a network option, instead of Action Scheduler.
  */
 
 defined( 'ABSPATH' ) || exit;
 
-const WU_STAND_IN_QUEUE = 'wu_stand_in_queue';
+const WU_MOCK_QUEUE = 'wu_mock_queue';
 
 final class WU_Stand_In_Job {
 
@@ -39,21 +39,21 @@ function wu_enqueue_async_action( $hook, $args = array(), $group = '' ) {
 }
 
 function wu_schedule_single_action( $timestamp, $hook, $args = array(), $group = '' ) {
-	$queue   = get_network_option( null, WU_STAND_IN_QUEUE, array() );
+	$queue   = get_network_option( null, WU_MOCK_QUEUE, array() );
 	$id      = $queue ? max( array_keys( $queue ) ) + 1 : 1;
-	$last_id = (int) get_network_option( null, WU_STAND_IN_QUEUE . '_last', 0 );
+	$last_id = (int) get_network_option( null, WU_MOCK_QUEUE . '_last', 0 );
 	$id      = max( $id, $last_id + 1 );
 
 	$queue[ $id ] = compact( 'hook', 'args', 'group', 'timestamp' );
-	update_network_option( null, WU_STAND_IN_QUEUE, $queue );
-	update_network_option( null, WU_STAND_IN_QUEUE . '_last', $id );
+	update_network_option( null, WU_MOCK_QUEUE, $queue );
+	update_network_option( null, WU_MOCK_QUEUE . '_last', $id );
 	return $id;
 }
 
 /** The jobs that wait, by id; `hook`, `group` and `per_page` (5 unless given) narrow the list. */
 function wu_get_scheduled_actions( $args = array() ) {
 	$found = array();
-	foreach ( get_network_option( null, WU_STAND_IN_QUEUE, array() ) as $id => $job ) {
+	foreach ( get_network_option( null, WU_MOCK_QUEUE, array() ) as $id => $job ) {
 		if ( isset( $args['hook'] ) && $args['hook'] !== $job['hook'] ) {
 			continue;
 		}
@@ -67,20 +67,20 @@ function wu_get_scheduled_actions( $args = array() ) {
 }
 
 /** Runs what is due, also what that adds to the queue, and returns how many jobs it were. */
-function wu_stand_in_run_queue() {
+function wu_mock_run_queue() {
 	$count = 0;
 	do {
 		$due = array_filter(
-			get_network_option( null, WU_STAND_IN_QUEUE, array() ),
+			get_network_option( null, WU_MOCK_QUEUE, array() ),
 			function ( $job ) {
 				return $job['timestamp'] <= time();
 			}
 		);
 		foreach ( $due as $id => $job ) {
-			// Taken out before it runs: a job that fails is never tried again.
-			$queue = get_network_option( null, WU_STAND_IN_QUEUE, array() );
+			// Removed before it runs: a failed job is never retried.
+			$queue = get_network_option( null, WU_MOCK_QUEUE, array() );
 			unset( $queue[ $id ] );
-			update_network_option( null, WU_STAND_IN_QUEUE, $queue );
+			update_network_option( null, WU_MOCK_QUEUE, $queue );
 			do_action_ref_array( $job['hook'], array_values( $job['args'] ) );
 			++$count;
 		}

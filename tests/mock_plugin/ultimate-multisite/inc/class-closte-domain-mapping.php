@@ -1,6 +1,6 @@
 <?php
 /**
- * The built-in Closte provider's listeners. One request each, no second try: what the project exists to do better.
+ * The built-in Closte provider's listeners. They send one request each and never retry.
  */
 
 namespace WP_Ultimo\Integrations\Providers\Closte;
