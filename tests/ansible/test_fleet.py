@@ -200,7 +200,7 @@ def what_cannot_be_is_refused(fleet: Fleet, web1: Host, web2: Host) -> None:
     assert (first.recap["web1"]["failed"], second.recap["web2"]["failed"]) == (1, 1)
     assert first.changed == second.changed == []
     assert 'Unknown key \\"removal_grase\\"' in first.text, first.text
-    assert re.search(r"Another engine is in charge of .*--take-over", second.text)
+    assert re.search(r"Another installation owns .*--take-over", second.text)
     # What is another engine's is not taken away either.
     play = fleet.folder / "leave.yml"
     task = {"name": "Leave", "closte_bridge.ops.closte_bridge_network": {"name": "shop", "state": "absent"}}

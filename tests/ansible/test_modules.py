@@ -1,4 +1,4 @@
-"""What the modules make of the engine's answers, with a stand-in of the engine."""
+"""How the modules use the output of closte-bridge, with a fake program."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ def test_nothing_is_switched_beside_another_engine_that_nobody_wants_to_replace(
     plan = envelope([], 7, "other-owner")
     said = network(local, {"integration": status, "plan": plan}, {"integration": False, "adopted": False})
     assert "ignored=1" in said, said
-    assert "Another engine is in charge" in said
+    assert 'Another installation owns "shop"' in said
     assert [call for call in calls(local.folder) if call.startswith("integration disable")] == []
 
 
@@ -59,7 +59,7 @@ def test_a_wordpress_that_is_gone_is_a_failure_unless_it_may_be(local: Local) ->
     gone, may_be = {"state": "absent"}, {"state": "absent", "missing_ok": True}
     said = network(local, {"shim_status": envelope(None, 5, "wp-path")}, gone, may_be)
     assert "ignored=1" in said, said
-    assert 'Nothing of "shop" is cleared in WordPress: It is wp-path.' in " ".join(said.split())
+    assert 'Nothing of "shop" was removed from WordPress: It is wp-path.' in " ".join(said.split())
     # Only that: whatever else keeps WordPress from being read leaves the network where it is.
     assert "ignored=1" in network(local, {"shim_status": envelope(None, 5, "wp-timeout")}, may_be)
 

@@ -15,7 +15,7 @@ STATES = ["present", "absent"]
 FOLDERS = ["opt", "etc", "state"]
 MARK = ".by-ansible"
 # The role goes on to what is refused next, which shows that nothing was before.
-NEXT = "There is no folder"
+NEXT = "Install node_exporter"
 
 
 @pytest.fixture
@@ -45,7 +45,7 @@ def test_a_ledger_of_an_installation_by_hand_stays(local: Local, state: str, mar
         (local.folder / "state" / MARK).touch()
     said = play(local, state)
     assert said.endswith("ended with 2"), said
-    assert f"There is a ledger in {local.folder}/state itself" in said
+    assert f"{local.folder}/state has the ledger of a manual installation" in said
     assert "docs/how-to/migrate-to-ansible.md" in said
     assert changed(said) == []
 
@@ -56,14 +56,14 @@ def test_a_folder_that_the_role_has_not_made_stays(local: Local, state: str, fol
     (local.folder / folder / "lib").mkdir(parents=True)
     said = play(local, state, closte_bridge_networks=[FAR, FAR | {"name": "lib"}], closte_bridge_runner="cron")
     assert said.endswith("ended with 2"), said
-    assert f"This role has not made {local.folder}/{folder}:" in " ".join(said.split()), said
+    assert f"{local.folder}/{folder} already exists and was not created by this role" in " ".join(said.split()), said
     assert changed(said) == []
 
 
 def test_logs_are_written_to_no_folder_of_others(local: Local) -> None:
     (local.folder / "log").mkdir()
     said = play(local, "present", closte_bridge_runner="cron")
-    assert f"This role has not made {local.folder}/log:" in " ".join(said.split()), said
+    assert f"{local.folder}/log already exists and was not created by this role" in " ".join(said.split()), said
     assert changed(said) == []
     # Nothing is written there by another runner.
     assert NEXT in play(local, "present")
@@ -73,9 +73,9 @@ def test_logs_are_written_to_no_folder_of_others(local: Local) -> None:
 def test_what_the_role_made_before_it_marked_it_is_known(local: Local, state: str) -> None:
     provisioned(local)
     said = play(local, state)
-    mark = "Mark what the role has made before it marked anything"
+    mark = "Mark folders created by earlier versions of this role"
     assert changed(said)[:3] == [f"{mark} ({local.folder}/{name}/{MARK})" for name in sorted(FOLDERS)]
-    assert ("Remove what all networks share" in said) is (state == "absent")
+    assert ("Remove files shared by all networks" in said) is (state == "absent")
     assert (NEXT in said) is (state == "present")
 
 
@@ -87,14 +87,14 @@ def test_a_folder_of_everybodys_is_nobodys(local: Local, state: str, name: str, 
     """Whatever is in it: an earlier version of the role took them, and has left there what it knows them by."""
     said = play(local, state, **{f"closte_bridge_{name}": folder})
     assert said.endswith("ended with 2"), said
-    assert f"closte_bridge_{name} is {folder}, which others use as well" in said
+    assert f"closte_bridge_{name} is set to the shared system directory {folder}" in said
     assert changed(said) == []
 
 
 def test_what_is_around_the_role_s_folders_is_not_the_role_s(local: Local) -> None:
     provisioned(local)
     said = play(local, "absent", closte_bridge_state_dir=str(local.folder))
-    assert f"This role has not made {local.folder}:" in " ".join(said.split()), said
+    assert f"{local.folder} already exists and was not created by this role" in " ".join(said.split()), said
     assert changed(said) == []
 
 
@@ -114,7 +114,7 @@ def test_what_is_marked_is_ours(local: Local, state: str) -> None:
         (local.folder / folder / MARK).touch()
     said = play(local, state)
     assert [line for line in changed(said) if "Mark" in line] == []
-    assert ("Remove what all networks share" in said) is (state == "absent")
+    assert ("Remove files shared by all networks" in said) is (state == "absent")
     assert (NEXT in said) is (state == "present")
 
 
@@ -123,9 +123,9 @@ def test_folders_are_marked_when_they_are_made(local: Local) -> None:
     wheel = local.folder / "closte_bridge-0.1.0-py3-none-any.whl"
     wheel.touch()
     done = changed(play(local, "present", closte_bridge_metrics_dir="", closte_bridge_wheel=str(wheel)))
-    marks = [f"Mark the folders as the role's ({local.folder}/{name})" for name in FOLDERS]
+    marks = [f"Mark the folders as created by the role ({local.folder}/{name})" for name in FOLDERS]
     assert sorted(done[3:5]) == sorted(marks[1:])
-    assert done[5:7] == ["Make the folder of the engine", marks[0]]
+    assert done[5:7] == ["Create the program folder", marks[0]]
 
 
 @pytest.mark.parametrize("others", [True, False])
@@ -135,7 +135,7 @@ def test_the_folder_of_the_logs_goes_when_it_is_empty(local: Local, others: bool
     if others:
         (local.folder / "log" / "syslog").touch()
     gone = changed(play(local, "absent"))
-    assert ("Remove the folder of the logs" in gone) is not others
+    assert ("Remove the log folder" in gone) is not others
     assert [line for line in gone if f"{local.folder}/log" in line] == []
 
 

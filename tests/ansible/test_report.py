@@ -45,7 +45,7 @@ def rows(**networks: dict[str, Any]) -> list[dict[str, Any]]:
 
 def test_a_network_in_step_has_nothing_to_say() -> None:
     (row,) = rows(shop={"plan": envelope([line("", status="unmanaged")])})
-    assert (row["state"], row["text"], row["unmanaged"], row["changes"]) == ("ok", "in-sync", 1, [])
+    assert (row["state"], row["text"], row["unmanaged"], row["changes"]) == ("ok", "in sync", 1, [])
 
 
 def test_records_to_make_are_pending_as_well() -> None:
@@ -57,7 +57,7 @@ def test_a_network_that_is_switched_off_is_not_in_step() -> None:
     off = envelope({"integration": False, "domain_mapping": True})
     (row,) = rows(shop={"plan": envelope([]), "status": off})
     assert row["state"] == "attention"
-    assert row["text"] == "Nothing is changed: the Closte integration is switched off in Ultimate Multisite."
+    assert row["text"] == "No changes made: the Closte integration is disabled in Ultimate Multisite."
 
 
 def test_what_two_answers_say_is_said_once() -> None:
@@ -76,10 +76,10 @@ def test_the_worst_comes_first_and_a_host_that_is_away_is_not_left_out() -> None
         ("web2", "broken", "It gave no JSON."),
         ("web3", "broken", "Refused"),
         ("web4", "broken", "The host did not answer."),
-        ("web1", "ok", "in-sync"),
+        ("web1", "ok", "in sync"),
     ]
     table = fleet.fleet_table(found)
-    assert table[0].split() == ["HOST", "NETWORK", "STATE", "ADD", "REMOVE", "RECORD", "HELD", "WITHHELD", "WHAT"]
+    assert table[0].split() == ["HOST", "NETWORK", "STATE", "ADD", "REMOVE", "RECORD", "ON-HOLD", "NEEDS-APPROVAL", "DETAILS"]
     assert table[2].split() == ["web3", "-", "broken", "0", "0", "0", "0", "0", "Refused"]
     assert len({text.index(row["text"]) for text, row in zip(table[1:], found, strict=True)}) == 1
 

@@ -35,20 +35,20 @@ def local(tmp_path: Path) -> Local:
 @pytest.mark.parametrize(
     ("variables", "reason"),
     [
-        ({"closte_bridge_interval": 601}, "1 to 600 seconds"),
-        ({"closte_bridge_interval": 0}, "1 to 600 seconds"),
-        # A watch that waits for one call of `wp` after the other shows no sign of life.
-        ({"closte_bridge_watchdog": 299}, "closte_bridge_watchdog is 300 seconds or more here"),
-        ({"closte_bridge_run_limit": "299"}, "closte_bridge_run_limit is 300 seconds or more here"),
+        ({"closte_bridge_interval": 601}, "between 1 and 600 seconds"),
+        ({"closte_bridge_interval": 0}, "between 1 and 600 seconds"),
+        # `watch` writes no heartbeat while it waits for calls of `wp`.
+        ({"closte_bridge_watchdog": 299}, "closte_bridge_watchdog must be at least 300 seconds"),
+        ({"closte_bridge_run_limit": "299"}, "closte_bridge_run_limit must be at least 300 seconds"),
         (
             {
                 "closte_bridge_settings": {"wp": {"timeout": 60}},
                 "closte_bridge_networks": [FAR, FAR | {"name": "shop", "settings": {"wp": {"timeout": "1h30m5s"}}}],
             },
-            "closte_bridge_watchdog is 10870 seconds or more here",
+            "closte_bridge_watchdog must be at least 10870 seconds",
         ),
-        ({"closte_bridge_environment": {"HTTPS_PROXY": "http://two words"}}, "words without blanks"),
-        ({"closte_bridge_networks": [FAR | {"name": "shop"}]}, "lacks club, which"),
+        ({"closte_bridge_environment": {"HTTPS_PROXY": "http://two words"}}, "must not contain spaces"),
+        ({"closte_bridge_networks": [FAR | {"name": "shop"}]}, "is missing club, which"),
     ],
 )
 def test_what_cannot_work_is_refused_before_anything_is_changed(
@@ -67,7 +67,7 @@ def test_a_name_stands_for_one_network(local: Local, state: str) -> None:
     networks = [FAR, FAR | {"name": "shop"}, FAR | {"state": "absent"}]
     said = local.role("main", {"closte_bridge_state": state, "closte_bridge_networks": networks})
     assert said.endswith("ended with 2"), said
-    assert "more than one network is called club" in said
+    assert "several networks with the name club" in said
     assert changed(said) == []
 
 
@@ -80,7 +80,7 @@ def test_nothing_is_taken_away_by_a_name_that_is_none(local: Local, state: str, 
     networks = [{**FAR, "name": "shop"}, gone]
     said = local.role("main", {"closte_bridge_state": state, "closte_bridge_networks": networks})
     assert said.endswith("ended with 2"), said
-    assert "needs a name of" in said
+    assert "Network names must consist of" in said
     assert changed(said) == []
 
 
@@ -89,8 +89,8 @@ def test_a_network_that_is_named_to_go_is_not_lost(local: Local) -> None:
     # It goes on to the next thing that is refused.
     away = {"closte_bridge_metrics_dir": str(local.folder / "no-exporter")}
     said = local.role("present", away | {"closte_bridge_networks": [FAR | {"state": "absent"}]})
-    assert "lacks" not in said
-    assert "There is no folder" in said
+    assert "is missing" not in said
+    assert "Install node_exporter" in said
 
 
 @pytest.mark.parametrize(("all_of_them", "one", "installed"), [("false", "no", 0), ("False", "y", 1), ("true", "0", 1)])
@@ -106,7 +106,7 @@ def test_false_in_quotes_puts_no_shim_anywhere(local: Local, all_of_them: str, o
 def test_false_in_quotes_installs_no_packages(local: Local) -> None:
     facts = {"os_family": "Debian"}
     said = local.role("engine", {"closte_bridge_manage_packages": "false", "ansible_facts": facts})
-    assert re.search(r"Look which packages are missing\] \*+\nskipping:", said), said
+    assert re.search(r"Check for missing packages\] \*+\nskipping:", said), said
 
 
 def test_false_in_quotes_puts_nobody_in_charge(local: Local) -> None:
@@ -137,7 +137,7 @@ def test_an_engine_that_looks_as_seldom_as_it_may_stays_in_charge(local: Local) 
     run, air = 60, 300
     assert len(timer) == 3, said
     assert 2 * (sum(map(int, timer.values())) + run) + air <= int(patience[0])
-    assert f"is 1 to {longest} seconds" in local.role("present", {"closte_bridge_interval": longest + 1})
+    assert f"between 1 and {longest} seconds" in local.role("present", {"closte_bridge_interval": longest + 1})
 
 
 @pytest.mark.parametrize("options", ["", "--extra-index-url=https://pypi.example.com --no-binary=:all:"])
@@ -145,7 +145,7 @@ def test_the_index_of_everybody_is_not_asked(local: Local, options: str) -> None
     facts = {"os_family": "Other"}
     given = {"closte_bridge_version": "0.1.0", "closte_bridge_pip_args": options, "ansible_facts": facts}
     said = local.role("engine", given)
-    assert "Say in closte_bridge_pip_args where" in " ".join(said.split()), said
+    assert "needs the source of the package in closte_bridge_pip_args" in " ".join(said.split()), said
 
 
 def test_a_user_that_is_there_is_left_alone(local: Local) -> None:
@@ -156,8 +156,8 @@ def test_a_user_that_is_there_is_left_alone(local: Local) -> None:
         for name in (SOMEBODY, "nobody-of-that-name")
     ]
     said = local.tasks(*users, check=True)
-    assert said.count("Make the user for networks on other machines") == len(users)
-    assert changed(said) == ["Note that the user is made here", "Make the user for networks on other machines"]
+    assert said.count("Create the user for networks on other machines") == len(users)
+    assert changed(said) == ["Record that the role creates the user", "Create the user for networks on other machines"]
 
 
 def test_a_password_that_is_not_given_any_more_goes(local: Local) -> None:
@@ -167,8 +167,8 @@ def test_a_password_that_is_not_given_any_more_goes(local: Local) -> None:
         (keys / name).write_text("secret")
     owners = {"_closte_bridge_owners": {"club": SOMEBODY}, "_closte_bridge_groups": {SOMEBODY: SOMEBODY}}
     said = local.role("config", owners | {"__closte_bridge_ledgers": {"files": []}})
-    gone = {line for line in changed(said) if "not given any more" in line}
-    assert gone == {f"Remove what is not given any more ({keys / name})" for name in ("club", "club.ssh")}
+    gone = {line for line in changed(said) if "unused" in line}
+    assert gone == {f"Remove unused config files ({keys / name})" for name in ("club", "club.ssh")}
 
 
 def test_a_wordpress_that_was_deleted_holds_nothing_up(local: Local) -> None:
@@ -176,8 +176,8 @@ def test_a_wordpress_that_was_deleted_holds_nothing_up(local: Local) -> None:
     shop = {"name": "shop", "path": str(local.folder / "no-site"), "state": "absent"}
     said = local.role("network_absent", {"closte_bridge_gone": "shop", "closte_bridge_networks": [shop]})
     assert said.endswith("ended with 0"), said
-    assert "nothing in it is cleared" in said
-    assert f"Remove what is the network's own ({local.folder}/state/shop)" in changed(said)
+    assert "there is nothing to clean up" in " ".join(said.split())
+    assert f"Remove the network's files ({local.folder}/state/shop)" in changed(said)
 
 
 @pytest.mark.skipif(os.geteuid() != 0, reason="only root hands files over")

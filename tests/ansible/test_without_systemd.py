@@ -62,11 +62,11 @@ def test_a_host_without_systemd_is_provisioned(
         # The code of the checkout changes, and its version does not.
         box.machine.run("tee", "-a", f"{CHECKOUT}/closte_bridge/__init__.py", stdin="NEW_HERE = True\n")
         again = succeeded(fleet.play("provision", "--diff"))
-        steps = ("Install the engine into its virtual environment", "Note what it was installed from")
+        steps = ("Install closte-bridge into its virtual environment", "Record the installed source")
         assert again.changed == [f"box1: closte_bridge.ops.closte_bridge : {step}" for step in steps]
         box.machine.run("/opt/closte-bridge/venv/bin/python", "-c", "from closte_bridge import NEW_HERE")
         plan = fleet.play("plan", closte_bridge_report_dir=str(fleet.folder))
-        assert "Nothing is broken." in plan.text
+        assert "No networks are broken." in plan.text
         assert (fleet.folder / "closte-bridge-plan.html").read_text().count("<svg") == 2
         wait_until(lambda: "second.example.org" in box.shop.aliases)
         logs_are_rotated(box)

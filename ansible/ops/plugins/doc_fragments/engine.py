@@ -1,17 +1,17 @@
 # Copyright: the closte-bridge project
 # SPDX-License-Identifier: MIT
-"""What all modules say of themselves in the same words."""
+"""Documentation shared by all modules."""
 
 from __future__ import annotations
 
 
 class ModuleDocFragment:
-    """The option that every module has."""
+    """The option of all modules."""
 
     DOCUMENTATION = r"""
 options:
   executable:
-    description: The command for root that runs the engine; the role installs it.
+    description: Command for root that runs closte-bridge. The role installs it.
     type: path
     default: /usr/local/sbin/closte-bridge-as
 """

@@ -1,21 +1,21 @@
 # Copyright: the closte-bridge project
 # SPDX-License-Identifier: MIT
-"""Makes one report of what the hosts of a fleet answered."""
+"""Combine the results of all hosts of a fleet in one report."""
 
 from __future__ import annotations
 
 DOCUMENTATION = r"""
 name: fleet
-short_description: Make one row for each network of a fleet
+short_description: Create one row for each network of a fleet
 version_added: 0.1.0
 author: The closte-bridge project (@closte-bridge)
 description:
-  - Takes what M(closte_bridge.ops.closte_bridge_info) answered on each host, and gives rows for a report.
-  - A host that did not answer has a row that says why.
+  - Converts the results of M(closte_bridge.ops.closte_bridge_info) on all hosts to rows for a report.
+  - A host without a result has a row with the reason.
 positional: _input
 options:
   _input:
-    description: For each host the registered result, or what was registered when the host could not be reached.
+    description: The registered result of each host, including unreachable ones.
     type: dict
     required: true
 """
@@ -31,7 +31,7 @@ _value:
   elements: dict
 """
 
-WORDS = {"ok": "in-sync", "pending": "changes pending", "attention": "needs attention", "broken": "broken"}
+WORDS = {"ok": "in sync", "pending": "changes pending", "attention": "needs attention", "broken": "broken"}
 ORDER = ("broken", "attention", "pending", "ok")
 SWITCHES = {"integration": "the Closte integration", "domain_mapping": "domain mapping"}
 
@@ -43,15 +43,15 @@ def _broken(host, network, text):
     }  # fmt: skip
 
 
-def _said(problem):
+def _text(problem):
     return f"{problem['message']} {problem['hint']}".strip()
 
 
 def _of_network(host, network, topics):
-    """Return the row of a network from the envelopes of everything that was asked."""
+    """Return the row of a network from the envelopes of all commands."""
     row = _broken(host, network, "")
-    said = [_said(problem) for envelope in topics.values() for problem in envelope["errors"] + envelope["warnings"]]
-    row["remarks"] = list(dict.fromkeys(said + _asleep(topics)))
+    texts = [_text(problem) for envelope in topics.values() for problem in envelope["errors"] + envelope["warnings"]]
+    row["remarks"] = list(dict.fromkeys(texts + _disabled(topics)))
     plan = topics.get("plan", {}).get("data") or []
     for line in plan:
         kind = line["change"] if line["status"] == "planned" else line["status"]
@@ -65,15 +65,15 @@ def _of_network(host, network, topics):
     return row
 
 
-def _asleep(topics):
-    """Return why nothing is changed where the network itself is switched off; its plan alone is only empty."""
+def _disabled(topics):
+    """Explain why a network has an empty plan if its integration is disabled."""
     status = topics.get("status", {}).get("data") or {}
     off = [words for key, words in SWITCHES.items() if status.get(key) is False]
-    return [f"Nothing is changed: {words} is switched off in Ultimate Multisite." for words in off]
+    return [f"No changes made: {words} is disabled in Ultimate Multisite." for words in off]
 
 
 def _state(row, topics):
-    # Of the plan, only sides that could not be read are a failure; the health and the doctor say so themselves.
+    # A plan only fails if a side could not be read.
     codes = {envelope["exit_code"] for envelope in topics.values()}
     if codes & {1, 2, 5, 130}:
         return "broken"
@@ -92,27 +92,27 @@ def _of_host(host, answer):
         else _of_network(host, network, topics)
         for network, topics in sorted(answer["networks"].items())
     ]
-    return rows or [_broken(host, "", "There is no network on this host.")]
+    return rows or [_broken(host, "", "No networks are configured on this host.")]
 
 
 def fleet(answers):
-    """Return the rows of a report, the worst first."""
+    """Return the rows of a report, worst first."""
     rows = [row for host in sorted(answers) for row in _of_host(host, answers[host])]
     return sorted(rows, key=lambda row: (ORDER.index(row["state"]), row["host"], row["network"]))
 
 
-def _shown(text):
-    """Return a host's text on one line: what a terminal would act on becomes an escape."""
+def _escaped(text):
+    """Return a host's text on one line, with control characters escaped."""
     return "".join(c if c.isprintable() else c.encode("unicode_escape").decode("ascii") for c in text)
 
 
 def fleet_table(rows):
     """Return the rows as lines of text for a terminal."""
-    head = ("HOST", "NETWORK", "STATE", "ADD", "REMOVE", "RECORD", "HELD", "WITHHELD", "WHAT")
+    head = ("HOST", "NETWORK", "STATE", "ADD", "REMOVE", "RECORD", "ON-HOLD", "NEEDS-APPROVAL", "DETAILS")
     lines = [head] + [
         (
-            _shown(row["host"]), _shown(row["network"] or "-"), row["state"],
-            *(str(row[key]) for key in ("add", "remove", "record", "on-hold", "needs-approval")), _shown(row["text"]),
+            _escaped(row["host"]), _escaped(row["network"] or "-"), row["state"],
+            *(str(row[key]) for key in ("add", "remove", "record", "on-hold", "needs-approval")), _escaped(row["text"]),
         )
         for row in rows
     ]  # fmt: skip
@@ -124,8 +124,8 @@ def fleet_table(rows):
 
 
 class FilterModule:
-    """The filters of this collection."""
+    """Filters of this collection."""
 
     def filters(self):
-        """Return them by their names."""
+        """Return the filters by name."""
         return {"fleet": fleet, "fleet_table": fleet_table}

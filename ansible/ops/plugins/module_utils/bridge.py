@@ -1,6 +1,6 @@
 # Copyright: the closte-bridge project
 # SPDX-License-Identifier: MIT
-"""Talks to the engine, and only through its JSON."""
+"""Run closte-bridge and read its JSON."""
 
 from __future__ import annotations
 
@@ -10,19 +10,19 @@ import time
 
 VERSION = 1
 EXECUTABLE = "/usr/local/sbin/closte-bridge-as"
-# What the engine answers with when it did what it could: in step, withheld, some failed.
+# Exit codes of a completed run: in sync, removals need approval, some changes failed.
 DONE = (0, 3, 4)
-# Another run is at work, such as the service's own: it is waited for, for so many seconds in all.
+# Exit code if another run, such as that of the service, has the lock, and how many seconds to wait for it.
 LOCKED = 75
 PATIENCE = 120
 
 
 class BridgeError(Exception):
-    """The engine could not be asked, or said something that is not its JSON; the text is for people."""
+    """closte-bridge could not be run or returned invalid JSON. The message is meant for users."""
 
 
 class Engine:
-    """The engine of this host, called for one network at a time through the wrapper that the role installs."""
+    """closte-bridge on this host, called for one network at a time with the command that the role installs."""
 
     def __init__(self, module, executable):
         self._module = module
@@ -30,16 +30,16 @@ class Engine:
 
     @property
     def installed(self):
-        """Tell whether there is anything to call."""
+        """Return whether the command exists."""
         return os.access(self._executable, os.X_OK)
 
     def ask(self, network, *command):
-        """Run a command for a network and return its envelope. Raises BridgeError when there is none.
+        """Run a command for a network and return its envelope.
 
-        While another run is at work this waits for it, for two minutes at most.
+        Waits for another run for at most two minutes. Raises BridgeError if there is no envelope.
         """
         if not self.installed:
-            raise BridgeError(f'The engine is not installed: there is no "{self._executable}".')
+            raise BridgeError(f'closte-bridge is not installed: could not run "{self._executable}".')
         argv = [self._executable, network, *command, "--format=json"]
         deadline = time.monotonic() + PATIENCE
         while True:
@@ -54,31 +54,32 @@ class Engine:
             envelope = json.loads(out)
             matches = envelope["exit_code"] == code and envelope["version"] == VERSION
         except (ValueError, KeyError, TypeError):
-            # What it said instead is not quoted: it did not come from the part that minds its words.
-            raise BridgeError(f'"closte-bridge {" ".join(command[:2])}" ended with {code} and gave no JSON.') from None
+            # The output is not quoted: secrets in it may not be redacted.
+            name = " ".join(command[:2])
+            raise BridgeError(f'"closte-bridge {name}" exited with code {code} and returned no JSON.') from None
         if not matches:
-            raise BridgeError("The engine on this host speaks another version than this collection.")
+            raise BridgeError("closte-bridge on this host is not compatible with this version of the collection.")
         return envelope
 
 
 def codes(envelope):
-    """Return the codes of everything that an envelope complains of."""
+    """Return the codes of all errors and warnings of an envelope."""
     return {problem["code"] for problem in envelope["errors"] + envelope["warnings"]}
 
 
 def sentence(envelope):
-    """Return what went wrong in one line, with what to do about it."""
+    """Return the errors, or else the warnings, with their hints in one line."""
     problems = envelope["errors"] or envelope["warnings"]
     if not problems:
-        return f'The engine answered "{envelope["status"]}".'
+        return f'closte-bridge returned the status "{envelope["status"]}".'
     return " ".join(f"{problem['message']} {problem['hint']}".strip() for problem in problems)
 
 
 def changes(envelope):
-    """Return the domains of a plan or a sync by what is done to them, sorted.
+    """Return the domains of a plan or a sync by change, sorted.
 
-    `add` and `remove` happen at Closte; `stage` (it moves to another) and `record` (its site gets its domain record)
-    happen in Ultimate Multisite.
+    `add` and `remove` are changes on Closte. `stage` (another stage) and `record` (a new domain record of a site) are
+    changes in Ultimate Multisite.
     """
     rows = [row for row in envelope["data"] or [] if row["status"] in ("planned", "done")]
     kinds = ("add", "remove", "stage", "record")

@@ -1,17 +1,17 @@
 #!/usr/bin/python
 # Copyright: the closte-bridge project
 # SPDX-License-Identifier: MIT
-"""One domain that is pinned, removed or released, as a task."""
+"""Pin, remove or release a domain."""
 
 from __future__ import annotations
 
 DOCUMENTATION = r"""
 ---
 module: closte_bridge_domain
-short_description: Keep a domain at Closte that WordPress does not map
+short_description: Manage a domain on Closte that is not mapped in WordPress
 description:
-  - Pins domains and wildcards that cannot be mapped in Ultimate Multisite, takes them away again, or lets them go.
-  - A domain that is mapped in WordPress needs none of this; it comes and goes by itself.
+  - Pins, removes or releases domains, including wildcards, which Ultimate Multisite cannot map.
+  - Mapped domains are synced automatically and do not need this module.
 version_added: 0.1.0
 author:
   - The closte-bridge project (@closte-bridge)
@@ -28,33 +28,33 @@ options:
     required: true
   state:
     description:
-      - V(present) has it at Closte, pinned if nothing else wants it there.
-      - V(absent) removes it at Closte. It is refused while the domain is mapped or in the config, or is not ours.
-      - V(released) leaves it at Closte, and leaves it alone from then on.
+      - V(present) adds the domain on Closte and pins it, unless it is mapped or in the config.
+      - V(absent) removes the domain from Closte. Fails if it is mapped, in the config or unmanaged.
+      - V(released) leaves the domain on Closte; closte-bridge no longer manages it.
     type: str
     choices: [present, absent, released]
     default: present
 attributes:
   check_mode:
-    description: Can run in check mode and say what would change.
+    description: Reports changes without making them.
     support: full
   diff_mode:
-    description: Shows where the domain is before and after.
+    description: Shows the domain's state before and after.
     support: full
 """
 
 EXAMPLES = r"""
-- name: Keep the old shop's address
+- name: Keep the domain of the old shop on Closte
   closte_bridge.ops.closte_bridge_domain:
     network: shop
     name: legacy.example.org
 
-- name: Keep every name below one domain
+- name: Keep all subdomains of a domain on Closte
   closte_bridge.ops.closte_bridge_domain:
     network: shop
     name: "*.example.org"
 
-- name: Take it away again
+- name: Remove the domain again
   closte_bridge.ops.closte_bridge_domain:
     network: shop
     name: legacy.example.org
@@ -63,7 +63,7 @@ EXAMPLES = r"""
 
 RETURN = r"""
 domain:
-  description: What both sides know of the domain afterwards, as C(domain get) has it; null when nobody knows it.
+  description: The domain afterwards, as in C(closte-bridge domain get); null if it is unknown.
   returned: always
   type: dict
 """
@@ -86,7 +86,7 @@ COMMANDS = {
 
 
 def _read(engine, network, name):
-    """Return what is known of the domain, or None."""
+    """Return the domain, or None if it is unknown."""
     envelope = engine.ask(network, "domain", "get", name)
     if envelope["data"]:
         return envelope["data"]
@@ -98,11 +98,11 @@ def _read(engine, network, name):
 def _is(known, state):
     if known is None:
         return state != "present"
-    there = known["closte"] == "yes"
+    on_closte = known["closte"] == "yes"
     if state == "present":
-        return there and known["origin"] in ("mapping", "pin", "config")
+        return on_closte and known["origin"] in ("mapping", "pin", "config")
     if state == "absent":
-        return not there and not known["managed"] and known["origin"] != "pin"
+        return not on_closte and not known["managed"] and known["origin"] != "pin"
     return not known["managed"] and known["origin"] != "pin"
 
 
@@ -115,8 +115,8 @@ def _lines(known):
 def _expected(state, known):
     if state == "present":
         return ["on Closte: yes", "managed: True", "state: in-sync"]
-    there = known["closte"] if known and state == "released" else "no"
-    return [f"on Closte: {there}", "managed: False", "state: unmanaged"] if there == "yes" else []
+    on_closte = known["closte"] if known and state == "released" else "no"
+    return [f"on Closte: {on_closte}", "managed: False", "state: unmanaged"] if on_closte == "yes" else []
 
 
 def main():

@@ -1,17 +1,18 @@
 #!/usr/bin/python
 # Copyright: the closte-bridge project
 # SPDX-License-Identifier: MIT
-"""What the engine says of a host's networks, as facts."""
+"""Gather facts about the networks on a host."""
 
 from __future__ import annotations
 
 DOCUMENTATION = r"""
 ---
 module: closte_bridge_info
-short_description: Read what the bridge says of the networks of a host
+short_description: Gather facts about the networks on a host
 description:
-  - Asks the engine for the plan, the health, the checks of the doctor or the state of the integration. Changes nothing.
-  - A network that is not well is no failure of the task; it is told in the answer.
+  - Reads the plan, the health, the results of C(closte-bridge doctor), the state of the integration or the domains.
+  - Changes nothing.
+  - An unhealthy network does not fail the task; it is reported in the result.
 version_added: 0.1.0
 author:
   - The closte-bridge project (@closte-bridge)
@@ -19,54 +20,54 @@ extends_documentation_fragment:
   - closte_bridge.ops.engine
 options:
   networks:
-    description: The networks to ask about. The default is every one of this host that has a ledger folder.
+    description: Networks to read. By default all networks of this host that have a ledger folder.
     type: list
     elements: str
     default: []
   gather:
-    description: What to ask for.
+    description: Data to read.
     type: list
     elements: str
     choices: [plan, health, doctor, status, domains]
     default: [plan]
   max_age:
-    description: How old the last success may be for a network to be healthy, such as V(30m).
+    description: Maximum age of the last successful sync of a healthy network, such as V(30m).
     type: str
     default: 30m
   state_dir:
-    description: The folder of the ledgers.
+    description: Folder of the ledgers.
     type: path
     default: /var/lib/closte-bridge
 attributes:
   check_mode:
-    description: Changes nothing in any case.
+    description: The module never changes anything.
     support: full
   diff_mode:
-    description: There is nothing to show.
+    description: The module never changes anything.
     support: none
 """
 
 EXAMPLES = r"""
-- name: What would change
+- name: Read plan and health
   closte_bridge.ops.closte_bridge_info:
     gather: [plan, health]
   register: bridge
 
-- name: Say it
+- name: Show the status of the plans
   ansible.builtin.debug:
     msg: "{{ bridge.networks | dict2items | map(attribute='value.plan.status') | list }}"
 """
 
 RETURN = r"""
 networks:
-  description: For each network the envelope of each command, as C(--format=json) prints it.
+  description: For each network the JSON output of each command.
   returned: always
   type: dict
   sample:
     shop:
       plan: {version: 1, status: ok, exit_code: 0, data: [], errors: [], warnings: []}
 problems:
-  description: For each network that could not be asked, why.
+  description: For each network that could not be read, the reason.
   returned: always
   type: dict
 """
@@ -85,7 +86,7 @@ COMMANDS = {
 }
 
 
-# A folder of another name, such as lost+found, is no network's.
+# Other folders, such as lost+found, are not networks.
 NAME = re.compile("[a-z0-9][a-z0-9_-]{0,62}")
 
 
@@ -121,7 +122,7 @@ def main():
     params = module.params
     engine = Engine(module, params["executable"])
     if not engine.installed:
-        module.fail_json(msg=f'The engine is not installed: there is no "{params["executable"]}".')
+        module.fail_json(msg=f'closte-bridge is not installed: could not run "{params["executable"]}".')
     answers, problems = {}, {}
     for network in _networks(params):
         answers[network] = {}

@@ -1,17 +1,18 @@
 #!/usr/bin/python
 # Copyright: the closte-bridge project
 # SPDX-License-Identifier: MIT
-"""What the bridge is to a WordPress network: in charge, with its shim, the integration on or off."""
+"""Manage closte-bridge for a WordPress network."""
 
 from __future__ import annotations
 
 DOCUMENTATION = r"""
 ---
 module: closte_bridge_network
-short_description: Put the engine in charge of a WordPress network, with its shim
+short_description: Adopt a WordPress network and manage its shim
 description:
-  - Adopts a network, switches the Closte integration in Ultimate Multisite, installs or removes the WordPress shim.
-  - Never takes a network over from another engine; that is C(closte-bridge adopt --take-over), by hand.
+  - Adopts a network, enables or disables the Closte integration in Ultimate Multisite, installs or removes the shim.
+  - Never takes over a network owned by another installation. To do that, run C(closte-bridge adopt --take-over)
+    manually.
 version_added: 0.1.0
 author:
   - The closte-bridge project (@closte-bridge)
@@ -24,57 +25,57 @@ options:
     required: true
   state:
     description:
-      - V(absent) takes shim, events and owner out of WordPress.
-      - Where another engine is in charge by now, nothing in WordPress is ours, and nothing is changed there.
+      - V(absent) removes shim, events and owner from WordPress.
+      - If the network is now owned by another installation, WordPress is not changed.
     type: str
     choices: [present, absent]
     default: present
   adopted:
     description:
-      - Put the engine in charge. With V(false), who is in charge is left as it is.
-      - Fails where the engine may change nothing although it is in charge, as in a copy of the network, with another
-        key or without the config that it knows. What helps then is not done by itself.
+      - Whether to make this installation the owner of the network. With V(false), the owner is not changed.
+      - Fails if the installation is the owner but read-only, because of a copied network, a changed API key or a
+        missing config. This is not fixed automatically.
     type: bool
     default: false
   integration:
-    description: Switch the Closte integration on or off. Left as it is when not given.
+    description: Whether the Closte integration is enabled. Unchanged if omitted.
     type: bool
   shim:
-    description: Whether the shim is there. Left as it is when not given.
+    description: Whether the shim is installed. Unchanged if omitted.
     type: str
     choices: [present, absent]
   wake:
-    description: How the shim wakes the engine.
+    description: How the shim triggers a sync.
     type: str
     choices: [auto, file, process, none]
     default: auto
   memory:
     description:
-      - A file that keeps what the integration was before this module switched it for the first time.
-        With V(state=absent), it is switched back to that.
+      - File with the state of the integration before this module changed it for the first time.
+        V(state=absent) restores that state.
     type: path
   missing_ok:
-    description: With V(state=absent), a WordPress that is not there any more is a warning, and no failure.
+    description: Whether V(state=absent) only warns, instead of failing, if WordPress no longer exists.
     type: bool
     default: false
 attributes:
   check_mode:
-    description: Can run in check mode and say what would change. Before the engine is there, everything would.
+    description: Reports changes without making them. If closte-bridge is not installed yet, reports all changes.
     support: full
   diff_mode:
-    description: Shows what changes in WordPress.
+    description: Shows the changes in WordPress.
     support: full
 """
 
 EXAMPLES = r"""
-- name: Put the engine in charge of the shop
+- name: Adopt the network of the shop and install the shim
   closte_bridge.ops.closte_bridge_network:
     name: shop
     adopted: true
     shim: present
     integration: true
 
-- name: Leave WordPress as it was
+- name: Remove closte-bridge from WordPress
   closte_bridge.ops.closte_bridge_network:
     name: shop
     state: absent
@@ -82,7 +83,7 @@ EXAMPLES = r"""
 
 RETURN = r"""
 steps:
-  description: What was done, or would be.
+  description: Steps that were taken, or would be taken in check mode.
   returned: always
   type: list
   elements: str
@@ -102,19 +103,19 @@ from ansible_collections.closte_bridge.ops.plugins.module_utils.bridge import (
 
 OTHERS = {"other-owner", "owner-changed"}
 UNBOUND = {"not-adopted", "owner-gone"}
-# With these an engine in charge may change nothing; the first stands for all that begin so. To adopt would end some of
-# it, and is for a person to decide: this may be a copy, and what another config kept would go.
+# With these codes, or this prefix, an owner is read-only. Adopting again would clear some of them, but a person has to
+# decide: this may be a copy, or domains that only another config keeps could be removed.
 BARRED = ("identity-", "config-gone", "environment")
-# What makes a shim that is there one to install again.
+# Codes of an installed shim that has to be reinstalled.
 STALE = {"shim-changed", "shim-other-version", "shim-no-table", "shim-no-config", "shim-moved"}
 
 
 class MissingError(Exception):
-    """There is no WordPress where the config says; the text is for people."""
+    """WordPress is not in the configured folder. The message is meant for users."""
 
 
 class Network:
-    """One network, and what is still to be done to it. `steps` collects that in words."""
+    """One network. `steps` collects the changes, as text."""
 
     def __init__(self, module, engine):
         self.name = module.params["name"]
@@ -131,84 +132,87 @@ class Network:
         if envelope["exit_code"] != 0:
             raise BridgeError(sentence(envelope))
 
-    def _asked(self, *command):
+    def _ask(self, *command):
         envelope = self.engine.ask(self.name, *command)
         if envelope["data"] is None:
             raise BridgeError(sentence(envelope))
         return envelope
 
     def switch(self, wanted):
-        """Switch the integration on or off."""
-        found = self._asked("integration", "status")["data"]["integration"]
+        """Enable or disable the integration."""
+        found = self._ask("integration", "status")["data"]["integration"]
         before, after = ("on" if state else "off" for state in (found, wanted))
         self._note("integration", before, after)
         if found != wanted:
-            # First: what fails may have been done all the same.
+            # First, because a failed command may still have changed it.
             self._remember(before)
-            self._do(f"Switch the integration {after}", "integration", "enable" if wanted else "disable")
+            verb = "enable" if wanted else "disable"
+            self._do(f"{verb.capitalize()} the integration", "integration", verb)
 
     def _remember(self, state):
         if self.memory and not self.check_mode and not os.path.exists(self.memory):
             with open(self.memory, "w", encoding="ascii") as file:
                 file.write(f"{state}\n")
 
-    def before_us(self):
-        """Return what the integration was before it was switched here, or None when it never was."""
+    def previous(self):
+        """Return the state of the integration before this module changed it, or None if it never did."""
         try:
             with open(self.memory or "", encoding="ascii") as file:
                 return file.read().strip() == "on"
         except OSError:
             return None
 
-    def unbound(self):
-        """Tell whether nobody is in charge.
+    def has_no_owner(self):
+        """Return whether the network has no owner.
 
-        Raises BridgeError when another engine is, when this one may change nothing all the same, or when that cannot be
-        told.
+        Raises BridgeError if another installation is the owner, if this one is read-only, or if the owner is unknown.
         """
-        envelope = self._asked("plan")
+        envelope = self._ask("plan")
         self.refuse_others(envelope)
         for problem in envelope["errors"] + envelope["warnings"]:
             if problem["code"].startswith(BARRED):
                 raise BridgeError(
                     f"{problem['message']} {problem['hint']}".strip()
-                    + f' On the host, "closte-bridge-as {self.name}" stands for closte-bridge.'
+                    + f' On the host, run "closte-bridge-as {self.name}" instead of closte-bridge.'
                 )
         return bool(codes(envelope) & UNBOUND)
 
     def refuse_others(self, envelope=None):
-        """Raise BridgeError when another engine is in charge."""
+        """Raise BridgeError if another installation is the owner."""
         if codes(envelope or self.engine.ask(self.name, "plan")) & OTHERS:
             raise BridgeError(
-                f'Another engine is in charge of "{self.name}". If that one is out of use, '
-                f'run "closte-bridge-as {self.name} adopt --take-over" on the host.'
+                f'Another installation owns "{self.name}". If it is no longer used, '
+                f"run `closte-bridge-as {self.name} adopt --take-over` on the host."
             )
 
-    def adopt(self, unbound):
-        """Put the engine in charge, unless it is."""
-        self._note("in charge", "no" if unbound else "yes", "yes")
-        if unbound:
-            self._do("Put the engine in charge", "adopt", "--yes")
+    def adopt(self, ownerless):
+        """Adopt the network, unless this installation already owns it."""
+        self._note("adopted", "no" if ownerless else "yes", "yes")
+        if ownerless:
+            self._do("Adopt the network", "adopt", "--yes")
 
     def install(self, wake):
-        """Install the shim, or bring it up to date."""
-        status = self._asked("shim", "status")
-        wrong = codes(status) & STALE
-        wanting = status["data"]["installed"] not in ("yes", "disabled") or bool(wrong)
-        wanting = wanting or status["data"].get("trigger_set", wake) != wake
-        self._note("shim", f"{status['data']['installed']} {status['data']['version'] or ''}".strip(), "yes", wanting)
-        if wanting:
+        """Install or update the shim."""
+        status = self._ask("shim", "status")
+        stale = codes(status) & STALE
+        needed = status["data"]["installed"] not in ("yes", "disabled") or bool(stale)
+        needed = needed or status["data"].get("trigger_set", wake) != wake
+        self._note("shim", f"{status['data']['installed']} {status['data']['version'] or ''}".strip(), "yes", needed)
+        if needed:
             self._do("Install the shim", "shim", "install", "--yes", f"--wake={wake}")
 
     def remove(self):
-        """Remove the shim; the engine stays in charge."""
-        found = self._asked("shim", "status")["data"]["installed"]
+        """Remove the shim; the owner stays."""
+        found = self._ask("shim", "status")["data"]["installed"]
         self._note("shim", found, "no")
         if found != "no":
             self._do("Remove the shim", "shim", "uninstall", "--keep-owner", "--yes")
 
     def leave(self):
-        """Take everything of ours out of WordPress; return whether it was ours at all. May raise MissingError."""
+        """Remove shim, events and owner from WordPress; return False if another installation is the owner.
+
+        Raises MissingError if WordPress does not exist.
+        """
         envelope = self.engine.ask(self.name, "shim", "status")
         if envelope["data"] is None:
             raise (MissingError if "wp-path" in codes(envelope) else BridgeError)(sentence(envelope))
@@ -217,9 +221,9 @@ class Network:
             return False
         managed = status["installed"] != "no" or status["table"] or status["owner"]
         self._note("shim", status["installed"], "no")
-        self._note("in charge", "yes" if status["owner"] else "no", "no")
+        self._note("adopted", "yes" if status["owner"] else "no", "no")
         if managed:
-            self._do("Take shim, events and owner out of WordPress", "shim", "uninstall", "--yes")
+            self._do("Remove shim, events and owner from WordPress", "shim", "uninstall", "--yes")
         return True
 
     def _note(self, what, found, wanted, differs=None):
@@ -227,31 +231,31 @@ class Network:
         self.after.append(f"{what}: {wanted if (found != wanted if differs is None else differs) else found}")
 
 
-def _bring_about(network, params):
+def _apply(network, params):
     if params["state"] == "absent":
-        if network.leave() and (before := network.before_us()) is not None:
-            network.switch(before)
+        if network.leave() and (previous := network.previous()) is not None:
+            network.switch(previous)
         return
-    # Asked first: where another engine is in charge, nothing is switched either.
-    unbound = params["adopted"] and network.unbound()
+    # First: if another installation is the owner, the integration is not changed either.
+    ownerless = params["adopted"] and network.has_no_owner()
     if params["integration"] is not None:
         if not params["adopted"]:
             network.refuse_others()
         network.switch(params["integration"])
     if params["adopted"]:
-        network.adopt(unbound)
+        network.adopt(ownerless)
     if params["shim"] == "present":
         network.install(params["wake"])
     elif params["shim"] == "absent":
         network.remove()
 
 
-def _wanted_at_first(params):
-    """Return what would be done where nothing of the engine is there yet."""
+def _first_steps(params):
+    """Return all steps, for a host without closte-bridge."""
     if params["state"] == "absent":
         return []
-    steps = ["Switch the integration on"] if params["integration"] else []
-    steps += ["Put the engine in charge"] if params["adopted"] else []
+    steps = ["Enable the integration"] if params["integration"] else []
+    steps += ["Adopt the network"] if params["adopted"] else []
     return steps + (["Install the shim"] if params["shim"] == "present" else [])
 
 
@@ -274,15 +278,15 @@ def main():
     params = module.params
     engine = Engine(module, params["executable"])
     if module.check_mode and not engine.installed:
-        steps = _wanted_at_first(params)
-        module.exit_json(changed=bool(steps), steps=steps, msg="The engine is not installed yet.")
+        steps = _first_steps(params)
+        module.exit_json(changed=bool(steps), steps=steps, msg="closte-bridge is not installed yet.")
     network = Network(module, engine)
     try:
-        _bring_about(network, params)
+        _apply(network, params)
     except MissingError as error:
         if not params["missing_ok"]:
             module.fail_json(msg=str(error), steps=network.steps)
-        module.warn(f'Nothing of "{network.name}" is cleared in WordPress: {error}')
+        module.warn(f'Nothing of "{network.name}" was removed from WordPress: {error}')
     except BridgeError as error:
         module.fail_json(msg=str(error), steps=network.steps)
     diff = diff_of(network.before, network.after, f"{network.name} in WordPress")

@@ -1,20 +1,20 @@
 #!/usr/bin/python
 # Copyright: the closte-bridge project
 # SPDX-License-Identifier: MIT
-"""One sync of one network, as a task."""
+"""Sync the domains of one network to Closte."""
 
 from __future__ import annotations
 
 DOCUMENTATION = r"""
 ---
 module: closte_bridge_sync
-short_description: Bring the domains at Closte into step with a WordPress network
+short_description: Sync a WordPress network's domains to Closte
 description:
-  - Runs one C(closte-bridge sync) for a network, and says what it changed.
-  - In check mode nothing is changed; what would be is reported as the change. Two things are known only afterwards.
-    A domain that gets its record is added at Closte in the same run, if nothing holds it; and stages move by what a
-    look at DNS and certificates proves.
-  - Removals that the gate withholds are no failure; they are in RV(withheld), and warnings say what lets them go.
+  - Runs C(closte-bridge sync) for a network and reports the changes.
+  - Supports check mode, but cannot report two kinds of changes. A domain whose record is created is also added on
+    Closte in the same run, unless it is on hold. And stages depend on DNS and certificate checks.
+  - Removals that need approval do not fail the task. They are returned in RV(needs_approval), with a warning that
+    explains how to approve them.
 version_added: 0.1.0
 author:
   - The closte-bridge project (@closte-bridge)
@@ -26,34 +26,36 @@ options:
     type: str
     required: true
   domains:
-    description: Only these domains, and their C(www.) forms. They are tried now, whatever is waited for.
+    description:
+      - Domains to sync, with their C(www.) forms. They are synced immediately, ignoring retry delays.
+      - By default all domains are synced.
     type: list
     elements: str
     default: []
   allow_removals:
-    description: Digests, as the gate printed them, of removals that are to go through.
+    description: Digests of removals to approve, as printed by closte-bridge.
     type: list
     elements: str
     default: []
   retry:
-    description: Try changes now that wait for their next try.
+    description: Whether to retry failed changes now.
     type: bool
     default: false
 attributes:
   check_mode:
-    description: Can run in check mode and say what would change.
+    description: Reports pending changes without making them.
     support: full
   diff_mode:
-    description: Shows which domains come and go at Closte, and which get a record or a stage in Ultimate Multisite.
+    description: Shows added and removed domains on Closte, and new records and stages in Ultimate Multisite.
     support: full
 """
 
 EXAMPLES = r"""
-- name: Bring the shop's domains into step
+- name: Sync the shop's domains
   closte_bridge.ops.closte_bridge_sync:
     network: shop
 
-- name: Let the removals go that were reviewed
+- name: Approve reviewed removals
   closte_bridge.ops.closte_bridge_sync:
     network: shop
     allow_removals: [0f3a5c7e9b1d]
@@ -61,37 +63,37 @@ EXAMPLES = r"""
 
 RETURN = r"""
 added:
-  description: Domains that were added at Closte, or would be.
+  description: Domains that were added on Closte, or would be in check mode.
   returned: always
   type: list
   elements: str
 removed:
-  description: Domains that were removed at Closte, or would be.
+  description: Domains that were removed from Closte, or would be in check mode.
   returned: always
   type: list
   elements: str
 moved:
-  description: Domains that moved to another stage in Ultimate Multisite, or would.
+  description: Domains whose stage in Ultimate Multisite changed, or would in check mode.
   returned: always
   type: list
   elements: str
 recorded:
-  description: Domains of sites that got their domain record in Ultimate Multisite, or would.
+  description: Domains of sites whose domain record was created in Ultimate Multisite, or would be in check mode.
   returned: always
   type: list
   elements: str
-withheld:
-  description: Domains whose removal the gate withheld.
+needs_approval:
+  description: Domains whose removal needs approval.
   returned: always
   type: list
   elements: str
 failed_domains:
-  description: Domains whose change failed. They are tried again by themselves.
+  description: Domains whose change failed. They are retried automatically.
   returned: always
   type: list
   elements: str
 exit_code:
-  description: The engine's exit code.
+  description: Exit code of closte-bridge.
   returned: always
   type: int
 """
@@ -117,11 +119,11 @@ def _arguments(params, check_mode):
 
 
 def _diff(network, envelope, found):
-    """Return what changes on each of the two sides, as Ansible shows it."""
+    """Return the changes on both sides as Ansible diffs."""
     moves = [f"{row['domain']}: {row['reason']}" for row in envelope["data"] or [] if _moves(row)]
     records = [f"{domain}: has a domain record" for domain in found["record"]]
     sides = [
-        diff_of(found["remove"], found["add"], f"{network} at Closte"),
+        diff_of(found["remove"], found["add"], f"{network} on Closte"),
         diff_of([], moves + records, f"{network} in Ultimate Multisite"),
     ]
     return [side for side in sides if side["before"] or side["after"]]
@@ -159,7 +161,7 @@ def main():
         "removed": found["remove"],
         "moved": found["stage"],
         "recorded": found["record"],
-        "needs-approval": _of_status(envelope, "needs-approval"),
+        "needs_approval": _of_status(envelope, "needs-approval"),
         "failed_domains": _of_status(envelope, "failed"),
         "exit_code": envelope["exit_code"],
         "diff": _diff(params["network"], envelope, found),
