@@ -1,1 +1,1 @@
-"""Measures the engine beside its lower bounds; start it with `script/bench`."""
+"""Benchmarks of closte-bridge and their lower bounds. Run them with `script/bench`."""

@@ -1,4 +1,4 @@
-"""`script/bench [--quick] [--json] [--write] [--only PART]`: measure, and show the figures."""
+"""`script/bench [--quick] [--json] [--write] [--only PART]`: run benchmarks and print the figures."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ PARTS = ("version", "sync", "growth", "profile", "rival", "adds", "checks", "shi
 
 
 def main() -> int:
-    """Measure what was asked for; the exit code tells only whether measuring itself worked."""
+    """Run the selected benchmarks. The exit code does not depend on the figures."""
     options = _options()
     about = machine()
     with tempfile.TemporaryDirectory(prefix="closte-bench-") as name:
@@ -42,11 +42,11 @@ def main() -> int:
 
 
 def _options() -> argparse.Namespace:
-    parser = argparse.ArgumentParser(prog="script/bench", description="Measure the engine beside its lower bounds.")
-    parser.add_argument("--quick", action="store_true", help="a few minutes: fewer repetitions, no 100,000 mappings")
+    parser = argparse.ArgumentParser(prog="script/bench", description="Measure closte-bridge and its lower bounds.")
+    parser.add_argument("--quick", action="store_true", help="short run: fewer repetitions, no 100,000 mappings")
     parser.add_argument("--json", action="store_true", help="print JSON instead of the table")
-    parser.add_argument("--write", action="store_true", help="write docs/performance.md as well")
-    parser.add_argument("--only", action="append", choices=PARTS, help="measure this part only; repeatable")
+    parser.add_argument("--write", action="store_true", help="also write docs/performance.md")
+    parser.add_argument("--only", action="append", choices=PARTS, help="measure only this part; repeatable")
     return parser.parse_args()
 
 

@@ -1,9 +1,8 @@
-"""Measure a pass over many domains: a part of `script/bench`, and `python -m benchmarks.checks [NUMBER]` by itself.
+"""Measure the DNS and TLS checks of many domains. Part of `script/bench`; alone: `python -m benchmarks.checks [N]`.
 
-DNS and TLS servers run in a process of their own and take 20 ms for each answer. The same domains are checked in one
-pass, and the first of them one domain after another, whose own questions go at the same time as ever, and one question
-after another. What the slow ways would take for all of them is reckoned from those. The pass needs a core, and the
-servers another one: on a busy machine the figures say nothing.
+DNS and TLS servers run in another process and take 20 ms for each answer. All domains are checked in one pass. For
+comparison, a sample is checked one domain at a time, with parallel queries, and one query at a time; both times are
+extrapolated to all domains. The pass and the servers need one core each: on a busy machine the figures mean nothing.
 """
 
 from __future__ import annotations
@@ -41,7 +40,7 @@ WANTED_FACTOR = 20.0
 MOST_BYTES = 150 * 1000**2
 HOST = "127.0.54.1"
 MAIN = "main.bench.test"
-SAMPLE = 25  # domains of which the slow ways are measured
+SAMPLE = 25  # domains that are also checked sequentially
 
 A, NS, SOA, OPT = 1, 2, 6, 41
 _RECURSION_DESIRED = 1  # in the third byte of a message
@@ -49,20 +48,20 @@ _LABEL_END = 5  # the null label, the type and the class
 
 
 class Names(asyncio.DatagramProtocol):
-    """A server that is every resolver and every zone's authority: all names lead to this host."""
+    """A DNS server that is resolver and authority of all zones: all domains point to this host."""
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        """Keep the way to answer."""
-        # In Python 3.11 it is one without being an instance of it.
+        """Keep the transport for answers."""
+        # In Python 3.11 it is not an instance of this class.
         self.transport = cast("asyncio.DatagramTransport", transport)
 
     def datagram_received(self, data: bytes, addr: tuple[str, int]) -> None:
-        """Answer later."""
+        """Answer after the latency."""
         asyncio.get_running_loop().call_later(LATENCY, self.transport.sendto, answer(data), addr)
 
 
 def answer(query: bytes) -> bytes:
-    """Return the answer to one question, made by hand so that the server takes little of the machine."""
+    """Return the answer to one query, built without a library to save CPU time."""
     end = query.index(b"\0", 12) + _LABEL_END
     question, (kind,) = query[12:end], struct.unpack("!H", query[end - 4 : end - 2])
     name = b"\xc0\x0c"
@@ -72,33 +71,33 @@ def answer(query: bytes) -> bytes:
         NS: [b"\x03ns" + digit + b"\x05bench\x04test\0" for digit in (b"1", b"2")],
         SOA: [soa],
     }.get(kind, [])
-    # Every name is the top of a zone of its own, the most that there can be to ask.
+    # Every domain is a zone of its own, which needs the most queries.
     answers = b"".join(name + struct.pack("!HHIH", kind, 1, 300, len(r)) + r for r in records)
     authority = b"" if records else name + struct.pack("!HHIH", SOA, 1, 60, len(soa)) + soa
-    # Like real servers: a resolver offers recursion, a server of the zone is authoritative, both give their UDP size.
+    # As in reality, resolvers set RA, authorities set AA, and both send their EDNS size.
     flags = 0x8180 if query[2] & _RECURSION_DESIRED else 0x8400
     header = query[:2] + struct.pack("!5H", flags, 1, len(records), 0 if records else 1, 1)
     opt = b"\0" + struct.pack("!HHIH", OPT, 1232, 0, 0)
     return header + question + answers + authority + opt
 
 
-class Padlock(asyncio.Protocol):
-    """The server's side of a handshake, in which each flight takes its time."""
+class TlsServer(asyncio.Protocol):
+    """The server side of a TLS handshake, with latency before each flight."""
 
     def __init__(self, context: ssl.SSLContext) -> None:
         self._in, self._out = ssl.MemoryBIO(), ssl.MemoryBIO()
         self._tls = context.wrap_bio(self._in, self._out, server_side=True)
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        """Keep the way to answer."""
+        """Keep the transport for answers."""
         self._transport = cast("asyncio.Transport", transport)
 
     def data_received(self, data: bytes) -> None:
-        """Go on with the handshake, later."""
+        """Continue the handshake after the latency."""
         self._in.write(data)
-        asyncio.get_running_loop().call_later(LATENCY, self._go_on)
+        asyncio.get_running_loop().call_later(LATENCY, self._continue)
 
-    def _go_on(self) -> None:
+    def _continue(self) -> None:
         try:
             self._tls.do_handshake()
         except ssl.SSLWantReadError:
@@ -111,14 +110,14 @@ class Padlock(asyncio.Protocol):
 
 
 def serve(pipe: Connection, certificate: str) -> None:
-    """Serve names and certificates until the parent ends; the ports go through the pipe."""
+    """Serve DNS and TLS until the parent ends; send the ports through the pipe."""
 
     async def run() -> None:
         loop = asyncio.get_running_loop()
         names, _ = await loop.create_datagram_endpoint(Names, local_addr=(HOST, 0))
         context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
         context.load_cert_chain(certificate)
-        server = await loop.create_server(lambda: Padlock(context), HOST, 0, backlog=1000)
+        server = await loop.create_server(lambda: TlsServer(context), HOST, 0, backlog=1000)
         pipe.send((names.get_extra_info("sockname")[1], server.sockets[0].getsockname()[1]))
         await asyncio.Event().wait()
 
@@ -126,12 +125,12 @@ def serve(pipe: Connection, certificate: str) -> None:
 
 
 def in_one_pass(pool: CheckPool, domains: list[str]) -> list[DomainCheck]:
-    """Check as the engine does."""
+    """Check all domains as closte-bridge does."""
     return pool.check(domains)
 
 
 def one_by_one(pool: CheckPool, domains: list[str]) -> list[DomainCheck]:
-    """Check one domain after another, whose own questions may go at the same time."""
+    """Check one domain at a time, with parallel queries per domain."""
 
     async def run() -> list[DomainCheck]:
         edges = pool.edges or NetworkBoundary()
@@ -150,20 +149,20 @@ def one_by_one(pool: CheckPool, domains: list[str]) -> list[DomainCheck]:
 
 
 def seconds_per_domain(
-    way: Callable[[CheckPool, list[str]], list[DomainCheck]], pool: CheckPool, domains: list[str]
+    method: Callable[[CheckPool, list[str]], list[DomainCheck]], pool: CheckPool, domains: list[str]
 ) -> float:
-    """Measure one way; every verdict must be right, or the figure would mean nothing."""
+    """Measure one method. Every result must be correct, or the figure means nothing."""
     began = time.perf_counter()
-    found = way(pool, domains)
+    found = method(pool, domains)
     seconds = time.perf_counter() - began
-    right = [c for c in found if c.dns.code is DnsCode.OK and c.tls and c.tls.code is TlsCode.OK]
-    if len(right) != len(domains):
-        raise RuntimeError(f"{len(right)} of {len(domains)} verdicts are right")
+    correct = [c for c in found if c.dns.code is DnsCode.OK and c.tls and c.tls.code is TlsCode.OK]
+    if len(correct) != len(domains):
+        raise RuntimeError(f"{len(correct)} of {len(domains)} results are correct")
     return seconds / len(domains)
 
 
 def measure(count: int, dns_port: int, tls_port: int, ca_file: Path) -> dict[str, float]:
-    """Measure all ways; return seconds for all domains, and bytes."""
+    """Measure all methods; return seconds for all domains, and bytes."""
 
     def pool(concurrency: int) -> CheckPool:
         return CheckPool(
@@ -174,7 +173,7 @@ def measure(count: int, dns_port: int, tls_port: int, ca_file: Path) -> dict[str
         )
 
     domains = [f"d{i}.bench.test" for i in range(count)]
-    # The list of public suffixes is read once in a process' life, and all ways pay for it alike.
+    # Load the list of public suffixes first, which every process does once.
     seconds_per_domain(in_one_pass, pool(50), domains[:1])
     own_time = time.process_time()
     fast = seconds_per_domain(in_one_pass, pool(50), domains)
@@ -191,7 +190,7 @@ def measure(count: int, dns_port: int, tls_port: int, ca_file: Path) -> dict[str
 
 
 def measured(count: int) -> dict[str, float]:
-    """Set up the servers and measure."""
+    """Start the servers and measure."""
     with tempfile.TemporaryDirectory() as folder:
         ca, ca_file = trustme.CA(), Path(folder, "ca.pem")
         leaf = ca.issue_cert("*.bench.test", key_type=trustme.KeyType.ECDSA)
@@ -211,14 +210,14 @@ def measured(count: int) -> dict[str, float]:
 
 
 def figures(*, quick: bool) -> list[Figure]:
-    """Measure in a process of its own, whose memory is nobody else's, and return the figures."""
+    """Measure in a new process, for correct memory figures, and return the figures."""
     argv = [sys.executable, "-m", "benchmarks.checks", "200" if quick else "1000"]
     done = subprocess.run(argv, capture_output=True, check=True, cwd=REPOSITORY)
     return as_figures(json.loads(done.stdout))
 
 
 def as_figures(found: dict[str, float]) -> list[Figure]:
-    """Return what was measured beside what it is meant to be."""
+    """Return the figures with their targets."""
     what = f"DNS and certificates of {found['count']:,.0f} domains in one pass, {LATENCY * 1000:.0f} ms an answer"
     seconds = found["pass_seconds"]
     return [

@@ -1,4 +1,4 @@
-"""One figure: what was measured, beside its lower bound."""
+"""One figure with its lower bound."""
 
 from __future__ import annotations
 
@@ -7,10 +7,10 @@ from dataclasses import dataclass, field
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Figure:
-    """One figure beside its lower bound. `limit` is what it is meant to keep; `over`, that more is better.
+    """One figure with its lower bound. `limit` is the target: a minimum if `over`, else a maximum.
 
-    `value` and `limit` are in `unit`. `bound` is the lower bound in words with its own figure. Figures of one `series`
-    are drawn together, each `at` its size.
+    `value` and `limit` are in `unit`. `bound` is the lower bound as text. Figures of one `series` share a plot, each
+    `at` its size.
     """
 
     what: str
@@ -25,13 +25,13 @@ class Figure:
 
     @property
     def kept(self) -> bool | None:
-        """Return whether the limit is kept, or None without a limit."""
+        """Return whether the figure is within its limit; None without a limit."""
         if self.limit is None:
             return None
         return self.value >= self.limit if self.over else self.value <= self.limit
 
     def cells(self) -> tuple[str, str, str, str]:
-        """Return what was measured, the figure, what it is meant to keep, and the lower bound."""
+        """Return the row of the table: benchmark, result, target and lower bound."""
         limit = "" if self.limit is None else f"{'≥' if self.over else '≤'} {_plain(self.limit)} {self.unit}"
         missed = "" if self.kept in {True, None} else " (missed)"
         return self.what, f"{_plain(self.value)} {self.unit}{missed}", limit, self.bound

@@ -1,4 +1,4 @@
-"""How cost grows with mappings and with networks, and where the time of a run goes."""
+"""Growth of time with mappings and networks, and the time of each part of a run."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 
 
 def by_mappings(template: Multisite, folders: Iterator[Path], *, quick: bool) -> list[Figure]:
-    """Runs without changes on small networks; those on large ones are measured for their own sake."""
+    """Measure runs without changes on small networks; other benchmarks measure large ones."""
     return [
         figure
         for count in ((100,) if quick else (100, 1_000))
@@ -34,9 +34,9 @@ def by_mappings(template: Multisite, folders: Iterator[Path], *, quick: bool) ->
 
 
 def by_networks(template: Multisite, folder: Path, *, quick: bool) -> list[Figure]:
-    """`plan --all` over many networks in one config, beside as many bare reads, as many at a time.
+    """Measure `plan --all` with many networks in one config, and the same number of bare reads in parallel.
 
-    They all lead to one WordPress with 1,000 mappings: what one network costs is the same wherever it is.
+    All networks use one WordPress with 1,000 mappings, because the time per network does not depend on its location.
     """
     names = domains(1_000)
     found = []
@@ -77,7 +77,7 @@ def _bare(this: World, count: int) -> float:
 
 
 def profile(template: Multisite, folder: Path, count: int, rounds: int) -> list[Figure]:
-    """Where the time of a run without changes goes: medians of the parts."""
+    """Measure the parts of a run without changes."""
     names = domains(count)
     runs: list[dict[str, float]] = []
     with world(template, folder, names, names, settings={}) as this:
@@ -89,7 +89,7 @@ def profile(template: Multisite, folder: Path, count: int, rounds: int) -> list[
             run(argv, {**this.env, "PYTHONPATH": str(REPOSITORY)})
             if number:
                 runs.append(json.loads(target.read_text(encoding="utf-8")))
-    # The run whose whole is the median one: parts of one run add up, medians of parts do not.
+    # Use the run with the median total: the parts of one run add up, medians of parts do not.
     parts = sorted(runs, key=lambda one: sum(one.values()))[len(runs) // 2]
     waited = parts.pop("waiting for wp")
     start = min(started, waited)
@@ -100,12 +100,12 @@ def profile(template: Multisite, folder: Path, count: int, rounds: int) -> list[
         "the rest of wp": waited - start - rows,
         **parts,
     }
-    whole = sum(parts.values())
-    shares = ", ".join(f"{name} {100 * seconds / whole:.0f} %" for name, seconds in parts.items())
+    total = sum(parts.values())
+    shares = ", ".join(f"{name} {100 * seconds / total:.0f} %" for name, seconds in parts.items())
     return [
         Figure(
             what=f"Where the time goes, {count:,} mappings, without the start of Python",
-            value=whole,
+            value=total,
             unit="s",
             bound=shares,
             series="profile",
@@ -116,7 +116,7 @@ def profile(template: Multisite, folder: Path, count: int, rounds: int) -> list[
 
 
 def _idle_wp(this: World) -> float:
-    """Return the seconds of a `wp` that does nothing."""
+    """Return the time of a `wp` call that does nothing, in seconds."""
     argv = [*this.multisite.wp_command, "eval", ";", f"--path={this.multisite.path}"]
     options = ["--skip-plugins", "--skip-themes", "--skip-packages", "--no-color", "--allow-root"]
     return run([*argv, *options], this.env).seconds

@@ -1,4 +1,4 @@
-"""The measurements themselves: each gives figures beside their lower bounds."""
+"""Benchmarks of runs and additions, with their lower bounds."""
 
 from __future__ import annotations
 
@@ -26,17 +26,17 @@ if TYPE_CHECKING:
     from tests.support.wordpress import Multisite
 
 LATENCY = 0.05
-# What a run says of its cost: the last line of its text, then what `--debug=cost` says on stderr.
+# The cost of a run: the last line of its output, and the line of `--debug=cost` on stderr.
 _COST = (
     r"Cost: (?P<wp>\d+) wp calls? \(\S+ s\), (?P<calls>\d+) API calls? \(\S+ s\), planning (?P<planning>\S+) s\."
     r".*?Debug \(cost\): (?P<list_wait>\S+) s of (?P<api>\S+) s "
 )
-# One after another is slow, and each takes as long as the one before.
+# Number of additions in the sequential loop, which is slow; each takes the same time.
 _LOOPED = 50
 
 
 def version(rounds: int) -> list[Figure]:
-    """`closte-bridge --version` beside `python -c pass`."""
+    """Compare `closte-bridge --version` with `python -c pass`."""
     jobs = {
         "bare": [sys.executable, "-c", "pass"],
         "script": [str(SCRIPT), "--version"],
@@ -60,7 +60,7 @@ def version(rounds: int) -> list[Figure]:
 def no_op(
     template: Multisite, folder: Path, count: int, rounds: int, *, www: bool = False, key_file: bool = False
 ) -> list[Figure]:
-    """A sync without changes, compared with the bare script that reads the same rows."""
+    """Compare a sync without changes with a script that only reads the same rows."""
     names = domains(count)
     aliases = [*names, *("www." + name for name in names)] if www else names
     kind = ", with their www. forms on Closte" if www else ", key in a file" if key_file else ""
@@ -70,16 +70,16 @@ def no_op(
 
         def sync() -> dict[str, float]:
             ended = this.bridge("sync", "--debug=cost")
-            said = re.search(_COST, ended.stdout + ended.stderr, re.DOTALL)
-            if said is None:
+            cost = re.search(_COST, ended.stdout + ended.stderr, re.DOTALL)
+            if cost is None:
                 raise RuntimeError(f"No cost in: {ended.stdout[-300:]} {ended.stderr[-300:]}")
-            calls.add((int(said["wp"]), int(said["calls"])))
-            return {"wall": ended.seconds} | {name: float(said[name]) for name in ("api", "list_wait", "planning")}
+            calls.add((int(cost["wp"]), int(cost["calls"])))
+            return {"wall": ended.seconds} | {name: float(cost[name]) for name in ("api", "list_wait", "planning")}
 
         samples = in_turn({"bare": lambda: {"wall": this.bare().seconds}, "sync": sync}, rounds)
         taken = this.taken("sync")
     bare, wall, api, wait = (samples.median(name) for name in ("bare.wall", "sync.wall", "sync.api", "sync.list_wait"))
-    # Of the API only what was waited for: it is asked while `wp` runs, or at least while its answer is read.
+    # Without the wait for the API, because API requests run in parallel with `wp`.
     added = statistics.median(one["sync.wall"] - one["sync.list_wait"] - one["bare.wall"] for one in samples.runs)
     wp_calls, api_calls = max(calls)
     low, high = samples.spread("bare.wall")
@@ -127,14 +127,14 @@ def _differences(names: list[str], aliases: list[str]) -> float:
     listed, managed = set(aliases), dict.fromkeys(aliases)
     began = time.perf_counter()
     wanted = dict.fromkeys(names)
-    assert not wanted.keys() - listed  # noqa: S101 - both sides in sync, or the figure means nothing
-    assert len(listed - managed.keys()) == 0  # noqa: S101 - as above
-    assert len(managed.keys() - wanted.keys()) == len(aliases) - len(names)  # noqa: S101 - as above
+    assert not wanted.keys() - listed  # noqa: S101 - in sync, or the figure means nothing
+    assert len(listed - managed.keys()) == 0  # noqa: S101 - the same
+    assert len(managed.keys() - wanted.keys()) == len(aliases) - len(names)  # noqa: S101 - the same
     return time.perf_counter() - began
 
 
 def additions(template: Multisite, folder: Path, count: int, concurrency: int, rate: float) -> Figure:
-    """Many additions at once, beside bare threads that post the same and know nothing of rate limits."""
+    """Compare many parallel additions with plain threads that send the same requests without a rate limit."""
     names = domains(count)
     bound = min(concurrency / LATENCY, rate)
     settings = {"concurrency": concurrency, "rate_limit": rate, "latency": LATENCY, "checks": False}

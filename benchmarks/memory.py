@@ -1,6 +1,6 @@
-"""Memory: the kernel's `VmHWM`, a process' resident set at its highest.
+"""Memory: the kernel's `VmHWM`, the peak resident set of a process.
 
-Of one process alone: what `wait` reports counts children as well, and what the process was before `exec`.
+Only of this process: the value of `wait` includes children and the process before `exec`.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ MEGABYTE = 1_000_000
 
 
 def highest() -> int:
-    """Return this process' figure in bytes. Raises RuntimeError where the kernel tells none."""
+    """Return the peak memory of this process in bytes. Raises RuntimeError if the kernel does not report it."""
     found = re.search(r"^VmHWM:\s+(\d+) kB$", Path("/proc/self/status").read_text(encoding="ascii"), re.MULTILINE)
     if found is None:
         raise RuntimeError("/proc/self/status has no VmHWM")
@@ -23,6 +23,6 @@ def highest() -> int:
 
 
 def of_python_alone() -> str:
-    """Return the lower bound of all measurements, in words."""
+    """Return the lower bound of all memory figures, as text."""
     code = "import re;print(re.search(r'VmHWM:\\s+(\\d+)', open('/proc/self/status').read())[1])"
     return f"Python alone {int(run([sys.executable, '-c', code]).stdout) * 1024 / MEGABYTE:.0f} MB"

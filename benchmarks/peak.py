@@ -1,6 +1,6 @@
-"""Run `closte-bridge` with the arguments given, then write what this process took to a file: memory, CPU time.
+"""Run `closte-bridge` with the given arguments, then write memory and CPU time of this process to a file.
 
-Nothing is imported that would take memory before the program does.
+Imports as little as possible before the program, to save memory.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ def main() -> int:
     """Run with `FILE ARGUMENTS…`; return the exit code."""
     target = Path(sys.argv.pop(1))
     sys.argv[0] = "closte-bridge"
-    from closte_bridge.__main__ import main as bridge  # noqa: PLC0415 - as the installed script does it
+    from closte_bridge.__main__ import main as bridge  # noqa: PLC0415 - like the installed script
 
     status = bridge()
     taken = {"cpu_seconds": time.process_time()}

@@ -1,4 +1,4 @@
-"""Plots of a run's own figures, as small SVG files that differ only when the figures do."""
+"""Plots of the figures, as small SVG files that only change if the figures change."""
 
 from __future__ import annotations
 
@@ -52,7 +52,7 @@ def _rival(axes: Any, figures: Sequence[Figure]) -> None:  # noqa: ANN401 - matp
     axes.legend()
 
 
-# Name of the file, how its series begin, who draws it.
+# File name, prefix of the series, function.
 PLOTS: tuple[tuple[str, str, str, Callable[[Any, Sequence[Figure]], None]], ...] = (
     ("performance-mappings.svg", "mappings", "How a run without changes grows with the mappings", _growth),
     ("performance-networks.svg", "networks", "How a plan of all networks grows with their number", _networks),
@@ -62,7 +62,7 @@ PLOTS: tuple[tuple[str, str, str, Callable[[Any, Sequence[Figure]], None]], ...]
 
 
 def drawn(figures: Sequence[Figure]) -> list[tuple[str, str]]:
-    """Return the files that these figures are enough for, each with its title."""
+    """Return the plots that these figures allow: file names and titles."""
     return [(name, words) for name, series, words, _ in PLOTS if _of(figures, series)]
 
 
@@ -72,12 +72,12 @@ def _of(figures: Sequence[Figure], series: str) -> list[Figure]:
 
 def draw(figures: Sequence[Figure], folder: Path) -> None:
     """Write the plots into `folder`."""
-    import matplotlib as mpl  # noqa: PLC0415 - only where plots are drawn
+    import matplotlib as mpl  # noqa: PLC0415 - only needed for plots
 
     mpl.use("svg")
-    # Letters stay letters, and ids come from the content: small files, the same for the same figures.
+    # Text instead of paths, and reproducible IDs: small files, identical for the same figures.
     mpl.rcParams.update({"svg.fonttype": "none", "svg.hashsalt": "closte-bridge", "font.size": 9})
-    from matplotlib.figure import Figure as Canvas  # noqa: PLC0415 - lazy import
+    from matplotlib.figure import Figure as Canvas  # noqa: PLC0415 - the same
 
     for name, series, _, paint in PLOTS:
         if found := _of(figures, series):

@@ -1,7 +1,6 @@
-"""Run `closte-bridge` with the arguments given and write down how long each part of the work took.
+"""Run `closte-bridge` with the given arguments and write the time of each part to a file.
 
-A part's time is its own: what another part took inside it is counted there. What is waited for while something else
-works in another thread is counted in the thread that waits.
+The time of a part excludes other parts that it calls. Work in other threads counts only as the wait of the main thread.
 """
 
 from __future__ import annotations
@@ -18,7 +17,7 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-# Where each part of a run is: module, class or nothing, function.
+# The parts of a run: module, class if any, function.
 PARTS: dict[str, tuple[tuple[str, str, str], ...]] = {
     "importing": (("builtins", "", "__import__"),),
     "waiting for wp": (("closte_bridge.wordpress.wp", "WpCall", "_wait"),),
@@ -44,17 +43,17 @@ PARTS: dict[str, tuple[tuple[str, str, str], ...]] = {
 
 
 class Clock:
-    """Adds up the time of parts, without what other parts took inside them."""
+    """Adds up the time of parts, excluding other parts inside them."""
 
     def __init__(self) -> None:
         self.seconds: dict[str, float] = dict.fromkeys(PARTS, 0.0)
         self._here = threading.local()
 
     def timed(self, part: str, function: Callable[..., Any]) -> Callable[..., Any]:
-        """Return the function with a watch around it."""
+        """Return the function with a timer."""
 
         @functools.wraps(function)
-        def watched(*args: Any, **options: Any) -> Any:  # noqa: ANN401 - any function's
+        def wrapper(*args: Any, **options: Any) -> Any:  # noqa: ANN401 - any function's
             outer = getattr(self._here, "inside", None)
             self._here.inside = 0.0
             began = time.perf_counter()
@@ -66,11 +65,11 @@ class Clock:
                     self.seconds[part] += took - self._here.inside
                 self._here.inside = None if outer is None else outer + took
 
-        return watched
+        return wrapper
 
 
 def watch_all(clock: Clock) -> None:
-    """Put a watch around each function of `PARTS`. Raises AttributeError or KeyError when one has gone."""
+    """Add a timer to each function of `PARTS`. Raises AttributeError or KeyError if one does not exist."""
     for part, places in PARTS.items():
         for module_name, owner_name, name in places:
             module = import_module(module_name)
@@ -86,7 +85,7 @@ def main() -> int:
     """Run with `FILE ARGUMENTS…`; return the exit code."""
     target = Path(sys.argv.pop(1))
     sys.argv[0] = "closte-bridge"
-    from closte_bridge.__main__ import main as bridge  # noqa: PLC0415 - as the installed script does it
+    from closte_bridge.__main__ import main as bridge  # noqa: PLC0415 - like the installed script
 
     clock = Clock()
     watch_all(clock)

@@ -1,4 +1,4 @@
-"""What was measured, as data, as a table, and as the page `docs/performance.md`."""
+"""The figures as data, as a table, and as the page `docs/performance.md`."""
 
 from __future__ import annotations
 
@@ -22,14 +22,14 @@ HEAD = ("Benchmark", "Result", "Target", "Lower bound in the same run")
 
 
 def machine() -> dict[str, str]:
-    """Return what the figures were measured on."""
+    """Return the machine and the versions."""
     model = ""
     try:
         with open("/proc/cpuinfo", encoding="utf-8") as file:  # noqa: PTH123 - a pseudo file
             model = next((line.partition(":")[2].strip() for line in file if line.startswith("model name")), "")
     except OSError:
         pass
-    php = subprocess.run(["php", "-r", "echo PHP_VERSION;"], capture_output=True, text=True, check=False).stdout  # noqa: S607 - whichever the tests use
+    php = subprocess.run(["php", "-r", "echo PHP_VERSION;"], capture_output=True, text=True, check=False).stdout  # noqa: S607 - the one of the tests
     return {
         "version": __version__,
         "date": datetime.now(UTC).isoformat(timespec="minutes"),
@@ -42,7 +42,7 @@ def machine() -> dict[str, str]:
 
 
 def as_data(figures: Sequence[Figure], about: dict[str, str], *, quick: bool) -> dict[str, Any]:
-    """Return everything for `--json`."""
+    """Return the data for `--json`."""
     return {"machine": about, "quick": quick, "figures": [{**asdict(one), "kept": one.kept} for one in figures]}
 
 

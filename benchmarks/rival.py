@@ -1,7 +1,7 @@
-"""Another reconciler's plan of the same size: octoDNS, whose records stand for our mappings and aliases.
+"""Compare plans of the same size with octoDNS, whose records represent mappings and aliases.
 
-Both have their two sides in memory already, in their own forms; neither reads, writes or sends anything. Both sides
-are one zone of CNAME records there, which is the form in which octoDNS has least to do.
+Both planners have both sides in memory, in their own data types, and do no I/O. In octoDNS, both sides are one zone of
+CNAME records, for which it has the least work.
 """
 
 from __future__ import annotations
@@ -23,20 +23,20 @@ _ZONE = "benchmark.org."
 
 
 def managed(count: int, *, fresh: bool) -> Callable[[], int]:
-    """Return a function that plans `count` mappings, all new or all in sync, and gives the number of changes."""
+    """Return a function that plans `count` mappings, all new or all in sync, and returns the number of changes."""
     names = domains(count)
     snapshot = a_snapshot(*names)
     observed, ledger = (a_list(), a_ledger()) if fresh else (a_list(*names), a_ledger(*names))
-    # The budget for certificates would hold names back, and octoDNS has no such thing.
+    # Without the limit for new certificates, which octoDNS does not have.
     policy = {"certificate_budget": 10 * count}
     return lambda: len(a_plan(snapshot, observed, ledger, config=policy).changes)
 
 
 def theirs(count: int, *, fresh: bool) -> Callable[[], int]:
-    """Return the same for octoDNS."""
-    from octodns.provider.base import BaseProvider  # noqa: PLC0415 - only where a benchmark is run
-    from octodns.record import Record  # noqa: PLC0415 - lazy import
-    from octodns.zone import Zone  # noqa: PLC0415 - lazy import
+    """Return the same function for octoDNS."""
+    from octodns.provider.base import BaseProvider  # noqa: PLC0415 - only needed for benchmarks
+    from octodns.record import Record  # noqa: PLC0415 - the same
+    from octodns.zone import Zone  # noqa: PLC0415 - the same
 
     logging.getLogger().setLevel(logging.ERROR)
 
@@ -51,18 +51,18 @@ def theirs(count: int, *, fresh: bool) -> Callable[[], int]:
     desired, present = filled(names), [] if fresh else [*filled(names).records]
 
     class InMemory(BaseProvider):  # type: ignore[misc]  # octoDNS has no types
-        """A provider whose records are there already."""
+        """A provider with existing records in memory."""
 
         log = logging.getLogger("memory")
         SUPPORTS_GEO = False
         SUPPORTS = frozenset({"CNAME"})
 
-        def populate(self, zone: Any, target: bool = False, lenient: bool = False) -> bool:  # noqa: ANN401 - as theirs
+        def populate(self, zone: Any, target: bool = False, lenient: bool = False) -> bool:  # noqa: ANN401 - as in octoDNS
             for record in present:
                 zone.add_record(record, lenient=lenient)
             return target
 
-        def _apply(self, plan: Any) -> None:  # noqa: ANN401 - as theirs
+        def _apply(self, plan: Any) -> None:  # noqa: ANN401 - as in octoDNS
             raise NotImplementedError(plan)
 
     provider = InMemory("memory")
@@ -82,13 +82,13 @@ def _seconds(work: Callable[[], int], expected: int, rounds: int) -> float:
         changes = work()
         taken.append(time.perf_counter() - began)
         if changes != expected:
-            raise RuntimeError(f"{changes} changes instead of {expected}: a figure of that would mean nothing.")
+            raise RuntimeError(f"The plan has {changes} changes instead of {expected}.")
     return statistics.median(taken)
 
 
 def figures(*, quick: bool) -> list[Figure]:
-    """Return both planners' times, for plans that change nothing and plans that add everything."""
-    from octodns import __version__ as version  # noqa: PLC0415 - only where a benchmark is run
+    """Measure both planners, for plans without changes and plans that add everything."""
+    from octodns import __version__ as version  # noqa: PLC0415 - only needed for benchmarks
 
     found = []
     for count in (1_000,) if quick else (1_000, 10_000):

@@ -1,6 +1,6 @@
 <?php
 /**
- * The lower bound of a sync: the same rows of the same network as JSON, and nothing else.
+ * The lower bound of a sync: prints only the same rows of the network as JSON.
  */
 
 global $wpdb;

@@ -1,7 +1,6 @@
 <?php
 /**
- * What measures the shim from inside WordPress: copied into the must-use folder twice, under a name that is loaded
- * before the shim's and one that is loaded after it.
+ * Measures the shim inside WordPress. Copied to the must-use folder twice, with names that load before and after the shim.
  */
 
 if ( ! isset( $GLOBALS['bench'] ) ) {
@@ -25,7 +24,7 @@ add_action(
 	},
 	PHP_INT_MAX
 );
-// A request that maps a domain, as a form in the admin does, ends before a page is made.
+// A request that maps a domain ends before the page is rendered, as in the admin.
 add_action(
 	'init',
 	static function () {
@@ -43,14 +42,14 @@ add_action(
 	PHP_INT_MAX
 );
 ob_start();
-// Behind everything that WordPress does at the end of a request: the shim's part is in what is measured.
+// Last in the shutdown, so that the shim's part is measured.
 register_shutdown_function(
 	static function () {
 		while ( ob_get_level() ) {
 			ob_end_clean();
 		}
 		$bench = $GLOBALS['bench'];
-		// Behind the page, if there is one.
+		// After the page, if there is one.
 		$body = "\x1e" . json_encode(
 			array(
 				'load'    => $bench['loaded'] - $bench['began'] + $bench['placed'] - $bench['hook'],

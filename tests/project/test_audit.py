@@ -34,8 +34,8 @@ def test_what_is_required_is_followed_to_its_ends() -> None:
 @pytest.mark.parametrize(
     ("change", "problem"),
     [
-        ({"direct": Package("1.9", "MIT", ("deep[fast]",))}, "direct 1.9 is installed, and closte-bridge requires >=2"),
-        ({"deep": Package("1", "MIT", ("gone",))}, "gone, which deep requires, is not installed"),
+        ({"direct": Package("1.9", "MIT", ("deep[fast]",))}, "direct 1.9 is installed, but closte-bridge requires >=2"),
+        ({"deep": Package("1", "MIT", ("gone",))}, "gone is required by deep but not installed"),
     ],
 )
 def test_versions_that_do_not_fit(change: dict[str, Package], problem: str) -> None:
@@ -45,8 +45,8 @@ def test_versions_that_do_not_fit(change: dict[str, Package], problem: str) -> N
 @pytest.mark.parametrize(
     ("change", "problem"),
     [
-        ({"evil": Package("1", "MIT", ())}, "evil is new: look at it, then add it to dependencies.txt"),
-        ({"quick": Package("1", "AGPL-3.0", ())}, "quick is under AGPL-3.0 now; listed is ISC"),
+        ({"evil": Package("1", "MIT", ())}, "evil is new: review it, then add it to dependencies.txt"),
+        ({"quick": Package("1", "AGPL-3.0", ())}, "quick has the licence AGPL-3.0; listed is ISC"),
     ],
 )
 def test_packages_that_are_not_as_listed(change: dict[str, Package], problem: str) -> None:
@@ -57,8 +57,8 @@ def test_packages_that_are_not_as_listed(change: dict[str, Package], problem: st
 def test_licences_that_are_not_allowed_though_listed() -> None:
     found = {"quick": Package("1", "MIT AND AGPL-3.0", ())}
     assert differences(found, {"quick": "MIT AND AGPL-3.0", "gone": "MIT"}) == [
-        "gone is listed and no longer required",
-        "quick is under MIT AND AGPL-3.0, which is not allowed",
+        "gone is listed but no longer required",
+        "quick has the licence MIT AND AGPL-3.0, which is not allowed",
     ]
 
 
