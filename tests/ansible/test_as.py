@@ -56,7 +56,7 @@ def around(local: Local) -> dict[str, str]:
     return {"PATH": f"{local.folder}/bin:{os.environ['PATH']}", "OF_ROOT": "1"}
 
 
-def test_the_command_for_root_shows_nobody_what_it_hands_over(local: Local) -> None:
+def test_wrapper_hides_secrets_in_arguments_and_environment(local: Local) -> None:
     # This one writes down what others can see of it, the network's user most.
     shown = local.folder / "shown"
     setpriv = f'{{ echo "$*"; cat "/proc/$$/environ"; }} >{shown}; {ONWARD}'
@@ -132,7 +132,7 @@ def secrets(local: Local) -> Path:
     return where
 
 
-def test_the_engine_can_ask_at_roots_terminal_and_does_not_have_it(local: Local) -> None:
+def test_wrapped_program_can_prompt_without_owning_the_terminal(local: Local) -> None:
     """Otherwise whatever runs as the network's user could type into it, and root's shell would do that."""
     where = f'echo "$CREDENTIALS_DIRECTORY" >{local.folder}/where'
     ask = 'test -t 0 && (: </dev/tty) 2>/dev/null && echo mine; printf "Sure? "; read -r answer; echo "It is $answer."'
@@ -146,7 +146,7 @@ def test_the_engine_can_ask_at_roots_terminal_and_does_not_have_it(local: Local)
 
 
 @pytest.mark.parametrize("how", ["typed", "TERM", "HUP"])
-def test_who_stops_the_command_stops_the_engine(local: Local, how: str) -> None:
+def test_stopping_the_wrapper_stops_the_program(local: Local, how: str) -> None:
     # It takes a while to end, and its key is there until then.
     engine = f"""echo "$CREDENTIALS_DIRECTORY" >{local.folder}/where
 trap 'sleep 0.5; ls "$CREDENTIALS_DIRECTORY" >{local.folder}/last; exit 130' INT TERM

@@ -24,7 +24,7 @@ pytestmark = pytest.mark.real
 PAGE = "docs/how-to/migrate-to-ansible.md"
 
 
-def test_an_installation_by_hand_is_left_alone_until_it_has_its_place(
+def test_manual_installation_is_refused_until_it_is_moved(
     new_fleet: Callable[..., AbstractContextManager[Fleet]],
 ) -> None:
     with new_fleet({"web1": ["shop"]}) as fleet:

@@ -62,12 +62,12 @@ def specs() -> dict[str, Any]:
     return found
 
 
-def test_argument_specs_say_what_the_defaults_are() -> None:
+def test_argument_specs_match_the_role_defaults() -> None:
     stated = {name: option["default"] for name, option in specs().items()}
     assert stated == read(ROLE / "defaults" / "main.yml")
 
 
-def test_every_option_is_described_and_secrets_are_marked() -> None:
+def test_every_option_is_described_and_secrets_are_no_log() -> None:
     networks = specs()["closte_bridge_networks"]["options"]
     for name, option in (specs() | networks).items():
         assert option["description"], name
@@ -75,7 +75,7 @@ def test_every_option_is_described_and_secrets_are_marked() -> None:
     assert {name for name, option in networks.items() if option.get("no_log")} == {"api_key", "ssh_password"}
 
 
-def test_no_task_loops_over_what_holds_a_secret() -> None:
+def test_only_one_file_reads_the_list_with_api_keys() -> None:
     """A loop shows its items: the list as it was given, with the keys in it, is read in one place only."""
     readers = [
         path.name
@@ -87,7 +87,7 @@ def test_no_task_loops_over_what_holds_a_secret() -> None:
     assert "closte_bridge_networks | map(attribute='name')" in (ROLE / "tasks" / "absent.yml").read_text()
 
 
-def test_the_inventories_of_the_readme_are_made_of_what_there_is(installed: Path, tmp_path: Path) -> None:
+def test_readme_inventories_use_existing_options_only(installed: Path, tmp_path: Path) -> None:
     inventories = [block for block in yaml_blocks(COLLECTION / "README.md") if isinstance(block, dict)]
     assert len(inventories) == 2
     options = specs()
@@ -105,7 +105,7 @@ def test_the_inventories_of_the_readme_are_made_of_what_there_is(installed: Path
         assert sorted(listed["closte_bridge"]["hosts"]) == sorted(group["hosts"])
 
 
-def test_the_readmes_of_collection_and_role_name_what_there_is() -> None:
+def test_readmes_match_existing_playbooks_modules_and_variables() -> None:
     """Playbooks, modules and variables that the pages name exist, and each playbook and module is named."""
     page = (COLLECTION / "README.md").read_text()
     playbooks = {path.stem for path in (COLLECTION / "playbooks").glob("*.yml")} - {"ask", "report", "hosts"}
@@ -117,7 +117,7 @@ def test_the_readmes_of_collection_and_role_name_what_there_is() -> None:
         assert named <= specs().keys() | MODULES | PLAYS, path
 
 
-def test_the_folder_of_a_network_is_known_by_its_name_everywhere() -> None:
+def test_ledger_folders_are_found_by_the_network_name_pattern() -> None:
     """With a file system of its own, the folder of the ledgers holds one besides that is none."""
     pattern = '["^[a-z0-9][a-z0-9_-]{0,62}$"]'
     finders = [*ROLE.glob("tasks/*.yml"), *(COLLECTION / "playbooks").glob("*.yml")]
@@ -130,12 +130,12 @@ def test_the_folder_of_a_network_is_known_by_its_name_everywhere() -> None:
     assert f'"{NETWORK_NAME.pattern}"' in source
 
 
-def test_versions_agree() -> None:
+def test_collection_version_matches_the_program() -> None:
     assert read(COLLECTION / "galaxy.yml")["version"] == __version__
     assert f"## {__version__}" in (COLLECTION / "CHANGELOG.md").read_text()
 
 
-def test_the_oldest_ansible_is_among_those_that_are_tested() -> None:
+def test_required_ansible_is_the_oldest_tested_version() -> None:
     (tested,) = re.findall(
         r'^oldest_ansible="ansible-core~=([\d.]+)"$', (REPOSITORY / "script/lib/ansible.sh").read_text(), re.M
     )
@@ -159,7 +159,7 @@ def test_modules_are_documented(installed: Path) -> None:
     assert len(filters) == 2
 
 
-def test_the_collection_can_be_built(installed: Path, tmp_path: Path) -> None:
+def test_collection_builds_with_resolvable_links(installed: Path, tmp_path: Path) -> None:
     run(installed, "ansible-galaxy", "collection", "build", "--output-path", str(tmp_path))
     (built,) = tmp_path.iterdir()
     assert built.name == f"closte_bridge-ops-{__version__}.tar.gz"

@@ -42,7 +42,7 @@ UBUNTU_CODENAME=noble
 """
 
 
-def test_a_fleet_is_provisioned_serves_changes_and_leaves_without_a_trace(fleet: Fleet) -> None:
+def test_fleet_life_from_provisioning_to_traceless_removal(fleet: Fleet) -> None:
     """One test, because each step stands on the one before: the machines are what takes the time."""
     web1, web2 = fleet.hosts
     club = web2.networks[1]

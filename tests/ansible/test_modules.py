@@ -27,14 +27,14 @@ def network(local: Local, answers: dict[str, Any], *tasks: dict[str, Any]) -> st
     return local.tasks(*({"name": "Do it", name: module | options, "ignore_errors": True} for options in tasks))
 
 
-def test_a_shim_that_was_told_of_other_places_is_installed_again(local: Local) -> None:
+def test_shim_with_outdated_paths_is_reinstalled(local: Local) -> None:
     done = envelope(THERE, 0, "shim-moved")
     said = network(local, {"shim_status": done, "shim_install": envelope()}, {"shim": "present"})
     assert "ignored=0" in said, said
     assert calls(local.folder)[-1].startswith("shim install ")
 
 
-def test_nothing_is_switched_beside_another_engine_that_nobody_wants_to_replace(local: Local) -> None:
+def test_integration_stays_unchanged_while_another_owner_is_active(local: Local) -> None:
     status = envelope({"integration": True})
     plan = envelope([], 7, "other-owner")
     said = network(local, {"integration": status, "plan": plan}, {"integration": False, "adopted": False})
@@ -43,7 +43,7 @@ def test_nothing_is_switched_beside_another_engine_that_nobody_wants_to_replace(
     assert [call for call in calls(local.folder) if call.startswith("integration disable")] == []
 
 
-def test_what_the_integration_was_is_known_also_when_it_was_not_heard_that_it_is_switched(local: Local) -> None:
+def test_integration_state_is_saved_even_if_enabling_fails(local: Local) -> None:
     memory = local.folder / "shop.before"
     answers = {
         "integration_status": envelope({"integration": False}),
@@ -55,7 +55,7 @@ def test_what_the_integration_was_is_known_also_when_it_was_not_heard_that_it_is
     assert memory.read_text() == "off\n"
 
 
-def test_a_wordpress_that_is_gone_is_a_failure_unless_it_may_be(local: Local) -> None:
+def test_missing_wordpress_fails_unless_missing_ok_is_set(local: Local) -> None:
     gone, may_be = {"state": "absent"}, {"state": "absent", "missing_ok": True}
     said = network(local, {"shim_status": envelope(None, 5, "wp-path")}, gone, may_be)
     assert "ignored=1" in said, said
@@ -65,7 +65,7 @@ def test_a_wordpress_that_is_gone_is_a_failure_unless_it_may_be(local: Local) ->
 
 
 @pytest.mark.parametrize("code", ["identity-database", "identity-key", "environment", "config-gone"])
-def test_an_engine_that_must_change_nothing_is_not_in_charge(local: Local, code: str) -> None:
+def test_read_only_installation_is_reported_as_not_active(local: Local, code: str) -> None:
     """Nor is it adopted again: what its remedy is, a copy's owner and a person know."""
     answers = {
         "plan": envelope([], 0, code),
@@ -79,12 +79,12 @@ def test_an_engine_that_must_change_nothing_is_not_in_charge(local: Local, code:
     assert [call for call in calls(local.folder) if not call.startswith("plan ")] == []
 
 
-def test_one_that_only_adds_is_in_charge(local: Local) -> None:
+def test_add_only_installation_counts_as_active(local: Local) -> None:
     said = network(local, {"plan": envelope([], 0, "moved")}, {"adopted": True})
     assert "ignored=0" in said, said
 
 
-def test_only_what_can_be_a_network_is_asked_about(local: Local) -> None:
+def test_only_valid_network_names_are_queried(local: Local) -> None:
     """A file system of its own has a folder that is none."""
     for name in ("club", "lost+found", ".cache"):
         (local.folder / "state" / name).mkdir(parents=True)

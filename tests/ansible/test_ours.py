@@ -38,7 +38,7 @@ def provisioned(local: Local) -> None:
 
 
 @pytest.mark.parametrize(("state", "marked"), [("present", False), ("absent", True)])
-def test_a_ledger_of_an_installation_by_hand_stays(local: Local, state: str, marked: bool) -> None:
+def test_ledger_of_a_manual_installation_is_kept(local: Local, state: str, marked: bool) -> None:
     provisioned(local)
     (local.folder / "state" / "ledger.sqlite3").touch()
     if marked:
@@ -51,7 +51,7 @@ def test_a_ledger_of_an_installation_by_hand_stays(local: Local, state: str, mar
 
 
 @pytest.mark.parametrize(("state", "folder"), list(zip(["absent", "present", "absent"], FOLDERS, strict=True)))
-def test_a_folder_that_the_role_has_not_made_stays(local: Local, state: str, folder: str) -> None:
+def test_unmarked_existing_folder_is_kept(local: Local, state: str, folder: str) -> None:
     """Such as the virtual environment, the config and the ledgers of several networks by hand, or /opt itself."""
     (local.folder / folder / "lib").mkdir(parents=True)
     said = play(local, state, closte_bridge_networks=[FAR, FAR | {"name": "lib"}], closte_bridge_runner="cron")
@@ -60,7 +60,7 @@ def test_a_folder_that_the_role_has_not_made_stays(local: Local, state: str, fol
     assert changed(said) == []
 
 
-def test_logs_are_written_to_no_folder_of_others(local: Local) -> None:
+def test_logs_are_not_written_to_an_unmarked_folder(local: Local) -> None:
     (local.folder / "log").mkdir()
     said = play(local, "present", closte_bridge_runner="cron")
     assert f"{local.folder}/log already exists and was not created by this role" in " ".join(said.split()), said
@@ -70,7 +70,7 @@ def test_logs_are_written_to_no_folder_of_others(local: Local) -> None:
 
 
 @pytest.mark.parametrize("state", STATES)
-def test_what_the_role_made_before_it_marked_it_is_known(local: Local, state: str) -> None:
+def test_older_unmarked_installation_is_recognised_and_marked(local: Local, state: str) -> None:
     provisioned(local)
     said = play(local, state)
     mark = "Mark folders created by earlier versions of this role"
@@ -83,7 +83,7 @@ def test_what_the_role_made_before_it_marked_it_is_known(local: Local, state: st
     ("state", "name", "folder"),
     [("absent", "home", "/opt"), ("present", "log_dir", "/var/log/"), ("absent", "state_dir", "/var/lib")],
 )
-def test_a_folder_of_everybodys_is_nobodys(local: Local, state: str, name: str, folder: str) -> None:
+def test_shared_system_folders_are_refused(local: Local, state: str, name: str, folder: str) -> None:
     """Whatever is in it: an earlier version of the role took them, and has left there what it knows them by."""
     said = play(local, state, **{f"closte_bridge_{name}": folder})
     assert said.endswith("ended with 2"), said
@@ -91,14 +91,14 @@ def test_a_folder_of_everybodys_is_nobodys(local: Local, state: str, name: str, 
     assert changed(said) == []
 
 
-def test_what_is_around_the_role_s_folders_is_not_the_role_s(local: Local) -> None:
+def test_parent_of_the_role_folders_is_refused(local: Local) -> None:
     provisioned(local)
     said = play(local, "absent", closte_bridge_state_dir=str(local.folder))
     assert f"{local.folder} already exists and was not created by this role" in " ".join(said.split()), said
     assert changed(said) == []
 
 
-def test_what_is_named_and_gone_is_not_marked(local: Local) -> None:
+def test_missing_folders_are_not_marked(local: Local) -> None:
     provisioned(local)
     for folder in ("state/club", "state"):
         (local.folder / folder).rmdir()
@@ -108,7 +108,7 @@ def test_what_is_named_and_gone_is_not_marked(local: Local) -> None:
 
 
 @pytest.mark.parametrize("state", STATES)
-def test_what_is_marked_is_ours(local: Local, state: str) -> None:
+def test_marked_folders_belong_to_the_role(local: Local, state: str) -> None:
     for folder in FOLDERS:
         (local.folder / folder).mkdir()
         (local.folder / folder / MARK).touch()
@@ -118,7 +118,7 @@ def test_what_is_marked_is_ours(local: Local, state: str) -> None:
     assert (NEXT in said) is (state == "present")
 
 
-def test_folders_are_marked_when_they_are_made(local: Local) -> None:
+def test_folders_are_marked_immediately_after_creation(local: Local) -> None:
     """A play that fails right after it must not take them for somebody else's the next time."""
     wheel = local.folder / "closte_bridge-0.1.0-py3-none-any.whl"
     wheel.touch()
@@ -129,7 +129,7 @@ def test_folders_are_marked_when_they_are_made(local: Local) -> None:
 
 
 @pytest.mark.parametrize("others", [True, False])
-def test_the_folder_of_the_logs_goes_when_it_is_empty(local: Local, others: bool) -> None:
+def test_log_folder_is_removed_only_if_empty(local: Local, others: bool) -> None:
     (local.folder / "log").mkdir()
     (local.folder / "log" / MARK).touch()
     if others:
@@ -139,7 +139,7 @@ def test_the_folder_of_the_logs_goes_when_it_is_empty(local: Local, others: bool
     assert [line for line in gone if f"{local.folder}/log" in line] == []
 
 
-def test_logs_of_others_are_not_rotated(local: Local) -> None:
+def test_log_rotation_lists_only_the_networks_of_the_role(local: Local) -> None:
     owners = {
         "_closte_bridge_owners": {"club": "daemon", "shop": "daemon"},
         "_closte_bridge_groups": {"daemon": "daemon"},

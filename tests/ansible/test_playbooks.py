@@ -63,13 +63,13 @@ def inventory(tmp_path: Path) -> Inventory:
 
 
 @pytest.mark.parametrize("limit", [(), ("--limit=web1",), ("--limit=web1:localhost",)])
-def test_a_broken_network_is_a_failure_whatever_the_limit_is(inventory: Inventory, limit: tuple[str, ...]) -> None:
+def test_broken_network_fails_the_play_with_any_limit(inventory: Inventory, limit: tuple[str, ...]) -> None:
     code, said = inventory.play("health", RED, *limit)
     assert code != 0
     assert "Broken: web1." in said
 
 
-def test_a_sound_network_is_none(inventory: Inventory) -> None:
+def test_healthy_network_passes(inventory: Inventory) -> None:
     code, said = inventory.play("health", GREEN, "--limit=web1")
     assert code == 0, said
     assert "No networks are broken." in said
@@ -78,21 +78,21 @@ def test_a_sound_network_is_none(inventory: Inventory) -> None:
 @pytest.mark.parametrize(
     ("playbook", "options"), [("health", ("-e", "closte_bridge_hosts=typo")), ("provision", ("--limit=db1",))]
 )
-def test_to_ask_no_host_is_a_failure(inventory: Inventory, playbook: str, options: tuple[str, ...]) -> None:
+def test_play_without_matching_hosts_fails(inventory: Inventory, playbook: str, options: tuple[str, ...]) -> None:
     code, said = inventory.play(playbook, GREEN, *options)
     assert code != 0
     assert "No hosts found in" in said
     assert "No networks are broken" not in said
 
 
-def test_every_play_finds_its_hosts_first() -> None:
+def test_every_play_resolves_its_hosts_first() -> None:
     playbooks = COLLECTION / "playbooks"
     for path in set(playbooks.glob("*.yml")) - {playbooks / "hosts.yml", playbooks / "report.yml"}:
         first = yaml.safe_load(path.read_text())[0]["ansible.builtin.import_playbook"]
         assert first in {"closte_bridge.ops.hosts", "closte_bridge.ops.ask"}, path
 
 
-def test_a_host_without_an_answer_is_no_network(inventory: Inventory) -> None:
+def test_unreachable_host_is_not_counted_as_a_network(inventory: Inventory) -> None:
     code, said = inventory.play("health", GREEN, away=True)
     assert code != 0
     assert "Broken: web2." in said

@@ -43,30 +43,30 @@ def rows(**networks: dict[str, Any]) -> list[dict[str, Any]]:
     return found
 
 
-def test_a_network_in_step_has_nothing_to_say() -> None:
+def test_network_in_sync_is_reported_as_ok() -> None:
     (row,) = rows(shop={"plan": envelope([line("", status="unmanaged")])})
     assert (row["state"], row["text"], row["unmanaged"], row["changes"]) == ("ok", "in sync", 1, [])
 
 
-def test_records_to_make_are_pending_as_well() -> None:
+def test_missing_records_count_as_pending() -> None:
     (row,) = rows(shop={"plan": envelope([line("record"), line("add", "www.example.org", "on-hold")])})
     assert (row["state"], row["record"], row["on-hold"], row["add"]) == ("pending", 1, 1, 0)
 
 
-def test_a_network_that_is_switched_off_is_not_in_step() -> None:
+def test_disabled_integration_needs_attention() -> None:
     off = envelope({"integration": False, "domain_mapping": True})
     (row,) = rows(shop={"plan": envelope([]), "status": off})
     assert row["state"] == "attention"
     assert row["text"] == "No changes made: the Closte integration is disabled in Ultimate Multisite."
 
 
-def test_what_two_answers_say_is_said_once() -> None:
+def test_problem_in_two_answers_is_reported_once() -> None:
     problem = {"code": "no-key", "message": "No API key.", "hint": "Give one.", "domain": None}
     (row,) = rows(shop={"plan": envelope(code=2, errors=[problem]), "status": envelope({}, warnings=[problem])})
     assert (row["state"], row["text"], row["remarks"]) == ("broken", "No API key. Give one.", ["No API key. Give one."])
 
 
-def test_the_worst_comes_first_and_a_host_that_is_away_is_not_left_out() -> None:
+def test_rows_are_sorted_worst_first_with_unreachable_hosts() -> None:
     fleet = plugin("filter/fleet")
     well = {"networks": {"shop": {"plan": envelope([])}}, "problems": {}}
     problems = {"networks": {"club": {}}, "problems": {"club": "It gave no JSON."}}
@@ -94,7 +94,7 @@ def test_the_worst_comes_first_and_a_host_that_is_away_is_not_left_out() -> None
     assert len({text.index(row["text"]) for text, row in zip(table[1:], found, strict=True)}) == 1
 
 
-def test_the_changes_of_a_sync_are_told_apart() -> None:
+def test_sync_changes_are_grouped_by_action() -> None:
     done = [
         line("record", "new.example.org", "done"),
         line("stage", "b.example.org", "done"),

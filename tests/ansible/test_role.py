@@ -51,7 +51,7 @@ def local(tmp_path: Path) -> Local:
         ({"closte_bridge_networks": [FAR | {"name": "shop"}]}, "is missing club, which"),
     ],
 )
-def test_what_cannot_work_is_refused_before_anything_is_changed(
+def test_invalid_settings_are_refused_before_any_change(
     local: Local, variables: dict[str, object], reason: str
 ) -> None:
     for name in ("club", "lost+found"):
@@ -63,7 +63,7 @@ def test_what_cannot_work_is_refused_before_anything_is_changed(
 
 
 @pytest.mark.parametrize("state", ["present", "absent"])
-def test_a_name_stands_for_one_network(local: Local, state: str) -> None:
+def test_duplicate_network_name_is_refused(local: Local, state: str) -> None:
     networks = [FAR, FAR | {"name": "shop"}, FAR | {"state": "absent"}]
     said = local.role("main", {"closte_bridge_state": state, "closte_bridge_networks": networks})
     assert said.endswith("ended with 2"), said
@@ -73,7 +73,7 @@ def test_a_name_stands_for_one_network(local: Local, state: str) -> None:
 
 @pytest.mark.parametrize("state", ["present", "absent"])
 @pytest.mark.parametrize("name", ["", "../etc"])
-def test_nothing_is_taken_away_by_a_name_that_is_none(local: Local, state: str, name: str) -> None:
+def test_invalid_network_name_removes_nothing(local: Local, state: str, name: str) -> None:
     for folder in ("state/shop", "etc/keys"):
         (local.folder / folder).mkdir(parents=True)
     gone = {"name": name, "path": str(local.folder / "no-site"), "state": "absent"}
@@ -84,7 +84,7 @@ def test_nothing_is_taken_away_by_a_name_that_is_none(local: Local, state: str, 
     assert changed(said) == []
 
 
-def test_a_network_that_is_named_to_go_is_not_lost(local: Local) -> None:
+def test_absent_network_is_accepted_while_its_ledger_exists(local: Local) -> None:
     (local.folder / "state" / "club").mkdir(parents=True)
     # It goes on to the next thing that is refused.
     away = {"closte_bridge_metrics_dir": str(local.folder / "no-exporter")}
@@ -94,7 +94,7 @@ def test_a_network_that_is_named_to_go_is_not_lost(local: Local) -> None:
 
 
 @pytest.mark.parametrize(("all_of_them", "one", "installed"), [("false", "no", 0), ("False", "y", 1), ("true", "0", 1)])
-def test_false_in_quotes_puts_no_shim_anywhere(local: Local, all_of_them: str, one: str, installed: int) -> None:
+def test_quoted_false_disables_the_shim(local: Local, all_of_them: str, one: str, installed: int) -> None:
     answers = {"shim_status": envelope({"installed": "no", "version": None}), "shim_install": envelope()}
     given = {"closte_bridge_wrapper": str(engine(local.folder, **answers)), "closte_bridge_shim": all_of_them}
     networks = {"closte_bridge_networks": [FAR, FAR | {"name": "shop", "shim": one}]}
@@ -103,13 +103,13 @@ def test_false_in_quotes_puts_no_shim_anywhere(local: Local, all_of_them: str, o
     assert len([call for call in calls(local.folder) if call.startswith("shim install ")]) == installed
 
 
-def test_false_in_quotes_installs_no_packages(local: Local) -> None:
+def test_quoted_false_skips_package_installation(local: Local) -> None:
     facts = {"os_family": "Debian"}
     said = local.role("engine", {"closte_bridge_manage_packages": "false", "ansible_facts": facts})
     assert re.search(r"Check for missing packages\] \*+\nskipping:", said), said
 
 
-def test_false_in_quotes_puts_nobody_in_charge(local: Local) -> None:
+def test_quoted_false_disables_adoption(local: Local) -> None:
     networks = [FAR, FAR | {"name": "shop", "adopt": "yes"}, FAR | {"name": "school", "adopt": "no"}]
     owners = {"_closte_bridge_owners": dict.fromkeys(("club", "shop", "school"), SOMEBODY)}
     groups = {"_closte_bridge_groups": {SOMEBODY: SOMEBODY}}
@@ -118,14 +118,14 @@ def test_false_in_quotes_puts_nobody_in_charge(local: Local) -> None:
     assert said.count("+SuccessExitStatus=7") == 2
 
 
-def test_an_interval_may_be_a_text(local: Local) -> None:
+def test_interval_may_be_a_string(local: Local) -> None:
     owners = {"_closte_bridge_owners": {"club": SOMEBODY}, "_closte_bridge_groups": {SOMEBODY: SOMEBODY}}
     said = local.role("units", owners | {"closte_bridge_interval": "60"})
     assert said.endswith("ended with 0"), said
     assert {"+OnUnitInactiveSec=60", "+RandomizedDelaySec=6"} <= set(said.splitlines())
 
 
-def test_an_engine_that_looks_as_seldom_as_it_may_stays_in_charge(local: Local) -> None:
+def test_longest_interval_stays_within_the_shims_patience(local: Local) -> None:
     """What the shim hears of is the success before the last look: two intervals, and what may come on top of each."""
     specs = yaml.safe_load((COLLECTION / "roles/closte_bridge/meta/argument_specs.yml").read_text())
     (interval,) = specs["argument_specs"]["main"]["options"]["closte_bridge_interval"]["description"][:1]
@@ -141,14 +141,14 @@ def test_an_engine_that_looks_as_seldom_as_it_may_stays_in_charge(local: Local) 
 
 
 @pytest.mark.parametrize("options", ["", "--extra-index-url=https://pypi.example.com --no-binary=:all:"])
-def test_the_index_of_everybody_is_not_asked(local: Local, options: str) -> None:
+def test_default_package_index_is_refused(local: Local, options: str) -> None:
     facts = {"os_family": "Other"}
     given = {"closte_bridge_version": "0.1.0", "closte_bridge_pip_args": options, "ansible_facts": facts}
     said = local.role("engine", given)
     assert "needs the source of the package in closte_bridge_pip_args" in " ".join(said.split()), said
 
 
-def test_a_user_that_is_there_is_left_alone(local: Local) -> None:
+def test_existing_user_is_left_unchanged(local: Local) -> None:
     (local.folder / "etc").mkdir()
     part = {"name": "closte_bridge.ops.closte_bridge", "tasks_from": "owners"}
     users = [
@@ -160,7 +160,7 @@ def test_a_user_that_is_there_is_left_alone(local: Local) -> None:
     assert changed(said) == ["Record that the role creates the user", "Create the user for networks on other machines"]
 
 
-def test_a_password_that_is_not_given_any_more_goes(local: Local) -> None:
+def test_secret_files_are_removed_with_their_settings(local: Local) -> None:
     keys = local.folder / "etc" / "keys"
     keys.mkdir(parents=True)
     for name in ("club", "club.ssh"):
@@ -171,7 +171,7 @@ def test_a_password_that_is_not_given_any_more_goes(local: Local) -> None:
     assert gone == {f"Remove unused config files ({keys / name})" for name in ("club", "club.ssh")}
 
 
-def test_a_wordpress_that_was_deleted_holds_nothing_up(local: Local) -> None:
+def test_deleted_wordpress_does_not_block_removal(local: Local) -> None:
     (local.folder / "state" / "shop").mkdir(parents=True)
     shop = {"name": "shop", "path": str(local.folder / "no-site"), "state": "absent"}
     said = local.role("network_absent", {"closte_bridge_gone": "shop", "closte_bridge_networks": [shop]})
@@ -181,7 +181,7 @@ def test_a_wordpress_that_was_deleted_holds_nothing_up(local: Local) -> None:
 
 
 @pytest.mark.skipif(os.geteuid() != 0, reason="only root hands files over")
-def test_a_ledger_goes_to_the_sites_new_owner_and_nothing_else_does(local: Local) -> None:
+def test_ledger_ownership_follows_the_site_owner_only(local: Local) -> None:
     ledger, elsewhere = local.folder / "state" / "club", local.folder / "of-somebody-else"
     (ledger / "wp-cli").mkdir(parents=True)
     (elsewhere / "inside").mkdir(parents=True)
@@ -204,7 +204,7 @@ def test_a_ledger_goes_to_the_sites_new_owner_and_nothing_else_does(local: Local
     assert {path.stat().st_uid for path in (elsewhere / "inside", elsewhere / "inside/file")} == {65534}
 
 
-def test_ssh_gets_the_password_for_one_question_only(local: Local) -> None:
+def test_askpass_answers_password_prompts_only(local: Local) -> None:
     target = local.folder / "askpass"
     source = COLLECTION / "roles" / "closte_bridge" / "templates" / "askpass.j2"
     template = {"src": str(source), "dest": str(target), "mode": "0755"}
@@ -228,7 +228,7 @@ def test_ssh_gets_the_password_for_one_question_only(local: Local) -> None:
     assert answer("Please type 'yes', 'no' or the fingerprint: ") == (1, "")
 
 
-def test_passwords_of_an_index_are_not_shown_when_pip_fails(local: Local) -> None:
+def test_index_password_is_hidden_when_pip_fails(local: Local) -> None:
     options = "--index-url=https://robot:canary-of-an-index@127.0.0.1:9/simple --retries=0 --timeout=1"
     given = {
         "closte_bridge_version": "0.1.0",
@@ -243,7 +243,7 @@ def test_passwords_of_an_index_are_not_shown_when_pip_fails(local: Local) -> Non
 
 
 @pytest.mark.skipif(os.geteuid() != 0, reason="only root becomes the owner of a ledger")
-def test_ledgers_are_copied_before_another_version_opens_them(local: Local) -> None:
+def test_ledgers_are_backed_up_before_an_upgrade(local: Local) -> None:
     folder = local.folder / "state" / "club"
     folder.mkdir(parents=True)
     with contextlib.closing(sqlite3.connect(folder / "ledger.sqlite3")) as ledger, ledger:
@@ -276,7 +276,7 @@ def test_ledgers_are_copied_before_another_version_opens_them(local: Local) -> N
     assert not (local.folder / "astray").exists()
 
 
-def test_metrics_that_are_not_asked_for_any_more_go(local: Local) -> None:
+def test_metrics_are_removed_with_their_setting(local: Local) -> None:
     exporter, metrics = local.folder / "exporter", local.folder / "state-metrics"
     for folder in (exporter, metrics / "club", local.folder / "etc"):
         folder.mkdir(parents=True)
@@ -293,7 +293,7 @@ def test_metrics_that_are_not_asked_for_any_more_go(local: Local) -> None:
     assert not (local.folder / "etc" / ".metrics-dir").exists()
 
 
-def test_the_link_to_metrics_goes_with_its_network_though_the_setting_is_gone(local: Local) -> None:
+def test_metrics_link_is_removed_with_its_network(local: Local) -> None:
     exporter = local.folder / "exporter"
     exporter.mkdir()
     link = exporter / "closte_bridge_club.prom"
@@ -319,7 +319,7 @@ NEVER = {"healthy": False, "reason": "no successful run yet"}
         (RUNNING, True, NEVER, "is not healthy: no successful run yet."),
     ],
 )
-def test_an_instance_that_does_not_work_fails_the_play(
+def test_failing_instance_fails_the_play(
     local: Local, monkeypatch: pytest.MonkeyPatch, shown: str, beats: bool, health: dict[str, object], reason: str
 ) -> None:
     state = local.folder / "state" / "club"

@@ -91,14 +91,14 @@ def state_of(box: Machine, unit: str) -> str:
     return box.run("systemctl", "is-active", f"closte-bridge@shop.{unit}", check=False).stdout.strip()
 
 
-def test_a_burst_of_events_does_not_end_waking(box: Machine) -> None:
+def test_event_burst_does_not_stop_the_path_unit(box: Machine) -> None:
     for number in range(12):
         wake(box)
         wait_until(lambda: runs(box) > number and state_of(box, "service") == "inactive")  # noqa: B023 - called at once
     assert state_of(box, "path") == "active"
 
 
-def test_what_happens_during_a_run_is_looked_at_right_after(box: Machine) -> None:
+def test_event_during_a_run_starts_another_run(box: Machine) -> None:
     says(box, seconds="3")
     wake(box)
     wait_until(lambda: runs(box) == 1)
@@ -112,7 +112,7 @@ def test_what_happens_during_a_run_is_looked_at_right_after(box: Machine) -> Non
     assert state_of(box, "path") == "active"
 
 
-def test_what_meets_another_run_is_looked_at_after_it(box: Machine) -> None:
+def test_trigger_during_another_run_is_retried(box: Machine) -> None:
     says(box, code="75")
     wake(box)
     wait_until(lambda: runs(box) == 1)
@@ -123,7 +123,7 @@ def test_what_meets_another_run_is_looked_at_after_it(box: Machine) -> None:
     assert state_of(box, "path") == "active"
 
 
-def test_a_wake_file_that_cannot_be_removed_keeps_nobody_busy(box: Machine) -> None:
+def test_undeletable_trigger_file_causes_no_busy_loop(box: Machine) -> None:
     box.run("mkdir", WAKE)
     wait_until(lambda: state_of(box, "service") == "activating")
     for _ in range(20):

@@ -21,7 +21,7 @@ CA = trustme.CA(organization_name="Test Authority")
 DER = ssl.PEM_cert_to_DER_cert(CA.issue_cert("shop.test", "*.shop.test").cert_chain_pems[0].bytes().decode())
 
 
-def test_it_reads_what_the_library_reads() -> None:
+def test_reader_agrees_with_the_cryptography_library() -> None:
     whole, own = x509.load_der_x509_certificate(DER), read(DER)
     names = whole.extensions.get_extension_for_class(x509.SubjectAlternativeName).value
     assert own.names == tuple(names.get_values_for_type(x509.DNSName)) == ("shop.test", "*.shop.test")
@@ -32,7 +32,7 @@ def test_it_reads_what_the_library_reads() -> None:
 
 
 @pytest.mark.parametrize("year", [1951, 1999, 2049, 2050, 2150, 9999])
-def test_both_forms_of_time(year: int) -> None:
+def test_both_time_encodings_are_read(year: int) -> None:
     until = datetime.datetime(year, 12, 31, 23, 59, 59, tzinfo=datetime.UTC)
     key = ec.generate_private_key(ec.SECP256R1())
     nobody = x509.Name([])
@@ -43,14 +43,14 @@ def test_both_forms_of_time(year: int) -> None:
     assert (own.subject, own.issuer, own.names) == ("", "", ())
 
 
-def test_a_critical_extension_and_other_alphabets() -> None:
+def test_critical_extension_and_non_ascii_names_are_read() -> None:
     pem, _ = self_signed("shop.test", names=("shop.test",))
     own = read(ssl.PEM_cert_to_DER_cert(pem.decode()))
     assert own.names == ("shop.test",)
     assert own.subject == own.issuer == "Acme, Ünlimited, shop.test"
 
 
-def test_what_a_stranger_wrote_cannot_move_the_cursor() -> None:
+def test_control_characters_in_names_are_replaced() -> None:
     key = ec.generate_private_key(ec.SECP256R1())
     evil = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "a\x1b[2Jb")])
     day = datetime.datetime(2025, 1, 1, tzinfo=datetime.UTC)
@@ -60,13 +60,13 @@ def test_what_a_stranger_wrote_cannot_move_the_cursor() -> None:
 
 
 @given(st.binary(max_size=200))
-def test_nonsense_is_a_value_error(data: bytes) -> None:
+def test_garbage_raises_value_error(data: bytes) -> None:
     with pytest.raises(ValueError, match=r".*"):
         read(data)
 
 
 @given(st.integers(0, len(DER) - 1), st.integers(0, 255), st.booleans())
-def test_damage_never_breaks_the_reader(at: int, byte: int, cut: bool) -> None:
+def test_damaged_certificate_is_read_or_refused(at: int, byte: int, cut: bool) -> None:
     damaged = DER[:at] if cut else DER[:at] + bytes([byte]) + DER[at + 1 :]
     try:
         read(damaged)
@@ -80,7 +80,7 @@ def test_damage_never_breaks_the_reader(at: int, byte: int, cut: bool) -> None:
     [(b"\x17\x0d", b"\x02\x0d"), (b"\x55\x1d\x11\x01\x01\xff\x04", b"\x55\x1d\x11\x01\x01\xff\x05")],
     ids=["a date that is a number", "names that are no octets"],
 )
-def test_a_part_of_another_kind_is_a_value_error(part: bytes, instead: bytes) -> None:
+def test_unexpected_asn1_type_raises_value_error(part: bytes, instead: bytes) -> None:
     assert part in DER
     with pytest.raises(ValueError, match=r".*"):
         read(DER.replace(part, instead))

@@ -159,7 +159,7 @@ def verdicts(names: DnsWorld) -> dict[str, DnsVerdict]:
 
 
 @pytest.mark.parametrize(("name", "code", "points_here", "advice"), CASES, ids=[c[0] for c in CASES])
-def test_each_name_gets_its_verdict_and_its_advice(
+def test_each_domain_gets_its_verdict_and_advice(
     verdicts: dict[str, DnsVerdict], name: str, code: DnsCode, points_here: bool, advice: str
 ) -> None:
     verdict = verdicts[name]
@@ -167,7 +167,7 @@ def test_each_name_gets_its_verdict_and_its_advice(
     assert re.fullmatch(advice, verdict.advice), verdict.advice
 
 
-def test_every_verdict_and_every_step_has_a_case() -> None:
+def test_every_verdict_and_every_advice_has_a_case() -> None:
     """Those that need a server which keeps silent, or a CDN with a certificate, have tests of their own."""
     codes = {code for _, code, _, _ in CASES}
     assert codes | {DnsCode.TIMEOUT, DnsCode.UNKNOWN, DnsCode.PROXIED} == set(DnsCode)
@@ -207,12 +207,14 @@ def test_every_verdict_and_every_step_has_a_case() -> None:
         ),
     ],
 )
-def test_a_network_of_one_family(names: DnsWorld, target: str, name: str, code: DnsCode, step: str) -> None:
+def test_network_with_one_address_family_expects_only_that_family(
+    names: DnsWorld, target: str, name: str, code: DnsCode, step: str
+) -> None:
     _, (verdict,) = look(names, name, settings=names.settings(targets=(target,)))
     assert (verdict.code, verdict.advice) == (code, step)
 
 
-def test_where_names_should_point_follows_the_main_domain(names: DnsWorld) -> None:
+def test_expected_addresses_follow_the_main_domain(names: DnsWorld) -> None:
     expected, _ = look(names)
     assert expected.addresses == (NETWORK_A, NETWORK_AAAA)
     assert expected.names == ("network.test",)
@@ -226,7 +228,7 @@ def test_targets_replace_the_main_domain(names: DnsWorld) -> None:
     assert verdict.code is DnsCode.OK
 
 
-def test_the_evidence_names_each_server(verdicts: dict[str, DnsVerdict], names: DnsWorld) -> None:
+def test_evidence_lists_each_server(verdicts: dict[str, DnsVerdict], names: DnsWorld) -> None:
     verdict = verdicts["partly.test"]
     assert verdict.nameservers == ("ns1.test", "ns2.test")
     assert {a.server: a.addresses for a in verdict.answers if a.authoritative} == {
@@ -242,21 +244,21 @@ def test_the_evidence_names_each_server(verdicts: dict[str, DnsVerdict], names: 
     assert all(a.ttl is not None and 0 < a.ttl <= 300 for a in alias.answers)
 
 
-def test_an_answer_that_needs_tcp_is_read_whole(names: DnsWorld) -> None:
+def test_truncated_answer_is_read_over_tcp(names: DnsWorld) -> None:
     settings = names.settings(targets=tuple(f"192.0.2.{i}" for i in range(1, 121)))
     _, (verdict,) = look(names, "big.test", settings=settings)
     assert verdict.code is DnsCode.OK
     assert {len(answer.addresses) for answer in verdict.answers} == {120}
 
 
-def test_a_silent_zone_is_a_time_out_and_not_an_answer(names: DnsWorld) -> None:
+def test_silent_zone_is_a_timeout(names: DnsWorld) -> None:
     _, (verdict,) = look(names, "silent.test", settings=names.settings(timeout=0.5))
     assert verdict.code is DnsCode.TIMEOUT
     assert verdict.nameservers == ("ns4.test",)
     assert verdict.advice.startswith("Contact the DNS provider of silent.test. Its nameservers (ns4.test) are ")
 
 
-def test_without_a_resolver_nothing_is_said_of_any_name(names: DnsWorld) -> None:
+def test_verdict_is_unknown_without_a_resolver(names: DnsWorld) -> None:
     # The server of the silent zone, which does not answer as a resolver either.
     nobody = DnsSettings(resolvers=(Resolver("127.0.53.4", names.port),), timeout=0.1)
     expected, (verdict,) = look(names, "shop.test", settings=nobody)
@@ -266,21 +268,21 @@ def test_without_a_resolver_nothing_is_said_of_any_name(names: DnsWorld) -> None
     assert verdict.code is DnsCode.UNKNOWN
 
 
-def test_a_resolver_that_is_down_does_not_spoil_the_verdict(names: DnsWorld) -> None:
+def test_resolver_that_is_down_does_not_change_the_verdict(names: DnsWorld) -> None:
     settings = names.settings(timeout=0.5)
     settings = dataclasses.replace(settings, resolvers=(Resolver("127.0.53.4", names.port), *settings.resolvers))
     _, verdicts = look(names, "shop.test", "missing.shop.test", "broken.test", settings=settings)
     assert [v.code for v in verdicts] == [DnsCode.OK, DnsCode.NXDOMAIN, DnsCode.DNSSEC]
 
 
-def test_resolvers_decide_when_the_way_to_the_zone_is_barred(names: DnsWorld) -> None:
+def test_resolvers_decide_if_the_zone_is_unreachable(names: DnsWorld) -> None:
     barred = NetworkBoundary(authority=lambda _: Endpoint("127.0.53.4", names.port), public=lambda _: True)
     _, verdicts = look(names, "shop.test", "elsewhere.shop.test", settings=names.settings(timeout=1.0), edges=barred)
     assert [v.code for v in verdicts] == [DnsCode.OK, DnsCode.ELSEWHERE]
     assert {a.outcome for a in verdicts[0].answers if a.authoritative} == {LookupOutcome.TIMEOUT}
 
 
-def test_servers_on_private_networks_are_not_asked(names: DnsWorld) -> None:
+def test_private_nameservers_are_not_queried(names: DnsWorld) -> None:
     asked: list[str] = []
 
     def authority(address: str) -> Endpoint:
@@ -292,7 +294,7 @@ def test_servers_on_private_networks_are_not_asked(names: DnsWorld) -> None:
     assert verdict.code is DnsCode.OK
 
 
-def test_servers_on_private_networks_are_not_asked_for_a_delegation_either(names: DnsWorld) -> None:
+def test_private_nameservers_are_not_queried_for_a_delegation(names: DnsWorld) -> None:
     """No resolver gets at the zone, so the zone above would be asked."""
     asked: list[str] = []
 
@@ -310,12 +312,12 @@ def test_servers_on_private_networks_are_not_asked_for_a_delegation_either(names
     assert asked == []
 
 
-def test_another_issuer_can_be_named(names: DnsWorld) -> None:
+def test_caa_issuer_can_be_configured(names: DnsWorld) -> None:
     _, verdicts = look(names, "forbidden.shop.test", "x.strict.test", issuer="pki.other.test")
     assert [v.code for v in verdicts] == [DnsCode.OK, DnsCode.CAA]
 
 
-def test_a_wildcard_is_probed_by_another_random_label_each_time() -> None:
+def test_wildcard_is_probed_with_a_new_random_label() -> None:
     first, second = probe_name("*.shop.test"), probe_name("*.shop.test")
     assert first != second
     assert re.fullmatch(r"cb-[0-9a-f]{12}\.shop\.test", first)

@@ -89,7 +89,7 @@ def authority(check_state: CheckState, now: float, *, aliased: bool = True, bloc
 # -- where it stands -------------------------------------------------------------------------------------------------
 
 
-def test_a_domain_goes_from_wanted_to_the_padlock() -> None:
+def test_domain_moves_from_wanted_to_https_ok() -> None:
     check_state = begin(START)
     assert authority(check_state, START, aliased=False).phase is DomainPhase.WANTED
     assert authority(check_state, START).phase is DomainPhase.ADDED
@@ -105,12 +105,12 @@ def test_a_domain_goes_from_wanted_to_the_padlock() -> None:
     assert (life.phase, life.reason, life.advice) == (DomainPhase.HTTPS_OK, "", "")
 
 
-def test_an_alias_that_cannot_be_had_is_blocked_with_its_reason() -> None:
+def test_alias_that_cannot_be_added_is_blocked_with_its_reason() -> None:
     life = authority(begin(START), START, aliased=False, blocked="certificate-budget")
     assert (life.phase, life.reason) == (DomainPhase.BLOCKED, "certificate-budget")
 
 
-def test_the_certificate_is_a_problem_only_when_it_is_late() -> None:
+def test_missing_certificate_is_a_problem_only_after_ten_minutes() -> None:
     check_state = lived(look(START, tls=TlsCode.NO_LISTENER))
     assert authority(check_state, START + 10 * MINUTE).phase is DomainPhase.DNS_OK
     late = authority(check_state, START + 10 * MINUTE + 1)
@@ -123,21 +123,21 @@ def test_the_certificate_is_a_problem_only_when_it_is_late() -> None:
 
 
 @pytest.mark.parametrize("code", [DnsCode.CAA, DnsCode.CNAME_AT_APEX])
-def test_what_keeps_the_certificate_away_is_said_at_once(code: DnsCode) -> None:
+def test_certificate_obstacle_is_reported_immediately(code: DnsCode) -> None:
     life = authority(lived(look(START, code, TlsCode.DEFAULT_CERTIFICATE)), START)
     assert (life.phase, life.reason, life.advice) == (DomainPhase.BLOCKED, code.value, f"DNS: {code}.")
     # With a certificate there is no harm in it.
     assert authority(lived(look(START, code)), START).phase is DomainPhase.HTTPS_OK
 
 
-def test_one_address_without_a_right_certificate_is_not_a_padlock() -> None:
+def test_one_address_without_a_valid_certificate_blocks_https_ok() -> None:
     check_state = lived(look(START, tls=TlsCode.WRONG_NAME, also=TlsCode.OK))
     assert check_state.serves
     life = authority(check_state, START)
     assert (life.phase, life.reason) == (DomainPhase.BLOCKED, "wrong-name")
 
 
-def test_a_look_that_told_nothing_changes_nothing() -> None:
+def test_inconclusive_check_changes_nothing() -> None:
     before = lived(look(START))
     after = learn(before, look(START + HOUR, DnsCode.UNKNOWN, None), interval=300)
     # Nor when it was seen: what is remembered is as old as it is.
@@ -149,13 +149,13 @@ def test_a_look_that_told_nothing_changes_nothing() -> None:
     assert next_stage(mapped(Stage.CHECKING_DNS), never, adopted=ADOPTED) is None
 
 
-def test_nothing_is_so_since_a_time_that_the_clock_took_back() -> None:
+def test_since_is_never_later_than_the_clock() -> None:
     unknown = look(START - 60, DnsCode.UNKNOWN, None)
     for tls in (TlsCode.OK, TlsCode.DEFAULT_CERTIFICATE):
         assert authority(lived(look(START, tls=tls), unknown), START - 60).since == START - 60
 
 
-def test_nameservers_that_do_not_answer_are_said_to_be_so() -> None:
+def test_unresponsive_nameservers_are_the_reported_reason() -> None:
     check_state = lived(look(START), look(START + HOUR, DnsCode.TIMEOUT, None))
     life = authority(check_state, START + HOUR)
     assert (life.phase, life.reason, life.advice) == (DomainPhase.BLOCKED, "time-out", "DNS: time-out.")
@@ -165,7 +165,7 @@ def test_nameservers_that_do_not_answer_are_said_to_be_so() -> None:
 
 
 @pytest.mark.parametrize("stage", [Stage.CHECKING_DNS, Stage.FAILED])
-def test_dns_that_is_right_moves_the_stage_on(stage: str) -> None:
+def test_correct_dns_advances_the_stage(stage: str) -> None:
     assert stage_after(stage, look(START, tls=TlsCode.DEFAULT_CERTIFICATE)) == NextStage(
         Stage.CHECKING_SSL, None, "DNS is correct"
     )
@@ -173,14 +173,14 @@ def test_dns_that_is_right_moves_the_stage_on(stage: str) -> None:
 
 @pytest.mark.parametrize("stage", [Stage.CHECKING_DNS, Stage.CHECKING_SSL, Stage.FAILED, Stage.SSL_FAILED])
 @pytest.mark.parametrize("dns", [DnsCode.OK, DnsCode.PROXIED, DnsCode.CAA])
-def test_a_right_certificate_moves_it_to_the_end(stage: str, dns: DnsCode) -> None:
+def test_valid_certificate_completes_the_stage(stage: str, dns: DnsCode) -> None:
     move = stage_after(stage, look(START, dns))
     assert isinstance(move, NextStage)
     assert (move.stage, move.secure) == (Stage.DONE, True)
 
 
 @pytest.mark.parametrize("stage", ALL_STAGES)
-def test_a_valid_certificate_somewhere_else_proves_nothing(stage: str) -> None:
+def test_valid_certificate_elsewhere_proves_nothing(stage: str) -> None:
     for dns in (DnsCode.ELSEWHERE, DnsCode.PARTLY, DnsCode.ONE_FAMILY, DnsCode.DNSSEC, DnsCode.TIMEOUT):
         assert stage_after(stage, look(START, dns)) is None
 
@@ -188,18 +188,18 @@ def test_a_valid_certificate_somewhere_else_proves_nothing(stage: str) -> None:
 @pytest.mark.parametrize(
     "stage", [Stage.CHECKING_SSL, Stage.SSL_FAILED, Stage.DONE, "done-without-ssl", "something-new"]
 )
-def test_dns_alone_moves_no_other_stage(stage: str) -> None:
+def test_correct_dns_alone_moves_no_other_stage(stage: str) -> None:
     assert stage_after(stage, look(START, tls=TlsCode.DEFAULT_CERTIFICATE)) is None
 
 
 @pytest.mark.parametrize("stage", [Stage.DONE, "done-without-ssl", "something-new"])
-def test_what_works_or_was_chosen_is_left_alone(stage: str) -> None:
+def test_completed_or_chosen_stage_is_left_unchanged(stage: str) -> None:
     assert stage_after(stage, look(START)) is None
 
 
 @pytest.mark.parametrize("stage", [Stage.FAILED, Stage.SSL_FAILED])
 @pytest.mark.parametrize("modified", [when(ADOPTED), when(ADOPTED - DAY), None, "0000-00-00 00:00:00"])
-def test_what_had_been_given_up_before_adoption_moves_by_command_only(stage: str, modified: str | None) -> None:
+def test_mapping_failed_before_adoption_moves_by_command_only(stage: str, modified: str | None) -> None:
     hold = stage_after(stage, look(START), modified=modified)
     assert isinstance(hold, StageHoldReason)
     assert hold.code == "given-up-before"
@@ -208,13 +208,13 @@ def test_what_had_been_given_up_before_adoption_moves_by_command_only(stage: str
 
 
 @pytest.mark.parametrize("revive", [False, True])
-def test_a_mapping_that_a_person_switched_off_stays_as_it_is(revive: bool) -> None:
+def test_deactivated_mapping_is_left_unchanged(revive: bool) -> None:
     hold = stage_after(Stage.CHECKING_DNS, look(START), active=False, revive=revive)
     assert isinstance(hold, StageHoldReason)
     assert hold.code == "switched-off"
 
 
-def test_nothing_follows_from_not_having_looked() -> None:
+def test_stage_does_not_move_without_a_check() -> None:
     assert next_stage(mapped(Stage.CHECKING_DNS), begin(START), adopted=ADOPTED) is None
 
 
@@ -225,14 +225,14 @@ def wrong(at: float) -> DomainCheck:
     return look(START + at, DnsCode.NXDOMAIN, None)
 
 
-def test_three_failures_over_an_hour_move_it_back() -> None:
+def test_three_failures_over_an_hour_move_the_stage_back() -> None:
     move = stage_after(Stage.DONE, look(START), wrong(60), wrong(1800), wrong(60 + HOUR))
     assert isinstance(move, NextStage)
     assert (move.stage, move.secure) == (Stage.CHECKING_DNS, False)
     assert stage_after(Stage.CHECKING_SSL, wrong(0), wrong(60), wrong(HOUR)) == move
 
 
-def test_fewer_or_faster_failures_do_not() -> None:
+def test_fewer_or_faster_failures_do_not_move_the_stage_back() -> None:
     assert stage_after(Stage.DONE, wrong(60), wrong(60 + 2 * HOUR)) is None
     assert stage_after(Stage.DONE, *(wrong(60.0 * i) for i in range(59))) is None
     # An hour in which nobody looked, or nobody could see, proves nothing.
@@ -240,7 +240,7 @@ def test_fewer_or_faster_failures_do_not() -> None:
     assert stage_after(Stage.DONE, wrong(0), wrong(60), wrong(120), *silence) is None
 
 
-def test_a_silence_neither_counts_nor_clears() -> None:
+def test_timeout_neither_counts_as_failure_nor_resets_the_count() -> None:
     looks = [wrong(0), look(START + 60, DnsCode.TIMEOUT, None), wrong(1800), wrong(HOUR)]
     assert isinstance(stage_after(Stage.DONE, *looks), NextStage)
     silent = [look(START + i * HOUR, tls=TlsCode.NO_LISTENER) for i in range(9)]
@@ -248,7 +248,7 @@ def test_a_silence_neither_counts_nor_clears() -> None:
 
 
 @pytest.mark.parametrize("tls", [code for code in TlsCode if not code.conclusive])
-def test_a_server_that_keeps_silent_is_no_failure_wherever_the_name_leads(tls: TlsCode) -> None:
+def test_silent_server_is_no_failure_even_if_dns_points_elsewhere(tls: TlsCode) -> None:
     """A CDN is out, or a firewall before us: only a certificate tells that the CDN leads here, and nobody sees one."""
     silent = [look(START + 60 + i * 300, DnsCode.ELSEWHERE, tls) for i in range(25)]
     assert stage_after(Stage.DONE, look(START, DnsCode.PROXIED), *silent) is None
@@ -258,18 +258,18 @@ def test_a_server_that_keeps_silent_is_no_failure_wherever_the_name_leads(tls: T
     assert isinstance(stage_after(Stage.DONE, *(look(c.at, c.dns.code, TlsCode.WRONG_NAME) for c in silent)), NextStage)
 
 
-def test_one_right_look_starts_the_count_anew() -> None:
+def test_one_correct_check_resets_the_failure_count() -> None:
     assert stage_after(Stage.DONE, wrong(0), wrong(1800), look(START + 1900), wrong(HOUR), wrong(HOUR + 60)) is None
 
 
-def test_a_domain_that_serves_never_moves_back() -> None:
+def test_serving_domain_never_moves_back() -> None:
     elsewhere = [look(START + i * HOUR, DnsCode.ELSEWHERE) for i in range(9)]
     assert stage_after(Stage.DONE, *elsewhere) is None
     half = [look(START + i * HOUR, tls=TlsCode.WRONG_NAME, also=TlsCode.OK) for i in range(9)]
     assert stage_after(Stage.DONE, *half) is None
 
 
-def test_a_wrong_certificate_moves_it_to_its_check() -> None:
+def test_invalid_certificate_moves_the_stage_back_to_its_check() -> None:
     move = stage_after(Stage.DONE, *(look(START + i * 1800, tls=TlsCode.DEFAULT_CERTIFICATE) for i in range(3)))
     assert isinstance(move, NextStage)
     assert (move.stage, move.secure) == (Stage.CHECKING_SSL, False)
@@ -277,7 +277,7 @@ def test_a_wrong_certificate_moves_it_to_its_check() -> None:
 
 @pytest.mark.parametrize("tls", [TlsCode.UNKNOWN_ISSUER, TlsCode.SELF_SIGNED, TlsCode.NOT_YET_VALID, TlsCode.EXPIRED])
 @pytest.mark.parametrize("dns", [DnsCode.OK, DnsCode.ELSEWHERE], ids=["direct", "cdn"])
-def test_a_certificate_that_only_this_machine_may_distrust_moves_nothing(dns: DnsCode, tls: TlsCode) -> None:
+def test_locally_distrusted_certificate_moves_nothing(dns: DnsCode, tls: TlsCode) -> None:
     """No roots on this machine, a proxy that looks into TLS, a clock that is wrong: visitors may see their padlock."""
     looks = [look(START + i * 1800, dns, tls) for i in range(9)]
     assert stage_after(Stage.DONE, *looks) is None
@@ -285,7 +285,7 @@ def test_a_certificate_that_only_this_machine_may_distrust_moves_nothing(dns: Dn
     assert stage_after(Stage.DONE, *looks, wrong(9 * 1800)) is None
 
 
-def test_an_expired_certificate_is_reported_and_moves_nothing() -> None:
+def test_expired_certificate_is_reported_and_moves_nothing() -> None:
     looks = [look(START + i * HOUR, tls=TlsCode.EXPIRED, expires=-DAY) for i in range(9)]
     assert stage_after(Stage.DONE, *looks) is None
     life = authority(lived(*looks), START + 9 * HOUR)
@@ -324,7 +324,7 @@ HOME_STAGES = st.sampled_from(ALL_STAGES)
 
 
 @given(STEPS, HOME_STAGES, st.booleans(), st.booleans())
-def test_the_rules_hold_in_every_life(steps: list[Step], stage: str, active: bool, old: bool) -> None:
+def test_stage_rules_hold_for_random_check_histories(steps: list[Step], stage: str, active: bool, old: bool) -> None:
     now, check_state = START, begin(START)
     mapping = mapped(stage, active=active, modified=when(ADOPTED - DAY if old else START))
     for step in steps:

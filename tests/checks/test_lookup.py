@@ -81,7 +81,7 @@ OK, SERVFAIL, REFUSED = dns.rcode.NOERROR, dns.rcode.SERVFAIL, dns.rcode.REFUSED
     ],
     ids=["lost", "failed once", "failed twice", "never validates", "always fails", "refused"],
 )
-def test_a_resolver_that_fails(
+def test_failing_resolver_is_retried(
     server: Server, mood: Callable[[int, bool], dns.rcode.Rcode | None], outcome: LookupOutcome, asked: list[bool]
 ) -> None:
     questions = moody(server, mood)
@@ -91,7 +91,7 @@ def test_a_resolver_that_fails(
     assert questions == asked
 
 
-def test_the_next_resolver_is_asked_when_one_fails(server: Server) -> None:
+def test_next_resolver_is_used_if_one_fails(server: Server) -> None:
     with Server() as other:
         moody(server, lambda _n, _u: SERVFAIL)
         moody(other, lambda _n, _u: OK)
@@ -104,7 +104,7 @@ def test_the_next_resolver_is_asked_when_one_fails(server: Server) -> None:
         assert all(reply.conclusive for reply in asyncio.run(run()))
 
 
-def test_without_validation_when_nobody_validates(server: Server) -> None:
+def test_lookup_falls_back_to_unvalidated_answers(server: Server) -> None:
     """Where a zone lies can be learnt although its signatures are broken."""
     moody(server, lambda _, unchecked: OK if unchecked else SERVFAIL)
 
@@ -114,7 +114,7 @@ def test_without_validation_when_nobody_validates(server: Server) -> None:
     assert asyncio.run(run()).conclusive
 
 
-def test_nobody_answers_for_certain(server: Server) -> None:
+def test_refusal_by_every_resolver_is_returned(server: Server) -> None:
     moody(server, lambda _n, _u: REFUSED)
 
     async def run() -> DnsReply:
@@ -145,14 +145,14 @@ def own_answer(server: Server, timeout: float = LONG) -> Answer:
     ],
     ids=["failed once", "refused once", "fails", "failed, then silent"],
 )
-def test_an_own_server_is_not_lame_for_one_failure(
+def test_authoritative_server_is_not_lame_after_one_failure(
     server: Server, moods: list[dns.rcode.Rcode | None], outcome: LookupOutcome
 ) -> None:
     moody(server, lambda n, _: moods[min(n, len(moods) - 1)])
     assert own_answer(server, SHORT if None in moods else LONG).outcome is outcome
 
 
-def test_of_other_zones_an_own_server_is_not_believed(server: Server) -> None:
+def test_authoritative_server_is_not_believed_about_other_zones(server: Server) -> None:
     """It may say anything: that the network's name is on the network behind this machine, for example."""
     asked: list[tuple[str, bool]] = []
 
@@ -178,7 +178,7 @@ def test_of_other_zones_an_own_server_is_not_believed(server: Server) -> None:
 
 
 @pytest.mark.parametrize("mangled", [b"", b"\0\5", b"\0\0issue", b"\0\x09issue"])
-def test_caa_records_that_cannot_be_read_are_told(server: Server, mangled: bytes) -> None:
+def test_unreadable_caa_records_are_reported(server: Server, mangled: bytes) -> None:
     """A certificate authority takes that for a no; nothing else is wrong with the name."""
 
     def script(query: bytes) -> list[bytes]:

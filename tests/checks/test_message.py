@@ -96,7 +96,7 @@ def plain(section: list[dns.rrset.RRset]) -> list[tuple[Any, ...]]:
 
 
 @given(messages())
-def test_it_reads_what_the_library_reads(message: dns.message.Message) -> None:
+def test_reader_agrees_with_dnspython(message: dns.message.Message) -> None:
     packet = message.to_wire()
     whole, own = dns.message.from_wire(packet, one_rr_per_rrset=True), read(packet)
     assert (own.rcode, own.name, own.kind) == (
@@ -113,7 +113,7 @@ def test_it_reads_what_the_library_reads(message: dns.message.Message) -> None:
 
 
 @given(messages())
-def test_it_follows_where_the_library_follows(message: dns.message.Message) -> None:
+def test_alias_chains_agree_with_dnspython(message: dns.message.Message) -> None:
     aliases = [rrset.name for rrset in message.answer if rrset.rdtype == dns.rdatatype.CNAME]
     packet = message.to_wire()
     library = dns.message.from_wire(packet)
@@ -142,14 +142,14 @@ def response(*answers: str, kind: str = "A", rcode: int = 0) -> bytes:
     return message.to_wire()
 
 
-def test_a_chain_of_aliases() -> None:
+def test_cname_chain_is_followed() -> None:
     packet = response("shop.test. 300 CNAME a.test.", "a.test. 20 CNAME B.test.", "b.test. 60 A 192.0.2.1")
     chain = follow(read(packet))
     assert chain is not None
     assert (chain.cnames, [r.text for r in chain.records], chain.ttl) == (("a.test", "b.test"), ["192.0.2.1"], 20)
 
 
-def test_how_long_it_is_remembered_that_there_is_nothing() -> None:
+def test_negative_ttl_comes_from_the_soa_record() -> None:
     message = dns.message.from_wire(response())
     assert follow(read(message.to_wire())) == ((), (), None)
     message.authority.append(dns.rrset.from_text("test.", 900, "IN", "SOA", "ns1.test. h.test. 1 2 3 4 60"))
@@ -168,7 +168,7 @@ def test_how_long_it_is_remembered_that_there_is_nothing() -> None:
     ],
     ids=["of a name that does not exist", "without end"],
 )
-def test_what_leads_nowhere(packet: bytes) -> None:
+def test_unusable_chain_has_no_result(packet: bytes) -> None:
     assert follow(read(packet)) is None
 
 
@@ -197,19 +197,19 @@ ANSWER = response("shop.test. 300 A 192.0.2.1", "shop.test. 300 AAAA 2001:db8::1
         "a loop", "forwards", "no label", "a cut label", "too long", "a short address", "more than a name",
     ],
 )  # fmt: skip
-def test_what_is_no_answer(packet: bytes) -> None:
+def test_invalid_answer_raises_value_error(packet: bytes) -> None:
     with pytest.raises(ValueError, match=r".*"):
         read(packet)
 
 
-def test_a_ttl_that_is_none() -> None:
+def test_ttl_with_its_highest_bit_set_is_zero() -> None:
     """Its highest bit is set (RFC 2181, 8)."""
     packet = response("shop.test. 300 A 192.0.2.1").replace(b"\0\0\x01\x2c", b"\x80\0\0\x01")
     assert [record.ttl for record in read(packet).answer] == [0]
 
 
 @given(damaged(ANSWER))
-def test_damage_is_read_or_refused(packet: bytes) -> None:
+def test_damaged_message_is_read_or_refused(packet: bytes) -> None:
     try:
         message = read(packet)
     except ValueError:

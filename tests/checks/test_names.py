@@ -35,13 +35,13 @@ LABEL = st.from_regex(r"[a-z0-9]([a-z0-9-]{0,8}[a-z0-9])?", fullmatch=True)
         ("", "shop.test", False),
     ],
 )
-def test_which_name_stands_for_which_host(presented: str, host: str, expected: bool) -> None:
+def test_certificate_name_covers_matching_hosts(presented: str, host: str, expected: bool) -> None:
     assert covers(presented, host) is expected
     assert any_covers(["nobody.test", presented], host) is expected
 
 
 @given(st.lists(LABEL, min_size=2, max_size=5), st.lists(LABEL, min_size=1, max_size=5))
-def test_a_wildcard_stands_for_exactly_one_label(base: list[str], front: list[str]) -> None:
+def test_wildcard_covers_exactly_one_label(base: list[str], front: list[str]) -> None:
     name = ".".join(front + base)
     assert covers("*." + ".".join(base), name) is (len(front) == 1)
     assert covers(name, name)
@@ -68,13 +68,13 @@ ISSUER = "letsencrypt.org"
         ([(0, "future", "x"), (128, "issue", "letsencrypt.org")], True, True),
     ],
 )
-def test_what_caa_permits(records: list[tuple[int, str, str]], plain: bool, wildcard: bool) -> None:
+def test_caa_records_permit_the_issuer(records: list[tuple[int, str, str]], plain: bool, wildcard: bool) -> None:
     found = [CaaRecord(*record) for record in records]
     assert permits(found, ISSUER, wildcard=False) is plain
     assert permits(found, ISSUER, wildcard=True) is wildcard
 
 
-def test_hints_at_a_cdn() -> None:
+def test_cdn_is_recognised_from_dns_names() -> None:
     assert hint(["shop.test.cdn.cloudflare.net"], []) == "Cloudflare"
     assert hint([], ["ada.ns.cloudflare.com", "bob.ns.cloudflare.com"]) == "Cloudflare"
     assert hint(["d111.cloudfront.net"], []) == "Amazon CloudFront"

@@ -45,7 +45,7 @@ def open_files() -> set[str]:
     return {f"{entry.name} {entry.readlink()}" for entry in Path("/proc/self/fd").iterdir() if entry.is_symlink()}
 
 
-def test_names_are_checked_through_dns_to_the_padlock(names: DnsWorld, servers: TlsWorld) -> None:
+def test_domains_are_checked_through_dns_and_tls(names: DnsWorld, servers: TlsWorld) -> None:
     wild = servers.issue("*.wild.shop.test")
     servers.serve(NETWORK, servers.issue("four.test"), a__shop__test=servers.issue("a.shop.test"))
     servers.serve("127.0.10.9", wild)
@@ -63,21 +63,21 @@ def test_names_are_checked_through_dns_to_the_padlock(names: DnsWorld, servers: 
     assert len(found) == 4
 
 
-def test_the_default_certificate_is_told_from_a_wrong_one(names: DnsWorld, servers: TlsWorld) -> None:
+def test_default_certificate_differs_from_wrong_name(names: DnsWorld, servers: TlsWorld) -> None:
     servers.serve(NETWORK, servers.issue("*.host.test"))
     (found,) = pool_of(names, servers).check(["a.shop.test"])
     assert found.tls is not None
     assert (found.dns.code, found.tls.code) == (DnsCode.OK, TlsCode.DEFAULT_CERTIFICATE)
 
 
-def test_a_wildcard_is_probed_through_both(names: DnsWorld, servers: TlsWorld) -> None:
+def test_wildcard_is_probed_through_dns_and_tls(names: DnsWorld, servers: TlsWorld) -> None:
     servers.serve(NETWORK, servers.issue("*.wild.shop.test"))
     (found,) = pool_of(names, servers).check(["*.wild.shop.test"])
     assert found.tls is not None
     assert (found.name, found.dns.code, found.tls.code) == ("*.wild.shop.test", DnsCode.OK, TlsCode.OK)
 
 
-def test_behind_a_cdn_a_right_certificate_is_enough(names: DnsWorld, servers: TlsWorld) -> None:
+def test_valid_certificate_is_enough_behind_a_cdn(names: DnsWorld, servers: TlsWorld) -> None:
     servers.serve(CDN, servers.issue("cdn.shop.test", "cloudy.test", "else.four.test"))
     found = pool_of(names, servers).check(["cdn.shop.test", "cloudy.test", "else.four.test"])
     assert [(c.dns.code, c.dns.points_here, c.dns.advice) for c in found[:2]] == [(DnsCode.PROXIED, True, "")] * 2
@@ -87,9 +87,7 @@ def test_behind_a_cdn_a_right_certificate_is_enough(names: DnsWorld, servers: Tl
 
 
 @pytest.mark.parametrize("behind", ["targets", "nameservers"])
-def test_where_the_network_itself_is_behind_a_cdn_its_addresses_prove_nothing(
-    names: DnsWorld, servers: TlsWorld, behind: str
-) -> None:
+def test_cdn_addresses_of_the_network_prove_nothing(names: DnsWorld, servers: TlsWorld, behind: str) -> None:
     """Every customer of that CDN has them, wherever it fetches from."""
     servers.serve(CDN, servers.issue("cdn.shop.test", "else.four.test"))
     pool = pool_of(names, servers)
@@ -103,7 +101,7 @@ def test_where_the_network_itself_is_behind_a_cdn_its_addresses_prove_nothing(
     assert all(c.dns.points_here for c in found)
 
 
-def test_an_address_of_the_networks_own_is_proof_whoever_runs_the_nameservers() -> None:
+def test_own_address_is_proof_even_with_cdn_nameservers() -> None:
     expected = Expected(("192.0.2.1",), ("network.test",))
     zone = Zone("shop.test", (Nameserver("ada.ns.cloudflare.com", ("192.0.2.53",)),))
     answer = Answer("1.1.1.1", False, LookupOutcome.ADDRESSES, ("192.0.2.1",))
@@ -117,15 +115,13 @@ def test_an_address_of_the_networks_own_is_proof_whoever_runs_the_nameservers() 
     assert (forbidden.code, with_tls(forbidden, tls).code) == (DnsCode.CAA, DnsCode.PROXIED)
 
 
-def test_behind_a_cdn_without_a_certificate_it_points_elsewhere(names: DnsWorld, servers: TlsWorld) -> None:
+def test_cdn_without_a_valid_certificate_points_elsewhere(names: DnsWorld, servers: TlsWorld) -> None:
     servers.serve(CDN, servers.issue("other.test"))
     (found,) = pool_of(names, servers).check(["cdn.shop.test"])
     assert (found.dns.code, found.dns.points_here) == (DnsCode.ELSEWHERE, False)
 
 
-def test_no_more_is_in_flight_than_is_allowed(
-    names: DnsWorld, servers: TlsWorld, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_concurrency_limit_is_respected(names: DnsWorld, servers: TlsWorld, monkeypatch: pytest.MonkeyPatch) -> None:
     servers.serve(NETWORK, servers.issue("*.shop.test"))
     in_flight = most = 0
     once = Wire._once
@@ -145,7 +141,7 @@ def test_no_more_is_in_flight_than_is_allowed(
     assert 1 < most <= 3
 
 
-def test_a_check_that_breaks_blocks_no_other(
+def test_failing_check_does_not_block_others(
     names: DnsWorld, servers: TlsWorld, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     servers.serve(NETWORK, servers.issue("a.shop.test"))
@@ -164,7 +160,7 @@ def test_a_check_that_breaks_blocks_no_other(
     ]
 
 
-def test_what_the_callback_raises_comes_out(names: DnsWorld, servers: TlsWorld) -> None:
+def test_callback_exception_is_raised(names: DnsWorld, servers: TlsWorld) -> None:
     def refuse(_: DomainCheck) -> None:
         raise KeyError("no")
 
@@ -172,7 +168,7 @@ def test_what_the_callback_raises_comes_out(names: DnsWorld, servers: TlsWorld) 
         pool_of(names, servers).run(["missing.shop.test", "mail.shop.test"], refuse)
 
 
-def test_it_stops_when_told_and_drops_what_is_under_way(names: DnsWorld, servers: TlsWorld) -> None:
+def test_stop_drops_running_checks(names: DnsWorld, servers: TlsWorld) -> None:
     stop = threading.Event()
     stop.set()
     found: list[DomainCheck] = []
@@ -182,7 +178,7 @@ def test_it_stops_when_told_and_drops_what_is_under_way(names: DnsWorld, servers
     assert found == []
 
 
-def test_it_stops_although_no_resolver_says_where_names_should_point(names: DnsWorld, servers: TlsWorld) -> None:
+def test_stop_works_while_no_resolver_answers(names: DnsWorld, servers: TlsWorld) -> None:
     stop = threading.Event()
     stop.set()
     silent = DnsSettings(resolvers=(Resolver("127.0.53.4", names.port),), timeout=100)
@@ -193,7 +189,7 @@ def test_it_stops_although_no_resolver_says_where_names_should_point(names: DnsW
     assert time.monotonic() - began < 60
 
 
-def test_names_are_taken_only_as_there_is_room(names: DnsWorld, servers: TlsWorld) -> None:
+def test_domains_are_consumed_only_as_capacity_allows(names: DnsWorld, servers: TlsWorld) -> None:
     servers.serve(NETWORK, servers.issue("*.shop.test"))
     taken = 0
     given_when_taken: list[int] = []
@@ -211,7 +207,7 @@ def test_names_are_taken_only_as_there_is_room(names: DnsWorld, servers: TlsWorl
     assert max(given_when_taken) <= 8
 
 
-def test_one_pass_leaves_nothing_open(names: DnsWorld, servers: TlsWorld) -> None:
+def test_one_pass_leaks_no_files_or_threads(names: DnsWorld, servers: TlsWorld) -> None:
     servers.serve(NETWORK, servers.issue("a.shop.test"))
     pool = pool_of(names, servers)
     # What the first pass of a process loads stays.

@@ -46,7 +46,7 @@ def served(days: float) -> DomainCheck:
     return DomainCheck("example.com", classify(LookupEvidence("example.com", EXPECTED, ZONE, answers)), tls, NOW)
 
 
-def test_the_sentences_of_a_name_that_points_elsewhere() -> None:
+def test_sentences_for_a_domain_that_points_elsewhere() -> None:
     checked = DomainCheck("example.com", elsewhere(), None, NOW)
     assert list(sentences(checked)) == [
         '"example.com" points elsewhere.',
@@ -58,7 +58,7 @@ def test_the_sentences_of_a_name_that_points_elsewhere() -> None:
     ]
 
 
-def test_the_sentences_of_a_name_that_is_served() -> None:
+def test_sentences_for_a_domain_with_valid_https() -> None:
     assert list(sentences(served(80))) == [
         '"example.com" points to the correct address.',
         "At 192.0.2.10, the certificate is valid. Issued by: Let's Encrypt, R11. Valid until: 2025-09-03.",
@@ -67,7 +67,7 @@ def test_the_sentences_of_a_name_that_is_served() -> None:
     assert list(sentences(served(1)))[-1] == "The certificate expires in 1 day, on 2025-06-16."
 
 
-def test_a_row_has_every_field() -> None:
+def test_row_has_every_field() -> None:
     assert tuple(row(served(80))) == FIELDS
     assert row(served(80)) == {
         "domain": "example.com",
@@ -84,7 +84,7 @@ def test_a_row_has_every_field() -> None:
     assert {key: value for key, value in empty.items() if value} == {"domain": "example.com", "dns": "unknown"}
 
 
-def test_a_document_is_plain_json() -> None:
+def test_document_is_plain_json() -> None:
     found = json.loads(json.dumps(document(served(80))))
     assert found["checked_at"] == "2025-06-15T15:06:40Z"
     assert (found["dns"], found["tls"]) == ("ok", "ok")
@@ -101,7 +101,7 @@ def test_a_document_has_the_records_of_its_next_step() -> None:
 
 
 @pytest.mark.parametrize("code", list(DnsCode))
-def test_every_dns_verdict_has_its_words(code: DnsCode) -> None:
+def test_every_dns_verdict_has_sentences(code: DnsCode) -> None:
     verdict = DnsVerdict("example.com", code, "Do it.", expected=("192.0.2.10",), caa_unknown=True)
     said = list(sentences(DomainCheck("example.com", verdict, None, NOW)))
     assert all(text[-1] == "." for text in said)
@@ -110,7 +110,7 @@ def test_every_dns_verdict_has_its_words(code: DnsCode) -> None:
 
 
 @pytest.mark.parametrize("code", list(TlsCode))
-def test_every_tls_verdict_has_its_words_and_its_step(code: TlsCode) -> None:
+def test_every_tls_verdict_has_sentences_and_advice(code: TlsCode) -> None:
     at = AddressVerdict("2001:db8::1", code)
     advice = for_tls("example.com", at)
     assert bool(advice) is (code not in {TlsCode.OK, TlsCode.UNKNOWN})
@@ -123,7 +123,7 @@ def test_every_tls_verdict_has_its_words_and_its_step(code: TlsCode) -> None:
     assert next_step(checked) == advice
 
 
-def test_why_nothing_is_known() -> None:
+def test_unknown_verdict_states_its_reason() -> None:
     unknown = DnsVerdict("example.com", DnsCode.UNKNOWN)
     assert list(sentences(DomainCheck("example.com", unknown, None, NOW))) == [
         '"example.com" could not be checked.',
@@ -133,7 +133,7 @@ def test_why_nothing_is_known() -> None:
     assert list(sentences(DomainCheck("example.com", unheard, None, NOW)))[1].startswith("No DNS server returned ")
 
 
-def test_a_certificate_for_another_name_shows_its_names() -> None:
+def test_certificate_for_another_name_lists_its_names() -> None:
     for names, shown in ((("a.com", "b.com"), "(a.com, b.com)"), ((), "(no names)")):
         certificate = Certificate("", "CA", names, NOW - 1, NOW + 9, "ab")
         at = AddressVerdict("192.0.2.10", TlsCode.WRONG_NAME, certificate)
@@ -144,7 +144,7 @@ def test_a_certificate_for_another_name_shows_its_names() -> None:
         assert not checked.has_https
 
 
-def test_a_padlock_is_one_that_is_here_and_everywhere() -> None:
+def test_https_needs_correct_dns_and_every_address() -> None:
     """Another host's certificate, or one of two addresses with a right one, is none."""
     assert served(80).has_https
     tls = served(80).tls
@@ -152,7 +152,7 @@ def test_a_padlock_is_one_that_is_here_and_everywhere() -> None:
     assert not DomainCheck("example.com", served(80).dns, None, NOW).has_https
 
 
-def test_dns_comes_before_the_certificate() -> None:
+def test_dns_advice_precedes_certificate_advice() -> None:
     tls = TlsVerdict("example.com", TlsCode.WRONG_NAME, "Install a certificate.")
     assert next_step(DomainCheck("example.com", elsewhere(), tls, NOW)).startswith(
         "Change the A record of example.com to "
@@ -168,7 +168,7 @@ ASKED = Answer("1.1.1.1", False, LookupOutcome.TIMEOUT)
 HERE, AWAY = ("192.0.2.10",), ("203.0.113.9",)
 
 
-def test_a_silence_is_ours_when_nobody_was_heard() -> None:
+def test_verdict_is_unknown_if_every_server_is_silent() -> None:
     assert verdict(OWN, ASKED).code is DnsCode.TIMEOUT
     assert verdict(OWN, ASKED, heard=False).code is DnsCode.UNKNOWN
     no_route = [a._replace(outcome=LookupOutcome.UNREACHABLE) for a in (OWN, ASKED)]
@@ -176,7 +176,7 @@ def test_a_silence_is_ours_when_nobody_was_heard() -> None:
     assert verdict().code is DnsCode.UNKNOWN
 
 
-def test_the_zones_own_servers_decide() -> None:
+def test_authoritative_servers_outweigh_resolvers() -> None:
     right = OWN._replace(outcome=LookupOutcome.ADDRESSES, addresses=HERE)
     stale = ASKED._replace(outcome=LookupOutcome.ADDRESSES, addresses=AWAY, ttl=90_000)
     late = verdict(right, stale)
@@ -188,7 +188,7 @@ def test_the_zones_own_servers_decide() -> None:
     assert changed.code is DnsCode.ELSEWHERE
 
 
-def test_one_resolver_that_cannot_validate_does_not_outweigh_one_that_has() -> None:
+def test_validating_resolver_outweighs_a_dnssec_failure() -> None:
     bogus = ASKED._replace(outcome=LookupOutcome.BOGUS)
     own = OWN._replace(outcome=LookupOutcome.ADDRESSES, addresses=HERE)
     other = Answer("8.8.8.8", False, LookupOutcome.ADDRESSES, HERE)
@@ -196,13 +196,13 @@ def test_one_resolver_that_cannot_validate_does_not_outweigh_one_that_has() -> N
     assert verdict(own, bogus, other._replace(validated=True)).code is DnsCode.OK
 
 
-def test_a_cname_to_the_network_is_right_wherever_that_leads() -> None:
+def test_cname_to_the_network_is_correct_whatever_it_resolves_to() -> None:
     alias = ASKED._replace(outcome=LookupOutcome.ADDRESSES, addresses=AWAY, cnames=("network.example.org",))
     name = LookupEvidence("www.example.com", EXPECTED, ZONE, (alias,))
     assert classify(name).code is DnsCode.OK
 
 
-def test_a_top_level_domain_that_does_not_exist_delegates_nothing() -> None:
+def test_nonexistent_top_level_domain_is_not_delegated() -> None:
     """The root itself says so."""
     root = Zone("", (Nameserver("a.root.test", ("192.0.2.1",)),))
     gone = Answer("192.0.2.53", False, LookupOutcome.NXDOMAIN)
@@ -213,7 +213,7 @@ def test_a_top_level_domain_that_does_not_exist_delegates_nothing() -> None:
     )
 
 
-def test_one_lame_server_does_not_speak_for_a_silent_one() -> None:
+def test_one_lame_server_does_not_hide_a_silent_one() -> None:
     lame, failed = OWN._replace(outcome=LookupOutcome.LAME), ASKED._replace(outcome=LookupOutcome.SERVFAIL)
     assert verdict(lame, failed).code is DnsCode.NOT_DELEGATED
     assert verdict(lame, OWN._replace(server="ns2.example.com"), failed).code is DnsCode.TIMEOUT

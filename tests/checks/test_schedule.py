@@ -21,7 +21,7 @@ def wait(age: float, *, since_change: float | None = None, settled: bool = False
 
 
 @given(AGES, AGES, st.booleans(), st.floats(-1e9, 1e9), st.text(max_size=20), TIMES)
-def test_there_is_always_a_next_look_within_a_day(
+def test_next_check_is_always_within_a_day(
     age: float, since_change: float, settled: bool, interval: float, name: str, now: float
 ) -> None:
     due = next_check(
@@ -31,7 +31,7 @@ def test_there_is_always_a_next_look_within_a_day(
 
 
 @given(TIMES, TIMES, TIMES, st.booleans(), INTERVALS)
-def test_times_from_the_future_do_no_harm(
+def test_future_timestamps_keep_the_next_check_within_a_day(
     first_seen: float, changed: float, now: float, settled: bool, interval: float
 ) -> None:
     due = next_check("a.test", first_seen=first_seen, changed=changed, settled=settled, interval=interval, now=now)
@@ -39,25 +39,23 @@ def test_times_from_the_future_do_no_harm(
 
 
 @given(st.floats(0, DAY), INTERVALS)
-def test_the_first_24_hours_go_at_the_networks_own_interval(age: float, interval: float) -> None:
+def test_first_24_hours_use_the_networks_interval(age: float, interval: float) -> None:
     assert wait(age, interval=interval) == pytest.approx(interval)
 
 
 @given(AGES, st.floats(0, HOUR), INTERVALS)
-def test_so_does_the_hour_after_a_change(age: float, since_change: float, interval: float) -> None:
+def test_hour_after_a_change_uses_the_networks_interval(age: float, since_change: float, interval: float) -> None:
     assert wait(age, since_change=since_change, interval=interval) == pytest.approx(interval)
 
 
 @given(AGES, AGES, INTERVALS)
-def test_waits_grow_up_to_the_jitter(younger: float, older: float, interval: float) -> None:
+def test_waits_grow_with_age_up_to_jitter(younger: float, older: float, interval: float) -> None:
     younger, older = sorted((younger, older))
     assert wait(younger, interval=interval) * 0.8 <= wait(older, interval=interval) + 1e-3
 
 
 @given(AGES, st.floats(0, HOUR), INTERVALS)
-def test_a_settled_domain_is_left_alone_for_the_better_part_of_an_hour(
-    age: float, since_change: float, interval: float
-) -> None:
+def test_settled_domain_waits_at_least_48_minutes(age: float, since_change: float, interval: float) -> None:
     assert wait(age, since_change=since_change, settled=True, interval=interval) >= 0.8 * HOUR
 
 
@@ -67,12 +65,12 @@ def test_waits_reach_an_hour_and_then_a_day() -> None:
     assert 0.8 * DAY <= wait(1000 * DAY) <= DAY
 
 
-def test_an_interval_out_of_bounds_is_clamped_as_ultimate_multisite_does() -> None:
+def test_interval_is_clamped_like_in_ultimate_multisite() -> None:
     assert wait(0, interval=1) == 10
     assert wait(0, interval=3000) == 300
 
 
-def test_no_crowd_forms() -> None:
+def test_next_checks_are_spread_out() -> None:
     now = 1e9
     due = {
         next_check(f"{i}.test", first_seen=0, changed=0, settled=True, interval=300, now=now) - now for i in range(200)
@@ -81,7 +79,7 @@ def test_no_crowd_forms() -> None:
     assert max(due) - min(due) > 0.15 * DAY
 
 
-def test_a_year_of_looks_at_a_domain_that_never_gets_right_is_few_hundred() -> None:
+def test_incorrect_domain_is_checked_a_few_hundred_times_a_year() -> None:
     first = now = 1e9
     looks = 0
     while now < first + 365 * DAY:
@@ -102,6 +100,6 @@ def test_a_year_of_looks_at_a_domain_that_never_gets_right_is_few_hundred() -> N
         (DAY, CertificateDue.LATE),
     ],
 )
-def test_when_the_certificate_is_expected(waited: float | None, expected: CertificateDue) -> None:
+def test_certificate_due_depends_on_the_time_waited(waited: float | None, expected: CertificateDue) -> None:
     now = 1e9
     assert certificate_due(None if waited is None else now - waited, now) is expected

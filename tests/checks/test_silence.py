@@ -40,7 +40,7 @@ def asking(
     return replace(pool, dns=DnsSettings(resolvers=servers, timeout=timeout, targets=targets))
 
 
-def test_resolvers_that_do_not_answer_end_a_pass_and_nothing_follows(names: DnsWorld, servers: TlsWorld) -> None:
+def test_unresponsive_resolvers_end_the_pass_without_verdicts(names: DnsWorld, servers: TlsWorld) -> None:
     # With `dns.targets` it is known where names should point, so that a silence would count against them.
     pool = asking(pool_of(names, servers), SILENT, "127.0.53.9", port=names.port, targets=("192.0.2.1",))
     began = time.monotonic()
@@ -51,12 +51,12 @@ def test_resolvers_that_do_not_answer_end_a_pass_and_nothing_follows(names: DnsW
     assert [(silence.what, {*silence.peers}) for silence in silences] == [("dns", {SILENT, "127.0.53.9"})]
 
 
-def test_one_name_is_enough_to_hear_of_a_silence(names: DnsWorld, servers: TlsWorld) -> None:
+def test_silence_is_noticed_with_a_single_domain(names: DnsWorld, servers: TlsWorld) -> None:
     pool = asking(pool_of(names, servers), SILENT, port=names.port)
     assert passed(pool, "a.shop.test") == ([], [Silence("dns", (SILENT,))])
 
 
-def test_one_resolver_that_answers_is_enough(names: DnsWorld, servers: TlsWorld) -> None:
+def test_one_responsive_resolver_is_enough(names: DnsWorld, servers: TlsWorld) -> None:
     pool = asking(pool_of(names, servers), SILENT, RESOLVERS[0], port=names.port)
     found, silences = passed(pool, "missing.shop.test", "mail.shop.test")
     assert silences == []
@@ -66,14 +66,14 @@ def test_one_resolver_that_answers_is_enough(names: DnsWorld, servers: TlsWorld)
     }
 
 
-def test_the_silence_of_a_domains_own_servers_is_no_silence_of_this_machine(names: DnsWorld, servers: TlsWorld) -> None:
+def test_silent_nameservers_of_a_domain_are_no_local_outage(names: DnsWorld, servers: TlsWorld) -> None:
     pool = asking(pool_of(names, servers), *RESOLVERS, port=names.port)
     found, silences = passed(pool, "silent.test")
     assert silences == []
     assert [one.dns.code for one in found] == [DnsCode.TIMEOUT]
 
 
-def test_what_was_seen_before_a_silence_counts(
+def test_verdicts_before_the_silence_are_kept(
     names: DnsWorld, servers: TlsWorld, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     silences: list[Silence] = []
@@ -97,7 +97,7 @@ def test_what_was_seen_before_a_silence_counts(
     assert [silence.what for silence in silences] == ["dns"]
 
 
-def test_a_machine_without_a_way_out_to_servers_ends_a_pass_too(names: DnsWorld, servers: TlsWorld) -> None:
+def test_unreachable_tls_servers_end_the_pass(names: DnsWorld, servers: TlsWorld) -> None:
     # Nothing listens, at the network's own address neither.
     found, silences = passed(pool_of(names, servers), "a.shop.test", "failing.four.test", "else.four.test")
     assert found == []
@@ -105,7 +105,7 @@ def test_a_machine_without_a_way_out_to_servers_ends_a_pass_too(names: DnsWorld,
     assert sorted(silences[0].peers) == ["127.0.10.1", "127.0.10.3", "127.0.10.9"]
 
 
-def test_where_the_networks_own_server_answers_the_others_are_at_fault(names: DnsWorld, servers: TlsWorld) -> None:
+def test_other_servers_are_blamed_if_the_networks_own_answers(names: DnsWorld, servers: TlsWorld) -> None:
     servers.serve(NETWORK, servers.issue("four.test"))
     wanted = ("failing.four.test", "else.four.test", "direct.cloudy.test")
     found, silences = passed(pool_of(names, servers), *wanted)
@@ -114,7 +114,7 @@ def test_where_the_networks_own_server_answers_the_others_are_at_fault(names: Dn
     assert len(found) == 3
 
 
-def test_of_one_address_alone_the_silence_is_its_own(names: DnsWorld, servers: TlsWorld) -> None:
+def test_silence_of_one_address_is_no_local_outage(names: DnsWorld, servers: TlsWorld) -> None:
     found, silences = passed(pool_of(names, servers), "a.shop.test", "four.test")
     assert silences == []
     assert {one.tls.code for one in found if one.tls} == {TlsCode.NO_LISTENER}
@@ -124,7 +124,7 @@ async def _never(*_: object, **__: object) -> None:
     await asyncio.sleep(60)
 
 
-def test_an_address_that_keeps_silent_is_not_waited_for_by_each_name(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_silent_address_is_not_awaited_for_every_domain(monkeypatch: pytest.MonkeyPatch) -> None:
     async def check() -> int:
         loop = asyncio.get_running_loop()
         monkeypatch.setattr(loop, "sock_connect", _never)

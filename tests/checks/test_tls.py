@@ -45,7 +45,7 @@ def look(
     return asyncio.run(run())
 
 
-def test_right(servers: TlsWorld) -> None:
+def test_valid_certificate_is_ok(servers: TlsWorld) -> None:
     servers.serve(HERE, servers.issue("shop.test", "www.shop.test", not_after=NOW + 20 * DAY + timedelta(hours=1)))
     verdict = look(servers, "shop.test")
     assert verdict.code is TlsCode.OK
@@ -57,12 +57,12 @@ def test_right(servers: TlsWorld) -> None:
     assert servers.recorder.asked_for == ["shop.test"]
 
 
-def test_right_through_an_intermediate_and_an_internationalised_name(servers: TlsWorld) -> None:
+def test_intermediate_and_internationalised_domain_are_ok(servers: TlsWorld) -> None:
     servers.serve(HERE, servers.issue("xn--bcher-kva.test", ca=servers.ca.create_child_ca()))
     assert look(servers, "xn--bcher-kva.test").code is TlsCode.OK
 
 
-def test_a_wildcard_stands_for_one_label(servers: TlsWorld) -> None:
+def test_wildcard_covers_one_label(servers: TlsWorld) -> None:
     servers.serve(HERE, servers.issue("*.shop.test"))
     assert look(servers, "a.shop.test").code is TlsCode.OK
     for name in ("a.b.shop.test", "shop.test"):
@@ -71,14 +71,14 @@ def test_a_wildcard_stands_for_one_label(servers: TlsWorld) -> None:
         assert "*.shop.test" in verdict.advice
 
 
-def test_a_wildcard_is_asked_for_by_its_probe(servers: TlsWorld) -> None:
+def test_wildcard_is_requested_by_its_probe(servers: TlsWorld) -> None:
     servers.serve(HERE, servers.issue("*.shop.test"), b__shop__test=servers.issue("b.shop.test"))
     assert look(servers, "*.shop.test", probe="cb-1.shop.test").code is TlsCode.OK
     assert look(servers, "*.shop.test", probe="b.shop.test").code is TlsCode.OK
     assert servers.recorder.asked_for == ["cb-1.shop.test", "b.shop.test"]
 
 
-def test_the_common_name_does_not_count(servers: TlsWorld) -> None:
+def test_common_name_is_ignored(servers: TlsWorld) -> None:
     servers.serve(HERE, context_of(*self_signed("shop.test"), servers.folder))
     verdict = look(servers, "shop.test")
     assert verdict.code is TlsCode.WRONG_NAME
@@ -95,7 +95,7 @@ def test_wrong_name(servers: TlsWorld) -> None:
     )
 
 
-def test_clostes_default_certificate_is_still_there(servers: TlsWorld) -> None:
+def test_default_certificate_is_recognised_on_managed_addresses_only(servers: TlsWorld) -> None:
     right = servers.issue("done.test")
     servers.serve(HERE, servers.issue("*.host.test"), done__test=right)
     verdict = look(servers, "shop.test", managed=True)
@@ -109,7 +109,7 @@ def test_clostes_default_certificate_is_still_there(servers: TlsWorld) -> None:
     assert look(servers, "shop.test").code is TlsCode.WRONG_NAME
 
 
-def test_a_default_certificate_may_be_self_signed(servers: TlsWorld) -> None:
+def test_default_certificate_may_be_self_signed(servers: TlsWorld) -> None:
     servers.serve(HERE, context_of(*self_signed("localhost", names=("localhost",)), servers.folder))
     assert look(servers, "shop.test", managed=True).code is TlsCode.DEFAULT_CERTIFICATE
 
@@ -143,7 +143,7 @@ def test_unknown_issuer(servers: TlsWorld) -> None:
     assert "was issued by Nobody's Authority" in verdict.advice
 
 
-def test_a_missing_intermediate_is_an_unknown_issuer(servers: TlsWorld) -> None:
+def test_missing_intermediate_is_an_unknown_issuer(servers: TlsWorld) -> None:
     leaf = servers.ca.create_child_ca().issue_cert("shop.test")
     servers.serve(HERE, context_of(leaf.cert_chain_pems[0].bytes(), leaf.private_key_pem.bytes(), servers.folder))
     assert look(servers, "shop.test").code is TlsCode.UNKNOWN_ISSUER
@@ -155,7 +155,7 @@ def test_no_listener(servers: TlsWorld) -> None:
     assert verdict.certificate is None
 
 
-def test_time_out(servers: TlsWorld) -> None:
+def test_timeout_follows_a_second_try(servers: TlsWorld) -> None:
     servers.listen(HERE, silent)
     verdict = look(servers, "shop.test", timeout=0.3)
     assert verdict.code is TlsCode.TIMEOUT
@@ -164,21 +164,21 @@ def test_time_out(servers: TlsWorld) -> None:
 
 
 @pytest.mark.parametrize("talk", [garbage, cut, closed])
-def test_a_handshake_that_fails(servers: TlsWorld, talk: object) -> None:
+def test_failed_handshake_is_retried_and_reported(servers: TlsWorld, talk: object) -> None:
     servers.listen(HERE, talk)  # type: ignore[arg-type] # both are what it says; parametrize knows objects only
     verdict = look(servers, "shop.test")
     assert verdict.code is TlsCode.HANDSHAKE_FAILED
     assert servers.recorder.connections == 2
 
 
-def test_a_server_that_refuses_the_name(servers: TlsWorld) -> None:
+def test_server_may_refuse_the_domain(servers: TlsWorld) -> None:
     servers.serve(HERE, None)
     verdict = look(servers, "shop.test")
     assert verdict.code is TlsCode.HANDSHAKE_FAILED
     assert "UNRECOGNIZED_NAME" in verdict.addresses[0].detail
 
 
-def test_every_address_counts(servers: TlsWorld) -> None:
+def test_every_address_must_be_valid(servers: TlsWorld) -> None:
     servers.serve(HERE, servers.issue("shop.test"))
     servers.serve(OTHER, servers.issue("other.test"))
     verdict = look(servers, "shop.test", HERE, OTHER, HERE)
@@ -191,7 +191,7 @@ def test_every_address_counts(servers: TlsWorld) -> None:
     assert OTHER in verdict.advice
 
 
-def test_the_certificate_that_expires_first_is_shown(servers: TlsWorld) -> None:
+def test_earliest_expiry_is_reported(servers: TlsWorld) -> None:
     servers.serve(HERE, servers.issue("shop.test", not_after=NOW + 50 * DAY))
     servers.serve(OTHER, servers.issue("shop.test", not_after=NOW + 9 * DAY))
     verdict = look(servers, "shop.test", HERE, OTHER)
@@ -209,7 +209,7 @@ def test_nothing_is_sent_after_the_handshake(servers: TlsWorld) -> None:
     assert servers.recorder.said == []
 
 
-def test_addresses_that_are_not_public_are_left_alone(servers: TlsWorld) -> None:
+def test_private_addresses_are_not_contacted(servers: TlsWorld) -> None:
     servers.serve(HERE, servers.issue("shop.test"))
 
     async def run(*managed: str) -> TlsVerdict:
@@ -223,7 +223,7 @@ def test_addresses_that_are_not_public_are_left_alone(servers: TlsWorld) -> None
     assert asyncio.run(run(HERE)).code is TlsCode.OK
 
 
-def test_the_systems_roots_do_not_know_the_test_authority(servers: TlsWorld) -> None:
+def test_system_roots_distrust_the_test_authority(servers: TlsWorld) -> None:
     servers.serve(HERE, servers.issue("shop.test"))
     settings = TlsSettings(port=servers.port)
 
@@ -233,7 +233,7 @@ def test_the_systems_roots_do_not_know_the_test_authority(servers: TlsWorld) -> 
     assert asyncio.run(run()).code is TlsCode.UNKNOWN_ISSUER
 
 
-def test_the_systems_roots_are_what_counts(servers: TlsWorld, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_system_roots_decide_about_trust(servers: TlsWorld, monkeypatch: pytest.MonkeyPatch) -> None:
     """OpenSSL is told where the system keeps its roots; nothing else makes this one right."""
     monkeypatch.setenv("SSL_CERT_FILE", str(servers.ca_file))
     servers.serve(HERE, servers.issue("shop.test"))
@@ -298,20 +298,20 @@ STEPS: dict[TlsCode, tuple[Callable[[TlsWorld], object], str]] = {
 
 
 @pytest.mark.parametrize("code", [code for code in TlsCode if code is not TlsCode.UNKNOWN])
-def test_each_verdict_has_its_next_step(servers: TlsWorld, code: TlsCode) -> None:
+def test_each_verdict_has_its_advice(servers: TlsWorld, code: TlsCode) -> None:
     make, step = STEPS[code]
     make(servers)
     verdict = look(servers, "shop.test", managed=True, timeout=0.5 if code is TlsCode.TIMEOUT else 10.0)
     assert (verdict.code, verdict.advice) == (code, step)
 
 
-def test_an_address_that_cannot_be_reached_from_here(servers: TlsWorld) -> None:
+def test_unreachable_address_is_unknown(servers: TlsWorld) -> None:
     """A broadcast address, to which nobody may connect: that tells nothing of the server, and nothing is to be done."""
     verdict = look(servers, "shop.test", "255.255.255.255")
     assert (verdict.code, verdict.advice) == (TlsCode.UNKNOWN, "")
 
 
-def test_an_internet_protocol_6_address_is_written_in_brackets() -> None:
+def test_ipv6_address_is_written_in_brackets() -> None:
     """As it is in a URL."""
     advice = for_tls("shop.test", AddressVerdict("::1", TlsCode.NO_LISTENER))
     assert (
@@ -321,7 +321,7 @@ def test_an_internet_protocol_6_address_is_written_in_brackets() -> None:
 
 
 @pytest.mark.parametrize("content", [None, b"", b"not a certificate"])
-def test_a_bad_ca_file_is_an_error_with_a_hint(tmp_path: Path, content: bytes | None) -> None:
+def test_invalid_ca_file_is_an_error_with_a_hint(tmp_path: Path, content: bytes | None) -> None:
     file = tmp_path / "ca.pem"
     if content is not None:
         file.write_bytes(content)
@@ -330,7 +330,7 @@ def test_a_bad_ca_file_is_an_error_with_a_hint(tmp_path: Path, content: bytes | 
     assert raised.value.hint
 
 
-def test_what_cannot_be_reached_from_here_counts_only_when_nothing_can() -> None:
+def test_unreachable_address_counts_only_if_every_address_is() -> None:
     soon = Certificate("", "", ("shop.test",), 0.0, 100.0, "")
     right = AddressVerdict(HERE, TlsCode.OK, soon)
     far = AddressVerdict("2001:db8::1", TlsCode.UNKNOWN)
@@ -339,7 +339,7 @@ def test_what_cannot_be_reached_from_here_counts_only_when_nothing_can() -> None
     assert summarise("shop.test", [], 0.0).code is TlsCode.UNKNOWN
 
 
-def test_an_expired_certificate_above_the_leaf_is_the_issuers() -> None:
+def test_expired_certificate_above_the_leaf_is_an_unknown_issuer() -> None:
     leaf = Certificate("", "", ("shop.test",), 0.0, time.time() + 1e6, "")
     assert diagnose(leaf, "shop.test", 10, time.time()) is TlsCode.UNKNOWN_ISSUER
     assert diagnose(leaf, "shop.test", 9, time.time()) is TlsCode.UNKNOWN_ISSUER
@@ -348,7 +348,7 @@ def test_an_expired_certificate_above_the_leaf_is_the_issuers() -> None:
     assert diagnose(None, "shop.test", 66, time.time()) is TlsCode.HANDSHAKE_FAILED
 
 
-def test_a_certificate_that_cannot_be_read_is_none(servers: TlsWorld, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_unreadable_certificate_is_a_failed_handshake(servers: TlsWorld, monkeypatch: pytest.MonkeyPatch) -> None:
     """OpenSSL accepts it and this reader does not: its names are not known, so it counts for no name."""
 
     def unreadable(_: bytes) -> Certificate:

@@ -41,7 +41,7 @@ def ask(endpoint: Endpoint, *, times: int = 1, timeout: float = LONG) -> tuple[W
     return asyncio.run(run())
 
 
-def test_the_question_is_one_that_others_understand(server: Server) -> None:
+def test_query_is_valid_dns(server: Server) -> None:
     server.script = lambda query: [answer(query)]
     wire, reply = ask(server.endpoint)
     (query,) = server.questions
@@ -53,7 +53,7 @@ def test_the_question_is_one_that_others_understand(server: Server) -> None:
     assert (wire.asked, wire.answered) == (1, 1)
 
 
-def test_answers_to_other_questions_are_passed_over(server: Server) -> None:
+def test_answers_to_other_questions_are_ignored(server: Server) -> None:
     def script(query: bytes) -> list[bytes]:
         right = answer(query)
         other_number = bytes([right[0] ^ 1]) + right[1:]
@@ -66,20 +66,20 @@ def test_answers_to_other_questions_are_passed_over(server: Server) -> None:
     assert len(server.questions) == 1
 
 
-def test_a_lost_packet_is_asked_for_again(server: Server) -> None:
+def test_lost_packet_is_sent_again(server: Server) -> None:
     server.script = lambda query: [answer(query)] if len(server.questions) > 1 else []
     wire, reply = ask(server.endpoint, timeout=SHORT)
     assert reply.conclusive
     assert (wire.asked, wire.answered) == (2, 1)
 
 
-def test_what_cannot_be_read_is_no_answer(server: Server) -> None:
+def test_unreadable_answer_is_a_timeout(server: Server) -> None:
     server.script = lambda query: [answer(query)[:-12] + b"\xff" * 12, query]
     _, reply = ask(server.endpoint, timeout=SHORT)
     assert (reply.message, reply.failure) == (None, TIMED_OUT)
 
 
-def test_a_server_that_never_answers_is_soon_asked_only_once(server: Server) -> None:
+def test_unresponsive_server_is_soon_asked_only_once(server: Server) -> None:
     wire, reply = ask(server.endpoint, times=6, timeout=0.05)
     assert reply.failure == TIMED_OUT
     # Three tries for each of the first four questions, one of them over TCP; then one.
@@ -88,14 +88,14 @@ def test_a_server_that_never_answers_is_soon_asked_only_once(server: Server) -> 
     wait_until(lambda: len(server.questions) == 4 * 2 + 2)
 
 
-def test_what_does_not_fit_is_asked_for_over_tcp_and_not_believed(server: Server) -> None:
+def test_truncated_answer_is_not_used_if_tcp_fails(server: Server) -> None:
     server.script = lambda query: [answer(query, truncated=True)]
     # Nothing listens there over TCP.
     _, reply = ask(server.endpoint)
     assert reply.message is None
 
 
-def test_a_tcp_answer_to_another_question_is_not_believed(server: Server) -> None:
+def test_tcp_answer_to_another_question_is_ignored(server: Server) -> None:
     """The packet over UDP is cut, and over TCP somebody else's answer comes."""
     server.script = lambda query: [answer(query, truncated=True)]
     asked: list[bytes] = []
@@ -130,7 +130,7 @@ def kinds(queries: list[bytes]) -> list[RdataType]:
     return [dns.message.from_wire(query).question[0].rdtype for query in queries]
 
 
-def test_what_is_asked_together_is_told_apart_in_any_order(server: Server) -> None:
+def test_parallel_questions_are_matched_in_any_order(server: Server) -> None:
     """The first answer comes only when both questions are there, after the second."""
 
     def script(_: bytes) -> list[bytes]:
@@ -144,7 +144,7 @@ def test_what_is_asked_together_is_told_apart_in_any_order(server: Server) -> No
     assert len(numbers) == 2
 
 
-def test_only_what_was_kept_silent_about_is_asked_again(server: Server) -> None:
+def test_only_unanswered_questions_are_repeated(server: Server) -> None:
     """Some servers never answer a question for AAAA."""
     server.script = lambda query: [answer(query)] if kinds([query]) == [A] else []
     wire, replies = ask_together(server.endpoint, timeout=SHORT)
@@ -154,7 +154,7 @@ def test_only_what_was_kept_silent_about_is_asked_again(server: Server) -> None:
     assert (wire.asked, wire.answered) == (4, 1)
 
 
-def test_only_what_does_not_fit_is_fetched_over_tcp(server: Server) -> None:
+def test_only_truncated_answers_are_fetched_over_tcp(server: Server) -> None:
     server.script = lambda query: [answer(query, truncated=kinds([query]) == [AAAA])]
     asked: list[bytes] = []
 
@@ -176,7 +176,7 @@ def test_only_what_does_not_fit_is_fetched_over_tcp(server: Server) -> None:
     assert kinds(server.questions) == [A, AAAA]
 
 
-def test_where_no_way_leads_is_told_from_silence() -> None:
+def test_missing_route_differs_from_a_timeout() -> None:
     # A broadcast address, which nobody may send to unasked.
     wire, reply = ask(Endpoint("255.255.255.255", 53))
     assert reply.failure == NO_ROUTE

@@ -57,7 +57,7 @@ def bring_in_step(world: World, context: object) -> set[str]:
 
 
 @pytest.mark.parametrize("seed", [1, 2, 3, 4])
-def test_every_domain_arrives_though_three_answers_in_ten_fail(make_world: Callable[..., World], seed: int) -> None:
+def test_every_addition_arrives_if_three_in_ten_answers_fail(make_world: Callable[..., World], seed: int) -> None:
     world = make_world()
     world.adopt()
     world.wordpress.change(add=MANY)
@@ -76,7 +76,7 @@ def test_every_domain_arrives_though_three_answers_in_ten_fail(make_world: Calla
 
 
 @pytest.mark.parametrize("seed", [5, 6, 7])
-def test_removals_arrive_and_spare_everything_else(make_world: Callable[..., World], seed: int) -> None:
+def test_every_removal_arrives_and_spares_other_aliases(make_world: Callable[..., World], seed: int) -> None:
     world = make_world(mapped=MANY)
     world.adopt()
     gone = set(random.Random(seed).sample(MANY, 60))
@@ -94,7 +94,7 @@ def test_removals_arrive_and_spare_everything_else(make_world: Callable[..., Wor
 
 
 @pytest.mark.parametrize("kind", [k for k in FaultKind if not k.only_lists and k is not FaultKind.MIXED])
-def test_each_fault_alone(make_world: Callable[..., World], kind: FaultKind) -> None:
+def test_each_fault_alone_is_survived(make_world: Callable[..., World], kind: FaultKind) -> None:
     world = make_world(mapped=FEW)
     world.adopt()
     gone, fresh = set(FEW[:5]), [f"new{number}.example.com" for number in range(5)]
@@ -108,7 +108,7 @@ def test_each_fault_alone(make_world: Callable[..., World], kind: FaultKind) -> 
 
 
 @pytest.mark.parametrize(("already", "missing"), [("", ""), ("Nein.", "Nein."), ("Duplicate alias.", "No such alias.")])
-def test_lost_answers_whatever_the_words_for_already_so(
+def test_lost_answers_are_resolved_with_any_error_text(
     make_world: Callable[..., World], already: str, missing: str
 ) -> None:
     world = make_world(mapped=FEW)
@@ -123,7 +123,7 @@ def test_lost_answers_whatever_the_words_for_already_so(
 
 
 @pytest.mark.parametrize("shape", SHAPES)
-def test_any_shape_of_the_list_proves_the_same(make_world: Callable[..., World], shape: FaultKind) -> None:
+def test_every_list_format_proves_the_same(make_world: Callable[..., World], shape: FaultKind) -> None:
     world = make_world(mapped=[*FEW, "*.wild.example.com"])
     world.adopt()
     world.configure(removal_grace=0.001)
@@ -142,9 +142,7 @@ def poor_list(sandbox: Sandbox, kind: FaultKind) -> None:
 
 
 @pytest.mark.parametrize("kind", POOR)
-def test_a_list_that_cannot_be_believed_removes_nothing_by_inference(
-    make_world: Callable[..., World], kind: FaultKind
-) -> None:
+def test_incomplete_list_causes_no_inferred_removal(make_world: Callable[..., World], kind: FaultKind) -> None:
     # So many that five may go in a day.
     world = make_world(mapped=MANY[:60])
     world.adopt()
@@ -168,7 +166,7 @@ def test_a_list_that_cannot_be_believed_removes_nothing_by_inference(
     assert_books_agree(world, context=kind)
 
 
-def test_a_list_that_loses_names_for_good_is_mended_and_nothing_else(make_world: Callable[..., World]) -> None:
+def test_aliases_lost_by_closte_are_added_again(make_world: Callable[..., World]) -> None:
     """Closte itself lost some of our aliases: they come back, and no other is touched."""
     world = make_world(mapped=MANY[:40])
     world.adopt()
@@ -179,7 +177,7 @@ def test_a_list_that_loses_names_for_good_is_mended_and_nothing_else(make_world:
 
 
 @pytest.mark.parametrize("words", [ApiTexts("SSL key of this domain is invalid."), ApiTexts("Blocked.", 403)])
-def test_names_that_are_answered_like_a_wrong_key_keep_no_other_waiting(
+def test_domains_refused_like_a_wrong_key_block_no_others(
     make_world: Callable[..., World], monkeypatch: pytest.MonkeyPatch, words: ApiTexts
 ) -> None:
     """A firewall in front of Closte, or words about something else that is called a key or a token."""
@@ -208,7 +206,7 @@ def test_names_that_are_answered_like_a_wrong_key_keep_no_other_waiting(
     assert sorted(changes) == sorted(["", *bad, "good.example.com", FEW[0]])
 
 
-def test_names_that_never_get_an_answer_keep_no_other_waiting(make_world: Callable[..., World]) -> None:
+def test_domains_without_an_answer_block_no_others(make_world: Callable[..., World]) -> None:
     """They look like an outage and end the run; the next one begins with those that were not tried."""
     world = make_world(mapped=FEW)
     world.adopt()
@@ -222,7 +220,7 @@ def test_names_that_never_get_an_answer_keep_no_other_waiting(make_world: Callab
     assert world.sandbox.aliases == world.wanted - set(bad)
 
 
-def test_a_key_that_is_taken_no_more_ends_the_run_and_loses_nothing(
+def test_revoked_key_ends_the_run_without_losing_changes(
     make_world: Callable[..., World], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     world = make_world(mapped=FEW)
@@ -245,7 +243,7 @@ def test_a_key_that_is_taken_no_more_ends_the_run_and_loses_nothing(
 
 @pytest.mark.parametrize("whole", [False, True], ids=["the-name-is-blocked", "all-is-blocked"])
 @pytest.mark.parametrize("call", ["add", "remove"])
-def test_access_that_is_refused_after_a_lost_answer_loses_no_change(
+def test_access_refused_after_a_lost_answer_loses_no_change(
     make_world: Callable[..., World], monkeypatch: pytest.MonkeyPatch, call: str, whole: bool
 ) -> None:
     """A firewall that closes between two attempts, of which the first did the work."""
@@ -286,7 +284,7 @@ def test_access_that_is_refused_after_a_lost_answer_loses_no_change(
     }
 
 
-def test_a_key_that_was_not_tried_is_not_called_rejected(
+def test_untested_key_is_not_reported_as_rejected(
     make_world: Callable[..., World], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Closte asks for a long pause, so that the key cannot be tried; a name in flight is refused like a wrong key."""

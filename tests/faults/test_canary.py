@@ -77,7 +77,7 @@ def run_all(driver: Driver, world: World, calls: tuple[str, ...]) -> dict[str, i
 
 
 @pytest.mark.parametrize("source", ["file", "variable", "wordpress"])
-def test_when_all_goes_well(make_world: Callable[..., World], driver: Driver, source: str) -> None:
+def test_key_stays_secret_in_normal_operation(make_world: Callable[..., World], driver: Driver, source: str) -> None:
     assert {called(call) for call in CALLS} == COMMANDS.keys() - SERVING
     world = make(make_world, source)
     codes = run_all(driver, world, CALLS)
@@ -87,7 +87,7 @@ def test_when_all_goes_well(make_world: Callable[..., World], driver: Driver, so
     assert (world.folder / "metrics.prom").exists()
 
 
-def test_no_process_shows_it(make_world: Callable[..., World]) -> None:
+def test_key_is_in_no_process_argument_or_environment(make_world: Callable[..., World]) -> None:
     world = make(make_world, "wordpress")
     mark = f"CANARY_RUN={uuid.uuid4().hex}"
     name, _, value = mark.partition("=")
@@ -136,7 +136,7 @@ ECHOES = {
 
 
 @pytest.mark.parametrize("echo", ECHOES)
-def test_when_closte_echoes_it(make_world: Callable[..., World], driver: Driver, echo: str) -> None:
+def test_key_stays_secret_if_closte_echoes_it(make_world: Callable[..., World], driver: Driver, echo: str) -> None:
     world = make(make_world)
     assert driver.run(world, "adopt", "--yes")["status"] == 0
     words = f"Not done. {ECHOES[echo]} is not welcome."
@@ -150,7 +150,7 @@ def test_when_closte_echoes_it(make_world: Callable[..., World], driver: Driver,
 
 
 @pytest.mark.parametrize("status", [200, 401])
-def test_when_the_key_is_wrong(make_world: Callable[..., World], driver: Driver, status: int) -> None:
+def test_key_stays_secret_if_closte_rejects_it(make_world: Callable[..., World], driver: Driver, status: int) -> None:
     world = make(make_world)
     assert driver.run(world, "adopt", "--yes")["status"] == 0
     world.sandbox.api.accepts = lambda key: not key  # type: ignore[method-assign]  # the key was changed at Closte
@@ -160,7 +160,7 @@ def test_when_the_key_is_wrong(make_world: Callable[..., World], driver: Driver,
 
 
 @pytest.mark.parametrize("trouble", ["refused", "untrusted", "no TLS", "redirect", "garbage", "reset", "too large"])
-def test_when_closte_cannot_be_reached(
+def test_key_stays_secret_if_closte_is_unreachable(
     make_world: Callable[..., World], driver: Driver, trouble: str, tmp_path: Path
 ) -> None:
     world = make(make_world)
@@ -189,7 +189,9 @@ def test_when_closte_cannot_be_reached(
     ],
     ids=["noise", "cut", "cut and noise", "failed", "failed and cut"],
 )  # fmt: skip
-def test_when_wordpress_leaks_it(make_world: Callable[..., World], driver: Driver, trouble: dict[str, object]) -> None:
+def test_key_stays_secret_if_wordpress_prints_it(
+    make_world: Callable[..., World], driver: Driver, trouble: dict[str, object]
+) -> None:
     world = make(make_world, "wordpress")
     assert isinstance(world.wordpress, CannedWordPress)
     assert driver.run(world, "adopt", "--yes")["status"] == 0
@@ -208,7 +210,7 @@ def test_when_wordpress_leaks_it(make_world: Callable[..., World], driver: Drive
         "closte_bridge.cli.main:show",
     ],
 )  # fmt: skip
-def test_when_the_program_itself_breaks(make_world: Callable[..., World], driver: Driver, broken: str) -> None:
+def test_key_stays_secret_in_an_internal_error(make_world: Callable[..., World], driver: Driver, broken: str) -> None:
     world = make(make_world, "wordpress")
     assert driver.run(world, "adopt", "--yes")["status"] == 0
     for manner in ("--debug", "--format=json"):
@@ -233,7 +235,9 @@ MISTAKES: dict[str, Callable[[World], object]] = {
 
 
 @pytest.mark.parametrize("mistake", MISTAKES)
-def test_when_people_put_it_wrong(make_world: Callable[..., World], driver: Driver, mistake: str) -> None:
+def test_key_stays_secret_in_configuration_mistakes(
+    make_world: Callable[..., World], driver: Driver, mistake: str
+) -> None:
     world = make(make_world)
     MISTAKES[mistake](world)
     for command in (("config", "validate"), ("config", "show"), ("integration", "test"), ("sync",)):
@@ -247,7 +251,7 @@ def test_when_people_put_it_wrong(make_world: Callable[..., World], driver: Driv
 
 
 @pytest.mark.parametrize("source", ["constant", "option"])
-def test_a_real_wordpress_hands_it_over_unseen(
+def test_key_from_a_real_wordpress_stays_secret(
     multisite: Multisite, quick_folder: Path, driver: Driver, source: str
 ) -> None:
     with real_world(quick_folder / "real", multisite, mapped=OLD, key=KEY) as world:

@@ -19,7 +19,7 @@ pytestmark = pytest.mark.real
 OLD = [f"old{number}.example.com" for number in range(4)]
 
 
-def test_an_engine_with_a_copied_ledger_leaves_the_events_to_the_first(make_world: Callable[..., World]) -> None:
+def test_copied_ledger_leaves_events_to_the_original(make_world: Callable[..., World]) -> None:
     world = make_world(mapped=OLD)
     world.configure(removal_delay=3600)
     world.adopt()
@@ -38,7 +38,7 @@ def test_an_engine_with_a_copied_ledger_leaves_the_events_to_the_first(make_worl
     assert world.wordpress.events == 0
 
 
-def test_a_name_that_was_mapped_again_does_not_go_by_the_event_of_before(make_world: Callable[..., World]) -> None:
+def test_event_before_a_new_mapping_removes_nothing(make_world: Callable[..., World]) -> None:
     """Taken off one site, put on another, and then lost in a half-done import, all before anybody looked."""
     world = make_world(mapped=OLD)
     assert isinstance(world.wordpress, CannedWordPress)

@@ -201,7 +201,7 @@ def assert_sane(world: World, end: dict[str, object], expected: dict[str, object
 
 
 @pytest.mark.parametrize("name", SCENARIOS)
-def test_dying_at_any_point_changes_nothing(make_world: Callable[..., World], driver: Driver, name: str) -> None:
+def test_crash_at_any_point_changes_no_result(make_world: Callable[..., World], driver: Driver, name: str) -> None:
     scenario = SCENARIOS[name]
     world = world_of(make_world, scenario)
     argv = argv_of(world, scenario)
@@ -231,7 +231,7 @@ def assert_files_whole(world: World) -> None:
         assert json.loads(plan.read_text())["changes"]
 
 
-def test_dying_while_a_plan_is_written_leaves_the_old_one_or_the_new_one(
+def test_crash_during_plan_writing_leaves_the_old_or_the_new_file(
     make_world: Callable[..., World], driver: Driver
 ) -> None:
     world = world_of(make_world, Scenario(to_apply, 0))
@@ -255,7 +255,7 @@ def test_dying_while_a_plan_is_written_leaves_the_old_one_or_the_new_one(
 
 
 @pytest.mark.parametrize("faults", [(), ("list-hidden:1",)], ids=["sighted", "blind"])
-def test_what_a_dead_run_asked_for_and_nobody_wants_any_more(
+def test_unwanted_addition_of_a_crashed_run_is_removed_or_logged(
     make_world: Callable[..., World], driver: Driver, faults: tuple[str, ...]
 ) -> None:
     """It goes, and the log tells of both. Where no list could be read nobody knows whether it was there before: then it
@@ -291,7 +291,7 @@ def test_what_a_dead_run_asked_for_and_nobody_wants_any_more(
     assert left >= 2 if faults else left == 0
 
 
-def test_dying_again_and_again_changes_nothing(make_world: Callable[..., World], driver: Driver) -> None:
+def test_repeated_crashes_change_no_result(make_world: Callable[..., World], driver: Driver) -> None:
     scenario = SCENARIOS["events, answers lost"]
     world = world_of(make_world, scenario)
     world.sandbox.set_faults(*scenario.faults)

@@ -81,7 +81,7 @@ def changed(world: World, number: int) -> None:
 
 
 @needs_root
-def test_a_full_disk_stops_with_one_error_and_loses_nothing(make_world: Callable[..., World], driver: Driver) -> None:
+def test_full_disk_causes_one_error_and_no_loss(make_world: Callable[..., World], driver: Driver) -> None:
     world = make_world(mapped=OLD)
     stopped = 0
     with small_disk(world.state_dir, DISK):
@@ -99,7 +99,7 @@ def test_a_full_disk_stops_with_one_error_and_loses_nothing(make_world: Callable
     assert stopped >= 3
 
 
-def test_a_quota_stops_with_one_error_and_loses_nothing(make_world: Callable[..., World], driver: Driver) -> None:
+def test_file_size_limit_causes_one_error_and_no_loss(make_world: Callable[..., World], driver: Driver) -> None:
     assert resource.getrlimit(resource.RLIMIT_FSIZE)[1] == resource.RLIM_INFINITY
     world = make_world(mapped=OLD)
     world.adopt()
@@ -115,7 +115,7 @@ def test_a_quota_stops_with_one_error_and_loses_nothing(make_world: Callable[...
 
 
 @needs_root
-def test_a_read_only_state_folder_stops_with_one_error(make_world: Callable[..., World], driver: Driver) -> None:
+def test_read_only_state_folder_causes_one_error(make_world: Callable[..., World], driver: Driver) -> None:
     world = make_world(mapped=OLD)
     with small_disk(world.state_dir, DISK):
         world.adopt()
@@ -155,7 +155,7 @@ def scatter(raw: bytearray, chance: random.Random) -> None:
 
 
 @pytest.mark.parametrize("damage", [*DAMAGES, *(f"seed {seed}" for seed in range(12))])
-def test_a_damaged_ledger_never_removes_anything(make_world: Callable[..., World], driver: Driver, damage: str) -> None:
+def test_damaged_ledger_never_removes_anything(make_world: Callable[..., World], driver: Driver, damage: str) -> None:
     world = make_world(mapped=OLD)
     world.adopt()
     world.wordpress.change(add=["new.example.org"])
@@ -186,7 +186,7 @@ def test_a_damaged_ledger_never_removes_anything(make_world: Callable[..., World
     assert world.sandbox.aliases >= world.wanted - {"more.example.org"}, damage
 
 
-def test_an_empty_ledger_is_a_fresh_one(make_world: Callable[..., World]) -> None:
+def test_empty_ledger_is_a_new_one(make_world: Callable[..., World]) -> None:
     world = make_world(mapped=OLD)
     world.adopt()
     (world.state_dir / FILE_NAME).write_bytes(b"")
@@ -196,7 +196,7 @@ def test_an_empty_ledger_is_a_fresh_one(make_world: Callable[..., World]) -> Non
     assert carried_changes(world) == set()
 
 
-def test_the_way_out_of_a_damaged_ledger(make_world: Callable[..., World], driver: Driver) -> None:
+def test_damaged_ledger_is_recovered_as_the_hint_says(make_world: Callable[..., World], driver: Driver) -> None:
     """What the hint says is enough: move it away, take over, go on."""
     world = make_world(mapped=OLD)
     world.adopt()
@@ -221,7 +221,7 @@ def test_the_way_out_of_a_damaged_ledger(make_world: Callable[..., World], drive
     ],
     ids=["time", "number", "bytes", "health", "what was read fails later"],
 )
-def test_a_value_that_is_never_written_is_called_damage(
+def test_impossible_value_is_reported_as_damage(
     make_world: Callable[..., World], statement: str, command: tuple[str, ...]
 ) -> None:
     world = make_world(mapped=OLD)
@@ -234,7 +234,7 @@ def test_a_value_that_is_never_written_is_called_damage(
     assert carried_changes(world) == set()
 
 
-def test_whoever_holds_the_lock_is_named_and_left_alone(make_world: Callable[..., World], driver: Driver) -> None:
+def test_lock_holder_is_named_and_left_running(make_world: Callable[..., World], driver: Driver) -> None:
     world = make_world(mapped=OLD)
     world.adopt()
     world.wordpress.change(add=["new.example.org"], drop=OLD[:1])

@@ -108,7 +108,7 @@ def at_rest(world: World, context: str) -> dict[str, object]:
     ("seed", "faults"),
     [(1, ()), (2, ()), (3, ("lost:0.2", "truncated:0.1")), (4, ()), (5, ("lost:0.2", "error500:0.1"))],
 )
-def test_killed_at_any_moment_it_comes_to_the_same_end(
+def test_killed_runs_reach_the_same_result_as_an_undisturbed_twin(
     make_world: Callable[..., World], seed: int, faults: tuple[str, ...]
 ) -> None:
     killed, twin = make_world("killed", START), make_world("twin", START)
@@ -144,7 +144,7 @@ def test_killed_at_any_moment_it_comes_to_the_same_end(
     assert survived < KILLS / 2, "Kills that come after the end show nothing."
 
 
-def test_killed_beside_a_real_wordpress(multisite: Multisite, quick_folder: Path) -> None:
+def test_killed_runs_with_a_real_wordpress_reach_the_wanted_state(multisite: Multisite, quick_folder: Path) -> None:
     seed = 6
     story, chance = Story(seed), random.Random(seed + 1000)
     with real_world(quick_folder / "real", multisite, mapped=START) as world:

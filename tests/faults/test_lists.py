@@ -41,7 +41,7 @@ def held(report: object) -> dict[str, str]:
 
 
 @pytest.mark.parametrize(("words", "status"), [("Forbidden.", 403), ("Unauthorized.", 401), ("Invalid API key.", 200)])
-def test_a_list_that_is_refused_with_an_accepted_key_stops_no_addition(
+def test_refused_list_with_an_accepted_key_blocks_no_addition(
     make_world: Callable[..., World], words: str, status: int
 ) -> None:
     world = make_world(mapped=FEW)
@@ -57,7 +57,7 @@ def test_a_list_that_is_refused_with_an_accepted_key_stops_no_addition(
     assert [r.domain for r in world.sandbox.requests if r.call == "add"] == ["", "new.example.com"]
 
 
-def test_a_domain_of_another_application_is_not_managed(make_world: Callable[..., World]) -> None:
+def test_domain_of_another_application_is_not_managed(make_world: Callable[..., World]) -> None:
     world = make_world(mapped=FEW)
     world.adopt()
     world.wordpress.change(add=["taken.example.com", "new.example.com"])
@@ -80,7 +80,7 @@ def test_a_domain_of_another_application_is_not_managed(make_world: Callable[...
     assert world.rows("SELECT name FROM failed_changes") == []
 
 
-def test_words_decide_while_no_complete_list_does(make_world: Callable[..., World]) -> None:
+def test_answers_decide_while_the_list_is_incomplete(make_world: Callable[..., World]) -> None:
     world = make_world(mapped=FEW)
     world.adopt()
     world.wordpress.change(add=["taken.example.com"])
@@ -93,7 +93,7 @@ def test_words_decide_while_no_complete_list_does(make_world: Callable[..., Worl
     assert [f.code for f in report.applied.failed] == ["exists-elsewhere"]
 
 
-def test_a_list_that_is_late_is_not_another_application(make_world: Callable[..., World]) -> None:
+def test_late_list_is_not_mistaken_for_another_application(make_world: Callable[..., World]) -> None:
     """The first answer was lost; the second says that the domain exists, and the list does not show it yet."""
     world = make_world(mapped=FEW)
     world.adopt()
@@ -108,7 +108,7 @@ def test_a_list_that_is_late_is_not_another_application(make_world: Callable[...
     assert "new.example.com" in managed(world)
 
 
-def test_what_closte_confirms_again_and_again_and_never_shows_is_a_failed_change(
+def test_confirmed_domain_that_is_never_listed_is_a_failed_change(
     make_world: Callable[..., World],
 ) -> None:
     world = make_world(mapped=FEW)
@@ -123,7 +123,7 @@ def test_what_closte_confirms_again_and_again_and_never_shows_is_a_failed_change
     assert "ghost.example.com" in managed(world)
 
 
-def test_a_removal_that_is_answered_not_found_and_listed_afterwards_has_failed(
+def test_removal_answered_not_found_but_still_listed_has_failed(
     make_world: Callable[..., World],
 ) -> None:
     world = make_world(mapped=FEW)
@@ -143,7 +143,7 @@ def test_a_removal_that_is_answered_not_found_and_listed_afterwards_has_failed(
 
 @pytest.mark.parametrize("fault", ["list-empty", "list-shrunk"])
 @pytest.mark.parametrize("already", ["Domain already exists.", ""])
-def test_a_short_list_costs_no_certificate_budget(make_world: Callable[..., World], fault: str, already: str) -> None:
+def test_short_list_costs_no_certificate_budget(make_world: Callable[..., World], fault: str, already: str) -> None:
     names = [f"shop{number}.example.com" for number in range(39)]
     world = make_world(mapped=names)
     world.adopt()
@@ -160,7 +160,7 @@ def test_a_short_list_costs_no_certificate_budget(make_world: Callable[..., Worl
     assert held(world.sync()) == {"more.example.com": "certificate-budget"}
 
 
-def test_a_list_that_is_always_paged_is_said_and_repeats_nothing(make_world: Callable[..., World]) -> None:
+def test_permanently_paged_list_is_reported_and_repeats_no_request(make_world: Callable[..., World]) -> None:
     world = make_world(mapped=MANY)
     world.adopt()
     world.sandbox.set_faults("list-truncated:1")
@@ -180,7 +180,7 @@ def test_a_list_that_is_always_paged_is_said_and_repeats_nothing(make_world: Cal
     assert world.sandbox.aliases == world.wanted
 
 
-def test_a_mass_loss_is_an_alarm_and_everything_comes_back_in_this_run(make_world: Callable[..., World]) -> None:
+def test_mass_loss_raises_an_alarm_and_is_repaired_in_the_same_run(make_world: Callable[..., World]) -> None:
     world = make_world()
     world.adopt()
     world.wordpress.change(add=MANY)
@@ -196,7 +196,7 @@ def test_a_mass_loss_is_an_alarm_and_everything_comes_back_in_this_run(make_worl
     assert world.sync().exit_code is ExitCode.OK
 
 
-def test_a_few_that_the_list_does_not_show_yet_are_no_alarm(make_world: Callable[..., World]) -> None:
+def test_few_unlisted_additions_raise_no_alarm(make_world: Callable[..., World]) -> None:
     world = make_world(mapped=MANY)
     world.adopt()
     world.wordpress.change(add=["new1.example.com", "new2.example.com", "new3.example.com"])
@@ -207,7 +207,7 @@ def test_a_few_that_the_list_does_not_show_yet_are_no_alarm(make_world: Callable
     assert set(held(report).values()) == {"list-lag"}
 
 
-def test_many_that_are_late_are_no_loss_by_clostes_own_words(make_world: Callable[..., World]) -> None:
+def test_many_unlisted_additions_are_no_loss_if_closte_confirms_them(make_world: Callable[..., World]) -> None:
     """Right after many were added the list shows none; to be asked for again is answered that they exist."""
     world = make_world(mapped=FEW)
     world.adopt()
@@ -220,7 +220,7 @@ def test_many_that_are_late_are_no_loss_by_clostes_own_words(make_world: Callabl
     assert world.sync(later=20 * MINUTE).plan.observed.complete
 
 
-def test_a_late_list_after_removals_of_our_own_has_not_shrunk(make_world: Callable[..., World]) -> None:
+def test_late_list_after_removals_has_not_shrunk(make_world: Callable[..., World]) -> None:
     world = make_world(mapped=MANY)
     world.adopt()
     world.wordpress.change(drop=MANY[:12])

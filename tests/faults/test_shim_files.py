@@ -81,7 +81,7 @@ def assert_unharmed(multisite: Multisite, context: str) -> None:
     ],
     ids=["fresh", "over an older one", "removal"],
 )
-def test_dying_before_anything_that_is_written(
+def test_php_crash_before_any_shim_write_is_recovered(
     multisite: Multisite,
     tmp_path: Path,
     begin: dict[str, Any] | None,

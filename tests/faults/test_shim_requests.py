@@ -61,7 +61,7 @@ def converge(bridge: Bridge, context: str) -> None:
     raise AssertionError((context, bridge.aliases, mapped))
 
 
-def test_dying_before_anything_that_a_request_writes(multisite: Multisite, tmp_path: Path) -> None:
+def test_php_crash_before_any_request_write_is_recovered(multisite: Multisite, tmp_path: Path) -> None:
     with shimmed(multisite, tmp_path / "engine", removal_delay="1s", removal_grace="1s") as bridge:
         site = multisite.create_site("one")
         for name in (STAYS, OLD, GONE):

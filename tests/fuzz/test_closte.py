@@ -29,7 +29,7 @@ def plain(text: str) -> None:
 
 @FUZZ
 @given(mutated(GOOD_LIST) | ODD)
-def test_any_list_is_judged(document: object) -> None:
+def test_any_list_document_is_classified(document: object) -> None:
     listing = parse_listing(json.dumps(document).encode(), CLEAN)
     assert isinstance(listing, Listing)
     plain(listing.reason)
@@ -38,7 +38,7 @@ def test_any_list_is_judged(document: object) -> None:
 
 @FUZZ
 @given(damaged(json.dumps(GOOD_LIST).encode()) | st.binary(max_size=300))
-def test_any_bytes_are_judged(body: bytes) -> None:
+def test_any_list_body_is_classified(body: bytes) -> None:
     listing = parse_listing(body, CLEAN)
     plain(listing.reason)
 
@@ -51,7 +51,7 @@ def test_any_bytes_are_judged(body: bytes) -> None:
     | damaged(json.dumps(GOOD_ANSWER).encode())
     | st.binary(max_size=200),
 )
-def test_any_answer_to_a_change_has_a_meaning(action: Action, status: int, body: bytes) -> None:
+def test_any_answer_to_a_change_is_classified(action: Action, status: int, body: bytes) -> None:
     verdict = interpret(action, "a.com", status, body, CLEAN)
     assert isinstance(verdict, ResponseVerdict)
     plain(verdict.message)
@@ -59,13 +59,13 @@ def test_any_answer_to_a_change_has_a_meaning(action: Action, status: int, body:
 
 @FUZZ
 @given(st.integers(1, 60_000), st.sampled_from(["[", '{"domains":', '{"a":[']))
-def test_depth_is_no_way_to_bring_it_down(depth: int, opening: str) -> None:
+def test_deeply_nested_answer_does_not_crash(depth: int, opening: str) -> None:
     assert not parse_listing((opening * depth).encode(), CLEAN).names
 
 
 @FUZZ
 @given(ODD_TEXT | st.text(max_size=40) | st.sampled_from(["9" * 400, "-3", "1.5", "Wed, 21 Oct 2015 07:28:00 GMT"]))
-def test_any_pause_that_is_asked_for_is_a_number_or_none(header: str) -> None:
+def test_any_retry_after_header_is_a_number_or_none(header: str) -> None:
     for date in (None, header):
         pause = retry_after(header, date, 1_700_000_000.0)
         assert pause is None or 0 <= pause < float("inf")

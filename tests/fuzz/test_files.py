@@ -69,7 +69,7 @@ def problems(path: Path) -> list[str]:
 
 @FUZZ
 @given(damaged(GOOD_CONFIG) | st.binary(max_size=300))
-def test_any_config_is_settings_or_errors_with_lines(tmp_path: Path, data: bytes) -> None:
+def test_any_config_is_accepted_or_reported_safely(tmp_path: Path, data: bytes) -> None:
     path = tmp_path / "config.yaml"
     path.write_bytes(data)
     for text in problems(path):
@@ -94,7 +94,7 @@ KEYS = (
 
 @FUZZ
 @given(st.dictionaries(st.sampled_from(KEYS), ODD, min_size=1))
-def test_odd_values_are_told_all_at_once(tmp_path: Path, values: dict[str, object]) -> None:
+def test_all_invalid_values_are_reported_together(tmp_path: Path, values: dict[str, object]) -> None:
     path = tmp_path / "config.yaml"
 
     def told(document: dict[str, object]) -> set[str]:
@@ -107,7 +107,7 @@ def test_odd_values_are_told_all_at_once(tmp_path: Path, values: dict[str, objec
         assert told({key: value}) <= together
 
 
-def test_a_bomb_of_aliases_is_refused_and_not_built(tmp_path: Path) -> None:
+def test_yaml_alias_bomb_is_refused_without_expansion(tmp_path: Path) -> None:
     lines = ["a0: &a0 [x, x, x, x, x, x, x, x, x]"]
     lines += [f"a{n}: &a{n} [{', '.join([f'*a{n - 1}'] * 9)}]" for n in range(1, 12)]
     path = tmp_path / "config.yaml"
@@ -119,7 +119,7 @@ def test_a_bomb_of_aliases_is_refused_and_not_built(tmp_path: Path) -> None:
 
 @FUZZ
 @given(st.binary(max_size=80) | st.sampled_from([b"key\n", b"key\r\n", b"\xff" * 20, b"k" * 100_000]))
-def test_any_key_file_is_a_key_or_one_error_without_it(tmp_path: Path, data: bytes) -> None:
+def test_any_key_file_is_a_key_or_one_error_without_its_content(tmp_path: Path, data: bytes) -> None:
     path = tmp_path / "key"
     path.touch(mode=0o600)
     path.write_bytes(data)
@@ -133,7 +133,7 @@ def test_any_key_file_is_a_key_or_one_error_without_it(tmp_path: Path, data: byt
 
 @FUZZ
 @given(damaged(b'{"pid": 1, "command": "sync", "since": 1700000000.0}') | st.binary(max_size=100))
-def test_any_name_in_the_lock_is_harmless(tmp_path: Path, data: bytes) -> None:
+def test_any_lock_file_content_is_harmless(tmp_path: Path, data: bytes) -> None:
     folder = tmp_path / "state"
     folder.mkdir(mode=0o700, exist_ok=True)
     (folder / lock.FILE_NAME).write_bytes(data)

@@ -70,7 +70,7 @@ ANSWERS = st.one_of(
 
 @FUZZ
 @given(damaged(GOOD) | st.binary(max_size=300))
-def test_any_answer_is_a_message_or_a_known_error(said: bytes) -> None:
+def test_any_dns_packet_is_a_message_or_a_value_error(said: bytes) -> None:
     try:
         message = read(said)
     except ValueError:
@@ -117,7 +117,7 @@ def looked(answers: list[bytes], name: str) -> DnsVerdict:
 
 @FUZZ
 @given(st.lists(ANSWERS, min_size=1, max_size=6), st.sampled_from([NAME, "example.org", "*.example.org"]))
-def test_whatever_servers_say_there_is_a_verdict(answers: list[bytes], name: str) -> None:
+def test_any_dns_answers_give_a_verdict(answers: list[bytes], name: str) -> None:
     verdict = looked(answers, name)
     assert isinstance(verdict, DnsVerdict)
     assert "\x1b" not in repr(verdict.advice)
@@ -130,7 +130,7 @@ CERTIFICATES = damaged(DER) | st.binary(max_size=300) | st.integers(1, 60_000).m
 
 @FUZZ
 @given(CERTIFICATES, st.sampled_from(["shop.test", "a.shop.test", "other.test"]), st.integers(0, 100))
-def test_any_certificate_is_understood_or_refused(der: bytes, host: str, error: int) -> None:
+def test_any_certificate_is_read_or_refused(der: bytes, host: str, error: int) -> None:
     certificate: Certificate | None = None
     try:
         certificate = read_certificate(der)

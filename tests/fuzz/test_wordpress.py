@@ -61,7 +61,7 @@ GOOD: dict[str, Any] = {
 NONCE = "00ff" * 8
 
 
-def test_the_good_document_is_understood() -> None:
+def test_valid_document_is_decoded() -> None:
     snapshot = decode(json.loads(json.dumps(GOOD)))
     assert (len(snapshot.mappings), len(snapshot.events), snapshot.faults) == (2, 1, ())
 
@@ -81,7 +81,7 @@ def test_any_document_is_a_snapshot_or_unreadable(document: dict[str, Any]) -> N
 
 @FUZZ
 @given(damaged(framed(GOOD, NONCE)), st.binary(max_size=200), st.binary(max_size=200))
-def test_damage_is_seen_whatever_stands_around(output: bytes, before: bytes, after: bytes) -> None:
+def test_damaged_frame_is_detected_in_any_output(output: bytes, before: bytes, after: bytes) -> None:
     try:
         document = parse(extract(before + output + after, NONCE))
     except FrameError:
@@ -92,7 +92,7 @@ def test_damage_is_seen_whatever_stands_around(output: bytes, before: bytes, aft
 
 @FUZZ
 @given(st.text(max_size=400))
-def test_what_has_the_digest_but_is_no_document_is_damage(text: str) -> None:
+def test_valid_digest_without_a_document_is_damage(text: str) -> None:
     output = frame_of(text.encode("utf-8", "surrogatepass"), NONCE)
     with contextlib.suppress(FrameError):
         assert isinstance(parse(extract(output, NONCE)), dict)
@@ -100,7 +100,7 @@ def test_what_has_the_digest_but_is_no_document_is_damage(text: str) -> None:
 
 @FUZZ
 @given(st.sampled_from(["[", '{"a":']), st.integers(1, 100_000))
-def test_depth_is_no_way_to_bring_it_down(opening: str, depth: int) -> None:
+def test_deeply_nested_document_does_not_crash(opening: str, depth: int) -> None:
     with pytest.raises(FrameError):
         parse(opening * depth)
 
@@ -125,7 +125,7 @@ DETAILS = (
 
 @FUZZ
 @given(EVENT_KINDS, ODD_TEXT | st.text(max_size=40), DETAILS)
-def test_any_event_is_understood_or_set_aside(kind: str, domain: str, detail: str) -> None:
+def test_any_event_is_understood_or_rejected(kind: str, domain: str, detail: str) -> None:
     evidence, understood = understand(Event("u", 1, kind, 1, domain, detail))
     assert understood or not evidence
     # Evidence is of names in their one spelling: nothing else can ever match an alias.
@@ -134,7 +134,7 @@ def test_any_event_is_understood_or_set_aside(kind: str, domain: str, detail: st
 
 @FUZZ
 @given(st.text(max_size=80) | ODD_TEXT | st.from_regex(r"[a-zA-Z0-9.*_\-:\[\]]{1,80}"))
-def test_a_name_has_one_spelling_or_none(text: str) -> None:
+def test_domain_has_one_normal_form_or_none(text: str) -> None:
     try:
         name = normalise(text)
     except ValueError:
@@ -155,7 +155,7 @@ def test_a_name_has_one_spelling_or_none(text: str) -> None:
 
 @FUZZ
 @given(st.lists(st.sampled_from(["ours.com", "mapped.com", "x" * 63 + ".com", "a.b.c.d.com"]), max_size=4))
-def test_events_alone_remove_nothing_that_is_mapped(names: list[str]) -> None:
+def test_events_alone_remove_no_mapped_domain(names: list[str]) -> None:
     document = json.loads(json.dumps(GOOD))
     rows = [[str(n), "2", name, "1", "0", "0", "done", DAY, DAY] for n, name in enumerate(names, 1)]
     document["mappings"]["columns"] = [["\n".join(column) for column in zip(*rows, strict=True)]] if rows else []
@@ -165,7 +165,7 @@ def test_events_alone_remove_nothing_that_is_mapped(names: list[str]) -> None:
 
 
 @pytest.mark.parametrize("domains", [[None], ""])
-def test_a_row_without_a_domain_keeps_the_snapshot_from_being_complete(domains: object) -> None:
+def test_mapping_without_a_domain_makes_the_snapshot_partial(domains: object) -> None:
     document = json.loads(json.dumps(GOOD))
     document["mappings"]["columns"][0][2] = domains
     document["sites"]["columns"][0][2] = ["network.org", None]
@@ -182,7 +182,7 @@ ANSWERS: dict[str, Any] = {"results": [["made", RECORD], ["there", None]]}
 
 @FUZZ
 @given(mutated(ANSWERS) | ODD)
-def test_any_answer_to_what_we_write_is_a_word_for_each_or_unreadable(answer: object) -> None:
+def test_any_answer_to_a_write_is_matched_or_unreadable(answer: object) -> None:
     """Records and stages: what comes back stands beside what was asked for, or nothing of it counts."""
     settings, cost = WpSettings(), WpCost()
     moves = [StageMove(number, f"{number}.com", "checking-dns", "done", secure=True) for number in (1, 2)]

@@ -66,7 +66,7 @@ def second_engine(bridge: Bridge, folder: str = "second") -> Bridge:
     return Bridge(bridge.multisite, bridge.sandbox, bridge.folder.with_name(folder))
 
 
-def test_two_engines(bridge: Bridge) -> None:
+def test_second_installation_is_read_only_until_it_takes_over(bridge: Bridge) -> None:
     second = second_engine(bridge)
     read_only(second, 'the closte-bridge installation on "<host>" owns this network', TAKE_OVER)
     owner = bridge.multisite.network_option("closte_bridge_owner")
@@ -96,7 +96,7 @@ def test_two_engines(bridge: Bridge) -> None:
 COPY = "If this is a staging copy, do nothing. If you changed the live network, run `closte-bridge adopt`."
 
 
-def test_copies(bridge: Bridge, tmp_path: Path) -> None:
+def test_copied_database_is_read_only_and_copied_ledger_adds_only(bridge: Bridge, tmp_path: Path) -> None:
     # The site was copied, with its database, and the engine's own files with it.
     path = tmp_path / "copy"
     copy = copy_multisite(bridge.multisite, path, sqlite_database(path))
@@ -124,7 +124,7 @@ def test_copies(bridge: Bridge, tmp_path: Path) -> None:
     assert moved.changes() == [("remove", "n0.example.org")]
 
 
-def test_staging(bridge: Bridge) -> None:
+def test_staging_environment_is_read_only_unless_allowed(bridge: Bridge) -> None:
     bridge.multisite.define("WP_ENVIRONMENT_TYPE", "staging")
     hint = "To allow changes from this environment, add it to the config: `environments: [production, staging]`."
     read_only(bridge, 'WP_ENVIRONMENT_TYPE is "staging"', hint)
@@ -143,7 +143,7 @@ def test_staging(bridge: Bridge) -> None:
     read_only(bridge, reason, COPY)
 
 
-def test_a_wish_that_may_not_be_met_is_not_noted(bridge: Bridge) -> None:
+def test_unauthorised_pin_or_removal_is_not_recorded(bridge: Bridge) -> None:
     """Noted, it would come true after the next adoption, when nobody thinks of it any more."""
     assert bridge.run("domain", "add", "pinned.example.org").code == 0
     bridge.changes()
@@ -178,7 +178,7 @@ def test_a_wish_that_may_not_be_met_is_not_noted(bridge: Bridge) -> None:
     assert bridge.aliases == there | {"new.example.com"}
 
 
-def test_a_new_key(bridge: Bridge) -> None:
+def test_new_key_is_accepted_for_the_same_application_only(bridge: Bridge) -> None:
     # Of the same application: what is ours is there.
     bridge.write_key("another-key-of-the-same-application")
     bound = bridge.run("sync")
@@ -201,7 +201,7 @@ def test_a_new_key(bridge: Bridge) -> None:
     assert bridge.changes() == []
 
 
-def test_the_main_domain_has_changed(bridge: Bridge) -> None:
+def test_changed_main_domain_makes_the_ledger_read_only(bridge: Bridge) -> None:
     site = bridge.multisite
     assert bridge.run("domain", "add", "www.example.net").code == 0
     assert bridge.run("domain", "add", "*.example.net").code == 0
@@ -229,7 +229,7 @@ def test_the_main_domain_has_changed(bridge: Bridge) -> None:
     assert {"example.net", "www.example.net", "*.example.net"} < bridge.sandbox.aliases
 
 
-def test_the_config_file_has_vanished(bridge: Bridge, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_missing_config_file_makes_the_run_read_only(bridge: Bridge, monkeypatch: pytest.MonkeyPatch) -> None:
     """The defaults apply then, and would lead to Closte itself: so the engine is told where the stand-in is."""
     for name, value in bridge.environment().items():
         monkeypatch.setenv(name, value)
@@ -249,7 +249,7 @@ def test_the_config_file_has_vanished(bridge: Bridge, monkeypatch: pytest.Monkey
 # Several networks in one config
 
 
-def test_all_networks(multisite: Multisite, tmp_path: Path) -> None:
+def test_sync_all_covers_every_network(multisite: Multisite, tmp_path: Path) -> None:
     other = copy_multisite(multisite, tmp_path / "other", sqlite_database(tmp_path / "other"))
     with bridge_for(multisite, tmp_path / "a") as first, bridge_for(other, tmp_path / "b") as second:
         for bridge, name in ((first, "Müller.example.org"), (second, "second.example.org")):
@@ -261,7 +261,7 @@ def test_all_networks(multisite: Multisite, tmp_path: Path) -> None:
         both(first, second)
 
 
-def test_all_networks_interrupted(multisite: Multisite, tmp_path: Path) -> None:
+def test_interrupted_sync_all_finishes_running_changes_only(multisite: Multisite, tmp_path: Path) -> None:
     """What each has under way comes to its end, and nothing else begins: whole runs would take minutes."""
     other = copy_multisite(multisite, tmp_path / "other", sqlite_database(tmp_path / "other"))
     many = [f"n{number:03}.example.org" for number in range(300)]

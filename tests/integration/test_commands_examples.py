@@ -217,11 +217,11 @@ ELSEWHERE = {
 }
 
 
-def test_no_example_is_forgotten() -> None:
+def test_every_command_has_its_examples_tested() -> None:
     assert sorted([*STORY, *ELSEWHERE]) == sorted(COMMANDS)
 
 
-def test_the_examples_are_true(bridge: Bridge) -> None:
+def test_help_examples_show_real_output(bridge: Bridge) -> None:
     shell = Shell(bridge)
     wrong = []
     for command, preparations in STORY.items():

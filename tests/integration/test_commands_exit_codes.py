@@ -32,7 +32,7 @@ def bridge(multisite: Multisite, tmp_path: Path) -> Iterator[Bridge]:
         yield bridge
 
 
-def test_0_and_6_and_2(bridge: Bridge) -> None:
+def test_exit_codes_0_and_6_for_plans_and_2_for_usage_errors(bridge: Bridge) -> None:
     count = ("plan", "--quiet", "--format=count")
     assert bridge.run(*count).golden == (0, "4\n", "")
     assert bridge.run(*count, "--detailed-exitcode").golden == (6, "4\n", "")
@@ -65,7 +65,7 @@ def test_0_and_6_and_2(bridge: Bridge) -> None:
     )
 
 
-def test_1_a_rejected_key(bridge: Bridge) -> None:
+def test_exit_code_1_for_a_rejected_key(bridge: Bridge) -> None:
     rejected = "Error: Closte rejected the API key.\n"
     hint = "Check that the key matches the one in Closte's dashboard, then run `closte-bridge integration test`.\n"
     bridge.take_keys(taken=False)
@@ -93,7 +93,7 @@ def a_mistyped_key_has_one_remedy(bridge: Bridge, error: str) -> None:
     assert bridge.run("sync").golden == (1, "", error)
 
 
-def test_4_some_failed_and_are_tried_again(bridge: Bridge) -> None:
+def test_exit_code_4_for_failed_changes_that_are_retried(bridge: Bridge) -> None:
     bridge.sandbox.set_faults("unknown-error@n1.example.org")
     ran = bridge.run("sync")
     incomplete = (
@@ -128,7 +128,7 @@ def test_4_some_failed_and_are_tried_again(bridge: Bridge) -> None:
     assert bridge.aliases == {*NAMES, "good.example.org"}
 
 
-def test_5_a_list_that_cannot_be_read(bridge: Bridge) -> None:
+def test_exit_code_5_for_an_unreadable_list(bridge: Bridge) -> None:
     assert bridge.run("sync").code == 0
     bridge.changes()
     bridge.multisite.add_mappings_sql([("new.example.org", 1)])
@@ -149,7 +149,7 @@ def test_5_a_list_that_cannot_be_read(bridge: Bridge) -> None:
     )
 
 
-def test_75_another_run(bridge: Bridge) -> None:
+def test_exit_code_75_while_another_run_holds_the_lock(bridge: Bridge) -> None:
     with lock.held(bridge.state, "watch"):
         ran = bridge.run("sync")
         assert (ran.code, ran.out) == (75, "")
@@ -168,7 +168,7 @@ def test_75_another_run(bridge: Bridge) -> None:
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
-def test_130_interrupted(bridge: Bridge, number: signal.Signals) -> None:
+def test_exit_code_130_after_an_interruption(bridge: Bridge, number: signal.Signals) -> None:
     bridge.write_config(concurrency=1)
     bridge.sandbox.set_faults("slow@n2.example.org")
 

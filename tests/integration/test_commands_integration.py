@@ -44,7 +44,7 @@ STATUS = {
 }
 
 
-def test_the_integration(bridge: Bridge) -> None:
+def test_integration_status_toggle_and_connection(bridge: Bridge) -> None:
     status = bridge.run("integration", "status", "--format=json")
     assert status.envelope["data"] == STATUS
     assert json.dumps(yaml.safe_load(bridge.run("integration", "status", "--format=yaml").out)) == json.dumps(STATUS)
@@ -103,7 +103,7 @@ def toggling(bridge: Bridge) -> None:
     set_option(bridge.multisite, "wp-ultimo_v2_settings", None)
 
 
-def test_wishes_while_it_is_off(bridge: Bridge) -> None:
+def test_requests_while_the_integration_is_off_are_remembered(bridge: Bridge) -> None:
     """They are remembered, and that is said."""
     bridge.adopt()
     for name in ("pinned.example.org", "leaving.example.org"):
@@ -149,7 +149,7 @@ def connecting(bridge: Bridge) -> None:
     assert bridge.run("integration", "test", "--format=json").codes == ["connection-unreachable"]
 
 
-def test_setup_looks_first_whether_there_can_be_a_ledger(bridge: Bridge, tmp_path: Path) -> None:
+def test_setup_checks_the_state_folder_first(bridge: Bridge, tmp_path: Path) -> None:
     (tmp_path / "file").touch()
     bridge.write_config(state_dir=str(tmp_path / "file"))
     ran = bridge.run("setup", "--yes")
@@ -158,7 +158,7 @@ def test_setup_looks_first_whether_there_can_be_a_ledger(bridge: Bridge, tmp_pat
     assert bridge.multisite.network_option("closte_bridge_owner") is None
 
 
-def test_setup(bridge: Bridge) -> None:
+def test_setup_enables_adopts_and_installs_the_shim(bridge: Bridge) -> None:
     set_option(bridge.multisite, "wu_host_integrations_enabled", None)
     hello = 'Ultimate Multisite 2.14.2 on "example.net", WordPress in <site>/.\n'
     took = "Connected to Closte (API key from api_key_file).\n"

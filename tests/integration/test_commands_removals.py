@@ -47,7 +47,7 @@ def statuses(bridge: Bridge, *args: str) -> tuple[int, dict[str, tuple[str, str]
 # By events
 
 
-def test_mappings_removed_renamed_and_moved(bridge: Bridge) -> None:
+def test_removed_and_renamed_mappings_leave_and_moved_ones_stay(bridge: Bridge) -> None:
     start(bridge, "removed.example.org", "renamed.example.org", "moved.example.org", "quiet.example.org")
     bridge.sandbox.aliases = bridge.aliases | {"www.removed.example.org", "new.example.org"}
     rows = bridge.multisite
@@ -85,7 +85,7 @@ def test_mappings_removed_renamed_and_moved(bridge: Bridge) -> None:
     assert log.splitlines()[-1] == "remove\tmapping removed\tdone"
 
 
-def test_a_deleted_site_gives_its_names_up_when_its_rows_are_gone(bridge: Bridge) -> None:
+def test_domains_of_a_deleted_site_leave_after_its_mappings(bridge: Bridge) -> None:
     start(bridge, "one.example.org", "two.example.org")
     blog_id = bridge.multisite.create_site("gone")
     bridge.multisite.sql(f"UPDATE {TABLE} SET blog_id = {blog_id} WHERE domain <> 'gone.example.net'")
@@ -103,7 +103,7 @@ def test_a_deleted_site_gives_its_names_up_when_its_rows_are_gone(bridge: Bridge
     assert bridge.changes() == [("remove", "one.example.org"), ("remove", "two.example.org")]
 
 
-def test_poisoned_events_stop_nothing(bridge: Bridge) -> None:
+def test_malformed_events_block_nothing(bridge: Bridge) -> None:
     start(bridge, "stays.example.org", "goes.example.org")
     delete_mappings(bridge.multisite, ["goes.example.org"])
     poison: list[tuple[str, str, object]] = [
@@ -171,7 +171,7 @@ def doomed(bridge: Bridge) -> Bridge:
     return bridge
 
 
-def test_a_mass_removal_waits_for_the_digest(doomed: Bridge) -> None:
+def test_mass_removal_waits_for_its_digest(doomed: Bridge) -> None:
     refused = doomed.run("sync")
     digest = digest_of(refused.err)
     assert refused.golden == (3, SHOWN + COST, NEEDS_APPROVAL.replace(DIGEST, digest))
@@ -203,7 +203,7 @@ def test_a_mass_removal_waits_for_the_digest(doomed: Bridge) -> None:
     assert doomed.aliases == {*KEPT, "new.example.com", DOOMED[0]}
 
 
-def test_a_mass_removal_goes_by_a_reviewed_plan(doomed: Bridge) -> None:
+def test_mass_removal_follows_a_reviewed_plan(doomed: Bridge) -> None:
     plan = doomed.folder / "plan.json"
     written = doomed.run("plan", f"--out={plan}")
     success = 'Success: Plan written to "<folder>/plan.json".\n'
@@ -258,7 +258,7 @@ def tampered_plans(doomed: Bridge, document: dict[str, object]) -> None:
     assert 'Could not remove "k0.example.org": the reviewed change no longer applies.' in ran.err
 
 
-def test_what_is_only_missing_waits_for_three_looks_and_a_person(bridge: Bridge) -> None:
+def test_missing_mappings_wait_for_three_reads_and_an_approval(bridge: Bridge) -> None:
     start(bridge, *DOOMED, *KEPT)
     delete_mappings(bridge.multisite, DOOMED)
     for _ in range(2):
@@ -285,7 +285,7 @@ def test_what_is_only_missing_waits_for_three_looks_and_a_person(bridge: Bridge)
     assert bridge.changes() == []
 
 
-def test_a_restored_database_removes_nothing(bridge: Bridge) -> None:
+def test_restored_database_removes_nothing(bridge: Bridge) -> None:
     start(bridge, *KEPT)
     delete_mappings(bridge.multisite, KEPT[5:])
     bridge.multisite.sql(f"UPDATE sqlite_sequence SET seq = 5 WHERE name = '{TABLE}'")

@@ -54,7 +54,7 @@ def bridge(multisite: Multisite, tmp_path: Path) -> Iterator[Bridge]:
         yield bridge
 
 
-def test_from_adoption_to_in_step(bridge: Bridge) -> None:
+def test_adoption_plan_sync_and_log_output(bridge: Bridge) -> None:
     before_adoption(bridge)
     adoption(bridge)
     planning(bridge)
@@ -206,7 +206,7 @@ def the_log(bridge: Bridge) -> None:
 # One domain at a time
 
 
-def test_domain_commands(bridge: Bridge) -> None:
+def test_domain_commands_output(bridge: Bridge) -> None:
     bridge.adopt()
     assert bridge.run("sync").code == 0
     bridge.changes()

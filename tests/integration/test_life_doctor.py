@@ -135,7 +135,7 @@ SOUND = {
 }
 
 
-def test_a_sound_network(sound: Life) -> None:
+def test_healthy_network_passes_every_check(sound: Life) -> None:
     found = findings(sound, 0)
     assert {status for status, _ in found.values()} == {"ok"}, found
     assert found.keys() == SOUND.keys()
@@ -175,7 +175,7 @@ def written() -> Iterator[tuple[str, str, str]]:
 
 
 @pytest.mark.parametrize("message", sorted(set(written())), ids=str)
-def test_every_message_is_made_for_real(message: tuple[str, str, str]) -> None:
+def test_every_message_has_a_fault_that_causes_it(message: tuple[str, str, str]) -> None:
     """Whoever adds a message has to add the fault that it tells of."""
     check, status, beginning = message
     made = {(name, *found) for _, _, expected in CASES.values() for name, found in expected.items()}
@@ -191,7 +191,7 @@ MENDED = set() if is_mock_plugin() else {"without sunrise.php"}
 
 
 @pytest.mark.parametrize("case", [case for case in CASES if case not in MENDED])
-def test_what_is_wrong_is_told(sound: Life, case: str) -> None:
+def test_each_fault_is_reported(sound: Life, case: str) -> None:
     fault, code, expected = CASES[case]
     fault(sound)
     found = bad(sound, code)
@@ -202,7 +202,7 @@ def test_what_is_wrong_is_told(sound: Life, case: str) -> None:
 
 
 @pytest.mark.parametrize("case", ["the toggle off", "another owner", "a wrong key", "no wp"])
-def test_whatever_comes_of_a_run_something_runs_this(sound: Life, case: str) -> None:
+def test_run_without_changes_still_counts_as_a_run(sound: Life, case: str) -> None:
     """Of a run that may do nothing, or that failed, other checks tell."""
     fault, _, _ = CASES[case]
     fault(sound)
@@ -215,14 +215,14 @@ def test_whatever_comes_of_a_run_something_runs_this(sound: Life, case: str) -> 
     assert row["last_run"] is not None
 
 
-def test_a_run_that_met_another_is_none(sound: Life) -> None:
+def test_locked_out_run_does_not_count_as_a_run(sound: Life) -> None:
     sound.later = 3600.0
     with held(sound.bridge.state, "sync"):
         assert sound.run("sync").code == 75
     assert findings(sound, 1)["runner"][0] == "error"
 
 
-def test_a_run_that_hangs_and_a_watch_that_lives(sound: Life) -> None:
+def test_hanging_run_and_failing_watch_are_reported(sound: Life) -> None:
     with held(sound.bridge.state, "sync"):
         lock = sound.bridge.state / "lock"
         lock.write_text(f'{{"pid": 1, "command": "sync", "since": {time.time() - 7200}}}')
@@ -238,7 +238,7 @@ def test_a_run_that_hangs_and_a_watch_that_lives(sound: Life) -> None:
     assert findings(sound, 0)["runner"] == ("ok", "`closte-bridge watch` is running.")
 
 
-def test_what_cannot_be_looked_at_is_skipped(sound: Life) -> None:
+def test_impossible_checks_are_skipped(sound: Life) -> None:
     skipped = {check: text for check, (status, text) in findings(sound, 0).items() if status == "skip"}
     assert skipped == {}
     sound.bridge.write_config(api_url="http://127.0.0.1:9/api/client")
@@ -251,14 +251,14 @@ def test_what_cannot_be_looked_at_is_skipped(sound: Life) -> None:
     assert findings(sound, 1)["connection"] == ("skip", "Skipped: WordPress could not be read.")
 
 
-def test_before_adoption(sound: Life) -> None:
+def test_ledger_checks_are_skipped_before_adoption(sound: Life) -> None:
     ledger_of(sound).unlink()
     found = findings(sound, 1)
     for check in ("ledger", "certificates", "domains-dns", "domains-tls"):
         assert found[check] == ("skip", "Skipped: this network has not been adopted yet.")
 
 
-def test_what_nobody_could_look_at_is_no_good_news(sound: Life) -> None:
+def test_unknown_dns_state_is_skipped_instead_of_passed(sound: Life) -> None:
     with opened(sound.bridge.state) as ledger, ledger.transaction():
         ledger.write("UPDATE check_state SET dns = 'unknown', points_here = 0", [()])
     found = findings(sound, 0)
@@ -266,7 +266,7 @@ def test_what_nobody_could_look_at_is_no_good_news(sound: Life) -> None:
         assert found[check] == ("skip", "Skipped: no domain has been checked yet.")
 
 
-def test_remedies_are_shown_at_a_terminal_too(sound: Life) -> None:
+def test_hints_are_shown_on_a_terminal(sound: Life) -> None:
     """A warning as well as an error, each with where to read more."""
     sound.bridge.multisite.add_mappings_sql([("gone.example.org", 77)])
     ran = sound.run("doctor")
@@ -281,7 +281,7 @@ def test_remedies_are_shown_at_a_terminal_too(sound: Life) -> None:
     assert f"{'':<27} {hint} See docs/troubleshooting.md#orphan-rows.\n" in out
 
 
-def test_targets_checks_off_and_the_toggle_off(sound: Life) -> None:
+def test_targets_disabled_checks_and_disabled_integration(sound: Life) -> None:
     proxied(sound)
     sound.bridge.settings["dns"]["targets"] = [HERE]
     sound.bridge.write_config(checks=True)

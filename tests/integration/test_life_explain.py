@@ -68,7 +68,7 @@ def explained(world: Life, name: str) -> dict[str, Any]:
     return data
 
 
-def test_no_step_is_missing_here() -> None:
+def test_tested_steps_match_the_program() -> None:
     assert STEPS == _STEPS
 
 
@@ -149,7 +149,7 @@ def test_every_state_has_its_reason_and_its_next_step(world: Life) -> None:
     world.bridge.sandbox.set_faults()
 
 
-def test_a_domain_that_does_not_resolve_is_told_as_that_even_if_its_target_is_not_known(world: Life) -> None:
+def test_unresolved_domain_is_reported_even_if_the_target_is_unknown(world: Life) -> None:
     world.bridge.adopt()
     world.names.point(**{"example.net": None})
     world.bridge.multisite.add_mapping(SHOP, SITE)
@@ -166,7 +166,7 @@ def test_a_domain_that_does_not_resolve_is_told_as_that_even_if_its_target_is_no
     assert explained(world, SHOP)["next_step"] == step
 
 
-def test_what_was_added_just_now_is_not_blocked_and_what_was_removed_has_a_past(world: Life) -> None:
+def test_new_domain_is_not_blocked_and_removed_domain_refers_to_the_log(world: Life) -> None:
     make_every_state(world)
     aliases = world.bridge.sandbox.aliases
     world.bridge.sandbox.aliases = aliases - {SHOP}
@@ -198,7 +198,7 @@ def each_has_its_reason(found: dict[str, dict[str, Any]]) -> None:
     assert found["failing.example.org"]["history"]
 
 
-def test_removals_wait_are_due_and_are_withheld(world: Life) -> None:
+def test_removal_waits_is_due_and_needs_approval(world: Life) -> None:
     multisite = world.bridge.multisite
     world.bridge.write_config(removal_delay="1m", removal_grace=AT_ONCE, checks=False)
     world.bridge.create_events_table()
@@ -226,7 +226,7 @@ def test_removals_wait_are_due_and_are_withheld(world: Life) -> None:
     )
 
 
-def test_what_the_toggle_keeps_back_is_told_with_it(world: Life) -> None:
+def test_disabled_integration_is_the_reported_reason(world: Life) -> None:
     world.bridge.adopt()
     world.names.point(**{SHOP: STRANGER})
     world.bridge.multisite.add_mapping(SHOP, SITE)
@@ -243,7 +243,7 @@ def test_what_the_toggle_keeps_back_is_told_with_it(world: Life) -> None:
         assert world.run("domain", *command, "--format=json").envelope["notes"][0]["code"] == "integration-off"
 
 
-def test_what_closte_lost_and_nobody_asks_for_is_gone(world: Life) -> None:
+def test_unwanted_domain_lost_by_closte_is_gone(world: Life) -> None:
     # So many that two fewer are believed.
     names = [f"c{i}.example.com" for i in range(30)]
     world.bridge.multisite.add_mappings_sql([(name, SITE) for name in names])
@@ -265,7 +265,7 @@ def test_what_closte_lost_and_nobody_asks_for_is_gone(world: Life) -> None:
     assert world.run("domain", "get", SHOP).code == 1
 
 
-def test_a_www_form_waits_for_its_dns(world: Life) -> None:
+def test_www_form_waits_for_its_dns(world: Life) -> None:
     set_option(world.bridge.multisite, "wp-ultimo_v2_settings", {"auto_create_www_subdomain": "always"})
     world.bridge.adopt()
     world.names.point(**{SHOP: HERE})
@@ -285,7 +285,7 @@ def test_a_www_form_waits_for_its_dns(world: Life) -> None:
     assert told["next_step"] == STEPS["www-unproven"].format(name=f"www.{other}", base=other)
 
 
-def test_from_alias_to_padlock_each_phase_is_told_with_its_evidence(world: Life) -> None:
+def test_each_phase_up_to_valid_https_shows_its_evidence(world: Life) -> None:
     world.bridge.adopt()
     world.names.point(**{SHOP: STRANGER})
     world.bridge.multisite.add_mapping(SHOP, SITE)
@@ -339,7 +339,7 @@ def has_its_padlock(world: Life) -> None:
     assert "\nHistory:\n  <time> " in shown
 
 
-def test_a_certificate_that_has_ended_is_told(world: Life) -> None:
+def test_expired_certificate_is_reported(world: Life) -> None:
     ended = datetime.datetime.now(datetime.UTC) - datetime.timedelta(days=3)
     world.bridge.adopt()
     world.names.point(**{SHOP: HERE})
@@ -350,7 +350,7 @@ def test_a_certificate_that_has_ended_is_told(world: Life) -> None:
     assert f'Warning: The certificate of "{SHOP}" expired 3 days ago.\n' in ran.err
 
 
-def test_stages_that_stay_are_told(world: Life) -> None:
+def test_stage_that_stays_has_its_reason(world: Life) -> None:
     world.bridge.adopt()
     world.names.point(**{SHOP: HERE})
     world.certificates.issue(SHOP)
@@ -359,7 +359,7 @@ def test_stages_that_stay_are_told(world: Life) -> None:
     assert "the stage stays: this mapping is disabled in Ultimate Multisite" in explained(world, SHOP)["why"]
 
 
-def test_a_look_that_never_ends_is_done_without(world: Life, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_endless_check_falls_back_to_the_last_verdict(world: Life, monkeypatch: pytest.MonkeyPatch) -> None:
     """A server that answers nobody: what is remembered is told."""
     monkeypatch.setattr("closte_bridge.cli.commands.domain_explain._CHECK_TIMEOUT", 0.5)
     world.bridge.adopt()
@@ -374,7 +374,7 @@ def test_a_look_that_never_ends_is_done_without(world: Life, monkeypatch: pytest
     assert "DNS ok, certificate ok" in told["checked"]
 
 
-def test_a_name_that_nobody_knows(world: Life) -> None:
+def test_unknown_domain_is_an_error(world: Life) -> None:
     ran = world.run("domain", "explain", "nobody.example.org")
     assert (ran.code, ran.out) == (1, "")
     assert ran.err.startswith('Error: Unknown domain "nobody.example.org": not found in WordPress or on Closte.\n')

@@ -20,7 +20,7 @@ SITE = 2
 SOON = 70.0
 
 
-def test_a_new_mapping_becomes_primary_as_by_ultimate_multisite(world: Life) -> None:
+def test_new_mapping_becomes_primary_as_in_ultimate_multisite(world: Life) -> None:
     """The site's own subdomain gives way to the first custom domain, and that one to no other: as the plugin has it."""
     own = f"shop.{world.bridge.multisite.main_domain}"
     world.bridge.adopt()
@@ -68,7 +68,7 @@ add_action('plugins_loaded', function () {
 """
 
 
-def test_one_that_comes_back_takes_nothing_over(world: Life) -> None:
+def test_returning_domain_does_not_become_primary_again(world: Life) -> None:
     """Somebody has made another name primary; a domain that we moved backwards does not change that when it returns."""
     own = f"shop.{world.bridge.multisite.main_domain}"
     world.bridge.adopt()
@@ -96,7 +96,7 @@ def test_one_that_comes_back_takes_nothing_over(world: Life) -> None:
     assert SHOP in world.primaries()
 
 
-def test_what_was_seen_for_another_site_proves_nothing(world: Life) -> None:
+def test_check_of_a_deleted_mapping_proves_nothing_for_its_successor(world: Life) -> None:
     """A name that is unmapped and mapped anew between two looks may have been let go by its owner since."""
     world.bridge.adopt()
     world.names.point(**{SHOP: HERE})
@@ -117,7 +117,7 @@ def test_what_was_seen_for_another_site_proves_nothing(world: Life) -> None:
         assert world.stage(SHOP)[0] == stage
 
 
-def test_one_that_was_forgotten_before_adoption_takes_nothing_over(world: Life) -> None:
+def test_mapping_older_than_adoption_does_not_become_primary(world: Life) -> None:
     """Ultimate Multisite never looks at a row that `wp wu domain create` made: it may have been there for a year."""
     own = f"shop.{world.bridge.multisite.main_domain}"
     world.names.point(**{SHOP: HERE, own: HERE})
@@ -132,7 +132,7 @@ def test_one_that_was_forgotten_before_adoption_takes_nothing_over(world: Life) 
     assert world.primaries() == {own}
 
 
-def test_what_two_sites_claim_becomes_neithers_primary_domain(world: Life) -> None:
+def test_contested_domain_becomes_no_sites_primary_domain(world: Life) -> None:
     world.bridge.adopt()
     world.names.point(**{SHOP: HERE})
     world.certificates.issue(SHOP)
@@ -165,7 +165,7 @@ add_filter('pre_http_request', function ($given, $arguments, $url) {
 """
 
 
-def test_behind_a_cdn_the_network_itself_must_answer(world: Life) -> None:
+def test_wordpress_must_answer_behind_a_cdn(world: Life) -> None:
     """A CDN with a valid certificate may still lead to the customer's old host; then nothing moves."""
     world.bridge.adopt()
     world.names.behind_cdn = {"example.org"}
@@ -194,7 +194,7 @@ def test_behind_a_cdn_the_network_itself_must_answer(world: Life) -> None:
     assert world.stage(SHOP) == ("done", True)
 
 
-def test_behind_a_cdn_a_person_may_know_better(world: Life) -> None:
+def test_revive_moves_a_stage_behind_a_cdn_without_proof(world: Life) -> None:
     world.bridge.adopt()
     world.names.behind_cdn = {"example.org"}
     world.names.point(**{SHOP: STRANGER})

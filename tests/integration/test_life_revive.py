@@ -27,7 +27,7 @@ def given_up(world: Life, *rows: tuple[str, int]) -> None:
     world.bridge.adopt()
 
 
-def test_where_checks_are_off_it_looks_all_the_same(world: Life) -> None:
+def test_revive_checks_even_if_checks_are_disabled(world: Life) -> None:
     given_up(world, (SHOP, SITE), (OTHER, SITE))
     world.bridge.write_config(checks=False)
     assert world.run("sync").code == 0
@@ -38,7 +38,7 @@ def test_where_checks_are_off_it_looks_all_the_same(world: Life) -> None:
     assert world.stage(OTHER) == ("failed", False)
 
 
-def test_one_that_stays_is_an_error_beside_one_that_moves(world: Life) -> None:
+def test_one_unrevived_domain_is_an_error(world: Life) -> None:
     given_up(world, (SHOP, SITE), (OTHER, SITE))
     world.names.point(**{OTHER: STRANGER})
     ran = world.run("domain", "revive", SHOP, OTHER, "--yes", "--format=json")
@@ -52,7 +52,7 @@ def test_one_that_stays_is_an_error_beside_one_that_moves(world: Life) -> None:
     assert world.stage(OTHER) == ("failed", False)
 
 
-def test_a_name_that_several_sites_claim_is_not_asked_about(world: Life) -> None:
+def test_contested_domain_is_not_offered_for_revival(world: Life) -> None:
     given_up(world, (SHOP, SITE), (SHOP, 1))
     ran = world.run("domain", "revive", SHOP, answer="y\n")
     assert ran.code == 4
@@ -60,7 +60,7 @@ def test_a_name_that_several_sites_claim_is_not_asked_about(world: Life) -> None
     assert ran.err.startswith(f'Error: Could not reactivate "{SHOP}": mapped to several sites (1, 2).\n')
 
 
-def test_a_mapping_of_another_network_is_not_ours_to_revive(world: Life) -> None:
+def test_mapping_of_another_network_is_not_revived(world: Life) -> None:
     multisite = world.bridge.multisite
     multisite.sql("INSERT INTO wp_blogs (blog_id, site_id, domain, path) VALUES (9, 2, 'second.example.com', '/')")
     given_up(world, (SHOP, SITE), (OTHER, 9))
@@ -71,7 +71,7 @@ def test_a_mapping_of_another_network_is_not_ours_to_revive(world: Life) -> None
     assert (nowhere.code, nowhere.codes) == (1, ["not-mapped"])
 
 
-def test_a_row_in_another_spelling_is_found(world: Life) -> None:
+def test_mapping_in_another_spelling_is_found(world: Life) -> None:
     given_up(world, ("Shop.Example.ORG", SITE))
     ran = world.run("domain", "revive", SHOP, "--yes")
     assert ran.code == 0, ran
@@ -79,7 +79,7 @@ def test_a_row_in_another_spelling_is_found(world: Life) -> None:
     assert row["stage"] == "done"
 
 
-def test_nobody_is_asked_where_nothing_may_be_changed(world: Life) -> None:
+def test_revive_does_not_prompt_without_authority(world: Life) -> None:
     given_up(world, (SHOP, SITE))
     set_option(world.bridge.multisite, "closte_bridge_owner", None)
     ran = world.run("domain", "revive", SHOP, answer="y\n")

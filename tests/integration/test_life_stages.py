@@ -26,7 +26,7 @@ SITE = 2
 SOON = 70.0
 
 
-def test_from_wrong_dns_to_the_padlock(world: Life) -> None:
+def test_mapping_moves_from_incorrect_dns_to_done(world: Life) -> None:
     world.bridge.adopt()
     world.names.point(**{SHOP: STRANGER})
     world.bridge.multisite.add_mapping(SHOP, SITE)
@@ -55,7 +55,7 @@ def test_from_wrong_dns_to_the_padlock(world: Life) -> None:
     assert f"{SHOP},stage,checking-ssl-cert -> done" in check_state
 
 
-def test_what_ultimate_multisite_gave_up_comes_alive(world: Life) -> None:
+def test_stage_that_failed_after_adoption_recovers(world: Life) -> None:
     """Given up after adoption: by itself. Created with `wp wu domain create`, whose check is never enqueued: too."""
     world.bridge.adopt()
     world.names.point(**{SHOP: HERE, OTHER: HERE})
@@ -70,7 +70,7 @@ def test_what_ultimate_multisite_gave_up_comes_alive(world: Life) -> None:
     assert world.stage(OTHER) == ("done", True)
 
 
-def test_given_up_before_stays_so_whoever_touches_the_row(world: Life) -> None:
+def test_stage_that_failed_before_adoption_stays_after_a_save(world: Life) -> None:
     """Somebody saves the mapping after adoption: it is given up as it was, and not since."""
     world.names.point(**{SHOP: HERE})
     world.certificates.issue(SHOP)
@@ -91,7 +91,7 @@ def test_given_up_before_stays_so_whoever_touches_the_row(world: Life) -> None:
     assert world.stage(SHOP) == ("done", True)
 
 
-def test_adopting_again_gives_nothing_up(world: Life) -> None:
+def test_second_adoption_keeps_later_failures_recoverable(world: Life) -> None:
     """What was given up between two adoptions by the same engine was so on its watch."""
     world.bridge.adopt()
     world.names.point(**{SHOP: HERE})
@@ -105,7 +105,7 @@ def test_adopting_again_gives_nothing_up(world: Life) -> None:
     assert world.stage(SHOP) == ("done", True)
 
 
-def test_several_move_in_one_process_and_only_when_something_changes(world: Life) -> None:
+def test_several_stages_move_in_one_process_only_on_changes(world: Life) -> None:
     names = [f"{label}.example.org" for label in ("a", "b", "c", "d")]
     world.bridge.adopt()
     world.names.point(**dict.fromkeys(names, HERE))
@@ -127,7 +127,7 @@ def _stamp(**ahead: float) -> str:
     return then.strftime("%Y-%m-%d %H:%M:%S")
 
 
-def test_what_was_given_up_before_comes_alive_by_command_alone(world: Life) -> None:
+def test_stage_that_failed_before_adoption_moves_by_command_only(world: Life) -> None:
     world.names.point(**{SHOP: HERE, OTHER: STRANGER})
     world.certificates.issue(SHOP)
     world.bridge.multisite.add_mappings_sql([(SHOP, SITE), (OTHER, SITE)], stage="failed")
@@ -160,7 +160,7 @@ def test_what_was_given_up_before_comes_alive_by_command_alone(world: Life) -> N
     assert world.stage(OTHER) == ("failed", False)
 
 
-def test_a_person_who_switched_it_off_is_respected(world: Life) -> None:
+def test_deactivated_mapping_is_left_unchanged(world: Life) -> None:
     world.bridge.adopt()
     world.names.point(**{SHOP: HERE})
     world.certificates.issue(SHOP)
@@ -173,7 +173,7 @@ def test_a_person_who_switched_it_off_is_respected(world: Life) -> None:
     assert SHOP in world.bridge.aliases
 
 
-def test_the_plan_shows_what_would_move(world: Life) -> None:
+def test_plan_shows_pending_stage_changes(world: Life) -> None:
     """What a sync that was killed before it could write the stages has left."""
     world.bridge.adopt()
     world.names.point(**{SHOP: HERE})
@@ -197,7 +197,7 @@ def test_the_plan_shows_what_would_move(world: Life) -> None:
 
 
 @pytest.mark.parametrize("moment", ["before", "after"])
-def test_killed_while_stages_are_written(world: Life, moment: str) -> None:
+def test_run_killed_while_writing_stages_is_completed_by_the_next(world: Life, moment: str) -> None:
     """With -9, before WordPress heard of it or after WordPress did it: the next run comes to the same end."""
     world.bridge.adopt()
     world.names.point(**{SHOP: HERE})
@@ -215,7 +215,7 @@ def test_killed_while_stages_are_written(world: Life, moment: str) -> None:
     assert world.run("plan", "--detailed-exitcode").code == 0
 
 
-def test_backwards_only_after_an_hour_of_failures(world: Life) -> None:
+def test_stage_moves_back_only_after_an_hour_of_failures(world: Life) -> None:
     world.bridge.adopt()
     world.names.point(**{SHOP: HERE})
     world.certificates.issue(SHOP)
@@ -241,7 +241,7 @@ def test_backwards_only_after_an_hour_of_failures(world: Life) -> None:
     assert world.stage(SHOP) == ("checking-dns", False)
 
 
-def test_a_view_that_is_wrong_takes_nothing_with_it(world: Life) -> None:
+def test_mass_failure_moves_few_stages_back(world: Life) -> None:
     """A portal before this machine answers for everybody: what visitors see is well."""
     names = [f"{label}.example.org" for label in ("a", "b", "c", "d", "e")]
     world.bridge.adopt()
@@ -268,7 +268,7 @@ def test_a_view_that_is_wrong_takes_nothing_with_it(world: Life) -> None:
     assert [name for name in names if world.stage(name)[0] != "done"] == names[:2]
 
 
-def test_never_backwards_for_a_domain_that_serves(world: Life) -> None:
+def test_stage_of_a_serving_domain_never_moves_back(world: Life) -> None:
     """One address of two has the certificate: the visitor who gets that one has a padlock."""
     world.bridge.adopt()
     world.names.point(**{SHOP: HERE})
@@ -286,7 +286,7 @@ def test_never_backwards_for_a_domain_that_serves(world: Life) -> None:
 # -- the `www.` form ---------------------------------------------------------------------------------------------------
 
 
-def test_the_www_form_is_added_once_it_leads_here_and_stays(world: Life) -> None:
+def test_www_form_is_added_once_it_points_here_and_stays(world: Life) -> None:
     www = f"www.{SHOP}"
     set_option(world.bridge.multisite, "wp-ultimo_v2_settings", {"auto_create_www_subdomain": "always"})
     world.bridge.adopt()
@@ -312,7 +312,7 @@ def test_the_www_form_is_added_once_it_leads_here_and_stays(world: Life) -> None
 # -- certificates that end ---------------------------------------------------------------------------------------------
 
 
-def test_a_certificate_that_ends_is_told(world: Life) -> None:
+def test_ending_certificate_is_reported_everywhere(world: Life) -> None:
     world.bridge.adopt()
     world.names.point(**{SHOP: HERE, OTHER: HERE})
     now = datetime.datetime.now(datetime.UTC)

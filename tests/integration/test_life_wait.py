@@ -84,7 +84,7 @@ class Terminal:
         os.close(self._leader)
 
 
-def test_sync_follows_to_the_padlock(world: Life) -> None:
+def test_sync_wait_follows_a_domain_to_valid_https(world: Life) -> None:
     """As a process of its own, while DNS and the certificate come to be right."""
     bridge = world.bridge
     set_option(
@@ -119,7 +119,7 @@ def test_sync_follows_to_the_padlock(world: Life) -> None:
     assert world.stage(SHOP) == ("done", True)
 
 
-def test_a_terminal_shows_a_table_that_changes(world: Life) -> None:
+def test_terminal_shows_a_live_table(world: Life) -> None:
     bridge = world.bridge
     set_option(
         bridge.multisite, "wp-ultimo_v2_settings", {"auto_create_www_subdomain": "never", "dns_check_interval": 10}
@@ -158,7 +158,7 @@ class Pauses:
         return self._passed
 
 
-def test_trouble_meanwhile_is_no_reason_to_give_up(world: Life, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_temporary_error_does_not_end_the_wait(world: Life, monkeypatch: pytest.MonkeyPatch) -> None:
     """WordPress is away for a while; when it is so to the end, that is said too."""
     world.bridge.adopt()
     world.names.point(**{SHOP: HERE})
@@ -182,7 +182,7 @@ def test_trouble_meanwhile_is_no_reason_to_give_up(world: Life, monkeypatch: pyt
     assert world.stage(SHOP) == ("done", True)
 
 
-def test_trouble_to_the_end_is_told(world: Life, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_lasting_error_is_reported_at_the_timeout(world: Life, monkeypatch: pytest.MonkeyPatch) -> None:
     world.bridge.adopt()
     world.names.point(**{SHOP: HERE})
     world.bridge.multisite.add_mapping(SHOP, 2)
@@ -195,7 +195,7 @@ def test_trouble_to_the_end_is_told(world: Life, monkeypatch: pytest.MonkeyPatch
     assert {problem["code"] for problem in ran.envelope["errors"]} == {"maintenance", "no-padlock"}
 
 
-def test_without_names_it_follows_what_the_first_run_adds(world: Life) -> None:
+def test_wait_without_domains_follows_the_added_ones(world: Life) -> None:
     world.bridge.adopt()
     world.names.point(**{SHOP: HERE, "late.example.org": STRANGER})
     world.certificates.issue(SHOP)
@@ -207,7 +207,7 @@ def test_without_names_it_follows_what_the_first_run_adds(world: Life) -> None:
     assert f'"{SHOP}"' not in ran.err
 
 
-def test_what_the_first_run_withheld_is_told_in_the_end(world: Life, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_removals_needing_approval_are_reported_after_the_wait(world: Life, monkeypatch: pytest.MonkeyPatch) -> None:
     """The rounds that follow are about the names alone that are waited for."""
     world.bridge.write_config(removal_grace=AT_ONCE)
     world.bridge.adopt()
@@ -233,7 +233,7 @@ def test_what_the_first_run_withheld_is_told_in_the_end(world: Life, monkeypatch
     assert {*many} <= world.bridge.aliases
 
 
-def test_what_cannot_arrive_is_not_waited_for(world: Life, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_unreachable_goal_is_not_awaited(world: Life, monkeypatch: pytest.MonkeyPatch) -> None:
     """A slip of the keyboard, and a network that nothing may be changed of."""
     world.bridge.adopt()
     monkeypatch.setattr("closte_bridge.cli.commands.sync_wait.time", pauses := Pauses(lambda _: None))
@@ -247,7 +247,7 @@ def test_what_cannot_arrive_is_not_waited_for(world: Life, monkeypatch: pytest.M
     assert pauses.count == 0
 
 
-def test_one_that_does_not_arrive_in_time(world: Life) -> None:
+def test_timeout_is_an_error_with_the_next_step(world: Life) -> None:
     world.bridge.adopt()
     world.names.point(**{SHOP: STRANGER})
     world.bridge.multisite.add_mapping(SHOP, 2)
@@ -258,7 +258,7 @@ def test_one_that_does_not_arrive_in_time(world: Life) -> None:
     assert problem["hint"] == f"Change the A record of {SHOP} to {HERE}. It currently points to {STRANGER}."
 
 
-def test_another_hosts_padlock_is_none(world: Life) -> None:
+def test_valid_https_on_another_host_does_not_count(world: Life) -> None:
     """The customer's old host has a valid certificate: visitors have a padlock, and are not here."""
     world.bridge.adopt()
     world.names.point(**{SHOP: STRANGER})
@@ -271,7 +271,7 @@ def test_another_hosts_padlock_is_none(world: Life) -> None:
     assert ran.envelope["cost"]["wp_calls"] > 0
 
 
-def test_check_looks_at_any_name(world: Life) -> None:
+def test_domain_check_accepts_any_domain_and_stores_nothing(world: Life) -> None:
     """Mapped or not; nothing is changed or remembered."""
     world.names.point(**{SHOP: HERE, "other.example.com": STRANGER})
     world.certificates.issue(SHOP)
@@ -288,7 +288,7 @@ def test_check_looks_at_any_name(world: Life) -> None:
     assert not world.bridge.state.exists()
 
 
-def test_looks_are_left_to_the_next_run_when_something_happened(world: Life) -> None:
+def test_checks_yield_to_an_event_and_stay_due(world: Life) -> None:
     """A server that keeps silent would take minutes; what is to be added is not kept waiting by it."""
     world.bridge.adopt()
     world.bridge.multisite.add_mapping(SHOP, 2)

@@ -156,7 +156,7 @@ def another_run_is_waited_for(bridge: Bridge, watch: Watching) -> None:
     wait_until(lambda: "late.example.com" in bridge.aliases)
 
 
-def test_a_day_of_a_watch(bridge: Bridge) -> None:
+def test_watch_handles_events_locks_and_reloads(bridge: Bridge) -> None:
     bridge.create_events_table()
     with watching(bridge) as watch:
         watch.ready()
@@ -186,7 +186,7 @@ def test_a_day_of_a_watch(bridge: Bridge) -> None:
 
 
 @pytest.mark.skipif(os.geteuid() != 0, reason="only root makes a sandbox")
-def test_a_sandbox_without_the_database_is_told_also_where_there_is_none(bridge: Bridge) -> None:
+def test_service_sandbox_without_database_access_is_reported(bridge: Bridge) -> None:
     """As of systemd, with SQLite: the service fails while whatever is run by hand succeeds."""
     site = str(bridge.multisite.path)
     closed = 'mount --bind "$0" "$0" && mount -o remount,bind,ro "$0" && exec "$@"'
@@ -209,7 +209,7 @@ def test_a_sandbox_without_the_database_is_told_also_where_there_is_none(bridge:
         watch.end()
 
 
-def test_it_stops_in_the_middle_of_a_slow_answer_and_loses_nothing(bridge: Bridge) -> None:
+def test_watch_stops_during_a_slow_answer_without_loss(bridge: Bridge) -> None:
     bridge.sandbox.behaviour = SandboxOptions(slow=SLOW)
     bridge.sandbox.set_faults("slow:1:1@shop.example.org", "slow:1:1@more.example.org")
     bridge.multisite.add_mappings_sql([("shop.example.org", 1)])
@@ -241,7 +241,7 @@ def test_it_stops_in_the_middle_of_a_slow_answer_and_loses_nothing(bridge: Bridg
     assert listed == ["example.net,own,false", "more.example.org,in step,true", "shop.example.org,in step,true"]
 
 
-def test_it_stops_in_the_middle_of_a_slow_wp_and_takes_it_along(bridge: Bridge) -> None:
+def test_watch_stops_during_a_slow_wp_and_ends_it(bridge: Bridge) -> None:
     pid_file = bridge.folder / "pid"
     slow = write_script(bridge.folder / "slow-wp", f"echo $$ > {pid_file}\nexec sleep {SLOW:.0f}")
     bridge.settings["wp"]["command"] = [str(slow)]
@@ -254,7 +254,7 @@ def test_it_stops_in_the_middle_of_a_slow_wp_and_takes_it_along(bridge: Bridge) 
     wait_until(lambda: ended(pid))
 
 
-def test_it_stops_in_the_middle_of_slow_dns(bridge: Bridge) -> None:
+def test_watch_stops_during_slow_dns(bridge: Bridge) -> None:
     bridge.multisite.add_mappings_sql([("shop.example.org", 1)])
     with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as silent:
         silent.bind(("127.0.0.1", 0))
@@ -283,7 +283,9 @@ def _asks_dns(_: Bridge, __: Watching, silent: socket.socket) -> None:
 
 
 @pytest.mark.parametrize("busy", [_waits, _asks_wp, _asks_dns])
-def test_it_stops_within_two_seconds(bridge: Bridge, busy: Callable[[Bridge, Watching, socket.socket], None]) -> None:
+def test_watch_stops_within_two_seconds(
+    bridge: Bridge, busy: Callable[[Bridge, Watching, socket.socket], None]
+) -> None:
     if busy is _asks_wp:
         script = f"touch {bridge.folder / 'asked'}\nexec sleep {SLOW:.0f}"
         bridge.settings["wp"]["command"] = [str(write_script(bridge.folder / "slow-wp", script))]

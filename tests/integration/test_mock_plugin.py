@@ -42,7 +42,7 @@ NEW_RECORD = [
 ]
 
 
-def test_whoever_skips_plugins_switches_mapped_domains_off(multisite: Multisite) -> None:
+def test_wp_with_skip_plugins_disables_mapped_domains(multisite: Multisite) -> None:
     multisite.wp("eval", "1;")
     assert multisite.serves_mapped_domains()
     multisite.wp("eval", "1;", "--skip-plugins")
@@ -70,14 +70,14 @@ def names(fired: list[tuple[str, list[object]]]) -> list[str]:
     return [name for name, _ in fired]
 
 
-def test_it_says_who_it_is(multisite: Multisite) -> None:
+def test_plugin_reports_its_version(multisite: Multisite) -> None:
     assert multisite.php_json("[WP_ULTIMO_VERSION, \\WP_Ultimo::VERSION]") == ["2.14.2", "2.14.2"]
     assert int(multisite.network_option("wu_setup_finished")) > 0
     multisite.php("delete_network_option(null, 'wu_setup_finished');")
     assert multisite.wp("wu", "domain", "list", check=False).returncode == 1
 
 
-def test_settings_are_absent_until_somebody_saves_them(multisite: Multisite) -> None:
+def test_settings_are_absent_until_saved(multisite: Multisite) -> None:
     assert not multisite.network_option("wp-ultimo_v2_settings")
     assert multisite.php_json("wu_get_setting('dns_check_interval', 300)") == 300
     assert multisite.php_json("wu_get_setting('enable_domain_mapping')") is False
@@ -86,7 +86,7 @@ def test_settings_are_absent_until_somebody_saves_them(multisite: Multisite) -> 
     assert multisite.php_json("wu_get_setting('dns_check_interval', 300)") == 10
 
 
-def test_a_new_site_gets_its_record(recording: Multisite) -> None:
+def test_new_site_gets_its_domain_record(recording: Multisite) -> None:
     blog_id = recording.create_site("one")
     fired = hooks(recording)
     assert names(fired) == [
@@ -118,7 +118,7 @@ def test_a_new_site_gets_its_record(recording: Multisite) -> None:
     assert recording.jobs() == [("wu_async_process_domain_stage", {"domain_id": 1})] * 2
 
 
-def test_a_shared_base_domain_is_nobodys_record(recording: Multisite) -> None:
+def test_shared_base_domain_gets_no_record(recording: Multisite) -> None:
     recording.add_mu_plugin(
         "bases", "add_filter('wu_checkout_form_base_domains', fn($domains) => ['www.Shared.example.com']);"
     )
@@ -139,13 +139,13 @@ def test_a_shared_base_domain_is_nobodys_record(recording: Multisite) -> None:
         assert recording.php_json(manager, domain) is False, domain
 
 
-def test_a_filter_switches_the_record_off(recording: Multisite) -> None:
+def test_filter_disables_the_record(recording: Multisite) -> None:
     recording.add_mu_plugin("off", "add_filter('wu_should_create_domain_record_for_site', '__return_false');")
     recording.create_site("one")
     assert recording.mappings() == []
 
 
-def test_a_duplicated_site_gets_its_record(recording: Multisite) -> None:
+def test_duplicated_site_gets_its_record(recording: Multisite) -> None:
     source = recording.create_site("one")
     hooks(recording)
     blog_id = recording.duplicate_site(source, "two.example.net")
@@ -156,7 +156,7 @@ def test_a_duplicated_site_gets_its_record(recording: Multisite) -> None:
     assert recording.domains() == ["one.example.net", "two.example.net"]
 
 
-def test_renaming_and_deleting(recording: Multisite) -> None:
+def test_renamed_and_deleted_mappings_fire_their_hooks(recording: Multisite) -> None:
     blog_id = recording.create_site("one")
     row = recording.add_mapping("Shop.Example.com", blog_id)
     hooks(recording)
@@ -180,7 +180,7 @@ def test_renaming_and_deleting(recording: Multisite) -> None:
     ]
 
 
-def test_the_rows_of_a_deleted_site_stay(recording: Multisite) -> None:
+def test_mappings_of_a_deleted_site_stay(recording: Multisite) -> None:
     blog_id = recording.create_site("one")
     recording.add_mapping("shop.example.com", blog_id)
     hooks(recording)
@@ -199,7 +199,7 @@ REFUSED = (
 ACCEPTED = ("xn--bcher-kva.example.com", "UPPER.Example.COM", "a-b.example.com", "9.example.com", "a.co")
 
 
-def test_what_the_model_refuses(multisite: Multisite) -> None:
+def test_model_refuses_invalid_domains(multisite: Multisite) -> None:
     create = "wu_create_domain(['domain' => $name, 'blog_id' => 1])"
     call = f"array_map(fn($name) => is_wp_error({create}), json_decode($args[0], true))"
     assert multisite.php_json(call, json.dumps(REFUSED)) == [True] * len(REFUSED)
@@ -211,7 +211,7 @@ def test_what_the_model_refuses(multisite: Multisite) -> None:
     assert multisite.php_json(bad_stage) is True
 
 
-def test_lists_end_after_a_hundred_rows(multisite: Multisite) -> None:
+def test_lists_are_limited_to_a_hundred_rows(multisite: Multisite) -> None:
     multisite.add_mappings_sql((f"d{number}.example.com", 1) for number in range(252))
     assert multisite.wp("wu", "domain", "list", "--format=count").stdout.strip() == "100"
     listing = multisite.wp("wu", "domain", "list", "--format=json").stdout
@@ -227,7 +227,7 @@ def test_lists_end_after_a_hundred_rows(multisite: Multisite) -> None:
     assert multisite.php_json("wu_get_domains()[0]->get_id()") == 252
 
 
-def test_the_table_has_no_unique_key(multisite: Multisite) -> None:
+def test_table_has_no_unique_key(multisite: Multisite) -> None:
     multisite.add_mappings_sql([("twice.example.com", 1), ("twice.example.com", 2)])
     assert multisite.domains() == ["twice.example.com"] * 2
 
@@ -243,7 +243,7 @@ def test_every_save_flushes_the_object_cache(multisite: Multisite) -> None:
     assert multisite.php_json(code) is False
 
 
-def test_the_command_creates_without_a_stage_check(multisite: Multisite) -> None:
+def test_wp_wu_domain_create_queues_no_stage_check(multisite: Multisite) -> None:
     create = ("wu", "domain", "create", "--blog_id=1")
     row = multisite.wp(*create, "--domain=shop.example.com", "--porcelain").stdout.strip()
     assert multisite.jobs() == []
@@ -268,7 +268,7 @@ def test_stages_decide_whether_a_mapping_is_active(multisite: Multisite) -> None
     assert multisite.php_json(call, json.dumps(stages)) == [False, False, True, True, False, False]
 
 
-def test_a_domain_that_becomes_ready_becomes_primary(multisite: Multisite) -> None:
+def test_first_ready_custom_domain_becomes_primary(multisite: Multisite) -> None:
     blog_id = multisite.create_site("one")
     multisite.add_mapping("first.example.com", blog_id)
     multisite.add_mapping("second.example.com", blog_id)
@@ -291,7 +291,7 @@ def check_stage(multisite: Multisite, row: int, tries: int) -> None:
     multisite.php("do_action('wu_async_process_domain_stage', (int) $args[0], (int) $args[1]);", str(row), str(tries))
 
 
-def test_the_stage_machine(multisite: Multisite) -> None:
+def test_stage_checks_advance_and_give_up(multisite: Multisite) -> None:
     multisite.add_mu_plugin("loopback", LOOPBACK)
     row = multisite.add_mapping("shop.invalid", 1)
     check_stage(multisite, row, 3)
@@ -325,7 +325,7 @@ LISTENERS = """(function () {
 PROVIDER = "WP_Ultimo\\Integrations\\Providers\\Closte\\Closte_Domain_Mapping"
 
 
-def test_the_built_in_provider_listens_when_it_is_on_and_has_a_key(multisite: Multisite) -> None:
+def test_built_in_provider_needs_activation_and_a_key(multisite: Multisite) -> None:
     assert multisite.php_json(LISTENERS) == []
     multisite.enable_closte(api_key=None)
     assert multisite.php_json(LISTENERS) == []
@@ -359,7 +359,7 @@ def test_one_added_domain_costs_five_requests(multisite: Multisite) -> None:
     assert urls == [base + call for call in calls]
 
 
-def test_the_encrypted_key(multisite: Multisite) -> None:
+def test_encrypted_key_can_be_decrypted(multisite: Multisite) -> None:
     store = "\\WP_Ultimo\\Helpers\\Credential_Store"
     option = "wu_hosting_credential_CLOSTE_CLIENT_API_KEY"
     multisite.php(f"update_network_option(null, '{option}', {store}::encrypt('s3cret-Key'));")
@@ -377,7 +377,7 @@ def test_the_encrypted_key(multisite: Multisite) -> None:
     assert len(multisite.php_json(LISTENERS)) == 4
 
 
-def test_the_columns(multisite: Multisite) -> None:
+def test_table_columns_are_known(multisite: Multisite) -> None:
     columns = "array_column($GLOBALS['wpdb']->get_results('SHOW COLUMNS FROM " + TABLE + "', ARRAY_A), 'Type', 'Field')"
     found = multisite.php_json(columns)
     assert found["domain"] == "varchar(191)"

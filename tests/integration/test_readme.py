@@ -52,19 +52,19 @@ def step(output: str, command: str, number: int = 0) -> str:
     return [part for part in steps(output) if part.split("\n")[0] == f"$ {command}"][number]
 
 
-def test_it_ends_with_what_became_of_it(demo: str) -> None:
+def test_demo_ends_with_its_result(demo: str) -> None:
     assert re.fullmatch(
         r"Demo passed: all \d+ commands ended with the expected exit code\.",
         demo.rstrip("\n").split("\n")[-1],
     )
 
 
-def test_it_says_what_is_not_real(demo: str) -> None:
+def test_demo_names_its_mocks(demo: str) -> None:
     assert ("a mock of Ultimate Multisite as the plugin" in demo) is is_mock_plugin()
     assert "Closte's side is `closte-bridge sandbox` on this machine" in demo
 
 
-def test_nothing_happens_before_adoption(demo: str) -> None:
+def test_nothing_changes_before_adoption(demo: str) -> None:
     refused = step(demo, "closte-bridge sync --format=count")
     assert "Error: " in refused
     assert refused.endswith("(exit code 7)")
@@ -77,19 +77,19 @@ def test_the_second_sync_does_nothing(demo: str) -> None:
     assert "1 API call (" in second
 
 
-def test_a_failure_is_told_and_recovers(demo: str) -> None:
+def test_failure_is_reported_and_retried(demo: str) -> None:
     failed = step(demo, "closte-bridge sync", 2)
     assert re.search(r"^Error: .*\b0 of 1 domain\b", failed, re.MULTILINE)
     assert failed.endswith("(exit code 4)")
     assert re.search(r"^Success: .*\b1 of 1 domain\b", step(demo, "closte-bridge sync --retry"), re.MULTILINE)
 
 
-def test_a_removed_mapping_waits_and_goes(demo: str) -> None:
+def test_removed_mapping_waits_and_is_then_removed(demo: str) -> None:
     assert re.search(r"^ +~- garden\.example\.org ", step(demo, "closte-bridge sync", 3), re.MULTILINE)
     assert re.search(r"^Success: .*\b1 of 1 domain\b", step(demo, "closte-bridge sync", 4), re.MULTILINE)
 
 
-def test_a_mass_removal_waits_for_a_person(demo: str) -> None:
+def test_mass_removal_waits_for_approval(demo: str) -> None:
     waiting = step(demo, "closte-bridge sync", 5)
     assert len(re.findall(r"^ +! +fair-202\d\.example\.org ", waiting, re.MULTILINE)) == 4
     assert "Success" not in waiting

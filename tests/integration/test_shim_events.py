@@ -27,7 +27,7 @@ def bridge(multisite: Multisite, tmp_path: Path) -> Iterator[Bridge]:
         yield bridge
 
 
-def test_mappings(network: Multisite) -> None:
+def test_mapping_changes_are_recorded(network: Multisite) -> None:
     site = network.create_site("one")
     clear_events(network)
     network.add_mapping("shop.example.com", site)
@@ -42,7 +42,7 @@ def test_mappings(network: Multisite) -> None:
     ]
 
 
-def test_sites(network: Multisite) -> None:
+def test_site_changes_are_recorded(network: Multisite) -> None:
     site = network.create_site("one")
     name = "one.example.net"
     assert events(network) == [("mapping_added", site, name, None), ("site_created", site, name, None)]
@@ -68,7 +68,7 @@ def test_sites(network: Multisite) -> None:
     assert [(kind, domain) for kind, _, domain, _ in events(network)] == [("mapping_removed", "shop.example.com")]
 
 
-def test_a_site_that_takes_its_rows_with_it(network: Multisite) -> None:
+def test_deleted_site_with_its_mappings_lists_their_domains(network: Multisite) -> None:
     site = network.create_site("one")
     network.add_mapping("shop.example.com", site)
     clear_events(network)
@@ -80,7 +80,7 @@ def test_a_site_that_takes_its_rows_with_it(network: Multisite) -> None:
     assert sorted(events(network)[-1][3]["domains"]) == ["one.example.net", "shop.example.com"]
 
 
-def test_a_duplicate(network: Multisite) -> None:
+def test_duplicated_site_is_recorded(network: Multisite) -> None:
     source = network.create_site("one")
     clear_events(network)
     copy = network.duplicate_site(source, "two.example.net")
@@ -90,7 +90,7 @@ def test_a_duplicate(network: Multisite) -> None:
     assert network.domains().count("two.example.net") == 1
 
 
-def test_settings_and_toggle(network: Multisite) -> None:
+def test_settings_and_toggle_changes_are_recorded(network: Multisite) -> None:
     network.enable_closte(enabled=False)
     network.enable_closte(enabled=False)
     network.enable_closte()
@@ -106,7 +106,7 @@ def test_settings_and_toggle(network: Multisite) -> None:
     ]
 
 
-def test_what_the_checks_of_ultimate_multisite_change_is_nothing_to_look_at(network: Multisite) -> None:
+def test_stage_checks_of_ultimate_multisite_record_no_event(network: Multisite) -> None:
     site = network.create_site("one")
     network.add_mapping("shop.example.com", site)
     clear_events(network)
@@ -115,7 +115,7 @@ def test_what_the_checks_of_ultimate_multisite_change_is_nothing_to_look_at(netw
     assert events(network) == []
 
 
-def test_the_engines_own_calls_make_no_events(network: Multisite) -> None:
+def test_calls_by_closte_bridge_record_no_event(network: Multisite) -> None:
     network.create_site("one")
     clear_events(network)
     network.php("define('CLOSTE_BRIDGE_ENGINE', true); wu_get_domain_by_domain('one.example.net')->delete();")
@@ -123,14 +123,14 @@ def test_the_engines_own_calls_make_no_events(network: Multisite) -> None:
     assert events(network) == []
 
 
-def test_a_request_with_too_many_says_everything(network: Multisite) -> None:
+def test_event_flood_becomes_one_event(network: Multisite) -> None:
     network.php(
         r"""for ($i = 0; $i < 1500; $i++) { Closte_Bridge\run('Events', 'domain_changed', ['new', "$i.example"]); }"""
     )
     assert events(network) == [("everything", 0, "", None)]
 
 
-def test_a_request_with_too_many_tells_each_network(network: Multisite) -> None:
+def test_event_flood_is_recorded_for_each_network(network: Multisite) -> None:
     network.sql("INSERT INTO wp_site (id, domain, path) VALUES (2, 'second.example.com', '/')")
     set_option(network, "closte_bridge_owner", {"engine": "e2", "host": "h", "since": "s"}, network_id=2)
     second = network.create_site("one")
@@ -146,25 +146,25 @@ def test_a_request_with_too_many_tells_each_network(network: Multisite) -> None:
     assert [(row["network_id"], row["kind"]) for row in told] == [("1", "everything"), ("2", "everything")]
 
 
-def test_one_event_is_noted_once(network: Multisite) -> None:
+def test_repeated_event_in_one_request_is_recorded_once(network: Multisite) -> None:
     network.php("for ($i = 0; $i < 5; $i++) { do_action('archive_blog', 1); }")
     assert events(network) == [("site_archived", 1, "example.net", None)]
 
 
 @pytest.mark.parametrize("before", ["", "do_action('unarchive_blog', 1);"])
-def test_what_happens_at_the_very_end_is_noted_too(network: Multisite, before: str) -> None:
+def test_late_shutdown_events_are_recorded(network: Multisite, before: str) -> None:
     """Others may work at the last priority of the last hook, before or after what is led there."""
     network.php(f"{before} add_action('shutdown', function () {{ do_action('archive_blog', 1); }}, PHP_INT_MAX);")
     assert events(network)[-1] == ("site_archived", 1, "example.net", None)
 
 
-def test_nothing_is_noted_for_nobody(network: Multisite) -> None:
+def test_no_event_is_recorded_without_an_owner(network: Multisite) -> None:
     network.php("delete_network_option(null, 'closte_bridge_owner');")
     network.create_site("one")
     assert events(network) == []
 
 
-def test_hostile_names_stay_text(bridge: Bridge) -> None:
+def test_hostile_domains_are_stored_as_text(bridge: Bridge) -> None:
     multisite = bridge.multisite
     mark = bridge.folder / "executed"
     hostile = [
@@ -202,7 +202,7 @@ def test_hostile_names_stay_text(bridge: Bridge) -> None:
     assert not mark.exists()
 
 
-def test_a_broken_table_harms_nobody(bridge: Bridge) -> None:
+def test_missing_events_table_does_not_break_requests(bridge: Bridge) -> None:
     multisite = bridge.multisite
     multisite.php("global $wpdb; $wpdb->query('DROP TABLE wp_closte_bridge_events');")
     ran = multisite.wp("site", "create", "--slug=one", "--porcelain")
@@ -211,7 +211,7 @@ def test_a_broken_table_harms_nobody(bridge: Bridge) -> None:
     assert bridge.run("shim", "status", "--format=json").codes == ["shim-no-table"]
 
 
-def test_the_providers_listeners(network: Multisite) -> None:
+def test_provider_listeners_are_removed_while_closte_bridge_reports(network: Multisite) -> None:
     sending = {"wu_add_domain", "wu_add_subdomain"}
 
     def asked_for(slug: str) -> set[str]:
@@ -237,7 +237,7 @@ def test_the_providers_listeners(network: Multisite) -> None:
     assert asked_for("eight") == sending
 
 
-def test_the_network_of_the_site_decides_about_the_provider(network: Multisite) -> None:
+def test_network_of_the_site_decides_about_its_provider(network: Multisite) -> None:
     """A site of another network than that of the request: nobody else would add its domains."""
     network.php(
         "require_once ABSPATH . 'wp-admin/includes/upgrade.php';"
@@ -279,7 +279,7 @@ function counted($hook) {
 """
 
 
-def test_jobs_that_wait_already_are_not_sent_twice(network: Multisite) -> None:
+def test_queued_provider_jobs_are_not_sent_twice(network: Multisite) -> None:
     network.add_mu_plugin("counting", LISTENERS)
     run = "(do_action($args[0], 'x.example.com', 1) ?? counted($args[0]))"
     network.add_mu_plugin("http", SENDING)
@@ -293,7 +293,7 @@ def test_jobs_that_wait_already_are_not_sent_twice(network: Multisite) -> None:
     assert len(network.sql("SELECT option_name FROM wp_options WHERE option_name LIKE 'sent_%'")) == 1
 
 
-def test_the_older_layout_of_the_provider_is_known_too(network: Multisite) -> None:
+def test_provider_layout_before_2_5_is_recognised(network: Multisite) -> None:
     if not is_mock_plugin():
         pytest.skip("the layout before 2.5 cannot be beside the real one")
     network.add_mu_plugin(
@@ -312,7 +312,7 @@ def test_the_older_layout_of_the_provider_is_known_too(network: Multisite) -> No
     assert len(network.sql("SELECT option_value FROM wp_options WHERE option_name = 'old_sent'")) == 1
 
 
-def test_the_notice_and_the_verdict(network: Multisite) -> None:
+def test_admin_notice_and_dns_verdict_follow_the_status(network: Multisite) -> None:
     site = network.create_site("one")
     network.add_mapping("shop.example.com", site)
     network.add_mu_plugin(

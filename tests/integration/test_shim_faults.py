@@ -61,7 +61,7 @@ def named_like_ours(bridge: Bridge, folder: str, text: str) -> Path:
     return write_script(bridge.folder / folder / "closte-bridge", text)
 
 
-def test_an_engine_that_does_not_work(bridge: Bridge) -> None:
+def test_unusable_program_does_not_break_requests(bridge: Bridge) -> None:
     engine_is(bridge, bridge.folder / "missing" / "closte-bridge")
     a_request_goes_on(bridge, "one")
     assert codes(bridge) == ["shim-cannot-wake"]
@@ -101,7 +101,7 @@ def never_began(bridge: Bridge) -> None:
     assert codes(bridge) == ["shim-wake-failed"]
 
 
-def test_an_engine_that_works_only_for_whoever_types_it(bridge: Bridge, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_program_that_needs_a_terminal_environment_is_reported(bridge: Bridge, monkeypatch: pytest.MonkeyPatch) -> None:
     """It needs what its own terminal has, and the shim does not keep."""
     text = "import os, sys; from closte_bridge.__main__ import main; sys.exit(main() if 'HERE' in os.environ else 9)"
     program = named_like_ours(bridge, "own", "")
@@ -157,7 +157,7 @@ FILL = """
 
 
 @needs_root
-def test_a_full_disk(bridge: Bridge) -> None:
+def test_full_disk_does_not_break_requests(bridge: Bridge) -> None:
     disk = bridge.multisite.path / "wp-content/database"
     with small_disk(disk, "16m"):
         same_with_and_without(bridge.multisite, FILL)
@@ -174,7 +174,7 @@ def test_a_full_disk(bridge: Bridge) -> None:
 
 
 @pytest.mark.mariadb
-def test_a_read_only_database_on_mariadb(multisite_mariadb: Multisite) -> None:
+def test_read_only_mariadb_does_not_break_requests(multisite_mariadb: Multisite) -> None:
     """A user that may read all and write nothing, as after a failover to a replica."""
     multisite = multisite_mariadb
     bare_shim(multisite)
@@ -187,7 +187,7 @@ def test_a_read_only_database_on_mariadb(multisite_mariadb: Multisite) -> None:
     assert events(multisite) == []
 
 
-def test_a_function_that_is_disabled(network: Multisite) -> None:
+def test_disabled_php_functions_are_reported_and_harmless(network: Multisite) -> None:
     """Hosts switch `proc_open` off: then nobody is started, and nothing is said about it to a visitor."""
     argv = [network.parts.php, "-d", "disable_functions=proc_open,exec,shell_exec,system,passthru,popen"]
     argv += [str(network.parts.wp_cli), f"--path={network.path}", "--allow-root", "eval-file", "-"]
@@ -201,7 +201,7 @@ def test_a_function_that_is_disabled(network: Multisite) -> None:
     assert [kind for kind, *_ in events(network)] == ["mapping_added"]
 
 
-def test_a_page_view_costs_no_query(network: Multisite) -> None:
+def test_page_view_costs_no_extra_query(network: Multisite) -> None:
     """The same queries with the shim as without."""
     network.add_mu_plugin(
         "counting",

@@ -45,7 +45,7 @@ def all_that_is_ours(multisite: Multisite) -> list[str]:
     return sorted(found)
 
 
-def test_nothing_remains(multisite: Multisite, tmp_path: Path) -> None:
+def test_uninstall_leaves_nothing_behind(multisite: Multisite, tmp_path: Path) -> None:
     multisite.enable_closte()
     before = all_that_is_ours(multisite)
     assert before == []
@@ -73,7 +73,7 @@ def test_nothing_remains(multisite: Multisite, tmp_path: Path) -> None:
         assert all_that_is_ours(multisite) == []
 
 
-def test_another_network_keeps_what_it_uses(bridge: Bridge) -> None:
+def test_uninstall_keeps_what_another_network_uses(bridge: Bridge) -> None:
     """Networks of one installation share the files and the table."""
     multisite = bridge.multisite
     change_config(multisite, "$config[2] = $config[1];")
@@ -87,7 +87,7 @@ def test_another_network_keeps_what_it_uses(bridge: Bridge) -> None:
     assert found.codes == ["shim-no-config"]
 
 
-def test_what_other_networks_need_is_not_lost(bridge: Bridge) -> None:
+def test_changed_config_of_other_networks_is_not_overwritten(bridge: Bridge) -> None:
     """Neither with a config that somebody changed, nor where it does not name them."""
     multisite = bridge.multisite
     config = multisite.path / MU_PLUGINS / "closte-bridge" / "config.php"
@@ -114,7 +114,7 @@ def test_what_other_networks_need_is_not_lost(bridge: Bridge) -> None:
     assert config.exists()
 
 
-def test_an_engine_that_has_moved(bridge: Bridge) -> None:
+def test_moved_state_folder_is_reported_until_reinstalled(bridge: Bridge) -> None:
     moved = bridge.folder / "elsewhere"
     bridge.state.rename(moved)
     bridge.write_config(state_dir=str(moved))
@@ -126,7 +126,7 @@ def test_an_engine_that_has_moved(bridge: Bridge) -> None:
     assert bridge.run("shim", "status").code == 0
 
 
-def test_an_engine_that_was_woken_and_failed(bridge: Bridge) -> None:
+def test_failed_trigger_is_reported(bridge: Bridge) -> None:
     failed = bridge.state / "last-run.json"
     failed.write_text(json.dumps({"at": time.time(), "exit_code": 5, "code": "wp-path"}))
     ran = bridge.run("shim", "status", "--format=json")
@@ -145,14 +145,14 @@ def test_an_engine_that_was_woken_and_failed(bridge: Bridge) -> None:
     assert bridge.run("shim", "status").code == 0
 
 
-def test_the_engine_can_stay_in_charge(bridge: Bridge) -> None:
+def test_uninstall_can_keep_the_owner(bridge: Bridge) -> None:
     assert bridge.run("shim", "uninstall", "--keep-owner", "--yes").code == 0
     bridge.run("sync")
     assert bridge.run("sync").code == 0
     assert all_that_is_ours(bridge.multisite) == ["closte_bridge_owner"]
 
 
-def test_installing_again_changes_nothing_and_repairs(bridge: Bridge) -> None:
+def test_reinstall_repairs_and_otherwise_changes_nothing(bridge: Bridge) -> None:
     folder = bridge.multisite.path / MU_PLUGINS
     files = {path: path.read_bytes() for path in folder.rglob("*.php")}
     install(bridge)
@@ -172,7 +172,7 @@ def test_installing_again_changes_nothing_and_repairs(bridge: Bridge) -> None:
     assert status(bridge)["trigger_set"] == "file"
 
 
-def test_a_strangers_file_is_never_touched(multisite: Multisite, tmp_path: Path) -> None:
+def test_foreign_file_is_never_touched(multisite: Multisite, tmp_path: Path) -> None:
     stranger = multisite.add_mu_plugin("closte-bridge-shim", "// Somebody else's.")
     text = stranger.read_text()
     with bridge_for(multisite, tmp_path / "engine") as bridge:
@@ -183,7 +183,7 @@ def test_a_strangers_file_is_never_touched(multisite: Multisite, tmp_path: Path)
     assert stranger.read_text() == text
 
 
-def test_another_engine_is_left_alone(bridge: Bridge, tmp_path: Path) -> None:
+def test_shim_of_another_owner_is_not_changed(bridge: Bridge, tmp_path: Path) -> None:
     with bridge_for(bridge.multisite, tmp_path / "other") as other:
         for command in (("install",), ("uninstall", "--yes")):
             ran = other.run("shim", *command, "--format=json")
@@ -191,7 +191,7 @@ def test_another_engine_is_left_alone(bridge: Bridge, tmp_path: Path) -> None:
     assert status(bridge)["installed"] == "yes"
 
 
-def test_a_folder_that_cannot_be_written(multisite: Multisite, tmp_path: Path) -> None:
+def test_unwritable_folder_is_an_error(multisite: Multisite, tmp_path: Path) -> None:
     multisite.define("WPMU_PLUGIN_DIR", "/proc/mu-plugins")
     with bridge_for(multisite, tmp_path / "engine") as bridge:
         ran = bridge.run("shim", "install", "--format=json")
@@ -200,7 +200,7 @@ def test_a_folder_that_cannot_be_written(multisite: Multisite, tmp_path: Path) -
 
 
 @pytest.mark.ssh
-def test_over_ssh(multisite: Multisite, tmp_path: Path, sshd: SshServer) -> None:
+def test_shim_over_ssh_polls_and_uninstalls(multisite: Multisite, tmp_path: Path, sshd: SshServer) -> None:
     multisite.enable_closte()
     with bridge_for(multisite, tmp_path / "engine") as bridge:
         bridge.go_over_ssh(sshd)
@@ -224,7 +224,7 @@ def passed(bridge: Bridge, *args: str, stdin: str = "") -> subprocess.CompletedP
     return bridge.multisite.wp("closte-bridge", *args, check=False, stdin=stdin)
 
 
-def test_wp_closte_bridge(bridge: Bridge) -> None:
+def test_wp_closte_bridge_passes_arguments_and_output(bridge: Bridge) -> None:
     bridge.multisite.create_site("one")
     ran = passed(bridge, "plan", "--detailed-exitcode", "--format=csv")
     assert ran.returncode == 6
@@ -252,7 +252,7 @@ def test_wp_closte_bridge(bridge: Bridge) -> None:
     assert through.stdout == bridge.run("shim", "--help").out
 
 
-def test_wp_closte_bridge_with_global_options(bridge: Bridge) -> None:
+def test_wp_closte_bridge_accepts_global_options(bridge: Bridge) -> None:
     """Those before the command hold for the engine; those behind it that only WordPress knows are no errors."""
     wp = bridge.multisite.wp
     assert passed(bridge).stdout == bridge.run("--help").out
@@ -263,7 +263,7 @@ def test_wp_closte_bridge_with_global_options(bridge: Bridge) -> None:
     assert passed(bridge, "plan", "--format=json", "--skip-packages").returncode == 0
 
 
-def test_another_command_runs_wp_closte_bridge(bridge: Bridge) -> None:
+def test_wp_closte_bridge_runs_inside_another_command(bridge: Bridge) -> None:
     """Inside its own process; it gets what is printed, and goes on."""
     options = "['launch' => false, 'return' => 'all', 'exit_error' => false]"
     found = bridge.multisite.php_json(f"WP_CLI::runcommand('closte-bridge plan --format=count', {options})")
@@ -275,7 +275,7 @@ def test_another_command_runs_wp_closte_bridge(bridge: Bridge) -> None:
 
 
 @pytest.mark.parametrize("gone", ["/no/such/closte-bridge", sys.executable])
-def test_without_the_program(bridge: Bridge, gone: str) -> None:
+def test_shim_without_the_program_explains_and_removes_itself(bridge: Bridge, gone: str) -> None:
     """Removed first, before anybody thought of the shim: it says how to finish, and removes itself."""
     multisite = bridge.multisite
     multisite.create_site("one")
@@ -294,7 +294,7 @@ def test_without_the_program(bridge: Bridge, gone: str) -> None:
     stranger.parent.rmdir()
 
 
-def test_without_the_program_another_network_keeps_the_shim(bridge: Bridge) -> None:
+def test_shim_without_the_program_stays_for_another_network(bridge: Bridge) -> None:
     multisite = bridge.multisite
     change_config(multisite, "$config[2] = $config[1]; $config[1]['engine'] = array('/no/such/closte-bridge');")
     add_event(multisite, "mapping_added", "there.example.com", network_id=2)
@@ -324,7 +324,7 @@ NO_RECORDS = r"""add_action('plugins_loaded', function () {
 
 
 @pytest.mark.parametrize("release", ["2.3", "2.14.2"])
-def test_every_site_has_its_record(multisite: Multisite, tmp_path: Path, release: str) -> None:
+def test_every_new_site_has_one_record(multisite: Multisite, tmp_path: Path, release: str) -> None:
     """Before 2.4 Ultimate Multisite made no record; a filter stands in for that."""
     if release == "2.3":
         if not is_mock_plugin():

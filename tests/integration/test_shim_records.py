@@ -74,18 +74,18 @@ def is_made_up_for(bridge: Bridge) -> None:
     assert "record,site created without one,done\n" in log
 
 
-def test_a_record_that_failed_is_made_up_for(bridge: Bridge) -> None:
+def test_missing_record_is_made_by_the_next_sync(bridge: Bridge) -> None:
     is_made_up_for(bridge)
 
 
 @pytest.mark.mariadb
-def test_on_mariadb(multisite_mariadb: Multisite, tmp_path: Path) -> None:
+def test_missing_record_is_made_on_mariadb(multisite_mariadb: Multisite, tmp_path: Path) -> None:
     with shimmed(multisite_mariadb, tmp_path / "engine") as bridge:
         heartbeat(multisite_mariadb)
         is_made_up_for(bridge)
 
 
-def test_many_at_once_by_the_rules_of_the_shim(bridge: Bridge) -> None:
+def test_many_missing_records_follow_the_shims_rules(bridge: Bridge) -> None:
     """None for a shared base domain, a subdirectory site, or where a filter says no; and nobody asks again."""
     multisite = bridge.multisite
     multisite.add_mu_plugin(
@@ -112,7 +112,7 @@ def test_many_at_once_by_the_rules_of_the_shim(bridge: Bridge) -> None:
     assert wp_calls(bridge) == 1, "what was refused is tried again after an hour, the others never"
 
 
-def test_a_site_without_an_event_waits_for_a_day(bridge: Bridge) -> None:
+def test_site_without_an_event_waits_for_a_day(bridge: Bridge) -> None:
     """It may be the first half of an import. Later only a few are made in a day."""
     multisite = bridge.multisite
     for site in range(2, 7):
@@ -149,7 +149,7 @@ def test_a_site_without_an_event_waits_for_a_day(bridge: Bridge) -> None:
     assert {f"s{site}.example.net" for site in range(2, 7)} <= bridge.aliases
 
 
-def test_an_import_whose_mappings_come_later_loses_nothing(bridge: Bridge) -> None:
+def test_import_with_late_mappings_loses_nothing(bridge: Bridge) -> None:
     """Sites arrive by SQL, their mappings a quarter of an hour later with the ids of the dump."""
     multisite = bridge.multisite
     sites = range(2, 22)
@@ -179,7 +179,7 @@ def later(bridge: Bridge, seconds: int) -> None:
         connection.execute("UPDATE flags SET since = since - ? WHERE kind LIKE 'record-%'", (seconds,))
 
 
-def test_a_record_that_somebody_deleted_stays_deleted(bridge: Bridge) -> None:
+def test_deleted_record_stays_deleted(bridge: Bridge) -> None:
     multisite = bridge.multisite
     multisite.create_site("one")
     multisite.delete_mapping("one.example.net")
@@ -191,7 +191,7 @@ def test_a_record_that_somebody_deleted_stays_deleted(bridge: Bridge) -> None:
     assert multisite.domains() == []
 
 
-def test_a_record_that_was_deleted_without_a_word_stays_deleted(bridge: Bridge) -> None:
+def test_record_deleted_without_an_event_stays_deleted(bridge: Bridge) -> None:
     """Also while nothing may be changed, and no event tells of it."""
     multisite = bridge.multisite
     bridge.run("shim", "uninstall", "--keep-owner", "--yes")
@@ -221,7 +221,7 @@ def older(multisite: Multisite, tmp_path: Path) -> Iterator[Bridge]:
         yield bridge
 
 
-def test_older_sites_are_filled_in_only_on_command(older: Bridge) -> None:
+def test_older_sites_get_records_by_command_only(older: Bridge) -> None:
     multisite = older.multisite
     refused = older.run("domain", "backfill", "--yes", "--format=json")
     assert (refused.code, refused.codes) == (7, ["not-adopted"])
@@ -261,7 +261,7 @@ def test_older_sites_are_filled_in_only_on_command(older: Bridge) -> None:
     assert older.aliases == {"new.example.net", "one.example.net", "two.example.net"}
 
 
-def test_some_of_the_older_sites(older: Bridge) -> None:
+def test_backfill_of_named_domains_rejects_the_others(older: Bridge) -> None:
     older.adopt()
     names = ("TWO.example.net", "no.example.net", "nobody.example.net")
     ran = older.run("domain", "backfill", *names, "--yes", "--format=json")

@@ -111,18 +111,20 @@ def names_leave(bridge: Bridge, site: int, seen: Callable[..., None]) -> None:
     settle(bridge)
 
 
-def test_everything_reaches_closte(bridge: Bridge) -> None:
+def test_every_change_reaches_closte(bridge: Bridge) -> None:
     everything_reaches_closte(bridge)
 
 
 @pytest.mark.mariadb
-def test_everything_reaches_closte_on_mariadb(multisite_mariadb: Multisite, tmp_path: Path) -> None:
+def test_every_change_reaches_closte_on_mariadb(multisite_mariadb: Multisite, tmp_path: Path) -> None:
     with shimmed(multisite_mariadb, tmp_path / "engine", wake="auto", removal_delay=f"{DELAY}s") as bridge:
         everything_reaches_closte(bridge)
 
 
 @pytest.mark.ssh
-def test_everything_reaches_closte_over_ssh_later(multisite: Multisite, tmp_path: Path, sshd: SshServer) -> None:
+def test_every_change_reaches_closte_over_ssh_with_the_next_sync(
+    multisite: Multisite, tmp_path: Path, sshd: SshServer
+) -> None:
     multisite.enable_closte()
     with bridge_for(multisite, tmp_path / "engine", removal_delay=f"{DELAY}s") as bridge:
         bridge.go_over_ssh(sshd)
@@ -131,7 +133,7 @@ def test_everything_reaches_closte_over_ssh_later(multisite: Multisite, tmp_path
         everything_reaches_closte(bridge, lambda: bridge.run("sync"))
 
 
-def test_an_addition_waits_for_nothing_but_one_run(bridge: Bridge) -> None:
+def test_addition_waits_for_one_run_only(bridge: Bridge) -> None:
     """Three seconds on a machine of its own; on a slow or busy one, no more than what its own runs take."""
     bridge.run("sync")
     began = time.monotonic()
@@ -156,7 +158,7 @@ def runs(bridge: Bridge) -> int:
     return sum(request.call == "list" for request in bridge.sandbox.requests)
 
 
-def test_five_hundred_at_once_cost_few_runs(bridge: Bridge) -> None:
+def test_five_hundred_additions_in_one_request_cost_few_runs(bridge: Bridge) -> None:
     multisite = bridge.multisite
     site = multisite.create_site("one")
     settle(bridge)
@@ -193,17 +195,17 @@ def many_at_once(bridge: Bridge) -> None:
     assert sorted(added) == sorted(names)
 
 
-def test_twenty_processes_at_once(bridge: Bridge) -> None:
+def test_twenty_concurrent_processes_trigger_correctly(bridge: Bridge) -> None:
     many_at_once(bridge)
 
 
 @pytest.mark.mariadb
-def test_twenty_processes_at_once_on_mariadb(multisite_mariadb: Multisite, tmp_path: Path) -> None:
+def test_twenty_concurrent_processes_trigger_correctly_on_mariadb(multisite_mariadb: Multisite, tmp_path: Path) -> None:
     with shimmed(multisite_mariadb, tmp_path / "engine", wake="auto") as bridge:
         many_at_once(bridge)
 
 
-def test_a_watcher_is_told_by_a_file(bridge: Bridge) -> None:
+def test_watch_is_triggered_by_a_file(bridge: Bridge) -> None:
     watch = subprocess.Popen(
         bridge.argv("watch", "--interval=3600"),
         stdin=subprocess.DEVNULL,
@@ -224,7 +226,7 @@ def test_a_watcher_is_told_by_a_file(bridge: Bridge) -> None:
     assert status(bridge)["trigger"] == "process"
 
 
-def test_an_engine_that_waits_is_told_by_a_file(bridge: Bridge) -> None:
+def test_waiting_run_is_triggered_by_a_file(bridge: Bridge) -> None:
     """While removals wait for their delay, an event starts no process that only finds the lock taken."""
     multisite = bridge.multisite
     starts = bridge.folder / "starts"
@@ -239,7 +241,7 @@ def test_an_engine_that_waits_is_told_by_a_file(bridge: Bridge) -> None:
     wait_until(starts.exists)
 
 
-def test_setsid_that_cannot_fork_wakes_all_the_same(bridge: Bridge) -> None:
+def test_setsid_without_fork_still_triggers(bridge: Bridge) -> None:
     """As BusyBox has it. Where nothing works any more, that is said, and by whoever is asked."""
     bridge.env["PATH"] = f"{bridge.folder}:{os.environ['PATH']}"
     setsid = write_script(bridge.folder / "setsid", 'case $1 in -*) exit 1;; esac; exec "$@"')
@@ -254,7 +256,7 @@ def test_setsid_that_cannot_fork_wakes_all_the_same(bridge: Bridge) -> None:
     assert "Programs that the shim starts in the background never run." in bridge.run("doctor").out
 
 
-def test_starts_without_a_sign_are_told_of_however_many_follow(bridge: Bridge) -> None:
+def test_starts_without_a_heartbeat_are_reported(bridge: Bridge) -> None:
     silent = write_script(bridge.folder / "closte-bridge", "exit 0")
     change_config(bridge.multisite, "$config[1]['engine'][0] = $args[0];", str(silent))
     bridge.multisite.create_site("one")
@@ -267,7 +269,7 @@ def test_starts_without_a_sign_are_told_of_however_many_follow(bridge: Bridge) -
     assert "no run began" in bridge.run("doctor").out
 
 
-def test_an_odd_configuration_harms_nobody(bridge: Bridge) -> None:
+def test_invalid_configuration_does_not_break_requests(bridge: Bridge) -> None:
     multisite = bridge.multisite
     config = multisite.path / "wp-content/mu-plugins/closte-bridge/config.php"
     told = multisite.php_json("(include WP_CONTENT_DIR . '/mu-plugins/closte-bridge/config.php')[1]")
@@ -285,7 +287,7 @@ def test_an_odd_configuration_harms_nobody(bridge: Bridge) -> None:
     assert (found.code, found.codes) == (1, ["shim-foreign-file", "shim-no-config"])
 
 
-def test_what_it_is_told_is_no_command(bridge: Bridge) -> None:
+def test_paths_with_shell_characters_are_passed_unchanged(bridge: Bridge) -> None:
     """Paths with all that a shell would act on come through as they are."""
     folder = bridge.folder / 'it\'s "quoted" $(touch executed) `touch executed` ;\n & münchen'
     folder.mkdir()
@@ -300,7 +302,7 @@ def test_what_it_is_told_is_no_command(bridge: Bridge) -> None:
     assert not (bridge.multisite.path / "executed").exists()
 
 
-def test_installed_in_wordpress_folder(bridge: Bridge) -> None:
+def test_trigger_works_if_installed_from_the_wordpress_folder(bridge: Bridge) -> None:
     """As the README has it: no config says where WordPress is, and whoever is woken does not stand there."""
     bridge.write_config(wp={key: value for key, value in bridge.settings["wp"].items() if key != "path"})
     (here,) = bridge.multisite.path.parent.glob(bridge.multisite.path.name)
@@ -312,7 +314,7 @@ def test_installed_in_wordpress_folder(bridge: Bridge) -> None:
     wait_for_alias(bridge, "one.example.net")
 
 
-def test_a_second_network_in_the_config(bridge: Bridge) -> None:
+def test_trigger_names_its_network_from_the_start(bridge: Bridge) -> None:
     """The network is named from the start: which one is meant stays clear when there are more."""
     bridge.settings["networks"] = {"main": {"state_dir": bridge.settings.pop("state_dir")}}
     bridge.write_config()
@@ -323,7 +325,7 @@ def test_a_second_network_in_the_config(bridge: Bridge) -> None:
     wait_for_alias(bridge, "one.example.net")
 
 
-def test_titles_are_no_command_either(bridge: Bridge) -> None:
+def test_site_titles_are_never_executed(bridge: Bridge) -> None:
     mark = bridge.folder / "executed"
     titles = [
         f"'; touch {mark}; '",
@@ -340,7 +342,7 @@ def test_titles_are_no_command_either(bridge: Bridge) -> None:
     assert not mark.exists()
 
 
-def test_a_run_that_failed_in_part_is_a_sign_of_life(bridge: Bridge) -> None:
+def test_partly_failed_run_counts_as_a_heartbeat(bridge: Bridge) -> None:
     """It read WordPress and could add, whatever its exit code."""
     multisite = bridge.multisite
     install(bridge, "none")
@@ -361,7 +363,7 @@ def test_a_run_that_failed_in_part_is_a_sign_of_life(bridge: Bridge) -> None:
     assert silent.envelope["data"]["active"] is False
 
 
-def test_only_the_poll(bridge: Bridge) -> None:
+def test_trigger_can_be_disabled_by_a_constant(bridge: Bridge) -> None:
     bridge.multisite.define("CLOSTE_BRIDGE_WAKE", "none")
     assert status(bridge)["trigger"] == "poll"
     bridge.multisite.create_site("one")
@@ -371,7 +373,7 @@ def test_only_the_poll(bridge: Bridge) -> None:
     assert "one.example.net" in bridge.aliases
 
 
-def test_the_heartbeat_is_written_rarely_and_without_another_process(bridge: Bridge) -> None:
+def test_heartbeat_is_written_rarely_and_without_an_extra_process(bridge: Bridge) -> None:
     multisite = bridge.multisite
     install(bridge, "none")
     assert status(bridge)["heartbeat"] is None
@@ -400,7 +402,7 @@ def test_the_heartbeat_is_written_rarely_and_without_another_process(bridge: Bri
     assert bridge.run("sync", "--format=json").codes == []
 
 
-def test_poisoned_events_are_set_aside(bridge: Bridge) -> None:
+def test_malformed_events_are_quarantined(bridge: Bridge) -> None:
     multisite = bridge.multisite
     install(bridge, "none")
     bridge.add_event("mapping_removed", "x" * 300)

@@ -30,7 +30,7 @@ def thinks(world: Life, name: str, before: str) -> Any:  # noqa: ANN401 - PHP de
     return world.bridge.multisite.php_json(f"apply_filters('wu_domain_has_correct_dns', {before}, {domain}, array())")
 
 
-def test_a_proven_verdict_answers_ultimate_multisite(world: Life) -> None:
+def test_proven_verdict_answers_ultimate_multisites_check(world: Life) -> None:
     multisite = world.bridge.multisite
     world.bridge.adopt()
     install(world.bridge)

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
 
 @pytest.mark.real
-def test_networks_do_not_share_anything(new_multisite: Callable[[str], Multisite]) -> None:
+def test_networks_share_nothing(new_multisite: Callable[[str], Multisite]) -> None:
     first, second = new_multisite("first"), new_multisite("second")
     first.create_site("one")
     first.define("OURS", "it's")
@@ -28,13 +28,13 @@ def test_networks_do_not_share_anything(new_multisite: Callable[[str], Multisite
 
 
 @pytest.mark.real
-def test_a_failure_of_wp_shows_what_it_said(multisite: Multisite) -> None:
+def test_failed_wp_command_shows_its_output(multisite: Multisite) -> None:
     with pytest.raises(WpError, match="is not a registered wp command"):
         multisite.wp("nonsense")
 
 
 @pytest.mark.real
-def test_no_php_message_comes_out_of_the_network(multisite: Multisite) -> None:
+def test_network_prints_no_php_messages(multisite: Multisite) -> None:
     multisite.define("WP_DEBUG", value=True)
     multisite.define("WP_DEBUG_DISPLAY", value=True)
     multisite.enable_closte()
@@ -46,7 +46,7 @@ def test_no_php_message_comes_out_of_the_network(multisite: Multisite) -> None:
 
 @pytest.mark.real
 @pytest.mark.mariadb
-def test_a_network_on_mariadb(multisite_mariadb: Multisite) -> None:
+def test_network_works_on_mariadb(multisite_mariadb: Multisite) -> None:
     blog_id = multisite_mariadb.create_site("one")
     multisite_mariadb.add_mapping("shop.example.com", blog_id)
     multisite_mariadb.add_mappings_sql([("bulk.example.com", blog_id)] * 3)
@@ -56,13 +56,13 @@ def test_a_network_on_mariadb(multisite_mariadb: Multisite) -> None:
 
 @pytest.mark.real
 @pytest.mark.mariadb
-def test_a_second_network_on_mariadb_is_fresh(multisite_mariadb: Multisite) -> None:
+def test_next_network_on_mariadb_is_empty(multisite_mariadb: Multisite) -> None:
     assert multisite_mariadb.mappings() == []
 
 
 @pytest.mark.real
 @pytest.mark.ssh
-def test_wp_over_ssh(multisite: Multisite, sshd: SshServer) -> None:
+def test_wp_runs_over_ssh(multisite: Multisite, sshd: SshServer) -> None:
     code = "<?php echo getenv('SSH_CONNECTION') ? 'remote' : 'local', ' ', $args[0], ' ', get_current_blog_id();"
     answer = multisite.wp(
         f"--ssh={sshd.target(multisite.path)}",

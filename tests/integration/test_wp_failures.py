@@ -194,18 +194,18 @@ def test_each_failure_has_its_own_error(name: str, multisite: Multisite, tmp_pat
 ELSEWHERE = {"wp-root", "wp-timeout", "wp-too-large"}
 
 
-def test_no_error_is_left_out() -> None:
+def test_every_error_code_has_a_case() -> None:
     assert {code for code, _ in CASES.values()} | ELSEWHERE == {
         code for code in failures.codes() if not code.startswith("shim-")
     }
 
 
 @pytest.mark.skipif(os.geteuid() != 0, reason="Only root is refused by WP-CLI.")
-def test_wp_refuses_root(multisite: Multisite) -> None:
+def test_wp_as_root_is_refused(multisite: Multisite) -> None:
     check(read(replace(wp_settings(multisite), allow_root=False)), "wp-root")
 
 
-def test_a_time_out_ends_the_children_too(multisite: Multisite, tmp_path: Path) -> None:
+def test_timeout_ends_child_processes(multisite: Multisite, tmp_path: Path) -> None:
     pids = tmp_path / "pids"
     settings = Case(multisite, tmp_path).wrapped(f"sleep 600 & echo $! $$ >{pids}.new; mv {pids}.new {pids}; wait")
     call = SnapshotCall(replace(settings, timeout=1.0), WpCost(), ask_key=False)
@@ -217,9 +217,7 @@ def test_a_time_out_ends_the_children_too(multisite: Multisite, tmp_path: Path) 
         wait_until(lambda pid=pid: ended(int(pid)))  # type: ignore[misc]  # the default is the point
 
 
-def test_endless_output_is_not_read_to_its_end(
-    multisite: Multisite, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_endless_output_is_limited(multisite: Multisite, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(wp, "MAX_OUTPUT", 4 * 1024 * 1024)
     case = Case(multisite, tmp_path)
     check(read(case.wrapped("yes")), "wp-too-large")
@@ -228,13 +226,13 @@ def test_endless_output_is_not_read_to_its_end(
     check(read(case.mu_plugin("while (true) { echo str_repeat('x', 65536); }")), "wp-too-large")
 
 
-def test_endless_errors_do_no_harm(multisite: Multisite, tmp_path: Path) -> None:
+def test_endless_error_output_is_harmless(multisite: Multisite, tmp_path: Path) -> None:
     settings = Case(multisite, tmp_path).wrapped('yes error | head -c 30000000 >&2\nexec $WP "$@"')
     assert SnapshotCall(settings, WpCost(), ask_key=False).snapshot().complete
 
 
 @pytest.mark.ssh
-def test_ssh(multisite: Multisite, sshd: SshServer, tmp_path: Path) -> None:
+def test_ssh_failures_have_their_own_errors(multisite: Multisite, sshd: SshServer, tmp_path: Path) -> None:
     def over(ssh: str, **env: str) -> WpSettings:
         return wp_settings(multisite, sshd.env(multisite.env) | env, ssh=ssh, path=None)
 
@@ -256,7 +254,7 @@ def bridge(multisite: Multisite, tmp_path: Path) -> Iterator[Bridge]:
         yield bridge
 
 
-def test_what_the_user_sees(bridge: Bridge) -> None:
+def test_user_sees_a_sanitised_error_and_a_hint(bridge: Bridge) -> None:
     bridge.multisite.add_mappings_sql([("shop.example.org", 1)])
     bridge.multisite.enable_closte(api_key=None)
     bridge.adopt()
@@ -290,7 +288,7 @@ def test_what_the_user_sees(bridge: Bridge) -> None:
     assert bridge.run("plan", "--format=count").out == "0\n"
 
 
-def test_a_state_folder_inside_the_document_root_is_refused(bridge: Bridge) -> None:
+def test_state_folder_inside_the_document_root_is_refused(bridge: Bridge) -> None:
     bridge.write_config(state_dir=str(bridge.multisite.path / "state"))
     assert bridge.run("plan").golden == (
         2,

@@ -33,7 +33,7 @@ def add_second_network(multisite: Multisite) -> int:
     return blog_id
 
 
-def test_several_networks_in_one_installation(multisite: Multisite) -> None:
+def test_networks_of_one_installation_are_read_separately(multisite: Multisite) -> None:
     blog_id = add_second_network(multisite)
     multisite.sql(f"DELETE FROM {TABLE}")
     multisite.add_mappings_sql([("first.example.org", 1), ("other.example.org", blog_id)])

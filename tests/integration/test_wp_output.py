@@ -22,7 +22,7 @@ pytestmark = pytest.mark.real
 KEY = "constant-key-0123456789abcdef"
 
 
-def test_the_key_from_the_constant_and_from_the_encrypted_option(multisite: Multisite, tmp_path: Path) -> None:
+def test_key_is_read_from_the_constant_and_the_encrypted_option(multisite: Multisite, tmp_path: Path) -> None:
     settings = wp_settings(multisite)
     with pytest.raises(ConfigError, match="No API key is configured"):
         read_key(settings)
@@ -81,7 +81,7 @@ add_action('shutdown', function () {{
 """
 
 
-def test_whatever_plugins_print_the_document_is_found(multisite: Multisite, tmp_path: Path) -> None:
+def test_document_is_found_in_any_plugin_output(multisite: Multisite, tmp_path: Path) -> None:
     multisite.define("WP_DEBUG", value=True)
     multisite.define("WP_DEBUG_DISPLAY", value=True)
     multisite.define("CLOSTE_CLIENT_API_KEY", KEY)
@@ -99,7 +99,7 @@ def test_whatever_plugins_print_the_document_is_found(multisite: Multisite, tmp_
     assert names(read(wp_settings(multisite))) == ["shop.example.org"]
 
 
-def test_ordinary_plugins_are_not_even_loaded(multisite: Multisite) -> None:
+def test_ordinary_plugins_are_not_loaded(multisite: Multisite) -> None:
     broken = multisite.path / "wp-content" / "plugins" / "broken.php"
     broken.write_text("<?php\n/* Plugin Name: Broken */\n")
     multisite.wp("plugin", "activate", "broken", "--network")

@@ -40,7 +40,7 @@ def keep(multisite: Multisite, option: str) -> Path:
     return multisite.add_mu_plugin("keeping", code)
 
 
-def test_the_owner(multisite: Multisite, tmp_path: Path) -> None:
+def test_refused_owner_write_is_an_error(multisite: Multisite, tmp_path: Path) -> None:
     multisite.enable_closte()
     with bridge_for(multisite, tmp_path / "engine") as bridge:
         refuse(multisite, OWNER)
@@ -60,7 +60,7 @@ def test_the_owner(multisite: Multisite, tmp_path: Path) -> None:
         assert bridge.run("sync").code == 0
 
 
-def test_the_toggle(multisite: Multisite, tmp_path: Path) -> None:
+def test_refused_toggle_write_is_an_error(multisite: Multisite, tmp_path: Path) -> None:
     multisite.enable_closte()
     with bridge_for(multisite, tmp_path / "engine") as bridge:
         refuse(multisite, TOGGLE)
@@ -83,7 +83,7 @@ REFUSE_TABLE = """add_filter('query', function ($sql) {
 
 
 @pytest.mark.parametrize("shared", [False, True], ids=["alone", "shared"])
-def test_an_uninstall(multisite: Multisite, tmp_path: Path, shared: bool) -> None:
+def test_refused_uninstall_write_is_an_error(multisite: Multisite, tmp_path: Path, shared: bool) -> None:
     with shimmed(multisite, tmp_path / "engine") as bridge:
         if shared:
             change_config(multisite, "$config[2] = $config[1];")

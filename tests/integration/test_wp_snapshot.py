@@ -66,7 +66,7 @@ def everything_is_read(multisite: Multisite, settings: WpSettings) -> None:
     assert (len(after.mappings), after.highest_mapping) == (251, 252)
 
 
-def test_everything_is_read(multisite: Multisite) -> None:
+def test_snapshot_is_complete(multisite: Multisite) -> None:
     everything_is_read(multisite, wp_settings(multisite))
     multisite.sql(f"DELETE FROM {TABLE}")
     empty = read(wp_settings(multisite))
@@ -74,12 +74,12 @@ def test_everything_is_read(multisite: Multisite) -> None:
 
 
 @pytest.mark.mariadb
-def test_everything_is_read_from_mariadb(multisite_mariadb: Multisite) -> None:
+def test_snapshot_is_complete_on_mariadb(multisite_mariadb: Multisite) -> None:
     everything_is_read(multisite_mariadb, wp_settings(multisite_mariadb))
 
 
 @pytest.mark.mariadb
-def test_values_that_no_line_can_hold(multisite_mariadb: Multisite) -> None:
+def test_null_line_breaks_and_broken_utf8_shift_no_columns(multisite_mariadb: Multisite) -> None:
     """Columns travel as lines of one text: NULL, line breaks and broken UTF-8 must not shift what stands beside."""
     multisite = multisite_mariadb
     multisite.sql(f"DELETE FROM {TABLE}")
@@ -102,7 +102,7 @@ def test_values_that_no_line_can_hold(multisite_mariadb: Multisite) -> None:
 
 
 @pytest.mark.ssh
-def test_everything_is_read_over_ssh(multisite: Multisite, sshd: SshServer) -> None:
+def test_snapshot_is_complete_over_ssh(multisite: Multisite, sshd: SshServer) -> None:
     multisite.define("CLOSTE_CLIENT_API_KEY", KEY)
     remote = wp_settings(multisite, sshd.env(multisite.env), path=None, ssh=sshd.target(multisite.path))
     everything_is_read(multisite, remote)
@@ -131,7 +131,9 @@ def test_everything_is_read_over_ssh(multisite: Multisite, sshd: SshServer) -> N
         ("an option of another kind", True, 300, WwwPolicy.ALWAYS),
     ],
 )  # fmt: skip
-def test_settings(shared: Multisite, stored: object, mapping: bool, interval: int, www: WwwPolicy) -> None:
+def test_settings_are_read_with_their_defaults(
+    shared: Multisite, stored: object, mapping: bool, interval: int, www: WwwPolicy
+) -> None:
     value = dict_of_lists(stored)
     set_option(shared, "wp-ultimo_v2_settings", value)
     settings = read(wp_settings(shared)).settings
@@ -153,7 +155,7 @@ def shared(multisite_template: Multisite, tmp_path_factory: pytest.TempPathFacto
     return copy_multisite(multisite_template, path, sqlite_database(path))
 
 
-def test_the_toggle(shared: Multisite) -> None:
+def test_toggle_is_read_in_every_stored_form(shared: Multisite) -> None:
     found = []
     for stored in (None, {"closte": True}, {"closte": False, "cpanel": True}, {"closte": "1"}, "broken"):
         set_option(shared, "wu_host_integrations_enabled", stored)
@@ -161,7 +163,7 @@ def test_the_toggle(shared: Multisite) -> None:
     assert found == [False, True, False, True, False]
 
 
-def test_what_kind_of_network_it_is(multisite: Multisite) -> None:
+def test_environment_application_and_owner_are_read(multisite: Multisite) -> None:
     settings = wp_settings(multisite)
     before = read(settings)
     assert (before.network.environment, before.network.app_id, before.owner) == ("production", None, None)
@@ -198,7 +200,7 @@ add_filter('query', function ($sql) {
 
 
 @pytest.mark.mariadb
-def test_one_consistent_read_amid_writers(multisite_mariadb: Multisite) -> None:
+def test_snapshot_is_consistent_during_concurrent_writes(multisite_mariadb: Multisite) -> None:
     multisite = multisite_mariadb
     multisite.add_mappings_sql([("stays.example.org", 1), ("goes.example.org", 1)])
     create_events_table(multisite)
@@ -227,7 +229,7 @@ def test_one_consistent_read_amid_writers(multisite_mariadb: Multisite) -> None:
 # Events
 
 
-def test_events_are_read_and_acknowledged_by_their_owner_alone(multisite: Multisite) -> None:
+def test_events_are_acknowledged_for_their_owner_only(multisite: Multisite) -> None:
     settings = wp_settings(multisite)
     assert (read(settings).shim_table, read(settings).events_waiting) == (False, 0)
     create_events_table(multisite)

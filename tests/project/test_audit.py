@@ -24,7 +24,7 @@ WORLD = {
 LISTED = {name: package.licence for name, package in WORLD.items() if name != ROOT}
 
 
-def test_what_is_required_is_followed_to_its_ends() -> None:
+def test_requirements_are_followed_transitively() -> None:
     found, problems = closure(WORLD.get)
     assert found.keys() == LISTED.keys()
     assert problems == []
@@ -38,7 +38,7 @@ def test_what_is_required_is_followed_to_its_ends() -> None:
         ({"deep": Package("1", "MIT", ("gone",))}, "gone is required by deep but not installed"),
     ],
 )
-def test_versions_that_do_not_fit(change: dict[str, Package], problem: str) -> None:
+def test_unsatisfied_versions_are_reported(change: dict[str, Package], problem: str) -> None:
     assert problem in closure((WORLD | change).get)[1]
 
 
@@ -49,12 +49,12 @@ def test_versions_that_do_not_fit(change: dict[str, Package], problem: str) -> N
         ({"quick": Package("1", "AGPL-3.0", ())}, "quick has the licence AGPL-3.0; listed is ISC"),
     ],
 )
-def test_packages_that_are_not_as_listed(change: dict[str, Package], problem: str) -> None:
+def test_unlisted_or_changed_packages_are_reported(change: dict[str, Package], problem: str) -> None:
     found = closure(WORLD.get)[0] | change
     assert differences(found, LISTED) == [problem]
 
 
-def test_licences_that_are_not_allowed_though_listed() -> None:
+def test_disallowed_licences_are_reported_even_if_listed() -> None:
     found = {"quick": Package("1", "MIT AND AGPL-3.0", ())}
     assert differences(found, {"quick": "MIT AND AGPL-3.0", "gone": "MIT"}) == [
         "gone is listed but no longer required",
@@ -62,7 +62,7 @@ def test_licences_that_are_not_allowed_though_listed() -> None:
     ]
 
 
-def test_the_list_is_read() -> None:
+def test_dependency_list_is_read() -> None:
     listed = expected(LIST.read_text(encoding="utf-8"))
     assert listed["requests"] == "Apache-2.0"
     assert listed["cryptography"] == "Apache-2.0 OR BSD-3-Clause"
@@ -89,7 +89,7 @@ print(json.dumps({{"dependencies": packages}}))
 FOUND = {"requests": Package("2", "MIT", ())}
 
 
-def test_a_service_that_knows_nothing_is_not_believed(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_service_missing_a_known_advisory_is_not_trusted(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     for service in ({}, {"urllib3": None}, {"urllib3": ["CVE-2019-11324"], "requests": None}):
         assert advisories(answering(tmp_path, **service), FOUND) == NOT_AUDITED
         assert "Not audited" in capsys.readouterr().err
@@ -97,7 +97,7 @@ def test_a_service_that_knows_nothing_is_not_believed(tmp_path: Path, capsys: py
     assert advisories(str(tmp_path / "pip-audit"), FOUND) == NOT_AUDITED
 
 
-def test_a_service_that_can_be_believed(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_service_with_the_known_advisory_is_trusted(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert advisories(answering(tmp_path, urllib3=["CVE-2019-11324"]), FOUND) == 0
     assert advisories(answering(tmp_path, urllib3=["CVE-2019-11324"], requests=["CVE-1"]), FOUND) == 1
     assert capsys.readouterr().out == "requests 2: CVE-1\n"

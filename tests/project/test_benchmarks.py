@@ -28,7 +28,7 @@ def a_figure(series: str, at: float = 1) -> Figure:
     return Figure(what="w", value=1.0, unit="s", bound="b", series=series, at=at)
 
 
-def test_the_parts_of_a_profile_exist_and_the_program_still_runs(tmp_path: Path) -> None:
+def test_profiled_parts_exist_and_the_program_runs(tmp_path: Path) -> None:
     argv = [sys.executable, "-m", "benchmarks.profile", str(tmp_path / "seconds"), "--version"]
     env = {**os.environ, "PYTHONPATH": str(REPOSITORY)}
     done = subprocess.run(argv, capture_output=True, text=True, check=False, env=env)
@@ -36,7 +36,7 @@ def test_the_parts_of_a_profile_exist_and_the_program_still_runs(tmp_path: Path)
     assert json.loads((tmp_path / "seconds").read_text()).keys() == {*PARTS, "everything else"}
 
 
-def test_a_parts_time_is_its_own(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_time_of_a_part_excludes_nested_parts(monkeypatch: pytest.MonkeyPatch) -> None:
     now = 0.0
     monkeypatch.setattr("benchmarks.profile.time", SimpleNamespace(perf_counter=lambda: now))
     clock = Clock()
@@ -52,14 +52,14 @@ def test_a_parts_time_is_its_own(monkeypatch: pytest.MonkeyPatch) -> None:
     assert (clock.seconds["planning"], clock.seconds["the ledger"]) == (5.0, 3.0)
 
 
-def test_the_page_explains_its_figures_as_the_benchmarks_do() -> None:
+def test_performance_page_matches_the_generated_explanation() -> None:
     heading = "## How to read it"
     written = (REPOSITORY / "docs" / "performance.md").read_text(encoding="utf-8")
     made = page([a_figure("")], ABOUT, quick=False)
     assert written.partition(heading)[2] == made.partition(heading)[2] != ""
 
 
-def test_a_page_shows_the_plots_that_its_figures_are_enough_for() -> None:
+def test_page_shows_plots_with_data_only() -> None:
     assert drawn([a_figure("")]) == []
     for name, series, words, _ in PLOTS:
         text = page([a_figure(series)], ABOUT, quick=False)
@@ -67,6 +67,6 @@ def test_a_page_shows_the_plots_that_its_figures_are_enough_for() -> None:
         assert text.count("![") == 1
 
 
-def test_the_compared_planning_does_what_it_says() -> None:
+def test_compared_planning_adds_or_keeps_all_domains() -> None:
     assert managed(300, fresh=True)() == 300
     assert managed(300, fresh=False)() == 0

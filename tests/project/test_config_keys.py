@@ -35,18 +35,18 @@ def test_every_kind_is_used_and_has_a_check() -> None:
 
 
 @pytest.mark.parametrize("name", KEYS)
-def test_the_default_of_a_key_is_valid_and_its_help_a_sentence(name: str) -> None:
+def test_default_of_a_key_is_valid_and_its_help_a_sentence(name: str) -> None:
     key = KEYS[name]
     shown = plain_value(name, key.default)
     assert check_of(key)(shown) == key.default
     assert re.fullmatch(r"[A-Z`].*\.", key.help)
 
 
-def test_the_help_names_all_environments() -> None:
+def test_help_names_all_environments() -> None:
     assert re.findall(r"`([a-z]+)`", KEYS["environments"].help) == [*ENVIRONMENTS]
 
 
-def test_the_role_writes_declared_keys_only() -> None:
+def test_role_writes_declared_keys_only() -> None:
     template = (ROLE / "templates" / "config.yaml.j2").read_text(encoding="utf-8")
     written = set(re.findall(r"own(?:\.update\(| = )\{'(\w+)':", template)) - set(SECTIONS)
     written |= {f"wp.{name}" for name in re.findall(r"wp = \{'(\w+)'", template)}
@@ -57,7 +57,7 @@ def test_the_role_writes_declared_keys_only() -> None:
 
 
 @pytest.mark.parametrize("name", MIRRORS)
-def test_the_role_has_the_type_and_the_default_of_the_key(name: str) -> None:
+def test_role_has_the_type_and_the_default_of_the_key(name: str) -> None:
     key, option = KEYS[name], MIRRORS[name]
     expected = "list" if isinstance(key.default, tuple) else "path" if key.kind == "path" else "str"
     assert option["type"] == expected

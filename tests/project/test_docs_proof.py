@@ -64,7 +64,7 @@ def test_mutants_replace_the_earlier_ones(pages: tuple[Path, Path]) -> None:
     assert counted.count("| NOT CAUGHT |") == 1
 
 
-def test_a_page_without_its_place_is_an_error(pages: tuple[Path, Path]) -> None:
+def test_page_without_its_markers_is_an_error(pages: tuple[Path, Path]) -> None:
     page, _ = pages
     text = page.read_text(encoding="utf-8").replace(report.RESULTS[1], "")
     page.write_text(text, encoding="utf-8")

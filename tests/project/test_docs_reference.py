@@ -65,7 +65,7 @@ def test_generated_files_are_current(name: str) -> None:
 
 
 @pytest.mark.parametrize("command", COMMANDS)
-def test_the_reference_tells_all_of_a_command(command: str) -> None:
+def test_reference_covers_every_option_of_a_command(command: str) -> None:
     text = section(REFERENCE, f"### `closte-bridge {command}`")
     options = [param for param in COMMANDS[command].params if isinstance(param, click.Option) and not param.hidden]
     own = {name for param in options if not isinstance(param, GlobalOption) for name in param.opts}
@@ -74,19 +74,19 @@ def test_the_reference_tells_all_of_a_command(command: str) -> None:
     assert f"$ closte-bridge {command}" in text or f" {command}\n" in text
 
 
-def test_the_envelope() -> None:
+def test_envelope_keys_are_documented() -> None:
     text = section(REFERENCE, "## The JSON envelope")
     assert [row[0].strip("`") for row in rows(text)[1:]] == list(envelope(Result(), "plan", None))
     assert all(f"`{name}`" in text for name in Cost().as_data())
 
 
-def test_the_words_of_checks() -> None:
+def test_check_verdicts_are_documented() -> None:
     text = section(REFERENCE, "## What checks say")
     words = {code.value for codes in (DnsCode, TlsCode) for code in codes}
     assert {word for row in rows(text) for word in re.findall(r"`([a-z-]+)`", row[0])} - {"dns", "tls"} == words
 
 
-def test_the_reasons_of_holds() -> None:
+def test_hold_codes_are_documented() -> None:
     paths = [*(REPOSITORY / "closte_bridge" / "planning").glob("*.py"), REPOSITORY / "closte_bridge/engine/apply.py"]
     planning = "".join(path.read_text(encoding="utf-8") for path in paths)
     made = set(re.findall(r'Hold\(\s*Action\.\w+,\s*[\w.()\[\]:]+,\s*"([a-z-]+)"', planning))
@@ -104,7 +104,7 @@ def test_the_reasons_of_holds() -> None:
     assert told == made
 
 
-def test_the_actions_of_the_log() -> None:
+def test_log_actions_are_documented() -> None:
     engine = "".join(
         path.read_text(encoding="utf-8") for path in (REPOSITORY / "closte_bridge" / "engine").glob("*.py")
     )
@@ -120,7 +120,7 @@ def test_the_actions_of_the_log() -> None:
     assert told == made
 
 
-def test_what_the_shim_keeps_of_the_environment() -> None:
+def test_kept_environment_variables_of_the_shim_are_documented() -> None:
     """It lies below the document root: whoever reads the page must know all of it."""
     page = (REPOSITORY / "docs" / "shim.md").read_text(encoding="utf-8")
     (paragraph,) = (part for part in page.split("\n\n") if part.startswith("These environment variables"))
@@ -203,7 +203,7 @@ def imports_of(room: Path) -> set[str]:
     return found - {room.name}
 
 
-def test_packages_import_what_the_table_allows() -> None:
+def test_packages_import_only_what_the_table_allows() -> None:
     table = {row[0]: row[2] for row in rows(section(ARCHITECTURE, "## Packages"))[1:]}
     rooms = [path.parent for path in sorted(PACKAGE.glob("*/__init__.py"))]
     for room in rooms:
@@ -214,7 +214,7 @@ def test_packages_import_what_the_table_allows() -> None:
             assert not beyond, f"closte_bridge/{room.name} imports {beyond}, which the table does not allow."
 
 
-def test_every_library_has_its_reason() -> None:
+def test_every_library_has_a_documented_reason() -> None:
     text = (REPOSITORY / "pyproject.toml").read_text(encoding="utf-8")
     named = re.findall(r'^    "([A-Za-z][\w-]*)[\[<>=]', text, re.MULTILINE)
     reasons = section(ARCHITECTURE, "## Dependencies")
@@ -236,7 +236,7 @@ def in_anchor(character: str) -> bool:
 
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: str(page.relative_to(REPOSITORY)))
-def test_links_lead_somewhere(page: Path) -> None:
+def test_links_are_valid(page: Path) -> None:
     text = page.read_text(encoding="utf-8")
     for target in re.findall(r"\]\(([^)\s]+)\)", text):
         if target.startswith("https://"):
@@ -248,14 +248,14 @@ def test_links_lead_somewhere(page: Path) -> None:
 
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: str(page.relative_to(REPOSITORY)))
-def test_files_that_are_named_exist(page: Path) -> None:
+def test_named_files_exist(page: Path) -> None:
     text = page.read_text(encoding="utf-8")
     named = re.findall(r"`((?:closte_bridge|tests|script|docs)/[\w/.-]+)`", text)
     assert not [name for name in named if not (REPOSITORY / name).exists()]
 
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: str(page.relative_to(REPOSITORY)))
-def test_commands_that_are_named_exist(page: Path) -> None:
+def test_named_commands_exist(page: Path) -> None:
     text = page.read_text(encoding="utf-8")
     first = {name.split()[0] for name in COMMANDS} | {"help"}
     calls = re.findall(r"^\$ closte-bridge (?:-\S+ )*([^\s#]+) ?([a-z]*)", text, re.MULTILINE)
@@ -272,7 +272,7 @@ def installed_pages(path: Path) -> set[Path]:
     return found
 
 
-def test_pages_that_messages_refer_to_come_with_the_program() -> None:
+def test_pages_named_in_messages_are_packaged() -> None:
     written = "\n".join(path.read_text(encoding="utf-8") for path in PACKAGE.rglob("*.py"))
     named = set(re.findall(r"""page\(["']([\w.-]+)["']\)""", written))
     assert "troubleshooting.md" in named, "The search itself is broken."

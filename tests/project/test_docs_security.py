@@ -27,7 +27,7 @@ def missing(page: str) -> list[str]:
     "name",
     ["docs/security.md", "docs/proof.md", "docs/architecture.md", "docs/how-it-works.md", "tests/proof/README.md"],
 )
-def test_every_test_that_is_named_exists(name: str) -> None:
+def test_every_named_test_exists(name: str) -> None:
     page = (REPOSITORY / name).read_text(encoding="utf-8")
     assert missing(page) == []
     everywhere = "".join(path.read_text(encoding="utf-8") for path in (REPOSITORY / "tests").rglob("test_*.py"))
@@ -35,7 +35,7 @@ def test_every_test_that_is_named_exists(name: str) -> None:
     assert sorted(one for one in named if f"def {one}(" not in everywhere) == []
 
 
-def test_each_finding_names_one() -> None:
+def test_each_finding_names_a_test() -> None:
     findings = (REPOSITORY / "tests" / "proof" / "README.md").read_text(encoding="utf-8").partition("## Findings")[2]
     rows = [
         line for line in findings.splitlines() if line.startswith("|") and not line.startswith(("|---", "| finding"))
@@ -44,12 +44,12 @@ def test_each_finding_names_one() -> None:
     assert [row for row in rows if "`tests/" not in row] == []
 
 
-def test_the_threats_have_many() -> None:
+def test_security_page_names_many_tests() -> None:
     page = PAGE.read_text(encoding="utf-8")
     assert len(re.findall(r"`tests/[\w./-]+::test_\w+`", page)) >= _FEWEST
 
 
-def test_each_threat_names_one() -> None:
+def test_each_threat_names_a_test() -> None:
     table = PAGE.read_text(encoding="utf-8").partition("## Threats")[2].partition("\n## ")[0]
     rows = [line for line in table.splitlines() if line.startswith("|") and not line.startswith(("|---", "| threat"))]
     assert len(rows) > 20
@@ -57,5 +57,5 @@ def test_each_threat_names_one() -> None:
 
 
 @pytest.mark.parametrize("named", ["`tests/no/file.py`", "`tests/security/test_files.py::test_nothing_of_that_name`"])
-def test_one_that_does_not_is_found(named: str) -> None:
+def test_missing_test_is_detected(named: str) -> None:
     assert len(missing(named)) == 1

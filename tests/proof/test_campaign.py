@@ -43,7 +43,7 @@ def and_then(this: Campaign) -> None:
         fault(this)
 
 
-def test_what_is_thrown_at_it_is_survived(multisite_template: Multisite) -> None:
+def test_combined_faults_are_survived(multisite_template: Multisite) -> None:
     with short_folder() as folder:
         result = campaign(folder / "c", multisite_template, SEED, mappings=60, faults=(at_once, and_then))
     assert not result.broken, f"Seed {SEED}: {result.broken}"
@@ -53,7 +53,7 @@ def test_what_is_thrown_at_it_is_survived(multisite_template: Multisite) -> None
 
 
 @pytest.mark.parametrize("name", ["no grace", "no word of what a kill left"])
-def test_an_engine_that_lacks_a_rule_is_caught(multisite_template: Multisite, name: str) -> None:
+def test_mutant_without_a_safety_rule_is_caught(multisite_template: Multisite, name: str) -> None:
     chosen = [fault for fault in upheavals.FAULTS if fault.__name__ in MUTANTS[name].faults]
     for seed in range(SEED, SEED + 3):
         with short_folder() as folder:

@@ -43,7 +43,7 @@ def plan_of(snapshot: Snapshot, observed: Observed, ledger: LedgerState, config:
 
 @QUICK
 @given(**SIDES, authority=STANDINGS, seed=st.integers())
-def test_the_same_look_gives_the_same_plan_in_whatever_order(
+def test_plan_does_not_depend_on_the_order_of_its_input(
     snapshot: Snapshot, observed: Observed, ledger: LedgerState, config: DomainPolicy, authority: Authority, seed: int
 ) -> None:
     plan = plan_of(snapshot, observed, ledger, config, authority=authority)
@@ -65,7 +65,7 @@ def test_the_same_look_gives_the_same_plan_in_whatever_order(
 
 @QUICK
 @given(**SIDES, authority=STANDINGS, retry=st.booleans(), approved=subsets())
-def test_only_ours_and_only_what_nothing_mentions_is_removed(
+def test_only_managed_and_unmentioned_domains_are_removed(
     snapshot: Snapshot,
     observed: Observed,
     ledger: LedgerState,
@@ -98,7 +98,7 @@ def test_only_ours_and_only_what_nothing_mentions_is_removed(
 
 @QUICK
 @given(**SIDES, authority=STANDINGS, retry=st.booleans())
-def test_a_plan_and_the_list_of_domains_count_alike(
+def test_plan_and_domain_list_have_the_same_counts(
     snapshot: Snapshot, observed: Observed, ledger: LedgerState, config: DomainPolicy, authority: Authority, retry: bool
 ) -> None:
     plan = plan_of(snapshot, observed, ledger, config, authority=authority, retry=retry)
@@ -125,7 +125,7 @@ def _rests_on_evidence(name: str, observed: Observed, ledger: LedgerState, confi
 
 @QUICK
 @given(**SIDES)
-def test_the_gate_holds_in_every_plan(
+def test_removal_limits_hold_in_every_plan(
     snapshot: Snapshot, observed: Observed, ledger: LedgerState, config: DomainPolicy
 ) -> None:
     plan = plan_of(snapshot, observed, ledger, config, authority=FULL)
@@ -145,7 +145,7 @@ def test_the_gate_holds_in_every_plan(
 
 @QUICK
 @given(**SIDES, authority=STANDINGS)
-def test_every_name_has_one_fate(
+def test_every_domain_has_one_outcome(
     snapshot: Snapshot, observed: Observed, ledger: LedgerState, config: DomainPolicy, authority: Authority
 ) -> None:
     plan = plan_of(snapshot, observed, ledger, config, authority=authority)
@@ -163,7 +163,7 @@ def test_every_name_has_one_fate(
 
 @QUICK
 @given(**SIDES)
-def test_whatever_is_wanted_and_missing_is_added_or_held_with_a_reason(
+def test_wanted_and_missing_domain_is_added_or_on_hold(
     snapshot: Snapshot, observed: Observed, ledger: LedgerState, config: DomainPolicy
 ) -> None:
     plan = plan_of(snapshot, observed, ledger, config, authority=FULL)
@@ -191,7 +191,7 @@ def test_whatever_is_wanted_and_missing_is_added_or_held_with_a_reason(
 
 @QUICK
 @given(**SIDES)
-def test_what_a_plan_adds_needs_no_wildcard_that_is_there(
+def test_planned_addition_is_not_covered_by_a_present_wildcard(
     snapshot: Snapshot, observed: Observed, ledger: LedgerState, config: DomainPolicy
 ) -> None:
     plan = plan_of(snapshot, observed, ledger, config, authority=FULL)
@@ -207,7 +207,7 @@ def test_what_a_plan_adds_needs_no_wildcard_that_is_there(
 
 @QUICK
 @given(**SIDES, names=subsets())
-def test_a_narrowed_plan_is_part_of_the_whole(
+def test_narrowed_plan_is_a_subset(
     snapshot: Snapshot, observed: Observed, ledger: LedgerState, config: DomainPolicy, names: frozenset[str]
 ) -> None:
     whole = plan_of(snapshot, observed, ledger, config, authority=FULL)
@@ -225,7 +225,7 @@ def test_a_narrowed_plan_is_part_of_the_whole(
     before=st.integers(0, 30),
     own=st.booleans(),
 )
-def test_a_list_is_complete_only_if_nothing_speaks_against_it(
+def test_list_is_complete_only_without_contrary_evidence(
     state: Completeness, names: frozenset[str], ledger: LedgerState, before: int, own: bool
 ) -> None:
     names = names | {MAIN} if own else names - {MAIN}
@@ -243,7 +243,7 @@ def test_a_list_is_complete_only_if_nothing_speaks_against_it(
 
 @QUICK
 @given(st.integers(0, 10**9), st.booleans(), st.floats(0, 1))
-def test_back_off_never_gives_up(attempts: int, refused: bool, chance: float) -> None:
+def test_back_off_is_bounded_and_grows(attempts: int, refused: bool, chance: float) -> None:
     assert 0 < next_wait(attempts, refused=refused, chance=chance) <= 8.75 * DAY
     assert next_wait(attempts + 1, refused=refused, chance=chance) >= next_wait(
         attempts, refused=refused, chance=chance

@@ -33,7 +33,7 @@ def engine_of(world: World) -> str:
     return identity.engine
 
 
-def test_a_copy_of_everything_is_not_adopted_unasked(tmp_path: Path) -> None:
+def test_full_copy_is_not_adopted_without_take_over(tmp_path: Path) -> None:
     world = World(tmp_path)
     adopted(world)
     first = engine_of(world)
@@ -57,7 +57,7 @@ def test_a_copy_of_everything_is_not_adopted_unasked(tmp_path: Path) -> None:
     assert owner.engine == engine_of(world) != first
 
 
-def test_a_new_main_domain_is_adopted_by_the_same_engine(tmp_path: Path) -> None:
+def test_new_main_domain_is_adopted_by_the_same_installation(tmp_path: Path) -> None:
     world = World(tmp_path)
     adopted(world)
     first = engine_of(world)
@@ -66,7 +66,7 @@ def test_a_new_main_domain_is_adopted_by_the_same_engine(tmp_path: Path) -> None
     assert (offer.renewed, offer.former, engine_of(world)) == (True, "network.org", first)
 
 
-def test_an_adoption_that_changes_nothing_changes_nothing(tmp_path: Path) -> None:
+def test_repeated_adoption_keeps_evidence_and_delays(tmp_path: Path) -> None:
     """A removal that an event confirmed goes after its delay, whoever adopts meanwhile."""
     world = World(tmp_path)
     names = [f"shop{number}.example.com" for number in range(5)]
@@ -95,7 +95,7 @@ def test_an_adoption_that_changes_nothing_changes_nothing(tmp_path: Path) -> Non
     assert world.closte.keys() & {*names} == {*names[1:]}
 
 
-def test_an_adoption_after_a_jump_of_the_clock_starts_waiting_over(tmp_path: Path) -> None:
+def test_adoption_after_a_clock_jump_restarts_waits(tmp_path: Path) -> None:
     world = World(tmp_path)
     world.wordpress.add(1, "shop.example.com")
     world.closte["shop.example.com"] = "other"
@@ -115,7 +115,7 @@ def test_an_adoption_after_a_jump_of_the_clock_starts_waiting_over(tmp_path: Pat
     assert "shop.example.com" in world.closte
 
 
-def test_only_what_this_network_wants_is_adopted(tmp_path: Path) -> None:
+def test_only_domains_wanted_by_this_network_are_adopted(tmp_path: Path) -> None:
     world = World(tmp_path)
     here, there, gone = 1, world.wordpress.create_site("second.net", 2), 77
     claims = [
@@ -169,7 +169,7 @@ def adopted_by(world: World, person: Person, monkeypatch: pytest.MonkeyPatch) ->
         return run_adoption(app, take_over=False)[1]
 
 
-def test_no_run_waits_for_an_answer(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_adoption_prompt_does_not_hold_the_lock(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     world = World(tmp_path)
     adopted(world)
     seen = []
@@ -184,9 +184,7 @@ def test_no_run_waits_for_an_answer(tmp_path: Path, monkeypatch: pytest.MonkeyPa
     assert person.read[-1] == "Adopt this network?"
 
 
-def test_other_terms_than_those_that_were_read_are_not_agreed_to(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_changed_offer_is_not_accepted(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     world = World(tmp_path)
     adopted(world)
 

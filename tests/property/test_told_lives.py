@@ -85,7 +85,7 @@ def life(tmp_path: Path) -> Life:
     return Life(tmp_path)
 
 
-def test_a_removal_is_counted_once_however_often_the_next_request_is_not_sent(life: Life) -> None:
+def test_removal_is_counted_once_despite_unsent_requests(life: Life) -> None:
     life.begin()
     gone = life.shops[0]
     life.unmap(gone)
@@ -99,7 +99,7 @@ def test_a_removal_is_counted_once_however_often_the_next_request_is_not_sent(li
     assert (len(state.removals), state.unsettled) == (1, {})
 
 
-def test_a_restored_database_is_remembered_when_new_rows_level_its_ids(life: Life) -> None:
+def test_restored_database_stays_known_after_new_rows(life: Life) -> None:
     life.begin()
     life.world.wordpress.back_up()
     late = ["late1.example.com", "late2.example.com"]
@@ -120,7 +120,7 @@ def test_a_restored_database_is_remembered_when_new_rows_level_its_ids(life: Lif
     assert not set(late) & life.world.closte.keys()
 
 
-def test_a_restored_database_is_noticed_when_new_rows_levelled_its_ids_before_it_was_read(life: Life) -> None:
+def test_restored_database_is_noticed_by_its_report_number(life: Life) -> None:
     life.begin()
     life.sync(after=HOUR)
     life.world.wordpress.back_up()
@@ -137,7 +137,7 @@ def test_a_restored_database_is_noticed_when_new_rows_levelled_its_ids_before_it
     assert life.sync(after=DAY).plan.snapshot_faults == ()
 
 
-def test_a_claim_that_lapsed_does_not_come_back_with_a_request_that_was_not_sent(life: Life) -> None:
+def test_lapsed_claim_does_not_return_with_an_unsent_request(life: Life) -> None:
     life.begin()
     name = "legacy.example.com"
     life.map(name)
@@ -149,7 +149,7 @@ def test_a_claim_that_lapsed_does_not_come_back_with_a_request_that_was_not_sent
 
 
 @pytest.mark.parametrize(("seconds", "looks"), [(1.0, 2), (61.0, 4)])
-def test_doomed_names_are_read_again_where_removing_takes_long(life: Life, seconds: float, looks: int) -> None:
+def test_planned_removals_are_read_again_during_slow_removals(life: Life, seconds: float, looks: int) -> None:
     life.begin()
     for name in life.shops[:3]:
         life.unmap(name)
@@ -165,7 +165,7 @@ def test_doomed_names_are_read_again_where_removing_takes_long(life: Life, secon
     assert life.world.looks == looks
 
 
-def test_what_is_mapped_again_while_others_are_removed_is_spared(life: Life) -> None:
+def test_domain_mapped_again_during_removals_is_spared(life: Life) -> None:
     life.begin()
     gone = life.shops[:4]
     for name in gone:
@@ -187,7 +187,7 @@ def test_what_is_mapped_again_while_others_are_removed_is_spared(life: Life) -> 
     assert (gone[2] in state.managed, gone[2] in state.evidence, state.unsettled) == (True, False, {})
 
 
-def test_what_may_be_back_by_too_many_events_goes_only_after_three_looks(life: Life) -> None:
+def test_event_overflow_downgrades_evidence_to_inference(life: Life) -> None:
     life.begin()
     name = life.shops[0]
     life.unmap(name)
@@ -201,7 +201,7 @@ def test_what_may_be_back_by_too_many_events_goes_only_after_three_looks(life: L
     assert name not in life.world.closte
 
 
-def test_an_event_after_too_many_counts(life: Life) -> None:
+def test_event_after_an_overflow_counts(life: Life) -> None:
     life.begin()
     life.world.wordpress.note("everything", 0, "")
     life.unmap(life.shops[0])
@@ -210,7 +210,7 @@ def test_an_event_after_too_many_counts(life: Life) -> None:
     assert [change.removal_class for change in report.plan.removals] == [RemovalClass.EVENT]
 
 
-def test_nothing_more_goes_when_wordpress_cannot_be_read_again(life: Life) -> None:
+def test_removals_stop_if_wordpress_cannot_be_read_again(life: Life) -> None:
     life.begin()
     for name in life.shops[:3]:
         life.unmap(name)
@@ -229,7 +229,7 @@ def test_nothing_more_goes_when_wordpress_cannot_be_read_again(life: Life) -> No
 
 
 @pytest.mark.parametrize("kind", ["mapping", "www", "site"])
-def test_a_wildcard_stays_when_something_under_it_comes_into_use_at_the_last_moment(life: Life, kind: str) -> None:
+def test_wildcard_stays_if_a_covered_domain_appears_late(life: Life, kind: str) -> None:
     life.begin()
     wordpress = life.world.wordpress
     with life.world.around(Faults()):
@@ -249,7 +249,7 @@ def test_a_wildcard_stays_when_something_under_it_comes_into_use_at_the_last_mom
     assert "*.wild.net" in life.world.closte
 
 
-def test_a_list_that_shrank_for_good_is_accepted_by_adopting_again(life: Life) -> None:
+def test_permanently_shrunk_list_is_accepted_by_a_new_adoption(life: Life) -> None:
     life.begin(15)
     for name in life.shops[:2]:
         life.unmap(name, tell=False)
@@ -263,7 +263,7 @@ def test_a_list_that_shrank_for_good_is_accepted_by_adopting_again(life: Life) -
     assert life.world.ledger().managed.keys() == set(life.shops[3:]) == life.world.closte.keys() - {MAIN}
 
 
-def test_what_closte_lost_of_sites_that_are_gone_is_accepted_by_adopting_again(life: Life) -> None:
+def test_lost_aliases_of_deleted_sites_are_accepted_by_a_new_adoption(life: Life) -> None:
     """Nothing adds them, so that the list would lack them for ever."""
     life.begin(15)
     site = life.world.wordpress.create_site("one.network.org")
@@ -280,7 +280,7 @@ def test_what_closte_lost_of_sites_that_are_gone_is_accepted_by_adopting_again(l
 
 
 @pytest.mark.parametrize("listing", ["unreadable", "partial"])
-def test_what_is_there_and_in_no_list_is_asked_for_less_and_less_often(life: Life, listing: str) -> None:
+def test_existing_unlisted_alias_is_requested_less_and_less_often(life: Life, listing: str) -> None:
     life.begin()
     theirs = [f"{letter}.somebody.org" for letter in "abcdef"]
     for name in theirs:

@@ -111,7 +111,7 @@ IDLE = (the_integration_is_off, the_environment_is_another, the_key_is_rejected)
 
 @pytest.mark.parametrize("idle", IDLE)
 @pytest.mark.parametrize("grounds", [missing_in_two_looks, told_of, dismissed])
-def test_what_an_idle_look_sees_in_use_is_not_removed_on_earlier_grounds(
+def test_domain_used_during_an_idle_read_loses_earlier_evidence(
     world: World,
     monkeypatch: pytest.MonkeyPatch,
     grounds: Callable[[World], None],
@@ -126,7 +126,7 @@ def test_what_an_idle_look_sees_in_use_is_not_removed_on_earlier_grounds(
 
 
 @pytest.mark.parametrize("idle", [the_integration_is_off, the_key_is_rejected])
-def test_an_event_that_an_idle_look_finds_void_counts_no_more(
+def test_event_voided_during_an_idle_read_stays_void(
     world: World, monkeypatch: pytest.MonkeyPatch, idle: Callable[[World, pytest.MonkeyPatch], None]
 ) -> None:
     told_of_and_not_looked_at(world)
@@ -150,7 +150,7 @@ def mapped_while_idle(
     unmap(world)
 
 
-def test_an_adoption_over_another_owner_lets_waiting_begin_anew(world: World) -> None:
+def test_adoption_over_another_owner_restarts_waits(world: World) -> None:
     """Another engine may have been in charge meanwhile, and have seen what this ledger did not."""
     missing_in_two_looks(world)
     world.true_time += 30 * HOUR
@@ -160,7 +160,7 @@ def test_an_adoption_over_another_owner_lets_waiting_begin_anew(world: World) ->
     assert world.ledger().absences[NAME].times == 1
 
 
-def test_an_event_of_before_a_take_over_counts_no_more(world: World) -> None:
+def test_event_before_a_take_over_is_void(world: World) -> None:
     told_of(world)
     world.true_time += 30 * HOUR
     adopted(world, after_another=True)
@@ -168,7 +168,7 @@ def test_an_event_of_before_a_take_over_counts_no_more(world: World) -> None:
     assert NAME in world.closte
 
 
-def test_a_command_of_before_a_take_over_counts_no_more(world: World) -> None:
+def test_removal_command_before_a_take_over_is_void(world: World) -> None:
     """Whoever adopts is shown what would be bound, and nothing of what was asked for once."""
     dismissed(world)
     world.true_time += 30 * HOUR
@@ -178,7 +178,7 @@ def test_a_command_of_before_a_take_over_counts_no_more(world: World) -> None:
     assert world.ledger().leaving == frozenset()
 
 
-def test_without_the_config_that_it_knows_nothing_is_noted(
+def test_run_without_its_known_config_records_nothing(
     world: World, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     given = world.settings

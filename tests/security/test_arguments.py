@@ -32,24 +32,24 @@ OPTION_LIKE = ("--exec=touch owned", "-oProxyCommand=touch owned", "--require=ow
         "docker:--privileged", "docker-compose-run:-v=x", "vagrant:-x", "-u@host",
     ],
 )  # fmt: skip
-def test_a_place_is_no_option_of_what_wp_cli_starts(place: str) -> None:
+def test_location_cannot_become_an_option_of_ssh_or_docker(place: str) -> None:
     with pytest.raises(vol.Invalid, match="must look like"):
         values.ssh(place)
 
 
 @pytest.mark.parametrize("place", ["host", "u@host:22/path", "ssh:u@host~/x", "docker:web", "vagrant", "u@host/a-b@c"])
-def test_places_are_still_taken(place: str) -> None:
+def test_valid_locations_are_accepted(place: str) -> None:
     assert values.ssh(place) == place
 
 
 @pytest.mark.parametrize("url", ["--exec=x", "-x", "u:p@host", "a b"])
-def test_an_address_is_no_option(url: str) -> None:
+def test_url_cannot_become_an_option(url: str) -> None:
     with pytest.raises(vol.Invalid):
         values.site_url(url)
 
 
 @pytest.mark.parametrize("alias", ["prod", "@all", "@", "@a b", "@--exec", "-@x", "@x\n"])
-def test_an_alias_is_one_word(alias: str) -> None:
+def test_invalid_alias_is_refused(alias: str) -> None:
     if alias == "@--exec":  # a dash inside is part of a name, behind the "@"
         assert values.alias(alias) == alias
         return
@@ -58,13 +58,13 @@ def test_an_alias_is_one_word(alias: str) -> None:
 
 
 @pytest.mark.parametrize("text", OPTION_LIKE)
-def test_settings_stay_the_values_of_their_options(text: str) -> None:
+def test_settings_stay_values_of_their_options(text: str) -> None:
     argv = command_line(WpSettings(path=text, url=text, ssh=text))
     assert [word for word in argv if text in word] == [f"--path={text}", f"--url={text}", f"--ssh={text}"]
 
 
 @pytest.mark.real
-def test_a_domain_never_stands_in_the_arguments_of_wp(make_world: Callable[..., World]) -> None:
+def test_domain_never_appears_in_the_arguments_of_wp(make_world: Callable[..., World]) -> None:
     """What `wp` is really called with, while domains are called like options and like commands."""
     world = make_world(mapped=["customer.example.org"])
     names = [*OPTION_LIKE, "$(touch owned)", "`touch owned`", "'; touch owned; '", "--exec=x.example.com"]
@@ -82,7 +82,7 @@ def test_a_domain_never_stands_in_the_arguments_of_wp(make_world: Callable[..., 
 
 
 @pytest.mark.parametrize("text", ["'.system('touch owned').'", "\\'; system('x'); //", "?><?php system('x');", "\n"])
-def test_what_a_script_is_asked_cannot_become_php(text: str) -> None:
+def test_script_request_cannot_become_php(text: str) -> None:
     request = {"acknowledge": [text], "engine": text}
     first, second, *_ = script("snapshot", request).decode().splitlines()
     assert first == "<?php"
@@ -92,13 +92,13 @@ def test_what_a_script_is_asked_cannot_become_php(text: str) -> None:
 
 
 @pytest.mark.parametrize("name", OPTION_LIKE[:2])
-def test_our_own_program_takes_no_domain_for_an_option(name: str, capsys: pytest.CaptureFixture[str]) -> None:
+def test_domain_cannot_become_an_option_of_closte_bridge(name: str, capsys: pytest.CaptureFixture[str]) -> None:
     assert run(["domain", "add", name], environ={"HOME": "/nonexistent"}) == 2
     assert run(["domain", "add", "--", name], environ={"HOME": "/nonexistent"}) == 2
     assert "Error:" in capsys.readouterr().err
 
 
-def test_the_command_for_problems_is_no_shells(tmp_path: Path) -> None:
+def test_problem_command_runs_without_a_shell(tmp_path: Path) -> None:
     seen, owned = tmp_path / "seen", tmp_path / "owned"
     spy = write_script(tmp_path / "spy", f'printf "%s\\n" "$@" >{seen}; cat >>{seen}')
     problem: dict[str, Any] = {"problems": [{"message": f"$(touch {owned}) \x1b[2J `touch {owned}`"}]}
@@ -108,7 +108,7 @@ def test_the_command_for_problems_is_no_shells(tmp_path: Path) -> None:
     assert not owned.exists()
 
 
-def test_our_service_managers_socket_is_not_handed_on(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_service_manager_variables_are_not_passed_on(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     seen = tmp_path / "environment"
     spy = write_script(tmp_path / "spy", f"env >{seen}")
     for name in ("NOTIFY_SOCKET", "CREDENTIALS_DIRECTORY", "WATCHDOG_PID"):
@@ -123,7 +123,7 @@ def test_our_service_managers_socket_is_not_handed_on(tmp_path: Path, monkeypatc
 
 
 @pytest.mark.parametrize("name", ["a b", "%i", "../x", "-x", "A", "a.b", "a\nb", "a@b", "a;b", "", "x" * 64, "a\x1b"])
-def test_a_networks_name_is_safe_in_units_paths_labels_and_options(name: str) -> None:
+def test_unsafe_network_name_is_refused(name: str) -> None:
     """It becomes an instance of a systemd unit, a folder, a file's name, a label of a metric, an option's value."""
     assert not NETWORK_NAME.fullmatch(name)
     _, networks, problems = validate({"networks": {name: {}}}, {})

@@ -57,7 +57,7 @@ def bomb() -> bytes:
 
 
 @pytest.mark.parametrize("packed", [False, True])
-def test_a_gigabyte_is_given_up(packed: bool) -> None:
+def test_gigabyte_answer_is_abandoned(packed: bool) -> None:
     sent = 0
     packed_body = bomb() if packed else b""
 
@@ -80,7 +80,7 @@ def test_a_gigabyte_is_given_up(packed: bool) -> None:
     assert sent < GIGABYTE // 8
 
 
-def test_an_answer_that_drips_is_given_up() -> None:
+def test_dripping_answer_is_abandoned() -> None:
     def serve(connection: socket.socket, __: bytes) -> None:
         connection.sendall(b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n")
         for _ in range(600):
@@ -96,7 +96,7 @@ def test_an_answer_that_drips_is_given_up() -> None:
 
 
 @pytest.mark.parametrize("body", ["[" * 1_000_000, '{"domains":' * 200_000, '{"success": 1' + "0" * 5000 + "}"])
-def test_depth_and_giant_numbers_are_answers_that_are_not_understood(httpserver: HTTPServer, body: str) -> None:
+def test_deep_nesting_and_giant_numbers_are_not_understood(httpserver: HTTPServer, body: str) -> None:
     httpserver.expect_request("/getdomains").respond_with_data(body)
     httpserver.expect_request("/adddomainalias").respond_with_data(body[:60_000])
     listed, added, _ = asked(httpserver.url_for("/"))
@@ -105,7 +105,7 @@ def test_depth_and_giant_numbers_are_answers_that_are_not_understood(httpserver:
 
 
 @pytest.mark.parametrize("entry", [b"[]", b"{}", b'""', b"0", b'{"a":{}}'])
-def test_small_entries_without_number_take_no_memory(httpserver: HTTPServer, entry: bytes) -> None:
+def test_countless_small_entries_use_bounded_memory(httpserver: HTTPServer, entry: bytes) -> None:
     """As bytes such a list is within the bounds; as objects of Python it would take a gigabyte and more."""
     many = (LIST_LIMIT - 100) // (len(entry) + 1)
     body = b'{"success":true,"domains":[' + b",".join([entry] * many) + b"]}"
@@ -118,7 +118,7 @@ def test_small_entries_without_number_take_no_memory(httpserver: HTTPServer, ent
 
 
 @pytest.mark.parametrize("status", [301, 302, 303, 307, 308])
-def test_no_redirect_leads_the_key_anywhere(httpserver: HTTPServer, status: int) -> None:
+def test_redirect_never_receives_the_key(httpserver: HTTPServer, status: int) -> None:
     seen: list[bytes] = []
 
     def serve(connection: socket.socket, __: bytes) -> None:
@@ -138,7 +138,7 @@ _VARIABLES = ("http_proxy", "HTTP_PROXY", "https_proxy", "HTTPS_PROXY", "all_pro
 
 
 @pytest.mark.parametrize("variable", _VARIABLES)
-def test_no_proxy_of_the_environment_sees_what_goes_to_this_machine(httpserver: HTTPServer, variable: str) -> None:
+def test_environment_proxy_is_not_used_for_localhost(httpserver: HTTPServer, variable: str) -> None:
     seen: list[bytes] = []
 
     def serve(connection: socket.socket, __: bytes) -> None:
@@ -153,7 +153,7 @@ def test_no_proxy_of_the_environment_sees_what_goes_to_this_machine(httpserver: 
 
 
 @pytest.mark.parametrize("variable", ["https_proxy", "HTTPS_PROXY", "all_proxy", "ALL_PROXY"])
-def test_a_proxy_of_the_environment_sees_the_host_and_no_key(variable: str) -> None:
+def test_environment_proxy_sees_the_host_but_not_the_key(variable: str) -> None:
     seen: list[bytes] = []
 
     def serve(connection: socket.socket, __: bytes) -> None:
@@ -172,7 +172,7 @@ def test_a_proxy_of_the_environment_sees_the_host_and_no_key(variable: str) -> N
 
 
 @pytest.mark.parametrize("variable", ["REQUESTS_CA_BUNDLE", "CURL_CA_BUNDLE", "PYTHONHTTPSVERIFY", "SSLKEYLOGFILE"])
-def test_the_environment_cannot_switch_verification_off(tmp_path: Path, variable: str) -> None:
+def test_environment_cannot_disable_certificate_verification(tmp_path: Path, variable: str) -> None:
     authority = trustme.CA()
     authority.cert_pem.write_to_path(str(tmp_path / "ca.pem"))
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)

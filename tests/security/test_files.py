@@ -47,7 +47,7 @@ def modes(folder: Path) -> set[int]:
 
 
 @pytest.mark.usefixtures("no_umask")
-def test_whatever_the_umask_files_are_their_owners_alone(folder: Path) -> None:
+def test_files_are_private_with_any_umask(folder: Path) -> None:
     with lock.held(folder, "sync"), opened(folder) as ledger, ledger.transaction():
         ledger.set_meta(last_run="1")
         loop.touch(folder / loop.TRIGGER_FILE)
@@ -61,7 +61,7 @@ def test_whatever_the_umask_files_are_their_owners_alone(folder: Path) -> None:
     assert folder.stat().st_mode & 0o777 == 0o700
 
 
-def test_opening_a_ledger_changes_nothing_for_other_threads(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_opening_a_ledger_does_not_change_the_umask(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """The umask is the whole process's: several networks are worked on at once, and each `wp` inherits it."""
     monkeypatch.setattr(os, "umask", lambda _: pytest.fail("the umask was changed"))
     with opened(folder):
@@ -69,7 +69,7 @@ def test_opening_a_ledger_changes_nothing_for_other_threads(folder: Path, monkey
 
 
 @pytest.mark.parametrize("name", ["ledger.sqlite3", "lock", "trigger", "heartbeat", "triggered.lock"])
-def test_links_in_the_state_folder_are_not_followed(folder: Path, tmp_path: Path, name: str) -> None:
+def test_symlinks_in_the_state_folder_are_not_followed(folder: Path, tmp_path: Path, name: str) -> None:
     victim = tmp_path / "victim"
     victim.write_text("precious")
     before = victim.stat().st_mtime_ns
@@ -103,7 +103,7 @@ def write_metrics(path: Path) -> None:
 
 
 @pytest.mark.parametrize("write", [write_a_plan, write_metrics])
-def test_a_link_in_the_place_of_what_is_written_is_replaced(tmp_path: Path, write: Callable[[Path], None]) -> None:
+def test_symlink_in_place_of_an_output_file_is_replaced(tmp_path: Path, write: Callable[[Path], None]) -> None:
     victim, target = tmp_path / "victim", tmp_path / "target"
     victim.write_text("precious")
     target.symlink_to(victim)
@@ -113,7 +113,7 @@ def test_a_link_in_the_place_of_what_is_written_is_replaced(tmp_path: Path, writ
     assert target.read_text()
 
 
-def test_a_key_is_judged_by_the_file_that_is_read(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_key_file_is_checked_and_read_through_one_descriptor(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Whoever swaps the file between looking and reading changes nothing: both are of one open file."""
     good, bad = tmp_path / "good", tmp_path / "bad"
     good.touch(0o600)
@@ -135,14 +135,14 @@ def test_a_key_is_judged_by_the_file_that_is_read(tmp_path: Path, monkeypatch: p
 
 
 @pytest.mark.parametrize("make", [os.mkfifo, os.mkdir])
-def test_a_key_file_that_is_none_holds_nobody_up(tmp_path: Path, make: Callable[[Path], None]) -> None:
+def test_special_file_as_key_file_is_refused_immediately(tmp_path: Path, make: Callable[[Path], None]) -> None:
     make(tmp_path / "key")
     with pytest.raises(ConfigError, match="is not a file"):
         read_key_file(tmp_path / "key", {})
 
 
 @pytest.mark.parametrize("mode", [0o602, 0o666, 0o777])
-def test_a_config_that_everybody_can_write_is_refused(tmp_path: Path, mode: int) -> None:
+def test_world_writable_config_is_refused(tmp_path: Path, mode: int) -> None:
     """It names commands that are started."""
     path = tmp_path / "config.yaml"
     path.write_text("on_problem: [/bin/sh, -c, id]\n")
@@ -157,7 +157,7 @@ def test_a_config_that_everybody_can_write_is_refused(tmp_path: Path, mode: int)
 
 
 @pytest.mark.skipif(not ROOT, reason="only root can give a folder away")
-def test_a_folder_or_ledger_of_another_user_is_refused(folder: Path) -> None:
+def test_folder_or_ledger_of_another_user_is_refused(folder: Path) -> None:
     with opened(folder):
         pass
     ledger = folder / "ledger.sqlite3"
@@ -174,7 +174,7 @@ def test_a_folder_or_ledger_of_another_user_is_refused(folder: Path) -> None:
     assert caught.value.code == "other-user"
 
 
-def test_of_many_who_come_at_once_one_gets_the_lock(folder: Path) -> None:
+def test_one_of_many_concurrent_runs_gets_the_lock(folder: Path) -> None:
     many = 20
     start = threading.Barrier(many)
     # The first one stays inside until all others have been refused.
@@ -201,7 +201,7 @@ def test_of_many_who_come_at_once_one_gets_the_lock(folder: Path) -> None:
 
 
 @pytest.mark.parametrize("text", ["{", "[" * 5000, '{"pid": "x"}', '{"since": 1e999}', "\x1b[2J" * 500, "\0" * 9000])
-def test_what_stands_in_the_lock_file_is_not_believed(folder: Path, text: str) -> None:
+def test_lock_file_content_is_not_trusted(folder: Path, text: str) -> None:
     with lock.held(folder, "sync"):
         Path(folder / "lock").write_text(text)
         with pytest.raises(BridgeError) as caught, lock.held(folder, "plan"):
@@ -220,7 +220,7 @@ def test_what_stands_in_the_lock_file_is_not_believed(folder: Path, text: str) -
         {"action": "remove", "name": ["a.com"]},
     ],
 )
-def test_a_tampered_plan_is_none(tmp_path: Path, change: object) -> None:
+def test_tampered_plan_is_refused(tmp_path: Path, change: object) -> None:
     document = {
         "kind": planfile.KIND,
         "version": 1,

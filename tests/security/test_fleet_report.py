@@ -78,7 +78,7 @@ def page(word: str) -> Shape:
 
 
 @pytest.mark.parametrize("word", POISON[:-1])
-def test_every_word_of_a_host_is_escaped(word: str) -> None:
+def test_every_text_from_a_host_is_escaped(word: str) -> None:
     plain, poisoned = page("x"), page(word)
     assert len(plain.found) > 30
     assert poisoned.found == plain.found
@@ -86,7 +86,7 @@ def test_every_word_of_a_host_is_escaped(word: str) -> None:
 
 
 @pytest.mark.parametrize("word", POISON)
-def test_the_table_for_a_terminal_holds_nothing_that_acts_on_one(word: str) -> None:
+def test_terminal_table_contains_printable_text_only(word: str) -> None:
     module = fleet()
     lines = module.fleet_table(module.fleet(answers(word)))
     assert len(lines) == 5

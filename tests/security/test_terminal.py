@@ -91,7 +91,9 @@ def assert_no_formula(what: object, text: str) -> None:
 
 
 @pytest.mark.parametrize("owner", ["nobody", "a stranger"])
-def test_a_network_of_hostile_text(make_world: Callable[..., World], driver: Driver, owner: str) -> None:
+def test_hostile_text_never_reaches_terminal_log_or_formula(
+    make_world: Callable[..., World], driver: Driver, owner: str
+) -> None:
     assert {called(call) for call in CALLS} == COMMANDS.keys() - SERVING
     world = make_world(mapped=[MAPPED])
     metrics = world.folder / "metrics.prom"

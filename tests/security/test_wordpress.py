@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 pytestmark = pytest.mark.real
 
 
-def test_a_frame_that_a_plugin_prints_is_not_ours(multisite: Multisite) -> None:
+def test_frame_printed_by_a_plugin_is_ignored(multisite: Multisite) -> None:
     """It knows the form, and not the mark of this call."""
     multisite.add_mappings_sql([("customer.example.org", 1)])
     document = {"mappings": {"rows": [], "count": 0, "highest": 0}}
@@ -36,7 +36,7 @@ def test_a_frame_that_a_plugin_prints_is_not_ours(multisite: Multisite) -> None:
 
 
 @pytest.mark.parametrize("option", ["wu_host_integrations_enabled", "wp-ultimo_v2_settings", "closte_bridge_owner"])
-def test_no_object_is_built_from_what_is_stored(multisite: Multisite, option: str, tmp_path: Path) -> None:
+def test_stored_options_are_not_unserialised_into_objects(multisite: Multisite, option: str, tmp_path: Path) -> None:
     owned = tmp_path / "owned"
     multisite.add_mu_plugin(
         "evil",
@@ -50,7 +50,7 @@ def test_no_object_is_built_from_what_is_stored(multisite: Multisite, option: st
         assert not owned.exists()
 
 
-def test_marks_of_events_are_values_of_a_statement(multisite: Multisite, tmp_path: Path) -> None:
+def test_event_ids_cannot_inject_sql(multisite: Multisite, tmp_path: Path) -> None:
     with bridge_for(multisite, tmp_path / "bridge") as bridge:
         multisite.enable_closte(api_key=None)
         bridge.create_events_table()
@@ -66,7 +66,7 @@ def test_marks_of_events_are_values_of_a_statement(multisite: Multisite, tmp_pat
 
 
 @pytest.mark.parametrize("code", ["wp-timeout\n", "../../etc", "\x1b[2J", "no-such-code", "x" * 9999])
-def test_an_error_that_wordpress_names_is_one_that_we_know(code: str) -> None:
+def test_unknown_error_code_from_wordpress_is_replaced(code: str) -> None:
     assert failure(code).code in codes()
     assert "\x1b" not in failure(code).message
 
@@ -75,7 +75,7 @@ def test_an_error_that_wordpress_names_is_one_that_we_know(code: str) -> None:
     "plugin",
     ["ultimate-multisite/../../evil.php", "ultimate-multisite/x.php\n", "/etc/passwd", "wp-ultimo/../evil.php"],
 )
-def test_only_the_plugins_own_files_are_looked_at(multisite: Multisite, plugin: str) -> None:
+def test_only_the_plugins_own_files_are_loaded(multisite: Multisite, plugin: str) -> None:
     """The list of active plugins is a row of the database: it must not lead the script to other files."""
     owned = multisite.path / "owned"
     evil = multisite.path / "wp-content" / "plugins" / "inc" / "helpers"
@@ -100,7 +100,7 @@ exec $WP "$@"
 
 
 @pytest.mark.parametrize("far", [False, True], ids=["installation", "over-ssh"])
-def test_nothing_is_started_that_wordpress_names(multisite: Multisite, tmp_path: Path, far: bool) -> None:
+def test_programs_named_by_wordpress_are_not_started(multisite: Multisite, tmp_path: Path, far: bool) -> None:
     """Whoever can write the shim's config decides what PHP starts, and not what the user of this program does."""
     owned = tmp_path / "owned"
     evil = tmp_path / "evil"

@@ -25,11 +25,11 @@ def with_setsid(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, text: str) -> s
     return str(program)
 
 
-def test_the_first_way_works_with_the_usual_setsid() -> None:
+def test_usual_setsid_is_used_with_fork() -> None:
     assert find_way() == [shutil.which("setsid"), "--fork"]
 
 
-def test_setsid_of_busybox_is_left_alone_by_a_shell(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_busybox_setsid_is_run_through_a_shell(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     setsid = with_setsid(tmp_path, monkeypatch, BUSYBOX)
     assert not works([setsid, "--fork"])
     assert not works([setsid], patience=0.3), "it waits for what it starts"
@@ -38,13 +38,13 @@ def test_setsid_of_busybox_is_left_alone_by_a_shell(tmp_path: Path, monkeypatch:
     assert (way[0], way[-1]) == ("/bin/sh", setsid)
 
 
-def test_setsid_that_starts_nothing_is_done_without(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_broken_setsid_is_replaced_by_another_method(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     with_setsid(tmp_path, monkeypatch, "exit 0")
     assert not works(ways()[0], patience=0.3)
     assert works(ways()[-1])
 
 
-def test_a_program_may_have_several_paths(tmp_path: Path) -> None:
+def test_program_may_have_several_paths(tmp_path: Path) -> None:
     link = tmp_path / "setsid"
     way = ways()[0]
     link.symlink_to(way[0])
@@ -52,11 +52,11 @@ def test_a_program_may_have_several_paths(tmp_path: Path) -> None:
     assert not any(same_way(way, other) for other in (None, "odd", [5], [str(link)], ["/tmp/setsid", "--fork"]))
 
 
-def test_what_is_not_there_starts_nothing() -> None:
+def test_missing_program_starts_nothing() -> None:
     assert not works(["/no/such/program"])
 
 
-def test_arguments_are_no_text_for_a_shell(tmp_path: Path) -> None:
+def test_arguments_are_not_interpreted_by_a_shell(tmp_path: Path) -> None:
     """The last way hands them on as they are."""
     sign = tmp_path / 'it\'s "quoted" $(touch executed) `touch executed` ;\n &'
     program = write_script(tmp_path / "program", 'sleep 0.1; echo "$2" >"$1"')

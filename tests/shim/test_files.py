@@ -23,19 +23,19 @@ def called_as_module(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(sys, "argv", ["pytest"])
 
 
-def test_who_is_called_is_written_before_who_calls() -> None:
+def test_dependencies_are_written_before_their_callers() -> None:
     names = list(texts())
     assert names[-2:] == ["closte-bridge/class-events.php", "closte-bridge-shim.php"]
     assert "closte-bridge/class-outbox.php" in names
 
 
-def test_the_header_names_this_version() -> None:
+def test_header_names_this_version() -> None:
     loader = base64.b64decode(texts()["closte-bridge-shim.php"]).decode()
     header = dict(re.findall(r"^ \* (Version|License|Text Domain): (.*)$", loader, re.MULTILINE))
     assert header == {"Version": __version__, "License": "MIT", "Text Domain": "closte-bridge"}
 
 
-def test_a_proxy_is_kept_and_its_password_is_not() -> None:
+def test_proxy_is_kept_without_its_password() -> None:
     proxies = {
         "https_proxy": "http://proxy.example.com:3128",
         "HTTPS_PROXY": "http://user:secret@proxy.example.com:3128",
@@ -79,7 +79,7 @@ ENGINE = [sys.executable, "-m", "closte_bridge", "--config=/etc/config.yaml"]
         ({"engine": "odd"}, []),
     ],
 )
-def test_what_has_moved(config: dict[str, object], expected: list[str]) -> None:
+def test_changed_parts_of_the_configuration_are_named(config: dict[str, object], expected: list[str]) -> None:
     assert moved(config, HERE, "/var/www") == expected
 
 
@@ -96,30 +96,30 @@ def test_what_has_moved(config: dict[str, object], expected: list[str]) -> None:
         ({"engine": "odd"}, False),
     ],
 )
-def test_whether_it_is_this_program_that_is_started(config: dict[str, object], expected: bool) -> None:
+def test_configuration_starts_this_program_only(config: dict[str, object], expected: bool) -> None:
     assert starts_us(config, HERE, "/var/www") is expected
     assert not starts_us(config, replace(HERE, wp=WpSettings(path="/var/www", ssh="web@host")), "/var/www")
 
 
-def test_a_network_that_has_a_name_is_named() -> None:
+def test_named_network_needs_its_name_in_the_configuration() -> None:
     named = replace(HERE, name="main")
     assert moved(installed("--network=main"), named, "/var/www/") == []
     assert moved(installed(), named, "/var/www") == ["the network's name"]
 
 
-def test_something_says_where_wordpress_is() -> None:
+def test_configuration_needs_the_folder_of_wordpress() -> None:
     silent = replace(HERE, wp=WpSettings())
     assert moved(installed("--path=/var/www"), silent, "/var/www/") == []
     assert moved(installed(), silent, "/var/www/") == ["WordPress' folder"]
 
 
-def test_over_ssh_nothing_is_anywhere_here() -> None:
+def test_configuration_over_ssh_has_no_local_parts() -> None:
     away = Settings(state_dir=Path("/state"), wp=WpSettings(ssh="web@host"))
     assert moved(configuration(away, {}, [], "auto"), away, "/") == []
     assert moved(installed(), away, "/") == ["the machine"]
 
 
-def test_the_script_is_the_same_by_every_way_to_it(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_program_is_the_same_through_every_symlink(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     script = tmp_path / "venv" / "closte-bridge"
     script.parent.mkdir()
     script.write_text("")

@@ -32,12 +32,12 @@ def judge(output: str) -> str:
 
 
 @pytest.mark.real
-def test_the_installed_php() -> None:
+def test_unit_checks_pass_on_the_installed_php() -> None:
     assert judge(run(find_program("php"), HERE / "unit.php", SHIM, SCRIPTS)).startswith("all on PHP ")
 
 
 @pytest.mark.real
-def test_parts_under_an_older_loader(tmp_path: Path) -> None:
+def test_new_parts_work_with_an_older_loader(tmp_path: Path) -> None:
     """While an update is installed, the loader that is there already meets the new parts."""
     shutil.copytree(SHIM, tmp_path / "shim")
     shutil.copyfile(HERE / "first-loader.php", tmp_path / "shim" / "closte-bridge-shim.php")
@@ -61,6 +61,6 @@ def php_versions() -> tuple[Path, str]:
 
 @pytest.mark.real
 @pytest.mark.parametrize("version", VERSIONS)
-def test_every_php(version: str) -> None:
+def test_unit_checks_pass_on_every_supported_php(version: str) -> None:
     folder, node = php_versions()
     assert judge(run(node, HERE / "versions.mjs", folder, version, SHIM, SCRIPTS)) == f"all on PHP {version}"

@@ -24,14 +24,16 @@ if TYPE_CHECKING:
         ("exec sleep 600", "timed out after 1 s"),
     ],
 )
-def test_what_becomes_of_it(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, text: str, wrong: str) -> None:
+def test_probe_reports_how_the_program_fails(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, text: str, wrong: str
+) -> None:
     program = write_script(tmp_path / "closte-bridge", text)
     monkeypatch.setattr(sys, "argv", [str(program)])
     told = probe({"HOME": "/home/web", "PYTHONPATH": "/elsewhere"}, patience=1.0)
     assert told == (f'"{program}" {wrong}' if wrong else "")
 
 
-def test_what_cannot_be_started(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_program_that_cannot_be_started_is_reported(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     program = tmp_path / "closte-bridge"
     program.write_text("#!/no/such/interpreter\n")
     program.chmod(0o755)

@@ -55,7 +55,7 @@ def output(argv: list[str], environ: dict[str, str]) -> tuple[int, str]:
     ],
     ids="".join,
 )
-def test_a_value_that_is_none_is_a_mistake_of_whoever_calls(argv: tuple[str, ...], tmp_path: Path) -> None:
+def test_invalid_option_value_is_a_usage_error(argv: tuple[str, ...], tmp_path: Path) -> None:
     code, said = output([*argv, f"--config={tmp_path}/none.yaml"], {"HOME": str(tmp_path)})
     assert code == 2, said
     assert argv[1].partition("=")[0] in said or "duration" in said
@@ -68,7 +68,7 @@ def test_short_helps_fit_on_a_line() -> None:
 
 
 @every_command
-def test_a_command_has_our_manners(name: str) -> None:
+def test_command_has_all_common_options(name: str) -> None:
     for full_name, command in with_verbs(name):
         assert isinstance(command, BridgeCommand | BridgeGroup), full_name
         assert sum(isinstance(param, GlobalOption) for param in command.params) == 12, full_name
@@ -84,7 +84,7 @@ def test_a_command_has_our_manners(name: str) -> None:
 
 
 @every_command
-def test_the_examples_of_a_command_are_of_itself_and_of_this_version(name: str) -> None:
+def test_command_examples_name_the_command_and_this_version(name: str) -> None:
     for full_name, command in with_verbs(name):
         epilog = command.epilog or ""
         lines = [line for line in epilog.split("\n") if line.startswith("$ ")]
@@ -103,9 +103,7 @@ def examples() -> Iterator[tuple[str, str]]:
 
 
 @pytest.mark.parametrize(("line", "expected"), sorted(set(examples())))
-def test_the_output_of_the_examples_is_real(
-    line: str, expected: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_example_output_is_real(line: str, expected: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
     monkeypatch.setattr(load, "load_config", partial(load.load_config, system_path=tmp_path / "none"))
     Path("config.yaml").write_text("wildcard: true\nremvoal_delay: 5m\n")
@@ -123,7 +121,7 @@ def test_the_output_of_the_examples_is_real(
         assert text
 
 
-def test_globals_stand_anywhere_and_the_last_wins(tmp_path: Path) -> None:
+def test_global_options_may_stand_anywhere_and_the_last_wins(tmp_path: Path) -> None:
     environ = {"HOME": str(tmp_path), "STATE_DIRECTORY": "/s"}
     (tmp_path / "c.yaml").write_text("")
 
@@ -142,7 +140,7 @@ def test_globals_stand_anywhere_and_the_last_wins(tmp_path: Path) -> None:
     assert value("wp.allow_root", "config", "--allow-root", "show") == "true"
 
 
-def test_debug_does_not_take_the_next_word(tmp_path: Path) -> None:
+def test_debug_option_does_not_consume_the_next_word(tmp_path: Path) -> None:
     (tmp_path / "c.yaml").write_text("")
     argv = ["--debug", "config", "validate", f"{tmp_path}/c.yaml"]
     code, text = output(argv, {"HOME": str(tmp_path)})

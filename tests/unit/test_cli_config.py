@@ -11,7 +11,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 
-def test_a_good_configuration(run: Run, tmp_path: Path) -> None:
+def test_valid_configuration_is_confirmed(run: Run, tmp_path: Path) -> None:
     good = tmp_path / "good.yaml"
     good.write_text("networks: {a: , b: }\n")
     text = 'Success: "good.yaml" is valid: 2 networks, "a", "b".\n'
@@ -30,7 +30,7 @@ def test_a_good_configuration(run: Run, tmp_path: Path) -> None:
     }  # fmt: skip
 
 
-def test_a_bad_configuration(run: Run, tmp_path: Path) -> None:
+def test_invalid_configuration_lists_all_errors(run: Run, tmp_path: Path) -> None:
     (tmp_path / "bad.yaml").write_text("api_key: MYSECRET\nremvoal_delay: 5m\nwp: {timeout: soon}\n")
     lines = [
         'bad.yaml:1: Unknown key "api_key": do not store secrets here; set "api_key_file" to a file with the key.',
@@ -86,7 +86,7 @@ on_problem: []  # default
 """
 
 
-def test_config_show(run: Run, tmp_path: Path) -> None:
+def test_config_show_lists_values_and_origins(run: Run, tmp_path: Path) -> None:
     (tmp_path / "c.yaml").write_text("wp:\n  path: site\nkeep: [a.example]\nrate_limit: 2.5\nremoval_grace: 36h\n")
     argv = ("config", "show", "--config=c.yaml")
     answer = run(*argv, "--allow-root", CLOSTE_BRIDGE_API_KEY_FILE="/run/key")
@@ -103,7 +103,7 @@ def test_config_show(run: Run, tmp_path: Path) -> None:
     assert {"network": "default", "key": "rate_limit", "value": 2.5, "origin": "c.yaml:4"} in rows
 
 
-def test_what_config_show_prints_is_a_configuration(run: Run, tmp_path: Path) -> None:
+def test_output_of_config_show_is_a_valid_configuration(run: Run, tmp_path: Path) -> None:
     (tmp_path / "c.yaml").write_text(
         "wp: {path: 'on', command: [\"a b\", 'x: y', '#z', 'no', '5']}\nnetworks:\n"
         "  one: {wildcards: ['*.a.example'], state_dir: /a}\n  5x: {rate_limit: 0.25, on_problem: ['é\"']}\n"

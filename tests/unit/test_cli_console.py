@@ -61,7 +61,7 @@ def say_all(one: Console) -> None:
     one.debug("wp", "Called.")
 
 
-def test_each_kind_has_its_stream_and_prefix() -> None:
+def test_each_message_kind_has_its_stream_and_prefix() -> None:
     one = console()
     say_all(one)
     assert written(one) == (
@@ -70,14 +70,14 @@ def test_each_kind_has_its_stream_and_prefix() -> None:
     )
 
 
-def test_quiet_leaves_data_and_errors() -> None:
+def test_quiet_keeps_data_and_errors() -> None:
     one = console()
     one.quiet = True
     say_all(one)
     assert written(one) == ("data\n", "Error: Wrong.\nDo this.\n")
 
 
-def test_what_is_for_people_leaves_stdout_to_a_program() -> None:
+def test_data_only_moves_messages_to_stderr() -> None:
     one = console()
     one.data_only = True
     one.line("data")
@@ -87,14 +87,14 @@ def test_what_is_for_people_leaves_stdout_to_a_program() -> None:
 
 
 @pytest.mark.parametrize(("group", "shown"), [(EVERYTHING, True), ("wp", True), ("api", False), (None, False)])
-def test_debug_shows_the_group_asked_for(group: str | None, shown: bool) -> None:
+def test_debug_shows_the_requested_group(group: str | None, shown: bool) -> None:
     one = console()
     one.debug_group = group
     one.debug("wp", "Called.")
     assert written(one)[1] == ("Debug (wp): Called. (0.123s)\n" if shown else "")
 
 
-def test_colours_on_a_terminal() -> None:
+def test_colours_are_used_on_a_terminal() -> None:
     one = console(out=True, err=True)
     one.debug_group = EVERYTHING
     say_all(one)
@@ -119,7 +119,7 @@ def test_colours_on_a_terminal() -> None:
         (True, None, {"SHELL_PIPE": "1"}, False),
     ],
 )
-def test_what_decides_about_colour(
+def test_colour_depends_on_terminal_option_and_environment(
     terminal: bool, option: bool | None, environ: dict[str, str], coloured: bool
 ) -> None:
     one = console(out=terminal, environ=environ)
@@ -128,7 +128,7 @@ def test_what_decides_about_colour(
     assert ("\033" in written(one)[0]) is coloured
 
 
-def test_nothing_that_a_terminal_acts_on_gets_through() -> None:
+def test_control_characters_are_escaped() -> None:
     one = console()
     one.line("a\x1b]0;title\x07b\tc\nd\u202ee\x9bf\x7fg\rh\udc80i")
     one.error("x\x1b[2J\nSuccess: not true")
@@ -139,7 +139,7 @@ def test_nothing_that_a_terminal_acts_on_gets_through() -> None:
 
 
 @pytest.mark.parametrize("answer", ["y\n", "Yes\n", " y \n", "y"])
-def test_agreeing(answer: str) -> None:
+def test_confirmation_accepts_yes(answer: str) -> None:
     one = console(answer, inp=True)
     one.confirm("Remove \x1b it?")
     out, err = written(one)
@@ -147,14 +147,14 @@ def test_agreeing(answer: str) -> None:
 
 
 @pytest.mark.parametrize("answer", ["n\n", "\n", "", "maybe\n", "yes please\n"])
-def test_refusing(answer: str) -> None:
+def test_confirmation_aborts_on_any_other_answer(answer: str) -> None:
     one = console(answer, inp=True)
     with pytest.raises(BridgeError, match=r"^Aborted\.$") as caught:
         one.confirm("Really?")
     assert caught.value.exit_code is ExitCode.FAILURE
 
 
-def test_without_a_terminal_nobody_is_asked() -> None:
+def test_confirmation_needs_a_terminal_or_yes_option() -> None:
     one = console("y\n")
     with pytest.raises(ConfigError) as caught:
         one.confirm("Really?")
@@ -165,7 +165,7 @@ def test_without_a_terminal_nobody_is_asked() -> None:
     assert written(one) == ("", "")
 
 
-def test_progress_is_for_those_who_watch() -> None:
+def test_progress_is_shown_on_a_terminal_only() -> None:
     for one in (console(), console(err=True)):
         one.quiet = one.stderr.isatty()
         with one.progress(3, "Adding") as bar:
@@ -181,7 +181,7 @@ def test_progress_is_for_those_who_watch() -> None:
     assert "100%" in err
 
 
-def test_the_work_goes_on_when_the_reader_has_left() -> None:
+def test_work_continues_after_a_broken_pipe() -> None:
     out = Broken(BrokenPipeError())
     one = Console(Stream(), out, Stream(), environ={})
     one.line("a")
@@ -191,7 +191,7 @@ def test_the_work_goes_on_when_the_reader_has_left() -> None:
     assert written(Console(Stream(), Stream(), one.stderr, environ={}))[1] == ""
 
 
-def test_output_that_is_lost_is_an_error() -> None:
+def test_lost_output_is_an_error() -> None:
     one = Console(Stream(), Broken(OSError(28, "No space left on device")), Stream(), environ={})
     one.line("a")
     assert one.finish(0) == 1
@@ -200,19 +200,19 @@ def test_output_that_is_lost_is_an_error() -> None:
     assert one.stderr.getvalue().startswith("Error: Could not write the output: No space left on device.\n")
 
 
-def test_an_encoding_without_the_character_does_no_harm(tmp_path: Path) -> None:
+def test_unencodable_character_is_escaped(tmp_path: Path) -> None:
     with (tmp_path / "out").open("w", encoding="ascii") as out:
         Console(Stream(), out, Stream(), environ={}).line("bücher")
     assert (tmp_path / "out").read_bytes() == b"b\\xfccher\n"
 
 
-def test_closed_streams_are_no_trouble() -> None:
+def test_closed_streams_are_tolerated() -> None:
     stream = Stream()
     stream.close()
     assert Console(stream, stream, stream, environ={}).stdout_is_terminal is False
 
 
-def test_who_waits_is_told_for_what() -> None:
+def test_wait_message_names_what_is_awaited() -> None:
     """On a terminal alone, and only while there is something."""
     asked = threading.Event()
     waits = iter(["WordPress", "", "Closte's list"])
@@ -230,7 +230,7 @@ def test_who_waits_is_told_for_what() -> None:
 
 
 @pytest.mark.parametrize(("terminal", "quiet"), [(False, False), (True, True)])
-def test_nobody_else_is_told_what_is_waited_for(terminal: bool, quiet: bool) -> None:
+def test_wait_message_needs_a_terminal_without_quiet(terminal: bool, quiet: bool) -> None:
     asked = threading.Event()
 
     def waiting_for() -> str:
@@ -247,11 +247,11 @@ def test_nobody_else_is_told_what_is_waited_for(terminal: bool, quiet: bool) -> 
 @pytest.mark.parametrize(
     ("environ", "columns"), [({"COLUMNS": "72"}, 72), ({"COLUMNS": "0"}, None), ({"COLUMNS": "wide"}, None), ({}, None)]
 )
-def test_the_width_is_what_the_environment_says_or_nobody_knows_it(environ: dict[str, str], columns: int) -> None:
+def test_width_comes_from_the_environment_or_is_unknown(environ: dict[str, str], columns: int) -> None:
     assert Console(io.StringIO(), io.StringIO(), io.StringIO(), environ=environ).columns == columns
 
 
-def test_our_own_signs_have_plain_forms_where_the_stream_has_no_others() -> None:
+def test_typographic_characters_have_ascii_forms() -> None:
     out = io.TextIOWrapper(io.BytesIO(), encoding="ascii")
     Console(io.StringIO(), out, io.StringIO(), environ={}).line("a … b → c — “d” é")
     assert out.buffer.getvalue() == b'a ... b -> c - "d" \\xe9\n'

@@ -38,14 +38,14 @@ def refusal(made: App) -> ConfigError:
     return caught.value
 
 
-def test_the_home_folder_in_the_files_name(file: Path) -> None:
+def test_home_folder_in_the_config_path_is_expanded(file: Path) -> None:
     """A shell expands it in `--config ~/x`, and not in `--config=~/x`."""
     made = app(file, config="~/config.yaml", network="one")
     made.environ = {"HOME": str(file.parent)}
     assert made.network().source == file
 
 
-def test_which_networks_are_meant(file: Path) -> None:
+def test_networks_are_selected_by_option(file: Path) -> None:
     assert [one.name for one in app(file, network="two").settings()] == ["two"]
     assert [one.name for one in app(file, all_networks=True).settings()] == ["one", "two", "three"]
     assert [one.name for one in app(file).settings(every=True)] == ["one", "two", "three"]
@@ -68,7 +68,9 @@ def test_which_networks_are_meant(file: Path) -> None:
         ({"all_networks": True, "path": "/x"}, "one-network", "Select one with --network=<name>: one, two, three."),
     ],
 )
-def test_when_it_is_not_clear(file: Path, overrides: dict[str, object], code: str, hint: str) -> None:
+def test_ambiguous_network_is_an_error_with_a_hint(
+    file: Path, overrides: dict[str, object], code: str, hint: str
+) -> None:
     error = refusal(app(file, **overrides))
     assert (error.code, error.hint) == (code, hint)
 
@@ -91,7 +93,9 @@ def test_options_override_the_file(file: Path, network: str, overrides: dict[str
     assert app(file, network=network, **overrides).network().wp == wp
 
 
-def test_a_relative_path_starts_where_the_user_is(file: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_relative_path_starts_in_the_working_directory(
+    file: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.chdir(tmp_path)
     assert app(file, network="one", path="site").network().wp.path == str(tmp_path / "site")
 
@@ -107,7 +111,7 @@ def test_origins_name_the_options(file: Path) -> None:
     assert origins["wp.path"] == "--path"
 
 
-def test_the_file_is_read_once(file: Path) -> None:
+def test_file_is_read_once(file: Path) -> None:
     made = app(file, network="one")
     first = made.config()
     file.unlink()

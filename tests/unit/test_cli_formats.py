@@ -40,7 +40,7 @@ FIELDS = ("domain", "ok", "tries", "more")
         ("count", "2"),
     ],
 )
-def test_each_format(fmt: str, text: str) -> None:
+def test_each_format_renders_rows(fmt: str, text: str) -> None:
     assert render_rows(ROWS, FIELDS, fmt) == text
 
 
@@ -48,11 +48,11 @@ def test_each_format(fmt: str, text: str) -> None:
     ("fmt", "text"),
     [("table", "domain\tok"), ("csv", "domain,ok"), ("json", "[]"), ("yaml", "[]"), ("ids", ""), ("count", "0")],
 )
-def test_no_rows(fmt: str, text: str) -> None:
+def test_each_format_renders_no_rows(fmt: str, text: str) -> None:
     assert render_rows([], ("domain", "ok"), fmt) == text
 
 
-def test_boxes_on_a_terminal() -> None:
+def test_boxes_are_drawn_on_a_terminal() -> None:
     assert render_rows(ROWS, ("domain", "tries"), Format.TABLE, boxes=True).split("\n") == [
         "+-------------+-------+",
         "| domain      | tries |",
@@ -70,7 +70,7 @@ WIDE: list[dict[str, object]] = [
 
 
 @pytest.mark.parametrize("columns", [40, 60, 79])
-def test_a_table_is_no_wider_than_its_terminal_and_nothing_of_it_is_lost(columns: int) -> None:
+def test_wide_table_wraps_to_the_terminal_without_loss(columns: int) -> None:
     lines = render_rows(WIDE, ("domain", "site", "reason"), "table", boxes=True, columns=columns).split("\n")
     assert {len(line) for line in lines} == {len(lines[0])}
     assert len(lines[0]) <= columns
@@ -81,7 +81,7 @@ def test_a_table_is_no_wider_than_its_terminal_and_nothing_of_it_is_lost(columns
     assert [line[1] for line in first if line[1]] == ["12"]
 
 
-def test_a_table_that_fits_stays_as_it_is_and_one_that_cannot_fit_is_wider() -> None:
+def test_fitting_table_is_unchanged_and_an_unfitting_one_is_wider() -> None:
     def drawn(columns: int | None, *, boxes: bool = True) -> str:
         return render_rows(WIDE, ("domain", "site", "reason"), "table", boxes=boxes, columns=columns)
 
@@ -91,17 +91,17 @@ def test_a_table_that_fits_stays_as_it_is_and_one_that_cannot_fit_is_wider() -> 
     assert render_rows([], ("domain",), "table", boxes=True, columns=40).startswith("+--------+")
 
 
-def test_numbers_in_boxes_stay_as_they_are() -> None:
+def test_numbers_in_boxes_are_unchanged() -> None:
     text = render_rows([{"a": "1e5"}, {"a": "0012"}, {"a": 2.50}], ("a",), "table", boxes=True)
     assert [line.strip("| ") for line in text.split("\n")[3:-1]] == ["1e5", "0012", "2.5"]
 
 
-def test_one_field_one_value_a_line() -> None:
+def test_field_prints_one_value_a_line() -> None:
     assert render_field(ROWS, "tries") == "3\n"
     assert render_field([], "tries") == ""
 
 
-def test_an_unknown_field_is_an_error_that_names_the_others() -> None:
+def test_unknown_field_is_an_error_that_lists_the_fields() -> None:
     check_fields(("domain",), FIELDS)
     with pytest.raises(ConfigError) as caught:
         check_fields(("domain", "nope", "neither"), FIELDS)
@@ -114,7 +114,7 @@ HOSTILE = "a\x1b[31m\nb\tc\u202ed\udc80"
 
 @pytest.mark.parametrize("fmt", [*Format])
 @pytest.mark.parametrize("boxes", [True, False])
-def test_no_format_lets_control_characters_through(fmt: Format, boxes: bool) -> None:
+def test_no_format_passes_control_characters(fmt: Format, boxes: bool) -> None:
     text = render_rows([{"x": HOSTILE, "y": [HOSTILE]}], ("x", "y"), fmt, boxes=boxes)
     assert not {"\x1b", "\u202e", "\udc80"} & set(text)
     if fmt in {Format.TABLE, Format.CSV} and not boxes:
@@ -122,7 +122,7 @@ def test_no_format_lets_control_characters_through(fmt: Format, boxes: bool) -> 
         assert text.split("\n")[1].startswith("a\\x1b[31m\\x0ab\\x09c\\u202ed\\x80")
 
 
-def test_plain_values() -> None:
+def test_values_become_plain_data() -> None:
     class Colour(Enum):
         RED = "red"
 
@@ -148,7 +148,7 @@ json_values = st.recursive(
 
 
 @given(json_values)
-def test_json_and_yaml_come_back_and_are_ascii(value: object) -> None:
+def test_json_and_yaml_round_trip_in_ascii(value: object) -> None:
     for text, read in ((to_json(value), json.loads), (to_yaml(value), yaml.safe_load)):
         assert read(text) == plain(value)
         assert text.isascii()
@@ -156,7 +156,7 @@ def test_json_and_yaml_come_back_and_are_ascii(value: object) -> None:
         assert "\x7f" not in text
 
 
-def test_csv_holds_no_formula() -> None:
+def test_csv_contains_no_formula() -> None:
     rows: list[dict[str, object]] = [
         {"domain": "=HYPERLINK(1)", "n": -3},
         {"domain": "+a", "n": 1.5},

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 
-def test_version(run: Run) -> None:
+def test_version_is_printed(run: Run) -> None:
     expected = Answer(0, f"closte-bridge {__version__}\n", "")
     assert run("--version") == expected
     assert run("--quiet", "--version") == expected
@@ -34,7 +34,7 @@ def test_version_imports_nothing_else(tmp_path: Path) -> None:
     assert subprocess.run([sys.executable, "-c", program], cwd=tmp_path, check=False).returncode == 0
 
 
-def test_help_imports_no_command_and_no_library_but_clicks(tmp_path: Path) -> None:
+def test_help_imports_no_command_and_no_library_but_click(tmp_path: Path) -> None:
     program = (
         "import sys\nfrom closte_bridge.cli.main import run\ncode = run(['--help'])\n"
         "bad = {'yaml', 'voluptuous', 'requests', 'dns', 'tabulate', 'idna', 'closte_bridge.cli.commands.config'}\n"
@@ -44,7 +44,7 @@ def test_help_imports_no_command_and_no_library_but_clicks(tmp_path: Path) -> No
     assert done.returncode == 0
 
 
-def test_help(run: Run) -> None:
+def test_help_lists_commands_and_options(run: Run) -> None:
     answer = run("--help")
     assert (answer.code, answer.err) == (0, "")
     assert answer.out.startswith("Usage: closte-bridge [OPTIONS] <command>\n\n  Sync the mapped domains of")
@@ -55,7 +55,7 @@ def test_help(run: Run) -> None:
     assert run("help", "config", "show") == run("config", "show", "--help")
 
 
-def test_help_of_a_command(run: Run) -> None:
+def test_command_help_is_complete(run: Run) -> None:
     assert run("config", "validate", "--help") == Answer(
         0,
         """\
@@ -124,7 +124,7 @@ NO_FILE = "Check `--config` and CLOSTE_BRIDGE_CONFIG. If neither is set, the con
         (["config", "show", "--config=none.yaml"], 'The config file "none.yaml" does not exist.', NO_FILE),
     ],
 )  # fmt: skip
-def test_mistakes_in_the_arguments(run: Run, argv: list[str], error: str, hint: str | None) -> None:
+def test_argument_errors_have_hints(run: Run, argv: list[str], error: str, hint: str | None) -> None:
     text = f"Error: {error}\n" + (f"{hint}\n" if hint else "")
     assert run(*argv) == Answer(2, "", text)
     # The same as JSON, where `--format` can be added: not twice, not as a value, not to a noun alone.
@@ -137,13 +137,13 @@ def test_mistakes_in_the_arguments(run: Run, argv: list[str], error: str, hint: 
 
 
 @pytest.mark.parametrize("shell", ["bash", "zsh", "fish"])
-def test_completion(run: Run, shell: str) -> None:
+def test_completion_script_is_printed_for_each_shell(run: Run, shell: str) -> None:
     answer = run("completion", shell)
     assert (answer.code, answer.err) == (0, "")
     assert "_CLOSTE_BRIDGE_COMPLETE=" in answer.out
 
 
-def test_completing(run: Run) -> None:
+def test_completion_proposes_commands_and_options(run: Run) -> None:
     def complete(words: str, at: int) -> str:
         return run(_CLOSTE_BRIDGE_COMPLETE="bash_complete", COMP_WORDS=words, COMP_CWORD=str(at)).out
 
@@ -152,7 +152,7 @@ def test_completing(run: Run) -> None:
     assert "--quiet" in complete("closte-bridge config show --qu", 3)
 
 
-def test_hostile_arguments(run: Run) -> None:
+def test_hostile_arguments_are_escaped(run: Run) -> None:
     assert run("config", "validate", b"\x80\x1b[31m") == Answer(
         2, "", f'Error: The config file "\\x80\\x1b[31m" does not exist.\n{NO_FILE}\n'
     )

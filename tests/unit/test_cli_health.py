@@ -33,23 +33,23 @@ def adopted(tmp_path: Path, **meta: str) -> None:
         ledger.set_meta(**meta)
 
 
-def test_red_before_adoption(tmp_path: Path) -> None:
+def test_unhealthy_before_adoption(tmp_path: Path) -> None:
     code, out, err = health(tmp_path)
     assert (code, out) == (1, "")
     assert err.splitlines()[0] == 'Error: Network "default" is unhealthy: this network has not been adopted.'
 
 
-def test_red_before_the_first_success(tmp_path: Path) -> None:
+def test_unhealthy_before_the_first_success(tmp_path: Path) -> None:
     adopted(tmp_path)
     assert health(tmp_path)[2].startswith('Error: Network "default" is unhealthy: no successful run yet.')
 
 
-def test_green_after_a_success(tmp_path: Path) -> None:
+def test_healthy_after_a_success(tmp_path: Path) -> None:
     adopted(tmp_path, last_success=repr(time.time() - 60))
     assert health(tmp_path) == (0, "Success: Healthy: 1 network.\n", "")
 
 
-def test_red_when_the_success_is_too_old(tmp_path: Path) -> None:
+def test_unhealthy_if_the_last_success_is_too_old(tmp_path: Path) -> None:
     adopted(tmp_path, last_success=repr(time.time() - 3600))
     code, _, err = health(tmp_path)
     assert code == 1
@@ -57,7 +57,7 @@ def test_red_when_the_success_is_too_old(tmp_path: Path) -> None:
     assert health(tmp_path, "--max-age=2h")[0] == 0
 
 
-def test_the_last_error_of_watch_is_named_while_health_is_green(tmp_path: Path) -> None:
+def test_last_error_of_watch_is_shown_while_healthy(tmp_path: Path) -> None:
     """One failed run turns nothing red; who has just started the service wants to know of it."""
     adopted(tmp_path, last_success=repr(time.time() - 60))
     last_error.note(tmp_path / "state", BridgeError("It failed.", code="database", hint="Mend it."), time.time())
@@ -67,7 +67,7 @@ def test_the_last_error_of_watch_is_named_while_health_is_green(tmp_path: Path) 
     assert json.loads(health(tmp_path, "--format=json")[1])["data"][0]["last_error"] == ""
 
 
-def test_red_when_a_run_hangs(tmp_path: Path) -> None:
+def test_unhealthy_while_a_run_hangs(tmp_path: Path) -> None:
     """A check, or anything else, that never ends: the success before it is recent, and the lock has been held for long.
 
     The monitor asks for more than the run may take.
@@ -86,7 +86,7 @@ def test_red_when_a_run_hangs(tmp_path: Path) -> None:
     assert health(tmp_path)[0] == 0
 
 
-def test_red_when_a_problem_stands_for_longer_than_a_day(tmp_path: Path) -> None:
+def test_unhealthy_if_a_problem_lasts_longer_than_a_day(tmp_path: Path) -> None:
     now = time.time()
     adopted(
         tmp_path, last_success=repr(now - 60), problems=json.dumps({"needs-approval": now - 90000, "stopped": now - 60})
@@ -103,7 +103,7 @@ def test_red_when_a_problem_stands_for_longer_than_a_day(tmp_path: Path) -> None
 
 
 @pytest.mark.parametrize(("alarm", "command"), [("aliases-lost", "sync"), ("database-restored", "adopt")])
-def test_red_immediately_for_an_alarm(tmp_path: Path, alarm: str, command: str) -> None:
+def test_unhealthy_immediately_after_an_alarm(tmp_path: Path, alarm: str, command: str) -> None:
     now = time.time()
     adopted(tmp_path, last_success=repr(now - 60), problems=json.dumps({"stopped": now - 90000, alarm: now - 1}))
     code, _, err = health(tmp_path, "--max-problem-age=7d")
@@ -112,7 +112,7 @@ def test_red_immediately_for_an_alarm(tmp_path: Path, alarm: str, command: str) 
     assert f"Run `closte-bridge {command}`" in err
 
 
-def test_red_for_a_domain_that_fails_for_days_though_most_runs_do_not_try_it(tmp_path: Path) -> None:
+def test_unhealthy_if_a_domain_fails_for_days_between_retries(tmp_path: Path) -> None:
     now = time.time()
     adopted(tmp_path, last_success=repr(now - 60))
     with opened(tmp_path / "state") as ledger, ledger.transaction():
@@ -121,7 +121,7 @@ def test_red_for_a_domain_that_fails_for_days_though_most_runs_do_not_try_it(tmp
     assert 'problem "exists-elsewhere" has persisted since' in health(tmp_path)[2]
 
 
-def test_programs_get_rows(tmp_path: Path) -> None:
+def test_json_format_returns_rows(tmp_path: Path) -> None:
     adopted(tmp_path, last_success=repr(time.time() - 3600))
     code, out, _ = health(tmp_path, "--format=json")
     answer = json.loads(out)
@@ -130,7 +130,7 @@ def test_programs_get_rows(tmp_path: Path) -> None:
     assert answer["errors"][0]["code"] == "unhealthy"
 
 
-def test_a_run_that_came_to_nothing_was_one(tmp_path: Path) -> None:
+def test_run_without_changes_counts_as_the_last_run(tmp_path: Path) -> None:
     """Once adopted, the clock's own mark is there; runs that may change nothing never move it."""
     for marks, last in (
         ({"last_run": "1000.0"}, "1970-01-01T00:16:40+00:00"),
@@ -143,7 +143,7 @@ def test_a_run_that_came_to_nothing_was_one(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("raw", ["soon", "", "-5m"])
 @pytest.mark.parametrize("option", ["--max-age", "--max-problem-age"])
-def test_a_duration_that_is_none_is_a_usage_error(tmp_path: Path, raw: str, option: str) -> None:
+def test_invalid_duration_is_a_usage_error(tmp_path: Path, raw: str, option: str) -> None:
     code, _, err = health(tmp_path, f"{option}={raw}")
     assert code == 2
     assert "is not a duration" in err

@@ -75,7 +75,7 @@ def handler_of(number: int) -> Callable[[], None]:
 
 @pytest.mark.parametrize("first", NUMBERS[:3])
 @pytest.mark.parametrize("second", NUMBERS[:3])
-def test_a_handler_may_interrupt_a_handler(first: int, second: int) -> None:
+def test_signal_handler_may_interrupt_a_handler(first: int, second: int) -> None:
     for line in range(1, 30):
         _handle_signals(Signals())
         assert struck_at(line, handler_of(first), handler_of(second)), f"line {line}"
@@ -86,7 +86,7 @@ def waits_for(flag: Flag) -> None:
 
 
 @pytest.mark.parametrize("number", NUMBERS[:3])
-def test_a_handler_may_interrupt_whoever_waits_for_its_flag(number: int) -> None:
+def test_signal_handler_may_interrupt_a_waiting_flag(number: int) -> None:
     for line in range(1, 12):
         signals = Signals()
         _handle_signals(signals)
@@ -95,7 +95,7 @@ def test_a_handler_may_interrupt_whoever_waits_for_its_flag(number: int) -> None
         assert asked.is_set() or line > 5
 
 
-def test_signals_that_come_together_are_one_interruption(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_simultaneous_signals_are_one_interruption(monkeypatch: pytest.MonkeyPatch) -> None:
     now = 100.0
     monkeypatch.setattr(time, "monotonic", lambda: now)
     end_on([signal.SIGTERM, signal.SIGINT])
@@ -109,7 +109,7 @@ def test_signals_that_come_together_are_one_interruption(monkeypatch: pytest.Mon
         handler_of(signal.SIGINT)()
 
 
-def test_who_is_interrupted_is_ended_by_the_kernel_after_a_while(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_interrupted_process_is_killed_by_an_alarm_after_a_while(monkeypatch: pytest.MonkeyPatch) -> None:
     armed: list[tuple[int, float]] = []
     monkeypatch.setattr(signal, "setitimer", lambda which, seconds: armed.append((which, seconds)))
     end_on([signal.SIGTERM])
@@ -119,7 +119,7 @@ def test_who_is_interrupted_is_ended_by_the_kernel_after_a_while(monkeypatch: py
     assert signal.getsignal(signal.SIGALRM) is signal.SIG_DFL
 
 
-def test_at_the_end_signals_change_nothing_any_more() -> None:
+def test_signals_are_ignored_at_exit() -> None:
     end_on([signal.SIGTERM])
     signal.signal(signal.SIGHUP, signal.SIG_DFL)
     ignore_signals()
@@ -127,7 +127,7 @@ def test_at_the_end_signals_change_nothing_any_more() -> None:
     assert signal.getsignal(signal.SIGHUP) is signal.SIG_DFL
 
 
-def test_a_flag_wakes_who_waits_for_it() -> None:
+def test_setting_a_flag_ends_its_wait() -> None:
     flag = Flag()
     assert not flag.wait(0.0)
     timer = threading.Timer(0.05, flag.set)

@@ -27,20 +27,20 @@ def plain(text: str) -> str:
 
 
 @pytest.mark.parametrize(("name", "command"), [*COMMANDS.items()])
-def test_the_man_page_has_every_command_with_its_options(name: str, command: click.Command) -> None:
+def test_man_page_has_every_command_with_its_options(name: str, command: click.Command) -> None:
     text = plain(PAGE.partition(f".SS {manual._roff(manual.usage(name, command))}\n")[2].partition("\n.S")[0])
     assert "$ closte-bridge" in text
     assert not [option for option, _help in manual.described(manual.own_options(command)) if option not in text]
 
 
-def test_the_man_page_is_plain_roff() -> None:
+def test_man_page_uses_known_roff_requests_only() -> None:
     lines = PAGE.splitlines()
     assert PAGE.isascii()
     assert {line.partition(" ")[0] for line in lines if line[:1] in {".", "'"}} <= REQUESTS
     assert set(re.findall(r"\\(.)", PAGE)) <= set("-efB&P[")
 
 
-def test_text_cannot_become_a_request() -> None:
+def test_text_cannot_become_a_roff_request() -> None:
     assert manual._roff(".so /etc/passwd") == "\\&.so /etc/passwd"
     assert manual._roff("'x'") == "\\&'x'"
     assert manual._roff(r"a\fBb `c-d` …") == r"a\efBb \fBc\-d\fP \[u2026]"
@@ -50,7 +50,7 @@ def test_every_exit_code_is_explained() -> None:
     assert manual.EXIT_CODES.keys() == set(ExitCode)
 
 
-def test_the_files_and_variables_are_those_of_the_config() -> None:
+def test_files_and_variables_match_the_config() -> None:
     assert {str(file.SYSTEM_CONFIG), str(SYSTEM_STATE)} <= manual.FILES.keys()
     assert {file.VARIABLE, key_file.VARIABLE} <= manual.ENVIRONMENT.keys()
 
@@ -62,7 +62,7 @@ def test_every_config_key_is_on_the_man_page_with_its_default() -> None:
     assert 'dns.resolvers: ["1.1.1.1", "8.8.8.8"]' in text
 
 
-def test_an_option_shows_its_default_and_that_it_repeats() -> None:
+def test_option_shows_its_default_and_whether_it_is_repeatable() -> None:
     sandbox = dict(manual.described(manual.own_options(COMMANDS["sandbox"])))
     assert sandbox["--retry-after=<text>"].endswith(" Default: 1.")
     assert sandbox["--wrong-key-status=<integer>"].endswith(" Default: 200.")

@@ -37,7 +37,7 @@ def app(tmp_path: Path) -> App:
     return made
 
 
-def test_an_error_that_nobody_thought_of_stops_its_own_network_alone(app: App) -> None:
+def test_unexpected_error_stops_only_its_own_network(app: App) -> None:
     app.console.debug_group = ""
 
     def job(engine: Engine) -> str:
@@ -59,7 +59,7 @@ def test_an_error_that_nobody_thought_of_stops_its_own_network_alone(app: App) -
     assert "the key" not in shown
 
 
-def test_interrupted_they_end_and_no_other_begins(app: App) -> None:
+def test_interruption_ends_running_networks_and_starts_no_others(app: App) -> None:
     begun: list[str] = []
     stopping = Flag()
     told: list[bool] = []
@@ -79,7 +79,7 @@ def test_interrupted_they_end_and_no_other_begins(app: App) -> None:
     assert told == [True] * 4
 
 
-def test_interrupted_it_does_not_wait_for_one_that_hangs(app: App, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_interruption_does_not_wait_for_a_hanging_network(app: App, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(networks, "_END_WITHIN", 0.1)
     over = threading.Event()
 
@@ -110,7 +110,9 @@ LOCKED = BridgeError("Another run.", code="locked", exit_code=ExitCode.LOCKED)
         ([LOCKED, ConfigError("No.", code="key-file")], ExitCode.USAGE),
     ],
 )
-def test_a_lock_hides_nothing_of_another_network(app: App, errors: list[BridgeError | None], code: ExitCode) -> None:
+def test_lock_does_not_hide_the_result_of_another_network(
+    app: App, errors: list[BridgeError | None], code: ExitCode
+) -> None:
     given = dict(zip(NAMES, errors, strict=False))
 
     def job(engine: Engine) -> None:
@@ -120,7 +122,7 @@ def test_a_lock_hides_nothing_of_another_network(app: App, errors: list[BridgeEr
     assert exit_code(on_each(app, job), lambda _: ExitCode.OK) is code
 
 
-def test_what_withholds_or_fails_counts_more_than_a_lock(app: App) -> None:
+def test_needs_approval_outranks_a_lock(app: App) -> None:
     def job(engine: Engine) -> ExitCode:
         if engine.settings.name == "n0":
             raise LOCKED
@@ -129,7 +131,7 @@ def test_what_withholds_or_fails_counts_more_than_a_lock(app: App) -> None:
     assert exit_code(on_each(app, job), lambda code: code) is ExitCode.NEEDS_APPROVAL
 
 
-def test_a_quiet_sync_keeps_silent_about_locks_alone(app: App, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_quiet_sync_hides_locks_only(app: App, monkeypatch: pytest.MonkeyPatch) -> None:
     """A letter from cron about a run that met another one is no news; the other network's failure is."""
 
     def sync_one(engine: Engine, *_: object, **__: object) -> None:

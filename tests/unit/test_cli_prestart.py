@@ -37,7 +37,7 @@ def configure(tmp_path: Path, text: str) -> Path:
 
 
 @pytest.mark.parametrize("text", ["", "wildcard: true", "wp: {command: [~/wp, --x]}", "wp: {path: ~/site}", PLAIN])
-def test_the_guess_is_what_the_settings_come_to(tmp_path: Path, environ: dict[str, str], text: str) -> None:
+def test_guessed_command_line_matches_the_settings(tmp_path: Path, environ: dict[str, str], text: str) -> None:
     path = configure(tmp_path, text)
     (settings,) = load_config(path, environ).networks.values()
     given = [f"--config={path}", "--quiet", "--format=json", "example.org"]
@@ -45,7 +45,7 @@ def test_the_guess_is_what_the_settings_come_to(tmp_path: Path, environ: dict[st
     assert guess(["--config=~/config.yaml"], environ) == command_line(settings.wp)
 
 
-def test_options_count_and_so_does_the_usual_place(tmp_path: Path, environ: dict[str, str]) -> None:
+def test_guess_considers_options_and_the_default_config(tmp_path: Path, environ: dict[str, str]) -> None:
     assert guess([], environ) == command_line(load_config(None, environ).networks["default"].wp)
     config = configure(tmp_path, PLAIN)
     environ["CLOSTE_BRIDGE_CONFIG"] = str(config)
@@ -69,7 +69,7 @@ def test_options_count_and_so_does_the_usual_place(tmp_path: Path, environ: dict
         "--skip-plugins",
     ],
 )
-def test_what_is_not_plain_gets_no_head_start(environ: dict[str, str], option: str) -> None:
+def test_unusual_option_prevents_a_prestart(environ: dict[str, str], option: str) -> None:
     assert guess([option, "x"], environ) is None
 
 
@@ -91,21 +91,21 @@ def test_what_is_not_plain_gets_no_head_start(environ: dict[str, str], option: s
         "wp: &a [*a]",
     ],
 )
-def test_a_configuration_that_is_not_plain_gets_none(tmp_path: Path, environ: dict[str, str], text: str) -> None:
+def test_unusual_configuration_prevents_a_prestart(tmp_path: Path, environ: dict[str, str], text: str) -> None:
     assert begin([f"--config={configure(tmp_path, text)}"], environ) is None
 
 
-def test_a_missing_configuration_or_wp_is_told_later(tmp_path: Path, environ: dict[str, str]) -> None:
+def test_missing_configuration_or_wp_prevents_a_prestart(tmp_path: Path, environ: dict[str, str]) -> None:
     assert begin([f"--config={tmp_path / 'none'}"], environ) is None
     config = configure(tmp_path, f"wp: {{command: [{tmp_path / 'none'}]}}")
     assert begin([f"--config={config}"], environ) is None
 
 
-def test_every_command_with_a_head_start_is_one() -> None:
+def test_every_prestarted_command_exists() -> None:
     assert set(EARLY) < set(COMMANDS)
 
 
-def test_only_the_very_same_command_line_gets_it(tmp_path: Path) -> None:
+def test_prestart_is_used_for_the_identical_command_line_only(tmp_path: Path) -> None:
     wp = str(write_script(tmp_path / "wp", "exec sleep 600"))
     head = Prestart([wp, "a"])
     process = head.take([wp, "a"])
@@ -124,7 +124,7 @@ def test_only_the_very_same_command_line_gets_it(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("argv", [["sync", "--no-such-option=1"], ["sync", "--quiet", "-x"], ["plan", "*"]])
-def test_none_is_left_when_the_command_fails_first(tmp_path: Path, argv: list[str]) -> None:
+def test_failed_command_leaves_no_prestarted_wp(tmp_path: Path, argv: list[str]) -> None:
     """The first two get none; the third is refused for its argument while its `wp` runs."""
     wp = write_script(tmp_path / "wp", f"echo $$ >{tmp_path}/pid; exec sleep 600")
     config = configure(tmp_path, f"wp: {{command: [{wp}]}}\nstate_dir: {tmp_path}/state\nunknown: 1")
@@ -137,7 +137,7 @@ def test_none_is_left_when_the_command_fails_first(tmp_path: Path, argv: list[st
         wait_until(lambda: ended(int((tmp_path / "pid").read_text())))
 
 
-def test_a_run_starts_wp_once(tmp_path: Path) -> None:
+def test_run_starts_wp_once(tmp_path: Path) -> None:
     wp = write_script(tmp_path / "wp", f"echo started >>{tmp_path}/calls; cat >{tmp_path}/script; exit 3")
     config = configure(tmp_path, f"wp: {{command: [{wp}]}}\nstate_dir: {tmp_path}/state")
     done = subprocess.run(

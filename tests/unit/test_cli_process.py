@@ -85,7 +85,7 @@ def probe(tmp_path: Path, environ: Mapping[str, str]) -> Run:
     return runner(tmp_path, environ, "-c", PROBE)
 
 
-def test_confirming_needs_a_terminal(probe: Run) -> None:
+def test_confirmation_needs_a_terminal(probe: Run) -> None:
     assert probe("ask") == Answer(
         2,
         "",
@@ -95,7 +95,7 @@ def test_confirming_needs_a_terminal(probe: Run) -> None:
     assert probe("--yes", "ask", "--format=json") == Answer(0, "", "Success: Done.\n")
 
 
-def test_refusals_have_their_exit_code(probe: Run) -> None:
+def test_refusal_has_its_exit_code(probe: Run) -> None:
     assert probe("refuse") == Answer(75, "", "Error: It is locked.\nWait.\n")
     document = json.loads(probe("refuse", "--format=json").out)
     assert document["errors"] == [
@@ -104,7 +104,7 @@ def test_refusals_have_their_exit_code(probe: Run) -> None:
     assert (document["command"], document["status"], document["exit_code"]) == ("refuse", "locked", 75)
 
 
-def test_a_crash_is_one_sentence_without_its_text(probe: Run) -> None:
+def test_crash_is_reported_in_one_sentence_without_its_text(probe: Run) -> None:
     message = "Internal error (ValueError)."
     hint = "This is a bug in closte-bridge. Run the command again with `--debug` and report the output."
     assert probe("crash") == Answer(1, "", f"Error: {message}\n{hint}\n")
@@ -120,14 +120,14 @@ def test_a_crash_is_one_sentence_without_its_text(probe: Run) -> None:
     assert "raise ValueError" not in debugged.err
 
 
-def test_threads_and_loggers_tell_nothing(probe: Run) -> None:
+def test_crash_in_a_thread_or_logger_hides_its_text(probe: Run) -> None:
     assert probe("hidden") == Answer(0, "", "Error: Internal error in a thread (ValueError).\n")
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
 @pytest.mark.parametrize("as_json", [False, True])
 @pytest.mark.parametrize("command", ["wait", "wait_in_made_code"])
-def test_interrupting(
+def test_interruption_is_reported_with_exit_code_130(
     tmp_path: Path, environ: Mapping[str, str], number: signal.Signals, as_json: bool, command: str
 ) -> None:
     # As a module: there Python ends by the signal itself when it went by unnoticed for a moment.
@@ -147,7 +147,7 @@ def test_interrupting(
         assert (out, err) == ("", "Error: Interrupted.\nNothing is lost. Run the command again to continue.\n")
 
 
-def test_a_reader_that_leaves_is_no_error(tmp_path: Path, environ: Mapping[str, str]) -> None:
+def test_broken_pipe_is_no_error(tmp_path: Path, environ: Mapping[str, str]) -> None:
     for argv in (["-c", PROBE, "rows"], ["-m", "closte_bridge", "--version"], ["-m", "closte_bridge", "--help"]):
         read, write = os.pipe()
         os.close(read)
@@ -160,7 +160,7 @@ def test_a_reader_that_leaves_is_no_error(tmp_path: Path, environ: Mapping[str, 
 
 
 @pytest.mark.skipif(not Path("/dev/full").exists(), reason="only Linux has a device that is always full")
-def test_output_that_is_lost_is_an_error(tmp_path: Path, environ: Mapping[str, str]) -> None:
+def test_lost_output_is_an_error(tmp_path: Path, environ: Mapping[str, str]) -> None:
     with Path("/dev/full").open("wb") as full:
         argv = [sys.executable, "-m", "closte_bridge", "--help"]
         done = subprocess.run(argv, cwd=tmp_path, env=environ, stdout=full, stderr=subprocess.PIPE, check=False)
@@ -168,7 +168,7 @@ def test_output_that_is_lost_is_an_error(tmp_path: Path, environ: Mapping[str, s
     assert done.stderr == b"Error: Could not write the output: No space left on device.\n"
 
 
-def test_on_a_terminal(tmp_path: Path, environ: Mapping[str, str]) -> None:
+def test_terminal_gets_prompts_and_boxed_tables(tmp_path: Path, environ: Mapping[str, str]) -> None:
     env = {name: value for name, value in environ.items() if name != "COLUMNS"}
 
     def on_terminal(*argv: str, typed: bytes = b"") -> tuple[int, bytes]:
@@ -200,9 +200,7 @@ def test_on_a_terminal(tmp_path: Path, environ: Mapping[str, str]) -> None:
 
 
 @pytest.mark.parametrize("argv", [("--help",), ("config", "show", "--help"), ("integration", "status", "--help")])
-def test_help_is_whole_in_a_locale_without_our_signs(
-    argv: tuple[str, ...], tmp_path: Path, environ: Mapping[str, str]
-) -> None:
+def test_help_is_complete_in_an_ascii_locale(argv: tuple[str, ...], tmp_path: Path, environ: Mapping[str, str]) -> None:
     plain = {**environ, "LC_ALL": "C", "PYTHONCOERCECLOCALE": "0", "PYTHONUTF8": "0"}
     argv = ("-m", "closte_bridge", *argv)
     done = subprocess.run([sys.executable, *argv], cwd=tmp_path, env=plain, capture_output=True, check=False)

@@ -31,7 +31,7 @@ def shown(result: Result, output: Output | None = None, command: str = "domain l
     return out.getvalue(), err.getvalue()
 
 
-def test_the_keys_of_the_envelope_are_a_contract() -> None:
+def test_envelope_keys_are_a_contract() -> None:
     result = Result(
         exit_code=ExitCode.SOME_FAILED,
         data=ROWS,
@@ -69,7 +69,7 @@ def test_each_exit_code_has_a_status() -> None:
     assert Result(exit_code=ExitCode.CHANGES_PENDING).status == "changes"
 
 
-def test_porcelain_is_of_what_was_asked_for() -> None:
+def test_porcelain_lists_the_requested_changes_only() -> None:
     """A mapping whose stage moved beside it is not what was added."""
     rows = [
         {"domain": "record.example", "change": "record", "status": "done"},
@@ -81,7 +81,7 @@ def test_porcelain_is_of_what_was_asked_for() -> None:
     assert shown(result, Output(porcelain=True)) == ("new.example\n", "")
 
 
-def test_rows_as_text() -> None:
+def test_rows_are_rendered_as_text() -> None:
     assert shown(LISTED) == (
         "domain\tstage\na.example\twanted\nb.example\thttps-ok\nTwo.\nSuccess: Listed 2 domains.\n",
         "",
@@ -104,7 +104,7 @@ def test_rows_as_text() -> None:
         (Output(format=Format.JSON, field="more"), [1, 2]),
     ],
 )
-def test_rows_as_json(output: Output, data: object) -> None:
+def test_rows_are_rendered_as_json(output: Output, data: object) -> None:
     assert json.loads(shown(LISTED, output)[0])["data"] == data
     assert json.loads(shown(Result(data=[], fields=("more",)), output)[0])["data"] == []
 
@@ -121,11 +121,11 @@ def test_rows_as_json(output: Output, data: object) -> None:
         (Output(fields=("stage",)), "Field\tValue\nstage\twanted\n"),
     ],
 )
-def test_one_thing_as_text(output: Output, text: str) -> None:
+def test_single_object_is_rendered_as_text(output: Output, text: str) -> None:
     assert shown(ONE, output)[0] == text
 
 
-def test_one_thing_as_json() -> None:
+def test_single_object_is_rendered_as_json() -> None:
     def data(output: Output) -> object:
         return json.loads(shown(ONE, output)[0])["data"]
 
@@ -135,13 +135,13 @@ def test_one_thing_as_json() -> None:
     assert json.loads(shown(Result(), Output(format=Format.JSON))[0])["data"] is None
 
 
-def test_an_unknown_field_is_an_error() -> None:
+def test_unknown_field_is_an_error() -> None:
     for fmt in (Format.TABLE, Format.JSON):
         with pytest.raises(ConfigError, match='Unknown field: "nope"'):
             shown(LISTED, Output(format=fmt, fields=("nope",)))
 
 
-def test_a_text_of_its_own_stands_for_its_format_only() -> None:
+def test_prerendered_text_is_used_for_its_format_only() -> None:
     result = Result(data=ROWS, fields=("domain",), rendered={"table": "As people like it."})
     assert shown(result)[0] == "As people like it.\n"
     assert shown(result, Output(format=Format.IDS))[0] == "a.example b.example\n"
@@ -156,7 +156,7 @@ def test_a_text_of_its_own_stands_for_its_format_only() -> None:
         (("", "Second."), ["Error: One.", "Error: Two.", "Second."]),
     ],
 )
-def test_errors_as_text(hints: Sequence[str], lines: Sequence[str]) -> None:
+def test_errors_share_equal_hints(hints: Sequence[str], lines: Sequence[str]) -> None:
     errors = tuple(
         Problem(code="x", message=text, hint=hint) for text, hint in zip(("One.", "Two."), hints, strict=True)
     )
@@ -164,7 +164,7 @@ def test_errors_as_text(hints: Sequence[str], lines: Sequence[str]) -> None:
     assert shown(result) == ("", "\n".join(["Warning: Careful.", *lines, ""]))
 
 
-def test_an_error_becomes_a_result() -> None:
+def test_error_becomes_a_result() -> None:
     error = BridgeError("No.", code="no", hint="Try.", exit_code=ExitCode.UNREADABLE, domain="a.example")
     assert Result.of_error(error) == Result(
         exit_code=ExitCode.UNREADABLE, errors=(Problem(code="no", message="No.", domain="a.example", hint="Try."),)

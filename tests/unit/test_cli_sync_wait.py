@@ -118,7 +118,7 @@ NOT_YET = [looked(LATE, has_https=False), looked(GOOD, has_https=True), looked(B
 NOW = [looked(LATE, has_https=True)]
 
 
-def test_removals_that_the_first_run_withheld_are_not_forgotten(rounds: Rounds) -> None:
+def test_removals_needing_approval_in_the_first_run_are_reported(rounds: Rounds) -> None:
     first = a_round(checked=NOT_YET, managed=DOOMED, there=DOOMED)
     assert len(first.plan.over_limit) == 1
     later = a_round(checked=NOW, only=[LATE], managed=[*DOOMED, LATE], there=[*DOOMED, LATE, GOOD, BAD])
@@ -131,7 +131,7 @@ def test_removals_that_the_first_run_withheld_are_not_forgotten(rounds: Rounds) 
     assert [found["add", name] for name in (LATE, BAD, GOOD)] == ["done"] * 3
 
 
-def test_no_word_of_success_stands_beside_an_error(rounds: Rounds) -> None:
+def test_error_excludes_a_success_message(rounds: Rounds) -> None:
     there = [LATE, BAD, GOOD]
     rounds.rounds = [a_round(checked=[looked(LATE, has_https=False)], there=there, managed=there)]
     said = rounds.said(LATE)
@@ -142,7 +142,7 @@ def test_no_word_of_success_stands_beside_an_error(rounds: Rounds) -> None:
     assert "Success: 1 of 1 domain serves valid HTTPS." in rounds.said(LATE)
 
 
-def test_a_failure_of_the_first_run_counts_until_it_is_done(rounds: Rounds) -> None:
+def test_failure_of_the_first_run_counts_until_it_is_resolved(rounds: Rounds) -> None:
     later = a_round(checked=NOW, only=[LATE], there=[LATE, GOOD])
     rounds.rounds = [a_round(checked=NOT_YET, failed=[BAD]), later]
     document = rounds.run()
@@ -161,7 +161,7 @@ def test_a_failure_of_the_first_run_counts_until_it_is_done(rounds: Rounds) -> N
     assert (document["exit_code"], statuses(document)["add", LATE]) == (0, "done")
 
 
-def test_what_a_later_round_meets_or_does_is_told_too(rounds: Rounds) -> None:
+def test_changes_and_failures_of_later_rounds_are_reported(rounds: Rounds) -> None:
     www = f"www.{LATE}"
     row = a_row(LATE, stage="checking-dns")
     change = StageChange(row, LATE, "done", True, "DNS is correct and the certificate is valid")
@@ -182,7 +182,7 @@ def test_what_a_later_round_meets_or_does_is_told_too(rounds: Rounds) -> None:
     assert (document["exit_code"], [error["code"] for error in document["errors"]]) == (7, ["owner-gone"])
 
 
-def test_what_is_looked_at_by_nobody_is_not_waited_for(rounds: Rounds) -> None:
+def test_unfollowed_domain_is_not_awaited(rounds: Rounds) -> None:
     """A stranger's name at Closte, and one that is only ours still."""
     rounds.rounds = [a_round(there=["foreign.example.com", "left.example.com"], managed=["left.example.com"])]
     document = rounds.run("foreign.example.com", "left.example.com")
@@ -194,7 +194,7 @@ def test_what_is_looked_at_by_nobody_is_not_waited_for(rounds: Rounds) -> None:
     ]
 
 
-def test_without_checks_there_is_nothing_to_wait_for(rounds: Rounds) -> None:
+def test_wait_without_checks_is_an_error(rounds: Rounds) -> None:
     document = rounds.run(settings="checks: false\n")
     assert (document["exit_code"], [error["code"] for error in document["errors"]]) == (2, ["wait-without-checks"])
     assert rounds.asked == []

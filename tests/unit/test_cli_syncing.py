@@ -43,7 +43,7 @@ def report(*mapped: str, applied: Applied | None = None, **plan: Any) -> RunRepo
     return RunReport("default", cast("Observation", view), made, applied)
 
 
-def test_what_was_not_begun_has_not_failed() -> None:
+def test_skipped_change_is_not_counted_as_failed() -> None:
     ran = report("a.example.com", "b.example.com", "c.example.com")
     changes = [*ran.plan.additions]
     pause = "Closte is rate-limiting requests (retry after 900 s)."
@@ -55,7 +55,7 @@ def test_what_was_not_begun_has_not_failed() -> None:
     assert errors[-1].message == "Added 1 of 3 domains; 1 failed, 1 skipped."
 
 
-def test_a_read_only_run_tells_of_both_sides_all_the_same() -> None:
+def test_read_only_run_still_reports_list_warnings() -> None:
     authority = Authority(Mode.READ_ONLY, "owner-gone", "nobody is in charge", "Adopt.")
     words = messages_of(report("a.example.com", observed=partial(), authority=authority))
     assert [(problem.code, problem.message) for problem in words.errors] == [
@@ -65,7 +65,7 @@ def test_a_read_only_run_tells_of_both_sides_all_the_same() -> None:
     assert [problem.code for problem in words.warnings] == ["list-partial"]
 
 
-def test_what_was_to_be_revived_and_did_not_move() -> None:
+def test_domain_that_was_not_revived_is_an_error() -> None:
     """Between what was said beforehand and the run, anything can have happened."""
     names = ["moved.test", "refused.test", "changed.test", "held.test", "unseen.test"]
     verified = CheckResults(
@@ -99,7 +99,7 @@ def breaks(*_: object, **__: object) -> None:
 
 
 @pytest.mark.parametrize("failure", [fails, breaks])
-def test_nobody_heard_of_a_failure(
+def test_failed_notification_is_a_warning_with_the_failure(
     tmp_path: Path, failure: Callable[..., None], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """What should have told of it, and failed, is told of beside it: of one network or of several."""
@@ -121,7 +121,7 @@ def test_nobody_heard_of_a_failure(
     ]
 
 
-def test_a_run_that_was_told_to_stop_is_no_problem_to_tell_of(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_requested_stop_causes_no_notification(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """As one that was interrupted itself: whoever did that knows."""
     ran = report("a.example.com", applied=Applied(stopped="The run was stopped."))
     assert ran.applied
@@ -134,7 +134,7 @@ def test_a_run_that_was_told_to_stop_is_no_problem_to_tell_of(tmp_path: Path, mo
         assert [warning.code for warning in words.warnings] == codes
 
 
-def test_watch_tells_of_it_too() -> None:
+def test_watch_reports_a_failed_notification() -> None:
     err = io.StringIO()
     app = App(Console(io.StringIO(), io.StringIO(), err, environ={}), {})
     failure = ZeroDivisionError()

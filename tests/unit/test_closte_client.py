@@ -68,7 +68,7 @@ def test_sends_what_the_api_expects(sandbox: Sandbox) -> None:
 
 
 @pytest.mark.parametrize("fault", ["error500", "429", "503", "reset", "lost", "garbage", "empty", "truncated", "mixed"])
-def test_gets_over_what_passes(sandbox: Sandbox, fault: str) -> None:
+def test_transient_faults_are_retried(sandbox: Sandbox, fault: str) -> None:
     with client(sandbox, retries=6) as closte:
         sandbox.set_faults(f"{fault}:1:2", seed=3)
         outcome = closte.add(NAME)
@@ -97,7 +97,9 @@ def test_gets_over_what_passes(sandbox: Sandbox, fault: str) -> None:
         ("unknown-error", OutcomeKind.FAILED, 1),
     ],
 )
-def test_what_does_not_pass(sandbox: Sandbox, fault: str, kind: OutcomeKind, attempts: int) -> None:
+def test_permanent_faults_end_after_their_attempts(
+    sandbox: Sandbox, fault: str, kind: OutcomeKind, attempts: int
+) -> None:
     sandbox.set_faults(fault)
     with client(sandbox, retries=2) as closte:
         outcome = closte.add(NAME)
@@ -108,7 +110,7 @@ def test_what_does_not_pass(sandbox: Sandbox, fault: str, kind: OutcomeKind, att
 
 
 @pytest.mark.parametrize("call", ["add", "remove"])
-def test_a_no_after_a_lost_answer_is_no_clear_no(call: str) -> None:
+def test_refusal_after_a_lost_answer_is_unclear(call: str) -> None:
     with Sandbox(texts=ApiTexts(already="Nope.", missing="Nope."), faults=["lost:1:1"]) as sandbox:
         sandbox.aliases = {NAME} if call == "remove" else set()
         with client(sandbox) as closte:
@@ -120,7 +122,7 @@ def test_a_no_after_a_lost_answer_is_no_clear_no(call: str) -> None:
 
 
 @pytest.mark.parametrize("call", ["add", "remove"])
-def test_a_key_that_is_refused_after_a_lost_answer_is_told_with_the_doubt(call: str) -> None:
+def test_rejected_key_after_a_lost_answer_is_marked_in_doubt(call: str) -> None:
     with Sandbox(key=KEY, faults=["lost:1:1"]) as sandbox, client(sandbox) as closte:
         sandbox.aliases = {NAME} if call == "remove" else set()
         taken = iter([True])
@@ -133,7 +135,7 @@ def test_a_key_that_is_refused_after_a_lost_answer_is_told_with_the_doubt(call: 
         assert (outcome.kind, outcome.in_doubt) == (OutcomeKind.KEY_REJECTED, False)
 
 
-def test_nobody_there() -> None:
+def test_refused_connection_is_reported() -> None:
     with Sandbox() as sandbox:
         pass
     with client(sandbox, retries=1) as closte:
@@ -153,7 +155,7 @@ def test_nobody_there() -> None:
         (302, Completeness.UNREADABLE, "Closte returned a redirect (HTTP 302); redirects are not followed."),
     ],
 )
-def test_the_status_of_a_list_does_not_hide_it(
+def test_status_of_a_list_does_not_hide_its_content(
     sandbox: Sandbox, monkeypatch: pytest.MonkeyPatch, status: int, state: Completeness, reason: str
 ) -> None:
     answer = Handler._after_work
@@ -164,7 +166,7 @@ def test_the_status_of_a_list_does_not_hide_it(
     assert listing.names == (frozenset() if state is Completeness.UNREADABLE else {APP_DOMAIN})
 
 
-def test_a_refused_list_is_no_rejected_key_while_changes_are_taken(sandbox: Sandbox) -> None:
+def test_refused_list_is_no_rejected_key_while_changes_are_accepted(sandbox: Sandbox) -> None:
     with lists_are_refused(sandbox), client(sandbox) as closte:
         listing = closte.list_aliases()
         assert (listing.state, listing.key_rejected) == (Completeness.UNREADABLE, False)
@@ -175,7 +177,7 @@ def test_a_refused_list_is_no_rejected_key_while_changes_are_taken(sandbox: Sand
     assert [(request.call, request.domain) for request in sandbox.requests] == [("list", ""), ("add", "")]
 
 
-def test_nothing_is_sent_any_more_once_it_is_closed(sandbox: Sandbox) -> None:
+def test_closed_client_sends_nothing(sandbox: Sandbox) -> None:
     sandbox.set_faults("error500")
 
     def sleep(_: float) -> None:
@@ -188,13 +190,13 @@ def test_nothing_is_sent_any_more_once_it_is_closed(sandbox: Sandbox) -> None:
 
 
 class TestConnectionTest:
-    def test_ok(self, sandbox: Sandbox) -> None:
+    def test_accepted_key_is_ok(self, sandbox: Sandbox) -> None:
         with client(sandbox) as closte:
             assert closte.test_connection().ok
         assert sandbox.aliases == {APP_DOMAIN}
         assert [(request.call, request.domain) for request in sandbox.requests] == [("add", "")]
 
-    def test_wrong_key(self, sandbox: Sandbox) -> None:
+    def test_rejected_key_is_reported_by_every_call(self, sandbox: Sandbox) -> None:
         with ClosteClient(sandbox.url, Secret("another key of mine")) as closte:
             assert closte.test_connection().state is ConnectionState.KEY_REJECTED
             assert closte.add(NAME).kind is OutcomeKind.KEY_REJECTED
@@ -202,25 +204,25 @@ class TestConnectionTest:
             assert (listing.state, listing.key_rejected) == (Completeness.UNREADABLE, True)
 
     @pytest.mark.parametrize("status", [401, 403])
-    def test_wrong_key_by_its_status(self, status: int) -> None:
+    def test_http_401_or_403_is_a_rejected_key(self, status: int) -> None:
         with Sandbox(key=Secret("ok"), texts=ApiTexts("No.", status)) as sandbox, client(sandbox) as closte:
             assert closte.test_connection().state is ConnectionState.KEY_REJECTED
             assert closte.add(NAME).kind is OutcomeKind.KEY_REJECTED
             assert closte.list_aliases().key_rejected
 
-    def test_words_that_nobody_knows(self) -> None:
+    def test_unknown_error_text_is_unexpected(self) -> None:
         with Sandbox(key=Secret("ok"), texts=ApiTexts("Computer says no.")) as sandbox, client(sandbox) as closte:
             test = closte.test_connection()
         assert test.state is ConnectionState.UNEXPECTED
         assert "Computer says no." in test.message
 
-    def test_not_reached(self, sandbox: Sandbox) -> None:
+    def test_unreachable_after_sending(self, sandbox: Sandbox) -> None:
         sandbox.set_faults("garbage")
         with client(sandbox, retries=0) as closte:
             test = closte.test_connection()
             assert (test.state, test.sent) == (ConnectionState.UNREACHABLE, True)
 
-    def test_not_sent(self, sandbox: Sandbox) -> None:
+    def test_closed_client_is_unreachable_without_sending(self, sandbox: Sandbox) -> None:
         closte = client(sandbox)
         closte.close()
         test = closte.test_connection()
@@ -292,7 +294,7 @@ class TestRun:
             # The client is good for more.
             assert closte.add(NAME).kind is OutcomeKind.DONE
 
-    def test_a_wish_to_stop_ends_the_waiting(self, sandbox: Sandbox) -> None:
+    def test_stop_request_ends_a_pause(self, sandbox: Sandbox) -> None:
         sandbox.set_faults("429")
         outcomes: list[Outcome] = []
         pauses = 0
@@ -309,7 +311,7 @@ class TestRun:
         assert [outcome.kind for outcome in outcomes] == [OutcomeKind.FAILED]
         assert outcomes[0].attempts == 1
 
-    def test_a_long_pause_ends_the_run(self, sandbox: Sandbox) -> None:
+    def test_long_pause_ends_the_run(self, sandbox: Sandbox) -> None:
         sandbox.behaviour = SandboxOptions(retry_after="3600")
         sandbox.set_faults("429:1:1")
         outcomes: list[Outcome] = []
@@ -324,7 +326,7 @@ class TestRun:
             assert later.retry_after is not None
         assert len(sandbox.requests) == 1
 
-    def test_gives_up_when_closte_cannot_be_reached(self) -> None:
+    def test_gives_up_if_closte_is_unreachable(self) -> None:
         with Sandbox() as sandbox:
             pass
         outcomes: list[Outcome] = []
@@ -335,7 +337,7 @@ class TestRun:
         assert 5 <= len(outcomes) <= 7
 
     @pytest.mark.parametrize("fault", ["error500", "503", "429", "garbage"])
-    def test_gives_up_when_closte_only_answers_with_trouble(self, sandbox: Sandbox, fault: str) -> None:
+    def test_gives_up_if_closte_only_answers_with_errors(self, sandbox: Sandbox, fault: str) -> None:
         sandbox.set_faults(fault)
         outcomes: list[Outcome] = []
         with client(sandbox, retries=1, concurrency=2) as closte:
@@ -352,7 +354,7 @@ class TestRun:
         ],
         ids=["outage", "pause"],
     )
-    def test_what_arrives_after_the_end_does_not_change_why_it_ended(
+    def test_late_answer_does_not_change_the_reason_for_the_end(
         self, sandbox: Sandbox, fault: str, enough: int, why: str
     ) -> None:
         sandbox.behaviour = SandboxOptions(retry_after="3600")
@@ -382,7 +384,7 @@ class TestRun:
         assert (len(seen), seen[-1]) == (enough + 1, OutcomeKind.DONE)
 
     @pytest.mark.parametrize("fault", ["drip", "slow", "503"])
-    def test_an_outage_ends_the_run_within_its_patience(self, fault: str) -> None:
+    def test_outage_ends_the_run_within_its_time_limit(self, fault: str) -> None:
         # A drip takes 8 s for one answer, and each pause asks for more than there is time.
         behaviour = SandboxOptions(drip=0.2, slow=8.0, retry_after="5")
         names = [f"site-{number}.example.org" for number in range(20)]
@@ -401,7 +403,7 @@ class TestRun:
         assert {outcome.kind for outcome in outcomes} <= {OutcomeKind.UNCLEAR, OutcomeKind.FAILED}
         assert len(outcomes) <= 8
 
-    def test_a_slow_api_that_answers_is_waited_for(self, sandbox: Sandbox) -> None:
+    def test_slow_but_answering_api_is_awaited(self, sandbox: Sandbox) -> None:
         names = [f"site-{number}.example.org" for number in range(8)]
         outcomes: list[OutcomeKind] = []
         throw = sandbox.pick
@@ -417,7 +419,7 @@ class TestRun:
             assert closte.run([("add", name) for name in names], lambda *change: outcomes.append(change[2].kind)) == ""
         assert outcomes == [OutcomeKind.DONE] * 8
 
-    def test_a_list_that_hangs_leaves_time_for_changes(self) -> None:
+    def test_hanging_list_leaves_time_for_changes(self) -> None:
         with (
             Sandbox(behaviour=SandboxOptions(drip=0.2)) as sandbox,
             ClosteClient(sandbox.url, KEY, rate_limit=1000, patience=3.2, total_timeout=0.5) as closte,
@@ -429,25 +431,25 @@ class TestRun:
             assert closte.run([("add", NAME)], lambda *_: None) == ""
             assert NAME in sandbox.aliases
             # And when all patience is gone, one more list is tried for.
-            closte._patience._in_vain = 4.0
+            closte._patience._unanswered = 4.0
             calls = closte.stats.calls
             closte.list_aliases()
             assert closte.stats.calls > calls
 
-    def test_an_answer_in_between_starts_the_count_anew(self, sandbox: Sandbox) -> None:
+    def test_one_answer_resets_the_failure_count(self, sandbox: Sandbox) -> None:
         names = [f"site-{number}.example.org" for number in range(20)]
         sandbox.set_faults(*(f"error500@{name}" for at, name in enumerate(names) if at % 5))
         with client(sandbox, retries=0, concurrency=1) as closte:
             assert closte.run([("add", name) for name in names], lambda *_: None) == ""
 
-    def test_an_error_of_the_caller_comes_out(self, sandbox: Sandbox) -> None:
+    def test_callback_exception_is_raised(self, sandbox: Sandbox) -> None:
         def on_outcome(*_: object) -> None:
             raise KeyError("ledger")
 
         with client(sandbox) as closte, pytest.raises(KeyError, match="ledger"):
             closte.run([("add", NAME)], on_outcome)
 
-    def test_slows_down_when_told(self, sandbox: Sandbox) -> None:
+    def test_slows_down_after_a_429_answer(self, sandbox: Sandbox) -> None:
         sandbox.set_faults("429:1:2")
         with client(sandbox, concurrency=1) as closte:
             closte.run([("add", NAME)], lambda *_: None)
@@ -458,7 +460,7 @@ class TestRun:
 @pytest.mark.parametrize(
     "options", [{"concurrency": 0}, {"rate_limit": 0.0}, {"retries": -1}, {"rate_limit": float("nan")}]
 )
-def test_refuses_senseless_options(sandbox: Sandbox, options: dict[str, object]) -> None:
+def test_refuses_invalid_options(sandbox: Sandbox, options: dict[str, object]) -> None:
     with pytest.raises(ConfigError):
         client(sandbox, **options)
 
@@ -485,7 +487,7 @@ class Late:
 class TestBeginWithin:
     """What a change rests on may be out of date: none is begun or repeated later than it may be."""
 
-    def test_a_repeat_that_would_come_too_late_is_not_sent(self) -> None:
+    def test_late_repeat_is_not_sent(self) -> None:
         time = Late()
         with Sandbox(key=KEY, behaviour=SandboxOptions(retry_after="30"), faults=["429:1:1"]) as sandbox:
             sandbox.aliases = {NAME}
@@ -498,7 +500,7 @@ class TestBeginWithin:
             assert len(sandbox.requests) == 1
         assert time.now <= 5.0
 
-    def test_one_that_is_in_time_is_repeated(self) -> None:
+    def test_timely_repeat_is_sent(self) -> None:
         time = Late()
         with Sandbox(key=KEY, behaviour=SandboxOptions(retry_after="3"), faults=["429:1:1"]) as sandbox:
             sandbox.aliases = {NAME}
@@ -507,7 +509,7 @@ class TestBeginWithin:
                 closte.run([("remove", NAME)], lambda *found: ended.append(found[2]), begin_within=5.0)
             assert [(outcome.kind, outcome.attempts) for outcome in ended] == [(OutcomeKind.DONE, 2)]
 
-    def test_what_is_not_begun_in_time_is_not_taken(self) -> None:
+    def test_change_that_cannot_begin_in_time_stays_in_the_source(self) -> None:
         time = Late(step=2.0)
         names = [f"shop{number}.example.org" for number in range(20)]
         with Sandbox(key=KEY) as sandbox:

@@ -41,7 +41,7 @@ def parse(domains: object, **more: object) -> Listing:
         ({}, set()),
     ],
 )
-def test_understands_the_shapes_that_a_list_may_have(domains: object, names: set[str]) -> None:
+def test_every_known_list_format_is_parsed(domains: object, names: set[str]) -> None:
     listing = parse(domains)
     assert listing == Listing(Completeness.COMPLETE, "", frozenset(names))
 
@@ -86,7 +86,7 @@ def test_understands_the_shapes_that_a_list_may_have(domains: object, names: set
         ({"total": 5}, set(), None),
     ],
 )
-def test_says_when_a_list_is_not_whole(domains: object, names: set[str], reason: str | None) -> None:
+def test_incomplete_list_states_its_reason(domains: object, names: set[str], reason: str | None) -> None:
     listing = parse(domains)
     if reason is None:
         assert listing.state is Completeness.UNREADABLE
@@ -117,7 +117,7 @@ def test_paging_makes_a_list_partial(hint: dict[str, object]) -> None:
     "hint",
     [{"has_more": False}, {"next": None}, {"next": ""}, {"total": 1}, {"pages": 1}, {"total": True}, {"links": {}}],
 )
-def test_a_hint_that_says_nothing_leaves_a_list_whole(hint: dict[str, object]) -> None:
+def test_empty_paging_hint_leaves_a_list_complete(hint: dict[str, object]) -> None:
     assert parse([OWN], **hint).state is Completeness.COMPLETE
 
 
@@ -148,14 +148,14 @@ def test_a_hint_that_says_nothing_leaves_a_list_whole(hint: dict[str, object]) -
         b'{"success": true, "domains": ' + b'[{"a":' * 400 + b"1" + b"}]" * 400 + b"}",
     ],
 )
-def test_what_is_not_understood_is_unreadable(body: bytes) -> None:
+def test_unknown_body_is_unreadable(body: bytes) -> None:
     listing = parse_listing(body)
     assert listing.state is Completeness.UNREADABLE
     assert listing.reason.endswith(".")
     assert not listing.names
 
 
-def test_quotes_the_error() -> None:
+def test_error_is_quoted_without_control_characters() -> None:
     body = json.dumps({"success": False, "error": "Go\naway\x1b[31m!"}).encode()
     assert parse_listing(body).reason == 'Closte answered "Go away!".'
 
@@ -167,7 +167,7 @@ NAMES = st.builds(
 
 
 @given(st.lists(NAMES, max_size=8))
-def test_strings_and_objects_say_the_same(names: list[str]) -> None:
+def test_strings_and_objects_give_the_same_names(names: list[str]) -> None:
     # Whether or not the quick look at plain lists is enough, the result is that of the slow one.
     expected = frozenset(name.lower() for name in names)
     assert parse(names).names == expected
@@ -176,7 +176,7 @@ def test_strings_and_objects_say_the_same(names: list[str]) -> None:
 
 
 @given(st.lists(st.one_of(NAMES, st.text(max_size=12), st.integers(), st.none()), max_size=8))
-def test_is_readable_only_when_every_entry_is_understood(items: list[object]) -> None:
+def test_list_is_complete_only_if_every_entry_is_understood(items: list[object]) -> None:
     listing = parse(items)
     understood = [item for item in items if parse([item]).state is Completeness.COMPLETE]
     assert (listing.state is Completeness.COMPLETE) == (len(understood) == len(items))
@@ -191,5 +191,5 @@ def test_is_readable_only_when_every_entry_is_understood(items: list[object]) ->
         max_leaves=12,
     )
 )
-def test_never_raises(domains: object) -> None:
+def test_parser_never_raises(domains: object) -> None:
     assert isinstance(parse(domains), Listing)

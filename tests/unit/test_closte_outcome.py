@@ -24,7 +24,7 @@ def test_success_is_done(body: bytes) -> None:
 
 
 @pytest.mark.parametrize("action", ["add", "remove"])
-def test_the_known_sentence_is_a_refusal(action: Action) -> None:
+def test_known_error_text_is_a_refusal(action: Action) -> None:
     assert said(f"Invalid or empty domain: {NAME}", action) is OutcomeKind.REFUSED
     assert said(f"Invalid or empty domain: {NAME}", action, status=400) is OutcomeKind.REFUSED
     assert said("Invalid or empty domain: ", action) is OutcomeKind.REFUSED
@@ -40,7 +40,7 @@ def test_the_known_sentence_is_a_refusal(action: Action) -> None:
         "Exists already!",
     ],
 )
-def test_already_there(error: str) -> None:
+def test_existing_domain_is_already_added(error: str) -> None:
     assert said(error, "add") is OutcomeKind.ALREADY
     assert said(error, "remove") is not OutcomeKind.ALREADY
 
@@ -56,7 +56,7 @@ def test_already_there(error: str) -> None:
         "Domain doesn't exist in this application",
     ],
 )
-def test_not_there(error: str) -> None:
+def test_missing_domain_is_already_removed(error: str) -> None:
     assert said(error, "remove") is OutcomeKind.ALREADY
     assert said(error, "add") is not OutcomeKind.ALREADY
 
@@ -75,7 +75,7 @@ def test_not_there(error: str) -> None:
         ("add", "Unauthorized domain"),
     ],
 )
-def test_other_words_are_a_plain_no(action: Action, error: str) -> None:
+def test_other_error_text_is_a_failure(action: Action, error: str) -> None:
     assert said(error, action) is OutcomeKind.FAILED
 
 
@@ -93,7 +93,7 @@ def test_other_words_are_a_plain_no(action: Action, error: str) -> None:
         "API key does not exist",
     ],
 )
-def test_words_about_the_key(error: str) -> None:
+def test_error_text_about_the_key_is_a_rejected_key(error: str) -> None:
     assert said(error, "add") is OutcomeKind.KEY_REJECTED
     assert said(error, "remove") is OutcomeKind.KEY_REJECTED
 
@@ -101,7 +101,7 @@ def test_words_about_the_key(error: str) -> None:
 @pytest.mark.parametrize(
     "name", ["invalid-api-key.example.org", "already-exists.example.org", "not-found.domain.example.org"]
 )
-def test_the_words_of_a_name_mean_nothing(name: str) -> None:
+def test_text_inside_a_domain_is_ignored(name: str) -> None:
     assert said(f"{name.upper()}: quota exceeded", "add", name) is OutcomeKind.FAILED
     assert said(f"Quota exceeded for {name}", "remove", name) is OutcomeKind.FAILED
 
@@ -129,7 +129,7 @@ def test_the_words_of_a_name_mean_nothing(name: str) -> None:
         (500, b'{"success": false, "error": "Oops"}', OutcomeKind.UNCLEAR, True),
     ],
 )
-def test_statuses(status: int, body: bytes, kind: OutcomeKind, again: bool) -> None:
+def test_http_status_decides_outcome_and_retry(status: int, body: bytes, kind: OutcomeKind, again: bool) -> None:
     verdict = interpret("add", NAME, status, body, CLEAN)
     assert (verdict.kind, verdict.again) == (kind, again)
     assert verdict.message[0].isupper()

@@ -28,7 +28,7 @@ def limiter(time: Time, rate: float = 10.0, longest_pause: float = 60.0) -> Rate
     return RateLimiter(rate, wait=time.wait, clock=time.clock, longest_pause=longest_pause)
 
 
-def test_keeps_to_the_rate() -> None:
+def test_rate_is_kept() -> None:
     time = Time()
     pace = limiter(time)
     starts = []
@@ -38,7 +38,7 @@ def test_keeps_to_the_rate() -> None:
     assert starts == pytest.approx([number / 10 for number in range(100)])
 
 
-def test_loses_no_slot_to_a_late_riser() -> None:
+def test_slow_caller_loses_no_slot() -> None:
     time = Time()
     pace = limiter(time, rate=100)
     for _ in range(100):
@@ -49,7 +49,7 @@ def test_loses_no_slot_to_a_late_riser() -> None:
     assert time.now - 1000 == pytest.approx(1.0, abs=0.05)
 
 
-def test_does_not_make_up_for_a_long_idle_time() -> None:
+def test_idle_time_is_not_caught_up() -> None:
     time = Time()
     pace = limiter(time)
     pace.acquire()
@@ -60,7 +60,7 @@ def test_does_not_make_up_for_a_long_idle_time() -> None:
     assert time.now - before >= 0.9
 
 
-def test_slows_down_once_for_each_wave_and_recovers_slowly() -> None:
+def test_slows_down_once_per_wave_and_recovers_slowly() -> None:
     time = Time()
     pace = limiter(time)
     waves = [pace.acquire() for _ in range(4)]
@@ -80,7 +80,7 @@ def test_slows_down_once_for_each_wave_and_recovers_slowly() -> None:
     assert pace.rate == 10
 
 
-def test_never_comes_to_a_standstill() -> None:
+def test_rate_has_a_minimum() -> None:
     time = Time()
     pace = limiter(time)
     for _ in range(50):
@@ -93,7 +93,7 @@ def test_never_comes_to_a_standstill() -> None:
     assert slow.rate == 0.1
 
 
-def test_waits_as_long_as_it_is_told() -> None:
+def test_requested_pause_is_kept() -> None:
     time = Time()
     pace = limiter(time)
     wave = pace.acquire()
@@ -103,7 +103,7 @@ def test_waits_as_long_as_it_is_told() -> None:
     assert time.now == pytest.approx(1030)
 
 
-def test_one_that_sleeps_already_heeds_the_pause_too() -> None:
+def test_sleeping_caller_respects_a_new_pause() -> None:
     time = Time()
     pace = limiter(time)
     pace.acquire()
@@ -122,7 +122,7 @@ def test_one_that_sleeps_already_heeds_the_pause_too() -> None:
     assert time.now >= 1030
 
 
-def test_a_pause_that_is_too_long_closes_it_for_a_while() -> None:
+def test_excessive_pause_closes_the_limiter_temporarily() -> None:
     time = Time()
     pace = limiter(time)
     wave = pace.acquire()
@@ -136,7 +136,7 @@ def test_a_pause_that_is_too_long_closes_it_for_a_while() -> None:
     assert pace.closed_for == 0
 
 
-def test_sends_nothing_once_stopped() -> None:
+def test_stopped_limiter_grants_no_slot() -> None:
     time = Time(stopped=True)
     assert limiter(time).acquire() is None
 
@@ -162,5 +162,5 @@ def test_sends_nothing_once_stopped() -> None:
         ("Thu, 99 Jan 1970 00:20:00 GMT", None, None),
     ],
 )
-def test_reads_retry_after(value: str | None, date: str | None, seconds: float | None) -> None:
+def test_retry_after_header_is_parsed(value: str | None, date: str | None, seconds: float | None) -> None:
     assert retry_after(value, date, now=1000.0) == seconds

@@ -30,11 +30,11 @@ def clean(text: str, key: str = KEY) -> str:
         ("", ""),
     ],
 )
-def test_leaves_one_harmless_line(text: str, shown: str) -> None:
+def test_text_becomes_one_printable_line(text: str, shown: str) -> None:
     assert clean(text) == shown
 
 
-def test_is_never_longer_than_its_limit() -> None:
+def test_text_is_never_longer_than_the_limit() -> None:
     assert clean("ab" * 400) == ("ab" * 100)[: LIMIT - 1] + "…"
     assert len(clean("x" * 1_000_000)) == LIMIT
 
@@ -43,7 +43,7 @@ def test_is_never_longer_than_its_limit() -> None:
     "echo",
     [KEY, KEY.upper(), KEY[:8], KEY[3:11], KEY[-9:], quote(KEY, safe=""), quote(KEY, safe="").lower(), quote(KEY)],
 )
-def test_takes_out_the_key_and_pieces_of_it(echo: str) -> None:
+def test_key_and_its_parts_are_removed(echo: str) -> None:
     assert clean(f"The key {echo} is wrong") in ("The key <secret> is wrong", HIDDEN)
     assert clean(f"The key {KEY} is wrong") == "The key <secret> is wrong"
 
@@ -61,26 +61,26 @@ def test_takes_out_the_key_and_pieces_of_it(echo: str) -> None:
         "".join(f"\\u{ord(character):04x}" for character in KEY),
     ],
 )
-def test_shows_nothing_when_the_key_is_encoded_in_another_way(echo: str) -> None:
+def test_text_is_hidden_if_the_key_is_encoded_differently(echo: str) -> None:
     shown = clean(f"The key {echo} is wrong")
     assert shown == HIDDEN or "<secret>" in shown
     assert "canary" not in shown.lower()
 
 
-def test_a_key_that_is_cut_up_by_control_characters_is_found() -> None:
+def test_key_split_by_control_characters_is_found() -> None:
     assert clean("key: " + "\x00".join(KEY)) == "key: <secret>"
 
 
-def test_a_short_key_is_taken_out_as_a_whole() -> None:
+def test_short_key_is_removed_as_a_whole() -> None:
     assert clean("the key k3y is wrong", "k3y") == "the key <secret> is wrong"
 
 
-def test_without_a_key_nothing_is_taken_out() -> None:
+def test_text_is_unchanged_without_a_key() -> None:
     assert Redactor()("a plain sentence of words") == "a plain sentence of words"
 
 
 @given(st.text(max_size=300), st.integers(0, 300), st.text("abcdefghijk0123456789%+/", min_size=8, max_size=40))
-def test_no_eight_characters_of_the_key_come_through(text: str, at: int, key: str) -> None:
+def test_no_eight_characters_of_the_key_remain(text: str, at: int, key: str) -> None:
     shown = Redactor(Secret(key))(text[:at] + key + text[at:]).lower()
     pieces = {key[start : start + 8] for start in range(len(key) - 7)}
     assert not any(piece in shown for piece in pieces)

@@ -53,7 +53,7 @@ def use(url: str, total_timeout: float = 30.0) -> list[object]:
 
 
 @pytest.mark.parametrize("kind", list(FaultKind))
-def test_through_every_fault(
+def test_key_is_hidden_in_every_fault(
     kind: FaultKind, loud: pytest.LogCaptureFixture, capfd: pytest.CaptureFixture[str]
 ) -> None:
     with Sandbox(faults=[kind.value], behaviour=SandboxOptions(slow=0.3, drip=0.1), seed=1) as sandbox:
@@ -64,7 +64,7 @@ def test_through_every_fault(
     hunt(*seen, loud.text, *(record.__dict__ for record in loud.records), streams.out, streams.err, journal)
 
 
-def test_the_hunt_finds_what_the_libraries_would_say(loud: pytest.LogCaptureFixture) -> None:
+def test_leak_detection_finds_what_the_libraries_log(loud: pytest.LogCaptureFixture) -> None:
     # Without the precautions urllib3 does log the key: otherwise the test above would prove nothing.
     with Sandbox() as sandbox:
         requests.get(f"{sandbox.url}/getdomains", params={"apikey": KEY}, timeout=5).close()
@@ -73,7 +73,9 @@ def test_the_hunt_finds_what_the_libraries_would_say(loud: pytest.LogCaptureFixt
 
 
 @pytest.mark.parametrize("status", [200, 401, 404, 429, 500])
-def test_a_server_that_echoes_everything(httpserver: HTTPServer, status: int, loud: pytest.LogCaptureFixture) -> None:
+def test_key_is_hidden_if_the_server_echoes_everything(
+    httpserver: HTTPServer, status: int, loud: pytest.LogCaptureFixture
+) -> None:
     def echo(request: Request) -> Response:
         words = f"Sorry: {request.values['apikey']} {request.url} {request.get_data(as_text=True)} {KEY[2:12]}"
         return Response(json.dumps({"success": False, "error": words}), status, headers={"Location": request.url})
@@ -87,7 +89,9 @@ def test_a_server_that_echoes_everything(httpserver: HTTPServer, status: int, lo
     hunt(*seen, *(record.getMessage() for record in managed))
 
 
-def test_an_exception_that_nobody_expects(monkeypatch: pytest.MonkeyPatch, loud: pytest.LogCaptureFixture) -> None:
+def test_key_is_hidden_in_an_unexpected_exception(
+    monkeypatch: pytest.MonkeyPatch, loud: pytest.LogCaptureFixture
+) -> None:
     def fail(*_: object, **options: object) -> None:
         raise RuntimeError(f"{options} {KEY}")
 
@@ -105,7 +109,7 @@ def test_an_exception_that_nobody_expects(monkeypatch: pytest.MonkeyPatch, loud:
         f"https://api.example.org/?apikey={KEY}",
     ],
 )
-def test_a_url_with_the_key_in_it_is_refused_silently(url: str) -> None:
+def test_url_containing_the_key_is_refused_without_showing_it(url: str) -> None:
     try:
         ClosteClient(url, Secret(KEY))
     except Exception:
@@ -114,7 +118,7 @@ def test_a_url_with_the_key_in_it_is_refused_silently(url: str) -> None:
         pytest.fail("it was taken")
 
 
-def test_logging_of_others_goes_on(loud: pytest.LogCaptureFixture) -> None:
+def test_logging_of_other_programs_continues(loud: pytest.LogCaptureFixture) -> None:
     with Sandbox() as sandbox:
         use(sandbox.url)
         requests.get(f"{sandbox.control_url}/faults", timeout=5).close()

@@ -47,7 +47,7 @@ class TestUrl:
             "http://127.9.9.9",
         ],
     )
-    def test_takes(self, url: str) -> None:
+    def test_valid_url_is_accepted(self, url: str) -> None:
         base, host, _ = check_api_url(url)
         assert not base.endswith("/")
         assert host
@@ -80,7 +80,7 @@ class TestUrl:
             "https://ápp.closte.com/",
         ],
     )
-    def test_refuses_without_quoting(self, url: str) -> None:
+    def test_invalid_url_is_refused_without_quoting_it(self, url: str) -> None:
         with pytest.raises(ConfigError) as caught:
             check_api_url(url)
         assert "hunter2" not in caught.value.message + caught.value.hint
@@ -88,7 +88,7 @@ class TestUrl:
 
 
 class TestRequest:
-    def test_is_as_the_facts_say(self, httpserver: HTTPServer) -> None:
+    def test_request_has_the_documented_form(self, httpserver: HTTPServer) -> None:
         httpserver.expect_request("/api/getdomains").respond_with_json({"success": True, "domains": []})
         httpserver.expect_request("/api/adddomainalias").respond_with_json(DONE)
         with client(httpserver.url_for("/api/")) as closte:
@@ -100,7 +100,7 @@ class TestRequest:
         assert added.content_type == "application/x-www-form-urlencoded"
         assert added.form.to_dict() == {"apikey": "Canary-3f9a77c1d2e4", "domain": "*.example.org", "wildcard": "1"}
 
-    def test_carries_neither_cookies_nor_the_credentials_of_netrc(
+    def test_request_carries_no_cookies_or_netrc_credentials(
         self, httpserver: HTTPServer, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
     ) -> None:
         netrc = tmp_path / "netrc"
@@ -116,7 +116,7 @@ class TestRequest:
             assert "Cookie" not in request.headers
             assert "Authorization" not in request.headers
 
-    def test_shows_a_proxy_the_host_only(self, monkeypatch: pytest.MonkeyPatch) -> None:
+    def test_proxy_sees_the_host_only(self, monkeypatch: pytest.MonkeyPatch) -> None:
         seen = bytearray()
 
         def serve(connection: socket.socket, request: bytes) -> None:
@@ -133,7 +133,7 @@ class TestRequest:
         assert seen.startswith(b"CONNECT api.example.org:443 ")
         assert b"Canary" not in seen
 
-    def test_goes_around_the_proxy_where_it_should(self, monkeypatch: pytest.MonkeyPatch) -> None:
+    def test_proxy_is_bypassed_for_no_proxy_hosts(self, monkeypatch: pytest.MonkeyPatch) -> None:
         monkeypatch.setenv("https_proxy", "http://127.0.0.1:1")
         monkeypatch.setenv("no_proxy", "example.org")
         with client("https://api.example.org/") as closte:
@@ -141,7 +141,7 @@ class TestRequest:
 
 
 class TestAnswer:
-    def test_may_be_packed(self, httpserver: HTTPServer) -> None:
+    def test_gzip_answer_is_read(self, httpserver: HTTPServer) -> None:
         body = gzip.compress(json.dumps({"success": True, "domains": ["a.example.org"]}).encode())
         httpserver.expect_request("/getdomains").respond_with_data(body, headers={"Content-Encoding": "gzip"})
         with client(httpserver.url_for("/")) as closte:
@@ -158,14 +158,16 @@ class TestAnswer:
             (b'{"success": true}' + b" " * ANSWER_LIMIT, "identity", "exceeds 64 KiB"),
         ],
     )
-    def test_is_bounded(self, httpserver: HTTPServer, body: bytes, encoding: str, words: str) -> None:
+    def test_answer_size_and_encoding_are_limited(
+        self, httpserver: HTTPServer, body: bytes, encoding: str, words: str
+    ) -> None:
         httpserver.expect_request("/adddomainalias").respond_with_data(body, headers={"Content-Encoding": encoding})
         with client(httpserver.url_for("/")) as closte:
             outcome = closte.add("a.example.org")
         assert outcome.kind is OutcomeKind.UNCLEAR
         assert words in outcome.message
 
-    def test_without_a_length_is_bounded_too(self) -> None:
+    def test_answer_without_a_length_is_limited(self) -> None:
         def serve(connection: socket.socket, _: bytes) -> None:
             connection.sendall(b"HTTP/1.1 200 OK\r\n\r\n")
             while True:
@@ -185,7 +187,7 @@ class TestAnswer:
             b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n",
         ],
     )
-    def test_that_drips_does_not_hold_us_up(self, start: bytes) -> None:
+    def test_dripping_answer_times_out(self, start: bytes) -> None:
         over = threading.Event()
 
         def serve(connection: socket.socket, _: bytes) -> None:
@@ -199,7 +201,7 @@ class TestAnswer:
         assert outcome.kind is OutcomeKind.UNCLEAR
         assert outcome.message == '"127.0.0.1" did not finish its response within 0.5 s.'
 
-    def test_that_never_comes(self) -> None:
+    def test_missing_answer_times_out(self) -> None:
         over = threading.Event()
 
         def serve(_: socket.socket, __: bytes) -> None:
@@ -221,7 +223,7 @@ class TestAnswer:
             b"HTTP/1.1 200 OK\r\nX: " + b"y" * 100_000 + b"\r\n\r\n",
         ],
     )
-    def test_that_is_broken(self, answer: bytes) -> None:
+    def test_broken_answer_is_unclear(self, answer: bytes) -> None:
         def serve(connection: socket.socket, _: bytes) -> None:
             connection.sendall(answer)
 
@@ -230,7 +232,7 @@ class TestAnswer:
         assert outcome.kind is OutcomeKind.UNCLEAR
         assert outcome.message == 'The connection to "127.0.0.1" broke before the response was complete.'
 
-    def test_of_a_redirect_is_not_followed(self, httpserver: HTTPServer) -> None:
+    def test_redirect_is_not_followed(self, httpserver: HTTPServer) -> None:
         httpserver.expect_request("/getdomains").respond_with_data(
             b"", status=301, headers={"Location": httpserver.url_for("/elsewhere")}
         )
@@ -239,7 +241,7 @@ class TestAnswer:
         assert listing.reason == "Closte returned a redirect (HTTP 301); redirects are not followed."
         assert len(httpserver.log) == 1
 
-    def test_may_come_on_a_connection_that_was_closed_meanwhile(self, httpserver: HTTPServer) -> None:
+    def test_closed_connection_is_replaced(self, httpserver: HTTPServer) -> None:
         def answer(_: Request) -> Response:
             return Response(json.dumps(DONE), headers={"Connection": "close"})
 
@@ -248,7 +250,7 @@ class TestAnswer:
             assert [closte.add("a.example.org").kind for _ in range(3)] == [OutcomeKind.DONE] * 3
 
 
-def test_a_name_that_does_not_resolve(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_unresolved_host_is_reported(monkeypatch: pytest.MonkeyPatch) -> None:
     def fail(*_: object) -> None:
         raise socket.gaierror(socket.EAI_NONAME, "nothing known")
 
@@ -280,11 +282,11 @@ class TestTls:
         authority.cert_pem.write_to_path(str(path))
         return path
 
-    def test_a_good_certificate(self, authority: trustme.CA, bundle: Path) -> None:
+    def test_trusted_certificate_is_accepted(self, authority: trustme.CA, bundle: Path) -> None:
         with self.served(authority, "localhost") as url, client(url, ca_bundle=bundle) as closte:
             assert closte.add("a.example.org").kind is OutcomeKind.DONE
 
-    def test_an_unknown_authority(self, authority: trustme.CA) -> None:
+    def test_unknown_authority_is_refused(self, authority: trustme.CA) -> None:
         with self.served(authority, "localhost") as url, client(url, retries=3) as closte:
             outcome = closte.add("a.example.org")
             listing = closte.list_aliases()
@@ -293,13 +295,13 @@ class TestTls:
         assert listing.reason == outcome.message
         assert "http" not in outcome.message
 
-    def test_another_name(self, authority: trustme.CA, bundle: Path) -> None:
+    def test_certificate_for_another_name_is_refused(self, authority: trustme.CA, bundle: Path) -> None:
         with self.served(authority, "other.example.org") as url, client(url, ca_bundle=bundle) as closte:
             outcome = closte.add("a.example.org")
         assert outcome.kind is OutcomeKind.FAILED
         assert ": Hostname mismatch" in outcome.message
 
-    def test_a_server_without_tls(self, httpserver: HTTPServer) -> None:
+    def test_server_without_tls_is_refused(self, httpserver: HTTPServer) -> None:
         with client(httpserver.url_for("/").replace("http:", "https:")) as closte:
             outcome = closte.add("a.example.org")
         assert (outcome.kind, outcome.message) == (
@@ -307,7 +309,7 @@ class TestTls:
             'The TLS connection to "localhost" failed.',
         )
 
-    def test_a_handshake_that_drips_is_bounded_too(self) -> None:
+    def test_dripping_handshake_times_out(self) -> None:
         over = threading.Event()
         with socket.create_server(("127.0.0.1", 0)) as listener:
 
@@ -330,11 +332,11 @@ class TestTls:
         assert time.monotonic() - began < 3
         assert outcome.kind is OutcomeKind.FAILED
 
-    def test_a_bundle_that_is_not_there(self, tmp_path: Path) -> None:
+    def test_missing_ca_bundle_is_a_config_error(self, tmp_path: Path) -> None:
         with pytest.raises(ConfigError, match="does not exist"):
             client("https://localhost/", ca_bundle=tmp_path / "none.pem")
 
-    def test_a_bundle_that_is_none(self, tmp_path: Path) -> None:
+    def test_invalid_ca_bundle_fails_the_request(self, tmp_path: Path) -> None:
         (tmp_path / "ca.pem").write_text("nothing")
         with client("https://localhost/", ca_bundle=tmp_path / "ca.pem") as closte:
             assert closte.add("a.example.org").kind is OutcomeKind.FAILED

@@ -34,7 +34,7 @@ def test_without_tasks_starts_no_thread() -> None:
     assert threading.active_count() == before
 
 
-def test_an_error_in_the_work_comes_out_in_the_calling_thread() -> None:
+def test_worker_exception_is_raised_in_the_calling_thread() -> None:
     def work(number: int) -> int:
         raise LookupError(number)
 
@@ -44,7 +44,7 @@ def test_an_error_in_the_work_comes_out_in_the_calling_thread() -> None:
     assert stopping.is_set()
 
 
-def test_an_error_in_the_tasks_comes_out_without_waiting_for_what_is_in_work() -> None:
+def test_task_source_exception_does_not_wait_for_running_work() -> None:
     over = threading.Event()
 
     def tasks() -> Iterator[int]:
@@ -62,7 +62,7 @@ def test_an_error_in_the_tasks_comes_out_without_waiting_for_what_is_in_work() -
     over.set()
 
 
-def test_an_interruption_sets_the_others_stopping() -> None:
+def test_interruption_stops_the_other_workers() -> None:
     stopping = Flag()
 
     def on_result(*_: object) -> None:

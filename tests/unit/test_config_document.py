@@ -18,7 +18,7 @@ def one_value(text: str) -> object:
     ["on", "off", "yes", "No", "y", "8:53", "017", "0o17", "0x1f", "1_000", "2024-01-01", ".inf", ".nan", "1e999", "=",
      "2024-01-01T00:00:00Z", "123456789012345678901234567890", "tRUE"],
 )  # fmt: skip
-def test_surprising_scalars_stay_text(text: str) -> None:
+def test_ambiguous_scalars_stay_text(text: str) -> None:
     assert one_value(text) == text
 
 
@@ -27,13 +27,13 @@ def test_surprising_scalars_stay_text(text: str) -> None:
     [("true", True), ("FALSE", False), ("~", None), ("", None), ("null", None), ("7", 7), ("-3", -3), ("0", 0),
      ("1.5", 1.5), (".5", 0.5), ("2e3", 2000.0), ('"7"', "7"), ("'true'", "true")],
 )  # fmt: skip
-def test_resolves_the_core_scalars(text: str, value: object) -> None:
+def test_core_scalars_are_resolved(text: str, value: object) -> None:
     found = one_value(text)
     assert found == value
     assert type(found) is type(value)
 
 
-def test_remembers_lines() -> None:
+def test_lines_are_recorded() -> None:
     _data, lines, _problems = read_document("# first\na: 1\nb:\n  - x\n  - c: 2\n")
     assert lines == {("a",): 2, ("b",): 3, ("b", 0): 4, ("b", 1): 5, ("b", 1, "c"): 5}
 
@@ -71,12 +71,12 @@ def test_an_empty_document_is_an_empty_mapping(text: str) -> None:
         ("a: 1\nb: 2\na: 3\n", 3, 'Duplicate key "a"; first defined on line 1.'),
     ],
 )
-def test_says_what_is_wrong_and_where(text: str, line: int, message: str) -> None:
+def test_errors_have_a_line_and_a_reason(text: str, line: int, message: str) -> None:
     _data, _lines, problems = read_document(text)
     assert problems == [(line, message)]
 
 
-def test_aliases_work_but_cannot_grow_without_bound() -> None:
+def test_aliases_work_with_bounded_expansion() -> None:
     data, _lines, problems = read_document("a: &x [1, 2]\nb: *x\n")
     assert (data, problems) == ({"a": [1, 2], "b": [1, 2]}, [])
     bomb = "a: &a [" + "1," * 99 + "]\n"
@@ -99,7 +99,7 @@ def test_no_message_quotes_the_document(text: str) -> None:
 
 
 @given(st.text(alphabet="ab:-[]{}&*!|>'\"#%@`,? \n\t\\0~<", max_size=60))
-def test_any_text_is_answered_without_an_exception(text: str) -> None:
+def test_any_text_is_read_without_an_exception(text: str) -> None:
     data, _lines, problems = read_document(text)
     assert isinstance(data, dict)
     assert all(problem.line >= 1 and problem.message.endswith(".") for problem in problems)

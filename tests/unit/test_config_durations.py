@@ -10,7 +10,7 @@ from closte_bridge.config.durations import format_duration, parse_duration
 @pytest.mark.parametrize(
     ("text", "seconds"), [("5m", 300), ("24h", 86_400), ("1h30m", 5_400), ("90s", 90), ("7d", 604_800), ("0s", 0)]
 )
-def test_parses_what_people_write(text: str, seconds: float) -> None:
+def test_parses_valid_durations(text: str, seconds: float) -> None:
     assert parse_duration(text) == seconds
 
 
@@ -29,5 +29,5 @@ def test_formats_in_the_shortest_form(seconds: float, text: str) -> None:
 
 
 @given(st.integers(1, 365 * 86_400))
-def test_what_is_formatted_is_parsed_again(seconds: int) -> None:
+def test_formatted_duration_parses_to_the_same_value(seconds: int) -> None:
     assert parse_duration(format_duration(seconds)) == seconds

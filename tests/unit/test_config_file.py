@@ -12,7 +12,7 @@ from closte_bridge.errors import ConfigError
 from tests.support.configs import only
 
 
-def test_the_first_place_that_has_a_file_counts(tmp_path: Path) -> None:
+def test_first_existing_config_file_is_used(tmp_path: Path) -> None:
     def file(name: str, delay: int) -> Path:
         path = tmp_path / name
         path.parent.mkdir(parents=True, exist_ok=True)
@@ -41,7 +41,7 @@ def test_the_first_place_that_has_a_file_counts(tmp_path: Path) -> None:
     assert delay() == 3
 
 
-def test_a_named_file_that_is_missing_is_an_error(tmp_path: Path) -> None:
+def test_missing_named_file_is_an_error(tmp_path: Path) -> None:
     missing = tmp_path / "missing.yaml"
     for explicit, environ in ((missing, {}), (None, {"CLOSTE_BRIDGE_CONFIG": str(missing)})):
         with pytest.raises(ConfigError) as caught:
@@ -51,14 +51,14 @@ def test_a_named_file_that_is_missing_is_an_error(tmp_path: Path) -> None:
         assert "the config file is optional" in caught.value.hint
 
 
-def test_a_dangling_link_in_a_usual_place_is_not_passed_over(tmp_path: Path) -> None:
+def test_dangling_symlink_in_a_default_location_is_an_error(tmp_path: Path) -> None:
     link = tmp_path / "etc.yaml"
     link.symlink_to(tmp_path / "gone")
     with pytest.raises(ConfigError, match="does not exist"):
         load_config(None, {"HOME": str(tmp_path)}, system_path=link)
 
 
-def test_each_reason_why_a_file_cannot_be_read(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_unreadable_file_states_its_reason(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     def message(path: Path) -> str:
         with pytest.raises(ConfigError) as caught:
             load_config(path, {})
@@ -83,7 +83,7 @@ def test_each_reason_why_a_file_cannot_be_read(tmp_path: Path, monkeypatch: pyte
         load_config(None, {"HOME": "/h"})
 
 
-def test_a_byte_order_mark_does_no_harm(tmp_path: Path) -> None:
+def test_byte_order_mark_is_ignored(tmp_path: Path) -> None:
     path = tmp_path / "config.yaml"
     path.write_bytes(b"\xef\xbb\xbfwildcard: true\n")
     assert only(load_config(path, {"HOME": "/h"})).wildcard is True

@@ -58,7 +58,7 @@ def test_reads_the_key(tmp_path: Path, end: bytes) -> None:
         (b"MYSECRET" * 1000, "is too long for a key"),
     ],
 )
-def test_refuses_what_is_no_key(tmp_path: Path, content: bytes, message: str) -> None:
+def test_refuses_an_invalid_key(tmp_path: Path, content: bytes, message: str) -> None:
     assert refusal(key_file(tmp_path / "key", content)) == f'The key file "F" {message}.'
 
 
@@ -68,7 +68,7 @@ def test_refuses_a_file_that_others_can_read_or_change(tmp_path: Path, mode: int
     assert refusal(path) == 'The key file "F" is accessible to other users.'
 
 
-def test_refuses_what_is_no_readable_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_refuses_an_unreadable_or_special_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     assert refusal(tmp_path / "none") == 'The key file "F" does not exist.'
     assert refusal(key_file(tmp_path / "file") / "below") == 'The key file "F" does not exist.'
     assert refusal(tmp_path) == 'The key file "F" is not a file.'
@@ -83,7 +83,7 @@ def test_refuses_what_is_no_readable_file(tmp_path: Path, monkeypatch: pytest.Mo
     assert refusal(tmp_path / "file") == 'The key file "F" is not readable by this user.'
 
 
-def test_the_key_of_a_provisioned_network_stays_roots(tmp_path: Path) -> None:
+def test_hint_for_a_provisioned_network_keeps_the_key_with_root(tmp_path: Path) -> None:
     """To hand its file over to the site's user would end with a key that the site can change."""
     (tmp_path / ".by-ansible").touch()
     with pytest.raises(ConfigError) as caught:
@@ -92,7 +92,7 @@ def test_the_key_of_a_provisioned_network_stays_roots(tmp_path: Path) -> None:
     assert "0600" not in caught.value.hint
 
 
-def test_systemd_guards_its_credentials_itself(tmp_path: Path) -> None:
+def test_systemd_credential_may_be_group_readable(tmp_path: Path) -> None:
     environ = {"CREDENTIALS_DIRECTORY": str(tmp_path)}
     path = key_file(tmp_path / "closte-api-key", mode=0o440)
     assert read_key_file(path, environ).reveal() == KEY
@@ -100,7 +100,7 @@ def test_systemd_guards_its_credentials_itself(tmp_path: Path) -> None:
     assert "to other users" in refusal(key_file(tmp_path / "other", mode=0o440), environ)
 
 
-def test_the_first_that_is_configured_wins(tmp_path: Path) -> None:
+def test_first_configured_key_source_is_used(tmp_path: Path) -> None:
     settings = Settings(state_dir=tmp_path)
     assert configured_key(settings, {}) is None
     settings = Settings(state_dir=tmp_path, api_key_file=key_file(tmp_path / "file", b"file"))
@@ -124,7 +124,7 @@ def test_the_first_that_is_configured_wins(tmp_path: Path) -> None:
     assert key_location(settings, environ) == (tmp_path / "variable", "environment CLOSTE_BRIDGE_API_KEY_FILE")
 
 
-def test_one_that_is_configured_but_unusable_is_an_error(tmp_path: Path) -> None:
+def test_unusable_configured_key_source_is_an_error(tmp_path: Path) -> None:
     settings = Settings(state_dir=tmp_path, api_key_file=key_file(tmp_path / "file"))
     with pytest.raises(ConfigError, match="does not exist"):
         configured_key(settings, {"CLOSTE_BRIDGE_API_KEY_FILE": str(tmp_path / "none")})

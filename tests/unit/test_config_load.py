@@ -17,7 +17,7 @@ from closte_bridge.errors import ConfigError
 from tests.support.configs import Write, only, problems_of
 
 
-def test_the_defaults_are_those_of_the_design(tmp_path: Path) -> None:
+def test_defaults_match_the_design(tmp_path: Path) -> None:
     config = load_config(None, {"HOME": str(tmp_path), "STATE_DIRECTORY": "/state"}, system_path=tmp_path / "none")
     assert config.source is None
     assert [*config.networks] == ["default"]
@@ -49,7 +49,7 @@ def test_the_defaults_are_those_of_the_design(tmp_path: Path) -> None:
     )  # fmt: skip
 
 
-def test_an_empty_file_gives_the_defaults(write: Write) -> None:
+def test_empty_file_gives_the_defaults(write: Write) -> None:
     path = write("# nothing yet\nwp:\ndns:\nnetworks:\n")
     assert only(load_config(path, {"HOME": "/h"})).wp == WpSettings()
 
@@ -150,14 +150,14 @@ networks:
     assert config.origins["three"]["state_dir"] == "environment STATE_DIRECTORY"
 
 
-def test_networks_have_state_folders_of_their_own(write: Write) -> None:
+def test_networks_have_separate_state_folders(write: Write) -> None:
     config = load_config(write("state_dir: /x\nnetworks: {a: {}, b: {state_dir: /y}}\n"), {"HOME": "/h"})
     assert [one.state_dir for one in config.networks.values()] == [Path("/x/a"), Path("/y")]
     path = write("networks:\n  a: {state_dir: /x}\n  b:\n    state_dir: /x\n")
     assert problems_of(path) == ['4: "networks.b.state_dir" is already used by "a"; each network needs its own.']
 
 
-def test_the_state_folder_is_that_of_the_user(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_state_folder_belongs_to_the_current_user(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     def folder(**environ: str) -> Path:
         return only(load_config(None, {"HOME": "/h"} | environ, system_path=tmp_path / "none")).state_dir
 
@@ -169,7 +169,7 @@ def test_the_state_folder_is_that_of_the_user(tmp_path: Path, monkeypatch: pytes
     assert folder(STATE_DIRECTORY="/var/lib/x") == Path("/var/lib/x")
 
 
-def test_a_user_without_a_home_gets_a_clear_error(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_user_without_a_home_folder_gets_a_clear_error(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     def homeless(_path: object = None) -> Path:
         raise RuntimeError
 
@@ -184,7 +184,7 @@ def test_a_user_without_a_home_gets_a_clear_error(tmp_path: Path, monkeypatch: p
     assert find_config(None, {}, system_path=tmp_path / "none") is None
 
 
-def test_libraries_are_imported_only_when_there_is_a_file(tmp_path: Path) -> None:
+def test_libraries_are_imported_only_for_an_existing_file(tmp_path: Path) -> None:
     program = (
         "import sys\nfrom pathlib import Path\nfrom closte_bridge.config.load import load_config\n"
         "load_config(None, {'HOME': '/h'}, system_path=Path('/nonexistent'))\n"

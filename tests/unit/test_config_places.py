@@ -11,7 +11,7 @@ if TYPE_CHECKING:
     import pytest
 
 
-def test_a_page_is_named_where_it_is(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_page_is_found_in_the_checkout_or_the_installation(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     assert places.page("troubleshooting.md") == "docs/troubleshooting.md"
     monkeypatch.setattr(places, "__file__", str(tmp_path / "lib" / "closte_bridge" / "config" / "places.py"))
     monkeypatch.setattr(sys, "prefix", str(tmp_path))

@@ -58,12 +58,12 @@ TOLD = [
 
 
 @pytest.mark.parametrize("text", ["metrics_file: /", "metrics_file: .", f"removal_delay: {10**400}"])
-def test_values_that_no_program_can_use_are_mistakes(write: Write, text: str) -> None:
+def test_unusable_values_are_errors(write: Write, text: str) -> None:
     (problem,) = problems_of(write(f"{text}\n"))
     assert problem.startswith(f'1: "{text.partition(":")[0]}" must ')
 
 
-def test_all_mistakes_are_told_at_once_with_their_lines(write: Write) -> None:
+def test_all_errors_are_reported_with_their_lines(write: Write) -> None:
     assert problems_of(write(MISTAKEN)) == TOLD
 
 
@@ -72,13 +72,13 @@ def test_all_mistakes_are_told_at_once_with_their_lines(write: Write) -> None:
     ["api_key", "apikey", "API_KEY", "api-key", "key", "closte_api_key", "CLOSTE_CLIENT_API_KEY", "token", "password",
      "wp: {api_key", "networks: {a: {api_key"],
 )  # fmt: skip
-def test_a_key_in_the_file_is_refused_and_not_quoted(write: Write, line: str) -> None:
+def test_api_key_in_the_file_is_refused_without_quoting_it(write: Write, line: str) -> None:
     text = "\n".join(problems_of(write(f"{line}: MYSECRET{'}' * line.count('{')}\n")))
     assert '"api_key_file"' in text
     assert "SECRET" not in text
 
 
-def test_unknown_keys_are_shown_short_and_harmless(write: Write) -> None:
+def test_unknown_keys_are_shortened_and_sanitised(write: Write) -> None:
     found = problems_of(write('"\\e[31m\\nx": MYSECRET\n' + "k" * 100 + ": MYSECRET\n"))
     assert found == ['1: Unknown key "?[31m?x".', f'2: Unknown key "{"k" * 60}…".']
 
@@ -135,10 +135,10 @@ def test_unknown_keys_are_shown_short_and_harmless(write: Write) -> None:
          f'"{"n" * 60}…" is not a valid network name; use up to 63 characters from a-z, 0-9, - and _.'),
     ],
 )  # fmt: skip
-def test_values_are_checked_and_not_coerced(write: Write, text: str, message: str) -> None:
+def test_values_are_validated_without_coercion(write: Write, text: str, message: str) -> None:
     assert problems_of(write(text)) == [f"1: {message}"]
 
 
 @pytest.mark.parametrize("url", ["http://localhost:1/a", "http://[::1]/a", "http://127.9.9.9/a", "https://h/a"])
-def test_plain_http_is_for_this_machine(write: Write, url: str) -> None:
+def test_plain_http_is_accepted_for_localhost(write: Write, url: str) -> None:
     assert only(load_config(write(f"api_url: '{url}'\n"), {"HOME": "/h"})).api_url == url

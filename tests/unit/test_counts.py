@@ -29,12 +29,12 @@ MEANT = {
 }
 
 
-def test_one_is_no_plural() -> None:
+def test_noun_is_singular_for_one_only() -> None:
     assert (counted(1, "name"), counted(0, "name"), counted(2, "name")) == ("1 name", "0 names", "2 names")
     assert (counted(1, "entry", "entries"), counted(3, "entry", "entries")) == ("1 entry", "3 entries")
 
 
-def test_every_count_goes_through_the_one_helper() -> None:
+def test_every_count_uses_the_helper() -> None:
     found = [
         f"{path.name}:{number}: {line.strip()}"
         for path in SOURCES

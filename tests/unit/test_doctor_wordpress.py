@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from closte_bridge.engine.engine import Engine
 
 
-def test_what_is_stuck_in_another_network_is_its_doctors() -> None:
+def test_stuck_mapping_of_another_network_is_not_reported() -> None:
     snapshot = a_snapshot(
         a_row("ours.com", 1, 1, "failed"), a_row("theirs.com", 7, 2, "failed"), sites=[a_site(7, network=2)]
     )

@@ -48,7 +48,7 @@ from closte_bridge.domains import (
         ("a" * 63 + ".com", "a" * 63 + ".com"),
     ],
 )
-def test_every_name_has_one_spelling(raw: str, name: str) -> None:
+def test_every_domain_has_one_normal_form(raw: str, name: str) -> None:
     assert normalise(raw) == name
     assert normalise(name) == name
 
@@ -89,18 +89,18 @@ def test_every_name_has_one_spelling(raw: str, name: str) -> None:
         ("ü" * 70 + ".com", "not a valid internationalised name"),
     ],
 )
-def test_what_is_no_host_name_says_why_and_never_quotes_it(raw: str, why: str) -> None:
+def test_invalid_domain_has_a_reason_and_is_not_quoted(raw: str, why: str) -> None:
     with pytest.raises(ValueError, match=f"^{why}$"):
         normalise(raw)
 
 
 @pytest.mark.parametrize("name", ["example.com", "*.example.com", "a.b.c.d.example.com", "1.com", "a-b.c--d.io"])
-def test_what_is_in_its_one_spelling_already_is_seen_at_once(name: str) -> None:
+def test_normal_form_is_recognised_quickly(name: str) -> None:
     assert is_normal(name)
 
 
 @pytest.mark.parametrize("name", ["Example.com", "example.com.", "example.com\n", "localhost", "1.2.3.4", "*", "a_b.c"])
-def test_everything_else_takes_the_longer_way(name: str) -> None:
+def test_other_spellings_are_not_normal(name: str) -> None:
     assert not is_normal(name)
 
 
@@ -131,17 +131,17 @@ def test_everything_else_takes_the_longer_way(name: str) -> None:
         ("example.shop", None),
     ],
 )
-def test_no_certificate_is_to_be_had_for_what_is_not_public(name: str, why: str | None) -> None:
+def test_non_public_domain_has_a_reason(name: str, why: str | None) -> None:
     assert not_public(name) == why
 
 
-def test_many_names_are_judged_as_one_is() -> None:
+def test_many_domains_are_classified_like_one() -> None:
     names = ["a.com", "b.com", "shop.customer.con", "a.xn--p1ai", "b.local", "a.c0m", "a.com.ck"]
     assert only_public(names) == [name for name in names if not_public(name) is None]
     assert only_public([]) == []
 
 
-def test_every_top_level_domain_that_the_library_knows_is_known() -> None:
+def test_every_top_level_domain_of_the_library_is_known() -> None:
     """Its list is read here, much faster than the library reads it."""
     known = PublicSuffixList(only_icann=True, accept_unknown=False)
     rules = [line for line in Path(PSLFILE).read_text(encoding="utf-8").splitlines() if line and line[:2] != "//"]
@@ -168,7 +168,7 @@ def test_every_top_level_domain_that_the_library_knows_is_known() -> None:
         ("HTTPS://EXAMPLE.COM.", "example.com"),
     ],
 )
-def test_the_domain_of_a_pasted_address_is_found(pasted: str, name: str) -> None:
+def test_domain_of_a_pasted_url_is_found(pasted: str, name: str) -> None:
     assert pasted_domain(pasted) == name
 
 
@@ -193,7 +193,7 @@ def test_the_domain_of_a_pasted_address_is_found(pasted: str, name: str) -> None
         "",
     ],
 )
-def test_what_may_mean_something_else_is_no_pasted_address(pasted: str) -> None:
+def test_ambiguous_pasted_url_is_refused(pasted: str) -> None:
     assert pasted_domain(pasted) is None
 
 
@@ -208,7 +208,7 @@ def test_a_wildcard_covers_exactly_one_label() -> None:
     ("name", "www"),
     [("example.com", "www.example.com"), ("www.example.com", None), ("*.example.com", None)],
 )
-def test_the_www_form_exists_once(name: str, www: str | None) -> None:
+def test_www_form_is_added_once(name: str, www: str | None) -> None:
     assert www_of(name) == www
 
 
@@ -222,7 +222,7 @@ def test_the_www_form_exists_once(name: str, www: str | None) -> None:
         ("example.org.uk", False),
     ],
 )
-def test_main_domains_are_those_that_ultimate_multisite_takes_for_them(name: str, main: bool) -> None:
+def test_main_domains_match_ultimate_multisite(name: str, main: bool) -> None:
     assert is_main_domain(name) is main
 
 
@@ -235,7 +235,7 @@ def test_main_domains_are_those_that_ultimate_multisite_takes_for_them(name: str
         ("com", "com"),
     ],
 )
-def test_the_registered_domain_is_what_certificate_authorities_count_by(name: str, registered: str) -> None:
+def test_registered_domain_follows_certificate_authorities(name: str, registered: str) -> None:
     assert registered_domain(name) == registered
 
 
@@ -249,7 +249,7 @@ def test_the_registered_domain_is_what_certificate_authorities_count_by(name: st
         ("test", "shop.test", False),
     ],
 )
-def test_what_lies_in_a_zone(name: str, zone: str, expected: bool) -> None:
+def test_zone_contains_its_subdomains(name: str, zone: str, expected: bool) -> None:
     assert lies_in(name, zone) is expected
 
 
@@ -262,7 +262,7 @@ def test_what_lies_in_a_zone(name: str, zone: str, expected: bool) -> None:
         ("\u202ea\u2028\ud800", "\\u202ea\\u2028\\ud800"),
     ],
 )
-def test_a_strangers_text_is_shown_on_one_line(text: str, harmless: str) -> None:
+def test_foreign_text_is_shown_on_one_line(text: str, harmless: str) -> None:
     assert shown(text) == harmless
     assert shown(text).isprintable()
 
@@ -279,10 +279,10 @@ def test_a_strangers_text_is_shown_on_one_line(text: str, harmless: str) -> None
         ("example.no-such-tld", False),
     ],
 )
-def test_where_everybody_registers(name: str, everybody: bool) -> None:
+def test_public_suffix_is_recognised(name: str, everybody: bool) -> None:
     assert is_public_suffix(name) is everybody
 
 
-def test_what_belongs_to_closte() -> None:
+def test_domains_of_closte_are_recognised() -> None:
     names = ["closte.com", "x.closte.com", "*.closte.com", "notcloste.com", "closte.com.example.org"]
     assert [is_clostes_own(name) for name in names] == [True, True, True, False, False]

@@ -76,7 +76,7 @@ def samples(path: Path) -> dict[tuple[str, str], float]:
     }
 
 
-def test_metrics_say_what_a_run_found_without_any_domain(tmp_path: Path, clock: Time) -> None:
+def test_metrics_describe_a_run_without_naming_domains(tmp_path: Path, clock: Time) -> None:
     path = tmp_path / "bridge.prom"
     this = engine(tmp_path, clock, metrics_file=path)
     with opened(this.settings.state_dir) as ledger, ledger.transaction():
@@ -93,7 +93,7 @@ def test_metrics_say_what_a_run_found_without_any_domain(tmp_path: Path, clock: 
     assert stat.S_IMODE(path.stat().st_mode) == 0o644
 
 
-def test_metrics_count_what_was_seen_of_dns_and_certificates(tmp_path: Path, clock: Time) -> None:
+def test_metrics_count_dns_and_certificate_verdicts(tmp_path: Path, clock: Time) -> None:
     path = tmp_path / "bridge.prom"
     this = engine(tmp_path, clock, metrics_file=path)
     right = CheckState(0.0, 0.0, checked_at=1.0, dns="ok", tls="ok", points_here=True, not_after=clock.now + 90 * DAY)
@@ -128,7 +128,7 @@ def test_metrics_count_what_was_seen_of_dns_and_certificates(tmp_path: Path, clo
     assert "names_" not in path.read_text()
 
 
-def test_problems_stand_since_the_first_whole_run_that_ended_with_them(tmp_path: Path, clock: Time) -> None:
+def test_problem_lasts_since_the_first_complete_run_that_reported_it(tmp_path: Path, clock: Time) -> None:
     path = tmp_path / "bridge.prom"
     this = engine(tmp_path, clock, metrics_file=path)
     began = clock.now
@@ -147,7 +147,7 @@ def test_problems_stand_since_the_first_whole_run_that_ended_with_them(tmp_path:
         assert "problems" not in ledger.meta()
 
 
-def test_changes_that_keep_failing_stand_between_their_tries(tmp_path: Path, clock: Time) -> None:
+def test_failing_changes_stay_problems_between_retries(tmp_path: Path, clock: Time) -> None:
     this = engine(tmp_path, clock)
     with opened(this.settings.state_dir) as ledger:
         with ledger.transaction():
@@ -176,7 +176,7 @@ def test_every_metric_is_documented(tmp_path: Path, clock: Time) -> None:
     assert set(re.findall(r"`([a-z_]+)`", section.partition("|---|---|")[2])) - {"verdict", "reason", "code"} == found
 
 
-def test_the_file_is_one_that_the_collector_takes(tmp_path: Path, clock: Time) -> None:
+def test_metrics_file_is_valid_and_replaced_atomically(tmp_path: Path, clock: Time) -> None:
     """No times in it, nothing left beside it, and whole at any moment: a reader that had it open keeps the old one."""
     path = tmp_path / "bridge.prom"
     this = engine(tmp_path, clock, metrics_file=path)
@@ -192,7 +192,7 @@ def test_the_file_is_one_that_the_collector_takes(tmp_path: Path, clock: Time) -
     assert all(len(line.rsplit(" ", 2)) == 2 or line.rsplit(" ", 1)[0].endswith("}") for line in lines)
 
 
-def test_a_run_that_failed_early_keeps_the_last_success_apart(tmp_path: Path, clock: Time) -> None:
+def test_early_failure_keeps_the_time_of_the_last_success(tmp_path: Path, clock: Time) -> None:
     path = tmp_path / "bridge.prom"
     assert after_run(engine(tmp_path, clock, metrics_file=path), None, 5, [PROBLEM]) == []
     found = samples(path)
@@ -201,13 +201,13 @@ def test_a_run_that_failed_early_keeps_the_last_success_apart(tmp_path: Path, cl
     assert ("closte_bridge_domains_in_sync", "") not in found
 
 
-def test_networks_that_inherit_one_metrics_file_do_not_share_it(tmp_path: Path) -> None:
+def test_inherited_metrics_file_is_separate_for_each_network(tmp_path: Path) -> None:
     inherited = {"metrics_file": tmp_path / "bridge.prom", "state_dir": tmp_path}
     assert metrics_path(Settings(**cast("Any", inherited))) == tmp_path / "bridge.prom"
     assert metrics_path(Settings(name="shop", **cast("Any", inherited))) == tmp_path / "bridge_shop.prom"
 
 
-def test_a_metrics_folder_that_is_gone_is_reported_beside_the_result(tmp_path: Path, clock: Time) -> None:
+def test_missing_metrics_folder_is_reported_with_the_result(tmp_path: Path, clock: Time) -> None:
     (trouble,) = after_run(engine(tmp_path, clock, metrics_file=tmp_path / "gone" / "x.prom"), None, 0, [])
     assert trouble.code == "metrics-file"
 
@@ -229,7 +229,7 @@ def heard(told: Path) -> list[dict[str, Any]]:
     return [json.loads(line) for line in told.read_text().splitlines()] if told.exists() else []
 
 
-def test_problems_are_told_once_then_daily_and_their_end_too(tmp_path: Path, clock: Time, told: Path) -> None:
+def test_problems_are_notified_once_then_daily_and_when_resolved(tmp_path: Path, clock: Time, told: Path) -> None:
     this = engine(tmp_path, clock, on_problem=listener(told))
     steps: list[tuple[float, list[dict[str, Any]]]] = [
         (0, []),
@@ -251,7 +251,7 @@ def test_problems_are_told_once_then_daily_and_their_end_too(tmp_path: Path, clo
 NEEDS_APPROVAL = {**PROBLEM, "code": "needs-approval"}
 
 
-def test_a_run_that_saw_a_part_tells_of_what_is_new_and_of_no_end(tmp_path: Path, clock: Time, told: Path) -> None:
+def test_partial_run_reports_new_problems_but_resolves_none(tmp_path: Path, clock: Time, told: Path) -> None:
     """What the last whole run told of may last: a run for one domain has not looked."""
     this = engine(tmp_path, clock, on_problem=listener(told), metrics_file=tmp_path / "x.prom")
     assert after_run(this, report(), 3, [NEEDS_APPROVAL]) == []
@@ -280,7 +280,7 @@ def test_a_run_that_saw_a_part_tells_of_what_is_new_and_of_no_end(tmp_path: Path
     assert [document["status"] for document in heard(told)][2:] == ["problem", "resolved"]
 
 
-def test_flapping_problems_are_told_at_most_every_five_minutes(tmp_path: Path, clock: Time, told: Path) -> None:
+def test_flapping_problems_notify_at_most_every_five_minutes(tmp_path: Path, clock: Time, told: Path) -> None:
     this = engine(tmp_path, clock, on_problem=listener(told))
     for turn in range(60):
         clock.now += 10
@@ -296,13 +296,15 @@ def test_flapping_problems_are_told_at_most_every_five_minutes(tmp_path: Path, c
     ],
     ids=["missing", "failing"],
 )
-def test_a_command_that_fails_is_reported(tmp_path: Path, clock: Time, command: tuple[str, ...], words: str) -> None:
+def test_failed_notification_command_is_reported(
+    tmp_path: Path, clock: Time, command: tuple[str, ...], words: str
+) -> None:
     (trouble,) = after_run(engine(tmp_path, clock, on_problem=command), None, 1, [PROBLEM])
     assert trouble.code == "on-problem"
     assert words in trouble.message
 
 
-def test_a_ledger_that_cannot_be_read_is_reported(tmp_path: Path, clock: Time) -> None:
+def test_unreadable_ledger_is_reported(tmp_path: Path, clock: Time) -> None:
     this = engine(tmp_path, clock, metrics_file=tmp_path / "x.prom", on_problem=("true",))
     (this.settings.state_dir / "ledger.sqlite3").write_bytes(b"x" * 9000)
     (trouble,) = after_run(this, None, 1, [PROBLEM])
@@ -311,7 +313,7 @@ def test_a_ledger_that_cannot_be_read_is_reported(tmp_path: Path, clock: Time) -
     assert samples(tmp_path / "x.prom")["closte_bridge_last_run_exit_code", ""] == 1
 
 
-def test_a_ledger_with_an_odd_value_is_reported_likewise(tmp_path: Path, clock: Time) -> None:
+def test_invalid_ledger_value_is_reported(tmp_path: Path, clock: Time) -> None:
     this = engine(tmp_path, clock, metrics_file=tmp_path / "x.prom", on_problem=("true",))
     with opened(this.settings.state_dir) as ledger, ledger.transaction():
         ledger.set_meta(notified_at="soon")
@@ -320,7 +322,7 @@ def test_a_ledger_with_an_odd_value_is_reported_likewise(tmp_path: Path, clock: 
     assert samples(tmp_path / "x.prom")["closte_bridge_last_run_exit_code", ""] == 1
 
 
-def test_what_nobody_heard_is_told_again(tmp_path: Path, clock: Time, told: Path) -> None:
+def test_failed_notification_is_retried(tmp_path: Path, clock: Time, told: Path) -> None:
     """A command that failed has told nobody: neither of the problem nor of its end."""
     for problems, status in (([PROBLEM], "problem"), ([], "resolved")):
         for passed, exit_code in ((600, 1), (60, 0), (301, 0), (600, 0)):
@@ -332,7 +334,7 @@ def test_what_nobody_heard_is_told_again(tmp_path: Path, clock: Time, told: Path
         told.unlink()
 
 
-def test_a_failure_that_nobody_thought_of_is_told_too(
+def test_unexpected_failure_is_notified(
     tmp_path: Path, clock: Time, told: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def fails(*_: object, **__: object) -> None:
@@ -352,14 +354,14 @@ def test_a_failure_that_nobody_thought_of_is_told_too(
     assert "the key" not in json.dumps(document)
 
 
-def test_a_command_that_hangs_is_ended(tmp_path: Path, clock: Time, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_hanging_notification_command_is_ended(tmp_path: Path, clock: Time, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("closte_bridge.engine.alerts._TIMEOUT", 0.2)
     command = (sys.executable, "-c", "import time; time.sleep(600)")
     (trouble,) = after_run(engine(tmp_path, clock, on_problem=command), None, 1, [PROBLEM])
     assert "timed out after" in trouble.message
 
 
-def test_a_command_that_cannot_be_ended_holds_nobody_up(
+def test_unkillable_notification_command_does_not_block(
     tmp_path: Path, clock: Time, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Behind `sudo` it is another user's."""
@@ -371,5 +373,5 @@ def test_a_command_that_cannot_be_ended_holds_nobody_up(
     assert "timed out after" in trouble.message
 
 
-def test_nothing_is_done_when_nothing_is_configured(tmp_path: Path, clock: Time) -> None:
+def test_nothing_happens_without_configuration(tmp_path: Path, clock: Time) -> None:
     assert after_run(engine(tmp_path, clock), None, 1, [PROBLEM]) == []

@@ -37,7 +37,7 @@ def view(ledger: Ledger, observed: Observed | None = None) -> Observation:
     return cast("Observation", SimpleNamespace(ledger=ledger.state(NOW), observed=observed or a_list()))
 
 
-def test_waiting_doubles_up_to_an_hour_and_becomes_daily() -> None:
+def test_retry_wait_doubles_up_to_an_hour_then_becomes_daily() -> None:
     waits = [next_wait(attempts, refused=False, chance=0) for attempts in range(1, 33)]
     assert waits[:9] == [15, 30, 60, 120, 240, 480, 960, 1920, HOUR]
     assert set(waits[8:30]) == {HOUR}
@@ -45,27 +45,25 @@ def test_waiting_doubles_up_to_an_hour_and_becomes_daily() -> None:
     assert sum(waits[:30]) == pytest.approx(DAY, rel=0.1)
 
 
-def test_what_is_refused_waits_a_day_and_then_a_week() -> None:
+def test_refused_change_waits_a_day_and_then_a_week() -> None:
     assert [next_wait(attempts, refused=True, chance=0) for attempts in (1, 2, 99)] == [DAY, 7 * DAY, 7 * DAY]
 
 
-def test_chance_spreads_the_tries_by_up_to_a_quarter() -> None:
+def test_random_jitter_adds_up_to_a_quarter() -> None:
     for refused in (False, True):
         for attempts in (1, 5, 50):
             low, high = (next_wait(attempts, refused=refused, chance=chance) for chance in (0, 1))
             assert high == low * 1.25
 
 
-def test_no_number_of_attempts_gives_up() -> None:
+def test_any_number_of_attempts_keeps_a_finite_wait() -> None:
     for attempts in (0, 1, 10**6, 10**12):
         assert 0 < next_wait(attempts, refused=False, chance=1) <= 1.25 * DAY
         assert 0 < next_wait(attempts, refused=True, chance=1) <= 8.75 * DAY
 
 
 @pytest.mark.parametrize(("asked", "least", "most"), [(1.0, 15, 19), (7200.0, 7200, 7200), (1e9, DAY, DAY)])
-def test_a_pause_that_closte_asks_for_is_kept_up_to_a_day(
-    ledger: Ledger, asked: float, least: float, most: float
-) -> None:
+def test_requested_pause_is_kept_up_to_a_day(ledger: Ledger, asked: float, least: float, most: float) -> None:
     this = view(ledger)
     record_intents(ledger, [ADD], this, NOW)
     outcome = Outcome(OutcomeKind.FAILED, "Too many.", retry_after=asked)
@@ -76,7 +74,7 @@ def test_a_pause_that_closte_asks_for_is_kept_up_to_a_day(
 
 
 @pytest.mark.parametrize(("change", "listed"), [(ADD, ()), (REMOVE, ("x.com",))], ids=["add", "remove"])
-def test_intents_are_taken_back_when_nothing_was_sent(ledger: Ledger, change: Change, listed: tuple[str, ...]) -> None:
+def test_intents_are_undone_if_nothing_was_sent(ledger: Ledger, change: Change, listed: tuple[str, ...]) -> None:
     with ledger.transaction():
         ledger.put_aliases([(name, Origin.MAPPING) for name in listed], AliasPhase.PRESENT, NOW)
     before = ledger.state(NOW)
@@ -87,7 +85,7 @@ def test_intents_are_taken_back_when_nothing_was_sent(ledger: Ledger, change: Ch
     assert ledger.state(NOW) == before
 
 
-def test_failures_of_one_action_say_nothing_of_the_other(ledger: Ledger) -> None:
+def test_failures_are_counted_separately_for_each_action(ledger: Ledger) -> None:
     with ledger.transaction():
         ledger.put_aliases([("x.com", Origin.MAPPING)], AliasPhase.PRESENT, NOW)
     failed = Outcome(OutcomeKind.FAILED, "No.")
@@ -99,7 +97,7 @@ def test_failures_of_one_action_say_nothing_of_the_other(ledger: Ledger) -> None
     assert (trouble.action, trouble.attempts, trouble.since) == ("add", 1, NOW)
 
 
-def test_the_first_refusal_waits_a_day_whatever_failed_before(ledger: Ledger) -> None:
+def test_first_refusal_waits_a_day_whatever_failed_before(ledger: Ledger) -> None:
     for kind, least, most in (
         (OutcomeKind.FAILED, 15, 19),
         (OutcomeKind.REFUSED, DAY, 1.25 * DAY),
@@ -110,7 +108,7 @@ def test_the_first_refusal_waits_a_day_whatever_failed_before(ledger: Ledger) ->
     assert ledger.state(NOW).failed_changes["x.com"][0::6] == (3, 2)
 
 
-def test_an_answer_that_says_already_there_does_not_make_a_strangers_alias_ours(ledger: Ledger) -> None:
+def test_already_there_does_not_make_a_foreign_alias_managed(ledger: Ledger) -> None:
     for attempt, (least, most) in enumerate([(LIST_LAG, LIST_LAG)] * 6 + [(960, 1200), (1920, 2400)], 1):
         this = view(ledger, UNREADABLE)
         record_intents(ledger, [ADD], this, NOW)
@@ -124,7 +122,7 @@ def test_an_answer_that_says_already_there_does_not_make_a_strangers_alias_ours(
 
 
 @pytest.mark.parametrize("observed", [UNREADABLE, partial()])
-def test_what_closte_confirms_is_ours_also_while_no_list_is_complete(ledger: Ledger, observed: Observed) -> None:
+def test_confirmed_alias_is_managed_even_without_a_complete_list(ledger: Ledger, observed: Observed) -> None:
     # It may have been somebody else's all the time. But a list that is never whole must not keep all from being ours.
     this = view(ledger, observed)
     record_intents(ledger, [ADD], this, NOW)
@@ -134,7 +132,7 @@ def test_what_closte_confirms_is_ours_also_while_no_list_is_complete(ledger: Led
     assert state.added_per_registered == {"x.com": 1}
 
 
-def test_an_alias_of_ours_whose_answer_was_lost_stays_ours_when_it_is_already_there(ledger: Ledger) -> None:
+def test_alias_with_a_lost_answer_stays_managed_if_already_there(ledger: Ledger) -> None:
     # The first run saw that it was missing, asked, and died; the next one cannot read the list.
     record_intents(ledger, [ADD], view(ledger, a_list()), NOW)
     this = view(ledger, UNREADABLE)
@@ -143,7 +141,7 @@ def test_an_alias_of_ours_whose_answer_was_lost_stays_ours_when_it_is_already_th
     assert ledger.state(NOW).managed == {"x.com": Origin.MAPPING}
 
 
-def test_what_no_list_showed_to_be_missing_and_one_shows_after_a_lost_answer_is_not_ours(ledger: Ledger) -> None:
+def test_listed_alias_never_seen_missing_stays_unmanaged(ledger: Ledger) -> None:
     this = view(ledger, UNREADABLE)
     record_intents(ledger, [ADD], this, NOW)
     unclear = Outcome(OutcomeKind.UNCLEAR, "")
@@ -153,7 +151,7 @@ def test_what_no_list_showed_to_be_missing_and_one_shows_after_a_lost_answer_is_
     assert [(entry.action, entry.outcome) for entry in read(ledger)] == [("add", "unclear"), ("add", "unclaimed")]
 
 
-def test_a_removal_read_from_the_list_counts(ledger: Ledger) -> None:
+def test_removal_confirmed_by_the_list_counts(ledger: Ledger) -> None:
     with ledger.transaction():
         ledger.put_aliases([("x.com", Origin.MAPPING)], AliasPhase.PRESENT, NOW)
     this = view(ledger, a_list("x.com"))
@@ -166,7 +164,7 @@ def test_a_removal_read_from_the_list_counts(ledger: Ledger) -> None:
     assert [(entry.action, entry.outcome) for entry in read(ledger)] == [("remove", "unclear"), ("remove", "done")]
 
 
-def test_what_comes_back_at_the_last_moment_starts_over(ledger: Ledger) -> None:
+def test_late_return_discards_evidence_and_absences(ledger: Ledger) -> None:
     with ledger.transaction():
         ledger.put_evidence({"x.com": Evidence("mapping_removed", NOW), "y.com": Evidence("mapping_removed", NOW)})
         ledger.put_absences({"x.com": Absence(NOW, 3, NOW)})

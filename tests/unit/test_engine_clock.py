@@ -31,7 +31,7 @@ class Machine:
 
 
 @pytest.mark.parametrize("seconds", [0.0, 1.0, 40 * 86400.0])
-def test_time_that_passes_is_no_jump(seconds: float) -> None:
+def test_passing_time_is_no_jump(seconds: float) -> None:
     machine = Machine()
     meta = machine.clock().meta()
     machine.pass_time(seconds)
@@ -41,7 +41,7 @@ def test_time_that_passes_is_no_jump(seconds: float) -> None:
 @pytest.mark.parametrize(
     ("seconds", "jumped"), [(TOLERANCE, False), (-TOLERANCE, False), (TOLERANCE + 1, True), (-TOLERANCE - 1, True)]
 )
-def test_what_ntp_corrects_is_no_jump_and_more_is(seconds: float, jumped: bool) -> None:
+def test_ntp_correction_is_no_jump_but_more_is(seconds: float, jumped: bool) -> None:
     machine = Machine()
     meta = machine.clock().meta()
     machine.pass_time(86400)
@@ -50,7 +50,7 @@ def test_what_ntp_corrects_is_no_jump_and_more_is(seconds: float, jumped: bool) 
 
 
 @pytest.mark.parametrize("seconds", [61.0, 299.0, -61.0])
-def test_a_jump_that_would_take_much_of_a_wait_is_noticed(seconds: float) -> None:
+def test_jump_that_shortens_a_wait_is_noticed(seconds: float) -> None:
     assert DomainPolicy().removal_delay >= 5 * TOLERANCE
     machine = Machine()
     meta = machine.clock().meta()
@@ -58,7 +58,7 @@ def test_a_jump_that_would_take_much_of_a_wait_is_noticed(seconds: float) -> Non
     assert machine.clock().jumped(meta)
 
 
-def test_across_a_restart_only_a_step_back_can_be_told() -> None:
+def test_only_a_step_back_is_detected_across_a_restart() -> None:
     machine = Machine()
     meta = machine.clock().meta()
     machine.boot, machine.steady = "boot-2", 10.0
@@ -68,41 +68,39 @@ def test_across_a_restart_only_a_step_back_can_be_told() -> None:
     assert machine.clock().jumped(meta)
 
 
-def test_where_restarts_cannot_be_told_only_a_step_back_can() -> None:
+def test_forward_step_is_no_jump_without_a_boot_id() -> None:
     machine = Machine(boot="")
     meta = machine.clock().meta()
     machine.wall += 86400
     assert not machine.clock().jumped(meta)
 
 
-def test_without_marks_there_is_nothing_to_compare() -> None:
+def test_missing_record_is_no_jump() -> None:
     assert not Machine().clock().jumped({})
 
 
 @pytest.mark.parametrize(
     "damage", [{"last_run": "soon"}, {"last_run": "nan"}, {"last_steady": "soon"}, {"last_steady": "nan"}]
 )
-def test_marks_that_are_no_numbers_count_as_a_jump(damage: dict[str, str]) -> None:
+def test_invalid_record_counts_as_a_jump(damage: dict[str, str]) -> None:
     machine = Machine()
     assert machine.clock().jumped({**machine.clock().meta(), **damage})
 
 
-def test_a_mark_that_is_missing_counts_as_a_jump() -> None:
+def test_incomplete_record_counts_as_a_jump() -> None:
     machine = Machine()
     meta = machine.clock().meta()
     del meta["last_steady"]
     assert machine.clock().jumped(meta)
 
 
-def test_this_machines_clock_runs_steadily() -> None:
+def test_real_clock_does_not_jump() -> None:
     meta = Clock().meta()
     assert float(meta["last_run"]) > 1_700_000_000
     assert not Clock().jumped(meta)
 
 
-def test_where_the_system_has_no_such_clock_there_is_a_steady_nothing(
-    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
-) -> None:
+def test_system_without_a_boot_clock_reports_no_jump(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     monkeypatch.delattr(time, "CLOCK_BOOTTIME", raising=False)
     monkeypatch.setattr(clock, "_BOOT_ID", tmp_path / "missing")
     meta = Clock().meta()

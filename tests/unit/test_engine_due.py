@@ -44,7 +44,7 @@ def chosen(ledger: Ledger, names: set[str], *, short: bool, only: frozenset[str]
     names=st.sets(st.sampled_from(NAMES)),
     only=st.frozensets(st.sampled_from(NAMES)),
 )
-def test_both_ways_choose_the_same(
+def test_shortcut_and_full_scan_select_the_same_domains(
     ledger: Ledger, looks: dict[str, float], names: set[str], only: frozenset[str]
 ) -> None:
     remember(ledger, looks)
@@ -54,7 +54,7 @@ def test_both_ways_choose_the_same(
     assert next_check(ledger, short) == next_check(ledger, long)
 
 
-def test_nothing_due_and_nobody_new_is_seen_without_a_second_pass(ledger: Ledger) -> None:
+def test_idle_state_is_detected_without_a_second_pass(ledger: Ledger) -> None:
     remember(ledger, {"a.com": NOW + 5, "b.com": NOW + 7})
     found = chosen(ledger, {"a.com", "b.com"}, short=True)
     assert found.idle is not None
@@ -68,7 +68,7 @@ def test_nothing_due_and_nobody_new_is_seen_without_a_second_pass(ledger: Ledger
         st.frozensets(st.sampled_from(("*.a.com", "b.com", "www.b.com", "pin.org"))), min_size=2, max_size=2
     ),
 )
-def test_each_watched_name_is_given_once(
+def test_each_watched_domain_is_listed_once(
     sites: dict[int, int], mapped: dict[str, int], others: list[frozenset[str]]
 ) -> None:
     configured, pins = others

@@ -44,7 +44,7 @@ def folder(tmp_path: Path) -> Path:
         ("other.yaml", "gone.yaml", True),
     ],
 )
-def test_the_config_that_the_ledger_knows_must_be_the_one_in_use(
+def test_config_recorded_in_the_ledger_must_be_in_use(
     folder: Path, used: str | None, known: str | None, missing: bool
 ) -> None:
     assert here(folder, used, known).config_missing is missing

@@ -56,7 +56,7 @@ def known(
     return {one.name: one for one in inventory(engine, view, plan)}
 
 
-def test_an_engine_that_only_adds_has_nothing_in_step_that_it_would_remove() -> None:
+def test_add_only_authority_puts_a_planned_removal_on_hold() -> None:
     ledger = a_ledger("x.com", absences={"x.com": missing()})
     one = known(a_snapshot(), a_list("x.com"), ledger, authority=MOVED)["x.com"]
     assert (one.state, one.reason) == ("on-hold", "it was bound elsewhere")
@@ -67,7 +67,7 @@ def test_an_engine_that_only_adds_has_nothing_in_step_that_it_would_remove() -> 
     [(a_list(), "gone"), (partial(), "unknown"), (UNREADABLE, "unknown")],
     ids=["complete", "partial", "unreadable"],
 )
-def test_what_is_ours_and_neither_there_nor_wanted_is_gone_where_the_list_tells(observed: Observed, state: str) -> None:
+def test_managed_missing_and_unwanted_domain_is_gone_or_unknown(observed: Observed, state: str) -> None:
     ledger = a_ledger("kept.com")
     found = known(a_snapshot("a.com"), observed, ledger, keep=("kept.com",))
     assert found["kept.com"].state == state
@@ -77,7 +77,7 @@ def test_what_is_ours_and_neither_there_nor_wanted_is_gone_where_the_list_tells(
     assert ("could not be read completely" in kept) is (state == "unknown")
 
 
-def test_what_is_gone_and_that_nobody_asks_for_is_forgotten() -> None:
+def test_domain_that_is_gone_is_forgotten_by_the_next_sync() -> None:
     one = known(a_snapshot("a.com"), a_list("a.com"), a_ledger("a.com", "x.com"))["x.com"]
     assert (one.state, one.at_closte) == ("gone", False)
     assert next_step(one, FULL) == "Nothing to do. The next sync removes it from the ledger."
@@ -85,7 +85,7 @@ def test_what_is_gone_and_that_nobody_asks_for_is_forgotten() -> None:
 
 
 @pytest.mark.parametrize("authority", [OFF, NOBODYS], ids=["off", "read-only"])
-def test_what_no_sync_does_as_things_stand_is_not_promised(authority: Authority) -> None:
+def test_blocked_change_is_not_promised(authority: Authority) -> None:
     ledger = a_ledger("old.com", *(f"stay{n}.com" for n in range(5)), evidence={"old.com": told()})
     snapshot = a_snapshot("new.com", *(f"stay{n}.com" for n in range(5)))
     found = known(snapshot, a_list(*ledger.managed), ledger, authority=authority)
@@ -99,7 +99,7 @@ def test_what_no_sync_does_as_things_stand_is_not_promised(authority: Authority)
     assert next_step(found["new.com"], FULL, DNS) == DNS
 
 
-def test_holds_that_come_of_the_standing_have_its_remedy() -> None:
+def test_hold_caused_by_authority_shows_its_remedy() -> None:
     ledger = a_ledger("x.com", absences={"x.com": missing()})
     for authority in (MOVED, OFF):
         one = known(a_snapshot(), a_list("x.com"), ledger, authority=authority)["x.com"]
@@ -158,7 +158,7 @@ FORGETS = "Nothing to do. The next sync removes it from the ledger."
         ("not mapped", "unreadable", False, None, None, False),
     ],
 )
-def test_each_situation_has_one_true_next_step(
+def test_each_situation_has_one_next_step(
     row: str, closte: str, managed: bool, state: str | None, step: str | None, dns_first: bool, dns: str
 ) -> None:
     ledger = a_ledger(*FILL, *([LOST] if managed else []))
@@ -171,7 +171,7 @@ def test_each_situation_has_one_true_next_step(
 
 
 @pytest.mark.parametrize("observed", [a_list("w.com"), UNREADABLE], ids=["readable", "unreadable"])
-def test_what_closte_did_not_get_is_said_before_any_dns_step(observed: Observed) -> None:
+def test_failed_addition_precedes_any_dns_step(observed: Observed) -> None:
     ledger = a_ledger("w.com", failed_changes={"x.com": trouble(), "w.com": trouble(action="remove")})
     one = known(a_snapshot("x.com"), observed, ledger)["x.com"]
     assert (one.state, one.code) == ("on-hold", "back-off")
@@ -184,7 +184,7 @@ def test_what_closte_did_not_get_is_said_before_any_dns_step(observed: Observed)
     assert next_step(lost, FULL) == (ADDS if observed.readable else words)
 
 
-def test_what_could_not_be_removed_yet_is_said() -> None:
+def test_failed_removal_is_reported() -> None:
     ledger = a_ledger(*FILL, "x.com", evidence={"x.com": told()}, failed_changes={"x.com": trouble(action="remove")})
     one = known(a_snapshot(*FILL), a_list("x.com", *FILL), ledger)["x.com"]
     assert next_step(one, FULL, DNS).startswith("Closte has not removed it yet. The next try is at ")
@@ -205,7 +205,7 @@ OWN = "Nothing to do. It is the network's main domain."
     ],
     ids=["there", "unreadable", "missing"],
 )
-def test_the_networks_own_domain_is_told_as_that(observed: Observed, step: str) -> None:
+def test_main_domain_of_the_network_is_own(observed: Observed, step: str) -> None:
     one = known(a_snapshot(), observed, a_ledger())[MAIN]
     assert (one.state, one.reason, one.origin) == ("own", "the network's main domain", "network")
     assert next_step(one, FULL) == step
@@ -213,7 +213,7 @@ def test_the_networks_own_domain_is_told_as_that(observed: Observed, step: str) 
     assert known(a_snapshot(MAIN), a_list(), a_ledger())[MAIN].state == "in-sync"
 
 
-def test_other_forms_of_the_own_domain_and_what_is_clostes_are_no_strangers() -> None:
+def test_own_forms_and_closte_domains_are_never_removed() -> None:
     names = (f"www.{MAIN}", "former.org", "x.closte.com")
     found = known(a_snapshot(), a_list(*names), a_ledger(former_domains={"former.org"}))
     assert [found[name].state for name in names] == ["own", "unmanaged", "unmanaged"]
@@ -223,7 +223,7 @@ def test_other_forms_of_the_own_domain_and_what_is_clostes_are_no_strangers() ->
     assert {next_step(found[name], FULL) for name in names[1:]} == {"Nothing to do. It is never removed."}
 
 
-def test_what_is_on_closte_and_only_mentioned_is_known() -> None:
+def test_mentioned_domain_on_closte_is_in_sync() -> None:
     """Neither mapped nor managed: a site's address without a record, what a wildcard or `keep` stands for, a `www.`."""
     sites, keep = [a_site(2, f"two.{MAIN}")], ("kept.com",)
     on_closte = ("www.a.com", "a.com", f"two.{MAIN}", "kept.com")
@@ -236,13 +236,13 @@ def test_what_is_on_closte_and_only_mentioned_is_known() -> None:
     }
 
 
-def test_what_a_wildcard_covers_needs_nothing_but_its_dns() -> None:
+def test_domain_covered_by_a_wildcard_needs_only_dns() -> None:
     one = known(a_snapshot("a.w.com"), a_list("*.w.com"), a_ledger())["a.w.com"]
     assert (next_step(one, FULL), next_step(one, FULL, DNS)) == ("Nothing to do. A wildcard covers it.", DNS)
 
 
 @pytest.mark.parametrize("code", [NOT_MANAGED, NOT_LISTED])
-def test_what_closte_says_it_has_needs_its_dns(code: str) -> None:
+def test_domain_confirmed_by_closte_needs_only_dns(code: str) -> None:
     ledger = a_ledger(failed_changes={"x.com": trouble()._replace(code=code)})
     one = known(a_snapshot("x.com"), a_list(), ledger)["x.com"]
     assert (one.state, one.code, next_step(one, FULL, DNS)) == ("on-hold", code, DNS)

@@ -47,7 +47,7 @@ def refused(folder: Path) -> BridgeError:
     return caught.value
 
 
-def test_one_holds_it_and_the_next_is_told_who(folder: Path, holder: subprocess.Popen[str]) -> None:
+def test_second_run_is_refused_and_names_the_holder(folder: Path, holder: subprocess.Popen[str]) -> None:
     error = refused(folder)
     assert (error.code, error.exit_code) == ("locked", ExitCode.LOCKED)
     assert error.message == f"Another run is in progress: process {holder.pid} (`sync --wait`), running for 0 minutes."
@@ -56,28 +56,28 @@ def test_one_holds_it_and_the_next_is_told_who(folder: Path, holder: subprocess.
     assert since <= time.time()
 
 
-def test_it_falls_when_its_holder_is_killed(folder: Path, holder: subprocess.Popen[str]) -> None:
+def test_lock_is_released_if_its_holder_is_killed(folder: Path, holder: subprocess.Popen[str]) -> None:
     holder.send_signal(signal.SIGKILL)
     holder.wait()
     with lock.held(folder, "sync"):
         pass
 
 
-def test_it_can_be_had_again_afterwards_and_after_a_failure(folder: Path) -> None:
+def test_lock_is_released_after_an_exception(folder: Path) -> None:
     for _ in range(2):
         with pytest.raises(KeyboardInterrupt), lock.held(folder, "sync"):
             raise KeyboardInterrupt
     assert lock.holder_since(folder) is None
 
 
-def test_the_folder_and_the_file_are_their_owners_alone(folder: Path) -> None:
+def test_folder_and_lock_file_are_private(folder: Path) -> None:
     with lock.held(folder, "sync"):
         assert folder.stat().st_mode & 0o777 == 0o700
         assert (folder / lock.FILE_NAME).stat().st_mode & 0o777 == 0o600
         assert json.loads((folder / lock.FILE_NAME).read_text())["pid"] == os.getpid()
 
 
-def test_of_two_in_one_process_one_waits_as_well(folder: Path) -> None:
+def test_second_run_in_one_process_is_refused(folder: Path) -> None:
     with lock.held(folder, "watch"):
         assert f"process {os.getpid()} (`watch`)" in refused(folder).message
 
@@ -96,25 +96,25 @@ def test_of_two_in_one_process_one_waits_as_well(folder: Path) -> None:
         b"[" * 1000,
     ],
 )
-def test_a_holder_that_does_not_say_who_it_is_holds_it_all_the_same(folder: Path, content: bytes) -> None:
+def test_unidentified_holder_still_holds_the_lock(folder: Path, content: bytes) -> None:
     with lock.held(folder, "sync"):
         (folder / lock.FILE_NAME).write_bytes(content)
         assert refused(folder).message == "Another run is in progress: another process."
         assert lock.holder_since(folder) in {None, 0.0}
 
 
-def test_a_holder_from_the_future_holds_it_for_no_time(folder: Path) -> None:
+def test_holder_from_the_future_has_held_it_for_zero_minutes(folder: Path) -> None:
     with lock.held(folder, "sync"):
         (folder / lock.FILE_NAME).write_text(json.dumps({"pid": 7, "since": time.time() + 9999, "command": "sync"}))
         assert refused(folder).message == "Another run is in progress: process 7 (`sync`), running for 0 minutes."
 
 
-def test_a_long_command_is_cut(folder: Path) -> None:
+def test_long_command_is_truncated(folder: Path) -> None:
     with lock.held(folder, "\N{PILE OF POO}" * 999):
         assert f"(`{chr(0x1F4A9) * 80}`)" in refused(folder).message
 
 
-def test_a_full_disk_keeps_the_name_out_and_not_the_lock(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_full_disk_hides_the_holder_but_keeps_the_lock(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     def full(*_: object) -> int:
         raise OSError(28, "No space left on device")
 
@@ -123,7 +123,7 @@ def test_a_full_disk_keeps_the_name_out_and_not_the_lock(folder: Path, monkeypat
         assert refused(folder).code == "locked"
 
 
-def test_a_link_in_its_place_is_refused(folder: Path, tmp_path: Path) -> None:
+def test_symlink_as_lock_file_is_refused(folder: Path, tmp_path: Path) -> None:
     folder.mkdir(mode=0o700)
     (folder / lock.FILE_NAME).symlink_to(tmp_path / "elsewhere")
     assert refused(folder).code == "state-folder"
@@ -137,18 +137,18 @@ def test_a_folder_open_to_others_is_refused(folder: Path, mode: int) -> None:
     assert refused(folder).code == "state-folder"
 
 
-def test_a_folder_that_cannot_be_made_is_named(tmp_path: Path) -> None:
+def test_uncreatable_folder_is_named(tmp_path: Path) -> None:
     (tmp_path / "file").touch()
     error = refused(tmp_path / "file" / "state")
     assert error.code == "state-folder"
     assert "state" in error.message
 
 
-def test_where_there_is_no_folder_nobody_holds_it(folder: Path) -> None:
+def test_missing_folder_has_no_holder(folder: Path) -> None:
     assert lock.holder_since(folder) is None
 
 
-def test_whoever_only_looks_is_in_nobodys_way(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_reading_the_lock_does_not_block_a_run(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """A look takes the lock for a moment."""
     with lock.held(folder, "sync"):
         pass

@@ -75,13 +75,13 @@ class Loop:
         self.watch.run()
 
 
-def test_a_run_is_due_at_the_interval_or_when_a_hold_ends_before() -> None:
+def test_next_run_is_due_at_the_interval_or_the_end_of_a_hold() -> None:
     assert next_due(report(), 1000.0, 300.0) == 1300.0
     assert next_due(report(None, 1100.0, 1200.0), 1000.0, 300.0) == 1100.0
     assert next_due(report(900.0, 5000.0), 1000.0, 300.0) == 1300.0
 
 
-def test_many_holds_that_end_one_after_the_other_share_a_run(tmp_path: Path) -> None:
+def test_many_holds_ending_in_succession_share_a_run(tmp_path: Path) -> None:
     """200 failing domains, each with a back-off of its own: a run a minute at most, and none waits for longer."""
     waiter, chance = FakeWaiter(), random.Random(3)
     start = waiter.time
@@ -108,11 +108,11 @@ def test_many_holds_that_end_one_after_the_other_share_a_run(tmp_path: Path) -> 
     assert max(late) < 62
 
 
-def test_a_few_holds_are_not_gathered() -> None:
+def test_few_holds_are_not_gathered() -> None:
     assert next_due(report(1001.0, 1002.0, 1003.0), 1000.0, 300.0) == 1001.0
 
 
-def test_what_became_due_during_a_long_run_is_due_at_once() -> None:
+def test_hold_that_ended_during_a_long_run_is_due_immediately() -> None:
     assert next_due(report(1003.0, looked=1000.0), 1020.0, 300.0) == 1020.0
 
 
@@ -129,7 +129,7 @@ def test_what_became_due_during_a_long_run_is_due_at_once() -> None:
         (999.0, 1011.0),
     ],
 )
-def test_a_single_look_that_is_due_waits_for_a_minute(next_check: float | None, due: float) -> None:
+def test_single_due_check_waits_for_a_minute(next_check: float | None, due: float) -> None:
     verified = SimpleNamespace(next_check=next_check, moves_later=0, proven=frozenset(), trouble=None)
     found = report(looked=1000.0)
     cast("Any", found).verified = verified
@@ -144,7 +144,7 @@ def test_a_single_look_that_is_due_waits_for_a_minute(next_check: float | None, 
         (3, BridgeError("No.", code="php-fatal"), ("www.a.test",), 1001.0),
     ],
 )
-def test_stages_that_wait_for_another_run_are_moved_soon_unless_moving_fails(
+def test_deferred_stages_are_moved_soon_unless_moving_fails(
     moves: int, trouble: BridgeError | None, proven: tuple[str, ...], due: float
 ) -> None:
     verified = SimpleNamespace(next_check=None, moves_later=moves, proven=frozenset(proven), trouble=trouble)
@@ -153,7 +153,7 @@ def test_stages_that_wait_for_another_run_are_moved_soon_unless_moving_fails(
     assert next_due(found, 1000.0, 300.0) == due
 
 
-def test_it_runs_at_the_interval_and_stops_when_told(tmp_path: Path) -> None:
+def test_loop_runs_at_the_interval_until_it_is_stopped(tmp_path: Path) -> None:
     runs: list[float] = []
     waiter = FakeWaiter()
 
@@ -169,7 +169,7 @@ def test_it_runs_at_the_interval_and_stops_when_told(tmp_path: Path) -> None:
     assert not (tmp_path / HEARTBEAT_FILE).exists()
 
 
-def test_it_shows_that_it_is_watching(tmp_path: Path) -> None:
+def test_heartbeat_file_exists_while_watching(tmp_path: Path) -> None:
     seen: list[bool] = []
     waiter = FakeWaiter(on_pause=lambda _: seen.append((tmp_path / HEARTBEAT_FILE).exists()))
 
@@ -184,7 +184,7 @@ def test_it_shows_that_it_is_watching(tmp_path: Path) -> None:
     assert all(seen)
 
 
-def test_a_failure_that_nobody_thought_of_is_told_and_the_loop_goes_on(tmp_path: Path) -> None:
+def test_unexpected_failure_is_reported_and_the_loop_continues(tmp_path: Path) -> None:
     runs = 0
 
     def work() -> RunReport:
@@ -203,7 +203,7 @@ def test_a_failure_that_nobody_thought_of_is_told_and_the_loop_goes_on(tmp_path:
     ]
 
 
-def test_a_long_run_shows_that_it_is_alive(tmp_path: Path) -> None:
+def test_long_run_sends_heartbeats(tmp_path: Path) -> None:
     waiter = FakeWaiter()
 
     def work() -> RunReport:
@@ -219,7 +219,7 @@ def test_a_long_run_shows_that_it_is_alive(tmp_path: Path) -> None:
     assert 20 <= loop.signs.count("") <= 25
 
 
-def test_checks_give_way_to_events_after_a_while(tmp_path: Path) -> None:
+def test_checks_yield_to_events_after_a_while(tmp_path: Path) -> None:
     waiter = FakeWaiter()
     gave_way: list[tuple[int, bool]] = []
 
@@ -239,7 +239,7 @@ def test_checks_give_way_to_events_after_a_while(tmp_path: Path) -> None:
     assert [second for second, yes in gave_way if yes] == [10, 12, 14, 16, 18]
 
 
-def test_looks_that_nothing_disturbs_go_on(tmp_path: Path) -> None:
+def test_checks_continue_without_an_event(tmp_path: Path) -> None:
     waiter = FakeWaiter()
 
     def work() -> RunReport:
@@ -254,7 +254,7 @@ def test_looks_that_nothing_disturbs_go_on(tmp_path: Path) -> None:
     assert loop.told == []
 
 
-def test_a_reload_may_move_the_state_folder(tmp_path: Path) -> None:
+def test_reload_may_move_the_state_folder(tmp_path: Path) -> None:
     old, new = tmp_path / "old", tmp_path / "new"
     old.mkdir()
     new.mkdir()
@@ -285,7 +285,7 @@ def test_a_reload_may_move_the_state_folder(tmp_path: Path) -> None:
     assert sorted(path.name for path in tmp_path.rglob("*") if path.is_file()) == [TRIGGER_FILE]
 
 
-def test_an_event_is_acted_on_at_once(tmp_path: Path) -> None:
+def test_event_starts_a_run_immediately(tmp_path: Path) -> None:
     runs: list[float] = []
     waiter = FakeWaiter()
 
@@ -306,7 +306,7 @@ def test_an_event_is_acted_on_at_once(tmp_path: Path) -> None:
     assert runs[1] - runs[0] < 10
 
 
-def test_an_event_that_arrives_during_a_run_leads_to_another(tmp_path: Path) -> None:
+def test_event_during_a_run_starts_another_run(tmp_path: Path) -> None:
     runs: list[float] = []
     waiter = FakeWaiter()
 
@@ -323,7 +323,7 @@ def test_an_event_that_arrives_during_a_run_leads_to_another(tmp_path: Path) -> 
     assert runs[1] - runs[0] < 10
 
 
-def test_errors_are_told_and_the_loop_goes_on(tmp_path: Path) -> None:
+def test_errors_are_reported_and_the_loop_continues(tmp_path: Path) -> None:
     waiter = FakeWaiter()
     runs: list[float] = []
 
@@ -365,7 +365,7 @@ def test_reload_happens_between_runs(tmp_path: Path) -> None:
     assert runs[1] - runs[0] < 10
 
 
-def test_a_signal_in_the_middle_of_a_run_ends_it_quietly(tmp_path: Path) -> None:
+def test_signal_during_a_run_ends_the_loop_quietly(tmp_path: Path) -> None:
     def work() -> RunReport:
         raise KeyboardInterrupt
 
@@ -375,7 +375,7 @@ def test_a_signal_in_the_middle_of_a_run_ends_it_quietly(tmp_path: Path) -> None
     assert not (tmp_path / HEARTBEAT_FILE).exists()
 
 
-def test_a_clock_that_is_set_back_does_not_stop_the_loop(tmp_path: Path) -> None:
+def test_clock_set_back_does_not_stop_the_loop(tmp_path: Path) -> None:
     waiter = FakeWaiter()
     runs = 0
 
@@ -397,7 +397,7 @@ def test_a_clock_that_is_set_back_does_not_stop_the_loop(tmp_path: Path) -> None
     assert waiter.pauses < 20
 
 
-def test_a_year_neither_drifts_nor_piles_up(tmp_path: Path) -> None:
+def test_year_of_events_neither_drifts_nor_piles_up(tmp_path: Path) -> None:
     """365 days of events and due holds: no look is later than the interval, no two closer than a breath."""
     waiter = FakeWaiter()
     start, chance = waiter.time, random.Random(7)
@@ -434,5 +434,5 @@ def test_a_year_neither_drifts_nor_piles_up(tmp_path: Path) -> None:
     assert sorted(path.name for path in tmp_path.iterdir()) == [TRIGGER_FILE]
 
 
-def test_touch_survives_a_folder_that_is_gone(tmp_path: Path) -> None:
+def test_touch_tolerates_a_missing_folder(tmp_path: Path) -> None:
     touch(tmp_path / "gone" / "trigger")

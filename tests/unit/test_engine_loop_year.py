@@ -177,7 +177,7 @@ def nothing_piles_up(world: World) -> None:
     assert world.files[-1] <= world.files[1]
 
 
-def test_a_year_with_the_real_ledger(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_year_with_the_real_ledger_stays_on_time_and_bounded(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     world = World(folder)
     engine = engine_in(world, monkeypatch)
     signals = Signals()
@@ -204,7 +204,7 @@ def test_a_year_with_the_real_ledger(folder: Path, monkeypatch: pytest.MonkeyPat
     nothing_piles_up(world)
 
 
-def test_a_stage_that_is_refused_is_not_tried_at_every_run(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_refused_stage_is_not_retried_in_every_run(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     world = World(folder, refuse=True)
     world.stages[NAMES[0]] = "checking-dns"
     engine = engine_in(world, monkeypatch)

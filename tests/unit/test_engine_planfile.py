@@ -29,7 +29,7 @@ def written(path: Path, **changes: Any) -> Path:  # noqa: ANN401 - any key of th
     return path
 
 
-def test_a_plan_is_read_back_as_it_was_written(tmp_path: Path) -> None:
+def test_written_plan_is_read_back_unchanged(tmp_path: Path) -> None:
     path = tmp_path / "plan.json"
     planfile.write(path, PLAN, VIEW)
     assert planfile.read(path) == ReviewedPlan(
@@ -40,7 +40,7 @@ def test_a_plan_is_read_back_as_it_was_written(tmp_path: Path) -> None:
     )
 
 
-def test_it_is_written_for_people_to_review(tmp_path: Path) -> None:
+def test_plan_file_lists_causes_and_needed_approvals(tmp_path: Path) -> None:
     planfile.write(tmp_path / "plan.json", PLAN, VIEW)
     changes = json.loads((tmp_path / "plan.json").read_text())["changes"]
     assert changes[:2] == [
@@ -50,7 +50,7 @@ def test_it_is_written_for_people_to_review(tmp_path: Path) -> None:
     assert {change["name"] for change in changes if change["needs-approval"]} == set(GONE)
 
 
-def test_an_earlier_file_is_replaced_whole(tmp_path: Path) -> None:
+def test_existing_file_is_replaced_completely(tmp_path: Path) -> None:
     path = tmp_path / "plan.json"
     path.write_text("x" * 100_000)
     planfile.write(path, PLAN, VIEW)
@@ -59,7 +59,7 @@ def test_an_earlier_file_is_replaced_whole(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("place", ["missing/plan.json", "folder"])
-def test_a_place_that_cannot_be_written_is_named_and_left_clean(tmp_path: Path, place: str) -> None:
+def test_unwritable_path_is_named_and_left_clean(tmp_path: Path, place: str) -> None:
     (tmp_path / "folder").mkdir()
     with pytest.raises(BridgeError) as caught:
         planfile.write(tmp_path / place, PLAN, VIEW)
@@ -81,20 +81,20 @@ def test_a_place_that_cannot_be_written_is_named_and_left_clean(tmp_path: Path, 
         {"changes": ["add"]},
     ],
 )
-def test_what_is_no_plan_of_ours_is_refused(tmp_path: Path, changes: dict[str, object]) -> None:
+def test_foreign_document_is_refused(tmp_path: Path, changes: dict[str, object]) -> None:
     with pytest.raises(ConfigError) as caught:
         planfile.read(written(tmp_path / "plan.json", **changes))
     assert (caught.value.code, caught.value.exit_code) == ("plan-file", ExitCode.USAGE)
 
 
 @pytest.mark.parametrize("content", [b"", b"\xff", b"[]", b"null", b"{}", b"7", b"[" * 100_000])
-def test_damage_is_refused(tmp_path: Path, content: bytes) -> None:
+def test_damaged_file_is_refused(tmp_path: Path, content: bytes) -> None:
     (tmp_path / "plan.json").write_bytes(content)
     with pytest.raises(ConfigError, match="is not a valid closte-bridge plan"):
         planfile.read(tmp_path / "plan.json")
 
 
-def test_a_file_beyond_all_measure_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_oversized_file_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     path = written(tmp_path / "plan.json")
     monkeypatch.setattr(planfile, "_LARGEST", path.stat().st_size)
     assert planfile.read(path).network == MAIN
@@ -104,6 +104,6 @@ def test_a_file_beyond_all_measure_is_refused(tmp_path: Path, monkeypatch: pytes
 
 
 @pytest.mark.parametrize("place", ["missing.json", "."])
-def test_a_file_that_cannot_be_read_is_named(tmp_path: Path, place: str) -> None:
+def test_unreadable_file_is_named(tmp_path: Path, place: str) -> None:
     with pytest.raises(ConfigError, match="Could not read the plan file"):
         planfile.read(tmp_path / place)

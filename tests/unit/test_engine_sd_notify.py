@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 
-def test_systemd_is_told_and_children_are_not(tmp_path: Path) -> None:
+def test_systemd_is_notified_and_children_do_not_inherit_the_socket(tmp_path: Path) -> None:
     address = str(tmp_path / "notify")
     with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as listener:
         listener.bind(address)

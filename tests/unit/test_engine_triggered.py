@@ -82,7 +82,7 @@ def waits(until: float, code: str = "waiting") -> Hold:
     return Hold(Action.REMOVE, "a.example.com", code, "", until)
 
 
-def test_one_event_is_one_run(folder: Path) -> None:
+def test_one_event_causes_one_run(folder: Path) -> None:
     time = Time()
     work = Work(time)
     assert run_when_triggered(folder, DELAY, work, time.waiting) is ExitCode.OK
@@ -90,7 +90,7 @@ def test_one_event_is_one_run(folder: Path) -> None:
     assert last_run(folder) == {"at": 1_000_000.0, "exit_code": 0, "code": ""}
 
 
-def test_a_thousand_events_meanwhile_are_a_few_runs(folder: Path) -> None:
+def test_thousand_concurrent_events_cause_few_runs(folder: Path) -> None:
     time = Time()
     work = Work(time)
     for number in range(1000):
@@ -101,7 +101,7 @@ def test_a_thousand_events_meanwhile_are_a_few_runs(folder: Path) -> None:
     assert work.ran[-1] >= 1_000_000 + 99.9, "the last event is seen"
 
 
-def test_who_comes_second_leaves_and_is_heard(folder: Path) -> None:
+def test_second_process_leaves_its_event_to_the_first(folder: Path) -> None:
     time = Time()
     work = Work(time)
     second = Work(time)
@@ -116,7 +116,7 @@ def test_who_comes_second_leaves_and_is_heard(folder: Path) -> None:
     assert len(work.ran) == 2
 
 
-def test_a_touch_at_the_last_moment_is_heard(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_late_trigger_starts_another_run(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Somebody touches the file after the last look, finds the lock still taken, and leaves."""
     time = Time()
     work = Work(time)
@@ -135,7 +135,7 @@ def test_a_touch_at_the_last_moment_is_heard(folder: Path, monkeypatch: pytest.M
     assert len(work.ran) == 2
 
 
-def test_it_waits_for_removals_and_runs_once_for_them(folder: Path) -> None:
+def test_pending_removals_share_one_delayed_run(folder: Path) -> None:
     time = Time()
     start = time.now
     holds = [waits(start + 300), waits(start + 303), waits(start + 90_000), waits(start + 200, "back-off")]
@@ -145,7 +145,7 @@ def test_it_waits_for_removals_and_runs_once_for_them(folder: Path) -> None:
     assert start + 303 <= work.ran[1] <= start + 304
 
 
-def test_where_nothing_may_be_changed_it_waits_for_nothing(folder: Path) -> None:
+def test_read_only_run_does_not_wait(folder: Path) -> None:
     """The events stay in WordPress, and would seem to have come just now at each look, for ever."""
     time = Time()
     work = Work(time, holds=[[waits(time.now + 300)]], idle=True)
@@ -153,7 +153,7 @@ def test_where_nothing_may_be_changed_it_waits_for_nothing(folder: Path) -> None
     assert len(work.ran) == 1
 
 
-def test_an_event_cuts_the_waiting_short(folder: Path) -> None:
+def test_event_shortens_the_wait(folder: Path) -> None:
     time = Time()
     start = time.now
     work = Work(time, holds=[[waits(start + 300)], [waits(start + 300)]])
@@ -164,7 +164,7 @@ def test_an_event_cuts_the_waiting_short(folder: Path) -> None:
     assert work.ran[2] >= start + 300
 
 
-def test_it_waits_for_another_run_to_end_and_not_for_ever(folder: Path) -> None:
+def test_wait_for_another_run_is_limited(folder: Path) -> None:
     time = Time()
     locked = BridgeError("Locked.", code="locked", exit_code=ExitCode.LOCKED)
     tries: list[float] = []
@@ -185,7 +185,7 @@ def test_it_waits_for_another_run_to_end_and_not_for_ever(folder: Path) -> None:
     assert last_run(folder) == {"at": time.now, "exit_code": 75, "code": "locked"}
 
 
-def test_a_failure_ends_it(folder: Path) -> None:
+def test_failure_is_recorded_and_returned(folder: Path) -> None:
     time = Time()
 
     def fails() -> RunReport:
@@ -195,7 +195,7 @@ def test_a_failure_ends_it(folder: Path) -> None:
     assert last_run(folder) == {"at": time.now, "exit_code": 2, "code": "no-key"}
 
 
-def test_what_was_not_foreseen_is_noted_too(folder: Path) -> None:
+def test_unexpected_failure_is_recorded(folder: Path) -> None:
     def fails() -> RunReport:
         raise ZeroDivisionError
 
@@ -205,7 +205,7 @@ def test_what_was_not_foreseen_is_noted_too(folder: Path) -> None:
 
 
 @pytest.mark.parametrize("kind", ["link", "folder"])
-def test_a_lock_that_cannot_be_opened_is_an_error(folder: Path, kind: str) -> None:
+def test_unusable_lock_file_is_an_error(folder: Path, kind: str) -> None:
     lock = folder / "triggered.lock"
     lock.symlink_to("elsewhere") if kind == "link" else lock.mkdir()
     with pytest.raises(BridgeError) as caught:
@@ -213,7 +213,7 @@ def test_a_lock_that_cannot_be_opened_is_an_error(folder: Path, kind: str) -> No
     assert caught.value.code == "state-folder"
 
 
-def test_a_clock_set_back_does_not_keep_it(folder: Path) -> None:
+def test_clock_set_back_does_not_prolong_the_wait(folder: Path) -> None:
     time = Time()
     start = time.now
     work = Work(time, holds=[[waits(start + 300)]])
@@ -226,14 +226,14 @@ def test_a_clock_set_back_does_not_keep_it(folder: Path) -> None:
     assert len(work.ran) == 2
 
 
-def test_a_folder_of_others_is_refused(tmp_path: Path) -> None:
+def test_folder_open_to_others_is_refused(tmp_path: Path) -> None:
     folder = tmp_path / "state"
     folder.mkdir(mode=0o755)
     with pytest.raises(BridgeError, match="accessible to other users"):
         run_when_triggered(folder, DELAY, Work(Time()), Time().waiting)
 
 
-def test_the_lock_is_its_own(folder: Path) -> None:
+def test_trigger_lock_keeps_a_second_process_idle(folder: Path) -> None:
     with (folder / "triggered.lock").open("w") as file:
         fcntl.flock(file, fcntl.LOCK_EX)
         work = Work(Time())
@@ -243,6 +243,6 @@ def test_the_lock_is_its_own(folder: Path) -> None:
 
 
 @pytest.mark.parametrize("text", ["", "[]", "{", '{"at": "x"}', json.dumps({"at": 1, "exit_code": None, "code": ""})])
-def test_a_damaged_note_is_none(folder: Path, text: str) -> None:
+def test_damaged_last_run_file_is_ignored(folder: Path, text: str) -> None:
     (folder / "last-run.json").write_text(text)
     assert last_run(folder) is None

@@ -98,9 +98,7 @@ def seen_and_not_moved(world: Steady, engine: Engine) -> None:
     world.fails = False
 
 
-def test_what_one_run_leaves_follows_after_a_breath(
-    world: Steady, engine: Engine, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_deferred_checks_follow_after_a_second(world: Steady, engine: Engine, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(verify_module, "MOST_CHECKS", 1)
     for left in (2, 1):
         report = ran(engine)
@@ -111,7 +109,7 @@ def test_what_one_run_leaves_follows_after_a_breath(
     assert next_due(ran(engine), world.time, 300.0) - world.time >= 60.0
 
 
-def test_a_silence_of_this_machine_changes_nothing_and_is_told(
+def test_local_outage_changes_nothing_and_is_reported(
     world: Steady, engine: Engine, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     ran(engine)
@@ -137,7 +135,7 @@ def test_a_silence_of_this_machine_changes_nothing_and_is_told(
 
 
 @pytest.mark.parametrize(("named", "ended"), [(frozenset(), True), (frozenset({A}), False)])
-def test_the_checks_of_any_run_give_way_to_an_event_but_for_named_domains(
+def test_checks_yield_to_an_event_except_for_named_domains(
     world: Steady, engine: Engine, monkeypatch: pytest.MonkeyPatch, named: frozenset[str], ended: bool
 ) -> None:
     asked: list[bool] = []
@@ -157,7 +155,7 @@ def test_the_checks_of_any_run_give_way_to_an_event_but_for_named_domains(
     assert asked == [False, ended]
 
 
-def test_a_run_for_some_names_moves_no_others(world: Steady, engine: Engine) -> None:
+def test_run_for_some_domains_moves_no_other_stages(world: Steady, engine: Engine) -> None:
     seen_and_not_moved(world, engine)
     report = ran(engine, only=frozenset({B}))
     assert report.verified is not None
@@ -168,7 +166,7 @@ def test_a_run_for_some_names_moves_no_others(world: Steady, engine: Engine) -> 
     assert set(world.stages.values()) == {"checking-ssl-cert"}
 
 
-def test_plan_and_dry_run_tell_of_the_stages_that_a_sync_moves(world: Steady, engine: Engine) -> None:
+def test_plan_and_dry_run_show_the_stages_a_sync_moves(world: Steady, engine: Engine) -> None:
     seen_and_not_moved(world, engine)
     planned = plan_one(engine)
     assert names(planned.stages) == NAMES
@@ -184,7 +182,7 @@ def test_plan_and_dry_run_tell_of_the_stages_that_a_sync_moves(world: Steady, en
     assert (names(after.stages), _code(after, detailed=True)) == ([], ExitCode.OK)
 
 
-def test_what_was_refused_is_held_until_it_is_tried_again(world: Steady, engine: Engine) -> None:
+def test_refused_stage_is_on_hold_until_its_retry(world: Steady, engine: Engine) -> None:
     world.refuse = True
     report = ran(engine)
     assert report.verified is not None
@@ -200,7 +198,7 @@ def test_what_was_refused_is_held_until_it_is_tried_again(world: Steady, engine:
     assert world.moves == 3
 
 
-def test_what_was_seen_before_checks_went_off_is_no_news(world: Steady, engine: Engine) -> None:
+def test_verdicts_before_checks_were_disabled_are_not_reported(world: Steady, engine: Engine) -> None:
     """A person may still have one name looked at."""
     engine.settings = replace(engine.settings, checks=False)
     ended = CheckState(0.0, 0.0, checked_at=1.0, dns="ok", tls="ok", points_here=True, not_after=world.time - DAY)

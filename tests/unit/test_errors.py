@@ -13,7 +13,7 @@ from closte_bridge.errors import (
 )
 
 
-def test_the_codes_that_scripts_rely_on() -> None:
+def test_exit_codes_and_their_precedence_are_stable() -> None:
     assert [int(code) for code in PRECEDENCE] == [130, 75, 2, 1, 5, 7, 3, 4, 6, 0]
     assert set(PRECEDENCE) == set(ExitCode)
 
@@ -28,7 +28,7 @@ def test_the_codes_that_scripts_rely_on() -> None:
         (set(ExitCode), ExitCode.INTERRUPTED),
     ],
 )
-def test_of_several_the_first_that_applies_wins(codes: set[ExitCode], first: ExitCode) -> None:
+def test_first_code_in_precedence_wins(codes: set[ExitCode], first: ExitCode) -> None:
     assert first_that_applies(codes) is first
 
 
@@ -41,6 +41,6 @@ def test_of_several_the_first_that_applies_wins(codes: set[ExitCode], first: Exi
         (ReadOnlyError("A."), "read-only", ExitCode.READ_ONLY),
     ],
 )
-def test_every_error_has_a_sentence_a_code_and_an_exit_code(error: BridgeError, code: str, exit_code: ExitCode) -> None:
+def test_every_error_has_a_message_a_code_and_an_exit_code(error: BridgeError, code: str, exit_code: ExitCode) -> None:
     assert (str(error), error.message, error.code, error.hint) == ("A.", "A.", code, "")
     assert (error.exit_code, error.domain) == (exit_code, None)

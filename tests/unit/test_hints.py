@@ -31,5 +31,5 @@ def without_a_hint() -> Iterator[str]:
                 yield f"{path.relative_to(REPOSITORY)}:{node.lineno}"
 
 
-def test_each_error_says_what_to_do() -> None:
+def test_each_error_has_a_hint() -> None:
     assert list(without_a_hint()) == []

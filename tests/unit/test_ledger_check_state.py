@@ -14,20 +14,20 @@ FAILING = FRESH._replace(failures=2, failing_since=NOW - 9, failed_at=NOW, dns="
 SERVING = FRESH._replace(points_here=True, serves=True, checked_at=NOW, ok_since=NOW, not_after=NOW + 9, next_check=NOW)
 
 
-def test_a_history_is_read_back_as_it_was_written(ledger: Ledger) -> None:
+def test_saved_state_is_read_back_unchanged(ledger: Ledger) -> None:
     written = {"a.com": FRESH, "b.com": FAILING, "www.b.com": SERVING}
     check_states.save(ledger, written)
     assert check_states.load(ledger, ["a.com", "b.com", "www.b.com", "c.com"]) == written
     assert check_states.load(ledger, []) == {}
 
 
-def test_very_many_are_read_in_parts(ledger: Ledger) -> None:
+def test_many_domains_are_read_in_batches(ledger: Ledger) -> None:
     names = [f"n{number}.com" for number in range(1201)]
     check_states.save(ledger, dict.fromkeys(names, FRESH))
     assert check_states.load(ledger, names).keys() == set(names)
 
 
-def test_the_next_look_and_what_failed_are_known(ledger: Ledger) -> None:
+def test_next_check_and_failing_domains_are_known(ledger: Ledger) -> None:
     assert check_states.first_check(ledger) is None
     check_states.save(ledger, {"a.com": FRESH, "b.com": FAILING, "c.com": SERVING})
     assert dict(check_states.next_checks(ledger)) == {"a.com": NOW + 60, "b.com": NOW + 60, "c.com": NOW}
@@ -35,7 +35,7 @@ def test_the_next_look_and_what_failed_are_known(ledger: Ledger) -> None:
     assert check_states.failing(ledger) == {"b.com": FAILING}
 
 
-def test_certificates_that_end_soon_are_told_the_first_first(ledger: Ledger) -> None:
+def test_expiring_certificates_are_listed_soonest_first(ledger: Ledger) -> None:
     ends = SERVING._replace(tls="ok")
     check_states.save(
         ledger,
@@ -69,13 +69,13 @@ def test_domains_that_point_elsewhere_or_lack_valid_https_are_found(ledger: Ledg
     assert check_states.without_https(ledger, NOW + 1) == ["no-https.com"]
 
 
-def test_what_nobody_wants_any_more_is_dropped(ledger: Ledger) -> None:
+def test_forgotten_domain_is_deleted(ledger: Ledger) -> None:
     check_states.save(ledger, {"a.com": FRESH, "b.com": FRESH})
     check_states.forget(ledger, ["a.com", "c.com"])
     assert dict(check_states.next_checks(ledger)) == {"b.com": NOW + 60}
 
 
-def test_what_is_due_is_known_and_the_rest_is_told_apart_without_being_kept(ledger: Ledger) -> None:
+def test_due_preview_recognises_the_remaining_domains(ledger: Ledger) -> None:
     later = FRESH._replace(next_check=NOW + 5)
     ends = SERVING._replace(tls="ok", not_after=NOW + 9)
     check_states.save(ledger, {"due.com": ends, "a.com": FRESH, "b.com": later})
@@ -87,7 +87,7 @@ def test_what_is_due_is_known_and_the_rest_is_told_apart_without_being_kept(ledg
     assert not found.are_the_others({"a.com", "b.com", "c.com"})
 
 
-def test_nothing_is_ahead_of_a_ledger_that_knows_no_name(ledger: Ledger) -> None:
+def test_empty_ledger_has_nothing_due(ledger: Ledger) -> None:
     found = check_states.due_preview(ledger, NOW, warn_until=NOW)
     assert (found.due, found.first, found.expiring) == ({}, None, [])
     assert found.are_the_others(set())

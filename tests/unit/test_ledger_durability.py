@@ -13,7 +13,7 @@ NORMAL, FULL = 1, 2
 
 
 @pytest.mark.parametrize(("durable", "expected"), [(True, FULL), (False, NORMAL)])
-def test_a_transaction_waits_for_the_disk_when_it_must(ledger: Ledger, durable: bool, expected: int) -> None:
+def test_transaction_waits_for_the_disk_if_durable(ledger: Ledger, durable: bool, expected: int) -> None:
     # Whatever the transaction before this one was.
     with ledger.transaction(durable=not durable):
         pass

@@ -23,7 +23,7 @@ def took(ledger: Ledger, events: Sequence[Event], now: float = NOW) -> int:
         return copy_events(ledger, events, now)
 
 
-def test_an_event_is_copied_once_with_the_evidence_it_gives(ledger: Ledger) -> None:
+def test_event_is_copied_once_with_its_evidence(ledger: Ledger) -> None:
     assert took(ledger, [event("1")]) == 1
     assert took(ledger, [event("1")], NOW + 60) == 0
     assert {name: evidence.received for name, evidence in ledger.state(NOW).evidence.items()} == {
@@ -34,7 +34,7 @@ def test_an_event_is_copied_once_with_the_evidence_it_gives(ledger: Ledger) -> N
     assert known_events(ledger) == {"1"}
 
 
-def test_it_is_done_with_when_its_row_is_gone(ledger: Ledger) -> None:
+def test_event_is_done_once_its_row_is_gone(ledger: Ledger) -> None:
     took(ledger, [event("1"), event("2")])
     took(ledger, [event("2")])
     assert to_acknowledge(ledger) == ["2"]
@@ -42,7 +42,7 @@ def test_it_is_done_with_when_its_row_is_gone(ledger: Ledger) -> None:
     assert to_acknowledge(ledger) == []
 
 
-def test_a_row_that_is_back_is_acknowledged_again_and_proves_nothing_new(ledger: Ledger) -> None:
+def test_returning_row_is_acknowledged_again_without_new_evidence(ledger: Ledger) -> None:
     took(ledger, [event("1"), event("2", kind="made-up")])
     took(ledger, [])
     with ledger.transaction():
@@ -53,7 +53,7 @@ def test_a_row_that_is_back_is_acknowledged_again_and_proves_nothing_new(ledger:
     assert quarantined(ledger) == 1
 
 
-def test_what_is_not_understood_is_set_aside_and_stops_nobody(ledger: Ledger) -> None:
+def test_unknown_event_is_quarantined_and_blocks_no_other(ledger: Ledger) -> None:
     assert took(ledger, [event("1", kind="made-up"), event("2", "not a name"), event("3")]) == 3
     assert quarantined(ledger) == 2
     assert sorted(to_acknowledge(ledger)) == ["1", "2", "3"]
@@ -63,11 +63,11 @@ def test_what_is_not_understood_is_set_aside_and_stops_nobody(ledger: Ledger) ->
     assert to_acknowledge(ledger) == []
 
 
-def test_the_same_row_twice_stops_nobody(ledger: Ledger) -> None:
+def test_duplicate_row_blocks_no_other(ledger: Ledger) -> None:
     assert took(ledger, [event("1"), event("1"), event("2")]) == 2
 
 
-def test_what_is_too_long_is_cut(ledger: Ledger) -> None:
+def test_overlong_fields_are_truncated(ledger: Ledger) -> None:
     detail = json.dumps({"domains": ["a.com"] * 1000})
     took(ledger, [event("1", "x" * 1000, "site_deleted", detail), event("2", kind="k" * 1000)])
     assert ledger.query("SELECT length(domain), length(detail), length(kind) FROM events ORDER BY uid") == [
@@ -77,13 +77,13 @@ def test_what_is_too_long_is_cut(ledger: Ledger) -> None:
     assert "a.com" in ledger.state(NOW).evidence
 
 
-def test_a_second_event_for_a_name_makes_its_waiting_start_over(ledger: Ledger) -> None:
+def test_second_event_for_a_domain_restarts_its_wait(ledger: Ledger) -> None:
     took(ledger, [event("1")])
     took(ledger, [event("2")], NOW + 60)
     assert ledger.state(NOW).evidence["x.com"].received == NOW + 60
 
 
-def test_a_name_that_came_into_use_again_was_not_given_up(ledger: Ledger) -> None:
+def test_domain_in_use_again_loses_its_evidence(ledger: Ledger) -> None:
     took(ledger, [event("1"), event("2", kind="mapping_added")])
     assert ledger.state(NOW).evidence == {}
     took(ledger, [event("3")])
@@ -93,7 +93,7 @@ def test_a_name_that_came_into_use_again_was_not_given_up(ledger: Ledger) -> Non
     assert "x.com" in ledger.state(NOW).evidence
 
 
-def test_one_that_stands_for_many_makes_all_evidence_before_it_void(ledger: Ledger) -> None:
+def test_event_overflow_voids_all_earlier_evidence(ledger: Ledger) -> None:
     with ledger.transaction():
         ledger.set_flag("leaving", ["x.com"], NOW)
     took(ledger, [event("1")])

@@ -34,7 +34,7 @@ def with_one_alias(folder: Path) -> None:
         ledger.put_aliases([("x.com", Origin.PIN)], AliasPhase.PRESENT, NOW)
 
 
-def test_a_full_disk_is_called_full_and_loses_nothing(tmp_path: Path) -> None:
+def test_full_disk_is_reported_without_loss(tmp_path: Path) -> None:
     with_one_alias(tmp_path / "state")
     with opened(tmp_path / "state") as ledger:
         (pages,) = ledger.query("PRAGMA page_count")
@@ -48,7 +48,7 @@ def test_a_full_disk_is_called_full_and_loses_nothing(tmp_path: Path) -> None:
 
 
 @needs_root
-def test_a_file_system_that_is_full_is_called_full_and_loses_nothing(folder: Path) -> None:
+def test_full_file_system_is_reported_without_loss(folder: Path) -> None:
     with small_disk(folder, "512k"):
         with_one_alias(folder)
         with opened(folder) as ledger:
@@ -58,21 +58,21 @@ def test_a_file_system_that_is_full_is_called_full_and_loses_nothing(folder: Pat
 
 
 @needs_root
-def test_a_file_system_that_has_no_room_at_all_is_called_full(folder: Path) -> None:
+def test_file_system_without_space_for_a_ledger_is_reported_as_full(folder: Path) -> None:
     with small_disk(folder, "64k"):
         (folder / "ballast").write_bytes(b"x" * 60 * 1024)
         assert code_of(lambda: opened(folder)) == "disk-full"
 
 
 @needs_root
-def test_a_file_system_that_is_read_only_cannot_be_written(folder: Path) -> None:
+def test_read_only_file_system_is_not_writable(folder: Path) -> None:
     with small_disk(folder, "1m"):
         with_one_alias(folder)
         with read_only(folder):
             assert code_of(lambda: opened(folder)) == "ledger-not-writable"
 
 
-def test_a_folder_that_may_not_be_written_is_told_apart_from_damage(tmp_path: Path) -> None:
+def test_unwritable_folder_differs_from_damage(tmp_path: Path) -> None:
     folder = tmp_path / "state"
     folder.mkdir(mode=0o500)
     if os.geteuid() == 0:
@@ -83,7 +83,7 @@ def test_a_folder_that_may_not_be_written_is_told_apart_from_damage(tmp_path: Pa
         assert code_of(lambda: opened(folder)) == "ledger-not-writable"
 
 
-def test_a_folder_that_cannot_be_made_is_named(tmp_path: Path) -> None:
+def test_uncreatable_folder_is_named(tmp_path: Path) -> None:
     (tmp_path / "file").touch()
     with pytest.raises(BridgeError) as caught:
         Ledger.open(tmp_path / "file" / "state", create=True)
@@ -101,7 +101,7 @@ def test_a_folder_that_cannot_be_made_is_named(tmp_path: Path) -> None:
         (sqlite3.IntegrityError("UNIQUE constraint failed: meta.key"), "ledger-damaged"),
     ],
 )
-def test_what_sqlite_says_becomes_a_sentence_with_a_remedy(tmp_path: Path, said: sqlite3.Error, code: str) -> None:
+def test_sqlite_error_becomes_a_sentence_with_a_hint(tmp_path: Path, said: sqlite3.Error, code: str) -> None:
     error = _translate(said, tmp_path)
     assert (error.code, error.message.endswith("."), error.hint.endswith(".")) == (code, True, True)
 
@@ -116,7 +116,7 @@ def test_what_sqlite_says_becomes_a_sentence_with_a_remedy(tmp_path: Path, said:
         ("SQLITE_CORRUPT", "ledger-damaged"),
     ],
 )
-def test_an_error_of_the_disk_is_told_apart_from_damage(tmp_path: Path, number: str, code: str) -> None:
+def test_disk_error_differs_from_damage(tmp_path: Path, number: str, code: str) -> None:
     said = sqlite3.OperationalError("disk I/O error")
     said.sqlite_errorname = number
     assert _translate(said, tmp_path).code == code
@@ -138,7 +138,7 @@ with ledger.transaction():
 """
 
 
-def test_a_process_killed_in_a_transaction_leaves_what_was_committed(tmp_path: Path) -> None:
+def test_process_killed_in_a_transaction_keeps_committed_data(tmp_path: Path) -> None:
     folder = tmp_path / "state"
     process = subprocess.Popen(
         [sys.executable, "-c", _WRITER, str(folder)], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True

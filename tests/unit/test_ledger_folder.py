@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 
-def test_one_that_can_be_made_is_foreseen_and_not_made(tmp_path: Path) -> None:
+def test_check_of_a_creatable_folder_does_not_create_it(tmp_path: Path) -> None:
     folder = tmp_path / "a" / "b"
     foresee(folder)
     assert not folder.parent.exists()
@@ -24,13 +24,13 @@ def test_one_that_can_be_made_is_foreseen_and_not_made(tmp_path: Path) -> None:
     assert folder.stat().st_mode & 0o777 == 0o700
 
 
-def test_one_that_is_not_ours_alone_is_refused_beforehand(tmp_path: Path) -> None:
+def test_folder_open_to_others_is_refused_beforehand(tmp_path: Path) -> None:
     tmp_path.chmod(0o755)
     with pytest.raises(BridgeError, match="accessible to other users"):
         foresee(tmp_path)
 
 
-def test_one_that_cannot_be_made_names_the_command_that_root_runs(
+def test_hint_for_an_uncreatable_folder_names_the_command_for_root(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     folder = tmp_path / "a b"
@@ -50,14 +50,14 @@ def test_one_that_cannot_be_made_names_the_command_that_root_runs(
     assert f" -o {os.geteuid()} " in caught.value.hint
 
 
-def test_one_with_something_of_anothers_in_it_names_the_command_for_all_of_it(tmp_path: Path) -> None:
+def test_hint_for_foreign_files_names_a_recursive_chown(tmp_path: Path) -> None:
     tmp_path.chmod(0o700)
     error = unusable(tmp_path, PermissionError(13, "Permission denied"))
     user = pwd.getpwuid(os.geteuid()).pw_name
     assert error.hint.startswith(f"Run `chown -R {user} {tmp_path}`")
 
 
-def test_one_of_another_user_names_who_that_is(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_hint_for_a_folder_of_another_user_names_its_owner(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     owner = pwd.getpwuid(tmp_path.stat().st_uid).pw_name
     monkeypatch.setattr(os, "geteuid", lambda: 65_534)
     error = unusable(tmp_path, PermissionError(13, "Permission denied"))
@@ -65,9 +65,7 @@ def test_one_of_another_user_names_who_that_is(tmp_path: Path, monkeypatch: pyte
     assert f"`sudo -u {owner} closte-bridge …`" in error.hint
 
 
-def test_the_folder_of_a_provisioned_network_names_the_command_for_root(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_hint_for_a_provisioned_network_names_its_wrapper(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     folder = tmp_path / "shop"
     folder.mkdir()
     (tmp_path / ".by-ansible").touch()

@@ -72,7 +72,7 @@ def fill(ledger: Ledger) -> None:
         check_states.save(ledger, {A: CheckState(NOW, NOW, not_after=None, points_here=True)})
 
 
-def test_what_this_package_writes_is_sound(ledger: Ledger) -> None:
+def test_values_written_by_the_package_are_intact(ledger: Ledger) -> None:
     assert is_intact(ledger)
     fill(ledger)
     assert is_intact(ledger)
@@ -102,7 +102,7 @@ ODD: list[tuple[str, object]] = [
 
 
 @pytest.mark.parametrize(("statement", "value"), ODD)
-def test_what_it_never_writes_is_not(ledger: Ledger, statement: str, value: object) -> None:
+def test_values_never_written_by_the_package_are_damage(ledger: Ledger, statement: str, value: object) -> None:
     fill(ledger)
     with ledger.transaction():
         ledger.write(statement, [(value,)])
@@ -111,14 +111,14 @@ def test_what_it_never_writes_is_not(ledger: Ledger, statement: str, value: obje
 
 @pytest.mark.parametrize("value", ["x", "nan", "inf", "[]", "9" * 400, b"\xff\xfe"])
 @pytest.mark.parametrize("key", ["adopted_at", "highest_site"])
-def test_a_small_fact_that_is_no_number_is_damage(ledger: Ledger, key: str, value: object) -> None:
+def test_invalid_number_in_meta_is_damage(ledger: Ledger, key: str, value: object) -> None:
     fill(ledger)
     with ledger.transaction():
         ledger.write("UPDATE meta SET value = ? WHERE key = ?", [(value, key)])
     assert code_of(ledger.meta) == "ledger-damaged"
 
 
-def test_a_failure_that_nobody_thought_of_is_damage_only_where_there_is_some(folder: Path) -> None:
+def test_unexpected_error_means_damage_only_in_a_damaged_ledger(folder: Path) -> None:
     engine = Engine(Settings(state_dir=folder), {})
 
     def fails() -> NoReturn:
@@ -136,7 +136,7 @@ def test_a_failure_that_nobody_thought_of_is_damage_only_where_there_is_some(fol
     assert code_of(fails) == "ledger-damaged"
 
 
-def test_an_error_with_words_of_its_own_keeps_them(folder: Path) -> None:
+def test_bridge_error_keeps_its_own_code(folder: Path) -> None:
     def fails() -> NoReturn:
         with Engine(Settings(state_dir=folder), {}).opened(create=True):
             raise BridgeError("No.", code="no", hint="Yes.")

@@ -22,22 +22,22 @@ def ledger(ledger: Ledger) -> Ledger:
     return ledger
 
 
-def test_everything_is_told_oldest_first(ledger: Ledger) -> None:
+def test_entries_are_listed_oldest_first(ledger: Ledger) -> None:
     assert read(ledger) == ENTRIES
 
 
-def test_the_newest_are_told_when_there_are_too_many(ledger: Ledger) -> None:
+def test_limit_keeps_the_newest_entries(ledger: Ledger) -> None:
     assert read(ledger, limit=2) == ENTRIES[-2:]
 
 
-def test_of_one_name_or_since_a_moment(ledger: Ledger) -> None:
+def test_entries_are_filtered_by_domain_and_time(ledger: Ledger) -> None:
     assert read(ledger, name="y.com") == [ENTRIES[1], ENTRIES[4]]
     assert read(ledger, since=4) == ENTRIES[4:]
     assert read(ledger, name="y.com", since=2) == [ENTRIES[4]]
     assert (count(ledger), count(ledger, since=4), count(ledger, name="y.com", since=2)) == (6, 2, 1)
 
 
-def test_an_entry_of_a_transaction_that_fails_is_not_there(ledger: Ledger) -> None:
+def test_entry_of_a_failed_transaction_is_not_stored(ledger: Ledger) -> None:
     def fail() -> None:
         with ledger.transaction():
             append(ledger, [ENTRIES[0]])
@@ -48,7 +48,7 @@ def test_an_entry_of_a_transaction_that_fails_is_not_there(ledger: Ledger) -> No
     assert read(ledger) == ENTRIES
 
 
-def test_the_last_thing_that_was_done_says_whether_a_domain_was_managed(ledger: Ledger) -> None:
+def test_last_successful_change_decides_whether_a_domain_was_managed(ledger: Ledger) -> None:
     assert was_managed(ledger, "x.com")
     assert not was_managed(ledger, "never.com")
     with ledger.transaction():

@@ -35,7 +35,7 @@ def ledger(tmp_path: Path) -> Iterator[Ledger]:
         yield ledger
 
 
-def test_sites_wait_in_two_kinds(ledger: Ledger) -> None:
+def test_pending_sites_are_stored_by_kind(ledger: Ledger) -> None:
     with ledger.transaction():
         await_records(ledger, {2: NOW})
         await_records(ledger, {3: NOW + 1}, RECORD_UNSEEN)
@@ -49,7 +49,7 @@ def test_sites_wait_in_two_kinds(ledger: Ledger) -> None:
     assert (records_due(ledger), records_due(ledger, RECORD_UNSEEN), had_record(ledger)) == ({}, {}, frozenset())
 
 
-def test_records_count_for_a_day(ledger: Ledger) -> None:
+def test_made_records_count_for_a_day(ledger: Ledger) -> None:
     with ledger.transaction():
         note_made(ledger, [2, 3], NOW)
     assert made_lately(ledger, NOW + DAY - 1) == 2
@@ -59,7 +59,7 @@ def test_records_count_for_a_day(ledger: Ledger) -> None:
     assert set(records_due(ledger, RECORD_MADE)) == {4}
 
 
-def test_the_wait_starts_over_after_a_jump_of_the_clock(ledger: Ledger) -> None:
+def test_clock_jump_restarts_the_waits(ledger: Ledger) -> None:
     with ledger.transaction():
         await_records(ledger, {2: NOW + 9 * DAY})
         await_records(ledger, {3: NOW + 5}, RECORD_UNSEEN)
@@ -71,7 +71,7 @@ def test_the_wait_starts_over_after_a_jump_of_the_clock(ledger: Ledger) -> None:
 
 
 @pytest.mark.parametrize("forged", ["{", "5", "[1, 2]", '["a", 1, 1, 1]'])
-def test_only_rows_that_were_kept_are_known(ledger: Ledger, forged: str) -> None:
+def test_row_counts_are_stored_and_invalid_ones_ignored(ledger: Ledger, forged: str) -> None:
     assert last_rows(ledger) is None
     keep_rows(ledger, (1, 2, 3, 4))
     keep_rows(ledger, (1, 2, 3, 4))
@@ -81,7 +81,7 @@ def test_only_rows_that_were_kept_are_known(ledger: Ledger, forged: str) -> None
     assert last_rows(ledger) is None
 
 
-def test_events_of_records_are_given_back(ledger: Ledger) -> None:
+def test_record_events_are_returned(ledger: Ledger) -> None:
     created = Event("a", 5, "site_created", 2, "two.example.net", "")
     with ledger.transaction():
         copy_events(ledger, [created, Event("b", 5, "stage_changed", 2, "", "")], NOW)

@@ -17,21 +17,21 @@ if TYPE_CHECKING:
 NOW = 1_800_000_000.0
 
 
-def test_a_new_ledger_is_empty_and_its_owners_alone(folder: Path, ledger: Ledger) -> None:
+def test_new_ledger_is_empty_and_private(folder: Path, ledger: Ledger) -> None:
     assert ledger.state(NOW) == LedgerState()
     assert ledger.engine_id() is None
     assert folder.stat().st_mode & 0o777 == 0o700
     assert ledger.path.stat().st_mode & 0o777 == 0o600
 
 
-def test_where_there_is_none_there_is_none_unless_it_is_to_be_made(folder: Path) -> None:
+def test_missing_ledger_is_not_created_unless_requested(folder: Path) -> None:
     assert Ledger.open(folder, create=False) is None
     folder.mkdir(mode=0o700)
     assert Ledger.open(folder, create=False) is None
     assert not list(folder.iterdir())
 
 
-def test_what_was_committed_is_there_after_reopening(folder: Path) -> None:
+def test_committed_data_remains_after_reopening(folder: Path) -> None:
     with opened(folder) as first, first.transaction():
         first.put_aliases([("x.com", Origin.MAPPING)], AliasPhase.PRESENT, NOW)
     second = Ledger.open(folder, create=False)
@@ -46,14 +46,14 @@ def test_a_folder_open_to_others_is_refused(folder: Path) -> None:
     assert code_of(lambda: Ledger.open(folder, create=True)) == "state-folder"
 
 
-def test_a_link_in_the_folders_place_is_refused(folder: Path, tmp_path: Path) -> None:
+def test_symlink_as_folder_is_refused(folder: Path, tmp_path: Path) -> None:
     real = tmp_path / "real"
     real.mkdir(mode=0o700)
     folder.symlink_to(real)
     assert code_of(lambda: Ledger.open(folder, create=True)) == "state-folder"
 
 
-def test_a_file_in_the_folders_place_is_refused(folder: Path) -> None:
+def test_file_in_place_of_the_folder_is_refused(folder: Path) -> None:
     folder.touch()
     assert code_of(lambda: Ledger.open(folder, create=True)) == "state-folder"
 
@@ -71,7 +71,7 @@ def test_another_users_file_is_refused(folder: Path, monkeypatch: pytest.MonkeyP
     assert code_of(lambda: Ledger.open(folder, create=True)) == "other-user"
 
 
-def test_a_link_in_the_files_place_is_refused(folder: Path, tmp_path: Path) -> None:
+def test_symlink_as_ledger_file_is_refused(folder: Path, tmp_path: Path) -> None:
     folder.mkdir(mode=0o700)
     (folder / FILE_NAME).symlink_to(tmp_path / "elsewhere")
     assert code_of(lambda: Ledger.open(folder, create=True)) == "other-user"
@@ -79,7 +79,7 @@ def test_a_link_in_the_files_place_is_refused(folder: Path, tmp_path: Path) -> N
 
 
 @pytest.mark.parametrize("content", [b"not a database at all " * 100, b"SQLite format 3\x00" + b"\xff" * 4096])
-def test_a_damaged_file_is_called_damaged_and_left_as_it_is(folder: Path, content: bytes) -> None:
+def test_damaged_file_is_reported_and_left_unchanged(folder: Path, content: bytes) -> None:
     folder.mkdir(mode=0o700)
     path = folder / FILE_NAME
     path.write_bytes(content)
@@ -87,20 +87,20 @@ def test_a_damaged_file_is_called_damaged_and_left_as_it_is(folder: Path, conten
     assert path.read_bytes() == content
 
 
-def test_a_folder_in_the_files_place_cannot_be_written(folder: Path) -> None:
+def test_folder_in_place_of_the_file_is_not_writable(folder: Path) -> None:
     (folder / FILE_NAME).mkdir(parents=True)
     folder.chmod(0o700)
     assert code_of(lambda: Ledger.open(folder, create=True)) == "ledger-not-writable"
 
 
-def test_a_ledger_in_other_hands_is_busy(folder: Path, ledger: Ledger) -> None:
+def test_ledger_in_use_is_busy(folder: Path, ledger: Ledger) -> None:
     with opened(folder) as other:
         other._connection.execute("PRAGMA busy_timeout = 1")
         with ledger.transaction():
             assert code_of(lambda: other.transaction().__enter__()) == "ledger-busy"
 
 
-def test_others_may_read_while_one_writes(folder: Path, ledger: Ledger) -> None:
+def test_ledger_is_readable_during_a_write(folder: Path, ledger: Ledger) -> None:
     with opened(folder) as other, ledger.transaction():
         ledger.set_meta(a="1")
         assert other.meta() == {}

@@ -45,14 +45,14 @@ def tables(connection: sqlite3.Connection) -> set[str]:
 
 
 @pytest.mark.parametrize("start", range(len(MIGRATIONS)))
-def test_every_older_ledger_becomes_the_newest(connection: sqlite3.Connection, start: int) -> None:
+def test_every_older_ledger_is_migrated_to_the_newest(connection: sqlite3.Connection, start: int) -> None:
     migrate(connection, MIGRATIONS[:start])
     migrate(connection)
     assert version(connection) == len(MIGRATIONS)
     assert {"aliases", "events", "log", "check_state"} <= tables(connection)
 
 
-def test_what_an_older_ledger_says_of_failures_counts_for_every_action(tmp_path: Path) -> None:
+def test_failures_of_an_older_ledger_count_for_every_action(tmp_path: Path) -> None:
     with opened(tmp_path / "state") as ledger:
         path = ledger.path
     path.unlink()
@@ -68,12 +68,12 @@ def test_what_an_older_ledger_says_of_failures_counts_for_every_action(tmp_path:
     }
 
 
-def test_migrations_are_numbered_in_order_and_named_once() -> None:
+def test_migrations_are_numbered_in_order_with_unique_names() -> None:
     assert [migration.number for migration in MIGRATIONS] == list(range(1, len(MIGRATIONS) + 1))
     assert len({migration.name for migration in MIGRATIONS}) == len(MIGRATIONS)
 
 
-def test_an_older_ledger_keeps_its_checks_flags_and_events_under_their_new_names(tmp_path: Path) -> None:
+def test_migration_keeps_checks_flags_and_events_under_new_names(tmp_path: Path) -> None:
     with opened(tmp_path / "state") as ledger:
         path = ledger.path
     path.unlink()
@@ -103,21 +103,21 @@ def test_an_older_ledger_keeps_its_checks_flags_and_events_under_their_new_names
         ledger.check()
 
 
-def test_a_second_time_changes_nothing(connection: sqlite3.Connection) -> None:
+def test_second_migration_changes_nothing(connection: sqlite3.Connection) -> None:
     migrate(connection)
     before = connection.execute("PRAGMA schema_version").fetchone()
     migrate(connection)
     assert connection.execute("PRAGMA schema_version").fetchone() == before
 
 
-def test_a_migration_may_hold_statements_with_semicolons_inside(connection: sqlite3.Connection) -> None:
+def test_migration_may_contain_semicolons_inside_statements(connection: sqlite3.Connection) -> None:
     migrate(connection, made_of(MORE + TRIGGER))
     assert connection.execute("SELECT x FROM more").fetchall() == [("half; way",)]
     assert version(connection) == 1
 
 
 @pytest.mark.parametrize("broken", ["CREATE TABLE meta (x TEXT);\n", "THIS IS NO SQL;\n"])
-def test_a_migration_that_fails_half_way_leaves_the_old_ledger(connection: sqlite3.Connection, broken: str) -> None:
+def test_failed_migration_leaves_the_old_ledger(connection: sqlite3.Connection, broken: str) -> None:
     migrate(connection)
     before = tables(connection)
     with pytest.raises(sqlite3.Error):
@@ -129,7 +129,7 @@ def test_a_migration_that_fails_half_way_leaves_the_old_ledger(connection: sqlit
     assert version(connection) == len(MIGRATIONS) + 1
 
 
-def test_a_migration_that_cannot_even_begin_leaves_the_old_ledger(connection: sqlite3.Connection) -> None:
+def test_migration_that_cannot_begin_leaves_the_old_ledger(connection: sqlite3.Connection) -> None:
     path = connection.execute("PRAGMA database_list").fetchone()[2]
     connection.execute("PRAGMA busy_timeout = 1")
     other = sqlite3.connect(path, isolation_level=None)
@@ -140,14 +140,14 @@ def test_a_migration_that_cannot_even_begin_leaves_the_old_ledger(connection: sq
     assert version(connection) == 0
 
 
-def test_of_the_migrations_that_went_through_each_stays(connection: sqlite3.Connection) -> None:
+def test_completed_migrations_before_a_failed_one_stay(connection: sqlite3.Connection) -> None:
     with pytest.raises(sqlite3.Error):
         migrate(connection, made_of(MORE, "CREATE TABLE even_more (x TEXT);\n", "THIS IS NO SQL;\n"))
     assert version(connection) == 2
     assert tables(connection) == {"more", "even_more"}
 
 
-def test_a_newer_ledger_is_refused_and_left_as_it_is(tmp_path: Path) -> None:
+def test_newer_ledger_is_refused_and_left_unchanged(tmp_path: Path) -> None:
     folder = tmp_path / "state"
     with opened(folder) as ledger:
         ledger.put_aliases([("x.com", Origin.PIN)], AliasPhase.PRESENT, 0)
@@ -161,7 +161,7 @@ def test_a_newer_ledger_is_refused_and_left_as_it_is(tmp_path: Path) -> None:
     connection.close()
 
 
-def test_two_processes_that_start_at_once_migrate_once(tmp_path: Path) -> None:
+def test_concurrent_processes_migrate_once(tmp_path: Path) -> None:
     folder = tmp_path / "state"
     folder.mkdir(mode=0o700)
     first = sqlite3.connect(folder / FILE_NAME, isolation_level=None)

@@ -30,7 +30,7 @@ NOW = 1_800_000_000.0
 # -- transactions ----------------------------------------------------------------------------------------------------
 
 
-def test_a_transaction_that_fails_leaves_nothing(ledger: Ledger) -> None:
+def test_failed_transaction_stores_nothing(ledger: Ledger) -> None:
     def fail() -> None:
         with ledger.transaction():
             ledger.set_meta(a="1")
@@ -44,7 +44,7 @@ def test_a_transaction_that_fails_leaves_nothing(ledger: Ledger) -> None:
     assert ledger.meta() == {"a": "2"}
 
 
-def test_a_connection_that_breaks_in_a_transaction_says_so(ledger: Ledger) -> None:
+def test_connection_lost_in_a_transaction_is_an_error(ledger: Ledger) -> None:
     def commit() -> None:
         with ledger.transaction():
             ledger._connection.close()
@@ -52,7 +52,7 @@ def test_a_connection_that_breaks_in_a_transaction_says_so(ledger: Ledger) -> No
     assert code_of(commit) == "ledger-damaged"
 
 
-def test_statements_that_fail_never_show_sqlites_errors(ledger: Ledger) -> None:
+def test_failed_statement_never_shows_the_sqlite_error(ledger: Ledger) -> None:
     assert code_of(lambda: ledger.query("SELECT nothing")) == "ledger-damaged"
     assert code_of(lambda: ledger.write("INSERT INTO nothing VALUES (?)", [(1,)])) == "ledger-damaged"
     assert code_of(lambda: list(ledger.stream("SELECT nothing"))) == "ledger-damaged"
@@ -70,15 +70,13 @@ def test_statements_that_fail_never_show_sqlites_errors(ledger: Ledger) -> None:
         ("removals", ("x.com", "made-up", NOW)),
     ],
 )
-def test_what_somebody_else_wrote_there_is_called_damage(
-    ledger: Ledger, table: str, values: tuple[object, ...]
-) -> None:
+def test_foreign_value_is_reported_as_damage(ledger: Ledger, table: str, values: tuple[object, ...]) -> None:
     marks = ", ".join("?" * len(values))
     ledger.write(f"INSERT INTO {table} VALUES ({marks})", [values])
     assert code_of(lambda: ledger.state(NOW)) == "ledger-damaged"
 
 
-def test_a_mark_of_another_kind_is_no_matter_of_the_plans(ledger: Ledger) -> None:
+def test_flag_of_another_kind_does_not_change_the_planning_state(ledger: Ledger) -> None:
     before = ledger.state(NOW)
     with ledger.transaction():
         ledger.set_flag("stage-refused", ["7 checking-dns done"], NOW)
@@ -86,7 +84,7 @@ def test_a_mark_of_another_kind_is_no_matter_of_the_plans(ledger: Ledger) -> Non
 
 
 @pytest.mark.parametrize("identity", ["{broken", "[]", "{}", "7"])
-def test_an_engine_id_that_cannot_be_read_is_called_damage(ledger: Ledger, identity: str) -> None:
+def test_unreadable_engine_id_is_reported_as_damage(ledger: Ledger, identity: str) -> None:
     ledger.set_meta(identity=identity)
     assert code_of(ledger.engine_id) == "ledger-damaged"
 
@@ -117,7 +115,7 @@ def write_everything(ledger: Ledger) -> None:
         check_states.save(ledger, {"x.com": seen, "www.x.com": seen, "www.z.com": seen})
 
 
-def test_everything_that_is_written_is_read_back(ledger: Ledger) -> None:
+def test_all_written_data_is_read_back(ledger: Ledger) -> None:
     write_everything(ledger)
     assert ledger.engine_id() == "engine"
     assert ledger.state(NOW) == LedgerState(
@@ -145,19 +143,19 @@ def test_everything_that_is_written_is_read_back(ledger: Ledger) -> None:
     )
 
 
-def test_small_facts_can_be_changed_and_removed(ledger: Ledger) -> None:
+def test_meta_values_can_be_changed_and_removed(ledger: Ledger) -> None:
     ledger.set_meta(a="1", b="2")
     ledger.set_meta(a="3", b=None)
     assert ledger.meta() == {"a": "3"}
 
 
-def test_a_change_without_an_answer_moves_on_to_another_phase(ledger: Ledger) -> None:
+def test_unanswered_change_moves_to_another_phase(ledger: Ledger) -> None:
     ledger.put_aliases([("x.com", Origin.PIN)], AliasPhase.ADDING, NOW, absent_before=True)
     ledger.set_phase(["x.com", "unknown.com"], AliasPhase.UNCONFIRMED)
     assert ledger.state(NOW).unsettled == {"x.com": Unsettled(AliasPhase.UNCONFIRMED, Origin.PIN, NOW, True)}
 
 
-def test_a_claim_can_be_given_up_but_not_for_what_is_ours(ledger: Ledger) -> None:
+def test_claim_is_dropped_for_unmanaged_aliases_only(ledger: Ledger) -> None:
     ledger.put_aliases([("x.com", Origin.PIN)], AliasPhase.UNCONFIRMED, NOW, absent_before=True)
     ledger.put_aliases([("y.com", Origin.PIN)], AliasPhase.PRESENT, NOW)
     ledger.disclaim(["x.com", "y.com"])
@@ -165,7 +163,7 @@ def test_a_claim_can_be_given_up_but_not_for_what_is_ours(ledger: Ledger) -> Non
     assert "y.com" in ledger.state(NOW).managed
 
 
-def test_what_is_forgotten_leaves_only_its_counts(ledger: Ledger) -> None:
+def test_forgotten_alias_leaves_only_its_counts(ledger: Ledger) -> None:
     ledger.put_aliases([("x.com", Origin.MAPPING)], AliasPhase.PRESENT, NOW)
     ledger.put_absences({"x.com": Absence(NOW, 1, NOW)})
     ledger.put_evidence({"x.com": Evidence("mapping_removed", NOW)})
@@ -179,13 +177,13 @@ def test_what_is_forgotten_leaves_only_its_counts(ledger: Ledger) -> None:
     )
 
 
-def test_of_several_events_the_last_one_counts(ledger: Ledger) -> None:
+def test_latest_event_replaces_earlier_evidence(ledger: Ledger) -> None:
     ledger.put_evidence({"x.com": Evidence("mapping_removed", NOW)})
     ledger.put_evidence({"x.com": Evidence("site_deleted", NOW + 60)})
     assert ledger.state(NOW).evidence == {"x.com": Evidence("site_deleted", NOW + 60)}
 
 
-def test_marks_are_set_once_and_taken_away(ledger: Ledger) -> None:
+def test_flags_are_set_once_and_cleared(ledger: Ledger) -> None:
     ledger.set_flag("pin", ["x.com", "x.com", "y.com"], NOW)
     ledger.set_flag("pin", ["x.com"], NOW + 1)
     ledger.clear_flag("pin", ["y.com"])
@@ -193,7 +191,7 @@ def test_marks_are_set_once_and_taken_away(ledger: Ledger) -> None:
 
 
 @pytest.mark.parametrize("table", ["absences", "evidence", "failed_changes"])
-def test_single_names_are_cleared_from_what_is_kept_of_them(ledger: Ledger, table: str) -> None:
+def test_single_domains_are_cleared_from_a_table(ledger: Ledger, table: str) -> None:
     ledger.put_absences({"x.com": Absence(NOW, 1, NOW), "y.com": Absence(NOW, 1, NOW)})
     ledger.put_evidence({"x.com": Evidence("k", NOW), "y.com": Evidence("k", NOW)})
     for name in ("x.com", "y.com"):
@@ -202,12 +200,12 @@ def test_single_names_are_cleared_from_what_is_kept_of_them(ledger: Ledger, tabl
     assert set(getattr(ledger.state(NOW), table)) == {"y.com"}
 
 
-def test_nothing_else_can_be_cleared(ledger: Ledger) -> None:
+def test_protected_table_cannot_be_cleared(ledger: Ledger) -> None:
     with pytest.raises(ValueError, match="aliases"):
         ledger.clear("aliases", ["x.com"])
 
 
-def test_counts_are_those_of_their_windows(ledger: Ledger) -> None:
+def test_counts_cover_their_time_windows(ledger: Ledger) -> None:
     for number, ago in enumerate((0, LIST_LAG - 1, LIST_LAG, DAY, WEEK - 1, WEEK)):
         ledger.count_addition(f"n{number}.x.com", "x.com", NOW - ago)
         ledger.count_removal(f"n{number}.x.com", RemovalClass.INFERENCE, NOW - ago)
@@ -219,7 +217,7 @@ def test_counts_are_those_of_their_windows(ledger: Ledger) -> None:
     assert [NOW - at for _, at in state.removals] == [0, LIST_LAG - 1, LIST_LAG]
 
 
-def test_after_a_jump_of_the_clock_every_removal_is_told(ledger: Ledger) -> None:
+def test_all_removals_count_after_a_clock_jump(ledger: Ledger) -> None:
     ledger.count_removal("x.com", RemovalClass.EVENT, NOW - 400 * DAY)
     assert ledger.state(NOW).removals == ()
     state = ledger.state(NOW, clock_jumped=True)
@@ -227,7 +225,7 @@ def test_after_a_jump_of_the_clock_every_removal_is_told(ledger: Ledger) -> None
     assert state.removals == ((RemovalClass.EVENT, NOW - 400 * DAY),)
 
 
-def test_after_a_jump_of_the_clock_every_addition_counts_for_the_budget(ledger: Ledger) -> None:
+def test_all_additions_count_for_the_budget_after_a_clock_jump(ledger: Ledger) -> None:
     ledger.count_addition("n.x.com", "x.com", NOW - 8 * DAY)
     assert ledger.state(NOW).added_per_registered == {}
     state = ledger.state(NOW, clock_jumped=True)
@@ -235,7 +233,7 @@ def test_after_a_jump_of_the_clock_every_addition_counts_for_the_budget(ledger: 
     assert state.added_this_week == {"n.x.com"}
 
 
-def test_a_clock_that_went_back_and_was_set_right_does_not_forget_the_budget(ledger: Ledger) -> None:
+def test_temporary_step_back_of_the_clock_keeps_the_budget(ledger: Ledger) -> None:
     ledger.count_addition("n.x.com", "x.com", NOW)
     for now in (NOW - 30 * DAY, NOW):
         ledger.start_over(now)
@@ -243,7 +241,7 @@ def test_a_clock_that_went_back_and_was_set_right_does_not_forget_the_budget(led
     assert ledger.state(NOW).added_per_registered == {"x.com": 1}
 
 
-def test_a_record_does_not_wait_for_the_future_of_a_wrong_clock(ledger: Ledger) -> None:
+def test_record_is_not_postponed_by_a_wrong_clock(ledger: Ledger) -> None:
     await_records(ledger, {2: NOW + 400 * DAY, 3: NOW + 60})
     ledger.set_flag("released", ["y.com"], NOW + 400 * DAY)
     ledger.start_over(NOW)
@@ -252,7 +250,7 @@ def test_a_record_does_not_wait_for_the_future_of_a_wrong_clock(ledger: Ledger) 
 
 
 @pytest.mark.parametrize("jump", [-400 * DAY, 400 * DAY], ids=["back", "forward"])
-def test_after_a_jump_waiting_starts_over_and_nothing_is_put_off(ledger: Ledger, jump: float) -> None:
+def test_clock_jump_restarts_waits_and_postpones_nothing(ledger: Ledger, jump: float) -> None:
     now = NOW + jump
     ledger.put_aliases([("x.com", Origin.PIN)], AliasPhase.ADDING, NOW)
     ledger.put_aliases([("y.com", Origin.PIN)], AliasPhase.PRESENT, NOW)
@@ -275,7 +273,7 @@ def test_after_a_jump_waiting_starts_over_and_nothing_is_put_off(ledger: Ledger,
     assert dict(check_states.next_checks(ledger))["x.com"] == min(NOW + DAY, now)
 
 
-def test_after_a_jump_failures_are_counted_anew(ledger: Ledger) -> None:
+def test_clock_jump_resets_failure_counts(ledger: Ledger) -> None:
     """Nobody knows how much time lay between them: a mapping must not leave "done" after two minutes of trouble."""
     fresh = CheckState(NOW - DAY, NOW + 60, checked_at=NOW, dns="nxdomain")
     failing = fresh._replace(failures=2, failing_since=NOW - 60, failed_at=NOW)
@@ -286,7 +284,7 @@ def test_after_a_jump_failures_are_counted_anew(ledger: Ledger) -> None:
     assert check_states.failing(ledger) == {}
 
 
-def test_what_no_rule_looks_at_any_more_is_deleted(ledger: Ledger) -> None:
+def test_outdated_entries_are_deleted(ledger: Ledger) -> None:
     for ago in (0.0, 2 * DAY + 1, 2 * WEEK + 1):
         ledger.count_removal(f"x{ago:.0f}.com", RemovalClass.EVENT, NOW - ago)
         ledger.count_addition("x.com", "x.com", NOW - ago)
@@ -303,7 +301,7 @@ def test_what_no_rule_looks_at_any_more_is_deleted(ledger: Ledger) -> None:
     assert ledger.query("SELECT uid FROM events ORDER BY uid") == [("0",), ("2",), ("3",)]
 
 
-def test_evidence_of_what_never_became_ours_is_deleted_after_a_while(ledger: Ledger) -> None:
+def test_old_evidence_of_unmanaged_domains_is_deleted(ledger: Ledger) -> None:
     ledger.put_aliases([("ours.com", Origin.MAPPING)], AliasPhase.PRESENT, NOW)
     ledger.put_aliases([("coming.com", Origin.MAPPING)], AliasPhase.ADDING, NOW)
     old, new = (Evidence("mapping_removed", NOW - 2 * WEEK - ago) for ago in (1, 0))
@@ -312,7 +310,7 @@ def test_evidence_of_what_never_became_ours_is_deleted_after_a_while(ledger: Led
     assert ledger.state(NOW).evidence.keys() == {"ours.com", "coming.com", "new.com"}
 
 
-def test_of_a_very_long_log_the_newest_entries_are_kept(ledger: Ledger, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_long_log_keeps_its_newest_entries(ledger: Ledger, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("closte_bridge.ledger.store.LONGEST_LOG", 3)
     for number in range(5):
         ledger_log.append(ledger, [ledger_log.LogEntry(NOW, "run", "add", f"{number}.com", "", "done")])
@@ -320,7 +318,7 @@ def test_of_a_very_long_log_the_newest_entries_are_kept(ledger: Ledger, monkeypa
     assert [entry.name for entry in ledger_log.read(ledger)] == ["2.com", "3.com", "4.com"]
 
 
-def test_the_log_is_append_only(ledger: Ledger) -> None:
+def test_log_is_append_only(ledger: Ledger) -> None:
     ledger.write("INSERT INTO log (at, run, action, name, cause, outcome, detail) VALUES (0,'','','','','','')", [()])
     with pytest.raises(sqlite3.IntegrityError, match="append-only"):
         ledger._connection.execute("UPDATE log SET name = 'x.com'")

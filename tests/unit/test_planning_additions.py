@@ -34,7 +34,7 @@ if TYPE_CHECKING:
     from closte_bridge.wordpress.snapshot import Mapping
 
 
-def test_what_is_mapped_and_missing_is_added_in_the_order_of_names() -> None:
+def test_missing_mappings_are_added_in_alphabetical_order() -> None:
     plan = a_plan(a_snapshot("b.com", "A.com", "there.com"), a_list("there.com"), a_ledger("there.com"))
     assert [(c.name, c.origin, c.cause, c.removal_class) for c in plan.additions] == [
         ("a.com", Origin.MAPPING, "mapped to site 1", None),
@@ -43,7 +43,7 @@ def test_what_is_mapped_and_missing_is_added_in_the_order_of_names() -> None:
     assert plan.in_sync == 1
 
 
-def test_pins_and_the_config_are_added_too() -> None:
+def test_pins_and_configured_domains_are_added() -> None:
     plan = a_plan(a_snapshot(), a_list(), a_ledger(pins={"p.com"}), config={"wildcards": ("*.w.com",)})
     assert [(c.name, c.origin, c.cause) for c in plan.changes] == [
         ("*.w.com", Origin.CONFIG, "in the config"),
@@ -51,17 +51,17 @@ def test_pins_and_the_config_are_added_too() -> None:
     ]
 
 
-def test_with_an_unreadable_list_the_ledger_counts_as_present() -> None:
+def test_ledger_replaces_an_unreadable_list() -> None:
     plan = a_plan(a_snapshot("ours.com", "new.com"), UNREADABLE, a_ledger("ours.com"))
     assert adds(plan) == ["new.com"]
 
 
-def test_with_a_partial_list_what_it_lacks_is_asked_for_again() -> None:
+def test_managed_domain_missing_from_a_partial_list_is_added_again() -> None:
     plan = a_plan(a_snapshot("ours.com", "there.com"), partial("there.com"), a_ledger("ours.com", "there.com"))
     assert [(c.name, c.cause) for c in plan.changes] == [("ours.com", "missing from Closte's domain list")]
 
 
-def test_an_attempt_without_a_clear_answer_is_repeated() -> None:
+def test_unclear_attempt_is_repeated() -> None:
     ledger = a_ledger(unsettled={"x.com": waiting_for(AliasPhase.UNCONFIRMED)})
     plan = a_plan(a_snapshot("x.com"), a_list(), ledger)
     assert [(c.name, c.cause) for c in plan.changes] == [("x.com", "retry: the result of the last attempt is unknown")]
@@ -76,7 +76,7 @@ def test_an_attempt_without_a_clear_answer_is_repeated() -> None:
         ("shop.customer.con", "there is no top-level domain .con"),
     ],
 )
-def test_what_is_not_public_is_held(name: str, reason: str) -> None:
+def test_non_public_domain_is_on_hold(name: str, reason: str) -> None:
     plan = a_plan(a_snapshot(name), a_list(), a_ledger())
     assert the_hold(plan, name) == (
         Action.ADD, name, "not-public", f"no certificate can be issued: {reason}", None
@@ -84,55 +84,55 @@ def test_what_is_not_public_is_held(name: str, reason: str) -> None:
     assert not plan.changes
 
 
-def test_pins_and_wildcards_below_an_unknown_top_level_domain_are_held() -> None:
+def test_pin_or_wildcard_under_an_unknown_top_level_domain_is_on_hold() -> None:
     config = {"wildcards": ("*.foo.con",)}
     plan = a_plan(a_snapshot(), a_list(), a_ledger(pins={"bar.c0m"}), config=config)
     assert (holds(plan), plan.changes) == ({"*.foo.con": "not-public", "bar.c0m": "not-public"}, ())
 
 
-def test_what_is_on_closte_already_stays_whatever_its_top_level_domain() -> None:
+def test_present_domain_stays_whatever_its_top_level_domain() -> None:
     """The installed list of top-level domains may be older than the domain."""
     ledger = a_ledger("new.con", "gone.con", absences={"new.con": missing()})
     plan = a_plan(a_snapshot("new.con", www=WwwPolicy.ALWAYS), a_list("new.con", "gone.con"), ledger)
     assert (plan.changes, holds(plan)) == ((), {"gone.con": "waiting"})
 
 
-def test_a_malformed_row_is_held_and_stops_nobody() -> None:
+def test_malformed_mapping_is_on_hold_and_blocks_no_other() -> None:
     plan = a_plan(a_snapshot("a_b.com", "good.com", "x" * 400), a_list(), a_ledger())
     assert adds(plan) == ["good.com"]
     assert holds(plan) == {"a_b.com": "malformed", "x" * 255: "malformed"}
 
 
-def test_a_contested_name_is_held_even_if_it_is_pinned() -> None:
+def test_contested_domain_is_on_hold_even_if_pinned() -> None:
     snapshot = a_snapshot("x.com", a_row("x.com", 2), sites=[a_site(2)])
     plan = a_plan(snapshot, a_list(), a_ledger(pins={"x.com"}))
     assert the_hold(plan, "x.com").reason == "mapped to several sites (1, 2)"
 
 
-def test_rows_of_sites_that_are_gone_or_elsewhere_add_nothing() -> None:
+def test_mappings_of_missing_or_foreign_sites_add_nothing() -> None:
     snapshot = a_snapshot(a_row("gone.com", 9), a_row("else.com", 2), sites=[a_site(2, network=2)])
     plan = a_plan(snapshot, a_list(), a_ledger())
     assert holds(plan) == {"gone.com": "site-gone", "else.com": "other-network"}
     assert not plan.changes
 
 
-def test_a_pin_adds_a_name_whose_site_is_gone() -> None:
+def test_pin_adds_a_domain_whose_site_is_gone() -> None:
     assert adds(a_plan(a_snapshot(a_row("gone.com", 9)), a_list(), a_ledger(pins={"gone.com"}))) == ["gone.com"]
 
 
-def test_a_wildcard_in_place_covers_one_label_whosever_it_is() -> None:
+def test_present_wildcard_covers_one_label_even_if_unmanaged() -> None:
     plan = a_plan(a_snapshot("a.w.com", "b.a.w.com", "w.com"), a_list("*.w.com"), a_ledger())
     assert adds(plan) == ["b.a.w.com", "w.com"]
     assert the_hold(plan, "a.w.com").reason == 'covered by "*.w.com"'
 
 
-def test_a_wildcard_on_its_way_is_added_first_and_waited_for() -> None:
+def test_covering_wildcard_is_added_first() -> None:
     plan = a_plan(a_snapshot("a.w.com"), a_list(), a_ledger(), config={"wildcards": ("*.w.com",)})
     assert adds(plan) == ["*.w.com"]
     assert the_hold(plan, "a.w.com").reason == 'will be covered by "*.w.com" (being added)'
 
 
-def test_a_wildcard_just_added_is_waited_for_while_the_list_lags() -> None:
+def test_recently_added_wildcard_is_awaited_while_the_list_lags() -> None:
     ledger = a_ledger(origins={"*.w.com": Origin.CONFIG}, added_lately={"*.w.com"})
     plan = a_plan(a_snapshot("a.w.com"), a_list(), ledger, config={"wildcards": ("*.w.com",)})
     assert holds(plan) == {"*.w.com": "list-lag", "a.w.com": "covered"}
@@ -140,34 +140,34 @@ def test_a_wildcard_just_added_is_waited_for_while_the_list_lags() -> None:
 
 
 @pytest.mark.parametrize("until", [NOW - 1, NOW + HOUR])
-def test_a_wildcard_that_failed_keeps_nobody_waiting(until: float) -> None:
+def test_failed_wildcard_does_not_delay_its_domains(until: float) -> None:
     ledger = a_ledger(failed_changes={"*.w.com": trouble(until=until)})
     plan = a_plan(a_snapshot("a.w.com"), a_list(), ledger, config={"wildcards": ("*.w.com",)})
     assert "a.w.com" in adds(plan)
 
 
-def test_a_wildcard_that_is_not_to_be_added_keeps_nobody_waiting() -> None:
+def test_unwanted_wildcard_does_not_delay_its_domains() -> None:
     snapshot = a_snapshot(a_row("*.w.com", 9), "a.w.com")
     plan = a_plan(snapshot, a_list(), a_ledger())
     assert adds(plan) == ["a.w.com"]
     assert holds(plan) == {"*.w.com": "site-gone"}
 
 
-def test_behind_a_wildcard_that_leaves_every_name_becomes_an_alias() -> None:
+def test_domains_behind_a_leaving_wildcard_become_aliases() -> None:
     ledger = a_ledger(origins={"*.w.com": Origin.PIN}, leaving={"*.w.com"}, pins={"b.w.com"})
     snapshot = a_snapshot("a.w.com", "w.com", www=WwwPolicy.ALWAYS)
     plan = a_plan(snapshot, a_list("*.w.com", "w.com"), ledger)
     assert adds(plan) == ["a.w.com", "b.w.com", "www.w.com"]
 
 
-def test_a_removal_that_failed_does_not_hold_an_addition_back() -> None:
+def test_failed_removal_does_not_delay_an_addition() -> None:
     ledger = a_ledger(failed_changes={"x.com": trouble(action="remove"), "y.com": trouble(action="add")})
     plan = a_plan(a_snapshot("x.com", "y.com"), a_list(), ledger)
     assert (adds(plan), holds(plan)) == (["x.com"], {"y.com": "back-off"})
 
 
 @pytest.mark.parametrize(("refused", "code"), [(False, "back-off"), (True, "refused")])
-def test_what_failed_waits_for_its_next_try(refused: bool, code: str) -> None:
+def test_failed_addition_waits_for_its_retry(refused: bool, code: str) -> None:
     ledger = a_ledger(failed_changes={"x.com": trouble(refused=refused), "y.com": trouble(until=NOW)})
     plan = a_plan(a_snapshot("x.com", "y.com", "z.com"), a_list(), ledger)
     assert adds(plan) == ["y.com", "z.com"]
@@ -176,7 +176,7 @@ def test_what_failed_waits_for_its_next_try(refused: bool, code: str) -> None:
     assert adds(a_plan(a_snapshot("x.com"), a_list(), ledger, retry=True)) == ["x.com"]
 
 
-def test_the_list_may_take_a_while_to_show_what_was_added() -> None:
+def test_recently_added_alias_may_be_missing_from_the_list() -> None:
     ledger = a_ledger("x.com", added_lately={"x.com", "y.com"})
     plan = a_plan(a_snapshot("x.com", "y.com"), a_list(), ledger)
     assert holds(plan) == {"x.com": "list-lag"}
@@ -186,9 +186,7 @@ def test_the_list_may_take_a_while_to_show_what_was_added() -> None:
 
 @pytest.mark.parametrize("retry", [False, True])
 @pytest.mark.parametrize("observed", [UNREADABLE, partial()])
-def test_what_was_released_is_not_asked_for_while_nobody_knows_whether_it_is_there(
-    observed: Observed, retry: bool
-) -> None:
+def test_released_domain_is_not_requested_while_its_presence_is_unknown(observed: Observed, retry: bool) -> None:
     released = a_ledger(released={"x.com"})
     plan = a_plan(a_snapshot("x.com", "y.com"), observed, released, retry=retry)
     assert (adds(plan), holds(plan)) == (["y.com"], {"x.com": "released"})
@@ -199,7 +197,7 @@ def test_what_was_released_is_not_asked_for_while_nobody_knows_whether_it_is_the
     assert adds(a_plan(a_snapshot("x.com"), partial(), a_ledger("x.com", released={"x.com"}))) == ["x.com"]
 
 
-def test_the_certificate_budget_is_per_registered_domain_and_week() -> None:
+def test_certificate_budget_is_per_registered_domain_and_week() -> None:
     ledger = a_ledger(added_per_registered={"big.com": 2}, added_this_week={"old.big.com"})
     snapshot = a_snapshot("a.big.com", "b.big.com", "c.other.com", "old.big.com")
     plan = a_plan(snapshot, a_list(), ledger, config={"certificate_budget": 3})
@@ -214,21 +212,21 @@ def test_the_certificate_budget_is_per_registered_domain_and_week() -> None:
     )
 
 
-def test_what_closte_lost_is_not_new_and_needs_no_budget() -> None:
+def test_alias_lost_by_closte_needs_no_certificate_budget() -> None:
     """Its certificate is renewed, and its visitors have nothing meanwhile."""
     names = [f"n{number}.big.com" for number in range(5)]
     plan = a_plan(a_snapshot(*names), a_list(), a_ledger(*names), config={"certificate_budget": 3})
     assert adds(plan) == names
 
 
-def test_www_waits_until_it_is_known_where_it_leads() -> None:
+def test_www_form_waits_for_proof_of_its_dns() -> None:
     snapshot = a_snapshot("x.com", "y.com", "www.y.com", "foo.test", f"one.{MAIN}", www=WwwPolicy.ALWAYS)
     plan = a_plan(snapshot, a_list("x.com", "y.com", "www.y.com"), a_ledger("x.com"))
     assert holds(plan) == {"www.x.com": "www-unproven", "foo.test": "not-public"}
     assert adds(plan) == [f"one.{MAIN}"]
 
 
-def test_www_that_leads_where_its_name_leads_is_added() -> None:
+def test_www_form_pointing_to_the_network_is_added() -> None:
     ledger = a_ledger("x.com", pointing_www={"www.x.com", "www.stranger.com"})
     plan = a_plan(a_snapshot("x.com", www=WwwPolicy.ALWAYS), a_list("x.com"), ledger)
     assert [(c.name, c.origin, c.cause) for c in plan.changes] == [
@@ -245,7 +243,7 @@ def test_www_that_leads_where_its_name_leads_is_added() -> None:
     ],
     ids=["settled", "unsettled"],
 )
-def test_www_once_added_stays_whatever_the_setting_says_now(ledger: object) -> None:
+def test_managed_www_form_stays_whatever_the_setting_is(ledger: object) -> None:
     for policy in WwwPolicy:
         plan = a_plan(a_snapshot("x.com", www=policy), a_list("x.com"), ledger)  # type: ignore[arg-type]
         assert adds(plan) == ["www.x.com"]
@@ -261,7 +259,7 @@ def test_www_once_added_stays_whatever_the_setting_says_now(ledger: object) -> N
     ],
 )
 @pytest.mark.parametrize("known", ["leads here", "was ours"])
-def test_what_holds_a_name_back_holds_its_www_form_back(row: Mapping, code: str, reason: str, known: str) -> None:
+def test_hold_of_a_domain_applies_to_its_www_form(row: Mapping, code: str, reason: str, known: str) -> None:
     www = f"www.{row.domain}"
     origins = {www: Origin.WWW} if known == "was ours" else {}
     snapshot = a_snapshot("x.com", row, sites=[a_site(2, network=2), a_site(3)], www=WwwPolicy.ALWAYS)
@@ -276,7 +274,7 @@ def test_what_holds_a_name_back_holds_its_www_form_back(row: Mapping, code: str,
     assert www in adds(a_plan(snapshot, a_list("x.com"), ledger))
 
 
-def test_www_of_a_name_that_is_gone_does_not_come_back() -> None:
+def test_www_form_of_a_missing_domain_does_not_return() -> None:
     ledger = a_ledger(
         origins={"www.x.com": Origin.WWW, "www.y.com": Origin.MAPPING},
         unsettled={"www.z.com": waiting_for(AliasPhase.ADDING, origin=Origin.WWW)},
@@ -284,18 +282,18 @@ def test_www_of_a_name_that_is_gone_does_not_come_back() -> None:
     assert not a_plan(a_snapshot("y.com"), a_list("y.com"), ledger).additions
 
 
-def test_a_name_that_leaves_by_command_is_not_added() -> None:
+def test_domain_leaving_by_command_is_not_added() -> None:
     assert not a_plan(a_snapshot(), a_list(), a_ledger("x.com", leaving={"x.com"})).additions
 
 
-def test_managed_domains_that_a_paged_list_does_not_show_are_present_and_others_are_added() -> None:
+def test_managed_domain_missing_from_a_paged_list_counts_as_present() -> None:
     paged = replace(partial("there.com"), paged=True)
     ledger = a_ledger("there.com", "behind.com")
     plan = a_plan(a_snapshot("there.com", "behind.com", "new.com"), paged, ledger)
     assert (adds(plan), plan.in_sync, holds(plan)) == (["new.com"], 2, {})
 
 
-def test_a_mass_loss_does_not_wait_for_a_late_list() -> None:
+def test_mass_loss_does_not_wait_for_a_late_list() -> None:
     ledger = a_ledger("late.com", "lost.com", added_lately={"late.com", "lost.com"})
     observed = replace(partial(), lost=frozenset({"lost.com"}))
     plan = a_plan(a_snapshot("late.com", "lost.com"), observed, ledger)
@@ -304,12 +302,12 @@ def test_a_mass_loss_does_not_wait_for_a_late_list() -> None:
     assert narrow(plan, ["lost.com"]).lost == frozenset()
 
 
-def test_a_hold_says_why_the_last_try_failed() -> None:
+def test_hold_has_the_code_of_the_last_failure() -> None:
     ledger = a_ledger(failed_changes={"taken.com": trouble()._replace(code="exists-elsewhere")})
     assert holds(a_plan(a_snapshot("taken.com"), a_list(), ledger)) == {"taken.com": "exists-elsewhere"}
 
 
-def test_a_stranger_is_told_of_though_a_paged_list_is_as_long_as_what_is_in_step() -> None:
+def test_unmanaged_domain_is_reported_from_a_paged_list() -> None:
     paged = replace(partial("stranger.com"), paged=True)
     plan = a_plan(a_snapshot("behind.com"), paged, a_ledger("behind.com"))
     assert plan.unmanaged == ("stranger.com",)

@@ -32,34 +32,34 @@ def authority(
     return decide_authority(a_snapshot(**(snapshot or {})), observed or a_list(*OURS), ledger or bound(), here)
 
 
-def test_where_everything_fits_all_is_allowed() -> None:
+def test_matching_identity_has_full_authority() -> None:
     assert authority() == Authority(Mode.FULL)
 
 
-def test_before_adoption_nothing_is_changed() -> None:
+def test_nothing_is_changed_before_adoption() -> None:
     found = authority({"owner": None}, a_ledger())
     assert (found.mode, found.code) == (Mode.READ_ONLY, "not-adopted")
     assert "closte-bridge adopt" in found.hint
 
 
-def test_a_fresh_ledger_is_not_the_owner() -> None:
+def test_new_ledger_is_not_the_owner() -> None:
     found = authority({}, a_ledger())
     assert (found.mode, found.code) == (Mode.READ_ONLY, "other-owner")
     assert found.reason == 'the closte-bridge installation on "host-1" owns this network'
 
 
-def test_another_engine_is_the_owner() -> None:
+def test_other_owner_makes_the_ledger_read_only() -> None:
     found = authority({"owner": "engine-2"})
     assert (found.mode, found.code) == (Mode.READ_ONLY, "other-owner")
     assert found.reason == 'another closte-bridge installation, on "host-1", now owns this network'
     assert "--take-over" in found.hint
 
 
-def test_a_network_that_forgot_its_owner_is_left_alone() -> None:
+def test_network_that_lost_its_owner_is_read_only() -> None:
     assert authority({"owner": None}).code == "owner-gone"
 
 
-def test_a_config_that_is_gone_stops_everything() -> None:
+def test_missing_config_file_is_read_only() -> None:
     ledger, without = bound(config_path="/etc/x.yaml"), HERE._replace(config_missing=True)
     found = authority(ledger=ledger, here=without)
     assert (found.mode, found.code) == (Mode.READ_ONLY, "config-gone")
@@ -82,7 +82,7 @@ def test_a_config_that_is_gone_stops_everything() -> None:
         ({"app_id": None}, "identity-app-id", True),
     ],
 )
-def test_a_copy_is_read_only(network: dict[str, Any], code: str, shown: bool) -> None:
+def test_copy_is_read_only(network: dict[str, Any], code: str, shown: bool) -> None:
     found = authority({"network": network})
     assert (found.mode, found.code) == (Mode.READ_ONLY, code)
     assert ("(was " in found.reason) is shown
@@ -101,17 +101,17 @@ def test_a_copy_is_read_only(network: dict[str, Any], code: str, shown: bool) ->
         ({"database": "another", "domain": "copy.org"}, replace(PLACE, host="other"), 3),
     ],
 )
-def test_a_copy_is_told_from_what_a_network_may_change(
+def test_possible_clone_differs_from_allowed_changes(
     network: dict[str, Any], location: LedgerLocation, changed: int
 ) -> None:
     assert len(possible_clone(a_snapshot(network=network), bound(), location)) == changed
 
 
-def test_a_ledger_that_is_bound_to_nothing_is_no_copy() -> None:
+def test_unbound_ledger_is_no_clone() -> None:
     assert possible_clone(a_snapshot(), a_ledger(), PLACE) == ()
 
 
-def test_an_environment_is_read_only_unless_the_config_allows_it() -> None:
+def test_environment_is_read_only_unless_the_config_allows_it() -> None:
     snapshot = {"network": {"environment": "staging"}}
     found = authority(snapshot)
     assert (found.mode, found.code) == (Mode.READ_ONLY, "environment")
@@ -126,12 +126,12 @@ def test_an_environment_is_read_only_unless_the_config_allows_it() -> None:
         ({"integration": False}, "integration-off"),
     ],
 )
-def test_with_the_toggle_off_nothing_is_to_be_done(settings: dict[str, Any], code: str) -> None:
+def test_disabled_integration_is_inactive(settings: dict[str, Any], code: str) -> None:
     found = authority({"settings": settings})
     assert (found.mode, found.code) == (Mode.INACTIVE, code)
 
 
-def test_what_is_wrong_comes_before_the_toggle() -> None:
+def test_read_only_reason_outranks_a_disabled_integration() -> None:
     off = {"settings": {"integration": False}}
     assert authority({**off, "owner": None}).mode is Mode.READ_ONLY
     assert authority(off, here=HERE._replace(key="key-2"), observed=UNREADABLE).code == "identity-key"
@@ -139,7 +139,7 @@ def test_what_is_wrong_comes_before_the_toggle() -> None:
 
 
 @pytest.mark.parametrize("location", [replace(PLACE, host="other"), replace(PLACE, path="/elsewhere"), None])
-def test_elsewhere_the_ledger_may_only_add(location: LedgerLocation | None) -> None:
+def test_moved_ledger_may_only_add(location: LedgerLocation | None) -> None:
     found = authority(ledger=bound(location=location))
     assert (found.mode, found.code, found.rebind) == (Mode.ADD_ONLY, "moved", False)
 
@@ -154,17 +154,17 @@ def test_elsewhere_the_ledger_may_only_add(location: LedgerLocation | None) -> N
         (UNREADABLE, False),
     ],
 )
-def test_a_new_key_binds_itself_when_its_list_is_the_same_applications(observed: Observed, proven: bool) -> None:
+def test_new_key_is_bound_if_its_list_matches_the_ledger(observed: Observed, proven: bool) -> None:
     found = authority(here=HERE._replace(key="key-2"), observed=observed)
     assert found == Authority(Mode.FULL, rebind=True) if proven else found.code == "identity-key"
 
 
-def test_a_new_key_proves_nothing_when_there_is_nothing_of_ours() -> None:
+def test_new_key_is_not_bound_without_managed_aliases() -> None:
     found = authority(ledger=replace(bound(), managed={}), here=HERE._replace(key="key-2"))
     assert found.code == "identity-key"
 
 
-def test_without_a_key_the_binding_is_not_in_question() -> None:
+def test_missing_key_keeps_full_authority() -> None:
     assert authority(here=HERE._replace(key=None)).mode is Mode.FULL
 
 
@@ -177,7 +177,7 @@ def test_without_a_key_the_binding_is_not_in_question() -> None:
         ((5, 6), "the highest mapping ID dropped from 7 to 6"),
     ],
 )
-def test_a_database_that_went_back_in_time_is_noticed(highest: tuple[int, int], words: str | None) -> None:
+def test_restored_database_is_detected_by_its_ids(highest: tuple[int, int], words: str | None) -> None:
     assert rollback_sign(a_snapshot(highest=highest), bound(highest_site=5, highest_mapping=7)) == words
 
 
@@ -191,11 +191,11 @@ def test_a_database_that_went_back_in_time_is_noticed(highest: tuple[int, int], 
         (("a", 2), "closte-bridge wrote report 3, but the last one in the database is 2"),
     ],
 )
-def test_a_database_that_knows_of_fewer_reports_went_back(found: tuple[str, int] | None, words: str | None) -> None:
+def test_restored_database_is_detected_by_its_reports(found: tuple[str, int] | None, words: str | None) -> None:
     assert rollback_sign(replace(a_snapshot(), reports=found), bound(reports=("a", 3))) == words
     assert rollback_sign(replace(a_snapshot(), reports=found), bound()) is None
 
 
-def test_a_database_that_went_back_stays_so_when_new_rows_level_its_ids() -> None:
+def test_restored_database_stays_known_after_new_rows() -> None:
     ledger = bound(highest_site=5, highest_mapping=7, went_back="the highest mapping ID dropped from 7 to 6")
     assert rollback_sign(a_snapshot(highest=(9, 9)), ledger) == "the highest mapping ID dropped from 7 to 6"

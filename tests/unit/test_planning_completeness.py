@@ -16,18 +16,18 @@ def names(number: int) -> list[str]:
     return [f"n{n}.com" for n in range(number)]
 
 
-def test_a_list_with_everything_in_it_is_believed() -> None:
+def test_list_with_every_managed_alias_is_complete() -> None:
     observed = assess_list(listing(MAIN, "a.com"), MAIN, a_ledger("a.com", observed_count=2))
     assert (observed.state, observed.names, observed.reason) == (Completeness.COMPLETE, frozenset({MAIN, "a.com"}), "")
 
 
-def test_an_unreadable_list_holds_nothing_and_says_why() -> None:
+def test_unreadable_list_is_empty_and_states_its_reason() -> None:
     observed = assess_list(listing("a.com", state=Completeness.UNREADABLE, reason="Garbage."), MAIN, a_ledger())
     assert (observed.state, observed.names, observed.reason) == (Completeness.UNREADABLE, frozenset(), "Garbage.")
     assert not observed.readable
 
 
-def test_a_partial_list_is_believed_for_what_it_holds() -> None:
+def test_partial_list_keeps_its_domains() -> None:
     observed = assess_list(listing("a.com", state=Completeness.PARTIAL, reason="More pages."), MAIN, a_ledger())
     assert (observed.state, observed.names, observed.reason) == (
         Completeness.PARTIAL,
@@ -39,14 +39,14 @@ def test_a_partial_list_is_believed_for_what_it_holds() -> None:
 
 
 @pytest.mark.parametrize("found", [(), ("a.com",)])
-def test_a_list_without_the_networks_own_domain_is_partial(found: tuple[str, ...]) -> None:
+def test_list_without_the_main_domain_is_partial(found: tuple[str, ...]) -> None:
     observed = assess_list(listing(*found), MAIN, a_ledger())
     assert observed.state is Completeness.PARTIAL
     assert observed.reason == f'the network\'s main domain "{MAIN}" is missing from the list'
 
 
 @pytest.mark.parametrize(("left", "believed"), [(18, True), (17, False), (0, False)])
-def test_a_list_that_shrank_by_more_than_a_tenth_is_partial(left: int, believed: bool) -> None:
+def test_list_that_shrank_by_more_than_a_tenth_is_partial(left: int, believed: bool) -> None:
     observed = assess_list(listing(MAIN, *names(left - 1)), MAIN, a_ledger(observed_count=20))
     assert observed.complete is believed
     if not believed:
@@ -54,7 +54,7 @@ def test_a_list_that_shrank_by_more_than_a_tenth_is_partial(left: int, believed:
         assert observed.reason == f"the list shrank unexpectedly from 20 to {names_left}"
 
 
-def test_what_we_removed_without_learning_so_is_our_doing() -> None:
+def test_unconfirmed_removals_do_not_count_as_shrinking() -> None:
     unsettled = {name: waiting_for(AliasPhase.REMOVING) for name in names(5)} | {
         "new.com": waiting_for(AliasPhase.ADDING)
     }
@@ -67,7 +67,9 @@ def test_what_we_removed_without_learning_so_is_our_doing() -> None:
     ("managed", "lacking", "believed"),
     [(1, 1, True), (2, 2, False), (20, 2, True), (20, 3, False), (5, 1, True), (19, 2, False)],
 )
-def test_a_list_that_lacks_more_than_a_tenth_of_ours_is_partial(managed: int, lacking: int, believed: bool) -> None:
+def test_list_lacking_more_than_a_tenth_of_managed_aliases_is_partial(
+    managed: int, lacking: int, believed: bool
+) -> None:
     observed = assess_list(listing(MAIN, *names(managed - lacking)), MAIN, a_ledger(*names(managed)))
     assert observed.complete is believed
     if not believed:
@@ -77,20 +79,20 @@ def test_a_list_that_lacks_more_than_a_tenth_of_ours_is_partial(managed: int, la
 @pytest.mark.parametrize(
     ("managed", "lacking", "lost"), [(5, 3, 0), (5, 4, 4), (40, 4, 0), (40, 5, 5), (415, 412, 412)]
 )
-def test_more_than_a_few_that_are_missing_are_lost(managed: int, lacking: int, lost: int) -> None:
+def test_more_than_a_few_missing_aliases_are_lost(managed: int, lacking: int, lost: int) -> None:
     observed = assess_list(listing(MAIN, *names(managed - lacking)), MAIN, a_ledger(*names(managed)))
     assert len(observed.lost) == lost
     # A list without the network's own domain is not whole, and proves no loss.
     assert not assess_list(listing(*names(managed - lacking)), MAIN, a_ledger(*names(managed))).lost
 
 
-def test_a_paged_list_is_marked_as_one() -> None:
+def test_paged_list_is_marked() -> None:
     paged = Listing(Completeness.PARTIAL, "1 of 9", frozenset({MAIN}), paged=True)
     observed = assess_list(paged, MAIN, a_ledger(*names(8)))
     assert (observed.state, observed.paged, observed.lost) == (Completeness.PARTIAL, True, frozenset())
 
 
-def test_what_we_removed_counts_neither_while_a_late_list_shows_it_nor_after() -> None:
+def test_recent_removals_count_neither_in_a_late_list_nor_after_it() -> None:
     removed = frozenset(names(10))
     left = [f"left{n}.com" for n in range(9)]
     ledger = a_ledger(removed_lately=removed, observed_count=10)

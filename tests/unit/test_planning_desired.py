@@ -14,12 +14,12 @@ def wanted(snapshot: Snapshot, ledger: LedgerState | None = None, **config: obje
     return desired(snapshot, DomainPolicy(**config), ledger or a_ledger())  # type: ignore[arg-type]
 
 
-def test_every_row_is_wanted_whatever_its_stage_in_its_one_spelling() -> None:
+def test_every_mapping_is_wanted_at_any_stage_in_normal_form() -> None:
     rows = [a_row("Shop.Example.COM.", stage="failed"), a_row("bücher.de", stage="checking-dns")]
     assert list(wanted(a_snapshot(*rows)).mapped) == ["shop.example.com", "xn--bcher-kva.de"]
 
 
-def test_what_is_no_host_name_is_told_apart_in_a_steady_order() -> None:
+def test_malformed_mappings_are_listed_in_a_stable_order() -> None:
     desire = wanted(a_snapshot("b..b", "good.com", "a_a.com"))
     assert list(desire.mapped) == ["good.com"]
     assert [(row.domain, why) for row, why in desire.malformed] == [
@@ -28,20 +28,20 @@ def test_what_is_no_host_name_is_told_apart_in_a_steady_order() -> None:
     ]
 
 
-def test_two_living_sites_contest_a_name() -> None:
+def test_two_active_sites_contest_a_domain() -> None:
     sites = [a_site(2), a_site(3)]
     desire = wanted(a_snapshot(a_row("x.com", 2), a_row("x.com", 3), a_row("x.com", 3), sites=sites))
     assert desire.contested == {"x.com": frozenset({2, 3})}
 
 
-def test_a_row_of_a_site_that_is_gone_contests_nothing() -> None:
+def test_mapping_of_a_missing_site_contests_nothing() -> None:
     desire = wanted(a_snapshot(a_row("x.com", 9), a_row("X.com", 2), a_row("x.com", 8), sites=[a_site(2)]))
     assert desire.contested == {}
     assert desire.mapped["x.com"].blog_id == 2
 
 
 @pytest.mark.parametrize("flag", ["archived", "spam", "deleted"])
-def test_a_site_that_nobody_can_visit_does_not_contest_the_name_of_one_that_serves_it(flag: str) -> None:
+def test_inactive_site_does_not_contest_an_active_one(flag: str) -> None:
     flags: dict[str, Any] = {flag: True}
     hidden = [a_site(number)._replace(**flags) for number in (2, 3)]
     rows = [a_row("x.com", blog) for blog in (2, 3, 4)]
@@ -51,13 +51,13 @@ def test_a_site_that_nobody_can_visit_does_not_contest_the_name_of_one_that_serv
 
 
 @pytest.mark.parametrize("order", [(2, 3, 9), (9, 3, 2), (3, 9, 2)])
-def test_of_several_sites_the_choice_does_not_depend_on_the_order_of_rows(order: tuple[int, ...]) -> None:
+def test_chosen_site_does_not_depend_on_the_order_of_mappings(order: tuple[int, ...]) -> None:
     sites = [a_site(2, network=2), a_site(3)]
     desire = wanted(a_snapshot(*(a_row("x.com", blog) for blog in order), sites=sites))
     assert desire.mapped["x.com"].blog_id == 3
 
 
-def test_of_sites_that_are_all_gone_the_lowest_is_named() -> None:
+def test_lowest_id_is_chosen_among_missing_sites() -> None:
     assert wanted(a_snapshot(a_row("x.com", 9), a_row("x.com", 8))).mapped["x.com"].blog_id == 8
 
 
@@ -87,7 +87,7 @@ def test_of_sites_that_are_all_gone_the_lowest_is_named() -> None:
         ("nothing.com", None),
     ],
 )
-def test_whatever_mentions_a_name_is_named(name: str, words: str | None) -> None:
+def test_every_mention_has_its_reason(name: str, words: str | None) -> None:
     sites = [
         a_site(2),
         a_site(3, "München.site.org"),
@@ -122,12 +122,12 @@ def test_whatever_mentions_a_name_is_named(name: str, words: str | None) -> None
         ("xn--99999999.com:8080", "xn--99999999.com"),
     ],
 )
-def test_what_is_no_host_name_mentions_the_name_that_was_meant(row: str, name: str) -> None:
+def test_malformed_mapping_mentions_the_intended_domain(row: str, name: str) -> None:
     assert wanted(a_snapshot(row)).mention(name) == "a mapping with an invalid domain name"
     assert wanted(a_snapshot(row)).mention("another.com") is None
 
 
-def test_a_site_whose_address_idna_refuses_mentions_its_domain() -> None:
+def test_site_with_an_invalid_idna_address_mentions_its_domain() -> None:
     snapshot = a_snapshot(sites=[a_site(2, "💩.la")])
     assert wanted(snapshot).mention("xn--ls8h.la") == "a mapping with an invalid domain name"
 
@@ -145,13 +145,13 @@ def test_a_site_whose_address_idna_refuses_mentions_its_domain() -> None:
         ("a.kept.com", False),
     ],
 )
-def test_a_wildcard_in_keep_keeps_everything_below_it(name: str, kept: bool) -> None:
+def test_wildcard_in_keep_keeps_everything_below_it(name: str, kept: bool) -> None:
     desire = wanted(a_snapshot(), keep=("*.legacy.org", "kept.com"))
     assert desire.keeps(name) is kept
     assert desire.mention(name) == ("`keep` in the config" if kept else None)
 
 
-def test_only_what_names_it_itself_makes_a_command_void() -> None:
+def test_removal_command_is_voided_by_an_explicit_mention_only() -> None:
     snapshot = a_snapshot("mapped.com", sites=[a_site(2)])
     desire = wanted(snapshot, a_ledger("*.old.com"))
     assert desire.ask("www.mapped.com") == 'the mapping of "mapped.com"'
@@ -161,12 +161,12 @@ def test_only_what_names_it_itself_makes_a_command_void() -> None:
     assert desire.ask("a.old.com") is None
 
 
-def test_the_networks_wildcard_is_wanted_on_request_only() -> None:
+def test_wildcard_of_the_network_is_wanted_only_if_configured() -> None:
     assert wanted(a_snapshot()).configured == frozenset()
     assert wanted(a_snapshot(), wildcard=True, wildcards=("*.x.com",)).configured == {f"*.{MAIN}", "*.x.com"}
 
 
-def test_the_config_wins_over_a_pin_and_a_pin_over_a_mapping() -> None:
+def test_config_outranks_a_pin_and_a_pin_outranks_a_mapping() -> None:
     names = ("c.com", "p.com", "m.com")
     desire = wanted(a_snapshot(*names), a_ledger(pins={"c.com", "p.com"}), wildcards=("c.com",))
     assert [origin_of(name, desire) for name in (*names, "www.m.com")] == [
@@ -185,9 +185,7 @@ def test_the_config_wins_over_a_pin_and_a_pin_over_a_mapping() -> None:
         (WwwPolicy.NEVER, set()),
     ],
 )
-def test_www_goes_as_the_networks_setting_says_and_never_with_its_own_names(
-    policy: WwwPolicy, expected: set[str]
-) -> None:
+def test_www_forms_follow_the_setting_but_not_for_own_domains(policy: WwwPolicy, expected: set[str]) -> None:
     rows: list[str | Mapping] = [
         "x.com",
         "www.y.com",

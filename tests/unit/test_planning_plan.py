@@ -32,14 +32,14 @@ from tests.support.check_states import (
 OLD = NOW - HOUR - MINUTE
 
 
-def test_when_both_sides_agree_there_is_nothing_to_do() -> None:
+def test_plan_is_empty_if_both_sides_agree() -> None:
     plan = a_plan(a_snapshot("a.com", "b.com"), a_list("a.com", "b.com"), a_ledger("a.com", "b.com"))
     assert (plan.changes, plan.holds, plan.over_limit, plan.unmanaged) == ((), (), (), ())
     assert plan.in_sync == 2
     assert plan.updates == type(plan.updates)()
 
 
-def test_a_plan_tells_its_changes_apart() -> None:
+def test_plan_separates_additions_and_removals() -> None:
     ledger = a_ledger("old.com", *(f"stay{n}.com" for n in range(5)), evidence={"old.com": told()})
     plan = a_plan(a_snapshot("new.com", *(f"stay{n}.com" for n in range(5))), a_list(*ledger.managed), ledger)
     assert [change.name for change in plan.additions] == ["new.com"]
@@ -48,7 +48,7 @@ def test_a_plan_tells_its_changes_apart() -> None:
     assert (plan.observed.complete, plan.observed.readable, plan.snapshot_faults) == (True, True, ())
 
 
-def test_foreign_is_what_nobody_here_asked_for() -> None:
+def test_alias_without_any_request_is_unmanaged() -> None:
     ledger = a_ledger(
         "ours.com", pins={"pin.com"}, unsettled={"open.com": waiting_for(AliasPhase.ADDING, absent_before=False)}
     )
@@ -80,7 +80,7 @@ def test_foreign_is_what_nobody_here_asked_for() -> None:
         (AliasPhase.REMOVING, True, NOW, a_snapshot("x.com"), UNREADABLE, "open"),
     ],
 )
-def test_the_list_settles_changes_whose_answer_was_lost(
+def test_list_settles_changes_with_lost_answers(
     phase: AliasPhase, absent_before: bool, since: float, snapshot: Snapshot, observed: Observed, fate: str
 ) -> None:
     unsettled = waiting_for(phase, since=since, absent_before=absent_before, origin=Origin.WWW)
@@ -94,13 +94,13 @@ def test_the_list_settles_changes_whose_answer_was_lost(
     assert [word for word, there in found.items() if there] == ([] if fate == "open" else [fate])
 
 
-def test_a_www_form_that_waits_for_its_proof_has_nothing_open_for_ever() -> None:
+def test_unproven_www_form_closes_its_unclear_attempt() -> None:
     unsettled = {"www.x.com": waiting_for(AliasPhase.UNCONFIRMED, since=OLD, absent_before=False)}
     plan = a_plan(a_snapshot("x.com", www=WwwPolicy.ALWAYS), a_list("x.com"), a_ledger("x.com", unsettled=unsettled))
     assert (sorted(plan.unproven), plan.updates.vanished) == (["www.x.com"], ("www.x.com",))
 
 
-def test_an_attempt_that_came_to_nothing_stays_wanted_with_its_back_off() -> None:
+def test_lapsed_attempt_stays_wanted_with_its_back_off() -> None:
     unsettled = {"x.com": waiting_for(AliasPhase.UNCONFIRMED, since=OLD)}
     ledger = a_ledger(unsettled=unsettled, failed_changes={"x.com": trouble(attempts=9)})
     plan = a_plan(a_snapshot("x.com"), a_list(), ledger)
@@ -119,7 +119,7 @@ def test_an_attempt_that_came_to_nothing_stays_wanted_with_its_back_off() -> Non
     ],
     ids=["unwanted", "leaving", "only mentioned", "under the network", "a wildcard that left the config"],
 )
-def test_what_was_ours_and_is_gone_and_not_wanted_there_is_forgotten(ledger: LedgerState, snapshot: Snapshot) -> None:
+def test_missing_and_unwanted_alias_is_forgotten(ledger: LedgerState, snapshot: Snapshot) -> None:
     many = [f"stay{n}.com" for n in range(40)]
     ledger.managed.update(dict.fromkeys(many, 1))
     plan = a_plan(
@@ -128,7 +128,7 @@ def test_what_was_ours_and_is_gone_and_not_wanted_there_is_forgotten(ledger: Led
     assert set(plan.updates.vanished) == ledger.managed.keys() - set(many)
 
 
-def test_what_was_ours_and_is_gone_and_wanted_is_not_forgotten() -> None:
+def test_missing_but_wanted_alias_is_not_forgotten() -> None:
     ledger = a_ledger(
         "back.com",
         "held.com",
@@ -143,7 +143,7 @@ def test_what_was_ours_and_is_gone_and_wanted_is_not_forgotten() -> None:
 
 
 @pytest.mark.parametrize("observed", [partial(), UNREADABLE])
-def test_nothing_is_forgotten_by_a_list_that_is_not_complete(observed: Observed) -> None:
+def test_incomplete_list_causes_no_forgetting(observed: Observed) -> None:
     assert a_plan(a_snapshot(), observed, a_ledger("x.com")).updates.vanished == ()
 
 
@@ -160,20 +160,20 @@ def test_nothing_is_forgotten_by_a_list_that_is_not_complete(observed: Observed)
     ],
     ids=["there", "still wanted", "still to go", "nobody asks", "open", "partial", "unreadable"],
 )
-def test_trouble_is_over_when_nothing_is_left_of_it(
+def test_failure_is_settled_once_nothing_depends_on_it(
     snapshot: Snapshot, observed: Observed, ledger: LedgerState, settled: bool
 ) -> None:
     ledger.failed_changes["x.com"] = trouble()
     assert a_plan(snapshot, observed, ledger).updates.settled == (("x.com",) if settled else ())
 
 
-def test_what_is_mentioned_again_voids_what_was_held_against_it() -> None:
+def test_domain_mentioned_again_loses_its_evidence() -> None:
     ledger = a_ledger("a.com", "b.com", absences={"a.com": missing(), "c.com": missing()}, evidence={"b.com": told()})
     plan = a_plan(a_snapshot("a.com", "b.com", faults=("torn",)), a_list("a.com", "b.com"), ledger)
     assert plan.updates.mentioned_again == ("a.com", "b.com")
 
 
-def test_while_the_integration_is_off_nothing_is_withheld_because_nothing_goes() -> None:
+def test_inactive_plan_needs_no_approval_and_removes_nothing() -> None:
     """Rule 10: it ends with 0, whatever is over a limit; what would be is in the plan."""
     names = [f"old{n}.com" for n in range(30)]
     ledger = a_ledger(*names, "stay.com", evidence={name: told() for name in names})
@@ -185,7 +185,7 @@ def test_while_the_integration_is_off_nothing_is_withheld_because_nothing_goes()
     assert holds(plan) == dict.fromkeys(names, "over-limit")
 
 
-def test_an_add_only_plan_withholds_nothing_because_it_removes_nothing() -> None:
+def test_add_only_plan_needs_no_approval_and_removes_nothing() -> None:
     """What is over a limit is held like any removal: else it would seem to be in step."""
     gone = ("a.com", "b.com", "c.com", "d.com")
     ledger = a_ledger(*gone, "y.com", absences=dict.fromkeys(gone, missing()), evidence={"y.com": told()})
@@ -198,7 +198,7 @@ def test_an_add_only_plan_withholds_nothing_because_it_removes_nothing() -> None
     assert holds(plan) == dict.fromkeys((*gone, "y.com"), "add-only")
 
 
-def test_narrowed_to_names_a_plan_keeps_their_www_forms_and_its_books() -> None:
+def test_narrowed_plan_keeps_www_forms_and_updates() -> None:
     many = [f"stay{n}.com" for n in range(20)]
     gone = [f"gone{n}.com" for n in range(4)]
     ledger = a_ledger(*many, *gone, "c.com", absences=dict.fromkeys(gone, missing()), evidence={"c.com": told()})
@@ -214,20 +214,20 @@ def test_narrowed_to_names_a_plan_keeps_their_www_forms_and_its_books() -> None:
     assert narrow(whole, ["d.com"]).over_limit == ()
 
 
-def test_a_missing_name_is_counted_once_a_look() -> None:
+def test_missing_domain_is_counted_once_per_read() -> None:
     ledger = a_ledger("x.com", "y.com", absences={"x.com": missing(1, since=NOW - DAY, last=NOW - HOUR)})
     books = a_plan(a_snapshot("y.com"), a_list("x.com", "y.com"), ledger).updates
     assert books.absences == {"x.com": Absence(NOW - DAY, 2, NOW)}
 
 
-def test_no_name_is_both_changed_and_held() -> None:
+def test_no_domain_is_both_changed_and_on_hold() -> None:
     ledger = a_ledger(unsettled={"www.x.com": waiting_for(AliasPhase.UNCONFIRMED, origin=Origin.WWW)})
     plan = a_plan(a_snapshot("x.com", www=WwwPolicy.ALWAYS), a_list("x.com"), ledger)
     assert [(c.action, c.name) for c in plan.changes] == [(Action.ADD, "www.x.com")]
     assert not plan.holds
 
 
-def test_what_nobody_wants_any_more_is_settled_though_the_list_is_always_paged() -> None:
+def test_unwanted_failure_is_settled_under_a_paged_list() -> None:
     ledger = a_ledger("there.com", failed_changes={"gone.com": trouble(), "wanted.com": trouble()})
     for observed, settled in ((replace(partial(), paged=True), ("gone.com",)), (partial(), ())):
         plan = a_plan(a_snapshot("wanted.com", "there.com"), observed, ledger)

@@ -33,7 +33,7 @@ def due(plan: RecordPlan) -> list[int]:
     return [missing_record.site for missing_record in plan.due]
 
 
-def test_a_site_whose_request_is_over_gets_its_record_at_once() -> None:
+def test_new_site_gets_its_record_after_its_request() -> None:
     for kind in ("site_created", "site_duplicated"):
         snapshot = a_snapshot(sites=[a_site(2)], highest=(2, 1), events=[event(kind, 2)])
         plan = planned(snapshot)
@@ -41,7 +41,7 @@ def test_a_site_whose_request_is_over_gets_its_record_at_once() -> None:
         assert plan.waiting == {2: NOW}
 
 
-def test_a_site_without_an_event_waits_for_a_day() -> None:
+def test_site_without_an_event_waits_for_a_day() -> None:
     snapshot = a_snapshot(sites=[a_site(2)], highest=(2, 1))
     plan = planned(snapshot)
     assert (due(plan), plan.waiting, plan.unseen) == ([], {}, {2: NOW + UNSEEN_WAIT})
@@ -58,7 +58,7 @@ def test_no_record_is_made_while_rows_arrive() -> None:
         assert [missing_record.hold for missing_record in plan.missing_records] == ["arriving"]
 
 
-def test_only_a_few_records_are_made_in_a_day_without_events() -> None:
+def test_records_without_events_are_limited_per_day() -> None:
     sites = [a_site(number) for number in range(2, 9)]
     snapshot = a_snapshot(sites=sites, highest=(9, 1))
     unseen = {site.id: NOW for site in sites}
@@ -68,20 +68,20 @@ def test_only_a_few_records_are_made_in_a_day_without_events() -> None:
     assert plan.unseen == unseen
 
 
-def test_an_event_that_comes_later_ends_the_wait() -> None:
+def test_later_event_ends_the_wait() -> None:
     snapshot = a_snapshot(sites=[a_site(2)], highest=(2, 1), events=[event("site_created", 2)])
     plan = planned(snapshot, above=2, unseen={2: NOW + 5})
     assert (due(plan), plan.waiting, plan.unseen) == ([2], {2: NOW}, {})
 
 
-def test_an_event_that_the_ledger_holds_counts() -> None:
+def test_event_stored_in_the_ledger_counts() -> None:
     snapshot = a_snapshot(sites=[a_site(2)], highest=(2, 1))
     created = event("site_created", 2)
     assert due(planned(snapshot, events=[created])) == [2]
     assert planned(snapshot, events=[created, event("site_deleted", 2)]).unseen == {2: NOW + UNSEEN_WAIT}
 
 
-def test_a_refused_record_keeps_its_time_although_its_event_is_still_there() -> None:
+def test_refused_record_keeps_its_retry_time() -> None:
     created = event("site_created", 2)
     snapshot = a_snapshot(sites=[a_site(2)], highest=(2, 1), events=[created])
     plan = planned(snapshot, above=2, waiting={2: NOW + 5}, uids={created.uid})
@@ -89,7 +89,7 @@ def test_a_refused_record_keeps_its_time_although_its_event_is_still_there() -> 
     assert [missing_record.hold for missing_record in plan.missing_records] == ["retry"]
 
 
-def test_a_site_that_had_a_record_gets_no_other() -> None:
+def test_site_that_had_a_record_gets_no_other() -> None:
     snapshot = a_snapshot(a_row("x.com", blog=2), sites=[a_site(2)], highest=(2, 1))
     assert planned(snapshot).had == {2}
     assert planned(replace(snapshot, faults=("1 of 2 sites were read",))) == RecordPlan(had=frozenset({2}))
@@ -116,17 +116,17 @@ CREATED, MAPPED = event("site_created", 2), event("mapping_added", 2, "a.com")
         ([], RowCounts(3, 1, 2, 1), True),
     ],
 )
-def test_events_explain_rows_that_came_or_went(events: list[Event], before: RowCounts, arrive: bool) -> None:
+def test_events_explain_added_and_removed_rows(events: list[Event], before: RowCounts, arrive: bool) -> None:
     snapshot = a_snapshot("a.com", sites=[a_site(2)], highest=(2, 1), events=events)
     assert rows_arrive(snapshot, RecordHistory(2, rows=before)) is arrive
 
 
-def test_an_event_explains_rows_only_once() -> None:
+def test_event_explains_rows_only_once() -> None:
     snapshot = a_snapshot("a.com", sites=[a_site(2)], highest=(2, 1), events=[CREATED, MAPPED])
     assert rows_arrive(snapshot, RecordHistory(2, rows=RowCounts(1, 0, 1, 0), uids={CREATED.uid, MAPPED.uid}))
 
 
-def test_what_waits_keeps_its_time_until_the_request_is_over() -> None:
+def test_waiting_site_keeps_its_time_until_its_request_ends() -> None:
     snapshot = a_snapshot(sites=[a_site(2), a_site(3)], highest=(3, 1), events=[event("site_created", 3)])
     plan = planned(snapshot, above=3, waiting={2: NOW + 5, 3: NOW + 5})
     assert plan.waiting == {2: NOW + 5, 3: NOW}
@@ -134,13 +134,13 @@ def test_what_waits_keeps_its_time_until_the_request_is_over() -> None:
 
 
 @pytest.mark.parametrize("row", [a_row("other.com", blog=2), a_row(f"site2.{MAIN}", blog=9)])
-def test_one_that_is_served_or_whose_name_is_taken_needs_none(row: object) -> None:
+def test_mapped_site_or_occupied_domain_needs_no_record(row: object) -> None:
     snapshot = a_snapshot(row, sites=[a_site(2)], highest=(2, 1), events=[event("site_created", 2)])  # type: ignore[arg-type]  # a row
     assert planned(snapshot).missing_records == ()
     assert planned(snapshot, above=2, waiting={2: NOW}).settled == {2}
 
 
-def test_old_sites_are_left_alone() -> None:
+def test_old_sites_are_left_unchanged() -> None:
     """A record that somebody deleted is not made again."""
     snapshot = a_snapshot(sites=[a_site(2), a_site(3)], highest=(3, 1), events=[event("site_created", 2)])
     assert planned(snapshot, above=3) is NO_RECORDS
@@ -148,18 +148,18 @@ def test_old_sites_are_left_alone() -> None:
     assert set(planned(snapshot, above=2).unseen) == {3}
 
 
-def test_a_record_that_was_deleted_before_the_first_read_stays_deleted() -> None:
+def test_record_deleted_before_the_first_read_stays_deleted() -> None:
     events = [event("site_created", 2), event("mapping_removed", 2, f"SITE2.{MAIN}")]
     assert planned(a_snapshot(sites=[a_site(2)], highest=(2, 1), events=events)) == NO_RECORDS
     assert planned(a_snapshot(sites=[a_site(2)], highest=(2, 1)), events=events) == NO_RECORDS
 
 
-def test_a_domain_that_another_site_gave_up_is_no_reason() -> None:
+def test_removal_by_another_site_does_not_prevent_a_record() -> None:
     events = [event("site_created", 2), event("mapping_removed", 9, f"site2.{MAIN}")]
     assert due(planned(a_snapshot(sites=[a_site(2)], highest=(2, 1), events=events))) == [2]
 
 
-def test_a_site_whose_record_was_objected_to_while_it_was_made_gets_none() -> None:
+def test_site_refused_a_record_at_creation_gets_none() -> None:
     said = [event("site_created", 2, detail='{"record":false}'), event("site_duplicated", 2)]
     snapshot = a_snapshot(sites=[a_site(2)], highest=(2, 1), events=said)
     assert planned(snapshot).waiting == {}
@@ -167,7 +167,7 @@ def test_a_site_whose_record_was_objected_to_while_it_was_made_gets_none() -> No
 
 
 @pytest.mark.parametrize("detail", ['{"record":true}', '{"record":0}', "[]", "{", "[" * 100_000, '"record"'])
-def test_what_objects_to_nothing_changes_nothing(detail: str) -> None:
+def test_unclear_refusal_detail_is_ignored(detail: str) -> None:
     said = [event("site_created", 2, detail=detail)]
     assert due(planned(a_snapshot(sites=[a_site(2)], highest=(2, 1), events=said))) == [2]
 
@@ -181,17 +181,17 @@ def test_what_objects_to_nothing_changes_nothing(detail: str) -> None:
         a_site(2, network=2),
     ],
 )
-def test_shared_domains_and_other_networks_are_not_asked_about(site: Site) -> None:
+def test_shared_domains_and_other_networks_get_no_record(site: Site) -> None:
     assert planned(a_snapshot(sites=[site], highest=(2, 1), events=[event("site_created", 2)])).waiting == {}
 
 
-def test_the_main_site_is_not_asked_about() -> None:
+def test_main_site_gets_no_record() -> None:
     snapshot = a_snapshot(sites=[a_site(2, "elsewhere.com")], highest=(2, 1), network={"main_site": 2})
     assert planned(snapshot).waiting == {}
 
 
 @pytest.mark.parametrize("state", ["archived", "spam", "deleted"])
-def test_a_site_that_nobody_can_visit_waits_until_it_is_back(state: str) -> None:
+def test_inactive_site_waits_until_it_is_active_again(state: str) -> None:
     site = a_site(2)._replace(**{state: True})  # type: ignore[arg-type]  # all three are flags
     plan = planned(a_snapshot(sites=[site], highest=(2, 1), events=[event("site_created", 2)]))
     assert plan.missing_records == ()
@@ -199,16 +199,16 @@ def test_a_site_that_nobody_can_visit_waits_until_it_is_back(state: str) -> None
     assert due(planned(a_snapshot(sites=[a_site(2)], highest=(2, 1)), above=2, waiting=plan.waiting)) == [2]
 
 
-def test_a_site_that_is_gone_is_waited_for_no_more() -> None:
+def test_missing_site_is_no_longer_awaited() -> None:
     assert planned(a_snapshot(highest=(2, 1)), above=2, waiting={2: NOW}) == RecordPlan(settled=frozenset({2}))
 
 
-def test_of_a_partial_snapshot_nothing_follows() -> None:
+def test_partial_snapshot_changes_nothing() -> None:
     snapshot = a_snapshot(sites=[a_site(2)], highest=(2, 1), faults=("1 of 2 sites were read",))
     assert planned(snapshot, waiting={9: NOW}) == NO_RECORDS
 
 
-def test_backfill_looks_at_all_ages() -> None:
+def test_backfill_includes_sites_of_any_age() -> None:
     archived = a_site(4)._replace(archived=True)
     snapshot = a_snapshot(a_row("x.com", blog=3), sites=[a_site(2), a_site(3), archived], highest=(4, 1))
     assert [(missing_record.site, missing_record.domain) for missing_record in backfillable(snapshot)] == [

@@ -54,32 +54,32 @@ def plan_for(
 
 
 @pytest.mark.parametrize(("missed", "goes"), [(3, True), (4, False)])
-def test_by_inference_three_go_from_a_small_ledger(missed: int, goes: bool) -> None:
+def test_three_inferred_removals_are_allowed_in_a_small_ledger(missed: int, goes: bool) -> None:
     plan = plan_for(stay=20, missed=missed)
     assert removes(plan) == (names("gone", missed) if goes else [])
     assert bool(plan.over_limit) is not goes
 
 
 @pytest.mark.parametrize(("missed", "goes"), [(10, True), (11, False)])
-def test_by_inference_a_tenth_goes_from_a_large_one(missed: int, goes: bool) -> None:
+def test_a_tenth_of_a_large_ledger_may_leave_by_inference(missed: int, goes: bool) -> None:
     assert bool(plan_for(stay=109 - missed, missed=missed).removals) is goes
     assert bool(plan_for(stay=119 - missed, missed=missed).removals) is True
 
 
 @pytest.mark.parametrize("missed", [1, 2, 3])
-def test_by_inference_never_all_of_ours_go(missed: int) -> None:
+def test_inference_never_removes_all_managed_aliases(missed: int) -> None:
     plan = plan_for(missed=missed)
     assert not plan.removals
     assert plan.over_limit[0].names == tuple(names("gone", missed))
 
 
 @pytest.mark.parametrize(("told_of", "goes"), [(20, True), (21, False)])
-def test_by_events_twenty_go_even_if_they_are_all(told_of: int, goes: bool) -> None:
+def test_twenty_confirmed_removals_are_allowed_even_if_all_leave(told_of: int, goes: bool) -> None:
     assert bool(plan_for(told_of=told_of).removals) is goes
 
 
 @pytest.mark.parametrize(("told_of", "goes"), [(25, True), (26, False)])
-def test_by_events_a_quarter_goes_from_a_large_ledger(told_of: int, goes: bool) -> None:
+def test_a_quarter_of_a_large_ledger_may_leave_by_events(told_of: int, goes: bool) -> None:
     assert bool(plan_for(stay=100 - told_of, told_of=told_of).removals) is goes
 
 
@@ -95,16 +95,16 @@ def test_by_events_a_quarter_goes_from_a_large_ledger(told_of: int, goes: bool) 
     ],
     ids=["inside the day", "a day ago", "in the future", "confirmed", "by command", "approved"],
 )
-def test_what_went_inside_the_window_counts(removed: tuple[tuple[RemovalClass, float], ...], goes: bool) -> None:
+def test_removals_inside_the_window_count(removed: tuple[tuple[RemovalClass, float], ...], goes: bool) -> None:
     assert bool(plan_for(stay=15, missed=3, removed=removed).removals) is goes
 
 
-def test_after_a_jump_of_the_clock_everything_that_is_known_counts() -> None:
+def test_all_known_removals_count_after_a_clock_jump() -> None:
     plan = plan_for(stay=20, told_of=20, removed=((EVENT, NOW - 40 * DAY),), clock_jumped=True)
     assert not plan.removals
 
 
-def test_the_share_is_of_what_is_managed_now() -> None:
+def test_share_is_computed_from_the_current_ledger() -> None:
     # Of 40 aliases four may go in a day; after one went 39 are left, and of those three.
     assert plan_for(stay=37, missed=3).removals
     assert plan_for(stay=38, missed=2, removed=((INFERENCE, NOW - 1),)).removals
@@ -112,21 +112,21 @@ def test_the_share_is_of_what_is_managed_now() -> None:
 
 
 @pytest.mark.parametrize("by", [RemovalClass.APPROVED, RemovalClass.COMMAND, EVENT])
-def test_many_removals_make_no_room_for_others(by: RemovalClass) -> None:
+def test_many_removals_do_not_raise_the_limit(by: RemovalClass) -> None:
     # A person let 135 of 151 go and kept 14 back: those do not follow.
     plan = plan_for(stay=2, missed=14, removed=((by, NOW - 60),) * 135)
     assert not plan.removals
     assert (plan.over_limit[0].removed, plan.over_limit[0].waiting, plan.over_limit[0].limit) == (135, 14, 3)
 
 
-def test_what_goes_in_the_same_plan_counts() -> None:
+def test_other_removals_of_the_same_plan_count() -> None:
     # Two by event and two by inference are four, and three may go by inference.
     plan = plan_for(stay=20, told_of=2, missed=2)
     assert removes(plan) == names("told", 2)
     assert plan.over_limit[0].names == tuple(names("gone", 2))
 
 
-def test_names_that_wait_count_too() -> None:
+def test_waiting_removals_count() -> None:
     ledger = a_ledger(
         *names("stay", 20),
         *names("gone", 4),
@@ -137,7 +137,7 @@ def test_names_that_wait_count_too() -> None:
     assert (over_limit.names, over_limit.waiting, over_limit.limit) == (tuple(names("gone", 3)), 4, 3)
 
 
-def test_names_in_back_off_count_too() -> None:
+def test_removals_in_back_off_count() -> None:
     ledger = a_ledger(
         *names("stay", 20),
         *names("gone", 4),
@@ -148,7 +148,7 @@ def test_names_in_back_off_count_too() -> None:
 
 
 @pytest.mark.parametrize("origin_of_it", ["absence", "event", "command"])
-def test_a_removal_whose_answer_was_lost_counts_whatever_it_rested_on(origin_of_it: str) -> None:
+def test_removal_with_a_lost_answer_counts_whatever_its_reason(origin_of_it: str) -> None:
     stay, absent = names("stay", 20), names("gone", 3)
     ledger = a_ledger(
         *stay,
@@ -163,14 +163,14 @@ def test_a_removal_whose_answer_was_lost_counts_whatever_it_rested_on(origin_of_
     assert plan.updates.vanished == ("lost.com",)
 
 
-def test_a_removal_that_surely_did_not_happen_does_not_count() -> None:
+def test_failed_removal_does_not_count() -> None:
     stay, absent = names("stay", 20), names("gone", 3)
     unsettled = {"stay000.com": waiting_for(AliasPhase.REMOVING)}
     ledger = a_ledger(*stay, *absent, absences={name: missing() for name in absent}, unsettled=unsettled)
     assert a_plan(a_snapshot(*stay), a_list(*stay, *absent), ledger).removals
 
 
-def test_a_removal_that_is_asked_for_again_counts_once() -> None:
+def test_repeated_removal_counts_once() -> None:
     gone = names("told", 20)
     ledger = a_ledger(
         unsettled={name: waiting_for(AliasPhase.REMOVING) for name in gone}, evidence={name: told() for name in gone}
@@ -178,7 +178,7 @@ def test_a_removal_that_is_asked_for_again_counts_once() -> None:
     assert removes(a_plan(a_snapshot(), UNREADABLE, ledger)) == gone
 
 
-def test_a_class_over_its_limit_keeps_neither_the_other_nor_additions() -> None:
+def test_exceeded_limit_blocks_neither_other_classes_nor_additions() -> None:
     stay, events, absent = names("stay", 20), names("told", 2), names("gone", 4)
     ledger = a_ledger(
         *stay,
@@ -198,7 +198,7 @@ def test_a_class_over_its_limit_keeps_neither_the_other_nor_additions() -> None:
     assert over_limit.digest == digest(MAIN, INFERENCE, absent)
 
 
-def test_an_approved_digest_lets_exactly_these_names_go() -> None:
+def test_approved_digest_allows_exactly_its_domains() -> None:
     mark = plan_for(stay=20, missed=5).over_limit[0].digest
     plan = plan_for(stay=20, missed=5, approval=Approval(digests=frozenset({mark})))
     assert [(c.name, c.removal_class) for c in plan.removals] == [
@@ -208,7 +208,7 @@ def test_an_approved_digest_lets_exactly_these_names_go() -> None:
     assert not plan_for(stay=20, missed=6, approval=Approval(digests=frozenset({mark}))).removals
 
 
-def test_names_of_a_reviewed_plan_go_and_the_rest_is_withheld_under_a_digest_of_its_own() -> None:
+def test_unreviewed_removals_get_a_digest_of_their_own() -> None:
     plan = plan_for(stay=20, missed=5, approval=Approval(names=frozenset({"gone001.com", "stay001.com"})))
     assert removes(plan) == ["gone001.com"]
     (over_limit,) = plan.over_limit
@@ -216,13 +216,13 @@ def test_names_of_a_reviewed_plan_go_and_the_rest_is_withheld_under_a_digest_of_
     assert (over_limit.names, over_limit.digest) == (rest, digest(MAIN, INFERENCE, rest))
 
 
-def test_approval_lifts_the_limit_and_nothing_else() -> None:
+def test_approval_overrides_the_limit_and_nothing_else() -> None:
     ledger = a_ledger("a.com", "b.com", absences={"a.com": missing(1)})
     approval = Approval(names=frozenset({"a.com", "b.com"}), digests=frozenset({digest(MAIN, INFERENCE, ["a.com"])}))
     assert not a_plan(a_snapshot(), a_list("a.com", "b.com"), ledger, approval=approval).removals
 
 
-def test_a_digest_is_of_names_class_and_network_and_not_of_their_order() -> None:
+def test_digest_depends_on_domains_class_and_network_but_not_order() -> None:
     mark = digest(MAIN, EVENT, ["a.com", "b.com"])
     assert len(mark) == 12
     assert mark == digest(MAIN, EVENT, ["b.com", "a.com"])

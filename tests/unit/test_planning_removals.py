@@ -42,7 +42,7 @@ if TYPE_CHECKING:
 STAY = [f"stay{number}.com" for number in range(12)]
 
 
-def test_a_name_unmapped_goes_after_the_delay() -> None:
+def test_unmapped_domain_is_removed_after_the_delay() -> None:
     ledger = a_ledger("x.com", *STAY, evidence={"x.com": told(5 * MINUTE)})
     plan = a_plan(a_snapshot(*STAY), a_list("x.com", *STAY), ledger)
     assert [(c.name, c.cause, c.removal_class) for c in plan.changes] == [
@@ -51,7 +51,7 @@ def test_a_name_unmapped_goes_after_the_delay() -> None:
 
 
 @pytest.mark.parametrize(("row", "name"), [("cafe.de:8080", "cafe.de"), ("bücher.de/", "xn--bcher-kva.de")])
-def test_a_mapping_that_is_no_host_name_keeps_the_one_that_was_meant(row: str, name: str) -> None:
+def test_malformed_mapping_protects_the_intended_domain(row: str, name: str) -> None:
     for evidence in ({name: told(kind="mapping_renamed")}, {}):
         ledger = a_ledger(name, *STAY, evidence=evidence, absences={name: missing(9)})
         plan = a_plan(a_snapshot(row, *STAY), a_list(name, *STAY), ledger)
@@ -59,7 +59,7 @@ def test_a_mapping_that_is_no_host_name_keeps_the_one_that_was_meant(row: str, n
         assert holds(plan) == {row: "malformed"}
 
 
-def test_until_then_it_waits_in_case_it_comes_back() -> None:
+def test_unmapped_domain_waits_for_the_delay() -> None:
     ledger = a_ledger("x.com", *STAY, evidence={"x.com": told(5 * MINUTE - 1, "site_deleted")})
     plan = a_plan(a_snapshot(*STAY), a_list("x.com", *STAY), ledger)
     assert not plan.changes
@@ -70,19 +70,19 @@ def test_until_then_it_waits_in_case_it_comes_back() -> None:
     )
 
 
-def test_after_a_jump_of_the_clock_the_delay_starts_over() -> None:
+def test_clock_jump_restarts_the_delay() -> None:
     ledger = a_ledger("x.com", *STAY, evidence={"x.com": told(DAY)}, clock_jumped=True)
     plan = a_plan(a_snapshot(*STAY), a_list("x.com", *STAY), ledger)
     assert the_hold(plan, "x.com").until == NOW + 300
 
 
 @pytest.mark.parametrize("observed", [a_list("x.com"), partial("x.com"), partial(), UNREADABLE])
-def test_with_an_event_the_list_need_not_be_complete(observed: Observed) -> None:
+def test_confirmed_removal_needs_no_complete_list(observed: Observed) -> None:
     ledger = a_ledger("x.com", *STAY, evidence={"x.com": told()})
     assert removes(a_plan(a_snapshot(*STAY), observed, ledger)) == ["x.com"]
 
 
-def test_an_absence_counts_after_three_complete_snapshots_and_the_grace() -> None:
+def test_absence_counts_after_three_complete_snapshots_and_the_grace() -> None:
     ledger = a_ledger("x.com", *STAY, absences={"x.com": missing(2, since=NOW - DAY)})
     plan = a_plan(a_snapshot(*STAY), a_list("x.com", *STAY), ledger)
     assert [(c.name, c.cause, c.removal_class) for c in plan.changes] == [
@@ -99,7 +99,7 @@ def test_an_absence_counts_after_three_complete_snapshots_and_the_grace() -> Non
         (9, NOW - DAY + 1, "missing from 10 complete reads of WordPress", NOW + 1),
     ],
 )
-def test_one_without_the_other_is_not_enough(times: int, since: float, reason: str, due: float) -> None:
+def test_snapshots_or_grace_alone_do_not_suffice(times: int, since: float, reason: str, due: float) -> None:
     absences = {"x.com": missing(times, since=since)} if times else {}
     plan = a_plan(a_snapshot(*STAY), a_list("x.com", *STAY), a_ledger("x.com", *STAY, absences=absences))
     assert not plan.changes
@@ -107,7 +107,7 @@ def test_one_without_the_other_is_not_enough(times: int, since: float, reason: s
 
 
 @pytest.mark.parametrize(("jumped", "last"), [(True, NOW - HOUR), (False, NOW + 1)], ids=["jump", "backwards"])
-def test_an_absence_starts_over_when_the_clock_was_moved(jumped: bool, last: float) -> None:
+def test_clock_change_restarts_an_absence(jumped: bool, last: float) -> None:
     ledger = a_ledger("x.com", *STAY, absences={"x.com": missing(9, last=last)}, clock_jumped=jumped)
     plan = a_plan(a_snapshot(*STAY), a_list("x.com", *STAY), ledger)
     assert plan.updates.absences["x.com"] == (NOW, 1, NOW)
@@ -115,7 +115,7 @@ def test_an_absence_starts_over_when_the_clock_was_moved(jumped: bool, last: flo
 
 
 @pytest.mark.parametrize("state", [Completeness.PARTIAL, Completeness.UNREADABLE])
-def test_without_a_complete_list_nothing_goes_by_inference(state: Completeness) -> None:
+def test_incomplete_list_causes_no_inferred_removal(state: Completeness) -> None:
     ledger = a_ledger("x.com", absences={"x.com": missing(9)})
     plan = a_plan(a_snapshot(), a_list("x.com", state=state), ledger)
     assert holds(plan) == {"x.com": "list-not-complete"}
@@ -123,7 +123,7 @@ def test_without_a_complete_list_nothing_goes_by_inference(state: Completeness) 
     assert not plan.updates.absences
 
 
-def test_a_partial_snapshot_removes_nothing_at_all() -> None:
+def test_partial_snapshot_removes_nothing() -> None:
     origins = {"*.w.com": Origin.PIN, "cmd.com": Origin.PIN}
     ledger = a_ledger(
         "event.com",
@@ -156,7 +156,7 @@ def test_a_partial_snapshot_removes_nothing_at_all() -> None:
         "kept.com",
     ],
 )
-def test_what_anything_mentions_stays_and_its_evidence_is_void(name: str) -> None:
+def test_mentioned_domain_stays_and_loses_its_evidence(name: str) -> None:
     snapshot = a_snapshot(
         "mapped.com", a_row("gone-site.com", 9), a_row("other-network.com", 3), sites=[a_site(2), a_site(3, network=2)]
     )
@@ -182,7 +182,7 @@ def test_what_anything_mentions_stays_and_its_evidence_is_void(name: str) -> Non
     ],
 )
 @pytest.mark.parametrize("leaving", [False, True])
-def test_some_names_are_never_removed(name: str, leaving: bool) -> None:
+def test_protected_domains_are_never_removed(name: str, leaving: bool) -> None:
     snapshot = a_snapshot(sites=[])
     snapshot.sites[1] = a_site(1, "elsewhere.org")
     ledger = a_ledger(
@@ -199,7 +199,7 @@ def test_some_names_are_never_removed(name: str, leaving: bool) -> None:
 
 
 @pytest.mark.parametrize("name", ["example.com", "www.example.com", "*.example.com", "old.org", "*.www.old.org"])
-def test_both_forms_of_a_www_network_are_its_own(name: str) -> None:
+def test_both_forms_of_a_www_network_are_protected(name: str) -> None:
     snapshot = a_snapshot(network={"domain": "www.example.com"})
     snapshot.sites[1] = a_site(1, "elsewhere.org")
     evidence, absences = {name: told()}, {name: missing(9)}
@@ -215,12 +215,12 @@ def test_both_forms_of_a_www_network_are_its_own(name: str) -> None:
     ("name", "what"),
     [("a.com", RemovalClass.COMMAND), ("b.com", RemovalClass.EVENT), ("c.com", RemovalClass.INFERENCE)],
 )
-def test_a_removal_whose_answer_was_lost_rests_on_what_is_still_there(name: str, what: RemovalClass) -> None:
+def test_removal_with_a_lost_answer_keeps_its_remaining_class(name: str, what: RemovalClass) -> None:
     ledger = a_ledger(leaving={"a.com"}, evidence={"a.com": told(), "b.com": told()})
     assert lost_class(name, ledger) is what
 
 
-def test_a_foreign_alias_is_listed_and_left_alone() -> None:
+def test_unmanaged_alias_is_listed_and_never_removed() -> None:
     ledger = a_ledger(evidence={"x.com": told()}, absences={"x.com": missing(9)}, leaving={"x.com"})
     plan = a_plan(a_snapshot(), a_list("x.com"), ledger)
     assert plan.unmanaged == ("x.com",)
@@ -235,7 +235,7 @@ def test_a_foreign_alias_is_listed_and_left_alone() -> None:
         ("*.w.com", Origin.MAPPING, "it is a wildcard"),
     ],
 )
-def test_pins_the_config_and_wildcards_leave_by_command_only(name: str, origin: Origin, what: str) -> None:
+def test_pins_configured_domains_and_wildcards_leave_by_command_only(name: str, origin: Origin, what: str) -> None:
     ledger = a_ledger(*STAY, origins={name: origin}, evidence={name: told()}, absences={name: missing(9)})
     plan = a_plan(a_snapshot(*STAY), a_list(name, *STAY), ledger)
     assert not plan.changes
@@ -246,7 +246,7 @@ def test_pins_the_config_and_wildcards_leave_by_command_only(name: str, origin: 
     )
 
 
-def test_while_later_events_are_unread_none_counts() -> None:
+def test_evidence_waits_until_all_later_events_are_read() -> None:
     snapshot = a_snapshot(*STAY)
     ledger = a_ledger("x.com", *STAY, evidence={"x.com": told(5 * MINUTE)})
     plan = a_plan(replace(snapshot, events_waiting=1), a_list("x.com", *STAY), ledger)
@@ -254,14 +254,14 @@ def test_while_later_events_are_unread_none_counts() -> None:
     assert removes(a_plan(snapshot, a_list("x.com", *STAY), ledger)) == ["x.com"]
 
 
-def test_by_command_a_name_goes_at_once() -> None:
+def test_removal_command_is_planned_immediately() -> None:
     plan = a_plan(a_snapshot(), a_list("x.com"), a_ledger(origins={"x.com": Origin.PIN}, leaving={"x.com"}))
     assert [(c.name, c.cause, c.removal_class) for c in plan.changes] == [
         ("x.com", "requested with `domain remove`", RemovalClass.COMMAND)
     ]
 
 
-def test_by_command_too_a_failure_is_tried_again_later() -> None:
+def test_failed_removal_by_command_is_retried_later() -> None:
     ledger = a_ledger("x.com", leaving={"x.com"}, failed_changes={"x.com": trouble()})
     assert holds(a_plan(a_snapshot(), a_list("x.com"), ledger)) == {"x.com": "back-off"}
     assert removes(a_plan(a_snapshot(), a_list("x.com"), ledger, retry=True)) == ["x.com"]
@@ -271,7 +271,7 @@ def test_by_command_too_a_failure_is_tried_again_later() -> None:
     "snapshot",
     [a_snapshot("x.com"), a_snapshot("X.com.")],
 )
-def test_a_command_is_spent_when_the_name_is_mapped_again(snapshot: object) -> None:
+def test_removal_command_is_void_if_the_domain_is_mapped_again(snapshot: object) -> None:
     ledger = a_ledger("x.com", leaving={"x.com"})
     plan = a_plan(snapshot, a_list("x.com"), ledger)  # type: ignore[arg-type]
     assert not plan.changes
@@ -281,14 +281,14 @@ def test_a_command_is_spent_when_the_name_is_mapped_again(snapshot: object) -> N
     assert [change.name for change in plan.additions] == ["x.com"]
 
 
-def test_a_command_does_not_take_a_wildcard_that_the_config_wants_again() -> None:
+def test_removal_command_is_void_for_a_configured_wildcard() -> None:
     ledger = a_ledger(origins={"*.w.com": Origin.CONFIG}, leaving={"*.w.com"})
     plan = a_plan(a_snapshot(), a_list("*.w.com"), ledger, config={"wildcards": ("*.w.com",)})
     assert not plan.changes
     assert plan.updates.staying == ("*.w.com",)
 
 
-def test_a_command_waits_while_a_site_or_a_wildcard_mentions_the_name() -> None:
+def test_removal_command_waits_while_a_site_or_wildcard_mentions_it() -> None:
     ledger = a_ledger(f"site2.{MAIN}", "a.w.com", "*.w.com", leaving={f"site2.{MAIN}", "a.w.com"})
     plan = a_plan(a_snapshot(sites=[a_site(2)]), a_list(*ledger.managed), ledger)
     assert the_hold(plan, f"site2.{MAIN}").reason == "still in use by a site"
@@ -296,7 +296,7 @@ def test_a_command_waits_while_a_site_or_a_wildcard_mentions_the_name() -> None:
     assert not plan.updates.staying
 
 
-def test_before_a_wildcard_leaves_all_that_it_covers_is_there_by_itself() -> None:
+def test_wildcard_leaves_after_its_domains_have_their_own_aliases() -> None:
     ledger = a_ledger(origins={"*.w.com": Origin.PIN}, leaving={"*.w.com"})
     snapshot = a_snapshot("a.w.com", "w.com", www=WwwPolicy.ALWAYS)
     plan = a_plan(snapshot, a_list("*.w.com", "w.com", "a.w.com"), ledger)
@@ -306,7 +306,7 @@ def test_before_a_wildcard_leaves_all_that_it_covers_is_there_by_itself() -> Non
     assert removes(plan) == ["*.w.com"]
 
 
-def test_what_can_never_be_added_does_not_keep_a_wildcard() -> None:
+def test_domain_that_is_never_added_does_not_keep_a_wildcard() -> None:
     snapshot = a_snapshot(a_row("gone.w.com", 9))
     ledger = a_ledger(origins={"*.w.com": Origin.PIN}, leaving={"*.w.com"})
     assert removes(a_plan(snapshot, a_list("*.w.com"), ledger)) == ["*.w.com"]
@@ -321,7 +321,7 @@ def test_what_can_never_be_added_does_not_keep_a_wildcard() -> None:
     ],
     ids=["mapped in another network", "a site's own domain", "the www. form of another network's name"],
 )
-def test_what_only_a_wildcard_serves_keeps_it_until_a_person_has_pinned_it(snapshot: Snapshot) -> None:
+def test_domain_served_only_by_a_wildcard_keeps_it_until_pinned(snapshot: Snapshot) -> None:
     name = "www.w.com" if snapshot.settings.www is WwwPolicy.ALWAYS else "x.w.com"
     ledger = a_ledger(origins={"*.w.com": Origin.PIN}, leaving={"*.w.com"})
     plan = a_plan(snapshot, a_list("*.w.com"), ledger)
@@ -332,7 +332,7 @@ def test_what_only_a_wildcard_serves_keeps_it_until_a_person_has_pinned_it(snaps
     assert adds(a_plan(snapshot, a_list("*.w.com"), pinned)) == [name]
 
 
-def test_what_the_config_keeps_keeps_the_wildcard_that_serves_it_and_is_not_added() -> None:
+def test_kept_domain_keeps_its_wildcard_without_being_added() -> None:
     ledger = a_ledger(origins={"*.w.com": Origin.PIN}, leaving={"*.w.com"})
     config = {"keep": ("x.w.com", "y.x.w.com", "z.org")}
     plan = a_plan(a_snapshot(), a_list("*.w.com"), ledger, config=config)
@@ -341,13 +341,13 @@ def test_what_the_config_keeps_keeps_the_wildcard_that_serves_it_and_is_not_adde
     assert removes(a_plan(a_snapshot(), a_list("*.w.com", "x.w.com"), ledger, config=config)) == ["*.w.com"]
 
 
-def test_a_contested_name_keeps_the_wildcard_that_serves_it() -> None:
+def test_contested_domain_keeps_its_wildcard() -> None:
     snapshot = a_snapshot("x.w.com", a_row("x.w.com", 2), sites=[a_site(2)])
     ledger = a_ledger(origins={"*.w.com": Origin.PIN}, leaving={"*.w.com"})
     assert holds(a_plan(snapshot, a_list("*.w.com"), ledger))["*.w.com"] == "wildcard-covers"
 
 
-def test_without_a_complete_list_no_wildcard_leaves() -> None:
+def test_incomplete_list_keeps_every_wildcard() -> None:
     ledger = a_ledger(origins={"*.w.com": Origin.PIN}, leaving={"*.w.com"})
     assert holds(a_plan(a_snapshot(), UNREADABLE, ledger)) == {"*.w.com": "wildcard-covers"}
 
@@ -364,7 +364,7 @@ def test_without_a_complete_list_no_wildcard_leaves() -> None:
         (AliasPhase.ADDING, False, partial("x.com", *STAY), False),
     ],
 )
-def test_a_change_without_an_answer_is_ours_only_if_that_is_known(
+def test_unanswered_change_is_removed_only_if_known_as_managed(
     phase: AliasPhase, absent_before: bool, observed: Observed, gone: bool
 ) -> None:
     ledger = a_ledger(
@@ -373,25 +373,25 @@ def test_a_change_without_an_answer_is_ours_only_if_that_is_known(
     assert removes(a_plan(a_snapshot(*STAY), observed, ledger)) == (["x.com"] if gone else [])
 
 
-def test_a_removal_that_failed_waits_for_its_next_try() -> None:
+def test_failed_removal_waits_for_its_retry() -> None:
     ledger = a_ledger("x.com", *STAY, evidence={"x.com": told()}, failed_changes={"x.com": trouble()})
     plan = a_plan(a_snapshot(*STAY), a_list("x.com", *STAY), ledger)
     assert the_hold(plan, "x.com")[2:] == ("back-off", 'Closte answered "no".', NOW + HOUR)
 
 
-def test_a_failed_addition_does_not_hold_a_removal_back() -> None:
+def test_failed_addition_does_not_delay_a_removal() -> None:
     ledger = a_ledger("x.com", *STAY, evidence={"x.com": told()}, failed_changes={"x.com": trouble(action="add")})
     assert removes(a_plan(a_snapshot(*STAY), a_list("x.com", *STAY), ledger)) == ["x.com"]
     ledger.failed_changes["x.com"] = trouble(action="remove")
     assert holds(a_plan(a_snapshot(*STAY), a_list("x.com", *STAY), ledger)) == {"x.com": "back-off"}
 
 
-def test_what_is_gone_at_closte_already_is_not_removed() -> None:
+def test_missing_alias_is_not_removed() -> None:
     ledger = a_ledger("x.com", *STAY, absences={"x.com": missing(9)})
     assert not a_plan(a_snapshot(*STAY), a_list(*STAY), ledger).changes
 
 
-def test_where_only_adding_is_allowed_removals_are_held() -> None:
+def test_add_only_authority_puts_removals_on_hold() -> None:
     ledger = a_ledger("x.com", *STAY, evidence={"x.com": told()})
     authority = Authority(Mode.ADD_ONLY, "moved", "the ledger was bound on another host")
     plan = a_plan(a_snapshot("new.com", *STAY), a_list("x.com", *STAY), ledger, authority=authority)

@@ -64,27 +64,27 @@ def moves(row: Mapping, seen: CheckState | None, *revive: str) -> list[tuple[str
     return [(change.name, change.stage, change.secure) for change in plan.changes]
 
 
-def test_what_is_proven_moves_forward() -> None:
+def test_proven_mapping_moves_forward() -> None:
     row = mapping("shop.example.org", "checking-dns")
     assert moves(row, check_state(tls="no-listener")) == [("shop.example.org", "checking-ssl-cert", None)]
     assert moves(row, check_state()) == [("shop.example.org", "done", True)]
 
 
-def test_the_stored_spelling_does_not_matter() -> None:
+def test_stored_spelling_does_not_matter() -> None:
     assert moves(mapping("Shop.Example.org.", "checking-dns"), check_state()) == [("shop.example.org", "done", True)]
 
 
-def test_nothing_moves_without_a_look_or_without_need() -> None:
+def test_stage_does_not_move_without_a_check_or_a_need() -> None:
     assert moves(mapping("shop.example.org", "checking-dns"), None) == []
     assert moves(mapping("shop.example.org", "done"), check_state()) == []
     assert moves(mapping("not a name", "checking-dns"), check_state()) == []
 
 
-def test_what_was_given_up_after_adoption_comes_alive_by_itself() -> None:
+def test_stage_failed_after_adoption_recovers_automatically() -> None:
     assert moves(mapping("shop.example.org", "failed"), check_state()) == [("shop.example.org", "done", True)]
 
 
-def test_what_was_given_up_before_waits_for_the_command() -> None:
+def test_stage_failed_before_adoption_waits_for_the_command() -> None:
     row = mapping("shop.example.org", "failed", modified=OLD)
     plan = planned([row], {"shop.example.org": check_state()})
     assert plan.changes == ()
@@ -93,7 +93,7 @@ def test_what_was_given_up_before_waits_for_the_command() -> None:
 
 
 @pytest.mark.parametrize("stage", ["checking-dns", "checking-ssl-cert", "failed"])
-def test_what_was_forgotten_before_adoption_becomes_no_primary_domain_by_itself(stage: str) -> None:
+def test_mapping_older_than_adoption_does_not_become_primary(stage: str) -> None:
     known = {"shop.example.org": check_state()}
     for created, old in ((NEW, False), (OLD, True), (None, True), ("0000-00-00 00:00:00", True)):
         row = mapping("shop.example.org", stage)._replace(created=created)
@@ -109,21 +109,21 @@ def test_what_was_forgotten_before_adoption_becomes_no_primary_domain_by_itself(
         assert change.back is old
 
 
-def test_what_a_person_switched_off_stays_off() -> None:
+def test_deactivated_mapping_is_on_hold() -> None:
     row = mapping("shop.example.org", "checking-dns", active=False)
     plan = planned([row], {"shop.example.org": check_state()})
     assert plan.changes == ()
     assert [held.code for held in plan.holds] == ["switched-off"]
 
 
-def test_backwards_only_after_failures_that_last() -> None:
+def test_stage_moves_back_only_after_repeated_failures() -> None:
     row = mapping("shop.example.org", "done")
     wrong = check_state("points-elsewhere", "", points_here=False, failures=2)
     assert moves(row, wrong) == []
     assert moves(row, wrong._replace(failures=3)) == [("shop.example.org", "checking-dns", False)]
 
 
-def test_nothing_moves_by_what_was_seen_long_ago() -> None:
+def test_outdated_verdict_moves_nothing() -> None:
     """The name may be another site's since, or somebody may have reset the stage: a new look decides."""
     wrong = check_state("points-elsewhere", "wrong-name", points_here=False, failures=3)
     for row, seen in ((mapping("shop.example.org", "checking-dns"), check_state()), (mapping("a.b", "done"), wrong)):
@@ -136,7 +136,7 @@ def test_nothing_moves_by_what_was_seen_long_ago() -> None:
         assert len(planned([row], recent).changes) == 1
 
 
-def test_what_was_refused_waits_unless_a_person_asks_for_it() -> None:
+def test_refused_stage_is_on_hold_unless_revived() -> None:
     row, known = mapping("shop.example.org", "checking-dns"), {"shop.example.org": check_state()}
     refused = {f"{row.id} checking-dns done"}
     plan = planned([row], known, refused=refused)
@@ -144,7 +144,7 @@ def test_what_was_refused_waits_unless_a_person_asks_for_it() -> None:
     assert len(planned([row], known, refused=refused, revive=["shop.example.org"]).changes) == 1
 
 
-def test_what_is_held_anyway_is_not_looked_at_for_it() -> None:
+def test_existing_hold_outranks_a_needed_recheck() -> None:
     old = {"shop.example.org": check_state("proxied")._replace(checked_at=NOW - 7200)}
     row = mapping("shop.example.org", "checking-ssl-cert")
     key = f"{row.id} {row.stage} done"
@@ -155,7 +155,7 @@ def test_what_is_held_anyway_is_not_looked_at_for_it() -> None:
 
 
 @pytest.mark.parametrize("stage", ["checking-dns", "checking-ssl-cert"])
-def test_what_several_sites_claim_goes_nowhere_but_back(stage: str) -> None:
+def test_contested_mapping_only_returns_to_its_former_stage(stage: str) -> None:
     theirs, row = mapping("shop.example.org", "done"), mapping("shop.example.org", stage)._replace(id=7, blog_id=4)
     contested = {"shop.example.org": frozenset({2, 4})}
     for seen in (check_state(), check_state(tls="no-listener")):
@@ -173,7 +173,7 @@ def test_what_several_sites_claim_goes_nowhere_but_back(stage: str) -> None:
     assert {change.stage for change in back} == {"checking-dns"}
 
 
-def test_none_goes_backwards_from_done_where_more_would_than_there_is_room_for() -> None:
+def test_excessive_moves_back_from_done_are_all_on_hold() -> None:
     names = [f"{letter}.example.org" for letter in "abcd"]
     rows = [mapping(name, "done")._replace(id=number) for number, name in enumerate(names)]
     rows.append(mapping("e.example.org", "checking-ssl-cert"))
@@ -188,7 +188,7 @@ def test_none_goes_backwards_from_done_where_more_would_than_there_is_room_for()
     assert [change.name for change in enough.changes] == [*names, "e.example.org"]
 
 
-def test_the_room_is_a_tenth_of_what_is_done_and_three_at_least() -> None:
+def test_limit_for_moves_back_is_a_tenth_but_at_least_three() -> None:
     rows = [mapping(f"n{number}.example.org", "done") for number in range(50)]
     assert allowed_backwards(rows, 0) == 5
     assert allowed_backwards(rows, 4) == 1
@@ -199,12 +199,12 @@ def test_the_room_is_a_tenth_of_what_is_done_and_three_at_least() -> None:
     assert allowed_backwards([mapping("a.example.org", "failed")], 2) == 1
 
 
-def test_only_those_that_have_not_arrived_need_their_history() -> None:
+def test_only_unfinished_mappings_need_their_check_state() -> None:
     rows = [mapping("a.example.org", "done"), mapping("B.example.org", "failed"), mapping("no name", "failed")]
     assert names_in_progress(rows) == {"b.example.org"}
 
 
-def test_what_was_seen_given_up_at_adoption_stays_so_whatever_its_date() -> None:
+def test_mapping_failed_at_adoption_stays_on_hold_whatever_its_date() -> None:
     row = mapping("shop.example.org", "failed", modified=NEW)
     plan = planned([row], {"shop.example.org": check_state()}, given_up={row.id})
     assert [(held.name, held.code) for held in plan.holds] == [("shop.example.org", "given-up-before")]
@@ -212,7 +212,7 @@ def test_what_was_seen_given_up_at_adoption_stays_so_whatever_its_date() -> None
     assert plan.holds == ()
 
 
-def test_behind_a_cdn_a_proof_is_asked_for() -> None:
+def test_proxied_domain_needs_a_proof() -> None:
     row, known = mapping("shop.example.org", "checking-ssl-cert"), {"shop.example.org": check_state("proxied")}
     (change,) = planned([row], known).changes
     assert (change.stage, change.prove) == ("done", True)

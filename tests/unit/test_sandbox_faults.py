@@ -16,7 +16,7 @@ from closte_bridge.sandbox.faults import Fault, FaultKind, FaultPicker
         ("mixed:0", Fault(FaultKind.MIXED, 0)),
     ],
 )
-def test_reads_a_fault(text: str, fault: Fault) -> None:
+def test_fault_is_parsed_and_formatted(text: str, fault: Fault) -> None:
     assert Fault.parse(text) == fault
     assert Fault.parse(str(fault)) == fault
 
@@ -24,13 +24,13 @@ def test_reads_a_fault(text: str, fault: Fault) -> None:
 @pytest.mark.parametrize(
     "text", ["", "fire", "slow:2", "slow:-1", "slow:x", "slow:1:x", "slow:1:1:1", "slow:nan", "slow:1:-1"]
 )
-def test_refuses_what_is_no_fault(text: str) -> None:
+def test_invalid_fault_is_refused(text: str) -> None:
     with pytest.raises(ConfigError, match="KIND") as caught:
         Fault.parse(text)
     assert "error500" in caught.value.hint
 
 
-def test_the_same_seed_gives_the_same_faults() -> None:
+def test_same_seed_gives_the_same_faults() -> None:
     faults = [Fault(FaultKind.SLOW, 0.3), Fault(FaultKind.MIXED, 0.5)]
     throws = [
         [dice.pick("add") for _ in range(50)]
@@ -39,7 +39,7 @@ def test_the_same_seed_gives_the_same_faults() -> None:
     assert throws[0] == throws[1] != throws[2]
 
 
-def test_strikes_as_often_as_it_should() -> None:
+def test_fault_occurs_with_its_probability() -> None:
     dice = FaultPicker([Fault(FaultKind.SLOW, 0.3)], seed=1)
     hits = sum(dice.pick("add") is FaultKind.SLOW for _ in range(2000))
     assert 500 < hits < 700
@@ -47,25 +47,25 @@ def test_strikes_as_often_as_it_should() -> None:
     assert FaultPicker().pick("list") is None
 
 
-def test_strikes_only_so_many_times() -> None:
+def test_fault_occurs_a_limited_number_of_times() -> None:
     dice = FaultPicker([Fault(FaultKind.LOST, times=2), Fault(FaultKind.SLOW, times=1)])
     assert [dice.pick("add") for _ in range(4)] == [FaultKind.LOST, FaultKind.LOST, FaultKind.SLOW, None]
 
 
-def test_strikes_one_domain_only() -> None:
+def test_fault_applies_to_its_domain_only() -> None:
     dice = FaultPicker([Fault(FaultKind.RESET, domain="bad.example.org")])
     assert dice.pick("add", "bad.example.org") is FaultKind.RESET
     assert dice.pick("add", "good.example.org") is None
     assert dice.pick("list") is None
 
 
-def test_faults_of_the_list_strike_the_list_only() -> None:
+def test_list_fault_applies_to_lists_only() -> None:
     dice = FaultPicker([Fault(FaultKind.LIST_EMPTY)])
     assert dice.pick("add") is None
     assert dice.pick("list") is FaultKind.LIST_EMPTY
 
 
-def test_mixed_gives_every_fault_that_fits() -> None:
+def test_mixed_gives_every_applicable_fault() -> None:
     dice = FaultPicker([Fault(FaultKind.MIXED)], seed=1)
     changes = {dice.pick("add") for _ in range(500)}
     lists = {dice.pick("list") for _ in range(1000)}
@@ -74,7 +74,7 @@ def test_mixed_gives_every_fault_that_fits() -> None:
     assert not any(kind is None or kind.only_lists or kind is FaultKind.MIXED for kind in changes)
 
 
-def test_a_sample_lacks_some_and_keeps_the_order() -> None:
+def test_sample_drops_some_and_keeps_the_order() -> None:
     names = [str(number) for number in range(10)]
     left = FaultPicker(seed=1).sample(names, 0.3)
     assert len(left) == 7

@@ -47,7 +47,7 @@ def listed(session: requests.Session, sandbox: Sandbox, key: str = KEY) -> Any: 
     return session.get(f"{sandbox.url}/getdomains", params={"apikey": key}, timeout=10).json()
 
 
-def test_answers_as_closte_does(sandbox: Sandbox, session: requests.Session) -> None:
+def test_answers_like_closte(sandbox: Sandbox, session: requests.Session) -> None:
     assert post(session, sandbox).json() == {"success": True}
     assert post(session, sandbox, domain="*.example.org", wildcard="1").json() == {"success": True}
     assert listed(session, sandbox) == {"success": True, "domains": [APP_DOMAIN, NAME, "*.example.org"]}
@@ -59,13 +59,13 @@ def test_answers_as_closte_does(sandbox: Sandbox, session: requests.Session) -> 
 
 
 @pytest.mark.parametrize("domain", ["", "no name", "x.closte.com", APP_DOMAIN])
-def test_refuses_with_the_known_sentence(sandbox: Sandbox, session: requests.Session, domain: str) -> None:
+def test_refuses_with_the_known_error_text(sandbox: Sandbox, session: requests.Session, domain: str) -> None:
     response = post(session, sandbox, "deletedomainalias", domain=domain)
     assert response.status_code == 200
     assert response.json() == {"success": False, "error": f"Invalid or empty domain: {domain}"}
 
 
-def test_wants_the_key_where_it_belongs(sandbox: Sandbox, session: requests.Session) -> None:
+def test_accepts_the_key_in_its_documented_place_only(sandbox: Sandbox, session: requests.Session) -> None:
     wrong = {"success": False, "error": "Invalid API key."}
     assert listed(session, sandbox, key="wrong") == wrong
     assert post(session, sandbox, apikey="").json() == wrong
@@ -78,7 +78,7 @@ def test_wants_the_key_where_it_belongs(sandbox: Sandbox, session: requests.Sess
     assert not any(request.key_ok for request in sandbox.requests)
 
 
-def test_its_unknown_words_can_be_set(session: requests.Session) -> None:
+def test_error_texts_can_be_configured(session: requests.Session) -> None:
     words = ApiTexts("Who are you?", 403, already="", missing="Gone.")
     with Sandbox(key=Secret("ok"), texts=words) as sandbox:
         response = post(session, sandbox)
@@ -89,13 +89,13 @@ def test_its_unknown_words_can_be_set(session: requests.Session) -> None:
         assert answer.json() == {"success": False, "error": "Gone."}
 
 
-def test_without_a_key_takes_any_but_none(session: requests.Session) -> None:
+def test_accepts_any_nonempty_key_if_none_is_configured(session: requests.Session) -> None:
     with Sandbox() as sandbox:
         assert post(session, sandbox, apikey="anything").json() == {"success": True}
         assert post(session, sandbox, apikey="").json()["success"] is False
 
 
-def test_knows_nothing_else(sandbox: Sandbox, session: requests.Session) -> None:
+def test_other_calls_are_not_found(sandbox: Sandbox, session: requests.Session) -> None:
     assert session.get(sandbox.url + "/adddomainalias", timeout=10).status_code == 404
     assert session.post(sandbox.url + "/ssl/install", timeout=10).status_code == 404
     assert session.put(sandbox.url + "/getdomains", timeout=10).status_code == 404
@@ -114,7 +114,7 @@ def test_knows_nothing_else(sandbox: Sandbox, session: requests.Session) -> None
         ("unknown-error", 200, b'{"success": false'),
     ],
 )
-def test_faults_that_do_nothing(
+def test_failing_answers_change_nothing(
     sandbox: Sandbox, session: requests.Session, fault: str, status: int, body: bytes
 ) -> None:
     sandbox.set_faults(fault)
@@ -127,7 +127,7 @@ def test_faults_that_do_nothing(
 
 
 @pytest.mark.parametrize(("fault", "done"), [("reset", False), ("lost", True), ("truncated", True)])
-def test_faults_without_an_answer(sandbox: Sandbox, session: requests.Session, fault: str, done: bool) -> None:
+def test_connection_faults_give_no_answer(sandbox: Sandbox, session: requests.Session, fault: str, done: bool) -> None:
     sandbox.set_faults(fault)
     with pytest.raises((requests.ConnectionError, requests.exceptions.ChunkedEncodingError)):
         post(session, sandbox)
@@ -135,12 +135,12 @@ def test_faults_without_an_answer(sandbox: Sandbox, session: requests.Session, f
 
 
 @pytest.mark.parametrize("fault", ["slow", "drip"])
-def test_faults_that_only_take_time(sandbox: Sandbox, session: requests.Session, fault: str) -> None:
+def test_delay_faults_still_answer(sandbox: Sandbox, session: requests.Session, fault: str) -> None:
     sandbox.set_faults(fault)
     assert post(session, sandbox).json() == {"success": True}
 
 
-def test_a_huge_answer(sandbox: Sandbox, session: requests.Session) -> None:
+def test_huge_fault_answers_with_three_megabytes(sandbox: Sandbox, session: requests.Session) -> None:
     sandbox.set_faults("huge")
     assert len(post(session, sandbox).content) == 3_000_000
 
@@ -156,13 +156,15 @@ def test_a_huge_answer(sandbox: Sandbox, session: requests.Session) -> None:
         ("list-truncated", [APP_DOMAIN]),
     ],
 )
-def test_shapes_of_the_list(sandbox: Sandbox, session: requests.Session, fault: str, domains: object) -> None:
+def test_list_faults_change_the_format(
+    sandbox: Sandbox, session: requests.Session, fault: str, domains: object
+) -> None:
     sandbox.aliases = {"*.example.org"}
     sandbox.set_faults(fault)
     assert listed(session, sandbox)["domains"] == domains
 
 
-def test_more_shapes_of_the_list(sandbox: Sandbox, session: requests.Session) -> None:
+def test_list_faults_hide_or_nest_domains(sandbox: Sandbox, session: requests.Session) -> None:
     sandbox.aliases = {f"site-{number}.example.org" for number in range(9)}
     sandbox.set_faults("list-shrunk", seed=1)
     assert len(listed(session, sandbox)["domains"]) == 5
@@ -174,7 +176,7 @@ def test_more_shapes_of_the_list(sandbox: Sandbox, session: requests.Session) ->
     assert listed(session, sandbox)["success"] is False
 
 
-def test_can_be_controlled_while_it_runs(sandbox: Sandbox, session: requests.Session) -> None:
+def test_control_works_while_it_runs(sandbox: Sandbox, session: requests.Session) -> None:
     control = sandbox.control_url
     put = session.put(f"{control}/aliases", json={"aliases": [NAME]}, timeout=10).json()
     assert put["aliases"] == [APP_DOMAIN, NAME]
@@ -190,7 +192,7 @@ def test_can_be_controlled_while_it_runs(sandbox: Sandbox, session: requests.Ses
     assert (sandbox.aliases, sandbox.requests, sandbox.faults) == ({APP_DOMAIN}, [], ())
 
 
-def test_refuses_senseless_control(sandbox: Sandbox, session: requests.Session) -> None:
+def test_refuses_invalid_control_requests(sandbox: Sandbox, session: requests.Session) -> None:
     control = sandbox.control_url
     for what, body in [
         ("faults", b'{"faults": ["fire"]}'),
@@ -215,16 +217,16 @@ def test_refuses_a_body_that_is_too_large(sandbox: Sandbox) -> None:
         assert connection.recv(100).startswith(b"HTTP/1.1 413 ")
 
 
-def test_listens_on_this_machine_only(sandbox: Sandbox) -> None:
+def test_listens_on_localhost_only(sandbox: Sandbox) -> None:
     assert sandbox._server.server_address[0] == "127.0.0.1"
 
 
-def test_a_port_that_is_taken(sandbox: Sandbox) -> None:
+def test_port_in_use_is_an_error(sandbox: Sandbox) -> None:
     with pytest.raises(BridgeError, match="cannot listen"):
         Sandbox(port=sandbox.port)
 
 
-def test_ends_while_clients_hang_on() -> None:
+def test_stops_while_clients_are_connected() -> None:
     with Sandbox(behaviour=SandboxOptions(slow=600), faults=["slow"]) as sandbox:
         idle = socket.create_connection(("127.0.0.1", sandbox.port))
         busy = socket.create_connection(("127.0.0.1", sandbox.port))
@@ -251,7 +253,7 @@ class TestCommand:
         return process.stdout.readline().strip()
 
     @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
-    def test_serves_and_ends_cleanly(self, tmp_path: Path, session: requests.Session, number: int) -> None:
+    def test_serves_and_stops_cleanly(self, tmp_path: Path, session: requests.Session, number: int) -> None:
         key_file = tmp_path / "key"
         key_file.write_text(f"{KEY}\n")
         with self.start(
@@ -266,7 +268,7 @@ class TestCommand:
             out, err = process.communicate(timeout=30)
         assert (process.returncode, out, err) == (0, "", "")
 
-    def test_its_state_survives_a_kill(self, tmp_path: Path, session: requests.Session) -> None:
+    def test_state_survives_a_kill(self, tmp_path: Path, session: requests.Session) -> None:
         state = str(tmp_path / "state.json")
         with self.start("--state", state) as process:
             url = self.url(process)

@@ -48,21 +48,21 @@ def test_adds_and_removes() -> None:
         ("shop.example.org\n", False),
     ],
 )
-def test_calls_invalid_what_closte_would(domain: str, wildcard: bool) -> None:
+def test_invalid_domain_is_refused_like_by_closte(domain: str, wildcard: bool) -> None:
     store = Store(OWN)
     assert store.add(domain, wildcard=wildcard) == "invalid"
     assert store.remove(domain, wildcard=wildcard) == "invalid"
     assert store.names == [OWN]
 
 
-def test_keeps_its_own_domain() -> None:
+def test_main_domain_cannot_be_removed() -> None:
     store = Store(OWN)
     assert store.remove(OWN, wildcard=False) == "invalid"
     store.replace(["a.example.org"])
     assert store.names == [OWN, "a.example.org"]
 
 
-def test_a_file_holds_every_change_at_once(tmp_path: Path) -> None:
+def test_every_change_is_saved_immediately(tmp_path: Path) -> None:
     path = tmp_path / "state.json"
     store = Store(OWN, path)
     store.add("a.example.org", wildcard=False)
@@ -84,7 +84,7 @@ def test_a_kill_before_the_replacement_leaves_the_old_file(tmp_path: Path, monke
 
 
 @pytest.mark.parametrize("text", ["", "[]", "{}", '{"aliases": [1]}', '{"aliases": 7}', "{"])
-def test_refuses_a_file_that_is_not_its_own(tmp_path: Path, text: str) -> None:
+def test_refuses_a_foreign_state_file(tmp_path: Path, text: str) -> None:
     path = tmp_path / "state.json"
     path.write_text(text)
     with pytest.raises(BridgeError) as caught:
@@ -92,7 +92,7 @@ def test_refuses_a_file_that_is_not_its_own(tmp_path: Path, text: str) -> None:
     assert caught.value.code == "sandbox-state"
 
 
-def test_the_journal_survives_a_kill(tmp_path: Path) -> None:
+def test_request_log_survives_a_kill(tmp_path: Path) -> None:
     path = tmp_path / "requests.jsonl"
     journal = RequestLog(path)
     journal.write(REQUEST)
@@ -107,7 +107,7 @@ def test_the_journal_survives_a_kill(tmp_path: Path) -> None:
     assert not path.exists()
 
 
-def test_the_journal_refuses_another_file(tmp_path: Path) -> None:
+def test_request_log_refuses_a_foreign_file(tmp_path: Path) -> None:
     path = tmp_path / "requests.jsonl"
     path.write_text("nonsense\n")
     with pytest.raises(BridgeError):

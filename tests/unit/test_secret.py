@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 KEY = "key-of-the-test-application"
 
 
-def test_it_shows_itself_only_when_asked_to() -> None:
+def test_secret_is_shown_only_by_reveal() -> None:
     secret = Secret(KEY)
     assert secret.reveal() == KEY
     shown = [str(secret), repr(secret), f"{secret}", f"{secret!r:>40}", "%s %r" % (secret, secret), str([secret])]  # noqa: UP031 - each way
@@ -29,13 +29,13 @@ def test_it_shows_itself_only_when_asked_to() -> None:
     [pickle.dumps, copy.copy, copy.deepcopy, json.dumps, iter, len, vars, list],
     ids=lambda work: work.__name__,
 )
-def test_it_cannot_be_carried_away(work: Callable[[object], object]) -> None:
+def test_secret_cannot_be_copied_or_serialised(work: Callable[[object], object]) -> None:
     with pytest.raises(TypeError) as caught:
         work(Secret(KEY))
     assert KEY not in "".join(traceback.format_exception(caught.value))
 
 
-def test_a_traceback_with_locals_does_not_show_it() -> None:
+def test_traceback_with_locals_hides_the_secret() -> None:
     def fail(secret: Secret) -> None:
         raise RuntimeError(f"with {secret}")
 
@@ -45,14 +45,14 @@ def test_a_traceback_with_locals_does_not_show_it() -> None:
     assert KEY not in "".join(captured.format())
 
 
-def test_two_are_equal_when_their_values_are() -> None:
+def test_equal_values_make_equal_secrets() -> None:
     assert Secret("a") == Secret("a")
     assert Secret("a") != Secret("b")
     assert Secret("a") != "a"
     assert hash(Secret("a")) == hash(Secret("a"))
 
 
-def test_its_fingerprint_identifies_it_without_giving_it_away() -> None:
+def test_fingerprint_identifies_the_secret_without_revealing_it() -> None:
     mark = Secret(KEY).fingerprint()
     assert len(mark) == 16
     assert mark == Secret(KEY).fingerprint()

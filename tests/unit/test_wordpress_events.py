@@ -13,24 +13,24 @@ def event(kind: str, domain: str = "", detail: object = None) -> Event:
     return Event("uid", 0, kind, 1, domain, text)
 
 
-def test_an_unmapped_name_is_given_up_with_its_www() -> None:
+def test_unmapped_domain_is_evidence_for_its_www_form_too() -> None:
     evidence, understood = understand(event("mapping_removed", "Shop.COM."))
     assert understood
     assert evidence == {"shop.com": "mapping_removed", "www.shop.com": "mapping_removed"}
 
 
-def test_of_a_renamed_mapping_the_old_name_is_given_up() -> None:
+def test_renamed_mapping_is_evidence_for_its_old_domain() -> None:
     evidence, _ = understand(event("mapping_renamed", "new.com", {"from": "www.old.com", "to": "new.com"}))
     assert evidence == {"www.old.com": "mapping_renamed"}
 
 
-def test_with_a_site_all_its_names_are_given_up() -> None:
+def test_deleted_site_is_evidence_for_all_its_domains() -> None:
     evidence, _ = understand(event("site_deleted", "", {"domains": ["a.com", "bücher.de"]}))
     assert evidence.keys() == {"a.com", "www.a.com", "xn--bcher-kva.de", "www.xn--bcher-kva.de"}
 
 
 @pytest.mark.parametrize("kind", sorted(NO_EVIDENCE))
-def test_the_other_kinds_say_look_and_prove_nothing(kind: str) -> None:
+def test_other_kinds_cause_a_read_but_are_no_evidence(kind: str) -> None:
     assert understand(event(kind, "x.com", {"from": "x.com", "domains": ["x.com"]})) == ({}, True)
 
 
@@ -52,17 +52,17 @@ def test_the_other_kinds_say_look_and_prove_nothing(kind: str) -> None:
         event("site_deleted", "", "null"),
     ],
 )
-def test_what_makes_no_sense_proves_nothing_and_says_so(odd: Event) -> None:
+def test_invalid_event_is_no_evidence_and_not_understood(odd: Event) -> None:
     assert understand(odd) == ({}, False)
 
 
 @pytest.mark.parametrize("kind", ["mapping_added", "mapping_renamed", "site_created", "site_duplicated"])
-def test_a_name_that_came_into_use_is_taken_with_its_www(kind: str) -> None:
+def test_domain_in_use_includes_its_www_form(kind: str) -> None:
     assert taken(event(kind, "Shop.COM.", {"from": "old.com"})) == ["shop.com", "www.shop.com"]
     assert taken(event(kind, "www.shop.com")) == ["www.shop.com"]
     assert taken(event(kind, "not a name")) == []
 
 
 @pytest.mark.parametrize("kind", ["mapping_removed", "site_deleted", "site_archived", "everything", "made-up"])
-def test_other_events_take_nothing(kind: str) -> None:
+def test_other_events_put_no_domain_in_use(kind: str) -> None:
     assert taken(event(kind, "shop.com")) == []

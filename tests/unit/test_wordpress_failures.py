@@ -22,14 +22,14 @@ KEY = "the-key-of-closte-0123456789"
         (b"PHP Fatal error:  no in /srv/www/bro\x1bken.php:3", "bro\\x1bken.php"),
     ],
 )
-def test_php_names_the_file_and_the_line(printed: bytes, place: str) -> None:
+def test_php_error_names_file_and_line(printed: bytes, place: str) -> None:
     for output, errors in ((printed, b""), (b"", printed)):
         error = diagnose(255, output, errors, over_ssh=False)
         assert error.code in {"php-fatal", "php-memory"}
         assert error.message.endswith(f' in "/srv/www/{place}", line 3.')
 
 
-def test_nothing_else_of_it_is_told() -> None:
+def test_php_error_text_is_not_shown() -> None:
     printed = f"PHP Fatal error:  Uncaught Error: {KEY} in /srv/a.php:3\n#0 /srv/b.php(1): f('{KEY}')".encode()
     error = diagnose(255, b"", printed, over_ssh=False)
     assert error.message == 'PHP stopped with a fatal error in "/srv/a.php", line 3.'
@@ -38,7 +38,7 @@ def test_nothing_else_of_it_is_told() -> None:
         assert diagnose(255, b"", nowhere, over_ssh=False).message == failure("php-fatal").message
 
 
-def test_the_folder_is_named() -> None:
+def test_wordpress_folder_is_named() -> None:
     here = located(failure("wp-path"), WpSettings())
     assert here.message == f'WP-CLI found no WordPress installation in "{Path.cwd()}" or above.'
     there = located(failure("wp-path"), WpSettings(path="/srv/www"))
@@ -59,7 +59,7 @@ def test_the_folder_is_named() -> None:
         (WpSettings(allow_root=True), "wp --allow-root"),
     ],
 )
-def test_commands_are_those_that_were_tried(settings: WpSettings, command: str) -> None:
+def test_hint_repeats_the_attempted_command(settings: WpSettings, command: str) -> None:
     error = located(failure("wp-no-answer"), settings)
     assert error.hint == f"Run `{command} eval 'echo 1;'`. It must print 1."
     # What is set in the config is no command.

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 
 @pytest.mark.parametrize("moment", ["start", "pump"])
-def test_interrupted_while_it_is_started(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, moment: str) -> None:
+def test_interruption_at_start_ends_wp(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, moment: str) -> None:
     command = str(write_script(tmp_path / "wp", "exec sleep 600"))
     pids: list[int] = []
     execute = subprocess.Popen._execute_child  # type: ignore[attr-defined]  # the standard library's own
@@ -43,7 +43,7 @@ def test_interrupted_while_it_is_started(tmp_path: Path, monkeypatch: pytest.Mon
     wait_until(lambda: ended(pid))
 
 
-def test_one_that_cannot_be_ended_holds_nobody_up(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_unkillable_wp_does_not_block(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Behind `sudo` it is another user's."""
     monkeypatch.setattr("closte_bridge.wordpress.process._EXIT_TIME", 0.01)
     command = (str(write_script(tmp_path / "wp", "exec sleep 60")),)

@@ -33,7 +33,7 @@ class Wp:
         return SimpleNamespace(result=lambda: {"results": self._results})
 
 
-def test_the_owner_is_written_and_taken_out(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_owner_is_written_and_removed(monkeypatch: pytest.MonkeyPatch) -> None:
     wp = Wp(monkeypatch, [{"result": "done"}])
     set_owner(SETTINGS, COST, expected=None, owner=OWNER)
     set_owner(SETTINGS, COST, expected="engine", owner=None)
@@ -44,14 +44,14 @@ def test_the_owner_is_written_and_taken_out(monkeypatch: pytest.MonkeyPatch) -> 
     ]
 
 
-def test_whoever_was_faster_stays_the_owner(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_concurrent_owner_is_kept(monkeypatch: pytest.MonkeyPatch) -> None:
     Wp(monkeypatch, [{"result": "conflict"}])
     with pytest.raises(ReadOnlyError) as raised:
         set_owner(SETTINGS, COST, expected=None, owner=OWNER)
     assert (raised.value.code, bool(raised.value.hint)) == ("owner-changed", True)
 
 
-def test_an_owner_that_is_not_taken(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_failed_owner_write_is_an_error(monkeypatch: pytest.MonkeyPatch) -> None:
     Wp(monkeypatch, [{"result": "failed"}])
     with pytest.raises(BridgeError) as raised:
         set_owner(SETTINGS, COST, expected=None, owner=OWNER)
@@ -61,12 +61,14 @@ def test_an_owner_that_is_not_taken(monkeypatch: pytest.MonkeyPatch) -> None:
 @pytest.mark.parametrize(
     ("was", "enabled", "changed"), [(False, True, True), (True, True, False), (None, False, False)]
 )
-def test_the_toggle(monkeypatch: pytest.MonkeyPatch, was: bool | None, enabled: bool, changed: bool) -> None:
+def test_toggle_reports_whether_it_changed(
+    monkeypatch: pytest.MonkeyPatch, was: bool | None, enabled: bool, changed: bool
+) -> None:
     Wp(monkeypatch, [{"result": "done", "was": was}])
     assert set_toggle(SETTINGS, COST, enabled=enabled) is changed
 
 
-def test_a_toggle_that_is_not_taken(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_failed_toggle_write_is_an_error(monkeypatch: pytest.MonkeyPatch) -> None:
     Wp(monkeypatch, [{"result": "failed"}])
     with pytest.raises(BridgeError) as raised:
         set_toggle(SETTINGS, COST, enabled=True)
@@ -74,7 +76,7 @@ def test_a_toggle_that_is_not_taken(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 @pytest.mark.parametrize("results", [None, [], ["done", "done"], {"0": "done"}])
-def test_an_answer_that_does_not_fit(monkeypatch: pytest.MonkeyPatch, results: object) -> None:
+def test_unexpected_answer_is_unreadable(monkeypatch: pytest.MonkeyPatch, results: object) -> None:
     Wp(monkeypatch, results)
     with pytest.raises(UnreadableError):
         set_toggle(SETTINGS, COST, enabled=True)
@@ -82,7 +84,7 @@ def test_an_answer_that_does_not_fit(monkeypatch: pytest.MonkeyPatch, results: o
         set_stages(SETTINGS, COST, [MOVE])
 
 
-def test_stages_go_in_one_process_paced_and_no_more_than_it_may_hold(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_stages_are_set_in_one_bounded_and_paced_process(monkeypatch: pytest.MonkeyPatch) -> None:
     wp = Wp(monkeypatch, ["done"] * MOST_STAGES)
     moves = [MOVE._replace(mapping=number) for number in range(MOST_STAGES + 7)]
     assert set_stages(SETTINGS, COST, moves) == ["done"] * MOST_STAGES
@@ -98,5 +100,5 @@ def test_stages_go_in_one_process_paced_and_no_more_than_it_may_hold(monkeypatch
 
 
 @pytest.mark.parametrize(("timeout", "proofs"), [(5.0, 1), (60.0, 2), (120.0, 4), (3600.0, 4)])
-def test_test_requests_fit_into_the_time_of_their_process(timeout: float, proofs: int) -> None:
+def test_proof_requests_fit_into_the_process_timeout(timeout: float, proofs: int) -> None:
     assert most_proofs(WpSettings(timeout=timeout)) == proofs
