@@ -14,7 +14,7 @@ from benchmarks.figure import Figure
 from benchmarks.measures import no_op
 from benchmarks.timing import run
 from benchmarks.world import World, domains, world
-from closte_bridge.cli.networks import _AT_ONCE
+from closte_bridge.cli.networks import _CONCURRENT
 from tests.support.parts import REPOSITORY
 
 if TYPE_CHECKING:
@@ -48,10 +48,10 @@ def by_networks(template: Multisite, folder: Path, *, quick: bool) -> list[Figur
             bare = _bare(this, count)
             found.append(
                 Figure(
-                    what=f"`plan --all`, {count} networks with 1,000 mappings each, {_AT_ONCE} at a time: per network",
+                    what=f"`plan --all`, {count} networks, 1,000 mappings each, {_CONCURRENT} at a time: per network",
                     value=seconds / count,
                     unit="s",
-                    bound=f"`wp` alone, {_AT_ONCE} at a time, {bare / count:.2f} s per network; "
+                    bound=f"`wp` alone, {_CONCURRENT} at a time, {bare / count:.2f} s per network; "
                     f"in total {seconds:.1f} s and {bare:.1f} s",
                     series="networks",
                     at=count,
@@ -71,7 +71,7 @@ def _of_many(this: World, count: int) -> Path:
 
 def _bare(this: World, count: int) -> float:
     began = time.perf_counter()
-    with ThreadPoolExecutor(_AT_ONCE) as pool:
+    with ThreadPoolExecutor(_CONCURRENT) as pool:
         list(pool.map(lambda _: this.bare(), range(count)))
     return time.perf_counter() - began
 

@@ -62,7 +62,7 @@ def closure(find: Callable[[str], Package | None]) -> tuple[dict[str, Package], 
     """Return all direct and indirect requirements, and the problems with their versions."""
     found: dict[str, Package] = {}
     problems: list[str] = []
-    todo = [(ROOT, Requirement(ROOT), EXTRAS)]
+    todo: list[tuple[str, Requirement, tuple[str, ...]]] = [(ROOT, Requirement(ROOT), EXTRAS)]
     seen: set[tuple[str, tuple[str, ...]]] = set()
     while todo:
         by, wanted, extras = todo.pop()
