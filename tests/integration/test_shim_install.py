@@ -121,7 +121,7 @@ def test_moved_state_folder_is_reported_until_reinstalled(bridge: Bridge) -> Non
     ran = bridge.run("shim", "status", "--format=json")
     # Nobody can write any more into the folder that was fixed.
     assert (ran.code, ran.codes) == (1, ["shim-moved"])
-    assert ran.envelope["errors"][0]["message"].endswith("these have changed: the state folder.")
+    assert ran.envelope["errors"][0]["message"].endswith("Changed since its installation: the state folder.")
     install(bridge)
     assert bridge.run("shim", "status").code == 0
 
