@@ -63,22 +63,22 @@ class Redactor:
     def _marks(self, text: str) -> list[bool]:
         """Return for each character of `text` whether it belongs to a piece of the key."""
         lowered = _lower(text)
-        meta = [False] * len(text)
+        hidden = [False] * len(text)
         for size, pieces in self._pieces.items():
             for at in range(len(text) - size + 1):
                 if lowered[at : at + size] in pieces:
-                    meta[at : at + size] = [True] * size
-        return meta
+                    hidden[at : at + size] = [True] * size
+        return hidden
 
     def _redact(self, text: str) -> str:
-        meta = self._marks(text)
-        if not any(meta):
+        hidden = self._marks(text)
+        if not any(hidden):
             return text
         parts: list[str] = []
         for at, character in enumerate(text):
-            if not meta[at]:
+            if not hidden[at]:
                 parts.append(character)
-            elif at == 0 or not meta[at - 1]:
+            elif at == 0 or not hidden[at - 1]:
                 parts.append(_REDACTED)
         return "".join(parts)
 
