@@ -40,11 +40,11 @@ class ReviewedPlan:
 def document(plan: Plan, view: Observation) -> dict[str, Any]:
     """Return the plan as JSON data, including removals that need approval."""
     changes = [
-        {"action": change.action.value, "name": change.name, "cause": change.cause, "needs-approval": False}
+        {"action": change.action.value, "name": change.name, "cause": change.cause, "needs_approval": False}
         for change in plan.changes
     ]
     changes += [
-        {"action": Action.REMOVE.value, "name": name, "cause": over_limit.removal_class.value, "needs-approval": True}
+        {"action": Action.REMOVE.value, "name": name, "cause": over_limit.removal_class.value, "needs_approval": True}
         for over_limit in plan.over_limit
         for name in over_limit.names
     ]

@@ -44,10 +44,10 @@ def test_plan_file_lists_causes_and_needed_approvals(tmp_path: Path) -> None:
     planfile.write(tmp_path / "plan.json", PLAN, VIEW)
     changes = json.loads((tmp_path / "plan.json").read_text())["changes"]
     assert changes[:2] == [
-        {"action": "add", "name": "new.com", "cause": "mapped to site 1", "needs-approval": False},
-        {"action": "remove", "name": "x.com", "cause": "mapping removed", "needs-approval": False},
+        {"action": "add", "name": "new.com", "cause": "mapped to site 1", "needs_approval": False},
+        {"action": "remove", "name": "x.com", "cause": "mapping removed", "needs_approval": False},
     ]
-    assert {change["name"] for change in changes if change["needs-approval"]} == set(GONE)
+    assert {change["name"] for change in changes if change["needs_approval"]} == set(GONE)
 
 
 def test_existing_file_is_replaced_completely(tmp_path: Path) -> None:
@@ -107,3 +107,9 @@ def test_oversized_file_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPat
 def test_unreadable_file_is_named(tmp_path: Path, place: str) -> None:
     with pytest.raises(ConfigError, match="Could not read the plan file"):
         planfile.read(tmp_path / place)
+
+
+def test_plan_file_of_an_older_version_is_read(tmp_path: Path) -> None:
+    """Older versions marked removals that need approval with another key, which grants nothing and is not read."""
+    change = {"action": "remove", "name": "x.com", "cause": "inference", "withheld": True}
+    assert planfile.read(written(tmp_path / "plan.json", changes=[change])).changes == {("remove", "x.com")}
