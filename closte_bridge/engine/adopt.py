@@ -204,7 +204,7 @@ def _bind_ledger(engine: Engine, ledger: Ledger, offer: AdoptionOffer) -> Owner:
             since = repr(now)
             ledger.set_flag(GIVEN_UP_BEFORE, given_up, now)
         ledger.set_identity(identity)
-        ledger.set_place(engine.location())
+        ledger.set_location(engine.location())
         source = engine.settings.source
         ledger.set_meta(
             config_path=str(source.absolute()) if source else None,

@@ -286,7 +286,7 @@ class Ledger:
         """Bind the ledger to an identity."""
         self.set_meta(identity=json.dumps(asdict(identity)))
 
-    def set_place(self, location: LedgerLocation) -> None:
+    def set_location(self, location: LedgerLocation) -> None:
         """Save the location of the ledger."""
         self.set_meta(location=json.dumps(asdict(location)))
 

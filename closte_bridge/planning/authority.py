@@ -126,7 +126,7 @@ def possible_clone(snapshot: Snapshot, ledger: LedgerState, location: LedgerLoca
     """
     found = dict(_differences(snapshot, ledger))
     if found and ledger.location != location:
-        found["place"] = _MOVED
+        found["location"] = _MOVED
     return tuple(found.values()) if len(found) > 1 or found.keys() - {"main-domain"} else ()
 
 

@@ -101,7 +101,7 @@ def write_everything(ledger: Ledger) -> None:
     seen = CheckState(first_seen=NOW, next_check=NOW, points_here=True)
     with ledger.transaction():
         ledger.set_identity(IDENTITY)
-        ledger.set_place(PLACE)
+        ledger.set_location(PLACE)
         ledger.set_meta(config_path="/etc/c.yaml", highest_site="5", highest_mapping="7", observed_count="9")
         ledger.put_aliases([("x.com", Origin.MAPPING), ("www.x.com", Origin.WWW)], AliasPhase.PRESENT, NOW)
         ledger.put_aliases([("y.com", Origin.PIN)], AliasPhase.ADDING, NOW, absent_before=True)
