@@ -160,7 +160,7 @@ def _refuse_removal(state: LedgerState, desire: Desired, names: list[str]) -> No
         if name not in state.managed and name not in state.unsettled and name not in state.pins:
             raise BridgeError(
                 f'Cannot remove "{name}": closte-bridge does not manage it.',
-                code="not-ours",
+                code="not-managed",
                 hint="closte-bridge only removes domains it added or adopted. Remove this one in Closte's dashboard.",
                 domain=name,
             )

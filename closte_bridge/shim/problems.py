@@ -85,12 +85,12 @@ def of_starting(found: dict[str, Any]) -> list[ShimProblem]:
     known = [way for way in ways() if same_way(way, config.get("start"))]
     if not known:
         text = "The shim starts closte-bridge with an unknown method."
-        return [ShimProblem(code="shim-cannot-wake", message=text, hint=_AGAIN)]
+        return [ShimProblem(code="shim-cannot-trigger", message=text, hint=_AGAIN)]
     if works(known[0]):
         return []
     text = "Programs that the shim starts in the background never run."
     hint = f"{_QUEUED}Run `closte-bridge shim install` to find another method."
-    return [ShimProblem(code="shim-cannot-wake", message=text, hint=hint)]
+    return [ShimProblem(code="shim-cannot-trigger", message=text, hint=hint)]
 
 
 def of_triggering(folder: Path, last: dict[str, object] | None) -> list[ShimProblem]:
@@ -105,11 +105,11 @@ def of_triggering(folder: Path, last: dict[str, object] | None) -> list[ShimProb
             "Run `closte-bridge sync` to see the error. "
             "If closte-bridge or its config was moved, run `closte-bridge shim install` again."
         )
-        return [ShimProblem(code="shim-wake-failed", message=text, hint=hint)]
+        return [ShimProblem(code="shim-trigger-failed", message=text, hint=hint)]
     if last and last["code"]:
         text = f"The last run triggered by the shim failed with exit code {last['exit_code']} ({last['code']})."
         hint = f"See {page('troubleshooting.md')} for this code. The next triggered run shows whether it is fixed."
-        return [ShimProblem(code="shim-wake-failed", message=text, hint=hint)]
+        return [ShimProblem(code="shim-trigger-failed", message=text, hint=hint)]
     return []
 
 
@@ -161,7 +161,7 @@ def _of_engine(found: dict[str, Any], environ: Mapping[str, str]) -> list[ShimPr
     way, why = trigger_method(found)
     if config.get("engine") and config.get("wake") != "none" and way == "poll" and found["loaded"]:
         text = f"The shim cannot trigger a sync: {why}"
-        return [ShimProblem(code="shim-cannot-wake", message=text, hint=f"{_QUEUED}{_IF_MOVED}")]
+        return [ShimProblem(code="shim-cannot-trigger", message=text, hint=f"{_QUEUED}{_IF_MOVED}")]
     return []
 
 

@@ -192,7 +192,7 @@ def test_lasting_error_is_reported_at_the_timeout(world: Life, monkeypatch: pyte
     ran = world.run("sync", SHOP, "--wait=2m", "--format=json")
     assert ran.code == 4
     assert pauses.monotonic() == 120
-    assert {problem["code"] for problem in ran.envelope["errors"]} == {"maintenance", "no-padlock"}
+    assert {problem["code"] for problem in ran.envelope["errors"]} == {"maintenance", "no-https"}
 
 
 def test_wait_without_domains_follows_the_added_ones(world: Life) -> None:
@@ -252,7 +252,7 @@ def test_timeout_is_an_error_with_the_next_step(world: Life) -> None:
     world.names.point(**{SHOP: STRANGER})
     world.bridge.multisite.add_mapping(SHOP, 2)
     ran = world.run("sync", SHOP, "--wait=1s", "--format=json")
-    assert (ran.code, ran.codes) == (4, ["no-padlock"])
+    assert (ran.code, ran.codes) == (4, ["no-https"])
     assert ran.envelope["cost"]["wp_calls"] > 0
     (problem,) = ran.envelope["errors"]
     assert problem["hint"] == f"Change the A record of {SHOP} to {HERE}. It currently points to {STRANGER}."
@@ -267,7 +267,7 @@ def test_valid_https_on_another_host_does_not_count(world: Life) -> None:
     assert "Checked 1 domain: 0 with valid HTTPS.\n" in world.run("sync", SHOP).out
     assert world.run("domain", "check", SHOP).code == 4
     ran = world.run("sync", SHOP, "--wait=1s", "--format=json")
-    assert (ran.code, ran.codes) == (4, ["no-padlock"])
+    assert (ran.code, ran.codes) == (4, ["no-https"])
     assert ran.envelope["cost"]["wp_calls"] > 0
 
 

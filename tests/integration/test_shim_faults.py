@@ -64,12 +64,12 @@ def named_like_ours(bridge: Bridge, folder: str, text: str) -> Path:
 def test_unusable_program_does_not_break_requests(bridge: Bridge) -> None:
     engine_is(bridge, bridge.folder / "missing" / "closte-bridge")
     a_request_goes_on(bridge, "one")
-    assert codes(bridge) == ["shim-cannot-wake"]
+    assert codes(bridge) == ["shim-cannot-trigger"]
     dull = named_like_ours(bridge, "dull", "exit 0")
     dull.chmod(0o644)
     engine_is(bridge, dull)
     a_request_goes_on(bridge, "two")
-    assert codes(bridge) == ["shim-cannot-wake"]
+    assert codes(bridge) == ["shim-cannot-trigger"]
     # One that ends at once, and one that hangs. Nobody tries another program than itself: that it never began tells.
     mark = bridge.folder / "pid"
     starts = bridge.folder / "starts"
@@ -98,7 +98,7 @@ def test_unusable_program_does_not_break_requests(bridge: Bridge) -> None:
 def never_began(bridge: Bridge) -> None:
     """Look a while after the shim started an engine: it has not begun, and was not started by the look."""
     os.utime(bridge.state / "spawned", (time.time() - 300,) * 2)
-    assert codes(bridge) == ["shim-wake-failed"]
+    assert codes(bridge) == ["shim-trigger-failed"]
 
 
 def test_program_that_needs_a_terminal_environment_is_reported(bridge: Bridge, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -130,7 +130,7 @@ def test_failed_trigger_is_reported(bridge: Bridge) -> None:
     failed = bridge.state / "last-run.json"
     failed.write_text(json.dumps({"at": time.time(), "exit_code": 5, "code": "wp-path"}))
     ran = bridge.run("shim", "status", "--format=json")
-    assert (ran.code, ran.codes) == (1, ["shim-wake-failed"])
+    assert (ran.code, ran.codes) == (1, ["shim-trigger-failed"])
     message = "The last run triggered by the shim failed with exit code 5 (wp-path)."
     assert ran.envelope["errors"][0]["message"] == message
     failed.write_text(json.dumps({"at": time.time(), "exit_code": 4, "code": ""}))
@@ -140,7 +140,7 @@ def test_failed_trigger_is_reported(bridge: Bridge) -> None:
     waking.touch()
     assert bridge.run("shim", "status").code == 0, "it has still time"
     os.utime(waking, (time.time() - 300,) * 2)
-    assert bridge.run("shim", "status", "--format=json").codes == ["shim-wake-failed"]
+    assert bridge.run("shim", "status", "--format=json").codes == ["shim-trigger-failed"]
     install(bridge)
     assert bridge.run("shim", "status").code == 0
 

@@ -266,7 +266,7 @@ def test_backfill_of_named_domains_rejects_the_others(older: Bridge) -> None:
     names = ("TWO.example.net", "no.example.net", "nobody.example.net")
     ran = older.run("domain", "backfill", *names, "--yes", "--format=json")
     assert ran.code == 4
-    assert ran.codes == ["not-lacking", "not-lacking"]
+    assert ran.codes == ["record-not-needed", "record-not-needed"]
     assert [(row["domain"], row["status"]) for row in ran.envelope["data"]] == [("two.example.net", "done")]
     assert older.multisite.domains() == ["two.example.net"]
     assert older.run("domain", "backfill", "a b").code == 2

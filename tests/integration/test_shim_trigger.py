@@ -252,7 +252,7 @@ def test_setsid_without_fork_still_triggers(bridge: Bridge) -> None:
     settle(bridge)
     write_script(setsid, "exit 1")
     ran = bridge.run("shim", "status", "--format=json")
-    assert (ran.code, ran.codes) == (1, ["shim-cannot-wake"])
+    assert (ran.code, ran.codes) == (1, ["shim-cannot-trigger"])
     assert "Programs that the shim starts in the background never run." in bridge.run("doctor").out
 
 
@@ -265,7 +265,7 @@ def test_starts_without_a_heartbeat_are_reported(bridge: Bridge) -> None:
     os.utime(waking, (before, before))
     bridge.multisite.create_site("two")
     assert (int(waking.stat().st_mtime), waking.stat().st_atime > before + 30) == (int(before), True)
-    assert "shim-wake-failed" in bridge.run("shim", "status", "--format=json").codes
+    assert "shim-trigger-failed" in bridge.run("shim", "status", "--format=json").codes
     assert "no run began" in bridge.run("doctor").out
 
 

@@ -269,4 +269,4 @@ _SEE_LIST = "List the managed domains with `closte-bridge domain list --fields=d
 
 def _not_managed(name: str) -> Problem:
     text = f'Could not release "{name}": closte-bridge does not manage it.'
-    return Problem(code="not-ours", message=text, domain=name, hint=_SEE_LIST)
+    return Problem(code="not-managed", message=text, domain=name, hint=_SEE_LIST)

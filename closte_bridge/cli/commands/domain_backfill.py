@@ -88,7 +88,7 @@ def backfill(app: App, domains: tuple[str, ...], dry_run: bool) -> Result:
 def _not_missing(found: BackfillCandidates, only: frozenset[str]) -> list[Problem]:
     return [
         Problem(
-            code="not-lacking",
+            code="record-not-needed",
             message=f'No missing domain record found for "{name}".',
             hint="Run `closte-bridge domain backfill --dry-run` to list sites without a record.",
             domain=name,

@@ -198,7 +198,7 @@ def _result(waited: _WaitResult, seen: list[DomainProgress], left_out: list[str]
 def _without_https(one: DomainProgress) -> Problem:
     dns, tls = one.dns or "not checked", one.tls or "not checked"
     return Problem(
-        code="no-padlock",
+        code="no-https",
         message=f'"{one.name}" does not serve valid HTTPS yet (DNS: {dns}, TLS: {tls}).',
         hint=one.advice or "Wait: closte-bridge keeps checking it automatically.",
         domain=one.name,
