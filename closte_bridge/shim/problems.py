@@ -30,7 +30,6 @@ _FILES = {
         "Inspect it and move it away, then run `closte-bridge shim install`.",
     ),
     "changed": ("was modified", _AGAIN),
-    "other-version": ("is outdated", _AGAIN),
 }
 
 
@@ -47,7 +46,9 @@ def trigger_method(found: dict[str, Any]) -> tuple[str, str]:
     answer = found.get("trigger")
     if isinstance(answer, list) and len(answer) == 2:  # noqa: PLR2004 - the method and the reason
         return str(answer[0]), str(answer[1])
-    return "poll", "The shim is not loaded."
+    # An older shim does not have this method, or names it differently.
+    older = found["loaded"] and found["config"]
+    return "poll", "The shim is outdated." if older else "The shim is not loaded."
 
 
 def installed_state(found: dict[str, Any]) -> str:
@@ -113,11 +114,20 @@ def of_triggering(folder: Path, last: dict[str, object] | None) -> list[ShimProb
     return []
 
 
+def _is_outdated(found: dict[str, Any]) -> bool:
+    return "other-version" in found["files"].values()
+
+
 def _of_files(found: dict[str, Any]) -> list[ShimProblem]:
-    problems = [
+    # An older version has other files and another config, so these are no problems of their own.
+    problems, hidden = list[ShimProblem](), set[str]()
+    if _is_outdated(found):
+        problems.append(ShimProblem(code="shim-other-version", message="The shim is outdated.", hint=_AGAIN))
+        hidden = {"missing"}
+    problems += [
         ShimProblem(code=f"shim-{state}", message=f'The file "{name}" {_FILES[state][0]}.', hint=_FILES[state][1])
         for name, state in found["files"].items()
-        if state in _FILES
+        if state in _FILES and state not in hidden
     ]
     if not found["table"]:
         problems.append(ShimProblem(code="shim-no-table", message="The shim's event table is missing.", hint=_AGAIN))
@@ -147,7 +157,7 @@ def _of_wordpress(found: dict[str, Any]) -> list[ShimProblem]:
 
 
 def _of_place(found: dict[str, Any]) -> list[ShimProblem]:
-    if not found["moved"]:
+    if not found["moved"] or _is_outdated(found):
         return []
     text = f"The shim is outdated. Changed since its installation: {', '.join(found['moved'])}."
     return [ShimProblem(code="shim-moved", message=text, hint=_AGAIN)]
@@ -159,7 +169,9 @@ def _of_engine(found: dict[str, Any], environ: Mapping[str, str]) -> list[ShimPr
         text = f"The shim cannot start closte-bridge: {reason}."
         return [ShimProblem(code="shim-engine-broken", message=text, hint=f"Fix the installation. {_IF_MOVED}")]
     way, why = trigger_method(found)
-    if config.get("engine") and config.get("wake") != "none" and way == "poll" and found["loaded"]:
+    # Without an answer, the shim is outdated or not loaded, which is a problem of its own.
+    answered = isinstance(found["trigger"], list)
+    if config.get("engine") and config.get("wake") != "none" and way == "poll" and answered:
         text = f"The shim cannot trigger a sync: {why}"
         return [ShimProblem(code="shim-cannot-trigger", message=text, hint=f"{_QUEUED}{_IF_MOVED}")]
     return []

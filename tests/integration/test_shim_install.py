@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 import os
 import sys
@@ -170,6 +171,41 @@ def test_reinstall_repairs_and_otherwise_changes_nothing(bridge: Bridge) -> None
     assert status(bridge)["trigger_set"] == "none"
     install(bridge, "file")
     assert status(bridge)["trigger_set"] == "file"
+
+
+def make_older(multisite: Multisite) -> None:
+    """Turn the installed shim into one of an older version: other names of classes and files, and of a key."""
+    parts = multisite.path / MU_PLUGINS / "closte-bridge"
+    change_config(multisite, "$config[1]['wake_file'] = $config[1]['trigger_file']; unset($config[1]['trigger_file']);")
+    (parts / "class-messages.php").unlink()
+    for path in (*parts.glob("class-*.php"), parts.parent / "closte-bridge-shim.php"):
+        rest = path.read_text().split("\n", 2)[2]
+        for name, before in (("Owner", "Charge"), ("Trigger", "Wake"), ("trigger_file", "wake_file")):
+            rest = rest.replace(name, before)
+        mark = f"// closte-bridge-shim 0.0.9 sha256:{hashlib.sha256(rest.encode()).hexdigest()}"
+        path.unlink()
+        name = path.name.replace("owner", "charge").replace("trigger", "wake")
+        path.with_name(name).write_text(f"<?php\n{mark}\n{rest}")
+
+
+def test_older_shim_is_reported_and_replaced(bridge: Bridge) -> None:
+    multisite, folder = bridge.multisite, bridge.multisite.path / MU_PLUGINS
+    install(bridge, "process")
+    files = {path: path.read_bytes() for path in folder.rglob("class-*.php")}
+    make_older(multisite)
+    found = bridge.run("shim", "status", "--format=json")
+    assert (found.code, found.codes) == (1, ["shim-other-version"])
+    assert (found.envelope["data"]["installed"], found.envelope["data"]["version"]) == ("damaged", "0.0.9")
+    assert found.envelope["data"]["why"] == "The shim is outdated."
+    doctor = bridge.run("doctor", "--format=json")
+    (row,) = [row for row in doctor.envelope["data"] if row["check"] == "shim"]
+    assert (row["status"], row["message"]) == ("warning", "The shim is outdated.")
+    # It still stores events, and harms no request.
+    multisite.create_site("one")
+    assert ("site_created", "one.example.net") in {(kind, domain) for kind, _, domain, _ in events(multisite)}
+    install(bridge, "process")
+    assert {path: path.read_bytes() for path in folder.rglob("class-*.php")} == files
+    assert bridge.run("shim", "status").code == 0
 
 
 def test_foreign_file_is_never_touched(multisite: Multisite, tmp_path: Path) -> None:

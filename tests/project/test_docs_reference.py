@@ -146,7 +146,7 @@ DYNAMIC = {
     "remove-": {kind.value for kind in OutcomeKind},
     "identity-": {"main-domain", "network-id", "database", "app-id", "key"},
     "certificate-": {"expired", "expiring"},
-    "shim-": {"missing", "foreign-file", "changed", "other-version"},
+    "shim-": {"missing", "foreign-file", "changed"},
 }
 
 
