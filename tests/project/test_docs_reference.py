@@ -214,6 +214,21 @@ def test_packages_import_only_what_the_table_allows() -> None:
             assert not beyond, f"closte_bridge/{room.name} imports {beyond}, which the table does not allow."
 
 
+def test_modules_in_the_table_of_packages_exist() -> None:
+    named = {row[0]: re.findall(r"`(\w+\.py)`", row[1]) for row in rows(section(ARCHITECTURE, "## Packages"))[1:]}
+    assert any(named.values()), "The search itself is broken."
+    places = [REPOSITORY / room.strip("`") / module for room, modules in named.items() for module in modules]
+    assert not [place for place in places if not place.exists()]
+
+
+def test_named_parts_of_a_module_exist() -> None:
+    named = re.findall(r"((?:`\w+`(?:, | or | and )?)+) in `(closte_bridge/[\w/]+\.py)`", ARCHITECTURE)
+    parts = [(part, REPOSITORY / module) for parts, module in named for part in re.findall(r"\w{2,}", parts)]
+    assert ("LIMITS", PACKAGE / "planning" / "removal_limits.py") in parts, "The search itself is broken."
+    words = {module: set(re.findall(r"\w+", module.read_text(encoding="utf-8"))) for _, module in parts}
+    assert not [part for part, module in parts if part not in words[module] | {"or", "and"}]
+
+
 def test_every_library_has_a_documented_reason() -> None:
     text = (REPOSITORY / "pyproject.toml").read_text(encoding="utf-8")
     named = re.findall(r'^    "([A-Za-z][\w-]*)[\[<>=]', text, re.MULTILINE)
