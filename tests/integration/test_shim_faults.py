@@ -111,7 +111,7 @@ def test_program_that_needs_a_terminal_environment_is_reported(bridge: Bridge, m
         ran = bridge.run("shim", command, "--format=json", HERE="1")
         assert ran.codes == ["shim-engine-broken"]
         (problem,) = ran.envelope["errors"] or ran.envelope["warnings"]
-        assert 'own/closte-bridge" ended with 9' in problem["message"]
+        assert 'own/closte-bridge" exited with code 9' in problem["message"]
 
 
 # -- the database ----------------------------------------------------------------------------------------------------

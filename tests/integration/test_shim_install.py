@@ -243,7 +243,7 @@ def test_shim_over_ssh_polls_and_uninstalls(multisite: Multisite, tmp_path: Path
         bridge.adopt()
         ran = bridge.run("shim", "install")
         assert ran.code == 0, ran
-        assert "The engine is on another machine." in ran.out
+        assert "closte-bridge runs on another machine." in ran.out
         assert status(bridge)["trigger"] == "poll"
         multisite.create_site("one")
         assert "one.example.net" not in bridge.aliases
@@ -251,7 +251,7 @@ def test_shim_over_ssh_polls_and_uninstalls(multisite: Multisite, tmp_path: Path
         assert "one.example.net" in bridge.aliases
         refused = multisite.wp("closte-bridge", "plan", check=False)
         assert refused.returncode == 1
-        assert "not on this machine" in refused.stderr
+        assert "not installed on this machine" in refused.stderr
         assert bridge.run("shim", "uninstall", "--yes").code == 0
         assert all_that_is_ours(multisite) == []
 
@@ -320,7 +320,7 @@ def test_shim_without_the_program_explains_and_removes_itself(bridge: Bridge, go
     if gone != sys.executable:
         ran = passed(bridge, "plan")
         assert ran.returncode == 1
-        assert f'The program "{gone}" is missing' in ran.stderr
+        assert f'"{gone}": it is missing' in ran.stderr
         assert "wp closte-bridge shim uninstall" in ran.stderr
     stranger = multisite.add_mu_plugin("closte-bridge/class-strange", "// Somebody else's.")
     left = passed(bridge, "shim", "uninstall", "--yes")
