@@ -56,7 +56,7 @@ def around(local: Local) -> dict[str, str]:
     return {"PATH": f"{local.folder}/bin:{os.environ['PATH']}", "OF_ROOT": "1"}
 
 
-def test_wrapper_hides_secrets_in_arguments_and_environment(local: Local) -> None:
+def test_wrapper_hides_passwords_in_arguments_and_environment(local: Local) -> None:
     # This one writes down what others can see of it, the network's user most.
     shown = local.folder / "shown"
     setpriv = f'{{ echo "$*"; cat "/proc/$$/environ"; }} >{shown}; {ONWARD}'

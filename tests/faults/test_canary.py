@@ -216,7 +216,7 @@ def test_key_stays_secret_in_an_internal_error(make_world: Callable[..., World],
     for manner in ("--debug", "--format=json"):
         done = driver.run(world, "sync", manner, broken=broken, words=f"https://x/?apikey={KEY} {KEY!r}")
         assert done["status"] == 1, done
-        assert "internal error" in done["stdout"] + done["stderr"]
+        assert "Internal error" in done["stdout"] + done["stderr"]
         assert_silent(world, broken, done["stdout"], done["stderr"])
 
 

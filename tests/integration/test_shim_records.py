@@ -231,7 +231,7 @@ def test_older_sites_get_records_by_command_only(older: Bridge) -> None:
     set_option(multisite, "wu_host_integrations_enabled", None)
     idle = older.run("domain", "backfill", "--yes")
     assert (idle.code, idle.err) == (0, "")
-    assert idle.out.startswith("No changes are made: the Closte integration is switched off")
+    assert idle.out.startswith("No changes are made: the Closte integration is disabled")
     # What is created meanwhile is no older site: it gets its record as soon as something may be changed.
     site_without_record(multisite, "new")
     assert wp_calls(older) == 1

@@ -56,7 +56,12 @@ def fill(ledger: Ledger) -> None:
         ledger.set_identity(Identity("e", 1, "example.net", "d", None, "k"))
         ledger.set_location(LedgerLocation("h", "/x"))
         ledger.set_meta(
-            adopted_at=repr(NOW), last_run=repr(NOW), last_steady=repr(9.5), last_boot="b", highest_site="4", notified=""
+            adopted_at=repr(NOW),
+            last_run=repr(NOW),
+            last_steady=repr(9.5),
+            last_boot="b",
+            highest_site="4",
+            notified="",
         )
         ledger.put_aliases([(A, Origin.MAPPING), (WILD, Origin.CONFIG)], AliasPhase.PRESENT, NOW)
         ledger.put_aliases([("b.example.org", Origin.PIN)], AliasPhase.REMOVING, NOW)
