@@ -154,7 +154,9 @@ class Console:
             self._write(self.stderr, "")
         if answer.strip().lower() not in {"y", "yes"}:
             raise BridgeError(
-                "Aborted.", code="aborted", hint="No further changes were made. Run the command again to continue."
+                "Aborted.",
+                code="aborted",
+                hint="closte-bridge made no further changes. Run the command again to continue.",
             )
 
     @contextmanager

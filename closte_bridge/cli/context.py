@@ -89,7 +89,7 @@ class App:
             raise ConfigError(
                 "This command works on one network at a time.",
                 code="one-network",
-                hint=f"Select it with --network=<name>: {_names(self.config())}.",
+                hint=f"Select one with `--network=<name>`: {_names(self.config())}.",
             )
         return found[0]
 
@@ -100,16 +100,16 @@ class App:
         single = self.overrides.of_one_network()
         if single and len(names) > 1:
             raise ConfigError(
-                f'"{single[0]}" works with a single network, but {len(names)} are selected.',
+                f'"{single[0]}" works on one network at a time, but {len(names)} are selected.',
                 code="one-network",
-                hint=f"Select one with --network=<name>: {_names(config)}.",
+                hint=f"Select one with `--network=<name>`: {_names(config)}.",
             )
         return [self._applied(config.networks[name], dict(config.origins.get(name, {}))) for name in names]
 
     def _selected(self, config: Config, *, every: bool) -> list[str]:
         wanted = self.overrides.network
         if wanted is not None and self.overrides.all_networks:
-            raise ConfigError('"--network" cannot be combined with "--all".', code="usage", hint="Omit one of them.")
+            raise ConfigError('"--network" cannot be combined with "--all".', code="usage", hint="Remove one of them.")
         if wanted is not None and wanted not in config.networks:
             raise ConfigError(
                 f'Unknown network "{wanted}".', code="unknown-network", hint=f"Networks: {_names(config)}."
@@ -120,7 +120,8 @@ class App:
             raise ConfigError(
                 f"No network selected: the config defines {len(config.networks)} networks.",
                 code="which-network",
-                hint=f"Select one with --network=<name>: {_names(config)}. `plan`, `sync` and `doctor` accept --all.",
+                hint=f"Select one with `--network=<name>`: {_names(config)}. "
+                "`plan`, `sync` and `doctor` accept `--all`.",
             )
         return [*config.networks]
 

@@ -78,7 +78,7 @@ def _all_global_options() -> list[GlobalOption]:
             keep=over("network"),
         ),
         _global("g_all", "--all", written="--all", text="All networks.", keep=over("all_networks"), **flag),
-        _global("g_path", "--path", written="--path=<path>", text="WordPress directory.", keep=over("path")),
+        _global("g_path", "--path", written="--path=<path>", text="WordPress folder.", keep=over("path")),
         _global("g_url", "--url", written="--url=<url>", text="URL of a site in the network.", keep=over("url")),
         _global(
             "g_ssh", "--ssh", written="--ssh=<user@host:port/path>", text="Remote host for WP-CLI.",

@@ -195,7 +195,9 @@ def side_problems(report: RunReport) -> tuple[list[Problem], list[Problem], list
     if only_key_rejected(report):
         return errors, warnings, remarks
     if authority.mode is Mode.INACTIVE:
-        note = Problem(code=authority.code, message=f"No changes are made: {authority.reason}.", hint=authority.hint)
+        note = Problem(
+            code=authority.code, message=f"closte-bridge changes nothing: {authority.reason}.", hint=authority.hint
+        )
         remarks.append(Message("log", f"{note.message} {note.hint}", note))
     elif authority.mode is not Mode.FULL:
         word = "Read-only" if authority.mode is Mode.READ_ONLY else "Add-only"
@@ -208,7 +210,7 @@ def side_problems(report: RunReport) -> tuple[list[Problem], list[Problem], list
 
 def _snapshot_warnings(snapshot: Snapshot) -> Iterator[Problem]:
     if snapshot.faults:
-        text = f"WordPress could not be read completely: {'; '.join(snapshot.faults)}. Removals wait."
+        text = f"Could not read WordPress completely: {'; '.join(snapshot.faults)}. Removals wait."
         yield Problem(code="snapshot-partial", message=text, hint="Run `wp db check`.")
     if snapshot.went_back:
         text = f"WordPress was probably restored from a backup: {snapshot.went_back}. Removals wait."
@@ -224,7 +226,7 @@ def _list_problems(report: RunReport) -> tuple[Problem, ...]:
     if report.view.listing.key_rejected:
         return Problem.of(key_rejected())
     if observed.state is Completeness.UNREADABLE:
-        text = f"Could not read Closte's domain list: {observed.reason}"
+        text = f"Could not read Closte's list: {observed.reason}"
         hint = "closte-bridge relies on its ledger meanwhile. Find the cause with `closte-bridge integration test`."
         return (Problem(code="list-unreadable", message=text, hint=hint),)
     if report.lost:

@@ -133,7 +133,7 @@ def silence_warnings(report: RunReport) -> list[Problem]:
         return [
             Problem(
                 code="dns-silent",
-                message=f"No DNS resolver answers: {peers}. DNS and certificate checks wait.",
+                message=f"No DNS resolver responds: {peers}. DNS and certificate checks wait.",
                 hint="Allow outgoing UDP and TCP to port 53, or set other servers under `dns.resolvers` in the config.",
             )
         ]

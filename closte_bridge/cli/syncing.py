@@ -217,7 +217,9 @@ def messages_of(report: RunReport) -> RunMessages:
         # A warning of `plan` is the error of a sync.
         warnings = [warning for warning in warnings if warning.code != authority.code]
         errors.append(
-            Problem(code=authority.code, message=f"No changes were made: {authority.reason}.", hint=authority.hint)
+            Problem(
+                code=authority.code, message=f"closte-bridge changes nothing: {authority.reason}.", hint=authority.hint
+            )
         )
     if report.applied and report.applied.key_rejected:
         errors += Problem.of(key_rejected())

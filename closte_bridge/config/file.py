@@ -45,7 +45,7 @@ def _default_locations(system_path: Path, environ: Mapping[str, str]) -> list[Pa
 
 
 def _unreadable(path: Path, error: OSError) -> ConfigError:
-    hint = "Specify a file, not a directory."
+    hint = "Specify a file, not a folder."
     match error:
         case FileNotFoundError() | NotADirectoryError():
             reason = "does not exist"

@@ -18,8 +18,8 @@ if TYPE_CHECKING:
 
 _HINTS = {
     ConnectionState.KEY_REJECTED: "Compare the API key with the one in Closte's dashboard.",
-    ConnectionState.UNREACHABLE: "Check this machine's network connection and the `api_url` setting.",
-    ConnectionState.UNEXPECTED: "Check the API key and the `api_url` setting.",
+    ConnectionState.UNREACHABLE: "Check this machine's network and `api_url`.",
+    ConnectionState.UNEXPECTED: "Check the API key and `api_url`.",
 }
 
 
@@ -50,5 +50,5 @@ def of_closte(client: ClosteClient, observed: Observed) -> Iterator[Finding]:
         hint = "Inferred removals wait. If the list is correct, run `closte-bridge adopt` to accept it."
         yield warning("list", f"Closte's list is incomplete: {observed.reason}.", hint)
     else:
-        hint = "Domains are still added. If this persists, contact Closte's support."
+        hint = "closte-bridge still adds domains. If this persists, ask Closte's support."
         yield warning("list", f"Could not read Closte's list: {observed.reason}", hint)

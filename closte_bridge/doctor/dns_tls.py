@@ -55,10 +55,10 @@ def _main_domain(engine: Engine, main_domain: str, verdict: DnsVerdict) -> Findi
         hint = "Set `dns.targets` to the address to which customers must point their domains."
         text = (
             f'The network\'s main domain "{main_domain}" is behind {verdict.proxy}, '
-            "so customers' domains are compared with the CDN's addresses."
+            "so closte-bridge compares customers' domains with the CDN's addresses."
         )
         return warning("main-domain", text, hint)
-    targets = " Customers' domains are compared with `dns.targets`." if engine.settings.dns.targets else ""
+    targets = " closte-bridge compares customers' domains with `dns.targets`." if engine.settings.dns.targets else ""
     return ok("main-domain", f'"{main_domain}" points to {", ".join(verdict.addresses)}.{targets}')
 
 

@@ -27,7 +27,7 @@ def of_ledger(engine: Engine) -> Iterator[Finding]:
     now = engine.clock.now()
     held = holder_since(engine.settings.state_dir)
     if held is not None and now - held > _TOO_LONG:
-        hint = "Check the process with `ps`. If it is stuck, kill it: no data is lost."
+        hint = "Check the process with `ps`. If it is stuck, kill it: nothing is lost."
         yield warning("lock", f"A run has been in progress for {counted(round((now - held) / 60), 'minute')}.", hint)
     else:
         yield ok("lock", "No run is stuck.")
@@ -66,7 +66,7 @@ def _schedule(engine: Engine, now: float) -> Iterator[Finding]:
         yield ok("last-success", f"The last successful run was {_ago(now - float(success))}.")
     else:
         age = _ago(now - float(success)) if success else "never"
-        hint = "Run `closte-bridge sync` and check its output."
+        hint = "Run `closte-bridge sync` and read its output."
         yield warning("last-success", f"No successful run in the last 30 minutes (last: {age}).", hint)
 
 

@@ -32,22 +32,27 @@ def of_snapshot(snapshot: Snapshot) -> Findings:
         yield ok("snapshot", f"Read {read}.")
     else:
         hint = "Removals wait. Run `wp db check`. If you restored a backup, run `closte-bridge adopt`."
-        yield warning("snapshot", f"WordPress could not be read completely: {'; '.join(snapshot.problems)}.", hint)
+        yield warning("snapshot", f"Could not read WordPress completely: {'; '.join(snapshot.problems)}.", hint)
     if settings.domain_mapping:
         yield ok("domain-mapping", "Domain mapping is enabled.")
     else:
         hint = "Enable it in Ultimate Multisite > Settings > Domain Mapping."
         yield error(
             "domain-mapping",
-            "Domain mapping is disabled, so no changes are made on Closte.",
+            "Domain mapping is disabled, so closte-bridge changes nothing on Closte.",
             hint,
         )
     if settings.integration:
         yield ok("integration", "The Closte integration is enabled.")
     else:
         hint = "Run `closte-bridge integration enable`."
-        yield error("integration", "The Closte integration is disabled, so no changes are made on Closte.", hint)
-    yield ok("dns-interval", f"New domains are checked every {settings.dns_check_interval} s, older ones less often.")
+        yield error(
+            "integration", "The Closte integration is disabled, so closte-bridge changes nothing on Closte.", hint
+        )
+    yield ok(
+        "dns-interval",
+        f"closte-bridge checks new domains every {settings.dns_check_interval} s, older ones less often.",
+    )
 
 
 def of_rows(snapshot: Snapshot, engine: Engine, desire: Desired) -> Findings:
@@ -63,10 +68,10 @@ def of_rows(snapshot: Snapshot, engine: Engine, desire: Desired) -> Findings:
     else:
         yield ok("orphan-rows", "Every mapping belongs to an existing site.")
     if desire.contested:
-        hint = "Remove the mapping from all sites but one."
-        yield warning("conflicts", f"Mapped to more than one site: {some([*desire.contested])}.", hint)
+        hint = "Delete the mapping from all sites but one."
+        yield warning("conflicts", f"Mapped to several sites: {some([*desire.contested])}.", hint)
     else:
-        yield ok("conflicts", "No domain is mapped to more than one site.")
+        yield ok("conflicts", "No domain is mapped to several sites.")
     if desire.malformed:
         hint = "Delete the mapping and create it again with a valid domain."
         yield warning(

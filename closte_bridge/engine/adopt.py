@@ -112,9 +112,9 @@ def _refuse(engine: Engine, view: Observation, offer: AdoptionOffer, *, take_ove
         raise key_rejected()
     if not view.observed.readable:
         raise UnreadableError(
-            f"Could not read Closte's domain list: {view.observed.reason}",
+            f"Could not read Closte's list: {view.observed.reason}",
             code="list-unreadable",
-            hint="Adoption needs Closte's domain list. Run `closte-bridge integration test` to diagnose.",
+            hint="Adoption needs Closte's list. Find the cause with `closte-bridge integration test`.",
         )
     # Only `faults`: adoption accepts a restored database.
     if view.snapshot.faults:
@@ -126,7 +126,7 @@ def _refuse(engine: Engine, view: Observation, offer: AdoptionOffer, *, take_ove
     environment = view.snapshot.network.environment
     if environment not in engine.settings.environments:
         raise ReadOnlyError(
-            f'Cannot adopt: WP_ENVIRONMENT_TYPE is "{environment}".',
+            f'Could not adopt "{view.snapshot.network.domain}": WP_ENVIRONMENT_TYPE is "{environment}".',
             code="environment",
             hint=f"To allow it, add it to the config: `environments: [production, {environment}]`.",
         )
@@ -139,8 +139,8 @@ def _refuse(engine: Engine, view: Observation, offer: AdoptionOffer, *, take_ove
         )
     if offer.owner and not take_over:
         raise ReadOnlyError(
-            "This network is owned by another closte-bridge installation "
-            f'on "{offer.owner.host}" (since {offer.owner.since}).',
+            f'Another closte-bridge installation, on "{offer.owner.host}", owns this network '
+            f"(since {offer.owner.since}).",
             code="other-owner",
             hint="If that installation is no longer in use, run `closte-bridge adopt --take-over`.",
         )

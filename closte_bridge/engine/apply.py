@@ -256,5 +256,5 @@ def key_rejected() -> BridgeError:
     return BridgeError(
         "Closte rejected the API key.",
         code="key-rejected",
-        hint="Check that the key matches the one in Closte's dashboard, then run `closte-bridge integration test`.",
+        hint="Compare the API key with the one in Closte's dashboard, then run `closte-bridge integration test`.",
     )

@@ -81,7 +81,9 @@ def backfill(
 
     if found.authority.mode is Mode.READ_ONLY:
         raise ReadOnlyError(
-            f"No changes made: {found.authority.reason}.", code=found.authority.code, hint=found.authority.hint
+            f"closte-bridge changes nothing: {found.authority.reason}.",
+            code=found.authority.code,
+            hint=found.authority.hint,
         )
     words: dict[int, str] = {}
     run = os.urandom(4).hex()

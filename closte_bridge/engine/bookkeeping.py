@@ -30,8 +30,8 @@ if TYPE_CHECKING:
 HOUR, DAY = 3600.0, 86400.0
 _FIRST_WAIT = 15.0
 _REFUSED_WAIT = DAY
-LISTED_ELSEWHERE = "Closte reports that it already exists, but it is not in the domain list; treated as unmanaged"
-_RE_READ = "domain list re-read"
+LISTED_ELSEWHERE = "Closte reports that it already exists, but its list does not show it: it stays unmanaged"
+_RE_READ = "read Closte's list again"
 # After this many attempts, about a day, retries become daily.
 _HOURLY_UNTIL = 30
 
@@ -94,14 +94,14 @@ def _update_ledger(ledger: Ledger, updates: LedgerUpdates, state: LedgerState, n
         ledger.put_aliases([(name, origin)], AliasPhase.PRESENT, now)
         if phase is not AliasPhase.REMOVING:
             ledger.count_addition(name, "" if ledger_log.was_managed(ledger, name) else registered_domain(name), now)
-        ledger_log.append(ledger, [LogEntry(now, run, "confirm", name, "found in Closte's domain list", "done")])
+        ledger_log.append(ledger, [LogEntry(now, run, "confirm", name, "found in Closte's list", "done")])
     for name in updates.vanished:
         unsettled = state.unsettled.get(name)
         removing = unsettled is not None and unsettled.phase is AliasPhase.REMOVING
         action, outcome = ("remove", "done") if removing else ("forget", "no longer on Closte")
         if removing:
             ledger.count_removal(name, lost_class(name, state), now)
-        ledger_log.append(ledger, [LogEntry(now, run, action, name, "based on Closte's domain list", outcome)])
+        ledger_log.append(ledger, [LogEntry(now, run, action, name, "based on Closte's list", outcome)])
     ledger_log.append(ledger, [_unclaimed(n, "response lost", now, run) for n in updates.unclaimed])
     ledger.forget((*updates.vanished, *updates.unclaimed))
     ledger.put_absences(updates.absences)
@@ -114,7 +114,7 @@ def _update_ledger(ledger: Ledger, updates: LedgerUpdates, state: LedgerState, n
 
 def _unclaimed(name: str, cause: str, now: float, run: str) -> LogEntry:
     """Return the log entry of a requested domain that may have existed before the request."""
-    why = "it may have existed before closte-bridge requested it; treated as unmanaged"
+    why = "it may have existed before closte-bridge requested it: it stays unmanaged"
     return LogEntry(now, run, "add", name, cause, "unclaimed", why)
 
 
@@ -188,7 +188,7 @@ def _succeeded(ledger: Ledger, change: Change, outcome: Outcome, view: Observati
     ledger.clear_flag(RELEASED, [change.name])
     if change.name in view.ledger.managed:
         # Confirmed before but not listed: retry with back-off until it shows.
-        message = "Closte confirmed the change, but it is not in the domain list"
+        message = "Closte confirmed the change, but its list does not show it"
         _put_failed_change(ledger, change, message, view, now, at_least=LIST_LAG, code=NOT_LISTED)
 
 

@@ -134,11 +134,11 @@ _STEPS = {
     "to-remove": "Nothing to do. The next sync removes it.",
     "needs-approval": "Run `closte-bridge plan` to review and approve the removal.",
     "unmanaged": ("If this domain is not needed, remove it in Closte's dashboard. closte-bridge does not manage it."),
-    "unknown": "Unknown: Closte's domain list could not be read completely. Run `closte-bridge integration test`.",
+    "unknown": "Unknown: Closte's list could not be read completely. Run `closte-bridge integration test`.",
     "gone": "Nothing to do. The next sync removes it from the ledger.",
     "own": "Nothing to do. It is the network's main domain.",
     "kept": ("To add it to Closte, run `closte-bridge domain add`. The `keep` setting only prevents removal."),
-    "conflict": "Several sites use this domain. Delete the mapping from all but one.",
+    "conflict": "Several sites use this domain. Delete the mapping from all sites but one.",
     "not-public": "Use a public domain name. No certificate can be issued for this one.",
     "site-gone": "Delete the mapping. Its site no longer exists.",
     "other-network": "Nothing to do here. Its site belongs to another network with its own closte-bridge.",
@@ -195,8 +195,8 @@ def next_step(known: DomainStatus, authority: Authority, dns_step: str = "") -> 
     `dns_step`: what its DNS and certificate need, if anything. It applies only if the domain is or will be on Closte.
     """
     if _blocked_by_authority(known, authority):
-        blocked = "No removals made" if authority.mode is Mode.ADD_ONLY else "No changes made"
-        return f"{blocked}: {authority.reason}. {authority.hint}"
+        blocked = "removes" if authority.mode is Mode.ADD_ONLY else "changes"
+        return f"closte-bridge {blocked} nothing: {authority.reason}. {authority.hint}"
     if pending := _pending(known):
         return pending
     step = _STEPS.get(known.code) or _STEPS.get(known.state)

@@ -1,4 +1,4 @@
-"""Exclusive lock on the state directory, with holder information.
+"""Exclusive lock on the state folder, with holder information.
 
 The kernel releases the lock when the process ends. The file stays; without the lock its content has no meaning.
 """
@@ -62,7 +62,7 @@ def _taken(descriptor: int) -> bool:
 
 @contextmanager
 def held(folder: Path, command: str) -> Iterator[None]:
-    """Context manager: hold the lock of the state directory.
+    """Context manager: hold the lock of the state folder.
 
     Raises BridgeError: with exit code 75 and the holder if another process has it, or about the directory.
     """

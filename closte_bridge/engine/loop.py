@@ -137,7 +137,7 @@ class WatchLoop:
     """Watch loop of one network.
 
     `work` makes one run and reports it; `tell` reports the error of a failed run. `sign` passes a sentence to the
-    service manager, or an empty one as a heartbeat. `reload` reads the config again and returns the state directory. A
+    service manager, or an empty one as a heartbeat. `reload` reads the config again and returns the state folder. A
     long run calls `alive` from time to time.
     """
 

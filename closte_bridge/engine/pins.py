@@ -72,7 +72,7 @@ def refuse_read_only(view: Observation) -> None:
     if view.listing.key_rejected:
         # `closte-bridge adopt`, the hint for a changed key, would not help.
         raise key_rejected()
-    raise ReadOnlyError(f"No changes made: {authority.reason}.", code=authority.code, hint=authority.hint)
+    raise ReadOnlyError(f"closte-bridge changes nothing: {authority.reason}.", code=authority.code, hint=authority.hint)
 
 
 @contextmanager
@@ -97,13 +97,13 @@ def pin(engine: Engine, names: list[str], command: str) -> list[str]:
         host = name.removeprefix(WILDCARD)
         if is_clostes_own(name):
             raise ConfigError(
-                f'Cannot add "{name}": it belongs to Closte.',
+                f'Could not add "{name}": it belongs to Closte.',
                 code="clostes-own",
                 hint="Add a domain of your own.",
             )
         if why := not_public(host) or ("it is a public suffix" if is_public_suffix(host) else None):
             raise ConfigError(
-                f'Cannot add "{name}": no certificate can be issued for it ({why}).',
+                f'Could not add "{name}": no certificate can be issued for it ({why}).',
                 code="not-public",
                 hint="Use a public domain name.",
             )
@@ -145,21 +145,21 @@ def _refuse_removal(state: LedgerState, desire: Desired, names: list[str]) -> No
     for name in names:
         if desire.row_for(name):
             raise BridgeError(
-                f'Cannot remove "{name}": it is still mapped in WordPress.',
+                f'Could not remove "{name}": it is still mapped in WordPress.',
                 code="still-mapped",
                 hint="Delete the mapping in WordPress; closte-bridge then removes the domain automatically.",
                 domain=name,
             )
         if name in desire.configured or desire.keeps(name):
             raise BridgeError(
-                f'Cannot remove "{name}": it is still in the config.',
+                f'Could not remove "{name}": it is still in the config.',
                 code="still-configured",
                 hint="Remove it from the config first.",
                 domain=name,
             )
         if name not in state.managed and name not in state.unsettled and name not in state.pins:
             raise BridgeError(
-                f'Cannot remove "{name}": closte-bridge does not manage it.',
+                f'Could not remove "{name}": closte-bridge does not manage it.',
                 code="not-managed",
                 hint="closte-bridge only removes domains it added or adopted. Remove this one in Closte's dashboard.",
                 domain=name,

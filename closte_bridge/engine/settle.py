@@ -83,7 +83,7 @@ def _contradicted(this: ApplyPass, change: Change, outcome: Outcome) -> None:
     if outcome.kind not in _SUCCESS:
         this.fail(change, outcome.kind, outcome.message)
     elif outcome.kind is OutcomeKind.DONE:
-        message = "Closte confirmed the change again, but it is still not in the domain list."
+        message = "Closte confirmed the change again, but Closte's list still does not show it."
         record_contradicted(this.ledger, change, message, *common, undo=False, code=NOT_LISTED)
         this.fail(change, OutcomeKind.FAILED, message)
     elif perhaps_late(change, outcome, view, now):

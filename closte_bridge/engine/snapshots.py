@@ -37,9 +37,9 @@ def _refuse_document_root(engine: Engine, snapshot: Snapshot) -> None:
     root = Path(snapshot.network.root).resolve()
     if engine.settings.state_dir.resolve().is_relative_to(root):
         raise ConfigError(
-            f'The state directory "{engine.settings.state_dir}" is inside the web root.',
+            f'The state folder "{engine.settings.state_dir}" is inside the document root.',
             code="state-folder",
-            hint="Set `state_dir` in the config to a directory outside the web root.",
+            hint="Set `state_dir` in the config to a folder outside the document root.",
         )
 
 

@@ -55,8 +55,8 @@ def run_when_triggered(
 ) -> ExitCode:
     """Touch the trigger file and run `work` until nothing new is left; return the exit code of the last run.
 
-    `folder` is the state directory, `delay` the network's `removal_delay` in seconds. Returns OK immediately if another
-    such process is working. Raises BridgeError if the state directory cannot be used.
+    `folder` is the state folder, `delay` the network's `removal_delay` in seconds. Returns OK immediately if another
+    such process is working. Raises BridgeError if the state folder cannot be used.
     """
     clock = clock or TriggerClock()
     try:

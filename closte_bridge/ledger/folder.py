@@ -69,7 +69,7 @@ def unusable(folder: Path, error: OSError) -> BridgeError:
         # This user owns the folder, so the failure concerns a file in it.
         command = f"chown -R {_name(owner)} {location}"
     return BridgeError(
-        f'Cannot use the state folder "{folder}" ({error.strerror}).',
+        f'Could not use the state folder "{folder}" ({error.strerror}).',
         code="state-folder",
         hint=f"Run `{command}` as root, or set `state_dir` in the config.",
     )

@@ -76,7 +76,7 @@ def _translate(error: Exception, path: Path) -> BridgeError:
         return BridgeError(
             f'Could not write the ledger "{path}": the disk is full.',
             code="disk-full",
-            hint="Free disk space and run the command again. No data is lost.",
+            hint="Free disk space and run the command again. Nothing is lost.",
         )
     if "locked" in text or "busy" in text:
         return BridgeError(
@@ -90,7 +90,7 @@ def _translate(error: Exception, path: Path) -> BridgeError:
         return BridgeError(
             f'Could not read or write the ledger "{path}": the disk reported an error.',
             code="disk-error",
-            hint="Check free disk space, quotas and the kernel log, then run the command again. No data is lost.",
+            hint="Check free disk space, quotas and the kernel log, then run the command again. Nothing is lost.",
         )
     if "readonly" in text or "unable to open" in text:
         return BridgeError(

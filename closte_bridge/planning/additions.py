@@ -157,7 +157,7 @@ def _not_yet(name: str, context: PlanContext) -> Hold | None:
     """Return the hold of a domain that must wait: after a failure, after an addition, or because it was released."""
     if name in context.ledger.released and not context.observed.complete and not _known(name, context.ledger):
         # It is probably on Closte, and a successful request would make it managed again.
-        why = "released; it may still be on Closte: the domain list is incomplete"
+        why = "released; it may still be on Closte: Closte's list is incomplete"
         return Hold(Action.ADD, name, "released", why)
     trouble = context.ledger.trouble(name, Action.ADD)
     if trouble and trouble.next_try > context.now and not context.retry:
@@ -165,7 +165,7 @@ def _not_yet(name: str, context: PlanContext) -> Hold | None:
         return Hold(Action.ADD, name, code, trouble.message, trouble.next_try)
     late = name in context.ledger.added_lately and name in context.ledger.managed and name not in context.observed.lost
     if late and not context.retry:
-        return Hold(Action.ADD, name, NOT_LISTED_YET, "just added; not in Closte's domain list yet")
+        return Hold(Action.ADD, name, NOT_LISTED_YET, "just added; not in Closte's list yet")
     return None
 
 
@@ -193,7 +193,7 @@ def _over_budget(name: str, context: PlanContext, budget: dict[str, int]) -> Hol
 
 def _cause(name: str, context: PlanContext) -> str:
     if name in context.ledger.managed:
-        return "missing from Closte's domain list"
+        return "missing from Closte's list"
     if name in context.ledger.unsettled:
         return "retry: the result of the last attempt is unknown"
     mapping = context.desire.mapped.get(name)

@@ -18,7 +18,7 @@ REBIND_SHARE = 0.9
 
 WRONG_KEY = "identity-key"
 
-_MOVED = "the state directory was moved from another host or path"
+_MOVED = "the state folder was moved from another host or folder"
 
 _TAKE_OVER = (
     "If that is this machine, `state_dir` differs from the one used at adoption; restore the old value. "

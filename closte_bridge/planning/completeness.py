@@ -1,4 +1,4 @@
-"""Decide whether Closte's domain list is complete."""
+"""Decide whether Closte's list is complete."""
 
 from __future__ import annotations
 

@@ -77,7 +77,7 @@ NOTHING_APPROVED = Approval()
 
 @dataclass(frozen=True, slots=True)
 class Observed:
-    """Closte's domain list and its completeness. `names` is empty if it could not be read.
+    """Closte's list and its completeness. `names` is empty if it could not be read.
 
     `paged`: the list itself says that it is only a part. `lost`: managed aliases that are missing from a list that
     seems whole, if they are more than a few.

@@ -109,7 +109,9 @@ def _classify(name: str, origin: Origin, context: PlanContext, found: Candidates
 
 
 def _incomplete(name: str, snapshot: Snapshot) -> Hold:
-    what = "WordPress was not read completely" if snapshot.faults else "the WordPress database was probably restored"
+    what = (
+        "WordPress could not be read completely" if snapshot.faults else "the WordPress database was probably restored"
+    )
     return Hold(Action.REMOVE, name, "snapshot-partial", f"{what}: {snapshot.problems[0]}")
 
 

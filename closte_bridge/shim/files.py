@@ -100,7 +100,7 @@ def moved(config: Mapping[str, Any], settings: Settings, root: str) -> list[str]
     name = _option(words, "network")
     differences = {
         "the program": not _same_program(words, program()),
-        "the configuration": _option(words, "config") != source,
+        "the config": _option(words, "config") != source,
         "the network's name": name != settings.name and not (name is None and settings.name == DEFAULT_NETWORK),
         "WordPress' folder": path is None or Path(path).resolve() != Path(root).resolve(),
         "the state folder": config.get("trigger_file") != str(settings.state_dir.absolute() / TRIGGER_FILE),

@@ -139,7 +139,7 @@ def _of_files(found: dict[str, Any]) -> list[ShimProblem]:
 
 def _of_wordpress(found: dict[str, Any]) -> list[ShimProblem]:
     if found["disabled"]:
-        text = "CLOSTE_BRIDGE_DISABLE switches the shim off."
+        text = "CLOSTE_BRIDGE_DISABLE disables the shim."
         hint = "Remove CLOSTE_BRIDGE_DISABLE from wp-config.php."
         return [ShimProblem(code="shim-disabled", message=text, hint=hint)]
     if not found["loaded"]:
@@ -151,7 +151,7 @@ def _of_wordpress(found: dict[str, Any]) -> list[ShimProblem]:
     if found["owner"] and not found["active"] and found["silence"] is not None:
         silence = counted(int(found["silence"]) // 60, "minute")
         text = f"No heartbeat for {silence}: Ultimate Multisite's built-in provider is active in the meantime."
-        hint = "Run `closte-bridge sync` and check its output. Schedule it every 5 minutes."
+        hint = "Run `closte-bridge sync` and read its output. Schedule it every 5 minutes."
         return [ShimProblem(code="shim-silent", message=text, hint=hint)]
     return []
 
@@ -182,5 +182,5 @@ def _of_events(found: dict[str, Any]) -> list[ShimProblem]:
         return []
     oldest = counted(int(found["oldest"]) // 60, "minute")
     text = f"Queued: {counted(int(found['events']), 'event')}, the oldest for {oldest}."
-    hint = "Run `closte-bridge sync` and check its output."
+    hint = "Run `closte-bridge sync` and read its output."
     return [ShimProblem(code="shim-events-overdue", message=text, hint=hint)]

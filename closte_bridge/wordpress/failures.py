@@ -151,7 +151,7 @@ _KNOWN: dict[str, Explanation] = {
         "Allow the database user to create tables. WordPress updates need this privilege too.",
     ),
     "shim-other-owner": Explanation(
-        "This network is owned by another closte-bridge installation.",
+        "Another closte-bridge installation owns this network.",
         "If that installation is no longer in use, run `closte-bridge adopt --take-over` first.",
     ),
     "wp-unexpected": Explanation(

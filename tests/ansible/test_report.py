@@ -57,7 +57,7 @@ def test_disabled_integration_needs_attention() -> None:
     off = envelope({"integration": False, "domain_mapping": True})
     (row,) = rows(shop={"plan": envelope([]), "status": off})
     assert row["state"] == "attention"
-    assert row["text"] == "No changes made: the Closte integration is disabled in Ultimate Multisite."
+    assert row["text"] == "closte-bridge changes nothing: the Closte integration is disabled in Ultimate Multisite."
 
 
 def test_problem_in_two_answers_is_reported_once() -> None:

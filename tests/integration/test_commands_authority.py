@@ -48,7 +48,7 @@ def bridge(multisite: Multisite, tmp_path: Path) -> Iterator[Bridge]:
 def read_only(bridge: Bridge, reason: str, hint: str, *, wanted: int = 1) -> None:
     """A sync changes nothing and says why; a plan warns of it and works."""
     ran = bridge.run("sync")
-    assert (ran.code, ran.err) == (7, f"Error: No changes were made: {reason}.\n{hint}\n")
+    assert (ran.code, ran.err) == (7, f"Error: closte-bridge changes nothing: {reason}.\n{hint}\n")
     plan = bridge.run("plan", "--format=count")
     assert (plan.code, plan.out) == (0, f"{wanted}\n")
     assert plan.err.startswith(f"Warning: Read-only: {reason}.\n{hint}\n")
@@ -74,7 +74,7 @@ def test_second_installation_is_read_only_until_it_takes_over(bridge: Bridge) ->
     assert refused.golden == (
         7,
         "",
-        'Error: This network is owned by another closte-bridge installation on "<host>" (since <time>).\n'
+        'Error: Another closte-bridge installation, on "<host>", owns this network (since <time>).\n'
         "If that installation is no longer in use, run `closte-bridge adopt --take-over`.\n",
     )
     assert bridge.multisite.network_option("closte_bridge_owner") == owner
@@ -111,7 +111,7 @@ def test_copied_database_is_read_only_and_copied_ledger_adds_only(bridge: Bridge
         connection.execute("UPDATE meta SET value = ? WHERE key = 'config_path'", (str(moved.config),))
     bridge.multisite.sql("DELETE FROM wp_wu_domain_mappings WHERE domain = 'n0.example.org'")
     moved.write_config(removal_grace=0.001)
-    words = "Add-only: the state directory was moved from another host or path."
+    words = "Add-only: the state folder was moved from another host or folder."
     for _ in range(3):
         ran = moved.run("sync", "--format=json")
         assert (ran.code, [problem["message"] for problem in ran.envelope["warnings"]]) == (0, [words])
@@ -131,7 +131,7 @@ def test_staging_environment_is_read_only_unless_allowed(bridge: Bridge) -> None
     assert bridge.run("adopt", "--yes").golden == (
         7,
         "",
-        'Error: Cannot adopt: WP_ENVIRONMENT_TYPE is "staging".\n'
+        'Error: Could not adopt "example.net": WP_ENVIRONMENT_TYPE is "staging".\n'
         "To allow it, add it to the config: `environments: [production, staging]`.\n",
     )
     bridge.write_config(environments=["production", "staging"])
@@ -151,7 +151,7 @@ def test_unauthorised_pin_or_removal_is_not_recorded(bridge: Bridge) -> None:
     set_option(bridge.multisite, "closte_bridge_owner", None)
     before = bridge.run("log", "--limit=100").out
     nothing = (
-        "Error: No changes made: WordPress no longer records this installation as the owner.\n"
+        "Error: closte-bridge changes nothing: WordPress no longer records this installation as the owner.\n"
         "The database may have been restored from a backup. Run `closte-bridge adopt` to become the owner again.\n"
     )
     assert bridge.run("domain", "add", "wanted.example.org").golden == (7, "", nothing)
@@ -196,7 +196,7 @@ def test_new_key_is_accepted_for_the_same_application_only(bridge: Bridge) -> No
     hint = "Restore the old key, or run `closte-bridge adopt` to accept the new one."
     ran = bridge.run("sync", "--format=json")
     assert (ran.code, ran.codes) == (7, ["identity-key"])
-    assert ran.envelope["errors"][0]["message"] == f"No changes were made: {reason}."
+    assert ran.envelope["errors"][0]["message"] == f"closte-bridge changes nothing: {reason}."
     assert ran.envelope["errors"][0]["hint"] == hint
     assert bridge.changes() == []
 
@@ -296,8 +296,8 @@ def both(first: Bridge, second: Bridge) -> None:
     assert first.run("sync").golden == (
         2,
         "",
-        "Error: No network selected: the config defines 2 networks.\nSelect one with --network=<name>: one, two. "
-        "`plan`, `sync` and `doctor` accept --all.\n",
+        "Error: No network selected: the config defines 2 networks.\nSelect one with `--network=<name>`: one, two. "
+        "`plan`, `sync` and `doctor` accept `--all`.\n",
     )
     # The second is read-only, which stops nothing of the first.
     assert first.run("--network=one", "adopt", "--yes", "--quiet").golden == (0, "", "")

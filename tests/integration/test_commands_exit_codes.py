@@ -67,7 +67,7 @@ def test_exit_codes_0_and_6_for_plans_and_2_for_usage_errors(bridge: Bridge) -> 
 
 def test_exit_code_1_for_a_rejected_key(bridge: Bridge) -> None:
     rejected = "Error: Closte rejected the API key.\n"
-    hint = "Check that the key matches the one in Closte's dashboard, then run `closte-bridge integration test`.\n"
+    hint = "Compare the API key with the one in Closte's dashboard, then run `closte-bridge integration test`.\n"
     bridge.take_keys(taken=False)
     ran = bridge.run("sync")
     assert ran.code == 1
@@ -76,7 +76,7 @@ def test_exit_code_1_for_a_rejected_key(bridge: Bridge) -> None:
     assert tested.golden == (
         1,
         "",
-        'Error: Closte answered "Invalid API key.".\nCheck that the key matches the one in Closte\'s dashboard.\n',
+        'Error: Closte answered "Invalid API key.".\nCompare the API key with the one in Closte\'s dashboard.\n',
     )
     assert bridge.run("adopt", "--yes", "--format=json").codes == ["key-rejected"]
     assert bridge.aliases == set()

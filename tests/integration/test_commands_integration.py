@@ -64,7 +64,7 @@ def toggling(bridge: Bridge) -> None:
     assert bridge.multisite.network_option("wu_host_integrations_enabled") == {"cpanel": True, "closte": False}
     off = bridge.run("sync")
     why = (
-        "Nothing is changed: the Closte integration is disabled in Ultimate Multisite. "
+        "closte-bridge changes nothing: the Closte integration is disabled in Ultimate Multisite. "
         "Run `closte-bridge integration enable` to enable it.\n"
     )
     assert off.golden == (0, PLAN + why + ONE, "")
@@ -76,7 +76,7 @@ def toggling(bridge: Bridge) -> None:
     assert (off.code, bridge.changes()) == (0, [])
     assert off.err == ""
     assert [note["code"] for note in off.envelope["notes"]] == ["domain-mapping-off"]
-    assert "No changes are made: domain mapping is switched off" in bridge.run("sync").out
+    assert "closte-bridge changes nothing: domain mapping is disabled" in bridge.run("sync").out
     # Who leaves Closte takes the key away, too.
     for fault in ("list-unknown", "key"):
         bridge.sandbox.set_faults(*(() if fault == "key" else (fault,)))
@@ -94,7 +94,7 @@ def toggling(bridge: Bridge) -> None:
     assert listed.err == (
         "Warning: Closte's list could not be read: No API key is configured.\n"
         "It need not be: domain mapping is disabled in Ultimate Multisite.\n"
-        "Nothing is changed: domain mapping is disabled in Ultimate Multisite. "
+        "closte-bridge changes nothing: domain mapping is disabled in Ultimate Multisite. "
         "Enable it in Ultimate Multisite > Settings > Domain Mapping.\n"
     )
     for command, code in ((("adopt", "--yes"), 5), (("integration", "test"), 2)):
@@ -164,7 +164,7 @@ def test_setup_enables_adopts_and_installs_the_shim(bridge: Bridge) -> None:
     took = "Connected to Closte (API key from api_key_file).\n"
     switch = "The Closte integration is disabled. Enable it? [y/n] "
     question = "Adopt this network? [y/n] "
-    aborted = "Error: Aborted.\nNo further changes were made. Run the command again to continue.\n"
+    aborted = "Error: Aborted.\ncloste-bridge made no further changes. Run the command again to continue.\n"
     assert bridge.run_asked("n\n", "setup").golden == (1, hello + took + OFFER, question + aborted)
     assert bridge.multisite.network_option("closte_bridge_owner") is None
     assert not bridge.multisite.network_option("wu_host_integrations_enabled")
@@ -194,7 +194,7 @@ def shim_is_offered_again(bridge: Bridge, start: str, question: str) -> None:
         "It starts a sync whenever a domain changes.\n"
     )
     off = (
-        "Nothing is changed at Closte: the Closte integration is disabled in Ultimate Multisite. "
+        "closte-bridge changes nothing on Closte: the Closte integration is disabled in Ultimate Multisite. "
         "Run `closte-bridge integration enable` to enable it.\n"
     )
     already = "This network is already adopted.\nThe integration stays disabled.\n"

@@ -64,7 +64,7 @@ def test_adoption_plan_sync_and_log_output(bridge: Bridge) -> None:
 
 def before_adoption(bridge: Bridge) -> None:
     assert bridge.run("plan").golden == (0, PLAN + ONE, f"Warning: Read-only: {NOT_ADOPTED}.\n{RUN_ADOPT}\n")
-    nothing = f"Error: No changes were made: {NOT_ADOPTED}.\n{RUN_ADOPT}\n"
+    nothing = f"Error: closte-bridge changes nothing: {NOT_ADOPTED}.\n{RUN_ADOPT}\n"
     assert bridge.run("sync").golden == (7, PLAN + ONE, nothing)
     assert bridge.run("domain", "add", "x.example.org").golden == (
         7, "", f"Error: This network has not been adopted.\n{RUN_ADOPT}\n"
@@ -79,7 +79,7 @@ def adoption(bridge: Bridge) -> None:
     assert bridge.run_asked("n\n", "adopt").golden == (
         1,
         OFFER,
-        f"{question}Error: Aborted.\nNo further changes were made. Run the command again to continue.\n",
+        f"{question}Error: Aborted.\ncloste-bridge made no further changes. Run the command again to continue.\n",
     )
     assert bridge.multisite.network_option("closte_bridge_owner") is None
     # What a person has read is looked at again: no run has to wait while they read.
@@ -318,7 +318,7 @@ def pinning(bridge: Bridge) -> None:
     assert bridge.run("domain", "add", "shop.local").golden == (
         2,
         "",
-        'Error: Cannot add "shop.local": no certificate can be issued for it (under .local).\n'
+        'Error: Could not add "shop.local": no certificate can be issued for it (under .local).\n'
         "Use a public domain name.\n",
     )  # fmt: skip
     assert bridge.changes() == []
@@ -338,7 +338,7 @@ def removing(bridge: Bridge) -> None:
         assert bridge.run("domain", "remove", name, "--yes").golden == (
             1,
             "",
-            f'Error: Cannot remove "{name}": {words}',
+            f'Error: Could not remove "{name}": {words}',
         )
     # One that may not go keeps the others from going as well: it is one wish.
     assert bridge.run("domain", "remove", "legacy.customer.com", "shop.customer.com", "--yes").code == 1

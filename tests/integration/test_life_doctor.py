@@ -109,9 +109,9 @@ SOUND = {
     "snapshot": "Read 2 mappings and 2 sites.",
     "domain-mapping": "Domain mapping is enabled.",
     "integration": "The Closte integration is enabled.",
-    "dns-interval": "New domains are checked every 300 s, older ones less often.",
+    "dns-interval": "closte-bridge checks new domains every 300 s, older ones less often.",
     "orphan-rows": "Every mapping belongs to an existing site.",
-    "conflicts": "No domain is mapped to more than one site.",
+    "conflicts": "No domain is mapped to several sites.",
     "malformed": "Every mapping has a valid domain.",
     "stuck-stages": "No mapping has been stuck in a stage for more than a day.",
     "events": "0 events waiting.",
@@ -285,7 +285,7 @@ def test_targets_disabled_checks_and_disabled_integration(sound: Life) -> None:
     proxied(sound)
     sound.bridge.settings["dns"]["targets"] = [HERE]
     sound.bridge.write_config(checks=True)
-    message = f'"example.net" points to {HERE}. Customers\' domains are compared with `dns.targets`.'
+    message = f'"example.net" points to {HERE}. closte-bridge compares customers\' domains with `dns.targets`.'
     assert findings(sound, 0)["main-domain"] == ("ok", message)
     sound.bridge.write_config(checks=False)
     found = findings(sound, 0)

@@ -31,11 +31,11 @@ STEPS = {
     "to-remove": "Nothing to do. The next sync removes it.",
     "needs-approval": "Run `closte-bridge plan` to review and approve the removal.",
     "unmanaged": "If this domain is not needed, remove it in Closte's dashboard. closte-bridge does not manage it.",
-    "unknown": "Unknown: Closte's domain list could not be read completely. Run `closte-bridge integration test`.",
+    "unknown": "Unknown: Closte's list could not be read completely. Run `closte-bridge integration test`.",
     "gone": "Nothing to do. The next sync removes it from the ledger.",
     "own": "Nothing to do. It is the network's main domain.",
     "kept": "To add it to Closte, run `closte-bridge domain add`. The `keep` setting only prevents removal.",
-    "conflict": "Several sites use this domain. Delete the mapping from all but one.",
+    "conflict": "Several sites use this domain. Delete the mapping from all sites but one.",
     "not-public": "Use a public domain name. No certificate can be issued for this one.",
     "site-gone": "Delete the mapping. Its site no longer exists.",
     "certificate-budget": (
@@ -137,7 +137,7 @@ def test_every_state_has_its_reason_and_its_next_step(world: Life) -> None:
     world.bridge.sandbox.set_faults("list-unknown")
     unread = explained(world, SHOP)
     assert (unread["state"], unread["next_step"]) == ("unknown", STEPS["unknown"])
-    assert unread["closte"] == "unknown (Closte's domain list could not be read), managed"
+    assert unread["closte"] == "unknown (Closte's list could not be read), managed"
     # What Closte never got is not said to need DNS first.
     multisite = world.bridge.multisite
     multisite.add_mappings_sql([("late.example.org", SITE)])
@@ -171,7 +171,7 @@ def test_new_domain_is_not_blocked_and_removed_domain_refers_to_the_log(world: L
     aliases = world.bridge.sandbox.aliases
     world.bridge.sandbox.aliases = aliases - {SHOP}
     added = explained(world, SHOP)
-    assert (added["why"], added["phase"]) == ("just added; not in Closte's domain list yet", "https-ok")
+    assert (added["why"], added["phase"]) == ("just added; not in Closte's list yet", "https-ok")
     world.bridge.sandbox.aliases = aliases
     assert world.run("domain", "add", "legacy.example.org").code == 0
     assert world.run("domain", "remove", "legacy.example.org", "--yes").code == 0
@@ -235,11 +235,11 @@ def test_disabled_integration_is_the_reported_reason(world: Life) -> None:
     why = "the Closte integration is disabled in Ultimate Multisite"
     assert (told["state"], told["next_step"]) == (
         "to-add",
-        f"No changes made: {why}. Run `closte-bridge integration enable` to enable it.",
+        f"closte-bridge changes nothing: {why}. Run `closte-bridge integration enable` to enable it.",
     )
     for command in (("list",), ("get", SHOP), ("explain", SHOP)):
         ran = world.run("domain", *command)
-        assert f"Nothing is changed: {why}. " in ran.out
+        assert f"closte-bridge changes nothing: {why}. " in ran.out
         assert world.run("domain", *command, "--format=json").envelope["notes"][0]["code"] == "integration-off"
 
 

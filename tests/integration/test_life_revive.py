@@ -57,7 +57,7 @@ def test_contested_domain_is_not_offered_for_revival(world: Life) -> None:
     ran = world.run("domain", "revive", SHOP, answer="y\n")
     assert ran.code == 4
     assert "would move" not in ran.out
-    assert ran.err.startswith(f'Error: Could not reactivate "{SHOP}": mapped to several sites (1, 2).\n')
+    assert ran.err.startswith(f'Error: Could not revive "{SHOP}": mapped to several sites (1, 2).\n')
 
 
 def test_mapping_of_another_network_is_not_revived(world: Life) -> None:
@@ -84,4 +84,6 @@ def test_revive_does_not_prompt_without_authority(world: Life) -> None:
     set_option(world.bridge.multisite, "closte_bridge_owner", None)
     ran = world.run("domain", "revive", SHOP, answer="y\n")
     assert (ran.code, ran.out) == (7, "")
-    assert ran.err.startswith("Error: No changes made: WordPress no longer records this installation as the owner.\n")
+    assert ran.err.startswith(
+        "Error: closte-bridge changes nothing: WordPress no longer records this installation as the owner.\n"
+    )

@@ -150,7 +150,7 @@ def test_stage_that_failed_before_adoption_moves_by_command_only(world: Life) ->
     hopeless = world.run("domain", "revive", OTHER, "--yes")
     assert hopeless.code == 4
     assert hopeless.err.startswith(
-        f'Error: Could not reactivate "{OTHER}": its stage stays "failed" (DNS: points-elsewhere, '
+        f'Error: Could not revive "{OTHER}": its stage stays "failed" (DNS: points-elsewhere, '
     )
 
     revived = world.run("domain", "revive", SHOP, OTHER, answer="y\n")

@@ -203,7 +203,10 @@ def test_wait_without_domains_follows_the_added_ones(world: Life) -> None:
         world.bridge.multisite.add_mapping(name, 2)
     ran = world.run("sync", "--wait=1s")
     assert ran.code == 4
-    assert '"late.example.org" does not serve valid HTTPS yet (DNS: points-elsewhere, TLS: no-listener).' in ran.err
+    assert (
+        '"late.example.org" does not serve valid HTTPS yet (DNS: points-elsewhere, certificate: no-listener).'
+        in ran.err
+    )
     assert f'"{SHOP}"' not in ran.err
 
 

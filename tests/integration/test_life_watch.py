@@ -140,7 +140,7 @@ def configs_are_read_again(bridge: Bridge, watch: Watching) -> None:
     assert any(line.startswith("MONOTONIC_USEC=") for line in watch.listen())
     bridge.config.write_text("wildcards: 7\n")
     watch.process.send_signal(signal.SIGHUP)
-    wait_until(lambda: "Reload failed, keeping the old configuration" in watch.said)
+    wait_until(lambda: "Could not reload the config, so closte-bridge keeps the old one" in watch.said)
     bridge.multisite.add_mappings_sql([("new.example.com", 1)])
     wake(bridge)
     wait_until(lambda: "new.example.com" in bridge.aliases)

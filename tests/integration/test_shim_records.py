@@ -231,7 +231,7 @@ def test_older_sites_get_records_by_command_only(older: Bridge) -> None:
     set_option(multisite, "wu_host_integrations_enabled", None)
     idle = older.run("domain", "backfill", "--yes")
     assert (idle.code, idle.err) == (0, "")
-    assert idle.out.startswith("No changes are made: the Closte integration is disabled")
+    assert idle.out.startswith("closte-bridge changes nothing: the Closte integration is disabled")
     # What is created meanwhile is no older site: it gets its record as soon as something may be changed.
     site_without_record(multisite, "new")
     assert wp_calls(older) == 1
@@ -244,7 +244,7 @@ def test_older_sites_get_records_by_command_only(older: Bridge) -> None:
     assert shown.golden == (0, "domain,site,status\none.example.net,2,planned\ntwo.example.net,4,planned\n", "")
     said = '"one.example.net" for site 2.\n"two.example.net" for site 4.\n'
     question = "Create these 2 domain records? [y/n] "
-    aborted = "Error: Aborted.\nNo further changes were made. Run the command again to continue.\n"
+    aborted = "Error: Aborted.\ncloste-bridge made no further changes. Run the command again to continue.\n"
     assert older.run_asked("n\n", "domain", "backfill").golden == (1, said, question + aborted)
     assert multisite.domains() == ["new.example.net"]
     done = older.run_asked("y\n", "domain", "backfill")

@@ -293,6 +293,6 @@ def test_state_folder_inside_the_document_root_is_refused(bridge: Bridge) -> Non
     assert bridge.run("plan").golden == (
         2,
         "",
-        'Error: The state directory "<site>/state" is inside the web root.\n'
-        "Set `state_dir` in the config to a directory outside the web root.\n",
+        'Error: The state folder "<site>/state" is inside the document root.\n'
+        "Set `state_dir` in the config to a folder outside the document root.\n",
     )

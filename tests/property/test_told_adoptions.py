@@ -47,7 +47,7 @@ def test_full_copy_is_not_adopted_without_take_over(tmp_path: Path) -> None:
     assert refused.value.message == (
         "This looks like a staging copy: the main domain differs from the one recorded at adoption "
         '(was "network.org", now "staging.network.org"); '
-        "the state directory was moved from another host or path."
+        "the state folder was moved from another host or folder."
     )
     assert engine_of(world) == first
     offer = adopted(world, take_over=True)

@@ -203,12 +203,12 @@ CASES: dict[str, tuple[Callable[[Life], object], int, dict[str, tuple[str, str]]
     "domain mapping off": (
         _option("wp-ultimo_v2_settings", {"enable_domain_mapping": False, "auto_create_www_subdomain": "never"}),
         1,
-        {"domain-mapping": ("error", "Domain mapping is disabled, so no changes are made on Closte.")},
+        {"domain-mapping": ("error", "Domain mapping is disabled, so closte-bridge changes nothing on Closte.")},
     ),
     "the toggle off": (
         _option("wu_host_integrations_enabled", {"closte": False}),
         1,
-        {"integration": ("error", "The Closte integration is disabled, so no changes are made on Closte.")},
+        {"integration": ("error", "The Closte integration is disabled, so closte-bridge changes nothing on Closte.")},
     ),
     "rows": (
         _all(
@@ -220,7 +220,7 @@ CASES: dict[str, tuple[Callable[[Life], object], int, dict[str, tuple[str, str]]
         0,
         {
             "orphan-rows": ("warning", "1 mapping without an existing site: gone.example.org (id "),
-            "conflicts": ("warning", f"Mapped to more than one site: {SHOP}."),
+            "conflicts": ("warning", f"Mapped to several sites: {SHOP}."),
             "malformed": ("warning", "Invalid domains in mappings: 'not_a_name.example.org'."),
             "stuck-stages": ("warning", "1 mapping stuck in a stage: x.example.org."),
         },
@@ -233,7 +233,7 @@ CASES: dict[str, tuple[Callable[[Life], object], int, dict[str, tuple[str, str]]
     "a database that went back in time": (
         _ahead,
         0,
-        {"snapshot": ("warning", "WordPress could not be read completely: ")},
+        {"snapshot": ("warning", "Could not read WordPress completely: ")},
     ),
     "without sunrise.php": (
         _remove("sunrise.php"),
@@ -277,7 +277,7 @@ CASES: dict[str, tuple[Callable[[Life], object], int, dict[str, tuple[str, str]]
     "the shim disabled, and the built-in provider at work": (
         _all(_with_the_provider, lambda world: world.bridge.multisite.define("CLOSTE_BRIDGE_DISABLE", value=True)),
         0,
-        {"shim": ("warning", "CLOSTE_BRIDGE_DISABLE switches the shim off."), "built-in-provider": _PROVIDER},
+        {"shim": ("warning", "CLOSTE_BRIDGE_DISABLE disables the shim."), "built-in-provider": _PROVIDER},
     ),
     "the shim without a sign of life, and the built-in provider at work": (
         _all(_with_the_provider, _option("closte_bridge_status", None)),
@@ -308,7 +308,7 @@ CASES: dict[str, tuple[Callable[[Life], object], int, dict[str, tuple[str, str]]
     "the shim disabled": (
         lambda world: world.bridge.multisite.define("CLOSTE_BRIDGE_DISABLE", value=True),
         0,
-        {"shim": ("warning", "CLOSTE_BRIDGE_DISABLE switches the shim off.")},
+        {"shim": ("warning", "CLOSTE_BRIDGE_DISABLE disables the shim.")},
     ),
     "the shim is not loaded": (
         lambda world: world.bridge.multisite.add_mu_plugin("aside", _SHIM_ASIDE),

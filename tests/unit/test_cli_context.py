@@ -60,12 +60,12 @@ def test_networks_are_selected_by_option(file: Path) -> None:
         (
             {},
             "which-network",
-            "Select one with --network=<name>: one, two, three. `plan`, `sync` and `doctor` accept --all.",
+            "Select one with `--network=<name>`: one, two, three. `plan`, `sync` and `doctor` accept `--all`.",
         ),
         ({"network": "four"}, "unknown-network", "Networks: one, two, three."),
-        ({"network": "one", "all_networks": True}, "usage", "Omit one of them."),
-        ({"all_networks": True}, "one-network", "Select it with --network=<name>: one, two, three."),
-        ({"all_networks": True, "path": "/x"}, "one-network", "Select one with --network=<name>: one, two, three."),
+        ({"network": "one", "all_networks": True}, "usage", "Remove one of them."),
+        ({"all_networks": True}, "one-network", "Select one with `--network=<name>`: one, two, three."),
+        ({"all_networks": True, "path": "/x"}, "one-network", "Select one with `--network=<name>`: one, two, three."),
     ],
 )
 def test_ambiguous_network_is_an_error_with_a_hint(

@@ -95,7 +95,7 @@ def test_unhealthy_if_a_problem_lasts_longer_than_a_day(tmp_path: Path) -> None:
     assert code == 1
     assert err.splitlines() == [
         f'Error: Network "default" is unhealthy: problem "needs-approval" has persisted since {when(now - 90000)}.',
-        "Run `closte-bridge plan` and check its output.",
+        "Run `closte-bridge plan` and read its output.",
     ]
     assert health(tmp_path, "--max-problem-age=2d")[0] == 0
     # The one that stands for longest is named.

@@ -59,7 +59,7 @@ def test_read_only_run_still_reports_list_warnings() -> None:
     authority = Authority(Mode.READ_ONLY, "owner-gone", "nobody is in charge", "Adopt.")
     words = messages_of(report("a.example.com", observed=partial(), authority=authority))
     assert [(problem.code, problem.message) for problem in words.errors] == [
-        ("owner-gone", "No changes were made: nobody is in charge.")
+        ("owner-gone", "closte-bridge changes nothing: nobody is in charge.")
     ]
     # What `plan` warns of as the standing is the error; the rest is as it was.
     assert [problem.code for problem in words.warnings] == ["list-partial"]

@@ -91,7 +91,7 @@ def test_blocked_change_is_not_promised(authority: Authority) -> None:
     found = known(snapshot, a_list(*ledger.managed), ledger, authority=authority)
     assert [found[name].state for name in ("new.com", "old.com")] == ["to-add", "to-remove"]
     for name in ("new.com", "old.com"):
-        step = f"No changes made: {authority.reason}. {authority.hint}"
+        step = f"closte-bridge changes nothing: {authority.reason}. {authority.hint}"
         assert next_step(found[name], authority) == next_step(found[name], authority, DNS) == step
     assert next_step(found["stay0.com"], authority) == "Nothing to do. The domain is in sync."
     # With the same names and nothing in the way it is as promised.
@@ -119,7 +119,7 @@ LISTS = {"there": a_list(LOST, *FILL), "not there": a_list(*FILL), "unreadable":
 AGREE = "Nothing to do. The domain is in sync."
 ADDS = "Nothing to do. The next sync adds it."
 NOT_ARRIVED = "Closte has not added it yet, and its list cannot be read. Each sync tries to add it."
-NOT_TOLD = "Unknown: Closte's domain list could not be read completely. Run `closte-bridge integration test`."
+NOT_TOLD = "Unknown: Closte's list could not be read completely. Run `closte-bridge integration test`."
 DELETE = "Delete the mapping. Its site no longer exists."
 OTHERS = "Nothing to do here. Its site belongs to another network with its own closte-bridge."
 AFTER_ITS_WAIT = "Nothing to do. A sync removes it after the delay, unless something uses it again."

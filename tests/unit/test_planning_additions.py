@@ -58,7 +58,7 @@ def test_ledger_replaces_an_unreadable_list() -> None:
 
 def test_managed_domain_missing_from_a_partial_list_is_added_again() -> None:
     plan = a_plan(a_snapshot("ours.com", "there.com"), partial("there.com"), a_ledger("ours.com", "there.com"))
-    assert [(c.name, c.cause) for c in plan.changes] == [("ours.com", "missing from Closte's domain list")]
+    assert [(c.name, c.cause) for c in plan.changes] == [("ours.com", "missing from Closte's list")]
 
 
 def test_unclear_attempt_is_repeated() -> None:

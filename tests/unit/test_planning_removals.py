@@ -139,7 +139,7 @@ def test_partial_snapshot_removes_nothing() -> None:
     assert not plan.changes
     kept = holds(plan)
     assert {kept[name] for name in ("event.com", "gone.com", *origins)} == {"snapshot-partial"}
-    assert the_hold(plan, "gone.com").reason == "WordPress was not read completely: 2 of 3 mappings were read"
+    assert the_hold(plan, "gone.com").reason == "WordPress could not be read completely: 2 of 3 mappings were read"
     assert not plan.updates.absences
 
 

@@ -24,7 +24,7 @@ _EXAMPLES = """
 $ closte-bridge adopt
 Network "network.example.com": 3 mapped domains, WordPress in /var/www/html/.
 Closte application: 3 domains, API key from the constant CLOSTE_CLIENT_API_KEY.
-State directory: /var/lib/closte-bridge.
+State folder: /var/lib/closte-bridge.
 2 existing domains on Closte will become managed: one.network.example.com, two.network.example.com.
 Adopt this network? [y/n] y
 Success: closte-bridge now manages "network.example.com" (2 domains adopted).
@@ -52,7 +52,7 @@ def describe(offer: AdoptionOffer, engine: Engine) -> list[str]:
     lines = [
         f'Network "{network.domain}": {mapped}, WordPress in {shown(network.root)}.',
         f"Closte application{app_id}: {listed}, API key from {view.key_source}.",
-        f"State directory: {engine.settings.state_dir}.",
+        f"State folder: {engine.settings.state_dir}.",
     ]
     if offer.owner:
         host, since = offer.owner.host, offer.owner.since

@@ -59,7 +59,7 @@ def backfill(app: App, domains: tuple[str, ...], dry_run: bool) -> Result:
     found = find_candidates(engine, only)
     problems = tuple(_not_missing(found, only))
     if found.authority.mode is Mode.INACTIVE and not dry_run:
-        text = f"No changes are made: {found.authority.reason}. {found.authority.hint}"
+        text = f"closte-bridge changes nothing: {found.authority.reason}. {found.authority.hint}"
         return Result(
             data=[],
             fields=FIELDS,
@@ -114,7 +114,7 @@ def _ask(app: App, missing_records: tuple[MissingRecord, ...]) -> None:
     for missing_record in missing_records[:_SHOWN]:
         app.console.log(f'"{shown(missing_record.domain)}" for site {missing_record.site}.')
     if len(missing_records) > _SHOWN:
-        app.console.log(f"And {len(missing_records) - _SHOWN} more. Use --dry-run to list all.")
+        app.console.log(f"And {len(missing_records) - _SHOWN} more. List all with `--dry-run`.")
     these = (
         "this domain record" if len(missing_records) == 1 else f"these {counted(len(missing_records), 'domain record')}"
     )

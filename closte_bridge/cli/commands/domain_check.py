@@ -38,7 +38,7 @@ points-elsewhere
 _REVIVE = """
 $ closte-bridge domain revive old.customer.com
 The stage of "old.customer.com" will change from "failed" to "done". It may become the primary domain of site 7.
-Reactivate this mapping? [y/n] y
+Revive this mapping? [y/n] y
 
 $ closte-bridge domain revive old.customer.com --yes --quiet
 """
@@ -85,17 +85,17 @@ def check(app: App, domains: tuple[str, ...]) -> Result:
     )
 
 
-@click.command("revive", cls=BridgeCommand, short_help="Reactivate failed mappings.", epilog=_REVIVE)
+@click.command("revive", cls=BridgeCommand, short_help="Revive failed mappings.", epilog=_REVIVE)
 @click.argument("domains", nargs=-1, metavar="<domain>...")
 @format_options(fields=PLAN_FIELDS)
 @global_options
 @pass_app
 def revive(app: App, domains: tuple[str, ...]) -> Result:
-    """Reactivate mappings that Ultimate Multisite marked as failed before adoption.
+    """Revive mappings that Ultimate Multisite marked as failed before adoption.
 
     Also works for domains behind a CDN that blocks the test request. Checks DNS and certificate first, shows what
     will change, and asks. Stage "done" can make a domain the primary domain of its site, which redirects visitors to
-    it. Exits with code 4 if any mapping was not reactivated.
+    it. Exits with code 4 if any mapping was not revived.
     """
     from closte_bridge.engine.run import RunRequest  # noqa: PLC0415 - lazy import
     from closte_bridge.wordpress.stage import Stage  # noqa: PLC0415 - lazy import
@@ -111,7 +111,7 @@ def revive(app: App, domains: tuple[str, ...]) -> Result:
         return Result(exit_code=ExitCode.SOME_FAILED, errors=tuple(problems), fields=PLAN_FIELDS, data=[])
     names = frozenset(change.name for change in moving)
     these = "this mapping" if len(names) == 1 else f"these {counted(len(names), 'mapping')}"
-    app.console.confirm(f"Reactivate {these}?")
+    app.console.confirm(f"Revive {these}?")
     return run_sync(app, RunRequest(only=names, revive=names), failed=tuple(problems), spent=engine.cost)
 
 
@@ -155,7 +155,7 @@ def _rows(snapshot: Snapshot, names: list[str]) -> dict[str, list[Mapping]]:
         if not rows:
             elsewhere = any(name_of(mapping) == name for mapping in snapshot.mappings)
             raise BridgeError(
-                f'Could not reactivate "{name}": it is not mapped '
+                f'Could not revive "{name}": it is not mapped '
                 f"{'to a site in this network' if elsewhere else 'in WordPress'}.",
                 code="not-mapped",
                 hint="Run `closte-bridge domain list` to see all mapped domains.",
@@ -174,7 +174,7 @@ def _stays(checked: DomainCheck, stage: str, held: str | None) -> Problem:
     )
     return Problem(
         code="not-revived",
-        message=f'Could not reactivate "{checked.name}": {reason}.',
+        message=f'Could not revive "{checked.name}": {reason}.',
         domain=checked.name,
         hint=hint,
     )

@@ -171,7 +171,7 @@ def side_messages(report: RunReport) -> SideMessages:
     if plan.observed.readable:
         return found
     if plan.authority.mode is Mode.INACTIVE:
-        text = f"Could not read Closte's domain list: {plan.observed.reason}"
+        text = f"Could not read Closte's list: {plan.observed.reason}"
         unreadable = Problem(code="list-unreadable", message=text, hint=f"This is expected: {plan.authority.reason}.")
         return found._replace(errors=(), warnings=(unreadable, *warnings))
     return found._replace(code=ExitCode.UNREADABLE)
@@ -234,7 +234,7 @@ def _explained(found: DomainFindings, now: float) -> dict[str, object]:
     from closte_bridge.engine.inventory import next_step  # noqa: PLC0415 - lazy import
 
     (known,) = found.known
-    unread = "unknown (Closte's domain list could not be read)"
+    unread = "unknown (Closte's list could not be read)"
     present = {True: "present", False: "not present", None: unread}[known.at_closte]
     until = f" (until {when(known.until)})" if known.until else ""
     # The ledger counts if the list cannot be read, or does not show yet what Closte confirmed.

@@ -26,7 +26,7 @@ Success: Healthy: 1 network.
 
 $ closte-bridge health --max-age=10m; echo $?
 Error: Network "default" is unhealthy: the last successful run was 42 minutes ago.
-Run `closte-bridge sync` and check its output.
+Run `closte-bridge sync` and read its output.
 1
 """
 NOT_ADOPTED = "this network has not been adopted"
@@ -102,7 +102,7 @@ def _read_health(engine: Engine, limit: float, longest: float) -> tuple[dict[str
 
 def _hint(command: str, network: str) -> str:
     which = f" --network={network}" if network else ""
-    return f"Run `closte-bridge {command}{which}` and check its output."
+    return f"Run `closte-bridge {command}{which}` and read its output."
 
 
 @click.command(cls=BridgeCommand, short_help="Check health for monitoring.", epilog=_EXAMPLES)

@@ -49,7 +49,7 @@ Success: Connected to Closte (API key from the constant CLOSTE_CLIENT_API_KEY); 
 
 $ closte-bridge integration test; echo $?
 Error: Closte answered "Invalid API key.".
-Check that the key matches the one in Closte's dashboard.
+Compare the API key with the one in Closte's dashboard.
 1
 """
 _ENABLE = """
@@ -158,13 +158,13 @@ def connection_error(tested: ConnectionTest, settings: Settings) -> BridgeError:
     from closte_bridge.closte.connection import ConnectionState  # noqa: PLC0415 - lazy import
 
     hints = {
-        ConnectionState.KEY_REJECTED: "Check that the key matches the one in Closte's dashboard.",
+        ConnectionState.KEY_REJECTED: "Compare the API key with the one in Closte's dashboard.",
         ConnectionState.UNREACHABLE: f"Check this machine's network and `api_url` ({settings.api_url}).",
     }
     return BridgeError(
         tested.message,
         code=f"connection-{tested.state.value}",
-        hint=hints.get(tested.state, "Check the key and `api_url` in the config."),
+        hint=hints.get(tested.state, "Check the API key and `api_url`."),
         exit_code=ExitCode.UNREADABLE if tested.state is ConnectionState.UNREACHABLE else ExitCode.FAILURE,
     )
 
@@ -174,7 +174,7 @@ def connection_error(tested: ConnectionTest, settings: Settings) -> BridgeError:
 @global_options
 @pass_app
 def test(app: App) -> Result:
-    """Test the API key and read Closte's domain list. Changes nothing.
+    """Test the API key and read Closte's list. Changes nothing.
 
     Exits with code 1 if Closte rejects the key, and with 5 if Closte or its list cannot be read.
     """
@@ -216,7 +216,7 @@ def _list_problems(listing: Listing) -> tuple[tuple[Problem, ...], tuple[Problem
 
     if listing.state is Completeness.UNREADABLE:
         text = f"Closte accepted the API key, but its domain list could not be read: {listing.reason}"
-        hint = "Try again later. Until then, domains are added, but inferred removals wait."
+        hint = "Try again later. Until then, closte-bridge adds domains, but inferred removals wait."
         return (Problem(code="list-unreadable", message=text, hint=hint),), ()
     if listing.state is Completeness.PARTIAL:
         code, hint = "list-partial", "Check the domains in Closte's dashboard."

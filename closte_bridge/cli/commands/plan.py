@@ -75,8 +75,8 @@ def plan(app: App, out: str | None, detailed_exitcode: bool, retry: bool) -> Res
         text = f'Invalid value for "--out": "{out}" is not a file name.'
         raise ConfigError(text, code="usage", hint="Name a file, such as `--out=plan.json`.")
     if target is not None and len(app.settings()) > 1:
-        text = '"--out" supports only one network.'
-        raise ConfigError(text, code="usage", hint="Choose one with `--network=<name>`.")
+        text = '"--out" works on one network at a time.'
+        raise ConfigError(text, code="usage", hint="Select one with `--network=<name>`.")
     outcomes = on_each(app, lambda engine: plan_one(engine, target, retry=retry))
     reports = [o.value for o in outcomes if o.value]
     errors, warnings, remarks = [*problems(outcomes)], [], []

@@ -60,8 +60,8 @@ Network "network.example.com": 1 to add, 0 to remove, 2 in sync, 1 on hold.
 def setup(app: App, take_over: bool) -> Result:
     """Check WordPress and the API key, adopt the network, enable the integration, preview a plan, install the shim.
 
-    Asks before each change. Safe to run again: completed steps are skipped. Nothing is changed on Closte until the
-    first sync; once the shim is installed, the next mapping change triggers one.
+    Asks before each change. Safe to run again: it skips completed steps. closte-bridge changes nothing on Closte until
+    the first sync. Once the shim is installed, the next mapping change triggers a sync.
     """
     from closte_bridge.cli.commands.plan import plan_one  # noqa: PLC0415 - lazy import
     from closte_bridge.engine.keys import find_key  # noqa: PLC0415 - lazy import
@@ -131,7 +131,7 @@ def _offer_integration(app: App, engine: Engine) -> None:
 def _what_next(report: RunReport) -> str:
     authority = report.plan.authority
     if authority.mode is Mode.INACTIVE:
-        return f"No changes will be made on Closte: {authority.reason}. {authority.hint}"
+        return f"closte-bridge changes nothing on Closte: {authority.reason}. {authority.hint}"
     if report.plan.changes or (report.records and report.records.due):
         return "Run `closte-bridge sync` to apply this plan."
     return "Nothing to change now. Next, schedule regular runs: see `closte-bridge watch --help`."

@@ -137,7 +137,7 @@ def run_waiting(app: App, request: RunRequest, timeout: float) -> Result:
         raise ConfigError(
             '"--wait" needs DNS and certificate checks, but `checks: false` disables them.',
             code="wait-without-checks",
-            hint='Drop "--wait", or remove `checks: false` from the config.',
+            hint='Remove "--wait", or remove `checks: false` from the config.',
         )
     deadline = time.monotonic() + timeout
     runs: list[NetworkResult[RunReport]] = []
@@ -199,7 +199,7 @@ def _without_https(one: DomainProgress) -> Problem:
     dns, tls = one.dns or "not checked", one.tls or "not checked"
     return Problem(
         code="no-https",
-        message=f'"{one.name}" does not serve valid HTTPS yet (DNS: {dns}, TLS: {tls}).',
+        message=f'"{one.name}" does not serve valid HTTPS yet (DNS: {dns}, certificate: {tls}).',
         hint=one.advice or "Wait: closte-bridge keeps checking it automatically.",
         domain=one.name,
     )
@@ -208,7 +208,7 @@ def _without_https(one: DomainProgress) -> Problem:
 def _not_waited_for(name: str) -> Problem:
     return Problem(
         code="not-followed",
-        message=f'Cannot wait for "{name}": this network does not use it, or no certificate can be issued for it.',
+        message=f'Could not wait for "{name}": this network does not use it, or no certificate can be issued for it.',
         hint=f"Run `closte-bridge domain explain {name}` for details.",
         domain=name,
     )

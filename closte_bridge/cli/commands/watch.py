@@ -142,9 +142,11 @@ class _Service:
         try:
             self._app.forget_config()
             self._settings = self._app.network()
-            self._app.console.log("Configuration reloaded.")
+            self._app.console.log("Reloaded the config.")
         except BridgeError as error:
-            self._app.console.error(f"Reload failed, keeping the old configuration: {error.message}", error.hint)
+            self._app.console.error(
+                f"Could not reload the config, so closte-bridge keeps the old one: {error.message}", error.hint
+            )
         self._notifier.send(READY="1")
         return self._settings.state_dir
 

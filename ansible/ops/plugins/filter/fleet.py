@@ -69,7 +69,7 @@ def _disabled(topics):
     """Explain why a network has an empty plan if its integration is disabled."""
     status = topics.get("status", {}).get("data") or {}
     off = [words for key, words in SWITCHES.items() if status.get(key) is False]
-    return [f"No changes made: {words} is disabled in Ultimate Multisite." for words in off]
+    return [f"closte-bridge changes nothing: {words} is disabled in Ultimate Multisite." for words in off]
 
 
 def _state(row, topics):
