@@ -87,7 +87,7 @@ class DnsSettings:
     resolvers: tuple[Resolver, ...] = _key(
         "resolver",
         (Resolver("1.1.1.1"), Resolver("8.8.8.8")),
-        "Recursive resolvers, in addition to the authoritative name servers: `8.8.8.8:53`, `[2001:db8::1]:53`.",
+        "Recursive resolvers, in addition to the authoritative nameservers: `8.8.8.8:53`, `[2001:db8::1]:53`.",
     )
     timeout: float = _key("duration", 3.0, "Time limit of one query, which is sent once.")
     concurrency: int = _key("integer", 50, "DNS servers queried in parallel.", bounds=(1, 1000))
