@@ -51,7 +51,7 @@ def _unreadable(path: Path, error: OSError) -> ConfigError:
             reason = "does not exist"
             hint = f"Check `--config` and {VARIABLE}. If neither is set, the config file is optional."
         case IsADirectoryError():
-            reason = "is a directory"
+            reason = "is a folder"
         case PermissionError():
             reason = "is not readable by this user"
             hint = "Run as the file's owner, or make the file readable for this user's group."

@@ -27,7 +27,7 @@ DNS = {
     "behind the same CDN. Only Ultimate Multisite's own test request (2.4.4 and later) shows whether the CDN fetches "
     "from this network. It must succeed before the mapping becomes `done`.",
     DnsCode.ELSEWHERE: "The domain points to another server.",
-    DnsCode.PARTLY: "Some name servers still have old records.",
+    DnsCode.PARTLY: "Some nameservers still have old records.",
     DnsCode.ONE_FAMILY: "Only one of A and AAAA is correct.",
     DnsCode.NXDOMAIN: "The domain does not exist in DNS.",
     DnsCode.NO_ADDRESS: "The domain has no addresses.",

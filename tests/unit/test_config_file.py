@@ -64,7 +64,7 @@ def test_unreadable_file_states_its_reason(tmp_path: Path, monkeypatch: pytest.M
             load_config(path, {})
         return caught.value.message.replace(str(path), "F")
 
-    assert message(tmp_path) == 'The config file "F" is a directory.'
+    assert message(tmp_path) == 'The config file "F" is a folder.'
     assert message(tmp_path / ("x" * 300)).startswith('The config file "F" cannot be read (')
     assert message(Path("a\0b")) == 'The config file "F" does not exist.'
     path = tmp_path / "config.yaml"

@@ -45,8 +45,8 @@ Cost: 2 wp calls (0.82 s), 5 API calls (0.51 s), planning 0.001 s.
 def apply(app: App, file: str) -> Result:
     """Apply a plan file saved by `closte-bridge plan --out`.
 
-    WordPress and Closte are read again first. Changes that are still valid are made, including removals above the
-    limit. Outdated changes are skipped, and the exit code is 3. Nothing outside the plan is changed.
+    Reads WordPress and Closte again first. Makes the changes that still apply, including removals above the limit.
+    If a change no longer applies, skips it and exits with code 3. Changes nothing outside the plan.
     """
     from closte_bridge.engine import planfile  # noqa: PLC0415 - lazy import
     from closte_bridge.engine.run import RunRequest  # noqa: PLC0415 - lazy import

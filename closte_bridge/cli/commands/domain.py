@@ -84,7 +84,7 @@ Success: Removed 1 of 1 domain.
 Cost: 3 wp calls (1.23 s), 3 API calls (0.37 s), planning 0.001 s.
 
 $ closte-bridge domain remove shop.customer.com --yes
-Error: "shop.customer.com" is still mapped in WordPress.
+Error: Could not remove "shop.customer.com": it is still mapped in WordPress.
 Delete the mapping in WordPress; closte-bridge then removes the domain automatically.
 """
 _RELEASE = """
@@ -205,8 +205,8 @@ def add(app: App, domains: tuple[str, ...]) -> Result:
 def remove(app: App, domains: tuple[str, ...]) -> Result:
     """Unpin domains and remove them from Closte.
 
-    Refused if a domain is unmanaged or still used in WordPress or the config. Before a wildcard is removed, every
-    domain that it covers is added individually. Exits with code 3 if a domain must wait.
+    Refuses domains that are unmanaged, or still used in WordPress or the config. Before it removes a wildcard,
+    closte-bridge adds each domain that the wildcard covers. Exits with code 3 if a domain must wait.
     """
     from closte_bridge.engine.pins import request_removal  # noqa: PLC0415 - lazy import
     from closte_bridge.engine.run import RunRequest  # noqa: PLC0415 - lazy import

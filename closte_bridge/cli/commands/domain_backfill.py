@@ -47,7 +47,7 @@ Cost: 3 wp calls (1.52 s), 1 API call (0.12 s), planning 0.001 s.
 def backfill(app: App, domains: tuple[str, ...], dry_run: bool) -> Result:
     """Create missing domain records for existing sites. Lists them first and asks.
 
-    Given domains, only their sites are processed. For sites created after adoption, sync does this automatically.
+    Given domains, processes only their sites. For sites created after adoption, sync does this automatically.
     Skips shared domains, subdirectory sites and sites excluded by a filter. Exits with code 4 if some records could
     not be created.
     """

@@ -81,8 +81,8 @@ def sandbox(  # noqa: PLR0913, PLR0917 - click passes one parameter for each opt
 ) -> None:
     """Run a local mock of Closte's API until SIGTERM or Ctrl-C.
 
-    Prints the URL to use as `api_url`. Nothing is sent to Closte. Read and change faults, aliases and recorded
-    requests while it runs under `/_sandbox/`.
+    Prints the URL to use as `api_url`. Sends nothing to Closte. While it runs, you can read and change faults, aliases
+    and recorded requests under `/_sandbox/`.
     """
     # Imported here: only this command needs a web server.
     from closte_bridge.sandbox.api import ApiTexts  # noqa: PLC0415 - lazy import

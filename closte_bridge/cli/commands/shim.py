@@ -130,11 +130,10 @@ def is_installed(engine: Engine) -> bool:
 @global_options
 @pass_app
 def install(app: App, wake: str) -> Result:
-    """Install or update the shim in WordPress' mu-plugins directory.
+    """Install or update the shim in WordPress' mu-plugins folder.
 
-    The shim stores the paths of closte-bridge, its config and its state directory: reinstall it if they change. Files
-    that closte-bridge did not create are never overwritten. With --ssh, the shim records events, and the next sync
-    picks them up.
+    The shim stores the paths of closte-bridge, its config and its state folder: reinstall it if they change. Never
+    overwrites files that closte-bridge did not create. With --ssh, the shim queues events for the next sync.
     """
     from closte_bridge.shim.problems import of_all  # noqa: PLC0415 - lazy import
 
@@ -192,8 +191,8 @@ def _data(engine: Engine, found: dict[str, Any]) -> dict[str, object]:
 def status(app: App) -> Result:
     """Show whether the shim is installed and active, how it triggers a sync, and how many events wait.
 
-    Also tests that closte-bridge can be started and that events can be stored. The test runs through `wp`; the web
-    server's PHP settings may differ. Exits with code 1 if there is a problem.
+    Also tests whether WordPress can start closte-bridge and store events. The test runs through `wp`: the web server's
+    PHP settings may differ. Exits with code 1 if there is a problem.
     """
     from closte_bridge.engine.triggered import last_run  # noqa: PLC0415 - lazy import
     from closte_bridge.shim import manage  # noqa: PLC0415 - lazy import
@@ -229,8 +228,8 @@ def status(app: App) -> Result:
 def uninstall(app: App, keep_owner: bool) -> Result:
     """Remove the shim, its event table and its options, and re-enable Ultimate Multisite's built-in Closte provider.
 
-    This also gives up ownership of the network; `closte-bridge adopt` takes it back. With --keep-owner, closte-bridge
-    and the built-in provider are both active. The ledger is kept.
+    Also gives up ownership of the network. To take it back, run `closte-bridge adopt`. With --keep-owner, closte-bridge
+    and the built-in provider are both active. The ledger stays.
     """
     from closte_bridge.shim import manage  # noqa: PLC0415 - lazy import
 

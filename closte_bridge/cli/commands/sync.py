@@ -80,9 +80,9 @@ def sync(
 ) -> Result | int:
     """Apply pending changes: add missing domains to Closte and remove stale ones.
 
-    Given domains, only those and their www. variants are changed, and failed ones are retried now. Afterwards,
-    closte-bridge makes the DNS and certificate checks that are due and updates stages in Ultimate Multisite. Exits
-    with code 3 if removals need your approval, and with 4 if some domains failed.
+    Given domains, changes only those and their www. variants, and retries failed ones now. Then makes the DNS and
+    certificate checks that are due, and updates stages in Ultimate Multisite. Exits with code 3 if removals need your
+    approval, and with 4 if some domains failed.
     """
     from closte_bridge.engine.run import RunRequest  # noqa: PLC0415 - lazy import
     from closte_bridge.planning.model import Approval  # noqa: PLC0415 - lazy import

@@ -79,7 +79,7 @@ def _handle_signals(signals: Signals) -> None:
 
 
 class _Service:
-    """The loop with its signals, the service manager and the current configuration."""
+    """The loop with its signals, the service manager and the current config."""
 
     def __init__(self, app: App, interval: float) -> None:
         from closte_bridge.engine.loop import RealWaiter, Signals, WatchLoop  # noqa: PLC0415 - lazy import
@@ -174,8 +174,8 @@ class _Service:
 def watch(app: App, interval: float) -> int:
     """Run continuously: sync when the shim reports a change, when a change on hold is due, and at a fixed interval.
 
-    Designed for systemd: supports sd_notify and the watchdog, stops on SIGTERM and reloads its configuration on
-    SIGHUP. The lock is held only during a run.
+    Designed for systemd: supports sd_notify and the watchdog, stops on SIGTERM and reloads its config on SIGHUP. Holds
+    the lock only during a run.
     """
     # A signal can arrive before the loop begins or while it ends.
     with contextlib.suppress(KeyboardInterrupt):
