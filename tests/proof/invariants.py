@@ -203,11 +203,11 @@ class Watcher:
         """Return why an alias is not the ledger's, by the rules. Raises BrokenError when no rule says so."""
         said = [entry for entry in log if entry["domain"] == name]
         if any(entry["outcome"] == "unclaimed" for entry in said):
-            return "asked for while no list could be believed, and the answer was lost"
+            return "requested while no list was complete, and the answer was lost"
         if any(entry["outcome"] == "already" and entry["action"] == "add" for entry in said):
-            return "there already by Closte's words, while no list could be believed"
+            return "already on Closte according to its answer, while no list was complete"
         if any(entry["domain"] == name and entry["outcome"] in {"done", "already"} for entry in others):
-            return "added by an engine with a copy of the ledger"
+            return "added by an installation with a copy of the ledger"
         scene = self.added_in.get(name, "the beginning")
         raise BrokenError(f'Nobody claims "{name}", of {scene}, and no rule says why: {said}')
 
