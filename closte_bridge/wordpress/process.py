@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
 # Ultimate Multisite's sunrise.php loads even with --skip-plugins. It then finds its plugin missing and records it as
-# inactive (seen in 2.14.2): mapped domains would not be served until the next request to the network's own domain.
+# inactive (seen in 2.14.2): mapped domains would not be served until the next request to the network's main domain.
 _LEAVE_SUNRISE_ALONE = (
     "WP_CLI::add_wp_hook( 'init', "
     "function () { remove_action( 'init', array( 'WP_Ultimo\\Sunrise', 'maybe_tap_on_init' ) ); }, 0 );"

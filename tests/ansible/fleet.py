@@ -60,7 +60,7 @@ class Network:
 
     @property
     def aliases(self) -> set[str]:
-        """What is at Closte besides the network's own domain."""
+        """What is at Closte besides the network's main domain."""
         return self.sandbox.aliases - {self.multisite.main_domain}
 
     def expect(self, *aliases: str) -> None:

@@ -92,8 +92,8 @@ def toggling(bridge: Bridge) -> None:
     listed = bridge.run("domain", "list", "--field=closte")
     assert (listed.code, {*listed.out.split()}) == (0, {"unknown"})
     assert listed.err == (
-        "Warning: Closte's list could not be read: No API key is configured.\n"
-        "It need not be: domain mapping is disabled in Ultimate Multisite.\n"
+        "Warning: Could not read Closte's list: No API key is configured.\n"
+        "This is expected: domain mapping is disabled in Ultimate Multisite.\n"
         "closte-bridge changes nothing: domain mapping is disabled in Ultimate Multisite. "
         "Enable it in Ultimate Multisite > Settings > Domain Mapping.\n"
     )

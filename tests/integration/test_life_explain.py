@@ -188,7 +188,7 @@ def each_has_its_reason(found: dict[str, dict[str, Any]]) -> None:
     assert found[SHOP]["closte"] == "present, managed"
     assert found["stranger.example.org"]["wordpress"] == "not mapped"
     assert found["lost.example.org"]["wordpress"] == 'mapped to site 77, which does not exist, stage "done"'
-    assert found["example.net"]["wordpress"] == "the network's own domain"
+    assert found["example.net"]["wordpress"] == "the network's main domain"
     assert found["both.example.org"]["why"] == "mapped to several sites (1, 2)"
     assert found["orphan.example.org"]["why"] == "mapped to site 77, which does not exist"
     assert found["intranet.local"]["why"] == "no certificate can be issued: under .local"
@@ -274,7 +274,10 @@ def test_www_form_waits_for_its_dns(world: Life) -> None:
     world.sync()
     told = explained(world, f"www.{SHOP}")
     assert told["why"] == f'waiting for DNS to point to the same address as "{SHOP}"'
-    assert told["next_step"] == f"Add A with {HERE} for www.{SHOP} in the zone example.org: it does not exist."
+    assert told["next_step"] == (
+        f"Add an A record for www.{SHOP} with the value {HERE} in the DNS settings of example.org. "
+        "The domain does not exist in DNS."
+    )
     assert f'"www.{SHOP}" does not exist in the DNS.' in told["evidence"]
     # Where nobody looks at DNS, only the rule itself can be said.
     world.bridge.write_config(checks=False)
@@ -356,7 +359,7 @@ def test_stage_that_stays_has_its_reason(world: Life) -> None:
     world.certificates.issue(SHOP)
     world.bridge.multisite.add_mapping(SHOP, SITE)
     world.write(SHOP, active=0)
-    assert "the stage stays: this mapping is disabled in Ultimate Multisite" in explained(world, SHOP)["why"]
+    assert "stage unchanged: this mapping is disabled in Ultimate Multisite" in explained(world, SHOP)["why"]
 
 
 def test_endless_check_falls_back_to_the_last_verdict(world: Life, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -81,7 +81,7 @@ def a_snapshot(
 
 
 def a_list(*names: str, state: Completeness = Completeness.COMPLETE) -> Observed:
-    """Return what Closte's list said; the network's own domain is always in it."""
+    """Return what Closte's list said; the network's main domain is always in it."""
     if state is Completeness.UNREADABLE:
         return Observed(state, frozenset(), "the answer was garbage")
     reason = "" if state is Completeness.COMPLETE else "some entries were odd"

@@ -82,7 +82,7 @@ def test_list_lacking_more_than_a_tenth_of_managed_aliases_is_partial(
 def test_more_than_a_few_missing_aliases_are_lost(managed: int, lacking: int, lost: int) -> None:
     observed = assess_list(listing(MAIN, *names(managed - lacking)), MAIN, a_ledger(*names(managed)))
     assert len(observed.lost) == lost
-    # A list without the network's own domain is not whole, and proves no loss.
+    # A list without the network's main domain is not whole, and proves no loss.
     assert not assess_list(listing(*names(managed - lacking)), MAIN, a_ledger(*names(managed))).lost
 
 
