@@ -162,7 +162,7 @@ def _key(observed: Observed, ledger: LedgerState, installation: Installation) ->
         return Authority(Mode.FULL, rebind=True)
     return _read_only(
         WRONG_KEY,
-        "the API key changed, and its domain list does not match the previous application",
+        "the API key changed, and its list does not match the previous application",
         "Restore the old key, or run `closte-bridge adopt` to accept the new one.",
     )
 

@@ -192,7 +192,7 @@ def test_new_key_is_accepted_for_the_same_application_only(bridge: Bridge) -> No
     # Of another application: it is not. Its names are left alone.
     bridge.write_key("a-key-of-another-application")
     bridge.sandbox.aliases = {"somebody.example.com", *OURS[:5]}
-    reason = "the API key changed, and its domain list does not match the previous application"
+    reason = "the API key changed, and its list does not match the previous application"
     hint = "Restore the old key, or run `closte-bridge adopt` to accept the new one."
     ran = bridge.run("sync", "--format=json")
     assert (ran.code, ran.codes) == (7, ["identity-key"])

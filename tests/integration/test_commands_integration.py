@@ -137,7 +137,7 @@ def connecting(bridge: Bridge) -> None:
         for argv in (("integration", "test"), ("sync",), ("adopt", "--yes")):
             refused = bridge.run(*argv, "--format=json")
             assert (refused.code, refused.codes) == (5, ["list-unreadable"]), argv
-            assert "Closte accepts the key" in refused.envelope["errors"][0]["message"]
+            assert "Closte accepts the API key" in refused.envelope["errors"][0]["message"]
         findings = {row["check"]: row["status"] for row in bridge.run("doctor", "--format=json").envelope["data"]}
         assert (findings["connection"], findings["list"]) == ("ok", "warning")
     good_url = bridge.settings["api_url"]

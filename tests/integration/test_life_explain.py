@@ -278,13 +278,13 @@ def test_www_form_waits_for_its_dns(world: Life) -> None:
         f"Add an A record for www.{SHOP} with the value {HERE} in the DNS settings of example.org. "
         "The domain does not exist in DNS."
     )
-    assert f'"www.{SHOP}" does not exist in the DNS.' in told["evidence"]
+    assert f'"www.{SHOP}" does not exist in DNS (NXDOMAIN).' in told["evidence"]
     # Where nobody looks at DNS, only the rule itself can be said.
     world.bridge.write_config(checks=False)
     other = "other.example.org"
     world.bridge.multisite.add_mapping(other, SITE)
     told = explained(world, f"www.{other}")
-    assert (told["checked"], told["evidence"]) == ("not yet", [])
+    assert (told["checked"], told["evidence"]) == ("not checked yet", [])
     assert told["next_step"] == STEPS["www-unproven"].format(name=f"www.{other}", base=other)
 
 

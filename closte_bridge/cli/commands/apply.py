@@ -16,7 +16,7 @@ from closte_bridge.cli.syncing import run_sync
 _EXAMPLES = """
 $ closte-bridge plan --out=plan.json --quiet
 Network "network.example.com": 0 to add, 0 to remove, 3 in sync, 1 on hold, 4 need approval.
-  ~+ www.shop.customer.com  on hold: waiting for DNS: must point to the same address as "shop.customer.com"
+  ~+ www.shop.customer.com  on hold: waiting for DNS to point to the same address as "shop.customer.com"
   !  a.example.org          needs approval: the limit is 3 inferred removals per 24 hours, with 0 removed and 4 pending
   !  b.example.org          needs approval: the limit is 3 inferred removals per 24 hours, with 0 removed and 4 pending
   !  c.example.org          needs approval: the limit is 3 inferred removals per 24 hours, with 0 removed and 4 pending
@@ -30,7 +30,7 @@ Network "network.example.com": 0 to add, 4 to remove, 3 in sync, 1 on hold.
   -  b.example.org          no longer in WordPress
   -  c.example.org          no longer in WordPress
   -  d.example.org          no longer in WordPress
-  ~+ www.shop.customer.com  on hold: waiting for DNS: must point to the same address as "shop.customer.com"
+  ~+ www.shop.customer.com  on hold: waiting for DNS to point to the same address as "shop.customer.com"
 Applied the plan created at 2026-02-03T10:15:00+00:00.
 Success: Removed 4 of 4 domains.
 Cost: 2 wp calls (0.82 s), 5 API calls (0.51 s), planning 0.001 s.

@@ -37,7 +37,7 @@ Phase: blocked since 2026-02-03T10:15:00+00:00
 Checked: 2026-02-03T10:15:00+00:00: DNS unknown, certificate not checked; next check 2026-02-03T10:20:00+00:00
 Now: "www.shop.customer.com" could not be checked.
 Now: It is unknown where it should point: the network's main domain could not be resolved.
-Why: waiting for DNS: must point to the same address as "shop.customer.com"
+Why: waiting for DNS to point to the same address as "shop.customer.com"
 Next step: Check this machine's internet connection, then the domain's nameservers. No DNS server gave a usable answer.
 
 $ closte-bridge domain explain shop.customer.com --field=closte

@@ -215,7 +215,7 @@ def _list_problems(listing: Listing) -> tuple[tuple[Problem, ...], tuple[Problem
     from closte_bridge.closte.listing import Completeness  # noqa: PLC0415 - lazy import
 
     if listing.state is Completeness.UNREADABLE:
-        text = f"Closte accepted the API key, but its domain list could not be read: {listing.reason}"
+        text = f"Closte accepted the API key, but its list could not be read: {listing.reason}"
         hint = "Try again later. Until then, closte-bridge adds domains, but inferred removals wait."
         return (Problem(code="list-unreadable", message=text, hint=hint),), ()
     if listing.state is Completeness.PARTIAL:

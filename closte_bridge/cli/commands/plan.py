@@ -23,7 +23,7 @@ _EXAMPLES = """
 $ closte-bridge plan
 Network "network.example.com": 1 to add, 0 to remove, 2 in sync, 1 on hold.
   +  shop.customer.com      mapped to site 4
-  ~+ www.shop.customer.com  on hold: waiting for DNS: must point to the same address as "shop.customer.com"
+  ~+ www.shop.customer.com  on hold: waiting for DNS to point to the same address as "shop.customer.com"
 Cost: 1 wp call (0.41 s), 1 API call (0.12 s), planning 0.001 s.
 
 $ closte-bridge plan --quiet --format=ids --detailed-exitcode; echo $?

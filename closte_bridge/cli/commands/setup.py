@@ -35,7 +35,7 @@ Adopt this network? [y/n] y
 The Closte integration is disabled. Enable it? [y/n] y
 Network "network.example.com": 1 to add, 0 to remove, 2 in sync, 1 on hold.
   +  shop.customer.com      mapped to site 4
-  ~+ www.shop.customer.com  on hold: waiting for DNS: must point to the same address as "shop.customer.com"
+  ~+ www.shop.customer.com  on hold: waiting for DNS to point to the same address as "shop.customer.com"
 Install the shim (a must-use plugin that triggers a sync when domains change)? [y/n] y
 Installed the shim … in /var/www/html/wp-content/mu-plugins. It starts a sync whenever a domain changes.
 Success: Set up "network.example.com" (2 domains adopted).
@@ -44,7 +44,7 @@ Run `closte-bridge sync` to apply this plan.
 $ closte-bridge setup --take-over --yes --quiet
 Network "network.example.com": 1 to add, 0 to remove, 2 in sync, 1 on hold.
   +  shop.customer.com      mapped to site 4
-  ~+ www.shop.customer.com  on hold: waiting for DNS: must point to the same address as "shop.customer.com"
+  ~+ www.shop.customer.com  on hold: waiting for DNS to point to the same address as "shop.customer.com"
 """
 
 

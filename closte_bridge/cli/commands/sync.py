@@ -21,7 +21,7 @@ _EXAMPLES = """
 $ closte-bridge sync
 Network "network.example.com": 1 to add, 0 to remove, 2 in sync, 1 on hold.
   +  shop.customer.com      mapped to site 4
-  ~+ www.shop.customer.com  on hold: waiting for DNS: must point to the same address as "shop.customer.com"
+  ~+ www.shop.customer.com  on hold: waiting for DNS to point to the same address as "shop.customer.com"
 Checked 4 domains: 0 with valid HTTPS.
 Success: Added 1 of 1 domain.
 Cost: 2 wp calls (0.82 s), 2 API calls (0.25 s), planning 0.001 s.
