@@ -1,4 +1,4 @@
-"""Fixtures for every test: real WordPress networks, canned ones, a private MariaDB server, a private SSH server."""
+"""Fixtures for all tests: real and fake WordPress networks, a private MariaDB server and a private SSH server."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ SIGNALS = (signal.SIGTERM, signal.SIGINT, signal.SIGHUP, signal.SIGALRM)
 
 @pytest.fixture(scope="session")
 def parts(shared_folder: Path) -> Parts:
-    """Where PHP, WordPress, WP-CLI and the SQLite driver are; a missing one fails the test."""
+    """Return the paths of PHP, WordPress, WP-CLI and the SQLite driver; fail the test if one is missing."""
     keep_compiled(shared_folder / "php")
     try:
         return find_parts()
@@ -42,21 +42,21 @@ def parts(shared_folder: Path) -> Parts:
 
 @pytest.fixture(scope="session")
 def shared_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A folder that all workers of this test session share."""
+    """Return a folder that all workers of this test session share."""
     base = tmp_path_factory.getbasetemp()
     return base.parent if "PYTEST_XDIST_WORKER" in os.environ else base
 
 
 @pytest.fixture(scope="session")
 def multisite_template(shared_folder: Path, parts: Parts) -> Multisite:
-    """The network on SQLite that every test gets a copy of: built once, by whoever comes first."""
+    """Return the SQLite network that each test copies; the first worker that needs it builds it."""
     path = shared_folder / "template"
     database = sqlite_database(path)
     with (shared_folder / "template.lock").open("w") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
         done = shared_folder / "template.done"
         if not done.exists():
-            # What a worker that failed may have left.
+            # A worker that failed may have left files.
             for leftover in (path, path.with_name("template-home")):
                 shutil.rmtree(leftover, ignore_errors=True)
             build_template(path, parts, database)
@@ -66,7 +66,7 @@ def multisite_template(shared_folder: Path, parts: Parts) -> Multisite:
 
 @pytest.fixture
 def new_multisite(multisite_template: Multisite, tmp_path: Path) -> Callable[[str], Multisite]:
-    """Makes fresh networks on SQLite: give it a name for the folder."""
+    """Return a function that creates a new SQLite network in a folder of the given name."""
 
     def make(name: str) -> Multisite:
         path = tmp_path / name
@@ -77,27 +77,27 @@ def new_multisite(multisite_template: Multisite, tmp_path: Path) -> Callable[[st
 
 @pytest.fixture
 def multisite(new_multisite: Callable[[str], Multisite]) -> Multisite:
-    """A fresh network on SQLite with Ultimate Multisite and the main site only."""
+    """Return a new SQLite network with Ultimate Multisite and only the main site."""
     return new_multisite("wordpress")
 
 
 @pytest.fixture(scope="session")
 def mariadb() -> Iterator[MariaServer]:
-    """A private MariaDB server, ended after the tests."""
+    """Yield a private MariaDB server; stop it after the tests."""
     with short_folder() as folder, server_or_fail(mariadb_server(folder / "m")) as server:
         yield server
 
 
 @pytest.fixture(scope="session")
 def mariadb_template(mariadb: MariaServer, tmp_path_factory: pytest.TempPathFactory, parts: Parts) -> Multisite:
-    """The network on MariaDB that every test gets a copy of."""
+    """Return the MariaDB network that each test copies."""
     path = tmp_path_factory.mktemp("mariadb") / "template"
     return build_template(path, parts, mariadb.create_database("template"))
 
 
 @pytest.fixture
 def multisite_mariadb(mariadb: MariaServer, mariadb_template: Multisite, tmp_path: Path) -> Iterator[Multisite]:
-    """A fresh network on MariaDB with Ultimate Multisite and the main site only."""
+    """Yield a new MariaDB network with Ultimate Multisite and only the main site."""
     name = f"test_{uuid.uuid4().hex}"
     source = mariadb_template.database
     assert isinstance(source, MariaDatabase)
@@ -108,14 +108,14 @@ def multisite_mariadb(mariadb: MariaServer, mariadb_template: Multisite, tmp_pat
 
 @pytest.fixture(scope="session")
 def sshd(parts: Parts) -> Iterator[SshServer]:
-    """A private SSH server on loopback for `wp --ssh`, ended after the tests."""
+    """Yield a private SSH server on loopback for `wp --ssh`; stop it after the tests."""
     with short_folder() as folder, server_or_fail(ssh_server(folder / "ssh", parts)) as server:
         yield server
 
 
 @pytest.fixture(scope="session")
 def document(multisite_template: Multisite, shared_folder: Path) -> dict[str, Any]:
-    """What a real network answers: read once a session, and canned."""
+    """Return the snapshot of a real network for the fake ones; read it once a session and store it in a file."""
     kept = shared_folder / "document.json"
     with (shared_folder / "document.lock").open("w") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
@@ -127,7 +127,7 @@ def document(multisite_template: Multisite, shared_folder: Path) -> dict[str, An
 
 @pytest.fixture(autouse=True)
 def _signals_as_before() -> Iterator[None]:
-    """What the program does to this process's signals, when a test runs it in here, ends with the test."""
+    """Restore the signal handlers and the timer after a test that runs the program in this process."""
     before = {number: signal.getsignal(number) for number in SIGNALS}
     yield
     signal.setitimer(signal.ITIMER_REAL, 0)
@@ -137,14 +137,17 @@ def _signals_as_before() -> Iterator[None]:
 
 @pytest.fixture
 def quick_folder() -> Iterator[Path]:
-    """A folder in memory where there is such a thing."""
+    """Yield a folder in memory if the system supports that."""
     with in_memory() as folder:
         yield folder
 
 
 @pytest.fixture
 def make_world(quick_folder: Path, document: dict[str, Any]) -> Iterator[Callable[..., World]]:
-    """Makes worlds: give each a name and what is mapped and at Closte already; they end with the test."""
+    """Yield a function that creates a world: a fake WordPress and a fake Closte, both with the domains in `mapped`.
+
+    Each world of a test needs a name of its own. All of them end with the test.
+    """
     worlds: list[World] = []
 
     def make(name: str = "world", mapped: Sequence[str] = (), **more: Any) -> World:  # noqa: ANN401 - see new_world
@@ -160,19 +163,19 @@ def make_world(quick_folder: Path, document: dict[str, Any]) -> Iterator[Callabl
 
 @pytest.fixture(scope="session")
 def driver() -> Iterator[Driver]:
-    """Runs commands in forks of a process that has loaded the program already."""
+    """Yield a driver that runs commands in forks of a process with the program already loaded."""
     running = Driver()
     yield running
     running.end()
 
 
 def pytest_configure() -> None:
-    """Let tests interrupt what they start: a runner in the background hands an ignored SIGINT down to all."""
+    """Restore the default SIGINT handler: child processes inherit an ignored SIGINT from a background test runner."""
     signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
-# In CI the same examples every time; elsewhere new ones, to find what nobody thought of. Before any test module is
-# imported, because that is when a test takes its settings. Slowness is the machine's.
+# CI repeats the same examples; other runs generate new ones, to find more bugs. Load the profile before pytest imports
+# a test module, because each test reads its settings at import. The checks for slowness are off: the machine causes it.
 settings.register_profile(
     "ours", derandomize=bool(os.environ.get("CI")), deadline=None, suppress_health_check=[HealthCheck.too_slow]
 )

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
 @pytest.fixture
 def environ(tmp_path: Path) -> Mapping[str, str]:
-    """An environment for the program, with nothing of the developer's own."""
+    """Return the environment for the program, without the developer's own variables."""
     kept = {
         name: value for name, value in os.environ.items() if name in {"PATH", "PYTHONPATH"} or name.startswith("COV")
     }
@@ -37,13 +37,13 @@ def environ(tmp_path: Path) -> Mapping[str, str]:
 
 @pytest.fixture
 def run(tmp_path: Path, environ: Mapping[str, str]) -> Run:
-    """Runs the program as users do."""
+    """Return a function that runs the program as users do."""
     return runner(tmp_path, environ, "-m", "closte_bridge")
 
 
 @pytest.fixture
 def write(tmp_path: Path) -> Write:
-    """Writes a config."""
+    """Return a function that writes a config file."""
 
     def make(text: str) -> Path:
         path = tmp_path / "config.yaml"
@@ -55,12 +55,12 @@ def write(tmp_path: Path) -> Write:
 
 @pytest.fixture
 def folder(tmp_path: Path) -> Path:
-    """Where a state folder can be made."""
+    """Return the path for a new state folder."""
     return tmp_path / "state"
 
 
 @pytest.fixture
 def ledger(folder: Path) -> Iterator[Ledger]:
-    """An empty ledger in the state folder."""
+    """Yield an empty ledger in the state folder."""
     with opened(folder) as ledger:
         yield ledger

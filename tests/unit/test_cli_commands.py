@@ -1,4 +1,4 @@
-"""What holds for every command that is in the table."""
+"""Tests of the rules for every command in the command table."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 
 OURS = ("config", "completion", "man")
 
-# The release of Ultimate Multisite that examples name.
+# The Ultimate Multisite release that the examples name.
 PLUGIN = "2.14.2"
 
 every_command = pytest.mark.parametrize("name", table.COMMANDS)
@@ -73,7 +73,7 @@ def test_command_has_all_common_options(name: str) -> None:
         assert isinstance(command, BridgeCommand | BridgeGroup), full_name
         assert sum(isinstance(param, GlobalOption) for param in command.params) == 12, full_name
         is_group = isinstance(command, click.Group)
-        # `watch` gives no answer: it goes on.
+        # `watch` returns no result: it runs until it is stopped.
         answers = not is_group and name != "watch"
         assert not answers or any("--format" in param.opts for param in command.params), full_name
         assert command.short_help, full_name
@@ -134,7 +134,7 @@ def test_global_options_may_stand_anywhere_and_the_last_wins(tmp_path: Path) -> 
     assert value("wp.path", "--path=/a", "config", "--path=/b", "show") == "/b"
     assert value("wp.path", "--path=/a", "config", "show", "--path", "/c") == "/c"
     assert value("wp.path", "--path=/a", "config", "show") == "/a"
-    # Accepted as in WP-CLI, before and after the command.
+    # Accepted for WP-CLI compatibility, before and after the command.
     assert value("wp.path", "--skip-plugins", "config", "show", "--skip-plugins=a,b") == ""
     assert value("wp.alias", "--quiet", "@prod", "config", "show") == "'@prod"
     assert value("wp.allow_root", "config", "--allow-root", "show") == "true"

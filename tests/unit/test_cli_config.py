@@ -1,4 +1,4 @@
-"""`closte-bridge config`, run as users do, compared with all that comes out."""
+"""Tests of `closte-bridge config`: run it as users do and compare the complete output."""
 
 from __future__ import annotations
 

@@ -213,7 +213,7 @@ def test_closed_streams_are_tolerated() -> None:
 
 
 def test_wait_message_names_what_is_awaited() -> None:
-    """On a terminal alone, and only while there is something."""
+    """The console shows it on a terminal only, and only while the program waits for something."""
     asked = threading.Event()
     waits = iter(["WordPress", "", "Closte's list"])
 

@@ -39,7 +39,7 @@ def refusal(made: App) -> ConfigError:
 
 
 def test_home_folder_in_the_config_path_is_expanded(file: Path) -> None:
-    """A shell expands it in `--config ~/x`, and not in `--config=~/x`."""
+    """A shell expands `~` in `--config ~/x` but not in `--config=~/x`."""
     made = app(file, config="~/config.yaml", network="one")
     made.environ = {"HOME": str(file.parent)}
     assert made.network().source == file

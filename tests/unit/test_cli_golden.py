@@ -1,4 +1,4 @@
-"""Run the program as users do, and compare all that comes out."""
+"""Tests of the complete output: run the program as users do."""
 
 from __future__ import annotations
 
@@ -127,7 +127,7 @@ NO_FILE = "Check `--config` and CLOSTE_BRIDGE_CONFIG. If neither is set, the con
 def test_argument_errors_have_hints(run: Run, argv: list[str], error: str, hint: str | None) -> None:
     text = f"Error: {error}\n" + (f"{hint}\n" if hint else "")
     assert run(*argv) == Answer(2, "", text)
-    # The same as JSON, where `--format` can be added: not twice, not as a value, not to a noun alone.
+    # Repeat it as JSON unless `--format` is already there, would become the value of `--path`, or follows a bare group.
     if not any(word.startswith("--format") for word in argv) and argv[-1] != "--path" and argv != ["config"]:
         answer = run("--quiet", *argv, "--format=json")
         document = json.loads(answer.out)

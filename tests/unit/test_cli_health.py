@@ -58,7 +58,7 @@ def test_unhealthy_if_the_last_success_is_too_old(tmp_path: Path) -> None:
 
 
 def test_last_error_of_watch_is_shown_while_healthy(tmp_path: Path) -> None:
-    """One failed run turns nothing red; who has just started the service wants to know of it."""
+    """One failed run does not make a network unhealthy, but the person who started the service needs the error."""
     adopted(tmp_path, last_success=repr(time.time() - 60))
     last_error.note(tmp_path / "state", BridgeError("It failed.", code="database", hint="Mend it."), time.time())
     code, out, _ = health(tmp_path, "--format=json")
@@ -68,9 +68,9 @@ def test_last_error_of_watch_is_shown_while_healthy(tmp_path: Path) -> None:
 
 
 def test_unhealthy_while_a_run_hangs(tmp_path: Path) -> None:
-    """A check, or anything else, that never ends: the success before it is recent, and the lock has been held for long.
+    """A run that never ends holds the lock for too long, even if the last success is recent.
 
-    The monitor asks for more than the run may take.
+    `--max-age` is the limit for both.
     """
     adopted(tmp_path, last_success=repr(time.time() - 60))
     with lock.held(tmp_path / "state", "watch"):
@@ -98,7 +98,7 @@ def test_unhealthy_if_a_problem_lasts_longer_than_a_day(tmp_path: Path) -> None:
         "Run `closte-bridge plan` and read its output.",
     ]
     assert health(tmp_path, "--max-problem-age=2d")[0] == 0
-    # The one that stands for longest is named.
+    # The error names the oldest problem.
     assert '"needs-approval"' in health(tmp_path, "--max-problem-age=30s")[2]
 
 
@@ -131,7 +131,7 @@ def test_json_format_returns_rows(tmp_path: Path) -> None:
 
 
 def test_run_without_changes_counts_as_the_last_run(tmp_path: Path) -> None:
-    """Once adopted, the clock's own mark is there; runs that may change nothing never move it."""
+    """After adoption the ledger has `last_run`. Runs that may not change anything update only `last_try`."""
     for marks, last in (
         ({"last_run": "1000.0"}, "1970-01-01T00:16:40+00:00"),
         ({"last_run": "1000.0", "last_try": "2000.0"}, "1970-01-01T00:33:20+00:00"),

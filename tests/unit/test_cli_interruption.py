@@ -1,4 +1,4 @@
-"""What signal handlers may do: nothing that a second signal could find half done."""
+"""Tests of the signal handlers: a second signal must never find the work of a handler half done."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ NUMBERS = (signal.SIGTERM, signal.SIGINT, signal.SIGHUP, signal.SIGALRM)
 def _as_before(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     before = {number: signal.getsignal(number) for number in NUMBERS}
     monkeypatch.setattr(signal, "setitimer", lambda *_: (0.0, 0.0))
-    # Others hang functions on the collection of garbage, and none of them is to be struck.
+    # Other libraries run functions during garbage collection; the test must not interrupt those.
     gc.disable()
     yield
     gc.enable()
@@ -38,10 +38,13 @@ def _as_before(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
 
 
 def struck_at(line: int, first: Callable[[], None], second: Callable[[], None]) -> bool:
-    """Run `first`, with `second` in the middle of its n-th line or of what that calls; return whether both ended."""
+    """Run `first` and call `second` at the n-th executed line; return whether both ended.
+
+    `line` is n. Lines in functions that `first` calls count too.
+    """
     lines = 0
 
-    def trace(frame: FrameType, event: str, _: object) -> Any:  # noqa: ANN401 - as sys.settrace has it
+    def trace(frame: FrameType, event: str, _: object) -> Any:  # noqa: ANN401 - the type that sys.settrace declares
         nonlocal lines
         if event == "line":
             lines += 1
@@ -60,7 +63,7 @@ def struck_at(line: int, first: Callable[[], None], second: Callable[[], None]) 
         finally:
             sys.settrace(None)
 
-    # A handler that waits for itself would keep the tests, too.
+    # A handler that waits for itself would also block the tests.
     thread = threading.Thread(target=strike, daemon=True)
     thread.start()
     thread.join(5)
@@ -103,7 +106,7 @@ def test_simultaneous_signals_are_one_interruption(monkeypatch: pytest.MonkeyPat
         handler_of(signal.SIGTERM)()
     now += 0.5
     handler_of(signal.SIGINT)()
-    # Somebody insists.
+    # A signal more than a second later interrupts again.
     now += 1.0
     with pytest.raises(Interrupted):
         handler_of(signal.SIGINT)()

@@ -1,4 +1,4 @@
-"""The manual as data, and the man page."""
+"""Tests of the man page and of the data behind it."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ REQUESTS = {".TH", ".SH", ".SS", ".PP", ".TP", ".RS", ".RE", ".nf", ".fi"}
 
 
 def plain(text: str) -> str:
-    """Return what a reader sees of a piece of roff."""
+    """Return the roff text as a reader sees it."""
     return re.sub(r"\\f[BP]|\\&", "", text).replace("\\-", "-").replace("\\e", "\\")
 
 

@@ -1,4 +1,4 @@
-"""A job on several networks: what one comes to is told, and does not touch the others."""
+"""Tests of jobs on several networks: the program reports each result, and no failure affects another network."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ NAMES = [f"n{number}" for number in range(8)]
 
 @pytest.fixture
 def app(tmp_path: Path) -> App:
-    """All of eight networks are meant."""
+    """Return an app that selects all of eight networks."""
     path = tmp_path / "config.yaml"
     path.write_text(f"state_dir: {tmp_path}/state\nnetworks: {{{', '.join(f'{name}: {{}}' for name in NAMES)}}}\n")
     made = App(Console(io.StringIO(), io.StringIO(), io.StringIO(), environ={}), {"HOME": str(tmp_path)})
@@ -51,7 +51,7 @@ def test_unexpected_error_stops_only_its_own_network(app: App) -> None:
     assert problem.code == "internal-error"
     assert problem.message == "n0: Internal error (RuntimeError)."
     assert exit_code(outcomes, lambda _: ExitCode.OK) is ExitCode.FAILURE
-    # Where it came from can be seen, its own words cannot.
+    # The debug output shows the location of the error but not its message.
     assert isinstance(app.console.stderr, io.StringIO)
     shown = app.console.stderr.getvalue()
     assert "Debug (traceback): " in shown
@@ -132,7 +132,7 @@ def test_needs_approval_outranks_a_lock(app: App) -> None:
 
 
 def test_quiet_sync_hides_locks_only(app: App, monkeypatch: pytest.MonkeyPatch) -> None:
-    """A letter from cron about a run that met another one is no news; the other network's failure is."""
+    """Cron mails all output: a locked network is not worth a mail, but the failure of another network is."""
 
     def sync_one(engine: Engine, *_: object, **__: object) -> None:
         if engine.settings.name == "n0":

@@ -1,4 +1,4 @@
-"""`wp` is started before the program is loaded, when it is plain which one: and it counts only if that was right."""
+"""Tests of the pre-start of `wp`: closte-bridge uses it only if the guessed command line is correct."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ PLAIN = "wp: {command: [php, ~/wp.phar], path: site, allow_root: true}"
 
 @pytest.fixture
 def environ(tmp_path: Path) -> dict[str, str]:
-    """An environment whose home, and so whose usual place of a configuration, is `tmp_path`."""
+    """Return an environment whose home folder, and so whose default config location, is `tmp_path`."""
     return {"HOME": str(tmp_path), "XDG_CONFIG_HOME": str(tmp_path), "PATH": os.environ["PATH"]}
 
 
@@ -125,7 +125,7 @@ def test_prestart_is_used_for_the_identical_command_line_only(tmp_path: Path) ->
 
 @pytest.mark.parametrize("argv", [["sync", "--no-such-option=1"], ["sync", "--quiet", "-x"], ["plan", "*"]])
 def test_failed_command_leaves_no_prestarted_wp(tmp_path: Path, argv: list[str]) -> None:
-    """The first two get none; the third is refused for its argument while its `wp` runs."""
+    """The first two commands pre-start no `wp`; the third fails on its argument while its `wp` runs."""
     wp = write_script(tmp_path / "wp", f"echo $$ >{tmp_path}/pid; exec sleep 600")
     config = configure(tmp_path, f"wp: {{command: [{wp}]}}\nstate_dir: {tmp_path}/state\nunknown: 1")
     done = subprocess.run(

@@ -1,4 +1,4 @@
-"""What users meet whatever the command does: questions, refusals, crashes, signals, closed and full outputs."""
+"""Tests of the behaviour that all commands share: prompts, errors, crashes, signals, closed and full outputs."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from tests.support.program import Answer, Run, runner
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-# Commands that do what the real ones must be safe against, put into the table of the real program.
+# Probe commands in the command table of the real program; they cause the events that real commands must survive.
 PROBE = """
 import sys, threading, time
 import click
@@ -132,7 +132,7 @@ def test_crash_in_a_thread_or_logger_hides_its_text(probe: Run) -> None:
 def test_interruption_is_reported_with_exit_code_130(
     tmp_path: Path, environ: Mapping[str, str], number: signal.Signals, as_json: bool, command: str
 ) -> None:
-    # As a module: there Python ends by the signal itself when it went by unnoticed for a moment.
+    # Run it as a module: CPython then ends with the signal if the interruption was unhandled for a moment.
     (tmp_path / "probe.py").write_text(PROBE)
     argv = [sys.executable, "-m", "probe", command, *(["--format=json"] if as_json else [])]
     pipe = subprocess.PIPE
@@ -185,7 +185,7 @@ def test_terminal_gets_prompts_and_boxed_tables(tmp_path: Path, environ: Mapping
             while select.select([managed], [], [], 30)[0]:
                 try:
                     seen += os.read(managed, 65536)
-                except OSError:  # how Linux says that the other side is closed
+                except OSError:  # Linux reports a closed other side this way
                     break
         os.close(managed)
         return process.returncode, seen.replace(b"\r\n", b"\n")

@@ -70,7 +70,7 @@ def test_each_exit_code_has_a_status() -> None:
 
 
 def test_porcelain_lists_the_requested_changes_only() -> None:
-    """A mapping whose stage moved beside it is not what was added."""
+    """A mapping whose stage changed in the same run is not an added domain."""
     rows = [
         {"domain": "record.example", "change": "record", "status": "done"},
         {"domain": "new.example", "change": "add", "status": "done"},

@@ -1,4 +1,4 @@
-"""`sync --wait` over rounds that nobody had to make: what the first one came to is not forgotten over the others."""
+"""Tests of `sync --wait` with fake runs: later runs must not hide the result of the first one."""
 
 from __future__ import annotations
 
@@ -43,7 +43,7 @@ def looked(name: str, *, has_https: bool) -> DomainCheck:
 
 @dataclass
 class Rounds:
-    """The rounds to come, one after the other; the last one is repeated. `asked` are the requests for them."""
+    """Fake runs in order; the last one repeats. `asked` holds the request for each run."""
 
     folder: Path
     rounds: list[RunReport] = field(default_factory=list)
@@ -62,13 +62,13 @@ class Rounds:
         return self.passed
 
     def run(self, *argv: str, settings: str = "") -> dict[str, Any]:
-        """Run `sync --wait` over them, and return its document."""
+        """Run `sync --wait` on the fake runs and return its JSON document."""
         document = json.loads(self.said("--format=json", *argv, settings=settings))
         assert isinstance(document, dict)
         return document
 
     def said(self, *argv: str, settings: str = "") -> str:
-        """Run `sync --wait` over them, and return what stands on the screen."""
+        """Run `sync --wait` on the fake runs and return the output."""
         config = self.folder / "config.yaml"
         config.write_text(f"state_dir: {self.folder}/state\n{settings}")
         out = io.StringIO()
@@ -98,7 +98,7 @@ def a_round(
     stages: Collection[StageChange] = (),
     authority: Authority = FULL,
 ) -> RunReport:
-    """Return the report of a run that added all it could but for those that `failed`."""
+    """Return the report of a run that made all planned changes except those to the `failed` domains."""
     snapshot, observed = a_snapshot(*mapped), a_list(*there)
     ledger = a_ledger(*managed, evidence={name: told() for name in DOOMED if name in managed})
     view = Observation(snapshot, Listing(Completeness.COMPLETE, ""), observed, ledger, authority, None, "", None, 0.0)
@@ -148,13 +148,13 @@ def test_failure_of_the_first_run_counts_until_it_is_resolved(rounds: Rounds) ->
     document = rounds.run()
     assert (document["exit_code"], [error["code"] for error in document["errors"]]) == (4, ["add-failed", "incomplete"])
     assert document["errors"][1]["message"] == "Added 2 of 3 domains; 1 failed."
-    # The one that is waited for failed at first, and a later round added it.
+    # The first run failed to add the awaited domain, and a later run added it.
     later = a_round(checked=NOW, only=[LATE], there=[BAD, GOOD])
     rounds.rounds = [a_round(checked=NOT_YET[1:], failed=[LATE]), later]
     document = rounds.run()
     assert (document["exit_code"], document["errors"]) == (0, [])
     assert statuses(document)["add", LATE] == "done"
-    # Or Closte's list shows it by now: the answer was lost.
+    # Closte's list now shows the domain: Closte added it, but the response was lost.
     later = a_round(checked=NOW, only=[LATE], there=[LATE, BAD, GOOD])
     rounds.rounds = [a_round(checked=NOT_YET[1:], failed=[LATE]), later]
     document = rounds.run()
@@ -183,7 +183,7 @@ def test_changes_and_failures_of_later_rounds_are_reported(rounds: Rounds) -> No
 
 
 def test_unfollowed_domain_is_not_awaited(rounds: Rounds) -> None:
-    """A stranger's name at Closte, and one that is only ours still."""
+    """One domain on Closte is unmanaged; the other is managed but no longer mapped."""
     rounds.rounds = [a_round(there=["foreign.example.com", "left.example.com"], managed=["left.example.com"])]
     document = rounds.run("foreign.example.com", "left.example.com")
     assert (rounds.passed, len(rounds.asked)) == (0, 1)

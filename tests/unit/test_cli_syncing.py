@@ -1,4 +1,4 @@
-"""What is said of a sync, made from reports of runs that nobody had to make."""
+"""Tests of the messages about a sync, with fake run reports."""
 
 from __future__ import annotations
 
@@ -35,8 +35,8 @@ if TYPE_CHECKING:
     from closte_bridge.engine.observation import Observation
 
 
-def report(*mapped: str, applied: Applied | None = None, **plan: Any) -> RunReport:  # noqa: ANN401 - any option of the plan
-    """Return the report of a run over these mapped names, none of which is at Closte unless `observed` says so."""
+def report(*mapped: str, applied: Applied | None = None, **plan: Any) -> RunReport:  # noqa: ANN401 - any option of a_plan
+    """Return the report of a run over these mapped domains. Only those in `observed` are on Closte already."""
     observed = plan.pop("observed", a_list())
     made = a_plan(a_snapshot(*mapped), observed, a_ledger(), **plan)
     view = SimpleNamespace(listing=SimpleNamespace(key_rejected=False), snapshot=a_snapshot())
@@ -61,12 +61,12 @@ def test_read_only_run_still_reports_list_warnings() -> None:
     assert [(problem.code, problem.message) for problem in words.errors] == [
         ("owner-gone", "closte-bridge changes nothing: nobody is in charge.")
     ]
-    # What `plan` warns of as the standing is the error; the rest is as it was.
+    # `plan` warns about the missing authority, `sync` fails with it; the other warnings are the same.
     assert [problem.code for problem in words.warnings] == ["list-partial"]
 
 
 def test_domain_that_was_not_revived_is_an_error() -> None:
-    """Between what was said beforehand and the run, anything can have happened."""
+    """WordPress, DNS or the certificate can change between the announcement and the run."""
     names = ["moved.test", "refused.test", "changed.test", "held.test", "unseen.test"]
     verified = CheckResults(
         moved=[
@@ -77,13 +77,13 @@ def test_domain_that_was_not_revived_is_an_error() -> None:
         stages=StagePlan((), (StageHold("held.test", "switched-off", "somebody has switched it off"),)),
     )
     ran = replace(report(applied=Applied()), verified=verified)
-    # One that Ultimate Multisite refused has an error of its own.
+    # A stage that Ultimate Multisite rejected has its own error.
     assert [(problem.code, problem.message) for problem in not_revived(ran, names)] == [
         ("not-revived", 'Could not revive "changed.test": its stage changed in WordPress during the run.'),
         ("not-revived", 'Could not revive "held.test": somebody has switched it off.'),
         ("not-revived", 'Could not revive "unseen.test": its DNS or certificate is not valid now.'),
     ]
-    # Where nothing may be changed that is said once.
+    # A run that may not change anything has a single error for that.
     assert not_revived(report(applied=None), names) == []
 
 
@@ -102,7 +102,7 @@ def breaks(*_: object, **__: object) -> None:
 def test_failed_notification_is_a_warning_with_the_failure(
     tmp_path: Path, failure: Callable[..., None], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """What should have told of it, and failed, is told of beside it: of one network or of several."""
+    """closte-bridge reports the failed notification next to the failure itself, for one network or several."""
     monkeypatch.setattr("closte_bridge.engine.run.sync", failure)
     path = tmp_path / "config.yaml"
     opened(tmp_path / "state").close()
@@ -122,7 +122,7 @@ def test_failed_notification_is_a_warning_with_the_failure(
 
 
 def test_requested_stop_causes_no_notification(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """As one that was interrupted itself: whoever did that knows."""
+    """As after an interruption, closte-bridge does not notify: the person who stopped the run knows."""
     ran = report("a.example.com", applied=Applied(stopped="The run was stopped."))
     assert ran.applied
     ran.applied.not_begun += ran.plan.changes
@@ -144,7 +144,7 @@ def test_watch_reports_a_failed_notification() -> None:
 
 
 def run(*argv: str) -> dict[str, Any]:
-    """Run the program in this process, and return its document."""
+    """Run the program in this process and return its JSON document."""
     out = io.StringIO()
     main.run(argv, console=Console(io.StringIO(), out, io.StringIO(), environ={}), environ={"HOME": "/nonexistent"})
     document = json.loads(out.getvalue())

@@ -29,7 +29,7 @@ NAME = "shop.example.org"
 
 def client(sandbox: Sandbox, **options: object) -> ClosteClient:
     settings: dict[str, object] = {"rate_limit": 10_000.0, "sleep": lambda _: None, **options}
-    return ClosteClient(sandbox.url, KEY, **settings)  # type: ignore[arg-type]  # options differ in type
+    return ClosteClient(sandbox.url, KEY, **settings)  # type: ignore[arg-type]  # the options have different types
 
 
 @pytest.fixture
@@ -105,7 +105,7 @@ def test_permanent_faults_end_after_their_attempts(
         outcome = closte.add(NAME)
         assert (outcome.kind, outcome.attempts) == (kind, attempts)
         assert closte.list_aliases().state is Completeness.UNREADABLE
-        # What does not change is not tried in vain, and a redirect is not followed.
+        # The client does not repeat a request if that cannot help, and it does not follow a redirect.
         assert [request.call for request in sandbox.requests] == ["add"] * attempts + ["list"] * attempts
 
 
@@ -117,7 +117,7 @@ def test_refusal_after_a_lost_answer_is_unclear(call: str) -> None:
             outcome = closte.add(NAME) if call == "add" else closte.delete(NAME)
             assert (outcome.kind, outcome.attempts) == (OutcomeKind.UNCLEAR, 2)
             assert "Nope." in outcome.message
-            # Without the lost answer the same words are a clear no.
+            # Without the lost response, the same error is a definite failure.
             assert (closte.add(NAME) if call == "add" else closte.delete(NAME)).kind is OutcomeKind.FAILED
 
 
@@ -130,7 +130,7 @@ def test_rejected_key_after_a_lost_answer_is_marked_in_doubt(call: str) -> None:
         outcome = closte.add(NAME) if call == "add" else closte.delete(NAME)
         assert (outcome.kind, outcome.attempts, outcome.in_doubt) == (OutcomeKind.KEY_REJECTED, 2, True)
         assert (NAME in sandbox.aliases) is (call == "add")
-        # Without the lost answer there is no doubt.
+        # Without the lost response, the outcome is not in doubt.
         outcome = closte.add(NAME) if call == "add" else closte.delete(NAME)
         assert (outcome.kind, outcome.in_doubt) == (OutcomeKind.KEY_REJECTED, False)
 
@@ -291,7 +291,7 @@ class TestRun:
             assert reason == "The run was stopped."
             assert sorted(seen) == sorted(pulled)
             assert len(pulled) < 10
-            # The client is good for more.
+            # The client still works after the stop.
             assert closte.add(NAME).kind is OutcomeKind.DONE
 
     def test_stop_request_ends_a_pause(self, sandbox: Sandbox) -> None:
@@ -304,7 +304,7 @@ class TestRun:
             pauses += 1
             return pauses > 3
 
-        # With the client's real sleeping: the pause of 50 s that the server asks for is cut short.
+        # Use the client's real sleep function: the stop must shorten the pause of 50 s that the sandbox asks for.
         sandbox.behaviour = SandboxOptions(retry_after="50")
         with ClosteClient(sandbox.url, KEY, rate_limit=1000) as closte:
             closte.run([("add", NAME)], lambda *change: outcomes.append(change[2]), should_stop)
@@ -374,7 +374,7 @@ class TestRun:
                 ended.set()
 
         def clock() -> float:
-            # The pause is over, too, once the last answer is there.
+            # The last response also ends the pause.
             return 7200.0 * (OutcomeKind.DONE in seen)
 
         sandbox.pick = late  # type: ignore[method-assign]
@@ -385,7 +385,7 @@ class TestRun:
 
     @pytest.mark.parametrize("fault", ["drip", "slow", "503"])
     def test_outage_ends_the_run_within_its_time_limit(self, fault: str) -> None:
-        # A drip takes 8 s for one answer, and each pause asks for more than there is time.
+        # A dripping response takes 8 s, and each requested pause is longer than the time limit.
         behaviour = SandboxOptions(drip=0.2, slow=8.0, retry_after="5")
         names = [f"site-{number}.example.org" for number in range(20)]
         outcomes: list[Outcome] = []
@@ -430,7 +430,7 @@ class TestRun:
             assert time.monotonic() - began < 2.8
             assert closte.run([("add", NAME)], lambda *_: None) == ""
             assert NAME in sandbox.aliases
-            # And when all patience is gone, one more list is tried for.
+            # After all patience is used up, the client still requests the list once more.
             closte._patience._unanswered = 4.0
             calls = closte.stats.calls
             closte.list_aliases()
@@ -472,7 +472,7 @@ def test_refuses_an_empty_key(sandbox: Sandbox, key: str) -> None:
 
 
 class Late:
-    """A clock that goes on by `step` seconds with each pause, and no other way."""
+    """A clock that advances only during a pause, by `step` seconds more than the pause."""
 
     def __init__(self, step: float = 0.0) -> None:
         self.now, self.step = 0.0, step
@@ -485,7 +485,7 @@ class Late:
 
 
 class TestBeginWithin:
-    """What a change rests on may be out of date: none is begun or repeated later than it may be."""
+    """Tests of `begin_within`: the client begins or repeats no change after that time, as its data may be outdated."""
 
     def test_late_repeat_is_not_sent(self) -> None:
         time = Late()
@@ -495,7 +495,7 @@ class TestBeginWithin:
                 ended: list[Outcome] = []
                 why = closte.run([("remove", NAME)], lambda *found: ended.append(found[2]), begin_within=5.0)
             assert [(outcome.kind, outcome.attempts) for outcome in ended] == [(OutcomeKind.FAILED, 1)]
-            assert why == "Closte is rate-limiting requests (retry after 25 s)."  # what is left of it
+            assert why == "Closte is rate-limiting requests (retry after 25 s)."  # 30 s minus the 5 s that passed
             assert NAME in sandbox.aliases
             assert len(sandbox.requests) == 1
         assert time.now <= 5.0
@@ -517,7 +517,7 @@ class TestBeginWithin:
                 ended: list[tuple[str, int]] = []
                 changes = iter([("add", name) for name in names])
                 why = closte.run(
-                    changes,  # type: ignore[arg-type]  # a literal
+                    changes,  # type: ignore[arg-type]  # "add" is a literal
                     lambda _, name, outcome: ended.append((name, outcome.attempts)),
                     begin_within=5.0,
                 )
@@ -525,5 +525,5 @@ class TestBeginWithin:
             assert why == ""
             assert 0 < len(sent) < len(names)
             assert sandbox.aliases == {APP_DOMAIN, *sent}
-            # Those behind stay with whoever has them.
+            # The changes that follow stay in the iterator.
             assert len([*changes]) >= len(names) - len(ended) - 1

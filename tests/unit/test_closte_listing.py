@@ -168,7 +168,7 @@ NAMES = st.builds(
 
 @given(st.lists(NAMES, max_size=8))
 def test_strings_and_objects_give_the_same_names(names: list[str]) -> None:
-    # Whether or not the quick look at plain lists is enough, the result is that of the slow one.
+    # The fast parser for plain lists and the slow parser give the same result.
     expected = frozenset(name.lower() for name in names)
     assert parse(names).names == expected
     assert parse([{"domain": name} for name in names]).names == expected

@@ -9,7 +9,7 @@ from closte_bridge.closte.rate_limit import RateLimiter, retry_after
 
 @dataclass
 class Time:
-    """A clock that only sleeping moves."""
+    """A clock that advances only during a sleep."""
 
     now: float = 1000.0
     slept: list[float] = field(default_factory=list)
@@ -43,9 +43,9 @@ def test_slow_caller_loses_no_slot() -> None:
     pace = limiter(time, rate=100)
     for _ in range(100):
         pace.acquire()
-        time.now += 0.008  # work that takes nearly a whole slot
+        time.now += 0.008  # the work takes almost a whole slot
         if len(time.slept) % 10 == 0:
-            time.now += 0.02  # and now and then more than that
+            time.now += 0.02  # and sometimes longer than a slot
     assert time.now - 1000 == pytest.approx(1.0, abs=0.05)
 
 
@@ -117,7 +117,7 @@ def test_sleeping_caller_respects_a_new_pause() -> None:
             pace.slow_down(0, 30)
         return False
 
-    pace._wait = wait  # the moment between two threads cannot be had otherwise
+    pace._wait = wait  # the only way to test the moment between two threads
     pace.acquire()
     assert time.now >= 1030
 

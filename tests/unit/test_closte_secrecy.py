@@ -1,4 +1,4 @@
-"""The key never gets out: not in a message, an exception, a repr, a log or on a stream."""
+"""Tests that the API key never appears in a message, an exception, a repr, a log or a stream."""
 
 from __future__ import annotations
 
@@ -23,13 +23,13 @@ if TYPE_CHECKING:
 
 
 def hunt(*places: object) -> None:
-    """Fail when the key shows anywhere, in whichever spelling."""
+    """Fail if any of the places contains the key, in any encoding."""
     assert not found("\n".join(map(str, places)))
 
 
 @pytest.fixture
 def loud(caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch) -> pytest.LogCaptureFixture:
-    """Everything that talks, at its loudest."""
+    """Return the log capture, with all HTTP libraries at their most verbose level."""
     caplog.set_level(logging.DEBUG)
     for name in list(logging.root.manager.loggerDict):
         if name.startswith(("urllib3", "requests")):
@@ -65,7 +65,7 @@ def test_key_is_hidden_in_every_fault(
 
 
 def test_leak_detection_finds_what_the_libraries_log(loud: pytest.LogCaptureFixture) -> None:
-    # Without the precautions urllib3 does log the key: otherwise the test above would prove nothing.
+    # Without protection urllib3 logs the key. If it did not, the test above would prove nothing.
     with Sandbox() as sandbox:
         requests.get(f"{sandbox.url}/getdomains", params={"apikey": KEY}, timeout=5).close()
     with pytest.raises(AssertionError):

@@ -32,7 +32,7 @@ DONE = {"success": True}
 
 def client(url: str, **options: object) -> ClosteClient:
     settings: dict[str, object] = {"retries": 0, "rate_limit": 10_000.0, **options}
-    return ClosteClient(url, KEY, **settings)  # type: ignore[arg-type]  # options differ in type
+    return ClosteClient(url, KEY, **settings)  # type: ignore[arg-type]  # the options have different types
 
 
 class TestUrl:
@@ -316,7 +316,7 @@ class TestTls:
             def drip() -> None:
                 line, _ = listener.accept()
                 with line, suppress(OSError):
-                    # The head of a record of 16 KiB, and then its bytes one by one.
+                    # Send the header of a 16 KiB record, then its bytes one by one.
                     line.sendall(b"\x16\x03\x03\x40\x00")
                     while not over.wait(0.05):
                         line.sendall(b"\x02")

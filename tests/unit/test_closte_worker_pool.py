@@ -57,7 +57,7 @@ def test_task_source_exception_does_not_wait_for_running_work() -> None:
 
     with pytest.raises(LookupError):
         workers(work).run(tasks(), lambda *_: None)
-    # Had it waited, the event would have been the only way out.
+    # If `run` had waited, only this event could have ended the work.
     assert not over.is_set()
     over.set()
 

@@ -1,4 +1,4 @@
-"""Which file counts, and why one cannot be read."""
+"""Tests of the choice of the config file and of the errors when it cannot be read."""
 
 from __future__ import annotations
 

@@ -28,7 +28,7 @@ def refusal(path: Path, environ: dict[str, str] | None = None) -> str:
         read_key_file(path, environ or {})
     error = caught.value
     assert error.code == "key-file"
-    # Neither the error nor anything chained to it may carry the content.
+    # Neither the error nor any chained exception may contain the content.
     everything = "".join(traceback.format_exception(error)) + repr(error.__context__) + error.hint
     assert "SECRET" not in everything
     return error.message.replace(str(path), "F")
@@ -84,7 +84,7 @@ def test_refuses_an_unreadable_or_special_file(tmp_path: Path, monkeypatch: pyte
 
 
 def test_hint_for_a_provisioned_network_keeps_the_key_with_root(tmp_path: Path) -> None:
-    """To hand its file over to the site's user would end with a key that the site can change."""
+    """If the site's user owned the key file, the site could change the key."""
     (tmp_path / ".by-ansible").touch()
     with pytest.raises(ConfigError) as caught:
         read_key_file(tmp_path / "keys" / "shop", {})
@@ -112,7 +112,7 @@ def test_first_configured_key_source_is_used(tmp_path: Path) -> None:
         return found.reveal()
 
     assert key() == "file"
-    # systemd sets the folder for other credentials too.
+    # systemd also sets CREDENTIALS_DIRECTORY for other credentials.
     environ["CREDENTIALS_DIRECTORY"] = str(tmp_path / "credentials")
     assert key() == "file"
     key_file(tmp_path / "credentials/closte-api-key", b"credential")

@@ -1,4 +1,4 @@
-"""From the file to the settings of each network."""
+"""Tests of loading the config file into the settings of each network."""
 
 from __future__ import annotations
 
@@ -86,7 +86,7 @@ on_problem: [mail, -s, "a problem"]
 
 
 def everything_read(path: Path) -> Settings:
-    """Return what comes of `EVERY_KEY` in the file `path`."""
+    """Return the settings that `EVERY_KEY` gives in the file `path`."""
     return Settings(
         source=path,
         api_url="http://127.0.0.1:8080/api",
@@ -139,7 +139,7 @@ networks:
     config = load_config(path, {"HOME": "/h", "STATE_DIRECTORY": "/s:/t"})
     one, two, three = config.networks.values()
     assert [*config.networks] == ["one", "two", "three"] == [one.name, two.name, three.name]
-    # Over SSH the path is one of the other machine, and stays as written.
+    # With SSH the path is on the other machine, so closte-bridge does not change it.
     assert one.wp == WpSettings(path="rel", timeout=7, ssh="u@h")
     assert two.wp == WpSettings(path="/a", timeout=5)
     assert (one.keep, two.keep) == ((), ("example.org",))

@@ -1,4 +1,4 @@
-"""What is wrong in a file is told, each thing with its line and without its value."""
+"""Tests of the config errors: each names its line and does not quote the value."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Numbers stand with their nouns in the right form, everywhere."""
+"""Tests that every count in the messages uses the correct form of its noun."""
 
 from __future__ import annotations
 
@@ -13,19 +13,19 @@ NOUNS = (
     "aliases|answers|attempts|bytes|changes|checks|days|domains|entries|events|files|hours|lines|mappings|minutes|"
     "names|networks|records|removals|requests|rows|runs|seconds|servers|sites|snapshots|stages|times|tries"
 )
-# A value in an f-string, and right behind it a noun that fits any number but one; or an "s" that is hung on.
+# A value in an f-string directly before a plural noun, or an "s" that the code appends.
 GLUED = re.compile(rf"""\}} (?:more )?(?:{NOUNS})\b|(?:''|"") if [^\n}}]* == 1 else|["']s["'] (?:if|\*)""")
-# Where the number is never one, or the noun is no count's.
+# Exceptions: the number is never one, or the noun does not belong to a count.
 MEANT = {
-    "aliases that are ours",  # two at least are missing then
-    "times in a row",  # five at least
+    "aliases that are ours",  # at least two are missing
+    "times in a row",  # at least five
     "answers: {_what(a)}",  # a verb
-    "answers.",  # likewise
+    "answers.",  # also a verb
     "checks passed",  # of all checks
-    "domains {several}",  # one has another sentence
-    "domain records?",  # likewise
-    "networks.",  # likewise
-    "seconds'",  # a time that is configured
+    "domains {several}",  # one domain has another sentence
+    "domain records?",  # one has another sentence too
+    "networks.",  # one has another sentence too
+    "seconds'",  # a configured time
 }
 
 

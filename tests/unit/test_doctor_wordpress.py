@@ -1,4 +1,4 @@
-"""What `doctor` says of rows, of which some are another network's."""
+"""Test of the `doctor` checks of mappings when some belong to another network."""
 
 from __future__ import annotations
 

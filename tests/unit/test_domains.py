@@ -72,7 +72,7 @@ def test_every_domain_has_one_normal_form(raw: str, name: str) -> None:
         ("a-.com", "not a host name"),
         ("a" * 64 + ".com", "not a host name"),
         ("example.com:8080", "not a host name"),
-        # Letters that hexadecimal digits are made of, too.
+        # Labels of hexadecimal digits, as in an IPv6 address.
         ("cafe.de:8080", "not a host name"),
         ("add.de:80", "not a host name"),
         ("[cafe.de]:80", "not a host name"),
@@ -124,7 +124,7 @@ def test_other_spellings_are_not_normal(name: str) -> None:
         ("foo.example.c0m", "there is no top-level domain .c0m"),
         ("*.customer.con", "there is no top-level domain .con"),
         ("a.xn--zzzzzz", "there is no top-level domain .xn--zzzzzz"),
-        # Known only by rules of several labels, and in another script.
+        # The list has only rules of several labels for .ck, and it spells the next two in their own script.
         ("shop.com.ck", None),
         ("xn--e1afmkfd.xn--p1ai", None),
         ("xn--fiqs8s.xn--fiqs8s", None),
@@ -142,13 +142,13 @@ def test_many_domains_are_classified_like_one() -> None:
 
 
 def test_every_top_level_domain_of_the_library_is_known() -> None:
-    """Its list is read here, much faster than the library reads it."""
+    """closte-bridge parses the list file of the library itself, which is much faster."""
     known = PublicSuffixList(only_icann=True, accept_unknown=False)
     rules = [line for line in Path(PSLFILE).read_text(encoding="utf-8").splitlines() if line and line[:2] != "//"]
     tlds = {normalise(f"a.{rule.rpartition('.')[2]}")[2:] for rule in rules}
     assert len(tlds) > 1000
     assert [tld for tld in tlds if known.publicsuffix(f"a.b.{tld}") and not is_top_level_domain(tld)] == []
-    # The library does not tell it apart from an unknown one: it has rules for names below it alone.
+    # The library treats `za` like an unknown domain: its list has only rules for domains below `za`.
     assert is_top_level_domain("za")
     assert [tld for tld in ("con", "c0m", "", "//", "xn--", "xn--a-") if is_top_level_domain(tld)] == []
 
@@ -273,7 +273,7 @@ def test_foreign_text_is_shown_on_one_line(text: str, harmless: str) -> None:
         ("co.uk", True),
         ("com", True),
         ("example.co.uk", False),
-        # Somebody's own, although others have names under it.
+        # One owner has this domain, although others have domains under it.
         ("github.io", False),
         ("example.com", False),
         ("example.no-such-tld", False),
