@@ -1,4 +1,4 @@
-"""Documents that are nearly right: what attackers, broken plugins and cut lines make of good ones."""
+"""Nearly valid documents, as attackers, broken plugins and cut lines produce them."""
 
 from __future__ import annotations
 
@@ -55,7 +55,7 @@ def _changed(document: Any, path: Path, change: Callable[[Any, str | int], None]
         if not isinstance(parent, dict | list):
             return document
         try:
-            parent = parent[step]  # type: ignore[index]  # a path of this very document, unless it was changed before
+            parent = parent[step]  # type: ignore[index]  # a path of this document, unless an earlier change replaced a part
         except (LookupError, TypeError):
             return document
     with contextlib.suppress(LookupError, TypeError):
@@ -65,7 +65,7 @@ def _changed(document: Any, path: Path, change: Callable[[Any, str | int], None]
 
 @st.composite
 def mutated(draw: st.DrawFn, good: dict[str, Any]) -> Any:  # noqa: ANN401 - JSON
-    """Return `good` with up to four of its parts replaced by something odd, left out, or doubled."""
+    """Return `good` with up to four parts replaced by odd values, removed or duplicated."""
     document = copy.deepcopy(good)
     paths = [path for path in _paths(good) if path]
     for _ in range(draw(st.integers(1, 4))):
@@ -79,7 +79,7 @@ def mutated(draw: st.DrawFn, good: dict[str, Any]) -> Any:  # noqa: ANN401 - JSO
             elif kind == "gone":
                 del parent[key]
             elif isinstance(parent, list):
-                parent.append(copy.deepcopy(parent[key]))  # type: ignore[index]  # what is no number is no matter here
+                parent.append(copy.deepcopy(parent[key]))  # type: ignore[index]  # a key that is no number fails, and the caller ignores that
 
         document = _changed(document, path, change)
     return document
@@ -87,7 +87,7 @@ def mutated(draw: st.DrawFn, good: dict[str, Any]) -> Any:  # noqa: ANN401 - JSO
 
 @st.composite
 def damaged(draw: st.DrawFn, good: bytes) -> bytes:
-    """Return `good` with bytes changed, cut off, left out or put in."""
+    """Return `good` with bytes changed, cut off, removed or inserted."""
     data = bytearray(good)
     for _ in range(draw(st.integers(1, 4))):
         at = draw(st.integers(0, len(data)))

@@ -1,4 +1,4 @@
-"""Closte's answers: whatever comes back, there is an outcome, and no word of it acts on a terminal."""
+"""Closte's answers: each answer has an outcome, and no text in it controls a terminal."""
 
 from __future__ import annotations
 

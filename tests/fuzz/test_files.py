@@ -1,4 +1,4 @@
-"""Files that people, editors and full disks have left half right: one clear error, never a traceback."""
+"""Files damaged by users, editors and full disks: each gives one clear error and never a traceback."""
 
 from __future__ import annotations
 
@@ -59,7 +59,7 @@ def test_any_plan_file_is_a_plan_or_one_error(tmp_path: Path, data: bytes) -> No
 
 
 def problems(path: Path) -> list[str]:
-    """Return what is wrong with a config, without the place: each has its line. Any other error is a defect."""
+    """Return the problems of a config without their places. Each has a line number; any other error is a defect."""
     try:
         assert load_config(path, {}).networks
     except InvalidConfigError as error:
@@ -98,7 +98,7 @@ def test_all_invalid_values_are_reported_together(tmp_path: Path, values: dict[s
     path = tmp_path / "config.yaml"
 
     def told(document: dict[str, object]) -> set[str]:
-        # JSON is YAML, but for what JSON cannot say.
+        # JSON is also YAML, except for values that JSON cannot represent.
         path.write_text(json.dumps(document), encoding="utf-8", errors="surrogatepass")
         return set(problems(path))
 

@@ -1,4 +1,4 @@
-"""DNS servers and TLS servers belong to anybody: any answer gives a verdict, and no word of it acts on a terminal."""
+"""Answers of unknown DNS and TLS servers: each gives a verdict, and no text in it controls a terminal."""
 
 from __future__ import annotations
 
@@ -31,12 +31,12 @@ if TYPE_CHECKING:
     from closte_bridge.checks.wire import Question
 
 NAME = "shop.example.org"
-# Of the question in a message about it.
+# The length of the question in a DNS message.
 _LENGTH = len(NAME) + 2 + 4
 
 
 def answer(*records: str, kind: str = "A") -> bytes:
-    """Return a message that says these things, the way a zone's server does."""
+    """Return a DNS message with these records, as a zone's server sends it."""
     message = dns.message.make_response(dns.message.make_query(NAME, kind, want_dnssec=True))
     for record in records:
         section, owner, type_, *rest = record.split()
@@ -79,7 +79,7 @@ def test_any_dns_packet_is_a_message_or_a_value_error(said: bytes) -> None:
 
 
 class Parrot(Wire):
-    """Asks nobody, and says one thing after another, for ever."""
+    """A fake wire that sends no query and repeats its answers forever."""
 
     def __init__(self, answers: list[bytes]) -> None:
         super().__init__(timeout=1, concurrency=10)
@@ -91,7 +91,7 @@ class Parrot(Wire):
             yield from answers
 
     async def ask_together(self, server: Endpoint, questions: Sequence[Question]) -> list[DnsReply]:  # noqa: ARG002 - as in `Wire`
-        """Say the next things, whatever the questions were."""
+        """Return the next answers and ignore the questions."""
         self.asked += len(questions)
         assert self.asked < 2000, "It asks for ever."
         replies = [self._heard(_query(question), next(self._said)) for question in questions]
@@ -100,13 +100,13 @@ class Parrot(Wire):
 
     @staticmethod
     def _heard(query: bytes, said: bytes) -> DnsReply:
-        # A stranger's message that does not repeat the question is heard by nobody.
+        # A message must repeat the question: `Wire` ignores any other.
         whole = query[:2] + said[2:12] + query[12 : -_OPT.size] + said[12 + _LENGTH :]
         return _reply(whole, "") if _fits(query, whole) else DnsReply(None, TIMED_OUT)
 
 
 def looked(answers: list[bytes], name: str) -> DnsVerdict:
-    """Return the verdict of a whole look at `name`."""
+    """Return the verdict of a complete check of `name`."""
     settings = DnsSettings(resolvers=(Resolver("127.0.0.1", 9),), timeout=1, concurrency=10, targets=())
     check = DnsCheck(settings, edges=NetworkBoundary(public=lambda _: True))
     parrot = Parrot(answers)

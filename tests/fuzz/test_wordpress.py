@@ -1,4 +1,4 @@
-"""What `wp` says is outside input: any plugin may print, and any row may have been written by anybody."""
+"""Untrusted output of `wp`: any plugin may print, and any user may have written a row."""
 
 from __future__ import annotations
 
@@ -73,7 +73,7 @@ def test_any_document_is_a_snapshot_or_unreadable(document: dict[str, Any]) -> N
         snapshot = decode(document)
     except UnreadableError:
         return
-    # Whatever passes can be planned with, and removes nothing that it did not have to show.
+    # The planner can use every valid snapshot, and removes only the managed alias.
     plan = a_plan(snapshot, a_list("customer.com", "ours.com"), a_ledger("ours.com", absences={}))
     assert not [change for change in plan.removals if change.name != "ours.com"]
     json.dumps([*plan.changes, *plan.holds], default=str)
@@ -86,7 +86,7 @@ def test_damaged_frame_is_detected_in_any_output(output: bytes, before: bytes, a
         document = parse(extract(before + output + after, NONCE))
     except FrameError:
         return
-    # Damage outside of the frame does no harm; inside, nothing else has the digest.
+    # Damage outside the frame is harmless. Inside the frame, no other document has the digest.
     assert document == GOOD
 
 
@@ -128,7 +128,7 @@ DETAILS = (
 def test_any_event_is_understood_or_rejected(kind: str, domain: str, detail: str) -> None:
     evidence, understood = understand(Event("u", 1, kind, 1, domain, detail))
     assert understood or not evidence
-    # Evidence is of names in their one spelling: nothing else can ever match an alias.
+    # Evidence contains domains in normal form only: no other text can match an alias.
     assert all(normalise(name) == name for name in evidence)
 
 
@@ -145,7 +145,7 @@ def test_domain_has_one_normal_form_or_none(text: str) -> None:
     assert name == name.lower()
     assert len(name) <= 253
     assert not set(name) & set(" \n\r\t\0'\"$`;|&<>\\/%@")
-    # Never an option of anything that it is handed to.
+    # No program reads a domain as an option.
     assert not name.startswith("-")
     not_public(name)
     if "." in name and not_public(name) is None:
@@ -183,7 +183,7 @@ ANSWERS: dict[str, Any] = {"results": [["made", RECORD], ["there", None]]}
 @FUZZ
 @given(mutated(ANSWERS) | ODD)
 def test_any_answer_to_a_write_is_matched_or_unreadable(answer: object) -> None:
-    """Records and stages: what comes back stands beside what was asked for, or nothing of it counts."""
+    """Records and stages: each result belongs to its request, or the whole answer is rejected."""
     settings, cost = WpSettings(), WpCost()
     moves = [StageMove(number, f"{number}.com", "checking-dns", "done", secure=True) for number in (1, 2)]
     with mock.patch.object(WpCall, "start", return_value=SimpleNamespace(result=lambda: answer)):

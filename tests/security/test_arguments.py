@@ -1,4 +1,4 @@
-"""Nothing that anybody writes becomes an option of `wp`, of `ssh` or of our own program, or a command of a shell."""
+"""Outside text in arguments: it becomes no option of `wp`, `ssh` or closte-bridge, and no command of a shell."""
 
 from __future__ import annotations
 
@@ -50,7 +50,7 @@ def test_url_cannot_become_an_option(url: str) -> None:
 
 @pytest.mark.parametrize("alias", ["prod", "@all", "@", "@a b", "@--exec", "-@x", "@x\n"])
 def test_invalid_alias_is_refused(alias: str) -> None:
-    if alias == "@--exec":  # a dash inside is part of a name, behind the "@"
+    if alias == "@--exec":  # after the "@", a dash is part of the alias
         assert values.alias(alias) == alias
         return
     with pytest.raises(vol.Invalid):
@@ -65,7 +65,7 @@ def test_settings_stay_values_of_their_options(text: str) -> None:
 
 @pytest.mark.real
 def test_domain_never_appears_in_the_arguments_of_wp(make_world: Callable[..., World]) -> None:
-    """What `wp` is really called with, while domains are called like options and like commands."""
+    """Record the real arguments of `wp` while domains look like options and commands."""
     world = make_world(mapped=["customer.example.org"])
     names = [*OPTION_LIKE, "$(touch owned)", "`touch owned`", "'; touch owned; '", "--exec=x.example.com"]
     world.wordpress.change(add=names)
@@ -86,7 +86,7 @@ def test_script_request_cannot_become_php(text: str) -> None:
     request = {"acknowledge": [text], "engine": text}
     first, second, *_ = script("snapshot", request).decode().splitlines()
     assert first == "<?php"
-    # The one place where it stands is base64 inside quotes.
+    # Line 2 contains the request only as base64 inside quotes.
     assert text not in second
     assert json.dumps(text)[1:-1] not in second
 
@@ -124,7 +124,7 @@ def test_service_manager_variables_are_not_passed_on(tmp_path: Path, monkeypatch
 
 @pytest.mark.parametrize("name", ["a b", "%i", "../x", "-x", "A", "a.b", "a\nb", "a@b", "a;b", "", "x" * 64, "a\x1b"])
 def test_unsafe_network_name_is_refused(name: str) -> None:
-    """It becomes an instance of a systemd unit, a folder, a file's name, a label of a metric, an option's value."""
+    """The name becomes a systemd instance, a folder, a file name, a metric label and an option value."""
     assert not NETWORK_NAME.fullmatch(name)
     _, networks, problems = validate({"networks": {name: {}}}, {})
     assert not networks

@@ -1,4 +1,4 @@
-"""A Closte that means harm: answers without end, packed ones that unfold, redirects, and what the environment adds."""
+"""A hostile Closte: endless answers, compressed answers that expand, redirects, and effects of the environment."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 
 KEY = "Canary-3f9a77c1d2e4"
 GIGABYTE = 1 << 30
-# What a process of ours may take on top of what it takes anyhow, in bytes: the bound on a list, some times over.
+# Memory that a process may use in addition to its idle use, in bytes: several times the limit of a list.
 ROOM = 256 << 20
 _CLIENT = """
 import re, sys
@@ -41,7 +41,7 @@ print(re.search(r"VmHWM:\\s+(\\d+)", open("/proc/self/status").read())[1])
 
 
 def asked(url: str, seconds: float = 60.0, environment: dict[str, str] | None = None) -> tuple[str, str, int]:
-    """Ask for the list and for an addition in a process of its own; return what it says, and its memory in bytes."""
+    """Request the list and an addition in a separate process; return both messages and the memory in bytes."""
     argv = [sys.executable, "-c", _CLIENT.format(key=KEY), url, str(seconds)]
     env = {**os.environ, "PYTHONPATH": str(REPOSITORY), **(environment or {})}
     done = subprocess.run(argv, capture_output=True, text=True, check=True, env=env)
@@ -51,7 +51,7 @@ def asked(url: str, seconds: float = 60.0, environment: dict[str, str] | None = 
 
 
 def bomb() -> bytes:
-    """Return a gigabyte of white space, packed: a megabyte."""
+    """Return a gigabyte of white space, compressed to a megabyte."""
     packer = zlib.compressobj(1, zlib.DEFLATED, zlib.MAX_WBITS | 16)
     return b"".join(packer.compress(b" " * (1 << 24)) for _ in range(GIGABYTE >> 24)) + packer.flush()
 
@@ -106,7 +106,7 @@ def test_deep_nesting_and_giant_numbers_are_not_understood(httpserver: HTTPServe
 
 @pytest.mark.parametrize("entry", [b"[]", b"{}", b'""', b"0", b'{"a":{}}'])
 def test_countless_small_entries_use_bounded_memory(httpserver: HTTPServer, entry: bytes) -> None:
-    """As bytes such a list is within the bounds; as objects of Python it would take a gigabyte and more."""
+    """The bytes of such a list are within the limit; its Python objects would use a gigabyte and more."""
     many = (LIST_LIMIT - 100) // (len(entry) + 1)
     body = b'{"success":true,"domains":[' + b",".join([entry] * many) + b"]}"
     httpserver.expect_request("/getdomains").respond_with_data(body)
@@ -157,7 +157,7 @@ def test_environment_proxy_sees_the_host_but_not_the_key(variable: str) -> None:
     seen: list[bytes] = []
 
     def serve(connection: socket.socket, __: bytes) -> None:
-        # A proxy that wants to read along answers as if it were the API.
+        # A proxy that tries to intercept the request answers as if it were the API.
         connection.sendall(b"HTTP/1.1 200 Connection established\r\n\r\n")
         seen.append(connection.recv(65536))
         connection.sendall(b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\n{}")
@@ -166,7 +166,7 @@ def test_environment_proxy_sees_the_host_but_not_the_key(variable: str) -> None:
         listed, added, _ = asked("https://api.example.org/x", environment={**_NO_EXCEPTIONS, variable: proxy})
     assert listed
     assert added
-    # What follows CONNECT is the beginning of TLS, and the certificate is not the API's.
+    # After CONNECT, closte-bridge starts TLS, and the proxy has no certificate of the API.
     assert len(seen) >= 2
     assert all(first[:1] == b"\x16" and KEY.encode() not in first for first in seen)
 

@@ -1,4 +1,4 @@
-"""Other users of the machine: what they can write, replace, link to or read of ours."""
+"""Other users of the machine: files of closte-bridge that they could write, replace, link to or read."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ ROOT = os.geteuid() == 0
 
 @pytest.fixture
 def no_umask() -> Iterator[None]:
-    """What a careless service manager gives: whatever is made is open to everybody."""
+    """Set the umask 0, as a careless service manager does: new files are open to all users."""
     before = os.umask(0)
     yield
     os.umask(before)
@@ -51,9 +51,9 @@ def test_files_are_private_with_any_umask(folder: Path) -> None:
     with lock.held(folder, "sync"), opened(folder) as ledger, ledger.transaction():
         ledger.set_meta(last_run="1")
         loop.touch(folder / loop.TRIGGER_FILE)
-        triggered._note(folder, 1.0, 0, "")  # type: ignore[arg-type]  # any number
+        triggered._note(folder, 1.0, 0, "")  # type: ignore[arg-type]  # any exit code
         write_whole(folder / "plan.json", b"{}")
-        # With SQLite's own beside the ledger.
+        # SQLite's own files are included.
         assert {"ledger.sqlite3", "ledger.sqlite3-wal", "ledger.sqlite3-shm", "lock", "trigger"} <= {
             path.name for path in folder.iterdir()
         }
@@ -62,7 +62,7 @@ def test_files_are_private_with_any_umask(folder: Path) -> None:
 
 
 def test_opening_a_ledger_does_not_change_the_umask(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """The umask is the whole process's: several networks are worked on at once, and each `wp` inherits it."""
+    """The umask belongs to the whole process, which syncs several networks, and each `wp` inherits it."""
     monkeypatch.setattr(os, "umask", lambda _: pytest.fail("the umask was changed"))
     with opened(folder):
         pass
@@ -114,7 +114,7 @@ def test_symlink_in_place_of_an_output_file_is_replaced(tmp_path: Path, write: C
 
 
 def test_key_file_is_checked_and_read_through_one_descriptor(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Whoever swaps the file between looking and reading changes nothing: both are of one open file."""
+    """A user who swaps the file between check and read changes nothing: both use one open file."""
     good, bad = tmp_path / "good", tmp_path / "bad"
     good.touch(0o600)
     good.write_text("the-good-key\n")
@@ -143,7 +143,7 @@ def test_special_file_as_key_file_is_refused_immediately(tmp_path: Path, make: C
 
 @pytest.mark.parametrize("mode", [0o602, 0o666, 0o777])
 def test_world_writable_config_is_refused(tmp_path: Path, mode: int) -> None:
-    """It names commands that are started."""
+    """The config names commands that closte-bridge starts."""
     path = tmp_path / "config.yaml"
     path.write_text("on_problem: [/bin/sh, -c, id]\n")
     path.chmod(mode)
@@ -177,7 +177,7 @@ def test_folder_or_ledger_of_another_user_is_refused(folder: Path) -> None:
 def test_one_of_many_concurrent_runs_gets_the_lock(folder: Path) -> None:
     many = 20
     start = threading.Barrier(many)
-    # The first one stays inside until all others have been refused.
+    # The first thread keeps the lock until all others have been refused.
     others = threading.Semaphore(0)
     inside: list[bool] = []
     refused: list[str] = []

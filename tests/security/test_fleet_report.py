@@ -1,4 +1,4 @@
-"""The report that Ansible makes of a fleet: what a host says stays text in it."""
+"""Ansible's report of a fleet: text from a host stays text."""
 
 from __future__ import annotations
 
@@ -23,8 +23,8 @@ POISON = [
 ]
 
 
-def fleet() -> Any:  # noqa: ANN401 - a module that is no package's
-    """Return the module of the filters as Ansible loads it."""
+def fleet() -> Any:  # noqa: ANN401 - a module without a package
+    """Return the filter module as Ansible loads it."""
     spec = importlib.util.spec_from_file_location("fleet", _OPS / "plugins" / "filter" / "fleet.py")
     assert spec is not None
     assert spec.loader is not None
@@ -34,7 +34,7 @@ def fleet() -> Any:  # noqa: ANN401 - a module that is no package's
 
 
 def answers(word: str) -> dict[str, Any]:
-    """Return what a host can answer at every place, each time `word`."""
+    """Return all kinds of answers from a host, with `word` in every place."""
     problem = {"message": word, "hint": word}
     row = {"domain": word, "change": "add", "status": "planned", "reason": word}
     odd = {"domain": word, "change": word, "status": word, "reason": word}
@@ -48,7 +48,7 @@ def answers(word: str) -> dict[str, Any]:
 
 
 class Shape(HTMLParser):
-    """Keeps the elements of a page and the names of their attributes."""
+    """A parser that keeps the elements of a page and the names of their attributes."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -65,12 +65,12 @@ class Shape(HTMLParser):
 
 
 def page(word: str) -> Shape:
-    """Render the page as Ansible does, which escapes nothing by itself."""
-    environment = jinja2.Environment(trim_blocks=True, extensions=["jinja2.ext.do"], autoescape=False)  # noqa: S701 - as Ansible's
+    """Render the page as Ansible does, without automatic escaping."""
+    environment = jinja2.Environment(trim_blocks=True, extensions=["jinja2.ext.do"], autoescape=False)  # noqa: S701 - as in Ansible
     rows = fleet().fleet(answers(word))
     template = environment.from_string(_PAGE.read_text(encoding="utf-8"))
     text = template.render(closte_bridge_rows=rows, closte_bridge_topic="plan", closte_bridge_moment="now")
-    # Nothing on the page is fetched or run.
+    # The page loads and runs nothing.
     assert not re.search(r"<script|javascript:|https?://|<link|@import|onload=", text)
     shape = Shape()
     shape.feed(text)

@@ -1,4 +1,4 @@
-"""What strangers put into the DNS and into certificates: it proves nothing that it does not say, and leads nowhere."""
+"""Hostile DNS answers and certificates: they prove no other domain and cause no request to a private address."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ def element(tag: int, body: bytes) -> bytes:
 
 
 def certificate(names: list[bytes]) -> bytes:
-    """Return a certificate for these names, byte by byte: libraries refuse to make it."""
+    """Return a certificate for these names, built byte by byte because libraries refuse them."""
     raw = element(_SEQUENCE, b"".join(element(_DNS_NAME, name) for name in names))
     key, nobody = ec.generate_private_key(ec.SECP256R1()), x509.Name([])
     day = datetime.datetime(2025, 1, 1, tzinfo=datetime.UTC)
@@ -36,10 +36,10 @@ def certificate(names: list[bytes]) -> bytes:
 @pytest.mark.parametrize(
     ("presented", "host"),
     [
-        # Cut off where a reader stops, it would be another's name.
+        # A reader that cuts the name off would see another domain.
         (f"{_HOST}.attacker.example".encode(), _HOST),
         (b"shop.example\0.attacker.example", "shop.example"),
-        # Some letters of Unicode become ASCII in lower case: the Kelvin sign is a "k" then.
+        # Unicode lower case turns some letters into ASCII: the Kelvin sign becomes "k".
         ("ban\u212a.example".encode(), "bank.example"),
         (b"*\0.example", "a.example"),
         (b"shop.example\n", "shop.example"),

@@ -1,7 +1,7 @@
-"""Nothing that WordPress or Closte says acts on a terminal, forges a line of the log, or becomes a formula.
+"""Hostile text from WordPress and Closte: it controls no terminal, forges no line of the log, and becomes no formula.
 
-A network full of hostile text: in domains, stages, owners, versions and paths, in events, and in Closte's words. Each
-command is run on it in each format, and its streams are looked at byte by byte.
+Hostile text is in domains, stages, owners, versions, paths and events of the network, and in Closte's messages. The
+test runs each command in each format and checks its streams byte by byte.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 
 pytestmark = pytest.mark.real
 
-# Colours and titles, a bell, line ends that forge messages and journal priorities, text that runs backwards.
+# Colours and titles, a bell, line ends that forge messages and journal priorities, text in reverse order.
 POISON = (
     "\x1b[2J\x1b]0;owned\x07",
     "\r\n<0>Error: forged",
@@ -51,7 +51,7 @@ UNDER_A_STRANGER = ("config show", "integration status", "integration test", "ad
 
 
 def poison(world: World) -> None:
-    """Put hostile text wherever WordPress is believed for words."""
+    """Put hostile text into every text that closte-bridge reads from WordPress."""
     assert isinstance(world.wordpress, CannedWordPress)
     picture = world.wordpress.picture()
     document: dict[str, Any] = picture["document"]
@@ -109,7 +109,7 @@ def test_hostile_text_never_reaches_terminal_log_or_formula(
         driver.run(world, "adopt", "--yes")
     world.sandbox.api.texts = ApiTexts(already="".join(POISON), missing=POISON[1], unknown=POISON[0])
     forged = 0
-    # Under a stranger most commands say the same.
+    # If another installation is the owner, most commands print the same.
     for call in CALLS if owner == "nobody" else UNDER_A_STRANGER:
         words = words_of(call, PLAN=str(world.folder / "plan.json"), NAME=MAPPED, OTHER=MAPPED)
         for manner in MANNERS:
@@ -119,9 +119,9 @@ def test_hostile_text_never_reaches_terminal_log_or_formula(
             forged += (done["stdout"] + done["stderr"]).count("forged")
             if manner == "--format=csv" and done["status"] != 2:
                 assert_no_formula(call, done["stdout"])
-    # The text did arrive: nothing of it would show in an empty network either.
+    # The hostile text was printed: an empty network would pass the other checks too.
     assert forged > 30
-    # No name and no word of anybody's is a label: neither can a label be broken out of.
+    # No label contains a domain or any outside text, so no text can break out of a label.
     if owner == "nobody":
         assert "closte_bridge_changes_on_hold" in metrics.read_text()
     assert not metrics.exists() or "forged" not in metrics.read_text()

@@ -1,4 +1,4 @@
-"""Code and rows inside WordPress that mean harm: they can lie about the network, and no more than that."""
+"""Hostile code and rows in WordPress: they can misreport the network and do no other harm."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ pytestmark = pytest.mark.real
 
 
 def test_frame_printed_by_a_plugin_is_ignored(multisite: Multisite) -> None:
-    """It knows the form, and not the mark of this call."""
+    """The plugin knows the format, but not the nonce of this call."""
     multisite.add_mappings_sql([("customer.example.org", 1)])
     document = {"mappings": {"rows": [], "count": 0, "highest": 0}}
     frames = b"".join(framed(document, mark) for mark in ("", "0" * 32, ".*", "f" * 32))
@@ -76,7 +76,7 @@ def test_unknown_error_code_from_wordpress_is_replaced(code: str) -> None:
     ["ultimate-multisite/../../evil.php", "ultimate-multisite/x.php\n", "/etc/passwd", "wp-ultimo/../evil.php"],
 )
 def test_only_the_plugins_own_files_are_loaded(multisite: Multisite, plugin: str) -> None:
-    """The list of active plugins is a row of the database: it must not lead the script to other files."""
+    """The list of active plugins is a database row: it must not make the script load other files."""
     owned = multisite.path / "owned"
     evil = multisite.path / "wp-content" / "plugins" / "inc" / "helpers"
     evil.mkdir(parents=True)
@@ -89,7 +89,7 @@ def test_only_the_plugins_own_files_are_loaded(multisite: Multisite, plugin: str
     assert not owned.exists()
 
 
-# Takes what leads over SSH out of the arguments: the network that is asked is on this machine after all.
+# Removes the SSH option from the arguments: the test's network is on this machine.
 _AS_OVER_SSH = """
 for word; do
     shift
@@ -101,7 +101,7 @@ exec $WP "$@"
 
 @pytest.mark.parametrize("far", [False, True], ids=["installation", "over-ssh"])
 def test_programs_named_by_wordpress_are_not_started(multisite: Multisite, tmp_path: Path, far: bool) -> None:
-    """Whoever can write the shim's config decides what PHP starts, and not what the user of this program does."""
+    """A user who can write the shim's config decides what PHP starts, but not what closte-bridge starts."""
     owned = tmp_path / "owned"
     evil = tmp_path / "evil"
     evil.mkdir()
@@ -123,5 +123,5 @@ def test_programs_named_by_wordpress_are_not_started(multisite: Multisite, tmp_p
             with bridge.other_wp(_AS_OVER_SSH):
                 found.append(bridge.run("shim", "status", "--format=json").codes)
             assert not owned.exists(), answer
-        # What cannot be this program is told. How PHP starts the right one is PHP's own matter.
+        # closte-bridge reports a program that cannot be its own. It does not check how PHP starts the correct program.
         assert found == ([["shim-moved"]] * 3 if far else [["shim-moved"], [], []])

@@ -1,4 +1,4 @@
-"""Starting a program in the background, with programs that only seem to do so."""
+"""Starting a program in the background, also with a `setsid` that only appears to do so."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
     import pytest
 
-# As BusyBox has it: no such option, and what is started stays in the foreground.
+# BusyBox's `setsid` has no such option, and its program stays in the foreground.
 BUSYBOX = 'case $1 in -*) echo "setsid: unrecognized option" >&2; exit 1;; esac; exec "$@"'
 
 
@@ -57,7 +57,7 @@ def test_missing_program_starts_nothing() -> None:
 
 
 def test_arguments_are_not_interpreted_by_a_shell(tmp_path: Path) -> None:
-    """The last way hands them on as they are."""
+    """Every method passes the arguments on unchanged, even through a shell."""
     sign = tmp_path / 'it\'s "quoted" $(touch executed) `touch executed` ;\n &'
     program = write_script(tmp_path / "program", 'sleep 0.1; echo "$2" >"$1"')
     for way in ways():

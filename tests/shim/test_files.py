@@ -1,4 +1,4 @@
-"""What is installed, in which order, and what it is told about the engine."""
+"""The shim's files, their order, and their configuration of closte-bridge."""
 
 from __future__ import annotations
 
@@ -52,7 +52,7 @@ def test_proxy_is_kept_without_its_password() -> None:
 
 
 def installed(*options: str, **changes: object) -> dict[str, object]:
-    """Return what `shim install` fixed, with some of it changed."""
+    """Return the configuration that `shim install` writes, with some changes."""
     return configuration(HERE, {}, ["--config=/etc/config.yaml", *options], "auto") | changes
 
 

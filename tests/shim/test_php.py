@@ -1,4 +1,4 @@
-"""The shim's own checks, without WordPress, on every PHP that it is for."""
+"""The shim's own checks, without WordPress, on every supported PHP version."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ def run(*argv: str | Path) -> str:
 
 
 def judge(output: str) -> str:
-    """Return the last line; any other that is not `ok` fails the test."""
+    """Return the last line; any other line that is not `ok` fails the test."""
     *checks, last = output.splitlines()
     assert [line for line in checks if not line.startswith("ok ")] == []
     assert len(checks) > 60
@@ -38,14 +38,14 @@ def test_unit_checks_pass_on_the_installed_php() -> None:
 
 @pytest.mark.real
 def test_new_parts_work_with_an_older_loader(tmp_path: Path) -> None:
-    """While an update is installed, the loader that is there already meets the new parts."""
+    """During an update, the old loader already loads the new parts."""
     shutil.copytree(SHIM, tmp_path / "shim")
     shutil.copyfile(HERE / "first-loader.php", tmp_path / "shim" / "closte-bridge-shim.php")
     assert judge(run(find_program("php"), HERE / "unit.php", tmp_path / "shim", SCRIPTS)).startswith("all on PHP ")
 
 
 def php_versions() -> tuple[Path, str]:
-    """Return the folder with all versions and the program to run them with; skips where there are none."""
+    """Return the folder with all versions and the program to run them; skip the test if they are missing."""
     folder = Path(os.environ.get("CLOSTE_BRIDGE_PHP_WASM") or REPOSITORY / ".cache" / "php-wasm")
     own = REPOSITORY / ".cache" / "node" / "bin" / "node"
     try:

@@ -1,4 +1,4 @@
-"""This program, tried as the shim would start it."""
+"""A trial start of closte-bridge, as the shim starts it."""
 
 from __future__ import annotations
 
