@@ -108,7 +108,7 @@ def test_metrics_count_dns_and_certificate_verdicts(tmp_path: Path, clock: Time)
                 "e.com": CheckState(0.0, 0.0),
             },
         )
-    # It is so as well after a run that failed before it saw anything.
+    # The metrics are the same after a run that failed before it read anything.
     assert after_run(this, None, 5, [PROBLEM]) == []
     counted = {
         (sample.name, sample.labels.get("verdict", "")): sample.value
@@ -122,7 +122,7 @@ def test_metrics_count_dns_and_certificate_verdicts(tmp_path: Path, clock: Time)
     assert counted["closte_bridge_certificates_expiring", ""] == 1
     assert counted["closte_bridge_certificates_expired", ""] == 1
     assert ".com" not in path.read_text()
-    # Where nobody looks any more, what was seen once says nothing of today.
+    # If checks are disabled, old results do not describe the current state.
     assert after_run(engine(tmp_path, clock, metrics_file=path, checks=False), None, 5, [PROBLEM]) == []
     assert "certificates" not in path.read_text()
     assert "names_" not in path.read_text()
@@ -156,7 +156,7 @@ def test_failing_changes_stay_problems_between_retries(tmp_path: Path, clock: Ti
                 "b.com": FailedChange(3, 9.0, False, "No.", 4.0, "add"),
                 "c.com": FailedChange(3, 9.0, True, "No.", 3.0, "remove"),
                 "d.com": FailedChange(3, 9.0, False, "No.", 2.0, "add", 0, "exists-elsewhere"),
-                # It is there, as far as anybody knows.
+                # As far as closte-bridge knows, the domain is on Closte.
                 "e.com": FailedChange(3, 9.0, False, "No.", 1.0, "add", 0, "not-managed"),
             }.items():
                 ledger.put_failed_change(name, trouble)
@@ -177,7 +177,7 @@ def test_every_metric_is_documented(tmp_path: Path, clock: Time) -> None:
 
 
 def test_metrics_file_is_valid_and_replaced_atomically(tmp_path: Path, clock: Time) -> None:
-    """No times in it, nothing left beside it, and whole at any moment: a reader that had it open keeps the old one."""
+    """Samples have no timestamps, no other file remains, and a reader that has the file open keeps the old content."""
     path = tmp_path / "bridge.prom"
     this = engine(tmp_path, clock, metrics_file=path)
     assert after_run(this, None, 5, []) == []
@@ -197,7 +197,7 @@ def test_early_failure_keeps_the_time_of_the_last_success(tmp_path: Path, clock:
     assert after_run(engine(tmp_path, clock, metrics_file=path), None, 5, [PROBLEM]) == []
     found = samples(path)
     assert found["closte_bridge_last_run_exit_code", ""] == 5
-    assert found["closte_bridge_last_success_timestamp_seconds", ""] == 0  # so that an alert on its age fires
+    assert found["closte_bridge_last_success_timestamp_seconds", ""] == 0  # so an alert on its age fires
     assert ("closte_bridge_domains_in_sync", "") not in found
 
 
@@ -252,7 +252,7 @@ NEEDS_APPROVAL = {**PROBLEM, "code": "needs-approval"}
 
 
 def test_partial_run_reports_new_problems_but_resolves_none(tmp_path: Path, clock: Time, told: Path) -> None:
-    """What the last whole run told of may last: a run for one domain has not looked."""
+    """Problems of the last complete run may last: a run for one domain did not check them."""
     this = engine(tmp_path, clock, on_problem=listener(told), metrics_file=tmp_path / "x.prom")
     assert after_run(this, report(), 3, [NEEDS_APPROVAL]) == []
     before = (tmp_path / "x.prom").read_text()
@@ -272,7 +272,7 @@ def test_partial_run_reports_new_problems_but_resolves_none(tmp_path: Path, cloc
     ]
     assert {document["status"] for document in heard(told)} == {"problem"}
     assert (tmp_path / "x.prom").read_text() == before
-    # A whole run that finds both has nothing new to tell; that one of them is over is news, and so is the end.
+    # A complete run that finds both reports nothing new. The end of one problem is new, and so is the end of all.
     for problems, count in (([PROBLEM, NEEDS_APPROVAL], 2), ([NEEDS_APPROVAL], 3), ([], 4)):
         clock.now += 600
         assert after_run(this, None, 0, problems) == []
@@ -309,7 +309,7 @@ def test_unreadable_ledger_is_reported(tmp_path: Path, clock: Time) -> None:
     (this.settings.state_dir / "ledger.sqlite3").write_bytes(b"x" * 9000)
     (trouble,) = after_run(this, None, 1, [PROBLEM])
     assert trouble.code == "ledger-damaged"
-    # Else the monitor would go on seeing the last run that went well.
+    # Otherwise monitoring would still see the last successful run.
     assert samples(tmp_path / "x.prom")["closte_bridge_last_run_exit_code", ""] == 1
 
 
@@ -323,13 +323,13 @@ def test_invalid_ledger_value_is_reported(tmp_path: Path, clock: Time) -> None:
 
 
 def test_failed_notification_is_retried(tmp_path: Path, clock: Time, told: Path) -> None:
-    """A command that failed has told nobody: neither of the problem nor of its end."""
+    """A failed command notifies neither of a problem nor of its end."""
     for problems, status in (([PROBLEM], "problem"), ([], "resolved")):
         for passed, exit_code in ((600, 1), (60, 0), (301, 0), (600, 0)):
             clock.now += passed
             failed_changes = after_run(engine(tmp_path, clock, on_problem=listener(told, exit_code)), None, 0, problems)
             assert [trouble.code for trouble in failed_changes] == (["on-problem"] if exit_code else [])
-        # Tried, too early to try again, told, known.
+        # Failed, too early to retry, notified, already known.
         assert [document["status"] for document in heard(told)] == [status, status]
         told.unlink()
 
@@ -364,7 +364,7 @@ def test_hanging_notification_command_is_ended(tmp_path: Path, clock: Time, monk
 def test_unkillable_notification_command_does_not_block(
     tmp_path: Path, clock: Time, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Behind `sudo` it is another user's."""
+    """Behind `sudo`, the process belongs to another user, so closte-bridge cannot end it."""
     monkeypatch.setattr("closte_bridge.engine.alerts._TIMEOUT", 0.2)
     monkeypatch.setattr("closte_bridge.wordpress.process._EXIT_TIME", 0.01)
     with unkillable(monkeypatch):

@@ -115,7 +115,7 @@ def test_already_there_does_not_make_a_foreign_alias_managed(ledger: Ledger) -> 
         assert record_outcome(ledger, ADD, Outcome(OutcomeKind.ALREADY, ""), this, NOW, "run") is True
         state = ledger.state(NOW)
         assert (state.managed, state.unsettled, state.added_this_week) == ({}, {}, frozenset())
-        # It is asked for less and less often, until a list shows it.
+        # closte-bridge requests it less and less often, until a list shows it.
         trouble = state.failed_changes["x.com"]
         assert (trouble.attempts, trouble.action, trouble.message) == (attempt, "add", LISTED_ELSEWHERE)
         assert least <= trouble.next_try - NOW <= most
@@ -123,7 +123,7 @@ def test_already_there_does_not_make_a_foreign_alias_managed(ledger: Ledger) -> 
 
 @pytest.mark.parametrize("observed", [UNREADABLE, partial()])
 def test_confirmed_alias_is_managed_even_without_a_complete_list(ledger: Ledger, observed: Observed) -> None:
-    # It may have been somebody else's all the time. But a list that is never whole must not keep all from being ours.
+    # It may have been unmanaged before. But without any complete list, closte-bridge must still manage its additions.
     this = view(ledger, observed)
     record_intents(ledger, [ADD], this, NOW)
     assert record_outcome(ledger, ADD, Outcome(OutcomeKind.DONE, ""), this, NOW, "run") is True
@@ -133,7 +133,7 @@ def test_confirmed_alias_is_managed_even_without_a_complete_list(ledger: Ledger,
 
 
 def test_alias_with_a_lost_answer_stays_managed_if_already_there(ledger: Ledger) -> None:
-    # The first run saw that it was missing, asked, and died; the next one cannot read the list.
+    # The first run read that it was missing, requested it, and died. The next run cannot read the list.
     record_intents(ledger, [ADD], view(ledger, a_list()), NOW)
     this = view(ledger, UNREADABLE)
     record_intents(ledger, [ADD], this, NOW)

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 @dataclass
 class Machine:
-    """A machine whose clocks can be set."""
+    """A machine whose clocks the test can set."""
 
     wall: float = 1_800_000_000.0
     steady: float = 5000.0

@@ -1,4 +1,4 @@
-"""The short cut past the ledger's histories must choose the same names as the long way."""
+"""Due domains: the ledger's preview selects the same domains as the full read."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ def remember(ledger: Ledger, looks: dict[str, float]) -> None:
 
 
 def chosen(ledger: Ledger, names: set[str], *, short: bool, only: frozenset[str] = frozenset()) -> due.Due:
-    """Ask with or without what was read ahead."""
+    """Return the due domains, with or without the preview."""
     ahead = check_states.due_preview(ledger, NOW, warn_until=NOW) if short else None
     view = cast("Observation", SimpleNamespace(due_preview=ahead))
     with pytest.MonkeyPatch.context() as patch:

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
 
 def here(folder: Path, used: str | None, known: str | None) -> Installation:
-    """Return what an engine with the config `used` finds when its ledger knows `known`; both are in `folder`."""
+    """Return the installation found with the config `used` if the ledger knows `known`; both are in `folder`."""
     environ = {"HOME": str(folder)} | ({"CLOSTE_BRIDGE_CONFIG": str(folder / used)} if used else {})
     (settings,) = load_config(None, environ, system_path=folder / "none.yaml").networks.values()
     return Engine(settings, environ).installation(LedgerState(config_path=str(folder / known) if known else None), None)
@@ -23,7 +23,7 @@ def here(folder: Path, used: str | None, known: str | None) -> Installation:
 
 @pytest.fixture
 def folder(tmp_path: Path) -> Path:
-    """Two configs and another way to the first."""
+    """Return a folder with two configs and a symlink to the first."""
     for name in ("site.yaml", "other.yaml"):
         (tmp_path / name).write_text("keep: [legacy.example.com]\n")
     (tmp_path / "link.yaml").symlink_to("site.yaml")
@@ -34,7 +34,7 @@ def folder(tmp_path: Path) -> Path:
     ("used", "known", "missing"),
     [
         (None, None, False),
-        ("site.yaml", None, False),  # adopted without one: it may get one later
+        ("site.yaml", None, False),  # adopted without a config: one may follow later
         ("site.yaml", "site.yaml", False),
         ("link.yaml", "site.yaml", False),
         ("site.yaml", "link.yaml", False),

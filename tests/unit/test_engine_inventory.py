@@ -1,4 +1,4 @@
-"""What each name is said to be, and what is to be done about it."""
+"""The state, reason and next step of each domain."""
 
 from __future__ import annotations
 
@@ -48,7 +48,7 @@ def known(
     ledger: LedgerState,
     *,
     authority: Authority = FULL,
-    **config: Any,  # noqa: ANN401 - any field of the intentions
+    **config: Any,  # noqa: ANN401 - any field of `DomainPolicy`
 ) -> dict[str, DomainStatus]:
     plan = a_plan(snapshot, observed, ledger, authority=authority, config=config)
     engine = cast("Engine", SimpleNamespace(policy=lambda: DomainPolicy(**config)))
@@ -94,7 +94,7 @@ def test_blocked_change_is_not_promised(authority: Authority) -> None:
         step = f"closte-bridge changes nothing: {authority.reason}. {authority.hint}"
         assert next_step(found[name], authority) == next_step(found[name], authority, DNS) == step
     assert next_step(found["stay0.com"], authority) == "Nothing to do. The domain is in sync."
-    # With the same names and nothing in the way it is as promised.
+    # With full authority, the next sync changes the same domain.
     assert next_step(found["new.com"], FULL) == "Nothing to do. The next sync adds it."
     assert next_step(found["new.com"], FULL, DNS) == DNS
 
@@ -209,7 +209,7 @@ def test_main_domain_of_the_network_is_own(observed: Observed, step: str) -> Non
     one = known(a_snapshot(), observed, a_ledger())[MAIN]
     assert (one.state, one.reason, one.origin) == ("own", "the network's main domain", "network")
     assert next_step(one, FULL) == step
-    # Where something asks for it, it is a domain like others.
+    # A mapped main domain counts as any other domain.
     assert known(a_snapshot(MAIN), a_list(), a_ledger())[MAIN].state == "in-sync"
 
 
@@ -224,7 +224,7 @@ def test_own_forms_and_closte_domains_are_never_removed() -> None:
 
 
 def test_mentioned_domain_on_closte_is_in_sync() -> None:
-    """Neither mapped nor managed: a site's address without a record, what a wildcard or `keep` stands for, a `www.`."""
+    """A site's address without a record, a domain that a wildcard or `keep` covers, and a `www.` form stay."""
     sites, keep = [a_site(2, f"two.{MAIN}")], ("kept.com",)
     on_closte = ("www.a.com", "a.com", f"two.{MAIN}", "kept.com")
     found = known(a_snapshot("a.com", sites=sites), a_list(*on_closte), a_ledger(), keep=keep)

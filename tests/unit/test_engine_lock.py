@@ -31,7 +31,7 @@ with lock.held(Path(sys.argv[1]), "sync --wait"):
 
 @pytest.fixture
 def holder(folder: Path) -> Iterator[subprocess.Popen[str]]:
-    """Another process that holds the lock until its stdin ends."""
+    """Start another process that holds the lock until its stdin ends."""
     with subprocess.Popen(
         [sys.executable, "-c", _HOLDER, str(folder)], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
     ) as process:
@@ -149,7 +149,7 @@ def test_missing_folder_has_no_holder(folder: Path) -> None:
 
 
 def test_reading_the_lock_does_not_block_a_run(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """A look takes the lock for a moment."""
+    """A process that reads the lock holds it for a moment."""
     with lock.held(folder, "sync"):
         pass
     with (folder / lock.FILE_NAME).open("rb") as look:

@@ -28,7 +28,7 @@ def report(*untils: float | None, looked: float = 1000.0) -> RunReport:
 
 @dataclass
 class FakeWaiter:
-    """Time that passes only by pausing; `on_pause` is what the world does meanwhile."""
+    """A fake clock: only a pause advances it, and `on_pause` simulates events meanwhile."""
 
     time: float = 1_800_000_000.0
     pauses: int = 0
@@ -82,7 +82,7 @@ def test_next_run_is_due_at_the_interval_or_the_end_of_a_hold() -> None:
 
 
 def test_many_holds_ending_in_succession_share_a_run(tmp_path: Path) -> None:
-    """200 failing domains, each with a back-off of its own: a run a minute at most, and none waits for longer."""
+    """200 failing domains with separate back-offs: a run a minute at most, and no retry waits longer than that."""
     waiter, chance = FakeWaiter(), random.Random(3)
     start = waiter.time
     tries = [start + chance.uniform(1, 300) for _ in range(200)]
@@ -122,10 +122,10 @@ def test_hold_that_ended_during_a_long_run_is_due_immediately() -> None:
         (None, 1310.0),
         (5000.0, 1310.0),
         (1100.0, 1100.0),
-        # Of thousands of names one is due nearly every second.
+        # With thousands of domains, one is due nearly every second.
         (1011.0, 1070.0),
         (1005.0, 1070.0),
-        # More were due than one run looks at.
+        # More domains were due than one run checks.
         (999.0, 1011.0),
     ],
 )
@@ -215,7 +215,7 @@ def test_long_run_sends_heartbeats(tmp_path: Path) -> None:
 
     loop = Loop(tmp_path, work, waiter)
     loop.run()
-    # Two minutes of work: a sign about every five seconds, and not five times a second.
+    # Two minutes of work send a heartbeat about every five seconds, and not five times a second.
     assert 20 <= loop.signs.count("") <= 25
 
 
@@ -235,7 +235,7 @@ def test_checks_yield_to_events_after_a_while(tmp_path: Path) -> None:
 
     loop = Loop(tmp_path, work, waiter)
     loop.run()
-    # Counted from the first check, and only because something happened.
+    # The time counts from the first check, and checks yield only to an event.
     assert [second for second, yes in gave_way if yes] == [10, 12, 14, 16, 18]
 
 
@@ -280,7 +280,7 @@ def test_reload_may_move_the_state_folder(tmp_path: Path) -> None:
 
     loop = Loop(old, work, waiter, moved_to=new)
     loop.run()
-    # The wake file of the new folder is heard: no run waited for the interval.
+    # `watch` reads the trigger file of the new folder: no run waited for the interval.
     assert runs[-1] - runs[0] < 60
     assert sorted(path.name for path in tmp_path.rglob("*") if path.is_file()) == [TRIGGER_FILE]
 
@@ -398,7 +398,7 @@ def test_clock_set_back_does_not_stop_the_loop(tmp_path: Path) -> None:
 
 
 def test_year_of_events_neither_drifts_nor_piles_up(tmp_path: Path) -> None:
-    """365 days of events and due holds: no look is later than the interval, no two closer than a breath."""
+    """365 days of events and due holds: no run is later than the interval, and no two are closer than a second."""
     waiter = FakeWaiter()
     start, chance = waiter.time, random.Random(7)
     gaps: list[float] = []
@@ -422,7 +422,7 @@ def test_year_of_events_neither_drifts_nor_piles_up(tmp_path: Path) -> None:
             raise BridgeError("Closte is away.", code="api")
         return report(waiter.time + chance.uniform(1, 7200))
 
-    # A coarse interval keeps the number of half-second glances in a test's bounds.
+    # A coarse interval keeps the number of half-second polls low enough for a test.
     loop = Loop(tmp_path, work, waiter, interval=21_600.0)
     glance = 300.0
     with pytest.MonkeyPatch.context() as patch:

@@ -1,4 +1,4 @@
-"""A year of `watch` with the real runs, ledger and schedule; only time, WordPress, Closte and the wire are made up."""
+"""A simulated year of `watch`: runs, ledger and schedule are real; time, WordPress, Closte, DNS and TLS are fake."""
 
 from __future__ import annotations
 
@@ -55,7 +55,7 @@ TABLES = (
 
 @dataclass
 class World:
-    """Everything outside, and the time."""
+    """Fake clock and fake external systems."""
 
     folder: Path
     time: float = START
@@ -65,7 +65,7 @@ class World:
     stages: dict[str, str] = field(default_factory=lambda: dict.fromkeys(NAMES, "done"))
     moves: int = 0
     refuse: bool = False
-    # Numbers in arrays: what a test notes of a year must not look like a leak.
+    # Arrays of numbers: the test's own records must not appear as a memory leak.
     looks: dict[str, array[float]] = field(default_factory=lambda: {name: array("d") for name in NAMES})
     runs: array[float] = field(default_factory=lambda: array("d"))
     blocks: list[int] = field(default_factory=list)
@@ -77,7 +77,7 @@ class World:
 
     def pause(self, seconds: float) -> None:
         self.time += seconds
-        # About once a day something happens in WordPress.
+        # About once a day, WordPress records an event.
         if self.chance.random() < seconds / DAY:
             self.told += 1
             self.wordpress[f"{self.told:032x}"] = Event(
@@ -85,12 +85,12 @@ class World:
             )
             touch(self.folder / TRIGGER_FILE)
 
-    def pool(self, **settings: Any) -> World:  # noqa: ANN401 - as `Pool`
+    def pool(self, **settings: Any) -> World:  # noqa: ANN401 - as in `CheckPool`
         assert settings["now"]() == self.time
         return self
 
     def run(self, names: Iterable[str], take: Callable[[DomainCheck], None]) -> None:
-        """Stand in for the pool: some looks tell nothing, some that a name leads elsewhere for a while."""
+        """Replace the check pool: a few checks have no result, and a few find that the domain points elsewhere."""
         for name in names:
             self.looks[name].append(self.time)
             code = self.chance.choices([DnsCode.OK, DnsCode.UNKNOWN, DnsCode.ELSEWHERE], [97, 2, 1])[0]
@@ -132,7 +132,7 @@ def folder() -> Iterator[Path]:
 
 
 def engine_in(world: World, monkeypatch: pytest.MonkeyPatch) -> Engine:
-    """Return an engine in this world whose ledger has the names."""
+    """Return an engine in this world. Its ledger contains all `NAMES`."""
     settings = Settings(state_dir=world.folder)
     engine = Engine(settings, {}, Clock(now=world.now, steady=world.now, boot=lambda: "boot"))
     monkeypatch.setattr(sync_module, "observe", world.observe)
@@ -146,16 +146,16 @@ def engine_in(world: World, monkeypatch: pytest.MonkeyPatch) -> Engine:
 
 
 def all_in_time(world: World) -> None:
-    # Looked at in time all year long: at first at the network's interval, and never later than daily.
+    # Every domain is checked on time all year: at first at the network's interval, later at least daily.
     for times in world.looks.values():
         gaps = [after - before for before, after in itertools.pairwise(times)]
         assert max(gaps) <= DAY + 900.0 + 2
         assert min(gaps) >= 299.0
         assert times[-1] > START + YEAR - 2 * DAY
-    # No storm of runs: every one had its reason.
+    # Runs do not pile up: each has a reason.
     looks = sum(map(len, world.looks.values()))
     assert len(world.runs) < looks + 2 * world.told + 2 * 365 + 10
-    # Every event was taken in and acknowledged.
+    # closte-bridge reads and acknowledges every event.
     assert world.told > 250
     assert len(world.wordpress) <= 3
 
@@ -165,12 +165,12 @@ def nothing_piles_up(world: World) -> None:
     assert len(world.sizes) == 12
     for table in set(TABLES) - {"events", "log", "flags"}:
         assert last[table] == first[table], table
-    # The log holds what was done, and nothing of the looks.
+    # The log contains changes and no checks.
     assert last["log"] <= world.moves < 200
     assert last["flags"] <= len(NAMES)
     assert last["check_state"] == len(NAMES)
     assert max(size["events"] for size in world.sizes) < 28 * 3
-    # Nothing is left in memory by the runs between the second month and the last: one object of each would show.
+    # Runs after the second month leave nothing in memory: even one object per run would exceed this bound.
     runs = sum(1 for at in world.runs if at > START + 60 * DAY)
     assert runs > 1000
     assert world.blocks[-1] - world.blocks[1] < runs / 2, world.blocks

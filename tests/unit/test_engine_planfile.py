@@ -110,6 +110,6 @@ def test_unreadable_file_is_named(tmp_path: Path, place: str) -> None:
 
 
 def test_plan_file_of_an_older_version_is_read(tmp_path: Path) -> None:
-    """Older versions marked removals that need approval with another key, which grants nothing and is not read."""
+    """Older versions flagged removals that need approval with another key. closte-bridge ignores that key."""
     change = {"action": "remove", "name": "x.com", "cause": "inference", "withheld": True}
     assert planfile.read(written(tmp_path / "plan.json", changes=[change])).changes == {("remove", "x.com")}

@@ -1,4 +1,4 @@
-"""What the service manager is told."""
+"""Notifications to the service manager."""
 
 from __future__ import annotations
 
@@ -24,8 +24,8 @@ def test_systemd_is_notified_and_children_do_not_inherit_the_socket(tmp_path: Pa
         before = time.clock_gettime(time.CLOCK_MONOTONIC)
         notifier.reloading()
         states = dict(line.split("=") for line in listener.recv(1000).decode().splitlines())
-        # The time, for systemd's `notify-reload`.
+        # systemd's `notify-reload` needs the time.
         assert states["RELOADING"] == "1"
         assert before - 1 <= int(states["MONOTONIC_USEC"]) / 1e6 <= time.clock_gettime(time.CLOCK_MONOTONIC)
     assert environ == {"HOME": "x"}
-    notifier.send(READY="1")  # nobody listens any more
+    notifier.send(READY="1")  # the socket is closed

@@ -1,4 +1,4 @@
-"""`sync --triggered` with a clock of its own: who works, how often, and for how long."""
+"""`sync --triggered` with a fake clock: which process works, how often, and for how long."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ DELAY = 300.0
 
 @dataclass
 class Time:
-    """A clock that moves when somebody waits; `at` does something at a moment."""
+    """A fake clock: each pause advances it, and `at` schedules actions."""
 
     now: float = 1_000_000.0
     at: list[tuple[float, Callable[[], None]]] = field(default_factory=list)
@@ -45,7 +45,7 @@ class Time:
 
 @dataclass
 class Work:
-    """The engine: notes when it ran; `holds` is what each run leaves waiting, `during` what happens meanwhile."""
+    """A fake sync that records its times; each run leaves `holds`, and `during` runs in the middle of it."""
 
     time: Time
     holds: list[list[Hold]] = field(default_factory=list)
@@ -72,7 +72,7 @@ def folder(tmp_path: Path) -> Path:
 
 
 def wake(folder: Path) -> None:
-    """Touch the wake file so that it shows, however coarse the file system's clock is."""
+    """Touch the trigger file so that the change shows even with a coarse file system clock."""
     path = folder / "trigger"
     stamp = path.stat().st_mtime_ns + 1_000_000
     os.utime(path, ns=(stamp, stamp))
@@ -117,13 +117,13 @@ def test_second_process_leaves_its_event_to_the_first(folder: Path) -> None:
 
 
 def test_late_trigger_starts_another_run(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Somebody touches the file after the last look, finds the lock still taken, and leaves."""
+    """Another process touches the file after the last read, finds the lock still held, and exits."""
     time = Time()
     work = Work(time)
     real = subject._until_calm
     touched: list[bool] = []
 
-    def late(*args: Any) -> Any:  # noqa: ANN401 - whatever the real one takes
+    def late(*args: Any) -> Any:  # noqa: ANN401 - as in `_until_calm`
         found = real(*args)
         if not touched:
             touched.append(True)
@@ -146,7 +146,7 @@ def test_pending_removals_share_one_delayed_run(folder: Path) -> None:
 
 
 def test_read_only_run_does_not_wait(folder: Path) -> None:
-    """The events stay in WordPress, and would seem to have come just now at each look, for ever."""
+    """The events stay in WordPress and look new in each read, so the process would wait forever."""
     time = Time()
     work = Work(time, holds=[[waits(time.now + 300)]], idle=True)
     run_when_triggered(folder, DELAY, work, time.waiting)

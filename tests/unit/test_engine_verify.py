@@ -1,4 +1,4 @@
-"""Which stages a run moves, whom it moves them for, and when the rest follows; WordPress and the wire are made up."""
+"""Stages that a run moves, and when deferred checks follow, with fakes of WordPress, DNS and TLS."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ A, B, C = NAMES
 
 @dataclass
 class Steady(World):
-    """The same where every name leads here, each glance at the clock takes a moment, and `wp` may fail to write."""
+    """A world in which every domain points here, each clock read takes a moment, and `wp` may fail to write."""
 
     fails: bool = False
 
@@ -43,7 +43,7 @@ class Steady(World):
         self.time += 0.001
         return self.time
 
-    def pool(self, **_: Any) -> World:  # noqa: ANN401 - as `Pool`
+    def pool(self, **_: Any) -> World:  # noqa: ANN401 - as in `CheckPool`
         return self
 
     def run(self, names: Iterable[str], take: Callable[[DomainCheck], None]) -> None:
@@ -57,7 +57,7 @@ class Steady(World):
 
     @contextmanager
     def observe(self, engine: Engine, *, acknowledge: bool = False) -> Iterator[Observation]:
-        del acknowledge  # nothing is, here
+        del acknowledge  # acknowledge in every read
         with super().observe(engine, acknowledge=True) as view:
             yield view
 
@@ -80,7 +80,7 @@ def names(plan: StagePlan | None) -> list[str]:
     return [change.name for change in plan.changes]
 
 
-def ran(engine: Engine, **request: Any) -> RunReport:  # noqa: ANN401 - what `Request` takes
+def ran(engine: Engine, **request: Any) -> RunReport:  # noqa: ANN401 - any field of `RunRequest`
     return sync(engine, RunRequest(**request), command="test")
 
 
@@ -105,7 +105,7 @@ def test_deferred_checks_follow_after_a_second(world: Steady, engine: Engine, mo
         assert report.verified is not None
         assert report.verified.due_later == left
         assert next_due(report, world.time, 300.0) - world.time == pytest.approx(1.0)
-    # The third looks at the last one, and then there is time until one of them is due again.
+    # The third run checks the last domain. After that, no check is due for a minute.
     assert next_due(ran(engine), world.time, 300.0) - world.time >= 60.0
 
 
@@ -117,7 +117,7 @@ def test_local_outage_changes_nothing_and_is_reported(
     world.time += DAY
 
     class Deaf:
-        def __init__(self, **settings: Any) -> None:  # noqa: ANN401 - as `Pool`
+        def __init__(self, **settings: Any) -> None:  # noqa: ANN401 - as in `CheckPool`
             self._on_silence = settings["on_silence"]
 
         def run(self, _names: object, _take: object) -> None:
@@ -130,7 +130,7 @@ def test_local_outage_changes_nothing_and_is_reported(
     assert warning.code == "dns-silent"
     assert "192.0.2.53, 192.0.2.54" in warning.message
     assert report.exit_code is ExitCode.OK
-    # Nor is it tried again before it is time for a run anyway.
+    # The next attempt waits for the normal interval.
     assert next_due(report, world.time, 300.0) - world.time == 300.0
 
 
@@ -141,7 +141,7 @@ def test_checks_yield_to_an_event_except_for_named_domains(
     asked: list[bool] = []
 
     class Busy:
-        def __init__(self, **settings: Any) -> None:  # noqa: ANN401 - as `Pool`
+        def __init__(self, **settings: Any) -> None:  # noqa: ANN401 - as in `CheckPool`
             self._should_stop = settings["should_stop"]
 
         def run(self, _names: object, _take: object) -> None:
@@ -199,7 +199,7 @@ def test_refused_stage_is_on_hold_until_its_retry(world: Steady, engine: Engine)
 
 
 def test_verdicts_before_checks_were_disabled_are_not_reported(world: Steady, engine: Engine) -> None:
-    """A person may still have one name looked at."""
+    """A user may still request the check of one domain."""
     engine.settings = replace(engine.settings, checks=False)
     ended = CheckState(0.0, 0.0, checked_at=1.0, dns="ok", tls="ok", points_here=True, not_after=world.time - DAY)
     with engine.opened(), world.observe(engine) as view:

@@ -1,4 +1,4 @@
-"""No error without a remedy: each place that makes one says what to do."""
+"""Hints of errors: each place that creates an error gives a hint."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
 ERRORS = {"BridgeError", "ConfigError", "ReadOnlyError", "UnreadableError"}
-# There is nothing to do about it.
+# The user has nothing to do.
 WITHOUT = {"rebind"}
 
 
@@ -23,7 +23,7 @@ def without_a_hint() -> Iterator[str]:
                 continue
             given = {keyword.arg: keyword.value for keyword in node.keywords}
             hint, code = given.get("hint"), given.get("code")
-            if None in given:  # all of it comes from elsewhere
+            if None in given:  # unpacked arguments are not visible here
                 continue
             if isinstance(code, ast.Constant) and code.value in WITHOUT:
                 continue

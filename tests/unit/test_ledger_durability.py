@@ -1,4 +1,4 @@
-"""Which commits wait for the disk: intents do, because a request follows; outcomes do not."""
+"""Commits that wait for the disk: intents wait, because a request follows; outcomes do not."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ NORMAL, FULL = 1, 2
 
 @pytest.mark.parametrize(("durable", "expected"), [(True, FULL), (False, NORMAL)])
 def test_transaction_waits_for_the_disk_if_durable(ledger: Ledger, durable: bool, expected: int) -> None:
-    # Whatever the transaction before this one was.
+    # The previous transaction must have no influence.
     with ledger.transaction(durable=not durable):
         pass
     with ledger.transaction(durable=durable):

@@ -1,4 +1,4 @@
-"""A full disk, a folder that cannot be written, a process that is killed in the middle."""
+"""Failed writes to the ledger: a full disk, an unwritable folder, a process killed in a transaction."""
 
 from __future__ import annotations
 
@@ -76,7 +76,7 @@ def test_unwritable_folder_differs_from_damage(tmp_path: Path) -> None:
     folder = tmp_path / "state"
     folder.mkdir(mode=0o500)
     if os.geteuid() == 0:
-        # Nothing keeps root out of a folder: what SQLite would say is judged instead.
+        # Root can write to every folder, so the test translates SQLite's error directly.
         said = sqlite3.OperationalError("unable to open database file")
         assert _translate(said, folder).code == "ledger-not-writable"
     else:

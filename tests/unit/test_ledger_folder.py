@@ -1,4 +1,4 @@
-"""The state folder: made with its mode, refused when it is not ours alone, foreseen before anything is changed."""
+"""The state folder: its mode, the refusal of folders open to others, and the check before any change."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What nobody thought of is called by its name where somebody's hand was in the ledger."""
+"""The integrity check: unexpected errors mean damage if the ledger contains values that closte-bridge never writes."""
 
 from __future__ import annotations
 
@@ -51,7 +51,7 @@ TABLES = [
 
 
 def fill(ledger: Ledger) -> None:
-    """Have a row in each table, as this package writes them."""
+    """Write a row to each table, as closte-bridge does."""
     with ledger.transaction():
         ledger.set_identity(Identity("e", 1, "example.net", "d", None, "k"))
         ledger.set_location(LedgerLocation("h", "/x"))
@@ -135,7 +135,7 @@ def test_unexpected_error_means_damage_only_in_a_damaged_ledger(folder: Path) ->
         fill(engine.ledger)
     with pytest.raises(KeyError):
         fails()
-    with engine.opened() as one, one.ledger.transaction():  # type: ignore[union-attr]  # it was made above
+    with engine.opened() as one, one.ledger.transaction():  # type: ignore[union-attr]  # `opened` created it
         assert one.ledger is not None
         one.ledger.write("UPDATE aliases SET since = ?", [("x",)])
     assert code_of(fails) == "ledger-damaged"

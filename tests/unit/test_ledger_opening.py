@@ -1,4 +1,4 @@
-"""Opening a ledger: whose file and folder it takes, and what it does with those that it does not."""
+"""Opening a ledger: which files and folders closte-bridge accepts, and how it reports the others."""
 
 from __future__ import annotations
 

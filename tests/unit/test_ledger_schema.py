@@ -183,7 +183,7 @@ def test_concurrent_processes_migrate_once(tmp_path: Path) -> None:
 
     thread = threading.Thread(target=second)
     thread.start()
-    # It has read version 0 and waits for its turn to write.
+    # The second connection has read version 0 and waits to write.
     assert waiting.wait(60)
     first.execute("CREATE TABLE more (x TEXT)")
     first.execute("PRAGMA user_version = 1")

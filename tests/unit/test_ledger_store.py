@@ -89,7 +89,7 @@ def test_unreadable_engine_id_is_reported_as_damage(ledger: Ledger, identity: st
     assert code_of(ledger.engine_id) == "ledger-damaged"
 
 
-# -- what it keeps ---------------------------------------------------------------------------------------------------
+# -- stored data -----------------------------------------------------------------------------------------------------
 
 
 IDENTITY = Identity("engine", 1, "network.org", "digest", None, "key")
@@ -274,7 +274,7 @@ def test_clock_jump_restarts_waits_and_postpones_nothing(ledger: Ledger, jump: f
 
 
 def test_clock_jump_resets_failure_counts(ledger: Ledger) -> None:
-    """Nobody knows how much time lay between them: a mapping must not leave "done" after two minutes of trouble."""
+    """The time between the failures is unknown: two minutes of failures must not move a mapping from "done"."""
     fresh = CheckState(NOW - DAY, NOW + 60, checked_at=NOW, dns="nxdomain")
     failing = fresh._replace(failures=2, failing_since=NOW - 60, failed_at=NOW)
     check_states.save(ledger, {"x.com": failing})

@@ -59,5 +59,5 @@ def test_sites_waiting_for_their_record_are_stored(ledger: Ledger) -> None:
     assert records_due(ledger) == {2: NOW, 3: NOW + 5}
     forget_records(ledger, [2, 9])
     assert records_due(ledger) == {3: NOW + 5}
-    # It is no mark that the planner knows.
+    # The planner does not read this flag.
     assert ledger.state(NOW).pins == frozenset()

@@ -190,7 +190,7 @@ def test_released_domain_is_not_requested_while_its_presence_is_unknown(observed
     released = a_ledger(released={"x.com"})
     plan = a_plan(a_snapshot("x.com", "y.com"), observed, released, retry=retry)
     assert (adds(plan), holds(plan)) == (["y.com"], {"x.com": "released"})
-    # Once a list shows that it is not there, it is wanted like any other; and so is what became ours again.
+    # closte-bridge adds it again if a list shows that it is missing, or if it is managed again.
     assert adds(a_plan(a_snapshot("x.com"), a_list(), released)) == ["x.com"]
     asked = replace(released, unsettled={"x.com": waiting_for(AliasPhase.UNCONFIRMED)})
     assert adds(a_plan(a_snapshot("x.com"), observed, asked)) == ["x.com"]
@@ -213,7 +213,7 @@ def test_certificate_budget_is_per_registered_domain_and_week() -> None:
 
 
 def test_alias_lost_by_closte_needs_no_certificate_budget() -> None:
-    """Its certificate is renewed, and its visitors have nothing meanwhile."""
+    """Its certificate is a renewal, and its visitors cannot reach the site meanwhile."""
     names = [f"n{number}.big.com" for number in range(5)]
     plan = a_plan(a_snapshot(*names), a_list(), a_ledger(*names), config={"certificate_budget": 3})
     assert adds(plan) == names
@@ -267,7 +267,7 @@ def test_hold_of_a_domain_applies_to_its_www_form(row: Mapping, code: str, reaso
     if known == "was ours" or code != "site-gone":
         hold = the_hold(a_plan(snapshot, a_list("x.com"), ledger), www)
         assert (hold.code, hold.reason) == (code, reason)
-    # A person who wants it by itself, and a row of its own, know better.
+    # A pin or a mapping of the `www.` form itself overrides the hold.
     pinned = replace(ledger, pins=frozenset({www}))
     assert www in adds(a_plan(snapshot, a_list("x.com"), pinned))
     snapshot.mappings.append(a_row(www))

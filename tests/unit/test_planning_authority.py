@@ -187,7 +187,7 @@ def test_restored_database_is_detected_by_its_ids(highest: tuple[int, int], word
         (None, None),
         (("a", 3), None),
         (("a", 4), None),
-        (("b", 1), None),  # counted anew: the option was deleted
+        (("b", 1), None),  # a new count: the option was deleted
         (("a", 2), "closte-bridge wrote report 3, but the last one in the database is 2"),
     ],
 )

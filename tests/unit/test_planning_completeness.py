@@ -82,7 +82,7 @@ def test_list_lacking_more_than_a_tenth_of_managed_aliases_is_partial(
 def test_more_than_a_few_missing_aliases_are_lost(managed: int, lacking: int, lost: int) -> None:
     observed = assess_list(listing(MAIN, *names(managed - lacking)), MAIN, a_ledger(*names(managed)))
     assert len(observed.lost) == lost
-    # A list without the network's main domain is not whole, and proves no loss.
+    # A list without the network's main domain is incomplete and proves no loss.
     assert not assess_list(listing(*names(managed - lacking)), MAIN, a_ledger(*names(managed))).lost
 
 
@@ -100,6 +100,6 @@ def test_recent_removals_count_neither_in_a_late_list_nor_after_it() -> None:
     assert assess_list(late, MAIN, ledger).complete
     assert count(late.names, ledger) == 10
     assert assess_list(listing(MAIN, *left), MAIN, ledger).complete
-    # One that was added again since counts as any other.
+    # An alias that was added again counts as any other.
     again = a_ledger("n0.com", removed_lately=removed, observed_count=10)
     assert count(late.names, again) == 11

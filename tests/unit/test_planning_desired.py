@@ -114,7 +114,7 @@ def test_every_mention_has_its_reason(name: str, words: str | None) -> None:
         ("\uff43\uff41\uff46\uff45.de/", "cafe.de"),
         ("*.*.bücher.de", "*.xn--bcher-kva.de"),
         ("💩.bücher.de", "xn--bcher-kva.de"),
-        # IDNA refuses emoji; what was mapped in A-labels and is rewritten like this is the same domain.
+        # IDNA refuses emoji. A mapping in A-labels that is rewritten with emoji keeps its domain.
         ("💩.la", "xn--ls8h.la"),
         ("Shop-💩.Example.com", "www.xn--shop--bf14d.example.com"),
         ("☕\ufe0f.example.com", "xn--53h.example.com"),
@@ -155,7 +155,7 @@ def test_removal_command_is_voided_by_an_explicit_mention_only() -> None:
     snapshot = a_snapshot("mapped.com", sites=[a_site(2)])
     desire = wanted(snapshot, a_ledger("*.old.com"))
     assert desire.ask("www.mapped.com") == 'the mapping of "mapped.com"'
-    # Ultimate Multisite serves both forms from one row, whichever it names.
+    # Ultimate Multisite serves both forms from one row, whichever form the row contains.
     assert wanted(a_snapshot("www.mapped.com")).ask("mapped.com") == 'the mapping of "www.mapped.com"'
     assert desire.ask("site2.network.org") is None
     assert desire.ask("a.old.com") is None

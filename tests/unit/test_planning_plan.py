@@ -69,7 +69,7 @@ def test_alias_without_any_request_is_unmanaged() -> None:
         (AliasPhase.ADDING, True, OLD, a_snapshot(), UNREADABLE, "open"),
         (AliasPhase.UNCONFIRMED, True, OLD, a_snapshot("x.com"), a_list(), "lapsed"),
         (AliasPhase.UNCONFIRMED, False, OLD, a_snapshot("x.com"), a_list(), "open"),
-        # Its site is gone, and the row may stay for ever: nobody asks for it again.
+        # The site is gone and its row may stay forever: WordPress does not request the domain again.
         (AliasPhase.UNCONFIRMED, True, OLD, a_snapshot(a_row("x.com", 77)), a_list(), "lapsed"),
         (AliasPhase.UNCONFIRMED, False, OLD, a_snapshot(a_row("x.com", 77)), a_list(), "vanished"),
         (AliasPhase.UNCONFIRMED, False, OLD, a_snapshot(a_row("x.com", 77)), partial(), "open"),
@@ -174,7 +174,7 @@ def test_domain_mentioned_again_loses_its_evidence() -> None:
 
 
 def test_inactive_plan_needs_no_approval_and_removes_nothing() -> None:
-    """Rule 10: it ends with 0, whatever is over a limit; what would be is in the plan."""
+    """Rule 10: an inactive run exits with 0 even if removals are over a limit. The plan lists them as holds."""
     names = [f"old{n}.com" for n in range(30)]
     ledger = a_ledger(*names, "stay.com", evidence={name: told() for name in names})
     whole = a_plan(a_snapshot("stay.com"), a_list(*ledger.managed), ledger)
@@ -186,7 +186,7 @@ def test_inactive_plan_needs_no_approval_and_removes_nothing() -> None:
 
 
 def test_add_only_plan_needs_no_approval_and_removes_nothing() -> None:
-    """What is over a limit is held like any removal: else it would seem to be in step."""
+    """Removals over a limit are on hold like any removal. Otherwise their domains would appear to be in sync."""
     gone = ("a.com", "b.com", "c.com", "d.com")
     ledger = a_ledger(*gone, "y.com", absences=dict.fromkeys(gone, missing()), evidence={"y.com": told()})
     assert [over_limit.names for over_limit in a_plan(a_snapshot(), a_list(*ledger.managed), ledger).over_limit] == [

@@ -25,7 +25,7 @@ def event(kind: str, blog: int, domain: str = "", detail: str = "") -> Event:
     return Event(f"uid-{kind}-{blog}-{domain}", int(NOW), kind, blog, domain, detail)
 
 
-def planned(snapshot: Snapshot, above: int = 1, **known: Any) -> RecordPlan:  # noqa: ANN401 - any field
+def planned(snapshot: Snapshot, above: int = 1, **known: Any) -> RecordPlan:  # noqa: ANN401 - any field of `RecordHistory`
     return plan_records(snapshot, RecordHistory(above, **known), NOW)
 
 
@@ -141,7 +141,7 @@ def test_mapped_site_or_occupied_domain_needs_no_record(row: object) -> None:
 
 
 def test_old_sites_are_left_unchanged() -> None:
-    """A record that somebody deleted is not made again."""
+    """closte-bridge does not recreate a record that a user deleted."""
     snapshot = a_snapshot(sites=[a_site(2), a_site(3)], highest=(3, 1), events=[event("site_created", 2)])
     assert planned(snapshot, above=3) is NO_RECORDS
     assert due(planned(snapshot, above=2)) == []

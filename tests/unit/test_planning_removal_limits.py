@@ -38,7 +38,7 @@ def plan_for(
     approval: Approval | None = None,
     clock_jumped: bool = False,
 ) -> Plan:
-    """Plan for a ledger of names that stay, that events name, and that are merely missing; all of them due."""
+    """Return a plan for a ledger of domains that stay, that events report, and that are only missing; all are due."""
     staying, events, absent = names("stay", stay), names("told", told_of), names("gone", missed)
     ledger = a_ledger(
         *staying,
@@ -105,7 +105,7 @@ def test_all_known_removals_count_after_a_clock_jump() -> None:
 
 
 def test_share_is_computed_from_the_current_ledger() -> None:
-    # Of 40 aliases four may go in a day; after one went 39 are left, and of those three.
+    # 40 aliases allow four removals a day. After one removal, 39 are left and allow three.
     assert plan_for(stay=37, missed=3).removals
     assert plan_for(stay=38, missed=2, removed=((INFERENCE, NOW - 1),)).removals
     assert not plan_for(stay=36, missed=3, removed=((INFERENCE, NOW - 1),)).removals
@@ -113,14 +113,14 @@ def test_share_is_computed_from_the_current_ledger() -> None:
 
 @pytest.mark.parametrize("by", [RemovalClass.APPROVED, RemovalClass.COMMAND, EVENT])
 def test_many_removals_do_not_raise_the_limit(by: RemovalClass) -> None:
-    # A person let 135 of 151 go and kept 14 back: those do not follow.
+    # 135 of 151 aliases were removed. They do not raise the limit for the 14 that wait.
     plan = plan_for(stay=2, missed=14, removed=((by, NOW - 60),) * 135)
     assert not plan.removals
     assert (plan.over_limit[0].removed, plan.over_limit[0].waiting, plan.over_limit[0].limit) == (135, 14, 3)
 
 
 def test_other_removals_of_the_same_plan_count() -> None:
-    # Two by event and two by inference are four, and three may go by inference.
+    # Two confirmed and two inferred removals are four, but the limit for inferred removals is three.
     plan = plan_for(stay=20, told_of=2, missed=2)
     assert removes(plan) == names("told", 2)
     assert plan.over_limit[0].names == tuple(names("gone", 2))
@@ -193,7 +193,7 @@ def test_exceeded_limit_blocks_neither_other_classes_nor_additions() -> None:
     assert [change.name for change in plan.changes] == ["new.com", "pin.com", *events]
     (over_limit,) = plan.over_limit
     assert (over_limit.removal_class, over_limit.names) == (INFERENCE, tuple(absent))
-    # The one by command and the two by events count.
+    # One removal by command and two confirmed removals count.
     assert (over_limit.removed, over_limit.waiting, over_limit.limit, over_limit.window) == (3, 4, 3, DAY)
     assert over_limit.digest == digest(MAIN, INFERENCE, absent)
 

@@ -38,7 +38,7 @@ if TYPE_CHECKING:
     from closte_bridge.planning.model import Observed
     from closte_bridge.wordpress.snapshot import Snapshot
 
-# Enough aliases of ours that stay, so that the gate lets a few of the others go.
+# Enough managed aliases that stay, so that the removal limit allows a few removals.
 STAY = [f"stay{number}.com" for number in range(12)]
 
 
@@ -276,7 +276,7 @@ def test_removal_command_is_void_if_the_domain_is_mapped_again(snapshot: object)
     plan = a_plan(snapshot, a_list("x.com"), ledger)  # type: ignore[arg-type]
     assert not plan.changes
     assert plan.updates.staying == ("x.com",)
-    # And if Closte has lost it meanwhile, it is added again.
+    # If Closte has lost it meanwhile, closte-bridge adds it again.
     plan = a_plan(snapshot, a_list(), ledger)  # type: ignore[arg-type]
     assert [change.name for change in plan.additions] == ["x.com"]
 

@@ -53,7 +53,7 @@ def planned(
     known: dict[str, CheckState],
     *,
     revive: Collection[str] = (),
-    **around: Any,  # noqa: ANN401 - any field of it
+    **around: Any,  # noqa: ANN401 - any field of `StageContext`
 ) -> StagePlan:
     return plan_stages(rows, known, StageContext(NOW, ADOPTED, **around), revive)
 
@@ -101,7 +101,7 @@ def test_mapping_older_than_adoption_does_not_become_primary(stage: str) -> None
         assert (change.stage, change.back) == ("done", old)
         (revived,) = planned([row], known, revive=["shop.example.org"]).changes
         assert not revived.back
-    # One that was mapped on the day of adoption is on its way.
+    # A mapping made up to a day before the adoption counts as new.
     row = mapping("shop.example.org", stage)
     for age, old in ((86_300, False), (86_500, True)):
         created = time.strftime("%Y-%m-%d %H:%M:%S", time.gmtime(ADOPTED - age))
@@ -124,7 +124,7 @@ def test_stage_moves_back_only_after_repeated_failures() -> None:
 
 
 def test_outdated_verdict_moves_nothing() -> None:
-    """The name may be another site's since, or somebody may have reset the stage: a new look decides."""
+    """The domain may belong to another site now, or a user may have reset the stage: a new check decides."""
     wrong = check_state("points-elsewhere", "wrong-name", points_here=False, failures=3)
     for row, seen in ((mapping("shop.example.org", "checking-dns"), check_state()), (mapping("a.b", "done"), wrong)):
         for age in (3601, 20 * 3600, 90 * 86400, -3601):
@@ -165,7 +165,7 @@ def test_contested_mapping_only_returns_to_its_former_stage(stage: str) -> None:
             assert {held.code for held in plan.holds} <= {"conflict"}
     plan = planned([row], {"shop.example.org": check_state()}, contested=contested)
     assert [held.reason for held in plan.holds] == ["mapped to several sites (2, 4)"]
-    # One that this engine took from "done" is offline by its doing: it returns, and makes nothing a primary domain.
+    # closte-bridge moved this mapping from "done", so it returns, but it does not become a primary domain.
     (returned,) = planned([theirs, row], {"shop.example.org": check_state()}, contested=contested, was_done={7}).changes
     assert (returned.mapping, returned.stage, returned.back) == (row, "done", True)
     wrong = check_state("points-elsewhere", "wrong-name", points_here=False, failures=3)
@@ -180,7 +180,7 @@ def test_excessive_moves_back_from_done_are_all_on_hold() -> None:
     wrong = check_state("points-elsewhere", "wrong-name", points_here=False, failures=3)
     known = dict.fromkeys([*names, "e.example.org"], wrong)
     plan = planned(rows, known, room=3)
-    # One that does not work as it is takes nobody's room.
+    # A mapping that was not "done" does not count towards the limit.
     assert [change.name for change in plan.changes] == ["e.example.org"]
     assert [(held.name, held.code) for held in plan.holds] == [(name, TOO_MANY) for name in names]
     assert "this machine" in plan.holds[0].reason
@@ -193,7 +193,7 @@ def test_limit_for_moves_back_is_a_tenth_but_at_least_three() -> None:
     assert allowed_backwards(rows, 0) == 5
     assert allowed_backwards(rows, 4) == 1
     assert allowed_backwards(rows, 9) == 0
-    # What was moved counts among those that were done.
+    # Mappings that were moved back count as "done" here.
     assert allowed_backwards(rows[:45], 5) == 0
     assert allowed_backwards(rows[:4], 0) == 3
     assert allowed_backwards([mapping("a.example.org", "failed")], 2) == 1
@@ -219,12 +219,12 @@ def test_proxied_domain_needs_a_proof() -> None:
     failed = planned([row], known, unproven={change.key})
     assert failed.changes == ()
     assert [held.code for held in failed.holds] == ["proxy-unproven"]
-    # A person who says so is believed.
+    # A user's `revive` needs no proof.
     (revived,) = planned([row], known, unproven={change.key}, revive=["shop.example.org"]).changes
     assert not revived.prove
-    # One that this engine had moved backwards was proven once, and makes nothing a primary domain.
+    # A mapping that closte-bridge moved back was proven before, and it does not become a primary domain.
     (back,) = planned([row], known, unproven={change.key}, was_done={row.id}).changes
     assert not back.prove
-    # What leads here by DNS needs none.
+    # A domain that points here by DNS needs no proof.
     (change,) = planned([row], {"shop.example.org": check_state()}).changes
     assert not change.prove

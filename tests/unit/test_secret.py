@@ -19,7 +19,7 @@ KEY = "key-of-the-test-application"
 def test_secret_is_shown_only_by_reveal() -> None:
     secret = Secret(KEY)
     assert secret.reveal() == KEY
-    shown = [str(secret), repr(secret), f"{secret}", f"{secret!r:>40}", "%s %r" % (secret, secret), str([secret])]  # noqa: UP031 - each way
+    shown = [str(secret), repr(secret), f"{secret}", f"{secret!r:>40}", "%s %r" % (secret, secret), str([secret])]  # noqa: UP031 - all kinds of formatting
     assert all(KEY not in text and "<secret>" in text for text in shown)
     assert format(secret, ">40") == "<secret>"
 

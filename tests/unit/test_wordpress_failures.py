@@ -1,4 +1,4 @@
-"""What is told of a `wp` that failed: where it looked, where PHP stopped, and commands that can be copied."""
+"""Reports of a failed `wp`: the folder, the place in PHP, and commands to copy."""
 
 from __future__ import annotations
 
@@ -43,7 +43,7 @@ def test_wordpress_folder_is_named() -> None:
     assert here.message == f'WP-CLI found no WordPress installation in "{Path.cwd()}" or above.'
     there = located(failure("wp-path"), WpSettings(path="/srv/www"))
     assert there.message == 'WP-CLI found no WordPress installation in "/srv/www".'
-    # Where another host looked is not known here.
+    # The folder on another host is unknown.
     for settings in (WpSettings(ssh="web@host/srv"), WpSettings(alias="@shop")):
         assert located(failure("wp-path"), settings).message == failure("wp-path").message
 
@@ -62,5 +62,5 @@ def test_wordpress_folder_is_named() -> None:
 def test_hint_repeats_the_attempted_command(settings: WpSettings, command: str) -> None:
     error = located(failure("wp-no-answer"), settings)
     assert error.hint == f"Run `{command} eval 'echo 1;'`. It must print 1."
-    # What is set in the config is no command.
+    # This hint names a setting and no command.
     assert located(failure("wp-missing"), settings).hint == failure("wp-missing").hint

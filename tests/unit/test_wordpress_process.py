@@ -1,4 +1,4 @@
-"""A `wp` never outlives whoever started it, at whatever moment that one is interrupted."""
+"""`wp` processes: an interruption of closte-bridge ends them at any moment."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 def test_interruption_at_start_ends_wp(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, moment: str) -> None:
     command = str(write_script(tmp_path / "wp", "exec sleep 600"))
     pids: list[int] = []
-    execute = subprocess.Popen._execute_child  # type: ignore[attr-defined]  # the standard library's own
+    execute = subprocess.Popen._execute_child  # type: ignore[attr-defined]  # private in the standard library
 
     def interrupted(self: subprocess.Popen[bytes], *args: object) -> None:
         execute(self, *args)
@@ -44,7 +44,7 @@ def test_interruption_at_start_ends_wp(tmp_path: Path, monkeypatch: pytest.Monke
 
 
 def test_unkillable_wp_does_not_block(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Behind `sudo` it is another user's."""
+    """Behind `sudo`, the process belongs to another user, so closte-bridge cannot end it."""
     monkeypatch.setattr("closte_bridge.wordpress.process._EXIT_TIME", 0.01)
     command = (str(write_script(tmp_path / "wp", "exec sleep 60")),)
     with unkillable(monkeypatch):

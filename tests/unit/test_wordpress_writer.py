@@ -1,4 +1,4 @@
-"""What is asked of WordPress, and what is made of answers that were not expected."""
+"""Requests to WordPress, and the handling of unexpected answers."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ MOVE = StageMove(4, "shop.example.org", "checking-dns", "done", True)
 
 
 class Wp:
-    """Answers with `results`, and keeps what was asked."""
+    """A fake `wp` that answers with `results` and records the requests."""
 
     def __init__(self, monkeypatch: pytest.MonkeyPatch, results: object) -> None:
         self.asked: list[tuple[str, dict[str, Any], bool]] = []
@@ -89,7 +89,7 @@ def test_stages_are_set_in_one_bounded_and_paced_process(monkeypatch: pytest.Mon
     moves = [MOVE._replace(mapping=number) for number in range(MOST_STAGES + 7)]
     assert set_stages(SETTINGS, COST, moves) == ["done"] * MOST_STAGES
     ((script, request, plugins),) = wp.asked
-    # Through Ultimate Multisite's own model, which needs its plugin.
+    # The script uses Ultimate Multisite's own model, which needs its plugin.
     assert (script, plugins) == ("stages", True)
     assert [change["id"] for change in request["changes"]] == [*range(MOST_STAGES)]
     assert request["pause"] == 50_000
