@@ -9,6 +9,7 @@ import platform
 from collections import Counter
 from typing import TYPE_CHECKING
 
+from closte_bridge.counts import counted
 from tests.proof.campaign import Result
 from tests.support.parts import REPOSITORY, is_mock_plugin
 
@@ -112,7 +113,9 @@ def _table(results: Sequence[Result]) -> str:
     faults, story, figures = (_total(results, part) for part in ("faults", "story", "figures"))
     held = sum(1 for result in results if not result.broken)
     ends = ", ".join(
-        f"{key.removeprefix('exit ')} ({figures[key]} times)" for key in sorted(figures) if key[:5] == "exit "
+        f"{key.removeprefix('exit ')} ({counted(figures[key], 'time')})"
+        for key in sorted(figures)
+        if key[:5] == "exit "
     )
     left = sorted(key for key in figures if key.startswith("left to a person: "))
     lines = [
