@@ -1,1 +1,1 @@
-"""Runs the commands of the documentation and compares, or rewrites, their outputs: `python -m tests.docs --write`."""
+"""Checks of the commands in the documentation: `python -m tests.docs --write` refreshes their outputs."""

@@ -15,7 +15,7 @@ from tests.support.wordpress import keep_compiled
 
 
 def main() -> int:
-    """Run the pages and print what is not true; return 1 if anything is not, or was not before `--write`."""
+    """Run the pages and print the differences. Return 1 if a page differed, even if `--write` has corrected it."""
     parser = argparse.ArgumentParser(prog="python -m tests.docs", description=__doc__)
     parser.add_argument("--write", action="store_true", help="write the real outputs into the pages")
     parser.add_argument("pages", nargs="*", metavar="PAGE", help="pages, such as docs/tutorial.md; default: all")
@@ -24,7 +24,7 @@ def main() -> int:
     pages = every_page()
     run = [page for page in pages if page.runs and (not wanted or page.path in wanted)]
     wrong = run_all(run, write=options.write) if run else []
-    # After the English pages, and always all: they cost nothing.
+    # Translations come last, because they copy the English outputs. They run no command, so all are checked.
     for page in (page for page in pages if page.translated):
         found = follow(page)
         report(page, found, write=options.write)
@@ -33,7 +33,7 @@ def main() -> int:
 
 
 def run_all(pages: list[Page], *, write: bool) -> list[str]:
-    """Run pages, each in labs of its own, and return what was not true."""
+    """Run each page in labs of its own, and return the differences."""
     wrong: list[str] = []
     with tempfile.TemporaryDirectory(prefix="closte-bridge-docs.") as folder:
         keep_compiled(Path(folder) / "php")
@@ -48,7 +48,7 @@ def run_all(pages: list[Page], *, write: bool) -> list[str]:
 
 
 def report(page: Page, found: list[str], *, write: bool) -> None:
-    """Print what was found on a page, and write it if asked to."""
+    """Print the differences of a page. With `write`, also rewrite the page."""
     sys.stdout.write(f"{page.name}: {len(found)} differences\n" + "".join(found))
     sys.stdout.flush()
     if write and found:

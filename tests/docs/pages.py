@@ -1,9 +1,9 @@
-"""Reads and rewrites the `console` blocks of a page.
+"""Reader and writer for the `console` blocks of a page.
 
 Four kinds of HTML comments before a block direct it: `<!-- world: demo -->` starts a new lab (see `Session`),
 `<!-- do: COMMAND -->` runs a command that the page does not show, and `<!-- not run: REASON -->` skips the block.
 `<!-- from: PAGE -->` copies this block and the next ones from an English page (see `translations`).
-A page without any world is not run.
+The commands of a page without a `world` comment do not run.
 """
 
 from __future__ import annotations
@@ -19,9 +19,9 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 ELISION = "…"
-# Alone below a command: take the whole output at the next `--write`.
+# This line alone below a command makes the next `--write` insert the whole output.
 FILL_IN = "?"
-# What differs from run to run, and what replaces it in a comparison.
+# Patterns for text that differs between runs, with the replacement for a comparison.
 VARYING = (
     (re.compile(r"(?m)^Cost: .*$"), "Cost: …"),
     (re.compile(r"\d+(\.\d+)? s\b"), "0 s"),
@@ -31,7 +31,7 @@ VARYING = (
     (re.compile(r"(127\.0\.0\.1:|port: )\d+"), r"\1<port>"),
     (re.compile(r"process \d+"), "process <n>"),
     (re.compile(r"\b(\d+\.){3}\d+(-\w+)? (?=on PHP)|(?<=on PHP )(\d+\.)+\d+"), "<version>"),
-    # The widths of columns follow from the rest.
+    # Column widths depend on the replaced text.
     (re.compile(r"-{2,}"), "--"),
     (re.compile(r" {2,}"), " "),
 )
@@ -42,7 +42,7 @@ _EXIT_CODE = re.compile(r"# exit code (\d+)$")
 
 @dataclass
 class Step:
-    """A command line and what the page shows below it."""
+    """A command line and the output that the page shows below it."""
 
     command: str
     shown: list[str] = field(default_factory=list)
@@ -50,14 +50,14 @@ class Step:
 
     @property
     def exit_code(self) -> int:
-        """The exit code that the page promises."""
+        """The exit code that the page states."""
         found = _EXIT_CODE.search(self.command)
         return int(found.group(1)) if found else 0
 
 
 @dataclass
 class Block:
-    """A block: what directs it, its steps, and its lines in the page (without the fences)."""
+    """A block: its directions, its steps, and its lines in the page (without the fences)."""
 
     directions: list[tuple[str, str]]
     steps: list[Step]
@@ -67,11 +67,11 @@ class Block:
 
     @property
     def not_run(self) -> str | None:
-        """Why the block is not run."""
+        """The reason why the block is not run."""
         return next((text for kind, text in self.directions if kind == "not run"), None)
 
     def lines(self) -> list[str]:
-        """Return the block as the page has it."""
+        """Return the lines of the block for the page."""
         plain = [line for step in self.steps for line in (f"{step.prompt} {step.command}", *step.shown)]
         return [(self.indent + line).rstrip() for line in plain]
 
@@ -86,26 +86,26 @@ class Page:
 
     @property
     def name(self) -> str:
-        """The path inside the repository, if it is there."""
+        """The path relative to the repository, or the whole path for a page outside it."""
         inside = self.path.is_relative_to(REPOSITORY)
         return str(self.path.relative_to(REPOSITORY) if inside else self.path)
 
     @property
     def runs(self) -> bool:
-        """Whether the page says which world its commands run in."""
+        """Whether the page says in which world its commands run."""
         return self._has("world")
 
     @property
     def translated(self) -> bool:
-        """Whether the page says which English page its commands and outputs come from."""
+        """Whether the page names the English page that its commands and outputs come from."""
         return self._has("from")
 
     def _has(self, kind: str) -> bool:
         return any(found == kind for block in self.blocks for found, _ in block.directions)
 
     def write(self) -> None:
-        """Write the page with the outputs that its steps have now."""
-        # From the end, so that earlier line numbers stay true.
+        """Write the page with the current outputs of its steps."""
+        # Replacing from the end keeps the earlier line numbers valid.
         for block in reversed(self.blocks):
             if block.not_run is None:
                 self.text[block.first : block.end] = block.lines()
@@ -113,7 +113,7 @@ class Page:
 
 
 def read(path: Path) -> Page:
-    """Read a page. Raises ValueError if a block cannot be run, or copied from another page, and does not say so."""
+    """Read a page. Raise ValueError if a block that is run or copied does not begin with a prompt."""
     text = path.read_text(encoding="utf-8").splitlines()
     kinds = {found[1] for line in text if (found := _COMMENT.match(line))}
     prompts = ("$ ",) if "world" in kinds else ("$ ", "# ")
@@ -137,7 +137,7 @@ def read(path: Path) -> Page:
 
 
 def _steps(lines: Iterable[str], prompts: tuple[str, ...], *, strict: bool) -> list[Step]:
-    """Return the steps of a block. A strict one has nothing before the first prompt, as it may be rewritten."""
+    """Return the steps of a block. If `strict`, raise ValueError for a line before the first prompt."""
     steps: list[Step] = []
     for line in lines:
         if line.startswith(prompts):
@@ -150,7 +150,7 @@ def _steps(lines: Iterable[str], prompts: tuple[str, ...], *, strict: bool) -> l
 
 
 def comparable(lines: list[str]) -> str:
-    """Return lines without what differs from run to run."""
+    """Return the lines without the text that differs between runs."""
     text = "\n".join(line.rstrip() for line in lines)
     for pattern, fixed in VARYING:
         text = pattern.sub(fixed, text)
@@ -158,7 +158,7 @@ def comparable(lines: list[str]) -> str:
 
 
 def _cut(shown: list[str], real: list[str]) -> list[str]:
-    """Return the real output, cut where the page cuts it."""
+    """Return the real output, shortened where the page shortens it."""
     if shown == [FILL_IN] or ELISION not in shown:
         return real
     at = shown.index(ELISION)
@@ -167,7 +167,10 @@ def _cut(shown: list[str], real: list[str]) -> list[str]:
 
 
 def updated(shown: list[str], real: list[str]) -> list[str]:
-    """Return what the page has to show: as it is if it is true, else the real output. Nothing shown stays nothing."""
+    """Return the lines that the page should show.
+
+    Keep the shown lines if they are empty or still correct. Otherwise return the real output.
+    """
     wanted = _cut(shown, real)
     return shown if not shown or comparable(shown) == comparable(wanted) else wanted
 

@@ -1,4 +1,4 @@
-"""Types the commands of a page into labs, and compares what they print."""
+"""Sessions that type the commands of a page into labs and compare the printed output."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 _COLOURS = re.compile(r"\x1b\[[0-9;]*m")
 _TERMINAL = {"SHELL_PIPE": "0", "NO_COLOR": "1", "COLUMNS": "110"}
 _DEMO = "/tmp/closte-bridge-demo"
-# The worlds: what the places of the lab are called in the page. The longer ones first.
+# The worlds: the paths of the lab and the names that the page shows for them, longer paths first.
 PLACES = {
     "demo": (("{folder}", _DEMO),),
     "server": (
@@ -30,7 +30,7 @@ PLACES = {
         ("{folder}", _DEMO),
     ),
 }
-# What the servers of the lab are called then: its resolver, and the address of its network.
+# The names that the page shows for the lab's resolver and for the address of its network.
 SERVERS = {
     "demo": (),
     "server": ((re.compile(r"127\.0\.0\.1:\d+"), "1.1.1.1"), (re.compile(r"127\.0\.0\.1"), "192.0.2.10")),
@@ -38,7 +38,7 @@ SERVERS = {
 
 
 class Session:
-    """Runs pages, one lab after the other, each with a copy of the network. A context manager."""
+    """Context manager that runs pages in consecutive labs, each with its own copy of the network."""
 
     def __init__(self, template: Multisite, folder: Path) -> None:
         self._template = template
@@ -56,7 +56,7 @@ class Session:
         self._stack.close()
 
     def run(self, page: Page) -> list[str]:
-        """Run a page, give its steps the real outputs, and return what was not true."""
+        """Run a page, store the real outputs in its steps, and return the differences."""
         return [wrong for block in page.blocks if block.not_run is None for wrong in self._run(page, block)]
 
     def _run(self, page: Page, block: Block) -> list[str]:
@@ -77,7 +77,7 @@ class Session:
 
     @property
     def lab(self) -> Lab:
-        """The lab that runs."""
+        """The running lab."""
         assert self._lab is not None, "The page does not say in which world its first block runs."
         return self._lab
 
@@ -106,7 +106,7 @@ class Session:
         return None
 
     def _type(self, line: str) -> tuple[int, list[str]]:
-        """Type a command line, answer every question with yes; return the exit code and the lines on the screen."""
+        """Type a command line and answer each question with yes. Return the exit code and the lines on the screen."""
         for place, name in self._places:
             line = line.replace(name, place)
         with typed("y\n" * 5) as terminal:

@@ -1,4 +1,4 @@
-"""The commands in the documentation run, and print what it shows."""
+"""Tests that the commands in the documentation run and print the shown outputs."""
 
 from __future__ import annotations
 
@@ -20,14 +20,14 @@ if TYPE_CHECKING:
 
 PAGES = every_page()
 RUN = [page for page in PAGES if page.runs]
-# Services, logins on other machines, and an installation as root: more than this must not stay untested.
+# The limit for untested blocks: services, logins on other machines, and an installation as root.
 MOST_NOT_RUN = 16
 USER_PAGES = ("README", "docs/bn/", "docs/tutorial", "docs/how-to/", "docs/trouble")
 
 
 @pytest.fixture(scope="session")
 def template(shared_folder: Path, parts: Parts) -> Multisite:
-    """The network of the demo: built once a session, by the first worker."""
+    """Build the network of the demo once per session, in the first worker."""
     folder = shared_folder / "docs-template"
     with (shared_folder / "docs-template.lock").open("w") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)

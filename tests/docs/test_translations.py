@@ -1,4 +1,4 @@
-"""Translated pages show the commands and outputs of the English pages."""
+"""Tests that translated pages show the commands and outputs of the English pages."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ def test_outputs_are_those_of_the_english_pages(page: Page) -> None:
 
 @pytest.mark.parametrize("page", TRANSLATED, ids=lambda page: page.name)
 def test_other_blocks_are_those_of_the_english_pages(page: Page) -> None:
-    """Units, cron lines and the like are copied as a whole."""
+    """Translated pages copy units, cron lines and similar blocks unchanged."""
     named = re.findall(r"`(README\.md|docs/[\w/-]+\.md)`|\]\(\.\./([\w/-]+\.md)\)", "\n".join(page.text))
     english = [REPOSITORY / (path or f"docs/{linked}") for path, linked in named]
     there = {block for path in english for block in fenced(path.read_text(encoding="utf-8"))}
@@ -48,13 +48,13 @@ def test_other_blocks_are_those_of_the_english_pages(page: Page) -> None:
 
 
 def fenced(text: str) -> list[str]:
-    """Return the fenced blocks without a language, or in YAML."""
+    """Return the fenced blocks that are YAML or have no language."""
     blocks = re.findall(r"^```(\w*)\n(.*?)^```$", text, re.MULTILINE | re.DOTALL)
     return [block for language, block in blocks if language in {"", "yaml"}]
 
 
 def translated(folder: Path, text: str) -> tuple[Page, list[str]]:
-    """Follow a page that begins with `text` and comes from `ENGLISH`; return it, and what was wrong."""
+    """Check a page that begins with `text` and copies from `ENGLISH`. Return the page and its differences."""
     (folder / "english.md").write_text(ENGLISH)
     (folder / "page.md").write_text(f"<!-- from: english.md -->\n```console\n{text}```\n")
     page = read(folder / "page.md")

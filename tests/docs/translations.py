@@ -1,8 +1,8 @@
-"""Compares the `console` blocks of translated pages with the English pages, whose commands run.
+"""Comparison of the `console` blocks of translated pages with the English pages, whose commands run.
 
-So a translation costs no run of its own. `<!-- from: docs/tutorial.md -->` before a block names the English page of
-this block and of all below it, up to the next such comment. The commands come from that page, in its order. A
-translation may leave commands out, cut an output with `…`, and translate the remark after a command.
+A translation therefore needs no run of its own. `<!-- from: docs/tutorial.md -->` before a block names the English
+page of this block and of all blocks below it, up to the next such comment. The commands come from that page, in its
+order. A translation may omit commands, shorten an output with `…`, and translate the remark after a command.
 """
 
 from __future__ import annotations
@@ -22,12 +22,12 @@ _REMARK = re.compile(r"\s+# .*$")
 
 
 def in_repository(name: str) -> Page:
-    """Return a page as it is on disk now."""
+    """Return the current page from the repository."""
     return read(REPOSITORY / name)
 
 
 def follow(page: Page, source: Callable[[str], Page] = in_repository) -> list[str]:
-    """Give the steps of a translated page the outputs of the English pages, and return what was not true."""
+    """Copy the outputs of the English pages into the steps of a translated page, and return the differences."""
     wrong = []
     name = ""
     rest: Iterator[Step] = iter(())
@@ -49,7 +49,7 @@ def _steps_of(page: Page) -> Iterator[Step]:
 
 
 def _copy(step: Step, rest: Iterator[Step]) -> str | None:
-    """Find a step among the rest of its source and copy its output; say what was wrong."""
+    """Find a step in the rest of its source and copy its output. Return the problem, if any."""
     original = next((other for other in rest if _same(step, other)), None)
     if original is None:
         return "does not follow in"

@@ -1,4 +1,4 @@
-"""What `script/audit` finds, and that it does not take silence for good news."""
+"""Tests of `script/audit`: its findings, and that it reports missing answers as problems."""
 
 from __future__ import annotations
 
@@ -69,7 +69,7 @@ def test_dependency_list_is_read() -> None:
 
 
 def answering(folder: Path, **vulnerable: list[str] | None) -> str:
-    """Write a program that answers as `pip-audit` does; None for a package that the service does not know."""
+    """Write a fake `pip-audit`. None as a value makes it report the package as unknown to the service."""
     program = folder / "pip-audit"
     program.write_text(f"""#!/usr/bin/env python3
 import json, re, sys

@@ -1,4 +1,4 @@
-"""The declaration of the config keys agrees with everything that repeats it."""
+"""Tests that the declaration of the config keys agrees with every file that repeats it."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ ROLE = REPOSITORY / "ansible" / "ops" / "roles" / "closte_bridge"
 SPECS = yaml.safe_load((ROLE / "meta" / "argument_specs.yml").read_text(encoding="utf-8"))
 OPTIONS = SPECS["argument_specs"]["main"]["options"]
 NETWORK = OPTIONS["closte_bridge_networks"]["options"]
-# The role's variables that become a config key.
+# The role variables that become config keys.
 MIRRORS = {
     "wp.command": OPTIONS["closte_bridge_wp_command"],
     "wp.path": NETWORK["path"],
@@ -25,7 +25,7 @@ MIRRORS = {
     "wp.ssh": NETWORK["ssh"],
     "state_dir": OPTIONS["closte_bridge_state_dir"],
 }
-# The role derives these from a secret and from a folder.
+# The role derives these keys from a secret and from a folder.
 DERIVED = {"api_key_file", "metrics_file"}
 
 
@@ -61,6 +61,6 @@ def test_role_has_the_type_and_the_default_of_the_key(name: str) -> None:
     key, option = KEYS[name], MIRRORS[name]
     expected = "list" if isinstance(key.default, tuple) else "path" if key.kind == "path" else "str"
     assert option["type"] == expected
-    # The role always sets `state_dir`: services need one fixed place.
+    # The role always sets `state_dir` because services need one fixed path.
     if name != "state_dir":
         assert option.get("default") == plain_value(name, key.default)

@@ -1,4 +1,4 @@
-"""The guide in Bengali names the English pages that it follows, and only commands, codes and settings that exist."""
+"""Tests that the Bengali guide names its English pages and only existing commands, codes and settings."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from tests.support.commands import COMMANDS
 from tests.support.parts import REPOSITORY
 
 FOLDER = REPOSITORY / "docs" / "bn"
-# Each page, and the English pages that it follows.
+# Each Bengali page, and the English pages that it translates.
 ENGLISH = {
     "README.md": ("README.md", "docs/README.md"),
     "tutorial.md": ("docs/tutorial.md",),
@@ -29,11 +29,11 @@ ENGLISH = {
 }
 TEXTS = {name: (FOLDER / name).read_text(encoding="utf-8") for name in ENGLISH}
 WORD = re.compile(r"[a-z0-9]+(?:-[a-z0-9]+)+")
-# Names that look like codes: the program, the users, and names of the mock world.
+# Names that resemble codes: the program, the users, and names of the mock world.
 NAMES = {"closte-bridge", "www-data", "api-key", "integration-closte"}
 CALL = re.compile(r"(?:^|(?<=[\s`]))closte-bridge (?=[a-z-])([^`\n#>|]*)", re.MULTILINE)
 
-# The groups of the seed's list, by words of their chapter, and the command that diagnoses each.
+# Words of each required problem chapter, and the command that diagnoses the problem.
 SEED = {
     "API": "closte-bridge integration test",
     "SSL": "closte-bridge domain check",
@@ -43,7 +43,7 @@ SEED = {
 
 
 def code_of(text: str) -> list[str]:
-    """Return what stands in backticks, in prose."""
+    """Return the text in backticks, without code blocks."""
     prose = re.sub(r"^```.*?^```$", "", text, flags=re.MULTILINE | re.DOTALL)
     return re.findall(r"`([^`\n]+)`", prose)
 
@@ -54,7 +54,7 @@ def calls(text: str) -> list[list[str]]:
 
 
 def unknown(words: list[str]) -> list[str]:
-    """Return what a call has that the program does not: its command, or options."""
+    """Return the command or the options of a call that the program does not have."""
     plain = [word for word in words if not word.startswith("-")]
     name = next((name for name in (" ".join(plain[:2]), "".join(plain[:1])) if name in COMMANDS), None)
     if name is None:
@@ -72,7 +72,7 @@ def test_every_page_is_here() -> None:
 
 @pytest.mark.parametrize("name", ENGLISH)
 def test_a_page_names_the_english_pages_at_its_top(name: str) -> None:
-    """As a link if the English page is installed with the program, else by its path."""
+    """The page links the English page if the program installs it, and otherwise shows its path."""
     top = TEXTS[name].partition("\n## ")[0]
     for page in ENGLISH[name]:
         assert f"`{page}`" in top or f"](../{page.removeprefix('docs/')})" in top
@@ -109,7 +109,7 @@ def test_each_point_of_the_seed_has_its_command() -> None:
 
 def test_each_problem_has_a_command() -> None:
     parts = re.split(r"^## ", TEXTS["troubleshooting.md"], flags=re.MULTILINE)[1:-2]
-    # Four of the seed, and the ten most likely ones.
+    # Four required problems, and the ten most likely ones.
     assert len(parts) == 14
     assert [part for part in parts if not calls(part)] == []
 

@@ -1,4 +1,4 @@
-"""The generated parts of `docs/proof.md` and `tests/proof/README.md` have their places, and are replaced there."""
+"""Tests that the generated parts of `docs/proof.md` and `tests/proof/README.md` exist and are replaced in place."""
 
 from __future__ import annotations
 
@@ -16,14 +16,14 @@ if TYPE_CHECKING:
 
 
 def result(broken: str = "") -> Result:
-    """Return what one seed came to, with figures that no real campaign has."""
+    """Return the result of one seed, with figures that no real run produces."""
     figures = Counter({"exit 0": 77_001, "engine runs": 77_002, "left to a person: because": 77_003})
     return Result(5, 77_004, 60.0, Counter({"Closte: drip": 77_005}), Counter(), figures, broken)
 
 
 @pytest.fixture
 def pages(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> tuple[Path, Path]:
-    """Return copies of both pages, which the writers now write to."""
+    """Copy both pages, redirect the writers to the copies, and return the copies."""
     page, details = tmp_path / "proof.md", tmp_path / "README.md"
     page.write_bytes(report.PAGE.read_bytes())
     details.write_bytes(report.DETAILS.read_bytes())

@@ -1,4 +1,4 @@
-"""The documents say what the program says: commands, options, config keys, codes, packages, paths and links."""
+"""Tests that the documents match the program: commands, options, config keys, codes, packages, paths and links."""
 
 from __future__ import annotations
 
@@ -43,14 +43,14 @@ OUTPUT = {"--format", "--fields", "--field"}
 
 
 def section(text: str, heading: str) -> str:
-    """Return what stands under a heading, up to the next one of any level."""
+    """Return the text under a heading, up to the next heading of any level."""
     found = re.search(rf"^{re.escape(heading)}\n(.*?)(?=^#|\Z)", text, re.MULTILINE | re.DOTALL)
     assert found, f'There is no "{heading}".'
     return found.group(1)
 
 
 def rows(text: str) -> list[list[str]]:
-    """Return the cells of all tables, without their heads."""
+    """Return the cells of all table rows, without the header rows."""
     lines = [line.strip("|") for line in text.splitlines() if line[:1] == "|"]
     cells = [[cell.strip() for cell in re.split(r"(?<!\\)\|", line)] for line in lines]
     return [row for row in cells if not set("".join(row)) <= set("-: ")]
@@ -121,7 +121,7 @@ def test_log_actions_are_documented() -> None:
 
 
 def test_kept_environment_variables_of_the_shim_are_documented() -> None:
-    """It lies below the document root: whoever reads the page must know all of it."""
+    """The shim lies below the document root, so its page documents every variable that it stores."""
     page = (REPOSITORY / "docs" / "shim.md").read_text(encoding="utf-8")
     (paragraph,) = (part for part in page.split("\n\n") if part.startswith("These environment variables"))
     names = set(re.findall(r"`([A-Z_]+)`", paragraph))
@@ -151,7 +151,7 @@ DYNAMIC = {
 
 
 def codes_in_the_program() -> set[str]:
-    """Return every code that is written as a constant where an error, a problem or a standing is made."""
+    """Return every code that appears as a constant in the call that creates an error, a problem or an authority."""
     found = {start + end for start, ends in DYNAMIC.items() for end in ends} | set(failures._KNOWN) | {ELSEWHERE, LOST}
     for path in PACKAGE.rglob("*.py"):
         for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
@@ -297,7 +297,7 @@ def test_pages_named_in_messages_are_packaged() -> None:
     assert all(place == name.replace("docs/", "share/doc/closte-bridge/", 1) for name, place in brought.items())
     pages = {page for name in brought for page in installed_pages(REPOSITORY / name)}
     assert {REPOSITORY / "docs" / name for name in named} <= pages
-    # Links in installed pages can only lead to other installed pages.
+    # Links in installed pages can only point to other installed pages.
     for page in pages:
         links = re.findall(r"\]\((?!https://|#)([^)\s#]+)", page.read_text(encoding="utf-8"))
         assert {(page.parent / link).resolve() for link in links} <= pages, page

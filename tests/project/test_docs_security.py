@@ -1,4 +1,4 @@
-"""Every test that the pages on security, proof and architecture name exists."""
+"""Tests that every test exists that the pages on security, proof and architecture name."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ _FEWEST_FINDINGS = 138
 
 
 def missing(page: str) -> list[str]:
-    """Return which of the tests that a page names do not exist: `tests/file.py`, or `tests/file.py::test_name`."""
+    """Return the missing tests that a page names: `tests/file.py`, or `tests/file.py::test_name`."""
     lost = []
     for file, name in re.findall(r"`(tests/[\w./-]+?\.(?:py|php))(?:::(\w+))?`", page):
         path = REPOSITORY / file

@@ -1,4 +1,4 @@
-"""The project speaks plain English: expressions that a reader has to decode stand in no page, message or comment."""
+"""Tests that pages, messages and comments use plain English, without the banned expressions."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
-# Each with what to write instead.
+# Each expression with its replacement.
 BANNED = {
     r"nobody|somebody|anybody|everybody|whoever": "the actor: you, closte-bridge, Closte, WordPress, the shim",
     r"looks? (?:at|whether|into|through)|looked at": "read, check, inspect or sync",
@@ -60,14 +60,14 @@ OTHER = [
 
 
 def without_code(text: str) -> str:
-    """Return prose without what stands in backticks and code blocks."""
+    """Return prose without code blocks and text in backticks."""
     return re.sub(
         r"`[^`\n]*`", "", re.sub(r"```.*?```", lambda block: "\n" * block[0].count("\n"), text, flags=re.DOTALL)
     )
 
 
 def python_texts(source: str) -> Iterator[tuple[int, str]]:
-    """Give the comments, and the strings that hold more than one word, with their lines."""
+    """Yield the comments, and the strings that contain more than one word, with their line numbers."""
     for token in tokenize.generate_tokens(io.StringIO(source).readline):
         if token.type == tokenize.COMMENT:
             yield token.start[0], token.string
@@ -85,11 +85,11 @@ def lines_of(path: Path) -> Iterator[tuple[int, str]]:
 
 
 def found_in(path: Path) -> list[str]:
-    """Return each banned expression of a file, with its place and what to write instead."""
+    """Return each banned expression of a file, with its position and its replacement."""
     return [
         f'{path.relative_to(REPOSITORY)}:{number}: "{match[0]}": write {better}'
         for number, line in lines_of(path)
-        if path.name != "schema.py"  # older ledgers have the old words
+        if path.name != "schema.py"  # older ledgers contain the old words
         for expression, better in EXPRESSIONS.items()
         for match in expression.finditer(re.sub(r"`[^`]*`", "", line))
     ]

@@ -9,7 +9,7 @@ from tests.reference.files import outdated, write
 
 
 def main() -> int:
-    """Return 1 if files are outdated and stay so."""
+    """List the outdated files, or write them with `--write`. Return 1 if files stay outdated."""
     parser = argparse.ArgumentParser(prog="python -m tests.reference", description=__doc__)
     parser.add_argument("--write", action="store_true", help="Write the outdated files.")
     wanted = parser.parse_args().write

@@ -25,7 +25,7 @@ def contents() -> dict[str, str]:
 
 
 def outdated() -> list[str]:
-    """Return the paths of the files that differ from what the program says."""
+    """Return the paths of the files that differ from what the program generates."""
     return [name for name, text in contents().items() if _read(name) != text]
 
 

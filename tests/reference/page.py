@@ -1,4 +1,4 @@
-"""The reference, made from the program, a template, and notes on what the help of commands leaves out."""
+"""Generator of the reference page from the program, a template, and notes that supplement the command help."""
 
 from __future__ import annotations
 
@@ -54,7 +54,7 @@ TLS = {
 
 
 def reference() -> str:
-    """Return the page. Raises ValueError for a placeholder or a note that nothing fills."""
+    """Return the page. Raise ValueError for a note on an unknown command, and KeyError for an unknown placeholder."""
     notes = _notes()
     parts = {
         "global_options": _table(("option", "description"), manual.global_options()),
@@ -131,7 +131,7 @@ def _environment() -> str:
 
 
 def _table(head: tuple[str, ...], rows: Iterable[tuple[str, ...]], *, code: bool = True) -> str:
-    """Return a table. The first column is code."""
+    """Return a table. With `code`, the first column is in backticks."""
     body = ((f"`{first}`" if code else first, *rest) for first, *rest in rows)
     return f"{_rows([head])}\n|{'---|' * len(head)}\n{_rows(body)}"
 
