@@ -1,4 +1,4 @@
-"""The world in which domains live: DNS that changes, certificates that come, and time that passes."""
+"""Fixtures with changeable DNS, changeable certificates and a changeable clock."""
 
 from __future__ import annotations
 
@@ -22,15 +22,15 @@ if TYPE_CHECKING:
 
 @pytest.fixture(scope="session")
 def changing_dns() -> Iterator[Names]:
-    """Real DNS servers on loopback whose zones can be changed."""
-    # A folder with a short path: Knot's control socket lies in it.
+    """Provide real DNS servers on loopback whose zones a test can change."""
+    # The folder needs a short path because it contains Knot's control socket.
     with short_folder() as folder, server_or_fail(changing_names(folder / "n")) as names:
         yield names
 
 
 @pytest.fixture
 def world(multisite: Multisite, changing_dns: Names, tmp_path: Path) -> Iterator[Life]:
-    """A network with the site "shop" (2) and nothing mapped yet; nobody is in charge, `www.` forms are not wanted."""
+    """Provide a network with the site "shop" (2), without mappings, owner or `www.` forms."""
     switch_on(multisite, dns_check_interval=60)
     multisite.create_site("shop")
     with bridge_for(multisite, tmp_path / "bridge") as bridge, life(bridge, changing_dns, tmp_path) as world:
@@ -39,6 +39,6 @@ def world(multisite: Multisite, changing_dns: Names, tmp_path: Path) -> Iterator
 
 @pytest.fixture
 def network(multisite: Multisite) -> Multisite:
-    """A network with the shim and an owner, and no engine behind it."""
+    """Provide a network with the shim and an owner, but without a closte-bridge installation."""
     bare_shim(multisite)
     return multisite

@@ -1,4 +1,4 @@
-"""When an engine may only look: nobody agreed, somebody else is in charge, or this is not the network it was."""
+"""Tests of read-only runs: without adoption, with another owner, or on another network than the adopted one."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ OURS = [f"n{number}.example.org" for number in range(10)]
 
 @pytest.fixture
 def bridge(multisite: Multisite, tmp_path: Path) -> Iterator[Bridge]:
-    """An engine in charge of a network in step, whose next sync would add one name and remove another."""
+    """Provide the owner of a synced network, whose next sync would add one domain and remove another."""
     switch_on(multisite)
     multisite.add_mappings_sql([(name, 1) for name in OURS])
     with bridge_for(multisite, tmp_path / "bridge") as bridge:
@@ -46,7 +46,7 @@ def bridge(multisite: Multisite, tmp_path: Path) -> Iterator[Bridge]:
 
 
 def read_only(bridge: Bridge, reason: str, hint: str, *, wanted: int = 1) -> None:
-    """A sync changes nothing and says why; a plan warns of it and works."""
+    """Check that a sync changes nothing and states the reason, and that a plan works and warns."""
     ran = bridge.run("sync")
     assert (ran.code, ran.err) == (7, f"Error: closte-bridge changes nothing: {reason}.\n{hint}\n")
     plan = bridge.run("plan", "--format=count")
@@ -62,7 +62,7 @@ TAKE_OVER = (
 
 
 def second_engine(bridge: Bridge, folder: str = "second") -> Bridge:
-    """Return another engine for the same network and the same application."""
+    """Return a second installation for the same network and the same application."""
     return Bridge(bridge.multisite, bridge.sandbox, bridge.folder.with_name(folder))
 
 
@@ -85,7 +85,7 @@ def test_second_installation_is_read_only_until_it_takes_over(bridge: Bridge) ->
     read_only(bridge, 'another closte-bridge installation, on "<host>", now owns this network', TAKE_OVER)
     assert second.run("sync", "--format=count", "--quiet").out == "1\n"
     assert second.changes() == [("add", "new.example.com")]
-    # A ledger that was lost is nobody, even in the same place.
+    # An installation that lost its ledger is not the owner, even in the same folder.
     shutil.rmtree(second.state)
     read_only(second, 'the closte-bridge installation on "<host>" owns this network', TAKE_OVER, wanted=0)
     set_option(bridge.multisite, "closte_bridge_owner", None)
@@ -97,17 +97,17 @@ COPY = "If this is a staging copy, do nothing. If you changed the live network, 
 
 
 def test_copied_database_is_read_only_and_copied_ledger_adds_only(bridge: Bridge, tmp_path: Path) -> None:
-    # The site was copied, with its database, and the engine's own files with it.
+    # The whole site was copied: its database and the files of closte-bridge.
     path = tmp_path / "copy"
     copy = copy_multisite(bridge.multisite, path, sqlite_database(path))
     at_copy = Bridge(copy, bridge.sandbox, tmp_path / "at-copy")
     shutil.copytree(bridge.state, at_copy.state)
     read_only(at_copy, "the database differs from the one recorded at adoption", COPY)
-    # The engine's files alone were copied: this one may add, and may not remove.
+    # Only the files of closte-bridge were copied. The copy may add domains, but not remove them.
     moved = second_engine(bridge, "moved")
     shutil.copytree(bridge.state, moved.state)
     with closing(sqlite3.connect(moved.state / FILE_NAME)) as connection, connection:
-        # As on another host: its config has the path of the first one's.
+        # The recorded config path is that of the first host, as after a move to another host.
         connection.execute("UPDATE meta SET value = ? WHERE key = 'config_path'", (str(moved.config),))
     bridge.multisite.sql("DELETE FROM wp_wu_domain_mappings WHERE domain = 'n0.example.org'")
     moved.write_config(removal_grace=0.001)
@@ -119,7 +119,7 @@ def test_copied_database_is_read_only_and_copied_ledger_adds_only(bridge: Bridge
     held = moved.run("domain", "get", "n0.example.org", "--fields=state,reason", "--format=json").envelope["data"]
     assert held["state"] == "on-hold"
     moved.adopt()
-    for _ in range(3):  # what was missing before counts no more
+    for _ in range(3):  # earlier reads without the mapping do not count after an adoption
         assert moved.run("sync").code == 0
     assert moved.changes() == [("remove", "n0.example.org")]
 
@@ -144,7 +144,7 @@ def test_staging_environment_is_read_only_unless_allowed(bridge: Bridge) -> None
 
 
 def test_unauthorised_pin_or_removal_is_not_recorded(bridge: Bridge) -> None:
-    """Noted, it would come true after the next adoption, when nobody thinks of it any more."""
+    """closte-bridge must not record a change now and make it after the next adoption."""
     assert bridge.run("domain", "add", "pinned.example.org").code == 0
     bridge.changes()
     owner = bridge.multisite.network_option("closte_bridge_owner")
@@ -156,7 +156,7 @@ def test_unauthorised_pin_or_removal_is_not_recorded(bridge: Bridge) -> None:
     )
     assert bridge.run("domain", "add", "wanted.example.org").golden == (7, "", nothing)
     assert bridge.run("domain", "remove", "pinned.example.org", "--yes").golden == (7, "", nothing)
-    # So is another application's key, of which only the list tells.
+    # The key of another application is refused, too. Only Closte's list reveals it.
     set_option(bridge.multisite, "closte_bridge_owner", owner)
     right = bridge.key_file.read_text().strip()
     bridge.write_key("a-key-of-another-application")
@@ -165,7 +165,7 @@ def test_unauthorised_pin_or_removal_is_not_recorded(bridge: Bridge) -> None:
     for verb, name in (("add", "wanted.example.org"), ("remove", "pinned.example.org")):
         refused = bridge.run("domain", verb, name, "--yes", "--format=json")
         assert (refused.code, refused.codes) == (7, ["identity-key"])
-    # And a key that is none is told of as such.
+    # closte-bridge reports a rejected key as rejected.
     bridge.take_keys(taken=False)
     assert bridge.run("domain", "add", "wanted.example.org", "--format=json").codes == ["key-rejected"]
     bridge.take_keys(taken=True)
@@ -179,7 +179,7 @@ def test_unauthorised_pin_or_removal_is_not_recorded(bridge: Bridge) -> None:
 
 
 def test_new_key_is_accepted_for_the_same_application_only(bridge: Bridge) -> None:
-    # Of the same application: what is ours is there.
+    # The new key belongs to the same application, so the list contains the managed domains.
     bridge.write_key("another-key-of-the-same-application")
     bound = bridge.run("sync")
     assert (bound.code, bound.err) == (
@@ -189,7 +189,7 @@ def test_new_key_is_accepted_for_the_same_application_only(bridge: Bridge) -> No
     assert bridge.changes() == [("add", "new.example.com")]
     assert bridge.run("sync").err == ""
     assert bridge.run("log", "--limit=20", "--field=action").out.count("rebind") == 1
-    # Of another application: it is not. Its names are left alone.
+    # The new key belongs to another application. closte-bridge does not touch its domains.
     bridge.write_key("a-key-of-another-application")
     bridge.sandbox.aliases = {"somebody.example.com", *OURS[:5]}
     reason = "the API key changed, and its list does not match the previous application"
@@ -215,7 +215,7 @@ def test_changed_main_domain_makes_the_ledger_read_only(bridge: Bridge) -> None:
     read_only(bridge, reason, COPY)
     adopted = bridge.adopt()
     assert 'The main domain changed from "example.net". The old domain, its www. variant ' in adopted.out
-    # The former ones are kept, even when somebody asks for them to go.
+    # closte-bridge keeps the domains of the former main domain, even if a command requests their removal.
     kept = bridge.run("domain", "remove", "www.example.net", "*.example.net", "--yes")
     words = 'Warning: "{}" is not removed yet: protected as the network\'s former main domain ("example.net").\n'
     told = (
@@ -230,7 +230,7 @@ def test_changed_main_domain_makes_the_ledger_read_only(bridge: Bridge) -> None:
 
 
 def test_missing_config_file_makes_the_run_read_only(bridge: Bridge, monkeypatch: pytest.MonkeyPatch) -> None:
-    """The defaults apply then, and would lead to Closte itself: so the engine is told where the stand-in is."""
+    """Without a config file the defaults apply, including the real Closte URL, so the test passes its own settings."""
     for name, value in bridge.environment().items():
         monkeypatch.setenv(name, value)
     settings = load_config(bridge.config, bridge.environment()).networks["default"]
@@ -242,7 +242,7 @@ def test_missing_config_file_makes_the_run_read_only(bridge: Bridge, monkeypatch
     reason = f'the config file used at adoption ("{bridge.config}") is not in use: closte-bridge uses no config file'
     assert report.plan.authority.reason == reason
     assert bridge.changes() == []
-    # One that is named and not there is an error of its own.
+    # A missing file given with `--config` is a separate error.
     assert bridge.run("sync").code == 2
 
 
@@ -262,7 +262,7 @@ def test_sync_all_covers_every_network(multisite: Multisite, tmp_path: Path) -> 
 
 
 def test_interrupted_sync_all_finishes_running_changes_only(multisite: Multisite, tmp_path: Path) -> None:
-    """What each has under way comes to its end, and nothing else begins: whole runs would take minutes."""
+    """Each network finishes its running changes and starts no others, since a whole run would take minutes."""
     other = copy_multisite(multisite, tmp_path / "other", sqlite_database(tmp_path / "other"))
     many = [f"n{number:03}.example.org" for number in range(300)]
     with bridge_for(multisite, tmp_path / "a") as first, bridge_for(other, tmp_path / "b") as second:
@@ -281,7 +281,7 @@ def test_interrupted_sync_all_finishes_running_changes_only(multisite: Multisite
         interrupted = "Error: Interrupted.\nNothing is lost. Run the command again to continue.\n"
         assert ran.golden == (130, "", interrupted)
         assert max(len(first.aliases), len(second.aliases)) < 100
-        # What was done is known, and the rest is not put off.
+        # The ledger contains each completed change, and the next run makes the remaining ones immediately.
         for bridge, name in ((first, "one"), (second, "two")):
             outcomes = first.run(f"--network={name}", "log", "--limit=1000", "--field=outcome").out.split()
             assert outcomes.count("done") == 1 + len(bridge.aliases)
@@ -299,7 +299,7 @@ def both(first: Bridge, second: Bridge) -> None:
         "Error: No network selected: the config defines 2 networks.\nSelect one with `--network=<name>`: one, two. "
         "`plan`, `sync` and `doctor` accept `--all`.\n",
     )
-    # The second is read-only, which stops nothing of the first.
+    # The second network is read-only. The first one still works.
     assert first.run("--network=one", "adopt", "--yes", "--quiet").golden == (0, "", "")
     second.write_config(environments=["staging"])
     first.config.write_text(json.dumps({"networks": {"one": first.settings, "two": second.settings}}))
@@ -324,7 +324,7 @@ def both(first: Bridge, second: Bridge) -> None:
         "",
     )
     assert (first.aliases, second.aliases) == ({"xn--mller-kva.example.org"}, {"second.example.org"})
-    # One that cannot be read does not keep the other from working.
+    # If closte-bridge cannot read one network, it still syncs the other.
     shutil.move(second.multisite.path / "wp-config.php", second.folder / "wp-config.php")
     first.multisite.add_mappings_sql([("more.example.org", 1)])
     first.changes()

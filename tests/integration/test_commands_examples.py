@@ -1,4 +1,4 @@
-"""The examples in the help of the commands are true: run as they stand there, they say what stands there."""
+"""Tests that the examples in the help of the commands print the output shown there."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ DOOMED = [f"{letter}.example.org" for letter in "abcd"]
 
 @dataclass(frozen=True)
 class Example:
-    """A command line as typed, and what is said to come of it."""
+    """A command line as typed, and the output that the help shows for it."""
 
     typed: str
     said: str
@@ -55,7 +55,7 @@ def examples(command: str) -> list[Example]:
     return [Example(typed, said.strip("\n")) for typed, _, said in pairs]
 
 
-# What is about this machine, and how the help names it.
+# Text that depends on this machine, and the replacement in the help.
 FIXED = (
     *VARYING,
     (re.compile(r'"cost": \{[^}]*\}'), '"cost": {…}'),
@@ -70,7 +70,7 @@ def comparable(text: str) -> str:
 
 
 class Shell:
-    """Types command lines at a shell of this network, as a person would who answers every question with yes."""
+    """Shell of a network that types command lines and answers each question with yes."""
 
     def __init__(self, bridge: Bridge) -> None:
         self.bridge = bridge
@@ -79,7 +79,7 @@ class Shell:
         write_script(self.bin / "closte-bridge", f'exec {sys.executable} -m closte_bridge "$@"')
 
     def type(self, line: str) -> str:
-        """Return what stands on the screen then, without what was typed as an answer."""
+        """Return the text on the screen, without the typed answers."""
         env = self.bridge.environment()
         with typed("y\n" * 3) as terminal:
             done = subprocess.run(
@@ -101,13 +101,16 @@ class Shell:
 
 
 def same(said: str, shown: str) -> bool:
-    """Compare. In the help `…` stands for anything, also for lines; a typed `y` is not on the screen."""
+    """Return whether the output matches the help.
+
+    In the help `…` stands for any text, including line breaks. The screen does not show a typed `y`.
+    """
     wanted = comparable(said).replace("[y/n] y\n", "[y/n] ")
     return re.fullmatch(re.escape(wanted).replace("…", r"[\s\S]*"), comparable(shown)) is not None
 
 
 def no_server_answers(query: bytes) -> list[bytes]:
-    """Answer as a resolver that has no way to any name server."""
+    """Answer like a resolver that cannot reach any name server."""
     reply = dns.message.make_response(dns.message.from_wire(query), recursion_available=True)
     reply.set_rcode(dns.rcode.SERVFAIL)
     return [reply.to_wire()]
@@ -115,7 +118,7 @@ def no_server_answers(query: bytes) -> list[bytes]:
 
 @pytest.fixture
 def bridge(multisite: Multisite, tmp_path: Path) -> Iterator[Bridge]:
-    """A network with three mapped names, two of which Closte has already, and nothing set up."""
+    """Provide a network without setup and with three mapped domains, two of which exist on Closte."""
     multisite.add_site_sql(4, "shop.example.net")
     multisite.add_mappings_sql([(name, 4) for name in ("one.example.net", "two.example.net", "shop.customer.com")])
     multisite.define("CLOSTE_CLIENT_API_KEY", KEY)
@@ -146,7 +149,7 @@ def switch_off(bridge: Bridge) -> None:
 
 
 def check_too(bridge: Bridge) -> None:
-    """As by default; whoever is asked what a name resolves to does not answer here."""
+    """Enable the checks, as by default. The resolver of these tests answers SERVFAIL."""
     bridge.write_config(checks=True)
 
 
@@ -155,7 +158,7 @@ def pin_again(bridge: Bridge) -> None:
 
 
 def add_doomed(bridge: Bridge) -> None:
-    """Four names that are gone from WordPress without a hint why, seen for the third time."""
+    """Add four domains and delete their mappings without an event, so that the next sync misses them a third time."""
     bridge.multisite.add_mappings_sql([(name, 4) for name in DOOMED])
     assert bridge.run("sync").code == 0
     delete_mappings(bridge.multisite, DOOMED)
@@ -165,7 +168,7 @@ def add_doomed(bridge: Bridge) -> None:
 
 
 def lose_a_record(bridge: Bridge) -> None:
-    """A site that was there before the engine, without a domain record."""
+    """Create a site without a domain record, older than the adoption."""
     bridge.multisite.add_site_sql(2, "old.example.net")
 
 
@@ -179,7 +182,7 @@ def install_shim(bridge: Bridge, *options: str) -> None:
     assert bridge.run("shim", "install", *options).code == 0
 
 
-# The commands in the order of a story; before an example of the given number, something may have to happen.
+# The commands in the order of a story. A function runs before the example with its number.
 STORY: dict[str, dict[int, Callable[[Bridge], None]]] = {
     "setup": {},
     "adopt": {0: forget_everything},
@@ -202,7 +205,7 @@ STORY: dict[str, dict[int, Callable[[Bridge], None]]] = {
     "shim status": {0: install_shim, 1: lambda bridge: install_shim(bridge, "--wake=file")},
     "shim uninstall": {1: install_shim},
 }
-# Whose examples are not run here, and why.
+# The commands whose examples do not run here, and the reason.
 ELSEWHERE = {
     "completion": "tests/unit/test_cli_commands.py runs them",
     "config show": "tests/unit/test_cli_commands.py runs them",

@@ -1,4 +1,4 @@
-"""Each exit code of the contract, reached for real."""
+"""Tests that reach each exit code of the contract with a real run."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ NAMES = [f"n{number}.example.org" for number in range(4)]
 
 @pytest.fixture
 def bridge(multisite: Multisite, tmp_path: Path) -> Iterator[Bridge]:
-    """An engine in charge of a network with four names that are still to be added."""
+    """Provide the owner of a network with four domains to add."""
     switch_on(multisite)
     multisite.add_mappings_sql([(name, 1) for name in NAMES])
     with bridge_for(multisite, tmp_path / "bridge") as bridge:
@@ -84,7 +84,10 @@ def test_exit_code_1_for_a_rejected_key(bridge: Bridge) -> None:
 
 
 def a_mistyped_key_has_one_remedy(bridge: Bridge, error: str) -> None:
-    """To adopt, which is the remedy for another key, would not help; and what is in step only the ledger says."""
+    """The error suggests only a comparison of the keys. Another adoption would not help.
+
+    The plan uses the ledger to decide which domains are in sync.
+    """
     key_file = Path(bridge.settings["api_key_file"])
     key_file.write_text("mistyped-" + key_file.read_text())
     ran = bridge.run("plan")
@@ -106,7 +109,7 @@ def test_exit_code_4_for_failed_changes_that_are_retried(bridge: Bridge) -> None
         f"Error: Added 3 of 4 domains; 1 failed.\n{incomplete}",
     )
     bridge.changes()
-    # It waits for its next try, unless somebody does not want to wait.
+    # The failed domain waits for its next try, unless `--retry` skips the wait.
     waits = bridge.run("sync", "--fields=domain,status,until", "--format=json")
     assert (waits.code, bridge.changes()) == (0, [])
     [row] = waits.envelope["data"]
@@ -121,7 +124,7 @@ def test_exit_code_4_for_failed_changes_that_are_retried(bridge: Bridge) -> None
     }
     bridge.sandbox.set_faults()
     assert bridge.run("sync", "n1.example.org", "--quiet", "--format=ids").golden == (0, "n1.example.org\n", "")
-    # What Closte refuses for good holds nothing else up.
+    # A domain that Closte refuses permanently does not delay other domains.
     bridge.multisite.add_mappings_sql([("internal.closte.com", 1), ("good.example.org", 1)])
     refused = bridge.run("sync", "--format=json")
     assert (refused.code, refused.codes) == (4, ["add-refused", "incomplete"])
@@ -135,7 +138,7 @@ def test_exit_code_5_for_an_unreadable_list(bridge: Bridge) -> None:
     bridge.multisite.sql("DELETE FROM wp_wu_domain_mappings WHERE domain = 'n0.example.org'")
     bridge.sandbox.set_faults("list-unknown")
     ran = bridge.run("sync", "--format=json")
-    # Additions go on; what is missing is not looked at.
+    # Additions continue. closte-bridge does not search for missing domains.
     assert (ran.code, ran.codes) == (5, ["list-unreadable"])
     assert bridge.changes() == [("add", "new.example.org")]
     assert bridge.run("domain", "get", "n1.example.org", "--field=closte").out == "unknown\n"
@@ -159,10 +162,10 @@ def test_exit_code_75_while_another_run_holds_the_lock(bridge: Bridge) -> None:
             in ran.err
         )
         assert bridge.run("domain", "add", "x.example.org", "--format=json").codes == ["locked"]
-        # A letter from cron about each run that met another one would be one too many; a program is told.
+        # With `--quiet`, cron sends no e-mail about a run that meets another one. A program gets the exit code.
         assert bridge.run("sync", "--quiet").golden == (75, "", "")
         assert bridge.run("domain", "add", "x.example.org", "--quiet").err != ""
-        # Looking needs no lock.
+        # Reading needs no lock.
         assert bridge.run("plan", "--format=count", "--quiet").golden == (0, "4\n", "")
     assert bridge.changes() == []
 
@@ -180,7 +183,7 @@ def test_exit_code_130_after_an_interruption(bridge: Bridge, number: signal.Sign
     assert (ran.code, ran.out, ran.err) == (130, "", interrupted)
     assert bridge.aliases >= set(NAMES[:2])
     bridge.sandbox.set_faults()
-    # Nothing is lost, and nothing is left in the way.
+    # The next run completes the changes, and no lock remains.
     assert bridge.run("sync").code == 0
     assert bridge.aliases == set(NAMES)
     assert bridge.run("domain", "list", "--state=in-sync", "--format=count").out == "4\n"

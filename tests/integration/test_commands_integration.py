@@ -1,4 +1,4 @@
-"""The integration's toggle and connection, and the first minute, word for word."""
+"""Tests of the integration's switch and connection, and of the complete output of the first setup."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ pytestmark = pytest.mark.real
 
 @pytest.fixture
 def bridge(multisite: Multisite, tmp_path: Path) -> Iterator[Bridge]:
-    """Three mapped names, of which Closte has one, and a stranger's."""
+    """Provide three mapped domains, one of them on Closte, and an unmanaged domain."""
     with three_mapped(multisite, tmp_path) as bridge:
         yield bridge
 
@@ -77,7 +77,7 @@ def toggling(bridge: Bridge) -> None:
     assert off.err == ""
     assert [note["code"] for note in off.envelope["notes"]] == ["domain-mapping-off"]
     assert "closte-bridge changes nothing: domain mapping is disabled" in bridge.run("sync").out
-    # Who leaves Closte takes the key away, too.
+    # A customer who leaves Closte also removes the API key.
     for fault in ("list-unknown", "key"):
         bridge.sandbox.set_faults(*(() if fault == "key" else (fault,)))
         bridge.take_keys(taken=fault != "key")
@@ -104,7 +104,7 @@ def toggling(bridge: Bridge) -> None:
 
 
 def test_requests_while_the_integration_is_off_are_remembered(bridge: Bridge) -> None:
-    """They are remembered, and that is said."""
+    """closte-bridge saves requests while the integration is off, and reports this."""
     bridge.adopt()
     for name in ("pinned.example.org", "leaving.example.org"):
         assert bridge.run("domain", "add", name).code == 0
@@ -133,7 +133,7 @@ def connecting(bridge: Bridge) -> None:
     assert (unreadable.code, unreadable.codes) == (5, ["list-unreadable"])
     bridge.sandbox.set_faults()
     with lists_are_refused(bridge.sandbox):
-        # All say the same: the key is accepted, and the list cannot be read.
+        # Each command reports that Closte accepts the key and that the list is unreadable.
         for argv in (("integration", "test"), ("sync",), ("adopt", "--yes")):
             refused = bridge.run(*argv, "--format=json")
             assert (refused.code, refused.codes) == (5, ["list-unreadable"]), argv
@@ -185,7 +185,10 @@ def test_setup_enables_adopts_and_installs_the_shim(bridge: Bridge) -> None:
 
 
 def shim_is_offered_again(bridge: Bridge, start: str, question: str) -> None:
-    """What was declined is offered again, and what is done is not asked about; the integration may stay off."""
+    """Check that setup offers a declined shim again, but asks no question about completed steps.
+
+    The integration may stay disabled.
+    """
     set_option(bridge.multisite, "wu_host_integrations_enabled", None)
     ran = bridge.run_asked("n\ny\n", "setup")
     assert (ran.code, ran.err) == (0, "The Closte integration is disabled. Enable it? [y/n] " + question)

@@ -1,4 +1,4 @@
-"""What leaves Closte, on what evidence, and what the gate keeps until a person has agreed."""
+"""Tests of removals: the required evidence, and the removal limit that needs a person's approval."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ pytestmark = pytest.mark.real
 
 @pytest.fixture
 def bridge(multisite: Multisite, tmp_path: Path) -> Iterator[Bridge]:
-    """A network in charge of nothing yet, whose waits are over at once."""
+    """Provide an adopted network without mappings, whose waiting times end immediately."""
     switch_on(multisite)
     with bridge_for(multisite, tmp_path / "bridge", removal_delay=AT_ONCE, removal_grace=AT_ONCE) as bridge:
         bridge.create_events_table()
@@ -31,7 +31,7 @@ def bridge(multisite: Multisite, tmp_path: Path) -> Iterator[Bridge]:
 
 
 def start(bridge: Bridge, *names: str) -> None:
-    """Map names and have them at Closte."""
+    """Map the domains and add them on Closte."""
     bridge.multisite.add_mappings_sql([(name, 1) for name in names])
     assert bridge.run("sync", "--quiet", "--format=count").golden == (0, f"{len(names)}\n", "")
     assert bridge.aliases == set(names)
@@ -39,12 +39,12 @@ def start(bridge: Bridge, *names: str) -> None:
 
 
 def statuses(bridge: Bridge, *args: str) -> tuple[int, dict[str, tuple[str, str]]]:
-    """Run a command that shows a plan; return its exit code and, by domain, the change and its status."""
+    """Run a command that shows a plan. Return its exit code and the change and status of each domain."""
     document = bridge.run(*args, "--format=json").envelope
     return document["exit_code"], {row["domain"]: (row["change"], row["status"]) for row in document["data"]}
 
 
-# By events
+# Confirmed removals
 
 
 def test_removed_and_renamed_mappings_leave_and_moved_ones_stay(bridge: Bridge) -> None:
@@ -61,13 +61,13 @@ def test_removed_and_renamed_mappings_leave_and_moved_ones_stay(bridge: Bridge) 
         bridge.add_event("mapping_removed", "moved.example.org", blog_id=1),
         bridge.add_event("mapping_added", "moved.example.org", blog_id=2),
     ]
-    # The first run learns of the events, and waits in case one of the names comes back.
+    # The first run stores the events and waits, in case a domain is mapped again.
     held = ("remove", "on-hold")
     waits = {"removed.example.org": held, "renamed.example.org": held, "www.removed.example.org": ("", "unmanaged")}
     assert statuses(bridge, "sync") == (0, waits)
     assert bridge.changes() == []
     assert bridge.event_uids() == waiting
-    # The second has them in its ledger, so WordPress may forget them.
+    # The second run has the events in its ledger, so WordPress may delete them.
     assert bridge.run("sync").golden == (
         0,
         'Network "example.net": 0 to add, 2 to remove, 3 in sync, 1 unmanaged.\n'
@@ -93,7 +93,7 @@ def test_domains_of_a_deleted_site_leave_after_its_mappings(bridge: Bridge) -> N
     bridge.multisite.delete_site(blog_id)
     bridge.add_event("site_deleted", blog_id=blog_id, detail={"domains": ["one.example.org", "two.example.org"]})
     for _ in range(2):
-        # The rows of a site that is gone still mention their names.
+        # The rows of the deleted site still contain its domains.
         assert statuses(bridge, "sync") == (0, {})
     delete_mappings(bridge.multisite, ["one.example.org", "two.example.org"])
     bridge.changes()
@@ -124,7 +124,7 @@ def test_malformed_events_block_nothing(bridge: Bridge) -> None:
     ]
     for kind, name, detail in poison:
         bridge.add_event(kind, name, detail=detail)
-    # Marks that are not unique, or nothing at all.
+    # Event IDs that are not unique or empty.
     for uid in ("same", "same", "", ""):
         bridge.add_event("everything", uid=uid)
     bridge.add_event("mapping_removed", "goes.example.org")
@@ -136,7 +136,7 @@ def test_malformed_events_block_nothing(bridge: Bridge) -> None:
     assert bridge.event_uids() == []
 
 
-# More than the gate lets through
+# Removals over the limit
 
 DOOMED = [f"d{number:02}.example.org" for number in range(30)]
 KEPT = [f"k{number}.example.org" for number in range(10)]
@@ -162,7 +162,7 @@ def digest_of(ran_err: str) -> str:
 
 @pytest.fixture
 def doomed(bridge: Bridge) -> Bridge:
-    """Forty names at Closte, thirty of which have been unmapped at once, each with its event."""
+    """Provide forty domains on Closte, thirty of which were unmapped together, each with its event."""
     start(bridge, *DOOMED, *KEPT)
     delete_mappings(bridge.multisite, DOOMED)
     for name in DOOMED:
@@ -175,7 +175,7 @@ def test_mass_removal_waits_for_its_digest(doomed: Bridge) -> None:
     refused = doomed.run("sync")
     digest = digest_of(refused.err)
     assert refused.golden == (3, SHOWN + COST, NEEDS_APPROVAL.replace(DIGEST, digest))
-    # Asking again changes nothing, and neither does another digest.
+    # A second sync changes nothing, and a wrong digest does not help.
     assert doomed.run("sync", "--allow-removals=0123456789ab").golden == refused.golden
     assert doomed.run("sync", "--allow-removals=all").golden == (
         2,
@@ -184,7 +184,7 @@ def test_mass_removal_waits_for_its_digest(doomed: Bridge) -> None:
         "Use the 12-character digest from the message about removals that need approval.\n",
     )
     assert doomed.changes() == []
-    # Additions go on, and so do the removals that somebody names one by one.
+    # Additions continue while the removals wait.
     doomed.multisite.add_mappings_sql([("new.example.com", 1)])
     over_limit = doomed.run("sync", "--format=json")
     assert (over_limit.code, over_limit.envelope["status"], over_limit.codes) == (
@@ -193,7 +193,7 @@ def test_mass_removal_waits_for_its_digest(doomed: Bridge) -> None:
         ["needs-approval"],
     )
     assert doomed.changes() == [("add", "new.example.com")]
-    # A name that is wanted again is not among them: the digest is another one, and the old one is void.
+    # A domain that is mapped again leaves the list, which changes the digest and invalidates the old one.
     doomed.multisite.add_mappings_sql([(DOOMED[0], 1)])
     other = doomed.run("sync", f"--allow-removals={digest}")
     assert (other.code, doomed.changes()) == (3, [])
@@ -212,14 +212,14 @@ def test_mass_removal_follows_a_reviewed_plan(doomed: Bridge) -> None:
     assert [change["name"] for change in document["changes"] if change["needs-approval"]] == DOOMED
     damaged_plans(doomed, document)
     tampered_plans(doomed, document)
-    # Two of them are mapped again meanwhile; the rest goes.
+    # Two of the domains are mapped again meanwhile. closte-bridge removes the others.
     doomed.multisite.add_mappings_sql([(name, 1) for name in DOOMED[:2]])
     stale = doomed.run("apply", str(plan))
     assert stale.code == 3
     words = [f'Error: Could not remove "{name}": the reviewed change no longer applies.\n' for name in DOOMED[:2]]
     assert stale.err == "".join(words) + "Create a new plan with `closte-bridge plan --out=FILE`, and review it.\n"
     assert doomed.changes() == [("remove", name) for name in DOOMED[2:]]
-    # What has been done is not stale when the plan is applied once more.
+    # A completed removal is not stale when the plan is applied again.
     delete_mappings(doomed.multisite, DOOMED[:2])
     again = doomed.run("apply", str(plan))
     assert (again.code, doomed.changes()) == (3, [])
@@ -247,7 +247,7 @@ def damaged_plans(doomed: Bridge, document: dict[str, object]) -> None:
 
 
 def tampered_plans(doomed: Bridge, document: dict[str, object]) -> None:
-    """Names that somebody wrote into a plan are not removed: they are not due."""
+    """Check that `apply` does not remove domains that a person wrote into a plan and that are not due."""
     path = doomed.folder / "other.json"
     extra = ["example.net", KEPT[0], "victim.example.org"]
     changes = [{"action": "remove", "name": name, "cause": "event", "needs-approval": True} for name in extra]
@@ -269,14 +269,14 @@ def test_missing_mappings_wait_for_three_reads_and_an_approval(bridge: Bridge) -
     assert "(the limit is 4 inferred removals per 24 hours, with 0 removed and 30 pending)" in refused.err
     assert bridge.changes() == []
     bridge.write_config(removal_grace="24h")
-    # A digest lifts the limit, not the wait.
+    # A digest lifts the limit, but not the waiting time.
     early = bridge.run("sync", f"--allow-removals={digest_of(refused.err)}")
     assert (early.code, bridge.changes()) == (0, [])
     bridge.write_config(removal_grace=AT_ONCE)
     done = bridge.run("sync", f"--allow-removals={digest_of(refused.err)}", "--quiet", "--format=count")
     assert done.golden == (0, "30\n", "")
     assert bridge.changes() == [("remove", name) for name in DOOMED]
-    # What the list no longer holds is forgotten; what is there waits: the 30 of today count.
+    # closte-bridge forgets a domain missing from the list. The other one waits because 30 removals count today.
     delete_mappings(bridge.multisite, KEPT[:2])
     bridge.sandbox.aliases = set(KEPT[1:])
     codes = [bridge.run("sync").code for _ in range(3)]
@@ -300,7 +300,7 @@ def test_restored_database_removes_nothing(bridge: Bridge) -> None:
         "Check in WordPress that no mapping is missing, then run `closte-bridge adopt`.\n"
     )
     assert bridge.changes() == []
-    # New mappings level its ids, and hide nothing.
+    # New mappings reach the old highest ID again, but the warning remains.
     new = [f"new{number}.example.org" for number in range(6)]
     bridge.multisite.add_mappings_sql((name, 1) for name in new)
     assert bridge.run("sync", "--format=json").codes == ["database-restored"]

@@ -1,4 +1,4 @@
-"""From adoption to being in step, and what is said on the way: every word of it, in every format."""
+"""Tests of the way from adoption to a synced network, with the complete output in each format."""
 
 from __future__ import annotations
 
@@ -82,13 +82,13 @@ def adoption(bridge: Bridge) -> None:
         f"{question}Error: Aborted.\ncloste-bridge made no further changes. Run the command again to continue.\n",
     )
     assert bridge.multisite.network_option("closte_bridge_owner") is None
-    # What a person has read is looked at again: no run has to wait while they read.
+    # closte-bridge reads again after the question, because no other run waits while a person reads.
     looks = ONE.replace("1 wp call", "3 wp calls").replace("1 API call", "2 API calls")
     said = 'Success: closte-bridge now manages "example.net" (1 domain adopted).\n'
     assert bridge.run_asked("y\n", "adopt").golden == (0, OFFER + said + looks, question)
     owner = bridge.multisite.network_option("closte_bridge_owner")
     assert sorted(owner) == ["engine", "host", "since"]
-    # Once more changes nothing, and finds nothing more to adopt.
+    # A second adoption changes nothing and finds no more domains to adopt.
     again = bridge.run("adopt", "--yes", "--format=json", "--quiet")
     assert (again.code, again.err) == (0, "")
     assert again.envelope["data"] == {
@@ -146,7 +146,7 @@ TWO_COLUMNS = [
 
 
 def syncing(bridge: Bridge) -> None:
-    # One name, by itself.
+    # A sync of a single domain.
     one = bridge.run("sync", "b.customer.org")
     assert one.golden == (
         0,
@@ -340,7 +340,7 @@ def removing(bridge: Bridge) -> None:
             "",
             f'Error: Could not remove "{name}": {words}',
         )
-    # One that may not go keeps the others from going as well: it is one wish.
+    # One refused domain stops the whole command, since all its domains are one request.
     assert bridge.run("domain", "remove", "legacy.customer.com", "shop.customer.com", "--yes").code == 1
     assert bridge.changes() == []
     asked = bridge.run_asked("y\n", "domain", "remove", "legacy.customer.com")
@@ -361,7 +361,7 @@ def wildcards(bridge: Bridge) -> None:
     covered = bridge.run("plan", "--fields=domain,status,reason", "--format=json").envelope["data"][0]
     assert covered == {"domain": "new.customer.com", "status": "on-hold", "reason": 'covered by "*.customer.com"'}
     bridge.changes()
-    # What it covers is added first; the wildcard itself goes when the list shows that.
+    # closte-bridge first adds the covered domain, and removes the wildcard when the list contains that domain.
     first = bridge.run("domain", "remove", "*.customer.com", "--yes", "--format=json")
     assert (first.code, first.codes) == (3, ["not-removed"])
     assert bridge.changes() == [("add", "new.customer.com")]
@@ -380,7 +380,7 @@ def releasing(bridge: Bridge) -> None:
     failed = not_managed.format("stranger.example.org")
     assert both.golden == (4, "", f"{failed}Error: Released 1 of 2 domains; 1 failed.\n{see}")
     assert "shop.customer.com" in bridge.aliases
-    # Once let go it is nobody's: not adopted again, and not removed when its mapping goes.
+    # A released domain is unmanaged: it is not adopted again, and not removed with its mapping.
     adopted = bridge.run("adopt", "--yes", "--format=json").envelope["data"]
     assert adopted["adopted"] == []
     delete_mappings(bridge.multisite, ["shop.customer.com"])

@@ -1,4 +1,4 @@
-"""Every message of `doctor`, with the fault that it tells of made for real."""
+"""Tests of every `doctor` message, each with a real fault that causes it."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ pytestmark = pytest.mark.real
 def world(
     multisite_template: Multisite, changing_dns: Names, tmp_path_factory: pytest.TempPathFactory
 ) -> Iterator[Life]:
-    """A network of which there is nothing to say but good."""
+    """Provide a network in which `doctor` finds no problem."""
     folder = tmp_path_factory.mktemp("doctor")
     multisite = copy_multisite(multisite_template, folder / "wordpress", sqlite_database(folder / "wordpress"))
     switch_on(multisite)
@@ -61,7 +61,7 @@ def world(
 
 @pytest.fixture
 def sound(world: Life, tmp_path: Path) -> Iterator[Life]:
-    """The same, put back afterwards as it was."""
+    """Provide the network of `world`, and restore it after the test."""
     bridge, multisite = world.bridge, world.bridge.multisite
     places = (multisite.path / "wp-content", bridge.folder)
     config = multisite.path / "wp-config.php"
@@ -84,7 +84,7 @@ def sound(world: Life, tmp_path: Path) -> Iterator[Life]:
 
 
 def findings(world: Life, code: int) -> dict[str, tuple[str, str]]:
-    """Return what each check found, by its name; the program ends with `code`."""
+    """Return the status and message of each check. Assert that the program ends with `code`."""
     ran = world.run("doctor", "--format=json")
     assert ran.code == code, ran
     for row in ran.envelope["data"]:
@@ -94,11 +94,11 @@ def findings(world: Life, code: int) -> dict[str, tuple[str, str]]:
 
 
 def bad(world: Life, code: int) -> dict[str, tuple[str, str]]:
-    """Return what is not well."""
+    """Return the findings that are neither ok nor skipped."""
     return {check: found for check, found in findings(world, code).items() if found[0] not in {"ok", "skip"}}
 
 
-# What each check says when all is well, or how it begins.
+# The message of each check without a problem, or its beginning.
 SOUND = {
     "lock": "No run is stuck.",
     "ledger": 'The ledger "',
@@ -144,7 +144,7 @@ def test_healthy_network_passes_every_check(sound: Life) -> None:
     assert f"Success: {len(found)} of {len(found)} checks passed.\n" in sound.run("doctor").out
 
 
-# What other tests below make for real.
+# Findings that other tests below produce.
 BESIDES = {
     ("lock", "warning", "A run has been in progress for 120 minutes."),
     ("runner", "ok", "`closte-bridge watch` is running."),
@@ -163,7 +163,7 @@ BESIDES = {
 
 
 def written() -> Iterator[tuple[str, str, str]]:
-    """Give each finding that the program can make: its check (empty where it varies), status, and fixed beginning."""
+    """Yield each finding in the program's code: its check (empty if it varies), status, and constant beginning."""
     for path in sorted(Path(doctor.__file__).parent.glob("*.py")):
         for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
             name = node.func.id if isinstance(node, ast.Call) and isinstance(node.func, ast.Name) else ""
@@ -176,7 +176,7 @@ def written() -> Iterator[tuple[str, str, str]]:
 
 @pytest.mark.parametrize("message", sorted(set(written())), ids=str)
 def test_every_message_has_a_fault_that_causes_it(message: tuple[str, str, str]) -> None:
-    """Whoever adds a message has to add the fault that it tells of."""
+    """A new message needs a test case with the fault that causes it."""
     check, status, beginning = message
     made = {(name, *found) for _, _, expected in CASES.values() for name, found in expected.items()}
     made |= BESIDES | {(name, "ok", text) for name, text in SOUND.items()}
@@ -186,7 +186,7 @@ def test_every_message_has_a_fault_that_causes_it(message: tuple[str, str, str])
     )
 
 
-# The real plugin puts its sunrise.php back whenever it loads, and so does `doctor` with it.
+# The real plugin restores its sunrise.php whenever it loads, also during `doctor`.
 MENDED = set() if is_mock_plugin() else {"without sunrise.php"}
 
 
@@ -203,7 +203,7 @@ def test_each_fault_is_reported(sound: Life, case: str) -> None:
 
 @pytest.mark.parametrize("case", ["the toggle off", "another owner", "a wrong key", "no wp"])
 def test_run_without_changes_still_counts_as_a_run(sound: Life, case: str) -> None:
-    """Of a run that may do nothing, or that failed, other checks tell."""
+    """`doctor` reports read-only and failed runs in other checks."""
     fault, _, _ = CASES[case]
     fault(sound)
     sound.later = 3600.0
@@ -267,11 +267,11 @@ def test_unknown_dns_state_is_skipped_instead_of_passed(sound: Life) -> None:
 
 
 def test_hints_are_shown_on_a_terminal(sound: Life) -> None:
-    """A warning as well as an error, each with where to read more."""
+    """A terminal shows the hint of warnings and errors, each with a link."""
     sound.bridge.multisite.add_mappings_sql([("gone.example.org", 77)])
     ran = sound.run("doctor")
     out = ran.out
-    # Said once, and by its kind at the end.
+    # Each finding appears once, and the last line counts the kinds.
     assert ran.err == ""
     assert re.search(r"^\d+ of \d+ checks passed: 1 warning\.$", out, re.MULTILINE)
     hint = (
@@ -292,6 +292,6 @@ def test_targets_disabled_checks_and_disabled_integration(sound: Life) -> None:
     for check in ("resolvers", "main-domain"):
         assert found[check] == ("skip", "Skipped: `checks` is disabled in the config.")
     assert found["domains-dns"] == ("skip", "Skipped: `checks` is disabled in the config.")
-    # Whoever is in charge and may do nothing is no fault of the engine's.
+    # An owner that may not change anything because of a setting is not an error.
     set_option(sound.bridge.multisite, "wu_host_integrations_enabled", {"closte": False})
     assert findings(sound, 1)["owner"][1].startswith("This installation owns the network, but changes are disabled: ")

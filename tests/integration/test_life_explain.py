@@ -1,4 +1,4 @@
-"""Every message of `domain explain`, with what it tells of made for real."""
+"""Tests of every `domain explain` message, each with a real cause."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ DEFAULT = "still serves the host's default certificate (default.host.example)."
 SHOP = "shop.example.org"
 AGAIN = "Closte has not added it yet. The next try is at <time>. Retry now with `closte-bridge sync --retry`."
 
-# What `domain explain` says to do, by the state or the reason that it follows from.
+# The next step that `domain explain` shows, by state or reason.
 STEPS = {
     "in-sync": "Nothing to do. The domain is in sync.",
     "to-add": "Nothing to do. The next sync adds it.",
@@ -60,7 +60,7 @@ STEPS = {
 
 
 def explained(world: Life, name: str) -> dict[str, Any]:
-    """Return what `domain explain` says of a name."""
+    """Return the data that `domain explain` shows for a domain."""
     ran = world.run("domain", "explain", name, "--format=json")
     assert ran.code in {0, 5}, ran
     data = ran.envelope["data"]
@@ -73,7 +73,7 @@ def test_tested_steps_match_the_program() -> None:
 
 
 def make_every_state(world: Life) -> None:
-    """Have a name in each state."""
+    """Create a domain for each state."""
     multisite = world.bridge.multisite
     world.bridge.write_config(wildcards=["*.wild.example.com"], certificate_budget=6)
     world.bridge.adopt()
@@ -81,7 +81,7 @@ def make_every_state(world: Life) -> None:
     world.names.point(**dict.fromkeys([*right, "new.example.org"], HERE))
     world.certificates.issue(*right, "new.example.org")
     multisite.add_mappings_sql([(name, SITE) for name in right])
-    # DNS is no use to one that Closte did not get.
+    # The advice for a domain that Closte failed to add does not mention DNS.
     world.names.point(**{"failing.example.org": STRANGER})
     multisite.add_mappings_sql(
         [
@@ -133,12 +133,12 @@ def test_every_state_has_its_reason_and_its_next_step(world: Life) -> None:
     }
     each_has_its_reason(found)
 
-    # The list cannot be read: the ledger's word counts.
+    # If the list is unreadable, closte-bridge uses the ledger.
     world.bridge.sandbox.set_faults("list-unknown")
     unread = explained(world, SHOP)
     assert (unread["state"], unread["next_step"]) == ("unknown", STEPS["unknown"])
     assert unread["closte"] == "unknown (Closte's list could not be read), managed"
-    # What Closte never got is not said to need DNS first.
+    # A domain that Closte never added must not get DNS advice first.
     multisite = world.bridge.multisite
     multisite.add_mappings_sql([("late.example.org", SITE)])
     world.names.point(**{"late.example.org": STRANGER})
@@ -244,7 +244,7 @@ def test_disabled_integration_is_the_reported_reason(world: Life) -> None:
 
 
 def test_unwanted_domain_lost_by_closte_is_gone(world: Life) -> None:
-    # So many that two fewer are believed.
+    # The list is so long that two missing domains are plausible.
     names = [f"c{i}.example.com" for i in range(30)]
     world.bridge.multisite.add_mappings_sql([(name, SITE) for name in names])
     world.bridge.sandbox.aliases = {world.bridge.multisite.main_domain, *names}
@@ -279,7 +279,7 @@ def test_www_form_waits_for_its_dns(world: Life) -> None:
         "The domain does not exist in DNS."
     )
     assert f'"www.{SHOP}" does not exist in DNS (NXDOMAIN).' in told["evidence"]
-    # Where nobody looks at DNS, only the rule itself can be said.
+    # Without DNS checks closte-bridge can only state the rule.
     world.bridge.write_config(checks=False)
     other = "other.example.org"
     world.bridge.multisite.add_mapping(other, SITE)
@@ -311,7 +311,7 @@ def test_each_phase_up_to_valid_https_shows_its_evidence(world: Life) -> None:
 
 
 def waits_for_its_certificate(world: Life) -> None:
-    # It shows what is so now, and remembers nothing of it: the next run is not spared its own look.
+    # The command shows the current state and stores nothing, so the next run still makes its own check.
     world.names.point(**{SHOP: HERE})
     told = explained(world, SHOP)
     waiting = not_issued(SHOP)
@@ -322,7 +322,7 @@ def waits_for_its_certificate(world: Life) -> None:
     world.sync(after=70)
     assert world.stage(SHOP) == ("checking-ssl-cert", False)
 
-    # The certificate is a problem only when it is late.
+    # A missing certificate is a problem only after the expected time.
     world.later += 700
     told = explained(world, SHOP)
     assert (told["phase"], told["next_step"]) == ("blocked", waiting)
@@ -363,7 +363,7 @@ def test_stage_that_stays_has_its_reason(world: Life) -> None:
 
 
 def test_endless_check_falls_back_to_the_last_verdict(world: Life, monkeypatch: pytest.MonkeyPatch) -> None:
-    """A server that answers nobody: what is remembered is told."""
+    """If a server never answers, closte-bridge shows the stored verdict."""
     monkeypatch.setattr("closte_bridge.cli.commands.domain_explain._CHECK_TIMEOUT", 0.5)
     world.bridge.adopt()
     world.names.point(**{SHOP: HERE})

@@ -1,4 +1,4 @@
-"""Who becomes its site's primary domain, and what has to be proven before: visitors are redirected to it."""
+"""Tests of choosing a site's primary domain, to which WordPress redirects visitors, and of the required proof."""
 
 from __future__ import annotations
 
@@ -16,12 +16,12 @@ pytestmark = pytest.mark.real
 
 SHOP, OTHER = "shop.example.org", "other.example.org"
 SITE = 2
-# Of whoever has just been moved, another look is not due before this.
+# Seconds until the next check of a domain after its stage has moved.
 SOON = 70.0
 
 
 def test_new_mapping_becomes_primary_as_in_ultimate_multisite(world: Life) -> None:
-    """The site's own subdomain gives way to the first custom domain, and that one to no other: as the plugin has it."""
+    """As in the plugin, the first custom domain replaces the site's own subdomain. A second one does not."""
     own = f"shop.{world.bridge.multisite.main_domain}"
     world.bridge.adopt()
     world.names.point(**{SHOP: HERE, OTHER: HERE, own: HERE})
@@ -37,7 +37,7 @@ def test_new_mapping_becomes_primary_as_in_ultimate_multisite(world: Life) -> No
     multisite.run_jobs()
     managed = world.primaries()
     assert managed == {SHOP}
-    # The same by the plugin alone, on the same rows.
+    # The plugin alone gives the same result on the same rows.
     multisite.add_mu_plugin("ok", _ALWAYS_RIGHT)
     for name in (SHOP, OTHER):
         world.write(name, stage="checking-dns", primary_domain=0, secure=0)
@@ -50,8 +50,8 @@ def test_new_mapping_becomes_primary_as_in_ultimate_multisite(world: Life) -> No
     assert world.primaries() == managed
 
 
-# For the plugin's own checks DNS and certificates are right, and nobody is asked: the real one has no filter for the
-# certificate, so its helper is loaded with that one answer put in.
+# The plugin's own checks find correct DNS and valid certificates without a request. The real plugin has no filter for
+# the certificate, so its helper class is loaded with this answer inserted.
 _ALWAYS_RIGHT = r"""
 add_filter('pre_http_request', function () { return new WP_Error('off', 'off'); });
 add_filter('wu_domain_has_correct_dns', '__return_true');
@@ -69,7 +69,7 @@ add_action('plugins_loaded', function () {
 
 
 def test_returning_domain_does_not_become_primary_again(world: Life) -> None:
-    """Somebody has made another name primary; a domain that we moved backwards does not change that when it returns."""
+    """A returning domain stays secondary if another domain became primary before closte-bridge moved it back."""
     own = f"shop.{world.bridge.multisite.main_domain}"
     world.bridge.adopt()
     world.names.point(**{SHOP: HERE, own: HERE})
@@ -88,7 +88,7 @@ def test_returning_domain_does_not_become_primary_again(world: Life) -> None:
     world.bridge.multisite.run_jobs()
     assert world.stage(SHOP) == ("done", True)
     assert world.primaries() == {own}
-    # That was once: a mapping that is new is promoted as ever.
+    # This applies to the old mapping only: a new mapping becomes primary as usual.
     world.bridge.multisite.delete_mapping(SHOP)
     world.bridge.multisite.add_mapping(SHOP, SITE)
     world.sync(after=2 * HOUR)
@@ -97,7 +97,7 @@ def test_returning_domain_does_not_become_primary_again(world: Life) -> None:
 
 
 def test_check_of_a_deleted_mapping_proves_nothing_for_its_successor(world: Life) -> None:
-    """A name that is unmapped and mapped anew between two looks may have been let go by its owner since."""
+    """The customer may have given up the domain between the check of the old mapping and the new mapping."""
     world.bridge.adopt()
     world.names.point(**{SHOP: HERE})
     world.certificates.issue(SHOP)
@@ -106,7 +106,7 @@ def test_check_of_a_deleted_mapping_proves_nothing_for_its_successor(world: Life
     world.sync()
     for _ in range(6):
         world.sync(after=24 * HOUR)
-    # It leads here still, and a new look says so.
+    # The domain still points to this host, and a new check confirms it.
     for address, code, stage in ((HERE, "ok", "done"), (None, "nxdomain", "checking-dns")):
         world.names.point(**{SHOP: address})
         multisite.delete_mapping(SHOP)
@@ -118,13 +118,13 @@ def test_check_of_a_deleted_mapping_proves_nothing_for_its_successor(world: Life
 
 
 def test_mapping_older_than_adoption_does_not_become_primary(world: Life) -> None:
-    """Ultimate Multisite never looks at a row that `wp wu domain create` made: it may have been there for a year."""
+    """Ultimate Multisite never checks a row that `wp wu domain create` made, so the row may be a year old."""
     own = f"shop.{world.bridge.multisite.main_domain}"
     world.names.point(**{SHOP: HERE, own: HERE})
     world.certificates.issue(SHOP)
     world.bridge.multisite.add_mappings_sql([(SHOP, SITE)], stage="checking-dns")
     world.bridge.adopt()
-    # Somebody saves the row since.
+    # A save of the row after adoption does not count.
     world.write(SHOP, date_modified="2030-01-01 00:00:00")
     world.sync()
     world.bridge.multisite.run_jobs()
@@ -151,7 +151,7 @@ def test_contested_domain_becomes_no_sites_primary_domain(world: Life) -> None:
     assert SHOP not in world.primaries()
 
 
-# What the test request of Ultimate Multisite gets for an answer.
+# The answer to the test request of Ultimate Multisite.
 _ANSWER = """
 add_filter('pre_http_request', function ($given, $arguments, $url) {
     $names = %s;
@@ -166,7 +166,7 @@ add_filter('pre_http_request', function ($given, $arguments, $url) {
 
 
 def test_wordpress_must_answer_behind_a_cdn(world: Life) -> None:
-    """A CDN with a valid certificate may still lead to the customer's old host; then nothing moves."""
+    """A CDN with a valid certificate may still point to the customer's old host. Then the stage does not change."""
     world.bridge.adopt()
     world.names.behind_cdn = {"example.org"}
     world.names.point(**{SHOP: STRANGER})
@@ -184,7 +184,7 @@ def test_wordpress_must_answer_behind_a_cdn(world: Life) -> None:
     why = world.run("domain", "explain", SHOP, "--field=why").out
     assert "stage unchanged: it is behind a CDN, and Ultimate Multisite's test request through it did not" in why
 
-    # It leads here now: found out within about an hour.
+    # The domain points to this host now. closte-bridge detects this after about an hour.
     (multisite.path / "wp-content" / "mu-plugins" / "answer.php").unlink()
     ids = f"array('{SHOP}' => {world.mapping(SHOP)['id']})"
     multisite.add_mu_plugin("answer", _ANSWER % ids)

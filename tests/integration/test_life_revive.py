@@ -1,4 +1,4 @@
-"""`domain revive`: what it says beforehand is what it does, and what it did not do is told."""
+"""Tests that `domain revive` does what it announces, and reports what it did not do."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ SITE = 2
 
 
 def given_up(world: Life, *rows: tuple[str, int]) -> None:
-    """Have mappings that Ultimate Multisite gave up before adoption, whose DNS and certificates are right by now."""
+    """Create mappings that failed before adoption, but have correct DNS and valid certificates now."""
     names = {name.lower() for name, _ in rows}
     world.names.point(**dict.fromkeys(names, HERE))
     world.certificates.issue(*names)

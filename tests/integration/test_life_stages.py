@@ -1,4 +1,4 @@
-"""From a mapping with wrong DNS to a visitor with a padlock, with nobody touching it."""
+"""Tests of the automatic way of a mapping from incorrect DNS to valid HTTPS."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ pytestmark = pytest.mark.real
 
 SHOP, OTHER = "shop.example.org", "other.example.org"
 SITE = 2
-# Of whoever has just been moved, another look is not due before this.
+# Seconds until the next check of a domain after its stage has moved.
 SOON = 70.0
 
 
@@ -36,7 +36,7 @@ def test_mapping_moves_from_incorrect_dns_to_done(world: Life) -> None:
     assert report.verified.checked[SHOP].dns.code == "points-elsewhere"
     assert world.stage(SHOP) == ("checking-dns", False)
 
-    # Before the next look is due nobody looks, and so nothing moves.
+    # closte-bridge does not check the domain before the check is due, so the stage stays.
     world.names.point(**{SHOP: HERE})
     world.sync(after=20)
     assert world.stage(SHOP) == ("checking-dns", False)
@@ -56,7 +56,10 @@ def test_mapping_moves_from_incorrect_dns_to_done(world: Life) -> None:
 
 
 def test_stage_that_failed_after_adoption_recovers(world: Life) -> None:
-    """Given up after adoption: by itself. Created with `wp wu domain create`, whose check is never enqueued: too."""
+    """A mapping recovers automatically if it failed after adoption.
+
+    The same applies to a mapping of `wp wu domain create`, whose check Ultimate Multisite never enqueues.
+    """
     world.bridge.adopt()
     world.names.point(**{SHOP: HERE, OTHER: HERE})
     world.certificates.issue(SHOP, OTHER)
@@ -71,7 +74,7 @@ def test_stage_that_failed_after_adoption_recovers(world: Life) -> None:
 
 
 def test_stage_that_failed_before_adoption_stays_after_a_save(world: Life) -> None:
-    """Somebody saves the mapping after adoption: it is given up as it was, and not since."""
+    """A save after adoption does not make an older failure newer."""
     world.names.point(**{SHOP: HERE})
     world.certificates.issue(SHOP)
     world.bridge.multisite.add_mappings_sql([(SHOP, SITE)], stage="failed")
@@ -81,7 +84,7 @@ def test_stage_that_failed_before_adoption_stays_after_a_save(world: Life) -> No
     assert world.stage(SHOP) == ("failed", False)
     assert report.verified is not None
     assert [held.code for held in report.verified.stages.holds] == ["given-up-before"]
-    # Somebody brings it back, and it is given up anew: that is since adoption.
+    # The mapping becomes active again and fails again: this failure is later than the adoption.
     world.write(SHOP, stage="checking-dns")
     world.names.point(**{SHOP: STRANGER})
     world.sync(after=24 * HOUR)
@@ -92,13 +95,13 @@ def test_stage_that_failed_before_adoption_stays_after_a_save(world: Life) -> No
 
 
 def test_second_adoption_keeps_later_failures_recoverable(world: Life) -> None:
-    """What was given up between two adoptions by the same engine was so on its watch."""
+    """A failure between two adoptions by the same installation counts as later than the adoption."""
     world.bridge.adopt()
     world.names.point(**{SHOP: HERE})
     world.certificates.issue(SHOP)
     world.bridge.multisite.add_mapping(SHOP, SITE)
     world.bridge.multisite.set_stage(SHOP, "failed")
-    time.sleep(1.1)  # the row's date has whole seconds
+    time.sleep(1.1)  # dates in the row have whole seconds
     world.bridge.multisite.set_stage(SHOP, "ssl-failed")
     world.bridge.adopt()
     world.sync()
@@ -113,7 +116,7 @@ def test_several_stages_move_in_one_process_only_on_changes(world: Life) -> None
     world.bridge.multisite.add_mappings_sql([(name, SITE) for name in names], stage="checking-dns")
     first = world.run("sync", "--format=json")
     assert {world.stage(name) for name in names} == {("done", True)}
-    # One process reads, one moves all four.
+    # One process reads, and one process moves all four stages.
     assert first.envelope["cost"]["wp_calls"] == 2
     world.later += 2 * HOUR
     second = world.run("sync", "--format=json")
@@ -122,7 +125,7 @@ def test_several_stages_move_in_one_process_only_on_changes(world: Life) -> None
 
 
 def _stamp(**ahead: float) -> str:
-    """Return a moment that is so much ahead of now, as WordPress writes it."""
+    """Return the time after the given interval from now, in WordPress format."""
     then = datetime.datetime.now(datetime.UTC) + datetime.timedelta(**ahead)
     return then.strftime("%Y-%m-%d %H:%M:%S")
 
@@ -174,12 +177,12 @@ def test_deactivated_mapping_is_left_unchanged(world: Life) -> None:
 
 
 def test_plan_shows_pending_stage_changes(world: Life) -> None:
-    """What a sync that was killed before it could write the stages has left."""
+    """A sync that was killed before writing the stages leaves them pending."""
     world.bridge.adopt()
     world.names.point(**{SHOP: HERE})
     world.certificates.issue(SHOP)
     world.bridge.multisite.add_mapping(SHOP, SITE)
-    # The machine runs out of processes after the first call of `wp`, say.
+    # This imitates a machine that cannot start a process after the first call of `wp`.
     with world.bridge.other_wp('case " $* " in *" --skip-plugins "*) exec $WP "$@";; esac\nexit 1'):
         failed = world.run("sync")
         assert failed.code == 5
@@ -198,7 +201,7 @@ def test_plan_shows_pending_stage_changes(world: Life) -> None:
 
 @pytest.mark.parametrize("moment", ["before", "after"])
 def test_run_killed_while_writing_stages_is_completed_by_the_next(world: Life, moment: str) -> None:
-    """With -9, before WordPress heard of it or after WordPress did it: the next run comes to the same end."""
+    """The next run reaches the same state after a kill with -9 before or after WordPress made the change."""
     world.bridge.adopt()
     world.names.point(**{SHOP: HERE})
     world.certificates.issue(SHOP)
@@ -208,7 +211,7 @@ def test_run_killed_while_writing_stages_is_completed_by_the_next(world: Life, m
     with world.bridge.other_wp(script):
         assert world.bridge.run("sync").code == -signal.SIGKILL
     assert world.stage(SHOP) == (("done", True) if moment == "after" else ("checking-dns", False))
-    # What was seen is remembered: the stage moves without another look.
+    # The ledger contains the result of the check, so the stage moves without another check.
     world.sync()
     assert world.stage(SHOP) == ("done", True)
     assert world.primaries() == {SHOP}
@@ -223,7 +226,7 @@ def test_stage_moves_back_only_after_an_hour_of_failures(world: Life) -> None:
     world.sync()
     assert world.stage(SHOP) == ("done", True)
     world.names.point(**{SHOP: STRANGER})
-    # Nothing accepts HTTPS there, or this machine does not get out: nobody knows which.
+    # No server accepts HTTPS there, or this machine has no internet access. closte-bridge cannot know the cause.
     for _ in range(4):
         world.sync(after=2 * HOUR)
     assert world.stage(SHOP) == ("done", True)
@@ -232,7 +235,7 @@ def test_stage_moves_back_only_after_an_hour_of_failures(world: Life) -> None:
     world.sync(after=0.5 * HOUR)
     world.sync(after=0.25 * HOUR)
     assert world.stage(SHOP) == ("done", True)
-    # Nobody gets an answer: that is no failure of the domain's.
+    # The resolver does not answer: this is no failure of the domain.
     world.bridge.write_config(dns={"resolvers": ["127.0.54.12:9"], "timeout": 0.1})
     world.sync(after=2 * HOUR)
     assert world.stage(SHOP) == ("done", True)
@@ -242,7 +245,7 @@ def test_stage_moves_back_only_after_an_hour_of_failures(world: Life) -> None:
 
 
 def test_mass_failure_moves_few_stages_back(world: Life) -> None:
-    """A portal before this machine answers for everybody: what visitors see is well."""
+    """If a portal on this machine's network answers for every domain, visitors still reach the correct sites."""
     names = [f"{label}.example.org" for label in ("a", "b", "c", "d", "e")]
     world.bridge.adopt()
     world.names.point(**dict.fromkeys(names, STRANGER))
@@ -255,13 +258,13 @@ def test_mass_failure_moves_few_stages_back(world: Life) -> None:
     assert {world.stage(name)[0] for name in names} == {"done"}
     held = [row for row in world.run("plan", "--format=json").envelope["data"] if row["status"] == "on-hold"]
     assert all("this machine" in row["reason"] for row in held if row["change"] == "stage")
-    # Few are wrong for everybody.
+    # Now only a few domains fail.
     world.names.point(**dict.fromkeys(names[2:], HERE))
     world.certificates.issue(*names[2:])
     for _ in range(4):
         world.sync(after=3 * HOUR)
     assert [name for name in names if world.stage(name)[0] != "done"] == names[:2]
-    # And so many in a day are enough.
+    # The daily limit is reached.
     world.names.point(**dict.fromkeys(names[2:], STRANGER))
     for _ in range(5):
         world.sync(after=2 * HOUR)
@@ -269,7 +272,7 @@ def test_mass_failure_moves_few_stages_back(world: Life) -> None:
 
 
 def test_stage_of_a_serving_domain_never_moves_back(world: Life) -> None:
-    """One address of two has the certificate: the visitor who gets that one has a padlock."""
+    """The stage stays if one of two addresses has a valid certificate, because that address serves valid HTTPS."""
     world.bridge.adopt()
     world.names.point(**{SHOP: HERE})
     world.certificates.issue(SHOP)
@@ -301,7 +304,7 @@ def test_www_form_is_added_once_it_points_here_and_stays(world: Life) -> None:
     assert report.verified.proven == {www}
     world.sync(after=2)
     assert www in world.bridge.aliases
-    # Its name leads elsewhere now; neither is taken away.
+    # Both domains point to another host now. closte-bridge removes neither.
     world.names.point(**{SHOP: STRANGER, www: STRANGER})
     for _ in range(3):
         world.sync(after=24 * HOUR)
@@ -309,7 +312,7 @@ def test_www_form_is_added_once_it_points_here_and_stays(world: Life) -> None:
     assert ("remove", www) not in world.bridge.changes()
 
 
-# -- certificates that end ---------------------------------------------------------------------------------------------
+# -- expiring certificates ---------------------------------------------------------------------------------------------
 
 
 def test_ending_certificate_is_reported_everywhere(world: Life) -> None:
@@ -343,15 +346,15 @@ def test_ending_certificate_is_reported_everywhere(world: Life) -> None:
     ran = world.run("sync", SHOP, "--format=json")
     assert (ran.code, ran.codes) == (0, ["certificate-expired"])
     assert json.loads(told.read_text().splitlines()[-1])["problems"][0]["code"] == "certificate-expired"
-    # Metrics are of all domains.
+    # The metrics cover all domains.
     assert 'closte_bridge_certificates_expired{network="default"} 0.0\n' in metrics.read_text()
     assert world.run("sync").code == 0
     assert 'closte_bridge_certificates_expired{network="default"} 1.0\n' in metrics.read_text()
-    # Reported, and not hidden by moving it backwards: the mapping would stop to work altogether.
+    # closte-bridge reports the certificate, but keeps the stage: moving it back would disable the mapping completely.
     for _ in range(4):
         world.sync(after=2 * HOUR)
     assert world.stage(SHOP) == ("done", True)
-    # Where nobody looks any more, nobody knows whether it was renewed.
+    # Without checks closte-bridge cannot know whether the certificate was renewed.
     world.bridge.write_config(checks=False)
     for argv in (("list",), ("get", SHOP), ("explain", SHOP)):
         assert "The certificate of" not in world.run("domain", *argv).err

@@ -1,4 +1,4 @@
-"""`sync --wait` and `domain check`: following domains to their padlock."""
+"""Tests of `sync --wait` and `domain check`, which follow domains to valid HTTPS."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ SHOP = "shop.example.org"
 
 
 class Terminal:
-    """A run of the program at a terminal of 100 columns; what it shows is gathered."""
+    """Run of the program in a terminal of 100 columns, with its recorded output."""
 
     def __init__(self, bridge: Bridge, *argv: str) -> None:
         self.raw = ""
@@ -53,23 +53,23 @@ class Terminal:
         self._reader.start()
 
     def _read(self) -> None:
-        # A terminal whose last program has ended is an error to its reader.
+        # Reading from a terminal raises an error when its last program has ended.
         with contextlib.suppress(OSError):
             while data := os.read(self._leader, 4096):
                 self.raw += data.decode("utf-8", "replace")
 
     @property
     def text(self) -> str:
-        """What was written, without colours and movements."""
+        """The recorded output, without colours and cursor movements."""
         return re.sub(r"\x1b\[[0-9;?]*[A-Za-z]", "", self.raw)
 
     def wait_for(self, text: str) -> None:
-        """Wait until it was shown."""
+        """Wait until the output contains the text."""
         wait_until(lambda: text in self.text or self._process.poll() is not None)
         assert text in self.text
 
     def ended(self) -> int:
-        """Wait for the end, and return the exit code."""
+        """Wait for the end of the run, and return the exit code."""
         code = self._process.wait(timeout=LIMIT_SECONDS)
         self._reader.join(timeout=LIMIT_SECONDS)
         return code
@@ -85,7 +85,7 @@ class Terminal:
 
 
 def test_sync_wait_follows_a_domain_to_valid_https(world: Life) -> None:
-    """As a process of its own, while DNS and the certificate come to be right."""
+    """The sync runs in its own process while DNS and the certificate become correct."""
     bridge = world.bridge
     set_option(
         bridge.multisite,
@@ -129,20 +129,20 @@ def test_terminal_shows_a_live_table(world: Life) -> None:
     bridge.multisite.add_mapping(SHOP, 2)
     with Terminal(bridge, "sync", SHOP, "--wait=10m", "--color") as terminal:
         terminal.wait_for("points-elsewhere")
-        # The row with what the customer does next; on a narrow terminal it goes over several lines.
+        # The row contains the customer's next step, on several lines in a narrow terminal.
         assert "┃ domain" in terminal.text
         assert "next step" in terminal.text
         assert "Change the A record of" in terminal.text
         world.certificates.issue(SHOP)
         world.names.point(**{SHOP: HERE})
         assert terminal.ended() == 0
-    # It was drawn anew over itself, and is gone in the end: the result is what stays.
+    # The table was redrawn in place and removed at the end, so that only the result remains.
     assert "\x1b[2K" in terminal.raw
     assert "1 of 1 domain serves valid HTTPS." in terminal.text
 
 
 class Pauses:
-    """The clock of `--wait`: a pause takes no time of anybody's. `during` is called in each, with its number."""
+    """Fake clock of `--wait` whose pauses take no real time. Each pause calls `during` with its number."""
 
     def __init__(self, during: Callable[[int], object]) -> None:
         self._during = during
@@ -159,7 +159,7 @@ class Pauses:
 
 
 def test_temporary_error_does_not_end_the_wait(world: Life, monkeypatch: pytest.MonkeyPatch) -> None:
-    """WordPress is away for a while; when it is so to the end, that is said too."""
+    """WordPress is in maintenance mode for a while. If that lasts until the end, closte-bridge reports it."""
     world.bridge.adopt()
     world.names.point(**{SHOP: HERE})
     world.bridge.multisite.add_mapping(SHOP, 2)
@@ -173,7 +173,7 @@ def test_temporary_error_does_not_end_the_wait(world: Life, monkeypatch: pytest.
             world.certificates.issue(SHOP)
 
     pauses = Pauses(change)
-    # Not the functions of the module `time` itself: whatever waits for `wp` needs them.
+    # The test replaces the name in this module only, because the code that waits for `wp` needs the real functions.
     monkeypatch.setattr("closte_bridge.cli.commands.sync_wait.time", pauses)
     ran = world.run("sync", SHOP, "--wait=10m")
     assert ran.code == 0, ran
@@ -211,7 +211,7 @@ def test_wait_without_domains_follows_the_added_ones(world: Life) -> None:
 
 
 def test_removals_needing_approval_are_reported_after_the_wait(world: Life, monkeypatch: pytest.MonkeyPatch) -> None:
-    """The rounds that follow are about the names alone that are waited for."""
+    """The later rounds of the wait cover the awaited domains only, but the result still contains the removals."""
     world.bridge.write_config(removal_grace=AT_ONCE)
     world.bridge.adopt()
     many = [f"n{number:02}.example.org" for number in range(12)]
@@ -237,7 +237,7 @@ def test_removals_needing_approval_are_reported_after_the_wait(world: Life, monk
 
 
 def test_unreachable_goal_is_not_awaited(world: Life, monkeypatch: pytest.MonkeyPatch) -> None:
-    """A slip of the keyboard, and a network that nothing may be changed of."""
+    """`sync --wait` does not wait for a mistyped domain, or for a network that it may not change."""
     world.bridge.adopt()
     monkeypatch.setattr("closte_bridge.cli.commands.sync_wait.time", pauses := Pauses(lambda _: None))
     ran = world.run("sync", "typo.example.org", "--wait=10m", "--format=json")
@@ -262,7 +262,7 @@ def test_timeout_is_an_error_with_the_next_step(world: Life) -> None:
 
 
 def test_valid_https_on_another_host_does_not_count(world: Life) -> None:
-    """The customer's old host has a valid certificate: visitors have a padlock, and are not here."""
+    """The customer's old host has a valid certificate, but visitors with valid HTTPS do not reach this host."""
     world.bridge.adopt()
     world.names.point(**{SHOP: STRANGER})
     world.certificates.elsewhere(STRANGER).issue(SHOP)
@@ -275,7 +275,7 @@ def test_valid_https_on_another_host_does_not_count(world: Life) -> None:
 
 
 def test_domain_check_accepts_any_domain_and_stores_nothing(world: Life) -> None:
-    """Mapped or not; nothing is changed or remembered."""
+    """The command accepts mapped and unmapped domains. It changes and stores nothing."""
     world.names.point(**{SHOP: HERE, "other.example.com": STRANGER})
     world.certificates.issue(SHOP)
     right = world.run("domain", "check", SHOP, "--field=dns")
@@ -292,7 +292,7 @@ def test_domain_check_accepts_any_domain_and_stores_nothing(world: Life) -> None
 
 
 def test_checks_yield_to_an_event_and_stay_due(world: Life) -> None:
-    """A server that keeps silent would take minutes; what is to be added is not kept waiting by it."""
+    """A silent server would delay the run for minutes. Domains to add do not wait for it."""
     world.bridge.adopt()
     world.bridge.multisite.add_mapping(SHOP, 2)
     with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as silent:
@@ -303,7 +303,7 @@ def test_checks_yield_to_an_event_and_stay_due(world: Life) -> None:
     assert report.verified is not None
     assert report.verified.checked == {}
     assert SHOP in world.bridge.aliases
-    # It is due as it was.
+    # The check is still due.
     world.bridge.write_config(dns={"resolvers": [world.names.resolver], "timeout": 5})
     report = world.sync()
     assert report.verified is not None

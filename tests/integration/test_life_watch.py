@@ -1,4 +1,4 @@
-"""`closte-bridge watch` as a service manager runs it: a real process, real signals, a real socket."""
+"""Tests of `closte-bridge watch` as a service manager runs it: a real process, real signals, a real socket."""
 
 from __future__ import annotations
 
@@ -31,18 +31,18 @@ if TYPE_CHECKING:
 
 pytestmark = pytest.mark.real
 
-# Longer than any of these tests waits for anything, so that nothing here happens merely because it was time for it.
+# The interval is longer than each wait in these tests, so that no regular run can make a test pass.
 INTERVAL = "--interval=3600"
-# What is slow in these tests takes so many seconds; who is told to stop must not wait for it.
+# The duration of slow operations in seconds. A stop must not wait for them.
 SLOW = 300.0
 PROMPTLY = 30.0
-# What is promised of a stop, in seconds. A busy machine makes anything slow, so the quickest of a few tries counts.
+# The documented limit for a stop, in seconds. A busy machine may be slow, so the fastest of a few tries counts.
 PROMISED, TRIES = 2.0, 3
 
 
 @pytest.fixture
 def bridge(multisite: Multisite, tmp_path: Path) -> Iterator[Bridge]:
-    """An engine in charge of a network in step."""
+    """Provide the owner of a synced network."""
     switch_on(multisite)
     with bridge_for(multisite, tmp_path / "bridge", removal_delay="3s") as bridge:
         bridge.adopt()
@@ -51,7 +51,7 @@ def bridge(multisite: Multisite, tmp_path: Path) -> Iterator[Bridge]:
 
 @dataclass
 class Watching:
-    """A running `watch`, and what it has told its service manager."""
+    """A running `watch`, and the messages that it sent to its service manager."""
 
     process: subprocess.Popen[str]
     listener: socket.socket
@@ -59,24 +59,24 @@ class Watching:
     told: list[str] = field(default_factory=list)
 
     def listen(self) -> list[str]:
-        """Return everything told so far."""
+        """Return all messages received so far."""
         with contextlib.suppress(BlockingIOError):
             while True:
                 self.told += self.listener.recv(10_000).decode().splitlines()
         return self.told
 
     def ready(self) -> None:
-        """Wait for its first run."""
+        """Wait for the end of the first run."""
         wait_until(lambda: "READY=1" in self.listen() or self.process.poll() is not None)
         assert self.process.poll() is None, self.said
 
     @property
     def said(self) -> str:
-        """What stands in its journal."""
+        """The text of the log."""
         return self.log.read_text()
 
     def end(self) -> float:
-        """Tell it to stop, and return how many seconds it took; it ended well."""
+        """Send SIGTERM, check for a clean end, and return the seconds that it took."""
         began = time.monotonic()
         self.process.send_signal(signal.SIGTERM)
         assert self.process.wait(timeout=PROMPTLY) == 0, self.said
@@ -88,7 +88,7 @@ class Watching:
 
 @contextmanager
 def watching(bridge: Bridge, *prefix: str) -> Iterator[Watching]:
-    """Run `watch` for the body, with another program before it if that is given."""
+    """Run `watch` during the body, with a command prefix if given."""
     address = str(bridge.folder / "notify")
     (bridge.folder / "notify").unlink(missing_ok=True)
     log = bridge.folder / "watch.log"
@@ -113,7 +113,7 @@ def watching(bridge: Bridge, *prefix: str) -> Iterator[Watching]:
 
 @contextmanager
 def taken(bridge: Bridge) -> Iterator[None]:
-    """Hold the engine's lock for the body, as soon as a run that is under way has left it."""
+    """Hold the lock of closte-bridge during the body, after the end of a current run."""
     with contextlib.ExitStack() as stack:
 
         def got() -> bool:
@@ -127,12 +127,12 @@ def taken(bridge: Bridge) -> Iterator[None]:
 
 
 def wake(bridge: Bridge) -> None:
-    """Touch the wake file, as the shim does."""
+    """Touch the trigger file, as the shim does."""
     touch(bridge.state / TRIGGER_FILE)
 
 
 def configs_are_read_again(bridge: Bridge, watch: Watching) -> None:
-    """The config is read again when that is asked for; a broken one is told of, and not used."""
+    """Check that SIGHUP reloads the config, and that closte-bridge reports and ignores a broken config."""
     bridge.write_config(wildcards=["*.example.org"])
     watch.process.send_signal(signal.SIGHUP)
     wait_until(lambda: "*.example.org" in bridge.aliases)
@@ -147,7 +147,7 @@ def configs_are_read_again(bridge: Bridge, watch: Watching) -> None:
 
 
 def another_run_is_waited_for(bridge: Bridge, watch: Watching) -> None:
-    """Somebody else's run is waited for, and what it leaves is done."""
+    """Check that `watch` waits for another run and then makes the remaining changes."""
     bridge.write_config()
     with taken(bridge):
         bridge.multisite.add_mappings_sql([("late.example.com", 1)])
@@ -163,16 +163,16 @@ def test_watch_handles_events_locks_and_reloads(bridge: Bridge) -> None:
         assert (bridge.state / HEARTBEAT_FILE).exists()
         assert any(line.startswith("STATUS=") for line in watch.listen())
 
-        # An event is acted on at once.
+        # `watch` reacts to an event immediately.
         bridge.multisite.add_mappings_sql([("shop.example.org", 1), ("old.example.org", 1)])
         wake(bridge)
         wait_until(lambda: bridge.aliases == {"shop.example.org", "old.example.org"})
 
-        # While it waits, others may work.
+        # `watch` holds no lock while it waits.
         with taken(bridge):
             pass
 
-        # A removal that is due after its delay happens then, with no other event.
+        # `watch` makes a delayed removal when it is due, without another event.
         delete_mappings(bridge.multisite, ["old.example.org"])
         bridge.add_event("mapping_removed", "old.example.org")
         wake(bridge)
@@ -187,7 +187,7 @@ def test_watch_handles_events_locks_and_reloads(bridge: Bridge) -> None:
 
 @pytest.mark.skipif(os.geteuid() != 0, reason="only root makes a sandbox")
 def test_service_sandbox_without_database_access_is_reported(bridge: Bridge) -> None:
-    """As of systemd, with SQLite: the service fails while whatever is run by hand succeeds."""
+    """The sandbox imitates that of systemd with SQLite: the service fails while manual runs succeed."""
     site = str(bridge.multisite.path)
     closed = 'mount --bind "$0" "$0" && mount -o remount,bind,ro "$0" && exec "$@"'
     with watching(bridge, "unshare", "--mount", "--propagation=private", "sh", "-c", closed, site) as watch:
@@ -201,7 +201,7 @@ def test_service_sandbox_without_database_access_is_reported(bridge: Bridge) -> 
         assert '"<site>"' in runner["hint"]
         assert "`write_paths`" in runner["hint"]
         watch.end()
-    # One that can write clears it.
+    # A `watch` with write access clears the error.
     with watching(bridge) as watch:
         watch.ready()
         (row,) = bridge.run("health", "--format=json").envelope["data"]
@@ -215,18 +215,18 @@ def test_watch_stops_during_a_slow_answer_without_loss(bridge: Bridge) -> None:
     bridge.multisite.add_mappings_sql([("shop.example.org", 1)])
 
     def asked(name: str) -> bool:
-        # The fault has struck: the request is there, and no answer yet.
+        # The fault is active: Closte has received the request, but has not answered.
         return any(fault.domain == name and fault.times == 0 for fault in bridge.sandbox.faults)
 
     with watching(bridge) as watch:
         wait_until(lambda: asked("shop.example.org"))
-        # Systemd learns that its first run goes on, however long that takes.
+        # `watch` reports progress to systemd during the first run, however long it takes.
         wait_until(lambda: watch.listen().count("WATCHDOG=1") >= 2)
         assert any(line.startswith("EXTEND_TIMEOUT_USEC=") for line in watch.listen())
         assert "READY=1" not in watch.listen()
         watch.end()
     assert holder_since(bridge.state) is None
-    # And so it is when nobody asks it to stop.
+    # The lock is also free after a kill.
     bridge.multisite.add_mappings_sql([("more.example.org", 1)])
     with watching(bridge) as watch:
         wait_until(lambda: asked("more.example.org"))
@@ -250,7 +250,7 @@ def test_watch_stops_during_a_slow_wp_and_ends_it(bridge: Bridge) -> None:
         wait_until(lambda: pid_file.exists() and pid_file.read_text().endswith("\n"))
         watch.end()
     pid = int(pid_file.read_text())
-    # It would have gone on for longer than anybody here waits.
+    # Without the stop the program would run longer than the test waits.
     wait_until(lambda: ended(pid))
 
 
@@ -263,7 +263,7 @@ def test_watch_stops_during_slow_dns(bridge: Bridge) -> None:
         with watching(bridge) as watch:
             assert silent.recv(1000)
             watch.end()
-    # What was added before is not lost with the look.
+    # The stop during the check keeps the earlier addition.
     assert bridge.aliases == {"shop.example.org"}
     assert holder_since(bridge.state) is None
 

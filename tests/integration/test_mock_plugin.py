@@ -1,6 +1,6 @@
-"""Pins the behaviour of Ultimate Multisite, with the mock plugin and with the real one (`ULTIMATE_MULTISITE_DIR`).
+"""Tests of the behaviour of Ultimate Multisite, with the mock plugin and with the real one (`ULTIMATE_MULTISITE_DIR`).
 
-The mock plugin is only correct if this passes with both.
+The mock plugin is only correct if these tests pass with both.
 """
 
 from __future__ import annotations
@@ -53,7 +53,7 @@ def test_wp_with_skip_plugins_disables_mapped_domains(multisite: Multisite) -> N
 
 @pytest.fixture
 def recording(multisite: Multisite) -> Multisite:
-    """A network that writes down every hook that concerns us."""
+    """Provide a network that records every hook that closte-bridge uses."""
     multisite.add_mu_plugin("recorder", RECORDER)
     return multisite
 
@@ -114,7 +114,7 @@ def test_new_site_gets_its_domain_record(recording: Multisite) -> None:
         "stage": "checking-dns",
         **dates,
     }
-    # Nobody listens to `wu_add_domain` and `wu_add_subdomain`, so they are not enqueued.
+    # `wu_add_domain` and `wu_add_subdomain` have no listener, so the plugin does not enqueue them.
     assert recording.jobs() == [("wu_async_process_domain_stage", {"domain_id": 1})] * 2
 
 
@@ -223,7 +223,7 @@ def test_lists_are_limited_to_a_hundred_rows(multisite: Multisite) -> None:
     assert {type(value) for value in rows[0].values()} == {str}
     counts = "[count(wu_get_domains()), count(wu_get_domains(['number' => 300])), wu_get_domains(['count' => true])]"
     assert multisite.php_json(counts) == [100, 252, 252]
-    # Newest first.
+    # The newest mapping comes first.
     assert multisite.php_json("wu_get_domains()[0]->get_id()") == 252
 
 
@@ -275,7 +275,7 @@ def test_first_ready_custom_domain_becomes_primary(multisite: Multisite) -> None
     multisite.set_stage("first.example.com", "done")
     multisite.set_stage("second.example.com", "done-without-ssl")
     primary = {row["domain"]: row["primary_domain"] for row in multisite.mappings()}
-    # The network's own subdomain gives way; another custom domain does not.
+    # The network's own subdomain stops being primary. Another custom domain does not.
     assert primary == {"one.example.net": "0", "first.example.com": "1", "second.example.com": "0"}
 
 
@@ -299,7 +299,7 @@ def test_stage_checks_advance_and_give_up(multisite: Multisite) -> None:
     assert multisite.jobs()[-1][1] == {"domain_id": row, "tries": 0}
     check_stage(multisite, row, 4)
     assert multisite.jobs()[-1][1] == {"domain_id": row, "tries": 5}
-    # Closte gets twenty tries, others five.
+    # The plugin makes twenty tries with Closte, and five with other hosts.
     multisite.enable_closte()
     check_stage(multisite, row, 5)
     assert multisite.mappings()[0]["stage"] == "checking-ssl-cert"
@@ -372,7 +372,7 @@ def test_encrypted_key_can_be_decrypted(multisite: Multisite) -> None:
         return openssl_decrypt(substr($bytes, 16), 'aes-256-cbc', $key, 0, substr($bytes, 0, 16));
     })(base64_decode(substr($args[0], 8)))"""
     assert multisite.php_json(by_hand, stored) == "s3cret-Key"
-    # It counts where there is no constant.
+    # The stored key applies if there is no constant.
     multisite.enable_closte(api_key=None)
     assert len(multisite.php_json(LISTENERS)) == 4
 

@@ -1,4 +1,4 @@
-"""The demo runs, shows what it promises, and leaves nothing behind."""
+"""Tests that the demo runs, shows the promised output, and leaves no files."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ pytestmark = pytest.mark.real
 
 
 def run_demo(folder: Path, *options: str, typed: str = "") -> str:
-    """Run the demo, which must end well and leave nothing in `folder`; return what it printed."""
+    """Run the demo and return its output. Assert that it succeeds and leaves no files in `folder`."""
     done = subprocess.run(
         [sys.executable, str(REPOSITORY / "script" / "lib" / "demo.py"), *options],
         input=typed,
@@ -37,18 +37,18 @@ def run_demo(folder: Path, *options: str, typed: str = "") -> str:
 
 @pytest.fixture(scope="module")
 def demo(tmp_path_factory: pytest.TempPathFactory) -> str:
-    """What the demo prints."""
+    """Run the demo and return its output."""
     return run_demo(tmp_path_factory.mktemp("demo"))
 
 
 def steps(output: str) -> list[str]:
-    """Return the commands with what each printed, figures of time left out."""
+    """Return each command with its output, without durations."""
     parts = re.split(r"^(?=\$ )", re.sub(r"\d+\.\d+ s", "… s", output), flags=re.MULTILINE)
     return [part.split("\n\n")[0].strip() for part in parts if part.startswith("$ ")]
 
 
 def step(output: str, command: str, number: int = 0) -> str:
-    """Return the step that is the `number`th call of `command`."""
+    """Return the step with the given call of `command`, counted from 0."""
     return [part for part in steps(output) if part.split("\n")[0] == f"$ {command}"][number]
 
 

@@ -1,4 +1,4 @@
-"""What the shim notes of what happens in a real network, through every way it can happen."""
+"""Tests of the events that the shim records in a real network, for every kind of change."""
 
 from __future__ import annotations
 
@@ -61,7 +61,7 @@ def test_site_changes_are_recorded(network: Multisite) -> None:
         "site_restored",
         "site_deleted",
     ]
-    # Ultimate Multisite leaves the rows there: those names were not given up, and whoever deletes the rows says so.
+    # Ultimate Multisite keeps the rows, so the event lists no domains. Deleting the rows creates separate events.
     assert events(network)[-1][3] == {"domains": []}
     clear_events(network)
     network.delete_mapping("shop.example.com")
@@ -153,7 +153,7 @@ def test_repeated_event_in_one_request_is_recorded_once(network: Multisite) -> N
 
 @pytest.mark.parametrize("before", ["", "do_action('unarchive_blog', 1);"])
 def test_late_shutdown_events_are_recorded(network: Multisite, before: str) -> None:
-    """Others may work at the last priority of the last hook, before or after what is led there."""
+    """Other plugins may use the last priority of the last hook, before or after the shim's callback."""
     network.php(f"{before} add_action('shutdown', function () {{ do_action('archive_blog', 1); }}, PHP_INT_MAX);")
     assert events(network)[-1] == ("site_archived", 1, "example.net", None)
 
@@ -195,7 +195,7 @@ def test_hostile_domains_are_stored_as_text(bridge: Bridge) -> None:
     assert [domain for kind, _, domain, _ in found if kind == "mapping_added"][: len(hostile)] == hostile
     assert {kind for kind, *_ in found} == {"mapping_added", "everything"}, found
     assert all(len(domain) <= 253 for _, _, domain, _ in found)
-    # The engine takes them in and is none the worse for it.
+    # The next syncs process the events without an error.
     assert bridge.run("sync").code == 0
     assert bridge.run("sync").code == 0
     assert events(multisite) == []
@@ -218,7 +218,7 @@ def test_provider_listeners_are_removed_while_closte_bridge_reports(network: Mul
         network.create_site(slug)
         return {hook for hook, args in network.jobs() if slug in json.dumps(args)} & sending
 
-    # Never heard of: the provider works.
+    # Without a heartbeat the plugin's provider works.
     assert asked_for("one") == sending
     heartbeat(network)
     assert asked_for("two") == set()
@@ -238,7 +238,7 @@ def test_provider_listeners_are_removed_while_closte_bridge_reports(network: Mul
 
 
 def test_network_of_the_site_decides_about_its_provider(network: Multisite) -> None:
-    """A site of another network than that of the request: nobody else would add its domains."""
+    """The provider depends on the heartbeat of the site's network, not on that of the request's network."""
     network.php(
         "require_once ABSPATH . 'wp-admin/includes/upgrade.php';"
         " populate_network(2, 'second.example.com', 'admin@example.net', 'Second', '/', true);"
@@ -336,7 +336,7 @@ def test_admin_notice_and_dns_verdict_follow_the_status(network: Multisite) -> N
 
 
 def test_notice_is_translated(network: Multisite) -> None:
-    """Both places for translations work, without a warning about loading them too early."""
+    """WordPress loads translations from both folders, without a warning about loading them too early."""
     network.add_mu_plugin(
         "seen",
         "add_filter('locale', fn() => 'bn_BD'); function seen() { wp_set_current_user(1); ob_start();"

@@ -1,4 +1,4 @@
-"""A WordPress request goes on as if nothing were there, whatever is wrong with the engine, the database or the disk."""
+"""Tests that a WordPress request succeeds despite faults of closte-bridge, the database or the disk."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ def bridge(multisite: Multisite, tmp_path: Path) -> Iterator[Bridge]:
 
 
 def engine_is(bridge: Bridge, program: Path) -> None:
-    """Have the shim start this program in the place of ours, as if it had not started any other a moment ago."""
+    """Make the shim start this program instead of closte-bridge, as if it had not started any recently."""
     (bridge.state / "spawned").unlink(missing_ok=True)
     change = "$config[1]['engine'] = array_merge(array($args[0]), preg_grep('/^--/', $config[1]['engine']));"
     change_config(bridge.multisite, change, str(program))
@@ -47,7 +47,7 @@ def codes(bridge: Bridge) -> list[str]:
 
 
 def a_request_goes_on(bridge: Bridge, slug: str) -> None:
-    """Create a site; all is as without the shim, and what happened is noted."""
+    """Create a site. Check that the request works as without the shim, and that the shim records the events."""
     clear_events(bridge.multisite)
     ran = bridge.multisite.wp("site", "create", f"--slug={slug}", "--porcelain")
     assert (ran.stderr, ran.stdout.strip().isdigit()) == ("", True)
@@ -56,7 +56,7 @@ def a_request_goes_on(bridge: Bridge, slug: str) -> None:
 
 
 def named_like_ours(bridge: Bridge, folder: str, text: str) -> Path:
-    """Write a script in the place of this program: what has another name is told as another program."""
+    """Write a script named `closte-bridge`, because the shim reports a program of another name differently."""
     (bridge.folder / folder).mkdir()
     return write_script(bridge.folder / folder / "closte-bridge", text)
 
@@ -70,7 +70,7 @@ def test_unusable_program_does_not_break_requests(bridge: Bridge) -> None:
     engine_is(bridge, dull)
     a_request_goes_on(bridge, "two")
     assert codes(bridge) == ["shim-cannot-trigger"]
-    # One that ends at once, and one that hangs. Nobody tries another program than itself: that it never began tells.
+    # One program ends immediately, and one hangs. `shim status` starts neither, but reports the missing run.
     mark = bridge.folder / "pid"
     starts = bridge.folder / "starts"
     text = f'echo "$*" >>{starts}; echo $$ >{mark}.new; mv {mark}.new {mark}'
@@ -85,7 +85,7 @@ def test_unusable_program_does_not_break_requests(bridge: Bridge) -> None:
     wait_until(mark.exists)
     pid = int(mark.read_text())
     try:
-        # The request is over, and what it started is not. The next one starts no other beside it.
+        # The request is over, but its program still runs. The next request starts no second one.
         os.kill(pid, 0)
         (bridge.state / "spawned").touch()
         a_request_goes_on(bridge, "five")
@@ -96,13 +96,13 @@ def test_unusable_program_does_not_break_requests(bridge: Bridge) -> None:
 
 
 def never_began(bridge: Bridge) -> None:
-    """Look a while after the shim started an engine: it has not begun, and was not started by the look."""
+    """Check that `shim status`, some time after the start, reports that no run began, and starts none."""
     os.utime(bridge.state / "spawned", (time.time() - 300,) * 2)
     assert codes(bridge) == ["shim-trigger-failed"]
 
 
 def test_program_that_needs_a_terminal_environment_is_reported(bridge: Bridge, monkeypatch: pytest.MonkeyPatch) -> None:
-    """It needs what its own terminal has, and the shim does not keep."""
+    """The program needs an environment variable of its terminal, which the shim does not keep."""
     text = "import os, sys; from closte_bridge.__main__ import main; sys.exit(main() if 'HERE' in os.environ else 9)"
     program = named_like_ours(bridge, "own", "")
     program.write_text(f"#!{sys.executable}\n{text}\n")
@@ -116,7 +116,7 @@ def test_program_that_needs_a_terminal_environment_is_reported(bridge: Bridge, m
 
 # -- the database ----------------------------------------------------------------------------------------------------
 
-# Each prints what WordPress made of it; of the first only the shim makes something.
+# Each request prints the result of WordPress. Only the shim acts on the first one.
 REQUESTS = (
     "do_action('update_site_option_wu_host_integrations_enabled', 'wu_host_integrations_enabled', "
     "array('closte' => true), array(), 1); echo 'over';",
@@ -128,18 +128,18 @@ REQUESTS = (
 
 
 def answers(multisite: Multisite, before: str = "") -> list[tuple[int, str, str]]:
-    """Return what each request comes to: exit code and both streams. `before` is PHP that goes before each."""
+    """Return the exit code and both streams of each request. `before` is PHP code that runs before each."""
 
     def answer(code: str) -> tuple[int, str, str]:
         done: Process = multisite.wp("eval-file", "-", stdin=f"<?php {before}{code}", check=False)
-        # What WordPress says of a refused write holds the time of day.
+        # WordPress includes the time of day in its message about a refused write.
         return done.returncode, re.sub(r"\d+", "N", done.stdout), re.sub(r"\d+", "N", done.stderr)
 
     return [answer(code) for code in REQUESTS]
 
 
 def same_with_and_without(multisite: Multisite, before: str = "") -> None:
-    """All is the same with the shim as without, and the one request that WordPress itself can serve succeeds."""
+    """Check that the results with and without the shim are equal, and that the first request succeeds."""
     multisite.define("CLOSTE_BRIDGE_DISABLE", value=True)
     without = answers(multisite, before)
     multisite.define("CLOSTE_BRIDGE_DISABLE", value=False)
@@ -147,7 +147,7 @@ def same_with_and_without(multisite: Multisite, before: str = "") -> None:
     assert without[0] == (0, "over", "")
 
 
-# The disk becomes full while the request is under way: with a full one, WordPress on SQLite does not even begin.
+# The disk fills up during the request, because WordPress on SQLite does not start with a full disk.
 FILL = """
     $ballast = fopen(WP_CONTENT_DIR . '/database/ballast', 'w');
     while (4096 === @fwrite($ballast, str_repeat('x', 4096)));
@@ -163,7 +163,7 @@ def test_full_disk_does_not_break_requests(bridge: Bridge) -> None:
         same_with_and_without(bridge.multisite, FILL)
         (disk / "ballast").unlink()
         assert events(bridge.multisite) == []
-        # The table takes nothing more; all else goes on.
+        # Only the events table refuses writes.
         bridge.multisite.sql(
             "CREATE TRIGGER full BEFORE INSERT ON wp_closte_bridge_events "
             "BEGIN SELECT RAISE(ABORT, 'database or disk is full'); END"
@@ -175,7 +175,7 @@ def test_full_disk_does_not_break_requests(bridge: Bridge) -> None:
 
 @pytest.mark.mariadb
 def test_read_only_mariadb_does_not_break_requests(multisite_mariadb: Multisite) -> None:
-    """A user that may read all and write nothing, as after a failover to a replica."""
+    """The database user may only read, as after a failover to a replica."""
     multisite = multisite_mariadb
     bare_shim(multisite)
     user = "reader"
@@ -188,7 +188,7 @@ def test_read_only_mariadb_does_not_break_requests(multisite_mariadb: Multisite)
 
 
 def test_disabled_php_functions_are_reported_and_harmless(network: Multisite) -> None:
-    """Hosts switch `proc_open` off: then nobody is started, and nothing is said about it to a visitor."""
+    """Some hosts disable `proc_open`. Then the shim starts no process, and prints nothing for visitors."""
     argv = [network.parts.php, "-d", "disable_functions=proc_open,exec,shell_exec,system,passthru,popen"]
     argv += [str(network.parts.wp_cli), f"--path={network.path}", "--allow-root", "eval-file", "-"]
     start = "'start' => array('/usr/bin/setsid', '--fork')"
@@ -202,7 +202,7 @@ def test_disabled_php_functions_are_reported_and_harmless(network: Multisite) ->
 
 
 def test_page_view_costs_no_extra_query(network: Multisite) -> None:
-    """The same queries with the shim as without."""
+    """A page view makes the same queries with and without the shim."""
     network.add_mu_plugin(
         "counting",
         "define('SAVEQUERIES', true); function queries() {"
@@ -213,7 +213,7 @@ def test_page_view_costs_no_extra_query(network: Multisite) -> None:
         " ob_end_clean(); do_action('shutdown'); echo json_encode(queries());"
     )
 
-    def queries() -> Any:  # noqa: ANN401 - PHP decides
+    def queries() -> Any:  # noqa: ANN401 - PHP decides the type
         return json.loads(network.php(page))
 
     network.define("CLOSTE_BRIDGE_DISABLE", value=True)

@@ -1,4 +1,4 @@
-"""Installing the shim, looking at it, removing it, and `wp closte-bridge`."""
+"""Tests of installing, inspecting and removing the shim, and of `wp closte-bridge`."""
 
 from __future__ import annotations
 
@@ -65,11 +65,11 @@ def test_uninstall_leaves_nothing_behind(multisite: Multisite, tmp_path: Path) -
         )
         assert all_that_is_ours(multisite) == []
         assert bridge.run("shim", "status", "--format=json").codes == ["shim-missing"]
-        # The provider's listeners are back, and nobody stands before them.
+        # The provider's listeners work again, and the shim does not stop them.
         multisite.create_site("three")
         told = [args["subdomain"] for _, args in multisite.jobs("wu_add_subdomain")]
         assert "three.example.net" in told
-        # No later run brings anything back.
+        # A later run does not restore anything.
         assert bridge.run("sync").code == 7
         assert all_that_is_ours(multisite) == []
 
@@ -89,7 +89,7 @@ def test_uninstall_keeps_what_another_network_uses(bridge: Bridge) -> None:
 
 
 def test_changed_config_of_other_networks_is_not_overwritten(bridge: Bridge) -> None:
-    """Neither with a config that somebody changed, nor where it does not name them."""
+    """Both commands keep a config that a person changed, or that does not contain the other networks."""
     multisite = bridge.multisite
     config = multisite.path / MU_PLUGINS / "closte-bridge" / "config.php"
     text = config.read_text()
@@ -103,7 +103,7 @@ def test_changed_config_of_other_networks_is_not_overwritten(bridge: Bridge) -> 
             assert ran.codes[0] in {"shim-changed", "shim-foreign-file"}
         assert set(all_that_is_ours(multisite)) == managed
         assert config.read_text() == changed
-    # Where nobody else is, installing again is the remedy.
+    # Without another network, a new installation fixes the config.
     set_option(multisite, "closte_bridge_owner", None, network_id=2)
     config.write_text(text + "// changed\n")
     install(bridge)
@@ -120,7 +120,7 @@ def test_moved_state_folder_is_reported_until_reinstalled(bridge: Bridge) -> Non
     bridge.state.rename(moved)
     bridge.write_config(state_dir=str(moved))
     ran = bridge.run("shim", "status", "--format=json")
-    # Nobody can write any more into the folder that was fixed.
+    # The folder in the shim's config no longer exists, so the shim cannot write there.
     assert (ran.code, ran.codes) == (1, ["shim-moved"])
     assert ran.envelope["errors"][0]["message"].endswith("Changed since its installation: the state folder.")
     install(bridge)
@@ -136,7 +136,7 @@ def test_failed_trigger_is_reported(bridge: Bridge) -> None:
     assert ran.envelope["errors"][0]["message"] == message
     failed.write_text(json.dumps({"at": time.time(), "exit_code": 4, "code": ""}))
     assert bridge.run("shim", "status").code == 0, "a run that came to its end"
-    # One that never began: as with a config that it cannot read.
+    # The next run never began, for example because of an unreadable config.
     waking = bridge.state / "spawned"
     waking.touch()
     assert bridge.run("shim", "status").code == 0, "it has still time"
@@ -174,7 +174,7 @@ def test_reinstall_repairs_and_otherwise_changes_nothing(bridge: Bridge) -> None
 
 
 def make_older(multisite: Multisite) -> None:
-    """Turn the installed shim into one of an older version: other names of classes and files, and of a key."""
+    """Turn the installed shim into an older version, with other names of classes, files and a key."""
     parts = multisite.path / MU_PLUGINS / "closte-bridge"
     change_config(multisite, "$config[1]['wake_file'] = $config[1]['trigger_file']; unset($config[1]['trigger_file']);")
     (parts / "class-messages.php").unlink()
@@ -200,7 +200,7 @@ def test_older_shim_is_reported_and_replaced(bridge: Bridge) -> None:
     doctor = bridge.run("doctor", "--format=json")
     (row,) = [row for row in doctor.envelope["data"] if row["check"] == "shim"]
     assert (row["status"], row["message"]) == ("warning", "The shim is outdated.")
-    # It still stores events, and harms no request.
+    # The older shim still stores events, and does not break a request.
     multisite.create_site("one")
     assert ("site_created", "one.example.net") in {(kind, domain) for kind, _, domain, _ in events(multisite)}
     install(bridge, "process")
@@ -266,7 +266,7 @@ def test_wp_closte_bridge_passes_arguments_and_output(bridge: Bridge) -> None:
     assert ran.returncode == 6
     assert "one.example.net" in ran.stdout
     assert ran.stderr.startswith("Cost: ")
-    # As it stands: options that WP-CLI knows, repeats, an end of options, and its own words.
+    # Arguments pass unchanged: options of WP-CLI, repeated options, an end of options, and closte-bridge's own options.
     calls: tuple[tuple[str, ...], ...] = (
         ("plan", "--no-such"),
         ("domain", "get", "--", "--help"),
@@ -289,7 +289,7 @@ def test_wp_closte_bridge_passes_arguments_and_output(bridge: Bridge) -> None:
 
 
 def test_wp_closte_bridge_accepts_global_options(bridge: Bridge) -> None:
-    """Those before the command hold for the engine; those behind it that only WordPress knows are no errors."""
+    """closte-bridge obeys WP-CLI's options before the command, and ignores those after it that it does not know."""
     wp = bridge.multisite.wp
     assert passed(bridge).stdout == bridge.run("--help").out
     loud, quiet = passed(bridge, "plan", "--format=csv"), wp("--quiet", "closte-bridge", "plan", "--format=csv")
@@ -300,7 +300,7 @@ def test_wp_closte_bridge_accepts_global_options(bridge: Bridge) -> None:
 
 
 def test_wp_closte_bridge_runs_inside_another_command(bridge: Bridge) -> None:
-    """Inside its own process; it gets what is printed, and goes on."""
+    """Another WP-CLI command can run `wp closte-bridge` inside its process, read the output, and continue."""
     options = "['launch' => false, 'return' => 'all', 'exit_error' => false]"
     found = bridge.multisite.php_json(f"WP_CLI::runcommand('closte-bridge plan --format=count', {options})")
     assert (found["stdout"], found["return_code"]) == ("0", 0)
@@ -312,7 +312,7 @@ def test_wp_closte_bridge_runs_inside_another_command(bridge: Bridge) -> None:
 
 @pytest.mark.parametrize("gone", ["/no/such/closte-bridge", sys.executable])
 def test_shim_without_the_program_explains_and_removes_itself(bridge: Bridge, gone: str) -> None:
-    """Removed first, before anybody thought of the shim: it says how to finish, and removes itself."""
+    """If a person removes the program before the shim, the shim explains the remaining steps and removes itself."""
     multisite = bridge.multisite
     multisite.create_site("one")
     module = "array('-m', 'no_such_module')" if gone == sys.executable else "array()"
@@ -342,7 +342,7 @@ def test_shim_without_the_program_stays_for_another_network(bridge: Bridge) -> N
 
 
 def sign_up(multisite: Multisite, slug: str) -> None:
-    """Sign up for a site and follow the link in the mail, as two requests."""
+    """Sign up for a site and follow the link in the e-mail, as two requests."""
     multisite.add_mu_plugin("no-mail", "add_filter('pre_wp_mail', '__return_true');")
     name = f"{slug}.example.net"
     multisite.php(f"wpmu_signup_blog('{name}', '/', 'T', 'visitor{slug}', 'v-{slug}@example.net');")
@@ -361,7 +361,7 @@ NO_RECORDS = r"""add_action('plugins_loaded', function () {
 
 @pytest.mark.parametrize("release", ["2.3", "2.14.2"])
 def test_every_new_site_has_one_record(multisite: Multisite, tmp_path: Path, release: str) -> None:
-    """Before 2.4 Ultimate Multisite made no record; a filter stands in for that."""
+    """Before 2.4 Ultimate Multisite made no record. A filter imitates that release."""
     if release == "2.3":
         if not is_mock_plugin():
             pytest.skip("the real one is of a later release")
@@ -373,7 +373,7 @@ def test_every_new_site_has_one_record(multisite: Multisite, tmp_path: Path, rel
         )
         multisite.duplicate_site(one, "three.example.net")
         sign_up(multisite, "four")
-        # As a checkout does it.
+        # A checkout creates a site in this way.
         data = "array('domain' => 'five.example.net', 'path' => '/', 'title' => 'Five', 'type' => 'default')"
         made = f"function_exists('wu_create_site') ? wu_create_site({data})->get_id() : 0"
         assert multisite.php_json(f"({made}) ?: wpmu_create_blog('five.example.net', '/', 'Five', 1)") > 0

@@ -1,4 +1,4 @@
-"""Sites whose domain record could not be made get it from the engine; those of older sites only on command."""
+"""Tests of missing domain records: closte-bridge creates them for new sites, and for older sites only on command."""
 
 from __future__ import annotations
 
@@ -26,27 +26,27 @@ pytestmark = pytest.mark.real
 @pytest.fixture
 def bridge(multisite: Multisite, tmp_path: Path) -> Iterator[Bridge]:
     with shimmed(multisite, tmp_path / "engine") as bridge:
-        # The first success tells the shim itself, with one more call of `wp`.
+        # The first successful sync reports to the shim with an extra call of `wp`, which would change the counts below.
         heartbeat(multisite)
         yield bridge
 
 
 def site_without_record(multisite: Multisite, slug: str) -> int:
-    """Create a site while Ultimate Multisite is not loaded, so that nobody makes its record."""
+    """Create a site while Ultimate Multisite is not loaded, so that the site has no domain record."""
     ran = multisite.wp("site", "create", f"--slug={slug}", "--porcelain", "--skip-plugins")
     assert f"{slug}.{multisite.main_domain}" not in multisite.domains()
     return int(ran.stdout.split()[-1])
 
 
 def wp_calls(bridge: Bridge) -> int:
-    """Return how many `wp` processes a sync needs that has nothing to do."""
+    """Return how many `wp` processes a sync starts."""
     ran = bridge.run("sync", "--format=json")
     assert ran.code == 0, ran
     return int(ran.envelope["cost"]["wp_calls"])
 
 
 def is_made_up_for(bridge: Bridge) -> None:
-    """The next sync makes the record as Ultimate Multisite would have, adds its domain, and does not do so twice."""
+    """Check that the next sync creates the record like Ultimate Multisite, adds its domain, and does so only once."""
     multisite = bridge.multisite
     site = site_without_record(multisite, "one")
     plan = bridge.run("plan", "--detailed-exitcode")
@@ -65,7 +65,7 @@ def is_made_up_for(bridge: Bridge) -> None:
     assert "one.example.net" in bridge.aliases
     (row,) = multisite.mappings()
     assert (row["blog_id"], row["primary_domain"], row["stage"]) == (str(site), "1", "checking-dns")
-    # Ultimate Multisite's own function made it: its check of the stage is enqueued.
+    # Ultimate Multisite's own function created the record, so the check of its stage is enqueued.
     checked = {args["domain_id"] for _, args in multisite.jobs("wu_async_process_domain_stage")}
     assert checked == {int(str(row["id"]))}
     assert wp_calls(bridge) == 1
@@ -86,7 +86,7 @@ def test_missing_record_is_made_on_mariadb(multisite_mariadb: Multisite, tmp_pat
 
 
 def test_many_missing_records_follow_the_shims_rules(bridge: Bridge) -> None:
-    """None for a shared base domain, a subdirectory site, or where a filter says no; and nobody asks again."""
+    """A shared base domain, a subdirectory site and a site refused by a filter get no record and no second try."""
     multisite = bridge.multisite
     multisite.add_mu_plugin(
         "rules",
@@ -99,11 +99,11 @@ def test_many_missing_records_follow_the_shims_rules(bridge: Bridge) -> None:
     code = "foreach (json_decode($args[0]) as $site) { wpmu_create_blog($site[0], $site[1], 'T', 1); }"
     multisite.wp("eval-file", "-", json.dumps(sites), "--skip-plugins", stdin=f"<?php {code}")
     multisite.sql("UPDATE wp_blogs SET domain = 'o_dd.example.net' WHERE domain = 'odd.example.net'")
-    # A run that is narrowed makes none, and forgets none.
+    # A command for one domain creates no records, and forgets no missing ones.
     assert bridge.run("domain", "add", "pinned.example.org").code == 0
     assert multisite.domains() == []
     ran = bridge.run("sync", "--format=json")
-    # What Ultimate Multisite refuses is told, and stops nobody else.
+    # closte-bridge reports the site that Ultimate Multisite refuses, and creates the other records.
     assert (ran.code, ran.codes) == (4, ["record-refused"])
     assert ran.envelope["errors"][0]["domain"] == "o_dd.example.net"
     assert ran.envelope["cost"]["wp_calls"] == 2
@@ -113,7 +113,7 @@ def test_many_missing_records_follow_the_shims_rules(bridge: Bridge) -> None:
 
 
 def test_site_without_an_event_waits_for_a_day(bridge: Bridge) -> None:
-    """It may be the first half of an import. Later only a few are made in a day."""
+    """The site may be the first half of an import. After the wait closte-bridge creates only a few records per day."""
     multisite = bridge.multisite
     for site in range(2, 7):
         multisite.add_site_sql(site, f"s{site}.example.net")
@@ -124,7 +124,7 @@ def test_site_without_an_event_waits_for_a_day(bridge: Bridge) -> None:
     reason = "site 2 has no domain record, but its mappings may still be imported"
     assert row["reason"] == reason
     later(bridge, 86401)
-    # Where `wp` works only without plugins, domains are added all the same, and the records are made later.
+    # If `wp` works only without plugins, closte-bridge still adds domains, and creates the records later.
     broken = multisite.path / "wp-content/plugins/broken.php"
     broken.write_text("<?php\n/* Plugin Name: Broken */\nif (in_array('eval-file', $GLOBALS['argv'])) { exit(3); }\n")
     multisite.wp("plugin", "activate", "broken", "--network")
@@ -150,7 +150,7 @@ def test_site_without_an_event_waits_for_a_day(bridge: Bridge) -> None:
 
 
 def test_import_with_late_mappings_loses_nothing(bridge: Bridge) -> None:
-    """Sites arrive by SQL, their mappings a quarter of an hour later with the ids of the dump."""
+    """An SQL import adds the sites first, and their mappings with the IDs of the dump 15 minutes later."""
     multisite = bridge.multisite
     sites = range(2, 22)
     for site in sites:
@@ -161,7 +161,7 @@ def test_import_with_late_mappings_loses_nothing(bridge: Bridge) -> None:
         assert bridge.run("sync").code == 0
         later(bridge, 301)
     for row in rows:
-        # As a client that goes on after an error: a row whose id is taken is lost.
+        # Like a client that continues after an error: a row with an existing ID is lost.
         multisite.sql(
             "INSERT OR IGNORE INTO wp_wu_domain_mappings (id, blog_id, domain, active, primary_domain, secure, stage)"
             f" VALUES ({row[0]}, {row[1]}, '{row[2]}', 1, {row[3]}, 0, 'done')"
@@ -174,7 +174,7 @@ def test_import_with_late_mappings_loses_nothing(bridge: Bridge) -> None:
 
 
 def later(bridge: Bridge, seconds: int) -> None:
-    """Let time have passed for what the ledger waits for."""
+    """Move the times in the ledger back, as if these seconds had passed."""
     with closing(sqlite3.connect(bridge.state / "ledger.sqlite3")) as connection, connection:
         connection.execute("UPDATE flags SET since = since - ? WHERE kind LIKE 'record-%'", (seconds,))
 
@@ -192,7 +192,7 @@ def test_deleted_record_stays_deleted(bridge: Bridge) -> None:
 
 
 def test_record_deleted_without_an_event_stays_deleted(bridge: Bridge) -> None:
-    """Also while nothing may be changed, and no event tells of it."""
+    """This also applies if closte-bridge may not change anything when the record is deleted."""
     multisite = bridge.multisite
     bridge.run("shim", "uninstall", "--keep-owner", "--yes")
     bridge.run("sync")
@@ -212,7 +212,7 @@ def test_record_deleted_without_an_event_stays_deleted(bridge: Bridge) -> None:
 
 @pytest.fixture
 def older(multisite: Multisite, tmp_path: Path) -> Iterator[Bridge]:
-    """Two sites without a record, and an engine that is not in charge yet."""
+    """Provide three sites without a record, and an installation that is not the owner yet."""
     multisite.enable_closte()
     multisite.add_mu_plugin("bases", "add_filter('wu_checkout_form_base_domains', fn($d) => array('no.example.net'));")
     for slug in ("one", "no", "two"):
@@ -232,7 +232,7 @@ def test_older_sites_get_records_by_command_only(older: Bridge) -> None:
     idle = older.run("domain", "backfill", "--yes")
     assert (idle.code, idle.err) == (0, "")
     assert idle.out.startswith("closte-bridge changes nothing: the Closte integration is disabled")
-    # What is created meanwhile is no older site: it gets its record as soon as something may be changed.
+    # A site created meanwhile is not an older site: it gets its record as soon as closte-bridge may change the network.
     site_without_record(multisite, "new")
     assert wp_calls(older) == 1
     set_option(multisite, "wu_host_integrations_enabled", {"closte": True})

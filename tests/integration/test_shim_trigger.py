@@ -1,4 +1,4 @@
-"""From WordPress to Closte without anybody running a command, on a real network."""
+"""Tests of the automatic way from a WordPress change to Closte, in a real network."""
 
 from __future__ import annotations
 
@@ -51,9 +51,9 @@ def bridge(multisite: Multisite, tmp_path: Path) -> Iterator[Bridge]:
 
 
 def everything_reaches_closte(bridge: Bridge, poll: Callable[[], object] | None = None) -> None:
-    """Create, duplicate, map, rename, unmap, archive and delete; each shows at Closte by itself.
+    """Create, duplicate, map, rename, unmap, archive and delete. Check that each change reaches Closte automatically.
 
-    With `poll`, nobody is woken: that is called again and again instead, as a timer does.
+    With `poll`, the shim triggers no run. The test calls that function repeatedly instead, as a timer does.
     """
     assert status(bridge)["trigger"] == ("poll" if poll else "process")
 
@@ -75,7 +75,7 @@ def everything_reaches_closte(bridge: Bridge, poll: Callable[[], object] | None 
 
 
 def names_arrive(multisite: Multisite, seen: Callable[..., None]) -> int:
-    """Create and duplicate a site and map two names; return the first site."""
+    """Create and duplicate a site and map two domains. Return the first site."""
     site = multisite.create_site("one")
     seen("one.example.net")
     multisite.duplicate_site(site, "two.example.net")
@@ -87,7 +87,7 @@ def names_arrive(multisite: Multisite, seen: Callable[..., None]) -> int:
 
 
 def names_change(bridge: Bridge, seen: Callable[..., None]) -> None:
-    """Rename one and unmap one: what goes waits for its delay."""
+    """Rename one mapping and delete another. Check that the removals wait for their delay."""
     renamed = time.time()
     bridge.multisite.rename_mapping("shop.example.com", "store.example.com")
     bridge.multisite.delete_mapping("gone.example.com")
@@ -99,7 +99,7 @@ def names_change(bridge: Bridge, seen: Callable[..., None]) -> None:
 
 
 def names_leave(bridge: Bridge, site: int, seen: Callable[..., None]) -> None:
-    """Archive and delete the site: its names stay until somebody deletes the rows."""
+    """Archive and delete the site. Check that its domains stay until their rows are deleted."""
     bridge.multisite.wp("site", "archive", str(site))
     settle(bridge)
     assert {"one.example.net", "store.example.com"} <= bridge.aliases, "an archived site keeps its names"
@@ -134,7 +134,7 @@ def test_every_change_reaches_closte_over_ssh_with_the_next_sync(
 
 
 def test_addition_waits_for_one_run_only(bridge: Bridge) -> None:
-    """Three seconds on a machine of its own; on a slow or busy one, no more than what its own runs take."""
+    """The limit is three seconds on an idle machine. On a busy one it is the time of three runs."""
     bridge.run("sync")
     began = time.monotonic()
     assert bridge.run("sync").code == 0
@@ -146,7 +146,7 @@ def test_addition_waits_for_one_run_only(bridge: Bridge) -> None:
         over = time.monotonic()
         wait_for_alias(bridge, f"{slug}.example.net")
         waited.append(time.monotonic() - over)
-        # The first run that was started has found and added it.
+        # The first triggered run has found and added the domain.
         asked = [request.call for request in bridge.sandbox.requests]
         assert asked[: asked.index("add") + 1] == ["list", "add"]
         settle(bridge)
@@ -154,7 +154,7 @@ def test_addition_waits_for_one_run_only(bridge: Bridge) -> None:
 
 
 def runs(bridge: Bridge) -> int:
-    """Return how many times the engine read Closte's list."""
+    """Return how many times closte-bridge read Closte's list."""
     return sum(request.call == "list" for request in bridge.sandbox.requests)
 
 
@@ -177,7 +177,7 @@ def test_five_hundred_additions_in_one_request_cost_few_runs(bridge: Bridge) -> 
 
 
 def many_at_once(bridge: Bridge) -> None:
-    """Let twenty processes map a name each at the same moment: nothing is lost, and few runs are made."""
+    """Map a domain in each of twenty concurrent processes. Check that none is lost, and that few runs start."""
     multisite = bridge.multisite
     site = multisite.create_site("one")
     settle(bridge)
@@ -227,7 +227,7 @@ def test_watch_is_triggered_by_a_file(bridge: Bridge) -> None:
 
 
 def test_waiting_run_is_triggered_by_a_file(bridge: Bridge) -> None:
-    """While removals wait for their delay, an event starts no process that only finds the lock taken."""
+    """While removals wait for their delay, an event starts no process that would only meet the lock."""
     multisite = bridge.multisite
     starts = bridge.folder / "starts"
     program = write_script(bridge.folder / "closte-bridge-counting", f"echo . >>{starts}")
@@ -242,7 +242,7 @@ def test_waiting_run_is_triggered_by_a_file(bridge: Bridge) -> None:
 
 
 def test_setsid_without_fork_still_triggers(bridge: Bridge) -> None:
-    """As BusyBox has it. Where nothing works any more, that is said, and by whoever is asked."""
+    """The `setsid` of BusyBox has no `--fork`. If `setsid` fails completely, `shim status` and `doctor` report it."""
     bridge.env["PATH"] = f"{bridge.folder}:{os.environ['PATH']}"
     setsid = write_script(bridge.folder / "setsid", 'case $1 in -*) exit 1;; esac; exec "$@"')
     install(bridge, "auto")
@@ -288,7 +288,7 @@ def test_invalid_configuration_does_not_break_requests(bridge: Bridge) -> None:
 
 
 def test_paths_with_shell_characters_are_passed_unchanged(bridge: Bridge) -> None:
-    """Paths with all that a shell would act on come through as they are."""
+    """Paths with special shell characters pass unchanged."""
     folder = bridge.folder / 'it\'s "quoted" $(touch executed) `touch executed` ;\n & münchen'
     folder.mkdir()
     config = folder / "config.yaml"
@@ -303,7 +303,7 @@ def test_paths_with_shell_characters_are_passed_unchanged(bridge: Bridge) -> Non
 
 
 def test_trigger_works_if_installed_from_the_wordpress_folder(bridge: Bridge) -> None:
-    """As the README has it: no config says where WordPress is, and whoever is woken does not stand there."""
+    """As in the README, the config has no WordPress path, and the triggered run starts in another folder."""
     bridge.write_config(wp={key: value for key, value in bridge.settings["wp"].items() if key != "path"})
     (here,) = bridge.multisite.path.parent.glob(bridge.multisite.path.name)
     installed = subprocess.run(
@@ -315,7 +315,7 @@ def test_trigger_works_if_installed_from_the_wordpress_folder(bridge: Bridge) ->
 
 
 def test_trigger_names_its_network_from_the_start(bridge: Bridge) -> None:
-    """The network is named from the start: which one is meant stays clear when there are more."""
+    """The triggered run names its network, so the choice stays clear if the config gets more networks."""
     bridge.settings["networks"] = {"main": {"state_dir": bridge.settings.pop("state_dir")}}
     bridge.write_config()
     install(bridge, "auto")
@@ -343,7 +343,7 @@ def test_site_titles_are_never_executed(bridge: Bridge) -> None:
 
 
 def test_partly_failed_run_counts_as_a_heartbeat(bridge: Bridge) -> None:
-    """It read WordPress and could add, whatever its exit code."""
+    """A run counts as a heartbeat if it read WordPress and could add domains, whatever its exit code."""
     multisite = bridge.multisite
     install(bridge, "none")
     multisite.add_mappings_sql([("bad.example.com", 1), ("good.example.com", 1)])
@@ -351,7 +351,7 @@ def test_partly_failed_run_counts_as_a_heartbeat(bridge: Bridge) -> None:
     assert status(bridge)["active"] is False
     assert bridge.run("sync").code == 4
     assert status(bridge)["active"] is True
-    # One that could add nothing is none.
+    # A run that could not add domains is no heartbeat.
     heartbeat(multisite, age=7200)
     with closing(sqlite3.connect(bridge.state / "ledger.sqlite3")) as ledger, ledger:
         ledger.execute("UPDATE meta SET value = value - 7200 WHERE key = 'able'")
@@ -393,7 +393,7 @@ def test_heartbeat_is_written_rarely_and_without_an_extra_process(bridge: Bridge
     bridge.run("sync")
     second = multisite.network_option("closte_bridge_status")
     assert second["heartbeat"] > old + 240, "every four minutes it is"
-    # Each is counted: an older copy of the database knows of fewer.
+    # Reports have a count, so that an older copy of the database is recognizable by its lower number.
     assert [first["reports"][1], second["reports"]] == [1, [first["reports"][0], 2]]
     assert bridge.run("sync", "--format=json").codes == []
     set_option(multisite, "closte_bridge_status", first)

@@ -1,4 +1,4 @@
-"""What the engine has proven about DNS answers Ultimate Multisite's own check."""
+"""Tests that verdicts of closte-bridge on DNS replace the result of Ultimate Multisite's own check."""
 
 from __future__ import annotations
 
@@ -18,14 +18,14 @@ SHOP, OTHER, LATE = "shop.example.org", "other.example.org", "late.example.org"
 SITE = 2
 
 
-def told(world: Life) -> Any:  # noqa: ANN401 - PHP decides
-    """Return the verdicts that WordPress holds."""
+def told(world: Life) -> Any:  # noqa: ANN401 - PHP decides the type
+    """Return the verdicts stored in WordPress."""
     status = world.bridge.multisite.network_option("closte_bridge_status")
     return status and status["verdicts"]
 
 
-def thinks(world: Life, name: str, before: str) -> Any:  # noqa: ANN401 - PHP decides
-    """Return what the filter answers when `before` is what Ultimate Multisite thinks."""
+def thinks(world: Life, name: str, before: str) -> Any:  # noqa: ANN401 - PHP decides the type
+    """Return the result of the filter if `before` is the result of Ultimate Multisite."""
     domain = f"wu_get_domain_by_domain('{name}')"
     return world.bridge.multisite.php_json(f"apply_filters('wu_domain_has_correct_dns', {before}, {domain}, array())")
 
@@ -44,16 +44,16 @@ def test_proven_verdict_answers_ultimate_multisites_check(world: Life) -> None:
     assert {name: told(world)[name] for name in (SHOP, OTHER)} == {SHOP: True, OTHER: False}
     assert thinks(world, SHOP, "false") is True
     assert thinks(world, OTHER, "true") is False
-    # Where nothing was proven, nothing is said.
+    # Without a verdict the filter keeps the given result.
     multisite.add_mapping(LATE, SITE)
     assert (thinks(world, LATE, "false"), thinks(world, LATE, "true")) == (False, True)
 
-    # Its own check, which fails behind a load balancer, passes now.
+    # The plugin's own check fails behind a load balancer, but passes with the verdict.
     world.write(SHOP, stage="checking-dns")
     multisite.php(f"do_action('wu_async_process_domain_stage', wu_get_domain_by_domain('{SHOP}')->get_id(), 0);")
     assert world.stage(SHOP)[0] == "checking-ssl-cert"
 
-    # What is proven later is told with the next sign of life.
+    # The next heartbeat reports later verdicts.
     world.names.point(**{SHOP: None, OTHER: HERE})
     world.sync(after=700)
     heartbeat(multisite, age=700)

@@ -1,4 +1,4 @@
-"""The test networks themselves: fresh for each test, on both databases, and reachable over SSH."""
+"""Tests of the test networks: fresh for each test, on both databases, and reachable over SSH."""
 
 from __future__ import annotations
 

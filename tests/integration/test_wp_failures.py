@@ -1,4 +1,4 @@
-"""Every way in which `wp` can fail, each for real: its own error, with what to do, and nothing of the output."""
+"""Tests of each way in which `wp` can fail: a separate error with a hint, without any output of `wp`."""
 
 from __future__ import annotations
 
@@ -31,13 +31,13 @@ if TYPE_CHECKING:
 pytestmark = pytest.mark.real
 
 RAW = "raw-output-of-wp"
-# What a broken plugin may say just before it ends; the key may be in it.
+# The last output of a broken plugin, which may contain the key.
 CONFESSION = f"fwrite(STDERR, '{RAW} ' . CLOSTE_CLIENT_API_KEY); echo '{RAW} ' . CLOSTE_CLIENT_API_KEY;"
 
 
 @dataclass
 class Case:
-    """A network in which something is about to be broken."""
+    """A network that a test breaks."""
 
     multisite: Multisite
     folder: Path
@@ -47,7 +47,7 @@ class Case:
         return wp_settings(self.multisite)
 
     def wrapped(self, script: str) -> WpSettings:
-        """Return settings whose `wp` is a shell script, in which `$WP` stands for the real one."""
+        """Return settings whose `wp` is a shell script. `$WP` in the script is the real command."""
         command = " ".join(self.settings.command)
         return replace(self.settings, command=(str(write_script(self.folder / "wp", f'WP="{command}"\n{script}')),))
 
@@ -56,7 +56,7 @@ class Case:
         return self.settings
 
     def query_filter(self, start: str, code: str) -> WpSettings:
-        """Let a must-use plugin meddle with the queries that start so; `$sql` is the query."""
+        """Install a must-use plugin that runs the code for each query with this start. `$sql` is the query."""
         head = (
             f"add_filter('query', function ($sql) {{ if (0 === strpos($sql, '{start}')) {{ {code} }} return $sql; }});"
         )
@@ -75,7 +75,7 @@ class Case:
         return self.settings
 
     def file(self, name: str, text: str | None) -> WpSettings:
-        """Write a file of the network, or with None take it away."""
+        """Write a file of the network, or delete it if the text is None."""
         path = self.multisite.path / name
         if text is None:
             path.unlink()
@@ -102,7 +102,7 @@ def empty_database(case: Case) -> WpSettings:
 
 
 def drop_table(case: Case) -> WpSettings:
-    # Through WordPress: the SQLite driver keeps books of its tables.
+    # The SQLite driver keeps its own list of tables, so the drop must go through WordPress.
     case.multisite.php(f'global $wpdb; $wpdb->query("DROP TABLE {TABLE}");')
     return case.settings
 
@@ -111,10 +111,10 @@ def unreadable_ssh(case: Case) -> WpSettings:
     return replace(case.settings, ssh=f"127.0.0.1:{free_port()}", path=None)
 
 
-# Any of these makes WordPress take itself for a multisite.
+# Each of these constants makes WordPress run as a multisite.
 MULTISITE = ("MULTISITE", "SUBDOMAIN_INSTALL", "SUNRISE")
 NO_SUCH_FILE = "/no/such/folder/wp"
-# (the error's code, what breaks it)
+# (the error code, the function that breaks the network)
 CASES: dict[str, tuple[str, Callable[[Case], WpSettings]]] = {
     "wp is missing": ("wp-missing", lambda c: replace(c.settings, command=(NO_SUCH_FILE,))),
     "what wp is made of is missing": ("wp-missing", lambda c: replace(c.settings, command=("env", NO_SUCH_FILE))),
@@ -162,7 +162,7 @@ CASES: dict[str, tuple[str, Callable[[Case], WpSettings]]] = {
 
 
 def read(settings: WpSettings) -> UnreadableError:
-    """Try to read the network and return the error that came of it."""
+    """Try to read the network and return the resulting error."""
     call = SnapshotCall(settings, WpCost(), ask_key=True)
     with pytest.raises(UnreadableError) as caught:
         call.snapshot()
@@ -170,7 +170,7 @@ def read(settings: WpSettings) -> UnreadableError:
 
 
 def check(error: UnreadableError, code: str) -> None:
-    """An error has its code, a sentence, a way on and exit code 5, and nothing that came from outside."""
+    """Check that the error has its code, a sentence, a hint and exit code 5, and no text from outside."""
     assert error.code == code
     assert error.exit_code is ExitCode.UNREADABLE
     assert re.fullmatch(r"[A-Z`].*\.", error.message)
@@ -185,12 +185,12 @@ def test_each_failure_has_its_own_error(name: str, multisite: Multisite, tmp_pat
     multisite.define("CLOSTE_CLIENT_API_KEY", KEY)
     try:
         error = read(broken(Case(multisite, tmp_path)))
-    except UnreadableError as early:  # one that could not even be started
+    except UnreadableError as early:  # the command did not start
         error = early
     check(error, code)
 
 
-# Produced by tests of their own below; those of the shim's installation are for the tests of the shim.
+# Separate tests below produce these codes. The shim tests cover the codes of its installation.
 ELSEWHERE = {"wp-root", "wp-timeout", "wp-too-large"}
 
 
@@ -214,14 +214,14 @@ def test_timeout_ends_child_processes(multisite: Multisite, tmp_path: Path) -> N
         call.snapshot()
     check(caught.value, "wp-timeout")
     for pid in pids.read_text().split():
-        wait_until(lambda pid=pid: ended(int(pid)))  # type: ignore[misc]  # the default is the point
+        wait_until(lambda pid=pid: ended(int(pid)))  # type: ignore[misc]  # the default binds the current pid
 
 
 def test_endless_output_is_limited(multisite: Multisite, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(wp, "MAX_OUTPUT", 4 * 1024 * 1024)
     case = Case(multisite, tmp_path)
     check(read(case.wrapped("yes")), "wp-too-large")
-    # The same when what prints is not `wp` itself but something that it left behind.
+    # The limit also applies to a background process that `wp` left behind.
     check(read(case.wrapped("yes &")), "wp-too-large")
     check(read(case.mu_plugin("while (true) { echo str_repeat('x', 65536); }")), "wp-too-large")
 
@@ -238,14 +238,14 @@ def test_ssh_failures_have_their_own_errors(multisite: Multisite, sshd: SshServe
 
     check(read(over(sshd.target(tmp_path))), "wp-path")
     check(read(over(sshd.target(multisite.path).replace(f"{sshd.user}@", "somebody-else@"))), "ssh")
-    # An `ssh` that does not know the host's key, and may not ask.
+    # This `ssh` does not know the host key, and may not ask for confirmation.
     check(read(over(sshd.target(multisite.path), PATH=multisite.env["PATH"])), "ssh")
     multisite.add_mu_plugin("broken", f"{CONFESSION} throw new Exception('{RAW}');")
     multisite.define("CLOSTE_CLIENT_API_KEY", KEY)
     check(read(over(sshd.target(multisite.path))), "php-fatal")
 
 
-# As the user sees it
+# Failures in the output of the program
 
 
 @pytest.fixture
@@ -273,7 +273,7 @@ def test_user_sees_a_sanitised_error_and_a_hint(bridge: Bridge) -> None:
     assert RAW not in failed.out + failed.err
     assert bridge.changes() == []
     (bridge.multisite.path / "wp-content" / "mu-plugins" / "broken.php").unlink()
-    # One network's failure, one sentence; nothing was lost by it.
+    # A failure in one network prints one sentence and loses no data.
     bridge.write_config(wp={**bridge.settings["wp"], "command": [NO_SUCH_FILE]})
     assert bridge.run("integration", "status", "--format=json").envelope["errors"] == [
         {

@@ -1,4 +1,4 @@
-"""Several networks in one installation: each is read by its own address."""
+"""Tests of an installation with several networks: closte-bridge reads each by its address."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ echo "\nid=$blog\n";
 
 
 def add_second_network(multisite: Multisite) -> int:
-    """Make the network `second.example.com` in the same installation and return its main site."""
+    """Create the network `second.example.com` in the same installation and return its main site."""
     blog_id = int(multisite.php(SECOND).rsplit("id=", 1)[1])
     multisite.undefine("DOMAIN_CURRENT_SITE", "PATH_CURRENT_SITE", "SITE_ID_CURRENT_SITE", "BLOG_ID_CURRENT_SITE")
     return blog_id
@@ -46,13 +46,13 @@ def test_networks_of_one_installation_are_read_separately(multisite: Multisite) 
     second = read(wp_settings(multisite, url="http://second.example.com/"))
     assert (first.network.id, first.network.domain, first.network.main_site) == (1, "example.net", 1)
     assert (second.network.id, second.network.domain, second.network.main_site) == (2, "second.example.com", blog_id)
-    # The table is everybody's: a name that the other network maps is mentioned.
+    # The networks share the table, so the snapshot contains domains of both.
     assert names(first) == names(second) == ["first.example.org", "other.example.org"]
     assert {site.network_id for site in first.sites.values()} == {1, 2}
     assert (first.settings.integration, second.settings.integration) == (False, True)
     assert (first.owner, second.owner) == (None, Owner("e2", "h", "s"))
     assert ([e.uid for e in first.events], [e.uid for e in second.events]) == (["of-1"], ["of-2"])
-    # What Ultimate Multisite makes on a network of its own is read as well.
+    # closte-bridge also reads the table that Ultimate Multisite creates for a single network.
     multisite.php(
         'global $wpdb; $create = $wpdb->get_row("SHOW CREATE TABLE $args[0]", ARRAY_N)[1];'
         " $wpdb->query(str_replace($args[0], $args[1], $create));",
@@ -65,5 +65,5 @@ def test_networks_of_one_installation_are_read_separately(multisite: Multisite) 
         f" VALUES ({blog_id}, 'own-table.example.org', 1, 0, 0, 'done', NULL, NULL)"
     )
     assert "own-table.example.org" in names(read(wp_settings(multisite, url="second.example.com")))
-    # Without an address `wp` takes the first network, and says nothing.
+    # Without an address `wp` selects the first network without a warning.
     assert read(wp_settings(multisite)).network.id == 1

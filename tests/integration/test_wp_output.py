@@ -1,4 +1,4 @@
-"""What `wp` prints: the key stands nowhere in it, and the document is found in whatever noise."""
+"""Tests of the output of `wp`: it never contains the key, and closte-bridge finds its document despite noise."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ def test_key_is_read_from_the_constant_and_the_encrypted_option(multisite: Multi
         " \\WP_Ultimo\\Helpers\\Credential_Store::encrypt($args[0]));",
         "encrypted-key-0123456789",
     )
-    # Nothing that `wp` prints holds the key, in whatever form.
+    # The output of `wp` does not contain the key in any form.
     watched, printed = overheard(settings, tmp_path)
     assert read_key(watched) == ("encrypted-key-0123456789", "Ultimate Multisite's encrypted setting")
     multisite.define("CLOSTE_CLIENT_API_KEY", KEY)
@@ -55,7 +55,7 @@ def test_key_is_read_from_the_constant_and_the_encrypted_option(multisite: Multi
 
 
 def overheard(settings: WpSettings, folder: Path) -> tuple[WpSettings, Path]:
-    """Return settings whose `wp` is the same, and the file with all that it prints."""
+    """Return settings whose `wp` also copies its output to a file, and that file."""
     printed = folder / "printed"
     told = write_script(folder / "wp", f'exec {" ".join(settings.command)} "$@" 2>&1 | tee -a {printed}')
     return replace(settings, command=(str(told),)), printed
@@ -92,7 +92,7 @@ def test_document_is_found_in_any_plugin_output(multisite: Multisite, tmp_path: 
     said = printed.read_bytes()
     assert all(noise in said for noise in (b"Undefined variable", b"A plugin is wrong", b"at the very end", b"\xff"))
     assert read_key(wp_settings(multisite)) == (KEY, "the constant CLOSTE_CLIENT_API_KEY")
-    # One that swallows all that is printed, and one that prints megabytes.
+    # The plugin discards buffered output, and prints megabytes directly.
     plugin.write_text(
         "<?php ob_start(fn() => ''); echo str_repeat('x', 5000000); fwrite(STDOUT, str_repeat('y', 5000000));"
     )

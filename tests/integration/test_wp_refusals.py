@@ -1,4 +1,4 @@
-"""What WordPress or its database does not take is not reported as done."""
+"""Tests that closte-bridge does not report a change as done if WordPress or its database refuses it."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ TOGGLE = "wu_host_integrations_enabled"
 
 
 def refuse(multisite: Multisite, option: str) -> None:
-    """Have the database take no change of a network option any more, as when it is read-only or full."""
+    """Make the database refuse each change of a network option, like a read-only or full database."""
     for change, row in (("INSERT", "NEW"), ("UPDATE", "NEW"), ("DELETE", "OLD")):
         multisite.sql(
             f"CREATE TRIGGER refuse_{change} BEFORE {change} ON wp_sitemeta WHEN {row}.meta_key = '{option}' "
@@ -35,7 +35,7 @@ def relent(multisite: Multisite) -> None:
 
 
 def keep(multisite: Multisite, option: str) -> Path:
-    """Have a plugin keep the old value of a network option."""
+    """Install a plugin that keeps the old value of a network option."""
     code = f"add_filter('pre_update_site_option_{option}', fn($new, $old) => $old, 10, 2);"
     return multisite.add_mu_plugin("keeping", code)
 
@@ -50,7 +50,7 @@ def test_refused_owner_write_is_an_error(multisite: Multisite, tmp_path: Path) -
             assert bridge.run("sync").code == 7
         relent(multisite)
         bridge.adopt()
-        # As another engine: a new ledger.
+        # A new ledger makes this another installation.
         bridge.write_config(state_dir=str(bridge.folder / "other"))
         keeping = keep(multisite, OWNER)
         ran = bridge.run("adopt", "--take-over", "--yes", "--format=json")
@@ -76,7 +76,7 @@ def test_refused_toggle_write_is_an_error(multisite: Multisite, tmp_path: Path) 
         assert bridge.run("integration", "status", "--field=integration").out == "false\n"
 
 
-# The beginnings of two statements that nothing else makes.
+# The pattern matches the start of two statements that only the uninstallation sends.
 REFUSE_TABLE = """add_filter('query', function ($sql) {
     return preg_match('/^(DROP TABLE|DELETE FROM) wp_closte_bridge_events/', $sql) ? 'SELECT nothing' : $sql;
 });"""

@@ -1,4 +1,4 @@
-"""Reading a network with real `wp`: everything that is there, at one moment."""
+"""Tests of reading a network with real `wp`: all data, from a single moment."""
 
 from __future__ import annotations
 
@@ -22,12 +22,12 @@ if TYPE_CHECKING:
 pytestmark = pytest.mark.real
 
 KEY = "constant-key-0123456789abcdef"
-# When a mapping that is done was made is of interest only where nobody knows when it was changed.
+# The creation date of a completed mapping matters only if its modification date is unknown.
 DATE = "2024-01-01 00:00:00"
 
 
 def everything_is_read(multisite: Multisite, settings: WpSettings) -> None:
-    """Fill the network with all that a table can hold, and read it back row by row."""
+    """Fill the network with every kind of row, and check each row of the snapshot."""
     blog_id = multisite.create_site("one")
     bulk = [(f"d{number:03}.example.org", blog_id) for number in range(248)]
     odd = [("twice.example.org", blog_id), ("twice.example.org", 1), ("of-a-site-that-is-gone.example.org", 999)]
@@ -41,7 +41,7 @@ def everything_is_read(multisite: Multisite, settings: WpSettings) -> None:
     assert multisite.serves_mapped_domains()
     snapshot = read(settings)
     assert snapshot.complete
-    # Ultimate Multisite's sunrise.php must not take the plugins that are skipped for switched off.
+    # Ultimate Multisite's sunrise.php must not treat the skipped plugins as disabled.
     assert multisite.serves_mapped_domains(), "Mapped domains are served no more."
     assert len(snapshot.mappings) == 252
     assert [m.id for m in snapshot.mappings] == list(range(1, 253))
@@ -50,7 +50,7 @@ def everything_is_read(multisite: Multisite, settings: WpSettings) -> None:
     by_id = {mapping.id: mapping for mapping in snapshot.mappings}
     assert by_id[1].domain == "one.example.net"
     assert by_id[2] == Mapping(2, blog_id, "d000.example.org", False, True, True, "done", None, DATE)
-    # Of one that has not arrived it matters how old it is.
+    # The age of an uncompleted mapping matters.
     assert by_id[3] == Mapping(3, blog_id, "Bücher.example.org", True, False, False, "ssl-failed", DATE, DATE)
     assert [(m.domain, m.blog_id) for m in snapshot.mappings[249:]] == odd
     assert snapshot.sites == {
@@ -60,7 +60,7 @@ def everything_is_read(multisite: Multisite, settings: WpSettings) -> None:
     network = snapshot.network
     assert (network.id, network.domain, network.main_site) == (1, "example.net", 1)
     assert network.root == f"{multisite.path}/"
-    # A row that was deleted is gone; the highest id that was ever given out is not.
+    # A deleted row is gone, but the highest assigned ID remains.
     multisite.sql(f"DELETE FROM {TABLE} WHERE id = 252")
     after = read(settings)
     assert (len(after.mappings), after.highest_mapping) == (251, 252)
@@ -80,11 +80,11 @@ def test_snapshot_is_complete_on_mariadb(multisite_mariadb: Multisite) -> None:
 
 @pytest.mark.mariadb
 def test_null_line_breaks_and_broken_utf8_shift_no_columns(multisite_mariadb: Multisite) -> None:
-    """Columns travel as lines of one text: NULL, line breaks and broken UTF-8 must not shift what stands beside."""
+    """Columns travel as lines of one text. NULL, line breaks and broken UTF-8 must not shift other columns."""
     multisite = multisite_mariadb
     multisite.sql(f"DELETE FROM {TABLE}")
     multisite.sql(f"ALTER TABLE {TABLE} MODIFY domain VARBINARY(191), MODIFY stage VARCHAR(40)")
-    # More than travel in one part.
+    # More rows than fit in one part.
     multisite.add_mappings_sql((f"d{number}.example.org", number) for number in range(5003))
     for stage, domain in ((r"'two\nlines'", "d1.example.org"), ("''", "d2.example.org")):
         multisite.sql(f"UPDATE {TABLE} SET stage = {stage} WHERE domain = '{domain}'")
@@ -122,7 +122,7 @@ def test_snapshot_is_complete_over_ssh(multisite: Multisite, sshd: SshServer) ->
          True, 300, WwwPolicy.MAIN_ONLY),
         ({"enable_domain_mapping": False, "dns_check_interval": "60", "auto_create_www_subdomain": "sometimes"},
          False, 60, WwwPolicy.ALWAYS),
-        # What PHP makes of such numbers; "false" is how an old release stored "not set".
+        # The values that PHP reads from such numbers. An old release stored "not set" as "false".
         ({"enable_domain_mapping": "false", "dns_check_interval": "false", "auto_create_www_subdomain": ["x"]},
          True, 300, WwwPolicy.ALWAYS),
         ({"enable_domain_mapping": "", "dns_check_interval": 45.7, "auto_create_www_subdomain": None},
@@ -142,7 +142,7 @@ def test_settings_are_read_with_their_defaults(
 
 
 def dict_of_lists(stored: object) -> object:
-    """Return `stored` with lists written as PHP knows them: as arrays with numbers for keys."""
+    """Return `stored` with lists in PHP form, as arrays with numeric keys."""
     if not isinstance(stored, dict):
         return stored
     return {key: dict(enumerate(item)) if isinstance(item, list) else item for key, item in stored.items()}
@@ -150,7 +150,7 @@ def dict_of_lists(stored: object) -> object:
 
 @pytest.fixture(scope="module")
 def shared(multisite_template: Multisite, tmp_path_factory: pytest.TempPathFactory) -> Multisite:
-    """One network for the tests that set all they look at."""
+    """Provide one network for the tests that set all options they read."""
     path = tmp_path_factory.mktemp("shared") / "wordpress"
     return copy_multisite(multisite_template, path, sqlite_database(path))
 
@@ -175,14 +175,14 @@ def test_environment_application_and_owner_are_read(multisite: Multisite) -> Non
     assert after.owner == Owner("e1", "web1", "2024-01-01T00:00:00+00:00")
     assert after.network.database == before.network.database
     set_option(multisite, "closte_bridge_owner", {"host": "without an engine"})
-    # What a failed update left behind stops nothing after ten minutes.
+    # A maintenance file left by a failed update has no effect after ten minutes.
     (multisite.path / ".maintenance").write_text("<?php $upgrading = time() - 600;")
     assert read(settings).owner is None
 
 
-# One moment
+# Consistency
 
-# While the sites are being read, somebody else adds a site with a mapping, deletes another's, and changes a setting.
+# During the read of the sites, this adds a site with a mapping, deletes another site, and changes a setting.
 MEDDLER = r"""
 add_filter('query', function ($sql) {
     static $done = false;

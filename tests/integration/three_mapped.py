@@ -1,4 +1,4 @@
-"""A network with three mapped names, and what is said of it before anything was done."""
+"""Network with three mapped domains, and the expected output before any change."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ State folder: <folder>/state.
 
 @contextmanager
 def three_mapped(multisite: Multisite, folder: Path) -> Iterator[Bridge]:
-    """Give an engine for three mapped names, of which Closte has one, and a stranger's."""
+    """Provide an installation for three mapped domains, one of them on Closte, and an unmanaged domain."""
     set_option(multisite, "wu_host_integrations_enabled", {"closte": True})
     multisite.add_mappings_sql([(name, 1) for name in ("a.customer.org", "b.customer.org", "shop.customer.com")])
     with bridge_for(multisite, folder / "bridge") as bridge:
