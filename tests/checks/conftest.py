@@ -1,4 +1,4 @@
-"""The two worlds that the checks are tried in."""
+"""Fixtures for the tests of the checks: DNS, TLS and UDP servers on loopback."""
 
 from __future__ import annotations
 
@@ -20,20 +20,20 @@ if TYPE_CHECKING:
 @pytest.fixture(scope="session")
 def names() -> Iterator[DnsWorld]:
     """Real authoritative and recursive DNS servers on loopback."""
-    # A folder with a short path: Knot's control socket lies in it.
+    # Knot limits the path length of its control socket.
     with short_folder() as folder, server_or_fail(dns_world(folder / "d")) as world:
         yield world
 
 
 @pytest.fixture
 def servers(tmp_path: Path) -> Iterator[TlsWorld]:
-    """A world of TLS servers, empty at first."""
+    """A world of TLS servers, without any at first."""
     with tls_world(tmp_path / "tls") as world:
         yield world
 
 
 @pytest.fixture
 def server() -> Iterator[Server]:
-    """A server on UDP that does not answer yet."""
+    """A UDP server without a script: it does not answer."""
     with Server() as one:
         yield one

@@ -1,4 +1,4 @@
-"""The certificate reader against a library that reads everything, and against nonsense."""
+"""Tests of the certificate reader: comparison with `cryptography`, damaged and random input."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Every verdict on DNS, produced by real servers."""
+"""Tests of every DNS verdict against real DNS servers."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from closte_bridge.checks.model import DnsVerdict, Expected
     from tests.support.dns_world import DnsWorld
 
-# The name, what is to be said of it, whether it leads to the network, and what to do.
+# The domain, the expected verdict, whether it points to the network, and the advice as a pattern.
 CASES = [
     ("shop.test", DnsCode.OK, True, r""),
     ("www.shop.test", DnsCode.OK, True, r""),
@@ -153,7 +153,7 @@ def look(
 
 @pytest.fixture(scope="module")
 def verdicts(names: DnsWorld) -> dict[str, DnsVerdict]:
-    """All cases in one pass, as a real pass has them."""
+    """The verdicts on all cases, from one pass as in production."""
     _, found = look(names, *(name for name, *_ in CASES))
     return {verdict.name: verdict for verdict in found}
 
@@ -168,7 +168,7 @@ def test_each_domain_gets_its_verdict_and_advice(
 
 
 def test_every_verdict_and_every_advice_has_a_case() -> None:
-    """Those that need a server which keeps silent, or a CDN with a certificate, have tests of their own."""
+    """Verdicts that need a silent server or a CDN with a certificate have tests of their own."""
     codes = {code for _, code, _, _ in CASES}
     assert codes | {DnsCode.TIMEOUT, DnsCode.UNKNOWN, DnsCode.PROXIED} == set(DnsCode)
     assert set(advice._DNS) <= codes | {DnsCode.TIMEOUT}
@@ -240,7 +240,7 @@ def test_evidence_lists_each_server(verdicts: dict[str, DnsVerdict], names: DnsW
     assert verdict.ttl == 300
     alias = verdicts["alias.shop.test"]
     assert {a.cnames for a in alias.answers} == {("host.other.test",)}
-    # The lowest on the way: what the resolver holds of the target is a little older than the CNAME.
+    # `Answer.ttl` is the lowest of the chain, and the resolver may have cached the target before the CNAME.
     assert all(a.ttl is not None and 0 < a.ttl <= 300 for a in alias.answers)
 
 
@@ -259,7 +259,7 @@ def test_silent_zone_is_a_timeout(names: DnsWorld) -> None:
 
 
 def test_verdict_is_unknown_without_a_resolver(names: DnsWorld) -> None:
-    # The server of the silent zone, which does not answer as a resolver either.
+    # This server of the silent zone does not answer as a resolver either.
     nobody = DnsSettings(resolvers=(Resolver("127.0.53.4", names.port),), timeout=0.1)
     expected, (verdict,) = look(names, "shop.test", settings=nobody)
     assert expected.addresses == ()
@@ -295,7 +295,7 @@ def test_private_nameservers_are_not_queried(names: DnsWorld) -> None:
 
 
 def test_private_nameservers_are_not_queried_for_a_delegation(names: DnsWorld) -> None:
-    """No resolver gets at the zone, so the zone above would be asked."""
+    """No resolver can read these zones, so the check would query the parent zone."""
     asked: list[str] = []
 
     def authority(address: str) -> Endpoint:

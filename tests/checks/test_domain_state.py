@@ -1,4 +1,4 @@
-"""Where a domain stands, and which stage follows from what is proven: every rule, and properties over random lives."""
+"""Tests of a domain's state and of the stage that follows from it: each rule, and properties over random histories."""
 
 from __future__ import annotations
 
@@ -46,7 +46,7 @@ def look(
     also: TlsCode | None = None,
     expires: float = 80 * DAY,
 ) -> DomainCheck:
-    """Return what a check at that time would have seen; `also` is a second address."""
+    """Return the result of a check at that time; `also` is the TLS code of a second address."""
     found = None
     if tls is not None:
         certificate = Certificate("", "CA", ("shop.test",), 0.0, START + expires, "")
@@ -86,7 +86,7 @@ def authority(check_state: CheckState, now: float, *, aliased: bool = True, bloc
     return domain_state(check_state, aliased=aliased, now=now, blocked=blocked)
 
 
-# -- where it stands -------------------------------------------------------------------------------------------------
+# -- the state of a domain -------------------------------------------------------------------------------------------
 
 
 def test_domain_moves_from_wanted_to_https_ok() -> None:
@@ -126,7 +126,7 @@ def test_missing_certificate_is_a_problem_only_after_ten_minutes() -> None:
 def test_certificate_obstacle_is_reported_immediately(code: DnsCode) -> None:
     life = authority(lived(look(START, code, TlsCode.DEFAULT_CERTIFICATE)), START)
     assert (life.phase, life.reason, life.advice) == (DomainPhase.BLOCKED, code.value, f"DNS: {code}.")
-    # With a certificate there is no harm in it.
+    # A valid certificate makes the obstacle irrelevant.
     assert authority(lived(look(START, code)), START).phase is DomainPhase.HTTPS_OK
 
 
@@ -140,7 +140,7 @@ def test_one_address_without_a_valid_certificate_blocks_https_ok() -> None:
 def test_inconclusive_check_changes_nothing() -> None:
     before = lived(look(START))
     after = learn(before, look(START + HOUR, DnsCode.UNKNOWN, None), interval=300)
-    # Nor when it was seen: what is remembered is as old as it is.
+    # An inconclusive check does not refresh the age of what is known.
     assert after == before._replace(next_check=after.next_check)
     assert after.next_check > START + HOUR
     assert authority(after, START + HOUR).phase is DomainPhase.HTTPS_OK
@@ -161,7 +161,7 @@ def test_unresponsive_nameservers_are_the_reported_reason() -> None:
     assert (life.phase, life.reason, life.advice) == (DomainPhase.BLOCKED, "time-out", "DNS: time-out.")
 
 
-# -- stages forwards -------------------------------------------------------------------------------------------------
+# -- stages move forward ---------------------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize("stage", [Stage.CHECKING_DNS, Stage.FAILED])
@@ -218,7 +218,7 @@ def test_stage_does_not_move_without_a_check() -> None:
     assert next_stage(mapped(Stage.CHECKING_DNS), begin(START), adopted=ADOPTED) is None
 
 
-# -- stages backwards ------------------------------------------------------------------------------------------------
+# -- stages move back ------------------------------------------------------------------------------------------------
 
 
 def wrong(at: float) -> DomainCheck:
@@ -235,7 +235,7 @@ def test_three_failures_over_an_hour_move_the_stage_back() -> None:
 def test_fewer_or_faster_failures_do_not_move_the_stage_back() -> None:
     assert stage_after(Stage.DONE, wrong(60), wrong(60 + 2 * HOUR)) is None
     assert stage_after(Stage.DONE, *(wrong(60.0 * i) for i in range(59))) is None
-    # An hour in which nobody looked, or nobody could see, proves nothing.
+    # An hour without conclusive checks proves nothing.
     silence = [look(START + 3 * HOUR, DnsCode.UNKNOWN, None), look(START + 4 * HOUR, DnsCode.TIMEOUT, None)]
     assert stage_after(Stage.DONE, wrong(0), wrong(60), wrong(120), *silence) is None
 
@@ -249,12 +249,12 @@ def test_timeout_neither_counts_as_failure_nor_resets_the_count() -> None:
 
 @pytest.mark.parametrize("tls", [code for code in TlsCode if not code.conclusive])
 def test_silent_server_is_no_failure_even_if_dns_points_elsewhere(tls: TlsCode) -> None:
-    """A CDN is out, or a firewall before us: only a certificate tells that the CDN leads here, and nobody sees one."""
+    """During an outage of a CDN or behind a firewall, no certificate shows whether the CDN points here."""
     silent = [look(START + 60 + i * 300, DnsCode.ELSEWHERE, tls) for i in range(25)]
     assert stage_after(Stage.DONE, look(START, DnsCode.PROXIED), *silent) is None
-    # Nor where it was never seen to serve: this machine may not get out at all.
+    # The same applies if the domain never had valid HTTPS: this machine may have no outgoing connection.
     assert stage_after(Stage.DONE, *silent) is None
-    # What is there and is not the name's own was seen.
+    # A certificate for another domain is a conclusive result.
     assert isinstance(stage_after(Stage.DONE, *(look(c.at, c.dns.code, TlsCode.WRONG_NAME) for c in silent)), NextStage)
 
 
@@ -278,10 +278,10 @@ def test_invalid_certificate_moves_the_stage_back_to_its_check() -> None:
 @pytest.mark.parametrize("tls", [TlsCode.UNKNOWN_ISSUER, TlsCode.SELF_SIGNED, TlsCode.NOT_YET_VALID, TlsCode.EXPIRED])
 @pytest.mark.parametrize("dns", [DnsCode.OK, DnsCode.ELSEWHERE], ids=["direct", "cdn"])
 def test_locally_distrusted_certificate_moves_nothing(dns: DnsCode, tls: TlsCode) -> None:
-    """No roots on this machine, a proxy that looks into TLS, a clock that is wrong: visitors may see their padlock."""
+    """Missing roots, a TLS-inspecting proxy or a wrong clock on this machine: visitors may still have valid HTTPS."""
     looks = [look(START + i * 1800, dns, tls) for i in range(9)]
     assert stage_after(Stage.DONE, *looks) is None
-    # It counted for nothing: one look at DNS that is wrong as well is one failure.
+    # Those checks did not count: one check with incorrect DNS is the first failure.
     assert stage_after(Stage.DONE, *looks, wrong(9 * 1800)) is None
 
 
@@ -299,7 +299,7 @@ def test_no_other_stage_moves_back(stage: str) -> None:
     assert stage_after(stage, *(wrong(i * HOUR) for i in range(9))) is None
 
 
-# -- whatever happens ------------------------------------------------------------------------------------------------
+# -- random histories ------------------------------------------------------------------------------------------------
 
 
 @dataclass(frozen=True)
@@ -347,6 +347,6 @@ def test_stage_rules_hold_for_random_check_histories(steps: list[Step], stage: s
         if verdict.stage == Stage.CHECKING_DNS or (stage, verdict.stage) == (Stage.DONE, Stage.CHECKING_SSL):
             assert check_state.failures >= 3
             assert not check_state.serves
-        # What it moves to is right: the same look moves it no further, but never to and fro.
+        # The same check must not move the new stage back to the old one.
         again = next_stage(mapping._replace(stage=verdict.stage), check_state, adopted=ADOPTED)
         assert not isinstance(again, NextStage) or again.stage != stage

@@ -1,4 +1,4 @@
-"""No verdict from a single failed query: what is made of a resolver that fails now and then."""
+"""Tests of lookups through resolvers that fail intermittently: no verdict follows from one failed query."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ NAME = "shop.test"
 
 
 def moody(server: Server, mood: Callable[[int, bool], dns.rcode.Rcode | None]) -> list[bool]:
-    """Let the server answer by its mood (None: not at all); return what it was asked: each time, whether with CD."""
+    """Let the server answer as `mood` says (None: no answer); return a list of whether each query had the CD flag."""
     asked: list[bool] = []
 
     def script(query: bytes) -> list[bytes]:
@@ -63,7 +63,7 @@ def observed(server: Server, timeout: float) -> Answer:
     return answer
 
 
-# An answer that is to come has time enough on any machine; silence is soon taken for such.
+# LONG is ample for an answer that arrives; SHORT detects silence soon.
 LONG, SHORT = 10.0, 0.5
 OK, SERVFAIL, REFUSED = dns.rcode.NOERROR, dns.rcode.SERVFAIL, dns.rcode.REFUSED
 
@@ -73,7 +73,7 @@ OK, SERVFAIL, REFUSED = dns.rcode.NOERROR, dns.rcode.SERVFAIL, dns.rcode.REFUSED
     [
         (lambda n, _: None if n == 0 else OK, LookupOutcome.ADDRESSES, [False, False]),
         (lambda n, _: SERVFAIL if n == 0 else OK, LookupOutcome.ADDRESSES, [False, False]),
-        # Its way to the zone was barred for a while: what then works without validation works with it, too.
+        # The resolver could not reach the zone for a while: the last query is validated again and succeeds.
         (lambda n, _: SERVFAIL if n < 2 else OK, LookupOutcome.ADDRESSES, [False, False, True, False]),
         (lambda _, unchecked: OK if unchecked else SERVFAIL, LookupOutcome.BOGUS, [False, False, True, False]),
         (lambda _n, _u: SERVFAIL, LookupOutcome.SERVFAIL, [False, False, True]),
@@ -85,7 +85,7 @@ def test_failing_resolver_is_retried(
     server: Server, mood: Callable[[int, bool], dns.rcode.Rcode | None], outcome: LookupOutcome, asked: list[bool]
 ) -> None:
     questions = moody(server, mood)
-    # Only silence has to be waited for.
+    # Only a missing answer has to wait for the timeout.
     lost = mood(0, False) is None
     assert observed(server, SHORT if lost else LONG).outcome is outcome
     assert questions == asked
@@ -105,7 +105,7 @@ def test_next_resolver_is_used_if_one_fails(server: Server) -> None:
 
 
 def test_lookup_falls_back_to_unvalidated_answers(server: Server) -> None:
-    """Where a zone lies can be learnt although its signatures are broken."""
+    """Delegations can be read even if the zone's signatures are broken."""
     moody(server, lambda _, unchecked: OK if unchecked else SERVFAIL)
 
     async def run() -> DnsReply:
@@ -124,7 +124,7 @@ def test_refusal_by_every_resolver_is_returned(server: Server) -> None:
 
 
 def own_answer(server: Server, timeout: float = LONG) -> Answer:
-    """Ask the server as one of the zone's own, and as the resolver beside."""
+    """Return the combined answer of the server, which acts as the zone's nameserver and as the resolver."""
 
     async def run() -> Answer:
         wire = Wire(timeout=timeout, concurrency=5)
@@ -153,7 +153,7 @@ def test_authoritative_server_is_not_lame_after_one_failure(
 
 
 def test_authoritative_server_is_not_believed_about_other_zones(server: Server) -> None:
-    """It may say anything: that the network's name is on the network behind this machine, for example."""
+    """The nameserver could claim anything, for example that the network's domain has an address behind this machine."""
     asked: list[tuple[str, bool]] = []
 
     def script(query: bytes) -> list[bytes]:
@@ -179,7 +179,7 @@ def test_authoritative_server_is_not_believed_about_other_zones(server: Server) 
 
 @pytest.mark.parametrize("mangled", [b"", b"\0\5", b"\0\0issue", b"\0\x09issue"])
 def test_unreadable_caa_records_are_reported(server: Server, mangled: bytes) -> None:
-    """A certificate authority takes that for a no; nothing else is wrong with the name."""
+    """A certificate authority refuses a domain with unreadable CAA records; the rest of its DNS is correct."""
 
     def script(query: bytes) -> list[bytes]:
         question = dns.message.from_wire(query)

@@ -1,4 +1,4 @@
-"""The reader of DNS messages, held against dnspython."""
+"""Tests of the reader of DNS messages, compared with dnspython."""
 
 from __future__ import annotations
 
@@ -68,7 +68,7 @@ def messages(draw: st.DrawFn) -> dns.message.Message:
     query = dns.message.make_query(draw(NAMES), draw(st.sampled_from(KINDS)), want_dnssec=draw(st.booleans()))
     message = dns.message.make_response(query)
     message.flags |= draw(st.sampled_from([0, dns.flags.AA, dns.flags.AD, dns.flags.RA | dns.flags.AA]))
-    # The upper bits of the last two only fit into EDNS.
+    # The upper bits of BADVERS and BADCOOKIE need EDNS.
     codes = [dns.rcode.NOERROR, dns.rcode.NXDOMAIN, dns.rcode.REFUSED, dns.rcode.BADVERS, dns.rcode.BADCOOKIE]
     message.set_rcode(draw(st.sampled_from(codes[: 3 if query.edns < 0 else None])))
     for section in (message.answer, message.authority, message.additional):
@@ -81,7 +81,7 @@ def text_of(name: object) -> str:
 
 
 def plain(section: list[dns.rrset.RRset]) -> list[tuple[Any, ...]]:
-    """Return the records that a check may need as the library has them, in any order."""
+    """Return the records that a check may need, as dnspython reads them, sorted."""
     found = []
     for rrset in section:
         for rdata in rrset:
@@ -203,7 +203,7 @@ def test_invalid_answer_raises_value_error(packet: bytes) -> None:
 
 
 def test_ttl_with_its_highest_bit_set_is_zero() -> None:
-    """Its highest bit is set (RFC 2181, 8)."""
+    """RFC 2181, section 8, requires this."""
     packet = response("shop.test. 300 A 192.0.2.1").replace(b"\0\0\x01\x2c", b"\x80\0\0\x01")
     assert [record.ttl for record in read(packet).answer] == [0]
 

@@ -1,4 +1,4 @@
-"""RFC 9525, section 6.3, and what CAA records permit."""
+"""Tests of hostname matching (RFC 9525, section 6.3) and of the permissions in CAA records."""
 
 from __future__ import annotations
 

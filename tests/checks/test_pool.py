@@ -1,4 +1,4 @@
-"""Many names in one pass, with real DNS and real TLS behind them."""
+"""Tests of passes over many domains with real DNS and TLS servers."""
 
 from __future__ import annotations
 
@@ -41,7 +41,7 @@ def pool_of(
 
 
 def open_files() -> set[str]:
-    # The listing itself is one of them, and gone afterwards.
+    # The listing opens a file itself, which is closed before `is_symlink` reads it.
     return {f"{entry.name} {entry.readlink()}" for entry in Path("/proc/self/fd").iterdir() if entry.is_symlink()}
 
 
@@ -82,13 +82,13 @@ def test_valid_certificate_is_enough_behind_a_cdn(names: DnsWorld, servers: TlsW
     found = pool_of(names, servers).check(["cdn.shop.test", "cloudy.test", "else.four.test"])
     assert [(c.dns.code, c.dns.points_here, c.dns.advice) for c in found[:2]] == [(DnsCode.PROXIED, True, "")] * 2
     assert {c.dns.proxy for c in found[:2]} == {"Cloudflare"}
-    # The same server without a hint at a CDN is a stranger's, however good its certificate.
+    # Without a sign of a CDN, the same server is an unrelated one, even with a valid certificate.
     assert (found[2].dns.code, found[2].dns.points_here) == (DnsCode.ELSEWHERE, False)
 
 
 @pytest.mark.parametrize("behind", ["targets", "nameservers"])
 def test_cdn_addresses_of_the_network_prove_nothing(names: DnsWorld, servers: TlsWorld, behind: str) -> None:
-    """Every customer of that CDN has them, wherever it fetches from."""
+    """All customers of a CDN share its addresses, whatever origin it fetches from."""
     servers.serve(CDN, servers.issue("cdn.shop.test", "else.four.test"))
     pool = pool_of(names, servers)
     if behind == "targets":
@@ -96,7 +96,7 @@ def test_cdn_addresses_of_the_network_prove_nothing(names: DnsWorld, servers: Tl
     else:
         pool = replace(pool, main_domain="cloudy.test")
     found = pool.check(["cdn.shop.test", "else.four.test", "cloudy.test"])
-    # Nothing hints at a CDN before the second. Of the third there is no certificate yet that one could have got it by.
+    # The second domain shows no sign of a CDN. For the third, the CDN has no certificate yet.
     assert [c.dns.code for c in found] == [DnsCode.PROXIED, DnsCode.OK, DnsCode.OK]
     assert all(c.dns.points_here for c in found)
 
@@ -110,7 +110,7 @@ def test_own_address_is_proof_even_with_cdn_nameservers() -> None:
     assert with_tls(direct, tls).code is DnsCode.OK
     shared = classify(LookupEvidence("a.shop.test", replace(expected, shared=True), zone, (answer,)))
     assert with_tls(shared, tls).code is DnsCode.PROXIED
-    # What CAA forbids, the CDN has got all the same.
+    # The CDN has a valid certificate even though CAA forbids it.
     forbidden = with_caa(shared, [CaaRecord(0, "issue", "pki.test")], "letsencrypt.org")
     assert (forbidden.code, with_tls(forbidden, tls).code) == (DnsCode.CAA, DnsCode.PROXIED)
 
@@ -131,7 +131,7 @@ def test_concurrency_limit_is_respected(names: DnsWorld, servers: TlsWorld, monk
         in_flight += 1
         most = max(most, in_flight)
         try:
-            return await once(self, *args, **more)  # type: ignore[arg-type] # handed on as they came
+            return await once(self, *args, **more)  # type: ignore[arg-type] # passed on unchanged
         finally:
             in_flight -= 1
 
@@ -150,7 +150,7 @@ def test_failing_check_does_not_block_others(
     async def broken(self: DnsCheck, server: object, name: str, apex: str) -> object:
         if name == "old-a.shop.test":
             raise ZeroDivisionError
-        return await query_nameserver(self, server, name, apex)  # type: ignore[arg-type] # handed on as it came
+        return await query_nameserver(self, server, name, apex)  # type: ignore[arg-type] # passed on unchanged
 
     monkeypatch.setattr(DnsCheck, "_query_nameserver", broken)
     found = pool_of(names, servers).check(["old-a.shop.test", "a.shop.test"])
@@ -173,7 +173,7 @@ def test_stop_drops_running_checks(names: DnsWorld, servers: TlsWorld) -> None:
     stop.set()
     found: list[DomainCheck] = []
     pool = pool_of(names, servers, stop=stop)
-    # The silent zone would take far longer than anybody waits.
+    # The silent zone would take far longer than the test may run.
     pool.run(["silent.test"] * 50, found.append)
     assert found == []
 
@@ -185,7 +185,7 @@ def test_stop_works_while_no_resolver_answers(names: DnsWorld, servers: TlsWorld
     pool = replace(pool_of(names, servers, stop=stop), dns=silent)
     began = time.monotonic()
     assert pool.run(["shop.test"], lambda _: None).addresses == ()
-    # Any of its three tries would take longer.
+    # Each of the three tries would take longer.
     assert time.monotonic() - began < 60
 
 
@@ -202,7 +202,7 @@ def test_domains_are_consumed_only_as_capacity_allows(names: DnsWorld, servers: 
             given_when_taken.append(taken - len(found))
             yield "a.shop.test"
 
-    pool_of(names, servers, concurrency=4).run(many(), found.append)  # type: ignore[arg-type] # a generator of names
+    pool_of(names, servers, concurrency=4).run(many(), found.append)  # type: ignore[arg-type] # a generator of domains
     assert len(found) == 40
     assert max(given_when_taken) <= 8
 
@@ -210,9 +210,9 @@ def test_domains_are_consumed_only_as_capacity_allows(names: DnsWorld, servers: 
 def test_one_pass_leaks_no_files_or_threads(names: DnsWorld, servers: TlsWorld) -> None:
     servers.serve(NETWORK, servers.issue("a.shop.test"))
     pool = pool_of(names, servers)
-    # What the first pass of a process loads stays.
+    # The first pass of a process loads things that stay open.
     pool.check(["a.shop.test", "missing.shop.test"])
     files, threads = open_files(), set(threading.enumerate())
     pool.check(["a.shop.test", "missing.shop.test"])
-    # The servers' ends of the connections are in this process, and close a moment later.
+    # The servers run in this process and close their ends of the connections a moment later.
     wait_until(lambda: open_files() <= files and set(threading.enumerate()) <= threads)

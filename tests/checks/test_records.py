@@ -1,4 +1,4 @@
-"""Records to set: the sentence of each combination, and the records of each problem."""
+"""Tests of DNS records to set: the sentence for each combination, and the records for each problem."""
 
 from __future__ import annotations
 
@@ -107,7 +107,7 @@ def test_missing_domains_get_all_records() -> None:
 
 
 def test_a_cname_record_is_changed_or_replaced() -> None:
-    """It cannot hold an address, and no other record may stand beside it."""
+    """A CNAME holds no address, and no other record may exist next to it."""
     for addresses in ((OLD,), (NEW, OLD6), ()):
         alias = answer(*addresses, cnames=("old.test", "end.test"))
         assert checked(alias).records == (CNAME,)

@@ -1,4 +1,4 @@
-"""What people read of a verdict."""
+"""Tests of the sentences that describe a verdict."""
 
 from __future__ import annotations
 
@@ -145,7 +145,7 @@ def test_certificate_for_another_name_lists_its_names() -> None:
 
 
 def test_https_needs_correct_dns_and_every_address() -> None:
-    """Another host's certificate, or one of two addresses with a right one, is none."""
+    """Incorrect DNS, a missing certificate check or one address with an invalid certificate is no valid HTTPS."""
     assert served(80).has_https
     tls = served(80).tls
     assert not DomainCheck("example.com", elsewhere(), tls, NOW).has_https
@@ -203,7 +203,7 @@ def test_cname_to_the_network_is_correct_whatever_it_resolves_to() -> None:
 
 
 def test_nonexistent_top_level_domain_is_not_delegated() -> None:
-    """The root itself says so."""
+    """The root server itself answers that the domain does not exist."""
     root = Zone("", (Nameserver("a.root.test", ("192.0.2.1",)),))
     gone = Answer("192.0.2.53", False, LookupOutcome.NXDOMAIN)
     nowhere = classify(LookupEvidence("shop.nowhere", EXPECTED, root, (gone,)))
@@ -217,5 +217,5 @@ def test_one_lame_server_does_not_hide_a_silent_one() -> None:
     lame, failed = OWN._replace(outcome=LookupOutcome.LAME), ASKED._replace(outcome=LookupOutcome.SERVFAIL)
     assert verdict(lame, failed).code is DnsCode.NOT_DELEGATED
     assert verdict(lame, OWN._replace(server="ns2.example.com"), failed).code is DnsCode.TIMEOUT
-    # Of one that cannot be reached from here the resolvers have spoken.
+    # If this machine cannot reach the nameserver, the failure of the resolvers decides.
     assert verdict(lame, OWN._replace(outcome=LookupOutcome.UNREACHABLE), failed).code is DnsCode.NOT_DELEGATED

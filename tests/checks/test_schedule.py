@@ -1,4 +1,4 @@
-"""When a domain is looked at next: properties that hold for every domain at every time."""
+"""Tests of the time of a domain's next check: properties that hold for every domain at every time."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A silence of this machine's own way out: it ends a pass within seconds, and nothing follows from it."""
+"""Tests of network outages of this machine: they end a pass within seconds and cause no verdicts."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 
 
 def passed(pool: CheckPool, *names: str) -> tuple[list[DomainCheck], list[Silence]]:
-    """Run a pass; return what was found, and the silences that it was ended for."""
+    """Run a pass; return the checks that finished and the outages that ended the pass."""
     found: list[DomainCheck] = []
     silences: list[Silence] = []
     replace(pool, on_silence=silences.append).run(names, found.append)
@@ -41,11 +41,11 @@ def asking(
 
 
 def test_unresponsive_resolvers_end_the_pass_without_verdicts(names: DnsWorld, servers: TlsWorld) -> None:
-    # With `dns.targets` it is known where names should point, so that a silence would count against them.
+    # With `dns.targets` the expected addresses are known, so silence would otherwise count against the domains.
     pool = asking(pool_of(names, servers), SILENT, "127.0.53.9", port=names.port, targets=("192.0.2.1",))
     began = time.monotonic()
     found, silences = passed(pool, *(f"name{number}.shop.test" for number in range(1000)))
-    # Each name alone would take longer than its time-out.
+    # Waiting for a single domain to time out would take longer.
     assert time.monotonic() - began < 5
     assert found == []
     assert [(silence.what, {*silence.peers}) for silence in silences] == [("dns", {SILENT, "127.0.53.9"})]
@@ -85,7 +85,7 @@ def test_verdicts_before_the_silence_are_kept(
 
     def take(checked: DomainCheck) -> None:
         found.append(checked)
-        # From now on nobody answers.
+        # From now on no DNS server answers.
         monkeypatch.setattr(Wire, "_once", nothing)
 
     settings = names.settings(timeout=0.3, concurrency=1)
@@ -98,7 +98,7 @@ def test_verdicts_before_the_silence_are_kept(
 
 
 def test_unreachable_tls_servers_end_the_pass(names: DnsWorld, servers: TlsWorld) -> None:
-    # Nothing listens, at the network's own address neither.
+    # No server listens, not even at the network's own address.
     found, silences = passed(pool_of(names, servers), "a.shop.test", "failing.four.test", "else.four.test")
     assert found == []
     assert [silence.what for silence in silences] == ["tls"]

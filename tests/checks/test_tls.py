@@ -1,4 +1,4 @@
-"""Every verdict on certificates, produced by real servers."""
+"""Tests of every certificate verdict against real TLS servers."""
 
 from __future__ import annotations
 
@@ -105,7 +105,7 @@ def test_default_certificate_is_recognised_on_managed_addresses_only(servers: Tl
         "127.0.10.1 still serves the host's default certificate (*.host.test)."
     )
     assert look(servers, "done.test", managed=True).code is TlsCode.OK
-    # Of a stranger's server nothing is to be waited for.
+    # An unmanaged server will not get a certificate for this domain, so waiting does not help.
     assert look(servers, "shop.test").code is TlsCode.WRONG_NAME
 
 
@@ -159,13 +159,13 @@ def test_timeout_follows_a_second_try(servers: TlsWorld) -> None:
     servers.listen(HERE, silent)
     verdict = look(servers, "shop.test", timeout=0.3)
     assert verdict.code is TlsCode.TIMEOUT
-    # Nobody is judged by a single try.
+    # One failed try is not enough for a verdict.
     assert servers.recorder.connections == 2
 
 
 @pytest.mark.parametrize("talk", [garbage, cut, closed])
 def test_failed_handshake_is_retried_and_reported(servers: TlsWorld, talk: object) -> None:
-    servers.listen(HERE, talk)  # type: ignore[arg-type] # both are what it says; parametrize knows objects only
+    servers.listen(HERE, talk)  # type: ignore[arg-type] # both have the right type; parametrize knows only object
     verdict = look(servers, "shop.test")
     assert verdict.code is TlsCode.HANDSHAKE_FAILED
     assert servers.recorder.connections == 2
@@ -219,7 +219,7 @@ def test_private_addresses_are_not_contacted(servers: TlsWorld) -> None:
     verdict = asyncio.run(run())
     assert verdict.code is TlsCode.UNKNOWN
     assert servers.recorder.connections == 0
-    # Where the network itself lives is not the customer's choice.
+    # The network's own addresses are exempt: a customer cannot choose them.
     assert asyncio.run(run(HERE)).code is TlsCode.OK
 
 
@@ -234,7 +234,7 @@ def test_system_roots_distrust_the_test_authority(servers: TlsWorld) -> None:
 
 
 def test_system_roots_decide_about_trust(servers: TlsWorld, monkeypatch: pytest.MonkeyPatch) -> None:
-    """OpenSSL is told where the system keeps its roots; nothing else makes this one right."""
+    """`SSL_CERT_FILE` is the only reason why OpenSSL trusts this certificate."""
     monkeypatch.setenv("SSL_CERT_FILE", str(servers.ca_file))
     servers.serve(HERE, servers.issue("shop.test"))
 
@@ -252,7 +252,7 @@ def _self_signed(servers: TlsWorld) -> None:
     servers.serve(HERE, context_of(*self_signed("shop.test", names=("shop.test",)), servers.folder))
 
 
-# What makes each verdict, and the customer's next step as it stands in `domain explain`.
+# How each verdict is produced, and the customer's advice as `domain explain` prints it.
 STEPS: dict[TlsCode, tuple[Callable[[TlsWorld], object], str]] = {
     TlsCode.OK: (lambda s: s.serve(HERE, s.issue("shop.test")), ""),
     TlsCode.NO_LISTENER: (
@@ -306,13 +306,13 @@ def test_each_verdict_has_its_advice(servers: TlsWorld, code: TlsCode) -> None:
 
 
 def test_unreachable_address_is_unknown(servers: TlsWorld) -> None:
-    """A broadcast address, to which nobody may connect: that tells nothing of the server, and nothing is to be done."""
+    """Connecting to a broadcast address fails locally: this says nothing about the server and needs no advice."""
     verdict = look(servers, "shop.test", "255.255.255.255")
     assert (verdict.code, verdict.advice) == (TlsCode.UNKNOWN, "")
 
 
 def test_ipv6_address_is_written_in_brackets() -> None:
-    """As it is in a URL."""
+    """URLs write IPv6 addresses in brackets too."""
     advice = for_tls("shop.test", AddressVerdict("::1", TlsCode.NO_LISTENER))
     assert (
         advice
@@ -349,7 +349,7 @@ def test_expired_certificate_above_the_leaf_is_an_unknown_issuer() -> None:
 
 
 def test_unreadable_certificate_is_a_failed_handshake(servers: TlsWorld, monkeypatch: pytest.MonkeyPatch) -> None:
-    """OpenSSL accepts it and this reader does not: its names are not known, so it counts for no name."""
+    """OpenSSL accepts the certificate but the reader does not: its domains are unknown, so it covers none."""
 
     def unreadable(_: bytes) -> Certificate:
         raise ValueError("not a certificate")

@@ -1,4 +1,4 @@
-"""One question to one server that does not behave."""
+"""Tests of DNS queries to a single misbehaving server."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from tests.support.udp import Server
 
 ASKED = Question("Shop.test", A, rd=True)
-# An answer that is to come has time enough on any machine; silence is soon taken for such.
+# LONG is ample for an answer that arrives; SHORT detects silence soon.
 LONG, SHORT = 10.0, 0.5
 
 
@@ -82,21 +82,21 @@ def test_unreadable_answer_is_a_timeout(server: Server) -> None:
 def test_unresponsive_server_is_soon_asked_only_once(server: Server) -> None:
     wire, reply = ask(server.endpoint, times=6, timeout=0.05)
     assert reply.failure == TIMED_OUT
-    # Three tries for each of the first four questions, one of them over TCP; then one.
+    # Each of the first four questions has three tries, one of them over TCP; each later question has one.
     assert (wire.asked, wire.answered) == (4 * 3 + 2, 0)
-    # The server's thread may be behind.
+    # The server's thread may lag behind.
     wait_until(lambda: len(server.questions) == 4 * 2 + 2)
 
 
 def test_truncated_answer_is_not_used_if_tcp_fails(server: Server) -> None:
     server.script = lambda query: [answer(query, truncated=True)]
-    # Nothing listens there over TCP.
+    # No server listens there over TCP.
     _, reply = ask(server.endpoint)
     assert reply.message is None
 
 
 def test_tcp_answer_to_another_question_is_ignored(server: Server) -> None:
-    """The packet over UDP is cut, and over TCP somebody else's answer comes."""
+    """The UDP answer is truncated, and the TCP answer belongs to another question."""
     server.script = lambda query: [answer(query, truncated=True)]
     asked: list[bytes] = []
 
@@ -131,7 +131,7 @@ def kinds(queries: list[bytes]) -> list[RdataType]:
 
 
 def test_parallel_questions_are_matched_in_any_order(server: Server) -> None:
-    """The first answer comes only when both questions are there, after the second."""
+    """The server answers only after both questions have arrived, and the second one first."""
 
     def script(_: bytes) -> list[bytes]:
         return [answer(query) for query in reversed(server.questions)] if len(server.questions) == 2 else []
@@ -145,12 +145,12 @@ def test_parallel_questions_are_matched_in_any_order(server: Server) -> None:
 
 
 def test_only_unanswered_questions_are_repeated(server: Server) -> None:
-    """Some servers never answer a question for AAAA."""
+    """Some servers never answer AAAA questions."""
     server.script = lambda query: [answer(query)] if kinds([query]) == [A] else []
     wire, replies = ask_together(server.endpoint, timeout=SHORT)
     assert [(r.conclusive, r.failure) for r in replies] == [(True, ""), (False, TIMED_OUT)]
     assert kinds(server.questions) == [A, AAAA, AAAA]
-    # The third time over TCP, where nothing listens.
+    # The third try is over TCP, where no server listens.
     assert (wire.asked, wire.answered) == (4, 1)
 
 
@@ -177,7 +177,7 @@ def test_only_truncated_answers_are_fetched_over_tcp(server: Server) -> None:
 
 
 def test_missing_route_differs_from_a_timeout() -> None:
-    # A broadcast address, which nobody may send to unasked.
+    # The kernel refuses to send to a broadcast address without SO_BROADCAST.
     wire, reply = ask(Endpoint("255.255.255.255", 53))
     assert reply.failure == NO_ROUTE
     assert wire.asked == 1
