@@ -1,4 +1,4 @@
-"""Answers that fail in every way: whatever Closte says, or does not, nothing is lost and nothing wrong removed."""
+"""Tests of failing answers: whatever Closte answers, no change is lost and no domain is removed wrongly."""
 
 from __future__ import annotations
 
@@ -41,7 +41,7 @@ POOR = [
 
 
 def bring_in_step(world: World, context: object) -> set[str]:
-    """Sync until both sides agree, with an eye on every run; return the names whose ownership nobody can know."""
+    """Sync until both sides agree and check every run; return the domains whose ownership cannot be known."""
     unsure: set[str] = set()
     for _ in range(ROUNDS):
         before = len(world.sandbox.requests)
@@ -67,7 +67,7 @@ def test_every_addition_arrives_if_three_in_ten_answers_fail(make_world: Callabl
     assert len(faults) >= 12, "The test is only worth something when answers fail in many ways."
     assert asked(world.sandbox.requests, "remove") == set()
     assert_books_agree(world, unsure=unsure, context=f"seed {seed}")
-    # One quiet look later the books are as if nothing had happened.
+    # A read without faults leaves the ledger as if no answer had failed.
     world.sandbox.set_faults()
     world.sync()
     managed = {name for (name,) in world.rows("SELECT name FROM aliases WHERE phase = 'present'")}
@@ -99,7 +99,7 @@ def test_each_fault_alone_is_survived(make_world: Callable[..., World], kind: Fa
     world.adopt()
     gone, fresh = set(FEW[:5]), [f"new{number}.example.com" for number in range(5)]
     world.wordpress.change(add=fresh, drop=gone)
-    # Closte's words for "already so" are not known: here they are none that the client could understand.
+    # Closte's texts for "already exists" and "not found" may change: the client does not recognize these.
     world.sandbox.api.texts = ApiTexts(already="Nein.", missing="Nein.")
     world.sandbox.set_faults(*(f"{kind.value}:0.7@{name}" for name in (*gone, *fresh)), seed=7)
     bring_in_step(world, kind)
@@ -135,20 +135,20 @@ def test_every_list_format_proves_the_same(make_world: Callable[..., World], sha
 
 
 def poor_list(sandbox: Sandbox, kind: FaultKind) -> None:
-    """Have every list fail, and nothing but lists: names of applications are never asked for by a list."""
+    """Make every list request fail and nothing else."""
     sandbox.set_faults(f"{kind.value}:1")
     throw = sandbox.pick
-    sandbox.pick = lambda call, domain: throw(call, domain) if call == "list" else None  # type: ignore[method-assign]  # only lists are to fail
+    sandbox.pick = lambda call, domain: throw(call, domain) if call == "list" else None  # type: ignore[method-assign]  # only lists fail
 
 
 @pytest.mark.parametrize("kind", POOR)
 def test_incomplete_list_causes_no_inferred_removal(make_world: Callable[..., World], kind: FaultKind) -> None:
-    # So many that five may go in a day.
+    # With this many domains, the removal limit allows five removals a day.
     world = make_world(mapped=MANY[:60])
     world.adopt()
     world.configure(removal_grace=0.001)
     missing, evident = set(MANY[:3]), set(MANY[3:5])
-    # Twice missing in complete snapshots: the next one would do it.
+    # They are missing in two complete snapshots: a third would allow their removal.
     world.wordpress.change(drop=missing, events=False)
     for _ in range(2):
         world.sync()
@@ -156,7 +156,7 @@ def test_incomplete_list_causes_no_inferred_removal(make_world: Callable[..., Wo
     poor_list(world.sandbox, kind)
     for _ in range(4):
         assert world.sync().view.observed.state is not Completeness.COMPLETE
-    # An event is evidence of its own, and additions go on.
+    # Events confirm removals without a list, and additions continue.
     assert asked(world.sandbox.requests, "remove") <= evident
     assert world.sandbox.aliases == (world.wanted | missing)
     world.sandbox.set_faults()
@@ -167,7 +167,7 @@ def test_incomplete_list_causes_no_inferred_removal(make_world: Callable[..., Wo
 
 
 def test_aliases_lost_by_closte_are_added_again(make_world: Callable[..., World]) -> None:
-    """Closte itself lost some of our aliases: they come back, and no other is touched."""
+    """Closte itself lost managed aliases: closte-bridge adds them again and changes no other alias."""
     world = make_world(mapped=MANY[:40])
     world.adopt()
     world.sandbox.aliases = world.sandbox.aliases - set(MANY[:15])
@@ -180,7 +180,7 @@ def test_aliases_lost_by_closte_are_added_again(make_world: Callable[..., World]
 def test_domains_refused_like_a_wrong_key_block_no_others(
     make_world: Callable[..., World], monkeypatch: pytest.MonkeyPatch, words: ApiTexts
 ) -> None:
-    """A firewall in front of Closte, or words about something else that is called a key or a token."""
+    """A firewall in front of Closte refuses a change, or an unrelated error text mentions a key or a token."""
     world = make_world(mapped=FEW)
     world.adopt()
     bad = {f"a{number}.bad.example.com" for number in range(5)}
@@ -201,13 +201,13 @@ def test_domains_refused_like_a_wrong_key_block_no_others(
     }
     assert report.exit_code is ExitCode.SOME_FAILED
     assert world.sandbox.aliases == world.wanted - bad
-    # Whether the key is taken is asked once, however many names there are.
+    # closte-bridge tests the key once, however many domains are refused.
     changes = [request.domain for request in world.sandbox.requests if request.call != "list"]
     assert sorted(changes) == sorted(["", *bad, "good.example.com", FEW[0]])
 
 
 def test_domains_without_an_answer_block_no_others(make_world: Callable[..., World]) -> None:
-    """They look like an outage and end the run; the next one begins with those that were not tried."""
+    """Missing answers look like an outage and end the run; the next run begins with the untried domains."""
     world = make_world(mapped=FEW)
     world.adopt()
     bad = [f"a{number:02}.bad.example.com" for number in range(12)]
@@ -227,7 +227,7 @@ def test_revoked_key_ends_the_run_without_losing_changes(
     world.adopt()
     world.wordpress.change(add=MANY[20:40], drop=[FEW[0]])
     with monkeypatch.context() as patch:
-        # The list is read with it; then it is revoked.
+        # The key is revoked after it was used to read the list.
         taken = iter([True])
         patch.setattr(world.sandbox.api, "accepts", lambda _: next(taken, False))
         report = world.sync()
@@ -246,7 +246,7 @@ def test_revoked_key_ends_the_run_without_losing_changes(
 def test_access_refused_after_a_lost_answer_loses_no_change(
     make_world: Callable[..., World], monkeypatch: pytest.MonkeyPatch, call: str, whole: bool
 ) -> None:
-    """A firewall that closes between two attempts, of which the first did the work."""
+    """A firewall closes between two attempts, the first of which was carried out."""
     world = make_world(mapped=FEW)
     world.adopt()
     name = "new.example.com" if call == "add" else FEW[0]
@@ -276,7 +276,7 @@ def test_access_refused_after_a_lost_answer_loses_no_change(
     assert world.sandbox.aliases == world.wanted
     assert world.rows(f"SELECT phase FROM aliases WHERE name = '{name}'") == [("present",)] * (call == "add")
     assert world.rows("SELECT name FROM removals") == [(name,)] * (call == "remove")
-    # In the run itself, whose look at the list afterwards shows it, or in the next one.
+    # The same run reports the result if its second list shows it; otherwise the next run does.
     told = ("confirm" if whole and call == "add" else call, name, "done")
     assert {entry for entry in world.logged() if entry[1] == name} - {("adopt", name, "done")} == {
         (call, name, "unclear"),
@@ -287,11 +287,11 @@ def test_access_refused_after_a_lost_answer_loses_no_change(
 def test_untested_key_is_not_reported_as_rejected(
     make_world: Callable[..., World], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Closte asks for a long pause, so that the key cannot be tried; a name in flight is refused like a wrong key."""
+    """Closte asks for a long pause, so the key cannot be tested; a request in flight is refused like a wrong key."""
     world = make_world(mapped=FEW)
     world.adopt()
     world.wordpress.change(add=["a.example.com", "b.example.com"])
-    # The one is refused once the other, which waits until both are asked for, is told to wait for an hour.
+    # Closte refuses domain b only after it has received both requests and asked for an hour's pause for domain a.
     both, paused = threading.Event(), threading.Event()
     work, take_note, throw = Handler._work, RateLimiter.slow_down, world.sandbox.pick
 

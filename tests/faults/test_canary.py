@@ -1,7 +1,7 @@
-"""The API key never gets out, wherever it comes from and whatever goes wrong.
+"""Tests that the API key stays secret, whatever its source and whatever fails.
 
-A key that cannot be mistaken for anything else is hunted, in eight characters and more and in every spelling, through
-all streams and files of the program and through the arguments and environments of all its processes.
+The tests search for a recognizable key: every part of eight characters or more, in every encoding, in all output and
+files of the program and in the arguments and environments of all its processes.
 """
 
 from __future__ import annotations
@@ -38,12 +38,12 @@ if TYPE_CHECKING:
 pytestmark = pytest.mark.real
 
 OLD = [f"old.customer{number}.com" for number in range(4)]
-# What meets Closte, WordPress or the ledger first, and so fails in a way of its own.
+# Commands that reach Closte, WordPress or the ledger first, so that each fails differently.
 SOME = ("integration test", "adopt --yes", "plan --out=PLAN", "sync --retry", "doctor", "log")
 
 
 def make(make_world: Callable[..., World], source: str = "file") -> World:
-    """Return a world with the canary as its key, from a file, from a file that a variable names, or from WordPress."""
+    """Return a world with the canary as its key: in a file, in a file that a variable names, or in WordPress."""
     world = make_world(mapped=OLD, key=KEY)
     report = f"cat >> {world.folder}/problems; env >> {world.folder}/problems"
     world.configure(metrics_file=str(world.folder / "metrics.prom"), on_problem=["/bin/sh", "-c", report])
@@ -63,7 +63,7 @@ def assert_silent(world: World, what: object, *texts: str) -> None:
 
 
 def run_all(driver: Driver, world: World, calls: tuple[str, ...]) -> dict[str, int]:
-    """Run commands in each manner of speaking and hunt the key after each; return the last exit codes."""
+    """Run commands with `--debug` and as JSON and search for the key after each; return the last exit codes."""
     codes = {}
     for call in calls:
         words = words_of(call, PLAN=str(world.folder / "plan.json"), NAME=OLD[0], OTHER=OLD[1])
@@ -108,7 +108,7 @@ def test_key_is_in_no_process_argument_or_environment(make_world: Callable[..., 
 
 
 def _watch_once(world: World) -> None:
-    """Run `watch` until it has looked at Closte, then end it."""
+    """Run `watch` until it has sent a request to Closte, then end it."""
     before = len(world.sandbox.requests)
     with (world.folder / "watch.log").open("w") as log:
         process = subprocess.Popen(world.argv("watch", "--debug"), stdout=log, stderr=log, env=world.environ)
@@ -144,7 +144,7 @@ def test_key_stays_secret_if_closte_echoes_it(make_world: Callable[..., World], 
     world.sandbox.set_faults("unknown-error:1")
     codes = run_all(driver, world, SOME)
     assert codes["sync --retry"] != 0
-    # The domain's name may hold it as well: what is refused is told with the name.
+    # A domain may contain the key as well, and refusals are reported with the domain.
     world.sandbox.set_faults()
     run_all(driver, world, ("sync --retry",))
 
@@ -153,7 +153,7 @@ def test_key_stays_secret_if_closte_echoes_it(make_world: Callable[..., World], 
 def test_key_stays_secret_if_closte_rejects_it(make_world: Callable[..., World], driver: Driver, status: int) -> None:
     world = make(make_world)
     assert driver.run(world, "adopt", "--yes")["status"] == 0
-    world.sandbox.api.accepts = lambda key: not key  # type: ignore[method-assign]  # the key was changed at Closte
+    world.sandbox.api.accepts = lambda key: not key  # type: ignore[method-assign]  # the key was changed on Closte
     world.sandbox.api.texts = ApiTexts(wrong_key=f'Invalid API key "{KEY}".', wrong_key_status=status)
     codes = run_all(driver, world, SOME)
     assert codes["integration test"] == codes["sync --retry"] == 1
@@ -220,7 +220,7 @@ def test_key_stays_secret_in_an_internal_error(make_world: Callable[..., World],
         assert_silent(world, broken, done["stdout"], done["stderr"])
 
 
-# What people do wrong with a key file.
+# Mistakes that people make with the key.
 MISTAKES: dict[str, Callable[[World], object]] = {
     "open to others": lambda w: w.key_file.chmod(0o644),
     "two lines": lambda w: w.key_file.write_text(f"{KEY}\n{KEY}\n"),
@@ -245,7 +245,7 @@ def test_key_stays_secret_in_configuration_mistakes(
             done = driver.run(world, *command, manner)
             for text in (done["stdout"], done["stderr"]):
                 assert not found(text), (mistake, command, found(text))
-            # Whoever needs no key does not look at its file.
+            # A command that does not need the key does not read its file.
             at_ease = command[0] == "config" and not mistake.startswith("in ")
             assert done["status"] == (0 if at_ease else 2), (mistake, command, done)
 
@@ -267,7 +267,7 @@ def test_key_from_a_real_wordpress_stays_secret(
         assert world.sandbox.aliases == world.wanted
         status = json.loads(driver.run(world, "integration", "status", "--format=json")["stdout"])
         assert ("constant" if source == "constant" else "encrypted") in status["data"]["key_source"]
-        # PHP's own log, what `wp` cached, what the program wrote into the database: nothing but the one source.
+        # Only the source contains the key: not PHP's log, not `wp`'s cache, not the program's data in the database.
         assert not found_in_files(multisite.home)
         but = {multisite.path / "wp-config.php"} if source == "constant" else set()
         assert not found_in_files(multisite.path, but=but)

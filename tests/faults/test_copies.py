@@ -1,4 +1,4 @@
-"""A copy of the ledger, or an event of long ago, must not take from the first engine what it needs to know."""
+"""Tests that a copied ledger takes no events from the original, and that an outdated event removes nothing."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ def test_copied_ledger_leaves_events_to_the_original(make_world: Callable[..., W
 
 
 def test_event_before_a_new_mapping_removes_nothing(make_world: Callable[..., World]) -> None:
-    """Taken off one site, put on another, and then lost in a half-done import, all before anybody looked."""
+    """A domain moves to another site and is then lost in a half-done import, all between two syncs."""
     world = make_world(mapped=OLD)
     assert isinstance(world.wordpress, CannedWordPress)
     world.adopt()

@@ -1,6 +1,6 @@
-"""The program dies at each point of a run, one after another: see `tests.support.crash_driver` for what a point is.
+"""Tests that end the program at each crash point of a run in turn; `tests.support.crash_driver` defines the points.
 
-Whatever the point, the runs that follow come to the same end as if nothing had happened.
+After a crash at any point, later runs must reach the same state as an undisturbed run.
 """
 
 from __future__ import annotations
@@ -32,12 +32,12 @@ pytestmark = pytest.mark.real
 
 SEED = 20
 ENOUGH = 8
-# Few names: three of four are to go, so that every limit and every share of the rules is close.
+# Three of four domains are to be removed, so that every limit and every share of the rules is close.
 OLD = [f"old{number}.example.com" for number in range(4)]
 NEW = [f"new{number}.example.org" for number in range(2)]
 
 
-# What every run of the engine does at least once.
+# The points that every run passes at least once.
 LEDGER = {"write", "before commit", "after commit"}
 PROCESS = {"before start", "after start", "before wp", "after wp"}
 FILES = {"before file", "after file"}
@@ -46,9 +46,9 @@ ALL = LEDGER | PROCESS | FILES | {"before request", "after request"}
 
 @dataclass(frozen=True)
 class Scenario:
-    """A world just before a command, and the faults it meets. `again`: a person repeats a command that died.
+    """World before a command, and the faults during it. With `again`, a person repeats the command after the crash.
 
-    At least so many points there must be, of exactly these `kinds`: no change of the driver may make them fewer unseen.
+    The run must pass at least `least` points, of exactly these `kinds`, so that a change of the driver cannot hide any.
     """
 
     prepare: Callable[[World], None]
@@ -62,7 +62,7 @@ class Scenario:
 
 def by_event(world: World) -> None:
     world.wordpress.change(add=NEW, drop=OLD[:3])
-    # The first look takes the events in; the removals are due in the second.
+    # The first sync stores the events; the removals are due in the second.
     world.configure(removal_delay=3600)
     world.sync(only=frozenset({"nothing.example.com"}))
     world.configure(removal_delay=0.001)
@@ -77,13 +77,13 @@ def by_inference(world: World) -> None:
 
 
 def moved(world: World) -> None:
-    """A name is taken away and comes back before the removal's answer is known."""
+    """Map a removed domain again before the result of its removal is known."""
     by_event(world)
     world.wordpress.change(add=OLD[:1])
 
 
 def by_command(world: World) -> None:
-    """A person is about to have a pin removed."""
+    """Pin a domain whose removal a person requests next."""
     by_event(world)
     assert world.cli("domain", "add", "pin.example.com", "--quiet").returncode == 0
 
@@ -93,7 +93,7 @@ def unbound(world: World) -> None:
 
 
 def to_apply(world: World) -> None:
-    """A person has reviewed a plan."""
+    """Write a plan file that a person has reviewed."""
     by_event(world)
     assert world.cli("plan", f"--out={plan_file(world)}", "--quiet").returncode == 0
 
@@ -103,27 +103,27 @@ def plan_file(world: World) -> str:
 
 
 def with_metrics(world: World) -> None:
-    """Beside the changes, a file is written for the monitor."""
+    """Write a metrics file in addition to the changes."""
     by_inference(world)
     world.configure(metrics_file=str(world.folder / "bridge.prom"))
 
 
 def without_a_record(world: World) -> None:
-    """A site was created and its domain record was not."""
+    """Create a site without its domain record."""
     assert isinstance(world.wordpress, CannedWordPress)
     world.sync()
     world.wordpress.create_site("new.example.net")
 
 
 def proven(world: World) -> None:
-    """Looks have proven what two stages do not say yet; no look is due."""
+    """Save check results that two stages do not show yet; no check is due."""
     assert isinstance(world.wordpress, CannedWordPress)
     world.sync()
     now = time.time()
     right = CheckState(now, now + 9e6, now, now, "ok", "ok", points_here=True, ok_since=now, serves=True)
     names = [OWN, *OLD, *(f"www.{name}" for name in (OWN, *OLD))]
     with opened(world.state_dir) as ledger, ledger.transaction():
-        # The `www.` forms lead elsewhere, so that they stay out of this.
+        # The `www.` forms point elsewhere, so that they are not wanted.
         check_states.save(ledger, {n: right._replace(points_here=n[:4] != "www.") for n in names})
     for name in OLD[:2]:
         world.wordpress.set_stage(name, "checking-dns")
@@ -131,7 +131,7 @@ def proven(world: World) -> None:
 
 
 def taken_over(world: World) -> None:
-    """Another engine has taken the network, and is out of use."""
+    """Let another installation become the owner."""
     assert isinstance(world.wordpress, CannedWordPress)
     world.sync()
     world.wordpress.give_to("another-engine")
@@ -159,7 +159,7 @@ SCENARIOS = {
 
 
 def world_of(make_world: Callable[..., World], scenario: Scenario) -> World:
-    """Return a world with its picture `before` taken, one request at a time so that points have one order."""
+    """Return a world with its state saved as `before`; one request at a time keeps the points in one order."""
     world = make_world(mapped=OLD)
     world.configure(concurrency=1)
     if scenario.prepare is not unbound:
@@ -176,7 +176,7 @@ def argv_of(world: World, scenario: Scenario) -> list[str]:
 def to_the_end(
     driver: Driver, world: World, scenario: Scenario, expected: dict[str, object] | None = None
 ) -> dict[str, object]:
-    """Run until the state is the one expected, or else until nothing changes any more; return the state."""
+    """Run until the state is the expected one or, without `expected`, until it stops changing; return it."""
     if scenario.again:
         driver.run(world, *argv_of(world, scenario))
     last: object = None
@@ -223,7 +223,7 @@ def test_crash_at_any_point_changes_no_result(make_world: Callable[..., World], 
 
 
 def assert_files_whole(world: World) -> None:
-    """A file that others read is the old one or the new one."""
+    """Check that the files for others are complete, whether old or new."""
     metrics, plan = world.folder / "bridge.prom", world.folder / "plan.json"
     if metrics.exists():
         assert [*text_string_to_metric_families(metrics.read_text())]
@@ -240,7 +240,7 @@ def test_crash_during_plan_writing_leaves_the_old_or_the_new_file(
     argv = ("plan", f"--out={plan_file(world)}", "--quiet")
     points = driver.run(world, *argv)["points"]
     assert set(points) == PROCESS | FILES | {"before request", "after request"}
-    assert points.count("before file") >= 4  # opened, its mode, flushed, renamed
+    assert points.count("before file") >= 4  # opened, permissions set, flushed, renamed
     new = json.loads((world.folder / "plan.json").read_bytes())
     seen = set()
     for number, _ in enumerate(points, start=1):
@@ -258,8 +258,10 @@ def test_crash_during_plan_writing_leaves_the_old_or_the_new_file(
 def test_unwanted_addition_of_a_crashed_run_is_removed_or_logged(
     make_world: Callable[..., World], driver: Driver, faults: tuple[str, ...]
 ) -> None:
-    """It goes, and the log tells of both. Where no list could be read nobody knows whether it was there before: then it
-    is not claimed, it stays, and the log says that it was asked for.
+    """Closte-bridge removes the alias, and the log has both changes.
+
+    Without a readable list, closte-bridge cannot know whether the alias existed before: it stays unmanaged, and the log
+    says that it was requested.
     """
     world, name = world_of(make_world, Scenario(unbound, 0)), "brief.example.org"
     world.adopt()

@@ -1,4 +1,4 @@
-"""A disk that is full, read-only or broken, and a lock that somebody else holds: one clear error, and nothing lost."""
+"""Tests of full, read-only or broken disks and of a held lock: each causes one clear error, and no change is lost."""
 
 from __future__ import annotations
 
@@ -31,13 +31,13 @@ pytestmark = pytest.mark.real
 
 OLD = [f"old.customer{number}.com" for number in range(12)]
 DISK = "4m"
-# How much room there is, so that it ends at different steps: at once, at the intents, in the middle of the outcomes.
+# Free space that runs out at different steps: immediately, at the intents, in the middle of the outcomes.
 ROOM_KIB = (0, 8, 48, 160, 400)
 DISK_CODES = {"disk-full", "disk-error"}
 
 
 def limited(world: World, kib: int, *words: str) -> subprocess.CompletedProcess[str]:
-    """Run the program where no file may grow beyond so much."""
+    """Run the program with a limit on the size of each file, in KiB."""
     code = "import os, resource, sys; n = int(sys.argv[1]); resource.setrlimit(resource.RLIMIT_FSIZE, (n, n));"
     code += " os.execv(sys.argv[2], sys.argv[2:])"
     return subprocess.run(
@@ -51,7 +51,7 @@ def limited(world: World, kib: int, *words: str) -> subprocess.CompletedProcess[
 
 
 def the_one_error(done: subprocess.CompletedProcess[str]) -> str:
-    """Return the code of the one error that stopped a command called with `--format=json`."""
+    """Return the code of the single error that stopped a command called with `--format=json`."""
     assert done.stderr == ""
     envelope = json.loads(done.stdout)
     assert envelope["exit_code"] == done.returncode
@@ -133,7 +133,7 @@ def test_read_only_state_folder_causes_one_error(make_world: Callable[..., World
 
 
 def carried_changes(world: World) -> set[str]:
-    """Return the names that any change was asked for."""
+    """Return the domains for which any change was requested."""
     return asked(world.sandbox.requests, "add") | asked(world.sandbox.requests, "remove")
 
 
@@ -148,7 +148,7 @@ DAMAGES: dict[str, Callable[[bytearray, random.Random], object]] = {
 
 
 def scatter(raw: bytearray, chance: random.Random) -> None:
-    """Overwrite a few stretches somewhere."""
+    """Overwrite random parts."""
     for _ in range(chance.randint(1, 6)):
         at, size = chance.randrange(len(raw)), chance.randint(1, 400)
         raw[at : at + size] = chance.randbytes(len(raw[at : at + size]))
@@ -197,7 +197,7 @@ def test_empty_ledger_is_a_new_one(make_world: Callable[..., World]) -> None:
 
 
 def test_damaged_ledger_is_recovered_as_the_hint_says(make_world: Callable[..., World], driver: Driver) -> None:
-    """What the hint says is enough: move it away, take over, go on."""
+    """The hint's steps are sufficient: move the ledger away, take over, continue."""
     world = make_world(mapped=OLD)
     world.adopt()
     path = world.state_dir / FILE_NAME

@@ -1,6 +1,6 @@
-"""A real process, killed with SIGKILL at random moments, two hundred times in all.
+"""Tests that kill a real process with SIGKILL at random moments, two hundred times in total.
 
-Beside the killed one lives a twin that meets the same changes and is never disturbed: both must end the same.
+An undisturbed twin gets the same changes in WordPress: both must reach the same state.
 """
 
 from __future__ import annotations
@@ -28,13 +28,13 @@ pytestmark = pytest.mark.real
 START = [f"shop.customer{number}.com" for number in range(60)]
 KILLS = 38
 REAL_KILLS = 10
-# The twin looks so rarely, because looking takes time.
+# The twin syncs rarely, because each sync takes time.
 PACE = 5
 LAST_RUNS = 10
 
 
 class Story:
-    """What happens in WordPress: the same for both twins. Some names leave, some come back, new ones come."""
+    """Changes in WordPress, the same for both twins: some domains leave, some return, new ones arrive."""
 
     def __init__(self, seed: int) -> None:
         self._chance = random.Random(seed)
@@ -42,11 +42,11 @@ class Story:
         self.removed: set[str] = set()
 
     def next(self, *worlds: World) -> None:
-        """Tell one step to all worlds."""
+        """Apply one step to all worlds."""
         mapped = sorted(worlds[0].wordpress.domains)
         add = [f"new{self._number + at}.customer{self._chance.randrange(40)}.org" for at in range(3)]
         self._number += len(add)
-        # At most a quarter may leave in an hour, and no name twice.
+        # The removal limit allows a quarter in an hour, and no domain leaves twice.
         leaving = [n for n in self._chance.sample(mapped, 1) if n not in self.removed and len(self.removed) < 25]
         if self.removed and self._chance.random() < 0.2:
             add += {self._chance.choice(sorted(self.removed))} - set(mapped)
@@ -56,7 +56,7 @@ class Story:
 
 
 def kill_one(world: World, moment: float) -> float | None:
-    """Start a sync and kill it after so many seconds; return how many it took if it had ended by then."""
+    """Start a sync and kill it after `moment` seconds; return its duration in seconds if it ended before."""
     began = time.monotonic()
     process = subprocess.Popen(
         world.argv("sync", "--retry", "--quiet"),
@@ -75,7 +75,7 @@ def kill_one(world: World, moment: float) -> float | None:
 
 
 def undisturbed(world: World) -> float:
-    """Return how many seconds a run takes that nobody disturbs."""
+    """Return the duration of an undisturbed run in seconds."""
     began = time.monotonic()
     done = world.cli("sync", "--retry", "--quiet")
     assert done.returncode == 0, done
@@ -83,11 +83,11 @@ def undisturbed(world: World) -> float:
 
 
 def at_rest(world: World, context: str) -> dict[str, object]:
-    """Run until nothing changes any more; return the state of the books.
+    """Run until nothing changes any more; return the final state.
 
-    Not what passed, such as what was removed lately: a name that came and went between two kills was never asked for.
-    Two hours later, because an intent to add what nobody wants any more is kept for one: the request may still be on
-    its way.
+    It excludes history such as recent removals: a domain that came and left between two kills was never requested.
+    The clock is two hours ahead, because the intent to add a domain that is no longer wanted is kept for one hour: its
+    request may still be in flight.
     """
     last: dict[str, object] = {}
     for _ in range(LAST_RUNS):
@@ -128,7 +128,7 @@ def test_killed_runs_reach_the_same_result_as_an_undisturbed_twin(
         took = kill_one(killed, chance.uniform(0, 1.1) * length)
         if took is not None:
             survived += 1
-            # The machine was busier when it was measured first.
+            # The machine was busier at the first measurement.
             length = min(length, took)
         assert killed.sandbox.aliases >= FOREIGN | {OWN}, context
         assert asked(killed.sandbox.requests, "remove") <= story.removed, context
@@ -138,7 +138,7 @@ def test_killed_runs_reach_the_same_result_as_an_undisturbed_twin(
     assert found == expected, context
     assert killed.wordpress.events == 0
     assert_books_agree(killed, context=context)
-    # The gate knows of each removal, also of those whose run did not live to write it down.
+    # The removal limit counts each removal, even if its run was killed before it recorded it.
     counted = {name for (name,) in killed.rows("SELECT name FROM removals")}
     assert counted == carried_out(killed.sandbox.requests, "remove"), context
     assert survived < KILLS / 2, "Kills that come after the end show nothing."

@@ -1,4 +1,4 @@
-"""What Closte's list says against what changes say: refused, paged, short and late lists, and words that are wrong."""
+"""Tests of contradictions between Closte's list and its answers: refused, paged, short and late lists, wrong texts."""
 
 from __future__ import annotations
 
@@ -53,7 +53,7 @@ def test_refused_list_with_an_accepted_key_blocks_no_addition(
     assert (report.plan.observed.state, report.view.listing.key_rejected) == (Completeness.UNREADABLE, False)
     assert "accepts the API key" in report.plan.observed.reason
     assert world.sandbox.aliases == world.wanted
-    # One change that changes nothing, and nothing else but the new domain.
+    # The empty domain tests the key and changes nothing.
     assert [r.domain for r in world.sandbox.requests if r.call == "add"] == ["", "new.example.com"]
 
 
@@ -69,12 +69,12 @@ def test_domain_of_another_application_is_not_managed(make_world: Callable[..., 
         assert managed(world) == {*FEW, "new.example.com"}
         lists = [r for r in world.sandbox.requests if r.call == "list"]
         assert len(lists) == 3, "adoption, the run, and one reading after the change"
-        # It is asked for again a day later, and not before.
+        # closte-bridge requests it again a day later, not before.
         later = world.sync(later=DAY / 2, retry=False)
         assert held(later) == {"taken.example.com": "exists-elsewhere"}
         assert later.exit_code is ExitCode.OK
         assert world.sync(later=1.3 * DAY, retry=False).exit_code is ExitCode.SOME_FAILED
-    # Closte's support has released it.
+    # Closte's support has released the domain.
     assert world.sync(later=3 * DAY, retry=False).exit_code is ExitCode.OK
     assert "taken.example.com" in managed(world)
     assert world.rows("SELECT name FROM failed_changes") == []
@@ -94,7 +94,7 @@ def test_answers_decide_while_the_list_is_incomplete(make_world: Callable[..., W
 
 
 def test_late_list_is_not_mistaken_for_another_application(make_world: Callable[..., World]) -> None:
-    """The first answer was lost; the second says that the domain exists, and the list does not show it yet."""
+    """The first answer was lost; the second says that the domain exists, but the list does not show it yet."""
     world = make_world(mapped=FEW)
     world.adopt()
     world.wordpress.change(add=["new.example.com"])
@@ -155,7 +155,7 @@ def test_short_list_costs_no_certificate_budget(make_world: Callable[..., World]
     world.wordpress.change(add=fresh)
     world.sync()
     assert world.sandbox.aliases == world.wanted
-    # The budget itself still counts those.
+    # The budget counts these 40 additions.
     world.wordpress.change(add=["more.example.com"])
     assert held(world.sync()) == {"more.example.com": "certificate-budget"}
 
@@ -173,7 +173,7 @@ def test_permanently_paged_list_is_reported_and_repeats_no_request(make_world: C
     assert report.plan.observed.reason == "Closte's list is paged and shows 32 of 65 entries"
     assert asked(world.sandbox.requests[before:], "add") == {"new.example.com"}
     assert world.sandbox.aliases == world.wanted
-    # What went is removed by its event all the same.
+    # A confirmed removal does not need a complete list.
     world.wordpress.change(drop=[MANY[0]])
     world.sync(later=DAY)
     world.sync(later=DAY + MINUTE)
@@ -186,7 +186,7 @@ def test_mass_loss_raises_an_alarm_and_is_repaired_in_the_same_run(make_world: C
     world.wordpress.change(add=MANY)
     world.sync()
     world.sync()
-    # Not ten minutes after they were added.
+    # Less than ten minutes have passed since they were added.
     world.sandbox.aliases = {OWN, *FOREIGN}
     report = world.sync(retry=False)
     assert report.plan.lost == frozenset(MANY)
@@ -208,7 +208,7 @@ def test_few_unlisted_additions_raise_no_alarm(make_world: Callable[..., World])
 
 
 def test_many_unlisted_additions_are_no_loss_if_closte_confirms_them(make_world: Callable[..., World]) -> None:
-    """Right after many were added the list shows none; to be asked for again is answered that they exist."""
+    """The list shows none of many new domains; Closte answers the repeated requests that they exist."""
     world = make_world(mapped=FEW)
     world.adopt()
     world.wordpress.change(add=MANY)

@@ -1,6 +1,6 @@
-"""PHP dies before each thing that an installation of the shim, or its removal, writes: WordPress goes on, and so do we.
+"""Tests that kill PHP before each write while the shim is installed or removed: WordPress and closte-bridge go on.
 
-The points are put into the text of the script itself: every function that changes a file, a table or an option.
+The test inserts the crash points into the script: before every function that changes a file, a table or an option.
 """
 
 from __future__ import annotations
@@ -43,7 +43,7 @@ OLD_TEXT = base64.b64encode(b"<?php\n// An older part.\n").decode()
 
 
 def run(multisite: Multisite, request: dict[str, Any], die_at: int = 0) -> tuple[int, int, dict[str, Any] | None]:
-    """Run a script of the shim's; return its exit status, the points that were passed, and what it answered."""
+    """Run a script of the shim; return its exit status, the number of points it passed, and its answer."""
     text = script("shim", {"nonce": "0" * 32, "engine": None, **request}).decode()
     text, calls = _CALLS.subn(lambda found: f"closte_bridge_point( '{found['name']}' )( ", text)
     text, queries = re.subn(r"\$wpdb->query\(", "closte_bridge_point( $wpdb )->query(", text)
@@ -61,7 +61,7 @@ def installing(version: str = "new", **more: str) -> dict[str, Any]:
 
 
 def assert_unharmed(multisite: Multisite, context: str) -> None:
-    """Every file that PHP would load is whole, and a request goes through without a word."""
+    """Check that every file that PHP loads is complete, and that a request prints no errors or warnings."""
     folder = multisite.path / MU_PLUGINS
     for path in [*folder.glob("closte-bridge*.php"), *folder.glob("closte-bridge/*.php")]:
         content = path.read_bytes()
@@ -108,7 +108,7 @@ def test_php_crash_before_any_shim_write_is_recovered(
         context = f"died before point {number} of {points}"
         assert run(multisite, request_, number)[0] not in {0, 1}, context
         assert_unharmed(multisite, context)
-    # What was left half done is finished by doing it again.
+    # Repeating the request completes it.
     status, _, answer = run(multisite, request_)
     assert (status, answer and answer["result"]) == (0, "done")
     assert {path.relative_to(folder): path.read_bytes() for path in sorted(folder.rglob("*.php"))} == done

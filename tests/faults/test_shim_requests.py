@@ -1,6 +1,6 @@
-"""PHP dies before each thing that a request writes to the database, mappings and the shim's events alike.
+"""Tests that kill PHP before each write of a request to the database: to mappings and to the shim's events.
 
-What the request did is in the table or it is not; whatever of it the shim could not note any more is found by looking.
+Each change is either complete in the table or absent; closte-bridge finds changes without an event by reading.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 pytestmark = pytest.mark.real
 
 STAYS, OLD, NEW, GONE, FRESH = (f"{label}.example.org" for label in ("stays", "old", "new", "gone", "fresh"))
-# One request that renames a mapping, deletes another and makes a third. It dies before the write of that number.
+# One request renames a mapping, deletes another and creates a third. PHP dies before the write with the given number.
 REQUEST = """
     $GLOBALS['writes'] = 0;
     add_filter('query', function ($query) use ($args) {
@@ -42,14 +42,14 @@ REQUEST = """
 
 
 def request(multisite: Multisite, site: int, die_at: int) -> tuple[int, list[str]]:
-    """Make the request; return how PHP ended, and what was written to: `event` or `write`."""
+    """Make the request; return the exit status of PHP, and `event` or `write` for each write."""
     args = (str(die_at), str(site), OLD, NEW, GONE, FRESH)
     ran = multisite.wp("eval-file", "-", *args, stdin=f"<?php\n{REQUEST}\n", check=False)
     return ran.returncode, [word for word in ran.stderr.split("\n") if word in {"event", "write"}]
 
 
 def converge(bridge: Bridge, context: str) -> None:
-    """Sync until both sides agree; at no time is a name away that a mapping has."""
+    """Sync until both sides agree; no mapped domain may be missing at any time."""
     for _ in range(6):
         ran = bridge.run("sync", "--format=json")
         assert ran.code in {0, 3}, (context, ran)
