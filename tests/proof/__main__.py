@@ -1,4 +1,4 @@
-"""`script/proof [--seed N] [--seeds K] [--minutes M] [--rounds R] [--write]`: try to break the engine, and count."""
+"""Command `script/proof [--seed N] [--seeds K] [--minutes M] [--rounds R] [--write]`: fault injection with counts."""
 
 from __future__ import annotations
 
@@ -15,12 +15,12 @@ from tests.support.wordpress import build_template, sqlite_database
 
 
 def main() -> int:
-    """Run campaigns until the seeds or the time are used up; 1 when an invariant broke."""
+    """Run one seed after another until the seeds or the time are used up; return 1 if an invariant broke."""
     options = _options()
     began = time.monotonic()
     until = began + options.minutes * 60
     results: list[Result] = []
-    # A short path: the name server's control socket lies in it.
+    # The path of the DNS server's control socket must be short.
     with tempfile.TemporaryDirectory(prefix="cb-") as name:
         folder = Path(name)
         template = build_template(folder / "template", find_parts(), sqlite_database(folder / "template"))

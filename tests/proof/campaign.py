@@ -1,4 +1,4 @@
-"""One campaign: a network, a seed, and round after round of things that happen and things that go wrong."""
+"""Fault injection for one seed: rounds of changes and faults on one network, then the final check."""
 
 from __future__ import annotations
 
@@ -26,15 +26,15 @@ if TYPE_CHECKING:
 
 _LAST_RUNS = 40
 _BACKUPS = 3
-# So long a request takes at most that was on its way when its sender was killed: it must not count for a later moment.
+# Seconds that a request may still be in flight after its sender was killed. Later checks must not see it.
 _ON_THE_WAY = 0.4
-# What Closte may do while something else goes wrong.
+# Failures of Closte while another fault is injected.
 _UNSTEADY = ("lost:0.15", "error500:0.1", "truncated:0.1", "reset:0.05")
 
 
 @dataclass(frozen=True)
 class Result:
-    """What a campaign came to; `broken` is empty when everything held."""
+    """Result of one seed; `broken` is the broken invariant, or empty."""
 
     seed: int
     rounds: int
@@ -48,7 +48,7 @@ class Result:
 
 @dataclass
 class Campaign:
-    """What the faults work with. `template` is a network as it is before anything happened."""
+    """State that the faults work with. `template` is an unused copy of the network."""
 
     world: World
     watcher: Watcher
@@ -65,16 +65,16 @@ class Campaign:
     slowest: float = 0.0
 
     def count(self, kind: str, times: int = 1) -> None:
-        """Count a fault."""
+        """Count an injected fault."""
         self.faults[kind] += times
 
     def require(self, holds: bool, sentence: str) -> None:
-        """Raise BrokenError with this sentence unless something holds."""
+        """Raise BrokenError with this sentence unless `holds` is true."""
         if not holds:
             raise BrokenError(sentence)
 
     def pass_time(self, seconds: float) -> None:
-        """Let time pass that does not."""
+        """Advance the clock without waiting."""
         self.world.later += seconds
 
     def run(
@@ -86,12 +86,12 @@ class Campaign:
         approved: bool = False,
         **more: Any,  # noqa: ANN401 - see driver
     ) -> list[Ran]:
-        """Run one command and judge; `more` is for the driver."""
+        """Run one command and check the invariants; `more` goes to the driver."""
         orders = [self.world.order(*argv, **more)]
         return self.run_orders(orders, look=look, changes_nothing=changes_nothing, approved=approved)
 
     def run_orders(self, orders: list[dict[str, Any]], *, look: bool = True, **judge: bool) -> list[Ran]:
-        """Run commands at once and judge; without `look` the database cannot be read now."""
+        """Run commands at the same time and check the invariants; use `look=False` if the database cannot be read."""
         rans = self.world.driver.run(orders)
         for ran, order in zip(rans, orders, strict=True):
             self.slowest = max(self.slowest, ran.seconds)
@@ -107,23 +107,23 @@ class Campaign:
         return rans
 
     def story(self, *, sites: bool = True) -> None:
-        """Let things happen in WordPress."""
+        """Make random changes in WordPress."""
         self.world.stream.step(sites=sites)
         self.watcher.check([])
 
     def lose(self) -> None:
-        """Have one name go out of WordPress without a word."""
+        """Delete one mapping without an event."""
         self.world.stream.silent()
         self.watcher.look()
 
     def adopt_anew(self, *, look: bool = True) -> None:
-        """What the runbook says after a restored backup; a person who does so waits until Closte answers."""
+        """Adopt again after a restore, as the documentation advises, once Closte answers without faults."""
         self.world.sandbox.set_faults()
         (ran,) = self.run(("adopt", "--yes", "--format=json"), look=look)
         self.require(ran.status == 0, f"Adoption failed: {ran.stdout[-800:]}")
 
     def prepare(self) -> None:
-        """Put the engine in charge, with its shim, and let the first names go to Closte."""
+        """Adopt the network, install the shim and sync the first domains to Closte."""
         self.adopt_anew(look=False)
         (ran,) = self.world.driver.run([self.world.order("shim", "install", "--wake=none", "--format=json")])
         installed = (self.world.multisite.path / MU_PLUGINS / "closte-bridge-shim.php").exists()
@@ -135,7 +135,7 @@ class Campaign:
         self.usual_seconds = ran.seconds
 
     def back_up(self, number: int) -> None:
-        """Keep a copy of the database, as a host does every hour."""
+        """Keep a copy of the database, like a host's hourly backup."""
         target = self.world.folder / f"backup{number}.sqlite"
         self.world.back_up(target)
         self.backups.append(target)
@@ -144,7 +144,7 @@ class Campaign:
         del self.backups[:-_BACKUPS]
 
     def round(self, number: int, fault: Callable[[Campaign], None]) -> None:
-        """Let things happen, let something go wrong, and let time pass."""
+        """Make changes, inject a fault and advance the clock."""
         self.watcher.scene = fault.__name__.replace("_", " ")
         if number % 3 == 0:
             self.back_up(number)
@@ -161,7 +161,7 @@ class Campaign:
             self.run(SYNC)
 
     def to_the_end(self) -> dict[str, int]:
-        """Let faults stop and days pass, then judge."""
+        """Stop the faults, advance the clock by days and run the final check."""
         self.world.with_checks(on=False)
         if self.restored:
             self.adopt_anew()
@@ -169,7 +169,7 @@ class Campaign:
         approved: list[str] = []
         for _ in range(_LAST_RUNS):
             (ran,) = self.run((*SYNC, *approved), approved=bool(approved))
-            # More at once than the gate lets through: a person reads the names and agrees, as the message says.
+            # Over the removal limit, a person reviews the domains and approves them with the option in the message.
             approved = sorted(set(re.findall(r"--allow-removals=[0-9a-f]{12}", ran.stdout)))
             self.runs["removals approved by a person"] += len(approved)
             self.pass_time(7 * HOUR)
@@ -197,9 +197,9 @@ def campaign(
     say: Callable[[str], None] = lambda _: None,
     mutant: str | None = None,
 ) -> Result:
-    """Run one campaign in the new folder: so many rounds (each fault once when None), none begun after `until`.
+    """Run one seed in the new folder: `rounds` rounds (each fault once if None), none of which starts after `until`.
 
-    `mutant` is a safety rule that the engine is to lack, see `tests.proof.mutants`.
+    `mutant` is the safety rule that closte-bridge lacks, see `tests.proof.mutants`.
     """
     folder.mkdir()
     began = time.monotonic()

@@ -1,15 +1,15 @@
-"""Runs commands of the program in forked children: at another time, on a full disk, or killed after a while.
+"""Driver that runs commands of the program in forked children: at another time, on a full disk, or until killed.
 
     python -m tests.proof.driver [MUTANT]
 
-With the name of a mutant (`tests.proof.mutants`) the engine lacks one of its safety rules. One JSON line in for each
-set of commands that run at once, `[{"argv": […], "env": {…}, "later": s, "jump": s, "kill_after": s or null,
+With a mutant (`tests.proof.mutants`), closte-bridge lacks one of its safety rules. Each input line is a JSON array of
+commands that run at the same time, `[{"argv": […], "env": {…}, "later": s, "jump": s, "kill_after": s or null,
 "kill_when": path or null, "fsize": bytes or null, "dns_port": n or null, "patience": s or null,
-"signals": [[s, number], …]}, …]`; one out, in the same order:
-`[{"status": …, "stdout": …, "stderr": …, "seconds": …}, …]`. A child that is killed has status -9; `kill_when` is a
-file whose coming is the moment. `later` moves both clocks, as time that passes does; `jump` moves the wall clock alone.
-With a `dns_port`, DNS is asked on loopback only. With `patience`, Closte is asked in vain for so long only, and each
-answer may take a quarter of it. `signals` are sent so many seconds after the start.
+"signals": [[s, number], …]}, …]`; each output line has the results in the same order:
+`[{"status": …, "stdout": …, "stderr": …, "seconds": …}, …]`. A killed child has status -9; the driver kills a child
+when the file `kill_when` appears. `later` moves both clocks, as passing time does; `jump` moves only the wall clock.
+With `dns_port`, DNS queries go to loopback only. With `patience`, the client stops retrying after so many seconds, and
+an answer may take a quarter of that. `signals` are sent at the given seconds after the start.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ import time
 from dataclasses import dataclass, field
 from typing import IO, TYPE_CHECKING, Any, NoReturn
 
-# Everything that a command may import is loaded once, before the first fork.
+# The driver loads every module that a command may import before the first fork.
 import closte_bridge.checks.dns
 import closte_bridge.cli.commands.adopt
 import closte_bridge.cli.commands.domain
@@ -57,7 +57,7 @@ LIMIT_SECONDS = 180.0
 
 
 def _lead_here(order: dict[str, Any]) -> None:
-    """Give every engine of this process the clock and the DNS of the order."""
+    """Give closte-bridge in this process the clock and the DNS servers of the order."""
     later, jump, port = order["later"], order["jump"], order["dns_port"]
     clock = Clock(
         now=lambda: time.time() + later + jump,
@@ -65,14 +65,14 @@ def _lead_here(order: dict[str, Any]) -> None:
     )
     edges = NetworkBoundary(authority=lambda address: Endpoint(address, port), public=lambda a: a.startswith("127."))
 
-    def engine(settings: Any, environ: Mapping[str, str], **more: Any) -> Engine:  # noqa: ANN401 - as `Engine`
+    def engine(settings: Any, environ: Mapping[str, str], **more: Any) -> Engine:  # noqa: ANN401 - like `Engine`
         return Engine(settings, environ, clock, edges=edges if port else None, **more)
 
     setattr(closte_bridge.cli.networks, "Engine", engine)  # noqa: B010 - a type checker need not follow this
 
 
 def _be_hasty(patience: float) -> None:
-    """Shorten what a client waits for: an outage of two minutes is too long for a campaign."""
+    """Shorten the client's waits: an outage of two minutes would take too long here."""
     client = closte_bridge.closte.client.ClosteClient
     defaults = client.__init__.__kwdefaults__
     assert defaults is not None
@@ -112,10 +112,10 @@ class _Running:
     status: int | None = None
 
     def look(self, now: float) -> None:
-        """Send the signals whose time has come, kill it when that has come, and note its end."""
+        """Send due signals, kill the process if it is due, and record its end."""
         while self.signals and now >= self.began + self.signals[0][0]:
             os.kill(self.pid, self.signals.pop(0)[1])
-        over = now >= self.deadline or (self.kill_when is not None and os.path.exists(self.kill_when))  # noqa: PTH110 - asked 500 times a second
+        over = now >= self.deadline or (self.kill_when is not None and os.path.exists(self.kill_when))  # noqa: PTH110 - called 500 times a second
         if over:
             os.kill(self.pid, signal.SIGKILL)
         pid, status = os.waitpid(self.pid, 0 if over else os.WNOHANG)
@@ -124,7 +124,7 @@ class _Running:
             self.seconds = now - self.began
 
     def answer(self) -> dict[str, object]:
-        """Return what became of it."""
+        """Return the result of the process."""
         texts = []
         for file in (self.out, self.err):
             file.seek(0)
@@ -134,7 +134,7 @@ class _Running:
 
 
 def serve(orders: list[dict[str, Any]]) -> list[dict[str, object]]:
-    """Run the commands at once and tell how each ended."""
+    """Run the commands at the same time and return the result of each."""
     running = []
     for order in orders:
         out, err = tempfile.TemporaryFile("w+"), tempfile.TemporaryFile("w+")  # noqa: SIM115 - closed by `answer`
@@ -154,8 +154,8 @@ def serve(orders: list[dict[str, Any]]) -> list[dict[str, object]]:
 
 
 def main() -> None:
-    """Serve orders until there are no more."""
-    # What each child would load anew, and the pauses between repeats: time, and nothing else.
+    """Serve orders until the input ends."""
+    # Each child would load this list again; the pause between repeats would only take time.
     registered_domain("example.com")
     setattr(closte_bridge.closte.client, "_FIRST_WAIT", 0.001)  # noqa: B010 - a type checker need not follow this
     for name in sys.argv[1:]:

@@ -1,6 +1,6 @@
-"""What goes wrong around a run: Closte, `wp`, names, the process itself. `upheavals` has what changes the world.
+"""Faults around a run: in Closte, `wp`, DNS and the process. `upheavals` has the faults that change the environment.
 
-Each prepares its fault, runs the engine in it, judges, and cleans up.
+Each function prepares its fault, runs closte-bridge, checks the invariants, and cleans up.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from tests.proof.world import Ran
 
 SYNC = ("sync", "--format=json")
-# A huge answer takes seconds each time, "mixed" is any of the others, and plain strings are the list as it should be.
+# HUGE and SLOW take seconds per answer, MIXED picks one of the others, LIST_STRINGS is the normal list.
 _OTHER = {FaultKind.HUGE, FaultKind.MIXED, FaultKind.LIST_STRINGS, FaultKind.SLOW}
 KINDS_OF_CLOSTE = sorted((kind.value for kind in FaultKind if kind not in _OTHER), key=str)
 _SIGNALS = (signal.SIGTERM, signal.SIGINT, signal.SIGHUP)
@@ -28,7 +28,7 @@ MODES_OF_WP = ("noisy", "slow", "cut", "torn", "mute", "dead", "fatal", "killed"
 
 
 def closte_fails(campaign: Campaign) -> None:
-    """Closte answers wrongly, late, twice, half or not at all."""
+    """Make Closte answer incorrectly, late, twice, partially or not at all."""
     chance, sandbox = campaign.chance, campaign.world.sandbox
     kinds = chance.sample(KINDS_OF_CLOSTE, 3)
     lists = [kind for kind in kinds if kind.startswith("list-")]
@@ -43,7 +43,7 @@ def closte_fails(campaign: Campaign) -> None:
 
 
 def closte_lies(campaign: Campaign) -> None:
-    """Closte's list lacks much of what is there, and says nothing of it; for a day."""
+    """Make Closte's list lack many aliases for a day without saying so."""
     for kind in campaign.chance.sample(("list-shrunk", "list-no-own", "list-empty"), 3):
         campaign.world.sandbox.set_faults(f"{kind}:1")
         campaign.count(f"Closte: {kind}")
@@ -53,17 +53,17 @@ def closte_lies(campaign: Campaign) -> None:
 
 
 def closte_refuses_the_key(campaign: Campaign) -> None:
-    """Closte takes no key for a while."""
+    """Make Closte reject the API key for a while."""
     api = campaign.world.sandbox.api
     takes = api.accepts
     setattr(api, "accepts", lambda _: False)  # noqa: B010 - a type checker need not follow this
     campaign.count("Closte: key refused")
     campaign.run(SYNC)
-    setattr(api, "accepts", takes)  # noqa: B010 - likewise
+    setattr(api, "accepts", takes)  # noqa: B010 - same reason
 
 
 def closte_drips(campaign: Campaign) -> None:
-    """Closte sends its answers byte by byte, slower than anybody waits: a run ends all the same."""
+    """Make Closte send its answers byte by byte, slower than the client's patience: the run has to end in time."""
     sandbox, patience = campaign.world.sandbox, 4.0
     usual = sandbox.behaviour
     campaign.world.stream.mapped(12)
@@ -80,7 +80,7 @@ def closte_drips(campaign: Campaign) -> None:
 
 
 def resolvers_keep_silent(campaign: Campaign) -> None:
-    """No resolver answers: checks end, nothing is remembered of them, and what was mapped is added all the same."""
+    """Make every resolver silent: checks end and save nothing, and mapped domains are still added."""
     world, timeout = campaign.world, 0.5
     (name,) = world.stream.mapped(1)
     campaign.watcher.look()
@@ -94,20 +94,20 @@ def resolvers_keep_silent(campaign: Campaign) -> None:
     world.with_checks(on=False)
     _in_time(campaign, ran, 4 * timeout)
     now = world.ledger("SELECT * FROM check_state ORDER BY name")
-    # What is not mapped any more is forgotten all the same.
+    # The state of domains that are no longer mapped may be deleted.
     campaign.require(set(now) <= set(known), "A silence changed what is known of domains.")
     campaign.require("dns-silent" in ran.stdout or ran.status not in {0, 3, 4}, f"Nobody was told: {ran.stdout[-800:]}")
     campaign.require(name in world.sandbox.aliases or ran.status not in {0, 3}, f'"{name}" waited for checks.')
 
 
 def _in_time(campaign: Campaign, ran: Ran, seconds: float) -> None:
-    """Require that a command took hardly longer than its usual time and these `seconds`; a busy machine is slow."""
+    """Require that a command took at most its usual time plus `seconds`, with a margin for a busy machine."""
     most = seconds + 3 * campaign.usual_seconds + 3.0
     campaign.require(ran.seconds <= most, f"It took {ran.seconds:.0f} s where {most:.0f} s are enough.")
 
 
 def signals_come_in_pairs(campaign: Campaign) -> None:
-    """Two signals within milliseconds, at any moment of a run or of `watch`."""
+    """Send two signals within milliseconds at random moments of a run or of `watch`."""
     chance = campaign.chance
     for _ in range(4):
         argv = chance.choice((SYNC, ("watch", "--interval=1"), (*SYNC, "--wait=5s")))
@@ -121,7 +121,7 @@ def signals_come_in_pairs(campaign: Campaign) -> None:
 
 
 def wp_fails(campaign: Campaign) -> None:
-    """`wp` is noisy, slow, cut off or dead, in any of its calls."""
+    """Make calls of `wp` noisy, slow, cut off or dead."""
     chance = campaign.chance
     modes = [chance.choice(MODES_OF_WP) if chance.random() < 0.7 else "well" for _ in range(4)]
     if modes[0] not in {"noisy", "slow", "well"} and chance.random() < 0.5:
@@ -136,7 +136,7 @@ def wp_fails(campaign: Campaign) -> None:
 
 
 def wp_hangs(campaign: Campaign) -> None:
-    """`wp` never answers."""
+    """Make `wp` hang."""
     settings = campaign.world.settings["wp"]
     campaign.world.write_config(wp={**settings, "timeout": 1})
     campaign.world.misbehave(*campaign.chance.choice((("hang",), ("well", "hang"))))
@@ -147,7 +147,7 @@ def wp_hangs(campaign: Campaign) -> None:
 
 
 def the_database_is_away(campaign: Campaign) -> None:
-    """WordPress finds no database, or an empty one."""
+    """Replace the database of WordPress by an empty one."""
     database = campaign.world.database
     kept = database.with_name("kept")
     campaign.world.back_up(kept)
@@ -160,7 +160,7 @@ def the_database_is_away(campaign: Campaign) -> None:
 
 
 def names_and_certificates_flap(campaign: Campaign) -> None:
-    """DNS leads elsewhere, nowhere, or here again; certificates come and go."""
+    """Point DNS here, elsewhere or nowhere, and issue and withdraw certificates."""
     world, chance = campaign.world, campaign.chance
     if world.names is None or world.certificates is None:
         return
@@ -184,10 +184,10 @@ def names_and_certificates_flap(campaign: Campaign) -> None:
 
 
 def killed(campaign: Campaign) -> None:
-    """The engine is killed with SIGKILL, at a random moment and right after a change was made, in any order."""
+    """Kill closte-bridge with SIGKILL at random moments and right after changes, in random order."""
     sandbox, chance = campaign.world.sandbox, campaign.chance
     usual = sandbox.behaviour
-    # Closte takes its time, so that a kill often strikes between a request and its answer.
+    # Closte answers slowly, so that a kill often falls between a request and its answer.
     sandbox.behaviour = replace(usual, latency=0.15)
     for at_a_change in chance.sample((True, True, False, False), 3):
         if at_a_change:
@@ -203,7 +203,7 @@ def killed(campaign: Campaign) -> None:
 
 
 def _kill_at_a_change(campaign: Campaign) -> None:
-    """Kill it when Closte has made its first or second change of the run, and has not said so yet."""
+    """Kill closte-bridge after Closte made the first or second change of the run but before it answers."""
     world = campaign.world
     world.strike.unlink(missing_ok=True)
     world.strike_in = campaign.chance.choice((1, 1, 2))
@@ -213,7 +213,7 @@ def _kill_at_a_change(campaign: Campaign) -> None:
 
 
 def killed_blind(campaign: Campaign) -> None:
-    """Killed likewise while Closte's list cannot be read; then what was asked for goes out of use."""
+    """Kill closte-bridge at a change while Closte's list cannot be read; then the added domains may be unmapped."""
     world = campaign.world
     names = world.stream.mapped(2)
     campaign.watcher.look()
@@ -227,7 +227,7 @@ def killed_blind(campaign: Campaign) -> None:
 
 
 def two_at_once(campaign: Campaign) -> None:
-    """Two engines with the same ledger start at the same moment, while WordPress changes."""
+    """Start two runs with the same ledger at the same moment."""
     orders = [campaign.world.order(*SYNC) for _ in range(2)]
     campaign.count("engine: two at once")
     rans = campaign.run_orders(orders)
@@ -235,7 +235,7 @@ def two_at_once(campaign: Campaign) -> None:
 
 
 def the_disk_is_full(campaign: Campaign) -> None:
-    """There is little or no room in the state folder, or a quota cuts each write."""
+    """Leave little or no space in the state folder, or limit the size of each file."""
     world, chance = campaign.world, campaign.chance
     room = chance.choice((0, 8, 48, 160))
     if world.on_small_disk and chance.random() < 0.7:

@@ -1,4 +1,4 @@
-"""Imports by SQL that take their time: what is half there must not be completed by the engine."""
+"""Faults of slow SQL imports: closte-bridge must not complete what is half imported."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ Row = tuple[int, int, str, int, int, int, str]
 
 
 def an_import_comes_in_two_halves(campaign: Campaign) -> None:
-    """Sites come from a dump, and later their mappings with the ids that they have in it; the engine runs meanwhile."""
+    """Import sites, and later their mappings with the IDs of the dump; closte-bridge runs in between."""
     world, chance = campaign.world, campaign.chance
     campaign.count("import: sites first, their mappings later")
     rows = _import_sites(campaign, chance.choice((3, 12, 20)))
@@ -42,7 +42,7 @@ def an_import_comes_in_two_halves(campaign: Campaign) -> None:
 
 
 def _import_sites(campaign: Campaign, count: int) -> list[Row]:
-    """Write sites without their mappings; return the rows that follow."""
+    """Write sites without their mappings; return the mapping rows that follow later."""
     multisite = campaign.world.multisite
     ((site, row),) = _ask(campaign, f"SELECT (SELECT max(blog_id) FROM wp_blogs), (SELECT max(id) FROM {TABLE})")
     rows: list[Row] = []
@@ -57,7 +57,7 @@ def _import_sites(campaign: Campaign, count: int) -> list[Row]:
 
 
 def _import_mappings(campaign: Campaign, rows: list[Row]) -> None:
-    """Write rows as a client does that goes on after an error: one whose id is taken is lost."""
+    """Write rows like a client that continues after errors: a row whose ID is already used is lost."""
     with closing(sqlite3.connect(campaign.world.database, timeout=30)) as database, database:
         marks = ", ".join("?" * 7)
         database.executemany(f"INSERT OR IGNORE INTO {TABLE} ({_COLUMNS}) VALUES ({marks})", rows)

@@ -1,4 +1,4 @@
-"""What must hold at every moment, judged by what really happened at the stand-in and in WordPress' own tables."""
+"""Invariants, checked against the sandbox's real changes and the tables of WordPress."""
 
 from __future__ import annotations
 
@@ -18,32 +18,32 @@ if TYPE_CHECKING:
 
     from tests.proof.world import Ran, World
 
-# The exit codes of the design, and a kill.
+# The documented exit codes, and kills.
 STATUSES = {0, 1, 2, 3, 4, 5, 7, 75, 130, -1, -9, -15}
 MINUTE, HOUR, DAY = 60.0, 3600.0, 86400.0
-# What time the rules of the config make a removal wait, less what clocks may differ by.
+# The seconds that a removal has to wait by default, less the tolerance of the clocks.
 _DELAY, _GRACE = 5 * MINUTE - 1, 24 * HOUR - 1
-# So many complete looks a name must be missing in when nothing told of its end.
+# The complete reads in which an inferred removal must be missing.
 _LOOKS = 3
 
 
 class BrokenError(AssertionError):
-    """An invariant does not hold; the message says which."""
+    """Broken invariant; the message says which."""
 
 
 def forms(names: Iterable[str]) -> set[str]:
-    """Return the names with `www.` and without: what a mapping mentions."""
+    """Return the domains with and without `www.`: the forms that a mapping mentions."""
     return {form for name in names for form in (name, f"www.{name}", name.removeprefix("www."))}
 
 
 @dataclass
 class Watcher:
-    """Follows one world. `spared` are names that are not in the table for a moment and are wanted all the same.
+    """Checker of one world. `spared` are domains that are missing from the table for a while and still wanted.
 
-    `elsewhere` are domains that exist in other applications: by a list that shows none of them they are not managed.
+    `elsewhere` are domains of other applications: no list shows them, so they must stay unmanaged.
 
-    `told` are names whose end the shim has told of, `looks` how often the engine ran since a name went (at most so
-    often it can have seen that), `added_in` in which scene a name was added last.
+    `told` are domains for which the shim recorded a removal. `looks` counts the runs since a domain disappeared, as an
+    upper bound of the reads that noticed it. `added_in` is the fault during which a domain was last added.
     """
 
     world: World
@@ -64,7 +64,7 @@ class Watcher:
     _seen_requests: int = 0
 
     def look(self) -> None:
-        """Read what WordPress mentions now, and which events it has; call after everything that changes it."""
+        """Read the domains that WordPress mentions and its new events; call this after every change."""
         mentioned = forms(self.world.rows()) | self.world.sites()
         for name in self.mentioned - mentioned:
             self.gone_since[name] = self.world.later
@@ -89,29 +89,29 @@ class Watcher:
             self.told -= forms([domain])
 
     def forget_events_before(self) -> None:
-        """An older database is put back: rows that no engine had read are gone by nobody's fault of ours."""
+        """Forget events that closte-bridge never read before a restore: their loss is not its fault."""
         self.uids &= self._known_events()
 
     def _known_events(self) -> set[str]:
-        """Return the events that the ledger holds, or held until it was done with them for weeks."""
+        """Return the events that the ledger ever contained; the ledger deletes old ones after weeks."""
         self.arrived |= {str(uid) for (uid,) in self.world.ledger("SELECT uid FROM events")}
         return self.arrived
 
     def requests_are_judged(self) -> None:
-        """Pass over the requests so far: when they were sent, WordPress was not yet as it is now."""
+        """Skip the requests so far: WordPress has changed since they were sent."""
         self._seen_requests += len(self.world.sandbox.request_log.read(self._seen_requests))
 
     def check(
         self, rans: Sequence[Ran], *, changes_nothing: bool = False, no_removals: bool = False, approved: bool = False
     ) -> None:
-        """Hold what just ran against everything; with `approved` a person let more go than the limits do.
+        """Check the last commands against every invariant; `approved`: a person approved removals over the limits.
 
         Raises BrokenError.
         """
         for ran in rans:
             _judge_words(ran)
         if rans:
-            # On a disk that is full the ledger can be read again later.
+            # On a full disk, the ledger can only be read later.
             with suppress(sqlite3.OperationalError):
                 self._known_events()
         if not changes_nothing and not no_removals:
@@ -121,7 +121,7 @@ class Watcher:
         wanted = before | self.mentioned
         requests = self.world.sandbox.request_log.read(self._seen_requests)
         self._seen_requests += len(requests)
-        # A change of no domain changes nothing: so the key is tried.
+        # A change without a domain changes nothing: it tests the key.
         changes = (r for r in requests if r.call in {"add", "remove"} and r.domain)
         asked = {(r.call, r.domain.lower()) for r in changes if r.key_ok}
         fresh = self.world.changes[self._seen_changes :]
@@ -163,9 +163,9 @@ class Watcher:
         _require(name in self.told or seen >= _LOOKS, f'"{name}" was removed and was found missing only {seen} times.')
 
     def _judge_limits(self, size: int, told: int, untold: int) -> None:
-        """Hold what went just now, so many with an event and so many without, against the limits.
+        """Check the latest removals, `told` with an event and `untold` without one, against the limits.
 
-        Whatever went in the window counts, also what a person approved. `size`: how many aliases there were before.
+        All removals in the period count, even approved ones. `size` is the number of aliases before.
         """
         for now, more, window, floor, share in ((told, 0, HOUR, 20, 0.25), (untold, told, DAY, 3, 0.1)):
             lately = sum(1 for at in self._removals if self.world.later - at < window - 1)
@@ -174,12 +174,12 @@ class Watcher:
             holds = not now or now + more + lately <= limit
             _require(holds, f"{now} domains were removed {what} after {more + lately} others, where {limit} may be.")
 
-    # The end
+    # The final check
 
     def at_the_end(self, log: list[dict[str, str]], others: list[dict[str, str]]) -> dict[str, int]:
-        """Judge what is left when faults have stopped and time has passed. Return what a person would still see.
+        """Check the final state after the faults stopped and time passed. Return counts of what is left to a person.
 
-        `log` is the engine's, `others` those of engines that ran with a copy of its ledger.
+        `log` is from closte-bridge, `others` from installations with a copy of its ledger.
         """
         world = self.world
         rows, aliases = world.rows(), world.sandbox.aliases
@@ -200,7 +200,7 @@ class Watcher:
         return {**left, **figures, "wanted": len(rows), "events": len(self.uids)}
 
     def _why_unclaimed(self, name: str, log: list[dict[str, str]], others: list[dict[str, str]]) -> str:
-        """Return why an alias is not the ledger's, by the rules. Raises BrokenError when no rule says so."""
+        """Return the rule by which an alias is unmanaged. Raises BrokenError if no rule explains it."""
         said = [entry for entry in log if entry["domain"] == name]
         if any(entry["outcome"] == "unclaimed" for entry in said):
             return "requested while no list was complete, and the answer was lost"

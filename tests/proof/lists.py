@@ -1,6 +1,6 @@
-"""What Closte as a whole does wrong: other applications' domains, late, paged and empty lists, losses, firewalls.
+"""Faults of Closte as a whole: domains of other applications, late, paged and empty lists, losses, firewalls.
 
-`faults` has what goes wrong with single answers.
+`faults` has the faults of single answers.
 """
 
 from __future__ import annotations
@@ -16,14 +16,14 @@ if TYPE_CHECKING:
     from tests.proof.campaign import Campaign
 
 HEALTH = ("health", "--max-age=30d", "--format=json")
-# What an earlier round left for a person to approve comes before what failed.
+# Removals that an earlier fault left for approval determine the exit code before failed changes do.
 _LOUD = {3, 4}
-# More than the allowance for a list that is late, and than any back-off of the first hours.
+# Seconds, longer than the allowance for a late list and than any backoff of the first hours.
 _LATER = 2 * HOUR
 
 
 def _calm(campaign: Campaign) -> None:
-    """Let Closte answer well, and what is due be done."""
+    """Stop Closte's faults and let due changes finish."""
     campaign.world.sandbox.set_faults()
     for _ in range(2):
         campaign.run((*SYNC, "--retry"))
@@ -41,7 +41,7 @@ def _map(campaign: Campaign, count: int) -> list[str]:
 
 
 def domains_of_other_applications(campaign: Campaign) -> None:
-    """Two new domains belong to other applications; days later Closte's support has released them."""
+    """Map two domains that belong to other applications; days later, Closte's support releases them."""
     _calm(campaign)
     names = _map(campaign, 2)
     campaign.count("Closte: domains of other applications", 2)
@@ -61,7 +61,7 @@ def domains_of_other_applications(campaign: Campaign) -> None:
 
 
 def lists_are_late(campaign: Campaign) -> None:
-    """The list shows changes minutes later: an addition whose first answer was lost, and many removals."""
+    """Delay the list by minutes after an addition with a lost answer and after many removals."""
     world = campaign.world
     _calm(campaign)
     gone = _map(campaign, max(14, len(world.sandbox.aliases) // 7))
@@ -89,7 +89,7 @@ def lists_are_late(campaign: Campaign) -> None:
 
 
 def lists_are_paged(campaign: Campaign) -> None:
-    """For days the list shows its first half, and says so; new domains arrive, and no other is asked for again."""
+    """Page the list for a day: new domains are added, and unlisted ones are not requested again."""
     world = campaign.world
     _calm(campaign)
     managed, before = _managed(campaign), len(world.sandbox.requests)
@@ -108,7 +108,7 @@ def lists_are_paged(campaign: Campaign) -> None:
 
 
 def lists_empty_and_fill_again(campaign: Campaign) -> None:
-    """One list is empty. All is asked for again; that costs no certificates, and a new domain arrives after it."""
+    """Return one empty list: repeated requests cost no certificate budget, and a new domain is still added."""
     world = campaign.world
     _calm(campaign)
     where = f"shared{campaign.chance.randrange(10**6)}.org"
@@ -133,7 +133,7 @@ def lists_empty_and_fill_again(campaign: Campaign) -> None:
 
 
 def closte_loses_nearly_all(campaign: Campaign) -> None:
-    """Closte loses nearly all domains, some of them a moment after they were added."""
+    """Remove nearly all domains from Closte, some of them right after they were added."""
     world = campaign.world
     _calm(campaign)
     young = _map(campaign, 3)
@@ -148,7 +148,7 @@ def closte_loses_nearly_all(campaign: Campaign) -> None:
     missing = lost - world.sandbox.aliases
     campaign.require(not missing, f"Lost and not added again in the run: {sorted(missing)[:5]}.")
     (ran,) = campaign.run(HEALTH)
-    # It names one problem; another alarm may be older.
+    # `health` names one problem, and an older alarm may come first.
     red = "aliases-lost" in ran.stdout or "database-restored" in ran.stdout
     campaign.require(ran.status == 1 and red, f"`health` knows nothing of a mass loss: {ran.stdout[-800:]}")
     campaign.pass_time(_LATER)
@@ -158,7 +158,7 @@ def closte_loses_nearly_all(campaign: Campaign) -> None:
 
 
 def a_firewall_refuses_lists(campaign: Campaign) -> None:
-    """A firewall refuses GET, which has the key in its address; changes pass."""
+    """Refuse GET requests, which have the key in the URL; changes pass."""
     world = campaign.world
     _calm(campaign)
     names = _map(campaign, 2)

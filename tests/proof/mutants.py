@@ -1,7 +1,8 @@
-"""Engines that lack one safety rule each: `python -m tests.proof.mutants` shows that the campaign catches every one.
+"""Mutants: `python -m tests.proof.mutants` checks that fault injection notices each missing safety rule.
 
-Each is applied in the process that runs the engine (`tests.proof.driver`), before any command: no file is changed. The
-campaign then runs with the faults in which the rule matters; it must break. The whole engine passes the same rounds.
+Each mutant changes the process that runs closte-bridge (`tests.proof.driver`) before any command; files stay as they
+are. Fault injection then runs with the faults for which the rule matters: an invariant must break. Without a mutant,
+closte-bridge passes the same rounds.
 """
 
 from __future__ import annotations
@@ -24,7 +25,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Mutant:
-    """A rule (its number in `docs/architecture.md`), what is done to it, and the faults in which that matters."""
+    """Rule (its number in `docs/architecture.md`), how it is disabled, and the faults for which it matters."""
 
     rule: int
     what: str
@@ -33,7 +34,7 @@ class Mutant:
 
 
 def _put(where: str, value: object) -> None:
-    """Put something in the place of `module:name`, `module:Class.name`, and of whoever imported it by its name."""
+    """Replace `module:name` or `module:Class.name`, and the name in every module that imported it."""
     path, _, name = where.partition(":")
     holder: Any = import_module(path)
     *classes, last = name.split(".")
@@ -52,10 +53,10 @@ def _putting(where: str, value: object) -> Callable[[], None]:
 
 
 def _any_list_is_whole() -> None:
-    from closte_bridge.closte.listing import Completeness  # noqa: PLC0415 - in the engine's process alone
-    from closte_bridge.planning.model import Observed  # noqa: PLC0415 - likewise
+    from closte_bridge.closte.listing import Completeness  # noqa: PLC0415 - only in closte-bridge's process
+    from closte_bridge.planning.model import Observed  # noqa: PLC0415 - same reason
 
-    def judge(listing: Any, main_domain: str, ledger: Any) -> Observed:  # noqa: ANN401 - as what it replaces
+    def judge(listing: Any, main_domain: str, ledger: Any) -> Observed:  # noqa: ANN401 - like the original
         if listing.state is Completeness.UNREADABLE:
             return Observed(Completeness.UNREADABLE, frozenset(), listing.reason)
         return Observed(Completeness.COMPLETE, listing.names)
@@ -64,11 +65,11 @@ def _any_list_is_whole() -> None:
 
 
 def _rows_of_gone_sites_do_not_count() -> None:
-    from closte_bridge.planning import desired as module  # noqa: PLC0415 - in the engine's process alone
+    from closte_bridge.planning import desired as module  # noqa: PLC0415 - only in closte-bridge's process
 
     whole = module.desired
 
-    def desired(snapshot: Any, *rest: Any) -> Any:  # noqa: ANN401 - as what it replaces
+    def desired(snapshot: Any, *rest: Any) -> Any:  # noqa: ANN401 - like the original
         rows = [row for row in snapshot.mappings if row.blog_id in snapshot.sites]
         return whole(replace(snapshot, mappings=rows), *rest)
 
@@ -76,16 +77,16 @@ def _rows_of_gone_sites_do_not_count() -> None:
 
 
 def _whatever_is_there_is_ours() -> None:
-    from closte_bridge.ledger.state import Origin  # noqa: PLC0415 - in the engine's process alone
+    from closte_bridge.ledger.state import Origin  # noqa: PLC0415 - only in closte-bridge's process
 
     _put(
         "closte_bridge.planning.removals:_managed_on_closte", lambda look: dict.fromkeys(look.observed.names, Origin(1))
     )
 
 
-def _shorter(**waits: Any) -> Callable[[], None]:  # noqa: ANN401 - the intentions' own types
+def _shorter(**waits: Any) -> Callable[[], None]:  # noqa: ANN401 - the types of the policy's fields
     def apply() -> None:
-        from closte_bridge.engine.engine import Engine  # noqa: PLC0415 - in the engine's process alone
+        from closte_bridge.engine.engine import Engine  # noqa: PLC0415 - only in closte-bridge's process
 
         policy = Engine.policy
         _put("closte_bridge.engine.engine:Engine.policy", lambda self: replace(policy(self), **waits))
@@ -95,8 +96,8 @@ def _shorter(**waits: Any) -> Callable[[], None]:  # noqa: ANN401 - the intentio
 
 def _no_limit(removal_class: str) -> Callable[[], None]:
     def apply() -> None:
-        from closte_bridge.ledger.state import RemovalClass  # noqa: PLC0415 - in the engine's process alone
-        from closte_bridge.planning.removal_limits import LIMITS  # noqa: PLC0415 - likewise
+        from closte_bridge.ledger.state import RemovalClass  # noqa: PLC0415 - only in closte-bridge's process
+        from closte_bridge.planning.removal_limits import LIMITS  # noqa: PLC0415 - same reason
 
         of = RemovalClass(removal_class)
         LIMITS[of] = LIMITS[of]._replace(floor=10**6, never_all=False)
@@ -105,10 +106,10 @@ def _no_limit(removal_class: str) -> Callable[[], None]:
 
 
 def _no_words(what: str) -> Callable[[], None]:
-    """Leave entries of one kind out of the log."""
+    """Omit log entries of one kind."""
 
     def apply() -> None:
-        from closte_bridge.ledger import log as ledger_log  # noqa: PLC0415 - in the engine's process alone
+        from closte_bridge.ledger import log as ledger_log  # noqa: PLC0415 - only in closte-bridge's process
 
         append = ledger_log.append
         _put(
@@ -120,35 +121,35 @@ def _no_words(what: str) -> Callable[[], None]:
 
 
 def _never_again() -> None:
-    from closte_bridge.planning import additions  # noqa: PLC0415 - in the engine's process alone
-    from closte_bridge.planning.model import Action, Hold  # noqa: PLC0415 - likewise
+    from closte_bridge.planning import additions  # noqa: PLC0415 - only in closte-bridge's process
+    from closte_bridge.planning.model import Action, Hold  # noqa: PLC0415 - same reason
 
-    def never(name: str, look: Any) -> Hold | None:  # noqa: ANN401 - as what it replaces
+    def never(name: str, look: Any) -> Hold | None:  # noqa: ANN401 - like the original
         return Hold(Action.ADD, name, "given-up", "it failed") if name in look.ledger.failed_changes else None
 
     _put(f"{additions.__name__}:_not_yet", never)
 
 
 def _anywhere() -> None:
-    from closte_bridge.planning import authority  # noqa: PLC0415 - in the engine's process alone
+    from closte_bridge.planning import authority  # noqa: PLC0415 - only in closte-bridge's process
 
     whole = authority.decide_authority
 
-    def judge(snapshot: Any, observed: Any, ledger: Any, here: Any) -> Any:  # noqa: ANN401 - as what it replaces
+    def judge(snapshot: Any, observed: Any, ledger: Any, here: Any) -> Any:  # noqa: ANN401 - like the original
         return whole(snapshot, observed, replace(ledger, place=here.place), here)
 
     _put("closte_bridge.planning.authority:decide_authority", judge)
 
 
 def _config_or_not() -> None:
-    from closte_bridge.engine.engine import Engine  # noqa: PLC0415 - in the engine's process alone
+    from closte_bridge.engine.engine import Engine  # noqa: PLC0415 - only in closte-bridge's process
 
     whole = Engine.installation
     _put("closte_bridge.engine.engine:Engine.installation", lambda *a: whole(*a)._replace(config_missing=False))
 
 
 def _events_are_not_kept() -> None:
-    from closte_bridge.ledger import events as ledger_events  # noqa: PLC0415 - in the engine's process alone
+    from closte_bridge.ledger import events as ledger_events  # noqa: PLC0415 - only in closte-bridge's process
 
     take_in = ledger_events.copy_events
     _put("closte_bridge.ledger.events:copy_events", lambda ledger, events, now: take_in(ledger, events[:2], now))
@@ -156,38 +157,38 @@ def _events_are_not_kept() -> None:
 
 
 def _lists_show_all() -> None:
-    def present(observed: Any, ledger: Any) -> Any:  # noqa: ANN401 - as what it replaces
+    def present(observed: Any, ledger: Any) -> Any:  # noqa: ANN401 - like the original
         return observed.names if observed.readable else set(ledger.managed)
 
     _put("closte_bridge.planning.additions:present_names", present)
 
 
 def _a_mass_may_be_late() -> None:
-    from closte_bridge.planning import additions  # noqa: PLC0415 - in the engine's process alone
+    from closte_bridge.planning import additions  # noqa: PLC0415 - only in closte-bridge's process
 
     whole = additions._not_yet
 
-    def not_yet(name: str, look: Any) -> Any:  # noqa: ANN401 - as what it replaces
+    def not_yet(name: str, look: Any) -> Any:  # noqa: ANN401 - like the original
         return whole(name, look._replace(observed=replace(look.observed, lost=frozenset())))
 
     _put(f"{additions.__name__}:_not_yet", not_yet)
 
 
 def _records_at_once() -> None:
-    from closte_bridge.planning import records  # noqa: PLC0415 - in the engine's process alone
+    from closte_bridge.planning import records  # noqa: PLC0415 - only in closte-bridge's process
 
     _put(f"{records.__name__}:UNSEEN_WAIT", 600.0)
     _put(f"{records.__name__}:MOST_UNSEEN", 200)
 
 
 def _silence_is_an_answer() -> None:
-    from closte_bridge.checks.pool import CheckPool  # noqa: PLC0415 - in the engine's process alone
+    from closte_bridge.checks.pool import CheckPool  # noqa: PLC0415 - only in closte-bridge's process
 
     run = CheckPool.run
     _put("closte_bridge.checks.pool:CheckPool.run", lambda self, *given: run(replace(self, on_silence=None), *given))
 
 
-_NOTHING = lambda *_, **__: None  # noqa: E731 - the shortest way to say it
+_NOTHING = lambda *_, **__: None  # noqa: E731 - the shortest form
 
 MUTANTS: dict[str, Mutant] = {
     "an older database counts": Mutant(
@@ -360,22 +361,22 @@ MUTANTS: dict[str, Mutant] = {
 
 
 def _acknowledged(ledger: Any) -> list[str]:  # noqa: ANN401 - a ledger
-    from closte_bridge.ledger.events import to_acknowledge  # noqa: PLC0415 - in the engine's process alone
+    from closte_bridge.ledger.events import to_acknowledge  # noqa: PLC0415 - only in closte-bridge's process
 
     return to_acknowledge(ledger)
 
 
 def mutate(name: str) -> None:
-    """Take the rule away in this process."""
+    """Disable the rule in this process."""
     MUTANTS[name].apply()
 
 
 def hunt(names: list[str], *, seed: int, tries: int, say: Callable[[str], None]) -> dict[str, Result]:
-    """Run each mutant until something does not hold, at most `tries` seeds; return its last campaign."""
-    from tests.proof.campaign import campaign  # noqa: PLC0415 - it imports the driver's side
-    from tests.proof.upheavals import FAULTS  # noqa: PLC0415 - likewise
-    from tests.support.parts import find_parts  # noqa: PLC0415 - likewise
-    from tests.support.wordpress import build_template, sqlite_database  # noqa: PLC0415 - likewise
+    """Run each mutant until an invariant breaks, with at most `tries` seeds; return its last result."""
+    from tests.proof.campaign import campaign  # noqa: PLC0415 - the driver must not import it
+    from tests.proof.upheavals import FAULTS  # noqa: PLC0415 - same reason
+    from tests.support.parts import find_parts  # noqa: PLC0415 - same reason
+    from tests.support.wordpress import build_template, sqlite_database  # noqa: PLC0415 - same reason
 
     found: dict[str, Result] = {}
     with tempfile.TemporaryDirectory(prefix="cb-") as folder:
@@ -397,7 +398,7 @@ def _say(text: str) -> None:
 
 
 def main() -> int:
-    """Hunt the mutants; 1 when one was not caught."""
+    """Run the mutants; return 1 if one was not noticed."""
     parser = argparse.ArgumentParser(prog="python -m tests.proof.mutants", description=__doc__)
     parser.add_argument("names", nargs="*", help="which (default: all)")
     parser.add_argument("--seed", type=int, default=1)
@@ -412,7 +413,7 @@ def main() -> int:
         say=_say,
     )
     if options.write:
-        from tests.proof.report import write_mutants  # noqa: PLC0415 - it imports the campaign
+        from tests.proof.report import write_mutants  # noqa: PLC0415 - it imports `campaign`
 
         write_mutants(MUTANTS, found, time.monotonic() - began)
     missed = [name for name, result in found.items() if not result.broken]

@@ -1,4 +1,4 @@
-"""What makes removals dangerous: approvals between runs, restores that new rows hide, retries that wait for long."""
+"""Faults that make removals dangerous: partial approvals, restores hidden by new rows, late retries."""
 
 from __future__ import annotations
 
@@ -16,9 +16,9 @@ from tests.proof.invariants import HOUR, MINUTE
 from tests.support.rows import delete_mappings
 from tests.support.wordpress import TABLE
 
-# A domain of an emoji, and the spelling of the same that no standard of names takes.
+# An emoji domain, and the same domain in a spelling that every IDNA standard refuses.
 _A_LABEL, _UNICODE = "xn--ls8h.customer.org", "\N{PILE OF POO}.customer.org"
-# Seconds that Closte asks for: longer than anything read of WordPress holds.
+# Seconds that Closte asks for: longer than a read of WordPress stays valid.
 _PAUSE = 7
 
 if TYPE_CHECKING:
@@ -26,9 +26,9 @@ if TYPE_CHECKING:
 
 
 def a_part_is_approved(campaign: Campaign) -> None:
-    """Nearly all mappings lose their rows; a person takes some out of the plan and applies the rest.
+    """Delete nearly all mappings; a person removes some changes from the plan and applies the rest.
 
-    What was taken out is kept: the approval was not for it. The rows come back in the end.
+    The removed changes must not happen, because they are not approved.
     """
     world, watcher = campaign.world, campaign.watcher
     managed = {str(name) for (name,) in world.ledger("SELECT name FROM aliases WHERE phase = 'present'")}
@@ -45,7 +45,7 @@ def a_part_is_approved(campaign: Campaign) -> None:
     if not plan.exists():
         return
     reviewed = json.loads(plan.read_text())
-    # A share that could go if the domains that are approved made room for it.
+    # As many as the removal limit would allow if approved removals did not count.
     kept = [change for change in reviewed["changes"] if change["action"] == "remove"]
     kept = kept[: len(managed) // 10]
     reviewed["changes"] = [change for change in reviewed["changes"] if change not in kept]
@@ -61,9 +61,9 @@ def a_part_is_approved(campaign: Campaign) -> None:
 
 
 def what_is_kept_loses_its_rows(campaign: Campaign) -> None:
-    """What is kept loses its rows: below a wildcard of `keep`, or the other form of a main domain of before.
+    """Delete the rows of kept domains: below a wildcard of `keep`, and the other form of a former main domain.
 
-    And a row is rewritten to a spelling that IDNA refuses.
+    One row also changes to a spelling that IDNA refuses.
     """
     world, watcher = campaign.world, campaign.watcher
     kept = ["one.legacy.customer.org", "two.one.legacy.customer.org", "former.customer.org"]
@@ -84,7 +84,7 @@ def what_is_kept_loses_its_rows(campaign: Campaign) -> None:
     for _ in range(4):
         campaign.run(SYNC)
         campaign.pass_time(9 * HOUR)
-    # As it was: later rounds know nothing of this.
+    # Restore the rows: later faults do not know about this.
     world.multisite.add_mappings_sql([(name, site) for name in kept])
     world.multisite.sql(f"UPDATE {TABLE} SET domain = '{_A_LABEL}' WHERE domain = '{_UNICODE}'")
     watcher.check([])
@@ -96,9 +96,9 @@ def what_is_kept_loses_its_rows(campaign: Campaign) -> None:
 
 
 def new_rows_hide_a_restore(campaign: Campaign) -> None:
-    """An older database is restored that lacks the newest mappings; new ones give its ids their old height.
+    """Restore a database without the newest mappings; then new mappings use the lost IDs.
 
-    What the restore lost is put back days later, under new ids, and a person adopts.
+    Days later, the lost mappings return with new IDs, and a person adopts.
     """
     world, watcher = campaign.world, campaign.watcher
     kept = world.folder / "before.sqlite"
@@ -127,7 +127,7 @@ def new_rows_hide_a_restore(campaign: Campaign) -> None:
 
 
 def a_retry_would_come_late(campaign: Campaign) -> None:
-    """Closte asks for a pause before it removes a domain; while that lasts, the domain is mapped again."""
+    """Make Closte ask for a pause before a removal; during the pause, the domain is mapped again."""
     world, watcher = campaign.world, campaign.watcher
     (name,) = world.stream.mapped(1)
     campaign.run((*SYNC, "--retry"))

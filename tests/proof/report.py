@@ -1,4 +1,4 @@
-"""What campaigns came to: as text, and as the generated parts of `docs/proof.md` and `tests/proof/README.md`."""
+"""Reports of fault injection: as text, and as the generated parts of `docs/proof.md` and `tests/proof/README.md`."""
 
 from __future__ import annotations
 
@@ -49,25 +49,25 @@ def summary(results: Sequence[Result]) -> str:
 
 
 def keep(path: Path, result: Result) -> None:
-    """Append a result to a file, one line each."""
+    """Append a result to a file with one result per line."""
     with path.open("a", encoding="utf-8") as file:
         file.write(json.dumps(vars(result)) + "\n")
 
 
 def kept(path: Path) -> list[Result]:
-    """Return the results of a file, by seed."""
+    """Return the results in a file, sorted by seed."""
     found = [Result(**json.loads(line)) for line in path.read_text(encoding="utf-8").splitlines()]
     return sorted(found, key=lambda result: result.seed)
 
 
 def write_page(results: Sequence[Result]) -> None:
-    """Replace the results in the page, and the counts of faults in its details."""
+    """Update the results in `docs/proof.md` and the counts of faults in `tests/proof/README.md`."""
     _write(PAGE, RESULTS, _table(results))
     _write(DETAILS, FAULTS, _fault_table(results))
 
 
 def write_mutants(mutants: Mapping[str, Mutant], found: Mapping[str, Result], seconds: float) -> None:
-    """Replace the table of mutants in the details, and its summary in the page."""
+    """Update the table of mutants in `tests/proof/README.md` and its summary in `docs/proof.md`."""
     caught = sum(1 for result in found.values() if result.broken)
     outcome = f"{caught} of {len(found)} were caught."
     lines = [
@@ -87,7 +87,7 @@ def write_mutants(mutants: Mapping[str, Mutant], found: Mapping[str, Result], se
 
 
 def _write(path: Path, marks: tuple[str, str], text: str) -> None:
-    """Replace what stands between two marks. Raise ValueError if the page does not have both."""
+    """Replace the text between two markers. Raises ValueError if the page lacks one of them."""
     begin, end = marks
     before, begins, rest = path.read_text(encoding="utf-8").partition(begin)
     _, ends, after = rest.partition(end)

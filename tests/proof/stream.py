@@ -1,7 +1,7 @@
-"""What happens in WordPress: a seeded stream of creations, duplications, renames, removals and deletions.
+"""Changes in WordPress: random creations, duplications, renames, removals and deletions from a seed.
 
-Each step is one PHP process that goes through Ultimate Multisite's own functions, so that hooks fire and the shim
-notes what it would note at a customer's. Names that came without a hook, or went without one, are written by SQL.
+Each step is a PHP process that uses Ultimate Multisite's functions, so that hooks fire and the shim records the same
+events as in production. Changes without a hook use SQL.
 """
 
 from __future__ import annotations
@@ -53,7 +53,7 @@ foreach (json_decode($args[0], true) as $op) {
 
 
 class Stream:
-    """The story of one network; the same seed tells the same."""
+    """Changes of one network; the same seed gives the same changes."""
 
     def __init__(self, multisite: Multisite, chance: random.Random) -> None:
         self.multisite = multisite
@@ -62,14 +62,14 @@ class Stream:
         self.told: dict[str, int] = {}
 
     def start(self, count: int) -> list[str]:
-        """Map the first names, as a network of many years has them: three sites, and rows from long ago."""
+        """Map the first domains like an old network: three sites with old rows."""
         sites = [self.multisite.create_site(f"first{number}") for number in range(3)]
         names = [self._name() for _ in range(count)]
         self.multisite.add_mappings_sql((name, self._chance.choice(sites)) for name in names)
         return names
 
     def step(self, *, size: int = 6, sites: bool = True) -> list[Operation]:
-        """Let a few things happen, and return them. No name that was ever used comes back by this."""
+        """Make a few changes and return them. No earlier domain returns."""
         here = self.multisite.sql("SELECT blog_id, domain FROM wp_blogs WHERE blog_id > 1 ORDER BY blog_id")
         ids = [int(str(row["blog_id"])) for row in here]
         rows = self.multisite.sql(f"SELECT domain FROM {TABLE} ORDER BY id")
@@ -81,19 +81,19 @@ class Stream:
         return operations
 
     def tell(self, operations: list[Operation]) -> None:
-        """Have these things happen in one process, and count them."""
+        """Make these changes in one process and count them."""
         for operation in operations:
             self.told[str(operation["do"])] = self.told.get(str(operation["do"]), 0) + 1
         self.multisite.php(_PHP, json.dumps(operations))
 
     def mapped(self, count: int) -> list[str]:
-        """Map new names to the main site and return them."""
+        """Map new domains to the main site and return them."""
         names = [self._name() for _ in range(count)]
         self.tell([{"do": "create", "domain": name, "site": 1} for name in names])
         return names
 
     def moved(self, count: int) -> list[str]:
-        """Take names off their sites, map them to the main site, and return them."""
+        """Move some domains from their sites to the main site and return them."""
         rows = self.multisite.sql(f"SELECT domain FROM {TABLE} WHERE blog_id > 1 ORDER BY id")
         mapped = [str(row["domain"]) for row in rows if not str(row["domain"]).endswith(self.multisite.main_domain)]
         names = self._chance.sample(mapped, min(count, len(mapped)))
@@ -104,7 +104,7 @@ class Stream:
         return names
 
     def site_goes(self) -> None:
-        """Delete the site with the most mappings; those stay."""
+        """Delete the site with the most mappings and keep the rows."""
         rows = self.multisite.sql(
             f"SELECT blog_id FROM {TABLE} WHERE blog_id IN (SELECT blog_id FROM wp_blogs WHERE blog_id > 1) "
             "GROUP BY blog_id ORDER BY COUNT(*) DESC LIMIT 1"
@@ -112,7 +112,7 @@ class Stream:
         self.tell([{"do": "delete-site", "site": int(str(row["blog_id"]))} for row in rows])
 
     def silent(self, count: int = 1) -> list[str]:
-        """Take names out behind WordPress' back, where no hook fires; return them."""
+        """Delete mappings by SQL, so that no hook fires; return their domains."""
         rows = self.multisite.sql(f"SELECT domain FROM {TABLE} ORDER BY id")
         names = self._chance.sample([str(row["domain"]) for row in rows], count)
         delete_mappings(self.multisite, names)
@@ -140,7 +140,7 @@ class Stream:
         return {"do": "duplicate", "domain": domain, "site": site, "email": f"admin@{self.multisite.main_domain}"}
 
     def _name(self) -> str:
-        """Return a name never used before: most under registered domains of their own, some where DNS is served."""
+        """Return an unused domain: most with their own registered domain, some in a zone that the DNS servers serve."""
         self._number += 1
         if self._chance.random() < 0.1:
             return f"shop{self._number}.example.{self._chance.choice(('org', 'com'))}"

@@ -1,7 +1,7 @@
-"""The short form of the campaign: fewer mappings, several faults in each round, one seed. The long one: `script/proof`.
+"""Tests that run a short fault injection: one seed, fewer mappings, several faults per round.
 
-And two engines that lack a safety rule, so that a campaign that sees nothing is noticed; all of them:
-`python -m tests.proof.mutants`.
+Two mutants check that fault injection notices a missing safety rule. `script/proof` runs the long form, and
+`python -m tests.proof.mutants` runs all mutants.
 """
 
 from __future__ import annotations
@@ -25,13 +25,13 @@ SEED = 7
 
 
 def at_once(this: Campaign) -> None:
-    """Several things go wrong one after another, with nothing good between them."""
+    """Inject several faults, one right after another."""
     for fault in (faults.killed, faults.closte_fails, faults.wp_fails, faults.killed_blind):
         fault(this)
 
 
 def and_then(this: Campaign) -> None:
-    """Likewise, with what concerns time and place."""
+    """Inject several faults of time and environment, one right after another."""
     for fault in (
         faults.two_at_once,
         faults.the_disk_is_full,

@@ -1,4 +1,4 @@
-"""What changes the world around the engine: time, the database, the config, people, and copies of it all."""
+"""Faults that change the environment: time, the database, the config, people, and copies of each."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 
 
 def the_clock_jumps(campaign: Campaign) -> None:
-    """Somebody sets the clock, hours back or days ahead, while a name is missing; and sets it right again."""
+    """Set the clock hours back or days ahead while a domain is missing; then correct it."""
     campaign.lose()
     campaign.run(SYNC)
     campaign.run(SYNC)
@@ -41,7 +41,7 @@ def the_clock_jumps(campaign: Campaign) -> None:
 
 
 def nobody_runs_it(campaign: Campaign) -> None:
-    """The engine is not run for days, while a name is missing: it sees that but twice."""
+    """Run nothing for days while a domain is missing: closte-bridge sees that only twice."""
     campaign.lose()
     campaign.run(SYNC)
     campaign.pass_time(campaign.chance.choice((26, 72)) * HOUR)
@@ -53,7 +53,7 @@ def nobody_runs_it(campaign: Campaign) -> None:
 
 
 def _rows(campaign: Campaign, where: str) -> tuple[list[str], Callable[[], None]]:
-    """Return the names of some rows of the mappings, and a function that puts back those that are gone by then."""
+    """Return the domains of the matching mapping rows, and a function that restores the deleted ones."""
     with closing(sqlite3.connect(campaign.world.database)) as database:
         columns = [str(row[1]) for row in database.execute(f"PRAGMA table_info({TABLE})")]
         rows = database.execute(f"SELECT * FROM {TABLE} WHERE {where}").fetchall()
@@ -61,7 +61,7 @@ def _rows(campaign: Campaign, where: str) -> tuple[list[str], Callable[[], None]
 
     def put_back() -> None:
         with closing(sqlite3.connect(campaign.world.database)) as database, database:
-            # The engine may have made some records anew meanwhile; those are the same names.
+            # closte-bridge may have created some domain records again; those have the same domains.
             there = {str(name) for (name,) in database.execute(f"SELECT domain FROM {TABLE}")}
             marks = ", ".join("?" * len(columns))
             fresh = [row for row in rows if row[at] not in there]
@@ -76,9 +76,9 @@ def _among(names: Sequence[str]) -> str:
 
 
 def an_import_is_half_done(campaign: Campaign) -> None:
-    """A part of the mappings is missing for a while, and comes back.
+    """Delete a part of the mappings for a while, then restore it.
 
-    Among them are names whose end had been told of before, and that were back: moved to another site, or put back.
+    It includes domains with an earlier removal event that are mapped again: moved to another site, or restored.
     """
     chance, world = campaign.chance, campaign.world
     (back,) = world.stream.mapped(1)
@@ -106,7 +106,7 @@ def an_import_is_half_done(campaign: Campaign) -> None:
 
 
 def a_site_goes(campaign: Campaign) -> None:
-    """The site with the most mappings is deleted; its rows stay, and so do its aliases for as long as they do."""
+    """Delete the site with the most mappings; its rows stay, and with them its aliases."""
     campaign.world.stream.site_goes()
     campaign.count("WordPress: a site deleted, its rows left")
     campaign.watcher.look()
@@ -116,7 +116,7 @@ def a_site_goes(campaign: Campaign) -> None:
 
 
 def a_plugin_goes_mad(campaign: Campaign) -> None:
-    """A third of all mappings is deleted through every hook; somebody notices within the hour and puts them back."""
+    """Delete a third of all mappings with hooks; a person restores them within the hour."""
     world = campaign.world
     names = sorted(world.rows() - {world.multisite.main_domain})
     some = campaign.chance.sample(names, min(len(names), max(30, len(names) // 3)))
@@ -132,7 +132,7 @@ def a_plugin_goes_mad(campaign: Campaign) -> None:
 
 
 def mapped_again_at_the_last_moment(campaign: Campaign) -> None:
-    """A name whose removal is due is mapped again between the look that found it missing and its removal."""
+    """Map a domain again whose removal is due, between the read that found it missing and the removal."""
     world = campaign.world
     (name,) = world.stream.mapped(1)
     campaign.run(SYNC)
@@ -149,7 +149,7 @@ def mapped_again_at_the_last_moment(campaign: Campaign) -> None:
 
 
 def the_integration_is_off(campaign: Campaign) -> None:
-    """Somebody switches the integration off: nothing is changed, and nothing is wrong."""
+    """Switch the integration off: closte-bridge changes nothing and reports no error."""
     multisite = campaign.world.multisite
     campaign.world.sandbox.set_faults()
     multisite.enable_closte(enabled=False, api_key=None)
@@ -164,7 +164,7 @@ def the_integration_is_off(campaign: Campaign) -> None:
 
 
 def the_database_goes_back(campaign: Campaign) -> None:
-    """Somebody restores an older copy of the database; days later the right one follows, or a person adopts anew."""
+    """Restore an older database; days later the right one follows, or a person adopts again."""
     if not campaign.backups:
         return
     world, watcher = campaign.world, campaign.watcher
@@ -187,7 +187,7 @@ def the_database_goes_back(campaign: Campaign) -> None:
         watcher.check([])
         watcher.spared = set()
         campaign.count("database: and the right one after that")
-        # The right one, or not: that it went back is remembered until a person accepts it as it is.
+        # closte-bridge remembers the restore until a person adopts, even if the right database is back.
         campaign.adopt_anew()
     else:
         campaign.restored = True
@@ -199,7 +199,7 @@ def the_database_goes_back(campaign: Campaign) -> None:
 
 
 def the_config_vanishes(campaign: Campaign) -> None:
-    """The config file is gone: named and not found, or not even named, so that defaults would hold."""
+    """Remove the config file: once it is named and missing, once it is not named, so that defaults would apply."""
     world = campaign.world
     kept = world.config.rename(world.config.with_suffix(".kept"))
     books = _books(campaign)
@@ -207,7 +207,7 @@ def the_config_vanishes(campaign: Campaign) -> None:
     named, unnamed = world.order(*SYNC), world.order(*SYNC, f"--path={world.multisite.path}", "--allow-root")
     env = unnamed["env"]
     del env["CLOSTE_BRIDGE_CONFIG"]
-    # The same ledger and the same `wp`; Closte's own address leads into a dead end on this machine.
+    # The same ledger and `wp`; a dead proxy keeps requests from Closte's real address.
     env |= {"STATE_DIRECTORY": str(world.state), "https_proxy": "http://127.0.0.1:9"}
     env |= {"PATH": f"{world.folder / 'bin'}:{env['PATH']}", "CLOSTE_BRIDGE_API_KEY_FILE": str(world.folder / "key")}
     for order in (named, unnamed):
@@ -225,7 +225,7 @@ def _books(campaign: Campaign) -> list[list[tuple[object, ...]]]:
 
 
 def copies_wake_up(campaign: Campaign) -> None:
-    """Copies of the network start engines with the real key: database only, with files, with the ledger too."""
+    """Start copies of the network with the real key: the database only, with the files, with the ledger too."""
     for kind in ("database only", "database and files", "everything"):
         campaign.count(f"copy: {kind}")
         _a_copy(campaign, kind)
@@ -248,7 +248,7 @@ def _a_copy(campaign: Campaign, kind: str) -> None:
     settings = world.engine_settings(state) | {"wp": world.wrapped(site, folder / "bin")}
     config = folder / "config.yaml"
     config.write_text(json.dumps(settings))
-    # The copy goes its own way, so that there would be something to do.
+    # The copy changes its mappings, so that a sync would have changes to make.
     domains = sorted(site.domains())
     delete_mappings(site, chance.sample(domains, len(domains) // 3))
     site.add_mappings_sql((f"copy{campaign.copies}-{n}.customer.org", 1) for n in range(3))
@@ -262,15 +262,15 @@ def _a_copy(campaign: Campaign, kind: str) -> None:
 
 
 def _know_config(state: Path, config: Path) -> None:
-    """Have a copied ledger know its config, as on another host, where that has the path of the first one's."""
+    """Record the path of the config in a copied ledger, as if the other host used the same path."""
     with closing(sqlite3.connect(state / FILE_NAME)) as connection, connection:
         connection.execute("UPDATE meta SET value = ? WHERE key = 'config_path'", (str(config),))
 
 
 def the_ledger_is_copied(campaign: Campaign) -> None:
-    """The same network has a second engine with a copy of the ledger elsewhere: it may add, and never removes.
+    """Run a second installation on the same network with a copied ledger: it may add, but never removes.
 
-    What happens meanwhile the first engine must hear of all the same.
+    Events of that time must still reach the first installation.
     """
     world = campaign.world
     (name,) = world.stream.mapped(1)
@@ -289,7 +289,7 @@ def the_ledger_is_copied(campaign: Campaign) -> None:
     for number in (1, 2):
         order = world.order(*SYNC, config=config, later=world.later + number * 26 * HOUR)
         campaign.run_orders([order], no_removals=True)
-    # What it added, its own log explains.
+    # The second installation's log explains its additions.
     (ran,) = campaign.run_orders([world.order("log", "--limit=100000", "--format=json", config=config)])
     campaign.other_logs += json.loads(ran.stdout)["data"]
     shutil.rmtree(state)

@@ -1,4 +1,4 @@
-"""The world of the campaign: a real network with the shim, a stand-in for Closte, an engine, and a time of its own."""
+"""World of the fault injection: a real network with the shim, the sandbox for Closte, closte-bridge and a clock."""
 
 from __future__ import annotations
 
@@ -38,11 +38,11 @@ if TYPE_CHECKING:
 
 KEY = "key-of-the-campaign-0123456789abcdef"
 DISK = "16m"
-# So long an answer is kept back once a kill was called for.
+# Seconds that an answer is delayed when a kill is requested.
 _STRIKE_SECONDS = 0.1
 _KEPT = ("PYTHONPATH",)
 
-# Each call of `wp` takes the next word of the file `modes`; without one it behaves.
+# Each call of `wp` uses the next word in the file `modes`; without one, `wp` works normally.
 _WRAPPER = r"""#!/bin/sh
 dir=@FOLDER@
 real() { env -i @ENV@ @WP@ "$@"; }
@@ -71,7 +71,7 @@ esac
 
 @dataclass(frozen=True)
 class Ran:
-    """How one command ended: -9 when it was killed. `seconds` is how long it took."""
+    """Result of one command. `status` is -9 if it was killed, `seconds` is its duration."""
 
     status: int
     stdout: str
@@ -80,7 +80,7 @@ class Ran:
 
 
 class Driver:
-    """Commands in forks of a process that has loaded the program already."""
+    """Process that has loaded the program and runs commands in forks."""
 
     def __init__(self, mutant: str | None = None) -> None:
         self._process = subprocess.Popen(
@@ -92,7 +92,7 @@ class Driver:
         )
 
     def run(self, orders: list[dict[str, Any]]) -> list[Ran]:
-        """Run the commands at once, each to its end."""
+        """Run the commands at the same time until each ends."""
         assert self._process.stdin is not None
         assert self._process.stdout is not None
         self._process.stdin.write(json.dumps(orders) + "\n")
@@ -100,15 +100,16 @@ class Driver:
         return [Ran(**answer) for answer in json.loads(self._process.stdout.readline())]
 
     def end(self) -> None:
-        """End it by ending its input."""
+        """Close the input of the process, so that it ends."""
         self._process.communicate()
 
 
 @dataclass
 class World:
-    """Everything that a campaign breaks. `later` is how many seconds have passed that did not, `jump` by how much
-    somebody has set the clock. `changes` are the changes at Closte as they really happened. `strike_in` is after how
-    many of them the file `strike` appears, for who waits for a moment between a change and its answer.
+    """Everything that fault injection affects.
+
+    `later` is how many seconds both clocks are ahead, `jump` how many more the wall clock is. `changes` are the real
+    changes on Closte. After `strike_in` of them the file `strike` appears: the moment between a change and its answer.
     """
 
     folder: Path
@@ -138,7 +139,7 @@ class World:
         self.write_config()
 
     def _observe(self) -> None:
-        """Note each change of the stand-in's aliases where it happens."""
+        """Record each change of the sandbox's aliases as it happens."""
         store = self.sandbox.store
         for action in ("add", "remove"):
             setattr(store, action, partial(self._changed, getattr(store, action), action))
@@ -154,7 +155,7 @@ class World:
         return change
 
     def engine_settings(self, state: Path) -> dict[str, Any]:
-        """Return the settings that every engine of this world has, with its own state folder."""
+        """Return the settings of every installation in this world, with its own state folder."""
         key_file = self.folder / "key"
         key_file.touch(mode=0o600)
         key_file.write_text(KEY + "\n")
@@ -164,12 +165,12 @@ class World:
             "state_dir": str(state),
             "rate_limit": 1000,
             "checks": False,
-            # Whatever looks all the same asks nobody but this machine.
+            # Remaining checks must query only this machine.
             "dns": {"resolvers": ["127.0.0.1:9"], "timeout": 0.1},
         }
 
     def wrapped(self, multisite: Multisite, folder: Path) -> dict[str, Any]:
-        """Return the config's section `wp`, with a script around it that can misbehave."""
+        """Return the config section `wp` with a wrapper script that can fail."""
         folder.mkdir(parents=True, exist_ok=True)
         words = {
             "@FOLDER@": f"'{folder}'",
@@ -187,7 +188,7 @@ class World:
         return {"command": [str(script)], "path": str(multisite.path), "allow_root": True}
 
     def misbehave(self, *modes: str) -> None:
-        """Let the next calls of `wp` go wrong in these ways, one after another."""
+        """Make the next calls of `wp` fail in these ways, in order."""
         (self.folder / "bin" / "modes").write_text("".join(f"{mode}\n" for mode in modes))
         (self.folder / "bin" / "calls").write_text("")
 
@@ -197,7 +198,7 @@ class World:
         self.config.write_text(json.dumps(self.settings))
 
     def with_checks(self, *, on: bool) -> None:
-        """Have DNS and certificates looked at, or not."""
+        """Switch the checks of DNS and certificates on or off."""
         if not on or self.names is None or self.certificates is None:
             self.write_config(checks=False)
             return
@@ -206,7 +207,7 @@ class World:
 
     settings_of_tls: dict[str, Any] = field(default_factory=dict)
 
-    # Running
+    # Run commands
 
     def order(self, *argv: str, config: Path | None = None, **more: Any) -> dict[str, Any]:  # noqa: ANN401 - see driver
         """Return an order for the driver."""
@@ -220,47 +221,47 @@ class World:
         return {"argv": list(argv), "env": env, **base, **more}
 
     def after_the_first_look(self, statement: str) -> None:
-        """Have a statement of SQL run on the network's database right after the next call of `wp` has read it."""
+        """Run an SQL statement on the network's database right after the next call of `wp` has read it."""
         code = "import sqlite3, sys; d = sqlite3.connect(sys.argv[1], timeout=30); d.execute(sys.argv[2]); d.commit()"
         words = " ".join(map(shlex.quote, [sys.executable, "-c", code, str(self.database), statement]))
         (self.folder / "bin" / "hook").write_text(words + "\n")
         self.misbehave("then")
 
-    # What is true, read without the project's own code
+    # Read the facts without the project's code
 
     def rows(self) -> set[str]:
-        """Return the mapped names."""
+        """Return the mapped domains."""
         return {str(row["domain"]).lower() for row in self.multisite.sql(f"SELECT domain FROM {TABLE}")}
 
     def sites(self) -> set[str]:
-        """Return the names of the sites themselves: while there is one, its name is not gone, row or not."""
+        """Return the domains of the sites: while a site exists, its domain is wanted even without a row."""
         return {str(row["domain"]).lower() for row in self.multisite.sql("SELECT domain FROM wp_blogs")}
 
     def wanted(self) -> set[str]:
-        """Return the mapped names of sites that exist: those of others are kept where they are, and not added."""
+        """Return the mapped domains of existing sites: others are kept on Closte but not added."""
         query = f"SELECT domain FROM {TABLE} WHERE blog_id IN (SELECT blog_id FROM wp_blogs)"
         return {str(row["domain"]).lower() for row in self.multisite.sql(query)}
 
     def ledger(self, sql: str) -> list[tuple[Any, ...]]:
-        """Return the rows of a query of the ledger."""
+        """Return the rows of a query on the ledger."""
         with closing(sqlite3.connect(self.state / FILE_NAME, timeout=30)) as connection:
             return connection.execute(sql).fetchall()
 
-    # The database as a whole
+    # Copy the database
 
     @property
     def database(self) -> Path:
-        """The file of the network's database."""
+        """File of the network's database."""
         assert isinstance(self.multisite.database, SqliteDatabase)
         return self.multisite.database.path
 
     def back_up(self, target: Path) -> None:
-        """Copy the database as it is now."""
+        """Copy the current database."""
         with closing(sqlite3.connect(self.database)) as source, closing(sqlite3.connect(target)) as copy:
             source.backup(copy)
 
     def put_back(self, source: Path) -> None:
-        """Let the database be what it was."""
+        """Restore the database from a copy."""
         for ending in ("-wal", "-shm", "-journal"):
             self.database.with_name(self.database.name + ending).unlink(missing_ok=True)
         shutil.copyfile(source, self.database)
@@ -276,12 +277,12 @@ def proof_world(
     names: bool = True,
     mutant: str | None = None,
 ) -> Iterator[World]:
-    """Build the world around a fresh network: `mappings` names, half of which are at Closte already."""
+    """Build the world around a fresh network with `mappings` domains, half of which already exist on Closte."""
     with ExitStack() as stack:
         dns = certificates = None
         tls: dict[str, Any] = {}
         if names:
-            # A folder of its own: the path of the name server's socket must be short.
+            # A separate folder, because the path of the DNS server's socket must be short.
             dns = stack.enter_context(changing_names(folder / "n"))
             world_of_tls = stack.enter_context(tls_world(folder / "tls"))
             certificates = Certificates(world_of_tls, HERE)
@@ -301,7 +302,7 @@ def proof_world(
 
 @contextmanager
 def _small_disk(folder: Path) -> Iterator[bool]:
-    """Have a disk of a few megabytes where one may; tell whether."""
+    """Mount a disk of a few megabytes if permitted; yield whether it is mounted."""
     with ExitStack() as stack:
         try:
             stack.enter_context(small_disk(folder, DISK))
