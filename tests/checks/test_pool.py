@@ -88,7 +88,7 @@ def test_valid_certificate_is_enough_behind_a_cdn(names: DnsWorld, servers: TlsW
 
 @pytest.mark.parametrize("behind", ["targets", "nameservers"])
 def test_cdn_addresses_of_the_network_prove_nothing(names: DnsWorld, servers: TlsWorld, behind: str) -> None:
-    """All customers of a CDN share its addresses, whatever origin it fetches from."""
+    """All customers of a CDN share its addresses, even if their origins differ."""
     servers.serve(CDN, servers.issue("cdn.shop.test", "else.four.test"))
     pool = pool_of(names, servers)
     if behind == "targets":

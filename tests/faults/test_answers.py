@@ -1,4 +1,4 @@
-"""Tests of failing answers: whatever Closte answers, no change is lost and no domain is removed wrongly."""
+"""Tests of failing answers: no change is lost and no domain is removed by mistake."""
 
 from __future__ import annotations
 

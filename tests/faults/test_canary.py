@@ -1,4 +1,4 @@
-"""Tests that the API key stays secret, whatever its source and whatever fails.
+"""Tests that the API key stays secret, for every source of the key and every failure.
 
 The tests search for a recognizable key: every part of eight characters or more, in every encoding, in all output and
 files of the program and in the arguments and environments of all its processes.

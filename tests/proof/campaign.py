@@ -117,7 +117,7 @@ class Campaign:
         self.watcher.look()
 
     def adopt_anew(self, *, look: bool = True) -> None:
-        """Adopt again after a restore, as the documentation advises, once Closte answers without faults."""
+        """Adopt again after a restore, as the documentation advises, when Closte answers without faults."""
         self.world.sandbox.set_faults()
         (ran,) = self.run(("adopt", "--yes", "--format=json"), look=look)
         self.require(ran.status == 0, f"Adoption failed: {ran.stdout[-800:]}")

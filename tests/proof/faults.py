@@ -147,7 +147,7 @@ def wp_hangs(campaign: Campaign) -> None:
 
 
 def the_database_is_away(campaign: Campaign) -> None:
-    """Replace the database of WordPress by an empty one."""
+    """Replace the database of WordPress with an empty one."""
     database = campaign.world.database
     kept = database.with_name("kept")
     campaign.world.back_up(kept)

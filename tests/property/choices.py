@@ -1,4 +1,4 @@
-"""What the lives of a network are made of."""
+"""Values from which the random lives of a network are drawn."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Holds every removal against the safety rules, from what the world knows to be true and nothing of the planner's."""
+"""Checker that compares every removal with the safety rules. It uses the test's facts and no code of the planner."""
 
 from __future__ import annotations
 
@@ -18,47 +18,47 @@ HOUR, DAY = 3600.0, 86400.0
 
 
 class Judge:
-    """Who is whose, since when a name is missing, what was removed when; raises AssertionError for a breach."""
+    """Owners of aliases, missing domains and past removals; raises AssertionError if a removal breaks a rule."""
 
     def __init__(self, world: World) -> None:
         self.world = world
         self.pins: set[str] = set()
         self.former: set[str] = set()
         self.dismissed: set[str] = set()
-        self.by_command: set[str] = set()  # what came from the config or a pin
+        self.by_command: set[str] = set()  # added by the config or a pin
         self.approved: set[str] = set()
-        self.missing: dict[str, list[float]] = {}  # when complete snapshots did not mention a name of ours
-        self.told: dict[str, float] = {}  # when an event came that says that a name was given up
+        self.missing: dict[str, list[float]] = {}  # times of the complete snapshots that lacked a managed alias
+        self.told: dict[str, float] = {}  # time of the event that confirmed a removal
         self.delivered_events: set[str] = set()
         self.snapshots: list[Snapshot] = []
         self.complete: list[bool] = []
         self.removals: list[tuple[float, str, str]] = []
         self.this_run: list[tuple[str, str]] = []
         self.syncing = False
-        self.went_back = False  # until a person adopts anew
+        self.went_back = False  # until a person adopts again
 
-    # -- what the engine is told -----------------------------------------------------------------------------------
+    # -- what closte-bridge reads ----------------------------------------------------------------------------------
 
     def begin(self, *, syncing: bool) -> None:
-        """Start a run; `syncing`: what is looked at is taken into the ledger."""
+        """Start a run; `syncing`: the ledger stores what the run reads."""
         self.snapshots, self.complete, self.this_run = [], [], []
         self.syncing = syncing
 
     def policy(self) -> DomainPolicy:
-        """What the config says."""
+        """Return the policy of the config."""
         s = self.world.settings
         return DomainPolicy(s.wildcard, s.wildcards, s.keep, s.removal_delay, s.removal_grace, s.certificate_budget)
 
     def wildcards(self) -> set[str]:
-        """Our wildcards at Closte."""
+        """Return the managed wildcards on Closte."""
         return {name for name, who in self.world.closte.items() if who == "us" and name.startswith("*.")}
 
     def mention(self, name: str, snapshot: Snapshot) -> str | None:
-        """What mentions a name now."""
+        """Return what mentions a domain now."""
         return mentions(snapshot, self.policy(), self.pins, self.wildcards(), name)
 
     def delivered(self, snapshot: Snapshot, *, first: bool) -> None:
-        """Take note of a snapshot that the engine got."""
+        """Record a snapshot that closte-bridge received."""
         now, meta = self.world.true_time, self.world.meta()
         restored = snapshot.highest_site < int(meta.get("highest_site", 0)) or snapshot.highest_mapping < int(
             meta.get("highest_mapping", 0)
@@ -67,7 +67,7 @@ class Judge:
         self.complete.append(snapshot.complete and not (restored or self.went_back))
         if not self.syncing:
             return
-        # A run that is killed may not have come to write it down.
+        # A killed run may not have recorded the restore.
         self.went_back |= restored and self.world.faults.kill_at is None
         if first:
             self._look_at_the_clock(meta)
@@ -76,7 +76,7 @@ class Judge:
                     self.delivered_events.add(event.uid)
                     self.told |= dict.fromkeys(understand(event)[0], now)
                     if event.kind == "everything":
-                        self.told.clear()  # among what it stands for may be that a name is back
+                        self.told.clear()  # these many events may include a new mapping of the domain
                     for name in taken(event):
                         self.told.pop(name, None)
         for name in {*self.world.closte, *self.told, *self.missing}:
@@ -91,7 +91,7 @@ class Judge:
         return mentions(snapshot, self.policy(), self.pins, set(), name) not in {None, "a site", "a wildcard"}
 
     def _look_at_the_clock(self, meta: dict[str, str]) -> None:
-        """After a jump nobody knows how long ago things were: waiting begins anew."""
+        """Restart all waits after a jump of the clock, because the time since earlier reads is unknown."""
         if "last_run" not in meta:
             return
         world = self.world
@@ -102,17 +102,17 @@ class Judge:
             self.told = dict.fromkeys(self.told, world.true_time)
 
     def ours_now(self, name: str) -> None:
-        """Take note that we asked for a name that is nobody else's: where did it come from?"""
+        """Record a newly managed domain and whether the config or a pin caused its addition."""
         s, pins = self.world.settings, self.pins
         configured = {*s.wildcards, *([f"*.{self.world.wordpress.domain}"] if s.wildcard else [])}
         self.by_command.discard(name)
         if name in configured or name in pins:
             self.by_command.add(name)
 
-    # -- what the engine does ----------------------------------------------------------------------------------------
+    # -- what closte-bridge changes ----------------------------------------------------------------------------------
 
     def removal(self, name: str) -> None:
-        """Judge a request to remove `name`, before it has any effect."""
+        """Check a request to remove `name` before it takes effect."""
         world, snapshot = self.world, self.snapshots[-1]
         own = {world.wordpress.domain, *self.former}
         assert world.closte.get(name) != "other", f"{name} is foreign"
@@ -126,7 +126,7 @@ class Judge:
         assert len(self.complete) > 1, f"{name} goes without a second look"
         assert all(self.complete), f"{name} goes though a snapshot was not complete"
         if name not in world.closte:
-            return  # asked once more, because the answer was lost
+            return  # a repeated request after a lost answer
         if name.startswith("*."):
             self._wildcard(name, snapshot)
         elif name in self.by_command:
@@ -164,21 +164,21 @@ class Judge:
         assert not bare, f"{name} goes and leaves {bare} bare"
 
     def removed(self, name: str) -> None:
-        """Take note of an alias that is gone by our doing."""
+        """Record an alias that closte-bridge removed."""
         kind = "approved" if name in self.approved and name not in self.dismissed else self._class(name)
         self.this_run.append((name, kind))
         self.dismissed.discard(name)
         self.by_command.discard(name)
 
     def end(self, size: int) -> None:
-        """Hold what went in this run against the limits; `size` is how many aliases may have been ours before it."""
+        """Check the run's removals against the limits; `size` is the number of possibly managed aliases before it."""
         now = self.world.true_time
         for kind, before, window, floor, share in (
             ("event", {"command"}, HOUR, 20, 0.25),
             ("inference", {"command", "approved", "event"}, DAY, 3, 0.10),
         ):
             gone = [name for name, of in self.this_run if of == kind]
-            # However it went, it counts; the share is of what is managed now.
+            # All earlier removals count; the share refers to the aliases that are managed now.
             lately = [name for at, name, _ in self.removals if now - at < window]
             lately += [name for name, of in self.this_run if of in before]
             limit = max(floor, int(size * share))

@@ -1,4 +1,4 @@
-"""A WordPress network that lives in memory: what `wp` would read of it, and how it changes."""
+"""WordPress network in memory: its changes, and the snapshots that `wp` would read."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ NEW_MAIN = "www.renamed.org"
 
 
 def normal(raw: str) -> str | None:
-    """Return the one spelling of a name, or None when it is none."""
+    """Return the normal form of a domain, or None if it is invalid."""
     try:
         return normalise(raw)
     except ValueError:
@@ -29,7 +29,7 @@ def normal(raw: str) -> str | None:
 
 @dataclass
 class Rows:
-    """What a backup of the database holds."""
+    """Contents of a backup of the database."""
 
     sites: dict[int, Site]
     mappings: list[Mapping]
@@ -42,7 +42,7 @@ class Rows:
 
 @dataclass
 class WordPress:
-    """The database of one installation with two networks; ours is network 1."""
+    """Database of one installation with two networks; closte-bridge manages network 1."""
 
     domain: str = MAIN
     rows: Rows = field(default_factory=lambda: Rows({1: a_site(1, MAIN)}, [], [], None, 1, 0))
@@ -50,46 +50,46 @@ class WordPress:
     marks: int = 0
 
     def create_site(self, domain: str, network: int = 1) -> int:
-        """Make a site, as `wp site create` does without a domain record."""
+        """Create a site without a domain record, like `wp site create`."""
         self.rows.highest_site += 1
         site = self.rows.highest_site
         self.rows.sites[site] = a_site(site, domain, network)
         return site
 
     def delete_site(self, site: int, *, tell: bool) -> None:
-        """Delete a site: its mappings stay behind."""
+        """Delete a site and keep its mappings."""
         del self.rows.sites[site]
         names = [row.domain for row in self.rows.mappings if row.blog_id == site]
         if tell:
             self.note("site_deleted", site, "", {"domains": names})
 
     def hide_site(self, site: int, flag: str) -> None:
-        """Archive a site or mark it as spam: its names stay wanted."""
+        """Archive a site or mark it as spam: its domains stay wanted."""
         flags: dict[str, Any] = {flag: True}
         self.rows.sites[site] = self.rows.sites[site]._replace(**flags)
 
     def add(self, site: int, domain: str, *, tell: bool = False) -> None:
-        """Map a domain, in whatever spelling; `tell`: the shim leaves an event."""
+        """Map a domain in any spelling; `tell`: the shim records an event."""
         self.rows.highest_mapping += 1
         self.rows.mappings.append(a_row(domain, site, self.rows.highest_mapping, stage="checking-dns"))
         if tell:
             self.note("mapping_added", site, domain)
 
     def remove(self, index: int, *, tell: bool) -> None:
-        """Delete a mapping; `tell`: the shim leaves an event."""
+        """Delete a mapping; `tell`: the shim records an event."""
         row = self.rows.mappings.pop(index)
         if tell:
             self.note("mapping_removed", row.blog_id, row.domain)
 
     def rename(self, index: int, domain: str, *, tell: bool) -> None:
-        """Give a mapping another domain."""
+        """Change the domain of a mapping."""
         row = self.rows.mappings[index]
         self.rows.mappings[index] = row._replace(domain=domain)
         if tell:
             self.note("mapping_renamed", row.blog_id, domain, {"from": row.domain, "to": domain})
 
     def note(self, kind: str, site: int, domain: str, detail: object = None) -> None:
-        """Leave an event, as the shim does."""
+        """Record an event like the shim."""
         self.marks += 1
         text = json.dumps(detail) if detail is not None else ""
         self.rows.events.append(Event(f"event-{self.marks}", 0, kind, site, domain, text))
@@ -99,7 +99,7 @@ class WordPress:
         self.backup = copy.deepcopy(self.rows)
 
     def restore(self) -> None:
-        """Go back to the copy; its counters go back too."""
+        """Restore the copy, including its counters."""
         if self.backup is not None:
             self.rows = copy.deepcopy(self.backup)
 
@@ -125,7 +125,7 @@ class WordPress:
 
 
 def mentions(snapshot: Snapshot, policy: DomainPolicy, pins: set[str], wildcards: set[str], name: str) -> str | None:
-    """Say what mentions `name`, in the words of the design and none of the planner's (`wildcards`: ours at Closte)."""
+    """Return what mentions `name`, by the documented rules and without the planner's code; `wildcards` are managed."""
     mapped = {normal(row.domain) for row in snapshot.mappings}
     configured = set(policy.wildcards) | ({f"*.{snapshot.network.domain}"} if policy.wildcard else set())
     covering = {w for w in configured | pins | wildcards if w.startswith("*.")}

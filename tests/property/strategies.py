@@ -1,4 +1,4 @@
-"""Anything that both sides, the ledger and the config can look like."""
+"""Strategies for every possible state of both sides, the ledger and the config."""
 
 from __future__ import annotations
 
@@ -72,13 +72,13 @@ PHASES = st.sampled_from([AliasPhase.ADDING, AliasPhase.UNCONFIRMED, AliasPhase.
 
 
 def subsets(most: int = 6) -> st.SearchStrategy[frozenset[str]]:
-    """Give sets of names."""
+    """Generate sets of domains."""
     return st.frozensets(NAMES, max_size=most)
 
 
 @st.composite
 def snapshots(draw: st.DrawFn) -> Snapshot:
-    """Give what `wp` may have read."""
+    """Generate snapshots as `wp` may return them."""
     sites = [
         a_site(n, draw(st.one_of(NAMES, HOSTILE)), draw(st.sampled_from([1, 1, 2])))
         for n in draw(st.sets(st.integers(2, 4)))
@@ -93,7 +93,7 @@ def snapshots(draw: st.DrawFn) -> Snapshot:
 
 @st.composite
 def lists(draw: st.DrawFn) -> Observed:
-    """Give what Closte's list may have said."""
+    """Generate lists as Closte may return them."""
     state = draw(st.sampled_from([*Completeness, Completeness.COMPLETE]))
     names = draw(subsets(12)) | {MAIN}
     readable = state is not Completeness.UNREADABLE
@@ -103,7 +103,7 @@ def lists(draw: st.DrawFn) -> Observed:
 
 
 def origins_of(names: frozenset[str]) -> st.SearchStrategy[dict[str, Origin]]:
-    """Give an origin to each name; what came as a `www.` form starts with it."""
+    """Generate an origin for each domain; only `www.` domains can have the origin WWW."""
     return st.fixed_dictionaries(
         {n: ORIGINS if n.startswith("www.") else ORIGINS.filter(lambda o: o is not Origin.WWW) for n in sorted(names)}
     )
@@ -111,7 +111,7 @@ def origins_of(names: frozenset[str]) -> st.SearchStrategy[dict[str, Origin]]:
 
 @st.composite
 def ledgers(draw: st.DrawFn) -> LedgerState:
-    """Give what the ledger may hold."""
+    """Generate states of the ledger."""
     managed = draw(subsets(12).flatmap(origins_of))
     open_ = {name: origin for name, origin in draw(subsets(4).flatmap(origins_of)).items() if name not in managed}
     return LedgerState(
@@ -141,7 +141,7 @@ def ledgers(draw: st.DrawFn) -> LedgerState:
 
 
 def policy() -> st.SearchStrategy[DomainPolicy]:
-    """Give what the config may say."""
+    """Generate policies of the config."""
     return st.builds(
         DomainPolicy,
         wildcard=st.booleans(),

@@ -1,4 +1,4 @@
-"""What holds of every single plan, whatever the two sides, the ledger and the config look like."""
+"""Tests of properties that hold for every plan, in every state of both sides, the ledger and the config."""
 
 from __future__ import annotations
 
@@ -174,7 +174,7 @@ def test_wanted_and_missing_domain_is_added_or_on_hold(
             wanted.add(normalise(row.domain))
         except ValueError:
             malformed += 1
-    # What a paged list does not show is there by the ledger: it is not asked for again in each run.
+    # The ledger decides about domains that a paged list does not show: they are not requested again in each run.
     by_ledger = observed.paged or not observed.readable
     present = observed.names | (ledger.managed.keys() if by_ledger else set())
     decided = {change.name for change in plan.additions} | {hold.name for hold in plan.holds}

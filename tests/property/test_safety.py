@@ -1,7 +1,7 @@
-"""What may never happen, tried over random lives of a network.
+"""Tests of the safety rules over random lives of a network.
 
-The real engine (look, judge, plan, gate, apply, second look, ledger in SQLite) runs between a WordPress and a Closte in
-memory, with time, faults, kills and people's doings made up. `judge.py` holds each removal against the rules.
+The real code (read, check, plan, limit, apply, read again, ledger in SQLite) runs between a WordPress and a Closte in
+memory, with generated time, faults, kills and actions of people. `judge.py` checks each removal against the rules.
 """
 
 from __future__ import annotations
@@ -36,7 +36,7 @@ HOUR, DAY, WEEK = 3600.0, 86400.0, 604800.0
 
 
 class Lives(RuleBasedStateMachine):
-    """One network's life."""
+    """Life of one network."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -46,17 +46,17 @@ class Lives(RuleBasedStateMachine):
         self.last: RunReport | None = None
 
     def teardown(self) -> None:
-        """In the end, with nothing in the way, everything that is wanted gets there."""
+        """Check that all wanted domains are added in the end, when nothing fails any more."""
         try:
             if self.world.wordpress.rows.owner is not None:
                 self._all_is_well_in_the_end()
         finally:
             self._end.close()
 
-    # -- running the engine -------------------------------------------------------------------------------------
+    # -- running closte-bridge ----------------------------------------------------------------------------------
 
     def run(self, faults: Faults, work: Callable[[], object], *, syncing: bool = False) -> object:
-        """Run one command of the engine in this world; None when it was killed or had to give up."""
+        """Run one command in this world; return None if it was killed or failed."""
         world = self.world
         ledger = world.ledger()
         size = len(ledger.managed) + sum(
@@ -79,7 +79,7 @@ class Lives(RuleBasedStateMachine):
         return self.last
 
     def adopt(self) -> None:
-        """Adopt what is there, and whatever else is in charge."""
+        """Adopt the existing aliases, and take over from any other owner."""
         world = self.world
         offer = self.run(Faults(), lambda: adopt(world.engine(), take_over=True, agree=lambda _: True, command="adopt"))
         assert offer is not None
@@ -96,7 +96,7 @@ class Lives(RuleBasedStateMachine):
         adopting=st.sets(st.sampled_from(PLAIN), max_size=4),
     )
     def begin(self, mapped: list[str], unmanaged: set[str], adopting: set[str]) -> None:
-        """A network with sites and mappings, an application with aliases; then the engine takes charge."""
+        """Create a network with sites and mappings and an application with aliases; then adopt."""
         wordpress = self.world.wordpress
         sites = [wordpress.create_site(f"one.{MAIN}"), wordpress.create_site("elsewhere.example.net", 2)]
         for number, name in enumerate(mapped):
@@ -116,7 +116,7 @@ class Lives(RuleBasedStateMachine):
 
     @rule(pick=NUMBERS, lost=st.booleans())
     def unmap_a_domain_and_map_it_again(self, pick: int, lost: bool) -> None:
-        """Between two looks; the second row may then be lost without a word, as half-done imports do it."""
+        """Do this between two reads; the second row may then disappear without an event, as in half-done imports."""
         wordpress = self.world.wordpress
         assume(wordpress.rows.mappings)
         row = wordpress.rows.mappings[pick % len(wordpress.rows.mappings)]
@@ -194,7 +194,7 @@ class Lives(RuleBasedStateMachine):
         if name in self.world.closte:
             return
         ledger = self.world.ledger()
-        # Who put it there cannot be told where the ledger still waits for, or believes in, one of its own.
+        # If the ledger waits for this alias or manages it, the test cannot know who added it.
         waiting = ledger.unsettled.get(name)
         self.world.closte[name] = "either" if name in ledger.managed or (waiting and waiting.absent_before) else "other"
 
@@ -215,7 +215,7 @@ class Lives(RuleBasedStateMachine):
 
     @rule()
     def closte_loses_nearly_all(self) -> None:
-        """A loss is an alarm, whatever else is the matter."""
+        """A mass loss must raise an alarm, even if something else fails."""
         world = self.world
         lost = world.ledger().managed.keys() & world.closte.keys() - {world.wordpress.domain}
         assume(len(lost) > 3)
@@ -228,7 +228,7 @@ class Lives(RuleBasedStateMachine):
 
     @rule(names=st.sets(st.sampled_from(["a.example.com", "b.example.com", "shop.io", "b.wild.net"])))
     def these_lead_here_with_their_www(self, names: set[str]) -> None:
-        """What looking at DNS would have taught: the `www.` forms are wanted from now on."""
+        """Save check results that say that the `www.` forms point here, so that they become wanted."""
         seen = CheckState(first_seen=self.world.wall(), next_check=self.world.wall(), points_here=True)
         with self.world.opened() as ledger, ledger.transaction():
             check_states.save(ledger, dict.fromkeys({*names, *(f"www.{name}" for name in names)}, seen))
@@ -289,20 +289,20 @@ class Lives(RuleBasedStateMachine):
     def the_clock_jumps(self, seconds: float, back: bool) -> None:
         world = self.world
         if not back and world.meta()["last_boot"] != f"boot-{world.boots}":
-            # Before the first look after a restart it cannot be told from time that the machine was off.
+            # Between a restart and the first sync, a forward jump looks like time during which the machine was off.
             world.true_time, world.booted = world.true_time + seconds, world.booted + seconds
         else:
             world.offset += -seconds if back else seconds
 
     @rule()
     def the_machine_restarts(self) -> None:
-        # What the clock did across it cannot be told from time that passed.
+        # Across a restart, a jump of the clock looks like time that passed.
         meta = self.world.meta()
         steady = float(meta["last_run"]) - float(meta["last_steady"])
         self.world.offset = steady - self.world.booted
         self.world.booted, self.world.boots = self.world.true_time - 30, self.world.boots + 1
 
-    # -- the engine ---------------------------------------------------------------------------------------------
+    # -- closte-bridge ------------------------------------------------------------------------------------------
 
     @rule(
         listings=st.tuples(LISTINGS, LISTINGS),
@@ -324,7 +324,7 @@ class Lives(RuleBasedStateMachine):
 
     @rule()
     def sync_and_find_nothing_left(self) -> None:
-        """Planning after a clean run finds nothing to do."""
+        """Check that a plan after a clean run has no changes."""
         report = self.sync(Faults())
         if report is None or report.plan.authority.mode is not Mode.FULL or not report.plan.observed.complete:
             return
@@ -338,7 +338,7 @@ class Lives(RuleBasedStateMachine):
 
     @rule(times=st.integers(3, 4), tell=st.booleans())
     def days_go_by(self, times: int, tell: bool) -> None:
-        """The watch does its work; what is missing long enough becomes due."""
+        """Sync several times, so that removals of domains that stay missing become due."""
         for _ in range(times):
             self.sync(Faults())
             self.world.true_time += DAY / 2 if tell else 301.0
@@ -346,7 +346,7 @@ class Lives(RuleBasedStateMachine):
     @precondition(lambda self: self.last is not None and self.last.plan.over_limit)
     @rule(another=st.booleans())
     def approve_what_is_withheld(self, another: bool) -> None:
-        """A person lets exactly these names go."""
+        """Approve the removal of exactly these domains."""
         assert self.last is not None
         over_limit = self.last.plan.over_limit[0]
         if another:
@@ -354,11 +354,11 @@ class Lives(RuleBasedStateMachine):
         self.world.judge.approved = set(over_limit.names)
         self.sync(Faults(), RunRequest(approval=Approval(digests=frozenset({over_limit.digest}))))
 
-    # -- always -------------------------------------------------------------------------------------------------
+    # -- invariants ---------------------------------------------------------------------------------------------
 
     @invariant()
     def is_never_given_up(self) -> None:
-        """Every failed change has a next try, at most about a week away by the clock that set it."""
+        """Check that every failed change is retried within about a week, by the clock that set the time."""
         if not (self.folder / "state" / "ledger.sqlite3").exists():
             return
         for name, trouble in self.world.ledger().failed_changes.items():
@@ -367,7 +367,7 @@ class Lives(RuleBasedStateMachine):
     def _all_is_well_in_the_end(self) -> None:
         world = self.world
         world.settings = replace(world.settings, certificate_budget=40)
-        # What was added just now may be missing because the list is late.
+        # A late list may not show recent additions yet.
         world.true_time += HOUR
         self.adopt()
         self._weeks_go_by()
@@ -388,7 +388,7 @@ class Lives(RuleBasedStateMachine):
         assert self.sync(Faults()) is not None
 
     def _wanted(self) -> set[str]:
-        """Names that have to be there in the end: public, of one living site of ours, under no wildcard in place."""
+        """Return domains that must exist in the end: public, of one site in network 1, under no existing wildcard."""
         world, claims = self.world, dict[str, set[int]]()
         sites = world.wordpress.rows.sites
         for row in world.wordpress.rows.mappings:

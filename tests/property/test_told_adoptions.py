@@ -1,4 +1,4 @@
-"""Adoptions that were told in words: what is asked for before a ledger is bound, and what becomes ours."""
+"""Tests of adoptions step by step: what closte-bridge requests before it is bound, and what becomes managed."""
 
 from __future__ import annotations
 
@@ -21,13 +21,13 @@ if TYPE_CHECKING:
 
 
 def adopted(world: World, *, take_over: bool = False) -> AdoptionOffer:
-    """Adopt what is there."""
+    """Adopt the existing aliases."""
     with world.around(Faults()):
         return adopt(world.engine(), take_over=take_over, agree=lambda _: True, command="adopt")
 
 
 def engine_of(world: World) -> str:
-    """Return the engine that the ledger is."""
+    """Return the identity of the installation in the ledger."""
     identity = world.ledger().identity
     assert identity is not None
     return identity.engine
@@ -37,7 +37,7 @@ def test_full_copy_is_not_adopted_without_take_over(tmp_path: Path) -> None:
     world = World(tmp_path)
     adopted(world)
     first = engine_of(world)
-    # The files, the database with its owner in it, and the ledger; then the copy got a domain of its own.
+    # The copy has the files, the database with its owner, the ledger, and a new main domain.
     shutil.copytree(world.settings.state_dir, tmp_path / "copy")
     world.settings = replace(world.settings, state_dir=tmp_path / "copy")
     world.wordpress.domain = "staging.network.org"
@@ -67,7 +67,7 @@ def test_new_main_domain_is_adopted_by_the_same_installation(tmp_path: Path) -> 
 
 
 def test_repeated_adoption_keeps_evidence_and_delays(tmp_path: Path) -> None:
-    """A removal that an event confirmed goes after its delay, whoever adopts meanwhile."""
+    """A confirmed removal happens after its delay, even if a person adopts meanwhile."""
     world = World(tmp_path)
     names = [f"shop{number}.example.com" for number in range(5)]
     for name in names:
@@ -142,7 +142,7 @@ def test_only_domains_wanted_by_this_network_are_adopted(tmp_path: Path) -> None
 
 @dataclass
 class Person:
-    """Somebody at a terminal, who takes their time before they say yes."""
+    """Fake person at a terminal, who does something else before answering yes."""
 
     meanwhile: Callable[[], None]
     assume_yes: bool = False
@@ -161,7 +161,7 @@ class Person:
 
 
 def adopted_by(world: World, person: Person, monkeypatch: pytest.MonkeyPatch) -> AdoptionOffer:
-    """Adopt as the command does."""
+    """Adopt like the command does."""
     monkeypatch.setattr("closte_bridge.cli.commands.adopt.engine_of", lambda *_: world.engine())
     app: Any = person
     app.command, app.network = "adopt", lambda: None
@@ -195,4 +195,4 @@ def test_changed_offer_is_not_accepted(tmp_path: Path, monkeypatch: pytest.Monke
         adopted_by(world, Person(rename), monkeypatch)
     assert (refused.value.code, refused.value.exit_code) == ("offer-changed", 3)
     assert world.ledger().identity is not None
-    assert world.ledger().identity.main_domain == "network.org"  # type: ignore[union-attr] # looked at above
+    assert world.ledger().identity.main_domain == "network.org"  # type: ignore[union-attr] # the line above checks it

@@ -1,4 +1,4 @@
-"""Single lives of a network, told step by step, with the real engine between both sides and the judge over it."""
+"""Tests of single lives of a network step by step, with the real code between both sides and the checker."""
 
 from __future__ import annotations
 
@@ -26,14 +26,14 @@ DELAY = 301.0
 
 
 class Life:
-    """A network whose `shops` are mapped, and at Closte as our own."""
+    """Network whose `shops` are mapped and managed."""
 
     def __init__(self, folder: Path) -> None:
         self.world = World(folder)
         self.shops: list[str] = []
 
     def begin(self, shops: int = 20) -> None:
-        """Map so many shops, and adopt them."""
+        """Map this number of shops and adopt them."""
         self.shops = [f"shop{number:02}.example.com" for number in range(shops)]
         for name in self.shops:
             self.world.wordpress.add(1, name)
@@ -43,14 +43,14 @@ class Life:
         self.sync()
 
     def adopt(self) -> set[str]:
-        """Adopt, and return what was adopted."""
+        """Adopt, and return the adopted aliases."""
         with self.world.around(Faults()):
             offer = adopt(self.world.engine(), take_over=True, agree=lambda _: True, command="adopt")
         self.world.judge.went_back = False
         return set(offer.adoptable)
 
     def sync(self, faults: Faults | None = None, *, after: float = 0.0) -> RunReport:
-        """Sync once, so many seconds later."""
+        """Sync once after this number of seconds."""
         self.world.true_time += after
         before = self.world.ledger()
         self.world.judge.begin(syncing=True)
@@ -60,11 +60,11 @@ class Life:
         return report
 
     def map(self, name: str) -> None:
-        """Map a name, with its event."""
+        """Map a domain with its event."""
         self.world.wordpress.add(1, name, tell=True)
 
     def closte_does(self, after_each: Callable[[str], None]) -> None:
-        """Let something happen after each change at Closte."""
+        """Call a function after each change on Closte."""
         change = self.world.change
 
         def changing(action: str, name: str) -> Outcome:
@@ -75,7 +75,7 @@ class Life:
         self.world.change = changing  # type: ignore[method-assign]
 
     def unmap(self, name: str, *, tell: bool = True) -> None:
-        """Unmap a name, with its event unless `tell` says otherwise."""
+        """Unmap a domain, with its event unless `tell` is false."""
         rows = self.world.wordpress.rows.mappings
         self.world.wordpress.remove([row.domain for row in rows].index(name), tell=tell)
 
@@ -113,7 +113,7 @@ def test_restored_database_stays_known_after_new_rows(life: Life) -> None:
     for _ in range(5):
         assert life.sync(after=DAY).plan.snapshot_faults == ("the highest mapping ID dropped from 22 to 20",)
     assert set(late) <= life.world.closte.keys()
-    # A person says that it is meant.
+    # By adopting, a person confirms that the restore was intended.
     life.adopt()
     for _ in range(4):
         life.sync(after=DAY)
@@ -192,7 +192,7 @@ def test_event_overflow_downgrades_evidence_to_inference(life: Life) -> None:
     name = life.shops[0]
     life.unmap(name)
     life.sync()
-    # Mapped again by a request with too many events, and missing without one when it is looked at.
+    # A request with too many events may have mapped the domain again; it is missing at the read, without an event.
     life.world.wordpress.note("everything", 0, "")
     after = [DELAY, DELAY, DAY]
     assert [life.sync(after=seconds).plan.removals for seconds in after[:2]] == [(), ()]
@@ -245,7 +245,7 @@ def test_wildcard_stays_if_a_covered_domain_appears_late(life: Life, kind: str) 
         "www": lambda: wordpress.add(1, "wild.net"),
         "site": lambda: wordpress.create_site("x.wild.net"),
     }
-    life.sync(Faults(between=come[kind]))  # type: ignore[arg-type]  # the site's number is not asked for
+    life.sync(Faults(between=come[kind]))  # type: ignore[arg-type]  # the result, a site's ID, is not used
     assert "*.wild.net" in life.world.closte
 
 
@@ -264,7 +264,7 @@ def test_permanently_shrunk_list_is_accepted_by_a_new_adoption(life: Life) -> No
 
 
 def test_lost_aliases_of_deleted_sites_are_accepted_by_a_new_adoption(life: Life) -> None:
-    """Nothing adds them, so that the list would lack them for ever."""
+    """Nothing adds these aliases, so without an adoption the list would lack them forever."""
     life.begin(15)
     site = life.world.wordpress.create_site("one.network.org")
     for name in ("left1.example.com", "left2.example.com"):
@@ -291,11 +291,11 @@ def test_existing_unlisted_alias_is_requested_less_and_less_often(life: Life, li
     for after, again in ((0, True), (300, False), (301, True), (300, False), (301, True)):
         asked.clear()
         report = life.sync(Faults(listing=listing), after=after)
-        # What half of a list shows is in step.
+        # Domains that the partial list shows are in sync.
         unseen = [name for name in theirs if name not in report.view.observed.names]
         assert [name for name in asked if name in theirs] == unseen * again
         assert report.applied is not None
-        # Of ours, what such a list lacks is asked for as well, and confirmed.
+        # Managed domains that such a list lacks are requested and confirmed as well.
         assert {change.name for change in report.applied.done} <= set(life.shops)
         assert (report.applied.failed, report.applied.not_begun) == ([], [])
         assert [hold.name for hold in report.applied.held] == unseen * again

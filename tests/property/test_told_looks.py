@@ -1,4 +1,4 @@
-"""Looks that are not written down, because nothing may be changed: what they see in use is not missing since before."""
+"""Tests of reads that save nothing: a domain that such a read finds in use does not count as missing since before."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ MINUTE, HOUR = 60.0, 3600.0
 
 
 def synced(world: World) -> RunReport | None:
-    """Sync once; None when it could not."""
+    """Sync once; return None if the sync failed."""
     with world.around(Faults()):
         try:
             return sync(world.engine(), RunRequest(), command="sync")
@@ -36,7 +36,7 @@ def synced(world: World) -> RunReport | None:
 
 
 def adopted(world: World, *, after_another: bool = False) -> None:
-    """Adopt what is there; `after_another`: while another installation is the owner."""
+    """Adopt the existing aliases; `after_another`: while another installation is the owner."""
     if after_another:
         world.wordpress.rows.owner = Owner("another", "host-2", "2026-01-01T00:00:00+00:00")
     with world.around(Faults()):
@@ -48,7 +48,7 @@ def adopted(world: World, *, after_another: bool = False) -> None:
 
 @pytest.fixture
 def world(tmp_path: Path) -> World:
-    """A network in step, of which one name is in question."""
+    """A network in sync, with one domain that the tests remove."""
     world = World(tmp_path)
     for name in [NAME, *(f"d{number}.shop.io" for number in range(9))]:
         world.wordpress.add(1, name)
@@ -59,7 +59,7 @@ def world(tmp_path: Path) -> World:
 
 
 def unmap(world: World, *, tell: bool = False) -> None:
-    """Take the name out of WordPress."""
+    """Remove the domain from WordPress."""
     names = [row.domain for row in world.wordpress.rows.mappings]
     world.wordpress.remove(names.index(NAME), tell=tell)
 
@@ -88,7 +88,7 @@ def dismissed(world: World) -> None:
 
 
 def changed(world: World, monkeypatch: pytest.MonkeyPatch, change: Callable[[Snapshot], Snapshot]) -> None:
-    """Have `wp` say something else from now on."""
+    """Change what `wp` returns from now on."""
     plain = type(world.wordpress).snapshot
     monkeypatch.setattr(type(world.wordpress), "snapshot", lambda self, mode: change(plain(self, mode)))
 
@@ -140,7 +140,7 @@ def test_event_voided_during_an_idle_read_stays_void(
 def mapped_while_idle(
     world: World, monkeypatch: pytest.MonkeyPatch, idle: Callable[[World, pytest.MonkeyPatch], None]
 ) -> None:
-    """For more than a day nothing may be changed and the name is mapped; then it is missing again."""
+    """Map the domain for over a day during which closte-bridge may change nothing; then unmap it again."""
     with monkeypatch.context() as meanwhile:
         idle(world, meanwhile)
         world.wordpress.add(1, NAME)
@@ -151,7 +151,7 @@ def mapped_while_idle(
 
 
 def test_adoption_over_another_owner_restarts_waits(world: World) -> None:
-    """Another engine may have been in charge meanwhile, and have seen what this ledger did not."""
+    """Meanwhile another installation may have been the owner and have seen events that this ledger lacks."""
     missing_in_two_looks(world)
     world.true_time += 30 * HOUR
     adopted(world, after_another=True)
@@ -169,7 +169,7 @@ def test_event_before_a_take_over_is_void(world: World) -> None:
 
 
 def test_removal_command_before_a_take_over_is_void(world: World) -> None:
-    """Whoever adopts is shown what would be bound, and nothing of what was asked for once."""
+    """An adoption shows what it binds, but no earlier removal commands, so these must not take effect."""
     dismissed(world)
     world.true_time += 30 * HOUR
     adopted(world, after_another=True)

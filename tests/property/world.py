@@ -1,4 +1,4 @@
-"""Both sides in memory around the real engine: a WordPress, a Closte, a clock; and who did what, to judge it by."""
+"""WordPress, Closte and a clock in memory around the real code, with a record of who did what for the checker."""
 
 from __future__ import annotations
 
@@ -30,10 +30,10 @@ if TYPE_CHECKING:
 
 
 class Killed(BaseException):
-    """The process is no more."""
+    """Kill of the process."""
 
 
-# What Closte may do with one change. The first four settle it, the rest leave it open.
+# Results of one change on Closte. The first four are definite, the others are unclear.
 FAULTS = (
     "ok", "failed", "refused", "not-sent", "key", "blocked",
     "done-unclear", "lost-unclear", "kill-before", "kill-after",
@@ -42,7 +42,7 @@ FAULTS = (
 
 @dataclass
 class Faults:
-    """What goes wrong in the next run."""
+    """Faults of the next run."""
 
     listing: str = "ok"
     later_listing: str = "ok"
@@ -53,17 +53,17 @@ class Faults:
 
 
 class World:
-    """Everything around one engine."""
+    """Environment of one installation."""
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
         self.wordpress = WordPress()
-        self.closte: dict[str, str] = {self.wordpress.domain: "other"}  # who put each name there
+        self.closte: dict[str, str] = {self.wordpress.domain: "other"}  # who added each alias
         self.true_time = 1_700_000_000.0
         self.offset = 0.0
         self.booted, self.boots = self.true_time - 1000, 1
         self.failing: set[str] = set()
-        self.elsewhere: set[str] = set()  # what another application at Closte has
+        self.elsewhere: set[str] = set()  # domains of other applications on Closte
         self.faults = Faults()
         self.key_taken = True
         self.looks = self.lists = self.ticks = self.answered = 0
@@ -76,37 +76,37 @@ class World:
     # -- time ---------------------------------------------------------------------------------------------------
 
     def wall(self) -> float:
-        """What the wall clock shows."""
+        """Return the time of the wall clock."""
         return self.true_time + self.offset
 
     def engine(self) -> WorldEngine:
-        """Return a new process, as it were."""
+        """Return a new engine, like a new process."""
         clock = Clock(self.wall, lambda: self.true_time - self.booted, lambda: f"boot-{self.boots}")
         return WorldEngine(self.settings, {}, clock, world=self)
 
-    # -- the ledger, read beside the engine ------------------------------------------------------------------------
+    # -- the ledger, read next to the engine -----------------------------------------------------------------------
 
     def ledger(self) -> LedgerState:
-        """Return what the ledger holds now."""
+        """Return the current state of the ledger."""
         with self.opened() as ledger:
             return ledger.state(self.wall())
 
     def meta(self) -> dict[str, str]:
-        """Return the ledger's small facts."""
+        """Return the single values of the ledger."""
         with self.opened() as ledger:
             return ledger.meta()
 
     @contextmanager
     def opened(self) -> Iterator[Ledger]:
-        """Open the ledger beside the engine."""
+        """Open the ledger next to the engine."""
         with opened(self.settings.state_dir) as ledger:
             yield ledger
 
-    # -- what the engine reaches -------------------------------------------------------------------------------------
+    # -- what the engine calls ---------------------------------------------------------------------------------------
 
     @contextmanager
     def around(self, faults: Faults) -> Iterator[None]:
-        """Put this world around the engine for one run."""
+        """Replace the engine's environment with this world for one run."""
         self.faults = faults
         self.looks = self.lists = self.ticks = self.answered = 0
         plain = Ledger.transaction
@@ -146,14 +146,14 @@ class World:
         if self.looks == 1 and self.faults.between:
             self.faults.between()
         self.looks += 1
-        snapshot = self.wordpress.snapshot(mode)  # a call that fails is not delivered
+        snapshot = self.wordpress.snapshot(mode)  # a failed call acknowledges and delivers no events
         events[:] = [event for event in events if event.uid not in acknowledged]
         snapshot = replace(snapshot, events=list(events), events_waiting=len(events))
         self.judge.delivered(snapshot, first=self.looks == 1)
         return snapshot
 
     def listing(self) -> Listing:
-        """Answer a call for the list."""
+        """Answer a request for the list."""
         mode = self.faults.listing if self.lists == 0 else self.faults.later_listing
         self.lists += 1
         names = frozenset(self.closte)
@@ -167,14 +167,14 @@ class World:
         if mode == "headless":
             names -= {self.wordpress.domain}
         if mode == "shrunk":
-            # Shorter by more than a tenth than the last list that was believed, without saying so.
+            # The list is over a tenth shorter than the last complete one, but does not say so.
             before = int(self.meta().get("observed_count", "0"))
             short = max(0, math.ceil(before * 0.9) - 1)
             names = frozenset([self.wordpress.domain, *sorted(names - {self.wordpress.domain})][: max(short, 1)])
         return Listing(Completeness.COMPLETE, "", names)
 
     def change(self, action: str, name: str) -> Outcome:
-        """Answer one change, with whatever fault is next."""
+        """Answer one change with the next fault."""
         faults = self.faults.changes
         fault = faults[self.answered] if self.answered < len(faults) else "ok"
         self.answered += 1
@@ -218,7 +218,7 @@ class World:
 
 
 class FakeCall:
-    """A call of `wp` for a snapshot."""
+    """Fake call of `wp` for a snapshot."""
 
     def __init__(self, world: World, acknowledged: tuple[str, ...], *, reports: bool) -> None:
         self.world = world
@@ -226,38 +226,38 @@ class FakeCall:
         self.reports = reports
 
     def snapshot(self) -> Snapshot:
-        """Wait for it; what the engine reports is written after the reading."""
+        """Return the snapshot; the engine's report is written after the read."""
         snapshot = self.world.read(self.acknowledged)
         self.world.wordpress.rows.reports += self.reports
         return snapshot
 
     def wait(self) -> None:
-        """There is nothing to wait for."""
+        """Do nothing: the fake call has already ended."""
 
     def end(self) -> None:
-        """Nothing runs."""
+        """Do nothing: no process runs."""
 
 
 class FakeClient(ClosteClient):
-    """Closte's client, without a connection."""
+    """Closte's client without a connection."""
 
     def __init__(self, world: World) -> None:
         self.world = world
 
     def close(self) -> None:
-        """Nothing is open."""
+        """Do nothing: no connection is open."""
 
     @property
     def stats(self) -> Stats:
-        """Nothing was spent."""
+        """Return empty statistics."""
         return Stats()
 
     def list_aliases(self) -> Listing:
-        """Ask for the list."""
+        """Request the list."""
         return self.world.listing()
 
     def test_connection(self) -> ConnectionTest:
-        """Ask whether the key is taken."""
+        """Test whether Closte accepts the key."""
         state = ConnectionState.OK if self.world.key_taken else ConnectionState.KEY_REJECTED
         return ConnectionTest(state, "Closte answered.")
 
@@ -283,7 +283,7 @@ class FakeClient(ClosteClient):
 
 @dataclass(slots=True)
 class WorldEngine(Engine):
-    """The engine, with the world's Closte behind it."""
+    """Engine with the client of this world."""
 
     world: World | None = field(default=None, kw_only=True)
 
