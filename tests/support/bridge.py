@@ -1,4 +1,4 @@
-"""Runs the real program against a real network and a stand-in of Closte, and compares what it says word for word."""
+"""Harness that runs the real program on a real network with a sandbox of Closte, and compares its exact output."""
 
 from __future__ import annotations
 
@@ -27,11 +27,11 @@ if TYPE_CHECKING:
     from tests.support.wordpress import Multisite
 
 KEY = "key-of-the-test-application-0123456789"
-# A wait that is more than nothing to the config, and nothing to a test.
+# A positive time that the config accepts, too short to delay a test.
 AT_ONCE = 0.001
-# Where Python finds us; the rest of this environment stays out.
+# Python needs these to find the package; no other variable of this environment is passed on.
 _PASSED_ON = ("PYTHONPATH",)
-# What differs from run to run, and what stands for it.
+# Text that varies between runs, with its replacement.
 VARYING = (
     (re.compile(r"\(\d+\.\d\d s\)"), "(0.00 s)"),
     (re.compile(r"planning \d+\.\d+ s"), "planning 0.000 s"),
@@ -41,7 +41,7 @@ VARYING = (
 
 @dataclass(frozen=True)
 class Ran:
-    """What one call of the program came to. `out` and `err` are normalised: times, costs and places are fixed."""
+    """The result of one call of the program. `out` and `err` have fixed times, costs and paths."""
 
     code: int
     out: str
@@ -49,12 +49,12 @@ class Ran:
 
     @property
     def golden(self) -> tuple[int, str, str]:
-        """Exit code, stdout and stderr, to be compared as a whole."""
+        """Exit code, stdout and stderr, for comparison as a whole."""
         return self.code, self.out, self.err
 
     @property
     def envelope(self) -> dict[str, Any]:
-        """The document of `--format=json`."""
+        """The JSON document of `--format=json`."""
         document = json.loads(self.out)
         assert isinstance(document, dict)
         assert document["exit_code"] == self.code
@@ -62,16 +62,16 @@ class Ran:
 
     @property
     def codes(self) -> list[str]:
-        """The codes of the envelope's errors, or else of its warnings."""
+        """The codes of the envelope's errors; without errors, those of its warnings."""
         document = self.envelope
         return [str(problem["code"]) for problem in document["errors"] or document["warnings"]]
 
 
 @dataclass
 class Bridge:
-    """One engine: its config, state folder and key, the network it is for and the stand-in of Closte.
+    """An installation of closte-bridge: its config, state folder and key, its network, and its sandbox of Closte.
 
-    `folder` holds all that is the engine's. `settings` is the config; after a change of it call `write_config`.
+    `folder` contains all files of the installation. After a change of `settings`, call `write_config`.
     """
 
     multisite: Multisite
@@ -94,7 +94,7 @@ class Bridge:
                 "allow_root": os.geteuid() == 0,
             },
             "rate_limit": 1000,
-            # What names resolve to is for other tests; whatever looks all the same asks nobody but this machine.
+            # Other tests check DNS. If a test checks it anyway, it only asks this machine.
             "checks": False,
             "dns": {"resolvers": ["127.0.0.1:9"], "timeout": 0.1},
             **self.settings,
@@ -112,18 +112,18 @@ class Bridge:
         return self.folder / "state"
 
     def write_config(self, **changes: object) -> None:
-        """Change some keys of the config (None takes one out) and write the file."""
+        """Change some keys of the config (None removes a key) and write the file."""
         self.settings |= changes
         kept = {key: value for key, value in self.settings.items() if value is not None}
         self.config.write_text(yaml.safe_dump(kept, allow_unicode=True))
 
     def write_key(self, key: str) -> None:
-        """Put a key into the key file."""
+        """Write a key to the key file."""
         self.key_file.write_text(key + "\n")
         self.key_file.chmod(0o600)
 
     def go_over_ssh(self, sshd: SshServer) -> None:
-        """Reach WordPress by `wp --ssh` from now on."""
+        """Reach WordPress with `wp --ssh` from now on."""
         self.env |= {"PATH": sshd.env(self.multisite.env)["PATH"]}
         target = sshd.target(self.multisite.path)
         wp = {"command": self.multisite.wp_command, "ssh": target, "allow_root": os.geteuid() == 0}
@@ -136,12 +136,12 @@ class Bridge:
         return [sys.executable, "-m", "closte_bridge", *args]
 
     def environment(self, **more: str) -> dict[str, str]:
-        """Return the environment of one call: the network's, our config, and `more`."""
+        """Return the environment of one call: the network's variables, the path of the config, and `more`."""
         passed = {name: os.environ[name] for name in _PASSED_ON if name in os.environ}
         return self.multisite.env | passed | {"CLOSTE_BRIDGE_CONFIG": str(self.config)} | self.env | more
 
     def run(self, *args: str, stdin: str | None = None, **env: str) -> Ran:
-        """Run the program to its end; without `stdin` there is nothing to read and nobody to ask."""
+        """Run the program to its end. Without `stdin`, it has no input and cannot prompt."""
         done = subprocess.run(
             self.argv(*args),
             input=stdin,
@@ -156,7 +156,7 @@ class Bridge:
         return self.ran(done.returncode, done.stdout, done.stderr)
 
     def run_asked(self, answer: str, *args: str) -> Ran:
-        """Run the program with a terminal as its stdin, at which `answer` is typed to whatever it asks."""
+        """Run the program with a terminal as its stdin, and type `answer` there for its prompts."""
         with typed(answer) as terminal:
             done = subprocess.run(
                 self.argv(*args),
@@ -171,7 +171,7 @@ class Bridge:
         return self.ran(done.returncode, done.stdout, done.stderr)
 
     def run_interrupted(self, number: signal.Signals, ready: Callable[[], bool], *args: str) -> Ran:
-        """Run the program and send it a signal as soon as `ready` says so."""
+        """Run the program and send it a signal as soon as `ready` returns true."""
         process = subprocess.Popen(
             self.argv(*args),
             stdin=subprocess.DEVNULL,
@@ -191,14 +191,14 @@ class Bridge:
         return self.ran(process.returncode, out, err)
 
     def ran(self, code: int, out: str, err: str) -> Ran:
-        """Return what a call came to, whatever it was for: it shows no key and no traceback."""
+        """Return the result of a call; fail if the call shows the key or a traceback."""
         assert KEY not in out + err
         assert "Traceback" not in out + err, out + err
         return Ran(code, self.normalised(out), self.normalised(err))
 
     @contextmanager
     def other_wp(self, script: str) -> Iterator[None]:
-        """Have a shell script in the place of `wp` while the body runs; its `$WP` is the right one."""
+        """Replace `wp` with a shell script during the body; `$WP` in the script is the real `wp`."""
         wp = self.settings["wp"]
         right = wp["command"]
         wp["command"] = [str(write_script(self.folder / "other-wp", f'WP="{" ".join(right)}"\n{script}'))]
@@ -208,17 +208,17 @@ class Bridge:
         self.write_config()
 
     def adopt(self, *args: str) -> Ran:
-        """Put this engine in charge; anything but success fails the test."""
+        """Make this installation the owner of the network; fail the test if this fails."""
         ran = self.run("adopt", "--yes", *args)
         assert ran.code == 0, ran
         return ran
 
     def normalised(self, text: str) -> str:
-        """Return `text` with what differs from run to run replaced: seconds, times, places, the machine's name."""
+        """Return `text` with fixed values for all that varies between runs: seconds, times, paths, the host name."""
         for pattern, fixed in VARYING:
             text = pattern.sub(fixed, text)
         places = ((self.folder, "<folder>"), (self.multisite.path, "<site>"), (self.sandbox.url, "<api>"))
-        # The longer first: one may be the beginning of another.
+        # Longer paths first, because one path may be the start of another.
         for place, name in sorted(((str(place), name) for place, name in places), key=lambda pair: -len(pair[0])):
             text = text.replace(place, name)
         return text.replace(f'"{socket.gethostname()}"', '"<host>"')
@@ -226,44 +226,44 @@ class Bridge:
     # Closte
 
     def take_keys(self, *, taken: bool) -> None:
-        """Let the stand-in take any key, or none, as when the right one was revoked."""
+        """Let the sandbox accept any key, or no key, as if the valid key was revoked."""
         self.sandbox.api.accepts = lambda key: taken and bool(key)  # type: ignore[method-assign]
 
     @property
     def aliases(self) -> set[str]:
-        """What is at Closte besides the application's own domain."""
+        """The aliases on Closte, without the application's own domain."""
         return self.sandbox.aliases - {self.multisite.main_domain}
 
     def changes(self) -> list[tuple[str, str]]:
-        """Return what Closte was asked to change since the last call: (`add` or `remove`, domain), sorted."""
+        """Return the changes requested since the last call: (`add` or `remove`, domain), sorted."""
         asked = [(r.call, r.domain) for r in self.sandbox.requests if r.call in {"add", "remove"} and r.domain]
         self.sandbox.request_log.clear()
         return sorted(asked)
 
-    # Events, as the shim writes them
+    # Events, in the shim's format
 
     def create_events_table(self) -> None:
-        """Make the table that the shim makes."""
+        """Create the table that the shim creates."""
         create_events_table(self.multisite)
 
-    def add_event(self, kind: str, domain: str = "", **more: Any) -> str:  # noqa: ANN401 - as below
-        """Write one event row by hand and return its uid."""
+    def add_event(self, kind: str, domain: str = "", **more: Any) -> str:  # noqa: ANN401 - passed on to `add_event`
+        """Write one event row and return its uid."""
         return add_event(self.multisite, kind, domain, **more)
 
     def event_uids(self) -> list[str]:
-        """Return the uids of the rows that WordPress still has."""
+        """Return the uids of the event rows in WordPress."""
         rows = self.multisite.sql(f"SELECT uid FROM {EVENTS} ORDER BY id")
         return [str(row["uid"]) for row in rows]
 
 
 @contextmanager
 def bridge_for(multisite: Multisite, folder: Path, **settings: object) -> Iterator[Bridge]:
-    """Give an engine in the new folder `folder` for `multisite`, with a stand-in of Closte of its own."""
+    """Provide an installation in the new folder `folder` for `multisite`, with its own sandbox of Closte."""
     with Sandbox(multisite.main_domain) as sandbox:
         yield Bridge(multisite, sandbox, folder, dict(settings))
 
 
 def table(text: str) -> list[Mapping[str, str]]:
-    """Read a table as it is printed into a pipe."""
+    """Parse a table that the program printed into a pipe."""
     head, *lines = [line.split("\t") for line in text.splitlines()]
     return [dict(zip(head, line, strict=True)) for line in lines]

@@ -1,4 +1,4 @@
-"""Looks for a key everywhere: in output, in files, in the arguments and environments of processes."""
+"""Search for an API key in output, in files, and in the arguments and environments of processes."""
 
 from __future__ import annotations
 
@@ -13,13 +13,13 @@ from urllib.parse import quote, quote_plus
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterable
 
-# With everything that some encoding changes: URL, HTML, JSON, shell, base64.
+# Contains characters that URL, HTML, JSON, shell and base64 encodings change.
 KEY = "Ck9+vQ=canary%41&x~1Zr/8mN-tY_u2W'<pL7>0d"
 PIECE = 8
 
 
 def _base64_forms(secret: bytes) -> Iterable[str]:
-    """Yield what is sure to stand in the base64 of any text that holds `secret`, whatever stands before it."""
+    """Yield, for each alignment of `secret`, the part of its base64 text that no text around it can change."""
     for before in range(3):
         whole = base64.b64encode(b"\0" * before + secret).decode().rstrip("=")
         inner = whole[-(-before * 8 // 6) : -2]
@@ -28,13 +28,13 @@ def _base64_forms(secret: bytes) -> Iterable[str]:
 
 
 def needles(key: str = KEY) -> frozenset[bytes]:
-    """Return every piece of the key, in every spelling, that would give it away."""
+    """Return every piece of the key, in every encoding, that would reveal the key."""
     spellings = {
         key, quote(key, safe=""), quote_plus(key), quote(key), html.escape(key), json.dumps(key)[1:-1],
         key.replace("/", "\\/"), *_base64_forms(key.encode()), key.encode().hex(),
     }  # fmt: skip
     spellings |= {quote(spelling, safe="") for spelling in spellings}
-    # An entity or an escape is no part of a key: a piece must hold something else.
+    # Entities and escapes are no part of a key, so a piece must contain other characters.
     common = {piece for word in ("&#x27;&lt;&gt;&amp;", "%25%25%2526%253C") for piece in _pieces(word)}
     return frozenset(
         piece.lower().encode() for spelling in spellings for piece in _pieces(spelling) if piece not in common
@@ -49,7 +49,7 @@ NEEDLES = needles()
 
 
 def found(data: bytes | str) -> str:
-    """Return where the key shows in `data`, with what stands around it, or an empty string."""
+    """Return the first place in `data` that shows the key, with the text around it; an empty string without one."""
     raw = (data.encode(errors="replace") if isinstance(data, str) else data).lower()
     for needle in NEEDLES:
         at = raw.find(needle)
@@ -59,7 +59,7 @@ def found(data: bytes | str) -> str:
 
 
 def found_in_files(folder: Path, *, but: Collection[Path] = ()) -> str:
-    """Return the first file under `folder` in which the key shows, or an empty string."""
+    """Return the first file under `folder` that shows the key; an empty string if there is none."""
     for path in sorted(folder.rglob("*")):
         if path.is_file() and not path.is_symlink() and path not in but and (where := found(path.read_bytes())):
             return f"{path.relative_to(folder)}: {where}"
@@ -67,7 +67,7 @@ def found_in_files(folder: Path, *, but: Collection[Path] = ()) -> str:
 
 
 class Watcher:
-    """Samples the arguments and the environment of all processes whose environment holds `mark`. A context manager."""
+    """Sampler of the arguments and environments of processes whose environment contains `mark`. A context manager."""
 
     def __init__(self, mark: str) -> None:
         self._mark = mark.encode()
@@ -95,9 +95,9 @@ class Watcher:
             if self._mark in environment:
                 self.seen[(process / "cmdline").read_bytes()] = environment
         except OSError:
-            pass  # it has ended, or belongs to somebody else
+            pass  # The process has ended, or belongs to another user.
 
     def leak(self) -> str:
-        """Return the first process that shows the key, or an empty string."""
+        """Return the first place in a process that shows the key; an empty string if there is none."""
         places = (found(part) for process in self.seen.items() for part in process)
         return next((place for place in places if place), "")

@@ -1,6 +1,6 @@
-"""A whole small world to break things in: a canned WordPress, a stand-in for Closte, a state folder, a config.
+"""A small world for fault injection: a fake WordPress, a sandbox of Closte, a state folder and a config.
 
-What happened is judged by the stand-in's own journal, never by what the engine says of itself.
+Tests read the results from the sandbox's own journal, not from the output of closte-bridge.
 """
 
 from __future__ import annotations
@@ -43,18 +43,18 @@ KEY = "a-key-of-a-test"
 OWN = "example.net"
 FOREIGN = frozenset({"somebody.example.org", "www.somebody.example.org", "*.else.example.org"})
 
-# Fast enough for hundreds of faults; what they do stays the same.
+# Short delays, because there are hundreds of faults; the behaviour of each fault does not change.
 HASTY = SandboxOptions(slow=0.01, drip=0.0002, retry_after="0", huge=200_000)
 
 
 def document_of(multisite: Multisite) -> dict[str, Any]:
-    """Return what `snapshot.php` answers for a real network."""
+    """Return the output of `snapshot.php` for a real network."""
     settings = WpSettings(command=tuple(multisite.wp_command), path=str(multisite.path), allow_root=True)
     return WpCall.start(settings, "snapshot", {"event_limit": 0}, WpCost()).result()
 
 
 class RealWordPress:
-    """The same for a real network: slower, and beyond doubt. A context manager for the shape of it."""
+    """The same interface for a real network, which is slower but real. A context manager only for compatibility."""
 
     def __init__(self, multisite: Multisite) -> None:
         self.multisite = multisite
@@ -65,7 +65,7 @@ class RealWordPress:
         return self
 
     def __exit__(self, *_: object) -> None:
-        """Nothing runs between two calls."""
+        """Do nothing: no process runs between two calls."""
 
     @property
     def settings(self) -> dict[str, object]:
@@ -74,16 +74,16 @@ class RealWordPress:
 
     @property
     def domains(self) -> set[str]:
-        """The mapped names."""
+        """The mapped domains."""
         return set(self.multisite.domains())
 
     @property
     def events(self) -> int:
-        """How many events wait to be acknowledged."""
+        """The number of events that are not acknowledged yet."""
         return len(self.multisite.sql(f"SELECT uid FROM {EVENTS}"))
 
     def change(self, *, add: Iterable[str] = (), drop: Iterable[str] = (), events: bool = True) -> None:
-        """Map and unmap names behind WordPress' back; with `events`, the shim told of it."""
+        """Add and remove mappings directly in the database; with `events`, also write the shim's events."""
         self.multisite.add_mappings_sql((name, 1) for name in add)
         for name in drop:
             self.multisite.sql(f"DELETE FROM {TABLE} WHERE domain = '{name}'")
@@ -92,19 +92,19 @@ class RealWordPress:
 
 
 class HastyEngine(Engine):
-    """An engine in this process whose client does not sleep between repeats."""
+    """An engine in this process whose client does not wait between retries."""
 
     __slots__ = ()
 
     def client(self, key: Secret) -> ClosteClient:
-        """Return a client that is as patient as the real one, in no time."""
+        """Return a client with the real number of retries, but without waits."""
         s = self.settings
         return ClosteClient(s.api_url, key, concurrency=s.concurrency, rate_limit=s.rate_limit, sleep=lambda _: None)
 
 
 @dataclass
 class World:
-    """Everything a test needs. A context manager: its two servers answer from entering to leaving."""
+    """All that a test needs. A context manager: its two servers answer inside it."""
 
     folder: Path
     sandbox: Sandbox
@@ -124,7 +124,7 @@ class World:
         self.settings = {
             "api_url": self.sandbox.url,
             "api_key_file": str(self.key_file),
-            # Whatever looks all the same asks nobody but this machine.
+            # Other tests check DNS. If a test checks it anyway, it only asks this machine.
             "checks": False,
             "dns": {"resolvers": ["127.0.0.1:9"], "timeout": 0.1},
             "state_dir": str(self.state_dir),
@@ -149,19 +149,19 @@ class World:
         return self.folder / "state"
 
     def configure(self, **settings: object) -> None:
-        """Write the config, with these settings changed."""
+        """Change these settings and write the config."""
         self.settings |= settings
         self.config.write_text(json.dumps(self.settings))
 
     @property
     def environ(self) -> dict[str, str]:
-        """An environment for the program, with nothing of the developer's own."""
+        """The environment of the program, without the developer's own settings."""
         kept = {name: value for name, value in os.environ.items() if not name.startswith(("CLOSTE_", "XDG_"))}
         own = {"HOME": str(self.folder), "CLOSTE_BRIDGE_CONFIG": str(self.config), "NO_COLOR": "1"}
         return kept | own | self.more_environ
 
     def argv(self, *words: str) -> list[str]:
-        """Return the argv of the program."""
+        """Return the command line of the program."""
         return [sys.executable, "-m", "closte_bridge", *words]
 
     def cli(self, *words: str) -> subprocess.CompletedProcess[str]:
@@ -177,33 +177,33 @@ class World:
         )
 
     def engine(self, later: float = 0.0) -> HastyEngine:
-        """Return an engine in this process, for which it is so many seconds later."""
+        """Return an engine in this process whose clock is `later` seconds ahead."""
         (settings,) = load_config(self.config, self.environ).networks.values()
         clock = Clock(now=lambda: time.time() + later, steady=lambda: time.clock_gettime(time.CLOCK_BOOTTIME) + later)
         return HastyEngine(settings, self.environ, clock=clock)
 
     def adopt(self) -> None:
-        """Bind an engine to the network."""
+        """Adopt the network."""
         adopt(self.engine(), take_over=False, agree=lambda _: True, command="test")
 
     def sync(self, *, later: float = 0.0, only: frozenset[str] = frozenset(), retry: bool = True) -> RunReport:
-        """Sync once in this process, with `retry` without back-off, so many seconds later."""
+        """Sync once in this process, `later` seconds ahead; `retry` skips the wait before retries."""
         return sync(self.engine(later), RunRequest(retry=retry, only=only), command="test")
 
     @property
     def wanted(self) -> set[str]:
-        """What Closte should hold in the end."""
+        """The aliases that Closte should have in the end."""
         return {OWN, *FOREIGN, *self.wordpress.domains}
 
     # -- the ledger, read without the project's own code ----------------------------------------------------------
 
     def rows(self, sql: str) -> list[tuple[Any, ...]]:
-        """Return the rows of a query of the ledger."""
+        """Return the rows of a query on the ledger."""
         with closing(sqlite3.connect(self.state_dir / FILE_NAME)) as connection:
             return connection.execute(sql).fetchall()
 
     def books(self) -> dict[str, object]:
-        """Return what of the ledger must not depend on how often the work was interrupted."""
+        """Return the parts of the ledger that must not depend on how often the work was interrupted."""
         return {
             "aliases": sorted(self.rows("SELECT name, origin, phase FROM aliases")),
             "removed": sorted(self.rows("SELECT DISTINCT name, class FROM removals")),
@@ -215,24 +215,24 @@ class World:
         }
 
     def logged(self) -> set[tuple[str, str, str]]:
-        """Return (action, name, outcome) of the log's entries, since the picture that was gone back to last."""
+        """Return (action, name, outcome) of the log's entries since the last restored state."""
         return set(self.rows(f"SELECT action, name, outcome FROM log WHERE id > {self.log_start}"))
 
-    # -- the whole world as a picture that can be gone back to ------------------------------------------------------
+    # -- saved states of the whole world ----------------------------------------------------------------------------
 
     def keep(self, name: str) -> None:
-        """Take a picture of the state folder, the network and the aliases."""
+        """Save the state folder, the network and the aliases as `name`."""
         if self.state_dir.exists():
             shutil.copytree(self.state_dir, self.folder / name)
         assert isinstance(self.wordpress, CannedWordPress)
         self._pictures[name] = (self.wordpress.picture(), self.sandbox.store.names)
 
     def restore(self, name: str) -> None:
-        """Go back to a picture."""
+        """Restore a saved state."""
         shutil.rmtree(self.state_dir, ignore_errors=True)
         if (self.folder / name).exists():
             shutil.copytree(self.folder / name, self.state_dir)
-            # The sandbox's journal starts anew, and so does what the log is held against.
+            # The sandbox's journal is empty again, so it is only compared with later log entries.
             self.log_start = int(str(self.rows("SELECT ifnull(max(id), 0) FROM log")[0][0]))
         network, aliases = self._pictures[name]
         assert isinstance(self.wordpress, CannedWordPress)
@@ -242,9 +242,9 @@ class World:
 
 
 def new_world(folder: Path, document: dict[str, Any], *, mapped: Sequence[str] = (), key: str = KEY) -> World:
-    """Return a world in the new folder: `mapped` names are at Closte already, with some that are somebody's."""
+    """Return a world in the new folder. Closte has the `mapped` domains already, and some unmanaged aliases."""
     folder.mkdir()
-    # WordPress' root must be another folder than the state's.
+    # WordPress' root must not be the state folder.
     network = {**document["network"], "root": str(folder / "document-root")}
     wordpress = CannedWordPress(folder / "wordpress", {**document, "network": network}, key)
     sandbox = Sandbox(OWN, key=Secret(key), behaviour=HASTY)
@@ -254,7 +254,7 @@ def new_world(folder: Path, document: dict[str, Any], *, mapped: Sequence[str] =
 
 
 def real_world(folder: Path, multisite: Multisite, *, mapped: Sequence[str] = (), key: str = KEY) -> World:
-    """Return the same around a real network."""
+    """Return a world around a real network."""
     folder.mkdir()
     wordpress = RealWordPress(multisite)
     wordpress.change(add=mapped)

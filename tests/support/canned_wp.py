@@ -1,7 +1,7 @@
-"""A cheap stand-in for `wp`: answers with a document that was once read from a real network.
+"""A fast fake of `wp` that answers with a document read earlier from a real network.
 
-The executable is a few lines of shell that hand the script over to this process, where the network is kept: it takes
-some milliseconds, where PHP and WordPress take a second.
+The executable is a short shell script that passes the PHP script on to this process, which holds the network. This
+takes some milliseconds; PHP and WordPress take a second.
 """
 
 from __future__ import annotations
@@ -45,13 +45,13 @@ def framed(document: State, nonce: str) -> bytes:
 
 
 def frame_of(body: bytes, nonce: str) -> bytes:
-    """Put the frame around what may be no document."""
+    """Put the frame around bytes that may not be a document."""
     begin = f"\n@closte-bridge-begin 1 {nonce}@\n".encode()
     return begin + body + f"\n@closte-bridge-end {nonce} {len(body)} {hashlib.sha256(body).hexdigest()}@\n".encode()
 
 
 def as_rows(table: State) -> State:
-    """Return a table as `snapshot.php` writes it with its `rows` one by one, for changes."""
+    """Return a table of `snapshot.php` with single `rows`, which are easier to change."""
     rows: list[list[Any]] = []
     for part in table["columns"]:
         values = [column.split("\n") if isinstance(column, str) else column for column in part]
@@ -60,7 +60,7 @@ def as_rows(table: State) -> State:
 
 
 def as_columns(table: State) -> State:
-    """Return a table of `rows` as `snapshot.php` writes it."""
+    """Return a table of `rows` in the format of `snapshot.php`."""
     parts = [[[*column] for column in zip(*table["rows"], strict=True)]] if table["rows"] else []
     return {"columns": parts, "count": table["count"], "highest": table["highest"]}
 
@@ -133,7 +133,7 @@ def make_records(state: State, request: State) -> State:
 
 
 def answered(state: State, request: State) -> State:
-    """Answer one request, by what it asks for."""
+    """Answer one request, depending on its keys."""
     for key, answer in (("operations", write), ("changes", move_stages), ("sites", make_records)):
         if key in request:
             return answer(state, request)
@@ -141,18 +141,17 @@ def answered(state: State, request: State) -> State:
 
 
 class CannedWordPress:
-    """A network in memory and the `wp` that reads it. Site 1 is the only one; every mapping belongs to it.
+    """A network in memory, and the `wp` that reads it. It starts with one site, and every mapping belongs to site 1.
 
-    A context manager: it answers from entering to leaving. `trouble` says how `wp` fails: `cut` (the output breaks
-    off, in the middle of the key where it holds one), `leak` (the plain key stands in the notices of both streams),
-    `status`, `sleep` (seconds).
+    A context manager: it answers inside. `trouble` says how `wp` fails: `cut` (the output ends early, inside the key if
+    it contains one), `leak` (the notices of both streams show the plain key), `status`, `sleep` (seconds).
     """
 
     def __init__(self, folder: Path, document: State, key: str) -> None:
         folder.mkdir()
         self.trouble: State = {}
         self._state: State = {
-            # A copy: worlds must not share their rows.
+            # A deep copy, because worlds must not share rows.
             "document": {
                 **copy.deepcopy(document),
                 **{name: as_rows(document[name]) for name in _TABLES},
@@ -185,27 +184,27 @@ class CannedWordPress:
         return {"command": [find_program("bash"), "--norc", str(self._client)], "timeout": "60s"}
 
     def picture(self) -> State:
-        """Return a copy of everything."""
+        """Return a copy of the network's state."""
         with self._lock:
             return copy.deepcopy(self._state)
 
     def restore(self, picture: State) -> None:
-        """Go back to a picture."""
+        """Restore a copy of the network's state."""
         with self._lock:
             self._state = copy.deepcopy(picture)
 
     @property
     def domains(self) -> set[str]:
-        """The mapped names."""
+        """The mapped domains."""
         return {row[2] for row in self.picture()["document"]["mappings"]["rows"]}
 
     @property
     def events(self) -> int:
-        """How many events wait to be acknowledged."""
+        """The number of events that are not acknowledged yet."""
         return len(self.picture()["events"])
 
     def change(self, *, add: Iterable[str] = (), drop: Iterable[str] = (), events: bool = True) -> None:
-        """Map and unmap names; with `events`, the shim told of it."""
+        """Add and remove mappings; with `events`, also write the shim's events."""
         with self._lock:
             state, dropped = self._state, set(drop)
             table = state["document"]["mappings"]
@@ -219,7 +218,7 @@ class CannedWordPress:
                 self._note("mapping_removed", "1", name)
 
     def create_site(self, domain: str) -> None:
-        """Make a site without its domain record; the shim told of it."""
+        """Create a site without a domain record, and write the shim's event."""
         with self._lock:
             table = self._state["document"]["sites"]
             table["highest"] += 1
@@ -228,7 +227,7 @@ class CannedWordPress:
             self._note("site_created", str(table["highest"]), domain)
 
     def note(self, kind: str, domain: str) -> None:
-        """Leave an event, as the shim does."""
+        """Write an event, as the shim does."""
         with self._lock:
             self._note(kind, "1", domain)
 
@@ -237,20 +236,20 @@ class CannedWordPress:
         self._state["events"].append([f"uid-{self._state['uids']}", "1700000000", kind, site, domain, ""])
 
     def set_stage(self, domain: str, stage: str) -> None:
-        """Give a mapping another stage behind WordPress' back."""
+        """Change the stage of a mapping without any hook."""
         with self._lock:
             for row in self._state["document"]["mappings"]["rows"]:
                 if row[2] == domain:
                     row[6] = stage
 
     def give_to(self, engine: str) -> None:
-        """Have another engine be the owner."""
+        """Make another installation the owner."""
         with self._lock:
             self._state["document"]["owner"]["engine"] = engine
 
     @property
     def stages(self) -> dict[str, str]:
-        """The stage of each mapping by its name."""
+        """The stage of each mapping, by domain."""
         return {row[2]: row[6] for row in self.picture()["document"]["mappings"]["rows"]}
 
     def answer(self, script: bytes) -> bytes:
@@ -276,7 +275,7 @@ class _Server(socketserver.ThreadingTCPServer):
     request_queue_size = 64
 
     def handle_error(self, request: Any, client_address: Any) -> None:  # noqa: ANN401 - as in the base class
-        """A client whose engine was killed may go away at any moment."""
+        """Ignore the error: a client disconnects at any moment if the test kills closte-bridge."""
 
 
 def _handler(network: CannedWordPress) -> type[socketserver.StreamRequestHandler]:

@@ -1,4 +1,4 @@
-"""Short ways to say what both sides and the ledger look like, for tests of the planner."""
+"""Short constructors of both sides and the ledger, and short queries of plans, for tests of the planner."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ _SETTINGS: dict[str, Any] = {
 
 
 def a_site(number: int, domain: str = "", network: int = 1) -> Site:
-    """Return a living site."""
+    """Return an active site."""
     return Site(number, network, domain or f"site{number}.{MAIN}", archived=False, spam=False, deleted=False)
 
 
@@ -62,7 +62,7 @@ def a_snapshot(
     network: dict[str, Any] | None = None,
     highest: tuple[int, int] = (1, 1),
 ) -> Snapshot:
-    """Return what `wp` read; plain names are mapped to site 1, which is always there."""
+    """Return a snapshot, as read with `wp`. Plain domains are mapped to site 1, which always exists."""
     rows = [row if isinstance(row, Mapping) else a_row(row, number=n) for n, row in enumerate(mapped, 1)]
     found = list(events)
     return Snapshot(
@@ -81,7 +81,7 @@ def a_snapshot(
 
 
 def a_list(*names: str, state: Completeness = Completeness.COMPLETE) -> Observed:
-    """Return what Closte's list said; the network's main domain is always in it."""
+    """Return a read of Closte's list, which always includes the network's main domain."""
     if state is Completeness.UNREADABLE:
         return Observed(state, frozenset(), "the answer was garbage")
     reason = "" if state is Completeness.COMPLETE else "some entries were odd"
@@ -89,7 +89,7 @@ def a_list(*names: str, state: Completeness = Completeness.COMPLETE) -> Observed
 
 
 def partial(*names: str) -> Observed:
-    """Return a list that is not to be believed for what is missing."""
+    """Return an incomplete list, in which missing domains prove nothing."""
     return a_list(*names, state=Completeness.PARTIAL)
 
 
@@ -97,7 +97,7 @@ UNREADABLE = a_list(state=Completeness.UNREADABLE)
 
 
 def a_ledger(*managed: str, origins: dict[str, Origin] | None = None, **more: Any) -> LedgerState:  # noqa: ANN401 - any field
-    """Return a ledger that holds aliases of ours, as from mappings unless `origins` says otherwise."""
+    """Return a ledger with managed aliases; they come from mappings unless `origins` says otherwise."""
     aliases = {name: int(Origin.MAPPING) for name in managed}
     aliases |= {name: int(origin) for name, origin in (origins or {}).items()}
     for field in (
@@ -123,22 +123,22 @@ def waiting_for(
 
 
 def missing(times: int = 3, *, since: float = NOW - 2 * DAY, last: float = NOW - HOUR) -> Absence:
-    """Return an absence, by default one that has lasted long enough at the next look."""
+    """Return an absence; by default, it has lasted long enough at the next read."""
     return Absence(since, times, last)
 
 
 def told(ago: float = HOUR, kind: str = "mapping_removed") -> Evidence:
-    """Return the evidence of an event."""
+    """Return the evidence of an event that was reported `ago` seconds ago."""
     return Evidence(kind, NOW - ago)
 
 
 def trouble(*, until: float = NOW + HOUR, refused: bool = False, attempts: int = 1, action: str = "") -> FailedChange:
-    """Return a failure that is tried again at `until`."""
+    """Return a failed change that is retried at `until`."""
     return FailedChange(attempts, until, refused, 'Closte answered "no".', NOW - DAY, action, attempts * refused)
 
 
 def a_plan(snapshot: Snapshot, observed: Observed, ledger: LedgerState, **more: Any) -> Plan:  # noqa: ANN401 - any option
-    """Make a plan at `NOW` with everything else as it is by default; `config` holds the intentions."""
+    """Make a plan at `NOW` with defaults for all other arguments; `config` holds fields of the policy."""
     config = more.pop("config", {})
     return make_plan(
         snapshot,
@@ -152,21 +152,21 @@ def a_plan(snapshot: Snapshot, observed: Observed, ledger: LedgerState, **more: 
 
 
 def adds(plan: Plan) -> list[str]:
-    """Return the names that the plan adds."""
+    """Return the domains that the plan adds."""
     return [change.name for change in plan.additions]
 
 
 def removes(plan: Plan) -> list[str]:
-    """Return the names that the plan removes."""
+    """Return the domains that the plan removes."""
     return [change.name for change in plan.removals]
 
 
 def holds(plan: Plan) -> dict[str, str]:
-    """Return the code of each name that the plan holds back."""
+    """Return the code of each domain that the plan holds."""
     return {hold.name: hold.code for hold in plan.holds}
 
 
 def the_hold(plan: Plan, name: str) -> Hold:
-    """Return the one hold of `name`."""
+    """Return the only hold of the domain `name`."""
     (hold,) = [hold for hold in plan.holds if hold.name == name]
     return hold

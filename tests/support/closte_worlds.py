@@ -1,4 +1,4 @@
-"""Ways in which Closte may behave that no single answer shows, around a running stand-in for it."""
+"""Behaviours of Closte that span several requests, patched into a running sandbox."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
 @contextmanager
 def lists_are_refused(sandbox: Sandbox, words: str = "Forbidden.", status: int = 403) -> Iterator[None]:
-    """Have a firewall refuse GET, which has the key in its address, and let POST pass."""
+    """Let a firewall refuse GET, which has the key in its URL, and allow POST."""
     work, usual = Handler._work, sandbox.api.texts
 
     def refuse(this: Handler, call: Any, *rest: Any) -> Any:  # noqa: ANN401 - as what it replaces
@@ -36,7 +36,7 @@ def lists_are_refused(sandbox: Sandbox, words: str = "Forbidden.", status: int =
 
 @contextmanager
 def elsewhere(sandbox: Sandbox, *names: str) -> Iterator[None]:
-    """Have these domains belong to another application: Closte says that they exist, and does not list them."""
+    """Let these domains belong to another application: Closte says that they exist, but does not list them."""
     add = sandbox.store.add
 
     def refuse(domain: str, *, wildcard: bool) -> Change:
@@ -48,7 +48,7 @@ def elsewhere(sandbox: Sandbox, *names: str) -> Iterator[None]:
 
 @contextmanager
 def never_shown(sandbox: Sandbox, *names: str) -> Iterator[None]:
-    """Have Closte confirm each addition of these domains, and do nothing."""
+    """Let Closte confirm each addition of these domains without adding them."""
     add = sandbox.store.add
 
     def promise(domain: str, *, wildcard: bool) -> Change:
@@ -60,7 +60,7 @@ def never_shown(sandbox: Sandbox, *names: str) -> Iterator[None]:
 
 @contextmanager
 def undeletable(sandbox: Sandbox, *names: str) -> Iterator[None]:
-    """Have Closte say of these domains that they are not there when they are to be removed, and keep them."""
+    """Let Closte answer that these domains are missing when they are removed, but keep them."""
     remove = sandbox.store.remove
 
     def refuse(domain: str, *, wildcard: bool) -> Change:
@@ -72,7 +72,7 @@ def undeletable(sandbox: Sandbox, *names: str) -> Iterator[None]:
 
 @contextmanager
 def late_list(sandbox: Sandbox) -> Iterator[None]:
-    """Have the list show what there is now, whatever changes."""
+    """Freeze the list: later changes do not appear in it."""
     then = Store(sandbox.store.own)
     then.replace(sandbox.store.names)
     with mock.patch.object(sandbox.api, "listing", Api(then, None, sandbox.api.texts).listing):

@@ -1,4 +1,4 @@
-"""Configs for tests: what is wrong with one, and what one comes to."""
+"""Helpers for configs in tests: their problems and their settings."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ Write = Callable[[str], Path]
 
 
 def problems_of(path: Path) -> list[str]:
-    """Return all that is said against a config, each with its line."""
+    """Return all problems of a config, each with its line."""
     with pytest.raises(InvalidConfigError) as caught:
         load_config(path, {"HOME": "/home/u"})
     assert caught.value.message == "\n".join(caught.value.problems)
@@ -29,6 +29,6 @@ def problems_of(path: Path) -> list[str]:
 
 
 def only(config: Config) -> Settings:
-    """Return the settings of the one network."""
+    """Return the settings of the only network."""
     (settings,) = config.networks.values()
     return settings

@@ -1,19 +1,22 @@
-"""Runs commands of the program in forked children that die at a chosen point, as a kill would have them.
+"""Run commands of the program in forked children that die at a chosen point, as if they were killed.
 
     python -m tests.support.crash_driver
 
-One JSON line in for each command: `{"argv": […], "die_at": n or null, "die_on": "name of a point" or null, "env": {…},
-"break": "module:Class.method" or null, "words": …}`, where what is named by `break` raises an exception that says
-`words`; one out: `{"status": …, "points": […], "stdout": …, "stderr": …}`. `points` names those that were passed:
+The input is one JSON line per command: `{"argv": […], "die_at": n or null, "die_on": "name of a point" or null,
+"env": {…}, "break": "module:Class.method" or null, "words": …}`. The function named by `break` raises an exception with
+the text `words`. The output is one JSON line per command: `{"status": …, "points": […], "stdout": …, "stderr": …}`.
+`points` lists the points that the command reached:
 
-- `write`: right before a statement that changes the ledger, by SQLite's own account (one for each row);
+- `write`: right before a statement that changes the ledger, as SQLite reports it (one for each row);
 - `before commit`, `after commit` of the ledger;
-- `before request`, `after request` to Closte; `before start`, `after start`, `before wp`, `after wp`: a process of `wp`
-  is started, and its answer is waited for;
-- `before file`, `after file`: a file is opened for writing, flushed, renamed, removed, or given a mode or a length;
+- `before request`, `after request` to Closte;
+- `before start`, `after start`: the program starts a `wp` process;
+- `before wp`, `after wp`: the program waits for the answer of `wp`;
+- `before file`, `after file`: the program opens a file for writing, flushes, renames or removes it, or sets its mode or
+  length;
 - `before pause`: `watch` has nothing to do.
 
-A child that dies ends with status 137, without flushing, closing or cleaning anything up.
+A child that dies ends with status 137, without flushing, closing or cleaning up.
 """
 
 from __future__ import annotations
@@ -30,7 +33,7 @@ from contextlib import contextmanager
 from importlib import import_module
 from typing import IO, TYPE_CHECKING, Any, NoReturn
 
-# Everything that a command may import is loaded once, before the first fork.
+# Import all modules that a command may import, before the first fork.
 import closte_bridge.cli.commands.adopt
 import closte_bridge.cli.commands.apply
 import closte_bridge.cli.commands.domain
@@ -62,7 +65,7 @@ _CHANGES = re.compile(r"\s*(?:INSERT|UPDATE|DELETE|REPLACE|CREATE|PRAGMA user_ve
 
 
 class Points:
-    """Counts the points of one run, and ends the process at one of them."""
+    """Counter of the points of one run, which ends the process at one of them."""
 
     def __init__(self, die_at: int | None, die_on: str | None, report: IO[str]) -> None:
         self._die_at = die_at
@@ -73,7 +76,7 @@ class Points:
         self._count = 0
 
     def __call__(self, name: str) -> None:
-        """Pass a point."""
+        """Count a point, and end the process if it is the chosen one."""
         with self._lock:
             self._count += 1
             self._write(self._report.fileno(), f"{name}\n".encode())
@@ -81,9 +84,9 @@ class Points:
                 os._exit(DIED)
 
     def around(self, work: Callable[..., Any], name: str) -> Callable[..., Any]:
-        """Return `work` with a point before and one after."""
+        """Return `work` with a point before it and one after it."""
 
-        def wrapped(*args: Any, **kwargs: Any) -> Any:  # noqa: ANN401 - handed through
+        def wrapped(*args: Any, **kwargs: Any) -> Any:  # noqa: ANN401 - passed on
             self(f"before {name}")
             result = work(*args, **kwargs)
             self(f"after {name}")
@@ -92,21 +95,21 @@ class Points:
         return wrapped
 
     def install(self) -> None:
-        """Put the points into this process."""
+        """Add the points to this process."""
         transaction = Ledger.transaction
 
         @contextmanager
-        def with_points(*args: Any, **options: Any) -> Iterator[None]:  # noqa: ANN401 - handed through
+        def with_points(*args: Any, **options: Any) -> Iterator[None]:  # noqa: ANN401 - passed on
             with transaction(*args, **options):
                 yield
                 self("before commit")
             self("after commit")
 
-        setattr(Ledger, "transaction", with_points)  # noqa: B010 - a type checker need not follow this
-        setattr(Transport, "_send", self.around(getattr(Transport, "_send"), "request"))  # noqa: B009, B010 - likewise
-        setattr(WpCall, "result", self.around(WpCall.result, "wp"))  # noqa: B010 - likewise
-        setattr(WpCall, "start", self.around(WpCall.start, "start"))  # noqa: B010 - likewise
-        setattr(RealWaiter, "pause", self.around(RealWaiter.pause, "pause"))  # noqa: B010 - likewise
+        setattr(Ledger, "transaction", with_points)  # noqa: B010 - hidden from type checkers
+        setattr(Transport, "_send", self.around(getattr(Transport, "_send"), "request"))  # noqa: B009, B010 - the same
+        setattr(WpCall, "result", self.around(WpCall.result, "wp"))  # noqa: B010 - the same
+        setattr(WpCall, "start", self.around(WpCall.start, "start"))  # noqa: B010 - the same
+        setattr(RealWaiter, "pause", self.around(RealWaiter.pause, "pause"))  # noqa: B010 - the same
         self._watch_files()
         self._watch_statements()
 
@@ -116,25 +119,25 @@ class Points:
         opened = os.open
         with_points = self.around(opened, "file")
 
-        def open_(path: Any, flags: int, *rest: Any, **more: Any) -> int:  # noqa: ANN401 - handed through
+        def open_(path: Any, flags: int, *rest: Any, **more: Any) -> int:  # noqa: ANN401 - passed on
             changes = flags & (os.O_WRONLY | os.O_RDWR | os.O_CREAT) and path != os.devnull
             return int((with_points if changes else opened)(path, flags, *rest, **more))
 
-        setattr(os, "open", open_)  # noqa: B010 - a type checker need not follow this
+        setattr(os, "open", open_)  # noqa: B010 - hidden from type checkers
 
     def _watch_statements(self) -> None:
         connect = sqlite3.connect
 
-        def traced(*args: Any, **options: Any) -> sqlite3.Connection:  # noqa: ANN401 - handed through
+        def traced(*args: Any, **options: Any) -> sqlite3.Connection:  # noqa: ANN401 - passed on
             connection: sqlite3.Connection = connect(*args, **options)
             connection.set_trace_callback(lambda statement: self("write") if _CHANGES.match(statement) else None)
             return connection
 
-        setattr(sqlite3, "connect", traced)  # noqa: B010 - a type checker need not follow this
+        setattr(sqlite3, "connect", traced)  # noqa: B010 - hidden from type checkers
 
 
 def break_down(what: str, words: str) -> None:
-    """Have a function fail in a way that nobody thought of."""
+    """Make a function fail with an unexpected exception."""
 
     def fail(*_: object, **__: object) -> NoReturn:
         raise RuntimeError(words)
@@ -148,7 +151,7 @@ def break_down(what: str, words: str) -> None:
 
 
 def child(order: dict[str, Any], out: IO[str], err: IO[str], report: IO[str]) -> NoReturn:
-    """Run one command and end."""
+    """Run one command and end the process."""
     os.environ.clear()
     os.environ.update(order["env"])
     nothing = os.open(os.devnull, os.O_RDONLY)
@@ -167,7 +170,7 @@ def child(order: dict[str, Any], out: IO[str], err: IO[str], report: IO[str]) ->
 
 
 def serve(order: dict[str, Any]) -> dict[str, Any]:
-    """Run one command in a child and tell how it ended."""
+    """Run one command in a child and return how it ended."""
     with (
         tempfile.TemporaryFile("w+") as out,
         tempfile.TemporaryFile("w+") as err,
@@ -188,8 +191,8 @@ def serve(order: dict[str, Any]) -> dict[str, Any]:
 
 
 def main() -> None:
-    """Serve orders until there are no more."""
-    # What each child would load anew, and the pauses between repeats: time, and nothing else.
+    """Serve orders until the input ends."""
+    # This only saves time: load the public suffixes once, and shorten the wait between retries.
     registered_domain("example.com")
     setattr(closte_bridge.closte.client, "_FIRST_WAIT", 0.001)  # noqa: B010 - a type checker need not follow this
     gc.freeze()

@@ -1,4 +1,4 @@
-"""The two kinds of database a test network can live in, reached without WordPress in between."""
+"""The two kinds of database for test networks, accessed without WordPress."""
 
 from __future__ import annotations
 
@@ -16,21 +16,21 @@ Row = dict[str, str | None]
 
 
 class Database(Protocol):
-    """Runs SQL that both kinds understand; every value comes back as text, as WordPress sees it."""
+    """A database that runs SQL for both kinds and returns every value as text, as WordPress sees it."""
 
     @property
     def constants(self) -> dict[str, str]:
-        """The constants of `wp-config.php` that lead WordPress here."""
+        """The constants of `wp-config.php` that connect WordPress to this database."""
         ...
 
     def sql(self, script: str) -> list[Row]:
-        """Run one statement (or several that give nothing back) and return the rows of the last."""
+        """Run one statement (or several without rows) and return the rows of the last one."""
         ...
 
 
 @dataclass(frozen=True)
 class SqliteDatabase:
-    """A database file of the SQLite driver. `path` is the file."""
+    """A database file of the SQLite driver, at `path`."""
 
     path: Path
 
@@ -53,7 +53,7 @@ class SqliteDatabase:
 
 @dataclass(frozen=True)
 class MariaDatabase:
-    """A database of a private MariaDB server. `client` is the argv of `mariadb` up to its options."""
+    """A database of a private MariaDB server. `client` is the command line of `mariadb` with its connection options."""
 
     client: tuple[str, ...]
     socket: Path
@@ -70,9 +70,9 @@ class MariaDatabase:
         ).stdout
         if not output.strip():
             return []
-        # One document for each statement that gave rows; the last one counts.
+        # Each statement with rows writes one document; only the last one counts.
         document = "<resultset" + output.rsplit("<resultset", 1)[1]
-        return [_row(element) for element in ElementTree.fromstring(document).iter("row")]  # noqa: S314 - our own server wrote it
+        return [_row(element) for element in ElementTree.fromstring(document).iter("row")]  # noqa: S314 - written by the test's server
 
 
 def _row(element: ElementTree.Element) -> Row:

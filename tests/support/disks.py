@@ -1,4 +1,4 @@
-"""Disks that are small, full or read-only."""
+"""Small, full and read-only disks for tests."""
 
 from __future__ import annotations
 
@@ -27,9 +27,9 @@ def _mount(folder: Path, options: str) -> None:
 
 @contextmanager
 def small_disk(folder: Path, size: str) -> Iterator[None]:
-    """Have a disk of `size` at `folder`, with the files that are there already; make the folder if there is none.
+    """Mount a disk of `size` at `folder`, with the files that it has already; create the folder if it is missing.
 
-    Raises MissingPartError or CalledProcessError where that cannot be had.
+    Raises MissingPartError or CalledProcessError if this is not possible.
     """
     folder.mkdir(mode=0o700, exist_ok=True)
     kept = {path.name: path.read_bytes() for path in folder.iterdir() if path.is_file()}
@@ -53,7 +53,7 @@ def read_only(folder: Path) -> Iterator[None]:
 
 
 def fill(folder: Path, leave_kib: int) -> Path:
-    """Fill the disk but for so much, and return the file that does it."""
+    """Fill the disk except for `leave_kib` KiB, and return the file that fills it."""
     ballast = folder / "ballast"
     with ballast.open("wb", buffering=0) as file:
         try:

@@ -1,5 +1,7 @@
-"""A small Internet of names on loopback: two authoritative Knot servers, one Unbound that serves what Knot refuses to,
-a server that never answers, and two validating Unbound resolvers. Everything listens on one port of 127.0.53.x.
+"""A small DNS on loopback for tests.
+
+Two authoritative Knot servers, an Unbound for the zones that Knot refuses, a server that never answers, and two
+validating Unbound resolvers. All of them listen on the same port, on addresses 127.0.53.x.
 """
 
 from __future__ import annotations
@@ -37,7 +39,7 @@ _UNPACKED = REPOSITORY / ".cache" / "dns"
 
 @dataclass(frozen=True)
 class DnsWorld:
-    """A running world. `port` is that of all its servers."""
+    """A running DNS world. All of its servers use `port`."""
 
     port: int
 
@@ -48,16 +50,16 @@ class DnsWorld:
 
     @property
     def edges(self) -> NetworkBoundary:
-        """Where authoritative servers are reached; nothing that is not on loopback is sent a single packet."""
+        """The boundary of the checks: authoritative servers are on loopback, and no packet leaves loopback."""
         return NetworkBoundary(
             authority=lambda address: Endpoint(address, self.port), public=lambda address: address.startswith("127.")
         )
 
 
 def program(name: str) -> tuple[str, dict[str, str]]:
-    """Return a program's path and environment: the machine's own, or what `script/setup` has unpacked.
+    """Return a program's path and environment: the installed program, or the one that `script/setup` has unpacked.
 
-    Raises `MissingPartError` when it is nowhere.
+    Raises `MissingPartError` if it is missing.
     """
     environment = dict(os.environ)
     try:
@@ -73,7 +75,7 @@ def program(name: str) -> tuple[str, dict[str, str]]:
 
 @contextmanager
 def dns_world(folder: Path) -> Iterator[DnsWorld]:
-    """Run the world with its files in the new folder `folder`, and end it afterwards."""
+    """Run the DNS world with its files in the new folder `folder`; stop it after the body."""
     folder.mkdir(parents=True)
     port = free_port_on(*KNOTS, LAX, SILENT, *RESOLVERS)
     with ExitStack() as stack:
@@ -90,7 +92,7 @@ def dns_world(folder: Path) -> Iterator[DnsWorld]:
 
 @contextmanager
 def running(argv: list[str], folder: Path, address: str, port: int, asked: str) -> Iterator[None]:
-    """Run a server until the body is done; it is up once it answers for the name `asked`."""
+    """Run a server during the body; it is ready once it answers a query for `asked`."""
     log = folder / "log"
     path, environment = program(argv[0])
     with log.open("wb") as output:
@@ -122,7 +124,7 @@ def _knot(folder: Path, address: str, port: int) -> Iterator[None]:
     lines = [f"server:\n  rundir: {folder}\n  listen: {address}@{port}\n  udp-workers: 1\n  tcp-workers: 1"]
     lines.append("  background-workers: 1\nlog:\n  - target: stderr\n    any: warning")
     lines.append(f"database:\n  storage: {folder}")
-    # The journal's default of 1 GiB a zone is address space that a small machine may not have.
+    # The journal's default of 1 GiB per zone may exceed the address space of a small machine.
     lines.append("  journal-db-max-size: 16M\n  kasp-db-max-size: 16M\n  timer-db-max-size: 16M")
     lines.append("policy:\n  - id: auto\n    single-type-signing: on\nzone:")
     for name, text in zones.items():
@@ -140,7 +142,7 @@ def _knot(folder: Path, address: str, port: int) -> Iterator[None]:
 
 
 def _anchors(folder: Path) -> list[str]:
-    """Return the trust anchors of the signed zones; the one for `broken.test` fits no key, like a stale DS record."""
+    """Return the trust anchors of the signed zones; that of `broken.test` matches no key, like a stale DS record."""
     path, environment = program("keymgr")
     anchors = []
     for name in SIGNED:
@@ -172,7 +174,7 @@ UNBOUND = """server:
 
 @contextmanager
 def _lax(folder: Path, port: int) -> Iterator[None]:
-    """Unbound as an authoritative server: it serves a CNAME at the top of a zone, as some providers do."""
+    """Run Unbound as an authoritative server; like some providers, it serves a CNAME at the apex of a zone."""
     folder.mkdir()
     (folder / "zone").write_text(ZONES[WITH_APEX_CNAME])
     zone = f'auth-zone:\n  name: "{WITH_APEX_CNAME}"\n  zonefile: "zone"\n  for-downstream: yes\n  for-upstream: no\n'
@@ -187,10 +189,10 @@ def _lax(folder: Path, port: int) -> Iterator[None]:
 def _resolver(folder: Path, address: str, port: int, anchors: list[str]) -> Iterator[None]:
     folder.mkdir()
     lines = [UNBOUND.format(address=address, port=port, folder=folder), *anchors]
-    # Nothing but the anchors above is validated, and nothing outside this world is asked.
+    # Only the anchors above are validated, and only servers of this world are asked.
     lines.append("  outbound-msg-retry: 2")
     if address == RESOLVERS[1]:
-        # What a resolver that asked before the change keeps for as long as the TTL says.
+        # A record that a resolver cached before the change, until its TTL ends.
         lines.append('  local-data: "stale.shop.test. 3000 A 203.0.113.9"')
     servers = {"lame.test": KNOTS[1], "silent.test": SILENT, WITH_APEX_CNAME: LAX, ".": KNOTS[0]}
     for name in [*ZONES, "lame.test", "silent.test", "."]:

@@ -1,4 +1,4 @@
-"""Faults that `doctor` tells of, made for real in a network of which there was nothing to say but good."""
+"""Faults that `doctor` reports, made in a real network without other problems."""
 
 from __future__ import annotations
 
@@ -56,7 +56,7 @@ def _remove(name: str) -> Callable[[Life], object]:
     return lambda world: (world.bridge.multisite.path / "wp-content" / name).unlink()
 
 
-def _write(**changes: Any) -> Callable[[Life], object]:  # noqa: ANN401 - what the config takes
+def _write(**changes: Any) -> Callable[[Life], object]:  # noqa: ANN401 - any config value
     return lambda world: world.bridge.write_config(**changes)
 
 
@@ -96,13 +96,13 @@ def _damage_ledger(world: Life) -> None:
     with contextlib.closing(sqlite3.connect(ledger_of(world))) as connection:
         connection.execute("PRAGMA wal_checkpoint(TRUNCATE)")
     text = bytearray(ledger_of(world).read_bytes())
-    # The header and the first pages stay: it opens, and what is in it does not fit together.
+    # Keep the header and the first pages, so that the ledger opens but its content is inconsistent.
     text[-8192:] = b"\x0d" * 8192
     ledger_of(world).write_bytes(text)
 
 
 def _spoil_ledger(world: Life) -> None:
-    """Put into the log what may not be there, which nobody notices while writing."""
+    """Write a NULL into the log that the schema forbids; no later write detects it."""
     change = "UPDATE sqlite_master SET sql = replace(sql, ?, ?) WHERE name = 'log'"
     strict, lax = "detail TEXT NOT NULL", "detail TEXT"
     for statement, values in (
@@ -134,7 +134,7 @@ def _change_shim(world: Life) -> None:
 
 
 def _ahead(world: Life) -> None:
-    """Have the ledger remember a mapping that the database has never heard of."""
+    """Set the ledger's highest mapping ID above all IDs in the database."""
     with world.engine().opened() as engine:
         assert engine.ledger is not None
         with engine.ledger.transaction():
@@ -142,7 +142,7 @@ def _ahead(world: Life) -> None:
 
 
 def _with_the_provider(world: Life) -> None:
-    """Give the built-in provider its key, so that it listens: what keeps it from that is the shim alone."""
+    """Give the built-in provider its key, so that only the shim keeps it from acting."""
     world.bridge.multisite.define("CLOSTE_CLIENT_API_KEY", KEY)
 
 
@@ -190,7 +190,7 @@ def _stranger_owner(world: Life) -> None:
     )
 
 
-# As when the web server may not read it at that moment: WordPress goes on without.
+# Simulates a web server that temporarily cannot read the shim; WordPress continues without it.
 _SHIM_ASIDE = """
 $file = WPMU_PLUGIN_DIR . '/closte-bridge-shim.php';
 if ( is_file( $file ) ) {
@@ -374,7 +374,7 @@ CASES: dict[str, tuple[Callable[[Life], object], int, dict[str, tuple[str, str]]
     "no multisite": (_take_out_of_network, 1, {"wordpress": ("error", "")}),
     "the plugin not set up": (_option("wu_setup_finished", None), 1, {"plugin": ("error", "")}),
     "the plugin is not active": (_option("active_sitewide_plugins", {}), 1, {"plugin": ("error", "")}),
-    # The names
+    # The domains
     "names that lead elsewhere, and one without its certificate": (
         _astray,
         0,
@@ -413,7 +413,7 @@ CASES: dict[str, tuple[Callable[[Life], object], int, dict[str, tuple[str, str]]
 
 
 def write_plugin(world: Life, code: str) -> None:
-    """Add a plugin that is active on the whole network."""
+    """Add a network-active plugin."""
     folder = world.bridge.multisite.path / "wp-content" / "plugins"
     (folder / "fault.php").write_text(f"<?php\n/* Plugin Name: Fault */\n{code}\n")
     active = dict(world.bridge.multisite.network_option("active_sitewide_plugins"))

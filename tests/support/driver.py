@@ -1,4 +1,4 @@
-"""Commands in forks of a process that has loaded the program already, which die on demand."""
+"""Commands in forks of a process that has already loaded the program; they can die at a chosen point."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 
 class Driver:
-    """Runs commands that die on demand."""
+    """Runner of commands that can die at a chosen point."""
 
     def __init__(self) -> None:
         self._process = subprocess.Popen(
@@ -36,9 +36,9 @@ class Driver:
         broken: str | None = None,
         words: str = "",
     ) -> dict[str, Any]:
-        """Run a command to its end, or to a point, by its number or its name.
+        """Run a command to its end, or to the point with the number `die_at` or the name `die_on`.
 
-        `broken` names what raises an exception that says `words`.
+        `broken` names a function that raises an exception with the text `words`.
         """
         assert self._process.stdin is not None
         assert self._process.stdout is not None
@@ -51,5 +51,5 @@ class Driver:
         return answer
 
     def end(self) -> None:
-        """End it by ending its input."""
+        """Close the input of the process, which ends it."""
         self._process.communicate()

@@ -1,4 +1,4 @@
-"""Temporary folders of a special kind."""
+"""Temporary folders for special needs."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
 @contextmanager
 def in_memory() -> Iterator[Path]:
-    """Make a folder in memory where there is such a thing: thousands of commits, each flushed, take long on a disk."""
+    """Create a folder in memory if possible, because thousands of flushed commits are slow on a disk."""
     memory = Path("/dev/shm")
     with tempfile.TemporaryDirectory(prefix="cb-", dir=memory if os.access(memory, os.W_OK) else None) as name:
         yield Path(name)
@@ -22,6 +22,6 @@ def in_memory() -> Iterator[Path]:
 
 @contextmanager
 def short_folder() -> Iterator[Path]:
-    """Make a folder whose path is short: that of a socket may have 107 bytes only."""
+    """Create a folder with a short path, because the path of a socket has at most 107 bytes."""
     with tempfile.TemporaryDirectory(prefix="cb-") as name:
         yield Path(name)

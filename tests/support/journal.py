@@ -1,4 +1,4 @@
-"""What the journal of the stand-in for Closte proves, and the engine's own books beside it."""
+"""Checks of the ledger and its log against the journal of the sandbox."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from closte_bridge.sandbox.request_log import RecordedRequest as Asked
     from tests.support.canned_world import World
 
-# Faults that answer instead of doing what was asked.
+# Faults that answer without doing the requested work.
 _IDLE = frozenset(
     kind.value
     for kind in (
@@ -24,25 +24,25 @@ _IDLE = frozenset(
 
 
 def worked(request: Asked) -> bool:
-    """Tell whether a request was carried out, whatever became of its answer."""
+    """Return whether the sandbox carried out a request, even if its answer was lost."""
     return request.key_ok and request.fault not in _IDLE
 
 
 def carried_out(requests: Iterable[Asked], call: str) -> set[str]:
-    """Return the names for which `add` or `remove` was carried out."""
+    """Return the domains for which `add` or `remove` was carried out."""
     return {request.domain for request in requests if request.call == call and worked(request)}
 
 
 def asked(requests: Iterable[Asked], call: str) -> set[str]:
-    """Return the names that a call was made for at all; a request that a kill cut off has no key yet."""
+    """Return the domains of all requests for a call, without requests that a kill cut off before the key."""
     return {request.domain for request in requests if request.call == call and request.key_ok}
 
 
 def assert_books_agree(world: World, *, unsure: Iterable[str] = (), context: object = "") -> None:
-    """Hold ledger and log against the journal.
+    """Compare the ledger and its log with the journal.
 
-    `unsure` are names that were added while the list could not be believed: whether those are ours nobody can
-    know, and the ledger may or may not claim them.
+    `unsure` are domains that were added while the list was unreliable. Nothing shows whether they are managed, so the
+    ledger may or may not contain them.
     """
     added, removed = (carried_out(world.sandbox.requests, call) for call in ("add", "remove"))
     log = world.logged()

@@ -1,6 +1,6 @@
-"""The lab: a small WordPress network, the sandbox for Closte, and DNS and HTTPS that a person can change by hand.
+"""The lab: a small WordPress network, the sandbox of Closte, and DNS and HTTPS that you can change by hand.
 
-`script/demo --shell` opens a shell in it, and the outputs in the documentation come from it.
+`script/demo --shell` opens a shell in it. The outputs in the documentation come from it.
 """
 
 from __future__ import annotations
@@ -36,7 +36,7 @@ SITES = {
     "garden": ("garden.example.org",),
     "fair": ("fair-2023.example.org", "fair-2024.example.org", "fair-2025.example.org", "fair-2026.example.org"),
 }
-# On Closte before anything happens: a domain that is mapped here, and one that has nothing to do with this network.
+# On Closte from the start: a domain that is mapped here, and one that is unrelated to this network.
 THERE_BEFORE = ("reading.example.org", "status.example.com")
 
 
@@ -49,7 +49,7 @@ class LabError(Exception):
 
 @dataclass
 class Lab:
-    """A folder with the network in it, the environment of its commands, and the control URL of the sandbox."""
+    """A folder with the network, the environment of its commands, and the control URL of the sandbox."""
 
     folder: Path
     network: Multisite
@@ -132,7 +132,7 @@ def build_network(folder: Path) -> Multisite:
     path = folder / "wordpress"
     network = build_template(path, find_parts(), sqlite_database(path), MAIN_DOMAIN)
     network.define("CLOSTE_CLIENT_API_KEY", KEY)
-    # A www. form for example.net, and none for domains with one label more.
+    # Use a www. form for example.net, but not for domains with one more label.
     network.set_setting("auto_create_www_subdomain", "main_only")
     for slug, domains in SITES.items():
         blog_id = network.create_site(slug)
@@ -148,7 +148,7 @@ def copy_network(template: Multisite, folder: Path) -> Multisite:
 
 
 def make_lab(network: Multisite) -> Lab:
-    """Put the commands and the settings beside the network. The sandbox does not run yet."""
+    """Write the commands and the settings next to the network. The sandbox does not run yet."""
     lab = Lab(network.path.parent, network)
     programs = lab.folder / "bin"
     programs.mkdir()
@@ -196,7 +196,7 @@ def running_lab(network: Multisite) -> Iterator[Lab]:
 
 
 def _end_triggered_runs(lab: Lab) -> None:
-    """End what the shim started in this lab: a run stays while a removal waits."""
+    """End the runs that the shim started in this lab; a run stays while a removal waits."""
     theirs = f"CLOSTE_BRIDGE_CONFIG={lab.config}".encode()
     running = [found for path in Path("/proc").glob("[0-9]*/environ") if (found := _process_with(path, theirs))]
     for process in running:
@@ -208,7 +208,7 @@ def _end_triggered_runs(lab: Lab) -> None:
 
 
 def _process_with(environ: Path, text: bytes) -> int | None:
-    """Return the process of `closte-bridge sync` that has this in its environment."""
+    """Return the process ID if this is a `closte-bridge sync` with `text` in its environment; else None."""
     try:
         found = text in environ.read_bytes().split(b"\0")
         arguments = environ.with_name("cmdline").read_bytes().split(b"\0")

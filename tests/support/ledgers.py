@@ -1,4 +1,4 @@
-"""Ledgers for tests."""
+"""Helpers for ledgers in tests."""
 
 from __future__ import annotations
 
@@ -15,14 +15,14 @@ if TYPE_CHECKING:
 
 
 def opened(folder: Path) -> Ledger:
-    """Open the ledger in `folder`; make it where there is none."""
+    """Open the ledger in `folder`; create it if it is missing."""
     ledger = Ledger.open(folder, create=True)
     assert ledger is not None
     return ledger
 
 
 def code_of(work: Callable[[], object]) -> str:
-    """Return the code of the error that `work` ends with, which has a hint."""
+    """Return the code of the error that `work` raises; the error must have a hint."""
     with pytest.raises(BridgeError) as caught:
         work()
     assert caught.value.hint

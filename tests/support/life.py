@@ -1,4 +1,4 @@
-"""The world of a domain's life: DNS that changes while it runs, TLS servers that get certificates, time that passes.
+"""The environment of a domain's life: DNS that changes, TLS servers that get certificates, and a clock that tests set.
 
 All names are under example.org, example.com and example.net, which only the servers on loopback serve here.
 """
@@ -38,7 +38,7 @@ if TYPE_CHECKING:
     from tests.support.databases import Row
 
 AUTHORITY, RESOLVER = "127.0.54.1", "127.0.54.11"
-# Where the network is served, and a customer's old host.
+# The network's address, and the address of a customer's old host.
 HERE, STRANGER = "127.0.10.1", "127.0.10.3"
 HOUR = 3600.0
 ZONES = ("example.net", "example.org", "example.com")
@@ -48,9 +48,9 @@ _CDN_NAMESERVER = "ada.ns.cloudflare.com."
 
 @dataclass
 class Names:
-    """One authoritative Knot whose zones can be changed, and one Unbound that keeps nothing.
+    """An authoritative Knot with zones that tests can change, and an Unbound without a cache.
 
-    `behind_cdn` are zones with a CDN's nameservers; `nameserver` is that of the network's own.
+    `behind_cdn` contains zones with a CDN's nameservers; `nameserver` is the nameserver of the network's own zone.
     """
 
     port: int
@@ -61,14 +61,14 @@ class Names:
     _serial: int = 1
 
     def reset(self) -> None:
-        """Have the network's own name and nothing else."""
+        """Remove all names except the network's own."""
         self.records = {}
         self.nameserver = _NAMESERVER
         self.behind_cdn = set()
         self.point(**{"example.net": HERE})
 
     def point(self, **addresses: str | None) -> None:
-        """Give names their addresses, or take them out with None; whoever asks afterwards gets the new ones."""
+        """Set the addresses of names, or remove a name with None; later queries get the new addresses."""
         for name, address in addresses.items():
             self.records.pop(name, None)
             if address is not None:
@@ -92,12 +92,12 @@ class Names:
 
     @property
     def resolver(self) -> str:
-        """The resolver as the config names it."""
+        """The resolver in the format of the config."""
         return f"{RESOLVER}:{self.port}"
 
     @property
     def edges(self) -> NetworkBoundary:
-        """Lead the checks to the servers on loopback, and nowhere else."""
+        """The boundary of the checks: all servers are on loopback."""
         return NetworkBoundary(
             authority=lambda address: Endpoint(address, self.port), public=lambda a: a.startswith("127.")
         )
@@ -133,7 +133,7 @@ def changing_names(folder: Path) -> Iterator[Names]:
 
 
 class Certificates:
-    """What the network's server shows: a certificate for each name that was issued one, else the host's default."""
+    """The certificates of the network's server: one for each name that got one, else the host's default."""
 
     def __init__(self, world: TlsWorld, address: str = HERE) -> None:
         self._world = world
@@ -153,29 +153,29 @@ class Certificates:
         world.listen(address, talk)
 
     def elsewhere(self, address: str) -> Certificates:
-        """Return another server's certificates, from the same authority."""
+        """Return the certificates of another server, issued by the same authority."""
         return Certificates(self._world, address)
 
     def listen(self, address: str, talk: Callable[[socket.socket], None]) -> None:
-        """Let another address answer in another way."""
+        """Call `talk` for each connection to another address."""
         self._world.listen(address, talk)
 
-    def issue(self, *names: str, **validity: Any) -> None:  # noqa: ANN401 - what `TlsWorld.issue` takes
-        """Give each of the names a certificate."""
+    def issue(self, *names: str, **validity: Any) -> None:  # noqa: ANN401 - as in `TlsWorld.issue`
+        """Issue a certificate for each of the names."""
         for name in names:
             self._own[name] = self._world.issue(name, **validity)
 
     def withdraw(self, *names: str) -> None:
-        """Take the names' certificates away."""
+        """Remove the certificates of the names."""
         for name in names:
             del self._own[name]
 
 
 @dataclass
 class Life:
-    """A network, an engine in charge of it, and the world that its domains live in.
+    """A network, the installation that owns it, and the environment of its domains.
 
-    `later` is how many seconds have passed that did not, `jump` how far somebody has set the clock.
+    The test moves both clocks forward by `later` seconds, and the wall clock alone by `jump` seconds.
     """
 
     bridge: Bridge
@@ -187,29 +187,29 @@ class Life:
 
     @property
     def clock(self) -> Clock:
-        """The real clock, and as much later as the test says."""
+        """The real clock, moved by `later` and `jump`."""
         return Clock(
             now=lambda: time.time() + self.later + self.jump,
             steady=lambda: time.clock_gettime(time.CLOCK_BOOTTIME) + self.later,
         )
 
     def engine(self) -> Engine:
-        """Return an engine that looks into this world, at this world's time."""
+        """Return an engine that checks this environment at its own time."""
         environ = {"CLOSTE_BRIDGE_CONFIG": str(self.bridge.config), "HOME": str(self.bridge.folder)}
         (settings,) = load_config(None, environ).networks.values()
         return Engine(settings, environ, self.clock, edges=self.names.edges)
 
-    def sync(self, *, after: float = 0.0, **request: Any) -> RunReport:  # noqa: ANN401 - what `Request` takes
-        """Make one run, `after` seconds later."""
+    def sync(self, *, after: float = 0.0, **request: Any) -> RunReport:  # noqa: ANN401 - as in `RunRequest`
+        """Sync once, `after` seconds later."""
         self.later += after
         return sync(self.engine(), RunRequest(**request), command="test")
 
     def run(self, *argv: str, answer: str = "") -> Ran:
-        """Run the program in this process, in this world; `answer` is typed at a terminal."""
+        """Run the program in this process and this environment; `answer` is typed at a terminal."""
         out, err = io.StringIO(), io.StringIO()
         environ = {"CLOSTE_BRIDGE_CONFIG": str(self.bridge.config), "HOME": str(self.bridge.folder)}
 
-        def engine(settings: Any, given: Mapping[str, str], **more: Any) -> Engine:  # noqa: ANN401 - as `Engine`
+        def engine(settings: Any, given: Mapping[str, str], **more: Any) -> Engine:  # noqa: ANN401 - as in `Engine`
             return Engine(settings, given, self.clock, edges=self.names.edges, **more)
 
         with self.patch.context() as patch:
@@ -233,7 +233,7 @@ class Life:
         return {str(r["domain"]) for r in self.bridge.multisite.mappings() if str(r["primary_domain"]) == "1"}
 
     def write(self, domain: str, **columns: str | int) -> None:
-        """Write into a row without any hook."""
+        """Change the row of a mapping without any hook."""
         text = ", ".join(f"{name} = '{value}'" for name, value in columns.items())
         self.bridge.multisite.sql(f"UPDATE wp_wu_domain_mappings SET {text} WHERE domain = '{domain}'")
 
@@ -245,8 +245,8 @@ class _Terminal(io.StringIO):
 
 @contextmanager
 def life(bridge: Bridge, names: Names, folder: Path) -> Iterator[Life]:
-    """Give the world for `bridge`, whose checks it leads here."""
-    import pytest  # noqa: PLC0415 - this module is imported by code that is measured, too
+    """Provide the environment for `bridge`, whose checks use only its servers."""
+    import pytest  # noqa: PLC0415 - benchmarks and other measured code import this module
 
     names.reset()
     with tls_world(folder / "tls") as world:

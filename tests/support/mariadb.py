@@ -1,4 +1,4 @@
-"""A private MariaDB server for tests: its own data folder, socket and loopback port."""
+"""A private MariaDB server for tests, with its own data folder, socket and loopback port."""
 
 from __future__ import annotations
 
@@ -22,19 +22,19 @@ START_SECONDS = 120
 
 @dataclass(frozen=True)
 class MariaServer:
-    """A running server; anybody who reaches the socket is its root, without a password."""
+    """A running server. Every user with access to the socket is root, without a password."""
 
     socket: Path
     port: int
     client: tuple[str, ...]
 
     def create_database(self, name: str) -> MariaDatabase:
-        """Make an empty database."""
+        """Create an empty database."""
         self._run(f"CREATE DATABASE `{name}` CHARACTER SET utf8mb4")
         return MariaDatabase(self.client, self.socket, name)
 
     def copy_database(self, source: MariaDatabase, name: str) -> MariaDatabase:
-        """Make a database with everything that `source` holds."""
+        """Create a copy of the database `source`."""
         copy = self.create_database(name)
         dump = subprocess.run(
             [find_program("mariadb-dump"), "--no-defaults", f"--socket={self.socket}", "--user=root", source.name],
@@ -45,7 +45,7 @@ class MariaServer:
         return copy
 
     def drop_database(self, name: str) -> None:
-        """Remove a database with everything in it."""
+        """Drop a database."""
         self._run(f"DROP DATABASE `{name}`")
 
     def _run(self, statement: str) -> None:
@@ -54,9 +54,9 @@ class MariaServer:
 
 @contextmanager
 def mariadb_server(folder: Path) -> Iterator[MariaServer]:
-    """Run a server with its data in the new folder `folder`, and end it afterwards.
+    """Run a server with its data in the new folder `folder`; stop it after the body.
 
-    Raises `MissingPartError` when MariaDB is not installed.
+    Raises `MissingPartError` if MariaDB is not installed.
     """
     folder.mkdir(parents=True)
     data, socket, log = folder / "data", folder / "s", folder / "log"
@@ -72,7 +72,7 @@ def mariadb_server(folder: Path) -> Iterator[MariaServer]:
     if installed.returncode:
         raise RuntimeError(f"MariaDB could not make its data folder:\n{installed.stdout}")
     port = free_port()
-    # Durability is of no use to a test, and costs most of its time.
+    # Tests do not need durability, which takes most of the time.
     fast = ["--innodb-flush-log-at-trx-commit=0", "--skip-log-bin", "--innodb-buffer-pool-size=64M"]
     with log.open("wb") as output:
         server = subprocess.Popen(

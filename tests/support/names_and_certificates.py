@@ -1,6 +1,6 @@
 """A DNS server that answers from a file, and an HTTPS server that gets certificates as Closte's hosts do.
 
-Both need nothing but the program's own libraries and `openssl`.
+Both need only the program's own libraries and `openssl`.
 """
 
 from __future__ import annotations
@@ -33,7 +33,7 @@ _SUFFIXES = PublicSuffixList()
 
 @dataclass(frozen=True)
 class Places:
-    """Where both servers are, and the certificate authority to trust."""
+    """The addresses of both servers, and the certificate authority to trust."""
 
     resolver: str
     https_port: int
@@ -47,7 +47,7 @@ def addresses(file: Path) -> dict[str, str]:
 
 
 def answer(query: bytes, file: Path) -> bytes:
-    """Answer a DNS query as a resolver that knows the domains of the file and no other."""
+    """Answer a DNS query as a resolver that only knows the domains of the file."""
     message = dns.message.from_wire(query)
     reply = dns.message.make_response(message, recursion_available=True)
     (question,) = message.question
@@ -67,7 +67,7 @@ def answer(query: bytes, file: Path) -> bytes:
 
 
 class Certificates:
-    """Issues certificates with `openssl`, signed by an authority of its own in `folder`."""
+    """Certificates from `openssl`, signed by their own authority in `folder`."""
 
     def __init__(self, folder: Path) -> None:
         folder.mkdir()
@@ -77,7 +77,7 @@ class Certificates:
         self._openssl("authority", "/CN=Certificate authority of the lab", "CA:TRUE", "keyCertSign,cRLSign")
 
     def context(self, name: str) -> ssl.SSLContext:
-        """Return a TLS context with the certificate of a name."""
+        """Return a TLS context with the certificate for a name."""
         if name not in self._made:
             signed = ["-CA", str(self.ca_file), "-CAkey", str(self._folder / "authority.key")]
             signed += ["-addext", f"subjectAltName=DNS:{name}"]
@@ -92,7 +92,7 @@ class Certificates:
         argv += ["-subj", subject, "-days", _DAYS, "-addext", f"basicConstraints=critical,{basic}"]
         argv += ["-addext", f"keyUsage=critical,{usage}", *more]
         argv += ["-keyout", str(self._folder / f"{file}.key"), "-out", str(self._folder / f"{file}.pem")]
-        # Without the system's configuration, whose extensions would come twice.
+        # Without the system's configuration, which would add the extensions a second time.
         empty = self._folder / "openssl.cnf"
         empty.write_text("[req]\ndistinguished_name = name\n[name]\n")
         subprocess.run([*argv, "-config", str(empty)], check=True, capture_output=True)
@@ -102,7 +102,7 @@ class Certificates:
 def names_and_certificates(folder: Path, file: Path, aliases: Callable[[], set[str]]) -> Iterator[Places]:
     """Run both servers while the body runs.
 
-    A domain has a certificate as soon as it is in `aliases()` and `file` says that it points here: Closte issues
+    A domain has a certificate as soon as it is in `aliases()` and `file` points it to this machine: Closte issues
     certificates under the same conditions.
     """
     certificates = Certificates(folder / "https")
@@ -126,7 +126,7 @@ def names_and_certificates(folder: Path, file: Path, aliases: Callable[[], set[s
         for thread in threads:
             thread.start()
         yield Places(f"{HERE}:{udp.getsockname()[1]}", tcp.getsockname()[1], certificates.ca_file)
-        # Closing alone does not wake a thread that waits on it.
+        # Closing alone does not end a thread's wait for the socket.
         with contextlib.suppress(OSError):
             udp.shutdown(socket.SHUT_RDWR)
         with contextlib.suppress(OSError):

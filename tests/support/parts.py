@@ -1,7 +1,7 @@
-"""Finds the real parts that tests run against: PHP, WordPress core, WP-CLI and the SQLite driver.
+"""Paths of the real parts that tests run with: PHP, WordPress core, WP-CLI and the SQLite driver.
 
-`script/setup` puts them into `.cache/wp-files` of the repository; the environment variable
-`CLOSTE_BRIDGE_PARTS` points at another copy of the same layout.
+`script/setup` puts them into `.cache/wp-files` of the repository. The environment variable `CLOSTE_BRIDGE_PARTS` can
+name a copy with the same layout.
 """
 
 from __future__ import annotations
@@ -16,12 +16,12 @@ MOCK_PLUGIN = REPOSITORY / "tests" / "mock_plugin" / "ultimate-multisite"
 
 
 class MissingPartError(Exception):
-    """A real part that the tests need is not there; the message says how to get it."""
+    """A real part that the tests need is missing; the message says how to get it."""
 
 
 @dataclass(frozen=True)
 class Parts:
-    """Where the real parts are: absolute paths, all known to exist."""
+    """Absolute paths of the real parts. All of them exist."""
 
     php: str
     wordpress: Path
@@ -30,9 +30,9 @@ class Parts:
 
 
 def find_program(name: str) -> str:
-    """Return the absolute path of a program, also from the administrator's folders.
+    """Return the absolute path of a program; the search includes the administrator's folders.
 
-    Raises `MissingPartError` when it is nowhere.
+    Raises `MissingPartError` if the program is missing.
     """
     search = os.pathsep.join([os.environ.get("PATH", ""), "/usr/local/sbin", "/usr/sbin", "/sbin"])
     found = shutil.which(name, path=search)
@@ -42,7 +42,7 @@ def find_program(name: str) -> str:
 
 
 def find_parts() -> Parts:
-    """Return the real parts. Raises `MissingPartError` when one of them is missing."""
+    """Return the real parts. Raises `MissingPartError` if one of them is missing."""
     base = Path(os.environ.get("CLOSTE_BRIDGE_PARTS") or REPOSITORY / ".cache" / "wp-files").resolve()
     parts = Parts(
         php=find_program("php"),
@@ -58,7 +58,7 @@ def find_parts() -> Parts:
 
 
 def plugin_folder() -> Path:
-    """Return the Ultimate Multisite to test with: `ULTIMATE_MULTISITE_DIR`, else the mock plugin."""
+    """Return the folder of Ultimate Multisite: `ULTIMATE_MULTISITE_DIR`, else the mock plugin."""
     real = os.environ.get("ULTIMATE_MULTISITE_DIR")
     folder = Path(real).resolve() if real else MOCK_PLUGIN
     if not (folder / "ultimate-multisite.php").is_file():

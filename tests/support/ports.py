@@ -30,7 +30,7 @@ def free_port_on(*addresses: str) -> int:
 
 
 def accepts(port: int) -> bool:
-    """Tell whether something on 127.0.0.1 accepts connections on this port."""
+    """Return whether a server on 127.0.0.1 accepts connections on this port."""
     try:
         socket.create_connection(("127.0.0.1", port), timeout=5).close()
     except OSError:

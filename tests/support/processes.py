@@ -1,4 +1,4 @@
-"""Processes of the machine: whether one has ended, and such as refuse to, as another user's do."""
+"""Helpers for processes: whether one has ended, and processes that cannot be ended."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
 
 def ended(pid: int) -> bool:
-    """Tell whether a process has ended; one that only its parent has not looked after is."""
+    """Return whether a process has ended; a zombie counts as ended."""
     try:
         return Path(f"/proc/{pid}/stat").read_text(encoding="ascii").rpartition(")")[2].split()[0] == "Z"
     except OSError:
@@ -24,7 +24,7 @@ def ended(pid: int) -> bool:
 
 @contextmanager
 def unkillable(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
-    """Refuse to end any group of processes during the body; then end those that were asked for."""
+    """Refuse each request to end a process group, as for another user's; after the body, end the requested groups."""
     groups: list[int] = []
 
     def refuse(group: int, _signal: int) -> None:

@@ -1,4 +1,4 @@
-"""The program as a process of its own, and what comes out of it."""
+"""The program as a separate process, and its output."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Answer:
-    """Exit code and streams, to be compared as a whole."""
+    """Exit code and streams of a call, for comparison as a whole."""
 
     code: int
     out: str
@@ -27,7 +27,7 @@ Run = Callable[..., Answer]
 
 
 def runner(folder: Path, environ: Mapping[str, str], *start: str) -> Run:
-    """Return what runs Python with `start` and more arguments in a folder."""
+    """Return a function that runs Python with `start` and more arguments in a folder."""
 
     def call(*argv: str | bytes, **more: str) -> Answer:
         done = subprocess.run(

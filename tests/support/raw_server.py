@@ -1,4 +1,4 @@
-"""A server on this machine that answers with bare bytes."""
+"""A server on this machine that answers with raw bytes."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 
 @contextmanager
 def raw_server(serve: Callable[[socket.socket, bytes], None]) -> Iterator[str]:
-    """Serve connections one after the other: `serve` gets each with what it began with. Yields the API's URL."""
+    """Serve connections one by one: `serve` gets each with its first bytes from the client. Yields the API's URL."""
     with socket.create_server(("127.0.0.1", 0)) as listener:
 
         def accept() -> None:
@@ -26,7 +26,7 @@ def raw_server(serve: Callable[[socket.socket, bytes], None]) -> Iterator[str]:
                     with connection:
                         serve(connection, connection.recv(65536))
                 except OSError:
-                    continue  # the client has gone, as it should
+                    continue  # The client has disconnected, as expected.
 
         thread = threading.Thread(target=accept, daemon=True)
         thread.start()

@@ -1,4 +1,4 @@
-"""Rows of a network's database, written behind WordPress' back."""
+"""Rows of a network's database, written without WordPress."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ EVENTS = "wp_closte_bridge_events"
 
 
 def create_events_table(multisite: Multisite) -> None:
-    """Make `{base_prefix}closte_bridge_events` as WordPress would."""
+    """Create `{base_prefix}closte_bridge_events` as WordPress would."""
     columns = (
         "id bigint(20) unsigned NOT NULL AUTO_INCREMENT, network_id bigint(20) NOT NULL, uid varchar(32) NOT NULL,"
         " created_at bigint(20) NOT NULL, kind varchar(32) NOT NULL, blog_id bigint(20) NOT NULL,"
@@ -35,7 +35,7 @@ def add_event(
     network_id: int = 1,
     uid: str | None = None,
 ) -> str:
-    """Write one event row; `detail` becomes JSON unless it is text already. Returns its uid."""
+    """Write one event row; `detail` becomes JSON unless it is already text. Returns the row's uid."""
     uid = os.urandom(16).hex() if uid is None else uid
     text = detail if isinstance(detail, str) else json.dumps(detail, ensure_ascii=False)
     values = [str(network_id), quoted(uid), str(int(time.time())), quoted(kind), str(blog_id)]
@@ -48,19 +48,19 @@ def add_event(
 
 
 def delete_mappings(multisite: Multisite, domains: Sequence[str]) -> None:
-    """Take mappings out of the table without a hook, as a plugin or a person at the database does."""
+    """Remove mappings from the table without a hook, as a plugin or a database administrator can."""
     names = ", ".join(quoted(domain) for domain in domains)
     multisite.sql(f"DELETE FROM wp_wu_domain_mappings WHERE domain IN ({names})")
 
 
 def quoted(text: str) -> str:
-    """Write text as SQL that both kinds of database understand; they differ over backslashes."""
+    """Quote text for the SQL of both kinds of database; they differ in backslashes."""
     assert "\\" not in text
     return "'" + text.replace("'", "''") + "'"
 
 
 def serialised(value: object) -> str:
-    """Write a value as PHP's `serialize` does."""
+    """Return a value in the format of PHP's `serialize`."""
     match value:
         case None:
             return "N;"
@@ -80,7 +80,7 @@ def serialised(value: object) -> str:
 
 
 def set_option(multisite: Multisite, name: str, value: object, network_id: int = 1) -> None:
-    """Put a network option straight into its table; None takes it out."""
+    """Write a network option directly to its table; None removes it."""
     where = f"site_id = {network_id} AND meta_key = {quoted(name)}"
     multisite.sql(f"DELETE FROM wp_sitemeta WHERE {where}")
     if value is not None:
@@ -90,6 +90,6 @@ def set_option(multisite: Multisite, name: str, value: object, network_id: int =
 
 
 def switch_on(multisite: Multisite, **settings: object) -> None:
-    """Switch the integration on; with Ultimate Multisite's `settings`, and without `www.` forms if they do not say."""
+    """Enable the integration with Ultimate Multisite's `settings`; by default, without `www.` forms."""
     set_option(multisite, "wu_host_integrations_enabled", {"closte": True})
     set_option(multisite, "wp-ultimo_v2_settings", {"auto_create_www_subdomain": "never", **settings})

@@ -1,4 +1,4 @@
-"""Scripts to run, terminals, `wp` by itself, and waiting for what runs."""
+"""Helpers for scripts, terminals, direct calls of `wp`, and waiting."""
 
 from __future__ import annotations
 
@@ -21,14 +21,14 @@ LIMIT_SECONDS = 120
 
 
 def write_script(path: Path, text: str) -> Path:
-    """Write a shell script that can be executed and return its path."""
+    """Write an executable shell script and return its path."""
     path.write_text(f"#!/bin/sh\n{text}\n")
     path.chmod(0o755)
     return path
 
 
 def wait_until(ready: Callable[[], bool]) -> None:
-    """Wait for something that happens for certain; a test that waits too long has failed."""
+    """Wait until `ready` returns true, which must happen; if it takes too long, the test fails."""
     deadline = time.monotonic() + LIMIT_SECONDS
     while not ready():
         assert time.monotonic() < deadline, "It never happened."
@@ -37,7 +37,7 @@ def wait_until(ready: Callable[[], bool]) -> None:
 
 @contextmanager
 def typed(answer: str) -> Iterator[int]:
-    """Yield the descriptor of a terminal at which `answer` is typed to whatever is asked."""
+    """Yield the descriptor of a terminal at which `answer` is typed."""
     leader, follower = pty.openpty()
     try:
         os.write(leader, answer.encode())
@@ -50,9 +50,9 @@ def typed(answer: str) -> Iterator[int]:
 def wp_settings(
     multisite: Multisite,
     env: Mapping[str, str] | None = None,
-    **changes: Any,  # noqa: ANN401 - whatever the settings take
+    **changes: Any,  # noqa: ANN401 - any field of the settings
 ) -> WpSettings:
-    """Return the settings that lead to the network, with an environment that keeps `wp` away from everything else."""
+    """Return settings for the network, with an environment that isolates `wp` from everything else."""
     names = ["env", "-i", *(f"{name}={value}" for name, value in (env or multisite.env).items())]
     return WpSettings(
         **{

@@ -17,7 +17,7 @@ T = TypeVar("T")
 
 @contextmanager
 def server_or_fail(server: AbstractContextManager[T]) -> Iterator[T]:
-    """Enter a server's context; a missing program fails the test instead of skipping it."""
+    """Enter the context of a server; if its program is missing, the test fails instead of being skipped."""
     with ExitStack() as stack:
         try:
             running = stack.enter_context(server)

@@ -1,4 +1,4 @@
-"""What the tests of the shim share: an engine with the shim installed, and waiting for what it does by itself."""
+"""Helpers for tests of the shim: an installation with the shim, and waits for the processes that the shim starts."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ MU_PLUGINS = "wp-content/mu-plugins"
 def shimmed(
     multisite: Multisite, folder: Path, *, wake: str = "none", closte: bool = True, **settings: object
 ) -> Iterator[Bridge]:
-    """Give an adopted engine whose shim is installed; nothing of it is left running afterwards."""
+    """Provide an adopted installation with its shim; none of its processes runs afterwards."""
     if closte:
         multisite.enable_closte()
     with bridge_for(multisite, folder, **settings) as bridge:
@@ -35,12 +35,12 @@ def shimmed(
         try:
             yield bridge
         finally:
-            # Whoever was started by the shim leaves as soon as the network has no place for it.
+            # A process that the shim started ends as soon as the network is gone.
             settle(bridge)
 
 
 def bare_shim(multisite: Multisite) -> None:
-    """Put the shim into a network whose owner is some engine that nobody can wake."""
+    """Install the shim in a network whose owner cannot be triggered."""
     multisite.enable_closte()
     request = {
         "do": "install",
@@ -56,13 +56,13 @@ def bare_shim(multisite: Multisite) -> None:
 
 
 def install(bridge: Bridge, wake: str = "none") -> None:
-    """Install the shim; anything but success fails the test."""
+    """Install the shim; fail the test if this fails."""
     ran = bridge.run("shim", "install", f"--wake={wake}")
     assert ran.code == 0, ran
 
 
 def change_config(multisite: Multisite, change: str, *args: str) -> None:
-    """Change what `shim install` fixed: `change` is PHP that works on `$config`, with `$args`."""
+    """Change the config that `shim install` wrote: `change` is PHP code that changes `$config` and can use `$args`."""
     code = """
         $path = WPMU_PLUGIN_DIR . '/closte-bridge/config.php';
         $config = include $path;
@@ -73,38 +73,38 @@ def change_config(multisite: Multisite, change: str, *args: str) -> None:
 
 
 def status(bridge: Bridge) -> dict[str, Any]:
-    """Return what `shim status` says."""
+    """Return the data of `shim status`."""
     found = bridge.run("shim", "status", "--format=json").envelope["data"]
     assert isinstance(found, dict)
     return found
 
 
 def processes(bridge: Bridge) -> list[int]:
-    """Return the ids of processes that the shim started for this engine and that still run."""
+    """Return the IDs of the running processes that the shim started for this installation."""
     found = []
     for place in Path("/proc").glob("[0-9]*/cmdline"):
         try:
             words = place.read_bytes().split(b"\0")
         except OSError:
-            continue  # it has ended
+            continue  # The process has ended.
         if b"--triggered" in words and str(bridge.config).encode() in b" ".join(words):
             found.append(int(place.parent.name))
     return found
 
 
 def settle(bridge: Bridge) -> None:
-    """Wait until what the shim started has ended."""
+    """Wait until all processes that the shim started have ended."""
     wait_until(lambda: not processes(bridge))
 
 
 def heartbeat(multisite: Multisite, age: int = 0, network_id: int = 1) -> None:
-    """Have the engine heard of `age` seconds ago."""
+    """Write a heartbeat that is `age` seconds old."""
     status = {"heartbeat": int(time.time()) - age, "verdicts": {}}
     set_option(multisite, "closte_bridge_status", status, network_id=network_id)
 
 
 def events(multisite: Multisite) -> list[tuple[str, int, str, Any]]:
-    """Return the rows that wait: kind, site, domain, detail."""
+    """Return the pending rows: kind, site, domain, detail."""
     rows = multisite.sql(f"SELECT kind, blog_id, domain, detail FROM {EVENTS} ORDER BY id")
     return [
         (
@@ -118,10 +118,10 @@ def events(multisite: Multisite) -> list[tuple[str, int, str, Any]]:
 
 
 def clear_events(multisite: Multisite) -> None:
-    """Forget the rows."""
+    """Delete the rows."""
     multisite.sql(f"DELETE FROM {EVENTS}")
 
 
 def wait_for_alias(bridge: Bridge, name: str, *, there: bool = True) -> None:
-    """Wait until Closte has a name, or has it no more."""
+    """Wait until Closte has a domain, or no longer has it."""
     wait_until(lambda: (name in bridge.aliases) is there)

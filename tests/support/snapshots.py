@@ -1,4 +1,4 @@
-"""Reading a network with `wp`, in a word."""
+"""Short functions that read a network with `wp`."""
 
 from __future__ import annotations
 
@@ -13,12 +13,12 @@ if TYPE_CHECKING:
 
 
 def read(settings: WpSettings) -> Snapshot:
-    """Return what is there, without the key."""
+    """Return a snapshot of the network, without the key."""
     return SnapshotCall(settings, WpCost(), ask_key=False).snapshot()
 
 
 def read_key(settings: WpSettings) -> tuple[str, str]:
-    """Return the key and where WordPress had it."""
+    """Return the key and its source in WordPress."""
     call = SnapshotCall(settings, WpCost(), ask_key=True)
     call.snapshot()
     key, source = call.key()
@@ -26,5 +26,5 @@ def read_key(settings: WpSettings) -> tuple[str, str]:
 
 
 def names(snapshot: Snapshot) -> list[str]:
-    """Return the mapped names, sorted."""
+    """Return the mapped domains, sorted."""
     return sorted(mapping.domain for mapping in snapshot.mappings)

@@ -1,4 +1,4 @@
-"""A private SSH server for WP-CLI's `--ssh`: loopback only, its own keys, no password."""
+"""A private SSH server for WP-CLI's `--ssh`: only on loopback, with its own keys and without a password."""
 
 from __future__ import annotations
 
@@ -25,10 +25,10 @@ PRIVILEGE_SEPARATION = Path("/run/sshd")
 
 @dataclass(frozen=True)
 class SshServer:
-    """A running server that lets the present user in.
+    """A running server that lets the current user log in.
 
-    On the remote side `wp` is on the PATH, as on a real host. On the local side `bin_folder` holds an `ssh` that
-    knows the key and the port's host key: put it first on the PATH of whatever runs `wp --ssh=…`.
+    On the remote side, `wp` is on the PATH, as on a real host. On the local side, `bin_folder` contains an `ssh` that
+    knows the user's key and the server's host key. Put that folder first on the PATH to run `wp --ssh=…`.
     """
 
     user: str
@@ -40,15 +40,15 @@ class SshServer:
         return f"{self.user}@127.0.0.1:{self.port}{path or ''}"
 
     def env(self, base: dict[str, str]) -> dict[str, str]:
-        """Return `base` with our `ssh` first on the PATH."""
+        """Return `base` with this server's `ssh` first on the PATH."""
         return base | {"PATH": f"{self.bin_folder}{os.pathsep}{base['PATH']}"}
 
 
 @contextmanager
 def ssh_server(folder: Path, parts: Parts) -> Iterator[SshServer]:
-    """Run a server with its keys and settings in the new folder `folder`, and end it afterwards.
+    """Run a server with its keys and settings in the new folder `folder`; stop it after the body.
 
-    Raises `MissingPartError` when OpenSSH's server or client is not installed.
+    Raises `MissingPartError` if OpenSSH's server or client is not installed.
     """
     folder.mkdir(parents=True, mode=0o700)
     user, port = pwd.getpwuid(os.geteuid()).pw_name, free_port()
@@ -62,7 +62,7 @@ def ssh_server(folder: Path, parts: Parts) -> Iterator[SshServer]:
     _write_local_ssh(folder, folder / "bin")
     (folder / "sshd_config").write_text(_server_settings(folder, port))
     if os.geteuid() == 0:
-        # The distribution's service makes this folder when it starts; sshd refuses to run as root without it.
+        # sshd needs this folder to run as root; usually the distribution's service creates it.
         PRIVILEGE_SEPARATION.mkdir(mode=0o755, exist_ok=True)
     server = subprocess.Popen(
         [find_program("sshd"), "-D", "-f", str(folder / "sshd_config"), "-E", str(folder / "log")],
@@ -89,9 +89,9 @@ def _server_settings(folder: Path, port: int) -> str:
             "KbdInteractiveAuthentication no",
             "PermitRootLogin prohibit-password",
             "UsePAM no",
-            # The keys lie in a temporary folder, which others may write to.
+            # The keys are in a temporary folder, which other users may write to.
             "StrictModes no",
-            # The login's own home and environment stay out of it.
+            # Replaces the home and the environment of the login.
             f"SetEnv PATH={path} HOME={folder / 'home'} LC_ALL=C.UTF-8 WP_CLI_DISABLE_AUTO_CHECK_UPDATE=1",
             "",
         ]

@@ -1,4 +1,4 @@
-"""TLS servers on loopback addresses, one for each way in which a certificate can be right or wrong."""
+"""TLS servers on loopback addresses, one for each way in which a certificate can be valid or invalid."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ DAY = datetime.timedelta(days=1)
 
 @dataclass
 class Recorder:
-    """What clients said after their handshakes: nothing, if all is well."""
+    """Record of what clients send after the handshake, which is nothing if they work."""
 
     said: list[bytes] = field(default_factory=list)
     asked_for: list[str | None] = field(default_factory=list)
@@ -38,7 +38,7 @@ class Recorder:
 def self_signed(
     name: str, *, names: tuple[str, ...] | None = None, until: datetime.datetime = NOW + 30 * DAY
 ) -> tuple[bytes, bytes]:
-    """Return a certificate that is its own issuer, and its key, both in PEM. Without `names` it has a CN alone."""
+    """Return a self-signed certificate and its key, both in PEM. Without `names`, the certificate only has a CN."""
     key = ec.generate_private_key(ec.SECP256R1())
     subject = x509.Name([x509.NameAttribute(NameOID.ORGANIZATION_NAME, "Acme, Ünlimited"),
                          x509.NameAttribute(NameOID.COMMON_NAME, name)])  # fmt: skip
@@ -56,7 +56,7 @@ def self_signed(
 
 
 def context_of(chain: bytes, key: bytes, folder: Path) -> ssl.SSLContext:
-    """Return a server's context that shows this chain."""
+    """Return a server's context with this chain."""
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     file = folder / f"{abs(hash(chain))}.pem"
     file.write_bytes(key + chain)
@@ -65,14 +65,14 @@ def context_of(chain: bytes, key: bytes, folder: Path) -> ssl.SSLContext:
 
 
 def issued(leaf: trustme.LeafCert, folder: Path) -> ssl.SSLContext:
-    """Return a server's context that shows what a CA has issued, with its intermediates."""
+    """Return a server's context with a certificate that a CA issued, with its intermediates."""
     chain = b"".join(blob.bytes() for blob in leaf.cert_chain_pems)
     return context_of(chain, leaf.private_key_pem.bytes(), folder)
 
 
 @dataclass
 class TlsWorld:
-    """Servers that share one port, each on its own address. `ca_file` holds the root that clients shall trust."""
+    """Servers that share one port, each on its own address. `ca_file` has the root for clients to trust."""
 
     port: int
     folder: Path
@@ -82,7 +82,7 @@ class TlsWorld:
 
     @property
     def ca_file(self) -> Path:
-        """The root in a file."""
+        """The file with the root certificate."""
         file = self.folder / "ca.pem"
         if not file.exists():
             file.write_bytes(self.ca.cert_pem.bytes())
@@ -102,7 +102,7 @@ class TlsWorld:
         return issued(leaf, self.folder)
 
     def serve(self, address: str, default: ssl.SSLContext | None, **by_name: ssl.SSLContext) -> None:
-        """Serve `default`, or refuse, except for the names (dots written as `__`) that have their own context."""
+        """Serve `default`, or refuse without one; names in `by_name` (dots written as `__`) have their own context."""
         contexts = {name.replace("__", "."): context for name, context in by_name.items()}
         own = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
         base = default or own
@@ -126,7 +126,7 @@ class TlsWorld:
         self.listen(address, talk)
 
     def listen(self, address: str, talk: Callable[[socket.socket], None]) -> None:
-        """Call `talk` for each connection."""
+        """Call `talk` for each connection to `address`."""
         server = self.stack.enter_context(socket.create_server((address, self.port), backlog=200))
         stopping = threading.Event()
         server.settimeout(0.1)
@@ -155,7 +155,7 @@ class TlsWorld:
 
 @contextmanager
 def tls_world(folder: Path) -> Iterator[TlsWorld]:
-    """Make an empty world; its servers end with it."""
+    """Create an empty world; its servers stop after the body."""
     folder.mkdir(parents=True)
     with socket.create_server(("127.0.10.1", 0)) as probe:
         port = int(probe.getsockname()[1])
@@ -164,24 +164,24 @@ def tls_world(folder: Path) -> Iterator[TlsWorld]:
 
 
 def silent(connection: socket.socket) -> None:
-    """Take the client's words and never answer."""
+    """Read what the client sends, and never answer."""
     while connection.recv(1000):
         pass
 
 
 def garbage(connection: socket.socket) -> None:
-    """Answer as a server that speaks no TLS."""
+    """Answer as a server without TLS."""
     connection.recv(1000)
     connection.sendall(b"HTTP/1.1 400 Bad Request\r\n\r\n")
 
 
 def closed(connection: socket.socket) -> None:
-    """End the connection in the middle of the handshake."""
+    """Close the connection during the handshake."""
     while len(connection.recv(1000)) == 1000:
         pass
 
 
 def cut(connection: socket.socket) -> None:
-    """Reset the connection in the middle of the handshake."""
+    """Reset the connection during the handshake."""
     connection.recv(1)
     connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))

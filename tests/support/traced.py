@@ -1,7 +1,7 @@
-"""A plugin of pytest that traces the tests of `tests/unit` and `tests/property` only; PYTEST_PLUGINS names it.
+"""A pytest plugin that only traces the tests of `tests/unit` and `tests/property`; PYTEST_PLUGINS loads it.
 
-These have to take every branch of the core. Tracing makes everything else slower, and shows nothing there that is asked
-for. The data files lie where COVERAGE_FILE says, one for each process.
+These tests must cover every branch of the core. Tracing would only slow down the other tests. Each process writes a
+data file to the place that COVERAGE_FILE names.
 """
 
 from __future__ import annotations
@@ -19,17 +19,17 @@ if TYPE_CHECKING:
     from types import ModuleType
 
 TRACED = ("tests/unit/", "tests/property/")
-# Where 100 % is demanded: what a module does when it is imported counts, whichever test needs it first.
+# These need 100 % coverage, including the code that runs on import, whichever test imports it first.
 CORE = ("closte_bridge.planning", "closte_bridge.ledger", "closte_bridge.domains")
 
 _core: list[ModuleType] = []
-# Before anything of ours is imported: what PYTEST_PLUGINS names comes before every conftest, in the workers as well.
+# Before any import of the project: PYTEST_PLUGINS load before every conftest, in the workers as well.
 _coverage = coverage.Coverage(data_suffix=True)
 _coverage.start()
 
 
 def pytest_configure() -> None:
-    """Import the core while it is traced."""
+    """Import the core while tracing."""
     for name in CORE:
         module = importlib.import_module(name)
         _core.append(module)
@@ -41,7 +41,7 @@ def pytest_configure() -> None:
 
 
 def _forget() -> None:
-    """Empty the core's caches, which a test has filled that is not traced."""
+    """Empty the core's caches, which tests without tracing have filled."""
     for module in _core:
         for function in vars(module).values():
             if hasattr(function, "cache_clear"):
@@ -50,7 +50,7 @@ def _forget() -> None:
 
 @pytest.hookimpl(wrapper=True)
 def pytest_runtest_protocol(item: pytest.Item) -> Generator[None, object, object]:
-    """Trace one test with its fixtures, or not."""
+    """Trace one test with its fixtures if it is in a traced folder."""
     if not item.nodeid.startswith(TRACED):
         try:
             return (yield)
@@ -63,5 +63,5 @@ def pytest_runtest_protocol(item: pytest.Item) -> Generator[None, object, object
         _coverage.stop()
 
 
-# At the very end: pytest has no hook for the workers that is called after all others.
+# At exit, because pytest has no hook in the workers that runs after all others.
 atexit.register(_coverage.save)

@@ -1,4 +1,4 @@
-"""A server on UDP that answers as a test wants it to."""
+"""A UDP server whose answers a test defines."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
 
 class Server:
-    """A context manager. Answers the questions that come with what `script` makes of them: any number of packets."""
+    """UDP server as a context manager. It answers each query with all packets that `script` returns for it."""
 
     def __init__(self) -> None:
         self._line = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)

@@ -1,7 +1,7 @@
-"""Builds real WordPress networks with Ultimate Multisite (or our stand-in for it) and drives them.
+"""Real WordPress networks with Ultimate Multisite (or the mock plugin), and functions that control them.
 
-A template is built once a test session (about three seconds) and copied for each test (some milliseconds):
-the copy shares WordPress core through links and owns its `wp-config.php`, `wp-content` and database.
+A template is built once per test session (about three seconds) and copied for each test (some milliseconds). The copy
+links to WordPress core and has its own `wp-config.php`, `wp-content` and database.
 """
 
 from __future__ import annotations
@@ -29,30 +29,30 @@ Process = subprocess.CompletedProcess[str]
 
 
 class WpError(AssertionError):
-    """`wp` failed in a test that expected it to work; the message holds all that it said."""
+    """An unexpected failure of `wp`; the message has its whole output."""
 
 
-# Where PHP reads settings from besides its own folder; see `keep_compiled`.
+# The variable for more folders with PHP settings; see `keep_compiled`.
 PHP_SETTINGS = "PHP_INI_SCAN_DIR"
 
 
 def keep_compiled(folder: Path) -> None:
-    """Have every PHP of the tests keep what it compiled in `folder`: a call of `wp` takes a third of the time.
+    """Let every PHP process of the tests cache compiled code in `folder`: a call of `wp` takes a third of the time.
 
-    A file is compiled again once its time has changed, and kept only two seconds after that: see PHP's
-    `opcache.file_update_protection`.
+    PHP compiles a file again after its modification time changes. It caches a file only two seconds after the last
+    change: see PHP's `opcache.file_update_protection`.
     """
     (folder / "compiled").mkdir(parents=True, exist_ok=True)
     settings = {"enable_cli": 1, "file_cache": folder / "compiled", "file_cache_only": 1}
     text = "".join(f"opcache.{name}={value}\n" for name, value in settings.items())
     (folder / "opcache.ini").write_text(text)
-    # The empty one before the colon is PHP's own.
+    # The empty entry before the colon is PHP's own folder.
     os.environ[PHP_SETTINGS] = f":{folder}"
 
 
 @dataclass(frozen=True)
 class Multisite:
-    """One WordPress network of a test. `path` is its document root, `home` an empty home for `wp`."""
+    """A WordPress network of a test. `path` is its document root, `home` an empty home folder for `wp`."""
 
     path: Path
     home: Path
@@ -62,12 +62,12 @@ class Multisite:
 
     @property
     def wp_command(self) -> list[str]:
-        """The argv prefix that starts WP-CLI, without `--path` and `--allow-root`."""
+        """The start of each WP-CLI command line, without `--path` and `--allow-root`."""
         return [self.parts.php, str(self.parts.wp_cli)]
 
     @property
     def env(self) -> dict[str, str]:
-        """An environment that keeps `wp` away from the developer's own configuration and network."""
+        """An environment that isolates `wp` from the developer's own configuration and network."""
         return {
             "PATH": os.environ.get("PATH", "/usr/bin:/bin"),
             "LC_ALL": "C.UTF-8",
@@ -79,7 +79,7 @@ class Multisite:
         }
 
     def wp(self, *args: str, check: bool = True, stdin: str = "", env: Mapping[str, str] | None = None) -> Process:
-        """Run `wp` on this network. Raises `WpError` on a non-zero exit unless `check` is false."""
+        """Run `wp` on this network. Raises `WpError` for a non-zero exit code unless `check` is false."""
         argv = [*self.wp_command, f"--path={self.path}", "--allow-root", *args]
         done = subprocess.run(
             argv,
@@ -95,10 +95,10 @@ class Multisite:
         return done
 
     def php(self, code: str, *args: str) -> str:
-        """Run PHP inside WordPress (`$args` holds the arguments) and return what it printed."""
+        """Run PHP inside WordPress (`$args` has the arguments) and return its output."""
         return self.wp("eval-file", "-", *args, stdin=f"<?php\n{code}\n").stdout
 
-    def php_json(self, expression: str, *args: str) -> Any:  # noqa: ANN401 - PHP decides
+    def php_json(self, expression: str, *args: str) -> Any:  # noqa: ANN401 - any PHP value
         """Evaluate one PHP expression inside WordPress and return its value."""
         marked = self.php(f'$value = {expression};\necho "\\n<<<", json_encode($value), ">>>\\n";', *args)
         found = re.search(r"<<<(.*)>>>", marked, re.DOTALL)
@@ -107,17 +107,17 @@ class Multisite:
         return json.loads(found.group(1))
 
     def sql(self, script: str) -> list[Row]:
-        """Run SQL on the database itself; statements end with `;` and a newline, all values are text."""
+        """Run SQL directly on the database; statements end with `;` and a newline, all values are text."""
         return self.database.sql(script)
 
     # Sites and mappings
 
     def create_site(self, slug: str) -> int:
-        """Create the site `slug.<main domain>` as an administrator would and return its `blog_id`."""
+        """Create the site `slug.<main domain>` as an administrator would, and return its `blog_id`."""
         return int(self.wp("site", "create", f"--slug={slug}", "--porcelain").stdout.split()[-1])
 
     def add_site_sql(self, blog_id: int, domain: str) -> None:
-        """Write a site straight into its table: no hooks, and no record of its domain."""
+        """Write a site directly to its table, without hooks and without a domain record."""
         values = f"{blog_id}, 1, '{_escape(domain)}', '/'"
         self.sql(f"INSERT INTO wp_blogs (blog_id, site_id, domain, path) VALUES ({values})")
 
@@ -133,7 +133,7 @@ class Multisite:
         self.wp("site", "delete", str(blog_id), "--yes")
 
     def add_mapping(self, domain: str, blog_id: int, **fields: str | int | bool) -> int:
-        """Map a domain through `wu_create_domain`, with all hooks and jobs, and return the row's id."""
+        """Map a domain with `wu_create_domain`, including all hooks and jobs, and return the row's ID."""
         data = json.dumps({"domain": domain, "blog_id": blog_id, **fields})
         code = """
             $domain = wu_create_domain(json_decode($args[0], true));
@@ -142,7 +142,7 @@ class Multisite:
         return int(self.php(code, data).rsplit("id=", 1)[1])
 
     def add_mappings_sql(self, pairs: Iterable[tuple[str, int]], stage: str = "done") -> None:
-        """Write many mappings straight into the table: no validation, no hooks, no jobs."""
+        """Write many mappings directly to the table, without validation, hooks and jobs."""
         rows = [
             f"({blog_id}, '{_escape(domain)}', 1, 0, 0, '{_escape(stage)}',"
             " '2024-01-01 00:00:00', '2024-01-01 00:00:00')"
@@ -157,15 +157,15 @@ class Multisite:
             self.sql(";\n".join(["BEGIN", *statements, "COMMIT"]) + ";\n")
 
     def rename_mapping(self, old: str, new: str) -> None:
-        """Give a mapping another domain, through the model."""
+        """Change the domain of a mapping with the plugin's model."""
         self._change_mapping(old, "$domain->set_domain($args[1]); $result = $domain->save();", new)
 
     def set_stage(self, domain: str, stage: str) -> None:
-        """Put a mapping into another stage, through the model."""
+        """Change the stage of a mapping with the plugin's model."""
         self._change_mapping(domain, "$domain->set_stage($args[1]); $result = $domain->save();", stage)
 
     def delete_mapping(self, domain: str) -> None:
-        """Delete a mapping through the model, with all hooks and jobs."""
+        """Delete a mapping with the plugin's model, including all hooks and jobs."""
         self._change_mapping(domain, "$result = $domain->delete();")
 
     def _change_mapping(self, domain: str, change: str, *args: str) -> None:
@@ -177,7 +177,7 @@ class Multisite:
         self.php(code, domain, *args)
 
     def mappings(self) -> list[Row]:
-        """Return all rows of the mappings table, in the order they were made."""
+        """Return all rows of the mappings table, oldest first."""
         return self.sql(f"SELECT * FROM {TABLE} ORDER BY id")
 
     def domains(self) -> list[str]:
@@ -185,7 +185,7 @@ class Multisite:
         return sorted(str(row["domain"]) for row in self.mappings())
 
     def serves_mapped_domains(self) -> bool:
-        """Tell what Ultimate Multisite's `sunrise.php` goes by."""
+        """Return whether the flag that Ultimate Multisite's `sunrise.php` reads is set."""
         sql = "SELECT meta_value FROM wp_sitemeta WHERE meta_key = 'wu_sunrise_meta'"
         return '"active";b:1' in str(self.sql(sql))
 
@@ -195,8 +195,8 @@ class Multisite:
         """Store a network option; lists and dictionaries become PHP arrays."""
         self.php("update_network_option(null, $args[0], json_decode($args[1], true));", name, json.dumps(value))
 
-    def network_option(self, name: str) -> Any:  # noqa: ANN401 - PHP decides
-        """Return a network option, or `None` when it does not exist."""
+    def network_option(self, name: str) -> Any:  # noqa: ANN401 - any PHP value
+        """Return a network option, or `None` if it is missing."""
         return self.php_json("get_network_option(null, $args[0], null)", name)
 
     def set_setting(self, key: str, value: object) -> None:
@@ -204,25 +204,25 @@ class Multisite:
         self.php("wu_save_setting($args[0], json_decode($args[1], true));", key, json.dumps(value))
 
     def enable_closte(self, *, enabled: bool = True, api_key: str | None = "test-key") -> None:
-        """Switch the Closte integration on or off; a key is defined as Closte's own hosts do it."""
+        """Enable or disable the Closte integration; the key is defined as on Closte's own hosts."""
         self.set_network_option("wu_host_integrations_enabled", {"closte": enabled})
         if api_key is not None:
             self.define("CLOSTE_CLIENT_API_KEY", api_key)
 
     def define(self, name: str, value: str | int | bool) -> None:
-        """Define a constant in `wp-config.php`, in the place of an earlier definition."""
+        """Define a constant in `wp-config.php`, and replace an earlier definition."""
         config = self.path / "wp-config.php"
         line = f"define( '{name}', {php_literal(value)} );\n"
         text = re.sub(rf"^define\( '{name}', .*\n", "", config.read_text(), flags=re.MULTILINE)
         config.write_text(text.replace(END_OF_CONFIG, line + END_OF_CONFIG))
 
     def undefine(self, *names: str) -> None:
-        """Take the definitions of constants out of `wp-config.php`."""
+        """Remove the definitions of constants from `wp-config.php`."""
         config = self.path / "wp-config.php"
         config.write_text(re.sub(rf"^define\( '({'|'.join(names)})', .*\n", "", config.read_text(), flags=re.MULTILINE))
 
     def add_mu_plugin(self, name: str, code: str) -> Path:
-        """Write a must-use plugin (`code` without the opening tag) and return its path."""
+        """Write a must-use plugin (`code` has no opening tag) and return its path."""
         folder = self.path / "wp-content" / "mu-plugins"
         folder.mkdir(exist_ok=True)
         plugin = folder / f"{name}.php"
@@ -232,7 +232,7 @@ class Multisite:
     # Scheduled jobs of Ultimate Multisite
 
     def jobs(self, hook: str | None = None) -> list[tuple[str, dict[str, Any]]]:
-        """Return the jobs that wait to be run, oldest first: (hook, arguments)."""
+        """Return the pending jobs, oldest first: (hook, arguments)."""
         arguments = "['status' => 'pending', 'per_page' => -1, 'group' => 'domain']"
         listing = f"array_values(wu_get_scheduled_actions({arguments}))"
         pairs = self.php_json(f"array_map(fn($job) => [$job->get_hook(), $job->get_args()], {listing})")
@@ -245,7 +245,7 @@ class Multisite:
 
 
 def php_literal(value: str | int | bool) -> str:
-    """Write a Python value as PHP source."""
+    """Return a Python value as PHP source."""
     if isinstance(value, bool):
         return "true" if value else "false"
     if isinstance(value, int):
@@ -261,7 +261,7 @@ def _escape(text: str) -> str:
 
 
 def build_template(path: Path, parts: Parts, database: Database, main_domain: str = MAIN_DOMAIN) -> Multisite:
-    """Install a network with Ultimate Multisite, its set-up finished, into the new folder `path`."""
+    """Install a network with Ultimate Multisite, with its set-up finished, in the new folder `path`."""
     _lay_out(path, parts, database)
     multisite = Multisite(path, _new_home(path), parts, database, main_domain)
     multisite.wp(
@@ -283,7 +283,7 @@ def build_template(path: Path, parts: Parts, database: Database, main_domain: st
 
 
 def copy_multisite(template: Multisite, path: Path, database: Database) -> Multisite:
-    """Copy a network into the new folder `path`; `database` is where its own database is or will be."""
+    """Copy a network to the new folder `path`; `database` is the database of the copy, which may not exist yet."""
     shutil.copytree(template.path, path, symlinks=True)
     copy = Multisite(path, _new_home(path), template.parts, database, template.main_domain)
     for name, value in database.constants.items():
@@ -292,18 +292,18 @@ def copy_multisite(template: Multisite, path: Path, database: Database) -> Multi
 
 
 def sqlite_database(path: Path) -> SqliteDatabase:
-    """Return the database of the network in the folder `path`, as the SQLite driver names it."""
+    """Return the database of the network in the folder `path`, with the SQLite driver's file name."""
     return SqliteDatabase(path / "wp-content" / "database" / ".ht.sqlite")
 
 
 def _lay_out(path: Path, parts: Parts, database: Database) -> None:
-    """Make the document root: core by links, `wp-content` our own."""
+    """Create the document root: links to WordPress core, and a separate `wp-content`."""
     content = path / "wp-content"
     for folder in (content / "plugins", content / "themes", content / "mu-plugins"):
         folder.mkdir(parents=True)
     for name in ("wp-admin", "wp-includes"):
         (path / name).symlink_to(parts.wordpress / name)
-    # Real files, not links: several find `wp-config.php` next to themselves.
+    # Copies, not links: several of these files expect `wp-config.php` in their own folder.
     for source in parts.wordpress.glob("*.php"):
         shutil.copy(source, path / source.name)
     theme = "twentytwentyfive"
@@ -321,13 +321,13 @@ def _lay_out(path: Path, parts: Parts, database: Database) -> None:
 
 
 def _write_config(path: Path, database: Database, main_domain: str | None) -> None:
-    """Write `wp-config.php`; `main_domain` is `None` as long as the network is not installed."""
+    """Write `wp-config.php`; `main_domain` is `None` until the network is installed."""
     constants: dict[str, str | int | bool] = {
         **database.constants,
         "DB_CHARSET": "utf8mb4",
         "DB_COLLATE": "",
         **{f"{key}_{kind}": f"{key}-{kind}-of-a-test" for key in KEYS for kind in ("KEY", "SALT")},
-        # Nothing leaves the machine, and nothing happens on its own.
+        # No request leaves the machine, and no job starts automatically.
         "WP_HTTP_BLOCK_EXTERNAL": True,
         "WP_ACCESSIBLE_HOSTS": "127.0.0.1,localhost",
         "DISABLE_WP_CRON": True,

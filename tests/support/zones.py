@@ -1,4 +1,4 @@
-"""The zones of the world: one name for each verdict. 127.0.10.1 is the network's address, 203.0.113.9 a stranger's."""
+"""DNS zones for tests, with one name per verdict. 127.0.10.1 is the network's address, 203.0.113.9 an unrelated one."""
 
 from __future__ import annotations
 
@@ -78,7 +78,7 @@ _SECOND = {"partly.test": _zone("partly.test", f"@ A {STRANGER_A}\n")}
 
 
 def hosted_by(address: str) -> dict[str, str]:
-    """Return the zones of one of the two Knot servers; the second knows the delegated ones only."""
+    """Return the zones of one of the two Knot servers; the second one only has the delegated zones."""
     if address.endswith(".1"):
         return {name: text for name, text in ZONES.items() if name != WITH_APEX_CNAME}
     return {name: _SECOND.get(name, ZONES[name]) for name in _DELEGATED}
