@@ -1,4 +1,4 @@
-"""A fleet of small machines, each with WordPress networks and their applications at stand-ins of Closte."""
+"""Fixtures: fleets of small machines with WordPress networks, whose applications are on sandboxes of Closte."""
 
 from __future__ import annotations
 
@@ -25,13 +25,13 @@ if TYPE_CHECKING:
 
 @pytest.fixture(scope="session")
 def wheel(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The engine as a wheel."""
+    """The wheel of closte-bridge."""
     return build_wheel(tmp_path_factory.mktemp("wheel"))
 
 
 @pytest.fixture(scope="session")
 def new_fleet(multisite_template: Multisite, wheel: Path) -> Callable[..., AbstractContextManager[Fleet]]:
-    """Makes fleets of machines that know nothing of the bridge yet: names of hosts, and of the networks of each."""
+    """A function that makes fleets of machines without closte-bridge, from the names of hosts and their networks."""
 
     @contextmanager
     def make(hosts: dict[str, list[str]], *, systemd: bool = True) -> Iterator[Fleet]:
@@ -57,6 +57,6 @@ def new_fleet(multisite_template: Multisite, wheel: Path) -> Callable[..., Abstr
 
 @pytest.fixture(scope="module")
 def fleet(new_fleet: Callable[..., AbstractContextManager[Fleet]]) -> Iterator[Fleet]:
-    """Two machines. The second has a network besides that only a login with a password leads to."""
+    """Two machines. The second has an additional network that is only reachable by a login with a password."""
     with new_fleet({"web1": ["shop"], "web2": ["shop", "club"]}) as fleet:
         yield fleet

@@ -1,4 +1,4 @@
-"""Ansible against small machines, each with a WordPress network and an application at a stand-in of Closte."""
+"""Ansible on small machines, each with a WordPress network and an application on a sandbox of Closte."""
 
 from __future__ import annotations
 
@@ -28,14 +28,14 @@ if TYPE_CHECKING:
 COLLECTION = REPOSITORY / "ansible" / "ops"
 SITES = "/srv/www"
 PARTS = "/srv/parts"
-# No test asks anybody but this machine; DNS is for other tests.
+# Tests only contact this machine; other tests check DNS.
 SETTINGS = {"rate_limit": 1000, "dns": {"resolvers": ["127.0.0.1:9"], "timeout": 0.1}}
 LIMIT_SECONDS = 900
 WHEELS = REPOSITORY / ".cache" / "wheels"
 
 
 def tool(name: str) -> str:
-    """Return the path of one of Ansible's programs: beside this Python, or where CLOSTE_BRIDGE_ANSIBLE says."""
+    """Return the path of an Ansible program: from CLOSTE_BRIDGE_ANSIBLE, next to this Python, or on the PATH."""
     folders = [os.environ.get("CLOSTE_BRIDGE_ANSIBLE", ""), str(Path(sys.executable).parent), os.environ["PATH"]]
     found = shutil.which(name, path=os.pathsep.join(folder for folder in folders if folder))
     if found is None:
@@ -45,7 +45,7 @@ def tool(name: str) -> str:
 
 @dataclass
 class Network:
-    """One WordPress network of a host, with its application at Closte. `key` opens the latter."""
+    """A WordPress network of a host, and its application on Closte with the API key `key`."""
 
     name: str
     owner: str
@@ -60,11 +60,11 @@ class Network:
 
     @property
     def aliases(self) -> set[str]:
-        """What is at Closte besides the network's main domain."""
+        """The aliases on Closte, without the network's main domain."""
         return self.sandbox.aliases - {self.multisite.main_domain}
 
     def expect(self, *aliases: str) -> None:
-        """Wait until exactly these are at Closte."""
+        """Wait until Closte has exactly these aliases."""
         wait_until(lambda: self.aliases == set(aliases))
 
 
@@ -78,13 +78,13 @@ class Host:
 
     @property
     def shop(self) -> Network:
-        """The first of its networks, which every host has."""
+        """The first of the host's networks. Every host has at least one."""
         return self.networks[0]
 
 
 @dataclass
 class Ran:
-    """What a playbook came to. `changed` names its tasks that changed something, in order, with the items."""
+    """The result of a playbook. `changed` lists the tasks that changed something, in order, with their items."""
 
     code: int
     text: str
@@ -94,7 +94,7 @@ class Ran:
 
 @dataclass
 class Fleet:
-    """The hosts, and what Ansible is run with."""
+    """The hosts, and the inputs of Ansible."""
 
     folder: Path
     key: Path
@@ -111,11 +111,11 @@ class Fleet:
 
     @property
     def version(self) -> str:
-        """The version of the engine in the wheel."""
+        """The version of closte-bridge in the wheel."""
         return self.wheel.name.split("-")[1]
 
     def variables(self, host: Host) -> dict[str, Any]:
-        """Return the variables that a user would give for a host."""
+        """Return the variables that a user would set for a host."""
         return {
             "ansible_host": "127.0.0.1",
             "ansible_port": host.machine.port,
@@ -128,7 +128,7 @@ class Fleet:
             "closte_bridge_pip_args": f"--no-index --find-links={WHEELS}",
             "closte_bridge_python": "/usr/bin/python3",
             "closte_bridge_adopt": True,
-            # So seldom that only a wake-up can be what makes something happen.
+            # So rare that only a trigger can start a run during a test.
             "closte_bridge_interval": 600,
             "closte_bridge_settings": SETTINGS,
             "closte_bridge_networks": [self.network(host.shop)],
@@ -136,7 +136,7 @@ class Fleet:
 
     @staticmethod
     def network(network: Network) -> dict[str, Any]:
-        """Return what a user would say of a network."""
+        """Return the settings that a user would give for a network."""
         return {
             "name": network.name,
             "path": network.path,
@@ -146,8 +146,8 @@ class Fleet:
             "settings": {"api_url": network.sandbox.url},
         }
 
-    def write_inventory(self, **changes: Any) -> None:  # noqa: ANN401 - whatever a variable may be
-        """Write the inventory, with `changes` on every host; a None takes a variable out."""
+    def write_inventory(self, **changes: Any) -> None:  # noqa: ANN401 - any variable
+        """Write the inventory, with `changes` for every host; None removes a variable."""
         hosts = {}
         for host in self.hosts:
             merged = self.variables(host) | changes | self.per_host.get(host.name, {})
@@ -155,10 +155,10 @@ class Fleet:
         inventory = {"closte_bridge": {"hosts": hosts}}
         (self.folder / "inventory.yml").write_text(yaml.safe_dump(inventory))
 
-    def play(self, playbook: str, *options: str, **variables: Any) -> Ran:  # noqa: ANN401 - likewise
-        """Run one of the collection's playbooks, or a file, on all hosts (or with `--limit`)."""
+    def play(self, playbook: str, *options: str, **variables: Any) -> Ran:  # noqa: ANN401 - the same
+        """Run a playbook of the collection, or a file, on all hosts (or on those of `--limit`)."""
         if playbook == "provision":
-            # All hosts at the same time, which is faster.
+            # All hosts in parallel, which is faster.
             variables = {"closte_bridge_serial": len(self.hosts)} | variables
         log = self.folder / "ansible.log"
         log.unlink(missing_ok=True)
@@ -169,7 +169,7 @@ class Fleet:
             argv, capture_output=True, text=True, check=False, cwd=self.folder, env=self._environment(),
             timeout=LIMIT_SECONDS, stdin=subprocess.DEVNULL,
         )  # fmt: skip
-        # Shown when the test fails, or with pytest's -s.
+        # Visible if the test fails, or with pytest's -s.
         sys.stderr.write(f"{playbook} {' '.join(options)}: {done.returncode} after {time.monotonic() - began:.0f} s\n")
         text = done.stdout + done.stderr + (log.read_text() if log.exists() else "")
         return Ran(done.returncode, text, _recap(done.stdout), _changed(done.stdout))
@@ -188,7 +188,7 @@ class Fleet:
             "ANSIBLE_PIPELINING": "1",
             "ANSIBLE_RETRY_FILES_ENABLED": "0",
             "ANSIBLE_LOCALHOST_WARNING": "0",
-            # With the machines, the connections end as well.
+            # The connections end with the machines.
             "ANSIBLE_SSH_CONTROL_PATH_DIR": str(self.folder / "cp"),
         }
 
@@ -199,7 +199,7 @@ def _recap(text: str) -> dict[str, dict[str, int]]:
 
 
 def _changed(text: str) -> list[str]:
-    """Return `host: task` for every task and item that changed something."""
+    """Return `host: task` for each task and item that changed something."""
     found, task = [], ""
     for line in text.splitlines():
         if match := re.match(r"(?:TASK|RUNNING HANDLER) \[(.*)\]", line):
@@ -210,10 +210,10 @@ def _changed(text: str) -> list[str]:
 
 
 def move_in(machine: Machine, site: Multisite, name: str, folder: Path) -> tuple[str, Multisite]:
-    """Move a network into a machine, to a folder of its own; return the user it belongs to, and it as seen there."""
+    """Move a network to its own folder in a machine; return its owner there, and the network as seen from there."""
     owner, target, base = f"{name}owner", f"{SITES}/{name}", site.parts.wordpress.parents[1]
     if not machine.path(f"{PARTS}/latest").exists():
-        # At a place that the hardened units see, wherever the checkout is.
+        # A path that the hardened units can read, wherever the checkout is.
         machine.run("mkdir", "-p", PARTS, SITES)
         machine.run("mount", "--bind", str(base), PARTS)
         wp = f'#!/bin/sh\nexec php -d display_errors=stderr {PARTS}/wp-cli/wp-cli.phar "$@"\n'
@@ -232,7 +232,7 @@ def move_in(machine: Machine, site: Multisite, name: str, folder: Path) -> tuple
 
 
 def _point_at(site: Path, base: Path) -> None:
-    """Point everything in a network that lies in the folder of the parts at where the machine has them."""
+    """Redirect all links of a network to the parts, so that they point to the parts' folder in the machine."""
     for path in list(site.rglob("*")):
         if path.is_symlink():
             goal = path.resolve()
@@ -246,7 +246,7 @@ def _point_at(site: Path, base: Path) -> None:
 
 
 class _NoDatabase:
-    """The database is inside the machine: it is asked through WordPress only."""
+    """A database inside the machine, which is only accessible through WordPress."""
 
     @property
     def constants(self) -> dict[str, str]:
@@ -260,12 +260,12 @@ _: type[Database] = _NoDatabase
 
 
 def yaml_blocks(page: Path) -> list[Any]:
-    """Return what the blocks of YAML on a page say."""
+    """Return the data of the YAML blocks on a page."""
     return [yaml.safe_load(block) for block in re.findall(r"^```yaml\n(.*?)^```$", page.read_text(), re.M | re.S)]
 
 
 def build_wheel(folder: Path) -> Path:
-    """Build the engine's wheel without asking anybody on the network."""
+    """Build the wheel of closte-bridge without network access."""
     argv = [sys.executable, "-m", "pip", "wheel", "-q", "--no-deps", "--no-build-isolation", "--no-cache-dir"]
     subprocess.run([*argv, "-w", str(folder), str(REPOSITORY)], check=True, stdin=subprocess.DEVNULL)
     (wheel,) = folder.glob("closte_bridge-*.whl")
@@ -273,7 +273,7 @@ def build_wheel(folder: Path) -> Path:
 
 
 def as_version(wheel: Path, version: str) -> Path:
-    """Return a copy of a wheel that says it is another version."""
+    """Return a copy of a wheel with another version."""
     name, old, *tags = wheel.name.split("-")
     copy = wheel.with_name("-".join([name, version, *tags]))
     with zipfile.ZipFile(wheel) as source, zipfile.ZipFile(copy, "w", zipfile.ZIP_DEFLATED) as target:

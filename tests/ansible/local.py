@@ -1,4 +1,4 @@
-"""Parts of the collection on this machine itself: what neither changes it nor needs a small one of its own."""
+"""Parts of the collection on this machine itself, for tests that neither change it nor need a small machine."""
 
 from __future__ import annotations
 
@@ -18,13 +18,13 @@ from tests.support.running import write_script
 if TYPE_CHECKING:
     from pathlib import Path
 
-# What a network is like that is on another machine, so that nothing is looked for here.
+# A network on another machine, so that the role expects no files of it here.
 FAR = {"name": "club", "ssh": "club@elsewhere.example.com/srv/club"}
 
 
 @dataclass
 class Local:
-    """Ansible without any host. `folder` is where the role believes that it lives."""
+    """Ansible without hosts. `folder` contains all paths of the role."""
 
     folder: Path
     variables: dict[str, Any] = field(default_factory=dict)
@@ -40,7 +40,7 @@ class Local:
         self.variables["ansible_python_interpreter"] = sys.executable
 
     def tasks(self, *tasks: dict[str, Any], check: bool = False, **variables: Any) -> str:  # noqa: ANN401 - any variable
-        """Run tasks, and return what was said; the exit code stands in its last line."""
+        """Run tasks and return their output; the last line has the exit code."""
         play = {"hosts": "localhost", "connection": "local", "gather_facts": False, "tasks": list(tasks)}
         playbook = self.folder / "play.yml"
         playbook.write_text(yaml.safe_dump([play], sort_keys=False))
@@ -77,14 +77,14 @@ def changed(said: str) -> list[str]:
 
 
 def envelope(data: object = None, code: int = 0, *problems: str) -> dict[str, Any]:
-    """Return what the engine prints, with problems of these codes."""
+    """Return output of closte-bridge with problems of these codes."""
     rows = [{"code": problem, "message": f"It is {problem}.", "hint": "", "domain": None} for problem in problems]
     kinds = {"errors": rows if code else [], "warnings": [] if code else rows, "notes": []}
     return {"version": 1, "status": "failed" if code else "ok", "exit_code": code, "data": data} | kinds
 
 
 def engine(folder: Path, **answers: dict[str, Any]) -> Path:
-    """Return a stand-in of the engine that gives these answers by the first words of the command; see `calls`."""
+    """Return a fake closte-bridge that gives these answers by the first words of the command; see `calls`."""
     for words, answer in answers.items():
         (folder / words).write_text(json.dumps(answer))
         (folder / f"{words}.code").write_text(str(answer["exit_code"]))
@@ -96,5 +96,5 @@ def engine(folder: Path, **answers: dict[str, Any]) -> Path:
 
 
 def calls(folder: Path) -> list[str]:
-    """Return the commands that the stand-in of the engine was given."""
+    """Return the commands that the fake closte-bridge received."""
     return (folder / "calls").read_text().splitlines() if (folder / "calls").exists() else []

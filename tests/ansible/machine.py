@@ -1,4 +1,4 @@
-"""Small machines for the role: real systemd, real SSH, this machine's files underneath, and all writes in memory."""
+"""Small machines for the role: real systemd, real SSH, this machine's files as a base, and all writes in memory."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 BOOT = Path(__file__).with_name("machine.sh")
 START_SECONDS = 60
 CONTROL_GROUPS = (Path("/sys/fs/cgroup"), Path("/sys/fs/cgroup/unified"))
-# What a machine writes by itself, and what belongs to whoever logs in.
+# Files that a machine writes automatically, and files of the user that logs in.
 NOISE = ("run", "tmp", "var/tmp", "var/log/journal", "root/.ansible", "var/lib/systemd", "var/cache", "root/.cache")
 
 Process = subprocess.CompletedProcess[str]
@@ -30,7 +30,7 @@ Process = subprocess.CompletedProcess[str]
 
 @dataclass(frozen=True)
 class Machine:
-    """A running machine. `pid` is its process 1 as seen from here; `key` opens it over SSH on `port` as root."""
+    """A running machine. `pid` is its process 1 as seen from outside; `key` gives root access over SSH on `port`."""
 
     name: str
     pid: int
@@ -54,11 +54,11 @@ class Machine:
 
     @property
     def written(self) -> Path:
-        """The folder with everything that was written inside, as seen from here."""
+        """The folder with everything that was written inside, as seen from outside."""
         return Path(f"/proc/{self.pid}/root/run/written")
 
     def files(self) -> dict[str, str]:
-        """Return every path that was written inside, with a digest of what it is; noise is left out."""
+        """Return every path that was written inside, with a digest of its content; noise is left out."""
         found = {}
         for folder, _folders, names in os.walk(self.written):
             for path in (Path(folder), *(Path(folder, name) for name in names)):
@@ -68,7 +68,7 @@ class Machine:
         return found
 
     def path(self, inside: str) -> Path:
-        """Return where a path inside is, as seen from here."""
+        """Return the outside path of a path inside."""
         return Path(f"/proc/{self.pid}/root", inside.lstrip("/"))
 
 
@@ -86,10 +86,9 @@ def _digest(path: Path) -> str:
 
 @contextmanager
 def machine(name: str, folder: Path, key: Path, *, systemd: bool = True) -> Iterator[Machine]:
-    """Boot a machine in the new folder `folder`, reachable with the SSH key `key`; everything of it ends afterwards.
+    """Boot a machine in the new folder `folder`, with SSH access for `key`; end all of its processes after the body.
 
-    Without `systemd` an SSH server is its first process. Raises `MissingPartError` when this machine does not let one
-    boot.
+    Without `systemd`, its first process is an SSH server. Raises `MissingPartError` if this machine cannot boot one.
     """
     units, place = folder / "units", folder / "location"
     units.mkdir(parents=True)
@@ -118,7 +117,7 @@ def machine(name: str, folder: Path, key: Path, *, systemd: bool = True) -> Iter
 
 
 def _sshd(folder: Path, port: int, key: Path) -> str:
-    """Return the command line of the machine's SSH server, whose configuration lands in `folder`."""
+    """Return the command line of the machine's SSH server, and write its configuration to `folder`."""
     settings = {
         "ListenAddress": "127.0.0.1",
         "Port": port,
@@ -167,13 +166,13 @@ def _remove_groups(name: str) -> None:
                     try:
                         Path(folder).rmdir()
                     except OSError:
-                        time.sleep(0.05)  # the processes are being ended
+                        time.sleep(0.05)  # The processes are still ending.
                         continue
                 break
 
 
 def make_keys(folder: Path) -> Path:
-    """Make the key that opens the machines, and their host key beside it; return the former."""
+    """Create the user key of the machines and their host key next to it; return the user key."""
     folder.mkdir(parents=True)
     for name in ("user_key", "host_key"):
         argv: Sequence[str] = [

@@ -1,4 +1,4 @@
-"""What the tests look at after Ansible has been there: files, units, secrets, and WordPress itself."""
+"""Checks of the results of Ansible: files, units, secrets, and WordPress itself."""
 
 from __future__ import annotations
 
@@ -16,35 +16,35 @@ if TYPE_CHECKING:
     from tests.ansible.fleet import Fleet, Host, Network, Ran
 
 KEYS = "etc/closte-bridge/keys/"
-# What runs with the least rights: 2.0 on systemd's scale, which takes it times ten.
+# The highest exposure of a hardened unit: 2.0 on systemd's scale, and its option expects ten times the value.
 EXPOSURE = 20
-# The exit code of a run beside another one.
+# The exit code of a run during another run.
 _LOCKED = 75
 
 
 def succeeded(ran: Ran) -> Ran:
-    """Return what a playbook came to; one that failed fails the test."""
+    """Return the result of a playbook; fail the test if the playbook failed."""
     assert ran.code == 0, ran.text[: ran.text.find("PLAY RECAP")][-8000:]
     return ran
 
 
 def foretold_wrong(foretold: Ran, done: Ran) -> dict[str, int]:
-    """Return the changes that check mode did not foretell (above zero), or foretold in vain (below)."""
+    """Return the changes that check mode missed (above zero), or predicted incorrectly (below zero)."""
     counts = Counter(done.changed)
     counts.subtract(foretold.changed)
     return {change: count for change, count in counts.items() if count}
 
 
 def canaries(fleet: Fleet, text: str) -> list[str]:
-    """Return those networks whose key stands in a text."""
+    """Return the networks whose key is in a text."""
     networks = [(host, network) for host in fleet.hosts for network in host.networks]
     return [f"{network.name} on {host.name}" for host, network in networks if network.key in text]
 
 
 def secrets_are_kept(host: Host, places: dict[str, str]) -> None:
-    """Hold that each secret is in its own file of the folder of the keys, closed to others, and nowhere else."""
+    """Assert that each secret is in its own file in the key folder, closed to other users, and in no other place."""
     written = host.machine.written
-    # What is in memory only: credentials that systemd handed over, copies for the instances, the journal.
+    # Files in memory: credentials from systemd, copies for the instances, and the journal.
     folders = [written, *(host.machine.path(f"/run/{name}") for name in ("log", "systemd"))]
     holders: dict[str, list[Path]] = {secret: [] for secret in places}
     for folder in folders:
@@ -61,9 +61,9 @@ def secrets_are_kept(host: Host, places: dict[str, str]) -> None:
 
 
 def units_are_right(host: Host, networks: dict[str, tuple[str, set[str]]]) -> None:
-    """Hold that systemd itself finds nothing wrong with the units, with each network's own settings.
+    """Assert that systemd finds no problem in the units, and that they have each network's own settings.
 
-    `networks` says for each whom it runs as, and where it may write besides its ledger.
+    `networks` has the user of each network, and the paths that it may write in addition to its ledger.
     """
     names = [name for name in host.machine.files() if re.fullmatch(r"etc/systemd/system/closte-bridge@\.\w+", name)]
     watching = "etc/systemd/system/closte-bridge@.timer" not in names
@@ -90,12 +90,12 @@ def _property(host: Host, unit: str, name: str) -> str:
 
 
 def main_process(host: Host, network: str) -> str:
-    """Return the process id of the service of a network, "0" when it does not run."""
+    """Return the process ID of a network's service, "0" if it does not run."""
     return _property(host, f"closte-bridge@{network}.service", "MainPID")
 
 
 def run_cron(host: Host) -> None:
-    """Do what cron does with the entry of a host's first network."""
+    """Run the cron entry of a host's first network, as cron does."""
     entry = host.machine.run("cat", f"/etc/cron.d/closte-bridge-{host.shop.name}").stdout.splitlines()
     settings = [line for line in entry if re.match(r"[A-Z_]+=", line)]
     (job,) = [line for line in entry if line.startswith("*/")]
@@ -105,13 +105,13 @@ def run_cron(host: Host) -> None:
         done = host.machine.run(*entry_as_cron, check=False)
         if done.returncode != _LOCKED:
             break
-        # The engine that the shim started is at it; cron comes again.
+        # The run that the shim started has the lock; cron tries again later.
         time.sleep(1)
     assert done.returncode == 0, done
 
 
 def network_options(network: Network) -> dict[str, object]:
-    """Return what WordPress keeps of the network: options, tables and must-use plugins; an empty switch is none."""
+    """Return the network's data in WordPress: options, tables and must-use plugins. An empty switch counts as none."""
     code = """[
         'options' => array_column($GLOBALS['wpdb']->get_results(
             "SELECT meta_key, meta_value FROM {$GLOBALS['wpdb']->sitemeta} WHERE meta_key NOT LIKE '%transient%'
@@ -122,25 +122,25 @@ def network_options(network: Network) -> dict[str, object]:
         'plugins' => glob(WPMU_PLUGIN_DIR . '/*'),
     ]"""
     found = network.multisite.php_json(code)
-    # What WordPress itself notes when a site is made.
+    # WordPress itself writes these when a site is created.
     for name in ("blog_count", "site_meta_supported"):
         found["options"].pop(name, None)
     switches = found["options"].pop("wu_host_integrations_enabled", "")
     assert 's:6:"closte";b:1' not in switches
-    # Ultimate Multisite notes there as well when it was last loaded after it was not: only whether it is on counts.
+    # Ultimate Multisite also stores its last activation time there; only whether it is active counts.
     if "wu_sunrise_meta" in found["options"]:
         found["options"]["wu_sunrise_meta"] = re.findall('"active";b:[01]', found["options"]["wu_sunrise_meta"])
     return dict(found)
 
 
 def options_changed(network: Network, before: dict[str, object]) -> dict[str, object]:
-    """Return what is not as it was `before`: for each kind, and each option, the old and the new value."""
+    """Return the differences from `before`: for each kind and each option, the old and the new value."""
     now = network_options(network)
     old, new = before | dict(before["options"]), now | dict(now["options"])  # type: ignore[call-overload]
     return {key: (old.get(key), new.get(key)) for key in old | new if key != "options" and old.get(key) != new.get(key)}
 
 
-# Where apt and dpkg keep their books, and where the scripts of packages write.
+# Folders with the records of apt and dpkg, and those to which package scripts write.
 BOOKS = (
     *("var/lib/dpkg", "var/lib/apt", "var/lib/ucf", "var/log/apt", "var/log/dpkg.log", "var/log/alternatives.log"),
     *(
@@ -157,24 +157,24 @@ BOOKS = (
 
 
 def packages_of(host: Host) -> dict[str, str]:
-    """Return the versions of the distribution's packages that are installed, by name."""
+    """Return the versions of the installed distribution packages, by name."""
     said = host.machine.run("dpkg-query", "--show", "--showformat=${Package} ${Version}\\n").stdout
     return dict(line.split() for line in said.splitlines() if " " in line.strip())
 
 
 def files_of(host: Host, packages: Iterable[str]) -> set[str]:
-    """Return the paths, as `Machine.files` has them, of packages of the distribution."""
+    """Return the paths of distribution packages, in the format of `Machine.files`."""
     listed = host.machine.run("dpkg", "--listfiles", *packages).stdout.splitlines()
     return {re.sub("^/(?=s?bin/|lib)", "usr/", path).lstrip("/") for path in listed}
 
 
 def left_behind(host: Host, before: dict[str, str], of_packages: Collection[str] = ()) -> dict[str, str]:
-    """Return what was written and is still there: neither the sites' databases, nor folders that were there anyway.
+    """Return the written files that still exist, without the sites' databases and folders that existed before.
 
-    Packages of the distribution stay: with any, `of_packages` are their files, and apt's books have changed.
+    Distribution packages stay: if there are any, `of_packages` are their files, and apt's records have changed.
     """
     now = host.machine.files()
-    # The copies that the tools for users make of what they change are theirs, and Ultimate Multisite's log its own.
+    # User management backs up the files that it changes, and Ultimate Multisite writes its own log.
     ignored = (
         *(f"{network.path.lstrip('/')}/wp-content/uploads/wu-logs" for network in host.networks),
         *(f"{network.path.lstrip('/')}/wp-content/database" for network in host.networks),
@@ -186,7 +186,7 @@ def left_behind(host: Host, before: dict[str, str], of_packages: Collection[str]
         for name, state in now.items()
         if before.get(name) != state
         and ("closte" in name or not (name.startswith(ignored) or name in of_packages))
-        and not (state.endswith("folder") and os.path.isdir(f"/{name}"))  # noqa: PTH112 - only a question
+        and not (state.endswith("folder") and os.path.isdir(f"/{name}"))  # noqa: PTH112 - only a check
     } | {name: "gone" for name in before if not (name in now or name in of_packages or name.startswith(ignored))}
 
 

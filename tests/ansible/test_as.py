@@ -1,4 +1,4 @@
-"""The command for root: what it hands over, to whom, and how it ends."""
+"""Tests of the command for root: what it passes to the program, as which user, and how it ends."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from tests.support.running import wait_until, write_script
 
 pytestmark = pytest.mark.skipif(os.geteuid() != 0, reason="the command is for root")
 
-# Goes on as the same user: a test has no other one to hand anything over to.
+# Continues as the same user, because a test has no other user.
 ONWARD = 'while [ "$1" != -- ]; do shift; done; shift; exec "$@"'
 
 
@@ -30,7 +30,7 @@ def local(tmp_path: Path) -> Local:
 
 
 def wrapper(local: Local, engine: str, setpriv: str = ONWARD, **environment: object) -> list[str]:
-    """Write the command with a stand-in of the engine and one of setpriv; return how it is called for a network."""
+    """Write the command with a fake closte-bridge and a fake setpriv; return its command line for a network."""
     for folder in ("state/club", "etc/keys", "bin"):
         (local.folder / folder).mkdir(parents=True)
     for name in ("club", "club.ssh"):
@@ -52,12 +52,12 @@ def wrapper(local: Local, engine: str, setpriv: str = ONWARD, **environment: obj
 
 
 def around(local: Local) -> dict[str, str]:
-    """Return the environment that the command is called in."""
+    """Return the environment of the command."""
     return {"PATH": f"{local.folder}/bin:{os.environ['PATH']}", "OF_ROOT": "1"}
 
 
 def test_wrapper_hides_passwords_in_arguments_and_environment(local: Local) -> None:
-    # This one writes down what others can see of it, the network's user most.
+    # This fake records what other users can see of it, above all the network's user.
     shown = local.folder / "shown"
     setpriv = f'{{ echo "$*"; cat "/proc/$$/environ"; }} >{shown}; {ONWARD}'
     proxy = "http://user:secret&*(;#<!~|@127.0.0.1:9"
@@ -87,22 +87,22 @@ def test_wrapper_hides_passwords_in_arguments_and_environment(local: Local) -> N
 
 
 class AtATerminal:
-    """The command, called as from a shell at a terminal. `typed` types, and `shown` is what is to be read there."""
+    """The command, called from a shell at a terminal. `typed` types there, and `shown` is its output."""
 
     def __init__(self, argv: list[str], environment: dict[str, str]) -> None:
         self.shown = b""
         self.pid, self._terminal = pty.fork()
         if self.pid == 0:
-            # No shell can trap what was ignored when it began, as SIGHUP is below nohup.
+            # A shell cannot trap signals that were ignored when it started, such as SIGHUP under nohup.
             for number in (signal.SIGHUP, signal.SIGINT, signal.SIGQUIT, signal.SIGTERM):
                 signal.signal(number, signal.SIG_DFL)
-            os.execve(argv[0], argv, environment)  # noqa: S606 - a program of our own
+            os.execve(argv[0], argv, environment)  # noqa: S606 - the test's own program
 
     def typed(self, text: bytes) -> None:
         os.write(self._terminal, text)
 
     def until(self, text: bytes) -> None:
-        """Read until this is shown."""
+        """Read until the terminal shows `text`."""
 
         def there() -> bool:
             if select.select([self._terminal], [], [], 0)[0]:
@@ -112,7 +112,7 @@ class AtATerminal:
         wait_until(there)
 
     def ended(self) -> int:
-        """Wait for its end, ten seconds at most; return its exit code."""
+        """Wait at most ten seconds for the end of the command; return its exit code."""
         for _ in range(200):
             pid, status = os.waitpid(self.pid, os.WNOHANG)
             if pid:
@@ -126,14 +126,14 @@ class AtATerminal:
 
 
 def secrets(local: Local) -> Path:
-    """Return the folder in which the key lay while the command was at work, which is gone after it."""
+    """Return the folder that contained the key while the command ran; the command removes it."""
     where = Path((local.folder / "where").read_text().strip())
     assert where.parent == Path("/run")
     return where
 
 
 def test_wrapped_program_can_prompt_without_owning_the_terminal(local: Local) -> None:
-    """Otherwise whatever runs as the network's user could type into it, and root's shell would do that."""
+    """With the terminal, a program of the network's user could type commands into root's shell."""
     where = f'echo "$CREDENTIALS_DIRECTORY" >{local.folder}/where'
     ask = 'test -t 0 && (: </dev/tty) 2>/dev/null && echo mine; printf "Sure? "; read -r answer; echo "It is $answer."'
     command = AtATerminal([*wrapper(local, f"{where}; {ask}; exit 3"), "adopt"], around(local))
@@ -147,7 +147,7 @@ def test_wrapped_program_can_prompt_without_owning_the_terminal(local: Local) ->
 
 @pytest.mark.parametrize("how", ["typed", "TERM", "HUP"])
 def test_stopping_the_wrapper_stops_the_program(local: Local, how: str) -> None:
-    # It takes a while to end, and its key is there until then.
+    # It needs some time to end, and its key must stay until then.
     engine = f"""echo "$CREDENTIALS_DIRECTORY" >{local.folder}/where
 trap 'sleep 0.5; ls "$CREDENTIALS_DIRECTORY" >{local.folder}/last; exit 130' INT TERM
 echo at work; left=300; while [ $left -gt 0 ]; do sleep 0.1; left=$((left - 1)); done"""

@@ -1,4 +1,4 @@
-"""From an installation by hand to the role: refused until it is moved as the page says, and nothing is forgotten."""
+"""Test of the move from a manual installation to the role, which refuses it until the documented steps are done."""
 
 from __future__ import annotations
 
@@ -53,7 +53,7 @@ def test_manual_installation_is_refused_until_it_is_moved(
 
 
 def an_instance_that_may_not_write_fails_the_play(fleet: Fleet, host: Host) -> None:
-    """Without the folder of the database nothing works in the sandbox, and all of it does outside."""
+    """Without write access to the database folder, nothing works in the unit's sandbox; outside, everything works."""
     closed = {key: value for key, value in fleet.network(host.shop).items() if key != "write_paths"}
     fleet.per_host[host.name] = {"closte_bridge_networks": [closed]}
     fleet.write_inventory()
@@ -66,10 +66,10 @@ def an_instance_that_may_not_write_fails_the_play(fleet: Fleet, host: Host) -> N
 
 
 def install_by_hand(fleet: Fleet, host: Host) -> None:
-    """Do what the README says for a server of one's own."""
+    """Follow the README's steps for your own server."""
     run, owner = host.machine.run, host.shop.owner
     run("python3", "-m", "venv", "/opt/closte-bridge")
-    # pip wants a home and a folder to be in.
+    # pip needs a home folder and a working directory.
     pip = ("env", "--chdir=/root", "HOME=/root", "/opt/closte-bridge/bin/pip", "install", "-q", "--no-cache-dir")
     run(*pip, "--no-index", f"--find-links={WHEELS}", str(fleet.wheel))
     run("ln", "-s", "/opt/closte-bridge/bin/closte-bridge", "/usr/local/bin/")
@@ -89,7 +89,7 @@ def by_hand(host: Host, *command: str) -> None:
 
 
 def move_as_the_page_says(host: Host) -> None:
-    """Do the steps of the page that change the host."""
+    """Run the steps of the page that change the host."""
     page = (REPOSITORY / PAGE).read_text()
     memory = re.findall(r"^ +# (.*)$", page, re.MULTILINE)
     away = re.findall(r"`(mv [^`]*)`", page)

@@ -1,4 +1,4 @@
-"""The collection itself: what it says of its variables is what they are, and its parts fit together."""
+"""Tests of the collection itself: its variables match their documentation, and its parts fit together."""
 
 from __future__ import annotations
 
@@ -22,16 +22,16 @@ from tests.support.parts import REPOSITORY
 
 ROLE = COLLECTION / "roles" / "closte_bridge"
 MODULES = {path.stem for path in (COLLECTION / "plugins" / "modules").glob("*.py")}
-# What only the plays of daily work take.
+# Variables that only the playbooks for daily work accept.
 PLAYS = {f"closte_bridge_{name}" for name in ("hosts", "report_dir", "serial", "max_fail", "max_age")}
 ANY_FOLDER = ("ansible_collections", "closte_bridge", "ops")
 
 
 @pytest.fixture(scope="module")
 def installed(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The collection where Ansible expects one."""
+    """The collection in the folder where Ansible expects it."""
     base = tmp_path_factory.mktemp("collections")
-    # A copy: some of the tools leave folders of their own behind.
+    # A copy, because some of the tools leave folders behind.
     shutil.copytree(COLLECTION, base.joinpath(*ANY_FOLDER), ignore=shutil.ignore_patterns("__pycache__", ".ansible"))
     return base
 
@@ -52,7 +52,7 @@ def run(installed: Path, *argv: str, **variables: str) -> str:
     return done.stdout
 
 
-def read(path: Path) -> Any:  # noqa: ANN401 - YAML decides
+def read(path: Path) -> Any:  # noqa: ANN401 - any YAML value
     return yaml.safe_load(path.read_text())
 
 
@@ -76,13 +76,13 @@ def test_every_option_is_described_and_secrets_are_no_log() -> None:
 
 
 def test_only_one_file_reads_the_list_with_api_keys() -> None:
-    """A loop shows its items: the list as it was given, with the keys in it, is read in one place only."""
+    """Ansible shows the items of a loop, so only one file reads the original list, which contains the keys."""
     readers = [
         path.name
         for path in [*ROLE.glob("tasks/*.yml"), *ROLE.glob("handlers/*.yml"), *ROLE.glob("templates/*")]
         if "closte_bridge_networks" in path.read_text().replace("_closte_bridge_networks", "")
     ]
-    # That one takes the names out of it.
+    # That file only reads the networks' names.
     assert readers == ["absent.yml"]
     assert "closte_bridge_networks | map(attribute='name')" in (ROLE / "tasks" / "absent.yml").read_text()
 
@@ -106,7 +106,7 @@ def test_readme_inventories_use_existing_options_only(installed: Path, tmp_path:
 
 
 def test_readmes_match_existing_playbooks_modules_and_variables() -> None:
-    """Playbooks, modules and variables that the pages name exist, and each playbook and module is named."""
+    """The playbooks, modules and variables on the pages exist, and the pages name each playbook and module."""
     page = (COLLECTION / "README.md").read_text()
     playbooks = {path.stem for path in (COLLECTION / "playbooks").glob("*.yml")} - {"ask", "report", "hosts"}
     assert set(re.findall(r"closte_bridge\.ops\.(\w+)", page)) - {"closte_bridge"} - MODULES == playbooks
@@ -118,7 +118,7 @@ def test_readmes_match_existing_playbooks_modules_and_variables() -> None:
 
 
 def test_ledger_folders_are_found_by_the_network_name_pattern() -> None:
-    """With a file system of its own, the folder of the ledgers holds one besides that is none."""
+    """If the ledger folder is a separate file system, it has one folder more, which is not a ledger."""
     pattern = '["^[a-z0-9][a-z0-9_-]{0,62}$"]'
     finders = [*ROLE.glob("tasks/*.yml"), *(COLLECTION / "playbooks").glob("*.yml")]
     tasks = [task for path in finders for task in re.findall(r"builtin\.find:\n(?: {4,}.*\n)+", path.read_text())]
@@ -169,7 +169,7 @@ def test_collection_builds_with_resolvable_links(installed: Path, tmp_path: Path
     assert not (whole / "tests").exists()
     about = (whole / "MANIFEST.json").read_text()
     assert "example.com" not in about
-    # Where it is installed there is nothing of the checkout around it.
+    # An installed collection has no files of the checkout around it.
     pages = list(whole.rglob("*.md"))
     assert len(pages) == 3
     for page in pages:
@@ -180,17 +180,17 @@ def test_collection_builds_with_resolvable_links(installed: Path, tmp_path: Path
 
 
 def test_sanity(installed: Path) -> None:
-    """Ansible's own checks of a collection, in virtual environments that it makes for them."""
+    """Run Ansible's own checks of a collection, in virtual environments that it creates for them."""
     home = REPOSITORY / ".cache" / "ansible-test"
     _help_pip(home)
     python = f"{sys.version_info.major}.{sys.version_info.minor}"
-    # Those that need an environment of their own only to run a linter that we have elsewhere are left out.
+    # Skip the checks that need a separate environment only to run a linter that the project runs anyway.
     skipped = [f"--skip-test={name}" for name in ("pylint", "pep8", "yamllint", "changelog")]
     run(installed, "ansible-test", "sanity", "--python", python, *skipped, HOME=str(home))
 
 
 def _help_pip(home: Path) -> None:
-    """Make a home for ansible-test: it hands no settings of pip on, and fetches from elsewhere what Python has."""
+    """Prepare a home for ansible-test, which ignores pip's settings and downloads pip, which Python includes."""
     (source,) = Path(tool("ansible-test")).parents[1].glob("lib/python*/site-packages/ansible_test/_internal")
     version = re.search(r"\bpip='([\d.]+)'", (source / "python_requirements.py").read_text())
     assert version

@@ -1,4 +1,4 @@
-"""The life of a small fleet: provisioned, at work, changed, reported on, cleared away, by what can be seen of it."""
+"""Test of a small fleet's life: provisioning, work, changes, reports and removal, as seen from outside."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ pytestmark = pytest.mark.real
 
 METRICS = "/srv/textfile"
 PASSWORD = "canary-password-of-a-login-4d20"
-# Nothing answers there: what goes to this machine, as everything here does, takes no proxy.
+# No proxy answers there: requests to this machine, which are all requests here, use no proxy.
 PROXY = "http://user:canary-of-a-proxy-77ab@127.0.0.1:9"
 UBUNTU = """PRETTY_NAME="Ubuntu 24.04.1 LTS"
 NAME="Ubuntu"
@@ -43,7 +43,7 @@ UBUNTU_CODENAME=noble
 
 
 def test_fleet_life_from_provisioning_to_traceless_removal(fleet: Fleet) -> None:
-    """One test, because each step stands on the one before: the machines are what takes the time."""
+    """One test, because each step needs the previous one: the machines take most of the time."""
     web1, web2 = fleet.hosts
     club = web2.networks[1]
     networks = [web1.shop, web2.shop, club]
@@ -63,25 +63,25 @@ def test_fleet_life_from_provisioning_to_traceless_removal(fleet: Fleet) -> None
     assert options_changed(club, networks_before[2]) == {}
     go_back(fleet, web2)
 
-    # The site of its own that one test made.
+    # The additional site that one step created.
     web1.shop.multisite.delete_site(2)
     gone = succeeded(fleet.play("remove"))
     assert gone.changed
     assert [left_behind(host, files) for host, files in zip(fleet.hosts, before, strict=True)] == [{}, {}]
     assert [options_changed(*pair) for pair in zip(networks, networks_before, strict=True)] == [{}, {}, {}]
-    # What is at Closte stays: nobody asked for its removal.
+    # The aliases on Closte stay, because no step requests their removal.
     assert all("first.example.org" in network.aliases for network in networks)
 
 
 def provision(fleet: Fleet, web1: Host, web2: Host, before: list[dict[str, str]]) -> None:
-    """One host gets services, from a wheel; the other a timer, from an index. Check mode knows it all."""
+    """One host gets services from a wheel, the other a timer from an index. Check mode predicts all changes."""
     club = web2.networks[1]
     key_file = fleet.folder / "key-of-the-shop"
     key_file.write_text(f"{web1.shop.key}\n")
     shop = fleet.network(web1.shop)
     shop["api_key"] = f"{{{{ lookup('ansible.builtin.file', '{key_file}') }}}}"
     host_key = fleet.key.with_name("host_key.pub").read_text().strip()
-    # On another machine, where there is nothing but a login with a password.
+    # On another machine, which only accepts a login with a password.
     far = {
         "name": "club",
         "ssh": f"{club.owner}@127.0.0.1:{web2.machine.port}{club.path}",
@@ -116,7 +116,7 @@ def provision(fleet: Fleet, web1: Host, web2: Host, before: list[dict[str, str]]
     given_environment_is_there(web1, foretold.text + done.text)
     hosts_are_known(web1, club)
     secrets_are_kept(web2, {web2.shop.key: "shop"})
-    # The database is a file of the site here: without one, nothing of WordPress can be written.
+    # The database is a file of the site here: without write access to it, WordPress cannot be changed.
     databases = [{f"{host.shop.path}/wp-content/database"} for host in (web1, web2)]
     metrics = "/var/lib/closte-bridge-metrics"
     units_are_right(
@@ -130,7 +130,7 @@ def provision(fleet: Fleet, web1: Host, web2: Host, before: list[dict[str, str]]
 
 
 def given_environment_is_there(host: Host, said: str) -> None:
-    """What was given besides is in the environment of services, and nobody but root can read it anywhere."""
+    """The additional variables are in the environment of services, and only root can read their files."""
     assert PROXY not in said
     environment = host.machine.run("cat", f"/proc/{main_process(host, 'shop')}/environ").stdout.split("\0")
     assert {f"HTTPS_PROXY={PROXY}", "LC_ALL=C.UTF-8", "WP_CLI_DISABLE_AUTO_CHECK_UPDATE=1"} <= set(environment)
@@ -141,17 +141,17 @@ def given_environment_is_there(host: Host, said: str) -> None:
 
 
 def hosts_are_known(host: Host, network: Network) -> None:
-    """The keys of a host elsewhere are known to the user whose network is there, and to nobody else."""
+    """The keys of another host are known only to the user whose network is on it."""
     for user, known in (("closte-bridge", True), (host.shop.owner, False)):
         argv = ("runuser", "-u", user, "--", "ssh", "-G", f"{network.owner}@127.0.0.1")
         assert ("/etc/closte-bridge/known_hosts" in host.machine.run(*argv).stdout) is known
 
 
 def mappings_reach_closte(web1: Host, networks: list[Network]) -> None:
-    """What is mapped now reaches Closte by itself, and the monitor hears of it."""
+    """New mappings reach Closte automatically, and the monitor is notified."""
     for network in networks:
         network.multisite.add_mapping("first.example.org", 1)
-    # Nothing on another machine can wake the service; it looks when it starts, and then at its interval.
+    # Nothing on another machine can trigger the service; it syncs at its start, and then at its interval.
     web1.machine.run("systemctl", "restart", "closte-bridge@club.service")
     for network in networks:
         network.expect("first.example.org")
@@ -161,10 +161,10 @@ def mappings_reach_closte(web1: Host, networks: list[Network]) -> None:
 
 
 def again_by_the_readme(fleet: Fleet) -> None:
-    """The playbook of the collection's README does the same as ours, so it has nothing left to do."""
+    """The playbook in the collection's README does the same as the provision playbook, so it changes nothing."""
     blocks = yaml_blocks(COLLECTION / "README.md")
     (playbook,) = [block for block in blocks if isinstance(block, list) and "roles" in block[0]]
-    # The facts of another distribution are told apart as well.
+    # The role also recognises the facts of another distribution.
     facts = {"ansible.builtin.assert": {"that": "ansible_facts.distribution_release == facts_say"}}
     playbook[0] |= {"post_tasks": [facts]}
     site = fleet.folder / "site.yml"
@@ -178,7 +178,7 @@ def again_by_the_readme(fleet: Fleet) -> None:
 
 
 def what_cannot_be_is_refused(fleet: Fleet, web1: Host, web2: Host) -> None:
-    """A config that the engine does not take, and a network of another engine: nothing lands, nobody is pushed out."""
+    """The role refuses an invalid config, and a network with another owner: no file changes, and the owner stays."""
     wordpress = web2.shop.multisite
     managed = wordpress.network_option("closte_bridge_owner")
     wordpress.set_network_option(
@@ -189,19 +189,19 @@ def what_cannot_be_is_refused(fleet: Fleet, web1: Host, web2: Host) -> None:
     switched_off = fleet.network(web2.shop) | {"integration": False}
     fleet.per_host["web2"]["closte_bridge_networks"] = [switched_off]
     fleet.write_inventory()
-    # A run of its own would write as well, such as one that the change of the owner wakes.
+    # Another run would write as well, such as one that the change of the owner triggers.
     units = [f"closte-bridge@shop.{kind}" for kind in ("timer", "path")]
     web2.machine.run("systemctl", "stop", *units, "closte-bridge@shop.service")
     before = [host.machine.files() for host in fleet.hosts]
     options = ("closte_bridge_owner", "wu_host_integrations_enabled")
     options_before = [wordpress.network_option(name) for name in options]
-    # A batch ends with the first host that fails, so each is asked by itself.
+    # A batch ends with the first host that fails, so each host runs separately.
     first, second = (fleet.play("provision", "--diff", f"--limit={host.name}") for host in fleet.hosts)
     assert (first.recap["web1"]["failed"], second.recap["web2"]["failed"]) == (1, 1)
     assert first.changed == second.changed == []
     assert 'Unknown key \\"removal_grase\\"' in first.text, first.text
     assert re.search(r"Another installation owns .*--take-over", second.text)
-    # What is another engine's is not taken away either.
+    # The role does not remove the data of another owner either.
     play = fleet.folder / "leave.yml"
     task = {"name": "Leave", "closte_bridge.ops.closte_bridge_network": {"name": "shop", "state": "absent"}}
     play.write_text(yaml.safe_dump([{"hosts": "web2", "gather_facts": False, "tasks": [task]}]))
@@ -215,7 +215,7 @@ def what_cannot_be_is_refused(fleet: Fleet, web1: Host, web2: Host) -> None:
 
 
 def report_names_the_broken_one(fleet: Fleet, web1: Host, web2: Host) -> None:
-    """WordPress of one host is broken: the other is served, and every report says which one is not well."""
+    """WordPress of one host is broken: the other host is served, and every report names the broken one."""
     config = f"{web2.shop.path}/wp-config.php"
     web2.machine.run("mv", config, f"{config}.away")
     plan = fleet.play("plan", closte_bridge_report_dir=str(fleet.folder))
@@ -229,7 +229,7 @@ def report_names_the_broken_one(fleet: Fleet, web1: Host, web2: Host) -> None:
     assert not re.search(r"(?:src|href)=\"(?!#)|url\(|@import", html)
     assert canaries(fleet, html) == []
 
-    # A host that cannot be reached at all is in the report as well, and stops a sync before it goes on to others.
+    # An unreachable host is in the report as well, and stops a sync before it continues with other hosts.
     known = yaml.safe_load((fleet.folder / "inventory.yml").read_text())
     known["closte_bridge"]["hosts"]["away"] = {"ansible_host": "127.0.0.1", "ansible_port": 1, "ansible_user": "root"}
     (fleet.folder / "inventory.yml").write_text(yaml.safe_dump(known, sort_keys=True))
@@ -268,7 +268,7 @@ def report_names_the_broken_one(fleet: Fleet, web1: Host, web2: Host) -> None:
 
 
 def modules_do_what_they_say(fleet: Fleet, web1: Host) -> None:
-    """Modules foretell what they do in check mode, do it once, and say when there is nothing to do."""
+    """Modules predict their changes in check mode, make them once, and report when there is nothing to do."""
     domain: dict[str, Any] = {"network": "shop", "name": "legacy.example.com"}
     tasks = [
         ("Foretell", domain, True),
@@ -298,7 +298,7 @@ def modules_do_what_they_say(fleet: Fleet, web1: Host) -> None:
 
 
 def change_what_there_is(fleet: Fleet, web1: Host, web2: Host) -> None:
-    """One host: a new key without a restart, one network of two taken away. The other: a new version, and cron."""
+    """One host gets a new key without a restart, and loses a network. The other gets a new version, and cron."""
     shop = web1.shop
     old, shop.key = shop.key, "canary-key-that-came-later-77c0aa19"
     shop.sandbox.api._key = Secret(shop.key)
@@ -309,12 +309,12 @@ def change_what_there_is(fleet: Fleet, web1: Host, web2: Host) -> None:
     fleet.per_host["web2"] = {
         "closte_bridge_runner": "cron",
         "closte_bridge_wheel": str(as_version(fleet.wheel, "0.1.999")),
-        # The base system has neither cron nor logrotate, and their daemons would have nothing to do here.
+        # The base system has neither cron nor logrotate, and their daemons would have no work here.
         "closte_bridge_manage_packages": False,
     }
     fleet.write_inventory()
     take_long(web2)
-    # As if it had been run by cron for a while before.
+    # As if cron had run it for a while before.
     web1.machine.run("mkdir", "-p", "/var/log/closte-bridge")
     web1.machine.run("touch", "/var/log/closte-bridge/club.log", "/var/log/closte-bridge/club.log.2.gz")
     process = main_process(web1, "shop")
@@ -324,7 +324,7 @@ def change_what_there_is(fleet: Fleet, web1: Host, web2: Host) -> None:
     assert main_process(web1, "shop") == process != "0"
     assert any(line.startswith("web1: ") and "Reload the instances" in line for line in done.changed)
     assert old not in done.text
-    # Nothing that root wrote went where the site's user wanted it.
+    # No file that root wrote is where the site's user redirected it.
     assert web1.machine.run("find", "/etc", "-user", shop.owner).stdout == ""
     assert canaries(fleet, foretold.text + done.text) == []
     shop.multisite.add_mapping("second.example.org", 1)
@@ -335,7 +335,7 @@ def change_what_there_is(fleet: Fleet, web1: Host, web2: Host) -> None:
     assert web2.machine.run("closte-bridge", "--version").stdout.split()[-1] == "0.1.999"
     assert not [name for name in web2.machine.files() if "closte-bridge@" in name]
     assert main_process(web2, "shop") == "0"
-    # The shim starts the engine itself where nobody watches; cron's entry does what is left.
+    # Without `watch`, the shim starts closte-bridge itself; cron's entry does the rest.
     web2.shop.multisite.add_mapping("second.example.org", 1)
     web2.shop.expect("first.example.org", "second.example.org")
     run_cron(web2)
@@ -343,7 +343,7 @@ def change_what_there_is(fleet: Fleet, web1: Host, web2: Host) -> None:
 
 
 def lead_root_astray(host: Host) -> None:
-    """Have the site's user put links in the way of what root may write, wherever that user can below /run."""
+    """Let the site's user create links for root's files, in every folder below /run that this user may write to."""
     names = ("api-key", "api-key.new", "shop.key", "shop.key.new", ".ssh")
     link = " && ".join(f'ln -sfn /etc/apt/apt.conf.d "$1/{name}"' for name in names)
     mine = ("-path", "/run/written", "-prune", "-o", "-type", "d", "-writable", "-print")
@@ -354,13 +354,13 @@ def lead_root_astray(host: Host) -> None:
 
 
 def a_play_failed_between_key_and_service(fleet: Fleet, host: Host) -> None:
-    """Leave a host as a play does that has written the new key and failed before the service had it."""
+    """Leave a host as a failed play does that wrote the new key, but failed before the service got it."""
     key = (fleet.folder / "key-of-the-shop").read_text()
     host.machine.run("tee", "/etc/closte-bridge/keys/shop", stdin=f"{key}\n")
 
 
 def take_long(host: Host) -> None:
-    """Have a run that takes long be at work, which the timer has started."""
+    """Let the timer start a run that takes a long time."""
     unit = "closte-bridge@shop.service"
     slow = "[Service]\nExecStart=\nExecStart=/bin/sleep 600\n"
     host.machine.run("mkdir", "-p", f"/run/systemd/system/{unit}.d")
@@ -372,9 +372,9 @@ def take_long(host: Host) -> None:
 
 
 def go_back(fleet: Fleet, web2: Host) -> None:
-    """An older version comes back, with its timer."""
+    """Install an older version again, with its timer."""
     fleet.per_host["web2"] = {"closte_bridge_runner": "timer"}
-    # As after an upgrade of the distribution: the virtual environment is for a Python that is gone.
+    # As after an upgrade of the distribution: the virtual environment belongs to a Python that no longer exists.
     web2.machine.run("sh", "-c", "mv /opt/closte-bridge/venv/lib/python3.* /opt/closte-bridge/venv/lib/python3.1")
     fleet.write_inventory()
     succeeded(fleet.play("provision", "--limit=web2"))

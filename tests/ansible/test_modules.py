@@ -1,4 +1,4 @@
-"""How the modules use the output of closte-bridge, with a fake program."""
+"""Tests of how the modules use the output of closte-bridge, with a fake program."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ def local(tmp_path: Path) -> Local:
 
 
 def network(local: Local, answers: dict[str, Any], *tasks: dict[str, Any]) -> str:
-    """Run the module once for each of `tasks`, which are its options, going on where it fails."""
+    """Run the module once for each of `tasks`, which are its options; continue after a failure."""
     module = {"name": "shop", "executable": str(engine(local.folder, **answers))}
     name = "closte_bridge.ops.closte_bridge_network"
     return local.tasks(*({"name": "Do it", name: module | options, "ignore_errors": True} for options in tasks))
@@ -60,13 +60,13 @@ def test_missing_wordpress_fails_unless_missing_ok_is_set(local: Local) -> None:
     said = network(local, {"shim_status": envelope(None, 5, "wp-path")}, gone, may_be)
     assert "ignored=1" in said, said
     assert 'Nothing of "shop" was removed from WordPress: It is wp-path.' in " ".join(said.split())
-    # Only that: whatever else keeps WordPress from being read leaves the network where it is.
+    # Only for this reason: if WordPress cannot be read for another reason, the network stays.
     assert "ignored=1" in network(local, {"shim_status": envelope(None, 5, "wp-timeout")}, may_be)
 
 
 @pytest.mark.parametrize("code", ["identity-database", "identity-key", "environment", "config-gone"])
 def test_read_only_installation_is_reported_as_not_active(local: Local, code: str) -> None:
-    """Nor is it adopted again: what its remedy is, a copy's owner and a person know."""
+    """The module does not adopt it again either: a person has to choose the remedy."""
     answers = {
         "plan": envelope([], 0, code),
         "adopt": envelope(),
@@ -85,7 +85,7 @@ def test_add_only_installation_counts_as_active(local: Local) -> None:
 
 
 def test_only_valid_network_names_are_queried(local: Local) -> None:
-    """A file system of its own has a folder that is none."""
+    """A separate file system has a folder that does not belong to a network."""
     for name in ("club", "lost+found", ".cache"):
         (local.folder / "state" / name).mkdir(parents=True)
     module = {"executable": str(engine(local.folder, plan=envelope([]))), "state_dir": str(local.folder / "state")}

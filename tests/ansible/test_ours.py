@@ -1,4 +1,4 @@
-"""What the role takes for its own, and what it leaves alone: an installation by hand, folders of everybody."""
+"""Tests of which files the role manages, and which it leaves alone: manual installations and shared folders."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 STATES = ["present", "absent"]
 FOLDERS = ["opt", "etc", "state"]
 MARK = ".by-ansible"
-# The role goes on to what is refused next, which shows that nothing was before.
+# The role continues to its next check, which fails and shows that all checks before it passed.
 NEXT = "Install node_exporter"
 
 
@@ -24,13 +24,13 @@ def local(tmp_path: Path) -> Local:
 
 
 def play(local: Local, state: str, **variables: object) -> str:
-    """Run the whole role in check mode, so that what it would do is seen and not done."""
+    """Run the whole role in check mode, so that it shows its changes without making them."""
     given = {"closte_bridge_state": state, "ansible_facts": {"os_family": "Other"}}
     return local.role("main", given | {"closte_bridge_metrics_dir": str(local.folder / "no-exporter")} | variables)
 
 
 def provisioned(local: Local) -> None:
-    """Leave what the role leaves that knew no marks yet."""
+    """Create the files of an earlier role version, which did not mark its folders."""
     for folder in ("opt", "etc/keys", "state/club"):
         (local.folder / folder).mkdir(parents=True)
     (local.folder / "opt" / "installed").touch()
@@ -52,7 +52,7 @@ def test_ledger_of_a_manual_installation_is_kept(local: Local, state: str, marke
 
 @pytest.mark.parametrize(("state", "folder"), list(zip(["absent", "present", "absent"], FOLDERS, strict=True)))
 def test_unmarked_existing_folder_is_kept(local: Local, state: str, folder: str) -> None:
-    """Such as the virtual environment, the config and the ledgers of several networks by hand, or /opt itself."""
+    """For example the virtual environment, the config and the ledgers of a manual installation, or /opt itself."""
     (local.folder / folder / "lib").mkdir(parents=True)
     said = play(local, state, closte_bridge_networks=[FAR, FAR | {"name": "lib"}], closte_bridge_runner="cron")
     assert said.endswith("ended with 2"), said
@@ -65,7 +65,7 @@ def test_logs_are_not_written_to_an_unmarked_folder(local: Local) -> None:
     said = play(local, "present", closte_bridge_runner="cron")
     assert f"{local.folder}/log already exists and was not created by this role" in " ".join(said.split()), said
     assert changed(said) == []
-    # Nothing is written there by another runner.
+    # Another runner writes nothing there.
     assert NEXT in play(local, "present")
 
 
@@ -84,7 +84,7 @@ def test_older_unmarked_installation_is_recognised_and_marked(local: Local, stat
     [("absent", "home", "/opt"), ("present", "log_dir", "/var/log/"), ("absent", "state_dir", "/var/lib")],
 )
 def test_shared_system_folders_are_refused(local: Local, state: str, name: str, folder: str) -> None:
-    """Whatever is in it: an earlier version of the role took them, and has left there what it knows them by."""
+    """The content does not matter: an earlier version of the role used these folders, and left its own files there."""
     said = play(local, state, **{f"closte_bridge_{name}": folder})
     assert said.endswith("ended with 2"), said
     assert f"closte_bridge_{name} is set to the shared system directory {folder}" in said
@@ -119,7 +119,7 @@ def test_marked_folders_belong_to_the_role(local: Local, state: str) -> None:
 
 
 def test_folders_are_marked_immediately_after_creation(local: Local) -> None:
-    """A play that fails right after it must not take them for somebody else's the next time."""
+    """If a play fails right after the creation, the next play must recognise the folders as the role's own."""
     wheel = local.folder / "closte_bridge-0.1.0-py3-none-any.whl"
     wheel.touch()
     done = changed(play(local, "present", closte_bridge_metrics_dir="", closte_bridge_wheel=str(wheel)))

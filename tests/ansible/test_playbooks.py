@@ -1,4 +1,4 @@
-"""How the plays of daily work end, with a fake engine on this machine."""
+"""Tests of how the playbooks for daily work end, with a fake closte-bridge on this machine."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ RED = envelope([{"network": "shop", "healthy": False, "last_error": ""}], 1, "un
 
 
 class Inventory:
-    """One host in the group, this machine, with a fake engine; another one that cannot be reached, and one outside."""
+    """Two hosts in the group (this machine with a fake closte-bridge, and an unreachable one), and one outside it."""
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder

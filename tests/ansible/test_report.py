@@ -1,4 +1,4 @@
-"""What a report makes of the hosts' answers, without any host."""
+"""Tests of how a report presents the answers of hosts, without any host."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ if TYPE_CHECKING:
 
 
 def plugin(path: str) -> ModuleType:
-    """Load a plugin of the collection that needs nothing of Ansible."""
+    """Load a plugin of the collection that does not need Ansible."""
     spec = importlib.util.spec_from_file_location(path.replace("/", "_"), COLLECTION / "plugins" / f"{path}.py")
     assert spec
     assert spec.loader

@@ -1,4 +1,4 @@
-"""Single parts of the role that show what they do without a small machine."""
+"""Tests of single parts of the role that do not need a small machine."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ from tests.support.running import write_script
 if TYPE_CHECKING:
     from pathlib import Path
 
-# A user that every Debian has, and that is nobody's to change.
+# A user that exists on every Debian system, and that no test changes.
 SOMEBODY = "daemon"
 
 
@@ -37,7 +37,7 @@ def local(tmp_path: Path) -> Local:
     [
         ({"closte_bridge_interval": 601}, "between 1 and 600 seconds"),
         ({"closte_bridge_interval": 0}, "between 1 and 600 seconds"),
-        # `watch` writes no heartbeat while it waits for calls of `wp`.
+        # `watch` writes no heartbeat while it waits for `wp`.
         ({"closte_bridge_watchdog": 299}, "closte_bridge_watchdog must be at least 300 seconds"),
         ({"closte_bridge_run_limit": "299"}, "closte_bridge_run_limit must be at least 300 seconds"),
         (
@@ -86,7 +86,7 @@ def test_invalid_network_name_removes_nothing(local: Local, state: str, name: st
 
 def test_absent_network_is_accepted_while_its_ledger_exists(local: Local) -> None:
     (local.folder / "state" / "club").mkdir(parents=True)
-    # It goes on to the next thing that is refused.
+    # The role continues to the next check that fails.
     away = {"closte_bridge_metrics_dir": str(local.folder / "no-exporter")}
     said = local.role("present", away | {"closte_bridge_networks": [FAR | {"state": "absent"}]})
     assert "is missing" not in said
@@ -126,7 +126,7 @@ def test_interval_may_be_a_string(local: Local) -> None:
 
 
 def test_longest_interval_stays_within_the_shims_patience(local: Local) -> None:
-    """What the shim hears of is the success before the last look: two intervals, and what may come on top of each."""
+    """The shim knows the success before the last sync: two intervals, and the possible delays of each."""
     specs = yaml.safe_load((COLLECTION / "roles/closte_bridge/meta/argument_specs.yml").read_text())
     (interval,) = specs["argument_specs"]["main"]["options"]["closte_bridge_interval"]["description"][:1]
     longest = int(re.findall(r"1 to (\d+);", interval)[0])
@@ -191,7 +191,7 @@ def test_ledger_ownership_follows_the_site_owner_only(local: Local) -> None:
     (ledger / "folder").symlink_to(elsewhere)
     for path in [ledger, *ledger.rglob("*"), elsewhere / "inside", elsewhere / "inside/file"]:
         os.chown(path, 65534, 65534, follow_symlinks=False)
-    # What is root's may be there only because somebody linked it there.
+    # A file of root may be there only because another user linked it.
     os.chown(ledger / "wp-cli" / "cache", 0, 0)
     found = {"path": str(ledger), "uid": 65534, "pw_name": "nobody"}
     owners = {"_closte_bridge_owners": {"club": SOMEBODY}, "_closte_bridge_groups": {SOMEBODY: SOMEBODY}}
@@ -238,7 +238,7 @@ def test_index_password_is_hidden_when_pip_fails(local: Local) -> None:
     said = local.role("engine", given | {"closte_bridge_python": sys.executable}, check=False)
     assert said.endswith("ended with 2"), said
     assert "canary-of-an-index" not in said
-    # Why it failed is said all the same.
+    # The role still shows the reason of the failure.
     assert "closte-bridge==0.1.0" in said
 
 
@@ -255,10 +255,10 @@ def test_ledgers_are_backed_up_before_an_upgrade(local: Local) -> None:
     python.parent.mkdir(parents=True)
     python.symlink_to("/usr/bin/python3")
     for path in (local.folder, *local.folder.parents):
-        # The owner has to get there.
+        # The owner must be able to reach the folder.
         if path.name.startswith(("pytest", "popen", "test")):
             path.chmod(path.stat().st_mode | 0o111)
-    # Where that user would lead root astray, nothing is written.
+    # Nothing is written where that user tries to redirect root.
     (folder / "ledger-0.0.9.sqlite3.new").symlink_to(local.folder / "astray")
     given = {
         "__closte_bridge_ledgers": {"files": [{"path": str(folder), "uid": 65534, "gid": 65534}]},

@@ -1,4 +1,4 @@
-"""The units of the timer, with real systemd and a stand-in of the engine: what wakes it is not lost."""
+"""Tests of the timer's units, with real systemd and a fake closte-bridge: no trigger is lost."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ ROLE = COLLECTION / "roles" / "closte_bridge"
 HERE = "/srv/bridge"
 STATE = f"{HERE}/state/shop"
 WAKE = f"{STATE}/trigger"
-# Each run is a line; how long it takes, and how it ends, is said by files of these names.
+# Each run adds one line; the files `seconds` and `code` set its duration and its exit code.
 ENGINE = f"""#!/bin/sh
 echo begun >>{STATE}/runs
 read -r seconds <{STATE}/seconds && sleep "$seconds"
@@ -31,7 +31,7 @@ read -r code <{STATE}/code && exit "$code"
 
 @pytest.fixture
 def box() -> Iterator[Machine]:
-    """A machine with the role's units for the timer, of which the path unit is at work, and no run yet."""
+    """A machine with the role's units for the timer: the path unit is active, and there was no run yet."""
     with short_folder() as folder:
         (folder / "role").mkdir()
         units = written(folder / "role")
@@ -49,7 +49,7 @@ def box() -> Iterator[Machine]:
 
 
 def written(folder: Path) -> dict[str, str]:
-    """Return the units as the role writes them, by the ends of their names."""
+    """Return the units that the role writes, by the ends of their names."""
     local = Local(folder)
     given: dict[str, Any] = {f"closte_bridge_{name}": f"{HERE}/{name}" for name in ("etc", "log")}
     given |= {"closte_bridge_home": f"{HERE}/opt", "closte_bridge_state_dir": f"{HERE}/state"}
@@ -71,18 +71,18 @@ def written(folder: Path) -> dict[str, str]:
 
 
 def says(box: Machine, **files: str) -> None:
-    """Have the engine take so many `seconds` from now on, and end with `code`."""
+    """Let each run take `seconds` from now on, and end with `code`."""
     for name, text in files.items():
         box.run("runuser", "-u", "daemon", "--", "sh", "-c", f"echo {text} >{STATE}/{name}")
 
 
 def wake(box: Machine) -> None:
-    """Do what the shim does."""
+    """Trigger a run, as the shim does."""
     box.run("runuser", "-u", "daemon", "--", "touch", WAKE)
 
 
 def runs(box: Machine) -> int:
-    """Return how many runs there were."""
+    """Return the number of runs."""
     path = box.path(f"{STATE}/runs")
     return len(path.read_text().splitlines()) if path.exists() else 0
 
@@ -94,7 +94,7 @@ def state_of(box: Machine, unit: str) -> str:
 def test_event_burst_does_not_stop_the_path_unit(box: Machine) -> None:
     for number in range(12):
         wake(box)
-        wait_until(lambda: runs(box) > number and state_of(box, "service") == "inactive")  # noqa: B023 - called at once
+        wait_until(lambda: runs(box) > number and state_of(box, "service") == "inactive")  # noqa: B023 - called immediately
     assert state_of(box, "path") == "active"
 
 
@@ -107,7 +107,7 @@ def test_event_during_a_run_starts_another_run(box: Machine) -> None:
     says(box, seconds="0")
     wait_until(lambda: runs(box) == 2)
     wait_until(lambda: state_of(box, "service") == "inactive")
-    # Once for all of them; and nothing goes on by itself.
+    # One run for all triggers, and no further run.
     assert runs(box) == 2
     assert state_of(box, "path") == "active"
 

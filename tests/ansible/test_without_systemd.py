@@ -1,4 +1,4 @@
-"""A host without systemd and much else, as containers are."""
+"""Test of a host without systemd and other common packages, such as a container."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 
 pytestmark = pytest.mark.real
 
-# What the role installs where it is missing; the last is for Ansible's own module.
+# Packages that the role installs if they are missing; Ansible's own module needs the last one.
 PACKAGES = ("python3-venv", "python3-packaging", "cron", "logrotate", "python3-apt")
 CHECKOUT = "/tmp/checkout"
 LOG = "/var/log/closte-bridge/shop.log"
@@ -54,12 +54,12 @@ def test_a_host_without_systemd_is_provisioned(
         assert canaries(fleet, foretold.text + done.text) == []
         secrets_are_kept(box, {box.shop.key: "shop"})
 
-        # The shim starts the engine; what it never hears of, cron's entry finds.
+        # The shim starts closte-bridge; cron's entry finds the changes that the shim does not notice.
         box.machine.run("sh", "-c", "pgrep -x cron || cron")
         box.shop.multisite.add_mapping("first.example.org", 1)
         box.shop.expect("first.example.org")
         map_behind_its_back(box, "second.example.org")
-        # The code of the checkout changes, and its version does not.
+        # The code of the checkout changes, but its version does not.
         box.machine.run("tee", "-a", f"{CHECKOUT}/closte_bridge/__init__.py", stdin="NEW_HERE = True\n")
         again = succeeded(fleet.play("provision", "--diff"))
         steps = ("Install closte-bridge into its virtual environment", "Record the installed source")
@@ -71,7 +71,7 @@ def test_a_host_without_systemd_is_provisioned(
         wait_until(lambda: "second.example.org" in box.shop.aliases)
         logs_are_rotated(box)
 
-        # Others may have come with them in another version than before.
+        # The new packages may have replaced other packages with another version.
         new = {name for name, version in packages_of(box).items() if packages.get(name) != version}
         assert set(PACKAGES) <= new
         of_packages = files_of(box, new)
@@ -81,7 +81,7 @@ def test_a_host_without_systemd_is_provisioned(
 
 
 def take_packages_away(box: Host) -> None:
-    """Leave a host with what Debian's smallest system has."""
+    """Remove the packages that Debian's smallest system does not have."""
     venv = "python3.*-venv"
     shown = box.machine.run(
         "dpkg-query", "--show", "--showformat=${Package} ${db:Status-Status}\\n", *PACKAGES, venv, check=False
@@ -93,7 +93,7 @@ def take_packages_away(box: Host) -> None:
 
 
 def map_behind_its_back(box: Host, domain: str) -> None:
-    """Add a mapping that no hook of WordPress tells of."""
+    """Add a mapping without any WordPress hook."""
     fields = f"'domain' => '{domain}', 'blog_id' => 1, 'active' => 1, 'stage' => 'checking-dns'"
     times = "'date_created' => gmdate('Y-m-d H:i:s'), 'date_modified' => gmdate('Y-m-d H:i:s')"
     table = "$GLOBALS['wpdb']->base_prefix . 'wu_domain_mappings'"
@@ -101,7 +101,7 @@ def map_behind_its_back(box: Host, domain: str) -> None:
 
 
 def logs_are_rotated(box: Host) -> None:
-    """What cron's entry has said goes to another file, and it can go on writing."""
+    """logrotate moves the output of cron's entry to another file, and the entry can continue to write."""
     box.machine.run("tee", "-a", LOG, stdin="something went wrong\n")
     state = box.machine.run("stat", "-c", "%a %U", LOG).stdout
     box.machine.run("logrotate", "--force", "--state=/tmp/logrotate", "/etc/logrotate.d/closte-bridge")
