@@ -200,5 +200,5 @@ def _taken(left: Iterator[str], lock: threading.Lock) -> Iterator[str]:
 
 
 def numbered(folder: Path) -> Iterator[Path]:
-    """Give one new folder after the other."""
+    """Return new, numbered folders."""
     return (folder / str(number) for number in itertools.count())

@@ -90,7 +90,7 @@ class Demo:
 
 
 def the_two_sides(demo: Demo) -> None:
-    """Show what there is."""
+    """Show the mappings and the config, and connect to the sandbox."""
     plugin = "a mock of Ultimate Multisite" if is_mock_plugin() else "the real Ultimate Multisite"
     demo.chapter(
         "The two sides",
@@ -105,14 +105,14 @@ def the_two_sides(demo: Demo) -> None:
 
 
 def adopt_the_network(demo: Demo) -> None:
-    """Adopt."""
+    """Adopt the network."""
     demo.chapter("Adopt the network", "closte-bridge changes nothing until it owns the network.")
     demo.run("closte-bridge sync --format=count", expected=7)
     demo.run("closte-bridge adopt --yes")
 
 
 def first_sync(demo: Demo) -> None:
-    """Plan, sync, and sync again."""
+    """Show a plan, sync, and sync again."""
     demo.chapter("Plan and sync")
     demo.run("closte-bridge plan")
     demo.run("closte-bridge sync")
@@ -153,7 +153,7 @@ def removed_mapping(demo: Demo) -> None:
 
 
 def mass_removal(demo: Demo, folder: Path) -> None:
-    """Remove a whole site's mappings: refused until a person approves it."""
+    """Remove all mappings of a site, which needs a person's approval."""
     demo.chapter(
         "Too much is missing at once",
         "A restored backup, a broken plugin or a mistake can look the same.",
@@ -171,7 +171,7 @@ def mass_removal(demo: Demo, folder: Path) -> None:
 
 
 def play(folder: Path) -> Demo:
-    """Do it all in `folder`. Raises DemoError when a step has another exit code than expected."""
+    """Run the demo in `folder`. Raises DemoError if a step has an unexpected exit code."""
     say("Building the network …")
     demo = Demo(make_lab(build_network(folder)))
     with sandbox(demo.lab):
