@@ -232,7 +232,7 @@ def move_in(machine: Machine, site: Multisite, name: str, folder: Path) -> tuple
 
 
 def _point_at(site: Path, base: Path) -> None:
-    """Redirect all links of a network to the parts, so that they point to the parts' folder in the machine."""
+    """Redirect links and paths in a network from the folder of the parts to its place in the machine."""
     for path in list(site.rglob("*")):
         if path.is_symlink():
             goal = path.resolve()

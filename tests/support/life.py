@@ -246,7 +246,7 @@ class _Terminal(io.StringIO):
 @contextmanager
 def life(bridge: Bridge, names: Names, folder: Path) -> Iterator[Life]:
     """Provide the environment for `bridge`, whose checks use only its servers."""
-    import pytest  # noqa: PLC0415 - benchmarks and other measured code import this module
+    import pytest  # noqa: PLC0415 - measured code imports this module, too
 
     names.reset()
     with tls_world(folder / "tls") as world:
