@@ -32,7 +32,7 @@ pytestmark = pytest.mark.real
 
 SEED = 20
 ENOUGH = 8
-# Three of four domains are to be removed, so that every limit and every share of the rules is close.
+# Three of four domains leave, so that every limit and every share of the rules is close.
 OLD = [f"old{number}.example.com" for number in range(4)]
 NEW = [f"new{number}.example.org" for number in range(2)]
 

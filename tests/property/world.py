@@ -167,7 +167,7 @@ class World:
         if mode == "headless":
             names -= {self.wordpress.domain}
         if mode == "shrunk":
-            # The list is over a tenth shorter than the last complete one, but does not say so.
+            # The list is over a tenth shorter than the last complete one, without a hint about it.
             before = int(self.meta().get("observed_count", "0"))
             short = max(0, math.ceil(before * 0.9) - 1)
             names = frozenset([self.wordpress.domain, *sorted(names - {self.wordpress.domain})][: max(short, 1)])
