@@ -206,10 +206,10 @@ def test_mass_removal_waits_for_its_digest(doomed: Bridge) -> None:
 def test_mass_removal_follows_a_reviewed_plan(doomed: Bridge) -> None:
     plan = doomed.folder / "plan.json"
     written = doomed.run("plan", f"--out={plan}")
-    success = 'Success: Plan written to "<folder>/plan.json".\n'
+    success = 'Success: Saved the plan to "<folder>/plan.json".\n'
     assert written.golden == (3, f"{SHOWN}{success}{COST}", NEEDS_APPROVAL.replace(DIGEST, digest_of(written.err)))
     document = json.loads(plan.read_text())
-    assert [change["name"] for change in document["changes"] if change["needs-approval"]] == DOOMED
+    assert [change["name"] for change in document["changes"] if change["needs_approval"]] == DOOMED
     damaged_plans(doomed, document)
     tampered_plans(doomed, document)
     # Two of the domains are mapped again meanwhile. closte-bridge removes the others.
@@ -250,7 +250,7 @@ def tampered_plans(doomed: Bridge, document: dict[str, object]) -> None:
     """Check that `apply` does not remove domains that a person wrote into a plan and that are not due."""
     path = doomed.folder / "other.json"
     extra = ["example.net", KEPT[0], "victim.example.org"]
-    changes = [{"action": "remove", "name": name, "cause": "event", "needs-approval": True} for name in extra]
+    changes = [{"action": "remove", "name": name, "cause": "event", "needs_approval": True} for name in extra]
     path.write_text(json.dumps(document | {"changes": changes}))
     ran = doomed.run("apply", str(path))
     assert ran.code == 3

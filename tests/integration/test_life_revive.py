@@ -46,7 +46,7 @@ def test_one_unrevived_domain_is_an_error(world: Life) -> None:
     (problem,) = ran.envelope["errors"]
     assert (problem["domain"], problem["message"]) == (
         OTHER,
-        f'"{OTHER}": its stage "failed" stays: points-elsewhere.',
+        f'Could not revive "{OTHER}": its stage stays "failed" (DNS: points-elsewhere, certificate: no-listener).',
     )
     assert world.stage(SHOP) == ("done", True)
     assert world.stage(OTHER) == ("failed", False)
@@ -66,7 +66,7 @@ def test_mapping_of_another_network_is_not_revived(world: Life) -> None:
     given_up(world, (SHOP, SITE), (OTHER, 9))
     ran = world.run("domain", "revive", OTHER, answer="y\n")
     assert (ran.code, ran.out) == (1, "")
-    assert ran.err.startswith(f'Error: "{OTHER}" is mapped to no site of this network.\n')
+    assert ran.err.startswith(f'Error: Could not revive "{OTHER}": it is not mapped to a site in this network.\n')
     nowhere = world.run("domain", "revive", "typo.example.org", "--format=json")
     assert (nowhere.code, nowhere.codes) == (1, ["not-mapped"])
 

@@ -359,4 +359,4 @@ def test_ending_certificate_is_reported_everywhere(world: Life) -> None:
     for argv in (("list",), ("get", SHOP), ("explain", SHOP)):
         assert "The certificate of" not in world.run("domain", *argv).err
     (finding,) = [r for r in world.run("doctor", "--format=json").envelope["data"] if r["check"] == "certificates"]
-    assert (finding["status"], finding["message"]) == ("skip", "`checks` is off in the config.")
+    assert (finding["status"], finding["message"]) == ("skip", "Skipped: `checks` is disabled in the config.")

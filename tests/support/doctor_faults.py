@@ -331,7 +331,7 @@ CASES: dict[str, tuple[Callable[[Life], object], int, dict[str, tuple[str, str]]
         1,
         {
             "connection": ("error", 'Closte answered "Invalid API key.".'),
-            "owner": ("error", "This installation is read-only: the API key is not the one"),
+            "owner": ("error", "This installation is read-only: the API key changed"),
         },
     ),
     "no key": (_write(api_key_file=None), 1, {"key": ("error", "")}),
