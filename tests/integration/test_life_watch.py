@@ -237,8 +237,8 @@ def test_watch_stops_during_a_slow_answer_without_loss(bridge: Bridge) -> None:
         watch.ready()
         assert bridge.aliases == {"shop.example.org", "more.example.org"}
         watch.end()
-    listed = bridge.run("domain", "list", "--fields=domain,state,ours", "--format=csv").out.splitlines()[1:]
-    assert listed == ["example.net,own,false", "more.example.org,in step,true", "shop.example.org,in step,true"]
+    listed = bridge.run("domain", "list", "--fields=domain,state,managed", "--format=csv").out.splitlines()[1:]
+    assert listed == ["example.net,own,false", "more.example.org,in-sync,true", "shop.example.org,in-sync,true"]
 
 
 def test_watch_stops_during_a_slow_wp_and_ends_it(bridge: Bridge) -> None:
