@@ -268,7 +268,7 @@ def test_ledgers_are_backed_up_before_an_upgrade(local: Local) -> None:
     }
     said = local.role("ledger_copies", given, check=False)
     assert said.endswith("ended with 0"), said
-    assert "kept beside it as ledger-0.0.9.sqlite3" in " ".join(said.split())
+    assert "copied to ledger-0.0.9.sqlite3 in the same folder" in " ".join(said.split())
     copy = folder / "ledger-0.0.9.sqlite3"
     with contextlib.closing(sqlite3.connect(copy)) as ledger:
         assert ledger.execute("SELECT name FROM seen").fetchall() == [("first",)]

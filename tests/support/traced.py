@@ -1,4 +1,4 @@
-"""A pytest plugin that only traces the tests of `tests/unit` and `tests/property`; PYTEST_PLUGINS loads it.
+"""A pytest plugin that only traces the tests of the core; PYTEST_PLUGINS loads it.
 
 These tests must cover every branch of the core. Tracing would only slow down the other tests. Each process writes a
 data file to the place that COVERAGE_FILE names.
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from collections.abc import Generator
     from types import ModuleType
 
-TRACED = ("tests/unit/", "tests/property/")
+TRACED = ("tests/unit/", "tests/property/", "tests/checks/test_domain_state.py")
 # These need 100 % coverage, including the code that runs on import, whichever test imports it first.
 CORE = ("closte_bridge.planning", "closte_bridge.ledger", "closte_bridge.domains")
 
