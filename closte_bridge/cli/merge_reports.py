@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from closte_bridge.planning.model import Action
+from closte_bridge.hosting import Action
 
 if TYPE_CHECKING:
     from collections.abc import Collection

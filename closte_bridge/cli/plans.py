@@ -11,11 +11,11 @@ from closte_bridge.cli.plan_lines import SHOWN, held_line, more, plan_row
 from closte_bridge.cli.records import record_lines, record_rows
 from closte_bridge.cli.result import Message, Problem
 from closte_bridge.cli.stages import stage_lines, stage_rows
-from closte_bridge.closte.listing import Completeness
 from closte_bridge.counts import counted
 from closte_bridge.engine.problems import LOST
+from closte_bridge.hosting import Action, Completeness
 from closte_bridge.planning.authority import WRONG_KEY
-from closte_bridge.planning.model import ELSEWHERE, Action, Mode, unproven_hold
+from closte_bridge.planning.model import ELSEWHERE, Mode, unproven_hold
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence

@@ -29,7 +29,8 @@ from closte_bridge.cli.stages import (
 from closte_bridge.counts import counted
 from closte_bridge.errors import BridgeError, ExitCode, attach_secondary, first_that_applies, unexpected
 from closte_bridge.flag import Flag
-from closte_bridge.planning.model import Action, Mode
+from closte_bridge.hosting import Action
+from closte_bridge.planning.model import Mode
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator

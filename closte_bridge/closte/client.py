@@ -16,16 +16,24 @@ from tenacity import (
     wait_random_exponential,
 )
 
-from closte_bridge.closte.answer import decode, error_text, succeeded
-from closte_bridge.closte.connection import ConnectionState, ConnectionTest
-from closte_bridge.closte.listing import Completeness, Listing, read_listing
-from closte_bridge.closte.outcome import INVALID_DOMAIN, Action, Outcome, OutcomeKind, ResponseVerdict, interpret
+from closte_bridge.closte.listing import read_listing
 from closte_bridge.closte.rate_limit import DEFAULT_RATE, LONGEST_PAUSE, Patience, RateLimiter
 from closte_bridge.closte.redact import Redactor
+from closte_bridge.closte.responses import INVALID_DOMAIN, ResponseVerdict, decode, error_text, interpret, succeeded
 from closte_bridge.closte.transport import HttpReply, Limits, Transport
 from closte_bridge.closte.worker_pool import WorkerPool
 from closte_bridge.errors import ConfigError
 from closte_bridge.flag import Flag
+from closte_bridge.hosting import (
+    Action,
+    Completeness,
+    ConnectionState,
+    ConnectionTest,
+    Listing,
+    Outcome,
+    OutcomeKind,
+    Stats,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
@@ -38,7 +46,7 @@ ANSWER_LIMIT = 64 * 1024
 """Maximum size of a response in bytes, both compressed and uncompressed."""
 
 DEFAULT_CONCURRENCY = 4
-_PATHS: dict[Action, str] = {"add": "/adddomainalias", "remove": "/deletedomainalias"}
+_PATHS: dict[Action, str] = {Action.ADD: "/adddomainalias", Action.REMOVE: "/deletedomainalias"}
 _STOPPED = "Not sent: the run was stopped."
 _OUT_OF_TIME = "Not sent: the time limit of the run was reached."
 _FIRST_WAIT = 0.25
@@ -51,19 +59,6 @@ PATIENCE = 120.0
 _FOR_A_LIST, _AT_LEAST = 5 / 8, 1 / 8
 
 T = TypeVar("T")
-
-
-@dataclass(slots=True)
-class Stats:
-    """Counters of a client: requests sent, repeated requests, and reductions of the request rate.
-
-    `seconds` is the wall time with at least one call in progress, including its pauses.
-    """
-
-    calls: int = 0
-    retries: int = 0
-    slowed: int = 0
-    seconds: float = 0.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -165,18 +160,18 @@ class ClosteClient:
 
     def add(self, domain: str) -> Outcome:
         """Add an alias; `*.<domain>` adds a wildcard. Safe to repeat."""
-        return self._change("add", domain).value
+        return self._change(Action.ADD, domain).value
 
     def delete(self, domain: str) -> Outcome:
         """Delete an alias. Safe to repeat."""
-        return self._change("remove", domain).value
+        return self._change(Action.REMOVE, domain).value
 
     def test_connection(self) -> ConnectionTest:
         """Test the connection with a request to add the empty domain. With a valid key, the response is known.
 
         Nothing changes on Closte. Ultimate Multisite tests its connection in the same way.
         """
-        answer = self._ask(lambda within: self._post("add", "", within), self._read_test, self._for_one(1.0))
+        answer = self._ask(lambda within: self._post(Action.ADD, "", within), self._read_test, self._for_one(1.0))
         return replace(answer.value, sent=answer.attempts > 0)
 
     def run(
@@ -262,7 +257,7 @@ class ClosteClient:
             nonlocal in_doubt
             verdict = self._classify(action, domain, reply)
             unlikely = verdict.kind is OutcomeKind.FAILED or (
-                verdict.kind is OutcomeKind.REFUSED and action == "remove"
+                verdict.kind is OutcomeKind.REFUSED and action is Action.REMOVE
             )
             if verdict.kind is OutcomeKind.UNCLEAR:
                 in_doubt = True
@@ -297,9 +292,9 @@ class ClosteClient:
             if listing.state is not Completeness.UNREADABLE:
                 return listing, False
             # Classify errors with the same rules as for changes.
-            rejected = self._classify("add", "", reply).kind is OutcomeKind.KEY_REJECTED
+            rejected = self._classify(Action.ADD, "", reply).kind is OutcomeKind.KEY_REJECTED
             return replace(listing, key_rejected=rejected), False
-        verdict = self._classify("add", "", reply)
+        verdict = self._classify(Action.ADD, "", reply)
         rejected = verdict.kind is OutcomeKind.KEY_REJECTED
         return Listing(Completeness.UNREADABLE, verdict.message, key_rejected=rejected), verdict.again
 
@@ -309,7 +304,7 @@ class ClosteClient:
             error = error_text(document)
             if error.strip() == INVALID_DOMAIN:
                 return ConnectionTest(ConnectionState.OK, "Closte accepted the API key."), False
-        verdict = self._classify("add", "", reply)
+        verdict = self._classify(Action.ADD, "", reply)
         if verdict.kind is OutcomeKind.KEY_REJECTED:
             return ConnectionTest(ConnectionState.KEY_REJECTED, verdict.message), False
         if reply.trouble or verdict.kind is OutcomeKind.UNCLEAR or verdict.again:

@@ -8,40 +8,16 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass
-from enum import Enum
 from functools import lru_cache
 from typing import TYPE_CHECKING, cast
 
-from closte_bridge.closte.answer import Document, decode, error_text, succeeded, truth
 from closte_bridge.closte.redact import Redactor
+from closte_bridge.closte.responses import Document, decode, error_text, succeeded, truth
 from closte_bridge.counts import counted
+from closte_bridge.hosting import Completeness, Listing
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
-
-
-class Completeness(Enum):
-    """Completeness of a list. A domain is missing only if a complete list does not contain it."""
-
-    COMPLETE = "complete"
-    PARTIAL = "partial"
-    UNREADABLE = "unreadable"
-
-
-@dataclass(frozen=True, slots=True)
-class Listing:
-    """The aliases in Closte's response.
-
-    `names` are lower-case A-labels without a trailing dot, wildcards as `*.<domain>`. `reason` is a sentence for an
-    unreadable list, a clause without a period for a partial list, else empty. `paged`: the response itself announces
-    entries that it does not contain.
-    """
-
-    state: Completeness
-    reason: str
-    names: frozenset[str] = frozenset()
-    key_rejected: bool = False
-    paged: bool = False
 
 
 def _words(text: str) -> frozenset[str]:

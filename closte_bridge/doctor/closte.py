@@ -4,15 +4,14 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from closte_bridge.closte.connection import ConnectionState
-from closte_bridge.closte.listing import Completeness
 from closte_bridge.counts import counted
 from closte_bridge.doctor.model import SHOWN, Finding, error, ok, skip, warning
+from closte_bridge.hosting import Completeness, ConnectionState
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from closte_bridge.closte.client import ClosteClient
+    from closte_bridge.hosting import HostingApi
     from closte_bridge.ledger.state import LedgerState
     from closte_bridge.planning.model import Observed
 
@@ -36,7 +35,7 @@ def of_changes(ledger: LedgerState) -> Finding:
     return warning("changes", f"Changes on Closte fail for {counted(len(failing), 'domain')}. {reasons}{more}", hint)
 
 
-def of_closte(client: ClosteClient, observed: Observed) -> Iterator[Finding]:
+def of_closte(client: HostingApi, observed: Observed) -> Iterator[Finding]:
     """Check the connection, the key and the list."""
     tested = client.test_connection()
     if not tested.ok:

@@ -6,7 +6,6 @@ import math
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, NamedTuple
 
-from closte_bridge.closte.outcome import OutcomeKind
 from closte_bridge.domains import is_wildcard, wildcard_over
 from closte_bridge.engine.bookkeeping import (
     LISTED_ELSEWHERE,
@@ -19,16 +18,17 @@ from closte_bridge.engine.bookkeeping import (
 from closte_bridge.engine.settle import doubted, settle
 from closte_bridge.engine.snapshots import read_snapshot, start_snapshot
 from closte_bridge.errors import BridgeError, UnreadableError
+from closte_bridge.hosting import Action, OutcomeKind
 from closte_bridge.planning.authority import decide_authority
 from closte_bridge.planning.desired import desired
-from closte_bridge.planning.model import NOT_MANAGED, Action, Hold, Mode
+from closte_bridge.planning.model import NOT_MANAGED, Hold, Mode
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Sequence
 
-    from closte_bridge.closte.outcome import Outcome
     from closte_bridge.engine.engine import Engine
     from closte_bridge.engine.observation import Observation
+    from closte_bridge.hosting import Outcome
     from closte_bridge.ledger.store import Ledger
     from closte_bridge.planning.desired import Desired
     from closte_bridge.planning.model import Change, Plan
@@ -86,14 +86,14 @@ class ApplyPass:
     begun: dict[str, Change] = field(default_factory=dict)
     doubtful: list[tuple[Change, Outcome]] = field(default_factory=list)
 
-    def feed(self, changes: Sequence[Change]) -> Iterator[tuple[str, str]]:
+    def feed(self, changes: Sequence[Change]) -> Iterator[tuple[Action, str]]:
         """Yield changes to the client after committing their intents."""
         for start in range(0, len(changes), _BATCH):
             batch = changes[start : start + _BATCH]
             record_intents(self.ledger, batch, self.view, self.engine.clock.now())
             self.begun.update({change.name: change for change in batch})
             for change in batch:
-                yield change.action.value, change.name
+                yield change.action, change.name
 
     def receive(self, name: str, outcome: Outcome) -> None:
         """Record the outcome of one change, or keep it until the list is read again."""
@@ -173,7 +173,7 @@ def apply_changes(
 
     def run_round(changes: Sequence[Change], begin_within: float = math.inf) -> None:
         stopped = view.client.run(
-            this.feed(changes),  # type: ignore[arg-type]  # the action's values are the client's literals
+            this.feed(changes),
             lambda _, name, outcome: this.receive(name, outcome),
             ended,
             begin_within=begin_within,

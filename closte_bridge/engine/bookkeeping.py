@@ -6,8 +6,8 @@ import random
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from closte_bridge.closte.outcome import OutcomeKind
 from closte_bridge.domains import registered_domain
+from closte_bridge.hosting import Action, OutcomeKind
 from closte_bridge.ledger import events as ledger_events
 from closte_bridge.ledger import log as ledger_log
 from closte_bridge.ledger.flags import LEAVING, RELEASED
@@ -15,15 +15,15 @@ from closte_bridge.ledger.log import LogEntry
 from closte_bridge.ledger.state import AliasPhase, FailedChange, RemovalClass
 from closte_bridge.ledger.store import LIST_LAG
 from closte_bridge.planning.completeness import count
-from closte_bridge.planning.model import ELSEWHERE, NOT_LISTED, NOT_MANAGED, Action, Change, LedgerUpdates, Plan
+from closte_bridge.planning.model import ELSEWHERE, NOT_LISTED, NOT_MANAGED, Change, LedgerUpdates, Plan
 from closte_bridge.planning.removals import lost_class
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterable
 
-    from closte_bridge.closte.outcome import Outcome
     from closte_bridge.engine.engine import Engine
     from closte_bridge.engine.observation import Observation
+    from closte_bridge.hosting import Outcome
     from closte_bridge.ledger.state import Identity, LedgerState
     from closte_bridge.ledger.store import Ledger
 

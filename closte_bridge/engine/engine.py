@@ -16,8 +16,8 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
     from closte_bridge.checks.dns import NetworkBoundary
-    from closte_bridge.closte.client import ClosteClient
     from closte_bridge.config.model import Settings
+    from closte_bridge.hosting import HostingApi
     from closte_bridge.ledger.state import LedgerLocation, LedgerState
     from closte_bridge.planning.authority import Installation
     from closte_bridge.planning.desired import DomainPolicy
@@ -112,8 +112,8 @@ class Engine:
             environments=self.settings.environments,
         )
 
-    def client(self, key: Secret) -> ClosteClient:
-        """Return a client of Closte's API with this network's settings. Raises ConfigError for an invalid URL."""
+    def client(self, key: Secret) -> HostingApi:
+        """Return a client of the hosting API with this network's settings. Raises ConfigError for an invalid URL."""
         from closte_bridge.closte.client import ClosteClient  # noqa: PLC0415 - loaded while `wp` runs
 
         return ClosteClient(
@@ -123,7 +123,7 @@ class Engine:
             rate_limit=self.settings.rate_limit,
         )
 
-    def count_api(self, client: ClosteClient) -> None:
+    def count_api(self, client: HostingApi) -> None:
         """Add the calls of `client` to the cost; call this once per client."""
         stats = client.stats
         self.cost.api_calls += stats.calls

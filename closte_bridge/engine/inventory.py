@@ -7,10 +7,11 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
 from closte_bridge.domains import WWW
+from closte_bridge.hosting import Action
 from closte_bridge.ledger.state import Origin
 from closte_bridge.planning.additions import present_names
 from closte_bridge.planning.desired import desired, origin_of
-from closte_bridge.planning.model import NOT_LISTED, NOT_LISTED_YET, NOT_MANAGED, Action, Mode
+from closte_bridge.planning.model import NOT_LISTED, NOT_LISTED_YET, NOT_MANAGED, Mode
 from closte_bridge.planning.plan import own_domains
 from closte_bridge.planning.removals import protected
 

@@ -8,9 +8,8 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from closte_bridge.closte.client import ClosteClient
-    from closte_bridge.closte.listing import Listing
     from closte_bridge.engine.engine import Engine
+    from closte_bridge.hosting import HostingApi, Listing
     from closte_bridge.ledger.check_state import DuePreview
     from closte_bridge.ledger.state import LedgerState
     from closte_bridge.planning.desired import Desired
@@ -33,7 +32,7 @@ class Observation:
     authority: Authority
     given_key: Secret | None
     key_source: str
-    opened: ClosteClient | None
+    opened: HostingApi | None
     now: float
     _desire: Desired | None = None
     due_preview: DuePreview | None = None
@@ -45,7 +44,7 @@ class Observation:
         return self.given_key
 
     @property
-    def client(self) -> ClosteClient:
+    def client(self) -> HostingApi:
         """Client that requested the list, open during `observe`; only use it if the integration is enabled."""
         assert self.opened is not None  # noqa: S101 - created together with the key
         return self.opened

@@ -17,9 +17,8 @@ from closte_bridge.ledger.events import known_events
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Iterator
 
-    from closte_bridge.closte.client import ClosteClient
-    from closte_bridge.closte.listing import Listing
     from closte_bridge.engine.engine import Engine
+    from closte_bridge.hosting import HostingApi, Listing
     from closte_bridge.ledger.check_state import DuePreview
     from closte_bridge.ledger.state import LedgerState
     from closte_bridge.secret import Secret
@@ -105,7 +104,7 @@ class _Closte:
     def __init__(self, engine: Engine) -> None:
         self._engine = engine
         self._listed: BackgroundJob[Listing] | None = None
-        self.client: ClosteClient | None = None
+        self.client: HostingApi | None = None
 
     def ask(self, key: Secret) -> None:
         """Request the list with `key`. Raises ConfigError for an invalid URL or key."""
@@ -115,7 +114,7 @@ class _Closte:
     def listing(self) -> Listing:
         """Wait for the requested list; without a key, return an unreadable one."""
         if self._listed is None:
-            from closte_bridge.closte.listing import Completeness, Listing  # noqa: PLC0415 - loaded while `wp` ran
+            from closte_bridge.hosting import Completeness, Listing  # noqa: PLC0415 - loaded while `wp` ran
 
             return Listing(Completeness.UNREADABLE, "No API key is configured.")
         began = time.perf_counter()

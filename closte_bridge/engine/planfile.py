@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 from closte_bridge.domains import normalise
 from closte_bridge.engine.files import write_whole
 from closte_bridge.errors import BridgeError, ConfigError
-from closte_bridge.planning.model import Action
+from closte_bridge.hosting import Action
 
 if TYPE_CHECKING:
     from pathlib import Path

@@ -12,9 +12,10 @@ from closte_bridge.engine import lock
 from closte_bridge.engine.loop import YieldToEvents
 from closte_bridge.engine.observe import observe
 from closte_bridge.errors import BridgeError, ExitCode, first_that_applies
+from closte_bridge.hosting import Action
 from closte_bridge.ledger import events as ledger_events
 from closte_bridge.ledger.flags import LEAVING
-from closte_bridge.planning.model import NOTHING_APPROVED, Action, Approval, Mode
+from closte_bridge.planning.model import NOTHING_APPROVED, Approval, Mode
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator

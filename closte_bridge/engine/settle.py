@@ -4,19 +4,18 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from closte_bridge.closte.listing import Completeness
-from closte_bridge.closte.outcome import OutcomeKind
 from closte_bridge.engine.bookkeeping import record_contradicted, record_elsewhere, record_seen, was_there
+from closte_bridge.hosting import Action, Completeness, OutcomeKind
 from closte_bridge.ledger.store import LIST_LAG
 from closte_bridge.planning.completeness import assess_list
-from closte_bridge.planning.model import ELSEWHERE, NOT_LISTED, NOT_LISTED_YET, Action, Hold
+from closte_bridge.planning.model import ELSEWHERE, NOT_LISTED, NOT_LISTED_YET, Hold
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from closte_bridge.closte.outcome import Outcome
     from closte_bridge.engine.apply import ApplyPass
     from closte_bridge.engine.observation import Observation
+    from closte_bridge.hosting import Outcome
     from closte_bridge.planning.model import Change
 
 # After this many confirmations without the domain in the list, the change counts as failed.

@@ -18,8 +18,8 @@ from typing import TYPE_CHECKING
 from closte_bridge.engine.files import write_whole
 from closte_bridge.engine.loop import TRIGGER_FILE, stamp, touch
 from closte_bridge.errors import BridgeError, ExitCode
+from closte_bridge.hosting import Action
 from closte_bridge.ledger.folder import make_folder, unusable
-from closte_bridge.planning.model import Action
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator

@@ -6,9 +6,10 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from closte_bridge.counts import counted
 from closte_bridge.domains import WWW, is_wildcard, not_public, only_public, registered_domain, wildcard_over
+from closte_bridge.hosting import Action
 from closte_bridge.ledger.state import Origin
 from closte_bridge.planning.desired import Desired, DomainPolicy, origin_of
-from closte_bridge.planning.model import NOT_LISTED_YET, Action, Change, Hold
+from closte_bridge.planning.model import NOT_LISTED_YET, Change, Hold
 
 if TYPE_CHECKING:
     from closte_bridge.ledger.state import LedgerState

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from closte_bridge.closte.listing import Completeness, Listing
 from closte_bridge.counts import counted
+from closte_bridge.hosting import Completeness, Listing
 from closte_bridge.ledger.state import AliasPhase
 from closte_bridge.planning.model import Observed
 

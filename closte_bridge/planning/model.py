@@ -3,20 +3,13 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from enum import Enum, StrEnum
+from enum import Enum
 from typing import TYPE_CHECKING, NamedTuple
 
-from closte_bridge.closte.listing import Completeness
+from closte_bridge.hosting import Action, Completeness
 
 if TYPE_CHECKING:
     from closte_bridge.ledger.state import Absence, Origin, RemovalClass
-
-
-class Action(StrEnum):
-    """Kind of change on Closte."""
-
-    ADD = "add"
-    REMOVE = "remove"
 
 
 class Change(NamedTuple):

@@ -7,12 +7,12 @@ from enum import Enum
 from typing import TYPE_CHECKING
 
 from closte_bridge.domains import WWW, shown
+from closte_bridge.hosting import Action
 from closte_bridge.ledger.state import AliasPhase, LedgerState, Unsettled
 from closte_bridge.planning.additions import PlanContext, additions, present_names
 from closte_bridge.planning.desired import DomainPolicy, desired
 from closte_bridge.planning.model import (
     NOTHING_APPROVED,
-    Action,
     Approval,
     Authority,
     Change,

@@ -6,9 +6,10 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from closte_bridge.counts import counted
 from closte_bridge.domains import WILDCARD, WWW, is_clostes_own, is_wildcard, wildcard_over
+from closte_bridge.hosting import Action
 from closte_bridge.ledger.state import Absence, AliasPhase, Origin, RemovalClass
 from closte_bridge.planning.additions import never_added, served_by
-from closte_bridge.planning.model import Action, Change, Hold
+from closte_bridge.planning.model import Change, Hold
 
 if TYPE_CHECKING:
     from closte_bridge.ledger.state import LedgerState

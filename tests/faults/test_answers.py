@@ -9,10 +9,9 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from closte_bridge.closte.listing import Completeness
-from closte_bridge.closte.outcome import OutcomeKind
 from closte_bridge.closte.rate_limit import RateLimiter
 from closte_bridge.errors import ExitCode
+from closte_bridge.hosting import Completeness, OutcomeKind
 from closte_bridge.sandbox.api import ApiTexts
 from closte_bridge.sandbox.faults import FaultKind
 from closte_bridge.sandbox.handler import Handler

@@ -6,9 +6,8 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from closte_bridge.closte.listing import Completeness
-from closte_bridge.closte.outcome import OutcomeKind
 from closte_bridge.errors import ExitCode
+from closte_bridge.hosting import Completeness, OutcomeKind
 from tests.support.canned_world import FOREIGN, OWN
 from tests.support.closte_worlds import (
     elsewhere,

@@ -7,10 +7,11 @@ import json
 from hypothesis import given
 from hypothesis import strategies as st
 
-from closte_bridge.closte.listing import Listing, parse_listing
-from closte_bridge.closte.outcome import Action, ResponseVerdict, interpret
+from closte_bridge.closte.listing import parse_listing
 from closte_bridge.closte.rate_limit import retry_after
 from closte_bridge.closte.redact import Redactor
+from closte_bridge.closte.responses import ResponseVerdict, interpret
+from closte_bridge.hosting import Action, Listing
 from closte_bridge.secret import Secret
 from tests.fuzz.examples import FUZZ
 from tests.fuzz.mutations import ODD, ODD_TEXT, damaged, mutated
@@ -45,7 +46,7 @@ def test_any_list_body_is_classified(body: bytes) -> None:
 
 @FUZZ
 @given(
-    st.sampled_from(["add", "remove"]),
+    st.sampled_from(Action),
     st.integers(100, 599),
     mutated(GOOD_ANSWER).map(lambda document: json.dumps(document).encode())
     | damaged(json.dumps(GOOD_ANSWER).encode())

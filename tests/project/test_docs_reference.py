@@ -14,12 +14,11 @@ import pytest
 from closte_bridge.checks.model import DnsCode, TlsCode
 from closte_bridge.cli.options import GlobalOption
 from closte_bridge.cli.result import Result, envelope
-from closte_bridge.closte.connection import ConnectionState
-from closte_bridge.closte.outcome import OutcomeKind
 from closte_bridge.engine.cost import Cost
 from closte_bridge.engine.problems import LOST
 from closte_bridge.errors import PRECEDENCE
-from closte_bridge.planning.model import ELSEWHERE, NOT_LISTED, NOT_LISTED_YET, NOT_MANAGED, UNPROVEN, Action
+from closte_bridge.hosting import Action, ConnectionState, OutcomeKind
+from closte_bridge.planning.model import ELSEWHERE, NOT_LISTED, NOT_LISTED_YET, NOT_MANAGED, UNPROVEN
 from closte_bridge.shim.files import _KEPT, _PROXIES
 from closte_bridge.wordpress import failures
 from tests.reference.files import contents, outdated

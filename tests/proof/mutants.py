@@ -53,7 +53,7 @@ def _putting(where: str, value: object) -> Callable[[], None]:
 
 
 def _any_list_is_whole() -> None:
-    from closte_bridge.closte.listing import Completeness  # noqa: PLC0415 - only in closte-bridge's process
+    from closte_bridge.hosting import Completeness  # noqa: PLC0415 - only in closte-bridge's process
     from closte_bridge.planning.model import Observed  # noqa: PLC0415 - same reason
 
     def judge(listing: Any, main_domain: str, ledger: Any) -> Observed:  # noqa: ANN401 - like the original
@@ -121,8 +121,9 @@ def _no_words(what: str) -> Callable[[], None]:
 
 
 def _never_again() -> None:
+    from closte_bridge.hosting import Action  # noqa: PLC0415 - same reason
     from closte_bridge.planning import additions  # noqa: PLC0415 - only in closte-bridge's process
-    from closte_bridge.planning.model import Action, Hold  # noqa: PLC0415 - same reason
+    from closte_bridge.planning.model import Hold  # noqa: PLC0415 - same reason
 
     def never(name: str, look: Any) -> Hold | None:  # noqa: ANN401 - like the original
         return Hold(Action.ADD, name, "given-up", "it failed") if name in look.ledger.failed_changes else None

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from hypothesis import strategies as st
 
-from closte_bridge.closte.listing import Completeness
+from closte_bridge.hosting import Completeness
 from closte_bridge.ledger.state import (
     Absence,
     AliasPhase,

@@ -11,10 +11,10 @@ from typing import TYPE_CHECKING, Any, cast
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from closte_bridge.closte.listing import Completeness, Listing
 from closte_bridge.domains import normalise, not_public, wildcard_over
 from closte_bridge.engine.bookkeeping import DAY, next_wait
 from closte_bridge.engine.inventory import inventory
+from closte_bridge.hosting import Completeness, Listing
 from closte_bridge.ledger.state import AliasPhase, Origin, RemovalClass
 from closte_bridge.planning.completeness import assess_list
 from closte_bridge.planning.model import Approval, Authority, Mode

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
     from pathlib import Path
 
-    from closte_bridge.closte.outcome import Outcome
+    from closte_bridge.hosting import Outcome
 
 HOUR, DAY = 3600.0, 86400.0
 DELAY = 301.0

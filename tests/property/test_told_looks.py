@@ -7,11 +7,11 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from closte_bridge.closte.listing import Completeness, Listing
 from closte_bridge.engine import pins
 from closte_bridge.engine.adopt import adopt
 from closte_bridge.engine.run import RunRequest, sync
 from closte_bridge.errors import BridgeError
+from closte_bridge.hosting import Completeness, Listing
 from closte_bridge.wordpress.snapshot import Owner
 from tests.property.world import Faults, World
 

@@ -5,16 +5,22 @@ from __future__ import annotations
 import math
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field, replace
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Self
 from unittest import mock
 
-from closte_bridge.closte.client import ClosteClient, Stats
-from closte_bridge.closte.connection import ConnectionState, ConnectionTest
-from closte_bridge.closte.listing import Completeness, Listing
-from closte_bridge.closte.outcome import Outcome, OutcomeKind
 from closte_bridge.config.model import Settings
 from closte_bridge.engine.clock import Clock
 from closte_bridge.engine.engine import Engine
+from closte_bridge.hosting import (
+    Completeness,
+    ConnectionState,
+    ConnectionTest,
+    HostingApi,
+    Listing,
+    Outcome,
+    OutcomeKind,
+    Stats,
+)
 from closte_bridge.ledger.store import Ledger
 from tests.property.judge import Judge
 from tests.property.network import WordPress
@@ -238,11 +244,17 @@ class FakeCall:
         """Do nothing: no process runs."""
 
 
-class FakeClient(ClosteClient):
-    """Closte's client without a connection."""
+class FakeClient(HostingApi):
+    """A client without a connection."""
 
     def __init__(self, world: World) -> None:
         self.world = world
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        pass
 
     def close(self) -> None:
         """Do nothing: no connection is open."""
@@ -287,7 +299,7 @@ class WorldEngine(Engine):
 
     world: World | None = field(default=None, kw_only=True)
 
-    def client(self, key: Secret) -> ClosteClient:  # noqa: ARG002 - the world has one key
+    def client(self, key: Secret) -> HostingApi:  # noqa: ARG002 - the world has one key
         """Return the client of this world."""
         assert self.world is not None
         return FakeClient(self.world)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from closte_bridge.closte.listing import Completeness
+from closte_bridge.hosting import Completeness
 from closte_bridge.ledger.state import Absence, AliasPhase, Evidence, FailedChange, LedgerState, Origin, Unsettled
 from closte_bridge.planning.desired import DomainPolicy
 from closte_bridge.planning.model import Authority, Mode, Observed

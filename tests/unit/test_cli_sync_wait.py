@@ -13,12 +13,11 @@ from closte_bridge.checks.model import DnsCode, DnsVerdict, DomainCheck, TlsCode
 from closte_bridge.cli import main
 from closte_bridge.cli.console import Console
 from closte_bridge.cli.syncing import messages_of
-from closte_bridge.closte.listing import Completeness, Listing
-from closte_bridge.closte.outcome import OutcomeKind
 from closte_bridge.engine.apply import Applied, Failure
 from closte_bridge.engine.observation import Observation
 from closte_bridge.engine.run import RunReport
 from closte_bridge.engine.verify import CheckResults, StageResult
+from closte_bridge.hosting import Completeness, Listing, OutcomeKind
 from closte_bridge.planning.model import Authority, Mode
 from closte_bridge.planning.plan import narrow
 from closte_bridge.planning.stages import StageChange, StagePlan

@@ -7,10 +7,8 @@ from typing import TYPE_CHECKING
 import pytest
 
 from closte_bridge.closte.client import ClosteClient
-from closte_bridge.closte.connection import ConnectionState
-from closte_bridge.closte.listing import Completeness
-from closte_bridge.closte.outcome import Action, Outcome, OutcomeKind
 from closte_bridge.errors import ConfigError
+from closte_bridge.hosting import Action, Completeness, ConnectionState, Outcome, OutcomeKind
 from closte_bridge.sandbox.api import ApiTexts
 from closte_bridge.sandbox.faults import FaultKind
 from closte_bridge.sandbox.handler import Handler
@@ -232,7 +230,7 @@ class TestConnectionTest:
 
 class TestRun:
     def test_makes_all_changes_with_few_in_flight(self) -> None:
-        changes: list[tuple[Action, str]] = [("add", f"site-{number}.example.org") for number in range(40)]
+        changes: list[tuple[Action, str]] = [(Action.ADD, f"site-{number}.example.org") for number in range(40)]
         pulled, finished, ahead = 0, 0, []
         outcomes: dict[str, OutcomeKind] = {}
         threads = set()
@@ -268,7 +266,9 @@ class TestRun:
         names = ["bad.example.org", "worse.example.org", "a.example.org", "not a name", "b.example.org"]
         kinds: dict[str, OutcomeKind] = {}
         with client(sandbox, concurrency=1) as closte:
-            closte.run((("add", name) for name in names), lambda _, name, outcome: kinds.update({name: outcome.kind}))
+            closte.run(
+                ((Action.ADD, name) for name in names), lambda _, name, outcome: kinds.update({name: outcome.kind})
+            )
         assert list(kinds.values()) == [
             OutcomeKind.UNCLEAR,
             OutcomeKind.UNCLEAR,
@@ -284,7 +284,7 @@ class TestRun:
         def source() -> Iterator[tuple[Action, str]]:
             for number in range(100):
                 pulled.append(f"site-{number}.example.org")
-                yield "add", pulled[-1]
+                yield Action.ADD, pulled[-1]
 
         with client(sandbox, concurrency=3) as closte:
             reason = closte.run(source(), lambda _, name, __: seen.append(name), lambda: len(seen) >= 4)
@@ -307,7 +307,7 @@ class TestRun:
         # Use the client's real sleep function: the stop must shorten the pause of 50 s that the sandbox asks for.
         sandbox.behaviour = SandboxOptions(retry_after="50")
         with ClosteClient(sandbox.url, KEY, rate_limit=1000) as closte:
-            closte.run([("add", NAME)], lambda *change: outcomes.append(change[2]), should_stop)
+            closte.run([(Action.ADD, NAME)], lambda *change: outcomes.append(change[2]), should_stop)
         assert [outcome.kind for outcome in outcomes] == [OutcomeKind.FAILED]
         assert outcomes[0].attempts == 1
 
@@ -316,7 +316,7 @@ class TestRun:
         sandbox.set_faults("429:1:1")
         outcomes: list[Outcome] = []
         with client(sandbox, concurrency=1) as closte:
-            changes: list[tuple[Action, str]] = [("add", NAME), ("add", "b.example.org")]
+            changes: list[tuple[Action, str]] = [(Action.ADD, NAME), (Action.ADD, "b.example.org")]
             reason = closte.run(changes, lambda *change: outcomes.append(change[2]))
             assert reason.startswith("Closte is rate-limiting requests (retry after 3")
             assert [outcome.kind for outcome in outcomes] == [OutcomeKind.FAILED]
@@ -331,7 +331,7 @@ class TestRun:
             pass
         outcomes: list[Outcome] = []
         with client(sandbox, retries=0, concurrency=2) as closte:
-            changes: list[tuple[Action, str]] = [("add", f"site-{number}.example.org") for number in range(100)]
+            changes: list[tuple[Action, str]] = [(Action.ADD, f"site-{number}.example.org") for number in range(100)]
             reason = closte.run(changes, lambda *change: outcomes.append(change[2]))
         assert reason.startswith("Closte was unreachable")
         assert 5 <= len(outcomes) <= 7
@@ -341,7 +341,7 @@ class TestRun:
         sandbox.set_faults(fault)
         outcomes: list[Outcome] = []
         with client(sandbox, retries=1, concurrency=2) as closte:
-            changes: list[tuple[Action, str]] = [("add", f"site-{number}.example.org") for number in range(100)]
+            changes: list[tuple[Action, str]] = [(Action.ADD, f"site-{number}.example.org") for number in range(100)]
             reason = closte.run(changes, lambda *change: outcomes.append(change[2]))
         assert reason.startswith("Closte was unreachable or returned unusable responses")
         assert 5 <= len(outcomes) <= 7
@@ -380,7 +380,7 @@ class TestRun:
         sandbox.pick = late  # type: ignore[method-assign]
         names = (NAME, *(f"site-{number}.example.org" for number in range(99)))
         with client(sandbox, retries=0, concurrency=2, clock=clock) as closte:
-            assert closte.run([("add", name) for name in names], on_outcome) == why
+            assert closte.run([(Action.ADD, name) for name in names], on_outcome) == why
         assert (len(seen), seen[-1]) == (enough + 1, OutcomeKind.DONE)
 
     @pytest.mark.parametrize("fault", ["drip", "slow", "503"])
@@ -393,7 +393,7 @@ class TestRun:
         with Sandbox(behaviour=behaviour) as sandbox:
             sandbox.set_faults(fault)
             with ClosteClient(sandbox.url, KEY, rate_limit=1000, total_timeout=0.5, patience=1.0) as closte:
-                reason = closte.run([("add", name) for name in names], lambda *change: outcomes.append(change[2]))
+                reason = closte.run([(Action.ADD, name) for name in names], lambda *change: outcomes.append(change[2]))
                 assert closte.list_aliases().state is Completeness.UNREADABLE
         assert time.monotonic() - began < 4
         assert reason in {
@@ -416,7 +416,10 @@ class TestRun:
 
         sandbox.pick = slow  # type: ignore[method-assign]
         with client(sandbox, concurrency=1, clock=lambda: now) as closte:
-            assert closte.run([("add", name) for name in names], lambda *change: outcomes.append(change[2].kind)) == ""
+            assert (
+                closte.run([(Action.ADD, name) for name in names], lambda *change: outcomes.append(change[2].kind))
+                == ""
+            )
         assert outcomes == [OutcomeKind.DONE] * 8
 
     def test_hanging_list_leaves_time_for_changes(self) -> None:
@@ -428,7 +431,7 @@ class TestRun:
             sandbox.pick = lambda call, domain: FaultKind.DRIP if call == "list" else throw(call, domain)  # type: ignore[method-assign]
             assert closte.list_aliases().state is Completeness.UNREADABLE
             assert time.monotonic() - began < 2.8
-            assert closte.run([("add", NAME)], lambda *_: None) == ""
+            assert closte.run([(Action.ADD, NAME)], lambda *_: None) == ""
             assert NAME in sandbox.aliases
             # After all patience is used up, the client still requests the list once more.
             closte._patience._unanswered = 4.0
@@ -440,19 +443,19 @@ class TestRun:
         names = [f"site-{number}.example.org" for number in range(20)]
         sandbox.set_faults(*(f"error500@{name}" for at, name in enumerate(names) if at % 5))
         with client(sandbox, retries=0, concurrency=1) as closte:
-            assert closte.run([("add", name) for name in names], lambda *_: None) == ""
+            assert closte.run([(Action.ADD, name) for name in names], lambda *_: None) == ""
 
     def test_callback_exception_is_raised(self, sandbox: Sandbox) -> None:
         def on_outcome(*_: object) -> None:
             raise KeyError("ledger")
 
         with client(sandbox) as closte, pytest.raises(KeyError, match="ledger"):
-            closte.run([("add", NAME)], on_outcome)
+            closte.run([(Action.ADD, NAME)], on_outcome)
 
     def test_slows_down_after_a_429_answer(self, sandbox: Sandbox) -> None:
         sandbox.set_faults("429:1:2")
         with client(sandbox, concurrency=1) as closte:
-            closte.run([("add", NAME)], lambda *_: None)
+            closte.run([(Action.ADD, NAME)], lambda *_: None)
             stats = closte.stats
         assert (stats.calls, stats.retries, stats.slowed) == (3, 2, 2)
 
@@ -493,7 +496,7 @@ class TestBeginWithin:
             sandbox.aliases = {NAME}
             with client(sandbox, sleep=time.sleep, clock=time.clock, rate_limit=10.0) as closte:
                 ended: list[Outcome] = []
-                why = closte.run([("remove", NAME)], lambda *found: ended.append(found[2]), begin_within=5.0)
+                why = closte.run([(Action.REMOVE, NAME)], lambda *found: ended.append(found[2]), begin_within=5.0)
             assert [(outcome.kind, outcome.attempts) for outcome in ended] == [(OutcomeKind.FAILED, 1)]
             assert why == "Closte is rate-limiting requests (retry after 25 s)."  # 30 s minus the 5 s that passed
             assert NAME in sandbox.aliases
@@ -506,7 +509,7 @@ class TestBeginWithin:
             sandbox.aliases = {NAME}
             with client(sandbox, sleep=time.sleep, clock=time.clock, rate_limit=10.0) as closte:
                 ended: list[Outcome] = []
-                closte.run([("remove", NAME)], lambda *found: ended.append(found[2]), begin_within=5.0)
+                closte.run([(Action.REMOVE, NAME)], lambda *found: ended.append(found[2]), begin_within=5.0)
             assert [(outcome.kind, outcome.attempts) for outcome in ended] == [(OutcomeKind.DONE, 2)]
 
     def test_change_that_cannot_begin_in_time_stays_in_the_source(self) -> None:
@@ -515,9 +518,9 @@ class TestBeginWithin:
         with Sandbox(key=KEY) as sandbox:
             with client(sandbox, sleep=time.sleep, clock=time.clock, rate_limit=1.0, concurrency=1) as closte:
                 ended: list[tuple[str, int]] = []
-                changes = iter([("add", name) for name in names])
+                changes = iter([(Action.ADD, name) for name in names])
                 why = closte.run(
-                    changes,  # type: ignore[arg-type]  # "add" is a literal
+                    changes,
                     lambda _, name, outcome: ended.append((name, outcome.attempts)),
                     begin_within=5.0,
                 )

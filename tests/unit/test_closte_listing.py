@@ -6,7 +6,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from closte_bridge.closte.listing import Completeness, Listing, parse_listing
+from closte_bridge.closte.listing import parse_listing
+from closte_bridge.hosting import Completeness, Listing
 
 OWN = "network.example.com"
 

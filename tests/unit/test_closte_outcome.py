@@ -4,26 +4,27 @@ import json
 
 import pytest
 
-from closte_bridge.closte.outcome import Action, OutcomeKind, interpret
 from closte_bridge.closte.redact import Redactor
+from closte_bridge.closte.responses import interpret
+from closte_bridge.hosting import Action, OutcomeKind
 
 CLEAN = Redactor()
 NAME = "shop.example.org"
 
 
-def said(error: str, action: Action = "add", domain: str = NAME, status: int = 200) -> OutcomeKind:
+def said(error: str, action: Action = Action.ADD, domain: str = NAME, status: int = 200) -> OutcomeKind:
     body = json.dumps({"success": False, "error": error}).encode()
     return interpret(action, domain, status, body, CLEAN).kind
 
 
 @pytest.mark.parametrize("body", [b'{"success": true}', b'{"success": 1, "error": null}', b'{"success":"true"}'])
 def test_success_is_done(body: bytes) -> None:
-    verdict = interpret("add", NAME, 200, body, CLEAN)
+    verdict = interpret(Action.ADD, NAME, 200, body, CLEAN)
     assert verdict.kind is OutcomeKind.DONE
     assert not verdict.again
 
 
-@pytest.mark.parametrize("action", ["add", "remove"])
+@pytest.mark.parametrize("action", [Action.ADD, Action.REMOVE])
 def test_known_error_text_is_a_refusal(action: Action) -> None:
     assert said(f"Invalid or empty domain: {NAME}", action) is OutcomeKind.REFUSED
     assert said(f"Invalid or empty domain: {NAME}", action, status=400) is OutcomeKind.REFUSED
@@ -41,8 +42,8 @@ def test_known_error_text_is_a_refusal(action: Action) -> None:
     ],
 )
 def test_existing_domain_is_already_added(error: str) -> None:
-    assert said(error, "add") is OutcomeKind.ALREADY
-    assert said(error, "remove") is not OutcomeKind.ALREADY
+    assert said(error, Action.ADD) is OutcomeKind.ALREADY
+    assert said(error, Action.REMOVE) is not OutcomeKind.ALREADY
 
 
 @pytest.mark.parametrize(
@@ -57,22 +58,22 @@ def test_existing_domain_is_already_added(error: str) -> None:
     ],
 )
 def test_missing_domain_is_already_removed(error: str) -> None:
-    assert said(error, "remove") is OutcomeKind.ALREADY
-    assert said(error, "add") is not OutcomeKind.ALREADY
+    assert said(error, Action.REMOVE) is OutcomeKind.ALREADY
+    assert said(error, Action.ADD) is not OutcomeKind.ALREADY
 
 
 @pytest.mark.parametrize(
     ("action", "error"),
     [
-        ("add", "Domain already exists in another application"),
-        ("add", "The domain is already used by someone else"),
-        ("add", "Domain not already verified"),
-        ("remove", "The application of this domain was not found"),
-        ("remove", "Page not found"),
-        ("add", "Quota exceeded"),
-        ("add", ""),
-        ("add", "You have no permission to add this domain"),
-        ("add", "Unauthorized domain"),
+        (Action.ADD, "Domain already exists in another application"),
+        (Action.ADD, "The domain is already used by someone else"),
+        (Action.ADD, "Domain not already verified"),
+        (Action.REMOVE, "The application of this domain was not found"),
+        (Action.REMOVE, "Page not found"),
+        (Action.ADD, "Quota exceeded"),
+        (Action.ADD, ""),
+        (Action.ADD, "You have no permission to add this domain"),
+        (Action.ADD, "Unauthorized domain"),
     ],
 )
 def test_other_error_text_is_a_failure(action: Action, error: str) -> None:
@@ -94,16 +95,16 @@ def test_other_error_text_is_a_failure(action: Action, error: str) -> None:
     ],
 )
 def test_error_text_about_the_key_is_a_rejected_key(error: str) -> None:
-    assert said(error, "add") is OutcomeKind.KEY_REJECTED
-    assert said(error, "remove") is OutcomeKind.KEY_REJECTED
+    assert said(error, Action.ADD) is OutcomeKind.KEY_REJECTED
+    assert said(error, Action.REMOVE) is OutcomeKind.KEY_REJECTED
 
 
 @pytest.mark.parametrize(
     "name", ["invalid-api-key.example.org", "already-exists.example.org", "not-found.domain.example.org"]
 )
 def test_text_inside_a_domain_is_ignored(name: str) -> None:
-    assert said(f"{name.upper()}: quota exceeded", "add", name) is OutcomeKind.FAILED
-    assert said(f"Quota exceeded for {name}", "remove", name) is OutcomeKind.FAILED
+    assert said(f"{name.upper()}: quota exceeded", Action.ADD, name) is OutcomeKind.FAILED
+    assert said(f"Quota exceeded for {name}", Action.REMOVE, name) is OutcomeKind.FAILED
 
 
 @pytest.mark.parametrize(
@@ -130,7 +131,7 @@ def test_text_inside_a_domain_is_ignored(name: str) -> None:
     ],
 )
 def test_http_status_decides_outcome_and_retry(status: int, body: bytes, kind: OutcomeKind, again: bool) -> None:
-    verdict = interpret("add", NAME, status, body, CLEAN)
+    verdict = interpret(Action.ADD, NAME, status, body, CLEAN)
     assert (verdict.kind, verdict.again) == (kind, again)
     assert verdict.message[0].isupper()
     assert verdict.message.endswith(".")

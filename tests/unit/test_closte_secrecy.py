@@ -13,6 +13,7 @@ import requests
 from werkzeug import Request, Response
 
 from closte_bridge.closte.client import ClosteClient
+from closte_bridge.hosting import Action
 from closte_bridge.sandbox.faults import FaultKind
 from closte_bridge.sandbox.server import Sandbox, SandboxOptions
 from closte_bridge.secret import Secret
@@ -48,7 +49,7 @@ def use(url: str, total_timeout: float = 30.0) -> list[object]:
             it.add("a.example.org"),
             it.delete("a.example.org"),
         ]
-        it.run([("add", "b.example.org")], lambda *change: seen.extend(change))
+        it.run([(Action.ADD, "b.example.org")], lambda *change: seen.extend(change))
         return [*map(repr, seen), repr(it), str(it.__dict__), str(it._transport.__dict__), repr(it.stats)]
 
 

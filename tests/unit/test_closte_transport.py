@@ -15,10 +15,9 @@ from pytest_httpserver import HTTPServer
 from werkzeug import Request, Response
 
 from closte_bridge.closte.client import ANSWER_LIMIT, ClosteClient
-from closte_bridge.closte.listing import Completeness
-from closte_bridge.closte.outcome import OutcomeKind
 from closte_bridge.closte.transport import check_api_url
 from closte_bridge.errors import ConfigError
+from closte_bridge.hosting import Completeness, OutcomeKind
 from closte_bridge.secret import Secret
 from tests.support.raw_server import raw_server
 

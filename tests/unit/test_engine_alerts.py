@@ -20,9 +20,10 @@ from closte_bridge.engine.engine import Engine
 from closte_bridge.engine.metrics import metrics_path
 from closte_bridge.engine.problems import open_problems
 from closte_bridge.engine.run import RunRequest
+from closte_bridge.hosting import Action
 from closte_bridge.ledger import check_state as check_states
 from closte_bridge.ledger.state import FailedChange
-from closte_bridge.planning.model import Action, Hold
+from closte_bridge.planning.model import Hold
 from tests.support.ledgers import opened
 from tests.support.parts import REPOSITORY
 from tests.support.processes import unkillable

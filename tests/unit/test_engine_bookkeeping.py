@@ -5,7 +5,6 @@ from typing import TYPE_CHECKING, cast
 
 import pytest
 
-from closte_bridge.closte.outcome import Outcome, OutcomeKind
 from closte_bridge.engine.bookkeeping import (
     DAY,
     HOUR,
@@ -17,10 +16,11 @@ from closte_bridge.engine.bookkeeping import (
     record_seen,
     undo_intents,
 )
+from closte_bridge.hosting import Action, Outcome, OutcomeKind
 from closte_bridge.ledger.log import read
 from closte_bridge.ledger.state import Absence, AliasPhase, Evidence, Origin, RemovalClass
 from closte_bridge.ledger.store import LIST_LAG
-from closte_bridge.planning.model import Action, Change
+from closte_bridge.planning.model import Change
 from tests.support.check_states import UNREADABLE, a_list, partial
 
 if TYPE_CHECKING:

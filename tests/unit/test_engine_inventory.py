@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING, Any, cast
 
 import pytest
 
-from closte_bridge.closte.listing import Completeness
 from closte_bridge.engine.inventory import inventory, next_step
+from closte_bridge.hosting import Completeness
 from closte_bridge.ledger.state import AliasPhase
 from closte_bridge.planning.desired import DomainPolicy
 from closte_bridge.planning.model import NOT_LISTED, NOT_MANAGED, Authority, Mode, Observed

@@ -14,7 +14,8 @@ import pytest
 from closte_bridge.engine import triggered as subject
 from closte_bridge.engine.triggered import TriggerClock, last_run, run_when_triggered
 from closte_bridge.errors import BridgeError, ExitCode
-from closte_bridge.planning.model import Action, Hold
+from closte_bridge.hosting import Action
+from closte_bridge.planning.model import Hold
 
 if TYPE_CHECKING:
     from collections.abc import Callable

@@ -5,8 +5,8 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from closte_bridge.hosting import Action
 from closte_bridge.ledger.state import AliasPhase, Origin
-from closte_bridge.planning.model import Action
 from closte_bridge.planning.plan import narrow
 from closte_bridge.wordpress.snapshot import WwwPolicy
 from tests.support.check_states import (

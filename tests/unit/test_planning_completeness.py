@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import pytest
 
-from closte_bridge.closte.listing import Completeness, Listing
+from closte_bridge.hosting import Completeness, Listing
 from closte_bridge.ledger.state import AliasPhase
 from closte_bridge.planning.completeness import assess_list, count
 from tests.support.check_states import MAIN, a_ledger, waiting_for

@@ -4,8 +4,9 @@ from dataclasses import replace
 
 import pytest
 
+from closte_bridge.hosting import Action
 from closte_bridge.ledger.state import Absence, AliasPhase, LedgerState, Origin
-from closte_bridge.planning.model import Action, Authority, Mode, Observed
+from closte_bridge.planning.model import Authority, Mode, Observed
 from closte_bridge.planning.plan import narrow
 from closte_bridge.wordpress.snapshot import Snapshot, WwwPolicy
 from tests.support.check_states import (

@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from closte_bridge.closte.listing import Completeness
+from closte_bridge.hosting import Completeness
 from closte_bridge.ledger.state import AliasPhase, Origin, RemovalClass
 from closte_bridge.planning.model import Authority, Mode
 from closte_bridge.planning.removals import lost_class

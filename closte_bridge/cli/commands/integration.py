@@ -16,10 +16,9 @@ from closte_bridge.counts import counted
 from closte_bridge.errors import BridgeError, ExitCode
 
 if TYPE_CHECKING:
-    from closte_bridge.closte.connection import ConnectionTest
-    from closte_bridge.closte.listing import Listing
     from closte_bridge.config.model import Settings
     from closte_bridge.engine.engine import Engine
+    from closte_bridge.hosting import ConnectionTest, Listing
 
 FIELDS = (
     "network",
@@ -155,7 +154,7 @@ def disable(app: App) -> Result:
 
 def connection_error(tested: ConnectionTest, settings: Settings) -> BridgeError:
     """Return the error for a failed test: Closte was unreachable or rejected the key."""
-    from closte_bridge.closte.connection import ConnectionState  # noqa: PLC0415 - lazy import
+    from closte_bridge.hosting import ConnectionState  # noqa: PLC0415 - lazy import
 
     hints = {
         ConnectionState.KEY_REJECTED: "Compare the API key with the one in Closte's dashboard.",
@@ -212,7 +211,7 @@ def test(app: App) -> Result:
 
 def _list_problems(listing: Listing) -> tuple[tuple[Problem, ...], tuple[Problem, ...]]:
     """Return an error for a list that cannot be read, as in a sync, and a warning for an incomplete one."""
-    from closte_bridge.closte.listing import Completeness  # noqa: PLC0415 - lazy import
+    from closte_bridge.hosting import Completeness  # noqa: PLC0415 - lazy import
 
     if listing.state is Completeness.UNREADABLE:
         text = f"Closte accepted the API key, but its list could not be read: {listing.reason}"

@@ -1,4 +1,4 @@
-"""Interpret responses to add and delete requests.
+"""Decode the API's responses, and interpret those to changes.
 
 Only two responses of the API are known: `success` is true, and `Invalid or empty domain: …`. Any other text is a hint
 only: it can mean "already done" or "the key is invalid" instead of a plain error, and nothing more.
@@ -6,52 +6,67 @@ only: it can mean "already done" or "the key is invalid" instead of a plain erro
 
 from __future__ import annotations
 
+import json
 import re
 from dataclasses import dataclass
-from enum import Enum
 from http import HTTPStatus
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING
 
-from closte_bridge.closte.answer import Document, decode, error_text, succeeded
+from closte_bridge.hosting import Action, OutcomeKind
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-Action = Literal["add", "remove"]
+Document = dict[str, object]
+"""Common form of all responses: a JSON object with `success` and `error`."""
 
 INVALID_DOMAIN = "Invalid or empty domain:"
 """Start of Closte's error for an empty, malformed, internal or own domain. The domain follows."""
 
+MOST_PARTS = 2_000_000
+"""Enough for 200,000 aliases with ten fields each."""
 
-class OutcomeKind(Enum):
-    """Result of a change."""
-
-    DONE = "done"
-    ALREADY = "already"
-    """Already done, according to the text of the response. The list is the stronger evidence."""
-    REFUSED = "refused"
-    """Permanently refused."""
-    FAILED = "failed"
-    """Not done: an error with an unknown text, or the request never reached Closte."""
-    UNCLEAR = "unclear"
-    """Possibly done."""
-    KEY_REJECTED = "key-rejected"
+_TRUE = frozenset({"1", "true", "yes", "on"})
+_FALSE = frozenset({"", "0", "false", "no", "off"})
 
 
-@dataclass(frozen=True, slots=True)
-class Outcome:
-    """Result of one change, after its retries.
+def decode(body: bytes) -> Document | None:
+    """Return the JSON object in `body`, or None if `body` is anything else.
 
-    `message` is a sentence that is safe to show. `attempts` counts the requests; 0 means that nothing was sent.
-    `retry_after` is in seconds, if Closte asked for a pause that was too long to wait for. `in_doubt` is for a rejected
-    key: an earlier attempt may have made the change.
+    The result is also None for deep nesting, huge numbers, a wrong character set and a truncated document, and for a
+    document with millions of parts: as Python objects, it would take forty times its size.
     """
+    if body.count(b",") > MOST_PARTS:
+        return None
+    try:
+        document = json.loads(body)
+    except (ValueError, RecursionError):
+        return None
+    return document if isinstance(document, dict) else None
 
-    kind: OutcomeKind
-    message: str
-    attempts: int = 1
-    retry_after: float | None = None
-    in_doubt: bool = False
+
+def truth(value: object) -> bool | None:
+    """Return the value of a flag (`true`, `1`, `"1"`, `"yes"`), or None if `value` is not a flag."""
+    if isinstance(value, bool):
+        return value
+    if isinstance(value, int | str):
+        text = str(value).strip().lower()
+        if text in _TRUE:
+            return True
+        if text in _FALSE:
+            return False
+    return None
+
+
+def succeeded(document: Document) -> bool | None:
+    """Return the flag `success`, or None if it is missing or not a flag."""
+    return truth(document["success"]) if document.get("success") not in (None, "") else None
+
+
+def error_text(document: Document) -> str:
+    """Return the text of `error` as received, or an empty string."""
+    error = document.get("error")
+    return error if isinstance(error, str) else ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -113,9 +128,9 @@ def _by_text(action: Action, domain: str, document: Document, clean: Callable[[s
     text = re.sub(re.escape(domain), "domain", error, flags=re.IGNORECASE) if domain else error
     if _KEY_REJECTED.search(text):
         return ResponseVerdict(OutcomeKind.KEY_REJECTED, message)
-    if action == "add" and _PRESENT.search(text) and not _ELSEWHERE.search(text):
+    if action is Action.ADD and _PRESENT.search(text) and not _ELSEWHERE.search(text):
         return ResponseVerdict(OutcomeKind.ALREADY, message)
-    if action == "remove" and (absent := _ABSENT.search(text)):
+    if action is Action.REMOVE and (absent := _ABSENT.search(text)):
         # "Domain not found" differs from "The application of this domain was not found".
         if _OTHER_THING.search(text, 0, absent.end()):
             return None
