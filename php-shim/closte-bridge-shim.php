@@ -144,6 +144,10 @@ attach( 'wu_transition_domain_domain', 'Listeners', 'after' );
 attach( 'wu_domain_has_correct_dns', 'Owner', 'verdict', \PHP_INT_MAX, 2 );
 attach( 'network_admin_notices', 'Owner', 'notice', 10, 0 );
 
+// The address that Ultimate Multisite shows to customers and compares their DNS with. The first filter prevents its own requests to look-up services.
+attach( 'pre_site_transient_wu_public_network_ip', 'Address', 'known' );
+attach( 'wu_get_network_public_ip', 'Address', 'known' );
+
 if ( \defined( 'WP_CLI' ) && \WP_CLI ) {
 	run( 'Command', 'register' );
 }

@@ -83,11 +83,11 @@ class DnsCheck:
         self._caa = CaaLookup(self._resolvers)
         self.uplink = self._resolvers.uplink
 
-    async def expected(self, main_domain: str) -> Expected:
-        """Return where domains should point: to `dns.targets`, else to the addresses of `main_domain`.
+    async def expected(self, main_domain: str, public_ip: str | None = None) -> Expected:
+        """Return where domains should point: to `dns.targets`, else to `public_ip`, else where `main_domain` points.
 
-        The addresses are empty if no resolver could resolve them. They are `shared` if `main_domain` is behind a CDN,
-        and always with `dns.targets`, because those may be a CDN's.
+        `public_ip` is the address that the host names. The addresses are empty if no resolver could resolve them. They
+        are `shared` if `main_domain` is behind a CDN, and always with `dns.targets`, because those may be a CDN's.
         """
         targets = self._settings.targets or (main_domain,)
         addresses = [t for t in targets if _is_address(t)]
@@ -97,6 +97,10 @@ class DnsCheck:
             for answer in answers:
                 addresses += answer.addresses
                 chain += answer.cnames
+        if public_ip and not self._settings.targets:
+            if public_ip not in addresses:
+                return Expected((public_ip,), ())
+            return Expected(_sorted(addresses), tuple(dict.fromkeys(names + chain)))
         if names and not self.uplink.answers:
             # No resolver answers, so further queries are useless.
             return Expected(_sorted(addresses), tuple(names), bool(self._settings.targets))

@@ -79,6 +79,10 @@ class Expected:
     shared: bool = False
 
 
+NOWHERE = Expected((), ())
+"""The result if no resolver answered, or if the checks stopped before."""
+
+
 @dataclass(frozen=True, slots=True)
 class DnsVerdict:
     """Verdict on the DNS of one domain, with its evidence.

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 from closte_bridge.checks.classify import with_tls
 from closte_bridge.checks.dns import ISSUER, DnsCheck, NetworkBoundary, probe_name
-from closte_bridge.checks.model import DnsCode, DnsVerdict, DomainCheck, Expected
+from closte_bridge.checks.model import NOWHERE, DnsCode, DnsVerdict, DomainCheck, Expected
 from closte_bridge.checks.tls import TlsCheck
 from closte_bridge.errors import BridgeError
 
@@ -22,12 +22,10 @@ if TYPE_CHECKING:
 _POLL = 0.2
 """Seconds between calls of `should_stop`."""
 
-_NOWHERE = Expected((), ())
-
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class CheckPool:
-    """Settings of a pass of checks. `main_domain` is the network's; `now` returns seconds since the epoch.
+    """Settings of a pass of checks. `main_domain` and `public_ip` are the network's; `now` returns epoch seconds.
 
     `should_stop` is called five times per second: if it returns true, checks in progress are discarded. `edges` and
     `issuer` are passed to `DnsCheck`. With `on_silence`, a pass ends if this machine's internet connection is down:
@@ -37,6 +35,7 @@ class CheckPool:
     main_domain: str
     dns: DnsSettings
     tls: TlsSettings
+    public_ip: str | None = None
     issuer: str = ISSUER
     edges: NetworkBoundary | None = None
     now: Callable[[], float] = time.time
@@ -63,13 +62,13 @@ class CheckPool:
         edges = self.edges or NetworkBoundary()
         dns = DnsCheck(self.dns, issuer=self.issuer, edges=edges)
         tls = TlsCheck(self.tls, now=self.now, public=edges.public)
-        expected = _NOWHERE
+        expected = NOWHERE
         uplinks = (dns.uplink, tls.uplink) if self.on_silence else ()
         results = _Results(uplinks, on_result)
 
         async def check() -> Silence | None:
             nonlocal expected
-            expected = await dns.expected(self.main_domain)
+            expected = await dns.expected(self.main_domain, self.public_ip)
             tls.expect(expected.addresses)
             await self._all(names, dns, tls, expected, results)
             return await results.finish()

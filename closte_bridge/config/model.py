@@ -92,7 +92,9 @@ class DnsSettings:
     timeout: float = _key("duration", 3.0, "Time limit of one query, which is sent once.")
     concurrency: int = _key("integer", 50, "DNS servers queried in parallel.", bounds=(1, 1000))
     targets: tuple[str, ...] = _key(
-        "IP address or domain", (), "Where domains must point. If empty: where the network's main domain points."
+        "IP address or domain",
+        (),
+        "Where domains must point. If empty: to CLOSTE_PUBLIC_IP_ADDRESS, else where the network's main domain points.",
     )
 
 

@@ -14,18 +14,19 @@ if TYPE_CHECKING:
 
     from closte_bridge.checks.model import DnsVerdict
     from closte_bridge.engine.engine import Engine
+    from closte_bridge.wordpress.snapshot import Network
 
 _CHECKS_OFF = "Skipped: `checks` is disabled in the config."
 _FAILED = frozenset({LookupOutcome.TIMEOUT, LookupOutcome.UNREACHABLE, LookupOutcome.REFUSED})
 
 
-def of_resolvers(engine: Engine, main_domain: str) -> Iterator[Finding]:
+def of_resolvers(engine: Engine, network: Network) -> Iterator[Finding]:
     """Check whether each resolver responds, and whether the network's main domain resolves."""
     if not engine.settings.checks:
         yield skip("resolvers", _CHECKS_OFF)
         yield skip("main-domain", _CHECKS_OFF)
         return
-    verdict = asyncio.run(_verdict(engine, main_domain))
+    verdict = asyncio.run(_verdict(engine, network))
     answers = [a for a in verdict.answers if not a.authoritative]
     silent = [a.server for a in answers if a.outcome in _FAILED]
     hint = "Set `dns.resolvers` to DNS servers that this machine can reach over UDP and TCP."
@@ -37,29 +38,31 @@ def of_resolvers(engine: Engine, main_domain: str) -> Iterator[Finding]:
         yield warning("resolvers", f"These resolvers do not respond: {', '.join(silent)}.", hint)
     else:
         yield ok("resolvers", f"All resolvers respond: {', '.join(a.server for a in answers)}.")
-    yield _main_domain(engine, main_domain, verdict)
+    yield _main_domain(engine, network, verdict)
 
 
-async def _verdict(engine: Engine, main_domain: str) -> DnsVerdict:
+async def _verdict(engine: Engine, network: Network) -> DnsVerdict:
     from closte_bridge.checks.dns import DnsCheck, NetworkBoundary  # noqa: PLC0415 - imports dnspython
 
     check = DnsCheck(engine.settings.dns, edges=engine.edges or NetworkBoundary())
-    return await check.check(main_domain, await check.expected(main_domain))
+    return await check.check(network.domain, await check.expected(network.domain, network.public_ip))
 
 
-def _main_domain(engine: Engine, main_domain: str, verdict: DnsVerdict) -> Finding:
+def _main_domain(engine: Engine, network: Network, verdict: DnsVerdict) -> Finding:
+    main_domain, targets = network.domain, engine.settings.dns.targets
     if not verdict.addresses:
         hint = "Point it to the IP address in Closte's dashboard. Until then, customers' domains cannot be checked."
         return error("main-domain", f'The network\'s main domain "{main_domain}" does not resolve.', hint)
-    if verdict.proxy and not engine.settings.dns.targets:
+    if verdict.proxy and not targets and not network.public_ip:
         hint = "Set `dns.targets` to the address to which customers must point their domains."
         text = (
             f'The network\'s main domain "{main_domain}" is behind {verdict.proxy}, '
             "so closte-bridge compares customers' domains with the CDN's addresses."
         )
         return warning("main-domain", text, hint)
-    targets = " closte-bridge compares customers' domains with `dns.targets`." if engine.settings.dns.targets else ""
-    return ok("main-domain", f'"{main_domain}" points to {", ".join(verdict.addresses)}.{targets}')
+    source = "`dns.targets`" if targets else f"CLOSTE_PUBLIC_IP_ADDRESS ({network.public_ip})"
+    compared = f" closte-bridge compares customers' domains with {source}." if targets or network.public_ip else ""
+    return ok("main-domain", f'"{main_domain}" points to {", ".join(verdict.addresses)}.{compared}')
 
 
 def of_domains(engine: Engine, wanted: Collection[str]) -> Iterator[Finding]:

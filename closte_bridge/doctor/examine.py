@@ -59,7 +59,7 @@ def _examine(engine: Engine) -> list[Finding]:
     findings += of_events(snapshot, engine.clock.now())
     findings += _installation(engine)
     with engine.waiting("DNS"):
-        findings += of_resolvers(engine, snapshot.network.domain)
+        findings += of_resolvers(engine, snapshot.network)
     findings += of_domains(engine, {*desire.mapped, *desire.configured, *desire.pins})
     findings += of_certificates(engine)
     findings.append(of_changes(ledger))

@@ -337,12 +337,12 @@ def _report_success(ledger: Ledger, engine: Engine, view: Observation) -> None:
     identity = view.ledger.identity
     if not (identity and view.snapshot.shim_table) or -_CLOCKS_DIFFER <= view.snapshot.silence <= _SILENT:
         return
-    from closte_bridge.ledger.verdicts import verdicts  # noqa: PLC0415 - rarely needed
+    from closte_bridge.ledger.shim_status import shim_status  # noqa: PLC0415 - rarely needed
     from closte_bridge.wordpress.writer import set_status  # noqa: PLC0415 - rarely needed
 
     with suppress(BridgeError):
-        proven = verdicts(ledger, engine.clock.now())
-        set_status(engine.settings.wp, engine.cost.wp, engine=identity.engine, verdicts=proven)
+        status = shim_status(ledger, engine.clock.now())
+        set_status(engine.settings.wp, engine.cost.wp, engine=identity.engine, status=status)
 
 
 def _reviewed_only(plan: Plan, request: RunRequest) -> tuple[Plan, tuple[tuple[str, str], ...]]:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 from closte_bridge.errors import ConfigError
 from closte_bridge.ledger.events import to_acknowledge
-from closte_bridge.ledger.verdicts import verdicts
+from closte_bridge.ledger.shim_status import shim_status
 from closte_bridge.wordpress.reader import SnapshotCall
 
 if TYPE_CHECKING:
@@ -67,8 +67,8 @@ def _to_acknowledge(engine: Engine, ledger: Ledger) -> list[str]:
 
 
 def _status(ledger: Ledger, now: float) -> dict[str, object] | None:
-    """Return the status for the shim: the age of the last success, and the verified domains."""
+    """Return the status for the shim: the age of the last success, verdicts and addresses."""
     last = ledger.meta().get("able")
     if last is None or float(last) > now:
         return None
-    return {"age": int(now - float(last)), "verdicts": verdicts(ledger, now)}
+    return {"age": int(now - float(last)), **shim_status(ledger, now)}

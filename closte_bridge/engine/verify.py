@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, NamedTuple
 
 from closte_bridge.checks.domain_state import EXPIRY_WARNING, begin, learn
+from closte_bridge.checks.model import NOWHERE
 from closte_bridge.engine.due import due_names, next_check, own_sites
 from closte_bridge.errors import BridgeError
 from closte_bridge.ledger import check_state as check_states
@@ -20,6 +21,7 @@ from closte_bridge.ledger.flags import (
     WAS_DONE,
 )
 from closte_bridge.ledger.log import LogEntry
+from closte_bridge.ledger.shim_status import save_addresses
 from closte_bridge.ledger.store import DAY
 from closte_bridge.planning.stages import (
     RECHECK_FIRST,
@@ -224,6 +226,7 @@ def _check(
         return
     from closte_bridge.checks.pool import CheckPool  # noqa: PLC0415 - loads DNS and TLS libraries only if needed
 
+    network = view.snapshot.network
     earlier = check_states.load(ledger, due)
     after: dict[str, CheckState] = {}
     interval = float(view.snapshot.settings.dns_check_interval)
@@ -238,7 +241,8 @@ def _check(
         on_step()
 
     pool = CheckPool(
-        main_domain=view.snapshot.network.domain,
+        main_domain=network.domain,
+        public_ip=network.public_ip,
         dns=engine.settings.dns,
         tls=engine.settings.tls,
         edges=engine.edges,
@@ -246,11 +250,15 @@ def _check(
         should_stop=should_stop,
         on_silence=on_silence,
     )
+    expected = NOWHERE
     try:
-        pool.run(due, save)
+        expected = pool.run(due, save)
     finally:
         with ledger.transaction():
             check_states.save(ledger, after)
+            if expected.addresses and not (expected.shared and not engine.settings.dns.targets):
+                # A CDN's addresses are of no use to customers.
+                save_addresses(ledger, expected.addresses)
 
 
 def _move(engine: Engine, ledger: Ledger, found: CheckResults, run: str) -> None:

@@ -45,7 +45,7 @@ class SnapshotCall:
 
     `ask_key` requests the key too. `acknowledge` names the events that the ledger holds, so that WordPress deletes
     them if `engine` is the owner there. `status` is for the shim: `age`, the seconds since the last successful run,
-    and `verdicts`. `early` is a `wp` that may already run.
+    and the parts that it stores. `early` is a `wp` that may already run.
     """
 
     def __init__(

@@ -11,6 +11,7 @@ import re
 from dataclasses import dataclass, field
 from enum import Enum
 from functools import partial
+from ipaddress import ip_address
 from typing import TYPE_CHECKING, Any, NamedTuple, TypeVar
 
 from closte_bridge.counts import counted
@@ -80,7 +81,10 @@ class Event(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class Network:
-    """The network itself, and the location of its database and files."""
+    """The network itself, and the location of its database and files.
+
+    `public_ip` is the address to which Closte asks customers to point their domains (CLOSTE_PUBLIC_IP_ADDRESS).
+    """
 
     id: int
     domain: str
@@ -91,6 +95,7 @@ class Network:
     root: str
     wordpress: str
     php: str
+    public_ip: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -276,7 +281,15 @@ def _network(raw: dict[str, Any]) -> Network:
         root=root,
         wordpress=shown(str(raw["wordpress"])),
         php=shown(str(raw["php"])),
+        public_ip=_address(raw.get("public_ip")),
     )
+
+
+def _address(value: object) -> str | None:
+    try:
+        return str(ip_address(str(value)))
+    except ValueError:
+        return None
 
 
 def _events(raw: dict[str, Any]) -> list[Event]:

@@ -63,12 +63,12 @@ def set_toggle(settings: WpSettings, cost: WpCost, *, enabled: bool) -> bool:
     return bool(result.get("was")) is not enabled
 
 
-def set_status(settings: WpSettings, cost: WpCost, *, engine: str, verdicts: dict[str, bool]) -> None:
-    """Report a successful run and its verdicts to the shim. Without effect if `engine` is not the owner.
+def set_status(settings: WpSettings, cost: WpCost, *, engine: str, status: dict[str, object]) -> None:
+    """Report a successful run to the shim, with its status (`ledger.shim_status`).
 
-    Raises UnreadableError if `wp` failed.
+    Without effect if `engine` is not the owner. Raises UnreadableError if `wp` failed.
     """
-    _write(settings, cost, {"do": "set-status", "engine": engine, "verdicts": verdicts})
+    _write(settings, cost, {"do": "set-status", "engine": engine, **status})
 
 
 class StageMove(NamedTuple):

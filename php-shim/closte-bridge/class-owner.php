@@ -148,6 +148,18 @@ final class Owner {
 	}
 
 	/**
+	 * Return the addresses to which domains must point, as the engine observed them.
+	 *
+	 * @return array Empty without an owner, or if they are not known yet. The values are not validated.
+	 */
+	public static function addresses() {
+		$options   = self::options();
+		$status    = '' === self::owner_in( $options ) || ! isset( $options['closte_bridge_status'] ) ? null : $options['closte_bridge_status'];
+		$addresses = \is_array( $status ) && isset( $status['addresses'] ) ? $status['addresses'] : null;
+		return \is_array( $addresses ) ? $addresses : array();
+	}
+
+	/**
 	 * Show the network's administrators a notice while closte-bridge is offline.
 	 */
 	public static function notice() {

@@ -141,11 +141,12 @@ def look(
     settings: DnsSettings | None = None,
     edges: NetworkBoundary | None = None,
     issuer: str = "",
+    public_ip: str | None = None,
 ) -> tuple[Expected, list[DnsVerdict]]:
     async def run() -> tuple[Expected, list[DnsVerdict]]:
         more = {"issuer": issuer} if issuer else {}
         check = DnsCheck(settings or names.settings(), edges=edges or names.edges, **more)
-        expected = await check.expected("network.test")
+        expected = await check.expected("network.test", public_ip)
         return expected, list(await asyncio.gather(*(check.check(name, expected) for name in wanted)))
 
     return asyncio.run(run())
@@ -226,6 +227,20 @@ def test_targets_replace_the_main_domain(names: DnsWorld) -> None:
     assert expected.addresses == ("203.0.113.9", "203.0.113.77")
     assert expected.names == ("host.other.test",)
     assert verdict.code is DnsCode.OK
+
+
+def test_address_of_the_host_replaces_a_main_domain_elsewhere(names: DnsWorld) -> None:
+    expected, (verdict,) = look(names, "elsewhere.shop.test", public_ip="203.0.113.9")
+    assert (expected.addresses, expected.names) == (("203.0.113.9",), ())
+    assert verdict.code is DnsCode.OK
+
+
+def test_main_domain_at_the_address_of_the_host_counts_with_all_its_addresses(names: DnsWorld) -> None:
+    expected, _ = look(names, public_ip=NETWORK_A)
+    assert (expected.addresses, expected.names) == ((NETWORK_A, NETWORK_AAAA), ("network.test",))
+    # The config comes first.
+    expected, _ = look(names, settings=names.settings(targets=("203.0.113.77",)), public_ip=NETWORK_A)
+    assert expected.addresses == ("203.0.113.77",)
 
 
 def test_evidence_lists_each_server(verdicts: dict[str, DnsVerdict], names: DnsWorld) -> None:

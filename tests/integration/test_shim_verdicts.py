@@ -1,4 +1,4 @@
-"""Tests that verdicts of closte-bridge on DNS replace the result of Ultimate Multisite's own check."""
+"""Tests that Ultimate Multisite uses the verdicts on DNS and the network's address from closte-bridge."""
 
 from __future__ import annotations
 
@@ -59,3 +59,28 @@ def test_proven_verdict_answers_ultimate_multisites_check(world: Life) -> None:
     heartbeat(multisite, age=700)
     world.sync(after=20)
     assert {name: told(world)[name] for name in (SHOP, OTHER)} == {SHOP: False, OTHER: True}
+
+
+def shown_address(world: Life) -> str:
+    """Return the address that Ultimate Multisite shows to customers."""
+    return str(world.bridge.multisite.php_json("\\WP_Ultimo\\Domain_Mapping\\Helper::get_network_public_ip()"))
+
+
+def test_customers_see_the_address_that_domains_must_point_to(world: Life) -> None:
+    multisite = world.bridge.multisite
+    multisite.define("CLOSTE_PUBLIC_IP_ADDRESS", "192.0.2.99")
+    world.bridge.adopt()
+    install(world.bridge)
+    # Before the first check, the constant of the host.
+    assert shown_address(world) == "192.0.2.99"
+    world.names.point(**{SHOP: HERE})
+    multisite.add_mapping(SHOP, SITE)
+    world.sync()
+    # The engine compares with the constant as well.
+    assert told(world)[SHOP] is False
+    multisite.undefine("CLOSTE_PUBLIC_IP_ADDRESS")
+    world.sync(after=700)
+    heartbeat(multisite, age=700)
+    world.sync(after=20)
+    assert told(world)[SHOP] is True
+    assert shown_address(world) == HERE

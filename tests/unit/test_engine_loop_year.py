@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any, cast
 
 import pytest
 
-from closte_bridge.checks.model import DnsCode, DnsVerdict, DomainCheck
+from closte_bridge.checks.model import NOWHERE, DnsCode, DnsVerdict, DomainCheck, Expected
 from closte_bridge.config.model import Settings
 from closte_bridge.engine import run as sync_module
 from closte_bridge.engine import verify as verify_module
@@ -89,13 +89,14 @@ class World:
         assert settings["now"]() == self.time
         return self
 
-    def run(self, names: Iterable[str], take: Callable[[DomainCheck], None]) -> None:
+    def run(self, names: Iterable[str], take: Callable[[DomainCheck], None]) -> Expected:
         """Replace the check pool: a few checks have no result, and a few find that the domain points elsewhere."""
         for name in names:
             self.looks[name].append(self.time)
             code = self.chance.choices([DnsCode.OK, DnsCode.UNKNOWN, DnsCode.ELSEWHERE], [97, 2, 1])[0]
             verdict = DnsVerdict(name, code, points_here=code is DnsCode.OK)
             take(DomainCheck(name, verdict, None, self.time))
+        return NOWHERE
 
     def move(self, _settings: object, _cost: object, moves: list[StageMove]) -> list[str]:
         self.moves += len(moves)

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from closte_bridge.checks.domain_state import CheckState
-from closte_bridge.checks.model import DnsCode, DnsVerdict, DomainCheck
+from closte_bridge.checks.model import NOWHERE, DnsCode, DnsVerdict, DomainCheck, Expected
 from closte_bridge.checks.silence import Silence
 from closte_bridge.cli.commands.plan import _code, plan_one
 from closte_bridge.cli.stages import silence_warnings
@@ -18,6 +18,7 @@ from closte_bridge.engine.loop import TRIGGER_FILE, next_due, touch
 from closte_bridge.engine.run import RunRequest, sync
 from closte_bridge.errors import BridgeError, ExitCode
 from closte_bridge.ledger import check_state as check_states
+from closte_bridge.ledger.shim_status import addresses
 from tests.unit.test_engine_loop_year import DAY, NAMES, World, engine_in
 
 if TYPE_CHECKING:
@@ -38,6 +39,7 @@ class Steady(World):
     """A world in which every domain points here, each clock read takes a moment, and `wp` may fail to write."""
 
     fails: bool = False
+    shared: bool = False
 
     def now(self) -> float:
         self.time += 0.001
@@ -46,9 +48,10 @@ class Steady(World):
     def pool(self, **_: Any) -> World:  # noqa: ANN401 - as in `CheckPool`
         return self
 
-    def run(self, names: Iterable[str], take: Callable[[DomainCheck], None]) -> None:
+    def run(self, names: Iterable[str], take: Callable[[DomainCheck], None]) -> Expected:
         for name in names:
             take(DomainCheck(name, DnsVerdict(name, DnsCode.OK, points_here=True), None, self.time))
+        return Expected(("192.0.2.10",), (), shared=self.shared)
 
     def move(self, settings: object, cost: object, moves: list[StageMove]) -> list[str]:
         if self.fails:
@@ -109,6 +112,21 @@ def test_deferred_checks_follow_after_a_second(world: Steady, engine: Engine, mo
     assert next_due(ran(engine), world.time, 300.0) - world.time >= 60.0
 
 
+def test_addresses_are_saved_for_the_shim_unless_they_are_a_cdns(world: Steady, engine: Engine) -> None:
+    def saved() -> list[str]:
+        with engine.opened():
+            assert engine.ledger is not None
+            return addresses(engine.ledger)
+
+    world.shared = True
+    ran(engine)
+    assert saved() == []
+    world.shared = False
+    world.time += 2 * DAY
+    ran(engine)
+    assert saved() == ["192.0.2.10"]
+
+
 def test_local_outage_changes_nothing_and_is_reported(
     world: Steady, engine: Engine, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -120,8 +138,9 @@ def test_local_outage_changes_nothing_and_is_reported(
         def __init__(self, **settings: Any) -> None:  # noqa: ANN401 - as in `CheckPool`
             self._on_silence = settings["on_silence"]
 
-        def run(self, _names: object, _take: object) -> None:
+        def run(self, _names: object, _take: object) -> Expected:
             self._on_silence(Silence("dns", ("192.0.2.53", "192.0.2.54")))
+            return NOWHERE
 
     monkeypatch.setattr("closte_bridge.checks.pool.CheckPool", Deaf)
     report = ran(engine)
@@ -144,10 +163,11 @@ def test_checks_yield_to_an_event_except_for_named_domains(
         def __init__(self, **settings: Any) -> None:  # noqa: ANN401 - as in `CheckPool`
             self._should_stop = settings["should_stop"]
 
-        def run(self, _names: object, _take: object) -> None:
+        def run(self, _names: object, _take: object) -> Expected:
             asked.append(self._should_stop())
             touch(world.folder / TRIGGER_FILE)
             asked.append(self._should_stop())
+            return NOWHERE
 
     monkeypatch.setattr("closte_bridge.engine.loop._CHECKS_UNDISTURBED", 0.0)
     monkeypatch.setattr("closte_bridge.checks.pool.CheckPool", Busy)

@@ -49,6 +49,7 @@ def _pool(engine: Engine, snapshot: Snapshot) -> CheckPool:
 
     return CheckPool(
         main_domain=snapshot.network.domain,
+        public_ip=snapshot.network.public_ip,
         dns=engine.settings.dns,
         tls=engine.settings.tls,
         edges=engine.edges,

@@ -106,6 +106,7 @@ def _checked_now(engine: Engine, found: DomainFindings, name: str) -> DomainFind
         end = time.monotonic() + _CHECK_TIMEOUT
         pool = CheckPool(
             main_domain=snapshot.network.domain,
+            public_ip=snapshot.network.public_ip,
             dns=settings.dns,
             tls=settings.tls,
             edges=engine.edges,

@@ -136,16 +136,17 @@ function closte_bridge_reports( array $options ): ?array {
  *
  * @param int   $network_id The network.
  * @param int   $heartbeat  Time of the engine's last successful sync, in seconds since the epoch.
- * @param array $verdicts   Domain => whether its DNS is correct.
+ * @param array $status     `verdicts`: domain => whether its DNS is correct; `addresses`: where domains must point.
  */
-function closte_bridge_put_status( int $network_id, int $heartbeat, array $verdicts ): void {
+function closte_bridge_put_status( int $network_id, int $heartbeat, array $status ): void {
 	$before = closte_bridge_reports( closte_bridge_network_options( $network_id, array( 'closte_bridge_status' ) ) );
 	update_network_option(
 		$network_id,
 		'closte_bridge_status',
 		array(
 			'heartbeat' => $heartbeat,
-			'verdicts'  => $verdicts,
+			'verdicts'  => $status['verdicts'],
+			'addresses' => $status['addresses'],
 			'reports'   => array( $before[0] ?? bin2hex( random_bytes( 8 ) ), ( $before[1] ?? 0 ) + 1 ),
 		)
 	);

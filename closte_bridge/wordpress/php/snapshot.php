@@ -195,7 +195,7 @@ function closte_bridge_acknowledge( int $network_id, string $engine, array $uids
  * @param int    $network_id The network.
  * @param string $engine     The engine that asks.
  * @param array  $options    The network's options.
- * @param array  $status     `age`: seconds since the engine's last success; `verdicts`: domain => whether its DNS is correct.
+ * @param array  $status     `age`: seconds since the engine's last success; the others: see closte_bridge_put_status().
  */
 function closte_bridge_keep_status( int $network_id, string $engine, array $options, array $status ): void {
 	if ( closte_bridge_engine_of( $options['closte_bridge_owner'] ?? null ) !== $engine ) {
@@ -205,7 +205,7 @@ function closte_bridge_keep_status( int $network_id, string $engine, array $opti
 	$heartbeat = time() - (int) $status['age'];
 	$before    = closte_bridge_heartbeat( $options );
 	if ( $before > time() || $heartbeat - $before >= 240 ) {
-		closte_bridge_put_status( $network_id, $heartbeat, $status['verdicts'] );
+		closte_bridge_put_status( $network_id, $heartbeat, $status );
 	}
 }
 
@@ -286,6 +286,7 @@ function closte_bridge_snapshot( array $request ): array {
 			'environment' => function_exists( 'wp_get_environment_type' ) ? wp_get_environment_type() : 'production',
 			'database'    => closte_bridge_database(),
 			'app_id'      => defined( 'CLOSTE_APP_ID' ) ? (string) CLOSTE_APP_ID : null,
+			'public_ip'   => defined( 'CLOSTE_PUBLIC_IP_ADDRESS' ) && is_string( CLOSTE_PUBLIC_IP_ADDRESS ) ? CLOSTE_PUBLIC_IP_ADDRESS : null,
 			'root'        => ABSPATH,
 			'wordpress'   => $GLOBALS['wp_version'],
 			'php'         => PHP_VERSION,

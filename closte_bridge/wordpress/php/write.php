@@ -62,14 +62,14 @@ function closte_bridge_set_toggle( array $operation ): array {
 /**
  * Write the heartbeat, if the engine is the owner.
  *
- * @param array $operation `engine`: the engine that asks; `verdicts`: domain => whether its DNS is correct.
+ * @param array $operation `engine`: the engine that asks; the others: see closte_bridge_put_status().
  * @return array `done`, or `conflict`.
  */
 function closte_bridge_set_status( array $operation ): array {
 	if ( closte_bridge_engine_of( closte_bridge_stored( 'closte_bridge_owner' ) ) !== $operation['engine'] ) {
 		return array( 'result' => 'conflict' );
 	}
-	closte_bridge_put_status( get_current_network_id(), time(), $operation['verdicts'] );
+	closte_bridge_put_status( get_current_network_id(), time(), $operation );
 	return array( 'result' => 'done' );
 }
 

@@ -24,6 +24,7 @@ foreach (
 		'class-domain-store',
 		'class-domain',
 		'class-domain-manager',
+		'class-helper',
 		'class-stage-machine',
 		'helpers/class-credential-store',
 		'class-site-duplicator',

@@ -8,7 +8,7 @@ from closte_bridge.checks.domain_state import CheckState
 from closte_bridge.checks.model import DnsCode
 from closte_bridge.ledger import check_state as check_states
 from closte_bridge.ledger.missing_records import await_records, forget_records, records_due
-from closte_bridge.ledger.verdicts import MOST_VERDICTS, verdicts
+from closte_bridge.ledger.shim_status import MOST_VERDICTS, save_addresses, shim_status, verdicts
 
 if TYPE_CHECKING:
     from closte_bridge.ledger.store import Ledger
@@ -61,3 +61,11 @@ def test_sites_waiting_for_their_record_are_stored(ledger: Ledger) -> None:
     assert records_due(ledger) == {3: NOW + 5}
     # The planner does not read this flag.
     assert ledger.state(NOW).pins == frozenset()
+
+
+def test_observed_addresses_are_part_of_the_status(ledger: Ledger) -> None:
+    check_states.save(ledger, {"right.com": RIGHT})
+    assert shim_status(ledger, NOW) == {"verdicts": {"right.com": True}, "addresses": []}
+    save_addresses(ledger, ("192.0.2.10", "2001:db8::1"))
+    save_addresses(ledger, ("192.0.2.10", "2001:db8::1"))
+    assert shim_status(ledger, NOW)["addresses"] == ["192.0.2.10", "2001:db8::1"]

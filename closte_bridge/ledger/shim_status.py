@@ -1,13 +1,16 @@
-"""DNS verdicts of domains, in the form for the shim.
+"""What the shim needs to know: DNS verdicts of domains, and the addresses to which domains must point.
 
 Separate from `check_state`, because they are needed before `wp` starts, and further imports would delay it.
 """
 
 from __future__ import annotations
 
+import json
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from closte_bridge.ledger.store import Ledger
 
 MOST_VERDICTS = 500
@@ -23,6 +26,22 @@ SELECT name, points_here, checked_at FROM (
     SELECT name, points_here, checked_at, dns, changed FROM check_state ORDER BY changed DESC LIMIT {4 * MOST_VERDICTS}
 ) WHERE dns NOT IN ('', 'time-out', 'unknown') ORDER BY points_here DESC, changed DESC LIMIT {MOST_VERDICTS}
 """  # noqa: S608 - fixed numbers
+
+
+def shim_status(ledger: Ledger, now: float) -> dict[str, object]:
+    """Return the part of the status that the shim stores: `verdicts` and `addresses`."""
+    return {"verdicts": verdicts(ledger, now), "addresses": addresses(ledger)}
+
+
+def addresses(ledger: Ledger) -> list[str]:
+    """Return the addresses to which domains must point, as last observed; empty if unknown."""
+    return [str(address) for address in json.loads(ledger.meta().get("addresses", "[]"))]
+
+
+def save_addresses(ledger: Ledger, found: Sequence[str]) -> None:
+    """Save the addresses if they changed; inside a transaction."""
+    if list(found) != addresses(ledger):
+        ledger.set_meta(addresses=json.dumps([*found]))
 
 
 def verdicts(ledger: Ledger, now: float) -> dict[str, bool]:
