@@ -14,8 +14,9 @@ from closte_bridge.cli.stages import stage_lines, stage_rows
 from closte_bridge.counts import counted
 from closte_bridge.engine.problems import LOST
 from closte_bridge.hosting import Action, Completeness
+from closte_bridge.ledger.state import FailureCode
 from closte_bridge.planning.authority import WRONG_KEY
-from closte_bridge.planning.model import ELSEWHERE, Mode, unproven_hold
+from closte_bridge.planning.model import Mode, unproven_hold
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
@@ -25,7 +26,7 @@ if TYPE_CHECKING:
     from closte_bridge.cli.result import Output
     from closte_bridge.engine.apply import Applied
     from closte_bridge.engine.run import RunReport
-    from closte_bridge.planning.model import Hold, OverLimit, Plan
+    from closte_bridge.planning.model import Hold, HoldCode, OverLimit, Plan
     from closte_bridge.wordpress.snapshot import Snapshot
 
 FIELDS = ("domain", "change", "status", "reason", "until", "network")
@@ -113,7 +114,7 @@ def plan_text(report: RunReport) -> str:
 
 
 def _grouped(holds: Iterable[Hold], sign: str) -> list[Line]:
-    groups: dict[str, list[Hold]] = {}
+    groups: dict[HoldCode, list[Hold]] = {}
     for hold in holds:
         groups.setdefault(hold.code, []).append(hold)
     lines = []
@@ -268,7 +269,7 @@ def outcome_problems(report: RunReport) -> tuple[list[Problem], list[Message]]:
         Problem(
             code=failure.code or f"{failure.change.action.value}-{failure.kind.value}",
             message=f'Could not {failure.change.action.value} "{failure.change.name}": {failure.message}',
-            hint=_RELEASE if failure.code == ELSEWHERE else _RETRY,
+            hint=_RELEASE if failure.code is FailureCode.EXISTS_ELSEWHERE else _RETRY,
             domain=failure.change.name,
         )
         for failure in applied.failed

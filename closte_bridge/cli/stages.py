@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 from closte_bridge.cli.plan_lines import SHOWN, more, plan_row
 from closte_bridge.cli.result import Message, Problem
 from closte_bridge.counts import counted
+from closte_bridge.wordpress.results import StageOutcome
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Sequence
@@ -37,8 +38,8 @@ def stage_rows(report: RunReport, network: str) -> list[Row]:
     plan = stage_plan(report)
     if plan is None:
         return []
-    results = {moved.name: moved.result for moved in report.verified.moved} if report.verified else {}
-    statuses = {None: "planned", "done": "done", "changed": "on-hold"}
+    results = {moved.name: moved.result.outcome for moved in report.verified.moved} if report.verified else {}
+    statuses = {None: "planned", StageOutcome.DONE: "done", StageOutcome.CHANGED: "on-hold"}
     rows = []
     for c in plan.changes:
         status = statuses.get(results.get(c.name), "failed")
@@ -54,17 +55,17 @@ def stage_messages(report: RunReport) -> tuple[list[Problem], list[Message]]:
     errors = [
         Problem(
             code="stage-refused",
-            message=f'Ultimate Multisite rejected the stage "{moved.after}" for "{moved.name}" ({moved.result}).',
+            message=f'Ultimate Multisite rejected the stage "{moved.after}" for "{moved.name}" ({moved.result.text}).',
             hint="Check the mapping in Ultimate Multisite. closte-bridge retries in 24 hours.",
             domain=moved.name,
         )
         for moved in verified.moved
-        if moved.result.startswith("refused")
+        if moved.result.refused
     ]
     if verified.trouble:
         text = f"Could not complete the checks and stage changes: {verified.trouble.message}"
         errors.append(Problem(code=verified.trouble.code, message=text, hint=verified.trouble.hint))
-    done = sum(1 for moved in verified.moved if moved.result == "done")
+    done = sum(moved.result.outcome is StageOutcome.DONE for moved in verified.moved)
     remarks = []
     if verified.checked:
         valid = sum(1 for checked in verified.checked.values() if checked.has_https)
@@ -85,13 +86,13 @@ def not_revived(report: RunReport, names: Collection[str]) -> list[Problem]:
     """
     if report.applied is None:
         return []
-    moved = {moved.name: moved.result for moved in report.verified.moved} if report.verified else {}
+    moved = {moved.name: moved.result.outcome for moved in report.verified.moved} if report.verified else {}
     reasons: dict[str, str] = {}
     if plan := stage_plan(report):
         reasons |= {hold.name: hold.reason for hold in plan.holds}
         reasons |= {change.name: "Ultimate Multisite has not accepted the stage yet" for change in plan.changes}
     changed = "its stage changed in WordPress during the run"
-    reasons |= {name: changed for name, result in moved.items() if result == "changed"}
+    reasons |= {name: changed for name, outcome in moved.items() if outcome is StageOutcome.CHANGED}
     return [
         Problem(
             code="not-revived",
@@ -100,15 +101,19 @@ def not_revived(report: RunReport, names: Collection[str]) -> list[Problem]:
             domain=name,
         )
         for name in sorted(names)
-        if moved.get(name, "changed") == "changed"
+        if moved.get(name, StageOutcome.CHANGED) is StageOutcome.CHANGED
     ]
 
 
 def backwards_warnings(report: RunReport) -> list[Problem]:
     """Return a warning if too many working domains failed their checks, so that their stages stay."""
-    from closte_bridge.planning.stages import TOO_MANY  # noqa: PLC0415 - loaded by the sync before
+    from closte_bridge.planning.stages import StageHoldCode  # noqa: PLC0415 - loaded by the sync before
 
-    held = [held.name for held in report.verified.stages.holds if held.code == TOO_MANY] if report.verified else []
+    held = (
+        [held.name for held in report.verified.stages.holds if held.code is StageHoldCode.BACKWARDS_LIMIT]
+        if report.verified
+        else []
+    )
     if not held:
         return []
     text = (

@@ -16,7 +16,7 @@ from closte_bridge.engine.observe import observe
 from closte_bridge.errors import ReadOnlyError, UnreadableError
 from closte_bridge.ledger import log as ledger_log
 from closte_bridge.ledger.flags import FORMER, GIVEN_UP_BEFORE, LEAVING
-from closte_bridge.ledger.log import LogEntry
+from closte_bridge.ledger.log import LogAction, LogEntry
 from closte_bridge.ledger.state import AliasPhase, Identity
 from closte_bridge.ledger.store import Ledger
 from closte_bridge.planning.additions import PlanContext, additions
@@ -229,9 +229,11 @@ def _bind_ledger(engine: Engine, ledger: Ledger, offer: AdoptionOffer) -> Owner:
         _forget_gone(engine, ledger, view, desire, now, run)
         rows = [(name, origin_of(name, desire)) for name in offer.adoptable]
         ledger.put_aliases(rows, AliasPhase.PRESENT, now, adopted=True)
-        entries = [LogEntry(now, run, "adopt", name, "adoption", "done") for name in offer.adoptable]
+        entries = [LogEntry(now, run, LogAction.ADOPT, name, "adoption", "done") for name in offer.adoptable]
         cause = f'taken over from "{offer.owner.host}"' if offer.owner else "adoption"
-        ledger_log.append(ledger, [LogEntry(now, run, "bind", "", cause, "done", f'"{network.domain}"'), *entries])
+        ledger_log.append(
+            ledger, [LogEntry(now, run, LogAction.BIND, "", cause, "done", f'"{network.domain}"'), *entries]
+        )
     return Owner(identity.engine, socket.gethostname(), datetime.fromtimestamp(now, UTC).isoformat(timespec="seconds"))
 
 
@@ -243,4 +245,6 @@ def _forget_gone(engine: Engine, ledger: Ledger, view: Observation, desire: Desi
     coming = {change.name for change in adds.changes} | {hold.name for hold in adds.holds if hold.until}
     gone = sorted(missing - coming)
     ledger.forget(gone)
-    ledger_log.append(ledger, [LogEntry(now, run, "forget", name, "adoption", "no longer on Closte") for name in gone])
+    ledger_log.append(
+        ledger, [LogEntry(now, run, LogAction.FORGET, name, "adoption", "no longer on Closte") for name in gone]
+    )

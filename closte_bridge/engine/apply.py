@@ -21,7 +21,7 @@ from closte_bridge.errors import BridgeError, UnreadableError
 from closte_bridge.hosting import Action, OutcomeKind
 from closte_bridge.planning.authority import decide_authority
 from closte_bridge.planning.desired import desired
-from closte_bridge.planning.model import NOT_MANAGED, Hold, Mode
+from closte_bridge.planning.model import Hold, HoldCode, Mode
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Sequence
@@ -29,6 +29,7 @@ if TYPE_CHECKING:
     from closte_bridge.engine.engine import Engine
     from closte_bridge.engine.observation import Observation
     from closte_bridge.hosting import Outcome
+    from closte_bridge.ledger.state import FailureCode
     from closte_bridge.ledger.store import Ledger
     from closte_bridge.planning.desired import Desired
     from closte_bridge.planning.model import Change, Plan
@@ -40,12 +41,12 @@ _FRESH = 5.0
 
 
 class Failure(NamedTuple):
-    """A failed change; `message` is a sentence with the reason, `code` is set for reasons that have one."""
+    """A failed change; `message` is a sentence with the reason."""
 
     change: Change
     kind: OutcomeKind
     message: str
-    code: str = ""
+    code: FailureCode | None = None
 
 
 @dataclass(slots=True)
@@ -117,7 +118,7 @@ class ApplyPass:
         if change.action is Action.ADD and outcome.kind is OutcomeKind.ALREADY:
             self.applied.already.add(change.name)
         if was_there(change, outcome, self.view):
-            self.applied.held.append(Hold(Action.ADD, change.name, NOT_MANAGED, LISTED_ELSEWHERE))
+            self.applied.held.append(Hold(Action.ADD, change.name, HoldCode.NOT_MANAGED, LISTED_ELSEWHERE))
         elif outcome.kind in {OutcomeKind.DONE, OutcomeKind.ALREADY}:
             self.applied.done.append(change)
         elif settled:
@@ -130,7 +131,7 @@ class ApplyPass:
         doubtful = {(change.action, change.name) for change, _ in self.doubtful}
         return [c for c in self.applied.left_of(changes) if (c.action, c.name) not in doubtful]
 
-    def fail(self, change: Change, kind: OutcomeKind, message: str, code: str = "") -> None:
+    def fail(self, change: Change, kind: OutcomeKind, message: str, code: FailureCode | None = None) -> None:
         """Record a failed change."""
         self.applied.failed.append(Failure(change, kind, message, code))
 
@@ -248,7 +249,7 @@ def _newly_covered(name: str, before: Desired, after: Desired) -> str | None:
 
 
 def _kept(change: Change, reason: str) -> Hold:
-    return Hold(Action.REMOVE, change.name, "second-look", reason)
+    return Hold(Action.REMOVE, change.name, HoldCode.SECOND_LOOK, reason)
 
 
 def key_rejected() -> BridgeError:

@@ -11,12 +11,14 @@ from closte_bridge.engine.records import make_batch
 from closte_bridge.errors import ReadOnlyError, UnreadableError
 from closte_bridge.planning.model import Mode
 from closte_bridge.planning.records import MissingRecord, backfillable
+from closte_bridge.wordpress.results import RecordOutcome
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection
 
     from closte_bridge.engine.engine import Engine
     from closte_bridge.planning.model import Authority
+    from closte_bridge.wordpress.results import WriteResult
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,7 +63,9 @@ def _possible(engine: Engine, missing_records: list[MissingRecord]) -> list[Miss
             engine.settings.wp, engine.cost.wp, [missing_record.site for missing_record in some], really=False
         )
         found += [
-            missing_record for missing_record, result in zip(some, results, strict=True) if result.word == "missing"
+            missing_record
+            for missing_record, result in zip(some, results, strict=True)
+            if result.result.outcome is RecordOutcome.MISSING
         ]
     return found
 
@@ -71,7 +75,7 @@ def backfill(
     found: BackfillCandidates,
     command: str,
     on_step: Callable[[], None] = lambda: None,
-) -> dict[int, str]:
+) -> dict[int, WriteResult[RecordOutcome]]:
     """Create the records found by `find_candidates`, a few hundred per process; return the result of each site.
 
     Raises ReadOnlyError if this installation may not change the network, BridgeError if the lock is taken or `wp`
@@ -85,13 +89,13 @@ def backfill(
             code=found.authority.code,
             hint=found.authority.hint,
         )
-    words: dict[int, str] = {}
+    results: dict[int, WriteResult[RecordOutcome]] = {}
     run = os.urandom(4).hex()
     with lock.held(engine.settings.state_dir, command), engine.opened():
         assert engine.ledger is not None  # noqa: S101 - only an adopted network is not read-only
         for start in range(0, len(found.missing_records), MOST_RECORDS):
             some = found.missing_records[start : start + MOST_RECORDS]
             for result in make_batch(engine, engine.ledger, some, run, "backfill"):
-                words[result.site] = result.word
+                results[result.site] = result.result
                 on_step()
-    return words
+    return results

@@ -11,11 +11,10 @@ from closte_bridge.hosting import Action, OutcomeKind
 from closte_bridge.ledger import events as ledger_events
 from closte_bridge.ledger import log as ledger_log
 from closte_bridge.ledger.flags import LEAVING, RELEASED
-from closte_bridge.ledger.log import LogEntry
-from closte_bridge.ledger.state import AliasPhase, FailedChange, RemovalClass
+from closte_bridge.ledger.log import LogAction, LogEntry
+from closte_bridge.ledger.state import AliasPhase, FailedChange, FailureCode, RemovalClass
 from closte_bridge.ledger.store import LIST_LAG
 from closte_bridge.planning.completeness import count
-from closte_bridge.planning.model import ELSEWHERE, NOT_LISTED, NOT_MANAGED, Change, LedgerUpdates, Plan
 from closte_bridge.planning.removals import lost_class
 
 if TYPE_CHECKING:
@@ -26,6 +25,7 @@ if TYPE_CHECKING:
     from closte_bridge.hosting import Outcome
     from closte_bridge.ledger.state import Identity, LedgerState
     from closte_bridge.ledger.store import Ledger
+    from closte_bridge.planning.model import Change, LedgerUpdates, Plan
 
 HOUR, DAY = 3600.0, 86400.0
 _FIRST_WAIT = 15.0
@@ -94,11 +94,11 @@ def _update_ledger(ledger: Ledger, updates: LedgerUpdates, state: LedgerState, n
         ledger.put_aliases([(name, origin)], AliasPhase.PRESENT, now)
         if phase is not AliasPhase.REMOVING:
             ledger.count_addition(name, "" if ledger_log.was_managed(ledger, name) else registered_domain(name), now)
-        ledger_log.append(ledger, [LogEntry(now, run, "confirm", name, "found in Closte's list", "done")])
+        ledger_log.append(ledger, [LogEntry(now, run, LogAction.CONFIRM, name, "found in Closte's list", "done")])
     for name in updates.vanished:
         unsettled = state.unsettled.get(name)
         removing = unsettled is not None and unsettled.phase is AliasPhase.REMOVING
-        action, outcome = ("remove", "done") if removing else ("forget", "no longer on Closte")
+        action, outcome = (LogAction.REMOVE, "done") if removing else (LogAction.FORGET, "no longer on Closte")
         if removing:
             ledger.count_removal(name, lost_class(name, state), now)
         ledger_log.append(ledger, [LogEntry(now, run, action, name, "based on Closte's list", outcome)])
@@ -115,12 +115,14 @@ def _update_ledger(ledger: Ledger, updates: LedgerUpdates, state: LedgerState, n
 def _unclaimed(name: str, cause: str, now: float, run: str) -> LogEntry:
     """Return the log entry of a requested domain that may have existed before the request."""
     why = "it may have existed before closte-bridge requested it: it stays unmanaged"
-    return LogEntry(now, run, "add", name, cause, "unclaimed", why)
+    return LogEntry(now, run, LogAction.ADD, name, cause, "unclaimed", why)
 
 
 def _rebind(ledger: Ledger, identity: Identity, view: Observation, run: str) -> None:
     ledger.set_identity(replace(identity, key=view.key.fingerprint()))
-    ledger_log.append(ledger, [LogEntry(view.now, run, "rebind", "", "new API key with the same domains", "done")])
+    ledger_log.append(
+        ledger, [LogEntry(view.now, run, LogAction.REBIND, "", "new API key with the same domains", "done")]
+    )
 
 
 def record_intents(ledger: Ledger, changes: Iterable[Change], view: Observation, now: float) -> None:
@@ -152,12 +154,16 @@ def record_outcome(ledger: Ledger, change: Change, outcome: Outcome, view: Obser
     """Commit the outcome of a change; return whether it is settled (False: the list must show the result)."""
     # The intent is on disk. If this commit is lost, the list shows the result, so do not wait for the disk again.
     with ledger.transaction(durable=False):
-        entry = LogEntry(now, run, change.action.value, change.name, change.cause, outcome.kind.value, outcome.message)
+        entry = LogEntry(
+            now, run, LogAction(change.action), change.name, change.cause, outcome.kind.value, outcome.message
+        )
         ledger_log.append(ledger, [entry])
         if was_there(change, outcome, view):
             ledger.forget([change.name])
             # Confirmed but never listed: retry with back-off.
-            _put_failed_change(ledger, change, LISTED_ELSEWHERE, view, now, at_least=LIST_LAG, code=NOT_MANAGED)
+            _put_failed_change(
+                ledger, change, LISTED_ELSEWHERE, view, now, at_least=LIST_LAG, code=FailureCode.NOT_MANAGED
+            )
             return True
         if outcome.kind in {OutcomeKind.DONE, OutcomeKind.ALREADY}:
             _succeeded(ledger, change, outcome, view, now)
@@ -189,7 +195,7 @@ def _succeeded(ledger: Ledger, change: Change, outcome: Outcome, view: Observati
     if change.name in view.ledger.managed:
         # Confirmed before but not listed: retry with back-off until it shows.
         message = "Closte confirmed the change, but its list does not show it"
-        _put_failed_change(ledger, change, message, view, now, at_least=LIST_LAG, code=NOT_LISTED)
+        _put_failed_change(ledger, change, message, view, now, at_least=LIST_LAG, code=FailureCode.NOT_LISTED)
 
 
 def _needs_certificate(change: Change, outcome: Outcome, view: Observation) -> bool:
@@ -233,7 +239,7 @@ def _put_failed_change(
     *,
     at_least: float,
     refused: bool = False,
-    code: str = "",
+    code: FailureCode | None = None,
 ) -> None:
     """Record another failed attempt and the time of the next one."""
     earlier = view.ledger.trouble(change.name, change.action)
@@ -277,7 +283,7 @@ def record_seen(ledger: Ledger, change: Change, outcome: Outcome, view: Observat
     """Commit that a list read after a change confirms it."""
     with ledger.transaction(durable=False):
         if change.action is Action.REMOVE or _proven(change.name, view):
-            entry = LogEntry(now, run, change.action.value, change.name, _RE_READ, "done")
+            entry = LogEntry(now, run, LogAction(change.action), change.name, _RE_READ, "done")
             _succeeded(ledger, change, outcome, view, now)
         else:
             entry = _unclaimed(change.name, _RE_READ, now, run)
@@ -289,13 +295,23 @@ def record_elsewhere(ledger: Ledger, change: Change, message: str, view: Observa
     """Commit that a domain exists in another application: it is unmanaged, and retried once a day."""
     with ledger.transaction(durable=False):
         ledger.forget([change.name])
-        _put_failed_change(ledger, change, message, view, now, at_least=DAY, code=ELSEWHERE)
-        entry = LogEntry(now, run, change.action.value, change.name, _RE_READ, ELSEWHERE, message)
+        _put_failed_change(ledger, change, message, view, now, at_least=DAY, code=FailureCode.EXISTS_ELSEWHERE)
+        entry = LogEntry(
+            now, run, LogAction(change.action), change.name, _RE_READ, FailureCode.EXISTS_ELSEWHERE, message
+        )
         ledger_log.append(ledger, [entry])
 
 
 def record_contradicted(
-    ledger: Ledger, change: Change, message: str, view: Observation, now: float, run: str, *, undo: bool, code: str = ""
+    ledger: Ledger,
+    change: Change,
+    message: str,
+    view: Observation,
+    now: float,
+    run: str,
+    *,
+    undo: bool,
+    code: FailureCode | None = None,
 ) -> None:
     """Commit that a list read after a change does not confirm it; the change is retried after `LIST_LAG`.
 
@@ -305,5 +321,5 @@ def record_contradicted(
         _put_failed_change(ledger, change, message, view, now, at_least=LIST_LAG, code=code)
         if undo:
             _undo_intent(ledger, change, view, now)
-        entry = LogEntry(now, run, change.action.value, change.name, _RE_READ, "contradicted", message)
+        entry = LogEntry(now, run, LogAction(change.action), change.name, _RE_READ, "contradicted", message)
         ledger_log.append(ledger, [entry])

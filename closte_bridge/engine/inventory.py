@@ -11,7 +11,7 @@ from closte_bridge.hosting import Action
 from closte_bridge.ledger.state import Origin
 from closte_bridge.planning.additions import present_names
 from closte_bridge.planning.desired import desired, origin_of
-from closte_bridge.planning.model import NOT_LISTED, NOT_LISTED_YET, NOT_MANAGED, Mode
+from closte_bridge.planning.model import HoldCode, Mode
 from closte_bridge.planning.plan import own_domains
 from closte_bridge.planning.removals import protected
 
@@ -54,7 +54,7 @@ def inventory(engine: Engine, view: Observation, plan: Plan) -> list[DomainStatu
         *view.ledger.managed,
         *view.ledger.unsettled,
         *(change.name for change in plan.changes),
-        *(hold.name for hold in plan.holds if hold.code != "malformed"),
+        *(hold.name for hold in plan.holds if hold.code is not HoldCode.MALFORMED),
         *view.observed.names,
         view.snapshot.network.domain,
     }
@@ -114,13 +114,13 @@ class _States:
             return replace(known, state="own", reason="the network's main domain", origin="network")
         if not known.managed and not reason:
             why = protected(known.name, view.snapshot, view.ledger)
-            text, code = (why, "protected") if why else ("not used in this network", "")
+            text, code = (why, HoldCode.PROTECTED) if why else ("not used in this network", "")
             return replace(known, state="unmanaged", reason=text, code=code, origin="unmanaged")
         if known.name in self._plan.orphaned and mapping:
             gone = f"mapped to site {mapping.blog_id}, which does not exist"
-            return replace(known, state="orphaned", reason=gone, code="site-gone")
+            return replace(known, state="orphaned", reason=gone, code=HoldCode.SITE_GONE)
         if known.site == "other-network" and not (known.name in desire.configured or known.name in desire.pins):
-            known, reason = replace(known, code="other-network"), "its site belongs to another network"
+            known, reason = replace(known, code=HoldCode.OTHER_NETWORK), "its site belongs to another network"
         if known.at_closte:
             return replace(known, state="in-sync", reason=reason)
         if not view.observed.complete:
@@ -165,9 +165,11 @@ _STEPS = {
 
 # In these states, DNS and certificate problems come first, because they affect visitors.
 _DNS_FIRST = frozenset({"in-sync", "to-add", "unknown", "own", "on-hold"})
-_HOLDS_AFTER_DNS = frozenset({"", "www-unproven", "covered", NOT_LISTED_YET, NOT_MANAGED, NOT_LISTED})
+_HOLDS_AFTER_DNS = frozenset(
+    {"", HoldCode.WWW_UNPROVEN, HoldCode.COVERED, HoldCode.LIST_LAG, HoldCode.NOT_MANAGED, HoldCode.NOT_LISTED}
+)
 # Holds that follow only from the authority of this installation.
-_AUTHORITY_HOLDS = frozenset({"add-only", "over-limit"})
+_AUTHORITY_HOLDS = frozenset({HoldCode.ADD_ONLY, HoldCode.OVER_LIMIT})
 
 
 def _blocked_by_authority(known: DomainStatus, authority: Authority) -> bool:
@@ -178,7 +180,7 @@ def _blocked_by_authority(known: DomainStatus, authority: Authority) -> bool:
 
 def _pending(known: DomainStatus) -> str:
     """Return the next step for a change that Closte has not made yet, or an empty string."""
-    if known.code == "back-off":
+    if known.code == HoldCode.BACK_OFF:
         did = "removed" if known.leaving else "added"
         at = datetime.fromtimestamp(known.until or 0.0, UTC).isoformat(timespec="seconds")
         return f"Closte has not {did} it yet. The next try is at {at}. Retry now with `closte-bridge sync --retry`."

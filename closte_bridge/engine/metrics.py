@@ -13,7 +13,7 @@ from prometheus_client import CollectorRegistry, Gauge, generate_latest
 from closte_bridge.config.model import DEFAULT_NETWORK
 from closte_bridge.engine.files import write_whole
 from closte_bridge.errors import BridgeError
-from closte_bridge.planning.model import UNPROVEN
+from closte_bridge.planning.model import HoldCode
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -126,9 +126,9 @@ def _of_plan(gauges: _Gauges, report: RunReport) -> None:
     )
     gauges.set("changes_failed", "Failed changes of the last run.", len(applied.failed) if applied else 0)
     gauges.set("changes_done", "Completed changes of the last run.", len(applied.done) if applied else 0)
-    held = Counter(hold.code for hold in plan.held)
+    held: Counter[str] = Counter(hold.code for hold in plan.held)
     if plan.unproven:
-        held[UNPROVEN] = len(plan.unproven)
+        held[HoldCode.WWW_UNPROVEN] = len(plan.unproven)
     gauges.set_by("changes_on_hold", "On-hold changes by reason.", "reason", dict(held))
 
 

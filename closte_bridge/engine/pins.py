@@ -14,7 +14,7 @@ from closte_bridge.engine.observe import observe
 from closte_bridge.errors import BridgeError, ConfigError, ReadOnlyError
 from closte_bridge.ledger import log as ledger_log
 from closte_bridge.ledger.flags import LEAVING, PIN, RELEASED
-from closte_bridge.ledger.log import LogEntry
+from closte_bridge.ledger.log import LogAction, LogEntry
 from closte_bridge.planning.model import Mode
 
 if TYPE_CHECKING:
@@ -114,7 +114,7 @@ def pin(engine: Engine, names: list[str], command: str) -> list[str]:
             ledger.set_flag(PIN, names, now)
             ledger.clear_flag(LEAVING, names)
             ledger.clear_flag(RELEASED, names)
-            _note(ledger, now, "pin", new)
+            _note(ledger, now, LogAction.PIN, new)
         return new
 
 
@@ -137,7 +137,7 @@ def request_removal(engine: Engine, names: list[str], command: str) -> RemovalRe
         with ledger.transaction():
             ledger.clear_flag(PIN, names)
             ledger.set_flag(LEAVING, managed, now)
-            _note(ledger, now, "dismiss", names)
+            _note(ledger, now, LogAction.DISMISS, names)
         return RemovalRequest(managed, [name for name in names if name not in managed])
 
 
@@ -179,10 +179,10 @@ def release(engine: Engine, names: list[str], command: str) -> list[str]:
             ledger.forget(known)
             ledger.clear_flag(PIN, known)
             ledger.set_flag(RELEASED, known, now)
-            _note(ledger, now, "release", known)
+            _note(ledger, now, LogAction.RELEASE, known)
         return known
 
 
-def _note(ledger: Ledger, now: float, action: str, names: Iterable[str]) -> None:
+def _note(ledger: Ledger, now: float, action: LogAction, names: Iterable[str]) -> None:
     run = secrets.token_hex(4)
     ledger_log.append(ledger, [LogEntry(now, run, action, name, "by command", "done") for name in names])

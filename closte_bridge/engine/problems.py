@@ -8,7 +8,7 @@ from __future__ import annotations
 import json
 from typing import TYPE_CHECKING
 
-from closte_bridge.planning.model import NOT_MANAGED
+from closte_bridge.ledger.state import FailureCode
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
@@ -41,7 +41,7 @@ def open_problems(ledger: Ledger) -> dict[str, float]:
     query = (
         "SELECT code, action, refused, min(since) FROM failed_changes WHERE code <> ? GROUP BY code, action, refused"
     )
-    for code, action, refused, since in ledger.query(query, NOT_MANAGED):
+    for code, action, refused, since in ledger.query(query, FailureCode.NOT_MANAGED):
         name = code or f"{action or 'add'}-{'refused' if refused else 'failed'}"
         found[name] = min(found.get(name, since), since)
     return found

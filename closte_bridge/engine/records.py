@@ -9,7 +9,7 @@ from closte_bridge.errors import BridgeError
 from closte_bridge.ledger import log as ledger_log
 from closte_bridge.ledger.events import known_events
 from closte_bridge.ledger.flags import RECORD_DUE, RECORD_HAD, RECORD_UNSEEN
-from closte_bridge.ledger.log import LogEntry
+from closte_bridge.ledger.log import LogAction, LogEntry
 from closte_bridge.ledger.missing_records import (
     await_records,
     events_of_records,
@@ -32,6 +32,7 @@ from closte_bridge.planning.records import (
     plan_records,
     rows_of,
 )
+from closte_bridge.wordpress.results import RecordOutcome
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
@@ -40,25 +41,27 @@ if TYPE_CHECKING:
     from closte_bridge.engine.observation import Observation
     from closte_bridge.ledger.store import Ledger
     from closte_bridge.wordpress.records import RecordResult
+    from closte_bridge.wordpress.results import WriteResult
     from closte_bridge.wordpress.snapshot import Mapping
 
 # Seconds to the next try: after Ultimate Multisite refused a record, and after `wp` failed.
 _REFUSED_WAIT = 3600.0
 _TROUBLE_WAIT = 600.0
-_OUTCOMES = {"made": "done"}
+_RETRIED = frozenset({RecordOutcome.REFUSED, RecordOutcome.INACTIVE})
+_NO_CHANGE = frozenset({RecordOutcome.THERE, RecordOutcome.GONE})
 
 
 @dataclass(slots=True)
 class RecordResults:
     """Sites without a record, and the results of due records.
 
-    `results`: a word by site, see `closte_bridge.wordpress.records`. `later`: the number of due records left for the
-    next run. `trouble`: an error of `wp`; the next run tries again.
+    `results`: by site. `later`: the number of due records left for the next run. `trouble`: an error of `wp`; the next
+    run tries again.
     """
 
     plan: RecordPlan = NO_RECORDS
     due: tuple[MissingRecord, ...] = ()
-    results: dict[int, str] = field(default_factory=dict)
+    results: dict[int, WriteResult[RecordOutcome]] = field(default_factory=dict)
     later: int = 0
     trouble: BridgeError | None = None
 
@@ -144,7 +147,7 @@ def _make_due(engine: Engine, ledger: Ledger, view: Observation, run: str, plan:
             for missing_record in found.due:
                 _put_off(ledger, missing_record, view.now + _TROUBLE_WAIT)
         return found
-    found.results = {result.site: result.word for result in results}
+    found.results = {result.site: result.result for result in results}
     view.include(_mappings(results))
     return found
 
@@ -167,33 +170,24 @@ def make_batch(
         engine.settings.wp, engine.cost.wp, [missing_record.site for missing_record in missing_records], really=True
     )
     now = engine.clock.now()
-    words = {missing_record.site: result.word for missing_record, result in zip(missing_records, results, strict=True)}
-    refused = {site for site, word in words.items() if word.startswith("refused") or word == "inactive"}
-    entries = [
-        LogEntry(
-            now,
-            run,
-            "record",
-            missing_record.domain,
-            cause,
-            _OUTCOMES.get(words[missing_record.site], words[missing_record.site]),
-        )
-        for missing_record in missing_records
-        if words[missing_record.site] not in {"there", "gone"}
-    ]
+    answers = [*zip(missing_records, (result.result for result in results), strict=True)]
+    failed = [missing_record for missing_record, result in answers if result.outcome in _RETRIED]
+    made = [missing_record for missing_record, result in answers if result.outcome is RecordOutcome.MADE]
     with ledger.transaction():
-        forget_records(ledger, words.keys() - refused)
-        for missing_record in missing_records:
-            if missing_record.site in refused:
-                _put_off(ledger, missing_record, now + _REFUSED_WAIT)
-        note_made(
+        forget_records(ledger, {record.site for record in missing_records} - {record.site for record in failed})
+        for missing_record in failed:
+            _put_off(ledger, missing_record, now + _REFUSED_WAIT)
+        note_made(ledger, [missing_record.site for missing_record in made if not missing_record.seen], now)
+        ledger_log.append(
             ledger,
             [
-                missing_record.site
-                for missing_record in missing_records
-                if not missing_record.seen and words[missing_record.site] == "made"
+                LogEntry(now, run, LogAction.RECORD, missing_record.domain, cause, _logged(result))
+                for missing_record, result in answers
+                if result.outcome not in _NO_CHANGE
             ],
-            now,
         )
-        ledger_log.append(ledger, entries)
     return results
+
+
+def _logged(result: WriteResult[RecordOutcome]) -> str:
+    return "done" if result.outcome is RecordOutcome.MADE else result.text

@@ -116,7 +116,7 @@ def _of_verified(verified: CheckResults) -> set[ExitCode]:
     codes = set()
     if verified.trouble:
         codes.add(verified.trouble.exit_code)
-    if any(moved.result.startswith("refused") for moved in verified.moved):
+    if any(moved.result.refused for moved in verified.moved):
         codes.add(ExitCode.SOME_FAILED)
     return codes
 
@@ -125,7 +125,7 @@ def _of_records(records: RecordResults) -> set[ExitCode]:
     codes = set()
     if records.trouble:
         codes.add(records.trouble.exit_code)
-    if any(word.startswith("refused") for word in records.results.values()):
+    if any(result.refused for result in records.results.values()):
         codes.add(ExitCode.SOME_FAILED)
     return codes
 

@@ -6,9 +6,10 @@ from typing import TYPE_CHECKING
 
 from closte_bridge.engine.bookkeeping import record_contradicted, record_elsewhere, record_seen, was_there
 from closte_bridge.hosting import Action, Completeness, OutcomeKind
+from closte_bridge.ledger.state import FailureCode
 from closte_bridge.ledger.store import LIST_LAG
 from closte_bridge.planning.completeness import assess_list
-from closte_bridge.planning.model import ELSEWHERE, NOT_LISTED, NOT_LISTED_YET, Hold
+from closte_bridge.planning.model import Hold, HoldCode
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -31,7 +32,7 @@ def doubted(change: Change, outcome: Outcome, view: Observation) -> bool:
     if outcome.kind is OutcomeKind.ALREADY:
         return observed.readable and not observed.paged
     trouble = view.ledger.trouble(name, Action.ADD)
-    again = trouble is not None and trouble.code == NOT_LISTED and trouble.attempts >= _CONFIRMED_IN_VAIN
+    again = trouble is not None and trouble.code is FailureCode.NOT_LISTED and trouble.attempts >= _CONFIRMED_IN_VAIN
     return outcome.kind is OutcomeKind.DONE and observed.complete and again and name not in view.ledger.added_lately
 
 
@@ -83,7 +84,7 @@ def _contradicted(this: ApplyPass, change: Change, outcome: Outcome) -> None:
         this.fail(change, outcome.kind, outcome.message)
     elif outcome.kind is OutcomeKind.DONE:
         message = "Closte confirmed the change again, but Closte's list still does not show it."
-        record_contradicted(this.ledger, change, message, *common, undo=False, code=NOT_LISTED)
+        record_contradicted(this.ledger, change, message, *common, undo=False, code=FailureCode.NOT_LISTED)
         this.fail(change, OutcomeKind.FAILED, message)
     elif perhaps_late(change, outcome, view, now):
         if change.name in view.ledger.added_lately:
@@ -91,11 +92,11 @@ def _contradicted(this: ApplyPass, change: Change, outcome: Outcome) -> None:
             return
         shown = "does not show it yet" if change.action is Action.ADD else "still shows it"
         record_contradicted(this.ledger, change, f"{outcome.message} Closte's list {shown}.", *common, undo=False)
-        this.applied.held.append(Hold(change.action, change.name, NOT_LISTED_YET, f"Closte's list {shown}"))
+        this.applied.held.append(Hold(change.action, change.name, HoldCode.LIST_LAG, f"Closte's list {shown}"))
     elif change.action is Action.ADD:
         message = "Closte reports that it exists, but not in this application."
         record_elsewhere(this.ledger, change, message, *common)
-        this.fail(change, OutcomeKind.FAILED, message, ELSEWHERE)
+        this.fail(change, OutcomeKind.FAILED, message, FailureCode.EXISTS_ELSEWHERE)
     else:
         message = "Closte reports that it does not exist, but its list shows it."
         record_contradicted(this.ledger, change, message, *common, undo=True)

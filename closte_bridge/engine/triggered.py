@@ -20,6 +20,7 @@ from closte_bridge.engine.loop import TRIGGER_FILE, stamp, touch
 from closte_bridge.errors import BridgeError, ExitCode
 from closte_bridge.hosting import Action
 from closte_bridge.ledger.folder import make_folder, unusable
+from closte_bridge.planning.model import HoldCode
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -149,7 +150,7 @@ def _due(report: RunReport, now: float, delay: float) -> float | None:
         hold.until
         for hold in report.plan.held
         if hold.action is Action.REMOVE
-        and hold.code == "waiting"
+        and hold.code is HoldCode.WAITING
         and hold.until
         # Compare with the time of the read: a hold that ended during a long run is due now.
         and report.view.now < hold.until <= now + delay

@@ -20,17 +20,18 @@ from closte_bridge.ledger.flags import (
     UNPROVEN,
     WAS_DONE,
 )
-from closte_bridge.ledger.log import LogEntry
+from closte_bridge.ledger.log import LogAction, LogEntry
 from closte_bridge.ledger.shim_status import save_addresses
 from closte_bridge.ledger.store import DAY
 from closte_bridge.planning.stages import (
-    RECHECK_FIRST,
     StageContext,
+    StageHoldCode,
     StagePlan,
     allowed_backwards,
     names_in_progress,
     plan_stages,
 )
+from closte_bridge.wordpress.results import StageOutcome
 from closte_bridge.wordpress.stage import GIVEN_UP, Stage
 from closte_bridge.wordpress.writer import MOST_STAGES, StageMove, most_proofs, set_stages
 
@@ -46,6 +47,7 @@ if TYPE_CHECKING:
     from closte_bridge.ledger.store import Ledger
     from closte_bridge.planning.desired import Desired
     from closte_bridge.planning.stages import StageChange
+    from closte_bridge.wordpress.results import WriteResult
     from closte_bridge.wordpress.snapshot import Mapping, Snapshot
 
 # Maximum number of domains checked per run; the next run checks the rest.
@@ -56,13 +58,13 @@ NO_STAGES = StagePlan((), ())
 
 
 class StageResult(NamedTuple):
-    """Result of a stage change; `result` is `done`, `changed` or `refused …`."""
+    """Result of a stage change."""
 
     name: str
     before: str
     after: str
     reason: str
-    result: str
+    result: WriteResult[StageOutcome]
 
 
 @dataclass(slots=True)
@@ -190,7 +192,7 @@ def verify(
 
 def _to_recheck(ledger: Ledger, found: CheckResults, only: Collection[str], now: float) -> list[str]:
     """Return the domains, limited to `only` if given, whose stage change needs a newer check."""
-    outdated = dict.fromkeys(hold.name for hold in found.stages.holds if hold.code == RECHECK_FIRST)
+    outdated = dict.fromkeys(hold.name for hold in found.stages.holds if hold.code is StageHoldCode.RECHECK_FIRST)
     if not outdated:
         return []
     tried = found.checked.keys() | _flagged(ledger, RECHECKED, now - _RECHECK_AFTER, now)
@@ -279,16 +281,16 @@ def _move(engine: Engine, ledger: Ledger, found: CheckResults, run: str) -> None
         found.trouble = error
         return
     answers = [*zip(changes, results, strict=True)]
-    unproven = [c for c, result in answers if result == "unproven"]
+    unproven = [c for c, result in answers if result.outcome is StageOutcome.UNPROVEN]
     holds = tuple(c.unproven for c in unproven)
     found.stages = StagePlan(tuple(c for c in found.stages.changes if c not in unproven), found.stages.holds + holds)
-    answers = [(c, result) for c, result in answers if result != "unproven"]
+    answers = [(c, result) for c, result in answers if result.outcome is not StageOutcome.UNPROVEN]
     found.moved = [StageResult(c.name, c.mapping.stage, c.stage, c.reason, result) for c, result in answers]
     arrived = [str(c.mapping.id) for c, result in answers if _is_done(c, result)]
     # A stage that someone else changed during the run is not logged as a change by closte-bridge.
-    logged = [move for move in found.moved if move.result != "changed"]
+    logged = [move for move in found.moved if move.result.outcome is not StageOutcome.CHANGED]
     failed = {
-        REFUSED: [c.key for c, result in answers if result.startswith("refused")],
+        REFUSED: [c.key for c, result in answers if result.refused],
         UNPROVEN: [c.key for c in unproven],
     }
     with ledger.transaction():
@@ -297,7 +299,10 @@ def _move(engine: Engine, ledger: Ledger, found: CheckResults, run: str) -> None
             _renew_flags(ledger, kind, keys, now)
         ledger_log.append(
             ledger,
-            [LogEntry(now, run, "stage", m.name, m.reason, m.result, f"{m.before} -> {m.after}") for m in logged],
+            [
+                LogEntry(now, run, LogAction.STAGE, m.name, m.reason, m.result.text, f"{m.before} -> {m.after}")
+                for m in logged
+            ],
         )
 
 
@@ -324,6 +329,6 @@ def _flagged(ledger: Ledger, kind: str, since: float = 0.0, until: float = float
     return {str(name) for (name,) in rows}
 
 
-def _is_done(change: StageChange, result: str) -> bool:
+def _is_done(change: StageChange, result: WriteResult[StageOutcome]) -> bool:
     """Return whether the mapping is "done" after the change: it arrived there, or stayed there."""
-    return change.stage == Stage.DONE if result == "done" else change.mapping.stage == Stage.DONE
+    return change.stage == Stage.DONE if result.outcome is StageOutcome.DONE else change.mapping.stage == Stage.DONE

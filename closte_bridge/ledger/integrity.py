@@ -20,7 +20,8 @@ from closte_bridge.ledger.flags import (
     RECORD_UNSEEN,
     WAS_DONE,
 )
-from closte_bridge.ledger.state import AliasPhase, Identity, LedgerLocation, Origin, RemovalClass
+from closte_bridge.ledger.log import LogAction
+from closte_bridge.ledger.state import AliasPhase, FailureCode, Identity, LedgerLocation, Origin, RemovalClass
 from closte_bridge.ledger.store import LATEST
 
 if TYPE_CHECKING:
@@ -45,6 +46,8 @@ _WORDS: tuple[tuple[str, str, frozenset[object]], ...] = (
     ("aliases", "origin", frozenset(Origin)),
     ("aliases", "phase", frozenset(AliasPhase)),
     ("removals", "class", frozenset(RemovalClass)),
+    ("failed_changes", "code", frozenset({"", *FailureCode})),
+    ("log", "action", frozenset(LogAction)),
 )
 
 

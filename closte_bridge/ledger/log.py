@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from enum import StrEnum
 from typing import TYPE_CHECKING, NamedTuple
 
 if TYPE_CHECKING:
@@ -10,12 +11,33 @@ if TYPE_CHECKING:
     from closte_bridge.ledger.store import Ledger
 
 
+class LogAction(StrEnum):
+    """What an entry reports. Entries of `domain remove` are requests; `remove` is the removal itself."""
+
+    ADD = "add"
+    REMOVE = "remove"
+    CONFIRM = "confirm"
+    FORGET = "forget"
+    BIND = "bind"
+    REBIND = "rebind"
+    ADOPT = "adopt"
+    PIN = "pin"
+    DISMISS = "dismiss"
+    RELEASE = "release"
+    RECORD = "record"
+    STAGE = "stage"
+
+
+# Actions that decide whether a domain is managed.
+_OF_MANAGEMENT = (LogAction.ADD, LogAction.ADOPT, LogAction.CONFIRM, LogAction.REMOVE)
+
+
 class LogEntry(NamedTuple):
     """One line of the log. `at` is in seconds since the epoch, `run` is the id of the run that wrote it."""
 
     at: float
     run: str
-    action: str
+    action: LogAction
     name: str
     cause: str
     outcome: str
@@ -34,10 +56,11 @@ def was_managed(ledger: Ledger, name: str) -> bool:
     """Return whether the last successful change of this domain made it managed."""
     rows = ledger.query(
         "SELECT action FROM log WHERE name = ? AND outcome IN ('done', 'already') "
-        "AND action IN ('add', 'adopt', 'confirm', 'remove') ORDER BY id DESC LIMIT 1",
+        "AND action IN (?, ?, ?, ?) ORDER BY id DESC LIMIT 1",
         name,
+        *_OF_MANAGEMENT,
     )
-    return bool(rows) and rows[0] != ("remove",)
+    return bool(rows) and rows[0] != (LogAction.REMOVE,)
 
 
 def read(ledger: Ledger, *, name: str | None = None, since: float = 0.0, limit: int = 100) -> list[LogEntry]:
@@ -48,7 +71,7 @@ def read(ledger: Ledger, *, name: str | None = None, since: float = 0.0, limit: 
         *parameters,
         limit,
     )
-    return [LogEntry(*row) for row in reversed(rows)]
+    return [LogEntry(at, run, LogAction(action), *rest) for at, run, action, *rest in reversed(rows)]
 
 
 def count(ledger: Ledger, *, name: str | None = None, since: float = 0.0) -> int:

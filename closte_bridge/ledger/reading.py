@@ -11,6 +11,7 @@ from closte_bridge.ledger.state import (
     AliasPhase,
     Evidence,
     FailedChange,
+    FailureCode,
     Identity,
     LedgerLocation,
     LedgerState,
@@ -47,8 +48,8 @@ def read_state(ledger: Ledger, meta: Mapping[str, str], now: float, *, clock_jum
         absences={n: Absence(*rest) for n, *rest in query("SELECT name, since, times, last FROM absences")},
         evidence={n: Evidence(*rest) for n, *rest in query("SELECT name, kind, received FROM evidence")},
         failed_changes={
-            n: FailedChange(a, t, bool(r), *rest)
-            for n, a, t, r, *rest in query(
+            n: FailedChange(a, t, bool(r), m, s, action, f, FailureCode(code) if code else None)
+            for n, a, t, r, m, s, action, f, code in query(
                 "SELECT name, attempts, next_try, refused, message, since, action, refusals, code FROM failed_changes"
             )
         },

@@ -66,10 +66,18 @@ class Evidence(NamedTuple):
     received: float
 
 
+class FailureCode(StrEnum):
+    """Why an addition failed although Closte reports the domain as existing or the addition as done."""
+
+    EXISTS_ELSEWHERE = "exists-elsewhere"  # a complete list shows that it is in another application
+    NOT_MANAGED = "not-managed"  # the ledger does not know the domain, and no list shows it
+    NOT_LISTED = "not-listed"  # the list does not show it
+
+
 class FailedChange(NamedTuple):
     """A failed change and the time of its retry. `refused`: Closte refused it permanently, `refusals` times so far.
 
-    `action` is empty if it is not known. `code` is empty unless the hold has a more specific code.
+    `action` is empty if it is not known.
     """
 
     attempts: int
@@ -79,7 +87,7 @@ class FailedChange(NamedTuple):
     since: float
     action: str = ""
     refusals: int = 0
-    code: str = ""
+    code: FailureCode | None = None
 
 
 @dataclass(frozen=True, slots=True)

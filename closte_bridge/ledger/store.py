@@ -342,7 +342,7 @@ class Ledger:
             "INSERT OR REPLACE INTO failed_changes "
             "(name, attempts, next_try, refused, message, since, action, refusals, code) "
             "VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)",
-            [(name, *failed)],
+            [(name, *failed[:-1], failed.code or "")],
         )
 
     def set_flag(self, kind: str, names: Iterable[str], now: float) -> None:

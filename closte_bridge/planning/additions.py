@@ -9,7 +9,7 @@ from closte_bridge.domains import WWW, is_wildcard, not_public, only_public, reg
 from closte_bridge.hosting import Action
 from closte_bridge.ledger.state import Origin
 from closte_bridge.planning.desired import Desired, DomainPolicy, origin_of
-from closte_bridge.planning.model import NOT_LISTED_YET, Change, Hold
+from closte_bridge.planning.model import Change, Hold, HoldCode
 
 if TYPE_CHECKING:
     from closte_bridge.ledger.state import LedgerState
@@ -74,7 +74,7 @@ def additions(context: PlanContext) -> Additions:
         if (
             is_wildcard(name)
             and not context.ledger.trouble(name, Action.ADD)
-            and (hold is None or hold.code == NOT_LISTED_YET)
+            and (hold is None or hold.code is HoldCode.LIST_LAG)
         ):
             coming.add(name)
     return Additions(changes, holds, _unproven(context, present, pending), len(context.desire.mapped) - len(missing))
@@ -110,7 +110,7 @@ def served_by(wildcard: str, context: PlanContext) -> set[str]:
 def never_added(name: str, context: PlanContext) -> bool:
     """Return whether `name` can never be added."""
     unfit = _unfit(name, context)
-    return unfit is not None and unfit[0] not in {"conflict", "other-network"}
+    return unfit is not None and unfit[0] not in {HoldCode.CONFLICT, HoldCode.OTHER_NETWORK}
 
 
 def _on_hold(name: str, context: PlanContext, in_place: set[str], coming: set[str]) -> Hold | None:
@@ -121,36 +121,36 @@ def _on_hold(name: str, context: PlanContext, in_place: set[str], coming: set[st
     return _not_yet(name, context)
 
 
-def _unfit(name: str, context: PlanContext) -> tuple[str, str] | None:
+def _unfit(name: str, context: PlanContext) -> tuple[HoldCode, str] | None:
     """Return code and reason if the domain or its mapping is unsuitable; a `www.` form depends on its base domain."""
     desire = context.desire
     if why := not_public(name.removeprefix("*.")):
-        return "not-public", f"no certificate can be issued: {why}"
+        return HoldCode.NOT_PUBLIC, f"no certificate can be issued: {why}"
     asked = name in desire.configured or name in desire.pins
     base = name if asked or name in desire.mapped else name.removeprefix(WWW)
     blogs = desire.contested.get(base)
     if blogs:
         mapped = "mapped" if base == name else f'"{base}" is mapped'
-        return "conflict", f"{mapped} to several sites ({', '.join(map(str, sorted(blogs)))})"
+        return HoldCode.CONFLICT, f"{mapped} to several sites ({', '.join(map(str, sorted(blogs)))})"
     mapping = desire.mapped.get(base)
     if mapping is None or asked:
         return None
     site = context.snapshot.sites.get(mapping.blog_id)
     if site is None:
-        return "site-gone", f"mapped to site {mapping.blog_id}, which does not exist"
+        return HoldCode.SITE_GONE, f"mapped to site {mapping.blog_id}, which does not exist"
     if site.network_id != context.snapshot.network.id:
-        return "other-network", f"its site belongs to another network ({site.network_id})"
+        return HoldCode.OTHER_NETWORK, f"its site belongs to another network ({site.network_id})"
     return None
 
 
-def _covered(name: str, in_place: set[str], coming: set[str]) -> tuple[str, str] | None:
+def _covered(name: str, in_place: set[str], coming: set[str]) -> tuple[HoldCode, str] | None:
     if is_wildcard(name):
         return None
     over = wildcard_over(name)
     if over in in_place:
-        return "covered", f'covered by "{over}"'
+        return HoldCode.COVERED, f'covered by "{over}"'
     if over in coming:
-        return "covered", f'will be covered by "{over}" (being added)'
+        return HoldCode.COVERED, f'will be covered by "{over}" (being added)'
     return None
 
 
@@ -159,14 +159,15 @@ def _not_yet(name: str, context: PlanContext) -> Hold | None:
     if name in context.ledger.released and not context.observed.complete and not _known(name, context.ledger):
         # It is probably on Closte, and a successful request would make it managed again.
         why = "released; it may still be on Closte: Closte's list is incomplete"
-        return Hold(Action.ADD, name, "released", why)
+        return Hold(Action.ADD, name, HoldCode.RELEASED, why)
     trouble = context.ledger.trouble(name, Action.ADD)
     if trouble and trouble.next_try > context.now and not context.retry:
-        code = trouble.code or ("refused" if trouble.refused else "back-off")
+        code = HoldCode.REFUSED if trouble.refused else HoldCode.BACK_OFF
+        code = HoldCode(trouble.code) if trouble.code else code
         return Hold(Action.ADD, name, code, trouble.message, trouble.next_try)
     late = name in context.ledger.added_lately and name in context.ledger.managed and name not in context.observed.lost
     if late and not context.retry:
-        return Hold(Action.ADD, name, NOT_LISTED_YET, "just added; not in Closte's list yet")
+        return Hold(Action.ADD, name, HoldCode.LIST_LAG, "just added; not in Closte's list yet")
     return None
 
 
@@ -184,7 +185,7 @@ def _over_budget(name: str, context: PlanContext, budget: dict[str, int]) -> Hol
         return Hold(
             Action.ADD,
             name,
-            "certificate-budget",
+            HoldCode.CERTIFICATE_BUDGET,
             f'weekly certificate limit reached ({counted(used, "new domain")} under "{registered}"); '
             f'a wildcard (`wildcards: ["*.{name.partition(".")[2]}"]`) needs only one certificate',
         )

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from enum import Enum
+from enum import Enum, StrEnum
 from typing import TYPE_CHECKING, NamedTuple
 
 from closte_bridge.hosting import Action, Completeness
+from closte_bridge.ledger.state import FailureCode
 
 if TYPE_CHECKING:
     from closte_bridge.ledger.state import Absence, Origin, RemovalClass
@@ -22,28 +23,52 @@ class Change(NamedTuple):
     removal_class: RemovalClass | None = None
 
 
+class HoldCode(StrEnum):
+    """Why a change is on hold. The reference explains each code."""
+
+    # Additions.
+    CERTIFICATE_BUDGET = "certificate-budget"
+    CONFLICT = "conflict"
+    COVERED = "covered"
+    EXISTS_ELSEWHERE = FailureCode.EXISTS_ELSEWHERE.value
+    LIST_LAG = "list-lag"
+    MALFORMED = "malformed"
+    NOT_LISTED = FailureCode.NOT_LISTED.value
+    NOT_MANAGED = FailureCode.NOT_MANAGED.value
+    NOT_PUBLIC = "not-public"
+    OTHER_NETWORK = "other-network"
+    REFUSED = "refused"
+    RELEASED = "released"
+    SITE_GONE = "site-gone"
+    WWW_UNPROVEN = "www-unproven"
+    # Removals.
+    ADD_ONLY = "add-only"
+    BY_COMMAND_ONLY = "by-command-only"
+    LIST_NOT_COMPLETE = "list-not-complete"
+    MENTIONED = "mentioned"
+    OVER_LIMIT = "over-limit"
+    PROTECTED = "protected"
+    SECOND_LOOK = "second-look"
+    SNAPSHOT_PARTIAL = "snapshot-partial"
+    WAITING = "waiting"
+    WILDCARD_COVERS = "wildcard-covers"
+    # Both.
+    BACK_OFF = "back-off"
+
+
 class Hold(NamedTuple):
-    """A change on hold. `code` is stable, `reason` is for people; `until` is the time of the next check, if known."""
+    """A change on hold. `reason` is for people; `until` is the time of the next check, if known."""
 
     action: Action
     name: str
-    code: str
+    code: HoldCode
     reason: str
     until: float | None = None
 
 
-UNPROVEN = "www-unproven"
-NOT_LISTED_YET = "list-lag"
-ELSEWHERE = "exists-elsewhere"
-NOT_MANAGED = "not-managed"
-NOT_LISTED = "not-listed"
-"""Codes of additions that Closte reports as existing or done. In this order: a complete list shows that the domain is
-in another application; the ledger does not know the domain and no list shows it; the list does not show it."""
-
-
 def unproven_hold(www: str) -> Hold:
     """Return the hold of a `www.` form that waits for its DNS."""
-    return Hold(Action.ADD, www, UNPROVEN, f'waiting for DNS to point to the same address as "{www[4:]}"')
+    return Hold(Action.ADD, www, HoldCode.WWW_UNPROVEN, f'waiting for DNS to point to the same address as "{www[4:]}"')
 
 
 class OverLimit(NamedTuple):

@@ -17,6 +17,7 @@ from closte_bridge.planning.model import (
     Authority,
     Change,
     Hold,
+    HoldCode,
     LedgerUpdates,
     Mode,
     Observed,
@@ -73,7 +74,7 @@ def make_plan(  # noqa: PLR0913 - options by keyword, each with a default
     updates = replace(updates, staying=tuple(sorted(staying)))
     removals, over_limit, forbidden = _allowed(*limit_removals(context, found, approval), authority)
     malformed = [
-        Hold(Action.ADD, shown(m.domain[:255]), "malformed", f"invalid domain name: {why}")
+        Hold(Action.ADD, shown(m.domain[:255]), HoldCode.MALFORMED, f"invalid domain name: {why}")
         for m, why in context.desire.malformed
     ]
     unmanaged, orphaned = _unmanaged(context, there), _orphaned(context)
@@ -102,11 +103,11 @@ def _allowed(
     if authority.mode is Mode.ADD_ONLY:
         # Includes removals above a limit: without a hold they would count as in sync.
         names = [*(change.name for change in removals), *(name for kept in over_limit for name in kept.names)]
-        return [], [], [Hold(Action.REMOVE, name, "add-only", authority.reason) for name in names]
+        return [], [], [Hold(Action.REMOVE, name, HoldCode.ADD_ONLY, authority.reason) for name in names]
     if authority.mode is Mode.INACTIVE:
         # Nothing is removed, so there is nothing to approve.
         why = "exceeds the removal limit"
-        held = [Hold(Action.REMOVE, name, "over-limit", why) for kept in over_limit for name in kept.names]
+        held = [Hold(Action.REMOVE, name, HoldCode.OVER_LIMIT, why) for kept in over_limit for name in kept.names]
         return removals, [], held
     return removals, over_limit, []
 

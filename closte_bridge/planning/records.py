@@ -8,6 +8,7 @@ and none while rows still arrive. A site that once had a record gets no other. `
 
 from __future__ import annotations
 
+from enum import StrEnum
 from typing import TYPE_CHECKING, NamedTuple
 
 from closte_bridge.wordpress.events import CREATED, MAPPED, REMOVED, SITE_DELETED, declines_record
@@ -23,18 +24,26 @@ MOST_UNSEEN = 3
 """Limit of such records created in 24 hours."""
 
 
+class RecordHold(StrEnum):
+    """What a record waits for."""
+
+    RETRY = "retry"
+    UNSEEN = "unseen"  # the time `due`
+    ARRIVING = "arriving"  # rows still arrive
+    LIMIT = "limit"  # `MOST_UNSEEN`
+
+
 class MissingRecord(NamedTuple):
     """A site without its record; `due` is when to create it, in seconds since the epoch.
 
-    `seen`: an event shows the creation of the site. `hold` is what the record waits for: empty (nothing), `retry`,
-    `unseen` (the time `due`), `arriving` (rows still arrive) or `limit` (`MOST_UNSEEN`).
+    `seen`: an event shows the creation of the site.
     """
 
     site: int
     domain: str
     due: float
     seen: bool = True
-    hold: str = ""
+    hold: RecordHold | None = None
 
 
 class RowCounts(NamedTuple):
@@ -166,11 +175,11 @@ def _missing(
             continue  # Its record is created once it is public again.
         seen = site.id in waiting
         due = waiting[site.id] if seen else unseen[site.id]
-        hold = ""
+        hold = None
         if due > now:
-            hold = "retry" if seen else "unseen"
+            hold = RecordHold.RETRY if seen else RecordHold.UNSEEN
         elif not seen:
-            hold = "arriving" if arriving else "limit" if left <= 0 else ""
+            hold = RecordHold.ARRIVING if arriving else RecordHold.LIMIT if left <= 0 else None
             left -= not hold
         yield MissingRecord(site.id, _host(site), due, seen, hold)
 

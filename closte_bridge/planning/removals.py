@@ -9,7 +9,7 @@ from closte_bridge.domains import WILDCARD, WWW, is_clostes_own, is_wildcard, wi
 from closte_bridge.hosting import Action
 from closte_bridge.ledger.state import Absence, AliasPhase, Origin, RemovalClass
 from closte_bridge.planning.additions import never_added, served_by
-from closte_bridge.planning.model import Change, Hold
+from closte_bridge.planning.model import Change, Hold, HoldCode
 
 if TYPE_CHECKING:
     from closte_bridge.ledger.state import LedgerState
@@ -97,12 +97,12 @@ def _classify(name: str, origin: Origin, context: PlanContext, found: Candidates
     if context.desire.mention(name):
         return
     if why := protected(name, context.snapshot, context.ledger):
-        found.holds.append(Hold(Action.REMOVE, name, "protected", why))
+        found.holds.append(Hold(Action.REMOVE, name, HoldCode.PROTECTED, why))
     elif origin in {Origin.CONFIG, Origin.PIN} or is_wildcard(name):
         # A wildcard may cover more domains than its mapping shows, so a deleted mapping proves too little.
         what = "it is a wildcard" if is_wildcard(name) else _SOURCES[origin]
         reason = f"{what}; remove it with `closte-bridge domain remove`"
-        found.holds.append(Hold(Action.REMOVE, name, "by-command-only", reason))
+        found.holds.append(Hold(Action.REMOVE, name, HoldCode.BY_COMMAND_ONLY, reason))
     elif not context.snapshot.complete:
         found.holds.append(_incomplete(name, context.snapshot))
     else:
@@ -113,16 +113,16 @@ def _incomplete(name: str, snapshot: Snapshot) -> Hold:
     what = (
         "WordPress could not be read completely" if snapshot.faults else "the WordPress database was probably restored"
     )
-    return Hold(Action.REMOVE, name, "snapshot-partial", f"{what}: {snapshot.problems[0]}")
+    return Hold(Action.REMOVE, name, HoldCode.SNAPSHOT_PARTIAL, f"{what}: {snapshot.problems[0]}")
 
 
 def _classify_requested(name: str, origin: Origin, context: PlanContext, found: Candidates) -> None:
     """Decide about a requested removal: never of a domain in use, protected, or needed by others as their wildcard."""
     if why := protected(name, context.snapshot, context.ledger):
-        found.holds.append(Hold(Action.REMOVE, name, "protected", why))
+        found.holds.append(Hold(Action.REMOVE, name, HoldCode.PROTECTED, why))
         return
     if mention := context.desire.mention(name):
-        found.holds.append(Hold(Action.REMOVE, name, "mentioned", f"still in use by {mention}"))
+        found.holds.append(Hold(Action.REMOVE, name, HoldCode.MENTIONED, f"still in use by {mention}"))
         return
     if not context.snapshot.complete:
         # A wildcard may cover a domain that was not read.
@@ -130,7 +130,7 @@ def _classify_requested(name: str, origin: Origin, context: PlanContext, found: 
         return
     if is_wildcard(name) and (dependent := _dependent(name, context)):
         reason = f'"{dependent}" still depends on it and must be added separately first'
-        found.holds.append(Hold(Action.REMOVE, name, "wildcard-covers", reason))
+        found.holds.append(Hold(Action.REMOVE, name, HoldCode.WILDCARD_COVERS, reason))
         return
     change = Change(Action.REMOVE, name, origin, "requested with `domain remove`", RemovalClass.COMMAND)
     _sort(change, None, context, found)
@@ -156,7 +156,7 @@ def _classify_evidence(name: str, origin: Origin, context: PlanContext, found: C
         received = context.now if context.ledger.clock_jumped else evidence.received
         due = received + context.policy.removal_delay
         reason = f"{cause}; removal is delayed in case the mapping returns"
-        wait = Hold(Action.REMOVE, name, "waiting", reason, due)
+        wait = Hold(Action.REMOVE, name, HoldCode.WAITING, reason, due)
         if context.snapshot.events_waiting > len(context.snapshot.events):
             # A newer event may restore the mapping.
             wait = wait._replace(reason=f"{cause}; newer events have not been read yet", until=None)
@@ -167,7 +167,7 @@ def _classify_evidence(name: str, origin: Origin, context: PlanContext, found: C
         reason = "Closte's list could not be read"
         if observed.readable:
             reason = f"Closte's list is incomplete: {observed.reason}"
-        found.holds.append(Hold(Action.REMOVE, name, "list-not-complete", reason))
+        found.holds.append(Hold(Action.REMOVE, name, HoldCode.LIST_NOT_COMPLETE, reason))
         return
     absence = _absence(name, context)
     found.absences[name] = absence
@@ -175,7 +175,7 @@ def _classify_evidence(name: str, origin: Origin, context: PlanContext, found: C
     change = Change(Action.REMOVE, name, origin, "no longer in WordPress", RemovalClass.INFERENCE)
     reason = f"missing from {counted(absence.times, 'complete read')} of WordPress"
     ready = absence.times >= ENOUGH_SNAPSHOTS and due <= context.now
-    _sort(change, None if ready else Hold(Action.REMOVE, name, "waiting", reason, due), context, found)
+    _sort(change, None if ready else Hold(Action.REMOVE, name, HoldCode.WAITING, reason, due), context, found)
 
 
 def _absence(name: str, context: PlanContext) -> Absence:
@@ -189,7 +189,7 @@ def _sort(change: Change, wait: Hold | None, context: PlanContext, found: Candid
     """Add a removal to `due` or `waiting`. A failed one waits for its next try."""
     trouble = context.ledger.trouble(change.name, Action.REMOVE)
     if wait is None and trouble and trouble.next_try > context.now and not context.retry:
-        wait = Hold(Action.REMOVE, change.name, "back-off", trouble.message, trouble.next_try)
+        wait = Hold(Action.REMOVE, change.name, HoldCode.BACK_OFF, trouble.message, trouble.next_try)
     if wait is None:
         found.due.append(change)
         return

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import UTC, datetime
+from enum import StrEnum
 from types import MappingProxyType
 from typing import TYPE_CHECKING, NamedTuple
 
@@ -23,12 +24,21 @@ FAILURES_BEFORE_BACKWARDS = 3
 BACKWARDS_AFTER = HOUR
 # Without `done-without-ssl`: such a mapping works, and a user may have chosen it.
 _IN_PROGRESS = frozenset({Stage.CHECKING_DNS, Stage.CHECKING_SSL, Stage.FAILED, Stage.SSL_FAILED})
-# Codes of holds: too many mappings would leave "done"; the last check is too old.
-TOO_MANY = "backwards-limit"
-RECHECK_FIRST = "recheck-first"
 _RECENT = 3600.0
 # In any 24 hours, at most this number or this share of "done" mappings moves backwards. If more would, none does.
 _MOST_BACKWARDS, _SHARE_BACKWARDS = 3, 0.10
+
+
+class StageHoldCode(StrEnum):
+    """Why a stage change is on hold."""
+
+    BACKWARDS_LIMIT = "backwards-limit"  # too many mappings would leave "done"
+    CONFLICT = "conflict"
+    GIVEN_UP_BEFORE = "given-up-before"
+    PROXY_UNPROVEN = "proxy-unproven"
+    RECHECK_FIRST = "recheck-first"  # the last check is too old
+    STAGE_REFUSED = "stage-refused"
+    SWITCHED_OFF = "switched-off"
 
 
 class NextStage(NamedTuple):
@@ -40,9 +50,9 @@ class NextStage(NamedTuple):
 
 
 class StageHoldReason(NamedTuple):
-    """A stage change blocked by a rule; `code` is stable, `reason` is for people."""
+    """A stage change blocked by a rule; `reason` is for people."""
 
-    code: str
+    code: StageHoldCode
     reason: str
 
 
@@ -76,7 +86,9 @@ class StageChange(NamedTuple):
     def seen_long_ago(self) -> StageHold:
         """Return the hold for a change without a check in the last hour."""
         return StageHold(
-            self.name, RECHECK_FIRST, f"{self.reason}, but the last check is over an hour old; checking again first"
+            self.name,
+            StageHoldCode.RECHECK_FIRST,
+            f"{self.reason}, but the last check is over an hour old; checking again first",
         )
 
     @property
@@ -87,13 +99,13 @@ class StageChange(NamedTuple):
             f'moves backwards if more than {_MOST_BACKWARDS} "done" mappings, or {_SHARE_BACKWARDS:.0%} of them, fail '
             "within 24 hours"
         )
-        return StageHold(self.name, TOO_MANY, reason)
+        return StageHold(self.name, StageHoldCode.BACKWARDS_LIMIT, reason)
 
     @property
     def refused(self) -> StageHold:
         """Return the hold for a change that Ultimate Multisite rejected."""
         reason = f'{self.reason}, but Ultimate Multisite rejected "{self.stage}"; retrying in 24 hours'
-        return StageHold(self.name, "stage-refused", reason)
+        return StageHold(self.name, StageHoldCode.STAGE_REFUSED, reason)
 
     @property
     def unproven(self) -> StageHold:
@@ -102,14 +114,14 @@ class StageChange(NamedTuple):
             "behind a CDN, and Ultimate Multisite's test request did not reach this network, so the CDN may still "
             f"point to another server; retrying every hour (`closte-bridge domain revive {self.name}` skips this test)"
         )
-        return StageHold(self.name, "proxy-unproven", reason)
+        return StageHold(self.name, StageHoldCode.PROXY_UNPROVEN, reason)
 
 
 class StageHold(NamedTuple):
     """A mapping whose stage change is on hold."""
 
     name: str
-    code: str
+    code: StageHoldCode
     reason: str
 
 
@@ -200,7 +212,9 @@ def _on_hold(
     sites = context.contested.get(change.name)
     if sites and not change.backwards and change.mapping.id not in context.was_done:
         # Each of the sites could make it its primary domain. A mapping that returns to "done" cannot.
-        return StageHold(change.name, "conflict", f"mapped to several sites ({', '.join(map(str, sorted(sites)))})")
+        return StageHold(
+            change.name, StageHoldCode.CONFLICT, f"mapped to several sites ({', '.join(map(str, sorted(sites)))})"
+        )
     if change.prove and change.key in context.unproven:
         return change.unproven
     if change.mapping.stage == Stage.DONE and too_many:
@@ -239,10 +253,10 @@ def next_stage(
     if move is None:
         return None
     if not mapping.active:
-        return StageHoldReason("switched-off", "this mapping is disabled in Ultimate Multisite")
+        return StageHoldReason(StageHoldCode.SWITCHED_OFF, "this mapping is disabled in Ultimate Multisite")
     if mapping.stage in GIVEN_UP and not revive and (given_up or not _given_up_after(mapping, adopted)):
         return StageHoldReason(
-            "given-up-before",
+            StageHoldCode.GIVEN_UP_BEFORE,
             "Ultimate Multisite had marked it as failed before the adoption; "
             f"run `closte-bridge domain revive {mapping.domain}` to see what would change",
         )

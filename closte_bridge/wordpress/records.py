@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
 from closte_bridge.wordpress.failures import failure
+from closte_bridge.wordpress.results import RecordOutcome, WriteResult, parse_result
 from closte_bridge.wordpress.snapshot import Mapping
 from closte_bridge.wordpress.wp import WpCall, WpCost
 
@@ -25,14 +26,10 @@ _RULES = Path(__file__).parents[1] / "shim" / "php" / "closte-bridge" / "class-r
 
 
 class RecordResult(NamedTuple):
-    """Result for the record of one site.
-
-    `word` is `made`, `missing` (it would be made), `there`, `unwanted`, `gone`, `inactive`, or `refused` with the code
-    of Ultimate Multisite's error. `mapping` is the record if it was just made.
-    """
+    """Result for the record of one site. `mapping` is the record if it was just made."""
 
     site: int
-    word: str
+    result: WriteResult[RecordOutcome]
     mapping: Mapping | None = None
 
 
@@ -54,8 +51,8 @@ def make_records(settings: WpSettings, cost: WpCost, sites: Sequence[int], *, re
         raise failure("wp-unexpected")
     try:
         return [
-            RecordResult(site, str(word), _mapping(row) if row else None)
-            for site, (word, row) in zip(some, results, strict=True)
+            RecordResult(site, parse_result(text, RecordOutcome), _mapping(row) if row else None)
+            for site, (text, row) in zip(some, results, strict=True)
         ]
     except (TypeError, ValueError):
         raise failure("wp-unexpected") from None

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from closte_bridge.errors import BridgeError, ReadOnlyError
 from closte_bridge.wordpress.failures import failure
+from closte_bridge.wordpress.results import StageOutcome, WriteResult, parse_result
 from closte_bridge.wordpress.wp import WpCall, WpCost
 
 if TYPE_CHECKING:
@@ -101,11 +102,10 @@ def most_proofs(settings: WpSettings) -> int:
     return max(1, min(_MOST_PROOFS, int(settings.timeout / _PROOF_SECONDS) - 1))
 
 
-def set_stages(settings: WpSettings, cost: WpCost, moves: Sequence[StageMove]) -> list[str]:
+def set_stages(settings: WpSettings, cost: WpCost, moves: Sequence[StageMove]) -> list[WriteResult[StageOutcome]]:
     """Change the stages of at most `MOST_STAGES` mappings in one process, with Ultimate Multisite's own model.
 
-    Returns a word for each: `done`, `changed` if the mapping is not as expected, `unproven` if the test request did
-    not reach the network, or `refused …`. Raises UnreadableError if `wp` failed.
+    Returns a result for each. Raises UnreadableError if `wp` failed.
     """
     changes = [
         {
@@ -123,4 +123,7 @@ def set_stages(settings: WpSettings, cost: WpCost, moves: Sequence[StageMove]) -
     results = WpCall.start(settings, "stages", request, cost, plugins=True).result().get("results")
     if not isinstance(results, list) or len(results) != min(len(moves), MOST_STAGES):
         raise failure("wp-unexpected")
-    return [str(result) for result in results]
+    try:
+        return [parse_result(result, StageOutcome) for result in results]
+    except ValueError:
+        raise failure("wp-unexpected") from None

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import pytest
 import yaml
 
-from closte_bridge.ledger.log import LogEntry, append
+from closte_bridge.ledger.log import LogAction, LogEntry, append
 from tests.integration.three_mapped import COST, NOTES, OFFER, ONE, PLAN, TWO, three_mapped
 from tests.support.bridge import Bridge, table
 from tests.support.ledgers import opened
@@ -195,7 +195,9 @@ def the_log(bridge: Bridge) -> None:
     assert bridge.run("log", "--since=0.0001", "--limit=0").code == 2
     with opened(bridge.state) as ledger, ledger.transaction():
         old = time.time() - 3 * 86_400
-        append(ledger, [LogEntry(old, "run", "add", f"old{number}.org", "test", "done") for number in range(150)])
+        append(
+            ledger, [LogEntry(old, "run", LogAction.ADD, f"old{number}.org", "test", "done") for number in range(150)]
+        )
     for since, found in (("1d", 5), ("24h", 5), ("24", 5), ("4d", 155), ("100", 155), ("2020-01-01", 155)):
         assert bridge.run("log", f"--since={since}", "--format=count").golden == (0, f"{found}\n", "")
     assert bridge.run("log", "--format=count", "--limit=7", "--quiet").out == "7\n"

@@ -123,10 +123,10 @@ def _no_words(what: str) -> Callable[[], None]:
 def _never_again() -> None:
     from closte_bridge.hosting import Action  # noqa: PLC0415 - same reason
     from closte_bridge.planning import additions  # noqa: PLC0415 - only in closte-bridge's process
-    from closte_bridge.planning.model import Hold  # noqa: PLC0415 - same reason
+    from closte_bridge.planning.model import Hold, HoldCode  # noqa: PLC0415 - same reason
 
     def never(name: str, look: Any) -> Hold | None:  # noqa: ANN401 - like the original
-        return Hold(Action.ADD, name, "given-up", "it failed") if name in look.ledger.failed_changes else None
+        return Hold(Action.ADD, name, HoldCode.BACK_OFF, "it failed") if name in look.ledger.failed_changes else None
 
     _put(f"{additions.__name__}:_not_yet", never)
 

@@ -11,7 +11,7 @@ from closte_bridge.engine.adopt import adopt
 from closte_bridge.engine.run import RunReport, RunRequest, sync
 from closte_bridge.errors import ExitCode
 from closte_bridge.ledger.state import RemovalClass
-from closte_bridge.planning.model import NOT_MANAGED
+from closte_bridge.planning.model import HoldCode
 from tests.property.world import Faults, World
 from tests.support.check_states import MAIN
 
@@ -299,7 +299,7 @@ def test_existing_unlisted_alias_is_requested_less_and_less_often(life: Life, li
         assert {change.name for change in report.applied.done} <= set(life.shops)
         assert (report.applied.failed, report.applied.not_begun) == ([], [])
         assert [hold.name for hold in report.applied.held] == unseen * again
-        waiting = {hold.name for hold in report.plan.held if hold.code == NOT_MANAGED}
+        waiting = {hold.name for hold in report.plan.held if hold.code is HoldCode.NOT_MANAGED}
         assert waiting.intersection(theirs) == set(unseen * (not again))
         assert report.exit_code is (ExitCode.UNREADABLE if listing == "unreadable" else ExitCode.OK)
     life.sync(after=60)

@@ -12,7 +12,7 @@ from closte_bridge.cli.main import run
 from closte_bridge.cli.plan_lines import when
 from closte_bridge.engine import last_error, lock
 from closte_bridge.errors import BridgeError
-from closte_bridge.ledger.state import FailedChange, Identity
+from closte_bridge.ledger.state import FailedChange, FailureCode, Identity
 from tests.support.ledgers import opened
 
 if TYPE_CHECKING:
@@ -116,7 +116,7 @@ def test_unhealthy_if_a_domain_fails_for_days_between_retries(tmp_path: Path) ->
     now = time.time()
     adopted(tmp_path, last_success=repr(now - 60))
     with opened(tmp_path / "state") as ledger, ledger.transaction():
-        trouble = FailedChange(9, now + 60, False, "No.", now - 90000, "add", 0, "exists-elsewhere")
+        trouble = FailedChange(9, now + 60, False, "No.", now - 90000, "add", 0, FailureCode.EXISTS_ELSEWHERE)
         ledger.put_failed_change("taken.example.com", trouble)
     assert 'problem "exists-elsewhere" has persisted since' in health(tmp_path)[2]
 

@@ -21,6 +21,7 @@ from closte_bridge.hosting import Completeness, Listing, OutcomeKind
 from closte_bridge.planning.model import Authority, Mode
 from closte_bridge.planning.plan import narrow
 from closte_bridge.planning.stages import StageChange, StagePlan
+from closte_bridge.wordpress.results import StageOutcome, WriteResult
 from tests.support.check_states import a_ledger, a_list, a_plan, a_row, a_snapshot, told
 
 if TYPE_CHECKING:
@@ -164,7 +165,7 @@ def test_changes_and_failures_of_later_rounds_are_reported(rounds: Rounds) -> No
     www = f"www.{LATE}"
     row = a_row(LATE, stage="checking-dns")
     change = StageChange(row, LATE, "done", True, "DNS is correct and the certificate is valid")
-    moved = [StageResult(LATE, "checking-dns", "done", "DNS is correct and the certificate is valid", "done")]
+    moved = [StageResult(LATE, "checking-dns", "done", change.reason, WriteResult(StageOutcome.DONE))]
     later = a_round(
         mapped=[LATE, www, BAD, GOOD], there=[LATE, BAD, GOOD], only=[LATE], failed=[www], checked=NOW,
         stages=[change], moved=moved,

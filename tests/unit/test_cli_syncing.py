@@ -24,7 +24,8 @@ from closte_bridge.engine.run import RunReport, RunRequest
 from closte_bridge.engine.verify import CheckResults, StageResult
 from closte_bridge.errors import BridgeError, attach_secondary, unexpected
 from closte_bridge.planning.model import Authority, Mode
-from closte_bridge.planning.stages import StageHold, StagePlan
+from closte_bridge.planning.stages import StageHold, StageHoldCode, StagePlan
+from closte_bridge.wordpress.results import StageOutcome, WriteResult
 from tests.support.check_states import a_ledger, a_list, a_plan, a_snapshot, partial
 from tests.support.ledgers import opened
 
@@ -70,11 +71,11 @@ def test_domain_that_was_not_revived_is_an_error() -> None:
     names = ["moved.test", "refused.test", "changed.test", "held.test", "unseen.test"]
     verified = CheckResults(
         moved=[
-            StageResult("moved.test", "failed", "done", "DNS is correct", "done"),
-            StageResult("refused.test", "failed", "done", "DNS is correct", "refused x"),
-            StageResult("changed.test", "failed", "done", "DNS is correct", "changed"),
+            StageResult("moved.test", "failed", "done", "DNS is correct", WriteResult(StageOutcome.DONE)),
+            StageResult("refused.test", "failed", "done", "DNS is correct", WriteResult(StageOutcome.REFUSED, "x")),
+            StageResult("changed.test", "failed", "done", "DNS is correct", WriteResult(StageOutcome.CHANGED)),
         ],
-        stages=StagePlan((), (StageHold("held.test", "switched-off", "somebody has switched it off"),)),
+        stages=StagePlan((), (StageHold("held.test", StageHoldCode.SWITCHED_OFF, "somebody has switched it off"),)),
     )
     ran = replace(report(applied=Applied()), verified=verified)
     # A stage that Ultimate Multisite rejected has its own error.

@@ -22,8 +22,8 @@ from closte_bridge.engine.problems import open_problems
 from closte_bridge.engine.run import RunRequest
 from closte_bridge.hosting import Action
 from closte_bridge.ledger import check_state as check_states
-from closte_bridge.ledger.state import FailedChange
-from closte_bridge.planning.model import Hold
+from closte_bridge.ledger.state import FailedChange, FailureCode
+from closte_bridge.planning.model import Hold, HoldCode
 from tests.support.ledgers import opened
 from tests.support.parts import REPOSITORY
 from tests.support.processes import unkillable
@@ -63,7 +63,10 @@ def report() -> RunReport:
         snapshot_faults=(),
         over_limit=(),
         unproven=("www.a.test",),
-        held=(Hold(Action.ADD, "a.test", "not-public", "x"), Hold(Action.ADD, "b.test", "not-public", "x")),
+        held=(
+            Hold(Action.ADD, "a.test", HoldCode.NOT_PUBLIC, "x"),
+            Hold(Action.ADD, "b.test", HoldCode.NOT_PUBLIC, "x"),
+        ),
     )
     view = SimpleNamespace(ledger=SimpleNamespace(managed={"a": 1}), snapshot=SimpleNamespace(events_waiting=3))
     applied = SimpleNamespace(failed=[1], done=[1, 2])
@@ -156,9 +159,9 @@ def test_failing_changes_stay_problems_between_retries(tmp_path: Path, clock: Ti
                 "a.com": FailedChange(3, 9.0, False, "No.", 5.0, "add"),
                 "b.com": FailedChange(3, 9.0, False, "No.", 4.0, "add"),
                 "c.com": FailedChange(3, 9.0, True, "No.", 3.0, "remove"),
-                "d.com": FailedChange(3, 9.0, False, "No.", 2.0, "add", 0, "exists-elsewhere"),
+                "d.com": FailedChange(3, 9.0, False, "No.", 2.0, "add", 0, FailureCode.EXISTS_ELSEWHERE),
                 # As far as closte-bridge knows, the domain is on Closte.
-                "e.com": FailedChange(3, 9.0, False, "No.", 1.0, "add", 0, "not-managed"),
+                "e.com": FailedChange(3, 9.0, False, "No.", 1.0, "add", 0, FailureCode.NOT_MANAGED),
             }.items():
                 ledger.put_failed_change(name, trouble)
             ledger.set_meta(problems="no JSON")

@@ -9,9 +9,9 @@ import pytest
 
 from closte_bridge.engine.inventory import inventory, next_step
 from closte_bridge.hosting import Completeness
-from closte_bridge.ledger.state import AliasPhase
+from closte_bridge.ledger.state import AliasPhase, FailureCode
 from closte_bridge.planning.desired import DomainPolicy
-from closte_bridge.planning.model import NOT_LISTED, NOT_MANAGED, Authority, Mode, Observed
+from closte_bridge.planning.model import Authority, Mode, Observed
 from tests.support.check_states import (
     MAIN,
     UNREADABLE,
@@ -241,8 +241,8 @@ def test_domain_covered_by_a_wildcard_needs_only_dns() -> None:
     assert (next_step(one, FULL), next_step(one, FULL, DNS)) == ("Nothing to do. A wildcard covers it.", DNS)
 
 
-@pytest.mark.parametrize("code", [NOT_MANAGED, NOT_LISTED])
-def test_domain_confirmed_by_closte_needs_only_dns(code: str) -> None:
+@pytest.mark.parametrize("code", [FailureCode.NOT_MANAGED, FailureCode.NOT_LISTED])
+def test_domain_confirmed_by_closte_needs_only_dns(code: FailureCode) -> None:
     ledger = a_ledger(failed_changes={"x.com": trouble()._replace(code=code)})
     one = known(a_snapshot("x.com"), a_list(), ledger)["x.com"]
     assert (one.state, one.code, next_step(one, FULL, DNS)) == ("on-hold", code, DNS)

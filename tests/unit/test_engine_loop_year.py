@@ -26,6 +26,7 @@ from closte_bridge.engine.run import RunReport, RunRequest, sync
 from closte_bridge.ledger import events as ledger_events
 from closte_bridge.ledger.state import AliasPhase, Origin
 from closte_bridge.planning.model import Authority, Mode
+from closte_bridge.wordpress.results import StageOutcome, WriteResult
 from closte_bridge.wordpress.snapshot import Event
 from tests.support.check_states import a_list, a_row, a_snapshot
 from tests.support.folders import in_memory
@@ -98,12 +99,12 @@ class World:
             take(DomainCheck(name, verdict, None, self.time))
         return NOWHERE
 
-    def move(self, _settings: object, _cost: object, moves: list[StageMove]) -> list[str]:
+    def move(self, _settings: object, _cost: object, moves: list[StageMove]) -> list[WriteResult[StageOutcome]]:
         self.moves += len(moves)
         if self.refuse:
-            return ["refused domain"] * len(moves)
+            return [WriteResult(StageOutcome.REFUSED, "domain")] * len(moves)
         self.stages.update({move.domain: move.after for move in moves})
-        return ["done"] * len(moves)
+        return [WriteResult(StageOutcome.DONE)] * len(moves)
 
     @contextmanager
     def observe(self, engine: Engine, *, acknowledge: bool) -> Iterator[Observation]:

@@ -15,7 +15,7 @@ from closte_bridge.engine import triggered as subject
 from closte_bridge.engine.triggered import TriggerClock, last_run, run_when_triggered
 from closte_bridge.errors import BridgeError, ExitCode
 from closte_bridge.hosting import Action
-from closte_bridge.planning.model import Hold
+from closte_bridge.planning.model import Hold, HoldCode
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -79,7 +79,7 @@ def wake(folder: Path) -> None:
     os.utime(path, ns=(stamp, stamp))
 
 
-def waits(until: float, code: str = "waiting") -> Hold:
+def waits(until: float, code: HoldCode = HoldCode.WAITING) -> Hold:
     return Hold(Action.REMOVE, "a.example.com", code, "", until)
 
 
@@ -139,7 +139,7 @@ def test_late_trigger_starts_another_run(folder: Path, monkeypatch: pytest.Monke
 def test_pending_removals_share_one_delayed_run(folder: Path) -> None:
     time = Time()
     start = time.now
-    holds = [waits(start + 300), waits(start + 303), waits(start + 90_000), waits(start + 200, "back-off")]
+    holds = [waits(start + 300), waits(start + 303), waits(start + 90_000), waits(start + 200, HoldCode.BACK_OFF)]
     work = Work(time, holds=[holds])
     run_when_triggered(folder, DELAY + 5, work, time.waiting)
     assert len(work.ran) == 2

@@ -29,6 +29,7 @@ if TYPE_CHECKING:
     from closte_bridge.engine.observation import Observation
     from closte_bridge.engine.run import RunReport
     from closte_bridge.planning.stages import StagePlan
+    from closte_bridge.wordpress.results import StageOutcome, WriteResult
     from closte_bridge.wordpress.writer import StageMove
 
 A, B, C = NAMES
@@ -53,7 +54,7 @@ class Steady(World):
             take(DomainCheck(name, DnsVerdict(name, DnsCode.OK, points_here=True), None, self.time))
         return Expected(("192.0.2.10",), (), shared=self.shared)
 
-    def move(self, settings: object, cost: object, moves: list[StageMove]) -> list[str]:
+    def move(self, settings: object, cost: object, moves: list[StageMove]) -> list[WriteResult[StageOutcome]]:
         if self.fails:
             raise BridgeError("No.", code="wp-not-started")
         return super().move(settings, cost, moves)
@@ -206,7 +207,7 @@ def test_refused_stage_is_on_hold_until_its_retry(world: Steady, engine: Engine)
     world.refuse = True
     report = ran(engine)
     assert report.verified is not None
-    assert [moved.result for moved in report.verified.moved] == ["refused domain"] * 3
+    assert [moved.result.text for moved in report.verified.moved] == ["refused domain"] * 3
     again = ran(engine)
     assert again.verified is not None
     for found in (plan_one(engine).stages, ran(engine, dry_run=True).stages, again.verified.stages):

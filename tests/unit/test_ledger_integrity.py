@@ -73,7 +73,7 @@ def fill(ledger: Ledger) -> None:
         ledger_events.copy_events(ledger, [Event("ab" * 16, int(NOW), "mapping_removed", 1, A, "")], NOW)
         ledger.count_removal(A, RemovalClass.EVENT, NOW)
         ledger.count_addition(A, "example.org", NOW)
-        ledger_log.append(ledger, [ledger_log.LogEntry(NOW, "run", "add", A, "cause", "done")])
+        ledger_log.append(ledger, [ledger_log.LogEntry(NOW, "run", ledger_log.LogAction.ADD, A, "cause", "done")])
         check_states.save(ledger, {A: CheckState(NOW, NOW, not_after=None, points_here=True)})
 
 

@@ -4,13 +4,15 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from closte_bridge.ledger.log import LogEntry, append, count, read, was_managed
+from closte_bridge.ledger.log import LogAction, LogEntry, append, count, read, was_managed
 
 if TYPE_CHECKING:
     from closte_bridge.ledger.store import Ledger
 
 ENTRIES = [
-    LogEntry(float(number), "run", "add", "xyz"[number % 3] + ".com", "mapped to site 1", "done", f"number {number}")
+    LogEntry(
+        float(number), "run", LogAction.ADD, "xyz"[number % 3] + ".com", "mapped to site 1", "done", f"number {number}"
+    )
     for number in range(6)
 ]
 
@@ -55,11 +57,11 @@ def test_last_successful_change_decides_whether_a_domain_was_managed(ledger: Led
         append(
             ledger,
             [
-                LogEntry(9.0, "run", "remove", "x.com", "missing", "failed"),
-                LogEntry(9.0, "run", "add", "z.com", "", "failed"),
+                LogEntry(9.0, "run", LogAction.REMOVE, "x.com", "missing", "failed"),
+                LogEntry(9.0, "run", LogAction.ADD, "z.com", "", "failed"),
             ],
         )
     assert was_managed(ledger, "x.com")
     with ledger.transaction():
-        append(ledger, [LogEntry(9.5, "run", "remove", "x.com", "missing", "done")])
+        append(ledger, [LogEntry(9.5, "run", LogAction.REMOVE, "x.com", "missing", "done")])
     assert not was_managed(ledger, "x.com")

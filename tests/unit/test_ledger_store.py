@@ -313,7 +313,9 @@ def test_old_evidence_of_unmanaged_domains_is_deleted(ledger: Ledger) -> None:
 def test_long_log_keeps_its_newest_entries(ledger: Ledger, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("closte_bridge.ledger.store.LONGEST_LOG", 3)
     for number in range(5):
-        ledger_log.append(ledger, [ledger_log.LogEntry(NOW, "run", "add", f"{number}.com", "", "done")])
+        ledger_log.append(
+            ledger, [ledger_log.LogEntry(NOW, "run", ledger_log.LogAction.ADD, f"{number}.com", "", "done")]
+        )
     ledger.prune(NOW)
     assert [entry.name for entry in ledger_log.read(ledger)] == ["2.com", "3.com", "4.com"]
 

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from closte_bridge.hosting import Action
-from closte_bridge.ledger.state import AliasPhase, Origin
+from closte_bridge.ledger.state import AliasPhase, FailureCode, Origin
 from closte_bridge.planning.plan import narrow
 from closte_bridge.wordpress.snapshot import WwwPolicy
 from tests.support.check_states import (
@@ -303,7 +303,7 @@ def test_mass_loss_does_not_wait_for_a_late_list() -> None:
 
 
 def test_hold_has_the_code_of_the_last_failure() -> None:
-    ledger = a_ledger(failed_changes={"taken.com": trouble()._replace(code="exists-elsewhere")})
+    ledger = a_ledger(failed_changes={"taken.com": trouble()._replace(code=FailureCode.EXISTS_ELSEWHERE)})
     assert holds(a_plan(a_snapshot("taken.com"), a_list(), ledger)) == {"taken.com": "exists-elsewhere"}
 
 

@@ -7,9 +7,8 @@ import pytest
 
 from closte_bridge.checks.domain_state import CheckState
 from closte_bridge.planning.stages import (
-    RECHECK_FIRST,
-    TOO_MANY,
     StageContext,
+    StageHoldCode,
     allowed_backwards,
     names_in_progress,
     plan_stages,
@@ -131,7 +130,7 @@ def test_outdated_verdict_moves_nothing() -> None:
             old = seen._replace(checked_at=NOW - age)
             plan = planned([row], {row.domain: old})
             assert plan.changes == ()
-            assert [(held.name, held.code) for held in plan.holds] == [(row.domain, RECHECK_FIRST)]
+            assert [(held.name, held.code) for held in plan.holds] == [(row.domain, StageHoldCode.RECHECK_FIRST)]
         recent = {row.domain: seen._replace(checked_at=NOW - 3600)}
         assert len(planned([row], recent).changes) == 1
 
@@ -182,7 +181,7 @@ def test_excessive_moves_back_from_done_are_all_on_hold() -> None:
     plan = planned(rows, known, room=3)
     # A mapping that was not "done" does not count towards the limit.
     assert [change.name for change in plan.changes] == ["e.example.org"]
-    assert [(held.name, held.code) for held in plan.holds] == [(name, TOO_MANY) for name in names]
+    assert [(held.name, held.code) for held in plan.holds] == [(name, StageHoldCode.BACKWARDS_LIMIT) for name in names]
     assert "this machine" in plan.holds[0].reason
     enough = planned(rows, known, room=4)
     assert [change.name for change in enough.changes] == [*names, "e.example.org"]

@@ -9,6 +9,7 @@ import pytest
 
 from closte_bridge.config.model import WpSettings
 from closte_bridge.errors import BridgeError, ReadOnlyError, UnreadableError
+from closte_bridge.wordpress.results import StageOutcome, WriteResult
 from closte_bridge.wordpress.snapshot import Owner
 from closte_bridge.wordpress.wp import WpCost
 from closte_bridge.wordpress.writer import MOST_STAGES, StageMove, most_proofs, set_owner, set_stages, set_toggle
@@ -87,7 +88,7 @@ def test_unexpected_answer_is_unreadable(monkeypatch: pytest.MonkeyPatch, result
 def test_stages_are_set_in_one_bounded_and_paced_process(monkeypatch: pytest.MonkeyPatch) -> None:
     wp = Wp(monkeypatch, ["done"] * MOST_STAGES)
     moves = [MOVE._replace(mapping=number) for number in range(MOST_STAGES + 7)]
-    assert set_stages(SETTINGS, COST, moves) == ["done"] * MOST_STAGES
+    assert set_stages(SETTINGS, COST, moves) == [WriteResult(StageOutcome.DONE)] * MOST_STAGES
     ((script, request, plugins),) = wp.asked
     # The script uses Ultimate Multisite's own model, which needs its plugin.
     assert (script, plugins) == ("stages", True)

@@ -16,10 +16,12 @@ from closte_bridge.counts import counted
 from closte_bridge.domains import shown
 from closte_bridge.errors import ExitCode
 from closte_bridge.planning.model import Mode
+from closte_bridge.wordpress.results import RecordOutcome
 
 if TYPE_CHECKING:
     from closte_bridge.engine.backfill import BackfillCandidates
     from closte_bridge.planning.records import MissingRecord
+    from closte_bridge.wordpress.results import WriteResult
 
 FIELDS = ("domain", "site", "status", "reason", "network")
 _SHOWN = 20
@@ -81,8 +83,8 @@ def backfill(app: App, domains: tuple[str, ...], dry_run: bool) -> Result:
     if found.authority.mode is not Mode.READ_ONLY:
         _ask(app, found.missing_records)
     with app.console.progress(len(found.missing_records), "WordPress") as bar:
-        words = fill(engine, found, app.command, on_step=lambda: bar.update(1))
-    return _result(found, words, problems, engine.cost.as_data(), engine.cost.sentence())
+        results = fill(engine, found, app.command, on_step=lambda: bar.update(1))
+    return _result(found, results, problems, engine.cost.as_data(), engine.cost.sentence())
 
 
 def _not_missing(found: BackfillCandidates, only: frozenset[str]) -> list[Problem]:
@@ -97,13 +99,13 @@ def _not_missing(found: BackfillCandidates, only: frozenset[str]) -> list[Proble
     ]
 
 
-def _rows(found: BackfillCandidates, words: dict[int, str]) -> list[dict[str, object]]:
+def _rows(found: BackfillCandidates, results: dict[int, WriteResult[RecordOutcome]]) -> list[dict[str, object]]:
     return [
         {
             "domain": missing_record.domain,
             "site": missing_record.site,
-            "status": status_of(words.get(missing_record.site)),
-            "reason": reason_of(missing_record.site, words.get(missing_record.site)),
+            "status": status_of(results.get(missing_record.site)),
+            "reason": reason_of(missing_record.site, results.get(missing_record.site)),
             "network": found.network,
         }
         for missing_record in found.missing_records
@@ -123,16 +125,16 @@ def _ask(app: App, missing_records: tuple[MissingRecord, ...]) -> None:
 
 def _result(
     found: BackfillCandidates,
-    words: dict[int, str],
+    results: dict[int, WriteResult[RecordOutcome]],
     problems: tuple[Problem, ...],
     cost: dict[str, float],
     sentence: str,
 ) -> Result:
-    made = sum(1 for word in words.values() if word == "made")
+    made = sum(result.outcome is RecordOutcome.MADE for result in results.values())
     refused = [
-        refusal(missing_record.site, missing_record.domain, words[missing_record.site])
+        refusal(missing_record.site, missing_record.domain, results[missing_record.site])
         for missing_record in found.missing_records
-        if words[missing_record.site].startswith(("refused", "inactive"))
+        if results[missing_record.site].outcome in {RecordOutcome.REFUSED, RecordOutcome.INACTIVE}
     ]
     text = f"Created {made} of {counted(len(found.missing_records), 'domain record')}."
     closing = [Message("success" if made else "log", text)]
@@ -141,7 +143,7 @@ def _result(
         closing.append(Message("log", f"Run `closte-bridge sync` to add the {which} to Closte."))
     return Result(
         exit_code=ExitCode.SOME_FAILED if refused or problems else ExitCode.OK,
-        data=_rows(found, words),
+        data=_rows(found, results),
         fields=FIELDS,
         rendered={"table": ""},
         messages=(*closing, Message("log", sentence)),

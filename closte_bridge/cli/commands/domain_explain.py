@@ -18,7 +18,7 @@ from closte_bridge.cli.result import Message, Problem, Result
 from closte_bridge.cli.stages import certificate_warnings
 from closte_bridge.counts import counted
 from closte_bridge.errors import BridgeError, ExitCode
-from closte_bridge.planning.model import NOT_LISTED_YET, Mode
+from closte_bridge.planning.model import HoldCode, Mode
 
 if TYPE_CHECKING:
     from closte_bridge.checks.domain_state import CheckState
@@ -239,7 +239,7 @@ def _explained(found: DomainFindings, now: float) -> dict[str, object]:
     present = {True: "present", False: "not present", None: unread}[known.at_closte]
     until = f" (until {when(known.until)})" if known.until else ""
     # The ledger counts if the list cannot be read, or does not show yet what Closte confirmed.
-    listed = known.at_closte is not None and known.code != NOT_LISTED_YET
+    listed = known.at_closte is not None and known.code != HoldCode.LIST_LAG
     aliased = bool(known.at_closte) if listed else known.managed
     # A wildcard on Closte serves every domain that it covers.
     aliased = aliased or wildcard_over(known.name) in found.report.view.observed.names
