@@ -53,7 +53,7 @@ def on_each(app: App, job: Callable[[Engine], T], stopping: Flag | None = None) 
             app.console.debug_origin(failure)
             return NetworkResult(engine, error=unexpected(failure))
 
-    from closte_bridge.closte.worker_pool import WorkerPool  # noqa: PLC0415 - only for several
+    from closte_bridge.worker_pool import WorkerPool  # noqa: PLC0415 - only for several
 
     outcomes: dict[str, NetworkResult[T]] = {}
     workers = WorkerPool[Engine, NetworkResult[T]](

@@ -20,8 +20,7 @@ from closte_bridge.closte.listing import read_listing
 from closte_bridge.closte.rate_limit import DEFAULT_RATE, LONGEST_PAUSE, Patience, RateLimiter
 from closte_bridge.closte.redact import Redactor
 from closte_bridge.closte.responses import INVALID_DOMAIN, ResponseVerdict, decode, error_text, interpret, succeeded
-from closte_bridge.closte.transport import HttpReply, Limits, Transport
-from closte_bridge.closte.worker_pool import WorkerPool
+from closte_bridge.closte.transport import HttpReply, Transport
 from closte_bridge.errors import ConfigError
 from closte_bridge.flag import Flag
 from closte_bridge.hosting import (
@@ -34,6 +33,7 @@ from closte_bridge.hosting import (
     OutcomeKind,
     Stats,
 )
+from closte_bridge.worker_pool import WorkerPool
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
@@ -75,11 +75,11 @@ class _Answer(Generic[T]):
 class ClosteClient:
     """Client for the API of one application. A context manager; thread-safe.
 
-    `timeout` holds the seconds for a connection and for a pause within a response, `total_timeout` those for a whole
-    exchange. `concurrency` limits the requests that `run` sends in parallel, `rate_limit` is in requests per second,
-    and `retries` limits the repeats of one request. `longest_pause` is the longest `Retry-After`, in seconds, that the
-    client waits for. `patience` limits the seconds without a usable response. `ca_bundle` is a PEM file with the roots
-    to trust instead of the usual ones. `sleep` and `clock` are for tests.
+    `timeout` holds the seconds for a connection and for a whole response. `concurrency` limits the requests that `run`
+    sends in parallel, `rate_limit` is in requests per second, and `retries` limits the repeats of one request.
+    `longest_pause` is the longest `Retry-After`, in seconds, that the client waits for. `patience` limits the seconds
+    without a usable response. `ca_bundle` is a PEM file with the roots to trust instead of the usual ones. `sleep` and
+    `clock` are for tests.
 
     Raises only ConfigError, if the URL, the key or the bundle cannot be used. No method raises for an API failure.
     """
@@ -90,7 +90,6 @@ class ClosteClient:
         key: Secret,
         *,
         timeout: tuple[float, float] = (5.0, 45.0),
-        total_timeout: float = 60.0,
         concurrency: int = DEFAULT_CONCURRENCY,
         rate_limit: float = DEFAULT_RATE,
         retries: int = 4,
@@ -109,8 +108,7 @@ class ClosteClient:
                 code="config-invalid",
                 hint="Set `concurrency` and `rate_limit` in the config.",
             )
-        limits = Limits(timeout[0], timeout[1], total_timeout)
-        self._transport = Transport(api_url, limits=limits, pool_size=concurrency, ca_bundle=ca_bundle)
+        self._transport = Transport(api_url, timeout=timeout, pool_size=concurrency, ca_bundle=ca_bundle)
         self._key = key
         self._clean = Redactor(key)
         self._concurrency = concurrency
@@ -157,14 +155,6 @@ class ClosteClient:
         tested = "Closte accepts the API key for changes" if test.ok else "The API key could not be tested"
         reason = f"{listing.reason} {tested}: a firewall may block the request for the list."
         return replace(listing, key_rejected=False, reason=reason)
-
-    def add(self, domain: str) -> Outcome:
-        """Add an alias; `*.<domain>` adds a wildcard. Safe to repeat."""
-        return self._change(Action.ADD, domain).value
-
-    def delete(self, domain: str) -> Outcome:
-        """Delete an alias. Safe to repeat."""
-        return self._change(Action.REMOVE, domain).value
 
     def test_connection(self) -> ConnectionTest:
         """Test the connection with a request to add the empty domain. With a valid key, the response is known.

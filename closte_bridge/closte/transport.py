@@ -5,7 +5,10 @@ No exception of the HTTP libraries leaves this module, because it contains the U
 
 from __future__ import annotations
 
+import http.client
+import io
 import ipaddress
+import logging
 import re
 import socket
 import ssl
@@ -14,16 +17,17 @@ import zlib
 from dataclasses import dataclass, field
 from http.cookiejar import DefaultCookiePolicy
 from math import inf
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 from urllib.request import getproxies_environment
 
 import requests
 import requests.utils
-from urllib3.exceptions import HTTPError, NameResolutionError, NewConnectionError, ReadTimeoutError
+from requests.adapters import HTTPAdapter
+from urllib3.connection import HTTPConnection, HTTPSConnection
+from urllib3.exceptions import HTTPError, NameResolutionError, ReadTimeoutError
 
 from closte_bridge import __version__
-from closte_bridge.closte.deadline import Exchange, WatchedAdapter, silence_libraries
 from closte_bridge.closte.rate_limit import retry_after
 from closte_bridge.errors import ConfigError
 
@@ -32,6 +36,67 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 _CHUNK = 65536
+
+
+class _BoundedReader(io.RawIOBase):
+    """Reader of a socket whose time-out limits all reads together: each byte of a slow drip restarts a plain one."""
+
+    def __init__(self, sock: socket.socket) -> None:
+        self._sock = sock
+        self._raw = sock.makefile("rb", buffering=0)
+        self._end = time.monotonic() + (sock.gettimeout() or inf)
+
+    def readable(self) -> bool:
+        return True
+
+    def readinto(self, buffer: Any) -> int | None:  # noqa: ANN401 - as in the base class
+        left = self._end - time.monotonic()
+        if left <= 0:
+            raise TimeoutError
+        self._sock.settimeout(left if left < inf else None)
+        return self._raw.readinto(buffer)
+
+    def close(self) -> None:
+        self._raw.close()
+        super().close()
+
+
+class _Response(http.client.HTTPResponse):
+    def __init__(self, sock: socket.socket, *args: Any, **kwargs: Any) -> None:  # noqa: ANN401 - passed on
+        super().__init__(sock, *args, **kwargs)
+        self.fp.close()
+        self.fp = io.BufferedReader(_BoundedReader(sock))
+
+
+class _NotSentError(OSError):
+    """The connection failed, so that nothing of the request reached the server."""
+
+
+class _PlainConnection(HTTPConnection):
+    # http.client debug output may have been enabled globally.
+    debuglevel = 0
+    response_class = _Response
+
+    def connect(self) -> None:
+        try:
+            super().connect()
+        except Exception as error:
+            raise _NotSentError from error
+
+
+class _SecureConnection(_PlainConnection, HTTPSConnection):
+    pass
+
+
+# SOCKS proxies have their own classes; replacing them would bypass the proxy.
+_BOUNDED: dict[type, type] = {HTTPConnection: _PlainConnection, HTTPSConnection: _SecureConnection}
+
+
+class _Adapter(HTTPAdapter):
+    def get_connection_with_tls_context(self, *args: Any, **kwargs: Any) -> Any:  # noqa: ANN401 - passed on
+        pool: Any = super().get_connection_with_tls_context(*args, **kwargs)
+        pool.ConnectionCls = _BOUNDED.get(pool.ConnectionCls, pool.ConnectionCls)
+        return pool
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,29 +116,23 @@ class HttpReply:
     retry_after: float | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class Limits:
-    """Time limits in seconds for a connection, a pause within a response, and a whole exchange."""
-
-    connect: float = 5.0
-    read: float = 45.0
-    total: float = 60.0
-
-
 class Transport:
     """Connection pool for one API.
 
     It follows no redirects, keeps no cookies and never reads `.netrc`. Plain HTTP works for this machine only and never
     uses a proxy. HTTPS uses the proxy in the environment variables `https_proxy` or `all_proxy`, unless `no_proxy`
-    excludes the host. The proxy sees the host name and nothing of the request.
+    excludes the host. The proxy sees the host name and nothing of the request. `timeout` holds the seconds for a
+    connection and for a whole response.
 
     Raises ConfigError if `base` or `ca_bundle` cannot be used.
     """
 
-    def __init__(self, base: str, *, limits: Limits, pool_size: int, ca_bundle: Path | None = None) -> None:
+    def __init__(
+        self, base: str, *, timeout: tuple[float, float], pool_size: int, ca_bundle: Path | None = None
+    ) -> None:
         self._base, self._host, port = check_api_url(base)
-        self._limits = limits
-        silence_libraries()
+        self._timeout = timeout
+        _silence_libraries()
         session = requests.Session()
         session.trust_env = False
         session.proxies = _proxies(self._base, self._host, port)
@@ -93,7 +152,7 @@ class Transport:
                     hint="Specify a PEM file, or leave the setting empty.",
                 )
             session.verify = str(ca_bundle)
-        adapter = WatchedAdapter(pool_connections=2, pool_maxsize=pool_size)
+        adapter = _Adapter(pool_connections=2, pool_maxsize=pool_size)
         session.mount("https://", adapter)
         session.mount("http://", adapter)
         self._session = session
@@ -120,55 +179,56 @@ class Transport:
         limit: int,
         within: float,
     ) -> HttpReply:
-        within = min(within, self._limits.total)
-        with Exchange(within) as exchange:
-            try:
-                response = self._session.request(
-                    method,
-                    self._base + path,
-                    params=query,
-                    data=form,
-                    stream=True,
-                    allow_redirects=False,
-                    timeout=(self._limits.connect, self._limits.read),
-                )
-                with response:
-                    reply = _read(response, limit)
-            except Exception as error:  # any: its text may contain the key
-                reply = self._describe(error, exchange)
-        if exchange.expired:
-            return HttpReply(trouble=self._late(within), sent=exchange.sent, again=True)
-        return reply
+        connect, total = (max(0.001, min(within, seconds)) for seconds in self._timeout)
+        try:
+            response = self._session.request(
+                method,
+                self._base + path,
+                params=query,
+                data=form,
+                stream=True,
+                allow_redirects=False,
+                timeout=(connect, total),
+            )
+            with response:
+                return _read(response, limit)
+        except Exception as error:  # any: its text may contain the key
+            return self._describe(error, connect, total)
 
-    def _late(self, seconds: float) -> str:
-        return f'"{self._host}" did not finish its response within {seconds:.3g} s.'
-
-    def _describe(self, error: Exception, exchange: Exchange) -> HttpReply:
+    def _describe(self, error: Exception, connect: float, total: float) -> HttpReply:
         """Describe an exception of the HTTP libraries without its text."""
         causes = list(_causes(error))
-        host, again = f'"{self._host}"', True
+        host, again, sent = f'"{self._host}"', True, not _any(causes, _NotSentError)
         if reason := next((c.verify_message for c in causes if isinstance(c, ssl.SSLCertVerificationError)), ""):
             # OpenSSL ends some of its reasons with a period.
             trouble, again = f"Could not verify the certificate of {host}: {reason.rstrip('.')}.", False
         elif _any(causes, requests.exceptions.ProxyError):
             trouble = f"The proxy could not connect to {host}."
-        elif _any(causes, requests.exceptions.ConnectTimeout):
-            trouble = f"{host} did not accept a connection within {self._limits.connect:g} s."
-        elif _any(causes, requests.exceptions.ReadTimeout, ReadTimeoutError, TimeoutError):
-            trouble = f"{host} did not respond within {self._limits.read:g} s."
+        elif _any(causes, ReadTimeoutError, TimeoutError):
+            late = (
+                f"finish its response within {total:.3g} s" if sent else f"accept a connection within {connect:.3g} s"
+            )
+            trouble = f"{host} did not {late}."
         elif _any(causes, NameResolutionError, socket.gaierror):
             trouble = f"Could not resolve {host}."
         elif _any(causes, ConnectionRefusedError):
             trouble = f"{host} refused the connection."
-        elif exchange.sent:
+        elif not isinstance(error, OSError | HTTPError | zlib.error):
+            trouble, again = f"Could not send the request to {host} ({type(error).__name__}).", False
+        elif sent:
             trouble = f"The connection to {host} broke before the response was complete."
         elif _any(causes, ssl.SSLError):
             trouble = f"The TLS connection to {host} failed."
-        elif _any(causes, NewConnectionError, HTTPError, OSError) and not _any(causes, ValueError):
-            trouble = f"Could not connect to {host}."
         else:
-            trouble, again = f"Could not send the request to {host} ({type(error).__name__}).", False
-        return HttpReply(trouble=trouble, sent=exchange.sent, again=again)
+            trouble = f"Could not connect to {host}."
+        return HttpReply(trouble=trouble, sent=sent, again=again)
+
+
+def _silence_libraries() -> None:
+    """Disable the logs of urllib3 at every level: they quote URLs, and one URL contains the key."""
+    for name in [*logging.root.manager.loggerDict]:
+        if name.partition(".")[0] == "urllib3":
+            logging.getLogger(name).disabled = True
 
 
 def _invalid_url(reason: str) -> ConfigError:

@@ -76,7 +76,7 @@ def _be_hasty(patience: float) -> None:
     client = closte_bridge.closte.client.ClosteClient
     defaults = client.__init__.__kwdefaults__
     assert defaults is not None
-    defaults.update(patience=patience, total_timeout=patience / 4)
+    defaults.update(patience=patience, timeout=(5.0, patience / 4))
 
 
 def _child(order: dict[str, Any], out: IO[str], err: IO[str]) -> NoReturn:

@@ -31,11 +31,12 @@ ROOM = 256 << 20
 _CLIENT = """
 import re, sys
 from closte_bridge.closte.client import ClosteClient
+from closte_bridge.hosting import Action
 from closte_bridge.secret import Secret
 
-with ClosteClient(sys.argv[1], Secret({key!r}), retries=0, total_timeout=float(sys.argv[2])) as closte:
+with ClosteClient(sys.argv[1], Secret({key!r}), retries=0, timeout=(5.0, float(sys.argv[2]))) as closte:
     print(closte.list_aliases().reason)
-    print(closte.add("a.example.org").message)
+    closte.run([(Action.ADD, "a.example.org")], lambda _, __, outcome: print(outcome.message))
 print(re.search(r"VmHWM:\\s+(\\d+)", open("/proc/self/status").read())[1])
 """
 

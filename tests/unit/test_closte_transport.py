@@ -19,6 +19,7 @@ from closte_bridge.closte.transport import check_api_url
 from closte_bridge.errors import ConfigError
 from closte_bridge.hosting import Completeness, OutcomeKind
 from closte_bridge.secret import Secret
+from tests.support.closte_calls import add
 from tests.support.raw_server import raw_server
 
 if TYPE_CHECKING:
@@ -92,7 +93,7 @@ class TestRequest:
         httpserver.expect_request("/api/adddomainalias").respond_with_json(DONE)
         with client(httpserver.url_for("/api/")) as closte:
             assert closte.list_aliases().state is Completeness.COMPLETE
-            assert closte.add("*.example.org").kind is OutcomeKind.DONE
+            assert add(closte, "*.example.org").kind is OutcomeKind.DONE
         (listed, _), (added, _) = httpserver.log
         assert (listed.method, listed.query_string, listed.data) == ("GET", b"apikey=Canary-3f9a77c1d2e4", b"")
         assert (added.method, added.query_string) == ("POST", b"")
@@ -109,8 +110,8 @@ class TestRequest:
         monkeypatch.setenv("all_proxy", "http://127.0.0.1:1")
         httpserver.expect_request("/adddomainalias").respond_with_json(DONE, headers={"Set-Cookie": "a=b; Path=/"})
         with client(httpserver.url_for("/")) as closte:
-            closte.add("a.example.org")
-            assert closte.add("a.example.org").kind is OutcomeKind.DONE
+            add(closte, "a.example.org")
+            assert add(closte, "a.example.org").kind is OutcomeKind.DONE
         for request, _ in httpserver.log:
             assert "Cookie" not in request.headers
             assert "Authorization" not in request.headers
@@ -162,7 +163,7 @@ class TestAnswer:
     ) -> None:
         httpserver.expect_request("/adddomainalias").respond_with_data(body, headers={"Content-Encoding": encoding})
         with client(httpserver.url_for("/")) as closte:
-            outcome = closte.add("a.example.org")
+            outcome = add(closte, "a.example.org")
         assert outcome.kind is OutcomeKind.UNCLEAR
         assert words in outcome.message
 
@@ -173,7 +174,7 @@ class TestAnswer:
                 connection.sendall(b" " * 65536)
 
         with raw_server(serve) as url, client(url) as closte:
-            assert "exceeds 64 KiB" in closte.add("a.example.org").message
+            assert "exceeds 64 KiB" in add(closte, "a.example.org").message
 
     @pytest.mark.parametrize(
         "start",
@@ -194,8 +195,8 @@ class TestAnswer:
             while not over.wait(0.05):
                 connection.sendall(b"1")
 
-        with raw_server(serve) as url, client(url, total_timeout=0.5) as closte:
-            outcome = closte.add("a.example.org")
+        with raw_server(serve) as url, client(url, timeout=(5.0, 0.5)) as closte:
+            outcome = add(closte, "a.example.org")
             over.set()
         assert outcome.kind is OutcomeKind.UNCLEAR
         assert outcome.message == '"127.0.0.1" did not finish its response within 0.5 s.'
@@ -207,9 +208,12 @@ class TestAnswer:
             over.wait(30)
 
         with raw_server(serve) as url, client(url, timeout=(1, 0.2)) as closte:
-            outcome = closte.add("a.example.org")
+            outcome = add(closte, "a.example.org")
             over.set()
-        assert (outcome.kind, outcome.message) == (OutcomeKind.UNCLEAR, '"127.0.0.1" did not respond within 0.2 s.')
+        assert (outcome.kind, outcome.message) == (
+            OutcomeKind.UNCLEAR,
+            '"127.0.0.1" did not finish its response within 0.2 s.',
+        )
 
     @pytest.mark.parametrize(
         "answer",
@@ -227,7 +231,7 @@ class TestAnswer:
             connection.sendall(answer)
 
         with raw_server(serve) as url, client(url) as closte:
-            outcome = closte.add("a.example.org")
+            outcome = add(closte, "a.example.org")
         assert outcome.kind is OutcomeKind.UNCLEAR
         assert outcome.message == 'The connection to "127.0.0.1" broke before the response was complete.'
 
@@ -246,7 +250,7 @@ class TestAnswer:
 
         httpserver.expect_request("/adddomainalias").respond_with_handler(answer)
         with client(httpserver.url_for("/")) as closte:
-            assert [closte.add("a.example.org").kind for _ in range(3)] == [OutcomeKind.DONE] * 3
+            assert [add(closte, "a.example.org").kind for _ in range(3)] == [OutcomeKind.DONE] * 3
 
 
 def test_unresolved_host_is_reported(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -257,7 +261,7 @@ def test_unresolved_host_is_reported(monkeypatch: pytest.MonkeyPatch) -> None:
     for name in ("https_proxy", "HTTPS_PROXY", "all_proxy", "ALL_PROXY"):
         monkeypatch.delenv(name, raising=False)
     with client("https://api.invalid/") as closte:
-        outcome = closte.add("a.example.org")
+        outcome = add(closte, "a.example.org")
     assert (outcome.kind, outcome.message) == (OutcomeKind.FAILED, 'Could not resolve "api.invalid".')
 
 
@@ -283,11 +287,11 @@ class TestTls:
 
     def test_trusted_certificate_is_accepted(self, authority: trustme.CA, bundle: Path) -> None:
         with self.served(authority, "localhost") as url, client(url, ca_bundle=bundle) as closte:
-            assert closte.add("a.example.org").kind is OutcomeKind.DONE
+            assert add(closte, "a.example.org").kind is OutcomeKind.DONE
 
     def test_unknown_authority_is_refused(self, authority: trustme.CA) -> None:
         with self.served(authority, "localhost") as url, client(url, retries=3) as closte:
-            outcome = closte.add("a.example.org")
+            outcome = add(closte, "a.example.org")
             listing = closte.list_aliases()
         assert (outcome.kind, outcome.attempts) == (OutcomeKind.FAILED, 1)
         assert outcome.message.startswith('Could not verify the certificate of "localhost": ')
@@ -296,13 +300,13 @@ class TestTls:
 
     def test_certificate_for_another_name_is_refused(self, authority: trustme.CA, bundle: Path) -> None:
         with self.served(authority, "other.example.org") as url, client(url, ca_bundle=bundle) as closte:
-            outcome = closte.add("a.example.org")
+            outcome = add(closte, "a.example.org")
         assert outcome.kind is OutcomeKind.FAILED
         assert ": Hostname mismatch" in outcome.message
 
     def test_server_without_tls_is_refused(self, httpserver: HTTPServer) -> None:
         with client(httpserver.url_for("/").replace("http:", "https:")) as closte:
-            outcome = closte.add("a.example.org")
+            outcome = add(closte, "a.example.org")
         assert (outcome.kind, outcome.message) == (
             OutcomeKind.FAILED,
             'The TLS connection to "localhost" failed.',
@@ -324,8 +328,8 @@ class TestTls:
             server.start()
             began = time.monotonic()
             url = f"https://127.0.0.1:{listener.getsockname()[1]}/"
-            with client(url, total_timeout=0.5, retries=0) as closte:
-                outcome = closte.add("a.example.org")
+            with client(url, timeout=(0.5, 5.0), retries=0) as closte:
+                outcome = add(closte, "a.example.org")
             over.set()
             server.join()
         assert time.monotonic() - began < 3
@@ -338,4 +342,4 @@ class TestTls:
     def test_invalid_ca_bundle_fails_the_request(self, tmp_path: Path) -> None:
         (tmp_path / "ca.pem").write_text("nothing")
         with client("https://localhost/", ca_bundle=tmp_path / "ca.pem") as closte:
-            assert closte.add("a.example.org").kind is OutcomeKind.FAILED
+            assert add(closte, "a.example.org").kind is OutcomeKind.FAILED

@@ -5,8 +5,8 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from closte_bridge.closte.worker_pool import WorkerPool
 from closte_bridge.flag import Flag
+from closte_bridge.worker_pool import WorkerPool
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
