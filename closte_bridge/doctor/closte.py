@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 
     from closte_bridge.hosting import HostingApi
     from closte_bridge.ledger.state import LedgerState
-    from closte_bridge.planning.model import Observed
+    from closte_bridge.planning.completeness import Observed
 
 _HINTS = {
     ConnectionState.KEY_REJECTED: "Compare the API key with the one in Closte's dashboard.",

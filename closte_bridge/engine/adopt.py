@@ -86,7 +86,7 @@ def _offer(engine: Engine, view: Observation) -> AdoptionOffer:
         former=identity.main_domain if identity and identity.main_domain != own else None,
         renewed=managed,
         changed=changed,
-        settled=managed and not adoptable and snapshot.complete and _in_order(engine, view),
+        settled=managed and not adoptable and snapshot.complete is not None and _in_order(engine, view),
     )
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass, field, replace
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, NamedTuple, TypeVar
 
 from closte_bridge.domains import is_wildcard, wildcard_over
 from closte_bridge.engine.bookkeeping import (
@@ -32,7 +32,10 @@ if TYPE_CHECKING:
     from closte_bridge.ledger.state import FailureCode
     from closte_bridge.ledger.store import Ledger
     from closte_bridge.planning.desired import Desired
-    from closte_bridge.planning.model import Change, Plan
+    from closte_bridge.planning.model import Change, Plan, Removal
+    from closte_bridge.wordpress.snapshot import CompleteSnapshot
+
+C = TypeVar("C", bound="Change")
 
 # Intents per commit. All are committed before their calls; together they need one flush to disk.
 _BATCH = 50
@@ -66,7 +69,7 @@ class Applied:
     key_accepted: bool = False
     already: set[str] = field(default_factory=set)
 
-    def left_of(self, changes: Iterable[Change]) -> list[Change]:
+    def left_of(self, changes: Iterable[C]) -> list[C]:
         """Return the `changes` that were never begun."""
         known = {(change.action, change.name) for change in self.done}
         known |= {(failure.change.action, failure.change.name) for failure in self.failed}
@@ -126,7 +129,7 @@ class ApplyPass:
         else:
             self.doubtful.append((change, outcome))
 
-    def left_of(self, changes: Iterable[Change]) -> list[Change]:
+    def left_of(self, changes: Iterable[C]) -> list[C]:
         """Return the `changes` that were not begun; those in doubt were."""
         doubtful = {(change.action, change.name) for change, _ in self.doubtful}
         return [c for c in self.applied.left_of(changes) if (c.action, c.name) not in doubtful]
@@ -183,7 +186,7 @@ def apply_changes(
         undo_intents(ledger, this.begun.values(), view, engine.clock.now())
         this.begun.clear()
 
-    additions, removals = (_in_order(changes, view) for changes in (plan.additions, plan.removals))
+    additions, removals = _in_order(plan.additions, view), _in_order(plan.removals, view)
     if additions and not ended():
         run_round(additions)
     while removals and not ended() and not applied.stopped:
@@ -201,7 +204,7 @@ def apply_changes(
     return applied
 
 
-def _in_order(changes: Sequence[Change], view: Observation) -> list[Change]:
+def _in_order(changes: Sequence[C], view: Observation) -> list[C]:
     """Return changes with the most frequently failing last, so that they cannot block others if the run stops early."""
     return sorted(changes, key=lambda change: _failures(change, view))
 
@@ -211,33 +214,48 @@ def _failures(change: Change, view: Observation) -> int:
     return trouble.attempts if trouble else 0
 
 
-def _still_unneeded(engine: Engine, view: Observation, removals: Sequence[Change], applied: Applied) -> list[Change]:
+def _still_unneeded(engine: Engine, view: Observation, removals: Sequence[Removal], applied: Applied) -> list[Removal]:
     """Re-read WordPress and keep only removals of domains that are still unused (rule 4)."""
     try:
         snapshot = read_snapshot(engine, start_snapshot(engine, ask_key=False, acknowledge=False), view.ledger)
     except UnreadableError as error:
         applied.reread_failed = error
-        applied.held += [_kept(change, "the final check of WordPress failed") for change in removals]
+        applied.held += [_kept(removal, "the final check of WordPress failed") for removal in removals]
         return []
     authority = decide_authority(snapshot, view.observed, view.ledger, engine.installation(view.ledger, view.key))
-    desire = desired(snapshot, engine.policy(), view.ledger)
-    before = view.desire(engine)
-    unneeded, returned = [], []
-    for change in removals:
-        if not snapshot.complete:
-            applied.held.append(_kept(change, f"the final check of WordPress was incomplete: {snapshot.problems[0]}"))
-        elif authority.mode is not Mode.FULL:
-            applied.held.append(_kept(change, authority.reason))
-        elif mention := desire.mention(change.name):
-            applied.held.append(_kept(change, f"now in use by {mention}"))
-            returned.append(change.name)
-        elif new := _newly_covered(change.name, before, desire):
-            applied.held.append(_kept(change, f'"{new}", which is new, depends on it'))
+    complete, why = snapshot.complete, authority.reason
+    if complete is None:
+        why = f"the final check of WordPress was incomplete: {snapshot.problems[0]}"
+    if complete is None or authority.mode is not Mode.FULL:
+        applied.held += [_kept(removal, why) for removal in removals]
+        return []
+    reread = _reread(engine, view, removals, complete)
+    applied.held += reread.held
+    if reread.returned and engine.ledger is not None:
+        record_return(engine.ledger, reread.returned)
+    return reread.unneeded
+
+
+class _Reread(NamedTuple):
+    """Removals after the final check: still unneeded, on hold, and the domains that are in use again."""
+
+    unneeded: list[Removal]
+    held: list[Hold]
+    returned: list[str]
+
+
+def _reread(engine: Engine, view: Observation, removals: Sequence[Removal], snapshot: CompleteSnapshot) -> _Reread:
+    before, after = view.desire(engine), desired(snapshot, engine.policy(), view.ledger)
+    found = _Reread([], [], [])
+    for removal in removals:
+        if mention := after.mention(removal.name):
+            found.held.append(_kept(removal, f"now in use by {mention}"))
+            found.returned.append(removal.name)
+        elif new := _newly_covered(removal.name, before, after):
+            found.held.append(_kept(removal, f'"{new}", which is new, depends on it'))
         else:
-            unneeded.append(change)
-    if returned and engine.ledger is not None:
-        record_return(engine.ledger, returned)
-    return unneeded
+            found.unneeded.append(removal)
+    return found
 
 
 def _newly_covered(name: str, before: Desired, after: Desired) -> str | None:
@@ -248,8 +266,8 @@ def _newly_covered(name: str, before: Desired, after: Desired) -> str | None:
     return min((n for n in now - seen if wildcard_over(n) == name), default=None)
 
 
-def _kept(change: Change, reason: str) -> Hold:
-    return Hold(Action.REMOVE, change.name, HoldCode.SECOND_LOOK, reason)
+def _kept(removal: Removal, reason: str) -> Hold:
+    return Hold(Action.REMOVE, removal.name, HoldCode.SECOND_LOOK, reason)
 
 
 def key_rejected() -> BridgeError:

@@ -38,18 +38,16 @@ def find_candidates(engine: Engine, only: Collection[str] = ()) -> BackfillCandi
     from closte_bridge.engine.observe import observe  # noqa: PLC0415 - loaded when needed
 
     with engine.opened(), observe(engine) as view:
-        if not view.snapshot.complete:
+        if (snapshot := view.snapshot.complete) is None:
             raise UnreadableError(
                 f"Could not read WordPress completely: {view.snapshot.problems[0]}.",
                 code="snapshot-partial",
                 hint="Run `wp db check`, then try again.",
             )
         missing_records = [
-            missing_record
-            for missing_record in backfillable(view.snapshot)
-            if not only or missing_record.domain in only
+            missing_record for missing_record in backfillable(snapshot) if not only or missing_record.domain in only
         ]
-        network, authority = view.snapshot.network.domain, view.authority
+        network, authority = snapshot.network.domain, view.authority
     return BackfillCandidates(network, authority, tuple(_possible(engine, missing_records)))
 
 

@@ -12,9 +12,10 @@ from closte_bridge.ledger import events as ledger_events
 from closte_bridge.ledger import log as ledger_log
 from closte_bridge.ledger.flags import LEAVING, RELEASED
 from closte_bridge.ledger.log import LogAction, LogEntry
-from closte_bridge.ledger.state import AliasPhase, FailedChange, FailureCode, RemovalClass
+from closte_bridge.ledger.state import AliasPhase, FailedChange, FailureCode
 from closte_bridge.ledger.store import LIST_LAG
 from closte_bridge.planning.completeness import count
+from closte_bridge.planning.model import Removal
 from closte_bridge.planning.removals import lost_class
 
 if TYPE_CHECKING:
@@ -72,8 +73,8 @@ def record_observation(engine: Engine, ledger: Ledger, view: Observation, plan: 
             }
             if view.snapshot.reports:
                 highest["reports"] = "{} {}".format(*view.snapshot.reports)
-        if view.observed.complete:
-            highest["observed_count"] = str(count(view.observed.names, state))
+        if observed := view.observed.complete:
+            highest["observed_count"] = str(count(observed.names, state))
         note_went_back(ledger, view)
         ledger.set_meta(**highest, **engine.clock.meta(), last_try=repr(engine.clock.now()))
         ledger.prune(now)
@@ -140,8 +141,13 @@ def record_intents(ledger: Ledger, changes: Iterable[Change], view: Observation,
                 [(change.name, change.origin)],
                 AliasPhase.ADDING,
                 now,
-                absent_before=managed or (view.observed.complete and change.name not in view.observed.names),
+                absent_before=managed or _missing_before(change.name, view),
             )
+
+
+def _missing_before(name: str, view: Observation) -> bool:
+    """Return whether a complete list showed that `name` was missing before the request."""
+    return view.observed.complete is not None and name not in view.observed.names
 
 
 def _claimed(name: str, view: Observation) -> bool:
@@ -179,11 +185,11 @@ def was_there(change: Change, outcome: Outcome, view: Observation) -> bool:
 
 def _proven(name: str, view: Observation) -> bool:
     """Return whether `name`, which was requested, is managed if it exists."""
-    return view.observed.complete or _claimed(name, view)
+    return view.observed.complete is not None or _claimed(name, view)
 
 
 def _succeeded(ledger: Ledger, change: Change, outcome: Outcome, view: Observation, now: float) -> None:
-    if change.action is Action.REMOVE:
+    if isinstance(change, Removal):
         _removed(ledger, change, now)
         return
     # Without a complete list as well: Closte may never return one, and added domains must become managed.
@@ -206,9 +212,9 @@ def _needs_certificate(change: Change, outcome: Outcome, view: Observation) -> b
     return outcome.kind is not OutcomeKind.ALREADY or outcome.attempts > 1 or change.name in view.ledger.unsettled
 
 
-def _removed(ledger: Ledger, change: Change, now: float) -> None:
+def _removed(ledger: Ledger, change: Removal, now: float) -> None:
     ledger.forget([change.name])
-    ledger.count_removal(change.name, change.removal_class or RemovalClass.INFERENCE, now)
+    ledger.count_removal(change.name, change.removal_class, now)
     seen = int(ledger.meta().get("observed_count", "0"))
     ledger.set_meta(observed_count=str(max(0, seen - 1)))
 

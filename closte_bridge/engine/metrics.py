@@ -119,7 +119,7 @@ def _of_plan(gauges: _Gauges, report: RunReport) -> None:
     gauges.set("aliases_unmanaged", "Unmanaged aliases.", len(plan.unmanaged))
     gauges.set("aliases_lost", "Managed aliases missing from Closte's list, if more than a few.", len(report.lost))
     gauges.set("events_waiting", "Shim events waiting to be processed.", report.view.snapshot.events_waiting)
-    gauges.set("list_complete", "1 if Closte's list was complete.", int(plan.observed.complete))
+    gauges.set("list_complete", "1 if Closte's list was complete.", int(plan.observed.complete is not None))
     gauges.set("snapshot_complete", "1 if WordPress was read completely.", int(not plan.snapshot_faults))
     gauges.set(
         "removals_needing_approval", "Removals waiting for approval.", sum(len(w.names) for w in plan.over_limit)

@@ -12,8 +12,9 @@ if TYPE_CHECKING:
     from closte_bridge.hosting import HostingApi, Listing
     from closte_bridge.ledger.check_state import DuePreview
     from closte_bridge.ledger.state import LedgerState
+    from closte_bridge.planning.completeness import Observed
     from closte_bridge.planning.desired import Desired
-    from closte_bridge.planning.model import Authority, Observed
+    from closte_bridge.planning.model import Authority
     from closte_bridge.secret import Secret
     from closte_bridge.wordpress.snapshot import Mapping, Snapshot
 

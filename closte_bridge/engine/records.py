@@ -96,9 +96,9 @@ def note(ledger: Ledger, view: Observation) -> None:
     if fresh := plan.had - {*known.had}:
         with ledger.transaction():
             note_had(ledger, fresh, view.now)
-    if view.snapshot.complete:
+    if snapshot := view.snapshot.complete:
         _remember(ledger, plan, known)
-        keep_rows(ledger, rows_of(view.snapshot))
+        keep_rows(ledger, rows_of(snapshot))
 
 
 def _remember(ledger: Ledger, plan: RecordPlan, known: RecordHistory) -> None:
@@ -121,11 +121,11 @@ def create_missing(
 
     Sites are saved before the read counts as complete, so that a crash in between loses nothing.
     """
-    if not view.snapshot.complete:
+    if (snapshot := view.snapshot.complete) is None:
         note(ledger, view)
         return RecordResults()
     known = _known(ledger, view)
-    plan = plan_records(view.snapshot, known, view.now)
+    plan = plan_records(snapshot, known, view.now)
     _remember(ledger, plan, known)
     found = RecordResults() if only_note else _make_due(engine, ledger, view, run, plan)
     keep_rows(ledger, rows_of(view.snapshot))

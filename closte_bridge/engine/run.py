@@ -132,20 +132,14 @@ def _of_records(records: RecordResults) -> set[ExitCode]:
 
 def plan_of(engine: Engine, view: Observation, request: RunRequest) -> Plan:
     """Make the plan for a view, and count the time it takes."""
+    from closte_bridge.planning.additions import PlanContext  # noqa: PLC0415 - loaded while `wp` ran
     from closte_bridge.planning.plan import make_plan, narrow  # noqa: PLC0415 - loaded while `wp` ran
 
     began = time.perf_counter()
-    plan = make_plan(
-        view.snapshot,
-        view.observed,
-        view.ledger,
-        engine.policy(),
-        view.authority,
-        view.now,
-        approval=request.approval,
-        retry=request.retry or bool(request.only),
-        desire=view.desire(engine),
-    )
+    retry = request.retry or bool(request.only)
+    desire, policy = view.desire(engine), engine.policy()
+    context = PlanContext(view.snapshot, view.observed, view.ledger, policy, desire, view.now, retry)
+    plan = make_plan(context, view.authority, request.approval)
     engine.cost.planning_seconds += time.perf_counter() - began
     return narrow(plan, request.only) if request.only else plan
 
@@ -359,7 +353,7 @@ def _reviewed_only(plan: Plan, request: RunRequest) -> tuple[Plan, tuple[tuple[s
     done = {
         (action, name)
         for action, name in request.reviewed
-        if (name in plan.observed.names) is (action == Action.ADD.value) and plan.observed.complete
+        if (name in plan.observed.names) is (action == Action.ADD.value) and plan.observed.complete is not None
     }
     stale = tuple(sorted(request.reviewed - valid - done))
     return replace(plan, changes=changes), stale

@@ -33,7 +33,12 @@ def doubted(change: Change, outcome: Outcome, view: Observation) -> bool:
         return observed.readable and not observed.paged
     trouble = view.ledger.trouble(name, Action.ADD)
     again = trouble is not None and trouble.code is FailureCode.NOT_LISTED and trouble.attempts >= _CONFIRMED_IN_VAIN
-    return outcome.kind is OutcomeKind.DONE and observed.complete and again and name not in view.ledger.added_lately
+    return (
+        outcome.kind is OutcomeKind.DONE
+        and observed.complete is not None
+        and again
+        and name not in view.ledger.added_lately
+    )
 
 
 def perhaps_late(change: Change, outcome: Outcome, view: Observation, now: float) -> bool:
@@ -48,7 +53,7 @@ def settle(this: ApplyPass, doubtful: Sequence[tuple[Change, Outcome]]) -> None:
     if not doubtful:
         return
     view, ledger = this.view, this.ledger
-    names, complete = frozenset[str](), False
+    names, complete = frozenset[str](), None
     listing = view.client.list_aliases() if not this.applied.key_rejected else None
     if listing is not None and listing.state is not Completeness.UNREADABLE:
         # Use the current ledger: removals of this run must not count as a shrunken list.

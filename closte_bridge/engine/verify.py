@@ -48,7 +48,7 @@ if TYPE_CHECKING:
     from closte_bridge.planning.desired import Desired
     from closte_bridge.planning.stages import StageChange
     from closte_bridge.wordpress.results import WriteResult
-    from closte_bridge.wordpress.snapshot import Mapping, Snapshot
+    from closte_bridge.wordpress.snapshot import CompleteSnapshot, Mapping, Snapshot
 
 # Maximum number of domains checked per run; the next run checks the rest.
 MOST_CHECKS = 1000
@@ -165,8 +165,8 @@ def verify(
     found.due_later = max(0, len(due.names) - MOST_CHECKS)
     try:
         _check(engine, ledger, view, due.names[:MOST_CHECKS], found, on_step, should_stop)
-        if view.snapshot.complete:
-            _forget(ledger, view.snapshot, due.gone, now)
+        if snapshot := view.snapshot.complete:
+            _forget(ledger, snapshot, due.gone, now)
         found.stages = planned()
         if not found.silence and (names := _to_recheck(ledger, found, only, now)):
             _check(engine, ledger, view, names, found, on_step, should_stop)
@@ -202,7 +202,7 @@ def _to_recheck(ledger: Ledger, found: CheckResults, only: Collection[str], now:
     return names[:left]
 
 
-def _forget(ledger: Ledger, snapshot: Snapshot, names: Collection[str], now: float) -> None:
+def _forget(ledger: Ledger, snapshot: CompleteSnapshot, names: Collection[str], now: float) -> None:
     """Delete the check states of domains that are no longer needed, and the flags of deleted mappings."""
     was_done, given_up = _flagged(ledger, WAS_DONE), _flagged(ledger, GIVEN_UP_BEFORE)
     rows = {str(mapping.id): mapping.stage for mapping in snapshot.mappings} if was_done or given_up else {}

@@ -9,11 +9,11 @@ from closte_bridge.domains import WWW, is_wildcard, not_public, only_public, reg
 from closte_bridge.hosting import Action
 from closte_bridge.ledger.state import Origin
 from closte_bridge.planning.desired import Desired, DomainPolicy, origin_of
-from closte_bridge.planning.model import Change, Hold, HoldCode
+from closte_bridge.planning.model import Addition, Hold, HoldCode
 
 if TYPE_CHECKING:
     from closte_bridge.ledger.state import LedgerState
-    from closte_bridge.planning.model import Observed
+    from closte_bridge.planning.completeness import Observed
     from closte_bridge.wordpress.snapshot import Snapshot
 
 
@@ -46,7 +46,7 @@ class Additions(NamedTuple):
     number of mapped domains that are on Closte.
     """
 
-    changes: list[Change]
+    changes: list[Addition]
     holds: list[Hold]
     unproven: frozenset[str]
     in_sync: int
@@ -60,7 +60,7 @@ def additions(context: PlanContext) -> Additions:
     pending = _candidates(context, present, missing)
     in_place = {name for name in present if name[0] == "*"} - context.ledger.leaving
     coming: set[str] = set()
-    changes: list[Change] = []
+    changes: list[Addition] = []
     holds: list[Hold] = []
     budget = dict(context.ledger.added_per_registered)
     # Wildcards first: the domains they cover use no certificate budget.
@@ -69,7 +69,7 @@ def additions(context: PlanContext) -> Additions:
         if hold:
             holds.append(hold)
         else:
-            changes.append(Change(Action.ADD, name, origin_of(name, context.desire), _cause(name, context)))
+            changes.append(Addition(name, origin_of(name, context.desire), _cause(name, context)))
         # A wildcard that is about to be added covers its domains, unless it failed before.
         if (
             is_wildcard(name)

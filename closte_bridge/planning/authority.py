@@ -10,7 +10,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from closte_bridge.ledger.state import LedgerLocation, LedgerState
-    from closte_bridge.planning.model import Observed
+    from closte_bridge.planning.completeness import Observed
     from closte_bridge.wordpress.snapshot import Snapshot
 
 # A new key belongs to the same application if its list contains at least this share of the managed aliases.

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, NewType
 
 from closte_bridge.counts import counted
 from closte_bridge.hosting import Completeness, Listing
 from closte_bridge.ledger.state import AliasPhase
-from closte_bridge.planning.model import Observed
 
 if TYPE_CHECKING:
     from closte_bridge.ledger.state import LedgerState
@@ -16,6 +16,35 @@ if TYPE_CHECKING:
 SHRINK_TOLERANCE = 0.1
 # More missing managed aliases than this are a loss. Fewer may be a late list, or a change in Closte's dashboard.
 FEW = 3
+
+
+@dataclass(frozen=True, slots=True)
+class Observed:
+    """Closte's list and its completeness. `names` is empty if it could not be read.
+
+    `paged`: the list itself says that it is only a part. `lost`: managed aliases that are missing from a list that
+    seems whole, if they are more than a few.
+    """
+
+    state: Completeness
+    names: frozenset[str]
+    reason: str = ""
+    paged: bool = False
+    lost: frozenset[str] = frozenset()
+
+    @property
+    def complete(self) -> CompleteList | None:
+        """This list if a domain that is missing here is also missing on Closte, else None."""
+        return CompleteList(self) if self.state is Completeness.COMPLETE else None
+
+    @property
+    def readable(self) -> bool:
+        """Return whether the list could be read, so that a domain in it is on Closte."""
+        return self.state is not Completeness.UNREADABLE
+
+
+CompleteList = NewType("CompleteList", Observed)
+"""A list that proves what Closte lacks (rule 1). Only `Observed.complete` makes it."""
 
 
 def assess_list(listing: Listing, main_domain: str, ledger: LedgerState) -> Observed:

@@ -4,23 +4,44 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 from enum import Enum, StrEnum
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, NamedTuple, TypeAlias
 
-from closte_bridge.hosting import Action, Completeness
+from closte_bridge.hosting import Action
 from closte_bridge.ledger.state import FailureCode
 
 if TYPE_CHECKING:
     from closte_bridge.ledger.state import Absence, Origin, RemovalClass
+    from closte_bridge.planning.completeness import Observed
 
 
-class Change(NamedTuple):
-    """One planned call. `removal_class` is None for an addition."""
+class Addition(NamedTuple):
+    """One planned call that adds an alias."""
 
-    action: Action
     name: str
     origin: Origin
     cause: str
-    removal_class: RemovalClass | None = None
+
+    @property
+    def action(self) -> Action:
+        """Return the action."""
+        return Action.ADD
+
+
+class Removal(NamedTuple):
+    """One planned call that removes an alias."""
+
+    name: str
+    origin: Origin
+    cause: str
+    removal_class: RemovalClass
+
+    @property
+    def action(self) -> Action:
+        """Return the action."""
+        return Action.REMOVE
+
+
+Change: TypeAlias = Addition | Removal
 
 
 class HoldCode(StrEnum):
@@ -91,31 +112,6 @@ class Approval(NamedTuple):
 
 
 NOTHING_APPROVED = Approval()
-
-
-@dataclass(frozen=True, slots=True)
-class Observed:
-    """Closte's list and its completeness. `names` is empty if it could not be read.
-
-    `paged`: the list itself says that it is only a part. `lost`: managed aliases that are missing from a list that
-    seems whole, if they are more than a few.
-    """
-
-    state: Completeness
-    names: frozenset[str]
-    reason: str = ""
-    paged: bool = False
-    lost: frozenset[str] = frozenset()
-
-    @property
-    def complete(self) -> bool:
-        """Return whether a domain that is missing here is also missing on Closte."""
-        return self.state is Completeness.COMPLETE
-
-    @property
-    def readable(self) -> bool:
-        """Return whether the list could be read, so that a domain in it is on Closte."""
-        return self.state is not Completeness.UNREADABLE
 
 
 class Mode(Enum):
@@ -189,11 +185,11 @@ class Plan:
         return len(self.held) + len(self.unproven)
 
     @property
-    def additions(self) -> tuple[Change, ...]:
+    def additions(self) -> tuple[Addition, ...]:
         """Return the additions."""
-        return tuple(c for c in self.changes if c.action is Action.ADD)
+        return tuple(c for c in self.changes if isinstance(c, Addition))
 
     @property
-    def removals(self) -> tuple[Change, ...]:
+    def removals(self) -> tuple[Removal, ...]:
         """Return the removals."""
-        return tuple(c for c in self.changes if c.action is Action.REMOVE)
+        return tuple(c for c in self.changes if isinstance(c, Removal))

@@ -8,9 +8,8 @@ from typing import TYPE_CHECKING
 
 from closte_bridge.domains import WWW, shown
 from closte_bridge.hosting import Action
-from closte_bridge.ledger.state import AliasPhase, LedgerState, Unsettled
-from closte_bridge.planning.additions import PlanContext, additions, present_names
-from closte_bridge.planning.desired import DomainPolicy, desired
+from closte_bridge.ledger.state import AliasPhase, Unsettled
+from closte_bridge.planning.additions import Additions, PlanContext, additions, present_names
 from closte_bridge.planning.model import (
     NOTHING_APPROVED,
     Approval,
@@ -20,11 +19,9 @@ from closte_bridge.planning.model import (
     HoldCode,
     LedgerUpdates,
     Mode,
-    Observed,
-    OverLimit,
     Plan,
 )
-from closte_bridge.planning.removal_limits import limit_removals
+from closte_bridge.planning.removal_limits import LimitedRemovals, limit_removals
 from closte_bridge.planning.removals import Candidates, candidates
 
 if TYPE_CHECKING:
@@ -37,79 +34,60 @@ if TYPE_CHECKING:
 _INTENT_LIFE = 3600.0
 
 
-def make_plan(  # noqa: PLR0913 - options by keyword, each with a default
-    snapshot: Snapshot,
-    observed: Observed,
-    ledger: LedgerState,
-    policy: DomainPolicy,
-    authority: Authority,
-    now: float,
-    *,
-    approval: Approval = NOTHING_APPROVED,
-    retry: bool = False,
-    desire: Desired | None = None,
-) -> Plan:
+def make_plan(context: PlanContext, authority: Authority, approval: Approval = NOTHING_APPROVED) -> Plan:
     """Compare WordPress and Closte; return the changes, and the changes on hold with their reasons.
 
-    `approval` allows removals above the limits; `retry` ignores back-off; `desire` is the result of `desired`, if the
-    caller has it. Changes that the mode forbids are still planned: the caller checks `authority` before applying. In
-    add-only mode, removals are on hold.
+    `approval` allows removals above the limits. Changes that the mode forbids are still planned: the caller checks
+    `authority` before applying. In add-only mode, removals are on hold.
     """
-    desire = desire or desired(snapshot, policy, ledger)
-    # The domain is needed again, so cancel the pending removal.
-    staying = frozenset(name for name in ledger.leaving if desire.ask(name))
-    ledger = replace(ledger, leaving=ledger.leaving - staying)
-    context = PlanContext(snapshot, observed, ledger, policy, desire, now, retry)
-    adds, holds, unproven, there = additions(context)
-    found = candidates(context)
-    # The ledger updates depend on these domains alone.
-    missing = [name for name in ledger.managed if name not in observed.names]
-    relevant = {*ledger.unsettled, *ledger.failed_changes, *missing}
-    wanted: set[str] = set()
-    if relevant:
-        wanted = relevant & unproven | relevant.intersection(item.name for items in (adds, holds) for item in items)
-    # On hold without an end: these may never be tried again.
-    idle = {*unproven, *(hold.name for hold in holds if not hold.until)} if ledger.unsettled else set()
-    updates = _ledger_updates(context, found, wanted, missing, idle)
-    updates = replace(updates, staying=tuple(sorted(staying)))
-    removals, over_limit, forbidden = _allowed(*limit_removals(context, found, approval), authority)
-    malformed = [
-        Hold(Action.ADD, shown(m.domain[:255]), HoldCode.MALFORMED, f"invalid domain name: {why}")
-        for m, why in context.desire.malformed
-    ]
-    unmanaged, orphaned = _unmanaged(context, there), _orphaned(context)
-    busy = {item.name for items in (adds, holds, removals, forbidden, found.holds) for item in items}
-    busy.update(name for kept in over_limit for name in kept.names)
+    # A domain that is needed again cancels its pending removal.
+    staying = frozenset(name for name in context.ledger.leaving if context.desire.ask(name))
+    context = context._replace(ledger=replace(context.ledger, leaving=context.ledger.leaving - staying))
+    adds, found = additions(context), candidates(context)
+    limited, forbidden = _allowed(limit_removals(context, found, approval), authority)
+    unmanaged, orphaned = _unmanaged(context, adds.in_sync), _orphaned(context)
+    held = (*adds.holds, *forbidden, *found.holds)
+    busy = {item.name for items in (adds.changes, limited.changes, held) for item in items}
+    busy.update(name for kept in limited.over_limit for name in kept.names)
     return Plan(
         authority=authority,
-        observed=observed,
-        snapshot_faults=snapshot.problems,
-        changes=(*adds, *removals),
-        held=(*holds, *forbidden, *found.holds, *malformed),
-        unproven=unproven,
-        over_limit=tuple(over_limit),
+        observed=context.observed,
+        snapshot_faults=context.snapshot.problems,
+        changes=(*adds.changes, *limited.changes),
+        held=(*held, *_malformed(context.desire)),
+        unproven=adds.unproven,
+        over_limit=tuple(limited.over_limit),
         unmanaged=tuple(sorted(unmanaged)),
         in_sync=_in_sync(context, unmanaged, orphaned, busy),
-        updates=updates,
-        lost=observed.lost,
+        updates=replace(_ledger_updates(context, adds, found), staying=tuple(sorted(staying))),
+        lost=context.observed.lost,
         orphaned=orphaned,
     )
 
 
-def _allowed(
-    removals: list[Change], over_limit: list[OverLimit], authority: Authority
-) -> tuple[list[Change], list[OverLimit], list[Hold]]:
-    """Return the removals that the mode allows, the removals that need approval, and holds from the mode."""
+def _allowed(limited: LimitedRemovals, authority: Authority) -> tuple[LimitedRemovals, list[Hold]]:
+    """Return the removals that the mode allows or that need approval, and holds from the mode."""
+    blocked = [name for kept in limited.over_limit for name in kept.names]
     if authority.mode is Mode.ADD_ONLY:
         # Includes removals above a limit: without a hold they would count as in sync.
-        names = [*(change.name for change in removals), *(name for kept in over_limit for name in kept.names)]
-        return [], [], [Hold(Action.REMOVE, name, HoldCode.ADD_ONLY, authority.reason) for name in names]
+        names = [*(removal.name for removal in limited.changes), *blocked]
+        return LimitedRemovals([], []), [_forbidden(name, HoldCode.ADD_ONLY, authority.reason) for name in names]
     if authority.mode is Mode.INACTIVE:
         # Nothing is removed, so there is nothing to approve.
-        why = "exceeds the removal limit"
-        held = [Hold(Action.REMOVE, name, HoldCode.OVER_LIMIT, why) for kept in over_limit for name in kept.names]
-        return removals, [], held
-    return removals, over_limit, []
+        held = [_forbidden(name, HoldCode.OVER_LIMIT, "exceeds the removal limit") for name in blocked]
+        return limited._replace(over_limit=[]), held
+    return limited, []
+
+
+def _forbidden(name: str, code: HoldCode, why: str) -> Hold:
+    return Hold(Action.REMOVE, name, code, why)
+
+
+def _malformed(desire: Desired) -> list[Hold]:
+    return [
+        Hold(Action.ADD, shown(row.domain[:255]), HoldCode.MALFORMED, f"invalid domain name: {why}")
+        for row, why in desire.malformed
+    ]
 
 
 def own_domains(snapshot: Snapshot, desire: Desired) -> set[str]:
@@ -153,30 +131,33 @@ def _unmanaged(context: PlanContext, there: int) -> set[str]:
     return {name for name in rest if name not in forms and not context.desire.mention(name)}
 
 
-def _ledger_updates(
-    context: PlanContext, found: Candidates, wanted: set[str], missing: list[str], idle: Collection[str]
-) -> LedgerUpdates:
-    """Return the ledger updates.
-
-    `wanted`: domains to add now, or after their hold ends. `missing`: managed domains that the list does not show.
-    `idle`: wanted domains whose hold may never end.
-    """
+def _ledger_updates(context: PlanContext, adds: Additions, found: Candidates) -> LedgerUpdates:
     ledger, observed = context.ledger, context.observed
-    fates = {name: _lost_answer(name, unsettled, context, wanted, idle) for name, unsettled in ledger.unsettled.items()}
-    vanished = [name for name, fate in fates.items() if fate is _LostAnswer.VANISHED]
+    missing = [name for name in ledger.managed if name not in observed.names]
+    # The updates depend on these domains alone.
+    relevant = {*ledger.unsettled, *ledger.failed_changes, *missing}
+    # To add now, or after their hold ends.
+    wanted: set[str] = set()
+    if relevant:
+        asked = (item.name for items in (adds.changes, adds.holds) for item in items)
+        wanted = relevant & adds.unproven | relevant.intersection(asked)
+    # On hold without an end: these may never be tried again.
+    idle = {*adds.unproven, *(hold.name for hold in adds.holds if not hold.until)} if ledger.unsettled else set()
+    fates: dict[_LostAnswer, list[str]] = {fate: [] for fate in _LostAnswer}
+    for name, unsettled in sorted(ledger.unsettled.items()):
+        fates[_lost_answer(name, unsettled, context, wanted, idle)].append(name)
+    vanished = fates[_LostAnswer.VANISHED]
     if observed.complete:
         # Managed, no longer needed and already gone from Closte: only the ledger entry is left.
         vanished += (name for name in missing if name not in wanted and name not in ledger.added_lately)
     return LedgerUpdates(
-        confirmed={
-            name: ledger.unsettled[name].origin for name, fate in fates.items() if fate is _LostAnswer.CONFIRMED
-        },
+        confirmed={name: ledger.unsettled[name].origin for name in fates[_LostAnswer.CONFIRMED]},
         vanished=tuple(sorted(vanished)),
-        unclaimed=tuple(sorted(name for name, fate in fates.items() if fate is _LostAnswer.UNCLAIMED)),
+        unclaimed=tuple(fates[_LostAnswer.UNCLAIMED]),
         absences=found.absences,
         mentioned_again=found.mentioned_again,
         settled=tuple(sorted(name for name in ledger.failed_changes if _settled(name, context, wanted))),
-        lapsed=tuple(sorted(name for name, fate in fates.items() if fate is _LostAnswer.LAPSED)),
+        lapsed=tuple(fates[_LostAnswer.LAPSED]),
     )
 
 
@@ -193,7 +174,8 @@ class _LostAnswer(Enum):
 def _lost_answer(
     name: str, unsettled: Unsettled, context: PlanContext, wanted: set[str], idle: Collection[str]
 ) -> _LostAnswer:
-    there, gone = name in context.observed.names, context.observed.complete and name not in context.observed.names
+    there = name in context.observed.names
+    gone = context.observed.complete is not None and not there
     if unsettled.phase is AliasPhase.REMOVING:
         if gone:
             return _LostAnswer.VANISHED
@@ -218,7 +200,8 @@ def _settled(name: str, context: PlanContext, wanted: set[str]) -> bool:
     ledger = context.ledger
     open_ = name in wanted or name in ledger.managed or name in ledger.unsettled
     # A paged list never becomes complete.
-    return not open_ and context.snapshot.complete and (context.observed.complete or context.observed.paged)
+    listed = context.observed.complete is not None or context.observed.paged
+    return not open_ and listed and context.snapshot.complete is not None
 
 
 def narrow(plan: Plan, names: Collection[str]) -> Plan:

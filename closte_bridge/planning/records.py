@@ -16,7 +16,7 @@ from closte_bridge.wordpress.events import CREATED, MAPPED, REMOVED, SITE_DELETE
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterable, Mapping, Sequence
 
-    from closte_bridge.wordpress.snapshot import Event, Site, Snapshot
+    from closte_bridge.wordpress.snapshot import CompleteSnapshot, Event, Site, Snapshot
 
 UNSEEN_WAIT = 86400.0
 """Seconds for which a record waits if no event shows the creation of its site."""
@@ -114,8 +114,14 @@ def plan_records(snapshot: Snapshot, known: RecordHistory, now: float) -> Record
         return NO_RECORDS
     new = {site.id for site in _newer(snapshot, known.above)}
     had = frozenset(mapping.blog_id for mapping in snapshot.mappings if mapping.blog_id in new)
-    if not snapshot.complete:
+    if (complete := snapshot.complete) is None:
         return RecordPlan(had=had)
+    return _plan_missing(complete, known, now, new, had)
+
+
+def _plan_missing(
+    snapshot: CompleteSnapshot, known: RecordHistory, now: float, new: set[int], had: frozenset[int]
+) -> RecordPlan:
     waited = known.waiting.keys() | known.unseen.keys()
     ids = sorted((new | (waited & snapshot.sites.keys())) - {*known.had})
     lacking = _lacking(snapshot, [snapshot.sites[id_] for id_ in ids], known)
@@ -129,7 +135,7 @@ def plan_records(snapshot: Snapshot, known: RecordHistory, now: float) -> Record
     )
 
 
-def _lacking(snapshot: Snapshot, candidates: list[Site], known: RecordHistory) -> list[Site]:
+def _lacking(snapshot: CompleteSnapshot, candidates: list[Site], known: RecordHistory) -> list[Site]:
     """Return the `candidates` without a record, except those whose record was declined or deleted."""
     events = [*known.events, *snapshot.events]
     declined = {event.blog_id for event in events if declines_record(event)}
@@ -142,7 +148,7 @@ def _lacking(snapshot: Snapshot, candidates: list[Site], known: RecordHistory) -
 
 
 def _due(
-    snapshot: Snapshot, lacking: list[Site], known: RecordHistory, now: float
+    snapshot: CompleteSnapshot, lacking: list[Site], known: RecordHistory, now: float
 ) -> tuple[dict[int, float], dict[int, float]]:
     """Return when each record is due: for sites whose creation an event shows, and for all others."""
     events = [*known.events, *snapshot.events]
@@ -161,7 +167,7 @@ def _due(
 
 
 def _missing(
-    snapshot: Snapshot,
+    snapshot: CompleteSnapshot,
     lacking: list[Site],
     waiting: Mapping[int, float],
     unseen: Mapping[int, float],
@@ -210,7 +216,7 @@ def _newer(snapshot: Snapshot, above: int) -> Iterable[Site]:
         yield snapshot.sites[id_]
 
 
-def without_record(snapshot: Snapshot, sites: Collection[Site]) -> list[Site]:
+def without_record(snapshot: CompleteSnapshot, sites: Collection[Site]) -> list[Site]:
     """Return the `sites` that could have a domain record but have none.
 
     WordPress checks the rest (shared base domains, paths, filters) before it creates a record.
@@ -234,7 +240,7 @@ def _host(site: Site) -> str:
     return site.domain.lower().partition(":")[0]
 
 
-def backfillable(snapshot: Snapshot) -> list[MissingRecord]:
+def backfillable(snapshot: CompleteSnapshot) -> list[MissingRecord]:
     """Return every public site without a record, old or new."""
     sites = without_record(snapshot, snapshot.sites.values())
     return [MissingRecord(site.id, _host(site), 0.0) for site in sites if site.public]

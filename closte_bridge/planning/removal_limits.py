@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable
 
     from closte_bridge.planning.additions import PlanContext
-    from closte_bridge.planning.model import Approval, Change
+    from closte_bridge.planning.model import Approval, Removal
     from closte_bridge.planning.removals import Candidates
 
 HOUR = 3600.0
@@ -47,7 +47,7 @@ def digest(network: str, removal_class: RemovalClass, names: Iterable[str]) -> s
 class LimitedRemovals(NamedTuple):
     """Removals within the limits, and classes that need approval."""
 
-    changes: list[Change]
+    changes: list[Removal]
     over_limit: list[OverLimit]
 
 

@@ -9,12 +9,14 @@ from closte_bridge.domains import WILDCARD, WWW, is_clostes_own, is_wildcard, wi
 from closte_bridge.hosting import Action
 from closte_bridge.ledger.state import Absence, AliasPhase, Origin, RemovalClass
 from closte_bridge.planning.additions import never_added, served_by
-from closte_bridge.planning.model import Change, Hold, HoldCode
+from closte_bridge.planning.model import Hold, HoldCode, Removal
 
 if TYPE_CHECKING:
-    from closte_bridge.ledger.state import LedgerState
+    from closte_bridge.ledger.state import Evidence, LedgerState
     from closte_bridge.planning.additions import PlanContext
-    from closte_bridge.wordpress.snapshot import Snapshot
+    from closte_bridge.planning.completeness import CompleteList, Observed
+    from closte_bridge.planning.desired import DomainPolicy
+    from closte_bridge.wordpress.snapshot import CompleteSnapshot, Snapshot
 
 # Rule 4: a domain counts as absent after this many complete reads of WordPress.
 ENOUGH_SNAPSHOTS = 3
@@ -32,40 +34,47 @@ def lost_class(name: str, ledger: LedgerState) -> RemovalClass:
 class Candidates(NamedTuple):
     """Removals before the limits apply: due, waiting (by class), and on hold."""
 
-    due: list[Change]
+    due: list[Removal]
     waiting: dict[RemovalClass, list[str]]
     holds: list[Hold]
     absences: dict[str, Absence]
     mentioned_again: tuple[str, ...]
 
 
+class InferenceBasis(NamedTuple):
+    """What a removal without an event is inferred from: both sides, complete (rule 1), and earlier reads."""
+
+    snapshot: CompleteSnapshot
+    observed: CompleteList
+    ledger: LedgerState
+    policy: DomainPolicy
+    now: float
+
+
 def candidates(context: PlanContext) -> Candidates:
     """Decide about each managed alias that is not mapped. Only a complete snapshot proves absence."""
     found = Candidates([], {cls: [] for cls in RemovalClass}, [], {}, _mentioned_again(context))
     for name, origin in sorted(_managed_on_closte(context).items()):
-        if name in context.desire.mapped:
-            continue
-        _classify(name, origin, context, found)
+        if name not in context.desire.mapped:
+            _classify(name, origin, context, found)
     return found
 
 
 def _managed_on_closte(context: PlanContext) -> dict[str, Origin]:
     """Return the managed aliases that may be on Closte: settled ones, and unsettled ones that the list shows."""
-    mapped, leaving = context.desire.mapped, context.ledger.leaving
-    observed = context.observed
+    mapped, leaving, names = context.desire.mapped, context.ledger.leaving, context.observed.names
+    unknown = context.observed.complete is None
     managed = {
         name: Origin(context.ledger.managed[name])
         for name in context.ledger.managed
         if name not in mapped
         # Skip the many `www.` forms of mapped domains early: they are in use.
         and (name[:4] != WWW or name[4:] not in mapped or name in leaving)
-        and (name in observed.names or not observed.complete)
+        and (unknown or name in names)
     }
     for name, unsettled in context.ledger.unsettled.items():
         removing = unsettled.phase is AliasPhase.REMOVING
-        if (removing and (name in observed.names or not observed.complete)) or (
-            unsettled.absent_before and name in observed.names
-        ):
+        if (removing and (unknown or name in names)) or (unsettled.absent_before and name in names):
             managed[name] = unsettled.origin
     return managed
 
@@ -91,22 +100,31 @@ def protected(name: str, snapshot: Snapshot, ledger: LedgerState) -> str | None:
 
 
 def _classify(name: str, origin: Origin, context: PlanContext, found: Candidates) -> None:
-    if name in context.ledger.leaving:
-        _classify_requested(name, origin, context, found)
-        return
-    if context.desire.mention(name):
+    requested, mention = name in context.ledger.leaving, context.desire.mention(name)
+    if mention and not requested:
         return
     if why := protected(name, context.snapshot, context.ledger):
         found.holds.append(Hold(Action.REMOVE, name, HoldCode.PROTECTED, why))
-    elif origin in {Origin.CONFIG, Origin.PIN} or is_wildcard(name):
+    elif mention:
+        found.holds.append(Hold(Action.REMOVE, name, HoldCode.MENTIONED, f"still in use by {mention}"))
+    elif not requested and (origin in _SOURCES or is_wildcard(name)):
         # A wildcard may cover more domains than its mapping shows, so a deleted mapping proves too little.
         what = "it is a wildcard" if is_wildcard(name) else _SOURCES[origin]
         reason = f"{what}; remove it with `closte-bridge domain remove`"
         found.holds.append(Hold(Action.REMOVE, name, HoldCode.BY_COMMAND_ONLY, reason))
-    elif not context.snapshot.complete:
+    elif (snapshot := context.snapshot.complete) is None:
+        # A wildcard may also cover a domain that was not read.
         found.holds.append(_incomplete(name, context.snapshot))
+    elif requested:
+        _classify_requested(name, origin, context, found)
+    elif evidence := context.ledger.evidence.get(name):
+        _classify_confirmed(Removal(name, origin, _cause(evidence), RemovalClass.EVENT), evidence, context, found)
+    elif (observed := context.observed.complete) is None:
+        found.holds.append(_unlisted(name, context.observed))
     else:
-        _classify_evidence(name, origin, context, found)
+        basis = InferenceBasis(snapshot, observed, context.ledger, context.policy, context.now)
+        found.absences[name], removal, wait = infer(name, origin, basis)
+        _sort(removal, wait, context, found)
 
 
 def _incomplete(name: str, snapshot: Snapshot) -> Hold:
@@ -116,83 +134,76 @@ def _incomplete(name: str, snapshot: Snapshot) -> Hold:
     return Hold(Action.REMOVE, name, HoldCode.SNAPSHOT_PARTIAL, f"{what}: {snapshot.problems[0]}")
 
 
+def _unlisted(name: str, observed: Observed) -> Hold:
+    why = f"is incomplete: {observed.reason}" if observed.readable else "could not be read"
+    return Hold(Action.REMOVE, name, HoldCode.LIST_NOT_COMPLETE, f"Closte's list {why}")
+
+
 def _classify_requested(name: str, origin: Origin, context: PlanContext, found: Candidates) -> None:
-    """Decide about a requested removal: never of a domain in use, protected, or needed by others as their wildcard."""
-    if why := protected(name, context.snapshot, context.ledger):
-        found.holds.append(Hold(Action.REMOVE, name, HoldCode.PROTECTED, why))
-        return
-    if mention := context.desire.mention(name):
-        found.holds.append(Hold(Action.REMOVE, name, HoldCode.MENTIONED, f"still in use by {mention}"))
-        return
-    if not context.snapshot.complete:
-        # A wildcard may cover a domain that was not read.
-        found.holds.append(_incomplete(name, context.snapshot))
-        return
+    """Decide about a requested removal: never of a wildcard that others need."""
     if is_wildcard(name) and (dependent := _dependent(name, context)):
         reason = f'"{dependent}" still depends on it and must be added separately first'
         found.holds.append(Hold(Action.REMOVE, name, HoldCode.WILDCARD_COVERS, reason))
         return
-    change = Change(Action.REMOVE, name, origin, "requested with `domain remove`", RemovalClass.COMMAND)
-    _sort(change, None, context, found)
+    _sort(Removal(name, origin, "requested with `domain remove`", RemovalClass.COMMAND), None, context, found)
 
 
 def _dependent(wildcard: str, context: PlanContext) -> str | None:
-    """Return a domain that only this wildcard serves, or None if the list contains all that it covers."""
-    if not context.observed.complete:
+    """Return a domain that only this wildcard serves, or None if a complete list contains all that it covers."""
+    observed = context.observed.complete
+    if observed is None:
         return wildcard.removeprefix(WILDCARD)
     # Domains of unmapped sites and kept domains are never added automatically: a user has to pin them.
     unasked = context.desire.site_domains() | context.desire.kept
     served = {name for name in served_by(wildcard, context) if not never_added(name, context)}
     served |= {name for name in unasked if wildcard_over(name) == wildcard}
-    return min(served - context.observed.names, default=None)
+    return min(served - observed.names, default=None)
 
 
-def _classify_evidence(name: str, origin: Origin, context: PlanContext, found: Candidates) -> None:
-    evidence = context.ledger.evidence.get(name)
-    if evidence:
-        cause = evidence.kind.replace("_", " ")
-        change = Change(Action.REMOVE, name, origin, cause, RemovalClass.EVENT)
-        # After a clock jump the age of the event is unknown, so the delay starts over.
-        received = context.now if context.ledger.clock_jumped else evidence.received
-        due = received + context.policy.removal_delay
-        reason = f"{cause}; removal is delayed in case the mapping returns"
-        wait = Hold(Action.REMOVE, name, HoldCode.WAITING, reason, due)
-        if context.snapshot.events_waiting > len(context.snapshot.events):
-            # A newer event may restore the mapping.
-            wait = wait._replace(reason=f"{cause}; newer events have not been read yet", until=None)
-        _sort(change, wait if wait.until is None or due > context.now else None, context, found)
-        return
-    if not context.observed.complete:
-        observed = context.observed
-        reason = "Closte's list could not be read"
-        if observed.readable:
-            reason = f"Closte's list is incomplete: {observed.reason}"
-        found.holds.append(Hold(Action.REMOVE, name, HoldCode.LIST_NOT_COMPLETE, reason))
-        return
-    absence = _absence(name, context)
-    found.absences[name] = absence
-    due = absence.since + context.policy.removal_grace
-    change = Change(Action.REMOVE, name, origin, "no longer in WordPress", RemovalClass.INFERENCE)
+def _cause(evidence: Evidence) -> str:
+    return evidence.kind.replace("_", " ")
+
+
+def _classify_confirmed(removal: Removal, evidence: Evidence, context: PlanContext, found: Candidates) -> None:
+    # After a clock jump the age of the event is unknown, so the delay starts over.
+    received = context.now if context.ledger.clock_jumped else evidence.received
+    due = received + context.policy.removal_delay
+    wait = None
+    if context.snapshot.events_waiting > len(context.snapshot.events):
+        # A newer event may restore the mapping.
+        reason = f"{removal.cause}; newer events have not been read yet"
+        wait = Hold(Action.REMOVE, removal.name, HoldCode.WAITING, reason)
+    elif due > context.now:
+        reason = f"{removal.cause}; removal is delayed in case the mapping returns"
+        wait = Hold(Action.REMOVE, removal.name, HoldCode.WAITING, reason, due)
+    _sort(removal, wait, context, found)
+
+
+def infer(name: str, origin: Origin, basis: InferenceBasis) -> tuple[Absence, Removal, Hold | None]:
+    """Return the absence of a domain that nothing mentions and no event explains, its removal, and why that waits."""
+    absence = _absence(name, basis)
+    due = absence.since + basis.policy.removal_grace
+    removal = Removal(name, origin, "no longer in WordPress", RemovalClass.INFERENCE)
+    if absence.times >= ENOUGH_SNAPSHOTS and due <= basis.now:
+        return absence, removal, None
     reason = f"missing from {counted(absence.times, 'complete read')} of WordPress"
-    ready = absence.times >= ENOUGH_SNAPSHOTS and due <= context.now
-    _sort(change, None if ready else Hold(Action.REMOVE, name, HoldCode.WAITING, reason, due), context, found)
+    return absence, removal, Hold(Action.REMOVE, name, HoldCode.WAITING, reason, due)
 
 
-def _absence(name: str, context: PlanContext) -> Absence:
-    earlier = context.ledger.absences.get(name)
-    if earlier is None or context.ledger.clock_jumped or context.now < earlier.last:
-        return Absence(context.now, 1, context.now)
-    return Absence(earlier.since, earlier.times + 1, context.now)
+def _absence(name: str, basis: InferenceBasis) -> Absence:
+    earlier = basis.ledger.absences.get(name)
+    if earlier is None or basis.ledger.clock_jumped or basis.now < earlier.last:
+        return Absence(basis.now, 1, basis.now)
+    return Absence(earlier.since, earlier.times + 1, basis.now)
 
 
-def _sort(change: Change, wait: Hold | None, context: PlanContext, found: Candidates) -> None:
+def _sort(removal: Removal, wait: Hold | None, context: PlanContext, found: Candidates) -> None:
     """Add a removal to `due` or `waiting`. A failed one waits for its next try."""
-    trouble = context.ledger.trouble(change.name, Action.REMOVE)
+    trouble = context.ledger.trouble(removal.name, Action.REMOVE)
     if wait is None and trouble and trouble.next_try > context.now and not context.retry:
-        wait = Hold(Action.REMOVE, change.name, HoldCode.BACK_OFF, trouble.message, trouble.next_try)
+        wait = Hold(Action.REMOVE, removal.name, HoldCode.BACK_OFF, trouble.message, trouble.next_try)
     if wait is None:
-        found.due.append(change)
+        found.due.append(removal)
         return
     found.holds.append(wait)
-    assert change.removal_class is not None  # noqa: S101 - every removal has its class
-    found.waiting[change.removal_class].append(change.name)
+    found.waiting[removal.removal_class].append(removal.name)

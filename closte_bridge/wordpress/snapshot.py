@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 from enum import Enum
 from functools import partial
 from ipaddress import ip_address
-from typing import TYPE_CHECKING, Any, NamedTuple, TypeVar
+from typing import TYPE_CHECKING, Any, NamedTuple, NewType, TypeVar
 
 from closte_bridge.counts import counted
 from closte_bridge.domains import shown
@@ -148,9 +148,13 @@ class Snapshot:
         return (*self.faults, self.went_back) if self.went_back else self.faults
 
     @property
-    def complete(self) -> bool:
-        """Return whether a domain that is missing here is missing in WordPress."""
-        return not self.problems
+    def complete(self) -> CompleteSnapshot | None:
+        """This snapshot if a domain that is missing here is missing in WordPress, else None."""
+        return None if self.problems else CompleteSnapshot(self)
+
+
+CompleteSnapshot = NewType("CompleteSnapshot", Snapshot)
+"""A snapshot that proves what WordPress lacks (rule 1). Only `Snapshot.complete` makes it."""
 
 
 # Equal to the classes' constructors, but without a Python call for each row.

@@ -70,7 +70,7 @@ def test_snapshot_is_complete(multisite: Multisite) -> None:
     everything_is_read(multisite, wp_settings(multisite))
     multisite.sql(f"DELETE FROM {TABLE}")
     empty = read(wp_settings(multisite))
-    assert (empty.mappings, empty.complete) == ([], True)
+    assert (empty.mappings, empty.complete) == ([], empty)
 
 
 @pytest.mark.mariadb

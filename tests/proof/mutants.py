@@ -54,7 +54,7 @@ def _putting(where: str, value: object) -> Callable[[], None]:
 
 def _any_list_is_whole() -> None:
     from closte_bridge.hosting import Completeness  # noqa: PLC0415 - only in closte-bridge's process
-    from closte_bridge.planning.model import Observed  # noqa: PLC0415 - same reason
+    from closte_bridge.planning.completeness import Observed  # noqa: PLC0415 - same reason
 
     def judge(listing: Any, main_domain: str, ledger: Any) -> Observed:  # noqa: ANN401 - like the original
         if listing.state is Completeness.UNREADABLE:

@@ -64,7 +64,7 @@ class Judge:
             meta.get("highest_mapping", 0)
         )
         self.snapshots.append(snapshot)
-        self.complete.append(snapshot.complete and not (restored or self.went_back))
+        self.complete.append(snapshot.complete is not None and not (restored or self.went_back))
         if not self.syncing:
             return
         # A killed run may not have recorded the restore.

@@ -15,8 +15,9 @@ from closte_bridge.ledger.state import (
     RemovalClass,
     Unsettled,
 )
+from closte_bridge.planning.completeness import Observed
 from closte_bridge.planning.desired import DomainPolicy
-from closte_bridge.planning.model import Authority, Mode, Observed
+from closte_bridge.planning.model import Authority, Mode
 from closte_bridge.wordpress.snapshot import Mapping, Snapshot, WwwPolicy
 from tests.support.check_states import DAY, HOUR, MAIN, NOW, WEEK, a_row, a_site, a_snapshot
 

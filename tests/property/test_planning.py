@@ -16,7 +16,9 @@ from closte_bridge.engine.bookkeeping import DAY, next_wait
 from closte_bridge.engine.inventory import inventory
 from closte_bridge.hosting import Completeness, Listing
 from closte_bridge.ledger.state import AliasPhase, Origin, RemovalClass
+from closte_bridge.planning.additions import PlanContext
 from closte_bridge.planning.completeness import assess_list
+from closte_bridge.planning.desired import desired
 from closte_bridge.planning.model import Approval, Authority, Mode
 from closte_bridge.planning.plan import make_plan, narrow
 from tests.property.network import mentions
@@ -27,8 +29,9 @@ if TYPE_CHECKING:
     from closte_bridge.engine.engine import Engine
     from closte_bridge.engine.observation import Observation
     from closte_bridge.ledger.state import LedgerState
+    from closte_bridge.planning.completeness import Observed
     from closte_bridge.planning.desired import DomainPolicy
-    from closte_bridge.planning.model import Observed, Plan
+    from closte_bridge.planning.model import Plan
     from closte_bridge.wordpress.snapshot import Snapshot
 
 QUICK = settings(max_examples=150)
@@ -37,8 +40,10 @@ SIDES = {"snapshot": snapshots(), "observed": lists(), "ledger": ledgers(), "con
 
 
 def plan_of(snapshot: Snapshot, observed: Observed, ledger: LedgerState, config: DomainPolicy, **more: object) -> Plan:
-    authority: Authority = more.pop("authority")  # type: ignore[assignment]
-    return make_plan(snapshot, observed, ledger, config, authority, NOW, **more)  # type: ignore[arg-type]
+    context = PlanContext(
+        snapshot, observed, ledger, config, desired(snapshot, config, ledger), NOW, retry=bool(more.pop("retry", False))
+    )
+    return make_plan(context, **more)  # type: ignore[arg-type]
 
 
 @QUICK
@@ -200,8 +205,8 @@ def test_planned_addition_is_not_covered_by_a_present_wildcard(
     kept = {name for name in there if name.startswith("*.")} - ledger.leaving
     for change in plan.additions:
         assert change.name.startswith("*.") or wildcard_over(change.name) not in kept
-    for change in plan.removals:
-        if change.name.startswith("*."):
+    for removal in plan.removals:
+        if removal.name.startswith("*."):
             assert observed.complete
 
 

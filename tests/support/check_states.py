@@ -6,8 +6,10 @@ from typing import TYPE_CHECKING, Any
 
 from closte_bridge.hosting import Completeness
 from closte_bridge.ledger.state import Absence, AliasPhase, Evidence, FailedChange, LedgerState, Origin, Unsettled
-from closte_bridge.planning.desired import DomainPolicy
-from closte_bridge.planning.model import Authority, Mode, Observed
+from closte_bridge.planning.additions import PlanContext
+from closte_bridge.planning.completeness import Observed
+from closte_bridge.planning.desired import DomainPolicy, desired
+from closte_bridge.planning.model import Authority, Mode
 from closte_bridge.planning.plan import make_plan
 from closte_bridge.wordpress.snapshot import Event, Mapping, Network, Owner, PluginSettings, Site, Snapshot, WwwPolicy
 
@@ -140,15 +142,10 @@ def trouble(*, until: float = NOW + HOUR, refused: bool = False, attempts: int =
 def a_plan(snapshot: Snapshot, observed: Observed, ledger: LedgerState, **more: Any) -> Plan:  # noqa: ANN401 - any option
     """Make a plan at `NOW` with defaults for all other arguments; `config` holds fields of the policy."""
     config = more.pop("config", {})
-    return make_plan(
-        snapshot,
-        observed,
-        ledger,
-        DomainPolicy(**config),
-        more.pop("authority", Authority(Mode.FULL)),
-        more.pop("now", NOW),
-        **more,
-    )
+    policy, retry = DomainPolicy(**config), more.pop("retry", False)
+    desire = desired(snapshot, policy, ledger)
+    context = PlanContext(snapshot, observed, ledger, policy, desire, more.pop("now", NOW), retry)
+    return make_plan(context, more.pop("authority", Authority(Mode.FULL)), **more)
 
 
 def adds(plan: Plan) -> list[str]:

@@ -46,7 +46,7 @@ def report(*mapped: str, applied: Applied | None = None, **plan: Any) -> RunRepo
 
 def test_skipped_change_is_not_counted_as_failed() -> None:
     ran = report("a.example.com", "b.example.com", "c.example.com")
-    changes = [*ran.plan.additions]
+    changes = [*ran.plan.changes]
     pause = "Closte is rate-limiting requests (retry after 900 s)."
     stopped = Applied(not_begun=changes, stopped=pause)
     errors = messages_of(report("a.example.com", "b.example.com", "c.example.com", applied=stopped)).errors

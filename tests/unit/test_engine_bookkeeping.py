@@ -16,21 +16,22 @@ from closte_bridge.engine.bookkeeping import (
     record_seen,
     undo_intents,
 )
-from closte_bridge.hosting import Action, Outcome, OutcomeKind
+from closte_bridge.hosting import Outcome, OutcomeKind
 from closte_bridge.ledger.log import read
 from closte_bridge.ledger.state import Absence, AliasPhase, Evidence, Origin, RemovalClass
 from closte_bridge.ledger.store import LIST_LAG
-from closte_bridge.planning.model import Change
+from closte_bridge.planning.model import Addition, Removal
 from tests.support.check_states import UNREADABLE, a_list, partial
 
 if TYPE_CHECKING:
     from closte_bridge.engine.observation import Observation
     from closte_bridge.ledger.store import Ledger
-    from closte_bridge.planning.model import Observed
+    from closte_bridge.planning.completeness import Observed
+    from closte_bridge.planning.model import Change
 
 NOW = 1_800_000_000.0
-ADD = Change(Action.ADD, "x.com", Origin.MAPPING, "mapped to site 1")
-REMOVE = Change(Action.REMOVE, "x.com", Origin.MAPPING, "mapping removed", RemovalClass.EVENT)
+ADD = Addition("x.com", Origin.MAPPING, "mapped to site 1")
+REMOVE = Removal("x.com", Origin.MAPPING, "mapping removed", RemovalClass.EVENT)
 
 
 def view(ledger: Ledger, observed: Observed | None = None) -> Observation:

@@ -10,8 +10,9 @@ import pytest
 from closte_bridge.engine.inventory import inventory, next_step
 from closte_bridge.hosting import Completeness
 from closte_bridge.ledger.state import AliasPhase, FailureCode
+from closte_bridge.planning.completeness import Observed
 from closte_bridge.planning.desired import DomainPolicy
-from closte_bridge.planning.model import Authority, Mode, Observed
+from closte_bridge.planning.model import Authority, Mode
 from tests.support.check_states import (
     MAIN,
     UNREADABLE,

@@ -30,15 +30,15 @@ from tests.support.check_states import (
 )
 
 if TYPE_CHECKING:
-    from closte_bridge.planning.model import Observed
+    from closte_bridge.planning.completeness import Observed
     from closte_bridge.wordpress.snapshot import Mapping
 
 
 def test_missing_mappings_are_added_in_alphabetical_order() -> None:
     plan = a_plan(a_snapshot("b.com", "A.com", "there.com"), a_list("there.com"), a_ledger("there.com"))
-    assert [(c.name, c.origin, c.cause, c.removal_class) for c in plan.additions] == [
-        ("a.com", Origin.MAPPING, "mapped to site 1", None),
-        ("b.com", Origin.MAPPING, "mapped to site 1", None),
+    assert [(c.name, c.origin, c.cause) for c in plan.additions] == [
+        ("a.com", Origin.MAPPING, "mapped to site 1"),
+        ("b.com", Origin.MAPPING, "mapped to site 1"),
     ]
     assert plan.in_sync == 1
 

@@ -11,7 +11,7 @@ from closte_bridge.planning.model import Authority, Mode
 from tests.support.check_states import ENGINE, MAIN, UNREADABLE, a_ledger, a_list, a_snapshot, partial
 
 if TYPE_CHECKING:
-    from closte_bridge.planning.model import Observed
+    from closte_bridge.planning.completeness import Observed
 
 PLACE = LedgerLocation("host-digest", "/var/lib/closte-bridge")
 IDENTITY = Identity(ENGINE, 1, MAIN, "0123456789abcdef", "app", "key-1")

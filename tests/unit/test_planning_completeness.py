@@ -1,11 +1,16 @@
 from __future__ import annotations
 
+import ast
+
 import pytest
 
 from closte_bridge.hosting import Completeness, Listing
-from closte_bridge.ledger.state import AliasPhase
+from closte_bridge.ledger.state import AliasPhase, Origin
 from closte_bridge.planning.completeness import assess_list, count
-from tests.support.check_states import MAIN, a_ledger, waiting_for
+from closte_bridge.planning.desired import DomainPolicy
+from closte_bridge.planning.removals import InferenceBasis, infer
+from tests.support.check_states import MAIN, NOW, a_ledger, a_list, a_snapshot, partial, waiting_for
+from tests.support.parts import REPOSITORY
 
 
 def listing(*names: str, state: Completeness = Completeness.COMPLETE, reason: str = "") -> Listing:
@@ -48,7 +53,7 @@ def test_list_without_the_main_domain_is_partial(found: tuple[str, ...]) -> None
 @pytest.mark.parametrize(("left", "believed"), [(18, True), (17, False), (0, False)])
 def test_list_that_shrank_by_more_than_a_tenth_is_partial(left: int, believed: bool) -> None:
     observed = assess_list(listing(MAIN, *names(left - 1)), MAIN, a_ledger(observed_count=20))
-    assert observed.complete is believed
+    assert (observed.complete is not None) is believed
     if not believed:
         names_left = {17: "17 domains", 0: "1 domain"}[left]
         assert observed.reason == f"the list shrank unexpectedly from 20 to {names_left}"
@@ -71,7 +76,7 @@ def test_list_lacking_more_than_a_tenth_of_managed_aliases_is_partial(
     managed: int, lacking: int, believed: bool
 ) -> None:
     observed = assess_list(listing(MAIN, *names(managed - lacking)), MAIN, a_ledger(*names(managed)))
-    assert observed.complete is believed
+    assert (observed.complete is not None) is believed
     if not believed:
         assert observed.reason == f"{lacking} of {managed} managed domains are missing from the list"
 
@@ -103,3 +108,29 @@ def test_recent_removals_count_neither_in_a_late_list_nor_after_it() -> None:
     # An alias that was added again counts as any other.
     again = a_ledger("n0.com", removed_lately=removed, observed_count=10)
     assert count(late.names, again) == 11
+
+
+def test_type_checker_refuses_a_partial_side() -> None:
+    """mypy reports an unused comment below if a removal may be inferred from a partial side."""
+    whole, listed, ledger, policy = a_snapshot().complete, a_list().complete, a_ledger("a.com"), DomainPolicy()
+    assert whole
+    assert listed
+    infer("a.com", Origin.MAPPING, InferenceBasis(whole, listed, ledger, policy, NOW))
+    part = a_snapshot(faults=("1 of 2 sites were read",))
+    assert (part.complete, partial().complete) == (None, None)
+    InferenceBasis(part, listed, ledger, policy, NOW)  # type: ignore[arg-type]
+    InferenceBasis(whole, partial(), ledger, policy, NOW)  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize(
+    ("proof", "module"), [("CompleteSnapshot", "wordpress/snapshot.py"), ("CompleteList", "planning/completeness.py")]
+)
+def test_proof_of_completeness_has_one_source(proof: str, module: str) -> None:
+    package = REPOSITORY / "closte_bridge"
+    makers = [
+        str(path.relative_to(package))
+        for path in package.rglob("*.py")
+        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8")))
+        if isinstance(node, ast.Call) and getattr(node.func, "id", "") == proof
+    ]
+    assert makers == [module]

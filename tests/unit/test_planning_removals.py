@@ -35,7 +35,7 @@ from tests.support.check_states import (
 )
 
 if TYPE_CHECKING:
-    from closte_bridge.planning.model import Observed
+    from closte_bridge.planning.completeness import Observed
     from closte_bridge.wordpress.snapshot import Snapshot
 
 # Enough managed aliases that stay, so that the removal limit allows a few removals.
@@ -45,7 +45,7 @@ STAY = [f"stay{number}.com" for number in range(12)]
 def test_unmapped_domain_is_removed_after_the_delay() -> None:
     ledger = a_ledger("x.com", *STAY, evidence={"x.com": told(5 * MINUTE)})
     plan = a_plan(a_snapshot(*STAY), a_list("x.com", *STAY), ledger)
-    assert [(c.name, c.cause, c.removal_class) for c in plan.changes] == [
+    assert [(c.name, c.cause, c.removal_class) for c in plan.removals] == [
         ("x.com", "mapping removed", RemovalClass.EVENT)
     ]
 
@@ -85,7 +85,7 @@ def test_confirmed_removal_needs_no_complete_list(observed: Observed) -> None:
 def test_absence_counts_after_three_complete_snapshots_and_the_grace() -> None:
     ledger = a_ledger("x.com", *STAY, absences={"x.com": missing(2, since=NOW - DAY)})
     plan = a_plan(a_snapshot(*STAY), a_list("x.com", *STAY), ledger)
-    assert [(c.name, c.cause, c.removal_class) for c in plan.changes] == [
+    assert [(c.name, c.cause, c.removal_class) for c in plan.removals] == [
         ("x.com", "no longer in WordPress", RemovalClass.INFERENCE)
     ]
     assert plan.updates.absences["x.com"] == (NOW - DAY, 3, NOW)
@@ -256,7 +256,7 @@ def test_evidence_waits_until_all_later_events_are_read() -> None:
 
 def test_removal_command_is_planned_immediately() -> None:
     plan = a_plan(a_snapshot(), a_list("x.com"), a_ledger(origins={"x.com": Origin.PIN}, leaving={"x.com"}))
-    assert [(c.name, c.cause, c.removal_class) for c in plan.changes] == [
+    assert [(c.name, c.cause, c.removal_class) for c in plan.removals] == [
         ("x.com", "requested with `domain remove`", RemovalClass.COMMAND)
     ]
 
