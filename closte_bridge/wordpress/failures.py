@@ -9,6 +9,7 @@ from __future__ import annotations
 import os
 import re
 import shlex
+import stat
 from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
@@ -200,6 +201,8 @@ _READ_ONLY = (
     "unit. "
 )
 
+_NOT_STARTED = {"wp-missing": "the command was not found", "wp-not-executable": "the file is not executable"}
+
 _SHELL_NOT_FOUND = 127
 _SHELL_NOT_EXECUTABLE = 126
 _SSH_FAILED = 255
@@ -221,13 +224,13 @@ def _hint(code: str, command: str) -> str:
 
 
 def located(error: UnreadableError, settings: WpSettings) -> UnreadableError:
-    """Return an error of `failure` with the searched folder, and with a hint whose command can be copied."""
+    """Return an error of `failure` with its folder or command, and with a hint whose command can be copied."""
     message = error.message
     local = not settings.ssh and not settings.alias
     if error.code == "wp-path" and local:
-        searched = shown(settings.path or str(Path.cwd()))
-        above = "" if settings.path else " or above"
-        message = f'WP-CLI found no WordPress installation in "{searched}"{above}.'
+        message = _without_wordpress(settings.path)
+    if error.code in _NOT_STARTED and local:
+        message = f'Could not start "{shlex.join(settings.command)}": {_NOT_STARTED[error.code]}.'
     options = [f"--{name}={value}" for name, value in (("path", settings.path), ("ssh", settings.ssh)) if value]
     options += ["--allow-root"] if settings.allow_root else []
     argv = [*settings.command, *([settings.alias] if settings.alias else []), *options]
@@ -235,6 +238,20 @@ def located(error: UnreadableError, settings: WpSettings) -> UnreadableError:
     if error.code in _OF_WRITING and local and _is_read_only(settings.path):
         hint = _READ_ONLY.replace("{path}", shown(settings.path or "")) + hint
     return UnreadableError(message, code=error.code, hint=hint)
+
+
+def _without_wordpress(path: str | None) -> str:
+    """Return why WP-CLI found no WordPress in the folder `path`, or in the current one and above."""
+    if path is None:
+        return f'WP-CLI found no WordPress installation in "{shown(str(Path.cwd()))}" or above.'
+    try:
+        is_folder = stat.S_ISDIR(Path(path).stat().st_mode)
+    except (FileNotFoundError, NotADirectoryError):
+        return f'The folder "{shown(path)}" does not exist.'
+    except OSError:
+        is_folder = True  # WP-CLI may see more than this user.
+    found = f'WP-CLI found no WordPress installation in "{shown(path)}".'
+    return found if is_folder else f'"{shown(path)}" is not a folder.'
 
 
 def _is_read_only(path: str | None) -> bool:

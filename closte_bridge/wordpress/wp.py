@@ -103,9 +103,9 @@ class WpCall:
         try:
             process = (early.take(argv) if early else None) or spawn(argv)
         except FileNotFoundError:
-            raise failures.failure("wp-missing") from None
+            raise failures.located(failures.failure("wp-missing"), settings) from None
         except PermissionError:
-            raise failures.failure("wp-not-executable") from None
+            raise failures.located(failures.failure("wp-not-executable"), settings) from None
         except OSError as error:
             raise BridgeError(
                 f"Could not start `wp` ({error.strerror}).",

@@ -278,7 +278,7 @@ def test_user_sees_a_sanitised_error_and_a_hint(bridge: Bridge) -> None:
     assert bridge.run("integration", "status", "--format=json").envelope["errors"] == [
         {
             "code": "wp-missing",
-            "message": "The command that starts `wp` was not found.",
+            "message": f'Could not start "{NO_SUCH_FILE}": the command was not found.',
             "domain": None,
             "hint": "Install WP-CLI, or set its path in the config: `wp: {command: [php, /opt/wp-cli.phar]}`. "
             "With `--ssh`, `ssh` must be installed on this machine.",

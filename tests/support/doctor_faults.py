@@ -368,7 +368,7 @@ CASES: dict[str, tuple[Callable[[Life], object], int, dict[str, tuple[str, str]]
     ),
     "a damaged ledger": (_damage_ledger, 1, {"ledger": ("error", "")}),
     "a ledger with a hole": (_spoil_ledger, 1, {"ledger": ("error", 'The ledger "')}),
-    "no wp": (bad_command, 1, {"wp-cli": ("error", "The command that starts `wp` was not found.")}),
+    "no wp": (bad_command, 1, {"wp-cli": ("error", 'Could not start "/nowhere/wp": the command was not found.')}),
     "no WordPress": (_drop_database, 1, {"wp-cli": ("error", "WordPress found no site")}),
     "WordPress being updated": (_maintain, 1, {"wordpress": ("error", "")}),
     "no multisite": (_take_out_of_network, 1, {"wordpress": ("error", "")}),

@@ -38,14 +38,36 @@ def test_php_error_text_is_not_shown() -> None:
         assert diagnose(255, b"", nowhere, over_ssh=False).message == failure("php-fatal").message
 
 
-def test_wordpress_folder_is_named() -> None:
+def test_wordpress_folder_is_named(tmp_path: Path) -> None:
     here = located(failure("wp-path"), WpSettings())
     assert here.message == f'WP-CLI found no WordPress installation in "{Path.cwd()}" or above.'
-    there = located(failure("wp-path"), WpSettings(path="/srv/www"))
-    assert there.message == 'WP-CLI found no WordPress installation in "/srv/www".'
+    there = located(failure("wp-path"), WpSettings(path=str(tmp_path)))
+    assert there.message == f'WP-CLI found no WordPress installation in "{tmp_path}".'
     # The folder on another host is unknown.
     for settings in (WpSettings(ssh="web@host/srv"), WpSettings(alias="@shop")):
         assert located(failure("wp-path"), settings).message == failure("wp-path").message
+
+
+def test_missing_folder_is_not_called_a_folder_without_wordpress(tmp_path: Path) -> None:
+    file = tmp_path / "index.php"
+    file.touch()
+    for path, message in (
+        (tmp_path / "missing", f'The folder "{tmp_path}/missing" does not exist.'),
+        (file / "below", f'The folder "{file}/below" does not exist.'),
+        (file, f'"{file}" is not a folder.'),
+    ):
+        assert located(failure("wp-path"), WpSettings(path=str(path))).message == message
+
+
+@pytest.mark.parametrize(
+    ("code", "reason"),
+    [("wp-missing", "the command was not found"), ("wp-not-executable", "the file is not executable")],
+)
+def test_command_that_could_not_start_is_named(code: str, reason: str) -> None:
+    settings = WpSettings(command=("php", "/opt/my wp.phar"))
+    assert located(failure(code), settings).message == f"Could not start \"php '/opt/my wp.phar'\": {reason}."
+    # On another host, the command that was not found is unknown.
+    assert located(failure(code), WpSettings(ssh="web@host/srv")).message == failure(code).message
 
 
 @pytest.mark.parametrize(
