@@ -131,6 +131,7 @@ class Transport:
         self, base: str, *, timeout: tuple[float, float], pool_size: int, ca_bundle: Path | None = None
     ) -> None:
         self._base, self._host, port = check_api_url(base)
+        self._server = f"{self._host}:{port or (443 if self._base.lower().startswith('https:') else 80)}"
         self._timeout = timeout
         _silence_libraries()
         session = requests.Session()
@@ -198,7 +199,7 @@ class Transport:
     def _describe(self, error: Exception, connect: float, total: float) -> HttpReply:
         """Describe an exception of the HTTP libraries without its text."""
         causes = list(_causes(error))
-        host, again, sent = f'"{self._host}"', True, not _any(causes, _NotSentError)
+        host, server, again, sent = f'"{self._host}"', f'"{self._server}"', True, not _any(causes, _NotSentError)
         if reason := next((c.verify_message for c in causes if isinstance(c, ssl.SSLCertVerificationError)), ""):
             # OpenSSL ends some of its reasons with a period.
             trouble, again = f"Could not verify the certificate of {host}: {reason.rstrip('.')}.", False
@@ -212,7 +213,7 @@ class Transport:
         elif _any(causes, NameResolutionError, socket.gaierror):
             trouble = f"Could not resolve {host}."
         elif _any(causes, ConnectionRefusedError):
-            trouble = f"{host} refused the connection."
+            trouble = f"{server} refused the connection."
         elif not isinstance(error, OSError | HTTPError | zlib.error):
             trouble, again = f"Could not send the request to {host} ({type(error).__name__}).", False
         elif sent:
@@ -220,7 +221,7 @@ class Transport:
         elif _any(causes, ssl.SSLError):
             trouble = f"The TLS connection to {host} failed."
         else:
-            trouble = f"Could not connect to {host}."
+            trouble = f"Could not connect to {server}."
         return HttpReply(trouble=trouble, sent=sent, again=again)
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from typing import TYPE_CHECKING
+from urllib.parse import urlsplit
 
 import pytest
 
@@ -125,11 +126,12 @@ def test_refused_connection_is_reported() -> None:
     with Sandbox() as sandbox:
         pass
     with client(sandbox, retries=1) as closte:
+        refused = f'"127.0.0.1:{urlsplit(sandbox.url).port}" refused the connection.'
         outcome = add(closte, NAME)
-        assert outcome == Outcome(OutcomeKind.FAILED, '"127.0.0.1" refused the connection.', attempts=2)
+        assert outcome == Outcome(OutcomeKind.FAILED, refused, attempts=2)
         listing = closte.list_aliases()
         assert listing.state is Completeness.UNREADABLE
-        assert listing.reason == '"127.0.0.1" refused the connection.'
+        assert listing.reason == refused
         assert closte.test_connection().state is ConnectionState.UNREACHABLE
 
 
