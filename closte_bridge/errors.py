@@ -113,12 +113,12 @@ def unexpected(failure: Exception) -> BridgeError:
 _SECONDARY = "closte_bridge_secondary"
 
 
-def attach_secondary(failure: Exception, errors: Iterable[BridgeError]) -> None:
+def attach_secondary(failure: BaseException, errors: Iterable[BridgeError]) -> None:
     """Attach secondary errors to an exception, so that they are reported with it."""
     setattr(failure, _SECONDARY, tuple(errors))
 
 
-def secondary_errors(failure: Exception) -> tuple[BridgeError, ...]:
+def secondary_errors(failure: BaseException) -> tuple[BridgeError, ...]:
     """Return the secondary errors attached to an exception."""
     found: tuple[BridgeError, ...] = getattr(failure, _SECONDARY, ())
     return found

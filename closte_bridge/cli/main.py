@@ -93,10 +93,10 @@ def _result(app: App, argv: list[str]) -> Result | int:
         return request.exit_code
     except click.ClickException as error:
         return Result.of_error(usage_error(error))
-    except (KeyboardInterrupt, click.Abort, EOFError):
+    except (KeyboardInterrupt, click.Abort, EOFError) as stop:
         hint = "Nothing is lost. Run the command again to continue."
         interrupted = Problem(code="interrupted", message="Interrupted.", hint=hint)
-        return Result(exit_code=ExitCode.INTERRUPTED, errors=(interrupted,))
+        return Result(exit_code=ExitCode.INTERRUPTED, errors=(interrupted,), warnings=secondary_problems(stop))
     except SystemExit as request:
         return request.code if isinstance(request.code, int) else int(request.code is not None)
     except Exception as error:  # never show a traceback

@@ -6,6 +6,7 @@ import math
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, NamedTuple, TypeVar
 
+from closte_bridge.counts import counted
 from closte_bridge.domains import is_wildcard, wildcard_over
 from closte_bridge.engine.bookkeeping import (
     LISTED_ELSEWHERE,
@@ -17,7 +18,7 @@ from closte_bridge.engine.bookkeeping import (
 )
 from closte_bridge.engine.settle import doubted, settle
 from closte_bridge.engine.snapshots import read_snapshot, start_snapshot
-from closte_bridge.errors import BridgeError, UnreadableError
+from closte_bridge.errors import BridgeError, UnreadableError, attach_secondary
 from closte_bridge.hosting import Action, OutcomeKind
 from closte_bridge.planning.authority import decide_authority
 from closte_bridge.planning.desired import desired
@@ -79,7 +80,10 @@ class Applied:
 
 @dataclass(slots=True)
 class ApplyPass:
-    """One pass over a plan's changes, with those begun and those in doubt until the list is read again."""
+    """One pass over a plan's changes, with those begun and those in doubt until the list is read again.
+
+    `handed`: the domains whose change went to the client.
+    """
 
     engine: Engine
     ledger: Ledger
@@ -88,15 +92,17 @@ class ApplyPass:
     applied: Applied
     on_step: Callable[[], None]
     begun: dict[str, Change] = field(default_factory=dict)
+    handed: set[str] = field(default_factory=set)
     doubtful: list[tuple[Change, Outcome]] = field(default_factory=list)
 
     def feed(self, changes: Sequence[Change]) -> Iterator[tuple[Action, str]]:
         """Yield changes to the client after committing their intents."""
         for start in range(0, len(changes), _BATCH):
             batch = changes[start : start + _BATCH]
-            record_intents(self.ledger, batch, self.view, self.engine.clock.now())
             self.begun.update({change.name: change for change in batch})
+            record_intents(self.ledger, batch, self.view, self.engine.clock.now())
             for change in batch:
+                self.handed.add(change.name)
                 yield change.action, change.name
 
     def receive(self, name: str, outcome: Outcome) -> None:
@@ -176,13 +182,7 @@ def apply_changes(
         return applied.key_rejected or should_stop()
 
     def run_round(changes: Sequence[Change], begin_within: float = math.inf) -> None:
-        stopped = view.client.run(
-            this.feed(changes),
-            lambda _, name, outcome: this.receive(name, outcome),
-            ended,
-            begin_within=begin_within,
-        )
-        applied.stopped = applied.stopped or stopped
+        applied.stopped = applied.stopped or _send(this, changes, plan, ended, begin_within)
         undo_intents(ledger, this.begun.values(), view, engine.clock.now())
         this.begun.clear()
 
@@ -202,6 +202,32 @@ def apply_changes(
     settle(this, tuple(this.doubtful))
     applied.not_begun = applied.left_of(plan.changes)
     return applied
+
+
+def _send(
+    this: ApplyPass, changes: Sequence[Change], plan: Plan, ended: Callable[[], bool], begin_within: float
+) -> str:
+    """Let the client make changes of the plan; return why it ended early, or an empty string."""
+    try:
+        return this.view.client.run(
+            this.feed(changes), lambda _, name, outcome: this.receive(name, outcome), ended, begin_within=begin_within
+        )
+    except KeyboardInterrupt as interruption:
+        attach_secondary(interruption, [_interrupted(this, plan)])
+        raise
+
+
+def _interrupted(this: ApplyPass, plan: Plan) -> BridgeError:
+    """Undo the intents of the changes that the client never got; return what happened to the others as an error."""
+    unsent = [change for change in this.begun.values() if change.name not in this.handed]
+    undo_intents(this.ledger, unsent, this.view, this.engine.clock.now())
+    under_way = sorted(name for name in this.begun if name in this.handed)
+    open_ = len(this.applied.left_of(plan.changes)) - len(under_way) - len(this.doubtful)
+    text = f"{counted(open_, 'change was', 'changes were')} not sent."
+    if under_way:
+        shown = ", ".join(f'"{name}"' for name in under_way)
+        text += f" {counted(len(under_way), 'change was', 'changes were')} under way, with an unknown result: {shown}."
+    return BridgeError(text, code="not-sent", hint="The next run continues with them.")
 
 
 def _in_order(changes: Sequence[C], view: Observation) -> list[C]:
@@ -270,10 +296,10 @@ def _kept(removal: Removal, reason: str) -> Hold:
     return Hold(Action.REMOVE, removal.name, HoldCode.SECOND_LOOK, reason)
 
 
-def key_rejected() -> BridgeError:
-    """Return the error for a key that Closte rejected."""
+def key_rejected(source: str) -> BridgeError:
+    """Return the error for the key from `source` (a noun phrase), which Closte rejected."""
     return BridgeError(
-        "Closte rejected the API key.",
+        f"Closte rejected the API key from {source}.",
         code="key-rejected",
         hint="Compare the API key with the one in Closte's dashboard, then run `closte-bridge integration test`.",
     )
