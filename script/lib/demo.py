@@ -34,6 +34,10 @@ WELCOME = f"""
 The network "{MAIN_DOMAIN}" is running. The sandbox is its Closte, and the file "dns" is its DNS.
 Follow docs/tutorial.md here. `exit` ends the sandbox and removes the network.
 """
+NEXT = """
+Next: type commands yourself with `script/demo --shell`, and follow docs/tutorial.md.
+For a network of your own, begin with `closte-bridge setup`: see docs/how-to/get-started.md.
+"""
 
 
 class DemoError(Exception):
@@ -227,6 +231,7 @@ def main() -> int:
             say("\nDemo interrupted.")
             return 130
     say(f"\nDemo passed: all {demo.steps} commands ended with the expected exit code.")
+    say(NEXT)
     return 0
 
 
