@@ -12,6 +12,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable
+
     from publicsuffixlist import PublicSuffixList
 
 _LABEL = r"(?!-)[a-z0-9-]{1,63}(?<!-)"
@@ -101,6 +103,14 @@ def pasted_domain(text: str) -> str | None:
     except ValueError:
         return None
     return name if is_normal(name) else None
+
+
+def similar(name: str, known: Iterable[str]) -> str:
+    """Return the domain of `known` that `name` probably means, or an empty string."""
+    from difflib import get_close_matches  # noqa: PLC0415 - only for unknown domains
+
+    found = get_close_matches(name, known, n=1, cutoff=0.8)
+    return found[0] if found else ""
 
 
 def _to_ascii(host: str) -> str:

@@ -29,13 +29,13 @@ def see_help(ctx: click.Context) -> str:
 
 
 def closest(word: str, known: Sequence[str]) -> str:
-    """Return `Did you mean "…"?` with the closest of `known`, or an empty string."""
+    """Return the closest of `known`, or an empty string if none is close."""
     # Lazy import: only needed on errors.
     from difflib import get_close_matches  # noqa: PLC0415
 
     # Suggest only close matches: "setup" for "stop" could do harm.
     found = get_close_matches(word, known, n=1, cutoff=0.7)
-    return f'Did you mean "{found[0]}"?' if found else ""
+    return found[0] if found else ""
 
 
 def _with_optional_values(args: list[str]) -> list[str]:
@@ -147,10 +147,12 @@ class BridgeGroup(_WpCliStyle, click.Group):
             app.command = " ".join(filter(None, (name_of(ctx), args[0])))
         if ctx.resilient_parsing or self.get_command(ctx, args[0]) is not None:
             return super().resolve_command(ctx, args)
-        known = self.list_commands(ctx)
-        name = " ".join(filter(None, (name_of(ctx), args[0])))
+        known, group = self.list_commands(ctx), name_of(ctx)
+        name = " ".join(filter(None, (group, args[0])))
+        near = closest(args[0], known)
+        suggestion = f"Did you mean `{' '.join(filter(None, ('closte-bridge', group, near)))}`?"
         raise ConfigError(
             f'"{name}" is not a closte-bridge command.',
             code="unknown-command",
-            hint=closest(args[0], known) or f"Commands: {', '.join(known)}.",
+            hint=suggestion if near else f"Commands: {', '.join(known)}.",
         )

@@ -101,6 +101,11 @@ class Console:
         if not self.quiet:
             self._write(self._stream_for_people(), clean(text))
 
+    def note(self, text: str) -> None:
+        """Write an informational message to stderr."""
+        if not self.quiet:
+            self._write(self.stderr, clean(text))
+
     def success(self, text: str) -> None:
         """Write a success message."""
         if not self.quiet:

@@ -11,7 +11,7 @@ import click
 from closte_bridge import __version__
 from closte_bridge.cli.commands.config_show import plain_value, yaml_value
 from closte_bridge.cli.options import GlobalOption
-from closte_bridge.cli.root import root
+from closte_bridge.cli.root import SUMMARY, root
 from closte_bridge.config.model import KEYS, Key
 from closte_bridge.errors import PRECEDENCE, ExitCode
 
@@ -112,10 +112,9 @@ def _help(option: click.Option) -> str:
 def man_page() -> str:
     """Return the man page `closte-bridge(1)` in roff."""
     lines = [f'.TH CLOSTE\\-BRIDGE 1 "" "closte\\-bridge {__version__}"', ".SH NAME"]
-    summary, *description = paragraphs(root)
-    lines += [f"closte\\-bridge \\- {_roff(summary.removesuffix('.'))}", ".SH SYNOPSIS"]
+    lines += [f"closte\\-bridge \\- {_roff(SUMMARY)}", ".SH SYNOPSIS"]
     lines += ["\\fBcloste\\-bridge\\fP [<global options>] <command> [<options>]", ".SH DESCRIPTION"]
-    lines += _text([summary, *description])
+    lines += _text(paragraphs(root))
     lines += [".SH GLOBAL OPTIONS", *_list(global_options()), ".SH COMMANDS"]
     for name, command in commands():
         lines += [f".SS {_roff(usage(name, command))}", *_text(paragraphs(command))]

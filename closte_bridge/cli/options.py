@@ -132,7 +132,7 @@ def format_options(
     options = [
         click.Option(
             ["o_format", "--format"],
-            type=click.Choice([str(one) for one in formats]),
+            type=Choice([str(one) for one in formats]),
             default=str(default),
             metavar=f"<{'|'.join(formats)}>",
             help=f"Output format. Default: {default}.",
@@ -213,6 +213,24 @@ def _attach(target: Callable[..., Any] | click.Command, option: click.Option) ->
     parameters.append(option)
 
 
+def quoted_name(param: click.Parameter | None) -> str:
+    """Return the name of an option or argument as people write it, in quotation marks."""
+    if isinstance(param, click.Argument):
+        return f'"{param.human_readable_name}"'
+    return f'"{max(param.opts if param else (), key=len, default="parameter")}"'
+
+
+class Choice(click.Choice[str]):
+    """One of several words. The error for another word quotes it."""
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> str:  # noqa: ANN401, D102 - as in the base class
+        del ctx
+        if value in self.choices:
+            return str(value)
+        message = f'{quoted_name(param)} does not accept "{str(value)[:40]}".'
+        raise ConfigError(message, code="usage", hint=f"Use one of: {', '.join(self.choices)}.")
+
+
 class Number(click.FloatRange):
     """A finite number within bounds. `nan` passes every comparison with a bound, so it is rejected separately."""
 
@@ -234,13 +252,13 @@ def duration(text: str) -> float:
 
 
 def domain_names(app: App, raw: Sequence[str]) -> list[str]:
-    """Return the given domains, normalised; log how a pasted address is read.
+    """Return the given domains, normalised; say on stderr which domain stands for a pasted address.
 
     Raises ConfigError for the first argument that is not a domain.
     """
     from closte_bridge.engine.pins import parse_names  # noqa: PLC0415 - only for commands with domains
 
-    return parse_names(raw, lambda given, name: app.console.log(f'Using "{name}" for "{given}".'))
+    return parse_names(raw, lambda given, name: app.console.note(f'Using "{name}" for "{given}".'))
 
 
 def some_domain_names(app: App, raw: Sequence[str]) -> list[str]:

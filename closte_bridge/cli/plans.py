@@ -17,6 +17,7 @@ from closte_bridge.hosting import Action, Completeness
 from closte_bridge.ledger.state import FailureCode
 from closte_bridge.planning.authority import WRONG_KEY
 from closte_bridge.planning.model import Mode, unproven_hold
+from closte_bridge.wordpress.results import RecordOutcome, StageOutcome
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
@@ -30,8 +31,11 @@ if TYPE_CHECKING:
     from closte_bridge.wordpress.snapshot import Snapshot
 
 FIELDS = ("domain", "change", "status", "reason", "until", "network")
-IN_SYNC = Message("success", "Nothing to change.")
+_IN_SYNC = Message("success", "Nothing to change.")
 _FROM_LEDGER = Message("log", "Nothing to change, based on the ledger.")
+_ONLY_IN_WORDPRESS = Message("success", "No domains to add or remove.")
+NO_CHANGES = (_IN_SYNC, _FROM_LEDGER, _ONLY_IN_WORDPRESS)
+"""The summaries of a run that changes nothing on Closte."""
 _RETRY = (
     "closte-bridge retries failed changes, with increasing delays. Retry now with `closte-bridge sync --retry`, or see "
     "the next attempt with `closte-bridge domain explain <domain>`."
@@ -199,7 +203,7 @@ def side_problems(report: RunReport) -> tuple[list[Problem], list[Problem], list
         note = Problem(
             code=authority.code, message=f"closte-bridge changes nothing: {authority.reason}.", hint=authority.hint
         )
-        remarks.append(Message("log", f"{note.message} {note.hint}", note))
+        remarks.append(Message("warning", note.message, note))
     elif authority.mode is not Mode.FULL:
         word = "Read-only" if authority.mode is Mode.READ_ONLY else "Add-only"
         warnings.append(Problem(code=authority.code, message=f"{word}: {authority.reason}.", hint=authority.hint))
@@ -225,7 +229,7 @@ def _list_problems(report: RunReport) -> tuple[Problem, ...]:
 
     observed = report.plan.observed
     if report.view.listing.key_rejected:
-        return Problem.of(key_rejected())
+        return Problem.of(key_rejected(report.view.key_source))
     if observed.state is Completeness.UNREADABLE:
         text = f"Could not read Closte's list: {observed.reason}"
         hint = "closte-bridge relies on its ledger meanwhile. Find the cause with `closte-bridge integration test`."
@@ -286,6 +290,44 @@ def outcome_problems(report: RunReport) -> tuple[list[Problem], list[Message]]:
     return errors, [summary]
 
 
+def _without_changes(report: RunReport) -> Message:
+    """Return the summary of a run without changes on Closte; it may have changed stages or domain records."""
+    if not report.plan.observed.readable:
+        return _FROM_LEDGER
+    outcomes = {moved.result.outcome for moved in report.verified.moved} if report.verified else set()
+    made = {result.outcome for result in report.records.results.values()} if report.records else set()
+    return _ONLY_IN_WORDPRESS if StageOutcome.DONE in outcomes or RecordOutcome.MADE in made else _IN_SYNC
+
+
+def unknown_domain(name: str, near: str) -> Problem:
+    """Return the error for a domain that neither side knows; `near` is the known one that it resembles, or ""."""
+    hint = f"Compare it with `closte-bridge domain list`, or add it with `closte-bridge domain add {name}`."
+    return Problem(
+        code="unknown-domain",
+        message=f'Unknown domain "{name}": not found in WordPress or on Closte.',
+        hint=f'Did you mean "{near}"? If not: {hint[0].lower()}{hint[1:]}' if near else hint,
+        domain=name,
+    )
+
+
+def unmanaged_requests(report: RunReport) -> list[Problem]:
+    """Return a warning for each requested domain on Closte that closte-bridge does not manage."""
+    unused = {*report.plan.unmanaged}
+    return [
+        Problem(
+            code="not-managed",
+            message=f'"{name}" is on Closte, but '
+            f"{'this network does not use it' if name in unused else 'closte-bridge does not manage it'}.",
+            hint=f"To use it, map it in WordPress or run `closte-bridge domain add {name}`. "
+            "To remove it, use Closte's dashboard."
+            if name in unused
+            else "Run `closte-bridge adopt` to manage it.",
+            domain=name,
+        )
+        for name in report.unmanaged
+    ]
+
+
 def _summary(report: RunReport, applied: Applied) -> Message | Problem:
     readable = report.plan.observed.readable
     total = {a: sum(1 for c in report.plan.changes if c.action is a) for a in Action}
@@ -293,7 +335,7 @@ def _summary(report: RunReport, applied: Applied) -> Message | Problem:
         total[hold.action] -= 1
     done = {a: sum(1 for c in applied.done if c.action is a) for a in Action}
     if not any(total.values()):
-        return IN_SYNC if readable else _FROM_LEDGER
+        return _without_changes(report)
     parts = [
         f"{verb} {done[action]} of {counted(total[action], 'domain')}"
         for action, verb in ((Action.ADD, "added"), (Action.REMOVE, "removed"))

@@ -54,16 +54,16 @@ class Problem:
         )
 
 
-def secondary_problems(failure: Exception) -> tuple[Problem, ...]:
+def secondary_problems(failure: BaseException) -> tuple[Problem, ...]:
     """Return the secondary errors of an exception as warnings."""
     return tuple(problem for error in secondary_errors(failure) for problem in Problem.of(error))
 
 
 @dataclass(frozen=True, slots=True)
 class Message:
-    """A human-readable message. `note` is its machine-readable equivalent."""
+    """A human-readable message. `note` is its machine-readable equivalent; a warning shows its hint, too."""
 
-    kind: Literal["log", "success"]
+    kind: Literal["log", "success", "warning"]
     text: str
     note: Problem | None = None
 
@@ -144,7 +144,13 @@ def show(result: Result, console: Console, output: Output, command: str) -> None
     for error, hint in _with_hints(result.errors):
         console.error(error, hint)
     for message in () if output.porcelain else result.messages:
-        (console.success if message.kind == "success" else console.log)(message.text)
+        match message.kind:
+            case "warning":
+                console.warning(message.text, message.note.hint if message.note else "")
+            case "success":
+                console.success(message.text)
+            case "log":
+                console.log(message.text)
 
 
 def _with_hints(problems: Sequence[Problem]) -> Iterator[tuple[str, str]]:

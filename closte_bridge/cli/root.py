@@ -134,7 +134,11 @@ def _print_version(ctx: click.Context, param: click.Parameter, value: bool) -> N
         ctx.exit()
 
 
-@click.command(cls=RootGroup, epilog=_EXAMPLES.replace("{version}", __version__))
+SUMMARY = "Sync the mapped domains of an Ultimate Multisite network to Closte"
+_HELP = f"{SUMMARY}.\n\nYou can put a WP-CLI @alias before the command."
+
+
+@click.command(cls=RootGroup, help=_HELP, epilog=_EXAMPLES.replace("{version}", __version__))
 @click.option(
     "--version",
     is_flag=True,
@@ -145,7 +149,4 @@ def _print_version(ctx: click.Context, param: click.Parameter, value: bool) -> N
 )
 @global_options
 def root() -> None:
-    """Sync the mapped domains of an Ultimate Multisite network to Closte.
-
-    You can put a WP-CLI @alias before the command.
-    """
+    """Hold all commands."""

@@ -9,13 +9,15 @@ from typing import TYPE_CHECKING, NamedTuple
 from closte_bridge.cli.networks import cost_messages, engine_of, exit_code, on_each, problems, total_cost, warnings
 from closte_bridge.cli.plans import (
     FIELDS,
-    IN_SYNC,
+    NO_CHANGES,
     approval_problems,
     only_key_rejected,
     outcome_problems,
     rendered,
     rows_shown,
     side_problems,
+    unknown_domain,
+    unmanaged_requests,
 )
 from closte_bridge.cli.records import record_messages
 from closte_bridge.cli.result import Message, Problem, Result, problem_data
@@ -147,7 +149,7 @@ def _not_revived(report: RunReport, messages: RunMessages, revive: frozenset[str
 def _without_success(messages: RunMessages, problems: list[Problem]) -> list[Problem]:
     """Return `problems`; if there are any, drop the message that there was nothing to change."""
     if problems:
-        messages.remarks[:] = [remark for remark in messages.remarks if remark != IN_SYNC]
+        messages.remarks[:] = [remark for remark in messages.remarks if remark not in NO_CHANGES]
     return problems
 
 
@@ -223,7 +225,7 @@ def messages_of(report: RunReport) -> RunMessages:
             )
         )
     if report.applied and report.applied.key_rejected:
-        errors += Problem.of(key_rejected())
+        errors += Problem.of(key_rejected(report.view.key_source))
     failed, closing = outcome_problems(report)
     errors += [*failed, *approval_problems(report.plan)]
     errors += [
@@ -235,17 +237,11 @@ def messages_of(report: RunReport) -> RunMessages:
         )
         for action, name in report.stale
     ]
-    errors += [
-        Problem(
-            code="unknown-domain",
-            message=f'Unknown domain "{name}": not found in WordPress or on Closte.',
-            hint=f"Compare it with `closte-bridge domain list`, or add it with `closte-bridge domain add {name}`.",
-            domain=name,
-        )
-        for name in report.unknown
-    ]
+    errors += [unknown_domain(name, near) for name, near in report.unknown.items()]
+    warnings += unmanaged_requests(report)
     # No success message next to "needs approval" unless something changed.
     quiet = report.stale or report.unknown or (report.plan.over_limit and not report.plan.changes)
+    closing = [remark for remark in closing if not (report.unmanaged and remark in NO_CHANGES)]
     remarks += closing if not quiet else []
     failed_stages, moved = stage_messages(report)
     failed_records, made = record_messages(report)

@@ -7,6 +7,7 @@ import re
 import click
 
 from closte_bridge.cli.command import closest, see_help
+from closte_bridge.cli.options import quoted_name
 from closte_bridge.errors import ConfigError
 
 
@@ -18,7 +19,7 @@ def usage_error(error: click.ClickException) -> ConfigError:
         case click.NoSuchOption():
             return _unknown_option(error, hint)
         case click.MissingParameter():
-            return ConfigError(f"Missing {_name(error.param)}.", code="usage", hint=hint)
+            return ConfigError(f"Missing {quoted_name(error.param)}.", code="usage", hint=hint)
         case click.BadParameter():
             return ConfigError(_bad_value(error), code="usage", hint=hint)
         case click.BadOptionUsage():
@@ -33,27 +34,14 @@ def _unknown_option(error: click.NoSuchOption, hint: str) -> ConfigError:
     known: list[str] = []
     if error.ctx is not None:
         known = [name for param in error.ctx.command.get_params(error.ctx) for name in param.opts]
-    suggestion = closest(error.option_name, [name for name in known if name.startswith("--")])
-    return ConfigError(f'Unknown option "{error.option_name}".', code="usage", hint=suggestion or hint)
-
-
-def _name(param: click.Parameter | None) -> str:
-    if isinstance(param, click.Argument):
-        return f'"{param.human_readable_name}"'
-    return f'"{_option_name(param)}"'
-
-
-def _option_name(param: click.Parameter | None) -> str:
-    names = [*param.opts] if param is not None else []
-    return max(names, key=len, default="parameter")
+    near = closest(error.option_name, [name for name in known if name.startswith("--")])
+    suggestion = f'Did you mean "{near}"?' if near else hint
+    return ConfigError(f'Unknown option "{error.option_name}".', code="usage", hint=suggestion)
 
 
 def _bad_value(error: click.BadParameter) -> str:
-    param = error.param
-    if param is not None and isinstance(param.type, click.Choice):
-        return f"{_name(param)} must be one of: {', '.join(map(str, param.type.choices))}."
-    text = re.sub(r"'([^']*)'", r'"\1"', error.message.rstrip("."))
-    return f"Invalid value for {_name(param)}: {text}."
+    text = re.sub(r"'([^']*)'", r'"\1"', error.message)
+    return f"Invalid value for {quoted_name(error.param)}: {text}"
 
 
 def _bad_use(error: click.BadOptionUsage) -> str:

@@ -39,6 +39,12 @@ def key_location(settings: Settings, environ: Mapping[str, str]) -> tuple[Path, 
     return None
 
 
+def source_in_text(settings: Settings, environ: Mapping[str, str], source: str) -> str:
+    """Return where the API key comes from as a noun phrase: the key file, else `source`, its place in WordPress."""
+    location = key_location(settings, environ)
+    return source if location is None else f'the file "{location[0]}"'
+
+
 def configured_key(settings: Settings, environ: Mapping[str, str]) -> Secret | None:
     """Return the key from its file, or None if only WordPress may have it.
 

@@ -109,7 +109,7 @@ def _needed_here(name: str, desire: Desired, snapshot: Snapshot) -> bool:
 
 def _refuse(engine: Engine, view: Observation, offer: AdoptionOffer, *, take_over: bool) -> None:
     if view.listing.key_rejected:
-        raise key_rejected()
+        raise key_rejected(view.key_source)
     if not view.observed.readable:
         raise UnreadableError(
             f"Could not read Closte's list: {view.observed.reason}",

@@ -8,7 +8,7 @@ from contextlib import contextmanager
 from dataclasses import replace
 from typing import TYPE_CHECKING, Generic, TypeVar
 
-from closte_bridge.config.key_file import configured_key, key_location
+from closte_bridge.config.key_file import configured_key, source_in_text
 from closte_bridge.engine.observation import Observation
 from closte_bridge.engine.snapshots import read_snapshot, start_snapshot
 from closte_bridge.errors import ConfigError
@@ -116,7 +116,7 @@ class _Closte:
         if self._listed is None:
             from closte_bridge.hosting import Completeness, Listing  # noqa: PLC0415 - loaded while `wp` ran
 
-            return Listing(Completeness.UNREADABLE, "No API key is configured.")
+            return Listing(Completeness.UNREADABLE, "closte-bridge found no API key.")
         began = time.perf_counter()
         with self._engine.waiting("Closte's list"):
             listing = self._listed.result()
@@ -138,11 +138,10 @@ def observe(engine: Engine, *, acknowledge: bool = False) -> Iterator[Observatio
     disabled. A list that could not be read raises nothing; see `observed` of the result.
     """
     key = configured_key(engine.settings, engine.environ)
-    location = key_location(engine.settings, engine.environ)
     call = start_snapshot(engine, ask_key=key is None, acknowledge=acknowledge)
     closte = _Closte(engine)
     try:
-        source = location[1] if location else ""
+        source = source_in_text(engine.settings, engine.environ, "")
         no_key: ConfigError | None = None
         if key is not None:
             closte.ask(key)

@@ -71,7 +71,7 @@ def refuse_read_only(view: Observation) -> None:
         return
     if view.listing.key_rejected:
         # `closte-bridge adopt`, the hint for a changed key, would not help.
-        raise key_rejected()
+        raise key_rejected(view.key_source)
     raise ReadOnlyError(f"closte-bridge changes nothing: {authority.reason}.", code=authority.code, hint=authority.hint)
 
 

@@ -5,9 +5,10 @@ from __future__ import annotations
 import os
 import time
 from contextlib import contextmanager, nullcontext, suppress
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
+from closte_bridge.domains import similar
 from closte_bridge.engine import lock
 from closte_bridge.engine.loop import YieldToEvents
 from closte_bridge.engine.observe import observe
@@ -18,7 +19,7 @@ from closte_bridge.ledger.flags import LEAVING
 from closte_bridge.planning.model import NOTHING_APPROVED, Approval, Mode
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable, Iterator, Mapping
     from contextlib import AbstractContextManager
 
     from closte_bridge.engine.apply import Applied
@@ -51,14 +52,19 @@ class RunRequest:
 
 @dataclass(frozen=True, slots=True)
 class RunReport:
-    """Result of a run. `applied` is None if no changes were allowed."""
+    """Result of a run. `applied` is None if no changes were allowed.
+
+    `unknown` are the requested domains that exist nowhere, each with the known domain that it resembles, or "".
+    `unmanaged` are the requested domains on Closte that are not in the ledger.
+    """
 
     network: str
     view: Observation
     plan: Plan
     applied: Applied | None
     stale: tuple[tuple[str, str], ...] = ()
-    unknown: tuple[str, ...] = ()
+    unknown: Mapping[str, str] = field(default_factory=dict)
+    unmanaged: tuple[str, ...] = ()
     verified: CheckResults | None = None
     stages: StagePlan | None = None
     records: RecordResults | None = None
@@ -176,7 +182,7 @@ def sync(
         if view.listing.key_rejected and not request.dry_run and not inactive:
             _note_mentions(engine, view, plan_of(engine, view, request))
             _note_records(engine, view)
-            raise key_rejected()
+            raise key_rejected(view.key_source)
         _refuse_other_network(view, request)
         ledger = engine.ledger
         idle = request.dry_run or ledger is None or view.authority.mode in {Mode.READ_ONLY, Mode.INACTIVE}
@@ -184,12 +190,14 @@ def sync(
         records = _records(engine, view, request, run, idle=idle)
         plan = plan_of(engine, view, request)
         plan, stale = _reviewed_only(plan, request)
-        unknown = _unknown(engine, view, request)
+        unknown, unmanaged = _unknown(engine, view, request), _unmanaged(engine, view, request)
         if idle or ledger is None:
             if not request.dry_run:
                 _note_idle(engine, view, plan)
             stages = stages_ahead(engine, view, request) if request.dry_run else None
-            return RunReport(engine.settings.name, view, plan, None, stale, unknown, stages=stages, records=records)
+            return RunReport(
+                engine.settings.name, view, plan, None, stale, unknown, unmanaged, stages=stages, records=records
+            )
         record_observation(engine, ledger, view, plan, run)
         bar = progress(len(plan.changes)) if progress and plan.changes else nullcontext(lambda: None)
         with bar as step:
@@ -202,7 +210,9 @@ def sync(
             verified = _verify(engine, ledger, view, request, run, lambda: should_stop() or give_way())
         if succeeded:
             _report_success(ledger, engine, view)
-        return RunReport(engine.settings.name, view, plan, applied, stale, unknown, verified, records=records)
+        return RunReport(
+            engine.settings.name, view, plan, applied, stale, unknown, unmanaged, verified, records=records
+        )
 
 
 @contextmanager
@@ -310,13 +320,23 @@ def _refuse_other_network(view: Observation, request: RunRequest) -> None:
         )
 
 
-def _unknown(engine: Engine, view: Observation, request: RunRequest) -> tuple[str, ...]:
-    """Return requested domains that do not exist anywhere (probably typos)."""
+def _unknown(engine: Engine, view: Observation, request: RunRequest) -> dict[str, str]:
+    """Return requested domains that do not exist anywhere, probably typos, each with the domain that it resembles."""
     if not request.only:
-        return ()
+        return {}
     desire = view.desire(engine)
     known = view.observed.names | view.ledger.managed.keys() | view.ledger.unsettled.keys()
-    return tuple(sorted(name for name in request.only if name not in known and not desire.mention(name)))
+    names = sorted(name for name in request.only if name not in known and not desire.mention(name))
+    return {name: similar(name, {*known, *desire.names()}) for name in names}
+
+
+def _unmanaged(engine: Engine, view: Observation, request: RunRequest) -> tuple[str, ...]:
+    """Return requested domains on Closte that closte-bridge does not manage."""
+    from closte_bridge.planning.plan import own_domains  # noqa: PLC0415 - loaded while `wp` ran
+
+    managed = view.ledger.managed.keys() | view.ledger.unsettled.keys()
+    found = (request.only & view.observed.names) - managed
+    return tuple(sorted(found - own_domains(view.snapshot, view.desire(engine)))) if found else ()
 
 
 def _note_success(ledger: Ledger, engine: Engine, *, whole: bool = True) -> None:

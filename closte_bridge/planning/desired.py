@@ -60,6 +60,10 @@ class Desired:
     site_domains: Callable[[], frozenset[str]]
     wildcards: frozenset[str]
 
+    def names(self) -> set[str]:
+        """Return the domains that mappings, the config and pins ask for."""
+        return {*self.mapped, *self.configured, *self.pins}
+
     def mention(self, name: str) -> str | None:
         """Return what uses `name`, as a noun phrase, or None. Rule 2: a domain in use is never removed."""
         if asked := self.ask(name):

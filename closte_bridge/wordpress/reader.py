@@ -26,8 +26,9 @@ _KEY_SOURCES = {
 }
 _KEY_PROBLEMS = {
     "none": (
-        "No API key is configured.",
-        "Define CLOSTE_CLIENT_API_KEY in wp-config.php, or set `api_key_file` in the config.",
+        "No API key found in the config (`api_key_file`), the constant CLOSTE_CLIENT_API_KEY or Ultimate Multisite's "
+        "network option.",
+        "Define CLOSTE_CLIENT_API_KEY in wp-config.php, or write the key to a file and name it in `api_key_file`.",
     ),
     "option-undecryptable": (
         "Could not decrypt the API key stored by Ultimate Multisite.",

@@ -177,7 +177,7 @@ def test_new_domain_is_not_blocked_and_removed_domain_refers_to_the_log(world: L
     assert world.run("domain", "remove", "legacy.example.org", "--yes").code == 0
     gone = world.run("domain", "explain", "legacy.example.org")
     assert (gone.code, gone.err) == (
-        1,
+        4,
         'Error: Unknown domain "legacy.example.org": no longer found in WordPress or on Closte.\n'
         "Run `closte-bridge log legacy.example.org` to see its history.\n",
     )
@@ -239,7 +239,7 @@ def test_disabled_integration_is_the_reported_reason(world: Life) -> None:
     )
     for command in (("list",), ("get", SHOP), ("explain", SHOP)):
         ran = world.run("domain", *command)
-        assert f"closte-bridge changes nothing: {why}. " in ran.out
+        assert f"Warning: closte-bridge changes nothing: {why}.\n" in ran.err
         assert world.run("domain", *command, "--format=json").envelope["notes"][0]["code"] == "integration-off"
 
 
@@ -262,7 +262,7 @@ def test_unwanted_domain_lost_by_closte_is_gone(world: Life) -> None:
         assert told["next_step"] == STEPS[step]
     assert world.run("domain", "list", "--state=gone", "--format=count").out == "2\n"
     world.sync(after=HOUR)
-    assert world.run("domain", "get", SHOP).code == 1
+    assert world.run("domain", "get", SHOP).code == 4
 
 
 def test_www_form_waits_for_its_dns(world: Life) -> None:
@@ -377,7 +377,36 @@ def test_endless_check_falls_back_to_the_last_verdict(world: Life, monkeypatch: 
     assert "DNS ok, certificate ok" in told["checked"]
 
 
-def test_unknown_domain_is_an_error(world: Life) -> None:
+def test_misspelled_domain_has_one_exit_code_and_a_suggestion(world: Life) -> None:
+    world.bridge.adopt()
+    world.bridge.multisite.add_mapping(SHOP, SITE)
+    typo = SHOP.replace("shop", "shpo")
+    for command in (("domain", "explain"), ("domain", "get"), ("domain", "check"), ("sync",)):
+        ran = world.run(*command, f"https://{typo}/cart")
+        assert (ran.code, f'Did you mean "{SHOP}"?' in ran.err) == (4, True), ran.err
+        assert ran.err.startswith(f'Using "{typo}" for "https://{typo}/cart".\n')
     ran = world.run("domain", "explain", "nobody.example.org")
-    assert (ran.code, ran.out) == (1, "")
-    assert ran.err.startswith('Error: Unknown domain "nobody.example.org": not found in WordPress or on Closte.\n')
+    assert (ran.code, ran.out) == (4, "")
+    assert ran.err == (
+        'Error: Unknown domain "nobody.example.org": not found in WordPress or on Closte.\n'
+        "Compare it with `closte-bridge domain list`, or add it with `closte-bridge domain add nobody.example.org`.\n"
+    )
+
+
+def test_sync_of_an_unmanaged_domain_says_so(world: Life) -> None:
+    world.bridge.adopt()
+    world.bridge.multisite.add_mapping(SHOP, SITE)
+    world.bridge.sandbox.aliases = world.bridge.sandbox.aliases | {SHOP, "other.example.org"}
+    mapped = world.run("sync", SHOP)
+    assert (mapped.code, "Nothing to change" in mapped.out) == (0, False)
+    assert mapped.err == (
+        f'Warning: "{SHOP}" is on Closte, but closte-bridge does not manage it.\n'
+        "Run `closte-bridge adopt` to manage it.\n"
+    )
+    unused = world.run("sync", "other.example.org")
+    assert (unused.code, "Nothing to change" in unused.out) == (0, False)
+    assert unused.err == (
+        'Warning: "other.example.org" is on Closte, but this network does not use it.\n'
+        "To use it, map it in WordPress or run `closte-bridge domain add other.example.org`. "
+        "To remove it, use Closte's dashboard.\n"
+    )

@@ -24,7 +24,7 @@ KEY = "constant-key-0123456789abcdef"
 
 def test_key_is_read_from_the_constant_and_the_encrypted_option(multisite: Multisite, tmp_path: Path) -> None:
     settings = wp_settings(multisite)
-    with pytest.raises(ConfigError, match="No API key is configured"):
+    with pytest.raises(ConfigError, match="No API key found in the config"):
         read_key(settings)
     multisite.php(
         "update_network_option(null, 'wu_hosting_credential_CLOSTE_CLIENT_API_KEY',"

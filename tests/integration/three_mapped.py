@@ -29,7 +29,7 @@ Network "example.net": 2 to add, 0 to remove, 1 in sync, 3 on hold, 1 unmanaged.
 {NOTES}"""
 OFFER = """\
 Network "example.net": 3 mapped domains, WordPress in <site>/.
-Closte application: 3 domains, API key from api_key_file.
+Closte application: 3 domains, API key from the file "<folder>/key".
 State folder: <folder>/state.
 1 existing domain on Closte will become managed: a.customer.org.
 1 domain stays unmanaged: stranger.example.org.

@@ -84,6 +84,7 @@ Examples:
     )
 
 
+MEANT = "Did you mean `closte-bridge {}`?"
 SEE = "See `closte-bridge {} --help`."
 NO_FILE = "Check `--config` and CLOSTE_BRIDGE_CONFIG. If neither is set, the config file is optional."
 
@@ -91,11 +92,11 @@ NO_FILE = "Check `--config` and CLOSTE_BRIDGE_CONFIG. If neither is set, the con
 @pytest.mark.parametrize(
     ("argv", "error", "hint"),
     [
-        (["pln"], '"pln" is not a closte-bridge command.', 'Did you mean "plan"?'),
+        (["pln"], '"pln" is not a closte-bridge command.', MEANT.format("plan")),
         (["zzz"], '"zzz" is not a closte-bridge command.', f"Commands: {', '.join(COMMANDS)}."),
         (["stop"], '"stop" is not a closte-bridge command.', f"Commands: {', '.join(COMMANDS)}."),
         (["config", "zzz"], '"config zzz" is not a closte-bridge command.', "Commands: show, validate."),
-        (["config", "shw"], '"config shw" is not a closte-bridge command.', 'Did you mean "show"?'),
+        (["domain", "lst"], '"domain lst" is not a closte-bridge command.', MEANT.format("domain list")),
         (["config"], "Missing command.", "Commands: show, validate."),
         (["config", "show", "--fromat=x"], 'Unknown option "--fromat".', 'Did you mean "--format"?'),
         (["config", "show", "--api-key=MYSECRET"], 'Unknown option "--api-key".', SEE.format("config show")),
@@ -105,13 +106,13 @@ NO_FILE = "Check `--config` and CLOSTE_BRIDGE_CONFIG. If neither is set, the con
         (["config", "validate", "a", "b", "c"], "Too many arguments: b c.", SEE.format("config validate")),
         (
             ["domain", "list", "--state=helt"],
-            f'"--state" must be one of: {", ".join(STATES)}.',
-            SEE.format("domain list"),
+            '"--state" does not accept "helt".',
+            f"Use one of: {', '.join(STATES)}.",
         ),
         (["completion"], 'Missing "<bash|zsh|fish>".', SEE.format("completion")),
-        (["completion", "tcsh"], '"<bash|zsh|fish>" must be one of: bash, zsh, fish.', SEE.format("completion")),
-        (["config", "validate", "--format=xml"], '"--format" must be one of: table, json.',
-         SEE.format("config validate")),
+        (["completion", "tcsh"], '"<bash|zsh|fish>" does not accept "tcsh".', "Use one of: bash, zsh, fish."),
+        (["config", "validate", "--format=jsn"], '"--format" does not accept "jsn".', "Use one of: table, json."),
+        (["log", "--limit=0"], 'Invalid value for "--limit": 0 is not in the range 1<=x<=1000000.', SEE.format("log")),
         (["config", "show", "--field=x"], 'Unknown field: "x".', "Available fields: network, key, value, origin."),
         *(
             (["config", "show", option], f'"{option.partition("=")[0]}" needs a field.', hint)

@@ -56,6 +56,25 @@ def test_skipped_change_is_not_counted_as_failed() -> None:
     assert errors[-1].message == "Added 1 of 3 domains; 1 failed, 1 skipped."
 
 
+def test_run_that_changes_only_wordpress_does_not_say_that_nothing_changed() -> None:
+    """The success message is about Closte; the changes of stages and records have messages of their own."""
+    idle = replace(report("a.example.com", observed=a_list("a.example.com")), applied=Applied())
+    assert [remark.text for remark in messages_of(idle).remarks] == ["Nothing to change."]
+    done = StageResult("a.example.com", "failed", "done", "DNS is correct", WriteResult(StageOutcome.DONE))
+    moved = CheckResults(moved=[done])
+    assert [remark.text for remark in messages_of(replace(idle, verified=moved)).remarks] == [
+        "Changed the stage of 1 mapping.",
+        "No domains to add or remove.",
+    ]
+
+
+@pytest.mark.parametrize("place", ['the file "/etc/key"', "the constant CLOSTE_CLIENT_API_KEY"])
+def test_rejected_key_is_named_by_its_source(place: str) -> None:
+    view = SimpleNamespace(listing=SimpleNamespace(key_rejected=True), snapshot=a_snapshot(), key_source=place)
+    ran = replace(report("a.example.com", applied=Applied(key_rejected=True)), view=cast("Observation", view))
+    assert f"Closte rejected the API key from {place}." in [error.message for error in messages_of(ran).errors]
+
+
 def test_read_only_run_still_reports_list_warnings() -> None:
     authority = Authority(Mode.READ_ONLY, "owner-gone", "nobody is in charge", "Adopt.")
     words = messages_of(report("a.example.com", observed=partial(), authority=authority))

@@ -8,7 +8,7 @@ from click.shell_completion import ShellComplete, get_completion_class
 from closte_bridge.cli.command import BridgeCommand
 from closte_bridge.cli.context import App, pass_app
 from closte_bridge.cli.formats import Format
-from closte_bridge.cli.options import format_options, global_options
+from closte_bridge.cli.options import Choice, format_options, global_options
 from closte_bridge.cli.result import Result
 
 SHELLS = ("bash", "zsh", "fish")
@@ -22,7 +22,7 @@ function _closte_bridge_completion;
 
 
 @click.command("completion", cls=BridgeCommand, epilog=_EXAMPLES, short_help="Print a shell completion script.")
-@click.argument("shell", type=click.Choice(SHELLS), metavar="<bash|zsh|fish>")
+@click.argument("shell", type=Choice(SHELLS), metavar="<bash|zsh|fish>")
 @format_options(formats=(Format.TABLE, Format.JSON))
 @global_options
 @pass_app

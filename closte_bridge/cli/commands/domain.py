@@ -19,7 +19,7 @@ from closte_bridge.cli.commands.domain_explain import (
 from closte_bridge.cli.context import App, pass_app
 from closte_bridge.cli.formats import Format
 from closte_bridge.cli.networks import engine_of
-from closte_bridge.cli.options import domain_names, format_options, global_options, some_domain_names
+from closte_bridge.cli.options import Choice, domain_names, format_options, global_options, some_domain_names
 from closte_bridge.cli.plan_lines import when
 from closte_bridge.cli.plans import FIELDS as PLAN_FIELDS
 from closte_bridge.cli.result import Message, Problem, Result
@@ -130,7 +130,7 @@ def _row(known: DomainStatus) -> dict[str, object]:
 @domain.command("list", cls=BridgeCommand, short_help="List all known domains.", epilog=_LIST)
 @click.option(
     "--state",
-    type=click.Choice(STATES),
+    type=Choice(STATES),
     metavar="<state>",
     help='State of the domains to list, such as "on-hold". Default: all.',
 )
@@ -163,7 +163,7 @@ def list_(app: App, state: str | None) -> Result:
 @global_options
 @pass_app
 def get(app: App, name: str) -> Result:
-    """Show one domain's details in WordPress and on Closte."""
+    """Show one domain's details in WordPress and on Closte. Exits with code 4 if neither of them knows it."""
     engine = engine_of(app, app.network())
     found = inspect_domain(engine, *domain_names(app, [name]))
     code, errors, warnings, remarks = side_messages(found.report)

@@ -61,12 +61,14 @@ def backfill(app: App, domains: tuple[str, ...], dry_run: bool) -> Result:
     found = find_candidates(engine, only)
     problems = tuple(_not_missing(found, only))
     if found.authority.mode is Mode.INACTIVE and not dry_run:
-        text = f"closte-bridge changes nothing: {found.authority.reason}. {found.authority.hint}"
+        authority = found.authority
+        text = f"closte-bridge changes nothing: {authority.reason}."
+        note = Problem(code=authority.code, message=text, hint=authority.hint)
         return Result(
             data=[],
             fields=FIELDS,
             rendered={"table": ""},
-            messages=(Message("log", text),),
+            messages=(Message("warning", text, note),),
             cost=engine.cost.as_data(),
         )
     if dry_run or not found.missing_records:

@@ -16,6 +16,7 @@ from closte_bridge.cli.plans import FIELDS as PLAN_FIELDS
 from closte_bridge.cli.result import Problem, Result
 from closte_bridge.cli.syncing import run_sync
 from closte_bridge.counts import counted
+from closte_bridge.domains import similar
 from closte_bridge.errors import BridgeError, ExitCode
 
 if TYPE_CHECKING:
@@ -66,14 +67,16 @@ def check(app: App, domains: tuple[str, ...]) -> Result:
     """Check the DNS and certificate of any domain, mapped or not, and show what its owner needs to do next.
 
     DNS is correct if the domain resolves to the same address as the network's main domain, or to `dns.targets`.
-    Changes and records nothing. Exits with code 4 if any domain does not serve valid HTTPS.
+    Warns about a domain that this network does not use. Changes and records nothing. Exits with code 4 if any domain
+    does not serve valid HTTPS.
     """
     from closte_bridge.checks import report  # noqa: PLC0415 - lazy import
     from closte_bridge.engine.snapshots import start_snapshot  # noqa: PLC0415 - lazy import
 
     engine = engine_of(app, app.network())
     names = some_domain_names(app, domains)
-    checked = _pool(engine, start_snapshot(engine, ask_key=False, acknowledge=False).snapshot()).check(names)
+    snapshot = start_snapshot(engine, ask_key=False, acknowledge=False).snapshot()
+    checked = _pool(engine, snapshot).check(names)
     bad = [c for c in checked if not c.has_https]
     return Result(
         exit_code=ExitCode.SOME_FAILED if bad else ExitCode.OK,
@@ -82,7 +85,30 @@ def check(app: App, domains: tuple[str, ...]) -> Result:
         else [report.row(c) for c in checked],
         fields=FIELDS,
         rendered={Format.TABLE: "\n\n".join("\n".join(report.sentences(c)) for c in checked)},
+        warnings=_not_in_use(engine, snapshot, names),
         cost=engine.cost.as_data(),
+    )
+
+
+def _not_in_use(engine: Engine, snapshot: Snapshot, names: list[str]) -> tuple[Problem, ...]:
+    """Return a warning for each domain that this network does not use: it may be misspelled."""
+    from closte_bridge.ledger.state import LedgerState  # noqa: PLC0415 - lazy import
+    from closte_bridge.planning.desired import desired  # noqa: PLC0415 - lazy import
+
+    with engine.opened():
+        ledger = engine.ledger.state(engine.clock.now()) if engine.ledger else LedgerState()
+    desire = desired(snapshot, engine.policy(), ledger)
+    known = {*desire.names(), *ledger.managed, *ledger.unsettled, snapshot.network.domain}
+    hint = "Check its spelling with `closte-bridge domain list`, or map it in WordPress."
+    return tuple(
+        Problem(
+            code="unknown-domain",
+            message=f'This network does not use "{name}".',
+            hint=f'Did you mean "{near}"?' if (near := similar(name, known)) else hint,
+            domain=name,
+        )
+        for name in names
+        if name not in known and not desire.mention(name)
     )
 
 

@@ -7,21 +7,24 @@ from typing import TYPE_CHECKING, NamedTuple
 
 import click
 
+from closte_bridge.checks.domain_state import DomainPhase
+from closte_bridge.checks.model import DnsCode, TlsCode
 from closte_bridge.cli.command import BridgeCommand
 from closte_bridge.cli.context import App, pass_app
 from closte_bridge.cli.formats import Format
 from closte_bridge.cli.networks import engine_of
 from closte_bridge.cli.options import domain_names, format_options, global_options
 from closte_bridge.cli.plan_lines import when
-from closte_bridge.cli.plans import side_problems
+from closte_bridge.cli.plans import side_problems, unknown_domain
 from closte_bridge.cli.result import Message, Problem, Result
 from closte_bridge.cli.stages import certificate_warnings
 from closte_bridge.counts import counted
+from closte_bridge.domains import similar
 from closte_bridge.errors import BridgeError, ExitCode
 from closte_bridge.planning.model import HoldCode, Mode
 
 if TYPE_CHECKING:
-    from closte_bridge.checks.domain_state import CheckState
+    from closte_bridge.checks.domain_state import CheckState, DomainState
     from closte_bridge.checks.model import DomainCheck
     from closte_bridge.engine.engine import Engine
     from closte_bridge.engine.inventory import DomainStatus
@@ -33,7 +36,7 @@ $ closte-bridge domain explain www.shop.customer.com
 www.shop.customer.com: on-hold
 WordPress: not mapped
 Closte: not present
-Phase: blocked since 2026-02-03T10:15:00+00:00
+Phase: blocked (waits for its DNS) since 2026-02-03T10:15:00+00:00
 Checked: 2026-02-03T10:15:00+00:00: DNS unknown, certificate not checked; next check 2026-02-03T10:20:00+00:00
 Now: "www.shop.customer.com" could not be checked.
 Now: It is unknown where it should point: the network's main domain could not be resolved.
@@ -135,23 +138,19 @@ def _checked_now(engine: Engine, found: DomainFindings, name: str) -> DomainFind
 
 
 def inspect_domain(engine: Engine, name: str, *, check: bool = False) -> DomainFindings:
-    """Return `inspect_network` for one domain. Raises BridgeError if neither WordPress nor Closte knows it."""
+    """Return `inspect_network` for one domain.
+
+    Raises BridgeError with exit code 4, as a sync of it, if neither WordPress nor Closte knows it.
+    """
     found = inspect_network(engine, name, check=check)
     known = [k for k in found.known if k.name == name]
-    if not known and found.entries:
-        raise BridgeError(
-            f'Unknown domain "{name}": no longer found in WordPress or on Closte.',
-            code="unknown-domain",
-            hint=f"Run `closte-bridge log {name}` to see its history.",
-            domain=name,
-        )
     if not known:
-        raise BridgeError(
-            f'Unknown domain "{name}": not found in WordPress or on Closte.',
-            code="unknown-domain",
-            hint=f"Compare it with `closte-bridge domain list`, or add it with `closte-bridge domain add {name}`.",
-            domain=name,
-        )
+        problem = unknown_domain(name, similar(name, (k.name for k in found.known)))
+        message, hint = problem.message, problem.hint
+        if found.entries:
+            message = f'Unknown domain "{name}": no longer found in WordPress or on Closte.'
+            hint = f"Run `closte-bridge log {name}` to see its history."
+        raise BridgeError(message, code=problem.code, hint=hint, exit_code=ExitCode.SOME_FAILED, domain=name)
     return found._replace(known=known)
 
 
@@ -229,6 +228,15 @@ def _step_for_unknown_dns(checked: DomainCheck) -> str:
     )
 
 
+def _waits_for(status: DomainState) -> str:
+    """Return what a blocked domain waits for, or an empty string: another hold explains itself."""
+    if status.phase is not DomainPhase.BLOCKED:
+        return ""
+    if status.reason == HoldCode.WWW_UNPROVEN or status.reason in {code.value for code in DnsCode}:
+        return "its DNS"
+    return "a valid certificate" if status.reason in {code.value for code in TlsCode} else ""
+
+
 def _explained(found: DomainFindings, now: float) -> dict[str, object]:
     from closte_bridge.checks.domain_state import begin, domain_state  # noqa: PLC0415 - lazy import
     from closte_bridge.domains import wildcard_over  # noqa: PLC0415 - lazy import
@@ -252,6 +260,7 @@ def _explained(found: DomainFindings, now: float) -> dict[str, object]:
         "domain": known.name,
         "state": known.state,
         "phase": status.phase.value if has_phase else None,
+        "waits_for": _waits_for(status) if has_phase else "",
         "since": when(status.since) if has_phase and found.check_state else None,
         "wordpress": _in_wordpress(known),
         "closte": f"{present}{', managed' if known.managed else ''}",
@@ -276,19 +285,19 @@ def _explained(found: DomainFindings, now: float) -> dict[str, object]:
 def explain(app: App, name: str) -> Result:
     """Explain a domain's status in WordPress and on Closte, check its DNS and certificate, and suggest the next step.
 
-    Changes and records nothing.
+    Changes and records nothing. Exits with code 4 if neither WordPress nor Closte knows the domain.
     """
     engine = engine_of(app, app.network())
     found = inspect_domain(engine, *domain_names(app, [name]), check=True)
     code, errors, warnings, remarks = side_messages(found.report)
     data = _explained(found, engine.clock.now())
-    past = data["history"]
+    past, waits = data["history"], f" (waits for {data['waits_for']})" if data["waits_for"] else ""
     since = f" since {data['since']}" if data["since"] else ""
     lines = [
         f"{data['domain']}: {data['state']}",
         f"WordPress: {data['wordpress']}",
         f"Closte: {data['closte']}",
-        *([f"Phase: {data['phase']}{since}"] if data["phase"] else []),
+        *([f"Phase: {data['phase']}{waits}{since}"] if data["phase"] else []),
         *([f"Checked: {data['checked']}"] if found.check_state else []),
         *(f"Now: {text}" for text in found.evidence),
         *([f"Why: {data['why']}"] if data["why"] else []),

@@ -12,6 +12,7 @@ from closte_bridge.cli.formats import Format
 from closte_bridge.cli.networks import engine_of
 from closte_bridge.cli.options import format_options, global_options
 from closte_bridge.cli.result import Message, Problem, Result
+from closte_bridge.config.key_file import source_in_text
 from closte_bridge.counts import counted
 from closte_bridge.errors import BridgeError, ExitCode
 
@@ -48,7 +49,7 @@ Success: Connected to Closte (API key from the constant CLOSTE_CLIENT_API_KEY); 
 
 $ closte-bridge integration test; echo $?
 Error: Closte answered "Invalid API key.".
-Compare the API key with the one in Closte's dashboard.
+Compare the API key from the constant CLOSTE_CLIENT_API_KEY with the one in Closte's dashboard.
 1
 """
 _ENABLE = """
@@ -152,18 +153,18 @@ def disable(app: App) -> Result:
     return _switch(app, enabled=False)
 
 
-def connection_error(tested: ConnectionTest, settings: Settings) -> BridgeError:
-    """Return the error for a failed test: Closte was unreachable or rejected the key."""
+def connection_error(tested: ConnectionTest, settings: Settings, source: str) -> BridgeError:
+    """Return the error for a failed test: Closte was unreachable or rejected the key from `source` (a noun phrase)."""
     from closte_bridge.hosting import ConnectionState  # noqa: PLC0415 - lazy import
 
     hints = {
-        ConnectionState.KEY_REJECTED: "Compare the API key with the one in Closte's dashboard.",
+        ConnectionState.KEY_REJECTED: f"Compare the API key from {source} with the one in Closte's dashboard.",
         ConnectionState.UNREACHABLE: f"Check this machine's network and `api_url` ({settings.api_url}).",
     }
     return BridgeError(
         tested.message,
         code=f"connection-{tested.state.value}",
-        hint=hints.get(tested.state, "Check the API key and `api_url`."),
+        hint=hints.get(tested.state, f"Check the API key from {source} and `api_url`."),
         exit_code=ExitCode.UNREADABLE if tested.state is ConnectionState.UNREACHABLE else ExitCode.FAILURE,
     )
 
@@ -185,9 +186,10 @@ def test(app: App) -> Result:
         tested = client.test_connection()
         listing = client.list_aliases() if tested.ok else None
         engine.count_api(client)
+    place = source_in_text(engine.settings, app.environ, source)
     data = {"state": tested.state.value, "key_source": source, "listed": len(listing.names) if listing else None}
     if not tested.ok:
-        error = connection_error(tested, engine.settings)
+        error = connection_error(tested, engine.settings, place)
         return Result(
             exit_code=error.exit_code,
             data=data,
@@ -197,7 +199,7 @@ def test(app: App) -> Result:
         )
     errors, warnings = _list_problems(listing) if listing else ((), ())
     count = f"; {counted(len(listing.names), 'domain')} found" if listing and not warnings else ""
-    text = f"Connected to Closte (API key from {source}){count}."
+    text = f"Connected to Closte (API key from {place}){count}."
     return Result(
         exit_code=ExitCode.UNREADABLE if errors else ExitCode.OK,
         data=data,

@@ -15,6 +15,7 @@ from closte_bridge.cli.networks import NetworkResult, engine_of, total_cost
 from closte_bridge.cli.options import format_options, global_options
 from closte_bridge.cli.plans import approval_problems, plan_rows, plan_text, side_problems
 from closte_bridge.cli.result import Message, Problem, Result
+from closte_bridge.config.key_file import source_in_text
 from closte_bridge.counts import counted
 from closte_bridge.domains import shown
 from closte_bridge.errors import BridgeError
@@ -79,9 +80,10 @@ def setup(app: App, take_over: bool) -> Result:
     with engine.client(key) as client, engine.waiting("Closte"):
         tested = client.test_connection()
         engine.count_api(client)
+    place = source_in_text(engine.settings, app.environ, source)
     if not tested.ok:
-        raise connection_error(tested, engine.settings)
-    say(f"Connected to Closte (API key from {source}).")
+        raise connection_error(tested, engine.settings, place)
+    say(f"Connected to Closte (API key from {place}).")
     adopting, offer = run_adoption(app, take_over=take_over, repeat=False)
     adopted = f" ({counted(len(offer.adoptable), 'domain')} adopted)" if not offer.settled else ""
     if not snapshot.settings.integration:
@@ -98,7 +100,7 @@ def setup(app: App, take_over: bool) -> Result:
         rendered={Format.TABLE: ""},
         messages=(
             Message("success", f'Set up "{network.domain}"{adopted}.'),
-            Message("log", _what_next(report)),
+            _what_next(report),
         ),
         warnings=warnings,
         cost=total_cost([NetworkResult(one) for one in (engine, adopting, planning, installing)]),
@@ -128,13 +130,14 @@ def _offer_integration(app: App, engine: Engine) -> None:
     set_toggle(engine.settings.wp, engine.cost.wp, enabled=True)
 
 
-def _what_next(report: RunReport) -> str:
+def _what_next(report: RunReport) -> Message:
     authority = report.plan.authority
     if authority.mode is Mode.INACTIVE:
-        return f"closte-bridge changes nothing on Closte: {authority.reason}. {authority.hint}"
+        text = f"closte-bridge changes nothing on Closte: {authority.reason}."
+        return Message("warning", text, Problem(code=authority.code, message=text, hint=authority.hint))
     if report.plan.changes or (report.records and report.records.due):
-        return "Run `closte-bridge sync` to apply this plan."
-    return "Nothing to change now. Next, schedule regular runs: see `closte-bridge watch --help`."
+        return Message("log", "Run `closte-bridge sync` to apply this plan.")
+    return Message("log", "Nothing to change now. Next, schedule regular runs: see `closte-bridge watch --help`.")
 
 
 def _offer_shim(app: App, engine: Engine) -> tuple[Problem, ...]:

@@ -11,7 +11,7 @@ from closte_bridge.cli.command import BridgeCommand, BridgeGroup
 from closte_bridge.cli.context import App, pass_app
 from closte_bridge.cli.formats import Format
 from closte_bridge.cli.networks import engine_of
-from closte_bridge.cli.options import format_options, global_options
+from closte_bridge.cli.options import Choice, format_options, global_options
 from closte_bridge.cli.plan_lines import when
 from closte_bridge.cli.result import Message, Problem, Result
 from closte_bridge.config.model import DEFAULT_NETWORK
@@ -121,7 +121,7 @@ def is_installed(engine: Engine) -> bool:
 @shim.command("install", cls=BridgeCommand, short_help="Install or update the shim.", epilog=_INSTALL)
 @click.option(
     "--wake",
-    type=click.Choice(["auto", "file", "process", "none"]),
+    type=Choice(["auto", "file", "process", "none"]),
     default="auto",
     metavar="<auto|file|process|none>",
     help="Method to trigger a sync. Default: auto, the first one that works.",

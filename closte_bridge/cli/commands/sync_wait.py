@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, NamedTuple
 from closte_bridge.cli.console import fit_encoding
 from closte_bridge.cli.merge_reports import merge
 from closte_bridge.cli.networks import NetworkResult, engine_of, total_cost
-from closte_bridge.cli.plans import FIELDS, IN_SYNC, plan_rows, rendered
+from closte_bridge.cli.plans import FIELDS, NO_CHANGES, plan_rows, rendered
 from closte_bridge.cli.result import Message, Problem, Result, secondary_problems
 from closte_bridge.cli.syncing import messages_of, sync_one
 from closte_bridge.counts import counted
@@ -180,7 +180,11 @@ def _result(waited: _WaitResult, seen: list[DomainProgress], left_out: list[str]
     remarks = words.remarks
     if errors:
         # A word of success after an error would read as if all had ended well.
-        remarks = [replace(remark, kind="log") for remark in remarks if remark != IN_SYNC]
+        remarks = [
+            replace(remark, kind="log") if remark.kind == "success" else remark
+            for remark in remarks
+            if remark not in NO_CHANGES
+        ]
     elif seen:
         count = f"{len(seen)} of {counted(len(seen), 'domain serves', 'domains serve')}"
         remarks = [*remarks, Message("success", f"{count} valid HTTPS.")]
