@@ -182,7 +182,8 @@ def apply_changes(
         return applied.key_rejected or should_stop()
 
     def run_round(changes: Sequence[Change], begin_within: float = math.inf) -> None:
-        applied.stopped = applied.stopped or _send(this, changes, plan, ended, begin_within)
+        stopped = _send(this, changes, plan, ended, begin_within)
+        applied.stopped = applied.stopped or stopped
         undo_intents(ledger, this.begun.values(), view, engine.clock.now())
         this.begun.clear()
 
