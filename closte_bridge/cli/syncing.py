@@ -157,6 +157,7 @@ def run_triggered(app: App) -> int:
     """Run a sync that the shim triggered, without any output; return the exit code."""
     # Close the sockets of the web server, which would stay open for the whole run.
     os.closerange(3, _INHERITED)
+    from closte_bridge.engine.loop import Waiter  # noqa: PLC0415 - loaded for a sync
     from closte_bridge.engine.run import RunRequest  # noqa: PLC0415 - loaded for a sync
     from closte_bridge.engine.triggered import run_when_triggered  # noqa: PLC0415 - loaded for a sync
 
@@ -165,7 +166,7 @@ def run_triggered(app: App) -> int:
     def work() -> RunReport:
         return sync_one(engine_of(app, settings), RunRequest(), app.command)[0]
 
-    return int(run_when_triggered(settings.state_dir, settings.removal_delay, work))
+    return int(run_when_triggered(settings.state_dir, settings.removal_delay, work, Waiter()))
 
 
 def sync_one(

@@ -1,4 +1,4 @@
-"""Watch loop: sync on events, when changes are due, and at an interval.
+"""The loop of `watch` and of triggered runs: sync on events, when changes are due, and at an interval.
 
 It keeps no state in memory except the next run time, so it can be killed safely. Time, waiting and the work itself are
 arguments, so a test can simulate a year in a second.
@@ -10,13 +10,13 @@ import contextlib
 import os
 import time
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING
 
 from closte_bridge.errors import BridgeError, ExitCode, unexpected
 from closte_bridge.flag import Flag
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Sequence
     from pathlib import Path
 
     from closte_bridge.engine.run import RunReport
@@ -27,30 +27,30 @@ HEARTBEAT_FILE = "heartbeat"
 _POLL = 0.5
 # Seconds between heartbeats: a file for the shim, the watchdog for systemd.
 _HEARTBEAT = 5.0
-# Minimum seconds between two runs.
+# Minimum seconds between two runs of `watch`.
 _PAUSE = 1.0
+# Seconds without a run after which a series of runs has ended.
+_CALM = 60.0
 _LOCKED_RETRY = 5.0
 # Seconds for which checks continue although an event has arrived.
 _CHECKS_UNDISTURBED = 10.0
 # Seconds between runs for due checks: each run also reads WordPress and Closte, and with thousands of domains, one is
 # due almost every second.
 _CHECKS_APART = 60.0
-
-
 # Holds that end one after the other (such as hundreds of failed changes) share a run: seconds per hold, and the limit.
 _HOLD_APART, _HOLDS_APART = 0.3, 60.0
 
 
-class Waiter(Protocol):
-    """Time and waiting of the loop; tests pass their own."""
+class Waiter:
+    """Wall clock and real waiting, which a signal handler ends by raising. Tests pass their own."""
 
     def now(self) -> float:
         """Return seconds since the epoch."""
-        ...
+        return time.time()
 
     def pause(self, seconds: float) -> None:
         """Wait for this many seconds, or less."""
-        ...
+        time.sleep(seconds)
 
 
 @dataclass(slots=True)
@@ -59,18 +59,6 @@ class Signals:
 
     stop: Flag = field(default_factory=Flag)
     reload: Flag = field(default_factory=Flag)
-
-
-class RealWaiter:
-    """Wall clock and real waiting, which a signal handler ends by raising."""
-
-    def now(self) -> float:
-        """Return seconds since the epoch."""
-        return time.time()
-
-    def pause(self, seconds: float) -> None:
-        """Wait for this many seconds."""
-        time.sleep(seconds)
 
 
 def touch(path: Path) -> None:
@@ -132,6 +120,43 @@ def next_due(report: RunReport, now: float, interval: float) -> float:
     return min([now + interval, *ends])
 
 
+def run_repeatedly(
+    folder: Path,
+    run: Callable[[int], float | None],
+    waiter: Waiter,
+    *,
+    pauses: Sequence[float] = (_PAUSE,),
+    ended: Callable[[], bool] = lambda: False,
+    alive: Callable[[], None] = lambda: None,
+) -> int:
+    """Call `run` when the trigger file in `folder` is touched and when its next run is due.
+
+    `run` gets the stamp of the trigger file and returns the time of the next run, in epoch seconds, or None. The loop
+    ends when `ended`, or after a run without a next one and without a new trigger. It calls `alive` while it waits.
+    `pauses` are the minimum seconds before each further run of a series. Returns the stamp from before the last run.
+    """
+    trigger = folder / TRIGGER_FILE
+    seen, series, last = 0, 0, 0.0
+    while not ended():
+        seen = stamp(trigger)
+        due = run(seen)
+        now = waiter.now()
+        series, last = (series + 1 if now - last < _CALM else 0), now
+        if due is None and stamp(trigger) == seen:
+            break
+        waiter.pause(pauses[min(series, len(pauses) - 1)])
+        before = waiter.now()
+        while not ended() and stamp(trigger) == seen:
+            now = waiter.now()
+            # A clock that was set back must not prolong the wait.
+            if due is None or now >= due or now < before:
+                break
+            before = now
+            alive()
+            waiter.pause(min(_POLL, due - now))
+    return seen
+
+
 @dataclass(slots=True)
 class WatchLoop:
     """Watch loop of one network.
@@ -150,7 +175,6 @@ class WatchLoop:
     waiter: Waiter
     signals: Signals
     _last_heartbeat: float = 0.0
-    _seen: int = 0
     _give_way: Callable[[], bool] = lambda: False
 
     def should_yield(self) -> bool:
@@ -167,8 +191,22 @@ class WatchLoop:
 
     def run(self) -> None:
         """Run until `signals` or KeyboardInterrupt stops it. Errors of a run are reported, and the loop continues."""
+        stop, reload = self.signals.stop, self.signals.reload
         try:
-            self._run()
+            while not stop.is_set():
+                run_repeatedly(
+                    self.folder,
+                    self._once,
+                    self.waiter,
+                    ended=lambda: stop.is_set() or reload.is_set(),
+                    alive=self.alive,
+                )
+                if reload.is_set() and not stop.is_set():
+                    reload.clear()
+                    folder = self.reload()
+                    if folder != self.folder:
+                        self._leave()
+                        self.folder = folder
         except KeyboardInterrupt:
             pass  # a signal: the ledger holds everything that was begun
         finally:
@@ -178,20 +216,8 @@ class WatchLoop:
         with contextlib.suppress(OSError):
             (self.folder / HEARTBEAT_FILE).unlink()
 
-    def _run(self) -> None:
-        while not self.signals.stop.is_set():
-            if self.signals.reload.is_set():
-                self.signals.reload.clear()
-                folder = self.reload()
-                if folder != self.folder:
-                    self._leave()
-                    self.folder = folder
-            self._seen = stamp(self.folder / TRIGGER_FILE)
-            self._give_way = YieldToEvents(self.folder, self.waiter.now, self._seen)
-            due = self._once()
-            self._wait(due)
-
-    def _once(self) -> float:
+    def _once(self, seen: int) -> float:
+        self._give_way = YieldToEvents(self.folder, self.waiter.now, seen)
         self._last_heartbeat = 0.0
         self.alive()
         try:
@@ -209,16 +235,3 @@ class WatchLoop:
             return now + self.interval
         self.sign(f"{report.plan.in_sync} in sync, {report.plan.hold_count} on hold.")
         return next_due(report, self.waiter.now(), self.interval)
-
-    def _wait(self, due: float) -> None:
-        self.waiter.pause(_PAUSE)
-        deadline = max(due, self.waiter.now())
-        while not (self.signals.stop.is_set() or self.signals.reload.is_set()):
-            remaining = deadline - self.waiter.now()
-            # A clock that was set back must not prolong the wait.
-            if remaining <= 0 or remaining > self.interval + _LOCKED_RETRY:
-                return
-            if stamp(self.folder / TRIGGER_FILE) != self._seen:
-                return
-            self.alive()
-            self.waiter.pause(min(_POLL, remaining))

@@ -10,13 +10,11 @@ from __future__ import annotations
 import fcntl
 import json
 import os
-import time
 from contextlib import contextmanager, suppress
-from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 from closte_bridge.engine.files import write_whole
-from closte_bridge.engine.loop import TRIGGER_FILE, stamp, touch
+from closte_bridge.engine.loop import TRIGGER_FILE, Waiter, run_repeatedly, stamp, touch
 from closte_bridge.errors import BridgeError, ExitCode
 from closte_bridge.hosting import Action
 from closte_bridge.ledger.folder import make_folder, unusable
@@ -30,10 +28,8 @@ if TYPE_CHECKING:
 
 LOCK_FILE = "triggered.lock"
 LAST_FILE = "last-run.json"
-# Seconds before each further run while triggers keep arriving; reset after `_CALM` seconds without a run.
+# Seconds before each further run while triggers keep arriving.
 _PAUSES = (0.5, 1.0, 2.0, 4.0, 8.0, 16.0, 30.0)
-_CALM = 60.0
-_POLL = 0.25
 # Maximum seconds to wait for the lock of runs; afterwards the next scheduled run handles the events.
 _PATIENCE = 900.0
 _LOCKED_RETRY = 0.5
@@ -43,23 +39,20 @@ _TOGETHER = 5.0
 _GRACE = 0.2
 
 
-@dataclass(slots=True)
-class TriggerClock:
-    """Clock and pause; tests pass their own."""
+class LastRun(NamedTuple):
+    """The result of a triggered run: `at` in epoch seconds, its exit code, and the code of its error or ""."""
 
-    now: Callable[[], float] = time.time
-    pause: Callable[[float], None] = time.sleep
+    at: float
+    exit_code: int
+    code: str
 
 
-def run_when_triggered(
-    folder: Path, delay: float, work: Callable[[], RunReport], clock: TriggerClock | None = None
-) -> ExitCode:
+def run_when_triggered(folder: Path, delay: float, work: Callable[[], RunReport], waiter: Waiter) -> ExitCode:
     """Touch the trigger file and run `work` until nothing new is left; return the exit code of the last run.
 
     `folder` is the state folder, `delay` the network's `removal_delay` in seconds. Returns OK immediately if another
     such process is working. Raises BridgeError if the state folder cannot be used.
     """
-    clock = clock or TriggerClock()
     try:
         make_folder(folder)
     except OSError as error:
@@ -67,21 +60,27 @@ def run_when_triggered(
     trigger = folder / TRIGGER_FILE
     touch(trigger)
     code = ExitCode.OK
+
+    def once(_seen: int) -> float | None:
+        nonlocal code
+        due, code = _run(folder, delay, work, waiter)
+        return due
+
     while True:
         with _alone(folder) as alone:
             if not alone:
                 return code
-            seen, code = _until_calm(folder, delay, work, clock)
+            seen = run_repeatedly(folder, once, waiter, pauses=_PAUSES)
         # Another process may have touched the file and exited just before the lock was released.
         if stamp(trigger) == seen:
             return code
 
 
-def last_run(folder: Path) -> dict[str, object] | None:
-    """Return the result of the last triggered run: `at` (epoch seconds), `exit_code` and `code`; None without one."""
+def last_run(folder: Path) -> LastRun | None:
+    """Return the result of the last triggered run; None without one."""
     try:
         found = json.loads((folder / LAST_FILE).read_bytes()[:1000])
-        return {"at": float(found["at"]), "exit_code": int(found["exit_code"]), "code": str(found["code"])[:64]}
+        return LastRun(float(found["at"]), int(found["exit_code"]), str(found["code"])[:64])
     except (OSError, ValueError, KeyError, TypeError):
         return None
 
@@ -103,40 +102,23 @@ def _alone(folder: Path) -> Iterator[bool]:
         os.close(descriptor)
 
 
-def _until_calm(folder: Path, delay: float, work: Callable[[], RunReport], clock: TriggerClock) -> tuple[int, ExitCode]:
-    """Run until no trigger arrives and nothing is due soon; return the stamp before the last run, and its code."""
-    trigger = folder / TRIGGER_FILE
-    rapid_runs, ended = 0, 0.0
-    while True:
-        seen = stamp(trigger)
-        due, code = _run(folder, delay, work, clock)
-        rapid_runs = rapid_runs + 1 if clock.now() - ended < _CALM else 0
-        ended = clock.now()
-        if stamp(trigger) == seen and not _wait(trigger, seen, due, clock):
-            return seen, code
-        if stamp(trigger) != seen:
-            clock.pause(_PAUSES[min(rapid_runs, len(_PAUSES) - 1)])
-
-
-def _run(
-    folder: Path, delay: float, work: Callable[[], RunReport], clock: TriggerClock
-) -> tuple[float | None, ExitCode]:
+def _run(folder: Path, delay: float, work: Callable[[], RunReport], waiter: Waiter) -> tuple[float | None, ExitCode]:
     """Make one run; return the time of the next one, if known, and the exit code."""
-    began = clock.now()
+    began = waiter.now()
     while True:
         try:
             report = work()
         except BridgeError as error:
-            if error.exit_code is ExitCode.LOCKED and 0 <= clock.now() - began < _PATIENCE:
-                clock.pause(_LOCKED_RETRY)
+            if error.exit_code is ExitCode.LOCKED and 0 <= waiter.now() - began < _PATIENCE:
+                waiter.pause(_LOCKED_RETRY)
                 continue
-            _note(folder, clock.now(), error.exit_code, error.code)
+            _note(folder, waiter.now(), error.exit_code, error.code)
             return None, error.exit_code
         except Exception:
-            _note(folder, clock.now(), ExitCode.FAILURE, "internal-error")
+            _note(folder, waiter.now(), ExitCode.FAILURE, "internal-error")
             raise
-        _note(folder, clock.now(), report.exit_code, "")
-        return _due(report, clock.now(), delay), report.exit_code
+        _note(folder, waiter.now(), report.exit_code, "")
+        return _due(report, waiter.now(), delay), report.exit_code
 
 
 def _due(report: RunReport, now: float, delay: float) -> float | None:
@@ -155,25 +137,11 @@ def _due(report: RunReport, now: float, delay: float) -> float | None:
         # Compare with the time of the read: a hold that ended during a long run is due now.
         and report.view.now < hold.until <= now + delay
     )
-    return max((end for end in ends if end <= ends[0] + _TOGETHER), default=None)
-
-
-def _wait(trigger: Path, seen: int, due: float | None, clock: TriggerClock) -> bool:
-    """Wait until `due` or until the trigger file is touched; return False if there is nothing to wait for."""
-    if due is None:
-        return False
-    began = clock.now()
-    while stamp(trigger) == seen:
-        remaining = due + _GRACE - clock.now()
-        # A clock that was set back must not prolong the wait.
-        if remaining <= 0 or clock.now() < began:
-            break
-        clock.pause(min(_POLL, remaining))
-    return True
+    return max((end + _GRACE for end in ends if end <= ends[0] + _TOGETHER), default=None)
 
 
 def _note(folder: Path, now: float, exit_code: ExitCode, code: str) -> None:
-    document = {"at": now, "exit_code": int(exit_code), "code": code}
+    document = LastRun(now, int(exit_code), code)._asdict()
     # Ignore write errors; the run itself reports a full disk.
     with suppress(OSError):
         write_whole(folder / LAST_FILE, json.dumps(document).encode())

@@ -16,6 +16,8 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
     from pathlib import Path
 
+    from closte_bridge.engine.triggered import LastRun
+
 _AGAIN = "Run `closte-bridge shim install` again."
 _QUEUED = "Events are queued until the next sync: run `closte-bridge watch`, or schedule `closte-bridge sync`. "
 _IF_MOVED = "If closte-bridge was moved, run `closte-bridge shim install` again."
@@ -94,7 +96,7 @@ def of_starting(found: dict[str, Any]) -> list[ShimProblem]:
     return [ShimProblem(code="shim-cannot-trigger", message=text, hint=hint)]
 
 
-def of_triggering(folder: Path, last: dict[str, object] | None) -> list[ShimProblem]:
+def of_triggering(folder: Path, last: LastRun | None) -> list[ShimProblem]:
     """Return the problems of the last sync that the shim triggered. `folder` is the state folder.
 
     `last` is the result of `closte_bridge.engine.triggered.last_run`.
@@ -107,8 +109,8 @@ def of_triggering(folder: Path, last: dict[str, object] | None) -> list[ShimProb
             "If closte-bridge or its config was moved, run `closte-bridge shim install` again."
         )
         return [ShimProblem(code="shim-trigger-failed", message=text, hint=hint)]
-    if last and last["code"]:
-        text = f"The last run triggered by the shim failed with exit code {last['exit_code']} ({last['code']})."
+    if last and last.code:
+        text = f"The last run triggered by the shim failed with exit code {last.exit_code} ({last.code})."
         hint = f"See {page('troubleshooting.md')} for this code. The next triggered run shows whether it is fixed."
         return [ShimProblem(code="shim-trigger-failed", message=text, hint=hint)]
     return []

@@ -52,7 +52,7 @@ import closte_bridge.engine.verify
 from closte_bridge.cli.main import run
 from closte_bridge.closte.transport import Transport
 from closte_bridge.domains import registered_domain
-from closte_bridge.engine.loop import RealWaiter
+from closte_bridge.engine.loop import Waiter
 from closte_bridge.ledger.store import Ledger
 from closte_bridge.wordpress.wp import WpCall
 
@@ -109,7 +109,7 @@ class Points:
         setattr(Transport, "_send", self.around(getattr(Transport, "_send"), "request"))  # noqa: B009, B010 - the same
         setattr(WpCall, "result", self.around(WpCall.result, "wp"))  # noqa: B010 - the same
         setattr(WpCall, "start", self.around(WpCall.start, "start"))  # noqa: B010 - the same
-        setattr(RealWaiter, "pause", self.around(RealWaiter.pause, "pause"))  # noqa: B010 - the same
+        setattr(Waiter, "pause", self.around(Waiter.pause, "pause"))  # noqa: B010 - the same
         self._watch_files()
         self._watch_statements()
 

@@ -10,6 +10,7 @@ import pytest
 
 from closte_bridge.engine.loop import HEARTBEAT_FILE, TRIGGER_FILE, Signals, WatchLoop, next_due, touch
 from closte_bridge.errors import BridgeError, ExitCode
+from tests.support.waiter import FakeWaiter
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -27,29 +28,15 @@ def report(*untils: float | None, looked: float = 1000.0) -> RunReport:
 
 
 @dataclass
-class FakeWaiter:
-    """A fake clock: only a pause advances it, and `on_pause` simulates events meanwhile."""
-
-    time: float = 1_800_000_000.0
-    pauses: int = 0
-    on_pause: Callable[[FakeWaiter], None] = field(default=lambda _: None)
-
-    def now(self) -> float:
-        return self.time
-
-    def pause(self, seconds: float) -> None:
-        assert seconds >= 0
-        self.pauses += 1
-        self.time += seconds
-        self.on_pause(self)
-
-
-@dataclass
 class Loop:
+    """A loop that stops after `last` runs; `work` replaces the empty report of a run."""
+
     folder: Path
-    work: Callable[[], RunReport]
     waiter: FakeWaiter
+    work: Callable[[], RunReport] = field(default=report)
+    last: int = 0
     interval: float = 300.0
+    runs: list[float] = field(default_factory=list)
     told: list[BridgeError] = field(default_factory=list)
     signs: list[str] = field(default_factory=list)
     reloads: int = 0
@@ -65,7 +52,7 @@ class Loop:
         self.watch = WatchLoop(
             folder=self.folder,
             interval=self.interval,
-            work=self.work,
+            work=self._work,
             tell=self.told.append,
             sign=self.signs.append,
             reload=reload,
@@ -73,6 +60,17 @@ class Loop:
             signals=self.signals,
         )
         self.watch.run()
+
+    def _work(self) -> RunReport:
+        self.runs.append(self.waiter.time)
+        if len(self.runs) == self.last:
+            self.signals.stop.set()
+        return self.work()
+
+    @property
+    def gaps(self) -> list[float]:
+        """Seconds between the beginnings of runs."""
+        return [after - before for before, after in itertools.pairwise(self.runs)]
 
 
 def test_next_run_is_due_at_the_interval_or_the_end_of_a_hold() -> None:
@@ -86,12 +84,10 @@ def test_many_holds_ending_in_succession_share_a_run(tmp_path: Path) -> None:
     waiter, chance = FakeWaiter(), random.Random(3)
     start = waiter.time
     tries = [start + chance.uniform(1, 300) for _ in range(200)]
-    runs: list[float] = []
     late: list[float] = []
 
     def work() -> RunReport:
         now = waiter.time
-        runs.append(now)
         for at, due in enumerate(tries):
             if due <= now:
                 late.append(now - due)
@@ -100,10 +96,10 @@ def test_many_holds_ending_in_succession_share_a_run(tmp_path: Path) -> None:
             loop.signals.stop.set()
         return report(*tries, looked=now)
 
-    loop = Loop(tmp_path, work, waiter)
+    loop = Loop(tmp_path, waiter, work)
     loop.run()
-    assert min(after - before for before, after in itertools.pairwise(runs)) > 55
-    assert len([at for at in runs if at < start + 240]) <= 5
+    assert min(loop.gaps) > 55
+    assert len([at for at in loop.runs if at < start + 240]) <= 5
     assert len(late) > 500
     assert max(late) < 62
 
@@ -154,18 +150,9 @@ def test_deferred_stages_are_moved_soon_unless_moving_fails(
 
 
 def test_loop_runs_at_the_interval_until_it_is_stopped(tmp_path: Path) -> None:
-    runs: list[float] = []
-    waiter = FakeWaiter()
-
-    def work() -> RunReport:
-        runs.append(waiter.time)
-        if len(runs) == 4:
-            loop.signals.stop.set()
-        return report()
-
-    loop = Loop(tmp_path, work, waiter)
+    loop = Loop(tmp_path, FakeWaiter(), last=4)
     loop.run()
-    assert [round(after - before) for before, after in itertools.pairwise(runs)] == [300, 300, 300]
+    assert [round(gap) for gap in loop.gaps] == [300, 300, 300]
     assert not (tmp_path / HEARTBEAT_FILE).exists()
 
 
@@ -178,29 +165,22 @@ def test_heartbeat_file_exists_while_watching(tmp_path: Path) -> None:
             loop.signals.stop.set()
         return report()
 
-    loop = Loop(tmp_path, work, waiter, interval=4.0)
+    loop = Loop(tmp_path, waiter, work, interval=4.0)
     loop.run()
     assert seen
     assert all(seen)
 
 
 def test_unexpected_failure_is_reported_and_the_loop_continues(tmp_path: Path) -> None:
-    runs = 0
-
     def work() -> RunReport:
-        nonlocal runs
-        runs += 1
-        if runs == 1:
-            raise PermissionError(1, "something with a secret in it")
-        loop.signals.stop.set()
-        return report()
+        raise PermissionError(1, "something with a secret in it")
 
-    loop = Loop(tmp_path, work, FakeWaiter())
+    loop = Loop(tmp_path, FakeWaiter(), work, last=2)
     loop.run()
-    assert runs == 2
+    assert len(loop.runs) == 2
     assert [(error.code, error.message) for error in loop.told] == [
         ("internal-error", "Internal error (PermissionError).")
-    ]
+    ] * 2
 
 
 def test_long_run_sends_heartbeats(tmp_path: Path) -> None:
@@ -213,7 +193,7 @@ def test_long_run_sends_heartbeats(tmp_path: Path) -> None:
         loop.signals.stop.set()
         return report()
 
-    loop = Loop(tmp_path, work, waiter)
+    loop = Loop(tmp_path, waiter, work)
     loop.run()
     # Two minutes of work send a heartbeat about every five seconds, and not five times a second.
     assert 20 <= loop.signs.count("") <= 25
@@ -233,7 +213,7 @@ def test_checks_yield_to_events_after_a_while(tmp_path: Path) -> None:
         loop.signals.stop.set()
         return report()
 
-    loop = Loop(tmp_path, work, waiter)
+    loop = Loop(tmp_path, waiter, work)
     loop.run()
     # The time counts from the first check, and checks yield only to an event.
     assert [second for second, yes in gave_way if yes] == [10, 12, 14, 16, 18]
@@ -249,7 +229,7 @@ def test_checks_continue_without_an_event(tmp_path: Path) -> None:
         loop.signals.stop.set()
         return report()
 
-    loop = Loop(tmp_path, work, waiter)
+    loop = Loop(tmp_path, waiter, work)
     loop.run()
     assert loop.told == []
 
@@ -259,7 +239,6 @@ def test_reload_may_move_the_state_folder(tmp_path: Path) -> None:
     old.mkdir()
     new.mkdir()
     waiter = FakeWaiter()
-    runs: list[float] = []
 
     def world(this: FakeWaiter) -> None:
         if this.pauses == 3:
@@ -270,131 +249,83 @@ def test_reload_may_move_the_state_folder(tmp_path: Path) -> None:
     waiter.on_pause = world
 
     def work() -> RunReport:
-        runs.append(waiter.time)
-        if len(runs) == 2:
+        if len(loop.runs) == 2:
             assert not (old / HEARTBEAT_FILE).exists()
             assert (new / HEARTBEAT_FILE).exists()
-        if len(runs) == 3:
-            loop.signals.stop.set()
         return report()
 
-    loop = Loop(old, work, waiter, moved_to=new)
+    loop = Loop(old, waiter, work, last=3, moved_to=new)
     loop.run()
     # `watch` reads the trigger file of the new folder: no run waited for the interval.
-    assert runs[-1] - runs[0] < 60
+    assert sum(loop.gaps) < 60
     assert sorted(path.name for path in tmp_path.rglob("*") if path.is_file()) == [TRIGGER_FILE]
 
 
 def test_event_starts_a_run_immediately(tmp_path: Path) -> None:
-    runs: list[float] = []
-    waiter = FakeWaiter()
-
     def world(this: FakeWaiter) -> None:
         if this.pauses == 7:
             touch(tmp_path / TRIGGER_FILE)
 
-    waiter.on_pause = world
-
-    def work() -> RunReport:
-        runs.append(waiter.time)
-        if len(runs) == 2:
-            loop.signals.stop.set()
-        return report()
-
-    loop = Loop(tmp_path, work, waiter)
+    loop = Loop(tmp_path, FakeWaiter(on_pause=world), last=2)
     loop.run()
-    assert runs[1] - runs[0] < 10
+    assert loop.gaps[0] < 10
 
 
 def test_event_during_a_run_starts_another_run(tmp_path: Path) -> None:
-    runs: list[float] = []
-    waiter = FakeWaiter()
-
     def work() -> RunReport:
-        runs.append(waiter.time)
-        if len(runs) == 1:
+        if len(loop.runs) == 1:
             touch(tmp_path / TRIGGER_FILE)
-        else:
-            loop.signals.stop.set()
         return report()
 
-    loop = Loop(tmp_path, work, waiter)
+    loop = Loop(tmp_path, FakeWaiter(), work, last=2)
     loop.run()
-    assert runs[1] - runs[0] < 10
+    assert loop.gaps[0] < 10
 
 
 def test_errors_are_reported_and_the_loop_continues(tmp_path: Path) -> None:
-    waiter = FakeWaiter()
-    runs: list[float] = []
-
     def work() -> RunReport:
-        runs.append(waiter.time)
-        if len(runs) == 1:
+        if len(loop.runs) == 1:
             raise BridgeError("The disk is full.", code="disk-full")
-        if len(runs) == 2:
+        if len(loop.runs) == 2:
             raise BridgeError("Another run holds the lock.", code="locked", exit_code=ExitCode.LOCKED)
-        loop.signals.stop.set()
         return report()
 
-    loop = Loop(tmp_path, work, waiter)
+    loop = Loop(tmp_path, FakeWaiter(), work, last=3)
     loop.run()
     assert [error.code for error in loop.told] == ["disk-full"]
-    assert [round(after - before) for before, after in itertools.pairwise(runs)] == [300, 5]
+    assert [round(gap) for gap in loop.gaps] == [300, 5]
     assert "Failing: The disk is full." in loop.signs
 
 
 def test_reload_happens_between_runs(tmp_path: Path) -> None:
-    waiter = FakeWaiter()
-    runs: list[float] = []
-
     def world(this: FakeWaiter) -> None:
         if this.pauses == 3:
             loop.signals.reload.set()
 
-    waiter.on_pause = world
-
-    def work() -> RunReport:
-        runs.append(waiter.time)
-        if len(runs) == 2:
-            loop.signals.stop.set()
-        return report()
-
-    loop = Loop(tmp_path, work, waiter)
+    loop = Loop(tmp_path, FakeWaiter(on_pause=world), last=2)
     loop.run()
     assert loop.reloads == 1
-    assert runs[1] - runs[0] < 10
+    assert loop.gaps[0] < 10
 
 
 def test_signal_during_a_run_ends_the_loop_quietly(tmp_path: Path) -> None:
     def work() -> RunReport:
         raise KeyboardInterrupt
 
-    loop = Loop(tmp_path, work, FakeWaiter())
+    loop = Loop(tmp_path, FakeWaiter(), work)
     loop.run()
     assert loop.told == []
     assert not (tmp_path / HEARTBEAT_FILE).exists()
 
 
 def test_clock_set_back_does_not_stop_the_loop(tmp_path: Path) -> None:
-    waiter = FakeWaiter()
-    runs = 0
-
     def world(this: FakeWaiter) -> None:
         if this.pauses == 5:
             this.time -= 30 * DAY
 
-    waiter.on_pause = world
-
-    def work() -> RunReport:
-        nonlocal runs
-        runs += 1
-        if runs == 2:
-            loop.signals.stop.set()
-        return report()
-
-    loop = Loop(tmp_path, work, waiter)
+    loop = Loop(tmp_path, FakeWaiter(on_pause=world), last=2)
     loop.run()
-    assert waiter.pauses < 20
+    assert loop.waiter.pauses < 20
 
 
 def test_year_of_events_neither_drifts_nor_piles_up(tmp_path: Path) -> None:
@@ -423,7 +354,7 @@ def test_year_of_events_neither_drifts_nor_piles_up(tmp_path: Path) -> None:
         return report(waiter.time + chance.uniform(1, 7200))
 
     # A coarse interval keeps the number of half-second polls low enough for a test.
-    loop = Loop(tmp_path, work, waiter, interval=21_600.0)
+    loop = Loop(tmp_path, waiter, work, interval=21_600.0)
     glance = 300.0
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr("closte_bridge.engine.loop._POLL", glance)

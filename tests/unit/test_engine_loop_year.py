@@ -20,7 +20,7 @@ from closte_bridge.engine import run as sync_module
 from closte_bridge.engine import verify as verify_module
 from closte_bridge.engine.clock import Clock
 from closte_bridge.engine.engine import Engine
-from closte_bridge.engine.loop import TRIGGER_FILE, Signals, WatchLoop, touch
+from closte_bridge.engine.loop import TRIGGER_FILE, Signals, Waiter, WatchLoop, touch
 from closte_bridge.engine.observation import Observation
 from closte_bridge.engine.run import RunReport, RunRequest, sync
 from closte_bridge.ledger import events as ledger_events
@@ -55,7 +55,7 @@ TABLES = (
 
 
 @dataclass
-class World:
+class World(Waiter):
     """Fake clock and fake external systems."""
 
     folder: Path

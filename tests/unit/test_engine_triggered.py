@@ -11,11 +11,12 @@ from typing import TYPE_CHECKING, Any, cast
 
 import pytest
 
-from closte_bridge.engine import triggered as subject
-from closte_bridge.engine.triggered import TriggerClock, last_run, run_when_triggered
+from closte_bridge.engine.loop import run_repeatedly
+from closte_bridge.engine.triggered import last_run, run_when_triggered
 from closte_bridge.errors import BridgeError, ExitCode
 from closte_bridge.hosting import Action
 from closte_bridge.planning.model import Hold, HoldCode
+from tests.support.waiter import FakeWaiter
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -24,38 +25,21 @@ if TYPE_CHECKING:
     from closte_bridge.engine.run import RunReport
 
 DELAY = 300.0
-
-
-@dataclass
-class Time:
-    """A fake clock: each pause advances it, and `at` schedules actions."""
-
-    now: float = 1_000_000.0
-    at: list[tuple[float, Callable[[], None]]] = field(default_factory=list)
-
-    def pause(self, seconds: float) -> None:
-        self.now += max(seconds, 0.001)
-        for moment, action in [entry for entry in self.at if entry[0] <= self.now]:
-            self.at.remove((moment, action))
-            action()
-
-    @property
-    def waiting(self) -> TriggerClock:
-        return TriggerClock(lambda: self.now, self.pause)
+START = 1_000_000.0
 
 
 @dataclass
 class Work:
     """A fake sync that records its times; each run leaves `holds`, and `during` runs in the middle of it."""
 
-    time: Time
+    time: FakeWaiter
     holds: list[list[Hold]] = field(default_factory=list)
     during: list[Callable[[], None]] = field(default_factory=list)
     ran: list[float] = field(default_factory=list)
     idle: bool = False
 
     def __call__(self) -> RunReport:
-        began = self.time.now
+        began = self.time.now()
         self.ran.append(began)
         if self.during:
             self.during.pop(0)()
@@ -84,116 +68,116 @@ def waits(until: float, code: HoldCode = HoldCode.WAITING) -> Hold:
 
 
 def test_one_event_causes_one_run(folder: Path) -> None:
-    time = Time()
+    time = FakeWaiter(START)
     work = Work(time)
-    assert run_when_triggered(folder, DELAY, work, time.waiting) is ExitCode.OK
+    assert run_when_triggered(folder, DELAY, work, time) is ExitCode.OK
     assert work.ran == [1_000_000.0]
-    assert last_run(folder) == {"at": 1_000_000.0, "exit_code": 0, "code": ""}
+    assert last_run(folder) == (1_000_000.0, 0, "")
 
 
 def test_thousand_concurrent_events_cause_few_runs(folder: Path) -> None:
-    time = Time()
+    time = FakeWaiter(START)
     work = Work(time)
     for number in range(1000):
-        time.at.append((time.now + number * 0.1, lambda: wake(folder)))
+        time.at.append((time.time + number * 0.1, lambda: wake(folder)))
     work.during = [lambda: time.pause(1.0) for _ in range(50)]
-    run_when_triggered(folder, DELAY, work, time.waiting)
+    run_when_triggered(folder, DELAY, work, time)
     assert 2 <= len(work.ran) <= 10
     assert work.ran[-1] >= 1_000_000 + 99.9, "the last event is seen"
 
 
 def test_second_process_leaves_its_event_to_the_first(folder: Path) -> None:
-    time = Time()
+    time = FakeWaiter(START)
     work = Work(time)
     second = Work(time)
 
     def another() -> None:
         wake(folder)
-        run_when_triggered(folder, DELAY, second, time.waiting)
+        run_when_triggered(folder, DELAY, second, time)
 
     work.during = [another]
-    run_when_triggered(folder, DELAY, work, time.waiting)
+    run_when_triggered(folder, DELAY, work, time)
     assert second.ran == []
     assert len(work.ran) == 2
 
 
 def test_late_trigger_starts_another_run(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Another process touches the file after the last read, finds the lock still held, and exits."""
-    time = Time()
+    time = FakeWaiter(START)
     work = Work(time)
-    real = subject._until_calm
+    real = run_repeatedly
     touched: list[bool] = []
 
-    def late(*args: Any) -> Any:  # noqa: ANN401 - as in `_until_calm`
-        found = real(*args)
+    def late(*args: Any, **more: Any) -> int:  # noqa: ANN401 - as in `run_repeatedly`
+        found = real(*args, **more)
         if not touched:
             touched.append(True)
             wake(folder)
         return found
 
-    monkeypatch.setattr(subject, "_until_calm", late)
-    run_when_triggered(folder, DELAY, work, time.waiting)
+    monkeypatch.setattr("closte_bridge.engine.triggered.run_repeatedly", late)
+    run_when_triggered(folder, DELAY, work, time)
     assert len(work.ran) == 2
 
 
 def test_pending_removals_share_one_delayed_run(folder: Path) -> None:
-    time = Time()
-    start = time.now
+    time = FakeWaiter(START)
+    start = time.time
     holds = [waits(start + 300), waits(start + 303), waits(start + 90_000), waits(start + 200, HoldCode.BACK_OFF)]
     work = Work(time, holds=[holds])
-    run_when_triggered(folder, DELAY + 5, work, time.waiting)
+    run_when_triggered(folder, DELAY + 5, work, time)
     assert len(work.ran) == 2
     assert start + 303 <= work.ran[1] <= start + 304
 
 
 def test_read_only_run_does_not_wait(folder: Path) -> None:
     """The events stay in WordPress and look new in each read, so the process would wait forever."""
-    time = Time()
-    work = Work(time, holds=[[waits(time.now + 300)]], idle=True)
-    run_when_triggered(folder, DELAY, work, time.waiting)
+    time = FakeWaiter(START)
+    work = Work(time, holds=[[waits(time.time + 300)]], idle=True)
+    run_when_triggered(folder, DELAY, work, time)
     assert len(work.ran) == 1
 
 
 def test_event_shortens_the_wait(folder: Path) -> None:
-    time = Time()
-    start = time.now
+    time = FakeWaiter(START)
+    start = time.time
     work = Work(time, holds=[[waits(start + 300)], [waits(start + 300)]])
     time.at.append((start + 100, lambda: wake(folder)))
-    run_when_triggered(folder, DELAY, work, time.waiting)
+    run_when_triggered(folder, DELAY, work, time)
     assert len(work.ran) == 3
     assert start + 100 <= work.ran[1] <= start + 102
     assert work.ran[2] >= start + 300
 
 
 def test_wait_for_another_run_is_limited(folder: Path) -> None:
-    time = Time()
+    time = FakeWaiter(START)
     locked = BridgeError("Locked.", code="locked", exit_code=ExitCode.LOCKED)
     tries: list[float] = []
 
     def busy() -> RunReport:
-        tries.append(time.now)
-        if time.now < 1_000_010:
+        tries.append(time.time)
+        if time.time < 1_000_010:
             raise locked
         return Work(time)()
 
-    assert run_when_triggered(folder, DELAY, busy, time.waiting) is ExitCode.OK
+    assert run_when_triggered(folder, DELAY, busy, time) is ExitCode.OK
     assert tries[-1] >= 1_000_010
 
     def for_ever() -> RunReport:
         raise locked
 
-    assert run_when_triggered(folder, DELAY, for_ever, time.waiting) is ExitCode.LOCKED
-    assert last_run(folder) == {"at": time.now, "exit_code": 75, "code": "locked"}
+    assert run_when_triggered(folder, DELAY, for_ever, time) is ExitCode.LOCKED
+    assert last_run(folder) == (time.time, 75, "locked")
 
 
 def test_failure_is_recorded_and_returned(folder: Path) -> None:
-    time = Time()
+    time = FakeWaiter(START)
 
     def fails() -> RunReport:
         raise BridgeError("No.", code="no-key", exit_code=ExitCode.USAGE)
 
-    assert run_when_triggered(folder, DELAY, fails, time.waiting) is ExitCode.USAGE
-    assert last_run(folder) == {"at": time.now, "exit_code": 2, "code": "no-key"}
+    assert run_when_triggered(folder, DELAY, fails, time) is ExitCode.USAGE
+    assert last_run(folder) == (time.time, 2, "no-key")
 
 
 def test_unexpected_failure_is_recorded(folder: Path) -> None:
@@ -201,8 +185,8 @@ def test_unexpected_failure_is_recorded(folder: Path) -> None:
         raise ZeroDivisionError
 
     with pytest.raises(ZeroDivisionError):
-        run_when_triggered(folder, DELAY, fails, Time().waiting)
-    assert last_run(folder) == {"at": 1_000_000.0, "exit_code": 1, "code": "internal-error"}
+        run_when_triggered(folder, DELAY, fails, FakeWaiter(START))
+    assert last_run(folder) == (1_000_000.0, 1, "internal-error")
 
 
 @pytest.mark.parametrize("kind", ["link", "folder"])
@@ -210,20 +194,20 @@ def test_unusable_lock_file_is_an_error(folder: Path, kind: str) -> None:
     lock = folder / "triggered.lock"
     lock.symlink_to("elsewhere") if kind == "link" else lock.mkdir()
     with pytest.raises(BridgeError) as caught:
-        run_when_triggered(folder, DELAY, Work(Time()), Time().waiting)
+        run_when_triggered(folder, DELAY, Work(FakeWaiter(START)), FakeWaiter(START))
     assert caught.value.code == "state-folder"
 
 
 def test_clock_set_back_does_not_prolong_the_wait(folder: Path) -> None:
-    time = Time()
-    start = time.now
+    time = FakeWaiter(START)
+    start = time.time
     work = Work(time, holds=[[waits(start + 300)]])
 
     def back() -> None:
-        time.now -= 86_400
+        time.time -= 86_400
 
     time.at.append((start + 10, back))
-    run_when_triggered(folder, DELAY, work, time.waiting)
+    run_when_triggered(folder, DELAY, work, time)
     assert len(work.ran) == 2
 
 
@@ -231,14 +215,14 @@ def test_folder_open_to_others_is_refused(tmp_path: Path) -> None:
     folder = tmp_path / "state"
     folder.mkdir(mode=0o755)
     with pytest.raises(BridgeError, match="accessible to other users"):
-        run_when_triggered(folder, DELAY, Work(Time()), Time().waiting)
+        run_when_triggered(folder, DELAY, Work(FakeWaiter(START)), FakeWaiter(START))
 
 
 def test_trigger_lock_keeps_a_second_process_idle(folder: Path) -> None:
     with (folder / "triggered.lock").open("w") as file:
         fcntl.flock(file, fcntl.LOCK_EX)
-        work = Work(Time())
-        assert run_when_triggered(folder, DELAY, work, Time().waiting) is ExitCode.OK
+        work = Work(FakeWaiter(START))
+        assert run_when_triggered(folder, DELAY, work, FakeWaiter(START)) is ExitCode.OK
         assert work.ran == []
     assert (folder / "trigger").exists()
 

@@ -172,7 +172,7 @@ def _data(engine: Engine, found: dict[str, Any]) -> dict[str, object]:
         "trigger": method,
         "why": why,
         "events_waiting": found["events"],
-        "last_triggered": f"{when(float(str(last['at'])))}, exit code {last['exit_code']}" if last else None,
+        "last_triggered": f"{when(last.at)}, exit code {last.exit_code}" if last else None,
         "files": dict(found["files"]),
         "table": bool(found["table"]),
         "owner": found["owner"],

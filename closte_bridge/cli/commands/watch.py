@@ -82,7 +82,7 @@ class _Service:
     """The loop with its signals, the service manager and the current config."""
 
     def __init__(self, app: App, interval: float) -> None:
-        from closte_bridge.engine.loop import RealWaiter, Signals, WatchLoop  # noqa: PLC0415 - lazy import
+        from closte_bridge.engine.loop import Signals, Waiter, WatchLoop  # noqa: PLC0415 - lazy import
         from closte_bridge.engine.sd_notify import Notifier  # noqa: PLC0415 - lazy import
 
         self._app = app
@@ -100,7 +100,7 @@ class _Service:
             tell=self._failed,
             sign=self._heartbeat,
             reload=self._reload,
-            waiter=RealWaiter(),
+            waiter=Waiter(),
             signals=self._signals,
         )
 
