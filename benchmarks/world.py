@@ -155,8 +155,8 @@ def _fill(multisite: Multisite, names: list[str]) -> None:
 @contextmanager
 def _closte(state: Path, aliases: Iterable[str], latency: str) -> Iterator[str]:
     state.write_text(json.dumps({"app_domain": MAIN_DOMAIN, "aliases": list(aliases)}), encoding="utf-8")
-    argv = [str(SCRIPT), "sandbox", f"--state={state}", f"--app-domain={MAIN_DOMAIN}", f"--latency={latency}"]
-    process = subprocess.Popen(argv, stdout=subprocess.PIPE, text=True)
+    argv = [sys.executable, "-m", "tests.support.sandbox", f"--state={state}", f"--app-domain={MAIN_DOMAIN}"]
+    process = subprocess.Popen([*argv, f"--latency={latency}"], stdout=subprocess.PIPE, text=True, cwd=REPOSITORY)
     try:
         assert process.stdout is not None  # noqa: S101 - a pipe, see above
         yield process.stdout.readline().strip()

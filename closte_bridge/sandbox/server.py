@@ -1,60 +1,127 @@
-"""The server of the sandbox: Closte's API under `/api/client`, its controls under `/_sandbox`."""
+"""The server of the sandbox."""
 
 from __future__ import annotations
 
-import contextlib
-import socket
+import json
 import sys
 import threading
-from dataclasses import dataclass
-from http.server import ThreadingHTTPServer
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from socketserver import TCPServer
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, ClassVar
+from urllib.parse import parse_qs, urlsplit
 
 from closte_bridge.errors import BridgeError
-from closte_bridge.sandbox.api import BASE, Api, ApiTexts
-from closte_bridge.sandbox.faults import Call, Fault, FaultKind, FaultPicker
-from closte_bridge.sandbox.handler import Handler
-from closte_bridge.sandbox.request_log import RecordedRequest, RequestLog
+from closte_bridge.sandbox.api import BASE, CALLS, WRONG_KEY, Api, failure
 from closte_bridge.sandbox.store import Store
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
     from pathlib import Path
+    from typing import Self
 
+    from closte_bridge.sandbox.api import Call, Document
     from closte_bridge.secret import Secret
 
 HOST = "127.0.0.1"
 """The only address that the sandbox listens on."""
 
 APP_DOMAIN = "network.example.com"
-_CLOSING = 5.0
+_LARGEST_BODY = 32 * 1024 * 1024
 
 
-@dataclass(frozen=True, slots=True)
-class SandboxOptions:
-    """Behaviour of the sandbox without faults, and parameters of its faults.
+class Handler(BaseHTTPRequestHandler):
+    """Serves one connection. `sandbox` is set by a subclass made for each server."""
 
-    `latency`, `slow` and `drip` (for each byte) are in seconds, `retry_after` is the value of the header, `huge` is in
-    bytes, and `shrink` is the missing fraction of the list.
-    """
+    sandbox: ClassVar[Sandbox]
+    protocol_version = "HTTP/1.1"
+    server_version = "closte-bridge-sandbox"
+    disable_nagle_algorithm = True
+    wbufsize = 65536
 
-    latency: float = 0.0
-    slow: float = 2.0
-    drip: float = 0.05
-    retry_after: str = "1"
-    huge: int = 40 * 1024 * 1024
-    shrink: float = 0.5
+    def do_GET(self) -> None:
+        """Answer a GET request."""
+        self._serve()
+
+    def do_POST(self) -> None:
+        """Answer a POST request."""
+        self._serve()
+
+    def log_message(self, format: str, *args: object) -> None:
+        """Log nothing: the request line may hold a key."""
+
+    def _serve(self) -> None:
+        parts = urlsplit(self.path)
+        length = self.headers.get("Content-Length", "0")
+        size = int(length) if length.isdecimal() else _LARGEST_BODY + 1
+        if size > _LARGEST_BODY:
+            self.close_connection = True
+            self.answer(413, failure("The request is too large."))
+            return
+        self.serve(parts.path, parts.query, self.rfile.read(size))
+
+    def serve(self, path: str, query: str, body: bytes) -> None:
+        """Answer a request."""
+        is_form = self.headers.get_content_type() == "application/x-www-form-urlencoded"
+        form = fields_of(body.decode("utf-8", "replace")) if is_form else {}
+        call = CALLS.get((self.command, path))
+        if call is None:
+            self.serve_unknown(fields_of(query), form)
+        else:
+            self.serve_call(call, fields_of(query), form)
+
+    def serve_unknown(self, query: dict[str, str], form: dict[str, str]) -> None:
+        """Answer an unknown call."""
+        del query, form
+        self.answer(404, failure("Unknown call."))
+
+    def serve_call(self, call: Call, query: dict[str, str], form: dict[str, str]) -> None:
+        """Answer a call of the API. Only the list accepts its key in the query."""
+        api, fields = self.sandbox.api, query if call == "list" else form
+        self.answer(200, api.respond(call, fields) if api.accepts(fields.get("apikey", "")) else failure(WRONG_KEY))
+
+    def answer(
+        self, status: int, body: Document | bytes, headers: dict[str, str] | None = None, kind: str = "application/json"
+    ) -> None:
+        """Send a response."""
+        raw = body if isinstance(body, bytes) else json.dumps(body).encode()
+        self.send_head(status, len(raw), kind, headers or {})
+        self.wfile.write(raw)
+
+    def send_head(self, status: int, length: int, kind: str, headers: dict[str, str]) -> None:
+        """Send the status line and the headers of a response."""
+        self.send_response(status)
+        for name, value in {"Content-Type": kind, "Content-Length": str(length), **headers}.items():
+            self.send_header(name, value)
+        self.end_headers()
+
+
+class Server(ThreadingHTTPServer):
+    """The HTTP server. Each connection has a thread."""
+
+    daemon_threads = True
+    request_queue_size = 128
+
+    def server_bind(self) -> None:
+        """Bind without resolving this machine's name as HTTPServer does: that can take seconds."""
+        TCPServer.server_bind(self)
+        self.server_name, self.server_port = HOST, int(self.server_address[1])
+
+    def handle_error(self, request: Any, client_address: Any) -> None:  # noqa: ANN401, ARG002 - as in the base class
+        """Print a warning, unless the client disconnected, which it may do at any time."""
+        error = sys.exc_info()[1]
+        if not isinstance(error, OSError):
+            print(f"Warning: The sandbox could not answer a request ({type(error).__name__}).", file=sys.stderr)  # noqa: T201
 
 
 class Sandbox:
     """A local mock of Closte's API. A context manager, which serves inside the `with` block.
 
-    `state` is a file that keeps the aliases; a second file (`.requests.jsonl`) keeps the requests. Without it, both are
-    lost at the end. `key` is the only accepted key; with None, any key is. `port` 0 selects a free port. `faults` may
-    be texts (`KIND[:PROBABILITY[:TIMES]][@DOMAIN]`). Raises BridgeError if the port or the file cannot be used,
-    ConfigError for an invalid fault.
+    `state` is a file that keeps the aliases; without it, they are lost at the end. `key` is the only accepted key; with
+    None, any key is. `port` 0 selects a free port. Raises BridgeError if the port or the file cannot be used.
     """
+
+    handler: ClassVar[type[Handler]] = Handler
+    server: ClassVar[type[Server]] = Server
 
     def __init__(
         self,
@@ -63,23 +130,11 @@ class Sandbox:
         state: Path | None = None,
         key: Secret | None = None,
         port: int = 0,
-        texts: ApiTexts | None = None,
-        behaviour: SandboxOptions | None = None,
-        faults: Iterable[Fault | str] = (),
-        seed: int | None = None,
     ) -> None:
         self.store = Store(app_domain, state)
-        self.request_log = RequestLog(state.with_name(f"{state.name}.requests.jsonl") if state is not None else None)
-        self.api = Api(self.store, key, texts or ApiTexts())
-        self.behaviour = behaviour or SandboxOptions()
-        self._lock = threading.Lock()
-        self._picker = FaultPicker()
-        self.set_faults(*faults, seed=seed)
-        self._closing = threading.Event()
-        self._connections = 0
-        handler = type("SandboxHandler", (Handler,), {"sandbox": self})
+        self.api = Api(self.store, key)
         try:
-            self._server = _Server((HOST, port), handler)
+            self._server = self.server((HOST, port), type("SandboxHandler", (self.handler,), {"sandbox": self}))
         except (OSError, OverflowError):
             raise BridgeError(
                 f"The sandbox cannot listen on port {port}.",
@@ -90,16 +145,14 @@ class Sandbox:
             target=self._server.serve_forever, kwargs={"poll_interval": 0.05}, name="sandbox", daemon=True
         )
 
-    def __enter__(self) -> Sandbox:
+    def __enter__(self) -> Self:
         self._thread.start()
         return self
 
     def __exit__(self, *_: object) -> None:
-        self._closing.set()
         self._server.shutdown()
         self._thread.join()
         self._server.server_close()
-        self._server.close_connections(_CLOSING)
 
     @property
     def port(self) -> int:
@@ -112,11 +165,6 @@ class Sandbox:
         return f"http://{HOST}:{self.port}{BASE}"
 
     @property
-    def control_url(self) -> str:
-        """The base URL of the controls."""
-        return f"http://{HOST}:{self.port}/_sandbox"
-
-    @property
     def aliases(self) -> set[str]:
         """The current aliases, including the own domain."""
         return set(self.store.names)
@@ -125,100 +173,7 @@ class Sandbox:
     def aliases(self, names: Iterable[str]) -> None:
         self.store.replace(names)
 
-    @property
-    def requests(self) -> list[RecordedRequest]:
-        """All requests so far, without control requests."""
-        return self.request_log.read()
 
-    @property
-    def connections(self) -> int:
-        """The number of connections so far."""
-        return self._connections
-
-    @property
-    def faults(self) -> tuple[Fault, ...]:
-        """The faults that may still occur."""
-        with self._lock:
-            return self._picker.faults
-
-    def set_faults(self, *faults: Fault | str, seed: int | None = None) -> None:
-        """Replace all faults."""
-        parsed = [Fault.parse(fault) if isinstance(fault, str) else fault for fault in faults]
-        with self._lock:
-            self._picker = FaultPicker(parsed, seed)
-
-    def reset(self) -> None:
-        """Delete all aliases except the own domain, all requests and all faults."""
-        self.aliases = set()
-        self.request_log.clear()
-        self.set_faults()
-
-    def pick(self, call: Call, domain: str) -> FaultKind | None:
-        """Return the fault for a call."""
-        with self._lock:
-            return self._picker.pick(call, domain)
-
-    def thin_out(self, names: list[str]) -> list[str]:
-        """Drop a random part of the domains."""
-        with self._lock:
-            return self._picker.sample(names, self.behaviour.shrink)
-
-    def wait(self, seconds: float) -> None:
-        """Sleep. The end of the sandbox also ends the sleep."""
-        if seconds > 0:
-            self._closing.wait(seconds)
-
-    def count_connection(self) -> int:
-        """Return the number of a new connection."""
-        with self._lock:
-            self._connections += 1
-            return self._connections
-
-    def abandon(self, connection: socket.socket) -> None:
-        """Close the connection without an orderly shutdown."""
-        self._server.abandoned.add(connection)
-
-
-class _Server(ThreadingHTTPServer):
-    daemon_threads = True
-    request_queue_size = 128
-
-    def __init__(self, address: tuple[str, int], handler: type[Handler]) -> None:
-        self.abandoned: set[socket.socket] = set()
-        self._open: set[socket.socket] = set()
-        self._changed = threading.Condition()
-        super().__init__(address, handler)
-
-    def server_bind(self) -> None:
-        # Not that of HTTPServer, which resolves this machine's name: that can take seconds.
-        TCPServer.server_bind(self)
-        self.server_name, self.server_port = HOST, int(self.server_address[1])
-
-    def process_request(self, request: Any, client_address: Any) -> None:  # noqa: ANN401 - as in the base class
-        with self._changed:
-            self._open.add(request)
-        super().process_request(request, client_address)
-
-    def shutdown_request(self, request: Any) -> None:  # noqa: ANN401 - as in the base class
-        if request in self.abandoned:
-            self.abandoned.discard(request)
-            self.close_request(request)
-        else:
-            super().shutdown_request(request)
-        with self._changed:
-            self._open.discard(request)
-            self._changed.notify_all()
-
-    def close_connections(self, seconds: float) -> None:
-        """Close all connections and wait at most `seconds` for their threads."""
-        with self._changed:
-            for connection in self._open:
-                with contextlib.suppress(OSError):
-                    connection.shutdown(socket.SHUT_RDWR)
-            self._changed.wait_for(lambda: not self._open, seconds)
-
-    def handle_error(self, request: Any, client_address: Any) -> None:  # noqa: ANN401, ARG002 - as in the base class
-        error = sys.exc_info()[1]
-        # A client may disconnect at any time, and some faults force it to.
-        if not isinstance(error, OSError):
-            print(f"Warning: The sandbox could not answer a request ({type(error).__name__}).", file=sys.stderr)  # noqa: T201
+def fields_of(text: str) -> dict[str, str]:
+    """Return the first value of each field of a query or a form."""
+    return {name: values[0] for name, values in parse_qs(text, keep_blank_values=True).items()}

@@ -99,7 +99,7 @@ def the_two_sides(demo: Demo) -> None:
     demo.chapter(
         "The two sides",
         f"WordPress and WP-CLI are real, with {plugin} as the plugin.",
-        "Closte's side is `closte-bridge sandbox` on this machine. It has some of the domains already.",
+        "Closte's side is the sandbox on this machine. It has some of the domains already.",
         "On Closte no config is needed. Here it sets the sandbox as the API.",
     )
     demo.run("wp wu domain list --fields=id,domain,blog_id")
@@ -128,11 +128,11 @@ def failing_api(demo: Demo) -> None:
     name = "tea.example.org"
     demo.chapter("Closte fails", f'The sandbox answers each addition of "{name}" with an error.')
     demo.run(f"wp wu domain create --domain={name} --blog_id=2")
-    demo.lab.put("faults", {"faults": [f"error500@{name}"]})
+    demo.lab.sandbox.set_faults(f"error500@{name}")
     demo.run("closte-bridge sync", expected=4)
     demo.run(f"closte-bridge domain explain {name}")
     say("\nThe errors end. closte-bridge retries automatically; `--retry` does it now.")
-    demo.lab.put("faults", {"faults": []})
+    demo.lab.sandbox.set_faults()
     demo.run("closte-bridge sync --retry")
 
 

@@ -7,11 +7,11 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from closte_bridge.sandbox.server import Sandbox
 from closte_bridge.secret import Secret
 from tests.ansible.fleet import Fleet, Host, Network, build_wheel, move_in
 from tests.ansible.machine import machine, make_keys
 from tests.support.folders import short_folder
+from tests.support.sandbox.server import Sandbox
 from tests.support.servers import server_or_fail
 from tests.support.wordpress import MAIN_DOMAIN, copy_multisite, sqlite_database
 

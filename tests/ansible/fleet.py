@@ -21,9 +21,9 @@ from tests.support.running import wait_until, write_script
 from tests.support.wordpress import PHP_SETTINGS, Multisite
 
 if TYPE_CHECKING:
-    from closte_bridge.sandbox.server import Sandbox
     from tests.ansible.machine import Machine
     from tests.support.databases import Database
+    from tests.support.sandbox.server import Sandbox
 
 COLLECTION = REPOSITORY / "ansible" / "ops"
 SITES = "/srv/www"

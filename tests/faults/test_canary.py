@@ -20,11 +20,11 @@ from urllib.parse import quote
 
 import pytest
 
-from closte_bridge.sandbox.api import ApiTexts
 from tests.support.canary import KEY, Watcher, found, found_in_files
 from tests.support.canned_world import real_world
 from tests.support.canned_wp import CannedWordPress
 from tests.support.commands import CALLS, COMMANDS, SERVING, called, words_of
+from tests.support.sandbox.api import ApiTexts
 from tests.support.tls_world import tls_world
 
 if TYPE_CHECKING:

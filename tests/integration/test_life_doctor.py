@@ -17,7 +17,6 @@ from closte_bridge.engine.last_error import note
 from closte_bridge.engine.lock import held
 from closte_bridge.engine.loop import HEARTBEAT_FILE, touch
 from closte_bridge.errors import BridgeError
-from closte_bridge.sandbox.server import Sandbox
 from closte_bridge.secret import Secret
 from tests.support.bridge import KEY, Bridge
 from tests.support.doctor_faults import CASES, SHOP, bad_command, ledger_of, nothing_listens, proxied
@@ -25,6 +24,7 @@ from tests.support.ledgers import opened
 from tests.support.life import HERE, Names, life
 from tests.support.parts import is_mock_plugin
 from tests.support.rows import set_option, switch_on
+from tests.support.sandbox.server import Sandbox
 from tests.support.wordpress import copy_multisite, sqlite_database
 
 if TYPE_CHECKING:

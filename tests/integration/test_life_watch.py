@@ -17,11 +17,11 @@ import pytest
 from closte_bridge.engine.lock import held, holder_since
 from closte_bridge.engine.loop import HEARTBEAT_FILE, TRIGGER_FILE, touch
 from closte_bridge.errors import BridgeError
-from closte_bridge.sandbox.server import SandboxOptions
 from tests.support.bridge import Bridge, bridge_for
 from tests.support.processes import ended
 from tests.support.rows import delete_mappings, switch_on
 from tests.support.running import wait_until, write_script
+from tests.support.sandbox.server import SandboxOptions
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator

@@ -61,7 +61,7 @@ def test_demo_ends_with_its_result(demo: str) -> None:
 
 def test_demo_names_its_mocks(demo: str) -> None:
     assert ("a mock of Ultimate Multisite as the plugin" in demo) is is_mock_plugin()
-    assert "Closte's side is `closte-bridge sandbox` on this machine" in demo
+    assert "Closte's side is the sandbox on this machine" in demo
 
 
 def test_nothing_changes_before_adoption(demo: str) -> None:

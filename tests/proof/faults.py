@@ -10,10 +10,10 @@ import socket
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from closte_bridge.sandbox.faults import FaultKind
 from tests.proof.invariants import HOUR
 from tests.support.disks import fill
 from tests.support.life import HERE, STRANGER
+from tests.support.sandbox.faults import FaultKind
 
 if TYPE_CHECKING:
     from tests.proof.campaign import Campaign

@@ -16,7 +16,6 @@ from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from closte_bridge.ledger.store import FILE_NAME
-from closte_bridge.sandbox.server import Sandbox
 from closte_bridge.secret import Secret
 from tests.proof.stream import Stream
 from tests.support.canned_world import FOREIGN, HASTY, OWN
@@ -24,6 +23,7 @@ from tests.support.databases import SqliteDatabase
 from tests.support.disks import small_disk
 from tests.support.life import HERE, Certificates, changing_names
 from tests.support.parts import REPOSITORY, MissingPartError
+from tests.support.sandbox.server import Sandbox
 from tests.support.tls_world import tls_world
 from tests.support.wordpress import TABLE
 

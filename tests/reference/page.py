@@ -15,7 +15,6 @@ from closte_bridge.cli.options import OutputOption
 from closte_bridge.cli.result import STATUS
 from closte_bridge.config.model import KEYS, Key
 from closte_bridge.errors import PRECEDENCE
-from closte_bridge.sandbox.faults import FaultKind
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
@@ -75,9 +74,8 @@ def _filled(text: str, parts: Mapping[str, str]) -> str:
 
 
 def _notes() -> dict[str, str]:
-    lists = {"states": STATES, "faults": [kind.value for kind in FaultKind]}
-    parts = {name: ", ".join(f"`{word}`" for word in words) for name, words in lists.items()}
-    text = _filled((HERE / "notes.md").read_text(encoding="utf-8"), parts)
+    states = ", ".join(f"`{word}`" for word in STATES)
+    text = _filled((HERE / "notes.md").read_text(encoding="utf-8"), {"states": states})
     sections = re.split(r"^## (.+)\n", text, flags=re.MULTILINE)[1:]
     return {name: note.strip() for name, note in zip(sections[::2], sections[1::2], strict=True)}
 

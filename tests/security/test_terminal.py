@@ -15,9 +15,9 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from closte_bridge.sandbox.api import ApiTexts
 from tests.support.canned_wp import CannedWordPress
 from tests.support.commands import CALLS, COMMANDS, SERVING, called, words_of
+from tests.support.sandbox.api import ApiTexts
 
 if TYPE_CHECKING:
     from collections.abc import Callable

@@ -14,9 +14,9 @@ from typing import TYPE_CHECKING, Any
 
 import yaml
 
-from closte_bridge.sandbox.server import Sandbox
 from tests.support.rows import EVENTS, add_event, create_events_table
 from tests.support.running import LIMIT_SECONDS, typed, wait_until, write_script
+from tests.support.sandbox.server import Sandbox
 
 if TYPE_CHECKING:
     import signal

@@ -24,12 +24,12 @@ from closte_bridge.engine.clock import Clock
 from closte_bridge.engine.engine import Engine
 from closte_bridge.engine.run import RunRequest, sync
 from closte_bridge.ledger.store import FILE_NAME
-from closte_bridge.sandbox.server import Sandbox, SandboxOptions
 from closte_bridge.secret import Secret
 from closte_bridge.wordpress.wp import WpCall, WpCost
 from tests.support.canned_wp import CannedWordPress
 from tests.support.rows import EVENTS, add_event, create_events_table
 from tests.support.running import LIMIT_SECONDS
+from tests.support.sandbox.server import Sandbox, SandboxOptions
 from tests.support.wordpress import TABLE
 
 if TYPE_CHECKING:

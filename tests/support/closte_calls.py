@@ -10,7 +10,7 @@ from closte_bridge.secret import Secret
 
 if TYPE_CHECKING:
     from closte_bridge.hosting import HostingApi, Outcome
-    from closte_bridge.sandbox.server import Sandbox
+    from tests.support.sandbox.server import Sandbox
 
 KEY = Secret("Canary-3f9a77c1d2e4")
 NAME = "shop.example.org"

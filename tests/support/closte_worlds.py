@@ -7,15 +7,15 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 from unittest import mock
 
-from closte_bridge.sandbox.api import Api
-from closte_bridge.sandbox.handler import Handler
 from closte_bridge.sandbox.store import Store
+from tests.support.sandbox.api import Api
+from tests.support.sandbox.handler import Handler
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from closte_bridge.sandbox.server import Sandbox
     from closte_bridge.sandbox.store import Change
+    from tests.support.sandbox.server import Sandbox
 
 
 @contextmanager

@@ -4,14 +4,14 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from closte_bridge.sandbox.faults import FaultKind
 from tests.support.canned_world import FOREIGN
+from tests.support.sandbox.faults import FaultKind
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-    from closte_bridge.sandbox.request_log import RecordedRequest as Asked
     from tests.support.canned_world import World
+    from tests.support.sandbox.request_log import RecordedRequest as Asked
 
 # Faults that answer without doing the requested work.
 _IDLE = frozenset(

@@ -5,15 +5,12 @@
 
 from __future__ import annotations
 
-import json
 import os
 import shlex
-import shutil
 import signal
 import subprocess
 import sys
 import time
-import urllib.request
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -21,9 +18,11 @@ from typing import TYPE_CHECKING, Any
 
 import yaml
 
+from closte_bridge.secret import Secret
 from tests.support.names_and_certificates import names_and_certificates
 from tests.support.parts import find_parts
 from tests.support.running import write_script
+from tests.support.sandbox.server import Sandbox
 from tests.support.wordpress import Multisite, build_template, copy_multisite, sqlite_database
 
 if TYPE_CHECKING:
@@ -49,11 +48,11 @@ class LabError(Exception):
 
 @dataclass
 class Lab:
-    """A folder with the network, the environment of its commands, and the control URL of the sandbox."""
+    """A folder with the network, the environment of its commands, and the sandbox."""
 
     folder: Path
     network: Multisite
-    control: str = ""
+    sandbox: Sandbox
     settings: dict[str, Any] = field(default_factory=dict)
 
     @property
@@ -107,24 +106,7 @@ class Lab:
 
     def aliases(self) -> list[str]:
         """Return the aliases in the sandbox."""
-        found: list[str] = self._ask("aliases")["aliases"]
-        return found
-
-    def put(self, what: str, document: dict[str, object]) -> None:
-        """Change the sandbox's `aliases` or `faults`."""
-        self._ask(what, document)
-
-    def _ask(self, what: str, document: dict[str, object] | None = None) -> dict[str, Any]:
-        data = None if document is None else json.dumps(document).encode()
-        request = urllib.request.Request(  # noqa: S310 - a URL of this machine
-            f"{self.control}/{what}", data, method="GET" if data is None else "PUT"
-        )
-        # Never through a proxy: the sandbox is on this machine.
-        opener = urllib.request.build_opener(urllib.request.ProxyHandler({}))
-        with opener.open(request, timeout=10) as answer:
-            text = answer.read()
-        found: dict[str, Any] = json.loads(text) if text else {}
-        return found
+        return self.sandbox.store.names
 
 
 def build_network(folder: Path) -> Multisite:
@@ -149,7 +131,7 @@ def copy_network(template: Multisite, folder: Path) -> Multisite:
 
 def make_lab(network: Multisite) -> Lab:
     """Write the commands and the settings next to the network. The sandbox does not run yet."""
-    lab = Lab(network.path.parent, network)
+    lab = Lab(network.path.parent, network, Sandbox(MAIN_DOMAIN, key=Secret(KEY)))
     programs = lab.folder / "bin"
     programs.mkdir()
     write_script(programs / "wp", f'exec {shlex.join(network.wp_command)} "$@"')
@@ -162,21 +144,10 @@ def make_lab(network: Multisite) -> Lab:
 @contextmanager
 def sandbox(lab: Lab) -> Iterator[None]:
     """Run the sandbox while the body runs, and set `api_url` to it."""
-    key_file = lab.folder / "key"
-    key_file.write_text(KEY + "\n")
-    argv = [shutil.which("closte-bridge", path=lab.environ["PATH"]) or "closte-bridge", "sandbox"]
-    argv += [f"--key-file={key_file}", f"--app-domain={MAIN_DOMAIN}"]
-    with subprocess.Popen(argv, stdout=subprocess.PIPE, text=True, env=lab.environ) as server:
-        try:
-            url = server.stdout.readline().strip() if server.stdout else ""
-            if not url:
-                raise LabError("The sandbox did not start.")
-            lab.control = url.replace("/api/client", "/_sandbox")
-            lab.settings = {"api_url": url} | lab.settings
-            lab.put("aliases", {"aliases": [f"{slug}.{MAIN_DOMAIN}" for slug in SITES] + [*THERE_BEFORE]})
-            yield
-        finally:
-            server.terminate()
+    with lab.sandbox:
+        lab.settings = {"api_url": lab.sandbox.url} | lab.settings
+        lab.sandbox.store.replace([*(f"{slug}.{MAIN_DOMAIN}" for slug in SITES), *THERE_BEFORE])
+        yield
 
 
 @contextmanager

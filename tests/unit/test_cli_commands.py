@@ -49,7 +49,7 @@ def output(argv: list[str], environ: dict[str, str]) -> tuple[int, str]:
     "argv",
     [
         *(("watch", f"--interval={value}") for value in ("nan", "inf", "-inf", "-5", "0", "1e400", "")),
-        *(("sandbox", f"--latency={value}") for value in ("nan", "inf")),
+        *(("sandbox", f"--port={value}") for value in ("-1", "65536", "x")),
         *(("health", f"--max-age={value}") for value in ("nan", "inf", "-5", "")),
         *(("plan", f"--out={value}") for value in ("", ".", "/", "//")),
     ],

@@ -10,10 +10,11 @@ import pytest
 from closte_bridge.closte.client import ClosteClient
 from closte_bridge.errors import ConfigError
 from closte_bridge.hosting import Completeness, ConnectionState, Outcome, OutcomeKind
-from closte_bridge.sandbox.api import ApiTexts
-from closte_bridge.sandbox.server import APP_DOMAIN, Sandbox, SandboxOptions
+from closte_bridge.sandbox.server import APP_DOMAIN
 from closte_bridge.secret import Secret
 from tests.support.closte_calls import KEY, NAME, add, client, remove
+from tests.support.sandbox.api import ApiTexts
+from tests.support.sandbox.server import Sandbox, SandboxOptions
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -8,12 +8,13 @@ import pytest
 
 from closte_bridge.closte.client import ClosteClient
 from closte_bridge.hosting import Completeness, ConnectionState, OutcomeKind
-from closte_bridge.sandbox.api import ApiTexts
-from closte_bridge.sandbox.handler import Handler
-from closte_bridge.sandbox.server import APP_DOMAIN, Sandbox, SandboxOptions
+from closte_bridge.sandbox.server import APP_DOMAIN
 from closte_bridge.secret import Secret
 from tests.support.closte_calls import KEY, NAME, add, client
 from tests.support.closte_worlds import lists_are_refused
+from tests.support.sandbox.api import ApiTexts
+from tests.support.sandbox.handler import Handler
+from tests.support.sandbox.server import Sandbox, SandboxOptions
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -10,14 +10,15 @@ import pytest
 
 from closte_bridge.closte.client import ClosteClient
 from closte_bridge.hosting import Action, Completeness, Outcome, OutcomeKind
-from closte_bridge.sandbox.faults import FaultKind
-from closte_bridge.sandbox.server import APP_DOMAIN, Sandbox, SandboxOptions
+from closte_bridge.sandbox.server import APP_DOMAIN
 from tests.support.closte_calls import KEY, NAME, add, client
+from tests.support.sandbox.faults import FaultKind
+from tests.support.sandbox.server import Sandbox, SandboxOptions
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from closte_bridge.sandbox.faults import Call
+    from closte_bridge.sandbox.api import Call
 
 
 @pytest.fixture

@@ -14,11 +14,11 @@ from werkzeug import Request, Response
 
 from closte_bridge.closte.client import ClosteClient
 from closte_bridge.hosting import Action
-from closte_bridge.sandbox.faults import FaultKind
-from closte_bridge.sandbox.server import Sandbox, SandboxOptions
 from closte_bridge.secret import Secret
 from tests.support.canary import KEY, found
 from tests.support.closte_calls import add, remove
+from tests.support.sandbox.faults import FaultKind
+from tests.support.sandbox.server import Sandbox, SandboxOptions
 
 if TYPE_CHECKING:
     from pytest_httpserver import HTTPServer

@@ -3,7 +3,7 @@ from __future__ import annotations
 import pytest
 
 from closte_bridge.errors import ConfigError
-from closte_bridge.sandbox.faults import Fault, FaultKind, FaultPicker
+from tests.support.sandbox.faults import Fault, FaultKind, FaultPicker
 
 
 @pytest.mark.parametrize(

@@ -6,8 +6,8 @@ from typing import TYPE_CHECKING
 import pytest
 
 from closte_bridge.errors import BridgeError
-from closte_bridge.sandbox.request_log import RecordedRequest, RequestLog
 from closte_bridge.sandbox.store import Store
+from tests.support.sandbox.request_log import RecordedRequest, RequestLog
 
 if TYPE_CHECKING:
     from pathlib import Path

@@ -5,14 +5,14 @@ from __future__ import annotations
 import random
 from dataclasses import dataclass, replace
 from enum import Enum
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING
 
 from closte_bridge.errors import ConfigError
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-Call = Literal["list", "add", "remove", "task"]
+    from closte_bridge.sandbox.api import Call
 
 
 class FaultKind(Enum):
@@ -110,7 +110,7 @@ class FaultPicker:
 
     def __init__(self, faults: Iterable[Fault] = (), seed: int | None = None) -> None:
         self._faults = list(faults)
-        self._random = random.Random(seed)  # noqa: S311 - chance for tests, not for secrets
+        self._random = random.Random(seed)
 
     @property
     def faults(self) -> tuple[Fault, ...]:
