@@ -5,10 +5,9 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from closte_bridge.doctor.model import Finding, ok, warning
-from closte_bridge.engine.triggered import last_run
 from closte_bridge.errors import BridgeError
 from closte_bridge.shim.manage import status
-from closte_bridge.shim.problems import installed_state, of_installation, of_starting, of_triggering
+from closte_bridge.shim.problems import of_installation, of_starting, of_triggering
 
 if TYPE_CHECKING:
     from closte_bridge.engine.engine import Engine
@@ -22,14 +21,13 @@ def of_shim(engine: Engine) -> Finding:
         found = status(engine)
     except BridgeError as failure:
         return warning("shim", failure.message, failure.hint)
-    if installed_state(found) == "no":
+    if found.installed == "no":
         return warning("shim", "The shim is not installed, so changes wait for the next scheduled sync.", _INSTALL)
-    folder = engine.settings.state_dir
-    problems = [*of_installation(found), *of_starting(found), *of_triggering(folder, last_run(folder))]
+    problems = [*of_installation(found), *of_starting(found), *of_triggering(engine.settings.state_dir)]
     if problems:
         messages = " ".join(problem.message for problem in problems)
         return warning("shim", messages, f"{problems[0].hint} For details, run `closte-bridge shim status`.")
-    if found["owner"] and not found["active"]:
+    if found.owner and not found.active:
         hint = "Run `closte-bridge sync`. Until a run succeeds, the built-in provider stays active."
         return warning("shim", "The shim has not received a heartbeat yet.", hint)
-    return ok("shim", f"The shim {found['version']} is installed.")
+    return ok("shim", f"The shim {found.version} is installed.")

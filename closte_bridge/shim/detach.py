@@ -31,10 +31,8 @@ def ways() -> list[list[str]]:
     return [*found, [_SHELL, "-c", f'trap "" HUP; {background}', "sh"]]
 
 
-def same_way(way: list[str], other: object) -> bool:
+def same_way(way: list[str], other: list[str]) -> bool:
     """Return whether two methods are the same. A program may have several paths."""
-    if not isinstance(other, list) or not all(isinstance(word, str) for word in other):
-        return False
     return [*map(_resolved, way)] == [*map(_resolved, other)]
 
 

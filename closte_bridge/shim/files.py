@@ -6,7 +6,7 @@ import base64
 import os
 import sys
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, NamedTuple
 
 from closte_bridge.config.model import DEFAULT_NETWORK
 from closte_bridge.config.places import NAME
@@ -66,35 +66,64 @@ def environment(environ: Mapping[str, str]) -> dict[str, str]:
     return kept | {"LC_ALL": "C.UTF-8"}
 
 
-def configuration(settings: Settings, environ: Mapping[str, str], options: list[str], wake: str) -> dict[str, Any]:
-    """Return the shim's configuration: how to trigger a sync.
+class Entry(NamedTuple):
+    """The network's entry in the shim's configuration: how to trigger a sync.
 
-    `options` are the global options of this call, which the triggered sync needs too. Over SSH, the shim triggers
-    nothing, because closte-bridge is on another machine.
+    `engine` is the command to start, with the method `start`, the variables `environment` and the user id `user`.
+    `wake` is the method that `shim install` asked for. All of it is None over SSH: closte-bridge is on another machine.
+    """
+
+    engine: list[str] | None
+    wake: str
+    trigger_file: str | None
+    start: list[str] | None = None
+    environment: dict[str, str] | None = None
+    user: int | None = None
+
+    @classmethod
+    def decode(cls, config: Mapping[str, object]) -> Entry:
+        """Read an entry from WordPress; values of another type count as missing."""
+        user, file = config.get("user"), config.get("trigger_file")
+        return cls(
+            engine=_words(config.get("engine")),
+            wake=str(config.get("wake", "")),
+            trigger_file=file if isinstance(file, str) else None,
+            start=_words(config.get("start")),
+            user=user if isinstance(user, int) else None,
+        )
+
+
+def _words(value: object) -> list[str] | None:
+    return [str(word) for word in value] if isinstance(value, list) else None
+
+
+def entry_for(settings: Settings, environ: Mapping[str, str], options: list[str], wake: str) -> Entry:
+    """Return the entry for this installation.
+
+    `options` are the global options of this call, which the triggered sync needs too.
     """
     if settings.wp.ssh or settings.wp.alias:
-        return {"engine": None, "wake": "auto", "trigger_file": None}
-    return {
-        "engine": [*program(), *options],
-        "start": find_way(),
-        "environment": environment(environ),
-        "user": os.geteuid(),
-        "wake": wake,
-        "trigger_file": str(settings.state_dir.absolute() / TRIGGER_FILE),
-    }
+        return Entry(engine=None, wake="auto", trigger_file=None)
+    return Entry(
+        engine=[*program(), *options],
+        wake=wake,
+        trigger_file=str(settings.state_dir.absolute() / TRIGGER_FILE),
+        start=find_way(),
+        environment=environment(environ),
+        user=os.geteuid(),
+    )
 
 
-def moved(config: Mapping[str, Any], settings: Settings, root: str) -> list[str]:
-    """Return the names of everything that moved since the shim was installed with `config`.
+def moved(entry: Entry, settings: Settings, root: str) -> list[str]:
+    """Return the names of everything that moved since the shim was installed with `entry`.
 
     `root` is the current location of WordPress. Other options of this call, and other ways to call the same program,
     do not count.
     """
-    engine = config.get("engine")
+    words = entry.engine
     installation = not (settings.wp.ssh or settings.wp.alias)
-    if not installation or not isinstance(engine, list) or not engine:
-        return [] if installation == bool(engine) else ["the machine"]
-    words = [str(word) for word in engine]
+    if not installation or not words:
+        return [] if installation == bool(words) else ["the machine"]
     path = _option(words, "path") or settings.wp.path
     source = settings.source and str(settings.source.absolute())
     name = _option(words, "network")
@@ -103,19 +132,18 @@ def moved(config: Mapping[str, Any], settings: Settings, root: str) -> list[str]
         "the config": _option(words, "config") != source,
         "the network's name": name != settings.name and not (name is None and settings.name == DEFAULT_NETWORK),
         "WordPress' folder": path is None or Path(path).resolve() != Path(root).resolve(),
-        "the state folder": config.get("trigger_file") != str(settings.state_dir.absolute() / TRIGGER_FILE),
-        "the user": config.get("user") != os.geteuid(),
+        "the state folder": entry.trigger_file != str(settings.state_dir.absolute() / TRIGGER_FILE),
+        "the user": entry.user != os.geteuid(),
     }
     return [what for what, differs in differences.items() if differs]
 
 
-def starts_us(config: Mapping[str, Any], settings: Settings, root: str) -> bool:
-    """Return whether a shim with `config` starts exactly this program, and nothing has moved."""
-    engine, own = config.get("engine"), program()
-    if settings.wp.ssh or settings.wp.alias or not isinstance(engine, list) or engine[: len(own)] != own:
+def starts_us(entry: Entry, settings: Settings, root: str) -> bool:
+    """Return whether a shim with `entry` starts exactly this program, and nothing has moved."""
+    engine, own = entry.engine, program()
+    if settings.wp.ssh or settings.wp.alias or not engine or engine[: len(own)] != own:
         return False
-    options = engine[len(own) :]
-    return all(str(word).startswith("--") for word in options) and not moved(config, settings, root)
+    return all(word.startswith("--") for word in engine[len(own) :]) and not moved(entry, settings, root)
 
 
 def _option(words: list[str], name: str) -> str | None:

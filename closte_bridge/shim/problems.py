@@ -3,20 +3,21 @@
 from __future__ import annotations
 
 import time
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 from closte_bridge.config.places import page
 from closte_bridge.counts import counted
 from closte_bridge.engine.loop import TRIGGER_FILE, stamp
+from closte_bridge.engine.triggered import last_run
 from closte_bridge.shim.detach import same_way, ways, works
 from closte_bridge.shim.files import SPAWNED_FILE
 from closte_bridge.shim.probe import probe
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Iterator, Mapping
     from pathlib import Path
 
-    from closte_bridge.engine.triggered import LastRun
+    from closte_bridge.shim.status import ShimStatus
 
 _AGAIN = "Run `closte-bridge shim install` again."
 _QUEUED = "Events are queued until the next sync: run `closte-bridge watch`, or schedule `closte-bridge sync`. "
@@ -43,146 +44,108 @@ class ShimProblem(NamedTuple):
     hint: str
 
 
-def trigger_method(found: dict[str, Any]) -> tuple[str, str]:
-    """Return how the shim triggers a sync (`file`, `process` or `poll`), and the reason as a sentence."""
-    answer = found.get("trigger")
-    if isinstance(answer, list) and len(answer) == 2:  # noqa: PLR2004 - the method and the reason
-        return str(answer[0]), str(answer[1])
-    # An older shim does not have this method, or names it differently.
-    older = found["loaded"] and found["config"]
-    return "poll", "The shim is outdated." if older else "The shim is not loaded."
+def of_installation(found: ShimStatus) -> Iterator[ShimProblem]:
+    """Yield the problems of the shim in WordPress, or that it is not installed."""
+    if found.installed == "no":
+        yield ShimProblem(
+            code="shim-missing", message="The shim is not installed.", hint="Run `closte-bridge shim install`."
+        )
+        return
+    yield from _of_files(found)
+    yield from _of_wordpress(found)
+    if found.moved and not found.outdated:
+        text = f"The shim is outdated. Changed since its installation: {', '.join(found.moved)}."
+        yield ShimProblem(code="shim-moved", message=text, hint=_AGAIN)
 
 
-def installed_state(found: dict[str, Any]) -> str:
-    """Return `yes`, `no`, `disabled` or `damaged` for what `closte_bridge.shim.manage.status` found."""
-    states = set(found["files"].values())
-    if states == {"missing"}:
-        return "no"
-    if states == {"intact"} and found["table"] and found["config"]:
-        return "disabled" if found["disabled"] else "yes"
-    return "damaged"
+def of_all(found: ShimStatus, environ: Mapping[str, str]) -> Iterator[ShimProblem]:
+    """Yield all problems. Starts closte-bridge with the variables of `environ` that the shim keeps."""
+    yield from of_installation(found)
+    if found.installed != "no":
+        yield from _of_engine(found, environ)
+        yield from of_starting(found)
+        if found.oldest is not None and found.oldest > _OVERDUE:
+            oldest = counted(found.oldest // 60, "minute")
+            text = f"Queued: {counted(found.events, 'event')}, the oldest for {oldest}."
+            yield ShimProblem(
+                code="shim-events-overdue", message=text, hint="Run `closte-bridge sync` and read its output."
+            )
 
 
-def of_installation(found: dict[str, Any]) -> list[ShimProblem]:
-    """Return the problems of the shim in WordPress, or that it is not installed."""
-    if installed_state(found) == "no":
-        hint = "Run `closte-bridge shim install`."
-        return [ShimProblem(code="shim-missing", message="The shim is not installed.", hint=hint)]
-    return [*_of_files(found), *_of_wordpress(found), *_of_place(found)]
-
-
-def of_all(found: dict[str, Any], environ: Mapping[str, str]) -> list[ShimProblem]:
-    """Return all problems. Starts closte-bridge with the variables of `environ` that the shim keeps."""
-    problems = of_installation(found)
-    if installed_state(found) != "no":
-        problems += [*_of_engine(found, environ), *of_starting(found), *_of_events(found)]
-    return problems
-
-
-def of_starting(found: dict[str, Any]) -> list[ShimProblem]:
-    """Return a problem if programs that the shim starts never run. Tests this with a small program."""
-    config = found["config"] if isinstance(found["config"], dict) else {}
-    if trigger_method(found)[0] != "process" or not found["starts_us"]:
-        return []
+def of_starting(found: ShimStatus) -> Iterator[ShimProblem]:
+    """Yield a problem if programs that the shim starts never run. Tests this with a small program."""
+    if found.trigger.method != "process" or not found.entry or not found.starts_us:
+        return
     # Use a command from WordPress only if closte-bridge would have chosen it.
-    known = [way for way in ways() if same_way(way, config.get("start"))]
+    start = found.entry.start or []
+    known = [way for way in ways() if same_way(way, start)]
     if not known:
-        text = "The shim starts closte-bridge with an unknown method."
-        return [ShimProblem(code="shim-cannot-trigger", message=text, hint=_AGAIN)]
-    if works(known[0]):
-        return []
-    text = "Programs that the shim starts in the background never run."
-    hint = f"{_QUEUED}Run `closte-bridge shim install` to find another method."
-    return [ShimProblem(code="shim-cannot-trigger", message=text, hint=hint)]
+        yield ShimProblem(
+            code="shim-cannot-trigger", message="The shim starts closte-bridge with an unknown method.", hint=_AGAIN
+        )
+    elif not works(known[0]):
+        text = "Programs that the shim starts in the background never run."
+        hint = f"{_QUEUED}Run `closte-bridge shim install` to find another method."
+        yield ShimProblem(code="shim-cannot-trigger", message=text, hint=hint)
 
 
-def of_triggering(folder: Path, last: LastRun | None) -> list[ShimProblem]:
-    """Return the problems of the last sync that the shim triggered. `folder` is the state folder.
-
-    `last` is the result of `closte_bridge.engine.triggered.last_run`.
-    """
+def of_triggering(folder: Path) -> Iterator[ShimProblem]:
+    """Yield the problems of the last sync that the shim triggered. `folder` is the state folder."""
     started, begun = (stamp(folder / name) // 1_000_000_000 for name in (SPAWNED_FILE, TRIGGER_FILE))
+    last = last_run(folder)
     if begun < started < time.time() - _BEGUN:
         text = "The shim started closte-bridge, but no run began."
         hint = (
             "Run `closte-bridge sync` to see the error. "
             "If closte-bridge or its config was moved, run `closte-bridge shim install` again."
         )
-        return [ShimProblem(code="shim-trigger-failed", message=text, hint=hint)]
-    if last and last.code:
+        yield ShimProblem(code="shim-trigger-failed", message=text, hint=hint)
+    elif last and last.code:
         text = f"The last run triggered by the shim failed with exit code {last.exit_code} ({last.code})."
         hint = f"See {page('troubleshooting.md')} for this code. The next triggered run shows whether it is fixed."
-        return [ShimProblem(code="shim-trigger-failed", message=text, hint=hint)]
-    return []
+        yield ShimProblem(code="shim-trigger-failed", message=text, hint=hint)
 
 
-def _is_outdated(found: dict[str, Any]) -> bool:
-    return "other-version" in found["files"].values()
-
-
-def _of_files(found: dict[str, Any]) -> list[ShimProblem]:
+def _of_files(found: ShimStatus) -> Iterator[ShimProblem]:
     # An older version has other files and another config, so these are no problems of their own.
-    problems, hidden = list[ShimProblem](), set[str]()
-    if _is_outdated(found):
-        problems.append(ShimProblem(code="shim-other-version", message="The shim is outdated.", hint=_AGAIN))
-        hidden = {"missing"}
-    problems += [
-        ShimProblem(code=f"shim-{state}", message=f'The file "{name}" {_FILES[state][0]}.', hint=_FILES[state][1])
-        for name, state in found["files"].items()
-        if state in _FILES and state not in hidden
-    ]
-    if not found["table"]:
-        problems.append(ShimProblem(code="shim-no-table", message="The shim's event table is missing.", hint=_AGAIN))
-    if not found["config"]:
-        text = "The shim's config has no entry for this network."
-        problems.append(ShimProblem(code="shim-no-config", message=text, hint=_AGAIN))
-    return problems
+    if found.outdated:
+        yield ShimProblem(code="shim-other-version", message="The shim is outdated.", hint=_AGAIN)
+    for name, state in found.files.items():
+        if state in _FILES and not (found.outdated and state == "missing"):
+            what, hint = _FILES[state]
+            yield ShimProblem(code=f"shim-{state}", message=f'The file "{name}" {what}.', hint=hint)
+    if not found.table:
+        yield ShimProblem(code="shim-no-table", message="The shim's event table is missing.", hint=_AGAIN)
+    if not found.entry:
+        yield ShimProblem(
+            code="shim-no-config", message="The shim's config has no entry for this network.", hint=_AGAIN
+        )
 
 
-def _of_wordpress(found: dict[str, Any]) -> list[ShimProblem]:
-    if found["disabled"]:
+def _of_wordpress(found: ShimStatus) -> Iterator[ShimProblem]:
+    if found.disabled:
         text = "CLOSTE_BRIDGE_DISABLE disables the shim."
-        hint = "Remove CLOSTE_BRIDGE_DISABLE from wp-config.php."
-        return [ShimProblem(code="shim-disabled", message=text, hint=hint)]
-    if not found["loaded"]:
-        return [ShimProblem(code="shim-not-loaded", message="WordPress does not load the shim.", hint=_AGAIN)]
-    if found["table"] and not found["writable"]:
+        yield ShimProblem(code="shim-disabled", message=text, hint="Remove CLOSTE_BRIDGE_DISABLE from wp-config.php.")
+    elif not found.loaded:
+        yield ShimProblem(code="shim-not-loaded", message="WordPress does not load the shim.", hint=_AGAIN)
+    elif found.table and not found.writable:
         text = "Could not store events: the database is read-only or its disk is full."
         hint = "Make the database writable. Until then, changes wait for the next scheduled sync."
-        return [ShimProblem(code="shim-cannot-note", message=text, hint=hint)]
-    if found["owner"] and not found["active"] and found["silence"] is not None:
-        silence = counted(int(found["silence"]) // 60, "minute")
+        yield ShimProblem(code="shim-cannot-note", message=text, hint=hint)
+    elif found.owner and not found.active and found.silence is not None:
+        silence = counted(int(found.silence) // 60, "minute")
         text = f"No heartbeat for {silence}: Ultimate Multisite's built-in provider is active in the meantime."
         hint = "Run `closte-bridge sync` and read its output. Schedule it every 5 minutes."
-        return [ShimProblem(code="shim-silent", message=text, hint=hint)]
-    return []
+        yield ShimProblem(code="shim-silent", message=text, hint=hint)
 
 
-def _of_place(found: dict[str, Any]) -> list[ShimProblem]:
-    if not found["moved"] or _is_outdated(found):
-        return []
-    text = f"The shim is outdated. Changed since its installation: {', '.join(found['moved'])}."
-    return [ShimProblem(code="shim-moved", message=text, hint=_AGAIN)]
-
-
-def _of_engine(found: dict[str, Any], environ: Mapping[str, str]) -> list[ShimProblem]:
-    config = found["config"] if isinstance(found["config"], dict) else {}
-    if found["starts_us"] and (reason := probe(environ)):
+def _of_engine(found: ShimStatus, environ: Mapping[str, str]) -> Iterator[ShimProblem]:
+    entry, answer = found.entry, found.answer
+    if found.starts_us and (reason := probe(environ)):
         text = f"The shim cannot start closte-bridge: {reason}."
-        return [ShimProblem(code="shim-engine-broken", message=text, hint=f"Fix the installation. {_IF_MOVED}")]
-    way, why = trigger_method(found)
+        yield ShimProblem(code="shim-engine-broken", message=text, hint=f"Fix the installation. {_IF_MOVED}")
     # Without an answer, the shim is outdated or not loaded, which is a problem of its own.
-    answered = isinstance(found["trigger"], list)
-    if config.get("engine") and config.get("wake") != "none" and way == "poll" and answered:
-        text = f"The shim cannot trigger a sync: {why}"
-        return [ShimProblem(code="shim-cannot-trigger", message=text, hint=f"{_QUEUED}{_IF_MOVED}")]
-    return []
-
-
-def _of_events(found: dict[str, Any]) -> list[ShimProblem]:
-    if found["oldest"] is None or int(found["oldest"]) <= _OVERDUE:
-        return []
-    oldest = counted(int(found["oldest"]) // 60, "minute")
-    text = f"Queued: {counted(int(found['events']), 'event')}, the oldest for {oldest}."
-    hint = "Run `closte-bridge sync` and read its output."
-    return [ShimProblem(code="shim-events-overdue", message=text, hint=hint)]
+    elif entry and entry.engine and entry.wake != "none" and answer and answer.method == "poll":
+        yield ShimProblem(
+            "shim-cannot-trigger", f"The shim cannot trigger a sync: {answer.why}", f"{_QUEUED}{_IF_MOVED}"
+        )

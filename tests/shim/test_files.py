@@ -13,7 +13,7 @@ import pytest
 
 from closte_bridge import __version__
 from closte_bridge.config.model import Settings, WpSettings
-from closte_bridge.shim.files import configuration, moved, starts_us, texts
+from closte_bridge.shim.files import Entry, entry_for, moved, starts_us, texts
 
 HERE = Settings(state_dir=Path("/state"), source=Path("/etc/config.yaml"), wp=WpSettings(path="/var/www"))
 
@@ -42,7 +42,7 @@ def test_proxy_is_kept_without_its_password() -> None:
         "ALL_PROXY": "user:secret@proxy.example.com",
         "NO_PROXY": "localhost,.example.net",
     }
-    told = configuration(HERE, {"HOME": "/home/web", "UNRELATED": "x", **proxies}, [], "auto")["environment"]
+    told = entry_for(HERE, {"HOME": "/home/web", "UNRELATED": "x", **proxies}, [], "auto").environment
     assert told == {
         "HOME": "/home/web",
         "https_proxy": "http://proxy.example.com:3128",
@@ -51,16 +51,17 @@ def test_proxy_is_kept_without_its_password() -> None:
     }
 
 
-def installed(*options: str, **changes: object) -> dict[str, object]:
-    """Return the configuration that `shim install` writes, with some changes."""
-    return configuration(HERE, {}, ["--config=/etc/config.yaml", *options], "auto") | changes
+def installed(*options: str, **changes: object) -> Entry:
+    """Return the entry that `shim install` writes, as it is read again, with some changes."""
+    entry = entry_for(HERE, {}, ["--config=/etc/config.yaml", *options], "auto")
+    return Entry.decode(entry._asdict() | changes)
 
 
 ENGINE = [sys.executable, "-m", "closte_bridge", "--config=/etc/config.yaml"]
 
 
 @pytest.mark.parametrize(
-    ("config", "expected"),
+    ("entry", "expected"),
     [
         (installed(), []),
         (installed("--path=/var/www/", "--url=example.net", "--allow-root"), []),
@@ -76,15 +77,15 @@ ENGINE = [sys.executable, "-m", "closte_bridge", "--config=/etc/config.yaml"]
         (installed("--path=/var/old"), ["WordPress' folder"]),
         (installed(trigger_file="/old/trigger", user=os.geteuid() + 1), ["the state folder", "the user"]),
         (installed(engine=None), ["the machine"]),
-        ({"engine": "odd"}, []),
+        (installed(engine="odd"), ["the machine"]),
     ],
 )
-def test_changed_parts_of_the_configuration_are_named(config: dict[str, object], expected: list[str]) -> None:
-    assert moved(config, HERE, "/var/www") == expected
+def test_changed_parts_of_the_configuration_are_named(entry: Entry, expected: list[str]) -> None:
+    assert moved(entry, HERE, "/var/www") == expected
 
 
 @pytest.mark.parametrize(
-    ("config", "expected"),
+    ("entry", "expected"),
     [
         (installed(), True),
         (installed("--allow-root", environment={"PATH": "/another"}), True),
@@ -93,12 +94,12 @@ def test_changed_parts_of_the_configuration_are_named(config: dict[str, object],
         (installed(engine=[*ENGINE[:3], "help", ENGINE[-1]]), False),
         (installed(trigger_file="/old/trigger"), False),
         (installed(engine=None), False),
-        ({"engine": "odd"}, False),
+        (installed(engine="odd"), False),
     ],
 )
-def test_configuration_starts_this_program_only(config: dict[str, object], expected: bool) -> None:
-    assert starts_us(config, HERE, "/var/www") is expected
-    assert not starts_us(config, replace(HERE, wp=WpSettings(path="/var/www", ssh="web@host")), "/var/www")
+def test_configuration_starts_this_program_only(entry: Entry, expected: bool) -> None:
+    assert starts_us(entry, HERE, "/var/www") is expected
+    assert not starts_us(entry, replace(HERE, wp=WpSettings(path="/var/www", ssh="web@host")), "/var/www")
 
 
 def test_named_network_needs_its_name_in_the_configuration() -> None:
@@ -115,7 +116,7 @@ def test_configuration_needs_the_folder_of_wordpress() -> None:
 
 def test_configuration_over_ssh_has_no_local_parts() -> None:
     away = Settings(state_dir=Path("/state"), wp=WpSettings(ssh="web@host"))
-    assert moved(configuration(away, {}, [], "auto"), away, "/") == []
+    assert moved(entry_for(away, {}, [], "auto"), away, "/") == []
     assert moved(installed(), away, "/") == ["the machine"]
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import click
 
@@ -19,8 +19,12 @@ from closte_bridge.counts import counted
 from closte_bridge.errors import ExitCode
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable
+
     from closte_bridge.engine.engine import Engine
+    from closte_bridge.shim.manage import Uninstalled
     from closte_bridge.shim.problems import ShimProblem
+    from closte_bridge.shim.status import ShimStatus
 
 FIELDS = ("installed", "version", "folder", "active", "heartbeat", "trigger", "why", "events_waiting", "last_triggered")
 _EXTRA = ("files", "table", "owner", "oldest_event", "quarantined", "engine", "trigger_file", "trigger_set")
@@ -79,43 +83,40 @@ def _options(app: App) -> list[str]:
     return options
 
 
-def _problems(found: list[ShimProblem]) -> tuple[Problem, ...]:
+def _problems(found: Iterable[ShimProblem]) -> tuple[Problem, ...]:
     return tuple(Problem(**problem._asdict()) for problem in found)
 
 
-def trigger_sentence(found: dict[str, Any]) -> str:
+def trigger_sentence(found: ShimStatus) -> str:
     """Return how the shim triggers a sync, as one or two sentences."""
-    from closte_bridge.shim.problems import trigger_method  # noqa: PLC0415 - lazy import
-
-    method, why = trigger_method(found)
     sentences = {
         "file": "It updates the trigger file that `closte-bridge watch` or a path unit monitors.",
         "process": "It starts a sync whenever a domain changes.",
     }
+    method, why = found.trigger
     return sentences.get(method) or f"It queues events for the next `closte-bridge sync`. {why}"
 
 
-def run_install(app: App, engine: Engine, wake: str = "auto") -> dict[str, Any]:
+def run_install(app: App, engine: Engine, wake: str = "auto") -> ShimStatus:
     """Install the shim and return its status. Raises BridgeError if it cannot be installed."""
     from closte_bridge.shim import manage  # noqa: PLC0415 - lazy import
-    from closte_bridge.shim.files import configuration  # noqa: PLC0415 - lazy import
+    from closte_bridge.shim.files import entry_for  # noqa: PLC0415 - lazy import
 
-    manage.install(engine, configuration(engine.settings, app.environ, _options(app), wake))
+    manage.install(engine, entry_for(engine.settings, app.environ, _options(app), wake))
     # Query again: the new shim is only loaded in a new process.
     return manage.status(engine)
 
 
-def installed_sentence(found: dict[str, Any]) -> str:
+def installed_sentence(found: ShimStatus) -> str:
     """Return the version and folder of the installed shim as a sentence."""
-    return f"Installed the shim {found['version']} in {found['folder']}."
+    return f"Installed the shim {found.version} in {found.folder}."
 
 
 def is_installed(engine: Engine) -> bool:
     """Return whether the shim is installed, complete and up to date."""
     from closte_bridge.shim import manage  # noqa: PLC0415 - lazy import
-    from closte_bridge.shim.problems import installed_state  # noqa: PLC0415 - lazy import
 
-    return installed_state(manage.status(engine)) == "yes"
+    return manage.status(engine).installed == "yes"
 
 
 @shim.command("install", cls=BridgeCommand, short_help="Install or update the shim.", epilog=_INSTALL)
@@ -140,7 +141,7 @@ def install(app: App, wake: str) -> Result:
     engine = engine_of(app, app.network())
     found = run_install(app, engine, wake)
     messages = [Message("success", installed_sentence(found)), Message("log", trigger_sentence(found))]
-    if not found["owner"]:
+    if not found.owner:
         messages.append(Message("log", "It stays inactive until you run `closte-bridge adopt`."))
     return Result(
         data=_data(engine, found),
@@ -151,36 +152,31 @@ def install(app: App, wake: str) -> Result:
     )
 
 
-def _data(engine: Engine, found: dict[str, Any]) -> dict[str, object]:
+def _data(engine: Engine, found: ShimStatus) -> dict[str, object]:
     from closte_bridge.engine.triggered import last_run  # noqa: PLC0415 - lazy import
     from closte_bridge.ledger.events import quarantined  # noqa: PLC0415 - lazy import
-    from closte_bridge.shim.problems import installed_state, trigger_method  # noqa: PLC0415 - lazy import
 
     with engine.opened():
         ignored = quarantined(engine.ledger) if engine.ledger else 0
-    last = last_run(engine.settings.state_dir)
-    method, why = trigger_method(found)
-    config = found["config"] if isinstance(found["config"], dict) else {}
-    now = engine.clock.now()
-    silence = found["silence"]
+    last, entry = last_run(engine.settings.state_dir), found.entry
     return {
-        "installed": installed_state(found),
-        "version": found["version"],
-        "folder": found["folder"],
-        "active": bool(found["active"]),
-        "heartbeat": when(now - float(silence)) if silence is not None else None,
-        "trigger": method,
-        "why": why,
-        "events_waiting": found["events"],
+        "installed": found.installed,
+        "version": found.version,
+        "folder": found.folder,
+        "active": found.active,
+        "heartbeat": when(None if found.silence is None else engine.clock.now() - found.silence),
+        "trigger": found.trigger.method,
+        "why": found.trigger.why,
+        "events_waiting": found.events,
         "last_triggered": f"{when(last.at)}, exit code {last.exit_code}" if last else None,
-        "files": dict(found["files"]),
-        "table": bool(found["table"]),
-        "owner": found["owner"],
-        "oldest_event": found["oldest"],
+        "files": found.files,
+        "table": found.table,
+        "owner": found.owner,
+        "oldest_event": found.oldest,
         "quarantined": ignored,
-        "engine": config.get("engine"),
-        "trigger_file": config.get("trigger_file"),
-        "trigger_set": config.get("wake"),
+        "engine": entry and entry.engine,
+        "trigger_file": entry and entry.trigger_file,
+        "trigger_set": entry and entry.wake,
     }
 
 
@@ -194,15 +190,13 @@ def status(app: App) -> Result:
     Also tests whether WordPress can start closte-bridge and store events. The test runs through `wp`: the web server's
     PHP settings may differ. Exits with code 1 if there is a problem.
     """
-    from closte_bridge.engine.triggered import last_run  # noqa: PLC0415 - lazy import
     from closte_bridge.shim import manage  # noqa: PLC0415 - lazy import
     from closte_bridge.shim.problems import of_all, of_triggering  # noqa: PLC0415 - lazy import
 
     engine = engine_of(app, app.network())
     found = manage.status(engine, probe=True)
     data = _data(engine, found)
-    folder = engine.settings.state_dir
-    problems = _problems([*of_all(found, app.environ), *of_triggering(folder, last_run(folder))])
+    problems = _problems([*of_all(found, app.environ), *of_triggering(engine.settings.state_dir)])
     if data["quarantined"]:
         problems += (
             Problem(
@@ -238,30 +232,30 @@ def uninstall(app: App, keep_owner: bool) -> Result:
     app.console.confirm(f"Remove the shim and its queued events{ownership}?")
     done = manage.uninstall(engine, keep_owner=keep_owner)
     if problems := _left(done):
-        return Result(exit_code=ExitCode.FAILURE, data=done, rendered={Format.TABLE: ""}, errors=problems)
+        return Result(exit_code=ExitCode.FAILURE, data=done._asdict(), rendered={Format.TABLE: ""}, errors=problems)
     effect = (
         "closte-bridge still owns the network."
         if keep_owner
         else "Ultimate Multisite's built-in provider is active again."
     )
     return Result(
-        data=done,
+        data=done._asdict(),
         rendered={Format.TABLE: ""},
         messages=(Message("success", f"Removed the shim. {effect}"),),
         cost=engine.cost.as_data(),
     )
 
 
-def _left(done: dict[str, Any]) -> tuple[Problem, ...]:
+def _left(done: Uninstalled) -> tuple[Problem, ...]:
     """Return an error for the files and one for the database entries that could not be removed."""
     problems = []
-    if done["left"]:
-        names = ", ".join(f'"{name}"' for name in done["left"])
-        message = f"Could not remove these files in {done['folder']}: {names}."
+    if done.left:
+        names = ", ".join(f'"{name}"' for name in done.left)
+        message = f"Could not remove these files in {done.folder}: {names}."
         hint = "Check their owner and mode. closte-bridge did not create them, or the user of `wp` may not remove them."
         problems.append(Problem(code="shim-left", message=message, hint=hint))
-    if done["left_in_database"]:
-        message = f"Could not remove from the database: {', '.join(done['left_in_database'])}."
+    if done.left_in_database:
+        message = f"Could not remove from the database: {', '.join(done.left_in_database)}."
         hint = "Check that the database is writable and has free space, then run `closte-bridge shim uninstall` again."
         problems.append(Problem(code="shim-left-in-database", message=message, hint=hint))
     return tuple(problems)
