@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from itertools import chain
 from typing import TYPE_CHECKING, NamedTuple
 
+from closte_bridge.checks.domain_state import EXPIRY_WARNING
 from closte_bridge.domains import not_public
 from closte_bridge.ledger import check_state as check_states
 
@@ -51,24 +53,11 @@ def own_sites(snapshot: Snapshot) -> set[int]:
 
 def due_names(engine: Engine, ledger: Ledger, view: Observation, only: Collection[str], now: float) -> Due:
     """Return the domains to check: those due at `now`, or only the domains in `only`."""
-    preview = view.due_preview
-    # Usually nothing is due; avoid building a set of 200,000 names.
-    if preview and not only and not preview.due and preview.are_the_others(watched_names(engine, view)):
-        return Due([], (), preview)
+    preview = view.due_preview or check_states.due_preview(ledger, now, warn_until=now + EXPIRY_WARNING)
     names = set(watched_names(engine, view))
-    if preview and not only and preview.due.keys() <= names and preview.are_the_others(names.difference(preview.due)):
-        return Due(_in_order(preview.due, preview.due), ())
-    # A single pass over the ledger: there can be 200,000 names.
-    due_at: dict[str, float] = {}
-    gone = []
-    for name, next_check in check_states.next_checks(ledger):
-        if name not in names:
-            gone.append(name)
-        elif next_check <= now or only:
-            due_at[name] = next_check
-        else:
-            names.discard(name)
-    return Due(_in_order((name for name in names if not only or name in only), due_at), gone)
+    gone = [name for name in chain(preview.due, preview.others) if name not in names]
+    due = names.intersection(only) if only else names - preview.others
+    return Due(_in_order(due, preview.due), gone, None if only or due or gone else preview)
 
 
 def _in_order(names: Iterable[str], due_at: Mapping[str, float]) -> list[str]:

@@ -42,42 +42,29 @@ def failing(ledger: Ledger) -> dict[str, CheckState]:
 
 
 class DuePreview(NamedTuple):
-    """The domains that are due for a check, and a fingerprint of the others.
+    """The domains that are due for a check, with their times, and the other checked domains.
 
-    `due` maps the due domains to their times. `others` is the number of the other domains, and `hash_sum` the sum of
-    their hashes, whose key is different in each process: no choice of domains can make two sums equal. `first` is when
-    the first of the others is due. `expiring` is the result of `expiring`.
+    `first` is when the first of the others is due. `expiring` is the result of `expiring`.
     """
 
     due: dict[str, float]
-    others: int
-    hash_sum: int
+    others: set[str]
     first: float | None
     expiring: list[tuple[str, float]]
 
-    def are_the_others(self, names: Iterable[str]) -> bool:
-        """Return whether `names`, without repetitions, are exactly the checked domains that are not due."""
-        count = hash_sum = 0
-        for name in names:
-            count += 1
-            hash_sum += hash(name)
-        return count == self.others and hash_sum == self.hash_sum
-
 
 def due_preview(ledger: Ledger, now: float, *, warn_until: float) -> DuePreview:
-    """Return what is due at `now`, without keeping the other domains: there can be 200,000."""
+    """Return what is due at `now`."""
     due: dict[str, float] = {}
-    count = hash_sum = 0
+    others: set[str] = set()
     first: float | None = None
     for name, next_check in next_checks(ledger):
         if next_check <= now:
             due[name] = next_check
         else:
-            count += 1
-            hash_sum += hash(name)
-            if first is None or next_check < first:
-                first = next_check
-    return DuePreview(due, count, hash_sum, first, expiring(ledger, warn_until))
+            others.add(name)
+            first = next_check if first is None else min(first, next_check)
+    return DuePreview(due, others, first, expiring(ledger, warn_until))
 
 
 def next_checks(ledger: Ledger) -> Iterator[tuple[str, float]]:

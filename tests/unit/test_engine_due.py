@@ -58,7 +58,7 @@ def test_idle_state_is_detected_without_a_second_pass(ledger: Ledger) -> None:
     remember(ledger, {"a.com": NOW + 5, "b.com": NOW + 7})
     found = chosen(ledger, {"a.com", "b.com"}, short=True)
     assert found.idle is not None
-    assert (found.names, found.gone, next_check(ledger, found)) == ([], (), NOW + 5)
+    assert (found.names, found.gone, next_check(ledger, found)) == ([], [], NOW + 5)
 
 
 @given(
