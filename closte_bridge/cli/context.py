@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from closte_bridge.cli.result import Output
+from closte_bridge.config.ssh_target import is_container
 from closte_bridge.errors import ConfigError
 
 if TYPE_CHECKING:
@@ -143,11 +144,14 @@ def _changes(given: Overrides, wp: WpSettings, environ: Mapping[str, str]) -> di
         changes["alias"] = (given.alias, given.alias)
     elif given.ssh is not None:
         changes |= {key: (None, "--ssh") for key in ("alias", "path") if getattr(wp, key)}
+        if not wp.ssh and wp.command != ("wp",) and not is_container(given.ssh):
+            # The command in the file starts WP-CLI on this machine.
+            changes["command"] = (("wp",), "--ssh")
     for key in ("url", "ssh"):
         if (value := getattr(given, key)) is not None:
             changes[key] = (_checked(key, value), f"--{key}")
     if given.path is not None:
-        elsewhere = given.ssh or given.alias or wp.ssh or wp.alias
+        elsewhere = given.ssh or given.alias or wp.is_remote
         changes["path"] = (given.path if elsewhere else _local(given.path, environ), "--path")
     if given.allow_root:
         changes["allow_root"] = (True, "--allow-root")

@@ -1,4 +1,4 @@
-"""The file with the API key."""
+"""The files with the API key and with the SSH password."""
 
 from __future__ import annotations
 
@@ -19,7 +19,10 @@ if TYPE_CHECKING:
 
 VARIABLE = "CLOSTE_BRIDGE_API_KEY_FILE"
 CREDENTIAL = "closte-api-key"
+PASSWORD_VARIABLE = "CLOSTE_BRIDGE_SSH_PASSWORD_FILE"  # noqa: S105 - a variable that names a file
+PASSWORD_CREDENTIAL = "closte-ssh-password"  # noqa: S105 - a file's name
 _MAX_KEY = 4096
+_ONLY = "Write only the {} to the file, with mode 0600, and as the user that runs closte-bridge."
 _OTHERS_CAN = stat.S_IRGRP | stat.S_IWGRP | stat.S_IROTH | stat.S_IWOTH
 
 
@@ -31,7 +34,7 @@ def key_location(settings: Settings, environ: Mapping[str, str]) -> tuple[Path, 
     """
     if named := environ.get(VARIABLE):
         return expand(named, environ, Path()), f"environment {VARIABLE}"
-    credential = _credential(environ)
+    credential = _credential(environ, CREDENTIAL)
     if credential is not None and os.path.lexists(credential):
         return credential, "systemd credential"
     if settings.api_key_file is not None:
@@ -62,44 +65,94 @@ def read_key_file(path: Path, environ: Mapping[str, str] | None = None) -> Secre
     """
     environ = os.environ if environ is None else environ
     try:
+        return _key(_content(path, environ, CREDENTIAL))
+    except _UnusableError as error:
+        raise _unusable_key(path, error) from None
+
+
+def password_location(environ: Mapping[str, str]) -> tuple[Path, str] | None:
+    """Return the password file of the environment or of systemd, and what names it, or None."""
+    if named := environ.get(PASSWORD_VARIABLE):
+        return expand(named, environ, Path()), f"environment {PASSWORD_VARIABLE}"
+    credential = _credential(environ, PASSWORD_CREDENTIAL)
+    if credential is not None and os.path.lexists(credential):
+        return credential, "systemd credential"
+    return None
+
+
+def check_password_file(path: Path) -> None:
+    """Check that the file `path` holds a password on one line and is inaccessible to other users, as a key file.
+
+    Raises ConfigError (code `ssh-password-file`), which never quotes the content.
+    """
+    try:
+        line = _line(_content(path, os.environ, PASSWORD_CREDENTIAL))
+        if len(line) > _MAX_KEY:
+            raise _UnusableError("is too long for a password")
+        if not line or b"\0" in line:
+            raise _UnusableError("has no password on its first line")
+        if b"\n" in line or b"\r" in line:
+            raise _UnusableError("has several lines")
+    except _UnusableError as error:
+        hint = error.hint or _ONLY.format("password")
+        raise ConfigError(
+            f'The SSH password file "{path}" {error.reason}.', code="ssh-password-file", hint=hint
+        ) from None
+
+
+class _UnusableError(Exception):
+    """A file with a secret cannot be used: the reason as a predicate, and a hint that replaces the usual one."""
+
+    def __init__(self, reason: str, hint: str = "") -> None:
+        super().__init__(reason)
+        self.reason = reason
+        self.hint = hint
+
+
+def _content(path: Path, environ: Mapping[str, str], credential: str) -> bytes:
+    """Return the first bytes of the file. Raises _UnusableError if other users have access, or if it cannot be read."""
+    try:
         # O_NONBLOCK: opening a named pipe would block forever.
         descriptor = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
     except OSError as error:
-        raise _unusable(path, _reason(error)) from None
+        raise _UnusableError(_reason(error)) from None
     try:
         status = os.fstat(descriptor)
         if not stat.S_ISREG(status.st_mode):
-            raise _unusable(path, "is not a file")
-        if status.st_mode & _OTHERS_CAN and path != _credential(environ):
-            raise _unusable(path, "is accessible to other users", f"Run `chmod 600 {quote(str(path))}`.")
-        content = os.read(descriptor, _MAX_KEY + 1)
+            raise _UnusableError("is not a file")
+        if status.st_mode & _OTHERS_CAN and path != _credential(environ, credential):
+            raise _UnusableError("is accessible to other users", f"Run `chmod 600 {quote(str(path))}`.")
+        return os.read(descriptor, _MAX_KEY + 1)
     except OSError as error:
-        raise _unusable(path, _reason(error)) from None
+        raise _UnusableError(_reason(error)) from None
     finally:
         os.close(descriptor)
-    return _key(path, content)
 
 
-def _key(path: Path, content: bytes) -> Secret:
-    line = content.removesuffix(b"\n").removesuffix(b"\r")
+def _line(content: bytes) -> bytes:
+    return content.removesuffix(b"\n").removesuffix(b"\r")
+
+
+def _key(content: bytes) -> Secret:
+    line = _line(content)
     if not line.strip():
-        raise _unusable(path, "is empty")
+        raise _UnusableError("is empty")
     if len(content) > _MAX_KEY:
-        raise _unusable(path, "is too long for a key")
+        raise _UnusableError("is too long for a key")
     if b"\n" in line or b"\r" in line:
-        raise _unusable(path, "has several lines")
+        raise _UnusableError("has several lines")
     # The exception of `decode` would carry the key.
     if not line.isascii():
-        raise _unusable(path, "contains invalid characters", "Write the key as plain ASCII.")
+        raise _UnusableError("contains invalid characters", "Write the key as plain ASCII.")
     text = line.decode("ascii")
     if not all(character.isprintable() and not character.isspace() for character in text):
-        raise _unusable(path, "contains white space or control characters")
+        raise _UnusableError("contains white space or control characters")
     return Secret(text)
 
 
-def _credential(environ: Mapping[str, str]) -> Path | None:
+def _credential(environ: Mapping[str, str], name: str) -> Path | None:
     folder = environ.get("CREDENTIALS_DIRECTORY")
-    return Path(folder) / CREDENTIAL if folder else None
+    return Path(folder) / name if folder else None
 
 
 def _reason(error: OSError) -> str:
@@ -111,11 +164,11 @@ def _reason(error: OSError) -> str:
     return f"cannot be read ({error.strerror})"
 
 
-_ONLY_THE_KEY = "Write only the API key to the file, with mode 0600, and as the user that runs closte-bridge."
-
-
-def _unusable(path: Path, reason: str, hint: str = _ONLY_THE_KEY) -> ConfigError:
-    if hint is _ONLY_THE_KEY and is_provisioned(path.parent.parent):
-        # Only root may read a key file that Ansible wrote.
-        hint = f"Run `closte-bridge-as {quote(path.name)} …` as root, which passes the key on."
-    return ConfigError(f'The key file "{path}" {reason}.', code="key-file", hint=hint)
+def _unusable_key(path: Path, error: _UnusableError) -> ConfigError:
+    hint = error.hint
+    if not hint:
+        hint = _ONLY.format("API key")
+        if is_provisioned(path.parent.parent):
+            # Only root may read a key file that Ansible wrote.
+            hint = f"Run `closte-bridge-as {quote(path.name)} …` as root, which passes the key on."
+    return ConfigError(f'The key file "{path}" {error.reason}.', code="key-file", hint=hint)

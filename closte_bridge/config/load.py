@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeAlias
 
 from closte_bridge.config.file import SYSTEM_CONFIG, find_config, read_config
+from closte_bridge.config.key_file import password_location
 from closte_bridge.config.model import DEFAULT_NETWORK, KEYS, SECTIONS, Config, Settings, section_of
 from closte_bridge.config.places import default_state, expand, expand_wp
 from closte_bridge.config.problems import ConfigProblem, InvalidConfigError, fix_hint
@@ -91,6 +92,8 @@ def _settings(
         # The section `wp` may hold paths of another machine.
         if value is not None and KEYS[key].kind in {"path", "file"} and section_of(key) != "wp":
             flat[key] = expand(str(value), environ, base)
+    if (password := password_location(environ)) is not None:
+        flat["wp.ssh_password_file"], where["wp.ssh_password_file"] = password
     expand_wp(flat, environ, base)
     if flat.get("state_dir") is None:
         folder, where["state_dir"] = default_state(environ, user=os.geteuid())
@@ -98,6 +101,7 @@ def _settings(
     parts: dict[str, dict[str, Any]] = {section: {} for section in ("", *SECTIONS)}
     for key, value in flat.items():
         parts[section_of(key)][key.rpartition(".")[2]] = value
+    parts["wp"]["state_dir"] = flat["state_dir"]
     sections = {section: make(**parts[section]) for section, make in SECTIONS.items()}
     return Settings(name=name, source=source.absolute() if source else None, **parts[""], **sections), where
 

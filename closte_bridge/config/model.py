@@ -10,9 +10,13 @@ from __future__ import annotations
 from dataclasses import MISSING, dataclass, field, fields
 from typing import TYPE_CHECKING, Any, Literal, NamedTuple, TypeAlias, TypeVar
 
+from closte_bridge.config.ssh_target import is_container, ssh_target
+
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
     from pathlib import Path
+
+    from closte_bridge.config.ssh_target import SshTarget
 
 T = TypeVar("T")
 
@@ -68,16 +72,32 @@ class WpSettings:
     """How to call `wp`.
 
     `path` is absolute if WordPress is on this machine, and as written if `ssh` or `alias` point to another machine.
-    `timeout` is in seconds.
+    `timeout` is in seconds. `state_dir` is the network's state folder, where an SSH connection is shared, or None.
     """
 
-    command: tuple[str, ...] = _key("argument", ("wp",), "Command that starts WP-CLI: `[php, /opt/wp-cli.phar]`.")
+    command: tuple[str, ...] = _key(
+        "argument", ("wp",), "Command that starts WP-CLI where WordPress is: `[php, /opt/wp-cli.phar]`."
+    )
     path: str | None = _key("path", None, "Folder of WordPress.")
     url: str | None = _key("site URL", None, "URL of a site in the network.")
     ssh: str | None = _key("SSH target", None, "`user@host:port/path` of WordPress on another machine.")
+    ssh_password_file: Path | None = _key(
+        "file", None, "File with only the SSH password, inaccessible to other users. Default: log in with a key."
+    )
     alias: str | None = _key("WP-CLI alias", None, "WP-CLI alias of one network: `@prod`.")
     allow_root: bool = _key("boolean", False, "Let WP-CLI run as root.")
     timeout: float = _key("duration", 120.0, "Time limit of one `wp` call.")
+    state_dir: Path | None = field(default=None, compare=False, repr=False)
+
+    @property
+    def is_remote(self) -> bool:
+        """Whether WordPress may be on another machine."""
+        return bool(self.ssh or self.alias)
+
+    @property
+    def target(self) -> SshTarget | None:
+        """The SSH target, or None if WordPress is on this machine or WP-CLI connects to it (an alias, a container)."""
+        return ssh_target(self.ssh) if self.ssh and not self.alias and not is_container(self.ssh) else None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

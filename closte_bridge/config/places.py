@@ -6,6 +6,7 @@ import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from closte_bridge.config.ssh_target import is_container
 from closte_bridge.errors import ConfigError
 
 if TYPE_CHECKING:
@@ -79,10 +80,15 @@ def expand(written: str, environ: Mapping[str, str], base: Path) -> Path:
 
 def expand_wp(flat: dict[str, object], environ: Mapping[str, str], base: Path) -> None:
     """Make the paths in the section `wp` (dotted keys) absolute, in place. Raises ConfigError as `expand` does."""
-    # With an alias or over SSH, the path belongs to another machine.
-    elsewhere = flat.get("wp.ssh") or flat.get("wp.alias")
+    # With an alias or over SSH, the path belongs to another machine, and over SSH the command, too.
+    ssh = flat.get("wp.ssh")
+    elsewhere = ssh or flat.get("wp.alias")
     if (path := flat.get("wp.path")) is not None and not elsewhere:
         flat["wp.path"] = str(expand(str(path), environ, base))
+    if (password := flat.get("wp.ssh_password_file")) is not None:
+        flat["wp.ssh_password_file"] = expand(str(password), environ, base)
+    if isinstance(ssh, str) and not is_container(ssh):
+        return
     command = flat.get("wp.command")
     if isinstance(command, tuple) and ("/" in command[0] or command[0].startswith("~")):
         flat["wp.command"] = (str(expand(command[0], environ, base)), *command[1:])

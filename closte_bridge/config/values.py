@@ -16,6 +16,7 @@ import voluptuous as vol
 
 from closte_bridge.config.durations import parse_duration
 from closte_bridge.config.model import ALIAS, Resolver
+from closte_bridge.config.ssh_target import is_container, ssh_target
 from closte_bridge.domains import is_wildcard, normalise
 
 if TYPE_CHECKING:
@@ -30,8 +31,6 @@ _LONGEST = 365 * 86_400.0
 _MAX_TEXT = 4096
 _MAX_PORT = 65_535
 _UNPRINTABLE = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029\ud800-\udfff]")
-# WP-CLI accepts these prefixes in `--ssh`.
-_TRANSPORT = re.compile(r"(?:ssh|vagrant|docker(?:-compose(?:-run)?)?):(?://)?")
 _USUAL_BOOLEANS = frozenset({"yes", "no", "on", "off", "y", "n", "true", "false"})
 
 
@@ -195,16 +194,27 @@ def _is_loopback(host: str) -> bool:
 
 
 def ssh(value: object) -> str:
-    """Accept a value of WP-CLI's `--ssh` without a password."""
+    """Accept where WordPress is: `user@host:port/path`, or a container as in WP-CLI's `--ssh`; no password."""
     written = text(value)
-    location = _TRANSPORT.sub("", written, count=1)
-    user, at, host = location.rpartition("@")
-    # WP-CLI starts `ssh` or `docker`, which read a leading dash as an option.
-    if re.search(r"\s", written) or any(part.startswith("-") for part in (written, location, host)):
+    if re.match(r"(?!ssh:[^:@/]*@)(?:ssh:(?://)?)?[^@/]*:[^@/]*@", written):
+        raise vol.Invalid('must not contain a password; set "ssh_password_file"')
+    if is_container(written):
+        place = written.partition(":")[2].removeprefix("//").rpartition("@")[2]
+        # WP-CLI starts the container's program, which reads a leading dash as an option.
+        valid = not re.search(r"\s", written) and not place.startswith("-")
+    else:
+        valid = _is_ssh_target(written)
+    if not valid:
         raise vol.Invalid('must look like "user@host:22/path"')
-    if at and ":" in user:
-        raise vol.Invalid("must not contain a password; let SSH use a key")
     return written
+
+
+def _is_ssh_target(written: str) -> bool:
+    try:
+        ssh_target(written)
+    except ValueError:
+        return False
+    return True
 
 
 def site_url(value: object) -> str:

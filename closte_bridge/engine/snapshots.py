@@ -32,7 +32,7 @@ def read_snapshot(engine: Engine, call: SnapshotCall, ledger: LedgerState) -> Sn
 
 
 def _refuse_document_root(engine: Engine, snapshot: Snapshot) -> None:
-    if engine.settings.wp.ssh or engine.settings.wp.alias:
+    if engine.settings.wp.is_remote:
         return
     root = Path(snapshot.network.root).resolve()
     if engine.settings.state_dir.resolve().is_relative_to(root):

@@ -102,7 +102,7 @@ def entry_for(settings: Settings, environ: Mapping[str, str], options: list[str]
 
     `options` are the global options of this call, which the triggered sync needs too.
     """
-    if settings.wp.ssh or settings.wp.alias:
+    if settings.wp.is_remote:
         return Entry(engine=None, wake="auto", trigger_file=None)
     return Entry(
         engine=[*program(), *options],
@@ -121,7 +121,7 @@ def moved(entry: Entry, settings: Settings, root: str) -> list[str]:
     do not count.
     """
     words = entry.engine
-    installation = not (settings.wp.ssh or settings.wp.alias)
+    installation = not settings.wp.is_remote
     if not installation or not words:
         return [] if installation == bool(words) else ["the machine"]
     path = _option(words, "path") or settings.wp.path
@@ -141,7 +141,7 @@ def moved(entry: Entry, settings: Settings, root: str) -> list[str]:
 def starts_us(entry: Entry, settings: Settings, root: str) -> bool:
     """Return whether a shim with `entry` starts exactly this program, and nothing has moved."""
     engine, own = entry.engine, program()
-    if settings.wp.ssh or settings.wp.alias or not engine or engine[: len(own)] != own:
+    if settings.wp.is_remote or not engine or engine[: len(own)] != own:
         return False
     return all(word.startswith("--") for word in engine[len(own) :]) and not moved(entry, settings, root)
 

@@ -11,14 +11,20 @@ import re
 import shlex
 import stat
 from contextlib import suppress
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
+from closte_bridge.config.ssh_target import remote_path
 from closte_bridge.domains import shown
 from closte_bridge.errors import UnreadableError
+from closte_bridge.wordpress import ssh_failures
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from closte_bridge.config.model import WpSettings
+    from closte_bridge.config.ssh_target import SshTarget
 
 
 class Explanation(NamedTuple):
@@ -33,10 +39,10 @@ class Explanation(NamedTuple):
 
 
 _KNOWN: dict[str, Explanation] = {
+    **{code: Explanation(*texts) for code, texts in ssh_failures.EXPLANATIONS.items()},
     "wp-missing": Explanation(
         "The command that starts `wp` was not found.",
-        "Install WP-CLI, or set its path in the config: `wp: {command: [php, /opt/wp-cli.phar]}`. "
-        "With `--ssh`, `ssh` must be installed on this machine.",
+        "Install WP-CLI, or set its path in the config: `wp: {command: [php, /opt/wp-cli.phar]}`.",
     ),
     "wp-not-executable": Explanation(
         "The command that starts `wp` is not executable.",
@@ -216,25 +222,34 @@ def codes() -> frozenset[str]:
 def failure(code: str) -> UnreadableError:
     """Return the error for `code`. An unknown code becomes a PHP failure."""
     code = code if code in _KNOWN else "php-exception"
-    return UnreadableError(_KNOWN[code].message, code=code, hint=_hint(code, "wp"))
+    fields = {"host": "the host", "ssh": "ssh", "known": "host", "wp": "wp"}
+    message, hint = (_filled(text, fields) for text in _KNOWN[code][:2])
+    return UnreadableError(message, code=code, hint=hint)
 
 
-def _hint(code: str, command: str) -> str:
-    return _KNOWN[code].hint.replace("{wp}", command)
+def of_ssh(printed: bytes) -> UnreadableError:
+    """Return the error for a connection that failed, from the messages of `ssh`."""
+    return failure(ssh_failures.code_of(printed))
+
+
+def _filled(text: str, fields: Mapping[str, str]) -> str:
+    # No `str.format`: the texts contain braces of YAML.
+    for name, value in fields.items():
+        text = text.replace(f"{{{name}}}", value)
+    return text
 
 
 def located(error: UnreadableError, settings: WpSettings) -> UnreadableError:
-    """Return an error of `failure` with its folder or command, and with a hint whose command can be copied."""
+    """Return an error of `failure` with its host, folder or command, and with a hint whose command can be copied."""
+    if settings.target:
+        return _located_there(error, settings, settings.target)
     message = error.message
-    local = not settings.ssh and not settings.alias
+    local = not settings.is_remote
     if error.code == "wp-path" and local:
         message = _without_wordpress(settings.path)
     if error.code in _NOT_STARTED and local:
         message = f'Could not start "{shlex.join(settings.command)}": {_NOT_STARTED[error.code]}.'
-    options = [f"--{name}={value}" for name, value in (("path", settings.path), ("ssh", settings.ssh)) if value]
-    options += ["--allow-root"] if settings.allow_root else []
-    argv = [*settings.command, *([settings.alias] if settings.alias else []), *options]
-    hint = _hint(error.code, shlex.join(argv))
+    hint = _filled(_KNOWN[error.code].hint, {"wp": shlex.join(_attempted(settings, settings.path))})
     if error.code in _OF_WRITING and local and _is_read_only(settings.path):
         hint = _READ_ONLY.replace("{path}", shown(settings.path or "")) + hint
     return UnreadableError(message, code=error.code, hint=hint)
@@ -254,6 +269,32 @@ def _without_wordpress(path: str | None) -> str:
     return found if is_folder else f'"{shown(path)}" is not a folder.'
 
 
+def _located_there(error: UnreadableError, settings: WpSettings, target: SshTarget) -> UnreadableError:
+    port = ["-p", str(target.port)] if target.port else []
+    login = f"{target.user}@{target.host}" if target.user else target.host
+    fields = {
+        "host": shown(target.host),
+        "ssh": shlex.join(["ssh", *port, login]),
+        "known": f"[{target.host}]:{target.port}" if target.port else target.host,
+        "wp": shlex.join(_attempted(replace(settings, ssh=None), remote_path(settings.path) or target.path)),
+    }
+    explained = _KNOWN[error.code]
+    message, hint = error.message, _filled(explained.hint, fields)
+    if "{host}" in explained.message:
+        message = _filled(explained.message, fields)
+    if error.code == "ssh-login" and settings.ssh_password_file:
+        hint = f'Check the user, and the password in "{settings.ssh_password_file}".'
+    if "{wp}" in explained.hint:
+        hint = f'On "{fields["host"]}": {hint}'
+    return UnreadableError(message, code=error.code, hint=hint)
+
+
+def _attempted(settings: WpSettings, path: str | None) -> list[str]:
+    options = [f"--{name}={value}" for name, value in (("path", path), ("ssh", settings.ssh)) if value]
+    options += ["--allow-root"] if settings.allow_root else []
+    return [*settings.command, *([settings.alias] if settings.alias else []), *options]
+
+
 def _is_read_only(path: str | None) -> bool:
     """Return whether the file system of the folder is read-only for this process."""
     with suppress(OSError):
@@ -270,17 +311,27 @@ def _php_error(code: str, printed: bytes) -> UnreadableError:
     return UnreadableError(_KNOWN[code].located.format(file=file, line=line), code=code, hint=error.hint)
 
 
-def diagnose(status: int, output: bytes, errors: bytes, *, over_ssh: bool) -> UnreadableError:
-    """Return the error for a `wp` that exited with `status` and printed no document."""
+def diagnose(
+    status: int, output: bytes, errors: bytes, *, remote: bool = False, own_ssh: bool = False, shared: bool = False
+) -> UnreadableError:
+    """Return the error for a `wp` that exited with `status` and printed no document.
+
+    `own_ssh`: closte-bridge started `ssh`, over a connection that is `shared` and still exists, or not shared.
+    `remote`: WP-CLI may have started `ssh`.
+    """
     for code, sign in _SIGNS:
         if sign in errors or sign in output:
+            if code == "wp-missing" and own_ssh:
+                break
             return _php_error(code, errors + output) if _KNOWN[code].located else failure(code)
+    if status == _SSH_FAILED and remote and not shared:
+        return of_ssh(errors) if own_ssh else failure("ssh")
+    if own_ssh and ssh_failures.is_refusal(errors + output):
+        return failure("ssh-refused")
     if status == _SHELL_NOT_FOUND:
-        return failure("wp-missing")
+        return failure("ssh-no-wp" if own_ssh else "wp-missing")
     if status == _SHELL_NOT_EXECUTABLE:
-        return failure("wp-not-executable")
-    if over_ssh and status == _SSH_FAILED:
-        return failure("ssh")
+        return failure("ssh-refused" if own_ssh else "wp-not-executable")
     if status == _SSH_FAILED:
         return failure("php-fatal")
     return failure("wp-no-answer")

@@ -19,9 +19,10 @@ if TYPE_CHECKING:
 
 # Ultimate Multisite's sunrise.php loads even with --skip-plugins. It then finds its plugin missing and records it as
 # inactive (seen in 2.14.2): mapped domains would not be served until the next request to the network's main domain.
+# Without apostrophes, so that a remote shell gets it in one plain pair of them.
 _LEAVE_SUNRISE_ALONE = (
-    "WP_CLI::add_wp_hook( 'init', "
-    "function () { remove_action( 'init', array( 'WP_Ultimo\\Sunrise', 'maybe_tap_on_init' ) ); }, 0 );"
+    'WP_CLI::add_wp_hook( "init", '
+    'function () { remove_action( "init", array( "WP_Ultimo\\Sunrise", "maybe_tap_on_init" ) ); }, 0 );'
 )
 # Variables for this process only. A child could use them to talk to the service manager, or pass a path to others.
 _NOT_FOR_CHILDREN = ("NOTIFY_SOCKET", "WATCHDOG_PID", "WATCHDOG_USEC", "CREDENTIALS_DIRECTORY")
@@ -59,16 +60,14 @@ def argv_of(
     return argv
 
 
-def spawn(argv: Sequence[str]) -> subprocess.Popen[bytes]:
-    """Start `argv` with pipes for all three standard streams. Raises OSError if it cannot be started."""
-    process = _Process(
-        argv,
-        stdin=subprocess.PIPE,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
-        start_new_session=True,
-        env=environment_of_children(),
-    )
+def spawn(argv: Sequence[str], **options: Any) -> subprocess.Popen[bytes]:  # noqa: ANN401 - as Popen
+    """Start `argv`, by default with pipes for all three standard streams. Raises OSError if it cannot be started.
+
+    `options` are those of Popen; variables in `env` are added to the environment.
+    """
+    piped = dict.fromkeys(("stdin", "stdout", "stderr"), subprocess.PIPE)
+    env = environment_of_children() | options.pop("env", {})
+    process = _Process(argv, start_new_session=True, **piped | options, env=env)
     _spawned.add(process)
     return process
 

@@ -17,13 +17,15 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from closte_bridge.config.ssh_target import remote_path
 from closte_bridge.errors import BridgeError, ExitCode, UnreadableError
 from closte_bridge.wordpress import failures
 from closte_bridge.wordpress.frame import FrameError, FrameFault, extract, parse
 from closte_bridge.wordpress.process import argv_of, close_pipes, end, kill_group, spawn
+from closte_bridge.wordpress.ssh import Ssh
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Mapping, Sequence
 
     from closte_bridge.config.model import WpSettings
     from closte_bridge.wordpress.process import Prestart
@@ -54,13 +56,17 @@ def script(name: str, request: Mapping[str, Any]) -> bytes:
 
 
 def command_line(settings: WpSettings, *, plugins: bool = False) -> list[str]:
-    """Return the argv that runs a script from standard input with these settings, as `process.argv_of`."""
+    """Return the argv that runs a script from standard input with these settings, as `process.argv_of`.
+
+    For an SSH target, it is a command for the other machine.
+    """
+    target = settings.target
     return argv_of(
         settings.command,
         alias=settings.alias,
-        path=settings.path,
+        path=remote_path(settings.path) or target.path if target else settings.path,
         url=settings.url,
-        ssh=settings.ssh,
+        ssh=None if target else settings.ssh,
         allow_root=settings.allow_root,
         plugins=plugins,
     )
@@ -75,6 +81,7 @@ class WpCall:
     nonce: str
     process: subprocess.Popen[bytes]
     started: float
+    ssh: Ssh | None = None
     threads: list[threading.Thread] = field(default_factory=list)
     output: bytearray = field(default_factory=bytearray)
     errors: bytearray = field(default_factory=bytearray)
@@ -100,20 +107,14 @@ class WpCall:
         text = script(name, {**request, "nonce": nonce})
         argv = command_line(settings, plugins=plugins)
         cost.calls += 1
+        began = time.monotonic()
+        ssh = Ssh(settings, settings.target) if settings.target else None
         try:
-            process = (early.take(argv) if early else None) or spawn(argv)
-        except FileNotFoundError:
-            raise failures.located(failures.failure("wp-missing"), settings) from None
-        except PermissionError:
-            raise failures.located(failures.failure("wp-not-executable"), settings) from None
-        except OSError as error:
-            raise BridgeError(
-                f"Could not start `wp` ({error.strerror}).",
-                code="wp-not-started",
-                hint="Check `wp: {command: …}` in the config, free memory and the number of processes.",
-                exit_code=ExitCode.UNREADABLE,
-            ) from None
-        call = cls(settings, cost, nonce, process, time.monotonic())
+            process = _started(argv, early, ssh)
+        except UnreadableError as error:
+            raise failures.located(error, settings) from None
+        cost.seconds += time.monotonic() - began if ssh else 0.0
+        call = cls(settings, cost, nonce, process, time.monotonic(), ssh)
         try:
             call._pump(text)
         except BaseException:
@@ -208,19 +209,46 @@ class WpCall:
             code = _FAULT_CODES.get(error.fault)
             if code and status == 0:
                 raise failures.failure(code) from None
-            reason = failures.diagnose(
-                status,
-                bytes(self.output),
-                bytes(self.errors),
-                over_ssh=bool(self.settings.ssh or self.settings.alias),
-            )
+            reason = self._diagnose(status)
             raise (failures.failure(code) if code and reason.code == "wp-no-answer" else reason) from None
         if status != 0:
             # A document counts only if `wp` also exited with 0.
-            reason = failures.diagnose(status, b"", bytes(self.errors), over_ssh=False)
+            reason = failures.diagnose(status, b"", bytes(self.errors))
             raise failures.failure("wp-status") if reason.code == "wp-no-answer" else reason
         self.output.clear()
         try:
             return parse(text)
         except FrameError:
             raise failures.failure("wp-damaged") from None
+
+    def _diagnose(self, status: int) -> UnreadableError:
+        shared = self.ssh is not None and self.ssh.is_shared
+        if self.ssh and shared and status != 0 and self.ssh.lost():
+            return failures.failure("ssh-cut")
+        return failures.diagnose(
+            status,
+            bytes(self.output),
+            bytes(self.errors),
+            remote=self.settings.is_remote,
+            own_ssh=self.ssh is not None,
+            shared=shared,
+        )
+
+
+def _started(argv: Sequence[str], early: Prestart | None, ssh: Ssh | None) -> subprocess.Popen[bytes]:
+    """Start `argv` here or over SSH. Raises UnreadableError or BridgeError if it cannot be started."""
+    try:
+        if ssh:
+            return ssh.start(argv)
+        return (early.take(argv) if early else None) or spawn(argv)
+    except FileNotFoundError:
+        raise failures.failure("wp-missing") from None
+    except PermissionError:
+        raise failures.failure("wp-not-executable") from None
+    except OSError as error:
+        raise BridgeError(
+            f"Could not start `wp` ({error.strerror}).",
+            code="wp-not-started",
+            hint="Check `wp: {command: …}` in the config, free memory and the number of processes.",
+            exit_code=ExitCode.UNREADABLE,
+        ) from None

@@ -108,7 +108,9 @@ def drop_table(case: Case) -> WpSettings:
 
 
 def unreadable_ssh(case: Case) -> WpSettings:
-    return replace(case.settings, ssh=f"127.0.0.1:{free_port()}", path=None)
+    (case.folder / "wp-cli.yml").write_text(f'"@far":\n  ssh: 127.0.0.1:{free_port()}\n')
+    env = case.multisite.env | {"WP_CLI_CONFIG_PATH": str(case.folder / "wp-cli.yml")}
+    return wp_settings(case.multisite, env, alias="@far", path=None)
 
 
 # Each of these constants makes WordPress run as a multisite.
@@ -190,13 +192,13 @@ def test_each_failure_has_its_own_error(name: str, multisite: Multisite, tmp_pat
     check(error, code)
 
 
-# Separate tests below produce these codes. The shim tests cover the codes of its installation.
+# Separate tests below produce these codes. The tests of the shim and of SSH cover their own codes.
 ELSEWHERE = {"wp-root", "wp-timeout", "wp-too-large"}
 
 
 def test_every_error_code_has_a_case() -> None:
     assert {code for code, _ in CASES.values()} | ELSEWHERE == {
-        code for code in failures.codes() if not code.startswith("shim-")
+        code for code in failures.codes() if not code.startswith(("shim-", "ssh-"))
     }
 
 
@@ -232,17 +234,33 @@ def test_endless_error_output_is_harmless(multisite: Multisite, tmp_path: Path) 
 
 
 @pytest.mark.ssh
-def test_ssh_failures_have_their_own_errors(multisite: Multisite, sshd: SshServer, tmp_path: Path) -> None:
-    def over(ssh: str, **env: str) -> WpSettings:
-        return wp_settings(multisite, sshd.env(multisite.env) | env, ssh=ssh, path=None)
+def test_failures_over_ssh_have_the_same_errors(
+    multisite: Multisite, sshd: SshServer, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def over(ssh: str) -> WpSettings:
+        return wp_settings(multisite, command=("wp",), ssh=ssh, path=None, state_dir=tmp_path / "state")
 
+    monkeypatch.setenv("PATH", sshd.env(dict(os.environ))["PATH"])
     check(read(over(sshd.target(tmp_path))), "wp-path")
-    check(read(over(sshd.target(multisite.path).replace(f"{sshd.user}@", "somebody-else@"))), "ssh")
-    # This `ssh` does not know the host key, and may not ask for confirmation.
-    check(read(over(sshd.target(multisite.path), PATH=multisite.env["PATH"])), "ssh")
     multisite.add_mu_plugin("broken", f"{CONFESSION} throw new Exception('{RAW}');")
     multisite.define("CLOSTE_CLIENT_API_KEY", KEY)
     check(read(over(sshd.target(multisite.path))), "php-fatal")
+
+
+@pytest.mark.ssh
+def test_alias_reaches_another_machine_through_wp_cli(multisite: Multisite, sshd: SshServer, tmp_path: Path) -> None:
+    """WP-CLI starts `ssh` then, and its failures have one code."""
+
+    def over(ssh: str, **env: str) -> WpSettings:
+        config = tmp_path / "wp-cli.yml"
+        config.write_text(f'"@far":\n  ssh: {ssh}\n')
+        variables = sshd.env(multisite.env) | {"WP_CLI_CONFIG_PATH": str(config)} | env
+        return wp_settings(multisite, variables, alias="@far", path=None)
+
+    assert SnapshotCall(over(sshd.target(multisite.path)), WpCost(), ask_key=False).snapshot().complete
+    check(read(over(sshd.target(multisite.path).replace(f"{sshd.user}@", "somebody-else@"))), "ssh")
+    # This `ssh` does not know the host key, and may not ask for confirmation.
+    check(read(over(sshd.target(multisite.path), PATH=multisite.env["PATH"])), "ssh")
 
 
 # Failures in the output of the program
@@ -280,8 +298,7 @@ def test_user_sees_a_sanitised_error_and_a_hint(bridge: Bridge) -> None:
             "code": "wp-missing",
             "message": f'Could not start "{NO_SUCH_FILE}": the command was not found.',
             "domain": None,
-            "hint": "Install WP-CLI, or set its path in the config: `wp: {command: [php, /opt/wp-cli.phar]}`. "
-            "With `--ssh`, `ssh` must be installed on this machine.",
+            "hint": "Install WP-CLI, or set its path in the config: `wp: {command: [php, /opt/wp-cli.phar]}`.",
         }
     ]
     bridge.write_config(wp={**bridge.settings["wp"], "command": bridge.multisite.wp_command, "timeout": LIMIT_SECONDS})

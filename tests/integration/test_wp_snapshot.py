@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from typing import TYPE_CHECKING
 
 import pytest
@@ -102,9 +103,10 @@ def test_null_line_breaks_and_broken_utf8_shift_no_columns(multisite_mariadb: Mu
 
 
 @pytest.mark.ssh
-def test_snapshot_is_complete_over_ssh(multisite: Multisite, sshd: SshServer) -> None:
+def test_snapshot_is_complete_over_ssh(multisite: Multisite, sshd: SshServer, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("PATH", sshd.env(dict(os.environ))["PATH"])
     multisite.define("CLOSTE_CLIENT_API_KEY", KEY)
-    remote = wp_settings(multisite, sshd.env(multisite.env), path=None, ssh=sshd.target(multisite.path))
+    remote = wp_settings(multisite, command=("wp",), path=None, ssh=sshd.target(multisite.path))
     everything_is_read(multisite, remote)
     assert read_key(remote) == (KEY, "the constant CLOSTE_CLIENT_API_KEY")
 

@@ -12,6 +12,7 @@ from closte_bridge.cli.main import run
 from closte_bridge.config import values
 from closte_bridge.config.model import WpSettings
 from closte_bridge.config.schema import NETWORK_NAME, validate
+from closte_bridge.config.ssh_target import ssh_target
 from closte_bridge.engine import alerts
 from closte_bridge.wordpress.wp import WpCall, WpCost, command_line, script
 from tests.support.running import write_script
@@ -29,7 +30,9 @@ OPTION_LIKE = ("--exec=touch owned", "-oProxyCommand=touch owned", "--require=ow
     "place",
     [
         "-oProxyCommand=x", "ssh:-oProxyCommand=x", "ssh://-oProxyCommand=x", "u@-oProxyCommand=x", "ssh:u@-x",
-        "docker:--privileged", "docker-compose-run:-v=x", "vagrant:-x", "-u@host",
+        "docker:--privileged", "docker-compose-run:-v=x", "vagrant:-x", "-u@host", "u@ho$(id)st",
+        "u;id@host", "u@h`id`",
+        "u@", "@host", "u@host:0", "u@host:99999", "u@host:x/path", "host path", "u@host\u00e9",
     ],
 )  # fmt: skip
 def test_location_cannot_become_an_option_of_ssh_or_docker(place: str) -> None:
@@ -59,8 +62,26 @@ def test_invalid_alias_is_refused(alias: str) -> None:
 
 @pytest.mark.parametrize("text", OPTION_LIKE)
 def test_settings_stay_values_of_their_options(text: str) -> None:
-    argv = command_line(WpSettings(path=text, url=text, ssh=text))
-    assert [word for word in argv if text in word] == [f"--path={text}", f"--url={text}", f"--ssh={text}"]
+    argv = command_line(WpSettings(path=text, url=text, ssh=f"docker:{text}"))
+    assert [word for word in argv if text in word] == [f"--path={text}", f"--url={text}", f"--ssh=docker:{text}"]
+    there = command_line(WpSettings(path=text, url=text, ssh="host"))
+    assert [word for word in there if text in word] == [f"--path={text}", f"--url={text}"]
+
+
+@pytest.mark.parametrize(
+    ("written", "arguments", "path"),
+    [
+        ("host", ["--", "host"], None),
+        ("ssh://u1@host:22/a b'$(id)", ["-p", "22", "-l", "u1", "--", "host"], "/a b'$(id)"),
+        ("u@host~/site", ["-l", "u", "--", "host"], "site"),
+        ("host~", ["--", "host"], "."),
+        ("[2001:db8::1]:2222/x", ["-p", "2222", "--", "2001:db8::1"], "/x"),
+    ],
+)
+def test_location_is_passed_on_in_parts(written: str, arguments: list[str], path: str | None) -> None:
+    assert values.ssh(written) == written
+    target = ssh_target(written)
+    assert (target.arguments, target.path) == (arguments, path)
 
 
 @pytest.mark.real

@@ -123,10 +123,10 @@ class Bridge:
         self.key_file.chmod(0o600)
 
     def go_over_ssh(self, sshd: SshServer) -> None:
-        """Reach WordPress with `wp --ssh` from now on."""
+        """Reach WordPress over SSH from now on."""
         self.env |= {"PATH": sshd.env(self.multisite.env)["PATH"]}
         target = sshd.target(self.multisite.path)
-        wp = {"command": self.multisite.wp_command, "ssh": target, "allow_root": os.geteuid() == 0}
+        wp = {"ssh": target, "allow_root": os.geteuid() == 0}
         self.write_config(wp=wp)
 
     # Running

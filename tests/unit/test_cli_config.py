@@ -58,6 +58,7 @@ wp:
   path: <folder>/site  # c.yaml:2
   url: null  # default
   ssh: null  # default
+  ssh_password_file: null  # default
   alias: null  # default
   allow_root: true  # --allow-root
   timeout: 2m  # default
@@ -95,7 +96,7 @@ def test_config_show_lists_values_and_origins(run: Run, tmp_path: Path) -> None:
         SHOWN.replace("<folder>", str(tmp_path)),
         "",
     )
-    assert run(*argv, "--format=count").out == "30\n"
+    assert run(*argv, "--format=count").out == "31\n"
     assert run(*argv, "--fields=key,origin", "--format=csv").out.startswith("key,origin\napi_url,default\n")
     assert run(*argv, "--field=key").out.startswith("api_url\napi_key_file\nstate_dir\nwp.command\n")
     assert run("@prod", *argv, "--format=table").out.count("default\twp.alias\t@prod\t@prod\n") == 1

@@ -191,3 +191,23 @@ def test_libraries_are_imported_only_for_an_existing_file(tmp_path: Path) -> Non
         "sys.exit(len({'yaml', 'voluptuous', 'idna', 'click'} & set(sys.modules)))"
     )
     assert subprocess.run([sys.executable, "-c", program], cwd=tmp_path, check=False).returncode == 0
+
+
+def test_ssh_has_its_command_and_folder_there_and_its_password_here(tmp_path: Path) -> None:
+    file = tmp_path / "config.yaml"
+    file.write_text("wp: {ssh: u@host~/site, command: [./wp], ssh_password_file: password}")
+    environ = {"HOME": str(tmp_path)}
+    settings = load_config(file, environ).networks["default"]
+    assert settings.wp.command == ("./wp",)
+    assert settings.wp.ssh_password_file == tmp_path / "password"
+    assert settings.wp.state_dir == settings.state_dir
+    # The environment wins, and a credential of systemd comes before the config.
+    (tmp_path / "closte-ssh-password").touch()
+    for given, found in (
+        ({"CREDENTIALS_DIRECTORY": str(tmp_path)}, tmp_path / "closte-ssh-password"),
+        (
+            {"CREDENTIALS_DIRECTORY": str(tmp_path), "CLOSTE_BRIDGE_SSH_PASSWORD_FILE": "/run/password"},
+            Path("/run/password"),
+        ),
+    ):
+        assert load_config(file, environ | given).networks["default"].wp.ssh_password_file == found

@@ -40,7 +40,7 @@ TOLD = [
     '3: Unknown key "api_key": do not store secrets here; set "api_key_file" to a file with the key.',
     '5: "wp.command" item 2 must be text (quote numbers and booleans).',
     '6: Unknown key "timeot"; did you mean "timeout"?',
-    '7: "wp.ssh" must not contain a password; let SSH use a key.',
+    '7: "wp.ssh" must not contain a password; set "ssh_password_file".',
     '11: "dns.resolvers" item 2 must be an IP address such as "1.1.1.1", "8.8.8.8:53" or "[::1]:53".',
     '12: "dns.resolvers" item 3 must have a port from 1 to 65535.',
     '13: "wildcard" must be true or false (unquoted).',

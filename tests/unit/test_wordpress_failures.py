@@ -24,18 +24,18 @@ KEY = "the-key-of-closte-0123456789"
 )
 def test_php_error_names_file_and_line(printed: bytes, place: str) -> None:
     for output, errors in ((printed, b""), (b"", printed)):
-        error = diagnose(255, output, errors, over_ssh=False)
+        error = diagnose(255, output, errors)
         assert error.code in {"php-fatal", "php-memory"}
         assert error.message.endswith(f' in "/srv/www/{place}", line 3.')
 
 
 def test_php_error_text_is_not_shown() -> None:
     printed = f"PHP Fatal error:  Uncaught Error: {KEY} in /srv/a.php:3\n#0 /srv/b.php(1): f('{KEY}')".encode()
-    error = diagnose(255, b"", printed, over_ssh=False)
+    error = diagnose(255, b"", printed)
     assert error.message == 'PHP stopped with a fatal error in "/srv/a.php", line 3.'
     assert KEY not in error.hint
     for nowhere in (b"PHP Fatal error:  in a file", b"Fatal error: in eval()'d:3", b"PHP Fatal error: \nin /a.php:3"):
-        assert diagnose(255, b"", nowhere, over_ssh=False).message == failure("php-fatal").message
+        assert diagnose(255, b"", nowhere).message == failure("php-fatal").message
 
 
 def test_wordpress_folder_is_named(tmp_path: Path) -> None:
@@ -76,7 +76,7 @@ def test_command_that_could_not_start_is_named(code: str, reason: str) -> None:
         (WpSettings(), "wp"),
         (WpSettings(path="/srv/my site"), "wp '--path=/srv/my site'"),
         (WpSettings(command=("php", "/opt/wp.phar"), path="/srv"), "php /opt/wp.phar --path=/srv"),
-        (WpSettings(ssh="web@host/srv"), "wp --ssh=web@host/srv"),
+        (WpSettings(ssh="docker:web"), "wp --ssh=docker:web"),
         (WpSettings(alias="@shop"), "wp @shop"),
         (WpSettings(allow_root=True), "wp --allow-root"),
     ],
@@ -86,3 +86,8 @@ def test_hint_repeats_the_attempted_command(settings: WpSettings, command: str) 
     assert error.hint == f"Run `{command} eval 'echo 1;'`. It must print 1."
     # This hint names a setting and no command.
     assert located(failure("wp-missing"), settings).hint == failure("wp-missing").hint
+
+
+def test_hint_over_ssh_names_the_host_and_the_command_there() -> None:
+    error = located(failure("wp-no-answer"), WpSettings(ssh="web@host:22~/my site"))
+    assert error.hint == "On \"host\": Run `wp '--path=my site' eval 'echo 1;'`. It must print 1."
