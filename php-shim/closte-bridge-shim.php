@@ -110,6 +110,16 @@ if ( ! \defined( 'CLOSTE_BRIDGE_SHIM' ) ) {
 	function gate( $passed = null, $blog_id = null ) {
 		return run( 'Listeners', 'decide', array( $passed, $blog_id ) );
 	}
+
+	/**
+	 * Return the signed route that this request asks for, with any prefix of the REST API and without permalinks.
+	 *
+	 * @return string|null Null for any other request.
+	 */
+	function asked_route() {
+		$asked = isset( $_GET['rest_route'] ) ? $_GET['rest_route'] : ( isset( $_SERVER['REQUEST_URI'] ) ? \strtok( $_SERVER['REQUEST_URI'], '?' ) : '' ); // phpcs:ignore WordPress.Security -- only compared.
+		return \is_string( $asked ) && \preg_match( '#/closte-bridge/v1(?:/([^/]*))?/?$#D', $asked, $found ) ? ( isset( $found[1] ) ? $found[1] : '' ) : null;
+	}
 }
 
 // Events: changes in WordPress.
@@ -150,4 +160,13 @@ attach( 'wu_get_network_public_ip', 'Address', 'known' );
 
 if ( \defined( 'WP_CLI' ) && \WP_CLI ) {
 	run( 'Command', 'register' );
+} elseif ( null !== asked_route() ) {
+	// Before plugins load: none of them can block, redirect or cache the engine's signed requests.
+	\add_action(
+		'muplugins_loaded',
+		static function () {
+			run( 'Routes', 'serve', array( (string) asked_route() ) );
+		},
+		\PHP_INT_MIN
+	);
 }

@@ -5,10 +5,7 @@ No exception of the HTTP libraries leaves this module, because it contains the U
 
 from __future__ import annotations
 
-import http.client
-import io
 import ipaddress
-import logging
 import re
 import socket
 import ssl
@@ -17,18 +14,17 @@ import zlib
 from dataclasses import dataclass, field
 from http.cookiejar import DefaultCookiePolicy
 from math import inf
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 from urllib.request import getproxies_environment
 
 import requests
 import requests.utils
-from requests.adapters import HTTPAdapter
-from urllib3.connection import HTTPConnection, HTTPSConnection
 from urllib3.exceptions import HTTPError, NameResolutionError, ReadTimeoutError
 
 from closte_bridge import __version__
 from closte_bridge.closte.rate_limit import retry_after
+from closte_bridge.deadline import BoundedAdapter, NotSentError, silence_libraries
 from closte_bridge.errors import ConfigError
 
 if TYPE_CHECKING:
@@ -36,67 +32,6 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 _CHUNK = 65536
-
-
-class _BoundedReader(io.RawIOBase):
-    """Reader of a socket whose time-out limits all reads together: each byte of a slow drip restarts a plain one."""
-
-    def __init__(self, sock: socket.socket) -> None:
-        self._sock = sock
-        self._raw = sock.makefile("rb", buffering=0)
-        self._end = time.monotonic() + (sock.gettimeout() or inf)
-
-    def readable(self) -> bool:
-        return True
-
-    def readinto(self, buffer: Any) -> int | None:  # noqa: ANN401 - as in the base class
-        left = self._end - time.monotonic()
-        if left <= 0:
-            raise TimeoutError
-        self._sock.settimeout(left if left < inf else None)
-        return self._raw.readinto(buffer)
-
-    def close(self) -> None:
-        self._raw.close()
-        super().close()
-
-
-class _Response(http.client.HTTPResponse):
-    def __init__(self, sock: socket.socket, *args: Any, **kwargs: Any) -> None:  # noqa: ANN401 - passed on
-        super().__init__(sock, *args, **kwargs)
-        self.fp.close()
-        self.fp = io.BufferedReader(_BoundedReader(sock))
-
-
-class _NotSentError(OSError):
-    """The connection failed, so that nothing of the request reached the server."""
-
-
-class _PlainConnection(HTTPConnection):
-    # http.client debug output may have been enabled globally.
-    debuglevel = 0
-    response_class = _Response
-
-    def connect(self) -> None:
-        try:
-            super().connect()
-        except Exception as error:
-            raise _NotSentError from error
-
-
-class _SecureConnection(_PlainConnection, HTTPSConnection):
-    pass
-
-
-# SOCKS proxies have their own classes; replacing them would bypass the proxy.
-_BOUNDED: dict[type, type] = {HTTPConnection: _PlainConnection, HTTPSConnection: _SecureConnection}
-
-
-class _Adapter(HTTPAdapter):
-    def get_connection_with_tls_context(self, *args: Any, **kwargs: Any) -> Any:  # noqa: ANN401 - passed on
-        pool: Any = super().get_connection_with_tls_context(*args, **kwargs)
-        pool.ConnectionCls = _BOUNDED.get(pool.ConnectionCls, pool.ConnectionCls)
-        return pool
 
 
 @dataclass(frozen=True, slots=True)
@@ -133,7 +68,7 @@ class Transport:
         self._base, self._host, port = check_api_url(base)
         self._server = f"{self._host}:{port or (443 if self._base.lower().startswith('https:') else 80)}"
         self._timeout = timeout
-        _silence_libraries()
+        silence_libraries()
         session = requests.Session()
         session.trust_env = False
         session.proxies = _proxies(self._base, self._host, port)
@@ -153,7 +88,7 @@ class Transport:
                     hint="Specify a PEM file, or leave the setting empty.",
                 )
             session.verify = str(ca_bundle)
-        adapter = _Adapter(pool_connections=2, pool_maxsize=pool_size)
+        adapter = BoundedAdapter(pool_connections=2, pool_maxsize=pool_size)
         session.mount("https://", adapter)
         session.mount("http://", adapter)
         self._session = session
@@ -199,7 +134,7 @@ class Transport:
     def _describe(self, error: Exception, connect: float, total: float) -> HttpReply:
         """Describe an exception of the HTTP libraries without its text."""
         causes = list(_causes(error))
-        host, server, again, sent = f'"{self._host}"', f'"{self._server}"', True, not _any(causes, _NotSentError)
+        host, server, again, sent = f'"{self._host}"', f'"{self._server}"', True, not _any(causes, NotSentError)
         if reason := next((c.verify_message for c in causes if isinstance(c, ssl.SSLCertVerificationError)), ""):
             # OpenSSL ends some of its reasons with a period.
             trouble, again = f"Could not verify the certificate of {host}: {reason.rstrip('.')}.", False
@@ -223,13 +158,6 @@ class Transport:
         else:
             trouble = f"Could not connect to {server}."
         return HttpReply(trouble=trouble, sent=sent, again=again)
-
-
-def _silence_libraries() -> None:
-    """Disable the logs of urllib3 at every level: they quote URLs, and one URL contains the key."""
-    for name in [*logging.root.manager.loggerDict]:
-        if name.partition(".")[0] == "urllib3":
-            logging.getLogger(name).disabled = True
 
 
 def _invalid_url(reason: str) -> ConfigError:

@@ -27,7 +27,8 @@ ALIAS = r"@[A-Za-z0-9_.-]+"
 
 Kind: TypeAlias = Literal[
     "API URL", "argument", "boolean", "domain", "duration", "environment", "file", "integer",
-    "IP address or domain", "number", "path", "resolver", "site URL", "SSH target", "wildcard", "WP-CLI alias",
+    "IP address or domain", "number", "path", "resolver", "site URL", "SSH target", "web URL", "wildcard",
+    "WP-CLI alias",
 ]  # fmt: skip
 """The kind of a value, or of each item of a list."""
 
@@ -144,6 +145,12 @@ class Settings:
     # Without a default, so that mypy finds a call without it.
     state_dir: Path = field(metadata=_about("path", "Folder of the ledger and the lock, outside the document root."))
     wp: WpSettings = field(default_factory=WpSettings)
+    web_urls: tuple[str, ...] = _key(
+        "web URL",
+        (),
+        "Addresses of WordPress' web servers: https, or http to this machine only. "
+        "If empty: the network's main domain.",
+    )
     checks: bool = _key("boolean", True, "Whether `sync` and `watch` check DNS and certificates.")
     wildcard: bool = _key("boolean", False, "Keep `*.<network domain>` on Closte.")
     wildcards: tuple[str, ...] = _key("wildcard", (), 'Wildcards to keep on Closte: `["*.example.org"]`.')

@@ -165,8 +165,8 @@ def resolver(value: object) -> Resolver:
     return Resolver(str(address), int(port))
 
 
-def api_url(value: object) -> str:
-    """Accept the base URL of the API without secrets: https, or http to this machine."""
+def base_url(value: object, example: str = "https://app.closte.com/api/client") -> str:
+    """Accept a base URL without secrets: https, or http to this machine."""
     written = text(value)
     try:
         parts = urlsplit(written)
@@ -176,12 +176,17 @@ def api_url(value: object) -> str:
     # The client refuses the same, but cannot name the file and the line.
     odd = not written.isascii() or re.search(r"[\s\\]", written)
     if not host or odd or parts.scheme not in {"http", "https"}:
-        raise vol.Invalid('must be a URL such as "https://app.closte.com/api/client"')
+        raise vol.Invalid(f'must be a URL such as "{example}"')
     if parts.username is not None or parts.query or parts.fragment:
         raise vol.Invalid('must not contain a user, a password, a "?" or a "#"')
     if parts.scheme == "http" and not _is_loopback(host):
         raise vol.Invalid("must begin with https:// (http:// works for this machine only)")
     return written.rstrip("/")
+
+
+def web_url(value: object) -> str:
+    """Accept the address of a web server: https, or http to this machine."""
+    return base_url(value, "https://example.org")
 
 
 def _is_loopback(host: str) -> bool:
@@ -263,7 +268,7 @@ def once(check: Check, *, some: bool = False) -> Check:
 
 
 _CHECKS: dict[Kind, Check] = {
-    "API URL": api_url,
+    "API URL": base_url,
     "argument": text,
     "boolean": boolean,
     "domain": kept,
@@ -275,6 +280,7 @@ _CHECKS: dict[Kind, Check] = {
     "resolver": resolver,
     "site URL": site_url,
     "SSH target": ssh,
+    "web URL": web_url,
     "wildcard": wildcard,
     "WP-CLI alias": alias,
 }

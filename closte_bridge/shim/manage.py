@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple, TypeVar
 from closte_bridge import __version__
 from closte_bridge.config.places import page
 from closte_bridge.engine.triggered import LAST_FILE
+from closte_bridge.engine.web import keep_secret, new_secret, shim_secret
 from closte_bridge.errors import BridgeError, ReadOnlyError, UnreadableError
 from closte_bridge.shim.files import SPAWNED_FILE, texts
 from closte_bridge.shim.status import ShimStatus
@@ -23,8 +24,11 @@ if TYPE_CHECKING:
 _T = TypeVar("_T")
 
 
-def install(engine: Engine, entry: Entry) -> None:
+def install(engine: Engine, entry: Entry, *, rotate: bool = False) -> None:
     """Install or update the shim in the must-use folder.
+
+    Makes the secret that signs requests if there is none, and another one with `rotate`. It is written here after `wp`
+    has written it: until then the old one is valid.
 
     Raises ReadOnlyError if another installation is the owner, and BridgeError if a foreign file blocks the install or
     the folder is not writable: then nothing changes. If a file cannot be written later (BridgeError) or `wp` fails
@@ -32,11 +36,15 @@ def install(engine: Engine, entry: Entry) -> None:
     """
     # Without a path, only the current folder of this call determines the location of WordPress.
     named = engine.settings.wp.path or any(option.startswith("--path=") for option in entry.engine or ())
+    state_dir = engine.settings.state_dir
+    known = None if rotate else shim_secret(state_dir)
+    secret = known or new_secret()
     request = {
         "do": "install",
         "files": texts(),
         "version": __version__,
         "config": entry._asdict(),
+        "secret": secret.reveal(),
         "name_folder": bool(entry.engine) and not named,
     }
     result, folder, foreign = _ask(
@@ -55,10 +63,12 @@ def install(engine: Engine, entry: Entry) -> None:
             code="shim-not-writable",
             hint=f'Run as the owner of the site\'s files; see "Files" in {page("shim.md")}.',
         )
+    if known is None:
+        keep_secret(state_dir, secret)
     # Earlier triggered runs say nothing about the new installation.
     for name in (LAST_FILE, SPAWNED_FILE):
         with suppress(OSError):
-            (engine.settings.state_dir / name).unlink()
+            (state_dir / name).unlink()
 
 
 def status(engine: Engine, *, probe: bool = False) -> ShimStatus:

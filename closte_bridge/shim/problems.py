@@ -32,6 +32,7 @@ _FILES = {
         "was not created by closte-bridge",
         "Inspect it and move it away, then run `closte-bridge shim install`.",
     ),
+    "unreadable": ("is not readable by the user of `wp`", "Run closte-bridge as the owner of the site's files."),
     "changed": ("was modified", _AGAIN),
 }
 
@@ -56,6 +57,9 @@ def of_installation(found: ShimStatus) -> Iterator[ShimProblem]:
     if found.moved and not found.outdated:
         text = f"The shim is outdated. Changed since its installation: {', '.join(found.moved)}."
         yield ShimProblem(code="shim-moved", message=text, hint=_AGAIN)
+    elif not found.shares_secret and not found.outdated:
+        text = "The shim and closte-bridge have different secrets, so the web server refuses requests of closte-bridge."
+        yield ShimProblem(code="shim-secret", message=text, hint=_AGAIN)
 
 
 def of_all(found: ShimStatus, environ: Mapping[str, str]) -> Iterator[ShimProblem]:

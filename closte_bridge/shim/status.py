@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, NamedTuple
 
+from closte_bridge.engine.web import shim_secret
 from closte_bridge.shim.files import Entry, moved, starts_us
 
 if TYPE_CHECKING:
@@ -25,12 +26,13 @@ class ShimStatus:
     """The state of the shim.
 
     `folder` has the must-use plugins, `root` WordPress. `version` is the loader's. `files` maps names to `missing`,
-    `foreign-file`, `changed`, `other-version` or `intact`. `entry` is the network's part of the shim's configuration.
+    `foreign-file`, `unreadable`, `changed`, `other-version` or `intact`. `entry` is the
+    network's part of the shim's configuration.
     `writable` is whether events can be stored; `events` wait, the oldest for `oldest` seconds. `owner` is the id of the
     installation that owns the network, `active` whether the shim replaces the built-in provider, and `silence` the age
     of the last heartbeat in seconds. `answer` is what the loaded shim says about its trigger. `moved` names everything
     that moved since the installation, unless another installation is the owner. `starts_us` is whether the shim starts
-    exactly this program.
+    exactly this program, `shares_secret` whether it has the same secret.
     """
 
     folder: str
@@ -49,6 +51,7 @@ class ShimStatus:
     answer: Trigger | None
     moved: tuple[str, ...]
     starts_us: bool
+    shares_secret: bool
 
     @classmethod
     def decode(cls, answer: Mapping[str, object], settings: Settings, engine: str | None) -> ShimStatus:
@@ -63,6 +66,7 @@ class ShimStatus:
         entry = Entry.decode(config) if isinstance(config, dict) and config else None
         managed = entry if owner in {None, engine} else None
         root = str(answer["root"])
+        secret, own = answer.get("secret"), shim_secret(settings.state_dir)
         return cls(
             folder=str(answer["folder"]),
             version=_text(answer["version"]),
@@ -80,6 +84,8 @@ class ShimStatus:
             answer=Trigger(*map(str, trigger)) if isinstance(trigger, list) else None,
             moved=tuple(moved(managed, settings, root)) if managed else (),
             starts_us=managed is not None and starts_us(managed, settings, root),
+            # An older shim has no secret.
+            shares_secret=managed is None or secret is None or bool(own and own.fingerprint() == secret),
         )
 
     @property

@@ -96,6 +96,7 @@ class Network:
     wordpress: str
     php: str
     public_ip: str | None = None
+    path: str = "/"
 
 
 @dataclass(frozen=True, slots=True)
@@ -286,6 +287,7 @@ def _network(raw: dict[str, Any]) -> Network:
         wordpress=shown(str(raw["wordpress"])),
         php=shown(str(raw["php"])),
         public_ip=_address(raw.get("public_ip")),
+        path=shown(str(raw.get("path") or "/")),
     )
 
 

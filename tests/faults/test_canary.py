@@ -20,12 +20,15 @@ from urllib.parse import quote
 
 import pytest
 
-from tests.support.canary import KEY, Watcher, found, found_in_files
+from closte_bridge.engine.web import SECRET_FILE, shim_secret
+from tests.support.canary import KEY, Watcher, found, found_in_files, needles
 from tests.support.canned_world import real_world
 from tests.support.canned_wp import CannedWordPress
 from tests.support.commands import CALLS, COMMANDS, SERVING, called, words_of
 from tests.support.sandbox.api import ApiTexts
+from tests.support.shim import MU_PLUGINS, shimmed
 from tests.support.tls_world import tls_world
+from tests.support.web import web_server
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -271,3 +274,32 @@ def test_key_from_a_real_wordpress_stays_secret(
         assert not found_in_files(multisite.home)
         but = {multisite.path / "wp-config.php"} if source == "constant" else set()
         assert not found_in_files(multisite.path, but=but)
+
+
+def test_secret_of_the_shim_is_in_two_files_only(multisite: Multisite, tmp_path: Path) -> None:
+    """Not in the database, the ledger, a plan, metrics, output, PHP's log, or the arguments of a process."""
+    mark = f"CANARY_RUN={uuid.uuid4().hex}"
+    multisite.define("WP_DEBUG_LOG", str(tmp_path / "debug.log"))
+    multisite.define("WP_DEBUG", value=True)
+    with (
+        shimmed(multisite, tmp_path / "engine", metrics_file=str(tmp_path / "metrics.prom")) as bridge,
+        web_server(multisite, tmp_path / "web") as server,
+    ):
+        multisite.add_mapping("old.example.com", 1)
+        bridge.env |= dict([mark.split("=")])
+        bridge.write_config(web_urls=[server.url])
+        first = shim_secret(bridge.state)
+        with Watcher(mark) as watcher:
+            calls = ["shim install --rotate --debug", "shim status --format=json", "plan --out=PLAN", "sync --debug"]
+            calls += ["doctor --format=json", "integration disable", "integration enable"]
+            output = [bridge.run(*words_of(call, PLAN=str(tmp_path / "plan.json"))) for call in calls]
+        second = shim_secret(bridge.state)
+        assert first
+        assert second
+        assert any(b"eval-file" in arguments for arguments in watcher.seen)
+        own = {bridge.state / SECRET_FILE, multisite.path / MU_PLUGINS / "closte-bridge" / "secret.php"}
+        for secret in (first, second):
+            pieces = needles(secret.reveal(), 16)
+            assert not [found(ran.out + ran.err, pieces) for ran in output if found(ran.out + ran.err, pieces)]
+            assert not watcher.leak(pieces)
+            assert not found_in_files(tmp_path, but=own if secret is second else (), needles=pieces)

@@ -121,6 +121,7 @@ ERRORS = {
     "ReadOnlyError",
     "Problem",
     "ShimProblem",
+    "WebError",
     "_read_only",
     "Authority",
 }
@@ -130,7 +131,8 @@ DYNAMIC = {
     "remove-": {kind.value for kind in OutcomeKind},
     "identity-": {"main-domain", "network-id", "database", "app-id", "key"},
     "certificate-": {"expired", "expiring"},
-    "shim-": {"missing", "foreign-file", "changed"},
+    "shim-": {"missing", "foreign-file", "unreadable", "changed"},
+    "web-": {"unreachable", "timeout", "certificate"},
 }
 
 

@@ -32,8 +32,10 @@ def judge(output: str) -> str:
 
 
 @pytest.mark.real
-def test_unit_checks_pass_on_the_installed_php() -> None:
-    assert judge(run(find_program("php"), HERE / "unit.php", SHIM, SCRIPTS)).startswith("all on PHP ")
+def test_unit_checks_pass_on_the_installed_php(tmp_path: Path) -> None:
+    # A copy, because the checks write a secret next to the classes.
+    shutil.copytree(SHIM, tmp_path / "shim")
+    assert judge(run(find_program("php"), HERE / "unit.php", tmp_path / "shim", SCRIPTS)).startswith("all on PHP ")
 
 
 @pytest.mark.real

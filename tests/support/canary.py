@@ -27,41 +27,43 @@ def _base64_forms(secret: bytes) -> Iterable[str]:
         yield inner.translate(str.maketrans("+/", "-_"))
 
 
-def needles(key: str = KEY) -> frozenset[bytes]:
-    """Return every piece of the key, in every encoding, that would reveal the key."""
+def needles(key: str = KEY, size: int = PIECE) -> frozenset[bytes]:
+    """Return every piece of the key of `size` characters, in every encoding, that would reveal the key."""
     spellings = {
         key, quote(key, safe=""), quote_plus(key), quote(key), html.escape(key), json.dumps(key)[1:-1],
         key.replace("/", "\\/"), *_base64_forms(key.encode()), key.encode().hex(),
     }  # fmt: skip
     spellings |= {quote(spelling, safe="") for spelling in spellings}
     # Entities and escapes are no part of a key, so a piece must contain other characters.
-    common = {piece for word in ("&#x27;&lt;&gt;&amp;", "%25%25%2526%253C") for piece in _pieces(word)}
+    common = {piece for word in ("&#x27;&lt;&gt;&amp;", "%25%25%2526%253C") for piece in _pieces(word, size)}
     return frozenset(
-        piece.lower().encode() for spelling in spellings for piece in _pieces(spelling) if piece not in common
+        piece.lower().encode() for spelling in spellings for piece in _pieces(spelling, size) if piece not in common
     )
 
 
-def _pieces(text: str) -> set[str]:
-    return {text[at : at + PIECE] for at in range(len(text) - PIECE + 1)}
+def _pieces(text: str, size: int) -> set[str]:
+    return {text[at : at + size] for at in range(len(text) - size + 1)}
 
 
 NEEDLES = needles()
 
 
-def found(data: bytes | str) -> str:
+def found(data: bytes | str, needles: frozenset[bytes] = NEEDLES) -> str:
     """Return the first place in `data` that shows the key, with the text around it; an empty string without one."""
     raw = (data.encode(errors="replace") if isinstance(data, str) else data).lower()
-    for needle in NEEDLES:
+    for needle in needles:
         at = raw.find(needle)
         if at >= 0:
             return f"{needle!r} in {raw[max(0, at - 120) : at + 160]!r}"
     return ""
 
 
-def found_in_files(folder: Path, *, but: Collection[Path] = ()) -> str:
+def found_in_files(folder: Path, *, but: Collection[Path] = (), needles: frozenset[bytes] = NEEDLES) -> str:
     """Return the first file under `folder` that shows the key; an empty string if there is none."""
     for path in sorted(folder.rglob("*")):
-        if path.is_file() and not path.is_symlink() and path not in but and (where := found(path.read_bytes())):
+        if not path.is_file() or path.is_symlink() or path in but:
+            continue
+        if where := found(path.read_bytes(), needles):
             return f"{path.relative_to(folder)}: {where}"
     return ""
 
@@ -97,7 +99,7 @@ class Watcher:
         except OSError:
             pass  # The process has ended, or belongs to another user.
 
-    def leak(self) -> str:
+    def leak(self, needles: frozenset[bytes] = NEEDLES) -> str:
         """Return the first place in a process that shows the key; an empty string if there is none."""
-        places = (found(part) for process in self.seen.items() for part in process)
+        places = (found(part, needles) for process in self.seen.items() for part in process)
         return next((place for place in places if place), "")

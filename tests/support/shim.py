@@ -39,8 +39,11 @@ def shimmed(
             settle(bridge)
 
 
+SECRET = "0123456789abcdef" * 4
+
+
 def bare_shim(multisite: Multisite) -> None:
-    """Install the shim in a network whose owner cannot be triggered."""
+    """Install the shim in a network whose owner cannot be triggered. Its secret is `SECRET`."""
     multisite.enable_closte()
     request = {
         "do": "install",
@@ -48,6 +51,7 @@ def bare_shim(multisite: Multisite) -> None:
         "engine": None,
         "version": "test",
         "files": texts(),
+        "secret": SECRET,
         "config": {"engine": None, "wake": "none", "trigger_file": None},
     }
     owner = "update_network_option(null, 'closte_bridge_owner', ['engine' => 'e', 'host' => 'h', 'since' => '']);"

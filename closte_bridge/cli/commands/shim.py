@@ -97,12 +97,12 @@ def trigger_sentence(found: ShimStatus) -> str:
     return sentences.get(method) or f"It queues events for the next `closte-bridge sync`. {why}"
 
 
-def run_install(app: App, engine: Engine, wake: str = "auto") -> ShimStatus:
+def run_install(app: App, engine: Engine, wake: str = "auto", *, rotate: bool = False) -> ShimStatus:
     """Install the shim and return its status. Raises BridgeError if it cannot be installed."""
     from closte_bridge.shim import manage  # noqa: PLC0415 - lazy import
     from closte_bridge.shim.files import entry_for  # noqa: PLC0415 - lazy import
 
-    manage.install(engine, entry_for(engine.settings, app.environ, _options(app), wake))
+    manage.install(engine, entry_for(engine.settings, app.environ, _options(app), wake), rotate=rotate)
     # Query again: the new shim is only loaded in a new process.
     return manage.status(engine)
 
@@ -127,10 +127,11 @@ def is_installed(engine: Engine) -> bool:
     metavar="<auto|file|process|none>",
     help="Method to trigger a sync. Default: auto, the first one that works.",
 )
+@click.option("--rotate", is_flag=True, help="Replace the secret that signs requests to WordPress.")
 @format_options(formats=(Format.TABLE, Format.JSON, Format.YAML))
 @global_options
 @pass_app
-def install(app: App, wake: str) -> Result:
+def install(app: App, wake: str, rotate: bool) -> Result:
     """Install or update the shim in WordPress' mu-plugins folder.
 
     The shim stores the paths of closte-bridge, its config and its state folder: reinstall it if they change. Never
@@ -139,7 +140,7 @@ def install(app: App, wake: str) -> Result:
     from closte_bridge.shim.problems import of_all  # noqa: PLC0415 - lazy import
 
     engine = engine_of(app, app.network())
-    found = run_install(app, engine, wake)
+    found = run_install(app, engine, wake, rotate=rotate)
     messages = [Message("success", installed_sentence(found)), Message("log", trigger_sentence(found))]
     if not found.owner:
         messages.append(Message("log", "It stays inactive until you run `closte-bridge adopt`."))

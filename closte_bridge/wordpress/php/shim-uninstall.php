@@ -31,6 +31,7 @@ function closte_bridge_shim_uninstall( array $request ): array {
 		if ( isset( $config[ $id ] ) ) {
 			unset( $config[ $id ] );
 			closte_bridge_write_config( $config, $request['version'] );
+			closte_bridge_write_secret( $id, null, $request['version'] );
 		}
 	} else {
 		$left = closte_bridge_remove_files();

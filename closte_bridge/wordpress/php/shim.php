@@ -25,11 +25,14 @@ function closte_bridge_mark( string $text, string $version ): string {
  * Return the state of a file.
  *
  * @param string $path The file.
- * @return array State (`missing`, `foreign-file`, `changed` or `intact`) and version.
+ * @return array State (`missing`, `foreign-file`, `unreadable`, `changed` or `intact`) and version.
  */
 function closte_bridge_file_state( string $path ): array {
 	if ( ! file_exists( $path ) && ! is_link( $path ) ) {
 		return array( 'missing', null );
+	}
+	if ( is_file( $path ) && ! is_link( $path ) && ! is_readable( $path ) ) {
+		return array( 'unreadable', null );
 	}
 	$text = is_file( $path ) && ! is_link( $path ) ? (string) file_get_contents( $path ) : '';
 	if ( ! preg_match( '#\A<\?php\n// closte-bridge-shim (\S{1,40}) sha256:([0-9a-f]{64})\n#', $text, $found ) ) {
@@ -51,6 +54,7 @@ function closte_bridge_shim_files( array $names ): array {
 	}
 	$names[] = CLOSTE_BRIDGE_LOADER;
 	$names[] = CLOSTE_BRIDGE_PARTS . '/config.php';
+	$names[] = CLOSTE_BRIDGE_PARTS . '/secret.php';
 	$files   = array();
 	foreach ( array_unique( $names ) as $name ) {
 		$files[ $name ] = WPMU_PLUGIN_DIR . '/' . $name;
@@ -63,12 +67,16 @@ function closte_bridge_shim_files( array $names ): array {
  *
  * @param string $path The file.
  * @param string $text Its text.
+ * @param int    $mode Its mode.
  * @throws RuntimeException If it cannot be written.
  */
-function closte_bridge_write_file( string $path, string $text ): void {
+function closte_bridge_write_file( string $path, string $text, int $mode = 0644 ): void {
 	$temporary = $path . '.' . bin2hex( random_bytes( 4 ) ) . '.tmp';
-	$length    = @file_put_contents( $temporary, $text );
-	if ( strlen( $text ) !== $length || ! @chmod( $temporary, 0644 ) || ! @rename( $temporary, $path ) ) {
+	// No other user can open the file before its mode is set.
+	$mask   = umask( 0077 );
+	$length = @file_put_contents( $temporary, $text );
+	umask( $mask );
+	if ( strlen( $text ) !== $length || ! @chmod( $temporary, $mode ) || ! @rename( $temporary, $path ) ) {
 		if ( file_exists( $temporary ) ) {
 			unlink( $temporary );
 		}
@@ -143,6 +151,25 @@ function closte_bridge_write_config( array $config, string $version ): void {
 }
 
 /**
+ * Write the secret of a network, or remove it. The secrets of other networks stay.
+ *
+ * The file is PHP, so that a web server never shows it, and the secrets are in a comment, so that PHP's opcode cache has no copy.
+ *
+ * @param int         $id      The network.
+ * @param string|null $secret  64 hex digits; null to remove it.
+ * @param string      $version The version of the shim.
+ */
+function closte_bridge_write_secret( int $id, ?string $secret, string $version ): void {
+	$path  = WPMU_PLUGIN_DIR . '/' . CLOSTE_BRIDGE_PARTS . '/secret.php';
+	$known = 'intact' === closte_bridge_file_state( $path )[0] ? (string) file_get_contents( $path ) : '';
+	$all   = preg_match( '#^// secrets (\{.*\})$#m', $known, $found ) ? json_decode( $found[1], true ) : array();
+	$all   = array_filter( array( $id => $secret ) + ( is_array( $all ) ? $all : array() ) );
+	$text  = "<?php\n/**\n * The secret that signs requests, of each network. Written by `closte-bridge shim install`.\n */\n\n"
+		. "defined( 'ABSPATH' ) || exit;\n\n// secrets " . json_encode( (object) $all ) . "\n";
+	closte_bridge_write_file( $path, closte_bridge_mark( $text, $version ), 0600 );
+}
+
+/**
  * Create the event table, which all networks share.
  *
  * @throws RuntimeException If the database refuses.
@@ -178,7 +205,7 @@ function closte_bridge_make_table(): void {
  * Install or update the shim.
  *
  * @param array $request `version`; `files` (name => text in base64, in the order to write them); `config` (for this network);
- *                       `engine`; `name_folder`: whether to add the path of WordPress to the engine's command.
+ *                       `engine`; `secret`; `name_folder`: whether to add the path of WordPress to the engine's command.
  * @return array
  * @throws RuntimeException If the installation is refused.
  */
@@ -215,12 +242,14 @@ function closte_bridge_shim_install( array $request ): array {
 	$config        = closte_bridge_shim_config();
 	$config[ $id ] = $request['config'];
 	closte_bridge_write_config( $config, $request['version'] );
+	closte_bridge_write_secret( $id, $request['secret'] ?? null, $request['version'] );
 	// In the engine's order: an older loader uses the new classes immediately.
 	foreach ( $request['files'] as $name => $text ) {
 		closte_bridge_write_file( WPMU_PLUGIN_DIR . '/' . $name, closte_bridge_mark( base64_decode( $text ), $request['version'] ) );
 	}
-	foreach ( array_diff_key( $files, $request['files'] ) as $name => $path ) {
-		if ( CLOSTE_BRIDGE_PARTS . '/config.php' !== $name && 'missing' !== closte_bridge_file_state( $path )[0] ) {
+	$kept = array( CLOSTE_BRIDGE_PARTS . '/config.php', CLOSTE_BRIDGE_PARTS . '/secret.php' );
+	foreach ( array_diff_key( $files, $request['files'], array_flip( $kept ) ) as $name => $path ) {
+		if ( 'missing' !== closte_bridge_file_state( $path )[0] ) {
 			unlink( $path ); // A file of an older version.
 		}
 	}
@@ -309,6 +338,7 @@ function closte_bridge_shim_status( array $request ): array {
 		'loaded'   => defined( 'CLOSTE_BRIDGE_SHIM' ),
 		'disabled' => defined( 'CLOSTE_BRIDGE_DISABLE' ) && CLOSTE_BRIDGE_DISABLE,
 		'config'   => $config,
+		'secret'   => closte_bridge_call_shim( 'Routes', 'fingerprint' ),
 		'table'    => $has_table,
 		'writable' => $has_table && ( empty( $request['probe'] ) || closte_bridge_can_store_events( $table ) ),
 		'events'   => (int) $events[0],

@@ -282,6 +282,7 @@ function closte_bridge_snapshot( array $request ): array {
 		'network'  => array(
 			'id'          => $id,
 			'domain'      => $network->domain,
+			'path'        => $network->path,
 			'main_site'   => (int) $network->site_id,
 			'environment' => function_exists( 'wp_get_environment_type' ) ? wp_get_environment_type() : 'production',
 			'database'    => closte_bridge_database(),

@@ -404,6 +404,7 @@ unlink( $log );
 check( 'a failure is not logged to a terminal', $odd(), 'given' );
 
 require __DIR__ . '/command.php';
+require __DIR__ . '/routes.php';
 define( 'CLOSTE_BRIDGE_ENGINE', true );
 World::$options['closte_bridge_owner'] = array( 'engine' => 'e' );
 do_action( 'archive_blog', 2 );
