@@ -75,7 +75,7 @@ class World:
 
     def look_later(self, names: Iterable[str]) -> None:
         """Save correct DNS and certificates of these domains in the ledger, with the next check in a week."""
-        ledger = Ledger.open(self.folder / "state", create=False)
+        ledger = Ledger.open(self.folder / "state")
         assert ledger is not None  # noqa: S101 - adopted before
         now = time.time()
         with ledger, ledger.transaction():

@@ -135,7 +135,7 @@ def _ledger_damage(app: App) -> BridgeError | None:
 
     try:
         for settings in app.settings(every=True):
-            if ledger := Ledger.open(settings.state_dir, create=False):
+            if ledger := Ledger.open(settings.state_dir):
                 with ledger:
                     ledger.check()
     except BridgeError as error:

@@ -11,7 +11,7 @@ from closte_bridge.doctor.local import of_authority, of_ledger
 from closte_bridge.doctor.model import Finding, Status, error, ok, skip, warning
 from closte_bridge.doctor.shim import of_shim
 from closte_bridge.doctor.wordpress import of_events, of_installation, of_rows, of_snapshot
-from closte_bridge.engine.keys import configured_or
+from closte_bridge.engine.keys import configured
 from closte_bridge.engine.snapshots import read_snapshot, start_snapshot
 from closte_bridge.errors import BridgeError
 from closte_bridge.planning.authority import decide_authority
@@ -64,7 +64,7 @@ def _examine(engine: Engine) -> list[Finding]:
     findings += of_certificates(engine)
     findings.append(of_changes(ledger))
     try:
-        key, source = configured_or(engine, call)
+        key, source = configured(engine) or call.key()
     except BridgeError as failure:
         findings.append(error("key", failure.message, failure.hint))
         findings += [skip(check, "Skipped: no API key.") for check in ("connection", "list", "owner")]

@@ -18,11 +18,10 @@ from closte_bridge.ledger import log as ledger_log
 from closte_bridge.ledger.flags import FORMER, GIVEN_UP_BEFORE, LEAVING
 from closte_bridge.ledger.log import LogAction, LogEntry
 from closte_bridge.ledger.state import AliasPhase, Identity
-from closte_bridge.ledger.store import Ledger
 from closte_bridge.planning.additions import PlanContext, additions
 from closte_bridge.planning.authority import possible_clone
 from closte_bridge.planning.completeness import count
-from closte_bridge.planning.desired import desired, origin_of
+from closte_bridge.planning.desired import origin_of
 from closte_bridge.planning.model import Mode
 from closte_bridge.wordpress.snapshot import Owner
 from closte_bridge.wordpress.stage import GIVEN_UP
@@ -32,7 +31,8 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from closte_bridge.engine.engine import Engine
-    from closte_bridge.engine.observation import Observation
+    from closte_bridge.engine.observation import Access, Observation
+    from closte_bridge.ledger.store import Ledger
     from closte_bridge.planning.desired import Desired
     from closte_bridge.wordpress.snapshot import Snapshot
 
@@ -47,6 +47,7 @@ class AdoptionOffer:
     """
 
     view: Observation
+    access: Access
     adoptable: tuple[str, ...]
     unmanaged: tuple[str, ...]
     wanted: int
@@ -61,13 +62,20 @@ class AdoptionOffer:
         """Return what the user confirms; other terms need another confirmation."""
         network = self.view.snapshot.network
         owner = self.owner.engine if self.owner else None
-        bound = (network.domain, network.database, network.app_id, self.view.key_source, self.former)
+        bound = (network.domain, network.database, network.app_id, self.access.source, self.former)
         return (*bound, owner, self.changed, self.adoptable)
 
 
 def _offer(engine: Engine, view: Observation) -> AdoptionOffer:
-    snapshot, ledger = view.snapshot, view.ledger
-    desire = desired(snapshot, engine.policy(), ledger)
+    if view.listing.key_rejected:
+        raise key_rejected(view.key_source)
+    if view.access is None or not view.observed.readable:
+        raise UnreadableError(
+            f"Could not read Closte's list: {view.observed.reason}",
+            code="list-unreadable",
+            hint="Adoption needs Closte's list. Find the cause with `closte-bridge integration test`.",
+        )
+    snapshot, ledger, desire = view.snapshot, view.ledger, view.desire
     settled = ledger.managed.keys() | ledger.unsettled.keys() | ledger.released
     own = snapshot.network.domain
     others = view.observed.names - settled - {own}
@@ -79,6 +87,7 @@ def _offer(engine: Engine, view: Observation) -> AdoptionOffer:
     managed = managed and not changed
     return AdoptionOffer(
         view=view,
+        access=view.access,
         adoptable=tuple(sorted(adoptable)),
         unmanaged=tuple(sorted(others - adoptable)),
         wanted=len(desire.mapped),
@@ -108,14 +117,6 @@ def _needed_here(name: str, desire: Desired, snapshot: Snapshot) -> bool:
 
 
 def _refuse(engine: Engine, view: Observation, offer: AdoptionOffer, *, take_over: bool) -> None:
-    if view.listing.key_rejected:
-        raise key_rejected(view.key_source)
-    if not view.observed.readable:
-        raise UnreadableError(
-            f"Could not read Closte's list: {view.observed.reason}",
-            code="list-unreadable",
-            hint="Adoption needs Closte's list. Find the cause with `closte-bridge integration test`.",
-        )
     # Only `faults`: adoption accepts a restored database.
     if view.snapshot.faults:
         raise UnreadableError(
@@ -171,10 +172,7 @@ def adopt(engine: Engine, *, take_over: bool, agree: Callable[[AdoptionOffer], b
         _refuse(engine, view, offer, take_over=take_over)
         if not agree(offer):
             return offer
-        if engine.ledger is None:
-            engine.ledger = Ledger.open(engine.settings.state_dir, create=True)
-        assert engine.ledger is not None  # noqa: S101 - created above
-        owner = _bind_ledger(engine, engine.ledger, offer)
+        owner = _bind_ledger(engine, engine.created_ledger(), offer)
         before = view.snapshot.owner.engine if view.snapshot.owner else None
         set_owner(engine.settings.wp, engine.cost.wp, expected=before, owner=owner)
         return offer
@@ -183,41 +181,12 @@ def adopt(engine: Engine, *, take_over: bool, agree: Callable[[AdoptionOffer], b
 def _bind_ledger(engine: Engine, ledger: Ledger, offer: AdoptionOffer) -> Owner:
     """Commit identity, location and adopted domains, before WordPress records the owner and so allows changes."""
     view, now = offer.view, engine.clock.now()
-    network = view.snapshot.network
-    known = view.ledger.identity
-    identity = Identity(
-        # A copied ledger gets a new engine ID, so that the original installation notices.
-        engine=known.engine if known and not offer.changed else uuid.uuid4().hex,
-        network_id=network.id,
-        main_domain=network.domain,
-        database=network.database,
-        app_id=network.app_id,
-        key=view.key.fingerprint(),
-    )
-    desire = desired(view.snapshot, engine.policy(), view.ledger)
+    identity = _identity(offer)
     run = secrets.token_hex(4)
-    since = ledger.meta().get("adopted_at")
-    given_up = [str(m.id) for m in view.snapshot.mappings if m.stage in GIVEN_UP]
     with ledger.transaction():
-        if since is None or not offer.renewed:
-            # Mappings that failed before the adoption are not reactivated automatically; later ones are.
-            since = repr(now)
-            ledger.set_flag(GIVEN_UP_BEFORE, given_up, now)
-        ledger.set_identity(identity)
-        ledger.set_location(engine.location())
-        source = engine.settings.source
-        ledger.set_meta(
-            config_path=str(source.absolute()) if source else None,
-            highest_site=str(view.snapshot.highest_site),
-            highest_mapping=str(view.snapshot.highest_mapping),
-            observed_count=str(count(view.observed.names, view.ledger)),
-            reports="{} {}".format(*view.snapshot.reports) if view.snapshot.reports else None,
-            went_back=None,
-            adopted_at=since,
-            **engine.clock.meta(),
-        )
+        _bind_meta(engine, ledger, offer, identity, now)
         if view.ledger.clock_jumped:
-            # The new clock values in `set_meta` hide the jump from the next run.
+            # The new clock values hide the jump from the next run.
             ledger.start_over(now)
         if not offer.renewed or view.snapshot.went_back or view.ledger.location != engine.location():
             # Evidence from before the adoption is unreliable: another installation may have owned the network.
@@ -226,21 +195,55 @@ def _bind_ledger(engine: Engine, ledger: Ledger, offer: AdoptionOffer) -> Owner:
             ledger.clear_flag(LEAVING, view.ledger.leaving)
         if offer.former:
             ledger.set_flag(FORMER, [offer.former], now)
-        _forget_gone(engine, ledger, view, desire, now, run)
-        rows = [(name, origin_of(name, desire)) for name in offer.adoptable]
+        _forget_gone(engine, ledger, view, now, run)
+        rows = [(name, origin_of(name, view.desire)) for name in offer.adoptable]
         ledger.put_aliases(rows, AliasPhase.PRESENT, now, adopted=True)
+        cause, network = (f'taken over from "{offer.owner.host}"' if offer.owner else "adoption"), view.snapshot.network
         entries = [LogEntry(now, run, LogAction.ADOPT, name, "adoption", "done") for name in offer.adoptable]
-        cause = f'taken over from "{offer.owner.host}"' if offer.owner else "adoption"
-        ledger_log.append(
-            ledger, [LogEntry(now, run, LogAction.BIND, "", cause, "done", f'"{network.domain}"'), *entries]
-        )
+        bind = LogEntry(now, run, LogAction.BIND, "", cause, "done", f'"{network.domain}"')
+        ledger_log.append(ledger, [bind, *entries])
     return Owner(identity.engine, socket.gethostname(), datetime.fromtimestamp(now, UTC).isoformat(timespec="seconds"))
 
 
-def _forget_gone(engine: Engine, ledger: Ledger, view: Observation, desire: Desired, now: float, run: str) -> None:
+def _identity(offer: AdoptionOffer) -> Identity:
+    network, known = offer.view.snapshot.network, offer.view.ledger.identity
+    return Identity(
+        # A copied ledger gets a new engine ID, so that the original installation notices.
+        engine=known.engine if known and not offer.changed else uuid.uuid4().hex,
+        network_id=network.id,
+        main_domain=network.domain,
+        database=network.database,
+        app_id=network.app_id,
+        key=offer.access.key.fingerprint(),
+    )
+
+
+def _bind_meta(engine: Engine, ledger: Ledger, offer: AdoptionOffer, identity: Identity, now: float) -> None:
+    view, source = offer.view, engine.settings.source
+    snapshot = view.snapshot
+    since = ledger.meta().get("adopted_at")
+    if since is None or not offer.renewed:
+        # Mappings that failed before the adoption are not reactivated automatically; later ones are.
+        since = repr(now)
+        ledger.set_flag(GIVEN_UP_BEFORE, [str(m.id) for m in snapshot.mappings if m.stage in GIVEN_UP], now)
+    ledger.set_identity(identity)
+    ledger.set_location(engine.location())
+    ledger.set_meta(
+        config_path=str(source.absolute()) if source else None,
+        highest_site=str(snapshot.highest_site),
+        highest_mapping=str(snapshot.highest_mapping),
+        observed_count=str(count(view.observed.names, view.ledger)),
+        reports="{} {}".format(*snapshot.reports) if snapshot.reports else None,
+        went_back=None,
+        adopted_at=since,
+        **engine.clock.meta(),
+    )
+
+
+def _forget_gone(engine: Engine, ledger: Ledger, view: Observation, now: float, run: str) -> None:
     """Forget unneeded managed aliases missing from the list; otherwise it would count as incomplete forever."""
     missing = view.ledger.managed.keys() - view.observed.names - view.ledger.added_lately
-    context = PlanContext(view.snapshot, view.observed, view.ledger, engine.policy(), desire, now, retry=False)
+    context = PlanContext(view.snapshot, view.observed, view.ledger, engine.policy(), view.desire, now, retry=False)
     adds = additions(context)
     coming = {change.name for change in adds.changes} | {hold.name for hold in adds.holds if hold.until}
     gone = sorted(missing - coming)

@@ -73,7 +73,7 @@ def after_run(
 def _opened(settings: Settings, failures: list[BridgeError]) -> tuple[Ledger | None, dict[str, str]]:
     ledger: Ledger | None = None
     try:
-        ledger = Ledger.open(settings.state_dir, create=False)
+        ledger = Ledger.open(settings.state_dir)
         return ledger, ledger.meta() if ledger else {}
     except BridgeError as error:
         failures.append(error)

@@ -27,11 +27,9 @@ from closte_bridge.planning.model import Hold, HoldCode, Mode
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Sequence
 
-    from closte_bridge.engine.engine import Engine
-    from closte_bridge.engine.observation import Observation
+    from closte_bridge.engine.observation import Observation, Session
     from closte_bridge.hosting import Outcome
     from closte_bridge.ledger.state import FailureCode
-    from closte_bridge.ledger.store import Ledger
     from closte_bridge.planning.desired import Desired
     from closte_bridge.planning.model import Change, Plan, Removal
     from closte_bridge.wordpress.snapshot import CompleteSnapshot
@@ -82,51 +80,82 @@ class Applied:
 class ApplyPass:
     """One pass over a plan's changes, with those begun and those in doubt until the list is read again.
 
-    `handed`: the domains whose change went to the client.
+    `handed`: the domains whose change went to the client. `suspects`: changes whose response suggests a wrong key,
+    which is tested after the round.
     """
 
-    engine: Engine
-    ledger: Ledger
-    view: Observation
-    run: str
+    session: Session
     applied: Applied
     on_step: Callable[[], None]
+    should_stop: Callable[[], bool]
     begun: dict[str, Change] = field(default_factory=dict)
     handed: set[str] = field(default_factory=set)
     doubtful: list[tuple[Change, Outcome]] = field(default_factory=list)
+    suspects: list[tuple[Change, Outcome]] = field(default_factory=list)
 
-    def feed(self, changes: Sequence[Change]) -> Iterator[tuple[Action, str]]:
+    def ended(self) -> bool:
+        """Return whether no other change may begin."""
+        return self.applied.key_rejected or bool(self.applied.stopped) or self.should_stop()
+
+    def send(self, changes: Sequence[Change], begin_within: float = math.inf) -> bool:
+        """Send changes until the key has to be tested, and test it; return whether it was."""
+        session = self.session
+        stopped = session.access.client.run(
+            self._feed(changes),
+            lambda _, name, outcome: self._receive(name, outcome),
+            self.ended,
+            begin_within=begin_within,
+        )
+        self.applied.stopped = self.applied.stopped or stopped
+        undo_intents(session.ledger, self.begun.values(), session.view, session.engine.clock.now())
+        self.begun.clear()
+        suspects, self.suspects = self.suspects, []
+        for change, outcome in suspects:
+            self._settle(change, self._without_key(outcome))
+        return bool(suspects)
+
+    def _feed(self, changes: Sequence[Change]) -> Iterator[tuple[Action, str]]:
         """Yield changes to the client after committing their intents."""
         for start in range(0, len(changes), _BATCH):
             batch = changes[start : start + _BATCH]
             self.begun.update({change.name: change for change in batch})
-            record_intents(self.ledger, batch, self.view, self.engine.clock.now())
+            record_intents(self.session.ledger, batch, self.session.view, self.session.engine.clock.now())
             for change in batch:
+                if self.suspects:
+                    return
                 self.handed.add(change.name)
                 yield change.action, change.name
 
-    def receive(self, name: str, outcome: Outcome) -> None:
-        """Record the outcome of one change, or keep it until the list is read again."""
+    def _receive(self, name: str, outcome: Outcome) -> None:
         change = self.begun.pop(name)
-        if outcome.kind is OutcomeKind.KEY_REJECTED:
-            outcome = self._without_key(outcome)
         if outcome.attempts:
             self.on_step()
-        if doubted(change, outcome, self.view):
-            unclear = replace(outcome, kind=OutcomeKind.UNCLEAR)
-            record_outcome(self.ledger, change, unclear, self.view, self.engine.clock.now(), self.run)
+        if outcome.kind is OutcomeKind.KEY_REJECTED:
+            self.suspects.append((change, outcome))
+        else:
+            self._settle(change, outcome)
+
+    def _settle(self, change: Change, outcome: Outcome) -> None:
+        """Record the outcome of one change, or keep it until the list is read again."""
+        if doubted(change, outcome, self.session.view):
+            self._record_outcome(change, replace(outcome, kind=OutcomeKind.UNCLEAR))
             self.doubtful.append((change, outcome))
         else:
             self.record(change, outcome)
 
+    def _record_outcome(self, change: Change, outcome: Outcome) -> bool:
+        session = self.session
+        now = session.engine.clock.now()
+        return record_outcome(session.ledger, change, outcome, session.view, now, session.run)
+
     def record(self, change: Change, outcome: Outcome) -> None:
         """Record an outcome as Closte reported it."""
-        settled = record_outcome(self.ledger, change, outcome, self.view, self.engine.clock.now(), self.run)
+        settled = self._record_outcome(change, outcome)
         if outcome.attempts == 0:
             return
         if change.action is Action.ADD and outcome.kind is OutcomeKind.ALREADY:
             self.applied.already.add(change.name)
-        if was_there(change, outcome, self.view):
+        if was_there(change, outcome, self.session.view):
             self.applied.held.append(Hold(Action.ADD, change.name, HoldCode.NOT_MANAGED, LISTED_ELSEWHERE))
         elif outcome.kind in {OutcomeKind.DONE, OutcomeKind.ALREADY}:
             self.applied.done.append(change)
@@ -160,73 +189,62 @@ class ApplyPass:
         If the test cannot be sent, the run ends for that reason, and the key stays untested.
         """
         if not (self.applied.key_accepted or self.applied.key_rejected):
-            test = self.view.client.test_connection()
+            test = self.session.access.client.test_connection()
             self.applied.key_accepted, self.applied.key_rejected = test.ok, test.sent and not test.ok
 
 
 def apply_changes(
-    engine: Engine,
-    ledger: Ledger,
-    view: Observation,
+    session: Session,
     plan: Plan,
-    run: str,
     *,
     on_step: Callable[[], None] = lambda: None,
     should_stop: Callable[[], bool] = lambda: False,
 ) -> Applied:
     """Make the plan's changes on Closte and record each outcome. Raises BridgeError for a broken ledger."""
     applied = Applied()
-    this = ApplyPass(engine, ledger, view, run, applied, on_step)
-
-    def ended() -> bool:
-        return applied.key_rejected or should_stop()
-
-    def run_round(changes: Sequence[Change], begin_within: float = math.inf) -> None:
-        stopped = _send(this, changes, plan, ended, begin_within)
-        applied.stopped = applied.stopped or stopped
-        undo_intents(ledger, this.begun.values(), view, engine.clock.now())
-        this.begun.clear()
-
-    additions, removals = _in_order(plan.additions, view), _in_order(plan.removals, view)
-    if additions and not ended():
-        run_round(additions)
-    while removals and not ended() and not applied.stopped:
-        removals = _still_unneeded(engine, view, removals, applied)
-        if removals:
-            run_round(removals[:_BATCH], _FRESH)
-        left = this.left_of(removals)
-        if removals and len(left) == len(removals):
-            late = f"No removal could be sent within {_FRESH:.0f} s after reading WordPress."
-            applied.stopped = applied.stopped or late
-        removals = left
+    this = ApplyPass(session, applied, on_step, should_stop)
+    try:
+        _make(this, plan)
+    except KeyboardInterrupt as interruption:
+        attach_secondary(interruption, [_interrupted(this, plan)])
+        raise
     # One read of the list settles all changes in doubt.
     settle(this, tuple(this.doubtful))
     applied.not_begun = applied.left_of(plan.changes)
     return applied
 
 
-def _send(
-    this: ApplyPass, changes: Sequence[Change], plan: Plan, ended: Callable[[], bool], begin_within: float
-) -> str:
-    """Let the client make changes of the plan; return why it ended early, or an empty string."""
-    try:
-        return this.view.client.run(
-            this.feed(changes), lambda _, name, outcome: this.receive(name, outcome), ended, begin_within=begin_within
-        )
-    except KeyboardInterrupt as interruption:
-        attach_secondary(interruption, [_interrupted(this, plan)])
-        raise
+def _make(this: ApplyPass, plan: Plan) -> None:
+    additions = _in_order(plan.additions, this.session.view)
+    while additions and not this.ended() and this.send(additions):
+        additions = this.left_of(additions)
+    removals = _in_order(plan.removals, this.session.view)
+    while removals and not this.ended():
+        removals = _remove_some(this, removals)
+
+
+def _remove_some(this: ApplyPass, removals: list[Removal]) -> list[Removal]:
+    """Re-read WordPress, and send one batch of the removals that are still unneeded; return those left."""
+    unneeded = _still_unneeded(this.session, removals, this.applied)
+    if unneeded:
+        this.send(unneeded[:_BATCH], _FRESH)
+    left = this.left_of(unneeded)
+    if unneeded and len(left) == len(unneeded):
+        late = f"No removal could be sent within {_FRESH:.0f} s after reading WordPress."
+        this.applied.stopped = this.applied.stopped or late
+    return left
 
 
 def _interrupted(this: ApplyPass, plan: Plan) -> BridgeError:
     """Undo the intents of the changes that the client never got; return what happened to the others as an error."""
+    session = this.session
     unsent = [change for change in this.begun.values() if change.name not in this.handed]
-    undo_intents(this.ledger, unsent, this.view, this.engine.clock.now())
-    under_way = sorted(name for name in this.begun if name in this.handed)
+    undo_intents(session.ledger, unsent, session.view, session.engine.clock.now())
+    under_way = {name for name in this.begun if name in this.handed} | {change.name for change, _ in this.suspects}
     open_ = len(this.applied.left_of(plan.changes)) - len(under_way) - len(this.doubtful)
     text = f"{counted(open_, 'change was', 'changes were')} not sent."
     if under_way:
-        shown = ", ".join(f'"{name}"' for name in under_way)
+        shown = ", ".join(f'"{name}"' for name in sorted(under_way))
         text += f" {counted(len(under_way), 'change was', 'changes were')} under way, with an unknown result: {shown}."
     return BridgeError(text, code="not-sent", hint="The next run continues with them.")
 
@@ -241,25 +259,28 @@ def _failures(change: Change, view: Observation) -> int:
     return trouble.attempts if trouble else 0
 
 
-def _still_unneeded(engine: Engine, view: Observation, removals: Sequence[Removal], applied: Applied) -> list[Removal]:
+def _still_unneeded(session: Session, removals: list[Removal], applied: Applied) -> list[Removal]:
     """Re-read WordPress and keep only removals of domains that are still unused (rule 4)."""
+    engine, view = session.engine, session.view
     try:
         snapshot = read_snapshot(engine, start_snapshot(engine, ask_key=False, acknowledge=False), view.ledger)
     except UnreadableError as error:
         applied.reread_failed = error
         applied.held += [_kept(removal, "the final check of WordPress failed") for removal in removals]
         return []
-    authority = decide_authority(snapshot, view.observed, view.ledger, engine.installation(view.ledger, view.key))
+    authority = decide_authority(
+        snapshot, view.observed, view.ledger, engine.installation(view.ledger, session.access.key)
+    )
     complete, why = snapshot.complete, authority.reason
     if complete is None:
         why = f"the final check of WordPress was incomplete: {snapshot.problems[0]}"
     if complete is None or authority.mode is not Mode.FULL:
         applied.held += [_kept(removal, why) for removal in removals]
         return []
-    reread = _reread(engine, view, removals, complete)
+    reread = _reread(session, removals, complete)
     applied.held += reread.held
-    if reread.returned and engine.ledger is not None:
-        record_return(engine.ledger, reread.returned)
+    if reread.returned:
+        record_return(session.ledger, reread.returned)
     return reread.unneeded
 
 
@@ -271,8 +292,8 @@ class _Reread(NamedTuple):
     returned: list[str]
 
 
-def _reread(engine: Engine, view: Observation, removals: Sequence[Removal], snapshot: CompleteSnapshot) -> _Reread:
-    before, after = view.desire(engine), desired(snapshot, engine.policy(), view.ledger)
+def _reread(session: Session, removals: Sequence[Removal], snapshot: CompleteSnapshot) -> _Reread:
+    before, after = session.view.desire, desired(snapshot, session.engine.policy(), session.view.ledger)
     found = _Reread([], [], [])
     for removal in removals:
         if mention := after.mention(removal.name):

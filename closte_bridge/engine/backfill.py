@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from closte_bridge.engine import lock
+from closte_bridge.engine.pins import bound
 from closte_bridge.engine.records import make_batch
 from closte_bridge.errors import ReadOnlyError, UnreadableError
 from closte_bridge.planning.model import Mode
@@ -90,10 +91,10 @@ def backfill(
     results: dict[int, WriteResult[RecordOutcome]] = {}
     run = os.urandom(4).hex()
     with lock.held(engine.settings.state_dir, command), engine.opened():
-        assert engine.ledger is not None  # noqa: S101 - only an adopted network is not read-only
+        ledger = bound(engine)
         for start in range(0, len(found.missing_records), MOST_RECORDS):
             some = found.missing_records[start : start + MOST_RECORDS]
-            for result in make_batch(engine, engine.ledger, some, run, "backfill"):
+            for result in make_batch(engine, ledger, some, run, "backfill"):
                 results[result.site] = result.result
                 on_step()
     return results

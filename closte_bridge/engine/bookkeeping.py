@@ -21,8 +21,7 @@ from closte_bridge.planning.removals import lost_class
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterable
 
-    from closte_bridge.engine.engine import Engine
-    from closte_bridge.engine.observation import Observation
+    from closte_bridge.engine.observation import Observation, Session
     from closte_bridge.hosting import Outcome
     from closte_bridge.ledger.state import Identity, LedgerState
     from closte_bridge.ledger.store import Ledger
@@ -51,12 +50,13 @@ def next_wait(attempts: int, *, refused: bool, chance: float) -> float:
     return wait * (1 + chance / 4)
 
 
-def record_observation(engine: Engine, ledger: Ledger, view: Observation, plan: Plan, run: str) -> None:
+def record_observation(session: Session, plan: Plan) -> None:
     """Commit read results: events and evidence, confirmations, absences, counters.
 
     Reloads the view's ledger state if a change was unsettled. Writes only what changed, so that a run without changes
     costs one small commit.
     """
+    engine, ledger, view, run = session.engine, session.ledger, session.view, session.run
     now, state = view.now, view.ledger
     with ledger.transaction():
         if state.clock_jumped:
@@ -64,7 +64,7 @@ def record_observation(engine: Engine, ledger: Ledger, view: Observation, plan: 
         ledger_events.copy_events(ledger, view.snapshot.events, now)
         _update_ledger(ledger, plan.updates, state, now, run)
         if view.authority.rebind and state.identity:
-            _rebind(ledger, state.identity, view, run)
+            _rebind(session, state.identity)
         highest: dict[str, str | None] = {}
         if view.snapshot.complete:
             highest = {
@@ -119,11 +119,10 @@ def _unclaimed(name: str, cause: str, now: float, run: str) -> LogEntry:
     return LogEntry(now, run, LogAction.ADD, name, cause, "unclaimed", why)
 
 
-def _rebind(ledger: Ledger, identity: Identity, view: Observation, run: str) -> None:
-    ledger.set_identity(replace(identity, key=view.key.fingerprint()))
-    ledger_log.append(
-        ledger, [LogEntry(view.now, run, LogAction.REBIND, "", "new API key with the same domains", "done")]
-    )
+def _rebind(session: Session, identity: Identity) -> None:
+    session.ledger.set_identity(replace(identity, key=session.access.key.fingerprint()))
+    cause = "new API key with the same domains"
+    ledger_log.append(session.ledger, [LogEntry(session.view.now, session.run, LogAction.REBIND, "", cause, "done")])
 
 
 def record_intents(ledger: Ledger, changes: Iterable[Change], view: Observation, now: float) -> None:

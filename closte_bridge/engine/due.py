@@ -12,7 +12,6 @@ from closte_bridge.ledger import check_state as check_states
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterable, Iterator, Mapping
 
-    from closte_bridge.engine.engine import Engine
     from closte_bridge.engine.observation import Observation
     from closte_bridge.ledger.check_state import DuePreview
     from closte_bridge.ledger.store import Ledger
@@ -30,9 +29,9 @@ class Due(NamedTuple):
     idle: DuePreview | None = None
 
 
-def watched_names(engine: Engine, view: Observation) -> Iterator[str]:
+def watched_names(view: Observation) -> Iterator[str]:
     """Yield every domain to check, each once: needed domains and their possible `www.` forms."""
-    desire = view.desire(engine)
+    desire = view.desire
     mapped, www, own = desire.mapped, desire.www, own_sites(view.snapshot)
 
     def mapped_here(name: str) -> bool:
@@ -51,10 +50,10 @@ def own_sites(snapshot: Snapshot) -> set[int]:
     return {site.id for site in snapshot.sites.values() if site.network_id == snapshot.network.id}
 
 
-def due_names(engine: Engine, ledger: Ledger, view: Observation, only: Collection[str], now: float) -> Due:
+def due_names(ledger: Ledger, view: Observation, only: Collection[str], now: float) -> Due:
     """Return the domains to check: those due at `now`, or only the domains in `only`."""
     preview = view.due_preview or check_states.due_preview(ledger, now, warn_until=now + EXPIRY_WARNING)
-    names = set(watched_names(engine, view))
+    names = set(watched_names(view))
     gone = [name for name in chain(preview.due, preview.others) if name not in names]
     due = names.intersection(only) if only else names - preview.others
     return Due(_in_order(due, preview.due), gone, None if only or due or gone else preview)

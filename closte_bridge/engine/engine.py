@@ -43,9 +43,9 @@ class Engine:
     waits: dict[str, str] = field(default_factory=dict)
 
     @contextmanager
-    def opened(self, *, create: bool = False) -> Iterator[Engine]:
-        """Context manager: open the ledger. Without `create`, `ledger` stays None if none exists."""
-        self.ledger = Ledger.open(self.settings.state_dir, create=create)
+    def opened(self) -> Iterator[Engine]:
+        """Context manager: open the ledger; `ledger` stays None if none exists."""
+        self.ledger = Ledger.open(self.settings.state_dir)
         try:
             with self.ledger.guarded() if self.ledger is not None else nullcontext():
                 yield self
@@ -53,6 +53,12 @@ class Engine:
             if self.ledger is not None:
                 self.ledger.close()
                 self.ledger = None
+
+    def created_ledger(self) -> Ledger:
+        """Return the open ledger; create it if there is none. Only inside `opened`."""
+        if self.ledger is None:
+            self.ledger = Ledger.create(self.settings.state_dir)
+        return self.ledger
 
     @contextmanager
     def waiting(self, what: str) -> Iterator[None]:

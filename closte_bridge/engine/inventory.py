@@ -10,13 +10,12 @@ from closte_bridge.domains import WWW
 from closte_bridge.hosting import Action
 from closte_bridge.ledger.state import Origin
 from closte_bridge.planning.additions import present_names
-from closte_bridge.planning.desired import desired, origin_of
+from closte_bridge.planning.desired import origin_of
 from closte_bridge.planning.model import HoldCode, Mode
 from closte_bridge.planning.plan import own_domains
 from closte_bridge.planning.removals import protected
 
 if TYPE_CHECKING:
-    from closte_bridge.engine.engine import Engine
     from closte_bridge.engine.observation import Observation
     from closte_bridge.planning.desired import Desired
     from closte_bridge.planning.model import Authority, Plan
@@ -44,9 +43,9 @@ class DomainStatus:
     leaving: bool = False
 
 
-def inventory(engine: Engine, view: Observation, plan: Plan) -> list[DomainStatus]:
+def inventory(view: Observation, plan: Plan) -> list[DomainStatus]:
     """Return the status of every domain in WordPress, the config, the ledger, the plan or Closte's list, sorted."""
-    desire = desired(view.snapshot, engine.policy(), view.ledger)
+    desire = view.desire
     names = {
         *desire.mapped,
         *desire.configured,

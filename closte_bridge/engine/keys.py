@@ -10,7 +10,6 @@ from closte_bridge.engine.snapshots import start_snapshot
 if TYPE_CHECKING:
     from closte_bridge.engine.engine import Engine
     from closte_bridge.secret import Secret
-    from closte_bridge.wordpress.reader import SnapshotCall
 
 
 def find_key(engine: Engine) -> tuple[Secret, str]:
@@ -18,21 +17,18 @@ def find_key(engine: Engine) -> tuple[Secret, str]:
 
     Raises ConfigError if a configured key cannot be read or there is none, UnreadableError if `wp` failed.
     """
-    if key_location(engine.settings, engine.environ) is not None:
-        return configured_or(engine, None)
+    if found := configured(engine):
+        return found
     call = start_snapshot(engine, ask_key=True, acknowledge=False)
     call.snapshot()
-    return configured_or(engine, call)
+    return call.key()
 
 
-def configured_or(engine: Engine, call: SnapshotCall | None) -> tuple[Secret, str]:
-    """Return the configured key, or else the key that `call` read from WordPress, with a description of its source.
+def configured(engine: Engine) -> tuple[Secret, str] | None:
+    """Return the key of the config or the environment with a description of its source, or None without one.
 
-    Raises ConfigError if a configured key cannot be read or there is none.
+    Raises ConfigError if it cannot be read.
     """
     key = configured_key(engine.settings, engine.environ)
     location = key_location(engine.settings, engine.environ)
-    if key is not None and location is not None:
-        return key, location[1]
-    assert call is not None  # noqa: S101 - without a configured key WordPress was asked
-    return call.key()
+    return (key, location[1]) if key is not None and location is not None else None

@@ -32,7 +32,7 @@ def last_error(meta: Mapping[str, str]) -> LastError | None:
 def note(folder: Path, error: BridgeError | None, now: float) -> None:
     """Save the result of a run of `watch` if there is a ledger. Errors of the ledger itself are ignored."""
     try:
-        ledger = Ledger.open(folder, create=False)
+        ledger = Ledger.open(folder)
         if ledger is None:
             return
         try:

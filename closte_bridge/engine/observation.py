@@ -1,4 +1,4 @@
-"""Consistent view of WordPress and Closte for one run."""
+"""Consistent view of WordPress and Closte for one run, and what a run works with that may change them."""
 
 from __future__ import annotations
 
@@ -12,18 +12,28 @@ if TYPE_CHECKING:
     from closte_bridge.hosting import HostingApi, Listing
     from closte_bridge.ledger.check_state import DuePreview
     from closte_bridge.ledger.state import LedgerState
+    from closte_bridge.ledger.store import Ledger
     from closte_bridge.planning.completeness import Observed
-    from closte_bridge.planning.desired import Desired
+    from closte_bridge.planning.desired import Desired, DomainPolicy
     from closte_bridge.planning.model import Authority
     from closte_bridge.secret import Secret
     from closte_bridge.wordpress.snapshot import Mapping, Snapshot
 
 
+@dataclass(frozen=True, slots=True)
+class Access:
+    """The API key, a description of its source, and the client that requested the list, open during `observe`."""
+
+    key: Secret
+    source: str
+    client: HostingApi
+
+
 @dataclass(slots=True)
 class Observation:
-    """WordPress and Closte at one moment, with their completeness, and the API key.
+    """WordPress and Closte at one moment, with their completeness, and the desired state.
 
-    If the integration is disabled, there may be no key: nothing is requested from Closte, and nothing changes.
+    If the integration is disabled, there may be no `access`: nothing is requested from Closte, and nothing changes.
     """
 
     snapshot: Snapshot
@@ -31,37 +41,36 @@ class Observation:
     observed: Observed
     ledger: LedgerState
     authority: Authority
-    given_key: Secret | None
-    key_source: str
-    opened: HostingApi | None
+    access: Access | None
     now: float
-    _desire: Desired | None = None
+    desire: Desired
     due_preview: DuePreview | None = None
 
     @property
-    def key(self) -> Secret:
-        """API key; only use it if the integration is enabled."""
-        assert self.given_key is not None  # noqa: S101 - set if the integration is enabled
-        return self.given_key
+    def key_source(self) -> str:
+        """The source of the API key, as a noun phrase; empty without a key."""
+        return self.access.source if self.access else ""
 
-    @property
-    def client(self) -> HostingApi:
-        """Client that requested the list, open during `observe`; only use it if the integration is enabled."""
-        assert self.opened is not None  # noqa: S101 - created together with the key
-        return self.opened
-
-    def desire(self, engine: Engine) -> Desired:
-        """Return the desired state, computed once."""
+    def include(self, mappings: Sequence[Mapping], policy: DomainPolicy) -> None:
+        """Add mappings that were created after the read."""
         from closte_bridge.planning.desired import desired  # noqa: PLC0415 - loaded while `wp` ran
 
-        if self._desire is None:
-            self._desire = desired(self.snapshot, engine.policy(), self.ledger)
-        return self._desire
-
-    def include(self, mappings: Sequence[Mapping]) -> None:
-        """Add mappings that were created after the read."""
         if mappings:
             highest = max(self.snapshot.highest_mapping, *(mapping.id for mapping in mappings))
             rows = [*self.snapshot.mappings, *mappings]
             self.snapshot = replace(self.snapshot, mappings=rows, highest_mapping=highest)
-            self._desire = None
+            self.desire = desired(self.snapshot, policy, self.ledger)
+
+
+@dataclass(frozen=True, slots=True)
+class Session:
+    """A run that may change the network: its engine with ledger and access, and what it read.
+
+    `run` is the ID of the run in the log.
+    """
+
+    engine: Engine
+    ledger: Ledger
+    view: Observation
+    access: Access
+    run: str

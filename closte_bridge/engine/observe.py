@@ -9,7 +9,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Generic, TypeVar
 
 from closte_bridge.config.key_file import configured_key, source_in_text
-from closte_bridge.engine.observation import Observation
+from closte_bridge.engine.observation import Access, Observation
 from closte_bridge.engine.snapshots import read_snapshot, start_snapshot
 from closte_bridge.errors import ConfigError
 from closte_bridge.ledger.events import known_events
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Iterator
 
     from closte_bridge.engine.engine import Engine
-    from closte_bridge.hosting import HostingApi, Listing
+    from closte_bridge.hosting import Listing
     from closte_bridge.ledger.check_state import DuePreview
     from closte_bridge.ledger.state import LedgerState
     from closte_bridge.secret import Secret
@@ -104,12 +104,12 @@ class _Closte:
     def __init__(self, engine: Engine) -> None:
         self._engine = engine
         self._listed: BackgroundJob[Listing] | None = None
-        self.client: HostingApi | None = None
+        self.access: Access | None = None
 
-    def ask(self, key: Secret) -> None:
-        """Request the list with `key`. Raises ConfigError for an invalid URL or key."""
-        self.client = self._engine.client(key)
-        self._listed = BackgroundJob(self.client.list_aliases)
+    def ask(self, key: Secret, source: str) -> None:
+        """Request the list with `key`, which is from `source`. Raises ConfigError for an invalid URL or key."""
+        self.access = Access(key, source, self._engine.client(key))
+        self._listed = BackgroundJob(self.access.client.list_aliases)
 
     def listing(self) -> Listing:
         """Wait for the requested list; without a key, return an unreadable one."""
@@ -125,9 +125,9 @@ class _Closte:
 
     def close(self) -> None:
         """Count the cost and close the client."""
-        if self.client is not None:
-            self._engine.count_api(self.client)
-            self.client.close()
+        if self.access is not None:
+            self._engine.count_api(self.access.client)
+            self.access.client.close()
 
 
 @contextmanager
@@ -141,10 +141,9 @@ def observe(engine: Engine, *, acknowledge: bool = False) -> Iterator[Observatio
     call = start_snapshot(engine, ask_key=key is None, acknowledge=acknowledge)
     closte = _Closte(engine)
     try:
-        source = source_in_text(engine.settings, engine.environ, "")
         no_key: ConfigError | None = None
         if key is not None:
-            closte.ask(key)
+            closte.ask(key, source_in_text(engine.settings, engine.environ, ""))
         _load_the_rest()
         now = engine.clock.now()
         ledger = _ledger_state(engine, now)
@@ -153,16 +152,14 @@ def observe(engine: Engine, *, acknowledge: bool = False) -> Iterator[Observatio
             call.wait()
         if key is None:
             try:
-                key, source = call.key()
+                # Request the list while the output of `wp` is decoded.
+                closte.ask(*call.key())
             except ConfigError as error:
                 no_key = error  # errors of the snapshot come first
-            else:
-                # Request the list while the output of `wp` is decoded.
-                closte.ask(key)
         snapshot = read_snapshot(engine, call, ledger)
         from closte_bridge.planning.model import Mode  # noqa: PLC0415 - loaded while `wp` ran
 
-        view = _view(engine, closte, snapshot, ledger, now, (key, source), due_preview)
+        view = _view(engine, closte, snapshot, ledger, now, due_preview)
         if no_key and view.authority.mode is not Mode.INACTIVE:
             raise no_key
         yield view
@@ -177,7 +174,6 @@ def _view(
     snapshot: Snapshot,
     ledger: LedgerState,
     now: float,
-    key: tuple[Secret | None, str],
     due_preview: DuePreview | None,
 ) -> Observation:
     """Validate the results. Half of the planning is done while the list is on its way."""
@@ -193,6 +189,8 @@ def _view(
     known = known_events(engine.ledger) if engine.ledger and snapshot.events else ()
     ledger = _with_fresh_evidence(ledger, snapshot, known, now)
     observed = assess_list(listing, snapshot.network.domain, ledger)
-    authority = decide_authority(snapshot, observed, ledger, engine.installation(ledger, key[0]))
+    authority = decide_authority(
+        snapshot, observed, ledger, engine.installation(ledger, closte.access.key if closte.access else None)
+    )
     engine.cost.planning_seconds += time.perf_counter() - began
-    return Observation(snapshot, listing, observed, ledger, authority, *key, closte.client, now, desire, due_preview)
+    return Observation(snapshot, listing, observed, ledger, authority, closte.access, now, desire, due_preview)

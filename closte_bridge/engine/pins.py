@@ -132,7 +132,7 @@ def request_removal(engine: Engine, names: list[str], command: str) -> RemovalRe
     """
     with _saving(engine, command) as (ledger, view):
         now, state = engine.clock.now(), view.ledger
-        _refuse_removal(state, view.desire(engine), names)
+        _refuse_removal(state, view.desire, names)
         managed = [name for name in names if name in state.managed or name in state.unsettled]
         with ledger.transaction():
             ledger.clear_flag(PIN, names)

@@ -38,7 +38,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
     from closte_bridge.engine.engine import Engine
-    from closte_bridge.engine.observation import Observation
+    from closte_bridge.engine.observation import Observation, Session
     from closte_bridge.ledger.store import Ledger
     from closte_bridge.wordpress.records import RecordResult
     from closte_bridge.wordpress.results import WriteResult
@@ -114,33 +114,32 @@ def _remember(ledger: Ledger, plan: RecordPlan, known: RecordHistory) -> None:
         forget_records(ledger, old, [RECORD_HAD])
 
 
-def create_missing(
-    engine: Engine, ledger: Ledger, view: Observation, run: str, *, only_note: bool = False
-) -> RecordResults:
-    """Create the due records in one process and add them to `view`; with `only_note`, only save which sites wait.
+def create_missing(session: Session, *, only_note: bool = False) -> RecordResults:
+    """Create the due records in one process and add them to the view; with `only_note`, only save which sites wait.
 
     Sites are saved before the read counts as complete, so that a crash in between loses nothing.
     """
+    ledger, view = session.ledger, session.view
     if (snapshot := view.snapshot.complete) is None:
         note(ledger, view)
         return RecordResults()
     known = _known(ledger, view)
     plan = plan_records(snapshot, known, view.now)
     _remember(ledger, plan, known)
-    found = RecordResults() if only_note else _make_due(engine, ledger, view, run, plan)
+    found = RecordResults() if only_note else _make_due(session, plan)
     keep_rows(ledger, rows_of(view.snapshot))
     return found
 
 
-def _make_due(engine: Engine, ledger: Ledger, view: Observation, run: str, plan: RecordPlan) -> RecordResults:
+def _make_due(session: Session, plan: RecordPlan) -> RecordResults:
     from closte_bridge.wordpress.records import MOST_RECORDS  # noqa: PLC0415 - loaded while `wp` ran
 
-    due = plan.due
+    engine, ledger, view, due = session.engine, session.ledger, session.view, plan.due
     found = RecordResults(plan, due[:MOST_RECORDS], later=max(0, len(due) - MOST_RECORDS))
     if not found.due:
         return found
     try:
-        results = make_batch(engine, ledger, found.due, run, "site created without one")
+        results = make_batch(engine, ledger, found.due, session.run, "site created without one")
     except BridgeError as error:
         found.trouble = error
         with ledger.transaction():
@@ -148,7 +147,7 @@ def _make_due(engine: Engine, ledger: Ledger, view: Observation, run: str, plan:
                 _put_off(ledger, missing_record, view.now + _TROUBLE_WAIT)
         return found
     found.results = {result.site: result.result for result in results}
-    view.include(_mappings(results))
+    view.include(_mappings(results), engine.policy())
     return found
 
 

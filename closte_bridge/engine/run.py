@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 from closte_bridge.domains import similar
 from closte_bridge.engine import lock
 from closte_bridge.engine.loop import YieldToEvents
+from closte_bridge.engine.observation import Session
 from closte_bridge.engine.observe import observe
 from closte_bridge.errors import BridgeError, ExitCode, first_that_applies
 from closte_bridge.hosting import Action
@@ -143,7 +144,7 @@ def plan_of(engine: Engine, view: Observation, request: RunRequest) -> Plan:
 
     began = time.perf_counter()
     retry = request.retry or bool(request.only)
-    desire, policy = view.desire(engine), engine.policy()
+    desire, policy = view.desire, engine.policy()
     context = PlanContext(view.snapshot, view.observed, view.ledger, policy, desire, view.now, retry)
     plan = make_plan(context, view.authority, request.approval)
     engine.cost.planning_seconds += time.perf_counter() - began
@@ -175,44 +176,71 @@ def sync(
         _recording_failure(engine, dry_run=request.dry_run),
         observe(engine, acknowledge=not request.dry_run) as view,
     ):
-        from closte_bridge.engine.apply import apply_changes, key_rejected  # noqa: PLC0415 - loaded while `wp` ran
-        from closte_bridge.engine.bookkeeping import record_observation  # noqa: PLC0415 - loaded while `wp` ran
+        if view.listing.key_rejected and not request.dry_run and view.authority.mode is not Mode.INACTIVE:
+            from closte_bridge.engine.apply import key_rejected  # noqa: PLC0415 - loaded while `wp` ran
 
-        inactive = view.authority.mode is Mode.INACTIVE
-        if view.listing.key_rejected and not request.dry_run and not inactive:
             _note_mentions(engine, view, plan_of(engine, view, request))
             _note_records(engine, view)
             raise key_rejected(view.key_source)
         _refuse_other_network(view, request)
-        ledger = engine.ledger
-        idle = request.dry_run or ledger is None or view.authority.mode in {Mode.READ_ONLY, Mode.INACTIVE}
-        run = os.urandom(4).hex()
-        records = _records(engine, view, request, run, idle=idle)
-        plan = plan_of(engine, view, request)
-        plan, stale = _reviewed_only(plan, request)
-        unknown, unmanaged = _unknown(engine, view, request), _unmanaged(engine, view, request)
-        if idle or ledger is None:
-            if not request.dry_run:
-                _note_idle(engine, view, plan)
-            stages = stages_ahead(engine, view, request) if request.dry_run else None
-            return RunReport(
-                engine.settings.name, view, plan, None, stale, unknown, unmanaged, stages=stages, records=records
-            )
-        record_observation(engine, ledger, view, plan, run)
-        bar = progress(len(plan.changes)) if progress and plan.changes else nullcontext(lambda: None)
-        with bar as step:
-            applied = apply_changes(engine, ledger, view, plan, run, on_step=step, should_stop=should_stop)
-        succeeded = not applied.key_rejected and (plan.observed.readable or bool(applied.done))
-        if succeeded:
-            _note_success(ledger, engine, whole=plan.observed.readable)
-        verified = None
-        if (engine.settings.checks or request.revive) and not applied.key_rejected and request.reviewed is None:
-            verified = _verify(engine, ledger, view, request, run, lambda: should_stop() or give_way())
-        if succeeded:
-            _report_success(ledger, engine, view)
-        return RunReport(
-            engine.settings.name, view, plan, applied, stale, unknown, unmanaged, verified, records=records
-        )
+        session = None if request.dry_run else _session(engine, view)
+        if session is None:
+            return _idle(engine, view, request)
+        return _work(session, request, progress, should_stop, give_way)
+
+
+def _session(engine: Engine, view: Observation) -> Session | None:
+    """Return the session of a run that may change the network, or None."""
+    if engine.ledger is None or view.access is None or view.authority.mode in {Mode.READ_ONLY, Mode.INACTIVE}:
+        return None
+    return Session(engine, engine.ledger, view, view.access, os.urandom(4).hex())
+
+
+def _idle(engine: Engine, view: Observation, request: RunRequest) -> RunReport:
+    """Plan without changing the network."""
+    from closte_bridge.engine.records import records_of  # noqa: PLC0415 - loaded while `wp` ran
+
+    records = records_of(engine.ledger, view)
+    plan, stale = _reviewed_only(plan_of(engine, view, request), request)
+    if not request.dry_run:
+        _note_idle(engine, view, plan)
+    stages = stages_ahead(engine, view, request) if request.dry_run else None
+    unknown, unmanaged = _unknown(view, request), _unmanaged(view, request)
+    name = engine.settings.name
+    return RunReport(name, view, plan, None, stale, unknown, unmanaged, stages=stages, records=records)
+
+
+def _work(
+    session: Session,
+    request: RunRequest,
+    progress: Callable[[int], AbstractContextManager[Callable[[], None]]] | None,
+    should_stop: Callable[[], bool],
+    give_way: Callable[[], bool],
+) -> RunReport:
+    """Create records, plan, apply, check and record."""
+    from closte_bridge.engine.apply import apply_changes  # noqa: PLC0415 - loaded while `wp` ran
+    from closte_bridge.engine.bookkeeping import record_observation  # noqa: PLC0415 - loaded while `wp` ran
+    from closte_bridge.engine.records import create_missing  # noqa: PLC0415 - loaded while `wp` ran
+
+    engine, ledger, view = session.engine, session.ledger, session.view
+    # A run for some domains or a reviewed plan only saves which records are missing.
+    records = create_missing(session, only_note=bool(request.only) or request.reviewed is not None)
+    plan, stale = _reviewed_only(plan_of(engine, view, request), request)
+    unknown, unmanaged = _unknown(view, request), _unmanaged(view, request)
+    record_observation(session, plan)
+    bar = progress(len(plan.changes)) if progress and plan.changes else nullcontext(lambda: None)
+    with bar as step:
+        applied = apply_changes(session, plan, on_step=step, should_stop=should_stop)
+    succeeded = not applied.key_rejected and (plan.observed.readable or bool(applied.done))
+    if succeeded:
+        _note_success(ledger, engine, whole=plan.observed.readable)
+    verified = None
+    if (engine.settings.checks or request.revive) and not applied.key_rejected and request.reviewed is None:
+        verified = _verify(session, request, lambda: should_stop() or give_way())
+    if succeeded:
+        _report_success(ledger, engine, view)
+    name = engine.settings.name
+    return RunReport(name, view, plan, applied, stale, unknown, unmanaged, verified, records=records)
 
 
 @contextmanager
@@ -277,22 +305,11 @@ def _note_records(engine: Engine, view: Observation) -> None:
         note(engine.ledger, view)
 
 
-def _records(engine: Engine, view: Observation, request: RunRequest, run: str, *, idle: bool) -> RecordResults:
-    """Create missing domain records before planning; a run for some domains or a reviewed plan only saves them."""
-    from closte_bridge.engine.records import create_missing, records_of  # noqa: PLC0415 - loaded while `wp` ran
-
-    if idle or engine.ledger is None:
-        return records_of(engine.ledger, view)
-    narrowed = bool(request.only) or request.reviewed is not None
-    return create_missing(engine, engine.ledger, view, run, only_note=narrowed)
-
-
-def _verify(
-    engine: Engine, ledger: Ledger, view: Observation, request: RunRequest, run: str, should_stop: Callable[[], bool]
-) -> CheckResults:
+def _verify(session: Session, request: RunRequest, should_stop: Callable[[], bool]) -> CheckResults:
     from closte_bridge.engine.verify import verify  # noqa: PLC0415 - loaded when there are checks
 
-    return verify(engine, ledger, view, run, only=_with_www(request), revive=request.revive, should_stop=should_stop)
+    given = (session.engine, session.ledger, session.view, session.run)
+    return verify(*given, only=_with_www(request), revive=request.revive, should_stop=should_stop)
 
 
 def stages_ahead(engine: Engine, view: Observation, request: RunRequest) -> StagePlan | None:
@@ -301,7 +318,7 @@ def stages_ahead(engine: Engine, view: Observation, request: RunRequest) -> Stag
         return None
     from closte_bridge.engine.verify import stages_of  # noqa: PLC0415 - loaded when there are checks
 
-    return stages_of(engine.ledger, view.snapshot, view.desire(engine), view.now, only=_with_www(request))
+    return stages_of(engine.ledger, view.snapshot, view.desire, view.now, only=_with_www(request))
 
 
 def _with_www(request: RunRequest) -> frozenset[str]:
@@ -320,23 +337,23 @@ def _refuse_other_network(view: Observation, request: RunRequest) -> None:
         )
 
 
-def _unknown(engine: Engine, view: Observation, request: RunRequest) -> dict[str, str]:
+def _unknown(view: Observation, request: RunRequest) -> dict[str, str]:
     """Return requested domains that do not exist anywhere, probably typos, each with the domain that it resembles."""
     if not request.only:
         return {}
-    desire = view.desire(engine)
+    desire = view.desire
     known = view.observed.names | view.ledger.managed.keys() | view.ledger.unsettled.keys()
     names = sorted(name for name in request.only if name not in known and not desire.mention(name))
     return {name: similar(name, {*known, *desire.names()}) for name in names}
 
 
-def _unmanaged(engine: Engine, view: Observation, request: RunRequest) -> tuple[str, ...]:
+def _unmanaged(view: Observation, request: RunRequest) -> tuple[str, ...]:
     """Return requested domains on Closte that closte-bridge does not manage."""
     from closte_bridge.planning.plan import own_domains  # noqa: PLC0415 - loaded while `wp` ran
 
     managed = view.ledger.managed.keys() | view.ledger.unsettled.keys()
     found = (request.only & view.observed.names) - managed
-    return tuple(sorted(found - own_domains(view.snapshot, view.desire(engine)))) if found else ()
+    return tuple(sorted(found - own_domains(view.snapshot, view.desire))) if found else ()
 
 
 def _note_success(ledger: Ledger, engine: Engine, *, whole: bool = True) -> None:

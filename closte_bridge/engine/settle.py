@@ -52,12 +52,12 @@ def settle(this: ApplyPass, doubtful: Sequence[tuple[Change, Outcome]]) -> None:
     """Read the list again, and record the result of each change in doubt."""
     if not doubtful:
         return
-    view, ledger = this.view, this.ledger
+    view, ledger, now = this.session.view, this.session.ledger, this.session.engine.clock.now
     names, complete = frozenset[str](), None
-    listing = view.client.list_aliases() if not this.applied.key_rejected else None
+    listing = this.session.access.client.list_aliases() if not this.applied.key_rejected else None
     if listing is not None and listing.state is not Completeness.UNREADABLE:
         # Use the current ledger: removals of this run must not count as a shrunken list.
-        state = ledger.state(this.engine.clock.now())
+        state = ledger.state(now())
         names, complete = listing.names, assess_list(listing, view.snapshot.network.domain, state).complete
     for change, outcome in doubtful:
         there = change.name in names
@@ -68,7 +68,7 @@ def settle(this: ApplyPass, doubtful: Sequence[tuple[Change, Outcome]]) -> None:
             if was_there(change, outcome, view):
                 this.record(change, outcome)
                 continue
-            record_seen(ledger, change, outcome, view, this.engine.clock.now(), this.run)
+            record_seen(ledger, change, outcome, view, now(), this.session.run)
             this.applied.done.append(change)
         else:
             _contradicted(this, change, outcome)
@@ -83,26 +83,26 @@ def _by_response(this: ApplyPass, change: Change, outcome: Outcome) -> None:
 
 def _contradicted(this: ApplyPass, change: Change, outcome: Outcome) -> None:
     """Record a change that did not happen according to the list."""
-    view, now = this.view, this.engine.clock.now()
-    common = (view, now, this.run)
+    view, ledger, now = this.session.view, this.session.ledger, this.session.engine.clock.now()
+    common = (view, now, this.session.run)
     if outcome.kind not in _SUCCESS:
         this.fail(change, outcome.kind, outcome.message)
     elif outcome.kind is OutcomeKind.DONE:
         message = "Closte confirmed the change again, but Closte's list still does not show it."
-        record_contradicted(this.ledger, change, message, *common, undo=False, code=FailureCode.NOT_LISTED)
+        record_contradicted(ledger, change, message, *common, undo=False, code=FailureCode.NOT_LISTED)
         this.fail(change, OutcomeKind.FAILED, message)
     elif perhaps_late(change, outcome, view, now):
         if change.name in view.ledger.added_lately:
             this.record(change, outcome)
             return
         shown = "does not show it yet" if change.action is Action.ADD else "still shows it"
-        record_contradicted(this.ledger, change, f"{outcome.message} Closte's list {shown}.", *common, undo=False)
+        record_contradicted(ledger, change, f"{outcome.message} Closte's list {shown}.", *common, undo=False)
         this.applied.held.append(Hold(change.action, change.name, HoldCode.LIST_LAG, f"Closte's list {shown}"))
     elif change.action is Action.ADD:
         message = "Closte reports that it exists, but not in this application."
-        record_elsewhere(this.ledger, change, message, *common)
+        record_elsewhere(ledger, change, message, *common)
         this.fail(change, OutcomeKind.FAILED, message, FailureCode.EXISTS_ELSEWHERE)
     else:
         message = "Closte reports that it does not exist, but its list shows it."
-        record_contradicted(this.ledger, change, message, *common, undo=True)
+        record_contradicted(ledger, change, message, *common, undo=True)
         this.fail(change, OutcomeKind.FAILED, message)

@@ -158,10 +158,10 @@ def verify(
     now = engine.clock.now()
 
     def planned() -> StagePlan:
-        at, desire = engine.clock.now(), view.desire(engine)
+        at, desire = engine.clock.now(), view.desire
         return stages_of(ledger, view.snapshot, desire, at, only=only, revive=revive)
 
-    due = due_names(engine, ledger, view, only, now)
+    due = due_names(ledger, view, only, now)
     found.due_later = max(0, len(due.names) - MOST_CHECKS)
     try:
         _check(engine, ledger, view, due.names[:MOST_CHECKS], found, on_step, should_stop)
@@ -177,9 +177,7 @@ def verify(
         found.trouble = error
         return found
     _move(engine, ledger, found, run)
-    found.proven = (
-        (ledger.pointing_www() & view.desire(engine).www.keys()) - view.ledger.pointing_www - view.observed.names
-    )
+    found.proven = (ledger.pointing_www() & view.desire.www.keys()) - view.ledger.pointing_www - view.observed.names
     expiring = due.idle.expiring if due.idle else check_states.expiring(ledger, now + EXPIRY_WARNING)
     # With checks disabled, old results may be outdated, because certificates are renewed.
     found.expiring = [(name, end) for name, end in expiring if engine.settings.checks or name in found.checked]

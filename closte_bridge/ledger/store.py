@@ -105,6 +105,19 @@ def _translate(error: Exception, path: Path) -> BridgeError:
     )
 
 
+def _refuse_another_users(path: Path) -> None:
+    try:
+        own = not path.is_symlink() and (not path.exists() or path.lstat().st_uid == os.geteuid())
+    except OSError as error:
+        raise unusable(path.parent, error) from None
+    if not own:
+        raise BridgeError(
+            f'The ledger "{path}" is a symbolic link or belongs to another user.',
+            code="other-user",
+            hint=f"As root, give its files to the owner of the folder: `chown -R … {quote(str(path.parent))}`.",
+        )
+
+
 def _make(path: Path) -> None:
     # Create the file with its final mode, which SQLite copies to its other files. Changing the umask would affect other
     # threads. On an error, SQLite fails too and reports the reason.
@@ -128,24 +141,29 @@ class Ledger:
         self._connection = connection
 
     @classmethod
-    def open(cls, folder: Path, *, create: bool) -> Ledger | None:
-        """Open the ledger in `folder`. Without `create`, return None if it does not exist."""
+    def open(cls, folder: Path) -> Ledger | None:
+        """Open the ledger in `folder`; return None if it does not exist."""
         path = folder / FILE_NAME
         try:
-            if create:
-                make_folder(folder)
-            elif not path.exists():
+            if not path.exists():
                 return None
-            else:
-                check_folder(folder)
-            if path.is_symlink() or (path.exists() and path.lstat().st_uid != os.geteuid()):
-                raise BridgeError(
-                    f'The ledger "{path}" is a symbolic link or belongs to another user.',
-                    code="other-user",
-                    hint=f"As root, give its files to the owner of the folder: `chown -R … {quote(str(folder))}`.",
-                )
+            check_folder(folder)
         except OSError as error:
             raise unusable(folder, error) from None
+        return cls._connected(path)
+
+    @classmethod
+    def create(cls, folder: Path) -> Ledger:
+        """Open the ledger in `folder`; create what does not exist."""
+        try:
+            make_folder(folder)
+        except OSError as error:
+            raise unusable(folder, error) from None
+        return cls._connected(folder / FILE_NAME)
+
+    @classmethod
+    def _connected(cls, path: Path) -> Ledger:
+        _refuse_another_users(path)
         connection: sqlite3.Connection | None = None
         try:
             _make(path)

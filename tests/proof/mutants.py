@@ -250,7 +250,7 @@ MUTANTS: dict[str, Mutant] = {
     ),
     "no second look": Mutant(
         4, "the doomed names are not read again",
-        _putting("closte_bridge.engine.apply:_still_unneeded", lambda *given: given[2]),
+        _putting("closte_bridge.engine.apply:_still_unneeded", lambda *given: given[1]),
         ("mapped_again_at_the_last_moment",),
     ),
     "late removals": Mutant(

@@ -26,7 +26,6 @@ from tests.property.strategies import STANDINGS, ledgers, lists, policy, snapsho
 from tests.support.check_states import MAIN, NOW
 
 if TYPE_CHECKING:
-    from closte_bridge.engine.engine import Engine
     from closte_bridge.engine.observation import Observation
     from closte_bridge.ledger.state import LedgerState
     from closte_bridge.planning.completeness import Observed
@@ -107,9 +106,9 @@ def test_plan_and_domain_list_have_the_same_counts(
     snapshot: Snapshot, observed: Observed, ledger: LedgerState, config: DomainPolicy, authority: Authority, retry: bool
 ) -> None:
     plan = plan_of(snapshot, observed, ledger, config, authority=authority, retry=retry)
-    engine = cast("Engine", SimpleNamespace(policy=lambda: config))
-    view = cast("Observation", SimpleNamespace(snapshot=snapshot, observed=observed, ledger=ledger))
-    counts = Counter(known.state for known in inventory(engine, view, plan))
+    desire = desired(snapshot, config, ledger)
+    view = cast("Observation", SimpleNamespace(snapshot=snapshot, observed=observed, ledger=ledger, desire=desire))
+    counts = Counter(known.state for known in inventory(view, plan))
     assert counts["in-sync" if observed.readable else "unknown"] == plan.in_sync
     assert counts["orphaned"] == len(plan.orphaned)
     assert counts["unmanaged"] == len(plan.unmanaged)

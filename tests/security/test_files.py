@@ -163,11 +163,11 @@ def test_folder_or_ledger_of_another_user_is_refused(folder: Path) -> None:
     ledger = folder / "ledger.sqlite3"
     os.chown(ledger, 65534, 65534)
     with pytest.raises(BridgeError) as caught:
-        Ledger.open(folder, create=True)
+        Ledger.create(folder)
     assert caught.value.code == "other-user"
     os.chown(folder, 65534, 65534)
     with pytest.raises(BridgeError) as caught:
-        Ledger.open(folder, create=True)
+        Ledger.create(folder)
     assert caught.value.code == "other-user"
     with pytest.raises(BridgeError) as caught, lock.held(folder, "sync"):
         pass

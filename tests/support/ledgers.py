@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 def opened(folder: Path) -> Ledger:
     """Open the ledger in `folder`; create it if it is missing."""
-    ledger = Ledger.open(folder, create=True)
+    ledger = Ledger.create(folder)
     assert ledger is not None
     return ledger
 

@@ -18,6 +18,7 @@ from closte_bridge.engine.observation import Observation
 from closte_bridge.engine.run import RunReport
 from closte_bridge.engine.verify import CheckResults, StageResult
 from closte_bridge.hosting import Completeness, Listing, OutcomeKind
+from closte_bridge.planning.desired import DomainPolicy, desired
 from closte_bridge.planning.model import Authority, Mode
 from closte_bridge.planning.plan import narrow
 from closte_bridge.planning.stages import StageChange, StagePlan
@@ -101,7 +102,8 @@ def a_round(
     """Return the report of a run that made all planned changes except those to the `failed` domains."""
     snapshot, observed = a_snapshot(*mapped), a_list(*there)
     ledger = a_ledger(*managed, evidence={name: told() for name in DOOMED if name in managed})
-    view = Observation(snapshot, Listing(Completeness.COMPLETE, ""), observed, ledger, authority, None, "", None, 0.0)
+    desire = desired(snapshot, DomainPolicy(), ledger)
+    view = Observation(snapshot, Listing(Completeness.COMPLETE, ""), observed, ledger, authority, None, 0.0, desire)
     plan = a_plan(snapshot, observed, ledger, authority=authority)
     plan = narrow(plan, only) if only else plan
     bad = [Failure(change, OutcomeKind.FAILED, "Closte said no.") for change in plan.changes if change.name in failed]

@@ -15,7 +15,6 @@ from closte_bridge.engine.due import due_names, next_check
 from closte_bridge.ledger import check_state as check_states
 
 if TYPE_CHECKING:
-    from closte_bridge.engine.engine import Engine
     from closte_bridge.engine.observation import Observation
     from closte_bridge.ledger.store import Ledger
 
@@ -35,7 +34,7 @@ def chosen(ledger: Ledger, names: set[str], *, short: bool, only: frozenset[str]
     view = cast("Observation", SimpleNamespace(due_preview=ahead))
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(due, "watched_names", lambda *_: set(names))
-        return due_names(cast("Engine", None), ledger, view, only, NOW)
+        return due_names(ledger, view, only, NOW)
 
 
 @settings(suppress_health_check=[HealthCheck.function_scoped_fixture])
@@ -83,8 +82,8 @@ def test_each_watched_domain_is_listed_once(
         network=SimpleNamespace(id=1),
         sites={blog: SimpleNamespace(id=blog, network_id=network) for blog, network in sites.items()},
     )
-    view = cast("Observation", SimpleNamespace(desire=lambda _: desire, snapshot=snapshot))
+    view = cast("Observation", SimpleNamespace(desire=desire, snapshot=snapshot))
     managed = {name for name, blog in mapped.items() if sites.get(blog) == 1}
     expected = managed | {form for form, name in www.items() if name in managed} | configured | pins
-    found = list(due.watched_names(cast("Engine", None), view))
+    found = list(due.watched_names(view))
     assert sorted(found) == sorted(expected)

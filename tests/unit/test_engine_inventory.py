@@ -11,7 +11,7 @@ from closte_bridge.engine.inventory import inventory, next_step
 from closte_bridge.hosting import Completeness
 from closte_bridge.ledger.state import AliasPhase, FailureCode
 from closte_bridge.planning.completeness import Observed
-from closte_bridge.planning.desired import DomainPolicy
+from closte_bridge.planning.desired import DomainPolicy, desired
 from closte_bridge.planning.model import Authority, Mode
 from tests.support.check_states import (
     MAIN,
@@ -30,7 +30,6 @@ from tests.support.check_states import (
 )
 
 if TYPE_CHECKING:
-    from closte_bridge.engine.engine import Engine
     from closte_bridge.engine.inventory import DomainStatus
     from closte_bridge.engine.observation import Observation
     from closte_bridge.ledger.state import LedgerState
@@ -52,9 +51,9 @@ def known(
     **config: Any,  # noqa: ANN401 - any field of `DomainPolicy`
 ) -> dict[str, DomainStatus]:
     plan = a_plan(snapshot, observed, ledger, authority=authority, config=config)
-    engine = cast("Engine", SimpleNamespace(policy=lambda: DomainPolicy(**config)))
-    view = cast("Observation", SimpleNamespace(snapshot=snapshot, observed=observed, ledger=ledger))
-    return {one.name: one for one in inventory(engine, view, plan)}
+    desire = desired(snapshot, DomainPolicy(**config), ledger)
+    view = cast("Observation", SimpleNamespace(snapshot=snapshot, observed=observed, ledger=ledger, desire=desire))
+    return {one.name: one for one in inventory(view, plan)}
 
 
 def test_add_only_authority_puts_a_planned_removal_on_hold() -> None:

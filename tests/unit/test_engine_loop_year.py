@@ -21,11 +21,13 @@ from closte_bridge.engine import verify as verify_module
 from closte_bridge.engine.clock import Clock
 from closte_bridge.engine.engine import Engine
 from closte_bridge.engine.loop import TRIGGER_FILE, Signals, Waiter, WatchLoop, touch
-from closte_bridge.engine.observation import Observation
+from closte_bridge.engine.observation import Access, Observation
 from closte_bridge.engine.run import RunReport, RunRequest, sync
 from closte_bridge.ledger import events as ledger_events
 from closte_bridge.ledger.state import AliasPhase, Origin
+from closte_bridge.planning.desired import desired
 from closte_bridge.planning.model import Authority, Mode
+from closte_bridge.secret import Secret
 from closte_bridge.wordpress.results import StageOutcome, WriteResult
 from closte_bridge.wordpress.snapshot import Event
 from tests.support.check_states import a_list, a_row, a_snapshot
@@ -118,13 +120,17 @@ class World(Waiter):
         assert not state.clock_jumped
         authority = Authority(Mode.FULL, "", "", "")
         listing = cast("Any", _Listing())
-        yield Observation(
-            snapshot, listing, a_list(*NAMES), state, authority, cast("Any", None), "", cast("Any", None), self.time
-        )
+        desire = desired(snapshot, engine.policy(), state)
+        access = Access(Secret("key"), "test", cast("Any", _NoChanges()))
+        yield Observation(snapshot, listing, a_list(*NAMES), state, authority, access, self.time, desire)
 
 
 class _Listing:
     key_rejected = False
+
+
+class _NoChanges:
+    """A client without any change to make."""
 
 
 @pytest.fixture
@@ -140,10 +146,10 @@ def engine_in(world: World, monkeypatch: pytest.MonkeyPatch) -> Engine:
     monkeypatch.setattr(sync_module, "observe", world.observe)
     monkeypatch.setattr("closte_bridge.checks.pool.CheckPool", world.pool)
     monkeypatch.setattr(verify_module, "set_stages", world.move)
-    with engine.opened(create=True):
-        assert engine.ledger is not None
-        with engine.ledger.transaction():
-            engine.ledger.put_aliases([(name, Origin.MAPPING) for name in NAMES], AliasPhase.PRESENT, START)
+    with engine.opened():
+        ledger = engine.created_ledger()
+        with ledger.transaction():
+            ledger.put_aliases([(name, Origin.MAPPING) for name in NAMES], AliasPhase.PRESENT, START)
     return engine
 
 

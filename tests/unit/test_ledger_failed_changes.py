@@ -86,7 +86,7 @@ def test_unwritable_folder_differs_from_damage(tmp_path: Path) -> None:
 def test_uncreatable_folder_is_named(tmp_path: Path) -> None:
     (tmp_path / "file").touch()
     with pytest.raises(BridgeError) as caught:
-        Ledger.open(tmp_path / "file" / "state", create=True)
+        Ledger.create(tmp_path / "file" / "state")
     assert caught.value.code == "state-folder"
     assert str(tmp_path / "file" / "state") in caught.value.message
 
@@ -128,7 +128,7 @@ from pathlib import Path
 from closte_bridge.ledger.state import Origin, AliasPhase
 from closte_bridge.ledger.store import Ledger
 
-ledger = Ledger.open(Path(sys.argv[1]), create=True)
+ledger = Ledger.create(Path(sys.argv[1]))
 with ledger.transaction():
     ledger.put_aliases([("committed.com", Origin.PIN)], AliasPhase.ADDING, 0, absent_before=True)
 with ledger.transaction():

@@ -25,13 +25,13 @@ from closte_bridge.ledger.state import (
     Origin,
     RemovalClass,
 )
+from closte_bridge.ledger.store import Ledger
 from closte_bridge.wordpress.snapshot import Event
 from tests.support.ledgers import code_of
 
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from closte_bridge.ledger.store import Ledger
 
 NOW = 1_800_000_000.0
 A, WILD = "a.example.org", "*.example.org"
@@ -127,23 +127,25 @@ def test_unexpected_error_means_damage_only_in_a_damaged_ledger(folder: Path) ->
     engine = Engine(Settings(state_dir=folder), {})
 
     def fails() -> NoReturn:
-        with engine.opened(create=True):
+        with engine.opened():
             raise KeyError("x")
 
-    with engine.opened(create=True):
-        assert engine.ledger is not None
-        fill(engine.ledger)
+    with engine.opened():
+        fill(engine.created_ledger())
     with pytest.raises(KeyError):
         fails()
-    with engine.opened() as one, one.ledger.transaction():  # type: ignore[union-attr]  # `opened` created it
-        assert one.ledger is not None
-        one.ledger.write("UPDATE aliases SET since = ?", [("x",)])
+    with engine.opened():
+        ledger = engine.created_ledger()
+        with ledger.transaction():
+            ledger.write("UPDATE aliases SET since = ?", [("x",)])
     assert code_of(fails) == "ledger-damaged"
 
 
 def test_bridge_error_keeps_its_own_code(folder: Path) -> None:
+    Ledger.create(folder).close()
+
     def fails() -> NoReturn:
-        with Engine(Settings(state_dir=folder), {}).opened(create=True):
+        with Engine(Settings(state_dir=folder), {}).opened():
             raise BridgeError("No.", code="no", hint="Yes.")
 
     assert code_of(fails) == "no"

@@ -25,16 +25,16 @@ def test_new_ledger_is_empty_and_private(folder: Path, ledger: Ledger) -> None:
 
 
 def test_missing_ledger_is_not_created_unless_requested(folder: Path) -> None:
-    assert Ledger.open(folder, create=False) is None
+    assert Ledger.open(folder) is None
     folder.mkdir(mode=0o700)
-    assert Ledger.open(folder, create=False) is None
+    assert Ledger.open(folder) is None
     assert not list(folder.iterdir())
 
 
 def test_committed_data_remains_after_reopening(folder: Path) -> None:
     with opened(folder) as first, first.transaction():
         first.put_aliases([("x.com", Origin.MAPPING)], AliasPhase.PRESENT, NOW)
-    second = Ledger.open(folder, create=False)
+    second = Ledger.open(folder)
     assert second is not None
     with second:
         assert second.state(NOW).managed == {"x.com": Origin.MAPPING}
@@ -43,38 +43,38 @@ def test_committed_data_remains_after_reopening(folder: Path) -> None:
 def test_a_folder_open_to_others_is_refused(folder: Path) -> None:
     folder.mkdir()
     folder.chmod(0o750)
-    assert code_of(lambda: Ledger.open(folder, create=True)) == "state-folder"
+    assert code_of(lambda: Ledger.create(folder)) == "state-folder"
 
 
 def test_symlink_as_folder_is_refused(folder: Path, tmp_path: Path) -> None:
     real = tmp_path / "real"
     real.mkdir(mode=0o700)
     folder.symlink_to(real)
-    assert code_of(lambda: Ledger.open(folder, create=True)) == "state-folder"
+    assert code_of(lambda: Ledger.create(folder)) == "state-folder"
 
 
 def test_file_in_place_of_the_folder_is_refused(folder: Path) -> None:
     folder.touch()
-    assert code_of(lambda: Ledger.open(folder, create=True)) == "state-folder"
+    assert code_of(lambda: Ledger.create(folder)) == "state-folder"
 
 
 def test_another_users_folder_is_refused(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     folder.mkdir(mode=0o700)
     monkeypatch.setattr(os, "geteuid", lambda: folder.stat().st_uid + 1)
-    assert code_of(lambda: Ledger.open(folder, create=True)) == "other-user"
+    assert code_of(lambda: Ledger.create(folder)) == "other-user"
 
 
 def test_another_users_file_is_refused(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     opened(folder).close()
     answers = iter([folder.stat().st_uid, folder.stat().st_uid + 1])
     monkeypatch.setattr(os, "geteuid", lambda: next(answers))
-    assert code_of(lambda: Ledger.open(folder, create=True)) == "other-user"
+    assert code_of(lambda: Ledger.create(folder)) == "other-user"
 
 
 def test_symlink_as_ledger_file_is_refused(folder: Path, tmp_path: Path) -> None:
     folder.mkdir(mode=0o700)
     (folder / FILE_NAME).symlink_to(tmp_path / "elsewhere")
-    assert code_of(lambda: Ledger.open(folder, create=True)) == "other-user"
+    assert code_of(lambda: Ledger.create(folder)) == "other-user"
     assert not (tmp_path / "elsewhere").exists()
 
 
@@ -83,14 +83,14 @@ def test_damaged_file_is_reported_and_left_unchanged(folder: Path, content: byte
     folder.mkdir(mode=0o700)
     path = folder / FILE_NAME
     path.write_bytes(content)
-    assert code_of(lambda: Ledger.open(folder, create=True)) == "ledger-damaged"
+    assert code_of(lambda: Ledger.create(folder)) == "ledger-damaged"
     assert path.read_bytes() == content
 
 
 def test_folder_in_place_of_the_file_is_not_writable(folder: Path) -> None:
     (folder / FILE_NAME).mkdir(parents=True)
     folder.chmod(0o700)
-    assert code_of(lambda: Ledger.open(folder, create=True)) == "ledger-not-writable"
+    assert code_of(lambda: Ledger.create(folder)) == "ledger-not-writable"
 
 
 def test_ledger_in_use_is_busy(folder: Path, ledger: Ledger) -> None:

@@ -153,7 +153,7 @@ def test_newer_ledger_is_refused_and_left_unchanged(tmp_path: Path) -> None:
         ledger.put_aliases([("x.com", Origin.PIN)], AliasPhase.PRESENT, 0)
         ledger.query(f"PRAGMA user_version = {len(MIGRATIONS) + 1}")
     with pytest.raises(BridgeError) as caught:
-        Ledger.open(folder, create=True)
+        Ledger.create(folder)
     assert caught.value.code == "ledger-newer"
     assert "Upgrade" in caught.value.hint
     connection = sqlite3.connect(folder / FILE_NAME)

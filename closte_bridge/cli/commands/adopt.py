@@ -51,7 +51,7 @@ def describe(offer: AdoptionOffer, engine: Engine) -> list[str]:
     mapped, listed = counted(offer.wanted, "mapped domain"), counted(len(view.observed.names), "domain")
     lines = [
         f'Network "{network.domain}": {mapped}, WordPress in {shown(network.root)}.',
-        f"Closte application{app_id}: {listed}, API key from {view.key_source}.",
+        f"Closte application{app_id}: {listed}, API key from {offer.access.source}.",
         f"State folder: {engine.settings.state_dir}.",
     ]
     if offer.owner:

@@ -161,7 +161,7 @@ def _preview(engine: Engine, names: list[str]) -> tuple[list[StageChange], list[
             interval = view.snapshot.settings.dns_check_interval
             known = {one.name: learn(begin(one.at), one, interval=interval) for one in checked}
             own = [row for of_name in rows.values() for row in of_name]
-            plan = stages_from(ledger, own, known, view.desire(engine), engine.clock.now(), names)
+            plan = stages_from(ledger, own, known, view.desire, engine.clock.now(), names)
     moving = {change.name for change in plan.changes}
     held = {hold.name: hold.reason for hold in plan.holds}
     return [*plan.changes], [

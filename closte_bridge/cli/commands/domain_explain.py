@@ -85,7 +85,7 @@ def inspect_network(engine: Engine, name: str | None = None, *, check: bool = Fa
         plan = plan_of(engine, view, RunRequest(dry_run=True))
         entries = ledger_log.read(engine.ledger, name=name, limit=20) if engine.ledger and name else []
         check_state = check_states.load(engine.ledger, [name]).get(name) if engine.ledger and name else None
-        known = inventory(engine, view, plan)
+        known = inventory(view, plan)
         # If checks are disabled, recorded certificates are out of date.
         checked = engine.ledger if engine.settings.checks else None
         expiring = check_states.expiring(checked, view.now + EXPIRY_WARNING) if checked else []
@@ -130,7 +130,7 @@ def _checked_now(engine: Engine, found: DomainFindings, name: str) -> DomainFind
                 expiring=[(name, ends)] if ends is not None and ends <= checked.at + EXPIRY_WARNING else [],
             )
     if engine.ledger and known.mapping and found.check_state:
-        desire, now = found.report.view.desire(engine), engine.clock.now()
+        desire, now = found.report.view.desire, engine.clock.now()
         stages = stages_from(engine.ledger, own_mappings(snapshot), {name: found.check_state}, desire, now)
         held = dict.fromkeys(f"stage unchanged: {held.reason}" for held in stages.holds)
         found = found._replace(stage_held="; ".join(held))

@@ -22,7 +22,6 @@ if TYPE_CHECKING:
     from closte_bridge.checks.model import DomainCheck
     from closte_bridge.cli.context import App
     from closte_bridge.cli.syncing import RunMessages
-    from closte_bridge.engine.engine import Engine
     from closte_bridge.engine.run import RunReport, RunRequest
 
 # Seconds between attempts after a failed run.
@@ -82,14 +81,14 @@ def _table(app: App) -> Iterator[Callable[[list[DomainProgress]], None]]:
         yield show
 
 
-def _names_to_wait_for(engine: Engine, report: RunReport, request: RunRequest) -> tuple[list[str], list[str]]:
+def _names_to_wait_for(report: RunReport, request: RunRequest) -> tuple[list[str], list[str]]:
     """Return the domains to wait for, and requested ones that are never checked and so would never finish."""
     from closte_bridge.domains import not_public  # noqa: PLC0415 - lazy import
     from closte_bridge.engine.due import watched_names  # noqa: PLC0415 - lazy import
 
     if report.applied is None:
         return [], []
-    watched = {name for name in watched_names(engine, report.view) if not not_public(name)}
+    watched = {name for name in watched_names(report.view) if not not_public(name)}
     if request.only:
         # Unknown domains have their own error.
         asked = request.only - {*report.unknown}
@@ -149,7 +148,7 @@ def run_waiting(app: App, request: RunRequest, timeout: float) -> Result:
 
     report, words = once(request)
     result = _WaitResult(report, words.warnings)
-    names, left_out = _names_to_wait_for(runs[0].engine, report, request)
+    names, left_out = _names_to_wait_for(report, request)
     seen = {name: _progress(name, report.verified.checked.get(name) if report.verified else None) for name in names}
     with _table(app) as show:
         show([*seen.values()])
