@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import time
 from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any
@@ -21,12 +22,15 @@ _CLOCKS_APART = 60.0
 _STUCK_AFTER = 86_400.0
 Findings = Iterator[Finding]
 
+NEWEST_TESTED = "2.14.2"
+"""The newest release of Ultimate Multisite that the tests run against."""
+
 
 def of_snapshot(snapshot: Snapshot) -> Findings:
     """Check the snapshot."""
     network, settings = snapshot.network, snapshot.settings
     yield ok("wordpress", f'WordPress {network.wordpress} on PHP {network.php}, network "{network.domain}".')
-    yield ok("plugin", f"Ultimate Multisite {settings.plugin_version} is active and set up.")
+    yield _plugin(settings.plugin_version)
     if snapshot.complete:
         read = f"{counted(len(snapshot.mappings), 'mapping')} and {counted(len(snapshot.sites), 'site')}"
         yield ok("snapshot", f"Read {read}.")
@@ -53,6 +57,18 @@ def of_snapshot(snapshot: Snapshot) -> Findings:
         "dns-interval",
         f"closte-bridge checks new domains every {settings.dns_check_interval} s, older ones less often.",
     )
+
+
+def _plugin(version: str) -> Finding:
+    if _line(version) <= _line(NEWEST_TESTED):
+        return ok("plugin", f"Ultimate Multisite {version} is active and set up.")
+    text = f"Ultimate Multisite {version} is active. closte-bridge was tested with releases up to {NEWEST_TESTED}."
+    return warning("plugin", text, "Check whether a newer closte-bridge exists, and review `closte-bridge plan`.")
+
+
+def _line(version: str) -> tuple[int, ...]:
+    """Return the release line: the first two numbers, so that 2.14.9 belongs to 2.14."""
+    return tuple(int(number) for number in re.findall(r"\d+", version[:20])[:2])
 
 
 def of_rows(snapshot: Snapshot, engine: Engine, desire: Desired) -> Findings:

@@ -1,12 +1,15 @@
-"""Test of the `doctor` checks of mappings when some belong to another network."""
+"""Tests of the `doctor` checks of Ultimate Multisite and of mappings when some belong to another network."""
 
 from __future__ import annotations
 
+from dataclasses import replace
 from types import SimpleNamespace
 from typing import TYPE_CHECKING, cast
 
+import pytest
+
 from closte_bridge.doctor.model import Status
-from closte_bridge.doctor.wordpress import of_rows
+from closte_bridge.doctor.wordpress import of_rows, of_snapshot
 from closte_bridge.ledger.state import LedgerState
 from closte_bridge.planning.desired import DomainPolicy, desired
 from tests.support.check_states import NOW, a_row, a_site, a_snapshot
@@ -23,3 +26,15 @@ def test_stuck_mapping_of_another_network_is_not_reported() -> None:
     found = {f.check: f for f in of_rows(snapshot, engine, desired(snapshot, DomainPolicy(), LedgerState()))}
     assert found["stuck-stages"].message == "1 mapping stuck in a stage: ours.com."
     assert found["orphan-rows"].status is Status.OK
+
+
+@pytest.mark.parametrize(
+    ("version", "status"),
+    [("2.3.4", Status.OK), ("2.14.99", Status.OK), ("2.15.0", Status.WARNING), ("3", Status.WARNING), ("?", Status.OK)],
+)
+def test_release_newer_than_those_tested_is_a_warning(version: str, status: Status) -> None:
+    snapshot = a_snapshot(a_row("shop.com", 1, 1))
+    snapshot = replace(snapshot, settings=replace(snapshot.settings, plugin_version=version))
+    (plugin,) = [finding for finding in of_snapshot(snapshot) if finding.check == "plugin"]
+    assert plugin.status is status
+    assert version in plugin.message
