@@ -89,7 +89,7 @@ def _installation(engine: Engine) -> list[Finding]:
             facts = WpCall.start(engine.settings.wp, "doctor", {}, engine.cost.wp, plugins=True).result()
     except BridgeError as failure:
         return [warning("plugins-load", f"WordPress fails with plugins loaded: {failure.message}", failure.hint)]
-    return list(of_installation(facts, engine.clock.now()))
+    return list(of_installation(facts, engine.clock.now(), remote=engine.settings.wp.is_remote))
 
 
 def _failed_check(code: str) -> str:

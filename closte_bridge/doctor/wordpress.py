@@ -130,8 +130,8 @@ def of_events(snapshot: Snapshot, now: float) -> Findings:
         yield ok("events", f"{counted(snapshot.events_waiting, 'event')} waiting.")
 
 
-def of_installation(facts: dict[str, Any], now: float) -> Findings:
-    """Check the facts that `doctor.php` collected with all plugins loaded."""
+def of_installation(facts: dict[str, Any], now: float, *, remote: bool) -> Findings:
+    """Check the facts that `doctor.php` collected with all plugins loaded. `remote`: WordPress is elsewhere."""
     yield ok("wp-cli", f"WP-CLI {facts.get('wp_cli') or '(unknown version)'} works.")
     if facts.get("plugin_loaded"):
         yield ok("plugins-load", "WordPress loads with all its plugins.")
@@ -155,7 +155,9 @@ def of_installation(facts: dict[str, Any], now: float) -> Findings:
         yield warning("built-in-provider", "Ultimate Multisite's built-in Closte provider is also active.", hint)
     else:
         yield ok("built-in-provider", "The built-in Closte provider is inactive.")
-    if facts.get("proc_open"):
+    if remote:
+        yield ok("php-functions", "WordPress is on another machine, so changes wait for the next scheduled sync.")
+    elif facts.get("proc_open"):
         yield ok("php-functions", "PHP can start processes, so changes are synced immediately.")
     else:
         hint = "Run `closte-bridge watch` as a service, or schedule `closte-bridge sync`."

@@ -14,7 +14,7 @@ import pytest
 from tests.support.bridge import bridge_for
 from tests.support.parts import is_mock_plugin
 from tests.support.rows import add_event, set_option
-from tests.support.shim import MU_PLUGINS, change_config, events, install, shimmed, status
+from tests.support.shim import MU_PLUGINS, all_that_is_ours, change_config, events, install, shimmed, status
 
 if TYPE_CHECKING:
     import subprocess
@@ -32,18 +32,6 @@ pytestmark = pytest.mark.real
 def bridge(multisite: Multisite, tmp_path: Path) -> Iterator[Bridge]:
     with shimmed(multisite, tmp_path / "engine") as bridge:
         yield bridge
-
-
-def all_that_is_ours(multisite: Multisite) -> list[str]:
-    """Return every trace of the project in the network: files, options, tables, jobs."""
-    folder = multisite.path / MU_PLUGINS
-    found = [str(path.relative_to(folder)) for path in folder.rglob("*closte*")]
-    for table, column in (("wp_sitemeta", "meta_key"), ("wp_options", "option_name")):
-        rows = multisite.sql(f"SELECT {column} AS name FROM {table} WHERE {column} LIKE '%closte_bridge%'")
-        found += [str(row["name"]) for row in rows]
-    found += multisite.php_json("$GLOBALS['wpdb']->get_col(\"SHOW TABLES LIKE '%closte\\_bridge%'\")")
-    found += [hook for hook, _ in multisite.jobs() if "closte_bridge" in hook]
-    return sorted(found)
 
 
 def test_uninstall_leaves_nothing_behind(multisite: Multisite, tmp_path: Path) -> None:

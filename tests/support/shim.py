@@ -129,3 +129,15 @@ def clear_events(multisite: Multisite) -> None:
 def wait_for_alias(bridge: Bridge, name: str, *, there: bool = True) -> None:
     """Wait until Closte has a domain, or no longer has it."""
     wait_until(lambda: (name in bridge.aliases) is there)
+
+
+def all_that_is_ours(multisite: Multisite) -> list[str]:
+    """Return every trace of the project in the network: files, options, tables, jobs."""
+    folder = multisite.path / MU_PLUGINS
+    found = [str(path.relative_to(folder)) for path in folder.rglob("*closte*")]
+    for table, column in (("wp_sitemeta", "meta_key"), ("wp_options", "option_name")):
+        rows = multisite.sql(f"SELECT {column} AS name FROM {table} WHERE {column} LIKE '%closte_bridge%'")
+        found += [str(row["name"]) for row in rows]
+    found += multisite.php_json("$GLOBALS['wpdb']->get_col(\"SHOW TABLES LIKE '%closte\\_bridge%'\")")
+    found += [hook for hook, _ in multisite.jobs() if "closte_bridge" in hook]
+    return sorted(found)
