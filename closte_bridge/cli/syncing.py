@@ -6,28 +6,24 @@ import os
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, NamedTuple
 
-from closte_bridge.cli.networks import cost_messages, engine_of, exit_code, on_each, problems, total_cost, warnings
-from closte_bridge.cli.plans import (
-    FIELDS,
+from closte_bridge.cli.messages import (
     NO_CHANGES,
     approval_problems,
-    only_key_rejected,
-    outcome_problems,
-    rendered,
-    rows_shown,
-    side_problems,
-    unknown_domain,
-    unmanaged_requests,
-)
-from closte_bridge.cli.records import record_messages
-from closte_bridge.cli.result import Message, Problem, Result, problem_data
-from closte_bridge.cli.stages import (
     backwards_warnings,
     certificate_warnings,
     not_revived,
+    only_key_rejected,
+    outcome_problems,
+    record_messages,
+    side_problems,
     silence_warnings,
     stage_messages,
+    unknown_domain,
+    unmanaged_requests,
 )
+from closte_bridge.cli.networks import cost_messages, engine_of, exit_code, on_each, problems, total_cost, warnings
+from closte_bridge.cli.render import FIELDS, rendered, rows_shown
+from closte_bridge.cli.result import Message, Problem, Result, problem_data
 from closte_bridge.counts import counted
 from closte_bridge.errors import BridgeError, ExitCode, attach_secondary, first_that_applies, unexpected
 from closte_bridge.flag import Flag

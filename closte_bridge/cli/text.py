@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from datetime import UTC, datetime
 
 # C0 and C1 controls, DEL; invisible and text direction characters; line separators that not all programs know; lone
 # surrogates.
@@ -32,3 +33,8 @@ def clean_cell(text: str) -> str:
 def encodable(text: str) -> str:
     """Return `text` with lone surrogates replaced by U+FFFD, so that it can be encoded in UTF-8."""
     return _SURROGATE.sub("\ufffd", text)
+
+
+def when(moment: float | None) -> str | None:
+    """Return a moment, in seconds since the epoch, in ISO 8601 and UTC."""
+    return None if moment is None else datetime.fromtimestamp(moment, UTC).isoformat(timespec="seconds")

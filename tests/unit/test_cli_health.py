@@ -9,7 +9,7 @@ import pytest
 
 from closte_bridge.cli.console import Console
 from closte_bridge.cli.main import run
-from closte_bridge.cli.plan_lines import when
+from closte_bridge.cli.text import when
 from closte_bridge.engine import last_error, lock
 from closte_bridge.errors import BridgeError
 from closte_bridge.ledger.state import FailedChange, FailureCode, Identity

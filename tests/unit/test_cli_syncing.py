@@ -15,7 +15,7 @@ from closte_bridge.cli import main
 from closte_bridge.cli.commands.watch import _ChangeReporter
 from closte_bridge.cli.console import Console
 from closte_bridge.cli.context import App
-from closte_bridge.cli.stages import not_revived
+from closte_bridge.cli.messages import not_revived
 from closte_bridge.cli.syncing import messages_of, sync_one
 from closte_bridge.config.model import Settings
 from closte_bridge.engine.apply import Applied

@@ -12,7 +12,7 @@ from closte_bridge.checks.domain_state import CheckState
 from closte_bridge.checks.model import NOWHERE, DnsCode, DnsVerdict, DomainCheck, Expected
 from closte_bridge.checks.silence import Silence
 from closte_bridge.cli.commands.plan import _code, plan_one
-from closte_bridge.cli.stages import silence_warnings
+from closte_bridge.cli.messages import silence_warnings
 from closte_bridge.engine import verify as verify_module
 from closte_bridge.engine.loop import TRIGGER_FILE, next_due, touch
 from closte_bridge.engine.run import RunRequest, sync

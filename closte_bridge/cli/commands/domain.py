@@ -20,10 +20,10 @@ from closte_bridge.cli.context import App, pass_app
 from closte_bridge.cli.formats import Format
 from closte_bridge.cli.networks import engine_of
 from closte_bridge.cli.options import Choice, domain_names, format_options, global_options, some_domain_names
-from closte_bridge.cli.plan_lines import when
-from closte_bridge.cli.plans import FIELDS as PLAN_FIELDS
+from closte_bridge.cli.render import FIELDS as PLAN_FIELDS
 from closte_bridge.cli.result import Message, Problem, Result
 from closte_bridge.cli.syncing import run_sync
+from closte_bridge.cli.text import when
 from closte_bridge.counts import counted
 from closte_bridge.errors import ExitCode
 

@@ -8,9 +8,10 @@ import click
 
 from closte_bridge.cli.command import BridgeCommand
 from closte_bridge.cli.context import App, pass_app
+from closte_bridge.cli.messages import refusal
 from closte_bridge.cli.networks import engine_of
 from closte_bridge.cli.options import domain_names, format_options, global_options
-from closte_bridge.cli.records import reason_of, refusal, status_of
+from closte_bridge.cli.render import record_row
 from closte_bridge.cli.result import Message, Problem, Result
 from closte_bridge.counts import counted
 from closte_bridge.domains import shown
@@ -102,15 +103,10 @@ def _not_missing(found: BackfillCandidates, only: frozenset[str]) -> list[Proble
 
 
 def _rows(found: BackfillCandidates, results: dict[int, WriteResult[RecordOutcome]]) -> list[dict[str, object]]:
+    rows = [(missing.site, record_row(missing, results.get(missing.site))) for missing in found.missing_records]
     return [
-        {
-            "domain": missing_record.domain,
-            "site": missing_record.site,
-            "status": status_of(results.get(missing_record.site)),
-            "reason": reason_of(missing_record.site, results.get(missing_record.site)),
-            "network": found.network,
-        }
-        for missing_record in found.missing_records
+        {"domain": row.domain, "site": site, "status": row.status, "reason": row.reason, "network": found.network}
+        for site, row in rows
     ]
 
 

@@ -12,7 +12,7 @@ from closte_bridge.cli.context import App, pass_app
 from closte_bridge.cli.formats import Format
 from closte_bridge.cli.networks import engine_of
 from closte_bridge.cli.options import format_options, global_options, some_domain_names
-from closte_bridge.cli.plans import FIELDS as PLAN_FIELDS
+from closte_bridge.cli.render import FIELDS as PLAN_FIELDS
 from closte_bridge.cli.result import Problem, Result
 from closte_bridge.cli.syncing import run_sync
 from closte_bridge.counts import counted

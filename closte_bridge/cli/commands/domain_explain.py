@@ -12,12 +12,11 @@ from closte_bridge.checks.model import DnsCode, TlsCode
 from closte_bridge.cli.command import BridgeCommand
 from closte_bridge.cli.context import App, pass_app
 from closte_bridge.cli.formats import Format
+from closte_bridge.cli.messages import certificate_warnings, side_problems, unknown_domain
 from closte_bridge.cli.networks import engine_of
 from closte_bridge.cli.options import domain_names, format_options, global_options
-from closte_bridge.cli.plan_lines import when
-from closte_bridge.cli.plans import side_problems, unknown_domain
 from closte_bridge.cli.result import Message, Problem, Result
-from closte_bridge.cli.stages import certificate_warnings
+from closte_bridge.cli.text import when
 from closte_bridge.counts import counted
 from closte_bridge.domains import similar
 from closte_bridge.errors import BridgeError, ExitCode

@@ -10,8 +10,8 @@ from closte_bridge.cli.command import BridgeCommand
 from closte_bridge.cli.context import App, pass_app
 from closte_bridge.cli.networks import engine_of
 from closte_bridge.cli.options import duration, format_options, global_options
-from closte_bridge.cli.plan_lines import when
 from closte_bridge.cli.result import Message, Problem, Result
+from closte_bridge.cli.text import when
 from closte_bridge.counts import counted
 from closte_bridge.errors import ExitCode
 

@@ -9,9 +9,10 @@ import click
 
 from closte_bridge.cli.command import BridgeCommand
 from closte_bridge.cli.context import App, pass_app
+from closte_bridge.cli.messages import approval_problems, side_problems
 from closte_bridge.cli.networks import cost_messages, exit_code, on_each, problems, total_cost
 from closte_bridge.cli.options import format_options, global_options
-from closte_bridge.cli.plans import FIELDS, approval_problems, rendered, rows_shown, side_problems
+from closte_bridge.cli.render import FIELDS, rendered, rows_shown
 from closte_bridge.cli.result import Message, Result
 from closte_bridge.errors import ConfigError, ExitCode, first_that_applies
 

@@ -11,9 +11,10 @@ from closte_bridge.cli.commands.adopt import list_warnings, run_adoption
 from closte_bridge.cli.commands.integration import connection_error
 from closte_bridge.cli.context import App, pass_app
 from closte_bridge.cli.formats import Format
+from closte_bridge.cli.messages import approval_problems, side_problems
 from closte_bridge.cli.networks import NetworkResult, engine_of, total_cost
 from closte_bridge.cli.options import format_options, global_options
-from closte_bridge.cli.plans import approval_problems, plan_rows, plan_text, side_problems
+from closte_bridge.cli.render import plan_rows, plan_text
 from closte_bridge.cli.result import Message, Problem, Result
 from closte_bridge.config.key_file import source_in_text
 from closte_bridge.counts import counted

@@ -12,8 +12,8 @@ from closte_bridge.cli.context import App, pass_app
 from closte_bridge.cli.formats import Format
 from closte_bridge.cli.networks import engine_of
 from closte_bridge.cli.options import Choice, format_options, global_options
-from closte_bridge.cli.plan_lines import when
 from closte_bridge.cli.result import Message, Problem, Result
+from closte_bridge.cli.text import when
 from closte_bridge.config.model import DEFAULT_NETWORK
 from closte_bridge.counts import counted
 from closte_bridge.errors import ExitCode

@@ -10,7 +10,7 @@ import click
 from closte_bridge.cli.command import BridgeCommand
 from closte_bridge.cli.context import App, pass_app
 from closte_bridge.cli.options import domain_names, duration, format_options, global_options
-from closte_bridge.cli.plans import FIELDS
+from closte_bridge.cli.render import FIELDS
 from closte_bridge.cli.syncing import run_sync, run_triggered
 from closte_bridge.errors import ConfigError
 

@@ -9,8 +9,9 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from closte_bridge.cli.console import fit_encoding
 from closte_bridge.cli.merge_reports import merge
+from closte_bridge.cli.messages import NO_CHANGES
 from closte_bridge.cli.networks import NetworkResult, engine_of, total_cost
-from closte_bridge.cli.plans import FIELDS, NO_CHANGES, plan_rows, rendered
+from closte_bridge.cli.render import FIELDS, plan_rows, rendered
 from closte_bridge.cli.result import Message, Problem, Result, secondary_problems
 from closte_bridge.cli.syncing import messages_of, sync_one
 from closte_bridge.counts import counted

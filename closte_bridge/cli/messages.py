@@ -1,36 +1,31 @@
-"""Render plans and their results: as rows for programs, as text for people."""
+"""Errors, warnings and remarks about what a run found and did: on both sides, for records and for stages."""
 
 from __future__ import annotations
 
-from functools import partial
-from heapq import nsmallest
 from typing import TYPE_CHECKING
 
-from closte_bridge.cli.formats import Format
-from closte_bridge.cli.plan_lines import SHOWN, held_line, more, plan_row
-from closte_bridge.cli.records import record_lines, record_rows
+from closte_bridge.cli.render import SHOWN, limit_rule, stage_plan
 from closte_bridge.cli.result import Message, Problem
-from closte_bridge.cli.stages import stage_lines, stage_rows
 from closte_bridge.counts import counted
+from closte_bridge.engine.apply import key_rejected
+from closte_bridge.engine.expiry import HINT, expiry_words
 from closte_bridge.engine.problems import LOST
 from closte_bridge.hosting import Action, Completeness
 from closte_bridge.ledger.state import FailureCode
 from closte_bridge.planning.authority import WRONG_KEY
-from closte_bridge.planning.model import Mode, unproven_hold
+from closte_bridge.planning.model import Mode
+from closte_bridge.planning.stages import StageHoldCode
 from closte_bridge.wordpress.results import RecordOutcome, StageOutcome
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Sequence
+    from collections.abc import Collection, Iterator, Sequence
 
-    from closte_bridge.cli.formats import Row
-    from closte_bridge.cli.plan_lines import Line
-    from closte_bridge.cli.result import Output
     from closte_bridge.engine.apply import Applied
     from closte_bridge.engine.run import RunReport
-    from closte_bridge.planning.model import Hold, HoldCode, OverLimit, Plan
+    from closte_bridge.planning.model import Plan
+    from closte_bridge.wordpress.results import WriteResult
     from closte_bridge.wordpress.snapshot import Snapshot
 
-FIELDS = ("domain", "change", "status", "reason", "until", "network")
 _IN_SYNC = Message("success", "Nothing to change.")
 _FROM_LEDGER = Message("log", "Nothing to change, based on the ledger.")
 _ONLY_IN_WORDPRESS = Message("success", "No domains to add or remove.")
@@ -41,126 +36,6 @@ _RETRY = (
     "the next attempt with `closte-bridge domain explain <domain>`."
 )
 _RELEASE = "Ask Closte's support to release it from the other application. closte-bridge retries once a day."
-_UNMANAGED = "not used in this network; not touched"
-_SIGNS = {Action.ADD: "+", Action.REMOVE: "-"}
-_EVIDENCE = {"event": "confirmed", "inference": "inferred"}
-
-
-def plan_rows(report: RunReport) -> list[Row]:
-    """Return one row for each domain of the plan; `status` is the result."""
-    plan, network = report.plan, report.view.snapshot.network.domain
-    status = _statuses(report)
-
-    row = partial(plan_row, network)
-    rows = [row(c.name, c.action.value, *status.get((c.action, c.name), ("planned", c.cause))) for c in plan.changes]
-    # A change that was put on hold during the run is among the plan's changes.
-    rows += [row(h.name, h.action.value, "on-hold", h.reason, h.until) for h in plan.holds]
-    rows += [row(n, "remove", "needs-approval", _rule(w)) for w in plan.over_limit for n in w.names]
-    rows += [row(n, "", "unmanaged", _UNMANAGED) for n in plan.unmanaged]
-    rows += [row(n, a, "stale", "the reviewed change no longer applies") for a, n in report.stale]
-    return record_rows(report, network) + rows + stage_rows(report, network)
-
-
-def _statuses(report: RunReport) -> dict[tuple[Action, str], tuple[str, str]]:
-    found: dict[tuple[Action, str], tuple[str, str]] = {}
-    if not report.applied:
-        return found
-    for change in report.applied.done:
-        found[change.action, change.name] = ("done", change.cause)
-    for failure in report.applied.failed:
-        found[failure.change.action, failure.change.name] = ("failed", failure.message)
-    for change in report.applied.not_begun:
-        found[change.action, change.name] = ("skipped", report.applied.stopped or "the run stopped early")
-    for hold in report.applied.held:
-        found[hold.action, hold.name] = ("on-hold", hold.reason)
-    return found
-
-
-def rows_shown(reports: Sequence[RunReport], output: Output) -> list[Row]:
-    """Return the rows of several plans, or none if `output` asks for a format that needs no rows."""
-    if not output.wants_rows(RENDERED):
-        return []
-    return [row for report in reports for row in plan_rows(report)]
-
-
-RENDERED = (Format.TABLE, Format.IDS, Format.COUNT)
-
-
-def rendered(reports: Sequence[RunReport]) -> dict[str, str]:
-    """Return the formats that need no rows: the text, and `ids` and `count` of the changes alone."""
-    changes = [change for report in reports for change in report.plan.changes]
-    return {
-        Format.TABLE: "\n\n".join(plan_text(report) for report in reports),
-        Format.IDS: " ".join(change.name for change in changes),
-        Format.COUNT: str(len(changes)),
-    }
-
-
-def plan_text(report: RunReport) -> str:
-    """Return a plan as text: a headline, then a line for each change, hold and unmanaged domain."""
-    plan = report.plan
-    lines = record_lines(report)
-    lines += [(_SIGNS[c.action], c.name, c.cause) for c in plan.changes]
-    lines += _grouped([h for h in plan.held if h.action is Action.REMOVE], "-")
-    lines += _grouped([h for h in plan.held if h.action is Action.ADD], "+")
-    lines += _unproven(plan)
-    for w in plan.over_limit:
-        lines += [("!", name, f"needs approval: {_rule(w)}") for name in w.names[:SHOWN]]
-        lines += more(len(w.names), "removal", "blocked by the same limit")
-    lines += [("?", name, f"unmanaged: {_UNMANAGED}") for name in plan.unmanaged[:SHOWN]]
-    lines += more(len(plan.unmanaged), "unmanaged domain")
-    lines += stage_lines(report)
-    head = _headline(report)
-    if not lines:
-        return head
-    width = max(len(name) for _, name, _ in lines)
-    return "\n".join([head, *(f"  {sign:<2} {name:<{width}}  {text}".rstrip() for sign, name, text in lines)])
-
-
-def _grouped(holds: Iterable[Hold], sign: str) -> list[Line]:
-    groups: dict[HoldCode, list[Hold]] = {}
-    for hold in holds:
-        groups.setdefault(hold.code, []).append(hold)
-    lines = []
-    for group in groups.values():
-        for hold in group[:SHOWN]:
-            lines.append(held_line(sign, hold.name, hold.reason, hold.until))
-        lines += _more_held(len(group), group[0])
-    return lines
-
-
-def _unproven(plan: Plan) -> list[Line]:
-    first = [unproven_hold(name) for name in nsmallest(SHOWN, plan.unproven)]
-    return _grouped(first, "+") + (_more_held(len(plan.unproven), first[0]) if first else [])
-
-
-def _more_held(count: int, first: Hold) -> list[Line]:
-    return more(count, "", f'on hold for the same reason as "{first.name}"')
-
-
-def _headline(report: RunReport) -> str:
-    plan = report.plan
-    over_limit = sum(len(w.names) for w in plan.over_limit)
-    records = len(report.records.due) if report.records else 0
-    counts = [
-        f"{len(plan.additions)} to add",
-        f"{len(plan.removals)} to remove",
-        f"{plan.in_sync} {'in sync' if plan.observed.readable else 'unknown'}",
-        *([f"{plan.hold_count} on hold"] if plan.hold_count else []),
-        *([counted(over_limit, "needs approval", "need approval")] if over_limit else []),
-        *([f"{len(plan.unmanaged)} unmanaged"] if plan.unmanaged else []),
-        *([f"{len(plan.orphaned)} orphaned"] if plan.orphaned else []),
-        *([f"{counted(records, 'domain record')} to create"] if records else []),
-    ]
-    source = "" if plan.observed.readable else " (based on the ledger, without Closte's list)"
-    return f'Network "{report.view.snapshot.network.domain}": {", ".join(counts)}{source}.'
-
-
-def _rule(over_limit: OverLimit) -> str:
-    hours = int(over_limit.window / 3600)
-    span = "hour" if hours == 1 else counted(hours, "hour")
-    removals = counted(over_limit.limit, f"{_EVIDENCE[over_limit.removal_class]} removal")
-    return f"the limit is {removals} per {span}, with {over_limit.removed} removed and {over_limit.waiting} pending"
 
 
 def approval_problems(plan: Plan) -> list[Problem]:
@@ -171,7 +46,7 @@ def approval_problems(plan: Plan) -> list[Problem]:
         problems.append(
             Problem(
                 code="needs-approval",
-                message=f"{count} your approval ({_rule(over_limit)}): {_listed(over_limit.names)}.",
+                message=f"{count} your approval ({limit_rule(over_limit)}): {_listed(over_limit.names)}.",
                 hint="If you intend them, review them with `closte-bridge plan --out=FILE` and run "
                 "`closte-bridge apply FILE`. To approve them without a file, run "
                 f"`closte-bridge sync --allow-removals={over_limit.digest}`.",
@@ -225,8 +100,6 @@ def _snapshot_warnings(snapshot: Snapshot) -> Iterator[Problem]:
 
 def _list_problems(report: RunReport) -> tuple[Problem, ...]:
     """Return the problem with a list that is unreadable or incomplete."""
-    from closte_bridge.engine.apply import key_rejected  # noqa: PLC0415 - loaded when the list was read
-
     observed = report.plan.observed
     if report.view.listing.key_rejected:
         return Problem.of(key_rejected(report.view.key_source))
@@ -348,3 +221,141 @@ def _summary(report: RunReport, applied: Applied) -> Message | Problem:
     skipped = min(left, len(applied.not_begun))
     why = ", ".join(f"{n} {word}" for n, word in ((left - skipped, "failed"), (skipped, "skipped")) if n)
     return Problem(code="incomplete", message=f"{text}; {why}.", hint=_RETRY)
+
+
+def record_messages(report: RunReport) -> tuple[list[Problem], list[Message]]:
+    """Return errors and remarks about the domain records that a sync created."""
+    records = report.records
+    if records is None:
+        return [], []
+    domains = {missing_record.site: missing_record.domain for missing_record in records.due}
+    errors = [refusal(site, domains[site], result) for site, result in records.results.items() if result.refused]
+    if records.trouble:
+        text = f"Could not create domain records: {records.trouble.message}"
+        errors.append(Problem(code=records.trouble.code, message=text, hint=records.trouble.hint))
+    made = sum(result.outcome is RecordOutcome.MADE for result in records.results.values())
+    remarks = [Message("log", f"Created {counted(made, 'domain record')}.")] if made else []
+    if records.later:
+        remarks.append(Message("log", f"{counted(records.later, 'domain record')} left for the next run."))
+    return errors, remarks
+
+
+def refusal(site: int, domain: str, result: WriteResult[RecordOutcome]) -> Problem:
+    """Return the error for a domain record that Ultimate Multisite rejected."""
+    return Problem(
+        code="record-refused",
+        message=f'Ultimate Multisite rejected the domain record "{domain}" of site {site} ({result.text}).',
+        domain=domain,
+        hint="Check the site in the network admin. closte-bridge retries in an hour.",
+    )
+
+
+def stage_messages(report: RunReport) -> tuple[list[Problem], list[Message]]:
+    """Return errors and remarks about the checks and stage changes of a sync."""
+    verified = report.verified
+    if verified is None:
+        return [], []
+    errors = [
+        Problem(
+            code="stage-refused",
+            message=f'Ultimate Multisite rejected the stage "{moved.after}" for "{moved.name}" ({moved.result.text}).',
+            hint="Check the mapping in Ultimate Multisite. closte-bridge retries in 24 hours.",
+            domain=moved.name,
+        )
+        for moved in verified.moved
+        if moved.result.refused
+    ]
+    if verified.trouble:
+        text = f"Could not complete the checks and stage changes: {verified.trouble.message}"
+        errors.append(Problem(code=verified.trouble.code, message=text, hint=verified.trouble.hint))
+    done = sum(moved.result.outcome is StageOutcome.DONE for moved in verified.moved)
+    remarks = []
+    if verified.checked:
+        valid = sum(1 for checked in verified.checked.values() if checked.has_https)
+        remarks.append(Message("log", f"Checked {counted(len(verified.checked), 'domain')}: {valid} with valid HTTPS."))
+    if done:
+        remarks.append(Message("log", f"Changed the stage of {counted(done, 'mapping')}."))
+    if verified.moves_later:
+        remarks.append(Message("log", f"{counted(verified.moves_later, 'stage change')} left for the next run."))
+    if verified.due_later:
+        remarks.append(Message("log", f"{counted(verified.due_later, 'check')} left for the next run."))
+    return errors, remarks
+
+
+def not_revived(report: RunReport, names: Collection[str]) -> list[Problem]:
+    """Return an error for each of the `names` to revive whose stage did not change.
+
+    A stage that Ultimate Multisite rejected has its own error, and so has a run that may not change anything.
+    """
+    if report.applied is None:
+        return []
+    moved = {moved.name: moved.result.outcome for moved in report.verified.moved} if report.verified else {}
+    reasons: dict[str, str] = {}
+    if plan := stage_plan(report):
+        reasons |= {hold.name: hold.reason for hold in plan.holds}
+        reasons |= {change.name: "Ultimate Multisite has not accepted the stage yet" for change in plan.changes}
+    changed = "its stage changed in WordPress during the run"
+    reasons |= {name: changed for name, outcome in moved.items() if outcome is StageOutcome.CHANGED}
+    return [
+        Problem(
+            code="not-revived",
+            message=f'Could not revive "{name}": {reasons.get(name, "its DNS or certificate is not valid now")}.',
+            hint=f"See the details with `closte-bridge domain explain {name}`, then try again.",
+            domain=name,
+        )
+        for name in sorted(names)
+        if moved.get(name, StageOutcome.CHANGED) is StageOutcome.CHANGED
+    ]
+
+
+def backwards_warnings(report: RunReport) -> list[Problem]:
+    """Return a warning if too many working domains failed their checks, so that their stages stay."""
+    held = (
+        [held.name for held in report.verified.stages.holds if held.code is StageHoldCode.BACKWARDS_LIMIT]
+        if report.verified
+        else []
+    )
+    if not held:
+        return []
+    text = (
+        "Too many working domains failed their checks, probably because of a problem on this machine. "
+        f"{counted(len(held), 'domain keeps its stage', 'domains keep their stage')}."
+    )
+    hint = (
+        f"Run `closte-bridge doctor`, then `closte-bridge domain check {held[0]}` here and on another machine. "
+        "If the domains really are down, change their stage in Ultimate Multisite."
+    )
+    return [Problem(code="backwards-limit", message=text, hint=hint)]
+
+
+def silence_warnings(report: RunReport) -> list[Problem]:
+    """Return a warning if no DNS or web server answered this machine, so that the checks stopped."""
+    silence = report.verified.silence if report.verified else None
+    if silence is None:
+        return []
+    more = [f"{len(silence.peers) - SHOWN} more"] if len(silence.peers) > SHOWN else []
+    peers = ", ".join([*silence.peers[:SHOWN], *more])
+    if silence.what == "dns":
+        return [
+            Problem(
+                code="dns-silent",
+                message=f"No DNS resolver responds: {peers}. DNS and certificate checks wait.",
+                hint="Allow outgoing UDP and TCP to port 53, or set other servers under `dns.resolvers` in the config.",
+            )
+        ]
+    return [
+        Problem(
+            code="tls-silent",
+            message=f"No server accepts a connection from this machine, not even the network's own: {peers}. "
+            "DNS and certificate checks wait.",
+            hint="Allow outgoing connections to port 443, and check `tls.port` in the config.",
+        )
+    ]
+
+
+def certificate_warnings(expiring: Sequence[tuple[str, float]], now: float) -> list[Problem]:
+    """Return warnings about certificates that expired or expire soon; see `expiry_words`."""
+    return [
+        Problem(code=words.code, message=words.message, hint=HINT, domain=words.domain)
+        for words in expiry_words(expiring, now)
+    ]
