@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import html
+from base64 import b64encode, urlsafe_b64encode
 from urllib.parse import quote
 
 import pytest
@@ -41,16 +42,15 @@ def test_text_is_never_longer_than_the_limit() -> None:
 
 @pytest.mark.parametrize(
     "echo",
-    [KEY, KEY.upper(), KEY[:8], KEY[3:11], KEY[-9:], quote(KEY, safe=""), quote(KEY, safe="").lower(), quote(KEY)],
-)
-def test_key_and_its_parts_are_removed(echo: str) -> None:
-    assert clean(f"The key {echo} is wrong") in ("The key <secret> is wrong", HIDDEN)
-    assert clean(f"The key {KEY} is wrong") == "The key <secret> is wrong"
-
-
-@pytest.mark.parametrize(
-    "echo",
     [
+        KEY,
+        KEY.upper(),
+        KEY[:8],
+        KEY[3:11],
+        KEY[-9:],
+        quote(KEY, safe=""),
+        quote(KEY, safe="").lower(),
+        quote(KEY),
         "".join(f"%{ord(character):02x}" for character in KEY),
         quote(quote(KEY, safe=""), safe=""),
         html.escape(KEY),
@@ -59,20 +59,20 @@ def test_key_and_its_parts_are_removed(echo: str) -> None:
         KEY.replace("/", r"\/").replace("+", r"\u002B").replace("=", r"\u003d"),
         KEY.replace("/", r"\\\/").replace("+", r"\\u002b"),
         "".join(f"\\u{ord(character):04x}" for character in KEY),
+        KEY.encode().hex(),
+        b64encode(KEY.encode()).decode(),
+        b64encode(b"u:" + KEY.encode() + b":x").decode(),
+        urlsafe_b64encode(b"?" + KEY.encode()).decode(),
+        "\x00".join(KEY),
     ],
 )
-def test_text_is_hidden_if_the_key_is_encoded_differently(echo: str) -> None:
-    shown = clean(f"The key {echo} is wrong")
-    assert shown == HIDDEN or "<secret>" in shown
-    assert "canary" not in shown.lower()
+def test_text_with_the_key_or_a_part_of_it_is_hidden(echo: str) -> None:
+    assert clean(f"The key {echo} is wrong") == HIDDEN
 
 
-def test_key_split_by_control_characters_is_found() -> None:
-    assert clean("key: " + "\x00".join(KEY)) == "key: <secret>"
-
-
-def test_short_key_is_removed_as_a_whole() -> None:
-    assert clean("the key k3y is wrong", "k3y") == "the key <secret> is wrong"
+def test_short_key_is_found_as_a_whole() -> None:
+    assert clean("the key k3y is wrong", "k3y") == HIDDEN
+    assert clean("the key is wrong", "k3y") == "the key is wrong"
 
 
 def test_text_is_unchanged_without_a_key() -> None:
