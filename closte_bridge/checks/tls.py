@@ -17,7 +17,7 @@ from collections import Counter
 from typing import TYPE_CHECKING, NamedTuple
 
 from closte_bridge.checks import advice
-from closte_bridge.checks.certificate import read
+from closte_bridge.checks.certificate import of_peer
 from closte_bridge.checks.model import AddressVerdict, Certificate, TlsCode, TlsVerdict
 from closte_bridge.checks.names import any_covers
 from closte_bridge.checks.silence import Uplink
@@ -225,9 +225,8 @@ class TlsCheck:
             with contextlib.suppress(OSError):
                 # Send the final message, so that the server does not log a failed handshake.
                 sock.send(outgoing.read())
-        der = tls.getpeercert(binary_form=True)
         try:
-            return _Handshake(TlsCode.OK, read(der) if der else None)
+            return _Handshake(TlsCode.OK, of_peer(tls))
         except ValueError:
             return _Handshake(TlsCode.OK)
 

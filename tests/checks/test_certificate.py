@@ -1,9 +1,10 @@
-"""Tests of the certificate reader: comparison with `cryptography`, damaged and random input."""
+"""Tests of the contents of certificates: valid, damaged and random ones."""
 
 from __future__ import annotations
 
 import datetime
 import ssl
+from contextlib import suppress
 
 import pytest
 import trustme
@@ -14,21 +15,41 @@ from cryptography.x509.oid import NameOID
 from hypothesis import given
 from hypothesis import strategies as st
 
-from closte_bridge.checks.certificate import read
+from closte_bridge.checks.certificate import of_peer, read
 from tests.support.tls_world import self_signed
 
 CA = trustme.CA(organization_name="Test Authority")
-DER = ssl.PEM_cert_to_DER_cert(CA.issue_cert("shop.test", "*.shop.test").cert_chain_pems[0].bytes().decode())
+LEAF = CA.issue_cert("shop.test", "*.shop.test")
+DER = ssl.PEM_cert_to_DER_cert(LEAF.cert_chain_pems[0].bytes().decode())
 
 
-def test_reader_agrees_with_the_cryptography_library() -> None:
+def connection(*, verified: bool) -> ssl.SSLObject:
+    """Return the client's side of a connection to a server with the leaf."""
+    server, client = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER), ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+    LEAF.configure_cert(server)
+    CA.configure_trust(client)
+    client.check_hostname = False
+    client.verify_mode = ssl.CERT_REQUIRED if verified else ssl.CERT_NONE
+    there, back = ssl.MemoryBIO(), ssl.MemoryBIO()
+    sides = client.wrap_bio(back, there, server_hostname="shop.test"), server.wrap_bio(there, back, server_side=True)
+    for side in sides * 3:
+        with suppress(ssl.SSLWantReadError):
+            side.do_handshake()
+    return sides[0]
+
+
+def test_contents_are_read() -> None:
     whole, own = x509.load_der_x509_certificate(DER), read(DER)
-    names = whole.extensions.get_extension_for_class(x509.SubjectAlternativeName).value
-    assert own.names == tuple(names.get_values_for_type(x509.DNSName)) == ("shop.test", "*.shop.test")
+    assert own.names == ("shop.test", "*.shop.test")
     assert own.not_before == whole.not_valid_before_utc.timestamp()
     assert own.not_after == whole.not_valid_after_utc.timestamp()
     assert own.fingerprint == whole.fingerprint(hashes.SHA256()).hex()
     assert own.issuer == "Test Authority"
+
+
+@pytest.mark.parametrize("verified", [True, False])
+def test_certificate_of_a_connection_is_the_same_with_and_without_verification(verified: bool) -> None:
+    assert of_peer(connection(verified=verified)) == read(DER)
 
 
 @pytest.mark.parametrize("year", [1951, 1999, 2049, 2050, 2150, 9999])

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 import pytest
 import trustme
 
+from closte_bridge.checks import tls
 from closte_bridge.checks.advice import for_tls
 from closte_bridge.checks.model import AddressVerdict, Certificate, TlsCode
 from closte_bridge.checks.tls import TlsCheck, diagnose, summarise
@@ -18,6 +19,7 @@ from closte_bridge.errors import ConfigError
 from tests.support.tls_world import DAY, NOW, closed, context_of, cut, garbage, self_signed, silent
 
 if TYPE_CHECKING:
+    import ssl
     from collections.abc import Callable
     from pathlib import Path
 
@@ -351,10 +353,10 @@ def test_expired_certificate_above_the_leaf_is_an_unknown_issuer() -> None:
 def test_unreadable_certificate_is_a_failed_handshake(servers: TlsWorld, monkeypatch: pytest.MonkeyPatch) -> None:
     """OpenSSL accepts the certificate but the reader does not: its domains are unknown, so it covers none."""
 
-    def unreadable(_: bytes) -> Certificate:
+    def unreadable(_: ssl.SSLObject) -> Certificate:
         raise ValueError("not a certificate")
 
-    monkeypatch.setattr("closte_bridge.checks.tls.read", unreadable)
+    monkeypatch.setattr(tls, "of_peer", unreadable)
     servers.serve(HERE, servers.issue("shop.test"))
     verdict = look(servers, "shop.test")
     assert (verdict.code, verdict.addresses[0].detail) == (TlsCode.HANDSHAKE_FAILED, "unreadable certificate")
