@@ -3,18 +3,12 @@
 from __future__ import annotations
 
 import math
+import random
 import threading
 import time
 from dataclasses import dataclass, replace
 from http import HTTPStatus
 from typing import TYPE_CHECKING, Generic, TypeVar
-
-from tenacity import (
-    RetryCallState,
-    Retrying,
-    retry_if_result,
-    wait_random_exponential,
-)
 
 from closte_bridge.closte.listing import read_listing
 from closte_bridge.closte.rate_limit import DEFAULT_RATE, LONGEST_PAUSE, Patience, RateLimiter
@@ -318,33 +312,25 @@ class ClosteClient:
         def to_wait() -> float:
             return min(left(), to_begin())
 
-        def once() -> _Answer[T]:
-            nonlocal last
-            wave = self._pacer.acquire(to_wait()) if not self._stopping.is_set() else None
-            within = left()
-            if wave is None or to_wait() <= 0:
-                last = replace(last, again=False) if last is not None else self._unsent(assess)
-                return last
-            reply = self._sent(lambda: send(within), wave, repeat=last is not None)
-            value, again = assess(reply)
-            if not again and not reply.trouble:
-                self._patience.start_over()
-            pause = self._pacer.closed_for or reply.retry_after
-            again = again and not self._pacer.closed_for
-            attempts, reached = (last.attempts, last.reached) if last is not None else (0, False)
-            last = _Answer(value, again, attempts + 1, reached or not reply.trouble, pause)
-            return last
-
-        retrying = Retrying(
-            stop=lambda state: state.attempt_number > self._retries or self._stopping.is_set(),
-            retry=retry_if_result(_is_retryable),
-            wait=wait_random_exponential(multiplier=_FIRST_WAIT, max=_LONGEST_WAIT),
-            sleep=lambda seconds: self._nap(seconds, to_wait()),
-            retry_error_callback=_last_result,
-        )
         with self._patience.call():
-            answer: _Answer[T] = retrying(once)
-        return answer
+            while last is None or (last.again and last.attempts <= self._retries and not self._stopping.is_set()):
+                if last is not None:
+                    longest = min(_LONGEST_WAIT, _FIRST_WAIT * 2 ** (last.attempts - 1))
+                    self._pause(max(0.0, min(random.uniform(0, longest), to_wait())))  # noqa: S311 - no secret
+                wave = self._pacer.acquire(to_wait()) if not self._stopping.is_set() else None
+                within = left()
+                if wave is None or to_wait() <= 0:
+                    return replace(last, again=False) if last is not None else self._unsent(assess)
+                reply = self._sent(send, within, wave, repeat=last is not None)
+                value, again = assess(reply)
+                if not again and not reply.trouble:
+                    self._patience.start_over()
+                closed = self._pacer.closed_for
+                attempts, reached = (last.attempts, last.reached) if last is not None else (0, False)
+                last = _Answer(
+                    value, again and not closed, attempts + 1, reached or not reply.trouble, closed or reply.retry_after
+                )
+        return last
 
     def _unsent(self, assess: Callable[[HttpReply], tuple[T, bool]]) -> _Answer[T]:
         pause = self._pacer.closed_for or None
@@ -353,11 +339,11 @@ class ClosteClient:
         value, _ = assess(HttpReply(trouble=trouble, sent=False))
         return _Answer(value, again=False, attempts=0, reached=False, retry_after=pause)
 
-    def _sent(self, send: Callable[[], HttpReply], wave: int, *, repeat: bool) -> HttpReply:
+    def _sent(self, send: Callable[[float], HttpReply], within: float, wave: int, *, repeat: bool) -> HttpReply:
         with self._lock:
             self._stats.calls += 1
             self._stats.retries += repeat
-        reply = send()
+        reply = send(within)
         if reply.status in (HTTPStatus.TOO_MANY_REQUESTS, HTTPStatus.SERVICE_UNAVAILABLE):
             self._pacer.slow_down(wave, reply.retry_after)
         elif not reply.trouble:
@@ -370,14 +356,3 @@ class ClosteClient:
             return self._stopping.wait(seconds) if seconds > 0 else self._stopping.is_set()
         self._sleep(seconds)
         return self._stopping.is_set()
-
-    def _nap(self, seconds: float, left: float) -> None:
-        self._pause(max(0.0, min(seconds, left)))
-
-
-def _is_retryable(answer: _Answer[T]) -> bool:
-    return answer.again
-
-
-def _last_result(state: RetryCallState) -> object:
-    return state.outcome.result() if state.outcome is not None else None
