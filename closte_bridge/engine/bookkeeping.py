@@ -61,7 +61,7 @@ def record_observation(session: Session, plan: Plan) -> None:
     with ledger.transaction():
         if state.clock_jumped:
             ledger.start_over(now)
-        ledger_events.copy_events(ledger, view.snapshot.events, now)
+        ledger_events.copy_events(ledger, view.snapshot.events, view.events, now)
         _update_ledger(ledger, plan.updates, state, now, run)
         if view.authority.rebind and state.identity:
             _rebind(session, state.identity)

@@ -11,6 +11,7 @@ if TYPE_CHECKING:
     from closte_bridge.engine.engine import Engine
     from closte_bridge.hosting import HostingApi, Listing
     from closte_bridge.ledger.check_state import DuePreview
+    from closte_bridge.ledger.events import NewEvents
     from closte_bridge.ledger.state import LedgerState
     from closte_bridge.ledger.store import Ledger
     from closte_bridge.planning.completeness import Observed
@@ -31,8 +32,9 @@ class Access:
 
 @dataclass(slots=True)
 class Observation:
-    """WordPress and Closte at one moment, with their completeness, and the desired state.
+    """WordPress and Closte at one moment, with their completeness, the desired state, and the new events.
 
+    The evidence in `ledger` includes that of the new events.
     If the integration is disabled, there may be no `access`: nothing is requested from Closte, and nothing changes.
     """
 
@@ -44,6 +46,7 @@ class Observation:
     access: Access | None
     now: float
     desire: Desired
+    events: NewEvents
     due_preview: DuePreview | None = None
 
     @property

@@ -12,10 +12,10 @@ from closte_bridge.config.key_file import configured_key, source_in_text
 from closte_bridge.engine.observation import Access, Observation
 from closte_bridge.engine.snapshots import read_snapshot, start_snapshot
 from closte_bridge.errors import ConfigError
-from closte_bridge.ledger.events import known_events
+from closte_bridge.ledger.events import known_events, read_events
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Collection, Iterator
+    from collections.abc import Callable, Iterator
 
     from closte_bridge.engine.engine import Engine
     from closte_bridge.hosting import Listing
@@ -44,27 +44,6 @@ def _due_preview(engine: Engine, now: float) -> DuePreview | None:
     from closte_bridge.ledger.check_state import due_preview  # noqa: PLC0415 - loaded while `wp` runs
 
     return due_preview(engine.ledger, now, warn_until=now + EXPIRY_WARNING)
-
-
-def _with_fresh_evidence(ledger: LedgerState, snapshot: Snapshot, known: Collection[str], now: float) -> LedgerState:
-    """Return the ledger state as it will be with the snapshot's events: a plan may be made before they are saved.
-
-    `known` are the events already saved; their evidence may have become void since.
-    """
-    from closte_bridge.ledger.state import Evidence  # noqa: PLC0415 - loaded while `wp` runs
-    from closte_bridge.wordpress.events import EVERYTHING, taken, understand  # noqa: PLC0415 - loaded while `wp` runs
-
-    new = [event for event in snapshot.events if event.uid not in known]
-    if not new:
-        return ledger
-    evidence = dict(ledger.evidence)
-    for event in new:
-        evidence |= {name: Evidence(kind, now) for name, kind in understand(event)[0].items()}
-        if event.kind == EVERYTHING:
-            evidence.clear()
-        for name in taken(event):
-            evidence.pop(name, None)
-    return replace(ledger, evidence=evidence)
 
 
 class BackgroundJob(Generic[T]):
@@ -186,11 +165,12 @@ def _view(
     engine.cost.planning_seconds += time.perf_counter() - began
     listing = closte.listing()
     began = time.perf_counter()
-    known = known_events(engine.ledger) if engine.ledger and snapshot.events else ()
-    ledger = _with_fresh_evidence(ledger, snapshot, known, now)
+    events = read_events(snapshot.events, known_events(engine.ledger) if engine.ledger and snapshot.events else ())
+    # The plan is made before the ledger has these events.
+    ledger = replace(ledger, evidence=events.after(ledger.evidence, now)) if events.events else ledger
     observed = assess_list(listing, snapshot.network.domain, ledger)
     authority = decide_authority(
         snapshot, observed, ledger, engine.installation(ledger, closte.access.key if closte.access else None)
     )
     engine.cost.planning_seconds += time.perf_counter() - began
-    return Observation(snapshot, listing, observed, ledger, authority, closte.access, now, desire, due_preview)
+    return Observation(snapshot, listing, observed, ledger, authority, closte.access, now, desire, events, due_preview)

@@ -291,7 +291,7 @@ def _note_mentions(engine: Engine, view: Observation, plan: Plan) -> None:
             note_went_back(ledger, view)
             # WordPress still has these events; a void one would otherwise count again in the next read. In read-only
             # mode the database may be that of another network, so copy none.
-            ledger_events.copy_events(ledger, view.snapshot.events, view.now)
+            ledger_events.copy_events(ledger, view.snapshot.events, view.events, view.now)
         ledger.clear("absences", updates.mentioned_again)
         ledger.clear("evidence", updates.mentioned_again)
         ledger.clear_flag(LEAVING, updates.staying)

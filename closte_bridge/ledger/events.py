@@ -7,25 +7,72 @@ quarantined, and WordPress has deleted the row.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Collection, Iterable, Mapping, Sequence
 
+    from closte_bridge.ledger.state import Evidence
     from closte_bridge.ledger.store import Ledger
+    from closte_bridge.wordpress.events import EventKind
     from closte_bridge.wordpress.snapshot import Event
 
 
-def copy_events(ledger: Ledger, events: Sequence[Event], now: float) -> int:
-    """Copy new events, and add or delete their evidence, inside a transaction. Return the number of new events.
+class NewEvents(NamedTuple):
+    """Events that the ledger does not have yet, and what they prove together.
 
-    Events are processed in order: a domain that was removed and then came into use again has no evidence against it.
-    An acknowledged event that is not in `events` is done.
+    `invalid`: the IDs of those that are not understood. `removed`: domains that they removed, each with the kind of its
+    event. `in_use`: domains that came into use, so that no earlier evidence counts. `all_in_use`: any may have.
+    """
+
+    events: Sequence[Event] = ()
+    invalid: Collection[str] = ()
+    removed: Mapping[str, EventKind] = {}
+    in_use: Collection[str] = ()
+    all_in_use: bool = False
+
+    def evidence(self, now: float) -> dict[str, Evidence]:
+        """Return the evidence of these events, received `now`."""
+        from closte_bridge.ledger.state import Evidence  # noqa: PLC0415 - loaded while `wp` runs
+
+        return {name: Evidence(kind, now) for name, kind in self.removed.items()}
+
+    def after(self, earlier: dict[str, Evidence], now: float) -> dict[str, Evidence]:
+        """Return the evidence after these events."""
+        kept = {} if self.all_in_use else {name: e for name, e in earlier.items() if name not in self.in_use}
+        return kept | self.evidence(now)
+
+
+def read_events(events: Iterable[Event], known: Collection[str]) -> NewEvents:
+    """Read the events whose IDs are not `known`.
+
+    In their order: a domain that was removed and then came into use again has no evidence against it.
     """
     # Not at the top: `to_acknowledge` is needed before `wp` starts.
-    from closte_bridge.ledger.state import Evidence  # noqa: PLC0415
-    from closte_bridge.wordpress.events import EVERYTHING, taken, understand  # noqa: PLC0415
+    from closte_bridge.wordpress.events import EventKind, taken, understand  # noqa: PLC0415
 
+    # By ID, the last one wins: a duplicated row must not block later events.
+    new = {event.uid: event for event in events if event.uid not in known}
+    invalid, removed, in_use, all_in_use = set(), dict[str, EventKind](), set[str](), False
+    for event in new.values():
+        evidence, understood = understand(event)
+        removed |= evidence
+        if not understood:
+            invalid.add(event.uid)
+        if event.kind == EventKind.EVERYTHING:
+            removed.clear()
+            all_in_use = True
+        for name in taken(event):
+            removed.pop(name, None)
+            in_use.add(name)
+    return NewEvents([*new.values()], invalid, removed, in_use, all_in_use)
+
+
+def copy_events(ledger: Ledger, events: Iterable[Event], new: NewEvents, now: float) -> None:
+    """Copy the new ones of all `events` of WordPress, and save their evidence, inside a transaction.
+
+    An acknowledged event that is not in `events` is done.
+    """
     seen = {event.uid for event in events}
     gone = [(uid,) for uid in to_acknowledge(ledger) if uid not in seen]
     ledger.write("UPDATE events SET state = CASE state WHEN 'waiting' THEN 'done' ELSE 'aside' END WHERE uid = ?", gone)
@@ -33,31 +80,21 @@ def copy_events(ledger: Ledger, events: Sequence[Event], now: float) -> int:
     back = [(uid,) for uid in seen]
     ledger.write("UPDATE events SET state = 'waiting' WHERE uid = ? AND state = 'done'", back)
     ledger.write("UPDATE events SET state = 'quarantined' WHERE uid = ? AND state = 'aside'", back)
-    known = known_events(ledger) if seen else set()
-    # By uid, the last one wins: a duplicated row must not block later events.
-    new = list({event.uid: event for event in events if event.uid not in known}.values())
-    for event in new:
-        evidence, understood = understand(event)
-        ledger.write(
-            "INSERT INTO events VALUES (?, ?, ?, ?, ?, ?, ?, ?)",
-            [
-                (
-                    event.uid,
-                    now,
-                    event.created,
-                    event.kind[:64],
-                    event.blog_id,
-                    event.domain[:255],
-                    event.detail[:2000],
-                    "waiting" if understood else "quarantined",
-                )
-            ],
-        )
-        ledger.put_evidence({name: Evidence(kind, now) for name, kind in evidence.items()})
-        if event.kind == EVERYTHING:
-            ledger.write("DELETE FROM evidence", [()])
-        ledger.clear("evidence", taken(event))
-    return len(new)
+    ledger.write(
+        "INSERT INTO events VALUES (?, ?, ?, ?, ?, ?, ?, ?)",
+        [
+            (uid, now, created, kind[:64], blog_id, domain[:255], detail[:2000], _state(uid, new))
+            for uid, created, kind, blog_id, domain, detail in new.events
+        ],
+    )
+    if new.all_in_use:
+        ledger.write("DELETE FROM evidence", [()])
+    ledger.clear("evidence", new.in_use)
+    ledger.put_evidence(new.evidence(now))
+
+
+def _state(uid: str, new: NewEvents) -> str:
+    return "quarantined" if uid in new.invalid else "waiting"
 
 
 def known_events(ledger: Ledger) -> set[str]:

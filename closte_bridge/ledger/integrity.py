@@ -23,6 +23,7 @@ from closte_bridge.ledger.flags import (
 from closte_bridge.ledger.log import LogAction
 from closte_bridge.ledger.state import AliasPhase, FailureCode, Identity, LedgerLocation, Origin, RemovalClass
 from closte_bridge.ledger.store import LATEST
+from closte_bridge.wordpress.events import EventKind
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Mapping
@@ -47,6 +48,7 @@ _WORDS: tuple[tuple[str, str, frozenset[object]], ...] = (
     ("aliases", "phase", frozenset(AliasPhase)),
     ("removals", "class", frozenset(RemovalClass)),
     ("failed_changes", "code", frozenset({"", *FailureCode})),
+    ("evidence", "kind", frozenset(EventKind)),
     ("log", "action", frozenset(LogAction)),
 )
 

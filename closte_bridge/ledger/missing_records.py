@@ -15,7 +15,6 @@ if TYPE_CHECKING:
     from closte_bridge.wordpress.snapshot import Event
 
 _ROWS = "rows"
-_OF_RECORDS = ("site_created", "site_duplicated", "site_deleted", "mapping_removed")
 
 
 def records_due(ledger: Ledger, kind: str = RECORD_DUE) -> dict[int, float]:
@@ -80,10 +79,11 @@ def keep_rows(ledger: Ledger, rows: tuple[int, ...]) -> None:
 
 def events_of_records(ledger: Ledger) -> list[Event]:
     """Return the events that decide whether a site needs a record."""
+    from closte_bridge.wordpress.events import CREATED, EventKind  # noqa: PLC0415 - loaded while `wp` ran
     from closte_bridge.wordpress.snapshot import Event  # noqa: PLC0415 - loaded while `wp` ran
 
     sql = (
         "SELECT uid, CAST(created AS INTEGER), kind, CAST(blog_id AS INTEGER), domain, detail FROM events "
         "WHERE kind IN (?, ?, ?, ?)"
     )
-    return [Event(*row) for row in ledger.query(sql, *_OF_RECORDS)]
+    return [Event(*row) for row in ledger.query(sql, *CREATED, EventKind.SITE_DELETED, EventKind.REMOVED)]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 from typing import TYPE_CHECKING
 
 from closte_bridge.ledger.flags import FORMER, LEAVING, OF_PLANS, PIN, RELEASED, REMOVED
@@ -20,11 +21,16 @@ from closte_bridge.ledger.state import (
     Unsettled,
 )
 from closte_bridge.ledger.store import DAY, LIST_LAG, WEEK
+from closte_bridge.wordpress.events import EventKind
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Iterator, Mapping
 
     from closte_bridge.ledger.store import Ledger
+
+_PER_REGISTERED = """
+SELECT registered, COUNT(DISTINCT name) FROM additions WHERE registered <> '' AND at > ? GROUP BY registered
+"""
 
 
 def read_state(ledger: Ledger, meta: Mapping[str, str], now: float, *, clock_jumped: bool) -> LedgerState:
@@ -34,47 +40,26 @@ def read_state(ledger: Ledger, meta: Mapping[str, str], now: float, *, clock_jum
     for name, kind in query("SELECT name, kind FROM flags WHERE kind IN (?, ?, ?, ?, ?)", *OF_PLANS):
         flags[str(kind)].add(str(name))
     identity, location = meta.get("identity"), meta.get("location")
+    # After a clock jump, the age of removals and additions is unknown, so all count.
+    day, week = (-math.inf, -math.inf) if clock_jumped else (now - DAY, now - WEEK)
     return LedgerState(
         identity=Identity(**json.loads(identity)) if identity else None,
         location=LedgerLocation(**json.loads(location)) if location else None,
         config_path=meta.get("config_path"),
         managed=dict(ledger.stream("SELECT name, origin FROM aliases WHERE phase = 'present'")),
-        unsettled={
-            n: Unsettled(AliasPhase(p), Origin(o), s, bool(a))
-            for n, p, o, s, a in query(
-                "SELECT name, phase, origin, since, absent_before FROM aliases WHERE phase <> 'present'"
-            )
-        },
+        unsettled=dict(_unsettled(ledger)),
         absences={n: Absence(*rest) for n, *rest in query("SELECT name, since, times, last FROM absences")},
-        evidence={n: Evidence(*rest) for n, *rest in query("SELECT name, kind, received FROM evidence")},
-        failed_changes={
-            n: FailedChange(a, t, bool(r), m, s, action, f, FailureCode(code) if code else None)
-            for n, a, t, r, m, s, action, f, code in query(
-                "SELECT name, attempts, next_try, refused, message, since, action, refusals, code FROM failed_changes"
-            )
-        },
+        evidence={n: Evidence(EventKind(k), at) for n, k, at in query("SELECT name, kind, received FROM evidence")},
+        failed_changes=dict(_failed_changes(ledger)),
         pins=frozenset(flags[PIN]),
         leaving=frozenset(flags[LEAVING]),
         released=frozenset(flags[RELEASED]),
         former_domains=frozenset(flags[FORMER]),
-        removals=tuple(
-            # After a clock jump, the age of removals is unknown, so all count.
-            (RemovalClass(c), t)
-            for c, t in query("SELECT class, at FROM removals WHERE at > ? OR ?", now - DAY, clock_jumped)
-        ),
+        removals=tuple((RemovalClass(c), t) for c, t in query("SELECT class, at FROM removals WHERE at > ?", day)),
         removed_lately=frozenset(flags[REMOVED]),
-        added_per_registered=dict(
-            query(
-                "SELECT registered, COUNT(DISTINCT name) FROM additions "
-                "WHERE registered <> '' AND (at > ? OR ?) GROUP BY registered",
-                now - WEEK,
-                clock_jumped,
-            )
-        ),
-        added_this_week=frozenset(
-            str(n) for (n,) in query("SELECT name FROM additions WHERE at > ? OR ?", now - WEEK, clock_jumped)
-        ),
-        added_lately=frozenset(str(n) for (n,) in query("SELECT name FROM additions WHERE at > ?", now - LIST_LAG)),
+        added_per_registered=dict(query(_PER_REGISTERED, week)),
+        added_this_week=_added_since(ledger, week),
+        added_lately=_added_since(ledger, now - LIST_LAG),
         highest_site=int(meta.get("highest_site", "0")),
         highest_mapping=int(meta.get("highest_mapping", "0")),
         observed_count=int(meta.get("observed_count", "0")),
@@ -83,6 +68,23 @@ def read_state(ledger: Ledger, meta: Mapping[str, str], now: float, *, clock_jum
         pointing_www=ledger.pointing_www(),
         clock_jumped=clock_jumped,
     )
+
+
+def _unsettled(ledger: Ledger) -> Iterator[tuple[str, Unsettled]]:
+    sql = "SELECT name, phase, origin, since, absent_before FROM aliases WHERE phase <> 'present'"
+    for name, phase, origin, since, absent_before in ledger.query(sql):
+        yield name, Unsettled(AliasPhase(phase), Origin(origin), since, bool(absent_before))
+
+
+def _failed_changes(ledger: Ledger) -> Iterator[tuple[str, FailedChange]]:
+    sql = "SELECT name, attempts, next_try, refused, message, since, action, refusals, code FROM failed_changes"
+    for name, attempts, next_try, refused, message, since, action, refusals, code in ledger.query(sql):
+        known = FailureCode(code) if code else None
+        yield name, FailedChange(attempts, next_try, bool(refused), message, since, action, refusals, known)
+
+
+def _added_since(ledger: Ledger, since: float) -> frozenset[str]:
+    return frozenset(str(name) for (name,) in ledger.query("SELECT name FROM additions WHERE at > ?", since))
 
 
 def _reports(text: str | None) -> tuple[str, int] | None:

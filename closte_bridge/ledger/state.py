@@ -4,7 +4,10 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 from enum import IntEnum, StrEnum
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
+
+if TYPE_CHECKING:
+    from closte_bridge.wordpress.events import EventKind
 
 
 class Origin(IntEnum):
@@ -62,7 +65,7 @@ class Absence(NamedTuple):
 class Evidence(NamedTuple):
     """An event that explains why a domain is no longer mentioned. `received` is when the ledger got the event."""
 
-    kind: str
+    kind: EventKind
     received: float
 
 

@@ -20,7 +20,7 @@ from closte_bridge.ledger.state import Origin
 from closte_bridge.wordpress.snapshot import WwwPolicy
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterable
 
     from closte_bridge.ledger.state import LedgerState
     from closte_bridge.wordpress.snapshot import Mapping, Snapshot
@@ -110,30 +110,7 @@ class Desired:
 
 def desired(snapshot: Snapshot, policy: DomainPolicy, ledger: LedgerState) -> Desired:
     """Collect everything that WordPress, the config and the pins ask for or use."""
-    mapped: dict[str, Mapping] = {}
-    claims: dict[str, dict[int, Mapping]] = {}
-    malformed: list[tuple[Mapping, str]] = []
-    first = mapped.setdefault
-    for mapping in snapshot.mappings:
-        name = mapping.domain
-        # Nearly every domain passes; skipping the call saves time with 100,000 of them.
-        if not is_normal(name):
-            try:
-                name = normalise(name)
-            except ValueError as error:
-                malformed.append((mapping, str(error)))
-                continue
-        earlier = first(name, mapping)
-        if earlier is not mapping and earlier.blog_id != mapping.blog_id:
-            claims.setdefault(name, {earlier.blog_id: earlier})[mapping.blog_id] = mapping
-    contested: dict[str, frozenset[int]] = {}
-    for name, rows in claims.items():
-        living = rows.keys() & snapshot.sites.keys()
-        # Non-public sites do not conflict with public ones.
-        public = {blog for blog in living if snapshot.sites[blog].public}
-        if len(public) > 1 or (not public and len(living) > 1):
-            contested[name] = frozenset(public or living)
-        mapped[name] = rows[min(rows, key=lambda blog: _rank(blog, snapshot))]
+    mapped, contested, malformed = _mapped(snapshot)
     configured = set(policy.wildcards)
     if policy.wildcard:
         configured.add(WILDCARD + snapshot.network.domain)
@@ -157,6 +134,38 @@ def desired(snapshot: Snapshot, policy: DomainPolicy, ledger: LedgerState) -> De
             | {n for n in ledger.unsettled if n[0] == "*"}
         ),
     )
+
+
+def _mapped(
+    snapshot: Snapshot,
+) -> tuple[dict[str, Mapping], dict[str, frozenset[int]], list[tuple[Mapping, str]]]:
+    """Return the mapping of each domain, the contested domains, and the mappings with an invalid domain."""
+    mapped: dict[str, Mapping] = {}
+    claims: dict[str, dict[int, Mapping]] = {}
+    malformed: list[tuple[Mapping, str]] = []
+    first = mapped.setdefault
+    for mapping in snapshot.mappings:
+        name = mapping.domain
+        # Nearly every domain passes; skipping the call saves time with 100,000 of them.
+        if not is_normal(name):
+            try:
+                name = normalise(name)
+            except ValueError as error:
+                malformed.append((mapping, str(error)))
+                continue
+        earlier = first(name, mapping)
+        if earlier is not mapping and earlier.blog_id != mapping.blog_id:
+            claims.setdefault(name, {earlier.blog_id: earlier})[mapping.blog_id] = mapping
+    mapped |= {name: rows[min(rows, key=lambda blog: _rank(blog, snapshot))] for name, rows in claims.items()}
+    return mapped, {name: sites for name, rows in claims.items() if (sites := _contesting(rows, snapshot))}, malformed
+
+
+def _contesting(rows: Iterable[int], snapshot: Snapshot) -> frozenset[int]:
+    """Return the sites, of those with a mapping of a domain, that contest it; none or at least two."""
+    living = frozenset(rows) & snapshot.sites.keys()
+    # Non-public sites do not conflict with public ones.
+    sites = frozenset(blog for blog in living if snapshot.sites[blog].public) or living
+    return sites if len(sites) > 1 else frozenset()
 
 
 def _rank(blog: int, snapshot: Snapshot) -> tuple[bool, bool, bool, int]:

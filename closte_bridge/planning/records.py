@@ -11,7 +11,7 @@ from __future__ import annotations
 from enum import StrEnum
 from typing import TYPE_CHECKING, NamedTuple
 
-from closte_bridge.wordpress.events import CREATED, MAPPED, REMOVED, SITE_DELETED, declines_record
+from closte_bridge.wordpress.events import CREATED, EventKind, declines_record
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterable, Mapping, Sequence
@@ -139,7 +139,7 @@ def _lacking(snapshot: CompleteSnapshot, candidates: list[Site], known: RecordHi
     """Return the `candidates` without a record, except those whose record was declined or deleted."""
     events = [*known.events, *snapshot.events]
     declined = {event.blog_id for event in events if declines_record(event)}
-    deleted = {(event.blog_id, event.domain.lower()) for event in events if event.kind == REMOVED}
+    deleted = {(event.blog_id, event.domain.lower()) for event in events if event.kind == EventKind.REMOVED}
     return [
         site
         for site in without_record(snapshot, candidates)
@@ -154,7 +154,8 @@ def _due(
     events = [*known.events, *snapshot.events]
     fresh = {event.blog_id for event in snapshot.events if event.kind in CREATED and event.uid not in known.uids}
     # The ID of a deleted site may have been reused, so its creation event proves nothing.
-    created = {e.blog_id for e in events if e.kind in CREATED} - {e.blog_id for e in events if e.kind == SITE_DELETED}
+    gone = {event.blog_id for event in events if event.kind == EventKind.SITE_DELETED}
+    created = {event.blog_id for event in events if event.kind in CREATED} - gone
     waiting, unseen = {}, {}
     for site in lacking:
         if site.id in fresh & created:
@@ -197,9 +198,9 @@ def rows_arrive(snapshot: Snapshot, known: RecordHistory) -> bool:
     before, now = known.rows, rows_of(snapshot)
     fresh = [event for event in snapshot.events if event.uid not in known.uids]
     created = {event.blog_id for event in fresh if event.kind in CREATED}
-    deleted = {event.blog_id for event in fresh if event.kind == SITE_DELETED}
-    mapped = sum(event.kind == MAPPED for event in fresh)
-    removed = sum(event.kind == REMOVED for event in fresh)
+    deleted = {event.blog_id for event in fresh if event.kind == EventKind.SITE_DELETED}
+    mapped = sum(event.kind == EventKind.MAPPED for event in fresh)
+    removed = sum(event.kind == EventKind.REMOVED for event in fresh)
     return not (
         now.sites - before.sites == len(created) - len(deleted)
         and 0 <= now.highest_site - before.highest_site <= len(created)

@@ -152,9 +152,8 @@ def _config_or_not() -> None:
 def _events_are_not_kept() -> None:
     from closte_bridge.ledger import events as ledger_events  # noqa: PLC0415 - only in closte-bridge's process
 
-    take_in = ledger_events.copy_events
-    _put("closte_bridge.ledger.events:copy_events", lambda ledger, events, now: take_in(ledger, events[:2], now))
-    _put("closte_bridge.engine.observe:_with_fresh_evidence", lambda ledger, *_: ledger)
+    whole = ledger_events.read_events
+    _put("closte_bridge.ledger.events:read_events", lambda events, known: whole(events[:2], known))
 
 
 def _lists_show_all() -> None:

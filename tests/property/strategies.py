@@ -18,6 +18,7 @@ from closte_bridge.ledger.state import (
 from closte_bridge.planning.completeness import Observed
 from closte_bridge.planning.desired import DomainPolicy
 from closte_bridge.planning.model import Authority, Mode
+from closte_bridge.wordpress.events import EventKind
 from closte_bridge.wordpress.snapshot import Mapping, Snapshot, WwwPolicy
 from tests.support.check_states import DAY, HOUR, MAIN, NOW, WEEK, a_row, a_site, a_snapshot
 
@@ -119,7 +120,7 @@ def ledgers(draw: st.DrawFn) -> LedgerState:
         managed={name: int(origin) for name, origin in managed.items()},
         unsettled={n: Unsettled(draw(PHASES), o, draw(TIMES), draw(st.booleans())) for n, o in open_.items()},
         absences={n: Absence(draw(TIMES), draw(st.integers(1, 5)), draw(TIMES)) for n in draw(subsets())},
-        evidence={n: Evidence("mapping_removed", draw(TIMES)) for n in draw(subsets())},
+        evidence={n: Evidence(EventKind.REMOVED, draw(TIMES)) for n in draw(subsets())},
         failed_changes={
             n: FailedChange(
                 1, draw(TIMES), draw(st.booleans()), "No.", NOW, draw(st.sampled_from(["", "add", "remove"]))

@@ -11,6 +11,7 @@ from closte_bridge.planning.completeness import Observed
 from closte_bridge.planning.desired import DomainPolicy, desired
 from closte_bridge.planning.model import Authority, Mode
 from closte_bridge.planning.plan import make_plan
+from closte_bridge.wordpress.events import EventKind
 from closte_bridge.wordpress.snapshot import Event, Mapping, Network, Owner, PluginSettings, Site, Snapshot, WwwPolicy
 
 if TYPE_CHECKING:
@@ -129,7 +130,7 @@ def missing(times: int = 3, *, since: float = NOW - 2 * DAY, last: float = NOW -
     return Absence(since, times, last)
 
 
-def told(ago: float = HOUR, kind: str = "mapping_removed") -> Evidence:
+def told(ago: float = HOUR, kind: EventKind = EventKind.REMOVED) -> Evidence:
     """Return the evidence of an event that was reported `ago` seconds ago."""
     return Evidence(kind, NOW - ago)
 

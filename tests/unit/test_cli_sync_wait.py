@@ -18,6 +18,7 @@ from closte_bridge.engine.observation import Observation
 from closte_bridge.engine.run import RunReport
 from closte_bridge.engine.verify import CheckResults, StageResult
 from closte_bridge.hosting import Completeness, Listing, OutcomeKind
+from closte_bridge.ledger.events import NewEvents
 from closte_bridge.planning.desired import DomainPolicy, desired
 from closte_bridge.planning.model import Authority, Mode
 from closte_bridge.planning.plan import narrow
@@ -103,7 +104,8 @@ def a_round(
     snapshot, observed = a_snapshot(*mapped), a_list(*there)
     ledger = a_ledger(*managed, evidence={name: told() for name in DOOMED if name in managed})
     desire = desired(snapshot, DomainPolicy(), ledger)
-    view = Observation(snapshot, Listing(Completeness.COMPLETE, ""), observed, ledger, authority, None, 0.0, desire)
+    listing = Listing(Completeness.COMPLETE, "")
+    view = Observation(snapshot, listing, observed, ledger, authority, None, 0.0, desire, NewEvents())
     plan = a_plan(snapshot, observed, ledger, authority=authority)
     plan = narrow(plan, only) if only else plan
     bad = [Failure(change, OutcomeKind.FAILED, "Closte said no.") for change in plan.changes if change.name in failed]

@@ -21,6 +21,7 @@ from closte_bridge.ledger.log import read
 from closte_bridge.ledger.state import Absence, AliasPhase, Evidence, Origin, RemovalClass
 from closte_bridge.ledger.store import LIST_LAG
 from closte_bridge.planning.model import Addition, Removal
+from closte_bridge.wordpress.events import EventKind
 from tests.support.check_states import UNREADABLE, a_list, partial
 
 if TYPE_CHECKING:
@@ -167,7 +168,7 @@ def test_removal_confirmed_by_the_list_counts(ledger: Ledger) -> None:
 
 def test_late_return_discards_evidence_and_absences(ledger: Ledger) -> None:
     with ledger.transaction():
-        ledger.put_evidence({"x.com": Evidence("mapping_removed", NOW), "y.com": Evidence("mapping_removed", NOW)})
+        ledger.put_evidence({"x.com": Evidence(EventKind.REMOVED, NOW), "y.com": Evidence(EventKind.REMOVED, NOW)})
         ledger.put_absences({"x.com": Absence(NOW, 3, NOW)})
     record_return(ledger, ["x.com"])
     state = ledger.state(NOW)

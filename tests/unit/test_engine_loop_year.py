@@ -121,8 +121,9 @@ class World(Waiter):
         authority = Authority(Mode.FULL, "", "", "")
         listing = cast("Any", _Listing())
         desire = desired(snapshot, engine.policy(), state)
+        new = ledger_events.read_events(snapshot.events, ledger_events.known_events(engine.ledger))
         access = Access(Secret("key"), "test", cast("Any", _NoChanges()))
-        yield Observation(snapshot, listing, a_list(*NAMES), state, authority, access, self.time, desire)
+        yield Observation(snapshot, listing, a_list(*NAMES), state, authority, access, self.time, desire, new)
 
 
 class _Listing:

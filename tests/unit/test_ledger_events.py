@@ -3,7 +3,7 @@ from __future__ import annotations
 import json
 from typing import TYPE_CHECKING
 
-from closte_bridge.ledger.events import copy_events, known_events, quarantined, to_acknowledge
+from closte_bridge.ledger.events import copy_events, known_events, quarantined, read_events, to_acknowledge
 from closte_bridge.wordpress.snapshot import Event
 
 if TYPE_CHECKING:
@@ -19,8 +19,13 @@ def event(uid: str, domain: str = "x.com", kind: str = "mapping_removed", detail
 
 
 def took(ledger: Ledger, events: Sequence[Event], now: float = NOW) -> int:
+    """Copy `events` and return how many are new."""
+    before, new = ledger.state(NOW).evidence, read_events(events, known_events(ledger))
     with ledger.transaction():
-        return copy_events(ledger, events, now)
+        copy_events(ledger, events, new, now)
+    # A plan is made before the events are copied, with the same evidence.
+    assert new.after(before, now) == ledger.state(NOW).evidence
+    return len(new.events)
 
 
 def test_event_is_copied_once_with_its_evidence(ledger: Ledger) -> None:

@@ -26,6 +26,7 @@ from closte_bridge.ledger.state import (
     RemovalClass,
 )
 from closte_bridge.ledger.store import Ledger
+from closte_bridge.wordpress.events import EventKind
 from closte_bridge.wordpress.snapshot import Event
 from tests.support.ledgers import code_of
 
@@ -66,11 +67,12 @@ def fill(ledger: Ledger) -> None:
         ledger.put_aliases([(A, Origin.MAPPING), (WILD, Origin.CONFIG)], AliasPhase.PRESENT, NOW)
         ledger.put_aliases([("b.example.org", Origin.PIN)], AliasPhase.REMOVING, NOW)
         ledger.put_absences({A: Absence(NOW, 2, NOW)})
-        ledger.put_evidence({A: Evidence("mapping_removed", NOW)})
+        ledger.put_evidence({A: Evidence(EventKind.REMOVED, NOW)})
         ledger.put_failed_change(A, FailedChange(3, NOW, True, "No.", NOW, "add", 1))
         for kind, name in ((PIN, A), (LEAVING, WILD), (GIVEN_UP_BEFORE, "7"), (WAS_DONE, "8"), (RECORD_DUE, "9")):
             ledger.set_flag(kind, [name], NOW)
-        ledger_events.copy_events(ledger, [Event("ab" * 16, int(NOW), "mapping_removed", 1, A, "")], NOW)
+        events = [Event("ab" * 16, int(NOW), "mapping_removed", 1, A, "")]
+        ledger_events.copy_events(ledger, events, ledger_events.read_events(events, ()), NOW)
         ledger.count_removal(A, RemovalClass.EVENT, NOW)
         ledger.count_addition(A, "example.org", NOW)
         ledger_log.append(ledger, [ledger_log.LogEntry(NOW, "run", ledger_log.LogAction.ADD, A, "cause", "done")])

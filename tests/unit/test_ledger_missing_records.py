@@ -4,7 +4,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from closte_bridge.ledger.events import copy_events
+from closte_bridge.ledger.events import copy_events, read_events
 from closte_bridge.ledger.flags import RECORD_DUE, RECORD_HAD, RECORD_MADE, RECORD_UNSEEN
 from closte_bridge.ledger.missing_records import (
     await_records,
@@ -84,5 +84,6 @@ def test_row_counts_are_stored_and_invalid_ones_ignored(ledger: Ledger, forged: 
 def test_record_events_are_returned(ledger: Ledger) -> None:
     created = Event("a", 5, "site_created", 2, "two.example.net", "")
     with ledger.transaction():
-        copy_events(ledger, [created, Event("b", 5, "stage_changed", 2, "", "")], NOW)
+        events = [created, Event("b", 5, "stage_changed", 2, "", "")]
+        copy_events(ledger, events, read_events(events, ()), NOW)
     assert events_of_records(ledger) == [created]

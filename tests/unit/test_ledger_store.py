@@ -22,6 +22,7 @@ from closte_bridge.ledger.state import (
     Unsettled,
 )
 from closte_bridge.ledger.store import DAY, LIST_LAG, WEEK, Ledger
+from closte_bridge.wordpress.events import EventKind
 from tests.support.ledgers import code_of
 
 NOW = 1_800_000_000.0
@@ -106,7 +107,7 @@ def write_everything(ledger: Ledger) -> None:
         ledger.put_aliases([("x.com", Origin.MAPPING), ("www.x.com", Origin.WWW)], AliasPhase.PRESENT, NOW)
         ledger.put_aliases([("y.com", Origin.PIN)], AliasPhase.ADDING, NOW, absent_before=True)
         ledger.put_absences({"x.com": Absence(NOW - 9, 2, NOW)})
-        ledger.put_evidence({"x.com": Evidence("site_deleted", NOW)})
+        ledger.put_evidence({"x.com": Evidence(EventKind.SITE_DELETED, NOW)})
         ledger.put_failed_change("y.com", TROUBLE)
         for kind in ("pin", "leaving", "released", "former"):
             ledger.set_flag(kind, [f"{kind}.com"], NOW)
@@ -125,7 +126,7 @@ def test_all_written_data_is_read_back(ledger: Ledger) -> None:
         managed={"x.com": Origin.MAPPING, "www.x.com": Origin.WWW},
         unsettled={"y.com": Unsettled(AliasPhase.ADDING, Origin.PIN, NOW, True)},
         absences={"x.com": Absence(NOW - 9, 2, NOW)},
-        evidence={"x.com": Evidence("site_deleted", NOW)},
+        evidence={"x.com": Evidence(EventKind.SITE_DELETED, NOW)},
         failed_changes={"y.com": TROUBLE},
         pins=frozenset({"pin.com"}),
         leaving=frozenset({"leaving.com"}),
@@ -166,7 +167,7 @@ def test_claim_is_dropped_for_unmanaged_aliases_only(ledger: Ledger) -> None:
 def test_forgotten_alias_leaves_only_its_counts(ledger: Ledger) -> None:
     ledger.put_aliases([("x.com", Origin.MAPPING)], AliasPhase.PRESENT, NOW)
     ledger.put_absences({"x.com": Absence(NOW, 1, NOW)})
-    ledger.put_evidence({"x.com": Evidence("mapping_removed", NOW)})
+    ledger.put_evidence({"x.com": Evidence(EventKind.REMOVED, NOW)})
     ledger.put_failed_change("x.com", FailedChange(1, NOW, False, "", NOW))
     ledger.set_flag("leaving", ["x.com"], NOW)
     ledger.set_flag("released", ["x.com"], NOW)
@@ -178,9 +179,9 @@ def test_forgotten_alias_leaves_only_its_counts(ledger: Ledger) -> None:
 
 
 def test_latest_event_replaces_earlier_evidence(ledger: Ledger) -> None:
-    ledger.put_evidence({"x.com": Evidence("mapping_removed", NOW)})
-    ledger.put_evidence({"x.com": Evidence("site_deleted", NOW + 60)})
-    assert ledger.state(NOW).evidence == {"x.com": Evidence("site_deleted", NOW + 60)}
+    ledger.put_evidence({"x.com": Evidence(EventKind.REMOVED, NOW)})
+    ledger.put_evidence({"x.com": Evidence(EventKind.SITE_DELETED, NOW + 60)})
+    assert ledger.state(NOW).evidence == {"x.com": Evidence(EventKind.SITE_DELETED, NOW + 60)}
 
 
 def test_flags_are_set_once_and_cleared(ledger: Ledger) -> None:
@@ -193,7 +194,7 @@ def test_flags_are_set_once_and_cleared(ledger: Ledger) -> None:
 @pytest.mark.parametrize("table", ["absences", "evidence", "failed_changes"])
 def test_single_domains_are_cleared_from_a_table(ledger: Ledger, table: str) -> None:
     ledger.put_absences({"x.com": Absence(NOW, 1, NOW), "y.com": Absence(NOW, 1, NOW)})
-    ledger.put_evidence({"x.com": Evidence("k", NOW), "y.com": Evidence("k", NOW)})
+    ledger.put_evidence({"x.com": Evidence(EventKind.REMOVED, NOW), "y.com": Evidence(EventKind.REMOVED, NOW)})
     for name in ("x.com", "y.com"):
         ledger.put_failed_change(name, FailedChange(1, NOW, False, "", NOW))
     ledger.clear(table, ["x.com"])
@@ -214,7 +215,7 @@ def test_counts_cover_their_time_windows(ledger: Ledger) -> None:
     assert state.added_lately == {"n0.x.com", "n1.x.com"}
     assert len(state.added_this_week) == 5
     assert state.added_per_registered == {"x.com": 5}
-    assert [NOW - at for _, at in state.removals] == [0, LIST_LAG - 1, LIST_LAG]
+    assert sorted(NOW - at for _, at in state.removals) == [0, LIST_LAG - 1, LIST_LAG]
 
 
 def test_all_removals_count_after_a_clock_jump(ledger: Ledger) -> None:
@@ -255,7 +256,7 @@ def test_clock_jump_restarts_waits_and_postpones_nothing(ledger: Ledger, jump: f
     ledger.put_aliases([("x.com", Origin.PIN)], AliasPhase.ADDING, NOW)
     ledger.put_aliases([("y.com", Origin.PIN)], AliasPhase.PRESENT, NOW)
     ledger.put_absences({"y.com": Absence(NOW - DAY, 2, NOW)})
-    ledger.put_evidence({"y.com": Evidence("mapping_removed", NOW)})
+    ledger.put_evidence({"y.com": Evidence(EventKind.REMOVED, NOW)})
     ledger.put_failed_change("x.com", FailedChange(1, NOW + DAY, False, "", NOW))
     ledger.count_removal("z.com", RemovalClass.EVENT, NOW)
     ledger.count_addition("x.com", "x.com", NOW)
@@ -304,7 +305,7 @@ def test_outdated_entries_are_deleted(ledger: Ledger) -> None:
 def test_old_evidence_of_unmanaged_domains_is_deleted(ledger: Ledger) -> None:
     ledger.put_aliases([("ours.com", Origin.MAPPING)], AliasPhase.PRESENT, NOW)
     ledger.put_aliases([("coming.com", Origin.MAPPING)], AliasPhase.ADDING, NOW)
-    old, new = (Evidence("mapping_removed", NOW - 2 * WEEK - ago) for ago in (1, 0))
+    old, new = (Evidence(EventKind.REMOVED, NOW - 2 * WEEK - ago) for ago in (1, 0))
     ledger.put_evidence({"ours.com": old, "coming.com": old, "trial.com": old, "new.com": new})
     ledger.prune(NOW)
     assert ledger.state(NOW).evidence.keys() == {"ours.com", "coming.com", "new.com"}

@@ -9,6 +9,7 @@ from closte_bridge.hosting import Completeness
 from closte_bridge.ledger.state import AliasPhase, Origin, RemovalClass
 from closte_bridge.planning.model import Authority, Mode
 from closte_bridge.planning.removals import lost_class
+from closte_bridge.wordpress.events import EventKind
 from closte_bridge.wordpress.snapshot import WwwPolicy
 from tests.support.check_states import (
     DAY,
@@ -52,7 +53,7 @@ def test_unmapped_domain_is_removed_after_the_delay() -> None:
 
 @pytest.mark.parametrize(("row", "name"), [("cafe.de:8080", "cafe.de"), ("bücher.de/", "xn--bcher-kva.de")])
 def test_malformed_mapping_protects_the_intended_domain(row: str, name: str) -> None:
-    for evidence in ({name: told(kind="mapping_renamed")}, {}):
+    for evidence in ({name: told(kind=EventKind.RENAMED)}, {}):
         ledger = a_ledger(name, *STAY, evidence=evidence, absences={name: missing(9)})
         plan = a_plan(a_snapshot(row, *STAY), a_list(name, *STAY), ledger)
         assert not plan.changes
@@ -60,7 +61,7 @@ def test_malformed_mapping_protects_the_intended_domain(row: str, name: str) -> 
 
 
 def test_unmapped_domain_waits_for_the_delay() -> None:
-    ledger = a_ledger("x.com", *STAY, evidence={"x.com": told(5 * MINUTE - 1, "site_deleted")})
+    ledger = a_ledger("x.com", *STAY, evidence={"x.com": told(5 * MINUTE - 1, EventKind.SITE_DELETED)})
     plan = a_plan(a_snapshot(*STAY), a_list("x.com", *STAY), ledger)
     assert not plan.changes
     assert the_hold(plan, "x.com")[2:] == (
