@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, NamedTuple
 
-from closte_bridge.checks.model import DnsCode, DnsVerdict, TlsCode
+from closte_bridge.checks.model import DnsCode, DnsVerdict, HttpCode, TlsCode
 from closte_bridge.checks.records import RecordToSet, instruction, listed
 from closte_bridge.counts import counted
-from closte_bridge.domains import WILDCARD, is_wildcard, registered_domain
+from closte_bridge.domains import WILDCARD, is_wildcard, registered_domain, shown
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -200,3 +200,43 @@ def for_tls(name: str, worst: AddressVerdict) -> str:
         TlsCode.HANDSHAKE_FAILED: f"Check the server at {at}. The TLS handshake for {name} fails.",
         TlsCode.UNKNOWN: "",
     }[worst.code]
+
+
+_LONGEST_URL = 200
+_BLOCKED = {
+    "visits-exceeded": "Raise the visit limit of the site of {name}. Ultimate Multisite blocks visitors above it.",
+    "membership-inactive": "Renew the membership of the site of {name}. Ultimate Multisite blocks its visitors.",
+}
+
+
+def for_blocked(name: str, reason: str) -> str:
+    """Return the next step if Ultimate Multisite blocks visitors; `reason` is its code."""
+    other = "Check the site of {name} in Ultimate Multisite, which blocks its visitors ({reason})."
+    return _BLOCKED.get(reason, other).format(name=name, reason=reason)
+
+
+def for_http(name: str, code: HttpCode, status: int, location: str) -> str:
+    """Return the next step for what a visitor gets; empty for the right site."""
+    answer = f"It answers with HTTP {status}." if status else "It closes connections without an answer."
+    other = (
+        f"Check the site of {name}. It redirects visitors to {shown(location[:_LONGEST_URL])}."
+        if location
+        else f"Clear the web server's object cache. It still serves another site to visitors of {name}."
+    )
+    return {
+        HttpCode.OK: "",
+        HttpCode.PRIMARY: "",
+        HttpCode.SIGN_UP: (
+            f"Clear the web server's object cache. It still sends visitors of {name} to the network's sign-up page."
+        ),
+        HttpCode.OTHER_SITE: other,
+        HttpCode.LOOP: f"Check the redirects of {name} in its plugins, the web server and the CDN. They never end.",
+        HttpCode.BLOCKED: f"Check the limits and the membership of the site of {name} in Ultimate Multisite. {answer}",
+        HttpCode.SERVER_ERROR: f"Check the web server's error log for {name}. {answer}",
+        HttpCode.OTHER_SERVER: f"Check that {name} points to the right server. Another server answers its visitors.",
+        HttpCode.TIMEOUT: f"Check the load of the web server. {name} does not answer in time.",
+        HttpCode.UNKNOWN: (
+            "Install the shim with `closte-bridge shim install`. "
+            f"Without it, nothing shows which server answers visitors of {name}."
+        ),
+    }[code]

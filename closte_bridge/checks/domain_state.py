@@ -9,10 +9,12 @@ from __future__ import annotations
 from enum import StrEnum
 from typing import NamedTuple
 
-from closte_bridge.checks.model import DnsCode, DomainCheck, TlsCode
+from closte_bridge.checks.model import DnsCode, DomainCheck, HttpCode, TlsCode, TlsVerdict
 from closte_bridge.checks.schedule import DAY, CertificateDue, certificate_due, next_check
 
-EXPIRY_WARNING = 14 * DAY
+# Before a certificate expires, the share of its lifetime in which closte-bridge warns. Short-lived certificates are
+# renewed later.
+_WARNING_SHARE, _SHORT_WARNING_SHARE, _SHORT_LIFETIME = 1 / 3, 1 / 2, 10 * DAY
 
 # All visitors see a certificate for a different domain. A certificate for this domain that does not verify may be valid
 # for visitors: this machine may lack its root, have a wrong clock, or use a proxy that intercepts TLS.
@@ -24,7 +26,9 @@ class CheckState(NamedTuple):
 
     `failures` counts consecutive checks in which the domain was incorrect and not served; `failing_since` and
     `failed_at` are the times of the first and the last of them. Time-outs, and failures that may be local to this
-    machine, neither count nor reset the counter. `changed` is the time of the last change of a verdict.
+    machine, neither count nor reset the counter. `changed` is the time of the last change of a verdict. `not_after` is
+    the end of the certificate, and `warn_at` the time from which it is a warning. `http` is empty if WordPress did not
+    serve the domain. `live`: visitors get the right site.
     """
 
     first_seen: float
@@ -41,6 +45,9 @@ class CheckState(NamedTuple):
     failing_since: float | None = None
     failed_at: float | None = None
     advice: str = ""
+    warn_at: float | None = None
+    http: str = ""
+    live: bool = False
 
 
 def begin(now: float) -> CheckState:
@@ -52,7 +59,7 @@ def learn(check_state: CheckState, checked: DomainCheck, *, interval: float) -> 
     """Return the state after a check. `interval` is the network's `dns_check_interval` in seconds.
 
     A check without a result (*unknown*) only changes the time of the next check. `advice` is the next step for DNS,
-    else for TLS: a domain that points elsewhere needs no certificate here.
+    else for TLS, else for what visitors get: a domain that points elsewhere needs no certificate here.
     """
     known = checked.dns.code is not DnsCode.UNKNOWN
     # Clamp timestamps after the clock was set back.
@@ -68,7 +75,7 @@ def learn(check_state: CheckState, checked: DomainCheck, *, interval: float) -> 
         checked.name,
         first_seen=after.first_seen,
         changed=after.changed,
-        settled=is_settled(after),
+        settled=after.live or (is_settled(after) and after.http == ""),
         interval=interval,
         now=checked.at,
     )
@@ -78,30 +85,51 @@ def learn(check_state: CheckState, checked: DomainCheck, *, interval: float) -> 
 def _seen(check_state: CheckState, checked: DomainCheck) -> CheckState:
     now, dns, tls = checked.at, checked.dns, checked.tls
     tls_code = tls.code.value if tls else ""
+    http_code = checked.http.code.value if checked.http else ""
+    seen = (dns.code.value, tls_code, http_code)
+    before = (check_state.dns, check_state.tls, check_state.http)
     # Time-outs say nothing about the domain's target, so keep the last known result.
     points_here = dns.points_here if dns.code.conclusive else check_state.points_here
     serves = tls is not None and tls.serves
+    not_after, warn_at = expiry_of(tls) or (check_state.not_after, check_state.warn_at)
     failures, since, last = _failures(check_state, checked)
     return check_state._replace(
-        changed=check_state.changed if (dns.code.value, tls_code) == (check_state.dns, check_state.tls) else now,
+        changed=check_state.changed if seen == before else now,
         dns=dns.code.value,
         tls=tls_code,
         points_here=points_here,
         ok_since=(now if check_state.ok_since is None else check_state.ok_since) if points_here else None,
         serves=serves,
-        not_after=_expiry(checked) or check_state.not_after,
+        not_after=not_after,
+        warn_at=warn_at,
         failures=failures,
         failing_since=since,
         failed_at=last,
-        advice=dns.advice or (tls.advice if tls else ""),
+        advice=next_step(checked),
+        http=http_code,
+        live=checked.is_live,
     )
 
 
-def _expiry(checked: DomainCheck) -> float | None:
-    """Return the earliest expiry of the certificates for this domain, or None."""
+def next_step(checked: DomainCheck) -> str:
+    """Return the customer's next step: for DNS, else for the certificate, else for what visitors get."""
+    dns, tls, http = checked.dns, checked.tls, checked.http
+    if checked.is_live:
+        return ""
+    return dns.advice or (tls.advice if tls else "") or (http.advice if http else "")
+
+
+def expiry_of(tls: TlsVerdict | None) -> tuple[float, float] | None:
+    """Return the end of the first certificate for this domain to expire, and from when on it is a warning; or None."""
     own = {TlsCode.OK, TlsCode.EXPIRED}
-    addresses = checked.tls.addresses if checked.tls else ()
-    return min((a.certificate.not_after for a in addresses if a.certificate and a.code in own), default=None)
+    certificates = [a.certificate for a in tls.addresses if a.certificate and a.code in own] if tls else []
+    return min(((c.not_after, warn_from(c.not_before, c.not_after)) for c in certificates), default=None)
+
+
+def warn_from(not_before: float, not_after: float) -> float:
+    """Return from when on the end of a certificate is a warning. All times are in seconds since the epoch."""
+    lifetime = max(0.0, not_after - not_before)
+    return not_after - lifetime * (_SHORT_WARNING_SHARE if lifetime < _SHORT_LIFETIME else _WARNING_SHARE)
 
 
 def _failures(check_state: CheckState, checked: DomainCheck) -> tuple[int, float | None, float | None]:
@@ -134,11 +162,12 @@ class DomainPhase(StrEnum):
     ADDED = "added"
     DNS_OK = "dns-ok"
     HTTPS_OK = "https-ok"
+    LIVE = "live"
     BLOCKED = "blocked"
 
 
 class DomainState(NamedTuple):
-    """State of a domain. `reason` is a code of `DnsCode` or `TlsCode`, or the code passed as `blocked`."""
+    """State of a domain. `reason` is a code of `DnsCode`, `TlsCode` or `HttpCode`, or the code passed as `blocked`."""
 
     phase: DomainPhase
     since: float
@@ -152,7 +181,7 @@ def domain_state(check_state: CheckState, *, aliased: bool, now: float, blocked:
     `aliased`: Closte has the alias. `blocked` is the code of the hold or error that prevents the alias, or empty.
     """
     phase, since, reason = _phase(check_state, aliased=aliased, now=now, blocked=blocked)
-    stuck = phase is DomainPhase.BLOCKED or (reason != "" and phase is not DomainPhase.HTTPS_OK)
+    stuck = phase is DomainPhase.BLOCKED or reason != ""
     return DomainState(phase, since, reason, check_state.advice if stuck else "")
 
 
@@ -161,8 +190,11 @@ def _phase(check_state: CheckState, *, aliased: bool, now: float, blocked: str) 
         return (DomainPhase.BLOCKED if blocked else DomainPhase.WANTED), check_state.first_seen, blocked
     if check_state.checked_at is None:
         return DomainPhase.ADDED, check_state.first_seen, ""
+    if check_state.live:
+        return DomainPhase.LIVE, check_state.changed, ""
     if is_settled(check_state):
-        return DomainPhase.HTTPS_OK, check_state.changed, ""
+        wrong = check_state.http != "" and HttpCode(check_state.http).wrong
+        return (DomainPhase.BLOCKED if wrong else DomainPhase.HTTPS_OK), check_state.changed, check_state.http
     if not dns_ok(check_state):
         # Without a result, no problem with the domain is known.
         return (DomainPhase.BLOCKED if check_state.dns else DomainPhase.ADDED), check_state.changed, check_state.dns

@@ -189,16 +189,72 @@ class TlsVerdict:
         return any(a.code is TlsCode.OK for a in self.addresses)
 
 
+class HttpCode(StrEnum):
+    """Verdict on what a visitor of a domain gets; exactly one applies."""
+
+    OK = "ok"
+    PRIMARY = "redirect-to-primary"
+    SIGN_UP = "sign-up-page"  # the network's page for new sites
+    OTHER_SITE = "other-site"
+    LOOP = "redirect-loop"
+    BLOCKED = "blocked"  # Ultimate Multisite or the server refuses visitors
+    SERVER_ERROR = "server-error"
+    OTHER_SERVER = "other-server"
+    TIMEOUT = "time-out"
+    UNKNOWN = "unknown"  # an answer without any sign of the server that sent it
+
+    @property
+    def right(self) -> bool:
+        """Return whether the visitor gets the right site."""
+        return self in {HttpCode.OK, HttpCode.PRIMARY}
+
+    @property
+    def wrong(self) -> bool:
+        """Return whether the visitor gets something else. A time-out may be a problem of this machine."""
+        return not self.right and self not in {HttpCode.TIMEOUT, HttpCode.UNKNOWN}
+
+
+@dataclass(frozen=True, slots=True)
+class HttpVerdict:
+    """Verdict on what a visitor of one domain gets.
+
+    `status` is the HTTP status of the last answer, 0 without one, and `location` the address that it redirects to.
+    `site` is the ID of the site that the web server's process serves, if the shim said so: only this proves that an
+    answer comes from this network. `reason` is why Ultimate Multisite blocks visitors, as a code.
+    """
+
+    name: str
+    code: HttpCode
+    advice: str = ""
+    status: int = 0
+    location: str = ""
+    site: int | None = None
+    reason: str = ""
+
+
 @dataclass(frozen=True, slots=True)
 class DomainCheck:
-    """Both verdicts on one domain. `tls` is None if the domain has no address."""
+    """All verdicts on one domain.
+
+    `tls` is None if the domain has no address, `http` if there was no request: without a valid certificate, or if
+    WordPress does not serve the domain yet.
+    """
 
     name: str
     dns: DnsVerdict
     tls: TlsVerdict | None
     at: float
+    http: HttpVerdict | None = None
 
     @property
     def has_https(self) -> bool:
         """Return whether the domain points here with valid HTTPS. Another host's valid certificate does not count."""
         return self.dns.points_here and self.tls is not None and self.tls.code is TlsCode.OK
+
+    @property
+    def is_live(self) -> bool:
+        """Return whether visitors get the right site over valid HTTPS."""
+        if self.http is None or self.tls is None:
+            return False
+        proven = self.dns.points_here or self.http.site is not None
+        return proven and self.tls.code is TlsCode.OK and self.http.code.right

@@ -1,22 +1,27 @@
-"""Check many domains concurrently, with limits on domains, DNS queries and handshakes in progress."""
+"""Check many domains concurrently, with limits on domains, DNS queries and connections in progress."""
 
 from __future__ import annotations
 
 import asyncio
 import time
-from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING
+from dataclasses import dataclass, field, replace
+from typing import TYPE_CHECKING, NamedTuple
 
 from closte_bridge.checks.classify import with_tls
 from closte_bridge.checks.dns import ISSUER, DnsCheck, NetworkBoundary, probe_name
+from closte_bridge.checks.http import FirstVisit, HttpCheck
 from closte_bridge.checks.model import NOWHERE, DnsCode, DnsVerdict, DomainCheck, Expected
+from closte_bridge.checks.site import classify_visit
 from closte_bridge.checks.tls import TlsCheck
+from closte_bridge.config.model import HttpSettings
 from closte_bridge.errors import BridgeError
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Sequence
 
+    from closte_bridge.checks.http import Ask
     from closte_bridge.checks.silence import Silence, Uplink
+    from closte_bridge.checks.site import SiteTarget
     from closte_bridge.config.model import DnsSettings, TlsSettings
 
 _POLL = 0.2
@@ -30,12 +35,18 @@ class CheckPool:
     `should_stop` is called five times per second: if it returns true, checks in progress are discarded. `edges` and
     `issuer` are passed to `DnsCheck`. With `on_silence`, a pass ends if this machine's internet connection is down:
     results from that time are discarded, and `on_silence` is called.
+
+    `target_of` returns the site that visitors of a domain should get, or None if WordPress does not serve the domain:
+    then there is no HTTP request. `ask` is passed to `HttpCheck`.
     """
 
     main_domain: str
     dns: DnsSettings
     tls: TlsSettings
     public_ip: str | None = None
+    http: HttpSettings = field(default_factory=HttpSettings)
+    target_of: Callable[[str], SiteTarget | None] = lambda _: None
+    ask: Ask | None = None
     issuer: str = ISSUER
     edges: NetworkBoundary | None = None
     now: Callable[[], float] = time.time
@@ -62,6 +73,7 @@ class CheckPool:
         edges = self.edges or NetworkBoundary()
         dns = DnsCheck(self.dns, issuer=self.issuer, edges=edges)
         tls = TlsCheck(self.tls, now=self.now, public=edges.public)
+        http = HttpCheck(self.http, self.ask) if self.http.enabled else None
         expected = NOWHERE
         uplinks = (dns.uplink, tls.uplink) if self.on_silence else ()
         results = _Results(uplinks, on_result)
@@ -70,7 +82,7 @@ class CheckPool:
             nonlocal expected
             expected = await dns.expected(self.main_domain, self.public_ip)
             tls.expect(expected.addresses)
-            await self._all(names, dns, tls, expected, results)
+            await self._all(names, _Checks(dns, tls, http, expected), results)
             return await results.finish()
 
         tasks = {asyncio.ensure_future(check()), asyncio.ensure_future(_silence_of(uplinks))}
@@ -88,19 +100,12 @@ class CheckPool:
             await asyncio.gather(*tasks, return_exceptions=True)
         return expected
 
-    async def _all(
-        self,
-        names: Iterator[str],
-        dns: DnsCheck,
-        tls: TlsCheck,
-        expected: Expected,
-        results: _Results,
-    ) -> None:
+    async def _all(self, names: Iterator[str], checks: _Checks, results: _Results) -> None:
         async def worker() -> None:
             # All workers share one iterator.
             for name in names:
                 began = results.mark()
-                results.take(await self._one(name, dns, tls, expected), began)
+                results.take(await self._one(name, checks), began)
 
         # Enough workers to use all slots for DNS and for TLS at the same time.
         size = self.dns.concurrency + self.tls.concurrency
@@ -112,23 +117,36 @@ class CheckPool:
             # The first exception is the cause: it cancelled the other workers.
             raise group_error.exceptions[0] from None
 
-    async def _one(self, name: str, dns: DnsCheck, tls: TlsCheck, expected: Expected) -> DomainCheck:
-        probe = probe_name(name)
+    async def _one(self, name: str, checks: _Checks) -> DomainCheck:
+        probe, expected = probe_name(name), checks.expected
+        target = self.target_of(name) if checks.http else None
+        visit = FirstVisit(checks.http, target) if checks.http and target else None
         try:
-            dns_verdict = await dns.check(name, expected, probe=probe)
-            tls_verdict = None
-            if dns_verdict.addresses:
+            dns = await checks.dns.check(name, expected, probe=probe)
+            tls = None
+            if dns.addresses:
                 managed = frozenset(expected.addresses)
-                if dns_verdict.points_here:
-                    managed |= frozenset(dns_verdict.addresses)
-                tls_verdict = await tls.check(name, dns_verdict.addresses, managed=managed, probe=probe)
+                if dns.points_here:
+                    managed |= frozenset(dns.addresses)
+                tls = await checks.tls.check(name, dns.addresses, managed=managed, probe=probe, use=visit)
         except BridgeError:
             raise
         except Exception as error:
             # Isolate failures: one domain must not block the others.
             unknown = DnsVerdict(name, DnsCode.UNKNOWN, expected=expected.addresses)
             return DomainCheck(name, replace(unknown, detail=type(error).__name__), None, self.now())
-        return DomainCheck(name, with_tls(dns_verdict, tls_verdict), tls_verdict, self.now())
+        dns = with_tls(dns, tls)
+        http = classify_visit(target, visit.visit, dns) if target and visit and visit.visit else None
+        return DomainCheck(name, dns, tls, self.now(), http)
+
+
+class _Checks(NamedTuple):
+    """The checks of one pass. `expected` is where the domains should point."""
+
+    dns: DnsCheck
+    tls: TlsCheck
+    http: HttpCheck | None
+    expected: Expected
 
 
 class _Results:

@@ -5,15 +5,17 @@ from __future__ import annotations
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
-from closte_bridge.checks.model import Answer, DnsCode, LookupOutcome, TlsCode
+from closte_bridge.checks.domain_state import expiry_of, next_step
+from closte_bridge.checks.model import Answer, DnsCode, HttpCode, LookupOutcome, TlsCode
 from closte_bridge.checks.records import listed
 from closte_bridge.checks.schedule import DAY
 from closte_bridge.counts import counted
+from closte_bridge.domains import shown
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from closte_bridge.checks.model import AddressVerdict, DnsVerdict, DomainCheck
+    from closte_bridge.checks.model import AddressVerdict, DnsVerdict, DomainCheck, HttpVerdict
 
 _DNS_WORDS = {
     DnsCode.OK: "points to the correct address",
@@ -54,17 +56,25 @@ _OUTCOME_WORDS = {
     LookupOutcome.UNREACHABLE: "unreachable from this machine",
 }
 
+_HTTP_WORDS = {
+    HttpCode.OK: "get the right site",
+    HttpCode.PRIMARY: "are redirected to the primary domain of the site",
+    HttpCode.SIGN_UP: "get the network's sign-up page",
+    HttpCode.OTHER_SITE: "get another site",
+    HttpCode.LOOP: "get redirects that never end",
+    HttpCode.BLOCKED: "are blocked",
+    HttpCode.SERVER_ERROR: "get a server error",
+    HttpCode.OTHER_SERVER: "get an answer from another server",
+    HttpCode.TIMEOUT: "get no answer in time",
+    HttpCode.UNKNOWN: "get an answer, but it does not show which server sent it",
+}
+
 
 def _day(seconds: float) -> str:
     return datetime.fromtimestamp(seconds, UTC).strftime("%Y-%m-%d")
 
 
-def next_step(checked: DomainCheck) -> str:
-    """Return the customer's next step: for DNS first, then for the certificate; empty if there is nothing to do."""
-    return checked.dns.advice or (checked.tls.advice if checked.tls else "")
-
-
-def row(checked: DomainCheck) -> dict[str, str]:
+def row(checked: DomainCheck) -> dict[str, object]:
     """Return one row of a table. The keys are `FIELDS`; unknown values are empty."""
     dns, tls = checked.dns, checked.tls
     certificate = tls.certificate if tls else None
@@ -72,6 +82,8 @@ def row(checked: DomainCheck) -> dict[str, str]:
         "domain": checked.name,
         "dns": dns.code.value,
         "tls": tls.code.value if tls else "",
+        "http": checked.http.code.value if checked.http else "",
+        "live": checked.is_live,
         "points_at": " ".join(dns.addresses),
         "expected": " ".join(dns.expected),
         "issuer": certificate.issuer if certificate else "",
@@ -102,6 +114,17 @@ def findings(checked: DomainCheck) -> Iterator[str]:
     if checked.tls:
         yield from (_tls_sentence(a) for a in checked.tls.addresses)
         yield from _expiry(checked)
+    if checked.http:
+        yield _http_sentence(checked.http)
+
+
+def _http_sentence(http: HttpVerdict) -> str:
+    words = _HTTP_WORDS[http.code]
+    if http.code is HttpCode.BLOCKED and http.reason:
+        return f"Visitors {words} ({http.reason})."
+    if http.code in {HttpCode.PRIMARY, HttpCode.OTHER_SITE, HttpCode.LOOP} and http.location:
+        return f"Visitors {words}: {shown(http.location[:200])}"
+    return f"Visitors {words}{f' (HTTP {http.status})' if http.status else ''}."
 
 
 def _why_unknown(dns: DnsVerdict) -> str:
@@ -133,14 +156,15 @@ def _tls_sentence(at: AddressVerdict) -> str:
 
 def _expiry(checked: DomainCheck) -> Iterator[str]:
     tls = checked.tls
-    if tls and tls.serves and tls.certificate and tls.certificate.not_after - checked.at <= 14 * DAY:
-        days = counted(tls.days_left or 0, "day")
-        yield f"The certificate expires in {days}, on {_day(tls.certificate.not_after)}."
+    expiry = expiry_of(tls)
+    if tls and tls.serves and expiry and expiry[1] <= checked.at:
+        days = counted(max(0, int((expiry[0] - checked.at) // DAY)), "day")
+        yield f"The certificate expires in {days}, on {_day(expiry[0])}."
 
 
 def document(checked: DomainCheck) -> dict[str, Any]:
     """Return a row with the evidence of both verdicts, as plain values for JSON. Times are ISO 8601 in UTC."""
-    dns, tls = checked.dns, checked.tls
+    dns, tls, http = checked.dns, checked.tls, checked.http
     evidence = {
         "dns": {
             "code": dns.code.value,
@@ -173,6 +197,15 @@ def document(checked: DomainCheck) -> dict[str, Any]:
             "serves": tls.serves,
             "days_left": tls.days_left,
             "addresses": [_address(a) for a in tls.addresses],
+        },
+        "http": None
+        if http is None
+        else {
+            "code": http.code.value,
+            "status": http.status,
+            "location": http.location,
+            "site": http.site,
+            "reason": http.reason,
         },
     }
     return {

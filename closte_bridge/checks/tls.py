@@ -1,4 +1,6 @@
-"""Check the certificate that visitors get: one handshake with SNI per address, without any request.
+"""Check the certificate that visitors get: one handshake with SNI per address.
+
+The handshake itself sends no request. A caller may use the connection for one (`Use`), to save a second handshake.
 
 OpenSSL verifies the chain against the system's trust store or `tls.ca_file`; `names` matches the name (RFC 9525). If
 the chain does not verify, a second handshake without verification reads the certificate, only for the diagnosis.
@@ -10,23 +12,27 @@ import asyncio
 import contextlib
 import errno
 import secrets
-import socket
 import ssl
 import time
 from collections import Counter
-from typing import TYPE_CHECKING, NamedTuple
+from collections.abc import Awaitable, Callable
+from typing import TYPE_CHECKING, NamedTuple, TypeAlias
 
 from closte_bridge.checks import advice
 from closte_bridge.checks.certificate import of_peer
+from closte_bridge.checks.connection import Connection, socket_for
 from closte_bridge.checks.model import AddressVerdict, Certificate, TlsCode, TlsVerdict
 from closte_bridge.checks.names import any_covers
 from closte_bridge.checks.silence import Uplink
 from closte_bridge.errors import ConfigError
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Collection, Iterable
+    from collections.abc import Collection, Iterable
 
     from closte_bridge.config.model import TlsSettings
+
+Use: TypeAlias = Callable[[Connection], Awaitable[None]]
+"""Uses a connection whose certificate is valid for the domain. Raises nothing but cancellation."""
 
 DAY = 86_400.0
 _TRIES = 2
@@ -35,7 +41,6 @@ _MOST_ADDRESSES = 16
 _GIVEN_UP_AFTER = 8
 # If fewer addresses do not answer, the problem may be theirs.
 _LEAST_SILENT = 3
-_LARGEST = 65_536  # bytes read at a time
 # Errors of this machine, which say nothing about the server.
 _LOCAL = frozenset({errno.ENETUNREACH, errno.EADDRNOTAVAIL, errno.EAFNOSUPPORT, errno.EACCES, errno.EPERM})
 
@@ -124,7 +129,7 @@ class TlsCheck:
 
     async def _reached(self) -> bool:
         async def reaches(address: str) -> bool:
-            with contextlib.suppress(OSError), _socket_for(address) as sock:
+            with contextlib.suppress(OSError), socket_for(address) as sock:
                 async with asyncio.timeout(self.uplink.timeout):
                     await asyncio.get_running_loop().sock_connect(sock, (address, self._settings.port))
                 return True
@@ -134,21 +139,27 @@ class TlsCheck:
         return not self._own or any(await asyncio.gather(*map(reaches, self._own)))
 
     async def check(
-        self, name: str, addresses: Iterable[str], *, managed: Collection[str] = (), probe: str | None = None
+        self,
+        name: str,
+        addresses: Iterable[str],
+        *,
+        managed: Collection[str] = (),
+        probe: str | None = None,
+        use: Use | None = None,
     ) -> TlsVerdict:
         """Return the verdict on `name` at these addresses. `managed` are the addresses of the network.
 
-        `probe` is the host name to use instead of a wildcard.
+        `probe` is the host name to use instead of a wildcard. `use` gets each connection with a valid certificate.
         """
         host = probe or name
         wanted = list(dict.fromkeys(addresses))[:_MOST_ADDRESSES]
-        found = await asyncio.gather(*(self._address(host, a, managed=a in managed) for a in wanted))
+        found = await asyncio.gather(*(self._address(host, a, managed=a in managed, use=use) for a in wanted))
         return summarise(name, found, self._now())
 
-    async def _address(self, host: str, address: str, *, managed: bool) -> AddressVerdict:
+    async def _address(self, host: str, address: str, *, managed: bool, use: Use | None) -> AddressVerdict:
         if not managed and not self._public(address):
             return AddressVerdict(address, TlsCode.UNKNOWN, detail="not a public address")
-        result = await self._retry(address, host, verify=True)
+        result = await self._retry(address, host, verify=True, use=use)
         if result.code is TlsCode.OK:
             if result.certificate is None:
                 return AddressVerdict(address, TlsCode.HANDSHAKE_FAILED, detail="unreadable certificate")
@@ -171,22 +182,25 @@ class TlsCheck:
         shown = (await self._retry(address, missing, verify=False)).certificate
         return certificate is not None and shown is not None and shown.fingerprint == certificate.fingerprint
 
-    async def _retry(self, address: str, host: str, *, verify: bool) -> _Handshake:
+    async def _retry(self, address: str, host: str, *, verify: bool, use: Use | None = None) -> _Handshake:
         result = _Handshake(TlsCode.UNKNOWN)
         for _ in range(_TRIES):
             async with self._slots:
                 if self._silent[address] >= _GIVEN_UP_AFTER:
                     return _Handshake(TlsCode.TIMEOUT)
                 self.uplink.record_request(address)
-                result = await self._once(address, host, verify=verify)
+                with Connection(address, self._settings.port, host, self._contexts[verify]) as connection:
+                    result = await self._once(connection, address)
+                    if use and result.certificate and any_covers(result.certificate.names, host):
+                        await use(connection)
             if result.code not in _RETRIABLE or result.error:
                 break
         return result
 
-    async def _once(self, address: str, host: str, *, verify: bool) -> _Handshake:
+    async def _once(self, connection: Connection, address: str) -> _Handshake:
         try:
             async with asyncio.timeout(self._settings.timeout):
-                return await self._handshake(address, host, verify=verify)
+                return await self._handshake(connection, address)
         except TimeoutError:
             return _Handshake(TlsCode.TIMEOUT)
         except ssl.SSLCertVerificationError as error:
@@ -202,48 +216,20 @@ class TlsCheck:
                 TlsCode.UNKNOWN if error.errno in _LOCAL else TlsCode.NO_LISTENER, detail=error.strerror or ""
             )
 
-    async def _handshake(self, address: str, host: str, *, verify: bool) -> _Handshake:
-        """Make a handshake over a plain socket, without the overhead of asyncio's TLS."""
-        loop = asyncio.get_running_loop()
-        incoming, outgoing = ssl.MemoryBIO(), ssl.MemoryBIO()
-        tls = self._contexts[verify].wrap_bio(incoming, outgoing, server_hostname=host)
-        with _socket_for(address) as sock:
-            try:
-                await loop.sock_connect(sock, (address, self._settings.port))
-            except asyncio.CancelledError:
-                # A time-out. Servers that refuse connections cost no time and do not count.
-                self._silent[address] += 1
-                raise
-            self._silent[address] = 0
-            self.uplink.record_answer()
-            while not _done(tls):
-                await loop.sock_sendall(sock, outgoing.read())
-                data = await loop.sock_recv(sock, _LARGEST)
-                if not data:
-                    raise ConnectionResetError
-                incoming.write(data)
-            with contextlib.suppress(OSError):
-                # Send the final message, so that the server does not log a failed handshake.
-                sock.send(outgoing.read())
+    async def _handshake(self, connection: Connection, address: str) -> _Handshake:
         try:
-            return _Handshake(TlsCode.OK, of_peer(tls))
+            await connection.connect()
+        except asyncio.CancelledError:
+            # A time-out. Servers that refuse connections cost no time and do not count.
+            self._silent[address] += 1
+            raise
+        self._silent[address] = 0
+        self.uplink.record_answer()
+        await connection.handshake()
+        try:
+            return _Handshake(TlsCode.OK, of_peer(connection.tls))
         except ValueError:
             return _Handshake(TlsCode.OK)
-
-
-def _socket_for(address: str) -> socket.socket:
-    sock = socket.socket(socket.AF_INET6 if ":" in address else socket.AF_INET)
-    sock.setblocking(False)
-    return sock
-
-
-def _done(tls: ssl.SSLObject) -> bool:
-    """Continue a handshake as far as possible. Return whether it is complete."""
-    try:
-        tls.do_handshake()
-    except ssl.SSLWantReadError:
-        return False
-    return True
 
 
 def diagnose(certificate: Certificate | None, host: str, error: int, now: float) -> TlsCode:

@@ -271,8 +271,10 @@ def stage_messages(report: RunReport) -> tuple[list[Problem], list[Message]]:
     done = sum(moved.result.outcome is StageOutcome.DONE for moved in verified.moved)
     remarks = []
     if verified.checked:
-        valid = sum(1 for checked in verified.checked.values() if checked.has_https)
-        remarks.append(Message("log", f"Checked {counted(len(verified.checked), 'domain')}: {valid} with valid HTTPS."))
+        valid = sum(1 for one in verified.checked.values() if one.has_https)
+        live = f", {sum(verified.live.values())} live" if any(one.http for one in verified.checked.values()) else ""
+        checked = counted(len(verified.checked), "domain")
+        remarks.append(Message("log", f"Checked {checked}: {valid} with valid HTTPS{live}."))
     if done:
         remarks.append(Message("log", f"Changed the stage of {counted(done, 'mapping')}."))
     if verified.moves_later:

@@ -130,6 +130,14 @@ class TlsSettings:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class HttpSettings:
+    """How to check what visitors get. `timeout` is in seconds."""
+
+    enabled: bool = _key("boolean", True, "Whether to check that visitors get the right site.")
+    timeout: float = _key("duration", 10.0, "Time limit of one request with its redirects.")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Settings:
     """All settings of one network. Times are in seconds, domains are normalised.
 
@@ -151,7 +159,7 @@ class Settings:
         "Addresses of WordPress' web servers: https, or http to this machine only. "
         "If empty: the network's main domain.",
     )
-    checks: bool = _key("boolean", True, "Whether `sync` and `watch` check DNS and certificates.")
+    checks: bool = _key("boolean", True, "Whether `sync` and `watch` check DNS, certificates and websites.")
     wildcard: bool = _key("boolean", False, "Keep `*.<network domain>` on Closte.")
     wildcards: tuple[str, ...] = _key("wildcard", (), 'Wildcards to keep on Closte: `["*.example.org"]`.')
     keep: tuple[str, ...] = _key("domain", (), "Domains never to remove. A wildcard protects every domain below it.")
@@ -179,6 +187,7 @@ class Settings:
     )
     dns: DnsSettings = field(default_factory=DnsSettings)
     tls: TlsSettings = field(default_factory=TlsSettings)
+    http: HttpSettings = field(default_factory=HttpSettings)
     metrics_file: Path | None = _key("file", None, "File with metrics for node_exporter, ending in `.prom`.")
     on_problem: tuple[str, ...] = _key("argument", (), "Command to run if problems appear or are resolved.")
 
@@ -196,7 +205,7 @@ class Config:
     origins: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
 
 
-SECTIONS: dict[str, type[Any]] = {"wp": WpSettings, "dns": DnsSettings, "tls": TlsSettings}
+SECTIONS: dict[str, type[Any]] = {"wp": WpSettings, "dns": DnsSettings, "tls": TlsSettings, "http": HttpSettings}
 
 
 def _keys(section: type[Any], prefix: str = "") -> Iterator[Key]:

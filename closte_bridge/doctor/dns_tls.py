@@ -94,13 +94,12 @@ def _why_unchecked(engine: Engine) -> str:
         return NO_LEDGER
     if not engine.settings.checks:
         return _CHECKS_OFF
-    seen, _ = check_states.tally(engine.ledger)
+    seen = check_states.tally(engine.ledger).dns
     return "" if seen.keys() - {DnsCode.UNKNOWN.value} else "Skipped: no domain has been checked yet."
 
 
 def of_certificates(engine: Engine) -> Iterator[Finding]:
     """Check the last results for certificates that expire soon."""
-    from closte_bridge.checks.domain_state import EXPIRY_WARNING  # noqa: PLC0415 - imported only if needed
     from closte_bridge.ledger import check_state as check_states  # noqa: PLC0415 - imported only if needed
 
     if why := _why_unchecked(engine):
@@ -108,8 +107,8 @@ def of_certificates(engine: Engine) -> Iterator[Finding]:
         return
     assert engine.ledger is not None  # noqa: S101 - checked above
     now = engine.clock.now()
-    found = expiry_words(check_states.expiring(engine.ledger, now + EXPIRY_WARNING), now)
+    found = expiry_words(check_states.expiring(engine.ledger, now), now)
     for words in found:
         yield warning("certificates", words.message, HINT)
     if not found:
-        yield ok("certificates", "No known certificate expires within 14 days.")
+        yield ok("certificates", "No known certificate expires soon.")

@@ -5,7 +5,6 @@ from __future__ import annotations
 from itertools import chain
 from typing import TYPE_CHECKING, NamedTuple
 
-from closte_bridge.checks.domain_state import EXPIRY_WARNING
 from closte_bridge.domains import not_public
 from closte_bridge.ledger import check_state as check_states
 
@@ -52,7 +51,7 @@ def own_sites(snapshot: Snapshot) -> set[int]:
 
 def due_names(ledger: Ledger, view: Observation, only: Collection[str], now: float) -> Due:
     """Return the domains to check: those due at `now`, or only the domains in `only`."""
-    preview = view.due_preview or check_states.due_preview(ledger, now, warn_until=now + EXPIRY_WARNING)
+    preview = view.due_preview or check_states.due_preview(ledger, now)
     names = set(watched_names(view))
     gone = [name for name in chain(preview.due, preview.others) if name not in names]
     due = names.intersection(only) if only else names - preview.others

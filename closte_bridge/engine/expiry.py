@@ -36,7 +36,7 @@ def expiry_words(expiring: Sequence[tuple[str, float]], now: float) -> list[Expi
     if expired:
         found.append(_notice("certificate-expired", expired, now, "expired", "have expired"))
     if soon:
-        found.append(_notice("certificate-expiring", soon, now, "expires", "expire within 14 days"))
+        found.append(_notice("certificate-expiring", soon, now, "expires", "expire soon"))
     return found
 
 

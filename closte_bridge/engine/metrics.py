@@ -57,18 +57,19 @@ class CheckCounts(NamedTuple):
 
     dns: dict[str, int]
     tls: dict[str, int]
+    http: dict[str, int]
+    live: int
     expired: int
     expiring: int
 
 
 def check_counts(ledger: Ledger, now: float) -> CheckCounts:
     """Return the results of checks in the ledger; `now` is in seconds since the epoch."""
-    from closte_bridge.checks.domain_state import EXPIRY_WARNING  # noqa: PLC0415 - only if there is a ledger
     from closte_bridge.ledger import check_state as check_states  # noqa: PLC0415 - only if there is a ledger
 
-    ends = [end for _, end in check_states.expiring(ledger, now + EXPIRY_WARNING)]
+    ends = [end for _, end in check_states.expiring(ledger, now)]
     expired = sum(1 for end in ends if end <= now)
-    return CheckCounts(*check_states.tally(ledger), expired, len(ends) - expired)
+    return CheckCounts(*check_states.tally(ledger), expired=expired, expiring=len(ends) - expired)
 
 
 def render(
@@ -105,8 +106,14 @@ def render(
         gauges.set_by("domains_dns", "Domains by last DNS check result.", "verdict", checks.dns)
         text = "Domains with correct DNS by last certificate check result."
         gauges.set_by("domains_tls", text, "verdict", checks.tls)
+        gauges.set_by("domains_http", "Domains by last result of an HTTP request.", "verdict", checks.http)
+        gauges.set("domains_live", "Domains whose visitors get the right site.", checks.live)
         gauges.set("certificates_expired", "Expired certificates.", checks.expired)
-        gauges.set("certificates_expiring", "Certificates that expire within 14 days.", checks.expiring)
+        gauges.set(
+            "certificates_expiring",
+            "Certificates that expire soon.",
+            checks.expiring,
+        )
     if report is not None:
         _of_plan(gauges, report)
     return generate_latest(gauges.registry)

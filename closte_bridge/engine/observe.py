@@ -40,10 +40,9 @@ def _due_preview(engine: Engine, now: float) -> DuePreview | None:
     """Return a preview of the checks that are due; computed while `wp` runs, it costs no time."""
     if engine.ledger is None or not engine.settings.checks:
         return None
-    from closte_bridge.checks.domain_state import EXPIRY_WARNING  # noqa: PLC0415 - loaded while `wp` runs
     from closte_bridge.ledger.check_state import due_preview  # noqa: PLC0415 - loaded while `wp` runs
 
-    return due_preview(engine.ledger, now, warn_until=now + EXPIRY_WARNING)
+    return due_preview(engine.ledger, now)
 
 
 class BackgroundJob(Generic[T]):

@@ -1,11 +1,11 @@
-"""Run due DNS and TLS checks and update stages."""
+"""Run due DNS, TLS and HTTP checks and update stages."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, NamedTuple
 
-from closte_bridge.checks.domain_state import EXPIRY_WARNING, begin, learn
+from closte_bridge.checks.domain_state import begin, learn
 from closte_bridge.checks.model import NOWHERE
 from closte_bridge.engine.due import due_names, next_check, own_sites
 from closte_bridge.errors import BridgeError
@@ -73,8 +73,9 @@ class CheckResults:
 
     `due_later` and `moves_later`: the numbers of checks and stage changes left for the next run. `proven`: `www.` forms
     that now point to the same address as their base domain; the next run adds them. `expiring`: domains whose
-    certificate has expired or expires within 14 days, each with its end in seconds since the epoch. `silence`: nothing
-    answers this machine, so the checks of this run ended.
+    certificate has expired or expires soon, each with its end in seconds since the epoch. `was_live` and `live`:
+    whether visitors of each checked domain got the right site before, and get it now. `silence`: nothing answers this
+    machine, so the checks of this run ended.
     """
 
     checked: dict[str, DomainCheck] = field(default_factory=dict)
@@ -84,6 +85,8 @@ class CheckResults:
     moves_later: int = 0
     proven: frozenset[str] = frozenset()
     expiring: list[tuple[str, float]] = field(default_factory=list)
+    was_live: dict[str, bool] = field(default_factory=dict)
+    live: dict[str, bool] = field(default_factory=dict)
     next_check: float | None = None
     silence: Silence | None = None
     trouble: BridgeError | None = None
@@ -177,8 +180,11 @@ def verify(
         found.trouble = error
         return found
     _move(engine, ledger, found, run)
+    # Only now does WordPress serve them.
+    _check(engine, ledger, view, _completed(found), found, lambda: None, should_stop)
+    _log_live(ledger, found, run, now)
     found.proven = (ledger.pointing_www() & view.desire.www.keys()) - view.ledger.pointing_www - view.observed.names
-    expiring = due.idle.expiring if due.idle else check_states.expiring(ledger, now + EXPIRY_WARNING)
+    expiring = due.idle.expiring if due.idle else check_states.expiring(ledger, now)
     # With checks disabled, old results may be outdated, because certificates are renewed.
     found.expiring = [(name, end) for name, end in expiring if engine.settings.checks or name in found.checked]
     # Checks that are left were due when this run began, and `watch` compares with that time. After a silence, all
@@ -224,9 +230,10 @@ def _check(
 ) -> None:
     if not due:
         return
-    from closte_bridge.checks.pool import CheckPool  # noqa: PLC0415 - loads DNS and TLS libraries only if needed
+    from closte_bridge.engine.checking import check_pool, diagnosed  # noqa: PLC0415 - loads the checks' libraries
+    from closte_bridge.engine.targets import Targets  # noqa: PLC0415 - loads the checks' libraries
 
-    network = view.snapshot.network
+    targets = Targets(view.snapshot, view.desire, _completed(found))
     earlier = check_states.load(ledger, due)
     after: dict[str, CheckState] = {}
     interval = float(view.snapshot.settings.dns_check_interval)
@@ -238,27 +245,44 @@ def _check(
         check_state = earlier.get(checked.name) or begin(checked.at)
         after[checked.name] = learn(check_state, checked, interval=interval)
         found.checked[checked.name] = checked
+
+    def save_and_step(checked: DomainCheck) -> None:
+        save(checked)
         on_step()
 
-    pool = CheckPool(
-        main_domain=network.domain,
-        public_ip=network.public_ip,
-        dns=engine.settings.dns,
-        tls=engine.settings.tls,
-        edges=engine.edges,
-        now=engine.clock.now,
-        should_stop=should_stop,
-        on_silence=on_silence,
-    )
+    pool = check_pool(engine, view.snapshot, targets, should_stop=should_stop, on_silence=on_silence)
     expected = NOWHERE
     try:
-        expected = pool.run(due, save)
+        expected = pool.run(due, save_and_step)
+        for checked in diagnosed(engine, targets, [found.checked[name] for name in after]):
+            save(checked)
     finally:
+        for name, check_state in after.items():
+            found.was_live.setdefault(name, name in earlier and earlier[name].live)
+            found.live[name] = check_state.live
         with ledger.transaction():
             check_states.save(ledger, after)
             if expected.addresses and not (expected.shared and not engine.settings.dns.targets):
                 # A CDN's addresses are of no use to customers.
                 save_addresses(ledger, expected.addresses)
+
+
+def _completed(found: CheckResults) -> list[str]:
+    """Return the domains whose stage this run changed to "done"."""
+    return [m.name for m in found.moved if m.after == Stage.DONE and m.result.outcome is StageOutcome.DONE]
+
+
+def _log_live(ledger: Ledger, found: CheckResults, run: str, now: float) -> None:
+    """Log the domains that became live, and those that are no longer live, with what their visitors get."""
+    entries = []
+    for name, live in found.live.items():
+        http = found.checked[name].http
+        if live != found.was_live[name]:
+            cause = f"visitors get: {http.code}" if http else "no valid HTTPS"
+            entries.append(LogEntry(now, run, LogAction.CHECK, name, cause, "live" if live else "not live"))
+    if entries:
+        with ledger.transaction():
+            ledger_log.append(ledger, entries)
 
 
 def _move(engine: Engine, ledger: Ledger, found: CheckResults, run: str) -> None:

@@ -1,4 +1,4 @@
-"""The last DNS and certificate results of each domain, and the time of its next check."""
+"""The last DNS, certificate and HTTP results of each domain, and the time of its next check."""
 
 from __future__ import annotations
 
@@ -19,7 +19,9 @@ _CHUNK = 500
 
 def _decoded(row: tuple[object, ...]) -> CheckState:
     check_state = CheckState(*row)  # type: ignore[arg-type]  # the columns have the fields' types
-    return check_state._replace(points_here=bool(check_state.points_here), serves=bool(check_state.serves))
+    return check_state._replace(
+        points_here=bool(check_state.points_here), serves=bool(check_state.serves), live=bool(check_state.live)
+    )
 
 
 def load(ledger: Ledger, names: Collection[str]) -> dict[str, CheckState]:
@@ -53,7 +55,7 @@ class DuePreview(NamedTuple):
     expiring: list[tuple[str, float]]
 
 
-def due_preview(ledger: Ledger, now: float, *, warn_until: float) -> DuePreview:
+def due_preview(ledger: Ledger, now: float) -> DuePreview:
     """Return what is due at `now`."""
     due: dict[str, float] = {}
     others: set[str] = set()
@@ -64,7 +66,7 @@ def due_preview(ledger: Ledger, now: float, *, warn_until: float) -> DuePreview:
         else:
             others.add(name)
             first = next_check if first is None else min(first, next_check)
-    return DuePreview(due, others, first, expiring(ledger, warn_until))
+    return DuePreview(due, others, first, expiring(ledger, now))
 
 
 def next_checks(ledger: Ledger) -> Iterator[tuple[str, float]]:
@@ -78,21 +80,36 @@ def first_check(ledger: Ledger) -> float | None:
     return None if first is None else float(first)
 
 
-def expiring(ledger: Ledger, before: float) -> list[tuple[str, float]]:
-    """Return the domains that point here with a certificate that expires by `before`, and its expiry, soonest first."""
+def expiring(ledger: Ledger, now: float) -> list[tuple[str, float]]:
+    """Return the domains that point here with a certificate that needs a warning, and its expiry, soonest first."""
     rows = ledger.query(
         "SELECT name, not_after FROM check_state "
-        "WHERE not_after <= ? AND points_here = 1 AND tls IN ('ok', 'expired') ORDER BY not_after, name",
-        before,
+        "WHERE warn_at <= ? AND points_here = 1 AND tls IN ('ok', 'expired') ORDER BY not_after, name",
+        now,
     )
     return [(str(name), float(end)) for name, end in rows]
 
 
-def tally(ledger: Ledger) -> tuple[dict[str, int], dict[str, int]]:
-    """Return the number of domains per DNS verdict and per TLS verdict. Domains without a verdict do not count."""
+class Tally(NamedTuple):
+    """Number of domains per verdict, and of live domains. Domains without a verdict do not count."""
+
+    dns: dict[str, int]
+    tls: dict[str, int]
+    http: dict[str, int]
+    live: int
+
+
+def tally(ledger: Ledger) -> Tally:
+    """Count the verdicts of all domains."""
     dns = ledger.query("SELECT dns, COUNT(*) FROM check_state WHERE dns <> '' GROUP BY dns")
     tls = ledger.query("SELECT tls, COUNT(*) FROM check_state WHERE tls <> '' AND points_here = 1 GROUP BY tls")
-    return {str(code): int(count) for code, count in dns}, {str(code): int(count) for code, count in tls}
+    http = ledger.query("SELECT http, COUNT(*) FROM check_state WHERE http <> '' GROUP BY http")
+    ((live,),) = ledger.query("SELECT COUNT(*) FROM check_state WHERE live = 1")
+    return Tally(_counts(dns), _counts(tls), _counts(http), int(live))
+
+
+def _counts(rows: Iterable[tuple[object, ...]]) -> dict[str, int]:
+    return {str(code): int(str(count)) for code, count in rows}
 
 
 def pointing_elsewhere(ledger: Ledger) -> list[str]:

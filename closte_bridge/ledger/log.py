@@ -26,6 +26,7 @@ class LogAction(StrEnum):
     RELEASE = "release"
     RECORD = "record"
     STAGE = "stage"
+    CHECK = "check"
 
 
 # Actions that decide whether a domain is managed.

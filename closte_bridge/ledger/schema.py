@@ -134,6 +134,14 @@ UPDATE meta SET value = replace(replace(value, 'withheld', 'needs-approval'), 'n
     WHERE key IN ('problems', 'notified');
 """
 
+# The lifetime of a known certificate is unknown until its next check.
+_LIVE_DOMAINS = """
+ALTER TABLE check_state ADD COLUMN warn_at REAL;
+ALTER TABLE check_state ADD COLUMN http TEXT NOT NULL DEFAULT '';
+ALTER TABLE check_state ADD COLUMN live INTEGER NOT NULL DEFAULT 0;
+UPDATE check_state SET warn_at = not_after - 14 * 86400.0;
+"""
+
 
 class Migration(NamedTuple):
     """One step from an older ledger to a newer one. `number` is the version after it."""
@@ -150,6 +158,7 @@ MIGRATIONS: tuple[Migration, ...] = (
     Migration(4, "failed changes by action", _FAILURES_BY_ACTION),
     Migration(5, "failed changes with a code", _FAILURE_CODES),
     Migration(6, "plain terms", _PLAIN_TERMS),
+    Migration(7, "live domains", _LIVE_DOMAINS),
 )
 
 

@@ -17,3 +17,5 @@ class Stage(StrEnum):
 
 
 GIVEN_UP = frozenset({Stage.FAILED, Stage.SSL_FAILED})
+# Ultimate Multisite does not serve a mapping in one of these stages (`Domain::INACTIVE_STAGES`).
+INACTIVE = GIVEN_UP | {Stage.CHECKING_DNS, Stage.CHECKING_SSL}

@@ -8,6 +8,7 @@ import pytest
 
 from closte_bridge.checks.advice import for_tls
 from closte_bridge.checks.classify import LookupEvidence, classify
+from closte_bridge.checks.domain_state import next_step
 from closte_bridge.checks.fields import FIELDS
 from closte_bridge.checks.model import (
     AddressVerdict,
@@ -21,7 +22,7 @@ from closte_bridge.checks.model import (
     TlsCode,
     TlsVerdict,
 )
-from closte_bridge.checks.report import document, next_step, row, sentences
+from closte_bridge.checks.report import document, row, sentences
 from closte_bridge.checks.zone import Nameserver, Zone
 
 NOW = 1_750_000_000.0
@@ -40,7 +41,9 @@ def elsewhere() -> DnsVerdict:
 
 def served(days: float) -> DomainCheck:
     answers = (Answer("1.1.1.1", False, LookupOutcome.ADDRESSES, ("192.0.2.10",), (), 300),)
-    certificate = Certificate("", "Let's Encrypt, R11", ("example.com",), NOW - 1, NOW + days * 86_400, "ab")
+    certificate = Certificate(
+        "", "Let's Encrypt, R11", ("example.com",), NOW + (days - 90) * 86_400, NOW + days * 86_400, "ab"
+    )
     at = AddressVerdict("192.0.2.10", TlsCode.OK, certificate)
     tls = TlsVerdict("example.com", TlsCode.OK, "", (at,), certificate, int(days))
     return DomainCheck("example.com", classify(LookupEvidence("example.com", EXPECTED, ZONE, answers)), tls, NOW)
@@ -73,6 +76,8 @@ def test_row_has_every_field() -> None:
         "domain": "example.com",
         "dns": "ok",
         "tls": "ok",
+        "http": "",
+        "live": False,
         "points_at": "192.0.2.10",
         "expected": "192.0.2.10",
         "issuer": "Let's Encrypt, R11",

@@ -125,7 +125,7 @@ SOUND = {
     "main-domain": f'"example.net" points to {HERE}.',
     "domains-dns": "All checked domains point to this network.",
     "domains-tls": "All domains with correct DNS have a valid certificate, or still have time to get one.",
-    "certificates": "No known certificate expires within 14 days.",
+    "certificates": "No known certificate expires soon.",
     "changes": "No change keeps failing.",
     "key": "API key found in ",
     "connection": "",

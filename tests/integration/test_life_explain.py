@@ -118,7 +118,7 @@ def test_every_state_has_its_reason_and_its_next_step(world: Life) -> None:
     }
     said = {name: (data["state"], data["phase"], data["next_step"]) for name, data in found.items()}
     assert said == {
-        SHOP: ("in-sync", "https-ok", STEPS["in-sync"]),
+        SHOP: ("in-sync", "live", STEPS["in-sync"]),
         "new.example.org": ("to-add", "wanted", STEPS["to-add"]),
         "both.example.org": ("on-hold", "blocked", STEPS["conflict"]),
         "orphan.example.org": ("on-hold", "blocked", STEPS["site-gone"]),
@@ -171,7 +171,7 @@ def test_new_domain_is_not_blocked_and_removed_domain_refers_to_the_log(world: L
     aliases = world.bridge.sandbox.aliases
     world.bridge.sandbox.aliases = aliases - {SHOP}
     added = explained(world, SHOP)
-    assert (added["why"], added["phase"]) == ("just added; not in Closte's list yet", "https-ok")
+    assert (added["why"], added["phase"]) == ("just added; not in Closte's list yet", "live")
     world.bridge.sandbox.aliases = aliases
     assert world.run("domain", "add", "legacy.example.org").code == 0
     assert world.run("domain", "remove", "legacy.example.org", "--yes").code == 0
@@ -332,13 +332,13 @@ def has_its_padlock(world: Life) -> None:
     world.certificates.issue(SHOP)
     world.sync(after=70)
     told = explained(world, SHOP)
-    assert (told["phase"], told["next_step"]) == ("https-ok", "Nothing to do. The domain is in sync.")
+    assert (told["phase"], told["next_step"]) == ("live", "Nothing to do. The domain is in sync.")
     assert told["wordpress"] == f'mapped to site {SITE}, stage "done"'
     assert ", valid for " in told["checked"]
     assert any("stage: done" in line and "checking-ssl-cert -> done" in line for line in told["history"])
     shown = world.run("domain", "explain", SHOP).out
     assert f"\nNow: At {HERE}, the certificate is valid. Issued by: Test Authority" in shown
-    assert "\nPhase: https-ok since <time>\n" in shown
+    assert "\nPhase: live since <time>\n" in shown
     assert "\nHistory:\n  <time> " in shown
 
 

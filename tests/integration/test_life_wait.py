@@ -115,7 +115,7 @@ def test_sync_wait_follows_a_domain_to_valid_https(world: Life) -> None:
         process.kill()
         process.wait()
     said = log.read_text()
-    assert "Success: 1 of 1 domain serves valid HTTPS.\n" in said
+    assert "Success: 1 of 1 domain is live.\n" in said
     assert world.stage(SHOP) == ("done", True)
 
 
@@ -138,7 +138,7 @@ def test_terminal_shows_a_live_table(world: Life) -> None:
         assert terminal.ended() == 0
     # The table was redrawn in place and removed at the end, so that only the result remains.
     assert "\x1b[2K" in terminal.raw
-    assert "1 of 1 domain serves valid HTTPS." in terminal.text
+    assert "1 of 1 domain is live." in terminal.text
 
 
 class Pauses:
@@ -177,7 +177,7 @@ def test_temporary_error_does_not_end_the_wait(world: Life, monkeypatch: pytest.
     monkeypatch.setattr("closte_bridge.cli.commands.sync_wait.time", pauses)
     ran = world.run("sync", SHOP, "--wait=10m")
     assert ran.code == 0, ran
-    assert "Success: 1 of 1 domain serves valid HTTPS.\n" in ran.out
+    assert "Success: 1 of 1 domain is live.\n" in ran.out
     assert pauses.count >= 3
     assert world.stage(SHOP) == ("done", True)
 

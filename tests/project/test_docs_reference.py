@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 import click
 import pytest
 
-from closte_bridge.checks.model import DnsCode, TlsCode
+from closte_bridge.checks.model import DnsCode, HttpCode, TlsCode
 from closte_bridge.cli.options import GlobalOption
 from closte_bridge.cli.result import Result, envelope
 from closte_bridge.engine.cost import Cost
@@ -83,8 +83,8 @@ def test_envelope_keys_are_documented() -> None:
 
 def test_check_verdicts_are_documented() -> None:
     text = section(REFERENCE, "## What checks say")
-    words = {code.value for codes in (DnsCode, TlsCode) for code in codes}
-    assert {word for row in rows(text) for word in re.findall(r"`([a-z-]+)`", row[0])} - {"dns", "tls"} == words
+    words = {code.value for codes in (DnsCode, TlsCode, HttpCode) for code in codes}
+    assert {word for row in rows(text) for word in re.findall(r"`([a-z-]+)`", row[0])} - {"dns", "tls", "http"} == words
 
 
 def test_hold_codes_are_documented() -> None:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from closte_bridge.checks.model import DnsCode, TlsCode
+from closte_bridge.checks.model import DnsCode, HttpCode, TlsCode
 from closte_bridge.cli import manual
 from closte_bridge.cli.commands.domain import STATES
 from closte_bridge.cli.options import OutputOption
@@ -50,6 +50,18 @@ TLS = {
     TlsCode.TIMEOUT: "No response.",
     TlsCode.UNKNOWN: "The address is unreachable from here.",
 }
+HTTP = {
+    HttpCode.OK: "Visitors get the right site.",
+    HttpCode.PRIMARY: "Visitors are redirected to another domain of the right site.",
+    HttpCode.SIGN_UP: "Visitors get the network's sign-up page: WordPress does not know the domain.",
+    HttpCode.OTHER_SITE: "Visitors get another site, or are redirected to one.",
+    HttpCode.LOOP: "The redirects never end.",
+    HttpCode.BLOCKED: "Ultimate Multisite (visit limit, membership) or the server refuses visitors.",
+    HttpCode.SERVER_ERROR: "The server answers with an error (5xx), or closes the connection.",
+    HttpCode.OTHER_SERVER: "Another server answers, with a valid certificate.",
+    HttpCode.TIMEOUT: "No answer in time.",
+    HttpCode.UNKNOWN: "Behind a CDN, the answer does not show which server sent it.",
+}
 
 
 def reference() -> str:
@@ -63,6 +75,7 @@ def reference() -> str:
         "environment": _environment(),
         "dns": _rows((f"`{code}`", text) for code, text in DNS.items()),
         "tls": _rows((f"`{code}`", text) for code, text in TLS.items()),
+        "http": _rows((f"`{code}`", text) for code, text in HTTP.items()),
     }
     if notes:
         raise ValueError(f"There are notes on unknown commands: {', '.join(notes)}.")

@@ -167,7 +167,7 @@ def _ending(world: Life) -> None:
     with world.engine().opened() as engine:
         assert engine.ledger is not None
         rows = [(time.time() + 5 * DAY + 3600, SHOP)]
-        engine.ledger.write("UPDATE check_state SET not_after = ? WHERE name = ?", rows)
+        engine.ledger.write("UPDATE check_state SET not_after = ?, warn_at = 0 WHERE name = ?", rows)
 
 
 def _failing(world: Life) -> None:

@@ -21,6 +21,7 @@ from closte_bridge.config.load import load_config
 from closte_bridge.engine.clock import Clock
 from closte_bridge.engine.engine import Engine
 from closte_bridge.engine.run import RunReport, RunRequest, sync
+from tests.support.answers import EMPTY_PAGE, serve_requests, served_by_php
 from tests.support.dns_world import UNBOUND, program, running
 from tests.support.ports import free_port_on
 from tests.support.running import wp_settings
@@ -133,7 +134,10 @@ def changing_names(folder: Path) -> Iterator[Names]:
 
 
 class Certificates:
-    """The certificates of the network's server: one for each name that got one, else the host's default."""
+    """The network's server and its certificates: one for each name that got one, else the host's default.
+
+    `answer` returns the answer to a request.
+    """
 
     def __init__(self, world: TlsWorld, address: str = HERE) -> None:
         self._world = world
@@ -146,9 +150,11 @@ class Certificates:
 
         default.sni_callback = choose
 
+        self.answer: Callable[[bytes], bytes] = lambda _: EMPTY_PAGE
+
         def talk(connection: socket.socket) -> None:
             with default.wrap_socket(connection, server_side=True) as tls:
-                tls.recv(1)
+                serve_requests(tls, self.answer)
 
         world.listen(address, talk)
 
@@ -203,6 +209,14 @@ class Life:
         """Sync once, `after` seconds later."""
         self.later += after
         return sync(self.engine(), RunRequest(**request), command="test")
+
+    @contextmanager
+    def website(self) -> Iterator[None]:
+        """Let WordPress answer all requests during the body."""
+        with served_by_php(self.bridge.multisite) as answer:
+            self.certificates.answer = answer
+            yield
+            self.certificates.answer = lambda _: EMPTY_PAGE
 
     def run(self, *argv: str, answer: str = "") -> Ran:
         """Run the program in this process and this environment; `answer` is typed at a terminal."""

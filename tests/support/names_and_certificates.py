@@ -1,5 +1,7 @@
 """A DNS server that answers from a file, and an HTTPS server that gets certificates as Closte's hosts do.
 
+The HTTPS server answers every request with an empty page.
+
 Both need only the program's own libraries and `openssl`.
 """
 
@@ -20,6 +22,8 @@ import dns.rcode
 import dns.rdatatype
 import dns.rrset
 from publicsuffixlist import PublicSuffixList
+
+from tests.support.answers import EMPTY_PAGE, serve_requests
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -157,4 +161,4 @@ def _serve_https(listener: socket.socket, context: ssl.SSLContext) -> None:
 def _shake_hands(connection: socket.socket, context: ssl.SSLContext) -> None:
     connection.settimeout(10)
     with contextlib.suppress(OSError), connection, context.wrap_socket(connection, server_side=True) as tls:
-        tls.recv(1)
+        serve_requests(tls, lambda _: EMPTY_PAGE)

@@ -62,6 +62,7 @@ wp:
   alias: null  # default
   allow_root: true  # --allow-root
   timeout: 2m  # default
+web_urls: []  # default
 checks: true  # default
 wildcard: false  # default
 wildcards: []  # default
@@ -82,6 +83,9 @@ tls:
   ca_file: null  # default
   timeout: 10s  # default
   concurrency: 50  # default
+http:
+  enabled: true  # default
+  timeout: 10s  # default
 metrics_file: null  # default
 on_problem: []  # default
 """
@@ -96,7 +100,7 @@ def test_config_show_lists_values_and_origins(run: Run, tmp_path: Path) -> None:
         SHOWN.replace("<folder>", str(tmp_path)),
         "",
     )
-    assert run(*argv, "--format=count").out == "31\n"
+    assert run(*argv, "--format=count").out == "34\n"
     assert run(*argv, "--fields=key,origin", "--format=csv").out.startswith("key,origin\napi_url,default\n")
     assert run(*argv, "--field=key").out.startswith("api_url\napi_key_file\nstate_dir\nwp.command\n")
     assert run("@prod", *argv, "--format=table").out.count("default\twp.alias\t@prod\t@prod\n") == 1

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from closte_bridge.checks.model import DnsCode, DnsVerdict, DomainCheck, TlsCode, TlsVerdict
+from closte_bridge.checks.model import DnsCode, DnsVerdict, DomainCheck, HttpCode, HttpVerdict, TlsCode, TlsVerdict
 from closte_bridge.cli import main
 from closte_bridge.cli.console import Console
 from closte_bridge.cli.syncing import messages_of
@@ -38,9 +38,10 @@ FULL = Authority(Mode.FULL)
 DOOMED = [f"d{number:02}.example.com" for number in range(30)]
 
 
-def looked(name: str, *, has_https: bool) -> DomainCheck:
+def looked(name: str, *, has_https: bool, live: bool = True) -> DomainCheck:
     dns = DnsVerdict(name, DnsCode.OK, points_here=True)
-    return DomainCheck(name, dns, TlsVerdict(name, TlsCode.OK if has_https else TlsCode.DEFAULT_CERTIFICATE), 0.0)
+    tls = TlsVerdict(name, TlsCode.OK if has_https else TlsCode.DEFAULT_CERTIFICATE)
+    return DomainCheck(name, dns, tls, 0.0, HttpVerdict(name, HttpCode.OK if live else HttpCode.SIGN_UP))
 
 
 @dataclass
@@ -143,7 +144,18 @@ def test_error_excludes_a_success_message(rounds: Rounds) -> None:
     assert "Success" not in said
     assert "Nothing to change." not in said
     rounds.rounds = [a_round(checked=NOW, there=there, managed=there)]
-    assert "Success: 1 of 1 domain serves valid HTTPS." in rounds.said(LATE)
+    assert "Success: 1 of 1 domain is live." in rounds.said(LATE)
+
+
+def test_wait_continues_until_visitors_get_the_right_site(rounds: Rounds) -> None:
+    there = [LATE, BAD, GOOD]
+    sign_up = looked(LATE, has_https=True, live=False)
+    rounds.rounds = [a_round(checked=[sign_up], there=there, managed=there)]
+    document = rounds.run(LATE)
+    assert (document["exit_code"], [error["code"] for error in document["errors"]]) == (4, ["not-live"])
+    # With HTTP checks disabled, valid HTTPS is enough.
+    document = rounds.run(LATE, settings="http: {enabled: false}")
+    assert (document["exit_code"], document["errors"]) == (0, [])
 
 
 def test_failure_of_the_first_run_counts_until_it_is_resolved(rounds: Rounds) -> None:

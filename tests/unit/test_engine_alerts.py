@@ -100,14 +100,14 @@ def test_metrics_describe_a_run_without_naming_domains(tmp_path: Path, clock: Ti
 def test_metrics_count_dns_and_certificate_verdicts(tmp_path: Path, clock: Time) -> None:
     path = tmp_path / "bridge.prom"
     this = engine(tmp_path, clock, metrics_file=path)
-    right = CheckState(0.0, 0.0, checked_at=1.0, dns="ok", tls="ok", points_here=True, not_after=clock.now + 90 * DAY)
+    right = CheckState(0.0, 0.0, checked_at=1.0, dns="ok", tls="ok", points_here=True, warn_at=clock.now + 60 * DAY)
     with opened(this.settings.state_dir) as ledger, ledger.transaction():
         check_states.save(
             ledger,
             {
                 "a.com": right,
-                "b.com": right._replace(not_after=clock.now + 5 * DAY),
-                "c.com": right._replace(not_after=clock.now - DAY, tls="expired"),
+                "b.com": right._replace(warn_at=clock.now - DAY, not_after=clock.now + 5 * DAY, http="ok", live=True),
+                "c.com": right._replace(warn_at=clock.now - DAY, not_after=clock.now - DAY, tls="expired"),
                 "d.com": right._replace(dns="points-elsewhere", points_here=False),
                 "e.com": CheckState(0.0, 0.0),
             },
@@ -123,6 +123,8 @@ def test_metrics_count_dns_and_certificate_verdicts(tmp_path: Path, clock: Time)
     assert counted["closte_bridge_domains_dns", "points-elsewhere"] == 1
     assert counted["closte_bridge_domains_tls", "ok"] == 2
     assert counted["closte_bridge_domains_tls", "expired"] == 1
+    assert counted["closte_bridge_domains_http", "ok"] == 1
+    assert counted["closte_bridge_domains_live", ""] == 1
     assert counted["closte_bridge_certificates_expiring", ""] == 1
     assert counted["closte_bridge_certificates_expired", ""] == 1
     assert ".com" not in path.read_text()

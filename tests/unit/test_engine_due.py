@@ -30,7 +30,7 @@ def remember(ledger: Ledger, looks: dict[str, float]) -> None:
 
 def chosen(ledger: Ledger, names: set[str], *, short: bool, only: frozenset[str] = frozenset()) -> due.Due:
     """Return the due domains, with or without the preview."""
-    ahead = check_states.due_preview(ledger, NOW, warn_until=NOW) if short else None
+    ahead = check_states.due_preview(ledger, NOW) if short else None
     view = cast("Observation", SimpleNamespace(due_preview=ahead))
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(due, "watched_names", lambda *_: set(names))

@@ -40,14 +40,14 @@ def test_expiring_certificates_are_listed_soonest_first(ledger: Ledger) -> None:
     check_states.save(
         ledger,
         {
-            "late.com": ends._replace(not_after=NOW + 99),
-            "second.com": ends._replace(not_after=NOW + 5),
-            "first.com": ends._replace(not_after=NOW, tls="expired"),
-            "elsewhere.com": ends._replace(not_after=NOW, points_here=False),
-            "wrong.com": ends._replace(not_after=NOW, tls="wrong-name"),
+            "late.com": ends._replace(warn_at=NOW + 10, not_after=NOW + 99),
+            "second.com": ends._replace(warn_at=NOW + 9, not_after=NOW + 15),
+            "first.com": ends._replace(warn_at=NOW, not_after=NOW, tls="expired"),
+            "elsewhere.com": ends._replace(warn_at=NOW, not_after=NOW, points_here=False),
+            "wrong.com": ends._replace(warn_at=NOW, not_after=NOW, tls="wrong-name"),
         },
     )
-    assert check_states.expiring(ledger, NOW + 9) == [("first.com", NOW), ("second.com", NOW + 5)]
+    assert check_states.expiring(ledger, NOW + 9) == [("first.com", NOW), ("second.com", NOW + 15)]
 
 
 def test_domains_that_point_elsewhere_or_lack_valid_https_are_found(ledger: Ledger) -> None:
@@ -77,11 +77,11 @@ def test_forgotten_domain_is_deleted(ledger: Ledger) -> None:
 
 def test_due_preview_separates_due_domains_from_the_others(ledger: Ledger) -> None:
     later = FRESH._replace(next_check=NOW + 5)
-    ends = SERVING._replace(tls="ok", not_after=NOW + 9)
+    ends = SERVING._replace(tls="ok", warn_at=NOW, not_after=NOW + 9)
     check_states.save(ledger, {"due.com": ends, "a.com": FRESH, "b.com": later})
-    found = check_states.due_preview(ledger, NOW, warn_until=NOW + 10)
+    found = check_states.due_preview(ledger, NOW)
     assert found == ({"due.com": NOW}, {"a.com", "b.com"}, NOW + 5, [("due.com", NOW + 9)])
 
 
 def test_empty_ledger_has_nothing_due(ledger: Ledger) -> None:
-    assert check_states.due_preview(ledger, NOW, warn_until=NOW) == ({}, set(), None, [])
+    assert check_states.due_preview(ledger, NOW) == ({}, set(), None, [])

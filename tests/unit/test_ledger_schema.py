@@ -92,7 +92,7 @@ def test_migration_keeps_checks_flags_and_events_under_new_names(tmp_path: Path)
     older.close()
     with opened(tmp_path / "state") as ledger:
         found = check_states.load(ledger, ["x.com", "y.com"])
-        assert found["x.com"] == CheckState(1, 9, 5, 5, "ok", "ok", True, 2, True, 99)
+        assert found["x.com"] == CheckState(1, 9, 5, 5, "ok", "ok", True, 2, True, 99, warn_at=99 - 14 * 86_400)
         assert (found["y.com"].dns, found["y.com"].failures) == ("one-family-ok", 3)
         assert ledger.query("SELECT kind FROM flags ORDER BY kind") == [("pin",), ("rechecked",)]
         assert ledger.state(1.0).failed_changes["x.com"].code == "not-listed"

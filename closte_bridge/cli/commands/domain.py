@@ -28,8 +28,10 @@ from closte_bridge.counts import counted
 from closte_bridge.errors import ExitCode
 
 if TYPE_CHECKING:
+    from closte_bridge.checks.domain_state import CheckState
     from closte_bridge.engine.inventory import DomainStatus
 
+NOT_LIVE = "not-live"
 STATES = (
     "in-sync",
     "to-add",
@@ -41,9 +43,10 @@ STATES = (
     "unknown",
     "orphaned",
     "own",
+    NOT_LIVE,
 )
 FIELDS = ("domain", "site", "stage", "closte", "origin", "state", "reason")
-EXTRA = ("managed", "active", "primary", "secure", "until")
+EXTRA = ("managed", "active", "primary", "secure", "until", "dns", "https", "live")
 
 _LIST = """
 $ closte-bridge domain list --fields=domain,closte,state
@@ -109,7 +112,17 @@ domain.add_command(explain)
 domain.add_command(backfill)
 
 
-def _row(known: DomainStatus) -> dict[str, object]:
+# Domains in these states need not be live.
+_LEFT_OUT = frozenset({"to-remove", "needs-approval", "unmanaged", "gone", "orphaned", "own"})
+
+
+def _in_state(known: DomainStatus, check_state: CheckState | None, state: str | None) -> bool:
+    if state == NOT_LIVE:
+        return known.state not in _LEFT_OUT and not (check_state and check_state.live)
+    return state is None or known.state == state
+
+
+def _row(known: DomainStatus, check_state: CheckState | None) -> dict[str, object]:
     mapping = known.mapping
     return {
         "domain": known.name,
@@ -124,6 +137,9 @@ def _row(known: DomainStatus) -> dict[str, object]:
         "primary": mapping.primary if mapping else None,
         "secure": mapping.secure if mapping else None,
         "until": when(known.until),
+        "dns": (check_state.dns or None) if check_state else None,
+        "https": (check_state.tls or None) if check_state else None,
+        "live": check_state is not None and check_state.live,
     }
 
 
@@ -142,13 +158,15 @@ def list_(app: App, state: str | None) -> Result:
 
     States: in-sync, to-add, to-remove, on-hold, needs-approval, unmanaged, gone (no longer on Closte), unknown
     (Closte's list is incomplete), orphaned (the mapping's site no longer exists), own (the network's main domain).
+    "not-live" lists the domains whose visitors did not get the right site in the last check, or had none yet.
     """
     engine = engine_of(app, app.network())
     found = inspect_network(engine)
+    states = found.check_states
     code, errors, warnings, remarks = side_messages(found.report)
     return Result(
         exit_code=code,
-        data=[_row(k) for k in found.known if state is None or k.state == state],
+        data=[_row(k, states.get(k.name)) for k in found.known if _in_state(k, states.get(k.name), state)],
         fields=FIELDS,
         messages=remarks,
         errors=errors,
@@ -169,7 +187,7 @@ def get(app: App, name: str) -> Result:
     code, errors, warnings, remarks = side_messages(found.report)
     return Result(
         exit_code=code,
-        data=_row(found.known[0]),
+        data=_row(found.known[0], found.check_state),
         fields=(*FIELDS, *EXTRA),
         messages=remarks,
         errors=errors,

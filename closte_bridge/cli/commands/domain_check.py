@@ -21,7 +21,6 @@ from closte_bridge.errors import BridgeError, ExitCode
 
 if TYPE_CHECKING:
     from closte_bridge.checks.model import DomainCheck
-    from closte_bridge.checks.pool import CheckPool
     from closte_bridge.engine.engine import Engine
     from closte_bridge.planning.stages import StageChange
     from closte_bridge.wordpress.snapshot import Mapping, Snapshot
@@ -45,17 +44,16 @@ $ closte-bridge domain revive old.customer.com --yes --quiet
 """
 
 
-def _pool(engine: Engine, snapshot: Snapshot) -> CheckPool:
-    from closte_bridge.checks.pool import CheckPool  # noqa: PLC0415 - lazy import
+def _check_all(engine: Engine, snapshot: Snapshot, names: list[str]) -> list[DomainCheck]:
+    from closte_bridge.engine.checking import check_pool, diagnosed  # noqa: PLC0415 - lazy import
+    from closte_bridge.engine.targets import Targets  # noqa: PLC0415 - lazy import
+    from closte_bridge.ledger.state import LedgerState  # noqa: PLC0415 - lazy import
+    from closte_bridge.planning.desired import desired  # noqa: PLC0415 - lazy import
 
-    return CheckPool(
-        main_domain=snapshot.network.domain,
-        public_ip=snapshot.network.public_ip,
-        dns=engine.settings.dns,
-        tls=engine.settings.tls,
-        edges=engine.edges,
-        now=engine.clock.now,
-    )
+    targets = Targets(snapshot, desired(snapshot, engine.policy(), LedgerState()))
+    results = check_pool(engine, snapshot, targets).check(names)
+    changed = {one.name: one for one in diagnosed(engine, targets, results)}
+    return [changed.get(one.name, one) for one in results]
 
 
 @click.command("check", cls=BridgeCommand, short_help="Check DNS and HTTPS now.", epilog=_CHECK)
@@ -66,9 +64,10 @@ def _pool(engine: Engine, snapshot: Snapshot) -> CheckPool:
 def check(app: App, domains: tuple[str, ...]) -> Result:
     """Check the DNS and certificate of any domain, mapped or not, and show what its owner needs to do next.
 
-    DNS is correct if the domain resolves to the same address as the network's main domain, or to `dns.targets`.
-    Warns about a domain that this network does not use. Changes and records nothing. Exits with code 4 if any domain
-    does not serve valid HTTPS.
+    DNS is correct if the domain resolves to the same address as the network's main domain, or to `dns.targets`. If
+    WordPress serves the domain, also checks whether visitors get the right site. Warns about a domain that this network
+    does not use. Changes and records nothing. Exits with code 4 if any domain does not serve valid HTTPS, or not the
+    right site.
     """
     from closte_bridge.checks import report  # noqa: PLC0415 - lazy import
     from closte_bridge.engine.snapshots import start_snapshot  # noqa: PLC0415 - lazy import
@@ -76,8 +75,8 @@ def check(app: App, domains: tuple[str, ...]) -> Result:
     engine = engine_of(app, app.network())
     names = some_domain_names(app, domains)
     snapshot = start_snapshot(engine, ask_key=False, acknowledge=False).snapshot()
-    checked = _pool(engine, snapshot).check(names)
-    bad = [c for c in checked if not c.has_https]
+    checked = _check_all(engine, snapshot, names)
+    bad = [c for c in checked if not (c.is_live if c.http else c.has_https)]
     return Result(
         exit_code=ExitCode.SOME_FAILED if bad else ExitCode.OK,
         data=[report.document(c) for c in checked]
@@ -148,6 +147,7 @@ def _preview(engine: Engine, names: list[str]) -> tuple[list[StageChange], list[
     Raises BridgeError if nothing may be changed, and for a domain that this network does not map.
     """
     from closte_bridge.checks.domain_state import begin, learn  # noqa: PLC0415 - lazy import
+    from closte_bridge.engine.checking import check_pool  # noqa: PLC0415 - lazy import
     from closte_bridge.engine.observe import observe  # noqa: PLC0415 - lazy import
     from closte_bridge.engine.pins import bound, refuse_read_only  # noqa: PLC0415 - lazy import
     from closte_bridge.engine.verify import stages_from  # noqa: PLC0415 - lazy import
@@ -157,7 +157,7 @@ def _preview(engine: Engine, names: list[str]) -> tuple[list[StageChange], list[
         with observe(engine) as view:
             refuse_read_only(view)
             rows = _rows(view.snapshot, names)
-            checked = _pool(engine, view.snapshot).check(names)
+            checked = check_pool(engine, view.snapshot).check(names)
             interval = view.snapshot.settings.dns_check_interval
             known = {one.name: learn(begin(one.at), one, interval=interval) for one in checked}
             own = [row for of_name in rows.values() for row in of_name]

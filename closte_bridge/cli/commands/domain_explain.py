@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, NamedTuple
 import click
 
 from closte_bridge.checks.domain_state import DomainPhase
-from closte_bridge.checks.model import DnsCode, TlsCode
+from closte_bridge.checks.model import DnsCode, HttpCode, TlsCode
 from closte_bridge.cli.command import BridgeCommand
 from closte_bridge.cli.context import App, pass_app
 from closte_bridge.cli.formats import Format
@@ -23,6 +23,8 @@ from closte_bridge.errors import BridgeError, ExitCode
 from closte_bridge.planning.model import HoldCode, Mode
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping as MappingType
+
     from closte_bridge.checks.domain_state import CheckState, DomainState
     from closte_bridge.checks.model import DomainCheck
     from closte_bridge.engine.engine import Engine
@@ -48,7 +50,8 @@ present, managed
 
 _DAY = 86_400.0
 _FIELDS = (
-    "domain", "state", "phase", "since", "wordpress", "closte", "checked", "evidence", "why", "next_step", "history",
+    "domain", "state", "phase", "since", "live", "wordpress", "closte", "checked", "evidence", "why", "next_step",
+    "history",
 )  # fmt: skip
 # Seconds that the DNS and certificate check of one domain may take; after that, the recorded check is shown.
 _CHECK_TIMEOUT = 20.0
@@ -62,6 +65,7 @@ class DomainFindings(NamedTuple):
     entries: list[LogEntry]
     check_state: CheckState | None
     expiring: list[tuple[str, float]]
+    check_states: MappingType[str, CheckState]
     stage_held: str = ""
     evidence: tuple[str, ...] = ()
     dns_step: str = ""
@@ -71,9 +75,9 @@ class DomainFindings(NamedTuple):
 def inspect_network(engine: Engine, name: str | None = None, *, check: bool = False) -> DomainFindings:
     """Read WordPress, Closte and the ledger; with `name`, also the log and the last check of that domain.
 
-    With `check`, check its DNS and certificate now. The result shows what a sync would record; nothing is recorded.
+    With `check`, check its DNS, its certificate and what visitors get now. The result shows what a sync would record;
+    nothing is recorded.
     """
-    from closte_bridge.checks.domain_state import EXPIRY_WARNING  # noqa: PLC0415 - lazy import
     from closte_bridge.engine.inventory import inventory  # noqa: PLC0415 - lazy import
     from closte_bridge.engine.observe import observe  # noqa: PLC0415 - lazy import
     from closte_bridge.engine.run import RunReport, RunRequest, plan_of  # noqa: PLC0415 - lazy import
@@ -83,21 +87,25 @@ def inspect_network(engine: Engine, name: str | None = None, *, check: bool = Fa
     with engine.opened(), observe(engine) as view:
         plan = plan_of(engine, view, RunRequest(dry_run=True))
         entries = ledger_log.read(engine.ledger, name=name, limit=20) if engine.ledger and name else []
-        check_state = check_states.load(engine.ledger, [name]).get(name) if engine.ledger and name else None
         known = inventory(view, plan)
+        names = [name] if name else [one.name for one in known]
+        states = check_states.load(engine.ledger, names) if engine.ledger else {}
+        check_state = states.get(name) if name else None
         # If checks are disabled, recorded certificates are out of date.
         checked = engine.ledger if engine.settings.checks else None
-        expiring = check_states.expiring(checked, view.now + EXPIRY_WARNING) if checked else []
-        found = DomainFindings(known, RunReport(engine.settings.name, view, plan, None), entries, check_state, expiring)
+        expiring = check_states.expiring(checked, view.now) if checked else []
+        report = RunReport(engine.settings.name, view, plan, None)
+        found = DomainFindings(known, report, entries, check_state, expiring, states)
         return _checked_now(engine, found, name) if name and check else found
 
 
 def _checked_now(engine: Engine, found: DomainFindings, name: str) -> DomainFindings:
     """Add a check of one domain made now, and the stage that follows from it."""
-    from closte_bridge.checks.domain_state import EXPIRY_WARNING, begin, learn  # noqa: PLC0415 - lazy import
-    from closte_bridge.checks.pool import CheckPool  # noqa: PLC0415 - lazy import
+    from closte_bridge.checks.domain_state import begin, learn  # noqa: PLC0415 - lazy import
     from closte_bridge.checks.report import findings, records_to_set  # noqa: PLC0415 - lazy import
     from closte_bridge.domains import not_public  # noqa: PLC0415 - lazy import
+    from closte_bridge.engine.checking import check_pool, diagnosed  # noqa: PLC0415 - lazy import
+    from closte_bridge.engine.targets import Targets  # noqa: PLC0415 - lazy import
     from closte_bridge.engine.verify import own_mappings, stages_from  # noqa: PLC0415 - lazy import
 
     known = next((k for k in found.known if k.name == name), None)
@@ -106,27 +114,22 @@ def _checked_now(engine: Engine, found: DomainFindings, name: str) -> DomainFind
     settings, snapshot = engine.settings, found.report.view.snapshot
     if settings.checks and not not_public(name.removeprefix("*.")):
         end = time.monotonic() + _CHECK_TIMEOUT
-        pool = CheckPool(
-            main_domain=snapshot.network.domain,
-            public_ip=snapshot.network.public_ip,
-            dns=settings.dns,
-            tls=settings.tls,
-            edges=engine.edges,
-            now=engine.clock.now,
-            should_stop=lambda: time.monotonic() > end,
-        )
-        for checked in pool.check([name]):
+        targets = Targets(snapshot, found.report.view.desire)
+        pool = check_pool(engine, snapshot, targets, should_stop=lambda: time.monotonic() > end)
+        results = pool.check([name])
+        for checked in diagnosed(engine, targets, results) or results:
             check_state = found.check_state or begin(checked.at)
             check_state = learn(check_state, checked, interval=snapshot.settings.dns_check_interval)
             # This check is not recorded, so the next one is still due when it was.
             due = found.check_state.next_check if found.check_state else checked.at
-            ends = check_state.not_after if check_state.points_here else None
+            ends, warn_at = check_state.not_after, check_state.warn_at
+            warn = check_state.points_here and warn_at is not None and warn_at <= checked.at
             found = found._replace(
                 check_state=check_state._replace(next_check=due),
                 evidence=tuple(findings(checked)),
                 dns_step=_step_for_unknown_dns(checked),
                 records=tuple(records_to_set(checked)),
-                expiring=[(name, ends)] if ends is not None and ends <= checked.at + EXPIRY_WARNING else [],
+                expiring=[(name, ends)] if warn and ends is not None else [],
             )
     if engine.ledger and known.mapping and found.check_state:
         desire, now = found.report.view.desire, engine.clock.now()
@@ -183,7 +186,7 @@ def expiry_warnings(found: DomainFindings) -> list[Problem]:
 
 
 def _checked(check_state: CheckState | None, now: float) -> str:
-    """Return the last check of DNS and certificate as a clause."""
+    """Return the last check as a clause."""
     if check_state is None or check_state.checked_at is None:
         return "not checked yet"
     dns, tls, validity = check_state.dns or "unknown", check_state.tls or "not checked", ""
@@ -191,8 +194,9 @@ def _checked(check_state: CheckState | None, now: float) -> str:
         days = (check_state.not_after - now) / _DAY
         count = counted(round(abs(days)), "day")
         validity = f", valid for {count}" if days > 0 else f", valid until {count} ago"
+    answer = f", HTTP {check_state.http}" if check_state.http else ""
     made, due = when(check_state.checked_at), when(check_state.next_check)
-    return f"{made}: DNS {dns}, certificate {tls}{validity}; next check {due}"
+    return f"{made}: DNS {dns}, certificate {tls}{validity}{answer}; next check {due}"
 
 
 def _in_wordpress(known: DomainStatus) -> str:
@@ -233,7 +237,9 @@ def _waits_for(status: DomainState) -> str:
         return ""
     if status.reason == HoldCode.WWW_UNPROVEN or status.reason in {code.value for code in DnsCode}:
         return "its DNS"
-    return "a valid certificate" if status.reason in {code.value for code in TlsCode} else ""
+    if status.reason in {code.value for code in TlsCode}:
+        return "a valid certificate"
+    return "its website" if status.reason in {code.value for code in HttpCode} else ""
 
 
 def _explained(found: DomainFindings, now: float) -> dict[str, object]:
@@ -261,6 +267,7 @@ def _explained(found: DomainFindings, now: float) -> dict[str, object]:
         "phase": status.phase.value if has_phase else None,
         "waits_for": _waits_for(status) if has_phase else "",
         "since": when(status.since) if has_phase and found.check_state else None,
+        "live": found.check_state is not None and found.check_state.live,
         "wordpress": _in_wordpress(known),
         "closte": f"{present}{', managed' if known.managed else ''}",
         "checked": _checked(found.check_state, now),
@@ -282,7 +289,7 @@ def _explained(found: DomainFindings, now: float) -> dict[str, object]:
 @global_options
 @pass_app
 def explain(app: App, name: str) -> Result:
-    """Explain a domain's status in WordPress and on Closte, check its DNS and certificate, and suggest the next step.
+    """Explain a domain's status in WordPress and on Closte, check it now, and suggest the next step.
 
     Changes and records nothing. Exits with code 4 if neither WordPress nor Closte knows the domain.
     """

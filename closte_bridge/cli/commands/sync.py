@@ -58,7 +58,7 @@ def _digests(raw: tuple[str, ...]) -> frozenset[str]:
 @click.option(
     "--wait",
     metavar="[=<timeout>]",
-    help="Wait until the domains serve valid HTTPS. Default: 30m.",
+    help="Wait until the domains are live. Default: 30m.",
 )
 @click.option(
     "--triggered",

@@ -1,4 +1,4 @@
-"""`sync --wait`: wait until domains serve valid HTTPS, with a live table."""
+"""`sync --wait`: wait until domains are live, with a live table."""
 
 from __future__ import annotations
 
@@ -35,18 +35,21 @@ class DomainProgress(NamedTuple):
     name: str
     dns: str
     tls: str
+    http: str
     advice: str
     has_https: bool
+    ready: bool
 
 
-def _progress(name: str, checked: DomainCheck | None) -> DomainProgress:
+def _progress(name: str, checked: DomainCheck | None, *, served: bool) -> DomainProgress:
     if checked is None:
-        return DomainProgress(name, "", "", "", has_https=False)
-    tls = checked.tls
-    advice = checked.dns.advice or (tls.advice if tls else "")
-    return DomainProgress(
-        name, checked.dns.code.value, tls.code.value if tls else "", advice, has_https=checked.has_https
-    )
+        return DomainProgress(name, "", "", "", "", has_https=False, ready=False)
+    from closte_bridge.checks.domain_state import next_step  # noqa: PLC0415 - lazy import
+
+    tls, http = checked.tls.code.value if checked.tls else "", checked.http.code.value if checked.http else ""
+    has_https = checked.has_https or checked.is_live
+    ready = checked.is_live if served else has_https
+    return DomainProgress(name, checked.dns.code.value, tls, http, next_step(checked), has_https, ready)
 
 
 @contextmanager
@@ -59,7 +62,8 @@ def _table(app: App) -> Iterator[Callable[[list[DomainProgress]], None]]:
             for one in seen:
                 if last.get(one.name) != one:
                     last[one.name] = one
-                    app.console.log(f"{one.name}: DNS {one.dns or '…'}, TLS {one.tls or '…'}")
+                    http = f", HTTP {one.http}" if one.http else ""
+                    app.console.log(f"{one.name}: DNS {one.dns or '…'}, TLS {one.tls or '…'}{http}")
 
         yield log
         return
@@ -72,9 +76,10 @@ def _table(app: App) -> Iterator[Callable[[list[DomainProgress]], None]]:
     with Live(console=Console(file=app.console.stderr), refresh_per_second=4, transient=True) as live:
 
         def show(seen: list[DomainProgress]) -> None:
-            table = Table("domain", "DNS", "certificate", "next step")
+            table = Table("domain", "DNS", "certificate", "visitors get", "next step")
             for one in seen:
-                cells = (one.name, one.dns or unknown, one.tls or unknown, "" if one.has_https else one.advice)
+                codes = (code or unknown for code in (one.dns, one.tls, one.http))
+                cells = (one.name, *codes, "" if one.ready else one.advice)
                 # Text, not markup: a domain or an answer may contain brackets.
                 table.add_row(*(Text(cell) for cell in cells))
             live.update(table)
@@ -97,6 +102,18 @@ def _names_to_wait_for(report: RunReport, request: RunRequest) -> tuple[list[str
     moving = report.verified.stages.changes if report.verified else ()
     names = {change.name for change in report.plan.additions} | {change.name for change in moving}
     return sorted(names & watched), []
+
+
+def _served(report: RunReport, names: Iterable[str]) -> set[str]:
+    """Return the domains that WordPress serves, or will serve as soon as their stage is "done"."""
+    from closte_bridge.engine.targets import Targets  # noqa: PLC0415 - lazy import
+    from closte_bridge.planning.stages import StageHoldCode  # noqa: PLC0415 - lazy import
+
+    lasting = {StageHoldCode.GIVEN_UP_BEFORE, StageHoldCode.SWITCHED_OFF, StageHoldCode.CONFLICT}
+    held = {hold.name for hold in report.verified.stages.holds if hold.code in lasting} if report.verified else ()
+    wanted = [name for name in names if name not in held]
+    targets = Targets(report.view.snapshot, report.view.desire, wanted)
+    return {name for name in wanted if targets.target(name)}
 
 
 @dataclass
@@ -125,10 +142,11 @@ def _new(problems: Iterable[Problem], known: Iterable[Problem]) -> list[Problem]
 
 
 def run_waiting(app: App, request: RunRequest, timeout: float) -> Result:
-    """Sync repeatedly until the domains serve valid HTTPS or `timeout` seconds have passed.
+    """Sync repeatedly until the domains are live or `timeout` seconds have passed.
 
-    Waits for the given domains, else for those that the first sync adds or whose stage it changes. Exits with code 4
-    if a domain is not ready in time.
+    A domain that WordPress does not serve only needs valid HTTPS: a pinned one, for example. Waits for the given
+    domains, else for those that the first sync adds or whose stage it changes. Exits with code 4 if a domain is not
+    ready in time.
     """
     from closte_bridge.engine.run import RunRequest as NewRequest  # noqa: PLC0415 - lazy import
 
@@ -150,14 +168,16 @@ def run_waiting(app: App, request: RunRequest, timeout: float) -> Result:
     report, words = once(request)
     result = _WaitResult(report, words.warnings)
     names, left_out = _names_to_wait_for(report, request)
-    seen = {name: _progress(name, report.verified.checked.get(name) if report.verified else None) for name in names}
+    served = _served(report, names) if settings.http.enabled else set()
+    checked = report.verified.checked if report.verified else {}
+    seen = {name: _progress(name, checked.get(name), served=name in served) for name in names}
     with _table(app) as show:
         show([*seen.values()])
-        while not all(one.has_https for one in seen.values()) and time.monotonic() < deadline:
+        while not all(one.ready for one in seen.values()) and time.monotonic() < deadline:
             interval = float(report.view.snapshot.settings.dns_check_interval)
             # The lock is free during the pause.
             time.sleep(max(0.0, min(interval, deadline - time.monotonic())))
-            waiting = frozenset(name for name, one in seen.items() if not one.has_https)
+            waiting = frozenset(name for name, one in seen.items() if not one.ready)
             try:
                 report, words = once(NewRequest(only=waiting, approval=request.approval))
             except BridgeError as error:
@@ -167,13 +187,13 @@ def run_waiting(app: App, request: RunRequest, timeout: float) -> Result:
                 continue
             result.add(report, words)
             checked = report.verified.checked if report.verified else {}
-            seen |= {name: _progress(name, checked[name]) for name in waiting if name in checked}
+            seen |= {name: _progress(name, checked[name], served=name in served) for name in waiting if name in checked}
             show([*seen.values()])
-    return replace(_result(result, [*seen.values()], left_out), cost=total_cost(runs))
+    return replace(_result(result, [*seen.values()], left_out, live=bool(served)), cost=total_cost(runs))
 
 
-def _result(waited: _WaitResult, seen: list[DomainProgress], left_out: list[str]) -> Result:
-    problems = [_without_https(one) for one in seen if not one.has_https] + [_not_waited_for(name) for name in left_out]
+def _result(waited: _WaitResult, seen: list[DomainProgress], left_out: list[str], *, live: bool) -> Result:
+    problems = [_not_ready(one) for one in seen if not one.ready] + [_not_waited_for(name) for name in left_out]
     words = messages_of(waited.report)
     codes = {waited.report.exit_code, *waited.codes} | ({ExitCode.SOME_FAILED} if problems else set())
     errors = (*waited.failure, *words.errors, *_new(waited.later_errors, words.errors), *problems)
@@ -186,8 +206,9 @@ def _result(waited: _WaitResult, seen: list[DomainProgress], left_out: list[str]
             if remark not in NO_CHANGES
         ]
     elif seen:
-        count = f"{len(seen)} of {counted(len(seen), 'domain serves', 'domains serve')}"
-        remarks = [*remarks, Message("success", f"{count} valid HTTPS.")]
+        one, several = ("domain is live", "domains are live") if live else ("domain serves", "domains serve")
+        what = "" if live else " valid HTTPS"
+        remarks = [*remarks, Message("success", f"{len(seen)} of {counted(len(seen), one, several)}{what}.")]
     return Result(
         exit_code=first_that_applies(codes),
         data=plan_rows(waited.report),
@@ -199,8 +220,15 @@ def _result(waited: _WaitResult, seen: list[DomainProgress], left_out: list[str]
     )
 
 
-def _without_https(one: DomainProgress) -> Problem:
+def _not_ready(one: DomainProgress) -> Problem:
     dns, tls = one.dns or "not checked", one.tls or "not checked"
+    if one.has_https:
+        return Problem(
+            code="not-live",
+            message=f'"{one.name}" serves valid HTTPS, but is not live yet (HTTP: {one.http or "not checked"}).',
+            hint=one.advice or "Wait: closte-bridge keeps checking it automatically.",
+            domain=one.name,
+        )
     return Problem(
         code="no-https",
         message=f'"{one.name}" does not serve valid HTTPS yet (DNS: {dns}, certificate: {tls}).',

@@ -1,6 +1,7 @@
 <?php
 /**
- * Loaded before all plugins. Stores whether the plugin was active at the last load; mapped domains are only served if so.
+ * Loaded before all plugins. Stores whether the plugin was active at the last load; mapped domains are only served if so, and
+ * only if the setting `enable_domain_mapping` was saved.
  */
 
 namespace WP_Ultimo;
@@ -9,17 +10,63 @@ defined( 'ABSPATH' ) || exit;
 
 class Sunrise {
 
+	/**
+	 * The mapped domain of this request, or an empty string.
+	 *
+	 * @var string
+	 */
+	private static $mapped = '';
+
 	public static function init(): void {
 		add_action( 'init', array( self::class, 'maybe_tap_on_init' ) );
+		add_filter( 'pre_get_site_by_path', array( self::class, 'find_site' ), 10, 2 );
+		add_action( 'template_redirect', array( self::class, 'redirect_to_primary' ), 1 );
 	}
 
 	public static function maybe_tap_on_init(): void {
 		$active = function_exists( 'WP_Ultimo' ) && \WP_Ultimo()->is_loaded();
-		$meta  = get_network_option( null, 'wu_sunrise_meta', array( 'active' => false ) );
+		$meta   = get_network_option( null, 'wu_sunrise_meta', array( 'active' => false ) );
 		if ( $active !== (bool) $meta['active'] ) {
 			$meta['active'] = $active;
 			$meta[ $active ? 'last_activated' : 'last_deactivated' ] = gmdate( 'U' );
 			update_network_option( null, 'wu_sunrise_meta', $meta );
+		}
+	}
+
+	/**
+	 * Find the site of a mapped domain, with or without `www.`.
+	 */
+	public static function find_site( $site, $domain ) {
+		global $wpdb;
+		$bare     = preg_replace( '/^www\./', '', $domain );
+		$settings = maybe_unserialize( $wpdb->get_var( "SELECT meta_value FROM {$wpdb->base_prefix}sitemeta WHERE meta_key = 'wp-ultimo_v2_settings'" ) );
+		if ( ! empty( $site ) || empty( $settings['enable_domain_mapping'] ) ) {
+			return $site;
+		}
+		$rows    = "SELECT blog_id, domain, active, stage FROM {$wpdb->base_prefix}wu_domain_mappings WHERE domain IN (%s, %s) LIMIT 1";
+		$mapping = $wpdb->get_row( $wpdb->prepare( $rows, $bare, "www.$bare" ) );
+		if ( ! $mapping || ! $mapping->active || ! in_array( $mapping->stage, array( 'done', 'done-without-ssl' ), true ) ) {
+			return $site;
+		}
+		self::$mapped = $mapping->domain;
+		$url          = static function () {
+			return 'https://' . self::$mapped;
+		};
+		add_filter( 'pre_option_home', $url );
+		add_filter( 'pre_option_siteurl', $url );
+		return get_site( (int) $mapping->blog_id );
+	}
+
+	/**
+	 * Send visitors of another domain of the site to its primary domain.
+	 */
+	public static function redirect_to_primary(): void {
+		global $wpdb;
+		$rows    = "SELECT domain FROM {$wpdb->base_prefix}wu_domain_mappings WHERE blog_id = %d AND primary_domain = 1 AND stage = 'done'";
+		$primary = $wpdb->get_var( $wpdb->prepare( $rows, get_current_blog_id() ) );
+		if ( $primary && $primary !== ( $_SERVER['HTTP_HOST'] ?? '' ) ) {
+			wp_redirect( 'https://' . $primary . '/' );
+			exit;
 		}
 	}
 }

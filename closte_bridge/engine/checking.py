@@ -1,0 +1,66 @@
+"""The checks of domains with a network's settings."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any
+
+from closte_bridge.checks import advice
+from closte_bridge.checks.model import HttpCode
+from closte_bridge.errors import BridgeError
+from closte_bridge.wordpress.diagnosis import lock_reasons
+
+if TYPE_CHECKING:
+    from collections.abc import Collection
+
+    from closte_bridge.checks.model import DomainCheck
+    from closte_bridge.checks.pool import CheckPool
+    from closte_bridge.engine.engine import Engine
+    from closte_bridge.engine.targets import Targets
+    from closte_bridge.wordpress.snapshot import Snapshot
+
+# Answers of a site whose visitors Ultimate Multisite blocks: an error page, or a redirect to a page of another site.
+_MAYBE_BLOCKED = frozenset({HttpCode.SERVER_ERROR, HttpCode.BLOCKED, HttpCode.OTHER_SITE})
+
+
+def check_pool(engine: Engine, snapshot: Snapshot, targets: Targets | None = None, **more: Any) -> CheckPool:  # noqa: ANN401 - as in `CheckPool`
+    """Return a pool of checks. Without `targets`, it makes no HTTP request."""
+    from closte_bridge.checks.pool import CheckPool  # noqa: PLC0415 - loads DNS and TLS libraries
+
+    settings = engine.settings
+    return CheckPool(
+        main_domain=snapshot.network.domain,
+        public_ip=snapshot.network.public_ip,
+        dns=settings.dns,
+        tls=settings.tls,
+        http=settings.http,
+        target_of=targets.target if targets else lambda _: None,
+        edges=engine.edges,
+        now=engine.clock.now,
+        **more,
+    )
+
+
+def diagnosed(engine: Engine, targets: Targets, checked: Collection[DomainCheck]) -> list[DomainCheck]:
+    """Return the results that change because Ultimate Multisite says that it blocks the visitors of a site.
+
+    Makes one `wp` call, and only if an answer looks like that. Without a diagnosis, the results stay.
+    """
+    sites = {}
+    for one in checked:
+        target = targets.target(one.name) if one.http and one.http.code in _MAYBE_BLOCKED else None
+        if target:
+            sites[one.name] = target.site
+    if not sites:
+        return []
+    try:
+        reasons = lock_reasons(engine.settings.wp, engine.cost.wp, set(sites.values()))
+    except BridgeError:
+        return []
+    found = []
+    for one in checked:
+        reason = reasons.get(sites.get(one.name, 0), "")
+        if one.http and reason:
+            step = advice.for_blocked(one.name, reason)
+            found.append(replace(one, http=replace(one.http, code=HttpCode.BLOCKED, reason=reason, advice=step)))
+    return found
