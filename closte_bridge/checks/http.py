@@ -65,18 +65,22 @@ class Request(NamedTuple):
 
 
 class Response(NamedTuple):
-    """An HTTP answer. `body` has at most its first 64 KiB; header names are in lower case."""
+    """An HTTP answer. `body` has at most its first 64 KiB; header names are in lower case.
+
+    `open`: the connection can be used for another request.
+    """
 
     status: int
     headers: Mapping[str, str]
     body: bytes
+    open: bool = False
 
 
-Ask: TypeAlias = Callable[["Connection", "SiteTarget"], Awaitable[Visit]]
+Ask: TypeAlias = Callable[["Connection", "SiteTarget"], Awaitable[tuple[Visit, bool]]]
 """Asks over an open connection which site the web server's process serves.
 
-Returns a visit with `site`, or with the redirect or failure that came instead; empty without a usable answer. It leaves
-the connection open, or raises OSError. Raises TimeoutError.
+Returns a visit with `site`, or with the redirect that came instead, or without either if the shim did not answer; and
+whether the connection can be used again. Raises OSError or HTTPException if the exchange fails.
 """
 
 
@@ -91,7 +95,9 @@ async def fetch(connection: Connection, request: Request) -> Response:
         data += block
     if not data:
         raise ConnectionResetError
-    return _parsed(bytes(data))
+    response = _parsed(bytes(data))
+    closing = response.headers.get("connection", "").lower() == "close"
+    return response._replace(open=_is_whole(data) and not request.close and not closing)
 
 
 def _is_whole(data: bytearray) -> bool:
@@ -158,12 +164,15 @@ class HttpCheck:
         """Return the evidence of one visit. `connection` has a valid certificate for the domain and is used up."""
         try:
             async with asyncio.timeout(self._settings.timeout):
-                said = await self._ask(connection, target) if self._ask else Visit()
-                if said.failure or any(is_sign_up(page.location) for page in said.pages):
+                said, still_open = await self._ask(connection, target) if self._ask else (Visit(), True)
+                if any(is_sign_up(page.location) for page in said.pages) or said.site not in {None, target.site}:
                     return said
-                if said.site is not None and said.site != target.site:
-                    return said
-                return (await self._pages(target, connection))._replace(site=said.site)
+                if still_open:
+                    return (await self._pages(target, connection))._replace(site=said.site)
+                with connection.another(target.name) as second:
+                    await second.connect()
+                    await second.handshake()
+                    return (await self._pages(target, second))._replace(site=said.site)
         except TimeoutError:
             return Visit(failure=HttpCode.TIMEOUT)
         except (OSError, HTTPException):

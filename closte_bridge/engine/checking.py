@@ -7,20 +7,47 @@ from typing import TYPE_CHECKING, Any
 
 from closte_bridge.checks import advice
 from closte_bridge.checks.model import HttpCode
+from closte_bridge.checks.site import Visit
+from closte_bridge.engine.web import web_client
 from closte_bridge.errors import BridgeError
 from closte_bridge.wordpress.diagnosis import lock_reasons
 
 if TYPE_CHECKING:
     from collections.abc import Collection
 
+    from closte_bridge.checks.connection import Connection
+    from closte_bridge.checks.http import Ask
     from closte_bridge.checks.model import DomainCheck
     from closte_bridge.checks.pool import CheckPool
+    from closte_bridge.checks.site import SiteTarget
     from closte_bridge.engine.engine import Engine
     from closte_bridge.engine.targets import Targets
     from closte_bridge.wordpress.snapshot import Snapshot
+    from closte_bridge.wordpress.web import WebClient
 
 # Answers of a site whose visitors Ultimate Multisite blocks: an error page, or a redirect to a page of another site.
 _MAYBE_BLOCKED = frozenset({HttpCode.SERVER_ERROR, HttpCode.BLOCKED, HttpCode.OTHER_SITE})
+
+
+def _asker(client: WebClient) -> Ask:
+    """Return what asks the shim, over the connection of a visit, which site the web process serves."""
+    from closte_bridge.checks.http import Request, fetch, page_of  # noqa: PLC0415 - loads the checks' libraries
+    from closte_bridge.wordpress.exchange import Answer  # noqa: PLC0415 - loads the HTTP library
+    from closte_bridge.wordpress.web import WebError  # noqa: PLC0415 - loads the HTTP library
+
+    async def ask(connection: Connection, target: SiteTarget) -> tuple[Visit, bool]:
+        signed = client.site_request(target.name)
+        request = Request(target.name, signed.path, signed.method, signed.headers, signed.body, close=False)
+        found = await fetch(connection, request)
+        try:
+            served = client.site_answer(target.name, signed, Answer(found.status, found.headers, found.body))
+        except WebError as error:
+            # Any other answer is judged by the visit itself.
+            page = page_of(target.name, signed.path, found)
+            return Visit((page,) if error.code == "web-redirect" else ()), found.open
+        return Visit(site=served.blog_id), found.open
+
+    return ask
 
 
 def check_pool(engine: Engine, snapshot: Snapshot, targets: Targets | None = None, **more: Any) -> CheckPool:  # noqa: ANN401 - as in `CheckPool`
@@ -28,6 +55,7 @@ def check_pool(engine: Engine, snapshot: Snapshot, targets: Targets | None = Non
     from closte_bridge.checks.pool import CheckPool  # noqa: PLC0415 - loads DNS and TLS libraries
 
     settings = engine.settings
+    client = web_client(engine, snapshot.network) if targets and settings.http.enabled else None
     return CheckPool(
         main_domain=snapshot.network.domain,
         public_ip=snapshot.network.public_ip,
@@ -35,6 +63,7 @@ def check_pool(engine: Engine, snapshot: Snapshot, targets: Targets | None = Non
         tls=settings.tls,
         http=settings.http,
         target_of=targets.target if targets else lambda _: None,
+        ask=_asker(client) if client else None,
         edges=engine.edges,
         now=engine.clock.now,
         **more,

@@ -82,6 +82,16 @@ class Pulse(NamedTuple):
     etag: str
 
 
+class SignedRequest(NamedTuple):
+    """A request for the shim. `path` includes the query; `headers` name the host that is asked for."""
+
+    method: str
+    path: str
+    headers: dict[str, str]
+    body: bytes
+    nonce: str
+
+
 class WebClient:
     """Client of the shim's routes for one network.
 
@@ -115,17 +125,17 @@ class WebClient:
         `url` is the web server to ask; the first one by default. A host that the web process does not know gives
         `web-redirect`, or whatever page the network has for such hosts.
         """
-        found = _document(self._ask("POST", "site", host, {}, url or self.urls[0]))
-        mapping = found.get("mapping")
-        try:
-            if any(type(found[name]) is not kind for name, kind in _SHAPE.items()):
-                raise TypeError
-            served = ServedMapping(**{name: mapping[name] for name in ServedMapping._fields}) if mapping else None
-            primary = found["primary"]
-        except (KeyError, TypeError):
-            raise _invalid(url or self.urls[0]) from None
-        own = {name: found[name] for name in _SHAPE}
-        return ServedSite(host=host, mapping=served, primary=str(primary) if primary else None, **own)
+        base = url or self.urls[0]
+        return _served(self._ask("POST", "site", host, {}, base), host, base)
+
+    def site_request(self, host: str) -> SignedRequest:
+        """Return the request of `site`, to be sent to `host` itself."""
+        return self._signed("POST", "site", host, {})
+
+    def site_answer(self, host: str, request: SignedRequest, answer: Answer) -> ServedSite:
+        """Return what the answer to `site_request` says. Raises WebError if the shim did not send it."""
+        base = f"https://{host}"
+        return _served(self._verified(request, answer, base, host), host, base)
 
     def refresh(
         self,
@@ -157,6 +167,16 @@ class WebClient:
     def _ask(
         self, method: str, route: str, host: str, document: dict[str, Any] | None, base: str, etag: str = ""
     ) -> Answer:
+        request = self._signed(method, route, host, document, etag)
+        url = f"{base.rstrip('/')}{request.path}"
+        answer = send(method, url, request.headers, request.body, timeout=self._timeout, ca_file=self._ca_file)
+        if answer.trouble:
+            raise WebError(answer.trouble, code=answer.code, hint="Run `closte-bridge doctor`.")
+        return self._verified(request, answer, base, host)
+
+    def _signed(
+        self, method: str, route: str, host: str, document: dict[str, Any] | None, etag: str = ""
+    ) -> SignedRequest:
         body = b"" if document is None else json.dumps(document).encode()
         nonce, at = secrets.token_hex(16), str(int(self._now()))
         digest = hashlib.sha256(body).hexdigest()
@@ -168,14 +188,13 @@ class WebClient:
             headers["Content-Type"] = "application/json"
         if etag:
             headers["If-None-Match"] = etag
-        path = f"{self._path.rstrip('/')}/?rest_route=/closte-bridge/v1/{route}"
         # A cache that ignores headers has not seen this address yet.
-        url = f"{base.rstrip('/')}{path}&closte-bridge={nonce[:8]}"
-        answer = send(method, url, headers, body, timeout=self._timeout, ca_file=self._ca_file)
-        if answer.trouble:
-            raise WebError(answer.trouble, code=answer.code, hint="Run `closte-bridge doctor`.")
+        query = f"rest_route=/closte-bridge/v1/{route}&closte-bridge={nonce[:8]}"
+        return SignedRequest(method, f"{self._path.rstrip('/')}/?{query}", headers, body, nonce)
+
+    def _verified(self, request: SignedRequest, answer: Answer, base: str, host: str) -> Answer:
         digest = hashlib.sha256(answer.body).hexdigest()
-        expected = self._sign("closte-bridge 1 answer", nonce, str(answer.status), digest)
+        expected = self._sign("closte-bridge 1 answer", request.nonce, str(answer.status), digest)
         if hmac.compare_digest(answer.headers.get(HEADER.lower(), "").encode(), expected.encode()):
             if answer.status in {200, 304}:
                 return answer
@@ -185,6 +204,20 @@ class WebClient:
     def _sign(self, *parts: str) -> str:
         text = "\n".join(parts).encode()
         return hmac.new(self._secret.reveal().encode(), text, hashlib.sha256).hexdigest()
+
+
+def _served(answer: Answer, host: str, base: str) -> ServedSite:
+    found = _document(answer)
+    mapping = found.get("mapping")
+    try:
+        if any(type(found[name]) is not kind for name, kind in _SHAPE.items()):
+            raise TypeError
+        served = ServedMapping(**{name: mapping[name] for name in ServedMapping._fields}) if mapping else None
+        primary = found["primary"]
+    except (KeyError, TypeError):
+        raise _invalid(base) from None
+    own = {name: found[name] for name in _SHAPE}
+    return ServedSite(host=host, mapping=served, primary=str(primary) if primary else None, **own)
 
 
 def _document(answer: Answer) -> dict[str, Any]:

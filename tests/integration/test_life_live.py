@@ -12,6 +12,7 @@ from tests.support.bridge import bridge_for
 from tests.support.life import HERE, STRANGER, life
 from tests.support.parts import is_mock_plugin
 from tests.support.rows import switch_on
+from tests.support.shim import install
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -151,3 +152,41 @@ def test_domain_becomes_live_in_the_sync_that_completes_its_stage(world: Life) -
     assert (explained["phase"], explained["live"]) == ("live", True)
     log = world.run("log", "--fields=domain,action,outcome", "--format=csv").out
     assert f"{SHOP},check,live" in log
+
+
+def test_shim_names_the_site_that_the_web_process_serves(served: Life) -> None:
+    """With the shim, the site's ID decides, even if the page shows nothing of WordPress."""
+    multisite = served.bridge.multisite
+    served.bridge.adopt()
+    install(served.bridge)
+    requests: list[bytes] = []
+    hidden = "remove_action('template_redirect', 'rest_output_link_header', 11);"
+    multisite.add_mu_plugin("hidden", hidden)
+    with served.website():
+        answer = served.certificates.answer
+
+        def recorded(request: bytes) -> bytes:
+            requests.append(request.split(b"\r\n")[0])
+            return answer(request)
+
+        served.certificates.answer = recorded
+        found = checked(served)
+        assert (found["http"], found["live"], found["evidence"]["http"]["site"]) == ("ok", True, SITE)
+        assert [request.split()[0] for request in requests] == [b"POST", b"GET"]
+        # Over a CDN that closte-bridge does not know, the signed answer proves where the domain points.
+        cdn = served.certificates.elsewhere(STRANGER)
+        cdn.issue(SHOP)
+        cdn.answer = answer
+        served.names.point(**{SHOP: STRANGER})
+        found = checked(served)
+        assert (found["dns"], found["http"], found["live"], found["next_step"]) == ("points-elsewhere", "ok", True, "")
+        served.names.point(**{SHOP: HERE})
+        # The web process serves another site than the database says: its cache is old.
+        del requests[:]
+        old_cache = "add_filter('pre_get_site_by_path', function () { return get_site(1); }, 1);"
+        sunrise = multisite.path / "wp-content" / "sunrise.php"
+        text = sunrise.read_text()
+        sunrise.write_text(f"{text}\nif (PHP_SAPI === 'cli-server') {{ {old_cache} }}\n")
+        found = checked(served)
+        assert (found["http"], found["evidence"]["http"]["site"], len(requests)) == ("other-site", 1, 1)
+        assert found["next_step"].startswith("Clear the web server's object cache.")
