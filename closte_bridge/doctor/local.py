@@ -10,6 +10,7 @@ from closte_bridge.engine.clock import last_try
 from closte_bridge.engine.last_error import last_error
 from closte_bridge.engine.lock import holder_since
 from closte_bridge.engine.loop import HEARTBEAT_FILE
+from closte_bridge.ledger.meta import LAST_SUCCESS
 from closte_bridge.planning.model import Mode
 
 if TYPE_CHECKING:
@@ -61,11 +62,11 @@ def _schedule(engine: Engine, now: float) -> Iterator[Finding]:
     else:
         hint = "Run `closte-bridge watch` as a service, or `closte-bridge sync` from cron."
         yield error("runner", "closte-bridge is not scheduled: no run in the last 30 minutes.", hint)
-    success = meta.get("last_success")
-    if success is not None and now - float(success) <= _TOO_LONG:
-        yield ok("last-success", f"The last successful run was {_ago(now - float(success))}.")
+    success = LAST_SUCCESS.of(meta)
+    if success is not None and now - success <= _TOO_LONG:
+        yield ok("last-success", f"The last successful run was {_ago(now - success)}.")
     else:
-        age = _ago(now - float(success)) if success else "never"
+        age = _ago(now - success) if success is not None else "never"
         hint = "Run `closte-bridge sync` and read its output."
         yield warning("last-success", f"No successful run in the last 30 minutes (last: {age}).", hint)
 

@@ -17,6 +17,17 @@ from closte_bridge.errors import ReadOnlyError, UnreadableError
 from closte_bridge.ledger import log as ledger_log
 from closte_bridge.ledger.flags import FORMER, GIVEN_UP_BEFORE, LEAVING
 from closte_bridge.ledger.log import LogAction, LogEntry
+from closte_bridge.ledger.meta import (
+    ADOPTED_AT,
+    CONFIG_PATH,
+    HIGHEST_MAPPING,
+    HIGHEST_SITE,
+    IDENTITY,
+    LOCATION,
+    OBSERVED_COUNT,
+    REPORTS,
+    WENT_BACK,
+)
 from closte_bridge.ledger.state import AliasPhase, Identity
 from closte_bridge.planning.additions import PlanContext, additions
 from closte_bridge.planning.authority import possible_clone
@@ -221,22 +232,22 @@ def _identity(offer: AdoptionOffer) -> Identity:
 def _bind_meta(engine: Engine, ledger: Ledger, offer: AdoptionOffer, identity: Identity, now: float) -> None:
     view, source = offer.view, engine.settings.source
     snapshot = view.snapshot
-    since = ledger.meta().get("adopted_at")
+    since = ADOPTED_AT.of(ledger.meta())
     if since is None or not offer.renewed:
         # Mappings that failed before the adoption are not reactivated automatically; later ones are.
-        since = repr(now)
+        since = now
         ledger.set_flag(GIVEN_UP_BEFORE, [str(m.id) for m in snapshot.mappings if m.stage in GIVEN_UP], now)
-    ledger.set_identity(identity)
-    ledger.set_location(engine.location())
-    ledger.set_meta(
-        config_path=str(source.absolute()) if source else None,
-        highest_site=str(snapshot.highest_site),
-        highest_mapping=str(snapshot.highest_mapping),
-        observed_count=str(count(view.observed.names, view.ledger)),
-        reports="{} {}".format(*snapshot.reports) if snapshot.reports else None,
-        went_back=None,
-        adopted_at=since,
-        **engine.clock.meta(),
+    ledger.save(
+        IDENTITY.to(identity),
+        LOCATION.to(engine.location()),
+        CONFIG_PATH.to(str(source.absolute()) if source else None),
+        HIGHEST_SITE.to(snapshot.highest_site),
+        HIGHEST_MAPPING.to(snapshot.highest_mapping),
+        OBSERVED_COUNT.to(count(view.observed.names, view.ledger)),
+        REPORTS.to(snapshot.reports),
+        WENT_BACK.to(None),
+        ADOPTED_AT.to(since),
+        *engine.clock.values(),
     )
 
 

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from closte_bridge.engine.problems import note, open_problems
 from closte_bridge.errors import BridgeError
+from closte_bridge.ledger.meta import CONFIG_PATH, NOTIFIED, NOTIFIED_AT
 from closte_bridge.ledger.store import Ledger
 from closte_bridge.wordpress.process import close_pipes, end, environment_of_children
 
@@ -50,7 +51,7 @@ def after_run(
     ledger, meta = _opened(settings, failures)
     try:
         # Never write to the ledger without the config it was adopted with.
-        if whole and ledger is not None and not engine.lacks_config(meta.get("config_path")):
+        if whole and ledger is not None and not engine.lacks_config(CONFIG_PATH.of(meta)):
             note(ledger, lasting, engine.clock.now())
     except BridgeError as error:
         failures.append(error)
@@ -104,7 +105,7 @@ def _notify(
     """
     now = engine.clock.now()
     codes = {str(problem["code"]) for problem in problems}
-    before, at = set(meta.get("notified", "").split()), float(meta.get("notified_at", "0"))
+    before, at = NOTIFIED.of(meta), NOTIFIED_AT.of(meta)
     if not whole:
         if codes <= before:
             return
@@ -113,13 +114,13 @@ def _notify(
     if elapsed < (_REPEAT_AFTER if codes == before else _CHANGED_AFTER) or not (codes or before):
         return
     with ledger.transaction():
-        ledger.set_meta(notified_at=repr(now))
+        ledger.save(NOTIFIED_AT.to(now))
     status = "problem" if problems else "resolved"
     document = {"version": 1, "network": engine.settings.name, "status": status, "problems": list(problems)}
     _run(engine.settings.on_problem, json.dumps(document).encode())
     # Save only after the command succeeded, so that a failed notification is retried.
     with ledger.transaction():
-        ledger.set_meta(notified=" ".join(sorted(codes)))
+        ledger.save(NOTIFIED.to(frozenset(codes)))
 
 
 def _run(argv: Sequence[str], text: bytes) -> None:

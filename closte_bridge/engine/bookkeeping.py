@@ -12,6 +12,15 @@ from closte_bridge.ledger import events as ledger_events
 from closte_bridge.ledger import log as ledger_log
 from closte_bridge.ledger.flags import LEAVING, RELEASED
 from closte_bridge.ledger.log import LogAction, LogEntry
+from closte_bridge.ledger.meta import (
+    HIGHEST_MAPPING,
+    HIGHEST_SITE,
+    IDENTITY,
+    LAST_TRY,
+    OBSERVED_COUNT,
+    REPORTS,
+    WENT_BACK,
+)
 from closte_bridge.ledger.state import AliasPhase, FailedChange, FailureCode
 from closte_bridge.ledger.store import LIST_LAG
 from closte_bridge.planning.completeness import count
@@ -65,18 +74,16 @@ def record_observation(session: Session, plan: Plan) -> None:
         _update_ledger(ledger, plan.updates, state, now, run)
         if view.authority.rebind and state.identity:
             _rebind(session, state.identity)
-        highest: dict[str, str | None] = {}
         if view.snapshot.complete:
-            highest = {
-                "highest_site": str(max(state.highest_site, view.snapshot.highest_site)),
-                "highest_mapping": str(max(state.highest_mapping, view.snapshot.highest_mapping)),
-            }
-            if view.snapshot.reports:
-                highest["reports"] = "{} {}".format(*view.snapshot.reports)
+            ledger.save(
+                HIGHEST_SITE.to(max(state.highest_site, view.snapshot.highest_site)),
+                HIGHEST_MAPPING.to(max(state.highest_mapping, view.snapshot.highest_mapping)),
+                REPORTS.to(view.snapshot.reports or state.reports),
+            )
         if observed := view.observed.complete:
-            highest["observed_count"] = str(count(observed.names, state))
+            ledger.save(OBSERVED_COUNT.to(count(observed.names, state)))
         note_went_back(ledger, view)
-        ledger.set_meta(**highest, **engine.clock.meta(), last_try=repr(engine.clock.now()))
+        ledger.save(*engine.clock.values(), LAST_TRY.to(engine.clock.now()))
         ledger.prune(now)
     if state.unsettled:
         # Undoing a change restores the view's state, which must include what this read settled.
@@ -86,7 +93,7 @@ def record_observation(session: Session, plan: Plan) -> None:
 def note_went_back(ledger: Ledger, view: Observation) -> None:
     """Remember a restored database until the next adoption; inside a transaction."""
     if view.snapshot.went_back:
-        ledger.set_meta(went_back=view.snapshot.went_back)
+        ledger.save(WENT_BACK.to(view.snapshot.went_back))
 
 
 def _update_ledger(ledger: Ledger, updates: LedgerUpdates, state: LedgerState, now: float, run: str) -> None:
@@ -120,7 +127,7 @@ def _unclaimed(name: str, cause: str, now: float, run: str) -> LogEntry:
 
 
 def _rebind(session: Session, identity: Identity) -> None:
-    session.ledger.set_identity(replace(identity, key=session.access.key.fingerprint()))
+    session.ledger.save(IDENTITY.to(replace(identity, key=session.access.key.fingerprint())))
     cause = "new API key with the same domains"
     ledger_log.append(session.ledger, [LogEntry(session.view.now, session.run, LogAction.REBIND, "", cause, "done")])
 
@@ -214,8 +221,7 @@ def _needs_certificate(change: Change, outcome: Outcome, view: Observation) -> b
 def _removed(ledger: Ledger, change: Removal, now: float) -> None:
     ledger.forget([change.name])
     ledger.count_removal(change.name, change.removal_class, now)
-    seen = int(ledger.meta().get("observed_count", "0"))
-    ledger.set_meta(observed_count=str(max(0, seen - 1)))
+    ledger.save(OBSERVED_COUNT.to(max(0, OBSERVED_COUNT.of(ledger.meta()) - 1)))
 
 
 def _failed(ledger: Ledger, change: Change, outcome: Outcome, view: Observation, now: float) -> None:

@@ -6,6 +6,8 @@ import time
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from closte_bridge.ledger.meta import LAST_BOOT, LAST_RUN, LAST_STEADY, LAST_TRY
+
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
@@ -32,7 +34,7 @@ def last_try(meta: Mapping[str, str]) -> float | None:
 
     `meta` is from the ledger. Its `last_run` is the reference of the clock and counts only complete reads.
     """
-    return max((float(meta[key]) for key in ("last_try", "last_run") if key in meta), default=None)
+    return max((at for at in (LAST_TRY.of(meta), LAST_RUN.of(meta)) if at is not None), default=None)
 
 
 class Clock:
@@ -48,22 +50,22 @@ class Clock:
         self._steady = steady
         self._boot = boot
 
-    def meta(self) -> dict[str, str]:
+    def values(self) -> tuple[tuple[str, str | None], ...]:
         """Return the clock values that the next run needs to detect a jump, for the ledger."""
-        return {"last_run": repr(self.now()), "last_steady": repr(self._steady()), "last_boot": self._boot()}
+        return LAST_RUN.to(self.now()), LAST_STEADY.to(self._steady()), LAST_BOOT.to(self._boot())
 
     def jumped(self, meta: Mapping[str, str]) -> bool:
-        """Return whether the wall clock jumped relative to the monotonic clock since `meta` was written."""
-        if "last_run" not in meta:
-            return False
+        """Return whether the wall clock jumped relative to the monotonic clock since `values` was saved in `meta`."""
         try:
-            last_run, last_steady = float(meta["last_run"]), float(meta.get("last_steady", "nan"))
+            last_run, last_steady, last_boot = LAST_RUN.of(meta), LAST_STEADY.of(meta), LAST_BOOT.of(meta)
         except ValueError:
             return True
+        if last_run is None:
+            return False
         wall = self.now() - last_run
         if wall < -TOLERANCE:
             return True
-        if not meta.get("last_boot") or meta["last_boot"] != self._boot():
+        if not last_boot or last_boot != self._boot():
             return False
         # Invalid values (NaN) count as a jump.
         return not abs(wall - (self._steady() - last_steady)) <= TOLERANCE

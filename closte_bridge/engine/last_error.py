@@ -2,31 +2,20 @@
 
 from __future__ import annotations
 
-import json
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING
 
 from closte_bridge.errors import BridgeError
+from closte_bridge.ledger.meta import WATCH_ERROR, LastError
 from closte_bridge.ledger.store import Ledger
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
     from pathlib import Path
 
-_KEY = "watch_error"
-
-
-class LastError(NamedTuple):
-    """An error and the time of its run, in seconds since the epoch."""
-
-    at: float
-    code: str
-    message: str
-    hint: str
-
 
 def last_error(meta: Mapping[str, str]) -> LastError | None:
     """Return the error of the last run of `watch`, or None if it succeeded."""
-    return LastError(*json.loads(meta[_KEY])) if _KEY in meta else None
+    return WATCH_ERROR.of(meta)
 
 
 def note(folder: Path, error: BridgeError | None, now: float) -> None:
@@ -36,11 +25,11 @@ def note(folder: Path, error: BridgeError | None, now: float) -> None:
         if ledger is None:
             return
         try:
-            if error is None and _KEY not in ledger.meta():
+            if error is None and WATCH_ERROR.of(ledger.meta()) is None:
                 return
             found = None if error is None else LastError(now, error.code, error.message, error.hint)
             with ledger.transaction():
-                ledger.set_meta(**{_KEY: None if found is None else json.dumps(found)})
+                ledger.save(WATCH_ERROR.to(found))
         finally:
             ledger.close()
     except BridgeError:

@@ -13,6 +13,7 @@ from prometheus_client import CollectorRegistry, Gauge, generate_latest
 from closte_bridge.config.model import DEFAULT_NETWORK
 from closte_bridge.engine.files import write_whole
 from closte_bridge.errors import BridgeError
+from closte_bridge.ledger.meta import LAST_RUN, LAST_SUCCESS
 from closte_bridge.planning.model import HoldCode
 
 if TYPE_CHECKING:
@@ -88,12 +89,12 @@ def render(
     """
     gauges = _Gauges(settings.name)
     gauges.set("last_run_exit_code", "Exit code of the last run.", exit_code)
-    if "last_run" in meta:
+    if (last_run := LAST_RUN.of(meta)) is not None:
         text = "Unix time when WordPress and Closte were last read."
-        gauges.set("last_run_timestamp_seconds", text, float(meta["last_run"]))
+        gauges.set("last_run_timestamp_seconds", text, last_run)
     # 0 before the first success: an alert on the age cannot fire without a value.
     text = "Unix time of the last successful run."
-    gauges.set("last_success_timestamp_seconds", text, float(meta.get("last_success", 0)))
+    gauges.set("last_success_timestamp_seconds", text, LAST_SUCCESS.of(meta) or 0)
     gauges.set("wp_calls", "WP-CLI calls in the last run.", cost.wp.calls)
     gauges.set("wp_seconds", "Seconds spent waiting for WP-CLI in the last run.", cost.wp.seconds)
     gauges.set("api_calls", "Requests to Closte in the last run.", cost.api_calls)

@@ -5,13 +5,13 @@ Failed changes are retried with increasing delays, so most runs do not report th
 
 from __future__ import annotations
 
-import json
 from typing import TYPE_CHECKING
 
+from closte_bridge.ledger.meta import PROBLEMS
 from closte_bridge.ledger.state import FailureCode
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping
+    from collections.abc import Iterable
 
     from closte_bridge.ledger.store import Ledger
 
@@ -22,22 +22,20 @@ ALARMS = frozenset({LOST, "database-restored"})
 WARNINGS = ALARMS | {"list-partial", "snapshot-partial", "moved"}
 """Codes of warnings that need a user. Every error does."""
 
-_KEY = "problems"
-
 
 def note(ledger: Ledger, codes: Iterable[str], now: float) -> None:
     """Save the problem codes of a complete run; each keeps the time of its first run, in epoch seconds."""
-    before = _noted(ledger.meta())
+    before = PROBLEMS.of(ledger.meta())
     after = {code: min(before.get(code, now), now) for code in sorted(codes)}
     if after != before:
         # Do not wait for the disk: the next run saves the same.
         with ledger.transaction(durable=False):
-            ledger.set_meta(**{_KEY: json.dumps(after) if after else None})
+            ledger.save(PROBLEMS.to(after))
 
 
 def open_problems(ledger: Ledger) -> dict[str, float]:
     """Return the code and start of each open problem: of complete runs, and of failing changes."""
-    found = _noted(ledger.meta())
+    found = dict(PROBLEMS.of(ledger.meta()))
     query = (
         "SELECT code, action, refused, min(since) FROM failed_changes WHERE code <> ? GROUP BY code, action, refused"
     )
@@ -45,11 +43,3 @@ def open_problems(ledger: Ledger) -> dict[str, float]:
         name = code or f"{action or 'add'}-{'refused' if refused else 'failed'}"
         found[name] = min(found.get(name, since), since)
     return found
-
-
-def _noted(meta: Mapping[str, str]) -> dict[str, float]:
-    try:
-        return {str(code): float(since) for code, since in json.loads(meta.get(_KEY, "{}")).items()}
-    except (ValueError, TypeError, AttributeError):
-        # Invalid content; the next run overwrites it.
-        return {}

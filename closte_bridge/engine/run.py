@@ -17,6 +17,7 @@ from closte_bridge.errors import BridgeError, ExitCode, first_that_applies
 from closte_bridge.hosting import Action
 from closte_bridge.ledger import events as ledger_events
 from closte_bridge.ledger.flags import LEAVING
+from closte_bridge.ledger.meta import ABLE, CONFIG_PATH, LAST_SUCCESS, LAST_TRY
 from closte_bridge.planning.model import NOTHING_APPROVED, Approval, Mode
 
 if TYPE_CHECKING:
@@ -261,10 +262,10 @@ def _note_try(engine: Engine) -> None:
     # Do not wait for the disk, and do not fail.
     with suppress(BridgeError):
         # Never write to the ledger without the config it was adopted with.
-        if engine.lacks_config(ledger.meta().get("config_path")):
+        if engine.lacks_config(CONFIG_PATH.of(ledger.meta())):
             return
         with ledger.transaction(durable=False):
-            ledger.set_meta(last_try=repr(engine.clock.now()))
+            ledger.save(LAST_TRY.to(engine.clock.now()))
 
 
 def _note_idle(engine: Engine, view: Observation, plan: Plan) -> None:
@@ -358,9 +359,9 @@ def _unmanaged(view: Observation, request: RunRequest) -> tuple[str, ...]:
 
 def _note_success(ledger: Ledger, engine: Engine, *, whole: bool = True) -> None:
     """Record that WordPress was read and domains could be added; `whole`: Closte's list was read as well."""
-    now = repr(engine.clock.now())
+    now = engine.clock.now()
     with ledger.transaction():
-        ledger.set_meta(able=now, last_try=now, **({"last_success": now} if whole else {}))
+        ledger.save(ABLE.to(now), LAST_TRY.to(now), *([LAST_SUCCESS.to(now)] if whole else []))
 
 
 def _report_success(ledger: Ledger, engine: Engine, view: Observation) -> None:

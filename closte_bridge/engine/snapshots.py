@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import json
-from dataclasses import asdict, replace
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from closte_bridge.errors import ConfigError
 from closte_bridge.ledger.events import to_acknowledge
+from closte_bridge.ledger.meta import ABLE, LOCATION
 from closte_bridge.ledger.shim_status import shim_status
 from closte_bridge.wordpress.reader import SnapshotCall
 
@@ -62,13 +62,12 @@ def _to_acknowledge(engine: Engine, ledger: Ledger) -> list[str]:
     events = to_acknowledge(ledger)
     if not events:
         return []
-    location = ledger.meta().get("location")
-    return events if location == json.dumps(asdict(engine.location())) else []
+    return events if LOCATION.of(ledger.meta()) == engine.location() else []
 
 
 def _status(ledger: Ledger, now: float) -> dict[str, object] | None:
     """Return the status for the shim: the age of the last success, verdicts and addresses."""
-    last = ledger.meta().get("able")
-    if last is None or float(last) > now:
+    last = ABLE.of(ledger.meta())
+    if last is None or last > now:
         return None
-    return {"age": int(now - float(last)), **shim_status(ledger, now)}
+    return {"age": int(now - last), **shim_status(ledger, now)}

@@ -21,6 +21,7 @@ from closte_bridge.ledger.flags import (
     WAS_DONE,
 )
 from closte_bridge.ledger.log import LogAction, LogEntry
+from closte_bridge.ledger.meta import ADOPTED_AT
 from closte_bridge.ledger.shim_status import save_addresses
 from closte_bridge.ledger.store import DAY
 from closte_bridge.planning.stages import (
@@ -131,7 +132,7 @@ def stages_from(
     """
     context = StageContext(
         now=now,
-        adopted=float(ledger.meta().get("adopted_at", "0")),
+        adopted=ADOPTED_AT.of(ledger.meta()) or 0.0,
         given_up={int(id_) for id_ in _flagged(ledger, GIVEN_UP_BEFORE)},
         unproven=_flagged(ledger, UNPROVEN, now - _PROVE_AGAIN, now),
         refused=_flagged(ledger, REFUSED, now - DAY, now),

@@ -6,8 +6,6 @@ error.
 
 from __future__ import annotations
 
-import json
-from dataclasses import fields
 from typing import TYPE_CHECKING
 
 from closte_bridge.domains import normalise
@@ -21,13 +19,15 @@ from closte_bridge.ledger.flags import (
     WAS_DONE,
 )
 from closte_bridge.ledger.log import LogAction
-from closte_bridge.ledger.state import AliasPhase, FailureCode, Identity, LedgerLocation, Origin, RemovalClass
-from closte_bridge.ledger.store import LATEST
+from closte_bridge.ledger.meta import IDENTITY, LATEST, LOCATION
+from closte_bridge.ledger.state import AliasPhase, FailureCode, Origin, RemovalClass
 from closte_bridge.wordpress.events import EventKind
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Mapping
 
+    from closte_bridge.ledger.meta import MetaKey
+    from closte_bridge.ledger.state import Identity, LedgerLocation
     from closte_bridge.ledger.store import Ledger
 
 _TABLES = (
@@ -58,8 +58,8 @@ def is_intact(ledger: Ledger) -> bool:
     meta = ledger.meta()
     return (
         all(map(_of_its_kinds, [ledger] * len(_TABLES), _TABLES))
-        and _is_document(meta, "identity", {field.name for field in fields(Identity)})
-        and _is_document(meta, "location", {field.name for field in fields(LedgerLocation)})
+        and _is_valid(meta, IDENTITY)
+        and _is_valid(meta, LOCATION)
         and all(_holds_only(ledger, table, column, words) for table, column, words in _WORDS)
         and all(_are_domains(ledger, table) for table in _OF_DOMAINS)
         and _are_ids(ledger)
@@ -75,14 +75,12 @@ def _of_its_kinds(ledger: Ledger, table: str) -> bool:
     return not ledger.query(invalid)
 
 
-def _is_document(meta: Mapping[str, object], key: str, names: Collection[str]) -> bool:
-    if key not in meta:
-        return True
+def _is_valid(meta: Mapping[str, str], key: MetaKey[Identity | None] | MetaKey[LedgerLocation | None]) -> bool:
     try:
-        document = json.loads(str(meta[key]))
-    except (ValueError, RecursionError):
+        key.of(meta)
+    except (ValueError, TypeError, RecursionError):
         return False
-    return isinstance(document, dict) and document.keys() == set(names)
+    return True
 
 
 def _holds_only(ledger: Ledger, table: str, column: str, words: Collection[object]) -> bool:

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-import json
 from typing import TYPE_CHECKING
 
 from closte_bridge.ledger.flags import RECORD_DUE, RECORD_HAD, RECORD_MADE, RECORD_UNSEEN
+from closte_bridge.ledger.meta import ROWS
 from closte_bridge.ledger.store import DAY
 
 if TYPE_CHECKING:
@@ -13,8 +13,6 @@ if TYPE_CHECKING:
 
     from closte_bridge.ledger.store import Ledger
     from closte_bridge.wordpress.snapshot import Event
-
-_ROWS = "rows"
 
 
 def records_due(ledger: Ledger, kind: str = RECORD_DUE) -> dict[int, float]:
@@ -63,18 +61,14 @@ def note_made(ledger: Ledger, sites: Iterable[int], now: float) -> None:
 
 def last_rows(ledger: Ledger) -> tuple[int, ...] | None:
     """Return the numbers that `keep_rows` saved."""
-    try:
-        kept = json.loads(ledger.meta().get(_ROWS, "null"))
-    except ValueError:
-        return None
-    return tuple(kept) if isinstance(kept, list) and [*map(type, kept)] == [int] * 4 else None
+    return ROWS.of(ledger.meta())
 
 
 def keep_rows(ledger: Ledger, rows: tuple[int, ...]) -> None:
     """Save the numbers of a complete read if they changed."""
     if rows != last_rows(ledger):
         with ledger.transaction(durable=False):
-            ledger.set_meta(**{_ROWS: json.dumps(rows)})
+            ledger.save(ROWS.to(rows))
 
 
 def events_of_records(ledger: Ledger) -> list[Event]:

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-import json
 import math
 from typing import TYPE_CHECKING
 
+from closte_bridge.ledger import meta as keys
 from closte_bridge.ledger.flags import FORMER, LEAVING, OF_PLANS, PIN, RELEASED, REMOVED
 from closte_bridge.ledger.state import (
     Absence,
@@ -13,8 +13,6 @@ from closte_bridge.ledger.state import (
     Evidence,
     FailedChange,
     FailureCode,
-    Identity,
-    LedgerLocation,
     LedgerState,
     Origin,
     RemovalClass,
@@ -39,13 +37,12 @@ def read_state(ledger: Ledger, meta: Mapping[str, str], now: float, *, clock_jum
     flags: dict[str, set[str]] = {kind: set() for kind in OF_PLANS}
     for name, kind in query("SELECT name, kind FROM flags WHERE kind IN (?, ?, ?, ?, ?)", *OF_PLANS):
         flags[str(kind)].add(str(name))
-    identity, location = meta.get("identity"), meta.get("location")
     # After a clock jump, the age of removals and additions is unknown, so all count.
     day, week = (-math.inf, -math.inf) if clock_jumped else (now - DAY, now - WEEK)
     return LedgerState(
-        identity=Identity(**json.loads(identity)) if identity else None,
-        location=LedgerLocation(**json.loads(location)) if location else None,
-        config_path=meta.get("config_path"),
+        identity=keys.IDENTITY.of(meta),
+        location=keys.LOCATION.of(meta),
+        config_path=keys.CONFIG_PATH.of(meta),
         managed=dict(ledger.stream("SELECT name, origin FROM aliases WHERE phase = 'present'")),
         unsettled=dict(_unsettled(ledger)),
         absences={n: Absence(*rest) for n, *rest in query("SELECT name, since, times, last FROM absences")},
@@ -60,11 +57,11 @@ def read_state(ledger: Ledger, meta: Mapping[str, str], now: float, *, clock_jum
         added_per_registered=dict(query(_PER_REGISTERED, week)),
         added_this_week=_added_since(ledger, week),
         added_lately=_added_since(ledger, now - LIST_LAG),
-        highest_site=int(meta.get("highest_site", "0")),
-        highest_mapping=int(meta.get("highest_mapping", "0")),
-        observed_count=int(meta.get("observed_count", "0")),
-        reports=_reports(meta.get("reports")),
-        went_back=meta.get("went_back", ""),
+        highest_site=keys.HIGHEST_SITE.of(meta),
+        highest_mapping=keys.HIGHEST_MAPPING.of(meta),
+        observed_count=keys.OBSERVED_COUNT.of(meta),
+        reports=keys.REPORTS.of(meta),
+        went_back=keys.WENT_BACK.of(meta) or "",
         pointing_www=ledger.pointing_www(),
         clock_jumped=clock_jumped,
     )
@@ -85,10 +82,3 @@ def _failed_changes(ledger: Ledger) -> Iterator[tuple[str, FailedChange]]:
 
 def _added_since(ledger: Ledger, since: float) -> frozenset[str]:
     return frozenset(str(name) for (name,) in ledger.query("SELECT name FROM additions WHERE at > ?", since))
-
-
-def _reports(text: str | None) -> tuple[str, int] | None:
-    if text is None:
-        return None
-    series, count = text.split(" ")
-    return series, int(count)

@@ -5,8 +5,9 @@ Separate from `check_state`, because they are needed before `wp` starts, and fur
 
 from __future__ import annotations
 
-import json
 from typing import TYPE_CHECKING
+
+from closte_bridge.ledger.meta import ADDRESSES
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -35,13 +36,13 @@ def shim_status(ledger: Ledger, now: float) -> dict[str, object]:
 
 def addresses(ledger: Ledger) -> list[str]:
     """Return the addresses to which domains must point, as last observed; empty if unknown."""
-    return [str(address) for address in json.loads(ledger.meta().get("addresses", "[]"))]
+    return [str(address) for address in ADDRESSES.of(ledger.meta())]
 
 
 def save_addresses(ledger: Ledger, found: Sequence[str]) -> None:
     """Save the addresses if they changed; inside a transaction."""
     if list(found) != addresses(ledger):
-        ledger.set_meta(addresses=json.dumps([*found]))
+        ledger.save(ADDRESSES.to([*found]))
 
 
 def verdicts(ledger: Ledger, now: float) -> dict[str, bool]:

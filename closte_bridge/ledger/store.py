@@ -7,17 +7,16 @@ others may read.
 
 from __future__ import annotations
 
-import json
 import os
 import sqlite3
 from contextlib import contextmanager, suppress
-from dataclasses import asdict
 from shlex import quote
 from typing import TYPE_CHECKING, Any
 
 from closte_bridge.errors import BridgeError
 from closte_bridge.ledger.flags import LEAVING, MOVED_BACK, RECORD_DUE, RECORD_MADE, RECORD_UNSEEN, REMOVED
 from closte_bridge.ledger.folder import check_folder, make_folder, unusable
+from closte_bridge.ledger.meta import IDENTITY, NUMBERS
 from closte_bridge.ledger.schema import migrate
 
 if TYPE_CHECKING:
@@ -29,8 +28,6 @@ if TYPE_CHECKING:
         AliasPhase,
         Evidence,
         FailedChange,
-        Identity,
-        LedgerLocation,
         LedgerState,
         RemovalClass,
     )
@@ -44,16 +41,6 @@ _CREATION_TIME = 600.0
 # Maximum number of log entries.
 LONGEST_LOG = 1_000_000
 FILE_NAME = "ledger.sqlite3"
-# In seconds since the epoch: the year 5138. `datetime` does not support much later times.
-LATEST = 1e11
-# Keys of `meta` with a number.
-_NUMBERS = frozenset(
-    {
-        "able", "adopted_at", "highest_mapping", "highest_site", "last_run", "last_success", "last_try",
-        "observed_count", "notified_at",
-    }
-)  # fmt: skip
-
 # `www.` domains that point here, as do their domains, by the last checks.
 _POINTING_WWW = """
 SELECT www.name FROM check_state AS www JOIN check_state AS name ON name.name = substr(www.name, 5)
@@ -123,14 +110,6 @@ def _make(path: Path) -> None:
     # threads. On an error, SQLite fails too and reports the reason.
     with suppress(OSError):
         os.close(os.open(path, os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600))
-
-
-def _is_number(text: str) -> bool:
-    try:
-        # Also false for `nan`.
-        return abs(float(text)) < LATEST
-    except ValueError:
-        return False
 
 
 class Ledger:
@@ -270,10 +249,14 @@ class Ledger:
         )
 
     def meta(self) -> dict[str, str]:
-        """Return the single values: identity, counters, times of the last runs."""
+        """Return the single values as text; `ledger.meta` has a key for each."""
         meta = dict(self.query("SELECT key, value FROM meta"))
-        numbers = [value for key, value in meta.items() if key in _NUMBERS]
-        if not (all(isinstance(value, str) for value in meta.values()) and all(map(_is_number, numbers))):
+        try:
+            for key in NUMBERS:
+                key.of(meta)
+        except (ValueError, TypeError):
+            raise self._damaged() from None
+        if not all(isinstance(value, str) for value in meta.values()):
             raise self._damaged()
         return meta
 
@@ -283,30 +266,22 @@ class Ledger:
 
     def engine_id(self) -> str | None:
         """Return the id of the installation with this ledger, or None before adoption."""
-        identity = self.meta().get("identity")
         try:
-            return str(json.loads(identity)["engine"]) if identity else None
+            identity = IDENTITY.of(self.meta())
+            return identity.engine if identity else None
         except (ValueError, KeyError, TypeError):
             raise self._damaged() from None
 
     # -- writing: call these inside `transaction` ----------------------------------------------------------------
 
-    def set_meta(self, **values: str | None) -> None:
-        """Set single values; None deletes one."""
-        self.write("DELETE FROM meta WHERE key = ?", [(k,) for k, v in values.items() if v is None])
+    def save(self, *values: tuple[str, str | None]) -> None:
+        """Save single values, made by `MetaKey.to`."""
+        self.write("DELETE FROM meta WHERE key = ?", [(k,) for k, v in values if v is None])
         self.write(
             "INSERT INTO meta VALUES (?, ?) "
             "ON CONFLICT (key) DO UPDATE SET value = excluded.value WHERE value <> excluded.value",
-            [(k, v) for k, v in values.items() if v is not None],
+            [(k, v) for k, v in values if v is not None],
         )
-
-    def set_identity(self, identity: Identity) -> None:
-        """Bind the ledger to an identity."""
-        self.set_meta(identity=json.dumps(asdict(identity)))
-
-    def set_location(self, location: LedgerLocation) -> None:
-        """Save the location of the ledger."""
-        self.set_meta(location=json.dumps(asdict(location)))
 
     def put_aliases(
         self,

@@ -49,7 +49,7 @@ def modes(folder: Path) -> set[int]:
 @pytest.mark.usefixtures("no_umask")
 def test_files_are_private_with_any_umask(folder: Path) -> None:
     with lock.held(folder, "sync"), opened(folder) as ledger, ledger.transaction():
-        ledger.set_meta(last_run="1")
+        ledger.save(("last_run", "1"))
         loop.touch(folder / loop.TRIGGER_FILE)
         triggered._note(folder, 1.0, 0, "")  # type: ignore[arg-type]  # any exit code
         write_whole(folder / "plan.json", b"{}")

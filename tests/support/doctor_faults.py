@@ -138,7 +138,7 @@ def _ahead(world: Life) -> None:
     with world.engine().opened() as engine:
         assert engine.ledger is not None
         with engine.ledger.transaction():
-            engine.ledger.set_meta(highest_mapping="4711")
+            engine.ledger.save(("highest_mapping", "4711"))
 
 
 def _with_the_provider(world: Life) -> None:

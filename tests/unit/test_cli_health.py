@@ -12,6 +12,7 @@ from closte_bridge.cli.main import run
 from closte_bridge.cli.text import when
 from closte_bridge.engine import last_error, lock
 from closte_bridge.errors import BridgeError
+from closte_bridge.ledger.meta import IDENTITY
 from closte_bridge.ledger.state import FailedChange, FailureCode, Identity
 from tests.support.ledgers import opened
 
@@ -29,8 +30,8 @@ def health(tmp_path: Path, *argv: str) -> tuple[int, str, str]:
 
 def adopted(tmp_path: Path, **meta: str) -> None:
     with opened(tmp_path / "state") as ledger, ledger.transaction():
-        ledger.set_identity(Identity("e", 1, "example.net", "d", None, "k"))
-        ledger.set_meta(**meta)
+        ledger.save(IDENTITY.to(Identity("e", 1, "example.net", "d", None, "k")))
+        ledger.save(*meta.items())
 
 
 def test_unhealthy_before_adoption(tmp_path: Path) -> None:

@@ -84,7 +84,7 @@ def test_metrics_describe_a_run_without_naming_domains(tmp_path: Path, clock: Ti
     path = tmp_path / "bridge.prom"
     this = engine(tmp_path, clock, metrics_file=path)
     with opened(this.settings.state_dir) as ledger, ledger.transaction():
-        ledger.set_meta(last_run="100.5", last_success="99.5")
+        ledger.save(("last_run", "100.5"), ("last_success", "99.5"))
     assert after_run(this, report(), 4, [PROBLEM]) == []
     found = samples(path)
     assert found["closte_bridge_last_run_exit_code", ""] == 4
@@ -166,7 +166,7 @@ def test_failing_changes_stay_problems_between_retries(tmp_path: Path, clock: Ti
                 "e.com": FailedChange(3, 9.0, False, "No.", 1.0, "add", 0, FailureCode.NOT_MANAGED),
             }.items():
                 ledger.put_failed_change(name, trouble)
-            ledger.set_meta(problems="no JSON")
+            ledger.save(("problems", "no JSON"))
         assert open_problems(ledger) == {"add-failed": 4.0, "remove-refused": 3.0, "exists-elsewhere": 2.0}
 
 
@@ -174,7 +174,7 @@ def test_every_metric_is_documented(tmp_path: Path, clock: Time) -> None:
     path = tmp_path / "bridge.prom"
     this = engine(tmp_path, clock, metrics_file=path)
     with opened(this.settings.state_dir) as ledger, ledger.transaction():
-        ledger.set_meta(last_run="100.5", last_success="99.5")
+        ledger.save(("last_run", "100.5"), ("last_success", "99.5"))
     assert after_run(this, report(), 0, [], lasting=["stopped"]) == []
     found = {family.name.removeprefix("closte_bridge_") for family in text_string_to_metric_families(path.read_text())}
     text = (REPOSITORY / "docs" / "reference.md").read_text(encoding="utf-8")
@@ -322,7 +322,7 @@ def test_unreadable_ledger_is_reported(tmp_path: Path, clock: Time) -> None:
 def test_invalid_ledger_value_is_reported(tmp_path: Path, clock: Time) -> None:
     this = engine(tmp_path, clock, metrics_file=tmp_path / "x.prom", on_problem=("true",))
     with opened(this.settings.state_dir) as ledger, ledger.transaction():
-        ledger.set_meta(notified_at="soon")
+        ledger.save(("notified_at", "soon"))
     (trouble,) = after_run(this, None, 1, [PROBLEM])
     assert trouble.code == "ledger-damaged"
     assert samples(tmp_path / "x.prom")["closte_bridge_last_run_exit_code", ""] == 1

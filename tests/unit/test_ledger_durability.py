@@ -18,6 +18,6 @@ def test_transaction_waits_for_the_disk_if_durable(ledger: Ledger, durable: bool
     with ledger.transaction(durable=not durable):
         pass
     with ledger.transaction(durable=durable):
-        ledger.set_meta(able="1.0")
+        ledger.save(("able", "1.0"))
         assert ledger.query("PRAGMA synchronous") == [(expected,)]
     assert ledger.meta()["able"] == "1.0"

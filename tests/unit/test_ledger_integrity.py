@@ -15,6 +15,7 @@ from closte_bridge.ledger import events as ledger_events
 from closte_bridge.ledger import log as ledger_log
 from closte_bridge.ledger.flags import GIVEN_UP_BEFORE, LEAVING, PIN, RECORD_DUE, WAS_DONE
 from closte_bridge.ledger.integrity import is_intact
+from closte_bridge.ledger.meta import IDENTITY, LOCATION
 from closte_bridge.ledger.state import (
     Absence,
     AliasPhase,
@@ -54,15 +55,15 @@ TABLES = [
 def fill(ledger: Ledger) -> None:
     """Write a row to each table, as closte-bridge does."""
     with ledger.transaction():
-        ledger.set_identity(Identity("e", 1, "example.net", "d", None, "k"))
-        ledger.set_location(LedgerLocation("h", "/x"))
-        ledger.set_meta(
-            adopted_at=repr(NOW),
-            last_run=repr(NOW),
-            last_steady=repr(9.5),
-            last_boot="b",
-            highest_site="4",
-            notified="",
+        ledger.save(IDENTITY.to(Identity("e", 1, "example.net", "d", None, "k")))
+        ledger.save(LOCATION.to(LedgerLocation("h", "/x")))
+        ledger.save(
+            ("adopted_at", repr(NOW)),
+            ("last_run", repr(NOW)),
+            ("last_steady", repr(9.5)),
+            ("last_boot", "b"),
+            ("highest_site", "4"),
+            ("notified", ""),
         )
         ledger.put_aliases([(A, Origin.MAPPING), (WILD, Origin.CONFIG)], AliasPhase.PRESENT, NOW)
         ledger.put_aliases([("b.example.org", Origin.PIN)], AliasPhase.REMOVING, NOW)

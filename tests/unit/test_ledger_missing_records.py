@@ -77,7 +77,7 @@ def test_row_counts_are_stored_and_invalid_ones_ignored(ledger: Ledger, forged: 
     keep_rows(ledger, (1, 2, 3, 4))
     assert last_rows(ledger) == (1, 2, 3, 4)
     with ledger.transaction():
-        ledger.set_meta(rows=forged)
+        ledger.save(("rows", forged))
     assert last_rows(ledger) is None
 
 

@@ -102,5 +102,5 @@ def test_ledger_in_use_is_busy(folder: Path, ledger: Ledger) -> None:
 
 def test_ledger_is_readable_during_a_write(folder: Path, ledger: Ledger) -> None:
     with opened(folder) as other, ledger.transaction():
-        ledger.set_meta(a="1")
+        ledger.save(("a", "1"))
         assert other.meta() == {}

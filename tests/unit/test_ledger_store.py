@@ -7,6 +7,7 @@ import pytest
 from closte_bridge.checks.domain_state import CheckState
 from closte_bridge.ledger import check_state as check_states
 from closte_bridge.ledger import log as ledger_log
+from closte_bridge.ledger import meta as keys
 from closte_bridge.ledger.flags import MOVED_BACK
 from closte_bridge.ledger.missing_records import await_records, records_due
 from closte_bridge.ledger.state import (
@@ -34,14 +35,14 @@ NOW = 1_800_000_000.0
 def test_failed_transaction_stores_nothing(ledger: Ledger) -> None:
     def fail() -> None:
         with ledger.transaction():
-            ledger.set_meta(a="1")
+            ledger.save(("a", "1"))
             raise KeyboardInterrupt
 
     with pytest.raises(KeyboardInterrupt):
         fail()
     assert ledger.meta() == {}
     with ledger.transaction():
-        ledger.set_meta(a="2")
+        ledger.save(("a", "2"))
     assert ledger.meta() == {"a": "2"}
 
 
@@ -86,7 +87,7 @@ def test_flag_of_another_kind_does_not_change_the_planning_state(ledger: Ledger)
 
 @pytest.mark.parametrize("identity", ["{broken", "[]", "{}", "7"])
 def test_unreadable_engine_id_is_reported_as_damage(ledger: Ledger, identity: str) -> None:
-    ledger.set_meta(identity=identity)
+    ledger.save(("identity", identity))
     assert code_of(ledger.engine_id) == "ledger-damaged"
 
 
@@ -101,9 +102,11 @@ TROUBLE = FailedChange(3, NOW + 60, True, 'Closte answered "no".', NOW - 60, "re
 def write_everything(ledger: Ledger) -> None:
     seen = CheckState(first_seen=NOW, next_check=NOW, points_here=True)
     with ledger.transaction():
-        ledger.set_identity(IDENTITY)
-        ledger.set_location(PLACE)
-        ledger.set_meta(config_path="/etc/c.yaml", highest_site="5", highest_mapping="7", observed_count="9")
+        ledger.save(keys.IDENTITY.to(IDENTITY))
+        ledger.save(keys.LOCATION.to(PLACE))
+        ledger.save(
+            ("config_path", "/etc/c.yaml"), ("highest_site", "5"), ("highest_mapping", "7"), ("observed_count", "9")
+        )
         ledger.put_aliases([("x.com", Origin.MAPPING), ("www.x.com", Origin.WWW)], AliasPhase.PRESENT, NOW)
         ledger.put_aliases([("y.com", Origin.PIN)], AliasPhase.ADDING, NOW, absent_before=True)
         ledger.put_absences({"x.com": Absence(NOW - 9, 2, NOW)})
@@ -145,8 +148,8 @@ def test_all_written_data_is_read_back(ledger: Ledger) -> None:
 
 
 def test_meta_values_can_be_changed_and_removed(ledger: Ledger) -> None:
-    ledger.set_meta(a="1", b="2")
-    ledger.set_meta(a="3", b=None)
+    ledger.save(("a", "1"), ("b", "2"))
+    ledger.save(("a", "3"), ("b", None))
     assert ledger.meta() == {"a": "3"}
 
 

@@ -70,16 +70,17 @@ def _read_health(engine: Engine, limit: float, longest: float) -> tuple[dict[str
     from closte_bridge.engine.last_error import last_error  # noqa: PLC0415 - lazy import
     from closte_bridge.engine.lock import holder_since  # noqa: PLC0415 - lazy import
     from closte_bridge.engine.problems import open_problems  # noqa: PLC0415 - lazy import
+    from closte_bridge.ledger.meta import IDENTITY, LAST_SUCCESS  # noqa: PLC0415 - lazy import
 
     now = engine.clock.now()
     held = holder_since(engine.settings.state_dir)
     with engine.opened():
         meta = engine.ledger.meta() if engine.ledger else {}
         problems = open_problems(engine.ledger) if engine.ledger else {}
-    success = float(meta["last_success"]) if "last_success" in meta else None
+    success = LAST_SUCCESS.of(meta)
     failed = last_error(meta)
     red: _Unhealthy | None
-    if "identity" not in meta:
+    if IDENTITY.of(meta) is None:
         red = _Unhealthy(NOT_ADOPTED, "adopt")
     elif success is None:
         red = _Unhealthy("no successful run yet")
