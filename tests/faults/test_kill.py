@@ -1,4 +1,4 @@
-"""Tests that kill a real process with SIGKILL at random moments, two hundred times in total.
+"""Tests that kill a process with SIGKILL at random moments, two hundred times in total.
 
 An undisturbed twin gets the same changes in WordPress: both must reach the same state.
 """
@@ -6,13 +6,13 @@ An undisturbed twin gets the same changes in WordPress: both must reach the same
 from __future__ import annotations
 
 import random
-import subprocess
 import time
 from typing import TYPE_CHECKING
 
 import pytest
 
 from closte_bridge.ledger.flags import REMOVED
+from tests.support import forks
 from tests.support.canned_world import FOREIGN, OWN, real_world
 from tests.support.journal import asked, assert_books_agree, carried_out
 
@@ -58,20 +58,8 @@ class Story:
 def kill_one(world: World, moment: float) -> float | None:
     """Start a sync and kill it after `moment` seconds; return its duration in seconds if it ended before."""
     began = time.monotonic()
-    process = subprocess.Popen(
-        world.argv("sync", "--retry", "--quiet"),
-        stdin=subprocess.DEVNULL,
-        stdout=subprocess.DEVNULL,
-        stderr=subprocess.DEVNULL,
-        env=world.environ,
-    )
-    try:
-        process.wait(moment)
-    except subprocess.TimeoutExpired:
-        process.kill()
-        process.wait()
-        return None
-    return time.monotonic() - began
+    with forks.Fork("sync", "--retry", "--quiet", env=world.environ, cwd=world.folder) as process:
+        return None if process.poll(moment) is None else time.monotonic() - began
 
 
 def undisturbed(world: World) -> float:

@@ -6,7 +6,6 @@ import json
 import os
 import re
 import socket
-import subprocess
 import sys
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -14,12 +13,14 @@ from typing import TYPE_CHECKING, Any
 
 import yaml
 
+from tests.support import forks
 from tests.support.rows import EVENTS, add_event, create_events_table
-from tests.support.running import LIMIT_SECONDS, typed, wait_until, write_script
+from tests.support.running import typed, wait_until, write_script
 from tests.support.sandbox.server import Sandbox
 
 if TYPE_CHECKING:
     import signal
+    import subprocess
     from collections.abc import Callable, Iterator, Mapping
     from pathlib import Path
 
@@ -142,53 +143,22 @@ class Bridge:
 
     def run(self, *args: str, stdin: str | None = None, **env: str) -> Ran:
         """Run the program to its end. Without `stdin`, it has no input and cannot prompt."""
-        done = subprocess.run(
-            self.argv(*args),
-            input=stdin,
-            stdin=subprocess.DEVNULL if stdin is None else None,
-            capture_output=True,
-            text=True,
-            check=False,
-            cwd=self.folder,
-            env=self.environment(**env),
-            timeout=LIMIT_SECONDS,
-        )
-        return self.ran(done.returncode, done.stdout, done.stderr)
+        return self._ran(forks.run(*args, env=self.environment(**env), cwd=self.folder, stdin=stdin))
 
     def run_asked(self, answer: str, *args: str) -> Ran:
         """Run the program with a terminal as its stdin, and type `answer` there for its prompts."""
         with typed(answer) as terminal:
-            done = subprocess.run(
-                self.argv(*args),
-                stdin=terminal,
-                capture_output=True,
-                text=True,
-                check=False,
-                cwd=self.folder,
-                env=self.environment(),
-                timeout=LIMIT_SECONDS,
-            )
-        return self.ran(done.returncode, done.stdout, done.stderr)
+            return self._ran(forks.run(*args, env=self.environment(), cwd=self.folder, stdin=terminal))
 
     def run_interrupted(self, number: signal.Signals, ready: Callable[[], bool], *args: str) -> Ran:
         """Run the program and send it a signal as soon as `ready` returns true."""
-        process = subprocess.Popen(
-            self.argv(*args),
-            stdin=subprocess.DEVNULL,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.PIPE,
-            text=True,
-            cwd=self.folder,
-            env=self.environment(),
-        )
-        try:
+        with forks.Fork(*args, env=self.environment(), cwd=self.folder) as process:
             wait_until(lambda: ready() or process.poll() is not None)
             process.send_signal(number)
-            out, err = process.communicate(timeout=LIMIT_SECONDS)
-        finally:
-            process.kill()
-            process.wait()
-        return self.ran(process.returncode, out, err)
+            return self._ran(process.completed())
+
+    def _ran(self, done: subprocess.CompletedProcess[str]) -> Ran:
+        return self.ran(done.returncode, done.stdout, done.stderr)
 
     def ran(self, code: int, out: str, err: str) -> Ran:
         """Return the result of a call; fail if the call shows the key or a traceback."""

@@ -9,7 +9,6 @@ import json
 import os
 import shutil
 import sqlite3
-import subprocess
 import sys
 import time
 from contextlib import closing
@@ -26,13 +25,15 @@ from closte_bridge.engine.run import RunRequest, sync
 from closte_bridge.ledger.store import FILE_NAME
 from closte_bridge.secret import Secret
 from closte_bridge.wordpress.wp import WpCall, WpCost
+from tests.support import forks
 from tests.support.canned_wp import CannedWordPress
+from tests.support.parts import REPOSITORY
 from tests.support.rows import EVENTS, add_event, create_events_table
-from tests.support.running import LIMIT_SECONDS
 from tests.support.sandbox.server import Sandbox, SandboxOptions
 from tests.support.wordpress import TABLE
 
 if TYPE_CHECKING:
+    import subprocess
     from collections.abc import Iterable, Sequence
     from pathlib import Path
 
@@ -166,15 +167,7 @@ class World:
 
     def cli(self, *words: str) -> subprocess.CompletedProcess[str]:
         """Run the program to its end."""
-        return subprocess.run(
-            self.argv(*words),
-            stdin=subprocess.DEVNULL,
-            capture_output=True,
-            text=True,
-            check=False,
-            env=self.environ,
-            timeout=LIMIT_SECONDS,
-        )
+        return forks.run(*words, env=self.environ, cwd=REPOSITORY)
 
     def engine(self, later: float = 0.0) -> HastyEngine:
         """Return an engine in this process whose clock is `later` seconds ahead."""
