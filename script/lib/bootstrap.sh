@@ -216,6 +216,17 @@ ensure_parts() {
     rm -rf "$cache/$parts_tarball" "$cache/npm"
 }
 
+# Unpack WP-CLI: PHP loads it faster from files than from its archive.
+ensure_wp_cli() {
+    unpacked="$cache/wp-files/wp-cli/unpacked"
+    [ ! -e "$unpacked" ] || return 0
+    rm -rf "$unpacked.new"
+    # shellcheck disable=SC2016 # the variables are PHP's
+    php -r '(new Phar($argv[1]))->extractTo($argv[2]);' "$cache/wp-files/wp-cli/wp-cli.phar" "$unpacked.new" ||
+        die "PHP could not unpack WP-CLI."
+    mv "$unpacked.new" "$unpacked"
+}
+
 parts_tarball_matches() {
     [ -f "$cache/$parts_tarball" ] && printf '%s  %s\n' "$parts_sha256" "$cache/$parts_tarball" | sha256sum -c --status
 }
@@ -280,6 +291,7 @@ bootstrap() {
     fi
     ensure_venv "$extras"
     ensure_parts
+    ensure_wp_cli
     [ "$1" != demo ] || return 0
     ensure_dns
     [ "$1" != bench ] || return 0

@@ -47,7 +47,7 @@ def find_parts() -> Parts:
     parts = Parts(
         php=find_program("php"),
         wordpress=base / "latest" / "wordpress",
-        wp_cli=base / "wp-cli" / "wp-cli.phar",
+        wp_cli=base / "wp-cli" / "unpacked" / "vendor" / "wp-cli" / "wp-cli" / "php" / "boot-fs.php",
         sqlite_driver=base / "sqlite-database-integration",
     )
     needed = (parts.wordpress / "wp-settings.php", parts.wp_cli, parts.sqlite_driver / "db.copy")

@@ -32,22 +32,28 @@ class WpError(AssertionError):
     """An unexpected failure of `wp`; the message has its whole output."""
 
 
-# The variable for more folders with PHP settings; see `keep_compiled`.
-PHP_SETTINGS = "PHP_INI_SCAN_DIR"
+# Variables of PHP that make it faster: more folders with settings, see `keep_compiled`, and large memory pages.
+PHP_SETTINGS, LARGE_PAGES = "PHP_INI_SCAN_DIR", "USE_ZEND_ALLOC_HUGE_PAGES"
 
 
 def keep_compiled(folder: Path) -> None:
-    """Let every PHP process of the tests cache compiled code in `folder`: a call of `wp` takes a third of the time.
+    """Let every PHP process of the tests cache compiled code in `folder`: a call of `wp` takes a quarter of the time.
 
     PHP compiles a file again after its modification time changes. It caches a file only two seconds after the last
     change: see PHP's `opcache.file_update_protection`.
     """
     (folder / "compiled").mkdir(parents=True, exist_ok=True)
-    settings = {"enable_cli": 1, "file_cache": folder / "compiled", "file_cache_only": 1}
+    settings = {
+        "enable_cli": 1,
+        "file_cache": folder / "compiled",
+        "file_cache_only": 1,
+        "file_cache_consistency_checks": 0,
+    }
     text = "".join(f"opcache.{name}={value}\n" for name, value in settings.items())
     (folder / "opcache.ini").write_text(text)
     # The empty entry before the colon is PHP's own folder.
     os.environ[PHP_SETTINGS] = f":{folder}"
+    os.environ[LARGE_PAGES] = "1"
 
 
 @dataclass(frozen=True)
@@ -75,7 +81,7 @@ class Multisite:
             "WP_CLI_CACHE_DIR": str(self.home / "cache"),
             "WP_CLI_PACKAGES_DIR": str(self.home / "packages"),
             "WP_CLI_DISABLE_AUTO_CHECK_UPDATE": "1",
-            **{name: os.environ[name] for name in (PHP_SETTINGS,) if name in os.environ},
+            **{name: os.environ[name] for name in (PHP_SETTINGS, LARGE_PAGES) if name in os.environ},
         }
 
     def wp(self, *args: str, check: bool = True, stdin: str = "", env: Mapping[str, str] | None = None) -> Process:
