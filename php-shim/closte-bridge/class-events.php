@@ -157,7 +157,7 @@ final class Events {
 	}
 
 	/**
-	 * Remove from the events of deleted sites the domains that still have a mapping row: Ultimate Multisite kept those rows.
+	 * Remove from the events of deleted sites the domains that still have a mapping row: without domain mapping, rows stay.
 	 * If such a row is deleted later, it has an event of its own.
 	 *
 	 * @param array $rows The events of this request.

@@ -11,7 +11,7 @@ from closte_bridge.engine.inventory import _STEPS
 from tests.support.bridge import AT_ONCE
 from tests.support.ledgers import opened
 from tests.support.life import HERE, HOUR, STRANGER
-from tests.support.rows import delete_mappings, set_option
+from tests.support.rows import delete_mappings, set_option, set_settings
 from tests.support.tls_world import silent
 
 if TYPE_CHECKING:
@@ -266,7 +266,7 @@ def test_unwanted_domain_lost_by_closte_is_gone(world: Life) -> None:
 
 
 def test_www_form_waits_for_its_dns(world: Life) -> None:
-    set_option(world.bridge.multisite, "wp-ultimo_v2_settings", {"auto_create_www_subdomain": "always"})
+    set_settings(world.bridge.multisite, auto_create_www_subdomain="always")
     world.bridge.adopt()
     world.names.point(**{SHOP: HERE})
     world.certificates.issue(SHOP)

@@ -38,7 +38,7 @@ def served(world: Life) -> Life:
 
 def serving(world: Life) -> Life:
     """Let the network serve two mapped domains of one site; the first is the primary."""
-    switch_on(world.bridge.multisite, dns_check_interval=60, enable_domain_mapping=True)
+    switch_on(world.bridge.multisite, dns_check_interval=60)
     world.bridge.multisite.add_mappings_sql([(SHOP, SITE), (SECOND, SITE)])
     world.write(SHOP, primary_domain=1, secure=1)
     world.names.point(**{SHOP: HERE, SECOND: HERE})
@@ -124,7 +124,7 @@ def test_blocked_site_has_the_reason_of_ultimate_multisite(
 def test_domain_becomes_live_in_the_sync_that_completes_its_stage(world: Life) -> None:
     """Before that, no request is made: Ultimate Multisite would remember that it does not serve the domain."""
     multisite = world.bridge.multisite
-    switch_on(multisite, dns_check_interval=60, enable_domain_mapping=True)
+    switch_on(multisite, dns_check_interval=60)
     world.bridge.adopt()
     multisite.add_mapping(SHOP, SITE)
     world.names.point(**{SHOP: HERE})

@@ -12,7 +12,7 @@ import pytest
 
 from closte_bridge.errors import ExitCode
 from tests.support.life import HERE, HOUR, STRANGER
-from tests.support.rows import set_option
+from tests.support.rows import set_settings
 from tests.support.running import write_script
 
 if TYPE_CHECKING:
@@ -291,7 +291,7 @@ def test_stage_of_a_serving_domain_never_moves_back(world: Life) -> None:
 
 def test_www_form_is_added_once_it_points_here_and_stays(world: Life) -> None:
     www = f"www.{SHOP}"
-    set_option(world.bridge.multisite, "wp-ultimo_v2_settings", {"auto_create_www_subdomain": "always"})
+    set_settings(world.bridge.multisite, auto_create_www_subdomain="always")
     world.bridge.adopt()
     world.names.point(**{SHOP: HERE, www: STRANGER})
     world.bridge.multisite.add_mapping(SHOP, SITE)

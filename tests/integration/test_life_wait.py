@@ -19,7 +19,7 @@ import pytest
 from closte_bridge.engine.run import RunRequest, sync
 from tests.support.bridge import AT_ONCE
 from tests.support.life import HERE, STRANGER
-from tests.support.rows import delete_mappings, set_option
+from tests.support.rows import delete_mappings, set_option, set_settings
 from tests.support.running import LIMIT_SECONDS, wait_until
 
 if TYPE_CHECKING:
@@ -87,11 +87,7 @@ class Terminal:
 def test_sync_wait_follows_a_domain_to_valid_https(world: Life) -> None:
     """The sync runs in its own process while DNS and the certificate become correct."""
     bridge = world.bridge
-    set_option(
-        bridge.multisite,
-        "wp-ultimo_v2_settings",
-        {"auto_create_www_subdomain": "never", "dns_check_interval": 10},
-    )
+    set_settings(bridge.multisite, auto_create_www_subdomain="never", dns_check_interval=10)
     bridge.adopt()
     world.names.point(**{SHOP: STRANGER})
     bridge.multisite.add_mapping(SHOP, 2)
@@ -121,9 +117,7 @@ def test_sync_wait_follows_a_domain_to_valid_https(world: Life) -> None:
 
 def test_terminal_shows_a_live_table(world: Life) -> None:
     bridge = world.bridge
-    set_option(
-        bridge.multisite, "wp-ultimo_v2_settings", {"auto_create_www_subdomain": "never", "dns_check_interval": 10}
-    )
+    set_settings(bridge.multisite, auto_create_www_subdomain="never", dns_check_interval=10)
     bridge.adopt()
     world.names.point(**{SHOP: STRANGER})
     bridge.multisite.add_mapping(SHOP, 2)

@@ -9,6 +9,7 @@ import json
 
 import pytest
 
+from tests.support.rows import set_option
 from tests.support.wordpress import TABLE, Multisite
 
 pytestmark = pytest.mark.real
@@ -78,11 +79,11 @@ def test_plugin_reports_its_version(multisite: Multisite) -> None:
 
 
 def test_settings_are_absent_until_saved(multisite: Multisite) -> None:
-    assert not multisite.network_option("wp-ultimo_v2_settings")
+    saved = {"enable_domain_mapping": True}
+    assert multisite.network_option("wp-ultimo_v2_settings") == saved
     assert multisite.php_json("wu_get_setting('dns_check_interval', 300)") == 300
-    assert multisite.php_json("wu_get_setting('enable_domain_mapping')") is False
     multisite.set_setting("dns_check_interval", 10)
-    assert multisite.network_option("wp-ultimo_v2_settings") == {"dns_check_interval": 10}
+    assert multisite.network_option("wp-ultimo_v2_settings") == saved | {"dns_check_interval": 10}
     assert multisite.php_json("wu_get_setting('dns_check_interval', 300)") == 10
 
 
@@ -180,15 +181,30 @@ def test_renamed_and_deleted_mappings_fire_their_hooks(recording: Multisite) -> 
     ]
 
 
-def test_mappings_of_a_deleted_site_stay(recording: Multisite) -> None:
+def test_mappings_of_a_deleted_site_are_deleted_one_by_one(recording: Multisite) -> None:
     blog_id = recording.create_site("one")
     recording.add_mapping("shop.example.com", blog_id)
     hooks(recording)
     recording.delete_site(blog_id)
-    assert names(hooks(recording)) == ["wp_uninitialize_site", "wp_delete_site"]
-    assert recording.domains() == ["one.example.net", "shop.example.com"]
+    fired = hooks(recording)
+    deleted = ["wu_domain_pre_delete", "wu_domain_post_delete", "wu_domain_removed"]
+    assert names(fired) == ["wp_uninitialize_site", "wp_delete_site", *deleted, *deleted]
+    removed = {str(args[0]) for name, args in fired if name == "wu_domain_removed"}
+    assert removed == {"one.example.net", "shop.example.com"}
+    assert recording.domains() == []
     [(_, arguments)] = recording.jobs("wu_remove_subdomain")
     assert arguments["subdomain"] == "one.example.net"
+
+
+@pytest.mark.parametrize("saved", [False, None])
+def test_mappings_of_a_deleted_site_stay_without_domain_mapping(recording: Multisite, saved: bool | None) -> None:
+    """Only a saved setting starts domain mapping: its default is unknown when WordPress loads `sunrise.php`."""
+    recording.add_mapping("shop.example.com", recording.create_site("one"))
+    set_option(recording, "wp-ultimo_v2_settings", None if saved is None else {"enable_domain_mapping": saved})
+    hooks(recording)
+    recording.delete_site(2)
+    assert names(hooks(recording)) == ["wp_uninitialize_site", "wp_delete_site"]
+    assert recording.domains() == ["one.example.net", "shop.example.com"]
 
 
 REFUSED = (

@@ -59,10 +59,23 @@ def test_site_changes_are_recorded(network: Multisite) -> None:
         "site_restored",
         "site_archived",
         "site_restored",
+        "mapping_removed",
+        "mapping_removed",
         "site_deleted",
     ]
-    # Ultimate Multisite keeps the rows, so the event lists no domains. Deleting the rows creates separate events.
-    assert events(network)[-1][3] == {"domains": []}
+    *_, one, other, (_, _, _, detail) = events(network)
+    assert {one[2], other[2]} == {name, "shop.example.com"}
+    assert detail == {"domains": [name]}
+
+
+def test_remaining_mappings_of_a_deleted_site_are_not_evidence(network: Multisite) -> None:
+    """Ultimate Multisite keeps the rows while domain mapping is off. Deleting them creates separate events."""
+    site = network.create_site("one")
+    network.add_mapping("shop.example.com", site)
+    network.set_setting("enable_domain_mapping", False)
+    clear_events(network)
+    network.delete_site(site)
+    assert events(network) == [("site_deleted", site, "one.example.net", {"domains": []})]
     clear_events(network)
     network.delete_mapping("shop.example.com")
     assert [(kind, domain) for kind, _, domain, _ in events(network)] == [("mapping_removed", "shop.example.com")]

@@ -64,7 +64,7 @@ def everything_reaches_closte(bridge: Bridge, poll: Callable[[], object] | None 
     site = names_arrive(bridge.multisite, seen)
     names_change(bridge, seen)
     names_leave(bridge, site, seen)
-    assert bridge.aliases >= {"one.example.net", "two.example.net"}
+    assert "two.example.net" in bridge.aliases, "the site that stays keeps its name"
     assert bridge.run("sync").code == 0
     bridge.run("sync")
     assert events(bridge.multisite) == []
@@ -95,15 +95,13 @@ def names_change(bridge: Bridge, seen: Callable[..., None]) -> None:
 
 
 def names_leave(bridge: Bridge, site: int, seen: Callable[..., None]) -> None:
-    """Archive and delete the site. Check that its domains stay until their rows are deleted."""
+    """Archive and delete the site. Check that an archived site keeps its domains, and that a deleted one loses them."""
     bridge.multisite.wp("site", "archive", str(site))
     settle(bridge)
     assert {"one.example.net", "store.example.com"} <= bridge.aliases, "an archived site keeps its names"
     bridge.multisite.delete_site(site)
-    settle(bridge)
-    assert {"one.example.net", "store.example.com"} <= bridge.aliases
-    bridge.multisite.delete_mapping("store.example.com")
-    seen("store.example.com", there=False)
+    for name in ("one.example.net", "store.example.com"):
+        seen(name, there=False)
     settle(bridge)
 
 

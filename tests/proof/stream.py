@@ -41,6 +41,12 @@ foreach (json_decode($args[0], true) as $op) {
                 $to = ['domain' => $op['domain'], 'path' => '/', 'email' => $op['email']];
                 $done = \WP_Ultimo\Helpers\Site_Duplicator::duplicate_site($op['site'], 'A copy', $to);
                 break;
+            case 'lose-site':
+                $mapping = \WP_Ultimo\Domain_Mapping::get_instance();
+                remove_action('wp_delete_site', [$mapping, 'clear_mappings_on_delete']);
+                wpmu_delete_blog($op['site'], true);
+                add_action('wp_delete_site', [$mapping, 'clear_mappings_on_delete']);
+                break;
             case 'delete-site':
                 wpmu_delete_blog($op['site'], true);
                 break;
@@ -104,12 +110,12 @@ class Stream:
         return names
 
     def site_goes(self) -> None:
-        """Delete the site with the most mappings and keep the rows."""
+        """Delete the site with the most mappings and keep the rows, as while domain mapping does not run."""
         rows = self.multisite.sql(
             f"SELECT blog_id FROM {TABLE} WHERE blog_id IN (SELECT blog_id FROM wp_blogs WHERE blog_id > 1) "
             "GROUP BY blog_id ORDER BY COUNT(*) DESC LIMIT 1"
         )
-        self.tell([{"do": "delete-site", "site": int(str(row["blog_id"]))} for row in rows])
+        self.tell([{"do": "lose-site", "site": int(str(row["blog_id"]))} for row in rows])
 
     def silent(self, count: int = 1) -> list[str]:
         """Delete mappings by SQL, so that no hook fires; return their domains."""

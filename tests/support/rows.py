@@ -92,4 +92,9 @@ def set_option(multisite: Multisite, name: str, value: object, network_id: int =
 def switch_on(multisite: Multisite, **settings: object) -> None:
     """Enable the integration with Ultimate Multisite's `settings`; by default, without `www.` forms."""
     set_option(multisite, "wu_host_integrations_enabled", {"closte": True})
-    set_option(multisite, "wp-ultimo_v2_settings", {"auto_create_www_subdomain": "never", **settings})
+    set_settings(multisite, **{"auto_create_www_subdomain": "never", **settings})
+
+
+def set_settings(multisite: Multisite, **settings: object) -> None:
+    """Save Ultimate Multisite's settings: these, and domain mapping as its wizard saves it."""
+    set_option(multisite, "wp-ultimo_v2_settings", {"enable_domain_mapping": True, **settings})

@@ -135,7 +135,7 @@ class Multisite:
         return int(self.php_json(call, str(source), json.dumps(options)))
 
     def delete_site(self, blog_id: int) -> None:
-        """Delete a site; its mappings stay behind, as in the real plugin."""
+        """Delete a site; Ultimate Multisite deletes its mappings one by one."""
         self.wp("site", "delete", str(blog_id), "--yes")
 
     def add_mapping(self, domain: str, blog_id: int, **fields: str | int | bool) -> int:
@@ -267,7 +267,10 @@ def _escape(text: str) -> str:
 
 
 def build_template(path: Path, parts: Parts, database: Database, main_domain: str = MAIN_DOMAIN) -> Multisite:
-    """Install a network with Ultimate Multisite, with its set-up finished, in the new folder `path`."""
+    """Install a network with Ultimate Multisite, set up as its wizard does, in the new folder `path`.
+
+    The wizard saves `enable_domain_mapping`: before all plugins, when domain mapping starts, its default is unknown.
+    """
     _lay_out(path, parts, database)
     multisite = Multisite(path, _new_home(path), parts, database, main_domain)
     multisite.wp(
@@ -283,6 +286,7 @@ def build_template(path: Path, parts: Parts, database: Database, main_domain: st
         r"""
         \WP_Ultimo\Loaders\Table_Loader::get_instance();
         \WP_Ultimo\Installers\Core_Installer::get_instance()->_install_database_tables();
+        wu_save_setting('enable_domain_mapping', true);
         update_network_option(null, 'wu_setup_finished', time());"""
     )
     return multisite

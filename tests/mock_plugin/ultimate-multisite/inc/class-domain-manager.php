@@ -88,7 +88,7 @@ class Domain_Manager {
 		return $domain;
 	}
 
-	/** The rows of the site stay as they are. */
+	/** The host forgets the site's own address; `Domain_Mapping` deletes the rows. */
 	public function handle_site_deleted( $site ) {
 		if ( ! $this->is_network_base_domain( $site->domain ) ) {
 			$args = array( 'subdomain' => $site->domain, 'site_id' => $site->blog_id );

@@ -1,6 +1,6 @@
 <?php
 /**
- * Loaded before all plugins. Stores whether the plugin was active at the last load; mapped domains are only served if so, and
+ * Loaded before all plugins. Stores whether the plugin was active at the last load; domain mapping only starts if so, and
  * only if the setting `enable_domain_mapping` was saved.
  */
 
@@ -19,8 +19,14 @@ class Sunrise {
 
 	public static function init(): void {
 		add_action( 'init', array( self::class, 'maybe_tap_on_init' ) );
-		add_filter( 'pre_get_site_by_path', array( self::class, 'find_site' ), 10, 2 );
-		add_action( 'template_redirect', array( self::class, 'redirect_to_primary' ), 1 );
+		$meta     = get_network_option( null, 'wu_sunrise_meta', array( 'active' => false ) );
+		$settings = get_network_option( null, 'wp-ultimo_v2_settings', array() );
+		if ( $meta['active'] && get_network_option( null, 'wu_setup_finished' ) && ! empty( $settings['enable_domain_mapping'] ) ) {
+			require_once __DIR__ . '/class-domain-mapping.php';
+			Domain_Mapping::get_instance()->startup();
+			add_filter( 'pre_get_site_by_path', array( self::class, 'find_site' ), 10, 2 );
+			add_action( 'template_redirect', array( self::class, 'redirect_to_primary' ), 1 );
+		}
 	}
 
 	public static function maybe_tap_on_init(): void {
@@ -38,9 +44,8 @@ class Sunrise {
 	 */
 	public static function find_site( $site, $domain ) {
 		global $wpdb;
-		$bare     = preg_replace( '/^www\./', '', $domain );
-		$settings = maybe_unserialize( $wpdb->get_var( "SELECT meta_value FROM {$wpdb->base_prefix}sitemeta WHERE meta_key = 'wp-ultimo_v2_settings'" ) );
-		if ( ! empty( $site ) || empty( $settings['enable_domain_mapping'] ) ) {
+		$bare = preg_replace( '/^www\./', '', $domain );
+		if ( ! empty( $site ) ) {
 			return $site;
 		}
 		$rows    = "SELECT blog_id, domain, active, stage FROM {$wpdb->base_prefix}wu_domain_mappings WHERE domain IN (%s, %s) LIMIT 1";
