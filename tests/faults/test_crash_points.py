@@ -211,6 +211,7 @@ def test_crash_at_any_point_changes_no_result(make_world: Callable[..., World], 
     assert len(points) >= scenario.least
     expected = to_the_end(driver, world, scenario)
     assert (world.sandbox.aliases, world.wordpress.events) == (world.wanted, 0)
+    known: set[str] = set()
     for number, point in enumerate(points, start=1):
         context = f"{name}: died at point {number} of {len(points)}, {point}"
         world.restore("before")
@@ -218,6 +219,10 @@ def test_crash_at_any_point_changes_no_result(make_world: Callable[..., World], 
         died = driver.run(world, *argv, die_at=number)
         assert died["status"] == DIED, (context, died)
         assert_files_whole(world)
+        if (left := world.left()) in known:
+            # The next runs depend on nothing else, such as which of the statements before a commit was the last.
+            continue
+        known.add(left)
         end = to_the_end(driver, world, scenario, expected)
         assert_sane(world, end, expected, context)
 

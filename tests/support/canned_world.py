@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import shutil
 import sqlite3
 import sys
@@ -27,6 +28,7 @@ from closte_bridge.secret import Secret
 from closte_bridge.wordpress.wp import WpCall, WpCost
 from tests.support import forks
 from tests.support.canned_wp import CannedWordPress
+from tests.support.folders import in_memory
 from tests.support.parts import REPOSITORY
 from tests.support.rows import EVENTS, add_event, create_events_table
 from tests.support.sandbox.server import Sandbox, SandboxOptions
@@ -101,6 +103,12 @@ class HastyEngine(Engine):
         """Return a client with the real number of retries, but without waits."""
         s = self.settings
         return ClosteClient(s.api_url, key, concurrency=s.concurrency, rate_limit=s.rate_limit, sleep=lambda _: None)
+
+
+# Times, durations and identifiers.
+_VARYING = re.compile(
+    r"\b(?:\d+\.\d+(?:e[+-]?\d+)?|1\d{9}|[0-9a-f]{8,})\b|\b\d{4}-\d\d-\d\dT[\d:.+]+|(?<=\"pid\": )\d+"
+)
 
 
 @dataclass
@@ -210,6 +218,25 @@ class World:
     def logged(self) -> set[tuple[str, str, str]]:
         """Return (action, name, outcome) of the log's entries since the last restored state."""
         return set(self.rows(f"SELECT action, name, outcome FROM log WHERE id > {self.log_start}"))
+
+    def left(self) -> str:
+        """Return all that the next run depends on, without times and random identifiers.
+
+        It reads a copy of the ledger, because closing the ledger itself would complete what a crash interrupted.
+        """
+        rows: dict[str, list[Any]] = {}
+        texts: dict[str, str] = {}
+        with in_memory() as folder:
+            if self.state_dir.exists():
+                shutil.copytree(self.state_dir, folder, dirs_exist_ok=True)
+            texts |= {path.name: path.read_text() for path in folder.iterdir() if not path.name.startswith(FILE_NAME)}
+            with closing(sqlite3.connect(folder / FILE_NAME)) as ledger:
+                for (name,) in ledger.execute("SELECT name FROM sqlite_schema WHERE type = 'table'").fetchall():
+                    rows[name] = ledger.execute(f"SELECT * FROM {name}").fetchall()
+        asked = [(one.call, one.domain, one.fault, one.status) for one in self.sandbox.requests]
+        assert isinstance(self.wordpress, CannedWordPress)
+        parts = (rows, texts, asked, sorted(self.sandbox.aliases), self.wordpress.picture())
+        return _VARYING.sub("*", repr(parts))
 
     # -- saved states of the whole world ----------------------------------------------------------------------------
 
