@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from hypothesis import HealthCheck, settings
 
+from tests.durations.record import longest_first, recorder
 from tests.support.canned_world import World, document_of, new_world
 from tests.support.databases import MariaDatabase
 from tests.support.driver import Driver
@@ -169,9 +170,16 @@ def driver() -> Iterator[Driver]:
     running.end()
 
 
-def pytest_configure() -> None:
+def pytest_configure(config: pytest.Config) -> None:
     """Restore the default SIGINT handler: child processes inherit an ignored SIGINT from a background test runner."""
     signal.signal(signal.SIGINT, signal.default_int_handler)
+    if durations := recorder(config):
+        config.pluginmanager.register(durations)
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Start the longest files first."""
+    longest_first(items)
 
 
 # CI repeats the same examples; other runs generate new ones, to find more bugs. Load the profile before pytest imports
