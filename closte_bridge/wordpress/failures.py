@@ -211,7 +211,8 @@ _NOT_STARTED = {"wp-missing": "the command was not found", "wp-not-executable": 
 
 _SHELL_NOT_FOUND = 127
 _SHELL_NOT_EXECUTABLE = 126
-_SSH_FAILED = 255
+SSH_FAILED = 255
+"""The status of `ssh` if the connection failed. PHP exits with it after a fatal error, too."""
 
 
 def codes() -> frozenset[str]:
@@ -324,7 +325,7 @@ def diagnose(
             if code == "wp-missing" and own_ssh:
                 break
             return _php_error(code, errors + output) if _KNOWN[code].located else failure(code)
-    if status == _SSH_FAILED and remote and not shared:
+    if status == SSH_FAILED and remote and not shared:
         return of_ssh(errors) if own_ssh else failure("ssh")
     if own_ssh and ssh_failures.is_refusal(errors + output):
         return failure("ssh-refused")
@@ -332,6 +333,6 @@ def diagnose(
         return failure("ssh-no-wp" if own_ssh else "wp-missing")
     if status == _SHELL_NOT_EXECUTABLE:
         return failure("ssh-refused" if own_ssh else "wp-not-executable")
-    if status == _SSH_FAILED:
+    if status == SSH_FAILED:
         return failure("php-fatal")
     return failure("wp-no-answer")

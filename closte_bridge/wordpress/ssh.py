@@ -13,6 +13,7 @@ import os
 import shlex
 import subprocess
 import tempfile
+import time
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -37,6 +38,7 @@ _CONNECT_SECONDS = 30
 # A dead connection is noticed after three times this.
 _ALIVE_SECONDS = 15
 _CHECK_SECONDS = 10.0
+_END_SECONDS = 0.3
 # `ssh` hashes the local host, the remote host, the port and the user into %C. Relative to the working folder, because
 # the path of a socket is limited to about 100 bytes.
 _SOCKET = "%C"
@@ -91,7 +93,13 @@ class Ssh:
 
     def lost(self) -> bool:
         """Return whether the shared connection has ended."""
-        return self._shared is not None and not self._answers(self._shared)
+        if self._shared is None:
+            return False
+        if not self._answers(self._shared):
+            return True
+        # A connection that is just ending may still answer.
+        time.sleep(_END_SECONDS)
+        return not self._answers(self._shared)
 
     def _spawn(self, arguments: Sequence[str], **options: object) -> subprocess.Popen[bytes]:
         login = _WITH_PASSWORD if self._password else ("-o", "BatchMode=yes")
@@ -156,7 +164,7 @@ class Ssh:
         """
         null = subprocess.DEVNULL
         # A file and no pipe: the end of a pipe comes when every process has closed it.
-        with tempfile.TemporaryFile() as errors:
+        with tempfile.TemporaryFile(dir=self._folder) as errors:
             # `auto` also removes the socket of a connection that was killed.
             master = ["-N", *own, "-o", "ControlMaster=auto", "-o", f"ControlPersist={_IDLE_SECONDS}"]
             arguments = [*master, *self._target.arguments]

@@ -223,7 +223,7 @@ class WpCall:
 
     def _diagnose(self, status: int) -> UnreadableError:
         shared = self.ssh is not None and self.ssh.is_shared
-        if self.ssh and shared and status != 0 and self.ssh.lost():
+        if self.ssh and shared and status == failures.SSH_FAILED and self.ssh.lost():
             return failures.failure("ssh-cut")
         return failures.diagnose(
             status,
