@@ -14,6 +14,7 @@ if TYPE_CHECKING:
 
     from closte_bridge.checks.model import DnsVerdict
     from closte_bridge.engine.engine import Engine
+    from closte_bridge.ledger.store import Ledger
     from closte_bridge.wordpress.snapshot import Network
 
 _CHECKS_OFF = "Skipped: `checks` is disabled in the config."
@@ -70,24 +71,24 @@ def of_domains(engine: Engine, wanted: Collection[str]) -> Iterator[Finding]:
     from closte_bridge.checks.schedule import CERTIFICATE_LATE  # noqa: PLC0415 - imported only if needed
     from closte_bridge.ledger import check_state as check_states  # noqa: PLC0415 - imported only if needed
 
-    if why := _why_unchecked(engine):
-        yield from (skip(check, why) for check in ("domains-dns", "domains-tls"))
+    ledger = _checked(engine)
+    if isinstance(ledger, str):
+        yield from (skip(check, ledger) for check in ("domains-dns", "domains-tls"))
         return
-    assert engine.ledger is not None  # noqa: S101 - checked above
     hint = "See what the domain's owner must do with `closte-bridge domain explain <domain>`."
-    if elsewhere := [name for name in check_states.pointing_elsewhere(engine.ledger) if name in wanted]:
+    if elsewhere := [name for name in check_states.pointing_elsewhere(ledger) if name in wanted]:
         yield warning("domains-dns", f"DNS does not point to this network: {some(elsewhere)}.", hint)
     else:
         yield ok("domains-dns", "All checked domains point to this network.")
     before = engine.clock.now() - CERTIFICATE_LATE
-    if insecure := [name for name in check_states.without_https(engine.ledger, before) if name in wanted]:
+    if insecure := [name for name in check_states.without_https(ledger, before) if name in wanted]:
         yield warning("domains-tls", f"DNS is correct, but HTTPS has no valid certificate: {some(insecure)}.", hint)
     else:
         yield ok("domains-tls", "All domains with correct DNS have a valid certificate, or still have time to get one.")
 
 
-def _why_unchecked(engine: Engine) -> str:
-    """Return why there are no results of checks, so that "no problems" would be misleading; else an empty string."""
+def _checked(engine: Engine) -> Ledger | str:
+    """Return the ledger with results of checks, or why there are none: "no problems" would be misleading."""
     from closte_bridge.ledger import check_state as check_states  # noqa: PLC0415 - imported only if needed
 
     if engine.ledger is None:
@@ -95,19 +96,19 @@ def _why_unchecked(engine: Engine) -> str:
     if not engine.settings.checks:
         return _CHECKS_OFF
     seen = check_states.tally(engine.ledger).dns
-    return "" if seen.keys() - {DnsCode.UNKNOWN.value} else "Skipped: no domain has been checked yet."
+    return engine.ledger if seen.keys() - {DnsCode.UNKNOWN.value} else "Skipped: no domain has been checked yet."
 
 
 def of_certificates(engine: Engine) -> Iterator[Finding]:
     """Check the last results for certificates that expire soon."""
     from closte_bridge.ledger import check_state as check_states  # noqa: PLC0415 - imported only if needed
 
-    if why := _why_unchecked(engine):
-        yield skip("certificates", why)
+    ledger = _checked(engine)
+    if isinstance(ledger, str):
+        yield skip("certificates", ledger)
         return
-    assert engine.ledger is not None  # noqa: S101 - checked above
     now = engine.clock.now()
-    found = expiry_words(check_states.expiring(engine.ledger, now), now)
+    found = expiry_words(check_states.expiring(ledger, now), now)
     for words in found:
         yield warning("certificates", words.message, HINT)
     if not found:

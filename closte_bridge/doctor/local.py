@@ -14,7 +14,7 @@ from closte_bridge.ledger.meta import LAST_SUCCESS
 from closte_bridge.planning.model import Mode
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Mapping
 
     from closte_bridge.engine.engine import Engine
     from closte_bridge.planning.model import Authority
@@ -32,21 +32,20 @@ def of_ledger(engine: Engine) -> Iterator[Finding]:
         yield warning("lock", f"A run has been in progress for {counted(round((now - held) / 60), 'minute')}.", hint)
     else:
         yield ok("lock", "No run is stuck.")
-    if engine.ledger is None:
+    ledger = engine.ledger
+    if ledger is None:
         yield skip("ledger", NO_LEDGER)
         return
-    ((verdict,),) = engine.ledger.query("PRAGMA quick_check(1)")
+    ((verdict,),) = ledger.query("PRAGMA quick_check(1)")
     if verdict == "ok":
-        yield ok("ledger", f'The ledger "{engine.ledger.path}" passed its integrity check.')
+        yield ok("ledger", f'The ledger "{ledger.path}" passed its integrity check.')
     else:
         hint = "Move the file away and rebuild it with `closte-bridge adopt --take-over`. Pins and history are lost."
-        yield error("ledger", f'The ledger "{engine.ledger.path}" is damaged.', hint)
-    yield from _schedule(engine, now)
+        yield error("ledger", f'The ledger "{ledger.path}" is damaged.', hint)
+    yield from _schedule(engine, ledger.meta(), now)
 
 
-def _schedule(engine: Engine, now: float) -> Iterator[Finding]:
-    assert engine.ledger is not None  # noqa: S101 - checked by the caller
-    meta = engine.ledger.meta()
+def _schedule(engine: Engine, meta: Mapping[str, str], now: float) -> Iterator[Finding]:
     if engine.clock.jumped(meta):
         hint = "Enable NTP. Pending delays restart with the next run."
         yield warning("clock-jump", "The system clock jumped since the last run.", hint)

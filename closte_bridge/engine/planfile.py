@@ -9,7 +9,7 @@ from __future__ import annotations
 import json
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, TypedDict
 
 from closte_bridge.domains import normalise
 from closte_bridge.engine.files import write_whole
@@ -37,9 +37,29 @@ class ReviewedPlan:
     created: str
 
 
-def document(plan: Plan, view: Observation) -> dict[str, Any]:
+class PlannedChange(TypedDict):
+    """A change in a plan file."""
+
+    action: str
+    name: str
+    cause: str
+    needs_approval: bool
+
+
+class PlanDocument(TypedDict):
+    """The content of a plan file. `created` is ISO 8601, UTC."""
+
+    kind: str
+    version: int
+    network: str
+    database: str
+    created: str
+    changes: list[PlannedChange]
+
+
+def document(plan: Plan, view: Observation) -> PlanDocument:
     """Return the plan as JSON data, including removals that need approval."""
-    changes = [
+    changes: list[PlannedChange] = [
         {"action": change.action.value, "name": change.name, "cause": change.cause, "needs_approval": False}
         for change in plan.changes
     ]
@@ -93,7 +113,7 @@ def read(path: Path) -> ReviewedPlan:
         ) from None
 
 
-def _parse(data: dict[str, Any]) -> ReviewedPlan:
+def _parse(data: PlanDocument) -> ReviewedPlan:
     if data["kind"] != KIND or data["version"] != VERSION:
         raise ValueError("another kind")
     changes = set()

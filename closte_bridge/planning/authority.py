@@ -9,7 +9,7 @@ from closte_bridge.planning.model import Authority, Mode
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from closte_bridge.ledger.state import LedgerLocation, LedgerState
+    from closte_bridge.ledger.state import Identity, LedgerLocation, LedgerState
     from closte_bridge.planning.completeness import Observed
     from closte_bridge.wordpress.snapshot import Snapshot
 
@@ -47,11 +47,16 @@ def decide_authority(
     snapshot: Snapshot, observed: Observed, ledger: LedgerState, installation: Installation
 ) -> Authority:
     """Return the strictest mode that applies, with its reason."""
-    for rule in (_ownership, _identity, _config, _environment):
-        authority = rule(snapshot, ledger, installation)
-        if authority:
-            return authority
-    key = _key(observed, ledger, installation)
+    if ledger.identity is None:
+        return _not_adopted(snapshot)
+    if strict := (
+        _ownership(snapshot, ledger.identity)
+        or _identity(snapshot, ledger.identity)
+        or _config(ledger, installation)
+        or _environment(snapshot, installation)
+    ):
+        return strict
+    key = _key(observed, ledger, ledger.identity, installation)
     if key and key.mode is Mode.READ_ONLY:
         return key
     if inactive := _inactive(snapshot):
@@ -66,24 +71,26 @@ def decide_authority(
     return key or Authority(Mode.FULL)
 
 
-def _ownership(snapshot: Snapshot, ledger: LedgerState, installation: Installation) -> Authority | None:  # noqa: ARG001 - one signature for all rules
-    if ledger.identity is None:
-        if snapshot.owner is None:
-            return _read_only(
-                "not-adopted",
-                "this network has not been adopted",
-                "Run `closte-bridge adopt` to make this installation the owner.",
-            )
+def _not_adopted(snapshot: Snapshot) -> Authority:
+    if snapshot.owner is None:
         return _read_only(
-            "other-owner", f'the closte-bridge installation on "{snapshot.owner.host}" owns this network', _TAKE_OVER
+            "not-adopted",
+            "this network has not been adopted",
+            "Run `closte-bridge adopt` to make this installation the owner.",
         )
+    return _read_only(
+        "other-owner", f'the closte-bridge installation on "{snapshot.owner.host}" owns this network', _TAKE_OVER
+    )
+
+
+def _ownership(snapshot: Snapshot, identity: Identity) -> Authority | None:
     if snapshot.owner is None:
         return _read_only(
             "owner-gone",
             "WordPress no longer records this installation as the owner",
             "The database may have been restored from a backup. Run `closte-bridge adopt` to become the owner again.",
         )
-    if snapshot.owner.engine != ledger.identity.engine:
+    if snapshot.owner.engine != identity.engine:
         return _read_only(
             "other-owner",
             f'another closte-bridge installation, on "{snapshot.owner.host}", now owns this network',
@@ -92,8 +99,8 @@ def _ownership(snapshot: Snapshot, ledger: LedgerState, installation: Installati
     return None
 
 
-def _identity(snapshot: Snapshot, ledger: LedgerState, installation: Installation) -> Authority | None:  # noqa: ARG001 - one signature for all rules
-    for code, reason in _differences(snapshot, ledger):
+def _identity(snapshot: Snapshot, identity: Identity) -> Authority | None:
+    for code, reason in _differences(snapshot, identity):
         return _read_only(
             f"identity-{code}",
             reason,
@@ -102,11 +109,9 @@ def _identity(snapshot: Snapshot, ledger: LedgerState, installation: Installatio
     return None
 
 
-def _differences(snapshot: Snapshot, ledger: LedgerState) -> Iterator[tuple[str, str]]:
+def _differences(snapshot: Snapshot, identity: Identity) -> Iterator[tuple[str, str]]:
     """Yield each difference between the network and the ledger's identity: a code and a clause."""
-    identity, network = ledger.identity, snapshot.network
-    if identity is None:
-        return
+    network = snapshot.network
     for code, what, known, found in (
         ("main-domain", "main domain", identity.main_domain, network.domain),
         ("network-id", "network ID", str(identity.network_id), str(network.id)),
@@ -124,13 +129,13 @@ def possible_clone(snapshot: Snapshot, ledger: LedgerState, location: LedgerLoca
 
     A new main domain alone or a new location alone is a legitimate move. A copy has both, or a database of its own.
     """
-    found = dict(_differences(snapshot, ledger))
+    found = dict(_differences(snapshot, ledger.identity)) if ledger.identity else {}
     if found and ledger.location != location:
         found["location"] = _MOVED
     return tuple(found.values()) if len(found) > 1 or found.keys() - {"main-domain"} else ()
 
 
-def _config(snapshot: Snapshot, ledger: LedgerState, installation: Installation) -> Authority | None:  # noqa: ARG001 - one signature for all rules
+def _config(ledger: LedgerState, installation: Installation) -> Authority | None:
     if installation.config_missing:
         used = f'"{installation.config_path}"' if installation.config_path else "no config file"
         return _read_only(
@@ -142,7 +147,7 @@ def _config(snapshot: Snapshot, ledger: LedgerState, installation: Installation)
     return None
 
 
-def _environment(snapshot: Snapshot, ledger: LedgerState, installation: Installation) -> Authority | None:  # noqa: ARG001 - one signature for all rules
+def _environment(snapshot: Snapshot, installation: Installation) -> Authority | None:
     environment = snapshot.network.environment
     if environment in installation.environments:
         return None
@@ -153,9 +158,8 @@ def _environment(snapshot: Snapshot, ledger: LedgerState, installation: Installa
     )
 
 
-def _key(observed: Observed, ledger: LedgerState, installation: Installation) -> Authority | None:
-    assert ledger.identity is not None  # noqa: S101 - _ownership returned otherwise
-    if installation.key is None or installation.key == ledger.identity.key:
+def _key(observed: Observed, ledger: LedgerState, identity: Identity, installation: Installation) -> Authority | None:
+    if installation.key is None or installation.key == identity.key:
         return None
     listed = sum(1 for name in ledger.managed if name in observed.names)
     if observed.complete and ledger.managed and listed >= REBIND_SHARE * len(ledger.managed):

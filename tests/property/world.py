@@ -71,7 +71,7 @@ class World:
         self.failing: set[str] = set()
         self.elsewhere: set[str] = set()  # domains of other applications on Closte
         self.faults = Faults()
-        self.key_taken = True
+        self.key_taken, self.sending = True, False
         self.looks = self.lists = self.ticks = self.answered = 0
         key = folder / "key"
         key.write_text("key-of-the-test-application")
@@ -147,6 +147,7 @@ class World:
 
     def read(self, acknowledged: tuple[str, ...]) -> Snapshot:
         """Answer one call of `wp`."""
+        assert not self.sending, "WordPress is read from inside the client's loop."
         events = self.wordpress.rows.events
         mode = self.faults.snapshots[min(self.looks, 1)]
         if self.looks == 1 and self.faults.between:
@@ -160,6 +161,7 @@ class World:
 
     def listing(self) -> Listing:
         """Answer a request for the list."""
+        assert not self.sending, "The API is asked from inside the client's loop."
         mode = self.faults.listing if self.lists == 0 else self.faults.later_listing
         self.lists += 1
         names = frozenset(self.closte)
@@ -178,6 +180,15 @@ class World:
             short = max(0, math.ceil(before * 0.9) - 1)
             names = frozenset([self.wordpress.domain, *sorted(names - {self.wordpress.domain})][: max(short, 1)])
         return Listing(Completeness.COMPLETE, "", names)
+
+    @contextmanager
+    def sending_changes(self) -> Iterator[None]:
+        """Mark that the client takes and reports changes; nothing else may happen then."""
+        self.sending = True
+        try:
+            yield
+        finally:
+            self.sending = False
 
     def change(self, action: str, name: str) -> Outcome:
         """Answer one change with the next fault."""
@@ -270,6 +281,7 @@ class FakeClient(HostingApi):
 
     def test_connection(self) -> ConnectionTest:
         """Test whether Closte accepts the key."""
+        assert not self.world.sending, "The API is asked from inside the client's loop."
         state = ConnectionState.OK if self.world.key_taken else ConnectionState.KEY_REJECTED
         return ConnectionTest(state, "Closte answered.")
 
@@ -283,13 +295,14 @@ class FakeClient(HostingApi):
     ) -> str:
         """Make the changes one after another."""
         begin_by = self.world.true_time + begin_within
-        for action, name in changes:
-            if self.world.true_time >= begin_by:
-                break
-            outcome = self.world.change(action, name)
-            on_outcome(action, name, outcome)
-            if should_stop():
-                return "The run was stopped."
+        with self.world.sending_changes():
+            for action, name in changes:
+                if self.world.true_time >= begin_by:
+                    break
+                outcome = self.world.change(action, name)
+                on_outcome(action, name, outcome)
+                if should_stop():
+                    return "The run was stopped."
         return ""
 
 
