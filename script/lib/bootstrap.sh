@@ -145,6 +145,8 @@ ensure_venv() {
             "$wanted test,ansible-test"*) case $1 in "" | test,ansible-test) return 0 ;; esac ;;
         esac
     fi
+    # Emptying a linked environment would break the checkout that it belongs to.
+    [ ! -L "$venv" ] || die "Remove the link \"$venv\": closte-bridge creates an environment of its own there."
     say "Installing the package into .venv"
     # An environment of another Python or another folder cannot be used.
     case $(cat "$venv/installed" 2>/dev/null) in

@@ -144,8 +144,10 @@ def test_healthy_network_passes_every_check(sound: Life) -> None:
     assert f"Success: {len(found)} of {len(found)} checks passed.\n" in sound.run("doctor").out
 
 
-# Findings that other tests below produce.
+# Findings that other tests below produce, and `test_life_remote.py`.
 BESIDES = {
+    ("plugin", "warning", "Ultimate Multisite "),
+    ("php-functions", "ok", "WordPress is on another machine, so changes wait for the next scheduled sync."),
     ("lock", "warning", "A run has been in progress for 120 minutes."),
     ("runner", "ok", "`closte-bridge watch` is running."),
     ("owner", "ok", "This installation owns the network, but changes are disabled: "),
@@ -236,6 +238,13 @@ def test_hanging_run_and_failing_watch_are_reported(sound: Life) -> None:
     assert findings(sound, 1)["runner"] == ("error", message)
     note(sound.bridge.state, None, time.time())
     assert findings(sound, 0)["runner"] == ("ok", "`closte-bridge watch` is running.")
+
+
+def test_untested_release_of_the_plugin_is_a_warning(sound: Life, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("closte_bridge.doctor.wordpress.NEWEST_TESTED", "2.3")
+    version = findings(sound, 0)["plugin"]
+    assert version[0] == "warning"
+    assert version[1].endswith(" is active. closte-bridge was tested with releases up to 2.3.")
 
 
 def test_impossible_checks_are_skipped(sound: Life) -> None:
