@@ -104,20 +104,20 @@ def render(
         text = "Unix time since when each lasting problem has been open, by code."
         gauges.set_by("problem_since_timestamp_seconds", text, "code", problems)
     if checks is not None:
-        gauges.set_by("domains_dns", "Domains by last DNS check result.", "verdict", checks.dns)
-        text = "Domains with correct DNS by last certificate check result."
-        gauges.set_by("domains_tls", text, "verdict", checks.tls)
-        gauges.set_by("domains_http", "Domains by last result of an HTTP request.", "verdict", checks.http)
-        gauges.set("domains_live", "Domains whose visitors get the right site.", checks.live)
-        gauges.set("certificates_expired", "Expired certificates.", checks.expired)
-        gauges.set(
-            "certificates_expiring",
-            "Certificates that expire soon.",
-            checks.expiring,
-        )
+        _of_checks(gauges, checks)
     if report is not None:
         _of_plan(gauges, report)
     return generate_latest(gauges.registry)
+
+
+def _of_checks(gauges: _Gauges, checks: CheckCounts) -> None:
+    gauges.set_by("domains_dns", "Domains by last DNS check result.", "verdict", checks.dns)
+    text = "Domains with correct DNS by last certificate check result."
+    gauges.set_by("domains_tls", text, "verdict", checks.tls)
+    gauges.set_by("domains_http", "Domains by last result of an HTTP request.", "verdict", checks.http)
+    gauges.set("domains_live", "Domains whose visitors get the right site.", checks.live)
+    gauges.set("certificates_expired", "Expired certificates.", checks.expired)
+    gauges.set("certificates_expiring", "Certificates that expire soon.", checks.expiring)
 
 
 def _of_plan(gauges: _Gauges, report: RunReport) -> None:

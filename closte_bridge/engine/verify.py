@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from functools import partial
 from typing import TYPE_CHECKING, NamedTuple
 
 from closte_bridge.checks.domain_state import begin, learn
@@ -43,6 +44,7 @@ if TYPE_CHECKING:
     from closte_bridge.checks.domain_state import CheckState
     from closte_bridge.checks.model import DomainCheck
     from closte_bridge.checks.silence import Silence
+    from closte_bridge.engine.due import Due
     from closte_bridge.engine.engine import Engine
     from closte_bridge.engine.observation import Observation
     from closte_bridge.ledger.store import Ledger
@@ -160,23 +162,19 @@ def verify(
     """
     found = CheckResults()
     now = engine.clock.now()
-
-    def planned() -> StagePlan:
-        at, desire = engine.clock.now(), view.desire
-        return stages_of(ledger, view.snapshot, desire, at, only=only, revive=revive)
-
+    planned = partial(stages_of, ledger, view.snapshot, view.desire, only=only, revive=revive)
     due = due_names(ledger, view, only, now)
     found.due_later = max(0, len(due.names) - MOST_CHECKS)
     try:
         _check(engine, ledger, view, due.names[:MOST_CHECKS], found, on_step, should_stop)
         if snapshot := view.snapshot.complete:
             _forget(ledger, snapshot, due.gone, now)
-        found.stages = planned()
+        found.stages = planned(engine.clock.now())
         if not found.silence and (names := _to_recheck(ledger, found, only, now)):
             _check(engine, ledger, view, names, found, on_step, should_stop)
             with ledger.transaction():
                 _renew_flags(ledger, RECHECKED, found.checked.keys() & set(names), now)
-            found.stages = planned()
+            found.stages = planned(engine.clock.now())
     except BridgeError as error:
         found.trouble = error
         return found
@@ -184,15 +182,20 @@ def verify(
     # Only now does WordPress serve them.
     _check(engine, ledger, view, _completed(found), found, lambda: None, should_stop)
     _log_live(ledger, found, run, now)
+    _look_ahead(engine, ledger, view, due, found)
+    return found
+
+
+def _look_ahead(engine: Engine, ledger: Ledger, view: Observation, due: Due, found: CheckResults) -> None:
+    """Note what the next run has to do, and the certificates that expire soon."""
     found.proven = (ledger.pointing_www() & view.desire.www.keys()) - view.ledger.pointing_www - view.observed.names
-    expiring = due.idle.expiring if due.idle else check_states.expiring(ledger, now)
+    expiring = due.idle.expiring if due.idle else check_states.expiring(ledger, engine.clock.now())
     # With checks disabled, old results may be outdated, because certificates are renewed.
     found.expiring = [(name, end) for name, end in expiring if engine.settings.checks or name in found.checked]
     # Checks that are left were due when this run began, and `watch` compares with that time. After a silence, all
     # checks wait for the next run.
     if not found.silence:
         found.next_check = view.now if found.due_later else next_check(ledger, due)
-    return found
 
 
 def _to_recheck(ledger: Ledger, found: CheckResults, only: Collection[str], now: float) -> list[str]:
@@ -303,7 +306,16 @@ def _move(engine: Engine, ledger: Ledger, found: CheckResults, run: str) -> None
     except BridgeError as error:
         found.trouble = error
         return
-    answers = [*zip(changes, results, strict=True)]
+    _record_moves(ledger, [*zip(changes, results, strict=True)], found, run, now)
+
+
+def _record_moves(
+    ledger: Ledger,
+    answers: list[tuple[StageChange, WriteResult[StageOutcome]]],
+    found: CheckResults,
+    run: str,
+    now: float,
+) -> None:
     unproven = [c for c, result in answers if result.outcome is StageOutcome.UNPROVEN]
     holds = tuple(c.unproven for c in unproven)
     found.stages = StagePlan(tuple(c for c in found.stages.changes if c not in unproven), found.stages.holds + holds)
