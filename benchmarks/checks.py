@@ -1,4 +1,4 @@
-"""Measure the DNS and TLS checks of many domains. Part of `script/bench`; alone: `python -m benchmarks.checks [N]`.
+"""Measure the DNS, TLS and HTTP checks of many domains. Part of `script/bench`; alone: `python -m benchmarks.checks`.
 
 DNS and TLS servers run in another process and take 20 ms for each answer. All domains are checked in one pass. For
 comparison, a sample is checked one domain at a time, with parallel queries, and one query at a time; both times are
@@ -16,6 +16,7 @@ import subprocess
 import sys
 import tempfile
 import time
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, cast
 
@@ -26,9 +27,10 @@ from benchmarks.memory import MEGABYTE, highest, of_python_alone
 from closte_bridge.checks.dns import DnsCheck, NetworkBoundary
 from closte_bridge.checks.model import DnsCode, DomainCheck, TlsCode
 from closte_bridge.checks.pool import CheckPool
+from closte_bridge.checks.site import SiteTarget
 from closte_bridge.checks.tls import TlsCheck
 from closte_bridge.checks.wire import Endpoint
-from closte_bridge.config.model import DnsSettings, Resolver, TlsSettings
+from closte_bridge.config.model import DnsSettings, HttpSettings, Resolver, TlsSettings
 from tests.support.parts import REPOSITORY
 
 if TYPE_CHECKING:
@@ -41,6 +43,10 @@ MOST_BYTES = 150 * 1000**2
 HOST = "127.0.54.1"
 MAIN = "main.bench.test"
 SAMPLE = 25  # domains that are also checked sequentially
+# A pass with HTTP takes at most this many times as long as one without.
+HTTP_FACTOR = 1.5
+ROUNDS = 3
+PAGE = b"HTTP/1.1 200 OK\r\nContent-Type: text/html\r\nContent-Length: 20000\r\n\r\n" + b"x" * 20_000
 
 A, NS, SOA, OPT = 1, 2, 6, 41
 _RECURSION_DESIRED = 1  # in the third byte of a message
@@ -82,7 +88,7 @@ def answer(query: bytes) -> bytes:
 
 
 class TlsServer(asyncio.Protocol):
-    """The server side of a TLS handshake, with latency before each flight."""
+    """The server side of a TLS handshake and one HTTP request, with latency before each flight."""
 
     def __init__(self, context: ssl.SSLContext) -> None:
         self._in, self._out = ssl.MemoryBIO(), ssl.MemoryBIO()
@@ -105,8 +111,18 @@ class TlsServer(asyncio.Protocol):
         except ssl.SSLError:
             self._transport.abort()
             return
+        else:
+            self._answer()
         if not self._transport.is_closing():
             self._transport.write(self._out.read())
+
+    def _answer(self) -> None:
+        """Answer a request, if there is one."""
+        try:
+            if self._tls.read(65_536):
+                self._tls.write(PAGE)
+        except ssl.SSLWantReadError:
+            pass
 
 
 def serve(pipe: Connection, certificate: str) -> None:
@@ -148,6 +164,19 @@ def one_by_one(pool: CheckPool, domains: list[str]) -> list[DomainCheck]:
     return asyncio.run(run())
 
 
+def with_http(pool: CheckPool, domains: list[str]) -> list[DomainCheck]:
+    """Check all domains as closte-bridge does, and visit each of them."""
+    found = replace(pool, http=HttpSettings(), target_of=target_of).check(domains)
+    if not all(checked.is_live for checked in found):
+        raise RuntimeError("a domain is not live")
+    return found
+
+
+def target_of(name: str) -> SiteTarget:
+    """Return the target of a domain that is a site of its own."""
+    return SiteTarget(name, 1, frozenset({name}), True, lambda _: None)
+
+
 def seconds_per_domain(
     method: Callable[[CheckPool, list[str]], list[DomainCheck]], pool: CheckPool, domains: list[str]
 ) -> float:
@@ -179,11 +208,18 @@ def measure(count: int, dns_port: int, tls_port: int, ca_file: Path) -> dict[str
     fast = seconds_per_domain(in_one_pass, pool(50), domains)
     own_time = time.process_time() - own_time
     peak = highest()
+    # In turn, because the speed of the machine varies; the fastest of each counts.
+    plain, visits = fast, float("inf")
+    for _ in range(ROUNDS):
+        visits = min(visits, seconds_per_domain(with_http, pool(50), domains))
+        plain = min(plain, seconds_per_domain(in_one_pass, pool(50), domains))
     return {
         "count": count,
         "pass_seconds": fast * count,
         "pass_cpu_seconds": own_time,
         "bytes": peak,
+        "plain_seconds": plain * count,
+        "http_seconds": visits * count,
         "by_domain_seconds": seconds_per_domain(one_by_one, pool(50), domains[:SAMPLE]) * count,
         "by_question_seconds": seconds_per_domain(one_by_one, pool(1), domains[:SAMPLE]) * count,
     }
@@ -231,6 +267,13 @@ def as_figures(found: dict[str, float]) -> list[Figure]:
             f"{found['by_domain_seconds']:.0f} s, one question at a time {found['by_question_seconds']:.0f} s "
             f"(measured on {SAMPLE} of them)",
             details=found,
+        ),
+        Figure(
+            what=f"The same with an HTTP request to each of the {found['count']:,.0f} domains",
+            value=found["http_seconds"] / found["plain_seconds"],
+            unit="times as long",
+            limit=HTTP_FACTOR,
+            bound=f"{found['http_seconds']:.1f} s instead of {found['plain_seconds']:.1f} s",
         ),
         Figure(
             what="Memory of that pass",

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 from typing import TYPE_CHECKING
 
-from closte_bridge.checks.model import DnsCode, LookupOutcome
+from closte_bridge.checks.model import DnsCode, HttpCode, LookupOutcome
 from closte_bridge.doctor.model import NO_LEDGER, Finding, error, ok, skip, some, warning
 from closte_bridge.engine.expiry import HINT, expiry_words
 
@@ -67,13 +67,13 @@ def _main_domain(engine: Engine, network: Network, verdict: DnsVerdict) -> Findi
 
 
 def of_domains(engine: Engine, wanted: Collection[str]) -> Iterator[Finding]:
-    """Check the last results of the `wanted` domains: do they point here, with valid HTTPS?"""
+    """Check the last results of the `wanted` domains: do they point here, with valid HTTPS and the right site?"""
     from closte_bridge.checks.schedule import CERTIFICATE_LATE  # noqa: PLC0415 - imported only if needed
     from closte_bridge.ledger import check_state as check_states  # noqa: PLC0415 - imported only if needed
 
     ledger = _checked(engine)
     if isinstance(ledger, str):
-        yield from (skip(check, ledger) for check in ("domains-dns", "domains-tls"))
+        yield from (skip(check, ledger) for check in ("domains-dns", "domains-tls", "domains-live"))
         return
     hint = "See what the domain's owner must do with `closte-bridge domain explain <domain>`."
     if elsewhere := [name for name in check_states.pointing_elsewhere(ledger) if name in wanted]:
@@ -85,6 +85,14 @@ def of_domains(engine: Engine, wanted: Collection[str]) -> Iterator[Finding]:
         yield warning("domains-tls", f"DNS is correct, but HTTPS has no valid certificate: {some(insecure)}.", hint)
     else:
         yield ok("domains-tls", "All domains with correct DNS have a valid certificate, or still have time to get one.")
+    if not engine.settings.http.enabled:
+        yield skip("domains-live", "Skipped: `http.enabled` is false in the config.")
+        return
+    wrong = [code.value for code in HttpCode if code.wrong]
+    if astray := [name for name in check_states.not_live(ledger, wrong) if name in wanted]:
+        yield warning("domains-live", f"Visitors do not get the right site: {some(astray)}.", hint)
+    else:
+        yield ok("domains-live", "Visitors of all visited domains get the right site.")
 
 
 def _checked(engine: Engine) -> Ledger | str:

@@ -130,6 +130,13 @@ def without_https(ledger: Ledger, ok_before: float) -> list[str]:
     return [str(name) for (name,) in rows]
 
 
+def not_live(ledger: Ledger, wrong: Collection[str]) -> list[str]:
+    """Return the domains with valid HTTPS whose visitors got one of the `wrong` answers, in alphabetical order."""
+    marks = ", ".join("?" * len(wrong))
+    sql = f"SELECT name FROM check_state WHERE tls = 'ok' AND http IN ({marks}) ORDER BY name"  # noqa: S608 - only marks
+    return [str(name) for (name,) in ledger.query(sql, *wrong)]
+
+
 def save(ledger: Ledger, histories: dict[str, CheckState]) -> None:
     """Write check states, inside a transaction."""
     ledger.write(

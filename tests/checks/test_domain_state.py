@@ -2,20 +2,30 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from closte_bridge.checks.domain_state import CheckState, DomainPhase, DomainState, begin, domain_state, learn
+from closte_bridge.checks.domain_state import (
+    CheckState,
+    DomainPhase,
+    DomainState,
+    begin,
+    domain_state,
+    learn,
+    warn_from,
+)
 from closte_bridge.checks.model import (
     AddressVerdict,
     Certificate,
     DnsCode,
     DnsVerdict,
     DomainCheck,
+    HttpCode,
+    HttpVerdict,
     TlsCode,
     TlsVerdict,
 )
@@ -350,3 +360,48 @@ def test_stage_rules_hold_for_random_check_histories(steps: list[Step], stage: s
         # The same check must not move the new stage back to the old one.
         again = next_stage(mapping._replace(stage=verdict.stage), check_state, adopted=ADOPTED)
         assert not isinstance(again, NextStage) or again.stage != stage
+
+
+# -- certificates and live domains -----------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(("lifetime", "left"), [(90, 30), (64, 64 / 3), (12, 4), (9, 4.5), (6, 3)])
+def test_expiry_warning_depends_on_the_lifetime(lifetime: float, left: float) -> None:
+    end = START + lifetime * DAY
+    assert warn_from(START, end) == pytest.approx(end - left * DAY)
+
+
+def answered(checked: DomainCheck, code: HttpCode, *, site: int | None = None) -> DomainCheck:
+    return replace(checked, http=HttpVerdict("shop.test", code, f"HTTP: {code}." * code.wrong, site=site))
+
+
+def test_domain_is_live_once_visitors_get_the_right_site() -> None:
+    check_state = lived(look(START))
+    assert authority(check_state, START).phase is DomainPhase.HTTPS_OK
+    check_state = learn(check_state, answered(look(START + 60), HttpCode.SIGN_UP), interval=300)
+    life = authority(check_state, START + 60)
+    assert (life.phase, life.reason, life.advice) == (DomainPhase.BLOCKED, "sign-up-page", "HTTP: sign-up-page.")
+    # A domain whose visitors get something wrong is checked at the network's interval.
+    assert check_state.next_check == START + 60 + 300
+    check_state = learn(check_state, answered(look(START + 360), HttpCode.OK), interval=300)
+    life = authority(check_state, START + 360)
+    assert (life.phase, life.since, life.reason, life.advice) == (DomainPhase.LIVE, START + 360, "", "")
+    assert check_state.next_check > START + 360 + 0.7 * HOUR
+
+
+def test_slow_answer_shows_nothing_wrong_with_the_domain() -> None:
+    life = authority(lived(answered(look(START), HttpCode.TIMEOUT)), START)
+    assert (life.phase, life.reason) == (DomainPhase.HTTPS_OK, "time-out")
+
+
+def test_signed_answer_proves_a_domain_behind_an_unknown_cdn() -> None:
+    proven = answered(look(START, DnsCode.ELSEWHERE), HttpCode.OK, site=2)
+    life = authority(lived(proven), START)
+    assert (life.phase, life.advice) == (DomainPhase.LIVE, "")
+
+
+@pytest.mark.parametrize("stage", [Stage.CHECKING_SSL, Stage.DONE])
+def test_live_domain_never_moves_back(stage: str) -> None:
+    looks = [answered(look(START + i * HOUR, DnsCode.ELSEWHERE), HttpCode.OK, site=2) for i in range(9)]
+    assert lived(*looks).live
+    assert stage_after(stage, *looks) is None

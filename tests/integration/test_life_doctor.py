@@ -125,6 +125,7 @@ SOUND = {
     "main-domain": f'"example.net" points to {HERE}.',
     "domains-dns": "All checked domains point to this network.",
     "domains-tls": "All domains with correct DNS have a valid certificate, or still have time to get one.",
+    "domains-live": "Visitors of all visited domains get the right site.",
     "certificates": "No known certificate expires soon.",
     "changes": "No change keeps failing.",
     "key": "API key found in ",
@@ -263,7 +264,7 @@ def test_impossible_checks_are_skipped(sound: Life) -> None:
 def test_ledger_checks_are_skipped_before_adoption(sound: Life) -> None:
     ledger_of(sound).unlink()
     found = findings(sound, 1)
-    for check in ("ledger", "certificates", "domains-dns", "domains-tls"):
+    for check in ("ledger", "certificates", "domains-dns", "domains-tls", "domains-live"):
         assert found[check] == ("skip", "Skipped: this network has not been adopted yet.")
 
 
@@ -271,7 +272,7 @@ def test_unknown_dns_state_is_skipped_instead_of_passed(sound: Life) -> None:
     with opened(sound.bridge.state) as ledger, ledger.transaction():
         ledger.write("UPDATE check_state SET dns = 'unknown', points_here = 0", [()])
     found = findings(sound, 0)
-    for check in ("certificates", "domains-dns", "domains-tls"):
+    for check in ("certificates", "domains-dns", "domains-tls", "domains-live"):
         assert found[check] == ("skip", "Skipped: no domain has been checked yet.")
 
 

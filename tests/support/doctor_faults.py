@@ -170,6 +170,12 @@ def _ending(world: Life) -> None:
         engine.ledger.write("UPDATE check_state SET not_after = ?, warn_at = 0 WHERE name = ?", rows)
 
 
+def _wrong_site(world: Life) -> None:
+    with world.engine().opened() as engine:
+        assert engine.ledger is not None
+        engine.ledger.write("UPDATE check_state SET http = 'other-site', live = 0 WHERE name = ?", [(SHOP,)])
+
+
 def _failing(world: Life) -> None:
     world.names.point(**{"failing.example.org": HERE})
     world.certificates.issue("failing.example.org")
@@ -387,6 +393,11 @@ CASES: dict[str, tuple[Callable[[Life], object], int, dict[str, tuple[str, str]]
         _ending,
         0,
         {"certificates": ("warning", f'The certificate of "{SHOP}" expires in 5 days.')},
+    ),
+    "visitors that get another site": (
+        _wrong_site,
+        0,
+        {"domains-live": ("warning", f"Visitors do not get the right site: {SHOP}.")},
     ),
     "what Closte would not do": (
         _failing,
