@@ -162,11 +162,5 @@ if ( \defined( 'WP_CLI' ) && \WP_CLI ) {
 	run( 'Command', 'register' );
 } elseif ( null !== asked_route() ) {
 	// Before plugins load: none of them can block, redirect or cache the engine's signed requests.
-	\add_action(
-		'muplugins_loaded',
-		static function () {
-			run( 'Routes', 'serve', array( (string) asked_route() ) );
-		},
-		\PHP_INT_MIN
-	);
+	run( 'Routes', 'serve', array( (string) asked_route() ) );
 }

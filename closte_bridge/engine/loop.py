@@ -117,6 +117,8 @@ def next_due(report: RunReport, now: float, interval: float) -> float:
     if verified and ((verified.moves_later and not verified.trouble) or verified.proven):
         # Stage changes are left over (and did not fail), or a `www.` form can be added now.
         ends.append(now + _PAUSE)
+    if report.refresh_due is not None:
+        ends.append(max(report.refresh_due, now + _PAUSE))
     return min([now + interval, *ends])
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
+from closte_bridge.engine.refresh import note_stale
 from closte_bridge.errors import BridgeError
 from closte_bridge.ledger import log as ledger_log
 from closte_bridge.ledger.events import known_events
@@ -165,6 +166,9 @@ def make_batch(
     """Create one batch of records and save the results."""
     from closte_bridge.wordpress.records import make_records  # noqa: PLC0415 - only if there are some
 
+    with ledger.transaction():
+        # Before the records exist, so that a crash in between loses nothing.
+        note_stale(ledger, [missing_record.domain for missing_record in missing_records], engine.clock.now())
     results = make_records(
         engine.settings.wp, engine.cost.wp, [missing_record.site for missing_record in missing_records], really=True
     )

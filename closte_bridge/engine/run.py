@@ -57,7 +57,7 @@ class RunReport:
     """Result of a run. `applied` is None if no changes were allowed.
 
     `unknown` are the requested domains that exist nowhere, each with the known domain that it resembles, or "".
-    `unmanaged` are the requested domains on Closte that are not in the ledger.
+    `unmanaged` are the requested domains on Closte that are not in the ledger. `refresh_due` is an epoch time.
     """
 
     network: str
@@ -70,6 +70,7 @@ class RunReport:
     verified: CheckResults | None = None
     stages: StagePlan | None = None
     records: RecordResults | None = None
+    refresh_due: float | None = None
 
     @property
     def lost(self) -> frozenset[str]:
@@ -222,6 +223,7 @@ def _work(
     from closte_bridge.engine.apply import apply_changes  # noqa: PLC0415 - loaded while `wp` ran
     from closte_bridge.engine.bookkeeping import record_observation  # noqa: PLC0415 - loaded while `wp` ran
     from closte_bridge.engine.records import create_missing  # noqa: PLC0415 - loaded while `wp` ran
+    from closte_bridge.engine.refresh import refresh_after  # noqa: PLC0415 - loaded while `wp` ran
 
     engine, ledger, view = session.engine, session.ledger, session.view
     # A run for some domains or a reviewed plan only saves which records are missing.
@@ -238,10 +240,11 @@ def _work(
     verified = None
     if (engine.settings.checks or request.revive) and not applied.key_rejected and request.reviewed is None:
         verified = _verify(session, request, lambda: should_stop() or give_way())
+    due = refresh_after(engine, ledger, view.snapshot, verified.moved if verified else ())
     if succeeded:
         _report_success(ledger, engine, view)
     name = engine.settings.name
-    return RunReport(name, view, plan, applied, stale, unknown, unmanaged, verified, records=records)
+    return RunReport(name, view, plan, applied, stale, unknown, unmanaged, verified, records=records, refresh_due=due)
 
 
 @contextmanager

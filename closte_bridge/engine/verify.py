@@ -7,8 +7,9 @@ from functools import partial
 from typing import TYPE_CHECKING, NamedTuple
 
 from closte_bridge.checks.domain_state import begin, learn
-from closte_bridge.checks.model import NOWHERE
+from closte_bridge.checks.model import NOWHERE, HttpCode
 from closte_bridge.engine.due import due_names, next_check, own_sites
+from closte_bridge.engine.refresh import note_stale, refresh_after
 from closte_bridge.errors import BridgeError
 from closte_bridge.ledger import check_state as check_states
 from closte_bridge.ledger import log as ledger_log
@@ -179,6 +180,8 @@ def verify(
         found.trouble = error
         return found
     _move(engine, ledger, found, run)
+    if found.moved:
+        refresh_after(engine, ledger, view.snapshot, found.moved)
     # Only now does WordPress serve them.
     _check(engine, ledger, view, _completed(found), found, lambda: None, should_stop)
     _log_live(ledger, found, run, now)
@@ -266,9 +269,15 @@ def _check(
             found.live[name] = check_state.live
         with ledger.transaction():
             check_states.save(ledger, after)
+            note_stale(ledger, [n for n in after if _looks_stale(found.checked[n])], engine.clock.now(), again=False)
             if expected.addresses and not (expected.shared and not engine.settings.dns.targets):
                 # A CDN's addresses are of no use to customers.
                 save_addresses(ledger, expected.addresses)
+
+
+def _looks_stale(checked: DomainCheck) -> bool:
+    """Return whether WordPress serves no site for a mapped domain: the web server may have cached an earlier state."""
+    return checked.http is not None and checked.http.code is HttpCode.SIGN_UP
 
 
 def _completed(found: CheckResults) -> list[str]:
@@ -300,7 +309,7 @@ def _move(engine: Engine, ledger: Ledger, found: CheckResults, run: str) -> None
     moves = [
         StageMove(c.mapping.id, c.mapping.domain, c.mapping.stage, c.stage, c.secure, c.back, c.prove) for c in changes
     ]
-    _flag_leaving(ledger, changes, now)
+    _flag_before(ledger, changes, now)
     try:
         results = set_stages(engine.settings.wp, engine.cost.wp, moves)
     except BridgeError as error:
@@ -341,13 +350,14 @@ def _record_moves(
         )
 
 
-def _flag_leaving(ledger: Ledger, changes: Collection[StageChange], now: float) -> None:
-    """Flag mappings about to leave "done" before writing.
+def _flag_before(ledger: Ledger, changes: Collection[StageChange], now: float) -> None:
+    """Flag mappings about to leave "done", and all domains that visitors may get stale, before writing.
 
-    So the limit and the protection from becoming a primary domain survive a crash.
+    So the limit, the protection from becoming a primary domain, and the refresh survive a crash.
     """
     leaving = [str(c.mapping.id) for c in changes if c.mapping.stage == Stage.DONE]
     with ledger.transaction():
+        note_stale(ledger, [c.name for c in changes], now)
         ledger.set_flag(WAS_DONE, leaving, now)
         _renew_flags(ledger, MOVED_BACK, leaving, now)
 

@@ -52,8 +52,16 @@ def keep_secret(folder: Path, secret: Secret) -> None:
         raise unusable(folder, error) from None
 
 
-def web_client(engine: Engine, network: Network) -> WebClient | None:
-    """Return a client of the shim's routes, or None if this installation has no secret: there is no shim."""
+def web_client(engine: Engine, network: Network, timeout: float = 10.0) -> WebClient | None:
+    """Return a client of the shim's routes, or None if this installation has no secret: there is no shim.
+
+    `timeout` limits each request, in seconds.
+    """
+    return client_of(engine, network.domain, network.path, timeout)
+
+
+def client_of(engine: Engine, domain: str, path: str = "/", timeout: float = 10.0) -> WebClient | None:
+    """Return the same for a network with this main domain and path."""
     from closte_bridge.wordpress.web import WebClient  # noqa: PLC0415 - loads the HTTP library
 
     settings = engine.settings
@@ -63,8 +71,9 @@ def web_client(engine: Engine, network: Network) -> WebClient | None:
     port = "" if settings.tls.port == 443 else f":{settings.tls.port}"  # noqa: PLR2004 - the port of HTTPS
     return WebClient(
         secret,
-        network.domain,
-        path=network.path,
-        urls=settings.web_urls or (f"https://{network.domain}{port}",),
+        domain,
+        path=path,
+        urls=settings.web_urls or (f"https://{domain}{port}",),
         ca_file=settings.tls.ca_file,
+        timeout=timeout,
     )

@@ -23,6 +23,10 @@ RECHECKED = "rechecked"  # checked because its stage would change: not again wit
 OF_MOVES = (MOVED_BACK, REFUSED, UNPROVEN, RECHECKED)
 """Flags that are not needed after some days."""
 
+# What `wp` wrote and visitors may not get yet. `name` is a domain; of the second, `since` is when to check it again.
+STALE = "stale"
+STALE_UNTIL = "stale-until"
+
 # Missing domain records. `name` is the id of a site; of the first two, `since` is when the record is due.
 RECORD_DUE = "record-due"  # an event shows its creation
 RECORD_UNSEEN = "record-unseen"  # no event shows its creation

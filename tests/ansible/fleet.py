@@ -29,7 +29,11 @@ COLLECTION = REPOSITORY / "ansible" / "ops"
 SITES = "/srv/www"
 PARTS = "/srv/parts"
 # Tests only contact this machine; other tests check DNS.
-SETTINGS = {"rate_limit": 1000, "dns": {"resolvers": ["127.0.0.1:9"], "timeout": 0.1}}
+SETTINGS = {
+    "rate_limit": 1000,
+    "web_urls": ["http://127.0.0.1:9"],
+    "dns": {"resolvers": ["127.0.0.1:9"], "timeout": 0.1},
+}
 LIMIT_SECONDS = 900
 WHEELS = REPOSITORY / ".cache" / "wheels"
 

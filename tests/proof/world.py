@@ -164,6 +164,7 @@ class World:
             "api_key_file": str(key_file),
             "state_dir": str(state),
             "rate_limit": 1000,
+            "web_urls": ["http://127.0.0.1:9"],
             "checks": False,
             # Remaining checks must query only this machine.
             "dns": {"resolvers": ["127.0.0.1:9"], "timeout": 0.1},

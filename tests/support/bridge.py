@@ -95,6 +95,8 @@ class Bridge:
                 "allow_root": os.geteuid() == 0,
             },
             "rate_limit": 1000,
+            # Tests with a web server set its address; no other test may send a request to the network's domain.
+            "web_urls": ["http://127.0.0.1:9"],
             # Other tests check DNS. If a test checks it anyway, it only asks this machine.
             "checks": False,
             "dns": {"resolvers": ["127.0.0.1:9"], "timeout": 0.1},

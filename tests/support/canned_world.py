@@ -140,6 +140,7 @@ class World:
             "wp": self.wordpress.settings,
             "removal_delay": 0.001,
             "rate_limit": 1000,
+            "web_urls": ["http://127.0.0.1:9"],
         }
         self.configure()
 

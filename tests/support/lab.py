@@ -137,7 +137,12 @@ def make_lab(network: Multisite) -> Lab:
     write_script(programs / "wp", f'exec {shlex.join(network.wp_command)} "$@"')
     write_script(programs / "closte-bridge", f'exec {shlex.quote(sys.executable)} -m closte_bridge "$@"')
     (lab.folder / "wp-cli.yml").write_text("path: wordpress\n")
-    lab.settings = {"state_dir": "state", "wp": {"path": "wordpress", "allow_root": True}}
+    # No web server runs here, and no request may leave this machine.
+    lab.settings = {
+        "web_urls": ["http://127.0.0.1:9"],
+        "state_dir": "state",
+        "wp": {"path": "wordpress", "allow_root": True},
+    }
     return lab
 
 

@@ -58,9 +58,14 @@ def visit(port: int, host: str, path: str = "/") -> tuple[int, str]:
         connection.close()
 
 
-def use_object_cache(multisite: Multisite) -> None:
-    """Give the web servers of a network an object cache that outlives requests, and WP-CLI none."""
+def use_object_cache(multisite: Multisite, shared: Path | None = None) -> None:
+    """Give each web server of a network an object cache that outlives requests, and WP-CLI none.
+
+    With `shared`, all of them and WP-CLI use one cache in this folder.
+    """
     drop_in = f"<?php\nif ( 'cli' !== PHP_SAPI ) {{\n\trequire '{_CACHE}';\n}}\n"
+    if shared:
+        drop_in = f"<?php\nputenv( 'TEST_OBJECT_CACHE={shared}' );\nrequire '{_CACHE}';\n"
     (multisite.path / "wp-content" / "object-cache.php").write_text(drop_in)
 
 

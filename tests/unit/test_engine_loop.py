@@ -24,7 +24,7 @@ DAY = 86_400.0
 def report(*untils: float | None, looked: float = 1000.0) -> RunReport:
     holds = [SimpleNamespace(until=until) for until in untils]
     plan, view = SimpleNamespace(held=holds, hold_count=len(holds), in_sync=1), SimpleNamespace(now=looked)
-    return cast("RunReport", SimpleNamespace(plan=plan, view=view, verified=None))
+    return cast("RunReport", SimpleNamespace(plan=plan, view=view, verified=None, refresh_due=None))
 
 
 @dataclass
@@ -367,3 +367,10 @@ def test_year_of_events_neither_drifts_nor_piles_up(tmp_path: Path) -> None:
 
 def test_touch_tolerates_a_missing_folder(tmp_path: Path) -> None:
     touch(tmp_path / "gone" / "trigger")
+
+
+@pytest.mark.parametrize(("refresh_due", "due"), [(1015.0, 1015.0), (900.0, 1001.0), (5000.0, 1300.0)])
+def test_refresh_of_the_web_server_is_repeated_when_due(refresh_due: float, due: float) -> None:
+    found = report()
+    object.__setattr__(found, "refresh_due", refresh_due)
+    assert next_due(found, 1000.0, 300.0) == due

@@ -118,10 +118,13 @@ def status(app: App) -> Result:
 
 
 def _switch(app: App, *, enabled: bool) -> Result:
+    from closte_bridge.engine.refresh import SWITCH, refresh_option  # noqa: PLC0415 - lazy import
     from closte_bridge.wordpress.writer import set_toggle  # noqa: PLC0415 - lazy import
 
     engine = engine_of(app, app.network())
     changed = set_toggle(engine.settings.wp, engine.cost.wp, enabled=enabled)
+    # Even without a change: an earlier one may not have reached the web server.
+    refresh_option(engine, SWITCH)
     word = "enabled" if enabled else "disabled"
     text = f"Closte integration {word}." if changed else f"Closte integration is already {word}."
     return Result(
