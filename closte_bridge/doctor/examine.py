@@ -10,6 +10,7 @@ from closte_bridge.doctor.dns_tls import of_certificates, of_domains, of_resolve
 from closte_bridge.doctor.local import of_authority, of_ledger
 from closte_bridge.doctor.model import Finding, Status, error, ok, skip, warning
 from closte_bridge.doctor.shim import of_shim
+from closte_bridge.doctor.web import of_web
 from closte_bridge.doctor.wordpress import of_events, of_installation, of_rows, of_snapshot
 from closte_bridge.engine.keys import configured
 from closte_bridge.engine.snapshots import read_snapshot, start_snapshot
@@ -23,7 +24,7 @@ if TYPE_CHECKING:
     from closte_bridge.engine.engine import Engine
     from closte_bridge.ledger.state import LedgerState
     from closte_bridge.secret import Secret
-    from closte_bridge.wordpress.snapshot import Snapshot
+    from closte_bridge.wordpress.snapshot import Network, Snapshot
 
 
 def examine(engine: Engine) -> list[Finding]:
@@ -57,7 +58,7 @@ def _examine(engine: Engine) -> list[Finding]:
     desire = desired(snapshot, engine.policy(), ledger)
     findings += of_rows(snapshot, engine, desire)
     findings += of_events(snapshot, engine.clock.now())
-    findings += _installation(engine)
+    findings += _installation(engine, snapshot.network)
     with engine.waiting("DNS"):
         findings += of_resolvers(engine, snapshot.network)
     findings += of_domains(engine, {*desire.mapped, *desire.configured, *desire.pins})
@@ -82,14 +83,15 @@ def _closte(engine: Engine, snapshot: Snapshot, ledger: LedgerState, key: Secret
     return findings
 
 
-def _installation(engine: Engine) -> list[Finding]:
+def _installation(engine: Engine, network: Network) -> list[Finding]:
     """Load WordPress once with all plugins, to find problems that plugins cause."""
     try:
         with engine.waiting("WordPress with its plugins"):
             facts = WpCall.start(engine.settings.wp, "doctor", {}, engine.cost.wp, plugins=True).result()
     except BridgeError as failure:
         return [warning("plugins-load", f"WordPress fails with plugins loaded: {failure.message}", failure.hint)]
-    return list(of_installation(facts, engine.clock.now(), remote=engine.settings.wp.is_remote))
+    remote = engine.settings.wp.is_remote
+    return [*of_installation(facts, engine.clock.now(), remote=remote), *of_web(engine, network, facts)]
 
 
 def _failed_check(code: str) -> str:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple, TypeVar
 from closte_bridge import __version__
 from closte_bridge.config.places import page
 from closte_bridge.engine.triggered import LAST_FILE
-from closte_bridge.engine.web import keep_secret, new_secret, shim_secret
+from closte_bridge.engine.web import SECRET_FILE, keep_secret, new_secret, shim_secret
 from closte_bridge.errors import BridgeError, ReadOnlyError, UnreadableError
 from closte_bridge.shim.files import SPAWNED_FILE, texts
 from closte_bridge.shim.status import ShimStatus
@@ -101,11 +101,14 @@ def uninstall(engine: Engine, *, keep_owner: bool) -> Uninstalled:
 
     Raises ReadOnlyError if another installation is the owner, UnreadableError if `wp` failed.
     """
-    return _ask(
+    done = _ask(
         engine,
         {"do": "uninstall", "keep_owner": keep_owner, "version": __version__},
         lambda answer, _: Uninstalled(*(answer[field] for field in Uninstalled._fields)),
     )
+    with suppress(OSError):
+        (engine.settings.state_dir / SECRET_FILE).unlink()
+    return done
 
 
 def _ask(engine: Engine, request: dict[str, object], decode: Callable[[Mapping[str, Any], str | None], _T]) -> _T:

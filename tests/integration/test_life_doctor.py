@@ -25,6 +25,7 @@ from tests.support.life import HERE, Names, life
 from tests.support.parts import is_mock_plugin
 from tests.support.rows import set_option, switch_on
 from tests.support.sandbox.server import Sandbox
+from tests.support.web import use_object_cache, web_server
 from tests.support.wordpress import copy_multisite, sqlite_database
 
 if TYPE_CHECKING:
@@ -49,7 +50,8 @@ def world(
     multisite.add_mappings_sql([(SHOP, 2)])
     with Sandbox(multisite.main_domain, key=Secret(KEY)) as sandbox:
         bridge = Bridge(multisite, sandbox, folder / "bridge")
-        with life(bridge, changing_dns, folder) as world:
+        with life(bridge, changing_dns, folder) as world, web_server(multisite, folder / "web") as server:
+            bridge.write_config(web_urls=[server.url])
             world.names.point(**{own: HERE, SHOP: HERE})
             world.certificates.issue(own, SHOP)
             bridge.adopt()
@@ -133,6 +135,8 @@ SOUND = {
     "list": "Closte lists 3 domains.",
     "owner": "This installation owns the network.",
     "shim": "The shim ",
+    "routes": "The web server answers signed requests.",
+    "object-cache": "The web server has no object cache that outlives a request.",
 }
 
 
@@ -145,10 +149,30 @@ def test_healthy_network_passes_every_check(sound: Life) -> None:
     assert f"Success: {len(found)} of {len(found)} checks passed.\n" in sound.run("doctor").out
 
 
+APART = "`wp` and the web server do not share their object cache. closte-bridge refreshes it after each change."
+TOGETHER = "`wp` and the web server share their object cache."
+WITHOUT_SHIM = "Skipped: the shim is not installed."
+
+
+def test_object_caches_are_compared(sound: Life, tmp_path: Path) -> None:
+    multisite = sound.bridge.multisite
+    use_object_cache(multisite)
+    assert findings(sound, 0)["object-cache"] == ("ok", APART)
+    use_object_cache(multisite, tmp_path / "shared")
+    assert findings(sound, 0)["object-cache"] == ("ok", TOGETHER)
+    assert sound.run("shim", "uninstall", "--keep-owner", "--yes").code == 0
+    found = findings(sound, 0)
+    assert found["routes"] == ("skip", WITHOUT_SHIM)
+    assert found["object-cache"][0] == "warning"
+
+
 # Findings that other tests below produce, and `test_life_remote.py`.
 BESIDES = {
     ("plugin", "warning", "Ultimate Multisite "),
     ("php-functions", "ok", "WordPress is on another machine, so changes wait for the next scheduled sync."),
+    ("object-cache", "ok", APART),
+    ("object-cache", "ok", TOGETHER),
+    ("routes", "skip", WITHOUT_SHIM),
     ("lock", "warning", "A run has been in progress for 120 minutes."),
     ("runner", "ok", "`closte-bridge watch` is running."),
     ("owner", "ok", "This installation owns the network, but changes are disabled: "),

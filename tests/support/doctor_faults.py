@@ -11,6 +11,7 @@ from tests.support.bridge import KEY
 from tests.support.life import HERE, STRANGER
 from tests.support.rows import set_option
 from tests.support.shim import change_config
+from tests.support.web import use_object_cache
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -19,6 +20,7 @@ if TYPE_CHECKING:
     from tests.support.life import Life
 
 DAY = 86_400.0
+_ROUTES = ("warning", 'The shim did not answer on "')
 _PROVIDER = ("warning", "Ultimate Multisite's built-in Closte provider is also active.")
 SHOP = "shop.example.org"
 
@@ -75,6 +77,10 @@ def proxied(world: Life) -> None:
 
 def _faults(*faults: str) -> Callable[[Life], object]:
     return lambda world: world.bridge.sandbox.set_faults(*faults)
+
+
+def _add_object_cache(world: Life) -> None:
+    use_object_cache(world.bridge.multisite)
 
 
 def _later(seconds: float) -> Callable[[Life], object]:
@@ -283,7 +289,11 @@ CASES: dict[str, tuple[Callable[[Life], object], int, dict[str, tuple[str, str]]
     "the shim disabled, and the built-in provider at work": (
         _all(_with_the_provider, lambda world: world.bridge.multisite.define("CLOSTE_BRIDGE_DISABLE", value=True)),
         0,
-        {"shim": ("warning", "CLOSTE_BRIDGE_DISABLE disables the shim."), "built-in-provider": _PROVIDER},
+        {
+            "shim": ("warning", "CLOSTE_BRIDGE_DISABLE disables the shim."),
+            "built-in-provider": _PROVIDER,
+            "routes": _ROUTES,
+        },
     ),
     "the shim without a sign of life, and the built-in provider at work": (
         _all(_with_the_provider, _option("closte_bridge_status", None)),
@@ -299,6 +309,28 @@ CASES: dict[str, tuple[Callable[[Life], object], int, dict[str, tuple[str, str]]
         {
             "shim": ("warning", 'The file "closte-bridge-shim.php" was not created by closte-bridge.'),
             "built-in-provider": _PROVIDER,
+            "routes": _ROUTES,
+        },
+    ),
+    "the web server out of reach": (
+        _write(web_urls=["http://127.0.0.1:9"]),
+        0,
+        {"routes": ("warning", 'Could not connect to "127.0.0.1"')},
+    ),
+    "an object cache without a way to refresh it": (
+        _all(_add_object_cache, _write(web_urls=["http://127.0.0.1:9"])),
+        0,
+        {
+            "routes": ("warning", 'Could not connect to "127.0.0.1"'),
+            "object-cache": ("warning", "The web server's object cache may not be that of `wp`."),
+        },
+    ),
+    "another secret": (
+        lambda world: (world.bridge.state / "shim-secret").write_text("0" * 64),
+        0,
+        {
+            "shim": ("warning", "The shim and closte-bridge have different secrets"),
+            "routes": ("warning", "The shim on "),
         },
     ),
     "the shim changed": (
@@ -314,12 +346,12 @@ CASES: dict[str, tuple[Callable[[Life], object], int, dict[str, tuple[str, str]]
     "the shim disabled": (
         lambda world: world.bridge.multisite.define("CLOSTE_BRIDGE_DISABLE", value=True),
         0,
-        {"shim": ("warning", "CLOSTE_BRIDGE_DISABLE disables the shim.")},
+        {"shim": ("warning", "CLOSTE_BRIDGE_DISABLE disables the shim."), "routes": _ROUTES},
     ),
     "the shim is not loaded": (
         lambda world: world.bridge.multisite.add_mu_plugin("aside", _SHIM_ASIDE),
         0,
-        {"shim": ("warning", "WordPress does not load the shim.")},
+        {"shim": ("warning", "WordPress does not load the shim."), "routes": _ROUTES},
     ),
     "no sign of life": (
         _option("closte_bridge_status", None),

@@ -44,6 +44,9 @@ function closte_bridge_doctor( array $request ): array {
 		'sunrise_file'     => is_readable( WP_CONTENT_DIR . '/sunrise.php' ),
 		'plugin_loaded'    => defined( 'WP_ULTIMO_VERSION' ) || class_exists( '\WP_Ultimo', false ),
 		'provider_listens' => closte_bridge_provider_listens(),
+		// A drop-in may disable itself under WP-CLI; then its ID is missing.
+		'object_cache'     => is_readable( WP_CONTENT_DIR . '/object-cache.php' ),
+		'cache_id'         => defined( 'CLOSTE_BRIDGE_SHIM' ) ? (string) Closte_Bridge\run( 'Served', 'cache_id' ) : '',
 		'proc_open'        => function_exists( 'proc_open' ),
 		// If active, the shim removes the provider's listeners, but only before they would run.
 		'active'           => defined( 'CLOSTE_BRIDGE_SHIM' ) && Closte_Bridge\run( 'Owner', 'is_active' ),
