@@ -11,6 +11,10 @@ if TYPE_CHECKING:
     from closte_bridge.ledger.store import Ledger
 
 
+# Later than each entry, in seconds since the epoch.
+LATEST = float("inf")
+
+
 class LogAction(StrEnum):
     """What an entry reports. Entries of `domain remove` are requests; `remove` is the removal itself."""
 
@@ -64,23 +68,42 @@ def was_managed(ledger: Ledger, name: str) -> bool:
     return bool(rows) and rows[0] != (LogAction.REMOVE,)
 
 
-def read(ledger: Ledger, *, name: str | None = None, since: float = 0.0, limit: int = 100) -> list[LogEntry]:
+class Period(NamedTuple):
+    """Entries from `since` to `until`, in seconds since the epoch, with ids above `after` up to `through`."""
+
+    since: float = 0.0
+    until: float = LATEST
+    after: int = 0
+    through: int = 2**63 - 1
+
+
+ALWAYS = Period()
+
+
+def read(ledger: Ledger, *, name: str | None = None, period: Period = ALWAYS, limit: int = 100) -> list[LogEntry]:
     """Return the newest `limit` entries, oldest first, of one domain or of all."""
-    where, parameters = _where(name, since)
+    where, parameters = _where(name, period)
     rows = ledger.query(
         f"SELECT at, run, action, name, cause, outcome, detail FROM log WHERE {where} ORDER BY id DESC LIMIT ?",  # noqa: S608 - fixed text
         *parameters,
         limit,
     )
-    return [LogEntry(at, run, LogAction(action), *rest) for at, run, action, *rest in reversed(rows)]
+    return [LogEntry(*row) for row in reversed(rows)]
 
 
-def count(ledger: Ledger, *, name: str | None = None, since: float = 0.0) -> int:
+def count(ledger: Ledger, *, name: str | None = None, period: Period = ALWAYS) -> int:
     """Return the number of entries, of one domain or of all."""
-    where, parameters = _where(name, since)
+    where, parameters = _where(name, period)
     [(number,)] = ledger.query(f"SELECT COUNT(*) FROM log WHERE {where}", *parameters)  # noqa: S608 - fixed text
     return int(number)
 
 
-def _where(name: str | None, since: float) -> tuple[str, list[object]]:
-    return ("at >= ?", [since]) if name is None else ("at >= ? AND name = ?", [since, name])
+def newest(ledger: Ledger) -> int:
+    """Return the id of the newest entry, 0 without one."""
+    ((number,),) = ledger.query("SELECT COALESCE(MAX(id), 0) FROM log")
+    return int(number)
+
+
+def _where(name: str | None, period: Period) -> tuple[str, list[object]]:
+    where = "at >= ? AND at < ? AND id > ? AND id <= ?"
+    return (where, [*period]) if name is None else (f"{where} AND name = ?", [*period, name])

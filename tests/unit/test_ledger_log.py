@@ -4,7 +4,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from closte_bridge.ledger.log import LogAction, LogEntry, append, count, read, was_managed
+from closte_bridge.ledger.log import LogAction, LogEntry, Period, append, count, newest, read, was_managed
 
 if TYPE_CHECKING:
     from closte_bridge.ledger.store import Ledger
@@ -34,9 +34,21 @@ def test_limit_keeps_the_newest_entries(ledger: Ledger) -> None:
 
 def test_entries_are_filtered_by_domain_and_time(ledger: Ledger) -> None:
     assert read(ledger, name="y.com") == [ENTRIES[1], ENTRIES[4]]
-    assert read(ledger, since=4) == ENTRIES[4:]
-    assert read(ledger, name="y.com", since=2) == [ENTRIES[4]]
-    assert (count(ledger), count(ledger, since=4), count(ledger, name="y.com", since=2)) == (6, 2, 1)
+    assert read(ledger, period=Period(since=4)) == ENTRIES[4:]
+    assert read(ledger, period=Period(since=1, until=3)) == ENTRIES[1:3]
+    assert read(ledger, name="y.com", period=Period(since=2)) == [ENTRIES[4]]
+    assert count(ledger) == 6
+    assert count(ledger, period=Period(since=4)) == 2
+    assert count(ledger, name="y.com", period=Period(since=2)) == 1
+
+
+def test_new_entries_are_found_by_their_number(ledger: Ledger) -> None:
+    before = newest(ledger)
+    with ledger.transaction():
+        append(ledger, [ENTRIES[0]])
+    assert newest(ledger) == before + 1
+    assert read(ledger, period=Period(after=before)) == [ENTRIES[0]]
+    assert read(ledger, period=Period(through=before)) == ENTRIES
 
 
 def test_entry_of_a_failed_transaction_is_not_stored(ledger: Ledger) -> None:
