@@ -92,6 +92,11 @@ class Console:
         """Return whether stderr is a terminal."""
         return _is_terminal(self.stderr)
 
+    @property
+    def is_attended(self) -> bool:
+        """Return whether a person may have started this process: one of its streams is a terminal."""
+        return any(map(_is_terminal, (self.stdin, self.stdout, self.stderr)))
+
     def line(self, text: str = "") -> None:
         """Write data to stdout, also with `quiet`."""
         self._write(self.stdout, clean(text))

@@ -10,6 +10,7 @@ import os
 import signal
 import sys
 import threading
+from contextlib import nullcontext, suppress
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
@@ -109,12 +110,26 @@ def _invoke(app: App, argv: list[str]) -> Result | int:
         from click.shell_completion import shell_complete  # noqa: PLC0415
 
         return shell_complete(root, {"obj": app}, PROGRAM, COMPLETE, app.environ[COMPLETE])
-    with app.console.report_waiting(app.waiting_for), root.make_context(PROGRAM, argv or ["--help"], obj=app) as ctx:
+    with app.console.report_waiting(app.waiting_for), root.make_context(PROGRAM, argv or _default(app), obj=app) as ctx:
         value = root.invoke(ctx)
     if value is None:
         return int(ExitCode.OK)
     assert isinstance(value, Result | int)  # noqa: S101 - true for every command
     return value
+
+
+def _default(app: App) -> list[str]:
+    """Return the arguments of a call without any: at a terminal, the status of an adopted network; else the help."""
+    from closte_bridge.ledger.store import Ledger  # noqa: PLC0415 - rarely needed
+
+    if app.console.stdout_is_terminal:
+        with suppress(BridgeError):
+            for settings in app.settings(every=True):
+                ledger = Ledger.open(settings.state_dir)
+                with ledger or nullcontext():
+                    if ledger and ledger.engine_id():
+                        return ["status"]
+    return ["--help"]
 
 
 def _failure(app: App, error: Exception) -> Result:

@@ -44,6 +44,7 @@ COMMANDS: dict[str, CommandEntry] = {
     "sync": _entry("Work", "Apply pending changes to Closte.", "sync"),
     "apply": _entry("Work", "Apply a reviewed plan file.", "apply"),
     "watch": _entry("Work", "Run as a service, syncing continuously.", "watch"),
+    "status": _entry("Inspect and troubleshoot", "Show one screen about the network.", "status"),
     "domain": _entry("Inspect and troubleshoot", "Add, remove and inspect domains.", "domain"),
     "doctor": _entry("Inspect and troubleshoot", "Diagnose problems and suggest fixes.", "doctor"),
     "health": _entry("Inspect and troubleshoot", "Check health for monitoring.", "health"),

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from contextlib import contextmanager
+from functools import partial
 from typing import TYPE_CHECKING, NamedTuple
 
 from closte_bridge.cli.messages import (
@@ -35,6 +36,7 @@ if TYPE_CHECKING:
     from contextlib import AbstractContextManager
 
     from closte_bridge.cli.context import App
+    from closte_bridge.engine.alerts import RunOrigin
     from closte_bridge.engine.cost import Cost
     from closte_bridge.engine.engine import Engine
     from closte_bridge.engine.run import RunReport, RunRequest
@@ -81,7 +83,7 @@ def run_sync(
     stopping = Flag()
 
     def job(engine: Engine) -> tuple[RunReport, RunMessages]:
-        return sync_one(engine, request, app.command, _bar(app), should_stop=stopping.is_set)
+        return sync_one(engine, request, app.command, _bar(app), should_stop=stopping.is_set, origin=_origin(app))
 
     outcomes = on_each(app, job, stopping)
     if spent:
@@ -149,10 +151,20 @@ def _without_success(messages: RunMessages, problems: list[Problem]) -> list[Pro
     return problems
 
 
+def _origin(app: App) -> RunOrigin:
+    """Return what started this run: a person, a unit of systemd, or another scheduler."""
+    from closte_bridge.engine.alerts import MANUAL, RunOrigin  # noqa: PLC0415 - loaded for a sync
+
+    if app.console.is_attended:
+        return MANUAL
+    return RunOrigin("timer" if app.environ.get("INVOCATION_ID") else "cron")
+
+
 def run_triggered(app: App) -> int:
     """Run a sync that the shim triggered, without any output; return the exit code."""
     # Close the sockets of the web server, which would stay open for the whole run.
     os.closerange(3, _INHERITED)
+    from closte_bridge.engine.alerts import RunOrigin  # noqa: PLC0415 - loaded for a sync
     from closte_bridge.engine.loop import Waiter  # noqa: PLC0415 - loaded for a sync
     from closte_bridge.engine.run import RunRequest  # noqa: PLC0415 - loaded for a sync
     from closte_bridge.engine.triggered import run_when_triggered  # noqa: PLC0415 - loaded for a sync
@@ -160,7 +172,7 @@ def run_triggered(app: App) -> int:
     settings = app.network()
 
     def work() -> RunReport:
-        return sync_one(engine_of(app, settings), RunRequest(), app.command)[0]
+        return sync_one(engine_of(app, settings), RunRequest(), app.command, origin=RunOrigin("shim"))[0]
 
     return int(run_when_triggered(settings.state_dir, settings.removal_delay, work, Waiter()))
 
@@ -172,16 +184,19 @@ def sync_one(
     progress: Callable[[int], AbstractContextManager[Callable[[], None]]] | None = None,
     should_stop: Callable[[], bool] = lambda: False,
     should_yield: Callable[[], bool] | None = None,
+    origin: RunOrigin | None = None,
 ) -> tuple[RunReport, RunMessages]:
-    """Sync one network, then write its metrics and report its problems as configured.
+    """Sync one network, then save its result, write its metrics and report its problems as configured.
 
-    Raises what `sync` raises, after the same reports; their own errors are attached to it.
+    `origin` is what started the run, by default a person. Raises what `sync` raises, after the same reports; their own
+    errors are attached to it.
     """
-    from closte_bridge.engine.alerts import after_run  # noqa: PLC0415 - loaded for a sync
+    from closte_bridge.engine.alerts import MANUAL, after_run  # noqa: PLC0415 - loaded for a sync
     from closte_bridge.engine.problems import WARNINGS  # noqa: PLC0415 - loaded for a sync
     from closte_bridge.engine.run import sync  # noqa: PLC0415 - loaded for a sync
 
     whole = not request.only and request.reviewed is None
+    finish = partial(after_run, engine, whole=whole, origin=origin or MANUAL)
     try:
         report = sync(
             engine, request, command=command, progress=progress, should_stop=should_stop, should_yield=should_yield
@@ -190,8 +205,7 @@ def sync_one(
         error = failure if isinstance(failure, BridgeError) else unexpected(failure)
         if not request.dry_run and error.exit_code is not ExitCode.LOCKED:
             data = [problem_data(problem) for problem in Problem.of(error)]
-            report_errors = after_run(engine, None, error.exit_code, data, lasting={error.code}, whole=whole)
-            attach_secondary(failure, report_errors)
+            attach_secondary(failure, finish(None, error.exit_code, data, lasting={error.code}))
         raise
     messages = messages_of(report)
     messages.warnings.extend([*backwards_warnings(report), *silence_warnings(report)])
@@ -202,7 +216,7 @@ def sync_one(
         data = [problem_data(problem) for problem in (*messages.errors, *messages.warnings)]
         lasting = {error.code for error in messages.errors}
         lasting |= {warning.code for warning in messages.warnings} & WARNINGS
-        for trouble in after_run(engine, report, report.exit_code, data, lasting=lasting, whole=whole):
+        for trouble in finish(report, report.exit_code, data, lasting=lasting):
             messages.warnings.extend(Problem.of(trouble))
     return report, messages
 

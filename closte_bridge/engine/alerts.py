@@ -6,12 +6,16 @@ Their errors never fail a run; they are reported with its result.
 from __future__ import annotations
 
 import json
+import secrets
 import subprocess
-from typing import TYPE_CHECKING, Any
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any, NamedTuple
 
+from closte_bridge.engine.loop import next_due
 from closte_bridge.engine.problems import note, open_problems
 from closte_bridge.errors import BridgeError
 from closte_bridge.ledger.meta import CONFIG_PATH, NOTIFIED, NOTIFIED_AT
+from closte_bridge.ledger.runs import RunRecord, save
 from closte_bridge.ledger.store import Ledger
 from closte_bridge.wordpress.process import close_pipes, end, environment_of_children
 
@@ -28,6 +32,16 @@ _CHANGED_AFTER = 300.0
 _TIMEOUT = 30.0
 
 
+class RunOrigin(NamedTuple):
+    """What started a run: `watch`, `timer`, `cron`, `shim` or `manual`; and the `interval` of `watch` in seconds."""
+
+    schedule: str
+    interval: float | None = None
+
+
+MANUAL = RunOrigin("manual")
+
+
 def after_run(
     engine: Engine,
     report: RunReport | None,
@@ -36,11 +50,12 @@ def after_run(
     *,
     lasting: Collection[str] = (),
     whole: bool = True,
+    origin: RunOrigin = MANUAL,
 ) -> list[BridgeError]:
-    """Write the metrics and report problems, as configured; return the errors of that.
+    """Save the result of a run, write the metrics and report problems, as configured; return the errors of that.
 
     `problems`: those of the run, as in the JSON envelope. `lasting`: codes of problems that need a user. A run that is
-    not `whole` handled only some domains: it writes no metrics and reports only new problems.
+    not `whole` handled only some domains: it saves no result, writes no metrics and reports only new problems.
     """
     settings = engine.settings
     if not whole and not settings.on_problem:
@@ -52,6 +67,10 @@ def after_run(
         # Never write to the ledger without the config it was adopted with.
         if whole and ledger is not None and not engine.lacks_config(CONFIG_PATH.of(meta)):
             note(ledger, lasting, engine.clock.now())
+            lasting_problems = [problem for problem in problems if problem["code"] in lasting]
+            # Do not wait for the disk: the next run saves its own.
+            with ledger.transaction(durable=False):
+                save(ledger, _record(engine, report, exit_code, lasting_problems, origin), secrets.token_hex(4))
     except BridgeError as error:
         failures.append(error)
     try:
@@ -68,6 +87,31 @@ def after_run(
         if ledger is not None:
             ledger.close()
     return failures
+
+
+def _record(
+    engine: Engine, report: RunReport | None, exit_code: int, problems: list[dict[str, Any]], origin: RunOrigin
+) -> RunRecord:
+    now = engine.clock.now()
+    record = RunRecord(at=now, schedule=origin.schedule, exit_code=int(exit_code), problems=problems)
+    if origin.interval is not None:
+        record = replace(record, next_run=next_due(report, now, origin.interval) if report else now + origin.interval)
+    if report is None:
+        return record
+    plan, authority = report.plan, report.plan.authority
+    return replace(
+        record,
+        mode=authority.mode.value,
+        code=authority.code,
+        reason=authority.reason,
+        hint=authority.hint,
+        counts={
+            "in_sync": plan.in_sync,
+            "on_hold": plan.hold_count,
+            "needs_approval": sum(len(over.names) for over in plan.over_limit),
+            "unmanaged": len(plan.unmanaged),
+        },
+    )
 
 
 def _opened(settings: Settings, failures: list[BridgeError]) -> tuple[Ledger | None, dict[str, str]]:

@@ -16,7 +16,11 @@ LATEST = float("inf")
 
 
 class LogAction(StrEnum):
-    """What an entry reports. Entries of `domain remove` are requests; `remove` is the removal itself."""
+    """What an entry reports.
+
+    Entries of `domain remove` are requests; `remove` is the removal itself. `run` is a run that may not change
+    everything.
+    """
 
     ADD = "add"
     REMOVE = "remove"
@@ -31,6 +35,9 @@ class LogAction(StrEnum):
     RECORD = "record"
     STAGE = "stage"
     CHECK = "check"
+    PAUSE = "pause"
+    RESUME = "resume"
+    RUN = "run"
 
 
 # Actions that decide whether a domain is managed.

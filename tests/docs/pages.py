@@ -24,6 +24,8 @@ FILL_IN = "?"
 # Patterns for text that differs between runs, with the replacement for a comparison.
 VARYING = (
     (re.compile(r"(?m)^Cost: .*$"), "Cost: …"),
+    (re.compile(r"\b\d+ (second|minute)s?\b"), "0 seconds"),
+    (re.compile(r'(?<=this installation on ")[^"]+'), "<host>"),
     (re.compile(r"\d+(\.\d+)? s\b"), "0 s"),
     (re.compile(r"\b\d+ min(utes?)?\b"), "0 min"),
     (re.compile(r"\d{4}-\d\d-\d\d([T ]\d\d:\d\d(:\d\d)?(\+00:00)?)?"), "<time>"),

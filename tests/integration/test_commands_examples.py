@@ -216,6 +216,7 @@ ELSEWHERE = {
     "man": "tests/unit/test_cli_commands.py runs them",
     "sandbox": "serves until it is ended",
     "shim install": "needs the other host that the example names",
+    "status": "needs a schedule; tests/unit/test_cli_status.py has every line",
     "watch": "goes on until it is ended",
 }
 

@@ -53,6 +53,7 @@ def test_integration_status_toggle_and_connection(bridge: Bridge) -> None:
     assert bridge.run("integration", "status", "--field=dns_check_interval").golden == (0, "300\n", "")
     toggling(bridge)
     connecting(bridge)
+    resuming(bridge)
 
 
 def toggling(bridge: Bridge) -> None:
@@ -69,6 +70,7 @@ def toggling(bridge: Bridge) -> None:
     )
     assert off.golden == (0, PLAN + ONE, why)
     assert bridge.run("plan").golden == (0, PLAN + ONE, why)
+    assert bridge.run("status", "--field=mode").out == "paused\n"
     for verb, words in (("enable", "enabled"), ("enable", "is already enabled")):
         assert bridge.run("integration", verb).golden == (0, switched.format(words), "")
     set_option(bridge.multisite, "wp-ultimo_v2_settings", {"enable_domain_mapping": 0})
@@ -124,6 +126,19 @@ def test_requests_while_the_integration_is_off_are_remembered(bridge: Bridge) ->
     assert words not in bridge.run("domain", "add", "wanted.example.org").out
     assert bridge.run("sync").code == 0
     assert {("add", "wanted.example.org"), ("remove", "leaving.example.org")} <= {*bridge.changes()}
+
+
+def resuming(bridge: Bridge) -> None:
+    """Check that each pause and its end are in the log once."""
+    bridge.write_config(api_url=bridge.sandbox.url)
+    assert bridge.run("sync", "--quiet").code == 0
+    kept = bridge.run("log", "--fields=action,cause", "--format=csv").out.splitlines()
+    assert [line for line in kept if line.startswith(("pause,", "resume,"))] == [
+        "pause,the Closte integration is disabled in Ultimate Multisite",
+        "pause,domain mapping is disabled in Ultimate Multisite",
+        "resume,changes are allowed again",
+    ]
+    assert bridge.run("status", "--field=mode").out == "full\n"
 
 
 def connecting(bridge: Bridge) -> None:

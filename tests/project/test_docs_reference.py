@@ -122,6 +122,7 @@ ERRORS = {
     "Problem",
     "ShimProblem",
     "WebError",
+    "Need",
     "_read_only",
     "Authority",
 }

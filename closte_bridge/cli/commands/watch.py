@@ -110,13 +110,19 @@ class _Service:
         self._notifier.send(STOPPING="1")
 
     def _work(self) -> RunReport:
+        from closte_bridge.engine.alerts import RunOrigin  # noqa: PLC0415 - lazy import
         from closte_bridge.engine.run import RunRequest  # noqa: PLC0415 - lazy import
 
         # A service runs for months: free memory before each run.
         gc.collect()
         engine = engine_of(self._app, self._settings)
         report, words = sync_one(
-            engine, RunRequest(), "watch", should_stop=self._stopping, should_yield=self._loop.should_yield
+            engine,
+            RunRequest(),
+            "watch",
+            should_stop=self._stopping,
+            should_yield=self._loop.should_yield,
+            origin=RunOrigin("watch", self._loop.interval),
         )
         self._note(None)
         self._reporter.run(report, words)
