@@ -43,7 +43,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping as MappingType
 
     from closte_bridge.checks.domain_state import CheckState
-    from closte_bridge.checks.model import DomainCheck
+    from closte_bridge.checks.model import DomainCheck, Expected
     from closte_bridge.checks.silence import Silence
     from closte_bridge.engine.due import Due
     from closte_bridge.engine.engine import Engine
@@ -94,6 +94,10 @@ class CheckResults:
     next_check: float | None = None
     silence: Silence | None = None
     trouble: BridgeError | None = None
+
+    def note_silence(self, silence: Silence) -> None:
+        """Note that nothing answers this machine."""
+        self.silence = silence
 
 
 def stages_of(
@@ -179,9 +183,7 @@ def verify(
     except BridgeError as error:
         found.trouble = error
         return found
-    _move(engine, ledger, found, run)
-    if found.moved:
-        refresh_after(engine, ledger, view.snapshot, found.moved)
+    _move(engine, ledger, view.snapshot, found, run)
     # Only now does WordPress serve them.
     _check(engine, ledger, view, _completed(found), found, lambda: None, should_stop)
     _log_live(ledger, found, run, now)
@@ -245,9 +247,6 @@ def _check(
     after: dict[str, CheckState] = {}
     interval = float(view.snapshot.settings.dns_check_interval)
 
-    def on_silence(silence: Silence) -> None:
-        found.silence = silence
-
     def save(checked: DomainCheck) -> None:
         check_state = earlier.get(checked.name) or begin(checked.at)
         after[checked.name] = learn(check_state, checked, interval=interval)
@@ -257,7 +256,7 @@ def _check(
         save(checked)
         on_step()
 
-    pool = check_pool(engine, view.snapshot, targets, should_stop=should_stop, on_silence=on_silence)
+    pool = check_pool(engine, view.snapshot, targets, should_stop=should_stop, on_silence=found.note_silence)
     expected = NOWHERE
     try:
         expected = pool.run(due, save_and_step)
@@ -267,12 +266,18 @@ def _check(
         for name, check_state in after.items():
             found.was_live.setdefault(name, name in earlier and earlier[name].live)
             found.live[name] = check_state.live
-        with ledger.transaction():
-            check_states.save(ledger, after)
-            note_stale(ledger, [n for n in after if _looks_stale(found.checked[n])], engine.clock.now(), again=False)
-            if expected.addresses and not (expected.shared and not engine.settings.dns.targets):
-                # A CDN's addresses are of no use to customers.
-                save_addresses(ledger, expected.addresses)
+        _save_checks(engine, ledger, found, after, expected)
+
+
+def _save_checks(
+    engine: Engine, ledger: Ledger, found: CheckResults, after: dict[str, CheckState], expected: Expected
+) -> None:
+    with ledger.transaction():
+        check_states.save(ledger, after)
+        note_stale(ledger, [n for n in after if _looks_stale(found.checked[n])], engine.clock.now(), again=False)
+        if expected.addresses and not (expected.shared and not engine.settings.dns.targets):
+            # A CDN's addresses are of no use to customers.
+            save_addresses(ledger, expected.addresses)
 
 
 def _looks_stale(checked: DomainCheck) -> bool:
@@ -298,7 +303,7 @@ def _log_live(ledger: Ledger, found: CheckResults, run: str, now: float) -> None
             ledger_log.append(ledger, entries)
 
 
-def _move(engine: Engine, ledger: Ledger, found: CheckResults, run: str) -> None:
+def _move(engine: Engine, ledger: Ledger, snapshot: Snapshot, found: CheckResults, run: str) -> None:
     now = engine.clock.now()
     planned = found.stages.changes
     to_prove = [c for c in planned if c.prove][: most_proofs(engine.settings.wp)]
@@ -316,6 +321,8 @@ def _move(engine: Engine, ledger: Ledger, found: CheckResults, run: str) -> None
         found.trouble = error
         return
     _record_moves(ledger, [*zip(changes, results, strict=True)], found, run, now)
+    if found.moved:
+        refresh_after(engine, ledger, snapshot, found.moved)
 
 
 def _record_moves(
