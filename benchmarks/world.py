@@ -17,7 +17,8 @@ import yaml
 from benchmarks.timing import Ended, run
 from closte_bridge.checks.domain_state import CheckState
 from closte_bridge.ledger import check_state as check_states
-from closte_bridge.ledger.store import DAY, Ledger
+from closte_bridge.ledger.state import DAY
+from closte_bridge.ledger.store import Ledger
 from tests.support.parts import REPOSITORY, find_parts
 from tests.support.wordpress import MAIN_DOMAIN, Multisite, build_template, copy_multisite, sqlite_database
 

@@ -23,7 +23,7 @@ class Secret:
 
     def fingerprint(self) -> str:
         """Return 16 hex digits that identify the secret but do not reveal it."""
-        import hashlib  # noqa: PLC0415 - loads OpenSSL, while `wp` runs
+        import hashlib  # noqa: PLC0415 - OpenSSL: 6 ms, while `wp` runs
 
         return hashlib.sha256(b"closte-bridge key " + self.__value.encode()).hexdigest()[:16]
 

@@ -12,6 +12,8 @@ import warnings
 from itertools import islice
 from typing import TYPE_CHECKING, Any
 
+from cryptography import x509
+
 from closte_bridge.checks.model import Certificate
 
 if TYPE_CHECKING:
@@ -45,8 +47,6 @@ def _verified(shown: dict[str, Any], der: bytes) -> Certificate:
 
 def read(der: bytes) -> Certificate:
     """Return the contents of a certificate. Raises ValueError if it is malformed."""
-    from cryptography import x509  # noqa: PLC0415 - takes 30 ms, only for certificates that are not valid
-
     try:
         with warnings.catch_warnings():
             # It warns of certificates that it reads although they break a rule.

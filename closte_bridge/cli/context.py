@@ -9,6 +9,8 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from closte_bridge.cli.result import Output
+from closte_bridge.config.model import KEYS
+from closte_bridge.config.places import expand
 from closte_bridge.config.ssh_target import is_container
 from closte_bridge.errors import ConfigError
 
@@ -63,8 +65,7 @@ class App:
     def config(self) -> Config:
         """Return the config, read once. Raises ConfigError like `load_config`."""
         if self._config is None:
-            # Lazy import: not all commands need the config.
-            from closte_bridge.config.load import load_config  # noqa: PLC0415
+            from closte_bridge.config.load import load_config  # noqa: PLC0415 - 10 ms, and the help needs no config
 
             explicit = self.overrides.config
             self._config = load_config(None if explicit is None else Path(explicit), self.environ)
@@ -160,11 +161,9 @@ def _changes(given: Overrides, wp: WpSettings, environ: Mapping[str, str]) -> di
 
 def _checked(key: str, value: str) -> object:
     """Return `value` as validated for the config file. Raises ConfigError if it is invalid."""
-    # Lazy import: only needed for these options.
-    import voluptuous  # noqa: PLC0415
+    import voluptuous  # noqa: PLC0415 - 25 ms, only for these options
 
-    from closte_bridge.config.model import KEYS  # noqa: PLC0415
-    from closte_bridge.config.values import check_of  # noqa: PLC0415
+    from closte_bridge.config.values import check_of  # noqa: PLC0415 - voluptuous: 25 ms, only for these options
 
     try:
         return check_of(KEYS[f"wp.{key}"])(value)
@@ -173,8 +172,6 @@ def _checked(key: str, value: str) -> object:
 
 
 def _local(path: str, environ: Mapping[str, str]) -> str:
-    from closte_bridge.config.places import expand  # noqa: PLC0415 - only for a local `--path`
-
     return str(expand(path, environ, Path()))
 
 

@@ -10,6 +10,7 @@ from closte_bridge.engine.engine import Engine
 from closte_bridge.errors import BridgeError, ExitCode, first_that_applies, unexpected
 from closte_bridge.flag import Flag
 from closte_bridge.wordpress.process import end_all
+from closte_bridge.worker_pool import WorkerPool
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -52,8 +53,6 @@ def on_each(app: App, job: Callable[[Engine], T], stopping: Flag | None = None) 
         except Exception as failure:
             app.console.debug_origin(failure)
             return NetworkResult(engine, error=unexpected(failure))
-
-    from closte_bridge.worker_pool import WorkerPool  # noqa: PLC0415 - only for several
 
     outcomes: dict[str, NetworkResult[T]] = {}
     workers = WorkerPool[Engine, NetworkResult[T]](

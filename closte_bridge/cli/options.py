@@ -6,6 +6,7 @@ Their values are stored in the App and not passed to the command. Global options
 from __future__ import annotations
 
 import math
+import re
 from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
@@ -14,6 +15,8 @@ from click.core import ParameterSource
 from closte_bridge.cli.console import EVERYTHING
 from closte_bridge.cli.context import App
 from closte_bridge.cli.formats import Format, check_fields
+from closte_bridge.config.durations import parse_duration
+from closte_bridge.domains import normalise, pasted_domain
 from closte_bridge.errors import ConfigError
 
 if TYPE_CHECKING:
@@ -243,8 +246,6 @@ class Number(click.FloatRange):
 
 def duration(text: str) -> float:
     """Return the duration `text` of an option in seconds. Raises ConfigError if it is not a duration."""
-    from closte_bridge.config.durations import parse_duration  # noqa: PLC0415 - only for options with a duration
-
     try:
         return parse_duration(text)
     except ValueError:
@@ -256,9 +257,24 @@ def domain_names(app: App, raw: Sequence[str]) -> list[str]:
 
     Raises ConfigError for the first argument that is not a domain.
     """
-    from closte_bridge.engine.pins import parse_names  # noqa: PLC0415 - only for commands with domains
+    names = []
+    for given in raw:
+        try:
+            names.append(normalise(given))
+        except ValueError as error:
+            domain = pasted_domain(given)
+            if domain is None:
+                raise _not_a_domain(given, str(error)) from None
+            app.console.note(f'Using "{domain}" for "{given}".')
+            names.append(domain)
+    return names
 
-    return parse_names(raw, lambda given, name: app.console.note(f'Using "{name}" for "{given}".'))
+
+def _not_a_domain(text: str, why: str) -> ConfigError:
+    hint = "Use a form like shop.example.com, or *.example.com for a wildcard."
+    if re.search(r"[/:@?#,]", text):
+        hint = "Enter only the domain, like shop.example.com: omit scheme, user, port, path and commas."
+    return ConfigError(f'"{text[:80]}" is not a domain name: {why}.', code="bad-domain", hint=hint)
 
 
 def some_domain_names(app: App, raw: Sequence[str]) -> list[str]:

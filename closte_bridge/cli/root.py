@@ -120,7 +120,7 @@ class RootGroup(BridgeGroup):
 
     def shell_complete(self, ctx: click.Context, incomplete: str) -> list[CompletionItem]:
         """Complete names without importing the commands."""
-        from click.shell_completion import CompletionItem  # noqa: PLC0415 - only for completion
+        from click.shell_completion import CompletionItem  # noqa: PLC0415 - 10 ms, only for completion
 
         if incomplete.startswith("-"):
             return super().shell_complete(ctx, incomplete)

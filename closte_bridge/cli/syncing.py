@@ -26,6 +26,12 @@ from closte_bridge.cli.networks import cost_messages, engine_of, exit_code, on_e
 from closte_bridge.cli.render import FIELDS, rendered, rows_shown
 from closte_bridge.cli.result import Message, Problem, Result, problem_data
 from closte_bridge.counts import counted
+from closte_bridge.engine.alerts import MANUAL, RunOrigin, after_run
+from closte_bridge.engine.apply import key_rejected
+from closte_bridge.engine.loop import Waiter
+from closte_bridge.engine.problems import WARNINGS
+from closte_bridge.engine.run import RunRequest, sync
+from closte_bridge.engine.triggered import run_when_triggered
 from closte_bridge.errors import BridgeError, ExitCode, attach_secondary, first_that_applies, unexpected
 from closte_bridge.flag import Flag
 from closte_bridge.hosting import Action
@@ -36,10 +42,9 @@ if TYPE_CHECKING:
     from contextlib import AbstractContextManager
 
     from closte_bridge.cli.context import App
-    from closte_bridge.engine.alerts import RunOrigin
     from closte_bridge.engine.cost import Cost
     from closte_bridge.engine.engine import Engine
-    from closte_bridge.engine.run import RunReport, RunRequest
+    from closte_bridge.engine.run import RunReport
 
 
 # The highest file descriptor that a process started by the shim closes.
@@ -153,8 +158,6 @@ def _without_success(messages: RunMessages, problems: list[Problem]) -> list[Pro
 
 def _origin(app: App) -> RunOrigin:
     """Return what started this run: a person, a unit of systemd, or another scheduler."""
-    from closte_bridge.engine.alerts import MANUAL, RunOrigin  # noqa: PLC0415 - loaded for a sync
-
     if app.console.is_attended:
         return MANUAL
     return RunOrigin("timer" if app.environ.get("INVOCATION_ID") else "cron")
@@ -164,11 +167,6 @@ def run_triggered(app: App) -> int:
     """Run a sync that the shim triggered, without any output; return the exit code."""
     # Close the sockets of the web server, which would stay open for the whole run.
     os.closerange(3, _INHERITED)
-    from closte_bridge.engine.alerts import RunOrigin  # noqa: PLC0415 - loaded for a sync
-    from closte_bridge.engine.loop import Waiter  # noqa: PLC0415 - loaded for a sync
-    from closte_bridge.engine.run import RunRequest  # noqa: PLC0415 - loaded for a sync
-    from closte_bridge.engine.triggered import run_when_triggered  # noqa: PLC0415 - loaded for a sync
-
     settings = app.network()
 
     def work() -> RunReport:
@@ -191,10 +189,6 @@ def sync_one(
     `origin` is what started the run, by default a person. Raises what `sync` raises, after the same reports; their own
     errors are attached to it.
     """
-    from closte_bridge.engine.alerts import MANUAL, after_run  # noqa: PLC0415 - loaded for a sync
-    from closte_bridge.engine.problems import WARNINGS  # noqa: PLC0415 - loaded for a sync
-    from closte_bridge.engine.run import sync  # noqa: PLC0415 - loaded for a sync
-
     whole = not request.only and request.reviewed is None
     finish = partial(after_run, engine, whole=whole, origin=origin or MANUAL)
     try:
@@ -223,8 +217,6 @@ def sync_one(
 
 def messages_of(report: RunReport) -> RunMessages:
     """Return the messages about what a run found and did."""
-    from closte_bridge.engine.apply import key_rejected  # noqa: PLC0415 - loaded by the sync
-
     errors, warnings, remarks = side_problems(report)
     authority = report.plan.authority
     if authority.mode is Mode.READ_ONLY and not only_key_rejected(report):

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 
 from closte_bridge.closte.responses import Document, error_text, succeeded, truth
 from closte_bridge.counts import counted
+from closte_bridge.domains import normalise
 from closte_bridge.hosting import Completeness, Listing
 
 if TYPE_CHECKING:
@@ -114,8 +115,6 @@ def _normal(text: str) -> str | None:
         return text
     name = text.strip().lower().removesuffix(".")
     if not name.isascii():
-        from closte_bridge.domains import normalise  # noqa: PLC0415 - almost no list needs it
-
         try:
             name = normalise(name)
         except ValueError:

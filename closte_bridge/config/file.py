@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import stat
 from pathlib import Path
+from shlex import quote
 from typing import TYPE_CHECKING
 
 from closte_bridge.config.places import expand, user_config
@@ -73,8 +74,6 @@ def read_config(path: Path) -> str:
         raise _unreadable(path, FileNotFoundError()) from None
     if stat.S_ISREG(mode) and mode & stat.S_IWOTH:
         # The config defines commands to run.
-        from shlex import quote  # noqa: PLC0415 - only this error needs it
-
         raise ConfigError(
             f'The config file "{path}" is world-writable.',
             code="config-file",

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from shlex import quote
 from typing import NamedTuple, TypeAlias
 
 from closte_bridge.errors import ConfigError
@@ -36,8 +37,6 @@ class InvalidConfigError(ConfigError):
 
 def fix_hint(path: object) -> str:
     """Return the hint for an invalid config file."""
-    from shlex import quote  # noqa: PLC0415 - only an invalid file needs it
-
     return f"Fix the file, then run `closte-bridge config validate {quote(str(path))}`."
 
 

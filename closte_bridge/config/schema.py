@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 import re
+from difflib import get_close_matches
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import voluptuous as vol
@@ -101,8 +102,6 @@ def _unknown_key(path: Path, depth: int) -> str:
     homes: dict[str, list[str]] = {"": [*SECTIONS] + ([] if depth else ["networks"])}
     for name in KEYS:
         homes.setdefault(section_of(name), []).append(name.rpartition(".")[2])
-    from difflib import get_close_matches  # noqa: PLC0415 - only an unknown key needs it
-
     section = str(path[depth]) if len(path) > depth + 1 else ""
     if close := get_close_matches(key.lower().replace("-", "_"), homes[section], n=1):
         return f'{start}; did you mean "{close[0]}"?'

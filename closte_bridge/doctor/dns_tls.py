@@ -5,9 +5,12 @@ from __future__ import annotations
 import asyncio
 from typing import TYPE_CHECKING
 
+from closte_bridge.checks.dns import DnsCheck, NetworkBoundary
 from closte_bridge.checks.model import DnsCode, HttpCode, LookupOutcome
+from closte_bridge.checks.schedule import CERTIFICATE_LATE
 from closte_bridge.doctor.model import NO_LEDGER, Finding, error, ok, skip, some, warning
 from closte_bridge.engine.expiry import HINT, expiry_words
+from closte_bridge.ledger import check_state as check_states
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterator
@@ -43,8 +46,6 @@ def of_resolvers(engine: Engine, network: Network) -> Iterator[Finding]:
 
 
 async def _verdict(engine: Engine, network: Network) -> DnsVerdict:
-    from closte_bridge.checks.dns import DnsCheck, NetworkBoundary  # noqa: PLC0415 - imports dnspython
-
     check = DnsCheck(engine.settings.dns, edges=engine.edges or NetworkBoundary())
     return await check.check(network.domain, await check.expected(network.domain, network.public_ip))
 
@@ -68,9 +69,6 @@ def _main_domain(engine: Engine, network: Network, verdict: DnsVerdict) -> Findi
 
 def of_domains(engine: Engine, wanted: Collection[str]) -> Iterator[Finding]:
     """Check the last results of the `wanted` domains: do they point here, with valid HTTPS and the right site?"""
-    from closte_bridge.checks.schedule import CERTIFICATE_LATE  # noqa: PLC0415 - imported only if needed
-    from closte_bridge.ledger import check_state as check_states  # noqa: PLC0415 - imported only if needed
-
     ledger = _checked(engine)
     if isinstance(ledger, str):
         yield from (skip(check, ledger) for check in ("domains-dns", "domains-tls", "domains-live"))
@@ -97,8 +95,6 @@ def of_domains(engine: Engine, wanted: Collection[str]) -> Iterator[Finding]:
 
 def _checked(engine: Engine) -> Ledger | str:
     """Return the ledger with results of checks, or why there are none: "no problems" would be misleading."""
-    from closte_bridge.ledger import check_state as check_states  # noqa: PLC0415 - imported only if needed
-
     if engine.ledger is None:
         return NO_LEDGER
     if not engine.settings.checks:
@@ -109,8 +105,6 @@ def _checked(engine: Engine) -> Ledger | str:
 
 def of_certificates(engine: Engine) -> Iterator[Finding]:
     """Check the last results for certificates that expire soon."""
-    from closte_bridge.ledger import check_state as check_states  # noqa: PLC0415 - imported only if needed
-
     ledger = _checked(engine)
     if isinstance(ledger, str):
         yield skip("certificates", ledger)

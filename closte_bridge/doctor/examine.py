@@ -15,6 +15,7 @@ from closte_bridge.doctor.wordpress import of_events, of_installation, of_rows, 
 from closte_bridge.engine.keys import configured
 from closte_bridge.engine.snapshots import read_snapshot, start_snapshot
 from closte_bridge.errors import BridgeError
+from closte_bridge.ledger.state import LedgerState
 from closte_bridge.planning.authority import decide_authority
 from closte_bridge.planning.completeness import assess_list
 from closte_bridge.planning.desired import desired
@@ -22,7 +23,6 @@ from closte_bridge.wordpress.wp import WpCall
 
 if TYPE_CHECKING:
     from closte_bridge.engine.engine import Engine
-    from closte_bridge.ledger.state import LedgerState
     from closte_bridge.secret import Secret
     from closte_bridge.wordpress.snapshot import Network, Snapshot
 
@@ -41,8 +41,6 @@ def examine(engine: Engine) -> list[Finding]:
 
 
 def _examine(engine: Engine) -> list[Finding]:
-    from closte_bridge.ledger.state import LedgerState  # noqa: PLC0415 - imported only if needed
-
     findings = list(of_ledger(engine))
     ledger = engine.ledger.state(engine.clock.now()) if engine.ledger else LedgerState()
     try:

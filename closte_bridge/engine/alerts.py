@@ -129,7 +129,7 @@ def _opened(settings: Settings, failures: list[BridgeError]) -> tuple[Ledger | N
 def _write_metrics(
     engine: Engine, report: RunReport | None, exit_code: int, meta: dict[str, str], ledger: Ledger | None
 ) -> None:
-    from closte_bridge.engine import metrics  # noqa: PLC0415 - only if a file is configured
+    from closte_bridge.engine import metrics  # noqa: PLC0415 - 60 ms, only if a file is configured
 
     path = metrics.metrics_path(engine.settings)
     if path is None:

@@ -7,11 +7,13 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from closte_bridge.engine import lock
+from closte_bridge.engine.observe import observe
 from closte_bridge.engine.pins import bound
 from closte_bridge.engine.records import make_batch
 from closte_bridge.errors import ReadOnlyError, UnreadableError
 from closte_bridge.planning.model import Mode
 from closte_bridge.planning.records import MissingRecord, backfillable
+from closte_bridge.wordpress.records import MOST_ASKED, MOST_RECORDS, make_records
 from closte_bridge.wordpress.results import RecordOutcome
 
 if TYPE_CHECKING:
@@ -36,8 +38,6 @@ def find_candidates(engine: Engine, only: Collection[str] = ()) -> BackfillCandi
 
     Raises UnreadableError if WordPress could not be read completely.
     """
-    from closte_bridge.engine.observe import observe  # noqa: PLC0415 - loaded when needed
-
     with engine.opened(), observe(engine) as view:
         if (snapshot := view.snapshot.complete) is None:
             raise UnreadableError(
@@ -53,8 +53,6 @@ def find_candidates(engine: Engine, only: Collection[str] = ()) -> BackfillCandi
 
 
 def _possible(engine: Engine, missing_records: list[MissingRecord]) -> list[MissingRecord]:
-    from closte_bridge.wordpress.records import MOST_ASKED, make_records  # noqa: PLC0415 - loaded when needed
-
     found: list[MissingRecord] = []
     for start in range(0, len(missing_records), MOST_ASKED):
         some = missing_records[start : start + MOST_ASKED]
@@ -80,8 +78,6 @@ def backfill(
     Raises ReadOnlyError if this installation may not change the network, BridgeError if the lock is taken or `wp`
     failed. Records created before the error stay, and a repetition is safe.
     """
-    from closte_bridge.wordpress.records import MOST_RECORDS  # noqa: PLC0415 - loaded when needed
-
     if found.authority.mode is Mode.READ_ONLY:
         raise ReadOnlyError(
             f"closte-bridge changes nothing: {found.authority.reason}.",

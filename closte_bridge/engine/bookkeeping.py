@@ -21,8 +21,7 @@ from closte_bridge.ledger.meta import (
     REPORTS,
     WENT_BACK,
 )
-from closte_bridge.ledger.state import AliasPhase, FailedChange, FailureCode
-from closte_bridge.ledger.store import LIST_LAG
+from closte_bridge.ledger.state import LIST_LAG, AliasPhase, FailedChange, FailureCode
 from closte_bridge.planning.completeness import count
 from closte_bridge.planning.model import Removal
 from closte_bridge.planning.removals import lost_class

@@ -6,11 +6,14 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from closte_bridge.checks import advice
+from closte_bridge.checks.http import Request, fetch, page_of
 from closte_bridge.checks.model import HttpCode
 from closte_bridge.checks.site import Visit
 from closte_bridge.engine.web import web_client
 from closte_bridge.errors import BridgeError
 from closte_bridge.wordpress.diagnosis import lock_reasons
+from closte_bridge.wordpress.exchange import Answer
+from closte_bridge.wordpress.web import WebError
 
 if TYPE_CHECKING:
     from collections.abc import Collection
@@ -31,9 +34,6 @@ _MAYBE_BLOCKED = frozenset({HttpCode.SERVER_ERROR, HttpCode.BLOCKED, HttpCode.OT
 
 def _asker(client: WebClient) -> Ask:
     """Return what asks the shim, over the connection of a visit, which site the web process serves."""
-    from closte_bridge.checks.http import Request, fetch, page_of  # noqa: PLC0415 - loads the checks' libraries
-    from closte_bridge.wordpress.exchange import Answer  # noqa: PLC0415 - loads the HTTP library
-    from closte_bridge.wordpress.web import WebError  # noqa: PLC0415 - loads the HTTP library
 
     async def ask(connection: Connection, target: SiteTarget) -> tuple[Visit, bool]:
         signed = client.site_request(target.name)
@@ -52,7 +52,7 @@ def _asker(client: WebClient) -> Ask:
 
 def check_pool(engine: Engine, snapshot: Snapshot, targets: Targets | None = None, **more: Any) -> CheckPool:  # noqa: ANN401 - as in `CheckPool`
     """Return a pool of checks. Without `targets`, it makes no HTTP request."""
-    from closte_bridge.checks.pool import CheckPool  # noqa: PLC0415 - loads DNS and TLS libraries
+    from closte_bridge.checks.pool import CheckPool  # noqa: PLC0415 - 100 ms, only with checks
 
     settings = engine.settings
     client = web_client(engine, snapshot.network) if targets and settings.http.enabled else None

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import hashlib
+import socket
 from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass, field
 from os.path import realpath
@@ -10,7 +12,10 @@ from typing import TYPE_CHECKING
 
 from closte_bridge.engine.clock import Clock
 from closte_bridge.engine.cost import Cost
+from closte_bridge.ledger.state import LedgerLocation
 from closte_bridge.ledger.store import Ledger
+from closte_bridge.planning.authority import Installation
+from closte_bridge.planning.desired import DomainPolicy
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -18,9 +23,7 @@ if TYPE_CHECKING:
     from closte_bridge.checks.dns import NetworkBoundary
     from closte_bridge.config.model import Settings
     from closte_bridge.hosting import HostingApi
-    from closte_bridge.ledger.state import LedgerLocation, LedgerState
-    from closte_bridge.planning.authority import Installation
-    from closte_bridge.planning.desired import DomainPolicy
+    from closte_bridge.ledger.state import LedgerState
     from closte_bridge.secret import Secret
     from closte_bridge.wordpress.process import Prestart
 
@@ -71,8 +74,6 @@ class Engine:
 
     def policy(self) -> DomainPolicy:
         """Return the domain settings of the config."""
-        from closte_bridge.planning.desired import DomainPolicy  # noqa: PLC0415 - loaded while `wp` runs
-
         s = self.settings
         return DomainPolicy(
             wildcard=s.wildcard,
@@ -85,11 +86,6 @@ class Engine:
 
     def location(self) -> LedgerLocation:
         """Return the location of the ledger: a digest of the machine, and the directory."""
-        import hashlib  # noqa: PLC0415 - loaded while `wp` runs
-        import socket  # noqa: PLC0415 - loaded while `wp` runs
-
-        from closte_bridge.ledger.state import LedgerLocation  # noqa: PLC0415 - loaded while `wp` runs
-
         try:
             machine = Path("/etc/machine-id").read_text(encoding="ascii").strip()
         except OSError:
@@ -107,8 +103,6 @@ class Engine:
 
     def installation(self, ledger: LedgerState, key: Secret | None) -> Installation:
         """Return the facts about this installation that decide about its authority."""
-        from closte_bridge.planning.authority import Installation  # noqa: PLC0415 - loaded while `wp` runs
-
         source = self.settings.source
         return Installation(
             location=self.location(),
@@ -120,7 +114,7 @@ class Engine:
 
     def client(self, key: Secret) -> HostingApi:
         """Return a client of the hosting API with this network's settings. Raises ConfigError for an invalid URL."""
-        from closte_bridge.closte.client import ClosteClient  # noqa: PLC0415 - loaded while `wp` runs
+        from closte_bridge.closte.client import ClosteClient  # noqa: PLC0415 - 90 ms
 
         return ClosteClient(
             self.settings.api_url,

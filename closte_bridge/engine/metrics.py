@@ -13,6 +13,7 @@ from prometheus_client import CollectorRegistry, Gauge, generate_latest
 from closte_bridge.config.model import DEFAULT_NETWORK
 from closte_bridge.engine.files import write_whole
 from closte_bridge.errors import BridgeError
+from closte_bridge.ledger import check_state as check_states
 from closte_bridge.ledger.meta import LAST_RUN, LAST_SUCCESS
 from closte_bridge.planning.model import HoldCode
 
@@ -66,8 +67,6 @@ class CheckCounts(NamedTuple):
 
 def check_counts(ledger: Ledger, now: float) -> CheckCounts:
     """Return the results of checks in the ledger; `now` is in seconds since the epoch."""
-    from closte_bridge.ledger import check_state as check_states  # noqa: PLC0415 - only if there is a ledger
-
     ends = [end for _, end in check_states.expiring(ledger, now)]
     expired = sum(1 for end in ends if end <= now)
     return CheckCounts(*check_states.tally(ledger), expired=expired, expiring=len(ends) - expired)

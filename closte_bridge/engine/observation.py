@@ -5,6 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
+from closte_bridge.planning.desired import desired
+
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
@@ -56,8 +58,6 @@ class Observation:
 
     def include(self, mappings: Sequence[Mapping], policy: DomainPolicy) -> None:
         """Add mappings that were created after the read."""
-        from closte_bridge.planning.desired import desired  # noqa: PLC0415 - loaded while `wp` ran
-
         if mappings:
             highest = max(self.snapshot.highest_mapping, *(mapping.id for mapping in mappings))
             rows = [*self.snapshot.mappings, *mappings]

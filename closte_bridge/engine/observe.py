@@ -12,15 +12,20 @@ from closte_bridge.config.key_file import configured_key, source_in_text
 from closte_bridge.engine.observation import Access, Observation
 from closte_bridge.engine.snapshots import read_snapshot, start_snapshot
 from closte_bridge.errors import ConfigError
+from closte_bridge.hosting import Completeness, Listing
+from closte_bridge.ledger.check_state import due_preview
 from closte_bridge.ledger.events import known_events, read_events
+from closte_bridge.ledger.state import LedgerState
+from closte_bridge.planning.authority import decide_authority
+from closte_bridge.planning.completeness import assess_list
+from closte_bridge.planning.desired import desired
+from closte_bridge.planning.model import Mode
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
     from closte_bridge.engine.engine import Engine
-    from closte_bridge.hosting import Listing
     from closte_bridge.ledger.check_state import DuePreview
-    from closte_bridge.ledger.state import LedgerState
     from closte_bridge.secret import Secret
     from closte_bridge.wordpress.snapshot import Snapshot
 
@@ -29,8 +34,6 @@ T = TypeVar("T")
 
 def _ledger_state(engine: Engine, now: float) -> LedgerState:
     if engine.ledger is None:
-        from closte_bridge.ledger.state import LedgerState  # noqa: PLC0415 - loaded while `wp` runs
-
         return LedgerState()
     jumped = engine.clock.jumped(engine.ledger.meta())
     return engine.ledger.state(now, clock_jumped=jumped)
@@ -40,8 +43,6 @@ def _due_preview(engine: Engine, now: float) -> DuePreview | None:
     """Return a preview of the checks that are due; computed while `wp` runs, it costs no time."""
     if engine.ledger is None or not engine.settings.checks:
         return None
-    from closte_bridge.ledger.check_state import due_preview  # noqa: PLC0415 - loaded while `wp` runs
-
     return due_preview(engine.ledger, now)
 
 
@@ -68,12 +69,9 @@ class BackgroundJob(Generic[T]):
         return self._returned[0]
 
 
-def _load_the_rest() -> None:
-    """Import the modules that are needed after `wp` has answered, without delaying its start."""
-    import closte_bridge.closte.client  # noqa: PLC0415
-    import closte_bridge.engine.apply  # noqa: PLC0415
-    import closte_bridge.engine.records  # noqa: PLC0415
-    import closte_bridge.planning.plan  # noqa: F401, PLC0415
+def _load_client() -> None:
+    """Import the HTTP client while `wp` runs, so that the list can be requested as soon as the key is known."""
+    import closte_bridge.closte.client  # noqa: F401, PLC0415 - 90 ms
 
 
 class _Closte:
@@ -92,8 +90,6 @@ class _Closte:
     def listing(self) -> Listing:
         """Wait for the requested list; without a key, return an unreadable one."""
         if self._listed is None:
-            from closte_bridge.hosting import Completeness, Listing  # noqa: PLC0415 - loaded while `wp` ran
-
             return Listing(Completeness.UNREADABLE, "closte-bridge found no API key.")
         began = time.perf_counter()
         with self._engine.waiting("Closte's list"):
@@ -122,7 +118,7 @@ def observe(engine: Engine, *, acknowledge: bool = False) -> Iterator[Observatio
         no_key: ConfigError | None = None
         if key is not None:
             closte.ask(key, source_in_text(engine.settings, engine.environ, ""))
-        _load_the_rest()
+        _load_client()
         now = engine.clock.now()
         ledger = _ledger_state(engine, now)
         due_preview = _due_preview(engine, now)
@@ -135,8 +131,6 @@ def observe(engine: Engine, *, acknowledge: bool = False) -> Iterator[Observatio
             except ConfigError as error:
                 no_key = error  # errors of the snapshot come first
         snapshot = read_snapshot(engine, call, ledger)
-        from closte_bridge.planning.model import Mode  # noqa: PLC0415 - loaded while `wp` ran
-
         view = _view(engine, closte, snapshot, ledger, now, due_preview)
         if no_key and view.authority.mode is not Mode.INACTIVE:
             raise no_key
@@ -155,10 +149,6 @@ def _view(
     due_preview: DuePreview | None,
 ) -> Observation:
     """Validate the results. Half of the planning is done while the list is on its way."""
-    from closte_bridge.planning.authority import decide_authority  # noqa: PLC0415 - loaded while `wp` ran
-    from closte_bridge.planning.completeness import assess_list  # noqa: PLC0415 - loaded while `wp` ran
-    from closte_bridge.planning.desired import desired  # noqa: PLC0415 - loaded while `wp` ran
-
     began = time.perf_counter()
     desire = desired(snapshot, engine.policy(), ledger)
     engine.cost.planning_seconds += time.perf_counter() - began

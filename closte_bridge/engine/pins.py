@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import re
 import secrets
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, NamedTuple
 
-from closte_bridge.domains import WILDCARD, is_clostes_own, is_public_suffix, normalise, not_public, pasted_domain
+from closte_bridge.domains import WILDCARD, is_clostes_own, is_public_suffix, not_public
 from closte_bridge.engine import lock
 from closte_bridge.engine.apply import key_rejected
 from closte_bridge.engine.observe import observe
@@ -18,39 +17,13 @@ from closte_bridge.ledger.log import LogAction, LogEntry
 from closte_bridge.planning.model import Mode
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Iterator
+    from collections.abc import Iterable, Iterator
 
     from closte_bridge.engine.engine import Engine
     from closte_bridge.engine.observation import Observation
     from closte_bridge.ledger.state import LedgerState
     from closte_bridge.ledger.store import Ledger
     from closte_bridge.planning.desired import Desired
-
-
-def parse_names(raw: Iterable[str], on_pasted: Callable[[str, str], None] | None = None) -> list[str]:
-    """Return the normalised domains. Raises ConfigError for the first invalid one.
-
-    For a pasted address, use its domain and call `on_pasted` with the address and the domain.
-    """
-    names = []
-    for name in raw:
-        try:
-            names.append(normalise(name))
-        except ValueError as error:
-            domain = pasted_domain(name)
-            if domain is None:
-                raise _invalid(name, str(error)) from None
-            names.append(domain)
-            if on_pasted:
-                on_pasted(name, domain)
-    return names
-
-
-def _invalid(text: str, why: str) -> ConfigError:
-    hint = "Use a form like shop.example.com, or *.example.com for a wildcard."
-    if re.search(r"[/:@?#,]", text):
-        hint = "Enter only the domain, like shop.example.com: omit scheme, user, port, path and commas."
-    return ConfigError(f'"{text[:80]}" is not a domain name: {why}.', code="bad-domain", hint=hint)
 
 
 def bound(engine: Engine) -> Ledger:

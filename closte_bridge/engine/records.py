@@ -33,6 +33,7 @@ from closte_bridge.planning.records import (
     plan_records,
     rows_of,
 )
+from closte_bridge.wordpress.records import MOST_RECORDS, make_records
 from closte_bridge.wordpress.results import RecordOutcome
 
 if TYPE_CHECKING:
@@ -133,8 +134,6 @@ def create_missing(session: Session, *, only_note: bool = False) -> RecordResult
 
 
 def _make_due(session: Session, plan: RecordPlan) -> RecordResults:
-    from closte_bridge.wordpress.records import MOST_RECORDS  # noqa: PLC0415 - loaded while `wp` ran
-
     engine, ledger, view, due = session.engine, session.ledger, session.view, plan.due
     found = RecordResults(plan, due[:MOST_RECORDS], later=max(0, len(due) - MOST_RECORDS))
     if not found.due:
@@ -164,8 +163,6 @@ def make_batch(
     engine: Engine, ledger: Ledger, missing_records: Sequence[MissingRecord], run: str, cause: str
 ) -> list[RecordResult]:
     """Create one batch of records and save the results."""
-    from closte_bridge.wordpress.records import make_records  # noqa: PLC0415 - only if there are some
-
     with ledger.transaction():
         # Before the records exist, so that a crash in between loses nothing.
         note_stale(ledger, [missing_record.domain for missing_record in missing_records], engine.clock.now())

@@ -13,9 +13,10 @@ from typing import TYPE_CHECKING, NamedTuple
 from closte_bridge.engine.web import client_of, web_client
 from closte_bridge.errors import BridgeError
 from closte_bridge.ledger.flags import STALE, STALE_UNTIL
-from closte_bridge.ledger.store import DAY
+from closte_bridge.ledger.state import DAY
 from closte_bridge.wordpress.results import StageOutcome
 from closte_bridge.wordpress.stage import Stage
+from closte_bridge.wordpress.web import WebError
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterable, Mapping
@@ -142,8 +143,6 @@ def _refresh(client: WebClient, domains: Collection[str], options: Collection[st
 
 def _is_shown(client: WebClient, name: str, expected: Mapping[str, _Expected]) -> bool:
     """Return whether each web server shows a domain as the tables have it. Raises WebError if it does not answer."""
-    from closte_bridge.wordpress.web import WebError  # noqa: PLC0415 - loaded with the client
-
     for url in client.urls:
         try:
             if not _agrees(client.site(name, url=url), expected):

@@ -10,15 +10,25 @@ from typing import TYPE_CHECKING
 
 from closte_bridge.domains import similar
 from closte_bridge.engine import lock
+from closte_bridge.engine.apply import apply_changes, key_rejected
+from closte_bridge.engine.bookkeeping import note_went_back, record_observation
 from closte_bridge.engine.loop import YieldToEvents
 from closte_bridge.engine.observation import Session
 from closte_bridge.engine.observe import observe
+from closte_bridge.engine.records import create_missing, note, records_of
+from closte_bridge.engine.refresh import refresh_after
+from closte_bridge.engine.verify import stages_of, verify
 from closte_bridge.errors import BridgeError, ExitCode, first_that_applies
 from closte_bridge.hosting import Action
 from closte_bridge.ledger import events as ledger_events
 from closte_bridge.ledger.flags import LEAVING
 from closte_bridge.ledger.meta import ABLE, CONFIG_PATH, LAST_SUCCESS, LAST_TRY
+from closte_bridge.ledger.shim_status import shim_status
+from closte_bridge.planning.additions import PlanContext
+from closte_bridge.planning.completeness import FEW
 from closte_bridge.planning.model import NOTHING_APPROVED, Approval, Mode
+from closte_bridge.planning.plan import make_plan, narrow, own_domains
+from closte_bridge.wordpress.writer import set_status
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
@@ -78,8 +88,6 @@ class RunReport:
 
         Recently added aliases that Closte reports as existing are not lost: the list is late.
         """
-        from closte_bridge.planning.completeness import FEW  # noqa: PLC0415 - loaded while `wp` ran
-
         lost = self.plan.lost
         if lost and self.applied:
             lost -= self.applied.already & self.view.ledger.added_lately
@@ -141,9 +149,6 @@ def _of_records(records: RecordResults) -> set[ExitCode]:
 
 def plan_of(engine: Engine, view: Observation, request: RunRequest) -> Plan:
     """Make the plan for a view, and count the time it takes."""
-    from closte_bridge.planning.additions import PlanContext  # noqa: PLC0415 - loaded while `wp` ran
-    from closte_bridge.planning.plan import make_plan, narrow  # noqa: PLC0415 - loaded while `wp` ran
-
     began = time.perf_counter()
     retry = request.retry or bool(request.only)
     desire, policy = view.desire, engine.policy()
@@ -179,8 +184,6 @@ def sync(
         observe(engine, acknowledge=not request.dry_run) as view,
     ):
         if view.listing.key_rejected and not request.dry_run and view.authority.mode is not Mode.INACTIVE:
-            from closte_bridge.engine.apply import key_rejected  # noqa: PLC0415 - loaded while `wp` ran
-
             _note_mentions(engine, view, plan_of(engine, view, request))
             _note_records(engine, view)
             raise key_rejected(view.key_source)
@@ -200,8 +203,6 @@ def _session(engine: Engine, view: Observation) -> Session | None:
 
 def _idle(engine: Engine, view: Observation, request: RunRequest) -> RunReport:
     """Plan without changing the network."""
-    from closte_bridge.engine.records import records_of  # noqa: PLC0415 - loaded while `wp` ran
-
     records = records_of(engine.ledger, view)
     plan, stale = _reviewed_only(plan_of(engine, view, request), request)
     if not request.dry_run:
@@ -220,11 +221,6 @@ def _work(
     give_way: Callable[[], bool],
 ) -> RunReport:
     """Create records, plan, apply, check and record."""
-    from closte_bridge.engine.apply import apply_changes  # noqa: PLC0415 - loaded while `wp` ran
-    from closte_bridge.engine.bookkeeping import record_observation  # noqa: PLC0415 - loaded while `wp` ran
-    from closte_bridge.engine.records import create_missing  # noqa: PLC0415 - loaded while `wp` ran
-    from closte_bridge.engine.refresh import refresh_after  # noqa: PLC0415 - loaded while `wp` ran
-
     engine, ledger, view = session.engine, session.ledger, session.view
     # A run for some domains or a reviewed plan only saves which records are missing.
     records = create_missing(session, only_note=bool(request.only) or request.reviewed is not None)
@@ -284,8 +280,6 @@ def _note_idle(engine: Engine, view: Observation, plan: Plan) -> None:
 
 def _note_mentions(engine: Engine, view: Observation, plan: Plan) -> None:
     """Record which domains are in use again, for a run that records nothing else: it voids evidence for removals."""
-    from closte_bridge.engine.bookkeeping import note_went_back  # noqa: PLC0415 - loaded while `wp` ran
-
     ledger, updates = engine.ledger, plan.updates
     bound = view.authority.mode is not Mode.READ_ONLY
     if ledger is None or not (updates.mentioned_again or updates.staying or (bound and view.snapshot.went_back)):
@@ -303,15 +297,11 @@ def _note_mentions(engine: Engine, view: Observation, plan: Plan) -> None:
 
 def _note_records(engine: Engine, view: Observation) -> None:
     """Save which new sites have a record and which do not, for a run that creates none."""
-    from closte_bridge.engine.records import note  # noqa: PLC0415 - loaded while `wp` ran
-
     if engine.ledger is not None and view.authority.mode is not Mode.READ_ONLY:
         note(engine.ledger, view)
 
 
 def _verify(session: Session, request: RunRequest, should_stop: Callable[[], bool]) -> CheckResults:
-    from closte_bridge.engine.verify import verify  # noqa: PLC0415 - loaded when there are checks
-
     given = (session.engine, session.ledger, session.view, session.run)
     return verify(*given, only=_with_www(request), revive=request.revive, should_stop=should_stop)
 
@@ -320,8 +310,6 @@ def stages_ahead(engine: Engine, view: Observation, request: RunRequest) -> Stag
     """Return the stage changes of a sync, from earlier checks; None if checks are disabled."""
     if engine.ledger is None or not engine.settings.checks:
         return None
-    from closte_bridge.engine.verify import stages_of  # noqa: PLC0415 - loaded when there are checks
-
     return stages_of(engine.ledger, view.snapshot, view.desire, view.now, only=_with_www(request))
 
 
@@ -353,8 +341,6 @@ def _unknown(view: Observation, request: RunRequest) -> dict[str, str]:
 
 def _unmanaged(view: Observation, request: RunRequest) -> tuple[str, ...]:
     """Return requested domains on Closte that closte-bridge does not manage."""
-    from closte_bridge.planning.plan import own_domains  # noqa: PLC0415 - loaded while `wp` ran
-
     managed = view.ledger.managed.keys() | view.ledger.unsettled.keys()
     found = (request.only & view.observed.names) - managed
     return tuple(sorted(found - own_domains(view.snapshot, view.desire))) if found else ()
@@ -372,9 +358,6 @@ def _report_success(ledger: Ledger, engine: Engine, view: Observation) -> None:
     identity = view.ledger.identity
     if not (identity and view.snapshot.shim_table) or -_CLOCKS_DIFFER <= view.snapshot.silence <= _SILENT:
         return
-    from closte_bridge.ledger.shim_status import shim_status  # noqa: PLC0415 - rarely needed
-    from closte_bridge.wordpress.writer import set_status  # noqa: PLC0415 - rarely needed
-
     with suppress(BridgeError):
         status = shim_status(ledger, engine.clock.now())
         set_status(engine.settings.wp, engine.cost.wp, engine=identity.engine, status=status)

@@ -6,8 +6,7 @@ from typing import TYPE_CHECKING
 
 from closte_bridge.engine.bookkeeping import record_contradicted, record_elsewhere, record_seen, was_there
 from closte_bridge.hosting import Action, Completeness, OutcomeKind
-from closte_bridge.ledger.state import FailureCode
-from closte_bridge.ledger.store import LIST_LAG
+from closte_bridge.ledger.state import LIST_LAG, FailureCode
 from closte_bridge.planning.completeness import assess_list
 from closte_bridge.planning.model import Hold, HoldCode
 

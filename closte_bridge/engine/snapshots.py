@@ -10,6 +10,7 @@ from closte_bridge.errors import ConfigError
 from closte_bridge.ledger.events import to_acknowledge
 from closte_bridge.ledger.meta import ABLE, LOCATION
 from closte_bridge.ledger.shim_status import shim_status
+from closte_bridge.planning.authority import rollback_sign
 from closte_bridge.wordpress.reader import SnapshotCall
 
 if TYPE_CHECKING:
@@ -21,8 +22,6 @@ if TYPE_CHECKING:
 
 def read_snapshot(engine: Engine, call: SnapshotCall, ledger: LedgerState) -> Snapshot:
     """Wait for the snapshot and compare it with the ledger: a restored database is not complete."""
-    from closte_bridge.planning.authority import rollback_sign  # noqa: PLC0415 - loaded while `wp` runs
-
     with engine.waiting("WordPress"):
         snapshot = call.snapshot()
     if why := rollback_sign(snapshot, ledger):

@@ -8,8 +8,10 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from closte_bridge.checks.domain_state import begin, learn
 from closte_bridge.checks.model import NOWHERE, HttpCode
+from closte_bridge.engine.checking import check_pool, diagnosed
 from closte_bridge.engine.due import due_names, next_check, own_sites
 from closte_bridge.engine.refresh import note_stale, refresh_after
+from closte_bridge.engine.targets import Targets
 from closte_bridge.errors import BridgeError
 from closte_bridge.ledger import check_state as check_states
 from closte_bridge.ledger import log as ledger_log
@@ -25,7 +27,7 @@ from closte_bridge.ledger.flags import (
 from closte_bridge.ledger.log import LogAction, LogEntry
 from closte_bridge.ledger.meta import ADOPTED_AT
 from closte_bridge.ledger.shim_status import save_addresses
-from closte_bridge.ledger.store import DAY
+from closte_bridge.ledger.state import DAY
 from closte_bridge.planning.stages import (
     StageContext,
     StageHoldCode,
@@ -239,9 +241,6 @@ def _check(
 ) -> None:
     if not due:
         return
-    from closte_bridge.engine.checking import check_pool, diagnosed  # noqa: PLC0415 - loads the checks' libraries
-    from closte_bridge.engine.targets import Targets  # noqa: PLC0415 - loads the checks' libraries
-
     targets = Targets(view.snapshot, view.desire, _completed(found))
     earlier = check_states.load(ledger, due)
     after: dict[str, CheckState] = {}

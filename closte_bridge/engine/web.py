@@ -10,13 +10,13 @@ from typing import TYPE_CHECKING
 from closte_bridge.engine.files import write_whole
 from closte_bridge.ledger.folder import make_folder, unusable
 from closte_bridge.secret import Secret
+from closte_bridge.wordpress.web import WebClient
 
 if TYPE_CHECKING:
     from pathlib import Path
 
     from closte_bridge.engine.engine import Engine
     from closte_bridge.wordpress.snapshot import Network
-    from closte_bridge.wordpress.web import WebClient
 
 SECRET_FILE = "shim-secret"  # noqa: S105 - a name
 """In the state folder, accessible to this user only: 64 hex digits."""
@@ -62,8 +62,6 @@ def web_client(engine: Engine, network: Network, timeout: float = 10.0) -> WebCl
 
 def client_of(engine: Engine, domain: str, path: str = "/", timeout: float = 10.0) -> WebClient | None:
     """Return the same for a network with this main domain and path."""
-    from closte_bridge.wordpress.web import WebClient  # noqa: PLC0415 - loads the HTTP library
-
     settings = engine.settings
     secret = shim_secret(settings.state_dir)
     if secret is None:

@@ -9,12 +9,13 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, NamedTuple
 
+from closte_bridge.ledger.state import Evidence
+from closte_bridge.wordpress.events import EventKind, taken, understand
+
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterable, Mapping, Sequence
 
-    from closte_bridge.ledger.state import Evidence
     from closte_bridge.ledger.store import Ledger
-    from closte_bridge.wordpress.events import EventKind
     from closte_bridge.wordpress.snapshot import Event
 
 
@@ -33,8 +34,6 @@ class NewEvents(NamedTuple):
 
     def evidence(self, now: float) -> dict[str, Evidence]:
         """Return the evidence of these events, received `now`."""
-        from closte_bridge.ledger.state import Evidence  # noqa: PLC0415 - loaded while `wp` runs
-
         return {name: Evidence(kind, now) for name, kind in self.removed.items()}
 
     def after(self, earlier: dict[str, Evidence], now: float) -> dict[str, Evidence]:
@@ -49,8 +48,6 @@ def read_events(events: Iterable[Event], known: Collection[str]) -> NewEvents:
     In their order: a domain that was removed and then came into use again has no evidence against it.
     """
     # Not at the top: `to_acknowledge` is needed before `wp` starts.
-    from closte_bridge.wordpress.events import EventKind, taken, understand  # noqa: PLC0415
-
     # By ID, the last one wins: a duplicated row must not block later events.
     new = {event.uid: event for event in events if event.uid not in known}
     invalid, removed, in_use, all_in_use = set(), dict[str, EventKind](), set[str](), False

@@ -6,10 +6,11 @@ import json
 from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, Generic, NamedTuple, TypeVar
 
+from closte_bridge.ledger.state import Identity, LedgerLocation
+
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
-    from closte_bridge.ledger.state import Identity, LedgerLocation
 
 T = TypeVar("T")
 
@@ -57,14 +58,10 @@ def _count(text: str) -> int:
 
 
 def _identity(text: str) -> Identity:
-    from closte_bridge.ledger.state import Identity  # noqa: PLC0415 - loaded while `wp` runs
-
     return Identity(**json.loads(text))
 
 
 def _location(text: str) -> LedgerLocation:
-    from closte_bridge.ledger.state import LedgerLocation  # noqa: PLC0415 - loaded while `wp` runs
-
     return LedgerLocation(**json.loads(text))
 
 

@@ -6,13 +6,14 @@ from typing import TYPE_CHECKING
 
 from closte_bridge.ledger.flags import RECORD_DUE, RECORD_HAD, RECORD_MADE, RECORD_UNSEEN
 from closte_bridge.ledger.meta import ROWS
-from closte_bridge.ledger.store import DAY
+from closte_bridge.ledger.state import DAY
+from closte_bridge.wordpress.events import CREATED, EventKind
+from closte_bridge.wordpress.snapshot import Event
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
 
     from closte_bridge.ledger.store import Ledger
-    from closte_bridge.wordpress.snapshot import Event
 
 
 def records_due(ledger: Ledger, kind: str = RECORD_DUE) -> dict[int, float]:
@@ -73,9 +74,6 @@ def keep_rows(ledger: Ledger, rows: tuple[int, ...]) -> None:
 
 def events_of_records(ledger: Ledger) -> list[Event]:
     """Return the events that decide whether a site needs a record."""
-    from closte_bridge.wordpress.events import CREATED, EventKind  # noqa: PLC0415 - loaded while `wp` ran
-    from closte_bridge.wordpress.snapshot import Event  # noqa: PLC0415 - loaded while `wp` ran
-
     sql = (
         "SELECT uid, CAST(created AS INTEGER), kind, CAST(blog_id AS INTEGER), domain, detail FROM events "
         "WHERE kind IN (?, ?, ?, ?)"

@@ -8,6 +8,9 @@ from typing import TYPE_CHECKING
 from closte_bridge.ledger import meta as keys
 from closte_bridge.ledger.flags import FORMER, LEAVING, OF_PLANS, PIN, RELEASED, REMOVED
 from closte_bridge.ledger.state import (
+    DAY,
+    LIST_LAG,
+    WEEK,
     Absence,
     AliasPhase,
     Evidence,
@@ -18,7 +21,6 @@ from closte_bridge.ledger.state import (
     RemovalClass,
     Unsettled,
 )
-from closte_bridge.ledger.store import DAY, LIST_LAG, WEEK
 from closte_bridge.wordpress.events import EventKind
 
 if TYPE_CHECKING:

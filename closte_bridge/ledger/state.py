@@ -9,6 +9,11 @@ from typing import TYPE_CHECKING, NamedTuple
 if TYPE_CHECKING:
     from closte_bridge.wordpress.events import EventKind
 
+WEEK = 7 * 86400.0
+DAY = 86400.0
+# Seconds until a list shows a new alias. Unknown for Closte, so generous.
+LIST_LAG = 600.0
+
 
 class Origin(IntEnum):
     """Origin of an alias. Numbers, because there can be 100,000 of them in memory."""

@@ -16,8 +16,11 @@ from typing import TYPE_CHECKING, Any
 from closte_bridge.errors import BridgeError
 from closte_bridge.ledger.flags import LEAVING, MOVED_BACK, RECORD_DUE, RECORD_MADE, RECORD_UNSEEN, REMOVED
 from closte_bridge.ledger.folder import check_folder, make_folder, unusable
+from closte_bridge.ledger.integrity import is_intact
 from closte_bridge.ledger.meta import IDENTITY, NUMBERS
+from closte_bridge.ledger.reading import read_state
 from closte_bridge.ledger.schema import migrate
+from closte_bridge.ledger.state import DAY, WEEK
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
@@ -32,10 +35,6 @@ if TYPE_CHECKING:
         RemovalClass,
     )
 
-WEEK = 7 * 86400.0
-DAY = 86400.0
-# Seconds until a list shows a new alias. Unknown for Closte, so generous.
-LIST_LAG = 600.0
 # After a clock jump, the age of a site is unknown. Seconds in which its creation may still be in progress.
 _CREATION_TIME = 600.0
 # Maximum number of log entries.
@@ -224,8 +223,6 @@ class Ledger:
 
     def check(self) -> None:
         """Check all data. Raises BridgeError if something was not written by this package."""
-        from closte_bridge.ledger.integrity import is_intact  # noqa: PLC0415 - rarely needed
-
         if not is_intact(self):
             raise self._damaged()
 
@@ -233,8 +230,6 @@ class Ledger:
 
     def state(self, now: float, *, clock_jumped: bool = False) -> LedgerState:
         """Return the state for the planner, as of `now`."""
-        from closte_bridge.ledger.reading import read_state  # noqa: PLC0415 - loaded while `wp` runs
-
         meta = self.meta()
         try:
             return read_state(self, meta, now, clock_jumped=clock_jumped)

@@ -6,6 +6,7 @@ the length and the SHA-256 of the document, so that no other output passes for i
 
 from __future__ import annotations
 
+import hashlib
 import json
 from enum import Enum
 from typing import Any
@@ -32,8 +33,6 @@ def extract(output: bytes | bytearray, nonce: str) -> str:
 
     Raises FrameError: ABSENT if it never began, CUT if it did not end, DAMAGED if it does not match its digest.
     """
-    import hashlib  # noqa: PLC0415 - OpenSSL behind it is loaded while `wp` runs
-
     begin = f"\n@closte-bridge-begin 1 {nonce}@\n".encode()
     end = f"\n@closte-bridge-end {nonce} ".encode()
     start = output.find(begin)

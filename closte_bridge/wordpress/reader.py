@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 from closte_bridge.errors import ConfigError, UnreadableError
 from closte_bridge.secret import Secret
 from closte_bridge.wordpress.failures import located
+from closte_bridge.wordpress.snapshot import decode
 from closte_bridge.wordpress.wp import WpCall, WpCost
 
 if TYPE_CHECKING:
@@ -81,8 +82,6 @@ class SnapshotCall:
 
     def snapshot(self) -> Snapshot:
         """Return the snapshot, once; wait for it if necessary. Raises UnreadableError."""
-        from closte_bridge.wordpress.snapshot import decode  # noqa: PLC0415 - loaded while `wp` runs
-
         if self._document is None:
             self.wait()
         document, self._document = self._document or {}, None

@@ -123,7 +123,7 @@ def test_failed_notification_is_a_warning_with_the_failure(
     tmp_path: Path, failure: Callable[..., None], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """closte-bridge reports the failed notification next to the failure itself, for one network or several."""
-    monkeypatch.setattr("closte_bridge.engine.run.sync", failure)
+    monkeypatch.setattr("closte_bridge.cli.syncing.sync", failure)
     path = tmp_path / "config.yaml"
     opened(tmp_path / "state").close()
     config = {"state_dir": str(tmp_path / "state"), "on_problem": [*DEAF]}
@@ -146,7 +146,7 @@ def test_requested_stop_causes_no_notification(tmp_path: Path, monkeypatch: pyte
     ran = report("a.example.com", applied=Applied(stopped="The run was stopped."))
     assert ran.applied
     ran.applied.not_begun += ran.plan.changes
-    monkeypatch.setattr("closte_bridge.engine.run.sync", lambda *_, **__: ran)
+    monkeypatch.setattr("closte_bridge.cli.syncing.sync", lambda *_, **__: ran)
     opened(tmp_path / "state").close()
     engine = Engine(Settings(state_dir=tmp_path / "state", on_problem=DEAF), {})
     for stopped, codes in ((True, []), (False, ["on-problem"])):

@@ -345,7 +345,7 @@ def test_unexpected_failure_is_notified(
     def fails(*_: object, **__: object) -> None:
         raise ZeroDivisionError("the key")
 
-    monkeypatch.setattr("closte_bridge.engine.run.sync", fails)
+    monkeypatch.setattr("closte_bridge.cli.syncing.sync", fails)
     this = engine(tmp_path, clock, metrics_file=tmp_path / "x.prom", on_problem=listener(told))
     for part in (RunRequest(only=frozenset({"a.test"})), RunRequest(reviewed=frozenset({("add", "a.test")}))):
         with pytest.raises(ZeroDivisionError):

@@ -18,8 +18,7 @@ from closte_bridge.engine.bookkeeping import (
 )
 from closte_bridge.hosting import Outcome, OutcomeKind
 from closte_bridge.ledger.log import read
-from closte_bridge.ledger.state import Absence, AliasPhase, Evidence, Origin, RemovalClass
-from closte_bridge.ledger.store import LIST_LAG
+from closte_bridge.ledger.state import LIST_LAG, Absence, AliasPhase, Evidence, Origin, RemovalClass
 from closte_bridge.planning.model import Addition, Removal
 from closte_bridge.wordpress.events import EventKind
 from tests.support.check_states import UNREADABLE, a_list, partial

@@ -70,7 +70,7 @@ class Steady(World):
 def world(folder: Path, monkeypatch: pytest.MonkeyPatch) -> Steady:
     made = Steady(folder)
     made.stages = dict.fromkeys(NAMES, "checking-dns")
-    monkeypatch.setattr("closte_bridge.engine.observe.observe", made.observe)
+    monkeypatch.setattr("closte_bridge.cli.commands.plan.observe", made.observe)
     return made
 
 

@@ -18,13 +18,15 @@ from closte_bridge.ledger.missing_records import (
     note_made,
     records_due,
 )
-from closte_bridge.ledger.store import DAY, Ledger
+from closte_bridge.ledger.state import DAY
 from closte_bridge.wordpress.snapshot import Event
 from tests.support.ledgers import opened
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
+
+    from closte_bridge.ledger.store import Ledger
 
 NOW = 1_000_000.0
 

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import sqlite3
+from typing import TYPE_CHECKING
 
 import pytest
 
@@ -11,6 +12,9 @@ from closte_bridge.ledger import meta as keys
 from closte_bridge.ledger.flags import MOVED_BACK
 from closte_bridge.ledger.missing_records import await_records, records_due
 from closte_bridge.ledger.state import (
+    DAY,
+    LIST_LAG,
+    WEEK,
     Absence,
     AliasPhase,
     Evidence,
@@ -22,9 +26,11 @@ from closte_bridge.ledger.state import (
     RemovalClass,
     Unsettled,
 )
-from closte_bridge.ledger.store import DAY, LIST_LAG, WEEK, Ledger
 from closte_bridge.wordpress.events import EventKind
 from tests.support.ledgers import code_of
+
+if TYPE_CHECKING:
+    from closte_bridge.ledger.store import Ledger
 
 NOW = 1_800_000_000.0
 

@@ -14,6 +14,8 @@ from closte_bridge.cli.options import format_options, global_options
 from closte_bridge.cli.result import Message, Problem, Result
 from closte_bridge.counts import counted
 from closte_bridge.domains import shown
+from closte_bridge.engine.adopt import adopt as adopt_network
+from closte_bridge.engine.adopt import prepare_offer
 from closte_bridge.errors import BridgeError, ExitCode
 
 if TYPE_CHECKING:
@@ -75,8 +77,6 @@ def describe(offer: AdoptionOffer, engine: Engine) -> list[str]:
 
 def run_adoption(app: App, *, take_over: bool, repeat: bool = True) -> tuple[Engine, AdoptionOffer]:
     """Ask and adopt. Without `repeat`, skip a network that is adopted already. Raises BridgeError if it is refused."""
-    from closte_bridge.engine.adopt import adopt, prepare_offer  # noqa: PLC0415 - lazy import
-
     engine = engine_of(app, app.network())
 
     def agree(offer: AdoptionOffer) -> bool:
@@ -89,7 +89,7 @@ def run_adoption(app: App, *, take_over: bool, repeat: bool = True) -> tuple[Eng
         return True
 
     if app.console.assume_yes:
-        return engine, adopt(engine, take_over=take_over, agree=agree, command=app.command)
+        return engine, adopt_network(engine, take_over=take_over, agree=agree, command=app.command)
     asked = prepare_offer(engine, take_over=take_over)
     if not agree(asked):
         return engine, asked
@@ -104,7 +104,7 @@ def run_adoption(app: App, *, take_over: bool, repeat: bool = True) -> tuple[Eng
             )
         return True
 
-    return engine, adopt(engine, take_over=take_over, agree=as_agreed, command=app.command)
+    return engine, adopt_network(engine, take_over=take_over, agree=as_agreed, command=app.command)
 
 
 def list_warnings(offer: AdoptionOffer) -> tuple[Problem, ...]:

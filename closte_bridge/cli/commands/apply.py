@@ -12,6 +12,9 @@ from closte_bridge.cli.options import format_options, global_options
 from closte_bridge.cli.render import FIELDS
 from closte_bridge.cli.result import Message, Result
 from closte_bridge.cli.syncing import run_sync
+from closte_bridge.engine import planfile
+from closte_bridge.engine.run import RunRequest
+from closte_bridge.planning.model import Approval
 
 _EXAMPLES = """
 $ closte-bridge plan --out=plan.json --quiet
@@ -48,10 +51,6 @@ def apply(app: App, file: str) -> Result:
     Reads WordPress and Closte again first. Makes the changes that still apply, including removals above the limit.
     If a change no longer applies, skips it and exits with code 3. Changes nothing outside the plan.
     """
-    from closte_bridge.engine import planfile  # noqa: PLC0415 - lazy import
-    from closte_bridge.engine.run import RunRequest  # noqa: PLC0415 - lazy import
-    from closte_bridge.planning.model import Approval  # noqa: PLC0415 - lazy import
-
     app.network()  # a plan covers one network
     reviewed = planfile.read(Path(file))
     removals = frozenset(name for action, name in reviewed.changes if action == "remove")

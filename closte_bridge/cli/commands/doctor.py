@@ -14,6 +14,7 @@ from closte_bridge.cli.networks import cost_messages, exit_code, on_each, proble
 from closte_bridge.cli.options import format_options, global_options
 from closte_bridge.cli.result import Message, Problem, Result
 from closte_bridge.counts import counted
+from closte_bridge.doctor.examine import examine
 from closte_bridge.doctor.model import Status
 from closte_bridge.errors import ExitCode
 
@@ -70,8 +71,6 @@ def doctor(app: App) -> Result:
 
     Changes nothing. Exits with code 1 on errors; warnings do not affect the exit code.
     """
-    from closte_bridge.doctor.examine import examine  # noqa: PLC0415 - lazy import
-
     outcomes = on_each(app, examine)
     rows, errors, warnings = [], [*problems(outcomes)], []
     for outcome in outcomes:

@@ -25,6 +25,9 @@ from closte_bridge.cli.result import Message, Problem, Result
 from closte_bridge.cli.syncing import run_sync
 from closte_bridge.cli.text import when
 from closte_bridge.counts import counted
+from closte_bridge.engine.pins import pin, request_removal
+from closte_bridge.engine.pins import release as release_domains
+from closte_bridge.engine.run import RunRequest
 from closte_bridge.errors import ExitCode
 
 if TYPE_CHECKING:
@@ -206,9 +209,6 @@ def add(app: App, domains: tuple[str, ...]) -> Result:
 
     Use this for wildcards too, which Ultimate Multisite cannot map. Exits with code 4 if a domain could not be added.
     """
-    from closte_bridge.engine.pins import pin  # noqa: PLC0415 - lazy import
-    from closte_bridge.engine.run import RunRequest  # noqa: PLC0415 - lazy import
-
     names = some_domain_names(app, domains)
     engine = engine_of(app, app.network())
     pin(engine, names, app.command)
@@ -226,9 +226,6 @@ def remove(app: App, domains: tuple[str, ...]) -> Result:
     Refuses domains that are unmanaged, or still used in WordPress or the config. Before it removes a wildcard,
     closte-bridge adds each domain that the wildcard covers. Exits with code 3 if a domain must wait.
     """
-    from closte_bridge.engine.pins import request_removal  # noqa: PLC0415 - lazy import
-    from closte_bridge.engine.run import RunRequest  # noqa: PLC0415 - lazy import
-
     names = some_domain_names(app, domains)
     app.console.confirm(f"Remove {', '.join(names[:10])}{' …' if len(names) > 10 else ''} from Closte?")  # noqa: PLR2004 - enough to recognise
     engine = engine_of(app, app.network())
@@ -261,8 +258,6 @@ def release(app: App, domains: tuple[str, ...]) -> Result:
 
     `adopt` does not manage them again. Exits with code 4 if only some were released.
     """
-    from closte_bridge.engine.pins import release as release_domains  # noqa: PLC0415 - lazy import
-
     names = some_domain_names(app, domains)
     them, they_stay = ("it", "It stays") if len(names) == 1 else ("them", "They stay")
     app.console.confirm(f"Stop managing {counted(len(names), 'domain')}, leaving {them} on Closte?")

@@ -15,6 +15,8 @@ from closte_bridge.cli.render import record_row
 from closte_bridge.cli.result import Message, Problem, Result
 from closte_bridge.counts import counted
 from closte_bridge.domains import shown
+from closte_bridge.engine.backfill import backfill as fill
+from closte_bridge.engine.backfill import find_candidates
 from closte_bridge.errors import ExitCode
 from closte_bridge.planning.model import Mode
 from closte_bridge.wordpress.results import RecordOutcome
@@ -54,9 +56,6 @@ def backfill(app: App, domains: tuple[str, ...], dry_run: bool) -> Result:
     Skips shared domains, subdirectory sites and sites excluded by a filter. Exits with code 4 if some records could
     not be created.
     """
-    from closte_bridge.engine.backfill import backfill as fill  # noqa: PLC0415 - lazy import
-    from closte_bridge.engine.backfill import find_candidates  # noqa: PLC0415 - lazy import
-
     engine = engine_of(app, app.network())
     only = frozenset(domain_names(app, domains))
     found = find_candidates(engine, only)

@@ -6,6 +6,8 @@ from typing import TYPE_CHECKING
 
 import click
 
+from closte_bridge.checks import report
+from closte_bridge.checks.domain_state import begin, learn
 from closte_bridge.checks.fields import FIELDS
 from closte_bridge.cli.command import BridgeCommand
 from closte_bridge.cli.context import App, pass_app
@@ -17,7 +19,18 @@ from closte_bridge.cli.result import Problem, Result
 from closte_bridge.cli.syncing import run_sync
 from closte_bridge.counts import counted
 from closte_bridge.domains import similar
+from closte_bridge.engine.checking import check_pool, diagnosed
+from closte_bridge.engine.observe import observe
+from closte_bridge.engine.pins import bound, refuse_read_only
+from closte_bridge.engine.run import RunRequest
+from closte_bridge.engine.snapshots import start_snapshot
+from closte_bridge.engine.targets import Targets
+from closte_bridge.engine.verify import own_mappings, stages_from
 from closte_bridge.errors import BridgeError, ExitCode
+from closte_bridge.ledger.state import LedgerState
+from closte_bridge.planning.desired import desired
+from closte_bridge.planning.stages import name_of
+from closte_bridge.wordpress.stage import Stage
 
 if TYPE_CHECKING:
     from closte_bridge.checks.model import DomainCheck
@@ -45,11 +58,6 @@ $ closte-bridge domain revive old.customer.com --yes --quiet
 
 
 def _check_all(engine: Engine, snapshot: Snapshot, names: list[str]) -> list[DomainCheck]:
-    from closte_bridge.engine.checking import check_pool, diagnosed  # noqa: PLC0415 - lazy import
-    from closte_bridge.engine.targets import Targets  # noqa: PLC0415 - lazy import
-    from closte_bridge.ledger.state import LedgerState  # noqa: PLC0415 - lazy import
-    from closte_bridge.planning.desired import desired  # noqa: PLC0415 - lazy import
-
     targets = Targets(snapshot, desired(snapshot, engine.policy(), LedgerState()))
     results = check_pool(engine, snapshot, targets).check(names)
     changed = {one.name: one for one in diagnosed(engine, targets, results)}
@@ -69,9 +77,6 @@ def check(app: App, domains: tuple[str, ...]) -> Result:
     does not use. Changes and records nothing. Exits with code 4 if any domain does not serve valid HTTPS, or not the
     right site.
     """
-    from closte_bridge.checks import report  # noqa: PLC0415 - lazy import
-    from closte_bridge.engine.snapshots import start_snapshot  # noqa: PLC0415 - lazy import
-
     engine = engine_of(app, app.network())
     names = some_domain_names(app, domains)
     snapshot = start_snapshot(engine, ask_key=False, acknowledge=False).snapshot()
@@ -91,9 +96,6 @@ def check(app: App, domains: tuple[str, ...]) -> Result:
 
 def _not_in_use(engine: Engine, snapshot: Snapshot, names: list[str]) -> tuple[Problem, ...]:
     """Return a warning for each domain that this network does not use: it may be misspelled."""
-    from closte_bridge.ledger.state import LedgerState  # noqa: PLC0415 - lazy import
-    from closte_bridge.planning.desired import desired  # noqa: PLC0415 - lazy import
-
     with engine.opened():
         ledger = engine.ledger.state(engine.clock.now()) if engine.ledger else LedgerState()
     desire = desired(snapshot, engine.policy(), ledger)
@@ -123,9 +125,6 @@ def revive(app: App, domains: tuple[str, ...]) -> Result:
     will change, and asks. Stage "done" can make a domain the primary domain of its site, which redirects visitors to
     it. Exits with code 4 if any mapping was not revived.
     """
-    from closte_bridge.engine.run import RunRequest  # noqa: PLC0415 - lazy import
-    from closte_bridge.wordpress.stage import Stage  # noqa: PLC0415 - lazy import
-
     engine = engine_of(app, app.network())
     moving, problems = _preview(engine, some_domain_names(app, domains))
     for change in moving:
@@ -146,12 +145,6 @@ def _preview(engine: Engine, names: list[str]) -> tuple[list[StageChange], list[
 
     Raises BridgeError if nothing may be changed, and for a domain that this network does not map.
     """
-    from closte_bridge.checks.domain_state import begin, learn  # noqa: PLC0415 - lazy import
-    from closte_bridge.engine.checking import check_pool  # noqa: PLC0415 - lazy import
-    from closte_bridge.engine.observe import observe  # noqa: PLC0415 - lazy import
-    from closte_bridge.engine.pins import bound, refuse_read_only  # noqa: PLC0415 - lazy import
-    from closte_bridge.engine.verify import stages_from  # noqa: PLC0415 - lazy import
-
     with engine.opened():
         ledger = bound(engine)
         with observe(engine) as view:
@@ -171,9 +164,6 @@ def _preview(engine: Engine, names: list[str]) -> tuple[list[StageChange], list[
 
 def _rows(snapshot: Snapshot, names: list[str]) -> dict[str, list[Mapping]]:
     """Return this network's mappings of each domain. Raises BridgeError for a domain without a mapping."""
-    from closte_bridge.engine.verify import own_mappings  # noqa: PLC0415 - lazy import
-    from closte_bridge.planning.stages import name_of  # noqa: PLC0415 - lazy import
-
     found: dict[str, list[Mapping]] = {name: [] for name in names}
     for mapping in own_mappings(snapshot):
         if (name := name_of(mapping)) in found:

@@ -7,8 +7,9 @@ from typing import TYPE_CHECKING, NamedTuple
 
 import click
 
-from closte_bridge.checks.domain_state import DomainPhase
-from closte_bridge.checks.model import DnsCode, HttpCode, TlsCode
+from closte_bridge.checks.domain_state import DomainPhase, begin, domain_state, learn
+from closte_bridge.checks.model import DnsCode, HttpCode, LookupOutcome, TlsCode
+from closte_bridge.checks.report import findings, records_to_set
 from closte_bridge.cli.command import BridgeCommand
 from closte_bridge.cli.context import App, pass_app
 from closte_bridge.cli.formats import Format
@@ -18,8 +19,16 @@ from closte_bridge.cli.options import domain_names, format_options, global_optio
 from closte_bridge.cli.result import Message, Problem, Result
 from closte_bridge.cli.text import when
 from closte_bridge.counts import counted
-from closte_bridge.domains import similar
+from closte_bridge.domains import not_public, similar, wildcard_over
+from closte_bridge.engine.checking import check_pool, diagnosed
+from closte_bridge.engine.inventory import inventory, next_step
+from closte_bridge.engine.observe import observe
+from closte_bridge.engine.run import RunReport, RunRequest, plan_of
+from closte_bridge.engine.targets import Targets
+from closte_bridge.engine.verify import own_mappings, stages_from
 from closte_bridge.errors import BridgeError, ExitCode
+from closte_bridge.ledger import check_state as check_states
+from closte_bridge.ledger import log as ledger_log
 from closte_bridge.planning.model import HoldCode, Mode
 
 if TYPE_CHECKING:
@@ -29,7 +38,6 @@ if TYPE_CHECKING:
     from closte_bridge.checks.model import DomainCheck
     from closte_bridge.engine.engine import Engine
     from closte_bridge.engine.inventory import DomainStatus
-    from closte_bridge.engine.run import RunReport
     from closte_bridge.ledger.log import LogEntry
 
 _EXPLAIN = """
@@ -78,12 +86,6 @@ def inspect_network(engine: Engine, name: str | None = None, *, check: bool = Fa
     With `check`, check its DNS, its certificate and what visitors get now. The result shows what a sync would record;
     nothing is recorded.
     """
-    from closte_bridge.engine.inventory import inventory  # noqa: PLC0415 - lazy import
-    from closte_bridge.engine.observe import observe  # noqa: PLC0415 - lazy import
-    from closte_bridge.engine.run import RunReport, RunRequest, plan_of  # noqa: PLC0415 - lazy import
-    from closte_bridge.ledger import check_state as check_states  # noqa: PLC0415 - lazy import
-    from closte_bridge.ledger import log as ledger_log  # noqa: PLC0415 - lazy import
-
     with engine.opened(), observe(engine) as view:
         plan = plan_of(engine, view, RunRequest(dry_run=True))
         entries = ledger_log.read(engine.ledger, name=name, limit=20) if engine.ledger and name else []
@@ -101,13 +103,6 @@ def inspect_network(engine: Engine, name: str | None = None, *, check: bool = Fa
 
 def _checked_now(engine: Engine, found: DomainFindings, name: str) -> DomainFindings:
     """Add a check of one domain made now, and the stage that follows from it."""
-    from closte_bridge.checks.domain_state import begin, learn  # noqa: PLC0415 - lazy import
-    from closte_bridge.checks.report import findings, records_to_set  # noqa: PLC0415 - lazy import
-    from closte_bridge.domains import not_public  # noqa: PLC0415 - lazy import
-    from closte_bridge.engine.checking import check_pool, diagnosed  # noqa: PLC0415 - lazy import
-    from closte_bridge.engine.targets import Targets  # noqa: PLC0415 - lazy import
-    from closte_bridge.engine.verify import own_mappings, stages_from  # noqa: PLC0415 - lazy import
-
     known = next((k for k in found.known if k.name == name), None)
     if known is None or known.state == "unmanaged":
         return found
@@ -210,8 +205,6 @@ def _in_wordpress(known: DomainStatus) -> str:
 
 def _step_for_unknown_dns(checked: DomainCheck) -> str:
     """Return the next step for a domain whose DNS could not be checked, or an empty string if it could."""
-    from closte_bridge.checks.model import DnsCode, LookupOutcome  # noqa: PLC0415 - lazy import
-
     if checked.dns.code is not DnsCode.UNKNOWN:
         return ""
     outcomes = {answer.outcome for answer in checked.dns.answers if answer.outcome.conclusive}
@@ -243,10 +236,6 @@ def _waits_for(status: DomainState) -> str:
 
 
 def _explained(found: DomainFindings, now: float) -> dict[str, object]:
-    from closte_bridge.checks.domain_state import begin, domain_state  # noqa: PLC0415 - lazy import
-    from closte_bridge.domains import wildcard_over  # noqa: PLC0415 - lazy import
-    from closte_bridge.engine.inventory import next_step  # noqa: PLC0415 - lazy import
-
     (known,) = found.known
     unread = "unknown (Closte's list could not be read)"
     present = {True: "present", False: "not present", None: unread}[known.at_closte]

@@ -13,6 +13,7 @@ from closte_bridge.cli.options import duration, format_options, global_options
 from closte_bridge.cli.result import Message, Problem, Result
 from closte_bridge.cli.text import when
 from closte_bridge.counts import counted
+from closte_bridge.engine.status import read_status
 from closte_bridge.errors import ExitCode
 
 if TYPE_CHECKING:
@@ -74,8 +75,6 @@ def health(app: App, max_age: str, max_problem_age: str) -> Result:
     it, or if a change keeps failing. The loss of many managed domains and a restored database count immediately.
     A pause of more than a day is a warning.
     """
-    from closte_bridge.engine.status import read_status  # noqa: PLC0415 - lazy import
-
     limit, longest = duration(max_age), duration(max_problem_age)
     found = [
         read_status(engine_of(app, settings), limit=limit, longest=longest) for settings in app.settings(every=True)

@@ -12,9 +12,14 @@ from closte_bridge.cli.formats import Format
 from closte_bridge.cli.networks import engine_of
 from closte_bridge.cli.options import format_options, global_options
 from closte_bridge.cli.result import Message, Problem, Result
-from closte_bridge.config.key_file import source_in_text
+from closte_bridge.config.key_file import key_location, source_in_text
 from closte_bridge.counts import counted
-from closte_bridge.errors import BridgeError, ExitCode
+from closte_bridge.engine.keys import find_key
+from closte_bridge.engine.refresh import SWITCH, refresh_option
+from closte_bridge.engine.snapshots import start_snapshot
+from closte_bridge.errors import BridgeError, ConfigError, ExitCode
+from closte_bridge.hosting import Completeness, ConnectionState
+from closte_bridge.wordpress.writer import set_toggle
 
 if TYPE_CHECKING:
     from closte_bridge.config.model import Settings
@@ -75,10 +80,6 @@ def integration() -> None:
 
 
 def _read_status(app: App, engine: Engine) -> tuple[dict[str, object], list[Problem]]:
-    from closte_bridge.config.key_file import key_location  # noqa: PLC0415 - lazy import
-    from closte_bridge.engine.snapshots import start_snapshot  # noqa: PLC0415 - lazy import
-    from closte_bridge.errors import ConfigError  # noqa: PLC0415 - lazy import
-
     location = key_location(engine.settings, app.environ)
     call = start_snapshot(engine, ask_key=location is None, acknowledge=False)
     with engine.waiting("WordPress"):
@@ -118,9 +119,6 @@ def status(app: App) -> Result:
 
 
 def _switch(app: App, *, enabled: bool) -> Result:
-    from closte_bridge.engine.refresh import SWITCH, refresh_option  # noqa: PLC0415 - lazy import
-    from closte_bridge.wordpress.writer import set_toggle  # noqa: PLC0415 - lazy import
-
     engine = engine_of(app, app.network())
     changed = set_toggle(engine.settings.wp, engine.cost.wp, enabled=enabled)
     # Even without a change: an earlier one may not have reached the web server.
@@ -158,8 +156,6 @@ def disable(app: App) -> Result:
 
 def connection_error(tested: ConnectionTest, settings: Settings, source: str) -> BridgeError:
     """Return the error for a failed test: Closte was unreachable or rejected the key from `source` (a noun phrase)."""
-    from closte_bridge.hosting import ConnectionState  # noqa: PLC0415 - lazy import
-
     hints = {
         ConnectionState.KEY_REJECTED: f"Compare the API key from {source} with the one in Closte's dashboard.",
         ConnectionState.UNREACHABLE: f"Check this machine's network and `api_url` ({settings.api_url}).",
@@ -181,8 +177,6 @@ def test(app: App) -> Result:
 
     Exits with code 1 if Closte rejects the key, and with 5 if Closte or its list cannot be read.
     """
-    from closte_bridge.engine.keys import find_key  # noqa: PLC0415 - lazy import
-
     engine = engine_of(app, app.network())
     key, source = find_key(engine)
     with engine.client(key) as client, engine.waiting("Closte"):
@@ -216,8 +210,6 @@ def test(app: App) -> Result:
 
 def _list_problems(listing: Listing) -> tuple[tuple[Problem, ...], tuple[Problem, ...]]:
     """Return an error for a list that cannot be read, as in a sync, and a warning for an incomplete one."""
-    from closte_bridge.hosting import Completeness  # noqa: PLC0415 - lazy import
-
     if listing.state is Completeness.UNREADABLE:
         text = f"Closte accepted the API key, but its list could not be read: {listing.reason}"
         hint = "Try again later. Until then, closte-bridge adds domains, but inferred removals wait."

@@ -19,6 +19,7 @@ from closte_bridge.cli.result import Problem, Result
 from closte_bridge.cli.text import when
 from closte_bridge.counts import counted
 from closte_bridge.errors import ConfigError
+from closte_bridge.ledger import log as ledger_log
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -84,8 +85,6 @@ def log(
 
     Also shows when this network was adopted, when changes were paused and allowed again, and runs that were refused.
     """
-    from closte_bridge.ledger import log as ledger_log  # noqa: PLC0415 - lazy import
-
     if follow and (until is not None or app.output.format not in {Format.TABLE, Format.CSV}):
         text = '"--follow" cannot be combined with "--until", and works with the formats table and csv.'
         raise ConfigError(text, code="usage", hint="Remove the other options.")
@@ -125,8 +124,6 @@ def _row(entry: LogEntry) -> dict[str, object]:
 
 def _follow(app: App, engine: Engine, name: str | None, period: Period, entries: list[LogEntry]) -> int:
     """Print the entries, then new ones as they are written, until Ctrl-C."""
-    from closte_bridge.ledger import log as ledger_log  # noqa: PLC0415 - lazy import
-
     fields, head = app.output.fields or FIELDS, 0
     check_fields(fields, (*FIELDS, "run"))
     with suppress(KeyboardInterrupt):

@@ -7,6 +7,7 @@ import click
 from closte_bridge.cli.command import BridgeCommand
 from closte_bridge.cli.context import App, pass_app
 from closte_bridge.cli.formats import Format
+from closte_bridge.cli.manual import man_page
 from closte_bridge.cli.options import format_options, global_options
 from closte_bridge.cli.result import Result
 
@@ -25,9 +26,6 @@ $ closte-bridge man | head -n 2
 @pass_app
 def man(app: App) -> Result:
     """Print the man page of all commands in roff."""
-    # It imports every command.
-    from closte_bridge.cli.manual import man_page  # noqa: PLC0415
-
     del app
     page = man_page().rstrip("\n")
     return Result(data={"page": page}, rendered={Format.TABLE: page})

@@ -14,11 +14,14 @@ from closte_bridge.cli.networks import cost_messages, exit_code, on_each, proble
 from closte_bridge.cli.options import format_options, global_options
 from closte_bridge.cli.render import FIELDS, rendered, rows_shown
 from closte_bridge.cli.result import Message, Result
+from closte_bridge.engine import planfile
+from closte_bridge.engine.observe import observe
+from closte_bridge.engine.records import records_of
+from closte_bridge.engine.run import RunReport, RunRequest, plan_of, stages_ahead
 from closte_bridge.errors import ConfigError, ExitCode, first_that_applies
 
 if TYPE_CHECKING:
     from closte_bridge.engine.engine import Engine
-    from closte_bridge.engine.run import RunReport
 
 _EXAMPLES = """
 $ closte-bridge plan
@@ -35,11 +38,6 @@ shop.customer.com
 
 def plan_one(engine: Engine, out: Path | None = None, *, retry: bool = False) -> RunReport:
     """Read one network and return its plan; with `out`, also save it to that file."""
-    from closte_bridge.engine import planfile  # noqa: PLC0415 - lazy import
-    from closte_bridge.engine.observe import observe  # noqa: PLC0415 - lazy import
-    from closte_bridge.engine.records import records_of  # noqa: PLC0415 - lazy import
-    from closte_bridge.engine.run import RunReport, RunRequest, plan_of, stages_ahead  # noqa: PLC0415 - lazy import
-
     with engine.opened(), observe(engine) as view:
         request = RunRequest(retry=retry, dry_run=True)
         plan = plan_of(engine, view, request)

@@ -13,6 +13,7 @@ from closte_bridge.cli.formats import Format, to_json
 from closte_bridge.cli.options import format_options, global_options
 from closte_bridge.errors import ConfigError
 from closte_bridge.flag import Flag
+from closte_bridge.sandbox.server import Sandbox
 from closte_bridge.secret import Secret
 
 _EXAMPLES = """
@@ -45,9 +46,6 @@ def sandbox(app: App, port: int, state: Path | None, app_domain: str, key_file: 
 
     Prints the URL to use as `api_url`. Sends nothing to Closte. Without --state, it forgets the aliases at the end.
     """
-    # Imported here: only this command needs a web server.
-    from closte_bridge.sandbox.server import Sandbox  # noqa: PLC0415 - lazy import
-
     end = Flag()
     before = {number: signal.signal(number, lambda *_: end.set()) for number in (signal.SIGTERM, signal.SIGINT)}
     try:

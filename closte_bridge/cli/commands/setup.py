@@ -9,6 +9,8 @@ import click
 from closte_bridge.cli.command import BridgeCommand
 from closte_bridge.cli.commands.adopt import list_warnings, run_adoption
 from closte_bridge.cli.commands.integration import connection_error
+from closte_bridge.cli.commands.plan import plan_one
+from closte_bridge.cli.commands.shim import installed_sentence, is_installed, run_install, trigger_sentence
 from closte_bridge.cli.context import App, pass_app
 from closte_bridge.cli.formats import Format
 from closte_bridge.cli.messages import approval_problems, side_problems
@@ -19,14 +21,18 @@ from closte_bridge.cli.result import Message, Problem, Result
 from closte_bridge.config.key_file import source_in_text
 from closte_bridge.counts import counted
 from closte_bridge.domains import shown
+from closte_bridge.engine.keys import find_key
+from closte_bridge.engine.snapshots import start_snapshot
 from closte_bridge.errors import BridgeError
 from closte_bridge.ledger.folder import foresee
 from closte_bridge.planning.model import Mode
+from closte_bridge.wordpress.writer import set_toggle
 
 if TYPE_CHECKING:
     from closte_bridge.engine.adopt import AdoptionOffer
     from closte_bridge.engine.engine import Engine
     from closte_bridge.engine.run import RunReport
+    from closte_bridge.wordpress.snapshot import Snapshot
 
 _EXAMPLES = """
 $ closte-bridge setup
@@ -65,26 +71,9 @@ def setup(app: App, take_over: bool) -> Result:
     Asks before each change. Safe to run again: it skips completed steps. closte-bridge changes nothing on Closte until
     the first sync. Once the shim is installed, the next mapping change triggers a sync.
     """
-    from closte_bridge.cli.commands.plan import plan_one  # noqa: PLC0415 - lazy import
-    from closte_bridge.engine.keys import find_key  # noqa: PLC0415 - lazy import
-    from closte_bridge.engine.snapshots import start_snapshot  # noqa: PLC0415 - lazy import
-
-    say = app.console.log
     engine = engine_of(app, app.network())
     foresee(engine.settings.state_dir)
-    with engine.waiting("WordPress"):
-        snapshot = start_snapshot(engine, ask_key=False, acknowledge=False).snapshot()
-    network = snapshot.network
-    version, root = snapshot.settings.plugin_version, shown(network.root)
-    say(f'Ultimate Multisite {version} on "{network.domain}", WordPress in {root}.')
-    key, source = find_key(engine)
-    with engine.client(key) as client, engine.waiting("Closte"):
-        tested = client.test_connection()
-        engine.count_api(client)
-    place = source_in_text(engine.settings, app.environ, source)
-    if not tested.ok:
-        raise connection_error(tested, engine.settings, place)
-    say(f"Connected to Closte (API key from {place}).")
+    snapshot = _connect(app, engine)
     adopting, offer = run_adoption(app, take_over=take_over, repeat=False)
     adopted = f" ({counted(len(offer.adoptable), 'domain')} adopted)" if not offer.settled else ""
     if not snapshot.settings.integration:
@@ -100,12 +89,29 @@ def setup(app: App, take_over: bool) -> Result:
         data=plan_rows(report),
         rendered={Format.TABLE: ""},
         messages=(
-            Message("success", f'Set up "{network.domain}"{adopted}.'),
+            Message("success", f'Set up "{snapshot.network.domain}"{adopted}.'),
             _what_next(report),
         ),
         warnings=warnings,
         cost=total_cost([NetworkResult(one) for one in (engine, adopting, planning, installing)]),
     )
+
+
+def _connect(app: App, engine: Engine) -> Snapshot:
+    """Read WordPress, test the API key, and say what was found. Raises BridgeError if one of them fails."""
+    with engine.waiting("WordPress"):
+        snapshot = start_snapshot(engine, ask_key=False, acknowledge=False).snapshot()
+    version, root = snapshot.settings.plugin_version, shown(snapshot.network.root)
+    app.console.log(f'Ultimate Multisite {version} on "{snapshot.network.domain}", WordPress in {root}.')
+    key, source = find_key(engine)
+    with engine.client(key) as client, engine.waiting("Closte"):
+        tested = client.test_connection()
+        engine.count_api(client)
+    place = source_in_text(engine.settings, app.environ, source)
+    if not tested.ok:
+        raise connection_error(tested, engine.settings, place)
+    app.console.log(f"Connected to Closte (API key from {place}).")
+    return snapshot
 
 
 def _warnings(offer: AdoptionOffer, report: RunReport) -> list[Problem]:
@@ -119,8 +125,6 @@ def _warnings(offer: AdoptionOffer, report: RunReport) -> list[Problem]:
 
 def _offer_integration(app: App, engine: Engine) -> None:
     """Ask whether to enable the integration. Setup continues without it."""
-    from closte_bridge.wordpress.writer import set_toggle  # noqa: PLC0415 - lazy import
-
     try:
         app.console.confirm("The Closte integration is disabled. Enable it?")
     except BridgeError as error:
@@ -143,13 +147,6 @@ def _what_next(report: RunReport) -> Message:
 
 def _offer_shim(app: App, engine: Engine) -> tuple[Problem, ...]:
     """Ask whether to install the shim, unless it is installed. A failure is a warning: the shim is optional."""
-    from closte_bridge.cli.commands.shim import (  # noqa: PLC0415 - lazy import
-        installed_sentence,
-        is_installed,
-        run_install,
-        trigger_sentence,
-    )
-
     try:
         if is_installed(engine):
             return ()

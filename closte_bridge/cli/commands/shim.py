@@ -16,7 +16,12 @@ from closte_bridge.cli.result import Message, Problem, Result
 from closte_bridge.cli.text import when
 from closte_bridge.config.model import DEFAULT_NETWORK
 from closte_bridge.counts import counted
+from closte_bridge.engine.triggered import last_run
 from closte_bridge.errors import ExitCode
+from closte_bridge.ledger.events import quarantined
+from closte_bridge.shim import manage
+from closte_bridge.shim.files import entry_for
+from closte_bridge.shim.problems import of_all, of_triggering
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -99,9 +104,6 @@ def trigger_sentence(found: ShimStatus) -> str:
 
 def run_install(app: App, engine: Engine, wake: str = "auto", *, rotate: bool = False) -> ShimStatus:
     """Install the shim and return its status. Raises BridgeError if it cannot be installed."""
-    from closte_bridge.shim import manage  # noqa: PLC0415 - lazy import
-    from closte_bridge.shim.files import entry_for  # noqa: PLC0415 - lazy import
-
     manage.install(engine, entry_for(engine.settings, app.environ, _options(app), wake), rotate=rotate)
     # Query again: the new shim is only loaded in a new process.
     return manage.status(engine)
@@ -114,8 +116,6 @@ def installed_sentence(found: ShimStatus) -> str:
 
 def is_installed(engine: Engine) -> bool:
     """Return whether the shim is installed, complete and up to date."""
-    from closte_bridge.shim import manage  # noqa: PLC0415 - lazy import
-
     return manage.status(engine).installed == "yes"
 
 
@@ -137,8 +137,6 @@ def install(app: App, wake: str, rotate: bool) -> Result:
     The shim stores the paths of closte-bridge, its config and its state folder: reinstall it if they change. Never
     overwrites files that closte-bridge did not create. With --ssh, the shim queues events for the next sync.
     """
-    from closte_bridge.shim.problems import of_all  # noqa: PLC0415 - lazy import
-
     engine = engine_of(app, app.network())
     found = run_install(app, engine, wake, rotate=rotate)
     messages = [Message("success", installed_sentence(found)), Message("log", trigger_sentence(found))]
@@ -154,9 +152,6 @@ def install(app: App, wake: str, rotate: bool) -> Result:
 
 
 def _data(engine: Engine, found: ShimStatus) -> dict[str, object]:
-    from closte_bridge.engine.triggered import last_run  # noqa: PLC0415 - lazy import
-    from closte_bridge.ledger.events import quarantined  # noqa: PLC0415 - lazy import
-
     with engine.opened():
         ignored = quarantined(engine.ledger) if engine.ledger else 0
     last, entry = last_run(engine.settings.state_dir), found.entry
@@ -191,9 +186,6 @@ def status(app: App) -> Result:
     Also tests whether WordPress can start closte-bridge and store events. The test runs through `wp`: the web server's
     PHP settings may differ. Exits with code 1 if there is a problem.
     """
-    from closte_bridge.shim import manage  # noqa: PLC0415 - lazy import
-    from closte_bridge.shim.problems import of_all, of_triggering  # noqa: PLC0415 - lazy import
-
     engine = engine_of(app, app.network())
     found = manage.status(engine, probe=True)
     data = _data(engine, found)
@@ -226,8 +218,6 @@ def uninstall(app: App, keep_owner: bool) -> Result:
     Also gives up ownership of the network. To take it back, run `closte-bridge adopt`. With --keep-owner, closte-bridge
     and the built-in provider are both active. The ledger stays.
     """
-    from closte_bridge.shim import manage  # noqa: PLC0415 - lazy import
-
     engine = engine_of(app, app.network())
     ownership = "" if keep_owner else ", and give up ownership of this network"
     app.console.confirm(f"Remove the shim and its queued events{ownership}?")

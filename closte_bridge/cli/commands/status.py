@@ -15,6 +15,7 @@ from closte_bridge.cli.options import format_options, global_options
 from closte_bridge.cli.result import STATUS, Message, Problem, Result
 from closte_bridge.cli.text import when
 from closte_bridge.counts import counted
+from closte_bridge.engine.status import read_status
 from closte_bridge.errors import ExitCode
 
 if TYPE_CHECKING:
@@ -87,8 +88,6 @@ def status(app: App) -> Result:
 
     Reads only the ledger: it does not contact WordPress or Closte. Exits with code 1 if something needs you.
     """
-    from closte_bridge.engine.status import read_status  # noqa: PLC0415 - lazy import
-
     engines = [engine_of(app, settings) for settings in app.settings(every=True)]
     found = [(read_status(engine), engine.clock.now()) for engine in engines]
     several = len(found) > 1

@@ -8,11 +8,14 @@ from typing import TYPE_CHECKING
 import click
 
 from closte_bridge.cli.command import BridgeCommand
+from closte_bridge.cli.commands.sync_wait import run_waiting
 from closte_bridge.cli.context import App, pass_app
 from closte_bridge.cli.options import domain_names, duration, format_options, global_options
 from closte_bridge.cli.render import FIELDS
 from closte_bridge.cli.syncing import run_sync, run_triggered
+from closte_bridge.engine.run import RunRequest
 from closte_bridge.errors import ConfigError
+from closte_bridge.planning.model import Approval
 
 if TYPE_CHECKING:
     from closte_bridge.cli.result import Result
@@ -84,9 +87,6 @@ def sync(
     certificate checks that are due, and updates stages in Ultimate Multisite. Exits with code 3 if removals need your
     approval, and with 4 if some domains failed.
     """
-    from closte_bridge.engine.run import RunRequest  # noqa: PLC0415 - lazy import
-    from closte_bridge.planning.model import Approval  # noqa: PLC0415 - lazy import
-
     names = domain_names(app, domains) if domains else []
     if triggered:
         if domains or dry_run or allow_removals or retry or wait:
@@ -104,8 +104,6 @@ def sync(
     )
     if wait is None:
         return run_sync(app, request)
-    from closte_bridge.cli.commands.sync_wait import run_waiting  # noqa: PLC0415 - lazy import
-
     if dry_run:
         text = '"--wait" cannot be combined with "--dry-run".'
         raise ConfigError(text, code="usage", hint="Remove one of them.")

@@ -7,6 +7,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, NamedTuple
 
+from closte_bridge.checks.domain_state import next_step
 from closte_bridge.cli.console import fit_encoding
 from closte_bridge.cli.merge_reports import merge
 from closte_bridge.cli.messages import NO_CHANGES
@@ -15,7 +16,12 @@ from closte_bridge.cli.render import FIELDS, plan_rows, rendered
 from closte_bridge.cli.result import Message, Problem, Result, secondary_problems
 from closte_bridge.cli.syncing import messages_of, sync_one
 from closte_bridge.counts import counted
+from closte_bridge.domains import not_public
+from closte_bridge.engine.due import watched_names
+from closte_bridge.engine.run import RunRequest
+from closte_bridge.engine.targets import Targets
 from closte_bridge.errors import BridgeError, ConfigError, ExitCode, first_that_applies
+from closte_bridge.planning.stages import StageHoldCode
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator
@@ -23,7 +29,8 @@ if TYPE_CHECKING:
     from closte_bridge.checks.model import DomainCheck
     from closte_bridge.cli.context import App
     from closte_bridge.cli.syncing import RunMessages
-    from closte_bridge.engine.run import RunReport, RunRequest
+    from closte_bridge.config.model import Settings
+    from closte_bridge.engine.run import RunReport
 
 # Seconds between attempts after a failed run.
 _PAUSE_AFTER_FAILURE = 10.0
@@ -44,8 +51,6 @@ class DomainProgress(NamedTuple):
 def _progress(name: str, checked: DomainCheck | None, *, served: bool) -> DomainProgress:
     if checked is None:
         return DomainProgress(name, "", "", "", "", has_https=False, ready=False)
-    from closte_bridge.checks.domain_state import next_step  # noqa: PLC0415 - lazy import
-
     tls, http = checked.tls.code.value if checked.tls else "", checked.http.code.value if checked.http else ""
     has_https = checked.has_https or checked.is_live
     ready = checked.is_live if served else has_https
@@ -67,10 +72,10 @@ def _table(app: App) -> Iterator[Callable[[list[DomainProgress]], None]]:
 
         yield log
         return
-    from rich.console import Console  # noqa: PLC0415 - lazy import
-    from rich.live import Live  # noqa: PLC0415 - lazy import
-    from rich.table import Table  # noqa: PLC0415 - lazy import
-    from rich.text import Text  # noqa: PLC0415 - lazy import
+    from rich.console import Console  # noqa: PLC0415 - 40 ms, only on terminals
+    from rich.live import Live  # noqa: PLC0415 - 40 ms, only on terminals
+    from rich.table import Table  # noqa: PLC0415 - 40 ms, only on terminals
+    from rich.text import Text  # noqa: PLC0415 - 40 ms, only on terminals
 
     unknown = fit_encoding("…", app.console.stderr)
     with Live(console=Console(file=app.console.stderr), refresh_per_second=4, transient=True) as live:
@@ -89,9 +94,6 @@ def _table(app: App) -> Iterator[Callable[[list[DomainProgress]], None]]:
 
 def _names_to_wait_for(report: RunReport, request: RunRequest) -> tuple[list[str], list[str]]:
     """Return the domains to wait for, and requested ones that are never checked and so would never finish."""
-    from closte_bridge.domains import not_public  # noqa: PLC0415 - lazy import
-    from closte_bridge.engine.due import watched_names  # noqa: PLC0415 - lazy import
-
     if report.applied is None:
         return [], []
     watched = {name for name in watched_names(report.view) if not not_public(name)}
@@ -106,9 +108,6 @@ def _names_to_wait_for(report: RunReport, request: RunRequest) -> tuple[list[str
 
 def _served(report: RunReport, names: Iterable[str]) -> set[str]:
     """Return the domains that WordPress serves, or will serve as soon as their stage is "done"."""
-    from closte_bridge.engine.targets import Targets  # noqa: PLC0415 - lazy import
-    from closte_bridge.planning.stages import StageHoldCode  # noqa: PLC0415 - lazy import
-
     lasting = {StageHoldCode.GIVEN_UP_BEFORE, StageHoldCode.SWITCHED_OFF, StageHoldCode.CONFLICT}
     held = {hold.name for hold in report.verified.stages.holds if hold.code in lasting} if report.verified else ()
     wanted = [name for name in names if name not in held]
@@ -141,15 +140,8 @@ def _new(problems: Iterable[Problem], known: Iterable[Problem]) -> list[Problem]
     return [problem for problem in problems if (problem.code, problem.domain) not in reported]
 
 
-def run_waiting(app: App, request: RunRequest, timeout: float) -> Result:
-    """Sync repeatedly until the domains are live or `timeout` seconds have passed.
-
-    A domain that WordPress does not serve only needs valid HTTPS: a pinned one, for example. Waits for the given
-    domains, else for those that the first sync adds or whose stage it changes. Exits with code 4 if a domain is not
-    ready in time.
-    """
-    from closte_bridge.engine.run import RunRequest as NewRequest  # noqa: PLC0415 - lazy import
-
+def _settings_with_checks(app: App) -> Settings:
+    """Return the settings of the network. Raises ConfigError if they disable the checks."""
     settings = app.network()
     if not settings.checks:
         raise ConfigError(
@@ -157,6 +149,17 @@ def run_waiting(app: App, request: RunRequest, timeout: float) -> Result:
             code="wait-without-checks",
             hint='Remove "--wait", or remove `checks: false` from the config.',
         )
+    return settings
+
+
+def run_waiting(app: App, request: RunRequest, timeout: float) -> Result:
+    """Sync repeatedly until the domains are live or `timeout` seconds have passed.
+
+    A domain that WordPress does not serve only needs valid HTTPS: a pinned one, for example. Waits for the given
+    domains, else for those that the first sync adds or whose stage it changes. Exits with code 4 if a domain is not
+    ready in time.
+    """
+    settings = _settings_with_checks(app)
     deadline = time.monotonic() + timeout
     runs: list[NetworkResult[RunReport]] = []
 
@@ -179,7 +182,7 @@ def run_waiting(app: App, request: RunRequest, timeout: float) -> Result:
             time.sleep(max(0.0, min(interval, deadline - time.monotonic())))
             waiting = frozenset(name for name, one in seen.items() if not one.ready)
             try:
-                report, words = once(NewRequest(only=waiting, approval=request.approval))
+                report, words = once(RunRequest(only=waiting, approval=request.approval))
             except BridgeError as error:
                 result.failure = list(Problem.of(error))
                 result.warnings += _new(secondary_problems(error), result.warnings)

@@ -18,6 +18,11 @@ from closte_bridge.cli.networks import engine_of
 from closte_bridge.cli.options import Number, global_options
 from closte_bridge.cli.result import Problem, secondary_problems
 from closte_bridge.cli.syncing import sync_one
+from closte_bridge.engine.alerts import RunOrigin
+from closte_bridge.engine.last_error import note
+from closte_bridge.engine.loop import Signals, Waiter, WatchLoop
+from closte_bridge.engine.run import RunRequest
+from closte_bridge.engine.sd_notify import Notifier
 from closte_bridge.errors import BridgeError
 
 if TYPE_CHECKING:
@@ -25,7 +30,6 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from closte_bridge.cli.syncing import RunMessages
-    from closte_bridge.engine.loop import Signals
     from closte_bridge.engine.run import RunReport
 
 _EXAMPLES = """
@@ -82,9 +86,6 @@ class _Service:
     """The loop with its signals, the service manager and the current config."""
 
     def __init__(self, app: App, interval: float) -> None:
-        from closte_bridge.engine.loop import Signals, Waiter, WatchLoop  # noqa: PLC0415 - lazy import
-        from closte_bridge.engine.sd_notify import Notifier  # noqa: PLC0415 - lazy import
-
         self._app = app
         self._notifier = Notifier(os.environ)
         self._signals = Signals()
@@ -110,9 +111,6 @@ class _Service:
         self._notifier.send(STOPPING="1")
 
     def _work(self) -> RunReport:
-        from closte_bridge.engine.alerts import RunOrigin  # noqa: PLC0415 - lazy import
-        from closte_bridge.engine.run import RunRequest  # noqa: PLC0415 - lazy import
-
         # A service runs for months: free memory before each run.
         gc.collect()
         engine = engine_of(self._app, self._settings)
@@ -134,8 +132,6 @@ class _Service:
         self._reporter.failure(error)
 
     def _note(self, error: BridgeError | None) -> None:
-        from closte_bridge.engine.last_error import note  # noqa: PLC0415 - lazy import
-
         note(self._settings.state_dir, error, time.time())
 
     def _stopping(self) -> bool:
