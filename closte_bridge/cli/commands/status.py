@@ -172,11 +172,9 @@ def _changes(found: NetworkStatus) -> str:
 def _last_run(found: NetworkStatus, now: float) -> str:
     if found.in_progress is not None:
         return f"in progress for {_span(now - found.in_progress)}"
-    if found.tried is None:
-        return "never"
-    ago = f"{_span(now - found.tried)} ago"
     if found.last is None:
-        return ago
+        return "never" if found.tried is None else f"{_span(now - found.tried)} ago"
+    ago = f"{_span(now - found.last.at)} ago"
     outcome = STATUS[ExitCode(found.last.exit_code)]
     code = f", exit code {found.last.exit_code}" if found.last.exit_code else ""
     return f"{ago} ({found.last.schedule}): {outcome}{code}"
