@@ -78,8 +78,6 @@ def test_wrapper_hides_passwords_in_arguments_and_environment(local: Local) -> N
         "HOME": home,
         "WP_CLI_CACHE_DIR": f"{home}/wp-cli",
         "WP_CLI_DISABLE_AUTO_CHECK_UPDATE": "1",
-        "SSH_ASKPASS": f"{local.folder}/opt/askpass",
-        "SSH_ASKPASS_REQUIRE": "force",
         "CLOSTE_BRIDGE_SSH_PASSWORD_FILE": f"{local.folder}/etc/keys/club.ssh",
         **given, "network": "of-club", "NUMBER": "1",
     }  # fmt: skip

@@ -6,9 +6,7 @@ import base64
 import contextlib
 import os
 import re
-import shutil
 import sqlite3
-import subprocess
 import sys
 from typing import TYPE_CHECKING
 
@@ -202,30 +200,6 @@ def test_ledger_ownership_follows_the_site_owner_only(local: Local) -> None:
     assert new == {"ledger.sqlite3", "wp-cli", "link", "folder"}
     assert {path.stat().st_uid for path in (elsewhere, elsewhere / "file")} == {0}
     assert {path.stat().st_uid for path in (elsewhere / "inside", elsewhere / "inside/file")} == {65534}
-
-
-def test_askpass_answers_password_prompts_only(local: Local) -> None:
-    target = local.folder / "askpass"
-    source = COLLECTION / "roles" / "closte_bridge" / "templates" / "askpass.j2"
-    template = {"src": str(source), "dest": str(target), "mode": "0755"}
-    local.tasks({"name": "Write it", "ansible.builtin.template": template})
-    secret = local.folder / "secret"
-    secret.write_text("the-password\n")
-
-    def answer(question: str) -> tuple[int, str]:
-        shell = shutil.which("sh") or "/bin/sh"
-        environment = {"CLOSTE_BRIDGE_SSH_PASSWORD_FILE": str(secret), "PATH": os.environ["PATH"]}
-        done = subprocess.run(
-            [shell, str(target), question], env=environment, capture_output=True, text=True, check=False
-        )
-        return done.returncode, done.stdout
-
-    assert answer("club@elsewhere.example.com's password: ") == (0, "the-password\n")
-    assert answer("(club@elsewhere.example.com) Password: ") == (0, "the-password\n")
-    assert answer("Enter passphrase for key '/home/club/.ssh/id_ed25519': ") == (1, "")
-    unknown = "The authenticity of host 'password.example.com' can't be established.\n"
-    assert answer(f"{unknown}Are you sure you want to continue connecting (yes/no/[fingerprint])? ") == (1, "")
-    assert answer("Please type 'yes', 'no' or the fingerprint: ") == (1, "")
 
 
 def test_index_password_is_hidden_when_pip_fails(local: Local) -> None:

@@ -34,6 +34,8 @@ def test_service_of_the_page_keeps_its_root_read_only_and_its_secrets_in_files()
     compose = yaml.safe_load(text)
     service = compose["services"]["closte-bridge"]
     assert service["read_only"]
+    # A new container has another host name, and a ledger on another host only adds.
+    assert service["hostname"]
     assert {*service["secrets"]} == {*compose["secrets"]}
     assert all("file" in secret for secret in compose["secrets"].values())
     assert VARIABLE not in text
