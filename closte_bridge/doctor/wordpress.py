@@ -77,7 +77,7 @@ def of_rows(snapshot: Snapshot, engine: Engine, desire: Desired) -> Findings:
     if orphans:
         names = some([f"{m.domain} (id {m.id})" for m in orphans])
         hint = (
-            "If the sites are gone permanently, delete the mappings with `wp wu domain delete <id>`. "
+            "If the sites are gone permanently, delete the mappings with `closte-bridge domain prune`. "
             "Until then, their domains stay on Closte."
         )
         yield warning("orphan-rows", f"{counted(len(orphans), 'mapping')} without an existing site: {names}.", hint)

@@ -38,6 +38,7 @@ class LogAction(StrEnum):
     PAUSE = "pause"
     RESUME = "resume"
     RUN = "run"
+    PRUNE = "prune"
 
 
 # Actions that decide whether a domain is managed.

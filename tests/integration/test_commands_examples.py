@@ -172,6 +172,11 @@ def lose_a_record(bridge: Bridge) -> None:
     bridge.multisite.add_site_sql(2, "old.example.net")
 
 
+def lose_a_site(bridge: Bridge) -> None:
+    """Map a domain to a site that does not exist."""
+    bridge.multisite.add_mappings_sql([("gone.customer.com", 9)])
+
+
 def wait_for_long(bridge: Bridge) -> None:
     with opened(bridge.state) as ledger, ledger.transaction():
         ledger.save(("last_success", str(time.time() - 42 * 60)))
@@ -199,6 +204,7 @@ STORY: dict[str, dict[int, Callable[[Bridge], None]]] = {
     "domain remove": {},
     "domain release": {0: pin_again},
     "domain backfill": {0: lose_a_record},
+    "domain prune": {0: lose_a_site},
     "integration enable": {0: switch_off},
     "integration disable": {},
     "health": {1: wait_for_long},

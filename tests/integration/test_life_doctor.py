@@ -309,7 +309,7 @@ def test_hints_are_shown_on_a_terminal(sound: Life) -> None:
     assert ran.err == ""
     assert re.search(r"^\d+ of \d+ checks passed: 1 warning\.$", out, re.MULTILINE)
     hint = (
-        "If the sites are gone permanently, delete the mappings with `wp wu domain delete <id>`. "
+        "If the sites are gone permanently, delete the mappings with `closte-bridge domain prune`. "
         "Until then, their domains stay on Closte."
     )
     assert f"{'':<27} {hint} See docs/troubleshooting.md#orphan-rows.\n" in out

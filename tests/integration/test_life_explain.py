@@ -37,7 +37,7 @@ STEPS = {
     "kept": "To add it to Closte, run `closte-bridge domain add`. The `keep` setting only prevents removal.",
     "conflict": "Several sites use this domain. Delete the mapping from all sites but one.",
     "not-public": "Use a public domain name. No certificate can be issued for this one.",
-    "site-gone": "Delete the mapping. Its site no longer exists.",
+    "site-gone": "Delete the mapping with `closte-bridge domain prune`. Its site no longer exists.",
     "certificate-budget": (
         "Enable a wildcard in the config, or wait: the weekly certificate limit frees up within 7 days."
     ),

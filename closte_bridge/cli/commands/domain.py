@@ -16,6 +16,7 @@ from closte_bridge.cli.commands.domain_explain import (
     inspect_network,
     side_messages,
 )
+from closte_bridge.cli.commands.domain_prune import prune
 from closte_bridge.cli.context import App, pass_app
 from closte_bridge.cli.formats import Format
 from closte_bridge.cli.networks import engine_of
@@ -113,6 +114,7 @@ domain.add_command(check)
 domain.add_command(revive)
 domain.add_command(explain)
 domain.add_command(backfill)
+domain.add_command(prune)
 
 
 # Domains in these states need not be live.
