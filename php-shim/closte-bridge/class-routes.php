@@ -88,15 +88,16 @@ final class Routes {
 			return array( 401, '{"code":"unsigned"}', array() );
 		}
 		list( , $time, $nonce, $signature ) = $found;
+
 		$text = array( 'closte-bridge 1', $request['method'], $request['host'], $request['route'], $time, $nonce, \hash( 'sha256', $request['body'] ) );
 		if ( ! \hash_equals( \hash_hmac( 'sha256', \implode( "\n", $text ), $secret ), $signature ) ) {
 			return array( 401, '{"code":"unsigned"}', array() );
 		}
-		list( $status, $document, $headers ) = self::signed( $request, (int) $time, $nonce );
-		$body                                = 304 === $status ? '' : (string) \json_encode( $document, \JSON_INVALID_UTF8_SUBSTITUTE | \JSON_UNESCAPED_SLASHES ); // phpcs:ignore WordPress.WP.AlternativeFunctions -- no filter of a plugin may change it.
-		$text                                = array( 'closte-bridge 1 answer', $nonce, $status, \hash( 'sha256', $body ) );
-		$headers['X-Closte-Bridge']          = \hash_hmac( 'sha256', \implode( "\n", $text ), $secret );
-		return array( $status, $body, $headers );
+		$result   = self::signed( $request, (int) $time, $nonce );
+		$document = (string) \json_encode( $result[1], \JSON_INVALID_UTF8_SUBSTITUTE | \JSON_UNESCAPED_SLASHES ); // phpcs:ignore WordPress.WP.AlternativeFunctions -- no filter of a plugin may change it.
+		$body     = 304 === $result[0] ? '' : $document;
+		$text     = array( 'closte-bridge 1 answer', $nonce, $result[0], \hash( 'sha256', $body ) );
+		return array( $result[0], $body, $result[2] + array( 'X-Closte-Bridge' => \hash_hmac( 'sha256', \implode( "\n", $text ), $secret ) ) );
 	}
 
 	/**

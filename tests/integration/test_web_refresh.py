@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from tests.support.answers import answers_of
 from tests.support.parts import is_mock_plugin
 from tests.support.shim import install
 from tests.support.web import load_balancer, use_object_cache, visit, web_server
@@ -71,4 +72,16 @@ def test_unreachable_web_server_only_delays_the_refresh(world: Life, port: int) 
     assert visit(port, SHOP) == (302, SIGN_UP)
     bridge.write_config(web_urls=[f"http://127.0.0.1:{port}"])
     assert world.sync(after=16).refresh_due is None
+    assert {visit(port, SHOP)[0] for _ in range(4)} == {200}
+
+
+def test_absence_that_a_check_finds_is_refreshed(world: Life, port: int) -> None:
+    """Others write mappings through `wp` or SQL as well, for example an import."""
+    for _ in range(4):
+        assert visit(port, SHOP) == (302, SIGN_UP), "cached in each server"
+    world.bridge.multisite.add_mappings_sql([(SHOP, 2)])
+    world.names.point(**{SHOP: "127.0.10.1"})
+    world.certificates.issue(SHOP)
+    world.certificates.answer = answers_of(port)
+    world.sync()
     assert {visit(port, SHOP)[0] for _ in range(4)} == {200}

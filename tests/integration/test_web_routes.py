@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import random
 import re
+import socket
 import stat
 import time
 from contextlib import closing
@@ -165,6 +166,10 @@ def test_nothing_is_answered_without_a_signature(network: Multisite, server: Web
         header = "".join(dice.choices("0123456789abcdef /%\t\xe9", k=dice.choice((0, 40, 112, 4000))))
         assert raw(server, "POST", path, sent, X_Closte_Bridge=header) == UNSIGNED
     assert code_of(client(server.url, secret="1" * 64).pulse) == "web-refused"
+    # A request that never arrives as a whole does not keep the others waiting.
+    with socket.create_connection(("127.0.0.1", server.port)) as slow:
+        slow.sendall(f"POST {path} HTTP/1.1\r\nHost: example.net\r\nContent-Length: 9999\r\n\r\n{{".encode())
+        assert raw(server, "POST", path) == UNSIGNED
     assert network.sql(f"SELECT * FROM {EVENTS}") == before
 
 
@@ -242,3 +247,15 @@ def test_installation_makes_keeps_and_rotates_the_secret(multisite: Multisite, t
         assert not re.search(first.reveal()[:16], everything)
         bridge.run("shim", "uninstall", "--yes")
         assert not file.exists()
+
+
+@needs_mapping
+def test_routes_work_in_a_network_of_subdirectories(network: Multisite, server: WebServer) -> None:
+    network.define("SUBDOMAIN_INSTALL", value=False)
+    network.sql("UPDATE wp_blogs SET domain = 'example.net', path = '/shop/' WHERE blog_id = 2")
+    network.add_mappings_sql([("shop.example.com", 2)])
+    asking = client(server.url)
+    assert asking.site("example.net").blog_id == 1
+    assert asking.site("shop.example.com").blog_id == 2
+    assert code_of(lambda: asking.site("other.example.com")) == "web-redirect"
+    assert asking.refresh(["shop.example.com"])

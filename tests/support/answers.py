@@ -80,17 +80,23 @@ def served_by_php(multisite: Multisite) -> Iterator[Callable[[bytes], bytes]]:
             return True
         return False
 
+    try:
+        wait_until(listening)
+        yield answers_of(port)
+    finally:
+        server.kill()
+        server.wait()
+
+
+def answers_of(port: int) -> Callable[[bytes], bytes]:
+    """Return a function that returns the answer of a port of this machine to a request."""
+
     def answer(request: bytes) -> bytes:
         with socket.create_connection((_LOCAL, port), timeout=60) as connection:
             connection.sendall(re.sub(rb"(?i)\r\nconnection: [^\r]*", b"\r\nConnection: close", request, count=1))
             return _framed(b"".join(iter(lambda: connection.recv(65_536), b"")))
 
-    try:
-        wait_until(listening)
-        yield answer
-    finally:
-        server.kill()
-        server.wait()
+    return answer
 
 
 def _framed(answer: bytes) -> bytes:
