@@ -14,9 +14,9 @@ import pytest
 from hypothesis import HealthCheck, settings
 
 from tests.durations.record import longest_first, recorder
-from tests.support.canned_world import World, document_of, new_world
 from tests.support.databases import MariaDatabase
 from tests.support.driver import Driver
+from tests.support.fake_world import World, document_of, new_world
 from tests.support.folders import in_memory, short_folder
 from tests.support.mariadb import MariaServer, mariadb_server
 from tests.support.parts import MissingPartError, Parts, find_parts

@@ -4,13 +4,12 @@ from __future__ import annotations
 
 import fcntl
 import re
-import subprocess
 from contextlib import ExitStack
 from typing import TYPE_CHECKING, Self
 
 from tests.docs.pages import Block, Page, Step, updated
 from tests.support.lab import KEY, Lab, copy_network, running_lab
-from tests.support.running import LIMIT_SECONDS, typed, wait_until
+from tests.support.running import type_line, wait_until
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -109,18 +108,7 @@ class Session:
         """Type a command line and answer each question with yes. Return the exit code and the lines on the screen."""
         for place, name in self._places:
             line = line.replace(name, place)
-        with typed("y\n" * 5) as terminal:
-            done = subprocess.run(
-                ["/bin/sh", "-c", line],
-                stdin=terminal,
-                stdout=subprocess.PIPE,
-                stderr=subprocess.STDOUT,
-                text=True,
-                check=False,
-                cwd=self.lab.folder,
-                env=self.lab.environ | _TERMINAL,
-                timeout=LIMIT_SECONDS,
-            )
+        done = type_line(line, cwd=self.lab.folder, env=self.lab.environ | _TERMINAL)
         assert KEY not in done.stdout, f"{line} shows the key."
         text = _COLOURS.sub("", done.stdout).replace("[y/n] ", "[y/n] y\n")
         for place, name in self._places:

@@ -12,7 +12,7 @@ import pytest
 from closte_bridge.closte.rate_limit import RateLimiter
 from closte_bridge.errors import ExitCode
 from closte_bridge.hosting import Completeness, OutcomeKind
-from tests.support.canned_world import FOREIGN, OWN
+from tests.support.fake_world import FOREIGN, OWN
 from tests.support.journal import asked, assert_books_agree, carried_out
 from tests.support.sandbox.api import ApiTexts
 from tests.support.sandbox.faults import FaultKind
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from closte_bridge.sandbox.api import Call, Document
-    from tests.support.canned_world import World
+    from tests.support.fake_world import World
     from tests.support.sandbox.server import Sandbox
 
 pytestmark = pytest.mark.real

@@ -22,9 +22,9 @@ import pytest
 
 from closte_bridge.engine.web import SECRET_FILE, shim_secret
 from tests.support.canary import KEY, Watcher, found, found_in_files, needles
-from tests.support.canned_world import real_world
-from tests.support.canned_wp import CannedWordPress
 from tests.support.commands import CALLS, COMMANDS, SERVING, called, words_of
+from tests.support.fake_world import real_world
+from tests.support.fake_wp import CannedWordPress
 from tests.support.sandbox.api import ApiTexts
 from tests.support.shim import MU_PLUGINS, shimmed
 from tests.support.tls_world import tls_world
@@ -34,8 +34,8 @@ if TYPE_CHECKING:
     from collections.abc import Callable
     from pathlib import Path
 
-    from tests.support.canned_world import World
     from tests.support.driver import Driver
+    from tests.support.fake_world import World
     from tests.support.wordpress import Multisite
 
 pytestmark = pytest.mark.real

@@ -7,12 +7,12 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from tests.support.canned_wp import CannedWordPress
+from tests.support.fake_wp import CannedWordPress
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from tests.support.canned_world import World
+    from tests.support.fake_world import World
 
 pytestmark = pytest.mark.real
 

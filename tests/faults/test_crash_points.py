@@ -16,17 +16,17 @@ from prometheus_client.parser import text_string_to_metric_families
 
 from closte_bridge.checks.domain_state import CheckState
 from closte_bridge.ledger import check_state as check_states
-from tests.support.canned_world import FOREIGN, OWN
-from tests.support.canned_wp import CannedWordPress
 from tests.support.crash_driver import DIED
+from tests.support.fake_world import FOREIGN, OWN
+from tests.support.fake_wp import CannedWordPress
 from tests.support.journal import asked, assert_books_agree
 from tests.support.ledgers import opened
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from tests.support.canned_world import World
     from tests.support.driver import Driver
+    from tests.support.fake_world import World
 
 pytestmark = pytest.mark.real
 

@@ -16,16 +16,16 @@ import pytest
 
 from closte_bridge.engine import lock
 from closte_bridge.ledger.store import FILE_NAME
-from tests.support.canned_world import FOREIGN, OWN
 from tests.support.disks import fill, needs_root, read_only, small_disk
+from tests.support.fake_world import FOREIGN, OWN
 from tests.support.journal import asked, assert_books_agree
 from tests.support.running import LIMIT_SECONDS
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from tests.support.canned_world import World
     from tests.support.driver import Driver
+    from tests.support.fake_world import World
 
 pytestmark = pytest.mark.real
 

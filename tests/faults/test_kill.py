@@ -13,14 +13,14 @@ import pytest
 
 from closte_bridge.ledger.flags import REMOVED
 from tests.support import forks
-from tests.support.canned_world import FOREIGN, OWN, real_world
+from tests.support.fake_world import FOREIGN, OWN, real_world
 from tests.support.journal import asked, assert_books_agree, carried_out
 
 if TYPE_CHECKING:
     from collections.abc import Callable
     from pathlib import Path
 
-    from tests.support.canned_world import World
+    from tests.support.fake_world import World
     from tests.support.wordpress import Multisite
 
 pytestmark = pytest.mark.real

@@ -8,7 +8,6 @@ import pytest
 
 from closte_bridge.errors import ExitCode
 from closte_bridge.hosting import Completeness, OutcomeKind
-from tests.support.canned_world import FOREIGN, OWN
 from tests.support.closte_worlds import (
     elsewhere,
     late_list,
@@ -16,12 +15,13 @@ from tests.support.closte_worlds import (
     never_shown,
     undeletable,
 )
+from tests.support.fake_world import FOREIGN, OWN
 from tests.support.journal import asked
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from tests.support.canned_world import World
+    from tests.support.fake_world import World
 
 pytestmark = pytest.mark.real
 

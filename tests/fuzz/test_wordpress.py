@@ -23,8 +23,8 @@ from closte_bridge.wordpress.wp import WpCall, WpCost
 from closte_bridge.wordpress.writer import StageMove, set_stages, set_toggle
 from tests.fuzz.examples import FUZZ
 from tests.fuzz.mutations import ODD, ODD_TEXT, damaged, mutated
-from tests.support.canned_wp import frame_of, framed
 from tests.support.check_states import a_ledger, a_list, a_plan, told
+from tests.support.fake_wp import frame_of, framed
 
 DAY = "2024-01-01 00:00:00"
 GOOD: dict[str, Any] = {

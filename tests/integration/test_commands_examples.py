@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import re
 import shutil
-import subprocess
 import sys
 import time
 from dataclasses import dataclass
@@ -20,7 +19,7 @@ from tests.support.bridge import AT_ONCE, KEY, VARYING, Bridge, bridge_for
 from tests.support.commands import COMMANDS
 from tests.support.ledgers import opened
 from tests.support.rows import delete_mappings, set_option
-from tests.support.running import LIMIT_SECONDS, typed, write_script
+from tests.support.running import type_line, write_script
 from tests.support.udp import Server
 
 if TYPE_CHECKING:
@@ -81,18 +80,7 @@ class Shell:
     def type(self, line: str) -> str:
         """Return the text on the screen, without the typed answers."""
         env = self.bridge.environment()
-        with typed("y\n" * 3) as terminal:
-            done = subprocess.run(
-                ["/bin/sh", "-c", line],
-                stdin=terminal,
-                stdout=subprocess.PIPE,
-                stderr=subprocess.STDOUT,
-                text=True,
-                check=False,
-                cwd=self.bridge.folder,
-                env=env | {"PATH": f"{self.bin}:{env['PATH']}"},
-                timeout=LIMIT_SECONDS,
-            )
+        done = type_line(line, cwd=self.bridge.folder, env=env | {"PATH": f"{self.bin}:{env['PATH']}"})
         assert KEY not in done.stdout
         text = done.stdout.replace(f"{self.bridge.multisite.path}/", "/var/www/html/")
         return text.replace(str(self.bridge.state), "/var/lib/closte-bridge").replace(

@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from tests.proof.world import KEY
-from tests.support.canned_world import FOREIGN, OWN
+from tests.support.fake_world import FOREIGN, OWN
 from tests.support.rows import EVENTS
 
 if TYPE_CHECKING:

@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING
 
 from tests.proof.faults import SYNC
 from tests.proof.invariants import DAY, HOUR, MINUTE
-from tests.support.canned_world import FOREIGN, OWN
 from tests.support.closte_worlds import elsewhere, late_list, lists_are_refused
+from tests.support.fake_world import FOREIGN, OWN
 
 if TYPE_CHECKING:
     from tests.proof.campaign import Campaign

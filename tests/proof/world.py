@@ -18,9 +18,9 @@ from typing import TYPE_CHECKING, Any
 from closte_bridge.ledger.store import FILE_NAME
 from closte_bridge.secret import Secret
 from tests.proof.stream import Stream
-from tests.support.canned_world import FOREIGN, HASTY, OWN
 from tests.support.databases import SqliteDatabase
 from tests.support.disks import small_disk
+from tests.support.fake_world import FOREIGN, HASTY, OWN
 from tests.support.life import HERE, Certificates, changing_names
 from tests.support.parts import REPOSITORY, MissingPartError
 from tests.support.sandbox.server import Sandbox

@@ -1,4 +1,4 @@
-"""Values from which the random lives of a network are drawn."""
+"""Values from which the random histories of a network are drawn."""
 
 from __future__ import annotations
 

@@ -1,7 +1,7 @@
 """Tests of the safety rules over random lives of a network.
 
 The real code (read, check, plan, limit, apply, read again, ledger in SQLite) runs between a WordPress and a Closte in
-memory, with generated time, faults, kills and actions of people. `judge.py` checks each removal against the rules.
+memory, with generated time, faults, kills and actions of people. `checker.py` checks each removal against the rules.
 """
 
 from __future__ import annotations
@@ -62,13 +62,13 @@ class Lives(RuleBasedStateMachine):
         size = len(ledger.managed) + sum(
             1 for unsettled in ledger.unsettled.values() if unsettled.phase is AliasPhase.REMOVING
         )
-        world.judge.begin(syncing=syncing)
+        world.checker.begin(syncing=syncing)
         try:
             with world.around(faults), suppress(Killed, BridgeError):
                 return work()
         finally:
             world.faults = Faults()
-            world.judge.end(size)
+            world.checker.end(size)
         return None
 
     def sync(self, faults: Faults, request: RunRequest | None = None) -> RunReport | None:
@@ -83,12 +83,12 @@ class Lives(RuleBasedStateMachine):
         world = self.world
         offer = self.run(Faults(), lambda: adopt(world.engine(), take_over=True, agree=lambda _: True, command="adopt"))
         assert offer is not None
-        world.judge.went_back = False
+        world.checker.went_back = False
         for name in offer.adoptable:  # type: ignore[attr-defined]
             world.closte[name] = "us"
-            world.judge.ours_now(name)
+            world.checker.ours_now(name)
         if offer.former:  # type: ignore[attr-defined]
-            world.judge.former.add(offer.former)  # type: ignore[attr-defined]
+            world.checker.former.add(offer.former)  # type: ignore[attr-defined]
 
     @initialize(
         mapped=st.lists(ROWS, max_size=12),
@@ -259,23 +259,23 @@ class Lives(RuleBasedStateMachine):
     @rule(name=st.one_of(NAMES, WILDCARDS))
     def pin(self, name: str) -> None:
         if self.run(Faults(), lambda: pins.pin(self.world.engine(), [name], "domain add")) is not None:
-            self.world.judge.pins.add(name)
-            self.world.judge.dismissed.discard(name)
+            self.world.checker.pins.add(name)
+            self.world.checker.dismissed.discard(name)
 
     @rule(name=st.one_of(NAMES, WILDCARDS))
     def dismiss(self, name: str) -> None:
-        judge = self.world.judge
+        checker = self.world.checker
         dismissal = self.run(Faults(), lambda: pins.request_removal(self.world.engine(), [name], "domain remove"))
         if isinstance(dismissal, pins.RemovalRequest):
-            judge.pins.discard(name)
-            judge.dismissed |= set(dismissal.removing)
+            checker.pins.discard(name)
+            checker.dismissed |= set(dismissal.removing)
 
     @rule(name=st.one_of(NAMES, WILDCARDS))
     def release(self, name: str) -> None:
-        judge = self.world.judge
+        checker = self.world.checker
         if self.run(Faults(), lambda: pins.release(self.world.engine(), [name], "domain release")):
-            judge.pins.discard(name)
-            judge.dismissed.discard(name)
+            checker.pins.discard(name)
+            checker.dismissed.discard(name)
             if name in self.world.closte:
                 self.world.closte[name] = "other"
 
@@ -351,7 +351,7 @@ class Lives(RuleBasedStateMachine):
         over_limit = self.last.plan.over_limit[0]
         if another:
             self.world.wordpress.rows.mappings.clear()
-        self.world.judge.approved = set(over_limit.names)
+        self.world.checker.approved = set(over_limit.names)
         self.sync(Faults(), RunRequest(approval=Approval(digests=frozenset({over_limit.digest}))))
 
     # -- invariants ---------------------------------------------------------------------------------------------
@@ -403,7 +403,7 @@ class Lives(RuleBasedStateMachine):
             if len(blogs) == 1 and sites[min(blogs)].network_id == 1 and not not_public(name.removeprefix("*."))
         }
         contested = {name for name, blogs in claims.items() if len(blogs) > 1}
-        wanted |= (world.judge.pins | set(world.settings.wildcards)) - contested
+        wanted |= (world.checker.pins | set(world.settings.wildcards)) - contested
         return {n for n in wanted if n.startswith("*.") or wildcard_over(n) not in world.closte}
 
 

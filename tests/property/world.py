@@ -22,7 +22,7 @@ from closte_bridge.hosting import (
     Stats,
 )
 from closte_bridge.ledger.store import Ledger
-from tests.property.judge import Judge
+from tests.property.checker import Checker
 from tests.property.network import WordPress
 from tests.support.ledgers import opened
 
@@ -72,12 +72,12 @@ class World:
         self.elsewhere: set[str] = set()  # domains of other applications on Closte
         self.faults = Faults()
         self.key_taken, self.sending = True, False
-        self.looks = self.lists = self.ticks = self.answered = 0
+        self.reads = self.lists = self.ticks = self.answered = 0
         key = folder / "key"
         key.write_text("key-of-the-test-application")
         key.chmod(0o600)
         self.settings = Settings(state_dir=folder / "state", api_key_file=key, checks=False)
-        self.judge = Judge(self)
+        self.checker = Checker(self)
 
     # -- time ---------------------------------------------------------------------------------------------------
 
@@ -114,7 +114,7 @@ class World:
     def around(self, faults: Faults) -> Iterator[None]:
         """Replace the engine's environment with this world for one run."""
         self.faults = faults
-        self.looks = self.lists = self.ticks = self.answered = 0
+        self.reads = self.lists = self.ticks = self.answered = 0
         plain = Ledger.transaction
 
         @contextmanager
@@ -149,14 +149,14 @@ class World:
         """Answer one call of `wp`."""
         assert not self.sending, "WordPress is read from inside the client's loop."
         events = self.wordpress.rows.events
-        mode = self.faults.snapshots[min(self.looks, 1)]
-        if self.looks == 1 and self.faults.between:
+        mode = self.faults.snapshots[min(self.reads, 1)]
+        if self.reads == 1 and self.faults.between:
             self.faults.between()
-        self.looks += 1
+        self.reads += 1
         snapshot = self.wordpress.snapshot(mode)  # a failed call acknowledges and delivers no events
         events[:] = [event for event in events if event.uid not in acknowledged]
         snapshot = replace(snapshot, events=list(events), events_waiting=len(events))
-        self.judge.delivered(snapshot, first=self.looks == 1)
+        self.checker.delivered(snapshot, first=self.reads == 1)
         return snapshot
 
     def listing(self) -> Listing:
@@ -207,7 +207,7 @@ class World:
         }
         self.key_taken = fault != "key"
         if action == "remove":
-            self.judge.removal(name)
+            self.checker.removal(name)
         if fault == "kill-before":
             raise Killed
         if fault in plain:
@@ -221,7 +221,7 @@ class World:
         if name in self.elsewhere and name not in self.closte:
             return Outcome(OutcomeKind.ALREADY, 'Closte answered "already exists".')
         if self.closte.get(name) != "other":
-            self.judge.ours_now(name)
+            self.checker.ours_now(name)
         if name in self.closte:
             return Outcome(OutcomeKind.ALREADY, 'Closte answered "already exists".')
         self.closte[name] = "us"
@@ -230,7 +230,7 @@ class World:
     def _remove(self, name: str) -> Outcome:
         if self.closte.pop(name, None) is None:
             return Outcome(OutcomeKind.ALREADY, 'Closte answered "domain not found".')
-        self.judge.removed(name)
+        self.checker.removed(name)
         return Outcome(OutcomeKind.DONE, "Closte confirmed the change.")
 
 

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
     from pathlib import Path
 
-    from tests.support.canned_world import World
+    from tests.support.fake_world import World
 
 OPTION_LIKE = ("--exec=touch owned", "-oProxyCommand=touch owned", "--require=owned.php", "@all", "--ssh=evil")
 

@@ -15,15 +15,15 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from tests.support.canned_wp import CannedWordPress
 from tests.support.commands import CALLS, COMMANDS, SERVING, called, words_of
+from tests.support.fake_wp import CannedWordPress
 from tests.support.sandbox.api import ApiTexts
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from tests.support.canned_world import World
     from tests.support.driver import Driver
+    from tests.support.fake_world import World
 
 pytestmark = pytest.mark.real
 

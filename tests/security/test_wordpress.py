@@ -10,7 +10,7 @@ import pytest
 from closte_bridge.errors import UnreadableError
 from closte_bridge.wordpress.failures import codes, failure
 from tests.support.bridge import bridge_for
-from tests.support.canned_wp import framed
+from tests.support.fake_wp import framed
 from tests.support.rows import add_event, set_option
 from tests.support.running import wp_settings, write_script
 from tests.support.shim import change_config, shimmed

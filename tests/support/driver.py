@@ -12,7 +12,7 @@ from tests.support.parts import REPOSITORY
 from tests.support.running import LIMIT_SECONDS
 
 if TYPE_CHECKING:
-    from tests.support.canned_world import World
+    from tests.support.fake_world import World
 
 
 class Driver:

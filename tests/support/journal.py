@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from tests.support.canned_world import FOREIGN
+from tests.support.fake_world import FOREIGN
 from tests.support.sandbox.faults import FaultKind
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-    from tests.support.canned_world import World
+    from tests.support.fake_world import World
     from tests.support.sandbox.request_log import RecordedRequest as Asked
 
 # Faults that answer without doing the requested work.

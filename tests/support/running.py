@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import pty
+import subprocess
 import time
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
@@ -45,6 +46,22 @@ def typed(answer: str) -> Iterator[int]:
     finally:
         os.close(leader)
         os.close(follower)
+
+
+def type_line(line: str, *, cwd: Path, env: Mapping[str, str]) -> subprocess.CompletedProcess[str]:
+    """Type a command line in a shell, and answer each question with yes. The result has both streams as stdout."""
+    with typed("y\n" * 5) as terminal:
+        return subprocess.run(
+            ["/bin/sh", "-c", line],
+            stdin=terminal,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+            check=False,
+            cwd=cwd,
+            env=env,
+            timeout=LIMIT_SECONDS,
+        )
 
 
 def wp_settings(

@@ -38,7 +38,7 @@ FULL = Authority(Mode.FULL)
 DOOMED = [f"d{number:02}.example.com" for number in range(30)]
 
 
-def looked(name: str, *, has_https: bool, live: bool = True) -> DomainCheck:
+def checked(name: str, *, has_https: bool, live: bool = True) -> DomainCheck:
     dns = DnsVerdict(name, DnsCode.OK, points_here=True)
     tls = TlsVerdict(name, TlsCode.OK if has_https else TlsCode.DEFAULT_CERTIFICATE)
     return DomainCheck(name, dns, tls, 0.0, HttpVerdict(name, HttpCode.OK if live else HttpCode.SIGN_UP))
@@ -119,8 +119,8 @@ def statuses(document: dict[str, Any]) -> dict[tuple[str, str], str]:
     return {(row["change"], row["domain"]): row["status"] for row in document["data"]}
 
 
-NOT_YET = [looked(LATE, has_https=False), looked(GOOD, has_https=True), looked(BAD, has_https=True)]
-NOW = [looked(LATE, has_https=True)]
+NOT_YET = [checked(LATE, has_https=False), checked(GOOD, has_https=True), checked(BAD, has_https=True)]
+NOW = [checked(LATE, has_https=True)]
 
 
 def test_removals_needing_approval_in_the_first_run_are_reported(rounds: Rounds) -> None:
@@ -138,7 +138,7 @@ def test_removals_needing_approval_in_the_first_run_are_reported(rounds: Rounds)
 
 def test_error_excludes_a_success_message(rounds: Rounds) -> None:
     there = [LATE, BAD, GOOD]
-    rounds.rounds = [a_round(checked=[looked(LATE, has_https=False)], there=there, managed=there)]
+    rounds.rounds = [a_round(checked=[checked(LATE, has_https=False)], there=there, managed=there)]
     said = rounds.said(LATE)
     assert f'Error: "{LATE}" does not serve valid HTTPS yet' in said
     assert "Success" not in said
@@ -149,7 +149,7 @@ def test_error_excludes_a_success_message(rounds: Rounds) -> None:
 
 def test_wait_continues_until_visitors_get_the_right_site(rounds: Rounds) -> None:
     there = [LATE, BAD, GOOD]
-    sign_up = looked(LATE, has_https=True, live=False)
+    sign_up = checked(LATE, has_https=True, live=False)
     rounds.rounds = [a_round(checked=[sign_up], there=there, managed=there)]
     document = rounds.run(LATE)
     assert (document["exit_code"], [error["code"] for error in document["errors"]]) == (4, ["not-live"])

@@ -17,15 +17,10 @@ NOUNS = (
 GLUED = re.compile(rf"""\}} (?:more )?(?:{NOUNS})\b|(?:''|"") if [^\n}}]* == 1 else|["']s["'] (?:if|\*)""")
 # Exceptions: the number is never one, or the noun does not belong to a count.
 MEANT = {
-    "aliases that are ours",  # at least two are missing
     "times in a row",  # at least five
-    "answers: {_what(a)}",  # a verb
-    "answers.",  # also a verb
     "checks passed",  # of all checks
     "domains {several}",  # one domain has another sentence
-    "domain records?",  # one has another sentence too
     "networks.",  # one has another sentence too
-    "seconds'",  # a configured time
 }
 
 

@@ -22,10 +22,10 @@ NOW = 1_800_000_000.0
 NAMES = ("a.com", "b.com", "www.b.com", "c.test")
 
 
-def remember(ledger: Ledger, looks: dict[str, float]) -> None:
+def remember(ledger: Ledger, checks: dict[str, float]) -> None:
     with ledger.transaction():
         check_states.forget(ledger, [name for name, _ in check_states.next_checks(ledger)])
-        check_states.save(ledger, {name: CheckState(first_seen=NOW, next_check=at) for name, at in looks.items()})
+        check_states.save(ledger, {name: CheckState(first_seen=NOW, next_check=at) for name, at in checks.items()})
 
 
 def chosen(ledger: Ledger, names: set[str], *, short: bool, only: frozenset[str] = frozenset()) -> due.Due:
@@ -39,14 +39,14 @@ def chosen(ledger: Ledger, names: set[str], *, short: bool, only: frozenset[str]
 
 @settings(suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(
-    looks=st.dictionaries(st.sampled_from(NAMES), st.sampled_from((NOW - 5, NOW, NOW + 5))),
+    checks=st.dictionaries(st.sampled_from(NAMES), st.sampled_from((NOW - 5, NOW, NOW + 5))),
     names=st.sets(st.sampled_from(NAMES)),
     only=st.frozensets(st.sampled_from(NAMES)),
 )
 def test_shortcut_and_full_scan_select_the_same_domains(
-    ledger: Ledger, looks: dict[str, float], names: set[str], only: frozenset[str]
+    ledger: Ledger, checks: dict[str, float], names: set[str], only: frozenset[str]
 ) -> None:
-    remember(ledger, looks)
+    remember(ledger, checks)
     short, long = chosen(ledger, names, short=True, only=only), chosen(ledger, names, short=False, only=only)
     assert short.names == long.names
     assert sorted(short.gone) == sorted(long.gone)

@@ -69,7 +69,7 @@ class World(Waiter):
     moves: int = 0
     refuse: bool = False
     # Arrays of numbers: the test's own records must not appear as a memory leak.
-    looks: dict[str, array[float]] = field(default_factory=lambda: {name: array("d") for name in NAMES})
+    checks: dict[str, array[float]] = field(default_factory=lambda: {name: array("d") for name in NAMES})
     runs: array[float] = field(default_factory=lambda: array("d"))
     blocks: list[int] = field(default_factory=list)
     files: list[int] = field(default_factory=list)
@@ -95,7 +95,7 @@ class World(Waiter):
     def run(self, names: Iterable[str], take: Callable[[DomainCheck], None]) -> Expected:
         """Replace the check pool: a few checks have no result, and a few find that the domain points elsewhere."""
         for name in names:
-            self.looks[name].append(self.time)
+            self.checks[name].append(self.time)
             code = self.chance.choices([DnsCode.OK, DnsCode.UNKNOWN, DnsCode.ELSEWHERE], [97, 2, 1])[0]
             verdict = DnsVerdict(name, code, points_here=code is DnsCode.OK)
             take(DomainCheck(name, verdict, None, self.time))
@@ -156,14 +156,14 @@ def engine_in(world: World, monkeypatch: pytest.MonkeyPatch) -> Engine:
 
 def all_in_time(world: World) -> None:
     # Every domain is checked on time all year: at first at the network's interval, later at least daily.
-    for times in world.looks.values():
+    for times in world.checks.values():
         gaps = [after - before for before, after in itertools.pairwise(times)]
         assert max(gaps) <= DAY + 900.0 + 2
         assert min(gaps) >= 299.0
         assert times[-1] > START + YEAR - 2 * DAY
     # Runs do not pile up: each has a reason.
-    looks = sum(map(len, world.looks.values()))
-    assert len(world.runs) < looks + 2 * world.told + 2 * 365 + 10
+    checks = sum(map(len, world.checks.values()))
+    assert len(world.runs) < checks + 2 * world.told + 2 * 365 + 10
     # closte-bridge reads and acknowledges every event.
     assert world.told > 250
     assert len(world.wordpress) <= 3

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 HOUR, DAY = 3600.0, 86400.0
 
 
-class Judge:
+class Checker:
     """Owners of aliases, missing domains and past removals; raises AssertionError if a removal breaks a rule."""
 
     def __init__(self, world: World) -> None:

@@ -27,7 +27,7 @@ from closte_bridge.ledger.store import FILE_NAME
 from closte_bridge.secret import Secret
 from closte_bridge.wordpress.wp import WpCall, WpCost
 from tests.support import forks
-from tests.support.canned_wp import CannedWordPress
+from tests.support.fake_wp import CannedWordPress
 from tests.support.folders import in_memory
 from tests.support.parts import REPOSITORY
 from tests.support.rows import EVENTS, add_event, create_events_table

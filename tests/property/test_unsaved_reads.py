@@ -43,7 +43,7 @@ def adopted(world: World, *, after_another: bool = False) -> None:
         offer = adopt(world.engine(), take_over=True, agree=lambda _: True, command="adopt")
     for name in offer.adoptable:
         world.closte[name] = "us"
-        world.judge.ours_now(name)
+        world.checker.ours_now(name)
 
 
 @pytest.fixture

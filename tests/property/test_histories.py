@@ -1,4 +1,4 @@
-"""Tests of single lives of a network step by step, with the real code between both sides and the checker."""
+"""Tests of single histories of a network step by step, with the real code between both sides and the checker."""
 
 from __future__ import annotations
 
@@ -46,17 +46,17 @@ class Life:
         """Adopt, and return the adopted aliases."""
         with self.world.around(Faults()):
             offer = adopt(self.world.engine(), take_over=True, agree=lambda _: True, command="adopt")
-        self.world.judge.went_back = False
+        self.world.checker.went_back = False
         return set(offer.adoptable)
 
     def sync(self, faults: Faults | None = None, *, after: float = 0.0) -> RunReport:
         """Sync once after this number of seconds."""
         self.world.true_time += after
         before = self.world.ledger()
-        self.world.judge.begin(syncing=True)
+        self.world.checker.begin(syncing=True)
         with self.world.around(faults or Faults()):
             report = sync(self.world.engine(), RunRequest(), command="sync")
-        self.world.judge.end(len(before.managed) + len(before.unsettled))
+        self.world.checker.end(len(before.managed) + len(before.unsettled))
         return report
 
     def map(self, name: str) -> None:
@@ -148,8 +148,8 @@ def test_lapsed_claim_does_not_return_with_an_unsent_request(life: Life) -> None
     assert name not in life.world.ledger().managed
 
 
-@pytest.mark.parametrize(("seconds", "looks"), [(1.0, 2), (61.0, 4)])
-def test_planned_removals_are_read_again_during_slow_removals(life: Life, seconds: float, looks: int) -> None:
+@pytest.mark.parametrize(("seconds", "reads"), [(1.0, 2), (61.0, 4)])
+def test_planned_removals_are_read_again_during_slow_removals(life: Life, seconds: float, reads: int) -> None:
     life.begin()
     for name in life.shops[:3]:
         life.unmap(name)
@@ -162,7 +162,7 @@ def test_planned_removals_are_read_again_during_slow_removals(life: Life, second
     report = life.sync(after=DELAY)
     assert report.applied is not None
     assert [change.name for change in report.applied.done] == life.shops[:3]
-    assert life.world.looks == looks
+    assert life.world.reads == reads
 
 
 def test_domain_mapped_again_during_removals_is_spared(life: Life) -> None:
@@ -234,12 +234,12 @@ def test_wildcard_stays_if_a_covered_domain_appears_late(life: Life, kind: str) 
     wordpress = life.world.wordpress
     with life.world.around(Faults()):
         pins.pin(life.world.engine(), ["*.wild.net"], "domain add")
-    life.world.judge.pins.add("*.wild.net")
+    life.world.checker.pins.add("*.wild.net")
     life.sync()
     with life.world.around(Faults()):
         pins.request_removal(life.world.engine(), ["*.wild.net"], "domain remove")
-    life.world.judge.pins.clear()
-    life.world.judge.dismissed.add("*.wild.net")
+    life.world.checker.pins.clear()
+    life.world.checker.dismissed.add("*.wild.net")
     come = {
         "mapping": lambda: wordpress.add(1, "x.wild.net"),
         "www": lambda: wordpress.add(1, "wild.net"),

@@ -77,7 +77,7 @@ def test_repeated_adoption_keeps_evidence_and_delays(tmp_path: Path) -> None:
     world.closte |= dict.fromkeys(names, "us")
 
     def synced() -> None:
-        world.judge.begin(syncing=True)
+        world.checker.begin(syncing=True)
         with world.around(Faults()):
             sync(world.engine(), RunRequest(), command="sync")
 
@@ -104,7 +104,7 @@ def test_adoption_after_a_clock_jump_restarts_waits(tmp_path: Path) -> None:
     world.wordpress.remove(0, tell=True)
 
     def synced() -> None:
-        world.judge.begin(syncing=True)
+        world.checker.begin(syncing=True)
         with world.around(Faults()):
             sync(world.engine(), RunRequest(), command="sync")
 
