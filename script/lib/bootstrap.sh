@@ -114,24 +114,35 @@ install_missing() {
 # Unpack the DNS servers of the tests to `.cache/dns`, unless the machine has them.
 # Not installed, because the packages would start services on port 53.
 ensure_dns() {
-    { have knotd && have keymgr && have unbound; } && return 0
-    dns="$cache/dns"
-    [ -e "$dns/ready" ] && return 0
-    missing="knot unbound"
-    have apt-get || die "apt-get was not found. Install these packages manually: $missing"
-    say "Unpacking $missing into .cache/dns"
-    rm -rf "$dns" "$dns.debs"
-    mkdir -p "$dns" "$dns.debs/partial"
-    with_apt "apt could not fetch: $missing" fetch_dns
-    unpack_debs "$dns.debs" "$dns"
-    rm -rf "$dns.debs"
-    : >"$dns/ready"
+    { have knotd && have keymgr && have unbound; } || ensure_unpacked dns knot unbound
 }
 
-fetch_dns() {
+# Unpack promtool to `.cache/prometheus`, unless the machine has it.
+# Not installed, because the package would start Prometheus.
+ensure_promtool() { have promtool || ensure_unpacked prometheus prometheus; }
+
+# Unpack the Debian packages $2 and following, with the missing ones that they need, to `.cache/$1`.
+ensure_unpacked() {
+    unpacked="$cache/$1"
+    shift
+    [ -e "$unpacked/ready" ] && return 0
+    missing="$*"
+    have apt-get || die "apt-get was not found. Install these packages manually: $missing"
+    say "Unpacking $missing into ${unpacked#"$root/"}"
+    rm -rf "$unpacked" "$unpacked.debs"
+    mkdir -p "$unpacked" "$unpacked.debs/partial"
+    with_apt "apt could not fetch: $missing" fetch_debs "$unpacked.debs" "$@"
+    unpack_debs "$unpacked.debs" "$unpacked"
+    rm -rf "$unpacked.debs"
+    : >"$unpacked/ready"
+}
+
+# Download the Debian packages $2 and following to the folder $1.
+fetch_debs() {
+    debs="$1"
+    shift
     as_root apt-get update -q &&
-        as_root apt-get install -q -y --no-install-recommends --download-only \
-            -o "Dir::Cache::archives=$dns.debs" knot unbound
+        as_root apt-get install -q -y --no-install-recommends --download-only -o "Dir::Cache::archives=$debs" "$@"
 }
 
 # Create `.venv` with the package and the extras $1, such as `test,ansible-test`.
@@ -297,6 +308,7 @@ bootstrap() {
     [ "$1" != demo ] || return 0
     ensure_dns
     [ "$1" != bench ] || return 0
+    ensure_promtool
     ensure_php_versions
     ensure_wpcs
     ensure_wheels
