@@ -12,7 +12,8 @@ CALLS = (
     "adopt --yes", "plan", "plan --out=PLAN", "apply PLAN", "sync", "sync --retry", "domain list", "domain get NAME",
     "domain explain NAME", "domain check NAME", "domain revive NAME --yes", "domain backfill --yes",
     "domain add pin.example.com", "domain remove pin.example.com --yes", "domain release OTHER --yes", "doctor",
-    "health", "setup --yes", "shim install", "shim uninstall --yes", "log", "integration disable", "integration enable",
+    "status", "health", "setup --yes", "shim install", "shim uninstall --yes", "log",
+    "integration disable", "integration enable",
 )  # fmt: skip
 
 
