@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING
 import pytest
 
 from tests.support.answers import answers_of
-from tests.support.parts import is_mock_plugin
 from tests.support.shim import install
 from tests.support.web import load_balancer, use_object_cache, visit, web_server
 
@@ -22,10 +21,7 @@ if TYPE_CHECKING:
 SHOP = "shop.example.com"
 SIGN_UP = f"http://example.net/wp-signup.php?new={SHOP}"
 
-pytestmark = [
-    pytest.mark.real,
-    pytest.mark.skipif(is_mock_plugin(), reason="The mock plugin serves no mapped domains."),
-]
+pytestmark = pytest.mark.real
 
 
 @pytest.fixture(params=[1, 2], ids=["one server", "two servers"])

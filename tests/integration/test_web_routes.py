@@ -18,7 +18,6 @@ from closte_bridge.engine.web import SECRET_FILE, shim_secret
 from closte_bridge.secret import Secret
 from closte_bridge.wordpress.exchange import send
 from closte_bridge.wordpress.web import HEADER, ServedMapping, WebClient, WebError
-from tests.support.parts import is_mock_plugin
 from tests.support.rows import EVENTS
 from tests.support.shim import MU_PLUGINS, SECRET, bare_shim, install, shimmed, status
 from tests.support.web import WebServer, load_balancer, use_object_cache, visit, web_server
@@ -30,7 +29,6 @@ if TYPE_CHECKING:
     from tests.support.wordpress import Multisite
 
 pytestmark = pytest.mark.real
-needs_mapping = pytest.mark.skipif(is_mock_plugin(), reason="The mock plugin serves no mapped domains.")
 SIGN_UP = (302, "http://example.net/wp-signup.php?new=shop.example.com")
 
 
@@ -61,7 +59,6 @@ def code_of(asking: Any) -> str:  # noqa: ANN401 - any call
     return caught.value.code
 
 
-@needs_mapping
 def test_visitor_gets_the_site_after_a_refresh(network: Multisite, server: WebServer) -> None:
     """Without a refresh, the web server redirects to the sign-up page for ever."""
     network.add_mapping("shop.example.com", 2, stage="checking-dns")
@@ -83,10 +80,9 @@ def test_visitor_gets_the_site_after_a_refresh(network: Multisite, server: WebSe
     asking.refresh(["shop.example.com"])
     assert "wp-signup" in server.get("second.example.com")[1]
     asking.refresh(["www.second.example.com"])
-    assert server.get("second.example.com") == (302, "http://shop.example.com/"), "the primary domain"
+    assert server.get("second.example.com")[1].endswith("://shop.example.com/"), "the primary domain"
 
 
-@needs_mapping
 def test_refresh_reaches_each_server_behind_a_load_balancer(
     network: Multisite, server: WebServer, tmp_path: Path
 ) -> None:
@@ -249,7 +245,6 @@ def test_installation_makes_keeps_and_rotates_the_secret(multisite: Multisite, t
         assert not file.exists()
 
 
-@needs_mapping
 def test_routes_work_in_a_network_of_subdirectories(network: Multisite, server: WebServer) -> None:
     network.define("SUBDOMAIN_INSTALL", value=False)
     network.sql("UPDATE wp_blogs SET domain = 'example.net', path = '/shop/' WHERE blog_id = 2")

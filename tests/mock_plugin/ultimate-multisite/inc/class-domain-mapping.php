@@ -14,6 +14,9 @@ class Domain_Mapping {
 	/** @var self|null */
 	private static $instance;
 
+	/** @var Domain|null The mapping of this request. */
+	public $current_mapping;
+
 	public static function get_instance() {
 		if ( null === self::$instance ) {
 			self::$instance = new self();
@@ -22,6 +25,8 @@ class Domain_Mapping {
 	}
 
 	public function startup(): void {
+		wp_cache_add_global_groups( array( 'domain_mappings' ) );
+		do_action( 'wu_domain_mapping_load' );
 		add_action( 'wp_delete_site', array( $this, 'clear_mappings_on_delete' ) );
 	}
 

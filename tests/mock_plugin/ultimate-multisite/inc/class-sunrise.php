@@ -43,23 +43,49 @@ class Sunrise {
 	 * Find the site of a mapped domain, with or without `www.`.
 	 */
 	public static function find_site( $site, $domain ) {
-		global $wpdb;
-		$bare = preg_replace( '/^www\./', '', $domain );
 		if ( ! empty( $site ) ) {
 			return $site;
 		}
-		$rows    = "SELECT blog_id, domain, active, stage FROM {$wpdb->base_prefix}wu_domain_mappings WHERE domain IN (%s, %s) LIMIT 1";
-		$mapping = $wpdb->get_row( $wpdb->prepare( $rows, $bare, "www.$bare" ) );
+		$mapping = self::find_mapping( preg_replace( '/^www\./', '', $domain ) );
 		if ( ! $mapping || ! $mapping->active || ! in_array( $mapping->stage, array( 'done', 'done-without-ssl' ), true ) ) {
 			return $site;
 		}
 		self::$mapped = $mapping->domain;
+		foreach ( array( 'stage', 'store' ) as $part ) {
+			require_once __DIR__ . "/class-domain-$part.php";
+		}
+		require_once __DIR__ . '/class-domain.php';
+		Domain_Mapping::get_instance()->current_mapping = new Models\Domain( $mapping );
 		$url          = static function () {
 			return 'https://' . self::$mapped;
 		};
 		add_filter( 'pre_option_home', $url );
 		add_filter( 'pre_option_siteurl', $url );
 		return get_site( (int) $mapping->blog_id );
+	}
+
+	/**
+	 * Find the mapping of a domain and its `www.` form; both, and their absence, stay in the object cache for ever.
+	 */
+	private static function find_mapping( $bare ) {
+		global $wpdb;
+		$missing = 0;
+		foreach ( array( $bare, "www.$bare" ) as $domain ) {
+			$cached   = wp_cache_get( "domain:$domain", 'domain_mappings' );
+			$missing += 'notexists' === $cached;
+			if ( is_object( $cached ) ) {
+				return $cached;
+			}
+		}
+		if ( 2 === $missing ) {
+			return null;
+		}
+		$rows    = "SELECT * FROM {$wpdb->base_prefix}wu_domain_mappings WHERE domain IN (%s, %s) LIMIT 1";
+		$mapping = $wpdb->get_row( $wpdb->prepare( $rows, $bare, "www.$bare" ) );
+		foreach ( $mapping ? array( $mapping->domain ) : array( $bare, "www.$bare" ) as $domain ) {
+			wp_cache_set( "domain:$domain", $mapping ? $mapping : 'notexists', 'domain_mappings' );
+		}
+		return $mapping;
 	}
 
 	/**
