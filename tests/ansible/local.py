@@ -2,24 +2,58 @@
 
 from __future__ import annotations
 
+import atexit
+import functools
 import json
 import os
 import re
+import shutil
 import subprocess
 import sys
+import tempfile
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any
+from pathlib import Path
+from typing import Any
 
 import yaml
 
 from tests.ansible.fleet import COLLECTION, tool
+from tests.support import forks
 from tests.support.running import write_script
-
-if TYPE_CHECKING:
-    from pathlib import Path
 
 # A network on another machine, so that the role expects no files of it here.
 FAR = {"name": "club", "ssh": "club@elsewhere.example.com/srv/club"}
+
+
+@functools.cache
+def _settings() -> dict[str, str]:
+    """Return the settings of Ansible for all plays of this process: one collections folder, one home."""
+    folder = Path(tempfile.mkdtemp(prefix="cb-"))
+    atexit.register(shutil.rmtree, folder, ignore_errors=True)
+    target = folder / "collections" / "ansible_collections" / "closte_bridge"
+    target.mkdir(parents=True)
+    (target / "ops").symlink_to(COLLECTION)
+    return {
+        "HOME": str(folder),
+        "LC_ALL": "C.UTF-8",
+        "ANSIBLE_COLLECTIONS_PATH": str(folder / "collections"),
+        "ANSIBLE_NOCOLOR": "1",
+        "ANSIBLE_PIPELINING": "1",
+    }
+
+
+def run_playbook(folder: Path, *argv: str) -> subprocess.CompletedProcess[str]:
+    """Run `ansible-playbook` in a folder: a fork that has already loaded it, unless another Ansible was chosen."""
+    program = tool("ansible-playbook")
+    settings = _settings()
+    environment = {"PATH": f"{Path(program).parent}{os.pathsep}{os.environ['PATH']}", **settings}
+    if not os.environ.get("CLOSTE_BRIDGE_ANSIBLE"):
+        server = forks.server("tests.ansible.playbook_server", *settings.items())
+        return forks.run(*argv, env=environment, cwd=folder, of=server)
+    return subprocess.run(
+        [program, *argv], capture_output=True, text=True, check=False, env=environment, cwd=folder,
+        stdin=subprocess.DEVNULL,
+    )  # fmt: skip
 
 
 @dataclass
@@ -30,9 +64,6 @@ class Local:
     variables: dict[str, Any] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
-        target = self.folder / "collections" / "ansible_collections" / "closte_bridge"
-        target.mkdir(parents=True)
-        (target / "ops").symlink_to(COLLECTION)
         places = {"home": "opt", "config_dir": "etc", "state_dir": "state", "log_dir": "log"}
         self.variables = {f"closte_bridge_{name}": str(self.folder / place) for name, place in places.items()}
         self.variables |= {"closte_bridge_link": str(self.folder / "link"), "_closte_bridge_systemd": False}
@@ -44,19 +75,8 @@ class Local:
         play = {"hosts": "localhost", "connection": "local", "gather_facts": False, "tasks": list(tasks)}
         playbook = self.folder / "play.yml"
         playbook.write_text(yaml.safe_dump([play], sort_keys=False))
-        argv = [tool("ansible-playbook"), "-i", "localhost,", *(["--check"] if check else []), "--diff"]
-        environment = {
-            "PATH": os.environ["PATH"],
-            "HOME": str(self.folder),
-            "LC_ALL": "C.UTF-8",
-            "ANSIBLE_COLLECTIONS_PATH": str(self.folder / "collections"),
-            "ANSIBLE_NOCOLOR": "1",
-            "ANSIBLE_PIPELINING": "1",
-        }
-        done = subprocess.run(
-            [*argv, "-e", json.dumps(self.variables | variables), str(playbook)],
-            capture_output=True, text=True, check=False, env=environment, cwd=self.folder, stdin=subprocess.DEVNULL,
-        )  # fmt: skip
+        argv = ["-i", "localhost,", *(["--check"] if check else []), "--diff"]
+        done = run_playbook(self.folder, *argv, "-e", json.dumps(self.variables | variables), str(playbook))
         return f"{done.stdout}{done.stderr}\nended with {done.returncode}"
 
     def role(self, part: str, variables: dict[str, Any] | None = None, *, check: bool = True) -> str:

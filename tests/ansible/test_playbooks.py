@@ -2,17 +2,17 @@
 
 from __future__ import annotations
 
-import os
-import subprocess
 import sys
-from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import pytest
 import yaml
 
-from tests.ansible.fleet import COLLECTION, tool
-from tests.ansible.local import engine, envelope
+from tests.ansible.fleet import COLLECTION
+from tests.ansible.local import engine, envelope, run_playbook
+
+if TYPE_CHECKING:
+    from pathlib import Path
 
 GREEN = envelope([{"network": "shop", "healthy": True, "last_error": ""}])
 RED = envelope([{"network": "shop", "healthy": False, "last_error": ""}], 1, "unhealthy")
@@ -23,9 +23,6 @@ class Inventory:
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
-        target = folder / "collections" / "ansible_collections" / "closte_bridge"
-        target.mkdir(parents=True)
-        (target / "ops").symlink_to(COLLECTION)
         (folder / "state" / "shop").mkdir(parents=True)
 
     def play(self, playbook: str, answer: dict[str, Any], *options: str, away: bool = False) -> tuple[int, str]:
@@ -43,17 +40,7 @@ class Inventory:
         inventory = self.folder / "inventory.yml"
         inventory.write_text(yaml.safe_dump({"closte_bridge": {"hosts": hosts}, "others": others}))
         report = ("-e", f"closte_bridge_report_dir={self.folder}")
-        environment = {
-            "PATH": f"{Path(tool('ansible-playbook')).parent}{os.pathsep}{os.environ['PATH']}",
-            "HOME": str(self.folder),
-            "LC_ALL": "C.UTF-8",
-            "ANSIBLE_COLLECTIONS_PATH": str(self.folder / "collections"),
-            "ANSIBLE_NOCOLOR": "1",
-        }
-        done = subprocess.run(
-            [tool("ansible-playbook"), "-i", str(inventory), *report, *options, f"closte_bridge.ops.{playbook}"],
-            capture_output=True, text=True, check=False, env=environment, cwd=self.folder, stdin=subprocess.DEVNULL,
-        )  # fmt: skip
+        done = run_playbook(self.folder, "-i", str(inventory), *report, *options, f"closte_bridge.ops.{playbook}")
         return done.returncode, done.stdout + done.stderr
 
 

@@ -45,18 +45,17 @@ def load() -> None:
     gc.freeze()
 
 
-def become(order: dict[str, Any], descriptors: list[int]) -> None:
-    """Turn this fork into the ordered command."""
+def _become(order: dict[str, Any], descriptors: list[int]) -> None:
     for target, descriptor in enumerate(descriptors):
         os.dup2(descriptor, target)
         os.close(descriptor)
     os.environ.clear()
     os.environ.update(order["env"])
     os.chdir(order["cwd"])
-    sys.argv = [str(closte_bridge.__main__.__file__), *order["argv"]]
+    sys.argv[1:] = order["argv"]
 
 
-class Server:
+class _Server:
     """The listening socket and the running commands."""
 
     def __init__(self, listener: socket.socket) -> None:
@@ -65,19 +64,19 @@ class Server:
         self._ready.register(listener, selectors.EVENT_READ)
         self._ready.register(sys.stdin.fileno(), selectors.EVENT_READ)
 
-    def serve(self) -> dict[str, Any] | None:
-        """Serve until the input ends and return None; in a fork, return its order."""
+    def serve(self) -> bool:
+        """Serve until the input ends and return false; in a fork, return true."""
         while True:
             for key, _ in self._ready.select():
                 if key.fileobj is self._listener:
-                    if order := self._start():
-                        return order
+                    if self._start():
+                        return True
                 elif key.data is None:
-                    return None
+                    return False
                 else:
                     self._finish(key)
 
-    def _start(self) -> dict[str, Any] | None:
+    def _start(self) -> bool:
         client, _ = self._listener.accept()
         data, descriptors, _, _ = socket.recv_fds(client, LONGEST, 3)
         order: dict[str, Any] = json.loads(data)
@@ -86,13 +85,13 @@ class Server:
             self._ready.close()
             self._listener.close()
             client.close()
-            become(order, descriptors)
-            return order
+            _become(order, descriptors)
+            return True
         for descriptor in descriptors:
             os.close(descriptor)
         client.send(b"%d" % pid)
         self._ready.register(os.pidfd_open(pid), selectors.EVENT_READ, (pid, client))
-        return None
+        return False
 
     def _finish(self, key: selectors.SelectorKey) -> None:
         pid, client = key.data
@@ -103,16 +102,14 @@ class Server:
             client.send(b"%d" % status)
 
 
-def main() -> int:
-    """Serve until the input ends; in a fork, run the command and end the process."""
-    load()
+def is_fork(name: str) -> bool:
+    """Serve on the socket `name` until the input ends and return false; in a fork that should run, return true."""
     with socket.socket(socket.AF_UNIX, socket.SOCK_SEQPACKET) as listener:
-        listener.bind(f"\0{sys.argv[1]}")
+        listener.bind(f"\0{name}")
         listener.listen(64)
         sys.stdout.write("ready\n")
         sys.stdout.flush()
-        order = Server(listener).serve()
-    return end(closte_bridge.__main__.main()) if order else 0
+        return _Server(listener).serve()
 
 
 def end(status: int) -> NoReturn:
@@ -126,6 +123,15 @@ def end(status: int) -> NoReturn:
         except OSError:
             status = 120
     os._exit(status)
+
+
+def main() -> int:
+    """Serve until the input ends; in a fork, run the command and end the process."""
+    load()
+    if not is_fork(sys.argv[1]):
+        return 0
+    sys.argv[0] = str(closte_bridge.__main__.__file__)
+    return end(closte_bridge.__main__.main())
 
 
 if __name__ == "__main__":

@@ -29,12 +29,13 @@ if TYPE_CHECKING:
 
 
 @functools.cache
-def server() -> str:
-    """Start the server of this process when it is first needed, and return the name of its socket."""
+def server(module: str = "tests.support.fork_server", *environment: tuple[str, str]) -> str:
+    """Start a server when it is first needed, with a changed environment, and return the name of its socket."""
     name = f"closte-bridge-tests-{uuid.uuid4().hex}"
     process = subprocess.Popen(
-        [sys.executable, "-m", "tests.support.fork_server", name],
+        [sys.executable, "-m", module, name],
         cwd=REPOSITORY,
+        env={**os.environ, **dict(environment)},
         stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,
     )
@@ -53,14 +54,21 @@ def _read(descriptor: int) -> str:
 class Fork:
     """A running command; a context manager that kills it if it still runs.
 
-    `stdin` is a descriptor, or a short text; without one, the command has no input.
+    `stdin` is a descriptor, or a short text; without one, the command has no input. `of` is the server's socket.
     """
 
-    def __init__(self, *argv: str | bytes, env: Mapping[str, str], cwd: Path, stdin: str | int | None = None) -> None:
+    def __init__(
+        self,
+        *argv: str | bytes,
+        env: Mapping[str, str],
+        cwd: Path,
+        stdin: str | int | None = None,
+        of: str | None = None,
+    ) -> None:
         self._argv = argv
         self._code: int | None = None
         self._server = socket.socket(socket.AF_UNIX, socket.SOCK_SEQPACKET)
-        self._server.connect(f"\0{server()}")
+        self._server.connect(f"\0{of or server()}")
         self._readers = ThreadPoolExecutor(2)
         order = {"argv": [os.fsdecode(word) for word in argv], "env": dict(env), "cwd": str(cwd)}
         with ExitStack() as theirs:
@@ -113,8 +121,8 @@ def _input(stdin: str | int | None) -> int:
 
 
 def run(
-    *argv: str | bytes, env: Mapping[str, str], cwd: Path, stdin: str | int | None = None
+    *argv: str | bytes, env: Mapping[str, str], cwd: Path, stdin: str | int | None = None, of: str | None = None
 ) -> subprocess.CompletedProcess[str]:
     """Run a command to its end."""
-    with Fork(*argv, env=env, cwd=cwd, stdin=stdin) as process:
+    with Fork(*argv, env=env, cwd=cwd, stdin=stdin, of=of) as process:
         return process.completed()
