@@ -29,9 +29,9 @@ read -r code <{STATE}/code && exit "$code"
 """
 
 
-@pytest.fixture(scope="module")
-def machine_with_units() -> Iterator[Machine]:
-    """A machine with the role's units for the timer, and a fake closte-bridge."""
+@pytest.fixture
+def box() -> Iterator[Machine]:
+    """A machine with the role's units for the timer: the path unit is active, and there was no run yet."""
     with short_folder() as folder:
         (folder / "role").mkdir()
         units = written(folder / "role")
@@ -42,20 +42,10 @@ def machine_with_units() -> Iterator[Machine]:
                 booted.run("tee", f"/etc/systemd/system/closte-bridge@{name}", stdin=text)
             booted.run("tee", f"{HERE}/opt/venv/bin/closte-bridge", stdin=ENGINE)
             booted.run("chmod", "755", f"{HERE}/opt/venv/bin/closte-bridge")
+            says(booted, seconds="0", code="0")
             booted.run("systemctl", "daemon-reload")
+            booted.run("systemctl", "start", "closte-bridge@shop.path")
             yield booted
-
-
-@pytest.fixture
-def box(machine_with_units: Machine) -> Machine:
-    """The machine with an active path unit, before the first run."""
-    units = [f"closte-bridge@shop.{kind}" for kind in ("path", "service")]
-    machine_with_units.run("systemctl", "stop", *units)
-    machine_with_units.run("systemctl", "reset-failed", *units, check=False)
-    machine_with_units.run("rm", "-rf", f"{STATE}/runs", WAKE)
-    says(machine_with_units, seconds="0", code="0")
-    machine_with_units.run("systemctl", "start", units[0])
-    return machine_with_units
 
 
 def written(folder: Path) -> dict[str, str]:
