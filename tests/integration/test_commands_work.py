@@ -265,6 +265,9 @@ def looking(bridge: Bridge) -> None:
         "primary": False,
         "secure": False,
         "until": None,
+        "dns": None,
+        "https": None,
+        "live": False,
     }
     assert bridge.run("domain", "get", "shop.customer.com", "--fields=domain,managed").golden == (
         0, "Field\tValue\ndomain\tshop.customer.com\nmanaged\ttrue\n", ""
