@@ -9,6 +9,7 @@ from __future__ import annotations
 import hashlib
 import ssl
 import warnings
+from datetime import UTC
 from itertools import islice
 from typing import TYPE_CHECKING, Any
 
@@ -57,12 +58,19 @@ def read(der: bytes) -> Certificate:
                 subject=_people((part.oid.dotted_string, part.value) for part in found.subject),
                 issuer=_people((part.oid.dotted_string, part.value) for part in found.issuer),
                 names=_names(name for value in alternative for name in value.get_values_for_type(x509.DNSName)),
-                not_before=found.not_valid_before_utc.timestamp(),
-                not_after=found.not_valid_after_utc.timestamp(),
+                not_before=_time(found, "not_valid_before"),
+                not_after=_time(found, "not_valid_after"),
                 fingerprint=hashlib.sha256(der).hexdigest(),
             )
     except Exception as error:  # any: some errors of the library have no common class
         raise ValueError("not a certificate") from error
+
+
+def _time(found: object, name: str) -> float:
+    # Debian 12 has cryptography 38, without the attributes that end in _utc: its times have no zone.
+    if aware := getattr(found, f"{name}_utc", None):
+        return float(aware.timestamp())
+    return float(getattr(found, name).replace(tzinfo=UTC).timestamp())
 
 
 def _people(parts: Iterable[tuple[str, object]]) -> str:

@@ -72,6 +72,8 @@ missing_packages() {
     { [ -x /lib/systemd/systemd ] && have systemd-analyze; } || echo systemd
     /usr/bin/python3 -c 'import ensurepip, venv' 2>/dev/null || echo python3-venv
     /usr/bin/python3 -c 'import packaging' 2>/dev/null || echo python3-packaging
+    # What the Debian package of closte-bridge depends on.
+    /usr/bin/python3 -c 'import cryptography, yaml' 2>/dev/null || echo python3-cryptography python3-yaml
     have phpcs || echo php-codesniffer
     # Not mariadb-server, which would start a server.
     { have mariadbd && have mariadb-install-db; } || echo mariadb-server-core
