@@ -10,10 +10,10 @@ SERVING = frozenset({"watch", "sandbox"})
 CALLS = (
     "config show", "config validate", "completion bash", "man", "shim status", "integration status", "integration test",
     "adopt --yes", "plan", "plan --out=PLAN", "apply PLAN", "sync", "sync --retry", "domain list", "domain get NAME",
-    "domain explain NAME", "domain check NAME", "domain revive NAME --yes", "domain backfill --yes", "domain prune --yes",
-    "domain add pin.example.com", "domain remove pin.example.com --yes", "domain release OTHER --yes", "doctor",
-    "status", "health", "setup --yes", "shim install", "shim uninstall --yes", "log",
-    "integration disable", "integration enable",
+    "domain explain NAME", "domain check NAME", "domain revive NAME --yes", "domain backfill --yes",
+    "domain prune --yes", "domain add pin.example.com", "domain remove pin.example.com --yes",
+    "domain release OTHER --yes", "doctor", "status", "health", "setup --yes", "shim install", "shim uninstall --yes",
+    "log", "integration disable", "integration enable",
 )  # fmt: skip
 
 
