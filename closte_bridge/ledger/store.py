@@ -91,12 +91,17 @@ def _translate(error: Exception, path: Path) -> BridgeError:
     )
 
 
-def _refuse_another_users(path: Path) -> None:
+@contextmanager
+def _using(folder: Path) -> Iterator[None]:
+    """Context manager: translate an error of the state folder."""
     try:
-        own = not path.is_symlink() and (not path.exists() or path.lstat().st_uid == os.geteuid())
+        yield
     except OSError as error:
-        raise unusable(path.parent, error) from None
-    if not own:
+        raise unusable(folder, error) from None
+
+
+def _refuse_another_users(path: Path) -> None:
+    if path.is_symlink() or (path.exists() and path.lstat().st_uid != os.geteuid()):
         raise BridgeError(
             f'The ledger "{path}" is a symbolic link or belongs to another user.',
             code="other-user",
@@ -122,26 +127,24 @@ class Ledger:
     def open(cls, folder: Path) -> Ledger | None:
         """Open the ledger in `folder`; return None if it does not exist."""
         path = folder / FILE_NAME
-        try:
+        with _using(folder):
             if not path.exists():
                 return None
             check_folder(folder)
-        except OSError as error:
-            raise unusable(folder, error) from None
+            _refuse_another_users(path)
         return cls._connected(path)
 
     @classmethod
     def create(cls, folder: Path) -> Ledger:
         """Open the ledger in `folder`; create what does not exist."""
-        try:
+        path = folder / FILE_NAME
+        with _using(folder):
             make_folder(folder)
-        except OSError as error:
-            raise unusable(folder, error) from None
-        return cls._connected(folder / FILE_NAME)
+            _refuse_another_users(path)
+        return cls._connected(path)
 
     @classmethod
     def _connected(cls, path: Path) -> Ledger:
-        _refuse_another_users(path)
         connection: sqlite3.Connection | None = None
         try:
             _make(path)
