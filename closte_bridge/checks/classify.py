@@ -6,6 +6,7 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from closte_bridge.checks import advice, proxies
+from closte_bridge.checks.advice_text import NO_ADVICE
 from closte_bridge.checks.caa import permits
 from closte_bridge.checks.model import Answer, DnsCode, DnsVerdict, Expected, LookupOutcome, TlsCode
 from closte_bridge.domains import is_wildcard, lies_in, registered_domain
@@ -75,11 +76,7 @@ def classify(evidence: LookupEvidence) -> DnsVerdict:
         proxy=proxy,
         unproven=points_here and proxy is not None and evidence.expected.shared,
     )
-    return _advised(verdict, advice.for_dns(verdict, evidence.expected))
-
-
-def _advised(verdict: DnsVerdict, step: advice.Advice) -> DnsVerdict:
-    return replace(verdict, advice=step.text, records=step.records)
+    return replace(verdict, next_step=advice.for_dns(verdict, evidence.expected))
 
 
 def _code(evidence: LookupEvidence) -> tuple[DnsCode, tuple[str, ...]]:
@@ -159,7 +156,7 @@ def with_caa(verdict: DnsVerdict, records: Sequence[CaaRecord] | None, issuer: s
     if verdict.code is not DnsCode.OK or permits(records, issuer, wildcard=is_wildcard(verdict.name)):
         return verdict
     verdict = replace(verdict, code=DnsCode.CAA)
-    return _advised(verdict, advice.for_caa(verdict, issuer))
+    return replace(verdict, next_step=advice.for_caa(verdict, issuer))
 
 
 def with_tls(verdict: DnsVerdict, tls: TlsVerdict | None) -> DnsVerdict:
@@ -170,5 +167,5 @@ def with_tls(verdict: DnsVerdict, tls: TlsVerdict | None) -> DnsVerdict:
     """
     behind = verdict.code in {DnsCode.ELSEWHERE, DnsCode.ONE_FAMILY} and verdict.proxy is not None
     if (behind or verdict.unproven) and tls is not None and tls.code is TlsCode.OK:
-        return replace(verdict, code=DnsCode.PROXIED, points_here=True, advice="", records=())
+        return replace(verdict, code=DnsCode.PROXIED, points_here=True, next_step=NO_ADVICE)
     return verdict

@@ -1,7 +1,7 @@
 """State of a domain, derived from its checks. Pure.
 
-`CheckState` is kept between checks; each of its values fits into one column of a table. Times are seconds since the
-epoch.
+`CheckState` is kept between checks; each of its values but the next step fits into one column of a table. Times are
+seconds since the epoch.
 """
 
 from __future__ import annotations
@@ -9,6 +9,7 @@ from __future__ import annotations
 from enum import StrEnum
 from typing import NamedTuple
 
+from closte_bridge.checks.advice_text import NO_ADVICE, Advice
 from closte_bridge.checks.model import DnsCode, DomainCheck, HttpCode, TlsCode, TlsVerdict
 from closte_bridge.checks.schedule import DAY, CertificateDue, certificate_due, next_check
 
@@ -44,7 +45,7 @@ class CheckState(NamedTuple):
     failures: int = 0
     failing_since: float | None = None
     failed_at: float | None = None
-    advice: str = ""
+    next_step: Advice = NO_ADVICE
     warn_at: float | None = None
     http: str = ""
     live: bool = False
@@ -58,7 +59,7 @@ def begin(now: float) -> CheckState:
 def learn(check_state: CheckState, checked: DomainCheck, *, interval: float) -> CheckState:
     """Return the state after a check. `interval` is the network's `dns_check_interval` in seconds.
 
-    A check without a result (*unknown*) only changes the time of the next check. `advice` is the next step for DNS,
+    A check without a result (*unknown*) only changes the time of the next check. `next_step` is the one for DNS,
     else for TLS, else for what visitors get: a domain that points elsewhere needs no certificate here.
     """
     known = checked.dns.code is not DnsCode.UNKNOWN
@@ -105,18 +106,19 @@ def _seen(check_state: CheckState, checked: DomainCheck) -> CheckState:
         failures=failures,
         failing_since=since,
         failed_at=last,
-        advice=next_step(checked),
+        next_step=next_step(checked),
         http=http_code,
         live=checked.is_live,
     )
 
 
-def next_step(checked: DomainCheck) -> str:
+def next_step(checked: DomainCheck) -> Advice:
     """Return the customer's next step: for DNS, else for the certificate, else for what visitors get."""
     dns, tls, http = checked.dns, checked.tls, checked.http
     if checked.is_live:
-        return ""
-    return dns.advice or (tls.advice if tls else "") or (http.advice if http else "")
+        return NO_ADVICE
+    steps = (one.next_step for one in (dns, tls, http) if one)
+    return next((step for step in steps if step.code), NO_ADVICE)
 
 
 def expiry_of(tls: TlsVerdict | None) -> tuple[float, float] | None:
@@ -172,7 +174,12 @@ class DomainState(NamedTuple):
     phase: DomainPhase
     since: float
     reason: str = ""
-    advice: str = ""
+    next_step: Advice = NO_ADVICE
+
+    @property
+    def advice(self) -> str:
+        """Return the next step as sentences; empty without one."""
+        return self.next_step.text
 
 
 def domain_state(check_state: CheckState, *, aliased: bool, now: float, blocked: str = "") -> DomainState:
@@ -182,7 +189,7 @@ def domain_state(check_state: CheckState, *, aliased: bool, now: float, blocked:
     """
     phase, since, reason = _phase(check_state, aliased=aliased, now=now, blocked=blocked)
     stuck = phase is DomainPhase.BLOCKED or reason != ""
-    return DomainState(phase, since, reason, check_state.advice if stuck else "")
+    return DomainState(phase, since, reason, check_state.next_step if stuck else NO_ADVICE)
 
 
 def _phase(check_state: CheckState, *, aliased: bool, now: float, blocked: str) -> tuple[DomainPhase, float, str]:

@@ -6,6 +6,8 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import TYPE_CHECKING, NamedTuple
 
+from closte_bridge.checks.advice_text import NO_ADVICE, Advice
+
 if TYPE_CHECKING:
     from closte_bridge.checks.records import RecordToSet
 
@@ -88,16 +90,16 @@ class DnsVerdict:
     """Verdict on the DNS of one domain, with its evidence.
 
     `points_here`: the domain points to this network, even if something else is wrong (a CAA record, for example).
-    `advice` is the customer's next step, or empty; `records` are the records that it asks for. `differing` are the
-    servers with an incorrect answer. `ttl` is how long caches may keep an incorrect answer, in seconds. `proxy` is a
-    well-known CDN that a CNAME or the nameservers belong to; `unproven`: the addresses are the CDN's, so they do not
-    prove which server it fetches from. `caa_unknown`: the CAA records could not be read, so certificate authorities
-    refuse to issue. `detail` is for experts.
+    `next_step` is what the customer has to do, with the records to set. `differing` are the servers with an incorrect
+    answer. `ttl` is how long caches may keep an incorrect answer, in seconds. `proxy` is a well-known CDN that a CNAME
+    or the nameservers belong to; `unproven`: the addresses are the CDN's, so they do not prove which server it fetches
+    from. `caa_unknown`: the CAA records could not be read, so certificate authorities refuse to issue. `detail` is for
+    experts.
     """
 
     name: str
     code: DnsCode
-    advice: str = ""
+    next_step: Advice = NO_ADVICE
     points_here: bool = False
     expected: tuple[str, ...] = ()
     answers: tuple[Answer, ...] = ()
@@ -110,7 +112,16 @@ class DnsVerdict:
     proxy: str | None = None
     unproven: bool = False
     detail: str = ""
-    records: tuple[RecordToSet, ...] = ()
+
+    @property
+    def advice(self) -> str:
+        """Return the next step as sentences; empty without one."""
+        return self.next_step.text
+
+    @property
+    def records(self) -> tuple[RecordToSet, ...]:
+        """Return the records that the next step asks for."""
+        return self.next_step.records
 
     @property
     def addresses(self) -> tuple[str, ...]:
@@ -178,10 +189,15 @@ class TlsVerdict:
 
     name: str
     code: TlsCode
-    advice: str = ""
+    next_step: Advice = NO_ADVICE
     addresses: tuple[AddressVerdict, ...] = ()
     certificate: Certificate | None = None
     days_left: int | None = None
+
+    @property
+    def advice(self) -> str:
+        """Return the next step as sentences; empty without one."""
+        return self.next_step.text
 
     @property
     def serves(self) -> bool:
@@ -225,11 +241,16 @@ class HttpVerdict:
 
     name: str
     code: HttpCode
-    advice: str = ""
+    next_step: Advice = NO_ADVICE
     status: int = 0
     location: str = ""
     site: int | None = None
     reason: str = ""
+
+    @property
+    def advice(self) -> str:
+        """Return the next step as sentences; empty without one."""
+        return self.next_step.text
 
 
 @dataclass(frozen=True, slots=True)

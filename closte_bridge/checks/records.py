@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from closte_bridge.counts import noun_for
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
-_MOST_SHOWN = 4
+MOST_LISTED = 4
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,11 +26,21 @@ class RecordToSet:
     value: tuple[str, ...] = ()
     current: tuple[str, ...] = ()
 
+    def as_data(self) -> dict[str, Any]:
+        """Return plain values for JSON."""
+        return {"type": self.type, "host": self.host, "value": [*self.value], "current": [*self.current]}
 
-def listed(items: Sequence[str]) -> str:
-    """Return up to four of the items with commas, and the number of the others."""
-    shown = ", ".join(items[:_MOST_SHOWN])
-    return shown if len(items) <= _MOST_SHOWN else f"{shown} and {len(items) - _MOST_SHOWN} more"
+    @classmethod
+    def of_data(cls, data: Any) -> RecordToSet:  # noqa: ANN401 - parsed JSON
+        """Return the record of `as_data`. Raises KeyError or TypeError for other values."""
+        return cls(data["type"], data["host"], (*data["value"],), (*data["current"],))
+
+
+def listed(items: Sequence[str], more: int = 0) -> str:
+    """Return up to four of the items with commas, and the number of the others, of which `more` are not in `items`."""
+    more += max(0, len(items) - MOST_LISTED)
+    shown = ", ".join(items[:MOST_LISTED])
+    return f"{shown} and {more} more" if more else shown
 
 
 def instruction(records: Sequence[RecordToSet], *, zone: str | None = None, currently: str = "") -> str:
@@ -76,6 +86,13 @@ def _noun(record: RecordToSet, values: Sequence[str]) -> str:
 
 
 def _article(record: RecordToSet) -> str:
-    if len(record.value) > 1:
-        return ""
-    return "an " if record.type.startswith("A") else "a "
+    return "" if len(record.value) > 1 else _article_of(record.type)
+
+
+def _article_of(kind: str) -> str:
+    return "an " if kind.startswith("A") else "a "
+
+
+def a_record(kind: str) -> str:
+    """Return a type of records with its article, such as `an A record`."""
+    return f"{_article_of(kind)}{kind} record"

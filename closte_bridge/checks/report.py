@@ -15,6 +15,7 @@ from closte_bridge.domains import shown
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+    from closte_bridge.checks.advice_text import Advice
     from closte_bridge.checks.model import AddressVerdict, DnsVerdict, DomainCheck, HttpVerdict
 
 _DNS_WORDS = {
@@ -89,14 +90,14 @@ def row(checked: DomainCheck) -> dict[str, object]:
         "issuer": certificate.issuer if certificate else "",
         "expires": _day(certificate.not_after) if certificate else "",
         "days_left": str(tls.days_left) if tls and tls.days_left is not None else "",
-        "next_step": next_step(checked),
+        "next_step": next_step(checked).text,
     }
 
 
 def sentences(checked: DomainCheck) -> Iterator[str]:
     """Yield the findings, then the next step, as sentences."""
     yield from findings(checked)
-    if step := next_step(checked):
+    if step := next_step(checked).text:
         yield f"Next step: {step}"
 
 
@@ -210,18 +211,16 @@ def document(checked: DomainCheck) -> dict[str, Any]:
     }
     return {
         **row(checked),
-        "records_to_set": records_to_set(checked),
+        **advice_data(next_step(checked)),
         "checked_at": _moment(checked.at),
         "evidence": evidence,
     }
 
 
-def records_to_set(checked: DomainCheck) -> list[dict[str, Any]]:
-    """Return the records that the next step asks for, as plain values for JSON."""
-    return [
-        {"type": record.type, "host": record.host, "value": list(record.value), "current": list(record.current)}
-        for record in checked.dns.records
-    ]
+def advice_data(step: Advice) -> dict[str, Any]:
+    """Return the code and the arguments of a next step, and the records that it asks for, for JSON."""
+    data = step.as_data()
+    return {"advice_code": data["code"], "advice_args": data["args"], "records_to_set": data["records"]}
 
 
 def _address(at: AddressVerdict) -> dict[str, Any]:

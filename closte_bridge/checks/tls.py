@@ -259,7 +259,7 @@ def summarise(name: str, found: Iterable[AddressVerdict], now: float) -> TlsVerd
     return TlsVerdict(
         name=name,
         code=worst.code,
-        advice=advice.for_tls(name, worst),
+        next_step=advice.for_tls(name, worst),
         addresses=addresses,
         certificate=certificate,
         days_left=int((certificate.not_after - now) // DAY) if certificate else None,

@@ -91,5 +91,5 @@ def diagnosed(engine: Engine, targets: Targets, checked: Collection[DomainCheck]
         reason = reasons.get(sites.get(one.name, 0), "")
         if one.http and reason:
             step = advice.for_blocked(one.name, reason)
-            found.append(replace(one, http=replace(one.http, code=HttpCode.BLOCKED, reason=reason, advice=step)))
+            found.append(replace(one, http=replace(one.http, code=HttpCode.BLOCKED, reason=reason, next_step=step)))
     return found

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import json
 from typing import TYPE_CHECKING, NamedTuple
 
+from closte_bridge.checks.advice_text import NO_ADVICE, Advice
 from closte_bridge.checks.domain_state import CheckState
 
 if TYPE_CHECKING:
@@ -17,11 +19,26 @@ _PLACEHOLDERS = ", ".join("?" * (len(CheckState._fields) + 1))
 _CHUNK = 500
 
 
+def _encoded(check_state: CheckState) -> CheckState:
+    """Return the values of the columns. The next step is JSON; empty without one."""
+    step = check_state.next_step
+    text = json.dumps(step.as_data(), separators=(",", ":")) if step.code else ""
+    return check_state._replace(next_step=text)  # type: ignore[arg-type]  # a column
+
+
 def _decoded(row: tuple[object, ...]) -> CheckState:
     check_state = CheckState(*row)  # type: ignore[arg-type]  # the columns have the fields' types
     return check_state._replace(
-        points_here=bool(check_state.points_here), serves=bool(check_state.serves), live=bool(check_state.live)
+        points_here=bool(check_state.points_here),
+        serves=bool(check_state.serves),
+        live=bool(check_state.live),
+        next_step=advice_of(str(check_state.next_step)),
     )
+
+
+def advice_of(text: str) -> Advice:
+    """Return the next step that a column contains. Raises ValueError for other text."""
+    return Advice.of_data(json.loads(text)) if text else NO_ADVICE
 
 
 def load(ledger: Ledger, names: Collection[str]) -> dict[str, CheckState]:
@@ -141,7 +158,7 @@ def save(ledger: Ledger, histories: dict[str, CheckState]) -> None:
     """Write check states, inside a transaction."""
     ledger.write(
         f"INSERT OR REPLACE INTO check_state (name, {_COLUMNS}) VALUES ({_PLACEHOLDERS})",  # noqa: S608 - fixed columns
-        [(name, *check_state) for name, check_state in histories.items()],
+        [(name, *_encoded(check_state)) for name, check_state in histories.items()],
     )
 
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from closte_bridge.domains import normalise
+from closte_bridge.ledger.check_state import advice_of
 from closte_bridge.ledger.flags import (
     GIVEN_UP_BEFORE,
     MOVED_BACK,
@@ -63,6 +64,7 @@ def is_intact(ledger: Ledger) -> bool:
         and all(_holds_only(ledger, table, column, words) for table, column, words in _WORDS)
         and all(_are_domains(ledger, table) for table in _OF_DOMAINS)
         and _are_ids(ledger)
+        and _are_steps(ledger)
     )
 
 
@@ -102,3 +104,12 @@ def _are_ids(ledger: Ledger) -> bool:
     placeholders = ", ".join("?" * len(_OF_IDS))
     rows = ledger.query(f"SELECT name FROM flags WHERE kind IN ({placeholders})", *_OF_IDS)  # noqa: S608 - fixed text
     return all(name.isascii() and name.isdigit() for (name,) in rows)
+
+
+def _are_steps(ledger: Ledger) -> bool:
+    try:
+        for (text,) in ledger.stream("SELECT DISTINCT next_step FROM check_state"):
+            advice_of(text)
+    except (ValueError, RecursionError):
+        return False
+    return True

@@ -142,6 +142,14 @@ ALTER TABLE check_state ADD COLUMN live INTEGER NOT NULL DEFAULT 0;
 UPDATE check_state SET warn_at = not_after - 14 * 86400.0;
 """
 
+# The text of an earlier check is kept until the next one.
+_ADVICE_AS_DATA = """
+ALTER TABLE check_state RENAME COLUMN advice TO next_step;
+UPDATE check_state
+    SET next_step = json_object('code', 'text', 'args', json_object('text', next_step), 'records', json_array())
+    WHERE next_step <> '';
+"""
+
 
 class Migration(NamedTuple):
     """One step from an older ledger to a newer one. `number` is the version after it."""
@@ -159,6 +167,7 @@ MIGRATIONS: tuple[Migration, ...] = (
     Migration(5, "failed changes with a code", _FAILURE_CODES),
     Migration(6, "plain terms", _PLAIN_TERMS),
     Migration(7, "live domains", _LIVE_DOMAINS),
+    Migration(8, "advice as data", _ADVICE_AS_DATA),
 )
 
 

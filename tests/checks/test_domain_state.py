@@ -33,6 +33,7 @@ from closte_bridge.checks.schedule import DAY, HOUR, MINUTE
 from closte_bridge.planning.stages import NextStage, StageHoldReason, next_stage
 from closte_bridge.wordpress.snapshot import Mapping
 from closte_bridge.wordpress.stage import Stage
+from tests.support.check_states import a_step
 
 START = 1_750_000_000.0
 ADOPTED = START - 10 * DAY
@@ -65,9 +66,11 @@ def look(
             AddressVerdict(f"192.0.2.{i}", code, certificate if code.conclusive else None)
             for i, code in enumerate(codes)
         )
-        found = TlsVerdict("shop.test", tls, f"TLS: {tls}." * (tls is not TlsCode.OK), addresses, certificate, 1)
+        found = TlsVerdict(
+            "shop.test", tls, a_step(f"TLS: {tls}." * (tls is not TlsCode.OK)), addresses, certificate, 1
+        )
     advice = "" if dns in {DnsCode.OK, DnsCode.PROXIED, DnsCode.UNKNOWN} else f"DNS: {dns}."
-    return DomainCheck("shop.test", DnsVerdict("shop.test", dns, advice, dns in LEADS_HERE), found, at)
+    return DomainCheck("shop.test", DnsVerdict("shop.test", dns, a_step(advice), dns in LEADS_HERE), found, at)
 
 
 def lived(*looks: DomainCheck, first: float = START) -> CheckState:
@@ -372,7 +375,7 @@ def test_expiry_warning_depends_on_the_lifetime(lifetime: float, left: float) ->
 
 
 def answered(checked: DomainCheck, code: HttpCode, *, site: int | None = None) -> DomainCheck:
-    return replace(checked, http=HttpVerdict("shop.test", code, f"HTTP: {code}." * code.wrong, site=site))
+    return replace(checked, http=HttpVerdict("shop.test", code, a_step(f"HTTP: {code}." * code.wrong), site=site))
 
 
 def test_domain_is_live_once_visitors_get_the_right_site() -> None:

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import json
+
 import pytest
 
+from closte_bridge.checks.advice_text import Advice, AdviceCode, render
 from closte_bridge.checks.classify import LookupEvidence, classify
 from closte_bridge.checks.model import Answer, DnsCode, DnsVerdict, Expected, LookupOutcome
 from closte_bridge.checks.records import RecordToSet, instruction
@@ -99,6 +102,80 @@ def test_of_two_families_only_the_incorrect_one_is_set() -> None:
     found = checked(answer(NEW, OLD6), expected=Expected((NEW,), ("network.test",)))
     assert found.records == (aaaa(value=()),)
     assert found.advice.endswith(" The server has no IPv6 address.")
+
+
+def test_each_problem_with_one_family_has_its_code() -> None:
+    both, no_ipv6, no_ipv4 = (Expected(values, ("network.test",)) for values in ((NEW, NEW6), (NEW,), (NEW6,)))
+    assert checked(answer(NEW, OLD6), expected=both).next_step.code == AdviceCode.AAAA_ELSEWHERE
+    assert checked(answer(NEW, OLD6), expected=no_ipv6).next_step.code == AdviceCode.AAAA_UNWANTED
+    assert checked(answer(OLD, NEW6), expected=both).next_step.code == AdviceCode.A_ELSEWHERE
+    assert checked(answer(OLD, NEW6), expected=no_ipv4).next_step.code == AdviceCode.A_UNWANTED
+    assert checked(answer(NEW6), expected=both).next_step.code == AdviceCode.A_MISSING
+
+
+ROOT = "example.com"
+
+
+def at(*nameservers: str) -> Zone:
+    return Zone(ROOT, tuple(Nameserver(name, ("192.0.2.53",)) for name in nameservers))
+
+
+@pytest.mark.parametrize(
+    ("nameservers", "way"),
+    [
+        (("ada.ns.cloudflare.com", "bob.ns.cloudflare.com"), "a CNAME record with the value network.test, which Cloud"),
+        (("ns1.dnsimple.com", "ns2.dnsimple-edge.net"), "an ALIAS record with the value network.test, which DNSimple "),
+        (("ns0.dnsmadeeasy.com",), "an ANAME record with the value network.test, which DNS Made Easy "),
+        (("ns-1.awsdns-1.com", "ns-2.awsdns-2.net"), ""),
+        (("ns1.desec.io", "ns2.desec.org"), ""),
+        (("ada.ns.cloudflare.com", "ns1.dnsimple.com"), ""),
+        (("dnsimple.com.example.net",), ""),
+        ((), ""),
+    ],
+)
+def test_the_root_of_a_domain_can_point_to_a_name_the_way_of_its_provider(
+    nameservers: tuple[str, ...], way: str
+) -> None:
+    found = checked(answer(OLD), name=ROOT, zone=at(*nameservers))
+    start = f"Change the A record of {ROOT} to {NEW}. It currently points to {OLD}."
+    assert found.advice.startswith(f"{start} Or use {way}" if way else start)
+    assert found.advice.endswith(" supports at the root of a domain." if way else OLD + ".")
+    assert ("alternative" in found.next_step.args) is bool(way)
+
+
+def test_only_a_root_and_a_network_with_a_name_have_an_alternative() -> None:
+    zone = at("ns1.dnsimple.com")
+    assert "DNSimple" in checked(answer(), name=ROOT, zone=zone).advice
+    assert "DNSimple" not in checked(answer(OLD), zone=zone).advice
+    assert "DNSimple" not in checked(answer(OLD), name=ROOT, zone=zone, expected=Expected((NEW,), ())).advice
+    assert "DNSimple" not in checked(answer(OLD), name=f"*.{ROOT}", zone=zone).advice
+
+
+def test_a_cname_record_at_the_root_is_never_an_alternative_to_itself() -> None:
+    alias = answer(NEW, cnames=("network.test",))
+    flat = checked(alias, name=ROOT, zone=at("ada.ns.cloudflare.com"))
+    assert (flat.code, "Cloudflare" in flat.advice) == (DnsCode.CNAME_AT_APEX, False)
+    assert "Or use an ALIAS" in checked(alias, name=ROOT, zone=at("ns1.dnsimple.com")).advice
+
+
+def test_a_next_step_is_plain_json_and_renders_the_same_afterwards() -> None:
+    for found in (checked(answer(OLD), name=ROOT, zone=at("ns1.dnsimple.com")), checked(answer(OLD6), STALE)):
+        again = Advice.of_data(json.loads(json.dumps(found.next_step.as_data())))
+        assert again == found.next_step
+        assert render(again.code, again.args, again.records) == found.advice
+
+
+def test_arguments_with_lists_are_bounded() -> None:
+    many = tuple(f"198.51.100.{number}" for number in range(9))
+    found = checked(answer(*many, cnames=("old.test",)))
+    assert found.next_step.args == {"addresses": [*many[:4]], "more_addresses": 5}
+    assert found.advice.endswith(f" It currently points to old.test ({', '.join(many[:4])} and 5 more).")
+
+
+@pytest.mark.parametrize("data", [None, [], {}, {"code": "expired", "args": {}, "records": []}, {"code": "x"}])
+def test_other_values_are_no_advice(data: object) -> None:
+    with pytest.raises(ValueError, match="no advice"):
+        Advice.of_data(data)
 
 
 def test_missing_domains_get_all_records() -> None:

@@ -24,6 +24,7 @@ from closte_bridge.checks.model import (
 )
 from closte_bridge.checks.report import document, row, sentences
 from closte_bridge.checks.zone import Nameserver, Zone
+from tests.support.check_states import a_step
 
 NOW = 1_750_000_000.0
 EXPECTED = Expected(("192.0.2.10",), ("network.example.org",))
@@ -45,7 +46,7 @@ def served(days: float) -> DomainCheck:
         "", "Let's Encrypt, R11", ("example.com",), NOW + (days - 90) * 86_400, NOW + days * 86_400, "ab"
     )
     at = AddressVerdict("192.0.2.10", TlsCode.OK, certificate)
-    tls = TlsVerdict("example.com", TlsCode.OK, "", (at,), certificate, int(days))
+    tls = TlsVerdict("example.com", TlsCode.OK, a_step(""), (at,), certificate, int(days))
     return DomainCheck("example.com", classify(LookupEvidence("example.com", EXPECTED, ZONE, answers)), tls, NOW)
 
 
@@ -102,12 +103,14 @@ def test_a_document_has_the_records_of_its_next_step() -> None:
     found = json.loads(json.dumps(document(DomainCheck("example.com", elsewhere(), None, NOW))))
     record = {"type": "A", "host": "example.com", "value": ["192.0.2.10"], "current": ["203.0.113.9"]}
     assert found["records_to_set"] == [record]
-    assert document(served(80))["records_to_set"] == []
+    assert (found["advice_code"], found["advice_args"]) == ("change-records", {})
+    fine = document(served(80))
+    assert (fine["advice_code"], fine["advice_args"], fine["records_to_set"]) == ("", {}, [])
 
 
 @pytest.mark.parametrize("code", list(DnsCode))
 def test_every_dns_verdict_has_sentences(code: DnsCode) -> None:
-    verdict = DnsVerdict("example.com", code, "Do it.", expected=("192.0.2.10",), caa_unknown=True)
+    verdict = DnsVerdict("example.com", code, a_step("Do it."), expected=("192.0.2.10",), caa_unknown=True)
     said = list(sentences(DomainCheck("example.com", verdict, None, NOW)))
     assert all(text[-1] == "." for text in said)
     assert said[-1] == "Next step: Do it."
@@ -118,7 +121,7 @@ def test_every_dns_verdict_has_sentences(code: DnsCode) -> None:
 def test_every_tls_verdict_has_sentences_and_advice(code: TlsCode) -> None:
     at = AddressVerdict("2001:db8::1", code)
     advice = for_tls("example.com", at)
-    assert bool(advice) is (code not in {TlsCode.OK, TlsCode.UNKNOWN})
+    assert bool(advice.text) is (code not in {TlsCode.OK, TlsCode.UNKNOWN})
     checked = DomainCheck(
         "example.com", DnsVerdict("example.com", DnsCode.OK), TlsVerdict("example.com", code, advice, (at,)), NOW
     )
@@ -142,7 +145,7 @@ def test_certificate_for_another_name_lists_its_names() -> None:
     for names, shown in ((("a.com", "b.com"), "(a.com, b.com)"), ((), "(no names)")):
         certificate = Certificate("", "CA", names, NOW - 1, NOW + 9, "ab")
         at = AddressVerdict("192.0.2.10", TlsCode.WRONG_NAME, certificate)
-        tls = TlsVerdict("example.com", TlsCode.WRONG_NAME, "", (at,), certificate, 0)
+        tls = TlsVerdict("example.com", TlsCode.WRONG_NAME, a_step(""), (at,), certificate, 0)
         dns = DnsVerdict("example.com", DnsCode.OK, points_here=True)
         checked = DomainCheck("example.com", dns, tls, NOW)
         assert shown in list(sentences(checked))[1]
@@ -158,8 +161,8 @@ def test_https_needs_correct_dns_and_every_address() -> None:
 
 
 def test_dns_advice_precedes_certificate_advice() -> None:
-    tls = TlsVerdict("example.com", TlsCode.WRONG_NAME, "Install a certificate.")
-    assert next_step(DomainCheck("example.com", elsewhere(), tls, NOW)).startswith(
+    tls = TlsVerdict("example.com", TlsCode.WRONG_NAME, a_step("Install a certificate."))
+    assert next_step(DomainCheck("example.com", elsewhere(), tls, NOW)).text.startswith(
         "Change the A record of example.com to "
     )
 

@@ -315,7 +315,7 @@ def test_unreachable_address_is_unknown(servers: TlsWorld) -> None:
 
 def test_ipv6_address_is_written_in_brackets() -> None:
     """URLs write IPv6 addresses in brackets too."""
-    advice = for_tls("shop.test", AddressVerdict("::1", TlsCode.NO_LISTENER))
+    advice = for_tls("shop.test", AddressVerdict("::1", TlsCode.NO_LISTENER)).text
     assert (
         advice
         == "Check that shop.test points to the right server. The server at [::1] does not accept HTTPS connections."

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import json
 import ssl
 import time
 from typing import TYPE_CHECKING
@@ -13,6 +14,7 @@ import trustme
 from hypothesis import given
 from hypothesis import strategies as st
 
+from closte_bridge.checks.advice_text import Advice
 from closte_bridge.checks.certificate import read as read_certificate
 from closte_bridge.checks.dns import DnsCheck, NetworkBoundary
 from closte_bridge.checks.lookup import parse_answer
@@ -120,7 +122,8 @@ def looked(answers: list[bytes], name: str) -> DnsVerdict:
 def test_any_dns_answers_give_a_verdict(answers: list[bytes], name: str) -> None:
     verdict = looked(answers, name)
     assert isinstance(verdict, DnsVerdict)
-    assert "\x1b" not in repr(verdict.advice)
+    assert "\x1b" not in verdict.advice
+    assert Advice.of_data(json.loads(json.dumps(verdict.next_step.as_data()))) == verdict.next_step
 
 
 CA = trustme.CA(organization_name="Test Authority")
@@ -142,4 +145,5 @@ def test_any_certificate_is_read_or_refused(der: bytes, host: str, error: int) -
     code = diagnose(certificate, host, error, time.time())
     verdict = summarise(host, [AddressVerdict("192.0.2.1", code, certificate)], time.time())
     assert verdict.code is code
-    assert "\x1b" not in repr(verdict.advice)
+    assert "\x1b" not in verdict.advice
+    assert Advice.of_data(json.loads(json.dumps(verdict.next_step.as_data()))) == verdict.next_step

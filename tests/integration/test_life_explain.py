@@ -296,6 +296,7 @@ def test_each_phase_up_to_valid_https_shows_its_evidence(world: Life) -> None:
     told = explained(world, SHOP)
     assert (told["state"], told["phase"]) == ("in-sync", "blocked")
     assert told["next_step"] == f"Change the A record of {SHOP} to {HERE}. It currently points to {STRANGER}."
+    assert (told["advice_code"], told["advice_args"]) == ("change-records", {})
     assert told["records_to_set"] == [{"type": "A", "host": SHOP, "value": [HERE], "current": [STRANGER]}]
     assert told["evidence"] == [
         f'"{SHOP}" points elsewhere.',

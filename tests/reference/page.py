@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 import click
 
+from closte_bridge.checks.advice_text import AdviceCode
 from closte_bridge.checks.model import DnsCode, HttpCode, TlsCode
 from closte_bridge.cli import manual
 from closte_bridge.cli.commands.domain import STATES
@@ -88,7 +89,8 @@ def _filled(text: str, parts: Mapping[str, str]) -> str:
 
 def _notes() -> dict[str, str]:
     states = ", ".join(f"`{word}`" for word in STATES)
-    text = _filled((HERE / "notes.md").read_text(encoding="utf-8"), {"states": states})
+    codes = ", ".join(f"`{code}`" for code in AdviceCode if code)
+    text = _filled((HERE / "notes.md").read_text(encoding="utf-8"), {"states": states, "advice_codes": codes})
     sections = re.split(r"^## (.+)\n", text, flags=re.MULTILINE)[1:]
     return {name: note.strip() for name, note in zip(sections[::2], sections[1::2], strict=True)}
 

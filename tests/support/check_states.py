@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from closte_bridge.checks.advice_text import NO_ADVICE, Advice, AdviceCode
 from closte_bridge.hosting import Completeness
 from closte_bridge.ledger.state import Absence, AliasPhase, Evidence, FailedChange, LedgerState, Origin, Unsettled
 from closte_bridge.planning.additions import PlanContext
@@ -40,6 +41,11 @@ _SETTINGS: dict[str, Any] = {
     "dns_check_interval": 300,
     "integration": True,
 }
+
+
+def a_step(text: str) -> Advice:
+    """Return a next step with this text."""
+    return Advice(AdviceCode.TEXT, {"text": text}) if text else NO_ADVICE
 
 
 def a_site(number: int, domain: str = "", network: int = 1) -> Site:

@@ -2,7 +2,9 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from closte_bridge.checks.advice_text import Advice, AdviceCode
 from closte_bridge.checks.domain_state import CheckState
+from closte_bridge.checks.records import RecordToSet
 from closte_bridge.ledger import check_state as check_states
 
 if TYPE_CHECKING:
@@ -10,7 +12,12 @@ if TYPE_CHECKING:
 
 NOW = 1_800_000_000.0
 FRESH = CheckState(first_seen=NOW, next_check=NOW + 60)
-FAILING = FRESH._replace(failures=2, failing_since=NOW - 9, failed_at=NOW, dns="elsewhere", advice="Point it here.")
+STEP = Advice(
+    AdviceCode.NO_ADDRESS,
+    {"in_zone": "b.com", "alternative": {"type": "ALIAS", "value": "network.org", "provider": "DNSimple"}},
+    (RecordToSet("A", "b.com", ("192.0.2.10",)),),
+)
+FAILING = FRESH._replace(failures=2, failing_since=NOW - 9, failed_at=NOW, dns="elsewhere", next_step=STEP)
 SERVING = FRESH._replace(points_here=True, serves=True, checked_at=NOW, ok_since=NOW, not_after=NOW + 9, next_check=NOW)
 
 

@@ -81,7 +81,7 @@ def test_migration_keeps_checks_flags_and_events_under_new_names(tmp_path: Path)
     migrate(older, MIGRATIONS[:5])
     older.execute(
         "INSERT INTO histories VALUES ('x.com', 1, 9, 5, 5, 'right', 'right', 1, 2, 1, 99, 0, NULL, NULL, ''),"
-        " ('y.com', 1, 9, NULL, 5, 'one-family-right', '', 0, NULL, 0, NULL, 3, 4, 4, 'Add it.')"
+        " ('y.com', 1, 9, NULL, 5, 'one-family-right', '', 0, NULL, 0, NULL, 3, 4, 4, 'Add \"\\a\".')"
     )
     older.execute("INSERT INTO marks VALUES ('1', 'looked-first', 3), ('pinned.com', 'pin', 3)")
     older.execute("INSERT INTO troubles VALUES ('x.com', 1, 5, 0, 'No.', 1, 'add', 0, 'not-shown')")
@@ -94,6 +94,7 @@ def test_migration_keeps_checks_flags_and_events_under_new_names(tmp_path: Path)
         found = check_states.load(ledger, ["x.com", "y.com"])
         assert found["x.com"] == CheckState(1, 9, 5, 5, "ok", "ok", True, 2, True, 99, warn_at=99 - 14 * 86_400)
         assert (found["y.com"].dns, found["y.com"].failures) == ("one-family-ok", 3)
+        assert found["y.com"].next_step.text == 'Add "\\a".'
         assert ledger.query("SELECT kind FROM flags ORDER BY kind") == [("pin",), ("rechecked",)]
         assert ledger.state(1.0).failed_changes["x.com"].code == "not-listed"
         assert ledger_events.quarantined(ledger) == 1

@@ -7,9 +7,10 @@ from typing import TYPE_CHECKING, NamedTuple
 
 import click
 
+from closte_bridge.checks.advice_text import NO_ADVICE
 from closte_bridge.checks.domain_state import DomainPhase, begin, domain_state, learn
 from closte_bridge.checks.model import DnsCode, HttpCode, LookupOutcome, TlsCode
-from closte_bridge.checks.report import findings, records_to_set
+from closte_bridge.checks.report import advice_data, findings
 from closte_bridge.cli.command import BridgeCommand
 from closte_bridge.cli.context import App, pass_app
 from closte_bridge.cli.formats import Format
@@ -77,7 +78,6 @@ class DomainFindings(NamedTuple):
     stage_held: str = ""
     evidence: tuple[str, ...] = ()
     dns_step: str = ""
-    records: tuple[dict[str, object], ...] = ()
 
 
 def inspect_network(engine: Engine, name: str | None = None, *, check: bool = False) -> DomainFindings:
@@ -123,7 +123,6 @@ def _checked_now(engine: Engine, found: DomainFindings, name: str) -> DomainFind
                 check_state=check_state._replace(next_check=due),
                 evidence=tuple(findings(checked)),
                 dns_step=_step_for_unknown_dns(checked),
-                records=tuple(records_to_set(checked)),
                 expiring=[(name, ends)] if warn and ends is not None else [],
             )
     if engine.ledger and known.mapping and found.check_state:
@@ -264,7 +263,7 @@ def _explained(found: DomainFindings, now: float) -> dict[str, object]:
         "why": "; ".join(filter(None, reasons)),
         "next_step": step,
         # If another next step comes first, the domain does not wait for its records.
-        "records_to_set": list(found.records) if step == status.advice else [],
+        **advice_data(status.next_step if step == status.advice else NO_ADVICE),
         "history": [
             f"{when(e.at)} {e.action}: {e.outcome} ({e.cause}){' ' + e.detail if e.detail else ''}"
             for e in found.entries

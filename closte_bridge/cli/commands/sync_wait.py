@@ -54,7 +54,7 @@ def _progress(name: str, checked: DomainCheck | None, *, served: bool) -> Domain
     tls, http = checked.tls.code.value if checked.tls else "", checked.http.code.value if checked.http else ""
     has_https = checked.has_https or checked.is_live
     ready = checked.is_live if served else has_https
-    return DomainProgress(name, checked.dns.code.value, tls, http, next_step(checked), has_https, ready)
+    return DomainProgress(name, checked.dns.code.value, tls, http, next_step(checked).text, has_https, ready)
 
 
 @contextmanager
