@@ -17,7 +17,7 @@ Args: TypeAlias = Mapping[str, Any]
 
 
 class AdviceCode(StrEnum):
-    """What the next step is. `NONE`: nothing is to be done."""
+    """What the next step is. `NONE`: there is nothing to do."""
 
     NONE = ""
     TEXT = "text"  # saved as text by a version without codes
@@ -216,7 +216,7 @@ def _phrases(args: Args) -> dict[str, str]:
 
 
 def _currently(code: str, values: Mapping[str, str], records: Sequence[RecordToSet]) -> str:
-    """Return where a CNAME record points to; empty if the values of the records say so."""
+    """Return where a CNAME record points to; empty if the records show it themselves."""
     if code == AdviceCode.CNAME:
         return f"{records[0].current[0]} ({values['addresses']})"
     return f"{records[0].current[0]}, which has no address" if code == AdviceCode.CNAME_WITHOUT_ADDRESS else ""

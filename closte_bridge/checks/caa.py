@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, NamedTuple
 from dns.rdatatype import CAA
 
 from closte_bridge.checks.lookup import SharedLookups
+from closte_bridge.domains import shown
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -25,7 +26,7 @@ class CaaRecord(NamedTuple):
     value: str
 
     def __str__(self) -> str:
-        return f'{self.flags} {self.tag} "{self.value}"'
+        return shown(f'{self.flags} {self.tag} "{self.value}"')
 
 
 def permits(records: Sequence[CaaRecord], issuer: str, *, wildcard: bool) -> bool:

@@ -79,3 +79,7 @@ def test_cdn_is_recognised_from_dns_names() -> None:
     assert hint([], ["ada.ns.cloudflare.com", "bob.ns.cloudflare.com"]) == "Cloudflare"
     assert hint(["d111.cloudfront.net"], []) == "Amazon CloudFront"
     assert hint(["notcloudfront.net", "cloudfront.net"], ["cloudflare.com"]) is None
+
+
+def test_caa_record_with_control_characters_is_shown_escaped() -> None:
+    assert str(CaaRecord(0, "issue", "\x1b[31m")) == '0 issue "\\x1b[31m"'
