@@ -28,6 +28,7 @@ from closte_bridge.ledger.meta import (
     REPORTS,
     WENT_BACK,
 )
+from closte_bridge.ledger.site_addresses import forget_addresses
 from closte_bridge.ledger.state import AliasPhase, Identity
 from closte_bridge.planning.additions import PlanContext, additions
 from closte_bridge.planning.authority import possible_clone
@@ -249,6 +250,7 @@ def _bind_meta(engine: Engine, ledger: Ledger, offer: AdoptionOffer, identity: I
         ADOPTED_AT.to(since),
         *engine.clock.values(),
     )
+    forget_addresses(ledger)
 
 
 def _forget_gone(engine: Engine, ledger: Ledger, view: Observation, now: float, run: str) -> None:

@@ -23,6 +23,7 @@ from closte_bridge.ledger.missing_records import (
     note_made,
     records_due,
 )
+from closte_bridge.ledger.site_addresses import keep_addresses, moved_sites
 from closte_bridge.planning.model import Mode
 from closte_bridge.planning.records import (
     NO_RECORDS,
@@ -30,6 +31,7 @@ from closte_bridge.planning.records import (
     RecordHistory,
     RecordPlan,
     RowCounts,
+    addresses_of,
     plan_records,
     rows_of,
 )
@@ -78,7 +80,11 @@ def records_of(ledger: Ledger | None, view: Observation) -> RecordResults:
 
 def _known(ledger: Ledger, view: Observation) -> RecordHistory:
     known = RecordHistory(
-        view.ledger.highest_site, records_due(ledger), records_due(ledger, RECORD_UNSEEN), had_record(ledger)
+        view.ledger.highest_site,
+        records_due(ledger),
+        records_due(ledger, RECORD_UNSEEN),
+        had_record(ledger),
+        moved_sites(ledger, addresses_of(view.snapshot)) if view.snapshot.complete else (),
     )
     if not known.concerns(view.snapshot):
         return known
@@ -100,17 +106,19 @@ def note(ledger: Ledger, view: Observation) -> None:
             note_had(ledger, fresh, view.now)
     if snapshot := view.snapshot.complete:
         _remember(ledger, plan, known)
+        keep_addresses(ledger, addresses_of(snapshot))
         keep_rows(ledger, rows_of(snapshot))
 
 
 def _remember(ledger: Ledger, plan: RecordPlan, known: RecordHistory) -> None:
     """Save which sites wait and drop old entries, if anything changed."""
-    old = {site for site in known.had if site <= known.above}
+    old = {site for site in known.had if site <= known.above or site in plan.moved}
     if (plan.waiting, plan.unseen, plan.settled) == (known.waiting, known.unseen, frozenset()) and not old:
         return
     with ledger.transaction():
         forget_records(ledger, plan.settled)
         forget_records(ledger, plan.waiting, [RECORD_UNSEEN])
+        forget_records(ledger, plan.unseen, [RECORD_DUE])
         await_records(ledger, plan.waiting)
         await_records(ledger, plan.unseen, RECORD_UNSEEN)
         forget_records(ledger, old, [RECORD_HAD])
@@ -128,6 +136,7 @@ def create_missing(session: Session, *, only_note: bool = False) -> RecordResult
     known = _known(ledger, view)
     plan = plan_records(snapshot, known, view.now)
     _remember(ledger, plan, known)
+    keep_addresses(ledger, addresses_of(snapshot))
     found = RecordResults() if only_note else _make_due(session, plan)
     keep_rows(ledger, rows_of(view.snapshot))
     return found
@@ -139,7 +148,7 @@ def _make_due(session: Session, plan: RecordPlan) -> RecordResults:
     if not found.due:
         return found
     try:
-        results = make_batch(engine, ledger, found.due, session.run, "site created without one")
+        results = make_batch(engine, ledger, found.due, session.run, "site has no record")
     except BridgeError as error:
         found.trouble = error
         with ledger.transaction():

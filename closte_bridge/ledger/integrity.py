@@ -33,7 +33,7 @@ if TYPE_CHECKING:
 
 _TABLES = (
     "absences", "additions", "aliases", "events", "evidence", "check_state", "log", "flags", "meta", "removals",
-    "failed_changes",
+    "failed_changes", "site_addresses",
 )  # fmt: skip
 # Tables in which every name is a normalised domain.
 _OF_DOMAINS = ("absences", "additions", "aliases", "evidence", "check_state", "removals", "failed_changes")

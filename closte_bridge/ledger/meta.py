@@ -112,6 +112,7 @@ REPORTS: MetaKey[tuple[str, int] | None] = MetaKey("reports", _reports, "{0[0]} 
 WENT_BACK: MetaKey[str | None] = MetaKey("went_back", str, str, None)
 ROWS: MetaKey[tuple[int, ...] | None] = MetaKey("rows", _rows, json.dumps, None)
 ADDRESSES: MetaKey[list[str]] = MetaKey("addresses", json.loads, json.dumps, [])
+SITE_ADDRESSES: MetaKey[str | None] = MetaKey("site_addresses", str, str, None)
 
 # Runs: `LAST_RUN` is the last complete read, `ABLE` the last run that could add domains.
 LAST_RUN = _time("last_run")

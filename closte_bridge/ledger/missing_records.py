@@ -76,6 +76,7 @@ def events_of_records(ledger: Ledger) -> list[Event]:
     """Return the events that decide whether a site needs a record."""
     sql = (
         "SELECT uid, CAST(created AS INTEGER), kind, CAST(blog_id AS INTEGER), domain, detail FROM events "
-        "WHERE kind IN (?, ?, ?, ?)"
+        "WHERE kind IN (?, ?, ?, ?, ?, ?)"
     )
-    return [Event(*row) for row in ledger.query(sql, *CREATED, EventKind.SITE_DELETED, EventKind.REMOVED)]
+    kinds = (*CREATED, EventKind.SITE_MOVED, EventKind.SITE_DELETED, EventKind.REMOVED, EventKind.RENAMED)
+    return [Event(*row) for row in ledger.query(sql, *kinds)]

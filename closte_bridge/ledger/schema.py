@@ -150,6 +150,8 @@ UPDATE check_state
     WHERE next_step <> '';
 """
 
+_SITE_ADDRESSES = "CREATE TABLE site_addresses (site INTEGER PRIMARY KEY, domain TEXT NOT NULL);"
+
 
 class Migration(NamedTuple):
     """One step from an older ledger to a newer one. `number` is the version after it."""
@@ -168,6 +170,7 @@ MIGRATIONS: tuple[Migration, ...] = (
     Migration(6, "plain terms", _PLAIN_TERMS),
     Migration(7, "live domains", _LIVE_DOMAINS),
     Migration(8, "advice as data", _ADVICE_AS_DATA),
+    Migration(9, "addresses of sites", _SITE_ADDRESSES),
 )
 
 

@@ -22,6 +22,7 @@ class EventKind(StrEnum):
     # The shim writes these two when the request that created the site has ended.
     SITE_CREATED = "site_created"
     SITE_DUPLICATED = "site_duplicated"
+    SITE_MOVED = "site_moved"  # `domain` is the new address
     SITE_ARCHIVED = "site_archived"
     SITE_RESTORED = "site_restored"
     STAGE_CHANGED = "stage_changed"
@@ -34,7 +35,7 @@ class EventKind(StrEnum):
 CREATED = frozenset({EventKind.SITE_CREATED, EventKind.SITE_DUPLICATED})
 
 # The domain of these events came into use (again), so earlier events about it no longer count.
-_IN_USE = frozenset({EventKind.MAPPED, EventKind.RENAMED, *CREATED})
+_IN_USE = frozenset({EventKind.MAPPED, EventKind.RENAMED, EventKind.SITE_MOVED, *CREATED})
 
 # Only these events are evidence for a removal; the others trigger a sync.
 _EVIDENCE = frozenset({EventKind.REMOVED, EventKind.RENAMED, EventKind.SITE_DELETED})

@@ -16,6 +16,7 @@ from closte_bridge.ledger import log as ledger_log
 from closte_bridge.ledger.flags import GIVEN_UP_BEFORE, LEAVING, PIN, RECORD_DUE, WAS_DONE
 from closte_bridge.ledger.integrity import is_intact
 from closte_bridge.ledger.meta import IDENTITY, LOCATION
+from closte_bridge.ledger.site_addresses import keep_addresses
 from closte_bridge.ledger.state import (
     Absence,
     AliasPhase,
@@ -49,6 +50,7 @@ TABLES = [
     "meta",
     "removals",
     "failed_changes",
+    "site_addresses",
 ]
 
 
@@ -78,6 +80,7 @@ def fill(ledger: Ledger) -> None:
         ledger.count_addition(A, "example.org", NOW)
         ledger_log.append(ledger, [ledger_log.LogEntry(NOW, "run", ledger_log.LogAction.ADD, A, "cause", "done")])
         check_states.save(ledger, {A: CheckState(NOW, NOW, not_after=None, points_here=True)})
+    keep_addresses(ledger, {1: "example.net"})
 
 
 def test_values_written_by_the_package_are_intact(ledger: Ledger) -> None:

@@ -18,6 +18,7 @@ from closte_bridge.ledger.missing_records import (
     note_made,
     records_due,
 )
+from closte_bridge.ledger.site_addresses import forget_addresses, keep_addresses, moved_sites
 from closte_bridge.ledger.state import DAY
 from closte_bridge.wordpress.snapshot import Event
 from tests.support.ledgers import opened
@@ -85,7 +86,25 @@ def test_row_counts_are_stored_and_invalid_ones_ignored(ledger: Ledger, forged: 
 
 def test_record_events_are_returned(ledger: Ledger) -> None:
     created = Event("a", 5, "site_created", 2, "two.example.net", "")
+    moved = Event("c", 6, "site_moved", 2, "new.example.net", "")
+    renamed = Event("d", 7, "mapping_renamed", 2, "x.example.net", '{"from":"new.example.net"}')
     with ledger.transaction():
-        events = [created, Event("b", 5, "stage_changed", 2, "", "")]
+        events = [created, Event("b", 5, "stage_changed", 2, "", ""), moved, renamed]
         copy_events(ledger, events, read_events(events, ()), NOW)
-    assert events_of_records(ledger) == [created]
+    assert events_of_records(ledger) == [created, moved, renamed]
+
+
+def test_changed_addresses_are_found_until_they_are_saved(ledger: Ledger) -> None:
+    first, second = {1: "example.net", 2: "two.example.net"}, {2: "new.example.net", 3: "three.example.net"}
+    assert moved_sites(ledger, first) == set()
+    keep_addresses(ledger, first)
+    assert moved_sites(ledger, first) == set()
+    for _ in range(2):
+        assert moved_sites(ledger, second) == {2}
+    keep_addresses(ledger, second)
+    assert moved_sites(ledger, second) == set()
+    assert moved_sites(ledger, {1: "other.example.net"}) == set()
+    ledger.check()
+    with ledger.transaction():
+        forget_addresses(ledger)
+    assert moved_sites(ledger, first) == set()

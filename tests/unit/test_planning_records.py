@@ -1,7 +1,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
@@ -12,6 +12,7 @@ from closte_bridge.planning.records import (
     RecordHistory,
     RecordPlan,
     RowCounts,
+    addresses_of,
     backfillable,
     plan_records,
     rows_arrive,
@@ -19,6 +20,11 @@ from closte_bridge.planning.records import (
 )
 from closte_bridge.wordpress.snapshot import Event, Site, Snapshot
 from tests.support.check_states import MAIN, NOW, a_row, a_site, a_snapshot
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from closte_bridge.wordpress.snapshot import Mapping
 
 
 def event(kind: str, blog: int, domain: str = "", detail: str = "") -> Event:
@@ -90,7 +96,7 @@ def test_refused_record_keeps_its_retry_time() -> None:
 
 
 def test_site_that_had_a_record_gets_no_other() -> None:
-    snapshot = a_snapshot(a_row("x.com", blog=2), sites=[a_site(2)], highest=(2, 1))
+    snapshot = a_snapshot(a_row(f"site2.{MAIN}", blog=2), sites=[a_site(2)], highest=(2, 1))
     assert planned(snapshot).had == {2}
     assert planned(replace(snapshot, faults=("1 of 2 sites were read",))) == RecordPlan(had=frozenset({2}))
     without = a_snapshot(sites=[a_site(2)], highest=(2, 1))
@@ -133,8 +139,15 @@ def test_waiting_site_keeps_its_time_until_its_request_ends() -> None:
     assert due(plan) == [3]
 
 
-@pytest.mark.parametrize("row", [a_row("other.com", blog=2), a_row(f"site2.{MAIN}", blog=9)])
-def test_mapped_site_or_occupied_domain_needs_no_record(row: object) -> None:
+def test_site_with_only_other_domains_gets_its_record() -> None:
+    row = a_row("other.com", blog=2)
+    snapshot = a_snapshot(row, sites=[a_site(2)], highest=(2, 1), events=[event("site_created", 2)])
+    assert due(planned(snapshot)) == [2]
+    assert planned(snapshot).had == frozenset()
+
+
+@pytest.mark.parametrize("row", [a_row(f"site2.{MAIN}", blog=2), a_row(f"Site2.{MAIN}.", blog=9)])
+def test_mapped_address_needs_no_record(row: object) -> None:
     snapshot = a_snapshot(row, sites=[a_site(2)], highest=(2, 1), events=[event("site_created", 2)])  # type: ignore[arg-type]  # a row
     assert planned(snapshot).missing_records == ()
     assert planned(snapshot, above=2, waiting={2: NOW}).settled == {2}
@@ -210,7 +223,99 @@ def test_partial_snapshot_changes_nothing() -> None:
 
 def test_backfill_includes_sites_of_any_age() -> None:
     archived = a_site(4)._replace(archived=True)
-    snapshot = a_snapshot(a_row("x.com", blog=3), sites=[a_site(2), a_site(3), archived], highest=(4, 1))
+    rows = [a_row("x.com", blog=3), a_row(f"site5.{MAIN}", blog=5)]
+    snapshot = a_snapshot(*rows, sites=[a_site(2), a_site(3), archived, a_site(5)], highest=(5, 2))
     assert snapshot.complete
     found = backfillable(snapshot.complete)
-    assert [(missing_record.site, missing_record.domain) for missing_record in found] == [(2, f"site2.{MAIN}")]
+    assert [(record.site, record.domain) for record in found] == [(2, f"site2.{MAIN}"), (3, f"site3.{MAIN}")]
+
+
+# -- new addresses -----------------------------------------------------------------------------------------------------
+
+NEW = f"new.{MAIN}"
+MOVED = event("site_moved", 2, NEW, '{"from":"old.example.net"}')
+
+
+def moved_snapshot(*events: Event, rows: Sequence[Mapping] = (a_row(f"site2.{MAIN}", blog=2),)) -> Snapshot:
+    """Return a snapshot in which site 2, an old site, has a new address."""
+    return a_snapshot(*rows, sites=[a_site(2, NEW)], highest=(2, 1), events=events)
+
+
+@pytest.mark.parametrize("moved", [{}, {"moved": {2}}])
+def test_new_address_gets_its_record(moved: dict[str, Any]) -> None:
+    plan = planned(moved_snapshot(MOVED), above=2, **moved)
+    assert [(record.site, record.domain, record.seen) for record in plan.due] == [(2, NEW, True)]
+    assert plan.waiting == {2: NOW}
+    assert plan.moved == {2}
+
+
+def test_new_address_with_a_mapping_needs_no_record() -> None:
+    for blog in (2, 9):
+        snapshot = moved_snapshot(MOVED, rows=[a_row(NEW, blog=blog)])
+        assert planned(snapshot, above=2, waiting={2: NOW}) == RecordPlan(settled=frozenset({2}))
+
+
+def test_move_seen_by_an_earlier_read_counts() -> None:
+    plan = planned(moved_snapshot(), above=2, moved={2}, events=[MOVED], uids={MOVED.uid})
+    assert due(plan) == [2]
+    later = planned(moved_snapshot(MOVED), above=2, waiting={2: NOW + 5}, events=[MOVED], uids={MOVED.uid})
+    assert (due(later), later.waiting) == ([], {2: NOW + 5})
+
+
+def test_event_of_a_move_plans_only_once() -> None:
+    assert planned(moved_snapshot(MOVED), above=2, events=[MOVED], uids={MOVED.uid}) == RecordPlan()
+
+
+@pytest.mark.parametrize(
+    "events",
+    [
+        [],
+        [event("site_created", 2)],
+        [event("site_moved", 2, "elsewhere.example.net")],
+        [event("site_moved", 9, NEW)],
+        [MOVED, event("site_deleted", 2)],
+    ],
+)
+def test_address_that_changed_without_an_event_waits_for_a_day(events: list[Event]) -> None:
+    known: dict[str, Any] = {"events": events, "uids": {event.uid for event in events}}
+    plan = planned(moved_snapshot(), above=2, moved={2}, waiting={2: NOW}, **known)
+    assert (due(plan), plan.waiting, plan.unseen) == ([], {}, {2: NOW + UNSEEN_WAIT})
+    snapshot = moved_snapshot()
+    assert planned(snapshot, above=2, unseen={2: NOW + 5}, **known).unseen == {2: NOW + 5}
+    assert due(planned(snapshot, above=2, unseen={2: NOW}, rows=rows_of(snapshot), **known)) == [2]
+    arriving = planned(snapshot, above=2, unseen={2: NOW}, rows=rows_of(snapshot)._replace(mappings=0), **known)
+    assert [record.hold for record in arriving.missing_records] == ["arriving"]
+
+
+def test_second_move_without_an_event_starts_the_wait_again() -> None:
+    assert planned(moved_snapshot(), above=2, moved={2}, unseen={2: NOW + 5}).unseen == {2: NOW + UNSEEN_WAIT}
+
+
+def test_new_address_counts_even_if_the_site_had_a_record() -> None:
+    assert due(planned(moved_snapshot(MOVED), above=1, had={2})) == [2]
+    assert planned(moved_snapshot(), above=1, had={2}, moved={2}).unseen == {2: NOW + UNSEEN_WAIT}
+
+
+@pytest.mark.parametrize(
+    "removal",
+    [event("mapping_removed", 2, NEW.upper()), event("mapping_renamed", 2, "x.com", f'{{"from":"{NEW}"}}')],
+)
+def test_record_of_a_new_address_that_was_removed_stays_removed(removal: Event) -> None:
+    assert planned(moved_snapshot(MOVED, removal), above=2) == RecordPlan()
+    assert planned(moved_snapshot(MOVED), above=2, events=[removal]) == RecordPlan()
+    later = MOVED._replace(created=int(NOW) + 1)
+    assert due(planned(moved_snapshot(later, removal), above=2)) == [2]
+
+
+def test_invalid_event_of_a_rename_removes_nothing() -> None:
+    assert due(planned(moved_snapshot(MOVED, event("mapping_renamed", 2, "x.com", "{")), above=2)) == [2]
+
+
+def test_site_moved_to_the_main_domain_gets_no_record() -> None:
+    snapshot = a_snapshot(sites=[a_site(2, MAIN)], highest=(2, 1), events=[event("site_moved", 2, MAIN)])
+    assert planned(snapshot, above=2, moved={2}) == RecordPlan()
+
+
+def test_addresses_are_those_of_the_network() -> None:
+    sites = [a_site(2, "Two.example.net:8080"), a_site(3, network=2), a_site(4, "b\xfccher.example.net")]
+    assert addresses_of(a_snapshot(sites=sites)) == {1: MAIN, 2: "two.example.net"}
