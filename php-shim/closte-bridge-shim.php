@@ -129,6 +129,7 @@ attach( 'wu_domain_post_save', 'Events', 'domain_saved', \PHP_INT_MAX, 2 );
 attach( 'wu_domain_post_delete', 'Events', 'domain_deleted', \PHP_INT_MAX, 2 );
 attach( 'wp_insert_site', 'Events', 'site_created' );
 attach( 'wu_duplicate_site', 'Events', 'site_duplicated' );
+attach( 'wp_update_site', 'Events', 'site_updated', \PHP_INT_MAX, 2 );
 attach( 'wp_delete_site', 'Events', 'site_deleted' );
 foreach ( array( 'archive_blog', 'make_spam_blog', 'make_delete_blog' ) as $closte_bridge_hook ) {
 	attach( $closte_bridge_hook, 'Events', 'site_archived' );

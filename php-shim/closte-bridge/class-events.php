@@ -24,6 +24,13 @@ final class Events {
 	const SETTINGS = array( 'enable_domain_mapping', 'dns_check_interval', 'auto_create_www_subdomain' );
 
 	/**
+	 * The old domains of renamed mappings whose site is not known yet, by mapping ID.
+	 *
+	 * @var array
+	 */
+	private static $renamed = array();
+
+	/**
 	 * A mapping was created, or its domain changed.
 	 *
 	 * @param mixed $before The old domain, or `new`.
@@ -35,6 +42,9 @@ final class Events {
 			return;
 		}
 		$detail = 'new' === $before ? array() : array( 'from' => (string) $before );
+		if ( $detail ) {
+			self::$renamed[ (int) $id ] = (string) $before;
+		}
 		run( 'Outbox', 'add_siteless', array( (int) $id, $detail ? 'mapping_renamed' : 'mapping_added', $domain, $detail ) );
 	}
 
@@ -46,7 +56,14 @@ final class Events {
 	 */
 	public static function domain_saved( $data, $domain = null ) {
 		if ( \is_object( $domain ) ) {
-			run( 'Outbox', 'site_known', array( (int) $domain->get_id(), (int) $domain->get_blog_id() ) );
+			$id      = (int) $domain->get_id();
+			$blog_id = (int) $domain->get_blog_id();
+			run( 'Outbox', 'site_known', array( $id, $blog_id ) );
+			if ( isset( self::$renamed[ $id ] ) ) {
+				// A record that is renamed in the request that created or moved its site counts as deleted.
+				run( 'Records', 'removed', array( $blog_id, self::$renamed[ $id ] ) );
+				unset( self::$renamed[ $id ] );
+			}
 		}
 	}
 
@@ -59,8 +76,8 @@ final class Events {
 	public static function domain_deleted( $result, $domain = null ) {
 		if ( $result && ! \is_wp_error( $result ) && \is_object( $domain ) ) {
 			self::note( 'mapping_removed', $domain->get_blog_id(), $domain->get_domain() );
-			// If a site's record is deleted in the request that created the site, do not create it again.
-			run( 'Records', 'decline', array( (int) $domain->get_blog_id() ) );
+			// If a site's record is deleted in the request that created or moved the site, do not create it again.
+			run( 'Records', 'removed', array( (int) $domain->get_blog_id(), $domain->get_domain() ) );
 		}
 	}
 
@@ -99,6 +116,26 @@ final class Events {
 		self::note( 'site_created', $site->blog_id, $site->domain, $wanted ? array() : array( 'record' => false ) );
 		if ( ! \defined( 'CLOSTE_BRIDGE_ENGINE' ) ) {
 			run( 'Records', $wanted ? 'expect' : 'decline', array( (int) $site->blog_id ) );
+		}
+	}
+
+	/**
+	 * A site was updated. Only a new address matters: WordPress serves it, but Ultimate Multisite changes no mapping.
+	 *
+	 * @param mixed $site   The WP_Site.
+	 * @param mixed $before The WP_Site before the update.
+	 */
+	public static function site_updated( $site, $before = null ) {
+		if ( ! $site instanceof \WP_Site || ! $before instanceof \WP_Site ) {
+			return;
+		}
+		$same_network = (int) $site->network_id === (int) $before->network_id;
+		if ( $same_network && $site->domain === $before->domain && $site->path === $before->path ) {
+			return;
+		}
+		self::note( 'site_moved', $site->blog_id, $site->domain, array( 'from' => (string) $before->domain ) );
+		if ( ! \defined( 'CLOSTE_BRIDGE_ENGINE' ) ) {
+			run( 'Records', 'expect_moved', array( $site ) );
 		}
 	}
 

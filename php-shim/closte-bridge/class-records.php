@@ -10,7 +10,8 @@ namespace Closte_Bridge;
 \defined( 'ABSPATH' ) || exit;
 
 /**
- * Ultimate Multisite 2.4 and later create the record themselves. Otherwise it is created at the end of the request or of a
+ * A site's record is the mapping of its address, whatever other mappings it has. Ultimate Multisite 2.4 and later create it
+ * with the site, but not for a new address of the site. Otherwise it is created at the end of the request or of a
  * duplication, never while a site is still being copied.
  */
 final class Records {
@@ -23,6 +24,13 @@ final class Records {
 	private static $sites = array();
 
 	/**
+	 * The domains whose mappings were deleted or renamed in this request, as keys, by site.
+	 *
+	 * @var array
+	 */
+	private static $removed = array();
+
+	/**
 	 * Remember a new site.
 	 *
 	 * @param int $blog_id The site.
@@ -32,12 +40,61 @@ final class Records {
 	}
 
 	/**
-	 * Do not create a record for a site in this request.
+	 * Remember a site with a new address, unless closte-bridge is paused or has no owner: Ultimate Multisite itself would
+	 * create nothing.
+	 *
+	 * @param \WP_Site $site The site.
+	 */
+	public static function expect_moved( $site ) {
+		$id = (int) $site->blog_id;
+		unset( self::$removed[ $id ][ \strtolower( $site->domain ) ] );
+		if ( ! isset( self::$sites[ $id ] ) && self::is_on( (int) $site->network_id ) ) {
+			self::expect( $id );
+		}
+	}
+
+	/**
+	 * Return whether a network has an owner, the Closte integration and domain mapping.
+	 *
+	 * @param int $network_id The network.
+	 * @return bool
+	 */
+	private static function is_on( $network_id ) {
+		$integrations = \get_network_option( $network_id, 'wu_host_integrations_enabled' );
+		$settings     = \get_network_option( $network_id, 'wp-ultimo_v2_settings' );
+		$mapping      = \is_array( $settings ) && isset( $settings['enable_domain_mapping'] ) ? $settings['enable_domain_mapping'] : true;
+		$owner        = run( 'Owner', 'owner', array( $network_id ) );
+		return $mapping && \is_array( $integrations ) && ! empty( $integrations['closte'] ) && \is_string( $owner ) && '' !== $owner;
+	}
+
+	/**
+	 * Do not create a record for a new site in this request.
 	 *
 	 * @param int $blog_id The site.
 	 */
 	public static function decline( $blog_id ) {
 		self::$sites[ (int) $blog_id ] = false;
+	}
+
+	/**
+	 * Do not create a record again that was deleted or renamed in this request.
+	 *
+	 * @param int    $blog_id The site.
+	 * @param string $domain  The domain of the record.
+	 */
+	public static function removed( $blog_id, $domain ) {
+		self::$removed[ (int) $blog_id ][ \strtolower( (string) $domain ) ] = true;
+	}
+
+	/**
+	 * Return whether the record of a site's address was deleted or renamed in this request.
+	 *
+	 * @param int $blog_id The site.
+	 * @return bool
+	 */
+	private static function was_removed( $blog_id ) {
+		$site = isset( self::$removed[ $blog_id ] ) ? \get_site( $blog_id ) : null;
+		return $site && isset( self::$removed[ $blog_id ][ \strtolower( $site->domain ) ] );
 	}
 
 	/**
@@ -57,12 +114,17 @@ final class Records {
 			}
 		}
 		foreach ( \array_keys( \array_filter( $sites ) ) as $site ) {
-			run( 'Records', 'make', array( $site ) ); // If this fails, the next sync creates it.
+			if ( ! self::was_removed( $site ) ) {
+				run( 'Records', 'make', array( $site ) ); // If this fails, the next sync creates it.
+			}
+		}
+		if ( null === $blog_id ) {
+			self::$removed = array();
 		}
 	}
 
 	/**
-	 * Create a site's record unless it exists or must not exist.
+	 * Create a site's record unless it exists or must not exist. It becomes primary only if the site has no other mapping.
 	 *
 	 * @param int  $blog_id The site.
 	 * @param bool $really  Whether to create it, or only return what would be done.
@@ -80,13 +142,13 @@ final class Records {
 		if ( ! $site ) {
 			return 'gone';
 		}
-		if ( self::of( $blog_id ) || ( \function_exists( 'wu_get_domain_by_domain' ) && \wu_get_domain_by_domain( $site->domain ) ) ) {
+		if ( self::of( $site ) || ( \function_exists( 'wu_get_domain_by_domain' ) && \wu_get_domain_by_domain( $site->domain ) ) ) {
 			return 'there';
 		}
 		if ( ! self::may_have_one( $site ) ) {
 			return 'unwanted';
 		}
-		if ( self::is_mapped( $site ) ) {
+		if ( self::has_row( 'domain', $site->domain ) ) {
 			return 'there';
 		}
 		if ( ! $really ) {
@@ -96,38 +158,49 @@ final class Records {
 		if ( \is_wp_error( $made ) ) {
 			return 'refused ' . \preg_replace( '/[^a-z0-9_-]/i', '', (string) $made->get_error_code() );
 		}
-		return self::of( $blog_id ) ? 'made' : 'refused';
+		return self::of( $site ) ? 'made' : 'refused';
 	}
 
 	/**
 	 * Find a site's record.
 	 *
-	 * @param int $blog_id The site.
-	 * @return object|null One of its mappings.
+	 * @param \WP_Site $site The site.
+	 * @return object|null The mapping of its address.
 	 */
-	public static function of( $blog_id ) {
-		$there = \wu_get_domains(
+	public static function of( $site ) {
+		return self::mapping(
 			array(
-				'blog_id' => (int) $blog_id,
-				'number'  => 1,
+				'blog_id' => (int) $site->blog_id,
+				'domain'  => $site->domain,
 			)
 		);
+	}
+
+	/**
+	 * Find a mapping.
+	 *
+	 * @param array $query Its columns.
+	 * @return object|null
+	 */
+	private static function mapping( array $query ) {
+		$there = \wu_get_domains( $query + array( 'number' => 1 ) );
 		return \is_array( $there ) && $there ? \reset( $there ) : null;
 	}
 
 	/**
-	 * Return whether the tables have a row for a site or its domain. An object cache does not know rows that were inserted
-	 * by SQL, and a second row would be a second primary domain.
+	 * Return whether the tables have a row for a domain or a site. An object cache does not know rows that were inserted by
+	 * SQL, and would allow a second row or a second primary domain.
 	 *
-	 * @param \WP_Site $site The site.
+	 * @param string     $column `domain` or `blog_id`.
+	 * @param string|int $value  The domain or the site.
 	 * @return bool
 	 */
-	private static function is_mapped( $site ) {
+	private static function has_row( $column, $value ) {
 		global $wpdb;
 		// Ultimate Multisite 2.14.2 has another table on a secondary network.
 		$like = $wpdb->esc_like( $wpdb->base_prefix . 'wu_' ) . '%' . $wpdb->esc_like( 'domain_mappings' );
 		foreach ( (array) $wpdb->get_col( $wpdb->prepare( 'SHOW TABLES LIKE %s', $like ) ) as $table ) { // phpcs:ignore WordPress.DB -- a cache may be stale.
-			if ( \preg_match( '/^\w+$/D', $table ) && $wpdb->get_var( $wpdb->prepare( "SELECT 1 FROM $table WHERE blog_id = %d OR domain = %s LIMIT 1", $site->blog_id, $site->domain ) ) ) { // phpcs:ignore WordPress.DB -- the same.
+			if ( \preg_match( '/^\w+$/D', $table ) && $wpdb->get_var( $wpdb->prepare( "SELECT 1 FROM $table WHERE $column = %s LIMIT 1", $value ) ) ) { // phpcs:ignore WordPress.DB -- the same.
 				return true;
 			}
 		}
@@ -135,15 +208,17 @@ final class Records {
 	}
 
 	/**
-	 * Create the record with Ultimate Multisite's own function for sites, or else its function for domains.
+	 * Create the record. The first mapping of a site is created with Ultimate Multisite's own function for sites, if it has
+	 * one. That function returns any existing mapping instead, and a second primary domain would redirect visitors.
 	 *
 	 * @param \WP_Site $site The site.
 	 * @return mixed The mapping, or a WP_Error.
 	 */
 	private static function create( $site ) {
+		$first   = ! self::mapping( array( 'blog_id' => (int) $site->blog_id ) ) && ! self::has_row( 'blog_id', (int) $site->blog_id );
 		$class   = '\WP_Ultimo\Managers\Domain_Manager';
 		$manager = \class_exists( $class, false ) ? $class::get_instance() : null;
-		if ( \is_callable( array( $manager, 'create_domain_record_for_site' ) ) ) {
+		if ( $first && \is_callable( array( $manager, 'create_domain_record_for_site' ) ) ) {
 			return $manager->create_domain_record_for_site( $site );
 		}
 		return \wu_create_domain(
@@ -151,7 +226,7 @@ final class Records {
 				'blog_id'        => (int) $site->blog_id,
 				'domain'         => $site->domain,
 				'active'         => true,
-				'primary_domain' => true,
+				'primary_domain' => $first,
 				'secure'         => false,
 				'stage'          => 'checking-dns',
 			)
@@ -177,7 +252,25 @@ final class Records {
 		if ( $shared || \in_array( self::bare( $site->domain ), \array_map( array( __CLASS__, 'bare' ), $bases ), true ) ) {
 			return false;
 		}
-		return self::is_allowed( $site );
+		return ! self::shares_domain( $site ) && self::is_allowed( $site );
+	}
+
+	/**
+	 * Return whether another site has the same domain with another path. A record would send its visitors to this site.
+	 *
+	 * @param \WP_Site $site The site.
+	 * @return bool
+	 */
+	private static function shares_domain( $site ) {
+		$others = \get_sites(
+			array(
+				'domain'       => $site->domain,
+				'site__not_in' => array( (int) $site->blog_id ),
+				'number'       => 1,
+				'count'        => true,
+			)
+		);
+		return $others > 0;
 	}
 
 	/**

@@ -71,7 +71,7 @@ def is_made_up_for(bridge: Bridge) -> None:
     assert wp_calls(bridge) == 1
     assert multisite.domains() == ["one.example.net"]
     log = bridge.run("log", "one.example.net", "--fields=action,cause,outcome", "--format=csv").out
-    assert "record,site created without one,done\n" in log
+    assert "record,site has no record,done\n" in log
 
 
 def test_missing_record_is_made_by_the_next_sync(bridge: Bridge) -> None:
@@ -205,6 +205,54 @@ def test_record_deleted_without_an_event_stays_deleted(bridge: Bridge) -> None:
         assert wp_calls(bridge) == 1
         later(bridge, 86401)
     assert multisite.domains() == []
+
+
+def move(multisite: Multisite, site: int, domain: str, path: str = "/", *options: str) -> None:
+    """Change the address of a site like Network Admin > Sites > Edit."""
+    change = f"array('domain' => '{domain}', 'path' => '{path}')"
+    multisite.wp("eval", f"is_wp_error(wp_update_site({site}, {change})) && exit(1);", *options)
+
+
+def primaries(multisite: Multisite) -> dict[str, str]:
+    """Return for each mapping whether it is the primary domain of its site."""
+    return {str(row["domain"]): str(row["primary_domain"]) for row in multisite.mappings()}
+
+
+def test_new_address_gets_its_own_record_and_never_a_second_primary(bridge: Bridge) -> None:
+    multisite = bridge.multisite
+    site = int(multisite.create_site("one"))
+    bridge.run("sync")
+    move(multisite, site, "two.example.net")
+    expected = {"one.example.net": "1", "two.example.net": "0"}
+    assert primaries(multisite) == expected
+    assert multisite.jobs("wu_async_process_domain_stage")[-1][1] == {"domain_id": 2}
+    assert wp_calls(bridge) == 1
+    assert {*expected} <= bridge.aliases
+    # Without Ultimate Multisite, the shim cannot create the record, but its event shows the move.
+    move(multisite, site, "three.example.net", "/", "--skip-plugins")
+    assert primaries(multisite) == expected
+    ran = bridge.run("sync", "--format=json")
+    assert [(row["change"], row["domain"], row["status"]) for row in ran.envelope["data"]] == [
+        ("record", "three.example.net", "done"),
+        ("add", "three.example.net", "done"),
+    ]
+    expected["three.example.net"] = "0"
+    assert primaries(multisite) == expected
+    # No event shows this change.
+    multisite.sql(f"UPDATE wp_blogs SET domain = 'four.example.net' WHERE blog_id = {site}")
+    held = bridge.run("sync", "--format=json").envelope["data"]
+    assert [(row["domain"], row["status"]) for row in held] == [("four.example.net", "on-hold")]
+    shown = bridge.run("domain", "backfill", "--dry-run", "--fields=domain,site", "--format=csv")
+    assert shown.out == f"domain,site\nfour.example.net,{site}\n"
+    later(bridge, 86401)
+    assert wp_calls(bridge) == 2
+    expected["four.example.net"] = "0"
+    assert primaries(multisite) == expected
+    # All sites of a subdirectory network share this domain.
+    move(multisite, site, "example.net", "/four/")
+    assert wp_calls(bridge) == 1
+    assert primaries(multisite) == expected
+    assert bridge.aliases == {*expected}
 
 
 # -- older sites -----------------------------------------------------------------------------------------------------

@@ -12,7 +12,8 @@
  * @return array|null Id, site, domain, active, primary, secure, stage.
  */
 function closte_bridge_record( int $blog_id ): ?array {
-	$record = Closte_Bridge\Records::of( $blog_id );
+	$site   = get_site( $blog_id );
+	$record = $site ? Closte_Bridge\Records::of( $site ) : null;
 	if ( ! $record ) {
 		return null;
 	}

@@ -28,6 +28,7 @@ class WP_Site {
 	public $network_id = 1;
 	public $domain;
 	public $path = '/';
+	public $archived = '0';
 
 	public function __construct( $blog_id, $domain, $path = '/' ) {
 		$this->blog_id = (string) $blog_id;
@@ -98,9 +99,9 @@ final class Stub_DB {
 	}
 
 	public function get_var( $sql ) {
-		preg_match( "/blog_id = (\d+) OR domain = '(.*)'/", $sql, $found );
+		preg_match( "/(blog_id|domain) = '(.*)' LIMIT/", $sql, $found );
 		foreach ( array_merge( World::$domains, World::$imported ) as $data ) {
-			if ( (int) $found[1] === (int) $data['blog_id'] || $found[2] === $data['domain'] ) {
+			if ( (string) $data[ $found[1] ] === $found[2] ) {
 				return '1';
 			}
 		}
@@ -253,6 +254,13 @@ function get_site( $id ) {
 	return isset( World::$sites[ $id ] ) ? World::$sites[ $id ] : null;
 }
 
+function get_sites( $query ) {
+	$same = array_filter( World::$sites, static function ( $site ) use ( $query ) {
+		return $site->domain === $query['domain'] && ! in_array( (int) $site->blog_id, $query['site__not_in'], true );
+	} );
+	return count( $same );
+}
+
 function wp_check_invalid_utf8( $text, $strip = false ) {
 	return preg_match( '//u', $text ) ? $text : (string) iconv( 'utf-8', 'utf-8//IGNORE', $text );
 }
@@ -301,7 +309,7 @@ function wu_create_domain( $data ) {
 function wu_get_domains( $query ) {
 	$found = array();
 	foreach ( World::$domains as $id => $data ) {
-		if ( $data['blog_id'] === $query['blog_id'] ) {
+		if ( $data['blog_id'] === $query['blog_id'] && ( ! isset( $query['domain'] ) || $data['domain'] === $query['domain'] ) ) {
 			$found[] = new Stub_Domain( $id + 1, $data['blog_id'], $data['domain'] );
 		}
 	}

@@ -253,10 +253,75 @@ check( 'a record is created', Closte_Bridge\Records::make( 9 ), 'made' );
 check( 'the record exists then', Closte_Bridge\Records::make( 9 ), 'there' );
 World::$sites[12]  = new WP_Site( 12, 'twelve.example.net' );
 World::$sites[13]  = new WP_Site( 13, 'thirteen.example.net' );
-World::$imported   = array( array( 'blog_id' => 12, 'domain' => 'shop.example.com' ), array( 'blog_id' => 99, 'domain' => 'thirteen.example.net' ) );
+World::$sites[14]  = new WP_Site( 14, 'fourteen.example.net' );
+World::$imported   = array( array( 'blog_id' => 12, 'domain' => 'twelve.example.net' ), array( 'blog_id' => 99, 'domain' => 'thirteen.example.net' ), array( 'blog_id' => 14, 'domain' => 'shop.example.com' ) );
 check( 'a row inserted by SQL counts', Closte_Bridge\Records::make( 12 ), 'there' );
 check( 'a row of another site counts', Closte_Bridge\Records::make( 13 ), 'there' );
-World::$imported = array();
+check( 'the first record is primary', end( World::$domains )['primary_domain'] );
+check( 'another domain is not the record', Closte_Bridge\Records::make( 14 ), 'made' );
+check( 'never a second primary domain', end( World::$domains )['primary_domain'], false );
+World::$imported  = array();
+World::$sites[15] = new WP_Site( 15, 'fifteen.example.net' );
+World::$sites[16] = new WP_Site( 16, 'fifteen.example.net', '/sub/' );
+check( 'no record for a domain of two sites', Closte_Bridge\Records::make( 15 ), 'unwanted' );
+
+// A new address.
+$move = static function ( $id, $domain, $changes = array() ) {
+	$before              = World::$sites[ $id ];
+	World::$sites[ $id ] = clone $before;
+	foreach ( array( 'domain' => $domain ) + $changes as $name => $value ) {
+		World::$sites[ $id ]->$name = $value;
+	}
+	do_action( 'wp_update_site', World::$sites[ $id ], $before );
+};
+World::$options['wu_host_integrations_enabled'] = array( 'closte' => true );
+if ( ! $older ) {
+	$records = count( World::$domains );
+	$move( 9, 'nine.example.net', array( 'archived' => '1' ) );
+	check( 'an unchanged address is no event', the_end(), array() );
+	$move( 9, 'new.example.net' );
+	$sql = the_end();
+	check( 'a new address is an event', kinds( $sql ), array( 'site_moved 9' ) );
+	check( 'the event has both addresses', array( substr_count( $sql[0], "'new.example.net'" ), substr_count( $sql[0], 'nine.example.net' ) ), array( 1, 1 ) );
+	check( 'a new address gets its record', array( count( World::$domains ), end( World::$domains )['domain'], end( World::$domains )['primary_domain'] ), array( $records + 1, 'new.example.net', false ) );
+	$move( 9, 'nine.example.net' );
+	check( 'an earlier address is an event', kinds( the_end() ), array( 'site_moved 9' ) );
+	check( 'an earlier address keeps its record', count( World::$domains ), $records + 1 );
+	$move( 9, 'shared.example.org' );
+	the_end();
+	$move( 9, 'example.net' );
+	the_end();
+	check( 'a shared address gets no record', count( World::$domains ), $records + 1 );
+	$move( 9, 'gone.example.net' );
+	do_action( 'wu_domain_post_delete', true, new Stub_Domain( 5, 9, 'gone.example.net' ) );
+	the_end();
+	$move( 9, 'renamed.example.net' );
+	do_action( 'wu_transition_domain_domain', 'renamed.example.net', 'other.example.com', 5 );
+	do_action( 'wu_domain_post_save', array(), new Stub_Domain( 5, 9, 'other.example.com' ), false );
+	the_end();
+	check( 'no record after its removal', count( World::$domains ), $records + 1 );
+	foreach ( array( array( 'wu_host_integrations_enabled', array() ), array( 'wp-ultimo_v2_settings', array( 'enable_domain_mapping' => false ) ), array( 'closte_bridge_owner', null ) ) as $number => $off ) {
+		$kept                        = isset( World::$options[ $off[0] ] ) ? World::$options[ $off[0] ] : null;
+		World::$options[ $off[0] ] = $off[1];
+		$move( 9, "off$number.example.net" );
+		the_end();
+		World::$options[ $off[0] ] = $kept;
+	}
+	check( 'no record while closte-bridge is paused', count( World::$domains ), $records + 1 );
+	do_action( 'wu_domain_post_delete', true, new Stub_Domain( 5, 9, 'back.example.net' ) );
+	$move( 9, 'back.example.net' );
+	the_end();
+	check( 'a record for an address that was a mapping', end( World::$domains )['domain'], 'back.example.net' );
+	$move( 9, 'nine.example.net' );
+	the_end();
+}
+World::$sites[17] = new WP_Site( 17, 'seventeen.example.net' );
+add_filter( 'wu_should_create_domain_record_for_site', $no );
+do_action( 'wp_insert_site', World::$sites[17] );
+remove_action( 'wu_should_create_domain_record_for_site', $no );
+$move( 17, 'refused.example.net' );
+the_end();
+check( 'a move in the request of the creation keeps its refusal', in_array( 'refused.example.net', array_column( World::$domains, 'domain' ), true ), false );
 
 // Listeners, in both layouts of the provider.
 foreach ( array( '\WP_Ultimo\Integrations\Providers\Closte\Closte_Domain_Mapping', '\WP_Ultimo\Integrations\Host_Providers\Closte_Host_Provider' ) as $class ) {
