@@ -11,7 +11,7 @@ from closte_bridge.doctor.local import of_authority, of_ledger
 from closte_bridge.doctor.model import Finding, Status, error, ok, skip, warning
 from closte_bridge.doctor.shim import of_shim
 from closte_bridge.doctor.web import of_web
-from closte_bridge.doctor.wordpress import of_events, of_installation, of_rows, of_snapshot
+from closte_bridge.doctor.wordpress import of_events, of_installation, of_records, of_rows, of_snapshot
 from closte_bridge.engine.keys import configured
 from closte_bridge.engine.snapshots import read_snapshot, start_snapshot
 from closte_bridge.errors import BridgeError
@@ -55,6 +55,7 @@ def _examine(engine: Engine) -> list[Finding]:
     findings += of_snapshot(snapshot)
     desire = desired(snapshot, engine.policy(), ledger)
     findings += of_rows(snapshot, engine, desire)
+    findings.append(of_records(engine, snapshot))
     findings += of_events(snapshot, engine.clock.now())
     findings += _installation(engine, snapshot.network)
     with engine.waiting("DNS"):

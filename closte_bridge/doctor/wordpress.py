@@ -8,8 +8,11 @@ from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any
 
 from closte_bridge.counts import counted
-from closte_bridge.doctor.model import Finding, error, ok, some, warning
+from closte_bridge.doctor.model import Finding, error, ok, skip, some, warning
+from closte_bridge.engine.backfill import ask_wordpress
 from closte_bridge.engine.due import own_sites
+from closte_bridge.errors import BridgeError
+from closte_bridge.planning.records import backfillable
 from closte_bridge.wordpress.stage import GIVEN_UP, Stage
 
 if TYPE_CHECKING:
@@ -115,6 +118,23 @@ def _stuck(snapshot: Snapshot, now: float) -> Finding:
         return ok("stuck-stages", "No mapping has been stuck in a stage for more than a day.")
     hint = "See the reason with `closte-bridge domain explain <domain>`."
     return warning("stuck-stages", f"{counted(len(stuck), 'mapping')} stuck in a stage: {some(stuck)}.", hint)
+
+
+def of_records(engine: Engine, snapshot: Snapshot) -> Finding:
+    """Check whether each site has a domain record for its address. Starts `wp` only if one seems to be missing."""
+    if (complete := snapshot.complete) is None:
+        return skip("missing-records", "Skipped: WordPress could not be read completely.")
+    try:
+        missing = ask_wordpress(engine, backfillable(complete))
+    except BridgeError:
+        return skip("missing-records", "Skipped: WordPress fails with plugins loaded.")
+    if not missing:
+        return ok("missing-records", "Every site has a domain record for its address.")
+    names = some([f"{record.domain} (site {record.site})" for record in missing])
+    hint = "Create the records with `closte-bridge domain backfill`. If you deleted them, ignore this warning."
+    return warning(
+        "missing-records", f"{counted(len(missing), 'site')} without a domain record for the address: {names}.", hint
+    )
 
 
 def of_events(snapshot: Snapshot, now: float) -> Findings:

@@ -49,10 +49,14 @@ def find_candidates(engine: Engine, only: Collection[str] = ()) -> BackfillCandi
             missing_record for missing_record in backfillable(snapshot) if not only or missing_record.domain in only
         ]
         network, authority = snapshot.network.domain, view.authority
-    return BackfillCandidates(network, authority, tuple(_possible(engine, missing_records)))
+    return BackfillCandidates(network, authority, tuple(ask_wordpress(engine, missing_records)))
 
 
-def _possible(engine: Engine, missing_records: list[MissingRecord]) -> list[MissingRecord]:
+def ask_wordpress(engine: Engine, missing_records: list[MissingRecord]) -> list[MissingRecord]:
+    """Return those of `missing_records` that WordPress would create: it knows shared domains, paths and filters.
+
+    Raises UnreadableError if `wp` failed.
+    """
     found: list[MissingRecord] = []
     for start in range(0, len(missing_records), MOST_ASKED):
         some = missing_records[start : start + MOST_ASKED]

@@ -237,6 +237,11 @@ CASES: dict[str, tuple[Callable[[Life], object], int, dict[str, tuple[str, str]]
             "stuck-stages": ("warning", "1 mapping stuck in a stage: x.example.org."),
         },
     ),
+    "an address without a record": (
+        lambda world: world.bridge.multisite.sql("UPDATE wp_blogs SET domain = 'new.example.net' WHERE blog_id = 2"),
+        0,
+        {"missing-records": ("warning", "1 site without a domain record for the address: new.example.net (site 2).")},
+    ),
     "events that nobody collects": (
         _old_event,
         0,
