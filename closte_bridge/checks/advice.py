@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 from closte_bridge.checks.advice_text import NO_ADVICE, Advice, AdviceCode
 from closte_bridge.checks.apex import apex_way
-from closte_bridge.checks.model import DnsCode, DnsVerdict, HttpCode, TlsCode
+from closte_bridge.checks.model import DnsCode, DnsVerdict, HttpCode, LookupOutcome, TlsCode
 from closte_bridge.checks.records import MOST_LISTED, RecordToSet
 from closte_bridge.domains import WILDCARD, is_wildcard, registered_domain, shown
 
@@ -147,6 +147,17 @@ def for_dns(verdict: DnsVerdict, expected: Expected) -> Advice:
     """Return the next step for a DNS verdict; empty if the customer has nothing to do."""
     make = _DNS.get(verdict.code)
     return make(verdict, expected) if make else NO_ADVICE
+
+
+def for_unknown_dns(verdict: DnsVerdict) -> Advice:
+    """Return the operator's next step if the DNS of a domain could not be checked; empty if it could."""
+    if verdict.code is not DnsCode.UNKNOWN:
+        return NO_ADVICE
+    outcomes = {answer.outcome for answer in verdict.answers if answer.outcome.conclusive}
+    if not outcomes:
+        return Advice(AdviceCode.NO_DNS_ANSWER)
+    code = AdviceCode.NO_TARGET if LookupOutcome.ADDRESSES in outcomes else AdviceCode.NO_TARGET_NO_ADDRESS
+    return Advice(code, {"domain": verdict.name})
 
 
 def for_caa(verdict: DnsVerdict, issuer: str) -> Advice:

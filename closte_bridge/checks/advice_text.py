@@ -39,6 +39,9 @@ class AdviceCode(StrEnum):
     INCORRECT_NAMESERVERS = "nameservers-incorrect"
     NOT_REGISTERED = "not-registered"
     SILENT_NAMESERVERS = "nameservers-silent"
+    NO_DNS_ANSWER = "no-dns-answer"
+    NO_TARGET = "no-target"  # it is unknown where the domain should point
+    NO_TARGET_NO_ADDRESS = "no-target-no-address"
     NO_LISTENER = "no-listener"
     TLS_TIMEOUT = "tls-time-out"
     WRONG_NAME = "wrong-name"
@@ -125,6 +128,17 @@ _TEXTS: dict[str, str] = {
     ),
     AdviceCode.SILENT_NAMESERVERS: (
         "Contact the DNS provider of {zone}. Its nameservers{in_brackets} are not responding."
+    ),
+    AdviceCode.NO_DNS_ANSWER: (
+        "Check this machine's internet connection, then the domain's nameservers. No DNS server gave a usable answer."
+    ),
+    AdviceCode.NO_TARGET: (
+        "Set `dns.targets` in the config to see where {domain} must point: "
+        "the network's main domain could not be resolved."
+    ),
+    AdviceCode.NO_TARGET_NO_ADDRESS: (
+        "Add an A record for {domain} with the address of this network: the domain does not resolve. "
+        "To see the address here, set `dns.targets` in the config: the network's main domain could not be resolved."
     ),
     AdviceCode.NO_LISTENER: (
         "Check that {domain} points to the right server. The server at {address} does not accept HTTPS connections."

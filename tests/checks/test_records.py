@@ -6,6 +6,8 @@ import json
 
 import pytest
 
+from closte_bridge.checks import advice_text
+from closte_bridge.checks.advice import for_unknown_dns
 from closte_bridge.checks.advice_text import Advice, AdviceCode, render
 from closte_bridge.checks.classify import LookupEvidence, classify
 from closte_bridge.checks.model import Answer, DnsCode, DnsVerdict, Expected, LookupOutcome
@@ -170,6 +172,29 @@ def test_arguments_with_lists_are_bounded() -> None:
     found = checked(answer(*many, cnames=("old.test",)))
     assert found.next_step.args == {"addresses": [*many[:4]], "more_addresses": 5}
     assert found.advice.endswith(f" It currently points to old.test ({', '.join(many[:4])} and 5 more).")
+
+
+@pytest.mark.parametrize(
+    ("outcomes", "code"),
+    [
+        ((), AdviceCode.NO_DNS_ANSWER),
+        ((LookupOutcome.SERVFAIL,), AdviceCode.NO_DNS_ANSWER),
+        ((LookupOutcome.NXDOMAIN,), AdviceCode.NO_TARGET_NO_ADDRESS),
+        ((LookupOutcome.NXDOMAIN, LookupOutcome.ADDRESSES), AdviceCode.NO_TARGET),
+    ],
+)
+def test_dns_that_could_not_be_checked_has_its_own_next_step(
+    outcomes: tuple[LookupOutcome, ...], code: AdviceCode
+) -> None:
+    answers = tuple(Answer("1.1.1.1", False, outcome) for outcome in outcomes)
+    found = for_unknown_dns(DnsVerdict(HOST, DnsCode.UNKNOWN, answers=answers))
+    assert found.code == code
+    assert found.text.endswith(".")
+    assert not for_unknown_dns(DnsVerdict(HOST, DnsCode.OK, answers=answers)).code
+
+
+def test_every_code_has_a_text() -> None:
+    assert set(advice_text._TEXTS) == set(AdviceCode)
 
 
 @pytest.mark.parametrize("data", [None, [], {}, {"code": "expired", "args": {}, "records": []}, {"code": "x"}])

@@ -163,7 +163,8 @@ def test_unresolved_domain_is_reported_even_if_the_target_is_unknown(world: Life
     )
     world.names.point(**{SHOP: STRANGER})
     step = f"Set `dns.targets` in the config to see where {SHOP} must point: {reason}"
-    assert explained(world, SHOP)["next_step"] == step
+    told = explained(world, SHOP)
+    assert (told["next_step"], told["advice_code"], told["advice_args"]) == (step, "no-target", {"domain": SHOP})
 
 
 def test_new_domain_is_not_blocked_and_removed_domain_refers_to_the_log(world: Life) -> None:

@@ -7,9 +7,10 @@ from typing import TYPE_CHECKING, NamedTuple
 
 import click
 
-from closte_bridge.checks.advice_text import NO_ADVICE
+from closte_bridge.checks.advice import for_unknown_dns
+from closte_bridge.checks.advice_text import NO_ADVICE, Advice
 from closte_bridge.checks.domain_state import DomainPhase, begin, domain_state, learn
-from closte_bridge.checks.model import DnsCode, HttpCode, LookupOutcome, TlsCode
+from closte_bridge.checks.model import DnsCode, HttpCode, TlsCode
 from closte_bridge.checks.report import advice_data, findings
 from closte_bridge.cli.command import BridgeCommand
 from closte_bridge.cli.context import App, pass_app
@@ -36,7 +37,6 @@ if TYPE_CHECKING:
     from collections.abc import Mapping as MappingType
 
     from closte_bridge.checks.domain_state import CheckState, DomainState
-    from closte_bridge.checks.model import DomainCheck
     from closte_bridge.engine.engine import Engine
     from closte_bridge.engine.inventory import DomainStatus
     from closte_bridge.ledger.log import LogEntry
@@ -77,7 +77,7 @@ class DomainFindings(NamedTuple):
     check_states: MappingType[str, CheckState]
     stage_held: str = ""
     evidence: tuple[str, ...] = ()
-    dns_step: str = ""
+    dns_step: Advice = NO_ADVICE
 
 
 def inspect_network(engine: Engine, name: str | None = None, *, check: bool = False) -> DomainFindings:
@@ -122,7 +122,7 @@ def _checked_now(engine: Engine, found: DomainFindings, name: str) -> DomainFind
             found = found._replace(
                 check_state=check_state._replace(next_check=due),
                 evidence=tuple(findings(checked)),
-                dns_step=_step_for_unknown_dns(checked),
+                dns_step=for_unknown_dns(checked.dns),
                 expiring=[(name, ends)] if warn and ends is not None else [],
             )
     if engine.ledger and known.mapping and found.check_state:
@@ -202,27 +202,6 @@ def _in_wordpress(known: DomainStatus) -> str:
     return f'mapped to site {known.mapping.blog_id}{odd}, stage "{known.mapping.stage}"'
 
 
-def _step_for_unknown_dns(checked: DomainCheck) -> str:
-    """Return the next step for a domain whose DNS could not be checked, or an empty string if it could."""
-    if checked.dns.code is not DnsCode.UNKNOWN:
-        return ""
-    outcomes = {answer.outcome for answer in checked.dns.answers if answer.outcome.conclusive}
-    if not outcomes:
-        return (
-            "Check this machine's internet connection, then the domain's nameservers. "
-            "No DNS server gave a usable answer."
-        )
-    if LookupOutcome.ADDRESSES not in outcomes:
-        return (
-            f"Add an A record for {checked.name} with the address of this network: the domain does not resolve. "
-            "To see the address here, set `dns.targets` in the config: the network's main domain could not be resolved."
-        )
-    return (
-        f"Set `dns.targets` in the config to see where {checked.name} must point: "
-        "the network's main domain could not be resolved."
-    )
-
-
 def _waits_for(status: DomainState) -> str:
     """Return what a blocked domain waits for, or an empty string: another hold explains itself."""
     if status.phase is not DomainPhase.BLOCKED:
@@ -248,7 +227,8 @@ def _explained(found: DomainFindings, now: float) -> dict[str, object]:
     reasons = [f"{known.reason}{until}", found.stage_held]
     has_phase = known.state not in {"unmanaged", "gone"}
     authority = found.report.plan.authority
-    step = next_step(known, authority, status.advice or found.dns_step if has_phase else "")
+    advice = (status.next_step if status.next_step.code else found.dns_step) if has_phase else NO_ADVICE
+    step = next_step(known, authority, advice.text)
     return {
         "domain": known.name,
         "state": known.state,
@@ -263,7 +243,7 @@ def _explained(found: DomainFindings, now: float) -> dict[str, object]:
         "why": "; ".join(filter(None, reasons)),
         "next_step": step,
         # If another next step comes first, the domain does not wait for its records.
-        **advice_data(status.next_step if step == status.advice else NO_ADVICE),
+        **advice_data(advice if step == advice.text else NO_ADVICE),
         "history": [
             f"{when(e.at)} {e.action}: {e.outcome} ({e.cause}){' ' + e.detail if e.detail else ''}"
             for e in found.entries
