@@ -292,7 +292,7 @@ def _completed(found: CheckResults) -> list[str]:
 def _log_live(ledger: Ledger, found: CheckResults, run: str, now: float) -> None:
     """Log the domains that became live, and those that are no longer live, with what their visitors get."""
     entries = []
-    for name, live in found.live.items():
+    for name, live in sorted(found.live.items()):
         http = found.checked[name].http
         if live != found.was_live[name]:
             cause = f"visitors get: {http.code}" if http else "no valid HTTPS"

@@ -113,5 +113,6 @@ def newest(ledger: Ledger) -> int:
 
 
 def _where(name: str | None, period: Period) -> tuple[str, list[object]]:
-    where = "at >= ? AND at < ? AND id > ? AND id <= ?"
+    # A time that is no number is read as well, so that the damage is reported.
+    where = "(at >= ? AND at < ? OR typeof(at) = 'text') AND id > ? AND id <= ?"
     return (where, [*period]) if name is None else (f"{where} AND name = ?", [*period, name])
