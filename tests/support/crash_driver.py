@@ -21,6 +21,7 @@ A child that dies ends with status 137, without flushing, closing or cleaning up
 
 from __future__ import annotations
 
+import ctypes
 import gc
 import json
 import os
@@ -29,7 +30,7 @@ import sqlite3
 import sys
 import tempfile
 import threading
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from importlib import import_module
 from typing import IO, TYPE_CHECKING, Any, NoReturn
 
@@ -169,6 +170,18 @@ def child(order: dict[str, Any], out: IO[str], err: IO[str], report: IO[str]) ->
         os._exit(status)
 
 
+def adopt_orphans() -> None:
+    """Become the parent of the processes that a killed command leaves (`PR_SET_CHILD_SUBREAPER` of prctl(2))."""
+    ctypes.CDLL(None).prctl(36, 1, 0, 0, 0)
+
+
+def await_orphans() -> None:
+    """Wait for them: a `wp` that still writes would change the state that the test restores next."""
+    with suppress(ChildProcessError):
+        while True:
+            os.waitpid(-1, 0)
+
+
 def serve(order: dict[str, Any]) -> dict[str, Any]:
     """Run one command in a child and return how it ended."""
     with (
@@ -180,6 +193,7 @@ def serve(order: dict[str, Any]) -> dict[str, Any]:
         if not pid:
             child(order, out, err, report)
         _, status = os.waitpid(pid, 0)
+        await_orphans()
         for file in (out, err, report):
             file.seek(0)
         return {
@@ -196,6 +210,7 @@ def main() -> None:
     registered_domain("example.com")
     setattr(closte_bridge.closte.client, "_FIRST_WAIT", 0.001)  # noqa: B010 - a type checker need not follow this
     gc.freeze()
+    adopt_orphans()
     for line in sys.stdin:
         sys.stdout.write(json.dumps(serve(json.loads(line))) + "\n")
         sys.stdout.flush()
