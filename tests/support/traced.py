@@ -48,6 +48,11 @@ def _forget() -> None:
                 function.cache_clear()
 
 
+def pytest_collection_finish() -> None:
+    """Empty the caches that the collection of tests has filled without tracing."""
+    _forget()
+
+
 @pytest.hookimpl(wrapper=True)
 def pytest_runtest_protocol(item: pytest.Item) -> Generator[None, object, object]:
     """Trace one test with its fixtures if it is in a traced folder."""

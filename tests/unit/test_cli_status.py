@@ -79,18 +79,18 @@ def test_screen_of_a_healthy_network(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("records", "schedule", "running"),
     [
-        ([a_run(60, "manual")], "", False),
-        ([a_run(60, "timer"), a_run(30, "manual")], "timer", True),
-        ([a_run(7200, "cron")], "cron", False),
-        ([a_run(200_000, "cron"), a_run(110_000, "cron")], "cron", True),
-        ([a_run(60, "shim")], "shim", True),
-        ([a_run(600, "cron"), a_run(60, "shim")], "cron", True),
+        ([(60, "manual")], "", False),
+        ([(60, "timer"), (30, "manual")], "timer", True),
+        ([(7200, "cron")], "cron", False),
+        ([(200_000, "cron"), (110_000, "cron")], "cron", True),
+        ([(60, "shim")], "shim", True),
+        ([(600, "cron"), (60, "shim")], "cron", True),
     ],
 )
 def test_schedule_is_recognised_and_whether_it_still_runs(
-    tmp_path: Path, records: list[RunRecord], schedule: str, running: bool
+    tmp_path: Path, records: list[tuple[float, str]], schedule: str, running: bool
 ) -> None:
-    adopted(tmp_path, *records)
+    adopted(tmp_path, *(a_run(ago, kind) for ago, kind in records))
     found = row(tmp_path)
     assert (found["schedule"], found["running"]) == (schedule, running)
     assert ("not-scheduled" in {need["code"] for need in found["needs"]}) is not running

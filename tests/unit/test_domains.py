@@ -19,6 +19,7 @@ from closte_bridge.domains import (
     pasted_domain,
     registered_domain,
     shown,
+    similar,
     wildcard_over,
     www_of,
 )
@@ -286,3 +287,8 @@ def test_public_suffix_is_recognised(name: str, everybody: bool) -> None:
 def test_domains_of_closte_are_recognised() -> None:
     names = ["closte.com", "x.closte.com", "*.closte.com", "notcloste.com", "closte.com.example.org"]
     assert [is_clostes_own(name) for name in names] == [True, True, True, False, False]
+
+
+@pytest.mark.parametrize(("name", "meant"), [("shop.exmaple.com", "shop.example.com"), ("other.org", ""), ("", "")])
+def test_misspelled_domain_is_compared_with_those_known(name: str, meant: str) -> None:
+    assert similar(name, ["shop.example.com", "blog.example.com"]) == meant

@@ -92,3 +92,17 @@ def test_due_preview_separates_due_domains_from_the_others(ledger: Ledger) -> No
 
 def test_empty_ledger_has_nothing_due(ledger: Ledger) -> None:
     assert check_states.due_preview(ledger, NOW) == ({}, set(), None, [])
+
+
+def test_secure_domains_that_show_something_wrong_are_found(ledger: Ledger) -> None:
+    secure = SERVING._replace(tls="ok")
+    check_states.save(
+        ledger,
+        {
+            "b.com": secure._replace(http="sign-up"),
+            "a.com": secure._replace(http="loop"),
+            "ok.com": secure._replace(http="ok", live=True),
+            "insecure.com": SERVING._replace(tls="expired", http="loop"),
+        },
+    )
+    assert check_states.not_live(ledger, ["sign-up", "loop"]) == ["a.com", "b.com"]

@@ -133,6 +133,13 @@ def test_invalid_number_in_meta_is_damage(ledger: Ledger, key: str, value: objec
     assert code_of(ledger.meta) == "ledger-damaged"
 
 
+def test_bytes_in_place_of_text_in_meta_are_damage(ledger: Ledger) -> None:
+    fill(ledger)
+    with ledger.transaction():
+        ledger.write("UPDATE meta SET value = ? WHERE key = ?", [(b"\xff", "identity")])
+    assert code_of(ledger.meta) == "ledger-damaged"
+
+
 def test_unexpected_error_means_damage_only_in_a_damaged_ledger(folder: Path) -> None:
     engine = Engine(Settings(state_dir=folder), {})
 

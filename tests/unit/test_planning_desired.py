@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -200,3 +201,12 @@ def test_www_forms_follow_the_setting_but_not_for_own_domains(policy: WwwPolicy,
     desire = wanted(snapshot)
     assert set(desire.www) == expected
     assert all(www == f"www.{name}" for www, name in desire.www.items())
+
+
+def test_domains_asked_for_come_from_mappings_config_and_pins() -> None:
+    ledger = replace(a_ledger(), pins=frozenset({"pin.com"}))
+    assert wanted(a_snapshot("shop.com"), ledger, wildcards=("*.wild.com",)).names() == {
+        "shop.com",
+        "*.wild.com",
+        "pin.com",
+    }

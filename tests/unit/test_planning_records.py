@@ -57,6 +57,11 @@ def test_site_without_an_event_waits_for_a_day() -> None:
     assert later.unseen == {2: NOW}
 
 
+def test_every_site_is_new_to_a_ledger_that_knows_none() -> None:
+    plan = planned(a_snapshot(sites=[a_site(2)], highest=(2, 1)), above=0)
+    assert plan.unseen == {2: NOW + UNSEEN_WAIT}
+
+
 def test_no_record_is_made_while_rows_arrive() -> None:
     snapshot = a_snapshot(sites=[a_site(2)], highest=(2, 1))
     for rows in (None, rows_of(snapshot)._replace(mappings=1)):
