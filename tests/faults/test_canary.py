@@ -210,7 +210,7 @@ def test_key_stays_secret_if_wordpress_prints_it(
     [
         "closte_bridge.closte.client:ClosteClient.list_aliases", "closte_bridge.closte.transport:Transport._send",
         "closte_bridge.closte.client:ClosteClient._post", "closte_bridge.ledger.store:Ledger.state",
-        "closte_bridge.ledger.log:append", "closte_bridge.planning.plan:make_plan",
+        "closte_bridge.ledger.log:append", "closte_bridge.engine.run:make_plan",
         "closte_bridge.wordpress.wp:WpCall.result", "closte_bridge.wordpress.reader:SnapshotCall.key",
         "closte_bridge.cli.main:show",
     ],

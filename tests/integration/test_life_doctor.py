@@ -180,6 +180,7 @@ BESIDES = {
     ("resolvers", "skip", "Skipped: `checks` is disabled in the config."),
     ("main-domain", "skip", "Skipped: `checks` is disabled in the config."),
     ("domains-dns", "skip", "Skipped: `checks` is disabled in the config."),
+    ("domains-live", "skip", "Skipped: `http.enabled` is false in the config."),
     ("main-domain", "skip", "Skipped: no resolver responds."),
     ("missing-records", "skip", "Skipped: WordPress could not be read completely."),
     ("missing-records", "skip", "Skipped: WordPress fails with plugins loaded."),
@@ -329,6 +330,8 @@ def test_targets_disabled_checks_and_disabled_integration(sound: Life) -> None:
     for check in ("resolvers", "main-domain"):
         assert found[check] == ("skip", "Skipped: `checks` is disabled in the config.")
     assert found["domains-dns"] == ("skip", "Skipped: `checks` is disabled in the config.")
+    sound.bridge.write_config(checks=True, http={"enabled": False})
+    assert findings(sound, 0)["domains-live"] == ("skip", "Skipped: `http.enabled` is false in the config.")
     # An owner that may not change anything because of a setting is not an error.
     set_option(sound.bridge.multisite, "wu_host_integrations_enabled", {"closte": False})
     assert findings(sound, 1)["owner"][1].startswith("This installation owns the network, but changes are disabled: ")

@@ -101,14 +101,17 @@ def never_began(bridge: Bridge) -> None:
     assert codes(bridge) == ["shim-trigger-failed"]
 
 
-def test_program_that_needs_a_terminal_environment_is_reported(bridge: Bridge, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_program_that_needs_a_terminal_environment_is_reported(bridge: Bridge) -> None:
     """The program needs an environment variable of its terminal, which the shim does not keep."""
     text = "import os, sys; from closte_bridge.__main__ import main; sys.exit(main() if 'HERE' in os.environ else 9)"
     program = named_like_ours(bridge, "own", "")
     program.write_text(f"#!{sys.executable}\n{text}\n")
-    monkeypatch.setattr(bridge, "argv", lambda *args: [str(program), *args])
     for command in ("install", "status"):
-        ran = bridge.run("shim", command, "--format=json", HERE="1")
+        argv = [str(program), "shim", command, "--format=json"]
+        done = subprocess.run(
+            argv, env=bridge.environment(HERE="1"), capture_output=True, text=True, check=False, timeout=60
+        )
+        ran = bridge.ran(done.returncode, done.stdout, done.stderr)
         assert ran.codes == ["shim-engine-broken"]
         (problem,) = ran.envelope["errors"] or ran.envelope["warnings"]
         assert 'own/closte-bridge" exited with code 9' in problem["message"]
