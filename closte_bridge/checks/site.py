@@ -59,7 +59,7 @@ class Visit(NamedTuple):
 
 
 def host_of(url: str) -> str:
-    """Return the host of a URL in lower case; empty if it has none."""
+    """Return the host of a URL in lower case; empty for a URL without a host."""
     try:
         return (urlsplit(url).hostname or "").rstrip(".")
     except ValueError:

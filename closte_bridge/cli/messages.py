@@ -173,7 +173,7 @@ def _without_changes(report: RunReport) -> Message:
 
 
 def unknown_domain(name: str, near: str) -> Problem:
-    """Return the error for a domain that neither side knows; `near` is the known one that it resembles, or ""."""
+    """Return the error for a domain that neither side knows; `near` is a known domain that it resembles, or ""."""
     hint = f"Compare it with `closte-bridge domain list`, or add it with `closte-bridge domain add {name}`."
     return Problem(
         code="unknown-domain",

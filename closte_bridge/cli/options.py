@@ -278,7 +278,7 @@ def _not_a_domain(text: str, why: str) -> ConfigError:
 
 
 def some_domain_names(app: App, raw: Sequence[str]) -> list[str]:
-    """Return `domain_names`. Raises ConfigError also if there are none."""
+    """Return `domain_names`. Raises ConfigError also for an empty list."""
     if not raw:
         raise ConfigError("No domain given.", code="usage", hint="See `closte-bridge domain --help`.")
     return domain_names(app, raw)

@@ -34,7 +34,7 @@ _NEXT = _words("next nextpage nextpageurl nexturl nextcursor nextpagetoken nextt
 _MORE = _words("hasmore more morepages hasnext hasnextpage truncated istruncated incomplete partial")
 _PAGING_OBJECTS = _words("pagination paging pager meta metadata links pageinfo page")
 
-# Host names have no underscore, but an alias with one that was added elsewhere must not make the list partial.
+# Host names have no underscore, but an alias with an underscore, added elsewhere, must not make the list partial.
 _DOMAIN = re.compile(
     r"(?=.{3,253}\Z)(?:\*\.)?(?:[a-z0-9_-]{1,63}\.)+(?![0-9]+\Z)[a-z0-9_-]{1,63}", re.ASCII
 )  # fmt: skip

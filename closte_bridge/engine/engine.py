@@ -58,7 +58,7 @@ class Engine:
                 self.ledger = None
 
     def created_ledger(self) -> Ledger:
-        """Return the open ledger; create it if there is none. Only inside `opened`."""
+        """Return the open ledger; create a missing one. Only inside `opened`."""
         if self.ledger is None:
             self.ledger = Ledger.create(self.settings.state_dir)
         return self.ledger

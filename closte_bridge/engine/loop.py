@@ -74,7 +74,7 @@ def touch(path: Path) -> None:
 
 
 def stamp(path: Path) -> int:
-    """Return when a marker file was touched, in nanoseconds; 0 if there is none."""
+    """Return when a marker file was touched, in nanoseconds; 0 without such a file."""
     try:
         return path.lstat().st_mtime_ns
     except OSError:

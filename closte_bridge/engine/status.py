@@ -1,6 +1,6 @@
 """What the ledger knows about a network: its owner, its runs, its domains, and what needs a person.
 
-Reads only the ledger and the files beside it: no `wp`, no request to Closte.
+Reads only the ledger and the other files of the state folder: no `wp`, no request to Closte.
 """
 
 from __future__ import annotations

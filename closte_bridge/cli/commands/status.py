@@ -1,4 +1,4 @@
-"""`closte-bridge status`: one screen about a network. Reads only the ledger and the files beside it."""
+"""`closte-bridge status`: one screen about a network. Reads only the ledger and the other files of the state folder."""
 
 from __future__ import annotations
 
