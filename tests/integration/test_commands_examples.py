@@ -156,8 +156,9 @@ def add_doomed(bridge: Bridge) -> None:
 
 
 def lose_a_record(bridge: Bridge) -> None:
-    """Create a site without a domain record, older than the adoption."""
+    """Create a site without a domain record, older than the adoption, and give the other site its record."""
     bridge.multisite.add_site_sql(2, "old.example.net")
+    bridge.multisite.add_mappings_sql([("shop.example.net", 4)])
 
 
 def lose_a_site(bridge: Bridge) -> None:

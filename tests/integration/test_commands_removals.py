@@ -54,7 +54,7 @@ def test_removed_and_renamed_mappings_leave_and_moved_ones_stay(bridge: Bridge) 
     delete_mappings(rows, ["removed.example.org"])
     rows.sql(f"UPDATE {TABLE} SET domain = 'new.example.org' WHERE domain = 'renamed.example.org'")
     rows.sql(f"UPDATE {TABLE} SET blog_id = 2 WHERE domain = 'moved.example.org'")
-    rows.add_site_sql(2, "two.example.net")
+    rows.add_site_sql(2, "moved.example.org")
     waiting = [
         bridge.add_event("mapping_removed", "removed.example.org"),
         bridge.add_event("mapping_renamed", "new.example.org", detail={"from": "renamed.example.org"}),

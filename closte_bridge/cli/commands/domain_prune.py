@@ -27,7 +27,7 @@ _STATUSES = {None: "planned", StageOutcome.DONE: "done", StageOutcome.CHANGED: "
 _EXAMPLES = """
 $ closte-bridge domain prune --dry-run
 domain	site	id	status	network
-gone.customer.com	9	9	planned	network.example.com
+gone.customer.com	9	10	planned	network.example.com
 
 $ closte-bridge domain prune
 "gone.customer.com", mapped to site 9, which does not exist.
