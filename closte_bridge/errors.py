@@ -6,7 +6,7 @@ from enum import IntEnum
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Iterator
     from pathlib import Path
 
 
@@ -127,3 +127,15 @@ def secondary_errors(failure: BaseException) -> tuple[BridgeError, ...]:
 def is_provisioned(folder: Path) -> bool:
     """Return whether the Ansible role created a folder: then root uses `closte-bridge-as <network> …` there."""
     return (folder / ".by-ansible").exists()
+
+
+def causes_of(error: BaseException) -> Iterator[BaseException]:
+    """Yield an exception and every exception that it wraps."""
+    todo: list[object] = [error]
+    seen: set[int] = set()
+    while todo:
+        current = todo.pop(0)
+        if isinstance(current, BaseException) and id(current) not in seen:
+            seen.add(id(current))
+            yield current
+            todo += [*current.args, getattr(current, "reason", None), current.__cause__, current.__context__]

@@ -25,10 +25,10 @@ from urllib3.exceptions import HTTPError, NameResolutionError, ReadTimeoutError
 from closte_bridge import __version__
 from closte_bridge.closte.rate_limit import retry_after
 from closte_bridge.deadline import BoundedAdapter, NotSentError, silence_libraries
-from closte_bridge.errors import ConfigError
+from closte_bridge.errors import ConfigError, causes_of
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Mapping
     from pathlib import Path
 
 _CHUNK = 65536
@@ -133,7 +133,7 @@ class Transport:
 
     def _describe(self, error: Exception, connect: float, total: float) -> HttpReply:
         """Describe an exception of the HTTP libraries without its text."""
-        causes = list(_causes(error))
+        causes = list(causes_of(error))
         host, server, again, sent = f'"{self._host}"', f'"{self._server}"', True, not _any(causes, NotSentError)
         if reason := next((c.verify_message for c in causes if isinstance(c, ssl.SSLCertVerificationError)), ""):
             # OpenSSL ends some of its reasons with a period.
@@ -230,18 +230,6 @@ def _read(response: requests.Response, limit: int) -> HttpReply:
 
 def _too_large(limit: int) -> str:
     return f"The response exceeds {limit // 1024} KiB and was discarded."
-
-
-def _causes(error: BaseException) -> Iterator[BaseException]:
-    """Yield an exception and every exception that it wraps."""
-    todo: list[object] = [error]
-    seen: set[int] = set()
-    while todo:
-        current = todo.pop(0)
-        if isinstance(current, BaseException) and id(current) not in seen:
-            seen.add(id(current))
-            yield current
-            todo += [*current.args, getattr(current, "reason", None), current.__cause__, current.__context__]
 
 
 def _any(causes: list[BaseException], *kinds: type[BaseException]) -> bool:

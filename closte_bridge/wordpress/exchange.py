@@ -13,9 +13,10 @@ from urllib3.exceptions import NameResolutionError, ReadTimeoutError
 
 from closte_bridge import __version__
 from closte_bridge.deadline import BoundedAdapter, silence_libraries
+from closte_bridge.errors import causes_of
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Mapping
     from pathlib import Path
 
 # Bytes of an answer. Pages of WordPress that answer instead of the shim may be longer; only their start matters.
@@ -77,7 +78,7 @@ def _read(response: requests.Response) -> bytes:
 
 def _describe(error: Exception, host: str, timeout: float) -> Answer:
     """Describe an exception of the HTTP libraries without its text."""
-    causes = [*_causes(error)]
+    causes = [*causes_of(error)]
     for cause in causes:
         if isinstance(cause, ssl.SSLCertVerificationError):
             text = f'Could not verify the certificate of "{host}": {cause.verify_message.rstrip(".")}.'
@@ -89,15 +90,3 @@ def _describe(error: Exception, host: str, timeout: float) -> Answer:
     if any(isinstance(c, ssl.SSLError) for c in causes):
         return Answer(trouble=f'The TLS connection to "{host}" failed.', code="web-unreachable")
     return Answer(trouble=f'Could not connect to "{host}" ({type(error).__name__}).', code="web-unreachable")
-
-
-def _causes(error: BaseException) -> Iterator[BaseException]:
-    """Yield an exception and every exception that it wraps."""
-    todo: list[object] = [error]
-    seen: set[int] = set()
-    while todo:
-        current = todo.pop(0)
-        if isinstance(current, BaseException) and id(current) not in seen:
-            seen.add(id(current))
-            yield current
-            todo += [*current.args, getattr(current, "reason", None), current.__cause__, current.__context__]
