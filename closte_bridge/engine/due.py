@@ -50,17 +50,19 @@ def own_sites(snapshot: Snapshot) -> set[int]:
 
 
 def due_names(ledger: Ledger, view: Observation, only: Collection[str], now: float) -> Due:
-    """Return the domains to check: those due at `now`, or only the domains in `only`."""
-    preview = view.due_preview or check_states.due_preview(ledger, now)
+    """Return the domains to check: those due at `now`, or only the domains in `only`. Requested ones come first."""
+    asked = view.events.to_check
+    # The preview was made before the requests were known.
+    preview = (None if asked else view.due_preview) or check_states.due_preview(ledger, now)
     names = set(watched_names(view))
     gone = [name for name in chain(preview.due, preview.others) if name not in names]
     due = names.intersection(only) if only else names - preview.others
-    return Due(_in_order(due, preview.due), gone, None if only or due or gone else preview)
+    return Due(_in_order(due, preview.due, asked), gone, None if only or due or gone else preview)
 
 
-def _in_order(names: Iterable[str], due_at: Mapping[str, float]) -> list[str]:
+def _in_order(names: Iterable[str], due_at: Mapping[str, float], first: Collection[str]) -> list[str]:
     public = (name for name in names if not not_public(name))
-    return sorted(public, key=lambda name: (due_at.get(name, 0.0), name))
+    return sorted(public, key=lambda name: (name not in first, due_at.get(name, 0.0), name))
 
 
 def next_check(ledger: Ledger, due: Due) -> float | None:

@@ -36,7 +36,7 @@ class Access:
 class Observation:
     """WordPress and Closte at one moment, with their completeness, the desired state, and the new events.
 
-    The evidence in `ledger` includes that of the new events.
+    The evidence in `ledger` includes that of the new events, and its failed changes include their requests.
     If the integration is disabled, there may be no `access`: nothing is requested from Closte, and nothing changes.
     """
 

@@ -156,7 +156,9 @@ def _view(
     began = time.perf_counter()
     events = read_events(snapshot.events, known_events(engine.ledger) if engine.ledger and snapshot.events else ())
     # The plan is made before the ledger has these events.
-    ledger = replace(ledger, evidence=events.after(ledger.evidence, now)) if events.events else ledger
+    if events.events:
+        failed = events.without_back_off(ledger.failed_changes, now)
+        ledger = replace(ledger, evidence=events.after(ledger.evidence, now), failed_changes=failed)
     observed = assess_list(listing, snapshot.network.domain, ledger)
     authority = decide_authority(
         snapshot, observed, ledger, engine.installation(ledger, closte.access.key if closte.access else None)

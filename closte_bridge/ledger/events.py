@@ -10,11 +10,12 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, NamedTuple
 
 from closte_bridge.ledger.state import Evidence
-from closte_bridge.wordpress.events import EventKind, taken, understand
+from closte_bridge.wordpress.events import EventKind, requested, taken, understand
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterable, Mapping, Sequence
 
+    from closte_bridge.ledger.state import FailedChange
     from closte_bridge.ledger.store import Ledger
     from closte_bridge.wordpress.snapshot import Event
 
@@ -24,6 +25,7 @@ class NewEvents(NamedTuple):
 
     `invalid`: the IDs of those that are not understood. `removed`: domains that they removed, each with the kind of its
     event. `in_use`: domains that came into use, so that no earlier evidence counts. `all_in_use`: any may have.
+    `to_check` and `to_retry`: domains that a person asked to check, or whose failed change to retry, now.
     """
 
     events: Sequence[Event] = ()
@@ -31,6 +33,8 @@ class NewEvents(NamedTuple):
     removed: Mapping[str, EventKind] = {}
     in_use: Collection[str] = ()
     all_in_use: bool = False
+    to_check: Collection[str] = ()
+    to_retry: Collection[str] = ()
 
     def evidence(self, now: float) -> dict[str, Evidence]:
         """Return the evidence of these events, received `now`."""
@@ -40,6 +44,11 @@ class NewEvents(NamedTuple):
         """Return the evidence after these events."""
         kept = {} if self.all_in_use else {name: e for name, e in earlier.items() if name not in self.in_use}
         return kept | self.evidence(now)
+
+    def without_back_off(self, failed: dict[str, FailedChange], now: float) -> dict[str, FailedChange]:
+        """Return the failed changes after these events: those of `to_retry` are due `now`."""
+        ended = {name: failed[name] for name in self.to_retry if name in failed}
+        return failed | {name: change._replace(next_try=min(change.next_try, now)) for name, change in ended.items()}
 
 
 def read_events(events: Iterable[Event], known: Collection[str]) -> NewEvents:
@@ -62,7 +71,11 @@ def read_events(events: Iterable[Event], known: Collection[str]) -> NewEvents:
         for name in taken(event):
             removed.pop(name, None)
             in_use.add(name)
-    return NewEvents([*new.values()], invalid, removed, in_use, all_in_use)
+    to_check, to_retry = (
+        {name for event in new.values() for name in requested(event, kind)}
+        for kind in (EventKind.CHECK, EventKind.RETRY)
+    )
+    return NewEvents([*new.values()], invalid, removed, in_use, all_in_use, to_check, to_retry)
 
 
 def copy_events(ledger: Ledger, events: Iterable[Event], new: NewEvents, now: float) -> None:
@@ -88,6 +101,15 @@ def copy_events(ledger: Ledger, events: Iterable[Event], new: NewEvents, now: fl
         ledger.write("DELETE FROM evidence", [()])
     ledger.clear("evidence", new.in_use)
     ledger.put_evidence(new.evidence(now))
+    _note_requests(ledger, new, now)
+
+
+def _note_requests(ledger: Ledger, new: NewEvents, now: float) -> None:
+    """Save the requests, so that a run that ends early leaves them to the next one."""
+    checks = [(now, name) for name in new.to_check]
+    ledger.write("UPDATE check_state SET next_check = min(next_check, ?) WHERE name = ?", checks)
+    retries = [(now, name) for name in new.to_retry]
+    ledger.write("UPDATE failed_changes SET next_try = min(next_try, ?) WHERE name = ?", retries)
 
 
 def _state(uid: str, new: NewEvents) -> str:

@@ -28,6 +28,9 @@ class EventKind(StrEnum):
     STAGE_CHANGED = "stage_changed"
     SETTINGS_CHANGED = "settings_changed"
     TOGGLE_CHANGED = "toggle_changed"
+    # A person asks in WordPress: check this domain now, or retry its failed change now.
+    CHECK = "check"
+    RETRY = "retry"
     # Stands for unrecorded events. Any domain may be in use again, so no earlier event counts.
     EVERYTHING = "everything"
 
@@ -85,8 +88,16 @@ def taken(event: Event) -> list[str]:
 
     A later removal needs its own evidence: a domain that is removed, mapped again and then missing has none.
     """
-    if event.kind not in _IN_USE:
-        return []
+    return _with_www(event) if event.kind in _IN_USE else []
+
+
+def requested(event: Event, kind: EventKind) -> list[str]:
+    """Return the domains for which the event is a request of this kind: CHECK or RETRY."""
+    return _with_www(event) if event.kind == kind else []
+
+
+def _with_www(event: Event) -> list[str]:
+    """Return the event's domain and its `www.` form; nothing for an invalid domain."""
     try:
         name = normalise(event.domain)
     except ValueError:

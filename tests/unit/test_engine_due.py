@@ -13,6 +13,7 @@ from closte_bridge.checks.domain_state import CheckState
 from closte_bridge.engine import due
 from closte_bridge.engine.due import due_names, next_check
 from closte_bridge.ledger import check_state as check_states
+from closte_bridge.ledger.events import NewEvents
 
 if TYPE_CHECKING:
     from closte_bridge.engine.observation import Observation
@@ -31,7 +32,7 @@ def remember(ledger: Ledger, checks: dict[str, float]) -> None:
 def chosen(ledger: Ledger, names: set[str], *, short: bool, only: frozenset[str] = frozenset()) -> due.Due:
     """Return the due domains, with or without the preview."""
     ahead = check_states.due_preview(ledger, NOW) if short else None
-    view = cast("Observation", SimpleNamespace(due_preview=ahead))
+    view = cast("Observation", SimpleNamespace(due_preview=ahead, events=NewEvents()))
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(due, "watched_names", lambda *_: set(names))
         return due_names(ledger, view, only, NOW)
@@ -58,6 +59,17 @@ def test_idle_state_is_detected_without_a_second_pass(ledger: Ledger) -> None:
     found = chosen(ledger, {"a.com", "b.com"}, short=True)
     assert found.idle is not None
     assert (found.names, found.gone, next_check(ledger, found)) == ([], [], NOW + 5)
+
+
+def test_requested_domain_is_checked_first_despite_an_earlier_preview(ledger: Ledger) -> None:
+    """The preview is made while `wp` runs: before the requests are known."""
+    remember(ledger, {"a.com": NOW - 60, "b.com": NOW + 5})
+    ahead = check_states.due_preview(ledger, NOW)
+    view = cast("Observation", SimpleNamespace(due_preview=ahead, events=NewEvents(to_check={"b.com", "unknown.org"})))
+    remember(ledger, {"a.com": NOW - 60, "b.com": NOW})
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(due, "watched_names", lambda *_: {"a.com", "b.com"})
+        assert due_names(ledger, view, (), NOW).names == ["b.com", "a.com"]
 
 
 @given(

@@ -4,7 +4,7 @@ import json
 
 import pytest
 
-from closte_bridge.wordpress.events import NO_EVIDENCE, taken, understand
+from closte_bridge.wordpress.events import NO_EVIDENCE, EventKind, requested, taken, understand
 from closte_bridge.wordpress.snapshot import Event
 
 
@@ -61,6 +61,16 @@ def test_domain_in_use_includes_its_www_form(kind: str) -> None:
     assert taken(event(kind, "Shop.COM.", {"from": "old.com"})) == ["shop.com", "www.shop.com"]
     assert taken(event(kind, "www.shop.com")) == ["www.shop.com"]
     assert taken(event(kind, "not a name")) == []
+
+
+@pytest.mark.parametrize("kind", [EventKind.CHECK, EventKind.RETRY])
+def test_request_is_for_the_domain_and_its_www_form(kind: EventKind) -> None:
+    assert requested(event(kind, "Shop.COM."), kind) == ["shop.com", "www.shop.com"]
+    for odd in ("", "not a name", "x" * 300, "<script>.com", "a.com'; DROP TABLE aliases; --"):
+        assert requested(event(kind, odd), kind) == []
+    others = set(EventKind) - {kind}
+    assert [other for other in others if requested(event(other, "shop.com"), kind)] == []
+    assert taken(event(kind, "shop.com")) == []
 
 
 @pytest.mark.parametrize("kind", ["mapping_removed", "site_deleted", "site_archived", "everything", "made-up"])

@@ -54,6 +54,8 @@ final class World {
 	/** Translations by text, and how often they were loaded. */
 	public static $translations = array();
 	public static $loads        = 0;
+	public static $user         = 1;
+	public static $transients   = array();
 }
 
 final class Stub_DB {
@@ -275,6 +277,19 @@ function is_serialized( $text ) {
 
 function esc_html( $text ) {
 	return htmlspecialchars( $text, ENT_QUOTES );
+}
+
+function get_current_user_id() {
+	return World::$user;
+}
+
+function get_site_transient( $name ) {
+	return isset( World::$transients[ $name ] ) ? World::$transients[ $name ] : false;
+}
+
+function set_site_transient( $name, $value, $seconds ) {
+	World::$transients[ $name ] = $value;
+	return true;
 }
 
 function load_muplugin_textdomain( $domain, $folder ) {

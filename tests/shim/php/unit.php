@@ -468,6 +468,7 @@ ini_set( 'error_log', '' );
 unlink( $log );
 check( 'a failure is not logged to a terminal', $odd(), 'given' );
 
+require __DIR__ . '/requests.php';
 require __DIR__ . '/command.php';
 require __DIR__ . '/routes.php';
 define( 'CLOSTE_BRIDGE_ENGINE', true );
