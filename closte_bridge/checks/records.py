@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 from closte_bridge.counts import noun_for
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Sequence
 
 MOST_LISTED = 4
 
@@ -46,47 +46,27 @@ def listed(items: Sequence[str], more: int = 0) -> str:
 def instruction(records: Sequence[RecordToSet], *, zone: str | None = None, currently: str = "") -> str:
     """Return what to do, and the current value: `Change the A record of a.com to 192.0.2.1. It currently …`.
 
-    `zone` is named as the place of the DNS settings; `currently` replaces the current values in the text.
+    Each record has its own sentence, because translations are made of whole sentences. The first one names `zone` as
+    the place of the DNS settings if it adds a record; `currently` replaces the current values in the text.
     """
     currently = currently or listed(list(dict.fromkeys(value for record in records for value in record.current)))
+    steps = " ".join(_step(record, zone if record is records[0] else None) for record in records)
+    return f"{steps} It currently points to {currently}." if currently else steps
+
+
+def _step(record: RecordToSet, zone: str | None) -> str:
+    if not record.value:
+        return f"Delete the {_noun(record, record.current)} of {record.host}."
+    if record.current:
+        return f"Change the {_noun(record, record.value)} of {record.host} to {listed(record.value)}."
+    article = "" if len(record.value) > 1 else _article_of(record.type)
+    noun, values = _noun(record, record.value), noun_for(len(record.value), "value")
     place = f" in the DNS settings of {zone}" if zone else ""
-    text = _replacement(records) or " and ".join(_steps(records))
-    return f"{text}{place}." + (f" It currently points to {currently}." if currently else "")
-
-
-def _replacement(records: Sequence[RecordToSet]) -> str:
-    """Return the text for a CNAME record that makes way for others, or an empty string."""
-    if len(records) == 1 or records[0].type != "CNAME":
-        return ""
-    others = " and ".join(f"{_article(r)}{_noun(r, r.value)} ({listed(r.value)})" for r in records[1:])
-    return f"Replace the CNAME record of {records[0].host} with {others}"
-
-
-def _steps(records: Sequence[RecordToSet]) -> Iterator[str]:
-    last = ""
-    for record in records:
-        verb = ("change" if record.current else "add") if record.value else "delete"
-        named = "" if verb == last else f"{verb} " if last else f"{verb.capitalize()} "
-        yield f"{named}{_object(record, verb, first=not last)}"
-        last = verb
-
-
-def _object(record: RecordToSet, verb: str, *, first: bool) -> str:
-    if verb == "add":
-        host = f" for {record.host}" if first else ""
-        values = noun_for(len(record.value), "value")
-        return f"{_article(record)}{_noun(record, record.value)}{host} with the {values} {listed(record.value)}"
-    noun = _noun(record, record.value or record.current)
-    known = f"the {noun} of {record.host}" if first else f"its {noun}"
-    return f"{known} to {listed(record.value)}" if record.value else known
+    return f"Add {article}{noun} for {record.host} with the {values} {listed(record.value)}{place}."
 
 
 def _noun(record: RecordToSet, values: Sequence[str]) -> str:
     return f"{record.type} {noun_for(len(values), 'record')}"
-
-
-def _article(record: RecordToSet) -> str:
-    return "" if len(record.value) > 1 else _article_of(record.type)
 
 
 def _article_of(kind: str) -> str:

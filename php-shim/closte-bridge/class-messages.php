@@ -23,8 +23,10 @@ final class Messages {
 
 	/**
 	 * Load the translations: from `languages/plugins`, else from the shim's own folder `languages`.
+	 *
+	 * Every part calls this before its first sentence. WordPress 6.7 and later read the file with that sentence.
 	 */
-	private static function load() {
+	public static function load() {
 		if ( ! self::$loaded ) {
 			self::$loaded = true;
 			\load_muplugin_textdomain( 'closte-bridge', 'closte-bridge/languages' );

@@ -57,7 +57,8 @@ CASES = [
         "both-elsewhere.shop.test",
         DnsCode.ELSEWHERE,
         False,
-        r"Change the A record of both-elsewhere\.shop\.test to 127\.0\.10\.1 and its AAAA record to 2001:db8::10\. "
+        r"Change the A record of both-elsewhere\.shop\.test to 127\.0\.10\.1\. "
+        r"Change the AAAA record of both-elsewhere\.shop\.test to 2001:db8::10\. "
         r"It currently points to 203\.0\.113\.9, 2001:db8::bad\.",
     ),
     (
@@ -78,9 +79,8 @@ CASES = [
         "mail.shop.test",
         DnsCode.NO_ADDRESS,
         False,
-        r"Add an A record for mail\.shop\.test with the value 127\.0\.10\.1 "
-        r"and an AAAA record with the value 2001:db8::10 "
-        r"in the DNS settings of shop\.test\. The domain has no A or AAAA record\.",
+        r"Add an A record for mail\.shop\.test with the value 127\.0\.10\.1 in the DNS settings of shop\.test\. "
+        r"Add an AAAA record for mail\.shop\.test with the value 2001:db8::10\. The domain has no A or AAAA record\.",
     ),
     (
         "dangling.shop.test",
@@ -93,7 +93,7 @@ CASES = [
         "missing.shop.test",
         DnsCode.NXDOMAIN,
         False,
-        r"Add an A record .* in the DNS settings of shop\.test\. The domain does not exist in DNS\.",
+        r"Add an A record .* in the DNS settings of shop\.test\. Add .*\. The domain does not exist in DNS\.",
     ),
     ("*.none.shop.test", DnsCode.NXDOMAIN, False, r"Add an A record for \*\.none\.shop\.test .*"),
     ("unregistered.test", DnsCode.NOT_DELEGATED, False, r"Check that unregistered\.test is registered .*"),
@@ -116,7 +116,7 @@ CASES = [
         "apex.test",
         DnsCode.CNAME_AT_APEX,
         True,
-        r"Replace the CNAME record of apex\.test with an A record \(127\.0\.10\.1\) and an AAAA record \(.*",
+        r"Delete the CNAME record of apex\.test\. Add an A record for apex\.test with the value 127\.0\.10\.1\. Add .*",
     ),
     (
         "forbidden.shop.test",
@@ -182,8 +182,8 @@ def test_every_verdict_and_every_advice_has_a_case() -> None:
             NETWORK_A,
             "both-elsewhere.shop.test",
             DnsCode.ELSEWHERE,
-            "Change the A record of both-elsewhere.shop.test to 127.0.10.1 and delete its AAAA record. "
-            "It currently points to 203.0.113.9, 2001:db8::bad.",
+            "Change the A record of both-elsewhere.shop.test to 127.0.10.1. "
+            "Delete the AAAA record of both-elsewhere.shop.test. It currently points to 203.0.113.9, 2001:db8::bad.",
         ),
         (
             NETWORK_A,
@@ -195,7 +195,8 @@ def test_every_verdict_and_every_advice_has_a_case() -> None:
             NETWORK_AAAA,
             "elsewhere.shop.test",
             DnsCode.ELSEWHERE,
-            "Delete the A record of elsewhere.shop.test and add an AAAA record with the value 2001:db8::10. "
+            "Delete the A record of elsewhere.shop.test. "
+            "Add an AAAA record for elsewhere.shop.test with the value 2001:db8::10. "
             "It currently points to 203.0.113.9.",
         ),
         (NETWORK_AAAA, "aaaa.shop.test", DnsCode.OK, ""),

@@ -41,27 +41,28 @@ NO_CNAME = RecordToSet("CNAME", HOST, (), ("old.test",))
         ([a((), (OLD, NEW))], f"Delete the A records of {HOST}. It currently points to {OLD}, {NEW}."),
         (
             [a(), aaaa()],
-            f"Change the A record of {HOST} to {NEW} and its AAAA record to {NEW6}. "
+            f"Change the A record of {HOST} to {NEW}. Change the AAAA record of {HOST} to {NEW6}. "
             f"It currently points to {OLD}, {OLD6}.",
         ),
         (
             [a(), aaaa(value=())],
-            f"Change the A record of {HOST} to {NEW} and delete its AAAA record. It currently points to {OLD}, {OLD6}.",
+            f"Change the A record of {HOST} to {NEW}. Delete the AAAA record of {HOST}. "
+            f"It currently points to {OLD}, {OLD6}.",
         ),
         (
             [a(current=()), aaaa()],
-            f"Add an A record for {HOST} with the value {NEW} and change its AAAA record to {NEW6}. "
+            f"Add an A record for {HOST} with the value {NEW}. Change the AAAA record of {HOST} to {NEW6}. "
             f"It currently points to {OLD6}.",
         ),
         (
             [a(current=()), aaaa(current=())],
-            f"Add an A record for {HOST} with the value {NEW} and an AAAA record with the value {NEW6}.",
+            f"Add an A record for {HOST} with the value {NEW}. Add an AAAA record for {HOST} with the value {NEW6}.",
         ),
         ([CNAME], f"Change the CNAME record of {HOST} to network.test. It currently points to old.test."),
         (
             [NO_CNAME, a(current=()), aaaa(current=())],
-            f"Replace the CNAME record of {HOST} with an A record ({NEW}) and an AAAA record ({NEW6}). "
-            "It currently points to old.test.",
+            f"Delete the CNAME record of {HOST}. Add an A record for {HOST} with the value {NEW}. "
+            f"Add an AAAA record for {HOST} with the value {NEW6}. It currently points to old.test.",
         ),
     ],
 )
@@ -215,7 +216,9 @@ def test_a_cname_record_is_changed_or_replaced() -> None:
         assert checked(alias).records == (CNAME,)
         replaced = checked(alias, expected=Expected((NEW,), ()))
         assert replaced.records == (NO_CNAME, a(current=()))
-        assert replaced.advice.startswith(f"Replace the CNAME record of {HOST} with an A record ({NEW}). It currently ")
+        assert replaced.advice.startswith(
+            f"Delete the CNAME record of {HOST}. Add an A record for {HOST} with the value {NEW}. It currently "
+        )
     apex = checked(answer(NEW, NEW6, cnames=("network.test",)), name="example.com")
     assert apex.code is DnsCode.CNAME_AT_APEX
     assert [(record.type, record.value) for record in apex.records] == [("CNAME", ()), ("A", (NEW,)), ("AAAA", (NEW6,))]
